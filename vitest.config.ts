@@ -1,0 +1,15 @@
+import { defineConfig } from "vitest/config";
+
+// One run for the whole repository; `pnpm test packages/engine` runs one folder, `-t name` one test.
+export default defineConfig({
+  resolve: { conditions: ["lockstep-source"] },
+  ssr: { resolve: { conditions: ["lockstep-source"] } },
+  test: {
+    include: ["packages/*/src/**/*.test.ts", "apps/*/src/**/*.test.ts", "test/src/**/*.test.ts"],
+    environment: "node",
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: 120_000,
+    hookTimeout: 300_000,
+  },
+});
