@@ -1,0 +1,112 @@
+/**
+ * A model's weights with their momentum, and the update of stochastic gradient descent on them:
+ * v = μ·v + g, then w = w − lr·v (as torch.optim.SGD does it).
+ *
+ * Native TensorFlow keeps both in resource variables and updates them in place with one fused op; other backends
+ * use plain ops. Callers see one interface.
+ */
+import type { Tensor } from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
+import { ResourceVariable } from "./resource-variable.ts";
+
+export interface MomentumStep {
+  learningRate: number;
+  /** μ, the share of the velocity that is kept. */
+  momentum: number;
+}
+
+export interface Parameters {
+  /** How many tensors there are. */
+  readonly length: number;
+  /** Weight `index`. The tensor is lent: never dispose of it, and do not use it after the next `apply` to `index`. */
+  weight(index: number): Tensor;
+  /** Velocity `index`, lent like a weight. */
+  velocity(index: number): Tensor;
+  /** Takes one step on weight `index` with its mean gradient, which stays the caller's. */
+  apply(index: number, gradient: Tensor, step: MomentumStep): void;
+  dispose(): void;
+}
+
+/** One parameter tensor: values in row-major order. */
+export interface ParameterValues {
+  shape: number[];
+  weight: Float32Array;
+  /** Zeros if absent. */
+  velocity?: Float32Array;
+}
+
+/** Puts the values on the current backend. The arrays are copied and stay the caller's. */
+export function createParameters(values: readonly ParameterValues[]): Parameters {
+  return tf.getBackend() === "tensorflow" ? new FusedParameters(values) : new PlainParameters(values);
+}
+
+// tf.tensor may share the memory of the array that it is given, so it is given a copy.
+const weightOf = ({ shape, weight }: ParameterValues): Tensor => tf.tensor(weight.slice(), shape, "float32");
+const velocityOf = ({ shape, velocity }: ParameterValues): Tensor =>
+  velocity === undefined ? tf.zeros(shape) : tf.tensor(velocity.slice(), shape, "float32");
+
+/** Resource variables and `ResourceApplyMomentum`: one pass over the memory, in place. */
+class FusedParameters implements Parameters {
+  readonly #weights: ResourceVariable[];
+  readonly #velocities: ResourceVariable[];
+
+  constructor(values: readonly ParameterValues[]) {
+    this.#weights = values.map((value) => ResourceVariable.from(weightOf(value)));
+    this.#velocities = values.map((value) => ResourceVariable.from(velocityOf(value)));
+  }
+
+  get length(): number {
+    return this.#weights.length;
+  }
+
+  weight(index: number): Tensor {
+    return this.#weights[index]!.read();
+  }
+
+  velocity(index: number): Tensor {
+    return this.#velocities[index]!.read();
+  }
+
+  apply(index: number, gradient: Tensor, step: MomentumStep): void {
+    this.#weights[index]!.applyMomentum(this.#velocities[index]!, gradient, step);
+  }
+
+  dispose(): void {
+    for (const variable of [...this.#weights, ...this.#velocities]) variable.dispose();
+  }
+}
+
+class PlainParameters implements Parameters {
+  readonly #weights: Tensor[];
+  readonly #velocities: Tensor[];
+
+  constructor(values: readonly ParameterValues[]) {
+    this.#weights = values.map((value) => tf.keep(weightOf(value)));
+    this.#velocities = values.map((value) => tf.keep(velocityOf(value)));
+  }
+
+  get length(): number {
+    return this.#weights.length;
+  }
+
+  weight(index: number): Tensor {
+    return this.#weights[index]!;
+  }
+
+  velocity(index: number): Tensor {
+    return this.#velocities[index]!;
+  }
+
+  apply(index: number, gradient: Tensor, { learningRate, momentum }: MomentumStep): void {
+    const oldVelocity = this.#velocities[index]!;
+    const oldWeight = this.#weights[index]!;
+    const velocity = tf.keep(tf.tidy(() => oldVelocity.mul(momentum).add(gradient)));
+    this.#velocities[index] = velocity;
+    this.#weights[index] = tf.keep(tf.tidy(() => oldWeight.sub(velocity.mul(learningRate))));
+    tf.dispose([oldVelocity, oldWeight]);
+  }
+
+  dispose(): void {
+    tf.dispose([...this.#weights, ...this.#velocities]);
+  }
+}

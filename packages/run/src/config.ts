@@ -1,0 +1,61 @@
+/** The configuration of a run: one typed object, printed at the start and kept in the run's folder. */
+import { LockstepError } from "@lockstep/errors";
+import { z } from "zod";
+import { type OptionName, runOptions } from "./options.ts";
+
+/** Everything that decides what a run computes. Which machine computes it is not part of it. */
+export type RunConfig = { [Name in OptionName]: z.infer<(typeof runOptions)[Name]["schema"]> };
+
+/** The options as the user gave them: text from the command line, or values from a file. */
+export type GivenOptions = Partial<Record<OptionName, unknown>>;
+
+const names = Object.keys(runOptions) as OptionName[];
+
+/**
+ * The full configuration: defaults, then what was given.
+ *
+ * @throws LockstepError that names the option, what was expected and what came
+ */
+export function makeConfig(given: GivenOptions): RunConfig {
+  const unknown = Object.keys(given).find((name) => !(name in runOptions));
+  if (unknown !== undefined) {
+    throw new LockstepError("ERR_OPTION", `Unknown option "${unknown}"; known are ${names.join(", ")}.`);
+  }
+  const entries = names.map((name) => [name, given[name] === undefined ? runOptions[name].default : check(name, given[name])]);
+  const config = Object.fromEntries(entries) as RunConfig;
+  if (config.warmupEpochs > config.numEpochs) {
+    throw new LockstepError(
+      "ERR_OPTION",
+      `Expected --warmup-epochs to be at most --num-epochs (${config.numEpochs}), got ${config.warmupEpochs}; lower it.`,
+    );
+  }
+  return config;
+}
+
+/** The configuration of a resumed run: the saved one, changed only where a change keeps the training what it was. */
+export function resumeConfig(saved: RunConfig, given: GivenOptions): RunConfig {
+  for (const name of names) {
+    if (given[name] === undefined || ("changeable" in runOptions[name] && runOptions[name].changeable)) continue;
+    throw new LockstepError(
+      "ERR_OPTION",
+      `${flagOf(name)} cannot change on --resume: the run continues with ${JSON.stringify(saved[name])}. Leave it out, or start a new run with --init-from.`,
+    );
+  }
+  return makeConfig({ ...saved, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) });
+}
+
+/** The option's name on the command line: `--batch-size`. */
+export function flagOf(name: OptionName): string {
+  return runOptions[name].flags.split(" ")[0]!;
+}
+
+function check(name: OptionName, value: unknown): unknown {
+  const parsed = z.safeParse(runOptions[name].schema as z.ZodType, value);
+  if (parsed.success) return parsed.data;
+  const given = typeof value === "string" ? value : JSON.stringify(value);
+  const example = runOptions[name].default;
+  throw new LockstepError(
+    "ERR_OPTION",
+    `Expected ${flagOf(name)} to be ${runOptions[name].expected}, got ${given}${example === undefined ? "" : `; for example ${flagOf(name)} ${example}`}.`,
+  );
+}

@@ -1,0 +1,224 @@
+/**
+ * The options of a run, each defined once: its flag, its help, its default, and what a value must be. The command
+ * line, the checks, `config.json` and the reference in the docs are all made from this table.
+ */
+import { z } from "zod";
+
+/** One option: how it is written on the command line and what may stand there. */
+export interface RunOption<Value> {
+  /** As commander writes it: `--lr <number>`; `--no-shuffle` for a switch that is on by default. */
+  flags: string;
+  help: string;
+  /** Completes the sentence "Expected --lr to be …". */
+  expected: string;
+  schema: z.ZodType<Value>;
+  default: Value;
+  /** May be given together with --resume. */
+  changeable?: boolean;
+}
+
+const number = (schema: z.ZodNumber) => z.preprocess(numberFromText, schema) as unknown as z.ZodType<number>;
+const optional = <Value>(schema: z.ZodType<Value>) => schema.optional();
+const wholeNumber = (min: number, max = Number.MAX_SAFE_INTEGER) => number(z.number().int().min(min).max(max));
+
+function numberFromText(value: unknown): unknown {
+  return typeof value === "string" && value.trim() !== "" ? Number(value) : value;
+}
+
+function option<Value>(definition: RunOption<Value>): RunOption<Value> {
+  return definition;
+}
+
+export const runOptions = {
+  model: option({
+    flags: "--model <name|path>",
+    help: "alexnet-cifar10, alexnet, or the path of a module of yours (docs/models.md)",
+    expected: "the name of a model or the path of a module",
+    schema: z.string().min(1),
+    default: "alexnet-cifar10",
+  }),
+  dataset: option({
+    flags: "--dataset <name>",
+    help: "cifar10, or shapes (drawn, needs no files)",
+    expected: "cifar10 or shapes",
+    schema: z.enum(["cifar10", "shapes"]),
+    default: "cifar10" as const,
+  }),
+  dataDir: option({
+    flags: "--data-dir <dir>",
+    help: "where the data set's files are; without it they are downloaded into the cache",
+    expected: "a folder",
+    schema: optional(z.string().min(1)),
+    default: undefined,
+    changeable: true,
+  }),
+  numClasses: option({
+    flags: "--num-classes <n>",
+    help: "outputs of the model (default: the data set's classes)",
+    expected: "a whole number of at least 2",
+    schema: optional(wholeNumber(2)),
+    default: undefined,
+  }),
+  inputChannels: option({
+    flags: "--input-channels <n>",
+    help: "channels of the model's input (default: the data set's)",
+    expected: "a whole number of at least 1",
+    schema: optional(wholeNumber(1)),
+    default: undefined,
+  }),
+  init: option({
+    flags: "--init <rule>",
+    help: "initial weights: pytorch (kaiming-uniform, a = √5), he, or paper (the AlexNet paper's)",
+    expected: "pytorch, he or paper",
+    schema: z.enum(["pytorch", "he", "paper"]),
+    default: "pytorch" as const,
+  }),
+  initFrom: option({
+    flags: "--init-from <file>",
+    help: "take the initial weights from a .safetensors file",
+    expected: "the path of a .safetensors file",
+    schema: optional(z.string().min(1)),
+    default: undefined,
+  }),
+  lr: option({
+    flags: "--lr <number>",
+    help: "learning rate",
+    expected: "a number above 0",
+    schema: number(z.number().positive()),
+    default: 0.01,
+  }),
+  momentum: option({
+    flags: "--momentum <number>",
+    help: "μ of SGD: v = μ·v + g; w = w − lr·v",
+    expected: "a number from 0 to below 1",
+    schema: number(z.number().min(0).lt(1)),
+    default: 0.9,
+  }),
+  weightDecay: option({
+    flags: "--weight-decay <number>",
+    help: "λ, which adds λ·w to each gradient",
+    expected: "a number of at least 0",
+    schema: number(z.number().min(0)),
+    default: 0,
+  }),
+  lrSchedule: option({
+    flags: "--lr-schedule <name>",
+    help: "constant; step (a tenth after half of the steps, a hundredth after three quarters); cosine (to 0)",
+    expected: "constant, step or cosine",
+    schema: z.enum(["constant", "step", "cosine"]),
+    default: "constant" as const,
+  }),
+  warmupEpochs: option({
+    flags: "--warmup-epochs <n>",
+    help: "epochs over which the learning rate rises linearly from 0",
+    expected: "a number of at least 0",
+    schema: number(z.number().min(0)),
+    default: 0,
+  }),
+  batchSize: option({
+    flags: "--batch-size <samples>",
+    help: "samples of the global batch of a step",
+    expected: "a whole number of at least 1",
+    schema: wholeNumber(1),
+    default: 32,
+  }),
+  numEpochs: option({
+    flags: "--num-epochs <n>",
+    help: "how often each training sample is seen",
+    expected: "a whole number of at least 1",
+    schema: wholeNumber(1),
+    default: 20,
+    changeable: true,
+  }),
+  seed: option({
+    flags: "--seed <n>",
+    help: "of everything random: split, order, initial weights, dropout, augmentation",
+    expected: "a whole number from 0 to 4294967295",
+    schema: wholeNumber(0, 2 ** 32 - 1),
+    default: 0,
+  }),
+  dropout: option({
+    flags: "--dropout <rate>",
+    help: "share of units that each dropout layer drops (default: the model's own, 0.5 in AlexNet)",
+    expected: "a number from 0 to below 1",
+    schema: optional(number(z.number().min(0).lt(1))),
+    default: undefined,
+  }),
+  normalize: option({
+    flags: "--normalize <how>",
+    help: "half (mean and std 0.5), dataset (computed from the training images), or numbers: 0.49,0.48,0.45/0.2,0.2,0.2",
+    expected: "half, dataset, or means/stds such as 0.49,0.48,0.45/0.25,0.24,0.26",
+    schema: z.string().min(1),
+    default: "half",
+  }),
+  augment: option({
+    flags: "--augment <how>",
+    help: "none, or flip-crop (mirrored at random, cropped at random after padding by 4 pixels)",
+    expected: "none or flip-crop",
+    schema: z.enum(["none", "flip-crop"]),
+    default: "none" as const,
+  }),
+  trainFraction: option({
+    flags: "--train-fraction <share>",
+    help: "share of the training set to train on; the rest validates",
+    expected: "a number above 0, up to 1",
+    schema: number(z.number().gt(0).max(1)),
+    default: 0.8,
+  }),
+  shuffle: option({
+    flags: "--no-shuffle",
+    help: "train in the order of the split instead of a new order each epoch",
+    expected: "true or false",
+    schema: z.boolean(),
+    default: true,
+  }),
+  test: option({
+    flags: "--no-test",
+    help: "leave out the test at the end",
+    expected: "true or false",
+    schema: z.boolean(),
+    default: true,
+    changeable: true,
+  }),
+  maxSteps: option({
+    flags: "--max-steps <n>",
+    help: "stop after this many updates since step 0, resumes included",
+    expected: "a whole number of at least 1",
+    schema: optional(wholeNumber(1)),
+    default: undefined,
+    changeable: true,
+  }),
+  maxRows: option({
+    flags: "--max-rows <n>",
+    help: "compute a slice in parts of this many samples, to save memory",
+    expected: "a whole number of at least 1",
+    schema: optional(wholeNumber(1)),
+    default: undefined,
+    changeable: true,
+  }),
+  checkpointEvery: option({
+    flags: "--checkpoint-every <epoch|steps>",
+    help: "epoch, or a number of steps",
+    expected: "epoch, or a whole number of steps of at least 1",
+    schema: z.union([z.literal("epoch"), wholeNumber(1)]) as z.ZodType<"epoch" | number>,
+    default: "epoch" as "epoch" | number,
+    changeable: true,
+  }),
+  keep: option({
+    flags: "--keep <n>",
+    help: "how many checkpoints to keep, besides the best",
+    expected: "a whole number of at least 1",
+    schema: wholeNumber(1),
+    default: 2,
+    changeable: true,
+  }),
+  allowSoftmax: option({
+    flags: "--allow-softmax",
+    help: "accept a model that ends in softmax, although the loss contains one (docs/models.md)",
+    expected: "true or false",
+    schema: z.boolean(),
+    default: false,
+  }),
+} satisfies Record<string, RunOption<never> | RunOption<unknown>>;
+
+export type OptionName = keyof typeof runOptions;

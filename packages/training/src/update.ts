@@ -1,0 +1,40 @@
+/** The update of a step, the same on every worker: means of the sums, then SGD with momentum. */
+import { type Parameters, tf } from "@lockstep/engine";
+import type { Contribution, Gradient } from "./contribution.ts";
+import type { RegularizerGradients } from "./regularizers.ts";
+
+export interface SgdStep {
+  learningRate: number;
+  momentum: number;
+  /** λ of the L2 penalty λ/2·w², which adds λ·w to the gradient. */
+  weightDecay: number;
+}
+
+/**
+ * g = Σ gradients / samples + λw (+ regularisers); v = μv + g; w = w − lr·v, as torch.optim.SGD does it.
+ * Each gradient is formed, used and let go before the next one, so only one stands in memory. `update` stays the
+ * caller's.
+ */
+export function applyUpdate(
+  parameters: Parameters,
+  update: Contribution,
+  { learningRate, momentum, weightDecay }: SgdStep,
+  regularizerGradients: RegularizerGradients = new Map(),
+): void {
+  for (const [index, sums] of update.gradients.entries()) {
+    const gradient = tf.tidy(() => {
+      let mean = meanGradient(sums, update.samples);
+      if (weightDecay > 0) mean = mean.add(parameters.weight(index).mul(weightDecay));
+      const penalty = regularizerGradients.get(index);
+      return penalty === undefined ? mean : mean.add(penalty);
+    });
+    parameters.apply(index, gradient, { learningRate, momentum });
+    gradient.dispose();
+  }
+}
+
+/** The one line that divides, for each form: by the samples of the whole global batch. */
+function meanGradient(gradient: Gradient, samples: number): tf.Tensor {
+  if (gradient.form === "dense") return gradient.sum.div(samples);
+  return tf.matMul(gradient.input, gradient.delta.div(samples), true, false); // [in, out]
+}
