@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-// One run for the whole repository; `pnpm test packages/engine` runs one folder, `-t name` one test.
+// One run for the whole repository; `pnpm test packages/engine` runs one folder, `pnpm test -t name` one test.
 export default defineConfig({
   resolve: { conditions: ["lockstep-source"] },
   ssr: { resolve: { conditions: ["lockstep-source"] } },
@@ -11,5 +11,6 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 300_000,
+    globalSetup: ["test/src/provide-engine.ts"],
   },
 });

@@ -1,1 +1,18 @@
-export {};
+export { type AlexNetOptions, alexnet } from "./alexnet.ts";
+export { type AlexNetCifar10Options, alexnetCifar10 } from "./alexnet-cifar10.ts";
+export { buildModel } from "./build.ts";
+export { checkTrainable, type TrainableOptions } from "./check-trainable.ts";
+export { describeModel, formatDescription, type LayerRow, type ModelDescription } from "./describe.ts";
+export { factorableLayers } from "./factorable.ts";
+export { type Init, type InitOptions, initialWeights } from "./initial-weights.ts";
+export { type LoadedModel, type LoadModelOptions, loadModel, type ModelContext, type ModelFactory } from "./load.ts";
+export { type ModelSignature, signatureOf } from "./signature.ts";
+export { type LayerSpec, layerNames, type ModelSpec, modelSpecSchema, parseModelSpec } from "./spec.ts";
+export {
+  fromStateDict,
+  type StateDict,
+  type StateDictName,
+  type StateTensor,
+  stateDictNames,
+  toStateDict,
+} from "./state-dict.ts";

@@ -13,7 +13,7 @@ import { tf } from "@lockstep/engine";
  */
 export type Gradient =
   | { form: "dense"; sum: tf.Tensor }
-  | { form: "factored"; /** [rows, in] */ input: tf.Tensor2D; /** [rows, out] */ delta: tf.Tensor2D };
+  | { form: "factored" /** [rows, in] */; input: tf.Tensor2D /** [rows, out] */; delta: tf.Tensor2D };
 
 /** Owns its tensors: whoever receives a contribution disposes of it. */
 export interface Contribution {
@@ -53,8 +53,14 @@ function sumGradients(gradients: Gradient[]): Gradient {
   const factored = gradients.filter((gradient) => gradient.form === "factored");
   return {
     form: "factored",
-    input: tf.concat2d(factored.map(({ input }) => input), 0),
-    delta: tf.concat2d(factored.map(({ delta }) => delta), 0),
+    input: tf.concat2d(
+      factored.map(({ input }) => input),
+      0,
+    ),
+    delta: tf.concat2d(
+      factored.map(({ delta }) => delta),
+      0,
+    ),
   };
 }
 

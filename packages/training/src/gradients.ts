@@ -1,6 +1,7 @@
 /** The gradients of a slice: forward, backward, sums. */
-import type { Batch } from "@lockstep/dataset";
+
 import { tf } from "@lockstep/engine";
+import type { Batch } from "./batch-tmp.ts";
 import { type Contribution, type Gradient, sumContributions } from "./contribution.ts";
 import { correctSum, crossEntropySum, readScalars } from "./loss.ts";
 import type { Factors, Replica } from "./replica.ts";
@@ -15,7 +16,11 @@ export interface GradientOptions {
 }
 
 /** Sums of the gradients, the loss and the correct predictions over the samples of `batch`. */
-export async function computeGradients(replica: Replica, batch: Batch, options: GradientOptions): Promise<Contribution> {
+export async function computeGradients(
+  replica: Replica,
+  batch: Batch,
+  options: GradientOptions,
+): Promise<Contribution> {
   const partRows = Math.min(options.maxRows ?? batch.samples, batch.samples);
   const parts: Contribution[] = [];
   for (let row = 0; row < batch.samples; row += partRows) {
@@ -63,7 +68,12 @@ export function tensorsOf(batch: Batch, start = 0, end = batch.samples): { image
   const { height, width, channels } = batch;
   const imageSize = height * width * channels;
   return {
-    images: tf.tensor4d(batch.images.subarray(start * imageSize, end * imageSize), [end - start, height, width, channels]),
+    images: tf.tensor4d(batch.images.subarray(start * imageSize, end * imageSize), [
+      end - start,
+      height,
+      width,
+      channels,
+    ]),
     labels: tf.tensor1d(batch.labels.subarray(start, end), "int32"),
   };
 }

@@ -18,6 +18,19 @@ type Layer = tf.layers.Layer;
 type Inputs = tf.Tensor | tf.Tensor[];
 type CallOptions = { training?: boolean };
 
+export interface ReplicaOptions {
+  /**
+   * Names of the Dense layers whose gradients are taken as factors. One without a bias is left dense.
+   * @default none
+   */
+  factoredLayers?: readonly string[];
+  /**
+   * The rate of every dropout layer, instead of their own.
+   * @default each layer's own
+   */
+  dropout?: number | undefined;
+}
+
 export class Replica {
   readonly model: tf.LayersModel;
   readonly parameters: Parameters;
@@ -28,11 +41,12 @@ export class Replica {
   #dropout: DropoutDraw | undefined;
   #dropoutsApplied = 0;
 
-  /**
-   * @param values of each weight, in the order of `model.weights`
-   * @param factoredLayers names of the Dense layers whose gradients are taken as factors; those without bias are left
-   */
-  constructor(model: tf.LayersModel, values: readonly ParameterValues[], factoredLayers: readonly string[]) {
+  /** @param values of each weight, in the order of `model.weights` */
+  constructor(
+    model: tf.LayersModel,
+    values: readonly ParameterValues[],
+    { factoredLayers = [], dropout }: ReplicaOptions = {},
+  ) {
     const frozen = model.nonTrainableWeights[0];
     if (frozen !== undefined) {
       throw new LockstepError(
@@ -43,10 +57,13 @@ export class Replica {
     this.model = model;
     this.parameters = createParameters(values);
     const weights = model.weights;
-    for (const [index, weight] of weights.entries()) weight.read = () => this.parameters.weight(index);
+    for (const [index, weight] of weights.entries()) {
+      weight.dispose(); // the model's own copy of the values
+      weight.read = () => this.parameters.weight(index);
+    }
     const kernels = new Set<number>();
     for (const layer of layersOf(model)) {
-      if (layer.getClassName() === "Dropout") this.#tapDropout(layer);
+      if (layer.getClassName() === "Dropout") this.#tapDropout(layer, dropout);
       if (!factoredLayers.includes(layer.name) || layer.weights.length < 2) continue;
       const kernel = weights.indexOf(layer.weights[0]!);
       this.#tapDense(layer, kernel);
@@ -72,8 +89,8 @@ export class Replica {
     this.parameters.dispose();
   }
 
-  #tapDropout(layer: Layer): void {
-    const { rate } = layer.getConfig() as { rate: number };
+  #tapDropout(layer: Layer, givenRate: number | undefined): void {
+    const rate = givenRate ?? (layer.getConfig() as { rate: number }).rate;
     layer.call = (inputs: Inputs, options: CallOptions) => {
       const x = only(inputs);
       if (options.training !== true || rate === 0 || this.#dropout === undefined) return x;

@@ -1,0 +1,84 @@
+/** From a spec to a `tf.LayersModel` of standard layers, which `tf.loadLayersModel` can load after a save. */
+import { LockstepError } from "@lockstep/errors";
+import { describeModel } from "./describe.ts";
+import { type LayerSpec, layerNames, type ModelSpec } from "./spec.ts";
+import { tf } from "@lockstep/engine";
+
+/**
+ * Builds the model with all weights zero: drawing them is `initialWeights`' work. Layers are named as in the spec
+ * (see `layerNames`); the caller disposes of the model.
+ *
+ * @throws LockstepError ERR_MODEL_SPEC that names the layer that does not fit or cannot be expressed
+ */
+export function buildModel(spec: ModelSpec): tf.LayersModel {
+  const { rows } = describeModel(spec);
+  const names = layerNames(spec);
+  const inputs = tf.input({ shape: [...spec.inputShape], name: "images" });
+  let outputs = inputs;
+  for (const [index, layer] of spec.layers.entries()) {
+    const input = index === 0 ? spec.inputShape : rows[index - 1]!.output;
+    for (const part of tfLayers(layer, names[index]!, input)) outputs = part.apply(outputs) as tf.SymbolicTensor;
+  }
+  return tf.model({ name: spec.name, inputs, outputs });
+}
+
+function tfLayers(layer: LayerSpec, name: string, input: readonly number[]): tf.layers.Layer[] {
+  switch (layer.type) {
+    case "conv": {
+      const { filters, kernel: kernelSize, stride: strides, activation } = layer;
+      const padding = paddingMode(layer, input);
+      const options = { name, filters, kernelSize, strides, kernelInitializer: "zeros" as const, ...activated(activation) };
+      if (padding !== "explicit") return [tf.layers.conv2d({ ...options, padding })];
+      return [zeroPadding(layer, name), tf.layers.conv2d({ ...options, padding: "valid" })];
+    }
+    case "maxPool": {
+      const padding = paddingMode(layer, input);
+      if (padding !== "explicit") return [tf.layers.maxPooling2d({ name, ...poolWindow(layer), padding })];
+      throw new LockstepError(
+        "ERR_MODEL_SPEC",
+        `Layer ${name}: TensorFlow.js has no max-pooling of kernel ${layer.kernel} and stride ${layer.stride} with padding ` +
+          `${layer.padding} on ${input[0]}×${input[1]}: it pads by its rule "same" only, and zeros put around the image ` +
+          "would win over negative numbers. Use padding 0, or put the padding on the convolution before it.",
+      );
+    }
+    case "avgPool": {
+      const pool = tf.layers.averagePooling2d({ name, ...poolWindow(layer), padding: "valid" });
+      return (layer.padding ?? 0) === 0 ? [pool] : [zeroPadding(layer, name), pool];
+    }
+    case "flatten":
+      return [tf.layers.flatten({ name })];
+    case "dense":
+      return [tf.layers.dense({ name, units: layer.units, kernelInitializer: "zeros", ...activated(layer.activation) })];
+    case "dropout":
+      return [tf.layers.dropout({ name, rate: layer.rate })];
+  }
+}
+
+interface Window {
+  kernel: number;
+  stride: number;
+  padding?: number | undefined;
+}
+
+/**
+ * How TensorFlow.js expresses a symmetric padding. Its "same" gives ceil(i / s) outputs and needs
+ * t = (o − 1)·s + k − i cells, floor(t / 2) of them before the image; where that is what the spec asks for, no cell
+ * is padded for its own sake. Source: TensorFlow's `tf.nn.convolution`, notes on padding.
+ */
+function paddingMode({ kernel, stride, padding = 0 }: Window, input: readonly number[]): "valid" | "same" | "explicit" {
+  if (padding === 0) return "valid";
+  const same = input.slice(0, 2).every((size) => {
+    const outputs = Math.floor((size - kernel + 2 * padding) / stride) + 1;
+    const cells = Math.max((outputs - 1) * stride + kernel - size, 0);
+    return outputs === Math.ceil(size / stride) && Math.floor(cells / 2) === padding;
+  });
+  return same ? "same" : "explicit";
+}
+
+function zeroPadding({ padding = 0 }: Window, name: string): tf.layers.Layer {
+  return tf.layers.zeroPadding2d({ name: `${name}_padding`, padding: [padding, padding] });
+}
+
+const poolWindow = ({ kernel, stride }: Window) => ({ poolSize: kernel, strides: stride });
+
+const activated = (activation: "relu" | undefined) => (activation === undefined ? {} : { activation });

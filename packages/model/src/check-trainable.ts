@@ -1,0 +1,128 @@
+/** Which models can be trained on slices of a batch, so that the result does not depend on how it is sliced. */
+import { LockstepError } from "@lockstep/errors";
+import { mixingLayers } from "./batch-probe.ts";
+import { innerLayers, type Layer, layersOf, producerOf } from "./layers.ts";
+import { signatureOf } from "./signature.ts";
+import type { tf } from "@lockstep/engine";
+
+export interface TrainableOptions {
+  /** The classes that the labels have; the model must have as many outputs. */
+  numClasses: number;
+  /** Accept a model that ends in softmax. @default false */
+  allowSoftmax?: boolean;
+}
+
+/**
+ * Resolves if the model can be trained: images in, `numClasses` logits out, and each row of the output a function of
+ * its own row of the input, without chance of the layers' own. Plain Dropout is fine: the trainer draws its masks.
+ *
+ * Standard layers are judged by what they are. A layer of another class is tried out on two random images with the
+ * model's present weights (see `mixingLayers`), which shows dependence but does not prove independence.
+ *
+ * @throws LockstepError ERR_MODEL_REFUSED with the layer, the reason and the remedy
+ */
+export async function checkTrainable(model: tf.LayersModel, options: TrainableOptions): Promise<void> {
+  const { numClasses, allowSoftmax = false } = options;
+  const signature = signatureOf(model);
+  if (signature.numClasses !== numClasses) {
+    refuse(
+      `Expected a model with ${numClasses} outputs, one for each class, but ${model.name} has ${signature.numClasses}`,
+      "change the units of its last layer (a module's function is given numClasses), or set --num-classes",
+    );
+  }
+  if (!allowSoftmax) checkLogits(model);
+  const layers = layersOf(model);
+  for (const layer of layers) {
+    checkLayer(layer);
+    for (const inner of innerLayers(layer)) checkLayer(inner, layer);
+  }
+  checkConstraints(model);
+  const unknown = layers.flatMap((layer) => [layer, ...innerLayers(layer)]).filter((layer) => !isKnown(layer));
+  const [mixing] = await mixingLayers(model, unknown);
+  if (mixing !== undefined) {
+    refuse(
+      `Layer ${mixing.name} (${mixing.getClassName()}) gave other results for two images at once than for each by itself`,
+      "in training a layer may look at one row of the batch only, and may draw no random numbers and keep no state; " +
+        "use tf.layers.dropout for chance and tf.layers.layerNormalization for normalisation",
+    );
+  }
+}
+
+function refuse(reason: string, remedy: string): never {
+  throw new LockstepError("ERR_MODEL_REFUSED", `${reason}; ${remedy}.`);
+}
+
+function checkLogits(model: tf.LayersModel): void {
+  const last = producerOf(model.outputs[0]!);
+  if (last.getClassName() !== "Softmax" && last.getConfig()["activation"] !== "softmax") return;
+  refuse(
+    `The model ends in softmax (layer ${last.name}), but the loss contains a softmax already: applied twice it squeezes ` +
+      "the outputs into 0 to 1, the gradients shrink and training does not converge properly",
+    "leave it out, so that the model gives logits, or pass --allow-softmax to see for yourself",
+  );
+}
+
+const OWN_CHANCE = "it draws random numbers of its own, which differ from worker to worker";
+const USE_DROPOUT = "use tf.layers.dropout, whose masks follow from the seed";
+const USE_AUGMENT = "leave it out and change the images by --augment";
+
+const REFUSED: ReadonlyMap<string, readonly [reason: string, remedy: string]> = new Map([
+  [
+    "BatchNormalization",
+    [
+      "it normalises with the mean and variance of the rows that happen to be computed together, so slicing a batch changes its result",
+      "leave it out, or use tf.layers.layerNormalization, which looks at one row",
+    ],
+  ],
+  ["GaussianNoise", [OWN_CHANCE, USE_DROPOUT]],
+  ["GaussianDropout", [OWN_CHANCE, USE_DROPOUT]],
+  ["AlphaDropout", [OWN_CHANCE, USE_DROPOUT]],
+  ["SpatialDropout1D", [OWN_CHANCE, USE_DROPOUT]],
+  ["RandomWidth", [OWN_CHANCE, USE_AUGMENT]],
+  ["RandomHeight", [OWN_CHANCE, USE_AUGMENT]],
+]);
+
+/** Standard layers that compute each row of the batch from that row alone. Recurrent ones: see `checkLayer`. */
+const ROW_BY_ROW = new Set(
+  `InputLayer Dense Dropout Flatten Activation RepeatVector Reshape Permute Masking Embedding
+  Conv1D Conv2D Conv3D Conv2DTranspose Conv3DTranspose SeparableConv2D DepthwiseConv2D
+  Cropping2D UpSampling2D ZeroPadding2D Rescaling Resizing CenterCrop
+  MaxPooling1D AveragePooling1D MaxPooling2D AveragePooling2D MaxPooling3D AveragePooling3D
+  GlobalAveragePooling1D GlobalMaxPooling1D GlobalAveragePooling2D GlobalMaxPooling2D
+  ReLU LeakyReLU PReLU ELU ThresholdedReLU Softmax LayerNormalization
+  Add Multiply Average Maximum Minimum Concatenate Dot
+  SimpleRNN SimpleRNNCell GRU GRUCell LSTM LSTMCell ConvLSTM2D ConvLSTM2DCell RNN StackedRNNCells
+  TimeDistributed Bidirectional`.split(/\s+/),
+);
+
+const isKnown = (layer: Layer) => ROW_BY_ROW.has(layer.getClassName());
+
+/** @param holder the wrapper or recurrent layer that `layer` is a part of */
+function checkLayer(layer: Layer, holder?: Layer): void {
+  const kind = layer.getClassName();
+  const place = holder === undefined ? `${layer.name} (${kind})` : `${holder.name} (${kind} inside ${holder.getClassName()})`;
+  const refuseLayer = (reason: string, remedy: string) => refuse(`Layer ${place} cannot be trained here: ${reason}`, remedy);
+  const refused = REFUSED.get(kind);
+  if (refused !== undefined) refuseLayer(...refused);
+  const { dropout = 0, recurrentDropout = 0 } = layer as { dropout?: number; recurrentDropout?: number };
+  if (isKnown(layer) && (dropout > 0 || recurrentDropout > 0)) {
+    refuseLayer(OWN_CHANCE, "set its dropout and recurrentDropout to 0 and put tf.layers.dropout before it");
+  }
+  if (layer.stateful) refuseLayer("it carries its state from one batch to the next", "set stateful: false");
+  if (kind !== "Dropout") return;
+  if (holder !== undefined) {
+    refuseLayer("the trainer gives masks to Dropout layers of the model itself only", "put tf.layers.dropout before or after it");
+  }
+  if ((layer as { noiseShape?: unknown }).noiseShape != null) {
+    refuseLayer("the trainer draws a mask for every unit", "leave out noiseShape");
+  }
+}
+
+function checkConstraints(model: tf.LayersModel): void {
+  const constrained = model.trainableWeights.find(({ constraint }) => constraint != null);
+  if (constrained === undefined) return;
+  refuse(
+    `The weight ${constrained.originalName} has a constraint, which the update does not apply`,
+    "leave it out, or use a regularizer or --weight-decay",
+  );
+}

@@ -1,0 +1,115 @@
+/** From what `--model` says to a model: one of the known ones, or a module of the user's. */
+import { existsSync } from "node:fs";
+import { basename, extname, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { LockstepError } from "@lockstep/errors";
+import { alexnet } from "./alexnet.ts";
+import { alexnetCifar10 } from "./alexnet-cifar10.ts";
+import { buildModel } from "./build.ts";
+import { isMadeUpName } from "./layers.ts";
+import { signatureOf } from "./signature.ts";
+import { type ModelSpec, parseModelSpec } from "./spec.ts";
+import { tf } from "@lockstep/engine";
+
+export interface LoadModelOptions {
+  /** @default the model's own number; 1000 for a module's function */
+  numClasses?: number;
+  /** @default 3 */
+  inputChannels?: number;
+  /** [height, width] of the data set's images, told to a module's function. @default [32, 32] */
+  imageSize?: readonly [number, number];
+}
+
+/** What a module's function is called with. */
+export interface ModelContext {
+  /** The TensorFlow.js to build layers with; a second copy of it would not fit. */
+  tf: typeof tf;
+  numClasses: number;
+  inputChannels: number;
+  /** [height, width, channels] of the data set's images. The model may take another size: images are resized. */
+  inputShape: [number, number, number];
+}
+
+/** What a module may export: a spec, a model, or a function that makes one. */
+export type ModelFactory = (context: ModelContext) => ModelSpec | tf.LayersModel | Promise<ModelSpec | tf.LayersModel>;
+
+export interface LoadedModel {
+  /** Fit for the names of files. */
+  name: string;
+  /** Absent for a `tf.LayersModel` of the user's. */
+  spec?: ModelSpec;
+  /** The caller disposes of it. */
+  model: tf.LayersModel;
+  /** [height, width, channels] */
+  inputShape: [number, number, number];
+  numClasses: number;
+}
+
+const KNOWN_MODELS = { alexnet, "alexnet-cifar10": alexnetCifar10 };
+
+/**
+ * Loads "alexnet", "alexnet-cifar10", or a module by its path relative to the working directory. The module's default
+ * export counts, else the one named spec, model or createModel, else its only one. TypeScript modules load where the
+ * program itself runs from TypeScript.
+ *
+ * @throws LockstepError ERR_MODEL_NAME, ERR_MODEL_MODULE, ERR_MODEL_SPEC or ERR_MODEL_REFUSED
+ */
+export async function loadModel(nameOrPath: string, options: LoadModelOptions = {}): Promise<LoadedModel> {
+  if (Object.hasOwn(KNOWN_MODELS, nameOrPath)) {
+    return fromSpec(KNOWN_MODELS[nameOrPath as keyof typeof KNOWN_MODELS](options));
+  }
+  if (!/[/\\]|\.[cm]?[jt]s$/.test(nameOrPath)) {
+    throw new LockstepError(
+      "ERR_MODEL_NAME",
+      `Unknown model "${nameOrPath}". Known are ${Object.keys(KNOWN_MODELS).join(" and ")}; a model of your own is given by its path: ./${nameOrPath}.ts`,
+    );
+  }
+  const made = await makeModel(await importExport(nameOrPath), nameOrPath, options);
+  if (!isLayersModel(made)) return fromSpec(parseModelSpec(made, nameOrPath));
+  if (!(made instanceof tf.LayersModel)) {
+    throw moduleError(nameOrPath, "its model was made with another copy of TensorFlow.js. Use the tf that the function is given.");
+  }
+  const name = isMadeUpName(made.name) ? basename(nameOrPath, extname(nameOrPath)) : made.name;
+  return { name: name.replaceAll(/[^A-Za-z0-9._-]/g, "_"), model: made, ...signatureOf(made) };
+}
+
+function fromSpec(spec: ModelSpec): LoadedModel {
+  const model = buildModel(spec);
+  return { name: spec.name, spec, model, ...signatureOf(model) };
+}
+
+async function importExport(path: string): Promise<unknown> {
+  const file = resolve(path);
+  if (!existsSync(file)) throw moduleError(path, `there is no file ${file}. Give the path from where you are.`);
+  const module = await import(pathToFileURL(file).href).catch((cause: unknown) => {
+    throw moduleError(path, `loading it failed: ${messageOf(cause)}`, cause);
+  });
+  const exported = module as Record<string, unknown>;
+  const names = Object.keys(exported);
+  const name = ["default", "spec", "model", "createModel"].find((name) => names.includes(name)) ?? (names.length === 1 ? names[0]! : undefined);
+  if (name !== undefined) return exported[name];
+  const got = names.length === 0 ? "it exports nothing" : `it exports ${names.join(", ")}`;
+  throw moduleError(path, `${got}. Export a model spec or a function that makes a model, as default.`);
+}
+
+async function makeModel(exported: unknown, path: string, options: LoadModelOptions): Promise<unknown> {
+  if (typeof exported !== "function") return exported;
+  const { numClasses = 1000, inputChannels = 3, imageSize: [height, width] = [32, 32] } = options;
+  const context: ModelContext = { tf, numClasses, inputChannels, inputShape: [height, width, inputChannels] };
+  try {
+    return await (exported as ModelFactory)(context);
+  } catch (cause) {
+    throw moduleError(path, `its function failed: ${messageOf(cause)}`, cause);
+  }
+}
+
+/** Also true of a model of another copy of TensorFlow.js. */
+function isLayersModel(value: unknown): value is tf.LayersModel {
+  return typeof value === "object" && value !== null && "predict" in value && "layers" in value;
+}
+
+function moduleError(path: string, reason: string, cause?: unknown): LockstepError {
+  return new LockstepError("ERR_MODEL_MODULE", `Cannot use ${path} as a model: ${reason}`, { cause });
+}
+
+const messageOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));

@@ -1,0 +1,138 @@
+/**
+ * The weights in PyTorch's names and layouts, so that a checkpoint loads there with `load_state_dict(strict=True)`.
+ *
+ * A spec's blocks are PyTorch's `nn.Sequential`s: `conv1 = Sequential(Conv2d, ReLU, MaxPool2d)` makes conv1.0.weight;
+ * `fc1 = Sequential(Flatten, Linear, ReLU)` makes fc1.1.weight. A model without a spec has `<layer>.weight` and
+ * `<layer>.bias`. Weights that are not kernels or biases of Dense and Conv layers keep their layout and last name
+ * (`norm.gamma`).
+ */
+import { LockstepError } from "@lockstep/errors";
+import { elementCount, hasTorchKernel, type Layer, placedLayers, producerOf, stableName } from "./layers.ts";
+import { type KernelAxes, toTfOrder, toTorchOrder } from "./reverse-axes.ts";
+import { layerNames, type ModelSpec } from "./spec.ts";
+import type { tf } from "@lockstep/engine";
+
+/** One trainable weight as PyTorch has it. */
+export interface StateDictName {
+  name: string;
+  torchShape: number[];
+  /** Absent where both layouts are the same. */
+  axes?: KernelAxes;
+}
+
+export interface StateTensor {
+  shape: number[];
+  data: Float32Array;
+}
+
+/** By name, in the order of the model's weights. */
+export type StateDict = Map<string, StateTensor>;
+
+/**
+ * Name and PyTorch shape of each of `model.trainableWeights`, in that order.
+ *
+ * The columns of a Dense layer are in CHW order if it follows the Flatten of a [batch, height, width, channels]
+ * tensor, with nothing but layers that keep every number in its place between them.
+ *
+ * @throws LockstepError ERR_STATE_DICT if two weights would have one name
+ */
+export function stateDictNames(model: tf.LayersModel, spec?: ModelSpec): StateDictName[] {
+  const indexes = spec === undefined ? new Map<string, number>() : sequentialIndexes(spec);
+  const tensors = placedLayers(model).flatMap(({ layer, path }) =>
+    layer.trainableWeights.map((weight): StateDictName => {
+      const shape = weight.shape as number[];
+      const prefix = [...path, ...(indexes.has(layer.name) ? [indexes.get(layer.name)!] : [])];
+      const name = [...prefix, ...lastNames(layer, weight)].join(".");
+      if (!hasTorchKernel(layer) || shape.length === 1) return { name, torchShape: shape };
+      const [inputs, outputs] = shape.slice(-2) as [number, number];
+      const flattened = layer.getClassName() === "Dense" ? flattenedShape(layer) : undefined;
+      if (flattened !== undefined) {
+        const [height, width, channels] = flattened;
+        return { name, torchShape: [outputs, inputs], axes: [height * width, channels, outputs] };
+      }
+      const window = shape.slice(0, -2);
+      return { name, torchShape: [outputs, inputs, ...window], axes: [elementCount(window), inputs, outputs] };
+    }),
+  );
+  const names = tensors.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice === undefined) return tensors;
+  throw new LockstepError(
+    "ERR_STATE_DICT",
+    `Two weights of the model are both named "${twice}"; give its layers different names.`,
+  );
+}
+
+/**
+ * Arrays in the order and layout of `model.trainableWeights` → PyTorch's. Weights, momentum and gradients alike.
+ * A tensor that is laid out alike in both shares its memory with `values`.
+ */
+export function toStateDict(tensors: readonly StateDictName[], values: readonly Float32Array[]): StateDict {
+  return new Map(
+    tensors.map(({ name, torchShape, axes }, index) => {
+      const value = values[index]!;
+      return [name, { shape: torchShape, data: axes === undefined ? value : toTorchOrder(value, axes) }];
+    }),
+  );
+}
+
+/**
+ * The inverse of `toStateDict`.
+ *
+ * @throws LockstepError ERR_STATE_DICT that names each tensor that is missing, unexpected or of another shape
+ */
+export function fromStateDict(tensors: readonly StateDictName[], dict: ReadonlyMap<string, StateTensor>): Float32Array[] {
+  const known = new Set(tensors.map(({ name }) => name));
+  const faults = [
+    ...tensors.flatMap(({ name, torchShape }) => {
+      const shape = dict.get(name)?.shape;
+      if (shape === undefined) return [`${name} is missing`];
+      if (String(shape) === String(torchShape)) return [];
+      return [`${name} has the shape [${shape.join(", ")}], expected [${torchShape.join(", ")}]`];
+    }),
+    ...[...dict.keys()].filter((name) => !known.has(name)).map((name) => `${name} is unexpected`),
+  ];
+  if (faults.length > 0) {
+    throw new LockstepError(
+      "ERR_STATE_DICT",
+      `These weights are not those of the model:\n  ${faults.join("\n  ")}\n` +
+        "Take weights that were saved from a model with the same layers, classes and channels.",
+    );
+  }
+  return tensors.map(({ name, axes }) => {
+    const { data } = dict.get(name)!;
+    return axes === undefined ? data : toTfOrder(data, axes);
+  });
+}
+
+/** Which module of its nn.Sequential each conv and dense layer is: after a Flatten the second one, else the first. */
+function sequentialIndexes(spec: ModelSpec): Map<string, number> {
+  const names = layerNames(spec);
+  return new Map(
+    spec.layers.flatMap(({ type }, index): [string, number][] => {
+      if (type === "conv") return [[names[index]!, 0]];
+      return type === "dense" ? [[names[index]!, spec.layers[index - 1]?.type === "flatten" ? 1 : 0]] : [];
+    }),
+  );
+}
+
+/** `weight` and `bias` of a Conv or Dense layer; otherwise what follows the layer in the name of the weight. */
+function lastNames(layer: Layer, weight: tf.LayerVariable): string[] {
+  const names = weight.originalName.split("/").slice(1);
+  if (hasTorchKernel(layer)) return [names.at(-1) === "bias" ? "bias" : "weight"];
+  return names.map((name) => stableName(name, 0));
+}
+
+const IN_PLACE = new Set(["Dropout", "Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"]);
+
+/** [height, width, channels] of what was flattened to make this layer's input, if that was an image. */
+function flattenedShape(layer: Layer): [number, number, number] | undefined {
+  let source = producerOf(inputOf(layer));
+  while (IN_PLACE.has(source.getClassName())) source = producerOf(inputOf(source));
+  if (source.getClassName() !== "Flatten") return undefined;
+  const [, ...shape] = inputOf(source).shape;
+  return shape.length === 3 ? (shape as [number, number, number]) : undefined;
+}
+
+/** A layer's input where it was used first. */
+const inputOf = (layer: Layer) => layer.getInputAt(0) as tf.SymbolicTensor;

@@ -1,0 +1,28 @@
+import { describe, expect, test } from "vitest";
+import { dropoutMask } from "./dropout.ts";
+
+const draw = (sampleIds: number[], step = 0) => ({ seed: 5, step, sampleIds: Uint32Array.from(sampleIds) });
+
+describe("dropoutMask", () => {
+  test("drops about the given share and scales the rest so that the mean stays 1", () => {
+    const mask = dropoutMask(draw([0, 1, 2, 3]), 0, 0.25, 10_000);
+    expect([...new Set(mask)].sort()).toEqual([0, Math.fround(1 / 0.75)]);
+    expect(mask.filter((factor) => factor === 0).length / mask.length).toBeCloseTo(0.25, 1);
+    expect(mask.reduce((sum, factor) => sum + factor, 0) / mask.length).toBeCloseTo(1, 1);
+  });
+
+  test("a sample's row does not depend on the other rows", () => {
+    const together = dropoutMask(draw([7, 8, 9]), 1, 0.5, 64);
+    expect(dropoutMask(draw([8]), 1, 0.5, 64)).toEqual(together.slice(64, 128));
+  });
+
+  test("another sample, step or layer has another row", () => {
+    const rows = [
+      dropoutMask(draw([7]), 0, 0.5, 64),
+      dropoutMask(draw([8]), 0, 0.5, 64),
+      dropoutMask(draw([7], 1), 0, 0.5, 64),
+      dropoutMask(draw([7]), 1, 0.5, 64),
+    ];
+    expect(new Set(rows.map((row) => row.join())).size).toBe(4);
+  });
+});

@@ -1,0 +1,38 @@
+/** A team of one: a replica in this process, with the exchange joined in memory. */
+import { addEvaluation, emptyEvaluation, type RunConfig, type ParameterState, type Team } from "@lockstep/run";
+import { type Batches, evaluationRanges } from "./batches.ts";
+import { evaluateBatch } from "./evaluate.ts";
+import { type Exchange, inMemoryExchange } from "./exchange.ts";
+import type { Replica } from "./replica.ts";
+import { takeStep } from "./step.ts";
+import { LapClock } from "./step-clock.ts";
+
+export interface LocalTeam {
+  config: RunConfig;
+  replica: Replica;
+  batches: Batches;
+  classes: number;
+  evaluationRows: number;
+  state: () => Promise<ParameterState[]>;
+}
+
+export function localTeam({ config, replica, batches, classes, evaluationRows, state }: LocalTeam): Team {
+  const clock = new LapClock();
+  const exchange: Exchange = inMemoryExchange;
+  return {
+    step: (task, beforeCommit) => takeStep({ config, replica, batches, exchange, clock }, task, beforeCommit),
+    evaluate: async (task) => {
+      const total = emptyEvaluation(classes);
+      for (const _ of evaluationRanges(task.samples, evaluationRows)) {
+        addEvaluation(total, await evaluateBatch(replica, await batches.take()));
+      }
+      clock.finish(); // the next step begins after the evaluation
+      return total;
+    },
+    state: async () => {
+      const tensors = await state();
+      clock.finish();
+      return tensors;
+    },
+  };
+}

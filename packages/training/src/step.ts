@@ -1,0 +1,43 @@
+/** One training step: batch → gradients → exchange → update. */
+import type { RunConfig, StepTask, StepTotals } from "@lockstep/run";
+import { tf } from "@lockstep/engine";
+import type { Batches } from "./batches.ts";
+import { disposeContribution } from "./contribution.ts";
+import type { Exchange } from "./exchange.ts";
+import { computeGradients } from "./gradients.ts";
+import { regularizerGradients } from "./regularizers.ts";
+import type { Replica } from "./replica.ts";
+import type { LapClock } from "./step-clock.ts";
+import { applyUpdate } from "./update.ts";
+
+export interface StepContext {
+  config: RunConfig;
+  replica: Replica;
+  batches: Batches;
+  exchange: Exchange;
+  clock: LapClock;
+}
+
+/**
+ * Takes one step. `beforeCommit` sees the sums of the whole batch before the update is applied; if it throws, the
+ * weights stay as they were. The time of a step runs from the end of one backward pass to the end of the next.
+ */
+export async function takeStep(
+  { config, replica, batches, exchange, clock }: StepContext,
+  { step, learningRate }: StepTask,
+  beforeCommit: (totals: StepTotals) => void,
+): Promise<void> {
+  const { seed, maxRows, momentum, weightDecay } = config;
+  const batch = await batches.take(); // usually there already: it was asked for steps ago
+  clock.lap("data");
+  const contribution = await computeGradients(replica, batch, { seed, step, maxRows, clock });
+  const ms = clock.finish();
+  const update = await exchange.reduce(step, [contribution]); // waits for every slice of the step
+  clock.lap("wait");
+  beforeCommit({ samples: update.samples, lossSum: update.lossSum, correct: update.correct, ms });
+  const penalties = regularizerGradients(replica);
+  applyUpdate(replica.parameters, update, { learningRate, momentum, weightDecay }, penalties);
+  tf.dispose([...penalties.values()]);
+  disposeContribution(update);
+  clock.lap("update");
+}
