@@ -1,1 +1,5 @@
-export {};
+export { type BackendName, type Engine, type EngineOptions, type PassedOver, startEngine } from "./choose.ts";
+export { type Check, type DoctorOptions, type DoctorReport, inspectMachine } from "./doctor.ts";
+export { createParameters, type MomentumStep, type Parameters, type ParameterValues } from "./parameters.ts";
+export { readBack } from "./read-back.ts";
+export { tf } from "./tf.ts";

@@ -2,9 +2,9 @@ import type { ModelSpec } from "./spec.ts";
 
 export interface AlexNetCifar10Options {
   /** @default 10, CIFAR-10's */
-  numClasses?: number;
+  numClasses?: number | undefined;
   /** @default 3 */
-  inputChannels?: number;
+  inputChannels?: number | undefined;
 }
 
 /** AlexNet for images of 32×32: 3×3 kernels throughout, 36,113,290 parameters with 10 classes and 3 channels. */

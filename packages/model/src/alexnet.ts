@@ -2,9 +2,9 @@ import type { ModelSpec } from "./spec.ts";
 
 export interface AlexNetOptions {
   /** @default 1000, ImageNet's */
-  numClasses?: number;
+  numClasses?: number | undefined;
   /** @default 3 */
-  inputChannels?: number;
+  inputChannels?: number | undefined;
 }
 
 /**

@@ -1,9 +1,8 @@
 /** Trying out whether a layer computes each row of a batch from that row alone. */
-import { readBack } from "@lockstep/engine";
+import { readBack, tf } from "@lockstep/engine";
 import { uniforms } from "@lockstep/random";
 import { elementCount, type Layer } from "./layers.ts";
 import { signatureOf } from "./signature.ts";
-import { tf } from "@lockstep/engine";
 
 type Tensors = tf.Tensor | tf.Tensor[];
 type CallOptions = Parameters<Layer["call"]>[1];
@@ -22,8 +21,9 @@ export async function mixingLayers(model: tf.LayersModel, layers: readonly Layer
   const untouched = layers.map((layer) => ({ layer, call: layer.call }));
   for (const { layer, call } of untouched) {
     layer.call = (inputs, options) => {
-      const attempt = (rows: Tensors) => call.call(layer, rows, { ...options, training: true });
-      for (let round = 0; round < 2; round++) gaps.push({ layer, gap: tf.keep(tf.tidy(() => largestGap(attempt, inputs))) });
+      const attempt = (rows: Tensors) => call.call(layer, rows, { ...options, mask: undefined, training: true });
+      for (let round = 0; round < 2; round++)
+        gaps.push({ layer, gap: tf.keep(tf.tidy(() => largestGap(attempt, inputs))) });
       return call.call(layer, inputs, options);
     };
   }
@@ -41,7 +41,10 @@ export async function mixingLayers(model: tf.LayersModel, layers: readonly Layer
 /** Two images of uniform numbers in [−1, 1). */
 function probeImages(model: tf.LayersModel): tf.Tensor {
   const shape = [2, ...signatureOf(model).inputShape];
-  return tf.tensor(uniforms(0, "init", [0, 0, 0], elementCount(shape)), shape).mul(2).sub(1);
+  return tf
+    .tensor(uniforms(0, "init", [0, 0, 0], elementCount(shape)), shape)
+    .mul(2)
+    .sub(1);
 }
 
 /** The largest |f(both rows) − f(each row)|, as a share of the largest |f| if that is above 1. */

@@ -1,8 +1,9 @@
 /** From a spec to a `tf.LayersModel` of standard layers, which `tf.loadLayersModel` can load after a save. */
+
+import { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { describeModel } from "./describe.ts";
 import { type LayerSpec, layerNames, type ModelSpec } from "./spec.ts";
-import { tf } from "@lockstep/engine";
 
 /**
  * Builds the model with all weights zero: drawing them is `initialWeights`' work. Layers are named as in the spec
@@ -27,7 +28,14 @@ function tfLayers(layer: LayerSpec, name: string, input: readonly number[]): tf.
     case "conv": {
       const { filters, kernel: kernelSize, stride: strides, activation } = layer;
       const padding = paddingMode(layer, input);
-      const options = { name, filters, kernelSize, strides, kernelInitializer: "zeros" as const, ...activated(activation) };
+      const options = {
+        name,
+        filters,
+        kernelSize,
+        strides,
+        kernelInitializer: "zeros" as const,
+        ...activated(activation),
+      };
       if (padding !== "explicit") return [tf.layers.conv2d({ ...options, padding })];
       return [zeroPadding(layer, name), tf.layers.conv2d({ ...options, padding: "valid" })];
     }
@@ -48,7 +56,9 @@ function tfLayers(layer: LayerSpec, name: string, input: readonly number[]): tf.
     case "flatten":
       return [tf.layers.flatten({ name })];
     case "dense":
-      return [tf.layers.dense({ name, units: layer.units, kernelInitializer: "zeros", ...activated(layer.activation) })];
+      return [
+        tf.layers.dense({ name, units: layer.units, kernelInitializer: "zeros", ...activated(layer.activation) }),
+      ];
     case "dropout":
       return [tf.layers.dropout({ name, rate: layer.rate })];
   }

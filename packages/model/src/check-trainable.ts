@@ -1,9 +1,10 @@
 /** Which models can be trained on slices of a batch, so that the result does not depend on how it is sliced. */
+
+import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { mixingLayers } from "./batch-probe.ts";
 import { innerLayers, type Layer, layersOf, producerOf } from "./layers.ts";
 import { signatureOf } from "./signature.ts";
-import type { tf } from "@lockstep/engine";
 
 export interface TrainableOptions {
   /** The classes that the labels have; the model must have as many outputs. */
@@ -16,8 +17,8 @@ export interface TrainableOptions {
  * Resolves if the model can be trained: images in, `numClasses` logits out, and each row of the output a function of
  * its own row of the input, without chance of the layers' own. Plain Dropout is fine: the trainer draws its masks.
  *
- * Standard layers are judged by what they are. A layer of another class is tried out on two random images with the
- * model's present weights (see `mixingLayers`), which shows dependence but does not prove independence.
+ * Most standard layers are judged by what they are. Any other layer is tried out on two random images with the model's
+ * present weights (see `mixingLayers`), which shows dependence but does not prove independence.
  *
  * @throws LockstepError ERR_MODEL_REFUSED with the layer, the reason and the remedy
  */
@@ -36,7 +37,7 @@ export async function checkTrainable(model: tf.LayersModel, options: TrainableOp
     checkLayer(layer);
     for (const inner of innerLayers(layer)) checkLayer(inner, layer);
   }
-  checkConstraints(model);
+  checkWeights(model);
   const unknown = layers.flatMap((layer) => [layer, ...innerLayers(layer)]).filter((layer) => !isKnown(layer));
   const [mixing] = await mixingLayers(model, unknown);
   if (mixing !== undefined) {
@@ -82,7 +83,10 @@ const REFUSED: ReadonlyMap<string, readonly [reason: string, remedy: string]> = 
   ["RandomHeight", [OWN_CHANCE, USE_AUGMENT]],
 ]);
 
-/** Standard layers that compute each row of the batch from that row alone. Recurrent ones: see `checkLayer`. */
+/**
+ * Standard layers that compute each row of the batch from that row alone; recurrent ones as far as `checkLayer` allows.
+ * Concatenate and Dot can be told to work along the axis of the batch, so they are not listed, but tried out.
+ */
 const ROW_BY_ROW = new Set(
   `InputLayer Dense Dropout Flatten Activation RepeatVector Reshape Permute Masking Embedding
   Conv1D Conv2D Conv3D Conv2DTranspose Conv3DTranspose SeparableConv2D DepthwiseConv2D
@@ -90,7 +94,7 @@ const ROW_BY_ROW = new Set(
   MaxPooling1D AveragePooling1D MaxPooling2D AveragePooling2D MaxPooling3D AveragePooling3D
   GlobalAveragePooling1D GlobalMaxPooling1D GlobalAveragePooling2D GlobalMaxPooling2D
   ReLU LeakyReLU PReLU ELU ThresholdedReLU Softmax LayerNormalization
-  Add Multiply Average Maximum Minimum Concatenate Dot
+  Add Multiply Average Maximum Minimum
   SimpleRNN SimpleRNNCell GRU GRUCell LSTM LSTMCell ConvLSTM2D ConvLSTM2DCell RNN StackedRNNCells
   TimeDistributed Bidirectional`.split(/\s+/),
 );
@@ -100,29 +104,42 @@ const isKnown = (layer: Layer) => ROW_BY_ROW.has(layer.getClassName());
 /** @param holder the wrapper or recurrent layer that `layer` is a part of */
 function checkLayer(layer: Layer, holder?: Layer): void {
   const kind = layer.getClassName();
-  const place = holder === undefined ? `${layer.name} (${kind})` : `${holder.name} (${kind} inside ${holder.getClassName()})`;
-  const refuseLayer = (reason: string, remedy: string) => refuse(`Layer ${place} cannot be trained here: ${reason}`, remedy);
+  const place =
+    holder === undefined ? `${layer.name} (${kind})` : `${holder.name} (${kind} inside ${holder.getClassName()})`;
+  const refuseLayer = (reason: string, remedy: string) =>
+    refuse(`Layer ${place} cannot be trained here: ${reason}`, remedy);
   const refused = REFUSED.get(kind);
   if (refused !== undefined) refuseLayer(...refused);
   const { dropout = 0, recurrentDropout = 0 } = layer as { dropout?: number; recurrentDropout?: number };
   if (isKnown(layer) && (dropout > 0 || recurrentDropout > 0)) {
     refuseLayer(OWN_CHANCE, "set its dropout and recurrentDropout to 0 and put tf.layers.dropout before it");
   }
-  if (layer.stateful) refuseLayer("it carries its state from one batch to the next", "set stateful: false");
   if (kind !== "Dropout") return;
   if (holder !== undefined) {
-    refuseLayer("the trainer gives masks to Dropout layers of the model itself only", "put tf.layers.dropout before or after it");
+    refuseLayer(
+      "the trainer gives masks to Dropout layers of the model itself only",
+      "put tf.layers.dropout before or after it",
+    );
   }
   if ((layer as { noiseShape?: unknown }).noiseShape != null) {
     refuseLayer("the trainer draws a mask for every unit", "leave out noiseShape");
   }
 }
 
-function checkConstraints(model: tf.LayersModel): void {
-  const constrained = model.trainableWeights.find(({ constraint }) => constraint != null);
-  if (constrained === undefined) return;
-  refuse(
-    `The weight ${constrained.originalName} has a constraint, which the update does not apply`,
-    "leave it out, or use a regularizer or --weight-decay",
-  );
+function checkWeights(model: tf.LayersModel): void {
+  const weights = model.trainableWeights;
+  const constrained = weights.find(({ constraint }) => constraint != null);
+  if (constrained !== undefined) {
+    refuse(
+      `The weight ${constrained.originalName} has a constraint, which the update does not apply`,
+      "leave it out, or use a regularizer or --weight-decay",
+    );
+  }
+  const twice = weights.find((weight, index) => weights.indexOf(weight) !== index);
+  if (twice !== undefined) {
+    refuse(
+      `The weight ${twice.originalName} stands in the model twice, in its layer and in something that holds the layer`,
+      "put the layer in once, and apply it to several inputs if it shall be used several times",
+    );
+  }
 }

@@ -42,44 +42,52 @@ export function describeModel(spec: ModelSpec): ModelDescription {
 }
 
 function describeLayer(layer: LayerSpec, name: string, input: number[], model: string): LayerRow {
-  const misfit = (reason: string) => new LockstepError("ERR_MODEL_SPEC", `Layer ${name} of ${model}: ${reason}`);
+  const misfit: Misfit = (reason) => {
+    throw new LockstepError("ERR_MODEL_SPEC", `Layer ${name} of ${model}: ${reason}`);
+  };
   switch (layer.type) {
     case "conv":
     case "maxPool":
-    case "avgPool": {
-      const [height, width, channels] = input;
-      if (width === undefined || channels === undefined) {
-        throw misfit(`expected an image, got ${input[0]} numbers; put it before flatten.`);
-      }
-      const { kernel, stride, padding = 0 } = layer;
-      const size = (length: number) => Math.floor((length - kernel + 2 * padding) / stride) + 1;
-      const [rows, columns] = [size(height!), size(width)];
-      if (rows < 1 || columns < 1) {
-        throw misfit(
-          `its kernel of ${kernel}×${kernel} does not fit into its input of ${height}×${width} with padding ${padding}; ` +
-            "use a smaller kernel or more padding, pool less before it, or take larger images.",
-        );
-      }
-      const window = { kernel, padding, stride };
-      if (layer.type !== "conv") {
-        return { layer: name, output: [rows, columns, channels], channels, ...window, parameters: 0, macs: 0 };
-      }
-      const weights = kernel * kernel * channels * layer.filters;
-      const [parameters, macs] = [weights + layer.filters, rows * columns * weights];
-      return { layer: name, output: [rows, columns, layer.filters], channels: layer.filters, ...window, parameters, macs };
-    }
+    case "avgPool":
+      return { layer: name, ...describeWindow(layer, input, misfit) };
     case "flatten":
-      if (input.length === 1) throw misfit("its input is flat already; leave it out.");
+      if (input.length === 1) misfit("its input is flat already; leave it out.");
       return { layer: name, output: [input.reduce((product, length) => product * length, 1)], parameters: 0, macs: 0 };
     case "dense": {
-      const [inputs, ...more] = input;
-      if (more.length > 0) throw misfit(`expected flat numbers, got an image of ${input.join("×")}; put flatten before it.`);
-      const macs = inputs! * layer.units;
+      if (input.length > 1) misfit(`expected numbers, got an image of ${input.join("×")}; put flatten before it.`);
+      const macs = input[0]! * layer.units;
       return { layer: name, output: [layer.units], parameters: macs + layer.units, macs };
     }
     case "dropout":
       return { layer: name, output: input, parameters: 0, macs: 0 };
   }
+}
+
+type Misfit = (reason: string) => never;
+type WindowSpec = Extract<LayerSpec, { kernel: number }>;
+
+function describeWindow(layer: WindowSpec, input: number[], misfit: Misfit): Omit<LayerRow, "layer"> {
+  const [height = 0, width = 0, inputChannels = 0] = input;
+  const { kernel, stride, padding = 0 } = layer;
+  if (input.length === 1) misfit(`expected an image, got ${height} numbers; put it before flatten.`);
+  const [rows, columns] = [height, width].map((length) => Math.floor((length - kernel + 2 * padding) / stride) + 1);
+  if (rows! < 1 || columns! < 1) {
+    misfit(
+      `its kernel of ${kernel}×${kernel} does not fit into its input of ${height}×${width} with padding ${padding}; ` +
+        "use a smaller kernel or more padding, pool less before it, or take larger images.",
+    );
+  }
+  const channels = layer.type === "conv" ? layer.filters : inputChannels;
+  const weights = layer.type === "conv" ? kernel * kernel * inputChannels * layer.filters : 0;
+  return {
+    output: [rows!, columns!, channels],
+    channels,
+    kernel,
+    padding,
+    stride,
+    parameters: layer.type === "conv" ? weights + layer.filters : 0,
+    macs: rows! * columns! * weights,
+  };
 }
 
 /** The description as a text table; every line ends in a newline. MACs are those of one sample. */

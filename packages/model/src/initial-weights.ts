@@ -1,9 +1,8 @@
 /** The weights that training starts from: pure functions of the model's layers, the rule and the seed. */
-import { readBack } from "@lockstep/engine";
+import { readBack, type tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { normals, uniforms } from "@lockstep/random";
 import { elementCount, hasTorchKernel, type Layer, layersOf } from "./layers.ts";
-import type { tf } from "@lockstep/engine";
 
 export type Init = "pytorch" | "he" | "paper";
 
@@ -69,7 +68,8 @@ function fanIn({ shape, originalName }: tf.LayerVariable): number {
 }
 
 function layersWithBiasOne(layers: readonly Layer[]): Set<Layer> {
-  const ofKind = (kind: string) => layers.filter((layer) => layer.getClassName().startsWith(kind) && hasTorchKernel(layer));
+  const ofKind = (kind: string) =>
+    layers.filter((layer) => layer.getClassName().startsWith(kind) && hasTorchKernel(layer));
   const convolutions = ofKind("Conv");
   const dense = ofKind("Dense");
   return new Set([...[1, 3, 4].flatMap((index) => convolutions[index] ?? []), ...dense.slice(0, -1)]);

@@ -44,7 +44,9 @@ export function producerOf(tensor: tf.SymbolicTensor): Layer {
 export function innerLayers(layer: Layer): Layer[] {
   const { layer: wrapped, forwardLayer, backwardLayer, cell, cells = [] } = layer as Partial<Inner>;
   const inner = [wrapped, forwardLayer, backwardLayer, cell, ...cells].filter((part) => part !== undefined);
-  return inner.flatMap((part) => (isModel(part) ? layersOf(part) : [part])).flatMap((part) => [part, ...innerLayers(part)]);
+  return inner
+    .flatMap((part) => (isModel(part) ? layersOf(part) : [part]))
+    .flatMap((part) => [part, ...innerLayers(part)]);
 }
 
 type Inner = Record<"layer" | "forwardLayer" | "backwardLayer" | "cell", Layer> & { cells: Layer[] };

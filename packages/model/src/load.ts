@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { basename, extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { alexnet } from "./alexnet.ts";
 import { alexnetCifar10 } from "./alexnet-cifar10.ts";
@@ -9,13 +10,12 @@ import { buildModel } from "./build.ts";
 import { isMadeUpName } from "./layers.ts";
 import { signatureOf } from "./signature.ts";
 import { type ModelSpec, parseModelSpec } from "./spec.ts";
-import { tf } from "@lockstep/engine";
 
 export interface LoadModelOptions {
   /** @default the model's own number; 1000 for a module's function */
-  numClasses?: number;
+  numClasses?: number | undefined;
   /** @default 3 */
-  inputChannels?: number;
+  inputChannels?: number | undefined;
   /** [height, width] of the data set's images, told to a module's function. @default [32, 32] */
   imageSize?: readonly [number, number];
 }
@@ -67,7 +67,10 @@ export async function loadModel(nameOrPath: string, options: LoadModelOptions = 
   const made = await makeModel(await importExport(nameOrPath), nameOrPath, options);
   if (!isLayersModel(made)) return fromSpec(parseModelSpec(made, nameOrPath));
   if (!(made instanceof tf.LayersModel)) {
-    throw moduleError(nameOrPath, "its model was made with another copy of TensorFlow.js. Use the tf that the function is given.");
+    throw moduleError(
+      nameOrPath,
+      "its model was made with another copy of TensorFlow.js. Use the tf that the function is given.",
+    );
   }
   const name = isMadeUpName(made.name) ? basename(nameOrPath, extname(nameOrPath)) : made.name;
   return { name: name.replaceAll(/[^A-Za-z0-9._-]/g, "_"), model: made, ...signatureOf(made) };
@@ -86,7 +89,9 @@ async function importExport(path: string): Promise<unknown> {
   });
   const exported = module as Record<string, unknown>;
   const names = Object.keys(exported);
-  const name = ["default", "spec", "model", "createModel"].find((name) => names.includes(name)) ?? (names.length === 1 ? names[0]! : undefined);
+  const name =
+    ["default", "spec", "model", "createModel"].find((name) => names.includes(name)) ??
+    (names.length === 1 ? names[0]! : undefined);
   if (name !== undefined) return exported[name];
   const got = names.length === 0 ? "it exports nothing" : `it exports ${names.join(", ")}`;
   throw moduleError(path, `${got}. Export a model spec or a function that makes a model, as default.`);

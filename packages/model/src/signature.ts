@@ -1,6 +1,7 @@
 /** What a model takes and gives: images in, one number for each class out. */
-import { LockstepError } from "@lockstep/errors";
+
 import type { tf } from "@lockstep/engine";
+import { LockstepError } from "@lockstep/errors";
 
 export interface ModelSignature {
   /** [height, width, channels] */
@@ -11,12 +12,17 @@ export interface ModelSignature {
 /** @throws LockstepError ERR_MODEL_REFUSED for a model that does not map float images to one row of logits each */
 export function signatureOf(model: tf.LayersModel): ModelSignature {
   const refuse = (expected: string, got: string): never => {
-    throw new LockstepError("ERR_MODEL_REFUSED", `Expected ${expected}, but ${model.name} has ${got}; docs/models.md shows how.`);
+    throw new LockstepError(
+      "ERR_MODEL_REFUSED",
+      `Expected ${expected}, but ${model.name} has ${got}; docs/models.md shows how.`,
+    );
   };
   const [input] = model.inputs;
   const [output] = model.outputs;
-  if (model.inputs.length !== 1) refuse("a model with one input", `${model.inputs.length}: ${model.inputNames.join(", ")}`);
-  if (model.outputs.length !== 1) refuse("a model with one output", `${model.outputs.length}: ${model.outputNames.join(", ")}`);
+  if (model.inputs.length !== 1)
+    refuse("a model with one input", `${model.inputs.length}: ${model.inputNames.join(", ")}`);
+  if (model.outputs.length !== 1)
+    refuse("a model with one output", `${model.outputs.length}: ${model.outputNames.join(", ")}`);
   if (input!.dtype !== "float32") refuse("an input of the type float32", `one of ${input!.dtype}`);
   const [batch, ...image] = input!.shape;
   if (batch !== null || image.length !== 3 || image.includes(null)) {

@@ -46,18 +46,9 @@ export function layerNames({ layers }: Pick<ModelSpec, "layers">): string[] {
   let pools = 0;
   let dropouts = 0;
   return layers.map((layer) => {
-    switch (layer.type) {
-      case "conv":
-      case "dense":
-        return layer.name;
-      case "maxPool":
-      case "avgPool":
-        return `pool${++pools}`;
-      case "dropout":
-        return `dropout${++dropouts}`;
-      case "flatten":
-        return "flatten";
-    }
+    if ("name" in layer) return layer.name;
+    if (layer.type === "flatten") return "flatten";
+    return layer.type === "dropout" ? `dropout${++dropouts}` : `pool${++pools}`;
   });
 }
 
@@ -70,7 +61,9 @@ export function layerNames({ layers }: Pick<ModelSpec, "layers">): string[] {
 export function parseModelSpec(value: unknown, origin: string): ModelSpec {
   const parsed = modelSpecSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map(({ path, message }) => `  ${path.length > 0 ? path.join(".") : "spec"}: ${message}`);
+  const faults = parsed.error.issues.map(
+    ({ path, message }) => `  ${path.length > 0 ? path.join(".") : "spec"}: ${message}`,
+  );
   throw new LockstepError(
     "ERR_MODEL_SPEC",
     `${origin} is no model spec:\n${faults.join("\n")}\ndocs/models.md shows the fields of a spec.`,

@@ -6,11 +6,12 @@
  * `<layer>.bias`. Weights that are not kernels or biases of Dense and Conv layers keep their layout and last name
  * (`norm.gamma`).
  */
+
+import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { elementCount, hasTorchKernel, type Layer, placedLayers, producerOf, stableName } from "./layers.ts";
 import { type KernelAxes, toTfOrder, toTorchOrder } from "./reverse-axes.ts";
 import { layerNames, type ModelSpec } from "./spec.ts";
-import type { tf } from "@lockstep/engine";
 
 /** One trainable weight as PyTorch has it. */
 export interface StateDictName {
@@ -81,7 +82,10 @@ export function toStateDict(tensors: readonly StateDictName[], values: readonly 
  *
  * @throws LockstepError ERR_STATE_DICT that names each tensor that is missing, unexpected or of another shape
  */
-export function fromStateDict(tensors: readonly StateDictName[], dict: ReadonlyMap<string, StateTensor>): Float32Array[] {
+export function fromStateDict(
+  tensors: readonly StateDictName[],
+  dict: ReadonlyMap<string, StateTensor>,
+): Float32Array[] {
   const known = new Set(tensors.map(({ name }) => name));
   const faults = [
     ...tensors.flatMap(({ name, torchShape }) => {

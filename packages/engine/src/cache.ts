@@ -1,0 +1,120 @@
+/**
+ * The per-user cache of what takes long to fetch or build: libtensorflow and the addon compiled against it.
+ * A folder in it is whole or absent, whatever was killed when, and whoever else works at the same time.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { homedir, hostname } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
+import { Unavailable } from "./unavailable.ts";
+
+/** `LOCKSTEP_CACHE`, else `lockstep` in the user's cache folder. */
+export function cacheDir(): string {
+  const { LOCKSTEP_CACHE, XDG_CACHE_HOME } = process.env;
+  return resolve(LOCKSTEP_CACHE || join(XDG_CACHE_HOME || join(homedir(), ".cache"), "lockstep"));
+}
+
+/**
+ * Makes sure that the folder `dir` exists, and calls `build` if it does not.
+ *
+ * `build` fills an empty folder beside it, which gets its name only when it is complete. One process builds at a
+ * time; the others wait for it, and build only if it failed.
+ *
+ * @throws Unavailable ERR_CACHE, or what `build` throws
+ */
+export async function buildOnce(
+  dir: string,
+  log: (line: string) => void,
+  build: (emptyDir: string) => Promise<void>,
+): Promise<string> {
+  if (existsSync(dir)) return dir;
+  makeParent(dir);
+  const release = await lock(dir, () => log(`waiting for another process that prepares ${dir}`));
+  const part = `${dir}.part-${hostname()}-${process.pid}`;
+  try {
+    removeLeftovers(dir);
+    if (existsSync(dir)) return dir;
+    mkdirSync(part);
+    await build(part);
+    putInPlace(part, dir);
+    return dir;
+  } finally {
+    rmSync(part, { recursive: true, force: true });
+    release();
+  }
+}
+
+function makeParent(dir: string): void {
+  try {
+    mkdirSync(dirname(dir), { recursive: true });
+  } catch (error) {
+    throw new Unavailable(
+      "ERR_CACHE",
+      `The cache folder ${dirname(dir)} cannot be written: ${(error as Error).message}.`,
+      "Name another one in LOCKSTEP_CACHE.",
+      { cause: error },
+    );
+  }
+}
+
+/** Machines that share the folder do not share the lock: the first to finish wins, and the copies are equal. */
+function putInPlace(part: string, dir: string): void {
+  try {
+    renameSync(part, dir);
+  } catch (error) {
+    if (!existsSync(dir)) throw error;
+  }
+}
+
+/** Removes what builders on this machine left when they were killed: none of them lives, for we have the lock. */
+function removeLeftovers(dir: string): void {
+  for (const name of readdirSync(dirname(dir))) {
+    if (!name.startsWith(`${basename(dir)}.part-${hostname()}-`)) continue;
+    rmSync(join(dirname(dir), name), { recursive: true, force: true, maxRetries: 5 }); // its pip may still write
+  }
+}
+
+/**
+ * Holds the name of `dir` until the returned function is called. The lock is a listening socket in Linux's abstract
+ * namespace: the kernel frees it with its process, so it cannot go stale, and a waiting process is told at once.
+ */
+async function lock(dir: string, onWait: () => void): Promise<() => void> {
+  if (process.platform !== "linux") return () => {};
+  const name = `\0lockstep-${createHash("sha256").update(dir).digest("hex")}`;
+  for (let told = false; ; told = true) {
+    const held = await listen(name);
+    if (held) return held;
+    if (!told) onWait();
+    await untilFree(name);
+  }
+}
+
+/** Takes the lock and gives back the function that frees it, or undefined if another process has it. */
+function listen(name: string): Promise<(() => void) | undefined> {
+  const waiting = new Set<Socket>();
+  const server: Server = createServer((socket) => {
+    waiting.add(socket);
+    socket.on("error", () => {}).on("close", () => waiting.delete(socket));
+  });
+  const release = () => {
+    server.close();
+    for (const socket of waiting) socket.destroy();
+  };
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EADDRINUSE") resolve(undefined);
+      else reject(error);
+    });
+    server.listen(name, () => resolve(release));
+  });
+}
+
+/** Waits until the process that has the lock closes our connection to it, or is gone. */
+function untilFree(name: string): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = connect(name);
+    socket.on("error", () => {}).on("close", () => resolve());
+    socket.resume();
+  });
+}

@@ -1,0 +1,66 @@
+import { describe, expect, test } from "vitest";
+import { type DoctorReport, inspectMachine } from "./doctor.ts";
+import { emptyMachine, fakeProgram, onLinuxX64 } from "./fakes.ts";
+
+const check = ({ checks }: DoctorReport, name: string) => checks.find((other) => other.name === name);
+
+describe.runIf(onLinuxX64)("the doctor", () => {
+  test("on a machine with nothing but Node finds that WASM can train, and what native TensorFlow lacks", async () => {
+    emptyMachine();
+    const report = await inspectMachine();
+    expect(report.canTrain).toBe(true);
+    expect(report.checks.map(({ name }) => name)).toEqual([
+      ...["Node", "pnpm", "processor", "memory", "NVIDIA driver"],
+      ...["backend native", "backend wasm", "backend cpu"],
+      ...["libtensorflow", "threads", "matmul"],
+    ]);
+    expect(check(report, "Node")).toEqual({ name: "Node", ok: true, value: process.versions.node });
+    expect(check(report, "NVIDIA driver")).toEqual({ name: "NVIDIA driver", ok: true, value: "none" });
+    expect(check(report, "backend native")).toEqual({
+      name: "backend native",
+      ok: false,
+      value: "not usable",
+      problem: "TensorFlow is not installed.",
+      remedy: "`pnpm doctor --fix` does it.",
+    });
+    expect(check(report, "backend wasm")).toMatchObject({ ok: true, value: expect.stringMatching(/^4\.22\.0 on /) });
+    expect(check(report, "threads")?.value).toBe("1");
+    expect(check(report, "matmul")?.value).toMatch(/^\d+\.\d GFLOP\/s on wasm$/);
+  });
+
+  test("with fix tries to install, and tells why it could not", async () => {
+    emptyMachine();
+    const lines: string[] = [];
+    const report = await inspectMachine({ fix: true, log: (line) => lines.push(line) });
+    expect(check(report, "backend native")).toMatchObject({
+      ok: false,
+      remedy: expect.stringContaining("Check the network"),
+    });
+    expect(lines.join("\n")).toContain("needs a C++ compiler");
+  });
+
+  test("tells a driver that does not answer, with its remedy", async () => {
+    fakeProgram(emptyMachine(), "nvidia-smi", `console.log("Driver/library version mismatch"); process.exit(18);`);
+    const report = await inspectMachine();
+    expect(check(report, "NVIDIA driver")).toEqual({
+      name: "NVIDIA driver",
+      ok: false,
+      value: "not usable",
+      problem: "The NVIDIA driver does not answer. nvidia-smi says: Driver/library version mismatch.",
+      remedy: "Reinstall the driver, or restart the machine if it was updated.",
+    });
+  });
+
+  test("tells that a GPU waits for CUDA", async () => {
+    fakeProgram(emptyMachine(), "nvidia-smi", `console.log("0, GPU-aaaa, NVIDIA H200, 570.86.15, 143771")`);
+    const report = await inspectMachine();
+    expect(check(report, "NVIDIA driver")?.value).toBe("570.86.15 (0: NVIDIA H200, 140 GiB)");
+    expect(check(report, "CUDA")).toMatchObject({ ok: false, remedy: "`pnpm doctor --fix` downloads it, about 3 GB." });
+  });
+
+  test("reports in plain data", async () => {
+    emptyMachine();
+    const report = await inspectMachine();
+    expect(JSON.parse(JSON.stringify(report))).toEqual(report);
+  });
+});

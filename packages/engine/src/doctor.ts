@@ -1,0 +1,159 @@
+import { availableParallelism, totalmem } from "node:os";
+import { dirname } from "node:path";
+import { type BackendName, chooseEngine, type Engine } from "./choose.ts";
+import { runCommand } from "./command.ts";
+import { type Gpu, listGpus, requireCudaLibraries } from "./gpu.ts";
+import { pythonsCudaLibtensorflow } from "./libtensorflow.ts";
+import { cpuName, instructionSet } from "./machine.ts";
+import { cachedWheel, installCudaWheels } from "./provision.ts";
+import { readBack } from "./read-back.ts";
+import { tf } from "./tf.ts";
+import { Unavailable } from "./unavailable.ts";
+
+/** One thing that was looked at. */
+export interface Check {
+  name: string;
+  /** Whether all is well with it. */
+  ok: boolean;
+  /** What was found, with units. */
+  value: string;
+  problem?: string;
+  /** What to do about the problem. */
+  remedy?: string;
+}
+
+export interface DoctorReport {
+  checks: Check[];
+  /** Whether a backend works. */
+  canTrain: boolean;
+}
+
+export interface DoctorOptions {
+  /** Downloads what is missing of native TensorFlow and, on a machine with a GPU, of CUDA. */
+  fix?: boolean;
+  log?: (line: string) => void;
+}
+
+/** Looks at everything that the choice of a backend depends on, and leaves the best one running. */
+export async function inspectMachine({ fix = false, log = () => {} }: DoctorOptions = {}): Promise<DoctorReport> {
+  const machine = [nodeCheck(), await pnpmCheck(), processorCheck(), memoryCheck(), ...(await gpuChecks(fix, log))];
+  const backends: Check[] = [];
+  let best: Engine | undefined;
+  for (const name of ["cpu", "wasm", "native"] as const) {
+    const { engine, check } = await tryBackend(name, fix, log);
+    best = engine ?? best;
+    backends.unshift(check);
+  }
+  const checks = [...machine, ...backends];
+  if (best === undefined) return { checks, canTrain: false };
+  await chooseEngine({ backend: best.backend }, { install: false });
+  return { checks: [...checks, ...(await engineChecks(best))], canTrain: true };
+}
+
+const good = (name: string, value: string): Check => ({ name, ok: true, value });
+
+const bad = (name: string, value: string, problem: string, remedy: string): Check => ({
+  ...{ name, ok: false, value, problem },
+  ...(remedy && { remedy }),
+});
+
+/** What went wrong as a check; a defect stays an exception. */
+function badFrom(name: string, value: string, error: unknown): Check {
+  if (!(error instanceof Unavailable)) throw error;
+  return bad(name, value, error.reason, error.remedy);
+}
+
+function nodeCheck(): Check {
+  const version = process.versions.node;
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  if (major > 20 || (major === 20 && minor >= 19)) return good("Node", version);
+  return bad("Node", version, "Lockstep needs Node 20.19 or later.", "Install it from https://nodejs.org.");
+}
+
+async function pnpmCheck(): Promise<Check> {
+  const running = /\bpnpm\/(\S+)/.exec(process.env["npm_config_user_agent"] ?? "")?.[1];
+  const version = running ?? (await runCommand("pnpm", ["--version"])).stdout.trim();
+  return good("pnpm", version || "not installed; npx -y pnpm@10 does as well");
+}
+
+function processorCheck(): Check {
+  const value = `${cpuName()}, ${availableParallelism()} cores, ${instructionSet()}`;
+  if (instructionSet() !== "SSE") return good("processor", value);
+  return bad("processor", value, "It lacks AVX, which native TensorFlow needs.", "Train on another machine.");
+}
+
+function memoryCheck(): Check {
+  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  const availableBytes = process.availableMemory();
+  const value = `${gib(availableBytes)} free of ${gib(totalmem())}`;
+  if (availableBytes >= 2 * 2 ** 30) return good("memory", value);
+  return bad(
+    "memory",
+    value,
+    "Training AlexNet takes about 2 GiB.",
+    "Close other programs, or set a smaller --max-rows.",
+  );
+}
+
+/** The NVIDIA driver, and whether a TensorFlow with CUDA is there for it. A machine without either is in order. */
+async function gpuChecks(fix: boolean, log: (line: string) => void): Promise<Check[]> {
+  let gpus: Gpu[];
+  try {
+    gpus = await listGpus();
+  } catch (error) {
+    if (error instanceof Unavailable && error.code === "ERR_NO_NVIDIA") return [good("NVIDIA driver", "none")];
+    return [badFrom("NVIDIA driver", "not usable", error)];
+  }
+  const list = gpus.map(
+    ({ index, name, memoryBytes }) => `${index}: ${name}, ${Math.round(memoryBytes / 2 ** 30)} GiB`,
+  );
+  return [good("NVIDIA driver", `${gpus[0]!.driver} (${list.join("; ")})`), await cudaCheck(fix, log)];
+}
+
+async function cudaCheck(fix: boolean, log: (line: string) => void): Promise<Check> {
+  try {
+    const found = cachedWheel("cuda") ?? (await pythonsCudaLibtensorflow());
+    const library = found ?? (fix ? await installCudaWheels(log) : undefined);
+    if (library === undefined) {
+      const remedy = "`pnpm doctor --fix` downloads it, about 3 GB.";
+      return bad("CUDA", "not installed", "TensorFlow for the GPU is not installed.", remedy);
+    }
+    await requireCudaLibraries(library);
+    return good("CUDA", `TensorFlow and CUDA's libraries in ${dirname(library.file)}`);
+  } catch (error) {
+    return badFrom("CUDA", "not usable", error);
+  }
+}
+
+async function tryBackend(backend: BackendName, fix: boolean, log: (line: string) => void) {
+  const name = `backend ${backend}`;
+  try {
+    const engine = await chooseEngine({ backend, ...(fix && { log }) }, { install: fix });
+    return { engine, check: good(name, `${engine.libraryVersion} on ${engine.device.name}`) };
+  } catch (error) {
+    return { check: badFrom(name, "not usable", error) };
+  }
+}
+
+async function engineChecks({ backend, libraryVersion, threads }: Engine): Promise<Check[]> {
+  return [
+    good("libtensorflow", backend === "native" ? libraryVersion : "not used"),
+    good("threads", String(threads)),
+    good("matmul", `${(await matmulGflops(backend === "native" ? 2048 : 256)).toFixed(1)} GFLOP/s on ${backend}`),
+  ];
+}
+
+/** Speed of multiplying two square matrices in 10⁹ operations a second: the best of five, 2·size³ operations each. */
+async function matmulGflops(size: number): Promise<number> {
+  const matrix = tf.randomUniform([size, size]);
+  let bestMs = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 5; i++) {
+    const startMs = performance.now();
+    const corner = tf.tidy(() => tf.matMul(matrix, matrix).slice([0, 0], [1, 1]));
+    await readBack(corner); // a GPU works behind our back until something is read
+    corner.dispose();
+    bestMs = Math.min(bestMs, performance.now() - startMs);
+  }
+  matrix.dispose();
+  return (2 * size ** 3) / bestMs / 1e6;
+}

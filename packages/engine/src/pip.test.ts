@@ -1,0 +1,141 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { strToU8, zipSync } from "fflate";
+import { describe, expect, test } from "vitest";
+import { emptyMachine, fakeProgram, fakePython, tempDir } from "./fakes.ts";
+import { downloadWheels, extraRequirements, unpackWheel } from "./pip.ts";
+
+const KNOWN = "tensorflow_cpu-2.21.0-cp311-cp311-manylinux_2_27_x86_64.whl";
+const REQUIREMENT = "tensorflow-cpu==2.21.0";
+
+function hasPython(): boolean {
+  try {
+    execFileSync("python3", ["-c", "import pip"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function index(wheels: Record<string, string | Uint8Array>): string {
+  const dir = tempDir();
+  for (const [name, content] of Object.entries(wheels)) writeFileSync(join(dir, name), content);
+  return dir;
+}
+
+describe("downloadWheels", () => {
+  test("says that there is no Python, and what to do", async () => {
+    emptyMachine();
+    await expect(downloadWheels([REQUIREMENT], tempDir(), () => {})).rejects.toMatchObject({
+      code: "ERR_NO_PYTHON",
+      message: expect.stringMatching(/no python3 here.*apt install python3-pip.*LOCKSTEP_LIBTENSORFLOW/),
+    });
+  });
+
+  test("says that Python has no pip, and what to do", async () => {
+    const bin = emptyMachine();
+    fakeProgram(bin, "python3", `process.exit(args[0] === "--version" ? 0 : 1)`);
+    await expect(downloadWheels([REQUIREMENT], tempDir(), () => {})).rejects.toMatchObject({
+      code: "ERR_NO_PIP",
+      message: expect.stringMatching(/the python3 here has none.*python3 -m ensurepip/),
+    });
+  });
+
+  test("takes a wheel for the Python that runs here, and says that its sha256 is not recorded", async () => {
+    const bin = emptyMachine();
+    const dir = index({ "tensorflow_cpu-2.21.0-cp39-cp39-linux_x86_64.whl": "a wheel" });
+    fakePython(bin, dir);
+    const lines: string[] = [];
+    const dest = tempDir();
+    const [wheel] = await downloadWheels([REQUIREMENT], dest, (line) => lines.push(line));
+    expect(readFileSync(wheel!, "utf8")).toBe("a wheel");
+    expect(lines.join()).toMatch(/cp39-linux_x86_64.whl: its sha256 is not recorded here/);
+    expect(readFileSync(join(dir, "downloads"), "utf8")).toMatch(/^-m pip download --no-deps [^\n]*==2.21.0\n$/);
+  });
+
+  test("else takes the wheel for Python 3.12", async () => {
+    const bin = emptyMachine();
+    fakeProgram(
+      bin,
+      "python3",
+      `if (args[0] === "-c") process.exit(0);
+      if (args.join(" ").includes("--only-binary=:all: --python-version 3.12"))
+        fs.writeFileSync(args[args.indexOf("--dest") + 1] + "/tensorflow_cpu-2.21.0-cp312.whl", "");
+      else process.exit(1);`,
+    );
+    const wheels = await downloadWheels([REQUIREMENT], tempDir(), () => {});
+    expect(wheels.map((wheel) => wheel.split("/").at(-1))).toEqual(["tensorflow_cpu-2.21.0-cp312.whl"]);
+  });
+
+  test("refuses a wheel of a known name with another content", async () => {
+    const bin = emptyMachine();
+    fakePython(bin, index({ [KNOWN]: "not the known one" }));
+    await expect(downloadWheels([REQUIREMENT], tempDir(), () => {})).rejects.toMatchObject({
+      code: "ERR_WHEEL_HASH",
+      message: expect.stringContaining(
+        `${createHash("sha256").update("not the known one").digest("hex")}, expected 2b847d217b02`,
+      ),
+    });
+  });
+
+  test.each([
+    ["ERROR: No matching distribution found for it", /No matching distribution found for it/],
+    [
+      "WARNING: NewConnectionError: no route\nERROR: No matching distribution",
+      /its index cannot be reached \(NewConnectionError\)\. Check the network/,
+    ],
+  ])("when pip says %j, so does the error", async (stderr, message) => {
+    const bin = emptyMachine();
+    fakeProgram(
+      bin,
+      "python3",
+      `if (args[0] === "-c") process.exit(0);
+      console.error(${JSON.stringify(stderr)});
+      process.exit(1);`,
+    );
+    const download = downloadWheels([REQUIREMENT], tempDir(), () => {});
+    await expect(download).rejects.toMatchObject({
+      code: "ERR_WHEEL_DOWNLOAD",
+      message: expect.stringMatching(message),
+    });
+  });
+});
+
+// What runs in Python itself; the other tests do without.
+describe.runIf(hasPython())("a wheel, read by Python,", () => {
+  const members = {
+    "tensorflow/lib.so": strToU8("library"),
+    "tensorflow/include/c/a.h": strToU8("header"),
+    "tensorflow/python/b.py": strToU8("code"),
+    "tensorflow-2.dist-info/METADATA": strToU8(
+      'Name: tensorflow\nRequires-Dist: numpy>=1\nRequires-Dist: nvidia-cudnn-cu12<10.0,>=9.3.0.75; extra == "and-cuda"\n' +
+        "Requires-Dist: nvidia-nccl-cu12<3.0,>=2.27.7; extra == 'and-cuda'\nRequires-Dist: gcs; extra == \"gcs-filesystem\"\n",
+    ),
+  };
+  const wheel = join(index({ "tensorflow-2.whl": zipSync(members) }), "tensorflow-2.whl");
+
+  test("is unpacked where the patterns match", async () => {
+    const dir = tempDir();
+    await unpackWheel(wheel, ["tensorflow/lib.so", "tensorflow/include/*.h"], dir);
+    const there = Object.keys(members).filter((name) => existsSync(join(dir, name)));
+    expect(there).toEqual(["tensorflow/lib.so", "tensorflow/include/c/a.h"]);
+    expect(readFileSync(join(dir, "tensorflow/lib.so"), "utf8")).toBe("library");
+  });
+
+  test("tells what its extra asks for", async () => {
+    expect(await extraRequirements(wheel, "and-cuda")).toEqual([
+      "nvidia-cudnn-cu12<10.0,>=9.3.0.75",
+      "nvidia-nccl-cu12<3.0,>=2.27.7",
+    ]);
+  });
+
+  test("that is no zip archive is an error", async () => {
+    const broken = join(index({ "broken.whl": "x" }), "broken.whl");
+    await expect(unpackWheel(broken, ["*"], tempDir())).rejects.toMatchObject({
+      code: "ERR_WHEEL_UNPACK",
+      message: expect.stringMatching(/broken.whl could not be unpacked: .*BadZipFile/),
+    });
+  });
+});

@@ -1,0 +1,6 @@
+import * as tf from "@tensorflow/tfjs";
+
+// TensorFlow.js greets whoever runs it on Node without tfjs-node; production mode keeps it quiet.
+tf.enableProdMode();
+
+export { tf };

@@ -1,0 +1,59 @@
+import { createWriteStream, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { ReadableStream } from "node:stream/web";
+import { runCommand } from "./command.ts";
+import { Unavailable } from "./unavailable.ts";
+
+/**
+ * Fetches what the install script of tfjs-node 4.22 would put into its package: libtensorflow into `dir/deps` and,
+ * if wanted, the ready-made addon into `dir/lib/napi-v8`, which finds the library by that layout. Like the script, it
+ * asks the server named in TFJS_NODE_CDN_STORAGE, else Google's.
+ *
+ * @throws Unavailable ERR_TFJS_DOWNLOAD
+ */
+export async function fetchTfjsLibrary(
+  version: string,
+  dir: string,
+  { withAddon, log }: { withAddon: boolean; log: (line: string) => void },
+): Promise<void> {
+  const host = process.env["TFJS_NODE_CDN_STORAGE"] || "https://storage.googleapis.com/";
+  const library = `${host}tensorflow/libtensorflow/libtensorflow-cpu-linux-x86_64-${version}.tar.gz`;
+  await fetchArchive(library, join(dir, "deps"), log);
+  if (!withAddon) return;
+  const addon = `${host}tf-builds/pre-built-binary/napi-v8/4.22.0/CPU-linux-4.22.0.tar.gz`;
+  await fetchArchive(addon, join(dir, "lib/napi-v8"), log, ["--strip-components=1"]);
+}
+
+async function fetchArchive(
+  url: string,
+  dir: string,
+  log: (line: string) => void,
+  tarOptions: string[] = [],
+): Promise<void> {
+  mkdirSync(dir, { recursive: true });
+  const archive = join(dir, "archive.tar.gz");
+  try {
+    log(`downloading ${url}`);
+    const response = await fetch(url);
+    if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
+    await pipeline(Readable.fromWeb(response.body as ReadableStream), createWriteStream(archive));
+  } catch (error) {
+    throw unavailable(`${url} could not be downloaded: ${messageOf(error)}.`, error);
+  }
+  const { status, stderr } = await runCommand("tar", ["-xzf", archive, "-C", dir, ...tarOptions]);
+  if (status !== 0) throw unavailable(`${url} could not be unpacked: ${stderr.trim()}.`);
+  rmSync(archive);
+}
+
+function unavailable(reason: string, cause?: unknown): Unavailable {
+  const remedy = "Check the network, or name the folder of a libtensorflow in LOCKSTEP_LIBTENSORFLOW.";
+  return new Unavailable("ERR_TFJS_DOWNLOAD", reason, remedy, { cause });
+}
+
+/** `fetch` says "fetch failed" and hides why in the cause. */
+function messageOf(error: unknown): string {
+  const { message, cause } = error as Error;
+  return cause instanceof Error ? cause.message : message;
+}

@@ -1,0 +1,36 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { tf } from "@lockstep/engine";
+import { expect, test } from "vitest";
+import { alexnet } from "./alexnet.ts";
+import { alexnetCifar10 } from "./alexnet-cifar10.ts";
+import { checkTrainable } from "./check-trainable.ts";
+import { describeModel } from "./describe.ts";
+import { loadModel } from "./load.ts";
+
+const docs = await readFile(new URL("../../../docs/models.md", import.meta.url), "utf8");
+
+test("the modules in docs/models.md load and can be trained", async () => {
+  await tf.setBackend("cpu");
+  const modules = [...docs.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, text]) => text!);
+  const folder = await mkdtemp(join(tmpdir(), "lockstep-docs-"));
+  const names: string[] = [];
+  for (const [index, text] of modules.entries()) {
+    const path = join(folder, `my-model-${index}.ts`);
+    await writeFile(path, text);
+    const { name, model } = await loadModel(path, { numClasses: 10 });
+    await checkTrainable(model, { numClasses: 10 });
+    names.push(name);
+  }
+  await rm(folder, { recursive: true });
+  expect(names).toEqual(["LeNet", "Shortcut"]);
+});
+
+test("the figures in docs/models.md are those of the nets", () => {
+  const [paper, cifar] = [alexnet(), alexnetCifar10()].map(describeModel);
+  const row = (label: string, of: "parameters" | "macs") =>
+    `| ${label} | ${paper![of].toLocaleString("en-US")} | ${cifar![of].toLocaleString("en-US")} |`;
+  expect(docs).toContain(row("parameters", "parameters"));
+  expect(docs).toContain(row("multiply-accumulates an image", "macs"));
+});
