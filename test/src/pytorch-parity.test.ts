@@ -1,7 +1,16 @@
 /** Lockstep against PyTorch on the same weights and images: losses, gradients, updates. */
 import { readBack, startEngine, tf } from "@lockstep/engine";
-import { fromStateDict, loadModel, stateDictNames, factorableLayers } from "@lockstep/model";
-import { applyUpdate, type Contribution, computeGradients, disposeContribution, type Gradient, LapClock, parameterValues, Replica } from "@lockstep/training";
+import { factorableLayers, fromStateDict, loadModel, stateDictNames } from "@lockstep/model";
+import {
+  applyUpdate,
+  type Contribution,
+  computeGradients,
+  disposeContribution,
+  type Gradient,
+  LapClock,
+  parameterValues,
+  Replica,
+} from "@lockstep/training";
 import { describe, expect, test } from "vitest";
 import { type Fixture, fixtureBatch, fixtureWeights, readFixture } from "./fixture.ts";
 
@@ -12,7 +21,13 @@ const why = native ? "" : ` (needs the native engine: ${passedOver.map(({ reason
 async function replicaOf(fixture: Fixture): Promise<{ replica: Replica; names: ReturnType<typeof stateDictNames> }> {
   const { model, spec } = await loadModel(fixture.model, {});
   const names = stateDictNames(model, spec);
-  return { replica: new Replica(model, parameterValues(model, names, fixtureWeights(names)), { factoredLayers: factorableLayers(model), dropout: 0 }), names };
+  return {
+    replica: new Replica(model, parameterValues(model, names, fixtureWeights(names)), {
+      factoredLayers: factorableLayers(model),
+      dropout: 0,
+    }),
+    names,
+  };
 }
 
 /** L2 norm in float64. */

@@ -4,15 +4,17 @@ import { Command, InvalidArgumentError, Option } from "commander";
 
 /** Which machine part computes; not part of a run's configuration. */
 export interface MachineOptions {
-  backend?: "native" | "wasm" | "cpu";
+  backend?: "native" | "wasm" | "cpu" | undefined;
   /** `--gpu` alone is true; `--gpu 1` the index. */
-  gpu?: boolean | number;
-  threads?: number;
+  gpu?: boolean | number | undefined;
+  threads?: number | undefined;
 }
 
 /** Each command's work is loaded when it is called, so that `--help` and a wrong flag answer at once. */
 export function makeProgram(): Command {
-  const program = new Command("lockstep").description("Trains TensorFlow.js models on Node.").showHelpAfterError("(add --help for the options)");
+  const program = new Command("lockstep")
+    .description("Trains TensorFlow.js models on Node.")
+    .showHelpAfterError("(add --help for the options)");
 
   addMachineOptions(addRunOptions(program.command("train")))
     .description("train a model on this machine")
@@ -42,7 +44,9 @@ export function makeProgram(): Command {
     .command("export")
     .description("write the weights of a run for other programs")
     .requiredOption("--run <dir>", "folder of the run")
-    .addOption(new Option("--to <format>", "what to write").choices(["pth", "safetensors", "tfjs"]).makeOptionMandatory())
+    .addOption(
+      new Option("--to <format>", "what to write").choices(["pth", "safetensors", "tfjs"]).makeOptionMandatory(),
+    )
     .option("--out <path>", "where to (default: in the run's folder)")
     .action(async (options) => (await import("./commands/export.ts")).exportRun(options));
 
@@ -104,7 +108,9 @@ export function givenRunOptions(options: Record<string, unknown>): GivenOptions 
 export function addMachineOptions(command: Command): Command {
   return command
     .addOption(new Option("--backend <name>", "force a backend").choices(["native", "webgpu", "wasm", "cpu"]))
-    .addOption(new Option("--gpu [index]", "demand a GPU").argParser((text) => (text === ANY_GPU ? true : wholeNumber(text))))
+    .addOption(
+      new Option("--gpu [index]", "demand a GPU").argParser((text) => (text === ANY_GPU ? true : wholeNumber(text))),
+    )
     .addOption(new Option("--threads <n>", "threads for computing (default: all cores)").argParser(wholeNumber));
 }
 

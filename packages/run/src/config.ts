@@ -21,7 +21,10 @@ export function makeConfig(given: GivenOptions): RunConfig {
   if (unknown !== undefined) {
     throw new LockstepError("ERR_OPTION", `Unknown option "${unknown}"; known are ${names.join(", ")}.`);
   }
-  const entries = names.map((name) => [name, given[name] === undefined ? runOptions[name].default : check(name, given[name])]);
+  const entries = names.map((name) => [
+    name,
+    given[name] === undefined ? runOptions[name].default : check(name, given[name]),
+  ]);
   const config = Object.fromEntries(entries) as RunConfig;
   if (config.warmupEpochs > config.numEpochs) {
     throw new LockstepError(
@@ -41,7 +44,10 @@ export function resumeConfig(saved: RunConfig, given: GivenOptions): RunConfig {
       `${flagOf(name)} cannot change on --resume: the run continues with ${JSON.stringify(saved[name])}. Leave it out, or start a new run with --init-from.`,
     );
   }
-  return makeConfig({ ...saved, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) });
+  return makeConfig({
+    ...saved,
+    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+  });
 }
 
 /** The option's name on the command line: `--batch-size`. */

@@ -33,40 +33,56 @@ export interface Schedule {
   stepsPerEpoch: number;
   /** Updates of the whole run, --max-steps considered. */
   steps: number;
-  /** The tasks that remain when `doneSteps` updates are done. */
-  tasksFrom(doneSteps: number): Generator<Task, void>;
+  /**
+   * The tasks that remain when `doneSteps` updates are done.
+   *
+   * @param endedSteps how many updates were done when an epoch was last ended: a run may have stopped between an
+   *   epoch's last step and its validation
+   */
+  tasksFrom(doneSteps: number, endedSteps?: number): Generator<Task, void>;
 }
 
 export function makeSchedule(config: RunConfig, sizes: DataSizes): Schedule {
   const stepsPerEpoch = Math.ceil(sizes.trainSamples / config.batchSize);
   const steps = Math.min(config.numEpochs * stepsPerEpoch, config.maxSteps ?? Number.POSITIVE_INFINITY);
 
-  function* tasksFrom(doneSteps: number): Generator<Task, void> {
+  function* tasksFrom(doneSteps: number, endedSteps = doneSteps): Generator<Task, void> {
+    if (endedSteps < doneSteps) yield* tasksAfter(doneSteps - 1);
     for (let step = doneSteps; step < steps; step++) {
-      const task = stepTask(step);
-      yield task;
-      const done = { epoch: task.epoch, step: step + 1 };
-      const epochEnds = (step + 1) % stepsPerEpoch === 0 || step + 1 === steps;
-      if (epochEnds) {
-        if (sizes.validationSamples > 0) {
-          yield { type: "evaluate", part: "validation", samples: sizes.validationSamples, ...done };
-        }
-        yield { type: "epoch-end", ...done };
-      }
-      const every = config.checkpointEvery === "epoch" ? stepsPerEpoch : config.checkpointEvery;
-      if ((step + 1) % every === 0 || step + 1 === steps) yield { type: "checkpoint", ...done };
+      yield stepTask(step);
+      yield* tasksAfter(step);
     }
     if (config.test) {
-      const epoch = Math.floor((Math.max(steps, 1) - 1) / stepsPerEpoch);
-      yield { type: "evaluate", part: "test", samples: sizes.testSamples, epoch, step: steps };
+      yield { type: "evaluate", part: "test", samples: sizes.testSamples, epoch: epochOf(steps - 1), step: steps };
     }
   }
 
+  function* tasksAfter(step: number): Generator<Task, void> {
+    const done = { epoch: epochOf(step), step: step + 1 };
+    const lastStep = done.step === steps;
+    if (lastStep || done.step % stepsPerEpoch === 0) {
+      if (sizes.validationSamples > 0) {
+        yield { type: "evaluate", part: "validation", samples: sizes.validationSamples, ...done };
+      }
+      yield { type: "epoch-end", ...done };
+    }
+    const every = config.checkpointEvery === "epoch" ? stepsPerEpoch : config.checkpointEvery;
+    if (lastStep || done.step % every === 0) yield { type: "checkpoint", ...done };
+  }
+
+  const epochOf = (step: number) => Math.floor(Math.max(step, 0) / stepsPerEpoch);
+
   function stepTask(step: number): StepTask {
-    const epoch = Math.floor(step / stepsPerEpoch);
     const start = (step % stepsPerEpoch) * config.batchSize;
     const end = Math.min(start + config.batchSize, sizes.trainSamples);
-    return { type: "step", epoch, step, start, end, learningRate: learningRateAt(config, step, stepsPerEpoch) };
+    return {
+      type: "step",
+      epoch: epochOf(step),
+      step,
+      start,
+      end,
+      learningRate: learningRateAt(config, step, stepsPerEpoch),
+    };
   }
 
   return { stepsPerEpoch, steps, tasksFrom };

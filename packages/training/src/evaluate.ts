@@ -1,7 +1,8 @@
 /** Evaluation of a batch, without gradients and with dropout off. */
+
+import type { Batch } from "@lockstep/dataset";
 import { readBack, tf } from "@lockstep/engine";
 import { type Evaluation, emptyEvaluation } from "@lockstep/run";
-import type { Batch } from "./batch-tmp.ts";
 import { tensorsOf } from "./gradients.ts";
 import { crossEntropySum } from "./loss.ts";
 import type { Replica } from "./replica.ts";

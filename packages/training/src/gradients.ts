@@ -1,7 +1,7 @@
 /** The gradients of a slice: forward, backward, sums. */
 
+import type { Batch } from "@lockstep/dataset";
 import { tf } from "@lockstep/engine";
-import type { Batch } from "./batch-tmp.ts";
 import { type Contribution, type Gradient, sumContributions } from "./contribution.ts";
 import { correctSum, crossEntropySum, readScalars } from "./loss.ts";
 import type { Factors, Replica } from "./replica.ts";

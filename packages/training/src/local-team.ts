@@ -1,5 +1,5 @@
 /** A team of one: a replica in this process, with the exchange joined in memory. */
-import { addEvaluation, emptyEvaluation, type RunConfig, type ParameterState, type Team } from "@lockstep/run";
+import { addEvaluation, emptyEvaluation, type ParameterState, type RunConfig, type Team } from "@lockstep/run";
 import { type Batches, evaluationRanges } from "./batches.ts";
 import { evaluateBatch } from "./evaluate.ts";
 import { type Exchange, inMemoryExchange } from "./exchange.ts";

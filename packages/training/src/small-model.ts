@@ -1,8 +1,8 @@
 /** For tests: a small net with the kinds of layers that AlexNet has, and batches for it. */
 
+import type { Batch } from "@lockstep/dataset";
 import { type ParameterValues, tf } from "@lockstep/engine";
 import { uniforms } from "@lockstep/random";
-import type { Batch } from "./batch-tmp.ts";
 
 export function smallModel({ dropout = 0, regularizer }: { dropout?: number; regularizer?: string } = {}) {
   const options = regularizer === undefined ? {} : { kernelRegularizer: regularizer as "l1l2" };

@@ -1,8 +1,9 @@
 /** A replica's weights and momentum as a checkpoint has them: under PyTorch's names, in PyTorch's layouts. */
+
+import type { ParameterValues } from "@lockstep/engine";
 import { readBack, type tf } from "@lockstep/engine";
 import { fromStateDict, type StateDict, type StateDictName, toStateDict } from "@lockstep/model";
 import type { ParameterState } from "@lockstep/run";
-import type { ParameterValues } from "@lockstep/engine";
 import type { Replica } from "./replica.ts";
 
 /** Copies the current weights and momentum from the device. */

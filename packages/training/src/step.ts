@@ -1,6 +1,7 @@
 /** One training step: batch → gradients → exchange → update. */
-import type { RunConfig, StepTask, StepTotals } from "@lockstep/run";
+
 import { tf } from "@lockstep/engine";
+import type { RunConfig, StepTask, StepTotals } from "@lockstep/run";
 import type { Batches } from "./batches.ts";
 import { disposeContribution } from "./contribution.ts";
 import type { Exchange } from "./exchange.ts";

@@ -10,7 +10,10 @@ export async function writeTfjsModel(model: tf.LayersModel, dir: string): Promis
     const { modelTopology, format, generatedBy, convertedBy, weightSpecs, weightData } = artifacts;
     const manifest = [{ paths: ["weights.bin"], weights: weightSpecs }];
     const description = { modelTopology, format, generatedBy, convertedBy, weightsManifest: manifest };
-    await writeFile(join(dir, "weights.bin"), tf.io.concatenateArrayBuffers([weightData].flat() as ArrayBuffer[]));
+    await writeFile(
+      join(dir, "weights.bin"),
+      [weightData].flat().map((part) => new Uint8Array(part as ArrayBuffer)),
+    );
     await writeFile(join(dir, "model.json"), JSON.stringify(description));
     return { modelArtifactsInfo: tf.io.getModelArtifactsInfoForJSON(artifacts) };
   };

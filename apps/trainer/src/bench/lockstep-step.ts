@@ -15,14 +15,30 @@ const [steps, rows, threads] = process.argv.slice(2).map(Number) as [number, num
 const engine = await startEngine({ threads });
 const { model } = await loadModel("alexnet-cifar10");
 const weights = await initialWeights(model, { init: "pytorch", seed: 0 });
-const values = model.trainableWeights.map(({ shape }, index) => ({ shape: shape as number[], weight: weights[index]! }));
+const values = model.trainableWeights.map(({ shape }, index) => ({
+  shape: shape as number[],
+  weight: weights[index]!,
+}));
 const replica = new Replica(model, values, { factoredLayers: factorableLayers(model) });
 const sampleIds = Uint32Array.from({ length: rows }, (_, row) => row);
 const images = uniforms(0, "shapes", [0, 0, 0], rows * 3072).map((value) => value * 2 - 1);
-const batch: Batch = { images, labels: Int32Array.from(sampleIds, (id) => id % 10), sampleIds, samples: rows, height: 32, width: 32, channels: 3 };
+const batch: Batch = {
+  images,
+  labels: Int32Array.from(sampleIds, (id) => id % 10),
+  sampleIds,
+  samples: rows,
+  height: 32,
+  width: 32,
+  channels: 3,
+};
 
 const clock = new LapClock();
-const result = { version: engine.libraryVersion, stepMs: [] as number[], liveTensors: [] as number[], rssMiB: [] as number[] };
+const result = {
+  version: engine.libraryVersion,
+  stepMs: [] as number[],
+  liveTensors: [] as number[],
+  rssMiB: [] as number[],
+};
 for (let step = 0; step < WARMUP + steps; step++) {
   const update = await computeGradients(replica, batch, { seed: 0, step, clock });
   applyUpdate(replica.parameters, update, { learningRate: 0.01, momentum: 0.9, weightDecay: 0 });

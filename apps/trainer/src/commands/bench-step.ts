@@ -32,7 +32,9 @@ export function benchStep({ rounds, steps, threads, python, json }: BenchStepOpt
   for (let round = 1; round <= rounds; round++) {
     lockstep.push(runSide(process.execPath, [...process.execArgv, scriptBeside("lockstep-step.ts"), ...args]));
     if (pyTorchMissing === undefined) pytorch.push(runSide(python, [scriptBeside("pytorch_step.py"), ...args]));
-    const both = [lockstep, pytorch].map((side) => (side.length === 0 ? "—" : `${medianMs(side.at(-1)!).toFixed(1)} ms`));
+    const both = [lockstep, pytorch].map((side) =>
+      side.length === 0 ? "—" : `${medianMs(side.at(-1)!).toFixed(1)} ms`,
+    );
     console.log(`round ${round}: Lockstep ${both[0]}, PyTorch ${both[1]} (median of ${steps} steps of ${BATCH})`);
   }
   const result = summary({ rounds, steps, threads, lockstep, pytorch });
@@ -40,17 +42,33 @@ export function benchStep({ rounds, steps, threads, python, json }: BenchStepOpt
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(result.json, null, 1)}\n`);
 }
 
-function summary({ rounds, steps, threads, lockstep, pytorch }: { rounds: number; steps: number; threads: number; lockstep: Side[]; pytorch: Side[] }) {
+function summary({
+  rounds,
+  steps,
+  threads,
+  lockstep,
+  pytorch,
+}: {
+  rounds: number;
+  steps: number;
+  threads: number;
+  lockstep: Side[];
+  pytorch: Side[];
+}) {
   const ours = median(lockstep.map(medianMs));
   const theirs = pytorch.length === 0 ? undefined : median(pytorch.map(medianMs));
   const tensors = lockstep.flatMap((side) => side.liveTensors ?? []);
   const rss = lockstep.flatMap((side) => (side.rssMiB ?? []).slice(50));
   const lines = [`Lockstep: ${((BATCH / ours) * 1000).toFixed(1)} images/s`];
   if (theirs !== undefined) {
-    lines.push(`PyTorch:  ${((BATCH / theirs) * 1000).toFixed(1)} images/s`, `ratio:    ${(theirs / ours).toFixed(3)} (median of ${rounds} rounds)`);
+    lines.push(
+      `PyTorch:  ${((BATCH / theirs) * 1000).toFixed(1)} images/s`,
+      `ratio:    ${(theirs / ours).toFixed(3)} (median of ${rounds} rounds)`,
+    );
   }
   lines.push(`live tensors: ${Math.min(...tensors)} to ${Math.max(...tensors)}`);
-  if (rss.length > 0) lines.push(`RSS after the first 50 steps: ${Math.min(...rss).toFixed(0)} to ${Math.max(...rss).toFixed(0)} MiB`);
+  if (rss.length > 0)
+    lines.push(`RSS after the first 50 steps: ${Math.min(...rss).toFixed(0)} to ${Math.max(...rss).toFixed(0)} MiB`);
   const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version, platform: process.platform };
   const json = {
     bench: "step",
@@ -65,7 +83,11 @@ function summary({ rounds, steps, threads, lockstep, pytorch }: { rounds: number
 }
 
 function runSide(command: string, args: string[]): Side {
-  const output = execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1e8 });
+  const output = execFileSync(command, args, {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+    maxBuffer: 1e8,
+  });
   return JSON.parse(output.trim().split("\n").at(-1)!) as Side;
 }
 
@@ -87,7 +109,8 @@ function scriptBeside(name: string): string {
 const medianMs = ({ stepMs }: Side): number => median(stepMs);
 
 export function median(values: readonly number[]): number {
-  if (values.length === 0) throw new LockstepError("ERR_BENCH", "Expected at least one measured value; use --steps 1 or more.");
+  if (values.length === 0)
+    throw new LockstepError("ERR_BENCH", "Expected at least one measured value; use --steps 1 or more.");
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;

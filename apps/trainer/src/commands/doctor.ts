@@ -1,0 +1,30 @@
+/** `pnpm doctor`: what this machine can do, what is missing, and how to get it. */
+import { cifar10Files, defaultDataDir } from "@lockstep/dataset";
+import { type Check, inspectMachine } from "@lockstep/engine";
+import { LockstepError } from "@lockstep/errors";
+
+export async function doctor({ json = false, fix = false }: { json?: boolean; fix?: boolean }): Promise<void> {
+  const { checks, canTrain } = await inspectMachine({ fix, log: (line) => console.error(line) });
+  const all = [...checks, datasetCheck()];
+  const verdict = canTrain ? "This machine can train." : "Nothing can train here yet; the remedies above help.";
+  console.log(json ? JSON.stringify({ checks: all, canTrain }, null, 2) : [...all.map(lineOf), verdict].join("\n"));
+  if (!canTrain) process.exitCode = 1;
+}
+
+function datasetCheck(): Check {
+  const name = "data set";
+  const dir = defaultDataDir("cifar10");
+  try {
+    if (cifar10Files(dir) !== undefined) return { name, ok: true, value: `CIFAR-10 in ${dir}` };
+    const remedy = "`pnpm train` downloads it (170 MB); --data-dir names files elsewhere; --dataset shapes needs none";
+    return { name, ok: true, value: `CIFAR-10 is not in ${dir}: ${remedy}` };
+  } catch (error) {
+    if (!(error instanceof LockstepError)) throw error;
+    return { name, ok: false, value: `CIFAR-10 in ${dir} is damaged`, problem: error.message };
+  }
+}
+
+function lineOf({ ok, name, value, problem, remedy }: Check): string {
+  const details = [problem, remedy && `→ ${remedy}`].filter(Boolean).map((text) => `${" ".repeat(19)}${text}`);
+  return [`${ok ? "ok" : "--"}  ${name.padEnd(14)} ${value}`, ...details].join("\n");
+}

@@ -1,0 +1,30 @@
+/** `pnpm export`: the weights of a run, for other programs. */
+import { join } from "node:path";
+import { openRunFolder, parseRunFile, readWeights, writePth, writeSafetensors } from "@lockstep/run";
+
+export interface ExportOptions {
+  run: string;
+  to: "pth" | "safetensors" | "tfjs";
+  out?: string;
+}
+
+export async function exportRun({ run: dir, to, out }: ExportOptions): Promise<void> {
+  const { folder, config } = openRunFolder(dir);
+  const { modelName } = parseRunFile(config, folder.config).derived;
+  const path = out ?? join(dir, to === "tfjs" ? "tfjs" : `${modelName}.${to}`);
+  if (to === "tfjs") {
+    const { loadTrainedModel } = await import("../trained-model.ts");
+    const { writeTfjsModel } = await import("@lockstep/training");
+    await writeTfjsModel((await loadTrainedModel(dir, {})).replica.model, path);
+    console.log(`${join(path, "model.json")}: load it with tf.loadLayersModel`);
+    return;
+  }
+  const tensors = [...readWeights(folder, modelName)].map(([name, { shape, data }]) => ({ name, shape, data }));
+  if (to === "pth") {
+    writePth(path, tensors);
+    console.log(`${path}: load it with model.load_state_dict(torch.load("${path}", weights_only=True))`);
+  } else {
+    writeSafetensors(path, tensors, { model: modelName });
+    console.log(`${path}: load it with model.load_state_dict(safetensors.torch.load_file("${path}"))`);
+  }
+}

@@ -1,0 +1,65 @@
+/** What follows from a configuration, for config.json and for the lines at the start. */
+import type { BatchMeta } from "@lockstep/dataset";
+import type { LoadedModel, StateDictName } from "@lockstep/model";
+import type { Derived, RunConfig, RunFolder, Schedule } from "@lockstep/run";
+import { version } from "./version.ts";
+
+export function derivedOf({
+  loaded,
+  names,
+  meta,
+  schedule,
+}: {
+  loaded: LoadedModel;
+  names: StateDictName[];
+  meta: BatchMeta;
+  schedule: Schedule;
+}): Derived {
+  const { trainSamples, validationSamples, testSamples, mean, std } = meta;
+  const spare = Array.from(
+    { length: loaded.numClasses - meta.classes.length },
+    (_, i) => `class ${meta.classes.length + i}`,
+  );
+  return {
+    lockstep: version,
+    modelName: loaded.name,
+    parameters: names.reduce((total, { torchShape }) => total + torchShape.reduce((a, b) => a * b, 1), 0),
+    inputShape: loaded.inputShape,
+    numClasses: loaded.numClasses,
+    classes: [...meta.classes, ...spare],
+    ...{ mean, std },
+    ...{ trainSamples, validationSamples, testSamples },
+    stepsPerEpoch: schedule.stepsPerEpoch,
+    steps: schedule.steps,
+  };
+}
+
+/** A few lines: the model, the data, the training, the folder. */
+export function summaryOf(config: RunConfig, derived: Derived, { dir }: RunFolder, resumedStep?: number): string {
+  const { modelName, parameters, trainSamples, validationSamples, testSamples, mean, std, stepsPerEpoch, steps } =
+    derived;
+  const {
+    dataset,
+    trainFraction,
+    normalize,
+    augment,
+    batchSize,
+    lr,
+    lrSchedule,
+    momentum,
+    weightDecay,
+    init,
+    initFrom,
+    seed,
+  } = config;
+  const number = (value: number) => value.toLocaleString("en");
+  const list = (values: number[]) => values.map((value) => value.toFixed(4)).join(" ");
+  return [
+    `model:  ${modelName}, ${number(parameters)} parameters, ${initFrom ?? `${init} init`}, seed ${seed}`,
+    `data:   ${dataset}: ${number(trainSamples)} to train, ${number(validationSamples)} to validate (train fraction ${trainFraction}), ${number(testSamples)} to test`,
+    `        normalize ${normalize}: mean ${list(mean)}, std ${list(std)}; augment ${augment}`,
+    `sgd:    lr ${lr} ${lrSchedule}, momentum ${momentum}, weight decay ${weightDecay}, batch ${batchSize} samples`,
+    `steps:  ${number(steps)}, ${number(stepsPerEpoch)} an epoch${resumedStep === undefined ? "" : `; ${number(resumedStep)} are done`}`,
+    `folder: ${dir}`,
+  ].join("\n");
+}

@@ -1,0 +1,27 @@
+/** The model of a run that was trained before, ready to answer. */
+
+import { startEngine } from "@lockstep/engine";
+import { LockstepError } from "@lockstep/errors";
+import { loadModel, stateDictNames } from "@lockstep/model";
+import { openRunFolder, parseRunFile, type RunFile, type RunFolder, readWeights } from "@lockstep/run";
+import { parameterValues, Replica } from "@lockstep/training";
+import type { MachineOptions } from "./program.ts";
+
+export interface TrainedModel {
+  folder: RunFolder;
+  run: RunFile;
+  replica: Replica;
+}
+
+/** Loads the final weights of a run, or those of its last checkpoint if it isn't finished. */
+export async function loadTrainedModel(dir: string, machine: MachineOptions): Promise<TrainedModel> {
+  const { folder, config } = openRunFolder(dir);
+  const run = parseRunFile(config, folder.config);
+  await startEngine({ ...machine, log: (line) => console.error(line) });
+  const { numClasses, inputShape } = run.derived;
+  const [height, width, inputChannels] = inputShape;
+  const { model, spec } = await loadModel(run.model, { numClasses, inputChannels, imageSize: [height, width] });
+  const names = stateDictNames(model, spec);
+  const replica = new Replica(model, parameterValues(model, names, readWeights(folder, run.derived.modelName)));
+  return { folder, run, replica };
+}

@@ -1,0 +1,67 @@
+import { describe, expect, test } from "vitest";
+import { channelStatistics, normalizeTable, parseNormalize, resolveNormalize } from "./normalize.ts";
+import type { Records } from "./records.ts";
+
+/** Two images of 1 × 2 pixels with two channels. */
+const tiny: Records = {
+  samples: 2,
+  height: 1,
+  width: 2,
+  channels: 2,
+  classes: ["only"],
+  read(index, out) {
+    out.set(index === 0 ? [0, 51, 255, 51] : [255, 51, 0, 255]);
+    return 0;
+  },
+};
+
+describe("channelStatistics", () => {
+  test("equals the mean and population std worked by hand", () => {
+    const { mean, std } = channelStatistics(tiny);
+    // Channel 0 is 0, 1, 1, 0. Channel 1 is 0.2, 0.2, 0.2, 1: mean 1.6 / 4, variance (3 · 0.2² + 0.6²) / 4 = 0.12.
+    expect(mean[0]).toBeCloseTo(0.5, 12);
+    expect(std[0]).toBeCloseTo(0.5, 12);
+    expect(mean[1]).toBeCloseTo(0.4, 12);
+    expect(std[1]).toBeCloseTo(Math.sqrt(0.12), 12);
+  });
+});
+
+describe("resolveNormalize", () => {
+  test("gives a mean and std for each channel", () => {
+    expect(resolveNormalize("half", tiny)).toEqual({ mean: [0.5, 0.5], std: [0.5, 0.5] });
+    expect(resolveNormalize("dataset", tiny)).toEqual(channelStatistics(tiny));
+    expect(resolveNormalize({ mean: [0, 1], std: [2, 3] }, tiny)).toEqual({ mean: [0, 1], std: [2, 3] });
+  });
+
+  test("refuses numbers for another number of channels", () => {
+    expect(() => resolveNormalize({ mean: [0.5], std: [0.5] }, tiny)).toThrow(
+      "Expected a mean and a std for each of the 2 channels, got 1",
+    );
+  });
+});
+
+test("normalizeTable holds (byte / 255 − mean) / std", () => {
+  const table = normalizeTable({ mean: [0.5, 0.2], std: [0.5, 0.1] });
+  expect([table[0], table[255], table[51]!]).toEqual([-1, 1, expect.closeTo(-0.6, 6)]);
+  expect(table[256 + 51]).toBeCloseTo(0, 6);
+  expect(table[256 + 255]).toBeCloseTo(8, 5);
+});
+
+describe("parseNormalize", () => {
+  test("reads names and numbers", () => {
+    expect(parseNormalize("half")).toBe("half");
+    expect(parseNormalize("dataset")).toBe("dataset");
+    expect(parseNormalize("0.49, 0.48,0.45/0.25,0.24,0.26")).toEqual({ mean: [0.49, 0.48, 0.45], std: [0.25, 0.24, 0.26] });
+  });
+
+  test.each([
+    ["imagenet", "it has no means and stds parted by one /"],
+    ["0.5/0.5/0.5", "it has no means and stds parted by one /"],
+    ["0.5,x/0.5,0.5", "a part is not a number"],
+    ["0.5,/0.5,0.5", "a part is not a number"],
+    ["0.5,0.5/0.5", "it has 2 means and 1 stds"],
+    ["0.5/0", "a std is not above 0"],
+  ])("refuses %s: %s", (text, reason) => {
+    expect(() => parseNormalize(text)).toThrow(`got "${text}": ${reason}.`);
+  });
+});

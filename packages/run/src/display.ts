@@ -1,0 +1,86 @@
+/** What a person sees while a run goes: lines, and between them how far it is. */
+import { SingleBar } from "cli-progress";
+
+export interface Progress {
+  /** Updates done, of `steps`. */
+  step: number;
+  steps: number;
+  loss: number;
+  samplesPerSecond: number;
+  /** Until the last step, at this speed. */
+  secondsLeft: number;
+}
+
+export interface Display {
+  line(text: string): void;
+  progress(progress: Progress): void;
+  /** Ends the bar, if there is one. */
+  close(): void;
+}
+
+/** How often a display without a bar tells of progress. */
+const LINE_EVERY_MS = 10_000;
+
+/** A bar on a terminal, plain lines elsewhere. */
+export function displayOn(stream: NodeJS.WriteStream): Display {
+  return stream.isTTY ? barDisplay(stream) : lineDisplay((text) => stream.write(`${text}\n`));
+}
+
+export function lineDisplay(write: (text: string) => void, nowMs: () => number = () => performance.now()): Display {
+  let lastMs = nowMs();
+  return {
+    line: write,
+    progress: (progress) => {
+      if (nowMs() - lastMs < LINE_EVERY_MS) return;
+      lastMs = nowMs();
+      const width = String(progress.steps).length;
+      const { loss, images, left } = wordsOf(progress);
+      write(
+        `step ${String(progress.step).padStart(width)}/${progress.steps}  loss ${loss}  ${images} images/s  ${left} left`,
+      );
+    },
+    close: () => {},
+  };
+}
+
+function barDisplay(stream: NodeJS.WriteStream): Display {
+  const format = "{bar} {value}/{total} steps | loss {loss} | {images} images/s | {left} left";
+  let bar: SingleBar | undefined;
+  const close = () => {
+    bar?.stop();
+    bar = undefined;
+  };
+  return {
+    line: (text) => {
+      close();
+      stream.write(`${text}\n`);
+    },
+    progress: (progress) => {
+      if (bar === undefined) {
+        bar = new SingleBar({
+          stream,
+          format,
+          barsize: 24,
+          clearOnComplete: true,
+          stopOnComplete: false,
+          gracefulExit: false,
+        });
+        bar.start(progress.steps, progress.step, wordsOf(progress));
+      }
+      bar.update(progress.step, wordsOf(progress));
+    },
+    close,
+  };
+}
+
+function wordsOf({ loss, samplesPerSecond, secondsLeft }: Progress) {
+  return { loss: loss.toFixed(3), images: samplesPerSecond.toFixed(1), left: durationOf(secondsLeft) };
+}
+
+/** `42 s`, `3 min 20 s` or `2 h 5 min`. */
+export function durationOf(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}

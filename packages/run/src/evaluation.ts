@@ -1,0 +1,26 @@
+/** The result of an evaluation as sums over samples, so that shards of a data set add up to the sample. */
+export interface Evaluation {
+  samples: number;
+  lossSum: number;
+  /** confusion[label][prediction], in samples. */
+  confusion: number[][];
+}
+
+export function emptyEvaluation(classes: number): Evaluation {
+  const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  return { samples: 0, lossSum: 0, confusion };
+}
+
+/** Adds `part` to `total`, in place. */
+export function addEvaluation(total: Evaluation, part: Evaluation): void {
+  total.samples += part.samples;
+  total.lossSum += part.lossSum;
+  for (const [label, row] of part.confusion.entries()) {
+    for (const [prediction, count] of row.entries()) total.confusion[label]![prediction]! += count;
+  }
+}
+
+/** Samples whose prediction is their label: the diagonal. */
+export function correctOf({ confusion }: Evaluation): number {
+  return confusion.reduce((total, row, label) => total + row[label]!, 0);
+}

@@ -1,0 +1,87 @@
+import { appendFileSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { beforeEach, describe, expect, test } from "vitest";
+import { appendMetrics, type MetricsRow, readMetrics, rewriteMetrics, type StepRow } from "./metrics.ts";
+
+let path: string;
+beforeEach(() => {
+  path = join(mkdtempSync(join(tmpdir(), "lockstep-metrics-")), "metrics.jsonl");
+});
+
+const stepRow = (step: number, epoch = 1): StepRow => {
+  return { type: "step", epoch, step, loss: 2.3, samples: 32, correct: 3, lr: 0.01, ms: { step: 300, data: 0.5 } };
+};
+const epochRow = (step: number, epoch: number): MetricsRow => {
+  return { type: "epoch", epoch, step, trainLoss: 2, trainAccuracy: 0.25, samples: 64 };
+};
+const testRow: MetricsRow = { type: "test", step: 4, loss: 1, accuracy: 0.5, samples: 10 };
+
+describe("metrics", () => {
+  test("a row is one line of JSON, which is there when the call returns", () => {
+    appendMetrics(path, stepRow(1));
+    expect(readFileSync(path, "utf8")).toBe(
+      '{"type":"step","epoch":1,"step":1,"loss":2.3,"samples":32,"correct":3,"lr":0.01,"ms":{"step":300,"data":0.5}}\n',
+    );
+    appendMetrics(path, testRow);
+    expect(readMetrics(path)).toEqual([stepRow(1), testRow]);
+  });
+
+  test("numbers come back to the bit", () => {
+    const finite = fc.double({ noNaN: true, noDefaultInfinity: true }).filter((value) => !Object.is(value, -0));
+    fc.assert(
+      fc.property(finite, finite, (loss, ms) => {
+        writeFileSync(path, "");
+        const row = { ...stepRow(1), loss, ms: { step: ms } };
+        appendMetrics(path, row);
+        expect(readMetrics(path)).toEqual([row]);
+      }),
+    );
+  });
+
+  test("eval columns are there or not", () => {
+    const rows = [epochRow(2, 1), { ...epochRow(4, 2), evalLoss: 1.5, evalAccuracy: 0.4 }] as MetricsRow[];
+    for (const row of rows) appendMetrics(path, row);
+    expect(readMetrics(path)).toEqual(rows);
+  });
+
+  test("a run that goes back to an earlier step holds each step once", () => {
+    const rows = [stepRow(0), stepRow(1), epochRow(2, 1), stepRow(2, 2), stepRow(3, 2), epochRow(4, 2), testRow];
+    for (const row of rows) appendMetrics(path, row);
+    appendFileSync(path, '{"type":"step","ep');
+    const kept = rows.slice(0, 4);
+    expect(rewriteMetrics(path, (row) => row.type !== "test" && row.step < 3)).toEqual(kept);
+    appendMetrics(path, stepRow(3, 2));
+    expect(readMetrics(path)).toEqual([...kept, stepRow(3, 2)]);
+  });
+
+  test("a kill at any byte costs only the row that it cut", () => {
+    appendMetrics(path, stepRow(1));
+    appendMetrics(path, stepRow(2));
+    const text = readFileSync(path, "utf8");
+    for (let length = 0; length <= text.length; length++) {
+      writeFileSync(path, text.slice(0, length));
+      const whole = length === text.length ? 2 : length >= text.length / 2 ? 1 : 0;
+      expect(readMetrics(path).length).toBe(whole);
+    }
+  });
+
+  test("without a file there are no rows", () => expect(readMetrics(path)).toEqual([]));
+
+  test.each([
+    ["no JSON", "oops\n", ':2: expected a row of metrics, got "oops"'],
+    ["an unknown type", '{"type":"stop"}\n', ':2: expected a row of metrics, got {"type":"stop"} (type: '],
+    ["text in ms", JSON.stringify({ ...stepRow(2), ms: { step: 1, data: "2" } }).concat("\n"), "(ms.data: "],
+    ["an accuracy in percent", JSON.stringify({ ...testRow, accuracy: 50 }).concat("\n"), "(accuracy: "],
+  ])("names the line that holds %s", (_, line, message) => {
+    appendMetrics(path, stepRow(1));
+    appendFileSync(path, line);
+    expect(() => readMetrics(path)).toThrow(message);
+  });
+
+  test("a loss that is no number is refused before it is written", () => {
+    expect(() => appendMetrics(path, { ...stepRow(1), loss: Number.NaN })).toThrow("(loss: ");
+    expect(readMetrics(path)).toEqual([]);
+  });
+});

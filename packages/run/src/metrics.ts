@@ -1,0 +1,99 @@
+/**
+ * The rows of metrics.jsonl: one JSON object a line, numbers in full precision. Epochs count from 1, as they are
+ * printed. A step's row has the number of its update, counted from 0; other rows have the updates made by then.
+ */
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { LockstepError } from "@lockstep/errors";
+import { z } from "zod";
+import { writeTextAtomically } from "./write-file.ts";
+
+const count = z.int().nonnegative();
+const fraction = z.number().min(0).max(1);
+
+const stepRowSchema = z.strictObject({
+  type: z.literal("step"),
+  epoch: count,
+  step: count,
+  /** Mean over this step's batch. */
+  loss: z.number(),
+  samples: count,
+  correct: count,
+  lr: z.number(),
+  /** Milliseconds of the whole step and of its parts: data, forward, backward, update, … */
+  ms: z.object({ step: z.number() }).catchall(z.number()),
+});
+
+const epochRowSchema = z.strictObject({
+  type: z.literal("epoch"),
+  epoch: count,
+  step: count,
+  /** Means over the epoch's samples, each at the weights of its step; accuracies are fractions. */
+  trainLoss: z.number(),
+  trainAccuracy: fraction,
+  /** Absent when there is no validation part. */
+  evalLoss: z.number().optional(),
+  evalAccuracy: fraction.optional(),
+  samples: count,
+});
+
+const testRowSchema = z.strictObject({
+  type: z.literal("test"),
+  step: count,
+  loss: z.number(),
+  accuracy: fraction,
+  samples: count,
+});
+
+const rowSchema = z.discriminatedUnion("type", [stepRowSchema, epochRowSchema, testRowSchema]);
+
+export type StepRow = z.infer<typeof stepRowSchema>;
+export type EpochRow = z.infer<typeof epochRowSchema>;
+export type TestRow = z.infer<typeof testRowSchema>;
+export type MetricsRow = z.infer<typeof rowSchema>;
+
+/**
+ * Adds a row at the end of the file. When the call returns, the row outlives this process.
+ *
+ * @throws LockstepError ERR_METRICS for a number that is none, which JSON could not hold
+ */
+export function appendMetrics(path: string, row: MetricsRow): void {
+  appendFileSync(path, `${JSON.stringify(parseRow(path, row))}\n`);
+}
+
+/**
+ * All rows; none when there is no file. A last line without its end is what a kill leaves, and does not count.
+ *
+ * @throws LockstepError ERR_METRICS that names the line
+ */
+export function readMetrics(path: string): MetricsRow[] {
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, "utf8").split("\n").slice(0, -1);
+  return lines.map((line, i) => parseRow(`${path}:${i + 1}`, fromJson(line)));
+}
+
+/**
+ * Takes out the rows that `keep` says no to, and a half-written last one: those that a resumed run will write again.
+ *
+ * @returns the rows that stay
+ */
+export function rewriteMetrics(path: string, keep: (row: MetricsRow) => boolean): MetricsRow[] {
+  const rows = readMetrics(path).filter(keep);
+  writeTextAtomically(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  return rows;
+}
+
+function fromJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return line;
+  }
+}
+
+function parseRow(place: string, value: unknown): MetricsRow {
+  const row = rowSchema.safeParse(value);
+  if (row.success) return row.data;
+  const { path, message } = row.error.issues[0]!;
+  const text = `${place}: expected a row of metrics, got ${JSON.stringify(value)} (${path.join(".")}: ${message}).`;
+  throw new LockstepError("ERR_METRICS", `${text} Take the line out, or start a new run.`);
+}

@@ -1,0 +1,57 @@
+/** The report of a test: how good the model is, in total and for each class. */
+import { correctOf, type Evaluation } from "./evaluation.ts";
+import { writeTextAtomically } from "./write-file.ts";
+
+export interface Report {
+  /** Fraction of the samples. */
+  accuracy: number;
+  /** Mean over the samples. */
+  loss: number;
+  samples: number;
+  classes: string[];
+  perClass: ClassReport[];
+  /** confusion[label][prediction], in samples. */
+  confusion: number[][];
+}
+
+export interface ClassReport {
+  class: string;
+  /** Of the samples that were taken for the class, the fraction that is of it; null if none was taken for it. */
+  precision: number | null;
+  /** Of the samples of the class, the fraction that was taken for it; null if there are none. */
+  recall: number | null;
+  samples: number;
+}
+
+/** @param classes the names of the classes, in the order of the labels */
+export function makeReport(evaluation: Evaluation, classes: readonly string[]): Report {
+  const { samples, lossSum, confusion } = evaluation;
+  const perClass = classes.map((name, i) => {
+    const labelled = sum(confusion[i]!);
+    const predicted = sum(confusion.map((row) => row[i]!));
+    const correct = confusion[i]![i]!;
+    return {
+      class: name,
+      precision: predicted === 0 ? null : correct / predicted,
+      recall: labelled === 0 ? null : correct / labelled,
+      samples: labelled,
+    };
+  });
+  const accuracy = correctOf(evaluation) / samples;
+  return { accuracy, loss: lossSum / samples, samples, classes: [...classes], perClass, confusion };
+}
+
+/** Writes the report as JSON, with a line for each class and each row of the confusion matrix. */
+export function writeReport(path: string, report: Report): void {
+  const lines = Object.entries(report).map(([key, value]) => `  ${JSON.stringify(key)}: ${jsonOf(key, value)}`);
+  writeTextAtomically(path, `{\n${lines.join(",\n")}\n}\n`);
+}
+
+function jsonOf(key: string, value: Report[keyof Report]): string {
+  if (!Array.isArray(value) || key === "classes") return JSON.stringify(value);
+  return `[\n${value.map((item) => `    ${JSON.stringify(item)}`).join(",\n")}\n  ]`;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,47 @@
+/** `config.json`: the configuration of a run as its options say it, and under `derived` what followed from it. */
+import { LockstepError } from "@lockstep/errors";
+import { z } from "zod";
+import { type GivenOptions, makeConfig, type RunConfig } from "./config.ts";
+
+const count = z.int().nonnegative();
+const derivedSchema = z.strictObject({
+  /** Version of Lockstep that made the run. */
+  lockstep: z.string(),
+  /** Names files: `<modelName>.safetensors`. */
+  modelName: z.string(),
+  parameters: count,
+  /** [height, width, channels] */
+  inputShape: z.tuple([count, count, count]),
+  numClasses: count,
+  /** Names of the labels. */
+  classes: z.array(z.string()),
+  /** Per channel, of pixels scaled to [0, 1]. */
+  mean: z.array(z.number()),
+  std: z.array(z.number()),
+  trainSamples: count,
+  validationSamples: count,
+  testSamples: count,
+  stepsPerEpoch: count,
+  /** Updates of the whole run. */
+  steps: count,
+});
+
+export type Derived = z.infer<typeof derivedSchema>;
+export type RunFile = RunConfig & { derived: Derived };
+
+/**
+ * What config.json holds, checked.
+ *
+ * @throws LockstepError ERR_RUN_FILE that names the file and the field
+ */
+export function parseRunFile(value: unknown, path: string): RunFile {
+  try {
+    const { derived, ...given } = z.looseObject({ derived: derivedSchema }).parse(value);
+    return { ...makeConfig(given as GivenOptions), derived };
+  } catch (cause) {
+    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
+    throw new LockstepError("ERR_RUN_FILE", `${path} is not that of a run: ${reason} Restore it, or start a new run.`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,57 @@
+import { mkdirSync, mkdtempSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createRunFolder, openRunFolder, writeJson } from "./run-folder.ts";
+
+const now = new Date(2026, 10, 3, 9, 30);
+const before = process.cwd();
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "lockstep-run-"));
+  process.chdir(dir);
+});
+afterEach(() => process.chdir(before));
+
+describe("run folder", () => {
+  test("is named after the time and the model, and numbered when that name is taken", () => {
+    const names = [1, 2, 3].map(() => createRunFolder(undefined, "alexnet-cifar10", now).dir);
+    expect(names).toEqual([
+      "runs/2026-11-03-0930-alexnet-cifar10",
+      "runs/2026-11-03-0930-alexnet-cifar10-2",
+      "runs/2026-11-03-0930-alexnet-cifar10-3",
+    ]);
+    for (const name of names) expect(statSync(name).isDirectory()).toBe(true);
+  });
+
+  test("is made where --out says, also when that is there and holds no run", () => {
+    mkdirSync("b");
+    expect(createRunFolder("a/deep", "m", now).config).toBe("a/deep/config.json");
+    expect(createRunFolder("b", "m", now).weights("AlexNet_CIFAR10")).toBe("b/AlexNet_CIFAR10.safetensors");
+    expect(statSync("a/deep").isDirectory()).toBe(true);
+  });
+
+  test("is not made over another run", () => {
+    writeFileSync(createRunFolder("a", "m", now).config, "{}");
+    expect(() => createRunFolder("a", "m", now)).toThrow(
+      "Expected --out to be a new folder, but a holds a run. Continue it with --resume a, or choose another --out.",
+    );
+  });
+
+  test("can't be made where a file stands", () => {
+    writeFileSync("file", "");
+    expect(() => createRunFolder("file/a", "m", now)).toThrow(expect.objectContaining({ code: "ERR_NOT_WRITABLE" }));
+    expect(() => createRunFolder("file", "m", now)).toThrow(expect.objectContaining({ code: "ERR_NOT_WRITABLE" }));
+  });
+
+  test("is opened with its configuration when it holds a run, and refused with the reason when not", () => {
+    expect(() => openRunFolder("a")).toThrow("Expected the folder of a run at a, but it isn't there.");
+    mkdirSync("a");
+    expect(() => openRunFolder("a")).toThrow(/at a, but its config\.json can't be read \(ENOENT/);
+    writeFileSync("a/config.json", "{");
+    expect(() => openRunFolder("a")).toThrow(/at a, but its config\.json can't be read \(.*JSON/);
+    writeJson("a/config.json", { lr: 0.1 });
+    expect(openRunFolder("a").config).toEqual({ lr: 0.1 });
+    expect(openRunFolder("a").folder.metrics).toBe("a/metrics.jsonl");
+  });
+});

@@ -1,0 +1,104 @@
+/** The folder of a run: which file is where. */
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { LockstepError } from "@lockstep/errors";
+import { writeTextAtomically } from "./write-file.ts";
+
+export interface RunFolder {
+  dir: string;
+  config: string;
+  metrics: string;
+  /** Folder of `step-<n>.safetensors` and `best.safetensors`. */
+  checkpoints: string;
+  /** Folder of `model.json` and its weights, for `tf.loadLayersModel`. */
+  tfjs: string;
+  /** Folder of loss, accuracy and confusion, each as .svg and .png. */
+  charts: string;
+  report: string;
+  /** Folder of TensorBoard's event files. */
+  events: string;
+  /** The final weights under PyTorch's names: `<modelName>.safetensors`. */
+  weights(modelName: string): string;
+}
+
+/**
+ * Makes the folder of a new run.
+ *
+ * @param model a name that can be part of a folder's name
+ * @param out what --out says; without it, `runs/<date>-<time>-<model>`, with -2, -3, … when that is taken
+ * @throws LockstepError ERR_RUN_EXISTS if `out` holds a run, ERR_NOT_WRITABLE if it can't be made
+ */
+export function createRunFolder(out: string | undefined, model: string, now: Date): RunFolder {
+  try {
+    return runFolder(out === undefined ? makeNewFolder(join("runs", `${stampOf(now)}-${model}`)) : makeFolder(out));
+  } catch (cause) {
+    if (cause instanceof LockstepError) throw cause;
+    const text = `Cannot make the run's folder (${(cause as Error).message}); choose another with --out.`;
+    throw new LockstepError("ERR_NOT_WRITABLE", text, { cause });
+  }
+}
+
+/**
+ * The folder of a run that exists, for --resume and --run, and what its config.json holds, unchecked.
+ *
+ * @throws LockstepError ERR_NO_RUN
+ */
+export function openRunFolder(dir: string): { folder: RunFolder; config: unknown } {
+  const folder = runFolder(dir);
+  try {
+    return { folder, config: JSON.parse(readFileSync(folder.config, "utf8")) };
+  } catch (cause) {
+    const reason = existsSync(dir) ? `its config.json can't be read (${(cause as Error).message})` : "it isn't there";
+    throw new LockstepError("ERR_NO_RUN", `Expected the folder of a run at ${dir}, but ${reason}. Name the one that the run printed.`, { cause });
+  }
+}
+
+/** Writes a value as JSON for people: indented, and whole or not at all. */
+export function writeJson(path: string, value: unknown): void {
+  writeTextAtomically(path, `${JSON.stringify(value, undefined, 2)}\n`);
+}
+
+function runFolder(dir: string): RunFolder {
+  return {
+    dir,
+    config: join(dir, "config.json"),
+    metrics: join(dir, "metrics.jsonl"),
+    checkpoints: join(dir, "checkpoints"),
+    tfjs: join(dir, "tfjs"),
+    charts: join(dir, "charts"),
+    report: join(dir, "report.json"),
+    events: join(dir, "events"),
+    weights: (modelName) => join(dir, `${modelName}.safetensors`),
+  };
+}
+
+function makeFolder(out: string): string {
+  if (existsSync(join(out, "config.json"))) {
+    const text = `Expected --out to be a new folder, but ${out} holds a run. Continue it with --resume ${out}`;
+    throw new LockstepError("ERR_RUN_EXISTS", `${text}, or choose another --out.`);
+  }
+  mkdirSync(out, { recursive: true });
+  return out;
+}
+
+/** Two runs that start at once get two folders, since only one of them can make each. */
+function makeNewFolder(wanted: string): string {
+  mkdirSync("runs", { recursive: true });
+  for (let number = 1; ; number++) {
+    const dir = number === 1 ? wanted : `${wanted}-${number}`;
+    try {
+      mkdirSync(dir);
+      return dir;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  }
+}
+
+/** The local time as `2026-11-23-1930`. */
+function stampOf(time: Date): string {
+  const [month, day, hour, minute] = [time.getMonth() + 1, time.getDate(), time.getHours(), time.getMinutes()].map(
+    (value) => String(value).padStart(2, "0"),
+  );
+  return `${time.getFullYear()}-${month}-${day}-${hour}${minute}`;
+}

@@ -1,0 +1,146 @@
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { encodeSafetensors, type NamedTensor, readSafetensors, writeSafetensors } from "./safetensors.ts";
+
+const path = join(mkdtempSync(join(tmpdir(), "lockstep-safetensors-")), "x.safetensors");
+
+/** A file made by hand: a header in JSON or text, then zeros. */
+function readFile(header: unknown, dataBytes: number) {
+  const json = Buffer.from(typeof header === "string" ? header : JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(json.length));
+  writeFileSync(path, Buffer.concat([length, json, Buffer.alloc(dataBytes)]));
+  return readSafetensors(path);
+}
+
+const tensor = (name: string, ...shape: number[]): NamedTensor => {
+  const data = new Float32Array(shape.reduce((product, size) => product * size, 1)).map((_, i) => i + 0.5);
+  return { name, shape, data };
+};
+
+const tensorsArbitrary = fc
+  .uniqueArray(fc.string(), { maxLength: 5 })
+  .chain((names) =>
+    fc.tuple(
+      ...names
+        .filter((name) => name !== "__metadata__")
+        .map((name) =>
+          fc
+            .array(fc.integer({ min: 1, max: 4 }), { maxLength: 3 })
+            .chain((shape) =>
+              fc
+                .array(fc.float(), { minLength: product(shape), maxLength: product(shape) })
+                .map((values) => ({ name, shape, data: Float32Array.from(values) })),
+            ),
+        ),
+    ),
+  );
+const product = (shape: number[]) => shape.reduce((a, b) => a * b, 1);
+const metadataArbitrary = fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true });
+
+describe("safetensors", () => {
+  test("has the bytes that the format's description asks for", () => {
+    const bytes = encodeSafetensors([{ name: "w", shape: [1, 2], data: Float32Array.of(1, -2) }], { a: "b" });
+    const json = '{"__metadata__":{"a":"b"},"w":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}';
+    expect(json.length).toBe(81);
+    const expected = [
+      Buffer.of(88, 0, 0, 0, 0, 0, 0, 0),
+      Buffer.from(json.padEnd(88)),
+      Buffer.from("0000803f000000c0", "hex"),
+    ];
+    expect(Buffer.from(bytes)).toEqual(Buffer.concat(expected));
+  });
+
+  test("reading undoes writing, to the bit and in order", () => {
+    fc.assert(
+      fc.property(tensorsArbitrary, metadataArbitrary, (tensors, metadata) => {
+        writeSafetensors(path, tensors, metadata);
+        const file = readSafetensors(path);
+        expect(file.metadata).toEqual(metadata);
+        expect([...file.tensors].map(([name, { shape, data }]) => ({ name, shape, data }))).toEqual(tensors);
+      }),
+      { examples: [[[], { ["__proto__"]: "text" }]] },
+    );
+  });
+
+  test("a tensor may be empty", () => {
+    const empty = { name: "w", shape: [2, 0], data: new Float32Array(0) };
+    writeSafetensors(path, [tensor("a", 1), empty, tensor("b", 1)]);
+    const { tensors } = readSafetensors(path);
+    expect(tensors.get("w")).toEqual({ shape: empty.shape, data: empty.data });
+    expect(tensors.get("b")).toEqual({ shape: [1], data: Float32Array.of(0.5) });
+  });
+
+  test("writes only the part of a buffer that a tensor shows", () => {
+    const data = Float32Array.of(1, 2, 3, 4).subarray(1, 3);
+    writeSafetensors(path, [{ name: "w", shape: [2], data }]);
+    expect(readSafetensors(path).tensors.get("w")?.data).toEqual(Float32Array.of(2, 3));
+  });
+
+  test("a file cut at any byte, or with a byte too many, is refused with its name", () => {
+    const bytes = encodeSafetensors([tensor("a", 2, 3), tensor("b", 1)], { step: "1" });
+    for (let length = 0; length < bytes.length; length++) {
+      writeFileSync(path, bytes.subarray(0, length));
+      expect(() => readSafetensors(path), `${length} bytes`).toThrow(
+        expect.objectContaining({ code: "ERR_SAFETENSORS", message: expect.stringContaining(`${path}: expected `) }),
+      );
+    }
+    writeFileSync(path, Buffer.concat([bytes, Buffer.of(0)]));
+    expect(() => readSafetensors(path)).toThrow("expected 28 bytes of data, found 29. The file is damaged");
+  });
+
+  const entry = (begin: number, end: number, shape = [(end - begin) / 4], dtype = "F32") => ({
+    dtype,
+    shape,
+    data_offsets: [begin, end],
+  });
+  test.each([
+    ["another dtype", { w: entry(0, 4, [2], "F16") }, 'dtype F32 for "w", found F16. Convert it in Python'],
+    ["a gap", { a: entry(0, 4), b: entry(8, 12) }, '"b" to begin at byte 4 of the data, found 8'],
+    ["an overlap", { a: entry(0, 8), b: entry(4, 12) }, '"b" to begin at byte 8 of the data, found 4'],
+    ["a tensor outside of the file", { a: entry(0, 400) }, "400 bytes of data, found 12"],
+    ["a shape that does not fit", { a: entry(0, 12, [2, 2]) }, '16 bytes for "a" [2,2], found 12'],
+    ["an entry of another form", { a: { dtype: "F32", shape: [-1], data_offsets: [0, 4] } }, 'data_offsets of "a"'],
+    ["metadata that is not text", { __metadata__: { step: 1 } }, 'metadata that maps text to text, found {"step":1}'],
+    ["metadata that is a list", { __metadata__: [] }, "metadata that maps text to text, found []"],
+    ["no JSON", '{"a":', 'a JSON object, found "{\\"a\\":"'],
+    ["JSON of another kind", "[]", 'a JSON object, found "[]"'],
+    [
+      "a name that comes twice",
+      `{"a":${JSON.stringify(entry(0, 12))}, "\\u0061" :${JSON.stringify(entry(0, 12))}}`,
+      "each tensor once, found a twice",
+    ],
+  ])("refuses %s", (_, header, message) => {
+    expect(() => readFile(header, 12)).toThrow(message);
+  });
+
+  test("takes tensors in any order of the header, and names that look like JSON", () => {
+    const file = readFile({ '{"b":': entry(4, 12), a: entry(0, 4) }, 12);
+    expect([...file.tensors.keys()]).toEqual(["a", '{"b":']);
+  });
+
+  test("refuses an absurd header length without reading it", () => {
+    writeFileSync(path, Buffer.alloc(16, 0xff));
+    expect(() => readSafetensors(path)).toThrow("a header of at most 100000000 bytes, found 18446744073709551615");
+  });
+
+  test("refuses a missing file", () => {
+    expect(() => readSafetensors(`${path}.none`)).toThrow(/^Cannot open .*\.none \(ENOENT/);
+  });
+
+  test("refuses to write a name twice, the reserved name, or a shape that does not fit", () => {
+    expect(() => encodeSafetensors([tensor("a", 1), tensor("a", 2)], {})).toThrow('each tensor once, got "a" twice');
+    expect(() => encodeSafetensors([tensor("__metadata__", 1)], {})).toThrow("twice");
+    expect(() => writeSafetensors(path, [{ ...tensor("a", 2), shape: [3] }])).toThrow('3 elements for "a" [3], got 2');
+  });
+
+  test("leaves no temporary file and no half-written one", () => {
+    writeSafetensors(path, [tensor("a", 2)]);
+    const before = readFileSync(path);
+    expect(() => writeSafetensors(path, [tensor("a", 1), tensor("a", 1)])).toThrow();
+    expect(readFileSync(path)).toEqual(before);
+  });
+});

@@ -1,0 +1,21 @@
+/** Weights of an earlier run, wherever they stand. */
+import { existsSync } from "node:fs";
+import { latestCheckpoint, MOMENTUM } from "./checkpoint.ts";
+import type { RunFolder } from "./run-folder.ts";
+import { readSafetensors } from "./safetensors.ts";
+
+export type Weights = Map<string, { shape: number[]; data: Float32Array }>;
+
+/** The final weights of a run; of an unfinished one those of its last checkpoint. */
+export function readWeights(folder: RunFolder, modelName: string): Weights {
+  const path = folder.weights(modelName);
+  if (existsSync(path)) return readWeightsFile(path);
+  const { tensors } = latestCheckpoint(folder.checkpoints, console.warn);
+  return new Map(tensors.map(({ name, shape, weight }) => [name, { shape, data: weight }]));
+}
+
+/** The weights in a .safetensors file: a state dict, or a checkpoint, whose momentum is left out. */
+export function readWeightsFile(path: string): Weights {
+  const { tensors } = readSafetensors(path);
+  return new Map([...tensors].filter(([name]) => !name.startsWith(MOMENTUM)));
+}

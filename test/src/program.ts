@@ -1,0 +1,50 @@
+/** Runs the program as its users do, as a process of its own. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+export const tinyModel = fileURLToPath(new URL("../fixtures/tiny-model.ts", import.meta.url));
+
+export interface Finished {
+  /** Exit status; 128 + its number for a signal. */
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+export interface Running {
+  child: ChildProcess;
+  finished: Promise<Finished>;
+  /** Resolves when standard output holds `text`. */
+  prints(text: string): Promise<void>;
+}
+
+/** Starts `lockstep …args`, in the root of the repository. */
+export function start(args: string[], env: NodeJS.ProcessEnv = {}): Running {
+  const program = ["--import", "tsx", "--conditions=lockstep-source", "apps/trainer/src/main.ts"];
+  const child = spawn(process.execPath, [...program, ...args], { cwd: root, env: { ...process.env, ...env } });
+  let stdout = "";
+  let stderr = "";
+  const waiting: { text: string; resolve: () => void }[] = [];
+  child.stdout.setEncoding("utf8").on("data", (data: string) => {
+    stdout += data;
+    for (const { text, resolve } of waiting) if (stdout.includes(text)) resolve();
+  });
+  child.stderr.setEncoding("utf8").on("data", (data: string) => {
+    stderr += data;
+  });
+  const finished = new Promise<Finished>((resolve) =>
+    child.on("close", (code, signal) => resolve({ status: code ?? (signal === null ? -1 : 128), stdout, stderr })),
+  );
+  const prints = (text: string) =>
+    new Promise<void>((resolve, reject) => {
+      waiting.push({ text, resolve });
+      if (stdout.includes(text)) resolve();
+      void finished.then(() => reject(new Error(`It ended without printing "${text}":\n${stdout}${stderr}`)));
+    });
+  return { child, finished, prints };
+}
+
+export function run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
+  return start(args, env).finished;
+}

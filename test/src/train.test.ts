@@ -1,0 +1,203 @@
+/** `pnpm train` from end to end, as a process. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readMetrics, readSafetensors } from "@lockstep/run";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { run, start, tinyModel } from "./program.ts";
+
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "lockstep-train-"));
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+const tiny = ["train", "--model", tinyModel, "--dataset", "shapes", "--batch-size", "256", "--lr", "0.05"];
+const steps = (out: string) => readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type === "step");
+
+describe("a whole run", () => {
+  let out: string;
+  let stdout: string;
+  beforeAll(async () => {
+    out = join(dir, "whole");
+    const finished = await run([...tiny, "--num-epochs", "2", "--out", out]);
+    expect(finished.stderr).toBe("");
+    expect(finished.status).toBe(0);
+    stdout = finished.stdout;
+  });
+
+  test("prints a line for each epoch and one for the test", () => {
+    const number = String.raw`\d+\.\d{3}`;
+    const epoch = `train_loss: ${number} train_acc: ${number}% eval_loss: ${number} eval_acc: ${number}%`;
+    expect(stdout).toMatch(
+      new RegExp(String.raw`\[Epoch   1\] ${epoch}\n\[Epoch   2\] ${epoch}\n\[Test \] loss: ${number} acc: ${number}%`),
+    );
+  });
+
+  test("leaves everything in its folder", () => {
+    const charts = ["loss", "accuracy", "confusion"].flatMap((name) => [`charts/${name}.svg`, `charts/${name}.png`]);
+    for (const file of [
+      "config.json",
+      "metrics.jsonl",
+      "report.json",
+      "Tiny.safetensors",
+      "tfjs/model.json",
+      ...charts,
+    ]) {
+      expect(existsSync(join(out, file)), file).toBe(true);
+    }
+    expect(readdirSync(join(out, "checkpoints"))).toEqual([
+      "best.safetensors",
+      "step-00000032.safetensors",
+      "step-00000064.safetensors",
+    ]);
+    expect(readdirSync(join(out, "events")).length).toBe(1);
+  });
+
+  test("has a row for each step, with the samples of the last, smaller batch", () => {
+    // 8,000 of 10,000 samples train: 31 batches of 256 and one of 64.
+    const rows = steps(out);
+    expect(rows.map(({ step }) => step)).toEqual(Array.from({ length: 64 }, (_, step) => step));
+    expect(rows.map(({ samples }) => samples)).toEqual([...Array(31).fill(256), 64, ...Array(31).fill(256), 64]);
+    expect(rows.map(({ epoch }) => epoch)).toEqual([...Array(32).fill(1), ...Array(32).fill(2)]);
+    for (const { ms } of rows) {
+      expect(Object.keys(ms)).toEqual(expect.arrayContaining(["step", "data", "forward", "backward"]));
+      const { step, ...parts } = ms;
+      expect(Object.values(parts).reduce((sum, part) => sum + part, 0) / step).toBeGreaterThan(0.95);
+    }
+  });
+
+  test("sums its rows up in the epoch's, over samples and not over batches", () => {
+    const rows = steps(out).slice(0, 32);
+    const epoch = readMetrics(join(out, "metrics.jsonl")).find((row) => row.type === "epoch")!;
+    const samples = rows.reduce((sum, row) => sum + row.samples, 0);
+    expect(samples).toBe(8000);
+    expect(epoch.trainLoss).toBeCloseTo(rows.reduce((sum, row) => sum + row.loss * row.samples, 0) / samples, 10);
+    expect(epoch.trainAccuracy).toBe(rows.reduce((sum, row) => sum + row.correct, 0) / samples);
+  });
+
+  test("pnpm evaluate finds the accuracy of the report again", async () => {
+    const { accuracy, loss } = JSON.parse(readFileSync(join(out, "report.json"), "utf8"));
+    const { stdout } = await run(["evaluate", "--run", out]);
+    expect(stdout.split("\n")[0]).toBe(`[Test ] loss: ${loss.toFixed(3)} acc: ${(100 * accuracy).toFixed(3)}%`);
+  });
+
+  test("another --out is demanded of a second run", async () => {
+    const { status, stderr } = await run([...tiny, "--out", out]);
+    expect(status).toBe(1);
+    expect(stderr).toContain(`ERR_RUN_EXISTS: Expected --out to be a new folder, but ${out} holds a run.`);
+  });
+});
+
+describe("a run that stops and goes on", () => {
+  const settings = ["--max-steps", "40", "--no-test", "--augment", "flip-crop", "--checkpoint-every", "7"];
+
+  test("has the losses and weights of one that never stopped, and each step once", async () => {
+    const straight = join(dir, "straight");
+    expect((await run([...tiny, ...settings, "--out", straight])).status).toBe(0);
+
+    const stopped = join(dir, "stopped");
+    expect((await run([...tiny, ...settings, "--max-steps", "10", "--out", stopped])).status).toBe(0);
+    const interrupted = start(["train", "--resume", stopped, "--max-steps", "40"]);
+    await interrupted.prints("steps:");
+    interrupted.child.kill("SIGINT");
+    const { status, stdout } = await interrupted.finished;
+    expect(status, stdout).toBe(130);
+    expect(stdout).toContain(`continue with: pnpm train --resume ${stopped}`);
+    expect((await run(["train", "--resume", stopped, "--max-steps", "40"])).status).toBe(0);
+
+    const losses = (out: string) => steps(out).map(({ step, loss }) => [step, loss]);
+    expect(losses(stopped)).toEqual(losses(straight));
+    const epochs = (out: string) => readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type === "epoch");
+    expect(epochs(stopped)).toEqual(epochs(straight));
+    const weights = (out: string) => readSafetensors(join(out, "Tiny.safetensors")).tensors;
+    expect(weights(stopped)).toEqual(weights(straight));
+  });
+
+  test("kill -9 loses no more than the steps since the last checkpoint", async () => {
+    const out = join(dir, "killed");
+    const killed = start([...tiny, ...settings, "--max-steps", "1000", "--num-epochs", "50", "--out", out]);
+    await killed.prints("[Epoch   1]");
+    killed.child.kill("SIGKILL");
+    await killed.finished;
+    const last = Math.max(...steps(out).map(({ step }) => step));
+    const { status, stderr } = await run(["train", "--resume", out, "--max-steps", String(last + 20)]);
+    expect(stderr).toBe("");
+    expect(status).toBe(0);
+    expect(steps(out).map(({ step }) => step)).toEqual(Array.from({ length: last + 20 }, (_, step) => step));
+  });
+});
+
+test("a loss that is not finite stops at that step and names the last good checkpoint", async () => {
+  const out = join(dir, "nan");
+  const { status, stderr } = await run([
+    ...tiny,
+    "--lr",
+    "1e30",
+    "--checkpoint-every",
+    "1",
+    "--max-steps",
+    "20",
+    "--out",
+    out,
+  ]);
+  expect(status).toBe(1);
+  expect(stderr).toMatch(
+    /ERR_LOSS_NOT_FINITE: The loss of step \d+ is (NaN|Infinity|-Infinity) at learning rate 1e\+30; its update was not applied\. The last good checkpoint is .*safetensors\./,
+  );
+  expect(steps(out).every(({ loss }) => Number.isFinite(loss))).toBe(true);
+});
+
+test("without a validation part there are no eval columns", async () => {
+  const { stdout } = await run([
+    ...tiny,
+    "--train-fraction",
+    "1",
+    "--max-steps",
+    "3",
+    "--no-test",
+    "--out",
+    join(dir, "all"),
+  ]);
+  expect(stdout).toMatch(/\[Epoch {3}1\] train_loss: \d+\.\d{3} train_acc: \d+\.\d{3}%\n/);
+  expect(stdout).not.toContain("eval_");
+});
+
+test("--max-rows computes the same in parts", async () => {
+  const once = join(dir, "once");
+  const parts = join(dir, "parts");
+  await run([...tiny, "--max-steps", "5", "--no-test", "--out", once]);
+  await run([...tiny, "--max-steps", "5", "--no-test", "--max-rows", "100", "--out", parts]);
+  for (const [index, { loss }] of steps(parts).entries()) expect(loss).toBeCloseTo(steps(once)[index]!.loss, 5);
+});
+
+describe("bad input", () => {
+  test.each([
+    [["train", "--lr", "-1"], "ERR_OPTION: Expected --lr to be a number above 0, got -1; for example --lr 0.01.\n"],
+    [
+      ["train", "--batch_size", "0"],
+      "ERR_OPTION: Expected --batch-size to be a whole number of at least 1, got 0; for example --batch-size 32.\n",
+    ],
+    [["train", "--resume", "/nowhere"], "ERR_NO_RUN: Expected the folder of a run at /nowhere, but it isn't there."],
+    [["train", "--model", "vgg"], 'ERR_MODEL_NAME: Unknown model "vgg".'],
+    [
+      ["train", "--dataset", "shapes", "--num-classes", "5"],
+      "ERR_MODEL_DATA: Expected a model with 10 classes, as the data set has, got 5",
+    ],
+    [["train", "--data-dir", "/nowhere"], "/nowhere"],
+    [["evaluate"], "required option '--run <dir>' not specified"],
+    [["predict", "--run", "/nowhere", "x.png"], "ERR_NO_RUN"],
+    [["train", "--learning-rate", "1"], "unknown option '--learning-rate'"],
+  ])("%j is answered with what is wrong", async (args, message) => {
+    const { status, stderr } = await run(args);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain("    at ");
+    expect(status).toBe(1);
+  });
+});
+
+test("--describe prints the shape table of AlexNet", async () => {
+  const { stdout } = await run(["train", "--model", "alexnet", "--describe"]);
+  expect(stdout).toContain("62,378,344");
+  expect((await run(["train", "--describe"])).stdout).toContain("36,113,290");
+});
