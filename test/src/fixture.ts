@@ -1,7 +1,8 @@
 /** What PyTorch computes, as test/fixtures/*.json record it, and the weights and images that it computes on. */
 import { readFileSync } from "node:fs";
 import type { Batch } from "@lockstep/dataset";
-import type { StateDict, StateDictName } from "@lockstep/model";
+import { factorableLayers, loadModel, type StateDict, type StateDictName, stateDictNames } from "@lockstep/model";
+import { parameterValues, Replica } from "@lockstep/training";
 import { mulberry32 } from "./counter-numbers.ts";
 
 export interface Fixture {
@@ -53,4 +54,17 @@ export function fixtureBatch(step: number, batchSize: number, size: number, clas
   }
   const labels = Int32Array.from(ids, (id) => Math.floor(classes * mulberry32(2, id)));
   return { images, labels, sampleIds: ids, samples: batchSize, height: size, width: size, channels: 3 };
+}
+
+/** The fixture's model with the fixture's weights. Dropout is off. */
+export async function replicaOf(fixture: Fixture): Promise<{ replica: Replica; names: StateDictName[] }> {
+  const { model, spec } = await loadModel(fixture.model, {});
+  const names = stateDictNames(model, spec);
+  return {
+    replica: new Replica(model, parameterValues(model, names, fixtureWeights(names)), {
+      factoredLayers: factorableLayers(model),
+      dropout: 0,
+    }),
+    names,
+  };
 }

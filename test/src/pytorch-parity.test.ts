@@ -1,6 +1,6 @@
 /** Lockstep against PyTorch on the same weights and images: losses, gradients, updates. */
 import { readBack, startEngine, tf } from "@lockstep/engine";
-import { factorableLayers, fromStateDict, loadModel, stateDictNames } from "@lockstep/model";
+import { fromStateDict } from "@lockstep/model";
 import {
   applyUpdate,
   type Contribution,
@@ -8,27 +8,13 @@ import {
   disposeContribution,
   type Gradient,
   LapClock,
-  parameterValues,
-  Replica,
 } from "@lockstep/training";
 import { describe, expect, test } from "vitest";
-import { type Fixture, fixtureBatch, fixtureWeights, readFixture } from "./fixture.ts";
+import { fixtureBatch, fixtureWeights, readFixture, replicaOf } from "./fixture.ts";
 
 const { backend, passedOver } = await startEngine({});
 const native = backend === "native";
 const why = native ? "" : ` (needs the native engine: ${passedOver.map(({ reason }) => reason).join("; ")})`;
-
-async function replicaOf(fixture: Fixture): Promise<{ replica: Replica; names: ReturnType<typeof stateDictNames> }> {
-  const { model, spec } = await loadModel(fixture.model, {});
-  const names = stateDictNames(model, spec);
-  return {
-    replica: new Replica(model, parameterValues(model, names, fixtureWeights(names)), {
-      factoredLayers: factorableLayers(model),
-      dropout: 0,
-    }),
-    names,
-  };
-}
 
 /** L2 norm in float64. */
 async function norm(tensor: tf.Tensor): Promise<number> {

@@ -1,14 +1,15 @@
 /** Engine, model and data of a run. All that can be wrong with them is found here, before anything is written. */
 import { resolve } from "node:path";
 import { type BatchThread, datasetFacts, openBatchThread, parseNormalize } from "@lockstep/dataset";
-import { startEngine } from "@lockstep/engine";
+import { type Engine, startEngine } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { checkTrainable, type LoadedModel, loadModel, type StateDictName, stateDictNames } from "@lockstep/model";
-import type { RunConfig } from "@lockstep/run";
-import type { MachineOptions } from "./program.ts";
+import type { MachineOptions, RunConfig } from "@lockstep/run";
 
 export interface PreparedRun {
   config: RunConfig;
+  machine: MachineOptions;
+  engine: Engine;
   loaded: LoadedModel;
   /** Of each weight, in the model's order. */
   names: StateDictName[];
@@ -18,7 +19,7 @@ export interface PreparedRun {
 
 export async function prepare(config: RunConfig, machine: MachineOptions): Promise<PreparedRun> {
   const log = (line: string) => console.log(line);
-  await startEngine({ ...machine, log });
+  const engine = await startEngine({ ...machine, log });
   const facts = datasetFacts(config.dataset);
   const numClasses = config.numClasses ?? facts.classes.length;
   const inputChannels = config.inputChannels ?? facts.channels;
@@ -35,7 +36,7 @@ export async function prepare(config: RunConfig, machine: MachineOptions): Promi
   expectInput("channels", "--input-channels", channels === facts.channels, facts.channels, channels);
   const normalize = parseNormalize(config.normalize);
   const thread = await openBatchThread({ ...config, height, width, normalize }, { onProgress: downloadProgress(log) });
-  return { config, loaded, names: stateDictNames(loaded.model, loaded.spec), thread };
+  return { config, machine, engine, loaded, names: stateDictNames(loaded.model, loaded.spec), thread };
 }
 
 /** A line for each tenth of a download. */

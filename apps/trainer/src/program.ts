@@ -1,14 +1,6 @@
 /** The command line: which commands there are, and their options. */
-import { type GivenOptions, type OptionName, runOptions } from "@lockstep/run";
+import { type GivenOptions, type MachineOptions, type OptionName, runOptions } from "@lockstep/run";
 import { Command, InvalidArgumentError, Option } from "commander";
-
-/** Which machine part computes; not part of a run's configuration. */
-export interface MachineOptions {
-  backend?: "native" | "wasm" | "cpu" | undefined;
-  /** `--gpu` alone is true; `--gpu 1` the index. */
-  gpu?: boolean | number | undefined;
-  threads?: number | undefined;
-}
 
 /** Each command's work is loaded when it is called, so that `--help` and a wrong flag answer at once. */
 export function makeProgram(): Command {
@@ -93,6 +85,11 @@ export function addRunOptions(command: Command): Command {
     command.addOption(new Option(flags, shown));
   }
   return command;
+}
+
+/** The options that say where to compute, among a command's parsed options. */
+export function machineOptions({ backend, gpu, threads }: MachineOptions): MachineOptions {
+  return { ...(backend && { backend }), ...(gpu !== undefined && { gpu }), ...(threads && { threads }) };
 }
 
 /** The run options among a command's parsed options; only those that were given. */

@@ -1,11 +1,17 @@
 /** The model of a run that was trained before, ready to answer. */
 
 import { startEngine } from "@lockstep/engine";
-import { LockstepError } from "@lockstep/errors";
 import { loadModel, stateDictNames } from "@lockstep/model";
-import { openRunFolder, parseRunFile, type RunFile, type RunFolder, readWeights } from "@lockstep/run";
+import {
+  type MachineOptions,
+  openRunFolder,
+  parseRunFile,
+  type RunFile,
+  type RunFolder,
+  readWeights,
+} from "@lockstep/run";
 import { parameterValues, Replica } from "@lockstep/training";
-import type { MachineOptions } from "./program.ts";
+import { machineOptions } from "./program.ts";
 
 export interface TrainedModel {
   folder: RunFolder;
@@ -17,7 +23,7 @@ export interface TrainedModel {
 export async function loadTrainedModel(dir: string, machine: MachineOptions): Promise<TrainedModel> {
   const { folder, config } = openRunFolder(dir);
   const run = parseRunFile(config, folder.config);
-  await startEngine({ ...machine, log: (line) => console.error(line) });
+  await startEngine({ ...machineOptions(machine), log: (line) => console.error(line) });
   const { numClasses, inputShape } = run.derived;
   const [height, width, inputChannels] = inputShape;
   const { model, spec } = await loadModel(run.model, { numClasses, inputChannels, imageSize: [height, width] });

@@ -38,7 +38,7 @@ export interface DownloadCifar10Options {
  */
 export async function downloadCifar10(options: DownloadCifar10Options): Promise<void> {
   const { dir, onProgress } = options;
-  const { url = process.env["LOCKSTEP_CIFAR10_URL"] ?? OFFICIAL.url, bytes = OFFICIAL.bytes } = options;
+  const { url = process.env["LOCKSTEP_CIFAR10_URL"] || OFFICIAL.url, bytes = OFFICIAL.bytes } = options;
   const { md5 = OFFICIAL.md5, stallMs = 30_000 } = options;
   const path = join(dir, "cifar-10-binary.tar.gz.partial");
   try {

@@ -1,57 +1,89 @@
-/** Downloading one file of known size over HTTP, continuing where an earlier try was cut. */
-import { existsSync, statSync } from "node:fs";
-import { open, rm } from "node:fs/promises";
+/** Downloading one large file over HTTP, in as many attempts as it takes. */
+import { open, rm, stat } from "node:fs/promises";
+import { get as httpGet, type IncomingMessage } from "node:http";
+import { get as httpsGet } from "node:https";
 
-export interface DownloadOptions {
+export interface Download {
   url: string;
-  /** Size of the whole file. */
+  /** The size that the whole file must have. */
   bytes: number;
-  /** Where it is written; what is there already is taken for its beginning. */
+  /** Where the bytes are gathered. What is there already is not asked for again. */
   path: string;
-  /** Longest wait for an answer or the next bytes. */
+  /** Longest wait for an answer, and then for the next bytes. */
   stallMs: number;
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
 /**
- * Asks for the bytes that are missing (RFC 9110, section 14). A server that answers with the whole file is taken at
- * its word: the file starts again.
+ * Brings `path` to its full size. After an error what has come stays there, and the next call goes on behind it
+ * (RFC 9110, section 14), or starts again if the server knows no ranges.
  *
- * @throws Error with the reason; what has come so far stays for the next try, unless it cannot be a beginning
+ * @throws Error that says what went wrong
  */
-export async function download({ url, bytes, path, stallMs, onProgress }: DownloadOptions): Promise<void> {
-  if (existsSync(path) && statSync(path).size > bytes) await rm(path);
-  const haveBytes = existsSync(path) ? statSync(path).size : 0;
+export async function download({ url, bytes, path, stallMs, onProgress }: Download): Promise<void> {
+  const haveBytes = await sizeOf(path);
   if (haveBytes === bytes) return;
-  const stalled = new AbortController();
-  const deadline = setTimeout(() => stalled.abort(new Error(`nothing came for ${stallMs / 1000} s`)), stallMs);
+  const response = await answerTo(url, haveBytes < bytes ? haveBytes : 0, stallMs);
   try {
-    const headers = haveBytes > 0 ? { Range: `bytes=${haveBytes}-` } : {};
-    const response = await fetch(url, { headers, signal: stalled.signal });
-    if (!response.ok || response.body === null) throw new Error(`the server answered ${response.status} ${response.statusText}`);
-    const continues = response.status === 206;
-    let doneBytes = continues ? haveBytes : 0;
-    const file = await open(path, continues ? "a" : "w");
+    if (response.statusCode === 416) await rm(path); // what is there is no part of what the server has
+    let doneBytes = startOf(response, haveBytes, bytes);
+    const file = await open(path, doneBytes > 0 ? "a" : "w");
     try {
-      for await (const chunk of response.body) {
-        deadline.refresh();
+      for await (const chunk of response as AsyncIterable<Buffer>) {
+        if (doneBytes + chunk.length > bytes) throw new Error(`the file is longer than ${count(bytes)} bytes`);
+        await file.writeFile(chunk);
         doneBytes += chunk.length;
-        if (doneBytes > bytes) break;
-        await file.write(chunk);
         onProgress?.(doneBytes, bytes);
       }
+      if (doneBytes < bytes) throw new Error("the connection was closed");
+    } catch (cause) {
+      throw new Error(`${reasonOf(cause)}, after ${count(doneBytes)} of ${count(bytes)} bytes`, { cause });
     } finally {
       await file.close();
     }
-    if (doneBytes > bytes) await rm(path);
-    if (doneBytes !== bytes) throw new Error(`expected ${bytes} bytes, got ${doneBytes > bytes ? "more" : doneBytes}`);
   } finally {
-    clearTimeout(deadline);
+    response.destroy();
   }
 }
 
-/** The innermost reason of an error: `fetch` says only that it failed, its cause says why. */
-export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : reasonOf(error.cause);
+/** What went wrong, in words. Node gives only a code where it tried several addresses of a host. */
+export function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.message || String((cause as NodeJS.ErrnoException).code);
 }
+
+function sizeOf(path: string): Promise<number> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  );
+}
+
+/**
+ * Resolves when the headers are there. Not `fetch`, which would unpack the file where a server gives a .gz the header
+ * `Content-Encoding: x-gzip`, as Apache does.
+ */
+function answerTo(url: string, start: number, stallMs: number): Promise<IncomingMessage> {
+  const get = new URL(url).protocol === "http:" ? httpGet : httpsGet;
+  const headers = start > 0 ? { range: `bytes=${start}-` } : {};
+  return new Promise((resolve, reject) => {
+    const request = get(url, { headers, timeout: stallMs, agent: false }, resolve);
+    request.on("timeout", () => request.destroy(new Error(`nothing came for ${stallMs / 1000} s`)));
+    request.on("error", reject);
+  });
+}
+
+/** The place in the file at which the body of the response starts. */
+function startOf({ statusCode, headers }: IncomingMessage, haveBytes: number, bytes: number): number {
+  const start = statusCode === 206 ? haveBytes : 0;
+  if (statusCode !== 200 && (statusCode !== 206 || !headers["content-range"]?.startsWith(`bytes ${start}-`))) {
+    throw new Error(`the server answered with status ${statusCode}`);
+  }
+  const offered = headers["content-length"];
+  if (offered !== undefined && Number(offered) !== bytes - start) {
+    throw new Error(`expected ${count(bytes - start)} bytes, the server offers ${count(Number(offered))}`);
+  }
+  return start;
+}
+
+const count = (value: number) => value.toLocaleString("en");

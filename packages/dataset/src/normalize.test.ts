@@ -51,7 +51,10 @@ describe("parseNormalize", () => {
   test("reads names and numbers", () => {
     expect(parseNormalize("half")).toBe("half");
     expect(parseNormalize("dataset")).toBe("dataset");
-    expect(parseNormalize("0.49, 0.48,0.45/0.25,0.24,0.26")).toEqual({ mean: [0.49, 0.48, 0.45], std: [0.25, 0.24, 0.26] });
+    expect(parseNormalize("0.49, 0.48,0.45/0.25,0.24,0.26")).toEqual({
+      mean: [0.49, 0.48, 0.45],
+      std: [0.25, 0.24, 0.26],
+    });
   });
 
   test.each([

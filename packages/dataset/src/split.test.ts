@@ -7,14 +7,19 @@ const seeds = fc.nat(0xffffffff);
 describe("splitTrain", () => {
   test("puts every index in exactly one of the two parts, round(samples · fraction) of them in the first", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 500 }), fc.integer({ min: 1, max: 100 }), seeds, (samples, percent, seed) => {
-        fc.pre(Math.round((samples * percent) / 100) > 0);
-        const { train, validation } = splitTrain(samples, percent / 100, seed);
-        expect(train.length).toBe(Math.round((samples * percent) / 100));
-        expect([...train, ...validation].sort((a, b) => a - b)).toEqual(Array.from({ length: samples }, (_, i) => i));
-        expect(train).toEqual(train.toSorted());
-        expect(validation).toEqual(validation.toSorted());
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 500 }),
+        fc.integer({ min: 1, max: 100 }),
+        seeds,
+        (samples, percent, seed) => {
+          fc.pre(Math.round((samples * percent) / 100) > 0);
+          const { train, validation } = splitTrain(samples, percent / 100, seed);
+          expect(train.length).toBe(Math.round((samples * percent) / 100));
+          expect([...train, ...validation].sort((a, b) => a - b)).toEqual(Array.from({ length: samples }, (_, i) => i));
+          expect(train).toEqual(train.toSorted());
+          expect(validation).toEqual(validation.toSorted());
+        },
+      ),
     );
   });
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { durationOf, lineDisplay } from "./display.ts";
 
-test("without a terminal, a line tells of progress every ten seconds", () => {
+test("without a terminal, a line tells of progress at once and then every ten seconds", () => {
   let nowMs = 0;
   const lines: string[] = [];
   const display = lineDisplay(
@@ -10,11 +10,12 @@ test("without a terminal, a line tells of progress every ten seconds", () => {
   );
   for (let step = 1; step <= 25; step++) {
     nowMs = step * 1000;
-    display.progress({ step, steps: 100, loss: 2.30259, samplesPerSecond: 32, secondsLeft: 100 - step });
+    display.progress({ step, steps: 100, loss: 2.30312, samplesPerSecond: 32, secondsLeft: 100 - step });
   }
   expect(lines).toEqual([
-    "step  10/100  loss 2.303  32.0 images/s  1 min 30 s left",
-    "step  20/100  loss 2.303  32.0 images/s  1 min 20 s left",
+    "step   1/100  loss 2.303  32.0 images/s  1 min 39 s left",
+    "step  11/100  loss 2.303  32.0 images/s  1 min 29 s left",
+    "step  21/100  loss 2.303  32.0 images/s  1 min 19 s left",
   ]);
 });
 

@@ -27,7 +27,7 @@ export function displayOn(stream: NodeJS.WriteStream): Display {
 }
 
 export function lineDisplay(write: (text: string) => void, nowMs: () => number = () => performance.now()): Display {
-  let lastMs = nowMs();
+  let lastMs = Number.NEGATIVE_INFINITY; // the first tells at once how long it will take
   return {
     line: write,
     progress: (progress) => {

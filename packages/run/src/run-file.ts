@@ -1,4 +1,5 @@
-/** `config.json`: the configuration of a run as its options say it, and under `derived` what followed from it. */
+/** `config.json`: the configuration of a run as its options say it, under `machine` what computed it, and under
+ * `derived` what followed. */
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import { type GivenOptions, makeConfig, type RunConfig } from "./config.ts";
@@ -26,8 +27,16 @@ const derivedSchema = z.strictObject({
   steps: count,
 });
 
+/** Where it is computed: kept so that --resume alone goes on in the same way. */
+const machineSchema = z.strictObject({
+  backend: z.enum(["native", "wasm", "cpu"]).optional(),
+  gpu: z.union([z.boolean(), count]).optional(),
+  threads: count.optional(),
+});
+
 export type Derived = z.infer<typeof derivedSchema>;
-export type RunFile = RunConfig & { derived: Derived };
+export type MachineOptions = z.infer<typeof machineSchema>;
+export type RunFile = RunConfig & { machine: MachineOptions; derived: Derived };
 
 /**
  * What config.json holds, checked.
@@ -36,8 +45,10 @@ export type RunFile = RunConfig & { derived: Derived };
  */
 export function parseRunFile(value: unknown, path: string): RunFile {
   try {
-    const { derived, ...given } = z.looseObject({ derived: derivedSchema }).parse(value);
-    return { ...makeConfig(given as GivenOptions), derived };
+    const { machine, derived, ...given } = z
+      .looseObject({ machine: machineSchema, derived: derivedSchema })
+      .parse(value);
+    return { ...makeConfig(given as GivenOptions), machine, derived };
   } catch (cause) {
     const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
     throw new LockstepError("ERR_RUN_FILE", `${path} is not that of a run: ${reason} Restore it, or start a new run.`, {

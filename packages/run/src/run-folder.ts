@@ -49,7 +49,11 @@ export function openRunFolder(dir: string): { folder: RunFolder; config: unknown
     return { folder, config: JSON.parse(readFileSync(folder.config, "utf8")) };
   } catch (cause) {
     const reason = existsSync(dir) ? `its config.json can't be read (${(cause as Error).message})` : "it isn't there";
-    throw new LockstepError("ERR_NO_RUN", `Expected the folder of a run at ${dir}, but ${reason}. Name the one that the run printed.`, { cause });
+    throw new LockstepError(
+      "ERR_NO_RUN",
+      `Expected the folder of a run at ${dir}, but ${reason}. Name the one that the run printed.`,
+      { cause },
+    );
   }
 }
 

@@ -1,9 +1,8 @@
 /** `pnpm evaluate`: the test of a trained model, again. */
 import { openBatchThread, parseNormalize } from "@lockstep/dataset";
-import { addEvaluation, emptyEvaluation, makeReport, testLine } from "@lockstep/run";
+import { addEvaluation, emptyEvaluation, type MachineOptions, makeReport, testLine } from "@lockstep/run";
 import { evaluateBatch } from "@lockstep/training";
 import { downloadProgress } from "../prepare.ts";
-import type { MachineOptions } from "../program.ts";
 import { loadTrainedModel } from "../trained-model.ts";
 
 export interface EvaluateOptions extends MachineOptions {

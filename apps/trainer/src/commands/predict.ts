@@ -1,7 +1,7 @@
 /** `pnpm predict`: what a trained model takes pictures for. */
 import { decodeImage, normalizeTable } from "@lockstep/dataset";
 import { readBack, tf } from "@lockstep/engine";
-import type { MachineOptions } from "../program.ts";
+import type { MachineOptions } from "@lockstep/run";
 import { loadTrainedModel } from "../trained-model.ts";
 
 export async function predict(

@@ -1,12 +1,11 @@
 /** `pnpm quickstart`: the whole AlexNet for CIFAR-10, trained on drawn shapes; a look at everything in minutes. */
-import { makeConfig } from "@lockstep/run";
-import type { MachineOptions } from "../program.ts";
+import { type MachineOptions, makeConfig } from "@lockstep/run";
+import { machineOptions } from "../program.ts";
 import { trainNew } from "./train.ts";
 
 export async function quickstart({ out, ...machine }: MachineOptions & { out?: string }): Promise<void> {
   console.log("Ten shapes, drawn at random places, sizes and colours: a set without files, to see a training at work.");
   console.log("On real pictures: pnpm train (CIFAR-10, 170 MB are downloaded).\n");
   const config = makeConfig({ dataset: "shapes", init: "he", maxSteps: 200, numEpochs: 1 });
-  const { backend, gpu, threads } = machine;
-  await trainNew(config, out, { backend, gpu, threads });
+  await trainNew(config, out, machineOptions(machine));
 }

@@ -23,6 +23,7 @@ import {
   displayOn,
   type GivenOptions,
   latestCheckpoint,
+  type MachineOptions,
   makeConfig,
   makeSchedule,
   openRunFolder,
@@ -37,7 +38,7 @@ import {
 import { Batches, localTeam, parameterValues, Replica, readState, writeTfjsModel } from "@lockstep/training";
 import { INTERRUPTED, watchInterrupts } from "../interrupts.ts";
 import { type PreparedRun, prepare, withAbsolutePaths } from "../prepare.ts";
-import { givenRunOptions, type MachineOptions } from "../program.ts";
+import { givenRunOptions, machineOptions } from "../program.ts";
 import { derivedOf, summaryOf } from "../summary.ts";
 
 export interface TrainOptions extends MachineOptions {
@@ -46,13 +47,15 @@ export interface TrainOptions extends MachineOptions {
   describe?: boolean;
 }
 
-/** Samples of a batch in an evaluation, which needs no memory for gradients. */
-const EVALUATION_ROWS = 128;
+/** Samples that an evaluation computes at once. */
+const EVALUATION_ROWS = 64;
+/** WebAssembly can address 4 GiB, which AlexNet at 224 × 224 fills with about 96 samples. */
+const WASM_MAX_ROWS = 64;
 
 export async function train(options: TrainOptions & Record<string, unknown>): Promise<void> {
-  const { out, resume, describe, backend, gpu, threads } = options;
+  const { out, resume, describe } = options;
   const given = givenRunOptions(options);
-  const machine = { backend, gpu, threads };
+  const machine = machineOptions(options);
   if (describe === true) await describeLayers(makeConfig(given));
   else if (resume !== undefined) await resumeRun(resume, given, out, machine);
   else await trainNew(makeConfig(given), out, machine);
@@ -95,9 +98,9 @@ async function resumeRun(
     );
   }
   const { folder, config } = openRunFolder(dir);
-  const { derived: _, ...saved } = parseRunFile(config, folder.config);
+  const { derived: _, machine: savedMachine, ...saved } = parseRunFile(config, folder.config);
   const checkpoint = latestCheckpoint(folder.checkpoints, console.warn);
-  const run = await prepare(resumeConfig(saved, given), machine);
+  const run = await prepare(resumeConfig(saved, given), { ...savedMachine, ...machine });
   const dict = (kind: "weight" | "velocity"): StateDict =>
     new Map(checkpoint.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, data: tensor[kind] }]));
   const values = parameterValues(run.loaded.model, run.names, dict("weight"), dict("velocity"));
@@ -105,7 +108,7 @@ async function resumeRun(
 }
 
 async function runToEnd(
-  { config, loaded, names, thread }: PreparedRun,
+  { config, machine, engine, loaded, names, thread }: PreparedRun,
   folder: RunFolder,
   values: ReturnType<typeof parameterValues>,
   resumed?: Checkpoint,
@@ -115,16 +118,31 @@ async function runToEnd(
   const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
   const schedule = makeSchedule(config, thread.meta);
   const derived = derivedOf({ loaded, names, meta: thread.meta, schedule });
-  writeJson(folder.config, { ...config, derived });
+  writeJson(folder.config, { ...config, machine, derived });
   display.line(summaryOf(config, derived, folder, resumed?.step));
+  if (engine.backend !== "native") {
+    display.line(
+      `the ${engine.backend} backend is many times slower than native TensorFlow; after two steps it is known how long it will take`,
+    );
+  }
 
-  const { dropout, maxRows = EVALUATION_ROWS } = config;
-  const replica = new Replica(loaded.model, values, { factoredLayers: factorableLayers(loaded.model), dropout });
+  const maxRows = config.maxRows ?? (engine.backend === "wasm" ? WASM_MAX_ROWS : undefined);
+  const replica = new Replica(loaded.model, values, {
+    factoredLayers: factorableLayers(loaded.model),
+    dropout: config.dropout,
+  });
   const [doneSteps, endedSteps] = [resumed?.step ?? 0, resumed?.progress.endedSteps ?? 0];
-  const evaluationRows = Math.min(EVALUATION_ROWS, maxRows);
+  const evaluationRows = Math.min(EVALUATION_ROWS, maxRows ?? EVALUATION_ROWS);
   const batches = new Batches(thread, schedule.tasksFrom(doneSteps, endedSteps), evaluationRows);
   const state = () => readState(replica, names);
-  const team = localTeam({ config, replica, batches, classes: loaded.numClasses, evaluationRows, state });
+  const team = localTeam({
+    config: { ...config, maxRows },
+    replica,
+    batches,
+    classes: loaded.numClasses,
+    evaluationRows,
+    state,
+  });
   const { modelName, classes } = derived;
   const recorder = new Recorder({ folder, config, schedule, modelName, classes, display, startedAt, resumed });
   try {

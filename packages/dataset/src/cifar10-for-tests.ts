@@ -1,0 +1,23 @@
+/** For tests: files in CIFAR-10's layout. */
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export const CIFAR10_NAMES = [...[1, 2, 3, 4, 5].map((number) => `data_batch_${number}.bin`), "test_batch.bin"];
+
+export const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), "lockstep-dataset-"));
+
+/** The content of file `number`: black images with label 0, but the first record has that label and counts up. */
+export function cifar10File(number: number): Buffer {
+  const bytes = Buffer.alloc(10_000 * 3073);
+  bytes[0] = number;
+  for (let i = 1; i < 3073; i++) bytes[i] = i % 256;
+  return bytes;
+}
+
+/** Writes the six files, numbered from 1, and returns their folder. */
+export function writeCifar10(folder: string): string {
+  mkdirSync(folder, { recursive: true });
+  for (const [index, name] of CIFAR10_NAMES.entries()) writeFileSync(join(folder, name), cifar10File(index + 1));
+  return folder;
+}

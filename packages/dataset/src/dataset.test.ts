@@ -1,0 +1,64 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { temporaryFolder, writeCifar10 } from "./cifar10-for-tests.ts";
+import { defaultDataDir } from "./data-dir.ts";
+import { openDataset, prepareDataset } from "./dataset.ts";
+
+let root: string;
+beforeEach(() => {
+  root = temporaryFolder();
+  vi.stubEnv("LOCKSTEP_DATA", root);
+  vi.stubEnv("LOCKSTEP_CIFAR10_URL", "http://127.0.0.1:1/cifar-10-binary.tar.gz");
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(root, { recursive: true });
+});
+
+describe("openDataset", () => {
+  test("draws shapes at the size of the model's input, and measures them at 32 × 32", async () => {
+    const { train, test: testRecords, measured } = await openDataset("shapes", { height: 224, width: 224 });
+    expect([train.samples, train.height, testRecords.samples, testRecords.width]).toEqual([10_000, 224, 2_000, 224]);
+    expect([measured.samples, measured.height, measured.width]).toEqual([10_000, 32, 32]);
+  });
+
+  test("opens CIFAR-10 from the default folder, at its own size", async () => {
+    writeCifar10(join(root, "cifar10"));
+    const { train, test: testRecords, measured } = await openDataset("cifar10", { height: 224, width: 224 });
+    expect([train.samples, train.height, testRecords.samples]).toEqual([50_000, 32, 10_000]);
+    expect(measured).toBe(train);
+  });
+});
+
+describe("prepareDataset", () => {
+  test("wants no files for shapes", async () => {
+    await prepareDataset("shapes", {});
+  });
+
+  test("without files and with the site out of reach, says what to do", async () => {
+    await expect(prepareDataset("cifar10", {})).rejects.toMatchObject({
+      code: "ERR_DOWNLOAD",
+      message: expect.stringMatching(/ECONNREFUSED.*--data-dir.*--dataset shapes/),
+    });
+  });
+
+  test("does not download into a folder that the user named, but says what it should hold", async () => {
+    const dataDir = join(root, "mine");
+    mkdirSync(dataDir);
+    await expect(prepareDataset("cifar10", { dataDir })).rejects.toMatchObject({
+      code: "ERR_DATA_FILE",
+      message: expect.stringContaining(`data_batch_5.bin and test_batch.bin in ${dataDir}, found none of them.`),
+    });
+  });
+});
+
+test("data lie in LOCKSTEP_DATA, else in XDG_CACHE_HOME, else in ~/.cache", () => {
+  expect(defaultDataDir("cifar10")).toBe(join(root, "cifar10"));
+  vi.stubEnv("LOCKSTEP_DATA", undefined);
+  vi.stubEnv("XDG_CACHE_HOME", "/x");
+  expect(defaultDataDir("cifar10")).toBe("/x/lockstep/data/cifar10");
+  vi.stubEnv("XDG_CACHE_HOME", "");
+  expect(defaultDataDir("cifar10")).toBe(join(homedir(), ".cache/lockstep/data/cifar10"));
+});

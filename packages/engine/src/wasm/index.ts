@@ -1,0 +1,1 @@
+export { installWasmKernels, startWasm } from "./install.ts";

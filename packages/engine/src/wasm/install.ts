@@ -1,0 +1,56 @@
+/**
+ * The WASM backend as it comes cannot train: Conv2DBackpropFilter is missing, and the other matrix kernels of the
+ * backward pass are plain loops, 10 to 30 times slower than those of the forward pass, which are XNNPACK's. Here the
+ * backward pass is rebuilt from forward kernels, and two kernels that can be wrong are put right.
+ *
+ * A rebuilt kernel is written in ordinary ops: while a kernel runs, TensorFlow.js records nothing for gradients, and
+ * it accepts a tensor as a kernel's result.
+ */
+import { LockstepError } from "@lockstep/errors";
+import { tf } from "../tf.ts";
+import { convBackpropFilter } from "./conv-backprop-filter.ts";
+import { convBackpropInput } from "./conv-backprop-input.ts";
+import type { KernelCall } from "./kernel-call.ts";
+import { matMulOfTransposed } from "./mat-mul.ts";
+import { maxPoolBackprop } from "./max-pool-backprop.ts";
+import { withNumericPadding } from "./same-padding.ts";
+
+let installed = false;
+
+/** Makes WASM the backend, with kernels that can train. Fails with ERR_WASM if TensorFlow.js cannot load it. */
+export async function startWasm(): Promise<void> {
+  await import("@tensorflow/tfjs-backend-wasm"); // on Node it finds its .wasm files beside itself: no setWasmPaths
+  installWasmKernels();
+  if (await tf.setBackend("wasm")) return;
+  throw new LockstepError(
+    "ERR_WASM",
+    "Expected TensorFlow.js to load its WASM module, but it did not (why is in its warning above). " +
+      "Install the packages again, or name another backend.",
+  );
+}
+
+/** Registers the rebuilt kernels for backend "wasm", whose package must be imported. A second call does nothing. */
+export function installWasmKernels(): void {
+  if (installed) return;
+  replaceKernel(tf.BatchMatMul, matMulOfTransposed);
+  replaceKernel(tf.Conv2DBackpropInput, convBackpropInput);
+  replaceKernel(tf.MaxPoolGrad, maxPoolBackprop);
+  replaceKernel(tf.Conv2D, withNumericPadding(tf.Conv2D));
+  replaceKernel(tf.FusedConv2D, withNumericPadding(tf.FusedConv2D));
+  tf.registerKernel({
+    kernelName: tf.Conv2DBackpropFilter,
+    backendName: "wasm",
+    kernelFunc: (call) => convBackpropFilter(call as unknown as Parameters<typeof convBackpropFilter>[0]),
+  });
+  installed = true;
+}
+
+/** Puts `rebuilt` before the stock kernel, which still serves the calls for which it returns nothing. */
+function replaceKernel<Call extends KernelCall<object, object>>(
+  kernelName: string,
+  rebuilt: (call: Call) => tf.Tensor | undefined,
+): void {
+  const stock = tf.getKernel(kernelName, "wasm");
+  tf.unregisterKernel(kernelName, "wasm");
+  tf.registerKernel({ ...stock, kernelFunc: (call) => rebuilt(call as unknown as Call) ?? stock.kernelFunc(call) });
+}

@@ -1,0 +1,27 @@
+/** The gradient of max-pooling. The stock kernel takes no number below 1e-38 for a window's largest. */
+import { readBack } from "../read-back.ts";
+import { tf } from "../tf.ts";
+import type { KernelCall } from "./kernel-call.ts";
+
+/**
+ * For inputs with negative numbers; nothing for others, among them whatever comes from a ReLU. Windows whose largest
+ * number is above 0 find it among relu(x); in the others it is the one with the largest 1 / |x|:
+ *
+ *     dx = grad(dy · [y > 0], relu(x)) + grad(dy · [y ≤ 0], 1 / |x|)
+ */
+export function maxPoolBackprop({
+  inputs: { dy, input, output },
+  attrs,
+}: KernelCall<{ dy: tf.Tensor; input: tf.Tensor; output: tf.Tensor }, tf.NamedAttrMap>): tf.Tensor | undefined {
+  return tf.tidy(() => {
+    const [lowest] = readBack(tf.min(input)) as Float32Array;
+    if (!(lowest! < 0)) return undefined; // NaN, too: the loss will tell
+    const gradient = (delta: tf.Tensor, x: tf.Tensor): tf.Tensor =>
+      tf.engine().runKernel(tf.MaxPoolGrad, { dy: delta, input: x, output }, attrs);
+    const isAbove = tf.cast(tf.greater(output, 0), "float32");
+    return tf.add(
+      gradient(tf.mul(dy, isAbove), tf.relu(input)),
+      gradient(tf.mul(dy, tf.sub(1, isAbove)), tf.reciprocal(tf.abs(input))),
+    );
+  });
+}

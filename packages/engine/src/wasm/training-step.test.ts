@@ -1,0 +1,148 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { tf } from "../tf.ts";
+import { startWasm } from "./index.ts";
+
+beforeAll(startWasm);
+
+// The layers of the two networks with fewer channels, on smaller images: what a step computes, op for op.
+const alexnet: Net = {
+  image: [67, 67, 3],
+  features: (x, [w1, b1, w2, b2, w3, b3, w4, b4, w5, b5]) => {
+    const padded = tf.pad(x, [
+      [0, 0],
+      [2, 2],
+      [2, 2],
+      [0, 0],
+    ]);
+    let y = pool(reluOf(tf.conv2d(padded, w1!, 4, "valid"), b1), 3); // [batch, 7, 7, 4]
+    y = pool(reluOf(tf.conv2d(y, w2!, 1, "same"), b2), 3); // [batch, 3, 3, 8]
+    y = reluOf(tf.conv2d(y, w3!, 1, "same"), b3);
+    y = reluOf(tf.conv2d(y, w4!, 1, "same"), b4);
+    return pool(reluOf(tf.conv2d(y, w5!, 1, "same"), b5), 3); // [batch, 1, 1, 4]
+  },
+  weights: [
+    [11, 11, 3, 4],
+    [4],
+    [5, 5, 4, 8],
+    [8],
+    [3, 3, 8, 6],
+    [6],
+    [3, 3, 6, 6],
+    [6],
+    [3, 3, 6, 4],
+    [4],
+    [4, 16],
+    [16],
+  ],
+};
+
+const alexnetCifar10: Net = {
+  image: [16, 16, 3],
+  features: (x, [w1, b1, w2, b2, w3, b3, w4, b4, w5, b5]) => {
+    let y = pool(reluOf(tf.conv2d(x, w1!, 1, 1), b1), 2); // [batch, 8, 8, 4]
+    y = pool(reluOf(tf.conv2d(y, w2!, 1, 1), b2), 2); // [batch, 4, 4, 8]
+    y = reluOf(tf.conv2d(y, w3!, 1, 1), b3);
+    y = reluOf(tf.conv2d(y, w4!, 1, 1), b4);
+    return pool(reluOf(tf.conv2d(y, w5!, 1, 1), b5), 2); // [batch, 2, 2, 4]
+  },
+  weights: [
+    [3, 3, 3, 4],
+    [4],
+    [3, 3, 4, 8],
+    [8],
+    [3, 3, 8, 6],
+    [6],
+    [3, 3, 6, 6],
+    [6],
+    [3, 3, 6, 4],
+    [4],
+    [16, 16],
+    [16],
+  ],
+};
+
+describe.each([
+  ["alexnet", alexnet],
+  ["alexnet-cifar10", alexnetCifar10],
+])("three training steps of a small %s", (_, net) => {
+  test("have the losses, gradients and weights that pure JavaScript has", async () => {
+    const [actual, expected] = [await train("wasm", net, 3), await train("cpu", net, 3)];
+    expect(expected.map((values) => values.some((value) => value !== 0))).toEqual(expected.map(() => true));
+    for (const [index, values] of expected.entries()) {
+      const tolerance = 1e-4 * Math.max(...values.map(Math.abs));
+      for (const [i, value] of values.entries()) expect(Math.abs(actual[index]![i]! - value)).toBeLessThan(tolerance);
+    }
+  });
+});
+
+test("steps on WASM leave nothing behind, neither tensors nor data that no tensor holds", async () => {
+  await tf.setBackend("wasm");
+  const weights = weightsOf(alexnetCifar10);
+  const data = () => ({ ...tf.memory(), data: tf.backend().numDataIds() });
+  tf.dispose(step(alexnetCifar10, weights));
+  const before = data();
+  for (let i = 0; i < 5; i++) tf.dispose(step(alexnetCifar10, weights));
+  expect(data()).toEqual(before);
+  tf.dispose(weights);
+});
+
+interface Net {
+  image: [number, number, number];
+  /** From images to the input of the dense layers. */
+  features: (images: tf.Tensor4D, weights: tf.Tensor4D[]) => tf.Tensor;
+  /** Shapes of kernels and biases, in the order of the layers, up to the first dense one. */
+  weights: number[][];
+}
+
+const CLASSES = 10;
+const labels = [3, 1, 4, 1, 5];
+
+const reluOf = (x: tf.Tensor, bias: tf.Tensor | undefined) => tf.relu(tf.add(x, bias!)) as tf.Tensor4D;
+const pool = (x: tf.Tensor4D, size: number) => tf.maxPool(x, size, 2, "valid");
+
+/** Dense layers with dropout, and the summed loss, as a training step has them. */
+function lossOf({ image, features, weights: shapes }: Net, weights: tf.Tensor[]): tf.Scalar {
+  const images = wave([labels.length, ...image], 1) as tf.Tensor4D;
+  const [w6, b6, w7, b7] = weights.slice(shapes.length - 2) as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+  const flat = tf.reshape(features(images, weights as tf.Tensor4D[]), [labels.length, -1]);
+  const hidden = tf.relu(tf.add(tf.matMul(flat, w6), b6));
+  const mask = tf.mul(tf.cast(tf.greater(wave(hidden.shape, 7), 0), "float32"), 2); // dropout 0.5
+  const logits = tf.add(tf.matMul(tf.mul(hidden, mask), w7), b7);
+  const oneHot = tf.oneHot(tf.tensor1d(labels, "int32"), CLASSES);
+  return tf.losses.softmaxCrossEntropy(oneHot, logits, undefined, undefined, tf.Reduction.SUM);
+}
+
+/** The loss and its gradients; the weights are updated by them. */
+function step(net: Net, weights: tf.Variable[]): tf.Tensor[] {
+  const { value, grads } = tf.variableGrads(() => lossOf(net, weights), weights);
+  const gradients = weights.map((weight) => grads[weight.name]!);
+  tf.tidy(() => weights.map((weight, i) => weight.assign(tf.sub(weight, tf.mul(gradients[i]!, 0.01)))));
+  return [value, ...gradients];
+}
+
+/** What every step gives and, last, the weights. */
+async function train(backend: "wasm" | "cpu", net: Net, steps: number): Promise<Float32Array[]> {
+  await tf.setBackend(backend);
+  const weights = weightsOf(net);
+  const tensors = [...Array.from({ length: steps }, () => step(net, weights)).flat(), ...weights];
+  const values = await Promise.all(tensors.map((tensor) => tensor.data<"float32">()));
+  tf.dispose(tensors);
+  return values;
+}
+
+function weightsOf({ weights }: Net): tf.Variable[] {
+  const shapes = [...weights, [16, CLASSES], [CLASSES]];
+  return shapes.map((shape, i) => {
+    const inputs = shape.slice(0, -1).reduce((a, b) => a * b, 1);
+    return tf.tidy(() => tf.variable(tf.mul(wave(shape, i), shape.length === 1 ? 0.1 : 2 / Math.sqrt(inputs))));
+  });
+}
+
+/** Numbers between −1 and 1 that do not repeat. */
+function wave(shape: number[], start: number): tf.Tensor {
+  const size = shape.reduce((a, b) => a * b, 1);
+  return tf.tensor(
+    Float32Array.from({ length: size }, (_, i) => Math.sin(start + 12.9 * i)),
+    shape,
+  );
+}
