@@ -7,7 +7,10 @@ let skipped = 0;
 for (const file of process.argv.slice(2)) {
   const report = JSON.parse(readFileSync(file, "utf8"));
   passed += report.numPassedTests;
-  failed += report.numFailedTests + report.testResults.filter(({ status, assertionResults }) => status === "failed" && assertionResults.length === 0).length;
+  failed +=
+    report.numFailedTests +
+    report.testResults.filter(({ status, assertionResults }) => status === "failed" && assertionResults.length === 0)
+      .length;
   for (const { name, assertionResults } of report.testResults) {
     for (const { status, fullName } of assertionResults) {
       if (status === "passed" || status === "failed") continue;

@@ -15,6 +15,8 @@ import { downloadCifar10 } from "./download-cifar10.ts";
 let archive: Buffer;
 let dir: string;
 let server: Server | undefined;
+/** Called when bytes have come. */
+let onBytes: (doneBytes: number) => void = () => {};
 
 beforeAll(async () => {
   archive = await archiveOf(CIFAR10_NAMES);
@@ -27,6 +29,7 @@ afterEach(() => {
   server?.closeAllConnections();
   server?.close();
   server = undefined;
+  onBytes = () => {};
 });
 
 async function archiveOf(names: readonly string[]): Promise<Buffer> {
@@ -48,7 +51,10 @@ async function downloadFrom(listener: RequestListener, content = archive, md5 = 
   await once(server, "listening");
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/cifar-10-binary.tar.gz`;
   const progress: number[] = [];
-  const onProgress = (doneBytes: number, totalBytes: number) => progress.push(doneBytes / totalBytes);
+  const onProgress = (doneBytes: number, totalBytes: number) => {
+    progress.push(doneBytes / totalBytes);
+    onBytes(doneBytes);
+  };
   await downloadCifar10({ dir, url, bytes: content.length, md5, stallMs: 5000, onProgress });
   return progress;
 }
@@ -62,11 +68,13 @@ const ranges: RequestListener = ({ headers }, response) => {
   response.writeHead(206, { "content-range": range, "content-length": archive.length - start });
   response.end(archive.subarray(start));
 };
+/** Closes the connection once that many bytes have come. */
 const cutAfter =
   (bytes: number): RequestListener =>
   (_, response) => {
     response.writeHead(200, { "content-length": archive.length });
-    response.write(archive.subarray(0, bytes), () => response.destroy());
+    response.write(archive.subarray(0, bytes));
+    onBytes = (doneBytes) => doneBytes === bytes && response.destroy();
   };
 
 function expectWhole(): void {
@@ -132,7 +140,7 @@ describe("downloadCifar10", () => {
     [
       "more than there should be",
       (_, response) => response.write(Buffer.alloc(archive.length + 1)),
-      "it is longer than",
+      "the file is longer than",
     ],
   ] satisfies [string, RequestListener, string][])("meets %s with the ways out", async (_, listener, reason) => {
     await expect(downloadFrom(listener)).rejects.toMatchObject({

@@ -83,7 +83,8 @@ async function unpack(archive: string, dir: string): Promise<void> {
   await mkdir(unfinished);
   try {
     for await (const entry of entriesOf(archive)) {
-      if (entry.header.type === "file") await writeFile(join(unfinished, basename(entry.header.name)), entry);
+      if (entry.header.type === "file")
+        await writeFile(join(unfinished, basename(entry.header.name)), entry as AsyncIterable<Buffer>);
       else entry.resume();
     }
     if (cifar10Files(unfinished) === undefined) throw new Error("it holds no data_batch_1.bin");
@@ -96,7 +97,7 @@ async function unpack(archive: string, dir: string): Promise<void> {
 function entriesOf(archive: string) {
   const entries = extract();
   const gunzip = createGunzip();
-  const fail = (error: Error) => (entries as unknown as { destroy(error: Error): void }).destroy(error);
+  const fail = (error: Error) => entries.destroy(error);
   createReadStream(archive).on("error", fail).pipe(gunzip).on("error", fail).pipe(entries);
   return entries;
 }
