@@ -6,6 +6,6 @@ import { trainNew } from "./train.ts";
 export async function quickstart({ out, ...machine }: MachineOptions & { out?: string }): Promise<void> {
   console.log("Ten shapes, drawn at random places, sizes and colours: a set without files, to see a training at work.");
   console.log("On real pictures: pnpm train (CIFAR-10, 170 MB are downloaded).\n");
-  const config = makeConfig({ dataset: "shapes", init: "he", maxSteps: 200, numEpochs: 1 });
+  const config = makeConfig({ dataset: "shapes", init: "he", trainFraction: 0.9, numEpochs: 1, maxSteps: 150 });
   await trainNew(config, out, machineOptions(machine));
 }
