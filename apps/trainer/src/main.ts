@@ -2,6 +2,11 @@
 import { LockstepError } from "@lockstep/errors";
 import { makeProgram, tidyArguments } from "./program.ts";
 
+// Whoever reads the output may leave (`| head`); the training goes on.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
 try {
   await makeProgram().parseAsync(tidyArguments(process.argv.slice(2)), { from: "user" });
 } catch (error) {

@@ -6,10 +6,17 @@ import { LockstepError } from "@lockstep/errors";
 import { checkTrainable, type LoadedModel, loadModel, type StateDictName, stateDictNames } from "@lockstep/model";
 import type { MachineOptions, RunConfig } from "@lockstep/run";
 
+/** Samples that an evaluation computes at once. */
+export const EVALUATION_ROWS = 64;
+/** WebAssembly can address 4 GiB, which AlexNet at 224 × 224 fills with about 96 samples. */
+const WASM_MAX_ROWS = 64;
+
 export interface PreparedRun {
   config: RunConfig;
   machine: MachineOptions;
   engine: Engine;
+  /** Samples that are computed at once at the most. */
+  maxRows: number | undefined;
   loaded: LoadedModel;
   /** Of each weight, in the model's order. */
   names: StateDictName[];
@@ -19,24 +26,25 @@ export interface PreparedRun {
 
 export async function prepare(config: RunConfig, machine: MachineOptions): Promise<PreparedRun> {
   const log = (line: string) => console.log(line);
+  const normalize = parseNormalize(config.normalize);
   const engine = await startEngine({ ...machine, log });
   const facts = datasetFacts(config.dataset);
   const numClasses = config.numClasses ?? facts.classes.length;
   const inputChannels = config.inputChannels ?? facts.channels;
   const loaded = await loadModel(config.model, { numClasses, inputChannels, imageSize: [facts.height, facts.width] });
-  await checkTrainable(loaded.model, { allowSoftmax: config.allowSoftmax, numClasses: loaded.numClasses });
+  await checkTrainable(loaded.model, {
+    allowSoftmax: config.allowSoftmax,
+    numClasses: config.numClasses ?? loaded.numClasses,
+  });
   const [height, width, channels] = loaded.inputShape;
-  expectInput(
-    "classes",
-    "--num-classes",
-    loaded.numClasses >= facts.classes.length,
-    facts.classes.length,
-    loaded.numClasses,
-  );
-  expectInput("channels", "--input-channels", channels === facts.channels, facts.channels, channels);
-  const normalize = parseNormalize(config.normalize);
+  if (loaded.numClasses < facts.classes.length) {
+    refuse(config, "outputs", `--num-classes ${facts.classes.length}`, facts.classes.length, loaded.numClasses);
+  }
+  if (channels !== facts.channels)
+    refuse(config, "input channels", `--input-channels ${facts.channels}`, facts.channels, channels);
   const thread = await openBatchThread({ ...config, height, width, normalize }, { onProgress: downloadProgress(log) });
-  return { config, machine, engine, loaded, names: stateDictNames(loaded.model, loaded.spec), thread };
+  const maxRows = config.maxRows ?? (engine.backend === "wasm" ? WASM_MAX_ROWS : undefined);
+  return { config, machine, engine, maxRows, loaded, names: stateDictNames(loaded.model, loaded.spec), thread };
 }
 
 /** A line for each tenth of a download. */
@@ -60,10 +68,9 @@ export function withAbsolutePaths(config: RunConfig): RunConfig {
   };
 }
 
-function expectInput(what: string, flag: string, fits: boolean, expected: number, got: number): void {
-  if (fits) return;
+function refuse({ model, dataset }: RunConfig, what: string, option: string, expected: number, got: number): never {
   throw new LockstepError(
     "ERR_MODEL_DATA",
-    `Expected a model with ${expected} ${what}, as the data set has, got ${got}; leave out ${flag} or give ${flag} ${expected}.`,
+    `Expected a model with ${expected} ${what}, as ${dataset} has, but ${model} has ${got}; give ${option}, or change the model.`,
   );
 }

@@ -11,8 +11,13 @@ export function makeProgram(): Command {
   addMachineOptions(addRunOptions(program.command("train")))
     .description("train a model on this machine")
     .option("--out <dir>", "folder of the run (default: runs/<date>-<model>)")
-    .option("--resume <dir>", "continue the run in this folder, with its saved options")
-    .option("--describe", "print the model's layers, sizes and parameters, and leave")
+    .addOption(new Option("--resume <dir>", "continue the run in this folder, with its saved options").conflicts("out"))
+    .addOption(
+      new Option("--describe", "print the model's layers, sizes and parameters, and leave").conflicts([
+        "out",
+        "resume",
+      ]),
+    )
     .action(async (options) => (await import("./commands/train.ts")).train(options));
 
   addMachineOptions(program.command("quickstart"))
@@ -39,7 +44,7 @@ export function makeProgram(): Command {
     .addOption(
       new Option("--to <format>", "what to write").choices(["pth", "safetensors", "tfjs"]).makeOptionMandatory(),
     )
-    .option("--out <path>", "where to (default: in the run's folder)")
+    .option("--out <path>", "where to (default: in the folder export of the run's)")
     .action(async (options) => (await import("./commands/export.ts")).exportRun(options));
 
   program
@@ -53,9 +58,9 @@ export function makeProgram(): Command {
   bench
     .command("step")
     .description("steps of alexnet-cifar10 at batch 32, in turn with PyTorch's")
-    .option("--rounds <n>", "how often both sides run", wholeNumber, 5)
-    .option("--steps <n>", "measured steps of a side in a round", wholeNumber, 20)
-    .option("--threads <n>", "threads of each side", wholeNumber, 2)
+    .option("--rounds <n>", "how often both sides run", positiveNumber, 5)
+    .option("--steps <n>", "measured steps of a side in a round", positiveNumber, 20)
+    .option("--threads <n>", "threads of each side", positiveNumber, 2)
     .option("--python <path>", "a Python with torch 2.13", "python3")
     .option("--json <file>", "write the figures there")
     .action(async (options) => (await import("./commands/bench-step.ts")).benchStep(options));
@@ -89,7 +94,7 @@ export function addRunOptions(command: Command): Command {
 
 /** The options that say where to compute, among a command's parsed options. */
 export function machineOptions({ backend, gpu, threads }: MachineOptions): MachineOptions {
-  return { ...(backend && { backend }), ...(gpu !== undefined && { gpu }), ...(threads && { threads }) };
+  return { ...(backend && { backend }), ...(gpu !== undefined && { gpu }), ...(threads !== undefined && { threads }) };
 }
 
 /** The run options among a command's parsed options; only those that were given. */
@@ -114,4 +119,10 @@ export function addMachineOptions(command: Command): Command {
 function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError(`Expected a whole number, got ${text}.`);
   return Number(text);
+}
+
+function positiveNumber(text: string): number {
+  const number = wholeNumber(text);
+  if (number === 0) throw new InvalidArgumentError("Expected a whole number of at least 1, got 0.");
+  return number;
 }

@@ -63,3 +63,8 @@ export function summaryOf(config: RunConfig, derived: Derived, { dir }: RunFolde
     `folder: ${dir}`,
   ].join("\n");
 }
+
+/** Said where training is slow; the line of progress after two steps tells how slow. */
+export function slowBackendLine(backend: string): string {
+  return `the ${backend} backend is many times slower than native TensorFlow (\`pnpm doctor\` says what is missing); after two steps it is known how long it will take`;
+}

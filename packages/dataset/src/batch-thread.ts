@@ -76,6 +76,7 @@ export async function openBatchThread(
       return batch;
     },
     async close() {
+      worker.ref(); // else the process could end before the thread, and what waits for this would never run
       await worker.terminate();
     },
   };

@@ -53,8 +53,12 @@ function refuse(reason: string, remedy: string): never {
   throw new LockstepError("ERR_MODEL_REFUSED", `${reason}; ${remedy}.`);
 }
 
+/** Layers that change no number, behind which a softmax could hide. */
+const MOVES_NUMBERS = new Set(["Reshape", "Flatten", "Permute", "Dropout"]);
+
 function checkLogits(model: tf.LayersModel): void {
-  const last = producerOf(model.outputs[0]!);
+  let last = producerOf(model.outputs[0]!);
+  while (MOVES_NUMBERS.has(last.getClassName())) last = producerOf(last.input as tf.SymbolicTensor);
   if (last.getClassName() !== "Softmax" && last.getConfig()["activation"] !== "softmax") return;
   refuse(
     `The model ends in softmax (layer ${last.name}), but the loss contains a softmax already: applied twice it squeezes ` +
@@ -133,6 +137,13 @@ function checkWeights(model: tf.LayersModel): void {
     refuse(
       `The weight ${constrained.originalName} has a constraint, which the update does not apply`,
       "leave it out, or use a regularizer or --weight-decay",
+    );
+  }
+  const [frozen] = model.nonTrainableWeights;
+  if (frozen !== undefined) {
+    refuse(
+      `The weight ${frozen.originalName} is frozen, but every weight is trained here`,
+      "set trainable: true on its layer",
     );
   }
   const twice = weights.find((weight, index) => weights.indexOf(weight) !== index);

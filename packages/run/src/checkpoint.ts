@@ -86,6 +86,12 @@ export function latestCheckpoint(dir: string, warn: (message: string) => void): 
   throw new LockstepError("ERR_NO_CHECKPOINT", text);
 }
 
+/** The file of the newest checkpoint of fewer than `step` updates; undefined if there is none. */
+export function checkpointBefore(dir: string, step: number): string | undefined {
+  const last = stepsIn(dir).findLast((other) => other < step);
+  return last === undefined ? undefined : pathOf(dir, last);
+}
+
 /** @throws LockstepError ERR_SAFETENSORS or ERR_CHECKPOINT */
 export function readCheckpoint(path: string): Checkpoint {
   const { metadata, tensors } = readSafetensors(path);

@@ -5,7 +5,7 @@
 import { LockstepError } from "@lockstep/errors";
 import type { Evaluation } from "./evaluation.ts";
 import type { Recorder } from "./recorder.ts";
-import type { Schedule, StepTask, Task } from "./schedule.ts";
+import type { EvaluateTask, Schedule, StepTask } from "./schedule.ts";
 
 /** Sums over the global batch of a step, and where the time went. */
 export interface StepTotals {
@@ -31,8 +31,8 @@ export interface Team {
    * if it throws, no one applies it.
    */
   step(task: StepTask, beforeCommit: (totals: StepTotals) => void): Promise<void>;
-  /** Evaluates all samples of a part at the current weights. */
-  evaluate(task: Extract<Task, { type: "evaluate" }>): Promise<Evaluation>;
+  /** Evaluates all samples of a part at the current weights. Undefined if `stopRequested` said so on the way. */
+  evaluate(task: EvaluateTask, stopRequested: () => boolean): Promise<Evaluation | undefined>;
   /** A copy of the current weights and momentum. */
   state(): Promise<ParameterState[]>;
 }
@@ -44,39 +44,40 @@ export interface Conduct {
   /** Updates that are done already, and how many were when an epoch was last ended. */
   doneSteps: number;
   endedSteps: number;
-  /** Asked after each step: leave now, with a checkpoint? */
+  /** Asked between steps and within evaluations: leave now, with a checkpoint? */
   stopRequested: () => boolean;
 }
 
 /** Does all remaining tasks of the schedule. An interrupted run ends with a checkpoint of the step it reached. */
-export async function conduct({
-  schedule,
-  team,
-  recorder,
-  doneSteps,
-  endedSteps,
-  stopRequested,
-}: Conduct): Promise<"finished" | "interrupted"> {
+export async function conduct(options: Conduct): Promise<"finished" | "interrupted"> {
+  const { schedule, team, recorder, doneSteps, endedSteps, stopRequested } = options;
+  let done = doneSteps;
+  const interrupted = async () => {
+    if (recorder.checkpointStep !== done) recorder.checkpoint(schedule.epochOf(done - 1), done, await team.state());
+    return "interrupted" as const;
+  };
   for (const task of schedule.tasksFrom(doneSteps, endedSteps)) {
+    if (done > 0 && stopRequested()) return interrupted();
     switch (task.type) {
       case "step":
         await team.step(task, (totals) => {
           refuseNotFinite(totals, task, recorder);
           recorder.step(task, totals);
         });
-        if (stopRequested()) {
-          recorder.checkpoint({ epoch: task.epoch, step: task.step + 1 }, await team.state());
-          return "interrupted";
-        }
+        done = task.step + 1;
         break;
-      case "evaluate":
-        recorder.evaluated(task, await team.evaluate(task));
+      case "evaluate": {
+        const evaluation = await team.evaluate(task, stopRequested);
+        if (evaluation === undefined) return interrupted();
+        refuseNotFinite(evaluation, task, recorder);
+        recorder.evaluated(task, evaluation);
         break;
+      }
       case "epoch-end":
         recorder.epochEnd(task);
         break;
       case "checkpoint":
-        recorder.checkpoint(task, await team.state());
+        recorder.checkpoint(task.epoch, task.step, await team.state());
         break;
     }
   }
@@ -84,14 +85,22 @@ export async function conduct({
   return "finished";
 }
 
-function refuseNotFinite({ lossSum, samples }: StepTotals, { step, learningRate }: StepTask, recorder: Recorder): void {
-  if (Number.isFinite(lossSum)) return;
-  const checkpoint = recorder.lastCheckpoint;
-  throw new LockstepError(
-    "ERR_LOSS_NOT_FINITE",
-    `The loss of step ${step} is ${lossSum / samples} at learning rate ${learningRate}; its update was not applied. ` +
-      (checkpoint === undefined
-        ? "There is no checkpoint yet. Start again with a lower --lr or with --warmup-epochs 1."
-        : `The last good checkpoint is ${checkpoint}. Start a new run with --init-from ${checkpoint} and a lower --lr.`),
-  );
+/** A sum that is NaN or infinite ends the run, before anything that follows from it is applied or saved. */
+function refuseNotFinite(
+  sums: { lossSum: number; samples: number },
+  task: StepTask | EvaluateTask,
+  recorder: Recorder,
+): void {
+  if (Number.isFinite(sums.lossSum)) return;
+  const loss = sums.lossSum / sums.samples;
+  const what =
+    task.type === "step"
+      ? `The loss of step ${task.step} is ${loss} at learning rate ${task.learningRate}; its update was not applied.`
+      : `The ${task.part} loss after ${task.step} steps is ${loss}.`;
+  const good = recorder.lastGoodCheckpoint(task.step);
+  const remedy =
+    good === undefined
+      ? "There is no good checkpoint. Start again with a lower --lr or with --warmup-epochs 1."
+      : `The last good checkpoint is ${good}. Start a new run with --init-from ${good} and a lower --lr.`;
+  throw new LockstepError("ERR_LOSS_NOT_FINITE", `${what} ${remedy}`);
 }

@@ -44,6 +44,12 @@ export function resumeConfig(saved: RunConfig, given: GivenOptions): RunConfig {
       `${flagOf(name)} cannot change on --resume: the run continues with ${JSON.stringify(saved[name])}. Leave it out, or start a new run with --init-from.`,
     );
   }
+  if (given.numEpochs !== undefined && saved.lrSchedule !== "constant") {
+    throw new LockstepError(
+      "ERR_OPTION",
+      `--num-epochs cannot change on --resume with --lr-schedule ${saved.lrSchedule}, whose rates follow from it. Leave it out.`,
+    );
+  }
   return makeConfig({
     ...saved,
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),

@@ -26,7 +26,7 @@ export { writePth } from "./pth.ts";
 export { Recorder, type RecorderOptions } from "./recorder.ts";
 export { makeReport, type Report, writeReport } from "./report.ts";
 export { type Derived, type MachineOptions, parseRunFile, type RunFile } from "./run-file.ts";
-export { createRunFolder, openRunFolder, type RunFolder, writeJson } from "./run-folder.ts";
+export { createRunFolder, expectNoRun, openRunFolder, type RunFolder, writeJson } from "./run-folder.ts";
 export {
   encodeSafetensors,
   type NamedTensor,

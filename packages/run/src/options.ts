@@ -1,6 +1,6 @@
 /**
  * The options of a run, each defined once: its flag, its help, its default, and what a value must be. The command
- * line, the checks, `config.json` and the reference in the docs are all made from this table.
+ * line, its help, the checks and `config.json` are all made from this table.
  */
 import { z } from "zod";
 
@@ -198,7 +198,7 @@ export const runOptions = {
   }),
   checkpointEvery: option({
     flags: "--checkpoint-every <epoch|steps>",
-    help: "epoch, or a number of steps",
+    help: "besides the end of each epoch: epoch (nothing more), or every so many steps",
     expected: "epoch, or a whole number of steps of at least 1",
     schema: z.union([z.literal("epoch"), wholeNumber(1)]) as z.ZodType<"epoch" | number>,
     default: "epoch" as "epoch" | number,

@@ -1,6 +1,6 @@
 /** Writes down what a run does, as it does it: rows, lines, events, checkpoints; at the end weights and charts. */
 import { join } from "node:path";
-import { type Checkpoint, type CheckpointProgress, saveCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, type CheckpointProgress, checkpointBefore, saveCheckpoint } from "./checkpoint.ts";
 import type { ParameterState, StepTotals } from "./conduct.ts";
 import type { RunConfig } from "./config.ts";
 import type { Display } from "./display.ts";
@@ -8,9 +8,9 @@ import { correctOf, type Evaluation } from "./evaluation.ts";
 import { epochLine, testLine } from "./lines.ts";
 import { appendMetrics, type EpochRow, type MetricsRow, rewriteMetrics } from "./metrics.ts";
 import { makeReport, type Report, writeReport } from "./report.ts";
-import type { RunFolder } from "./run-folder.ts";
+import { type RunFolder, removeResults } from "./run-folder.ts";
 import { writeSafetensors } from "./safetensors.ts";
-import type { Schedule, StepTask, Task } from "./schedule.ts";
+import type { EvaluateTask, Schedule, StepTask, Task } from "./schedule.ts";
 import { type AppendEvents, startEvents } from "./tensorboard.ts";
 
 export interface RecorderOptions {
@@ -31,8 +31,8 @@ export interface RecorderOptions {
 const SPEED_STEPS = 20;
 
 export class Recorder {
-  /** The file of the last checkpoint, if there is one. */
-  lastCheckpoint: string | undefined;
+  /** Updates made when the last checkpoint was saved; undefined if there is none. */
+  checkpointStep: number | undefined;
   /** Of the test, once it is done. */
   report: Report | undefined;
   readonly #options: RecorderOptions;
@@ -48,6 +48,8 @@ export class Recorder {
     const { folder, schedule, startedAt, resumed } = options;
     this.#options = options;
     this.#nowMs = options.nowMs ?? (() => performance.now());
+    this.checkpointStep = resumed?.step;
+    if (resumed !== undefined && resumed.step < schedule.steps) removeResults(folder, options.modelName);
     this.#progress = resumed?.progress ?? { lossSum: 0, correct: 0, samples: 0, endedSteps: 0 };
     const rows =
       resumed === undefined ? [] : rewriteMetrics(folder.metrics, (row) => isBefore(row, resumed.step, schedule));
@@ -63,7 +65,7 @@ export class Recorder {
     this.#show(step + 1, loss, samples);
   }
 
-  evaluated({ part, step }: Extract<Task, { type: "evaluate" }>, evaluation: Evaluation): void {
+  evaluated({ part, step }: EvaluateTask, evaluation: Evaluation): void {
     this.#recent = [];
     if (part === "validation") {
       this.#validation = evaluation;
@@ -101,11 +103,21 @@ export class Recorder {
     if (whole) Object.assign(this.#progress, { lossSum: 0, correct: 0, samples: 0 });
   }
 
-  checkpoint({ epoch, step }: { epoch: number; step: number }, tensors: ParameterState[]): void {
+  /** @param step updates made; `epoch` is that of the last one, from 0 */
+  checkpoint(epoch: number, step: number, tensors: ParameterState[]): void {
     const { folder, config } = this.#options;
     const checkpoint = { step, epoch: epoch + 1, seed: config.seed, progress: this.#progress, tensors };
-    this.lastCheckpoint = saveCheckpoint(folder.checkpoints, checkpoint, { keep: config.keep });
+    saveCheckpoint(folder.checkpoints, checkpoint, { keep: config.keep });
+    this.checkpointStep = step;
     this.#recent = [];
+  }
+
+  /**
+   * The newest checkpoint whose weights are known to give a finite loss, when step `failedStep` was the first whose
+   * loss is not finite: weights after s updates are what step s computes with.
+   */
+  lastGoodCheckpoint(failedStep: number): string | undefined {
+    return checkpointBefore(this.#options.folder.checkpoints, failedStep);
   }
 
   /** Writes the final weights and draws the charts. */

@@ -1,5 +1,5 @@
 /** The folder of a run: which file is where. */
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
 import { writeTextAtomically } from "./write-file.ts";
@@ -57,6 +57,24 @@ export function openRunFolder(dir: string): { folder: RunFolder; config: unknown
   }
 }
 
+/** Takes away what stands for the end of a run, when the run goes on past it. */
+export function removeResults(folder: RunFolder, modelName: string): void {
+  for (const path of [folder.weights(modelName), folder.report, folder.tfjs, folder.charts]) {
+    rmSync(path, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Finds out early whether `--out` can be a new run's folder.
+ *
+ * @throws LockstepError ERR_RUN_EXISTS
+ */
+export function expectNoRun(out: string): void {
+  if (!existsSync(join(out, "config.json"))) return;
+  const text = `Expected --out to be a new folder, but ${out} holds a run. Continue it with --resume ${out}`;
+  throw new LockstepError("ERR_RUN_EXISTS", `${text}, or choose another --out.`);
+}
+
 /** Writes a value as JSON for people: indented, and whole or not at all. */
 export function writeJson(path: string, value: unknown): void {
   writeTextAtomically(path, `${JSON.stringify(value, undefined, 2)}\n`);
@@ -77,10 +95,7 @@ function runFolder(dir: string): RunFolder {
 }
 
 function makeFolder(out: string): string {
-  if (existsSync(join(out, "config.json"))) {
-    const text = `Expected --out to be a new folder, but ${out} holds a run. Continue it with --resume ${out}`;
-    throw new LockstepError("ERR_RUN_EXISTS", `${text}, or choose another --out.`);
-  }
+  expectNoRun(out);
   mkdirSync(out, { recursive: true });
   return out;
 }

@@ -30,7 +30,7 @@ describe("makeSchedule", () => {
     ]);
   });
 
-  test("no validation part, no test, a checkpoint every second step", () => {
+  test("no validation part, no test, a checkpoint every second step and at the ends of epochs", () => {
     const config = makeConfig({ batchSize: 5, numEpochs: 2, test: false, checkpointEvery: 2 });
     const schedule = makeSchedule(config, { ...sizes, validationSamples: 0 });
     expect([...schedule.tasksFrom(0)].map(brief)).toEqual([

@@ -21,10 +21,18 @@ export interface StepTask {
   learningRate: number;
 }
 
+/** All samples of a part once, without gradients; after `step` updates. */
+export interface EvaluateTask {
+  type: "evaluate";
+  part: "validation" | "test";
+  samples: number;
+  epoch: number;
+  step: number;
+}
+
 export type Task =
   | StepTask
-  /** All samples of a part once, without gradients; after `step` updates. */
-  | { type: "evaluate"; part: "validation" | "test"; samples: number; epoch: number; step: number }
+  | EvaluateTask
   /** The epoch is over: its row and its line are written. */
   | { type: "epoch-end"; epoch: number; step: number }
   | { type: "checkpoint"; epoch: number; step: number };
@@ -33,6 +41,8 @@ export interface Schedule {
   stepsPerEpoch: number;
   /** Updates of the whole run, --max-steps considered. */
   steps: number;
+  /** The epoch that update `step` belongs to. */
+  epochOf(step: number): number;
   /**
    * The tasks that remain when `doneSteps` updates are done.
    *
@@ -45,6 +55,8 @@ export interface Schedule {
 export function makeSchedule(config: RunConfig, sizes: DataSizes): Schedule {
   const stepsPerEpoch = Math.ceil(sizes.trainSamples / config.batchSize);
   const steps = Math.min(config.numEpochs * stepsPerEpoch, config.maxSteps ?? Number.POSITIVE_INFINITY);
+
+  const epochOf = (step: number) => Math.floor(Math.max(step, 0) / stepsPerEpoch);
 
   function* tasksFrom(doneSteps: number, endedSteps = doneSteps): Generator<Task, void> {
     if (endedSteps < doneSteps) yield* tasksAfter(doneSteps - 1);
@@ -59,18 +71,16 @@ export function makeSchedule(config: RunConfig, sizes: DataSizes): Schedule {
 
   function* tasksAfter(step: number): Generator<Task, void> {
     const done = { epoch: epochOf(step), step: step + 1 };
-    const lastStep = done.step === steps;
-    if (lastStep || done.step % stepsPerEpoch === 0) {
+    const epochEnds = done.step === steps || done.step % stepsPerEpoch === 0;
+    if (epochEnds) {
       if (sizes.validationSamples > 0) {
         yield { type: "evaluate", part: "validation", samples: sizes.validationSamples, ...done };
       }
       yield { type: "epoch-end", ...done };
     }
     const every = config.checkpointEvery === "epoch" ? stepsPerEpoch : config.checkpointEvery;
-    if (lastStep || done.step % every === 0) yield { type: "checkpoint", ...done };
+    if (epochEnds || done.step % every === 0) yield { type: "checkpoint", ...done };
   }
-
-  const epochOf = (step: number) => Math.floor(Math.max(step, 0) / stepsPerEpoch);
 
   function stepTask(step: number): StepTask {
     const start = (step % stepsPerEpoch) * config.batchSize;
@@ -85,5 +95,5 @@ export function makeSchedule(config: RunConfig, sizes: DataSizes): Schedule {
     };
   }
 
-  return { stepsPerEpoch, steps, tasksFrom };
+  return { stepsPerEpoch, steps, epochOf, tasksFrom };
 }

@@ -51,6 +51,7 @@ function sumGradients(gradients: Gradient[]): Gradient {
     return { form: "dense", sum };
   }
   const factored = gradients.filter((gradient) => gradient.form === "factored");
+  if (factored.length !== gradients.length) throw new Error("Expected one form of a gradient in all slices, got both.");
   return {
     form: "factored",
     input: tf.concat2d(

@@ -2,7 +2,8 @@
 
 import type { Batch } from "@lockstep/dataset";
 import { readBack, tf } from "@lockstep/engine";
-import { type Evaluation, emptyEvaluation } from "@lockstep/run";
+import { addEvaluation, type Evaluation, emptyEvaluation } from "@lockstep/run";
+import { type Batches, evaluationRanges } from "./batches.ts";
 import { tensorsOf } from "./gradients.ts";
 import { crossEntropySum } from "./loss.ts";
 import type { Replica } from "./replica.ts";
@@ -22,4 +23,26 @@ export async function evaluateBatch(replica: Replica, batch: Batch): Promise<Eva
   evaluation.lossSum = values[batch.samples]!;
   for (let row = 0; row < batch.samples; row++) evaluation.confusion[batch.labels[row]!]![values[row]!]!++;
   return evaluation;
+}
+
+export interface EvaluationPlan {
+  samples: number;
+  /** Samples of a batch. */
+  rows: number;
+  classes: number;
+  stopRequested: () => boolean;
+}
+
+/** Sums over all samples of a part, whose batches come next. Undefined if it was to stop before the end. */
+export async function evaluateAll(
+  replica: Replica,
+  batches: Batches,
+  plan: EvaluationPlan,
+): Promise<Evaluation | undefined> {
+  const total = emptyEvaluation(plan.classes);
+  for (const _ of evaluationRanges(plan.samples, plan.rows)) {
+    if (plan.stopRequested()) return undefined;
+    addEvaluation(total, await evaluateBatch(replica, await batches.take()));
+  }
+  return total;
 }

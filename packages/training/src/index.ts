@@ -1,11 +1,12 @@
 export { Batches } from "./batches.ts";
 export { type Contribution, disposeContribution, type Gradient, sumContributions } from "./contribution.ts";
-export { evaluateBatch } from "./evaluate.ts";
+export { evaluateAll, evaluateBatch } from "./evaluate.ts";
 export { type Exchange, inMemoryExchange } from "./exchange.ts";
 export { computeGradients } from "./gradients.ts";
 export { localTeam } from "./local-team.ts";
 export { Replica } from "./replica.ts";
 export { parameterValues, readState } from "./state.ts";
+export { type StepContext, takeStep } from "./step.ts";
 export { LapClock } from "./step-clock.ts";
 export { writeTfjsModel } from "./tfjs-export.ts";
 export { applyUpdate } from "./update.ts";

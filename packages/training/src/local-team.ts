@@ -1,7 +1,7 @@
 /** A team of one: a replica in this process, with the exchange joined in memory. */
-import { addEvaluation, emptyEvaluation, type ParameterState, type RunConfig, type Team } from "@lockstep/run";
-import { type Batches, evaluationRanges } from "./batches.ts";
-import { evaluateBatch } from "./evaluate.ts";
+import type { ParameterState, RunConfig, Team } from "@lockstep/run";
+import type { Batches } from "./batches.ts";
+import { evaluateAll } from "./evaluate.ts";
 import { type Exchange, inMemoryExchange } from "./exchange.ts";
 import type { Replica } from "./replica.ts";
 import { takeStep } from "./step.ts";
@@ -21,13 +21,11 @@ export function localTeam({ config, replica, batches, classes, evaluationRows, s
   const exchange: Exchange = inMemoryExchange;
   return {
     step: (task, beforeCommit) => takeStep({ config, replica, batches, exchange, clock }, task, beforeCommit),
-    evaluate: async (task) => {
-      const total = emptyEvaluation(classes);
-      for (const _ of evaluationRanges(task.samples, evaluationRows)) {
-        addEvaluation(total, await evaluateBatch(replica, await batches.take()));
-      }
+    evaluate: async ({ samples }, stopRequested) => {
+      const plan = { samples, rows: evaluationRows, classes, stopRequested };
+      const evaluation = await evaluateAll(replica, batches, plan);
       clock.finish(); // the next step begins after the evaluation
-      return total;
+      return evaluation;
     },
     state: async () => {
       const tensors = await state();

@@ -5,7 +5,6 @@
  * replica's parameters; Dense layers hand out the two factors of their gradient; Dropout takes its mask from counters.
  */
 import { createParameters, type Parameters, type ParameterValues, tf } from "@lockstep/engine";
-import { LockstepError } from "@lockstep/errors";
 import { type DropoutDraw, dropoutMask } from "./dropout.ts";
 
 /** The factors of a Dense layer's gradient, as the backward pass yields them. */
@@ -47,13 +46,6 @@ export class Replica {
     values: readonly ParameterValues[],
     { factoredLayers = [], dropout }: ReplicaOptions = {},
   ) {
-    const frozen = model.nonTrainableWeights[0];
-    if (frozen !== undefined) {
-      throw new LockstepError(
-        "ERR_FROZEN_WEIGHT",
-        `Expected every weight of the model to be trained, but ${frozen.name} is frozen; set trainable: true.`,
-      );
-    }
     this.model = model;
     this.parameters = createParameters(values);
     const weights = model.weights;

@@ -14,7 +14,7 @@ import { applyUpdate } from "./update.ts";
 export interface StepContext {
   config: RunConfig;
   replica: Replica;
-  batches: Batches;
+  batches: Pick<Batches, "take">;
   exchange: Exchange;
   clock: LapClock;
 }
@@ -35,10 +35,13 @@ export async function takeStep(
   const ms = clock.finish();
   const update = await exchange.reduce(step, [contribution]); // waits for every slice of the step
   clock.lap("wait");
-  beforeCommit({ samples: update.samples, lossSum: update.lossSum, correct: update.correct, ms });
-  const penalties = regularizerGradients(replica);
-  applyUpdate(replica.parameters, update, { learningRate, momentum, weightDecay }, penalties);
-  tf.dispose([...penalties.values()]);
-  disposeContribution(update);
+  try {
+    beforeCommit({ samples: update.samples, lossSum: update.lossSum, correct: update.correct, ms });
+    const penalties = regularizerGradients(replica);
+    applyUpdate(replica.parameters, update, { learningRate, momentum, weightDecay }, penalties);
+    tf.dispose([...penalties.values()]);
+  } finally {
+    disposeContribution(update);
+  }
   clock.lap("update");
 }

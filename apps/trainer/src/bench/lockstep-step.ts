@@ -7,7 +7,8 @@ import type { Batch } from "@lockstep/dataset";
 import { startEngine, tf } from "@lockstep/engine";
 import { factorableLayers, initialWeights, loadModel } from "@lockstep/model";
 import { uniforms } from "@lockstep/random";
-import { applyUpdate, computeGradients, disposeContribution, LapClock, Replica } from "@lockstep/training";
+import { makeConfig } from "@lockstep/run";
+import { inMemoryExchange, LapClock, Replica, takeStep } from "@lockstep/training";
 
 const WARMUP = 5;
 const [steps, rows, threads] = process.argv.slice(2).map(Number) as [number, number, number];
@@ -32,7 +33,8 @@ const batch: Batch = {
   channels: 3,
 };
 
-const clock = new LapClock();
+const batches = { take: async () => batch };
+const context = { config: makeConfig({}), replica, batches, exchange: inMemoryExchange, clock: new LapClock() };
 const result = {
   version: engine.libraryVersion,
   stepMs: [] as number[],
@@ -40,12 +42,12 @@ const result = {
   rssMiB: [] as number[],
 };
 for (let step = 0; step < WARMUP + steps; step++) {
-  const update = await computeGradients(replica, batch, { seed: 0, step, clock });
-  applyUpdate(replica.parameters, update, { learningRate: 0.01, momentum: 0.9, weightDecay: 0 });
-  disposeContribution(update);
-  const ms = clock.finish();
+  const startMs = performance.now();
+  const task = { type: "step" as const, epoch: 0, step, start: 0, end: rows, learningRate: 0.01 };
+  await takeStep(context, task, () => {});
+  const stepMs = performance.now() - startMs;
   if (step < WARMUP) continue;
-  result.stepMs.push(ms.step);
+  result.stepMs.push(stepMs);
   result.liveTensors.push(tf.memory().numTensors);
   result.rssMiB.push(process.memoryUsage.rss() / 2 ** 20);
 }

@@ -42,33 +42,24 @@ export function benchStep({ rounds, steps, threads, python, json }: BenchStepOpt
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(result.json, null, 1)}\n`);
 }
 
-function summary({
-  rounds,
-  steps,
-  threads,
-  lockstep,
-  pytorch,
-}: {
+interface Rounds {
   rounds: number;
   steps: number;
   threads: number;
   lockstep: Side[];
   pytorch: Side[];
-}) {
+}
+
+function summary({ rounds, steps, threads, lockstep, pytorch }: Rounds) {
   const ours = median(lockstep.map(medianMs));
   const theirs = pytorch.length === 0 ? undefined : median(pytorch.map(medianMs));
-  const tensors = lockstep.flatMap((side) => side.liveTensors ?? []);
-  const rss = lockstep.flatMap((side) => (side.rssMiB ?? []).slice(50));
-  const lines = [`Lockstep: ${((BATCH / ours) * 1000).toFixed(1)} images/s`];
-  if (theirs !== undefined) {
-    lines.push(
-      `PyTorch:  ${((BATCH / theirs) * 1000).toFixed(1)} images/s`,
-      `ratio:    ${(theirs / ours).toFixed(3)} (median of ${rounds} rounds)`,
-    );
-  }
-  lines.push(`live tensors: ${Math.min(...tensors)} to ${Math.max(...tensors)}`);
-  if (rss.length > 0)
-    lines.push(`RSS after the first 50 steps: ${Math.min(...rss).toFixed(0)} to ${Math.max(...rss).toFixed(0)} MiB`);
+  const imagesPerSecond = (stepMs: number) => ((BATCH / stepMs) * 1000).toFixed(1);
+  const lines = [
+    `Lockstep: ${imagesPerSecond(ours)} images/s`,
+    ...(theirs === undefined ? [] : [`PyTorch:  ${imagesPerSecond(theirs)} images/s`]),
+    ...(theirs === undefined ? [] : [`ratio:    ${(theirs / ours).toFixed(3)} (median of ${rounds} rounds)`]),
+    ...lockstep.map(memoryLine),
+  ];
   const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version, platform: process.platform };
   const json = {
     bench: "step",
@@ -80,6 +71,23 @@ function summary({
     raw: { lockstep, pytorch },
   };
   return { lines, json };
+}
+
+/** Steps after which the process should not grow any more. */
+const SETTLED_STEPS = 50;
+
+/** Whether live tensors stay as many, and the process as large within 5 %. */
+function memoryLine({ liveTensors = [], rssMiB = [] }: Side): string {
+  const tensors =
+    new Set(liveTensors).size === 1
+      ? `constant at ${liveTensors[0]}`
+      : `NOT constant: ${Math.min(...liveTensors)} to ${Math.max(...liveTensors)}`;
+  const settled = rssMiB.slice(SETTLED_STEPS);
+  if (settled.length === 0)
+    return `memory:   live tensors ${tensors}; --steps 100 or more shows whether the process grows`;
+  const [low, high] = [Math.min(...settled), Math.max(...settled)];
+  const verdict = high <= low * 1.05 ? "within 5 %" : "NOT within 5 %";
+  return `memory:   live tensors ${tensors}; RSS after ${SETTLED_STEPS} steps ${low.toFixed(0)} to ${high.toFixed(0)} MiB, ${verdict}`;
 }
 
 function runSide(command: string, args: string[]): Side {

@@ -11,7 +11,7 @@ export interface ExportOptions {
 export async function exportRun({ run: dir, to, out }: ExportOptions): Promise<void> {
   const { folder, config } = openRunFolder(dir);
   const { modelName } = parseRunFile(config, folder.config).derived;
-  const path = out ?? join(dir, to === "tfjs" ? "tfjs" : `${modelName}.${to}`);
+  const path = out ?? join(dir, "export", to === "tfjs" ? "tfjs" : `${modelName}.${to}`);
   if (to === "tfjs") {
     const { loadTrainedModel } = await import("../trained-model.ts");
     const { writeTfjsModel } = await import("@lockstep/training");

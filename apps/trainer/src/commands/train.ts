@@ -21,6 +21,7 @@ import {
   conduct,
   createRunFolder,
   displayOn,
+  expectNoRun,
   type GivenOptions,
   latestCheckpoint,
   type MachineOptions,
@@ -37,9 +38,9 @@ import {
 } from "@lockstep/run";
 import { Batches, localTeam, parameterValues, Replica, readState, writeTfjsModel } from "@lockstep/training";
 import { INTERRUPTED, watchInterrupts } from "../interrupts.ts";
-import { type PreparedRun, prepare, withAbsolutePaths } from "../prepare.ts";
+import { EVALUATION_ROWS, type PreparedRun, prepare, withAbsolutePaths } from "../prepare.ts";
 import { givenRunOptions, machineOptions } from "../program.ts";
-import { derivedOf, summaryOf } from "../summary.ts";
+import { derivedOf, slowBackendLine, summaryOf } from "../summary.ts";
 
 export interface TrainOptions extends MachineOptions {
   out?: string;
@@ -47,17 +48,12 @@ export interface TrainOptions extends MachineOptions {
   describe?: boolean;
 }
 
-/** Samples that an evaluation computes at once. */
-const EVALUATION_ROWS = 64;
-/** WebAssembly can address 4 GiB, which AlexNet at 224 × 224 fills with about 96 samples. */
-const WASM_MAX_ROWS = 64;
-
 export async function train(options: TrainOptions & Record<string, unknown>): Promise<void> {
   const { out, resume, describe } = options;
   const given = givenRunOptions(options);
   const machine = machineOptions(options);
   if (describe === true) await describeLayers(makeConfig(given));
-  else if (resume !== undefined) await resumeRun(resume, given, out, machine);
+  else if (resume !== undefined) await resumeRun(resume, given, machine);
   else await trainNew(makeConfig(given), out, machine);
 }
 
@@ -72,68 +68,62 @@ async function describeLayers({ model, numClasses, inputChannels }: RunConfig): 
 }
 
 /** Starts a run in a folder of its own. */
-export async function trainNew(given: RunConfig, out: string | undefined, machine: MachineOptions): Promise<RunFolder> {
-  const run = await prepare(withAbsolutePaths(given), machine);
-  const { config, loaded, names } = run;
-  const weights =
-    config.initFrom === undefined
-      ? toStateDict(names, await initialWeights(loaded.model, config))
-      : readWeightsFile(config.initFrom);
-  const values = parameterValues(loaded.model, names, weights);
-  const label = basename(config.model, extname(config.model));
-  return runToEnd(run, createRunFolder(out, label, new Date()), values);
+export async function trainNew(given: RunConfig, out: string | undefined, machine: MachineOptions): Promise<void> {
+  if (out !== undefined) expectNoRun(out);
+  const config = withAbsolutePaths(given);
+  const initial = config.initFrom === undefined ? undefined : readWeightsFile(config.initFrom);
+  const run = await prepare(config, machine);
+  try {
+    const { model } = run.loaded;
+    const weights = initial ?? toStateDict(run.names, await initialWeights(model, config));
+    const values = parameterValues(model, run.names, weights);
+    const label = basename(config.model, extname(config.model));
+    await runToEnd(run, createRunFolder(out, label, new Date()), { values });
+  } finally {
+    await run.thread.close();
+  }
 }
 
 /** Goes on from the last checkpoint of a run, mid-epoch if it was taken there. */
-async function resumeRun(
-  dir: string,
-  given: GivenOptions,
-  out: string | undefined,
-  machine: MachineOptions,
-): Promise<void> {
-  if (out !== undefined) {
-    throw new LockstepError(
-      "ERR_OPTION",
-      `--resume ${dir} goes on in that folder, so --out ${out} has no place; leave it out.`,
-    );
-  }
+async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptions): Promise<void> {
   const { folder, config } = openRunFolder(dir);
-  const { derived: _, machine: savedMachine, ...saved } = parseRunFile(config, folder.config);
+  const { derived: _, machine: saved, ...options } = parseRunFile(config, folder.config);
   const checkpoint = latestCheckpoint(folder.checkpoints, console.warn);
-  const run = await prepare(resumeConfig(saved, given), { ...savedMachine, ...machine });
-  const dict = (kind: "weight" | "velocity"): StateDict =>
-    new Map(checkpoint.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, data: tensor[kind] }]));
-  const values = parameterValues(run.loaded.model, run.names, dict("weight"), dict("velocity"));
-  await runToEnd(run, folder, values, checkpoint);
+  // A demand for one kind of device takes the place of the other kind's.
+  const kept = machine.backend === undefined && machine.gpu === undefined ? saved : { threads: saved.threads };
+  const run = await prepare(withAbsolutePaths(resumeConfig(options, given)), machineOptions({ ...kept, ...machine }));
+  try {
+    const dict = (kind: "weight" | "velocity"): StateDict =>
+      new Map(checkpoint.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, data: tensor[kind] }]));
+    const values = parameterValues(run.loaded.model, run.names, dict("weight"), dict("velocity"));
+    await runToEnd(run, folder, { values, resumed: checkpoint });
+  } finally {
+    await run.thread.close();
+  }
 }
 
-async function runToEnd(
-  { config, machine, engine, loaded, names, thread }: PreparedRun,
-  folder: RunFolder,
-  values: ReturnType<typeof parameterValues>,
-  resumed?: Checkpoint,
-): Promise<RunFolder> {
-  const startedAt = new Date();
+interface RunStart {
+  values: ReturnType<typeof parameterValues>;
+  resumed?: Checkpoint;
+}
+
+async function runToEnd(run: PreparedRun, folder: RunFolder, { values, resumed }: RunStart): Promise<void> {
+  const { config, loaded, names, maxRows } = run;
+  const { step: doneSteps, progress } = resumed ?? { step: 0, progress: { endedSteps: 0 } };
+  const schedule = makeSchedule(config, run.thread.meta);
+  expectStepsLeft(schedule.steps, doneSteps);
   const display = displayOn(process.stdout);
   const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
-  const schedule = makeSchedule(config, thread.meta);
-  const derived = derivedOf({ loaded, names, meta: thread.meta, schedule });
-  writeJson(folder.config, { ...config, machine, derived });
+  const derived = derivedOf({ loaded, names, meta: run.thread.meta, schedule });
+  const { modelName, classes } = derived;
+  writeJson(folder.config, { ...config, machine: run.machine, derived });
   display.line(summaryOf(config, derived, folder, resumed?.step));
-  if (engine.backend !== "native") {
-    display.line(
-      `the ${engine.backend} backend is many times slower than native TensorFlow; after two steps it is known how long it will take`,
-    );
-  }
+  if (run.engine.backend !== "native") display.line(slowBackendLine(run.engine.backend));
 
-  const maxRows = config.maxRows ?? (engine.backend === "wasm" ? WASM_MAX_ROWS : undefined);
-  const replica = new Replica(loaded.model, values, {
-    factoredLayers: factorableLayers(loaded.model),
-    dropout: config.dropout,
-  });
-  const [doneSteps, endedSteps] = [resumed?.step ?? 0, resumed?.progress.endedSteps ?? 0];
+  const factoredLayers = factorableLayers(loaded.model);
+  const replica = new Replica(loaded.model, values, { factoredLayers, dropout: config.dropout });
   const evaluationRows = Math.min(EVALUATION_ROWS, maxRows ?? EVALUATION_ROWS);
-  const batches = new Batches(thread, schedule.tasksFrom(doneSteps, endedSteps), evaluationRows);
+  const batches = new Batches(run.thread, schedule.tasksFrom(doneSteps, progress.endedSteps), evaluationRows);
   const state = () => readState(replica, names);
   const team = localTeam({
     config: { ...config, maxRows },
@@ -143,22 +133,43 @@ async function runToEnd(
     evaluationRows,
     state,
   });
-  const { modelName, classes } = derived;
-  const recorder = new Recorder({ folder, config, schedule, modelName, classes, display, startedAt, resumed });
+  const recorder = new Recorder({
+    folder,
+    config,
+    schedule,
+    modelName,
+    classes,
+    display,
+    startedAt: new Date(),
+    resumed,
+  });
   try {
-    const stopRequested = interrupts.requested;
-    const outcome = await conduct({ schedule, team, recorder, doneSteps, endedSteps, stopRequested });
+    const { endedSteps } = progress;
+    const outcome = await conduct({
+      schedule,
+      team,
+      recorder,
+      doneSteps,
+      endedSteps,
+      stopRequested: interrupts.requested,
+    });
     if (outcome === "finished") {
       await writeTfjsModel(loaded.model, folder.tfjs);
     } else {
-      display.line(`stopped at ${recorder.lastCheckpoint}; continue with: pnpm train --resume ${folder.dir}`);
+      display.line(`stopped after ${recorder.checkpointStep} steps; continue with: pnpm train --resume ${folder.dir}`);
       process.exitCode = INTERRUPTED;
     }
   } finally {
     display.close();
     interrupts.unwatch();
-    await thread.close();
     replica.dispose();
   }
-  return folder;
+}
+
+function expectStepsLeft(steps: number, doneSteps: number): void {
+  if (steps >= doneSteps) return;
+  throw new LockstepError(
+    "ERR_OPTION",
+    `Expected --max-steps and --num-epochs to allow at least the ${doneSteps} steps that are done, got ${steps}; raise or leave them out.`,
+  );
 }

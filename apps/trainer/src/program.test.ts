@@ -1,0 +1,40 @@
+import { describe, expect, test } from "vitest";
+import { givenRunOptions, machineOptions, makeProgram, tidyArguments } from "./program.ts";
+
+/** What a command's options come to, without running the command. */
+function parse(...words: string[]): Record<string, unknown> {
+  const program = makeProgram();
+  const command = program.commands.find((one) => one.name() === words[0])!;
+  command.action(() => {});
+  program.parse(tidyArguments(words), { from: "user" });
+  return command.opts();
+}
+
+describe("the command line", () => {
+  test("--gpu takes an index only where digits follow", () => {
+    expect(machineOptions(parse("train", "--gpu"))).toEqual({ gpu: true });
+    expect(machineOptions(parse("train", "--gpu", "1"))).toEqual({ gpu: 1 });
+    expect(machineOptions(parse("train", "--gpu", "--lr", "1"))).toEqual({ gpu: true });
+    expect(machineOptions(parse("predict", "--run", "r", "--gpu", "image.png"))).toEqual({ gpu: true });
+  });
+
+  test("underscores do as well as dashes, and npm's -- is taken in good part", () => {
+    expect(givenRunOptions(parse("train", "--batch_size", "8", "--num_epochs=3"))).toEqual({
+      batchSize: "8",
+      numEpochs: "3",
+    });
+    expect(givenRunOptions(parse("train", "--", "--lr", "0.5"))).toEqual({ lr: "0.5" });
+    expect(givenRunOptions(parse("train", "--out", "my_run", "--model", "./my_model.ts"))).toEqual({
+      model: "./my_model.ts",
+    });
+  });
+
+  test("only what was given counts as given, switches too", () => {
+    expect(givenRunOptions(parse("train"))).toEqual({});
+    expect(givenRunOptions(parse("train", "--no-shuffle", "--allow-softmax"))).toEqual({
+      shuffle: false,
+      allowSoftmax: true,
+    });
+    expect(machineOptions(parse("train", "--threads", "0"))).toEqual({ threads: 0 });
+  });
+});
