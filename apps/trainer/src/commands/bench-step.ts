@@ -104,8 +104,9 @@ function missingTorch(python: string): string | undefined {
     execFileSync(python, ["-c", "import torch"], { stdio: "pipe" });
     return undefined;
   } catch (error) {
-    const detail = error instanceof Error && "stderr" in error ? String(error.stderr).trim().split("\n").at(-1) : error;
-    return `${detail || "it does not start"}. Install it with \`${python} -m pip install torch==2.13.0 numpy\`, or name another with --python.`;
+    const { stderr, message } = error as Error & { stderr?: Buffer | null };
+    const detail = stderr?.toString().trim().split("\n").at(-1) || message;
+    return `${detail}. Install it with \`${python} -m pip install torch==2.13.0 numpy\`, or name another with --python.`;
   }
 }
 
