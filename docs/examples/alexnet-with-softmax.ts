@@ -7,7 +7,7 @@ import { alexnetCifar10, buildModel, type ModelFactory } from "@lockstep/model";
 
 const alexnetWithSoftmax: ModelFactory = ({ tf, numClasses }) => {
   const { inputs, outputs } = buildModel(alexnetCifar10({ numClasses }));
-  const probabilities = tf.layers.softmax({ name: "softmax" }).apply(outputs[0]!) as typeof outputs[0];
+  const probabilities = tf.layers.softmax({ name: "softmax" }).apply(outputs[0]!) as (typeof outputs)[0];
   return tf.model({ name: "AlexNet_CIFAR10_softmax", inputs, outputs: probabilities! });
 };
 

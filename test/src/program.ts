@@ -6,7 +6,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 export const tinyModel = fileURLToPath(new URL("../fixtures/tiny-model.ts", import.meta.url));
 
 export interface Finished {
-  /** Exit status; 128 + its number for a signal. */
+  /** Exit status; −1 if a signal ended it. */
   status: number;
   stdout: string;
   stderr: string;
@@ -34,7 +34,7 @@ export function start(args: string[], env: NodeJS.ProcessEnv = {}): Running {
     stderr += data;
   });
   const finished = new Promise<Finished>((resolve) =>
-    child.on("close", (code, signal) => resolve({ status: code ?? (signal === null ? -1 : 128), stdout, stderr })),
+    child.on("close", (code) => resolve({ status: code ?? -1, stdout, stderr })),
   );
   const prints = (text: string) =>
     new Promise<void>((resolve, reject) => {

@@ -5,9 +5,8 @@
  * Native TensorFlow keeps both in resource variables and updates them in place with one fused op; other backends
  * use plain ops. Callers see one interface.
  */
-import type { Tensor } from "@tensorflow/tfjs";
-import * as tf from "@tensorflow/tfjs";
 import { ResourceVariable } from "./resource-variable.ts";
+import { tf } from "./tf.ts";
 
 export interface MomentumStep {
   learningRate: number;
@@ -19,11 +18,11 @@ export interface Parameters {
   /** How many tensors there are. */
   readonly length: number;
   /** Weight `index`. The tensor is lent: never dispose of it, and do not use it after the next `apply` to `index`. */
-  weight(index: number): Tensor;
+  weight(index: number): tf.Tensor;
   /** Velocity `index`, lent like a weight. */
-  velocity(index: number): Tensor;
+  velocity(index: number): tf.Tensor;
   /** Takes one step on weight `index` with its mean gradient, which stays the caller's. */
-  apply(index: number, gradient: Tensor, step: MomentumStep): void;
+  apply(index: number, gradient: tf.Tensor, step: MomentumStep): void;
   dispose(): void;
 }
 
@@ -41,8 +40,8 @@ export function createParameters(values: readonly ParameterValues[]): Parameters
 }
 
 // tf.tensor may share the memory of the array that it is given, so it is given a copy.
-const weightOf = ({ shape, weight }: ParameterValues): Tensor => tf.tensor(weight.slice(), shape, "float32");
-const velocityOf = ({ shape, velocity }: ParameterValues): Tensor =>
+const weightOf = ({ shape, weight }: ParameterValues): tf.Tensor => tf.tensor(weight.slice(), shape, "float32");
+const velocityOf = ({ shape, velocity }: ParameterValues): tf.Tensor =>
   velocity === undefined ? tf.zeros(shape) : tf.tensor(velocity.slice(), shape, "float32");
 
 /** Resource variables and `ResourceApplyMomentum`: one pass over the memory, in place. */
@@ -59,15 +58,15 @@ class FusedParameters implements Parameters {
     return this.#weights.length;
   }
 
-  weight(index: number): Tensor {
+  weight(index: number): tf.Tensor {
     return this.#weights[index]!.read();
   }
 
-  velocity(index: number): Tensor {
+  velocity(index: number): tf.Tensor {
     return this.#velocities[index]!.read();
   }
 
-  apply(index: number, gradient: Tensor, step: MomentumStep): void {
+  apply(index: number, gradient: tf.Tensor, step: MomentumStep): void {
     this.#weights[index]!.applyMomentum(this.#velocities[index]!, gradient, step);
   }
 
@@ -77,8 +76,8 @@ class FusedParameters implements Parameters {
 }
 
 class PlainParameters implements Parameters {
-  readonly #weights: Tensor[];
-  readonly #velocities: Tensor[];
+  readonly #weights: tf.Tensor[];
+  readonly #velocities: tf.Tensor[];
 
   constructor(values: readonly ParameterValues[]) {
     this.#weights = values.map((value) => tf.keep(weightOf(value)));
@@ -89,15 +88,15 @@ class PlainParameters implements Parameters {
     return this.#weights.length;
   }
 
-  weight(index: number): Tensor {
+  weight(index: number): tf.Tensor {
     return this.#weights[index]!;
   }
 
-  velocity(index: number): Tensor {
+  velocity(index: number): tf.Tensor {
     return this.#velocities[index]!;
   }
 
-  apply(index: number, gradient: Tensor, { learningRate, momentum }: MomentumStep): void {
+  apply(index: number, gradient: tf.Tensor, { learningRate, momentum }: MomentumStep): void {
     const oldVelocity = this.#velocities[index]!;
     const oldWeight = this.#weights[index]!;
     const velocity = tf.keep(tf.tidy(() => oldVelocity.mul(momentum).add(gradient)));

@@ -2,9 +2,8 @@
  * A TensorFlow resource variable, driven through tfjs-node's backend. It lets TensorFlow update weights in place,
  * which tfjs's own variables cannot.
  */
-import type { Tensor } from "@tensorflow/tfjs";
-import * as tf from "@tensorflow/tfjs";
 import type { MomentumStep } from "./parameters.ts";
+import { tf } from "./tf.ts";
 
 interface OpAttribute {
   name: string;
@@ -15,18 +14,18 @@ interface OpAttribute {
 /** The part of tfjs-node's backend that runs a TensorFlow op by name. */
 interface NodeBackend {
   readonly binding: Record<"TF_ATTR_TYPE" | "TF_ATTR_SHAPE" | "TF_ATTR_STRING" | "TF_ATTR_BOOL" | "TF_FLOAT", number>;
-  executeSingleOutput(op: string, attributes: OpAttribute[], inputs: Tensor[]): Tensor;
-  executeMultipleOutputs(op: string, attributes: OpAttribute[], inputs: Tensor[], outputs: number): Tensor[];
+  executeSingleOutput(op: string, attributes: OpAttribute[], inputs: tf.Tensor[]): tf.Tensor;
+  executeMultipleOutputs(op: string, attributes: OpAttribute[], inputs: tf.Tensor[], outputs: number): tf.Tensor[];
 }
 
 let variablesMade = 0;
 
 export class ResourceVariable {
-  readonly #handle: Tensor;
+  readonly #handle: tf.Tensor;
   /** A view of the variable's own buffer, kept between `read` and the next update. */
-  #view: Tensor | undefined;
+  #view: tf.Tensor | undefined;
 
-  private constructor(handle: Tensor) {
+  private constructor(handle: tf.Tensor) {
     this.#handle = handle;
   }
 
@@ -34,7 +33,7 @@ export class ResourceVariable {
    * A variable with the value of `initial`, which is disposed of. It holds a copy: a tensor made from a JavaScript
    * array lies in memory that V8 owns, which TensorFlow must not update in place.
    */
-  static from(initial: Tensor): ResourceVariable {
+  static from(initial: tf.Tensor): ResourceVariable {
     const copy = tf.tidy(() => initial.add(0));
     initial.dispose();
     const { binding } = nodeBackend();
@@ -54,13 +53,13 @@ export class ResourceVariable {
   }
 
   /** A tensor that shares the variable's buffer. It is lent until the next update. */
-  read(): Tensor {
+  read(): tf.Tensor {
     this.#view ??= tf.keep(nodeBackend().executeSingleOutput("ReadVariableOp", [floatType("dtype")], [this.#handle]));
     return this.#view;
   }
 
   /** One fused step: velocity = μ·velocity + gradient; this = this − lr·velocity. */
-  applyMomentum(velocity: ResourceVariable, gradient: Tensor, { learningRate, momentum }: MomentumStep): void {
+  applyMomentum(velocity: ResourceVariable, gradient: tf.Tensor, { learningRate, momentum }: MomentumStep): void {
     // While anything else holds a variable's buffer, TensorFlow copies it before writing: 67 MB for one fc layer.
     this.#dropView();
     velocity.#dropView();
@@ -86,7 +85,7 @@ function nodeBackend(): NodeBackend {
   return tf.backend() as unknown as NodeBackend;
 }
 
-function run(op: string, attributes: OpAttribute[], inputs: Tensor[]): void {
+function run(op: string, attributes: OpAttribute[], inputs: tf.Tensor[]): void {
   nodeBackend().executeMultipleOutputs(op, attributes, inputs, 0);
 }
 

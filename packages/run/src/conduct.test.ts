@@ -72,7 +72,7 @@ async function go(
   const config = makeConfig({ batchSize: 4, numEpochs: 2, ...options });
   const schedule = makeSchedule(config, sizes);
   const resumed = resume ? latestCheckpoint(folder.checkpoints, () => {}) : undefined;
-  const acting = team ?? new CountingTeam(resumed?.tensors[0]!.weight[0]);
+  const acting = team ?? new CountingTeam(resumed?.tensors[0]?.weight[0]);
   let stop = false;
   acting.onStep = (step) => {
     stop = step === stopAfter;

@@ -35,6 +35,8 @@ export class Replica {
   readonly parameters: Parameters;
   /** Index of each factored Dense kernel among the weights. */
   readonly factoredKernels: ReadonlySet<number>;
+  /** The layers with regularisers of their own. */
+  readonly penalisedLayers: readonly Layer[];
   /** Called during the backward pass for each factored kernel. */
   #onFactors: (kernel: number, factors: Factors) => void = () => {};
   #dropout: DropoutDraw | undefined;
@@ -62,6 +64,7 @@ export class Replica {
       kernels.add(kernel);
     }
     this.factoredKernels = kernels;
+    this.penalisedLayers = layersOf(model).filter((layer) => tf.tidy(() => layer.calculateLosses().length > 0));
   }
 
   /** Logits [rows, classes] in training mode. Factors are handed to `onFactors` when the backward pass comes by. */
@@ -119,7 +122,7 @@ export class Replica {
 }
 
 /** All layers of a model, those of models inside it included. */
-export function layersOf(model: { layers: Layer[] }): Layer[] {
+function layersOf(model: { layers: Layer[] }): Layer[] {
   return model.layers.flatMap((layer) =>
     "layers" in layer ? layersOf(layer as unknown as { layers: Layer[] }) : [layer],
   );
