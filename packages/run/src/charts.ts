@@ -9,8 +9,8 @@ import type { RunFolder } from "./run-folder.ts";
 /** Okabe and Ito's blue and vermilion, which colour-blind people can tell apart. */
 const COLORS = { train: "#0072B2", validation: "#D55E00" };
 
-/** Fewer epochs than these say little, so then the steps are drawn. */
-const MIN_EPOCHS = 3;
+/** One epoch is a dot, so then the steps are drawn. */
+const MIN_EPOCHS = 2;
 /** Points of a curve over the steps; each is the mean of as many steps as come to one. */
 const MAX_POINTS = 400;
 /** The smooth curve's window, as a part of all points. */
@@ -36,7 +36,7 @@ const measures: Measure[] = [
     file: "loss",
     title: "Loss",
     axis: "Cross-entropy per image (nats)",
-    format: "~g",
+    format: ".3~r",
     ofStep: ({ loss }) => loss,
     ofTraining: ({ trainLoss }) => trainLoss,
     ofValidation: ({ evalLoss }) => evalLoss,
