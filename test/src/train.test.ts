@@ -114,6 +114,17 @@ describe("a run that stops and goes on", () => {
     expect(weights(stopped)).toEqual(weights(straight));
   });
 
+  test("an interrupt is heard while long steps follow one another without a pause", async () => {
+    const out = join(dir, "interrupted");
+    const options = ["--dataset", "shapes", "--max-steps", "100", "--train-fraction", "1", "--no-test"];
+    const training = start(["train", ...options, "--out", out]); // the whole AlexNet: a step takes its batch's time many times
+    await training.prints("step   2/100");
+    training.child.kill("SIGINT");
+    const { status, stdout } = await training.finished;
+    expect(status, stdout).toBe(130);
+    expect(steps(out).length).toBeLessThan(50);
+  });
+
   test("kill -9 loses no more than the steps since the last checkpoint", async () => {
     const out = join(dir, "killed");
     const killed = start([...tiny, ...settings, "--max-steps", "1000", "--num-epochs", "50", "--out", out]);
@@ -128,7 +139,7 @@ describe("a run that stops and goes on", () => {
   });
 });
 
-test("a loss that is not finite stops at that step and names the last good checkpoint", async () => {
+test("a loss that is not finite stops at that step and names the remedy", async () => {
   const out = join(dir, "nan");
   const { status, stderr } = await run([
     ...tiny,
@@ -143,7 +154,7 @@ test("a loss that is not finite stops at that step and names the last good check
   ]);
   expect(status).toBe(1);
   expect(stderr).toMatch(
-    /ERR_LOSS_NOT_FINITE: The loss of step \d+ is (NaN|Infinity|-Infinity) at learning rate 1e\+30; its update was not applied\. The last good checkpoint is .*safetensors\./,
+    /ERR_LOSS_NOT_FINITE: The loss of step \d+ is (NaN|Infinity|-Infinity) at learning rate 1e\+30; its update was not applied\. There is no good checkpoint\./,
   );
   expect(steps(out).every(({ loss }) => Number.isFinite(loss))).toBe(true);
 });
@@ -182,7 +193,7 @@ describe("bad input", () => {
     [["train", "--model", "vgg"], 'ERR_MODEL_NAME: Unknown model "vgg".'],
     [
       ["train", "--dataset", "shapes", "--num-classes", "5"],
-      "ERR_MODEL_DATA: Expected a model with 10 classes, as the data set has, got 5",
+      "ERR_MODEL_DATA: Expected a model with 10 outputs, as shapes has, but alexnet-cifar10 has 5; give --num-classes 10, or change the model.",
     ],
     [["train", "--data-dir", "/nowhere"], "/nowhere"],
     [["evaluate"], "required option '--run <dir>' not specified"],

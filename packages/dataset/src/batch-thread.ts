@@ -1,4 +1,5 @@
 /** Batches made ahead on a thread of their own, while the calling thread computes, even inside native code. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { LockstepError } from "@lockstep/errors";
 import type { Batch } from "./batch.ts";
 import type { BatchConfig, BatchMeta, SliceRequest } from "./batch-source.ts";
@@ -26,7 +27,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** Downloads the data set if need be, and opens it on a thread. The thread keeps the process alive only while it works. */
+/** Downloads the data set if need be, and opens it on a thread, which keeps the process alive until it is closed. */
 export async function openBatchThread(
   config: BatchConfig,
   { onProgress }: Pick<DataFilesOptions, "onProgress"> = {},
@@ -39,7 +40,6 @@ export async function openBatchThread(
 
   worker.on("message", (message: BatchThreadMessage) => {
     const waiting = answers.shift()!;
-    if (answers.length === 0) worker.unref();
     if (message.type === "error") waiting.reject(new LockstepError(message.code as `ERR_${string}`, message.message));
     else waiting.resolve(message);
   });
@@ -53,7 +53,6 @@ export async function openBatchThread(
 
   function answer(): Promise<Answer> {
     if (failure !== undefined) return Promise.reject(failure);
-    worker.ref();
     return new Promise((resolve, reject) => answers.push({ resolve, reject }));
   }
 
@@ -70,13 +69,15 @@ export async function openBatchThread(
       batches.push(batch);
       worker.postMessage(slice);
     },
-    take() {
+    async take() {
       const batch = batches.shift();
       if (batch === undefined) throw new Error("Expected a request before each take.");
+      // Node hands on messages that have come meanwhile in one go, up to 1,000 of them. A caller that computes on each
+      // would keep the event loop from its timers, signals and sockets, so each batch waits for a turn of the loop.
+      await nextTurn();
       return batch;
     },
     async close() {
-      worker.ref(); // else the process could end before the thread, and what waits for this would never run
       await worker.terminate();
     },
   };
