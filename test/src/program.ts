@@ -15,13 +15,19 @@ export interface Finished {
 export interface Running {
   child: ChildProcess;
   finished: Promise<Finished>;
+  /** What it has printed so far. */
+  stdout(): string;
   /** Resolves when standard output holds `text`. */
   prints(text: string): Promise<void>;
 }
 
-/** Starts `lockstep …args`, in the root of the repository. */
+/** Starts a command of package.json (`train`, `coordinator`, `worker`, …), in the root of the repository. */
 export function start(args: string[], env: NodeJS.ProcessEnv = {}): Running {
-  const program = ["--import", "tsx", "--conditions=lockstep-source", "apps/trainer/src/main.ts"];
+  const [command] = args;
+  const apart = command === "coordinator" || command === "worker";
+  const main = `apps/${apart ? command : "trainer"}/src/main.ts`;
+  const program = ["--import", "tsx", "--conditions=lockstep-source", main];
+  if (apart) args = args.slice(1);
   const child = spawn(process.execPath, [...program, ...args], { cwd: root, env: { ...process.env, ...env } });
   let stdout = "";
   let stderr = "";
@@ -42,7 +48,7 @@ export function start(args: string[], env: NodeJS.ProcessEnv = {}): Running {
       if (stdout.includes(text)) resolve();
       void finished.then(() => reject(new Error(`It ended without printing "${text}":\n${stdout}${stderr}`)));
     });
-  return { child, finished, prints };
+  return { child, finished, prints, stdout: () => stdout };
 }
 
 export function run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {

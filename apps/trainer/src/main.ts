@@ -1,6 +1,7 @@
 /** The program: `pnpm train …` and the others of package.json start here. */
 import { LockstepError } from "@lockstep/errors";
-import { makeProgram, tidyArguments } from "./program.ts";
+import { tidyArguments } from "@lockstep/run";
+import { makeProgram } from "./program.ts";
 
 // Whoever reads the output may leave (`| head`); the training goes on.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -1,5 +1,6 @@
+import { givenRunOptions, machineOptions, tidyArguments } from "@lockstep/run";
 import { describe, expect, test } from "vitest";
-import { givenRunOptions, machineOptions, makeProgram, tidyArguments } from "./program.ts";
+import { makeProgram } from "./program.ts";
 
 /** What a command's options come to, without running the command. */
 function parse(...words: string[]): Record<string, unknown> {

@@ -4,6 +4,7 @@ import { startEngine } from "@lockstep/engine";
 import { loadModel, stateDictNames } from "@lockstep/model";
 import {
   type MachineOptions,
+  machineOptions,
   openRunFolder,
   parseRunFile,
   type RunFile,
@@ -11,7 +12,6 @@ import {
   readWeights,
 } from "@lockstep/run";
 import { parameterValues, Replica } from "@lockstep/training";
-import { machineOptions } from "./program.ts";
 
 export interface TrainedModel {
   folder: RunFolder;

@@ -8,3 +8,4 @@ export { decodeImage } from "./decode-image.ts";
 export { normalizeTable, parseNormalize } from "./normalize.ts";
 export type { Records } from "./records.ts";
 export { openShapes } from "./shapes.ts";
+export { startThread } from "./start-thread.ts";

@@ -14,6 +14,19 @@ export interface StepTotals {
   correct: number;
   /** Milliseconds of each part of the step, and `step` for the whole; from the end of one backward pass to the next. */
   ms: Record<string, number> & { step: number };
+  /** How many slices the batch was cut into, and what each worker did. Absent on a single machine. */
+  slices?: number;
+  workers?: WorkerShare[];
+}
+
+/** A worker's part in a step. */
+export interface WorkerShare {
+  name: string;
+  samples: number;
+  bytesUp: number;
+  bytesDown: number;
+  /** Disjoint parts of the worker's own step, in milliseconds. */
+  ms: Record<string, number>;
 }
 
 /** Weights and momentum under their state dict names, in PyTorch's layout. */

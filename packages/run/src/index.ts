@@ -1,8 +1,17 @@
 export { type Checkpoint, latestCheckpoint } from "./checkpoint.ts";
+export {
+  addMachineOptions,
+  addRunOptions,
+  givenRunOptions,
+  machineOptions,
+  tidyArguments,
+  wholeNumber,
+} from "./command-line.ts";
 export { conduct, type ParameterState, type StepTotals, type Team } from "./conduct.ts";
 export { type GivenOptions, makeConfig, type RunConfig, resumeConfig } from "./config.ts";
-export { displayOn } from "./display.ts";
+export { type Display, displayOn } from "./display.ts";
 export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts";
+export { INTERRUPTED, type Interrupts, watchInterrupts } from "./interrupts.ts";
 export { testLine } from "./lines.ts";
 export { type MetricsRow, readMetrics } from "./metrics.ts";
 export { type OptionName, runOptions } from "./options.ts";
@@ -13,4 +22,6 @@ export { type Derived, type MachineOptions, parseRunFile, type RunFile } from ".
 export { createRunFolder, expectNoRun, openRunFolder, type RunFolder, writeJson } from "./run-folder.ts";
 export { type NamedTensor, readSafetensors, writeSafetensors } from "./safetensors.ts";
 export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule.ts";
+export type { PlannedSlice } from "./slices.ts";
+export { planSlices, shares } from "./slices.ts";
 export { readWeights, readWeightsFile } from "./weights.ts";

@@ -21,6 +21,19 @@ const stepRowSchema = z.strictObject({
   lr: z.number(),
   /** Milliseconds of the whole step and of its parts: data, forward, backward, update, … */
   ms: z.object({ step: z.number() }).catchall(z.number()),
+  /** Of a run on several machines. */
+  slices: z.number().optional(),
+  workers: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        samples: z.number(),
+        bytesUp: z.number(),
+        bytesDown: z.number(),
+        ms: z.record(z.string(), z.number()),
+      }),
+    )
+    .optional(),
 });
 
 const epochRowSchema = z.strictObject({

@@ -180,6 +180,27 @@ export const runOptions = {
     default: true,
     changeable: true,
   }),
+  sliceRows: option({
+    flags: "--slice-rows <n>",
+    help: "cut each batch into slices of this many samples, whatever computes them: then any number of workers gives the same bits",
+    expected: "a whole number of at least 1",
+    schema: optional(wholeNumber(1)),
+    default: undefined,
+  }),
+  sync: option({
+    flags: "--sync <form>",
+    help: "how gradients travel between machines: dense, factored (fully connected layers as exact factors), or auto",
+    expected: "auto, dense or factored",
+    schema: z.enum(["auto", "dense", "factored"]),
+    default: "auto" as const,
+  }),
+  wire: option({
+    flags: "--wire <type>",
+    help: "numbers between machines: fp32, or bf16 (half the bytes, lossy)",
+    expected: "fp32 or bf16",
+    schema: z.enum(["fp32", "bf16"]),
+    default: "fp32" as const,
+  }),
   maxSteps: option({
     flags: "--max-steps <n>",
     help: "stop after this many updates since step 0, resumes included",

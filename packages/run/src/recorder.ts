@@ -56,9 +56,10 @@ export class Recorder {
     this.#events = startEvents(folder.events, startedAt, rows);
   }
 
-  step({ step, epoch, learningRate }: StepTask, { samples, lossSum, correct, ms }: StepTotals): void {
+  step({ step, epoch, learningRate }: StepTask, { lossSum, ...totals }: StepTotals): void {
+    const { samples, correct } = totals;
     const loss = lossSum / samples;
-    this.#write({ type: "step", epoch: epoch + 1, step, loss, samples, correct, lr: learningRate, ms });
+    this.#write({ type: "step", epoch: epoch + 1, step, loss, lr: learningRate, ...totals });
     this.#progress.lossSum += lossSum;
     this.#progress.correct += correct;
     this.#progress.samples += samples;

@@ -1,18 +1,24 @@
 /** The batches that a run's tasks need, asked for a few ahead so that a step does not wait for its data. */
 import type { Batch, BatchThread } from "@lockstep/dataset";
-import type { Task } from "@lockstep/run";
+import { planSlices, type Task } from "@lockstep/run";
 
 /** How many batches may be asked for or made and not yet taken; bounds the memory. */
 const BATCHES_AHEAD = 3;
+
+export interface BatchRows {
+  /** Samples of a batch in an evaluation. */
+  evaluationRows: number;
+  /** Samples of a slice; absent, a slice is the whole batch of a step. */
+  sliceRows?: number | undefined;
+}
 
 export class Batches {
   readonly #thread: BatchThread;
   readonly #requests: Iterator<Parameters<BatchThread["request"]>[0]>;
 
-  /** @param evaluationRows samples of a batch in an evaluation */
-  constructor(thread: BatchThread, tasks: Iterable<Task>, evaluationRows: number) {
+  constructor(thread: BatchThread, tasks: Iterable<Task>, { evaluationRows, sliceRows }: BatchRows) {
     this.#thread = thread;
-    this.#requests = slicesOf(tasks, evaluationRows);
+    this.#requests = slicesOf(tasks, { evaluationRows, sliceRows });
     for (let i = 0; i < BATCHES_AHEAD; i++) this.#requestNext();
   }
 
@@ -34,9 +40,13 @@ export function* evaluationRanges(samples: number, rows: number): Generator<{ st
   for (let start = 0; start < samples; start += rows) yield { start, end: Math.min(start + rows, samples) };
 }
 
-function* slicesOf(tasks: Iterable<Task>, evaluationRows: number) {
+function* slicesOf(tasks: Iterable<Task>, { evaluationRows, sliceRows }: BatchRows) {
   for (const task of tasks) {
-    if (task.type === "step") yield { part: "train" as const, epoch: task.epoch, start: task.start, end: task.end };
+    if (task.type === "step") {
+      for (const { start, end } of planSlices(task.start, task.end, 1, sliceRows)) {
+        yield { part: "train" as const, epoch: task.epoch, start, end };
+      }
+    }
     if (task.type === "evaluate") {
       for (const range of evaluationRanges(task.samples, evaluationRows)) yield { part: task.part, epoch: 0, ...range };
     }

@@ -5,8 +5,10 @@ export interface Exchange {
   /**
    * Hands in this worker's contributions to a step, in slice order, and waits for those of all slices.
    * Takes over the tensors of the contributions; the sum that comes back belongs to the caller.
+   *
+   * @param ms where this worker's time went
    */
-  reduce(step: number, contributions: Contribution[]): Promise<Contribution>;
+  reduce(step: number, contributions: Contribution[], ms: Record<string, number>): Promise<Contribution>;
 }
 
 /** A world of one: all slices are here. Nothing leaves the device. */

@@ -1,5 +1,5 @@
 /** A team of one: a replica in this process, with the exchange joined in memory. */
-import type { ParameterState, RunConfig, Team } from "@lockstep/run";
+import { type ParameterState, planSlices, type RunConfig, type Team } from "@lockstep/run";
 import type { Batches } from "./batches.ts";
 import { evaluateAll } from "./evaluate.ts";
 import { type Exchange, inMemoryExchange } from "./exchange.ts";
@@ -20,7 +20,10 @@ export function localTeam({ config, replica, batches, classes, evaluationRows, s
   const clock = new LapClock();
   const exchange: Exchange = inMemoryExchange;
   return {
-    step: (task, beforeCommit) => takeStep({ config, replica, batches, exchange, clock }, task, beforeCommit),
+    step: ({ start, end, ...task }, beforeCommit) => {
+      const slices = planSlices(start, end, 1, config.sliceRows).length;
+      return takeStep({ config, replica, batches, exchange, clock }, { ...task, slices }, beforeCommit);
+    },
     evaluate: async ({ samples }, stopRequested) => {
       const plan = { samples, rows: evaluationRows, classes, stopRequested };
       const evaluation = await evaluateAll(replica, batches, plan);

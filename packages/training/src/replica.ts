@@ -55,15 +55,10 @@ export class Replica {
       weight.dispose(); // the model's own copy of the values
       weight.read = () => this.parameters.weight(index);
     }
-    const kernels = new Set<number>();
-    for (const layer of layersOf(model)) {
-      if (layer.getClassName() === "Dropout") this.#tapDropout(layer, dropout);
-      if (!factoredLayers.includes(layer.name) || layer.weights.length < 2) continue;
-      const kernel = weights.indexOf(layer.weights[0]!);
-      this.#tapDense(layer, kernel);
-      kernels.add(kernel);
-    }
-    this.factoredKernels = kernels;
+    for (const layer of layersOf(model)) if (layer.getClassName() === "Dropout") this.#tapDropout(layer, dropout);
+    const kernels = factoredKernels(model, factoredLayers);
+    for (const [kernel, layer] of kernels) this.#tapDense(layer, kernel);
+    this.factoredKernels = new Set(kernels.keys());
     this.penalisedLayers = layersOf(model).filter((layer) => tf.tidy(() => layer.calculateLosses().length > 0));
   }
 
@@ -119,6 +114,12 @@ export class Replica {
       });
     };
   }
+}
+
+/** The kernels of those of the named Dense layers that have a bias: index among the weights → layer. */
+export function factoredKernels(model: tf.LayersModel, names: readonly string[]): Map<number, Layer> {
+  const layers = layersOf(model).filter(({ name, weights }) => names.includes(name) && weights.length > 1);
+  return new Map(layers.map((layer) => [model.weights.indexOf(layer.weights[0]!), layer]));
 }
 
 /** All layers of a model, those of models inside it included. */

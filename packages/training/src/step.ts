@@ -1,9 +1,9 @@
 /** One training step: batch → gradients → exchange → update. */
 
 import { tf } from "@lockstep/engine";
-import type { RunConfig, StepTask, StepTotals } from "@lockstep/run";
+import type { RunConfig, StepTotals } from "@lockstep/run";
 import type { Batches } from "./batches.ts";
-import { disposeContribution } from "./contribution.ts";
+import { type Contribution, disposeContribution } from "./contribution.ts";
 import type { Exchange } from "./exchange.ts";
 import { computeGradients } from "./gradients.ts";
 import { regularizerGradients } from "./regularizers.ts";
@@ -20,20 +20,23 @@ export interface StepContext {
 }
 
 /**
- * Takes one step. `beforeCommit` sees the sums of the whole batch before the update is applied; if it throws, the
+ * Takes one step with this worker's slices. `beforeCommit` sees the sums of the whole batch before the update is applied; if it throws, the
  * weights stay as they were. The time of a step runs from the end of one backward pass to the end of the next.
  */
 export async function takeStep(
   { config, replica, batches, exchange, clock }: StepContext,
-  { step, learningRate }: StepTask,
+  { step, learningRate, slices }: { step: number; learningRate: number; slices: number },
   beforeCommit: (totals: StepTotals) => void,
 ): Promise<void> {
   const { seed, maxRows, momentum, weightDecay } = config;
-  const batch = await batches.take(); // usually there already: it was asked for steps ago
-  clock.lap("data");
-  const contribution = await computeGradients(replica, batch, { seed, step, maxRows, clock });
+  const contributions: Contribution[] = [];
+  for (let slice = 0; slice < slices; slice++) {
+    const batch = await batches.take(); // usually there already: it was asked for steps ago
+    clock.lap("data");
+    contributions.push(await computeGradients(replica, batch, { seed, step, maxRows, clock }));
+  }
   const ms = clock.finish();
-  const update = await exchange.reduce(step, [contribution]); // waits for every slice of the step
+  const update = await exchange.reduce(step, contributions, ms); // waits for every slice of the step
   clock.lap("wait");
   try {
     beforeCommit({ samples: update.samples, lossSum: update.lossSum, correct: update.correct, ms });

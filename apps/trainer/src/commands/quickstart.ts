@@ -1,6 +1,5 @@
 /** `pnpm quickstart`: the whole AlexNet for CIFAR-10, trained on drawn shapes; a look at everything in minutes. */
-import { type MachineOptions, makeConfig } from "@lockstep/run";
-import { machineOptions } from "../program.ts";
+import { type MachineOptions, machineOptions, makeConfig } from "@lockstep/run";
 import { trainNew } from "./train.ts";
 
 export async function quickstart({ out, ...machine }: MachineOptions & { out?: string }): Promise<void> {

@@ -23,8 +23,11 @@ import {
   displayOn,
   expectNoRun,
   type GivenOptions,
+  givenRunOptions,
+  INTERRUPTED,
   latestCheckpoint,
   type MachineOptions,
+  machineOptions,
   makeConfig,
   makeSchedule,
   openRunFolder,
@@ -34,12 +37,21 @@ import {
   type RunFolder,
   readWeightsFile,
   resumeConfig,
+  watchInterrupts,
   writeJson,
 } from "@lockstep/run";
-import { Batches, localTeam, parameterValues, Replica, readState, writeTfjsModel } from "@lockstep/training";
-import { INTERRUPTED, watchInterrupts } from "../interrupts.ts";
-import { EVALUATION_ROWS, type PreparedRun, prepare, withAbsolutePaths } from "../prepare.ts";
-import { givenRunOptions, machineOptions } from "../program.ts";
+import {
+  Batches,
+  EVALUATION_ROWS,
+  localTeam,
+  type PreparedRun,
+  parameterValues,
+  prepare,
+  Replica,
+  readState,
+  withAbsolutePaths,
+  writeTfjsModel,
+} from "@lockstep/training";
 import { derivedOf, slowBackendLine, summaryOf } from "../summary.ts";
 
 export interface TrainOptions extends MachineOptions {
@@ -72,7 +84,7 @@ export async function trainNew(given: RunConfig, out: string | undefined, machin
   if (out !== undefined) expectNoRun(out);
   const config = withAbsolutePaths(given);
   const initial = config.initFrom === undefined ? undefined : readWeightsFile(config.initFrom);
-  const run = await prepare(config, machine);
+  const run = await prepare(config, machine, console.log);
   try {
     const { model } = run.loaded;
     const weights = initial ?? toStateDict(run.names, await initialWeights(model, config));
@@ -91,7 +103,11 @@ async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptio
   const checkpoint = latestCheckpoint(folder.checkpoints, console.warn);
   // A demand for one kind of device takes the place of the other kind's.
   const kept = machine.backend === undefined && machine.gpu === undefined ? saved : { threads: saved.threads };
-  const run = await prepare(withAbsolutePaths(resumeConfig(options, given)), machineOptions({ ...kept, ...machine }));
+  const run = await prepare(
+    withAbsolutePaths(resumeConfig(options, given)),
+    machineOptions({ ...kept, ...machine }),
+    console.log,
+  );
   try {
     const dict = (kind: "weight" | "velocity"): StateDict =>
       new Map(checkpoint.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, data: tensor[kind] }]));
@@ -123,7 +139,10 @@ async function runToEnd(run: PreparedRun, folder: RunFolder, { values, resumed }
   const factoredLayers = factorableLayers(loaded.model);
   const replica = new Replica(loaded.model, values, { factoredLayers, dropout: config.dropout });
   const evaluationRows = Math.min(EVALUATION_ROWS, maxRows ?? EVALUATION_ROWS);
-  const batches = new Batches(run.thread, schedule.tasksFrom(doneSteps, progress.endedSteps), evaluationRows);
+  const batches = new Batches(run.thread, schedule.tasksFrom(doneSteps, progress.endedSteps), {
+    evaluationRows,
+    sliceRows: config.sliceRows,
+  });
   const state = () => readState(replica, names);
   const team = localTeam({
     config: { ...config, maxRows },

@@ -24,8 +24,11 @@ export interface PreparedRun {
   thread: BatchThread;
 }
 
-export async function prepare(config: RunConfig, machine: MachineOptions): Promise<PreparedRun> {
-  const log = (line: string) => console.log(line);
+export async function prepare(
+  config: RunConfig,
+  machine: MachineOptions,
+  log: (line: string) => void,
+): Promise<PreparedRun> {
   const normalize = parseNormalize(config.normalize);
   const engine = await startEngine({ ...machine, log });
   const facts = datasetFacts(config.dataset);

@@ -1,0 +1,132 @@
+/** A coordinator: gathers the workers, then conducts the run. It needs no TensorFlow. */
+import type { GradientForm } from "@lockstep/gradient-sync";
+import {
+  type Checkpoint,
+  conduct,
+  type Derived,
+  type Display,
+  makeSchedule,
+  type ParameterState,
+  Recorder,
+  type RunConfig,
+  type RunFolder,
+  writeJson,
+} from "@lockstep/run";
+import { RemoteTeam } from "./remote-team.ts";
+import { listen, type Session } from "./sessions.ts";
+
+export interface CoordinatorOptions {
+  config: RunConfig;
+  /** How many workers the run waits for. */
+  workers: number;
+  host: string;
+  port: number;
+  /** Whether another port will do, if that one is taken. */
+  anyPort: boolean;
+  heartbeatMs: number;
+  folder: RunFolder;
+  display: Display;
+  /** Version of Lockstep. */
+  version: string;
+  /** What a resumed run goes on from. */
+  resumed?: Checkpoint | undefined;
+  /** Weights to begin with, for --init-from. */
+  state?: readonly ParameterState[] | undefined;
+  stopRequested: () => boolean;
+  /** Called once workers can connect. */
+  onListening: (port: number) => void;
+}
+
+/** @returns whether the schedule was done to its end */
+export async function coordinate(options: CoordinatorOptions): Promise<"finished" | "interrupted"> {
+  const { config, workers, host, port, anyPort, heartbeatMs, display } = options;
+  const sessions: Session[] = [];
+  let team: RemoteTeam | undefined;
+  const { promise: gathered, resolve: allHere } = promiseWithResolver();
+  const server = await listen({
+    host,
+    port,
+    anyPort,
+    heartbeatMs,
+    config: { ...config },
+    events: {
+      joined: (session) => {
+        const reason =
+          team !== undefined ? `The run has its ${workers} workers already.` : mismatch(sessions[0], session);
+        if (reason !== undefined) return reason;
+        sessions.push(session);
+        display.line(
+          `${session.hello.name} joined: ${session.hello.device}, ${session.hello.backend} (${sessions.length} of ${workers})`,
+        );
+        if (sessions.length === workers) allHere();
+        return undefined;
+      },
+      message: (session, message) => team?.take(session, message),
+      lost: (session, reason) => {
+        if (team !== undefined) return team.lose(session, reason);
+        sessions.splice(sessions.indexOf(session), 1);
+        display.line(`${session.hello.name} left: ${reason} (${sessions.length} of ${workers})`);
+      },
+    },
+  });
+  try {
+    options.onListening(server.port);
+    await gathered; // until all workers have built the model
+    const outcome = await runWith(sessions, options, (made) => (team = made));
+    team?.finish();
+    return outcome;
+  } finally {
+    await server.close();
+  }
+}
+
+async function runWith(sessions: Session[], options: CoordinatorOptions, made: (team: RemoteTeam) => void) {
+  const { config, folder, display, resumed, state, stopRequested } = options;
+  const { ready } = sessions[0]!;
+  const schedule = makeSchedule(config, ready);
+  const { modelName, inputShape, numClasses, classes, mean, std, trainSamples, validationSamples, testSamples } = ready;
+  const parameters = ready.tensors.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
+  const { stepsPerEpoch, steps } = schedule;
+  const derived: Derived = {
+    ...{ lockstep: options.version, modelName, parameters, inputShape, numClasses, classes, mean, std },
+    ...{ trainSamples, validationSamples, testSamples, stepsPerEpoch, steps },
+  };
+  writeJson(folder.config, { ...config, machine: {}, derived });
+  const forms = ready.factorable.map((can): GradientForm => (can && config.sync !== "dense" ? "factored" : "dense"));
+  const team = new RemoteTeam({
+    sessions,
+    forms,
+    wire: config.wire,
+    sliceRows: config.sliceRows,
+    state: resumed?.tensors ?? state,
+  });
+  made(team);
+  const recorder = new Recorder({
+    folder,
+    config,
+    schedule,
+    modelName,
+    classes,
+    display,
+    startedAt: new Date(),
+    resumed,
+  });
+  const [doneSteps, endedSteps] = [resumed?.step ?? 0, resumed?.progress.endedSteps ?? 0];
+  return conduct({ schedule, team, recorder, doneSteps, endedSteps, stopRequested });
+}
+
+/** What differs between two workers' ideas of the run; undefined if nothing does. */
+function mismatch(first: Session | undefined, other: Session): string | undefined {
+  if (first === undefined) return undefined;
+  const [a, b] = [first.ready, other.ready];
+  const field = (Object.keys(a) as (keyof typeof a)[]).find((key) => JSON.stringify(a[key]) !== JSON.stringify(b[key]));
+  if (field === undefined) return undefined;
+  const short = (value: unknown) => JSON.stringify(value).slice(0, 200);
+  return `Its ${field} is ${short(b[field])}, but ${first.hello.name} has ${short(a[field])}; give both the same model, data and version.`;
+}
+
+function promiseWithResolver(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = () => {};
+  const promise = new Promise<void>((done) => (resolve = done));
+  return { promise, resolve };
+}

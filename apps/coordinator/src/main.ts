@@ -1,0 +1,117 @@
+/** `pnpm coordinator`: gathers workers and conducts a run with them. */
+import { basename, extname } from "node:path";
+import { LockstepError } from "@lockstep/errors";
+import {
+  addRunOptions,
+  createRunFolder,
+  displayOn,
+  expectNoRun,
+  type GivenOptions,
+  givenRunOptions,
+  INTERRUPTED,
+  latestCheckpoint,
+  makeConfig,
+  openRunFolder,
+  type ParameterState,
+  parseRunFile,
+  type RunConfig,
+  readWeightsFile,
+  resumeConfig,
+  tidyArguments,
+  watchInterrupts,
+  wholeNumber,
+} from "@lockstep/run";
+import { Command, Option } from "commander";
+import packageJson from "../package.json" with { type: "json" };
+import { type CoordinatorOptions, coordinate } from "./coordinator.ts";
+
+type RunStart = Pick<CoordinatorOptions, "config" | "folder" | "resumed" | "state">;
+
+const DEFAULT_PORT = 7077;
+
+const program = addRunOptions(new Command("coordinator"))
+  .description("gather workers, and train one model with all of them")
+  .addOption(new Option("--workers <n>", "workers to wait for").argParser(wholeNumber).default(2))
+  .option("--host <address>", "where to listen; another than loopback opens the run to the network", "127.0.0.1")
+  .addOption(
+    new Option("--port <n>", `where to listen (default: ${DEFAULT_PORT}, or the next that is free)`).argParser(
+      wholeNumber,
+    ),
+  )
+  .addOption(
+    new Option("--heartbeat-ms <ms>", "a worker that is silent for three times this is lost")
+      .argParser(wholeNumber)
+      .default(1000),
+  )
+  .addOption(new Option("--resume <dir>", "continue the run in this folder").conflicts("out"))
+  .option("--out <dir>", "folder of the run (default: runs/<date>-<model>)");
+
+type Options = { workers: number; host: string; port?: number; heartbeatMs: number; resume?: string; out?: string };
+
+async function main(): Promise<void> {
+  program.parse(tidyArguments(["coordinator", ...process.argv.slice(2)]).slice(1), { from: "user" });
+  const options = program.opts<Options & Record<string, unknown>>();
+  const { workers, host, port, heartbeatMs, resume, out } = options;
+  const given = givenRunOptions(options);
+  const display = displayOn(process.stdout);
+  const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
+  const onListening = (at: number) => {
+    if (!["127.0.0.1", "::1", "localhost"].includes(host)) {
+      display.line(
+        `WARNING: anyone who reaches ${host}:${at} can join; there is no password yet. Use a network that you trust.`,
+      );
+    }
+    display.line(`waiting for ${workers} workers; on each of their machines, or here in other terminals:`);
+    display.line(`  pnpm worker --coordinator ws://${host}:${at}`);
+  };
+  const common = {
+    workers,
+    host,
+    port: port ?? DEFAULT_PORT,
+    anyPort: port === undefined,
+    heartbeatMs,
+    display,
+    onListening,
+  };
+  const start = resume === undefined ? newRun(makeConfig(given), out) : resumedRun(resume, given);
+  const outcome = await coordinate({
+    ...common,
+    ...start,
+    version: packageJson.version,
+    stopRequested: interrupts.requested,
+  });
+  interrupts.unwatch();
+  if (outcome === "interrupted") {
+    display.line(`stopped; continue with: pnpm coordinator --resume ${start.folder.dir}`);
+    process.exitCode = INTERRUPTED;
+  }
+}
+
+function newRun(config: RunConfig, out: string | undefined): RunStart {
+  if (out !== undefined) expectNoRun(out);
+  const state = config.initFrom === undefined ? undefined : withoutMomentum(readWeightsFile(config.initFrom));
+  return { config, folder: createRunFolder(out, basename(config.model, extname(config.model)), new Date()), state };
+}
+
+function resumedRun(dir: string, given: GivenOptions): RunStart {
+  const { folder, config } = openRunFolder(dir);
+  const { derived: _, machine: __, ...saved } = parseRunFile(config, folder.config);
+  return { config: resumeConfig(saved, given), folder, resumed: latestCheckpoint(folder.checkpoints, console.warn) };
+}
+
+function withoutMomentum(weights: ReturnType<typeof readWeightsFile>): ParameterState[] {
+  return [...weights].map(([name, { shape, data }]) => ({
+    name,
+    shape,
+    weight: data,
+    velocity: new Float32Array(data.length),
+  }));
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof LockstepError)) throw error;
+  console.error(`${error.code}: ${error.message}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,161 @@
+/** The workers' connections: a WebSocket server that takes them in, and one session for each. */
+import { once } from "node:events";
+import { LockstepError } from "@lockstep/errors";
+import {
+  type CoordinatorMessage,
+  decodeFromWorker,
+  encode,
+  MAX_MESSAGE_BYTES,
+  PROTOCOL_VERSION,
+  type WorkerMessage,
+} from "@lockstep/gradient-sync";
+import { type WebSocket, WebSocketServer } from "ws";
+
+type Hello = Extract<WorkerMessage, { type: "hello" }>;
+type Ready = Extract<WorkerMessage, { type: "ready" }>;
+
+/** A worker that has built the model of the run. */
+export interface Session {
+  workerId: number;
+  hello: Hello;
+  ready: Ready;
+  bytesUp: number;
+  bytesDown: number;
+  send(bytes: Buffer): void;
+}
+
+/** What happens to sessions. */
+export interface SessionEvents {
+  /** A worker said hello and built the model. @returns the reason why it cannot be taken, if it cannot */
+  joined(session: Session): string | undefined;
+  message(session: Session, message: WorkerMessage): void;
+  lost(session: Session, reason: string): void;
+}
+
+export interface SessionServer {
+  port: number;
+  close(): Promise<void>;
+}
+
+export interface SessionServerOptions {
+  host: string;
+  port: number;
+  /** Whether another port will do, if that one is taken. */
+  anyPort: boolean;
+  heartbeatMs: number;
+  /** Every option of the run. */
+  config: Record<string, unknown>;
+  events: SessionEvents;
+}
+
+/** @throws LockstepError ERR_LISTEN if the port is taken or not ours */
+export async function listen({
+  host,
+  port,
+  anyPort,
+  heartbeatMs,
+  config,
+  events,
+}: SessionServerOptions): Promise<SessionServer> {
+  const server = await openServer(host, port, anyPort);
+  let workersSeen = 0;
+  server.on("connection", (socket) => serve(socket, { workerId: workersSeen++, heartbeatMs, config, events }));
+  return {
+    port: (server.address() as { port: number }).port,
+    close: async () => {
+      for (const socket of server.clients) socket.close(1000);
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+async function openServer(host: string, port: number, anyPort: boolean): Promise<WebSocketServer> {
+  const server = new WebSocketServer({ host, port, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
+  try {
+    await once(server, "listening");
+    return server;
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === "EADDRINUSE" && anyPort && port < 65_535) return openServer(host, port + 1, true);
+    throw new LockstepError(
+      "ERR_LISTEN",
+      `Cannot listen on ${host}:${port} (${message}); choose another --port or --host.`,
+      { cause },
+    );
+  }
+}
+
+interface ServeOptions {
+  workerId: number;
+  heartbeatMs: number;
+  config: Record<string, unknown>;
+  events: SessionEvents;
+}
+
+/** States of a session: greeting (until hello), preparing (until ready), in (until the socket closes). */
+function serve(socket: WebSocket, { workerId, heartbeatMs, config, events }: ServeOptions): void {
+  let hello: Hello | undefined;
+  let session: Session | undefined;
+  let lastSeenMs = performance.now();
+
+  const sendMessage = (message: CoordinatorMessage) => socket.send(encode(message));
+  const refuse = (code: string, reason: string) => {
+    sendMessage({ type: "refused", code, reason });
+    socket.close(4000, code);
+  };
+  const silence = setInterval(() => {
+    if (performance.now() - lastSeenMs > 3 * heartbeatMs) socket.terminate();
+  }, heartbeatMs);
+
+  socket.on("message", (data: Buffer) => {
+    lastSeenMs = performance.now();
+    if (session !== undefined) session.bytesUp += data.length;
+    try {
+      take(decodeFromWorker(data));
+    } catch (error) {
+      if (!(error instanceof LockstepError)) throw error;
+      refuse(error.code, error.message);
+    }
+  });
+  socket.on("error", () => socket.terminate());
+  socket.on("close", () => {
+    clearInterval(silence);
+    if (session !== undefined) events.lost(session, "its connection closed");
+  });
+
+  function take(message: WorkerMessage): void {
+    if (message.type === "heartbeat") return;
+    if (message.type === "failed") refuse(message.code, message.reason);
+    else if (hello === undefined) greet(message);
+    else if (session === undefined) join(message, hello);
+    else events.message(session, message);
+  }
+
+  function greet(message: WorkerMessage): void {
+    if (message.type !== "hello") {
+      refuse("ERR_HANDSHAKE", `Expected hello first, got ${message.type}.`);
+    } else if (message.protocol !== PROTOCOL_VERSION) {
+      const remedy = "use the same version of Lockstep on all machines";
+      refuse("ERR_PROTOCOL", `Expected protocol ${PROTOCOL_VERSION}, got ${message.protocol}; ${remedy}.`);
+    } else {
+      hello = message;
+      sendMessage({ type: "welcome", workerId, heartbeatMs, config });
+    }
+  }
+
+  function join(message: WorkerMessage, greeting: Hello): void {
+    if (message.type !== "ready") {
+      refuse("ERR_HANDSHAKE", `Expected ready next, got ${message.type}.`);
+      return;
+    }
+    const joining: Session = { workerId, hello: greeting, ready: message, bytesUp: 0, bytesDown: 0, send };
+    const reason = events.joined(joining);
+    if (reason === undefined) session = joining;
+    else refuse("ERR_FINGERPRINT", reason);
+  }
+
+  function send(bytes: Buffer): void {
+    if (session !== undefined) session.bytesDown += bytes.length;
+    socket.send(bytes);
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * The worker's connection to its coordinator. The socket lives on another thread, so heartbeats go on, and chunks are
+ * sent and taken in, while this thread computes inside native code.
+ */
+import { startThread } from "@lockstep/dataset";
+import { LockstepError } from "@lockstep/errors";
+import type { CoordinatorMessage, WorkerMessage } from "@lockstep/gradient-sync";
+
+/** To the socket thread. */
+export type ToSocket =
+  | { type: "send"; message: WorkerMessage }
+  | { type: "heartbeat"; everyMs: number }
+  | { type: "close" };
+
+/** From the socket thread. */
+export type FromSocket =
+  | { type: "open" }
+  | { type: "message"; message: CoordinatorMessage }
+  | { type: "closed"; code: `ERR_${string}`; reason: string };
+
+export interface Connection {
+  send(message: WorkerMessage): void;
+  /** The next message of the coordinator. Rejects when the connection is closed and all that came is taken. */
+  receive(): Promise<CoordinatorMessage>;
+  heartbeat(everyMs: number): void;
+  close(): Promise<void>;
+}
+
+/** @throws LockstepError ERR_CONNECT if nobody answers at `url` */
+export async function connect(url: string): Promise<Connection> {
+  const thread = startThread("socket-thread", import.meta.url, { url });
+  const arrived: CoordinatorMessage[] = [];
+  let closed: Error | undefined;
+  let isOpen = false;
+  let wake = () => {};
+  const close = (error: Error) => {
+    closed ??= error;
+    wake();
+  };
+  thread.on("message", (from: FromSocket) => {
+    if (from.type === "closed") return close(new LockstepError(from.code, from.reason));
+    if (from.type === "open") isOpen = true;
+    else arrived.push(from.message);
+    wake();
+  });
+  thread.on("error", close);
+
+  const change = () => new Promise<void>((resolve) => (wake = resolve));
+  const post = (to: ToSocket, transfer: ArrayBuffer[] = []) => thread.postMessage(to, transfer);
+  while (!isOpen && closed === undefined) await change();
+  if (closed !== undefined) {
+    await thread.terminate();
+    throw closed;
+  }
+  return {
+    send: (message) => post({ type: "send", message }, "data" in message ? [message.data.buffer as ArrayBuffer] : []),
+    heartbeat: (everyMs) => post({ type: "heartbeat", everyMs }),
+    async receive() {
+      while (arrived.length === 0 && closed === undefined) await change();
+      const message = arrived.shift();
+      if (message === undefined) throw closed!;
+      return message;
+    },
+    async close() {
+      post({ type: "close" });
+      while (closed === undefined) await change();
+      await thread.terminate();
+    },
+  };
+}

@@ -1,0 +1,10 @@
+/** What both ends must agree on, and how far either lets the other go. */
+
+/** Raised whenever a message changes its meaning. */
+export const PROTOCOL_VERSION = 1;
+
+/** Payload of a chunk: small enough for heartbeats to come between, large enough to cost little. */
+export const CHUNK_BYTES = 2 ** 20;
+
+/** The largest message that is taken: a chunk and what surrounds it, or the topology of a model. */
+export const MAX_MESSAGE_BYTES = 4 * 2 ** 20;

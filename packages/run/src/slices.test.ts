@@ -1,0 +1,48 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { planSlices } from "./slices.ts";
+
+describe("planSlices", () => {
+  test("32 samples over three workers, written out", () => {
+    expect(planSlices(64, 96, 3)).toEqual([
+      { slice: 0, worker: 0, start: 64, end: 74 },
+      { slice: 1, worker: 1, start: 74, end: 85 },
+      { slice: 2, worker: 2, start: 85, end: 96 },
+    ]);
+  });
+
+  test("with fixed rows the slices are the same for any number of workers", () => {
+    const ranges = (workers: number) =>
+      planSlices(0, 70, workers, 16).map(({ slice, start, end }) => [slice, start, end]);
+    expect(ranges(1)).toEqual([
+      [0, 0, 16],
+      [1, 16, 32],
+      [2, 32, 48],
+      [3, 48, 64],
+      [4, 64, 70],
+    ]);
+    for (const workers of [2, 3, 5, 9]) expect(ranges(workers)).toEqual(ranges(1));
+  });
+
+  test("covers each sample once, in slice order, each worker's slices together", () => {
+    const whole = fc.integer({ min: 1, max: 200 });
+    fc.assert(
+      fc.property(
+        fc.nat(500),
+        whole,
+        fc.integer({ min: 1, max: 9 }),
+        fc.option(whole, { nil: undefined }),
+        (start, samples, workers, rows) => {
+          const slices = planSlices(start, start + samples, workers, rows);
+          expect(slices.map(({ slice }) => slice)).toEqual(slices.map((_, index) => index));
+          expect(slices.flatMap(({ start, end }) => Array.from({ length: end - start }, (_, i) => start + i))).toEqual(
+            Array.from({ length: samples }, (_, i) => start + i),
+          );
+          const order = slices.map(({ worker }) => worker);
+          expect(order).toEqual([...order].sort((a, b) => a - b));
+          expect(order.every((worker) => worker < workers)).toBe(true);
+        },
+      ),
+    );
+  });
+});

@@ -1,0 +1,150 @@
+/** A coordinator and its workers, as processes, on loopback: what comes out is what one machine computes. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readMetrics } from "@lockstep/run";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Finished, run, start, tinyModel } from "./program.ts";
+
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "lockstep-distributed-"));
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+// A batch that divides evenly by no number of workers here, with dropout and augmentation.
+const training = [
+  "--model",
+  tinyModel,
+  "--dataset",
+  "shapes",
+  "--batch-size",
+  "250",
+  "--lr",
+  "0.05",
+  "--augment",
+  "flip-crop",
+];
+const steps = (out: string) => readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type === "step");
+
+/** Runs a coordinator with `workers` worker processes to its end. */
+async function together(workers: number, options: string[], out: string): Promise<Finished[]> {
+  const coordinator = start(["coordinator", "--workers", String(workers), ...training, ...options, "--out", out]);
+  await coordinator.prints("pnpm worker --coordinator");
+  const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+  const names = Array.from({ length: workers }, (_, i) => `worker-${i}`);
+  const finished = names.map((name) => run(["worker", "--coordinator", url, "--threads", "1", "--name", name]));
+  return [await coordinator.finished, ...(await Promise.all(finished))];
+}
+
+const alone = (options: string[], out: string) =>
+  run(["train", ...training, ...options, "--threads", "1", "--out", out]);
+
+describe("workers over sockets", () => {
+  const fixed = ["--slice-rows", "60", "--max-steps", "20"];
+
+  test("with fixed slices, three give the bits of one: losses, weights, evaluation", async () => {
+    const [one, three] = [join(dir, "one"), join(dir, "three")];
+    expect((await alone(fixed, one)).status).toBe(0);
+    for (const { status, stderr } of await together(3, fixed, three)) expect([status, stderr]).toEqual([0, ""]);
+
+    expect(steps(three).map(({ loss }) => loss)).toEqual(steps(one).map(({ loss }) => loss));
+    // Evaluations are exact to the sample; their losses are sums of other batches, so they may round otherwise.
+    const rest = (out: string) => readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type !== "step");
+    for (const [index, row] of rest(three).entries()) {
+      const same = rest(one)[index]!;
+      if (row.type === "test" && same.type === "test")
+        expect([row.accuracy, row.samples]).toEqual([same.accuracy, 2000]);
+      else if (row.type === "epoch" && same.type === "epoch") {
+        expect([row.trainLoss, row.evalAccuracy]).toEqual([same.trainLoss, same.evalAccuracy]);
+        expect(row.evalLoss).toBeCloseTo(same.evalLoss!, 5);
+      } else expect(row.type).toBe(same.type);
+    }
+    const weights = (out: string) => readFileSync(join(out, "Tiny.safetensors"));
+    expect(weights(three).equals(weights(one))).toBe(true);
+    for (const { workers, slices, samples } of steps(three)) {
+      expect(slices).toBe(5);
+      expect(workers!.reduce((sum, worker) => sum + worker.samples, 0)).toBe(samples);
+    }
+  });
+
+  test("with one slice a worker, two give the losses of one but for rounding", async () => {
+    const [one, two] = [join(dir, "free-one"), join(dir, "free-two")];
+    expect((await alone(["--max-steps", "15", "--no-test"], one)).status).toBe(0);
+    await together(2, ["--max-steps", "15", "--no-test"], two);
+    expect(steps(two).length).toBe(15);
+    for (const [index, { loss }] of steps(two).entries()) {
+      expect(Math.abs(loss - steps(one)[index]!.loss)).toBeLessThan(1e-4 * Math.max(1, loss));
+    }
+  });
+
+  test("dense gradients give what factors give, with more bytes; bf16 halves them", async () => {
+    const outs = new Map<string, string>();
+    for (const [name, options] of [
+      ["dense", ["--sync", "dense"]],
+      ["factored", []],
+      ["bf16", ["--wire", "bf16"]],
+    ] as const) {
+      outs.set(name, join(dir, name));
+      await together(2, ["--max-steps", "6", "--no-test", ...options], join(dir, name));
+    }
+    const rows = (name: string) => steps(outs.get(name)!);
+    for (const [index, { loss }] of rows("dense").entries()) expect(loss).toBeCloseTo(rows("factored")[index]!.loss, 5);
+    for (const [index, { loss }] of rows("bf16").entries()) expect(loss).toBeCloseTo(rows("factored")[index]!.loss, 2);
+    const bytesUp = (name: string) => rows(name)[3]!.workers![0]!.bytesUp;
+    expect(bytesUp("bf16") / bytesUp("factored")).toBeCloseTo(0.5, 1);
+    expect(bytesUp("dense")).not.toBe(bytesUp("factored"));
+  });
+
+  test("a run that was stopped goes on from its checkpoint, with the losses of one that never stopped", async () => {
+    const out = join(dir, "stopped");
+    await together(2, ["--slice-rows", "60", "--max-steps", "8", "--no-test"], out);
+    const coordinator = start(["coordinator", "--resume", out, "--max-steps", "20"]);
+    await coordinator.prints("pnpm worker --coordinator");
+    const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+    await Promise.all([1, 2].map(() => run(["worker", "--coordinator", url, "--threads", "1"])));
+    expect((await coordinator.finished).status).toBe(0);
+    expect(steps(out).map(({ loss }) => loss)).toEqual(steps(join(dir, "one")).map(({ loss }) => loss));
+  });
+});
+
+describe("what can go wrong", () => {
+  test("nobody listens", async () => {
+    const { status, stderr } = await run(["worker", "--coordinator", "ws://127.0.0.1:1"]);
+    expect(stderr).toContain("ERR_CONNECT: Nobody answers at ws://127.0.0.1:1");
+    expect(status).toBe(1);
+  });
+
+  test("a port that is taken is refused if it was demanded, else the next one serves", async () => {
+    const squatter = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => squatter.once("listening", resolve));
+    const { port } = squatter.address() as { port: number };
+    const { status, stderr } = await run([
+      "coordinator",
+      ...training,
+      "--port",
+      String(port),
+      "--out",
+      join(dir, "squat"),
+    ]);
+    expect(stderr).toContain(`ERR_LISTEN: Cannot listen on 127.0.0.1:${port}`);
+    expect(status).toBe(1);
+    squatter.close();
+  });
+
+  test("a worker that is killed ends the run with its name, and the run's folder stays", async () => {
+    const out = join(dir, "killed");
+    const coordinator = start(["coordinator", "--workers", "2", ...training, "--num-epochs", "50", "--out", out]);
+    await coordinator.prints("pnpm worker --coordinator");
+    const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+    const workers = ["a", "b"].map((name) => start(["worker", "--coordinator", url, "--threads", "1", "--name", name]));
+    await coordinator.prints("[Epoch   1]");
+    workers[1]!.child.kill("SIGKILL");
+    const { status, stderr } = await coordinator.finished;
+    expect(stderr).toContain("ERR_WORKER_LOST: Worker b was lost: its connection closed.");
+    expect(status).toBe(1);
+    expect((await workers[0]!.finished).stderr).toContain("ERR_DISCONNECTED: The coordinator closed the connection.");
+    expect(steps(out).length).toBeGreaterThanOrEqual(32);
+  });
+});
