@@ -148,3 +148,22 @@ describe("what can go wrong", () => {
     expect(steps(out).length).toBeGreaterThanOrEqual(32);
   });
 });
+
+describe("pnpm verify", () => {
+  test("proves that three workers give the bits of one, and prints both losses of each step", async () => {
+    const small = ["--model", tinyModel, "--batch-size", "50", "--max-steps", "5"];
+    const { status, stdout, stderr } = await run(["verify", "--workers", "3", ...small]);
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(/^ {3}4 +(\d\.\d{9}) +\1 {2}equal$/m);
+    expect(stdout).toContain("verified: all weights are equal, bit for bit");
+  });
+
+  test("holds for AlexNet too, and with free slices within the tolerance", async () => {
+    const alexnet = await run(["verify", "--workers", "2", "--max-steps", "2", "--batch-size", "16"]);
+    expect(alexnet.stdout).toContain("verified: all weights are equal, bit for bit");
+    const free = ["--free-slices", "--model", tinyModel, "--batch-size", "32", "--max-steps", "20"];
+    const { stdout, stderr } = await run(["verify", "--workers", "3", ...free]);
+    expect(stderr).toBe("");
+    expect(stdout).toMatch(/^verified/m);
+  });
+});

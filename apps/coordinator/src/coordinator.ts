@@ -5,6 +5,7 @@ import {
   conduct,
   type Derived,
   type Display,
+  holdRunFolder,
   makeSchedule,
   type ParameterState,
   Recorder,
@@ -33,6 +34,8 @@ export interface CoordinatorOptions {
   /** Weights to begin with, for --init-from. */
   state?: readonly ParameterState[] | undefined;
   stopRequested: () => boolean;
+  /** Rejects when the workers that are waited for cannot come. @default they always can */
+  workersFailed?: Promise<never>;
   /** Called once workers can connect. */
   onListening: (port: number) => void;
 }
@@ -42,6 +45,7 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
   const { config, workers, host, port, anyPort, heartbeatMs, display } = options;
   const sessions: Session[] = [];
   let team: RemoteTeam | undefined;
+  const letGo = holdRunFolder(options.folder);
   const { promise: gathered, resolve: allHere } = promiseWithResolver();
   const server = await listen({
     host,
@@ -71,11 +75,12 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
   });
   try {
     options.onListening(server.port);
-    await gathered; // until all workers have built the model
+    await Promise.race([gathered, ...(options.workersFailed ? [options.workersFailed] : [])]); // all have built the model
     const outcome = await runWith(sessions, options, (made) => (team = made));
     team?.finish();
     return outcome;
   } finally {
+    letGo();
     await server.close();
   }
 }

@@ -1,31 +1,18 @@
-/** `pnpm coordinator`: gathers workers and conducts a run with them. */
-import { basename, extname } from "node:path";
 import { LockstepError } from "@lockstep/errors";
 import {
   addRunOptions,
-  createRunFolder,
   displayOn,
-  expectNoRun,
-  type GivenOptions,
   givenRunOptions,
   INTERRUPTED,
-  latestCheckpoint,
   makeConfig,
-  openRunFolder,
-  type ParameterState,
-  parseRunFile,
-  type RunConfig,
-  readWeightsFile,
-  resumeConfig,
   tidyArguments,
   watchInterrupts,
   wholeNumber,
 } from "@lockstep/run";
 import { Command, Option } from "commander";
 import packageJson from "../package.json" with { type: "json" };
-import { type CoordinatorOptions, coordinate } from "./coordinator.ts";
-
-type RunStart = Pick<CoordinatorOptions, "config" | "folder" | "resumed" | "state">;
+import { coordinate } from "./coordinator.ts";
+import { newRun, resumedRun } from "./run-start.ts";
 
 const DEFAULT_PORT = 7077;
 
@@ -85,27 +72,6 @@ async function main(): Promise<void> {
     display.line(`stopped; continue with: pnpm coordinator --resume ${start.folder.dir}`);
     process.exitCode = INTERRUPTED;
   }
-}
-
-function newRun(config: RunConfig, out: string | undefined): RunStart {
-  if (out !== undefined) expectNoRun(out);
-  const state = config.initFrom === undefined ? undefined : withoutMomentum(readWeightsFile(config.initFrom));
-  return { config, folder: createRunFolder(out, basename(config.model, extname(config.model)), new Date()), state };
-}
-
-function resumedRun(dir: string, given: GivenOptions): RunStart {
-  const { folder, config } = openRunFolder(dir);
-  const { derived: _, machine: __, ...saved } = parseRunFile(config, folder.config);
-  return { config: resumeConfig(saved, given), folder, resumed: latestCheckpoint(folder.checkpoints, console.warn) };
-}
-
-function withoutMomentum(weights: ReturnType<typeof readWeightsFile>): ParameterState[] {
-  return [...weights].map(([name, { shape, data }]) => ({
-    name,
-    shape,
-    weight: data,
-    velocity: new Float32Array(data.length),
-  }));
 }
 
 try {

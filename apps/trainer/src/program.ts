@@ -10,6 +10,9 @@ export function makeProgram(): Command {
 
   addMachineOptions(addRunOptions(program.command("train")))
     .description("train a model on this machine")
+    .addOption(
+      new Option("--workers <n>", "processes to compute with, on this machine (default: 1)").argParser(wholeNumber),
+    )
     .option("--out <dir>", "folder of the run (default: runs/<date>-<model>)")
     .addOption(new Option("--resume <dir>", "continue the run in this folder, with its saved options").conflicts("out"))
     .addOption(
@@ -36,6 +39,12 @@ export function makeProgram(): Command {
     .requiredOption("--run <dir>", "folder of the run")
     .argument("<image...>", "files to classify")
     .action(async (images, options) => (await import("./commands/predict.ts")).predict(images, options));
+
+  addMachineOptions(addRunOptions(program.command("verify")))
+    .description("train with one worker and with several, and compare: losses step by step, and every weight")
+    .addOption(new Option("--workers <n>", "how many are compared with one").argParser(wholeNumber).default(3))
+    .option("--free-slices", "let the slices follow the workers, and allow for rounding")
+    .action(async (options) => (await import("./commands/verify.ts")).verify(options));
 
   program
     .command("export")

@@ -23,6 +23,7 @@ export function derivedOf({
   return {
     lockstep: version,
     modelName: loaded.name,
+    ...(loaded.spec && { spec: loaded.spec }),
     parameters: names.reduce((total, { torchShape }) => total + torchShape.reduce((a, b) => a * b, 1), 0),
     inputShape: loaded.inputShape,
     numClasses: loaded.numClasses,
@@ -66,5 +67,5 @@ export function summaryOf(config: RunConfig, derived: Derived, { dir }: RunFolde
 
 /** Said where training is slow; the line of progress after two steps tells how slow. */
 export function slowBackendLine(backend: string): string {
-  return `the ${backend} backend is many times slower than native TensorFlow (\`pnpm doctor\` says what is missing); after two steps it is known how long it will take`;
+  return `the ${backend} backend is many times slower than native TensorFlow (\`pnpm run doctor\` says what is missing); after two steps it is known how long it will take`;
 }

@@ -87,7 +87,7 @@ describe.runIf(onLinuxX64)("a machine with a GPU", () => {
     expect(engine.passedOver[0]).toEqual({
       backend: "native",
       reason: "NVIDIA H200 is not used, for want of a TensorFlow with CUDA that works.",
-      remedy: "`--gpu`, or `pnpm doctor --fix`, downloads one (about 3 GB).",
+      remedy: "`--gpu`, or `pnpm run doctor --fix`, downloads one (about 3 GB).",
     });
   });
 

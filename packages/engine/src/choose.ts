@@ -79,7 +79,7 @@ export async function chooseEngine(options: EngineOptions, { install }: { instal
       passOver(name)(error);
     }
   }
-  throw new LockstepError("ERR_NO_BACKEND", "No backend of TensorFlow.js starts here. `pnpm doctor` tells more.");
+  throw new LockstepError("ERR_NO_BACKEND", "No backend of TensorFlow.js starts here. `pnpm run doctor` tells more.");
 }
 
 type Started = Pick<Engine, "device" | "libraryVersion" | "threads">;

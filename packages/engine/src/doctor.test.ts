@@ -21,7 +21,7 @@ describe.runIf(onLinuxX64)("the doctor", () => {
       ok: false,
       value: "not usable",
       problem: "TensorFlow is not installed.",
-      remedy: "`pnpm doctor --fix` does it.",
+      remedy: "`pnpm run doctor --fix` does it.",
     });
     expect(check(report, "backend wasm")).toMatchObject({ ok: true, value: expect.stringMatching(/^4\.22\.0 on /) });
     expect(check(report, "threads")?.value).toBe("1");
@@ -55,7 +55,10 @@ describe.runIf(onLinuxX64)("the doctor", () => {
     fakeProgram(emptyMachine(), "nvidia-smi", `console.log("0, GPU-aaaa, NVIDIA H200, 570.86.15, 143771")`);
     const report = await inspectMachine();
     expect(check(report, "NVIDIA driver")?.value).toBe("570.86.15 (0: NVIDIA H200, 140 GiB)");
-    expect(check(report, "CUDA")).toMatchObject({ ok: false, remedy: "`pnpm doctor --fix` downloads it, about 3 GB." });
+    expect(check(report, "CUDA")).toMatchObject({
+      ok: false,
+      remedy: "`pnpm run doctor --fix` downloads it, about 3 GB.",
+    });
   });
 
   test("reports in plain data", async () => {

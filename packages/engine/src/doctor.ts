@@ -115,7 +115,7 @@ async function cudaCheck(fix: boolean, log: (line: string) => void): Promise<Che
     const found = cachedWheel("cuda") ?? (await pythonsCudaLibtensorflow());
     const library = found ?? (fix ? await installCudaWheels(log) : undefined);
     if (library === undefined) {
-      const remedy = "`pnpm doctor --fix` downloads it, about 3 GB.";
+      const remedy = "`pnpm run doctor --fix` downloads it, about 3 GB.";
       return bad("CUDA", "not installed", "TensorFlow for the GPU is not installed.", remedy);
     }
     await requireCudaLibraries(library);

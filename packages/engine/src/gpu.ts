@@ -130,6 +130,6 @@ export async function requireCudaLibraries(library: Libtensorflow): Promise<void
     `${dirname(library.file)} cannot use the GPU: ${missing.join(", ")} ${missing.length > 1 ? "are" : "is"} missing.`,
     missing.includes("libcuda.so.1")
       ? "libcuda.so.1 belongs to the NVIDIA driver: install it, or start the container with its GPUs."
-      : "`pip install tensorflow[and-cuda]` installs them; `pnpm doctor --fix` brings a TensorFlow that has them.",
+      : "`pip install tensorflow[and-cuda]` installs them; `pnpm run doctor --fix` brings a TensorFlow that has them.",
   );
 }

@@ -149,7 +149,9 @@ async function firstThatLoads(ways: Way[], log: (line: string) => void, passOver
   }
   const last = obstacles.pop();
   obstacles.forEach(passOver);
-  throw last ?? new Unavailable("ERR_NO_LIBTENSORFLOW", "TensorFlow is not installed.", "`pnpm doctor --fix` does it.");
+  throw (
+    last ?? new Unavailable("ERR_NO_LIBTENSORFLOW", "TensorFlow is not installed.", "`pnpm run doctor --fix` does it.")
+  );
 }
 
 /** CUDA looks at its environment when the library loads. Afterwards it is as the user had it, for child processes. */
@@ -166,7 +168,7 @@ function showingOnly(gpu: Gpu | undefined, load: () => void): void {
 }
 
 function noCuda({ name }: Gpu): Unavailable {
-  const remedy = "`--gpu`, or `pnpm doctor --fix`, downloads one (about 3 GB).";
+  const remedy = "`--gpu`, or `pnpm run doctor --fix`, downloads one (about 3 GB).";
   return new Unavailable("ERR_NO_CUDA", `${name} is not used, for want of a TensorFlow with CUDA that works.`, remedy);
 }
 

@@ -82,7 +82,7 @@ export function latestCheckpoint(dir: string, warn: (message: string) => void): 
     }
   }
   const found = steps.length === 0 ? "none" : `${steps.length}, none of which can be read`;
-  const text = `Expected a checkpoint in ${dir}, found ${found}. Start a new run: this one has no state to go on from.`;
+  const text = `Expected a checkpoint in ${dir}, found ${found}. Start a new run: this one has no state to go on from. If best.safetensors is there, --init-from can begin with its weights.`;
   throw new LockstepError("ERR_NO_CHECKPOINT", text);
 }
 

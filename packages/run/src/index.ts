@@ -19,7 +19,7 @@ export { writePth } from "./pth.ts";
 export { Recorder } from "./recorder.ts";
 export { makeReport } from "./report.ts";
 export { type Derived, type MachineOptions, parseRunFile, type RunFile } from "./run-file.ts";
-export { createRunFolder, expectNoRun, openRunFolder, type RunFolder, writeJson } from "./run-folder.ts";
+export { createRunFolder, expectNoRun, holdRunFolder, openRunFolder, type RunFolder, writeJson } from "./run-folder.ts";
 export { type NamedTensor, readSafetensors, writeSafetensors } from "./safetensors.ts";
 export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule.ts";
 export type { PlannedSlice } from "./slices.ts";

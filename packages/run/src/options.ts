@@ -103,7 +103,7 @@ export const runOptions = {
   }),
   lrSchedule: option({
     flags: "--lr-schedule <name>",
-    help: "constant; step (a tenth after half of the steps, a hundredth after three quarters); cosine (to 0)",
+    help: "over the steps of --num-epochs: constant; step (a tenth after half of them, a hundredth after three quarters); cosine (to 0)",
     expected: "constant, step or cosine",
     schema: z.enum(["constant", "step", "cosine"]),
     default: "constant" as const,

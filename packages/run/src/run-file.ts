@@ -11,6 +11,8 @@ const derivedSchema = z.strictObject({
   /** Names files: `<modelName>.safetensors`. */
   modelName: z.string(),
   parameters: count,
+  /** The layers, if the model is a spec: a resume must find the same. */
+  spec: z.unknown().optional(),
   /** [height, width, channels] */
   inputShape: z.tuple([count, count, count]),
   numClasses: count,

@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, statSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createRunFolder, openRunFolder, writeJson } from "./run-folder.ts";
+import { createRunFolder, holdRunFolder, openRunFolder, writeJson } from "./run-folder.ts";
 
 const now = new Date(2026, 10, 3, 9, 30);
 const before = process.cwd();
@@ -54,4 +55,17 @@ describe("run folder", () => {
     expect(openRunFolder("a").config).toEqual({ lr: 0.1 });
     expect(openRunFolder("a").folder.metrics).toBe("a/metrics.jsonl");
   });
+});
+
+test("a folder that another running process holds is refused; one that a dead process held is taken over", () => {
+  const folder = createRunFolder(join(dir, "held"), "m", new Date());
+  const path = join(folder.dir, "run.pid");
+  writeFileSync(path, `${process.ppid}\n`);
+  expect(() => holdRunFolder(folder)).toThrow(`Process ${process.ppid} is writing to ${folder.dir}.`);
+  const { pid } = spawnSync("true");
+  writeFileSync(path, `${pid}\n`);
+  const letGo = holdRunFolder(folder);
+  expect(readFileSync(path, "utf8")).toBe(`${process.pid}\n`);
+  letGo();
+  expect(existsSync(path)).toBe(false);
 });

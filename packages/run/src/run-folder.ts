@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
-import { writeTextAtomically } from "./write-file.ts";
+import { makeFolders, writeTextAtomically } from "./write-file.ts";
 
 export interface RunFolder {
   dir: string;
@@ -65,6 +65,31 @@ export function removeResults(folder: RunFolder, modelName: string): void {
 }
 
 /**
+ * Keeps other processes from writing to a run's folder while this one does.
+ *
+ * @returns what lets go of it again
+ * @throws LockstepError ERR_RUN_BUSY if another process holds it
+ */
+export function holdRunFolder({ dir }: RunFolder): () => void {
+  const path = join(dir, "run.pid");
+  const holder = existsSync(path) ? Number(readFileSync(path, "utf8")) : undefined;
+  if (holder !== undefined && holder !== process.pid && isRunning(holder)) {
+    const text = `Process ${holder} is writing to ${dir}. Wait for it or stop it; if it is no training, delete ${path}.`;
+    throw new LockstepError("ERR_RUN_BUSY", text);
+  }
+  writeTextAtomically(path, `${process.pid}\n`);
+  return () => rmSync(path, { force: true });
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0); // asks only whether it is there
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM"; // there, but somebody else's
+  }
+}
+
+/**
  * Finds out early whether `--out` can be a new run's folder.
  *
  * @throws LockstepError ERR_RUN_EXISTS
@@ -96,13 +121,13 @@ function runFolder(dir: string): RunFolder {
 
 function makeFolder(out: string): string {
   expectNoRun(out);
-  mkdirSync(out, { recursive: true });
+  makeFolders(out);
   return out;
 }
 
 /** Two runs that start at once get two folders, since only one of them can make each. */
 function makeNewFolder(wanted: string): string {
-  mkdirSync("runs", { recursive: true });
+  makeFolders("runs");
   for (let number = 1; ; number++) {
     const dir = number === 1 ? wanted : `${wanted}-${number}`;
     try {

@@ -21,7 +21,7 @@ import { LockstepError } from "@lockstep/errors";
 export function writeFileAtomically(path: string, chunks: readonly Uint8Array[]): void {
   const temporary = `${path}.tmp`;
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolders(dirname(path));
     writeFlushed(temporary, chunks);
     renameSync(temporary, path);
     flushFolder(dirname(path));
@@ -29,6 +29,16 @@ export function writeFileAtomically(path: string, chunks: readonly Uint8Array[])
     if (existsSync(temporary)) rmSync(temporary);
     throw explainWriteError(path, chunks, error);
   }
+}
+
+/**
+ * Makes a folder and those above it. Node's own recursive way never ends where a folder can't be made in one that
+ * exists, such as /proc.
+ */
+export function makeFolders(path: string): void {
+  if (existsSync(path)) return;
+  makeFolders(dirname(path));
+  mkdirSync(path);
 }
 
 /** Like `writeFileAtomically`, for text in UTF-8. */

@@ -35,6 +35,7 @@ export async function takeStep(
     clock.lap("data");
     contributions.push(await computeGradients(replica, batch, { seed, step, maxRows, clock }));
   }
+  clock.lap("backward"); // with putting the sums in order
   const ms = clock.finish();
   const update = await exchange.reduce(step, contributions, ms); // waits for every slice of the step
   clock.lap("wait");

@@ -1,4 +1,4 @@
-/** `pnpm doctor`: what this machine can do, what is missing, and how to get it. */
+/** `pnpm run doctor`: what this machine can do, what is missing, and how to get it. */
 import { cifar10Files, defaultDataDir } from "@lockstep/dataset";
 import { type Check, inspectMachine } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
@@ -17,7 +17,7 @@ function datasetCheck(): Check {
   try {
     if (cifar10Files(dir) !== undefined) return { name, ok: true, value: `CIFAR-10 in ${dir}` };
     const remedy = "`pnpm train` downloads it (170 MB); --data-dir names files elsewhere; --dataset shapes needs none";
-    return { name, ok: true, value: `CIFAR-10 is not in ${dir}: ${remedy}` };
+    return { name, ok: true, value: `CIFAR-10 is not fetched yet: ${remedy}` };
   } catch (error) {
     if (!(error instanceof LockstepError)) throw error;
     return { name, ok: false, value: `CIFAR-10 in ${dir} is damaged`, problem: error.message };

@@ -6,6 +6,7 @@
  *   pnpm train --resume runs/try --max-steps 400
  */
 import { basename, extname } from "node:path";
+import { newRun, resumedRun } from "@lockstep/coordinator";
 import { LockstepError } from "@lockstep/errors";
 import {
   describeModel,
@@ -24,6 +25,7 @@ import {
   expectNoRun,
   type GivenOptions,
   givenRunOptions,
+  holdRunFolder,
   INTERRUPTED,
   latestCheckpoint,
   type MachineOptions,
@@ -53,19 +55,26 @@ import {
   writeTfjsModel,
 } from "@lockstep/training";
 import { derivedOf, slowBackendLine, summaryOf } from "../summary.ts";
+import { trainTogether } from "./train-together.ts";
 
 export interface TrainOptions extends MachineOptions {
   out?: string;
   resume?: string;
   describe?: boolean;
+  /** Processes that compute. @default 1, this one */
+  workers?: number;
 }
 
 export async function train(options: TrainOptions & Record<string, unknown>): Promise<void> {
-  const { out, resume, describe } = options;
+  const { out, resume, describe, workers = 1 } = options;
   const given = givenRunOptions(options);
   const machine = machineOptions(options);
+  if (workers === 0) throw new LockstepError("ERR_OPTION", "Expected --workers to be at least 1, got 0.");
   if (describe === true) await describeLayers(makeConfig(given));
-  else if (resume !== undefined) await resumeRun(resume, given, machine);
+  else if (workers > 1) {
+    const start = resume === undefined ? newRun(withAbsolutePaths(makeConfig(given)), out) : resumedRun(resume, given);
+    await trainTogether(workers, start, machine);
+  } else if (resume !== undefined) await resumeRun(resume, given, machine);
   else await trainNew(makeConfig(given), out, machine);
 }
 
@@ -99,7 +108,7 @@ export async function trainNew(given: RunConfig, out: string | undefined, machin
 /** Goes on from the last checkpoint of a run, mid-epoch if it was taken there. */
 async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptions): Promise<void> {
   const { folder, config } = openRunFolder(dir);
-  const { derived: _, machine: saved, ...options } = parseRunFile(config, folder.config);
+  const { derived, machine: saved, ...options } = parseRunFile(config, folder.config);
   const checkpoint = latestCheckpoint(folder.checkpoints, console.warn);
   // A demand for one kind of device takes the place of the other kind's.
   const kept = machine.backend === undefined && machine.gpu === undefined ? saved : { threads: saved.threads };
@@ -109,6 +118,7 @@ async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptio
     console.log,
   );
   try {
+    expectSameModel(run, derived.spec);
     const dict = (kind: "weight" | "velocity"): StateDict =>
       new Map(checkpoint.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, data: tensor[kind] }]));
     const values = parameterValues(run.loaded.model, run.names, dict("weight"), dict("velocity"));
@@ -128,6 +138,7 @@ async function runToEnd(run: PreparedRun, folder: RunFolder, { values, resumed }
   const { step: doneSteps, progress } = resumed ?? { step: 0, progress: { endedSteps: 0 } };
   const schedule = makeSchedule(config, run.thread.meta);
   expectStepsLeft(schedule.steps, doneSteps);
+  const letGo = holdRunFolder(folder);
   const display = displayOn(process.stdout);
   const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
   const derived = derivedOf({ loaded, names, meta: run.thread.meta, schedule });
@@ -182,7 +193,16 @@ async function runToEnd(run: PreparedRun, folder: RunFolder, { values, resumed }
     display.close();
     interrupts.unwatch();
     replica.dispose();
+    letGo();
   }
+}
+
+function expectSameModel({ config, loaded }: PreparedRun, savedSpec: unknown): void {
+  if (savedSpec === undefined || JSON.stringify(savedSpec) === JSON.stringify(loaded.spec)) return;
+  throw new LockstepError(
+    "ERR_MODEL_CHANGED",
+    `${config.model} is no longer the model that this run began with. Restore it, or start a new run with --init-from.`,
+  );
 }
 
 function expectStepsLeft(steps: number, doneSteps: number): void {

@@ -1,0 +1,44 @@
+/** `pnpm train --workers N`: a coordinator in this process and N workers beside it, on this machine. */
+import { coordinate, type RunStart } from "@lockstep/coordinator";
+import { displayOn, INTERRUPTED, type MachineOptions, watchInterrupts } from "@lockstep/run";
+import { startLocalWorkers } from "../local-workers.ts";
+import { version } from "../version.ts";
+
+const HOST = "127.0.0.1";
+const HEARTBEAT_MS = 1000;
+
+export async function trainTogether(workers: number, start: RunStart, machine: MachineOptions): Promise<void> {
+  const display = displayOn(process.stdout);
+  const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
+  let ended: Promise<void> | undefined;
+  let fail: (error: Error) => void = () => {};
+  const workersFailed = new Promise<never>((_, reject) => (fail = reject));
+  workersFailed.catch(() => {}); // after the workers have joined, the coordinator notices a loss by itself
+  const onListening = (port: number) => {
+    const local = startLocalWorkers(workers, `ws://${HOST}:${port}`, machine);
+    ended = local.ended;
+    local.failed.catch(fail);
+  };
+  const where = { host: HOST, port: 0, anyPort: true, heartbeatMs: HEARTBEAT_MS };
+  try {
+    const stopRequested = interrupts.requested;
+    const outcome = await coordinate({
+      ...where,
+      ...start,
+      workers,
+      display,
+      version,
+      stopRequested,
+      workersFailed,
+      onListening,
+    });
+    if (outcome === "interrupted") {
+      display.line(`stopped; continue with: pnpm train --workers ${workers} --resume ${start.folder.dir}`);
+      process.exitCode = INTERRUPTED;
+    }
+  } finally {
+    display.close();
+    interrupts.unwatch();
+    await ended;
+  }
+}

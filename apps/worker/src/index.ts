@@ -1,0 +1,1 @@
+export { type WorkerOptions, work } from "./worker.ts";
