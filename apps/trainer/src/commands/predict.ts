@@ -1,6 +1,7 @@
 /** `pnpm predict`: what a trained model takes pictures for. */
 import { decodeImage, normalizeTable } from "@lockstep/dataset";
 import { readBack, tf } from "@lockstep/engine";
+import { LockstepError } from "@lockstep/errors";
 import type { MachineOptions } from "@lockstep/run";
 import { loadTrainedModel } from "../trained-model.ts";
 
@@ -13,17 +14,25 @@ export async function predict(
   const [height, width, channels] = inputShape;
   const table = normalizeTable({ mean, std });
   for (const path of images) {
-    const bytes = await decodeImage(path, { height, width });
+    try {
+      const ranked = await rank(await decodeImage(path, { height, width }));
+      console.log(`${path}: ${ranked.slice(0, 3).join(", ")}`);
+    } catch (error) {
+      if (!(error instanceof LockstepError)) throw error;
+      console.error(`${error.code}: ${error.message}`); // the other pictures are still classified
+      process.exitCode = 1;
+    }
+  }
+
+  /** Each class with its probability, the likeliest first. */
+  async function rank(bytes: Uint8Array): Promise<string[]> {
     const probabilities = tf.tidy(() => {
       const values = Float32Array.from(bytes, (byte, i) => table[(i % channels) * 256 + byte]!);
       return replica.predict(tf.tensor4d(values, [1, height, width, channels])).softmax();
     });
     const values = await readBack(probabilities);
     probabilities.dispose();
-    const ranked = classes
-      .map((name, index) => ({ name, probability: values[index]! }))
-      .sort((a, b) => b.probability - a.probability);
-    const top = ranked.slice(0, 3).map(({ name, probability }) => `${name} ${(100 * probability).toFixed(1)}%`);
-    console.log(`${path}: ${top.join(", ")}`);
+    const order = [...classes.keys()].sort((a, b) => values[b]! - values[a]!);
+    return order.map((index) => `${classes[index]} ${(100 * values[index]!).toFixed(1)}%`);
   }
 }

@@ -89,7 +89,7 @@ async function describeLayers({ model, numClasses, inputChannels }: RunConfig): 
 }
 
 /** Starts a run in a folder of its own. */
-export async function trainNew(given: RunConfig, out: string | undefined, machine: MachineOptions): Promise<void> {
+export async function trainNew(given: RunConfig, out: string | undefined, machine: MachineOptions): Promise<RunFolder> {
   if (out !== undefined) expectNoRun(out);
   const config = withAbsolutePaths(given);
   const initial = config.initFrom === undefined ? undefined : readWeightsFile(config.initFrom);
@@ -99,7 +99,9 @@ export async function trainNew(given: RunConfig, out: string | undefined, machin
     const weights = initial ?? toStateDict(run.names, await initialWeights(model, config));
     const values = parameterValues(model, run.names, weights);
     const label = basename(config.model, extname(config.model));
-    await runToEnd(run, createRunFolder(out, label, new Date()), { values });
+    const folder = createRunFolder(out, label, new Date());
+    await runToEnd(run, folder, { values });
+    return folder;
   } finally {
     await run.thread.close();
   }
