@@ -36,9 +36,17 @@ export function writeFileAtomically(path: string, chunks: readonly Uint8Array[])
  * exists, such as /proc.
  */
 export function makeFolders(path: string): void {
-  if (existsSync(path)) return;
+  if (isFolder(path)) return;
   makeFolders(dirname(path));
-  mkdirSync(path);
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (!isFolder(path)) throw error; // else another process was quicker
+  }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /** Like `writeFileAtomically`, for text in UTF-8. */
