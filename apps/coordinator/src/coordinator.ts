@@ -11,6 +11,7 @@ import {
   Recorder,
   type RunConfig,
   type RunFolder,
+  watchInterrupts,
   writeJson,
 } from "@lockstep/run";
 import { RemoteTeam } from "./remote-team.ts";
@@ -33,7 +34,6 @@ export interface CoordinatorOptions {
   resumed?: Checkpoint | undefined;
   /** Weights to begin with, for --init-from. */
   state?: readonly ParameterState[] | undefined;
-  stopRequested: () => boolean;
   /** Rejects when the workers that are waited for cannot come. @default they always can */
   workersFailed?: Promise<never>;
   /** Called once workers can connect. */
@@ -86,7 +86,7 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
 }
 
 async function runWith(sessions: Session[], options: CoordinatorOptions, made: (team: RemoteTeam) => void) {
-  const { config, folder, display, resumed, state, stopRequested } = options;
+  const { config, folder, display, resumed, state } = options;
   const { ready } = sessions[0]!;
   const schedule = makeSchedule(config, ready);
   const { modelName, inputShape, numClasses, classes, mean, std, trainSamples, validationSamples, testSamples } = ready;
@@ -117,7 +117,13 @@ async function runWith(sessions: Session[], options: CoordinatorOptions, made: (
     resumed,
   });
   const [doneSteps, endedSteps] = [resumed?.step ?? 0, resumed?.progress.endedSteps ?? 0];
-  return conduct({ schedule, team, recorder, doneSteps, endedSteps, stopRequested });
+  // Until now there was nothing to save, so an interrupt just ended the process.
+  const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
+  try {
+    return await conduct({ schedule, team, recorder, doneSteps, endedSteps, stopRequested: interrupts.requested });
+  } finally {
+    interrupts.unwatch();
+  }
 }
 
 /** What differs between two workers' ideas of the run; undefined if nothing does. */

@@ -6,7 +6,6 @@ import {
   INTERRUPTED,
   makeConfig,
   tidyArguments,
-  watchInterrupts,
   wholeNumber,
 } from "@lockstep/run";
 import { Command, Option } from "commander";
@@ -15,6 +14,7 @@ import { coordinate } from "./coordinator.ts";
 import { newRun, resumedRun } from "./run-start.ts";
 
 const DEFAULT_PORT = 7077;
+const LOOPBACK = ["127.0.0.1", "::1", "localhost"];
 
 const program = addRunOptions(new Command("coordinator"))
   .description("gather workers, and train one model with all of them")
@@ -41,15 +41,15 @@ async function main(): Promise<void> {
   const { workers, host, port, heartbeatMs, resume, out } = options;
   const given = givenRunOptions(options);
   const display = displayOn(process.stdout);
-  const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
   const onListening = (at: number) => {
-    if (!["127.0.0.1", "::1", "localhost"].includes(host)) {
-      display.line(
-        `WARNING: anyone who reaches ${host}:${at} can join; there is no password yet. Use a network that you trust.`,
-      );
-    }
     display.line(`waiting for ${workers} workers; on each of their machines, or here in other terminals:`);
     display.line(`  pnpm worker --coordinator ws://${host}:${at}`);
+    if (LOOPBACK.includes(host)) {
+      display.line("only this machine can join; to let others in, from a network that you trust:");
+      display.line(`  ${["pnpm coordinator", ...process.argv.slice(2), "--host 0.0.0.0"].join(" ")}`);
+    } else {
+      display.line(`WARNING: anyone who reaches ${host}:${at} can join; there is no password yet.`);
+    }
   };
   const common = {
     workers,
@@ -65,9 +65,7 @@ async function main(): Promise<void> {
     ...common,
     ...start,
     version: packageJson.version,
-    stopRequested: interrupts.requested,
   });
-  interrupts.unwatch();
   if (outcome === "interrupted") {
     display.line(`stopped; continue with: pnpm coordinator --resume ${start.folder.dir}`);
     process.exitCode = INTERRUPTED;

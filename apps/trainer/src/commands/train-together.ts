@@ -1,6 +1,6 @@
 /** `pnpm train --workers N`: a coordinator in this process and N workers beside it, on this machine. */
 import { coordinate, type RunStart } from "@lockstep/coordinator";
-import { displayOn, INTERRUPTED, type MachineOptions, watchInterrupts } from "@lockstep/run";
+import { displayOn, INTERRUPTED, type MachineOptions } from "@lockstep/run";
 import { startLocalWorkers } from "../local-workers.ts";
 import { version } from "../version.ts";
 
@@ -9,7 +9,6 @@ const HEARTBEAT_MS = 1000;
 
 export async function trainTogether(workers: number, start: RunStart, machine: MachineOptions): Promise<void> {
   const display = displayOn(process.stdout);
-  const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
   let ended: Promise<void> | undefined;
   let fail: (error: Error) => void = () => {};
   const workersFailed = new Promise<never>((_, reject) => (fail = reject));
@@ -21,14 +20,12 @@ export async function trainTogether(workers: number, start: RunStart, machine: M
   };
   const where = { host: HOST, port: 0, anyPort: true, heartbeatMs: HEARTBEAT_MS };
   try {
-    const stopRequested = interrupts.requested;
     const outcome = await coordinate({
       ...where,
       ...start,
       workers,
       display,
       version,
-      stopRequested,
       workersFailed,
       onListening,
     });
@@ -38,7 +35,6 @@ export async function trainTogether(workers: number, start: RunStart, machine: M
     }
   } finally {
     display.close();
-    interrupts.unwatch();
     await ended;
   }
 }
