@@ -88,7 +88,7 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
 async function runWith(sessions: Session[], options: CoordinatorOptions, made: (team: RemoteTeam) => void) {
   const { config, folder, display, resumed, state } = options;
   const { ready } = sessions[0]!;
-  const schedule = makeSchedule(config, ready);
+  const schedule = makeSchedule(config, ready, resumed?.step);
   const { modelName, inputShape, numClasses, classes, mean, std, trainSamples, validationSamples, testSamples } = ready;
   const parameters = ready.tensors.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
   const { stepsPerEpoch, steps } = schedule;

@@ -5,6 +5,7 @@ import {
   givenRunOptions,
   INTERRUPTED,
   makeConfig,
+  positiveNumber,
   tidyArguments,
   wholeNumber,
 } from "@lockstep/run";
@@ -18,7 +19,7 @@ const LOOPBACK = ["127.0.0.1", "::1", "localhost"];
 
 const program = addRunOptions(new Command("coordinator"))
   .description("gather workers, and train one model with all of them")
-  .addOption(new Option("--workers <n>", "workers to wait for").argParser(wholeNumber).default(2))
+  .addOption(new Option("--workers <n>", "workers to wait for").argParser(positiveNumber).default(2))
   .option("--host <address>", "where to listen; another than loopback opens the run to the network", "127.0.0.1")
   .addOption(
     new Option("--port <n>", `where to listen (default: ${DEFAULT_PORT}, or the next that is free)`).argParser(
@@ -27,7 +28,7 @@ const program = addRunOptions(new Command("coordinator"))
   )
   .addOption(
     new Option("--heartbeat-ms <ms>", "a worker that is silent for three times this is lost")
-      .argParser(wholeNumber)
+      .argParser(positiveNumber)
       .default(1000),
   )
   .addOption(new Option("--resume <dir>", "continue the run in this folder").conflicts("out"))

@@ -1,6 +1,6 @@
 /** The command line: which commands there are, and their options. */
-import { addMachineOptions, addRunOptions, wholeNumber } from "@lockstep/run";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { addMachineOptions, addRunOptions, positiveNumber } from "@lockstep/run";
+import { Command, Option } from "commander";
 
 /** Each command's work is loaded when it is called, so that `--help` and a wrong flag answer at once. */
 export function makeProgram(): Command {
@@ -11,7 +11,7 @@ export function makeProgram(): Command {
   addMachineOptions(addRunOptions(program.command("train")))
     .description("train a model on this machine")
     .addOption(
-      new Option("--workers <n>", "processes to compute with, on this machine (default: 1)").argParser(wholeNumber),
+      new Option("--workers <n>", "processes to compute with, on this machine (default: 1)").argParser(positiveNumber),
     )
     .option("--out <dir>", "folder of the run (default: runs/<date>-<model>)")
     .addOption(new Option("--resume <dir>", "continue the run in this folder, with its saved options").conflicts("out"))
@@ -42,7 +42,7 @@ export function makeProgram(): Command {
 
   addMachineOptions(addRunOptions(program.command("verify")))
     .description("train with one worker and with several, and compare: losses step by step, and every weight")
-    .addOption(new Option("--workers <n>", "how many are compared with one").argParser(wholeNumber).default(3))
+    .addOption(new Option("--workers <n>", "how many are compared with one").argParser(positiveNumber).default(3))
     .option("--free-slices", "let the slices follow the workers, and allow for rounding")
     .action(async (options) => (await import("./commands/verify.ts")).verify(options));
 
@@ -75,10 +75,4 @@ export function makeProgram(): Command {
     .action(async (options) => (await import("./commands/bench-step.ts")).benchStep(options));
 
   return program;
-}
-
-function positiveNumber(text: string): number {
-  const number = wholeNumber(text);
-  if (number === 0) throw new InvalidArgumentError("Expected a whole number of at least 1, got 0.");
-  return number;
 }

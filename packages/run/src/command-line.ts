@@ -56,3 +56,9 @@ export function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError(`Expected a whole number, got ${text}.`);
   return Number(text);
 }
+
+export function positiveNumber(text: string): number {
+  const number = wholeNumber(text);
+  if (number === 0) throw new InvalidArgumentError("Expected a whole number of at least 1, got 0.");
+  return number;
+}

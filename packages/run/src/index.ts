@@ -4,6 +4,7 @@ export {
   addRunOptions,
   givenRunOptions,
   machineOptions,
+  positiveNumber,
   tidyArguments,
   wholeNumber,
 } from "./command-line.ts";

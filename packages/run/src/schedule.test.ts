@@ -30,6 +30,12 @@ describe("makeSchedule", () => {
     ]);
   });
 
+  test("a resume that would end before the steps that are done is refused", () => {
+    const config = makeConfig({ batchSize: 4, maxSteps: 2 });
+    expect(() => makeSchedule(config, sizes, 3)).toThrow("at least the 3 steps that are done, got 2");
+    expect(makeSchedule(config, sizes, 2).steps).toBe(2);
+  });
+
   test("no validation part, no test, a checkpoint every second step and at the ends of epochs", () => {
     const config = makeConfig({ batchSize: 5, numEpochs: 2, test: false, checkpointEvery: 2 });
     const schedule = makeSchedule(config, { ...sizes, validationSamples: 0 });

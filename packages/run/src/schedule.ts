@@ -2,6 +2,7 @@
  * What a run does, in order: a pure function of its configuration and the sizes of its data. Nothing in it depends on
  * who computes, so a run that is resumed, or shared among workers, does the same.
  */
+import { LockstepError } from "@lockstep/errors";
 import type { RunConfig } from "./config.ts";
 import { learningRateAt } from "./learning-rate.ts";
 
@@ -52,9 +53,19 @@ export interface Schedule {
   tasksFrom(doneSteps: number, endedSteps?: number): Generator<Task, void>;
 }
 
-export function makeSchedule(config: RunConfig, sizes: DataSizes): Schedule {
+/**
+ * @param doneSteps updates that a resumed run has done already
+ * @throws LockstepError ERR_OPTION if the options now allow fewer steps than are done
+ */
+export function makeSchedule(config: RunConfig, sizes: DataSizes, doneSteps = 0): Schedule {
   const stepsPerEpoch = Math.ceil(sizes.trainSamples / config.batchSize);
   const steps = Math.min(config.numEpochs * stepsPerEpoch, config.maxSteps ?? Number.POSITIVE_INFINITY);
+  if (steps < doneSteps) {
+    throw new LockstepError(
+      "ERR_OPTION",
+      `Expected --max-steps and --num-epochs to allow at least the ${doneSteps} steps that are done, got ${steps}; raise or leave them out.`,
+    );
+  }
 
   const epochOf = (step: number) => Math.floor(Math.max(step, 0) / stepsPerEpoch);
 

@@ -20,8 +20,9 @@ export interface StepContext {
 }
 
 /**
- * Takes one step with this worker's slices. `beforeCommit` sees the sums of the whole batch before the update is applied; if it throws, the
- * weights stay as they were. The time of a step runs from the end of one backward pass to the end of the next.
+ * Takes one step with this worker's slices. `beforeCommit` sees the sums of the whole batch before the update is
+ * applied; if it throws, the weights stay as they were. The time of a step runs from the end of one backward pass to
+ * the end of the next.
  */
 export async function takeStep(
   { config, replica, batches, exchange, clock }: StepContext,

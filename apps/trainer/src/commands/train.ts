@@ -69,7 +69,6 @@ export async function train(options: TrainOptions & Record<string, unknown>): Pr
   const { out, resume, describe, workers = 1 } = options;
   const given = givenRunOptions(options);
   const machine = machineOptions(options);
-  if (workers === 0) throw new LockstepError("ERR_OPTION", "Expected --workers to be at least 1, got 0.");
   if (describe === true) await describeLayers(makeConfig(given));
   else if (workers > 1) {
     const start = resume === undefined ? newRun(withAbsolutePaths(makeConfig(given)), out) : resumedRun(resume, given);
@@ -138,8 +137,7 @@ interface RunStart {
 async function runToEnd(run: PreparedRun, folder: RunFolder, { values, resumed }: RunStart): Promise<void> {
   const { config, loaded, names, maxRows } = run;
   const { step: doneSteps, progress } = resumed ?? { step: 0, progress: { endedSteps: 0 } };
-  const schedule = makeSchedule(config, run.thread.meta);
-  expectStepsLeft(schedule.steps, doneSteps);
+  const schedule = makeSchedule(config, run.thread.meta, doneSteps);
   const letGo = holdRunFolder(folder);
   const display = displayOn(process.stdout);
   const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
@@ -204,13 +202,5 @@ function expectSameModel({ config, loaded }: PreparedRun, savedSpec: unknown): v
   throw new LockstepError(
     "ERR_MODEL_CHANGED",
     `${config.model} is no longer the model that this run began with. Restore it, or start a new run with --init-from.`,
-  );
-}
-
-function expectStepsLeft(steps: number, doneSteps: number): void {
-  if (steps >= doneSteps) return;
-  throw new LockstepError(
-    "ERR_OPTION",
-    `Expected --max-steps and --num-epochs to allow at least the ${doneSteps} steps that are done, got ${steps}; raise or leave them out.`,
   );
 }

@@ -33,7 +33,10 @@ export function verify(options: VerifyOptions & Record<string, unknown>): void {
   if (workers < 2) throw new LockstepError("ERR_OPTION", `Expected --workers to be at least 2, got ${workers}.`);
   const given = { ...DEFAULTS, ...givenRunOptions(options), ...(freeSlices && { sliceRows: undefined }) };
   if (!freeSlices && given.sliceRows === undefined) given.sliceRows = String(SLICE_ROWS);
-  makeConfig(given); // so that a wrong option is named before anything starts
+  // Also so that a wrong option is named before anything starts.
+  if (makeConfig(given).wire !== "fp32") {
+    throw new LockstepError("ERR_OPTION", "Expected --wire fp32 to verify, got bf16, which is lossy; leave it out.");
+  }
   // Sums inside one operation may depend on its threads, so one worker gets as many as each of several.
   const { threads = Math.max(1, Math.floor(availableParallelism() / workers)), ...machine } = machineOptions(options);
   const dir = mkdtempSync(join(tmpdir(), "lockstep-verify-"));
