@@ -1,12 +1,15 @@
 /** A coordinator and its workers, as processes, on loopback: what comes out is what one machine computes. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { readMetrics } from "@lockstep/run";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Finished, run, start, tinyModel } from "./program.ts";
 
+const codeModel = fileURLToPath(new URL("../fixtures/code-model.ts", import.meta.url));
+const cifar10 = process.env["LOCKSTEP_TEST_CIFAR10"];
 let dir: string;
 beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), "lockstep-distributed-"));
@@ -109,7 +112,90 @@ describe("workers over sockets", () => {
   });
 });
 
+describe("what a worker need not have", () => {
+  test("the model, if it is data: it travels; and the run folder gets it for browsers too", async () => {
+    const [out, file] = [join(dir, "travels"), join(dir, "net.ts")];
+    copyFileSync(tinyModel, file);
+    const options = ["--model", file, "--dataset", "shapes", "--batch-size", "50", "--max-steps", "2", "--no-test"];
+    const coordinator = start(["coordinator", "--workers", "2", ...options, "--out", out]);
+    await coordinator.prints("pnpm worker --coordinator");
+    rmSync(file);
+    const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+    await Promise.all([1, 2].map(() => run(["worker", "--coordinator", url, "--threads", "1"])));
+    const { status, stderr } = await coordinator.finished;
+    expect([status, stderr]).toEqual([0, ""]);
+    const { weightsManifest } = JSON.parse(readFileSync(join(out, "tfjs", "model.json"), "utf8"));
+    expect(weightsManifest[0].weights.length).toBe(6);
+    // conv1 8·27 + 8, fc1 512·32 + 32, fc2 32·10 + 10; 4 bytes each
+    expect(statSync(join(out, "tfjs", "weights.bin")).size).toBe(4 * (224 + 16_416 + 330));
+  });
+
+  test("a model that is code is never sent: a worker without its copy is told so, one with it takes part", async () => {
+    const options = [
+      "--model",
+      codeModel,
+      "--dataset",
+      "shapes",
+      "--batch-size",
+      "50",
+      "--max-steps",
+      "2",
+      "--no-test",
+    ];
+    const coordinator = start(["coordinator", "--workers", "1", ...options, "--out", join(dir, "code")]);
+    await coordinator.prints("pnpm worker --coordinator");
+    const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+    const without = await run(["worker", "--coordinator", url, "--threads", "1"]);
+    expect(without.stderr).toContain("ERR_MODEL_CODE");
+    expect(without.status).toBe(1);
+    const { status, stderr } = await run(["worker", "--coordinator", url, "--threads", "1", "--model", codeModel]);
+    expect([status, stderr]).toEqual([0, ""]);
+    expect((await coordinator.finished).status).toBe(0);
+  });
+
+  test.skipIf(cifar10 === undefined)("the files of CIFAR-10: 20 steps with records from the coordinator", async () => {
+    const options = [
+      "--model",
+      tinyModel,
+      "--data-dir",
+      cifar10!,
+      "--batch-size",
+      "50",
+      "--max-steps",
+      "20",
+      "--no-test",
+    ];
+    const fixed = [...options, "--train-fraction", "0.999", "--slice-rows", "20"];
+    const [one, two] = [join(dir, "cifar-one"), join(dir, "cifar-two")];
+    expect((await run(["train", ...fixed, "--threads", "1", "--out", one])).status).toBe(0);
+    const coordinator = start(["coordinator", "--workers", "2", ...fixed, "--out", two]);
+    await coordinator.prints("pnpm worker --coordinator");
+    const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+    const noFiles = { LOCKSTEP_DATA: join(dir, "no-files") };
+    const workers = [1, 2].map(() => run(["worker", "--coordinator", url, "--threads", "1"], noFiles));
+    for (const { status, stderr } of await Promise.all(workers)) expect([status, stderr]).toEqual([0, ""]);
+    expect((await coordinator.finished).status).toBe(0);
+    expect(steps(two).map(({ loss }) => loss)).toEqual(steps(one).map(({ loss }) => loss));
+    expect(steps(two).length).toBe(20);
+    const weights = (out: string) => readFileSync(join(out, "Tiny.safetensors"));
+    expect(weights(two).equals(weights(one))).toBe(true);
+    const caches = readdirSync(join(noFiles.LOCKSTEP_DATA, "cifar10", "records"));
+    expect(caches.length).toBe(1);
+  });
+});
+
 describe("what can go wrong", () => {
+  test("without an address, a coordinator that announces itself on the network is found", async () => {
+    const options = ["--model", tinyModel, "--dataset", "shapes", "--max-steps", "2", "--no-test", "--workers", "1"];
+    const open = ["--host", "0.0.0.0", "--port", "7999", "--out", join(dir, "announced")];
+    const coordinator = start(["coordinator", ...options, ...open]);
+    await coordinator.prints("WARNING: anyone who reaches");
+    const { status, stdout, stderr } = await run(["worker", "--threads", "1"]);
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout).toContain("looking on the local network");
+    expect((await coordinator.finished).status).toBe(0);
+  });
+
   test("nobody listens", async () => {
     const { status, stderr } = await run(["worker", "--coordinator", "ws://127.0.0.1:1"]);
     expect(stderr).toContain("ERR_CONNECT: Nobody answers at ws://127.0.0.1:1");

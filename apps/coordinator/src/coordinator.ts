@@ -1,5 +1,8 @@
 /** A coordinator: gathers the workers, then conducts the run. It needs no TensorFlow. */
+import { cifar10Files, defaultDataDir, openRecordSource, type RecordSource } from "@lockstep/dataset";
+import { LockstepError } from "@lockstep/errors";
 import type { GradientForm } from "@lockstep/gradient-sync";
+import { type ModelFile, tfjsTopologySchema, writeTfjsModel } from "@lockstep/model/files";
 import {
   type Checkpoint,
   conduct,
@@ -11,6 +14,7 @@ import {
   Recorder,
   type RunConfig,
   type RunFolder,
+  readWeights,
   watchInterrupts,
   writeJson,
 } from "@lockstep/run";
@@ -27,6 +31,8 @@ export interface CoordinatorOptions {
   anyPort: boolean;
   heartbeatMs: number;
   folder: RunFolder;
+  /** What --model names: sent to the workers if it is data. */
+  model: ModelFile;
   display: Display;
   /** Version of Lockstep. */
   version: string;
@@ -45,14 +51,22 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
   const { config, workers, host, port, anyPort, heartbeatMs, display } = options;
   const sessions: Session[] = [];
   let team: RemoteTeam | undefined;
+  const { model } = options;
   const letGo = holdRunFolder(options.folder);
+  const source = recordsHere(config); // listening does not wait for it
+  const spec = model.kind === "spec" ? { spec: model.spec } : {};
+  const welcome = source.then((records) => ({
+    ...{ config: { ...config }, codeModel: model.kind === "code", ...spec },
+    ...(records && { supplied: records.facts }),
+  }));
   const { promise: gathered, resolve: allHere } = promiseWithResolver();
   const server = await listen({
     host,
     port,
     anyPort,
     heartbeatMs,
-    config: { ...config },
+    welcome,
+    records: source,
     events: {
       joined: (session) => {
         const reason =
@@ -78,9 +92,11 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
     await Promise.race([gathered, ...(options.workersFailed ? [options.workersFailed] : [])]); // all have built the model
     const outcome = await runWith(sessions, options, (made) => (team = made));
     team?.finish();
+    if (outcome === "finished") await writeTfjs(sessions[0]!, options.folder);
     return outcome;
   } finally {
     letGo();
+    (await source)?.close();
     await server.close();
   }
 }
@@ -92,7 +108,9 @@ async function runWith(sessions: Session[], options: CoordinatorOptions, made: (
   const { modelName, inputShape, numClasses, classes, mean, std, trainSamples, validationSamples, testSamples } = ready;
   const parameters = ready.tensors.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
   const { stepsPerEpoch, steps } = schedule;
+  const spec = options.model.kind === "spec" ? { spec: options.model.spec } : {};
   const derived: Derived = {
+    ...spec,
     ...{ lockstep: options.version, modelName, parameters, inputShape, numClasses, classes, mean, std },
     ...{ trainSamples, validationSamples, testSamples, stepsPerEpoch, steps },
   };
@@ -126,11 +144,31 @@ async function runWith(sessions: Session[], options: CoordinatorOptions, made: (
   }
 }
 
+/** The data set's records, for workers without files; undefined if they are not here either. */
+async function recordsHere({ dataset, dataDir }: RunConfig): Promise<RecordSource | undefined> {
+  if (dataset !== "cifar10" || cifar10Files(dataDir ?? defaultDataDir(dataset)) === undefined) return undefined;
+  return openRecordSource(dataset, { dataDir });
+}
+
+/** The model for browsers: the layers as the first worker told them, with the run's final weights. */
+async function writeTfjs({ ready }: Session, folder: RunFolder): Promise<void> {
+  const topology = tfjsTopologySchema.safeParse(JSON.parse(ready.topology));
+  if (!topology.success) {
+    throw new LockstepError(
+      "ERR_TOPOLOGY",
+      "The first worker's model topology is not as agreed; tfjs/ was not written.",
+    );
+  }
+  await writeTfjsModel(folder.tfjs, topology.data, readWeights(folder, ready.modelName));
+}
+
 /** What differs between two workers' ideas of the run; undefined if nothing does. */
 function mismatch(first: Session | undefined, other: Session): string | undefined {
   if (first === undefined) return undefined;
   const [a, b] = [first.ready, other.ready];
-  const field = (Object.keys(a) as (keyof typeof a)[]).find((key) => JSON.stringify(a[key]) !== JSON.stringify(b[key]));
+  const field = (Object.keys(a) as (keyof typeof a)[]).find(
+    (key) => key !== "topology" && JSON.stringify(a[key]) !== JSON.stringify(b[key]),
+  );
   if (field === undefined) return undefined;
   const short = (value: unknown) => JSON.stringify(value).slice(0, 200);
   return `Its ${field} is ${short(b[field])}, but ${first.hello.name} has ${short(a[field])}; give both the same model, data and version.`;

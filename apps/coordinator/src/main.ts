@@ -1,3 +1,5 @@
+import { hostname } from "node:os";
+import { type Announcement, announce } from "@lockstep/discovery";
 import { LockstepError } from "@lockstep/errors";
 import {
   addRunOptions,
@@ -42,6 +44,7 @@ async function main(): Promise<void> {
   const { workers, host, port, heartbeatMs, resume, out } = options;
   const given = givenRunOptions(options);
   const display = displayOn(process.stdout);
+  let announcement: Announcement | undefined;
   const onListening = (at: number) => {
     display.line(`waiting for ${workers} workers; on each of their machines, or here in other terminals:`);
     display.line(`  pnpm worker --coordinator ws://${host}:${at}`);
@@ -49,6 +52,8 @@ async function main(): Promise<void> {
       display.line("only this machine can join; to let others in, from a network that you trust:");
       display.line(`  ${["pnpm coordinator", ...process.argv.slice(2), "--host 0.0.0.0"].join(" ")}`);
     } else {
+      const onProblem = (reason: string) => display.line(`workers must be told the address: ${reason}`);
+      announcement = announce({ port: at, name: hostname(), secure: false, onProblem });
       display.line(`WARNING: anyone who reaches ${host}:${at} can join; there is no password yet.`);
     }
   };
@@ -61,12 +66,10 @@ async function main(): Promise<void> {
     display,
     onListening,
   };
-  const start = resume === undefined ? newRun(makeConfig(given), out) : resumedRun(resume, given);
-  const outcome = await coordinate({
-    ...common,
-    ...start,
-    version: packageJson.version,
-  });
+  const start = resume === undefined ? await newRun(makeConfig(given), out) : await resumedRun(resume, given);
+  const outcome = await coordinate({ ...common, ...start, version: packageJson.version }).finally(() =>
+    announcement?.close(),
+  );
   if (outcome === "interrupted") {
     display.line(`stopped; continue with: pnpm coordinator --resume ${start.folder.dir}`);
     process.exitCode = INTERRUPTED;

@@ -1,5 +1,7 @@
 /** The workers' connections: a WebSocket server that takes them in, and one session for each. */
 import { once } from "node:events";
+import { crc32 } from "node:zlib";
+import type { RecordSource } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
 import {
   type CoordinatorMessage,
@@ -13,6 +15,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 
 type Hello = Extract<WorkerMessage, { type: "hello" }>;
 type Ready = Extract<WorkerMessage, { type: "ready" }>;
+type Welcome = Omit<Extract<CoordinatorMessage, { type: "welcome" }>, "type" | "workerId" | "heartbeatMs">;
 
 /** A worker that has built the model of the run. */
 export interface Session {
@@ -43,8 +46,10 @@ export interface SessionServerOptions {
   /** Whether another port will do, if that one is taken. */
   anyPort: boolean;
   heartbeatMs: number;
-  /** Every option of the run. */
-  config: Record<string, unknown>;
+  /** What a worker is told of the run. */
+  welcome: Promise<Welcome>;
+  /** For workers without the data set's files. */
+  records: Promise<RecordSource | undefined>;
   events: SessionEvents;
 }
 
@@ -54,12 +59,15 @@ export async function listen({
   port,
   anyPort,
   heartbeatMs,
-  config,
+  welcome,
+  records,
   events,
 }: SessionServerOptions): Promise<SessionServer> {
   const server = await openServer(host, port, anyPort);
   let workersSeen = 0;
-  server.on("connection", (socket) => serve(socket, { workerId: workersSeen++, heartbeatMs, config, events }));
+  server.on("connection", (socket) =>
+    serve(socket, { workerId: workersSeen++, heartbeatMs, welcome, records, events }),
+  );
   return {
     port: (server.address() as { port: number }).port,
     close: async () => {
@@ -85,15 +93,10 @@ async function openServer(host: string, port: number, anyPort: boolean): Promise
   }
 }
 
-interface ServeOptions {
-  workerId: number;
-  heartbeatMs: number;
-  config: Record<string, unknown>;
-  events: SessionEvents;
-}
+type ServeOptions = Pick<SessionServerOptions, "heartbeatMs" | "welcome" | "records" | "events"> & { workerId: number };
 
 /** States of a session: greeting (until hello), preparing (until ready), in (until the socket closes). */
-function serve(socket: WebSocket, { workerId, heartbeatMs, config, events }: ServeOptions): void {
+function serve(socket: WebSocket, { workerId, heartbeatMs, welcome, records, events }: ServeOptions): void {
   let hello: Hello | undefined;
   let session: Session | undefined;
   let lastSeenMs = performance.now();
@@ -126,6 +129,7 @@ function serve(socket: WebSocket, { workerId, heartbeatMs, config, events }: Ser
   function take(message: WorkerMessage): void {
     if (message.type === "heartbeat") return;
     if (message.type === "failed") refuse(message.code, message.reason);
+    else if (message.type === "want-records" && hello !== undefined) void supply(message);
     else if (hello === undefined) greet(message);
     else if (session === undefined) join(message, hello);
     else events.message(session, message);
@@ -139,7 +143,19 @@ function serve(socket: WebSocket, { workerId, heartbeatMs, config, events }: Ser
       refuse("ERR_PROTOCOL", `Expected protocol ${PROTOCOL_VERSION}, got ${message.protocol}; ${remedy}.`);
     } else {
       hello = message;
-      sendMessage({ type: "welcome", workerId, heartbeatMs, config });
+      void welcome.then((run) => sendMessage({ type: "welcome", workerId, heartbeatMs, ...run }));
+    }
+  }
+
+  async function supply({ request, part, indexes }: Extract<WorkerMessage, { type: "want-records" }>): Promise<void> {
+    try {
+      const source = await records;
+      if (source === undefined) throw new LockstepError("ERR_RECORDS", "The coordinator has no records to give.");
+      const data = source.read(part, Uint32Array.from(indexes));
+      sendMessage({ type: "records", request, data, crc32: crc32(data) });
+    } catch (error) {
+      if (!(error instanceof LockstepError)) throw error;
+      refuse(error.code, error.message);
     }
   }
 

@@ -13,15 +13,21 @@ export interface LocalWorkers {
   ended: Promise<void>;
 }
 
-/** Starts `workers` processes that join the coordinator at `url`; the cores are divided among them. */
+/**
+ * Starts `workers` processes that join the coordinator at `url`; the cores are divided among them.
+ *
+ * @param codeModel path of the model, if it is made by code
+ */
 export function startLocalWorkers(
   workers: number,
   url: string,
   { backend, gpu, threads }: MachineOptions,
+  codeModel?: string,
 ): LocalWorkers {
   const share = threads ?? Math.max(1, Math.floor(availableParallelism() / workers));
   const main = import.meta.resolve("@lockstep/worker").replace(/index(\.[jt]s)$/, "main$1");
   const options = ["--coordinator", url, "--threads", String(share)];
+  if (codeModel !== undefined) options.push("--model", codeModel);
   if (backend !== undefined) options.push("--backend", backend);
   if (gpu !== undefined) options.push("--gpu", ...(typeof gpu === "number" ? [String(gpu)] : []));
   const children = Array.from({ length: workers }, (_, index) =>

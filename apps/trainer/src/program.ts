@@ -64,15 +64,45 @@ export function makeProgram(): Command {
     .action(async (options) => (await import("./commands/doctor.ts")).doctor(options));
 
   const bench = program.command("bench").description("measure against PyTorch, side by side");
-  bench
-    .command("step")
+  const measuring = (name: string, rounds: number) =>
+    bench
+      .command(name)
+      .option("--rounds <n>", "how often each side runs, in turn with the other", positiveNumber, rounds)
+      .option("--json <file>", "write the figures and all raw values there");
+  const comparing = (name: string, rounds: number, steps: number) =>
+    measuring(name, rounds)
+      .option("--steps <n>", "measured steps of a side in a round", positiveNumber, steps)
+      .option("--python <path>", "a Python with torch 2.13", "python3");
+  comparing("step", 5, 20)
     .description("steps of alexnet-cifar10 at batch 32, in turn with PyTorch's")
-    .option("--rounds <n>", "how often both sides run", positiveNumber, 5)
-    .option("--steps <n>", "measured steps of a side in a round", positiveNumber, 20)
     .option("--threads <n>", "threads of each side", positiveNumber, 2)
-    .option("--python <path>", "a Python with torch 2.13", "python3")
-    .option("--json <file>", "write the figures there")
     .action(async (options) => (await import("./commands/bench-step.ts")).benchStep(options));
+  comparing("sync", 5, 20)
+    .description("two workers on this machine, in turn with PyTorch's DDP, and what being distributed costs")
+    .action(async (options) => (await import("./commands/bench-sync.ts")).benchSync(options));
+  comparing("network", 3, 10)
+    .description("two workers behind links of a given rate, in turn with PyTorch's DDP; needs Linux, root and iproute2")
+    .requiredOption("--rate <rate>", "of each link, in each direction: 1gbit, 100mbit, …")
+    .addOption(new Option("--wire <type>", "numbers between machines").choices(["fp32", "bf16"]).default("fp32"))
+    .action(async (options) => (await import("./commands/bench-network.ts")).benchNetwork(options));
+  measuring("start", 3)
+    .description("from a bare clone to the first step, and from a worker's start to joined")
+    .addOption(
+      new Option("--store <which>", "caches to start with: the machine's, or fresh (empty) ones")
+        .choices(["machine", "fresh"])
+        .default("machine"),
+    )
+    .action(async (options) => (await import("./commands/bench-start.ts")).benchStart(options));
+  bench
+    .command("results")
+    .description("the figures of several benches as a table, for docs/results.md")
+    .requiredOption("--json <file...>", "what the other benches wrote")
+    .option(
+      "--bound <figure=number...>",
+      "what a figure must come to: sync/step=1.1 (ratio), sync/cost=0.25 (at most)",
+      [],
+    )
+    .action(async (options) => (await import("./commands/bench-results.ts")).benchResults(options));
 
   return program;
 }

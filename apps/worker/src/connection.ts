@@ -2,6 +2,8 @@
  * The worker's connection to its coordinator. The socket lives on another thread, so heartbeats go on, and chunks are
  * sent and taken in, while this thread computes inside native code.
  */
+import { crc32 } from "node:zlib";
+import type { RecordSupply } from "@lockstep/dataset";
 import { startThread } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
 import type { CoordinatorMessage, WorkerMessage } from "@lockstep/gradient-sync";
@@ -23,6 +25,8 @@ export interface Connection {
   /** The next message of the coordinator. Rejects when the connection is closed and all that came is taken. */
   receive(): Promise<CoordinatorMessage>;
   heartbeat(everyMs: number): void;
+  /** Asks the coordinator for records of the data set. */
+  fetchRecords: RecordSupply["fetch"];
   close(): Promise<void>;
 }
 
@@ -30,20 +34,32 @@ export interface Connection {
 export async function connect(url: string): Promise<Connection> {
   const thread = startThread("socket-thread", import.meta.url, { url });
   const arrived: CoordinatorMessage[] = [];
+  const asked = new Map<number, { resolve(records: Uint8Array): void; reject(error: Error): void }>();
+  let requests = 0;
   let closed: Error | undefined;
   let isOpen = false;
   let wake = () => {};
   const close = (error: Error) => {
     closed ??= error;
+    for (const { reject } of asked.values()) reject(closed);
+    asked.clear();
     wake();
   };
   thread.on("message", (from: FromSocket) => {
     if (from.type === "closed") return close(new LockstepError(from.code, from.reason));
     if (from.type === "open") isOpen = true;
+    else if (from.message.type === "records") return deliver(from.message);
     else arrived.push(from.message);
     wake();
   });
   thread.on("error", close);
+
+  const deliver = ({ request, data, crc32: expected }: Extract<CoordinatorMessage, { type: "records" }>) => {
+    const answer = asked.get(request);
+    asked.delete(request);
+    if (crc32(data) === expected) answer?.resolve(data);
+    else answer?.reject(new LockstepError("ERR_RECORDS", "Records from the coordinator were damaged on the way."));
+  };
 
   const change = () => new Promise<void>((resolve) => (wake = resolve));
   const post = (to: ToSocket, transfer: ArrayBuffer[] = []) => thread.postMessage(to, transfer);
@@ -55,6 +71,12 @@ export async function connect(url: string): Promise<Connection> {
   return {
     send: (message) => post({ type: "send", message }, "data" in message ? [message.data.buffer as ArrayBuffer] : []),
     heartbeat: (everyMs) => post({ type: "heartbeat", everyMs }),
+    fetchRecords(part, indexes) {
+      if (closed !== undefined) return Promise.reject(closed);
+      const request = requests++;
+      post({ type: "send", message: { type: "want-records", request, part, indexes: [...indexes] } });
+      return new Promise((resolve, reject) => asked.set(request, { resolve, reject }));
+    },
     async receive() {
       while (arrived.length === 0 && closed === undefined) await change();
       const message = arrived.shift();

@@ -2,22 +2,27 @@
 import { LockstepError } from "@lockstep/errors";
 import { addMachineOptions, machineOptions, tidyArguments, wholeNumber } from "@lockstep/run";
 import { Command, Option } from "commander";
+import { findCoordinator } from "./find-coordinator.ts";
 import { work } from "./worker.ts";
 
 const program = addMachineOptions(new Command("worker"))
   .description("compute for a coordinator")
   .addOption(
-    new Option("--coordinator <url>", "where it listens").env("LOCKSTEP_COORDINATOR").default("ws://127.0.0.1:7077"),
+    new Option("--coordinator <url>", "where it listens (default: this machine, else the local network)").env(
+      "LOCKSTEP_COORDINATOR",
+    ),
   )
+  .option("--model <path>", "this machine's copy of a model that is made by code; it must be the coordinator's")
   .option("--name <name>", "how it is called in logs and metrics (default: host and process)")
   .option("--data-dir <dir>", "where this machine has the data set's files")
   .addOption(new Option("--max-rows <n>", "compute a slice in parts of this many samples").argParser(wholeNumber));
 
 try {
   program.parse(tidyArguments(["worker", ...process.argv.slice(2)]).slice(1), { from: "user" });
-  const { coordinator, name, dataDir, maxRows, ...machine } = program.opts();
+  const { coordinator, model, name, dataDir, maxRows, ...machine } = program.opts();
   const log = (line: string) => console.log(line);
-  await work({ coordinator, name, dataDir, maxRows, machine: machineOptions(machine), log });
+  const url = await findCoordinator(coordinator, log);
+  await work({ coordinator: url, model, name, dataDir, maxRows, machine: machineOptions(machine), log });
 } catch (error) {
   if (!(error instanceof LockstepError)) throw error;
   console.error(`${error.code}: ${error.message}`);

@@ -10,7 +10,7 @@ import {
   PartAssembly,
   PROTOCOL_VERSION,
 } from "@lockstep/gradient-sync";
-import { factorableLayers, initialWeights, type StateDict, toStateDict } from "@lockstep/model";
+import { factorableLayers, initialWeights, type StateDict, tfjsTopologyOf, toStateDict } from "@lockstep/model";
 import { type GivenOptions, type MachineOptions, makeConfig } from "@lockstep/run";
 import {
   evaluateBatch,
@@ -29,6 +29,8 @@ import { CoordinatorExchange } from "./coordinator-exchange.ts";
 export interface WorkerOptions {
   /** ws://host:port */
   coordinator: string;
+  /** This machine's copy of a model that is made by code. */
+  model?: string | undefined;
   name?: string | undefined;
   /** Where this machine has the data set's files. */
   dataDir?: string | undefined;
@@ -44,7 +46,7 @@ type Message<Type extends CoordinatorMessage["type"]> = Extract<CoordinatorMessa
  *
  * @throws LockstepError what the coordinator refuses it for, or what is missing on this machine
  */
-export async function work({ coordinator, name, dataDir, maxRows, machine, log }: WorkerOptions): Promise<void> {
+export async function work({ coordinator, model, name, dataDir, maxRows, machine, log }: WorkerOptions): Promise<void> {
   const connection = await connect(coordinator);
   try {
     const { startEngine } = await import("@lockstep/engine");
@@ -56,8 +58,22 @@ export async function work({ coordinator, name, dataDir, maxRows, machine, log }
     const welcome = await expectMessage(connection, "welcome");
     connection.heartbeat(welcome.heartbeatMs);
     const given = makeConfig(welcome.config as GivenOptions);
-    const config = { ...given, dataDir: dataDir ?? given.dataDir, maxRows: maxRows ?? given.maxRows };
-    const run = await prepare(config, machine, log);
+    const { spec, codeModel, supplied } = welcome;
+    if (codeModel && model === undefined) {
+      throw new LockstepError(
+        "ERR_MODEL_CODE",
+        `The model of this run, ${given.model}, is made by code, which is never sent. Copy its file here and name it: pnpm worker --model <path>`,
+      );
+    }
+    const config = {
+      ...given,
+      ...(codeModel && { model: model! }),
+      // Without a folder of its own, a worker looks in the usual place and then asks the coordinator.
+      dataDir: dataDir ?? (supplied === undefined ? given.dataDir : undefined),
+      maxRows: maxRows ?? given.maxRows,
+    };
+    const supply = supplied && { facts: supplied, fetch: connection.fetchRecords };
+    const run = await prepare(config, machine, log, { spec, supply });
     try {
       connection.send(readyMessage(run));
       log(`${worker} joined ${coordinator} and waits for the others`);
@@ -146,6 +162,7 @@ function readyMessage({ loaded, names, thread }: PreparedRun) {
     numClasses: loaded.numClasses,
     classes: [...classes],
     ...{ mean, std, trainSamples, validationSamples, testSamples },
+    topology: JSON.stringify(tfjsTopologyOf(loaded.model, names)),
   };
 }
 

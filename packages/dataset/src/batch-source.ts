@@ -5,7 +5,8 @@ import { type Batch, makeBatch } from "./batch.ts";
 import { type DatasetName, openDataset } from "./dataset.ts";
 import { type Normalize, resolveNormalize } from "./normalize.ts";
 import { epochOrder } from "./order.ts";
-import type { Records } from "./records.ts";
+import type { RecordSupply } from "./record-supply.ts";
+import type { Records, RecordsToLoad } from "./records.ts";
 import { splitTrain } from "./split.ts";
 
 export interface BatchConfig {
@@ -49,14 +50,15 @@ export interface SliceRequest {
 
 export interface BatchSource {
   meta: BatchMeta;
-  /** @throws LockstepError if the part has no such samples */
-  make(slice: SliceRequest): Batch;
+  /** @throws LockstepError if the part has no such samples, or the supply does not give them */
+  make(slice: SliceRequest): Promise<Batch>;
 }
 
-export async function openBatchSource(config: BatchConfig): Promise<BatchSource> {
+/** @param supply where records come from if there are no files */
+export async function openBatchSource(config: BatchConfig, supply?: RecordSupply): Promise<BatchSource> {
   const { height, width, seed, augment } = config;
-  const { train, test, measured } = await openDataset(config.dataset, config);
-  const normalize = resolveNormalize(config.normalize, measured);
+  const { train, test, measure } = await openDataset(config.dataset, { ...config, supply });
+  const { mean, std } = resolveNormalize(config.normalize, train.channels, measure);
   const split = splitTrain(train.samples, config.trainFraction, seed);
   const testOrder = Uint32Array.from({ length: test.samples }, (_, index) => index);
   let shuffled = { epoch: -1, order: split.train };
@@ -66,7 +68,7 @@ export async function openBatchSource(config: BatchConfig): Promise<BatchSource>
     return shuffled.order;
   }
 
-  function partOf({ part, epoch }: SliceRequest): { records: Records; order: Uint32Array; augment: Augment } {
+  function partOf({ part, epoch }: SliceRequest): Part {
     if (part === "train") return { records: train, order: trainOrder(epoch), augment };
     if (part === "validation") return { records: train, order: split.validation, augment: "none" };
     return { records: test, order: testOrder, augment: "none" };
@@ -82,14 +84,27 @@ export async function openBatchSource(config: BatchConfig): Promise<BatchSource>
       height,
       width,
       channels: train.channels,
-      ...normalize,
+      mean,
+      std,
     },
-    make(slice) {
+    async make(slice) {
       const part = partOf(slice);
       checkRange(slice, part.order.length);
-      return makeBatch({ ...slice, ...part, seed, normalize, height, width });
+      const records = await atHand(part.records, part.order.subarray(slice.start, slice.end));
+      return makeBatch({ ...slice, ...part, records, seed, normalize: { mean, std }, height, width });
     },
   };
+}
+
+interface Part {
+  records: Records | RecordsToLoad;
+  /** Indices into the records. */
+  order: Uint32Array;
+  augment: Augment;
+}
+
+async function atHand(records: Records | RecordsToLoad, indexes: Uint32Array): Promise<Records> {
+  return "load" in records ? records.load(indexes) : records;
 }
 
 function checkRange({ part, start, end }: SliceRequest, samples: number): void {

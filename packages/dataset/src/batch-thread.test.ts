@@ -1,11 +1,15 @@
-import { rmSync } from "node:fs";
-import { afterEach, describe, expect, test } from "vitest";
-import { makeBatch } from "./batch.ts";
-import type { BatchConfig } from "./batch-source.ts";
+import { closeSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { LockstepError } from "@lockstep/errors";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { type Batch, makeBatch } from "./batch.ts";
+import type { BatchConfig, SliceRequest } from "./batch-source.ts";
 import { type BatchThread, openBatchThread } from "./batch-thread.ts";
-import { temporaryFolder } from "./cifar10-for-tests.ts";
+import { temporaryFolder, writeVariedCifar10 } from "./cifar10-for-tests.ts";
 import { channelStatistics } from "./normalize.ts";
 import { epochOrder } from "./order.ts";
+import { openRecordSource, type RecordSource } from "./record-source.ts";
+import type { RecordPart, RecordSupply } from "./record-supply.ts";
 import { openShapes } from "./shapes.ts";
 import { splitTrain } from "./split.ts";
 
@@ -105,5 +109,177 @@ describe("openBatchThread", () => {
     await waiting;
     thread.request({ part: "train", epoch: 0, start: 0, end: 1 });
     await expect(thread.take()).rejects.toMatchObject({ code: "ERR_BATCH_THREAD" });
+  });
+});
+
+describe("openBatchThread without files and with a supply", () => {
+  const cifar10: BatchConfig = { ...config, dataset: "cifar10", normalize: "dataset" };
+  const slices: SliceRequest[] = [
+    { part: "train", epoch: 0, start: 0, end: 8 },
+    { part: "validation", epoch: 0, start: 9_990, end: 10_000 },
+    { part: "train", epoch: 1, start: 39_990, end: 40_000 },
+    { part: "test", epoch: 1, start: 5, end: 9 },
+  ];
+  let root: string;
+  let dataDir: string;
+  let source: RecordSource;
+  let fetched: [RecordPart, number[]][];
+
+  beforeAll(async () => {
+    dataDir = writeVariedCifar10(temporaryFolder());
+    source = (await openRecordSource("cifar10", { dataDir }))!;
+  });
+  afterAll(() => {
+    source.close();
+    rmSync(dataDir, { recursive: true });
+  });
+  beforeEach(() => {
+    root = temporaryFolder();
+    vi.stubEnv("LOCKSTEP_DATA", root);
+    vi.stubEnv("LOCKSTEP_CIFAR10_URL", "http://127.0.0.1:1/cifar-10-binary.tar.gz");
+    fetched = [];
+  });
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    rmSync(root, { recursive: true });
+  });
+
+  const supply = (
+    fetch: RecordSupply["fetch"] = async (part, indexes) => source.read(part, indexes),
+  ): RecordSupply => ({
+    facts: source.facts,
+    fetch(part, indexes) {
+      fetched.push([part, [...indexes]]);
+      return fetch(part, indexes);
+    },
+  });
+  const noSupply = () => supply(() => Promise.reject(new Error("nothing should be fetched")));
+
+  /** Asks for the slices all at once and takes their batches; then ends the thread. */
+  async function batchesOf(config: BatchConfig, supply?: RecordSupply) {
+    thread = await openBatchThread(config, { supply });
+    for (const slice of slices) thread.request(slice);
+    const batches: Batch[] = [];
+    for (const _ of slices) batches.push(await thread.take());
+    await thread.close();
+    return { meta: thread.meta, batches };
+  }
+
+  test("gives what it gives with files, byte for byte, and fetches each record once", async () => {
+    const expected = await batchesOf({ ...cifar10, dataDir }, noSupply());
+    expect(fetched).toEqual([]); // with files the supply is not asked
+    expect(await batchesOf(cifar10, supply())).toEqual(expected);
+    const ids = (batch: number) => [...expected.batches[batch]!.sampleIds];
+    expect(fetched).toEqual([
+      ["train", ids(0)],
+      ["train", ids(1)],
+      ["train", ids(2)],
+      ["test", ids(3)],
+    ]);
+    expect(await batchesOf(cifar10, noSupply())).toEqual(expected); // a second run has them on disk
+  });
+
+  test("fetches a damaged record again, and only that", async () => {
+    const { batches } = await batchesOf(cifar10, supply());
+    const damagedId = batches[0]!.sampleIds[3]!;
+    const path = join(root, "cifar10", "records", source.facts.digest, "train.records");
+    const file = openSync(path, "r+");
+    writeSync(file, "damage", damagedId * 3077 + 1000);
+    closeSync(file);
+    fetched = [];
+    expect((await batchesOf(cifar10, supply())).batches).toEqual(batches);
+    expect(fetched).toEqual([["train", [damagedId]]]);
+  });
+
+  test("fetches for later batches while the first waits, and delivers in the order asked", async () => {
+    const { batches } = await batchesOf({ ...cifar10, dataDir });
+    const waiting: (() => void)[] = [];
+    let allAsked = () => {};
+    const asked = new Promise<void>((resolve) => {
+      allAsked = resolve;
+    });
+    const fetch: RecordSupply["fetch"] = (part, indexes) =>
+      new Promise((resolve) => {
+        waiting.push(() => resolve(source.read(part, indexes)));
+        if (waiting.length === slices.length) allAsked();
+      });
+    thread = await openBatchThread(cifar10, { supply: supply(fetch) });
+    for (const slice of slices) thread.request(slice);
+    await asked;
+    for (const answer of waiting.reverse()) answer();
+    for (const batch of batches) expect(await thread.take()).toEqual(batch);
+  });
+
+  test("rejects the take of a batch whose records do not come, and goes on with the next", async () => {
+    const answers: RecordSupply["fetch"][] = [
+      () => Promise.reject(new Error("socket hang up")),
+      () => {
+        throw new LockstepError("ERR_GONE", "The coordinator has ended.");
+      },
+      async () => new Uint8Array(5),
+    ];
+    const failing = supply((part, indexes) => (answers.shift() ?? supply().fetch)(part, indexes));
+    thread = await openBatchThread(cifar10, { supply: failing });
+    for (let i = 0; i < 4; i++) thread.request(slices[0]!);
+    await expect(thread.take()).rejects.toMatchObject({
+      name: "LockstepError",
+      code: "ERR_RECORDS",
+      message: expect.stringMatching(
+        /^Expected 8 records of the train files from the coordinator, got an error: socket hang up\./,
+      ),
+    });
+    await expect(thread.take()).rejects.toMatchObject({ code: "ERR_GONE", message: "The coordinator has ended." });
+    await expect(thread.take()).rejects.toMatchObject({
+      code: "ERR_RECORDS",
+      message: expect.stringMatching(/got 5 bytes/),
+    });
+    expect((await thread.take()).samples).toBe(8);
+  });
+
+  test("takes a copy of answers that lie in a larger message", async () => {
+    const messages: Uint8Array[] = [];
+    const inMessage = supply(async (part, indexes) => {
+      const records = source.read(part, indexes);
+      const message = Buffer.concat([Buffer.from("head"), records, Buffer.from("tail")]);
+      messages.push(message);
+      return message.subarray(4, 4 + records.length);
+    });
+    const { batches } = await batchesOf(cifar10, inMessage);
+    expect(batches).toEqual((await batchesOf({ ...cifar10, dataDir })).batches);
+    expect(messages.map((message) => message.length > 8)).toEqual(slices.map(() => true)); // none was transferred away
+  });
+
+  test("refuses a folder that was named and has no files, as without a supply", async () => {
+    const empty = join(root, "empty");
+    await expect(openBatchThread({ ...cifar10, dataDir: empty }, { supply: noSupply() })).rejects.toMatchObject({
+      code: "ERR_DATA_FILE",
+      message: expect.stringContaining(`in ${empty}, found none of them.`),
+    });
+  });
+
+  test("says at once that records cannot be kept", async () => {
+    writeFileSync(join(root, "cifar10"), "a file where the folder should be");
+    await expect(openBatchThread(cifar10, { supply: supply() })).rejects.toMatchObject({ code: "ERR_RECORD_CACHE" });
+  });
+
+  test("closes while records are waited for", async () => {
+    let asked = () => {};
+    const fetching = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    let answer = (_: Uint8Array) => {};
+    const late = supply(() => {
+      asked();
+      return new Promise((resolve) => {
+        answer = resolve;
+      });
+    });
+    thread = await openBatchThread(cifar10, { supply: late });
+    thread.request(slices[0]!);
+    const waiting = expect(thread.take()).rejects.toMatchObject({ code: "ERR_BATCH_THREAD" });
+    await fetching;
+    await thread.close();
+    await waiting;
+    answer(new Uint8Array(8 * 3073)); // too late, and harmless
   });
 });

@@ -3,15 +3,17 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { LockstepError } from "@lockstep/errors";
 import type { Batch } from "./batch.ts";
 import type { BatchConfig, BatchMeta, SliceRequest } from "./batch-source.ts";
-import type { BatchThreadMessage } from "./batch-thread-main.ts";
-import { type DataFilesOptions, prepareDataset } from "./dataset.ts";
+import type { BatchThreadData, BatchThreadMessage, BatchThreadRequest } from "./batch-thread-main.ts";
+import { type DatasetOptions, prepareDataset } from "./dataset.ts";
+import { reasonOf } from "./download.ts";
+import type { RecordPart, RecordSupply } from "./record-supply.ts";
 import { startThread } from "./start-thread.ts";
 
 export interface BatchThread {
   meta: BatchMeta;
   /**
-   * Asks for a batch. The thread makes them in the order asked, so the memory of batches that wait, 4 bytes a value,
-   * is bounded by how many are asked for ahead of `take`.
+   * Asks for a batch, and for its records if a supply has them. Batches come in the order asked. The memory of those
+   * that wait, 4 bytes a value, is bounded by how many are asked for ahead of `take`.
    */
   request(slice: SliceRequest): void;
   /** The batch of the oldest request not yet taken. Rejects with the thread's LockstepError; later ones still come. */
@@ -20,25 +22,33 @@ export interface BatchThread {
   close(): Promise<void>;
 }
 
-type Answer = Exclude<BatchThreadMessage, { type: "error" }>;
+type FetchMessage = Extract<BatchThreadMessage, { type: "fetch" }>;
+type Answer = Exclude<BatchThreadMessage, FetchMessage | { type: "error" }>;
 
 interface Waiting {
   resolve(answer: Answer): void;
   reject(error: Error): void;
 }
 
-/** Downloads the data set if need be, and opens it on a thread, which keeps the process alive until it is closed. */
+/**
+ * Opens the data set on a thread, which keeps the process alive until it is closed. Without files, the records come
+ * from `supply` as batches are asked for, or else the data set is downloaded first.
+ */
 export async function openBatchThread(
   config: BatchConfig,
-  { onProgress }: Pick<DataFilesOptions, "onProgress"> = {},
+  { onProgress, supply }: Pick<DatasetOptions, "onProgress" | "supply"> = {},
 ): Promise<BatchThread> {
-  await prepareDataset(config.dataset, { dataDir: config.dataDir, onProgress });
-  const worker = startThread("batch-thread-main", import.meta.url, config);
+  await prepareDataset(config.dataset, { dataDir: config.dataDir, onProgress, supply });
+  const data: BatchThreadData = { config, facts: supply?.facts };
+  const worker = startThread("batch-thread-main", import.meta.url, data);
+  const post = (message: BatchThreadRequest, transferred: ArrayBuffer[] = []) =>
+    worker.postMessage(message, transferred);
   const answers: Waiting[] = [];
   const batches: Promise<Batch>[] = [];
   let failure: Error | undefined;
 
   worker.on("message", (message: BatchThreadMessage) => {
+    if (message.type === "fetch") return void answerFetch(supply!, message, post);
     const waiting = answers.shift()!;
     if (message.type === "error") waiting.reject(new LockstepError(message.code as `ERR_${string}`, message.message));
     else waiting.resolve(message);
@@ -67,7 +77,7 @@ export async function openBatchThread(
       });
       batch.catch(() => {}); // whoever takes it hears of the error
       batches.push(batch);
-      worker.postMessage(slice);
+      post({ type: "make", slice });
     },
     async take() {
       const batch = batches.shift();
@@ -81,6 +91,30 @@ export async function openBatchThread(
       await worker.terminate();
     },
   };
+}
+
+/** The thread is told of a failure as well, so that the batch which waits for the records fails. */
+async function answerFetch(
+  supply: RecordSupply,
+  { fetch, part, indexes }: FetchMessage,
+  post: (message: BatchThreadRequest, transferred?: ArrayBuffer[]) => void,
+): Promise<void> {
+  try {
+    const records = new Uint8Array(await supply.fetch(part, indexes)); // a copy: they may lie in a larger message
+    post({ type: "records", fetch, records }, [records.buffer]);
+  } catch (error) {
+    const { code, message } = error instanceof LockstepError ? error : noRecords(part, indexes, error);
+    post({ type: "no-records", fetch, code, message });
+  }
+}
+
+function noRecords(part: RecordPart, { length }: Uint32Array, cause: unknown): LockstepError {
+  return new LockstepError(
+    "ERR_RECORDS",
+    `Expected ${length} records of the ${part} files from the coordinator, got an error: ${reasonOf(cause)}. See that ` +
+      "the coordinator runs and can be reached, or name the folder of the data set's files with --data-dir.",
+    { cause },
+  );
 }
 
 const unexpected = ({ type }: Answer) => new Error(`The batch thread answered out of turn with ${type}.`);

@@ -21,9 +21,11 @@ export const CIFAR10_CLASSES = [
 ];
 const SIDE = 32;
 const PIXELS = SIDE * SIDE;
-const RECORD_BYTES = 1 + 3 * PIXELS;
-const FILE_RECORDS = 10_000;
-const FILE_BYTES = FILE_RECORDS * RECORD_BYTES;
+export const CIFAR10_RECORD_BYTES = 1 + 3 * PIXELS;
+export const CIFAR10_FILE_RECORDS = 10_000;
+const FILE_BYTES = CIFAR10_FILE_RECORDS * CIFAR10_RECORD_BYTES;
+/** What every part of the data set has in common. */
+export const CIFAR10_IMAGES = { height: SIDE, width: SIDE, channels: 3, classes: CIFAR10_CLASSES };
 const TRAIN_FILES = [1, 2, 3, 4, 5].map((number) => `data_batch_${number}.bin`);
 const TEST_FILES = ["test_batch.bin"];
 /** The folder inside the official archive. */
@@ -59,28 +61,39 @@ export function openCifar10(files: Cifar10Files): { train: Records; test: Record
 function recordsOf(paths: readonly string[]): Records {
   const files = paths.map(readChecked);
   return {
-    samples: files.length * FILE_RECORDS,
-    height: SIDE,
-    width: SIDE,
-    channels: 3,
-    classes: CIFAR10_CLASSES,
+    samples: files.length * CIFAR10_FILE_RECORDS,
+    ...CIFAR10_IMAGES,
     read(index, out) {
-      const file = files[Math.floor(index / FILE_RECORDS)]!;
-      const start = (index % FILE_RECORDS) * RECORD_BYTES;
-      for (let pixel = 0, red = start + 1; pixel < PIXELS; pixel++, red++) {
-        out[3 * pixel] = file[red]!;
-        out[3 * pixel + 1] = file[red + PIXELS]!;
-        out[3 * pixel + 2] = file[red + 2 * PIXELS]!;
-      }
-      return file[start]!;
+      const file = files[Math.floor(index / CIFAR10_FILE_RECORDS)]!;
+      return readCifar10Record(file, index % CIFAR10_FILE_RECORDS, out);
     },
   };
+}
+
+/** Writes the image of one of `records`, which lie one after the other, as [32, 32, 3] bytes and returns its label. */
+export function readCifar10Record(records: Uint8Array, index: number, out: Uint8Array): number {
+  const start = index * CIFAR10_RECORD_BYTES;
+  for (let pixel = 0, red = start + 1; pixel < PIXELS; pixel++, red++) {
+    out[3 * pixel] = records[red]!;
+    out[3 * pixel + 1] = records[red + PIXELS]!;
+    out[3 * pixel + 2] = records[red + 2 * PIXELS]!;
+  }
+  return records[start]!;
+}
+
+/** The first of `records` with a label above 9. */
+export function findWrongLabel(records: Uint8Array): { index: number; label: number } | undefined {
+  for (let start = 0; start < records.length; start += CIFAR10_RECORD_BYTES) {
+    const label = records[start]!;
+    if (label >= CIFAR10_CLASSES.length) return { index: start / CIFAR10_RECORD_BYTES, label };
+  }
+  return undefined;
 }
 
 function checkSize(path: string): void {
   const bytes = existsSync(path) ? statSync(path).size : undefined;
   if (bytes === FILE_BYTES) return;
-  throw fileError(
+  throw cifar10FileError(
     path,
     `${FILE_BYTES.toLocaleString("en")} bytes`,
     bytes === undefined ? "no such file" : `${bytes.toLocaleString("en")} bytes`,
@@ -89,14 +102,22 @@ function checkSize(path: string): void {
 
 function readChecked(path: string): Buffer {
   const bytes = readFileSync(path);
-  for (let record = 0; record < FILE_RECORDS; record++) {
-    const label = bytes[record * RECORD_BYTES]!;
-    if (label >= CIFAR10_CLASSES.length) throw fileError(path, "labels from 0 to 9", `${label} in record ${record}`);
-  }
+  checkCifar10Labels(path, bytes, 0);
   return bytes;
 }
 
-function fileError(path: string, expected: string, found: string): LockstepError {
+/**
+ * Checks records of a file, of which the first is record `first`.
+ *
+ * @throws LockstepError that names the record with a label above 9
+ */
+export function checkCifar10Labels(path: string, records: Uint8Array, first: number): void {
+  const wrong = findWrongLabel(records);
+  if (wrong === undefined) return;
+  throw cifar10FileError(path, "labels from 0 to 9", `${wrong.label} in record ${first + wrong.index}`);
+}
+
+export function cifar10FileError(path: string, expected: string, found: string): LockstepError {
   return new LockstepError(
     "ERR_DATA_FILE",
     `${path}: expected ${expected}, found ${found}. It must be a file of CIFAR-10's binary version: ` +

@@ -1,20 +1,23 @@
 /** The data sets by name. */
 import { LockstepError } from "@lockstep/errors";
-import { CIFAR10_CLASSES, type Cifar10Files, cifar10Files, openCifar10 } from "./cifar10.ts";
+import { CIFAR10_IMAGES, type Cifar10Files, cifar10Files, openCifar10 } from "./cifar10.ts";
 import { defaultDataDir } from "./data-dir.ts";
 import { downloadCifar10 } from "./download-cifar10.ts";
-import type { Records } from "./records.ts";
+import { channelStatistics, type MeanStd } from "./normalize.ts";
+import type { RecordSupply } from "./record-supply.ts";
+import type { Records, RecordsToLoad } from "./records.ts";
 import type { Size } from "./resize.ts";
 import { openShapes, SHAPES_CLASSES } from "./shapes.ts";
+import { openSuppliedCifar10 } from "./supplied-cifar10.ts";
 
 export type DatasetName = "cifar10" | "shapes";
 
 export interface Dataset {
   name: DatasetName;
-  train: Records;
-  test: Records;
-  /** All training images, for measuring their mean and std; of shapes, which have any size, those of 32 × 32. */
-  measured: Records;
+  train: Records | RecordsToLoad;
+  test: Records | RecordsToLoad;
+  /** Mean and std of all training images; of shapes, which have any size, those of 32 × 32. */
+  measure(): MeanStd;
 }
 
 /** What is known of a data set before it is opened. Images are in pixels; those of shapes can have any size. */
@@ -26,7 +29,7 @@ export interface DatasetFacts {
 }
 
 export function datasetFacts(name: DatasetName): DatasetFacts {
-  return { classes: name === "shapes" ? SHAPES_CLASSES : CIFAR10_CLASSES, height: 32, width: 32, channels: 3 };
+  return name === "shapes" ? { classes: SHAPES_CLASSES, height: 32, width: 32, channels: 3 } : CIFAR10_IMAGES;
 }
 
 export interface DataFilesOptions {
@@ -35,38 +38,54 @@ export interface DataFilesOptions {
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
+export interface DatasetOptions extends DataFilesOptions {
+  /** Where records come from, instead of a download, when there are no files. */
+  supply?: RecordSupply | undefined;
+}
+
 /**
  * Opens a data set, after downloading it if need be.
  *
- * @param size of the model's input; shapes are drawn at it, CIFAR-10 stays at 32 × 32
+ * @param options with the size of the model's input; shapes are drawn at it, CIFAR-10 stays at 32 × 32
  * @throws LockstepError that says what to do, if there are no files or wrong ones and the site is out of reach
  */
-export async function openDataset(name: DatasetName, options: DataFilesOptions & Size): Promise<Dataset> {
+export async function openDataset(name: DatasetName, options: DatasetOptions & Size): Promise<Dataset> {
   if (name === "shapes") {
     const { height, width } = options;
-    const measured = openShapes("train", 32, 32);
-    return { name, train: openShapes("train", height, width), test: openShapes("test", height, width), measured };
+    const measure = () => channelStatistics(openShapes("train", 32, 32));
+    return { name, train: openShapes("train", height, width), test: openShapes("test", height, width), measure };
+  }
+  const { supply } = options;
+  if (supply !== undefined && findCifar10(options) === undefined) {
+    return { name, ...openSuppliedCifar10(supply), measure: () => supply.facts };
   }
   const { train, test } = openCifar10(await provideCifar10(options));
-  return { name, train, test, measured: train };
+  return { name, train, test, measure: () => channelStatistics(train) };
 }
 
-/** Makes sure that the files of a data set are in place, so that opening it is quick. */
-export async function prepareDataset(name: DatasetName, options: DataFilesOptions): Promise<void> {
-  if (name === "cifar10") await provideCifar10(options);
+/** Makes sure that the files of a data set, or a supply of its records, are in place, so that opening it is quick. */
+export async function prepareDataset(name: DatasetName, options: DatasetOptions): Promise<void> {
+  if (name === "shapes") return;
+  if (options.supply === undefined) await provideCifar10(options);
+  else findCifar10(options); // refuses wrong files
 }
 
-async function provideCifar10({ dataDir, onProgress }: DataFilesOptions): Promise<Cifar10Files> {
-  const dir = dataDir ?? defaultDataDir("cifar10");
-  const found = cifar10Files(dir);
+/** The files of CIFAR-10, downloaded if need be. */
+export async function provideCifar10(options: DataFilesOptions): Promise<Cifar10Files> {
+  const found = findCifar10(options);
   if (found !== undefined) return found;
-  if (dataDir !== undefined) {
-    throw new LockstepError(
-      "ERR_DATA_FILE",
-      `Expected data_batch_1.bin to data_batch_5.bin and test_batch.bin in ${dir}, found none of them. Correct ` +
-        "--data-dir, leave it out to have CIFAR-10 downloaded, or train on drawn images: --dataset shapes.",
-    );
-  }
-  await downloadCifar10({ dir, onProgress });
+  const dir = defaultDataDir("cifar10");
+  await downloadCifar10({ dir, onProgress: options.onProgress });
   return cifar10Files(dir)!;
+}
+
+/** Undefined if the default folder has no files. A folder that the user named must have them. */
+function findCifar10({ dataDir }: DataFilesOptions): Cifar10Files | undefined {
+  const found = cifar10Files(dataDir ?? defaultDataDir("cifar10"));
+  if (found !== undefined || dataDir === undefined) return found;
+  throw new LockstepError(
+    "ERR_DATA_FILE",
+    `Expected data_batch_1.bin to data_batch_5.bin and test_batch.bin in ${dataDir}, found none of them. Correct ` +
+      "--data-dir, leave it out to have CIFAR-10 downloaded, or train on drawn images: --dataset shapes.",
+  );
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { channelStatistics, normalizeTable, parseNormalize, resolveNormalize } from "./normalize.ts";
+import { channelStatistics, type Normalize, normalizeTable, parseNormalize, resolveNormalize } from "./normalize.ts";
 import type { Records } from "./records.ts";
 
 /** Two images of 1 × 2 pixels with two channels. */
@@ -28,13 +28,15 @@ describe("channelStatistics", () => {
 
 describe("resolveNormalize", () => {
   test("gives a mean and std for each channel", () => {
-    expect(resolveNormalize("half", tiny)).toEqual({ mean: [0.5, 0.5], std: [0.5, 0.5] });
-    expect(resolveNormalize("dataset", tiny)).toEqual(channelStatistics(tiny));
-    expect(resolveNormalize({ mean: [0, 1], std: [2, 3] }, tiny)).toEqual({ mean: [0, 1], std: [2, 3] });
+    const measured = { mean: [0.1, 0.2], std: [0.3, 0.4] };
+    const resolve = (normalize: Normalize) => resolveNormalize(normalize, 2, () => measured);
+    expect(resolve("half")).toEqual({ mean: [0.5, 0.5], std: [0.5, 0.5] });
+    expect(resolve("dataset")).toEqual(measured);
+    expect(resolve({ mean: [0, 1], std: [2, 3] })).toEqual({ mean: [0, 1], std: [2, 3] });
   });
 
   test("refuses numbers for another number of channels", () => {
-    expect(() => resolveNormalize({ mean: [0.5], std: [0.5] }, tiny)).toThrow(
+    expect(() => resolveNormalize({ mean: [0.5], std: [0.5] }, 2, () => channelStatistics(tiny))).toThrow(
       "Expected a mean and a std for each of the 2 channels, got 1",
     );
   });

@@ -28,14 +28,14 @@ export function parseNormalize(text: string): Normalize {
 }
 
 /**
- * Mean and std for each of the records' channels.
+ * Mean and std for each channel.
  *
+ * @param measure gives them for all training images; called for `dataset` only
  * @throws LockstepError if numbers were given for another number of channels
  */
-export function resolveNormalize(normalize: Normalize, train: Records): MeanStd {
-  const { channels } = train;
+export function resolveNormalize(normalize: Normalize, channels: number, measure: () => MeanStd): MeanStd {
   if (normalize === "half") return { mean: Array(channels).fill(0.5), std: Array(channels).fill(0.5) };
-  if (normalize === "dataset") return channelStatistics(train);
+  if (normalize === "dataset") return measure();
   if (normalize.mean.length !== channels) {
     throw new LockstepError(
       "ERR_NORMALIZE",
@@ -45,30 +45,51 @@ export function resolveNormalize(normalize: Normalize, train: Records): MeanStd 
   return normalize;
 }
 
-/** Mean and population standard deviation of each channel over all images, from exact sums of bytes and their squares. */
+/** Mean and population standard deviation of each channel over all images. */
 export function channelStatistics(records: Records): MeanStd {
   const { samples, height, width, channels } = records;
-  const sums = new Float64Array(channels);
-  const squares = new Float64Array(channels);
+  const sums = channelSums(channels);
   const image = new Uint8Array(height * width * channels);
   for (let index = 0; index < samples; index++) {
     records.read(index, image);
-    for (let channel = 0; channel < channels; channel++) {
-      let sum = 0;
-      let square = 0;
-      for (let i = channel; i < image.length; i += channels) {
-        const byte = image[i]!;
-        sum += byte;
-        square += byte * byte;
-      }
-      sums[channel]! += sum;
-      squares[channel]! += square;
-    }
+    sums.add(image);
   }
-  const pixels = samples * height * width;
-  const mean = Array.from(sums, (sum) => sum / pixels / 255);
-  const std = Array.from(squares, (square, channel) => Math.sqrt(square / pixels / 255 ** 2 - mean[channel]! ** 2));
-  return { mean, std };
+  return sums.meanStd();
+}
+
+export interface ChannelSums {
+  /** @param image [height, width, channels] bytes */
+  add(image: Uint8Array): void;
+  /** Mean and population standard deviation of each channel over the images added. */
+  meanStd(): MeanStd;
+}
+
+/** Sums of bytes and of their squares. They are exact below 2 ** 53, so the images may come in any order. */
+export function channelSums(channels: number): ChannelSums {
+  const sums = new Float64Array(channels);
+  const squares = new Float64Array(channels);
+  let pixels = 0;
+  return {
+    add(image) {
+      for (let channel = 0; channel < channels; channel++) {
+        let sum = 0;
+        let square = 0;
+        for (let i = channel; i < image.length; i += channels) {
+          const byte = image[i]!;
+          sum += byte;
+          square += byte * byte;
+        }
+        sums[channel]! += sum;
+        squares[channel]! += square;
+      }
+      pixels += image.length / channels;
+    },
+    meanStd() {
+      const mean = Array.from(sums, (sum) => sum / pixels / 255);
+      const std = Array.from(squares, (square, channel) => Math.sqrt(square / pixels / 255 ** 2 - mean[channel]! ** 2));
+      return { mean, std };
+    },
+  };
 }
 
 /**

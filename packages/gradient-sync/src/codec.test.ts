@@ -18,6 +18,7 @@ const fromWorkers: WorkerMessage[] = [
     threads: 2,
   },
   { type: "gradient-chunk", step: 1, slice: 2, attempt: 0, part: 3, offset: 4, data },
+  { type: "want-records", request: 3, part: "train", indexes: [5, 1] },
   { type: "contribution", step: 1, slice: 2, attempt: 0, samples: 8, lossSum: 0.1, correct: 3, ms: { forward: 1.5 } },
   { type: "contribution", step: 1, slice: 2, attempt: 0, samples: 8, lossSum: Number.NaN, correct: 3, ms: {} },
   {
@@ -36,7 +37,8 @@ const fromWorkers: WorkerMessage[] = [
   { type: "failed", code: "ERR_X", reason: "because" },
 ];
 const fromCoordinators: CoordinatorMessage[] = [
-  { type: "welcome", workerId: 0, heartbeatMs: 1000, config: { lr: 0.1, dropout: undefined } },
+  { type: "welcome", workerId: 0, heartbeatMs: 1000, config: { lr: 0.1, dropout: undefined }, codeModel: false },
+  { type: "records", request: 3, data, crc32: 7 },
   { type: "refused", code: "ERR_X", reason: "because" },
   { type: "start", forms: ["dense", "factored"], wire: "bf16", stateFollows: false },
   {

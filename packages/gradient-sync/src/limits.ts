@@ -1,7 +1,7 @@
 /** What both ends must agree on, and how far either lets the other go. */
 
 /** Raised whenever a message changes its meaning. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** Payload of a chunk: small enough for heartbeats to come between, large enough to cost little. */
 export const CHUNK_BYTES = 2 ** 20;

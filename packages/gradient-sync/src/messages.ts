@@ -54,6 +54,16 @@ const ready = z.strictObject({
   trainSamples: count,
   validationSamples: count,
   testSamples: count,
+  /** What model.json of TensorFlow.js will say, as JSON; the first worker's is kept. */
+  topology: z.string().max(3_000_000),
+});
+
+/** "I lack these records of the data set." Answered by `records`. */
+const wantRecords = z.strictObject({
+  type: z.literal("want-records"),
+  request: count,
+  part: z.enum(["train", "test"]),
+  indexes: z.array(count).max(1024),
 });
 
 /** "A piece of my gradients for this slice." Part 0 is the dense part; 1 + 2k and 2 + 2k are factored tensor k's. */
@@ -112,6 +122,7 @@ const failed = z.strictObject({ type: z.literal("failed"), code: text, reason: t
 export const workerMessageSchema = z.discriminatedUnion("type", [
   hello,
   ready,
+  wantRecords,
   gradientChunk,
   contribution,
   evaluation,
@@ -131,7 +142,25 @@ const welcome = z.strictObject({
   heartbeatMs: count,
   /** Every option of the run, as in its config.json. */
   config: z.record(z.string(), z.unknown()),
+  /** The model, if it is made of data and the user's own. */
+  spec: z.unknown().optional(),
+  /** The model is made by code, which is never sent: the worker must have been given it. */
+  codeModel: z.boolean(),
+  /** What there is of the data set's records, for a worker without files. */
+  supplied: z
+    .strictObject({
+      dataset: z.enum(["cifar10", "shapes"]),
+      digest: text,
+      trainSamples: count,
+      testSamples: count,
+      mean: z.array(z.number()).max(64),
+      std: z.array(z.number()).max(64),
+    })
+    .optional(),
 });
+
+/** "These are the records that you asked for, in that order." */
+const records = z.strictObject({ type: z.literal("records"), request: count, data: floats, crc32: count });
 
 /** "I can't take you, for this reason." Then it closes. */
 const refused = z.strictObject({ type: z.literal("refused"), code: text, reason: text });
@@ -205,6 +234,7 @@ const finished = z.strictObject({ type: z.literal("finished") });
 
 export const coordinatorMessageSchema = z.discriminatedUnion("type", [
   welcome,
+  records,
   refused,
   start,
   loadChunk,

@@ -16,3 +16,4 @@ export {
   stateDictNames,
   toStateDict,
 } from "./state-dict.ts";
+export { tfjsTopologyOf } from "./tfjs-topology.ts";

@@ -77,6 +77,18 @@ describe("loadModel", () => {
     expect((await promisify(execFile)(process.execPath, flags, { cwd: folder })).stdout).toBe("3\n");
   });
 
+  test("takes a spec that was sent instead of what the name stands for, checked", async () => {
+    const sent = {
+      name: "Sent",
+      inputShape: [4, 4, 1],
+      layers: [{ type: "flatten" }, { type: "dense", name: "fc", units: 3 }],
+    };
+    expect(await loadModel("./nowhere.ts", { spec: sent })).toMatchObject({ name: "Sent", spec: sent, numClasses: 3 });
+    await expect(loadModel("./nowhere.ts", { spec: { ...sent, layers: [] } })).rejects.toThrow(
+      /^\.\/nowhere\.ts is no model spec:\n {2}layers: /,
+    );
+  });
+
   test("refuses an unknown name and lists the known ones", async () => {
     await expect(loadModel("resnet")).rejects.toThrow(
       'Unknown model "resnet". Known are alexnet and alexnet-cifar10; a model of your own is given by its path: ./resnet.ts',

@@ -1,13 +1,9 @@
 /** From what `--model` says to a model: one of the known ones, or a module of the user's. */
-import { existsSync } from "node:fs";
-import { basename, extname, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { basename, extname } from "node:path";
 import { tf } from "@lockstep/engine";
-import { LockstepError } from "@lockstep/errors";
-import { alexnet } from "./alexnet.ts";
-import { alexnetCifar10 } from "./alexnet-cifar10.ts";
 import { buildModel } from "./build.ts";
 import { isMadeUpName } from "./layers.ts";
+import { importModel, isKnownModel, isLayersModel, KNOWN_MODELS, messageOf, moduleError } from "./model-file.ts";
 import { signatureOf } from "./signature.ts";
 import { type ModelSpec, parseModelSpec } from "./spec.ts";
 
@@ -18,6 +14,8 @@ export interface LoadModelOptions {
   inputChannels?: number | undefined;
   /** [height, width] of the data set's images, told to a module's function. @default [32, 32] */
   imageSize?: readonly [number, number];
+  /** What `readModelFile` found, as the network brought it: checked, and used instead of what the name stands for. */
+  spec?: unknown;
 }
 
 /** What a module's function is called with. */
@@ -45,8 +43,6 @@ export interface LoadedModel {
   numClasses: number;
 }
 
-const KNOWN_MODELS = { alexnet, "alexnet-cifar10": alexnetCifar10 };
-
 /**
  * Loads "alexnet", "alexnet-cifar10", or a module by its path relative to the working directory. The module's default
  * export counts, else the one named spec, model or createModel, else its only one. TypeScript modules load where the
@@ -55,16 +51,9 @@ const KNOWN_MODELS = { alexnet, "alexnet-cifar10": alexnetCifar10 };
  * @throws LockstepError ERR_MODEL_NAME, ERR_MODEL_MODULE, ERR_MODEL_SPEC or ERR_MODEL_REFUSED
  */
 export async function loadModel(nameOrPath: string, options: LoadModelOptions = {}): Promise<LoadedModel> {
-  if (Object.hasOwn(KNOWN_MODELS, nameOrPath)) {
-    return fromSpec(KNOWN_MODELS[nameOrPath as keyof typeof KNOWN_MODELS](options));
-  }
-  if (!/[/\\]|\.[cm]?[jt]s$/.test(nameOrPath)) {
-    throw new LockstepError(
-      "ERR_MODEL_NAME",
-      `Unknown model "${nameOrPath}". Known are ${Object.keys(KNOWN_MODELS).join(" and ")}; a model of your own is given by its path: ./${nameOrPath}.ts`,
-    );
-  }
-  const made = await makeModel(await importExport(nameOrPath), nameOrPath, options);
+  if (options.spec !== undefined) return fromSpec(parseModelSpec(options.spec, nameOrPath));
+  if (isKnownModel(nameOrPath)) return fromSpec(KNOWN_MODELS[nameOrPath](options));
+  const made = await makeModel(await importModel(nameOrPath), nameOrPath, options);
   if (!isLayersModel(made)) return fromSpec(parseModelSpec(made, nameOrPath));
   if (!(made instanceof tf.LayersModel)) {
     throw moduleError(
@@ -81,22 +70,6 @@ function fromSpec(spec: ModelSpec): LoadedModel {
   return { name: spec.name, spec, model, ...signatureOf(model) };
 }
 
-async function importExport(path: string): Promise<unknown> {
-  const file = resolve(path);
-  if (!existsSync(file)) throw moduleError(path, `there is no file ${file}. Give the path from where you are.`);
-  const module = await import(pathToFileURL(file).href).catch((cause: unknown) => {
-    throw moduleError(path, `loading it failed: ${messageOf(cause)}`, cause);
-  });
-  const exported = module as Record<string, unknown>;
-  const names = Object.keys(exported);
-  const name =
-    ["default", "spec", "model", "createModel"].find((name) => names.includes(name)) ??
-    (names.length === 1 ? names[0]! : undefined);
-  if (name !== undefined) return exported[name];
-  const got = names.length === 0 ? "it exports nothing" : `it exports ${names.join(", ")}`;
-  throw moduleError(path, `${got}. Export a model spec or a function that makes a model, as default.`);
-}
-
 async function makeModel(exported: unknown, path: string, options: LoadModelOptions): Promise<unknown> {
   if (typeof exported !== "function") return exported;
   const { numClasses = 1000, inputChannels = 3, imageSize: [height, width] = [32, 32] } = options;
@@ -107,14 +80,3 @@ async function makeModel(exported: unknown, path: string, options: LoadModelOpti
     throw moduleError(path, `its function failed: ${messageOf(cause)}`, cause);
   }
 }
-
-/** Also true of a model of another copy of TensorFlow.js. */
-function isLayersModel(value: unknown): value is tf.LayersModel {
-  return typeof value === "object" && value !== null && "predict" in value && "layers" in value;
-}
-
-function moduleError(path: string, reason: string, cause?: unknown): LockstepError {
-  return new LockstepError("ERR_MODEL_MODULE", `Cannot use ${path} as a model: ${reason}`, { cause });
-}
-
-const messageOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));

@@ -1,4 +1,5 @@
 /** The configuration of a run: one typed object, printed at the start and kept in the run's folder. */
+import { resolve } from "node:path";
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import { type OptionName, runOptions } from "./options.ts";
@@ -54,6 +55,17 @@ export function resumeConfig(saved: RunConfig, given: GivenOptions): RunConfig {
     ...saved,
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
   });
+}
+
+/** Paths in the saved configuration hold wherever the run is continued from. */
+export function withAbsolutePaths(config: RunConfig): RunConfig {
+  const isPath = /[/\\]|\.[cm]?[jt]s$/.test(config.model);
+  return {
+    ...config,
+    model: isPath ? resolve(config.model) : config.model,
+    dataDir: config.dataDir && resolve(config.dataDir),
+    initFrom: config.initFrom && resolve(config.initFrom),
+  };
 }
 
 /** The option's name on the command line: `--batch-size`. */

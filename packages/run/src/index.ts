@@ -9,7 +9,7 @@ export {
   wholeNumber,
 } from "./command-line.ts";
 export { conduct, type ParameterState, type StepTotals, type Team } from "./conduct.ts";
-export { type GivenOptions, makeConfig, type RunConfig, resumeConfig } from "./config.ts";
+export { type GivenOptions, makeConfig, type RunConfig, resumeConfig, withAbsolutePaths } from "./config.ts";
 export { type Display, displayOn } from "./display.ts";
 export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts";
 export { INTERRUPTED, type Interrupts, watchInterrupts } from "./interrupts.ts";

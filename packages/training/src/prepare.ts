@@ -1,6 +1,5 @@
 /** Engine, model and data of a run. All that can be wrong with them is found here, before anything is written. */
-import { resolve } from "node:path";
-import { type BatchThread, datasetFacts, openBatchThread, parseNormalize } from "@lockstep/dataset";
+import { type BatchThread, datasetFacts, openBatchThread, parseNormalize, type RecordSupply } from "@lockstep/dataset";
 import { type Engine, startEngine } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { checkTrainable, type LoadedModel, loadModel, type StateDictName, stateDictNames } from "@lockstep/model";
@@ -24,17 +23,31 @@ export interface PreparedRun {
   thread: BatchThread;
 }
 
+/** What a worker may have from its coordinator. */
+export interface GivenParts {
+  /** The model, as data; then the file that the configuration names is not read. */
+  spec?: unknown;
+  /** Where records come from if this machine has no files. */
+  supply?: RecordSupply | undefined;
+}
+
 export async function prepare(
   config: RunConfig,
   machine: MachineOptions,
   log: (line: string) => void,
+  given: GivenParts = {},
 ): Promise<PreparedRun> {
   const normalize = parseNormalize(config.normalize);
   const engine = await startEngine({ ...machine, log });
   const facts = datasetFacts(config.dataset);
   const numClasses = config.numClasses ?? facts.classes.length;
   const inputChannels = config.inputChannels ?? facts.channels;
-  const loaded = await loadModel(config.model, { numClasses, inputChannels, imageSize: [facts.height, facts.width] });
+  const loaded = await loadModel(config.model, {
+    numClasses,
+    inputChannels,
+    imageSize: [facts.height, facts.width],
+    spec: given.spec,
+  });
   await checkTrainable(loaded.model, {
     allowSoftmax: config.allowSoftmax,
     numClasses: config.numClasses ?? loaded.numClasses,
@@ -45,7 +58,10 @@ export async function prepare(
   }
   if (channels !== facts.channels)
     refuse(config, "input channels", `--input-channels ${facts.channels}`, facts.channels, channels);
-  const thread = await openBatchThread({ ...config, height, width, normalize }, { onProgress: downloadProgress(log) });
+  const thread = await openBatchThread(
+    { ...config, height, width, normalize },
+    { onProgress: downloadProgress(log), supply: given.supply },
+  );
   const maxRows = config.maxRows ?? (engine.backend === "wasm" ? WASM_MAX_ROWS : undefined);
   return { config, machine, engine, maxRows, loaded, names: stateDictNames(loaded.model, loaded.spec), thread };
 }
@@ -57,17 +73,6 @@ export function downloadProgress(log: (line: string) => void): (doneBytes: numbe
     const now = Math.floor((10 * doneBytes) / totalBytes);
     if (now > tenths) log(`downloading CIFAR-10: ${now * 10} % of ${Math.round(totalBytes / 1e6)} MB`);
     tenths = now;
-  };
-}
-
-/** Paths in the saved configuration hold wherever the run is continued from. */
-export function withAbsolutePaths(config: RunConfig): RunConfig {
-  const isPath = /[/\\]|\.[cm]?[jt]s$/.test(config.model);
-  return {
-    ...config,
-    model: isPath ? resolve(config.model) : config.model,
-    dataDir: config.dataDir && resolve(config.dataDir),
-    initFrom: config.initFrom && resolve(config.initFrom),
   };
 }
 

@@ -10,12 +10,16 @@ export interface ExportOptions {
 
 export async function exportRun({ run: dir, to, out }: ExportOptions): Promise<void> {
   const { folder, config } = openRunFolder(dir);
-  const { modelName } = parseRunFile(config, folder.config).derived;
+  const run = parseRunFile(config, folder.config);
+  const { modelName, numClasses, inputShape } = run.derived;
   const path = out ?? join(dir, "export", to === "tfjs" ? "tfjs" : `${modelName}.${to}`);
   if (to === "tfjs") {
-    const { loadTrainedModel } = await import("../trained-model.ts");
-    const { writeTfjsModel } = await import("@lockstep/training");
-    await writeTfjsModel((await loadTrainedModel(dir, {})).replica.model, path);
+    const { loadModel, stateDictNames, tfjsTopologyOf } = await import("@lockstep/model");
+    const { writeTfjsModel } = await import("@lockstep/model/files");
+    const [height, width, inputChannels] = inputShape;
+    const { model, spec } = await loadModel(run.model, { numClasses, inputChannels, imageSize: [height, width] });
+    const topology = tfjsTopologyOf(model, stateDictNames(model, spec));
+    await writeTfjsModel(path, topology, readWeights(folder, modelName));
     console.log(`${join(path, "model.json")}: load it with tf.loadLayersModel`);
     return;
   }

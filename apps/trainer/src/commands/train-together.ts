@@ -13,8 +13,9 @@ export async function trainTogether(workers: number, start: RunStart, machine: M
   let fail: (error: Error) => void = () => {};
   const workersFailed = new Promise<never>((_, reject) => (fail = reject));
   workersFailed.catch(() => {}); // after the workers have joined, the coordinator notices a loss by itself
+  const codeModel = start.model.kind === "code" ? start.config.model : undefined;
   const onListening = (port: number) => {
-    const local = startLocalWorkers(workers, `ws://${HOST}:${port}`, machine);
+    const local = startLocalWorkers(workers, `ws://${HOST}:${port}`, machine, codeModel);
     ended = local.ended;
     local.failed.catch(fail);
   };

@@ -15,8 +15,10 @@ import {
   initialWeights,
   loadModel,
   type StateDict,
+  tfjsTopologyOf,
   toStateDict,
 } from "@lockstep/model";
+import { writeTfjsModel } from "@lockstep/model/files";
 import {
   type Checkpoint,
   conduct,
@@ -37,9 +39,11 @@ import {
   Recorder,
   type RunConfig,
   type RunFolder,
+  readWeights,
   readWeightsFile,
   resumeConfig,
   watchInterrupts,
+  withAbsolutePaths,
   writeJson,
 } from "@lockstep/run";
 import {
@@ -51,8 +55,6 @@ import {
   prepare,
   Replica,
   readState,
-  withAbsolutePaths,
-  writeTfjsModel,
 } from "@lockstep/training";
 import { derivedOf, slowBackendLine, summaryOf } from "../summary.ts";
 import { trainTogether } from "./train-together.ts";
@@ -71,7 +73,7 @@ export async function train(options: TrainOptions & Record<string, unknown>): Pr
   const machine = machineOptions(options);
   if (describe === true) await describeLayers(makeConfig(given));
   else if (workers > 1) {
-    const start = resume === undefined ? newRun(withAbsolutePaths(makeConfig(given)), out) : resumedRun(resume, given);
+    const start = resume === undefined ? await newRun(makeConfig(given), out) : await resumedRun(resume, given);
     await trainTogether(workers, start, machine);
   } else if (resume !== undefined) await resumeRun(resume, given, machine);
   else await trainNew(makeConfig(given), out, machine);
@@ -184,7 +186,7 @@ async function runToEnd(run: PreparedRun, folder: RunFolder, { values, resumed }
       stopRequested: interrupts.requested,
     });
     if (outcome === "finished") {
-      await writeTfjsModel(loaded.model, folder.tfjs);
+      await writeTfjsModel(folder.tfjs, tfjsTopologyOf(loaded.model, names), readWeights(folder, modelName));
     } else {
       display.line(`stopped after ${recorder.checkpointStep} steps; continue with: pnpm train --resume ${folder.dir}`);
       process.exitCode = INTERRUPTED;

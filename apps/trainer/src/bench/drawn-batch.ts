@@ -1,0 +1,29 @@
+/** The CIFAR-10 AlexNet and a batch of noise for it: what Lockstep's own processes of a bench compute on. */
+import type { Batch } from "@lockstep/dataset";
+import { factorableLayers, initialWeights, loadModel } from "@lockstep/model";
+import { uniforms } from "@lockstep/random";
+import { Replica } from "@lockstep/training";
+
+/** @param factored whether the fully connected layers give factors, as in a run, or whole gradients */
+export async function alexnetReplica({ factored }: { factored: boolean }): Promise<Replica> {
+  const { model } = await loadModel("alexnet-cifar10");
+  const weights = await initialWeights(model, { init: "pytorch", seed: 0 });
+  const values = model.trainableWeights.map(({ shape }, index) => ({
+    shape: shape as number[],
+    weight: weights[index]!,
+  }));
+  return new Replica(model, values, { factoredLayers: factored ? factorableLayers(model) : [] });
+}
+
+export function drawnBatch(rows: number): Batch {
+  const sampleIds = Uint32Array.from({ length: rows }, (_, row) => row);
+  return {
+    images: uniforms(0, "shapes", [0, 0, 0], rows * 3072).map((value) => value * 2 - 1),
+    labels: Int32Array.from(sampleIds, (id) => id % 10),
+    sampleIds,
+    samples: rows,
+    height: 32,
+    width: 32,
+    channels: 3,
+  };
+}

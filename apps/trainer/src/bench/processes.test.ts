@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { withCleanup } from "./cleanup.ts";
+import { lastLine, start } from "./processes.ts";
+
+const node = (script: string) => [process.execPath, "-e", script];
+
+test("a process's last line is what it measured", async () => {
+  await withCleanup(async (cleanup) => {
+    const printed = await start(node(`console.log("engine: …\\n" + JSON.stringify({ stepMs: [1] }))`), cleanup).ended;
+    expect(lastLine(printed)).toEqual({ stepMs: [1] });
+  });
+});
+
+test("one that fails says how, with its last lines", async () => {
+  await withCleanup(async (cleanup) => {
+    const failing = start(node(`console.error("no such thing"); process.exit(3)`), cleanup);
+    await expect(failing.prints(/joined/)).rejects.toThrow(/status 3:\nno such thing/);
+    await expect(start(["/no/such/program"], cleanup).ended).rejects.toThrow("did not start");
+  });
+});
+
+test("one that still runs when the work is done is ended", async () => {
+  const running = await withCleanup(async (cleanup) => {
+    const endless = start(node(`console.log("here"); setInterval(() => {}, 1000)`), cleanup);
+    await endless.prints(/here/);
+    return endless;
+  });
+  await expect(running.ended).rejects.toThrow("SIGKILL");
+});

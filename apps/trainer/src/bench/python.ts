@@ -1,0 +1,14 @@
+/** The Python that runs the other side. */
+import { execFileSync } from "node:child_process";
+
+/** Says that PyTorch is left out, why, and the remedy; undefined if it can run. */
+export function pytorchLeftOut(python: string): string | undefined {
+  try {
+    execFileSync(python, ["-c", "import torch"], { stdio: "pipe" });
+    return undefined;
+  } catch (error) {
+    const { stderr, message } = error as Error & { stderr?: Buffer | null };
+    const detail = stderr?.toString().trim().split("\n").at(-1) || message;
+    return `PyTorch is left out: ${detail}. Install it with \`${python} -m pip install torch==2.13.0 numpy\`, or name another with --python.`;
+  }
+}

@@ -1,0 +1,1 @@
+export { type Announcement, type AnnounceOptions, announce, type DiscoverOptions, discover } from "./discovery.ts";

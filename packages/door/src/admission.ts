@@ -1,0 +1,85 @@
+/** Who may come in: a pure decision on each request, before anything of it is believed. */
+import { isKnownHost, isOwnOrigin } from "./known-hosts.ts";
+import type { RefusedJoins } from "./refused-joins.ts";
+import { sameToken } from "./token.ts";
+
+/** A request as its headers tell it. */
+export interface AdmissionRequest {
+  /** `join` asks for a WebSocket, `page` for anything else. */
+  kind: "join" | "page";
+  /** Remote address. */
+  address: string;
+  host: string | undefined;
+  origin: string | undefined;
+  token: string | undefined;
+}
+
+export interface AdmissionState {
+  /** WebSockets that are open. */
+  sessions: number;
+  refusedJoins: RefusedJoins;
+}
+
+export interface AdmissionOptions {
+  /** The token that a join must show, if any. */
+  token: string | undefined;
+  /** As `knownHosts` gives them. */
+  hosts: ReadonlySet<string>;
+  secure: boolean;
+  refusedJoinsPerMinute: number;
+  maxWorkers: number;
+}
+
+export interface Refusal {
+  verdict: "refuse";
+  status: 401 | 403 | 429 | 503;
+  /** One line for the person at the other end: what was wrong, and what to do. */
+  reason: string;
+}
+
+export type Admission = { verdict: "accept" } | Refusal;
+
+/**
+ * Decides on one request; whoever asks counts each 401 in `state.refusedJoins`.
+ *
+ * An address that has used up its refused joins is answered 429 until a minute has passed, even with the right token:
+ * otherwise the answers would still tell a guesser which token is right. Sessions that are open stay as they are.
+ */
+export function admit(
+  nowMs: number,
+  { sessions, refusedJoins }: AdmissionState,
+  { kind, address, host, origin, token }: AdmissionRequest,
+  options: AdmissionOptions,
+): Admission {
+  const { secure, refusedJoinsPerMinute, maxWorkers } = options;
+  if (!isKnownHost(options.hosts, host, secure)) {
+    const remedy = "use its address, or start the coordinator with --allow-host and that name";
+    return refuse(403, `This coordinator does not go by the name ${shown(host)}; ${remedy}.`);
+  }
+  if (kind === "page") return { verdict: "accept" };
+  if (origin !== undefined && !isOwnOrigin(origin, host, secure)) {
+    return refuse(403, `Pages of ${shown(origin)} may not connect to this coordinator; open its own page.`);
+  }
+  if (refusedJoins.count(nowMs, address) >= refusedJoinsPerMinute) {
+    const remedy = "wait a minute, then join with the right token";
+    return refuse(429, `${refusedJoinsPerMinute} joins from ${address} were refused within a minute; ${remedy}.`);
+  }
+  if (options.token !== undefined && (token === undefined || !sameToken(token, options.token))) {
+    const came = token === undefined ? "got none" : "got another";
+    return refuse(401, `Expected the token that this coordinator printed when it started, ${came}.`);
+  }
+  if (sessions >= maxWorkers) {
+    const remedy = "wait until one leaves, or start the coordinator with a higher --max-workers";
+    return refuse(503, `All ${maxWorkers} places for workers are taken; ${remedy}.`);
+  }
+  return { verdict: "accept" };
+}
+
+function refuse(status: Refusal["status"], reason: string): Refusal {
+  return { verdict: "refuse", status, reason };
+}
+
+/** A header's value, made safe to print. */
+function shown(value: string | undefined): string {
+  return value === undefined ? "(none)" : JSON.stringify(value.replaceAll(/[^\x20-\x7e]/g, "?").slice(0, 100));
+}

@@ -1,0 +1,39 @@
+/** What the door says to those whom it does not let in. */
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Refusal } from "./admission.ts";
+
+/** Answers a join that is refused, and ends its connection; the other end has `handshakeMs` to take the answer. */
+export function refuseUpgrade(connection: Duplex, { status, reason }: Refusal, handshakeMs: number): void {
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    "Connection: close",
+    "Content-Type: text/plain; charset=utf-8",
+    `Content-Length: ${Buffer.byteLength(reason) + 1}`,
+    ...(status === 401 ? ["WWW-Authenticate: Bearer"] : []),
+    ...(status === 429 ? ["Retry-After: 60"] : []),
+    "",
+    `${reason}\n`,
+  ];
+  connection.on("error", () => connection.destroy());
+  (connection as Socket).setTimeout(handshakeMs, () => connection.destroy()); // Should it never take the answer.
+  connection.once("finish", () => connection.destroy());
+  connection.end(lines.join("\r\n"));
+}
+
+/** Answers where there are no pages. */
+export function answerWithoutPages(request: IncomingMessage, response: ServerResponse): void {
+  if (request.url === "/") answer(response, 426, "Expected a worker's WebSocket.", { upgrade: "websocket" });
+  else answer(response, 404, "There is nothing here.");
+}
+
+/** Answers a page with one line of text. */
+export function answer(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(status, { "content-type": "text/plain; charset=utf-8", ...headers }).end(`${text}\n`);
+}

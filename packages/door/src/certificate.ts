@@ -1,0 +1,88 @@
+/** The coordinator's certificate: made here, and trusted by its fingerprint; or the user's own, trusted by its issuer. */
+import "reflect-metadata"; // The next import wants it loaded before.
+import { createPrivateKey, randomBytes, webcrypto, X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { isIP } from "node:net";
+import { LockstepError } from "@lockstep/errors";
+import * as x509 from "@peculiar/x509";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const VALID_DAYS = 365;
+const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+
+/** A certificate with its key, both in PEM form. The key is a secret. */
+export interface Certificate {
+  key: string;
+  cert: string;
+  /** SHA-256 of the certificate, as `AB:CD:…`; what a worker pins, and no secret. */
+  fingerprint: string;
+}
+
+/** Makes a certificate for these host names and addresses, valid for a year, signed by itself. */
+export async function selfSigned({ hosts }: { hosts: string[] }): Promise<Certificate> {
+  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
+  const now = Date.now();
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: `01${randomBytes(15).toString("hex")}`, // Positive, since it starts with 01.
+    name: "CN=Lockstep coordinator",
+    notBefore: new Date(now - DAY_MS), // The clocks of other machines may be behind.
+    notAfter: new Date(now + VALID_DAYS * DAY_MS),
+    signingAlgorithm: ALGORITHM,
+    keys,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension(
+        hosts.map((value) => ({ type: isIP(value) === 0 ? ("dns" as const) : ("ip" as const), value })),
+      ),
+    ],
+  });
+  const cert = certificate.toString("pem");
+  const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey)).toString("base64");
+  const key = `-----BEGIN PRIVATE KEY-----\n${pkcs8.match(/.{1,64}/g)!.join("\n")}\n-----END PRIVATE KEY-----\n`;
+  return { key, cert, fingerprint: new X509Certificate(cert).fingerprint256 };
+}
+
+/**
+ * Reads a certificate, with any intermediate ones after it, and its key.
+ * @throws LockstepError ERR_CERTIFICATE if a file is missing or is something else, or if they do not belong together
+ */
+export async function readCertificate(certPath: string, keyPath: string): Promise<Certificate> {
+  const cert = await readPem(certPath, "certificate");
+  const key = await readPem(keyPath, "private key");
+  const certificate = parsePem(certPath, "certificate", () => new X509Certificate(cert));
+  const privateKey = parsePem(keyPath, "private key without a passphrase", () => createPrivateKey(key));
+  if (!certificate.checkPrivateKey(privateKey)) {
+    throw new LockstepError(
+      "ERR_CERTIFICATE",
+      `Expected the private key of ${certPath}, got that of another certificate in ${keyPath}; name both files of one pair.`,
+    );
+  }
+  return { key, cert, fingerprint: certificate.fingerprint256 };
+}
+
+async function readPem(path: string, what: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code;
+    throw new LockstepError(
+      "ERR_CERTIFICATE",
+      `Expected a ${what} in PEM form at ${path}, which cannot be read (${reason}); name an existing file.`,
+      { cause },
+    );
+  }
+}
+
+function parsePem<T>(path: string, what: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    throw new LockstepError(
+      "ERR_CERTIFICATE",
+      `Expected a ${what} in PEM form at ${path}, got something else; convert it with openssl, or name another file.`,
+      { cause },
+    );
+  }
+}

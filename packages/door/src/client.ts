@@ -1,0 +1,80 @@
+/** The worker's way in: opens the WebSocket, and shows the token to nobody but the coordinator. */
+import type { ClientRequest, IncomingMessage } from "node:http";
+import type { createConnection, Socket } from "node:net";
+import { LockstepError } from "@lockstep/errors";
+import { WebSocket } from "ws";
+import { refusalOf } from "./refusal.ts";
+import { connectSecurely, readFingerprint } from "./secure-connection.ts";
+import { checkToken } from "./token.ts";
+
+export interface SocketOptions {
+  /** The coordinator's token. @default none is sent */
+  token?: string | undefined;
+  /** SHA-256 of the coordinator's certificate, for `wss://`. @default a known authority vouches for it */
+  tlsFingerprint?: string | undefined;
+  /** Whether the token may cross a network that anyone on it can read. @default false */
+  insecure?: boolean | undefined;
+  /** The largest message that the coordinator may send, in bytes. */
+  maxPayload: number;
+  /** How long the TLS handshake, and then the answer to the join, may take, in ms. @default 10 000 */
+  handshakeMs?: number | undefined;
+}
+
+/**
+ * Opens a WebSocket to the coordinator. Why it was not let in comes as the `error` event, a LockstepError: ERR_TOKEN
+ * (401), ERR_REFUSED (403), ERR_LIMITED (429), ERR_FULL (503), ERR_CONNECT (any other answer), ERR_CERTIFICATE; an error
+ * of the network comes as it is. `close` follows.
+ * @throws LockstepError ERR_INSECURE if the token or the fingerprint would be in vain, ERR_OPTION or ERR_TOKEN if an
+ *   option is malformed
+ */
+export function openSocket(url: string, options: SocketOptions): WebSocket {
+  const { token, tlsFingerprint, insecure = false, maxPayload, handshakeMs = 10_000 } = options;
+  const target = readUrl(url);
+  const secure = target.protocol === "wss:";
+  if (token !== undefined) checkToken(token);
+  const pin = tlsFingerprint === undefined ? undefined : readFingerprint(tlsFingerprint);
+  if (pin !== undefined && !secure) {
+    throw new LockstepError("ERR_INSECURE", `A fingerprint needs TLS: expected wss://, got ${target.origin}.`);
+  }
+  if (token !== undefined && !secure && !insecure && !isLoopback(target.hostname)) {
+    throw new LockstepError(
+      "ERR_INSECURE",
+      `The token would cross the network readable by anyone on it: expected wss://, got ${target.origin}; start the coordinator with TLS, or allow it with --insecure on a network that you trust.`,
+    );
+  }
+
+  const host = target.hostname.replace(/^\[|\]$/g, "");
+  const port = Number(target.port || 443);
+  const socket = new WebSocket(target, {
+    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+    handshakeTimeout: handshakeMs,
+    maxPayload,
+    perMessageDeflate: false,
+    ...(secure && { createConnection: afterProof(() => connectSecurely({ host, port, pin, handshakeMs })) }),
+  });
+  socket.on("unexpected-response", async (request: ClientRequest, response: IncomingMessage) => {
+    const refusal = await refusalOf(response, target.origin, token);
+    request.emit("error", refusal); // Where ws listens: it emits `error` and `close` on the socket, in this order.
+    request.destroy();
+  });
+  return socket;
+}
+
+/** What ws takes as `createConnection`: the request is written to the connection that is answered, and to none before. */
+function afterProof(connect: () => Promise<Socket>): typeof createConnection {
+  const create = (_: unknown, answer: (error: Error | null, socket?: Socket) => void) => {
+    connect().then((socket) => answer(null, socket), answer);
+  };
+  return create as unknown as typeof createConnection;
+}
+
+function readUrl(url: string): URL {
+  const target = URL.canParse(url) ? new URL(url) : undefined;
+  if (target !== undefined && ["ws:", "wss:"].includes(target.protocol) && target.hash === "") return target;
+  const shown = JSON.stringify(url.replace(/^(\w+:\/\/)?[^/]*@/, "$1…@").replace(/[?#].*$/s, "…")); // No secrets.
+  throw new LockstepError("ERR_OPTION", `Expected the coordinator as ws://host:port or wss://host:port, got ${shown}.`);
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}

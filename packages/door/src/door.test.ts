@@ -1,0 +1,221 @@
+import { once } from "node:events";
+import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { connect as connectSecurely } from "node:tls";
+import { afterEach, describe, expect, test } from "vitest";
+import type { WebSocket } from "ws";
+import { selfSigned } from "./certificate.ts";
+import { openSocket } from "./client.ts";
+import { type Door, type DoorOptions, openDoor } from "./door.ts";
+
+const UPGRADE = {
+  connection: "Upgrade",
+  upgrade: "websocket",
+  "sec-websocket-version": "13",
+  "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+};
+
+const doors: Door[] = [];
+
+/** Opens a door on a free port, and notes who comes in. */
+async function open(options: Partial<DoorOptions> = {}) {
+  const sockets: WebSocket[] = [];
+  const addresses: string[] = [];
+  const statuses: number[] = [];
+  const door = await openDoor({
+    host: "127.0.0.1",
+    port: 0,
+    anyPort: false,
+    maxPayload: 1000,
+    onSocket: (socket, { address }) => {
+      sockets.push(socket);
+      addresses.push(address);
+    },
+    onRefused: ({ status }) => statuses.push(status),
+    ...options,
+  });
+  doors.push(door);
+  return { door, sockets, addresses, statuses, url: `ws${door.secure ? "s" : ""}://127.0.0.1:${door.port}` };
+}
+
+afterEach(async () => {
+  await Promise.all(doors.splice(0).map((door) => door.close()));
+});
+
+/** @returns status, headers and text of the answer; 101 if it is the upgrade */
+async function ask(port: number, headers: RequestOptions["headers"] = {}, path = "/") {
+  const request = httpRequest({ host: "127.0.0.1", port, path, headers }).end();
+  const [response] = (await Promise.race([once(request, "response"), once(request, "upgrade")])) as [IncomingMessage];
+  if (response.statusCode === 101) response.socket.destroy();
+  let text = "";
+  if (response.statusCode !== 101) for await (const chunk of response.setEncoding("utf8")) text += chunk;
+  return { status: response.statusCode, headers: response.headers, text };
+}
+
+async function join(url: string, token?: string): Promise<WebSocket> {
+  const socket = openSocket(url, { token, maxPayload: 1000 });
+  await once(socket, "open");
+  return socket;
+}
+
+async function refusedCode(url: string, token?: string): Promise<string> {
+  const [error] = await once(openSocket(url, { token, maxPayload: 1000 }), "error");
+  return error.code;
+}
+
+describe("joins", () => {
+  test("the right token opens a WebSocket that carries messages both ways", async () => {
+    const { url, sockets, addresses } = await open({ token: "right" });
+    const worker = await join(url, "right");
+    sockets[0]!.on("message", (data) => sockets[0]!.send(data));
+    worker.send("hello");
+    expect(String((await once(worker, "message"))[0])).toBe("hello");
+    expect(addresses).toEqual(["127.0.0.1"]);
+  });
+
+  test("a wrong or missing token is answered 401, over real HTTP", async () => {
+    const { door, sockets, statuses } = await open({ token: "right" });
+    for (const headers of [{}, { authorization: "Bearer wrong" }, { authorization: "Basic right" }]) {
+      const { status, headers: answered, text } = await ask(door.port, { ...UPGRADE, ...headers });
+      expect(status).toBe(401);
+      expect(answered["www-authenticate"]).toBe("Bearer");
+      expect(text).toMatch(/^Expected the token .*\n$/);
+    }
+    expect(statuses).toEqual([401, 401, 401]);
+    expect(sockets).toHaveLength(0);
+    expect((await ask(door.port, { ...UPGRADE, authorization: "Bearer right" })).status).toBe(101);
+  });
+
+  test("a page of another site gets neither a WebSocket nor, by a name of its own, a page", async () => {
+    const { door } = await open();
+    const own = `http://127.0.0.1:${door.port}`;
+    const rebound = `evil.example:${door.port}`;
+    expect((await ask(door.port, { ...UPGRADE, origin: "http://evil.example" })).status).toBe(403);
+    expect((await ask(door.port, { ...UPGRADE, host: rebound, origin: `http://${rebound}` })).status).toBe(403);
+    expect((await ask(door.port, { host: rebound })).status).toBe(403);
+    expect((await ask(door.port, { ...UPGRADE, origin: own })).status).toBe(101);
+  });
+
+  test("an established session survives while others are refused, limited, and let in again after a minute", async () => {
+    let nowMs = 0;
+    const { url, sockets, statuses } = await open({ token: "right", refusedJoinsPerMinute: 2, nowMs: () => nowMs });
+    const worker = await join(url, "right");
+    expect(await refusedCode(url, "wrong")).toBe("ERR_TOKEN");
+    expect(await refusedCode(url)).toBe("ERR_TOKEN");
+    expect(await refusedCode(url, "wrong")).toBe("ERR_LIMITED");
+    expect(await refusedCode(url, "right")).toBe("ERR_LIMITED");
+    expect(statuses).toEqual([401, 401, 429, 429]);
+    sockets[0]!.send("still here");
+    expect(String((await once(worker, "message"))[0])).toBe("still here");
+    nowMs = 60_000;
+    await join(url, "right");
+    expect(sockets).toHaveLength(2);
+  });
+
+  test("a place is free again when a worker has left", async () => {
+    const { url, sockets } = await open({ maxWorkers: 1 });
+    const first = await join(url);
+    expect(await refusedCode(url)).toBe("ERR_FULL");
+    first.close();
+    await once(sockets[0]!, "close");
+    await join(url);
+  });
+
+  test("a message that is too large or no WebSocket frame ends its own connection only", async () => {
+    const { url, sockets } = await open();
+    const [good, large] = [await join(url), await join(url)];
+    large.send(Buffer.alloc(1001));
+    expect((await once(large, "close"))[0]).toBe(1009);
+    sockets[0]!.send("still here");
+    await once(good, "message");
+  });
+
+  test("an upgrade that is none is answered 400", async () => {
+    const { door } = await open();
+    expect((await ask(door.port, { ...UPGRADE, "sec-websocket-key": "short" })).status).toBe(400);
+    expect((await ask(door.port, { ...UPGRADE, upgrade: "h2c" })).status).toBe(400);
+  });
+});
+
+test("without pages / says what is expected; with them every known host gets them", async () => {
+  const { door } = await open();
+  expect(await ask(door.port)).toMatchObject({ status: 426, headers: { upgrade: "websocket" } });
+  expect((await ask(door.port, {}, "/metrics")).status).toBe(404);
+  const { door: other } = await open({ token: "right", onRequest: ({ url }, response) => response.end(`page ${url}`) });
+  expect(await ask(other.port, {}, "/metrics")).toMatchObject({ status: 200, text: "page /metrics" });
+  expect((await ask(other.port, { host: "evil.example" })).status).toBe(403);
+});
+
+describe("the port", () => {
+  test("that is taken is an error if demanded, else the next will do", async () => {
+    const { door } = await open();
+    const taken = { host: "127.0.0.1", port: door.port };
+    await expect(open(taken)).rejects.toMatchObject({ code: "ERR_LISTEN" });
+    const { door: next } = await open({ ...taken, anyPort: true });
+    expect(next.port).toBeGreaterThan(door.port);
+    await join(`ws://127.0.0.1:${next.port}`);
+  });
+
+  test("of a foreign address is an error", async () => {
+    await expect(open({ host: "192.0.2.254", anyPort: true })).rejects.toMatchObject({ code: "ERR_LISTEN" });
+  });
+
+  test("is not opened with an option that is malformed", async () => {
+    await expect(open({ token: "two words" })).rejects.toMatchObject({ code: "ERR_TOKEN" });
+    await expect(open({ allowHosts: ["http://a"] })).rejects.toMatchObject({ code: "ERR_OPTION" });
+  });
+});
+
+describe("who does not get on with it is let go", () => {
+  const handshakeMs = 200;
+
+  test.each([
+    ["nothing", ""],
+    ["half an upgrade", "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: webso"],
+    ["half a body", "POST / HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nContent-Length: 10\r\n\r\n12345"],
+  ])("after %s", async (_, sent) => {
+    // A page that never answers, so that it is the missing body that ends the connection.
+    const { door } = await open({ handshakeMs, onRequest: (request) => request.resume() });
+    const loris = connect(door.port, "127.0.0.1").resume();
+    loris.write(sent.replace("PORT", String(door.port)));
+    await once(loris, "close");
+  });
+
+  test("after a byte now and then", async () => {
+    const { door } = await open({ handshakeMs });
+    const loris = connect(door.port, "127.0.0.1").resume();
+    loris.on("error", () => {});
+    const dripping = setInterval(() => loris.write("G"), 20);
+    await once(loris, "close");
+    clearInterval(dripping);
+  });
+
+  test.each([
+    ["no TLS handshake", (port: number) => connect(port, "127.0.0.1")],
+    ["no request after it", (port: number) => connectSecurely({ port, host: "127.0.0.1", rejectUnauthorized: false })],
+  ])("after %s", async (_, start) => {
+    const { door } = await open({ handshakeMs, tls: await selfSigned({ hosts: ["127.0.0.1"] }) });
+    const loris = start(door.port).resume();
+    loris.on("error", () => {});
+    await once(loris, "close");
+  });
+});
+
+test("closing ends workers with 1000, and everybody who does not answer", async () => {
+  const { door, url } = await open();
+  const worker = await join(url);
+  const idle = connect(door.port, "127.0.0.1").resume();
+  await once(idle, "connect");
+  const silent = connect(door.port, "127.0.0.1");
+  const headers = Object.entries({ host: `127.0.0.1:${door.port}`, ...UPGRADE }).map((pair) => pair.join(": "));
+  silent.write(["GET / HTTP/1.1", ...headers, "", ""].join("\r\n"));
+  await once(silent, "data");
+  const ended = [once(worker, "close"), once(idle, "close"), once(silent.resume(), "close")];
+  await door.close();
+  expect((await ended[0])![0]).toBe(1000);
+  await Promise.all(ended);
+  const again = createServer().listen(door.port, "127.0.0.1");
+  await once(again, "listening");
+  expect((again.address() as AddressInfo).port).toBe(door.port);
+  again.close();
+});

@@ -1,0 +1,45 @@
+/** How often joins from each remote address were refused within the last minute. */
+import { isIPv6 } from "node:net";
+
+const WINDOW_MS = 60_000;
+/** Addresses that are remembered; with more, the one refused least recently is forgotten. */
+const MAX_ADDRESSES = 4096;
+
+/** Counts refused joins for each address; what it remembers is bounded, whatever addresses come. */
+export class RefusedJoins {
+  readonly #times = new Map<string, number[]>();
+  readonly #perAddress: number;
+
+  /** @param perAddress how far to count for one address */
+  constructor(perAddress: number) {
+    this.#perAddress = perAddress;
+  }
+
+  /** Refused joins from this address within the minute that ends now, at most `perAddress`. */
+  count(nowMs: number, address: string): number {
+    return (this.#times.get(networkOf(address)) ?? []).filter((timeMs) => timeMs > nowMs - WINDOW_MS).length;
+  }
+
+  add(nowMs: number, address: string): void {
+    const network = networkOf(address);
+    const times = [...(this.#times.get(network) ?? []), nowMs].slice(-this.#perAddress);
+    this.#times.delete(network); // A Map lists its keys in the order they were added: this one becomes the last.
+    this.#times.set(network, times);
+    if (this.#times.size > MAX_ADDRESSES) this.#times.delete(this.#times.keys().next().value!);
+  }
+
+  /** Addresses that are remembered. */
+  get addresses(): number {
+    return this.#times.size;
+  }
+}
+
+/** An address that anyone can have only few of: of public IPv6 the first half, since one machine has all the rest. */
+function networkOf(address: string): string {
+  if (!isIPv6(address) || /^f[cde]/i.test(address)) return address;
+  const [left = "", right] = address.split("::");
+  const start = left === "" ? [] : left.split(":");
+  const end = right === undefined || right === "" ? [] : right.split(":");
+  const groups = [...start, ...Array(Math.max(0, 8 - start.length - end.length)).fill("0"), ...end];
+  return `${groups.slice(0, 4).join(":")}::/64`;
+}

@@ -1,0 +1,105 @@
+/**
+ * `model.json` and `weights.bin`: a model in TensorFlow.js' own format, for `tf.loadLayersModel` in a browser or on
+ * Node. They are written without TensorFlow.js, from a topology that `tfjsTopologyOf` took where the model was built.
+ */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { LockstepError } from "@lockstep/errors";
+import { z } from "zod";
+import { elementCount } from "./layers.ts";
+import { toTfOrder } from "./reverse-axes.ts";
+import type { StateTensor } from "./state-dict.ts";
+
+const count = z.int().nonnegative();
+
+const weightSchema = z
+  .strictObject({
+    /** TensorFlow.js' name, by which the layer finds it: "conv1/kernel". */
+    name: z.string(),
+    /** In TensorFlow.js' layout. */
+    shape: z.array(count),
+    /** Weights are trained, and travel, in this type alone. */
+    dtype: z.literal("float32"),
+    /** "conv1.0.weight" */
+    stateDictName: z.string(),
+    /** [positions, inputs, outputs], see `KernelAxes`; absent where PyTorch's layout is the same. */
+    axes: z.tuple([count, count, count]).optional(),
+  })
+  .refine(
+    ({ shape, axes = shape }) => elementCount(axes) === elementCount(shape),
+    "the axes are not those of the shape",
+  );
+
+/** Checks a topology that came as JSON. */
+export const tfjsTopologySchema = z.strictObject({
+  /** The layers and how they are connected, as `model.toJSON()` has them. */
+  modelTopology: z.record(z.string(), z.unknown()).refine(isWritable, "expected what JSON can hold"),
+  format: z.string(),
+  generatedBy: z.string(),
+  convertedBy: z.string().nullable(),
+  /** In the order of weights.bin. */
+  weights: z.array(weightSchema),
+});
+
+/** All that the files of a model hold, except for the numbers. Plain JSON. */
+export type TfjsTopology = z.infer<typeof tfjsTopologySchema>;
+
+/**
+ * Writes `model.json` and `weights.bin` into `dir`, which is made if it isn't there. They hold what `model.save` would
+ * write. model.json comes last, so where it is new, the weights are whole.
+ *
+ * @param stateDict each weight in PyTorch's layout, and nothing else
+ * @throws LockstepError ERR_STATE_DICT that names each tensor that is missing, unexpected or of another size; nothing
+ *   is written then
+ */
+export async function writeTfjsModel(
+  dir: string,
+  topology: TfjsTopology,
+  stateDict: ReadonlyMap<string, StateTensor>,
+): Promise<void> {
+  expectWeightsOf(topology, stateDict);
+  const { weights, ...description } = topology;
+  const manifest = weights.map(({ name, shape, dtype }) => ({ name, shape, dtype }));
+  const weightsManifest = [{ paths: ["weights.bin"], weights: manifest }];
+  await mkdir(dir, { recursive: true });
+  await writeFile(join(dir, "weights.bin"), weightBytes(topology, stateDict));
+  await writeFile(join(dir, "model.json"), JSON.stringify({ ...description, weightsManifest }));
+}
+
+/** The values of one weight after the other, so that only one is copied at a time. */
+function* weightBytes({ weights }: TfjsTopology, stateDict: ReadonlyMap<string, StateTensor>): Generator<Uint8Array> {
+  for (const { stateDictName, axes } of weights) {
+    const { data } = stateDict.get(stateDictName)!;
+    const values = axes === undefined ? data : toTfOrder(data, axes);
+    yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  }
+}
+
+/** Not so for what is nested too deeply: what a peer sent may be that. */
+function isWritable(value: unknown): boolean {
+  try {
+    JSON.stringify(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function expectWeightsOf({ weights }: TfjsTopology, stateDict: ReadonlyMap<string, StateTensor>): void {
+  const known = new Set(weights.map(({ stateDictName }) => stateDictName));
+  const faults = [
+    ...weights.flatMap(({ stateDictName, shape }) => {
+      const elements = stateDict.get(stateDictName)?.data.length;
+      if (elements === undefined) return [`${stateDictName} is missing`];
+      if (elements === elementCount(shape)) return [];
+      return [`${stateDictName} has ${elements} numbers, expected ${elementCount(shape)}`];
+    }),
+    ...[...stateDict.keys()].filter((name) => !known.has(name)).map((name) => `${name} is unexpected`),
+  ];
+  if (faults.length === 0) return;
+  throw new LockstepError(
+    "ERR_STATE_DICT",
+    `These weights are not those of the model's topology:\n  ${faults.join("\n  ")}\n` +
+      "Take both from a model with the same layers, classes and channels.",
+  );
+}
