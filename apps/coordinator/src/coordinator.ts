@@ -92,6 +92,7 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
     await Promise.race([gathered, ...(options.workersFailed ? [options.workersFailed] : [])]); // all have built the model
     const outcome = await runWith(sessions, options, (made) => (team = made));
     team?.finish();
+    if (team !== undefined) display.line(trafficLine(team, sessions));
     if (outcome === "finished") await writeTfjs(sessions[0]!, options.folder);
     return outcome;
   } finally {
@@ -106,7 +107,7 @@ async function runWith(sessions: Session[], options: CoordinatorOptions, made: (
   const { ready } = sessions[0]!;
   const schedule = makeSchedule(config, ready, resumed?.step);
   const { modelName, inputShape, numClasses, classes, mean, std, trainSamples, validationSamples, testSamples } = ready;
-  const parameters = ready.tensors.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
+  const parameters = parametersOf(sessions[0]!);
   const { stepsPerEpoch, steps } = schedule;
   const spec = options.model.kind === "spec" ? { spec: options.model.spec } : {};
   const derived: Derived = {
@@ -143,6 +144,17 @@ async function runWith(sessions: Session[], options: CoordinatorOptions, made: (
     interrupts.unwatch();
   }
 }
+
+/** What travelled, beside what the gradients would weigh as they are. */
+function trafficLine({ travelled }: RemoteTeam, sessions: Session[]): string {
+  const { steps, bytesUp, bytesDown } = travelled;
+  const denseBytes = 4 * parametersOf(sessions[0]!);
+  const megabytes = (bytes: number) => (bytes / Math.max(1, steps * sessions.length) / 1e6).toFixed(1);
+  return `sent by a worker in a step: ${megabytes(bytesUp)} MB, received ${megabytes(bytesDown)} MB; a dense fp32 gradient has ${(denseBytes / 1e6).toFixed(1)} MB`;
+}
+
+const parametersOf = ({ ready }: Session) =>
+  ready.tensors.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
 
 /** The data set's records, for workers without files; undefined if they are not here either. */
 async function recordsHere({ dataset, dataDir }: RunConfig): Promise<RecordSource | undefined> {

@@ -3,12 +3,15 @@ import { type Announcement, announce } from "@lockstep/discovery";
 import { LockstepError } from "@lockstep/errors";
 import {
   addRunOptions,
+  addScalingOptions,
   displayOn,
   givenRunOptions,
   INTERRUPTED,
   makeConfig,
   positiveNumber,
+  scaleForWorkers,
   tidyArguments,
+  type WeakScaling,
   wholeNumber,
 } from "@lockstep/run";
 import { Command, Option } from "commander";
@@ -19,7 +22,7 @@ import { newRun, resumedRun } from "./run-start.ts";
 const DEFAULT_PORT = 7077;
 const LOOPBACK = ["127.0.0.1", "::1", "localhost"];
 
-const program = addRunOptions(new Command("coordinator"))
+const program = addScalingOptions(addRunOptions(new Command("coordinator")))
   .description("gather workers, and train one model with all of them")
   .addOption(new Option("--workers <n>", "workers to wait for").argParser(positiveNumber).default(2))
   .option("--host <address>", "where to listen; another than loopback opens the run to the network", "127.0.0.1")
@@ -36,13 +39,13 @@ const program = addRunOptions(new Command("coordinator"))
   .addOption(new Option("--resume <dir>", "continue the run in this folder").conflicts("out"))
   .option("--out <dir>", "folder of the run (default: runs/<date>-<model>)");
 
-type Options = { workers: number; host: string; port?: number; heartbeatMs: number; resume?: string; out?: string };
+type Options = WeakScaling & { host: string; port?: number; heartbeatMs: number; resume?: string; out?: string };
 
 async function main(): Promise<void> {
   program.parse(tidyArguments(["coordinator", ...process.argv.slice(2)]).slice(1), { from: "user" });
   const options = program.opts<Options & Record<string, unknown>>();
   const { workers, host, port, heartbeatMs, resume, out } = options;
-  const given = givenRunOptions(options);
+  const given = scaleForWorkers(givenRunOptions(options), options);
   const display = displayOn(process.stdout);
   let announcement: Announcement | undefined;
   const onListening = (at: number) => {

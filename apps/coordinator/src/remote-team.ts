@@ -108,6 +108,11 @@ export class RemoteTeam implements Team {
       ms: round.msOf(worker),
     }));
     const now = this.#nowMs();
+    this.travelled.steps++;
+    for (const { bytesUp, bytesDown } of workers) {
+      this.travelled.bytesUp += bytesUp;
+      this.travelled.bytesDown += bytesDown;
+    }
     beforeCommit({ ...totals, ms: { step: now - this.#lastCommitMs }, slices: slices.length, workers });
     this.#lastCommitMs = now;
     this.#broadcast({ type: "commit", step, ...totals });
@@ -155,6 +160,9 @@ export class RemoteTeam implements Team {
       return { name, shape, weight: weight.values, velocity: velocity.values };
     });
   }
+
+  /** Bytes of all steps so far, of all workers together. */
+  readonly travelled = { steps: 0, bytesUp: 0, bytesDown: 0 };
 
   finish(): void {
     this.#broadcast({ type: "finished" });

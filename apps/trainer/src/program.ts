@@ -1,5 +1,5 @@
 /** The command line: which commands there are, and their options. */
-import { addMachineOptions, addRunOptions, positiveNumber } from "@lockstep/run";
+import { addMachineOptions, addRunOptions, addScalingOptions, positiveNumber } from "@lockstep/run";
 import { Command, Option } from "commander";
 
 /** Each command's work is loaded when it is called, so that `--help` and a wrong flag answer at once. */
@@ -8,7 +8,7 @@ export function makeProgram(): Command {
     .description("Trains TensorFlow.js models on Node.")
     .showHelpAfterError("(add --help for the options)");
 
-  addMachineOptions(addRunOptions(program.command("train")))
+  addScalingOptions(addMachineOptions(addRunOptions(program.command("train"))))
     .description("train a model on this machine")
     .addOption(
       new Option("--workers <n>", "processes to compute with, on this machine (default: 1)").argParser(positiveNumber),

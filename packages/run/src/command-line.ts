@@ -52,6 +52,21 @@ export function addMachineOptions(command: Command): Command {
     .addOption(new Option("--threads <n>", "threads for computing (default: all cores)").argParser(wholeNumber));
 }
 
+/** How the batch follows the number of workers. */
+export function addScalingOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--batch-size-per-worker <samples>", "let the global batch be this times the workers").argParser(
+        positiveNumber,
+      ),
+    )
+    .addOption(
+      new Option("--lr-scaling <how>", "with --batch-size-per-worker: linear multiplies --lr by the workers")
+        .choices(["none", "linear"])
+        .default("none"),
+    );
+}
+
 export function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError(`Expected a whole number, got ${text}.`);
   return Number(text);

@@ -2,6 +2,7 @@ export { type Checkpoint, latestCheckpoint } from "./checkpoint.ts";
 export {
   addMachineOptions,
   addRunOptions,
+  addScalingOptions,
   givenRunOptions,
   machineOptions,
   positiveNumber,
@@ -25,4 +26,5 @@ export { type NamedTensor, readSafetensors, writeSafetensors } from "./safetenso
 export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule.ts";
 export type { PlannedSlice } from "./slices.ts";
 export { planSlices, shares } from "./slices.ts";
+export { scaleForWorkers, type WeakScaling } from "./weak-scaling.ts";
 export { readWeights, readWeightsFile } from "./weights.ts";

@@ -42,6 +42,8 @@ import {
   readWeights,
   readWeightsFile,
   resumeConfig,
+  scaleForWorkers,
+  type WeakScaling,
   watchInterrupts,
   withAbsolutePaths,
   writeJson,
@@ -59,7 +61,7 @@ import {
 import { derivedOf, slowBackendLine, summaryOf } from "../summary.ts";
 import { trainTogether } from "./train-together.ts";
 
-export interface TrainOptions extends MachineOptions {
+export interface TrainOptions extends MachineOptions, Partial<WeakScaling> {
   out?: string;
   resume?: string;
   describe?: boolean;
@@ -69,7 +71,8 @@ export interface TrainOptions extends MachineOptions {
 
 export async function train(options: TrainOptions & Record<string, unknown>): Promise<void> {
   const { out, resume, describe, workers = 1 } = options;
-  const given = givenRunOptions(options);
+  const { batchSizePerWorker, lrScaling = "none" } = options;
+  const given = scaleForWorkers(givenRunOptions(options), { workers, batchSizePerWorker, lrScaling });
   const machine = machineOptions(options);
   if (describe === true) await describeLayers(makeConfig(given));
   else if (workers > 1) {

@@ -1,0 +1,22 @@
+import { expect, test } from "vitest";
+import { scaleForWorkers } from "./weak-scaling.ts";
+
+test("without --batch-size-per-worker nothing changes with the workers", () => {
+  const given = { batchSize: "64", lr: "0.1" };
+  expect(scaleForWorkers(given, { workers: 8, lrScaling: "none" })).toEqual(given);
+});
+
+test("the batch grows with the workers; the rate only if asked, and then it warms up", () => {
+  const three = { workers: 3, batchSizePerWorker: 32 };
+  expect(scaleForWorkers({ lr: "0.1" }, { ...three, lrScaling: "none" })).toEqual({ lr: "0.1", batchSize: 96 });
+  const linear = { ...three, lrScaling: "linear" as const };
+  expect(scaleForWorkers({ lr: "0.125" }, linear)).toEqual({ lr: 0.375, batchSize: 96, warmupEpochs: 5 });
+  expect(scaleForWorkers({ numEpochs: "2" }, linear)).toMatchObject({ warmupEpochs: 0.5 });
+  expect(scaleForWorkers({ warmupEpochs: "0" }, linear)).toMatchObject({ warmupEpochs: "0" });
+});
+
+test("options that contradict each other are named", () => {
+  expect(() => scaleForWorkers({}, { workers: 2, lrScaling: "linear" })).toThrow("needs --batch-size-per-worker");
+  const both = { workers: 2, batchSizePerWorker: 8, lrScaling: "none" as const };
+  expect(() => scaleForWorkers({ batchSize: "16" }, both)).toThrow("got both");
+});

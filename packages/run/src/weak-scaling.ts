@@ -1,0 +1,39 @@
+/** Weak scaling: the global batch, and with it the learning rate, grow with the number of workers. */
+import { LockstepError } from "@lockstep/errors";
+import { type GivenOptions, makeConfig } from "./config.ts";
+
+export interface WeakScaling {
+  workers: number;
+  /** Samples; the global batch is this times the workers. */
+  batchSizePerWorker?: number | undefined;
+  lrScaling: "none" | "linear";
+}
+
+/** Epochs over which a scaled rate warms up, unless --warmup-epochs is given; at most a quarter of the run. */
+const WARMUP_EPOCHS = 5;
+
+/**
+ * The options of a run on so many workers. `linear` multiplies the learning rate by the workers, and warms it up
+ * (Goyal et al., "Accurate, large minibatch SGD", 2017).
+ *
+ * @throws LockstepError ERR_OPTION where the options contradict each other
+ */
+export function scaleForWorkers(
+  given: GivenOptions,
+  { workers, batchSizePerWorker, lrScaling }: WeakScaling,
+): GivenOptions {
+  if (batchSizePerWorker === undefined) {
+    if (lrScaling === "none") return given;
+    throw new LockstepError(
+      "ERR_OPTION",
+      "--lr-scaling linear needs --batch-size-per-worker: with --batch-size the global batch, and so the right learning rate, is the same for any number of workers. Give --batch-size-per-worker, or leave --lr-scaling out.",
+    );
+  }
+  if (given.batchSize !== undefined) {
+    throw new LockstepError("ERR_OPTION", "Expected --batch-size or --batch-size-per-worker, got both; leave one out.");
+  }
+  const scaled = { ...given, batchSize: batchSizePerWorker * workers };
+  if (lrScaling === "none") return scaled;
+  const { lr, numEpochs } = makeConfig(given);
+  return { ...scaled, lr: lr * workers, warmupEpochs: given.warmupEpochs ?? Math.min(WARMUP_EPOCHS, numEpochs / 4) };
+}
