@@ -33,7 +33,17 @@ const steps = (out: string) => readMetrics(join(out, "metrics.jsonl")).filter((r
 
 /** Runs a coordinator with `workers` worker processes to its end. */
 async function together(workers: number, options: string[], out: string): Promise<Finished[]> {
-  const coordinator = start(["coordinator", "--workers", String(workers), ...training, ...options, "--out", out]);
+  const coordinator = start([
+    "coordinator",
+    "--workers",
+    String(workers),
+    "--balance",
+    "even",
+    ...training,
+    ...options,
+    "--out",
+    out,
+  ]);
   await coordinator.prints("pnpm worker --coordinator");
   const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
   const names = Array.from({ length: workers }, (_, i) => `worker-${i}`);

@@ -18,6 +18,7 @@ import {
   watchInterrupts,
   writeJson,
 } from "@lockstep/run";
+import type { Balance } from "./balance.ts";
 import { RemoteTeam } from "./remote-team.ts";
 import { listen, type Session } from "./sessions.ts";
 
@@ -30,6 +31,7 @@ export interface CoordinatorOptions {
   /** Whether another port will do, if that one is taken. */
   anyPort: boolean;
   heartbeatMs: number;
+  balance: Balance;
   folder: RunFolder;
   /** What --model names: sent to the workers if it is data. */
   model: ModelFile;
@@ -122,6 +124,7 @@ async function runWith(sessions: Session[], options: CoordinatorOptions, made: (
     forms,
     wire: config.wire,
     sliceRows: config.sliceRows,
+    balance: options.balance,
     state: resumed?.tensors ?? state,
   });
   made(team);

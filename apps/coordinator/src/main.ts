@@ -16,6 +16,7 @@ import {
 } from "@lockstep/run";
 import { Command, Option } from "commander";
 import packageJson from "../package.json" with { type: "json" };
+import type { Balance } from "./balance.ts";
 import { coordinate } from "./coordinator.ts";
 import { newRun, resumedRun } from "./run-start.ts";
 
@@ -36,15 +37,27 @@ const program = addScalingOptions(addRunOptions(new Command("coordinator")))
       .argParser(positiveNumber)
       .default(1000),
   )
+  .addOption(
+    new Option("--balance <how>", "slices by measured speed where workers differ by more than 15 %, or even")
+      .choices(["speed", "even"])
+      .default("speed"),
+  )
   .addOption(new Option("--resume <dir>", "continue the run in this folder").conflicts("out"))
   .option("--out <dir>", "folder of the run (default: runs/<date>-<model>)");
 
-type Options = WeakScaling & { host: string; port?: number; heartbeatMs: number; resume?: string; out?: string };
+type Options = WeakScaling & {
+  balance: Balance;
+  host: string;
+  port?: number;
+  heartbeatMs: number;
+  resume?: string;
+  out?: string;
+};
 
 async function main(): Promise<void> {
   program.parse(tidyArguments(["coordinator", ...process.argv.slice(2)]).slice(1), { from: "user" });
   const options = program.opts<Options & Record<string, unknown>>();
-  const { workers, host, port, heartbeatMs, resume, out } = options;
+  const { workers, host, port, heartbeatMs, balance, resume, out } = options;
   const given = scaleForWorkers(givenRunOptions(options), options);
   const display = displayOn(process.stdout);
   let announcement: Announcement | undefined;
@@ -66,6 +79,7 @@ async function main(): Promise<void> {
     port: port ?? DEFAULT_PORT,
     anyPort: port === undefined,
     heartbeatMs,
+    balance,
     display,
     onListening,
   };

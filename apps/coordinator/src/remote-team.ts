@@ -25,6 +25,7 @@ import {
   type Task,
   type Team,
 } from "@lockstep/run";
+import { type Balance, smoothed, weightsOf } from "./balance.ts";
 import type { Session } from "./sessions.ts";
 
 import { StepRound } from "./step-round.ts";
@@ -34,6 +35,7 @@ export interface RemoteTeamOptions {
   forms: GradientForm[];
   wire: Wire;
   sliceRows?: number | undefined;
+  balance: Balance;
   /** Weights and momentum to begin with; absent, every worker draws the weights from the seed. */
   state?: readonly ParameterState[] | undefined;
   nowMs?: () => number;
@@ -47,6 +49,8 @@ export class RemoteTeam implements Team {
   readonly #layout: Layout;
   readonly #options: RemoteTeamOptions;
   readonly #nowMs: () => number;
+  /** Of each worker, in samples a millisecond; undefined before its first slice. */
+  readonly #speeds: (number | undefined)[];
   #requests = 0;
   #lastCommitMs: number;
   /** Who waits for the next message that concerns it; rejected when a worker is lost. */
@@ -57,6 +61,7 @@ export class RemoteTeam implements Team {
     const { sessions, forms, wire, state } = options;
     this.#options = options;
     this.#sessions = sessions;
+    this.#speeds = sessions.map(() => undefined);
     this.#nowMs = options.nowMs ?? (() => performance.now());
     this.#lastCommitMs = this.#nowMs();
     this.#layout = makeLayout(sessions[0]!.ready.tensors, forms);
@@ -78,7 +83,7 @@ export class RemoteTeam implements Team {
     { step, epoch, start, end, learningRate }: StepTask,
     beforeCommit: (totals: StepTotals) => void,
   ): Promise<void> {
-    const slices = planSlices(start, end, this.#sessions.length, this.#options.sliceRows);
+    const slices = planSlices(start, end, weightsOf(this.#speeds, this.#options.balance), this.#options.sliceRows);
     const round = new StepRound(step, slices, this.#layout, this.#options.wire);
     const sliceSamples = slices.map((slice) => slice.end - slice.start);
     const done = this.#wait((session, message) => {
@@ -107,6 +112,10 @@ export class RemoteTeam implements Team {
       bytesDown: takeBytes(session, "bytesDown"),
       ms: round.msOf(worker),
     }));
+    for (const [worker, { samples, ms }] of workers.entries()) {
+      const computeMs = (ms["data"] ?? 0) + (ms["forward"] ?? 0) + (ms["backward"] ?? 0);
+      if (samples > 0 && computeMs > 0) this.#speeds[worker] = smoothed(this.#speeds[worker], samples / computeMs);
+    }
     const now = this.#nowMs();
     this.travelled.steps++;
     for (const { bytesUp, bytesDown } of workers) {

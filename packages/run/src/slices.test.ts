@@ -11,6 +11,13 @@ describe("planSlices", () => {
     ]);
   });
 
+  test("10 samples by weights of 1, 3 and 0, written out", () => {
+    expect(planSlices(0, 10, [1, 3, 0])).toEqual([
+      { slice: 0, worker: 0, start: 0, end: 2 },
+      { slice: 1, worker: 1, start: 2, end: 10 },
+    ]);
+  });
+
   test("with fixed rows the slices are the same for any number of workers", () => {
     const ranges = (workers: number) =>
       planSlices(0, 70, workers, 16).map(({ slice, start, end }) => [slice, start, end]);

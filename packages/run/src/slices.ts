@@ -11,10 +11,16 @@ export interface PlannedSlice {
 /**
  * Contiguous ranges of [start, end), in slice order.
  *
+ * @param workers how many, or a weight for each: its share of the samples
  * @param sliceRows fixed length of a slice, whatever the workers are: then the sums have the same bits for any number
  *   of workers; absent, one slice for each worker, as even as can be
  */
-export function planSlices(start: number, end: number, workers: number, sliceRows?: number): PlannedSlice[] {
+export function planSlices(
+  start: number,
+  end: number,
+  workers: number | readonly number[],
+  sliceRows?: number,
+): PlannedSlice[] {
   if (sliceRows === undefined) {
     return shares(end - start, workers)
       .map(([from, to], worker) => ({ worker, start: start + from, end: start + to }))
@@ -30,8 +36,11 @@ export function planSlices(start: number, end: number, workers: number, sliceRow
   );
 }
 
-/** [0, total) in `parts` contiguous ranges whose lengths differ by one at most. */
-export function shares(total: number, parts: number): [number, number][] {
-  const bound = (part: number) => Math.floor((total * part) / parts);
-  return Array.from({ length: parts }, (_, part) => [bound(part), bound(part + 1)]);
+/** [0, total) in contiguous ranges, as even as can be, or in proportion to weights of at least 0. */
+export function shares(total: number, parts: number | readonly number[]): [number, number][] {
+  const weights = typeof parts === "number" ? new Array<number>(parts).fill(1) : parts;
+  const sums = weights.map((_, part) => weights.slice(0, part + 1).reduce((sum, weight) => sum + weight, 0));
+  const whole = sums.at(-1)!;
+  const bound = (part: number) => (part < 0 ? 0 : Math.floor((total * sums[part]!) / whole));
+  return weights.map((_, part) => [bound(part - 1), bound(part)]);
 }

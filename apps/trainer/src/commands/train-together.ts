@@ -6,6 +6,7 @@ import { version } from "../version.ts";
 
 const HOST = "127.0.0.1";
 const HEARTBEAT_MS = 1000;
+// Processes on one machine with as many threads each are alike: slices by speed would follow noise.
 
 export async function trainTogether(workers: number, start: RunStart, machine: MachineOptions): Promise<void> {
   const display = displayOn(process.stdout);
@@ -19,7 +20,7 @@ export async function trainTogether(workers: number, start: RunStart, machine: M
     ended = local.ended;
     local.failed.catch(fail);
   };
-  const where = { host: HOST, port: 0, anyPort: true, heartbeatMs: HEARTBEAT_MS };
+  const where = { host: HOST, port: 0, anyPort: true, heartbeatMs: HEARTBEAT_MS, balance: "even" as const };
   try {
     const outcome = await coordinate({
       ...where,
