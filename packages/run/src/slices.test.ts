@@ -18,6 +18,23 @@ describe("planSlices", () => {
     ]);
   });
 
+  test("weights that are no whole numbers leave no sample out", () => {
+    const weight = fc.double({ min: 1e-3, max: 100, noNaN: true });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 300 }),
+        fc.array(weight, { minLength: 1, maxLength: 9 }),
+        (samples, weights) => {
+          const slices = planSlices(0, samples, weights);
+          expect(slices.flatMap(({ start, end }) => Array.from({ length: end - start }, (_, i) => start + i))).toEqual(
+            Array.from({ length: samples }, (_, i) => i),
+          );
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+
   test("with fixed rows the slices are the same for any number of workers", () => {
     const ranges = (workers: number) =>
       planSlices(0, 70, workers, 16).map(({ slice, start, end }) => [slice, start, end]);

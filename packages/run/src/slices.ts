@@ -41,6 +41,10 @@ export function shares(total: number, parts: number | readonly number[]): [numbe
   const weights = typeof parts === "number" ? new Array<number>(parts).fill(1) : parts;
   const sums = weights.map((_, part) => weights.slice(0, part + 1).reduce((sum, weight) => sum + weight, 0));
   const whole = sums.at(-1)!;
-  const bound = (part: number) => (part < 0 ? 0 : Math.floor((total * sums[part]!) / whole));
+  const bound = (part: number) => {
+    if (part < 0) return 0;
+    // Rounded, total · whole / whole may be less than the total: the last range ends there whatever it is.
+    return part === weights.length - 1 ? total : Math.floor((total * sums[part]!) / whole);
+  };
   return weights.map((_, part) => [bound(part - 1), bound(part)]);
 }
