@@ -1,5 +1,14 @@
 /** A coordinator and its workers, as processes, on loopback: what comes out is what one machine computes. */
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -197,13 +206,22 @@ describe("what a worker need not have", () => {
 describe("what can go wrong", () => {
   test("without an address, a coordinator that announces itself on the network is found", async () => {
     const options = ["--model", tinyModel, "--dataset", "shapes", "--max-steps", "2", "--no-test", "--workers", "1"];
-    const open = ["--host", "0.0.0.0", "--port", "7999", "--out", join(dir, "announced")];
+    const open = ["--host", "0.0.0.0", "--port", "0", "--out", join(dir, "announced")];
     const coordinator = start(["coordinator", ...options, ...open]);
     await coordinator.prints("WARNING: anyone who reaches");
     const { status, stdout, stderr } = await run(["worker", "--threads", "1"]);
     expect([status, stderr]).toEqual([0, ""]);
     expect(stdout).toContain("looking on the local network");
     expect((await coordinator.finished).status).toBe(0);
+  });
+
+  test("data files that are incomplete end the coordinator with the missing one's name", async () => {
+    const dataDir = join(dir, "incomplete");
+    mkdirSync(dataDir);
+    writeFileSync(join(dataDir, "data_batch_1.bin"), "");
+    const { status, stderr } = await run(["coordinator", "--data-dir", dataDir, "--out", join(dir, "no-data")]);
+    expect(stderr).toMatch(/^ERR_DATA_FILE: .*data_batch_1\.bin: expected 30,730,000 bytes, found 0 bytes/);
+    expect(status).toBe(1);
   });
 
   test("nobody listens", async () => {

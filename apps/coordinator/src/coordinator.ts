@@ -2,7 +2,7 @@
 import { cifar10Files, defaultDataDir, openRecordSource, type RecordSource } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
 import type { GradientForm } from "@lockstep/gradient-sync";
-import { type ModelFile, tfjsTopologySchema, writeTfjsModel } from "@lockstep/model/files";
+import { type ModelFile, type TfjsTopology, tfjsTopologySchema, writeTfjsModel } from "@lockstep/model/files";
 import {
   type Checkpoint,
   conduct,
@@ -61,6 +61,8 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
     ...{ config: { ...config }, codeModel: model.kind === "code", ...spec },
     ...(records && { supplied: records.facts }),
   }));
+  const noRecords = new Promise<never>((_, reject) => welcome.catch(reject));
+  noRecords.catch(() => {}); // whoever waits for the workers hears of it
   const { promise: gathered, resolve: allHere } = promiseWithResolver();
   const server = await listen({
     host,
@@ -74,6 +76,7 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
         const reason =
           team !== undefined ? `The run has its ${workers} workers already.` : mismatch(sessions[0], session);
         if (reason !== undefined) return reason;
+        parseTopology(session.ready.topology); // its error refuses the worker, now and not when the run is over
         sessions.push(session);
         display.line(
           `${session.hello.name} joined: ${session.hello.device}, ${session.hello.backend} (${sessions.length} of ${workers})`,
@@ -91,7 +94,8 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
   });
   try {
     options.onListening(server.port);
-    await Promise.race([gathered, ...(options.workersFailed ? [options.workersFailed] : [])]); // all have built the model
+    const failures = [noRecords, ...(options.workersFailed ? [options.workersFailed] : [])];
+    await Promise.race([gathered, ...failures]); // all have built the model
     const outcome = await runWith(sessions, options, (made) => (team = made));
     team?.finish();
     if (team !== undefined) display.line(trafficLine(team, sessions));
@@ -99,7 +103,7 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
     return outcome;
   } finally {
     letGo();
-    (await source)?.close();
+    await source.then((records) => records?.close()).catch(() => {}); // told already
     await server.close();
   }
 }
@@ -167,14 +171,17 @@ async function recordsHere({ dataset, dataDir }: RunConfig): Promise<RecordSourc
 
 /** The model for browsers: the layers as the first worker told them, with the run's final weights. */
 async function writeTfjs({ ready }: Session, folder: RunFolder): Promise<void> {
-  const topology = tfjsTopologySchema.safeParse(JSON.parse(ready.topology));
-  if (!topology.success) {
-    throw new LockstepError(
-      "ERR_TOPOLOGY",
-      "The first worker's model topology is not as agreed; tfjs/ was not written.",
-    );
+  await writeTfjsModel(folder.tfjs, parseTopology(ready.topology), readWeights(folder, ready.modelName));
+}
+
+/** @throws LockstepError ERR_TOPOLOGY for anything else than the JSON of a topology */
+function parseTopology(text: string): TfjsTopology {
+  try {
+    return tfjsTopologySchema.parse(JSON.parse(text));
+  } catch (cause) {
+    const remedy = "use the same version of Lockstep on all machines";
+    throw new LockstepError("ERR_TOPOLOGY", `Expected the topology of a TensorFlow.js model; ${remedy}.`, { cause });
   }
-  await writeTfjsModel(folder.tfjs, topology.data, readWeights(folder, ready.modelName));
 }
 
 /** What differs between two workers' ideas of the run; undefined if nothing does. */

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { type Announcement, announce } from "@lockstep/discovery";
 import { LockstepError } from "@lockstep/errors";
+import { DEFAULT_PORT } from "@lockstep/gradient-sync";
 import {
   addRunOptions,
   addScalingOptions,
@@ -20,7 +21,6 @@ import type { Balance } from "./balance.ts";
 import { coordinate } from "./coordinator.ts";
 import { newRun, resumedRun } from "./run-start.ts";
 
-const DEFAULT_PORT = 7077;
 const LOOPBACK = ["127.0.0.1", "::1", "localhost"];
 
 const program = addScalingOptions(addRunOptions(new Command("coordinator")))

@@ -143,7 +143,8 @@ function serve(socket: WebSocket, { workerId, heartbeatMs, welcome, records, eve
       refuse("ERR_PROTOCOL", `Expected protocol ${PROTOCOL_VERSION}, got ${message.protocol}; ${remedy}.`);
     } else {
       hello = message;
-      void welcome.then((run) => sendMessage({ type: "welcome", workerId, heartbeatMs, ...run }));
+      const greetBack = (run: Welcome) => sendMessage({ type: "welcome", workerId, heartbeatMs, ...run });
+      welcome.then(greetBack, () => {}); // without it the coordinator ends, and says why
     }
   }
 

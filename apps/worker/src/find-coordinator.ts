@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { discover } from "@lockstep/discovery";
 import { LockstepError } from "@lockstep/errors";
+import { DEFAULT_PORT } from "@lockstep/gradient-sync";
 
-const DEFAULT_PORT = 7077;
 const DISCOVERY_MS = 3000;
 
 /**

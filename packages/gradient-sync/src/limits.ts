@@ -3,6 +3,9 @@
 /** Raised whenever a message changes its meaning. */
 export const PROTOCOL_VERSION = 2;
 
+/** Where a coordinator listens, and a worker looks for it, unless told otherwise. */
+export const DEFAULT_PORT = 7077;
+
 /** Payload of a chunk: small enough for heartbeats to come between, large enough to cost little. */
 export const CHUNK_BYTES = 2 ** 20;
 

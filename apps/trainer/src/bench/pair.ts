@@ -52,7 +52,7 @@ export async function lockstepPair(
   const run = join(dir, "run");
   const training = ["--dataset", "shapes", "--train-fraction", "1", "--no-test", "--batch-size", `${IMAGES}`];
   const length = ["--max-steps", `${WARMUP + steps}`, "--wire", wire, "--out", run];
-  const where = ["--workers", `${WORKERS}`, "--host", coordinatorHost, "--port", "0"];
+  const where = ["--workers", `${WORKERS}`, "--balance", "even", "--host", coordinatorHost, "--port", "0"];
   const conductor = start(
     [...coordinator, ...lockstepProgram("coordinator"), ...where, ...training, ...length],
     cleanup,
