@@ -21,14 +21,19 @@ export interface Running {
   prints(text: string): Promise<void>;
 }
 
-/** Starts a command of package.json (`train`, `coordinator`, `worker`, …), in the root of the repository. */
-export function start(args: string[], env: NodeJS.ProcessEnv = {}): Running {
+/**
+ * Starts a command of package.json (`train`, `coordinator`, `worker`, …), in the root of the repository.
+ *
+ * @param place words that put it somewhere else, such as `ip netns exec NAME`
+ */
+export function start(args: string[], env: NodeJS.ProcessEnv = {}, place: string[] = []): Running {
   const [command] = args;
   const apart = command === "coordinator" || command === "worker";
   const main = `apps/${apart ? command : "trainer"}/src/main.ts`;
   const program = ["--import", "tsx", "--conditions=lockstep-source", main];
   if (apart) args = args.slice(1);
-  const child = spawn(process.execPath, [...program, ...args], { cwd: root, env: { ...process.env, ...env } });
+  const [first, ...words] = [...place, process.execPath, ...program, ...args];
+  const child = spawn(first!, words, { cwd: root, env: { ...process.env, ...env } });
   let stdout = "";
   let stderr = "";
   const waiting: { text: string; resolve: () => void }[] = [];
