@@ -38,6 +38,14 @@ const program = addScalingOptions(addRunOptions(new Command("coordinator")))
       .default(1000),
   )
   .addOption(
+    new Option("--stall-ms <ms>", "a worker that lives, but finishes nothing for so long, is dropped")
+      .argParser(positiveNumber)
+      .default(60_000),
+  )
+  .addOption(
+    new Option("--min-workers <n>", "with fewer workers than this the run pauses").argParser(positiveNumber).default(1),
+  )
+  .addOption(
     new Option("--balance <how>", "slices by measured speed where workers differ by more than 15 %, or even")
       .choices(["speed", "even"])
       .default("speed"),
@@ -50,6 +58,8 @@ type Options = WeakScaling & {
   host: string;
   port?: number;
   heartbeatMs: number;
+  stallMs: number;
+  minWorkers: number;
   resume?: string;
   out?: string;
 };
@@ -57,7 +67,7 @@ type Options = WeakScaling & {
 async function main(): Promise<void> {
   program.parse(tidyArguments(["coordinator", ...process.argv.slice(2)]).slice(1), { from: "user" });
   const options = program.opts<Options & Record<string, unknown>>();
-  const { workers, host, port, heartbeatMs, balance, resume, out } = options;
+  const { workers, host, port, heartbeatMs, stallMs, minWorkers, balance, resume, out } = options;
   const given = scaleForWorkers(givenRunOptions(options), options);
   const display = displayOn(process.stdout);
   let announcement: Announcement | undefined;
@@ -79,6 +89,8 @@ async function main(): Promise<void> {
     port: port ?? DEFAULT_PORT,
     anyPort: port === undefined,
     heartbeatMs,
+    stallMs,
+    minWorkers,
     balance,
     display,
     onListening,

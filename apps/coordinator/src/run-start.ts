@@ -6,6 +6,7 @@ import {
   expectNoRun,
   type GivenOptions,
   latestCheckpoint,
+  newRunId,
   openRunFolder,
   type ParameterState,
   parseRunFile,
@@ -16,7 +17,7 @@ import {
 } from "@lockstep/run";
 import type { CoordinatorOptions } from "./coordinator.ts";
 
-export type RunStart = Pick<CoordinatorOptions, "config" | "folder" | "model" | "resumed" | "state">;
+export type RunStart = Pick<CoordinatorOptions, "config" | "runId" | "folder" | "model" | "resumed" | "state">;
 
 /** @param out where the user wants the folder */
 export async function newRun(given: RunConfig, out: string | undefined): Promise<RunStart> {
@@ -25,7 +26,7 @@ export async function newRun(given: RunConfig, out: string | undefined): Promise
   const state = config.initFrom === undefined ? undefined : withoutMomentum(readWeightsFile(config.initFrom));
   const model = await readModelFile(config.model);
   const folder = createRunFolder(out, basename(config.model, extname(config.model)), new Date());
-  return { config, folder, model, state };
+  return { config, runId: newRunId(), folder, model, state };
 }
 
 /** Goes on from the last checkpoint, with the saved options and the changes that a resume allows. */
@@ -34,7 +35,8 @@ export async function resumedRun(dir: string, given: GivenOptions): Promise<RunS
   const { derived, machine: _, ...saved } = parseRunFile(config, folder.config);
   const resumed = latestCheckpoint(folder.checkpoints, console.warn);
   const model: ModelFile = derived.spec === undefined ? await readModelFile(saved.model) : savedSpec(derived.spec);
-  return { config: withAbsolutePaths(resumeConfig(saved, given)), folder, model, resumed };
+  const runId = derived.runId ?? newRunId();
+  return { config: withAbsolutePaths(resumeConfig(saved, given)), runId, folder, model, resumed };
 }
 
 /** The layers that the run began with: the user's file may have changed, or be gone. The workers check it. */

@@ -9,6 +9,7 @@ import {
   encode,
   MAX_MESSAGE_BYTES,
   PROTOCOL_VERSION,
+  SILENT_BEATS,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -22,10 +23,25 @@ export interface Session {
   workerId: number;
   hello: Hello;
   ready: Ready;
+  /** When anything last came from it, by `performance.now`. */
+  heardMs: number;
   bytesUp: number;
   bytesDown: number;
+  /** Bytes that were sent and are not yet on their way. */
+  readonly waitingBytes: number;
   send(bytes: Buffer): void;
+  /** Resolves when little waits, or nothing can any more: whoever sends much awaits it between pieces. */
+  drained(): Promise<void>;
+  /** Ends the connection, with the reason. */
+  close(code: string, reason: string): void;
 }
+
+/** A worker that has not joined yet may be silent for so long: it is starting its engine. */
+const HANDSHAKE_SILENT_MS = 10_000;
+/** Of each of the two messages that show how fast the way to a worker is. */
+const PROBE_BYTES = 2 ** 18;
+/** `drained` waits until less than this waits. */
+const DRAINED_BYTES = 4 * 2 ** 20;
 
 /** What happens to sessions. */
 export interface SessionEvents {
@@ -99,36 +115,39 @@ type ServeOptions = Pick<SessionServerOptions, "heartbeatMs" | "welcome" | "reco
 function serve(socket: WebSocket, { workerId, heartbeatMs, welcome, records, events }: ServeOptions): void {
   let hello: Hello | undefined;
   let session: Session | undefined;
-  let lastSeenMs = performance.now();
+  let heardMs = performance.now();
+  let waitingBytes = 0;
+  let whenDrained: (() => void)[] = [];
 
-  const sendMessage = (message: CoordinatorMessage) => socket.send(encode(message));
-  const refuse = (code: string, reason: string) => {
-    sendMessage({ type: "refused", code, reason });
-    socket.close(4000, code);
-  };
+  const handshakeSilentMs = Math.max(HANDSHAKE_SILENT_MS, SILENT_BEATS * heartbeatMs);
   const silence = setInterval(() => {
-    if (performance.now() - lastSeenMs > 3 * heartbeatMs) socket.terminate();
+    if (session === undefined && performance.now() - heardMs > handshakeSilentMs) socket.terminate();
+    sendMessage({ type: "alive" });
   }, heartbeatMs);
 
   socket.on("message", (data: Buffer) => {
-    lastSeenMs = performance.now();
-    if (session !== undefined) session.bytesUp += data.length;
+    heardMs = performance.now();
+    if (session !== undefined) {
+      session.heardMs = heardMs;
+      session.bytesUp += data.length;
+    }
     try {
       take(decodeFromWorker(data));
     } catch (error) {
       if (!(error instanceof LockstepError)) throw error;
-      refuse(error.code, error.message);
+      close(error.code, error.message);
     }
   });
   socket.on("error", () => socket.terminate());
   socket.on("close", () => {
     clearInterval(silence);
+    letGo();
     if (session !== undefined) events.lost(session, "its connection closed");
   });
 
   function take(message: WorkerMessage): void {
     if (message.type === "heartbeat") return;
-    if (message.type === "failed") refuse(message.code, message.reason);
+    if (message.type === "failed") close(message.code, message.reason);
     else if (message.type === "want-records" && hello !== undefined) void supply(message);
     else if (hello === undefined) greet(message);
     else if (session === undefined) join(message, hello);
@@ -137,15 +156,20 @@ function serve(socket: WebSocket, { workerId, heartbeatMs, welcome, records, eve
 
   function greet(message: WorkerMessage): void {
     if (message.type !== "hello") {
-      refuse("ERR_HANDSHAKE", `Expected hello first, got ${message.type}.`);
+      close("ERR_HANDSHAKE", `Expected hello first, got ${message.type}.`);
     } else if (message.protocol !== PROTOCOL_VERSION) {
       const remedy = "use the same version of Lockstep on all machines";
-      refuse("ERR_PROTOCOL", `Expected protocol ${PROTOCOL_VERSION}, got ${message.protocol}; ${remedy}.`);
+      close("ERR_PROTOCOL", `Expected protocol ${PROTOCOL_VERSION}, got ${message.protocol}; ${remedy}.`);
     } else {
       hello = message;
-      const greetBack = (run: Welcome) => sendMessage({ type: "welcome", workerId, heartbeatMs, ...run });
       welcome.then(greetBack, () => {}); // without it the coordinator ends, and says why
     }
+  }
+
+  function greetBack(run: Welcome): void {
+    sendMessage({ type: "welcome", workerId, heartbeatMs, ...run });
+    const data = new Uint8Array(PROBE_BYTES);
+    for (let probe = 0; probe < 2; probe++) sendMessage({ type: "link-probe", data });
   }
 
   async function supply({ request, part, indexes }: Extract<WorkerMessage, { type: "want-records" }>): Promise<void> {
@@ -156,23 +180,54 @@ function serve(socket: WebSocket, { workerId, heartbeatMs, welcome, records, eve
       sendMessage({ type: "records", request, data, crc32: crc32(data) });
     } catch (error) {
       if (!(error instanceof LockstepError)) throw error;
-      refuse(error.code, error.message);
+      close(error.code, error.message);
     }
   }
 
   function join(message: WorkerMessage, greeting: Hello): void {
     if (message.type !== "ready") {
-      refuse("ERR_HANDSHAKE", `Expected ready next, got ${message.type}.`);
+      close("ERR_HANDSHAKE", `Expected ready next, got ${message.type}.`);
       return;
     }
-    const joining: Session = { workerId, hello: greeting, ready: message, bytesUp: 0, bytesDown: 0, send };
+    const joining: Session = {
+      ...{ workerId, hello: greeting, ready: message, heardMs, bytesUp: 0, bytesDown: 0, send, drained, close },
+      get waitingBytes() {
+        return waitingBytes;
+      },
+    };
     const reason = events.joined(joining);
     if (reason === undefined) session = joining;
-    else refuse("ERR_FINGERPRINT", reason);
+    else close("ERR_FINGERPRINT", reason);
+  }
+
+  function sendMessage(message: CoordinatorMessage): void {
+    send(encode(message));
   }
 
   function send(bytes: Buffer): void {
+    if (socket.readyState !== socket.OPEN) return;
     if (session !== undefined) session.bytesDown += bytes.length;
-    socket.send(bytes);
+    waitingBytes += bytes.length;
+    socket.send(bytes, () => {
+      waitingBytes -= bytes.length;
+      if (waitingBytes < DRAINED_BYTES) letGo();
+    });
+  }
+
+  function drained(): Promise<void> {
+    if (waitingBytes < DRAINED_BYTES || socket.readyState !== socket.OPEN) return Promise.resolve();
+    return new Promise((resolve) => whenDrained.push(resolve));
+  }
+
+  function letGo(): void {
+    for (const resolve of whenDrained) resolve();
+    whenDrained = [];
+  }
+
+  /** A worker that does not take the goodbye is not waited for. */
+  function close(code: string, reason: string): void {
+    sendMessage({ type: "refused", code, reason: reason.slice(0, 1000) });
+    socket.close(4000, code);
+    setTimeout(() => socket.terminate(), SILENT_BEATS * heartbeatMs).unref();
   }
 }

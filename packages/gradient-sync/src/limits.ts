@@ -1,7 +1,7 @@
 /** What both ends must agree on, and how far either lets the other go. */
 
 /** Raised whenever a message changes its meaning. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 /** Where a coordinator listens, and a worker looks for it, unless told otherwise. */
 export const DEFAULT_PORT = 7077;
@@ -11,3 +11,9 @@ export const CHUNK_BYTES = 2 ** 20;
 
 /** The largest message that is taken: a chunk and what surrounds it, or the topology of a model. */
 export const MAX_MESSAGE_BYTES = 4 * 2 ** 20;
+
+/** How many `heartbeatMs` either end may be silent before the other takes it for dead. */
+export const SILENT_BEATS = 3;
+
+/** Pieces of a worker's state that may be under way at once. */
+export const STATE_WINDOW = 8;
