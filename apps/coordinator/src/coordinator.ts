@@ -1,5 +1,6 @@
 /** A coordinator: gathers the workers, then conducts the run. It needs no TensorFlow. */
 import { cifar10Files, defaultDataDir, openRecordSource, type RecordSource } from "@lockstep/dataset";
+import type { DoorSettings } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import type { GradientForm } from "@lockstep/gradient-sync";
 import { type ModelFile, type TfjsTopology, tfjsTopologySchema, writeTfjsModel } from "@lockstep/model/files";
@@ -26,10 +27,8 @@ export interface CoordinatorOptions {
   config: RunConfig;
   /** How many workers the run waits for. */
   workers: number;
-  host: string;
-  port: number;
-  /** Whether another port will do, if that one is taken. */
-  anyPort: boolean;
+  /** Where it listens, and who may join. */
+  door: DoorSettings;
   heartbeatMs: number;
   balance: Balance;
   folder: RunFolder;
@@ -50,7 +49,7 @@ export interface CoordinatorOptions {
 
 /** @returns whether the schedule was done to its end */
 export async function coordinate(options: CoordinatorOptions): Promise<"finished" | "interrupted"> {
-  const { config, workers, host, port, anyPort, heartbeatMs, display } = options;
+  const { config, workers, door, heartbeatMs, display } = options;
   const sessions: Session[] = [];
   let team: RemoteTeam | undefined;
   const { model } = options;
@@ -65,9 +64,7 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
   noRecords.catch(() => {}); // whoever waits for the workers hears of it
   const { promise: gathered, resolve: allHere } = promiseWithResolver();
   const server = await listen({
-    host,
-    port,
-    anyPort,
+    door,
     heartbeatMs,
     welcome,
     records: source,

@@ -5,6 +5,7 @@
 import { crc32 } from "node:zlib";
 import type { RecordSupply } from "@lockstep/dataset";
 import { startThread } from "@lockstep/dataset";
+import { checkJoin, type JoinOptions } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import type { CoordinatorMessage, WorkerMessage } from "@lockstep/gradient-sync";
 
@@ -30,9 +31,10 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-/** @throws LockstepError ERR_CONNECT if nobody answers at `url` */
-export async function connect(url: string): Promise<Connection> {
-  const thread = startThread("socket-thread", import.meta.url, { url });
+/** @throws LockstepError ERR_CONNECT if nobody answers at `url`, or why `openSocket` did not get in there */
+export async function connect(url: string, join: JoinOptions): Promise<Connection> {
+  checkJoin(url, join); // here, where what it throws arrives as it is
+  const thread = startThread("socket-thread", import.meta.url, { url, join });
   const arrived: CoordinatorMessage[] = [];
   const asked = new Map<number, { resolve(records: Uint8Array): void; reject(error: Error): void }>();
   let requests = 0;

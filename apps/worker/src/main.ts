@@ -12,6 +12,17 @@ const program = addMachineOptions(new Command("worker"))
       "LOCKSTEP_COORDINATOR",
     ),
   )
+  .addOption(
+    new Option(
+      "--token <token>",
+      "the coordinator's; this option shows in the list of processes: better give it in the environment",
+    ).env("LOCKSTEP_TOKEN"),
+  )
+  .option(
+    "--tls-fingerprint <sha256>",
+    "of the coordinator's certificate, as it printed it (default: a known authority must vouch for the certificate)",
+  )
+  .option("--insecure", "let the token cross a network that others can read, to a coordinator without TLS")
   .option("--model <path>", "this machine's copy of a model that is made by code; it must be the coordinator's")
   .option("--name <name>", "how it is called in logs and metrics (default: host and process)")
   .option("--data-dir <dir>", "where this machine has the data set's files")
@@ -19,10 +30,11 @@ const program = addMachineOptions(new Command("worker"))
 
 try {
   program.parse(tidyArguments(["worker", ...process.argv.slice(2)]).slice(1), { from: "user" });
-  const { coordinator, model, name, dataDir, maxRows, ...machine } = program.opts();
+  const { coordinator, token, tlsFingerprint, insecure, model, name, dataDir, maxRows, ...machine } = program.opts();
   const log = (line: string) => console.log(line);
-  const url = await findCoordinator(coordinator, log);
-  await work({ coordinator: url, model, name, dataDir, maxRows, machine: machineOptions(machine), log });
+  const join = { token, tlsFingerprint, insecure };
+  const url = coordinator ?? (await findCoordinator(join, log));
+  await work({ coordinator: url, join, model, name, dataDir, maxRows, machine: machineOptions(machine), log });
 } catch (error) {
   if (!(error instanceof LockstepError)) throw error;
   console.error(`${error.code}: ${error.message}`);

@@ -1,13 +1,13 @@
 /** What runs on the socket thread: encodes and sends, receives and decodes, and sends heartbeats. */
 import { parentPort, workerData } from "node:worker_threads";
+import { explainFailedJoin, type JoinOptions, openSocket } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import { decodeFromCoordinator, encode, MAX_MESSAGE_BYTES } from "@lockstep/gradient-sync";
-import { WebSocket } from "ws";
 import type { FromSocket, ToSocket } from "./connection.ts";
 
-const { url } = workerData as { url: string };
+const { url, join } = workerData as { url: string; join: JoinOptions };
 const say = (from: FromSocket) => parentPort!.postMessage(from);
-const socket = new WebSocket(url, { maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
+const socket = openSocket(url, { ...join, maxPayload: MAX_MESSAGE_BYTES });
 let heartbeat: NodeJS.Timeout | undefined;
 let fault: LockstepError | undefined;
 let opened = false;
@@ -28,10 +28,7 @@ socket.on("message", (data: Buffer) => {
   }
 });
 socket.on("error", (error) => {
-  const reason = opened
-    ? error.message
-    : `Nobody answers at ${url} (${error.message || (error as NodeJS.ErrnoException).code}). Start \`pnpm coordinator\` there first, or name its address with --coordinator.`;
-  fault ??= new LockstepError("ERR_CONNECT", reason);
+  fault ??= opened ? new LockstepError("ERR_CONNECT", error.message) : explainFailedJoin(error, url);
 });
 socket.on("close", () => {
   clearInterval(heartbeat);

@@ -1,5 +1,6 @@
 /** A worker: one device. It joins a coordinator, computes the slices that it is given, and applies every update. */
 import { hostname } from "node:os";
+import type { JoinOptions } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import {
   CHUNK_BYTES,
@@ -27,8 +28,10 @@ import { type Connection, connect } from "./connection.ts";
 import { CoordinatorExchange } from "./coordinator-exchange.ts";
 
 export interface WorkerOptions {
-  /** ws://host:port */
+  /** ws://host:port, or wss:// */
   coordinator: string;
+  /** What the coordinator wants to see of this worker, and this worker of it. */
+  join: JoinOptions;
   /** This machine's copy of a model that is made by code. */
   model?: string | undefined;
   name?: string | undefined;
@@ -46,8 +49,9 @@ type Message<Type extends CoordinatorMessage["type"]> = Extract<CoordinatorMessa
  *
  * @throws LockstepError what the coordinator refuses it for, or what is missing on this machine
  */
-export async function work({ coordinator, model, name, dataDir, maxRows, machine, log }: WorkerOptions): Promise<void> {
-  const connection = await connect(coordinator);
+export async function work(options: WorkerOptions): Promise<void> {
+  const { coordinator, join, model, name, dataDir, maxRows, machine, log } = options;
+  const connection = await connect(coordinator, join);
   try {
     const { startEngine } = await import("@lockstep/engine");
     const engine = await startEngine({ ...machine, log });

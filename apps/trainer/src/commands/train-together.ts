@@ -20,10 +20,11 @@ export async function trainTogether(workers: number, start: RunStart, machine: M
     ended = local.ended;
     local.failed.catch(fail);
   };
-  const where = { host: HOST, port: 0, anyPort: true, heartbeatMs: HEARTBEAT_MS, balance: "even" as const };
+  const door = { host: HOST, port: 0, anyPort: true }; // on loopback, without token and TLS
+  const common = { door, heartbeatMs: HEARTBEAT_MS, balance: "even" as const };
   try {
     const outcome = await coordinate({
-      ...where,
+      ...common,
       ...start,
       workers,
       display,
