@@ -18,7 +18,8 @@ import { launch, run, start, tinyModel } from "./program.ts";
 import { canMakeMachines, makeTwoMachines, type TwoMachines } from "./two-machines.ts";
 
 const hasTerminals = spawnSync("script", ["--version"]).status === 0;
-const training = ["--model", tinyModel, "--dataset", "shapes", "--no-test"];
+const patient = ["--heartbeat-ms", "10000"]; // starting an engine takes long on a busy machine
+const training = ["--model", tinyModel, "--dataset", "shapes", "--no-test", ...patient];
 let dir: string;
 let env: NodeJS.ProcessEnv;
 beforeAll(() => {
@@ -47,7 +48,13 @@ function contents(folder: string): string {
 
 /** The command lines and titles of all processes. */
 function processes(): string {
-  const read = (path: string) => (existsSync(path) ? readFileSync(path, "latin1") : "");
+  const read = (path: string) => {
+    try {
+      return readFileSync(path, "latin1");
+    } catch {
+      return ""; // It has ended.
+    }
+  };
   const ids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   return ids.map((id) => `${read(`/proc/${id}/cmdline`)} ${read(`/proc/${id}/comm`)}`).join("\n");
 }
@@ -108,7 +115,7 @@ describe.runIf(canMakeMachines())("between two machines", () => {
     expect(contents(env["XDG_CONFIG_HOME"]!)).toContain(token);
   });
 
-  test("without a terminal the line has a gap for the token; a restart keeps the certificate, and is found", async () => {
+  test("without a terminal the line has a gap for the token; the coordinator is found, and restarts with the same certificate", async () => {
     const [out, right] = [join(dir, "found"), { LOCKSTEP_TOKEN: "given-to-both" }];
     const words = [...training, "--max-steps", "2", "--workers", "1", "--host", "0.0.0.0", "--out", out];
     const coordinator = start(["coordinator", ...words], { ...env, ...right }, machines.one);

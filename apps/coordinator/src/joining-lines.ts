@@ -2,6 +2,9 @@
 import { bracketed, reachableAddresses } from "@lockstep/door";
 import type { Entrance } from "./entrance.ts";
 
+const WARNING =
+  "WARNING: without TLS, whoever is on the network in between can read and change all that is sent, the token too";
+
 export interface Joining {
   entrance: Entrance;
   /** How others call it, as `name` or `name:port`; the first is the one to use. */
@@ -34,9 +37,6 @@ export function joiningLines({ entrance, addresses, port, isTerminal, words }: J
     ...(loopback || fingerprint !== undefined ? [] : [WARNING]),
   ];
 }
-
-const WARNING =
-  "WARNING: without TLS, whoever is on the network in between can read and change all that is sent, the token too";
 
 /** How a coordinator is called: by the names that its user gave it, and where it listens. */
 export function addressesOf({ door, loopback }: Entrance): string[] {
