@@ -16,7 +16,7 @@ export function refusalLog(print: (line: string) => void, nowMs: () => number = 
       untold++;
       return;
     }
-    print(`refused ${address}: ${reason}${untold > 0 ? ` (and ${untold} others before)` : ""}`);
+    print(`refused ${address}: ${reason}${untold > 0 ? ` (and ${untold} more before)` : ""}`);
     printedMs = nowMs();
     untold = 0;
   };
