@@ -1,5 +1,4 @@
 /** A coordinator and its workers, as processes, on loopback: what comes out is what one machine computes. */
-import { execFileSync } from "node:child_process";
 import {
   copyFileSync,
   mkdirSync,
@@ -205,26 +204,6 @@ describe("what a worker need not have", () => {
 });
 
 describe("what can go wrong", () => {
-  test("without an address, a coordinator that announces itself on the network is found", async () => {
-    // A network of its own: others that announce themselves at the same time are not on it.
-    const name = `lockstep-announced-${process.pid}`;
-    const inside = ["ip", "netns", "exec", name];
-    execFileSync("ip", ["netns", "add", name]);
-    try {
-      execFileSync("ip", [...inside.slice(1), "ip", "link", "set", "lo", "up"]);
-      const options = ["--model", tinyModel, "--dataset", "shapes", "--max-steps", "2", "--no-test", "--workers", "1"];
-      const open = ["--host", "0.0.0.0", "--port", "0", "--out", join(dir, "announced")];
-      const coordinator = start(["coordinator", ...options, ...open], {}, inside);
-      await coordinator.prints("WARNING: anyone who reaches");
-      const { status, stdout, stderr } = await start(["worker", "--threads", "1"], {}, inside).finished;
-      expect([status, stderr]).toEqual([0, ""]);
-      expect(stdout).toContain("looking on the local network");
-      expect((await coordinator.finished).status).toBe(0);
-    } finally {
-      execFileSync("ip", ["netns", "delete", name]);
-    }
-  });
-
   test("data files that are incomplete end the coordinator with the missing one's name", async () => {
     const dataDir = join(dir, "incomplete");
     mkdirSync(dataDir);

@@ -1,6 +1,12 @@
 /** Runs the program as its users do, as a process of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { afterAll } from "vitest";
+
+const running = new Set<ChildProcess>();
+afterAll(() => {
+  for (const child of running) child.kill("SIGKILL"); // a test that failed has waited for nobody
+});
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 export const tinyModel = fileURLToPath(new URL("../fixtures/tiny-model.ts", import.meta.url));
@@ -32,8 +38,13 @@ export function start(args: string[], env: NodeJS.ProcessEnv = {}, place: string
   const main = `apps/${apart ? command : "trainer"}/src/main.ts`;
   const program = ["--import", "tsx", "--conditions=lockstep-source", main];
   if (apart) args = args.slice(1);
-  const [first, ...words] = [...place, process.execPath, ...program, ...args];
-  const child = spawn(first!, words, { cwd: root, env: { ...process.env, ...env } });
+  return launch([...place, process.execPath, ...program, ...args], env);
+}
+
+/** Starts any command, in the root of the repository. */
+export function launch([command, ...words]: string[], env: NodeJS.ProcessEnv = {}): Running {
+  const child = spawn(command!, words, { cwd: root, env: { ...process.env, ...env } });
+  running.add(child.once("exit", () => running.delete(child)));
   let stdout = "";
   let stderr = "";
   const waiting: { text: string; resolve: () => void }[] = [];

@@ -1,5 +1,6 @@
 /** A coordinator: gathers the workers, then conducts the run. It needs no TensorFlow. */
 import { cifar10Files, defaultDataDir, openRecordSource, type RecordSource } from "@lockstep/dataset";
+import type { DoorSettings } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import { CHUNK_BYTES, planForms } from "@lockstep/gradient-sync";
 import { type ModelFile, writeTfjsModel } from "@lockstep/model/files";
@@ -33,10 +34,8 @@ export interface CoordinatorOptions extends Limits {
   runId: RunId;
   /** How many workers the run waits for before it begins. */
   workers: number;
-  host: string;
-  port: number;
-  /** Whether another port will do, if that one is taken. */
-  anyPort: boolean;
+  /** Where it listens, and who may join. */
+  door: DoorSettings;
   balance: Balance;
   folder: RunFolder;
   /** What --model names: sent to the workers if it is data. */

@@ -1,7 +1,7 @@
-/** The workers' connections: a WebSocket server that takes them in, and one session for each. */
-import { once } from "node:events";
+/** The workers' connections: a door that takes them in, and one session for each. */
 import { crc32 } from "node:zlib";
 import type { RecordSource } from "@lockstep/dataset";
+import { type Door, type DoorSettings, openDoor } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import {
   type CoordinatorMessage,
@@ -12,7 +12,7 @@ import {
   SILENT_BEATS,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
-import { type WebSocket, WebSocketServer } from "ws";
+import type { WebSocket } from "ws";
 
 type Hello = Extract<WorkerMessage, { type: "hello" }>;
 type Ready = Extract<WorkerMessage, { type: "ready" }>;
@@ -51,16 +51,8 @@ export interface SessionEvents {
   lost(session: Session, reason: string): void;
 }
 
-export interface SessionServer {
-  port: number;
-  close(): Promise<void>;
-}
-
 export interface SessionServerOptions {
-  host: string;
-  port: number;
-  /** Whether another port will do, if that one is taken. */
-  anyPort: boolean;
+  door: DoorSettings;
   heartbeatMs: number;
   /** What a worker is told of the run. */
   welcome: Promise<Welcome>;
@@ -69,47 +61,17 @@ export interface SessionServerOptions {
   events: SessionEvents;
 }
 
-/** @throws LockstepError ERR_LISTEN if the port is taken or not ours */
-export async function listen({
-  host,
-  port,
-  anyPort,
-  heartbeatMs,
-  welcome,
-  records,
-  events,
-}: SessionServerOptions): Promise<SessionServer> {
-  const server = await openServer(host, port, anyPort);
+/** @throws LockstepError as `openDoor` does, if the port is taken or not ours */
+export function listen({ door, ...session }: SessionServerOptions): Promise<Door> {
   let workersSeen = 0;
-  server.on("connection", (socket) =>
-    serve(socket, { workerId: workersSeen++, heartbeatMs, welcome, records, events }),
-  );
-  return {
-    port: (server.address() as { port: number }).port,
-    close: async () => {
-      for (const socket of server.clients) socket.close(1000);
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  return openDoor({
+    ...door,
+    maxPayload: MAX_MESSAGE_BYTES,
+    onSocket: (socket) => serve(socket, { workerId: workersSeen++, ...session }),
+  });
 }
 
-async function openServer(host: string, port: number, anyPort: boolean): Promise<WebSocketServer> {
-  const server = new WebSocketServer({ host, port, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
-  try {
-    await once(server, "listening");
-    return server;
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === "EADDRINUSE" && anyPort && port < 65_535) return openServer(host, port + 1, true);
-    throw new LockstepError(
-      "ERR_LISTEN",
-      `Cannot listen on ${host}:${port} (${message}); choose another --port or --host.`,
-      { cause },
-    );
-  }
-}
-
-type ServeOptions = Pick<SessionServerOptions, "heartbeatMs" | "welcome" | "records" | "events"> & { workerId: number };
+type ServeOptions = Omit<SessionServerOptions, "door"> & { workerId: number };
 
 /** States of a session: greeting (until hello), preparing (until ready), in (until the socket closes). */
 function serve(socket: WebSocket, { workerId, heartbeatMs, welcome, records, events }: ServeOptions): void {

@@ -5,6 +5,7 @@
 import { crc32 } from "node:zlib";
 import type { RecordSupply } from "@lockstep/dataset";
 import { startThread } from "@lockstep/dataset";
+import { checkJoin, type JoinOptions } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import type { CoordinatorMessage, Piece, Wire, WorkerMessage } from "@lockstep/gradient-sync";
 
@@ -40,26 +41,29 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-/** @throws LockstepError ERR_CONNECT if nobody answers at `url` */
-export async function connect(url: string): Promise<Connection> {
-  const thread = startThread("socket-thread", import.meta.url, { url });
+/** @throws LockstepError ERR_CONNECT if nobody answers at `url`, or why `openSocket` did not get in there */
+export async function connect(url: string, join: JoinOptions): Promise<Connection> {
+  checkJoin(url, join); // here, where what it throws arrives as it is
+  const thread = startThread("socket-thread", import.meta.url, { url, join });
   const arrived: CoordinatorMessage[] = [];
   const asked = new Map<number, { resolve(records: Uint8Array): void; reject(error: Error): void }>();
   let requests = 0;
   let closed: Error | undefined;
   let isOpen = false;
-  let tellLink: (bytesPerSecond: number) => void = () => {};
-  const linkBytesPerSecond = new Promise<number>((resolve) => (tellLink = resolve));
+  let link: { tell(bytesPerSecond: number): void; fail(error: Error): void } | undefined;
+  const linkBytesPerSecond = new Promise<number>((tell, fail) => (link = { tell, fail }));
+  linkBytesPerSecond.catch(() => {}); // whoever waits for it hears of the error
   let wake = () => {};
   const close = (error: Error) => {
     closed ??= error;
     for (const { reject } of asked.values()) reject(closed);
     asked.clear();
+    link?.fail(closed);
     wake();
   };
   thread.on("message", (from: FromSocket) => {
     if (from.type === "closed") return close(new LockstepError(from.code, from.reason));
-    if (from.type === "link") return tellLink(from.bytesPerSecond);
+    if (from.type === "link") return link?.tell(from.bytesPerSecond);
     if (from.type === "open") isOpen = true;
     else if (from.message.type === "records") return deliver(from.message);
     else arrived.push(from.message);

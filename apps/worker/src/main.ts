@@ -19,6 +19,17 @@ const program = addMachineOptions(new Command("worker"))
       "LOCKSTEP_COORDINATOR",
     ),
   )
+  .addOption(
+    new Option(
+      "--token <token>",
+      "the coordinator's; this option shows in the list of processes: better give it in the environment",
+    ).env("LOCKSTEP_TOKEN"),
+  )
+  .option(
+    "--tls-fingerprint <sha256>",
+    "of the coordinator's certificate, as it printed it (default: a known authority must vouch for the certificate)",
+  )
+  .option("--insecure", "let the token cross a network that others can read, to a coordinator without TLS")
   .option("--model <path>", "this machine's copy of a model that is made by code; it must be the coordinator's")
   .option("--name <name>", "how it is called in logs and metrics (default: host and process)")
   .option("--data-dir <dir>", "where this machine has the data set's files")
@@ -39,11 +50,13 @@ function onLeave(leave: () => void): void {
 
 try {
   program.parse(tidyArguments(["worker", ...process.argv.slice(2)]).slice(1), { from: "user" });
-  const { coordinator, model, name, dataDir, maxRows, reconnectMs, ...machine } = program.opts();
+  const { coordinator, token, tlsFingerprint, insecure, reconnectMs, ...own } = program.opts();
+  const { model, name, dataDir, maxRows, ...machine } = own;
   const log = (line: string) => console.log(line);
-  const url = await findCoordinator(coordinator, log);
-  const own = { model, name, dataDir, maxRows, reconnectMs, machine: machineOptions(machine) };
-  await work({ coordinator: url, ...own, log, onLeave });
+  const join = { token, tlsFingerprint, insecure };
+  const url = coordinator ?? (await findCoordinator(join, log));
+  const here = { model, name, dataDir, maxRows, machine: machineOptions(machine) };
+  await work({ coordinator: url, join, reconnectMs, ...here, log, onLeave });
 } catch (error) {
   if (!(error instanceof LockstepError)) throw error;
   console.error(`${error.code}: ${error.message}`);

@@ -1,5 +1,6 @@
 /** What runs on the socket thread: encodes and sends, receives and decodes, and sends heartbeats. */
 import { parentPort, workerData } from "node:worker_threads";
+import { explainFailedJoin, type JoinOptions, openSocket } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import {
   type CoordinatorMessage,
@@ -8,7 +9,6 @@ import {
   encodeFloats,
   MAX_MESSAGE_BYTES,
 } from "@lockstep/gradient-sync";
-import { WebSocket } from "ws";
 import type { FromSocket, ToSocket } from "./connection.ts";
 import { IoClock } from "./io-clock.ts";
 
@@ -18,8 +18,8 @@ const COORDINATOR_SILENT_BEATS = 10;
 /** Until the coordinator says how often it wants to hear the heart beat: starting an engine may take long. */
 const HEARTBEAT_MS = 1000;
 
-const { url } = workerData as { url: string };
-const socket = new WebSocket(url, { maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
+const { url, join } = workerData as { url: string; join: JoinOptions };
+const socket = openSocket(url, { ...join, maxPayload: MAX_MESSAGE_BYTES });
 const clock = new IoClock(() => performance.now());
 let heartbeat: NodeJS.Timeout | undefined;
 let heardMs = performance.now();
@@ -43,10 +43,7 @@ socket.on("message", (data: Buffer) => {
   }
 });
 socket.on("error", (error) => {
-  const reason = opened
-    ? error.message
-    : `Nobody answers at ${url} (${error.message || (error as NodeJS.ErrnoException).code}). Start \`pnpm coordinator\` there first, or name its address with --coordinator.`;
-  fault ??= new LockstepError("ERR_CONNECT", reason);
+  fault ??= opened ? new LockstepError("ERR_CONNECT", error.message) : explainFailedJoin(error, url);
 });
 socket.on("close", () => {
   clearInterval(heartbeat);

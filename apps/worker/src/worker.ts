@@ -1,6 +1,7 @@
 /** A worker: one device. It joins a coordinator, computes the slices that it is given, and applies every update. */
 import { hostname } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
+import type { JoinOptions } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import { PROTOCOL_VERSION } from "@lockstep/gradient-sync";
 import { type GivenOptions, type MachineOptions, makeConfig } from "@lockstep/run";
@@ -11,8 +12,10 @@ import { Participant } from "./participant.ts";
 import { readyMessage } from "./ready.ts";
 
 export interface WorkerOptions {
-  /** ws://host:port */
+  /** ws://host:port, or wss:// */
   coordinator: string;
+  /** What the coordinator wants to see of this worker, and this worker of it. */
+  join: JoinOptions;
   /** This machine's copy of a model that is made by code. */
   model?: string | undefined;
   name?: string | undefined;
@@ -39,8 +42,8 @@ const BACKOFF_MS = { first: 250, longest: 5000 };
  * @throws LockstepError what the coordinator refuses it for, or what is missing on this machine
  */
 export async function work(options: WorkerOptions): Promise<void> {
-  const { coordinator, reconnectMs, log, onLeave } = options;
-  let connection = await connect(coordinator);
+  const { coordinator, join, reconnectMs, log, onLeave } = options;
+  let connection = await connect(coordinator, join);
   onLeave(() => connection.send({ type: "leaving" }));
   const { startEngine } = await import("@lockstep/engine");
   const engine = await startEngine({ ...options.machine, log });
@@ -68,7 +71,7 @@ export async function work(options: WorkerOptions): Promise<void> {
         if (!again) throw tell(connection, error);
         log(`${(error as Error).message} Looking for it for ${Math.round(reconnectMs / 1000)} s.`);
         await connection.close();
-        connection = await comeAgain(coordinator, reconnectMs, error as LockstepError);
+        connection = await comeAgain(options, error as LockstepError);
       }
     }
   } finally {
@@ -115,12 +118,12 @@ async function prepareRun(
 }
 
 /** Tries to connect again and again, at random intervals, so that many workers do not all come at once. */
-async function comeAgain(coordinator: string, reconnectMs: number, lost: LockstepError): Promise<Connection> {
+async function comeAgain({ coordinator, join, reconnectMs }: WorkerOptions, lost: LockstepError): Promise<Connection> {
   const untilMs = performance.now() + reconnectMs;
   for (let waitMs = BACKOFF_MS.first; ; waitMs = Math.min(2 * waitMs, BACKOFF_MS.longest)) {
     await pause(waitMs * (0.5 + Math.random() / 2));
     try {
-      return await connect(coordinator);
+      return await connect(coordinator, join);
     } catch (error) {
       if (!(error instanceof LockstepError) || !PASSING.includes(error.code)) throw error;
       if (performance.now() < untilMs) continue;

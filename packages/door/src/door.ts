@@ -13,6 +13,8 @@ import { bearerToken, checkToken } from "./token.ts";
 
 /** Connections beyond those of workers: pages, and joins that are not yet decided. The rest is dropped at once. */
 const SPARE_CONNECTIONS = 256;
+/** What a door allows unless its options say otherwise. */
+export const DEFAULT_LIMITS = { refusedJoinsPerMinute: 10, maxWorkers: 256, handshakeMs: 10_000 };
 /** How long `close` waits for the other ends to say goodbye. */
 const GOODBYE_MS = 2000;
 
@@ -45,6 +47,9 @@ export interface DoorOptions {
   onRefused?: ((refusal: { address: string; status: number; reason: string }) => void) | undefined;
 }
 
+/** What the user decides of a door. */
+export type DoorSettings = Omit<DoorOptions, "maxPayload" | "onSocket">;
+
 export interface Door {
   /** Where it listens, which may be another port than asked for. */
   port: number;
@@ -61,9 +66,9 @@ export interface Door {
 export async function openDoor(options: DoorOptions): Promise<Door> {
   const { host, anyPort, tls, token, allowHosts = [], maxPayload, onSocket, onRequest = answerWithoutPages } = options;
   const {
-    refusedJoinsPerMinute = 10,
-    maxWorkers = 256,
-    handshakeMs = 10_000,
+    refusedJoinsPerMinute = DEFAULT_LIMITS.refusedJoinsPerMinute,
+    maxWorkers = DEFAULT_LIMITS.maxWorkers,
+    handshakeMs = DEFAULT_LIMITS.handshakeMs,
     nowMs = () => performance.now(),
   } = options;
   if (token !== undefined) checkToken(token);

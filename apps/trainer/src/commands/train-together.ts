@@ -26,10 +26,11 @@ export async function trainTogether(
     tellWorkers(local);
     onStarted(local);
   };
-  const where = { host: HOST, port: 0, anyPort: true, balance: "even" as const };
+  const door = { host: HOST, port: 0, anyPort: true }; // on loopback, without token and TLS
+  const common = { ...LIMITS, door, balance: "even" as const };
   try {
     const outcome = await coordinate({
-      ...{ ...LIMITS, ...where, ...start, workers, display, version, onListening },
+      ...{ ...common, ...start, workers, display, version, onListening },
       cannotBegin: started.then(({ oneFailed }) => oneFailed),
       cannotGoOn: started.then(({ allFailed }) => allFailed),
     });
