@@ -56,6 +56,8 @@ export class RemoteTeam implements Team {
   /** Who waits for the next message that concerns it; rejected when a worker is lost. */
   #waiting: { take(session: Session, message: WorkerMessage): boolean; reject(error: Error): void } | undefined;
   #lost: Error | undefined;
+  /** The last state asked for: what is asked for next waits until it is here. */
+  #stateHere: Promise<unknown> = Promise.resolve();
 
   constructor(options: RemoteTeamOptions) {
     const { sessions, forms, wire, state } = options;
@@ -83,6 +85,7 @@ export class RemoteTeam implements Team {
     { step, epoch, start, end, learningRate }: StepTask,
     beforeCommit: (totals: StepTotals) => void,
   ): Promise<void> {
+    await this.#stateHere;
     const slices = planSlices(start, end, weightsOf(this.#speeds, this.#options.balance), this.#options.sliceRows);
     const round = new StepRound(step, slices, this.#layout, this.#options.wire);
     const sliceSamples = slices.map((slice) => slice.end - slice.start);
@@ -111,6 +114,7 @@ export class RemoteTeam implements Team {
       bytesUp: takeBytes(session, "bytesUp"),
       bytesDown: takeBytes(session, "bytesDown"),
       ms: round.msOf(worker),
+      io: {},
     }));
     for (const [worker, { samples, ms }] of workers.entries()) {
       const computeMs = (ms["data"] ?? 0) + (ms["forward"] ?? 0) + (ms["backward"] ?? 0);
@@ -128,6 +132,7 @@ export class RemoteTeam implements Team {
   }
 
   async evaluate({ part, samples }: Extract<Task, { type: "evaluate" }>): Promise<Evaluation> {
+    await this.#stateHere;
     const total = emptyEvaluation(this.#sessions[0]!.ready.numClasses);
     const first = this.#requests;
     let open = 0;
@@ -148,7 +153,13 @@ export class RemoteTeam implements Team {
     return total;
   }
 
-  async state(): Promise<ParameterState[]> {
+  state(): Promise<ParameterState[]> {
+    const state = this.#receiveState();
+    this.#stateHere = state;
+    return state;
+  }
+
+  async #receiveState(): Promise<ParameterState[]> {
     const request = this.#requests++;
     const specs = this.#sessions[0]!.ready.stateDict;
     const assemblies = specs.map(({ shape }) => {

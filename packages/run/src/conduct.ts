@@ -27,6 +27,8 @@ export interface WorkerShare {
   bytesDown: number;
   /** Disjoint parts of the worker's own step, in milliseconds. */
   ms: Record<string, number>;
+  /** What the thread of its socket did meanwhile, in milliseconds: encode, send, receive. */
+  io: Record<string, number>;
 }
 
 /** Weights and momentum under their state dict names, in PyTorch's layout. */
@@ -46,8 +48,13 @@ export interface Team {
   step(task: StepTask, beforeCommit: (totals: StepTotals) => void): Promise<void>;
   /** Evaluates all samples of a part at the current weights. Undefined if `stopRequested` said so on the way. */
   evaluate(task: EvaluateTask, stopRequested: () => boolean): Promise<Evaluation | undefined>;
-  /** A copy of the current weights and momentum. */
+  /**
+   * A copy of the weights and momentum after the step just made. Steps and evaluations are asked for before the promise
+   * settles, so the team must keep that state, or put them off, until it has it all.
+   */
   state(): Promise<ParameterState[]>;
+  /** Rejects if the replicas' weights and momentum are not all the same. Absent where there is one replica. */
+  checkReplicas?(): Promise<void>;
 }
 
 export interface Conduct {
@@ -61,20 +68,40 @@ export interface Conduct {
   stopRequested: () => boolean;
 }
 
-/** Does all remaining tasks of the schedule. An interrupted run ends with a checkpoint of the step it reached. */
+/**
+ * Does all remaining tasks of the schedule. An interrupted run ends with a checkpoint of the step it reached. However a
+ * run ends, nothing is being written any more then.
+ */
 export async function conduct(options: Conduct): Promise<"finished" | "interrupted"> {
+  const { recorder } = options;
+  try {
+    const outcome = await doTasks(options);
+    await recorder.written();
+    return outcome;
+  } catch (error) {
+    await recorder.abandon(error);
+    throw error instanceof NotFinite ? lossNotFinite(error, recorder) : error;
+  }
+}
+
+async function doTasks(options: Conduct): Promise<"finished" | "interrupted"> {
   const { schedule, team, recorder, doneSteps, endedSteps, stopRequested } = options;
   let done = doneSteps;
+  const checkpoint = async () => {
+    await recorder.written(); // two at once would need their memory twice
+    recorder.checkpoint(schedule.epochOf(done - 1), done, team.state());
+  };
   const interrupted = async () => {
-    if (recorder.checkpointStep !== done) recorder.checkpoint(schedule.epochOf(done - 1), done, await team.state());
+    if (recorder.checkpointStep !== done) await checkpoint();
     return "interrupted" as const;
   };
+  if (done > 0 && recorder.checkpointStep !== done) await checkpoint(); // until now only workers hold this state
   for (const task of schedule.tasksFrom(doneSteps, endedSteps)) {
     if (done > 0 && stopRequested()) return interrupted();
     switch (task.type) {
       case "step":
         await team.step(task, (totals) => {
-          refuseNotFinite(totals, task, recorder);
+          expectFinite(totals, task);
           recorder.step(task, totals);
         });
         done = task.step + 1;
@@ -82,30 +109,42 @@ export async function conduct(options: Conduct): Promise<"finished" | "interrupt
       case "evaluate": {
         const evaluation = await team.evaluate(task, stopRequested);
         if (evaluation === undefined) return interrupted();
-        refuseNotFinite(evaluation, task, recorder);
+        expectFinite(evaluation, task);
         recorder.evaluated(task, evaluation);
         break;
       }
       case "epoch-end":
+        await team.checkReplicas?.();
         recorder.epochEnd(task);
         break;
       case "checkpoint":
-        recorder.checkpoint(task.epoch, task.step, await team.state());
+        await checkpoint();
         break;
     }
   }
+  await recorder.written();
   await recorder.finish(await team.state());
   return "finished";
 }
 
-/** A sum that is NaN or infinite ends the run, before anything that follows from it is applied or saved. */
-function refuseNotFinite(
-  sums: { lossSum: number; samples: number },
-  task: StepTask | EvaluateTask,
-  recorder: Recorder,
-): void {
-  if (Number.isFinite(sums.lossSum)) return;
-  const loss = sums.lossSum / sums.samples;
+/** A sum is NaN or infinite: that ends the run, before anything that follows from it is applied or saved. */
+class NotFinite extends Error {
+  readonly task: StepTask | EvaluateTask;
+  readonly loss: number;
+
+  constructor(task: StepTask | EvaluateTask, loss: number) {
+    super(`The loss is ${loss}.`);
+    this.task = task;
+    this.loss = loss;
+  }
+}
+
+function expectFinite({ lossSum, samples }: { lossSum: number; samples: number }, task: StepTask | EvaluateTask): void {
+  if (!Number.isFinite(lossSum)) throw new NotFinite(task, lossSum / samples);
+}
+
+/** With its remedy, which depends on the checkpoints that are there. */
+function lossNotFinite({ task, loss }: NotFinite, recorder: Recorder): LockstepError {
   const what =
     task.type === "step"
       ? `The loss of step ${task.step} is ${loss} at learning rate ${task.learningRate}; its update was not applied.`
@@ -115,5 +154,5 @@ function refuseNotFinite(
     good === undefined
       ? "There is no good checkpoint. Start again with a lower --lr or with --warmup-epochs 1."
       : `The last good checkpoint is ${good}. Start a new run with --init-from ${good} and a lower --lr.`;
-  throw new LockstepError("ERR_LOSS_NOT_FINITE", `${what} ${remedy}`);
+  return new LockstepError("ERR_LOSS_NOT_FINITE", `${what} ${remedy}`);
 }

@@ -20,6 +20,7 @@ export { type OptionName, runOptions } from "./options.ts";
 export { writePth } from "./pth.ts";
 export { Recorder } from "./recorder.ts";
 export { makeReport } from "./report.ts";
+export { type Resumed, resumedAt } from "./resumed.ts";
 export { type Derived, type MachineOptions, newRunId, parseRunFile, type RunFile, type RunId } from "./run-file.ts";
 export { createRunFolder, expectNoRun, holdRunFolder, openRunFolder, type RunFolder, writeJson } from "./run-folder.ts";
 export { type NamedTensor, readSafetensors, writeSafetensors } from "./safetensors.ts";

@@ -5,10 +5,14 @@
  * Sources: tensorflow/core/lib/io/record_writer.h (framing), tensorflow/core/util/event.proto and
  * tensorflow/core/framework/summary.proto (field numbers), RFC 3720 appendix B.4 (CRC-32C).
  */
-import { appendFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { MetricsRow } from "./metrics.ts";
+import { appendToFile, writeSmallFile } from "./write-file.ts";
+
+/** How TensorBoard knows its files. */
+const EVENTS = "events.out.tfevents.";
 
 /** Adds the scalars of a row, so that TensorBoard shows them while the run goes on. */
 export type AppendEvents = (row: MetricsRow) => void;
@@ -18,13 +22,13 @@ export type AppendEvents = (row: MetricsRow) => void;
  * earlier ones there, so each step stands once. A row's time is `startedAt` plus the time that its steps took.
  */
 export function startEvents(dir: string, startedAt: Date, rows: readonly MetricsRow[] = []): AppendEvents {
-  mkdirSync(dir, { recursive: true });
-  for (const name of readdirSync(dir)) if (name.startsWith("events.out.tfevents.")) rmSync(join(dir, name));
-  const path = join(dir, `events.out.tfevents.${Math.floor(startedAt.getTime() / 1000)}.${hostname()}`);
+  const file = `${EVENTS}${Math.floor(startedAt.getTime() / 1000)}.${hostname()}`;
+  const path = join(dir, file);
   const encode = eventEncoder(startedAt.getTime());
   const fileVersion = record(event(startedAt.getTime(), 0, lengthDelimited(3, Buffer.from("brain.Event:2"))));
-  writeFileSync(path, Buffer.concat([fileVersion, ...rows.map(encode)]));
-  return (row) => appendFileSync(path, encode(row));
+  writeSmallFile(path, Buffer.concat([fileVersion, ...rows.map(encode)]));
+  for (const name of readdirSync(dir)) if (name !== file && name.startsWith(EVENTS)) rmSync(join(dir, name));
+  return (row) => appendToFile(path, encode(row));
 }
 
 function eventEncoder(startedAtMs: number): (row: MetricsRow) => Buffer {

@@ -19,10 +19,12 @@ export interface LocalTeam {
 export function localTeam({ config, replica, batches, classes, evaluationRows, state }: LocalTeam): Team {
   const clock = new LapClock();
   const exchange: Exchange = inMemoryExchange;
+  let stateRead: Promise<unknown> = Promise.resolve();
   return {
-    step: ({ start, end, ...task }, beforeCommit) => {
+    step: async ({ start, end, ...task }, beforeCommit) => {
+      await stateRead; // the weights that are being copied may not change
       const slices = planSlices(start, end, 1, config.sliceRows).length;
-      return takeStep({ config, replica, batches, exchange, clock }, { ...task, slices }, beforeCommit);
+      await takeStep({ config, replica, batches, exchange, clock }, { ...task, slices }, beforeCommit);
     },
     evaluate: async ({ samples }, stopRequested) => {
       const plan = { samples, rows: evaluationRows, classes, stopRequested };
@@ -30,10 +32,10 @@ export function localTeam({ config, replica, batches, classes, evaluationRows, s
       clock.finish(); // the next step begins after the evaluation
       return evaluation;
     },
-    state: async () => {
-      const tensors = await state();
-      clock.finish();
-      return tensors;
+    state: () => {
+      const read = state().finally(() => clock.finish()); // the next step begins after it
+      stateRead = read;
+      return read;
     },
   };
 }
