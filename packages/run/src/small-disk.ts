@@ -28,14 +28,18 @@ export function mountSmallDisk(bytes: number): SmallDisk | undefined {
     dir,
     fill: (freeBytes) => {
       const { bavail, bsize } = statfsSync(dir);
-      writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - freeBytes)));
+      try {
+        writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - freeBytes)));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error; // else someone else wrote: it is full, too
+      }
     },
     clear: () => rmSync(ballast),
     setWritable: (writable) => {
       if (!mount("-o", `remount,${writable ? "rw" : "ro"}`)) throw new Error(`${dir} could not be mounted again.`);
     },
     unmount: () => {
-      spawnSync("umount", [dir]);
+      spawnSync("umount", ["--lazy", dir]);
       rmdirSync(dir);
     },
   };

@@ -36,7 +36,7 @@ export interface EvaluationPlan {
 /** Sums over all samples of a part, whose batches come next. Undefined if it was to stop before the end. */
 export async function evaluateAll(
   replica: Replica,
-  batches: Batches,
+  batches: Pick<Batches, "take">,
   plan: EvaluationPlan,
 ): Promise<Evaluation | undefined> {
   const total = emptyEvaluation(plan.classes);

@@ -10,7 +10,7 @@ import { LapClock } from "./step-clock.ts";
 export interface LocalTeam {
   config: RunConfig;
   replica: Replica;
-  batches: Batches;
+  batches: Pick<Batches, "take">;
   classes: number;
   evaluationRows: number;
   state: () => Promise<ParameterState[]>;
