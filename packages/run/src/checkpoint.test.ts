@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
-import { type Checkpoint, latestCheckpoint, readCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, latestCheckpoint, readCheckpoint, saveCheckpoint, savedBest } from "./checkpoint.ts";
 import { writeSafetensors } from "./safetensors.ts";
 
 let dir: string;
@@ -98,18 +98,29 @@ describe("checkpoints", () => {
     expect(readdirSync(dir)).toEqual(["step-00000010.safetensors", "step-00000015.safetensors"]);
   });
 
-  test("a checkpoint cut at any byte is refused", async () => {
-    const path = await saveCheckpoint(dir, checkpointAt(1), { keep: 1 });
+  test("a last checkpoint cut at any byte is passed over with its name, and is not the best any more", async () => {
+    await saveCheckpoint(dir, checkpointAt(10), { keep: 2 });
+    const best = { step: 20, accuracy: 0.5 };
+    const path = await saveCheckpoint(dir, checkpointAt(20, best), { keep: 2 });
+    expect(savedBest(dir)).toEqual(best);
     const bytes = readFileSync(path);
     for (let length = 0; length < bytes.length; length++) {
       writeFileSync(path, bytes.subarray(0, length));
-      expect(() => latestCheckpoint(dir, () => {}), `${length} bytes`).toThrow(
-        expect.objectContaining({
-          code: "ERR_NO_CHECKPOINT",
-          message: expect.stringContaining("found 1, none of which"),
-        }),
-      );
+      const warnings: string[] = [];
+      expect(latestCheckpoint(dir, (message) => warnings.push(message)).step, `${length} bytes`).toBe(10);
+      expect(warnings).toEqual([
+        expect.stringMatching(/step-00000020\.safetensors: .* Trying the checkpoint before it/),
+      ]);
+      expect(savedBest(dir)).toBeUndefined();
     }
+  });
+
+  test("when no checkpoint can be read, the message counts them", async () => {
+    truncateSync(await saveCheckpoint(dir, checkpointAt(1), { keep: 1 }), 300);
+    const message = expect.stringContaining("found 1, none of which can be read");
+    expect(() => latestCheckpoint(dir, () => {})).toThrow(
+      expect.objectContaining({ code: "ERR_NO_CHECKPOINT", message }),
+    );
   });
 
   test("a folder that is empty or missing is told", () => {

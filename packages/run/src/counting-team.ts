@@ -1,6 +1,6 @@
 /** For tests: a team that only pretends to compute, and whole runs with it. */
 import { latestCheckpoint } from "./checkpoint.ts";
-import { conduct, type ParameterState, type Team } from "./conduct.ts";
+import { conduct, type ParameterState, type StepTotals, type Team } from "./conduct.ts";
 import { type GivenOptions, makeConfig } from "./config.ts";
 import { lineDisplay } from "./display.ts";
 import { Recorder } from "./recorder.ts";
@@ -17,11 +17,12 @@ export class CountingTeam implements Team {
   readonly done: string[] = [];
   updates: number;
   weights = 1;
+  ms: StepTotals["ms"] = { step: 1 };
   lossAt: (step: number) => number = (step) => 1 / (step + 1);
   evaluationLoss = 0.5;
-  /** Right answers of each validation in turn, of 4. */
-  validations = [1, 3, 2];
-  onStep: (step: number) => void = () => {};
+  /** Right answers in the validation that ends each epoch, of 4. */
+  readonly validations = [1, 3, 2];
+  onStep: (step: number) => void | Promise<void> = () => {};
   /** Called in the test, before it is done. */
   onTest: () => Promise<void> = async () => {};
 
@@ -34,16 +35,16 @@ export class CountingTeam implements Team {
     this.done.push(`step ${step}`);
     await turn(); // a step takes its time
     const samples = end - start;
-    beforeCommit({ samples, lossSum: this.lossAt(step) * samples, correct: 1, ms: { step: 1 } });
+    beforeCommit({ samples, lossSum: this.lossAt(step) * samples, correct: 1, ms: this.ms });
     this.updates++;
-    this.onStep(step);
+    await this.onStep(step);
   }
 
   async evaluate({ part, samples }: Parameters<Team["evaluate"]>[0], stopRequested: () => boolean) {
     this.done.push(part);
     if (stopRequested()) return undefined;
     if (part === "test") await this.onTest();
-    const right = part === "validation" ? this.validations.shift()! : samples;
+    const right = part === "validation" ? this.validations[Math.ceil(this.updates / 3) - 1]! : samples;
     const confusion = [
       [right, samples - right],
       [0, 0],
@@ -82,7 +83,7 @@ export function countingRun({ folder, options, team, resumed, stopAfter, lines =
   const { onStep } = team;
   team.onStep = (step) => {
     stop = step === stopAfter;
-    onStep(step);
+    return onStep(step);
   };
   const display = lineDisplay(
     (text) => lines.push(text),

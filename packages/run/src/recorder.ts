@@ -1,6 +1,6 @@
 /** Writes down what a run does, as it does it: rows, lines, events, checkpoints; at the end weights and charts. */
 import { join } from "node:path";
-import { checkpointBefore, hasCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, checkpointBefore, hasCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import type { ParameterState, StepTotals } from "./conduct.ts";
 import type { RunConfig } from "./config.ts";
 import type { Display } from "./display.ts";
@@ -109,23 +109,9 @@ export class Recorder {
    */
   checkpoint(epoch: number, step: number, state: Promise<ParameterState[]>): void {
     this.#expectNoFailure();
-    const { folder, config } = this.#options;
-    const head = {
-      step,
-      epoch: epoch + 1,
-      seed: config.seed,
-      get progress() {
-        return that.#progress;
-      },
-    };
-    const that = this;
+    const head = { step, epoch: epoch + 1, seed: this.#options.config.seed, progress: this.#progress };
     this.checkpointStep = step;
-    this.#writing = Promise.all([state, this.#writing])
-      .then(([tensors]) => saveCheckpoint(folder.checkpoints, { ...head, tensors }, { keep: config.keep }))
-      .then(
-        () => {},
-        (error) => void (this.#failure ??= error),
-      );
+    this.#writing = this.#save(head, state, this.#writing);
   }
 
   /** Resolves when every checkpoint is on the disk; throws the error of one that could not be written. */
@@ -170,6 +156,16 @@ export class Recorder {
     appendMetrics(this.#options.folder.metrics, row);
     this.#events(row);
     this.#progress = advance(this.#progress, row, this.#options.schedule);
+  }
+
+  async #save(head: Omit<Checkpoint, "tensors">, state: Promise<ParameterState[]>, before: Promise<void>) {
+    const { folder, config } = this.#options;
+    try {
+      const [tensors] = await Promise.all([state, before]);
+      await saveCheckpoint(folder.checkpoints, { ...head, tensors }, { keep: config.keep });
+    } catch (error) {
+      this.#failure ??= error as Error;
+    }
   }
 
   #expectNoFailure(): void {

@@ -37,7 +37,7 @@ export interface EvaluationPlan {
 /** Sums over all samples of a part. Undefined if it was to stop before the end. */
 export async function evaluateAll(
   replica: Replica,
-  batches: Batches,
+  batches: Pick<Batches, "take">,
   plan: EvaluationPlan,
 ): Promise<Evaluation | undefined> {
   const total = emptyEvaluation(plan.classes);

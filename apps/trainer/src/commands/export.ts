@@ -25,10 +25,10 @@ export async function exportRun({ run: dir, to, out }: ExportOptions): Promise<v
   }
   const tensors = [...readWeights(folder, modelName)].map(([name, { shape, data }]) => ({ name, shape, data }));
   if (to === "pth") {
-    writePth(path, tensors);
+    await writePth(path, tensors);
     console.log(`${path}: load it with model.load_state_dict(torch.load("${path}", weights_only=True))`);
   } else {
-    writeSafetensors(path, tensors, { model: modelName });
+    await writeSafetensors(path, tensors, { model: modelName });
     console.log(`${path}: load it with model.load_state_dict(safetensors.torch.load_file("${path}"))`);
   }
 }
