@@ -51,6 +51,8 @@ export interface Team {
   /**
    * A copy of the weights and momentum after the step just made. Steps and evaluations are asked for before the promise
    * settles, so the team must keep that state, or put them off, until it has it all.
+   *
+   * @throws LockstepError ERR_STATE_LOST if whoever had it was lost, and the others have gone on
    */
   state(): Promise<ParameterState[]>;
   /** Rejects if the replicas' weights and momentum are not all the same. Absent where there is one replica. */
@@ -105,6 +107,7 @@ async function doTasks(options: Conduct): Promise<"finished" | "interrupted"> {
           recorder.step(task, totals);
         });
         done = task.step + 1;
+        if (recorder.checkpointLost) await checkpoint();
         break;
       case "evaluate": {
         const evaluation = await team.evaluate(task, stopRequested);

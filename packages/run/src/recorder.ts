@@ -1,5 +1,6 @@
 /** Writes down what a run does, as it does it: rows, lines, events, checkpoints; at the end weights and charts. */
 import { join } from "node:path";
+import { LockstepError } from "@lockstep/errors";
 import { type Checkpoint, checkpointBefore, hasCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import type { ParameterState, StepTotals } from "./conduct.ts";
 import type { RunConfig } from "./config.ts";
@@ -35,6 +36,8 @@ const SPEED_STEPS = 20;
 export class Recorder {
   /** Updates made at the last checkpoint, which may be under way; undefined if there is none. */
   checkpointStep: number | undefined;
+  /** Whoever had the state of the last checkpoint was lost before it was here: another one is due. */
+  checkpointLost = false;
   /** Of the test, once it is done. */
   report: Report | undefined;
   readonly #options: RecorderOptions;
@@ -111,6 +114,7 @@ export class Recorder {
     this.#expectNoFailure();
     const head = { step, epoch: epoch + 1, seed: this.#options.config.seed, progress: this.#progress };
     this.checkpointStep = step;
+    this.checkpointLost = false;
     this.#writing = this.#save(head, state, this.#writing);
   }
 
@@ -164,7 +168,8 @@ export class Recorder {
       const [tensors] = await Promise.all([state, before]);
       await saveCheckpoint(folder.checkpoints, { ...head, tensors }, { keep: config.keep });
     } catch (error) {
-      this.#failure ??= error as Error;
+      if (error instanceof LockstepError && error.code === "ERR_STATE_LOST") this.checkpointLost = true;
+      else this.#failure ??= error as Error;
     }
   }
 

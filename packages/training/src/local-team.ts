@@ -10,7 +10,7 @@ import { LapClock } from "./step-clock.ts";
 export interface LocalTeam {
   config: RunConfig;
   replica: Replica;
-  batches: Batches;
+  batches: Pick<Batches, "take">;
   classes: number;
   evaluationRows: number;
   state: () => Promise<ParameterState[]>;
@@ -31,8 +31,8 @@ export function localTeam({ config, replica, batches, classes, evaluationRows, s
       return evaluation;
     },
     state: async () => {
-      const tensors = await state();
-      clock.finish();
+      const tensors = await state(); // a snapshot: steps may be taken meanwhile
+      clock.lap("state");
       return tensors;
     },
   };
