@@ -31,7 +31,8 @@ export class EvaluationRound {
     }
   }
 
-  get requests(): number {
+  /** How many. */
+  get ranges(): number {
     return this.#ranges.length;
   }
 

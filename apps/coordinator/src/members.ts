@@ -18,6 +18,8 @@ export class Member {
   /** As in logs and metrics; unique among those who are here. */
   readonly name: string;
   state: MemberState = "waiting";
+  /** Whether it has left, was lost or dropped. */
+  gone = false;
   readonly joinedMs: number;
   /** When it last finished something, or was given work while it had none. */
   progressMs: number;
@@ -54,4 +56,11 @@ export class Member {
     if (computeMs > 0) this.speed = smoothed(this.speed, samples / computeMs);
     this.msPerSample = smoothed(this.msPerSample, tookMs / samples);
   }
+}
+
+/** Encoded once, and paced by those who read it. */
+export async function sendToAll(members: readonly Member[], message: CoordinatorMessage): Promise<void> {
+  const bytes = encode(message);
+  for (const { session } of members) session.send(bytes);
+  await Promise.all(members.map(({ session }) => session.drained()));
 }

@@ -5,7 +5,6 @@
 import { LockstepError } from "@lockstep/errors";
 import {
   CHUNK_BYTES,
-  type CoordinatorMessage,
   chunksOf,
   elementsOf,
   encode,
@@ -14,7 +13,6 @@ import {
   PartAssembly,
   type Plan,
   rawFloats,
-  STATE_WINDOW,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
 import {
@@ -30,11 +28,14 @@ import {
 import { type Balance, weightsOf } from "./balance.ts";
 import { type Decision, decide, type Limits } from "./decide.ts";
 import { EvaluationRound } from "./evaluation-round.ts";
-import { Member } from "./members.ts";
+import { Member, sendToAll } from "./members.ts";
+import { Newcomers } from "./newcomers.ts";
+import { Questions } from "./questions.ts";
 import { culprits } from "./replica-check.ts";
 import type { Session } from "./sessions.ts";
+import { type StateSpec, StateStreams } from "./state-streams.ts";
 import { doneAttempt, type Outgoing, StepRound, samplesOf } from "./step-round.ts";
-import { UpdateLog } from "./update-log.ts";
+import { Waiters } from "./waiters.ts";
 
 export interface TeamOptions extends Limits {
   balance: Balance;
@@ -68,28 +69,32 @@ const MAX_WAITING_BYTES = 256 * 2 ** 20;
 type Message<Type extends WorkerMessage["type"]> = Extract<WorkerMessage, { type: Type }>;
 type Given = { worker: number; samples: number; queuedSamples: number; sinceMs: number };
 
+/** What is settled when a run begins. */
+interface Begun {
+  layout: Layout;
+  sliceRows: number | undefined;
+  stateDict: StateSpec[];
+  numClasses: number;
+  newcomers: Newcomers;
+}
+
 export class RemoteTeam implements Team {
   readonly #options: TeamOptions;
   readonly #members = new Map<number, Member>();
-  #begun:
-    | { plan: Plan; layout: Layout; sliceRows: number | undefined; stateDict: StateSpec[]; numClasses: number }
-    | undefined;
+  readonly #waiters = new Waiters();
+  readonly #questions = new Questions(this.#waiters);
+  readonly #streams = new StateStreams();
+  #begun: Begun | undefined;
   #round: StepRound | undefined;
   #evaluation: { task: Extract<Task, { type: "evaluate" }>; round: EvaluationRound } | undefined;
   /** The attempts of the step under way whose contributions have not come, by slice and attempt. */
   readonly #given = new Map<string, Given>();
-  /** Workers' states on their way here, by request. */
-  readonly #streams = new Map<number, Stream>();
-  /** Of the snapshot that is on its way to workers that join. */
-  #log: UpdateLog | undefined;
-  #requests = 0;
+  #ranges = 0;
+  /** Updates that everyone was told of. */
   #committed = 0;
   #lastCommitMs: number;
   #pausedFor: string | undefined;
-  #failure: Error | undefined;
   #deciding: { again: boolean } | undefined;
-  /** Who waits for something to be true; looked at after everything that happens. */
-  readonly #waiting = new Set<{ holds: () => boolean; resolve: () => void; reject: (error: Error) => void }>();
   /** Of all steps and workers so far. */
   readonly travelled = { workerSteps: 0, bytesUp: 0, bytesDown: 0 };
 
@@ -138,10 +143,7 @@ export class RemoteTeam implements Team {
 
   /** Resolves when `holds` says so, after whatever happens. Rejects when nobody is left who holds the weights. */
   until(holds: () => boolean): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.add({ holds, resolve, reject });
-      this.#after();
-    });
+    return this.#waiters.until(holds);
   }
 
   /** The most updates that workers here still hold the weights of, if any hold those of this run. */
@@ -154,8 +156,9 @@ export class RemoteTeam implements Team {
 
   /** Nobody is left who holds the weights: those who are here, and those who come, may begin again. */
   reset(): void {
-    this.#begun = this.#round = this.#evaluation = this.#log = this.#failure = undefined;
+    this.#begun = this.#round = this.#evaluation = undefined;
     this.#given.clear();
+    this.#waiters.fail(undefined);
     for (const member of this.members) member.state = "waiting";
   }
 
@@ -163,18 +166,19 @@ export class RemoteTeam implements Team {
 
   /** All who are here begin; those who come later catch up. */
   async begin({ plan, origin, sliceRows }: Beginning): Promise<void> {
-    const { ready } = this.members[0]!.session;
+    const { tensors, stateDict, numClasses } = this.members[0]!.session.ready;
+    const { maxLogBytes, log } = this.#options;
+    const [streams, questions] = [this.#streams, this.#questions];
+    const newcomers = new Newcomers({ streams, questions, plan, stateDict, maxLogBytes, log });
+    this.#begun = { layout: makeLayout(tensors, plan), sliceRows, stateDict, numClasses, newcomers };
     this.#committed = origin.from === "seed" ? 0 : origin.step;
-    const { tensors, stateDict, numClasses } = ready;
-    this.#begun = { plan, layout: makeLayout(tensors, plan), sliceRows, stateDict, numClasses };
     const holders = this.members.filter(({ session: { hello } }) => {
       if (origin.from !== "held") return true;
       return hello.holds?.run === this.#options.runId && hello.holds.step === origin.step;
     });
-    const state = origin.from === "state" ? "follows" : origin.from;
     for (const member of holders) {
       member.state = "in";
-      this.#start(member, state);
+      member.send({ type: "start", ...plan, state: origin.from === "state" ? "follows" : origin.from });
     }
     if (origin.from === "state") await this.#sendState(origin.tensors, holders);
     this.#lastCommitMs = this.#options.nowMs();
@@ -202,8 +206,8 @@ export class RemoteTeam implements Team {
     task: Extract<Task, { type: "evaluate" }>,
     stopRequested: () => boolean = () => false,
   ): Promise<Evaluation | undefined> {
-    const round = new EvaluationRound(task.samples, this.#begun!.numClasses, this.#requests);
-    this.#requests += round.requests;
+    const round = new EvaluationRound(task.samples, this.#begun!.numClasses, this.#ranges);
+    this.#ranges += round.ranges;
     this.#evaluation = { task, round };
     await this.until(() => {
       if (!stopRequested()) this.#giveRanges();
@@ -223,7 +227,7 @@ export class RemoteTeam implements Team {
       return { weight: new PartAssembly(elements), velocity: new PartAssembly(elements) };
     });
     const source = this.#source();
-    const whole = await this.#stream(source, async ({ tensor, kind, offset, data }) => {
+    const whole = await this.#streams.request(source, stateDict, async ({ tensor, kind, offset, data }) => {
       assemblies[tensor]![kind].add(offset, rawFloats(data));
     });
     if (!whole && this.#committed === committed) return this.state(); // another worker has it still
@@ -242,11 +246,8 @@ export class RemoteTeam implements Team {
    */
   async checkReplicas(): Promise<void> {
     const members = this.members.filter(({ state }) => state === "in");
-    const digests = await this.#ask(members, (request) => ({ type: "digest", request }));
-    const replicas = members.flatMap((member) => {
-      const answer = digests.get(member.id);
-      return answer?.type === "digest-result" ? [{ member, digest: answer.digest }] : [];
-    });
+    const answers = await this.#questions.ask(members, { type: "digest" });
+    const replicas = [...answers].map(([member, { digest }]) => ({ member, digest }));
     const { wrong, drifted, reference } = culprits(replicas);
     if (wrong.length > 0) {
       const names = wrong.map(({ name }) => name).join(" and ");
@@ -289,10 +290,10 @@ export class RemoteTeam implements Team {
         this.#evaluated(member, message);
         break;
       case "state-chunk":
-        this.#streams.get(message.request)?.take(member, message);
+        this.#streams.take(member, message);
         break;
       case "state-end":
-        this.#streams.get(message.request)?.end(member);
+        this.#streams.end(member, message.request);
         break;
       case "leaving":
         if (member.state === "in") member.state = "leaving";
@@ -301,16 +302,13 @@ export class RemoteTeam implements Team {
       case "synced":
       case "digest-result":
       case "loaded":
-        this.#answers.set(`${member.id}/${message.type}`, message);
+        this.#questions.take(member, message);
         break;
       default:
         throw new LockstepError("ERR_MESSAGE_ORDER", `A worker of a run does not say ${message.type}.`);
     }
     this.#after();
   }
-
-  /** Answers that someone waits for: by worker and type, the last one. */
-  readonly #answers = new Map<string, Message<"synced" | "digest-result" | "loaded">>();
 
   // Inside
 
@@ -331,7 +329,7 @@ export class RemoteTeam implements Team {
       const own = enough ? slices.filter(({ worker }) => worker === index).map(({ slice }) => slice) : [];
       this.#assign(member, own);
     }
-    this.#log?.add(encode(round.assign(-1, []).message));
+    this.#begun!.newcomers.told(encode(round.assign(-1, []).message));
     this.#decide();
     return round;
   }
@@ -476,13 +474,14 @@ export class RemoteTeam implements Team {
     const member = this.#members.get(id);
     if (member === undefined) return;
     this.#members.delete(id);
+    member.gone = true;
     this.#options.log(`${line} (${this.#members.size} here)`);
     this.#evaluation?.round.lose(id);
     for (const [key, { worker }] of this.#given) if (worker === id) this.#given.delete(key);
-    for (const stream of this.#streams.values()) stream.lose(member);
+    this.#streams.lose(member);
     this.#dispatch(this.#round?.lose(id) ?? []);
     if (this.#begun !== undefined && !this.members.some(({ follows }) => follows)) {
-      this.#failure = new LockstepError("ERR_ALL_LOST", "No worker is left that holds the weights.");
+      this.#waiters.fail(new LockstepError("ERR_ALL_LOST", "No worker is left that holds the weights."));
     }
     this.#decide();
     this.#after();
@@ -494,65 +493,25 @@ export class RemoteTeam implements Team {
     this.#remove(member.id, `${member.name} left`);
   }
 
-  /** Lets everyone who waits look at what is now. */
+  /** Something has happened. */
   #after(): void {
-    const isSource = (member: Member) => [...this.#streams.values()].some(({ source }) => source === member);
     for (const member of this.members) {
-      if (member.state === "leaving" && this.#openSamples(member) === 0 && !isSource(member)) this.#release(member);
+      const owes = this.#openSamples(member) > 0 || this.#streams.isSource(member);
+      if (member.state === "leaving" && !owes) this.#release(member);
     }
-    for (const waiter of this.#waiting) {
-      if (this.#failure === undefined && !waiter.holds()) continue;
-      this.#waiting.delete(waiter);
-      if (this.#failure === undefined) waiter.resolve();
-      else waiter.reject(this.#failure);
-    }
+    this.#waiters.look();
   }
 
-  // Joining
+  // Weights that travel
 
-  /** Between steps: workers that wait get a snapshot, and then the updates since. */
+  /** Between steps: workers that wait are brought in. */
   #bringIn(): void {
-    const joining = this.members.filter(({ state }) => state === "waiting");
-    if (joining.length === 0 || this.#log !== undefined || this.#round !== undefined) return;
-    const log = new UpdateLog(this.#options.maxLogBytes);
-    this.#log = log;
-    for (const member of joining) {
-      member.state = "loading";
-      this.#start(member, "follows");
-    }
-    void this.#catchUp(joining, log);
-  }
-
-  async #catchUp(joining: Member[], log: UpdateLog): Promise<void> {
-    const step = this.#committed;
-    const source = this.#source();
-    const here = () => joining.filter((member) => this.#members.get(member.id) === member);
-    const whole = await this.#stream(source, async (piece) => {
-      if (log.overflowed) return; // in vain
-      await sendToAll(here(), { ...piece, type: "load-chunk" });
-    });
-    if (this.#log === log) this.#log = undefined;
-    if (!whole || log.overflowed) {
-      for (const member of here()) member.state = "waiting"; // until the next step begins
-      if (log.overflowed) this.#options.log("a snapshot for a worker that joins came too late; a new one is taken");
-      return;
-    }
-    const loadEnd = encode({ type: "load-end", step });
-    for (const member of here()) {
-      for (const bytes of [loadEnd, ...log.messages]) member.session.send(bytes);
-      member.state = "replaying";
-    }
-    const answers = await this.#ask(here(), (request) => ({ type: "sync", request }));
-    for (const member of here().filter(({ id }) => answers.has(id))) {
-      member.state = "in";
-      this.#options.log(`${member.name} has caught up, and takes slices`);
-    }
-    this.#decide();
-    this.#after();
-  }
-
-  #start(member: Member, state: "seed" | "follows" | "held"): void {
-    member.send({ type: "start", ...this.#begun!.plan, state });
+    if (this.#round !== undefined || this.#begun === undefined) return;
+    const waiting = this.members.filter(({ state }) => state === "waiting");
+    void this.#begun.newcomers
+      .bringIn(waiting, this.#committed, () => this.#source())
+      .then(() => this.tick())
+      .catch(() => {}); // nobody holds the weights any more: whoever waits for the step hears of that
   }
 
   /** Weights from a file, for all who begin. */
@@ -574,72 +533,21 @@ export class RemoteTeam implements Team {
   #source(): Member {
     const holders = this.members.filter(({ state }) => state === "in" || state === "leaving");
     const source = holders.sort((a, b) => (b.speed ?? 0) - (a.speed ?? 0))[0];
-    if (source === undefined) throw this.#failure ?? new LockstepError("ERR_ALL_LOST", "No worker holds the weights.");
+    if (source === undefined) throw new LockstepError("ERR_ALL_LOST", "No worker is left that holds the weights.");
     return source;
-  }
-
-  /**
-   * Has a worker send its state as it is now. The next pieces are asked for as `onPiece` resolves.
-   *
-   * @returns whether all of it came, before the worker was lost
-   */
-  #stream(source: Member, onPiece: (piece: StatePieceMessage) => Promise<void>): Promise<boolean> {
-    const request = this.#requests++;
-    const { stateDict } = this.#begun!;
-    return new Promise((resolve) => {
-      const end = (whole: boolean) => {
-        this.#streams.delete(request);
-        resolve(whole);
-      };
-      this.#streams.set(request, {
-        source,
-        take: (member, { type: _, request: __, ...piece }) => {
-          checkPiece(stateDict, piece);
-          if (member === source) void onPiece(piece).then(() => source.send({ type: "state-ack", request }));
-        },
-        end: (member) => member === source && end(true),
-        lose: (member) => member === source && end(false),
-      });
-      source.send({ type: "send-state", request, window: STATE_WINDOW });
-    });
-  }
-
-  /** Asks workers, and waits until each has answered or is gone. */
-  async #ask(
-    members: Member[],
-    question: (request: number) => Extract<CoordinatorMessage, { type: "sync" | "digest" }>,
-  ): Promise<Map<number, Message<"synced" | "digest-result">>> {
-    const request = this.#requests++;
-    const answers = new Map<number, Message<"synced" | "digest-result">>();
-    for (const member of members) member.send(question(request));
-    await this.until(() => {
-      for (const { id } of members) {
-        for (const type of ["synced", "digest-result"] as const) {
-          const answer = this.#answers.get(`${id}/${type}`);
-          if (answer === undefined || answer.type === "loaded" || answer.request !== request) continue;
-          answers.set(id, answer);
-        }
-      }
-      return members.every(({ id }) => answers.has(id) || !this.#members.has(id));
-    });
-    return answers;
   }
 
   /** Sends the state of one worker to others that have drifted away from it. */
   async #mend(source: Member, drifted: Member[]): Promise<void> {
-    for (const { id } of drifted) this.#answers.delete(`${id}/loaded`);
-    const whole = await this.#stream(source, (piece) => sendToAll(drifted, { ...piece, type: "load-chunk" }));
+    const { stateDict } = this.#begun!;
+    const whole = await this.#streams.request(source, stateDict, (piece) =>
+      sendToAll(drifted, { ...piece, type: "load-chunk" }),
+    );
     if (!whole) return; // the next epoch's check will find them
-    for (const member of drifted) member.send({ type: "load-end", step: this.#committed });
-    const answerOf = ({ id }: Member) => this.#answers.get(`${id}/loaded`);
-    await this.until(() => drifted.every((member) => answerOf(member) !== undefined || !this.#members.has(member.id)));
-    for (const member of drifted) {
-      const answer = answerOf(member);
-      if (answer?.type !== "loaded") continue;
-      const by = answer.largestDifference.toExponential(1);
-      this.#options.log(
-        `${member.name} had drifted from ${source.name} by up to ${by}, as other devices round; mended`,
-      );
+    const answers = await this.#questions.ask(drifted, { type: "load-end", step: this.#committed });
+    for (const [{ name }, { largestDifference }] of answers) {
+      const by = largestDifference.toExponential(1);
+      this.#options.log(`${name} had drifted from ${source.name} by up to ${by}, as other devices round; mended`);
     }
   }
 
@@ -649,7 +557,7 @@ export class RemoteTeam implements Team {
   #dispatch(outgoing: readonly Outgoing[]): void {
     for (const { to, except, message } of outgoing) {
       const bytes = encode(message);
-      if (to === "all") this.#log?.add(bytes);
+      if (to === "all") this.#begun!.newcomers.told(bytes);
       for (const member of this.members) {
         const isFor = to === "all" ? member.follows && member.id !== except : member.id === to;
         if (isFor) this.#sendBounded(member, bytes);
@@ -695,29 +603,6 @@ export class RemoteTeam implements Team {
         return share;
       });
   }
-}
-
-type StateSpec = { name: string; shape: number[] };
-type StatePieceMessage = Omit<Message<"state-chunk">, "type" | "request">;
-interface Stream {
-  source: Member;
-  take(member: Member, message: Message<"state-chunk">): void;
-  end(member: Member): void;
-  lose(member: Member): void;
-}
-
-/** @throws LockstepError ERR_CHUNK for a piece that lies in no tensor */
-function checkPiece(stateDict: readonly StateSpec[], { tensor, offset, data }: StatePieceMessage): void {
-  const spec = stateDict[tensor];
-  if (spec !== undefined && data.length % 4 === 0 && offset + data.length / 4 <= elementsOf(spec.shape)) return;
-  throw new LockstepError("ERR_CHUNK", `${data.length} bytes at ${offset} lie in no tensor number ${tensor}.`);
-}
-
-/** Encoded once, and paced by those who read it. */
-async function sendToAll(members: readonly Member[], message: CoordinatorMessage): Promise<void> {
-  const bytes = encode(message);
-  for (const { session } of members) session.send(bytes);
-  await Promise.all(members.map(({ session }) => session.drained()));
 }
 
 function addUp(parts: readonly Record<string, number>[]): Record<string, number> {

@@ -258,11 +258,11 @@ export class SimulatedWorker {
         this.#say({ type: "loaded", largestDifference: 0 });
         return;
       case "sync":
-        this.#say({ type: "synced", request: message.request });
+        this.#say({ type: "synced" });
         return;
       case "digest": {
         const digest = Buffer.from(this.weights.buffer).toString("hex");
-        this.#say({ type: "digest-result", request: message.request, step: this.step, digest });
+        this.#say({ type: "digest-result", step: this.step, digest });
         return;
       }
       case "finished":

@@ -82,7 +82,7 @@ export class Participant {
   aside(message: Aside): void {
     switch (message.type) {
       case "sync":
-        this.#connection!.send({ type: "synced", request: message.request });
+        this.#connection!.send({ type: "synced" });
         return;
       case "send-state": {
         const snapshot = new StateSnapshot(this.#replica!, this.#run.names);
@@ -125,7 +125,7 @@ export class Participant {
       }
       case "digest": {
         const digest = await stateDigest(replica, this.#run.names);
-        connection.send({ type: "digest-result", request: message.request, step: this.#step ?? 0, digest });
+        connection.send({ type: "digest-result", step: this.#step ?? 0, digest });
         this.#clock.finish();
         return;
       }

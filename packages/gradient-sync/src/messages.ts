@@ -129,10 +129,10 @@ const stateEnd = z.strictObject({ type: z.literal("state-end"), request: count, 
 const loaded = z.strictObject({ type: z.literal("loaded"), largestDifference: sum });
 
 /** "I have done all that you told me before you asked." Answers `sync`. */
-const synced = z.strictObject({ type: z.literal("synced"), request: count });
+const synced = z.strictObject({ type: z.literal("synced") });
 
 /** "This is the digest of my weights and momentum." Answers `digest`. */
-const digestResult = z.strictObject({ type: z.literal("digest-result"), request: count, step: count, digest: text });
+const digestResult = z.strictObject({ type: z.literal("digest-result"), step: count, digest: text });
 
 /** "I was asked to leave: give me no more slices." Answered by `finished`, once its slices are done. */
 const leaving = z.strictObject({ type: z.literal("leaving") });
@@ -215,7 +215,7 @@ const loadChunk = z.strictObject({ type: z.literal("load-chunk"), ...stateFields
 const loadEnd = z.strictObject({ type: z.literal("load-end"), step: count });
 
 /** "Tell me when you have done all that I told you before this." Answered by `synced`. */
-const sync = z.strictObject({ type: z.literal("sync"), request: count });
+const sync = z.strictObject({ type: z.literal("sync") });
 
 /**
  * "This is the step; these of its slices are yours." Answered by chunks and a `contribution` for each slice. Everyone
@@ -286,7 +286,7 @@ const sendState = z.strictObject({ type: z.literal("send-state"), request: count
 const stateAck = z.strictObject({ type: z.literal("state-ack"), request: count });
 
 /** "Send me a digest of your state, as it is now." Answered by `digest-result`. */
-const digest = z.strictObject({ type: z.literal("digest"), request: count });
+const digest = z.strictObject({ type: z.literal("digest") });
 
 /** "I am alive." */
 const alive = z.strictObject({ type: z.literal("alive") });
