@@ -44,6 +44,7 @@ export function makeProgram(): Command {
     .description("train with one worker and with several, and compare: losses step by step, and every weight")
     .addOption(new Option("--workers <n>", "how many are compared with one").argParser(positiveNumber).default(3))
     .option("--free-slices", "let the slices follow the workers, and allow for rounding")
+    .option("--kill", "kill one of the several in the middle: the others must end with the same weights")
     .action(async (options) => (await import("./commands/verify.ts")).verify(options));
 
   program

@@ -4,6 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { JoinOptions } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import { PROTOCOL_VERSION } from "@lockstep/gradient-sync";
+import { isKnownModel } from "@lockstep/model";
 import { type GivenOptions, type MachineOptions, makeConfig } from "@lockstep/run";
 import { type PreparedRun, prepare } from "@lockstep/training";
 import { type Connection, connect } from "./connection.ts";
@@ -105,6 +106,10 @@ async function prepareRun(
       "ERR_MODEL_CODE",
       `The model of this run, ${given.model}, is made by code, which is never sent. Copy its file here and name it: pnpm worker --model <path>`,
     );
+  }
+  if (!codeModel && spec === undefined && !isKnownModel(given.model)) {
+    const text = `Expected the coordinator to name a model that Lockstep has, or to send one as data, got ${given.model}`;
+    throw new LockstepError("ERR_MODEL", `${text}; a file of this machine is loaded only if --model names it here.`);
   }
   const own = {
     ...given,

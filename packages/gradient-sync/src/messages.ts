@@ -5,7 +5,11 @@
 import { z } from "zod";
 
 const count = z.int().nonnegative();
-const text = z.string().max(4096);
+/** What people read: no control characters, which could rewrite a terminal. */
+const text = z
+  .string()
+  .max(4096)
+  .transform((given) => given.replace(/\p{Cc}/gu, " "));
 /**
  * Bytes of numbers: see wire.ts. Off the wire they come as a Buffer, whose `slice` does not copy; from here on they are
  * a plain array, a view of the message.
@@ -13,7 +17,7 @@ const text = z.string().max(4096);
 const floats = z
   .instanceof(Uint8Array)
   .transform((bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
-const milliseconds = z.record(text, z.number()).refine((parts) => Object.keys(parts).length <= 32);
+const milliseconds = z.record(z.string().max(64), z.number()).refine((parts) => Object.keys(parts).length <= 32);
 /** Of a loss: not finite if the training has come apart. */
 const sum = z.union([z.number(), z.nan(), z.literal(Number.POSITIVE_INFINITY), z.literal(Number.NEGATIVE_INFINITY)]);
 

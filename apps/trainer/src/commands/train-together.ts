@@ -1,6 +1,6 @@
 /** `pnpm train --workers N`: a coordinator in this process and N workers beside it, on this machine. */
 import { coordinate, type RunStart } from "@lockstep/coordinator";
-import { displayOn, INTERRUPTED, type MachineOptions } from "@lockstep/run";
+import { type Display, displayOn, INTERRUPTED, type MachineOptions } from "@lockstep/run";
 import { type LocalWorkers, startLocalWorkers } from "../local-workers.ts";
 import { version } from "../version.ts";
 
@@ -8,14 +8,19 @@ const HOST = "127.0.0.1";
 const LIMITS = { heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1 };
 // Processes on one machine with as many threads each are alike: slices by speed would follow noise.
 
-/** @param onStarted given the workers' processes */
+export interface Watching {
+  /** @default standard output */
+  display?: Display;
+  /** Given the workers' processes. */
+  onStarted?: (workers: LocalWorkers) => void;
+}
+
 export async function trainTogether(
   workers: number,
   start: RunStart,
   machine: MachineOptions,
-  onStarted: (workers: LocalWorkers) => void = () => {},
+  { display = displayOn(process.stdout), onStarted }: Watching = {},
 ): Promise<void> {
-  const display = displayOn(process.stdout);
   let ended: Promise<void> | undefined;
   let tellWorkers: (workers: LocalWorkers) => void = () => {};
   const started = new Promise<LocalWorkers>((resolve) => (tellWorkers = resolve));
@@ -24,7 +29,7 @@ export async function trainTogether(
     const local = startLocalWorkers(workers, `ws://${HOST}:${port}`, machine, codeModel);
     ended = local.ended;
     tellWorkers(local);
-    onStarted(local);
+    onStarted?.(local);
   };
   const door = { host: HOST, port: 0, anyPort: true }; // on loopback, without token and TLS
   const common = { ...LIMITS, door, balance: "even" as const };
