@@ -265,7 +265,7 @@ export class StepRound {
     return this.#refuse(slice, attempt, "ERR_NOT_FINITE", "Expected finite numbers, got NaN or infinity.");
   }
 
-  #refuse(slice: SliceState, attempt: Attempt, code: string, reason: string): Outgoing[] {
+  #refuse(slice: SliceState, attempt: Attempt, code: `ERR_${string}`, reason: string): Outgoing[] {
     slice.notFor.add(attempt.worker);
     const label = { step: this.task.step, slice: slice.slice, attempt: attempt.attempt };
     const out: Outgoing[] = [{ to: attempt.worker, message: { type: "rejected", ...label, code, reason } }];

@@ -8,6 +8,7 @@ import {
   type WorkerMessage,
   workerMessageSchema,
 } from "./messages.ts";
+import { malformation } from "./well-formed.ts";
 
 // Plain maps, so that any MessagePack library reads them. Float arrays are handed over as bytes: msgpackr would
 // corrupt a Float32Array.
@@ -30,21 +31,24 @@ export function decodeFromCoordinator(bytes: Uint8Array): CoordinatorMessage {
 
 /** The fields are checked one by one and copied into a new object; `data` stays a view of the bytes. */
 function decode<Message>(bytes: Uint8Array, schema: z.ZodType<Message>, sender: string): Message {
-  let value: unknown;
-  try {
-    value = packr.unpack(bytes);
-  } catch (cause) {
-    throw new LockstepError(
-      "ERR_MESSAGE",
-      `Expected a MessagePack message from ${sender}, got ${bytes.length} other bytes.`,
-      { cause },
-    );
+  const wrong = malformation(bytes);
+  if (wrong !== undefined) {
+    throw new LockstepError("ERR_MESSAGE", `Expected a message of plain MessagePack from ${sender}, got ${wrong}.`);
   }
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(unpack(bytes, sender));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new LockstepError(
     "ERR_MESSAGE",
     `A message from ${sender} is not as agreed: ${issue?.path.join(".") || "type"}: ${issue?.message}.`,
   );
+}
+
+/** What is left to go wrong is a map whose keys are maps. */
+function unpack(bytes: Uint8Array, sender: string): unknown {
+  try {
+    return packr.unpack(bytes);
+  } catch (cause) {
+    throw new LockstepError("ERR_MESSAGE", `Expected a message from ${sender}, got other MessagePack.`, { cause });
+  }
 }

@@ -3,8 +3,21 @@
  * sentence that its sender would say. `docs/protocol.md` tells the same as a story.
  */
 import { z } from "zod";
+import { MAX_CLASSES, MAX_SLICES } from "./limits.ts";
 
 const count = z.int().nonnegative();
+const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+/** Many of them: one complaint at the most, however many are wrong. */
+const counts = (most: number) =>
+  z.custom<number[]>(
+    (value) => Array.isArray(value) && value.length <= most && value.every(isCount),
+    `expected at most ${most} counts`,
+  );
+/** The name of an error, as programs know it. Short: it also closes a WebSocket, which has room for 123 bytes. */
+const code = z.custom<`ERR_${string}`>(
+  (value) => typeof value === "string" && /^ERR_[A-Z0-9_]{1,60}$/.test(value),
+  "expected the code of an error",
+);
 /** What people read: no control characters, which could rewrite a terminal. */
 const text = z
   .string()
@@ -17,7 +30,9 @@ const text = z
 const floats = z
   .instanceof(Uint8Array)
   .transform((bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
-const milliseconds = z.record(z.string().max(64), z.number()).refine((parts) => Object.keys(parts).length <= 32);
+/** Of each part of the work. The names go into files and charts, so they are not for a worker to choose. */
+const milliseconds = <Part extends string>(...parts: Part[]) =>
+  z.partialRecord(z.enum(parts), z.number().nonnegative());
 /** Of a loss: not finite if the training has come apart. */
 const sum = z.union([z.number(), z.nan(), z.literal(Number.POSITIVE_INFINITY), z.literal(Number.NEGATIVE_INFINITY)]);
 
@@ -74,8 +89,8 @@ const ready = z.strictObject({
   /** Of each tensor whether its gradient can be had as factors. */
   factorable: z.array(z.boolean()).max(4096),
   inputShape: z.tuple([count, count, count]),
-  numClasses: count,
-  classes: z.array(text).max(100_000),
+  numClasses: count.max(MAX_CLASSES),
+  classes: z.array(text).max(MAX_CLASSES),
   mean: z.array(z.number()).max(64),
   std: z.array(z.number()).max(64),
   trainSamples: count,
@@ -93,7 +108,7 @@ const wantRecords = z.strictObject({
   type: z.literal("want-records"),
   request: count,
   part: z.enum(["train", "test"]),
-  indexes: z.array(count).max(1024),
+  indexes: counts(1024),
 });
 
 /** "A piece of my gradients for this slice." Sent while the backward pass is still under way. */
@@ -109,9 +124,9 @@ const contribution = z.strictObject({
   lossSum: sum,
   correct: count,
   /** Where the computing thread's time went since its last contribution, without waiting. */
-  ms: milliseconds,
+  ms: milliseconds("data", "forward", "backward", "read-back", "apply"),
   /** What the socket's thread did meanwhile: encode, send, receive. */
-  io: milliseconds,
+  io: milliseconds("encode", "send", "receive"),
 });
 
 /** "These are the sums over the samples that you asked me to evaluate." */
@@ -120,7 +135,7 @@ const evaluation = z.strictObject({
   request: count,
   samples: count,
   lossSum: sum,
-  confusion: z.array(z.array(count).max(4096)).max(4096),
+  confusion: z.array(counts(MAX_CLASSES)).max(MAX_CLASSES),
 });
 
 /** "A piece of my state." At most `window` of them are under way before they are acknowledged with `state-ack`. */
@@ -145,7 +160,7 @@ const leaving = z.strictObject({ type: z.literal("leaving") });
 const heartbeat = z.strictObject({ type: z.literal("heartbeat") });
 
 /** "I cannot go on, for this reason." Then it closes. */
-const failed = z.strictObject({ type: z.literal("failed"), code: text, reason: text });
+const failed = z.strictObject({ type: z.literal("failed"), code, reason: text });
 
 export const workerMessageSchema = z.discriminatedUnion("type", [
   hello,
@@ -200,7 +215,7 @@ const linkProbe = z.strictObject({ type: z.literal("link-probe"), data: floats }
 const records = z.strictObject({ type: z.literal("records"), request: count, data: floats, crc32: count });
 
 /** "I can't take you, for this reason." Then it closes. */
-const refused = z.strictObject({ type: z.literal("refused"), code: text, reason: text });
+const refused = z.strictObject({ type: z.literal("refused"), code, reason: text });
 
 /** "You take part. This is how gradients travel, and where your weights come from." */
 const start = z.strictObject({
@@ -234,9 +249,9 @@ const assign = z.strictObject({
   end: count,
   learningRate: z.number(),
   /** Yours. */
-  slices: z.array(sliceSchema).max(65_536),
+  slices: z.array(sliceSchema).max(MAX_SLICES),
   /** Samples of every slice of the step, in slice order. */
-  sliceSamples: z.array(count).max(65_536),
+  sliceSamples: counts(MAX_SLICES),
 });
 
 /** "A piece of the sum over all slices" (part 0), or of another worker's factors for `slice`. */
@@ -251,7 +266,7 @@ const withdrawn = z.strictObject({
   step: count,
   slice: count,
   attempt: count,
-  again: z.array(count).max(1_000_000),
+  again: counts(1_000_000),
 });
 
 /** "I don't take your contribution, for this reason; another worker computes the slice." */
@@ -260,7 +275,7 @@ const rejected = z.strictObject({
   step: count,
   slice: count,
   attempt: count,
-  code: text,
+  code,
   reason: text,
 });
 
@@ -268,7 +283,7 @@ const rejected = z.strictObject({
 const commit = z.strictObject({
   type: z.literal("commit"),
   step: count,
-  attempts: z.array(count).max(65_536),
+  attempts: counts(MAX_SLICES),
   samples: count,
   lossSum: z.number(),
   correct: count,
