@@ -10,9 +10,10 @@ import {
 } from "./messages.ts";
 import { malformation } from "./well-formed.ts";
 
-// Plain maps, so that any MessagePack library reads them. Float arrays are handed over as bytes: msgpackr would
-// corrupt a Float32Array.
-const packr = new Packr({ useRecords: false });
+// Plain maps, so that any MessagePack library reads them: MessagePack has no word for a field that is undefined. Float
+// arrays are handed over as bytes: msgpackr would corrupt a Float32Array.
+const plain = { useRecords: false, skipValues: [undefined] };
+const packr = new Packr(plain);
 
 /** A message as bytes, in a buffer of its own. */
 export function encode(message: WorkerMessage | CoordinatorMessage): Buffer {

@@ -19,6 +19,9 @@ export const MAX_MESSAGE_DEPTH = 32;
 export const MAX_MESSAGE_VALUES = 2 ** 20 + 2 ** 16;
 export const MAX_MESSAGE_ENTRIES = 2 ** 16;
 
+/** Numbers in a model: 4 GiB of weights. */
+export const MAX_PARAMETERS = 2 ** 30;
+
 /** Slices of a step. */
 export const MAX_SLICES = 2 ** 13;
 
@@ -30,3 +33,6 @@ export const SILENT_BEATS = 3;
 
 /** Pieces of a worker's state that may be under way at once. */
 export const STATE_WINDOW = 8;
+
+/** Requests for records that may wait for their answers at once. */
+export const MAX_RECORD_REQUESTS = 16;

@@ -18,11 +18,15 @@ const code = z.custom<`ERR_${string}`>(
   (value) => typeof value === "string" && /^ERR_[A-Z0-9_]{1,60}$/.test(value),
   "expected the code of an error",
 );
-/** What people read: no control characters, which could rewrite a terminal. */
+/** What people read: no characters that could rewrite a terminal, or turn its lines round. */
 const text = z
   .string()
   .max(4096)
-  .transform((given) => given.replace(/\p{Cc}/gu, " "));
+  .transform((given) => given.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " "));
+/** What is called so in logs and metrics, line after line. */
+const name = text.refine((given) => given.length <= 128, "expected at most 128 characters");
+/** Names a file, too: no path. */
+const fileName = name.refine((given) => !/[/\\:]/.test(given), "expected a name without / \\ and :");
 /**
  * Bytes of numbers: see wire.ts. Off the wire they come as a Buffer, whose `slice` does not copy; from here on they are
  * a plain array, a view of the message.
@@ -67,7 +71,7 @@ const stateFields = { tensor: count, kind: z.enum(["weight", "velocity"]), offse
 const hello = z.strictObject({
   type: z.literal("hello"),
   protocol: count,
-  name: text,
+  name,
   device: text,
   backend: text,
   libraryVersion: text,
@@ -82,7 +86,7 @@ const ready = z.strictObject({
   type: z.literal("ready"),
   /** Digest of all that must be equal on all workers: see fingerprint.ts. */
   fingerprint: text,
-  modelName: text,
+  modelName: fileName,
   tensors: z.array(tensorSpecSchema).max(4096),
   /** Under PyTorch's names, in the order of `tensors`. */
   stateDict: z.array(z.strictObject({ name: text, shape: z.array(count).max(8) })).max(4096),
@@ -108,7 +112,7 @@ const wantRecords = z.strictObject({
   type: z.literal("want-records"),
   request: count,
   part: z.enum(["train", "test"]),
-  indexes: counts(1024),
+  indexes: counts(1024).refine((indexes) => indexes.every((index) => index < 2 ** 32)),
 });
 
 /** "A piece of my gradients for this slice." Sent while the backward pass is still under way. */

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { Packr } from "msgpackr";
 import { describe, expect, test } from "vitest";
-import { decodeFromCoordinator, decodeFromWorker } from "./codec.ts";
+import { decodeFromCoordinator, decodeFromWorker, encode } from "./codec.ts";
 import { MAX_MESSAGE_DEPTH, MAX_MESSAGE_ENTRIES, MAX_MESSAGE_VALUES } from "./limits.ts";
+import type { CoordinatorMessage } from "./messages.ts";
 import { malformation } from "./well-formed.ts";
 
 const pack = (value: unknown) => new Packr({ useRecords: false }).pack(value);
@@ -83,6 +84,12 @@ describe("a message is well formed", () => {
       expect(performance.now() - startMs).toBeLessThan(1000);
     }
   });
+});
+
+test("a field that is undefined does not travel, nor anything in its place", () => {
+  const welcome = { type: "welcome", workerId: 0, heartbeatMs: 1, run: "r", codeModel: false, spec: { a: undefined } };
+  const message = encode({ ...welcome, config: { lr: 0.1, dataDir: undefined } } as CoordinatorMessage);
+  expect(decodeFromCoordinator(message)).toEqual({ ...welcome, config: { lr: 0.1 }, spec: {} });
 });
 
 test.each<[string, unknown]>([
