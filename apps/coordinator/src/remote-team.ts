@@ -573,6 +573,7 @@ export class RemoteTeam implements Team {
   /** A worker that does not read is dropped before it fills the memory. */
   #sendBounded(member: Member, bytes: Buffer): void {
     member.session.send(bytes);
+    member.session.bytesDown += bytes.length;
     if (member.state === "replaying" || member.session.waitingBytes <= MAX_WAITING_BYTES) return;
     const text = `${Math.round(member.session.waitingBytes / 1e6)} MB wait for it: it does not read`;
     member.session.close("ERR_SLOW_READER", text);

@@ -25,6 +25,7 @@ export interface Session {
   ready: Ready;
   /** When anything last came from it, by `performance.now`. */
   heardMs: number;
+  /** Bytes of steps that came from it, and that were sent to it; states and records are not counted. */
   bytesUp: number;
   bytesDown: number;
   /** Bytes that were sent and are not yet on their way. */
@@ -36,6 +37,8 @@ export interface Session {
   close(code: string, reason: string): void;
 }
 
+/** What a worker says about steps. */
+const OF_STEPS: WorkerMessage["type"][] = ["gradient-chunk", "contribution"];
 /** A worker that has not joined yet may be silent for so long: it is starting its engine. */
 const HANDSHAKE_SILENT_MS = 10_000;
 /** Of each of the two messages that show how fast the way to a worker is. */
@@ -89,12 +92,11 @@ function serve(socket: WebSocket, { workerId, heartbeatMs, welcome, records, eve
 
   socket.on("message", (data: Buffer) => {
     heardMs = performance.now();
-    if (session !== undefined) {
-      session.heardMs = heardMs;
-      session.bytesUp += data.length;
-    }
+    if (session !== undefined) session.heardMs = heardMs;
     try {
-      take(decodeFromWorker(data));
+      const message = decodeFromWorker(data);
+      if (session !== undefined && OF_STEPS.includes(message.type)) session.bytesUp += data.length;
+      take(message);
     } catch (error) {
       if (!(error instanceof LockstepError)) throw error;
       close(error.code, error.message);
@@ -168,7 +170,6 @@ function serve(socket: WebSocket, { workerId, heartbeatMs, welcome, records, eve
 
   function send(bytes: Buffer): void {
     if (socket.readyState !== socket.OPEN) return;
-    if (session !== undefined) session.bytesDown += bytes.length;
     waitingBytes += bytes.length;
     socket.send(bytes, () => {
       waitingBytes -= bytes.length;

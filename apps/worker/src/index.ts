@@ -1,1 +1,5 @@
+export { connect } from "./connection.ts";
+export { Inbox } from "./inbox.ts";
+export { Participant } from "./participant.ts";
+export { readyMessage } from "./ready.ts";
 export { type WorkerOptions, work } from "./worker.ts";

@@ -1,6 +1,6 @@
 /** Bytes on the wire ↔ messages. The only module that knows MessagePack. */
 import { LockstepError } from "@lockstep/errors";
-import { Packr } from "msgpackr";
+import { addExtension, Packr } from "msgpackr";
 import type { z } from "zod";
 import {
   type CoordinatorMessage,
@@ -12,6 +12,13 @@ import {
 // Plain maps, so that any MessagePack library reads them. Float arrays are handed over as bytes: msgpackr would
 // corrupt a Float32Array.
 const packr = new Packr({ useRecords: false });
+
+// Of the extensions no message has any but 0, which is `undefined`. References to other values could make a tree of
+// any size out of a few bytes, and a big integer costs more than its bytes.
+for (let type = 1; type < 256; type++) addExtension({ type, unpack: refuseExtension });
+
+/** Characters of what is wrong with a message: it may quote the message, and is sent back, and printed. */
+const MAX_REASON = 1000;
 
 /** A message as bytes, in a buffer of its own. */
 export function encode(message: WorkerMessage | CoordinatorMessage): Buffer {
@@ -43,8 +50,10 @@ function decode<Message>(bytes: Uint8Array, schema: z.ZodType<Message>, sender: 
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new LockstepError(
-    "ERR_MESSAGE",
-    `A message from ${sender} is not as agreed: ${issue?.path.join(".") || "type"}: ${issue?.message}.`,
-  );
+  const reason = `${issue?.path.join(".") || "type"}: ${issue?.message}`.slice(0, MAX_REASON).replace(/\p{Cc}/gu, " ");
+  throw new LockstepError("ERR_MESSAGE", `A message from ${sender} is not as agreed: ${reason}.`);
+}
+
+function refuseExtension(): never {
+  throw new Error("Expected no extension types.");
 }

@@ -17,7 +17,15 @@ const text = z
 const floats = z
   .instanceof(Uint8Array)
   .transform((bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
-const milliseconds = z.record(z.string().max(64), z.number()).refine((parts) => Object.keys(parts).length <= 32);
+/** Checked at once: a list of what is wrong with each of a million elements would take more memory than there is. */
+const counts = (most: number) => z.custom<number[]>((value) => areCounts(value, most), "expected whole numbers");
+const areCounts = (value: unknown, most: number) =>
+  Array.isArray(value) && value.length <= most && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+const milliseconds = z.custom<Record<string, number>>((value) => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const entries = Object.entries(value);
+  return entries.length <= 32 && entries.every(([name, ms]) => name.length <= 64 && Number.isFinite(ms));
+}, "expected milliseconds by name");
 /** Of a loss: not finite if the training has come apart. */
 const sum = z.union([z.number(), z.nan(), z.literal(Number.POSITIVE_INFINITY), z.literal(Number.NEGATIVE_INFINITY)]);
 
@@ -93,7 +101,7 @@ const wantRecords = z.strictObject({
   type: z.literal("want-records"),
   request: count,
   part: z.enum(["train", "test"]),
-  indexes: z.array(count).max(1024),
+  indexes: counts(1024),
 });
 
 /** "A piece of my gradients for this slice." Sent while the backward pass is still under way. */
@@ -120,7 +128,10 @@ const evaluation = z.strictObject({
   request: count,
   samples: count,
   lossSum: sum,
-  confusion: z.array(z.array(count).max(4096)).max(4096),
+  confusion: z.custom<number[][]>(
+    (value) => Array.isArray(value) && value.length <= 4096 && value.every((row) => areCounts(row, 4096)),
+    "expected rows of whole numbers",
+  ),
 });
 
 /** "A piece of my state." At most `window` of them are under way before they are acknowledged with `state-ack`. */
@@ -236,7 +247,7 @@ const assign = z.strictObject({
   /** Yours. */
   slices: z.array(sliceSchema).max(65_536),
   /** Samples of every slice of the step, in slice order. */
-  sliceSamples: z.array(count).max(65_536),
+  sliceSamples: counts(65_536),
 });
 
 /** "A piece of the sum over all slices" (part 0), or of another worker's factors for `slice`. */
@@ -251,7 +262,7 @@ const withdrawn = z.strictObject({
   step: count,
   slice: count,
   attempt: count,
-  again: z.array(count).max(1_000_000),
+  again: counts(1_000_000),
 });
 
 /** "I don't take your contribution, for this reason; another worker computes the slice." */
@@ -268,7 +279,7 @@ const rejected = z.strictObject({
 const commit = z.strictObject({
   type: z.literal("commit"),
   step: count,
-  attempts: z.array(count).max(65_536),
+  attempts: counts(65_536),
   samples: count,
   lossSum: z.number(),
   correct: count,
