@@ -1,4 +1,5 @@
 export { connect } from "./connection.ts";
+export { CoordinatorExchange } from "./coordinator-exchange.ts";
 export { Inbox } from "./inbox.ts";
 export { Participant } from "./participant.ts";
 export { readyMessage } from "./ready.ts";
