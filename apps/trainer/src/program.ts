@@ -51,7 +51,9 @@ export function makeProgram(): Command {
     .description("write the weights of a run for other programs")
     .requiredOption("--run <dir>", "folder of the run")
     .addOption(
-      new Option("--to <format>", "what to write").choices(["pth", "safetensors", "tfjs"]).makeOptionMandatory(),
+      new Option("--to <format>", "what to write")
+        .choices(["pth", "safetensors", "tfjs", "onnx"])
+        .makeOptionMandatory(),
     )
     .option("--out <path>", "where to (default: in the folder export of the run's)")
     .action(async (options) => (await import("./commands/export.ts")).exportRun(options));
