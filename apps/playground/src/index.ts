@@ -1,0 +1,1 @@
+export { openPlayground, type PlaygroundOptions } from "./playground.ts";
