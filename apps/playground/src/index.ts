@@ -1,1 +1,1 @@
-export { openPlayground, type PlaygroundOptions } from "./playground.ts";
+export { openPlayground } from "./playground.ts";

@@ -1,13 +1,13 @@
 /** A page on this machine's loopback that classifies pictures with the model of a run, in the browser. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Door, openDoor } from "@lockstep/door";
+import { openDoor } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import { answerPages, bundleScript, type Content, type Pages } from "@lockstep/pages";
 import { openRunFolder, parseRunFile, type RunFile, type RunFolder } from "@lockstep/run";
 import type { RunFacts } from "./facts.ts";
 
-export const LOOPBACK = "127.0.0.1";
+const LOOPBACK = "127.0.0.1";
 
 export interface PlaygroundOptions {
   /** Folder of the run. */
@@ -17,17 +17,22 @@ export interface PlaygroundOptions {
   anyPort: boolean;
 }
 
+export interface Playground {
+  url: string;
+  close(): Promise<void>;
+}
+
 /**
  * Starts to answer.
  *
  * @throws LockstepError ERR_NO_RUN, ERR_RUN_FILE, ERR_NO_TFJS for a run that hasn't written its tfjs/, or ERR_LISTEN
  */
-export async function openPlayground({ run: dir, port, anyPort }: PlaygroundOptions): Promise<Door> {
+export async function openPlayground({ run: dir, port, anyPort }: PlaygroundOptions): Promise<Playground> {
   const { folder, config } = openRunFolder(dir);
   const run = parseRunFile(config, folder.config);
   expectTfjsModel(folder);
   const pages = await pagesOf(folder, run);
-  return openDoor({
+  const { port: at, close } = await openDoor({
     host: LOOPBACK,
     port,
     anyPort,
@@ -37,6 +42,7 @@ export async function openPlayground({ run: dir, port, anyPort }: PlaygroundOpti
     maxPayload: 1,
     onSocket: (socket) => socket.terminate(),
   });
+  return { url: `http://${LOOPBACK}:${at}`, close };
 }
 
 function expectTfjsModel({ dir, tfjs }: RunFolder): void {

@@ -1,7 +1,7 @@
 /** The model of a run that was trained before, ready to answer. */
 
 import { startEngine } from "@lockstep/engine";
-import { loadModel, stateDictNames } from "@lockstep/model";
+import { type LoadedModel, loadModel, type StateDictName, stateDictNames } from "@lockstep/model";
 import {
   type MachineOptions,
   machineOptions,
@@ -30,7 +30,7 @@ export async function loadTrainedModel(dir: string, machine: MachineOptions): Pr
 }
 
 /** The model of a run with its weights all zero, and what the state dict calls them. */
-export async function loadModelOf(run: RunFile) {
+export async function loadModelOf(run: RunFile): Promise<{ model: LoadedModel["model"]; names: StateDictName[] }> {
   const { numClasses, inputShape } = run.derived;
   const [height, width, inputChannels] = inputShape;
   const { model, spec } = await loadModel(run.model, { numClasses, inputChannels, imageSize: [height, width] });

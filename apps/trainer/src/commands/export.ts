@@ -12,7 +12,7 @@ import {
 } from "@lockstep/run";
 import { version } from "../version.ts";
 
-export type ExportFormat = "pth" | "safetensors" | "tfjs" | "onnx";
+type ExportFormat = "pth" | "safetensors" | "tfjs" | "onnx";
 
 export interface ExportOptions {
   run: string;

@@ -10,7 +10,7 @@ export interface PlaygroundCommandOptions {
 
 /** Answers until Ctrl-C. */
 export async function playground({ run, port }: PlaygroundCommandOptions): Promise<void> {
-  const door = await openPlayground({ run, port: port ?? DEFAULT_PORT, anyPort: port === undefined });
-  process.once("SIGINT", () => void door.close()).once("SIGTERM", () => void door.close());
-  console.log(`playground: http://127.0.0.1:${door.port}  (Ctrl-C ends it)`);
+  const { url, close } = await openPlayground({ run, port: port ?? DEFAULT_PORT, anyPort: port === undefined });
+  process.once("SIGINT", () => void close()).once("SIGTERM", () => void close());
+  console.log(`playground: ${url}  (Ctrl-C ends it)`);
 }
