@@ -179,8 +179,10 @@ const IMAGE = { rank: 4, name: "an image" };
 const NUMBERS = { rank: 2, name: "a row of numbers" };
 
 function expectInput(layer: Layer, { rank, name }: typeof IMAGE): void {
-  const { shape } = inputsOf(layer)[0]!;
-  if (shape.length !== rank) throw refusal(layer, `expected ${name} to go in, got [${shape.slice(1).join(", ")}]`);
+  const other = inputsOf(layer)
+    .find(({ shape }) => shape.length !== rank)
+    ?.shape.slice(1);
+  if (other !== undefined) throw refusal(layer, `expected ${name} to go in, got [${other.join(", ")}]`);
 }
 
 /** A flattened image that is itself the output would have its classes in another order. */

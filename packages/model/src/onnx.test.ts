@@ -130,11 +130,12 @@ describe("an ONNX model", () => {
 
   const ofImages = (...parts: tf.layers.Layer[]) =>
     tf.sequential({ layers: [layers.conv2d({ inputShape: [4, 4, 3], filters: 2, kernelSize: 1 }), ...parts] });
-  const addedRows = () => {
+  /** An image and its means, which TensorFlow.js would add to each pixel. */
+  const addedMeans = () => {
     const images = tf.input({ shape: [4, 4, 2] });
-    const flat = layers.flatten().apply(images) as tf.SymbolicTensor;
-    const sum = layers.add({ name: "sum" }).apply([flat, flat]) as tf.SymbolicTensor;
-    return tf.model({ inputs: images, outputs: sum });
+    const means = layers.globalAveragePooling2d({}).apply(images) as tf.SymbolicTensor;
+    const sum = layers.add({ name: "sum" }).apply([images, means]);
+    return tf.model({ inputs: images, outputs: layers.flatten().apply(sum) as tf.SymbolicTensor });
   };
   const relu = layers.activation({ name: "relu", activation: "relu" });
   const refused: [string, tf.LayersModel, RegExp][] = [
@@ -160,7 +161,7 @@ describe("an ONNX model", () => {
       ofImages(layers.dense({ name: "fc", units: 3 }), layers.flatten()),
       /layer fc .*: expected a row of numbers to go in, got \[4, 4, 2\]/,
     ],
-    ["of Add on rows of numbers", addedRows(), /layer sum \(Add\) .*: expected an image to go in, got \[32\]/],
+    ["of Add on a row of numbers", addedMeans(), /layer sum \(Add\) .*: expected an image to go in, got \[2\]/],
     [
       "that ends with a flattened image",
       ofImages(layers.flatten({ name: "flat" }), layers.dropout({ name: "end", rate: 0.5 })),
