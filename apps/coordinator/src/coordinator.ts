@@ -51,6 +51,8 @@ export interface CoordinatorOptions extends Limits {
   cannotBegin?: Promise<never>;
   /** Rejects when no worker can come any more. @default one always can */
   cannotGoOn?: Promise<never>;
+  /** Whether it goes on answering when the run is over, until it is interrupted. @default no */
+  keepOpen?: boolean | undefined;
   /** Called once workers can connect. */
   onListening: (port: number) => void;
 }
@@ -74,8 +76,9 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
   const log = (line: string) => display.line(line);
   const team = new RemoteTeam({ ...options, maxLogBytes: MAX_LOG_BYTES, log, nowMs });
   let first: Session | undefined;
+  let over = false;
   const joined = (session: Session) => {
-    const reason = mismatch(config, first, session);
+    const reason = over ? "The run is over." : mismatch(config, first, session);
     if (reason !== undefined) return reason;
     parseTopology(session.ready.topology); // its error refuses the worker, now and not when the run is over
     first ??= session;
@@ -96,11 +99,13 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
     options.onListening(server.port);
     await Promise.race([gathered(team, options), noRecords, options.cannotBegin ?? never]);
     const outcome = await Promise.race([runThroughLosses(team, first!, options), options.cannotGoOn ?? never]);
+    over = true;
     team.finish();
     display.line(trafficLine(team, first!));
     const { ready } = first!;
     const topology = parseTopology(ready.topology);
     if (outcome === "finished") await writeTfjsModel(folder.tfjs, topology, readWeights(folder, ready.modelName));
+    if (options.keepOpen === true && outcome === "finished") await untilInterrupted(display);
     return outcome;
   } finally {
     clearInterval(ticking);
@@ -108,6 +113,16 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
     await source.then((records) => records?.close()).catch(() => {}); // told already
     await server.close();
   }
+}
+
+function untilInterrupted(display: Display): Promise<void> {
+  display.line("the run is over; --keep-open keeps the coordinator until Ctrl-C");
+  return new Promise((resolve) => {
+    const interrupts = watchInterrupts(() => {
+      interrupts.unwatch();
+      resolve();
+    });
+  });
 }
 
 /** Waits for the workers that the run is to begin with: fewer will do where workers return to a run. */

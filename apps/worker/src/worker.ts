@@ -54,7 +54,7 @@ export async function work(options: WorkerOptions): Promise<void> {
     for (;;) {
       const inbox = new Inbox(connection, (message) => run?.participant.aside(message));
       try {
-        await greet(connection, engine, name, run && run.participant.held(run.id));
+        await greet(connection, engine, name, run?.participant.held(run.id));
         const welcome = await inbox.expect("welcome");
         connection.heartbeat(welcome.heartbeatMs);
         if (run !== undefined && run.id !== welcome.run) throw otherRun(coordinator);
