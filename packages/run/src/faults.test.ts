@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmS
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type CountingRun, CountingTeam, countingRun, resumedCountingRun } from "./counting-team.ts";
+import { CountingTeam, countingRun, resumedCountingRun } from "./counting-team.ts";
 import { readMetrics } from "./metrics.ts";
 import type { Recorder } from "./recorder.ts";
 import { createRunFolder, holdRunFolder, type RunFolder } from "./run-folder.ts";
@@ -47,7 +47,7 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
     return () => disk.unmount();
   });
 
-  const go = (more: Partial<CountingRun> = {}) => countingRun({ folder, options: {}, team, ...more });
+  const go = () => countingRun({ folder, options: {}, team });
 
   /** Fills the disk when no checkpoint is under way. */
   const fill = async (recorder: Recorder, freeBytes: number) => {
