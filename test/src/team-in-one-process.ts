@@ -30,7 +30,7 @@ const HEARTBEAT_MS = 5000; // they all compute on the thread that answers
 export async function teamInOneProcess(options: TeamOptions): Promise<TeamInOneProcess> {
   const config = makeConfig({ ...options.config });
   const nowMs = () => performance.now();
-  const limits = { heartbeatMs: HEARTBEAT_MS, stallMs: 60_000, minWorkers: 1 };
+  const limits = { workers: options.workers, heartbeatMs: HEARTBEAT_MS, stallMs: 60_000, minWorkers: 1 };
   const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", maxLogBytes: 2 ** 28, log: () => {}, nowMs });
   const server = await listen({
     ...{ door: { host: "127.0.0.1", port: 0, anyPort: true }, heartbeatMs: HEARTBEAT_MS },
