@@ -97,6 +97,10 @@ export function makeProgram(): Command {
     .requiredOption("--rate <rate>", "of each link, in each direction: 1gbit, 100mbit, …")
     .addOption(new Option("--wire <type>", "numbers between machines").choices(["fp32", "bf16"]).default("fp32"))
     .action(async (options) => (await import("./commands/bench-network.ts")).benchNetwork(options));
+  measuring("scale", 3)
+    .option("--steps <n>", "measured steps of a side in a round", positiveNumber, 5)
+    .description("a coordinator with 2, 8, 32 and 64 workers that compute nothing, in turn with bare sockets")
+    .action(async (options) => (await import("./commands/bench-scale.ts")).benchScale(options));
   measuring("start", 3)
     .description("from a bare clone to the first step, and from a worker's start to joined")
     .addOption(
