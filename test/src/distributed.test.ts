@@ -265,7 +265,7 @@ describe("what can go wrong", () => {
     await coordinator.prints("pnpm worker --coordinator");
     const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
     const workers = ["a", "b"].map((name) => start(["worker", "--coordinator", url, "--threads", "1", "--name", name]));
-    await coordinator.prints("step");
+    await coordinator.prints(/^step/m);
     workers[1]!.child.kill("SIGKILL");
     const { status, stdout, stderr } = await coordinator.finished;
     expect([status, stderr]).toEqual([0, ""]);
