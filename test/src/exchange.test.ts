@@ -74,7 +74,7 @@ async function throughCoordinator(workers: number): Promise<TakeStep> {
   const limits = { workers, heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1 };
   const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", maxLogBytes: 1e6, log: () => {}, nowMs });
   const server = await listen({
-    ...{ door: { host: "127.0.0.1", port: 0, anyPort: true }, heartbeatMs: 1000 },
+    ...{ door: { host: "127.0.0.1", port: 0, anyPort: true }, heartbeatMs: 1000, stallMs: 60_000, nowMs },
     welcome: Promise.resolve({ run: "r", config: {}, codeModel: false }),
     records: Promise.resolve(undefined),
     events: {

@@ -33,7 +33,7 @@ export async function teamInOneProcess(options: TeamOptions): Promise<TeamInOneP
   const limits = { workers: options.workers, heartbeatMs: HEARTBEAT_MS, stallMs: 60_000, minWorkers: 1 };
   const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", maxLogBytes: 2 ** 28, log: () => {}, nowMs });
   const server = await listen({
-    ...{ door: { host: "127.0.0.1", port: 0, anyPort: true }, heartbeatMs: HEARTBEAT_MS },
+    ...{ door: { host: "127.0.0.1", port: 0, anyPort: true }, heartbeatMs: HEARTBEAT_MS, stallMs: 60_000, nowMs },
     welcome: Promise.resolve({ run: "r", config: { ...config }, codeModel: false }),
     records: Promise.resolve(undefined),
     events: {

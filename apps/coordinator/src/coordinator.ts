@@ -18,6 +18,7 @@ import {
   type RunConfig,
   type RunFolder,
   type RunId,
+  readMetrics,
   readWeights,
   resumedAt,
   watchInterrupts,
@@ -25,7 +26,7 @@ import {
 } from "@lockstep/run";
 import type { Balance } from "./balance.ts";
 import type { Limits } from "./decide.ts";
-import { mismatch, parseTopology } from "./fitting-workers.ts";
+import { FittingWorkers, parseTopology } from "./fitting-workers.ts";
 import { type Origin, RemoteTeam } from "./remote-team.ts";
 import { listen, type Session } from "./sessions.ts";
 
@@ -75,34 +76,17 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
   const nowMs = () => performance.now();
   const log = (line: string) => display.line(line);
   const team = new RemoteTeam({ ...options, maxLogBytes: MAX_LOG_BYTES, log, nowMs });
-  let first: Session | undefined;
-  let over = false;
-  const joined = (session: Session) => {
-    const reason = over ? "The run is over." : mismatch(config, first, session);
-    if (reason !== undefined) return reason;
-    parseTopology(session.ready.topology); // its error refuses the worker, now and not when the run is over
-    first ??= session;
-    team.join(session);
-    return undefined;
-  };
-  const events = {
-    joined,
-    message: team.take.bind(team),
-    lost: (session: Session, reason: string) => {
-      team.lose(session, reason);
-      if (team.size === 0 && !team.begun) first = undefined;
-    },
-  };
-  const server = await listen({ ...options, welcome, records: source, events });
+  const fitting = new FittingWorkers({ config, team, updatesMade: updatesMade(options, team) });
+  const server = await listen({ ...options, welcome, records: source, events: fitting, nowMs });
   const ticking = setInterval(() => team.tick(), Math.max(20, heartbeatMs / 4));
   try {
     options.onListening(server.port);
     await Promise.race([gathered(team, options), noRecords, options.cannotBegin ?? never]);
-    const outcome = await Promise.race([runThroughLosses(team, first!, options), options.cannotGoOn ?? never]);
-    over = true;
+    const outcome = await Promise.race([runThroughLosses(team, fitting.first, options), options.cannotGoOn ?? never]);
+    fitting.over = true;
     team.finish();
-    display.line(trafficLine(team, first!));
-    const { ready } = first!;
+    const { ready } = fitting.first;
+    display.line(trafficLine(team, ready));
     const topology = parseTopology(ready.topology);
     if (outcome === "finished") await writeTfjsModel(folder.tfjs, topology, readWeights(folder, ready.modelName));
     if (options.keepOpen === true && outcome === "finished") await untilInterrupted(display);
@@ -110,8 +94,8 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
   } finally {
     clearInterval(ticking);
     letGo();
+    await server.close(); // until then workers may ask for records
     await source.then((records) => records?.close()).catch(() => {}); // told already
-    await server.close();
   }
 }
 
@@ -123,6 +107,13 @@ function untilInterrupted(display: Display): Promise<void> {
       resolve();
     });
   });
+}
+
+/** Updates made so far: what workers say that they hold can be no later. Rows are written before the update is made. */
+function updatesMade({ folder }: CoordinatorOptions, team: RemoteTeam): () => number {
+  const steps = readMetrics(folder.metrics).filter((row) => row.type === "step");
+  const before = (steps.at(-1)?.step ?? -1) + 1;
+  return () => Math.max(before, team.updatesMade);
 }
 
 /** Waits for the workers that the run is to begin with: fewer will do where workers return to a run. */
@@ -248,7 +239,7 @@ function derivedOf(
 }
 
 /** What travelled, beside what the gradients would weigh as they are. */
-function trafficLine({ travelled }: RemoteTeam, { ready }: Session): string {
+function trafficLine({ travelled }: RemoteTeam, ready: Session["ready"]): string {
   const { workerSteps, bytesUp, bytesDown } = travelled;
   const denseBytes = 4 * parametersOf(ready);
   const megabytes = (bytes: number) => (bytes / Math.max(1, workerSteps) / 1e6).toFixed(1);

@@ -8,10 +8,12 @@ export interface WorkerView {
   id: number;
   /** When anything last came from it. */
   heardMs: number;
-  /** When it last finished something, or was given work while it had none. */
+  /** When it last finished something, or owed nothing. */
   progressMs: number;
   /** Samples that it was given and has not finished. */
   openSamples: number;
+  /** Whether it owes anything else: an answer, a piece of its state, a slice of a step that went on without it. */
+  owes: boolean;
   /** Expected from being given a slice to its contribution, for each sample; undefined before its first. */
   msPerSample: number | undefined;
   /** Whether it may be given slices: not one that leaves, or that has not caught up. */
@@ -23,8 +25,10 @@ export interface SliceView {
   samples: number;
   /** The tries under way, in the order in which they were begun. */
   attempts: { worker: number; sinceMs: number; expectedMs: number | undefined }[];
-  /** Workers that must not get it: their contributions to it were refused. */
+  /** Workers that should not get it: their contributions to it were refused. */
   notFor: ReadonlySet<number>;
+  /** Those of them that must not: their numbers were not finite. */
+  notFinite: ReadonlySet<number>;
 }
 
 export interface TeamView {
@@ -67,13 +71,14 @@ export function decide(nowMs: number, { workers, openSlices }: TeamView, limits:
   const assignments = openSlices.flatMap((slice): Decision[] => {
     const reason = reasonToAssign(nowMs, slice, dropped);
     if (reason === undefined) return [];
-    const worker = quickest(able, openSamples, slice);
+    const others = able.filter(({ id }) => !slice.notFor.has(id));
+    const worker = quickest(others.length > 0 ? others : able, openSamples, slice);
     if (worker !== undefined) {
       openSamples.set(worker.id, openSamples.get(worker.id)! + slice.samples);
       return [{ type: "assign", slice: slice.slice, worker: worker.id, reason }];
     }
     const untried = slice.attempts.length > 0 || able.length === 0;
-    if (untried || !able.every(({ id }) => slice.notFor.has(id))) return [];
+    if (untried || !able.every(({ id }) => slice.notFinite.has(id))) return [];
     return [{ type: "diverged", slice: slice.slice, reason: "no worker found its numbers finite" }];
   });
   return [...drops, ...assignments];
@@ -82,14 +87,14 @@ export function decide(nowMs: number, { workers, openSlices }: TeamView, limits:
 type Drop = Extract<Decision, { type: "drop" }>;
 
 function dropOf(nowMs: number, worker: WorkerView, { heartbeatMs, stallMs }: Limits): Drop[] {
-  const { id, heardMs, progressMs, openSamples } = worker;
+  const { id, heardMs, progressMs, openSamples, owes } = worker;
   const silentMs = nowMs - heardMs;
   if (silentMs > SILENT_BEATS * heartbeatMs) {
     const reason = `nothing came from it for ${seconds(silentMs)}`;
     return [{ type: "drop", worker: id, code: "ERR_SILENT", reason }];
   }
   const stalledMs = nowMs - progressMs;
-  if (openSamples > 0 && stalledMs > stallMs) {
+  if ((openSamples > 0 || owes) && stalledMs > stallMs) {
     const reason = `its heart beats, but it has finished nothing for ${seconds(stalledMs)}`;
     return [{ type: "drop", worker: id, code: "ERR_STALLED", reason }];
   }
@@ -111,9 +116,9 @@ function reasonToAssign(nowMs: number, { attempts }: SliceView, dropped: Readonl
 function quickest(
   workers: readonly WorkerView[],
   openSamples: ReadonlyMap<number, number>,
-  { samples, attempts, notFor }: SliceView,
+  { samples, attempts, notFinite }: SliceView,
 ): WorkerView | undefined {
-  const free = workers.filter(({ id }) => !notFor.has(id) && attempts.every(({ worker }) => worker !== id));
+  const free = workers.filter(({ id }) => !notFinite.has(id) && attempts.every(({ worker }) => worker !== id));
   const slowest = Math.max(1, ...free.flatMap(({ msPerSample }) => msPerSample ?? []));
   const endMs = ({ id, msPerSample }: WorkerView) => (openSamples.get(id)! + samples) * (msPerSample ?? slowest);
   return free.reduce<WorkerView | undefined>(

@@ -1,6 +1,7 @@
 /**
- * The evaluation of all samples of a part, in ranges that workers take as they have time. A range whose worker is lost
- * goes to another, so that every sample counts once. Sums are added in the order of the ranges.
+ * The evaluation of all samples of a part, in ranges that workers take as they have time. A range whose worker is lost,
+ * or whose result is refused, goes to another, so that every sample counts once. Losses are added in the order of the
+ * ranges.
  */
 import { addEvaluation, type Evaluation, emptyEvaluation } from "@lockstep/run";
 
@@ -15,19 +16,28 @@ export interface EvaluationRange {
   end: number;
 }
 
+interface Range extends EvaluationRange {
+  /** Who computes it. */
+  worker?: number | undefined;
+  /** Workers that found its loss not finite. */
+  notFinite: Set<number>;
+  /** Of its samples, once it is done. */
+  lossSum?: number;
+}
+
 export class EvaluationRound {
   readonly #classes: number;
-  readonly #ranges: EvaluationRange[] = [];
-  readonly #results = new Map<number, Evaluation>();
-  /** Who computes which range. */
-  readonly #given = new Map<number, number>();
+  readonly #ranges: Range[] = [];
+  /** Of the ranges that are done; counts are exact in any order. */
+  readonly #counts: Evaluation;
 
   /** @param firstRequest of the numbers that the ranges are asked for with */
   constructor(samples: number, classes: number, firstRequest: number) {
     this.#classes = classes;
+    this.#counts = emptyEvaluation(classes);
     for (let start = 0; start < samples; start += RANGE_ROWS) {
       const request = firstRequest + this.#ranges.length;
-      this.#ranges.push({ request, start, end: Math.min(start + RANGE_ROWS, samples) });
+      this.#ranges.push({ request, start, end: Math.min(start + RANGE_ROWS, samples), notFinite: new Set() });
     }
   }
 
@@ -38,46 +48,59 @@ export class EvaluationRound {
 
   /** Gives a worker what it may compute next. */
   give(worker: number): EvaluationRange[] {
-    const own = [...this.#given.values()].filter((other) => other === worker).length;
-    const open = this.#ranges.filter(({ request }) => !this.#given.has(request) && !this.#results.has(request));
-    const ranges = open.slice(0, Math.max(0, RANGES_AHEAD - own));
-    for (const { request } of ranges) this.#given.set(request, worker);
-    return ranges;
+    const own = this.#open().filter((range) => range.worker === worker).length;
+    const free = this.#open().filter((range) => range.worker === undefined && !range.notFinite.has(worker));
+    return free.slice(0, Math.max(0, RANGES_AHEAD - own)).map((range) => {
+      range.worker = worker;
+      return { request: range.request, start: range.start, end: range.end };
+    });
   }
 
-  /** @returns whether the answer was asked for and fits */
-  take(worker: number, { request, ...result }: Evaluation & { request: number }): boolean {
+  /** @returns why the answer is refused, if it is; its range is then another's */
+  take(worker: number, { request, ...result }: Evaluation & { request: number }): string | undefined {
     const range = this.#ranges.find((other) => other.request === request);
-    if (range === undefined || this.#given.get(request) !== worker) return false;
-    if (!this.#fits(result, range.end - range.start)) return false;
-    this.#given.delete(request);
-    this.#results.set(request, result);
-    return true;
+    if (range === undefined) return undefined; // asked for by an evaluation before this one
+    if (range.worker !== worker || range.lossSum !== undefined) return "an evaluation that was not asked for";
+    range.worker = undefined;
+    if (!this.#fits(result, range.end - range.start)) return "an evaluation that is not of all its samples";
+    if (!Number.isFinite(result.lossSum) && range.notFinite.add(worker).size === 1) return "a loss that is not finite";
+    range.lossSum = result.lossSum; // if a second worker has found the same, it is the training's fault
+    addEvaluation(this.#counts, result);
+    return undefined;
   }
 
   /** Samples that a worker was given and has not evaluated. */
   openSamples(worker: number): number {
-    const own = this.#ranges.filter(({ request }) => this.#given.get(request) === worker);
+    const own = this.#open().filter((range) => range.worker === worker);
     return own.reduce((total, { start, end }) => total + end - start, 0);
   }
 
   lose(worker: number): void {
-    for (const [request, other] of this.#given) if (other === worker) this.#given.delete(request);
+    for (const range of this.#open()) if (range.worker === worker) range.worker = undefined;
+  }
+
+  /** Only these workers are there: a range whose loss all of them have found not finite is left at that. */
+  settle(workers: readonly number[]): void {
+    for (const range of this.#open()) {
+      if (workers.every((worker) => range.notFinite.has(worker))) range.lossSum = Number.NaN;
+    }
   }
 
   get done(): boolean {
-    return this.#results.size === this.#ranges.length;
+    return this.#open().length === 0;
   }
 
   total(): Evaluation {
-    const total = emptyEvaluation(this.#classes);
-    for (const { request } of this.#ranges) addEvaluation(total, this.#results.get(request)!);
-    return total;
+    return { ...this.#counts, lossSum: this.#ranges.reduce((total, { lossSum }) => total + lossSum!, 0) };
+  }
+
+  #open(): Range[] {
+    return this.#ranges.filter(({ lossSum }) => lossSum === undefined);
   }
 
   #fits({ samples, confusion }: Evaluation, expected: number): boolean {
     const counts = confusion.flat();
-    const square = confusion.length === this.#classes && counts.length === this.#classes ** 2;
+    const square = confusion.length === this.#classes && confusion.every(({ length }) => length === this.#classes);
     return square && samples === expected && counts.reduce((total, count) => total + count, 0) === expected;
   }
 }

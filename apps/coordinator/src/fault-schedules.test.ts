@@ -1,7 +1,8 @@
 import { makeConfig, makeSchedule } from "@lockstep/run";
 import { describe, expect, test } from "vitest";
 import { RemoteTeam } from "./remote-team.ts";
-import { Clock, Ledger, PLAN, philoxRandom, SimulatedWorker } from "./simulation.ts";
+import { Clock, Ledger, philoxRandom, SimulatedWorker } from "./simulation.ts";
+import { PLAN } from "./toy-worker.ts";
 
 const SAMPLES = 22;
 const config = makeConfig({ batchSize: 8, numEpochs: 4, test: true, lr: 0.05 });

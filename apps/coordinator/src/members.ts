@@ -1,6 +1,5 @@
 /** The workers of a run, as the coordinator knows them. */
-import type { CoordinatorMessage } from "@lockstep/gradient-sync";
-import { encode } from "@lockstep/gradient-sync";
+import { type CoordinatorMessage, encode } from "@lockstep/gradient-sync";
 import { smoothed } from "./balance.ts";
 import type { Session } from "./sessions.ts";
 
@@ -21,8 +20,10 @@ export class Member {
   /** Whether it has left, was lost or dropped. */
   gone = false;
   readonly joinedMs: number;
-  /** When it last finished something, or was given work while it had none. */
+  /** When it last finished something, or owed nothing. */
   progressMs: number;
+  /** Attempts of steps that went on without them: `step/slice/attempt`. */
+  readonly behind = new Set<string>();
   /** Contributions of its that were refused. */
   strikes = 0;
   /** Of computing, in samples a millisecond; undefined before its first slice. */
@@ -59,8 +60,7 @@ export class Member {
 }
 
 /** Encoded once, and paced by those who read it. */
-export async function sendToAll(members: readonly Member[], message: CoordinatorMessage): Promise<void> {
-  const bytes = encode(message);
+export async function sendToAll(members: readonly Member[], bytes: Buffer): Promise<void> {
   for (const { session } of members) session.send(bytes);
   await Promise.all(members.map(({ session }) => session.drained()));
 }

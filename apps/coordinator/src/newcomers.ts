@@ -1,6 +1,6 @@
 /**
  * Workers that join a run under way. Each gets a snapshot of the weights from a worker that has them, then all that was
- * told to everyone since, and takes slices once it has caught up. Nobody waits for it.
+ * told to everyone since, as fast as it reads, and takes slices once it has caught up. Nobody waits for it.
  */
 import { encode, type Plan } from "@lockstep/gradient-sync";
 import { type Member, sendToAll } from "./members.ts";
@@ -15,12 +15,13 @@ export interface NewcomersOptions {
   stateDict: readonly StateSpec[];
   /** Bytes of updates that are kept for them. */
   maxLogBytes: number;
+  drop: (member: Member, code: `ERR_${string}`, reason: string) => void;
   log: (line: string) => void;
 }
 
 export class Newcomers {
   readonly #options: NewcomersOptions;
-  /** Of what is told to everyone, while a snapshot is on its way. */
+  /** Of what is told to everyone, while newcomers do not hear it themselves. */
   #updates: UpdateLog | undefined;
 
   constructor(options: NewcomersOptions) {
@@ -33,40 +34,48 @@ export class Newcomers {
   }
 
   /**
-   * Between steps: brings in those who wait, unless others are being brought in.
+   * Between steps: brings in those who wait, unless others are being brought in. Who cannot be brought in is let go, and
+   * may come again: it begins anew then.
    *
    * @param step updates that have been told to everyone
    * @param source of the snapshot
    */
-  async bringIn(waiting: readonly Member[], step: number, source: () => Member): Promise<void> {
+  async bringIn(waiting: readonly Member[], step: number, source: Member): Promise<void> {
     if (waiting.length === 0 || this.#updates !== undefined) return;
-    const updates = new UpdateLog(this.#options.maxLogBytes);
+    const { plan, maxLogBytes, drop } = this.#options;
+    const updates = new UpdateLog(maxLogBytes);
     this.#updates = updates;
     for (const member of waiting) {
       member.state = "loading";
-      member.send({ type: "start", ...this.#options.plan, state: "follows" });
+      member.send({ type: "start", ...plan, state: "follows" });
     }
-    const whole = await this.#sendSnapshot(waiting, updates, source());
+    const whole = await this.#sendSnapshot(waiting, step, updates, source);
+    if (whole && (await this.#sendUpdates(waiting, step, updates))) return this.#catchUp(waiting);
     this.#updates = undefined;
-    if (whole) await this.#replay(waiting, step, updates);
-    else for (const member of waiting) member.state = "waiting"; // until the next step begins
-  }
-
-  async #sendSnapshot(members: readonly Member[], updates: UpdateLog, source: Member): Promise<boolean> {
-    const { streams, stateDict, log } = this.#options;
-    const whole = await streams.request(source, stateDict, async (piece) => {
-      if (!updates.overflowed) await sendToAll(members, { ...piece, type: "load-chunk" });
-    });
-    if (updates.overflowed) log("a snapshot for a worker that joins came too late; a new one is taken");
-    return whole && !updates.overflowed;
-  }
-
-  async #replay(members: readonly Member[], step: number, updates: UpdateLog): Promise<void> {
-    const loadEnd = encode({ type: "load-end", step });
-    for (const member of members) {
-      for (const bytes of [loadEnd, ...updates.messages]) member.session.send(bytes);
-      member.state = "replaying"; // from now on it hears what everyone hears
+    for (const member of waiting.filter(({ gone }) => !gone)) {
+      if (updates.overflowed) drop(member, "ERR_SLOW_READER", "too many updates were made before it had read them");
+      else drop(member, "ERR_STATE_LOST", `${source.name} was lost before it had sent the weights`);
     }
+  }
+
+  #sendSnapshot(members: readonly Member[], step: number, updates: UpdateLog, source: Member): Promise<boolean> {
+    const { streams, stateDict } = this.#options;
+    return streams.request(source, { stateDict, step }, async (piece) => {
+      if (!updates.overflowed) await sendToAll(members, encode({ ...piece, type: "load-chunk" }));
+    });
+  }
+
+  /** @returns whether they have had all updates; then they hear what everyone hears, from the next one on */
+  async #sendUpdates(members: readonly Member[], step: number, updates: UpdateLog): Promise<boolean> {
+    await sendToAll(members, encode({ type: "load-end", step }));
+    for (const message of updates.messages) await sendToAll(members, message); // and those that are added meanwhile
+    if (updates.overflowed) return false;
+    this.#updates = undefined; // nothing may happen between the last of the log and this
+    for (const member of members) member.state = "replaying";
+    return true;
+  }
+
+  async #catchUp(members: readonly Member[]): Promise<void> {
     for (const member of (await this.#options.questions.ask(members, { type: "sync" })).keys()) {
       member.state = "in";
       this.#options.log(`${member.name} has caught up, and takes slices`);

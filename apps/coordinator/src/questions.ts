@@ -39,6 +39,11 @@ export class Questions {
     return answers;
   }
 
+  /** Whether this worker was asked something that it has not answered. */
+  owes(member: Member): boolean {
+    return Object.values(ANSWERS).some((type) => this.#owed.has(keyOf(member, type)));
+  }
+
   /** @returns whether someone asked for it */
   take(member: Member, answer: Answer): boolean {
     const key = keyOf(member, answer.type);

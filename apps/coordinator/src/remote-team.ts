@@ -10,9 +10,9 @@ import {
   encode,
   type Layout,
   makeLayout,
-  PartAssembly,
   type Plan,
   rawFloats,
+  updateBytes,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
 import {
@@ -30,7 +30,7 @@ import { type Decision, decide, type Limits } from "./decide.ts";
 import { EvaluationRound } from "./evaluation-round.ts";
 import { Member, sendToAll } from "./members.ts";
 import { Newcomers } from "./newcomers.ts";
-import { Questions } from "./questions.ts";
+import { type Answer, Questions } from "./questions.ts";
 import { culprits } from "./replica-check.ts";
 import type { Session } from "./sessions.ts";
 import { type StateSpec, StateStreams } from "./state-streams.ts";
@@ -65,7 +65,7 @@ export interface Beginning {
 
 /** After so many refused contributions a worker is dropped. */
 const MAX_STRIKES = 3;
-/** A worker that lets more than this wait for it is dropped; a few updates of the step fit in as well. */
+/** A worker that lets more than this, and the update of a step, wait for it is dropped. */
 const MAX_WAITING_BYTES = 256 * 2 ** 20;
 
 type Message<Type extends WorkerMessage["type"]> = Extract<WorkerMessage, { type: Type }>;
@@ -92,6 +92,8 @@ export class RemoteTeam implements Team {
   /** The attempts of the step under way whose contributions have not come, by slice and attempt. */
   readonly #given = new Map<string, Given>();
   #ranges = 0;
+  /** Of a step, as each worker is told of it: at most. */
+  #updateBytes = 0;
   /** Updates that everyone was told of. */
   #committed = 0;
   #lastCommitMs: number;
@@ -110,8 +112,11 @@ export class RemoteTeam implements Team {
   /** Takes in a worker that has built the model. If the run is under way, it catches up and takes part. */
   join(session: Session): void {
     const { name } = session.hello;
-    const taken = [...this.#members.values()].some((member) => member.name === name);
-    const member = new Member(session, taken ? `${name}-${session.workerId}` : name, this.#options.nowMs());
+    const taken = new Set(this.members.map((member) => member.name));
+    const own = taken.has(name) ? `${name}-${session.workerId}` : name;
+    if (taken.has(own))
+      throw new LockstepError("ERR_NAME", `A worker named ${own} is here already; choose another --name.`);
+    const member = new Member(session, own, this.#options.nowMs());
     this.#members.set(member.id, member);
     const { device, backend } = session.hello;
     this.#options.log(`${member.name} joined: ${device}, ${backend} (${this.#howMany()})`);
@@ -147,6 +152,11 @@ export class RemoteTeam implements Team {
     return [...this.#members.values()];
   }
 
+  /** Updates that everyone was told of. */
+  get updatesMade(): number {
+    return this.#committed;
+  }
+
   /** Resolves when `holds` says so, after whatever happens. Rejects when nobody is left who holds the weights. */
   until(holds: () => boolean): Promise<void> {
     return this.#waiters.until(holds);
@@ -165,7 +175,9 @@ export class RemoteTeam implements Team {
     this.#begun = this.#round = this.#evaluation = undefined;
     this.#given.clear();
     this.#waiters.fail(undefined);
-    for (const member of this.members) member.state = "waiting";
+    for (const member of this.members) {
+      if (member.state !== "waiting") this.#drop(member, "ERR_STATE_LOST", "the weights that it was to get are lost");
+    }
   }
 
   // The run
@@ -175,7 +187,8 @@ export class RemoteTeam implements Team {
     const { tensors, stateDict, numClasses } = this.members[0]!.session.ready;
     const { maxLogBytes, log } = this.#options;
     const [streams, questions] = [this.#streams, this.#questions];
-    const newcomers = new Newcomers({ streams, questions, plan, stateDict, maxLogBytes, log });
+    const drop = this.#drop.bind(this);
+    const newcomers = new Newcomers({ streams, questions, plan, stateDict, maxLogBytes, drop, log });
     this.#begun = { layout: makeLayout(tensors, plan), sliceRows, stateDict, numClasses, newcomers };
     this.#committed = origin.from === "seed" ? 0 : origin.step;
     const holders = this.members.filter(({ session: { hello } }) => {
@@ -204,6 +217,7 @@ export class RemoteTeam implements Team {
     this.#committed = task.step + 1;
     this.#dispatch([round.commit()]);
     this.#round = undefined;
+    for (const [key, { worker }] of this.#given) this.#members.get(worker)?.behind.add(`${task.step}/${key}`);
     this.#given.clear();
     this.#bringIn();
   }
@@ -227,21 +241,19 @@ export class RemoteTeam implements Team {
   /** @throws LockstepError ERR_STATE_LOST if the worker that had it is lost, and the others have gone on */
   async state(): Promise<ParameterState[]> {
     const { stateDict } = this.#begun!;
-    const committed = this.#committed;
-    const assemblies = stateDict.map(({ shape }) => {
+    const step = this.#committed;
+    const state = stateDict.map(({ name, shape }) => {
       const elements = elementsOf(shape);
-      return { weight: new PartAssembly(elements), velocity: new PartAssembly(elements) };
+      return { name, shape, weight: new Float32Array(elements), velocity: new Float32Array(elements) };
     });
     const source = this.#source();
-    const whole = await this.#streams.request(source, stateDict, async ({ tensor, kind, offset, data }) => {
-      assemblies[tensor]![kind].add(offset, rawFloats(data));
-    });
-    if (!whole && this.#committed === committed) return this.state(); // another worker has it still
+    const what = { stateDict, step };
+    const whole = await this.#streams.request(source, what, async ({ tensor, kind, offset, data }) =>
+      state[tensor]![kind].set(rawFloats(data), offset),
+    );
+    if (!whole && this.#committed === step) return this.state(); // another worker has it still
     if (!whole) throw new LockstepError("ERR_STATE_LOST", `${source.name} was lost before it had sent its state.`);
-    return stateDict.map(({ name, shape }, index) => {
-      const { weight, velocity } = assemblies[index]!;
-      return { name, shape, weight: weight.values, velocity: velocity.values };
-    });
+    return state;
   }
 
   /**
@@ -284,10 +296,12 @@ export class RemoteTeam implements Team {
     const member = this.#members.get(session.workerId);
     if (member === undefined) return; // it was dropped, and what it had sent is still coming in
     switch (message.type) {
-      case "gradient-chunk":
-        member.progressMs = this.#options.nowMs();
+      case "gradient-chunk": {
+        const before = this.#round?.chunksTaken;
         this.#dispatch(this.#round?.onChunk(member.id, message) ?? []);
+        if (this.#round?.chunksTaken !== before) member.progressMs = this.#options.nowMs();
         break;
+      }
       case "contribution":
         this.#contributed(member, message);
         this.#dispatch(this.#round?.onContribution(member.id, message) ?? []);
@@ -297,9 +311,10 @@ export class RemoteTeam implements Team {
         break;
       case "state-chunk":
         this.#streams.take(member, message);
+        member.progressMs = this.#options.nowMs();
         break;
       case "state-end":
-        this.#streams.end(member, message.request);
+        this.#streams.end(member, message);
         break;
       case "leaving":
         if (member.state === "in") member.state = "leaving";
@@ -308,7 +323,7 @@ export class RemoteTeam implements Team {
       case "synced":
       case "digest-result":
       case "loaded":
-        this.#questions.take(member, message);
+        this.#answered(member, message);
         break;
       default:
         throw new LockstepError("ERR_MESSAGE_ORDER", `A worker of a run does not say ${message.type}.`);
@@ -320,7 +335,9 @@ export class RemoteTeam implements Team {
 
   #beginRound(task: StepTask): StepRound {
     const { layout, sliceRows } = this.#begun!;
-    const able = this.members.filter(({ state }) => state === "in");
+    const inStep = this.members.filter(({ state }) => state === "in");
+    const upToDate = inStep.filter(({ behind }) => behind.size === 0);
+    const able = upToDate.length > 0 ? upToDate : inStep; // who is behind takes slices if others are late
     const weights = weightsOf(
       able.map(({ speed }) => speed),
       this.#options.balance,
@@ -328,8 +345,9 @@ export class RemoteTeam implements Team {
     const slices = planSlices(task.start, task.end, able.length > 0 ? weights : 1, sliceRows);
     const round = new StepRound(task, slices, layout);
     this.#round = round;
+    this.#updateBytes = updateBytes(layout, task.end - task.start);
     this.#given.clear();
-    const enough = able.length >= this.#options.minWorkers;
+    const enough = inStep.length >= this.#options.minWorkers;
     for (const member of this.members.filter(({ follows }) => follows)) {
       const index = able.indexOf(member);
       const own = enough ? slices.filter(({ worker }) => worker === index).map(({ slice }) => slice) : [];
@@ -344,7 +362,6 @@ export class RemoteTeam implements Team {
     const now = this.#options.nowMs();
     const outgoing = this.#round!.assign(member.id, slices);
     let queuedSamples = this.#openSamples(member);
-    if (queuedSamples === 0) member.progressMs = now;
     for (const index of slices) {
       const slice = this.#round!.slices[index]!;
       const samples = samplesOf(slice);
@@ -357,10 +374,11 @@ export class RemoteTeam implements Team {
 
   #contributed(member: Member, { step, slice, attempt, ms }: Message<"contribution">): void {
     const now = this.#options.nowMs();
-    member.progressMs = now;
     const key = `${slice}/${attempt}`;
+    if (member.behind.delete(`${step}/${key}`)) member.progressMs = now;
     const given = step === this.#round?.task.step ? this.#given.get(key) : undefined;
     if (given?.worker !== member.id) return;
+    member.progressMs = now;
     this.#given.delete(key);
     const computeMs = (ms["data"] ?? 0) + (ms["forward"] ?? 0) + (ms["backward"] ?? 0);
     member.measure(given.samples, { tookMs: now - Math.max(given.sinceMs, member.contributedMs), computeMs });
@@ -368,10 +386,20 @@ export class RemoteTeam implements Team {
   }
 
   #evaluated(member: Member, message: Message<"evaluation">): void {
-    member.progressMs = this.#options.nowMs();
+    if (message.request >= this.#ranges) {
+      throw new LockstepError("ERR_ATTEMPT", `Nobody has asked for an evaluation under number ${message.request}.`);
+    }
     if (this.#evaluation === undefined) return; // it was stopped
-    if (this.#evaluation.round.take(member.id, message)) return;
-    this.#strike(member, "an evaluation that was not asked for, or is not of all its samples");
+    const reason = this.#evaluation.round.take(member.id, message);
+    if (reason === undefined) member.progressMs = this.#options.nowMs();
+    else this.#strike(member, reason);
+  }
+
+  #answered(member: Member, answer: Answer): void {
+    if (this.#questions.take(member, answer)) member.progressMs = this.#options.nowMs();
+    else if (answer.type !== "loaded") {
+      throw new LockstepError("ERR_MESSAGE_ORDER", `Nobody has asked for a ${answer.type}.`);
+    } // of a state that a run begins with it is told without being asked
   }
 
   #giveRanges(): void {
@@ -380,8 +408,8 @@ export class RemoteTeam implements Team {
     const enough = able.length >= this.#options.minWorkers;
     this.#pause(enough ? undefined : `${able.length} of at least ${this.#options.minWorkers} workers are here`);
     if (!enough) return;
+    round.settle(able.map(({ id }) => id));
     for (const member of able) {
-      if (round.openSamples(member.id) === 0) member.progressMs = this.#options.nowMs();
       for (const range of round.give(member.id)) member.send({ type: "evaluate", part: task.part, ...range });
     }
   }
@@ -403,6 +431,7 @@ export class RemoteTeam implements Team {
 
   #decisions(): Decision[] {
     const { nowMs, ...limits } = this.#options;
+    for (const member of this.members) if (!this.#owes(member)) member.progressMs = nowMs();
     const openSlices = (this.#round?.slices ?? []).filter((slice) => doneAttempt(slice) === undefined);
     const slowest = Math.max(0, ...this.members.map(({ msPerSample }) => msPerSample ?? 0));
     const view = {
@@ -411,6 +440,7 @@ export class RemoteTeam implements Team {
         heardMs: member.session.heardMs,
         progressMs: member.progressMs,
         openSamples: this.#openSamples(member),
+        owes: this.#owes(member),
         msPerSample: member.msPerSample,
         takesSlices: member.state === "in",
       })),
@@ -423,6 +453,7 @@ export class RemoteTeam implements Team {
           return { worker, sinceMs, expectedMs: msPerSample === 0 ? undefined : msPerSample * queuedSamples };
         }),
         notFor: slice.notFor,
+        notFinite: slice.notFinite,
       })),
     };
     return decide(nowMs(), view, limits);
@@ -432,9 +463,8 @@ export class RemoteTeam implements Team {
     const { log } = this.#options;
     switch (decision.type) {
       case "drop": {
-        const member = this.#members.get(decision.worker)!;
-        member.session.close(decision.code, decision.reason);
-        this.#remove(member.id, `${member.name} was dropped: ${decision.reason}`);
+        const member = this.#members.get(decision.worker);
+        if (member !== undefined) this.#drop(member, decision.code, decision.reason);
         return;
       }
       case "assign": {
@@ -466,14 +496,29 @@ export class RemoteTeam implements Team {
     return inSlices + (this.#evaluation?.round.openSamples(id) ?? 0);
   }
 
+  /** Whether anything is for this worker to do: who owes something, and finishes nothing, is stalled. */
+  #owes(member: Member): boolean {
+    return (
+      this.#openSamples(member) > 0 ||
+      member.behind.size > 0 ||
+      this.#questions.owes(member) ||
+      this.#streams.owes(member) ||
+      this.#round?.owes(member.id) === true
+    );
+  }
+
   /** A contribution of a worker's was refused; the third one is the last. */
   #strike(member: Member, reason: string): void {
     member.strikes++;
     this.#options.log(`a contribution of ${member.name} was refused: ${reason}`);
     if (member.strikes < MAX_STRIKES) return;
-    const text = `${MAX_STRIKES} of its contributions were refused, the last one for: ${reason}`;
-    member.session.close("ERR_STRIKES", text);
-    this.#remove(member.id, `${member.name} was dropped: ${text}`);
+    this.#drop(member, "ERR_STRIKES", `${MAX_STRIKES} of its contributions were refused, the last one for: ${reason}`);
+  }
+
+  /** Tells a worker why it has to go. */
+  #drop(member: Member, code: `ERR_${string}`, reason: string): void {
+    this.#remove(member.id, `${member.name} was dropped: ${reason}`);
+    member.session.close(code, reason);
   }
 
   #remove(id: number, line: string): void {
@@ -510,12 +555,14 @@ export class RemoteTeam implements Team {
 
   // Weights that travel
 
-  /** Between steps: workers that wait are brought in. */
+  /** Between steps: workers that wait are brought in, if someone has the weights. */
   #bringIn(): void {
     if (this.#round !== undefined || this.#begun === undefined) return;
+    const source = this.#holders()[0];
+    if (source === undefined) return;
     const waiting = this.members.filter(({ state }) => state === "waiting");
     void this.#begun.newcomers
-      .bringIn(waiting, this.#committed, () => this.#source())
+      .bringIn(waiting, this.#committed, source)
       .then(() => this.tick())
       .catch(() => {}); // nobody holds the weights any more: whoever waits for the step hears of that
   }
@@ -528,7 +575,7 @@ export class RemoteTeam implements Team {
         ["velocity", velocity],
       ] as const) {
         for (const piece of chunksOf(values, CHUNK_BYTES)) {
-          await sendToAll(members, { type: "load-chunk", tensor, kind, ...piece });
+          await sendToAll(members, encode({ type: "load-chunk", tensor, kind, ...piece }));
         }
       }
     }
@@ -537,17 +584,22 @@ export class RemoteTeam implements Team {
 
   /** Whose state is read: that of the fastest worker, to which it costs least. */
   #source(): Member {
-    const holders = this.members.filter(({ state }) => state === "in" || state === "leaving");
-    const source = holders.sort((a, b) => (b.speed ?? 0) - (a.speed ?? 0))[0];
+    const source = this.#holders()[0];
     if (source === undefined) throw new LockstepError("ERR_ALL_LOST", "No worker is left that holds the weights.");
     return source;
   }
 
+  /** Those who have the weights, the fastest first. */
+  #holders(): Member[] {
+    const holders = this.members.filter(({ state }) => state === "in" || state === "leaving");
+    return holders.sort((a, b) => (b.speed ?? 0) - (a.speed ?? 0));
+  }
+
   /** Sends the state of one worker to others that have drifted away from it. */
   async #mend(source: Member, drifted: Member[]): Promise<void> {
-    const { stateDict } = this.#begun!;
-    const whole = await this.#streams.request(source, stateDict, (piece) =>
-      sendToAll(drifted, { ...piece, type: "load-chunk" }),
+    const what = { stateDict: this.#begun!.stateDict, step: this.#committed };
+    const whole = await this.#streams.request(source, what, (piece) =>
+      sendToAll(drifted, encode({ ...piece, type: "load-chunk" })),
     );
     if (!whole) return; // the next epoch's check will find them
     const answers = await this.#questions.ask(drifted, { type: "load-end", step: this.#committed });
@@ -580,10 +632,9 @@ export class RemoteTeam implements Team {
   #sendBounded(member: Member, bytes: Buffer): void {
     member.session.send(bytes);
     member.session.bytesDown += bytes.length;
-    if (member.state === "replaying" || member.session.waitingBytes <= MAX_WAITING_BYTES) return;
-    const text = `${Math.round(member.session.waitingBytes / 1e6)} MB wait for it: it does not read`;
-    member.session.close("ERR_SLOW_READER", text);
-    this.#remove(member.id, `${member.name} was dropped: ${text}`);
+    const { waitingBytes } = member.session;
+    if (waitingBytes <= MAX_WAITING_BYTES + this.#updateBytes) return;
+    this.#drop(member, "ERR_SLOW_READER", `${Math.round(waitingBytes / 1e6)} MB wait for it: it does not read`);
   }
 
   #shares(round: StepRound, stepMs: number): WorkerShare[] {

@@ -1,5 +1,4 @@
 /** The workers' connections: a door that takes them in, and one session for each. */
-import { crc32 } from "node:zlib";
 import type { RecordSource } from "@lockstep/dataset";
 import { type Door, type DoorSettings, openDoor } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
@@ -13,6 +12,8 @@ import {
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
 import type { WebSocket } from "ws";
+import { Outgoing } from "./outgoing.ts";
+import { RecordDesk } from "./record-desk.ts";
 
 type Hello = Extract<WorkerMessage, { type: "hello" }>;
 type Ready = Extract<WorkerMessage, { type: "ready" }>;
@@ -23,7 +24,7 @@ export interface Session {
   workerId: number;
   hello: Hello;
   ready: Ready;
-  /** When anything last came from it, by `performance.now`. */
+  /** When anything last came from it, by the coordinator's clock. */
   heardMs: number;
   /** Bytes of steps that came from it, and that were sent to it; states and records are not counted. */
   bytesUp: number;
@@ -34,22 +35,22 @@ export interface Session {
   /** Resolves when little waits, or nothing can any more: whoever sends much awaits it between pieces. */
   drained(): Promise<void>;
   /** Ends the connection, with the reason. */
-  close(code: string, reason: string): void;
+  close(code: `ERR_${string}`, reason: string): void;
 }
 
 /** What a worker says about steps. */
 const OF_STEPS: WorkerMessage["type"][] = ["gradient-chunk", "contribution"];
 /** A worker that has not joined yet may be silent for so long: it is starting its engine. */
 const HANDSHAKE_SILENT_MS = 10_000;
+/** From the WebSocket to `ready`: the engine may have to be built first, and the model be large. */
+const JOIN_MS = 600_000;
 /** Of each of the two messages that show how fast the way to a worker is. */
 const PROBE_BYTES = 2 ** 18;
-/** `drained` waits until less than this waits. */
-const DRAINED_BYTES = 4 * 2 ** 20;
 
 /** What happens to sessions. */
 export interface SessionEvents {
-  /** A worker said hello and built the model. @returns the reason why it cannot be taken, if it cannot */
-  joined(session: Session): string | undefined;
+  /** A worker said hello and built the model. @throws LockstepError why it cannot be taken, if it cannot */
+  joined(session: Session): void;
   message(session: Session, message: WorkerMessage): void;
   lost(session: Session, reason: string): void;
 }
@@ -57,11 +58,15 @@ export interface SessionEvents {
 export interface SessionServerOptions {
   door: DoorSettings;
   heartbeatMs: number;
+  /** A worker that takes nothing of what it is sent for so long is let go. */
+  stallMs: number;
   /** What a worker is told of the run. */
   welcome: Promise<Welcome>;
   /** For workers without the data set's files. */
   records: Promise<RecordSource | undefined>;
   events: SessionEvents;
+  /** A monotonic clock. */
+  nowMs: () => number;
 }
 
 /** @throws LockstepError as `openDoor` does, if the port is taken or not ours */
@@ -76,22 +81,23 @@ export function listen({ door, ...session }: SessionServerOptions): Promise<Door
 
 type ServeOptions = Omit<SessionServerOptions, "door"> & { workerId: number };
 
-/** States of a session: greeting (until hello), preparing (until ready), in (until the socket closes). */
-function serve(socket: WebSocket, { workerId, heartbeatMs, welcome, records, events }: ServeOptions): void {
+/** States of a session: greeting (until hello), preparing (until ready), in, ended (nothing that comes counts). */
+function serve(socket: WebSocket, options: ServeOptions): void {
+  const { workerId, heartbeatMs, stallMs, welcome, records, events, nowMs } = options;
   let hello: Hello | undefined;
   let session: Session | undefined;
-  let heardMs = performance.now();
-  let waitingBytes = 0;
-  let whenDrained: (() => void)[] = [];
-
-  const handshakeSilentMs = Math.max(HANDSHAKE_SILENT_MS, SILENT_BEATS * heartbeatMs);
-  const silence = setInterval(() => {
-    if (session === undefined && performance.now() - heardMs > handshakeSilentMs) socket.terminate();
-    sendMessage({ type: "alive" });
-  }, heartbeatMs);
+  let ended = false;
+  const sinceMs = nowMs();
+  let heardMs = sinceMs;
+  const outgoing = new Outgoing(socket, nowMs);
+  const drained = () => outgoing.drained();
+  const refuse = ({ code, message }: LockstepError) => close(code, message);
+  const desk = new RecordDesk({ records, send: sendMessage, drained, refuse });
+  const watching = setInterval(watch, heartbeatMs);
 
   socket.on("message", (data: Buffer) => {
-    heardMs = performance.now();
+    if (ended) return;
+    heardMs = nowMs();
     if (session !== undefined) session.heardMs = heardMs;
     try {
       const message = decodeFromWorker(data);
@@ -99,20 +105,16 @@ function serve(socket: WebSocket, { workerId, heartbeatMs, welcome, records, eve
       take(message);
     } catch (error) {
       if (!(error instanceof LockstepError)) throw error;
-      close(error.code, error.message);
+      refuse(error);
     }
   });
-  socket.on("error", () => socket.terminate());
-  socket.on("close", () => {
-    clearInterval(silence);
-    letGo();
-    if (session !== undefined) events.lost(session, "its connection closed");
-  });
+  socket.on("error", ({ message }) => end(message)); // of the network, or ws closes it with a code of its own
+  socket.on("close", () => end("its connection closed"));
 
   function take(message: WorkerMessage): void {
     if (message.type === "heartbeat") return;
     if (message.type === "failed") close(message.code, message.reason);
-    else if (message.type === "want-records" && hello !== undefined) void supply(message);
+    else if (message.type === "want-records" && hello !== undefined) desk.ask(message);
     else if (hello === undefined) greet(message);
     else if (session === undefined) join(message, hello);
     else events.message(session, message);
@@ -136,18 +138,6 @@ function serve(socket: WebSocket, { workerId, heartbeatMs, welcome, records, eve
     for (let probe = 0; probe < 2; probe++) sendMessage({ type: "link-probe", data });
   }
 
-  async function supply({ request, part, indexes }: Extract<WorkerMessage, { type: "want-records" }>): Promise<void> {
-    try {
-      const source = await records;
-      if (source === undefined) throw new LockstepError("ERR_RECORDS", "The coordinator has no records to give.");
-      const data = source.read(part, Uint32Array.from(indexes));
-      sendMessage({ type: "records", request, data, crc32: crc32(data) });
-    } catch (error) {
-      if (!(error instanceof LockstepError)) throw error;
-      close(error.code, error.message);
-    }
-  }
-
   function join(message: WorkerMessage, greeting: Hello): void {
     if (message.type !== "ready") {
       close("ERR_HANDSHAKE", `Expected ready next, got ${message.type}.`);
@@ -156,12 +146,23 @@ function serve(socket: WebSocket, { workerId, heartbeatMs, welcome, records, eve
     const joining: Session = {
       ...{ workerId, hello: greeting, ready: message, heardMs, bytesUp: 0, bytesDown: 0, send, drained, close },
       get waitingBytes() {
-        return waitingBytes;
+        return outgoing.waitingBytes;
       },
     };
-    const reason = events.joined(joining);
-    if (reason === undefined) session = joining;
-    else close("ERR_FINGERPRINT", reason);
+    events.joined(joining);
+    session = joining;
+  }
+
+  /** Shows that this end lives, and looks whether the other one does. Of those who are in, the team hears of silence. */
+  function watch(): void {
+    const silentMs = nowMs() - heardMs;
+    if (outgoing.unreadMs > stallMs) {
+      close("ERR_SLOW_READER", `It has taken nothing of what was sent for ${Math.round(outgoing.unreadMs / 1000)} s.`);
+    } else if (session === undefined && silentMs > Math.max(HANDSHAKE_SILENT_MS, SILENT_BEATS * heartbeatMs)) {
+      close("ERR_SILENT", `Nothing came from it for ${Math.round(silentMs / 1000)} s.`);
+    } else if (session === undefined && nowMs() - sinceMs > JOIN_MS) {
+      close("ERR_HANDSHAKE", `Expected ready within ${JOIN_MS / 1000} s.`);
+    } else sendMessage({ type: "alive" });
   }
 
   function sendMessage(message: CoordinatorMessage): void {
@@ -169,28 +170,23 @@ function serve(socket: WebSocket, { workerId, heartbeatMs, welcome, records, eve
   }
 
   function send(bytes: Buffer): void {
-    if (socket.readyState !== socket.OPEN) return;
-    waitingBytes += bytes.length;
-    socket.send(bytes, () => {
-      waitingBytes -= bytes.length;
-      if (waitingBytes < DRAINED_BYTES) letGo();
-    });
+    if (!ended) outgoing.send(bytes);
   }
 
-  function drained(): Promise<void> {
-    if (waitingBytes < DRAINED_BYTES || socket.readyState !== socket.OPEN) return Promise.resolve();
-    return new Promise((resolve) => whenDrained.push(resolve));
-  }
-
-  function letGo(): void {
-    for (const resolve of whenDrained) resolve();
-    whenDrained = [];
-  }
-
-  /** A worker that does not take the goodbye is not waited for. */
-  function close(code: string, reason: string): void {
+  /** Says why, and does not wait for a worker that does not take the goodbye. */
+  function close(code: `ERR_${string}`, reason: string): void {
     sendMessage({ type: "refused", code, reason: reason.slice(0, 1000) });
     socket.close(4000, code);
+    end(reason);
+  }
+
+  function end(reason: string): void {
+    if (ended) return;
+    ended = true;
+    clearInterval(watching);
     setTimeout(() => socket.terminate(), SILENT_BEATS * heartbeatMs).unref();
+    outgoing.letGo();
+    desk.close();
+    if (session !== undefined) events.lost(session, reason);
   }
 }

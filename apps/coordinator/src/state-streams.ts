@@ -7,9 +7,17 @@ export type StateSpec = { name: string; shape: number[] };
 type Chunk = Extract<WorkerMessage, { type: "state-chunk" }>;
 export type StatePiece = Pick<Chunk, "tensor" | "kind" | "offset" | "data">;
 
+/** Elements of each tensor that have come: the pieces of a tensor come in order. */
+type Received = Record<Chunk["kind"], number[]>;
+
 interface Stream {
   source: Member;
-  stateDict: readonly StateSpec[];
+  /** Updates that the state must have. */
+  step: number;
+  sizes: readonly number[];
+  received: Received;
+  /** Pieces that have come and are not yet acknowledged. */
+  underWay: number;
   onPiece: (piece: StatePiece) => Promise<void>;
   end: (whole: boolean) => void;
 }
@@ -21,33 +29,57 @@ export class StateStreams {
   /**
    * Has a worker send its state as it is now. Further pieces are asked for as `onPiece` resolves.
    *
+   * @param step updates that it was told of
    * @returns whether all of it came, before the worker was lost
    */
-  request(source: Member, stateDict: readonly StateSpec[], onPiece: Stream["onPiece"]): Promise<boolean> {
+  request(
+    source: Member,
+    { stateDict, step }: { stateDict: readonly StateSpec[]; step: number },
+    onPiece: Stream["onPiece"],
+  ): Promise<boolean> {
     const request = this.#requests++;
+    const sizes = stateDict.map(({ shape }) => elementsOf(shape));
+    const none = () => sizes.map(() => 0);
     return new Promise((resolve) => {
       const end = (whole: boolean) => {
         this.#streams.delete(request);
         resolve(whole);
       };
-      this.#streams.set(request, { source, stateDict, onPiece, end });
+      const received = { weight: none(), velocity: none() };
+      this.#streams.set(request, { source, step, sizes, received, underWay: 0, onPiece, end });
       source.send({ type: "send-state", request, window: STATE_WINDOW });
     });
   }
 
-  /** @throws LockstepError ERR_CHUNK for a piece that was not asked for, or lies in no tensor */
+  /** @throws LockstepError ERR_CHUNK for a piece that was not asked for, is not the tensor's next, or is one too many */
   take(member: Member, { request, tensor, kind, offset, data }: Chunk): void {
     const stream = this.#of(member, request);
-    const spec = stream.stateDict[tensor];
-    if (spec === undefined || data.length % 4 !== 0 || offset + data.length / 4 > elementsOf(spec.shape)) {
-      throw new LockstepError("ERR_CHUNK", `${data.length} bytes at ${offset} lie in no tensor number ${tensor}.`);
+    const { sizes, received } = stream;
+    const elements = data.length / 4;
+    const fits = elements > 0 && Number.isInteger(elements) && offset + elements <= (sizes[tensor] ?? 0);
+    if (!fits || offset !== received[kind][tensor]) {
+      throw new LockstepError("ERR_CHUNK", `${data.length} bytes at ${offset} are not the next of tensor ${tensor}.`);
     }
-    void stream.onPiece({ tensor, kind, offset, data }).then(() => member.send({ type: "state-ack", request }));
+    if (stream.underWay >= STATE_WINDOW) {
+      throw new LockstepError("ERR_CHUNK", `More than ${STATE_WINDOW} pieces of a state came without being asked for.`);
+    }
+    received[kind][tensor] = offset + elements;
+    stream.underWay++;
+    void stream.onPiece({ tensor, kind, offset, data }).then(() => {
+      stream.underWay--;
+      member.send({ type: "state-ack", request });
+    });
   }
 
-  /** @throws LockstepError ERR_CHUNK if it was not asked for */
-  end(member: Member, request: number): void {
-    this.#of(member, request).end(true);
+  /** @throws LockstepError ERR_CHUNK if it was not asked for, is not whole, or not of the step that it was asked for at */
+  end(member: Member, { request, step }: Extract<WorkerMessage, { type: "state-end" }>): void {
+    const { sizes, received, step: expected, end } = this.#of(member, request);
+    const whole = sizes.every((size, i) => received.weight[i] === size && received.velocity[i] === size);
+    if (!whole || step !== expected) {
+      const got = `${whole ? "a" : "part of a"} state after ${step}`;
+      throw new LockstepError("ERR_CHUNK", `Expected the whole state after ${expected} updates, got ${got}.`);
+    }
+    end(true);
   }
 
   lose(member: Member): void {
@@ -56,6 +88,11 @@ export class StateStreams {
 
   isSource(member: Member): boolean {
     return [...this.#streams.values()].some(({ source }) => source === member);
+  }
+
+  /** Whether the next piece of a state is for this worker to send, and not held up by whom it is for. */
+  owes(member: Member): boolean {
+    return [...this.#streams.values()].some(({ source, underWay }) => source === member && underWay === 0);
   }
 
   #of(member: Member, request: number): Stream {

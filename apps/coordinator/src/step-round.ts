@@ -37,8 +37,8 @@ interface Attempt {
   received: Set<number>[];
   /** Dense offsets whose sums are made again, and that have not come again. */
   askedAgain: Set<number>;
-  /** Chunks that wait for this attempt to become the one that flows. */
-  heldBack: { chunk: Chunk; values: Values }[];
+  /** Chunks that wait for this attempt to become the one that flows: as they came, or as numbers if they are to be added. */
+  heldBack: (Chunk | { offset: number; values: Values })[];
   contribution?: Message<"contribution">;
 }
 
@@ -68,6 +68,8 @@ export class StepRound {
   /** Workers that can send nothing again. */
   readonly #gone = new Set<number>();
   #diverged = false;
+  /** Chunks that were taken, of all attempts. */
+  #taken = 0;
 
   constructor(task: StepTask, slices: readonly { slice: number; start: number; end: number }[], layout: Layout) {
     this.task = task;
@@ -106,9 +108,11 @@ export class StepRound {
     if (typeof values === "string") return this.#refuse(slice, attempt, "ERR_CHUNK", values);
     if (!allFinite(values)) return this.#refuseNotFinite(slice, attempt);
     attempt.received[part]!.add(offset);
+    this.#taken++;
     slice.flowing ??= attempt.attempt;
-    if (slice.flowing === attempt.attempt) return this.#flow(slice, attempt, chunk, values);
-    attempt.heldBack.push({ chunk, values });
+    const piece = part === 0 ? { offset, values } : chunk;
+    if (slice.flowing === attempt.attempt) return this.#flow(slice, attempt, piece);
+    attempt.heldBack.push(piece);
     return [];
   }
 
@@ -135,16 +139,28 @@ export class StepRound {
     return out;
   }
 
-  /** A worker is gone: what it has not finished is withdrawn. A complete contribution of its stands. */
+  /** A worker is gone: what it has not finished, or was to send again, is withdrawn. A complete contribution stands. */
   lose(worker: number): Outgoing[] {
     this.#gone.add(worker);
     const out: Outgoing[] = [];
     for (const slice of this.slices) {
       for (const attempt of [...slice.attempts.values()]) {
-        if (attempt.worker === worker && attempt.contribution === undefined) this.#withdraw(slice, attempt, out);
+        const stands = attempt.contribution !== undefined && attempt.askedAgain.size === 0;
+        if (attempt.worker === worker && !stands) this.#withdraw(slice, attempt, out);
       }
     }
     return out;
+  }
+
+  /** Whether a worker was asked for pieces again, and has not sent them. */
+  owes(worker: number): boolean {
+    const attempts = this.slices.flatMap((slice) => [...slice.attempts.values()]);
+    return attempts.some((attempt) => attempt.worker === worker && attempt.askedAgain.size > 0);
+  }
+
+  /** Chunks that were taken so far: one that is a repetition, or no longer counts, is none. */
+  get chunksTaken(): number {
+    return this.#taken;
   }
 
   /** Nobody else is there to try a slice that was not finite: then it is taken for the training's fault. */
@@ -158,11 +174,11 @@ export class StepRound {
     return this.slices.every((slice) => doneAttempt(slice) !== undefined) && this.#summed.size === this.#chunksOf(0, 0);
   }
 
-  /** Bytes of numbers that wait here: at most a dense part a slice, and a whole contribution for each second attempt. */
+  /** Bytes that wait here: at most a dense part in float32 a slice, and a whole contribution for each second attempt. */
   get bytesHeld(): number {
     const heldBack = this.slices.flatMap(({ attempts }) => [...attempts.values()].flatMap(({ heldBack }) => heldBack));
-    const arrays = [...[...this.#waiting.values()].flat(), ...heldBack.map(({ values }) => values)];
-    return arrays.reduce((bytes, values) => bytes + (values?.byteLength ?? 0), 0);
+    const arrays = heldBack.map((piece) => ("data" in piece ? piece.data : piece.values));
+    return [...this.#waiting.values(), arrays].flat().reduce((bytes, array) => bytes + (array?.byteLength ?? 0), 0);
   }
 
   /** Sums over the batch, in slice order. Not finite if the training has come apart. */
@@ -211,9 +227,9 @@ export class StepRound {
     return received.every((offsets, part) => offsets.size === this.#chunksOf(part, samples));
   }
 
-  #flow(slice: SliceState, { worker }: Attempt, chunk: Chunk, values: Values): Outgoing[] {
-    if (chunk.part > 0) return [{ to: "all", except: worker, message: { ...chunk, type: "update-chunk" } }];
-    const { offset } = chunk;
+  #flow(slice: SliceState, { worker }: Attempt, piece: Attempt["heldBack"][number]): Outgoing[] {
+    if ("data" in piece) return [{ to: "all", except: worker, message: { ...piece, type: "update-chunk" } }];
+    const { offset, values } = piece;
     const chunks = this.#waiting.get(offset) ?? new Array<Values | undefined>(this.slices.length).fill(undefined);
     this.#waiting.set(offset, chunks);
     chunks[slice.slice] = values;
@@ -256,7 +272,7 @@ export class StepRound {
 
   #letFlow(slice: SliceState, attempt: Attempt, out: Outgoing[]): void {
     slice.flowing = attempt.attempt;
-    for (const { chunk, values } of attempt.heldBack.splice(0)) out.push(...this.#flow(slice, attempt, chunk, values));
+    for (const piece of attempt.heldBack.splice(0)) out.push(...this.#flow(slice, attempt, piece));
   }
 
   #refuseNotFinite(slice: SliceState, attempt: Attempt): Outgoing[] {
@@ -265,7 +281,7 @@ export class StepRound {
     return this.#refuse(slice, attempt, "ERR_NOT_FINITE", "Expected finite numbers, got NaN or infinity.");
   }
 
-  #refuse(slice: SliceState, attempt: Attempt, code: string, reason: string): Outgoing[] {
+  #refuse(slice: SliceState, attempt: Attempt, code: `ERR_${string}`, reason: string): Outgoing[] {
     slice.notFor.add(attempt.worker);
     const label = { step: this.task.step, slice: slice.slice, attempt: attempt.attempt };
     const out: Outgoing[] = [{ to: attempt.worker, message: { type: "rejected", ...label, code, reason } }];

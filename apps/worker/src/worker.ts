@@ -32,7 +32,7 @@ export interface WorkerOptions {
 }
 
 /** Reasons for which a connection ends that say nothing against this worker: it may come again. */
-const PASSING = ["ERR_DISCONNECTED", "ERR_CONNECT", "ERR_SILENT", "ERR_STALLED", "ERR_SLOW_READER"];
+const PASSING = ["ERR_DISCONNECTED", "ERR_CONNECT", "ERR_SILENT", "ERR_STALLED", "ERR_SLOW_READER", "ERR_STATE_LOST"];
 /** How long it waits before the first try to come again; twice as long before each further one, up to the second. */
 const BACKOFF_MS = { first: 250, longest: 5000 };
 
@@ -143,8 +143,8 @@ async function comeAgain({ coordinator, join, reconnectMs }: WorkerOptions, lost
 
 /** Lets the coordinator know what was wrong here. */
 function tell(connection: Connection, error: unknown): unknown {
-  const { code = "ERR_WORKER", message } = error as { code?: string; message: string };
-  connection.send({ type: "failed", code, reason: message.slice(0, 1000) });
+  const code = error instanceof LockstepError ? error.code : "ERR_WORKER";
+  connection.send({ type: "failed", code, reason: (error as Error).message.slice(0, 1000) });
   return error;
 }
 

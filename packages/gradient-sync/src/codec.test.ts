@@ -223,7 +223,7 @@ describe("the codec", () => {
     );
     expect(refusal({ type: "lunch" })).toThrow(/^A message from a worker is not as agreed: type: .*'heartbeat'/);
     expect(() => decodeFromCoordinator(Uint8Array.of(0xc1, 0))).toThrow(
-      "Expected a MessagePack message from the coordinator, got 2 other bytes.",
+      "Expected a message of plain MessagePack from the coordinator, got a value of type 0xc1, which none may have.",
     );
   });
 });

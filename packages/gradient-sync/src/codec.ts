@@ -1,6 +1,6 @@
 /** Bytes on the wire ↔ messages. The only module that knows MessagePack. */
 import { LockstepError } from "@lockstep/errors";
-import { addExtension, Packr } from "msgpackr";
+import { Packr } from "msgpackr";
 import type { z } from "zod";
 import {
   type CoordinatorMessage,
@@ -8,14 +8,12 @@ import {
   type WorkerMessage,
   workerMessageSchema,
 } from "./messages.ts";
+import { malformation } from "./well-formed.ts";
 
-// Plain maps, so that any MessagePack library reads them. Float arrays are handed over as bytes: msgpackr would
-// corrupt a Float32Array.
-const packr = new Packr({ useRecords: false });
-
-// Of the extensions no message has any but 0, which is `undefined`. References to other values could make a tree of
-// any size out of a few bytes, and a big integer costs more than its bytes.
-for (let type = 1; type < 256; type++) addExtension({ type, unpack: refuseExtension });
+// Plain maps, so that any MessagePack library reads them: MessagePack has no word for a field that is undefined. Float
+// arrays are handed over as bytes: msgpackr would corrupt a Float32Array.
+const plain = { useRecords: false, skipValues: [undefined] };
+const packr = new Packr(plain);
 
 /** Characters of what is wrong with a message: it may quote the message, and is sent back, and printed. */
 const MAX_REASON = 1000;
@@ -37,23 +35,22 @@ export function decodeFromCoordinator(bytes: Uint8Array): CoordinatorMessage {
 
 /** The fields are checked one by one and copied into a new object; `data` stays a view of the bytes. */
 function decode<Message>(bytes: Uint8Array, schema: z.ZodType<Message>, sender: string): Message {
-  let value: unknown;
-  try {
-    value = packr.unpack(bytes);
-  } catch (cause) {
-    throw new LockstepError(
-      "ERR_MESSAGE",
-      `Expected a MessagePack message from ${sender}, got ${bytes.length} other bytes.`,
-      { cause },
-    );
+  const wrong = malformation(bytes);
+  if (wrong !== undefined) {
+    throw new LockstepError("ERR_MESSAGE", `Expected a message of plain MessagePack from ${sender}, got ${wrong}.`);
   }
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(unpack(bytes, sender));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const reason = `${issue?.path.join(".") || "type"}: ${issue?.message}`.slice(0, MAX_REASON).replace(/\p{Cc}/gu, " ");
   throw new LockstepError("ERR_MESSAGE", `A message from ${sender} is not as agreed: ${reason}.`);
 }
 
-function refuseExtension(): never {
-  throw new Error("Expected no extension types.");
+/** What is left to go wrong is a map whose keys are maps. */
+function unpack(bytes: Uint8Array, sender: string): unknown {
+  try {
+    return packr.unpack(bytes);
+  } catch (cause) {
+    throw new LockstepError("ERR_MESSAGE", `Expected a message from ${sender}, got other MessagePack.`, { cause });
+  }
 }

@@ -50,7 +50,7 @@ describe("the decoder", () => {
     ["an extension", bytesOf(head(0xc9, most), Buffer.of(0x42))],
   ])("refuses %s that claims 2³² − 1 elements, wherever it is", (_, claim) => {
     for (const bytes of [claim, bytesOf(upTo("confusion", evaluation), claim), bytesOf(array(2), claim, claim)]) {
-      expect(errorOf(() => decodeFromWorker(bytes)).message).toContain(`got ${bytes.length} other bytes`);
+      expect(errorOf(() => decodeFromWorker(bytes)).message).toMatch(/bytes that end too early|which none may have/);
     }
     const unchecked = bytesOf(upTo("spec", { ...welcome, config: {} }), claim);
     expect(errorOf(() => decodeFromCoordinator(unchecked)).code).toBe("ERR_MESSAGE");

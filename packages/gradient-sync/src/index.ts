@@ -10,11 +10,16 @@ export {
   type Plan,
   partElements,
   type TensorPlace,
+  updateBytes,
 } from "./layout.ts";
 export {
   CHUNK_BYTES,
   DEFAULT_PORT,
+  MAX_CLASSES,
   MAX_MESSAGE_BYTES,
+  MAX_PARAMETERS,
+  MAX_RECORD_REQUESTS,
+  MAX_SLICES,
   PROTOCOL_VERSION,
   SILENT_BEATS,
   STATE_WINDOW,

@@ -59,6 +59,12 @@ export function partElements({ denseElements, rowElements }: Layout, part: numbe
   return (rowElements[part] ?? 0) * samples;
 }
 
+/** Bytes of an update over `rows` samples, neither packed nor with what surrounds the numbers. */
+export function updateBytes(layout: Layout, rows: number): number {
+  const elements = layout.rowElements.map((_, part) => partElements(layout, part, rows));
+  return BYTES_PER_ELEMENT[layout.wire] * elements.reduce((total, part) => total + part, 0);
+}
+
 /** Where the chunks of a part of `elements` begin. */
 export function chunkOffsets({ chunkElements }: Layout, elements: number): number[] {
   return Array.from({ length: Math.ceil(elements / chunkElements) }, (_, chunk) => chunk * chunkElements);

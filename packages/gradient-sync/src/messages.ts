@@ -3,13 +3,30 @@
  * sentence that its sender would say. `docs/protocol.md` tells the same as a story.
  */
 import { z } from "zod";
+import { MAX_CLASSES, MAX_SLICES } from "./limits.ts";
 
 const count = z.int().nonnegative();
-/** What people read: no control characters, which could rewrite a terminal. */
+const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+/** Many of them: one complaint at the most, however many are wrong. */
+const counts = (most: number) =>
+  z.custom<number[]>(
+    (value) => Array.isArray(value) && value.length <= most && value.every(isCount),
+    `expected at most ${most} counts`,
+  );
+/** The name of an error, as programs know it. Short: it also closes a WebSocket, which has room for 123 bytes. */
+const code = z.custom<`ERR_${string}`>(
+  (value) => typeof value === "string" && /^ERR_[A-Z0-9_]{1,60}$/.test(value),
+  "expected the code of an error",
+);
+/** What people read: no characters that could rewrite a terminal, or turn its lines round. */
 const text = z
   .string()
   .max(4096)
-  .transform((given) => given.replace(/\p{Cc}/gu, " "));
+  .transform((given) => given.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " "));
+/** What is called so in logs and metrics, line after line. */
+const name = text.refine((given) => given.length <= 128, "expected at most 128 characters");
+/** Names a file, too: no path. */
+const fileName = name.refine((given) => !/[/\\:]/.test(given), "expected a name without / \\ and :");
 /**
  * Bytes of numbers: see wire.ts. Off the wire they come as a Buffer, whose `slice` does not copy; from here on they are
  * a plain array, a view of the message.
@@ -17,15 +34,9 @@ const text = z
 const floats = z
   .instanceof(Uint8Array)
   .transform((bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
-/** Checked at once: a list of what is wrong with each of a million elements would take more memory than there is. */
-const counts = (most: number) => z.custom<number[]>((value) => areCounts(value, most), "expected whole numbers");
-const areCounts = (value: unknown, most: number) =>
-  Array.isArray(value) && value.length <= most && value.every((n) => Number.isSafeInteger(n) && n >= 0);
-const milliseconds = z.custom<Record<string, number>>((value) => {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  const entries = Object.entries(value);
-  return entries.length <= 32 && entries.every(([name, ms]) => name.length <= 64 && Number.isFinite(ms));
-}, "expected milliseconds by name");
+/** Of each part of the work. The names go into files and charts, so they are not for a worker to choose. */
+const milliseconds = <Part extends string>(...parts: Part[]) =>
+  z.partialRecord(z.enum(parts), z.number().nonnegative());
 /** Of a loss: not finite if the training has come apart. */
 const sum = z.union([z.number(), z.nan(), z.literal(Number.POSITIVE_INFINITY), z.literal(Number.NEGATIVE_INFINITY)]);
 
@@ -60,7 +71,7 @@ const stateFields = { tensor: count, kind: z.enum(["weight", "velocity"]), offse
 const hello = z.strictObject({
   type: z.literal("hello"),
   protocol: count,
-  name: text,
+  name,
   device: text,
   backend: text,
   libraryVersion: text,
@@ -75,15 +86,15 @@ const ready = z.strictObject({
   type: z.literal("ready"),
   /** Digest of all that must be equal on all workers: see fingerprint.ts. */
   fingerprint: text,
-  modelName: text,
+  modelName: fileName,
   tensors: z.array(tensorSpecSchema).max(4096),
   /** Under PyTorch's names, in the order of `tensors`. */
   stateDict: z.array(z.strictObject({ name: text, shape: z.array(count).max(8) })).max(4096),
   /** Of each tensor whether its gradient can be had as factors. */
   factorable: z.array(z.boolean()).max(4096),
   inputShape: z.tuple([count, count, count]),
-  numClasses: count,
-  classes: z.array(text).max(100_000),
+  numClasses: count.max(MAX_CLASSES),
+  classes: z.array(text).max(MAX_CLASSES),
   mean: z.array(z.number()).max(64),
   std: z.array(z.number()).max(64),
   trainSamples: count,
@@ -101,7 +112,7 @@ const wantRecords = z.strictObject({
   type: z.literal("want-records"),
   request: count,
   part: z.enum(["train", "test"]),
-  indexes: counts(1024),
+  indexes: counts(1024).refine((indexes) => indexes.every((index) => index < 2 ** 32)),
 });
 
 /** "A piece of my gradients for this slice." Sent while the backward pass is still under way. */
@@ -117,9 +128,9 @@ const contribution = z.strictObject({
   lossSum: sum,
   correct: count,
   /** Where the computing thread's time went since its last contribution, without waiting. */
-  ms: milliseconds,
+  ms: milliseconds("data", "forward", "backward", "read-back", "apply"),
   /** What the socket's thread did meanwhile: encode, send, receive. */
-  io: milliseconds,
+  io: milliseconds("encode", "send", "receive"),
 });
 
 /** "These are the sums over the samples that you asked me to evaluate." */
@@ -128,10 +139,7 @@ const evaluation = z.strictObject({
   request: count,
   samples: count,
   lossSum: sum,
-  confusion: z.custom<number[][]>(
-    (value) => Array.isArray(value) && value.length <= 4096 && value.every((row) => areCounts(row, 4096)),
-    "expected rows of whole numbers",
-  ),
+  confusion: z.array(counts(MAX_CLASSES)).max(MAX_CLASSES),
 });
 
 /** "A piece of my state." At most `window` of them are under way before they are acknowledged with `state-ack`. */
@@ -156,7 +164,7 @@ const leaving = z.strictObject({ type: z.literal("leaving") });
 const heartbeat = z.strictObject({ type: z.literal("heartbeat") });
 
 /** "I cannot go on, for this reason." Then it closes. */
-const failed = z.strictObject({ type: z.literal("failed"), code: text, reason: text });
+const failed = z.strictObject({ type: z.literal("failed"), code, reason: text });
 
 export const workerMessageSchema = z.discriminatedUnion("type", [
   hello,
@@ -211,7 +219,7 @@ const linkProbe = z.strictObject({ type: z.literal("link-probe"), data: floats }
 const records = z.strictObject({ type: z.literal("records"), request: count, data: floats, crc32: count });
 
 /** "I can't take you, for this reason." Then it closes. */
-const refused = z.strictObject({ type: z.literal("refused"), code: text, reason: text });
+const refused = z.strictObject({ type: z.literal("refused"), code, reason: text });
 
 /** "You take part. This is how gradients travel, and where your weights come from." */
 const start = z.strictObject({
@@ -245,9 +253,9 @@ const assign = z.strictObject({
   end: count,
   learningRate: z.number(),
   /** Yours. */
-  slices: z.array(sliceSchema).max(65_536),
+  slices: z.array(sliceSchema).max(MAX_SLICES),
   /** Samples of every slice of the step, in slice order. */
-  sliceSamples: counts(65_536),
+  sliceSamples: counts(MAX_SLICES),
 });
 
 /** "A piece of the sum over all slices" (part 0), or of another worker's factors for `slice`. */
@@ -271,7 +279,7 @@ const rejected = z.strictObject({
   step: count,
   slice: count,
   attempt: count,
-  code: text,
+  code,
   reason: text,
 });
 
@@ -279,7 +287,7 @@ const rejected = z.strictObject({
 const commit = z.strictObject({
   type: z.literal("commit"),
   step: count,
-  attempts: counts(65_536),
+  attempts: counts(MAX_SLICES),
   samples: count,
   lossSum: z.number(),
   correct: count,
