@@ -1,11 +1,9 @@
-import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { cacheDir } from "./cache.ts";
 import { startEngine } from "./choose.ts";
-import { fakeProgram, tempDir, writeFiles } from "./fakes.ts";
+import { fakeProgram, inProcess, tempDir, writeFiles } from "./fakes.ts";
 import { cachedWheel } from "./provision.ts";
 import { readBack } from "./read-back.ts";
 import { tf } from "./tf.ts";
@@ -16,18 +14,6 @@ try {
   await startEngine({ backend: "native", log: (line) => lines.push(line) });
 } catch (error) {
   problem = String(error);
-}
-
-/** Runs a program in a process of its own, where native TensorFlow is loaded afresh; gives what it prints. */
-function inProcess(program: string, env: NodeJS.ProcessEnv = {}) {
-  const script = join(tempDir(), "program.mts");
-  const index = fileURLToPath(new URL("./index.ts", import.meta.url));
-  writeFileSync(script, `import { startEngine, tf } from ${JSON.stringify(index)};\n${program}`);
-  return spawnSync(process.execPath, ["--import", "tsx", "--conditions=lockstep-source", script], {
-    cwd: fileURLToPath(new URL("../../..", import.meta.url)),
-    env: { ...process.env, ...env },
-    encoding: "utf8",
-  });
 }
 
 describe.skipIf(problem !== undefined)(`native TensorFlow${problem ? ` (skipped: ${problem})` : ""}`, () => {
@@ -120,7 +106,7 @@ describe.skipIf(problem !== undefined || cachedWheel("cpu") === undefined)("on a
     console.log(process.env.CUDA_VISIBLE_DEVICES);`;
 
   test("TensorFlow sees only that GPU; and where it computes on the CPU all the same, a demand fails", () => {
-    const { stdout } = inProcess(program("{ gpu: 0 }"), machineWithGpu());
+    const { stdout } = inProcess(program(`{ gpu: 0, backend: "native" }`), machineWithGpu());
     const [seen, outcome, afterwards] = stdout.split("\n");
     expect(seen).toBe("GPU-aaaa true");
     expect(outcome).toMatch(

@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { addonFor } from "./addon.ts";
+import { isGpuDemanded } from "./engine.ts";
 import { findGpu, type Gpu, requireCudaLibraries } from "./gpu.ts";
 import {
   type Libtensorflow,
@@ -62,9 +63,6 @@ export async function startNative(options: NativeOptions): Promise<Native> {
   if (isGpuDemanded(options.gpu) && started.gpu === undefined) throw gpuUnused(started.file);
   return started;
 }
-
-/** Whether the option names a GPU that must be used. */
-export const isGpuDemanded = (gpu: boolean | number | undefined) => gpu !== undefined && gpu !== false;
 
 async function load({ gpu, threads, install, log, passOver }: NativeOptions): Promise<Native> {
   requireSupportedMachine();
