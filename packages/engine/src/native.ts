@@ -152,11 +152,17 @@ async function firstThatLoads(ways: Way[], log: (line: string) => void, passOver
   );
 }
 
-/** CUDA looks at its environment when the library loads. Afterwards it is as the user had it, for child processes. */
+/**
+ * CUDA looks for its GPUs when the library loads, so workers of one machine can have one each. Afterwards the variable
+ * is as the user had it, for child processes.
+ */
 function showingOnly(gpu: Gpu | undefined, load: () => void): void {
   const { CUDA_VISIBLE_DEVICES: visible } = process.env;
   process.env["CUDA_VISIBLE_DEVICES"] = gpu?.uuid ?? "-1";
+  // Otherwise TensorFlow takes nearly all of the memory at once, and a second worker on the GPU finds none.
   process.env["TF_FORCE_GPU_ALLOW_GROWTH"] ??= "true";
+  // Otherwise products are of numbers rounded to 10 bits, and a GPU disagrees with the CPUs that it trains with.
+  process.env["NVIDIA_TF32_OVERRIDE"] ??= "0";
   try {
     load();
   } finally {
