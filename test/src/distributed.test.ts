@@ -131,6 +131,28 @@ describe("workers over sockets", () => {
   });
 });
 
+describe("workers on unlike devices", () => {
+  test("round otherwise: after each epoch the drift is told and mended", async () => {
+    const out = join(dir, "unlike");
+    const options = [...training, "--batch-size", "500", "--sync", "factored", "--num-epochs", "2", "--no-test"];
+    const coordinator = start(["coordinator", "--workers", "2", "--balance", "even", ...options, "--out", out]);
+    await coordinator.prints("pnpm worker --coordinator");
+    const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+    const workers = ["native", "wasm"].map((backend) =>
+      run(["worker", "--coordinator", url, "--threads", "1", "--name", backend, "--backend", backend]),
+    );
+    const { status, stdout, stderr } = await coordinator.finished;
+    expect([status, stderr]).toEqual([0, ""]);
+    for (const worker of workers) expect((await worker).status).toBe(0);
+    const drifts = [...stdout.matchAll(/had drifted from \w+ by up to (\S+), as other devices round; mended/g)];
+    expect(drifts.length).toBe(2);
+    for (const [, difference] of drifts) {
+      expect(Number(difference)).toBeGreaterThan(0);
+      expect(Number(difference)).toBeLessThan(1e-3);
+    }
+  });
+});
+
 describe("what a worker need not have", () => {
   test("the model, if it is data: it travels; and the run folder gets it for browsers too", async () => {
     const [out, file] = [join(dir, "travels"), join(dir, "net.ts")];
@@ -243,7 +265,7 @@ describe("what can go wrong", () => {
     await coordinator.prints("pnpm worker --coordinator");
     const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
     const workers = ["a", "b"].map((name) => start(["worker", "--coordinator", url, "--threads", "1", "--name", name]));
-    await coordinator.prints("step");
+    await coordinator.prints(/^step/m);
     workers[1]!.child.kill("SIGKILL");
     const { status, stdout, stderr } = await coordinator.finished;
     expect([status, stderr]).toEqual([0, ""]);

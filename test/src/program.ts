@@ -23,8 +23,8 @@ export interface Running {
   finished: Promise<Finished>;
   /** What it has printed so far. */
   stdout(): string;
-  /** Resolves when standard output holds `text`. */
-  prints(text: string): Promise<void>;
+  /** Resolves when standard output holds such a text. */
+  prints(text: string | RegExp): Promise<void>;
 }
 
 /**
@@ -47,10 +47,11 @@ export function launch([command, ...words]: string[], env: NodeJS.ProcessEnv = {
   running.add(child.once("exit", () => running.delete(child)));
   let stdout = "";
   let stderr = "";
-  const waiting: { text: string; resolve: () => void }[] = [];
+  const waiting: { text: string | RegExp; resolve: () => void }[] = [];
+  const holds = (text: string | RegExp) => (typeof text === "string" ? stdout.includes(text) : text.test(stdout));
   child.stdout.setEncoding("utf8").on("data", (data: string) => {
     stdout += data;
-    for (const { text, resolve } of waiting) if (stdout.includes(text)) resolve();
+    for (const { text, resolve } of waiting) if (holds(text)) resolve();
   });
   child.stderr.setEncoding("utf8").on("data", (data: string) => {
     stderr += data;
@@ -58,10 +59,10 @@ export function launch([command, ...words]: string[], env: NodeJS.ProcessEnv = {
   const finished = new Promise<Finished>((resolve) =>
     child.on("close", (code) => resolve({ status: code ?? -1, stdout, stderr })),
   );
-  const prints = (text: string) =>
+  const prints = (text: string | RegExp) =>
     new Promise<void>((resolve, reject) => {
       waiting.push({ text, resolve });
-      if (stdout.includes(text)) resolve();
+      if (holds(text)) resolve();
       void finished.then(() => reject(new Error(`It ended without printing "${text}":\n${stdout}${stderr}`)));
     });
   return { child, finished, prints, stdout: () => stdout };

@@ -34,8 +34,11 @@ describe("a whole run", () => {
   test("prints a line for each epoch and one for the test", () => {
     const number = String.raw`\d+\.\d{3}`;
     const epoch = `train_loss: ${number} train_acc: ${number}% eval_loss: ${number} eval_acc: ${number}%`;
-    expect(stdout).toMatch(
-      new RegExp(String.raw`\[Epoch   1\] ${epoch}\n\[Epoch   2\] ${epoch}\n\[Test \] loss: ${number} acc: ${number}%`),
+    const lines = stdout.split("\n").filter((line) => line.startsWith("[")); // a slow machine tells of progress between
+    expect(lines.join("\n")).toMatch(
+      new RegExp(
+        String.raw`^\[Epoch   1\] ${epoch}\n\[Epoch   2\] ${epoch}\n\[Test \] loss: ${number} acc: ${number}%$`,
+      ),
     );
   });
 
@@ -142,8 +145,10 @@ describe("a run that stops and goes on", () => {
     await expectToGoOn(out);
   });
 
-  test("a full disk ends it with the reason, and loses no more than that", async ({ skip }) => {
-    const disk = mountSmallDisk(4_000_000) ?? skip("needs Linux and the right to mount a file system");
+  test("a full disk (needs the right to mount one) ends it with the reason, and loses no more than that", async ({
+    skip,
+  }) => {
+    const disk = mountSmallDisk(4_000_000) ?? skip("mounting is not allowed here");
     try {
       const out = join(disk.dir, "run");
       const running = start([...tiny, ...settings, "--max-steps", "1000", "--num-epochs", "50", "--out", out]);

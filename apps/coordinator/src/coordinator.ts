@@ -52,6 +52,8 @@ export interface CoordinatorOptions extends Limits {
   cannotBegin?: Promise<never>;
   /** Rejects when no worker can come any more. @default one always can */
   cannotGoOn?: Promise<never>;
+  /** Whether it goes on answering when the run is over, until it is interrupted. @default no */
+  keepOpen?: boolean | undefined;
   /** Called once workers can connect. */
   onListening: (port: number) => void;
 }
@@ -81,11 +83,13 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
     options.onListening(server.port);
     await Promise.race([gathered(team, options), noRecords, options.cannotBegin ?? never]);
     const outcome = await Promise.race([runThroughLosses(team, fitting.first, options), options.cannotGoOn ?? never]);
+    fitting.over = true;
     team.finish();
     const { ready } = fitting.first;
     display.line(trafficLine(team, ready));
     const topology = parseTopology(ready.topology);
     if (outcome === "finished") await writeTfjsModel(folder.tfjs, topology, readWeights(folder, ready.modelName));
+    if (options.keepOpen === true && outcome === "finished") await untilInterrupted(display);
     return outcome;
   } finally {
     clearInterval(ticking);
@@ -93,6 +97,16 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
     await server.close(); // until then workers may ask for records
     await source.then((records) => records?.close()).catch(() => {}); // told already
   }
+}
+
+function untilInterrupted(display: Display): Promise<void> {
+  display.line("the run is over; --keep-open keeps the coordinator until Ctrl-C");
+  return new Promise((resolve) => {
+    const interrupts = watchInterrupts(() => {
+      interrupts.unwatch();
+      resolve();
+    });
+  });
 }
 
 /** Updates made so far: what workers say that they hold can be no later. Rows are written before the update is made. */

@@ -27,7 +27,7 @@ async function runWith(workers: number, faults: Fault[], seed: number): Promise<
   const random = philoxRandom(seed);
   const log: string[] = [];
   const outcome: Outcome = { weights: [], ledger: [], evaluated: [], log, simulatedMs: 0, stepMs: [] };
-  const limits = { heartbeatMs: 1000, stallMs: 20_000, minWorkers: 1 };
+  const limits = { workers, heartbeatMs: 1000, stallMs: 20_000, minWorkers: 1 };
   const team = new RemoteTeam({
     ...{ ...limits, balance: "even", runId: "r", maxLogBytes: 100_000, nowMs: () => clock.nowMs },
     log: (line) => log.push(`${Math.round(clock.nowMs)} ${line}`),
@@ -159,6 +159,14 @@ describe("a run in simulated time", () => {
     expect(log.some((line) => line.includes("has caught up, and takes slices"))).toBe(true);
     const quiet = await runWith(2, [], 9);
     expect(Math.max(...stepMs)).toBeLessThan(2 * Math.max(...quiet.stepMs));
+  });
+
+  test("a worker whose weights are no longer those of the others is named at the end of the epoch", async () => {
+    const corrupt = (workers: SimulatedWorker[]) => {
+      workers[1]!.weights[4]! += 1e-6;
+    };
+    const run = runWith(3, [{ atMs: 200, happen: corrupt }], 3);
+    await expect(run).rejects.toThrow(/ERR_REPLICA|The weights of w\d+ differ from those of w\d+/);
   });
 
   test("a worker whose numbers are not finite is told, and dropped the third time", async () => {

@@ -16,6 +16,8 @@ export interface FittingOptions {
 export class FittingWorkers implements SessionEvents {
   readonly #options: FittingOptions;
   #first: Session | undefined;
+  /** Nobody joins any more. */
+  over = false;
 
   constructor(options: FittingOptions) {
     this.#options = options;
@@ -30,6 +32,7 @@ export class FittingWorkers implements SessionEvents {
   joined(session: Session): void {
     const { config, team, updatesMade } = this.#options;
     const { ready, hello } = session;
+    if (this.over) throw new LockstepError("ERR_OVER", "The run is over.");
     expectTrainable(ready);
     expectSame(config, this.#first, session);
     parseTopology(ready.topology); // its error refuses the worker, now and not when the run is over

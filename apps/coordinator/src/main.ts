@@ -43,6 +43,7 @@ const program = addEntranceOptions(addScalingOptions(addRunOptions(new Command("
       .choices(["speed", "even"])
       .default("speed"),
   )
+  .option("--keep-open", "keep answering when the run is over, until Ctrl-C")
   .addOption(new Option("--resume <dir>", "continue the run in this folder").conflicts("out"))
   .option("--out <dir>", "folder of the run (default: runs/<date>-<model>)");
 
@@ -52,6 +53,7 @@ type Options = WeakScaling &
     heartbeatMs: number;
     stallMs: number;
     minWorkers: number;
+    keepOpen?: boolean;
     resume?: string;
     out?: string;
   };
@@ -60,7 +62,7 @@ async function main(): Promise<void> {
   const words = process.argv.slice(2);
   program.parse(tidyArguments(["coordinator", ...words]).slice(1), { from: "user" });
   const options = program.opts<Options & Record<string, unknown>>();
-  const { workers, heartbeatMs, stallMs, minWorkers, balance, resume, out } = options;
+  const { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen, resume, out } = options;
   const given = scaleForWorkers(givenRunOptions(options), options);
   const display = displayOn(process.stdout);
   const isTerminal = process.stdout.isTTY;
@@ -76,7 +78,7 @@ async function main(): Promise<void> {
     announcement = announce({ port, name: hostname(), secure: entrance.fingerprint !== undefined, onProblem });
   };
   const door = { ...entrance.door, onRefused: refusalLog((line) => display.line(line)) };
-  const common = { workers, door, heartbeatMs, stallMs, minWorkers, balance, display, onListening };
+  const common = { workers, door, heartbeatMs, stallMs, minWorkers, balance, keepOpen, display, onListening };
   const start = resume === undefined ? await newRun(makeConfig(given), out) : await resumedRun(resume, given);
   const outcome = await coordinate({ ...common, ...start, version: packageJson.version }).finally(() =>
     announcement?.close(),

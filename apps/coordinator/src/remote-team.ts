@@ -38,6 +38,8 @@ import { doneAttempt, type Outgoing, StepRound, samplesOf } from "./step-round.t
 import { Waiters } from "./waiters.ts";
 
 export interface TeamOptions extends Limits {
+  /** How many the run waits for before it begins. */
+  workers: number;
   balance: Balance;
   /** Names the run, through restarts. */
   runId: string;
@@ -118,7 +120,7 @@ export class RemoteTeam implements Team {
     const member = new Member(session, own, this.#options.nowMs());
     this.#members.set(member.id, member);
     const { device, backend } = session.hello;
-    this.#options.log(`${member.name} joined: ${device}, ${backend} (${this.#members.size} here)`);
+    this.#options.log(`${member.name} joined: ${device}, ${backend} (${this.#howMany()})`);
     this.#after();
   }
 
@@ -132,6 +134,10 @@ export class RemoteTeam implements Team {
   tick(): void {
     this.#decide();
     this.#after();
+  }
+
+  #howMany(): string {
+    return this.begun ? `${this.size} here` : `${this.size} of ${this.#options.workers}`;
   }
 
   get begun(): boolean {
@@ -519,7 +525,7 @@ export class RemoteTeam implements Team {
     if (member === undefined) return;
     this.#members.delete(id);
     member.gone = true;
-    this.#options.log(`${line} (${this.#members.size} here)`);
+    this.#options.log(`${line} (${this.#howMany()})`);
     this.#evaluation?.round.lose(id);
     for (const [key, { worker }] of this.#given) if (worker === id) this.#given.delete(key);
     this.#streams.lose(member);
@@ -624,6 +630,7 @@ export class RemoteTeam implements Team {
   /** A worker that does not read is dropped before it fills the memory. */
   #sendBounded(member: Member, bytes: Buffer): void {
     member.session.send(bytes);
+    member.session.bytesDown += bytes.length;
     const { waitingBytes } = member.session;
     if (waitingBytes <= MAX_WAITING_BYTES + this.#updateBytes) return;
     this.#drop(member, "ERR_SLOW_READER", `${Math.round(waitingBytes / 1e6)} MB wait for it: it does not read`);

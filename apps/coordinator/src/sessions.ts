@@ -26,6 +26,7 @@ export interface Session {
   ready: Ready;
   /** When anything last came from it, by the coordinator's clock. */
   heardMs: number;
+  /** Bytes of steps that came from it, and that were sent to it; states and records are not counted. */
   bytesUp: number;
   bytesDown: number;
   /** Bytes that were sent and are not yet on their way. */
@@ -37,6 +38,8 @@ export interface Session {
   close(code: `ERR_${string}`, reason: string): void;
 }
 
+/** What a worker says about steps. */
+const OF_STEPS: WorkerMessage["type"][] = ["gradient-chunk", "contribution"];
 /** A worker that has not joined yet may be silent for so long: it is starting its engine. */
 const HANDSHAKE_SILENT_MS = 10_000;
 /** From the WebSocket to `ready`: the engine may have to be built first, and the model be large. */
@@ -95,12 +98,11 @@ function serve(socket: WebSocket, options: ServeOptions): void {
   socket.on("message", (data: Buffer) => {
     if (ended) return;
     heardMs = nowMs();
-    if (session !== undefined) {
-      session.heardMs = heardMs;
-      session.bytesUp += data.length;
-    }
+    if (session !== undefined) session.heardMs = heardMs;
     try {
-      take(decodeFromWorker(data));
+      const message = decodeFromWorker(data);
+      if (session !== undefined && OF_STEPS.includes(message.type)) session.bytesUp += data.length;
+      take(message);
     } catch (error) {
       if (!(error instanceof LockstepError)) throw error;
       refuse(error);
@@ -168,9 +170,7 @@ function serve(socket: WebSocket, options: ServeOptions): void {
   }
 
   function send(bytes: Buffer): void {
-    if (ended) return;
-    if (session !== undefined) session.bytesDown += bytes.length;
-    outgoing.send(bytes);
+    if (!ended) outgoing.send(bytes);
   }
 
   /** Says why, and does not wait for a worker that does not take the goodbye. */

@@ -54,12 +54,12 @@ export async function work(options: WorkerOptions): Promise<void> {
     for (;;) {
       const inbox = new Inbox(connection, (message) => run?.participant.aside(message));
       try {
-        await greet(connection, engine, name, run && run.participant.held(run.id));
+        await greet(connection, engine, name, run?.participant.held(run.id));
         const welcome = await inbox.expect("welcome");
         connection.heartbeat(welcome.heartbeatMs);
         if (run !== undefined && run.id !== welcome.run) throw otherRun(coordinator);
         if (run === undefined) {
-          const prepared = await prepareRun(options, welcome, () => connection);
+          const prepared = await prepareRun(options, engine, welcome, () => connection);
           run = { prepared, participant: new Participant(prepared, log), id: welcome.run };
         }
         connection.send(await readyMessage(run.prepared, welcome.config, connection));
@@ -97,6 +97,7 @@ async function greet(
 
 async function prepareRun(
   { model, dataDir, maxRows, machine, log }: WorkerOptions,
+  engine: PreparedRun["engine"],
   { config, spec, codeModel, supplied }: Extract<Told, { type: "welcome" }>,
   connection: () => Connection,
 ): Promise<PreparedRun> {
@@ -119,7 +120,7 @@ async function prepareRun(
     maxRows: maxRows ?? given.maxRows,
   };
   const fetch: Connection["fetchRecords"] = (part, indexes) => connection().fetchRecords(part, indexes);
-  return prepare(own, machine, log, { spec, supply: supplied && { facts: supplied, fetch } });
+  return prepare(own, machine, log, { engine, spec, supply: supplied && { facts: supplied, fetch } });
 }
 
 /** Tries to connect again and again, at random intervals, so that many workers do not all come at once. */

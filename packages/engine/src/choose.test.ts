@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { cacheDir } from "./cache.ts";
-import { type EngineOptions, startEngine } from "./choose.ts";
+import { startEngine } from "./choose.ts";
+import type { EngineOptions } from "./engine.ts";
 import { emptyMachine, fakeCompiler, fakeProgram, onLinuxX64, tempDir, writeFiles } from "./fakes.ts";
 import { tf } from "./tf.ts";
 
@@ -55,9 +56,20 @@ describe.runIf(onLinuxX64)("on a machine with nothing but Node", () => {
     expect(tf.getBackend()).toBe("cpu");
   });
 
-  test("a demand for a GPU is refused", async () => {
+  test("a demand for a GPU is refused, with what CUDA and what WebGPU lack and what helps", async () => {
     emptyMachine();
-    await expect(start({ gpu: true })).rejects.toMatchObject({ code: "ERR_NO_NVIDIA" });
+    await expect(start({ gpu: true })).rejects.toMatchObject({
+      code: "ERR_NO_GPU",
+      message: expect.stringMatching(
+        /^No GPU can be used\. With CUDA: There is no NVIDIA driver.*\. Install the driver.*\. With WebGPU: WebGPU finds no GPU .*\. Install the card's Vulkan driver/,
+      ),
+    });
+  });
+
+  test("a demand for CUDA or for WebGPU is refused with its own reason", async () => {
+    emptyMachine();
+    await expect(start({ gpu: true, backend: "native" })).rejects.toMatchObject({ code: "ERR_NO_NVIDIA" });
+    await expect(start({ backend: "webgpu" })).rejects.toMatchObject({ code: "ERR_NO_ADAPTER" });
   });
 });
 
@@ -93,7 +105,9 @@ describe.runIf(onLinuxX64)("a machine with a GPU", () => {
 
   test("of which another was demanded tells which there are", async () => {
     nvidiaSmi(emptyMachine());
-    await expect(start({ gpu: 1 })).rejects.toThrow("There is no GPU 1 here, but 0 (NVIDIA H200). Name one of these.");
+    await expect(start({ gpu: 1 })).rejects.toThrow(
+      "With CUDA: There is no GPU 1 here, but 0 (NVIDIA H200). Name one of these. With WebGPU: ",
+    );
   });
 
   test("refuses a demand when a library of CUDA is missing, by its name", async () => {
@@ -104,7 +118,7 @@ describe.runIf(onLinuxX64)("a machine with a GPU", () => {
     writeFiles(join(site, "tensorflow"), LIBRARY);
     fakeProgram(bin, "ldconfig", `console.log("libcuda.so.1 (libc6,x86-64) => /usr/lib/libcuda.so.1")`);
     await expect(start({ gpu: true })).rejects.toMatchObject({
-      code: "ERR_CUDA_LIBRARIES",
+      code: "ERR_NO_GPU",
       message: expect.stringMatching(/cannot use the GPU: libcudart\.so\.12, .*libcudnn\.so\.9.* are missing/),
     });
   });
@@ -112,8 +126,8 @@ describe.runIf(onLinuxX64)("a machine with a GPU", () => {
 
 describe("options", () => {
   test.each([
-    [{ backend: "webgpu" }, "ERR_BACKEND_NAME", "The backend webgpu is not in this version. Name native, wasm or cpu."],
-    [{ backend: "cuda" }, "ERR_BACKEND_NAME", "There is no backend cuda. Name native, wasm or cpu."],
+    [{ backend: "cuda" }, "ERR_BACKEND_NAME", "There is no backend cuda. Name native, webgpu, wasm, cpu."],
+    [{ backend: "webgpu", gpu: false }, "ERR_GPU_BACKEND", "The backend webgpu needs a GPU."],
     [{ backend: "cpu", gpu: true }, "ERR_GPU_BACKEND", "The backend cpu does not use GPUs."],
     [{ gpu: -1 }, "ERR_GPU_INDEX", "A GPU's index is 0, 1, 2, …; this one is -1."],
     [{ threads: 0 }, "ERR_THREADS", "must be 1 or more, and whole; it is 0."],

@@ -1,43 +1,22 @@
 /** Chooses the backend of TensorFlow.js: the fastest that works here, with a reason for each that was passed over. */
 import { LockstepError } from "@lockstep/errors";
+import {
+  type BackendName,
+  checkOptions,
+  type Device,
+  type Engine,
+  type EngineOptions,
+  inOneLine,
+  isGpuDemanded,
+  type PassedOver,
+} from "./engine.ts";
+import type { Gpu } from "./gpu.ts";
 import { cpuName, instructionSet } from "./machine.ts";
-import { isGpuDemanded, startNative } from "./native.ts";
+import { startNative } from "./native.ts";
 import { tf } from "./tf.ts";
 import { Unavailable } from "./unavailable.ts";
 import { startWasm } from "./wasm/index.ts";
-
-export type BackendName = "native" | "wasm" | "cpu";
-
-export interface EngineOptions {
-  /** The backend that it must be; absent, the first that works of native, wasm and cpu (pure JavaScript). */
-  backend?: BackendName | undefined;
-  /** `true` or an index demands a GPU, `false` keeps off them; absent, one is used if all that it needs is there. */
-  gpu?: boolean | number | undefined;
-  /** Threads of native TensorFlow, 1 or more; absent, one for each core. */
-  threads?: number | undefined;
-  /** Is told in whole lines what is downloaded, passed over and chosen. */
-  log?: (line: string) => void;
-}
-
-/** Something that would have been better, why it is not used, and what would change that. */
-export interface PassedOver {
-  backend: string;
-  reason: string;
-  /** Empty where nothing helps. */
-  remedy: string;
-}
-
-export interface Engine {
-  backend: BackendName;
-  device: { kind: "cpu" | "gpu"; name: string };
-  /** Version of libtensorflow; on the other backends, of TensorFlow.js. */
-  libraryVersion: string;
-  /** The processor's widest vector instructions, for example "AVX512". */
-  instructionSet: string;
-  /** Threads that compute. */
-  threads: number;
-  passedOver: PassedOver[];
-}
+import { startWebgpu } from "./webgpu/device.ts";
 
 /**
  * Makes TensorFlow.js ready to compute. Native TensorFlow is downloaded into the user's cache if it is not there.
@@ -54,7 +33,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
 /** As `startEngine`; without `install`, only what is on this machine already is considered. */
 export async function chooseEngine(options: EngineOptions, { install }: { install: boolean }): Promise<Engine> {
   checkOptions(options);
-  const { backend, gpu, log = () => {} } = options;
+  const { gpu, log = () => {} } = options;
   const passedOver: PassedOver[] = [];
   const passOver = (name: string) => (obstacle: Unavailable) => {
     const { reason, remedy } = obstacle;
@@ -64,11 +43,11 @@ export async function chooseEngine(options: EngineOptions, { install }: { instal
   };
   const starts: Record<BackendName, () => Promise<Started>> = {
     native: () => startOnNative(options, install, passOver("native")),
+    webgpu: () => startOnWebgpu(gpu),
     wasm: startOnWasm,
     cpu: startOnCpu,
   };
-  const mustBeNative = isGpuDemanded(gpu) || Boolean(process.env["LOCKSTEP_LIBTENSORFLOW"]);
-  const order: BackendName[] = backend ? [backend] : mustBeNative ? ["native"] : ["native", "wasm", "cpu"];
+  const order = backendsInOrder(options);
   for (const name of order) {
     try {
       const engine = { backend: name, instructionSet: instructionSet(), passedOver, ...(await starts[name]()) };
@@ -79,7 +58,22 @@ export async function chooseEngine(options: EngineOptions, { install }: { instal
       passOver(name)(error);
     }
   }
+  if (isGpuDemanded(gpu)) throw noGpu(passedOver);
   throw new LockstepError("ERR_NO_BACKEND", "No backend of TensorFlow.js starts here. `pnpm run doctor` tells more.");
+}
+
+function backendsInOrder({ backend, gpu }: EngineOptions): BackendName[] {
+  if (backend) return [backend];
+  if (process.env["LOCKSTEP_LIBTENSORFLOW"]) return ["native"];
+  return isGpuDemanded(gpu) ? ["native", "webgpu"] : ["native", "wasm", "cpu"];
+}
+
+function noGpu(passedOver: readonly PassedOver[]): LockstepError {
+  const obstacles = (backend: BackendName) =>
+    passedOver.filter((way) => way.backend === backend).map(({ reason, remedy }) => `${reason} ${remedy}`.trim());
+  const cuda = obstacles("native").join(" ");
+  const webgpu = obstacles("webgpu").join(" ");
+  return new LockstepError("ERR_NO_GPU", `No GPU can be used. With CUDA: ${cuda} With WebGPU: ${webgpu}`);
 }
 
 type Started = Pick<Engine, "device" | "libraryVersion" | "threads">;
@@ -91,10 +85,18 @@ async function startOnNative(
 ): Promise<Started> {
   const native = await startNative({ gpu, threads, install, log, passOver });
   return {
-    device: native.gpu ? { kind: "gpu", name: native.gpu.name } : onCpu(),
+    device: native.gpu ? onGpu(native.gpu) : onCpu(),
     libraryVersion: native.libraryVersion,
     threads: native.threads,
   };
+}
+
+const onGpu = ({ name, driver, memoryBytes }: Gpu): Device => ({ kind: "gpu", name, driver, memoryBytes });
+
+async function startOnWebgpu(gpu: EngineOptions["gpu"]): Promise<Started> {
+  const { name, driver, maxTensorBytes } = await startWebgpu(typeof gpu === "number" ? gpu : undefined);
+  const device = { kind: "gpu" as const, name, driver, maxTensorBytes };
+  return { device, libraryVersion: tf.version.tfjs, threads: 1 };
 }
 
 async function startOnWasm(): Promise<Started> {
@@ -113,31 +115,4 @@ async function startOnCpu(): Promise<Started> {
   return { device: onCpu(), libraryVersion: tf.version.tfjs, threads: 1 };
 }
 
-const onCpu = () => ({ kind: "cpu" as const, name: cpuName() });
-
-function inOneLine({ backend, device, libraryVersion, threads, instructionSet }: Engine): string {
-  const library = backend === "native" ? "native TensorFlow" : `TensorFlow.js on ${backend}`;
-  const onCpu = device.kind === "cpu" ? ` (${instructionSet}), ${threads} ${threads === 1 ? "thread" : "threads"}` : "";
-  return `engine: ${library} ${libraryVersion}, ${device.kind.toUpperCase()} ${device.name}${onCpu}`;
-}
-
-function checkOptions({ backend, gpu, threads }: EngineOptions): void {
-  const fail = (code: `ERR_${string}`, message: string): never => {
-    throw new LockstepError(code, message);
-  };
-  const name: string | undefined = backend;
-  if (name === "webgpu")
-    fail("ERR_BACKEND_NAME", "The backend webgpu is not in this version. Name native, wasm or cpu.");
-  if (name !== undefined && !["native", "wasm", "cpu"].includes(name)) {
-    fail("ERR_BACKEND_NAME", `There is no backend ${name}. Name native, wasm or cpu.`);
-  }
-  if (isGpuDemanded(gpu) && name !== undefined && name !== "native") {
-    fail("ERR_GPU_BACKEND", `The backend ${name} does not use GPUs. Leave out the GPU, or name the backend native.`);
-  }
-  if (typeof gpu === "number" && !(Number.isInteger(gpu) && gpu >= 0)) {
-    fail("ERR_GPU_INDEX", `A GPU's index is 0, 1, 2, …; this one is ${gpu}.`);
-  }
-  if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) {
-    fail("ERR_THREADS", `The number of threads must be 1 or more, and whole; it is ${threads}.`);
-  }
-}
+const onCpu = (): Device => ({ kind: "cpu", name: cpuName() });

@@ -10,12 +10,16 @@ describe.runIf(onLinuxX64)("the doctor", () => {
     const report = await inspectMachine();
     expect(report.canTrain).toBe(true);
     expect(report.checks.map(({ name }) => name)).toEqual([
-      ...["Node", "pnpm", "processor", "memory", "NVIDIA driver"],
+      ...["Node", "pnpm", "processor", "memory", "NVIDIA driver", "WebGPU"],
       ...["backend native", "backend wasm", "backend cpu"],
       ...["libtensorflow", "threads", "matmul"],
     ]);
     expect(check(report, "Node")).toEqual({ name: "Node", ok: true, value: process.versions.node });
     expect(check(report, "NVIDIA driver")).toEqual({ name: "NVIDIA driver", ok: true, value: "none" });
+    expect(check(report, "WebGPU")).toEqual({
+      ...{ name: "WebGPU", ok: true },
+      value: expect.stringMatching(/^WebGPU finds no GPU \(.+\)\.$/),
+    });
     expect(check(report, "backend native")).toEqual({
       name: "backend native",
       ok: false,
@@ -54,7 +58,7 @@ describe.runIf(onLinuxX64)("the doctor", () => {
   test("tells that a GPU waits for CUDA", async () => {
     fakeProgram(emptyMachine(), "nvidia-smi", `console.log("0, GPU-aaaa, NVIDIA H200, 570.86.15, 143771")`);
     const report = await inspectMachine();
-    expect(check(report, "NVIDIA driver")?.value).toBe("570.86.15 (0: NVIDIA H200, 140 GiB)");
+    expect(check(report, "NVIDIA driver")?.value).toBe("0: NVIDIA H200, driver 570.86.15, 140.4 GiB");
     expect(check(report, "CUDA")).toMatchObject({
       ok: false,
       remedy: "`pnpm run doctor --fix` downloads it, about 3 GB.",

@@ -1,13 +1,15 @@
 import { availableParallelism, totalmem } from "node:os";
 import { dirname } from "node:path";
-import { type BackendName, chooseEngine, type Engine } from "./choose.ts";
+import { chooseEngine } from "./choose.ts";
 import { runCommand } from "./command.ts";
+import { type BackendName, describeGpu, type Engine } from "./engine.ts";
 import { type Gpu, listGpus, requireCudaLibraries } from "./gpu.ts";
 import { pythonsCudaLibtensorflow } from "./libtensorflow.ts";
 import { cpuName, instructionSet } from "./machine.ts";
 import { matmulFlopsPerSecond } from "./matmul-speed.ts";
 import { cachedWheel, installCudaWheels } from "./provision.ts";
 import { Unavailable } from "./unavailable.ts";
+import { listAdapters } from "./webgpu/adapters.ts";
 
 /** One thing that was looked at. */
 export interface Check {
@@ -35,15 +37,16 @@ export interface DoctorOptions {
 
 /** Looks at everything that the choice of a backend depends on, and leaves the best one running. */
 export async function inspectMachine({ fix = false, log = () => {} }: DoctorOptions = {}): Promise<DoctorReport> {
+  const webgpu = await webgpuCheck();
   const machine = [nodeCheck(), await pnpmCheck(), processorCheck(), memoryCheck(), ...(await gpuChecks(fix, log))];
   const backends: Check[] = [];
   let best: Engine | undefined;
-  for (const name of ["cpu", "wasm", "native"] as const) {
+  for (const name of [...webgpu.backends, "cpu", "wasm", "native"] as const) {
     const { engine, check } = await tryBackend(name, fix, log);
     best = engine ?? best;
     backends.unshift(check);
   }
-  const checks = [...machine, ...backends];
+  const checks = [...machine, webgpu.check, ...backends];
   if (best === undefined) return { checks, canTrain: false };
   await chooseEngine({ backend: best.backend }, { install: false });
   return { checks: [...checks, ...(await engineChecks(best))], canTrain: true };
@@ -103,10 +106,20 @@ async function gpuChecks(fix: boolean, log: (line: string) => void): Promise<Che
     if (error instanceof Unavailable && error.code === "ERR_NO_NVIDIA") return [good("NVIDIA driver", "none")];
     return [badFrom("NVIDIA driver", "not usable", error)];
   }
-  const list = gpus.map(
-    ({ index, name, memoryBytes }) => `${index}: ${name}, ${Math.round(memoryBytes / 2 ** 30)} GiB`,
-  );
-  return [good("NVIDIA driver", `${gpus[0]!.driver} (${list.join("; ")})`), await cudaCheck(fix, log)];
+  const list = gpus.map(({ index, ...gpu }) => `${index}: ${describeGpu(gpu)}`);
+  return [good("NVIDIA driver", list.join("; ")), await cudaCheck(fix, log)];
+}
+
+/** The GPUs that WebGPU reaches. A machine without one is in order. */
+async function webgpuCheck(): Promise<{ check: Check; backends: "webgpu"[] }> {
+  const name = "WebGPU";
+  try {
+    const list = (await listAdapters()).map(({ index, ...adapter }) => `${index}: ${describeGpu(adapter)}`);
+    return { check: good(name, list.join("; ")), backends: ["webgpu"] };
+  } catch (error) {
+    const without = error instanceof Unavailable && ["ERR_NO_ADAPTER", "ERR_SOFTWARE_GPU"].includes(error.code);
+    return { check: without ? good(name, error.reason) : badFrom(name, "not usable", error), backends: [] };
+  }
 }
 
 async function cudaCheck(fix: boolean, log: (line: string) => void): Promise<Check> {

@@ -1,8 +1,10 @@
-/** For tests: programs on PATH that play Python, a compiler or nvidia-smi. */
+/** For tests: programs on PATH that play Python, a compiler or nvidia-smi; and programs that start engines. */
+import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, realpathSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { onTestFinished, vi } from "vitest";
 
 /** Whether native TensorFlow is considered at all. */
@@ -24,13 +26,27 @@ export function emptyMachine(): string {
   vi.stubEnv("PATH", join(dir, "bin"));
   vi.stubEnv("LOCKSTEP_CACHE", join(dir, "cache"));
   vi.stubEnv("TFJS_NODE_CDN_STORAGE", "http://127.0.0.1:1/");
-  for (const name of ["LOCKSTEP_LIBTENSORFLOW", "CXX", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH"]) {
+  vi.stubEnv("VK_ICD_FILENAMES", join(dir, "no-vulkan-driver.json"));
+  const given = ["CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "LOCKSTEP_ALLOW_SOFTWARE_GPU", "VK_DRIVER_FILES"];
+  for (const name of ["LOCKSTEP_LIBTENSORFLOW", "CXX", ...given]) {
     vi.stubEnv(name, undefined);
   }
   onTestFinished(() => {
     vi.unstubAllEnvs();
   });
   return join(dir, "bin");
+}
+
+/** Runs a program that starts an engine in a process of its own, where nothing is loaded; gives what it prints. */
+export function inProcess(program: string, env: NodeJS.ProcessEnv = {}, nodeOptions: readonly string[] = []) {
+  const script = join(tempDir(), "program.mts");
+  const index = fileURLToPath(new URL("./index.ts", import.meta.url));
+  writeFileSync(script, `import { readBack, startEngine, tf } from ${JSON.stringify(index)};\n${program}`);
+  return spawnSync(process.execPath, [...nodeOptions, "--import", "tsx", "--conditions=lockstep-source", script], {
+    cwd: fileURLToPath(new URL("../../..", import.meta.url)),
+    env: { ...process.env, ...env },
+    encoding: "utf8",
+  });
 }
 
 /** A program written in JavaScript, whose arguments are `args`. */

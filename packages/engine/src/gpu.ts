@@ -19,10 +19,10 @@ export interface Gpu {
 /** The oldest driver that runs CUDA 12 (NVIDIA, CUDA compatibility, "minor version compatibility"). */
 const OLDEST_DRIVER = "525.60.13";
 
-/** What TensorFlow 2.18 and later, built for CUDA 12, open when they start on a GPU. */
+/** What TensorFlow 2.18 and later, built for CUDA 12, open when they start on a GPU, with what these libraries need. */
 const CUDA_LIBRARIES = [
   ...["libcuda.so.1", "libcudart.so.12", "libcublas.so.12", "libcublasLt.so.12", "libcudnn.so.9"],
-  ...["libcufft.so.11", "libcusolver.so.11", "libcusparse.so.12"],
+  ...["libcufft.so.11", "libcusolver.so.11", "libcusparse.so.12", "libnvJitLink.so.12"],
 ];
 
 /**

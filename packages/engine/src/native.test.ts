@@ -1,11 +1,9 @@
-import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { cacheDir } from "./cache.ts";
 import { startEngine } from "./choose.ts";
-import { fakeProgram, tempDir, writeFiles } from "./fakes.ts";
+import { fakeProgram, inProcess, tempDir, writeFiles } from "./fakes.ts";
 import { cachedWheel } from "./provision.ts";
 import { readBack } from "./read-back.ts";
 import { tf } from "./tf.ts";
@@ -16,18 +14,6 @@ try {
   await startEngine({ backend: "native", log: (line) => lines.push(line) });
 } catch (error) {
   problem = String(error);
-}
-
-/** Runs a program in a process of its own, where native TensorFlow is loaded afresh; gives what it prints. */
-function inProcess(program: string, env: NodeJS.ProcessEnv = {}) {
-  const script = join(tempDir(), "program.mts");
-  const index = fileURLToPath(new URL("./index.ts", import.meta.url));
-  writeFileSync(script, `import { startEngine, tf } from ${JSON.stringify(index)};\n${program}`);
-  return spawnSync(process.execPath, ["--import", "tsx", "--conditions=lockstep-source", script], {
-    cwd: fileURLToPath(new URL("../../..", import.meta.url)),
-    env: { ...process.env, ...env },
-    encoding: "utf8",
-  });
 }
 
 describe.skipIf(problem !== undefined)(`native TensorFlow${problem ? ` (skipped: ${problem})` : ""}`, () => {
@@ -96,7 +82,8 @@ function machineWithGpu(): NodeJS.ProcessEnv {
   mkdirSync(bin);
   fakeProgram(bin, "nvidia-smi", `console.log("0, GPU-aaaa, NVIDIA H200, 570.86.15, 143771")`);
   const names = ["cuda.so.1", "cudart.so.12", "cublas.so.12", "cublasLt.so.12", "cudnn.so.9", "cufft.so.11"];
-  const libraries = [...names, "cusolver.so.11", "cusparse.so.12"].map((name) => `nvidia/all/lib/lib${name}`);
+  const more = ["cusolver.so.11", "cusparse.so.12", "nvJitLink.so.12"];
+  const libraries = [...names, ...more].map((name) => `nvidia/all/lib/lib${name}`);
   writeFiles(site, libraries);
   symlinkSync(dirname(cachedWheel("cpu")!.file), join(site, "tensorflow"));
   for (const addon of readdirSync(cacheDir()).filter((name) => name.startsWith("addon-"))) {
@@ -110,7 +97,8 @@ describe.skipIf(problem !== undefined || cachedWheel("cpu") === undefined)("on a
     import { Module } from "node:module";
     const load = Module._extensions[".node"];
     Module._extensions[".node"] = (module, file) => {
-      if (file.endsWith("tfjs_binding.node")) console.log(process.env.CUDA_VISIBLE_DEVICES, process.env.TF_FORCE_GPU_ALLOW_GROWTH);
+      const names = ["CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH", "NVIDIA_TF32_OVERRIDE"];
+      if (file.endsWith("tfjs_binding.node")) console.log(...names.map((name) => process.env[name]));
       load(module, file);
     };
     await startEngine(${options}).then(
@@ -119,10 +107,10 @@ describe.skipIf(problem !== undefined || cachedWheel("cpu") === undefined)("on a
     );
     console.log(process.env.CUDA_VISIBLE_DEVICES);`;
 
-  test("TensorFlow sees only that GPU; and where it computes on the CPU all the same, a demand fails", () => {
-    const { stdout } = inProcess(program("{ gpu: 0 }"), machineWithGpu());
+  test("TensorFlow sees only that GPU, takes memory as it needs it and computes without TF32; and where it computes on the CPU all the same, a demand fails", () => {
+    const { stdout } = inProcess(program(`{ gpu: 0, backend: "native" }`), machineWithGpu());
     const [seen, outcome, afterwards] = stdout.split("\n");
-    expect(seen).toBe("GPU-aaaa true");
+    expect(seen).toBe("GPU-aaaa true 0");
     expect(outcome).toMatch(
       /^ERR_GPU_UNUSED TensorFlow was loaded from .*, but not for the GPU. Run it with TF_CPP_MIN_/,
     );
@@ -131,11 +119,16 @@ describe.skipIf(problem !== undefined || cachedWheel("cpu") === undefined)("on a
 
   test("without a demand the CPU serves, and says why", () => {
     const { stdout } = inProcess(program("{}"), machineWithGpu());
-    expect(stdout).toMatch(/^GPU-aaaa true\ncpu TensorFlow was loaded from .*, but not for the GPU\.\n/);
+    expect(stdout).toMatch(/^GPU-aaaa true 0\ncpu TensorFlow was loaded from .*, but not for the GPU\.\n/);
+  });
+
+  test("what the user says of TF32 and of memory stands", () => {
+    const given = { NVIDIA_TF32_OVERRIDE: "1", TF_FORCE_GPU_ALLOW_GROWTH: "false" };
+    expect(inProcess(program("{}"), { ...machineWithGpu(), ...given }).stdout).toMatch(/^GPU-aaaa false 1\n/);
   });
 
   test("gpu: false hides it from TensorFlow", () => {
     const { stdout } = inProcess(program("{ gpu: false }"), machineWithGpu());
-    expect(stdout).toBe("-1 true\ncpu undefined\nundefined\n");
+    expect(stdout).toBe("-1 true 0\ncpu undefined\nundefined\n");
   });
 });

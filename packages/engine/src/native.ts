@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { addonFor } from "./addon.ts";
+import { isGpuDemanded } from "./engine.ts";
 import { findGpu, type Gpu, requireCudaLibraries } from "./gpu.ts";
 import {
   type Libtensorflow,
@@ -62,9 +63,6 @@ export async function startNative(options: NativeOptions): Promise<Native> {
   if (isGpuDemanded(options.gpu) && started.gpu === undefined) throw gpuUnused(started.file);
   return started;
 }
-
-/** Whether the option names a GPU that must be used. */
-export const isGpuDemanded = (gpu: boolean | number | undefined) => gpu !== undefined && gpu !== false;
 
 async function load({ gpu, threads, install, log, passOver }: NativeOptions): Promise<Native> {
   requireSupportedMachine();
@@ -154,11 +152,17 @@ async function firstThatLoads(ways: Way[], log: (line: string) => void, passOver
   );
 }
 
-/** CUDA looks at its environment when the library loads. Afterwards it is as the user had it, for child processes. */
+/**
+ * CUDA looks for its GPUs when the library loads, so workers of one machine can have one each. Afterwards the variable
+ * is as the user had it, for child processes.
+ */
 function showingOnly(gpu: Gpu | undefined, load: () => void): void {
   const { CUDA_VISIBLE_DEVICES: visible } = process.env;
   process.env["CUDA_VISIBLE_DEVICES"] = gpu?.uuid ?? "-1";
+  // Otherwise TensorFlow takes nearly all of the memory at once, and a second worker on the GPU finds none.
   process.env["TF_FORCE_GPU_ALLOW_GROWTH"] ??= "true";
+  // Otherwise products are of numbers rounded to 10 bits, and a GPU disagrees with the CPUs that it trains with.
+  process.env["NVIDIA_TF32_OVERRIDE"] ??= "0";
   try {
     load();
   } finally {

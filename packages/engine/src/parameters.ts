@@ -7,6 +7,7 @@
  */
 import { ResourceVariable } from "./resource-variable.ts";
 import { tf } from "./tf.ts";
+import { requireTensorFits } from "./webgpu/tensor-limit.ts";
 
 export interface MomentumStep {
   learningRate: number;
@@ -28,14 +29,22 @@ export interface Parameters {
 
 /** One parameter tensor: values in row-major order. */
 export interface ParameterValues {
+  /** What errors call it; absent, its number. */
+  name?: string;
   shape: number[];
   weight: Float32Array;
   /** Zeros if absent. */
   velocity?: Float32Array;
 }
 
-/** Puts the values on the current backend. The arrays are copied and stay the caller's. */
+/**
+ * Puts the values on the current backend. The arrays are copied and stay the caller's.
+ *
+ * @throws LockstepError ERR_TENSOR_SIZE if one is larger than the GPU takes
+ */
 export function createParameters(values: readonly ParameterValues[]): Parameters {
+  if (tf.getBackend() === "webgpu")
+    for (const [index, { name, shape }] of values.entries()) requireTensorFits(name ?? `Weight ${index}`, shape);
   return tf.getBackend() === "tensorflow" ? new FusedParameters(values) : new PlainParameters(values);
 }
 

@@ -15,6 +15,9 @@ import { malformation } from "./well-formed.ts";
 const plain = { useRecords: false, skipValues: [undefined] };
 const packr = new Packr(plain);
 
+/** Characters of what is wrong with a message: it may quote the message, and is sent back, and printed. */
+const MAX_REASON = 1000;
+
 /** A message as bytes, in a buffer of its own. */
 export function encode(message: WorkerMessage | CoordinatorMessage): Buffer {
   return Buffer.from(packr.pack(message));
@@ -39,10 +42,8 @@ function decode<Message>(bytes: Uint8Array, schema: z.ZodType<Message>, sender: 
   const parsed = schema.safeParse(unpack(bytes, sender));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new LockstepError(
-    "ERR_MESSAGE",
-    `A message from ${sender} is not as agreed: ${issue?.path.join(".") || "type"}: ${issue?.message}.`,
-  );
+  const reason = `${issue?.path.join(".") || "type"}: ${issue?.message}`.slice(0, MAX_REASON).replace(/\p{Cc}/gu, " ");
+  throw new LockstepError("ERR_MESSAGE", `A message from ${sender} is not as agreed: ${reason}.`);
 }
 
 /** What is left to go wrong is a map whose keys are maps. */

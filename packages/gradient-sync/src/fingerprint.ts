@@ -11,11 +11,16 @@ const PLACES = ["dataDir", "model", "initFrom", "maxRows"];
 
 /** SHA-256, in hex, of the facts and of the run's options. */
 export function fingerprintOf(facts: RunFacts, config: Record<string, unknown>): string {
-  const options = Object.entries(config).filter(([name, value]) => !PLACES.includes(name) && value !== undefined);
-  const sorted = (entries: [string, unknown][]) => entries.sort(([a], [b]) => (a < b ? -1 : 1));
+  const options = Object.fromEntries(Object.entries(config).filter(([name]) => !PLACES.includes(name)));
   return createHash("sha256")
-    .update(JSON.stringify([sorted(Object.entries(factsOf(facts))), sorted(options)]))
+    .update(JSON.stringify([factsOf(facts), options], inOrder))
     .digest("hex");
+}
+
+/** The fields of an object in the order of their names, whoever wrote them down. */
+function inOrder(_: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** Only the facts, of an object that may hold more. */

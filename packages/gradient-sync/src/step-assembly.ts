@@ -17,8 +17,8 @@ export interface Piece {
 /** The factors of one attempt at a slice, by part. Part 0 stays empty. */
 interface Factors {
   parts: Float32Array[];
-  /** Elements that have come, of all parts. */
-  elements: number;
+  /** Offsets that have come, of each part. */
+  received: Set<number>[];
 }
 
 export class StepAssembly {
@@ -50,18 +50,15 @@ export class StepAssembly {
 
   /** A piece from the coordinator, or of this worker's own factors. @throws LockstepError ERR_CHUNK if it does not fit */
   add({ slice, attempt, part, offset, values }: Piece): void {
-    if (part === 0) {
-      const expected = chunkLength(this.#layout, this.#layout.denseElements, offset);
-      if (expected !== values.length || this.#sums.has(offset)) throw misplaced(part, offset, values.length);
-      this.#sums.add(offset);
-      this.#dense.set(values, offset);
-      return;
+    const factors = part === 0 ? undefined : this.#factorsOf(slice, attempt);
+    const whole = part === 0 ? this.#dense : factors?.parts[part];
+    const received = part === 0 ? this.#sums : factors?.received[part];
+    const expected = chunkLength(this.#layout, whole?.length ?? 0, offset);
+    if (!whole || !received || expected !== values.length || received.has(offset)) {
+      throw misplaced(part, offset, values.length);
     }
-    const factors = this.#factorsOf(slice, attempt);
-    const whole = factors?.parts[part];
-    if (whole === undefined || offset + values.length > whole.length) throw misplaced(part, offset, values.length);
+    received.add(offset);
     whole.set(values, offset);
-    factors!.elements += values.length;
   }
 
   /** Forgets an attempt, and the sums that had it in them. */
@@ -80,9 +77,7 @@ export class StepAssembly {
     const chosen = this.#sliceSamples.map((_, slice) => this.#attempts[slice]!.get(attempts[slice]!));
     const factorParts = this.#layout.rowElements.length - 1;
     const hasSums = chunkOffsets(this.#layout, this.#layout.denseElements).every((offset) => this.#sums.has(offset));
-    const isWhole = chosen.every(
-      (factors, slice) => (factors?.elements ?? 0) === this.#factorElements(this.#sliceSamples[slice]!),
-    );
+    const isWhole = chosen.every((factors) => factorParts === 0 || (factors && this.#isWhole(factors)));
     if (!hasSums || !isWhole || attempts.length !== chosen.length) {
       throw new LockstepError("ERR_COMMIT", `Step ${step} was committed before all of it had come.`);
     }
@@ -98,13 +93,13 @@ export class StepAssembly {
     const parts = this.#layout.rowElements.map((_, part) =>
       part === 0 ? new Float32Array() : new Float32Array(partElements(this.#layout, part, samples)),
     );
-    const factors = { parts, elements: 0 };
+    const factors = { parts, received: parts.map(() => new Set<number>()) };
     attempts.set(attempt, factors);
     return factors;
   }
 
-  #factorElements(samples: number): number {
-    return this.#layout.rowElements.reduce<number>((total, row) => total + (row ?? 0) * samples, 0);
+  #isWhole({ parts, received }: Factors): boolean {
+    return parts.every(({ length }, part) => received[part]!.size === chunkOffsets(this.#layout, length).length);
   }
 }
 

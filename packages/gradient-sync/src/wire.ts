@@ -52,9 +52,9 @@ export function decodeFloats(
 ): Float32Array<ArrayBuffer> {
   const bytesEach = BYTES_PER_ELEMENT[wire];
   const bitmapBytes = packed ? bitmapBytesOf(elements) : 0;
-  const copy = data.slice();
-  const nonzero = packed ? ones(copy.subarray(0, Math.ceil(elements / 8)), elements) : elements;
-  if (copy.length !== bitmapBytes + nonzero * bytesEach) {
+  const copy = new Uint8Array(data);
+  const nonzero = packed ? ones(copy.subarray(0, bitmapBytes), elements) : elements;
+  if (nonzero < 0 || copy.length !== bitmapBytes + nonzero * bytesEach) {
     throw new LockstepError("ERR_CHUNK", `Expected ${elements} numbers of ${wire}, got ${data.length} other bytes.`);
   }
   const words = new (wire === "fp32" ? Uint32Array : Uint16Array)(copy.buffer, bitmapBytes, nonzero);
@@ -82,7 +82,7 @@ export function* chunksOf(
 
 /** The inverse, for one piece: a copy, since what comes off the wire may lie at any offset. */
 export function rawFloats(data: Uint8Array): Float32Array<ArrayBuffer> {
-  return new Float32Array(data.slice().buffer, 0, Math.floor(data.length / 4));
+  return new Float32Array(new Uint8Array(data).buffer, 0, Math.floor(data.length / 4));
 }
 
 /** What the numbers are after the wire, in place. */
@@ -113,10 +113,10 @@ function toHalves(values: Float32Array): Uint16Array<ArrayBuffer> {
 
 const bitmapBytesOf = (elements: number) => 4 * Math.ceil(elements / 32);
 
-/** How many of the first `elements` bits are set; −1 if one beyond them is, which nobody may send. */
+/** How many bits are set; −1 if one beyond the first `elements` is, which nobody may send. */
 function ones(bitmap: Uint8Array, elements: number): number {
+  for (let i = elements; i < 8 * bitmap.length; i++) if ((bitmap[i >>> 3]! >>> (i & 7)) & 1) return -1;
   let count = 0;
   for (const byte of bitmap) for (let rest = byte; rest !== 0; rest &= rest - 1) count++;
-  const spare = elements % 8;
-  return spare !== 0 && bitmap.at(-1)! >>> spare !== 0 ? -1 : count;
+  return count;
 }

@@ -52,7 +52,7 @@ export async function saveCheckpoint(dir: string, checkpoint: Checkpoint, option
     if (progress.best?.step === step) await nameBest(dir, path);
     await removeOthers(dir, step, options.keep);
   } catch (error) {
-    throw explainWriteError(path, statSync(path).size, error);
+    throw explainWriteError(path, statSync(path, { throwIfNoEntry: false })?.size ?? 0, error);
   }
   return path;
 }

@@ -49,8 +49,9 @@ export interface Team {
   /** Evaluates all samples of a part at the current weights. Undefined if `stopRequested` said so on the way. */
   evaluate(task: EvaluateTask, stopRequested: () => boolean): Promise<Evaluation | undefined>;
   /**
-   * A copy of the weights and momentum after the step just made. Steps and evaluations are asked for before the promise
-   * settles, so the team must keep that state, or put them off, until it has it all.
+   * A copy of the weights and momentum after the step just made, which no one changes any more. Asked for between steps;
+   * the next ones are asked for before the promise settles, so a team must capture this state whatever follows, or put
+   * off what follows. It must settle also when nothing follows, and rejects if the state can't be had.
    *
    * @throws LockstepError ERR_STATE_LOST if whoever had it was lost, and the others have gone on
    */
@@ -77,9 +78,7 @@ export interface Conduct {
 export async function conduct(options: Conduct): Promise<"finished" | "interrupted"> {
   const { recorder } = options;
   try {
-    const outcome = await doTasks(options);
-    await recorder.written();
-    return outcome;
+    return await doTasks(options);
   } catch (error) {
     await recorder.abandon(error);
     throw error instanceof NotFinite ? lossNotFinite(error, recorder) : error;
@@ -95,6 +94,7 @@ async function doTasks(options: Conduct): Promise<"finished" | "interrupted"> {
   };
   const interrupted = async () => {
     if (recorder.checkpointStep !== done) await checkpoint();
+    await recorder.written();
     return "interrupted" as const;
   };
   if (done > 0 && recorder.checkpointStep !== done) await checkpoint(); // until now only workers hold this state

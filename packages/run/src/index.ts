@@ -28,4 +28,5 @@ export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Tas
 export type { PlannedSlice } from "./slices.ts";
 export { planSlices, shares } from "./slices.ts";
 export { scaleForWorkers, type WeakScaling } from "./weak-scaling.ts";
-export { readWeights, readWeightsFile } from "./weights.ts";
+export { readWeights, readWeightsFile, type Weights } from "./weights.ts";
+export { writeFileAtomically } from "./write-file.ts";

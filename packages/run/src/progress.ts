@@ -73,7 +73,7 @@ export function progressAt(
 ): CheckpointProgress {
   const standing = rows.filter((row) => stands(row, { step, endedSteps: step }, epochs));
   expectEachStep(standing, step);
-  const progress = standing.reduce((so, row) => advance(so, row, epochs), START);
+  const progress = standing.reduce((sums, row) => advance(sums, row, epochs), START);
   const last = standing.at(-1);
   return { ...progress, best: last?.type === "epoch" && last.step === step ? betterOf(saved, last) : saved };
 }

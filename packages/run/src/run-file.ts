@@ -35,7 +35,7 @@ const derivedSchema = z.strictObject({
 
 /** Where it is computed: kept so that --resume alone goes on in the same way. */
 const machineSchema = z.strictObject({
-  backend: z.enum(["native", "wasm", "cpu"]).optional(),
+  backend: z.enum(["native", "webgpu", "wasm", "cpu"]).optional(),
   gpu: z.union([z.boolean(), count]).optional(),
   threads: count.optional(),
 });

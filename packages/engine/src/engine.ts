@@ -1,0 +1,93 @@
+/** What an engine is, what may be asked of it, and how it is told. */
+import { LockstepError } from "@lockstep/errors";
+
+const BACKENDS = ["native", "webgpu", "wasm", "cpu"] as const;
+export type BackendName = (typeof BACKENDS)[number];
+
+export interface EngineOptions {
+  /**
+   * The backend that it must be; absent, the first that works of native, wasm and cpu (pure JavaScript), or, where a
+   * GPU is demanded, of native and webgpu.
+   */
+  backend?: BackendName | undefined;
+  /**
+   * `true` or an index demands a GPU, `false` keeps off them; absent, one is used if all that CUDA needs is there.
+   * CUDA and WebGPU count GPUs each in its own order.
+   */
+  gpu?: boolean | number | undefined;
+  /** Threads of native TensorFlow, 1 or more; absent, one for each core. */
+  threads?: number | undefined;
+  /** Is told in whole lines what is downloaded, passed over and chosen. */
+  log?: (line: string) => void;
+}
+
+/** Something that would have been better, why it is not used, and what would change that. */
+export interface PassedOver {
+  backend: string;
+  reason: string;
+  /** Empty where nothing helps. */
+  remedy: string;
+}
+
+/** What computes. */
+export interface Device {
+  kind: "cpu" | "gpu";
+  name: string;
+  /** Of a GPU: its driver's version, or the driver's account of itself. */
+  driver?: string;
+  /** Of a GPU that CUDA drives. */
+  memoryBytes?: number;
+  /** Of a GPU that WebGPU drives, which does not tell its memory: the largest tensor that it takes. */
+  maxTensorBytes?: number;
+}
+
+export interface Engine {
+  backend: BackendName;
+  device: Device;
+  /** Version of libtensorflow; on the other backends, of TensorFlow.js. */
+  libraryVersion: string;
+  /** The processor's widest vector instructions, for example "AVX512". */
+  instructionSet: string;
+  /** Threads that compute. */
+  threads: number;
+  passedOver: PassedOver[];
+}
+
+/** "engine: native TensorFlow 2.21.0, CPU AMD EPYC (AVX512), 2 threads" */
+export function inOneLine({ backend, device, libraryVersion, threads, instructionSet }: Engine): string {
+  const library = backend === "native" ? "native TensorFlow" : `TensorFlow.js on ${backend}`;
+  const inThreads = `CPU ${device.name} (${instructionSet}), ${threads} ${threads === 1 ? "thread" : "threads"}`;
+  return `engine: ${library} ${libraryVersion}, ${device.kind === "cpu" ? inThreads : `GPU ${describeGpu(device)}`}`;
+}
+
+/** "NVIDIA H200, driver 570.86.15, 140.4 GiB" */
+export function describeGpu({ name, driver, memoryBytes, maxTensorBytes }: Omit<Device, "kind">): string {
+  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  if (memoryBytes !== undefined) return `${name}, driver ${driver}, ${gib(memoryBytes)}`;
+  return maxTensorBytes === undefined ? name : `${name}, ${driver}, tensors up to ${gib(maxTensorBytes)}`;
+}
+
+/** Whether the option names a GPU that must be used. */
+export const isGpuDemanded = (gpu: boolean | number | undefined) => gpu !== undefined && gpu !== false;
+
+/** @throws LockstepError ERR_BACKEND_NAME, ERR_GPU_BACKEND, ERR_GPU_INDEX or ERR_THREADS */
+export function checkOptions({ backend, gpu, threads }: EngineOptions): void {
+  const fail = (code: `ERR_${string}`, message: string): never => {
+    throw new LockstepError(code, message);
+  };
+  if (backend !== undefined && !BACKENDS.includes(backend)) {
+    fail("ERR_BACKEND_NAME", `There is no backend ${backend}. Name ${BACKENDS.join(", ")}.`);
+  }
+  if (isGpuDemanded(gpu) && (backend === "wasm" || backend === "cpu")) {
+    fail("ERR_GPU_BACKEND", `The backend ${backend} does not use GPUs. Leave out the GPU, or the backend.`);
+  }
+  if (gpu === false && backend === "webgpu") {
+    fail("ERR_GPU_BACKEND", "The backend webgpu needs a GPU. Allow one, or name another backend.");
+  }
+  if (typeof gpu === "number" && !(Number.isInteger(gpu) && gpu >= 0)) {
+    fail("ERR_GPU_INDEX", `A GPU's index is 0, 1, 2, …; this one is ${gpu}.`);
+  }
+  if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) {
+    fail("ERR_THREADS", `The number of threads must be 1 or more, and whole; it is ${threads}.`);
+  }
+}

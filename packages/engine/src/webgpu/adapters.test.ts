@@ -1,0 +1,91 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { describe, expect, test, vi } from "vitest";
+import { emptyMachine, onLinuxX64, tempDir } from "../fakes.ts";
+import { findAdapter, listAdapters } from "./adapters.ts";
+
+const swiftShader = process.env["LOCKSTEP_TEST_SWIFTSHADER"];
+const why = swiftShader ? "" : " (skipped: no software GPU, see test/src/provide-engine.ts)";
+const hasCompiler = spawnSync("g++", ["--version"]).status === 0;
+
+/** A machine with these Vulkan drivers and no others. */
+function machineWith(...drivers: string[]): void {
+  emptyMachine();
+  vi.stubEnv("VK_ICD_FILENAMES", drivers.join(":"));
+}
+
+/** A file that tells Vulkan's loader of the driver in `library`. */
+function driverFile(library: string): string {
+  const file = join(tempDir(), "driver.json");
+  writeFileSync(
+    file,
+    JSON.stringify({ file_format_version: "1.0.0", ICD: { library_path: library, api_version: "1.1.0" } }),
+  );
+  return file;
+}
+
+describe.skipIf(!swiftShader)(`an adapter that computes on the CPU${why}`, () => {
+  test("counts only where that is allowed", async () => {
+    machineWith(swiftShader!);
+    await expect(listAdapters()).rejects.toMatchObject({
+      code: "ERR_SOFTWARE_GPU",
+      message: expect.stringMatching(
+        /no GPU but SwiftShader Device.*on the CPU\. Install.*LOCKSTEP_ALLOW_SOFTWARE_GPU=1/,
+      ),
+    });
+    vi.stubEnv("LOCKSTEP_ALLOW_SOFTWARE_GPU", "1");
+    const [adapter, ...others] = await listAdapters();
+    expect(others).toEqual([]);
+    expect(adapter).toMatchObject({
+      index: 0,
+      name: expect.stringMatching(/^SwiftShader/),
+      driver: expect.any(String),
+    });
+    expect(adapter!.maxTensorBytes).toBeGreaterThanOrEqual(2 ** 27); // the least that WebGPU allows
+  });
+
+  test("is found by its number, and a wrong number tells the right ones", async () => {
+    machineWith(swiftShader!);
+    vi.stubEnv("LOCKSTEP_ALLOW_SOFTWARE_GPU", "1");
+    expect((await findAdapter()).index).toBe(0);
+    await expect(findAdapter(1)).rejects.toMatchObject({
+      code: "ERR_GPU_INDEX",
+      message: expect.stringMatching(/has no GPU 1 here, but 0 \(SwiftShader Device/),
+    });
+  });
+
+  test("cannot be reached behind another of the same name, and is not taken for it", async () => {
+    const { ICD } = JSON.parse(readFileSync(swiftShader!, "utf8"));
+    const copy = join(tempDir(), "libvk_swiftshader.so");
+    copyFileSync(resolve(dirname(swiftShader!), ICD.library_path), copy);
+    machineWith(swiftShader!, driverFile(copy));
+    vi.stubEnv("LOCKSTEP_ALLOW_SOFTWARE_GPU", "1");
+    expect((await findAdapter(0)).index).toBe(0);
+    await expect(findAdapter(1)).rejects.toMatchObject({
+      code: "ERR_GPU_INDEX",
+      message: expect.stringMatching(/cannot reach GPU 1 of 0 \(Swift.*\), 1 \(Swift.*container/),
+    });
+  });
+
+  test.skipIf(!hasCompiler)("behind a driver that crashes is an obstacle, and this process goes on", async () => {
+    const source = join(tempDir(), "driver.cc");
+    writeFileSync(source, "#include <cstdlib>\n__attribute__((constructor)) static void crash() { std::abort(); }\n");
+    execFileSync("g++", ["-shared", "-fPIC", source, "-o", `${source}.so`]);
+    machineWith(swiftShader!, driverFile(`${source}.so`));
+    await expect(listAdapters()).rejects.toMatchObject({
+      code: "ERR_NO_WEBGPU",
+      message: expect.stringMatching(/cannot be asked for GPUs: a driver crashed\. Install the card's/),
+    });
+  });
+});
+
+describe.runIf(onLinuxX64)("a machine", () => {
+  test("without a Vulkan driver has no adapter, and says what Dawn says", async () => {
+    emptyMachine();
+    await expect(listAdapters()).rejects.toMatchObject({
+      code: "ERR_NO_ADAPTER",
+      message: expect.stringMatching(/^WebGPU finds no GPU \(.+\)\. Install the card's Vulkan driver.*libvulkan1/),
+    });
+  });
+});

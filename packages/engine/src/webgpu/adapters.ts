@@ -1,0 +1,112 @@
+/** GPUs as WebGPU sees them: through Vulkan on Linux, Metal on macOS, Direct3D 12 on Windows. */
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
+import { runCommand } from "../command.ts";
+import { Unavailable } from "../unavailable.ts";
+
+export interface Adapter {
+  /** Number among the adapters that count. */
+  index: number;
+  /** What the driver calls the device, for example "NVIDIA GeForce RTX 4070". */
+  name: string;
+  /** The driver's account of itself, with its version. */
+  driver: string;
+  /** The largest tensor that the device can bind, in bytes. */
+  maxTensorBytes: number;
+}
+
+interface FoundAdapter extends Omit<Adapter, "index"> {
+  /** Whether it only plays a GPU, on the CPU. */
+  software: boolean;
+}
+
+/** Fast adapters come before those that save power. */
+export const POWER = { powerPreference: "high-performance" } as const;
+
+const INSTALL =
+  process.platform === "linux"
+    ? "Install the card's Vulkan driver and the loader (Debian, Ubuntu: apt install libvulkan1 mesa-vulkan-drivers; " +
+      "NVIDIA's driver brings its own), and let this user open /dev/dri."
+    : "Update the graphics driver.";
+
+/**
+ * The adapters that count; at least one. One that computes on the CPU (SwiftShader, lavapipe) counts only where
+ * LOCKSTEP_ALLOW_SOFTWARE_GPU is 1.
+ *
+ * @throws Unavailable ERR_NO_WEBGPU, ERR_NO_ADAPTER or ERR_SOFTWARE_GPU
+ */
+export async function listAdapters(): Promise<Adapter[]> {
+  const found = await askForAdapters();
+  const allowed = process.env["LOCKSTEP_ALLOW_SOFTWARE_GPU"] === "1";
+  const counting = found.filter(({ software }) => allowed || !software);
+  if (counting.length > 0) return counting.map(({ software: _, ...adapter }, index) => ({ index, ...adapter }));
+  throw new Unavailable(
+    "ERR_SOFTWARE_GPU",
+    `WebGPU finds no GPU but ${found.map(({ name }) => name).join(", ")}, which computes on the CPU.`,
+    `${INSTALL} For tests, LOCKSTEP_ALLOW_SOFTWARE_GPU=1 takes what is there.`,
+  );
+}
+
+/**
+ * The adapter that the user asked for, or the first.
+ *
+ * @throws Unavailable as `listAdapters`, or ERR_GPU_INDEX
+ */
+export async function findAdapter(index = 0): Promise<Adapter> {
+  const adapters = await listAdapters();
+  const adapter = adapters[index];
+  const list = adapters.map((other) => `${other.index} (${other.name})`).join(", ");
+  if (adapter === undefined) {
+    throw new Unavailable("ERR_GPU_INDEX", `WebGPU has no GPU ${index} here, but ${list}.`, "Name one of these.");
+  }
+  // Dawn takes the first adapter whose name contains the one that it is given.
+  if (adapters.find(({ name }) => name.includes(adapter.name)) === adapter) return adapter;
+  throw new Unavailable(
+    "ERR_GPU_INDEX",
+    `WebGPU on Node finds GPUs by their names alone, so it cannot reach GPU ${index} of ${list}.`,
+    "Start the worker where it sees no other, in a container that is given this GPU alone.",
+  );
+}
+
+/**
+ * Prints the adapters as JSON. Dawn tells the names of all when it is asked for one that does not exist.
+ */
+const PRINT_ADAPTERS = `
+  const { create } = await import(process.argv[1]);
+  const ask = (name) => create(["adapter=" + name]).requestAdapter(${JSON.stringify(POWER)});
+  const list = await ask("(none)").then(() => "", (error) => error.message);
+  const adapters = [];
+  for (const [, name] of list.matchAll(/name: '(.*)'$/gm)) {
+    const { info, limits } = await ask(name);
+    const maxTensorBytes = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
+    adapters.push({ name, driver: info.description, maxTensorBytes, software: info.isFallbackAdapter });
+  }
+  console.log(JSON.stringify(adapters));`;
+
+/** Asks in a process of its own, because drivers write on the screen, and a broken one ends the process. */
+async function askForAdapters(): Promise<FoundAdapter[]> {
+  const node = ["--input-type=module", "--eval", PRINT_ADAPTERS];
+  const { status, stdout, stderr } = await runCommand(process.execPath, [...node, webgpuModule()]);
+  if (status !== 0) {
+    const reason = /^\w*Error: (.*?)\.?$/m.exec(stderr)?.[1] ?? "a driver crashed";
+    throw new Unavailable("ERR_NO_WEBGPU", `WebGPU cannot be asked for GPUs: ${reason}.`, INSTALL);
+  }
+  const adapters = JSON.parse(stdout) as FoundAdapter[];
+  if (adapters.length > 0) return adapters;
+  const warning = /^Warning: (.*?)[.!]?$/m.exec(stderr)?.[1];
+  throw new Unavailable("ERR_NO_ADAPTER", `WebGPU finds no GPU${warning ? ` (${warning})` : ""}.`, INSTALL);
+}
+
+/**
+ * Where the package webgpu is.
+ *
+ * @throws Unavailable ERR_NO_WEBGPU
+ */
+function webgpuModule(): string {
+  try {
+    return pathToFileURL(createRequire(import.meta.url).resolve("webgpu")).href;
+  } catch (error) {
+    const reason = "The package webgpu, an optional dependency, is not installed.";
+    throw new Unavailable("ERR_NO_WEBGPU", reason, "Run `pnpm install` where it can be fetched.", { cause: error });
+  }
+}

@@ -1,0 +1,123 @@
+import { afterAll, describe, expect, test, vi } from "vitest";
+import { startEngine } from "../choose.ts";
+import { inspectMachine } from "../doctor.ts";
+import { emptyMachine, inProcess } from "../fakes.ts";
+import { createParameters } from "../parameters.ts";
+import { describeParameters } from "../parameters-suite.ts";
+import { readBack } from "../read-back.ts";
+import { tf } from "../tf.ts";
+
+const swiftShader = process.env["LOCKSTEP_TEST_SWIFTSHADER"];
+const missing = swiftShader ? undefined : "no software GPU, see test/src/provide-engine.ts";
+const softwareGpu = { VK_ICD_FILENAMES: swiftShader, LOCKSTEP_ALLOW_SOFTWARE_GPU: "1" };
+const GIB = 2 ** 30;
+
+describe.skipIf(missing)(`WebGPU on the CPU${missing ? ` (skipped: ${missing})` : ""}`, () => {
+  afterAll(() => expect(tf.memory().numTensors).toBe(0));
+
+  test("serves a demand for a GPU where CUDA is missing, and the log says so", async () => {
+    emptyMachine();
+    for (const [name, value] of Object.entries(softwareGpu)) vi.stubEnv(name, value);
+    const lines: string[] = [];
+    const engine = await startEngine({ gpu: true, log: (line) => lines.push(line) });
+    expect(engine).toMatchObject({
+      backend: "webgpu",
+      device: { kind: "gpu", name: expect.stringMatching(/^SwiftShader/), maxTensorBytes: expect.any(Number) },
+      libraryVersion: "4.22.0",
+      passedOver: [{ backend: "native", reason: expect.stringContaining("no NVIDIA driver") }],
+    });
+    expect(lines).toEqual([
+      expect.stringMatching(/^native passed over: There is no NVIDIA driver.*Install the driver/),
+      expect.stringMatching(
+        /^engine: TensorFlow\.js on webgpu 4\.22\.0, GPU SwiftShader .*, tensors up to \d+\.\d GiB$/,
+      ),
+    ]);
+    expect(tf.getBackend()).toBe("webgpu");
+    const product = tf.tidy(() => tf.matMul([[1, 2]], [[5], [7]]).mul(tf.ones([1, 1])));
+    expect(await readBack(product)).toEqual(Float32Array.of(19));
+    product.dispose();
+  });
+
+  test("is what a second start gives at once, whatever the machine has become", async () => {
+    emptyMachine();
+    expect((await startEngine({ backend: "webgpu" })).backend).toBe("webgpu");
+  });
+
+  test("leaves no navigator that would make Node look like a browser", () => {
+    const { navigator } = globalThis as { navigator?: object };
+    expect("gpu" in (navigator ?? {})).toBe(false);
+  });
+
+  test("refuses a tensor that the GPU does not take, by its name, its bytes and the limit", async () => {
+    const { device } = await startEngine({ backend: "webgpu" });
+    const limit = device.maxTensorBytes!;
+    const size = limit / 4 + 1;
+    const large = { name: "fc1.weight", shape: [1, size], weight: new Float32Array(size) };
+    expect(() => createParameters([large])).toThrow(
+      `fc1.weight of shape [1, ${size}] has ${(limit + 4).toLocaleString("en")} bytes, and this GPU takes ${limit.toLocaleString("en")} at`,
+    );
+    const { name: _, ...nameless } = large;
+    expect(() => createParameters([{ shape: [1], weight: Float32Array.of(1) }, nameless])).toThrow("Weight 1 of shape");
+    expect(() => tf.tidy(() => tf.fill([size], 0))).toThrow(/^A tensor of shape \[\d+\] has .* smaller --max-rows/);
+  });
+
+  test("is told by the doctor", async () => {
+    emptyMachine();
+    for (const [name, value] of Object.entries(softwareGpu)) vi.stubEnv(name, value);
+    const { checks } = await inspectMachine();
+    const value = (name: string) => checks.find((check) => check.name === name);
+    expect(value("WebGPU")).toMatchObject({
+      ok: true,
+      value: expect.stringMatching(/^0: SwiftShader.*, tensors up to/),
+    });
+    expect(value("backend webgpu")).toMatchObject({
+      ok: true,
+      value: expect.stringMatching(/^4\.22\.0 on SwiftShader/),
+    });
+    await startEngine({ backend: "webgpu" });
+  });
+});
+
+describeParameters("webgpu", missing);
+
+// Each in a process of its own: a GPU that failed once is not to be used again, and what is loaded stays loaded.
+describe.skipIf(missing)("a process", () => {
+  const run = (program: string, nodeOptions: string[] = []) => {
+    const { status, stdout, stderr } = inProcess(program, softwareGpu, nodeOptions);
+    expect({ status, stderr }).toMatchObject({ status: 0 });
+    return stdout;
+  };
+  const start = `await startEngine({ backend: "webgpu" });
+    const outcome = (tensor) => readBack(tensor).then((values) => [...values].join(), ({ code, message }) => code + " " + message);`;
+
+  test("that computes on the CPU loads nothing of WebGPU", () => {
+    const maps = `import { readFileSync } from "node:fs";
+      console.log(/dawn\\.node/.test(readFileSync("/proc/self/maps", "utf8")), Object.keys(globalThis).includes("GPUBuffer"));`;
+    expect(run(`await startEngine({ backend: "cpu" }); ${maps}`)).toBe("false false\n");
+    expect(run(`await startEngine({ backend: "webgpu" }); ${maps}`)).toBe("true true\n");
+  });
+
+  test("whose garbage is collected computes on, and ends by itself", () => {
+    const program = `${start}
+      for (let i = 0; i < 20; i++) { gc(); await new Promise(setImmediate); }
+      console.log(await outcome(tf.ones([64, 64]).sum()));`;
+    expect(run(program, ["--expose-gc"])).toBe("4096\n");
+  });
+
+  test("whose GPU refuses something learns it at the next read, not from zeros", () => {
+    const program = `${start}
+      console.log(await outcome(tf.ones([64, 64]).sum()));
+      tf.backend().device.createBuffer({ size: ${16 * GIB}, usage: GPUBufferUsage.STORAGE });
+      console.log(await outcome(tf.ones([64, 64]).sum()));`;
+    expect(run(program)).toMatch(
+      /^4096\nERR_GPU_FAULT The GPU could not do as it was told: Buffer size \(17179869184\) exceeds/,
+    );
+  });
+
+  test("whose GPU is lost learns it at the next read", () => {
+    const program = `${start}
+      tf.backend().device.destroy();
+      console.log(await outcome(tf.ones([64, 64]).sum()));`;
+    expect(run(program)).toMatch(/^ERR_GPU_FAULT The GPU is lost: .*--resume\.\n/);
+  });
+});

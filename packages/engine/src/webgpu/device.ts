@@ -1,0 +1,86 @@
+/** The one WebGPU device of this process. */
+import { LockstepError } from "@lockstep/errors";
+import { tf } from "../tf.ts";
+import { Unavailable } from "../unavailable.ts";
+import { type Adapter, findAdapter, POWER } from "./adapters.ts";
+import { limitTensors } from "./tensor-limit.ts";
+
+/** What TensorFlow.js makes use of. A device has the least that WebGPU allows of each limit that nobody asks for. */
+const LIMITS = [
+  "maxStorageBufferBindingSize",
+  "maxBufferSize",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeWorkgroupsPerDimension",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeInvocationsPerWorkgroup",
+] as const;
+
+let started: Adapter | undefined;
+let fault: LockstepError | undefined;
+/** Kept, because devices use it and it does not know: were it collected, they would crash. */
+let webgpu: GPU;
+
+/**
+ * Makes WebGPU the backend of TensorFlow.js. A process takes one device: a second call gives the first one's.
+ *
+ * @throws Unavailable if there is no such GPU, or none that works
+ */
+export async function startWebgpu(index: number | undefined): Promise<Adapter> {
+  started ??= await open(await findAdapter(index));
+  await tf.setBackend("webgpu");
+  return started;
+}
+
+/** What went wrong on the GPU, if anything did. From then on its results are worthless. */
+export function gpuFault(): LockstepError | undefined {
+  return fault;
+}
+
+async function open(adapter: Adapter): Promise<Adapter> {
+  try {
+    const { create, globals } = await import("webgpu");
+    Object.assign(globalThis, globals); // GPUBufferUsage and the like, which the backend takes from there
+    webgpu = create([`adapter=${adapter.name}`]);
+    const found = await webgpu.requestAdapter(POWER);
+    if (found === null) throw new Error("it is gone");
+    const { limits } = found;
+    const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, limits[name]]));
+    const device = await found.requestDevice({ requiredLimits });
+    watch(device);
+    const { CheckedBackend } = await import("./backend.ts");
+    const backend = withNavigator(webgpu, () => new CheckedBackend(device, found.info));
+    tf.registerBackend("webgpu", () => backend);
+  } catch (error) {
+    const reason = `${adapter.name} cannot be used by WebGPU: ${(error as Error).message}.`;
+    throw new Unavailable("ERR_WEBGPU", reason, "Update its driver.", { cause: error });
+  }
+  limitTensors(adapter.maxTensorBytes);
+  return adapter;
+}
+
+/** An operation that fails on the GPU throws nothing, and what is read afterwards looks like numbers. */
+function watch(device: GPUDevice): void {
+  device.addEventListener("uncapturederror", (event) => {
+    event.preventDefault(); // or it is printed
+    const { error } = event;
+    const full = error instanceof GPUOutOfMemoryError;
+    const remedy = full ? "Its memory is full: set a smaller --max-rows." : "Update its driver, or report this.";
+    fault ??= new LockstepError("ERR_GPU_FAULT", `The GPU could not do as it was told: ${error.message} ${remedy}`);
+  });
+  void device.lost.then(({ message }) => {
+    const remedy = "Start again; a run goes on from its last checkpoint with --resume.";
+    fault ??= new LockstepError("ERR_GPU_FAULT", `The GPU is lost: ${message}. ${remedy}`);
+  });
+}
+
+/** The backend's constructor looks for `navigator.gpu`, which Node has not; others who look would take it for a browser. */
+function withNavigator<Result>(gpu: GPU, construct: () => Result): Result {
+  const before = Object.getOwnPropertyDescriptor(globalThis, "navigator");
+  Object.defineProperty(globalThis, "navigator", { value: { gpu }, configurable: true });
+  try {
+    return construct();
+  } finally {
+    if (before) Object.defineProperty(globalThis, "navigator", before);
+    else Reflect.deleteProperty(globalThis, "navigator");
+  }
+}

@@ -1,0 +1,115 @@
+/** Training on WebGPU gives what it gives elsewhere. In CI a software adapter computes, many times slower than a GPU. */
+import type { Batch } from "@lockstep/dataset";
+import { type BackendName, readBack, startEngine, tf } from "@lockstep/engine";
+import { factorableLayers, initialWeights, loadModel } from "@lockstep/model";
+import {
+  applyUpdate,
+  computeGradients,
+  disposeContribution,
+  evaluateBatch,
+  LapClock,
+  Replica,
+} from "@lockstep/training";
+import { beforeAll, describe, expect, test } from "vitest";
+import { fixtureBatch } from "./fixture.ts";
+import { tinyModel } from "./program.ts";
+
+const swiftShader = process.env["LOCKSTEP_TEST_SWIFTSHADER"];
+const why = swiftShader ? "" : " (skipped: no software GPU, see provide-engine.ts)";
+const TOLERANCE = 1e-3;
+const sgd = { learningRate: 0.01, momentum: 0.9, weightDecay: 1e-4 };
+
+/** The model with its initial weights from seed 0, on the current backend. */
+async function replicaOf(path: string): Promise<Replica> {
+  const { model } = await loadModel(path, {});
+  const weights = await initialWeights(model, { init: "pytorch", seed: 0 });
+  const values = model.trainableWeights.map(({ shape }, index) => ({
+    shape: shape as number[],
+    weight: weights[index]!,
+  }));
+  return new Replica(model, values, { factoredLayers: factorableLayers(model) });
+}
+
+const gradientsOf = (replica: Replica, batch: Batch, step: number) =>
+  computeGradients(replica, batch, { seed: 0, step, clock: new LapClock() });
+
+/** What each step gives: the loss, every gradient as it is or as its two factors, and every weight after it. */
+async function train(backend: BackendName, path: string, batches: readonly Batch[]): Promise<Float32Array[][]> {
+  await startEngine({ backend });
+  const replica = await replicaOf(path);
+  const outcomes: Float32Array[][] = [];
+  for (const [step, batch] of batches.entries()) {
+    const update = await gradientsOf(replica, batch, step);
+    const values: Float32Array[] = [Float32Array.of(update.lossSum)];
+    for (const gradient of update.gradients) {
+      const tensors = gradient.form === "dense" ? [gradient.sum] : [gradient.input, gradient.delta];
+      for (const tensor of tensors) values.push(await readBack(tensor));
+    }
+    applyUpdate(replica.parameters, update, sgd);
+    disposeContribution(update);
+    for (let i = 0; i < replica.parameters.length; i++) values.push(await readBack(replica.parameters.weight(i)));
+    outcomes.push(values);
+  }
+  replica.dispose();
+  return outcomes;
+}
+
+/** In each tensor, the length of the difference as a share of the length of what is expected. */
+function expectSame(actual: readonly Float32Array[], expected: readonly Float32Array[]): void {
+  expect(actual.map(({ length }) => length)).toEqual(expected.map(({ length }) => length));
+  for (const [index, values] of expected.entries()) {
+    let difference = 0;
+    let whole = 0;
+    for (const [i, value] of values.entries()) {
+      difference += (actual[index]![i]! - value) ** 2;
+      whole += value ** 2;
+    }
+    expect(whole).toBeGreaterThan(0);
+    expect(Math.sqrt(difference / whole), `tensor ${index}`).toBeLessThan(TOLERANCE);
+  }
+}
+
+describe.skipIf(!swiftShader)(`training on WebGPU${why}`, () => {
+  beforeAll(() => {
+    Object.assign(process.env, { VK_ICD_FILENAMES: swiftShader, LOCKSTEP_ALLOW_SOFTWARE_GPU: "1" });
+  });
+
+  test("three steps with dropout have the losses, gradients and weights that JavaScript computes", async () => {
+    const batches = [0, 1, 2].map((step) => fixtureBatch(step, 6, 32, 10));
+    const expected = await train("cpu", tinyModel, batches);
+    for (const [step, actual] of (await train("webgpu", tinyModel, batches)).entries()) {
+      expectSame(actual, expected[step]!);
+    }
+  });
+
+  test("thirty steps leave no tensor behind, and take no more of the GPU's memory", async () => {
+    await startEngine({ backend: "webgpu" });
+    const replica = await replicaOf(tinyModel);
+    const batch = fixtureBatch(0, 4, 32, 10);
+    const memory: unknown[] = [];
+    for (let step = 0; step < 30; step++) {
+      const update = await gradientsOf(replica, batch, step);
+      applyUpdate(replica.parameters, update, sgd);
+      disposeContribution(update);
+      await evaluateBatch(replica, batch);
+      const { numTensors, numBytesInGPU, numBytesAllocatedInGPU } = tf.memory() as tf.MemoryInfo & {
+        numBytesInGPU: number;
+        numBytesAllocatedInGPU: number;
+      };
+      memory.push({ numTensors, numBytesInGPU, numBytesAllocatedInGPU });
+    }
+    replica.dispose();
+    expect(memory.slice(5)).toEqual(Array(25).fill(memory[5]));
+  });
+
+  // 4 images instead of a batch, because even they take a software adapter a minute.
+  test("a step of AlexNet has the loss, gradients and weights of the fastest other engine", {
+    timeout: 900_000,
+  }, async () => {
+    const batches = [fixtureBatch(0, 4, 32, 10)];
+    const { backend } = await startEngine({});
+    const [expected] = await train(backend, "alexnet-cifar10", batches);
+    const [actual] = await train("webgpu", "alexnet-cifar10", batches);
+    expectSame(actual!, expected!);
+  });
+});
