@@ -45,7 +45,7 @@ export async function startRun(options: LiveRunOptions = {}): Promise<LiveRun> {
   const nowMs = () => hurry * performance.now();
   const log: string[] = [];
   const team = new RemoteTeam({
-    ...{ heartbeatMs, stallMs, maxLogBytes, minWorkers: 1, balance: "even", runId: "r", nowMs },
+    ...{ heartbeatMs, stallMs, maxLogBytes, workers: 1, minWorkers: 1, balance: "even", runId: "r", nowMs },
     log: (line) => log.push(line) > LINES && log.shift(),
   });
   const door = await listen({
