@@ -128,6 +128,17 @@ describe("one run, to which one thing after the other happens", () => {
     expect(run.coordinator.stdout().slice(told)).not.toMatch(/b was/);
   });
 
+  test("a worker's link becomes so slow that one message takes longer than it may be silent: it is not taken for dead", async () => {
+    const told = run.coordinator.stdout().length;
+    const { upSpeed } = workers.get("b")!.way;
+    upSpeed.bytesPerSecond = 5000;
+    await pause(2 * SILENT_MS);
+    await run.goesOn(2);
+    upSpeed.bytesPerSecond = Number.POSITIVE_INFINITY;
+    expect(run.coordinator.stdout().slice(told)).not.toMatch(/b was/);
+    await run.givesSlicesTo("b");
+  });
+
   test("the coordinator is stopped for longer than a worker may be silent: it drops nobody for that", async () => {
     const told = run.coordinator.stdout().length;
     run.coordinator.child.kill("SIGSTOP");

@@ -13,6 +13,9 @@ import type { Session } from "./sessions.ts";
  */
 export type MemberState = "waiting" | "loading" | "replaying" | "in" | "leaving";
 
+/** A slice that took longer than it was expected to counts for so many times that at the most: it may have been once. */
+const MOST_TIMES_SLOWER = 4;
+
 export class Member {
   readonly session: Session;
   /** As in logs and metrics; unique among those who are here. */
@@ -21,7 +24,7 @@ export class Member {
   /** Whether it has left, was lost or dropped. */
   gone = false;
   readonly joinedMs: number;
-  /** When it last finished something, or was given work while it had none. */
+  /** When it last finished something, or was asked something, or was given work while it had none. */
   progressMs: number;
   /** Contributions of its that were refused. */
   strikes = 0;
@@ -54,7 +57,8 @@ export class Member {
   /** Takes in how long a slice took: `computeMs` of it were spent computing. */
   measure(samples: number, { tookMs, computeMs }: { tookMs: number; computeMs: number }): void {
     if (computeMs > 0) this.speed = smoothed(this.speed, samples / computeMs);
-    this.msPerSample = smoothed(this.msPerSample, tookMs / samples);
+    const mostMs = MOST_TIMES_SLOWER * (this.msPerSample ?? Number.POSITIVE_INFINITY);
+    this.msPerSample = smoothed(this.msPerSample, Math.min(tookMs / samples, mostMs));
   }
 }
 

@@ -73,10 +73,14 @@ export function listen({ door, ...session }: SessionServerOptions): Promise<Door
 
 type ServeOptions = Omit<SessionServerOptions, "door"> & { workerId: number };
 
-/** States of a session: greeting (until hello), preparing (until ready), in (until the socket closes). */
+/**
+ * States of a session: greeting (until hello), preparing (until ready), in (until the socket closes); gone as soon as
+ * it wants to leave before it is in.
+ */
 function serve(socket: WebSocket, { workerId, heartbeatMs, welcome, records, events }: ServeOptions): void {
   let hello: Hello | undefined;
   let session: Session | undefined;
+  let gone = false;
   let heardMs = performance.now();
   let waitingBytes = 0;
   let whenDrained: (() => void)[] = [];
@@ -108,12 +112,18 @@ function serve(socket: WebSocket, { workerId, heartbeatMs, welcome, records, eve
   });
 
   function take(message: WorkerMessage): void {
-    if (message.type === "heartbeat") return;
+    if (message.type === "heartbeat" || gone) return;
     if (message.type === "failed") close(message.code, message.reason);
+    else if (message.type === "leaving" && session === undefined) letLeave();
     else if (message.type === "want-records" && hello !== undefined) void supply(message);
     else if (hello === undefined) greet(message);
     else if (session === undefined) join(message, hello);
     else events.message(session, message);
+  }
+
+  function letLeave(): void {
+    gone = true;
+    sendMessage({ type: "finished" });
   }
 
   function greet(message: WorkerMessage): void {

@@ -197,19 +197,26 @@ export class SimulatedWorker {
     this.#work();
   }
 
-  /** Takes in what has come, and computes, one thing after the other, as a computing thread does. */
+  /** Computes, and takes in what has come, one thing after the other, as a computing thread does. */
   #work(): void {
-    if (this.#busy || this.dead) return;
-    for (let message = this.#inbox.shift(); message !== undefined; message = this.#inbox.shift()) this.#obey(message);
-    const task = this.#tasks.shift();
-    if (task === undefined || this.hangs) return;
-    this.#busy = true;
-    this.#options.clock.after((task.end - task.start) * this.msPerSample, () => {
-      this.#busy = false;
-      if (this.dead) return;
-      this.#compute(task);
-      this.#work();
-    });
+    while (!this.#busy && !this.dead) {
+      const task = this.#tasks[0];
+      if (task === undefined) {
+        const message = this.#inbox.shift();
+        if (message === undefined) return;
+        this.#obey(message);
+      } else if (this.hangs) return;
+      else {
+        this.#tasks.shift();
+        this.#busy = true;
+        this.#options.clock.after((task.end - task.start) * this.msPerSample, () => {
+          this.#busy = false;
+          if (this.dead) return;
+          this.#compute(task);
+          this.#work();
+        });
+      }
+    }
   }
 
   #obey(message: CoordinatorMessage): void {
@@ -218,7 +225,6 @@ export class SimulatedWorker {
         if (this.#assembly?.step !== message.step) {
           this.#assembly = { ...message, assembly: new StepAssembly(LAYOUT, message.sliceSamples) };
           this.#sent = [];
-          this.#tasks = [];
         }
         this.#tasks.push(...message.slices);
         return;
@@ -273,7 +279,7 @@ export class SimulatedWorker {
 
   /** Gradients that depend on the weights, the sample and the step, so that any mistake shows in all later weights. */
   #compute({ slice, attempt, start, end }: Told<"assign">["slices"][number]): void {
-    if (this.#assembly === undefined) return;
+    const { step, assembly } = this.#assembly!;
     const spoil = this.spoiled > 0 && this.spoiled-- > 0 ? Number.NaN : 1;
     const rows = Array.from({ length: end - start }, (_, row) => start + row);
     const inputs = Float32Array.from(rows.flatMap((sample) => [Math.sin(sample + this.step), Math.cos(sample)]));
@@ -288,13 +294,12 @@ export class SimulatedWorker {
     ] as const) {
       for (const offset of chunkOffsets(LAYOUT, values.length)) {
         const piece = values.slice(offset, offset + LAYOUT.chunkElements);
-        this.#assembly.assembly.add({ slice, attempt, part, offset, values: piece });
+        assembly.add({ slice, attempt, part, offset, values: piece });
         this.#piece(slice, attempt, part, offset, values);
       }
     }
     for (const offset of chunkOffsets(LAYOUT, dense.length)) this.#piece(slice, attempt, 0, offset, dense);
     this.#sent.push({ slice, attempt, dense });
-    const { step } = this.#assembly;
     this.#options.ledger.computed(step, slice, attempt, [start, end]);
     const label = { step, slice, attempt, samples: end - start };
     const lossSum = Math.abs(this.weights[0]!) * (end - start);
@@ -325,7 +330,6 @@ export class SimulatedWorker {
     this.#options.ledger.committed(step, epoch, attempts);
     this.#assembly = undefined;
     this.#sent = [];
-    this.#tasks = [];
   }
 
   #sendState(request: number): void {
