@@ -1,7 +1,7 @@
 /** The workers' connections: a door that takes them in, and one session for each. */
 import { crc32 } from "node:zlib";
 import type { RecordSource } from "@lockstep/dataset";
-import { type Door, type DoorSettings, openDoor } from "@lockstep/door";
+import { type Door, type DoorSettings, openDoor, type Peer } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import {
   type CoordinatorMessage,
@@ -67,17 +67,17 @@ export function listen({ door, ...session }: SessionServerOptions): Promise<Door
   return openDoor({
     ...door,
     maxPayload: MAX_MESSAGE_BYTES,
-    onSocket: (socket) => serve(socket, { workerId: workersSeen++, ...session }),
+    onSocket: (socket, { hear }) => serve(socket, { workerId: workersSeen++, hear, ...session }),
   });
 }
 
-type ServeOptions = Omit<SessionServerOptions, "door"> & { workerId: number };
+type ServeOptions = Omit<SessionServerOptions, "door"> & { workerId: number; hear: Peer["hear"] };
 
 /**
  * States of a session: greeting (until hello), preparing (until ready), in (until the socket closes); gone as soon as
  * it wants to leave before it is in.
  */
-function serve(socket: WebSocket, { workerId, heartbeatMs, welcome, records, events }: ServeOptions): void {
+function serve(socket: WebSocket, { workerId, hear, heartbeatMs, welcome, records, events }: ServeOptions): void {
   let hello: Hello | undefined;
   let session: Session | undefined;
   let gone = false;
@@ -91,12 +91,13 @@ function serve(socket: WebSocket, { workerId, heartbeatMs, welcome, records, eve
     sendMessage({ type: "alive" });
   }, heartbeatMs);
 
-  socket.on("message", (data: Buffer) => {
+  // Not whole messages only: on a slow link one may take longer than a worker may be silent.
+  hear(() => {
     heardMs = performance.now();
-    if (session !== undefined) {
-      session.heardMs = heardMs;
-      session.bytesUp += data.length;
-    }
+    if (session !== undefined) session.heardMs = heardMs;
+  });
+  socket.on("message", (data: Buffer) => {
+    if (session !== undefined) session.bytesUp += data.length;
     try {
       take(decodeFromWorker(data));
     } catch (error) {
