@@ -26,7 +26,7 @@ import {
   type WorkerShare,
 } from "@lockstep/run";
 import { type Balance, weightsOf } from "./balance.ts";
-import { type Decision, decide, type Limits } from "./decide.ts";
+import { type Decision, decide, type Limits, type WorkerView } from "./decide.ts";
 import { EvaluationRound } from "./evaluation-round.ts";
 import { Member, sendToAll } from "./members.ts";
 import { Newcomers } from "./newcomers.ts";
@@ -89,7 +89,7 @@ export class RemoteTeam implements Team {
   readonly #members = new Map<number, Member>();
   readonly #waiters = new Waiters();
   readonly #questions: Questions;
-  readonly #streams = new StateStreams();
+  readonly #streams: StateStreams;
   #begun: Begun | undefined;
   #round: StepRound | undefined;
   #evaluation: { task: Extract<Task, { type: "evaluate" }>; round: EvaluationRound } | undefined;
@@ -109,6 +109,7 @@ export class RemoteTeam implements Team {
   constructor(options: TeamOptions) {
     this.#options = options;
     this.#questions = new Questions(this.#waiters, options.nowMs);
+    this.#streams = new StateStreams(options.nowMs);
     this.#lastCommitMs = options.nowMs();
   }
 
@@ -327,7 +328,7 @@ export class RemoteTeam implements Team {
       case "gradient-chunk": {
         const before = this.#round?.chunksTaken;
         this.#dispatch(this.#round?.onChunk(member.id, message) ?? []);
-        if (this.#round?.chunksTaken !== before) member.progressMs = this.#options.nowMs();
+        if (this.#round?.chunksTaken !== before) this.#progressed(member);
         break;
       }
       case "contribution":
@@ -339,7 +340,6 @@ export class RemoteTeam implements Team {
         break;
       case "state-chunk":
         this.#streams.take(member, message);
-        member.progressMs = this.#options.nowMs();
         break;
       case "state-end":
         this.#streams.end(member, message);
@@ -424,12 +424,12 @@ export class RemoteTeam implements Team {
     }
     if (this.#evaluation === undefined) return; // it was stopped
     const reason = this.#evaluation.round.take(member.id, message);
-    if (reason === undefined) member.progressMs = this.#options.nowMs();
+    if (reason === undefined) this.#progressed(member);
     else this.#strike(member, reason);
   }
 
   #answered(member: Member, answer: Answer): void {
-    if (this.#questions.take(member, answer)) member.progressMs = this.#options.nowMs();
+    if (this.#questions.take(member, answer)) this.#progressed(member);
     else if (answer.type !== "loaded") {
       throw new LockstepError("ERR_MESSAGE_ORDER", `Nobody has asked for a ${answer.type}.`);
     } // of a state that a run begins with it is told without being asked
@@ -461,19 +461,10 @@ export class RemoteTeam implements Team {
     const { nowMs, ...limits } = this.#options;
     const step = this.#committed; // the one under way
     const able = new Set(this.#able(step));
-    for (const member of this.members) if (!this.#owes(member)) member.progressMs = nowMs();
     const openSlices = (this.#round?.slices ?? []).filter((slice) => doneAttempt(slice) === undefined);
     const slowest = Math.max(0, ...this.members.map(({ msPerSample }) => msPerSample ?? 0));
     const view = {
-      workers: this.members.map((member) => ({
-        id: member.id,
-        heardMs: member.session.heardMs,
-        progressMs: member.progressMs,
-        openSamples: this.#openSamples(member),
-        owes: this.#owes(member),
-        msPerSample: member.msPerSample,
-        takesSlices: able.has(member),
-      })),
+      workers: this.members.map((member) => this.#viewOf(member, able.has(member))),
       openSlices: openSlices.map((slice) => ({
         slice: slice.slice,
         samples: samplesOf(slice),
@@ -523,14 +514,27 @@ export class RemoteTeam implements Team {
     return inSlices + (this.#evaluation?.round.openSamples(id) ?? 0);
   }
 
-  /** Whether anything is for this worker to do: who owes something, and finishes nothing, is stalled. */
-  #owes(member: Member): boolean {
-    return (
-      this.#openSamples(member) > 0 ||
-      this.#questions.owes(member) ||
-      this.#streams.owes(member) ||
-      this.#round?.owes(member.id) === true
-    );
+  #viewOf(member: Member, takesSlices: boolean): WorkerView {
+    const { id, session, msPerSample } = member;
+    const openSamples = this.#openSamples(member);
+    const inOrder = openSamples > 0 || this.#questions.owes(member) || this.#round?.owes(id) === true;
+    if (!inOrder) member.progressMs = this.#options.nowMs();
+    const streamSinceMs = this.#streams.waitingSinceMs(member);
+    return {
+      ...{ id, heardMs: session.heardMs, openSamples, msPerSample, takesSlices },
+      progressMs: Math.min(member.progressMs, streamSinceMs ?? member.progressMs),
+      owes: inOrder || streamSinceMs !== undefined,
+    };
+  }
+
+  /** A worker has done something that it was to do. While it is behind, it should do other things first. */
+  #progressed(member: Member): void {
+    if (!this.#isBehind(member)) member.progressMs = this.#options.nowMs();
+  }
+
+  /** Whether it still owes a slice of an earlier step. */
+  #isBehind({ id }: Member): boolean {
+    return [...this.#given.values()].some(({ worker, step }) => worker === id && step < this.#committed);
   }
 
   /** A contribution of a worker's was refused; the third one is the last. */

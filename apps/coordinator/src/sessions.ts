@@ -197,7 +197,8 @@ function serve(socket: WebSocket, options: ServeOptions): void {
     if (ended) return;
     ended = true;
     clearInterval(watching);
-    setTimeout(() => socket.terminate(), SILENT_BEATS * heartbeatMs).unref();
+    const leaving = setTimeout(() => socket.terminate(), SILENT_BEATS * heartbeatMs).unref();
+    socket.once("close", () => clearTimeout(leaving));
     outgoing.letGo();
     desk.close();
     if (session !== undefined) events.lost(session, reason);

@@ -18,13 +18,20 @@ interface Stream {
   received: Received;
   /** Pieces that have come and are not yet acknowledged. */
   underWay: number;
+  /** When the last piece came, or room for it. */
+  lastMs: number;
   onPiece: (piece: StatePiece) => Promise<void>;
   end: (whole: boolean) => void;
 }
 
 export class StateStreams {
   readonly #streams = new Map<number, Stream>();
+  readonly #nowMs: () => number;
   #requests = 0;
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
 
   /**
    * Has a worker send its state as it is now. Further pieces are asked for as `onPiece` resolves.
@@ -46,7 +53,8 @@ export class StateStreams {
         resolve(whole);
       };
       const received = { weight: none(), velocity: none() };
-      this.#streams.set(request, { source, step, sizes, received, underWay: 0, onPiece, end });
+      const lastMs = this.#nowMs();
+      this.#streams.set(request, { source, step, sizes, received, underWay: 0, lastMs, onPiece, end });
       source.send({ type: "send-state", request, window: STATE_WINDOW });
     });
   }
@@ -67,6 +75,7 @@ export class StateStreams {
     stream.underWay++;
     void stream.onPiece({ tensor, kind, offset, data }).then(() => {
       stream.underWay--;
+      stream.lastMs = this.#nowMs();
       member.send({ type: "state-ack", request });
     });
   }
@@ -90,9 +99,10 @@ export class StateStreams {
     return [...this.#streams.values()].some(({ source }) => source === member);
   }
 
-  /** Whether the next piece of a state is for this worker to send, and not held up by whom it is for. */
-  owes(member: Member): boolean {
-    return [...this.#streams.values()].some(({ source, underWay }) => source === member && underWay === 0);
+  /** Since when the next piece of a state is for this worker to send, and not held up by whom it is for. */
+  waitingSinceMs(member: Member): number | undefined {
+    const waiting = [...this.#streams.values()].filter(({ source, underWay }) => source === member && underWay === 0);
+    return waiting.length === 0 ? undefined : Math.min(...waiting.map(({ lastMs }) => lastMs));
   }
 
   #of(member: Member, request: number): Stream {

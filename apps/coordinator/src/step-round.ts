@@ -30,6 +30,12 @@ export interface Outgoing {
   message: CoordinatorMessage;
 }
 
+/**
+ * Chunks of a worker in one step that may be ignored: of attempts that were withdrawn, or a repetition of what was not
+ * asked for again. An honest worker sends some when slices of its are withdrawn, and a slow one those of a step before.
+ */
+export const MAX_IGNORED_CHUNKS = 2 ** 16;
+
 interface Attempt {
   attempt: number;
   worker: number;
@@ -68,8 +74,9 @@ export class StepRound {
   /** Workers that can send nothing again. */
   readonly #gone = new Set<number>();
   #diverged = false;
-  /** Chunks that were taken, of all attempts. */
+  /** Chunks that were taken, of all attempts; and how many of each worker were not. */
   #taken = 0;
+  readonly #ignored = new Map<number, number>();
 
   constructor(task: StepTask, slices: readonly { slice: number; start: number; end: number }[], layout: Layout) {
     this.task = task;
@@ -93,17 +100,17 @@ export class StepRound {
     return { to: worker, message: { type: "assign", ...task, slices: own, sliceSamples } };
   }
 
-  /** @throws LockstepError ERR_ATTEMPT for a piece that is not this worker's to send */
+  /** @throws LockstepError ERR_ATTEMPT for a piece that is not this worker's to send, ERR_CHUNK for far too many */
   onChunk(worker: number, chunk: Chunk): Outgoing[] {
     const found = this.#attemptOf(worker, chunk);
-    if (found === undefined) return [];
+    if (found === undefined) return this.#ignore(worker);
     const { slice, attempt } = found;
     const { part, offset } = chunk;
     const elements = chunkLength(this.#layout, partElements(this.#layout, part, samplesOf(slice)), offset);
     if (elements === undefined)
       return this.#refuse(slice, attempt, "ERR_CHUNK", `No chunk of part ${part} begins at ${offset}.`);
     const again = part === 0 && attempt.askedAgain.delete(offset);
-    if (attempt.received[part]!.has(offset) && !again) return [];
+    if (attempt.received[part]!.has(offset) && !again) return this.#ignore(worker);
     const values = this.#decode(chunk, elements);
     if (typeof values === "string") return this.#refuse(slice, attempt, "ERR_CHUNK", values);
     if (!allFinite(values)) return this.#refuseNotFinite(slice, attempt);
@@ -221,6 +228,13 @@ export class StepRound {
       if (error instanceof LockstepError) return error.message;
       throw error;
     }
+  }
+
+  #ignore(worker: number): Outgoing[] {
+    const ignored = (this.#ignored.get(worker) ?? 0) + 1;
+    this.#ignored.set(worker, ignored);
+    if (ignored <= MAX_IGNORED_CHUNKS) return [];
+    throw new LockstepError("ERR_CHUNK", `More than ${MAX_IGNORED_CHUNKS} chunks in a step are of no use.`);
   }
 
   #isWhole({ received }: Attempt, samples: number): boolean {

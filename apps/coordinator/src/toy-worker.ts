@@ -17,7 +17,7 @@ import {
   StepAssembly,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
-import type { Evaluation } from "@lockstep/run";
+import type { Evaluation, ParameterState } from "@lockstep/run";
 
 /** A kernel [2, 3], which travels as factors, and a bias [3], which does not. */
 export const TENSORS = [
@@ -25,7 +25,7 @@ export const TENSORS = [
   { name: "bias", shape: [3], dtype: "float32" as const },
 ];
 export const PLAN = { forms: ["factored" as const, "dense" as const], wire: "fp32" as const, chunkBytes: 8 };
-const LAYOUT = makeLayout(TENSORS, PLAN);
+export const LAYOUT = makeLayout(TENSORS, PLAN);
 const CLASSES = 3;
 /** Of all, weights or momentum: where each tensor begins, and the end. */
 const BOUNDS = [0, 6, 9] as const;
@@ -45,7 +45,7 @@ export const READY: Said<"ready"> = {
   ...{ type: "ready", fingerprint: "", modelName: "toy", tensors: TENSORS, factorable: [true, false] },
   stateDict: TENSORS.map(({ name, shape }) => ({ name, shape })),
   ...{ inputShape: [1, 1, 2], numClasses: CLASSES, classes: ["a", "b", "c"], mean: [0], std: [1] },
-  ...{ trainSamples: 22, validationSamples: 70, testSamples: 130 },
+  ...{ trainSamples: 22, validationSamples: 330, testSamples: 130 },
   topology: JSON.stringify({
     ...{ modelTopology: {}, format: "layers-model", generatedBy: "a test", convertedBy: null },
     weights: TENSORS.map(({ name, shape, dtype }) => ({ name, shape, dtype, stateDictName: name })),
@@ -239,6 +239,14 @@ export abstract class ToyWorker {
     }
     this.say({ type: "state-end", request, step: this.step });
   }
+}
+
+/** The weights and momentum of a worker, by tensor. */
+export function stateOf({ weights, velocity }: ToyWorker): ParameterState[] {
+  return TENSORS.map(({ name, shape }, tensor) => {
+    const of = (values: Float32Array) => values.slice(BOUNDS[tensor], BOUNDS[tensor + 1]);
+    return { name, shape, weight: of(weights), velocity: of(velocity) };
+  });
 }
 
 function evaluationOf(weights: Float32Array, { start, end }: Told<"evaluate">): Evaluation {
