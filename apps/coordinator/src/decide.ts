@@ -108,14 +108,15 @@ function reasonToAssign(
   return `it has taken ${seconds(tookMs)}, ${seconds(first.expectedMs)} were expected`;
 }
 
-/** Who would end first with this slice. */
+/** Who would end first with this slice. One that was not measured yet counts as the slowest of the others. */
 function quickest(
   workers: readonly WorkerView[],
   openSamples: ReadonlyMap<number, number>,
   { samples, attempts, notFinite }: SliceView,
 ): WorkerView | undefined {
   const free = workers.filter(({ id }) => !notFinite.has(id) && attempts.every(({ worker }) => worker !== id));
-  const slowest = Math.max(1, ...free.flatMap(({ msPerSample }) => msPerSample ?? []));
+  const known = free.flatMap(({ msPerSample }) => msPerSample ?? []);
+  const slowest = known.length > 0 ? Math.max(...known) : 1;
   const endMs = ({ id, msPerSample }: WorkerView) => (openSamples.get(id)! + samples) * (msPerSample ?? slowest);
   return free.reduce<WorkerView | undefined>(
     (best, worker) => (best === undefined || endMs(worker) < endMs(best) ? worker : best),
