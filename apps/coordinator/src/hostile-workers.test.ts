@@ -100,6 +100,49 @@ describe("a worker is let go, and the run goes on undisturbed, if", () => {
   });
 });
 
+describe("a worker that joins begins anew", () => {
+  /** One that joins, and whoever was to send it the weights, but holds them back from then on. */
+  async function joinWithSlowSource(live: LiveRun) {
+    const held: WorkerMessage[] = [];
+    const isHeld = () => live.log.some((line) => line.startsWith("late joined"));
+    const source = join(
+      live,
+      boasting((message) => {
+        if (!message.type.startsWith("state-") || !isHeld()) return undefined;
+        held.push(message);
+        return NOTHING;
+      }),
+    );
+    const stateOf = (name: string) => live.team.members.find((member) => member.name === name)?.state;
+    await live.team.until(() => stateOf("hostile") === "in" && live.team.members.some(({ speed = 0 }) => speed > 100));
+    const late = join(live, () => undefined, "late");
+    await live.team.until(() => stateOf("late") === "loading");
+    return { source, late, held };
+  }
+
+  test("if whoever was to send it the weights is lost", async () => {
+    const live = await run();
+    const { source, late } = await joinWithSlowSource(live);
+    source.socket.terminate();
+    expect(await late.closed).toEqual({ code: 4000, reason: "ERR_STATE_LOST" });
+    join(live, () => undefined, "late again");
+    await live.team.until(() => live.log.includes("late again has caught up, and takes slices"));
+    await expectUndisturbed(live);
+  });
+
+  test("if more updates are made than are kept for it", async () => {
+    const maxLogBytes = 30_000; // some steps
+    const live = await run({ maxLogBytes, checkpoints: false, stallMs: 1e6 });
+    const { source, late, held } = await joinWithSlowSource(live);
+    const until = live.team.updatesMade + 30;
+    await live.team.until(() => live.team.updatesMade > until && held.length >= 4);
+    for (const message of held) source.socket.send(encode(message));
+    expect(await late.closed).toEqual({ code: 4000, reason: "ERR_SLOW_READER" });
+    source.socket.terminate(); // else it would be asked for its state
+    await expectUndisturbed(live);
+  });
+});
+
 function ragged(samples: number): number[][] {
   return [
     [samples, 0, 0, 0],

@@ -71,6 +71,7 @@ export class Newcomers {
 
   /** @returns whether they have had all updates; then they hear what everyone hears, from the next one on */
   async #sendUpdates(members: readonly Member[], step: number, updates: UpdateLog): Promise<boolean> {
+    if (updates.overflowed) return false; // nor have they had all of the snapshot
     await sendToAll(members, encode({ type: "load-end", step }));
     for (const message of updates.messages) await sendToAll(members, message); // and those that are added meanwhile
     if (updates.overflowed) return false;
