@@ -121,6 +121,7 @@ describe.skipIf(!swiftShader)(`training on WebGPU${why}`, () => {
     const resumed = await run(["train", "--resume", join(dir, "gpu"), "--max-steps", "4"]);
     expect(resumed.stderr).toBe("");
     expect(resumed.stdout).toMatch(/^engine: TensorFlow.js on webgpu .* GPU SwiftShader/m);
+    expect(resumed.stdout).not.toContain("many times slower");
     const losses = (out: string) =>
       readMetrics(join(dir, out, "metrics.jsonl")).flatMap((row) => (row.type === "step" ? [row.loss] : []));
     expect(losses("gpu").length).toBe(4);
