@@ -19,6 +19,7 @@ export interface Fixture {
   update_l2: Record<string, number>;
 }
 
+/** alexnet-cifar10-4-images-pytorch.json was made as alexnet-cifar10-pytorch.json was, with one step of four images. */
 export function readFixture(name: string): Fixture {
   return JSON.parse(readFileSync(new URL(`../fixtures/${name}`, import.meta.url), "utf8")) as Fixture;
 }

@@ -10,6 +10,13 @@ const LOOK_MS = 20;
 /** Workers may call it by the port of another process, that leads to it. */
 const ANY_WAY = ["--allow-host", "127.0.0.1"];
 
+export interface WorkerPlace {
+  /** Where it looks for the coordinator. @default straight where it listens */
+  url?: string;
+  options?: string[];
+  env?: NodeJS.ProcessEnv;
+}
+
 export class Training {
   readonly out: string;
   coordinator: Running;
@@ -38,9 +45,12 @@ export class Training {
     this.port = Number(/ws:\/\/127.0.0.1:(\d+)/.exec(this.coordinator.stdout())![1]);
   }
 
-  /** @param url where it finds the coordinator, if not straight */
-  worker(name: string, url = `ws://127.0.0.1:${this.port}`): Running {
-    return start(["worker", "--coordinator", url, "--threads", "1", "--name", name]);
+  /** Starts a worker, and resolves when the coordinator may take it. */
+  async worker(name: string, { url, options = [], env }: WorkerPlace = {}): Promise<Running> {
+    const place = ["--coordinator", url ?? `ws://127.0.0.1:${this.port}`];
+    const worker = start(["worker", ...place, "--threads", "1", "--name", name, ...options], env);
+    await worker.prints("joined");
+    return worker;
   }
 
   /** Updates that have their rows. */

@@ -5,12 +5,16 @@ import { setTimeout as pause } from "node:timers/promises";
 
 /** Lets bytes through in one direction. */
 class Gate {
-  bytesPerSecond = Number.POSITIVE_INFINITY;
+  readonly #speed: { bytesPerSecond: number };
   #passedBytes = 0;
   #limitBytes = Number.POSITIVE_INFINITY;
   #closed = false;
   #goOn = () => {};
   #tellHeld = () => {};
+
+  constructor(speed: { bytesPerSecond: number }) {
+    this.#speed = speed;
+  }
 
   /** After so many more bytes everything waits here. Resolves when something does. */
   hold(afterBytes = 0): Promise<void> {
@@ -32,24 +36,30 @@ class Gate {
   /** Hands on `data`, in pieces, when they may pass. */
   async *through(data: Buffer): AsyncGenerator<Buffer> {
     for (let offset = 0; offset < data.length && !this.#closed; ) {
-      const bytes = Math.min(data.length - offset, this.#limitBytes - this.#passedBytes);
+      const { bytesPerSecond } = this.#speed;
+      const atOnce = Math.ceil(bytesPerSecond / 50);
+      const bytes = Math.min(data.length - offset, this.#limitBytes - this.#passedBytes, atOnce);
       if (bytes === 0) {
         this.#tellHeld();
         await new Promise<void>((resolve) => (this.#goOn = resolve));
         continue;
       }
       this.#passedBytes += bytes;
-      await pause((1000 * bytes) / this.bytesPerSecond);
+      if (bytesPerSecond < Number.POSITIVE_INFINITY) await pause((1000 * bytes) / bytesPerSecond);
       yield data.subarray(offset, offset + bytes);
       offset += bytes;
     }
   }
 }
 
+const FULL_SPEED = { bytesPerSecond: Number.POSITIVE_INFINITY };
+
 export class Way {
+  /** Of all that goes to the coordinator. */
+  readonly upSpeed = { bytesPerSecond: Number.POSITIVE_INFINITY };
   /** Of the connection that was opened last. */
-  up = new Gate();
-  down = new Gate();
+  up = new Gate(this.upSpeed);
+  down = new Gate(FULL_SPEED);
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -57,8 +67,8 @@ export class Way {
     this.#server = server;
     server.on("connection", (worker) => {
       const coordinator = connect(port, "127.0.0.1");
-      this.up = new Gate();
-      this.down = new Gate();
+      this.up = new Gate(this.upSpeed);
+      this.down = new Gate(FULL_SPEED);
       void this.#relay(worker, coordinator, this.up);
       void this.#relay(coordinator, worker, this.down);
     });

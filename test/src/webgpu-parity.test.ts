@@ -1,7 +1,11 @@
 /** Training on WebGPU gives what it gives elsewhere. In CI a software adapter computes, many times slower than a GPU. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Batch } from "@lockstep/dataset";
 import { type BackendName, readBack, startEngine, tf } from "@lockstep/engine";
 import { factorableLayers, initialWeights, loadModel } from "@lockstep/model";
+import { readMetrics } from "@lockstep/run";
 import {
   applyUpdate,
   computeGradients,
@@ -11,8 +15,9 @@ import {
   Replica,
 } from "@lockstep/training";
 import { beforeAll, describe, expect, test } from "vitest";
-import { fixtureBatch } from "./fixture.ts";
-import { tinyModel } from "./program.ts";
+import { fixtureBatch, readFixture } from "./fixture.ts";
+import { compareWithPytorch, distance } from "./parity.ts";
+import { run, tinyModel } from "./program.ts";
 
 const swiftShader = process.env["LOCKSTEP_TEST_SWIFTSHADER"];
 const why = swiftShader ? "" : " (skipped: no software GPU, see provide-engine.ts)";
@@ -102,14 +107,36 @@ describe.skipIf(!swiftShader)(`training on WebGPU${why}`, () => {
     expect(memory.slice(5)).toEqual(Array(25).fill(memory[5]));
   });
 
-  // 4 images instead of a batch, because even they take a software adapter a minute.
-  test("a step of AlexNet has the loss, gradients and weights of the fastest other engine", {
-    timeout: 900_000,
+  test("a run on the command line has the native engine's losses, and goes on after a stop", {
+    timeout: 600_000,
   }, async () => {
-    const batches = [fixtureBatch(0, 4, 32, 10)];
-    const { backend } = await startEngine({});
-    const [expected] = await train(backend, "alexnet-cifar10", batches);
-    const [actual] = await train("webgpu", "alexnet-cifar10", batches);
-    expectSame(actual!, expected!);
+    const dir = mkdtempSync(join(tmpdir(), "lockstep-webgpu-"));
+    const options = ["--model", tinyModel, "--dataset", "shapes", "--train-fraction", "1", "--no-test"];
+    const train = async (out: string, more: string[]) => {
+      const { status, stderr } = await run(["train", ...more, "--batch-size", "20", "--out", join(dir, out)]);
+      expect([status, stderr]).toEqual([0, ""]);
+    };
+    await train("other", [...options, "--max-steps", "4"]);
+    await train("gpu", [...options, "--backend", "webgpu", "--max-steps", "2"]);
+    const resumed = await run(["train", "--resume", join(dir, "gpu"), "--max-steps", "4"]);
+    expect(resumed.stderr).toBe("");
+    expect(resumed.stdout).toMatch(/^engine: TensorFlow.js on webgpu .* GPU SwiftShader/m);
+    expect(resumed.stdout).not.toContain("many times slower");
+    const losses = (out: string) =>
+      readMetrics(join(dir, out, "metrics.jsonl")).flatMap((row) => (row.type === "step" ? [row.loss] : []));
+    expect(losses("gpu").length).toBe(4);
+    for (const [step, loss] of losses("other").entries()) {
+      expect(Math.abs(losses("gpu")[step]! / loss - 1)).toBeLessThan(TOLERANCE);
+    }
+    rmSync(dir, { recursive: true });
+  });
+
+  // 4 images instead of a batch, because even they take a software adapter a minute.
+  test("a step of AlexNet has PyTorch's loss, gradients and update", { timeout: 900_000 }, async () => {
+    await startEngine({ backend: "webgpu" });
+    const fixture = readFixture("alexnet-cifar10-4-images-pytorch.json");
+    const comparisons = await compareWithPytorch(fixture, 32, 10);
+    expect(comparisons.length).toBe(2 + 2 * Object.keys(fixture.update_l2).length);
+    for (const comparison of comparisons) expect(distance(comparison), comparison.what).toBeLessThan(TOLERANCE);
   });
 });

@@ -1,4 +1,5 @@
 /** A coordinator: gathers the workers, then conducts the run. It needs no TensorFlow. */
+import { existsSync } from "node:fs";
 import { cifar10Files, defaultDataDir, openRecordSource, type RecordSource } from "@lockstep/dataset";
 import type { DoorSettings } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
@@ -10,7 +11,6 @@ import {
   type Derived,
   type Display,
   holdRunFolder,
-  latestCheckpoint,
   makeSchedule,
   type ParameterState,
   Recorder,
@@ -28,6 +28,7 @@ import type { Balance } from "./balance.ts";
 import type { Limits } from "./decide.ts";
 import { FittingWorkers, parseTopology } from "./fitting-workers.ts";
 import { type Origin, RemoteTeam } from "./remote-team.ts";
+import { lastCheckpoint } from "./run-start.ts";
 import { listen, type Session } from "./sessions.ts";
 
 export interface CoordinatorOptions extends Limits {
@@ -35,6 +36,8 @@ export interface CoordinatorOptions extends Limits {
   runId: RunId;
   /** How many workers the run waits for before it begins. */
   workers: number;
+  /** With fewer workers than this the run pauses. */
+  minWorkers: number;
   /** Where it listens, and who may join. */
   door: DoorSettings;
   balance: Balance;
@@ -58,7 +61,7 @@ export interface CoordinatorOptions extends Limits {
   onListening: (port: number) => void;
 }
 
-/** Workers that have held the weights, and come back after they were all lost, are waited for so long after the last. */
+/** Where workers may hold the weights, others that do are waited for so long after the last: see the worker's backoff. */
 const RETURN_MS = 3000;
 /** Bytes of updates that are kept for workers that join. */
 const MAX_LOG_BYTES = 512 * 2 ** 20;
@@ -78,10 +81,11 @@ export async function coordinate(options: CoordinatorOptions): Promise<"finished
   const team = new RemoteTeam({ ...options, maxLogBytes: MAX_LOG_BYTES, log, nowMs });
   const fitting = new FittingWorkers({ config, team, updatesMade: updatesMade(options, team) });
   const server = await listen({ ...options, welcome, records: source, events: fitting, nowMs });
-  const ticking = setInterval(() => team.tick(), Math.max(20, heartbeatMs / 4));
+  // After what has come in: if this process was suspended, nobody was silent, it just has not listened.
+  const ticking = setInterval(() => setImmediate(() => team.tick()), Math.max(20, heartbeatMs / 4));
   try {
     options.onListening(server.port);
-    await Promise.race([gathered(team, options), noRecords, options.cannotBegin ?? never]);
+    await Promise.race([gathered(team, options, {}), noRecords, options.cannotBegin ?? never]);
     const outcome = await Promise.race([runThroughLosses(team, fitting.first, options), options.cannotGoOn ?? never]);
     fitting.over = true;
     team.finish();
@@ -116,13 +120,22 @@ function updatesMade({ folder }: CoordinatorOptions, team: RemoteTeam): () => nu
   return () => Math.max(before, team.updatesMade);
 }
 
-/** Waits for the workers that the run is to begin with: fewer will do where workers return to a run. */
-async function gathered(team: RemoteTeam, { workers, minWorkers, resumed }: CoordinatorOptions): Promise<void> {
-  const returning = resumed !== undefined || team.heldStep !== undefined;
+/**
+ * Waits for the workers that the run is to begin with. Where workers may come back that hold the weights, fewer will do,
+ * once no more come.
+ *
+ * @param lostMs when the last one was lost, if the run has begun already
+ */
+async function gathered(
+  team: RemoteTeam,
+  { workers, minWorkers }: CoordinatorOptions,
+  { lostMs, stopRequested = () => false }: { lostMs?: number; stopRequested?: () => boolean },
+): Promise<void> {
   await team.until(() => {
-    if (team.size >= workers) return true;
-    const sinceJoinMs = performance.now() - Math.max(...team.members.map(({ joinedMs }) => joinedMs));
-    return returning && team.size >= Math.max(1, minWorkers) && team.heldStep !== undefined && sinceJoinMs > RETURN_MS;
+    if (team.size >= workers || stopRequested()) return true;
+    if (lostMs === undefined && team.heldStep === undefined) return false;
+    const lastMs = Math.max(lostMs ?? 0, ...team.members.map(({ joinedMs }) => joinedMs));
+    return team.size >= minWorkers && performance.now() - lastMs > RETURN_MS;
   });
 }
 
@@ -132,26 +145,30 @@ async function runThroughLosses(
   first: Session,
   options: CoordinatorOptions,
 ): Promise<"finished" | "interrupted"> {
-  let { resumed } = options;
+  const { folder, display } = options;
   // Until now there was nothing to save, so an interrupt just ended the process.
-  const interrupts = watchInterrupts(() =>
-    options.display.line("stopping after this step; Ctrl-C again stops at once"),
-  );
+  const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
+  const stopRequested = () => interrupts.requested() || team.lastLeaves;
   try {
-    for (;;) {
-      try {
-        return await runOn(team, first, { ...options, resumed }, interrupts.requested);
-      } catch (error) {
-        if (!(error instanceof LockstepError) || error.code !== "ERR_ALL_LOST") throw error;
-        options.display.line("no worker is left; the run goes on when workers come");
+    for (let { resumed } = options; ; resumed = lastCheckpoint(folder, display.line)) {
+      const outcome = await runOn(team, first, { ...options, resumed }, stopRequested).catch(expectAllLost);
+      if (outcome === "finished") return outcome;
+      if (!interrupts.requested()) {
+        const why = outcome === "interrupted" ? "the last worker leaves; its weights are saved" : "no worker is left";
+        display.line(`${why}; the run goes on when workers come`);
         team.reset();
-        resumed = lastCheckpoint(options);
-        await gathered(team, { ...options, workers: Math.max(1, options.minWorkers), resumed });
+        await gathered(team, options, { lostMs: performance.now(), stopRequested: interrupts.requested });
       }
+      if (interrupts.requested()) return "interrupted";
     }
   } finally {
     interrupts.unwatch();
   }
+}
+
+function expectAllLost(error: unknown): undefined {
+  if (!(error instanceof LockstepError) || error.code !== "ERR_ALL_LOST") throw error;
+  return undefined;
 }
 
 async function runOn(
@@ -166,19 +183,16 @@ async function runOn(
   const doneSteps = Math.max(held ?? 0, resumed?.step ?? 0);
   const schedule = makeSchedule(config, ready, doneSteps);
   const isHeld = held !== undefined && held >= (resumed?.step ?? 0);
-  const from: Resumed | undefined = isHeld ? resumedAt(folder, held, schedule) : resumed;
+  const from: Resumed = isHeld || resumed === undefined ? resumedAt(folder, isHeld ? held : 0, schedule) : resumed;
   const origin: Origin = isHeld ? { from: "held", step: held } : originOf(resumed, state);
   writeJson(folder.config, { ...config, machine: {}, derived: derivedOf(options, ready, schedule) });
-  if (from !== undefined)
-    display.line(
-      `going on after ${from.step} steps, ${isHeld ? "with the weights that workers hold" : "from the checkpoint"}`,
-    );
+  if (existsSync(folder.metrics)) display.line(`going on after ${from.step} steps, ${whence(origin)}`);
   const recorder = new Recorder({
     ...{ folder, config, schedule, modelName, classes, display },
     ...{ startedAt: new Date(), resumed: from },
   });
   await team.begin({ plan: planOf(team, config), origin, sliceRows: config.sliceRows });
-  const endedSteps = from?.progress.endedSteps ?? 0;
+  const { endedSteps } = from.progress;
   return conduct({ schedule, team, recorder, doneSteps, endedSteps, stopRequested });
 }
 
@@ -187,13 +201,9 @@ function originOf(resumed: Checkpoint | undefined, state: readonly ParameterStat
   return state === undefined ? { from: "seed" } : { from: "state", tensors: state, step: 0 };
 }
 
-function lastCheckpoint({ folder, display }: CoordinatorOptions): Checkpoint | undefined {
-  try {
-    return latestCheckpoint(folder.checkpoints, (message) => display.line(message));
-  } catch (error) {
-    if (error instanceof LockstepError && error.code === "ERR_NO_CHECKPOINT") return undefined; // from the start, then
-    throw error;
-  }
+function whence({ from, step }: { from: Origin["from"]; step?: number }): string {
+  if (from === "held") return "with the weights that workers hold";
+  return from === "state" && step !== 0 ? "from the checkpoint" : "from the start: no checkpoint was written yet";
 }
 
 /** How gradients travel: by the slowest of the links and devices that are here. */

@@ -10,13 +10,13 @@ export interface WorkerView {
   heardMs: number;
   /** When it last finished something, or owed nothing. */
   progressMs: number;
+  /** Whether it owes anything: a slice, an answer, a piece of its state. */
+  owes: boolean;
   /** Samples that it was given and has not finished. */
   openSamples: number;
-  /** Whether it owes anything else: an answer, a piece of its state, a slice of a step that went on without it. */
-  owes: boolean;
   /** Expected from being given a slice to its contribution, for each sample; undefined before its first. */
   msPerSample: number | undefined;
-  /** Whether it may be given slices: not one that leaves, or that has not caught up. */
+  /** Whether it may be given slices. */
   takesSlices: boolean;
 }
 
@@ -42,34 +42,25 @@ export interface Limits {
   heartbeatMs: number;
   /** A worker that has work and finishes nothing for so long is dropped. */
   stallMs: number;
-  /** With fewer workers than this the run pauses. */
-  minWorkers: number;
 }
 
 export type Decision =
   | { type: "drop"; worker: number; code: "ERR_SILENT" | "ERR_STALLED"; reason: string }
   | { type: "assign"; slice: number; worker: number; reason: string }
   /** No worker is left that could find this slice finite. */
-  | { type: "diverged"; slice: number; reason: string }
-  /** Too few workers: nothing is assigned. */
-  | { type: "pause"; reason: string };
+  | { type: "diverged"; slice: number; reason: string };
 
-/** A slice is late after this many times the time that it was expected to take, */
+/** A slice is late after this many times the time that it was expected to take, but not before a worker is silent. */
 const LATE_FACTOR = 4;
-/** but not before this. */
-const LATE_MS = 3000;
 
 export function decide(nowMs: number, { workers, openSlices }: TeamView, limits: Limits): Decision[] {
   const drops = workers.flatMap((worker) => dropOf(nowMs, worker, limits));
   const dropped = new Set(drops.map(({ worker }) => worker));
   const staying = workers.filter(({ id }) => !dropped.has(id));
   const able = staying.filter(({ takesSlices }) => takesSlices);
-  if (openSlices.length > 0 && able.length < limits.minWorkers) {
-    return [...drops, { type: "pause", reason: `${able.length} of at least ${limits.minWorkers} workers are here` }];
-  }
   const openSamples = new Map(able.map(({ id, openSamples }) => [id, openSamples]));
   const assignments = openSlices.flatMap((slice): Decision[] => {
-    const reason = reasonToAssign(nowMs, slice, dropped);
+    const reason = reasonToAssign(nowMs, slice, dropped, limits);
     if (reason === undefined) return [];
     const others = able.filter(({ id }) => !slice.notFor.has(id));
     const worker = quickest(others.length > 0 ? others : able, openSamples, slice);
@@ -87,14 +78,14 @@ export function decide(nowMs: number, { workers, openSlices }: TeamView, limits:
 type Drop = Extract<Decision, { type: "drop" }>;
 
 function dropOf(nowMs: number, worker: WorkerView, { heartbeatMs, stallMs }: Limits): Drop[] {
-  const { id, heardMs, progressMs, openSamples, owes } = worker;
+  const { id, heardMs, progressMs, owes } = worker;
   const silentMs = nowMs - heardMs;
   if (silentMs > SILENT_BEATS * heartbeatMs) {
     const reason = `nothing came from it for ${seconds(silentMs)}`;
     return [{ type: "drop", worker: id, code: "ERR_SILENT", reason }];
   }
   const stalledMs = nowMs - progressMs;
-  if ((openSamples > 0 || owes) && stalledMs > stallMs) {
+  if (owes && stalledMs > stallMs) {
     const reason = `its heart beats, but it has finished nothing for ${seconds(stalledMs)}`;
     return [{ type: "drop", worker: id, code: "ERR_STALLED", reason }];
   }
@@ -102,24 +93,30 @@ function dropOf(nowMs: number, worker: WorkerView, { heartbeatMs, stallMs }: Lim
 }
 
 /** Why a slice needs a worker, or another one; undefined if it doesn't. */
-function reasonToAssign(nowMs: number, { attempts }: SliceView, dropped: ReadonlySet<number>): string | undefined {
+function reasonToAssign(
+  nowMs: number,
+  { attempts }: SliceView,
+  dropped: ReadonlySet<number>,
+  { heartbeatMs }: Limits,
+): string | undefined {
   const [first, second] = attempts.filter(({ worker }) => !dropped.has(worker));
   if (first === undefined) return attempts.length === 0 ? "nobody computes it" : "its worker is gone";
   if (second !== undefined || first.expectedMs === undefined) return undefined;
-  const limitMs = Math.max(LATE_MS, LATE_FACTOR * first.expectedMs);
+  const limitMs = Math.max(SILENT_BEATS * heartbeatMs, LATE_FACTOR * first.expectedMs);
   const tookMs = nowMs - first.sinceMs;
   if (tookMs <= limitMs) return undefined;
   return `it has taken ${seconds(tookMs)}, ${seconds(first.expectedMs)} were expected`;
 }
 
-/** Who would end first with this slice. */
+/** Who would end first with this slice. One that was not measured yet counts as the slowest of the others. */
 function quickest(
   workers: readonly WorkerView[],
   openSamples: ReadonlyMap<number, number>,
   { samples, attempts, notFinite }: SliceView,
 ): WorkerView | undefined {
   const free = workers.filter(({ id }) => !notFinite.has(id) && attempts.every(({ worker }) => worker !== id));
-  const slowest = Math.max(1, ...free.flatMap(({ msPerSample }) => msPerSample ?? []));
+  const known = free.flatMap(({ msPerSample }) => msPerSample ?? []);
+  const slowest = known.length > 0 ? Math.max(...known) : 1;
   const endMs = ({ id, msPerSample }: WorkerView) => (openSamples.get(id)! + samples) * (msPerSample ?? slowest);
   return free.reduce<WorkerView | undefined>(
     (best, worker) => (best === undefined || endMs(worker) < endMs(best) ? worker : best),

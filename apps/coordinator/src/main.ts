@@ -63,6 +63,10 @@ async function main(): Promise<void> {
   program.parse(tidyArguments(["coordinator", ...words]).slice(1), { from: "user" });
   const options = program.opts<Options & Record<string, unknown>>();
   const { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen, resume, out } = options;
+  if (minWorkers > workers) {
+    const text = `Expected --min-workers to be at most --workers (${workers}), got ${minWorkers}`;
+    throw new LockstepError("ERR_OPTION", `${text}; the run would never begin.`);
+  }
   const given = scaleForWorkers(givenRunOptions(options), options);
   const display = displayOn(process.stdout);
   const isTerminal = process.stdout.isTTY;

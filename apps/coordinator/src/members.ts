@@ -12,6 +12,9 @@ import type { Session } from "./sessions.ts";
  */
 export type MemberState = "waiting" | "loading" | "replaying" | "in" | "leaving";
 
+/** A slice that took longer than it was expected to counts for so many times that at the most: it may have been once. */
+const MOST_TIMES_SLOWER = 4;
+
 export class Member {
   readonly session: Session;
   /** As in logs and metrics; unique among those who are here. */
@@ -22,8 +25,6 @@ export class Member {
   readonly joinedMs: number;
   /** When it last finished something, or owed nothing. */
   progressMs: number;
-  /** Attempts of steps that went on without them: `step/slice/attempt`. */
-  readonly behind = new Set<string>();
   /** Contributions of its that were refused. */
   strikes = 0;
   /** Of computing, in samples a millisecond; undefined before its first slice. */
@@ -55,7 +56,8 @@ export class Member {
   /** Takes in how long a slice took: `computeMs` of it were spent computing. */
   measure(samples: number, { tookMs, computeMs }: { tookMs: number; computeMs: number }): void {
     if (computeMs > 0) this.speed = smoothed(this.speed, samples / computeMs);
-    this.msPerSample = smoothed(this.msPerSample, tookMs / samples);
+    const mostMs = MOST_TIMES_SLOWER * (this.msPerSample ?? Number.POSITIVE_INFINITY);
+    this.msPerSample = smoothed(this.msPerSample, Math.min(tookMs / samples, mostMs));
   }
 }
 

@@ -28,20 +28,24 @@ export class Newcomers {
     this.#options = options;
   }
 
+  /** Whether a snapshot is on its way. */
+  get busy(): boolean {
+    return this.#updates !== undefined;
+  }
+
   /** What is told to everyone: newcomers hear it after their snapshot. */
   told(message: Buffer): void {
     this.#updates?.add(message);
   }
 
   /**
-   * Between steps: brings in those who wait, unless others are being brought in. Who cannot be brought in is let go, and
-   * may come again: it begins anew then.
+   * Between steps, and unless others are being brought in: brings in those who wait. Who cannot be brought in is let go,
+   * and may come again: it begins anew then.
    *
    * @param step updates that have been told to everyone
    * @param source of the snapshot
    */
   async bringIn(waiting: readonly Member[], step: number, source: Member): Promise<void> {
-    if (waiting.length === 0 || this.#updates !== undefined) return;
     const { plan, maxLogBytes, drop } = this.#options;
     const updates = new UpdateLog(maxLogBytes);
     this.#updates = updates;

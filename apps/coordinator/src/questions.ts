@@ -10,11 +10,13 @@ const ANSWERS = { sync: "synced", digest: "digest-result", "load-end": "loaded" 
 
 export class Questions {
   readonly #waiters: Waiters;
+  readonly #nowMs: () => number;
   /** Who owes which answer; by worker and type of answer, since a worker is asked one at a time. */
   readonly #owed = new Map<string, (answer: Answer) => void>();
 
-  constructor(waiters: Waiters) {
+  constructor(waiters: Waiters, nowMs: () => number) {
     this.#waiters = waiters;
+    this.#nowMs = nowMs;
   }
 
   /**
@@ -32,11 +34,15 @@ export class Questions {
       this.#owed.set(key, (answer) =>
         answers.set(member, answer as typeof answers extends Map<Member, infer A> ? A : never),
       );
+      member.progressMs = this.#nowMs();
       member.send(question);
     }
-    await this.#waiters.until(() => members.every((member) => answers.has(member) || member.gone));
-    for (const member of members) this.#owed.delete(keyOf(member, ANSWERS[question.type]));
-    return answers;
+    try {
+      await this.#waiters.until(() => members.every((member) => answers.has(member) || member.gone));
+      return answers;
+    } finally {
+      for (const member of members) this.#owed.delete(keyOf(member, ANSWERS[question.type]));
+    }
   }
 
   /** Whether this worker was asked something that it has not answered. */

@@ -47,6 +47,8 @@ export interface TeamOptions extends Limits {
   maxLogBytes: number;
   /** A worker that lets more than this, and the update of a step, wait for it is dropped. @default 256 MiB */
   maxWaitingBytes?: number;
+  /** With fewer workers than this the run pauses. */
+  minWorkers: number;
   /** Told in whole lines what happens to workers. */
   log: (line: string) => void;
   nowMs: () => number;
@@ -70,10 +72,12 @@ const MAX_STRIKES = 3;
 const MAX_WAITING_BYTES = 256 * 2 ** 20;
 
 type Message<Type extends WorkerMessage["type"]> = Extract<WorkerMessage, { type: Type }>;
-type Given = { worker: number; samples: number; queuedSamples: number; sinceMs: number };
+type Given = { worker: number; step: number; samples: number; queuedSamples: number; sinceMs: number };
 
 /** What is settled when a run begins. */
 interface Begun {
+  /** Whether all who begin were sent the weights. */
+  sent: boolean;
   layout: Layout;
   sliceRows: number | undefined;
   stateDict: StateSpec[];
@@ -85,12 +89,12 @@ export class RemoteTeam implements Team {
   readonly #options: TeamOptions;
   readonly #members = new Map<number, Member>();
   readonly #waiters = new Waiters();
-  readonly #questions = new Questions(this.#waiters);
+  readonly #questions: Questions;
   readonly #streams: StateStreams;
   #begun: Begun | undefined;
   #round: StepRound | undefined;
   #evaluation: { task: Extract<Task, { type: "evaluate" }>; round: EvaluationRound } | undefined;
-  /** The attempts of the step under way whose contributions have not come, by slice and attempt. */
+  /** The attempts whose contributions have not come, also those of earlier steps that others were quicker with. */
   readonly #given = new Map<string, Given>();
   #ranges = 0;
   /** Of a step, as each worker is told of it: at most. */
@@ -105,6 +109,7 @@ export class RemoteTeam implements Team {
 
   constructor(options: TeamOptions) {
     this.#options = options;
+    this.#questions = new Questions(this.#waiters, options.nowMs);
     this.#streams = new StateStreams(options.nowMs);
     this.#lastCommitMs = options.nowMs();
   }
@@ -133,6 +138,7 @@ export class RemoteTeam implements Team {
 
   /** Looks at the time: who is silent, late or stalled. To be called several times in a heartbeat. */
   tick(): void {
+    this.#bringIn();
     this.#decide();
     this.#after();
   }
@@ -172,13 +178,21 @@ export class RemoteTeam implements Team {
     return steps.length === 0 ? undefined : Math.max(...steps);
   }
 
+  /** Whether all who hold the weights want to leave: the last of them waits until they are saved, and `reset` is called. */
+  get lastLeaves(): boolean {
+    const holders = this.members.filter(({ state }) => state !== "waiting");
+    return holders.length > 0 && holders.every(({ state }) => state === "leaving");
+  }
+
   /** Nobody is left who holds the weights: those who are here, and those who come, may begin again. */
   reset(): void {
     this.#begun = this.#round = this.#evaluation = undefined;
     this.#given.clear();
     this.#waiters.fail(undefined);
     for (const member of this.members) {
-      if (member.state !== "waiting") this.#drop(member, "ERR_STATE_LOST", "the weights that it was to get are lost");
+      if (member.state === "leaving") this.#release(member);
+      else if (member.state !== "waiting")
+        this.#drop(member, "ERR_STATE_LOST", "the weights that it was to get are lost");
     }
   }
 
@@ -191,7 +205,8 @@ export class RemoteTeam implements Team {
     const [streams, questions] = [this.#streams, this.#questions];
     const drop = this.#drop.bind(this);
     const newcomers = new Newcomers({ streams, questions, plan, stateDict, maxLogBytes, drop, log });
-    this.#begun = { layout: makeLayout(tensors, plan), sliceRows, stateDict, numClasses, newcomers };
+    const begun = { sent: false, layout: makeLayout(tensors, plan), sliceRows, stateDict, numClasses, newcomers };
+    this.#begun = begun;
     this.#committed = origin.from === "seed" ? 0 : origin.step;
     const holders = this.members.filter(({ session: { hello } }) => {
       if (origin.from !== "held") return true;
@@ -202,8 +217,23 @@ export class RemoteTeam implements Team {
       member.send({ type: "start", ...plan, state: origin.from === "state" ? "follows" : origin.from });
     }
     if (origin.from === "state") await this.#sendState(origin.tensors, holders);
+    begun.sent = true;
     this.#lastCommitMs = this.#options.nowMs();
     this.#bringIn();
+  }
+
+  /** Fewer workers than there must be are a pause, which is said. */
+  async assemble(stopRequested: () => boolean): Promise<void> {
+    const { minWorkers, nowMs } = this.#options;
+    let paused = false;
+    await this.until(() => {
+      const here = this.members.filter(({ state }) => state !== "leaving").length;
+      this.#pause(here >= minWorkers ? undefined : `${here} of at least ${minWorkers} workers are here`);
+      const enough = this.members.filter(({ state }) => state === "in").length >= minWorkers;
+      paused ||= !enough;
+      return enough || stopRequested();
+    });
+    if (paused) this.#lastCommitMs = nowMs();
   }
 
   async step(task: StepTask, beforeCommit: (totals: StepTotals) => void): Promise<void> {
@@ -219,8 +249,6 @@ export class RemoteTeam implements Team {
     this.#committed = task.step + 1;
     this.#dispatch([round.commit()]);
     this.#round = undefined;
-    for (const [key, { worker }] of this.#given) this.#members.get(worker)?.behind.add(`${task.step}/${key}`);
-    this.#given.clear();
     this.#bringIn();
   }
 
@@ -336,9 +364,7 @@ export class RemoteTeam implements Team {
 
   #beginRound(task: StepTask): StepRound {
     const { layout, sliceRows } = this.#begun!;
-    const inStep = this.members.filter(({ state }) => state === "in");
-    const upToDate = inStep.filter(({ behind }) => behind.size === 0);
-    const able = upToDate.length > 0 ? upToDate : inStep; // who is behind takes slices if others are late
+    const able = this.#able(task.step);
     const weights = weightsOf(
       able.map(({ speed }) => speed),
       this.#options.balance,
@@ -347,11 +373,9 @@ export class RemoteTeam implements Team {
     const round = new StepRound(task, slices, layout);
     this.#round = round;
     this.#updateBytes = updateBytes(layout, task.end - task.start);
-    this.#given.clear();
-    const enough = inStep.length >= this.#options.minWorkers;
     for (const member of this.members.filter(({ follows }) => follows)) {
       const index = able.indexOf(member);
-      const own = enough ? slices.filter(({ worker }) => worker === index).map(({ slice }) => slice) : [];
+      const own = slices.filter(({ worker }) => worker === index).map(({ slice }) => slice);
       this.#assign(member, own);
     }
     this.#begun!.newcomers.told(encode(round.assign(-1, []).message));
@@ -359,28 +383,37 @@ export class RemoteTeam implements Team {
     return round;
   }
 
+  /** Who may be given slices: one that leaves, or still computes slices of an earlier step, only if there is no other. */
+  #able(step: number): Member[] {
+    const [here, leaving] = (["in", "leaving"] as const).map((wanted) =>
+      this.members.filter(({ state }) => state === wanted),
+    );
+    const late = new Set([...this.#given.values()].filter((given) => given.step < step).map(({ worker }) => worker));
+    const prompt = here!.filter(({ id }) => !late.has(id));
+    return [prompt, here!].find(({ length }) => length > 0) ?? leaving!;
+  }
+
   #assign(member: Member, slices: number[]): void {
     const now = this.#options.nowMs();
+    const { step } = this.#round!.task;
     const outgoing = this.#round!.assign(member.id, slices);
     let queuedSamples = this.#openSamples(member);
     for (const index of slices) {
       const slice = this.#round!.slices[index]!;
       const samples = samplesOf(slice);
       queuedSamples += samples;
-      const given = { worker: member.id, samples, queuedSamples, sinceMs: now };
-      this.#given.set(`${index}/${slice.attemptsMade - 1}`, given);
+      const given = { worker: member.id, step, samples, queuedSamples, sinceMs: now };
+      this.#given.set(keyOf({ step, slice: index, attempt: slice.attemptsMade - 1 }), given);
     }
     this.#dispatch([outgoing]);
   }
 
-  #contributed(member: Member, { step, slice, attempt, ms }: Message<"contribution">): void {
+  #contributed(member: Member, { ms, ...attempt }: Message<"contribution">): void {
     const now = this.#options.nowMs();
-    const key = `${slice}/${attempt}`;
-    if (member.behind.delete(`${step}/${key}`)) member.progressMs = now;
-    const given = step === this.#round?.task.step ? this.#given.get(key) : undefined;
+    const given = this.#given.get(keyOf(attempt));
     if (given?.worker !== member.id) return;
     member.progressMs = now;
-    this.#given.delete(key);
+    this.#given.delete(keyOf(attempt));
     const computeMs = (ms["data"] ?? 0) + (ms["forward"] ?? 0) + (ms["backward"] ?? 0);
     member.measure(given.samples, { tookMs: now - Math.max(given.sinceMs, member.contributedMs), computeMs });
     member.contributedMs = now;
@@ -405,10 +438,7 @@ export class RemoteTeam implements Team {
 
   #giveRanges(): void {
     const { task, round } = this.#evaluation!;
-    const able = this.members.filter(({ state }) => state === "in");
-    const enough = able.length >= this.#options.minWorkers;
-    this.#pause(enough ? undefined : `${able.length} of at least ${this.#options.minWorkers} workers are here`);
-    if (!enough) return;
+    const able = this.#able(this.#committed);
     round.settle(able.map(({ id }) => id));
     for (const member of able) {
       for (const range of round.give(member.id)) member.send({ type: "evaluate", part: task.part, ...range });
@@ -423,24 +453,24 @@ export class RemoteTeam implements Team {
     }
     do {
       this.#deciding = { again: false };
-      const decisions = this.#decisions();
-      for (const decision of decisions) this.#carryOut(decision);
-      if (this.#round !== undefined && decisions.every(({ type }) => type !== "pause")) this.#pause(undefined);
+      for (const decision of this.#decisions()) this.#carryOut(decision);
     } while (this.#deciding.again);
     this.#deciding = undefined;
   }
 
   #decisions(): Decision[] {
     const { nowMs, ...limits } = this.#options;
+    const step = this.#committed; // the one under way
+    const able = new Set(this.#able(step));
     const openSlices = (this.#round?.slices ?? []).filter((slice) => doneAttempt(slice) === undefined);
     const slowest = Math.max(0, ...this.members.map(({ msPerSample }) => msPerSample ?? 0));
     const view = {
-      workers: this.members.map((member) => this.#viewOf(member)),
+      workers: this.members.map((member) => this.#viewOf(member, able.has(member))),
       openSlices: openSlices.map((slice) => ({
         slice: slice.slice,
         samples: samplesOf(slice),
         attempts: [...slice.attempts.values()].map(({ attempt, worker }) => {
-          const { sinceMs, queuedSamples } = this.#given.get(`${slice.slice}/${attempt}`)!;
+          const { sinceMs, queuedSamples } = this.#given.get(keyOf({ step, slice: slice.slice, attempt }))!;
           const msPerSample = this.#members.get(worker)?.msPerSample ?? slowest;
           return { worker, sinceMs, expectedMs: msPerSample === 0 ? undefined : msPerSample * queuedSamples };
         }),
@@ -468,9 +498,6 @@ export class RemoteTeam implements Team {
       }
       case "diverged":
         this.#round?.giveUp();
-        return;
-      case "pause":
-        this.#pause(decision.reason);
     }
   }
 
@@ -488,15 +515,14 @@ export class RemoteTeam implements Team {
     return inSlices + (this.#evaluation?.round.openSamples(id) ?? 0);
   }
 
-  #viewOf(member: Member): WorkerView {
-    const { id, session, msPerSample, state } = member;
+  #viewOf(member: Member, takesSlices: boolean): WorkerView {
+    const { id, session, msPerSample } = member;
     const openSamples = this.#openSamples(member);
-    const inOrder =
-      openSamples > 0 || member.behind.size > 0 || this.#questions.owes(member) || this.#round?.owes(id) === true;
+    const inOrder = openSamples > 0 || this.#questions.owes(member) || this.#round?.owes(id) === true;
     if (!inOrder) member.progressMs = this.#options.nowMs();
     const streamSinceMs = this.#streams.waitingSinceMs(member);
     return {
-      ...{ id, heardMs: session.heardMs, openSamples, msPerSample, takesSlices: state === "in" },
+      ...{ id, heardMs: session.heardMs, openSamples, msPerSample, takesSlices },
       progressMs: Math.min(member.progressMs, streamSinceMs ?? member.progressMs),
       owes: inOrder || streamSinceMs !== undefined,
     };
@@ -504,7 +530,12 @@ export class RemoteTeam implements Team {
 
   /** A worker has done something that it was to do. While it is behind, it should do other things first. */
   #progressed(member: Member): void {
-    if (member.behind.size === 0) member.progressMs = this.#options.nowMs();
+    if (!this.#isBehind(member)) member.progressMs = this.#options.nowMs();
+  }
+
+  /** Whether it still owes a slice of an earlier step. */
+  #isBehind({ id }: Member): boolean {
+    return [...this.#given.values()].some(({ worker, step }) => worker === id && step < this.#committed);
   }
 
   /** A contribution of a worker's was refused; the third one is the last. */
@@ -546,9 +577,10 @@ export class RemoteTeam implements Team {
 
   /** Something has happened. */
   #after(): void {
-    for (const member of this.members) {
+    for (const member of this.members.filter(({ state }) => state === "leaving")) {
       const owes = this.#openSamples(member) > 0 || this.#streams.isSource(member);
-      if (member.state === "leaving" && !owes) this.#release(member);
+      const isLast = !this.members.some((other) => other !== member && other.follows);
+      if (!owes && !isLast) this.#release(member);
     }
     this.#waiters.look();
   }
@@ -557,10 +589,10 @@ export class RemoteTeam implements Team {
 
   /** Between steps: workers that wait are brought in, if someone has the weights. */
   #bringIn(): void {
-    if (this.#round !== undefined || this.#begun === undefined) return;
+    if (this.#round !== undefined || this.#begun?.sent !== true || this.#begun.newcomers.busy) return;
     const source = this.#holders()[0];
-    if (source === undefined) return;
     const waiting = this.members.filter(({ state }) => state === "waiting");
+    if (source === undefined || waiting.length === 0) return;
     void this.#begun.newcomers
       .bringIn(waiting, this.#committed, source)
       .then(() => this.tick())
@@ -622,7 +654,7 @@ export class RemoteTeam implements Team {
       }
       if (message.type !== "rejected") continue;
       const member = this.#members.get(to as number);
-      this.#given.delete(`${message.slice}/${message.attempt}`);
+      this.#given.delete(keyOf(message));
       if (member !== undefined) this.#strike(member, message.reason);
       this.#decide();
     }
@@ -662,6 +694,9 @@ export class RemoteTeam implements Team {
       });
   }
 }
+
+const keyOf = ({ step, slice, attempt }: { step: number; slice: number; attempt: number }) =>
+  `${step}/${slice}/${attempt}`;
 
 function addUp(parts: readonly Record<string, number>[]): Record<string, number> {
   const total: Record<string, number> = {};

@@ -1,6 +1,6 @@
 /** The workers' connections: a door that takes them in, and one session for each. */
 import type { RecordSource } from "@lockstep/dataset";
-import { type Door, type DoorSettings, openDoor } from "@lockstep/door";
+import { type Door, type DoorSettings, openDoor, type Peer } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import {
   type CoordinatorMessage,
@@ -75,17 +75,21 @@ export function listen({ door, ...session }: SessionServerOptions): Promise<Door
   return openDoor({
     ...door,
     maxPayload: MAX_MESSAGE_BYTES,
-    onSocket: (socket) => serve(socket, { workerId: workersSeen++, ...session }),
+    onSocket: (socket, { hear }) => serve(socket, { workerId: workersSeen++, hear, ...session }),
   });
 }
 
-type ServeOptions = Omit<SessionServerOptions, "door"> & { workerId: number };
+type ServeOptions = Omit<SessionServerOptions, "door"> & { workerId: number; hear: Peer["hear"] };
 
-/** States of a session: greeting (until hello), preparing (until ready), in, ended (nothing that comes counts). */
+/**
+ * States of a session: greeting (until hello), preparing (until ready), in, ended (nothing that comes counts); gone as
+ * soon as it wants to leave before it is in.
+ */
 function serve(socket: WebSocket, options: ServeOptions): void {
-  const { workerId, heartbeatMs, stallMs, welcome, records, events, nowMs } = options;
+  const { workerId, hear, heartbeatMs, stallMs, welcome, records, events, nowMs } = options;
   let hello: Hello | undefined;
   let session: Session | undefined;
+  let gone = false;
   let ended = false;
   const sinceMs = nowMs();
   let heardMs = sinceMs;
@@ -95,10 +99,13 @@ function serve(socket: WebSocket, options: ServeOptions): void {
   const desk = new RecordDesk({ records, send: sendMessage, drained, refuse });
   const watching = setInterval(watch, heartbeatMs);
 
-  socket.on("message", (data: Buffer) => {
-    if (ended) return;
+  // Not whole messages only: on a slow link one may take longer than a worker may be silent.
+  hear(() => {
     heardMs = nowMs();
     if (session !== undefined) session.heardMs = heardMs;
+  });
+  socket.on("message", (data: Buffer) => {
+    if (ended) return;
     try {
       const message = decodeFromWorker(data);
       if (session !== undefined && OF_STEPS.includes(message.type)) session.bytesUp += data.length;
@@ -112,12 +119,18 @@ function serve(socket: WebSocket, options: ServeOptions): void {
   socket.on("close", () => end("its connection closed"));
 
   function take(message: WorkerMessage): void {
-    if (message.type === "heartbeat") return;
+    if (message.type === "heartbeat" || gone) return;
     if (message.type === "failed") close(message.code, message.reason);
+    else if (message.type === "leaving" && session === undefined) letLeave();
     else if (message.type === "want-records" && hello !== undefined) desk.ask(message);
     else if (hello === undefined) greet(message);
     else if (session === undefined) join(message, hello);
     else events.message(session, message);
+  }
+
+  function letLeave(): void {
+    gone = true;
+    sendMessage({ type: "finished" });
   }
 
   function greet(message: WorkerMessage): void {

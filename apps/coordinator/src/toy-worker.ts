@@ -87,19 +87,26 @@ export abstract class ToyWorker {
     this.say({ type: "leaving" });
   }
 
-  /** Takes in what has come, and computes, one thing after the other, as a computing thread does. */
+  /** Computes, and takes in what has come, one thing after the other, as a computing thread does. */
   #work(): void {
-    if (this.#busy || this.dead) return;
-    for (let message = this.#inbox.shift(); message !== undefined; message = this.#inbox.shift()) this.#obey(message);
-    const task = this.#tasks.shift();
-    if (task === undefined || this.hangs) return;
-    this.#busy = true;
-    this.compute(task.end - task.start, () => {
-      this.#busy = false;
-      if (this.dead) return;
-      this.#compute(task);
-      this.#work();
-    });
+    while (!this.#busy && !this.dead) {
+      const task = this.#tasks[0];
+      if (task === undefined) {
+        const message = this.#inbox.shift();
+        if (message === undefined) return;
+        this.#obey(message);
+      } else if (this.hangs) return;
+      else {
+        this.#tasks.shift();
+        this.#busy = true;
+        this.compute(task.end - task.start, () => {
+          this.#busy = false;
+          if (this.dead) return;
+          this.#compute(task);
+          this.#work();
+        });
+      }
+    }
   }
 
   #obey(message: CoordinatorMessage): void {
@@ -114,7 +121,6 @@ export abstract class ToyWorker {
         if (this.#assembly?.step !== message.step) {
           this.#assembly = { ...message, assembly: new StepAssembly(LAYOUT, message.sliceSamples) };
           this.#sent = [];
-          this.#tasks = [];
         }
         this.#tasks.push(...message.slices);
         return;
@@ -219,7 +225,6 @@ export abstract class ToyWorker {
     this.committed(step, epoch, attempts);
     this.#assembly = undefined;
     this.#sent = [];
-    this.#tasks = [];
   }
 
   #sendState(request: number): void {

@@ -9,8 +9,8 @@ import type { MachineOptions } from "@lockstep/run";
 export interface LocalWorkers {
   /** Rejects when one has failed; never resolves. */
   oneFailed: Promise<never>;
-  /** Rejects when all have failed; never resolves. */
-  allFailed: Promise<never>;
+  /** Rejects when all have ended, however they did: nobody is left who could come again. Never resolves. */
+  allEnded: Promise<never>;
   /** Resolves when all have ended. */
   ended: Promise<void>;
   /** Ends one of them at once, as a power cut would. */
@@ -50,17 +50,16 @@ export function startLocalWorkers(
     exit.then(({ index, status }) => (status === 0 ? never() : fail([index], status))),
   );
   const oneFailed = Promise.race([never(), ...failed]);
-  const allFailed = Promise.all(exits).then((all) => {
-    if (all.some(({ status }) => status === 0)) return never();
-    return fail(
+  const allEnded = Promise.all(exits).then((all) =>
+    fail(
       all.map(({ index }) => index),
       all.at(-1)!.status,
-    );
-  });
-  for (const failure of [oneFailed, allFailed]) failure.catch(() => {}); // whoever waits for it hears of the error
+    ),
+  );
+  for (const failure of [oneFailed, allEnded]) failure.catch(() => {}); // whoever waits for it hears of the error
   return {
     oneFailed,
-    allFailed,
+    allEnded,
     ended: Promise.all(exits).then(() => {}),
     kill: (index) => void children[index]!.kill("SIGKILL"),
   };
@@ -68,6 +67,6 @@ export function startLocalWorkers(
 
 function fail(workers: number[], status: number | null): never {
   const names = workers.map((index) => `worker-${index}`).join(", ");
-  const how = status === null ? "were killed" : `ended with status ${status}`;
+  const how = status === null ? `${workers.length === 1 ? "was" : "were"} killed` : `ended with status ${status}`;
   throw new LockstepError("ERR_LOCAL_WORKER", `${names} ${how}; the lines above tell why.`);
 }

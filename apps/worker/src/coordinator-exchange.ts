@@ -14,13 +14,10 @@ import {
 } from "@lockstep/gradient-sync";
 import type { Contribution, Exchange, Gradient, LapClock, Slice, SliceSink } from "@lockstep/training";
 import type { Connection } from "./connection.ts";
-import type { Inbox } from "./inbox.ts";
+import { Dismissed, type Inbox } from "./inbox.ts";
 import { SliceSender } from "./slice-sender.ts";
 
 type Message<Type extends CoordinatorMessage["type"]> = Extract<CoordinatorMessage, { type: Type }>;
-
-/** The coordinator has let this worker go in the middle of a step. */
-export class Dismissed extends Error {}
 
 export class CoordinatorExchange implements Exchange {
   readonly #connection: Connection;

@@ -6,6 +6,9 @@ import { LockstepError } from "@lockstep/errors";
 import type { CoordinatorMessage } from "@lockstep/gradient-sync";
 import type { Connection } from "./connection.ts";
 
+/** The coordinator lets this worker go, where it expected something else. */
+export class Dismissed extends Error {}
+
 /** Messages that are done on the way. */
 export type Aside = Extract<CoordinatorMessage, { type: "sync" | "send-state" | "state-ack" | "rejected" }>;
 /** The others. */
@@ -39,10 +42,11 @@ export class Inbox {
     }
   }
 
-  /** Waits for a message of this type. */
+  /** Waits for a message of this type. @throws Dismissed */
   async expect<Type extends Told["type"]>(type: Type): Promise<Extract<Told, { type: Type }>> {
     const message = await this.next();
     if (message.type === type) return message as Extract<Told, { type: Type }>;
+    if (message.type === "finished") throw new Dismissed();
     throw new LockstepError("ERR_MESSAGE_ORDER", `Expected ${type} from the coordinator, got ${message.type}.`);
   }
 }

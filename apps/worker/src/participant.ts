@@ -14,9 +14,9 @@ import {
   takeStep,
 } from "@lockstep/training";
 import type { Connection } from "./connection.ts";
-import { CoordinatorExchange, Dismissed } from "./coordinator-exchange.ts";
+import { CoordinatorExchange } from "./coordinator-exchange.ts";
 import { foreseenSlices } from "./foreseen-slices.ts";
-import type { Aside, Inbox, Told } from "./inbox.ts";
+import { type Aside, Dismissed, type Inbox, type Told } from "./inbox.ts";
 import { StateIntake } from "./state-intake.ts";
 import { StateSender } from "./state-sender.ts";
 
@@ -49,29 +49,30 @@ export class Participant {
   }
 
   /**
-   * Does what the coordinator asks for, in order, until the run is over or this worker may leave.
+   * Does what the coordinator asks for, in order, until it says that the run is over or that this worker may leave.
    *
+   * @throws Dismissed then
    * @throws LockstepError when the connection ends; the replica is then as it was after the last whole step
    */
-  async takePart(connection: Connection, inbox: Inbox): Promise<void> {
-    const start = await this.#started(inbox);
-    if (start === undefined) return;
+  async takePart(connection: Connection, inbox: Inbox): Promise<never> {
     this.#connection = connection;
     this.#sender = new StateSender(connection);
-    await this.#begin(start);
-    const layout = makeLayout(this.#tensors(), start);
-    const exchange = new CoordinatorExchange(connection, inbox, layout, this.#clock);
+    const begin = async (start: Message<"start">) => {
+      await this.#begin(start);
+      return new CoordinatorExchange(connection, inbox, makeLayout(this.#tensors(), start), this.#clock);
+    };
+    let exchange = await begin(await inbox.expect("start"));
     const batches = new Batches(this.#run.thread, (last) =>
       foreseenSlices(this.#assigned, this.#run.thread.meta, last),
     );
     try {
       for (;;) {
         const message = await inbox.next();
-        if (message.type === "finished") return;
-        await this.#obey(message, exchange, batches);
+        if (message.type === "finished") throw new Dismissed();
+        if (message.type === "start")
+          exchange = await begin(message); // whoever sent its state was lost
+        else await this.#obey(message, exchange, batches);
       }
-    } catch (error) {
-      if (!(error instanceof Dismissed)) throw error;
     } finally {
       this.#sender.close();
       await batches.drain();
@@ -138,14 +139,6 @@ export class Participant {
       default:
         throw new LockstepError("ERR_MESSAGE_ORDER", `The coordinator sent ${message.type} where a task was expected.`);
     }
-  }
-
-  /** Waits until the run begins. Undefined if this worker may leave before. */
-  async #started(inbox: Inbox): Promise<Message<"start"> | undefined> {
-    const message = await inbox.next();
-    if (message.type === "start") return message;
-    if (message.type === "finished") return undefined;
-    throw new LockstepError("ERR_MESSAGE_ORDER", `Expected start from the coordinator, got ${message.type}.`);
   }
 
   /** With weights from the seed, with those that it holds, or with none until they have come. */

@@ -32,8 +32,13 @@ socket.on("open", () => {
   beatEvery(HEARTBEAT_MS);
   say({ type: "open" });
 });
+// Not whole messages only: on a slow link one may take longer than the coordinator may be silent.
+socket.on("upgrade", ({ socket: link }) => {
+  link.on("data", () => {
+    heardMs = performance.now();
+  });
+});
 socket.on("message", (data: Buffer) => {
-  heardMs = performance.now();
   try {
     take(clock.receive(() => decodeFromCoordinator(data)));
   } catch (error) {
@@ -89,8 +94,9 @@ function take(message: CoordinatorMessage): void {
 
 /** The second of two probes took as long as the link needs for its bytes. */
 function measureLink(bytes: number): void {
-  if (firstProbeMs === undefined) firstProbeMs = heardMs;
-  else say({ type: "link", bytesPerSecond: (1000 * bytes) / Math.max(0.1, heardMs - firstProbeMs) });
+  const nowMs = performance.now();
+  if (firstProbeMs === undefined) firstProbeMs = nowMs;
+  else say({ type: "link", bytesPerSecond: (1000 * bytes) / Math.max(0.1, nowMs - firstProbeMs) });
 }
 
 function send(message: Extract<ToSocket, { type: "send" }>["message"]): void {

@@ -8,7 +8,7 @@ import { isKnownModel } from "@lockstep/model";
 import { type GivenOptions, type MachineOptions, makeConfig } from "@lockstep/run";
 import { type PreparedRun, prepare } from "@lockstep/training";
 import { type Connection, connect } from "./connection.ts";
-import { Inbox, type Told } from "./inbox.ts";
+import { Dismissed, Inbox, type Told } from "./inbox.ts";
 import { Participant } from "./participant.ts";
 import { readyMessage } from "./ready.ts";
 
@@ -34,7 +34,7 @@ export interface WorkerOptions {
 /** Reasons for which a connection ends that say nothing against this worker: it may come again. */
 const PASSING = ["ERR_DISCONNECTED", "ERR_CONNECT", "ERR_SILENT", "ERR_STALLED", "ERR_SLOW_READER", "ERR_STATE_LOST"];
 /** How long it waits before the first try to come again; twice as long before each further one, up to the second. */
-const BACKOFF_MS = { first: 250, longest: 5000 };
+const BACKOFF_MS = { first: 250, longest: 2000 };
 
 /**
  * Works until the coordinator says that the run is over, or that this worker may leave. A coordinator that goes away is
@@ -45,7 +45,11 @@ const BACKOFF_MS = { first: 250, longest: 5000 };
 export async function work(options: WorkerOptions): Promise<void> {
   const { coordinator, join, reconnectMs, log, onLeave } = options;
   let connection = await connect(coordinator, join);
-  onLeave(() => connection.send({ type: "leaving" }));
+  const leave = new AbortController();
+  onLeave(() => {
+    leave.abort();
+    connection.send({ type: "leaving" });
+  });
   const { startEngine } = await import("@lockstep/engine");
   const engine = await startEngine({ ...options.machine, log });
   const name = options.name ?? `${hostname()}-${process.pid}`;
@@ -65,16 +69,18 @@ export async function work(options: WorkerOptions): Promise<void> {
         connection.send(await readyMessage(run.prepared, welcome.config, connection));
         log(`${name} joined ${coordinator} and waits for the others`);
         await run.participant.takePart(connection, inbox);
-        log("the run is over, or goes on without this worker");
-        return;
       } catch (error) {
-        const again = error instanceof LockstepError && PASSING.includes(error.code) && run?.participant.begun === true;
-        if (!again) throw tell(connection, error);
-        log(`${(error as Error).message} Looking for it for ${Math.round(reconnectMs / 1000)} s.`);
+        const lost = error instanceof LockstepError && PASSING.includes(error.code) ? error : undefined;
+        if (error instanceof Dismissed || (lost !== undefined && leave.signal.aborted)) throw new Dismissed();
+        if (lost === undefined || run?.participant.begun !== true) throw tell(connection, error);
+        log(`${lost.message} Looking for it for ${Math.round(reconnectMs / 1000)} s.`);
         await connection.close();
-        connection = await comeAgain(options, error as LockstepError);
+        connection = await comeAgain(options, lost, leave.signal);
       }
     }
+  } catch (error) {
+    if (!(error instanceof Dismissed)) throw error;
+    log("the run is over, or goes on without this worker");
   } finally {
     run?.participant.dispose();
     await run?.prepared.thread.close();
@@ -123,11 +129,20 @@ async function prepareRun(
   return prepare(own, machine, log, { engine, spec, supply: supplied && { facts: supplied, fetch } });
 }
 
-/** Tries to connect again and again, at random intervals, so that many workers do not all come at once. */
-async function comeAgain({ coordinator, join, reconnectMs }: WorkerOptions, lost: LockstepError): Promise<Connection> {
+/**
+ * Tries to connect again and again, at random intervals, so that many workers do not all come at once.
+ *
+ * @throws Dismissed if it is to leave meanwhile
+ */
+async function comeAgain(
+  { coordinator, join, reconnectMs }: WorkerOptions,
+  lost: LockstepError,
+  leave: AbortSignal,
+): Promise<Connection> {
   const untilMs = performance.now() + reconnectMs;
   for (let waitMs = BACKOFF_MS.first; ; waitMs = Math.min(2 * waitMs, BACKOFF_MS.longest)) {
-    await pause(waitMs * (0.5 + Math.random() / 2));
+    await pause(waitMs * (0.5 + Math.random() / 2), undefined, { signal: leave }).catch(() => {});
+    if (leave.aborted) throw new Dismissed();
     try {
       return await connect(coordinator, join);
     } catch (error) {

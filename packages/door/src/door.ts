@@ -40,11 +40,18 @@ export interface DoorOptions {
   /** @default performance.now */
   nowMs?: (() => number) | undefined;
   /** A worker was let in. It has an error listener already, so that what it sends can end its own connection only. */
-  onSocket(socket: WebSocket, peer: { address: string }): void;
+  onSocket(socket: WebSocket, peer: Peer): void;
   /** Answers a page; must not throw. @default 426 for `/`, 404 for the rest */
   onRequest?: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   /** Someone was refused; may come often. @default nobody is told */
   onRefused?: ((refusal: { address: string; status: number; reason: string }) => void) | undefined;
+}
+
+/** Who has joined. */
+export interface Peer {
+  address: string;
+  /** Calls `onBytes` whenever some have come, also in the middle of a message. */
+  hear(onBytes: () => void): void;
 }
 
 /** What the user decides of a door. */
@@ -98,7 +105,8 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
     }
     webSockets.handleUpgrade(request, connection, head, (socket) => {
       socket.on("error", () => socket.terminate());
-      onSocket(socket, { address: remoteAddress(request) });
+      const hear = (onBytes: () => void) => void connection.on("data", onBytes);
+      onSocket(socket, { address: remoteAddress(request), hear });
     });
   });
   const port = await listen(server, host, options.port, anyPort);

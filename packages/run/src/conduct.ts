@@ -41,6 +41,8 @@ export interface ParameterState {
 
 /** Whoever holds the weights and computes on them. */
 export interface Team {
+  /** Resolves when enough workers are here for the next task, or `stopRequested` says so. Absent where there is one. */
+  assemble?(stopRequested: () => boolean): Promise<void>;
   /**
    * Takes one step. When the batch's sums are there, and before anyone applies the update, `beforeCommit` is called;
    * if it throws, no one applies it.
@@ -99,6 +101,7 @@ async function doTasks(options: Conduct): Promise<"finished" | "interrupted"> {
   };
   if (done > 0 && recorder.checkpointStep !== done) await checkpoint(); // until now only workers hold this state
   for (const task of schedule.tasksFrom(doneSteps, endedSteps)) {
+    await team.assemble?.(stopRequested);
     if (done > 0 && stopRequested()) return interrupted();
     switch (task.type) {
       case "step":

@@ -1,4 +1,4 @@
-export { type Checkpoint, latestCheckpoint } from "./checkpoint.ts";
+export { type Checkpoint, checkpointBefore, latestCheckpoint } from "./checkpoint.ts";
 export {
   addMachineOptions,
   addRunOptions,

@@ -95,6 +95,7 @@ export function parameterValues(
   const weightValues = fromStateDict(names, weights);
   const velocityValues = velocities && fromStateDict(names, velocities);
   return model.trainableWeights.map(({ shape }, index) => ({
+    name: names[index]!.name,
     shape: shape as number[],
     weight: weightValues[index]!,
     ...(velocityValues && { velocity: velocityValues[index]! }),

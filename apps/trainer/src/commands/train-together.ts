@@ -37,7 +37,7 @@ export async function trainTogether(
     const outcome = await coordinate({
       ...{ ...common, ...start, workers, display, version, onListening },
       cannotBegin: started.then(({ oneFailed }) => oneFailed),
-      cannotGoOn: started.then(({ allFailed }) => allFailed),
+      cannotGoOn: started.then(({ allEnded }) => allEnded),
     });
     if (outcome === "interrupted") {
       display.line(`stopped; continue with: pnpm train --workers ${workers} --resume ${start.folder.dir}`);

@@ -154,7 +154,7 @@ async function runToEnd(run: PreparedRun, folder: RunFolder, { values, runId, re
   const { modelName, classes } = derived;
   writeJson(folder.config, { ...config, machine: run.machine, derived });
   display.line(summaryOf(config, derived, folder, resumed?.step));
-  if (run.engine.backend !== "native") display.line(slowBackendLine(run.engine.backend));
+  if (["wasm", "cpu"].includes(run.engine.backend)) display.line(slowBackendLine(run.engine.backend));
 
   const factoredLayers = config.sync === "dense" ? [] : factorableLayers(loaded.model);
   const replica = new Replica(loaded.model, values, { factoredLayers, dropout: config.dropout });

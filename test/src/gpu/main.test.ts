@@ -1,0 +1,18 @@
+import { spawnSync } from "node:child_process";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const script = fileURLToPath(new URL("../../gpu/run.sh", import.meta.url));
+
+test.runIf(process.platform === "linux")("test/gpu/run.sh says why it measures nothing where there is no GPU", () => {
+  const path = `${dirname(process.execPath)}:${process.env["PATH"]}`;
+  const hidden = { CUDA_VISIBLE_DEVICES: "-1", VK_ICD_FILENAMES: "/no/driver.json", VK_DRIVER_FILES: undefined };
+  const { status, stdout, stderr } = spawnSync(script, ["--dry-run"], {
+    env: { ...process.env, ...hidden, PATH: path },
+    encoding: "utf8",
+  });
+  expect(stderr).toMatch(/^ERR_NO_GPU: No GPU can be used\. With CUDA: .+ With WebGPU: .+ Install/m);
+  expect(stdout).toMatch(/^.. {2}backend native /m);
+  expect(status).toBe(1);
+});

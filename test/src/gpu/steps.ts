@@ -1,0 +1,120 @@
+/** Steps of alexnet-cifar10 on shapes, as a run takes them, and how long their gradients take to the CPU. */
+import { readBack, tf } from "@lockstep/engine";
+import { factorableLayers, initialWeights, toStateDict } from "@lockstep/model";
+import { type MachineOptions, makeConfig, type StepTask } from "@lockstep/run";
+import {
+  Batches,
+  batchesOf,
+  computeGradients,
+  disposeContribution,
+  InMemoryExchange,
+  LapClock,
+  type PreparedRun,
+  parameterValues,
+  prepare,
+  Replica,
+  takeStep,
+} from "@lockstep/training";
+import { medianOf } from "./median.ts";
+import type { Settings } from "./settings.ts";
+
+export interface StepFigures {
+  batch: number;
+  stepMs: number[];
+  /** The median of each part of a step, by the CPU's clock: a GPU works on while the CPU goes ahead. */
+  partsMs: Record<string, number>;
+  imagesPerSecond: number;
+  /** Leaving out the time that steps waited for their images, which a thread draws. */
+  imagesPerSecondWithoutData: number;
+  /** Of each step, the warm-up included. */
+  losses: number[];
+  liveTensors: number[];
+  readBack: ReadBackFigures;
+}
+
+/** All gradients of a step as they are sent: those of convolutions and biases whole, the others as their factors. */
+interface ReadBackFigures {
+  bytes: number;
+  medianMs: number;
+  gigabytesPerSecond: number;
+}
+
+export async function measureSteps(batch: number, settings: Settings, machine: MachineOptions): Promise<StepFigures> {
+  const config = makeConfig({ dataset: "shapes", init: "he", trainFraction: 1, batchSize: batch });
+  const run = await prepare(config, machine, () => {});
+  const replica = await replicaOf(run);
+  try {
+    const tasks = wholeBatches(batch, run.thread.meta.trainSamples, settings.warmupSteps + settings.steps);
+    const batches = new Batches(run.thread, batchesOf(tasks, { evaluationRows: batch }));
+    const clock = new LapClock();
+    const context = { config, replica, batches, exchange: new InMemoryExchange(), clock };
+    const laps: Record<string, number>[] = [];
+    const losses: number[] = [];
+    const liveTensors: number[] = [];
+    for (const task of tasks) {
+      await takeStep(context, task, ({ lossSum, samples }) => {
+        laps.push(clock.finish());
+        losses.push(lossSum / samples);
+      });
+      liveTensors.push(tf.memory().numTensors);
+    }
+    const counted = laps.slice(settings.warmupSteps);
+    const parts = Object.keys(counted[0]!).map((part) => [part, medianOf(counted.map((ms) => ms[part] ?? 0))] as const);
+    const { step = 0, data = 0, ...rest } = Object.fromEntries(parts);
+    return {
+      batch,
+      stepMs: counted.map((ms) => ms["step"]!),
+      partsMs: { data, ...rest },
+      imagesPerSecond: (1000 * batch) / step,
+      imagesPerSecondWithoutData: (1000 * batch) / (step - data),
+      ...{ losses, liveTensors },
+      readBack: await measureReadBack(run, replica, batch, settings.readBacks),
+    };
+  } finally {
+    replica.dispose();
+    await run.thread.close();
+  }
+}
+
+async function replicaOf({ config, loaded: { model }, names }: PreparedRun): Promise<Replica> {
+  const weights = toStateDict(names, await initialWeights(model, config));
+  return new Replica(model, parameterValues(model, names, weights), { factoredLayers: factorableLayers(model) });
+}
+
+/** Without the last batch of an epoch, which is smaller. */
+function wholeBatches(batch: number, samples: number, steps: number): StepTask[] {
+  const perEpoch = Math.floor(samples / batch);
+  return Array.from({ length: steps }, (_, step) => {
+    const epoch = Math.floor(step / perEpoch);
+    const start = (step % perEpoch) * batch;
+    return { type: "step", epoch, step, start, end: start + batch, learningRate: 0.01 };
+  });
+}
+
+async function measureReadBack(
+  { thread }: PreparedRun,
+  replica: Replica,
+  batch: number,
+  rounds: number,
+): Promise<ReadBackFigures> {
+  thread.request({ part: "train", epoch: 0, start: 0, end: batch });
+  const images = await thread.take();
+  const ms: number[] = [];
+  let bytes = 0;
+  for (let round = 0; round < rounds; round++) {
+    const contribution = await computeGradients(replica, images, { seed: 0, step: round, clock: new LapClock() });
+    const { gradients } = contribution;
+    const tensors = gradients.flatMap((gradient) =>
+      gradient.form === "dense" ? [gradient.sum] : [gradient.input, gradient.delta],
+    );
+    // What was computed may still be under way: this waits until all of it is there.
+    await readBack(tf.tidy(() => tf.stack(tensors.map((tensor) => tensor.sum()))));
+    const startMs = performance.now();
+    bytes = 0;
+    for (const tensor of tensors) bytes += (await readBack(tensor)).byteLength;
+    ms.push(performance.now() - startMs);
+    disposeContribution(contribution);
+  }
+  const medianMs = medianOf(ms);
+  return { bytes, medianMs, gigabytesPerSecond: bytes / medianMs / 1e6 };
+}

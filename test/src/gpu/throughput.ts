@@ -1,0 +1,42 @@
+/** How fast the GPU multiplies and convolves, in 10¹² operations a second: the best of five, in float32. */
+import { readBack, tf } from "@lockstep/engine";
+import type { Settings } from "./settings.ts";
+
+export interface Throughput {
+  /** Two square matrices of this size. */
+  matmul: { size: number; teraflops: number };
+  /** The second convolution of alexnet-cifar10, [images, 16, 16, 64] with 256 filters of 3 × 3. */
+  convolution: { images: number; forwardTeraflops: number; backwardTeraflops: number };
+}
+
+export async function measureThroughput({ matmulSize, convImages }: Settings): Promise<Throughput> {
+  const matrix = tf.randomUniform<tf.Rank.R2>([matmulSize, matmulSize], -1, 1);
+  const matmul = await teraflops(2 * matmulSize ** 3, () => [tf.matMul(matrix, matrix)]);
+  matrix.dispose();
+  const images = tf.randomUniform<tf.Rank.R4>([convImages, 16, 16, 64], -1, 1);
+  const filters = tf.randomUniform<tf.Rank.R4>([3, 3, 64, 256], -1, 1);
+  const delta = tf.randomUniform<tf.Rank.R4>([convImages, 16, 16, 256], -1, 1);
+  const operations = 2 * convImages * 16 * 16 * 3 * 3 * 64 * 256;
+  const forward = await teraflops(operations, () => [tf.conv2d(images, filters, 1, "same")]);
+  const gradients = tf.grads((x, kernel) => tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, 1, "same"));
+  // The gradients of both arguments; the forward pass goes along, though nothing needs its result.
+  const backward = await teraflops(3 * operations, () => gradients([images, filters], delta));
+  tf.dispose([images, filters, delta]);
+  return {
+    matmul: { size: matmulSize, teraflops: matmul },
+    convolution: { images: convImages, forwardTeraflops: forward, backwardTeraflops: backward },
+  };
+}
+
+async function teraflops(operations: number, compute: () => tf.Tensor[]): Promise<number> {
+  let bestMs = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 5; round++) {
+    const startMs = performance.now();
+    // A GPU works behind our back until something is read, so one number of each result is.
+    const corner = tf.tidy(() => tf.concat(compute().map((tensor) => tensor.flatten().slice(0, 1))));
+    await readBack(corner);
+    corner.dispose();
+    bestMs = Math.min(bestMs, performance.now() - startMs);
+  }
+  return operations / bestMs / 1e9;
+}
