@@ -49,6 +49,7 @@ const WAYS: ((occasion: Occasion) => Buffer[])[] = [
   ({ random, frame, message }) => [frame, relabelled(random, message)],
   ({ random, frame, message }) => [relabelled(random, message), frame],
   ({ frame }) => [frame, frame],
+  ({ random, message }) => [spoilt(random, message)],
   ({ random, frame, own }) => [...own.slice(Math.floor(random() * own.length)).slice(0, 20), frame],
   ({ random, frame, recorded }) => [pick(random, recorded), frame],
   ({ random, frame, own }) => [frame, ...own.slice(-8).sort(() => random() - 0.5)],
@@ -61,6 +62,18 @@ function relabelled(random: Random, message: WorkerMessage): Buffer {
   if (numbers.length === 0) return encode(message);
   const [key, value] = pick(random, numbers);
   return encode({ ...message, [key]: Math.max(0, pick(random, [value + 1, value - 1, value + 2, 0, 1, 2 * value])) });
+}
+
+/** Its numbers are none, too many, too few, or packed otherwise. */
+function spoilt(random: Random, message: WorkerMessage): Buffer {
+  if ("lossSum" in message)
+    return encode({ ...message, lossSum: pick(random, [Number.NaN, Number.POSITIVE_INFINITY]) });
+  if (!("data" in message)) return encode(message);
+  const { data } = message;
+  const words = new Float32Array(Math.ceil(data.length / 4)).fill(pick(random, [Number.NaN, Number.NEGATIVE_INFINITY]));
+  const others = [new Uint8Array(words.buffer), data.slice(1), Buffer.concat([data, data]), new Uint8Array()];
+  if (random() < 0.2 && "packed" in message) return encode({ ...message, packed: !message.packed });
+  return encode({ ...message, data: new Uint8Array(pick(random, others)) });
 }
 
 export class HostileWorker {
@@ -80,7 +93,12 @@ export class HostileWorker {
     const { port, name } = options;
     this.#options = options;
     this.#patience = Math.floor(options.random() * 60);
-    const send = (frame: Buffer, message: WorkerMessage, socket: WebSocket) => this.#send(frame, message, socket);
+    const boasts = options.random() < 0.5; // the state of the fastest is read
+    const send = (frame: Buffer, message: WorkerMessage, socket: WebSocket) => {
+      if (!boasts || message.type !== "contribution") return this.#send(frame, message, socket);
+      const boast = { ...message, ms: { forward: 0.001 } };
+      this.#send(encode(boast), boast, socket);
+    };
     this.worker = new SocketWorker({ port, name, send, onTold: (message) => this.#told(message) });
   }
 
