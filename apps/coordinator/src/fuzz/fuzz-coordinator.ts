@@ -145,7 +145,7 @@ async function endingWithin(patienceMs: number, closed: Promise<string>, leave: 
 }
 
 function endingOf(code: number, reason: Buffer | string): string {
-  if (code === LEFT) return "by itself";
+  if (code === LEFT || code === 1000) return "by itself"; // 1000 when it was told that it may leave
   return code === 4000 ? String(reason) : String(code);
 }
 
