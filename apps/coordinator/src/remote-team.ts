@@ -460,12 +460,9 @@ export class RemoteTeam implements Team {
   #carryOut(decision: Decision): void {
     const { log } = this.#options;
     switch (decision.type) {
-      case "drop": {
-        const member = this.#members.get(decision.worker)!;
-        member.session.close(decision.code, decision.reason);
-        this.#remove(member.id, `${member.name} was dropped: ${decision.reason}`);
+      case "drop":
+        this.#drop(this.#members.get(decision.worker)!, decision.code, decision.reason);
         return;
-      }
       case "assign": {
         const member = this.#members.get(decision.worker);
         if (member === undefined) return; // dropped by the decision before this one
@@ -497,9 +494,12 @@ export class RemoteTeam implements Team {
     member.strikes++;
     this.#options.log(`a contribution of ${member.name} was refused: ${reason}`);
     if (member.strikes < MAX_STRIKES) return;
-    const text = `${MAX_STRIKES} of its contributions were refused, the last one for: ${reason}`;
-    member.session.close("ERR_STRIKES", text);
-    this.#remove(member.id, `${member.name} was dropped: ${text}`);
+    this.#drop(member, "ERR_STRIKES", `${MAX_STRIKES} of its contributions were refused, the last one for: ${reason}`);
+  }
+
+  #drop(member: Member, code: string, reason: string): void {
+    member.session.close(code, `The coordinator dropped this worker: ${reason}.`);
+    this.#remove(member.id, `${member.name} was dropped: ${reason}`);
   }
 
   #remove(id: number, line: string): void {
@@ -607,9 +607,11 @@ export class RemoteTeam implements Team {
   #sendBounded(member: Member, bytes: Buffer): void {
     member.session.send(bytes);
     if (member.state === "replaying" || member.session.waitingBytes <= MAX_WAITING_BYTES) return;
-    const text = `${Math.round(member.session.waitingBytes / 1e6)} MB wait for it: it does not read`;
-    member.session.close("ERR_SLOW_READER", text);
-    this.#remove(member.id, `${member.name} was dropped: ${text}`);
+    this.#drop(
+      member,
+      "ERR_SLOW_READER",
+      `${Math.round(member.session.waitingBytes / 1e6)} MB wait for it: it does not read`,
+    );
   }
 
   #shares(round: StepRound, stepMs: number): WorkerShare[] {
