@@ -219,7 +219,7 @@ describe("one run, whose last worker is lost again and again", () => {
     await run.resume(limits);
     worker = await run.worker("b");
     await run.coordinator.prints("going on after 0 steps, from the start: no checkpoint was written yet");
-    await run.until(() => run.steps > CHECKPOINT_EVERY);
+    await run.until(() => run.savedSteps >= CHECKPOINT_EVERY);
   });
 
   test("the worker is killed, and the coordinator lives: another one goes on from the last checkpoint", async () => {

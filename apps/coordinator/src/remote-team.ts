@@ -548,7 +548,7 @@ export class RemoteTeam implements Team {
   /** Tells a worker why it has to go. */
   #drop(member: Member, code: `ERR_${string}`, reason: string): void {
     this.#remove(member.id, `${member.name} was dropped: ${reason}`);
-    member.session.close(code, reason);
+    member.session.close(code, `The coordinator dropped this worker: ${reason}.`);
   }
 
   #remove(id: number, line: string): void {
