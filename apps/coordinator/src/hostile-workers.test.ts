@@ -1,4 +1,7 @@
 /** Workers that break their part of the protocol, on real sockets: what becomes of them, and of the run. */
+import { once } from "node:events";
+import { connect } from "node:net";
+import { openSocket } from "@lockstep/door";
 import { encode, type WorkerMessage } from "@lockstep/gradient-sync";
 import { afterEach, describe, expect, test } from "vitest";
 import { type LiveRun, type LiveRunOptions, startRun, undisturbedState } from "./fuzz/live-run.ts";
@@ -96,6 +99,39 @@ describe("a worker is let go, and the run goes on undisturbed, if", () => {
     const hostile = join(live, twist);
     expect(await hostile.closed).toEqual({ code: 4000, reason: code });
     expect(live.team.members.map(({ name }) => name)).toEqual(["honest"]);
+    await expectUndisturbed(live);
+  });
+});
+
+describe("whoever comes in numbers and says nothing", () => {
+  test("10,000 times below the WebSocket: is turned away or let go, and the run goes on", async () => {
+    const live = await run({ handshakeMs: 200, maxWorkers: 4 });
+    const before = live.team.updatesMade;
+    let closed = 0;
+    for (let batch = 0; batch < 20; batch++) {
+      const sockets = Array.from({ length: 500 }, () => connect(live.port, "127.0.0.1").on("error", () => {}));
+      // More than there is room for are dropped at once; the others stay until their time is over, or until here.
+      await Promise.all(sockets.map((socket) => once(socket.resume(), "close").then(() => closed++)));
+    }
+    expect(closed).toBe(10_000);
+    expect(live.team.updatesMade).toBeGreaterThan(before);
+    await expectUndisturbed(live);
+  });
+
+  test("1,000 times by WebSocket: has no place, or is told that it was silent", async () => {
+    const live = await run({ maxWorkers: 100 });
+    const endings = await Promise.all(
+      Array.from({ length: 1000 }, () => {
+        const socket = openSocket(`ws://127.0.0.1:${live.port}`, { maxPayload: 1000 });
+        return new Promise<string>((resolve) => {
+          socket.on("error", ({ code }: NodeJS.ErrnoException) => resolve(String(code)));
+          socket.on("close", (_, reason) => resolve(String(reason)));
+        });
+      }),
+    );
+    // Beyond its places a coordinator has room for some connections that it tells so; the rest is cut off.
+    expect(["ERR_SILENT", "ERR_FULL", "ECONNRESET"]).toEqual(expect.arrayContaining([...new Set(endings)]));
+    expect(endings.filter((ending) => ending === "ERR_SILENT").length).toBeGreaterThanOrEqual(99);
     await expectUndisturbed(live);
   });
 });

@@ -47,6 +47,8 @@ export interface TeamOptions extends Limits {
   maxLogBytes: number;
   /** With fewer workers than this the run pauses. */
   minWorkers: number;
+  /** A worker that lets more than this, and the update of a step, wait for it is dropped. @default 256 MiB */
+  maxWaitingBytes?: number;
   /** Told in whole lines what happens to workers. */
   log: (line: string) => void;
   nowMs: () => number;
@@ -67,7 +69,6 @@ export interface Beginning {
 
 /** After so many refused contributions a worker is dropped. */
 const MAX_STRIKES = 3;
-/** A worker that lets more than this, and the update of a step, wait for it is dropped. */
 const MAX_WAITING_BYTES = 256 * 2 ** 20;
 
 type Message<Type extends WorkerMessage["type"]> = Extract<WorkerMessage, { type: Type }>;
@@ -664,7 +665,7 @@ export class RemoteTeam implements Team {
     member.session.send(bytes);
     member.session.bytesDown += bytes.length;
     const { waitingBytes } = member.session;
-    if (waitingBytes <= MAX_WAITING_BYTES + this.#updateBytes) return;
+    if (waitingBytes <= (this.#options.maxWaitingBytes ?? MAX_WAITING_BYTES) + this.#updateBytes) return;
     this.#drop(member, "ERR_SLOW_READER", `${Math.round(waitingBytes / 1e6)} MB wait for it: it does not read`);
   }
 

@@ -24,7 +24,10 @@ export interface LiveRunOptions extends Partial<Pick<TeamOptions, "heartbeatMs" 
   hurry?: number;
   /** @default none */
   records?: RecordSource;
+  /** @default 64 */
   maxWorkers?: number;
+  /** For a request to arrive, in ms of real time. @default 10 000 */
+  handshakeMs?: number;
   /** Whether states are read between steps. @default yes */
   checkpoints?: boolean;
   /** Sees each frame that the honest worker sends. */
@@ -43,7 +46,14 @@ export interface LiveRun {
 }
 
 export async function startRun(options: LiveRunOptions = {}): Promise<LiveRun> {
-  const { hurry = 1, heartbeatMs = 1000, stallMs = 60_000, maxLogBytes = 2 ** 20, maxWorkers = 64 } = options;
+  const {
+    hurry = 1,
+    heartbeatMs = 1000,
+    stallMs = 60_000,
+    maxLogBytes = 2 ** 20,
+    maxWorkers = 64,
+    handshakeMs,
+  } = options;
   const nowMs = () => hurry * performance.now();
   const log: string[] = [];
   const team = new RemoteTeam({
@@ -51,7 +61,7 @@ export async function startRun(options: LiveRunOptions = {}): Promise<LiveRun> {
     log: (line) => log.push(line) > LINES && log.shift(),
   });
   const door = await listen({
-    door: { host: "127.0.0.1", port: 0, anyPort: false, maxWorkers },
+    door: { host: "127.0.0.1", port: 0, anyPort: false, maxWorkers, handshakeMs },
     ...{ heartbeatMs: heartbeatMs / hurry, stallMs, nowMs },
     welcome: Promise.resolve({ run: "r", config: welcomeConfig, codeModel: false }),
     records: Promise.resolve(options.records),
