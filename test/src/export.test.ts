@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { makeBatch, openShapes } from "@lockstep/dataset";
 import { readBack, startEngine, tf } from "@lockstep/engine";
 import { loadModel, stateDictNames } from "@lockstep/model";
@@ -12,14 +13,17 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run } from "./program.ts";
 
 const python = process.env["LOCKSTEP_TEST_PYTHON"] ?? "python3";
-const pythonProblem = (() => {
+/** Why a test can't run, for its name; empty if it can. */
+function lackOf(modules: string): string {
   try {
-    execFileSync(python, ["-c", "import torch, safetensors, numpy"], { stdio: "pipe" });
-    return undefined;
+    execFileSync(python, ["-c", `import ${modules}`], { stdio: "pipe" });
+    return "";
   } catch {
-    return " (needs torch, safetensors and numpy in LOCKSTEP_TEST_PYTHON)";
+    return ` (needs ${modules} in LOCKSTEP_TEST_PYTHON)`;
   }
-})();
+}
+const torchLack = lackOf("torch, safetensors, numpy");
+const onnxLack = lackOf("onnx, onnxruntime, numpy");
 
 let dir: string;
 let out: string;
@@ -80,6 +84,9 @@ async function logitsOf(predict: (images: tf.Tensor4D) => tf.Tensor): Promise<Fl
   return values;
 }
 
+const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
+const readFloats = (path: string) => new Float32Array(new Uint8Array(readFileSync(path)).buffer);
+
 /** The largest absolute difference. Logits that are all alike would agree by chance, so they must spread. */
 function expectSameLogits(actual: Float32Array): void {
   expect(actual.length).toBe(1000);
@@ -88,18 +95,30 @@ function expectSameLogits(actual: Float32Array): void {
 }
 
 describe.each(["safetensors", "pth"] as const)("export --to %s", (format) => {
-  test.skipIf(pythonProblem !== undefined)(
-    `loads in PyTorch, strictly, and gives the same logits${pythonProblem ?? ""}`,
-    async () => {
-      const weights = join(dir, `weights.${format}`);
-      expect((await run(["export", "--run", out, "--to", format, "--out", weights])).status).toBe(0);
-      const script = new URL("../fixtures/torch_logits.py", import.meta.url).pathname;
-      execFileSync(python, [script, weights, join(dir, "images.f32"), join(dir, "logits.f32")]);
-      const bytes = readFileSync(join(dir, "logits.f32"));
-      expectSameLogits(new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length)));
-    },
-  );
+  test.skipIf(torchLack !== "")(`loads in PyTorch, strictly, and gives the same logits${torchLack}`, async () => {
+    const weights = join(dir, `weights.${format}`);
+    expect((await run(["export", "--run", out, "--to", format, "--out", weights])).status).toBe(0);
+    execFileSync(python, [fixture("torch_logits.py"), weights, join(dir, "images.f32"), join(dir, "logits.f32")]);
+    expectSameLogits(readFloats(join(dir, "logits.f32")));
+  });
 });
+
+test.skipIf(onnxLack !== "")(
+  `export --to onnx loads in ONNX Runtime, gives the same logits, and knows its classes${onnxLack}`,
+  async () => {
+    const folder = join(dir, "onnx");
+    const path = join(folder, "net.onnx");
+    const { status, stdout } = await run(["export", "--run", out, "--to", "onnx", "--out", path]);
+    expect(status).toBe(0);
+    expect(stdout).toContain('from "images" [batch, 3, 32, 32] to "logits" [batch, 10]');
+    writeFileSync(join(folder, "net.images.f32"), images);
+    const about = JSON.parse(execFileSync(python, [fixture("onnx_logits.py"), folder], { encoding: "utf8" }));
+    expect(about.net.input).toEqual(["images", "batch", 3, 32, 32]);
+    expect(JSON.parse(about.net.metadata.classes)).toEqual(openShapes("test", 32, 32).classes);
+    expect(about.net.metadata).toMatchObject({ mean: "[0.5,0.5,0.5]", std: "[0.5,0.5,0.5]" });
+    expectSameLogits(readFloats(join(folder, "net.logits.f32")));
+  },
+);
 
 test("export --to tfjs loads with tf.loadLayersModel and gives the same logits", async () => {
   const folder = join(dir, "tfjs");

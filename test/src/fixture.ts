@@ -25,7 +25,7 @@ export function readFixture(name: string): Fixture {
 }
 
 /** Tensor k: (2u − 1)·√(gain / fan_in) with seed 1000 + k, gain 2 for weights and 1 for biases. */
-export function fixtureWeights(names: readonly StateDictName[]): StateDict {
+export function fixtureWeights(names: readonly Pick<StateDictName, "name" | "torchShape">[]): StateDict {
   let fanIn = 0;
   return new Map(
     names.map(({ name, torchShape }, k) => {
@@ -40,11 +40,16 @@ export function fixtureWeights(names: readonly StateDictName[]): StateDict {
   );
 }
 
-/** Byte i of all images, in the order image, channel, row, column, is ⌊256u⌋ with seed 1; labels ⌊classes·u⌋, seed 2. */
+/** The batch of a step. */
 export function fixtureBatch(step: number, batchSize: number, size: number, classes: number): Batch {
+  return fixtureSamples(step * batchSize, (step + 1) * batchSize, size, classes);
+}
+
+/** Byte i of all images, in the order image, channel, row, column, is ⌊256u⌋ with seed 1; labels ⌊classes·u⌋, seed 2. */
+export function fixtureSamples(start: number, end: number, size: number, classes: number): Batch {
   const plane = size * size;
-  const images = new Float32Array(batchSize * plane * 3);
-  const ids = Uint32Array.from({ length: batchSize }, (_, row) => step * batchSize + row);
+  const images = new Float32Array((end - start) * plane * 3);
+  const ids = Uint32Array.from({ length: end - start }, (_, row) => start + row);
   for (const [row, id] of ids.entries()) {
     for (let channel = 0; channel < 3; channel++) {
       for (let pixel = 0; pixel < plane; pixel++) {
@@ -54,7 +59,7 @@ export function fixtureBatch(step: number, batchSize: number, size: number, clas
     }
   }
   const labels = Int32Array.from(ids, (id) => Math.floor(classes * mulberry32(2, id)));
-  return { images, labels, sampleIds: ids, samples: batchSize, height: size, width: size, channels: 3 };
+  return { images, labels, sampleIds: ids, samples: end - start, height: size, width: size, channels: 3 };
 }
 
 /** The fixture's model with the fixture's weights. Dropout is off. */

@@ -1,6 +1,12 @@
 /** Runs the program as its users do, as a process of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { afterAll } from "vitest";
+
+const running = new Set<ChildProcess>();
+afterAll(() => {
+  for (const child of running) child.kill("SIGKILL"); // a test that failed has waited for nobody
+});
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 export const tinyModel = fileURLToPath(new URL("../fixtures/tiny-model.ts", import.meta.url));
@@ -17,8 +23,8 @@ export interface Running {
   finished: Promise<Finished>;
   /** What it has printed so far. */
   stdout(): string;
-  /** Resolves when standard output holds `text`. */
-  prints(text: string): Promise<void>;
+  /** Resolves when standard output holds such a text. */
+  prints(text: string | RegExp): Promise<void>;
 }
 
 /**
@@ -32,14 +38,20 @@ export function start(args: string[], env: NodeJS.ProcessEnv = {}, place: string
   const main = `apps/${apart ? command : "trainer"}/src/main.ts`;
   const program = ["--import", "tsx", "--conditions=lockstep-source", main];
   if (apart) args = args.slice(1);
-  const [first, ...words] = [...place, process.execPath, ...program, ...args];
-  const child = spawn(first!, words, { cwd: root, env: { ...process.env, ...env } });
+  return launch([...place, process.execPath, ...program, ...args], env);
+}
+
+/** Starts any command, in the root of the repository. */
+export function launch([command, ...words]: string[], env: NodeJS.ProcessEnv = {}): Running {
+  const child = spawn(command!, words, { cwd: root, env: { ...process.env, ...env } });
+  running.add(child.once("exit", () => running.delete(child)));
   let stdout = "";
   let stderr = "";
-  const waiting: { text: string; resolve: () => void }[] = [];
+  const waiting: { text: string | RegExp; resolve: () => void }[] = [];
+  const holds = (text: string | RegExp) => (typeof text === "string" ? stdout.includes(text) : text.test(stdout));
   child.stdout.setEncoding("utf8").on("data", (data: string) => {
     stdout += data;
-    for (const { text, resolve } of waiting) if (stdout.includes(text)) resolve();
+    for (const { text, resolve } of waiting) if (holds(text)) resolve();
   });
   child.stderr.setEncoding("utf8").on("data", (data: string) => {
     stderr += data;
@@ -47,10 +59,10 @@ export function start(args: string[], env: NodeJS.ProcessEnv = {}, place: string
   const finished = new Promise<Finished>((resolve) =>
     child.on("close", (code) => resolve({ status: code ?? -1, stdout, stderr })),
   );
-  const prints = (text: string) =>
+  const prints = (text: string | RegExp) =>
     new Promise<void>((resolve, reject) => {
       waiting.push({ text, resolve });
-      if (stdout.includes(text)) resolve();
+      if (holds(text)) resolve();
       void finished.then(() => reject(new Error(`It ended without printing "${text}":\n${stdout}${stderr}`)));
     });
   return { child, finished, prints, stdout: () => stdout };

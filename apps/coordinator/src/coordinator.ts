@@ -1,8 +1,10 @@
 /** A coordinator: gathers the workers, then conducts the run. It needs no TensorFlow. */
+import { existsSync } from "node:fs";
 import { cifar10Files, defaultDataDir, openRecordSource, type RecordSource } from "@lockstep/dataset";
+import type { DoorSettings } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
-import type { GradientForm } from "@lockstep/gradient-sync";
-import { type ModelFile, type TfjsTopology, tfjsTopologySchema, writeTfjsModel } from "@lockstep/model/files";
+import { CHUNK_BYTES, planForms } from "@lockstep/gradient-sync";
+import { type ModelFile, writeTfjsModel } from "@lockstep/model/files";
 import {
   type Checkpoint,
   conduct,
@@ -12,25 +14,32 @@ import {
   makeSchedule,
   type ParameterState,
   Recorder,
+  type Resumed,
   type RunConfig,
   type RunFolder,
+  type RunId,
+  readMetrics,
   readWeights,
+  resumedAt,
   watchInterrupts,
   writeJson,
 } from "@lockstep/run";
 import type { Balance } from "./balance.ts";
-import { RemoteTeam } from "./remote-team.ts";
+import type { Limits } from "./decide.ts";
+import { FittingWorkers, parseTopology } from "./fitting-workers.ts";
+import { type Origin, RemoteTeam } from "./remote-team.ts";
+import { lastCheckpoint } from "./run-start.ts";
 import { listen, type Session } from "./sessions.ts";
 
-export interface CoordinatorOptions {
+export interface CoordinatorOptions extends Limits {
   config: RunConfig;
-  /** How many workers the run waits for. */
+  runId: RunId;
+  /** How many workers the run waits for before it begins. */
   workers: number;
-  host: string;
-  port: number;
-  /** Whether another port will do, if that one is taken. */
-  anyPort: boolean;
-  heartbeatMs: number;
+  /** With fewer workers than this the run pauses. */
+  minWorkers: number;
+  /** Where it listens, and who may join. */
+  door: DoorSettings;
   balance: Balance;
   folder: RunFolder;
   /** What --model names: sent to the workers if it is data. */
@@ -43,161 +52,215 @@ export interface CoordinatorOptions {
   /** Weights to begin with, for --init-from. */
   state?: readonly ParameterState[] | undefined;
   /** Rejects when the workers that are waited for cannot come. @default they always can */
-  workersFailed?: Promise<never>;
+  cannotBegin?: Promise<never>;
+  /** Rejects when no worker can come any more. @default one always can */
+  cannotGoOn?: Promise<never>;
+  /** Whether it goes on answering when the run is over, until it is interrupted. @default no */
+  keepOpen?: boolean | undefined;
   /** Called once workers can connect. */
   onListening: (port: number) => void;
 }
 
+/** Where workers may hold the weights, others that do are waited for so long after the last: see the worker's backoff. */
+const RETURN_MS = 3000;
+/** Bytes of updates that are kept for workers that join. */
+const MAX_LOG_BYTES = 512 * 2 ** 20;
+
+const never = new Promise<never>(() => {});
+
 /** @returns whether the schedule was done to its end */
 export async function coordinate(options: CoordinatorOptions): Promise<"finished" | "interrupted"> {
-  const { config, workers, host, port, anyPort, heartbeatMs, display } = options;
-  const sessions: Session[] = [];
-  let team: RemoteTeam | undefined;
-  const { model } = options;
-  const letGo = holdRunFolder(options.folder);
+  const { config, folder, display, heartbeatMs } = options;
+  const letGo = holdRunFolder(folder);
   const source = recordsHere(config); // listening does not wait for it
-  const spec = model.kind === "spec" ? { spec: model.spec } : {};
-  const welcome = source.then((records) => ({
-    ...{ config: { ...config }, codeModel: model.kind === "code", ...spec },
-    ...(records && { supplied: records.facts }),
-  }));
+  const welcome = source.then((records) => welcomeTo(options, records));
   const noRecords = new Promise<never>((_, reject) => welcome.catch(reject));
   noRecords.catch(() => {}); // whoever waits for the workers hears of it
-  const { promise: gathered, resolve: allHere } = promiseWithResolver();
-  const server = await listen({
-    host,
-    port,
-    anyPort,
-    heartbeatMs,
-    welcome,
-    records: source,
-    events: {
-      joined: (session) => {
-        const reason =
-          team !== undefined ? `The run has its ${workers} workers already.` : mismatch(sessions[0], session);
-        if (reason !== undefined) return reason;
-        parseTopology(session.ready.topology); // its error refuses the worker, now and not when the run is over
-        sessions.push(session);
-        display.line(
-          `${session.hello.name} joined: ${session.hello.device}, ${session.hello.backend} (${sessions.length} of ${workers})`,
-        );
-        if (sessions.length === workers) allHere();
-        return undefined;
-      },
-      message: (session, message) => team?.take(session, message),
-      lost: (session, reason) => {
-        if (team !== undefined) return team.lose(session, reason);
-        sessions.splice(sessions.indexOf(session), 1);
-        display.line(`${session.hello.name} left: ${reason} (${sessions.length} of ${workers})`);
-      },
-    },
-  });
+  const nowMs = () => performance.now();
+  const log = (line: string) => display.line(line);
+  const team = new RemoteTeam({ ...options, maxLogBytes: MAX_LOG_BYTES, log, nowMs });
+  const fitting = new FittingWorkers({ config, team, updatesMade: updatesMade(options, team) });
+  const server = await listen({ ...options, welcome, records: source, events: fitting, nowMs });
+  // After what has come in: if this process was suspended, nobody was silent, it just has not listened.
+  const ticking = setInterval(() => setImmediate(() => team.tick()), Math.max(20, heartbeatMs / 4));
   try {
     options.onListening(server.port);
-    const failures = [noRecords, ...(options.workersFailed ? [options.workersFailed] : [])];
-    await Promise.race([gathered, ...failures]); // all have built the model
-    const outcome = await runWith(sessions, options, (made) => (team = made));
-    team?.finish();
-    if (team !== undefined) display.line(trafficLine(team, sessions));
-    if (outcome === "finished") await writeTfjs(sessions[0]!, options.folder);
+    await Promise.race([gathered(team, options, {}), noRecords, options.cannotBegin ?? never]);
+    const outcome = await Promise.race([runThroughLosses(team, fitting.first, options), options.cannotGoOn ?? never]);
+    fitting.over = true;
+    team.finish();
+    const { ready } = fitting.first;
+    display.line(trafficLine(team, ready));
+    const topology = parseTopology(ready.topology);
+    if (outcome === "finished") await writeTfjsModel(folder.tfjs, topology, readWeights(folder, ready.modelName));
+    if (options.keepOpen === true && outcome === "finished") await untilInterrupted(display);
     return outcome;
   } finally {
+    clearInterval(ticking);
     letGo();
+    await server.close(); // until then workers may ask for records
     await source.then((records) => records?.close()).catch(() => {}); // told already
-    await server.close();
   }
 }
 
-async function runWith(sessions: Session[], options: CoordinatorOptions, made: (team: RemoteTeam) => void) {
-  const { config, folder, display, resumed, state } = options;
-  const { ready } = sessions[0]!;
-  const schedule = makeSchedule(config, ready, resumed?.step);
-  const { modelName, inputShape, numClasses, classes, mean, std, trainSamples, validationSamples, testSamples } = ready;
-  const parameters = parametersOf(sessions[0]!);
-  const { stepsPerEpoch, steps } = schedule;
-  const spec = options.model.kind === "spec" ? { spec: options.model.spec } : {};
-  const derived: Derived = {
-    ...spec,
-    ...{ lockstep: options.version, modelName, parameters, inputShape, numClasses, classes, mean, std },
-    ...{ trainSamples, validationSamples, testSamples, stepsPerEpoch, steps },
-  };
-  writeJson(folder.config, { ...config, machine: {}, derived });
-  const forms = ready.factorable.map((can): GradientForm => (can && config.sync !== "dense" ? "factored" : "dense"));
-  const team = new RemoteTeam({
-    sessions,
-    forms,
-    wire: config.wire,
-    sliceRows: config.sliceRows,
-    balance: options.balance,
-    state: resumed?.tensors ?? state,
+function untilInterrupted(display: Display): Promise<void> {
+  display.line("the run is over; --keep-open keeps the coordinator until Ctrl-C");
+  return new Promise((resolve) => {
+    const interrupts = watchInterrupts(() => {
+      interrupts.unwatch();
+      resolve();
+    });
   });
-  made(team);
-  const recorder = new Recorder({
-    folder,
-    config,
-    schedule,
-    modelName,
-    classes,
-    display,
-    startedAt: new Date(),
-    resumed,
+}
+
+/** Updates made so far: what workers say that they hold can be no later. Rows are written before the update is made. */
+function updatesMade({ folder }: CoordinatorOptions, team: RemoteTeam): () => number {
+  const steps = readMetrics(folder.metrics).filter((row) => row.type === "step");
+  const before = (steps.at(-1)?.step ?? -1) + 1;
+  return () => Math.max(before, team.updatesMade);
+}
+
+/**
+ * Waits for the workers that the run is to begin with. Where workers may come back that hold the weights, fewer will do,
+ * once no more come.
+ *
+ * @param lostMs when the last one was lost, if the run has begun already
+ */
+async function gathered(
+  team: RemoteTeam,
+  { workers, minWorkers }: CoordinatorOptions,
+  { lostMs, stopRequested = () => false }: { lostMs?: number; stopRequested?: () => boolean },
+): Promise<void> {
+  await team.until(() => {
+    if (team.size >= workers || stopRequested()) return true;
+    if (lostMs === undefined && team.heldStep === undefined) return false;
+    const lastMs = Math.max(lostMs ?? 0, ...team.members.map(({ joinedMs }) => joinedMs));
+    return team.size >= minWorkers && performance.now() - lastMs > RETURN_MS;
   });
-  const [doneSteps, endedSteps] = [resumed?.step ?? 0, resumed?.progress.endedSteps ?? 0];
+}
+
+/** When no worker is left that holds the weights, others are waited for, and the run goes on from what there is. */
+async function runThroughLosses(
+  team: RemoteTeam,
+  first: Session,
+  options: CoordinatorOptions,
+): Promise<"finished" | "interrupted"> {
+  const { folder, display } = options;
   // Until now there was nothing to save, so an interrupt just ended the process.
   const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
+  const stopRequested = () => interrupts.requested() || team.lastLeaves;
   try {
-    return await conduct({ schedule, team, recorder, doneSteps, endedSteps, stopRequested: interrupts.requested });
+    for (let { resumed } = options; ; resumed = lastCheckpoint(folder, display.line)) {
+      const outcome = await runOn(team, first, { ...options, resumed }, stopRequested).catch(expectAllLost);
+      if (outcome === "finished") return outcome;
+      if (!interrupts.requested()) {
+        const why = outcome === "interrupted" ? "the last worker leaves; its weights are saved" : "no worker is left";
+        display.line(`${why}; the run goes on when workers come`);
+        team.reset();
+        await gathered(team, options, { lostMs: performance.now(), stopRequested: interrupts.requested });
+      }
+      if (interrupts.requested()) return "interrupted";
+    }
   } finally {
     interrupts.unwatch();
   }
 }
 
+function expectAllLost(error: unknown): undefined {
+  if (!(error instanceof LockstepError) || error.code !== "ERR_ALL_LOST") throw error;
+  return undefined;
+}
+
+async function runOn(
+  team: RemoteTeam,
+  { ready }: Session,
+  options: CoordinatorOptions,
+  stopRequested: () => boolean,
+): Promise<"finished" | "interrupted"> {
+  const { config, folder, display, resumed, state } = options;
+  const { modelName, classes } = ready;
+  const held = team.heldStep;
+  const doneSteps = Math.max(held ?? 0, resumed?.step ?? 0);
+  const schedule = makeSchedule(config, ready, doneSteps);
+  const isHeld = held !== undefined && held >= (resumed?.step ?? 0);
+  const from: Resumed = isHeld || resumed === undefined ? resumedAt(folder, isHeld ? held : 0, schedule) : resumed;
+  const origin: Origin = isHeld ? { from: "held", step: held } : originOf(resumed, state);
+  writeJson(folder.config, { ...config, machine: {}, derived: derivedOf(options, ready, schedule) });
+  if (existsSync(folder.metrics)) display.line(`going on after ${from.step} steps, ${whence(origin)}`);
+  const recorder = new Recorder({
+    ...{ folder, config, schedule, modelName, classes, display },
+    ...{ startedAt: new Date(), resumed: from },
+  });
+  await team.begin({ plan: planOf(team, config), origin, sliceRows: config.sliceRows });
+  const { endedSteps } = from.progress;
+  return conduct({ schedule, team, recorder, doneSteps, endedSteps, stopRequested });
+}
+
+function originOf(resumed: Checkpoint | undefined, state: readonly ParameterState[] | undefined): Origin {
+  if (resumed !== undefined) return { from: "state", tensors: resumed.tensors, step: resumed.step };
+  return state === undefined ? { from: "seed" } : { from: "state", tensors: state, step: 0 };
+}
+
+function whence({ from, step }: { from: Origin["from"]; step?: number }): string {
+  if (from === "held") return "with the weights that workers hold";
+  return from === "state" && step !== 0 ? "from the checkpoint" : "from the start: no checkpoint was written yet";
+}
+
+/** How gradients travel: by the slowest of the links and devices that are here. */
+function planOf(team: RemoteTeam, { sync, wire, batchSize, sliceRows }: RunConfig) {
+  const all = team.members.map(({ session }) => session.ready);
+  const { tensors, factorable } = all[0]!;
+  const links = {
+    workers: all.length,
+    linkBytesPerSecond: Math.min(...all.map(({ linkBytesPerSecond }) => linkBytesPerSecond)),
+    gemmFlopsPerSecond: Math.min(...all.map(({ gemmFlopsPerSecond }) => gemmFlopsPerSecond)),
+  };
+  // With fixed slices the form must not depend on who is here: then any number of workers gives the same bits.
+  const forms = planForms({
+    tensors,
+    factorable,
+    sync,
+    wire,
+    batchSize,
+    links: sliceRows === undefined ? links : undefined,
+  });
+  return { forms, wire, chunkBytes: CHUNK_BYTES };
+}
+
+function welcomeTo({ config, runId, model }: CoordinatorOptions, records: RecordSource | undefined) {
+  return {
+    ...{ run: runId, config: { ...config }, codeModel: model.kind === "code" },
+    ...(model.kind === "spec" && { spec: model.spec }),
+    ...(records && { supplied: records.facts }),
+  };
+}
+
+function derivedOf(
+  { runId, model, version }: CoordinatorOptions,
+  ready: Session["ready"],
+  { stepsPerEpoch, steps }: { stepsPerEpoch: number; steps: number },
+): Derived {
+  const { modelName, inputShape, numClasses, classes, mean, std, trainSamples, validationSamples, testSamples } = ready;
+  return {
+    ...(model.kind === "spec" && { spec: model.spec }),
+    ...{ runId, lockstep: version, modelName, parameters: parametersOf(ready), inputShape, numClasses, classes },
+    ...{ mean, std, trainSamples, validationSamples, testSamples, stepsPerEpoch, steps },
+  };
+}
+
 /** What travelled, beside what the gradients would weigh as they are. */
-function trafficLine({ travelled }: RemoteTeam, sessions: Session[]): string {
-  const { steps, bytesUp, bytesDown } = travelled;
-  const denseBytes = 4 * parametersOf(sessions[0]!);
-  const megabytes = (bytes: number) => (bytes / Math.max(1, steps * sessions.length) / 1e6).toFixed(1);
+function trafficLine({ travelled }: RemoteTeam, ready: Session["ready"]): string {
+  const { workerSteps, bytesUp, bytesDown } = travelled;
+  const denseBytes = 4 * parametersOf(ready);
+  const megabytes = (bytes: number) => (bytes / Math.max(1, workerSteps) / 1e6).toFixed(1);
   return `sent by a worker in a step: ${megabytes(bytesUp)} MB, received ${megabytes(bytesDown)} MB; a dense fp32 gradient has ${(denseBytes / 1e6).toFixed(1)} MB`;
 }
 
-const parametersOf = ({ ready }: Session) =>
-  ready.tensors.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
+const parametersOf = ({ tensors }: Session["ready"]) =>
+  tensors.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
 
 /** The data set's records, for workers without files; undefined if they are not here either. */
 async function recordsHere({ dataset, dataDir }: RunConfig): Promise<RecordSource | undefined> {
   if (dataset !== "cifar10" || cifar10Files(dataDir ?? defaultDataDir(dataset)) === undefined) return undefined;
   return openRecordSource(dataset, { dataDir });
-}
-
-/** The model for browsers: the layers as the first worker told them, with the run's final weights. */
-async function writeTfjs({ ready }: Session, folder: RunFolder): Promise<void> {
-  await writeTfjsModel(folder.tfjs, parseTopology(ready.topology), readWeights(folder, ready.modelName));
-}
-
-/** @throws LockstepError ERR_TOPOLOGY for anything else than the JSON of a topology */
-function parseTopology(text: string): TfjsTopology {
-  try {
-    return tfjsTopologySchema.parse(JSON.parse(text));
-  } catch (cause) {
-    const remedy = "use the same version of Lockstep on all machines";
-    throw new LockstepError("ERR_TOPOLOGY", `Expected the topology of a TensorFlow.js model; ${remedy}.`, { cause });
-  }
-}
-
-/** What differs between two workers' ideas of the run; undefined if nothing does. */
-function mismatch(first: Session | undefined, other: Session): string | undefined {
-  if (first === undefined) return undefined;
-  const [a, b] = [first.ready, other.ready];
-  const field = (Object.keys(a) as (keyof typeof a)[]).find(
-    (key) => key !== "topology" && JSON.stringify(a[key]) !== JSON.stringify(b[key]),
-  );
-  if (field === undefined) return undefined;
-  const short = (value: unknown) => JSON.stringify(value).slice(0, 200);
-  return `Its ${field} is ${short(b[field])}, but ${first.hello.name} has ${short(a[field])}; give both the same model, data and version.`;
-}
-
-function promiseWithResolver(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = () => {};
-  const promise = new Promise<void>((done) => (resolve = done));
-  return { promise, resolve };
 }

@@ -1,2 +1,4 @@
 export { type CoordinatorOptions, coordinate } from "./coordinator.ts";
+export { type Origin, RemoteTeam } from "./remote-team.ts";
 export { newRun, type RunStart, resumedRun } from "./run-start.ts";
+export { listen, type Session } from "./sessions.ts";

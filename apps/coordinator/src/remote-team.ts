@@ -1,220 +1,710 @@
-/** A team of workers behind sockets. */
+/**
+ * A team of workers behind sockets, who may come and go. It is a thin shell around what decides: `decide` says who is
+ * gone and who computes what, `StepRound` what goes out when a piece comes in. Time comes from outside, with `tick`.
+ */
 import { LockstepError } from "@lockstep/errors";
 import {
   CHUNK_BYTES,
-  type CoordinatorMessage,
   chunksOf,
-  decodeFloats,
+  elementsOf,
   encode,
-  type GradientForm,
   type Layout,
   makeLayout,
-  PartAssembly,
-  type Wire,
+  type Plan,
+  rawFloats,
+  updateBytes,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
 import {
-  addEvaluation,
   type Evaluation,
-  emptyEvaluation,
   type ParameterState,
   planSlices,
   type StepTask,
   type StepTotals,
-  shares,
   type Task,
   type Team,
+  type WorkerShare,
 } from "@lockstep/run";
-import { type Balance, smoothed, weightsOf } from "./balance.ts";
+import { type Balance, weightsOf } from "./balance.ts";
+import { type Decision, decide, type Limits, type WorkerView } from "./decide.ts";
+import { EvaluationRound } from "./evaluation-round.ts";
+import { Member, sendToAll } from "./members.ts";
+import { Newcomers } from "./newcomers.ts";
+import { type Answer, Questions } from "./questions.ts";
+import { culprits } from "./replica-check.ts";
 import type { Session } from "./sessions.ts";
+import { type StateSpec, StateStreams } from "./state-streams.ts";
+import { doneAttempt, type Outgoing, StepRound, samplesOf } from "./step-round.ts";
+import { Waiters } from "./waiters.ts";
 
-import { StepRound } from "./step-round.ts";
-
-export interface RemoteTeamOptions {
-  sessions: readonly Session[];
-  forms: GradientForm[];
-  wire: Wire;
-  sliceRows?: number | undefined;
+export interface TeamOptions extends Limits {
+  /** How many the run waits for before it begins. */
+  workers: number;
   balance: Balance;
-  /** Weights and momentum to begin with; absent, every worker draws the weights from the seed. */
-  state?: readonly ParameterState[] | undefined;
-  nowMs?: () => number;
+  /** Names the run, through restarts. */
+  runId: string;
+  /** Bytes of updates that are kept for a worker that joins. */
+  maxLogBytes: number;
+  /** With fewer workers than this the run pauses. */
+  minWorkers: number;
+  /** Told in whole lines what happens to workers. */
+  log: (line: string) => void;
+  nowMs: () => number;
 }
 
-/** Samples that a worker evaluates at once. */
-const EVALUATION_ROWS = 64;
+/** Where the weights of a run come from when it begins, or goes on. */
+export type Origin =
+  | { from: "seed" }
+  | { from: "state"; tensors: readonly ParameterState[]; step: number }
+  /** From the workers that still hold the weights after so many updates. */
+  | { from: "held"; step: number };
+
+export interface Beginning {
+  plan: Plan;
+  origin: Origin;
+  sliceRows?: number | undefined;
+}
+
+/** After so many refused contributions a worker is dropped. */
+const MAX_STRIKES = 3;
+/** A worker that lets more than this, and the update of a step, wait for it is dropped. */
+const MAX_WAITING_BYTES = 256 * 2 ** 20;
+
+type Message<Type extends WorkerMessage["type"]> = Extract<WorkerMessage, { type: Type }>;
+type Given = { worker: number; step: number; samples: number; queuedSamples: number; sinceMs: number };
+
+/** What is settled when a run begins. */
+interface Begun {
+  /** Whether all who begin were sent the weights. */
+  sent: boolean;
+  layout: Layout;
+  sliceRows: number | undefined;
+  stateDict: StateSpec[];
+  numClasses: number;
+  newcomers: Newcomers;
+}
 
 export class RemoteTeam implements Team {
-  readonly #sessions: readonly Session[];
-  readonly #layout: Layout;
-  readonly #options: RemoteTeamOptions;
-  readonly #nowMs: () => number;
-  /** Of each worker, in samples a millisecond; undefined before its first slice. */
-  readonly #speeds: (number | undefined)[];
-  #requests = 0;
+  readonly #options: TeamOptions;
+  readonly #members = new Map<number, Member>();
+  readonly #waiters = new Waiters();
+  readonly #questions: Questions;
+  readonly #streams: StateStreams;
+  #begun: Begun | undefined;
+  #round: StepRound | undefined;
+  #evaluation: { task: Extract<Task, { type: "evaluate" }>; round: EvaluationRound } | undefined;
+  /** The attempts whose contributions have not come, also those of earlier steps that others were quicker with. */
+  readonly #given = new Map<string, Given>();
+  #ranges = 0;
+  /** Of a step, as each worker is told of it: at most. */
+  #updateBytes = 0;
+  /** Updates that everyone was told of. */
+  #committed = 0;
   #lastCommitMs: number;
-  /** Who waits for the next message that concerns it; rejected when a worker is lost. */
-  #waiting: { take(session: Session, message: WorkerMessage): boolean; reject(error: Error): void } | undefined;
-  #lost: Error | undefined;
+  #pausedFor: string | undefined;
+  #deciding: { again: boolean } | undefined;
+  /** Of all steps and workers so far. */
+  readonly travelled = { workerSteps: 0, bytesUp: 0, bytesDown: 0 };
 
-  constructor(options: RemoteTeamOptions) {
-    const { sessions, forms, wire, state } = options;
+  constructor(options: TeamOptions) {
     this.#options = options;
-    this.#sessions = sessions;
-    this.#speeds = sessions.map(() => undefined);
-    this.#nowMs = options.nowMs ?? (() => performance.now());
-    this.#lastCommitMs = this.#nowMs();
-    this.#layout = makeLayout(sessions[0]!.ready.tensors, forms);
-    this.#broadcast({ type: "start", forms, wire, stateFollows: state !== undefined });
-    if (state === undefined) return;
-    for (const [tensor, { weight, velocity }] of state.entries()) {
+    this.#questions = new Questions(this.#waiters, options.nowMs);
+    this.#streams = new StateStreams(options.nowMs);
+    this.#lastCommitMs = options.nowMs();
+  }
+
+  // Who is here
+
+  /** Takes in a worker that has built the model. If the run is under way, it catches up and takes part. */
+  join(session: Session): void {
+    const { name } = session.hello;
+    const taken = new Set(this.members.map((member) => member.name));
+    const own = taken.has(name) ? `${name}-${session.workerId}` : name;
+    if (taken.has(own))
+      throw new LockstepError("ERR_NAME", `A worker named ${own} is here already; choose another --name.`);
+    const member = new Member(session, own, this.#options.nowMs());
+    this.#members.set(member.id, member);
+    const { device, backend } = session.hello;
+    this.#options.log(`${member.name} joined: ${device}, ${backend} (${this.#howMany()})`);
+    this.#after();
+  }
+
+  /** A worker's connection has ended. */
+  lose(session: Session, reason: string): void {
+    const member = this.#members.get(session.workerId);
+    if (member !== undefined) this.#remove(member.id, `${member.name} was lost: ${reason}`);
+  }
+
+  /** Looks at the time: who is silent, late or stalled. To be called several times in a heartbeat. */
+  tick(): void {
+    this.#bringIn();
+    this.#decide();
+    this.#after();
+  }
+
+  #howMany(): string {
+    return this.begun ? `${this.size} here` : `${this.size} of ${this.#options.workers}`;
+  }
+
+  get begun(): boolean {
+    return this.#begun !== undefined;
+  }
+
+  /** Workers that have built the model. */
+  get size(): number {
+    return this.#members.size;
+  }
+
+  get members(): readonly Member[] {
+    return [...this.#members.values()];
+  }
+
+  /** Updates that everyone was told of. */
+  get updatesMade(): number {
+    return this.#committed;
+  }
+
+  /** Resolves when `holds` says so, after whatever happens. Rejects when nobody is left who holds the weights. */
+  until(holds: () => boolean): Promise<void> {
+    return this.#waiters.until(holds);
+  }
+
+  /** The most updates that workers here still hold the weights of, if any hold those of this run. */
+  get heldStep(): number | undefined {
+    const steps = this.members.flatMap(({ session: { hello } }) =>
+      hello.holds?.run === this.#options.runId ? [hello.holds.step] : [],
+    );
+    return steps.length === 0 ? undefined : Math.max(...steps);
+  }
+
+  /** Whether all who hold the weights want to leave: the last of them waits until they are saved, and `reset` is called. */
+  get lastLeaves(): boolean {
+    const holders = this.members.filter(({ state }) => state !== "waiting");
+    return holders.length > 0 && holders.every(({ state }) => state === "leaving");
+  }
+
+  /** Nobody is left who holds the weights: those who are here, and those who come, may begin again. */
+  reset(): void {
+    this.#begun = this.#round = this.#evaluation = undefined;
+    this.#given.clear();
+    this.#waiters.fail(undefined);
+    for (const member of this.members) {
+      if (member.state === "leaving") this.#release(member);
+      else if (member.state !== "waiting")
+        this.#drop(member, "ERR_STATE_LOST", "the weights that it was to get are lost");
+    }
+  }
+
+  // The run
+
+  /** All who are here begin; those who come later catch up. */
+  async begin({ plan, origin, sliceRows }: Beginning): Promise<void> {
+    const { tensors, stateDict, numClasses } = this.members[0]!.session.ready;
+    const { maxLogBytes, log } = this.#options;
+    const [streams, questions] = [this.#streams, this.#questions];
+    const drop = this.#drop.bind(this);
+    const newcomers = new Newcomers({ streams, questions, plan, stateDict, maxLogBytes, drop, log });
+    const begun = { sent: false, layout: makeLayout(tensors, plan), sliceRows, stateDict, numClasses, newcomers };
+    this.#begun = begun;
+    this.#committed = origin.from === "seed" ? 0 : origin.step;
+    const holders = this.members.filter(({ session: { hello } }) => {
+      if (origin.from !== "held") return true;
+      return hello.holds?.run === this.#options.runId && hello.holds.step === origin.step;
+    });
+    for (const member of holders) {
+      member.state = "in";
+      member.send({ type: "start", ...plan, state: origin.from === "state" ? "follows" : origin.from });
+    }
+    if (origin.from === "state") await this.#sendState(origin.tensors, holders);
+    begun.sent = true;
+    this.#lastCommitMs = this.#options.nowMs();
+    this.#bringIn();
+  }
+
+  /** Fewer workers than there must be are a pause, which is said. */
+  async assemble(stopRequested: () => boolean): Promise<void> {
+    const { minWorkers, nowMs } = this.#options;
+    let paused = false;
+    await this.until(() => {
+      const here = this.members.filter(({ state }) => state !== "leaving").length;
+      this.#pause(here >= minWorkers ? undefined : `${here} of at least ${minWorkers} workers are here`);
+      const enough = this.members.filter(({ state }) => state === "in").length >= minWorkers;
+      paused ||= !enough;
+      return enough || stopRequested();
+    });
+    if (paused) this.#lastCommitMs = nowMs();
+  }
+
+  async step(task: StepTask, beforeCommit: (totals: StepTotals) => void): Promise<void> {
+    this.#committed = task.step;
+    this.#bringIn();
+    const round = this.#beginRound(task);
+    await this.until(() => round.complete);
+    const now = this.#options.nowMs();
+    const stepMs = now - this.#lastCommitMs;
+    const workers = this.#shares(round, stepMs);
+    beforeCommit({ ...round.totals(), ms: { step: stepMs }, slices: round.slices.length, workers });
+    this.#lastCommitMs = now;
+    this.#committed = task.step + 1;
+    this.#dispatch([round.commit()]);
+    this.#round = undefined;
+    this.#bringIn();
+  }
+
+  async evaluate(
+    task: Extract<Task, { type: "evaluate" }>,
+    stopRequested: () => boolean = () => false,
+  ): Promise<Evaluation | undefined> {
+    const round = new EvaluationRound(task.samples, this.#begun!.numClasses, this.#ranges);
+    this.#ranges += round.ranges;
+    this.#evaluation = { task, round };
+    await this.until(() => {
+      if (!stopRequested()) this.#giveRanges();
+      return round.done || stopRequested();
+    });
+    this.#evaluation = undefined;
+    this.#lastCommitMs = this.#options.nowMs();
+    return round.done ? round.total() : undefined;
+  }
+
+  /** @throws LockstepError ERR_STATE_LOST if the worker that had it is lost, and the others have gone on */
+  async state(): Promise<ParameterState[]> {
+    const { stateDict } = this.#begun!;
+    const step = this.#committed;
+    const state = stateDict.map(({ name, shape }) => {
+      const elements = elementsOf(shape);
+      return { name, shape, weight: new Float32Array(elements), velocity: new Float32Array(elements) };
+    });
+    const source = this.#source();
+    const what = { stateDict, step };
+    const whole = await this.#streams.request(source, what, async ({ tensor, kind, offset, data }) =>
+      state[tensor]![kind].set(rawFloats(data), offset),
+    );
+    if (!whole && this.#committed === step) return this.state(); // another worker has it still
+    if (!whole) throw new LockstepError("ERR_STATE_LOST", `${source.name} was lost before it had sent its state.`);
+    return state;
+  }
+
+  /**
+   * Compares digests of all replicas. On like devices they must be equal; where devices differ, so may rounding: then
+   * the first worker's state is sent to the others.
+   *
+   * @throws LockstepError ERR_REPLICA that names the worker
+   */
+  async checkReplicas(): Promise<void> {
+    const members = this.members.filter(({ state }) => state === "in");
+    const answers = await this.#questions.ask(members, { type: "digest" });
+    const replicas = [...answers].map(([member, { digest }]) => ({ member, digest }));
+    const { wrong, drifted, reference } = culprits(replicas);
+    if (wrong.length > 0) {
+      const names = wrong.map(({ name }) => name).join(" and ");
+      const text = `The weights of ${names} differ from those of ${reference!.name}, though their devices are alike`;
+      throw new LockstepError(
+        "ERR_REPLICA",
+        `${text}. Look for faulty memory or another version there; start again with --resume and without it.`,
+      );
+    }
+    if (drifted.length > 0) await this.#mend(reference!, drifted);
+    this.#lastCommitMs = this.#options.nowMs();
+  }
+
+  /** Says goodbye to all. */
+  finish(): void {
+    for (const member of this.members) member.send({ type: "finished" });
+    this.#members.clear();
+  }
+
+  // What workers say
+
+  /**
+   * A message of a worker, from its session.
+   *
+   * @throws LockstepError for one that is not for it to send now; its connection is then to be closed
+   */
+  take(session: Session, message: WorkerMessage): void {
+    const member = this.#members.get(session.workerId);
+    if (member === undefined) return; // it was dropped, and what it had sent is still coming in
+    switch (message.type) {
+      case "gradient-chunk": {
+        const before = this.#round?.chunksTaken;
+        this.#dispatch(this.#round?.onChunk(member.id, message) ?? []);
+        if (this.#round?.chunksTaken !== before) this.#progressed(member);
+        break;
+      }
+      case "contribution":
+        this.#contributed(member, message);
+        this.#dispatch(this.#round?.onContribution(member.id, message) ?? []);
+        break;
+      case "evaluation":
+        this.#evaluated(member, message);
+        break;
+      case "state-chunk":
+        this.#streams.take(member, message);
+        break;
+      case "state-end":
+        this.#streams.end(member, message);
+        break;
+      case "leaving":
+        if (member.state === "in") member.state = "leaving";
+        else if (member.state !== "leaving") this.#release(member);
+        break;
+      case "synced":
+      case "digest-result":
+      case "loaded":
+        this.#answered(member, message);
+        break;
+      default:
+        throw new LockstepError("ERR_MESSAGE_ORDER", `A worker of a run does not say ${message.type}.`);
+    }
+    this.#after();
+  }
+
+  // Inside
+
+  #beginRound(task: StepTask): StepRound {
+    const { layout, sliceRows } = this.#begun!;
+    const able = this.#able(task.step);
+    const weights = weightsOf(
+      able.map(({ speed }) => speed),
+      this.#options.balance,
+    );
+    const slices = planSlices(task.start, task.end, able.length > 0 ? weights : 1, sliceRows);
+    const round = new StepRound(task, slices, layout);
+    this.#round = round;
+    this.#updateBytes = updateBytes(layout, task.end - task.start);
+    for (const member of this.members.filter(({ follows }) => follows)) {
+      const index = able.indexOf(member);
+      const own = slices.filter(({ worker }) => worker === index).map(({ slice }) => slice);
+      this.#assign(member, own);
+    }
+    this.#begun!.newcomers.told(encode(round.assign(-1, []).message));
+    this.#decide();
+    return round;
+  }
+
+  /** Who may be given slices: one that leaves, or still computes slices of an earlier step, only if there is no other. */
+  #able(step: number): Member[] {
+    const [here, leaving] = (["in", "leaving"] as const).map((wanted) =>
+      this.members.filter(({ state }) => state === wanted),
+    );
+    const late = new Set([...this.#given.values()].filter((given) => given.step < step).map(({ worker }) => worker));
+    const prompt = here!.filter(({ id }) => !late.has(id));
+    return [prompt, here!].find(({ length }) => length > 0) ?? leaving!;
+  }
+
+  #assign(member: Member, slices: number[]): void {
+    const now = this.#options.nowMs();
+    const { step } = this.#round!.task;
+    const outgoing = this.#round!.assign(member.id, slices);
+    let queuedSamples = this.#openSamples(member);
+    for (const index of slices) {
+      const slice = this.#round!.slices[index]!;
+      const samples = samplesOf(slice);
+      queuedSamples += samples;
+      const given = { worker: member.id, step, samples, queuedSamples, sinceMs: now };
+      this.#given.set(keyOf({ step, slice: index, attempt: slice.attemptsMade - 1 }), given);
+    }
+    this.#dispatch([outgoing]);
+  }
+
+  #contributed(member: Member, { ms, ...attempt }: Message<"contribution">): void {
+    const now = this.#options.nowMs();
+    const given = this.#given.get(keyOf(attempt));
+    if (given?.worker !== member.id) return;
+    member.progressMs = now;
+    this.#given.delete(keyOf(attempt));
+    const computeMs = (ms["data"] ?? 0) + (ms["forward"] ?? 0) + (ms["backward"] ?? 0);
+    member.measure(given.samples, { tookMs: now - Math.max(given.sinceMs, member.contributedMs), computeMs });
+    member.contributedMs = now;
+  }
+
+  #evaluated(member: Member, message: Message<"evaluation">): void {
+    if (message.request >= this.#ranges) {
+      throw new LockstepError("ERR_ATTEMPT", `Nobody has asked for an evaluation under number ${message.request}.`);
+    }
+    if (this.#evaluation === undefined) return; // it was stopped
+    const reason = this.#evaluation.round.take(member.id, message);
+    if (reason === undefined) this.#progressed(member);
+    else this.#strike(member, reason);
+  }
+
+  #answered(member: Member, answer: Answer): void {
+    if (this.#questions.take(member, answer)) this.#progressed(member);
+    else if (answer.type !== "loaded") {
+      throw new LockstepError("ERR_MESSAGE_ORDER", `Nobody has asked for a ${answer.type}.`);
+    } // of a state that a run begins with it is told without being asked
+  }
+
+  #giveRanges(): void {
+    const { task, round } = this.#evaluation!;
+    const able = this.#able(this.#committed);
+    round.settle(able.map(({ id }) => id));
+    for (const member of able) {
+      for (const range of round.give(member.id)) member.send({ type: "evaluate", part: task.part, ...range });
+    }
+  }
+
+  /** What is carried out may call for another decision: that is then made afterwards, not in between. */
+  #decide(): void {
+    if (this.#deciding !== undefined) {
+      this.#deciding.again = true;
+      return;
+    }
+    do {
+      this.#deciding = { again: false };
+      for (const decision of this.#decisions()) this.#carryOut(decision);
+    } while (this.#deciding.again);
+    this.#deciding = undefined;
+  }
+
+  #decisions(): Decision[] {
+    const { nowMs, ...limits } = this.#options;
+    const step = this.#committed; // the one under way
+    const able = new Set(this.#able(step));
+    const openSlices = (this.#round?.slices ?? []).filter((slice) => doneAttempt(slice) === undefined);
+    const slowest = Math.max(0, ...this.members.map(({ msPerSample }) => msPerSample ?? 0));
+    const view = {
+      workers: this.members.map((member) => this.#viewOf(member, able.has(member))),
+      openSlices: openSlices.map((slice) => ({
+        slice: slice.slice,
+        samples: samplesOf(slice),
+        attempts: [...slice.attempts.values()].map(({ attempt, worker }) => {
+          const { sinceMs, queuedSamples } = this.#given.get(keyOf({ step, slice: slice.slice, attempt }))!;
+          const msPerSample = this.#members.get(worker)?.msPerSample ?? slowest;
+          return { worker, sinceMs, expectedMs: msPerSample === 0 ? undefined : msPerSample * queuedSamples };
+        }),
+        notFor: slice.notFor,
+        notFinite: slice.notFinite,
+      })),
+    };
+    return decide(nowMs(), view, limits);
+  }
+
+  #carryOut(decision: Decision): void {
+    const { log } = this.#options;
+    switch (decision.type) {
+      case "drop": {
+        const member = this.#members.get(decision.worker);
+        if (member !== undefined) this.#drop(member, decision.code, decision.reason);
+        return;
+      }
+      case "assign": {
+        const member = this.#members.get(decision.worker);
+        if (member === undefined) return; // dropped by the decision before this one
+        log(`slice ${decision.slice} of step ${this.#round!.task.step} goes to ${member.name}: ${decision.reason}`);
+        this.#assign(member, [decision.slice]);
+        return;
+      }
+      case "diverged":
+        this.#round?.giveUp();
+    }
+  }
+
+  /** Says it when the run begins to pause, and when it goes on. */
+  #pause(reason: string | undefined): void {
+    if ((reason === undefined) !== (this.#pausedFor === undefined)) {
+      this.#options.log(reason === undefined ? "the run goes on" : `the run pauses: ${reason}; start more workers`);
+    }
+    this.#pausedFor = reason;
+  }
+
+  #openSamples({ id }: Member): number {
+    const slices = [...this.#given.values()].filter(({ worker }) => worker === id);
+    const inSlices = slices.reduce((total, { samples }) => total + samples, 0);
+    return inSlices + (this.#evaluation?.round.openSamples(id) ?? 0);
+  }
+
+  #viewOf(member: Member, takesSlices: boolean): WorkerView {
+    const { id, session, msPerSample } = member;
+    const openSamples = this.#openSamples(member);
+    const inOrder = openSamples > 0 || this.#questions.owes(member) || this.#round?.owes(id) === true;
+    if (!inOrder) member.progressMs = this.#options.nowMs();
+    const streamSinceMs = this.#streams.waitingSinceMs(member);
+    return {
+      ...{ id, heardMs: session.heardMs, openSamples, msPerSample, takesSlices },
+      progressMs: Math.min(member.progressMs, streamSinceMs ?? member.progressMs),
+      owes: inOrder || streamSinceMs !== undefined,
+    };
+  }
+
+  /** A worker has done something that it was to do. While it is behind, it should do other things first. */
+  #progressed(member: Member): void {
+    if (!this.#isBehind(member)) member.progressMs = this.#options.nowMs();
+  }
+
+  /** Whether it still owes a slice of an earlier step. */
+  #isBehind({ id }: Member): boolean {
+    return [...this.#given.values()].some(({ worker, step }) => worker === id && step < this.#committed);
+  }
+
+  /** A contribution of a worker's was refused; the third one is the last. */
+  #strike(member: Member, reason: string): void {
+    member.strikes++;
+    this.#options.log(`a contribution of ${member.name} was refused: ${reason}`);
+    if (member.strikes < MAX_STRIKES) return;
+    this.#drop(member, "ERR_STRIKES", `${MAX_STRIKES} of its contributions were refused, the last one for: ${reason}`);
+  }
+
+  /** Tells a worker why it has to go. */
+  #drop(member: Member, code: `ERR_${string}`, reason: string): void {
+    this.#remove(member.id, `${member.name} was dropped: ${reason}`);
+    member.session.close(code, reason);
+  }
+
+  #remove(id: number, line: string): void {
+    const member = this.#members.get(id);
+    if (member === undefined) return;
+    this.#members.delete(id);
+    member.gone = true;
+    this.#options.log(`${line} (${this.#howMany()})`);
+    this.#evaluation?.round.lose(id);
+    for (const [key, { worker }] of this.#given) if (worker === id) this.#given.delete(key);
+    this.#streams.lose(member);
+    this.#dispatch(this.#round?.lose(id) ?? []);
+    if (this.#begun !== undefined && !this.members.some(({ follows }) => follows)) {
+      this.#waiters.fail(new LockstepError("ERR_ALL_LOST", "No worker is left that holds the weights."));
+    }
+    this.#decide();
+    this.#after();
+  }
+
+  /** A worker that has asked to leave, and owes nothing, is let go. */
+  #release(member: Member): void {
+    member.send({ type: "finished" });
+    this.#remove(member.id, `${member.name} left`);
+  }
+
+  /** Something has happened. */
+  #after(): void {
+    for (const member of this.members.filter(({ state }) => state === "leaving")) {
+      const owes = this.#openSamples(member) > 0 || this.#streams.isSource(member);
+      const isLast = !this.members.some((other) => other !== member && other.follows);
+      if (!owes && !isLast) this.#release(member);
+    }
+    this.#waiters.look();
+  }
+
+  // Weights that travel
+
+  /** Between steps: workers that wait are brought in, if someone has the weights. */
+  #bringIn(): void {
+    if (this.#round !== undefined || this.#begun?.sent !== true || this.#begun.newcomers.busy) return;
+    const source = this.#holders()[0];
+    const waiting = this.members.filter(({ state }) => state === "waiting");
+    if (source === undefined || waiting.length === 0) return;
+    void this.#begun.newcomers
+      .bringIn(waiting, this.#committed, source)
+      .then(() => this.tick())
+      .catch(() => {}); // nobody holds the weights any more: whoever waits for the step hears of that
+  }
+
+  /** Weights from a file, for all who begin. */
+  async #sendState(tensors: readonly ParameterState[], members: Member[]): Promise<void> {
+    for (const [tensor, { weight, velocity }] of tensors.entries()) {
       for (const [kind, values] of [
         ["weight", weight],
         ["velocity", velocity],
       ] as const) {
-        for (const chunk of chunksOf(values, "fp32", CHUNK_BYTES))
-          this.#broadcast({ type: "load-chunk", tensor, kind, ...chunk });
+        for (const piece of chunksOf(values, CHUNK_BYTES)) {
+          await sendToAll(members, encode({ type: "load-chunk", tensor, kind, ...piece }));
+        }
       }
     }
-    this.#broadcast({ type: "load-end" });
+    for (const member of members) member.send({ type: "load-end", step: this.#committed });
   }
 
-  async step(
-    { step, epoch, start, end, learningRate }: StepTask,
-    beforeCommit: (totals: StepTotals) => void,
-  ): Promise<void> {
-    const slices = planSlices(start, end, weightsOf(this.#speeds, this.#options.balance), this.#options.sliceRows);
-    const round = new StepRound(step, slices, this.#layout, this.#options.wire);
-    const sliceSamples = slices.map((slice) => slice.end - slice.start);
-    const done = this.#wait((session, message) => {
-      const worker = this.#sessions.indexOf(session);
-      if (message.type === "gradient-chunk") {
-        const outgoing = round.onChunk(worker, message);
-        if (outgoing !== undefined) this.#broadcast(outgoing.message, outgoing.exceptWorker);
-        return false;
-      }
-      return message.type === "contribution" && round.onContribution(worker, message);
-    });
-    for (const [worker, session] of this.#sessions.entries()) {
-      const own = slices
-        .filter((slice) => slice.worker === worker)
-        .map((slice) => ({ slice: slice.slice, attempt: 0, start: slice.start, end: slice.end }));
-      session.send(encode({ type: "assign", step, epoch, learningRate, slices: own, sliceSamples }));
-    }
-    await done; // every slice's contribution
-    const totals = round.totals();
-    const workers = this.#sessions.map((session, worker) => ({
-      name: session.hello.name,
-      samples: slices
-        .filter((slice) => slice.worker === worker)
-        .reduce((sum, slice) => sum + slice.end - slice.start, 0),
-      bytesUp: takeBytes(session, "bytesUp"),
-      bytesDown: takeBytes(session, "bytesDown"),
-      ms: round.msOf(worker),
-    }));
-    for (const [worker, { samples, ms }] of workers.entries()) {
-      const computeMs = (ms["data"] ?? 0) + (ms["forward"] ?? 0) + (ms["backward"] ?? 0);
-      if (samples > 0 && computeMs > 0) this.#speeds[worker] = smoothed(this.#speeds[worker], samples / computeMs);
-    }
-    const now = this.#nowMs();
-    this.travelled.steps++;
-    for (const { bytesUp, bytesDown } of workers) {
-      this.travelled.bytesUp += bytesUp;
-      this.travelled.bytesDown += bytesDown;
-    }
-    beforeCommit({ ...totals, ms: { step: now - this.#lastCommitMs }, slices: slices.length, workers });
-    this.#lastCommitMs = now;
-    this.#broadcast({ type: "commit", step, ...totals });
+  /** Whose state is read: that of the fastest worker, to which it costs least. */
+  #source(): Member {
+    const source = this.#holders()[0];
+    if (source === undefined) throw new LockstepError("ERR_ALL_LOST", "No worker is left that holds the weights.");
+    return source;
   }
 
-  async evaluate({ part, samples }: Extract<Task, { type: "evaluate" }>): Promise<Evaluation> {
-    const total = emptyEvaluation(this.#sessions[0]!.ready.numClasses);
-    const first = this.#requests;
-    let open = 0;
-    const done = this.#wait((_, message) => {
-      if (message.type !== "evaluation" || message.request < first) return false;
-      addEvaluation(total, message);
-      return --open === 0;
-    });
-    for (const [worker, [from, to]] of shares(samples, this.#sessions.length).entries()) {
-      for (let start = from; start < to; start += EVALUATION_ROWS) {
-        open++;
-        const end = Math.min(start + EVALUATION_ROWS, to);
-        this.#sessions[worker]!.send(encode({ type: "evaluate", request: this.#requests++, part, start, end }));
-      }
-    }
-    await done; // the sums of every shard
-    this.#lastCommitMs = this.#nowMs();
-    return total;
+  /** Those who have the weights, the fastest first. */
+  #holders(): Member[] {
+    const holders = this.members.filter(({ state }) => state === "in" || state === "leaving");
+    return holders.sort((a, b) => (b.speed ?? 0) - (a.speed ?? 0));
   }
 
-  async state(): Promise<ParameterState[]> {
-    const request = this.#requests++;
-    const specs = this.#sessions[0]!.ready.stateDict;
-    const assemblies = specs.map(({ shape }) => {
-      const elements = shape.reduce((product, length) => product * length, 1);
-      return { weight: new PartAssembly(elements), velocity: new PartAssembly(elements) };
-    });
-    const done = this.#wait((_, message) => {
-      if (message.type === "state-chunk" && message.request === request) {
-        assemblies[message.tensor]![message.kind].add(message.offset, decodeFloats(message.data, "fp32"));
-      }
-      return message.type === "state-end" && message.request === request;
-    });
-    this.#sessions[0]!.send(encode({ type: "send-state", request }));
-    await done; // all chunks of the first worker's state
-    this.#lastCommitMs = this.#nowMs();
-    return specs.map(({ name, shape }, index) => {
-      const { weight, velocity } = assemblies[index]!;
-      return { name, shape, weight: weight.values, velocity: velocity.values };
-    });
-  }
-
-  /** Bytes of all steps so far, of all workers together. */
-  readonly travelled = { steps: 0, bytesUp: 0, bytesDown: 0 };
-
-  finish(): void {
-    this.#broadcast({ type: "finished" });
-  }
-
-  /** A message of a worker, from its session. */
-  take(session: Session, message: WorkerMessage): void {
-    this.#waiting?.take(session, message);
-  }
-
-  lose(session: Session, reason: string): void {
-    this.#lost = new LockstepError(
-      "ERR_WORKER_LOST",
-      `Worker ${session.hello.name} was lost: ${reason}. Start the run again with --resume; this version does not go on without it.`,
+  /** Sends the state of one worker to others that have drifted away from it. */
+  async #mend(source: Member, drifted: Member[]): Promise<void> {
+    const what = { stateDict: this.#begun!.stateDict, step: this.#committed };
+    const whole = await this.#streams.request(source, what, (piece) =>
+      sendToAll(drifted, encode({ ...piece, type: "load-chunk" })),
     );
-    this.#waiting?.reject(this.#lost);
+    if (!whole) return; // the next epoch's check will find them
+    const answers = await this.#questions.ask(drifted, { type: "load-end", step: this.#committed });
+    for (const [{ name }, { largestDifference }] of answers) {
+      const by = largestDifference.toExponential(1);
+      this.#options.log(`${name} had drifted from ${source.name} by up to ${by}, as other devices round; mended`);
+    }
   }
 
-  /** Resolves when `isLast` says so of a message. */
-  #wait(isLast: (session: Session, message: WorkerMessage) => boolean): Promise<void> {
-    if (this.#lost !== undefined) return Promise.reject(this.#lost);
-    return new Promise<void>((resolve, reject) => {
-      this.#waiting = {
-        reject,
-        take: (session, message) => {
-          if (!isLast(session, message)) return false;
-          this.#waiting = undefined;
-          resolve();
-          return true;
-        },
-      };
+  // Telling
+
+  /** Sends what a round says. What is the same for all is encoded once. */
+  #dispatch(outgoing: readonly Outgoing[]): void {
+    for (const { to, except, message } of outgoing) {
+      const bytes = encode(message);
+      if (to === "all") this.#begun!.newcomers.told(bytes);
+      for (const member of this.members) {
+        const isFor = to === "all" ? member.follows && member.id !== except : member.id === to;
+        if (isFor) this.#sendBounded(member, bytes);
+      }
+      if (message.type !== "rejected") continue;
+      const member = this.#members.get(to as number);
+      this.#given.delete(keyOf(message));
+      if (member !== undefined) this.#strike(member, message.reason);
+      this.#decide();
+    }
+  }
+
+  /** A worker that does not read is dropped before it fills the memory. */
+  #sendBounded(member: Member, bytes: Buffer): void {
+    member.session.send(bytes);
+    member.session.bytesDown += bytes.length;
+    const { waitingBytes } = member.session;
+    if (waitingBytes <= MAX_WAITING_BYTES + this.#updateBytes) return;
+    this.#drop(member, "ERR_SLOW_READER", `${Math.round(waitingBytes / 1e6)} MB wait for it: it does not read`);
+  }
+
+  #shares(round: StepRound, stepMs: number): WorkerShare[] {
+    const done = round.slices.flatMap((slice) => {
+      const attempt = doneAttempt(slice);
+      return attempt === undefined ? [] : [{ worker: attempt.worker, contribution: attempt.contribution! }];
     });
-  }
-
-  /** What is the same for all is encoded once. */
-  #broadcast(message: CoordinatorMessage, exceptWorker?: number): void {
-    const bytes = encode(message);
-    for (const [worker, session] of this.#sessions.entries()) if (worker !== exceptWorker) session.send(bytes);
+    return this.members
+      .filter(({ follows }) => follows)
+      .map(({ id, name, session }) => {
+        const own = done.filter(({ worker }) => worker === id).map(({ contribution }) => contribution);
+        const share = {
+          name,
+          samples: own.reduce((total, { samples }) => total + samples, 0),
+          bytesUp: session.bytesUp,
+          bytesDown: session.bytesDown,
+          ms: withWait(addUp(own.map(({ ms }) => ms)), stepMs),
+          io: addUp(own.map(({ io }) => io)),
+        };
+        this.travelled.workerSteps++;
+        this.travelled.bytesUp += session.bytesUp;
+        this.travelled.bytesDown += session.bytesDown;
+        session.bytesUp = session.bytesDown = 0;
+        return share;
+      });
   }
 }
 
-function takeBytes(session: Session, direction: "bytesUp" | "bytesDown"): number {
-  const bytes = session[direction];
-  session[direction] = 0;
-  return bytes;
+const keyOf = ({ step, slice, attempt }: { step: number; slice: number; attempt: number }) =>
+  `${step}/${slice}/${attempt}`;
+
+function addUp(parts: readonly Record<string, number>[]): Record<string, number> {
+  const total: Record<string, number> = {};
+  for (const part of parts) for (const [name, ms] of Object.entries(part)) total[name] = (total[name] ?? 0) + ms;
+  return total;
+}
+
+/** What is left of the step: the computing thread had nothing to do, from its contribution to the commit. */
+function withWait(ms: Record<string, number>, stepMs: number): Record<string, number> {
+  const busyMs = Object.values(ms).reduce((total, part) => total + part, 0);
+  return { ...ms, wait: Math.max(0, stepMs - busyMs) };
 }

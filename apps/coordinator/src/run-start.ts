@@ -2,21 +2,25 @@
 import { basename, extname } from "node:path";
 import { type ModelFile, type ModelSpec, readModelFile } from "@lockstep/model/files";
 import {
+  type Checkpoint,
+  checkpointBefore,
   createRunFolder,
   expectNoRun,
   type GivenOptions,
   latestCheckpoint,
+  newRunId,
   openRunFolder,
   type ParameterState,
   parseRunFile,
   type RunConfig,
+  type RunFolder,
   readWeightsFile,
   resumeConfig,
   withAbsolutePaths,
 } from "@lockstep/run";
 import type { CoordinatorOptions } from "./coordinator.ts";
 
-export type RunStart = Pick<CoordinatorOptions, "config" | "folder" | "model" | "resumed" | "state">;
+export type RunStart = Pick<CoordinatorOptions, "config" | "runId" | "folder" | "model" | "resumed" | "state">;
 
 /** @param out where the user wants the folder */
 export async function newRun(given: RunConfig, out: string | undefined): Promise<RunStart> {
@@ -25,16 +29,26 @@ export async function newRun(given: RunConfig, out: string | undefined): Promise
   const state = config.initFrom === undefined ? undefined : withoutMomentum(readWeightsFile(config.initFrom));
   const model = await readModelFile(config.model);
   const folder = createRunFolder(out, basename(config.model, extname(config.model)), new Date());
-  return { config, folder, model, state };
+  return { config, runId: newRunId(), folder, model, state };
 }
 
-/** Goes on from the last checkpoint, with the saved options and the changes that a resume allows. */
+/**
+ * Goes on from the last checkpoint, with the saved options and the changes that a resume allows; without a checkpoint,
+ * from what workers hold, or from the start.
+ */
 export async function resumedRun(dir: string, given: GivenOptions): Promise<RunStart> {
   const { folder, config } = openRunFolder(dir);
   const { derived, machine: _, ...saved } = parseRunFile(config, folder.config);
-  const resumed = latestCheckpoint(folder.checkpoints, console.warn);
+  const resumed = lastCheckpoint(folder, console.warn);
   const model: ModelFile = derived.spec === undefined ? await readModelFile(saved.model) : savedSpec(derived.spec);
-  return { config: withAbsolutePaths(resumeConfig(saved, given)), folder, model, resumed };
+  const runId = derived.runId ?? newRunId();
+  return { config: withAbsolutePaths(resumeConfig(saved, given)), runId, folder, model, resumed };
+}
+
+/** @returns undefined if none was written yet. @throws LockstepError ERR_NO_CHECKPOINT if none of them can be read */
+export function lastCheckpoint({ checkpoints }: RunFolder, warn: (message: string) => void): Checkpoint | undefined {
+  const isFirst = checkpointBefore(checkpoints, Number.POSITIVE_INFINITY) === undefined;
+  return isFirst ? undefined : latestCheckpoint(checkpoints, warn);
 }
 
 /** The layers that the run began with: the user's file may have changed, or be gone. The workers check it. */

@@ -1,7 +1,6 @@
-/** The workers' connections: a WebSocket server that takes them in, and one session for each. */
-import { once } from "node:events";
-import { crc32 } from "node:zlib";
+/** The workers' connections: a door that takes them in, and one session for each. */
 import type { RecordSource } from "@lockstep/dataset";
+import { type Door, type DoorSettings, openDoor, type Peer } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import {
   type CoordinatorMessage,
@@ -9,9 +8,12 @@ import {
   encode,
   MAX_MESSAGE_BYTES,
   PROTOCOL_VERSION,
+  SILENT_BEATS,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
-import { type WebSocket, WebSocketServer } from "ws";
+import type { WebSocket } from "ws";
+import { Outgoing } from "./outgoing.ts";
+import { RecordDesk } from "./record-desk.ts";
 
 type Hello = Extract<WorkerMessage, { type: "hello" }>;
 type Ready = Extract<WorkerMessage, { type: "ready" }>;
@@ -22,157 +24,183 @@ export interface Session {
   workerId: number;
   hello: Hello;
   ready: Ready;
+  /** When anything last came from it, by the coordinator's clock. */
+  heardMs: number;
+  /** Bytes of steps that came from it, and that were sent to it; states and records are not counted. */
   bytesUp: number;
   bytesDown: number;
+  /** Bytes that were sent and are not yet on their way. */
+  readonly waitingBytes: number;
   send(bytes: Buffer): void;
+  /** Resolves when little waits, or nothing can any more: whoever sends much awaits it between pieces. */
+  drained(): Promise<void>;
+  /** Ends the connection, with the reason. */
+  close(code: `ERR_${string}`, reason: string): void;
 }
+
+/** What a worker says about steps. */
+const OF_STEPS: WorkerMessage["type"][] = ["gradient-chunk", "contribution"];
+/** A worker that has not joined yet may be silent for so long: it is starting its engine. */
+const HANDSHAKE_SILENT_MS = 10_000;
+/** From the WebSocket to `ready`: the engine may have to be built first, and the model be large. */
+const JOIN_MS = 600_000;
+/** Of each of the two messages that show how fast the way to a worker is. */
+const PROBE_BYTES = 2 ** 18;
 
 /** What happens to sessions. */
 export interface SessionEvents {
-  /** A worker said hello and built the model. @returns the reason why it cannot be taken, if it cannot */
-  joined(session: Session): string | undefined;
+  /** A worker said hello and built the model. @throws LockstepError why it cannot be taken, if it cannot */
+  joined(session: Session): void;
   message(session: Session, message: WorkerMessage): void;
   lost(session: Session, reason: string): void;
 }
 
-export interface SessionServer {
-  port: number;
-  close(): Promise<void>;
-}
-
 export interface SessionServerOptions {
-  host: string;
-  port: number;
-  /** Whether another port will do, if that one is taken. */
-  anyPort: boolean;
+  door: DoorSettings;
   heartbeatMs: number;
+  /** A worker that takes nothing of what it is sent for so long is let go. */
+  stallMs: number;
   /** What a worker is told of the run. */
   welcome: Promise<Welcome>;
   /** For workers without the data set's files. */
   records: Promise<RecordSource | undefined>;
   events: SessionEvents;
+  /** A monotonic clock. */
+  nowMs: () => number;
 }
 
-/** @throws LockstepError ERR_LISTEN if the port is taken or not ours */
-export async function listen({
-  host,
-  port,
-  anyPort,
-  heartbeatMs,
-  welcome,
-  records,
-  events,
-}: SessionServerOptions): Promise<SessionServer> {
-  const server = await openServer(host, port, anyPort);
+/** @throws LockstepError as `openDoor` does, if the port is taken or not ours */
+export function listen({ door, ...session }: SessionServerOptions): Promise<Door> {
   let workersSeen = 0;
-  server.on("connection", (socket) =>
-    serve(socket, { workerId: workersSeen++, heartbeatMs, welcome, records, events }),
-  );
-  return {
-    port: (server.address() as { port: number }).port,
-    close: async () => {
-      for (const socket of server.clients) socket.close(1000);
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  return openDoor({
+    ...door,
+    maxPayload: MAX_MESSAGE_BYTES,
+    onSocket: (socket, { hear }) => serve(socket, { workerId: workersSeen++, hear, ...session }),
+  });
 }
 
-async function openServer(host: string, port: number, anyPort: boolean): Promise<WebSocketServer> {
-  const server = new WebSocketServer({ host, port, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
-  try {
-    await once(server, "listening");
-    return server;
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === "EADDRINUSE" && anyPort && port < 65_535) return openServer(host, port + 1, true);
-    throw new LockstepError(
-      "ERR_LISTEN",
-      `Cannot listen on ${host}:${port} (${message}); choose another --port or --host.`,
-      { cause },
-    );
-  }
-}
+type ServeOptions = Omit<SessionServerOptions, "door"> & { workerId: number; hear: Peer["hear"] };
 
-type ServeOptions = Pick<SessionServerOptions, "heartbeatMs" | "welcome" | "records" | "events"> & { workerId: number };
-
-/** States of a session: greeting (until hello), preparing (until ready), in (until the socket closes). */
-function serve(socket: WebSocket, { workerId, heartbeatMs, welcome, records, events }: ServeOptions): void {
+/**
+ * States of a session: greeting (until hello), preparing (until ready), in, ended (nothing that comes counts); gone as
+ * soon as it wants to leave before it is in.
+ */
+function serve(socket: WebSocket, options: ServeOptions): void {
+  const { workerId, hear, heartbeatMs, stallMs, welcome, records, events, nowMs } = options;
   let hello: Hello | undefined;
   let session: Session | undefined;
-  let lastSeenMs = performance.now();
+  let gone = false;
+  let ended = false;
+  const sinceMs = nowMs();
+  let heardMs = sinceMs;
+  const outgoing = new Outgoing(socket, nowMs);
+  const drained = () => outgoing.drained();
+  const refuse = ({ code, message }: LockstepError) => close(code, message);
+  const desk = new RecordDesk({ records, send: sendMessage, drained, refuse });
+  const watching = setInterval(watch, heartbeatMs);
 
-  const sendMessage = (message: CoordinatorMessage) => socket.send(encode(message));
-  const refuse = (code: string, reason: string) => {
-    sendMessage({ type: "refused", code, reason });
-    socket.close(4000, code);
-  };
-  const silence = setInterval(() => {
-    if (performance.now() - lastSeenMs > 3 * heartbeatMs) socket.terminate();
-  }, heartbeatMs);
-
+  // Not whole messages only: on a slow link one may take longer than a worker may be silent.
+  hear(() => {
+    heardMs = nowMs();
+    if (session !== undefined) session.heardMs = heardMs;
+  });
   socket.on("message", (data: Buffer) => {
-    lastSeenMs = performance.now();
-    if (session !== undefined) session.bytesUp += data.length;
+    if (ended) return;
     try {
-      take(decodeFromWorker(data));
+      const message = decodeFromWorker(data);
+      if (session !== undefined && OF_STEPS.includes(message.type)) session.bytesUp += data.length;
+      take(message);
     } catch (error) {
       if (!(error instanceof LockstepError)) throw error;
-      refuse(error.code, error.message);
+      refuse(error);
     }
   });
-  socket.on("error", () => socket.terminate());
-  socket.on("close", () => {
-    clearInterval(silence);
-    if (session !== undefined) events.lost(session, "its connection closed");
-  });
+  socket.on("error", ({ message }) => end(message)); // of the network, or ws closes it with a code of its own
+  socket.on("close", () => end("its connection closed"));
 
   function take(message: WorkerMessage): void {
-    if (message.type === "heartbeat") return;
-    if (message.type === "failed") refuse(message.code, message.reason);
-    else if (message.type === "want-records" && hello !== undefined) void supply(message);
+    if (message.type === "heartbeat" || gone) return;
+    if (message.type === "failed") close(message.code, message.reason);
+    else if (message.type === "leaving" && session === undefined) letLeave();
+    else if (message.type === "want-records" && hello !== undefined) desk.ask(message);
     else if (hello === undefined) greet(message);
     else if (session === undefined) join(message, hello);
     else events.message(session, message);
   }
 
+  function letLeave(): void {
+    gone = true;
+    sendMessage({ type: "finished" });
+  }
+
   function greet(message: WorkerMessage): void {
     if (message.type !== "hello") {
-      refuse("ERR_HANDSHAKE", `Expected hello first, got ${message.type}.`);
+      close("ERR_HANDSHAKE", `Expected hello first, got ${message.type}.`);
     } else if (message.protocol !== PROTOCOL_VERSION) {
       const remedy = "use the same version of Lockstep on all machines";
-      refuse("ERR_PROTOCOL", `Expected protocol ${PROTOCOL_VERSION}, got ${message.protocol}; ${remedy}.`);
+      close("ERR_PROTOCOL", `Expected protocol ${PROTOCOL_VERSION}, got ${message.protocol}; ${remedy}.`);
     } else {
       hello = message;
-      const greetBack = (run: Welcome) => sendMessage({ type: "welcome", workerId, heartbeatMs, ...run });
       welcome.then(greetBack, () => {}); // without it the coordinator ends, and says why
     }
   }
 
-  async function supply({ request, part, indexes }: Extract<WorkerMessage, { type: "want-records" }>): Promise<void> {
-    try {
-      const source = await records;
-      if (source === undefined) throw new LockstepError("ERR_RECORDS", "The coordinator has no records to give.");
-      const data = source.read(part, Uint32Array.from(indexes));
-      sendMessage({ type: "records", request, data, crc32: crc32(data) });
-    } catch (error) {
-      if (!(error instanceof LockstepError)) throw error;
-      refuse(error.code, error.message);
-    }
+  function greetBack(run: Welcome): void {
+    sendMessage({ type: "welcome", workerId, heartbeatMs, ...run });
+    const data = new Uint8Array(PROBE_BYTES);
+    for (let probe = 0; probe < 2; probe++) sendMessage({ type: "link-probe", data });
   }
 
   function join(message: WorkerMessage, greeting: Hello): void {
     if (message.type !== "ready") {
-      refuse("ERR_HANDSHAKE", `Expected ready next, got ${message.type}.`);
+      close("ERR_HANDSHAKE", `Expected ready next, got ${message.type}.`);
       return;
     }
-    const joining: Session = { workerId, hello: greeting, ready: message, bytesUp: 0, bytesDown: 0, send };
-    const reason = events.joined(joining);
-    if (reason === undefined) session = joining;
-    else refuse("ERR_FINGERPRINT", reason);
+    const joining: Session = {
+      ...{ workerId, hello: greeting, ready: message, heardMs, bytesUp: 0, bytesDown: 0, send, drained, close },
+      get waitingBytes() {
+        return outgoing.waitingBytes;
+      },
+    };
+    events.joined(joining);
+    session = joining;
+  }
+
+  /** Shows that this end lives, and looks whether the other one does. Of those who are in, the team hears of silence. */
+  function watch(): void {
+    const silentMs = nowMs() - heardMs;
+    if (outgoing.unreadMs > stallMs) {
+      close("ERR_SLOW_READER", `It has taken nothing of what was sent for ${Math.round(outgoing.unreadMs / 1000)} s.`);
+    } else if (session === undefined && silentMs > Math.max(HANDSHAKE_SILENT_MS, SILENT_BEATS * heartbeatMs)) {
+      close("ERR_SILENT", `Nothing came from it for ${Math.round(silentMs / 1000)} s.`);
+    } else if (session === undefined && nowMs() - sinceMs > JOIN_MS) {
+      close("ERR_HANDSHAKE", `Expected ready within ${JOIN_MS / 1000} s.`);
+    } else sendMessage({ type: "alive" });
+  }
+
+  function sendMessage(message: CoordinatorMessage): void {
+    send(encode(message));
   }
 
   function send(bytes: Buffer): void {
-    if (session !== undefined) session.bytesDown += bytes.length;
-    socket.send(bytes);
+    if (!ended) outgoing.send(bytes);
+  }
+
+  /** Says why, and does not wait for a worker that does not take the goodbye. */
+  function close(code: `ERR_${string}`, reason: string): void {
+    sendMessage({ type: "refused", code, reason: reason.slice(0, 1000) });
+    socket.close(4000, code);
+    end(reason);
+  }
+
+  function end(reason: string): void {
+    if (ended) return;
+    ended = true;
+    clearInterval(watching);
+    const leaving = setTimeout(() => socket.terminate(), SILENT_BEATS * heartbeatMs).unref();
+    socket.once("close", () => clearTimeout(leaving));
+    outgoing.letGo();
+    desk.close();
+    if (session !== undefined) events.lost(session, reason);
   }
 }

@@ -1,103 +1,323 @@
 /**
  * One step as the coordinator sees it: chunks come in from the workers, sums and factors go out, and when every slice
- * has contributed the step can be committed. It knows nothing of sockets.
+ * has contributed the step can be committed. A pure state machine: it knows neither sockets nor clocks.
+ *
+ * Each try to compute a slice is an attempt. The first attempt at a slice that sends anything is the one that flows
+ * on to the others; what a second one sends meanwhile is held back, and takes its place if the first fails or is slower.
  */
 import { LockstepError } from "@lockstep/errors";
 import {
-  BYTES_PER_ELEMENT,
+  allFinite,
   type CoordinatorMessage,
-  DenseSum,
+  chunkLength,
+  chunkOffsets,
   decodeFloats,
   encodeFloats,
   type Layout,
   partElements,
-  type Wire,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
-import type { PlannedSlice } from "@lockstep/run";
+import type { StepTask } from "@lockstep/run";
 
 type Message<Type extends WorkerMessage["type"]> = Extract<WorkerMessage, { type: Type }>;
+type Chunk = Message<"gradient-chunk">;
+type Values = Float32Array<ArrayBuffer>;
 
-/** A message for the workers: for all, or for all but the one that it came from. */
+/** A message for one worker, for all, or for all but the one that it came from. */
 export interface Outgoing {
-  exceptWorker?: number;
+  to: number | "all";
+  except?: number;
   message: CoordinatorMessage;
 }
 
-interface SliceState extends PlannedSlice {
-  /** Elements that have come, of each part. */
-  received: number[];
+/**
+ * Chunks of a worker in one step that may be ignored: of attempts that were withdrawn, or a repetition of what was not
+ * asked for again. An honest worker sends some when slices of its are withdrawn, and a slow one those of a step before.
+ */
+export const MAX_IGNORED_CHUNKS = 2 ** 16;
+
+interface Attempt {
+  attempt: number;
+  worker: number;
+  /** Offsets that have come, of each part. */
+  received: Set<number>[];
+  /** Dense offsets whose sums are made again, and that have not come again. */
+  askedAgain: Set<number>;
+  /** Chunks that wait for this attempt to become the one that flows: as they came, or as numbers if they are to be added. */
+  heldBack: (Chunk | { offset: number; values: Values })[];
   contribution?: Message<"contribution">;
 }
 
+export interface SliceState {
+  slice: number;
+  start: number;
+  end: number;
+  /** Live ones, by number. */
+  attempts: Map<number, Attempt>;
+  attemptsMade: number;
+  /** The attempt whose chunks go on to the others. */
+  flowing?: number | undefined;
+  /** Workers whose contributions were refused. */
+  notFor: Set<number>;
+  /** Workers whose numbers were not finite. */
+  notFinite: Set<number>;
+}
+
 export class StepRound {
-  readonly step: number;
-  readonly #slices: SliceState[];
+  readonly task: StepTask;
+  readonly slices: readonly SliceState[];
   readonly #layout: Layout;
-  readonly #wire: Wire;
-  readonly #dense: DenseSum;
+  /** Dense chunks that wait for those of other slices: by offset, then by slice. */
+  readonly #waiting = new Map<number, (Values | undefined)[]>();
+  /** Offsets whose sums have gone out. */
+  readonly #summed = new Set<number>();
+  /** Workers that can send nothing again. */
+  readonly #gone = new Set<number>();
+  #diverged = false;
+  /** Chunks that were taken, of all attempts; and how many of each worker were not. */
+  #taken = 0;
+  readonly #ignored = new Map<number, number>();
 
-  constructor(step: number, slices: readonly PlannedSlice[], layout: Layout, wire: Wire) {
-    this.step = step;
+  constructor(task: StepTask, slices: readonly { slice: number; start: number; end: number }[], layout: Layout) {
+    this.task = task;
     this.#layout = layout;
-    this.#wire = wire;
-    this.#slices = slices.map((slice) => ({ ...slice, received: layout.rowElements.map(() => 0) }));
-    this.#dense = new DenseSum(slices.length);
+    this.slices = slices.map(({ slice, start, end }) => ({
+      ...{ slice, start, end, attempts: new Map(), attemptsMade: 0, notFor: new Set(), notFinite: new Set() },
+    }));
   }
 
-  /** @throws LockstepError ERR_CHUNK for a piece that does not belong to this step, this worker or its slice */
-  onChunk(worker: number, { step, slice, part, offset, data }: Message<"gradient-chunk">): Outgoing | undefined {
-    const state = this.#sliceOf(worker, step, slice);
-    const elements = data.length / BYTES_PER_ELEMENT[this.#wire];
-    const expected =
-      part < this.#layout.rowElements.length ? partElements(this.#layout, part, state.end - state.start) : 0;
-    if (!Number.isInteger(elements) || offset !== state.received[part] || offset + elements > expected) {
-      throw new LockstepError(
-        "ERR_CHUNK",
-        `Expected element ${state.received[part]} of ${expected} of part ${part} next, got ${elements} elements at ${offset}.`,
-      );
-    }
-    state.received[part] = offset + elements;
-    if (part > 0) return { exceptWorker: worker, message: { type: "update-chunk", step, slice, part, offset, data } };
-    const sum = this.#dense.add(slice, offset, decodeFloats(data, this.#wire));
-    if (sum === undefined) return undefined;
-    return { message: { type: "update-chunk", step, slice: 0, part, offset, data: encodeFloats(sum, this.#wire) } };
+  /** Begins an attempt at each of the slices. The message goes out even to a worker that gets none. */
+  assign(worker: number, slices: readonly number[]): Outgoing {
+    const { type: _, ...task } = this.task;
+    const own = slices.map((index) => {
+      const slice = this.slices[index]!;
+      const attempt = slice.attemptsMade++;
+      const received = this.#layout.rowElements.map(() => new Set<number>());
+      slice.attempts.set(attempt, { attempt, worker, received, askedAgain: new Set(), heldBack: [] });
+      return { slice: index, attempt, start: slice.start, end: slice.end };
+    });
+    const sliceSamples = this.slices.map(samplesOf);
+    return { to: worker, message: { type: "assign", ...task, slices: own, sliceSamples } };
   }
 
-  /** @returns whether this was the last one */
-  onContribution(worker: number, message: Message<"contribution">): boolean {
-    const state = this.#sliceOf(worker, message.step, message.slice);
-    const samples = state.end - state.start;
-    const complete = state.received.every((elements, part) => elements === partElements(this.#layout, part, samples));
-    if (!complete || message.samples !== samples) {
-      throw new LockstepError(
+  /** @throws LockstepError ERR_ATTEMPT for a piece that is not this worker's to send, ERR_CHUNK for far too many */
+  onChunk(worker: number, chunk: Chunk): Outgoing[] {
+    const found = this.#attemptOf(worker, chunk);
+    if (found === undefined) return this.#ignore(worker);
+    const { slice, attempt } = found;
+    const { part, offset } = chunk;
+    const elements = chunkLength(this.#layout, partElements(this.#layout, part, samplesOf(slice)), offset);
+    if (elements === undefined)
+      return this.#refuse(slice, attempt, "ERR_CHUNK", `No chunk of part ${part} begins at ${offset}.`);
+    const again = part === 0 && attempt.askedAgain.delete(offset);
+    if (attempt.received[part]!.has(offset) && !again) return this.#ignore(worker);
+    const values = this.#decode(chunk, elements);
+    if (typeof values === "string") return this.#refuse(slice, attempt, "ERR_CHUNK", values);
+    if (!allFinite(values)) return this.#refuseNotFinite(slice, attempt);
+    attempt.received[part]!.add(offset);
+    this.#taken++;
+    slice.flowing ??= attempt.attempt;
+    const piece = part === 0 ? { offset, values } : chunk;
+    if (slice.flowing === attempt.attempt) return this.#flow(slice, attempt, piece);
+    attempt.heldBack.push(piece);
+    return [];
+  }
+
+  /** @throws LockstepError ERR_ATTEMPT for a contribution that is not this worker's to send */
+  onContribution(worker: number, message: Message<"contribution">): Outgoing[] {
+    const found = this.#attemptOf(worker, message);
+    if (found === undefined) return [];
+    const { slice, attempt } = found;
+    if (attempt.contribution !== undefined) return [];
+    if (!Number.isFinite(message.lossSum)) return this.#refuseNotFinite(slice, attempt);
+    const samples = samplesOf(slice);
+    if (!this.#isWhole(attempt, samples) || message.samples !== samples || message.correct > samples) {
+      return this.#refuse(
+        slice,
+        attempt,
         "ERR_CONTRIBUTION",
-        `The contribution to slice ${message.slice} of step ${this.step} is not complete.`,
+        "Expected all pieces, and sums over all samples, of the slice.",
       );
     }
-    state.contribution = message;
-    return this.#slices.every(({ contribution }) => contribution !== undefined);
+    attempt.contribution = message;
+    const out: Outgoing[] = [];
+    for (const other of [...slice.attempts.values()]) if (other !== attempt) this.#withdraw(slice, other, out);
+    if (slice.flowing !== attempt.attempt) this.#letFlow(slice, attempt, out);
+    return out;
   }
 
-  /** Sums over the batch, in slice order. */
+  /** A worker is gone: what it has not finished, or was to send again, is withdrawn. A complete contribution stands. */
+  lose(worker: number): Outgoing[] {
+    this.#gone.add(worker);
+    const out: Outgoing[] = [];
+    for (const slice of this.slices) {
+      for (const attempt of [...slice.attempts.values()]) {
+        const stands = attempt.contribution !== undefined && attempt.askedAgain.size === 0;
+        if (attempt.worker === worker && !stands) this.#withdraw(slice, attempt, out);
+      }
+    }
+    return out;
+  }
+
+  /** Whether a worker was asked for pieces again, and has not sent them. */
+  owes(worker: number): boolean {
+    const attempts = this.slices.flatMap((slice) => [...slice.attempts.values()]);
+    return attempts.some((attempt) => attempt.worker === worker && attempt.askedAgain.size > 0);
+  }
+
+  /** Chunks that were taken so far: one that is a repetition, or no longer counts, is none. */
+  get chunksTaken(): number {
+    return this.#taken;
+  }
+
+  /** Nobody else is there to try a slice that was not finite: then it is taken for the training's fault. */
+  giveUp(): void {
+    this.#diverged = true;
+  }
+
+  /** Whether every slice has contributed, and all sums have gone out. */
+  get complete(): boolean {
+    if (this.#diverged) return true;
+    return this.slices.every((slice) => doneAttempt(slice) !== undefined) && this.#summed.size === this.#chunksOf(0, 0);
+  }
+
+  /** Bytes that wait here: at most a dense part in float32 a slice, and a whole contribution for each second attempt. */
+  get bytesHeld(): number {
+    const heldBack = this.slices.flatMap(({ attempts }) => [...attempts.values()].flatMap(({ heldBack }) => heldBack));
+    const arrays = heldBack.map((piece) => ("data" in piece ? piece.data : piece.values));
+    return [...this.#waiting.values(), arrays].flat().reduce((bytes, array) => bytes + (array?.byteLength ?? 0), 0);
+  }
+
+  /** Sums over the batch, in slice order. Not finite if the training has come apart. */
   totals(): { samples: number; lossSum: number; correct: number } {
-    const all = this.#slices.map(({ contribution }) => contribution!);
     const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
+    const samples = sum(this.slices.map(samplesOf));
+    if (this.#diverged) return { samples, lossSum: Number.NaN, correct: 0 };
+    const all = this.slices.map((slice) => doneAttempt(slice)!.contribution!);
     return {
-      samples: sum(all.map(({ samples }) => samples)),
+      samples,
       lossSum: sum(all.map(({ lossSum }) => lossSum)),
       correct: sum(all.map(({ correct }) => correct)),
     };
   }
 
-  /** The `ms` of each worker's last slice. */
-  msOf(worker: number): Record<string, number> {
-    return this.#slices.findLast((slice) => slice.worker === worker)?.contribution?.ms ?? {};
+  commit(): Outgoing {
+    const attempts = this.slices.map((slice) => doneAttempt(slice)!.attempt);
+    return { to: "all", message: { type: "commit", step: this.task.step, attempts, ...this.totals() } };
   }
 
-  #sliceOf(worker: number, step: number, slice: number): SliceState {
-    const state = this.#slices[slice];
-    if (step === this.step && state?.worker === worker && state.contribution === undefined) return state;
-    throw new LockstepError("ERR_CHUNK", `Slice ${slice} of step ${step} is not for this worker to compute now.`);
+  /** The attempt that a message of this worker is about; undefined for one that no longer counts. */
+  #attemptOf(worker: number, { step, slice: index, attempt: number }: Pick<Chunk, "step" | "slice" | "attempt">) {
+    if (step < this.task.step) return undefined; // from a worker that was too late
+    const slice = this.slices[index];
+    if (step === this.task.step && slice !== undefined && number < slice.attemptsMade) {
+      const attempt = slice.attempts.get(number);
+      if (attempt === undefined) return undefined; // withdrawn
+      if (attempt.worker === worker) return { slice, attempt };
+    }
+    throw new LockstepError(
+      "ERR_ATTEMPT",
+      `Attempt ${number} at slice ${index} of step ${step} is not this worker's; step ${this.task.step} is under way.`,
+    );
   }
+
+  #decode(chunk: Chunk, elements: number): Values | string {
+    try {
+      return decodeFloats(chunk, elements, this.#layout.wire);
+    } catch (error) {
+      if (error instanceof LockstepError) return error.message;
+      throw error;
+    }
+  }
+
+  #ignore(worker: number): Outgoing[] {
+    const ignored = (this.#ignored.get(worker) ?? 0) + 1;
+    this.#ignored.set(worker, ignored);
+    if (ignored <= MAX_IGNORED_CHUNKS) return [];
+    throw new LockstepError("ERR_CHUNK", `More than ${MAX_IGNORED_CHUNKS} chunks in a step are of no use.`);
+  }
+
+  #isWhole({ received }: Attempt, samples: number): boolean {
+    return received.every((offsets, part) => offsets.size === this.#chunksOf(part, samples));
+  }
+
+  #flow(slice: SliceState, { worker }: Attempt, piece: Attempt["heldBack"][number]): Outgoing[] {
+    if ("data" in piece) return [{ to: "all", except: worker, message: { ...piece, type: "update-chunk" } }];
+    const { offset, values } = piece;
+    const chunks = this.#waiting.get(offset) ?? new Array<Values | undefined>(this.slices.length).fill(undefined);
+    this.#waiting.set(offset, chunks);
+    chunks[slice.slice] = values;
+    if (chunks.includes(undefined)) return [];
+    this.#waiting.delete(offset);
+    this.#summed.add(offset);
+    const sum = encodeFloats(sumInOrder(chunks as Values[]), this.#layout.wire);
+    const place = { step: this.task.step, slice: 0, attempt: 0, part: 0, offset };
+    return [{ to: "all", message: { type: "update-chunk", ...place, ...sum } }];
+  }
+
+  /**
+   * Takes an attempt out. If it was the one that flowed, its factors are dropped by label, and the sums that held its
+   * dense part are made again: those who have sent theirs send it again, and a slice whose worker is gone, and can't,
+   * is withdrawn with it.
+   */
+  #withdraw(slice: SliceState, attempt: Attempt, out: Outgoing[]): void {
+    slice.attempts.delete(attempt.attempt);
+    if (slice.flowing !== attempt.attempt) return;
+    slice.flowing = undefined;
+    for (const chunks of this.#waiting.values()) chunks[slice.slice] = undefined;
+    const again = [...this.#summed];
+    this.#summed.clear();
+    const label = { step: this.task.step, slice: slice.slice, attempt: attempt.attempt };
+    out.push({ to: "all", message: { type: "withdrawn", ...label, again } });
+    if (again.length > 0) this.#askAgain(again, out);
+    const next = [...slice.attempts.values()].find(({ heldBack }) => heldBack.length > 0);
+    if (next !== undefined) this.#letFlow(slice, next, out);
+  }
+
+  /** The sums at these offsets are to be made again, of what those who flowed into them send once more. */
+  #askAgain(offsets: readonly number[], out: Outgoing[]): void {
+    for (const slice of this.slices) {
+      const attempt = slice.flowing === undefined ? undefined : slice.attempts.get(slice.flowing);
+      if (attempt === undefined) continue;
+      if (this.#gone.has(attempt.worker)) this.#withdraw(slice, attempt, out);
+      else for (const offset of offsets) attempt.askedAgain.add(offset);
+    }
+  }
+
+  #letFlow(slice: SliceState, attempt: Attempt, out: Outgoing[]): void {
+    slice.flowing = attempt.attempt;
+    for (const piece of attempt.heldBack.splice(0)) out.push(...this.#flow(slice, attempt, piece));
+  }
+
+  #refuseNotFinite(slice: SliceState, attempt: Attempt): Outgoing[] {
+    slice.notFinite.add(attempt.worker);
+    if (slice.notFinite.size > 1) this.#diverged = true; // then it is the training, and not a worker
+    return this.#refuse(slice, attempt, "ERR_NOT_FINITE", "Expected finite numbers, got NaN or infinity.");
+  }
+
+  #refuse(slice: SliceState, attempt: Attempt, code: `ERR_${string}`, reason: string): Outgoing[] {
+    slice.notFor.add(attempt.worker);
+    const label = { step: this.task.step, slice: slice.slice, attempt: attempt.attempt };
+    const out: Outgoing[] = [{ to: attempt.worker, message: { type: "rejected", ...label, code, reason } }];
+    this.#withdraw(slice, attempt, out);
+    return out;
+  }
+
+  #chunksOf(part: number, samples: number): number {
+    return chunkOffsets(this.#layout, partElements(this.#layout, part, samples)).length;
+  }
+}
+
+/** The attempt at a slice that is complete. */
+export function doneAttempt({ attempts }: SliceState): Attempt | undefined {
+  return [...attempts.values()].find(({ contribution }) => contribution !== undefined);
+}
+
+export const samplesOf = ({ start, end }: { start: number; end: number }): number => end - start;
+
+/** ((a + b) + c) + …, rounded to float32 after each addition. The first array takes the sum. */
+function sumInOrder([first, ...others]: Values[]): Values {
+  const total = first!;
+  for (const other of others) for (let i = 0; i < total.length; i++) total[i] = total[i]! + other[i]!;
+  return total;
 }

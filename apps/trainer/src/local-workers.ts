@@ -7,10 +7,14 @@ import { LockstepError } from "@lockstep/errors";
 import type { MachineOptions } from "@lockstep/run";
 
 export interface LocalWorkers {
-  /** Rejects if one of them fails; never resolves. */
-  failed: Promise<never>;
+  /** Rejects when one has failed; never resolves. */
+  oneFailed: Promise<never>;
+  /** Rejects when all have ended, however they did: nobody is left who could come again. Never resolves. */
+  allEnded: Promise<never>;
   /** Resolves when all have ended. */
   ended: Promise<void>;
+  /** Ends one of them at once, as a power cut would. */
+  kill(index: number): void;
 }
 
 /**
@@ -38,23 +42,31 @@ export function startLocalWorkers(
     }),
   );
   const exits = children.map(async (child, index) => {
-    const [status] = await once(child, "exit");
+    const [status] = (await once(child, "exit")) as [number | null];
     return { index, status };
   });
-  const failed = new Promise<never>((_, reject) => {
-    for (const exit of exits) {
-      void exit.then(({ index, status }) => {
-        if (status === 0) return;
-        for (const child of children) child.kill();
-        reject(
-          new LockstepError(
-            "ERR_LOCAL_WORKER",
-            `worker-${index} ended with status ${status}; its lines above tell why.`,
-          ),
-        );
-      });
-    }
-  });
-  failed.catch(() => {}); // whoever waits for it hears of the error
-  return { failed, ended: Promise.all(exits).then(() => {}) };
+  const never = () => new Promise<never>(() => {});
+  const failed = exits.map((exit) =>
+    exit.then(({ index, status }) => (status === 0 ? never() : fail([index], status))),
+  );
+  const oneFailed = Promise.race([never(), ...failed]);
+  const allEnded = Promise.all(exits).then((all) =>
+    fail(
+      all.map(({ index }) => index),
+      all.at(-1)!.status,
+    ),
+  );
+  for (const failure of [oneFailed, allEnded]) failure.catch(() => {}); // whoever waits for it hears of the error
+  return {
+    oneFailed,
+    allEnded,
+    ended: Promise.all(exits).then(() => {}),
+    kill: (index) => void children[index]!.kill("SIGKILL"),
+  };
+}
+
+function fail(workers: number[], status: number | null): never {
+  const names = workers.map((index) => `worker-${index}`).join(", ");
+  const how = status === null ? `${workers.length === 1 ? "was" : "were"} killed` : `ended with status ${status}`;
+  throw new LockstepError("ERR_LOCAL_WORKER", `${names} ${how}; the lines above tell why.`);
 }

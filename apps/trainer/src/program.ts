@@ -1,5 +1,5 @@
 /** The command line: which commands there are, and their options. */
-import { addMachineOptions, addRunOptions, addScalingOptions, positiveNumber } from "@lockstep/run";
+import { addMachineOptions, addRunOptions, addScalingOptions, positiveNumber, wholeNumber } from "@lockstep/run";
 import { Command, Option } from "commander";
 
 /** Each command's work is loaded when it is called, so that `--help` and a wrong flag answer at once. */
@@ -44,17 +44,29 @@ export function makeProgram(): Command {
     .description("train with one worker and with several, and compare: losses step by step, and every weight")
     .addOption(new Option("--workers <n>", "how many are compared with one").argParser(positiveNumber).default(3))
     .option("--free-slices", "let the slices follow the workers, and allow for rounding")
+    .option("--kill", "kill one of the several in the middle: the others must end with the same weights")
     .action(async (options) => (await import("./commands/verify.ts")).verify(options));
 
   program
     .command("export")
-    .description("write the weights of a run for other programs")
+    .description("write the model of a run for other programs")
     .requiredOption("--run <dir>", "folder of the run")
     .addOption(
-      new Option("--to <format>", "what to write").choices(["pth", "safetensors", "tfjs"]).makeOptionMandatory(),
+      new Option("--to <format>", "what to write")
+        .choices(["pth", "safetensors", "tfjs", "onnx"])
+        .makeOptionMandatory(),
     )
     .option("--out <path>", "where to (default: in the folder export of the run's)")
     .action(async (options) => (await import("./commands/export.ts")).exportRun(options));
+
+  program
+    .command("playground")
+    .description("classify pictures with the model of a run, on a page in the browser of this machine")
+    .requiredOption("--run <dir>", "folder of the run")
+    .addOption(
+      new Option("--port <n>", "where to listen (default: 7090, or the next that is free)").argParser(wholeNumber),
+    )
+    .action(async (options) => (await import("./commands/playground.ts")).playground(options));
 
   program
     .command("doctor")
@@ -85,6 +97,10 @@ export function makeProgram(): Command {
     .requiredOption("--rate <rate>", "of each link, in each direction: 1gbit, 100mbit, …")
     .addOption(new Option("--wire <type>", "numbers between machines").choices(["fp32", "bf16"]).default("fp32"))
     .action(async (options) => (await import("./commands/bench-network.ts")).benchNetwork(options));
+  measuring("scale", 3)
+    .option("--steps <n>", "measured steps of a side in a round", positiveNumber, 5)
+    .description("a coordinator with 2, 8, 32 and 64 workers that compute nothing, in turn with bare sockets")
+    .action(async (options) => (await import("./commands/bench-scale.ts")).benchScale(options));
   measuring("start", 3)
     .description("from a bare clone to the first step, and from a worker's start to joined")
     .addOption(

@@ -1,15 +1,17 @@
 /** What follows from a configuration, for config.json and for the lines at the start. */
 import type { BatchMeta } from "@lockstep/dataset";
 import type { LoadedModel, StateDictName } from "@lockstep/model";
-import type { Derived, RunConfig, RunFolder, Schedule } from "@lockstep/run";
+import type { Derived, RunConfig, RunFolder, RunId, Schedule } from "@lockstep/run";
 import { version } from "./version.ts";
 
 export function derivedOf({
+  runId,
   loaded,
   names,
   meta,
   schedule,
 }: {
+  runId: RunId;
   loaded: LoadedModel;
   names: StateDictName[];
   meta: BatchMeta;
@@ -21,6 +23,7 @@ export function derivedOf({
     (_, i) => `class ${meta.classes.length + i}`,
   );
   return {
+    runId,
     lockstep: version,
     modelName: loaded.name,
     ...(loaded.spec && { spec: loaded.spec }),

@@ -1,7 +1,7 @@
 /** The model of a run that was trained before, ready to answer. */
 
 import { startEngine } from "@lockstep/engine";
-import { loadModel, stateDictNames } from "@lockstep/model";
+import { type LoadedModel, loadModel, type StateDictName, stateDictNames } from "@lockstep/model";
 import {
   type MachineOptions,
   machineOptions,
@@ -24,10 +24,15 @@ export async function loadTrainedModel(dir: string, machine: MachineOptions): Pr
   const { folder, config } = openRunFolder(dir);
   const run = parseRunFile(config, folder.config);
   await startEngine({ ...machineOptions(machine), log: (line) => console.error(line) });
+  const { model, names } = await loadModelOf(run);
+  const replica = new Replica(model, parameterValues(model, names, readWeights(folder, run.derived.modelName)));
+  return { folder, run, replica };
+}
+
+/** The model of a run with its weights all zero, and what the state dict calls them. */
+export async function loadModelOf(run: RunFile): Promise<{ model: LoadedModel["model"]; names: StateDictName[] }> {
   const { numClasses, inputShape } = run.derived;
   const [height, width, inputChannels] = inputShape;
   const { model, spec } = await loadModel(run.model, { numClasses, inputChannels, imageSize: [height, width] });
-  const names = stateDictNames(model, spec);
-  const replica = new Replica(model, parameterValues(model, names, readWeights(folder, run.derived.modelName)));
-  return { folder, run, replica };
+  return { model, names: stateDictNames(model, spec) };
 }

@@ -5,12 +5,18 @@
 import { crc32 } from "node:zlib";
 import type { RecordSupply } from "@lockstep/dataset";
 import { startThread } from "@lockstep/dataset";
+import { checkJoin, type JoinOptions } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
-import type { CoordinatorMessage, WorkerMessage } from "@lockstep/gradient-sync";
+import type { CoordinatorMessage, Piece, Wire, WorkerMessage } from "@lockstep/gradient-sync";
+
+/** Where a piece of a contribution belongs. */
+export type PiecePlace = Omit<Piece, "values"> & { step: number };
 
 /** To the socket thread. */
 export type ToSocket =
   | { type: "send"; message: WorkerMessage }
+  /** A piece of a contribution, to be encoded there. */
+  | { type: "send-piece"; piece: PiecePlace; values: Float32Array<ArrayBuffer>; wire: Wire }
   | { type: "heartbeat"; everyMs: number }
   | { type: "close" };
 
@@ -18,10 +24,15 @@ export type ToSocket =
 export type FromSocket =
   | { type: "open" }
   | { type: "message"; message: CoordinatorMessage }
+  | { type: "link"; bytesPerSecond: number }
   | { type: "closed"; code: `ERR_${string}`; reason: string };
 
 export interface Connection {
   send(message: WorkerMessage): void;
+  /** Sends a piece of a contribution. The array is taken over. */
+  sendPiece(piece: PiecePlace, values: Float32Array<ArrayBuffer>, wire: Wire): void;
+  /** Of the way from the coordinator to here, as measured after `welcome`. */
+  readonly linkBytesPerSecond: Promise<number>;
   /** The next message of the coordinator. Rejects when the connection is closed and all that came is taken. */
   receive(): Promise<CoordinatorMessage>;
   heartbeat(everyMs: number): void;
@@ -30,23 +41,29 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-/** @throws LockstepError ERR_CONNECT if nobody answers at `url` */
-export async function connect(url: string): Promise<Connection> {
-  const thread = startThread("socket-thread", import.meta.url, { url });
+/** @throws LockstepError ERR_CONNECT if nobody answers at `url`, or why `openSocket` did not get in there */
+export async function connect(url: string, join: JoinOptions): Promise<Connection> {
+  checkJoin(url, join); // here, where what it throws arrives as it is
+  const thread = startThread("socket-thread", import.meta.url, { url, join });
   const arrived: CoordinatorMessage[] = [];
   const asked = new Map<number, { resolve(records: Uint8Array): void; reject(error: Error): void }>();
   let requests = 0;
   let closed: Error | undefined;
   let isOpen = false;
+  let link: { tell(bytesPerSecond: number): void; fail(error: Error): void } | undefined;
+  const linkBytesPerSecond = new Promise<number>((tell, fail) => (link = { tell, fail }));
+  linkBytesPerSecond.catch(() => {}); // whoever waits for it hears of the error
   let wake = () => {};
   const close = (error: Error) => {
     closed ??= error;
     for (const { reject } of asked.values()) reject(closed);
     asked.clear();
+    link?.fail(closed);
     wake();
   };
   thread.on("message", (from: FromSocket) => {
     if (from.type === "closed") return close(new LockstepError(from.code, from.reason));
+    if (from.type === "link") return link?.tell(from.bytesPerSecond);
     if (from.type === "open") isOpen = true;
     else if (from.message.type === "records") return deliver(from.message);
     else arrived.push(from.message);
@@ -70,6 +87,8 @@ export async function connect(url: string): Promise<Connection> {
   }
   return {
     send: (message) => post({ type: "send", message }, "data" in message ? [message.data.buffer as ArrayBuffer] : []),
+    sendPiece: (piece, values, wire) => post({ type: "send-piece", piece, values, wire }, [values.buffer]),
+    linkBytesPerSecond,
     heartbeat: (everyMs) => post({ type: "heartbeat", everyMs }),
     fetchRecords(part, indexes) {
       if (closed !== undefined) return Promise.reject(closed);

@@ -1,122 +1,121 @@
-/** The exchange through a coordinator: reads the sums of this worker's slices back, sends them, builds the update. */
-import { readBack, tf } from "@lockstep/engine";
+/**
+ * The exchange through a coordinator. Gradients are read back and sent as the backward pass yields them; pieces of the
+ * update come in while this worker computes, and count when the coordinator commits the step.
+ */
+import { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import {
-  CHUNK_BYTES,
   type CoordinatorMessage,
-  chunksOf,
+  chunkLength,
   decodeFloats,
   type Layout,
-  PartAssembly,
   partElements,
-  type Wire,
+  StepAssembly,
 } from "@lockstep/gradient-sync";
-import {
-  type Contribution,
-  disposeContribution,
-  type Exchange,
-  type Gradient,
-  type LapClock,
-} from "@lockstep/training";
+import type { Contribution, Exchange, Gradient, LapClock, Slice, SliceSink } from "@lockstep/training";
 import type { Connection } from "./connection.ts";
+import { Dismissed, type Inbox } from "./inbox.ts";
+import { SliceSender } from "./slice-sender.ts";
 
-type Assign = Extract<CoordinatorMessage, { type: "assign" }>;
+type Message<Type extends CoordinatorMessage["type"]> = Extract<CoordinatorMessage, { type: Type }>;
 
 export class CoordinatorExchange implements Exchange {
   readonly #connection: Connection;
+  readonly #inbox: Inbox;
   readonly #layout: Layout;
-  readonly #wire: Wire;
   readonly #clock: LapClock;
-  #assigned: Assign | undefined;
+  #assigned: Message<"assign"> | undefined;
+  #assembly: StepAssembly | undefined;
+  #commit: Message<"commit"> | undefined;
+  /** What was sent in this step: kept until the commit, since parts of it may be asked for again. */
+  #sent: SliceSender[] = [];
 
-  constructor(connection: Connection, layout: Layout, wire: Wire, clock: LapClock) {
+  constructor(connection: Connection, inbox: Inbox, layout: Layout, clock: LapClock) {
     this.#connection = connection;
+    this.#inbox = inbox;
     this.#layout = layout;
-    this.#wire = wire;
     this.#clock = clock;
   }
 
-  /** The slices that the next `reduce` is for. */
-  assign(message: Assign): void {
+  /** The step that the next `slices` is for. */
+  assign(message: Message<"assign">): void {
     this.#assigned = message;
+    this.#assembly = new StepAssembly(this.#layout, message.sliceSamples);
+    this.#commit = undefined;
+    this.#sent = [];
   }
 
-  async reduce(step: number, contributions: Contribution[], ms: Record<string, number>): Promise<Contribution> {
-    const { slices, sliceSamples } = this.#assigned!;
-    const rowStarts = sliceSamples.map((_, slice) =>
-      sliceSamples.slice(0, slice).reduce((sum, samples) => sum + samples, 0),
-    );
-    const rows = sliceSamples.reduce((sum, samples) => sum + samples, 0);
-    const parts = this.#layout.rowElements.map((_, part) => new PartAssembly(partElements(this.#layout, part, rows)));
-    for (const [index, contribution] of contributions.entries()) {
-      const { slice, attempt } = slices[index]!;
-      for (const [part, values] of await this.#readParts(contribution)) {
-        for (const chunk of chunksOf(values, this.#wire, CHUNK_BYTES)) {
-          // A worker uses its own factors as it sends them, so that all workers compute on the same numbers.
-          if (part > 0)
-            parts[part]!.add(
-              rowStarts[slice]! * this.#layout.rowElements[part]! + chunk.offset,
-              decodeFloats(chunk.data, this.#wire),
-            );
-          this.#connection.send({ type: "gradient-chunk", step, slice, attempt, part, ...chunk });
-        }
+  async *slices(): AsyncGenerator<Slice> {
+    const { step } = this.#assigned!;
+    const isOpen = ({ slice, attempt }: Message<"assign">["slices"][number]) =>
+      !this.#sent.some((sender) => sender.slice === slice && sender.attempt === attempt);
+    while (this.#commit === undefined) {
+      for (const slice of this.#assigned!.slices.filter(isOpen)) yield slice;
+      const message = await this.#inbox.next(); // the others' factors, sums, slices that others have lost, the commit
+      this.#clock.lap("wait");
+      if ("step" in message && message.step !== step) {
+        throw new LockstepError("ERR_MESSAGE_ORDER", `Expected step ${step}, got ${message.type} of ${message.step}.`);
       }
-      const { samples, lossSum, correct } = contribution;
-      this.#connection.send({ type: "contribution", step, slice, attempt, samples, lossSum, correct, ms });
-      disposeContribution(contribution);
-    }
-    this.#clock.lap("read-back");
-    for (;;) {
-      const message = await this.#connection.receive(); // the others' factors, the sums, then the commit
-      if (message.type === "update-chunk" && message.step === step) {
-        const { part, slice, offset, data } = message;
-        const rowStart = part === 0 ? 0 : rowStarts[slice]! * this.#layout.rowElements[part]!;
-        parts[part]!.add(rowStart + offset, decodeFloats(data, this.#wire));
-      } else if (message.type === "commit" && message.step === step) {
-        if (!parts.every((part) => part.complete))
-          throw new LockstepError("ERR_COMMIT", `Step ${step} was committed before all of it had come.`);
-        return {
-          samples: message.samples,
-          lossSum: message.lossSum,
-          correct: message.correct,
-          gradients: this.#gradients(parts, rows),
-        };
-      } else {
-        throw new LockstepError("ERR_MESSAGE_ORDER", `Expected the update of step ${step}, got ${message.type}.`);
-      }
+      this.#take(message);
     }
   }
 
-  /** The parts of a contribution by number, the factors first: they are forwarded while the rest is added up. */
-  async #readParts({ gradients }: Contribution): Promise<[number, Float32Array][]> {
-    const dense = new Float32Array(this.#layout.denseElements);
-    const parts: [number, Float32Array][] = [];
-    for (const [index, gradient] of gradients.entries()) {
-      const place = this.#layout.places[index]!;
-      if (gradient.form === "dense" && place.form === "dense") {
-        dense.set(await readBack(gradient.sum), place.offset);
-      } else if (gradient.form === "factored" && place.form === "factored") {
-        parts.push(
-          [place.inputPart, await readBack(gradient.input)],
-          [place.deltaPart, await readBack(gradient.delta)],
-        );
-      } else throw new Error(`Gradient ${index} is ${gradient.form}, but the plan says ${place.form}.`);
-    }
-    return [...parts, [0, dense]];
+  sink({ slice, attempt }: Slice): SliceSink {
+    const sender = new SliceSender({
+      ...{ connection: this.#connection, layout: this.#layout, assembly: this.#assembly!, clock: this.#clock },
+      ...{ step: this.#assigned!.step, slice, attempt },
+    });
+    this.#sent.push(sender);
+    return sender;
   }
 
-  #gradients(parts: PartAssembly[], rows: number): Gradient[] {
-    return this.#layout.places.map((place): Gradient => {
+  async update(): Promise<Contribution> {
+    const { step, attempts, samples, lossSum, correct } = this.#commit!;
+    const assembly = this.#assembly!;
+    const parts = assembly.complete(step, attempts);
+    const gradients = this.#layout.places.map((place): Gradient => {
       if (place.form === "dense") {
-        const values = parts[0]!.values.slice(place.offset, place.offset + place.elements);
+        const values = parts[0]!.slice(place.offset, place.offset + place.elements);
         return { form: "dense", sum: tf.tensor(values, place.shape) };
       }
       const { inputPart, deltaPart, inputs, outputs } = place;
       return {
         form: "factored",
-        input: tf.tensor2d(parts[inputPart]!.values, [rows, inputs]),
-        delta: tf.tensor2d(parts[deltaPart]!.values, [rows, outputs]),
+        input: tf.tensor2d(parts[inputPart]!, [assembly.rows, inputs]),
+        delta: tf.tensor2d(parts[deltaPart]!, [assembly.rows, outputs]),
       };
     });
+    this.#assembly = undefined;
+    this.#sent = [];
+    return { samples, lossSum, correct, gradients };
+  }
+
+  #take(message: CoordinatorMessage): void {
+    switch (message.type) {
+      case "update-chunk": {
+        const { part, slice, offset, attempt } = message;
+        const samples = this.#assembly!.samplesOf(slice);
+        const elements = chunkLength(this.#layout, partElements(this.#layout, part, samples), offset) ?? 0;
+        const values = decodeFloats(message, elements, this.#layout.wire);
+        this.#assembly!.add({ slice, attempt, part, offset, values });
+        return;
+      }
+      case "withdrawn": {
+        this.#assembly!.withdraw(message);
+        const isIt = ({ slice, attempt }: SliceSender) => slice === message.slice && attempt === message.attempt;
+        for (const sender of this.#sent) if (!isIt(sender)) sender.sendAgain(message.again);
+        return;
+      }
+      case "assign":
+        this.#assigned = { ...message, slices: [...this.#assigned!.slices, ...message.slices] };
+        return;
+      case "commit":
+        this.#commit = message;
+        return;
+      case "finished":
+        throw new Dismissed();
+      default:
+        throw new LockstepError("ERR_MESSAGE_ORDER", `The coordinator sent ${message.type} in the middle of a step.`);
+    }
   }
 }

@@ -2,28 +2,47 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { discover } from "@lockstep/discovery";
+import { type JoinOptions, WORKER_LINE } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import { DEFAULT_PORT } from "@lockstep/gradient-sync";
 
 const DISCOVERY_MS = 3000;
 
 /**
- * The url of the coordinator: the given one, else one that listens on this machine, else the only one that announces
- * itself on the local network.
+ * The url of the coordinator: one that listens on this machine, else the only one that announces itself on the local
+ * network.
  *
- * @throws LockstepError ERR_NO_COORDINATOR if there is none, or more than one
+ * @throws LockstepError ERR_NO_COORDINATOR if there is none, or more than one; ERR_UNPROVED if the one that was found can't
+ *   prove who it is to a worker that has no fingerprint
  */
-export async function findCoordinator(given: string | undefined, log: (line: string) => void): Promise<string> {
-  if (given !== undefined) return given;
-  if (await listensHere(DEFAULT_PORT)) return `ws://127.0.0.1:${DEFAULT_PORT}`;
+export async function findCoordinator(join: JoinOptions, log: (line: string) => void): Promise<string> {
+  if (await listensHere(DEFAULT_PORT)) {
+    return `${join.tlsFingerprint === undefined ? "ws" : "wss"}://127.0.0.1:${DEFAULT_PORT}`;
+  }
   log("no coordinator on this machine's default port; looking on the local network");
   const found = await discover({ timeoutMs: DISCOVERY_MS });
   const [only] = found;
-  if (only !== undefined && found.length === 1) return only;
+  if (only !== undefined && found.length === 1) {
+    log(`found ${only}`);
+    if (only.startsWith("wss:") && join.tlsFingerprint === undefined) throw unproved(only, join);
+    return only;
+  }
   const what = found.length === 0 ? "found none" : `found ${found.join(" and ")}`;
   throw new LockstepError(
     "ERR_NO_COORDINATOR",
-    `Expected one coordinator on port ${DEFAULT_PORT} of this machine or on the local network, ${what}; start \`pnpm coordinator\`, or name one with --coordinator ws://<host>:<port>.`,
+    `Expected one coordinator on port ${DEFAULT_PORT} of this machine or on the local network, ${what}; start \`pnpm coordinator\`, or name one with --coordinator and its address.`,
+  );
+}
+
+/** Anyone can announce anything, and an authority vouches for names only: a token is for whom the fingerprint fits. */
+function unproved(url: string, { token }: JoinOptions): LockstepError {
+  const missing = [
+    "its fingerprint (--tls-fingerprint)",
+    ...(token === undefined ? ["its token (LOCKSTEP_TOKEN)"] : []),
+  ];
+  return new LockstepError(
+    "ERR_UNPROVED",
+    `Found a coordinator with TLS at ${url}, but not what it takes to join it: ${missing.join(" and ")}. Use the whole line that the coordinator printed: ${WORKER_LINE}`,
   );
 }
 

@@ -1,26 +1,46 @@
 /** What runs on the socket thread: encodes and sends, receives and decodes, and sends heartbeats. */
 import { parentPort, workerData } from "node:worker_threads";
+import { explainFailedJoin, type JoinOptions, openSocket } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
-import { decodeFromCoordinator, encode, MAX_MESSAGE_BYTES } from "@lockstep/gradient-sync";
-import { WebSocket } from "ws";
+import {
+  type CoordinatorMessage,
+  decodeFromCoordinator,
+  encode,
+  encodeFloats,
+  MAX_MESSAGE_BYTES,
+} from "@lockstep/gradient-sync";
 import type { FromSocket, ToSocket } from "./connection.ts";
+import { IoClock } from "./io-clock.ts";
 
-const { url } = workerData as { url: string };
-const say = (from: FromSocket) => parentPort!.postMessage(from);
-const socket = new WebSocket(url, { maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
+/** The coordinator may be busy for longer than a worker, whose socket has a thread of its own. */
+const COORDINATOR_SILENT_BEATS = 10;
+
+/** Until the coordinator says how often it wants to hear the heart beat: starting an engine may take long. */
+const HEARTBEAT_MS = 1000;
+
+const { url, join } = workerData as { url: string; join: JoinOptions };
+const socket = openSocket(url, { ...join, maxPayload: MAX_MESSAGE_BYTES });
+const clock = new IoClock(() => performance.now());
 let heartbeat: NodeJS.Timeout | undefined;
+let heardMs = performance.now();
+let firstProbeMs: number | undefined;
 let fault: LockstepError | undefined;
 let opened = false;
 
 socket.on("open", () => {
   opened = true;
+  beatEvery(HEARTBEAT_MS);
   say({ type: "open" });
+});
+// Not whole messages only: on a slow link one may take longer than the coordinator may be silent.
+socket.on("upgrade", ({ socket: link }) => {
+  link.on("data", () => {
+    heardMs = performance.now();
+  });
 });
 socket.on("message", (data: Buffer) => {
   try {
-    const message = decodeFromCoordinator(data);
-    // A view of a pooled buffer would carry the whole pool to the other thread.
-    say({ type: "message", message: "data" in message ? { ...message, data: message.data.slice() } : message });
+    take(clock.receive(() => decodeFromCoordinator(data)));
   } catch (error) {
     if (!(error instanceof LockstepError)) throw error;
     fault = error;
@@ -28,10 +48,7 @@ socket.on("message", (data: Buffer) => {
   }
 });
 socket.on("error", (error) => {
-  const reason = opened
-    ? error.message
-    : `Nobody answers at ${url} (${error.message || (error as NodeJS.ErrnoException).code}). Start \`pnpm coordinator\` there first, or name its address with --coordinator.`;
-  fault ??= new LockstepError("ERR_CONNECT", reason);
+  fault ??= opened ? new LockstepError("ERR_CONNECT", error.message) : explainFailedJoin(error, url);
 });
 socket.on("close", () => {
   clearInterval(heartbeat);
@@ -45,11 +62,62 @@ socket.on("close", () => {
 parentPort!.on("message", (to: ToSocket) => {
   switch (to.type) {
     case "send":
-      return socket.send(encode(to.message));
+      send(to.message);
+      return;
+    case "send-piece": {
+      const { values, wire, piece } = to;
+      send({ ...piece, type: "gradient-chunk", ...clock.encode(() => encodeFloats(values, wire)) });
+      return;
+    }
     case "heartbeat":
-      heartbeat = setInterval(() => socket.send(encode({ type: "heartbeat" })), to.everyMs);
+      beatEvery(to.everyMs);
       return;
     case "close":
-      return socket.close(1000);
+      socket.close(1000);
   }
 });
+
+function take(message: CoordinatorMessage): void {
+  if (message.type === "alive") return;
+  if (message.type === "link-probe") {
+    measureLink(message.data.length);
+    return;
+  }
+  if (!("data" in message)) {
+    say({ type: "message", message });
+    return;
+  }
+  // A view of a pooled buffer would carry the whole pool to the other thread.
+  const data = message.data.slice();
+  say({ type: "message", message: { ...message, data } }, [data.buffer]);
+}
+
+/** The second of two probes took as long as the link needs for its bytes. */
+function measureLink(bytes: number): void {
+  const nowMs = performance.now();
+  if (firstProbeMs === undefined) firstProbeMs = nowMs;
+  else say({ type: "link", bytesPerSecond: (1000 * bytes) / Math.max(0.1, nowMs - firstProbeMs) });
+}
+
+function send(message: Extract<ToSocket, { type: "send" }>["message"]): void {
+  const timed = message.type === "contribution" ? { ...message, io: clock.take() } : message;
+  const bytes = clock.encode(() => encode(timed));
+  if (socket.readyState === socket.OPEN) socket.send(bytes, clock.sending());
+}
+
+function beatEvery(everyMs: number): void {
+  clearInterval(heartbeat);
+  heartbeat = setInterval(() => beat(everyMs), everyMs);
+}
+
+function beat(everyMs: number): void {
+  send({ type: "heartbeat" });
+  const silentMs = performance.now() - heardMs;
+  if (silentMs < COORDINATOR_SILENT_BEATS * everyMs) return;
+  fault ??= new LockstepError("ERR_SILENT", `Nothing came from the coordinator for ${Math.round(silentMs / 1000)} s.`);
+  socket.terminate();
+}
+
+function say(from: FromSocket, transfer: ArrayBuffer[] = []): void {
+  parentPort!.postMessage(from, transfer);
+}

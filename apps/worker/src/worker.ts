@@ -1,210 +1,169 @@
 /** A worker: one device. It joins a coordinator, computes the slices that it is given, and applies every update. */
 import { hostname } from "node:os";
+import { setTimeout as pause } from "node:timers/promises";
+import type { JoinOptions } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
-import {
-  CHUNK_BYTES,
-  type CoordinatorMessage,
-  chunksOf,
-  decodeFloats,
-  makeLayout,
-  PartAssembly,
-  PROTOCOL_VERSION,
-} from "@lockstep/gradient-sync";
-import { factorableLayers, initialWeights, type StateDict, tfjsTopologyOf, toStateDict } from "@lockstep/model";
+import { PROTOCOL_VERSION } from "@lockstep/gradient-sync";
+import { isKnownModel } from "@lockstep/model";
 import { type GivenOptions, type MachineOptions, makeConfig } from "@lockstep/run";
-import {
-  evaluateBatch,
-  factoredKernels,
-  LapClock,
-  type PreparedRun,
-  parameterValues,
-  prepare,
-  Replica,
-  readState,
-  takeStep,
-} from "@lockstep/training";
+import { type PreparedRun, prepare } from "@lockstep/training";
 import { type Connection, connect } from "./connection.ts";
-import { CoordinatorExchange } from "./coordinator-exchange.ts";
+import { Dismissed, Inbox, type Told } from "./inbox.ts";
+import { Participant } from "./participant.ts";
+import { readyMessage } from "./ready.ts";
 
 export interface WorkerOptions {
-  /** ws://host:port */
+  /** ws://host:port, or wss:// */
   coordinator: string;
+  /** What the coordinator wants to see of this worker, and this worker of it. */
+  join: JoinOptions;
   /** This machine's copy of a model that is made by code. */
   model?: string | undefined;
   name?: string | undefined;
   /** Where this machine has the data set's files. */
   dataDir?: string | undefined;
   maxRows?: number | undefined;
+  /** For how long a coordinator that went away in the middle of a run is looked for. */
+  reconnectMs: number;
   machine: MachineOptions;
   log: (line: string) => void;
+  /** Called with what makes this worker leave after its slice. */
+  onLeave: (leave: () => void) => void;
 }
 
-type Message<Type extends CoordinatorMessage["type"]> = Extract<CoordinatorMessage, { type: Type }>;
+/** Reasons for which a connection ends that say nothing against this worker: it may come again. */
+const PASSING = ["ERR_DISCONNECTED", "ERR_CONNECT", "ERR_SILENT", "ERR_STALLED", "ERR_SLOW_READER", "ERR_STATE_LOST"];
+/** How long it waits before the first try to come again; twice as long before each further one, up to the second. */
+const BACKOFF_MS = { first: 250, longest: 2000 };
 
 /**
- * Works until the coordinator says that the run is over.
+ * Works until the coordinator says that the run is over, or that this worker may leave. A coordinator that goes away is
+ * looked for: it may have been started again, and goes on from the weights that workers hold.
  *
  * @throws LockstepError what the coordinator refuses it for, or what is missing on this machine
  */
-export async function work({ coordinator, model, name, dataDir, maxRows, machine, log }: WorkerOptions): Promise<void> {
-  const connection = await connect(coordinator);
+export async function work(options: WorkerOptions): Promise<void> {
+  const { coordinator, join, reconnectMs, log, onLeave } = options;
+  let connection = await connect(coordinator, join);
+  const leave = new AbortController();
+  onLeave(() => {
+    leave.abort();
+    connection.send({ type: "leaving" });
+  });
+  const { startEngine } = await import("@lockstep/engine");
+  const engine = await startEngine({ ...options.machine, log });
+  const name = options.name ?? `${hostname()}-${process.pid}`;
+  let run: { prepared: PreparedRun; participant: Participant; id: string } | undefined;
   try {
-    const { startEngine } = await import("@lockstep/engine");
-    const engine = await startEngine({ ...machine, log });
-    const { backend, libraryVersion, instructionSet, threads, device } = engine;
-    const hello = { backend, libraryVersion, instructionSet, threads, device: device.name };
-    const worker = name ?? `${hostname()}-${process.pid}`;
-    connection.send({ type: "hello", protocol: PROTOCOL_VERSION, name: worker, ...hello });
-    const welcome = await expectMessage(connection, "welcome");
-    connection.heartbeat(welcome.heartbeatMs);
-    const given = makeConfig(welcome.config as GivenOptions);
-    const { spec, codeModel, supplied } = welcome;
-    if (codeModel && model === undefined) {
-      throw new LockstepError(
-        "ERR_MODEL_CODE",
-        `The model of this run, ${given.model}, is made by code, which is never sent. Copy its file here and name it: pnpm worker --model <path>`,
-      );
+    for (;;) {
+      const inbox = new Inbox(connection, (message) => run?.participant.aside(message));
+      try {
+        await greet(connection, engine, name, run?.participant.held(run.id));
+        const welcome = await inbox.expect("welcome");
+        connection.heartbeat(welcome.heartbeatMs);
+        if (run !== undefined && run.id !== welcome.run) throw otherRun(coordinator);
+        if (run === undefined) {
+          const prepared = await prepareRun(options, engine, welcome, () => connection);
+          run = { prepared, participant: new Participant(prepared, log), id: welcome.run };
+        }
+        connection.send(await readyMessage(run.prepared, welcome.config, connection));
+        log(`${name} joined ${coordinator} and waits for the others`);
+        await run.participant.takePart(connection, inbox);
+      } catch (error) {
+        const lost = error instanceof LockstepError && PASSING.includes(error.code) ? error : undefined;
+        if (error instanceof Dismissed || (lost !== undefined && leave.signal.aborted)) throw new Dismissed();
+        if (lost === undefined || run?.participant.begun !== true) throw tell(connection, error);
+        log(`${lost.message} Looking for it for ${Math.round(reconnectMs / 1000)} s.`);
+        await connection.close();
+        connection = await comeAgain(options, lost, leave.signal);
+      }
     }
-    const config = {
-      ...given,
-      ...(codeModel && { model: model! }),
-      // Without a folder of its own, a worker looks in the usual place and then asks the coordinator.
-      dataDir: dataDir ?? (supplied === undefined ? given.dataDir : undefined),
-      maxRows: maxRows ?? given.maxRows,
-    };
-    const supply = supplied && { facts: supplied, fetch: connection.fetchRecords };
-    const run = await prepare(config, machine, log, { spec, supply });
-    try {
-      connection.send(readyMessage(run));
-      log(`${worker} joined ${coordinator} and waits for the others`);
-      await takePart(connection, run, await expectMessage(connection, "start"));
-      log("the run is over");
-    } finally {
-      await run.thread.close();
-    }
+  } catch (error) {
+    if (!(error instanceof Dismissed)) throw error;
+    log("the run is over, or goes on without this worker");
   } finally {
+    run?.participant.dispose();
+    await run?.prepared.thread.close();
     await connection.close();
   }
 }
 
-/** Does what the coordinator asks for, in order, until it says `finished`. */
-async function takePart(connection: Connection, run: PreparedRun, start: Message<"start">): Promise<void> {
-  const { config, thread: batches } = run;
-  const replica = await makeReplica(run, start, connection);
-  const layout = makeLayout(readyMessage(run).tensors, start.forms);
-  const clock = new LapClock();
-  const exchange = new CoordinatorExchange(connection, layout, start.wire, clock);
-  for (;;) {
-    const message = await connection.receive();
-    switch (message.type) {
-      case "assign": {
-        clock.lap("wait");
-        const { step, epoch, learningRate, slices } = message;
-        for (const { start, end } of slices) batches.request({ part: "train", epoch, start, end });
-        exchange.assign(message);
-        await takeStep(
-          { config, replica, batches, exchange, clock },
-          { step, learningRate, slices: slices.length },
-          () => {},
-        );
-        break;
-      }
-      case "evaluate": {
-        const { request, part, start, end } = message;
-        batches.request({ part, epoch: 0, start, end });
-        connection.send({ type: "evaluation", request, ...(await evaluateBatch(replica, await batches.take())) });
-        clock.finish(); // the next step begins after the evaluation
-        break;
-      }
-      case "send-state":
-        await sendState(connection, run, replica, message.request);
-        clock.finish();
-        break;
-      case "finished":
-        replica.dispose();
-        return;
-      default:
-        throw new LockstepError("ERR_MESSAGE_ORDER", `The coordinator sent ${message.type} where a task was expected.`);
-    }
-  }
-}
-
-async function sendState(
+async function greet(
   connection: Connection,
-  { names }: PreparedRun,
-  replica: Replica,
-  request: number,
+  engine: PreparedRun["engine"],
+  name: string,
+  holds: { run: string; step: number } | undefined,
 ): Promise<void> {
-  for (const [tensor, { weight, velocity }] of (await readState(replica, names)).entries()) {
-    for (const [kind, values] of [
-      ["weight", weight],
-      ["velocity", velocity],
-    ] as const) {
-      for (const chunk of chunksOf(values, "fp32", CHUNK_BYTES)) {
-        connection.send({ type: "state-chunk", request, tensor, kind, ...chunk });
-      }
-    }
-  }
-  connection.send({ type: "state-end", request });
-}
-
-function readyMessage({ loaded, names, thread }: PreparedRun) {
-  const { mean, std, trainSamples, validationSamples, testSamples, classes } = thread.meta;
-  const factored = factoredKernels(loaded.model, factorableLayers(loaded.model));
-  const weights = loaded.model.weights;
-  return {
-    type: "ready" as const,
-    modelName: loaded.name,
-    tensors: names.map(({ name }, index) => ({ name, shape: weights[index]!.shape as number[] })),
-    stateDict: names.map(({ name, torchShape }) => ({ name, shape: torchShape })),
-    factorable: names.map((_, index) => factored.has(index)),
-    inputShape: loaded.inputShape,
-    numClasses: loaded.numClasses,
-    classes: [...classes],
-    ...{ mean, std, trainSamples, validationSamples, testSamples },
-    topology: JSON.stringify(tfjsTopologyOf(loaded.model, names)),
-  };
-}
-
-/** With weights from the seed, or with those that the coordinator sends. */
-async function makeReplica(
-  { config, loaded, names }: PreparedRun,
-  start: Message<"start">,
-  connection: Connection,
-): Promise<Replica> {
-  const { model } = loaded;
-  const [weights, velocities] = start.stateFollows
-    ? await receiveState(names, connection)
-    : [toStateDict(names, await initialWeights(model, config)), undefined];
-  const layers = start.forms.includes("factored") ? factorableLayers(model) : [];
-  return new Replica(model, parameterValues(model, names, weights, velocities), {
-    factoredLayers: layers,
-    dropout: config.dropout,
+  const { backend, libraryVersion, instructionSet, threads, device } = engine;
+  connection.send({
+    ...{ type: "hello", protocol: PROTOCOL_VERSION, name, device: device.name },
+    ...{ backend, libraryVersion, instructionSet, threads, ...(holds && { holds }) },
   });
 }
 
-async function receiveState(names: PreparedRun["names"], connection: Connection): Promise<[StateDict, StateDict]> {
-  const empty = () =>
-    names.map(({ torchShape }) => new PartAssembly(torchShape.reduce((product, length) => product * length, 1)));
-  const parts = { weight: empty(), velocity: empty() };
-  for (;;) {
-    const message = await connection.receive();
-    if (message.type === "load-end") break;
-    if (message.type !== "load-chunk")
-      throw new LockstepError("ERR_MESSAGE_ORDER", `Expected the weights, got ${message.type}.`);
-    parts[message.kind][message.tensor]!.add(message.offset, decodeFloats(message.data, "fp32"));
+async function prepareRun(
+  { model, dataDir, maxRows, machine, log }: WorkerOptions,
+  engine: PreparedRun["engine"],
+  { config, spec, codeModel, supplied }: Extract<Told, { type: "welcome" }>,
+  connection: () => Connection,
+): Promise<PreparedRun> {
+  const given = makeConfig(config as GivenOptions);
+  if (codeModel && model === undefined) {
+    throw new LockstepError(
+      "ERR_MODEL_CODE",
+      `The model of this run, ${given.model}, is made by code, which is never sent. Copy its file here and name it: pnpm worker --model <path>`,
+    );
   }
-  const dict = (assemblies: PartAssembly[]): StateDict =>
-    new Map(names.map(({ name, torchShape }, index) => [name, { shape: torchShape, data: assemblies[index]!.values }]));
-  return [dict(parts.weight), dict(parts.velocity)];
+  if (!codeModel && spec === undefined && !isKnownModel(given.model)) {
+    const text = `Expected the coordinator to name a model that Lockstep has, or to send one as data, got ${given.model}`;
+    throw new LockstepError("ERR_MODEL", `${text}; a file of this machine is loaded only if --model names it here.`);
+  }
+  const own = {
+    ...given,
+    ...(codeModel && { model: model! }),
+    // Without a folder of its own, a worker looks in the usual place and then asks the coordinator.
+    dataDir: dataDir ?? (supplied === undefined ? given.dataDir : undefined),
+    maxRows: maxRows ?? given.maxRows,
+  };
+  const fetch: Connection["fetchRecords"] = (part, indexes) => connection().fetchRecords(part, indexes);
+  return prepare(own, machine, log, { engine, spec, supply: supplied && { facts: supplied, fetch } });
 }
 
-async function expectMessage<Type extends CoordinatorMessage["type"]>(
-  connection: Connection,
-  type: Type,
-): Promise<Message<Type>> {
-  const message = await connection.receive();
-  if (message.type === "refused") throw new LockstepError(message.code as `ERR_${string}`, message.reason);
-  if (message.type !== type) throw new LockstepError("ERR_MESSAGE_ORDER", `Expected ${type}, got ${message.type}.`);
-  return message as Message<Type>;
+/**
+ * Tries to connect again and again, at random intervals, so that many workers do not all come at once.
+ *
+ * @throws Dismissed if it is to leave meanwhile
+ */
+async function comeAgain(
+  { coordinator, join, reconnectMs }: WorkerOptions,
+  lost: LockstepError,
+  leave: AbortSignal,
+): Promise<Connection> {
+  const untilMs = performance.now() + reconnectMs;
+  for (let waitMs = BACKOFF_MS.first; ; waitMs = Math.min(2 * waitMs, BACKOFF_MS.longest)) {
+    await pause(waitMs * (0.5 + Math.random() / 2), undefined, { signal: leave }).catch(() => {});
+    if (leave.aborted) throw new Dismissed();
+    try {
+      return await connect(coordinator, join);
+    } catch (error) {
+      if (!(error instanceof LockstepError) || !PASSING.includes(error.code)) throw error;
+      if (performance.now() < untilMs) continue;
+      const text = `${lost.message} It did not come back within ${Math.round(reconnectMs / 1000)} s.`;
+      throw new LockstepError("ERR_DISCONNECTED", `${text} Its --resume goes on from the last checkpoint.`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+/** Lets the coordinator know what was wrong here. */
+function tell(connection: Connection, error: unknown): unknown {
+  const code = error instanceof LockstepError ? error.code : "ERR_WORKER";
+  connection.send({ type: "failed", code, reason: (error as Error).message.slice(0, 1000) });
+  return error;
+}
+
+function otherRun(coordinator: string): LockstepError {
+  const text = `Another run is at ${coordinator} now than the one that this worker took part in; start the worker again.`;
+  return new LockstepError("ERR_OTHER_RUN", text);
 }

@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { channelStatistics, type Normalize, normalizeTable, parseNormalize, resolveNormalize } from "./normalize.ts";
+import {
+  channelStatistics,
+  type Normalize,
+  normalizeImage,
+  normalizeTable,
+  parseNormalize,
+  resolveNormalize,
+} from "./normalize.ts";
 import type { Records } from "./records.ts";
 
 /** Two images of 1 × 2 pixels with two channels. */
@@ -69,4 +76,9 @@ describe("parseNormalize", () => {
   ])("refuses %s: %s", (text, reason) => {
     expect(() => parseNormalize(text)).toThrow(`got "${text}": ${reason}.`);
   });
+});
+
+test("normalizeImage looks up each byte in its channel's table", () => {
+  const meanStd = { mean: [0, 0.5], std: [1, 0.25] };
+  expect([...normalizeImage(Uint8Array.of(255, 255, 0, 0), meanStd)]).toEqual([1, 2, 0, -2]);
 });

@@ -104,6 +104,13 @@ export function normalizeTable({ mean, std }: MeanStd): Float32Array {
   });
 }
 
+/** One image, [height, width, channels] bytes, as a net takes it. */
+export function normalizeImage(image: Uint8Array, meanStd: MeanStd): Float32Array<ArrayBuffer> {
+  const table = normalizeTable(meanStd);
+  const channels = meanStd.mean.length;
+  return Float32Array.from(image, (byte, i) => table[(i % channels) * 256 + byte]!);
+}
+
 const numberOf = (text: string) => (text.trim() === "" ? Number.NaN : Number(text));
 
 function normalizeError(text: string, reason: string): LockstepError {

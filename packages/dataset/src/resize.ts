@@ -1,6 +1,8 @@
 /**
- * Bilinear resizing with pixels as little squares and no smoothing before shrinking: what PyTorch calls
- * `interpolate(mode="bilinear", align_corners=False)`.
+ * Bilinear resizing with pixels as little squares, smoothed before shrinking: what PyTorch calls
+ * `interpolate(mode="bilinear", align_corners=False, antialias=True)`, and torchvision's `Resize` does.
+ *
+ * Nothing here is Node's, so that a page can make the same input in a browser.
  */
 
 /** Pixels. */
@@ -9,38 +11,68 @@ export interface Size {
   width: number;
 }
 
-/** Resizes [height, width, channels] bytes into `out`, rounding to the nearest byte. */
+/** Resizes [height, width, channels] bytes into `out`, each axis by its own scale, rounding to the nearest byte. */
 export function resize(image: Uint8Array, from: Size, out: Uint8Array, to: Size, channels: number): void {
-  if (from.height === to.height && from.width === to.width) {
-    out.set(image);
-    return;
-  }
-  const rows = axis(from.height, to.height, from.width * channels);
-  const columns = axis(from.width, to.width, channels);
-  let at = 0;
-  for (let row = 0; row < to.height; row++) {
-    const top = rows.lower[row]!;
-    const bottom = rows.upper[row]!;
-    const down = rows.share[row]!;
-    for (let column = 0; column < to.width; column++) {
-      const left = columns.lower[column]!;
-      const right = columns.upper[column]!;
-      const across = columns.share[column]!;
-      for (let channel = 0; channel < channels; channel++) {
-        const upper = image[top + left + channel]! * (1 - across) + image[top + right + channel]! * across;
-        const lower = image[bottom + left + channel]! * (1 - across) + image[bottom + right + channel]! * across;
-        out[at++] = upper * (1 - down) + lower * down + 0.5;
-      }
-    }
-  }
+  if (from.height === to.height && from.width === to.width) out.set(image);
+  else scale(image, from, out, to, channels, { height: from.height / to.height, width: from.width / to.width });
 }
 
-/** For each place of the new axis: where the two old places around it begin, and the upper one's share. */
-function axis(from: number, to: number, stride: number) {
-  const places = Float64Array.from({ length: to }, (_, i) => Math.max(((i + 0.5) * from) / to - 0.5, 0));
-  return {
-    lower: Int32Array.from(places, (place) => Math.floor(place) * stride),
-    upper: Int32Array.from(places, (place) => Math.min(Math.floor(place) + 1, from - 1) * stride),
-    share: places.map((place) => place % 1),
-  };
+/** Like `resize`, but by one scale, so that the image covers the size; what sticks out on both sides is left out. */
+export function cover(image: Uint8Array, from: Size, out: Uint8Array, to: Size, channels: number): void {
+  const step = Math.min(from.height / to.height, from.width / to.width);
+  scale(image, from, out, to, channels, { height: step, width: step });
+}
+
+/** @param steps how many old pixels lie between the middles of two new ones */
+function scale(image: Uint8Array, from: Size, out: Uint8Array, to: Size, channels: number, steps: Size): void {
+  const columns = weightedPixels(from.width, to.width, steps.width);
+  const rows = weightedPixels(from.height, to.height, steps.height);
+  const narrow = sumAlong(image, from.height, from.width, channels, columns);
+  const values = sumAlong(narrow, 1, from.height, to.width * channels, rows);
+  for (let i = 0; i < values.length; i++) out[i] = values[i]! + 0.5;
+}
+
+/** The old pixels that a new one is made of: `weights.length` of them from `first` on. */
+interface WeightedPixels {
+  first: number;
+  weights: number[];
+}
+
+/** For each pixel of the new axis, whose middle is that of the old one. The weights fall off as a triangle does. */
+function weightedPixels(from: number, to: number, step: number): WeightedPixels[] {
+  const reach = Math.max(step, 1);
+  const start = (from - to * step) / 2;
+  return Array.from({ length: to }, (_, i) => {
+    const middle = start + (i + 0.5) * step;
+    const first = Math.max(Math.floor(middle - reach + 0.5), 0);
+    const end = Math.min(Math.floor(middle + reach + 0.5), from);
+    const weights = Array.from({ length: end - first }, (_, j) =>
+      Math.max(1 - Math.abs(first + j + 0.5 - middle) / reach, 0),
+    );
+    const sum = weights.reduce((total, weight) => total + weight, 0);
+    return { first, weights: weights.map((weight) => weight / sum) };
+  });
+}
+
+/** [outer, from, inner] → [outer, pixels.length, inner] */
+function sumAlong(
+  values: Uint8Array | Float64Array,
+  outer: number,
+  from: number,
+  inner: number,
+  pixels: readonly WeightedPixels[],
+): Float64Array {
+  const out = new Float64Array(outer * pixels.length * inner);
+  let at = 0;
+  for (let o = 0; o < outer; o++) {
+    for (const { first, weights } of pixels) {
+      let start = (o * from + first) * inner;
+      for (const weight of weights) {
+        for (let i = 0; i < inner; i++) out[at + i]! += weight * values[start + i]!;
+        start += inner;
+      }
+      at += inner;
+    }
+  }
+  return out;
 }

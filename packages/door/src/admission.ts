@@ -66,7 +66,7 @@ export function admit(
   }
   if (options.token !== undefined && (token === undefined || !sameToken(token, options.token))) {
     const came = token === undefined ? "got none" : "got another";
-    return refuse(401, `Expected the token that this coordinator printed when it started, ${came}.`);
+    return refuse(401, `Expected the token of this coordinator, ${came}.`);
   }
   if (sessions >= maxWorkers) {
     const remedy = "wait until one leaves, or start the coordinator with a higher --max-workers";

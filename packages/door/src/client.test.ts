@@ -11,6 +11,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { type Certificate, selfSigned } from "./certificate.ts";
 import { openSocket, type SocketOptions } from "./client.ts";
 import { openDoor } from "./door.ts";
+import { explainFailedJoin } from "./refusal.ts";
 
 const TOKEN = "the-secret-token";
 const endings: (() => unknown)[] = [];
@@ -110,7 +111,7 @@ describe("with TLS", () => {
     expect(await heard()).toBe("");
     const unpinned = await failure(url);
     expect(unpinned.code).toBe("ERR_CERTIFICATE");
-    expect(unpinned.message).toMatch(/self-signed certificate.*give the fingerprint/);
+    expect(unpinned.message).toMatch(/self-signed certificate.*the whole line that it printed: .*--tls-fingerprint/);
     expect(await heard()).toBe("");
     await failure(url, { tlsFingerprint: theirs.fingerprint });
     expect(await heard()).toContain(`Bearer ${TOKEN}`); // It would have heard the token.
@@ -237,8 +238,43 @@ describe("before anything is sent", () => {
 
   test("a malformed token or url is refused, and no secret in it repeated", () => {
     expect(() => at("ws://127.0.0.1:9", { token: `${TOKEN}\r\nHost: a` })).toThrow(error("ERR_TOKEN"));
-    for (const url of ["", "127.0.0.1:9", `http://user:${TOKEN}@a`, `http://a/?token=${TOKEN}`, `ws://a/#${TOKEN}`]) {
+    for (const url of [
+      "",
+      "127.0.0.1:9",
+      `http://user:${TOKEN}@a`,
+      `http://a/?token=${TOKEN}`,
+      `ws://a/#${TOKEN}`,
+      `ws://${TOKEN}@a`,
+    ]) {
       expect(() => at(url)).toThrow(error("ERR_OPTION"));
     }
+  });
+});
+
+describe("why nobody answered is told in words", () => {
+  async function explained(url: string): Promise<string> {
+    const { code, message } = explainFailedJoin(await failure(url, { tlsFingerprint: undefined }), url);
+    expect(code).toBe("ERR_CONNECT");
+    return message;
+  }
+
+  test("where nobody listens", async () => {
+    expect(await explained("ws://127.0.0.1:9/")).toMatch(/^Nobody answers at ws:\/\/127\.0\.0\.1:9 \(.*ECONNREFUSED/);
+    expect(await explained("wss://127.0.0.1:9")).toMatch(/^Nobody answers at wss:\/\/127\.0\.0\.1:9 \(.*ECONNREFUSED/);
+  });
+
+  test("where TLS was expected and there is none, and the other way round", async () => {
+    const plain = await openDoor({ host: "127.0.0.1", port: 0, anyPort: false, maxPayload: 1000, onSocket: () => {} });
+    endings.push(plain.close);
+    expect(await explained(`wss://127.0.0.1:${plain.port}`)).toMatch(/^Expected TLS at .*, got something else; .*ws:/);
+    const securePort = await secureDoor(await selfSigned({ hosts: ["127.0.0.1"] }));
+    const message = await explained(`ws://127.0.0.1:${securePort}`);
+    expect(message).toMatch(/closed without an answer\. If it speaks TLS, join with the whole line/);
+  });
+
+  test("and the door's own reasons stay as they are", async () => {
+    const port = await secureDoor(await selfSigned({ hosts: ["127.0.0.1"] }));
+    const error = await failure(`wss://127.0.0.1:${port}`);
+    expect(explainFailedJoin(error, `wss://127.0.0.1:${port}`)).toBe(error);
   });
 });

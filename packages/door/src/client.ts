@@ -3,17 +3,22 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import type { createConnection, Socket } from "node:net";
 import { LockstepError } from "@lockstep/errors";
 import { WebSocket } from "ws";
+import { isLoopback } from "./addresses.ts";
 import { refusalOf } from "./refusal.ts";
 import { connectSecurely, readFingerprint } from "./secure-connection.ts";
 import { checkToken } from "./token.ts";
 
-export interface SocketOptions {
+/** What a worker shows the coordinator, and what it wants to see of it. */
+export interface JoinOptions {
   /** The coordinator's token. @default none is sent */
   token?: string | undefined;
   /** SHA-256 of the coordinator's certificate, for `wss://`. @default a known authority vouches for it */
   tlsFingerprint?: string | undefined;
   /** Whether the token may cross a network that anyone on it can read. @default false */
   insecure?: boolean | undefined;
+}
+
+export interface SocketOptions extends JoinOptions {
   /** The largest message that the coordinator may send, in bytes. */
   maxPayload: number;
   /** How long the TLS handshake, and then the answer to the join, may take, in ms. @default 10 000 */
@@ -28,21 +33,9 @@ export interface SocketOptions {
  *   option is malformed
  */
 export function openSocket(url: string, options: SocketOptions): WebSocket {
-  const { token, tlsFingerprint, insecure = false, maxPayload, handshakeMs = 10_000 } = options;
-  const target = readUrl(url);
+  const { token, maxPayload, handshakeMs = 10_000 } = options;
+  const { target, pin } = checkJoin(url, options);
   const secure = target.protocol === "wss:";
-  if (token !== undefined) checkToken(token);
-  const pin = tlsFingerprint === undefined ? undefined : readFingerprint(tlsFingerprint);
-  if (pin !== undefined && !secure) {
-    throw new LockstepError("ERR_INSECURE", `A fingerprint needs TLS: expected wss://, got ${target.origin}.`);
-  }
-  if (token !== undefined && !secure && !insecure && !isLoopback(target.hostname)) {
-    throw new LockstepError(
-      "ERR_INSECURE",
-      `The token would cross the network readable by anyone on it: expected wss://, got ${target.origin}; start the coordinator with TLS, or allow it with --insecure on a network that you trust.`,
-    );
-  }
-
   const host = target.hostname.replace(/^\[|\]$/g, "");
   const port = Number(target.port || 443);
   const socket = new WebSocket(target, {
@@ -60,6 +53,30 @@ export function openSocket(url: string, options: SocketOptions): WebSocket {
   return socket;
 }
 
+/**
+ * Makes sure that joining there gives away nothing, before anything is sent.
+ * @throws LockstepError as `openSocket` does
+ */
+export function checkJoin(url: string, { token, tlsFingerprint, insecure = false }: JoinOptions) {
+  const target = readUrl(url);
+  const secure = target.protocol === "wss:";
+  if (token !== undefined) checkToken(token);
+  const pin = tlsFingerprint === undefined ? undefined : readFingerprint(tlsFingerprint);
+  if (pin !== undefined && !secure) {
+    throw new LockstepError(
+      "ERR_INSECURE",
+      `A fingerprint needs TLS: expected wss://, got ${target.origin}; name the coordinator as wss://, or leave the fingerprint out.`,
+    );
+  }
+  if (token !== undefined && !secure && !insecure && !isLoopback(target.hostname)) {
+    throw new LockstepError(
+      "ERR_INSECURE",
+      `The token would cross the network readable by anyone on it: expected wss://, got ${target.origin}; start the coordinator with TLS, or allow it with --insecure on a network that you trust.`,
+    );
+  }
+  return { target, pin };
+}
+
 /** What ws takes as `createConnection`: the request is written to the connection that is answered, and to none before. */
 function afterProof(connect: () => Promise<Socket>): typeof createConnection {
   const create = (_: unknown, answer: (error: Error | null, socket?: Socket) => void) => {
@@ -70,11 +87,11 @@ function afterProof(connect: () => Promise<Socket>): typeof createConnection {
 
 function readUrl(url: string): URL {
   const target = URL.canParse(url) ? new URL(url) : undefined;
-  if (target !== undefined && ["ws:", "wss:"].includes(target.protocol) && target.hash === "") return target;
+  const isPlain = target !== undefined && target.hash === "" && target.username === "" && target.password === "";
+  if (isPlain && ["ws:", "wss:"].includes(target.protocol)) return target;
   const shown = JSON.stringify(url.replace(/^(\w+:\/\/)?[^/]*@/, "$1…@").replace(/[?#].*$/s, "…")); // No secrets.
-  throw new LockstepError("ERR_OPTION", `Expected the coordinator as ws://host:port or wss://host:port, got ${shown}.`);
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+  throw new LockstepError(
+    "ERR_OPTION",
+    `Expected the coordinator as ws://host:port or wss://host:port, got ${shown}; a token goes into LOCKSTEP_TOKEN.`,
+  );
 }

@@ -13,6 +13,8 @@ import { bearerToken, checkToken } from "./token.ts";
 
 /** Connections beyond those of workers: pages, and joins that are not yet decided. The rest is dropped at once. */
 const SPARE_CONNECTIONS = 256;
+/** What a door allows unless its options say otherwise. */
+export const DEFAULT_LIMITS = { refusedJoinsPerMinute: 10, maxWorkers: 256, handshakeMs: 10_000 };
 /** How long `close` waits for the other ends to say goodbye. */
 const GOODBYE_MS = 2000;
 
@@ -38,12 +40,22 @@ export interface DoorOptions {
   /** @default performance.now */
   nowMs?: (() => number) | undefined;
   /** A worker was let in. It has an error listener already, so that what it sends can end its own connection only. */
-  onSocket(socket: WebSocket, peer: { address: string }): void;
+  onSocket(socket: WebSocket, peer: Peer): void;
   /** Answers a page; must not throw. @default 426 for `/`, 404 for the rest */
   onRequest?: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   /** Someone was refused; may come often. @default nobody is told */
   onRefused?: ((refusal: { address: string; status: number; reason: string }) => void) | undefined;
 }
+
+/** Who has joined. */
+export interface Peer {
+  address: string;
+  /** Calls `onBytes` whenever some have come, also in the middle of a message. */
+  hear(onBytes: () => void): void;
+}
+
+/** What the user decides of a door. */
+export type DoorSettings = Omit<DoorOptions, "maxPayload" | "onSocket">;
 
 export interface Door {
   /** Where it listens, which may be another port than asked for. */
@@ -61,9 +73,9 @@ export interface Door {
 export async function openDoor(options: DoorOptions): Promise<Door> {
   const { host, anyPort, tls, token, allowHosts = [], maxPayload, onSocket, onRequest = answerWithoutPages } = options;
   const {
-    refusedJoinsPerMinute = 10,
-    maxWorkers = 256,
-    handshakeMs = 10_000,
+    refusedJoinsPerMinute = DEFAULT_LIMITS.refusedJoinsPerMinute,
+    maxWorkers = DEFAULT_LIMITS.maxWorkers,
+    handshakeMs = DEFAULT_LIMITS.handshakeMs,
     nowMs = () => performance.now(),
   } = options;
   if (token !== undefined) checkToken(token);
@@ -93,7 +105,8 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
     }
     webSockets.handleUpgrade(request, connection, head, (socket) => {
       socket.on("error", () => socket.terminate());
-      onSocket(socket, { address: remoteAddress(request) });
+      const hear = (onBytes: () => void) => void connection.on("data", onBytes);
+      onSocket(socket, { address: remoteAddress(request), hear });
     });
   });
   const port = await listen(server, host, options.port, anyPort);

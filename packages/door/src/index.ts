@@ -1,4 +1,7 @@
-export { type Certificate, readCertificate, selfSigned } from "./certificate.ts";
-export { openSocket, type SocketOptions } from "./client.ts";
-export { type Door, type DoorOptions, openDoor } from "./door.ts";
-export { bearerToken, makeToken, sameToken } from "./token.ts";
+export { bracketed, canonicalHost, isLoopback, reachableAddresses } from "./addresses.ts";
+export { type Certificate, readCertificate } from "./certificate.ts";
+export { checkJoin, type JoinOptions, openSocket } from "./client.ts";
+export { DEFAULT_LIMITS, type Door, type DoorSettings, openDoor, type Peer } from "./door.ts";
+export { configDir, keptCertificate, keptToken } from "./kept.ts";
+export { explainFailedJoin, WORKER_LINE } from "./refusal.ts";
+export { checkToken } from "./token.ts";

@@ -4,8 +4,7 @@
  */
 import { hostname, networkInterfaces } from "node:os";
 import { LockstepError } from "@lockstep/errors";
-
-const ALL_ADDRESSES = ["0.0.0.0", "::"];
+import { ALL_ADDRESSES, bracketed } from "./addresses.ts";
 
 /** What this machine is called. */
 export interface Machine {
@@ -73,12 +72,8 @@ function allowedAuthority(allowed: string, secure: boolean): string {
   if (authority === undefined) {
     throw new LockstepError(
       "ERR_OPTION",
-      `Expected --allow-host as name or name:port, got ${JSON.stringify(allowed)}.`,
+      `Expected --allow-host as name or name:port, got ${JSON.stringify(allowed)}; for example train.example.org.`,
     );
   }
   return /:\d+$/.test(host) ? authority : authority.replace(/\d+$/, "*");
-}
-
-function bracketed(host: string): string {
-  return host.split(":").length > 2 && !host.startsWith("[") ? `[${host}]` : host;
 }

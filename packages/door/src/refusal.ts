@@ -3,6 +3,8 @@ import type { IncomingMessage } from "node:http";
 import { LockstepError } from "@lockstep/errors";
 
 const MAX_REASON_CHARACTERS = 300;
+/** What a coordinator with TLS prints for workers, without what is particular to it. */
+export const WORKER_LINE = "LOCKSTEP_TOKEN=… pnpm worker --coordinator wss://… --tls-fingerprint …";
 
 /** Reads the coordinator's answer to a join that it refused. @param token is kept out of the message */
 export async function refusalOf(response: IncomingMessage, at: string, token: string | undefined) {
@@ -13,7 +15,7 @@ export async function refusalOf(response: IncomingMessage, at: string, token: st
     case 401:
       return new LockstepError(
         "ERR_TOKEN",
-        `${refused} Give that token as LOCKSTEP_TOKEN=… in the worker's environment.`,
+        `${refused} Give it as LOCKSTEP_TOKEN=… in the worker's environment; it is in the line that the coordinator printed, or was given to it as LOCKSTEP_TOKEN.`,
       );
     case 403:
       return new LockstepError("ERR_REFUSED", refused);
@@ -25,6 +27,26 @@ export async function refusalOf(response: IncomingMessage, at: string, token: st
       const remedy = "check the address, and that `pnpm coordinator` runs there";
       return new LockstepError("ERR_CONNECT", `Expected a coordinator at ${at}, got HTTP status ${status}; ${remedy}.`);
     }
+  }
+}
+
+/** Why a socket to `url` never opened, for the worker's user: the door's own reasons as they are, the network's in words. */
+export function explainFailedJoin(error: NodeJS.ErrnoException, url: string): LockstepError {
+  if (error instanceof LockstepError) return error;
+  const { protocol, origin } = new URL(url);
+  if (protocol === "ws:" && error.code === "ECONNRESET") {
+    const remedy = `If it speaks TLS, join with the whole line that it printed: ${WORKER_LINE}`;
+    return connectError(`Expected a coordinator at ${origin}, got a connection closed without an answer. ${remedy}`);
+  }
+  if (protocol === "wss:" && error.code === "ERR_SSL_WRONG_VERSION_NUMBER") {
+    const remedy = "if the coordinator was started without TLS, name it as ws://";
+    return connectError(`Expected TLS at ${origin}, got something else; ${remedy}.`);
+  }
+  const remedy = "Start `pnpm coordinator` there first, or name its address with --coordinator.";
+  return connectError(`Nobody answers at ${origin} (${error.message || error.code}). ${remedy}`);
+
+  function connectError(message: string): LockstepError {
+    return new LockstepError("ERR_CONNECT", message, { cause: error });
   }
 }
 

@@ -2,6 +2,7 @@
 import { isIP } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { LockstepError } from "@lockstep/errors";
+import { WORKER_LINE } from "./refusal.ts";
 
 export interface SecureConnectionOptions {
   host: string;
@@ -50,21 +51,21 @@ export function readFingerprint(text: string): string {
   if (/^[0-9A-F]{64}$/.test(digits)) return digits.match(/../g)!.join(":");
   throw new LockstepError(
     "ERR_OPTION",
-    `Expected a fingerprint of 64 hexadecimal digits, got ${JSON.stringify(text)}; copy it from the coordinator's first lines.`,
+    `Expected a fingerprint of 64 hexadecimal digits, got ${JSON.stringify(text)}; copy it from the line that the coordinator printed.`,
   );
 }
 
 function otherCertificate(host: string, pin: string, came: string | undefined): LockstepError {
   return new LockstepError(
     "ERR_CERTIFICATE",
-    `Expected ${host} to have the certificate ${pin}, got ${came ?? "none"}; nothing was sent. Copy the fingerprint from the coordinator's first lines: if it is this one there too, somebody sits in between.`,
+    `Expected ${host} to have the certificate ${pin}, got ${came ?? "none"}; nothing was sent. Look at the fingerprint that the coordinator printed: if it has changed, give the new one; if not, somebody sits in between.`,
   );
 }
 
 function untrusted(host: string, cause: Error): LockstepError {
   return new LockstepError(
     "ERR_CERTIFICATE",
-    `Expected ${host} to have a certificate from a known authority, got one that is not valid for it (${cause.message}); nothing was sent. If the coordinator made its own, give the fingerprint that it printed.`,
+    `Expected ${host} to have a certificate from a known authority, got one that is not valid for it (${cause.message}); nothing was sent. If the coordinator made its own, join with the whole line that it printed: ${WORKER_LINE}`,
     { cause },
   );
 }

@@ -19,7 +19,7 @@ export function sameToken(a: string, b: string): boolean {
 export function checkToken(token: string): void {
   if (/^[\w.~+/=-]+$/.test(token)) return;
   const came = token === "" ? "an empty one" : "one with other characters";
-  const remedy = "leave it out to have one made";
+  const remedy = "give the coordinator and its workers another, the same one";
   throw new LockstepError("ERR_TOKEN", `Expected a token of letters, digits and -._~+/=, got ${came}; ${remedy}.`);
 }
 

@@ -6,9 +6,8 @@ import { type BackendName, describeGpu, type Engine } from "./engine.ts";
 import { type Gpu, listGpus, requireCudaLibraries } from "./gpu.ts";
 import { pythonsCudaLibtensorflow } from "./libtensorflow.ts";
 import { cpuName, instructionSet } from "./machine.ts";
+import { matmulFlopsPerSecond } from "./matmul-speed.ts";
 import { cachedWheel, installCudaWheels } from "./provision.ts";
-import { readBack } from "./read-back.ts";
-import { tf } from "./tf.ts";
 import { Unavailable } from "./unavailable.ts";
 import { listAdapters } from "./webgpu/adapters.ts";
 
@@ -152,21 +151,9 @@ async function engineChecks({ backend, libraryVersion, threads }: Engine): Promi
   return [
     good("libtensorflow", backend === "native" ? libraryVersion : "not used"),
     good("threads", String(threads)),
-    good("matmul", `${(await matmulGflops(backend === "native" ? 2048 : 256)).toFixed(1)} GFLOP/s on ${backend}`),
+    good(
+      "matmul",
+      `${((await matmulFlopsPerSecond(backend === "native" ? 2048 : 256)) / 1e9).toFixed(1)} GFLOP/s on ${backend}`,
+    ),
   ];
-}
-
-/** Speed of multiplying two square matrices in 10⁹ operations a second: the best of five, 2·size³ operations each. */
-async function matmulGflops(size: number): Promise<number> {
-  const matrix = tf.randomUniform([size, size]);
-  let bestMs = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < 5; i++) {
-    const startMs = performance.now();
-    const corner = tf.tidy(() => tf.matMul(matrix, matrix).slice([0, 0], [1, 1]));
-    await readBack(corner); // a GPU works behind our back until something is read
-    corner.dispose();
-    bestMs = Math.min(bestMs, performance.now() - startMs);
-  }
-  matrix.dispose();
-  return (2 * size ** 3) / bestMs / 1e6;
 }

@@ -1,6 +1,7 @@
 export { startEngine } from "./choose.ts";
 export { type Check, type DoctorOptions, type DoctorReport, inspectMachine } from "./doctor.ts";
 export type { BackendName, Device, Engine, EngineOptions, PassedOver } from "./engine.ts";
+export { matmulFlopsPerSecond } from "./matmul-speed.ts";
 export { createParameters, type MomentumStep, type Parameters, type ParameterValues } from "./parameters.ts";
 export { readBack } from "./read-back.ts";
 export { tf } from "./tf.ts";

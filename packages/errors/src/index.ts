@@ -4,7 +4,7 @@
  */
 export class LockstepError extends Error {
   /** Stable name of the kind of error, for programs: `ERR_` and words in capitals. */
-  readonly code: string;
+  readonly code: `ERR_${string}`;
 
   constructor(code: `ERR_${string}`, message: string, options?: ErrorOptions) {
     super(message, options);

@@ -3,24 +3,47 @@ import fc from "fast-check";
 import { Packr } from "msgpackr";
 import { describe, expect, test } from "vitest";
 import { decodeFromCoordinator, decodeFromWorker, encode } from "./codec.ts";
-import type { CoordinatorMessage, WorkerMessage } from "./messages.ts";
+import {
+  type CoordinatorMessage,
+  coordinatorMessageSchema,
+  type WorkerMessage,
+  workerMessageSchema,
+} from "./messages.ts";
+
+type Message = WorkerMessage | CoordinatorMessage;
 
 const data = Uint8Array.of(0, 0, 128, 63, 1, 2, 3, 4);
+const piece = { step: 1, slice: 2, attempt: 3, part: 4, offset: 2 ** 33, packed: true, data };
+const state = { tensor: 5, kind: "velocity" as const, offset: 70_000, data };
+
+const hello: Extract<WorkerMessage, { type: "hello" }> = {
+  ...{ type: "hello", protocol: 3, name: "wörker", device: "d", backend: "native", libraryVersion: "2" },
+  ...{ instructionSet: "AVX2", threads: 2, holds: { run: "r", step: 40 } },
+};
+const contribution: Extract<WorkerMessage, { type: "contribution" }> = {
+  ...{ type: "contribution", step: 1, slice: 2, attempt: 0, samples: 8, lossSum: 0.1, correct: 3 },
+  ...{ ms: { forward: 1.5, "read-back": 0 }, io: { encode: 0.25 } },
+};
+const welcome: Extract<CoordinatorMessage, { type: "welcome" }> = {
+  ...{ type: "welcome", workerId: 0, heartbeatMs: 1000, run: "r", codeModel: false },
+  config: { lr: 0.1, model: "alexnet", augment: true, shares: [1, 2], nested: { seed: 2 ** 32 - 1 }, none: null },
+  spec: { layers: [{ type: "dense", units: 10 }] },
+  supplied: { dataset: "shapes", digest: "d", trainSamples: 5, testSamples: 2, mean: [0.5], std: [0.25] },
+};
+
 const fromWorkers: WorkerMessage[] = [
+  hello,
   {
-    type: "hello",
-    protocol: 1,
-    name: "w",
-    device: "d",
-    backend: "native",
-    libraryVersion: "2",
-    instructionSet: "AVX2",
-    threads: 2,
+    ...{ type: "ready", fingerprint: "f", modelName: "m" },
+    tensors: [{ name: "k", shape: [3, 3, 2, 4], dtype: "float32" }],
+    stateDict: [{ name: "features.0.weight", shape: [4, 2, 3, 3] }],
+    ...{ factorable: [false, true], inputShape: [32, 32, 3], numClasses: 2, classes: ["cat", "dog"] },
+    ...{ mean: [0.1, 1 / 3], std: [0.2, 1e-9], trainSamples: 45_000, validationSamples: 5_000, testSamples: 10_000 },
+    ...{ topology: '{"class_name":"Model"}', linkBytesPerSecond: 1.25e8, gemmFlopsPerSecond: 3.1e11 },
   },
-  { type: "gradient-chunk", step: 1, slice: 2, attempt: 0, part: 3, offset: 4, data },
   { type: "want-records", request: 3, part: "train", indexes: [5, 1] },
-  { type: "contribution", step: 1, slice: 2, attempt: 0, samples: 8, lossSum: 0.1, correct: 3, ms: { forward: 1.5 } },
-  { type: "contribution", step: 1, slice: 2, attempt: 0, samples: 8, lossSum: Number.NaN, correct: 3, ms: {} },
+  { type: "gradient-chunk", ...piece },
+  contribution,
   {
     type: "evaluation",
     request: 1,
@@ -28,71 +51,179 @@ const fromWorkers: WorkerMessage[] = [
     lossSum: 2.5,
     confusion: [
       [1, 2],
-      [0, 0],
+      [0, 70_000],
     ],
   },
-  { type: "state-chunk", request: 1, tensor: 0, kind: "velocity", offset: 0, data },
-  { type: "state-end", request: 1 },
+  { type: "state-chunk", request: 1, ...state },
+  { type: "state-end", request: 1, step: 9 },
+  { type: "loaded", largestDifference: 1e-7 },
+  { type: "synced" },
+  { type: "digest-result", step: 9, digest: "0af" },
+  { type: "leaving" },
   { type: "heartbeat" },
   { type: "failed", code: "ERR_X", reason: "because" },
 ];
+
 const fromCoordinators: CoordinatorMessage[] = [
-  { type: "welcome", workerId: 0, heartbeatMs: 1000, config: { lr: 0.1, dropout: undefined }, codeModel: false },
-  { type: "records", request: 3, data, crc32: 7 },
+  welcome,
+  { type: "link-probe", data },
+  { type: "records", request: 3, data, crc32: 2 ** 32 - 1 },
   { type: "refused", code: "ERR_X", reason: "because" },
-  { type: "start", forms: ["dense", "factored"], wire: "bf16", stateFollows: false },
+  { type: "start", forms: ["dense", "factored"], wire: "bf16", chunkBytes: 2 ** 20, state: "held" },
+  { type: "load-chunk", ...state },
+  { type: "load-end", step: 12 },
+  { type: "sync" },
   {
-    type: "assign",
-    step: 1,
-    epoch: 0,
-    learningRate: 0.1,
-    slices: [{ slice: 0, attempt: 0, start: 0, end: 4 }],
-    sliceSamples: [4, 3],
+    ...{ type: "assign", step: 1, epoch: 2, start: 64, end: 71, learningRate: 0.01 },
+    ...{ slices: [{ slice: 0, attempt: 1, start: 64, end: 68 }], sliceSamples: [4, 3] },
   },
-  { type: "update-chunk", step: 1, slice: 0, part: 0, offset: 0, data },
-  { type: "commit", step: 1, samples: 7, lossSum: 1.5, correct: 2 },
-  { type: "evaluate", request: 1, part: "test", start: 0, end: 10 },
+  { type: "update-chunk", ...piece },
+  { type: "withdrawn", step: 1, slice: 2, attempt: 0, again: [0, 262_144] },
+  { type: "rejected", step: 1, slice: 2, attempt: 0, code: "ERR_NOT_FINITE", reason: "because" },
+  { type: "commit", step: 1, attempts: [0, 2], samples: 7, lossSum: 1.5, correct: 2 },
+  { type: "evaluate", request: 1, part: "validation", start: 0, end: 10 },
+  { type: "send-state", request: 1, window: 8 },
+  { type: "state-ack", request: 1 },
+  { type: "digest" },
+  { type: "alive" },
   { type: "finished" },
 ];
 
-describe("the codec", () => {
-  test.each(fromWorkers)("a worker's $type comes back as it was", (message) => {
-    expect(decodeFromWorker(encode(message))).toEqual(message);
-  });
-  test.each(fromCoordinators)("a coordinator's $type comes back as it was", (message) => {
-    expect(decodeFromCoordinator(encode(message))).toEqual(message);
+interface Direction {
+  from: string;
+  samples: Message[];
+  /** What there is to have a sample of. */
+  types: { type: string; fields: string[] }[];
+  decode: (bytes: Uint8Array) => Message;
+}
+const typesOf = ({ options }: typeof workerMessageSchema | typeof coordinatorMessageSchema) =>
+  options.map(({ shape }) => ({ type: shape.type.value, fields: Object.keys(shape).sort() }));
+const directions: Direction[] = [
+  { from: "a worker", samples: fromWorkers, types: typesOf(workerMessageSchema), decode: decodeFromWorker },
+  {
+    ...{ from: "the coordinator", samples: fromCoordinators, decode: decodeFromCoordinator },
+    types: typesOf(coordinatorMessageSchema),
+  },
+];
+
+const packed = (value: unknown): Uint8Array => new Packr({ useRecords: false }).pack(value);
+
+/** What the bytes are: a message that comes back as it was, or refused as every bad message is. */
+function expectMessageOrRefusal(bytes: Uint8Array, decode: (bytes: Uint8Array) => Message) {
+  let message: Message;
+  try {
+    message = decode(bytes);
+  } catch (error) {
+    expect(error).toBeInstanceOf(LockstepError);
+    expect(error).toHaveProperty("code", "ERR_MESSAGE");
+    return;
+  }
+  expect(decode(encode(message))).toEqual(message);
+}
+
+describe.each(directions)("messages from $from", ({ samples, types, decode }) => {
+  test("have a sample here of every type, with every field", () => {
+    expect(samples.map((sample) => ({ type: sample.type, fields: Object.keys(sample).sort() }))).toEqual(types);
   });
 
-  test("data is a plain array: slicing it copies", () => {
-    const message = decodeFromWorker(encode(fromWorkers[1]!));
-    if (!("data" in message)) throw new Error("Expected a chunk.");
-    expect(Buffer.isBuffer(message.data)).toBe(false);
-    expect(message.data.slice().buffer.byteLength).toBe(data.length);
+  test.each(samples)("$type comes back as it was", (message) => {
+    expect(decode(encode(message))).toStrictEqual(message);
   });
 
-  test("a message cut at any length, or of random bytes, is refused with an error and nothing else", () => {
-    const refuse = (bytes: Uint8Array): void => {
-      expect(() => decodeFromWorker(bytes)).toThrow(LockstepError);
-    };
-    for (const message of fromWorkers) {
-      const bytes = encode(message);
-      for (let length = 0; length < bytes.length; length++) refuse(bytes.subarray(0, length));
+  test.each(samples)(
+    "$type is refused where a field is missing, one is too many, or one is of another kind",
+    (message) => {
+      expect(() => decode(packed({ ...message, more: 1 }))).toThrow("not as agreed");
+      for (const field of Object.keys(message)) {
+        if (["holds", "spec", "supplied"].includes(field)) continue; // may be missing
+        const others = Object.entries(message).filter(([name]) => name !== field);
+        expect(() => decode(packed(Object.fromEntries(others))), field).toThrow("not as agreed");
+        expect(() => decode(packed({ ...message, [field]: new Date(0) })), field).toThrow(LockstepError);
+      }
+    },
+  );
+
+  test("are refused when they are cut at any length, or go on after their end", () => {
+    for (const bytes of samples.map(encode)) {
+      for (let length = 0; length < bytes.length; length++) {
+        expect(() => decode(bytes.subarray(0, length))).toThrow(LockstepError);
+      }
+      expect(() => decode(Buffer.concat([bytes, bytes]))).toThrow(LockstepError);
     }
+  });
+
+  test("with any bit flipped are another message, or refused", () => {
+    for (const bytes of samples.map(encode)) {
+      for (let bit = 0; bit < 8 * bytes.length; bit++) {
+        bytes[bit >> 3]! ^= 1 << (bit & 7);
+        expectMessageOrRefusal(bytes, decode);
+        bytes[bit >> 3]! ^= 1 << (bit & 7);
+      }
+    }
+  });
+
+  test("with any value in the place of a field are another message, or refused", () => {
+    const value = fc.oneof(fc.jsonValue(), fc.double(), fc.integer(), fc.uint8Array({ maxLength: 9 }));
+    fc.assert(
+      fc.property(fc.constantFrom(...samples), fc.nat(), value, (message, place, other) => {
+        const fields = Object.keys(message);
+        expectMessageOrRefusal(packed({ ...message, [fields[place % fields.length]!]: other }), decode);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("of random bytes are refused", () => {
+    const refuse = (bytes: Uint8Array): void => {
+      expect(() => decode(bytes)).toThrow(LockstepError);
+    };
     fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), refuse), { numRuns: 2000 });
   });
 
-  test.each([
-    ["an unknown type", { type: "lunch" }],
-    ["a missing field", { type: "state-end" }],
-    ["a field too many", { type: "heartbeat", more: 1 }],
-    ["a negative step", { type: "gradient-chunk", step: -1, slice: 0, attempt: 0, part: 0, offset: 0, data }],
-    [
-      "numbers instead of bytes",
-      { type: "gradient-chunk", step: 1, slice: 0, attempt: 0, part: 0, offset: 0, data: [1, 2] },
-    ],
-    ["a coordinator's message", { type: "finished" }],
-  ])("%s is refused", (_, value) => {
-    const bytes = new Packr({ useRecords: false }).pack(value);
-    expect(() => decodeFromWorker(bytes)).toThrow("A message from a worker is not as agreed");
+  test("are refused from the other side", () => {
+    const others = directions
+      .filter((direction) => direction.decode !== decode)
+      .flatMap((direction) => direction.samples);
+    for (const message of others) expect(() => decode(encode(message)), message.type).toThrow("not as agreed");
+  });
+});
+
+describe("the codec", () => {
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])("a loss may be %d", (lossSum) => {
+    const message = { ...contribution, lossSum };
+    expect(decodeFromWorker(encode(message))).toEqual(message);
+  });
+
+  test("what is optional may be missing or undefined", () => {
+    const { holds: _, ...newcomer } = hello;
+    expect(decodeFromWorker(encode(newcomer))).toEqual(newcomer);
+    expect(decodeFromWorker(encode({ ...hello, holds: undefined }))).toEqual(newcomer);
+    const { spec: __, supplied: ___, ...others } = welcome;
+    const bare = { ...others, config: { lr: 0.1, dropout: undefined } };
+    expect(decodeFromCoordinator(encode(bare))).toEqual(bare);
+  });
+
+  test("data is a plain array, whose slice is a copy", () => {
+    const message = decodeFromWorker(encode({ type: "gradient-chunk", ...piece }));
+    if (message.type !== "gradient-chunk") throw new Error("Expected a chunk.");
+    expect(message.data.constructor).toBe(Uint8Array);
+    expect(message.data.slice().buffer.byteLength).toBe(data.length);
+  });
+
+  test("encoding another message leaves the bytes of the one before as they were", () => {
+    const messages = [...fromWorkers, ...fromCoordinators];
+    const all = messages.map(encode);
+    for (const [index, bytes] of all.entries()) expect(bytes.equals(encode(messages[index]!))).toBe(true);
+  });
+
+  test("the error says from whom the message came, where it is wrong, and how", () => {
+    const refusal = (value: unknown) => () => decodeFromWorker(packed(value));
+    expect(refusal({ type: "state-end", request: -1, step: 0 })).toThrow(
+      /^A message from a worker is not as agreed: request: /,
+    );
+    expect(refusal({ type: "lunch" })).toThrow(/^A message from a worker is not as agreed: type: .*'heartbeat'/);
+    expect(() => decodeFromCoordinator(Uint8Array.of(0xc1, 0))).toThrow(
+      "Expected a message of plain MessagePack from the coordinator, got a value of type 0xc1, which none may have.",
+    );
   });
 });

@@ -8,10 +8,15 @@ import {
   type WorkerMessage,
   workerMessageSchema,
 } from "./messages.ts";
+import { malformation } from "./well-formed.ts";
 
-// Plain maps, so that any MessagePack library reads them. Float arrays are handed over as bytes: msgpackr would
-// corrupt a Float32Array.
-const packr = new Packr({ useRecords: false });
+// Plain maps, so that any MessagePack library reads them: MessagePack has no word for a field that is undefined. Float
+// arrays are handed over as bytes: msgpackr would corrupt a Float32Array.
+const plain = { useRecords: false, skipValues: [undefined] };
+const packr = new Packr(plain);
+
+/** Characters of what is wrong with a message: it may quote the message, and is sent back, and printed. */
+const MAX_REASON = 1000;
 
 /** A message as bytes, in a buffer of its own. */
 export function encode(message: WorkerMessage | CoordinatorMessage): Buffer {
@@ -30,21 +35,22 @@ export function decodeFromCoordinator(bytes: Uint8Array): CoordinatorMessage {
 
 /** The fields are checked one by one and copied into a new object; `data` stays a view of the bytes. */
 function decode<Message>(bytes: Uint8Array, schema: z.ZodType<Message>, sender: string): Message {
-  let value: unknown;
-  try {
-    value = packr.unpack(bytes);
-  } catch (cause) {
-    throw new LockstepError(
-      "ERR_MESSAGE",
-      `Expected a MessagePack message from ${sender}, got ${bytes.length} other bytes.`,
-      { cause },
-    );
+  const wrong = malformation(bytes);
+  if (wrong !== undefined) {
+    throw new LockstepError("ERR_MESSAGE", `Expected a message of plain MessagePack from ${sender}, got ${wrong}.`);
   }
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(unpack(bytes, sender));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new LockstepError(
-    "ERR_MESSAGE",
-    `A message from ${sender} is not as agreed: ${issue?.path.join(".") || "type"}: ${issue?.message}.`,
-  );
+  const reason = `${issue?.path.join(".") || "type"}: ${issue?.message}`.slice(0, MAX_REASON).replace(/\p{Cc}/gu, " ");
+  throw new LockstepError("ERR_MESSAGE", `A message from ${sender} is not as agreed: ${reason}.`);
+}
+
+/** What is left to go wrong is a map whose keys are maps. */
+function unpack(bytes: Uint8Array, sender: string): unknown {
+  try {
+    return packr.unpack(bytes);
+  } catch (cause) {
+    throw new LockstepError("ERR_MESSAGE", `Expected a message from ${sender}, got other MessagePack.`, { cause });
+  }
 }

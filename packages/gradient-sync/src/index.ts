@@ -1,7 +1,40 @@
 export { decodeFromCoordinator, decodeFromWorker, encode } from "./codec.ts";
-export { DenseSum } from "./dense-sum.ts";
-export { type GradientForm, type Layout, makeLayout, partElements, type TensorPlace } from "./layout.ts";
-export { CHUNK_BYTES, DEFAULT_PORT, MAX_MESSAGE_BYTES, PROTOCOL_VERSION } from "./limits.ts";
+export { factsOf, fingerprintOf, type RunFacts } from "./fingerprint.ts";
+export {
+  chunkLength,
+  chunkOffsets,
+  elementsOf,
+  type GradientForm,
+  type Layout,
+  makeLayout,
+  type Plan,
+  partElements,
+  type TensorPlace,
+  updateBytes,
+} from "./layout.ts";
+export {
+  CHUNK_BYTES,
+  DEFAULT_PORT,
+  MAX_CLASSES,
+  MAX_MESSAGE_BYTES,
+  MAX_PARAMETERS,
+  MAX_RECORD_REQUESTS,
+  MAX_SLICES,
+  PROTOCOL_VERSION,
+  SILENT_BEATS,
+  STATE_WINDOW,
+} from "./limits.ts";
 export type { CoordinatorMessage, SliceAssignment, TensorSpec, WorkerMessage } from "./messages.ts";
 export { PartAssembly } from "./parts.ts";
-export { BYTES_PER_ELEMENT, chunksOf, decodeFloats, encodeFloats, type Wire } from "./wire.ts";
+export { type Links, planForms } from "./plan.ts";
+export { type Piece, StepAssembly } from "./step-assembly.ts";
+export {
+  allFinite,
+  BYTES_PER_ELEMENT,
+  chunksOf,
+  decodeFloats,
+  encodeFloats,
+  rawFloats,
+  roundToWire,
+  type Wire,
+} from "./wire.ts";

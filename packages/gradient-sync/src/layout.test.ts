@@ -1,36 +1,132 @@
-import { expect, test } from "vitest";
-import { makeLayout, partElements } from "./layout.ts";
-import { PartAssembly } from "./parts.ts";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  chunkLength,
+  chunkOffsets,
+  elementsOf,
+  type GradientForm,
+  makeLayout,
+  type Plan,
+  partElements,
+} from "./layout.ts";
 
+const tensor = (name: string, ...shape: number[]) => ({ name, shape, dtype: "float32" as const });
 const tensors = [
-  { name: "conv.kernel", shape: [3, 3, 2, 4] },
-  { name: "fc.kernel", shape: [10, 5] },
-  { name: "fc.bias", shape: [5] },
+  tensor("conv.kernel", 3, 3, 2, 4),
+  tensor("fc1.kernel", 10, 5),
+  tensor("fc1.bias", 5),
+  tensor("fc2.kernel", 5, 3),
+  tensor("fc2.bias", 3),
 ];
+const planOf = (...forms: GradientForm[]): Plan => ({ forms, wire: "fp32", chunkBytes: 40 });
+const mixed = planOf("dense", "factored", "dense", "factored", "dense");
 
-test("dense tensors lie one after another, a factored one has two parts of its own", () => {
-  const layout = makeLayout(tensors, ["dense", "factored", "dense"]);
-  expect(layout.places).toEqual([
-    { form: "dense", offset: 0, elements: 72, shape: [3, 3, 2, 4] },
-    { form: "factored", inputPart: 1, deltaPart: 2, inputs: 10, outputs: 5 },
-    { form: "dense", offset: 72, elements: 5, shape: [5] },
-  ]);
-  expect([0, 1, 2].map((part) => partElements(layout, part, 8))).toEqual([77, 80, 40]);
+/** Matrices and their forms, and a size of chunks. */
+const plans = fc.record({
+  layers: fc.array(fc.record({ shape: fc.tuple(fc.nat(6), fc.nat(6)), isFactored: fc.boolean() }), { maxLength: 8 }),
+  wire: fc.constantFrom("fp32" as const, "bf16" as const),
+  chunkBytes: fc.integer({ min: 1, max: 50 }),
+});
+const layoutOf = fc.record({ plan: plans, samples: fc.nat(9) }).map(({ plan: { layers, ...rest }, samples }) => {
+  const forms = layers.map(({ isFactored }) => (isFactored ? "factored" : "dense"));
+  const layout = makeLayout(
+    layers.map(({ shape }, index) => tensor(`${index}`, ...shape)),
+    { forms, ...rest },
+  );
+  return { layout, samples, layers };
 });
 
-test("all dense: one part, whatever the rows", () => {
-  const layout = makeLayout(tensors, ["dense", "dense", "dense"]);
-  expect(layout.rowElements.length).toBe(1);
-  expect(partElements(layout, 0, 8)).toBe(127);
+describe("a layout", () => {
+  test("has the dense tensors from the last to the first, and two parts for each factored one: worked by hand", () => {
+    const layout = makeLayout(tensors, mixed);
+    expect(layout.places).toEqual([
+      { form: "dense", offset: 8, elements: 72, shape: [3, 3, 2, 4] },
+      { form: "factored", inputPart: 3, deltaPart: 4, inputs: 10, outputs: 5 },
+      { form: "dense", offset: 3, elements: 5, shape: [5] },
+      { form: "factored", inputPart: 1, deltaPart: 2, inputs: 5, outputs: 3 },
+      { form: "dense", offset: 0, elements: 3, shape: [3] },
+    ]);
+    expect(layout.denseElements).toBe(80);
+    expect([0, 1, 2, 3, 4].map((part) => partElements(layout, part, 8))).toEqual([80, 40, 24, 80, 40]);
+  });
+
+  test("keeps what was planned", () => expect(makeLayout(tensors, mixed)).toMatchObject(mixed));
+
+  test("of dense tensors alone has one part, whatever the rows", () => {
+    const layout = makeLayout(tensors, planOf("dense", "dense", "dense", "dense", "dense"));
+    expect(layout.rowElements).toEqual([undefined]);
+    expect([0, 1, 2, -1].map((part) => partElements(layout, part, 8))).toEqual([145, 0, 0, 0]);
+  });
+
+  test.each([
+    ["fp32", 2 ** 20, 2 ** 18],
+    ["bf16", 2 ** 20, 2 ** 19],
+    ["fp32", 11, 2],
+    ["bf16", 1, 1],
+  ] as const)("of %s in chunks of %d bytes has %d elements in each", (wire, chunkBytes, elements) => {
+    expect(makeLayout(tensors, { ...mixed, wire, chunkBytes }).chunkElements).toBe(elements);
+  });
+
+  test("gives each dense tensor a range of its own, without gaps, the last tensor first", () => {
+    fc.assert(
+      fc.property(layoutOf, ({ layout }) => {
+        let end = 0;
+        for (const place of layout.places.toReversed()) {
+          if (place.form !== "dense") continue;
+          expect([place.offset, place.elements]).toEqual([end, elementsOf(place.shape)]);
+          end += place.elements;
+        }
+        expect(layout.denseElements).toBe(end);
+      }),
+    );
+  });
+
+  test("gives each factored tensor two parts of its own, with a row for each sample", () => {
+    fc.assert(
+      fc.property(layoutOf, ({ layout, samples, layers }) => {
+        const elements = new Map([[0, layout.denseElements]]);
+        for (const [index, place] of layout.places.entries()) {
+          expect(place.form).toBe(layers[index]!.isFactored ? "factored" : "dense");
+          if (place.form !== "factored") continue;
+          const [inputs, outputs] = layers[index]!.shape;
+          elements.set(place.inputPart, samples * inputs).set(place.deltaPart, samples * outputs);
+        }
+        const parts = [...layout.rowElements.keys()];
+        expect([...elements.keys()].sort((a, b) => a - b)).toEqual(parts);
+        for (const part of parts) expect(partElements(layout, part, samples)).toBe(elements.get(part));
+      }),
+    );
+  });
 });
 
-test("pieces of a part make the whole in any order, and not more than it", () => {
-  const part = new PartAssembly(5);
-  part.add(3, Float32Array.of(4, 5));
-  expect(part.complete).toBe(false);
-  expect(() => part.add(4, Float32Array.of(1, 2))).toThrow("Expected chunks of 5 elements in all, got 2 at 4 after 2.");
-  part.add(0, Float32Array.of(1, 2, 3));
-  expect(part.complete).toBe(true);
-  expect(part.values).toEqual(Float32Array.of(1, 2, 3, 4, 5));
-  expect(() => part.add(0, Float32Array.of(1))).toThrow("got 1 at 0 after 5");
+describe("the chunks of a part", () => {
+  test("worked by hand", () => {
+    const layout = makeLayout(tensors, mixed); // chunks of 10 elements
+    expect(chunkOffsets(layout, 25)).toEqual([0, 10, 20]);
+    expect([0, 10, 20].map((offset) => chunkLength(layout, 25, offset))).toEqual([10, 10, 5]);
+    expect([5, 25, 30, 1].map((offset) => chunkLength(layout, 25, offset))).toEqual(new Array(4).fill(undefined));
+    expect(chunkOffsets(layout, 20)).toEqual([0, 10]);
+    expect([chunkOffsets(layout, 0), chunkLength(layout, 0, 0)]).toEqual([[], undefined]);
+  });
+
+  test("cover each of its elements once, and begin nowhere else", () => {
+    fc.assert(
+      fc.property(layoutOf, fc.nat(200), ({ layout }, elements) => {
+        const covered = new Array<number>(elements).fill(0);
+        const offsets = chunkOffsets(layout, elements);
+        for (const offset of offsets) {
+          const length = chunkLength(layout, elements, offset)!;
+          expect(length).toBeLessThanOrEqual(layout.chunkElements);
+          for (let i = offset; i < offset + length; i++) covered[i]!++;
+        }
+        expect(covered).toEqual(new Array(elements).fill(1));
+        for (let offset = 0; offset <= elements + 50; offset++) {
+          expect(chunkLength(layout, elements, offset) !== undefined).toBe(offsets.includes(offset));
+        }
+      }),
+    );
+  });
 });
+
+test("a tensor has as many elements as its lengths multiplied", () =>
+  expect([[], [7], [3, 3, 2, 4], [5, 0]].map(elementsOf)).toEqual([1, 7, 72, 0]));

@@ -1,7 +1,7 @@
 /** What both ends must agree on, and how far either lets the other go. */
 
 /** Raised whenever a message changes its meaning. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 /** Where a coordinator listens, and a worker looks for it, unless told otherwise. */
 export const DEFAULT_PORT = 7077;
@@ -11,3 +11,28 @@ export const CHUNK_BYTES = 2 ** 20;
 
 /** The largest message that is taken: a chunk and what surrounds it, or the topology of a model. */
 export const MAX_MESSAGE_BYTES = 4 * 2 ** 20;
+
+/** Arrays and maps within one another in a message. */
+export const MAX_MESSAGE_DEPTH = 32;
+
+/** Values in a message; and maps with their entries, which cost most. They bound the time and memory of unpacking. */
+export const MAX_MESSAGE_VALUES = 2 ** 20 + 2 ** 16;
+export const MAX_MESSAGE_ENTRIES = 2 ** 16;
+
+/** Numbers in a model: 4 GiB of weights. */
+export const MAX_PARAMETERS = 2 ** 30;
+
+/** Slices of a step. */
+export const MAX_SLICES = 2 ** 13;
+
+/** Classes of a model: a confusion matrix is one message. */
+export const MAX_CLASSES = 1000;
+
+/** How many `heartbeatMs` either end may be silent before the other takes it for dead. */
+export const SILENT_BEATS = 3;
+
+/** Pieces of a worker's state that may be under way at once. */
+export const STATE_WINDOW = 8;
+
+/** Requests for records that may wait for their answers at once. */
+export const MAX_RECORD_REQUESTS = 16;

@@ -3,25 +3,67 @@
  * sentence that its sender would say. `docs/protocol.md` tells the same as a story.
  */
 import { z } from "zod";
+import { MAX_CLASSES, MAX_SLICES } from "./limits.ts";
 
 const count = z.int().nonnegative();
-const text = z.string().max(4096);
+const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+/** Many of them: one complaint at the most, however many are wrong. */
+const counts = (most: number) =>
+  z.custom<number[]>(
+    (value) => Array.isArray(value) && value.length <= most && value.every(isCount),
+    `expected at most ${most} counts`,
+  );
+/** The name of an error, as programs know it. Short: it also closes a WebSocket, which has room for 123 bytes. */
+const code = z.custom<`ERR_${string}`>(
+  (value) => typeof value === "string" && /^ERR_[A-Z0-9_]{1,60}$/.test(value),
+  "expected the code of an error",
+);
+/** What people read: no characters that could rewrite a terminal, or turn its lines round. */
+const text = z
+  .string()
+  .max(4096)
+  .transform((given) => given.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " "));
+/** What is called so in logs and metrics, line after line. */
+const name = text.refine((given) => given.length <= 128, "expected at most 128 characters");
+/** Names a file, too: no path. */
+const fileName = name.refine((given) => !/[/\\:]/.test(given), "expected a name without / \\ and :");
 /**
- * Little-endian float32, or bf16 if the run's wire says so. Off the wire it comes as a Buffer, whose `slice` does not
- * copy; from here on it is a plain array, a view of the message.
+ * Bytes of numbers: see wire.ts. Off the wire they come as a Buffer, whose `slice` does not copy; from here on they are
+ * a plain array, a view of the message.
  */
 const floats = z
   .instanceof(Uint8Array)
   .transform((bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
-const milliseconds = z.record(z.string(), z.number());
+/** Of each part of the work. The names go into files and charts, so they are not for a worker to choose. */
+const milliseconds = <Part extends string>(...parts: Part[]) =>
+  z.partialRecord(z.enum(parts), z.number().nonnegative());
+/** Of a loss: not finite if the training has come apart. */
+const sum = z.union([z.number(), z.nan(), z.literal(Number.POSITIVE_INFINITY), z.literal(Number.NEGATIVE_INFINITY)]);
 
 /** A tensor of the model, in TensorFlow.js' layout. */
-export const tensorSpecSchema = z.strictObject({ name: text, shape: z.array(count).max(8) });
+export const tensorSpecSchema = z.strictObject({
+  name: text,
+  shape: z.array(count).max(8),
+  dtype: z.literal("float32"),
+});
 export type TensorSpec = z.infer<typeof tensorSpecSchema>;
 
-/** Samples [start, end) of the epoch's order. */
+/** Samples [start, end) of the epoch's order. Each try to compute a slice is an attempt, counted from 0. */
 const sliceSchema = z.strictObject({ slice: count, attempt: count, start: count, end: count });
 export type SliceAssignment = z.infer<typeof sliceSchema>;
+
+/** A piece of a contribution, or of an update: see layout.ts for parts and offsets, wire.ts for packing. */
+const pieceFields = {
+  step: count,
+  slice: count,
+  attempt: count,
+  part: count,
+  offset: count,
+  packed: z.boolean(),
+  data: floats,
+};
+/** A piece of the weights or the momentum, of tensor number `tensor` under PyTorch's layout; the offset in elements. */
+const stateFields = { tensor: count, kind: z.enum(["weight", "velocity"]), offset: count, data: floats };
 
 // Worker → coordinator
 
@@ -29,26 +71,30 @@ export type SliceAssignment = z.infer<typeof sliceSchema>;
 const hello = z.strictObject({
   type: z.literal("hello"),
   protocol: count,
-  name: text,
+  name,
   device: text,
   backend: text,
   libraryVersion: text,
   instructionSet: text,
   threads: count,
+  /** What this worker still holds of a run that it was in: weights and momentum after `step` updates. */
+  holds: z.strictObject({ run: text, step: count }).optional(),
 });
 
 /** "I have built the model and opened the data; this is what they look like." Answered by `start` or `refused`. */
 const ready = z.strictObject({
   type: z.literal("ready"),
-  modelName: text,
+  /** Digest of all that must be equal on all workers: see fingerprint.ts. */
+  fingerprint: text,
+  modelName: fileName,
   tensors: z.array(tensorSpecSchema).max(4096),
   /** Under PyTorch's names, in the order of `tensors`. */
-  stateDict: z.array(tensorSpecSchema).max(4096),
+  stateDict: z.array(z.strictObject({ name: text, shape: z.array(count).max(8) })).max(4096),
   /** Of each tensor whether its gradient can be had as factors. */
   factorable: z.array(z.boolean()).max(4096),
   inputShape: z.tuple([count, count, count]),
-  numClasses: count,
-  classes: z.array(text).max(100_000),
+  numClasses: count.max(MAX_CLASSES),
+  classes: z.array(text).max(MAX_CLASSES),
   mean: z.array(z.number()).max(64),
   std: z.array(z.number()).max(64),
   trainSamples: count,
@@ -56,27 +102,21 @@ const ready = z.strictObject({
   testSamples: count,
   /** What model.json of TensorFlow.js will say, as JSON; the first worker's is kept. */
   topology: z.string().max(3_000_000),
+  /** Measured since `welcome`: bytes a second on the way here, and operations a second of a matrix product. */
+  linkBytesPerSecond: z.number().positive(),
+  gemmFlopsPerSecond: z.number().positive(),
 });
 
-/** "I lack these records of the data set." Answered by `records`. */
+/** "I lack these records of the data set, and need them soon." Answered by `records`. */
 const wantRecords = z.strictObject({
   type: z.literal("want-records"),
   request: count,
   part: z.enum(["train", "test"]),
-  indexes: z.array(count).max(1024),
+  indexes: counts(1024).refine((indexes) => indexes.every((index) => index < 2 ** 32)),
 });
 
-/** "A piece of my gradients for this slice." Part 0 is the dense part; 1 + 2k and 2 + 2k are factored tensor k's. */
-const gradientChunk = z.strictObject({
-  type: z.literal("gradient-chunk"),
-  step: count,
-  slice: count,
-  attempt: count,
-  part: count,
-  /** In elements of the part. */
-  offset: count,
-  data: floats,
-});
+/** "A piece of my gradients for this slice." Sent while the backward pass is still under way. */
+const gradientChunk = z.strictObject({ type: z.literal("gradient-chunk"), ...pieceFields });
 
 /** "That was all of my contribution for this slice." Its sums count when the coordinator commits the step. */
 const contribution = z.strictObject({
@@ -85,10 +125,12 @@ const contribution = z.strictObject({
   slice: count,
   attempt: count,
   samples: count,
-  /** Not finite if the training has come apart: the coordinator then ends the run. */
-  lossSum: z.union([z.number(), z.nan(), z.literal(Number.POSITIVE_INFINITY), z.literal(Number.NEGATIVE_INFINITY)]),
+  lossSum: sum,
   correct: count,
-  ms: milliseconds,
+  /** Where the computing thread's time went since its last contribution, without waiting. */
+  ms: milliseconds("data", "forward", "backward", "read-back", "apply"),
+  /** What the socket's thread did meanwhile: encode, send, receive. */
+  io: milliseconds("encode", "send", "receive"),
 });
 
 /** "These are the sums over the samples that you asked me to evaluate." */
@@ -96,28 +138,33 @@ const evaluation = z.strictObject({
   type: z.literal("evaluation"),
   request: count,
   samples: count,
-  lossSum: z.number(),
-  confusion: z.array(z.array(count).max(4096)).max(4096),
+  lossSum: sum,
+  confusion: z.array(counts(MAX_CLASSES)).max(MAX_CLASSES),
 });
 
-/** "A piece of my weights, or of my momentum." */
-const stateChunk = z.strictObject({
-  type: z.literal("state-chunk"),
-  request: count,
-  tensor: count,
-  kind: z.enum(["weight", "velocity"]),
-  offset: count,
-  data: floats,
-});
+/** "A piece of my state." At most `window` of them are under way before they are acknowledged with `state-ack`. */
+const stateChunk = z.strictObject({ type: z.literal("state-chunk"), request: count, ...stateFields });
 
-/** "That was all of my state." */
-const stateEnd = z.strictObject({ type: z.literal("state-end"), request: count });
+/** "That was all of my state, as it was after `step` updates." */
+const stateEnd = z.strictObject({ type: z.literal("state-end"), request: count, step: count });
+
+/** "I have taken in the state that you sent. What I held before differed from it by this at the most." */
+const loaded = z.strictObject({ type: z.literal("loaded"), largestDifference: sum });
+
+/** "I have done all that you told me before you asked." Answers `sync`. */
+const synced = z.strictObject({ type: z.literal("synced") });
+
+/** "This is the digest of my weights and momentum." Answers `digest`. */
+const digestResult = z.strictObject({ type: z.literal("digest-result"), step: count, digest: text });
+
+/** "I was asked to leave: give me no more slices." Answered by `finished`, once its slices are done. */
+const leaving = z.strictObject({ type: z.literal("leaving") });
 
 /** "I am alive." Sent whenever the coordinator's interval has passed, even while a step computes. */
 const heartbeat = z.strictObject({ type: z.literal("heartbeat") });
 
 /** "I cannot go on, for this reason." Then it closes. */
-const failed = z.strictObject({ type: z.literal("failed"), code: text, reason: text });
+const failed = z.strictObject({ type: z.literal("failed"), code, reason: text });
 
 export const workerMessageSchema = z.discriminatedUnion("type", [
   hello,
@@ -128,6 +175,10 @@ export const workerMessageSchema = z.discriminatedUnion("type", [
   evaluation,
   stateChunk,
   stateEnd,
+  loaded,
+  synced,
+  digestResult,
+  leaving,
   heartbeat,
   failed,
 ]);
@@ -135,11 +186,13 @@ export type WorkerMessage = z.infer<typeof workerMessageSchema>;
 
 // Coordinator → worker
 
-/** "You are in. This is the run." Answered by `ready`. */
+/** "You are in. This is the run." Followed by `link-probe`s, answered by `ready`. */
 const welcome = z.strictObject({
   type: z.literal("welcome"),
   workerId: count,
   heartbeatMs: count,
+  /** Names the run, through restarts of the coordinator. */
+  run: text,
   /** Every option of the run, as in its config.json. */
   config: z.record(z.string(), z.unknown()),
   /** The model, if it is made of data and the user's own. */
@@ -159,59 +212,82 @@ const welcome = z.strictObject({
     .optional(),
 });
 
+/** "So many bytes, to see how fast they come." Two of them follow `welcome`. */
+const linkProbe = z.strictObject({ type: z.literal("link-probe"), data: floats });
+
 /** "These are the records that you asked for, in that order." */
 const records = z.strictObject({ type: z.literal("records"), request: count, data: floats, crc32: count });
 
 /** "I can't take you, for this reason." Then it closes. */
-const refused = z.strictObject({ type: z.literal("refused"), code: text, reason: text });
+const refused = z.strictObject({ type: z.literal("refused"), code, reason: text });
 
-/** "All of you are here. This is how gradients travel." State chunks follow if the weights do not come from the seed. */
+/** "You take part. This is how gradients travel, and where your weights come from." */
 const start = z.strictObject({
   type: z.literal("start"),
   forms: z.array(z.enum(["dense", "factored"])).max(4096),
   wire: z.enum(["fp32", "bf16"]),
-  /** Whether the weights follow as `load-chunk`s; otherwise each worker draws them from the seed. */
-  stateFollows: z.boolean(),
+  chunkBytes: z.int().positive(),
+  /** The seed; `load-chunk`s that follow; or what the worker holds already. */
+  state: z.enum(["seed", "follows", "held"]),
 });
 
-/** "A piece of the weights or the momentum to begin with." */
-const loadChunk = z.strictObject({
-  type: z.literal("load-chunk"),
-  tensor: count,
-  kind: z.enum(["weight", "velocity"]),
-  offset: count,
-  data: floats,
-});
+/** "A piece of the state to go on from." */
+const loadChunk = z.strictObject({ type: z.literal("load-chunk"), ...stateFields });
 
-/** "That was all of the state." */
-const loadEnd = z.strictObject({ type: z.literal("load-end") });
+/** "That was all of the state, as it is after `step` updates." Answered by `loaded`. */
+const loadEnd = z.strictObject({ type: z.literal("load-end"), step: count });
 
-/** "Compute your slices of this step." Answered by chunks and a `contribution` for each slice. */
+/** "Tell me when you have done all that I told you before this." Answered by `synced`. */
+const sync = z.strictObject({ type: z.literal("sync") });
+
+/**
+ * "This is the step; these of its slices are yours." Answered by chunks and a `contribution` for each slice. Everyone
+ * gets one for each step, with slices or without; a second one of the same step brings slices that others have lost.
+ */
 const assign = z.strictObject({
   type: z.literal("assign"),
   step: count,
   epoch: count,
+  /** The global batch: samples [start, end) of the epoch's order. */
+  start: count,
+  end: count,
   learningRate: z.number(),
   /** Yours. */
-  slices: z.array(sliceSchema).max(65_536),
+  slices: z.array(sliceSchema).max(MAX_SLICES),
   /** Samples of every slice of the step, in slice order. */
-  sliceSamples: z.array(count).max(65_536),
+  sliceSamples: counts(MAX_SLICES),
 });
 
 /** "A piece of the sum over all slices" (part 0), or of another worker's factors for `slice`. */
-const updateChunk = z.strictObject({
-  type: z.literal("update-chunk"),
+const updateChunk = z.strictObject({ type: z.literal("update-chunk"), ...pieceFields });
+
+/**
+ * "Forget what came of this attempt, and the sums at the offsets `again`: they held it. Whoever has sent these pieces
+ * of its dense part sends them again."
+ */
+const withdrawn = z.strictObject({
+  type: z.literal("withdrawn"),
   step: count,
   slice: count,
-  part: count,
-  offset: count,
-  data: floats,
+  attempt: count,
+  again: counts(1_000_000),
 });
 
-/** "The step holds: apply it." All its chunks were sent before. */
+/** "I don't take your contribution, for this reason; another worker computes the slice." */
+const rejected = z.strictObject({
+  type: z.literal("rejected"),
+  step: count,
+  slice: count,
+  attempt: count,
+  code,
+  reason: text,
+});
+
+/** "The step holds, with these attempts at its slices: apply it." All its pieces were sent before. */
 const commit = z.strictObject({
   type: z.literal("commit"),
   step: count,
+  attempts: counts(MAX_SLICES),
   samples: count,
   lossSum: z.number(),
   correct: count,
@@ -226,24 +302,40 @@ const evaluate = z.strictObject({
   end: count,
 });
 
-/** "Send me your weights and momentum." Answered by `state-chunk`s and `state-end`. */
-const sendState = z.strictObject({ type: z.literal("send-state"), request: count });
+/** "Send me your state, as it is now, beside your work." Answered by `state-chunk`s and `state-end`. */
+const sendState = z.strictObject({ type: z.literal("send-state"), request: count, window: z.int().positive() });
 
-/** "The run is over." The worker leaves with exit status 0. */
+/** "I have room for another piece of your state." */
+const stateAck = z.strictObject({ type: z.literal("state-ack"), request: count });
+
+/** "Send me a digest of your state, as it is now." Answered by `digest-result`. */
+const digest = z.strictObject({ type: z.literal("digest") });
+
+/** "I am alive." */
+const alive = z.strictObject({ type: z.literal("alive") });
+
+/** "The run is over, or you may leave." The worker leaves with exit status 0. */
 const finished = z.strictObject({ type: z.literal("finished") });
 
 export const coordinatorMessageSchema = z.discriminatedUnion("type", [
   welcome,
+  linkProbe,
   records,
   refused,
   start,
   loadChunk,
   loadEnd,
+  sync,
   assign,
   updateChunk,
+  withdrawn,
+  rejected,
   commit,
   evaluate,
   sendState,
+  stateAck,
+  digest,
+  alive,
   finished,
 ]);
 export type CoordinatorMessage = z.infer<typeof coordinatorMessageSchema>;

@@ -5,6 +5,7 @@ import { LockstepError } from "@lockstep/errors";
 export class PartAssembly {
   readonly values: Float32Array<ArrayBuffer>;
   #elements = 0;
+  readonly #offsets = new Set<number>();
 
   constructor(elements: number) {
     this.values = new Float32Array(elements);
@@ -12,12 +13,14 @@ export class PartAssembly {
 
   /** @throws LockstepError ERR_CHUNK for a piece that lies outside, or that is more than was to come */
   add(offset: number, piece: Float32Array): void {
-    if (offset + piece.length > this.values.length || this.#elements + piece.length > this.values.length) {
+    const isBeyond = Math.max(offset, this.#elements) + piece.length > this.values.length;
+    if (isBeyond || this.#offsets.has(offset)) {
       throw new LockstepError(
         "ERR_CHUNK",
         `Expected chunks of ${this.values.length} elements in all, got ${piece.length} at ${offset} after ${this.#elements}.`,
       );
     }
+    this.#offsets.add(offset);
     this.values.set(piece, offset);
     this.#elements += piece.length;
   }

@@ -1,59 +1,218 @@
+import { LockstepError } from "@lockstep/errors";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { chunksOf, decodeFloats, encodeFloats } from "./wire.ts";
+import { allFinite, chunksOf, decodeFloats, encodeFloats, rawFloats, roundToWire, type Wire } from "./wire.ts";
 
-const throughBf16 = (...values: number[]) => [...decodeFloats(encodeFloats(Float32Array.from(values), "bf16"), "bf16")];
-const floats = fc.array(fc.float({ noNaN: true })).map((values) => Float32Array.from(values));
+const wires = ["fp32", "bf16"] as const;
+const wireOf = fc.constantFrom<Wire>(...wires);
+const floatsOf = (bits: readonly number[]) => new Float32Array(Uint32Array.from(bits).buffer);
+const bitsOf = (values: Float32Array) => [...new Uint32Array(values.slice().buffer)];
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+
+/** Any bits at all: also NaN of any payload, −0, infinities and subnormal numbers. With many zeros they are packed. */
+const anyBits = fc.integer({ min: 0, max: 0xffffffff });
+const sparse = fc.oneof({ weight: 5, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: anyBits });
+const floats = fc.oneof(fc.array(anyBits), fc.array(sparse, { minLength: 40, maxLength: 200 })).map(floatsOf);
+
+const throughWire = (values: Float32Array, wire: Wire) => decodeFloats(encodeFloats(values, wire), values.length, wire);
+const throughBf16 = (...values: number[]) => [...throughWire(Float32Array.from(values), "bf16")];
+
+/** The nearest number of 8 significant bits, of two as near the one with an even last bit; by arithmetic alone. */
+function nearestBf16(value: number): number {
+  if (value === 0 || !Number.isFinite(value)) return value;
+  let exponent = -126;
+  while (Math.abs(value) >= 2 ** (exponent + 1)) exponent++;
+  const unit = 2 ** (exponent - 7);
+  const below = Math.floor(value / unit);
+  const rest = value / unit - below;
+  const rounded = rest > 0.5 || (rest === 0.5 && below % 2 !== 0) ? below + 1 : below;
+  const nearest = rounded === 0 ? 0 * value : rounded * unit;
+  return Math.abs(nearest) >= 2 ** 128 ? nearest * Number.POSITIVE_INFINITY : nearest;
+}
+
+/** 64 numbers of which so many are not 0. */
+const withNonzero = (nonzero: number) => Float32Array.from({ length: 64 }, (_, i) => (i < nonzero ? 1.5 : 0));
 
 describe("numbers on the wire", () => {
-  test("fp32 comes back to the bit, from any offset", () => {
+  test("are little-endian, four bytes or the upper two; packed after a bit for each", () => {
+    const full = encodeFloats(Float32Array.of(1, -2), "fp32");
+    expect([hex(full.data), full.packed]).toEqual(["0000803f000000c0", false]);
+    const half = encodeFloats(Float32Array.of(1, -2), "bf16");
+    expect([hex(half.data), half.packed]).toEqual(["803f00c0", false]);
+    // Of 34 numbers, number 3 is 1 and number 33 is −2: bits 3 and 33 of two words.
+    const few = Float32Array.from({ length: 34 }, (_, i) => (i === 3 ? 1 : i === 33 ? -2 : 0));
+    expect(hex(encodeFloats(few, "fp32").data)).toBe("0800000002000000" + "0000803f" + "000000c0");
+    expect(hex(encodeFloats(few, "bf16").data)).toBe("0800000002000000" + "803f" + "00c0");
+  });
+
+  test("of fp32 come back to the bit, packed or not, from any offset", () => {
+    const seen = new Set<boolean>();
     fc.assert(
       fc.property(floats, fc.nat(7), (values, shift) => {
-        const bytes = encodeFloats(values, "fp32");
-        const moved = new Uint8Array(bytes.length + shift);
-        moved.set(bytes, shift);
-        expect(decodeFloats(moved.subarray(shift), "fp32")).toEqual(values);
+        const { data, packed } = encodeFloats(values, "fp32");
+        seen.add(packed);
+        const moved = new Uint8Array(shift + data.length + 3);
+        moved.set(data, shift);
+        const back = decodeFloats({ data: moved.subarray(shift, shift + data.length), packed }, values.length, "fp32");
+        expect(bitsOf(back)).toEqual(bitsOf(values));
       }),
     );
+    expect(seen.size).toBe(2);
   });
 
-  test("bf16 rounds to the nearest, ties to even", () => {
+  test("of bf16 come back as the nearest, packed or not, from any offset", () => {
+    const seen = new Set<boolean>();
+    fc.assert(
+      fc.property(floats, fc.nat(7), (values, shift) => {
+        const { data, packed } = encodeFloats(values, "bf16");
+        seen.add(packed);
+        const moved = new Uint8Array(shift + data.length + 3);
+        moved.set(data, shift);
+        const back = decodeFloats({ data: moved.subarray(shift, shift + data.length), packed }, values.length, "bf16");
+        expect([...back]).toEqual([...values].map(nearestBf16));
+      }),
+    );
+    expect(seen.size).toBe(2);
+  });
+
+  test("of bf16 are rounded to the nearest, ties to even: worked by hand", () => {
     // With 7 bits of fraction, numbers next to 1 are 2⁻⁷ apart.
     expect(throughBf16(1, 1 + 2 ** -8, 1 + 3 * 2 ** -8, 1 + 2 ** -8 + 2 ** -20)).toEqual([
-      1,
-      1,
-      1 + 2 ** -6,
-      1 + 2 ** -7,
+      ...[1, 1, 1 + 2 ** -6, 1 + 2 ** -7],
     ]);
-    expect(throughBf16(-2.5, 0, -0)).toEqual([-2.5, 0, -0]);
-    expect(throughBf16(Number.NaN, Number.POSITIVE_INFINITY, 3.4e38)).toEqual([
-      Number.NaN,
-      Number.POSITIVE_INFINITY,
-      Number.POSITIVE_INFINITY,
+    expect(throughBf16(-1 - 2 ** -8, -1 - 3 * 2 ** -8, -2.5)).toEqual([-1, -1 - 2 ** -6, -2.5]);
+    // The largest is (2 − 2⁻⁷) · 2¹²⁷; half a step above it there is only infinity.
+    expect(throughBf16(3.3895313892515355e38, 3.39e38, 3.4e38, -3.4e38)).toEqual([
+      ...[3.3895313892515355e38, 3.3895313892515355e38, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
     ]);
+    // The smallest is 2⁻¹³³; half of it is a tie with 0, which is even.
+    expect(throughBf16(2 ** -133, 2 ** -134, 3 * 2 ** -135, -(2 ** -134))).toEqual([2 ** -133, 0, 2 ** -133, -0]);
   });
 
-  test("bf16 is off by 2⁻⁸ of the number at most, and halves the bytes", () => {
+  test.each(wires)("of %s: −0, NaN and the infinities stay what they are, packed or not", (wire) => {
+    const special = [-0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0];
+    expect([...throughWire(Float32Array.from(special), wire)]).toEqual(special);
+    const among = Float32Array.from([...special, ...new Array<number>(60).fill(0)]);
+    expect(encodeFloats(among, wire).packed).toBe(true);
+    expect([...throughWire(among, wire)]).toEqual([...among]);
+  });
+
+  test.each(wires)("of %s: NaN stays NaN, whatever its payload and sign", (wire) => {
+    const payload = fc.oneof(fc.constantFrom(1, 0xffff, 0x7fffff), fc.integer({ min: 1, max: 0x7fffff }));
     fc.assert(
-      fc.property(floats, (values) => {
-        const normal = values.filter((value) => Math.abs(value) > 1.2e-38 && Math.abs(value) < 3e38);
-        const bytes = encodeFloats(normal, "bf16");
-        expect(bytes.length).toBe(2 * normal.length);
-        const back = decodeFloats(bytes, "bf16");
-        for (const [i, value] of normal.entries())
-          expect(Math.abs(back[i]! - value)).toBeLessThanOrEqual(Math.abs(value) * 2 ** -8);
+      fc.property(payload, fc.boolean(), (bits, negative) => {
+        const value = floatsOf([((negative ? 0xff800000 : 0x7f800000) | bits) >>> 0]);
+        expect([...throughWire(value, wire)]).toEqual([Number.NaN]);
       }),
     );
   });
 
-  test("chunks are of the size asked and add up to the whole", () => {
-    const values = Float32Array.from({ length: 10 }, (_, i) => i);
-    const chunks = [...chunksOf(values, "fp32", 16)];
-    expect(chunks.map(({ offset, data }) => [offset, data.length])).toEqual([
-      [0, 16],
-      [4, 16],
-      [8, 8],
-    ]);
-    expect(chunks.flatMap(({ data }) => [...decodeFloats(data, "fp32")])).toEqual([...values]);
+  test.each([
+    ["fp32", 54, 8 + 54 * 4, 256],
+    ["bf16", 52, 8 + 52 * 2, 128],
+  ] as const)("of %s are packed only if that saves an eighth of the bytes", (wire, most, packedBytes, wholeBytes) => {
+    expect(packedBytes).toBe((wholeBytes * 7) / 8);
+    const packed = encodeFloats(withNonzero(most), wire);
+    expect([packed.packed, packed.data.length]).toEqual([true, packedBytes]);
+    const whole = encodeFloats(withNonzero(most + 1), wire);
+    expect([whole.packed, whole.data.length]).toEqual([false, wholeBytes]);
   });
+
+  test("are a copy: neither end sees what the other does to its array", () => {
+    const values = Float32Array.of(1, 2);
+    const sent = encodeFloats(values, "fp32");
+    const back = decodeFloats(sent, 2, "fp32");
+    values[0] = 9;
+    sent.data.fill(0);
+    expect(back).toEqual(Float32Array.of(1, 2));
+    const view = Float32Array.of(7, 1, 2, 7).subarray(1, 3);
+    for (const wire of wires) expect(throughWire(view, wire)).toEqual(Float32Array.of(1, 2));
+  });
+});
+
+describe("what is not so many numbers", () => {
+  const refuse = (data: Uint8Array, packed: boolean, elements: number, wire: Wire) => {
+    expect(() => decodeFloats({ data, packed }, elements, wire)).toThrow(
+      expect.objectContaining({ code: "ERR_CHUNK", message: expect.stringContaining(`Expected ${elements} numbers`) }),
+    );
+  };
+
+  test("is refused if it has more bytes or fewer", () => {
+    fc.assert(
+      fc.property(floats, wireOf, fc.integer({ min: 1, max: 9 }), (values, wire, bytes) => {
+        const { data, packed } = encodeFloats(values, wire);
+        refuse(new Uint8Array([...data, ...new Uint8Array(bytes)]), packed, values.length, wire);
+        if (data.length > 0) refuse(data.subarray(0, Math.max(0, data.length - bytes)), packed, values.length, wire);
+      }),
+    );
+  });
+
+  test("is refused if a bit is set that stands for no number", () => {
+    for (const wire of wires) {
+      for (let elements = 1; elements <= 65; elements++) {
+        const { data } = encodeFloats(new Float32Array(64), wire); // a map without a number
+        const bitmap = data.slice(0, 4 * Math.ceil(elements / 32));
+        for (let bit = elements; bit < 8 * bitmap.length; bit++) {
+          const stray = bitmap.slice();
+          stray[bit >> 3]! |= 1 << (bit & 7);
+          refuse(stray, true, elements, wire);
+          refuse(new Uint8Array([...stray, ...new Uint8Array(wire === "fp32" ? 4 : 2)]), true, elements, wire);
+        }
+      }
+    }
+  });
+
+  test("is refused if the map of bits is cut short, stray bits and all", () => {
+    refuse(Uint8Array.of(0, 0, 0, 2), true, 33, "fp32");
+    refuse(Uint8Array.of(0, 0, 0, 0, 2, 0), true, 33, "bf16");
+  });
+
+  test("is refused, or decoded, but never anything else", () => {
+    const bytes = fc.array(fc.oneof(fc.constant(0), fc.nat(255)), { maxLength: 40 });
+    fc.assert(
+      fc.property(bytes, fc.boolean(), fc.nat(100), wireOf, (data, packed, elements, wire) => {
+        try {
+          expect(decodeFloats({ data: Uint8Array.from(data), packed }, elements, wire).length).toBe(elements);
+        } catch (error) {
+          expect(error).toBeInstanceOf(LockstepError);
+        }
+      }),
+      { numRuns: 5000 },
+    );
+  });
+});
+
+test("roundToWire does in place what the wire would do", () => {
+  fc.assert(
+    fc.property(floats, wireOf, (values, wire) => {
+      const among = new Float32Array([7, ...new Float32Array(values.length), 7]);
+      const inner = among.subarray(1, -1);
+      new Uint32Array(among.buffer).set(bitsOf(values), 1);
+      roundToWire(inner, wire);
+      expect(bitsOf(inner)).toEqual(bitsOf(throughWire(values, wire)));
+      expect([among[0], among.at(-1)]).toEqual([7, 7]);
+    }),
+  );
+});
+
+test("allFinite sees every NaN and infinity, and no other number", () => {
+  fc.assert(
+    fc.property(floats, (values) => {
+      expect(allFinite(values)).toBe([...values].every(Number.isFinite));
+    }),
+  );
+  const values = Float32Array.of(Number.NaN, 3.4028234663852886e38, -0, 1e-45, Number.POSITIVE_INFINITY);
+  expect(allFinite(values.subarray(1, 4))).toBe(true);
+  expect(allFinite(values.subarray(0, 4))).toBe(false);
+  expect(allFinite(values.subarray(1, 5))).toBe(false);
+});
+
+test("a state travels in pieces of the size asked, which add up to the whole", () => {
+  const values = Float32Array.from({ length: 10 }, (_, i) => i / 3);
+  const chunks = [...chunksOf(values, 19)];
+  expect(chunks.map(({ offset }) => offset)).toEqual([0, 4, 8]);
+  expect(chunks.map(({ data }) => data.length)).toEqual([16, 16, 8]);
+  expect(chunks.flatMap(({ data }) => [...rawFloats(data)])).toEqual([...values]);
+  const moved = new Uint8Array([1, ...chunks[2]!.data]).subarray(1);
+  expect([...rawFloats(moved)]).toEqual([...values.slice(8)]);
 });

@@ -6,6 +6,9 @@ export { describeModel, formatDescription, type LayerRow, type ModelDescription 
 export { factorableLayers } from "./factorable.ts";
 export { type Init, type InitOptions, initialWeights } from "./initial-weights.ts";
 export { type LoadedModel, type LoadModelOptions, loadModel, type ModelContext, type ModelFactory } from "./load.ts";
+export { isKnownModel } from "./model-file.ts";
+export { encodeOnnx } from "./onnx-file.ts";
+export { onnxGraphOf } from "./onnx-graph.ts";
 export { type ModelSignature, signatureOf } from "./signature.ts";
 export { type LayerSpec, layerNames, type ModelSpec, modelSpecSchema, parseModelSpec } from "./spec.ts";
 export {

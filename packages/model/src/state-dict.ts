@@ -46,7 +46,7 @@ export function stateDictNames(model: tf.LayersModel, spec?: ModelSpec): StateDi
       const name = [...prefix, ...lastNames(layer, weight)].join(".");
       if (!hasTorchKernel(layer) || shape.length === 1) return { name, torchShape: shape };
       const [inputs, outputs] = shape.slice(-2) as [number, number];
-      const flattened = layer.getClassName() === "Dense" ? flattenedShape(layer) : undefined;
+      const flattened = layer.getClassName() === "Dense" ? flattenedImage(inputOf(layer)) : undefined;
       if (flattened !== undefined) {
         const [height, width, channels] = flattened;
         return { name, torchShape: [outputs, inputs], axes: [height * width, channels, outputs] };
@@ -80,12 +80,21 @@ export function toStateDict(tensors: readonly StateDictName[], values: readonly 
 /**
  * The inverse of `toStateDict`.
  *
- * @throws LockstepError ERR_STATE_DICT that names each tensor that is missing, unexpected or of another shape
+ * @throws LockstepError ERR_STATE_DICT, as `expectStateDict` does
  */
 export function fromStateDict(
   tensors: readonly StateDictName[],
   dict: ReadonlyMap<string, StateTensor>,
 ): Float32Array[] {
+  expectStateDict(tensors, dict);
+  return tensors.map(({ name, axes }) => {
+    const { data } = dict.get(name)!;
+    return axes === undefined ? data : toTfOrder(data, axes);
+  });
+}
+
+/** @throws LockstepError ERR_STATE_DICT that names each tensor that is missing, unexpected or of another shape */
+export function expectStateDict(tensors: readonly StateDictName[], dict: ReadonlyMap<string, StateTensor>): void {
   const known = new Set(tensors.map(({ name }) => name));
   const faults = [
     ...tensors.flatMap(({ name, torchShape }) => {
@@ -96,17 +105,26 @@ export function fromStateDict(
     }),
     ...[...dict.keys()].filter((name) => !known.has(name)).map((name) => `${name} is unexpected`),
   ];
-  if (faults.length > 0) {
-    throw new LockstepError(
-      "ERR_STATE_DICT",
-      `These weights are not those of the model:\n  ${faults.join("\n  ")}\n` +
-        "Take weights that were saved from a model with the same layers, classes and channels.",
-    );
-  }
-  return tensors.map(({ name, axes }) => {
-    const { data } = dict.get(name)!;
-    return axes === undefined ? data : toTfOrder(data, axes);
-  });
+  if (faults.length === 0) return;
+  throw new LockstepError(
+    "ERR_STATE_DICT",
+    `These weights are not those of the model:\n  ${faults.join("\n  ")}\n` +
+      "Take weights that were saved from a model with the same layers, classes and channels.",
+  );
+}
+
+/**
+ * @throws LockstepError ERR_MODEL_REFUSED for a model with weights that aren't trained (frozen ones, a
+ *   BatchNormalization's averages): no state dict holds them. `checkTrainable` refuses such a model, too.
+ */
+export function expectAllTrained(model: tf.LayersModel): void {
+  const [frozen] = model.nonTrainableWeights;
+  if (frozen === undefined) return;
+  throw new LockstepError(
+    "ERR_MODEL_REFUSED",
+    `The weight ${frozen.originalName} is not trained, so it is not among the weights of the run; ` +
+      "leave its layer out, or set trainable: true on it.",
+  );
 }
 
 /** Which module of its nn.Sequential each conv and dense layer is: after a Flatten the second one, else the first. */
@@ -129,9 +147,9 @@ function lastNames(layer: Layer, weight: tf.LayerVariable): string[] {
 
 const IN_PLACE = new Set(["Dropout", "Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"]);
 
-/** [height, width, channels] of what was flattened to make this layer's input, if that was an image. */
-function flattenedShape(layer: Layer): [number, number, number] | undefined {
-  let source = producerOf(inputOf(layer));
+/** [height, width, channels] of what was flattened to make this tensor, if that was an image. */
+export function flattenedImage(tensor: tf.SymbolicTensor): [number, number, number] | undefined {
+  let source = producerOf(tensor);
   while (IN_PLACE.has(source.getClassName())) source = producerOf(inputOf(source));
   if (source.getClassName() !== "Flatten") return undefined;
   const [, ...shape] = inputOf(source).shape;

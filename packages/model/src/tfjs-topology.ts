@@ -1,25 +1,16 @@
 /** What `model.save` writes about a model, except for the numbers. */
 import { tf } from "@lockstep/engine";
-import { LockstepError } from "@lockstep/errors";
-import type { StateDictName } from "./state-dict.ts";
+import { expectAllTrained, type StateDictName } from "./state-dict.ts";
 import type { TfjsTopology } from "./tfjs-files.ts";
 
 /**
  * What `writeTfjsModel` needs besides the weights. No weight is read, so nothing comes back from the device.
  *
  * @param names of each of `model.trainableWeights`, from `stateDictNames`
- * @throws LockstepError ERR_MODEL_REFUSED for a model with weights that aren't trained (frozen ones, a
- *   BatchNormalization's averages): no state dict holds them. `checkTrainable` refuses such a model, too.
+ * @throws LockstepError ERR_MODEL_REFUSED for a model with weights that aren't trained
  */
 export function tfjsTopologyOf(model: tf.LayersModel, names: readonly StateDictName[]): TfjsTopology {
-  const [frozen] = model.nonTrainableWeights;
-  if (frozen !== undefined) {
-    throw new LockstepError(
-      "ERR_MODEL_REFUSED",
-      `The weight ${frozen.originalName} is not trained, so it is not among the weights of the run; ` +
-        "leave its layer out, or set trainable: true on it.",
-    );
-  }
+  expectAllTrained(model);
   return {
     // By way of text, because layers leave undefined fields in their configurations, which JSON has not.
     modelTopology: JSON.parse(JSON.stringify(model.toJSON(null, false))),

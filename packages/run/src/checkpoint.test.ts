@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
-import { type Checkpoint, latestCheckpoint, readCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, latestCheckpoint, readCheckpoint, saveCheckpoint, savedBest } from "./checkpoint.ts";
 import { writeSafetensors } from "./safetensors.ts";
 
 let dir: string;
@@ -24,7 +24,7 @@ function checkpointAt(step: number, best?: { step: number; accuracy: number }): 
 }
 
 describe("checkpoints", () => {
-  test("what is loaded is what was saved", () => {
+  test("what is loaded is what was saved", async () => {
     const count = fc.nat(1e9);
     const values = fc.array(fc.float(), { minLength: 3, maxLength: 3 }).map((all) => Float32Array.from(all));
     const checkpoints = fc.record({
@@ -51,72 +51,83 @@ describe("checkpoints", () => {
         { selector: ({ name }) => name, maxLength: 3 },
       ),
     });
-    fc.assert(
-      fc.property(checkpoints, (checkpoint) => {
-        expect(readCheckpoint(saveCheckpoint(dir, checkpoint, { keep: 1 }))).toEqual(checkpoint);
+    await fc.assert(
+      fc.asyncProperty(checkpoints, async (checkpoint) => {
+        expect(readCheckpoint(await saveCheckpoint(dir, checkpoint, { keep: 1 }))).toEqual(checkpoint);
       }),
     );
   });
 
-  test("the last ones and the best are kept", () => {
+  test("the last ones and the best are kept", async () => {
     const best = { step: 20, accuracy: 0.5 };
-    saveCheckpoint(dir, checkpointAt(10, { step: 10, accuracy: 0.4 }), { keep: 2 });
+    await saveCheckpoint(dir, checkpointAt(10, { step: 10, accuracy: 0.4 }), { keep: 2 });
     expect(readCheckpoint(join(dir, "best.safetensors")).step).toBe(10);
-    for (const step of [20, 30, 40]) saveCheckpoint(dir, checkpointAt(step, best), { keep: 2 });
+    for (const step of [20, 30, 40]) await saveCheckpoint(dir, checkpointAt(step, best), { keep: 2 });
     expect(readdirSync(dir)).toEqual(["best.safetensors", "step-00000030.safetensors", "step-00000040.safetensors"]);
     expect(readCheckpoint(join(dir, "best.safetensors"))).toEqual(checkpointAt(20, best));
     expect(latestCheckpoint(dir, noWarning)).toEqual(checkpointAt(40, best));
   });
 
-  test("what a kill left half-written goes with the next save", () => {
-    saveCheckpoint(dir, checkpointAt(10), { keep: 2 });
+  test("what a kill left half-written goes with the next save", async () => {
+    await saveCheckpoint(dir, checkpointAt(10), { keep: 2 });
     writeFileSync(join(dir, "step-00000015.safetensors.tmp"), "half");
-    saveCheckpoint(dir, checkpointAt(20), { keep: 2 });
+    await saveCheckpoint(dir, checkpointAt(20), { keep: 2 });
     expect(readdirSync(dir)).toEqual(["step-00000010.safetensors", "step-00000020.safetensors"]);
   });
 
-  test("without validation there is no best", () => {
-    saveCheckpoint(dir, checkpointAt(10), { keep: 1 });
-    saveCheckpoint(dir, checkpointAt(20), { keep: 1 });
+  test("without validation there is no best", async () => {
+    await saveCheckpoint(dir, checkpointAt(10), { keep: 1 });
+    await saveCheckpoint(dir, checkpointAt(20), { keep: 1 });
     expect(readdirSync(dir)).toEqual(["step-00000020.safetensors"]);
   });
 
-  test("steps are ordered as numbers", () => {
-    for (const step of [99_999_999, 100_000_000]) saveCheckpoint(dir, checkpointAt(step), { keep: 2 });
+  test("steps are ordered as numbers", async () => {
+    for (const step of [99_999_999, 100_000_000]) await saveCheckpoint(dir, checkpointAt(step), { keep: 2 });
     expect(latestCheckpoint(dir, noWarning).step).toBe(100_000_000);
   });
 
-  test("a damaged last checkpoint is passed over with a warning, and goes with the next save", () => {
-    for (const step of [10, 20]) saveCheckpoint(dir, checkpointAt(step), { keep: 2 });
+  test("a damaged last checkpoint is passed over with a warning, and goes with the next save", async () => {
+    for (const step of [10, 20]) await saveCheckpoint(dir, checkpointAt(step), { keep: 2 });
     truncateSync(join(dir, "step-00000020.safetensors"), 300);
     const warnings: string[] = [];
     expect(latestCheckpoint(dir, (message) => warnings.push(message))).toEqual(checkpointAt(10));
     expect(warnings).toEqual([
       expect.stringMatching(/step-00000020\.safetensors: expected .* Trying the checkpoint before it/),
     ]);
-    saveCheckpoint(dir, checkpointAt(15), { keep: 2 });
+    await saveCheckpoint(dir, checkpointAt(15), { keep: 2 });
     expect(readdirSync(dir)).toEqual(["step-00000010.safetensors", "step-00000015.safetensors"]);
   });
 
-  test("a checkpoint cut at any byte is refused", () => {
-    const path = saveCheckpoint(dir, checkpointAt(1), { keep: 1 });
+  test("a last checkpoint cut at any byte is passed over with its name, and is not the best any more", async () => {
+    await saveCheckpoint(dir, checkpointAt(10), { keep: 2 });
+    const best = { step: 20, accuracy: 0.5 };
+    const path = await saveCheckpoint(dir, checkpointAt(20, best), { keep: 2 });
+    expect(savedBest(dir)).toEqual(best);
     const bytes = readFileSync(path);
     for (let length = 0; length < bytes.length; length++) {
       writeFileSync(path, bytes.subarray(0, length));
-      expect(() => latestCheckpoint(dir, () => {}), `${length} bytes`).toThrow(
-        expect.objectContaining({
-          code: "ERR_NO_CHECKPOINT",
-          message: expect.stringContaining("found 1, none of which"),
-        }),
-      );
+      const warnings: string[] = [];
+      expect(latestCheckpoint(dir, (message) => warnings.push(message)).step, `${length} bytes`).toBe(10);
+      expect(warnings).toEqual([
+        expect.stringMatching(/step-00000020\.safetensors: .* Trying the checkpoint before it/),
+      ]);
+      expect(savedBest(dir)).toBeUndefined();
     }
+  });
+
+  test("when no checkpoint can be read, the message counts them", async () => {
+    truncateSync(await saveCheckpoint(dir, checkpointAt(1), { keep: 1 }), 300);
+    const message = expect.stringContaining("found 1, none of which can be read");
+    expect(() => latestCheckpoint(dir, () => {})).toThrow(
+      expect.objectContaining({ code: "ERR_NO_CHECKPOINT", message }),
+    );
   });
 
   test("a folder that is empty or missing is told", () => {
     expect(() => latestCheckpoint(dir, noWarning)).toThrow(`Expected a checkpoint in ${dir}, found none.`);
   });
 
-  test("files that are no checkpoints are refused", () => {
+  test("files that are no checkpoints are refused", async () => {
     const path = join(dir, "step-00000001.safetensors");
     const data = Float32Array.of(1);
     const metadata = {
@@ -125,21 +136,21 @@ describe("checkpoints", () => {
       seed: "0",
       progress: '{"lossSum":0,"correct":0,"samples":0,"endedSteps":0}',
     };
-    writeSafetensors(path, [{ name: "a", shape: [1], data }]);
+    await writeSafetensors(path, [{ name: "a", shape: [1], data }]);
     expect(() => readCheckpoint(path)).toThrow("expected metadata step, epoch, seed and progress, found {}");
-    writeSafetensors(path, [], { ...metadata, progress: "{" });
+    await writeSafetensors(path, [], { ...metadata, progress: "{" });
     expect(() => readCheckpoint(path)).toThrow("expected metadata");
-    writeSafetensors(path, [{ name: "a", shape: [1], data }], metadata);
+    await writeSafetensors(path, [{ name: "a", shape: [1], data }], metadata);
     expect(() => readCheckpoint(path)).toThrow("expected as many momentum as weights (1), found 0");
     const momentum = { name: "momentum.a", shape: [1, 1], data };
-    writeSafetensors(path, [{ name: "a", shape: [1], data }, momentum], metadata);
+    await writeSafetensors(path, [{ name: "a", shape: [1], data }, momentum], metadata);
     expect(() => readCheckpoint(path)).toThrow('expected a momentum of "a" [1], found [1,1]');
   });
 
-  test.skipIf(process.platform !== "linux")("when the disk is full, the older checkpoints stay", () => {
-    saveCheckpoint(dir, checkpointAt(10), { keep: 1 });
+  test.skipIf(process.platform !== "linux")("when the disk is full, the older checkpoints stay", async () => {
+    await saveCheckpoint(dir, checkpointAt(10), { keep: 1 });
     symlinkSync("/dev/full", join(dir, "step-00000020.safetensors.tmp"));
-    expect(() => saveCheckpoint(dir, checkpointAt(20), { keep: 1 })).toThrow(
+    await expect(saveCheckpoint(dir, checkpointAt(20), { keep: 1 })).rejects.toThrow(
       expect.objectContaining({ code: "ERR_DISK_FULL" }),
     );
     expect(latestCheckpoint(dir, noWarning).step).toBe(10);

@@ -3,28 +3,18 @@
  * `step-<updates made>.safetensors`, with each weight as `<name>`, its momentum as `momentum.<name>`, and the rest as
  * metadata. `best.safetensors` is a second name of the one with the best validation accuracy.
  */
-import { copyFileSync, existsSync, linkSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { copyFile, link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import type { ParameterState } from "./conduct.ts";
-import { readSafetensors, type SafetensorsFile, writeSafetensors } from "./safetensors.ts";
+import { type Best, type CheckpointProgress, progressSchema } from "./progress.ts";
+import { readSafetensors, readSafetensorsMetadata, type SafetensorsFile, writeSafetensors } from "./safetensors.ts";
+import { explainWriteError } from "./write-file.ts";
 
 export const MOMENTUM = "momentum.";
-
-const progressSchema = z.strictObject({
-  /** Sums over the samples of the unfinished epoch. */
-  lossSum: z.number(),
-  correct: z.int(),
-  samples: z.int(),
-  /** Updates made when an epoch was last ended with its validation. */
-  endedSteps: z.int(),
-  /** The best validation so far: the updates made by then, and its accuracy as a fraction. */
-  best: z.strictObject({ step: z.int(), accuracy: z.number() }).optional(),
-});
-
-/** What the rows of an epoch under way, and the choice of the best checkpoint, go on from. */
-export type CheckpointProgress = z.infer<typeof progressSchema>;
+const BEST = "best.safetensors";
 
 export interface Checkpoint {
   /** Updates made. */
@@ -44,25 +34,26 @@ const metadataSchema = z.object({
 });
 
 /**
- * Writes a checkpoint; when it is safe on the disk, names it the best if it is (`progress.best` is of its step), and
- * deletes the older ones but for the last `keep`. Later ones go too: the run left them behind when it was resumed; and
- * so do half-written ones that a kill left.
+ * Writes a checkpoint beside whatever else goes on; only one may be written at a time. When it is safe on the disk, it
+ * is named the best if it is (`progress.best` is of its step), and the older ones but for the last `keep` are deleted.
+ * Later ones go too: the run left them behind when it was resumed; and so do half-written ones that a kill left.
  *
  * @returns the file's path
  * @throws LockstepError ERR_DISK_FULL or ERR_NOT_WRITABLE; the older checkpoints are then still there
  */
-export function saveCheckpoint(dir: string, checkpoint: Checkpoint, options: { keep: number }): string {
+export async function saveCheckpoint(dir: string, checkpoint: Checkpoint, options: { keep: number }): Promise<string> {
   const { step, epoch, seed, progress, tensors } = checkpoint;
   const path = pathOf(dir, step);
   const weights = tensors.map(({ name, shape, weight }) => ({ name, shape, data: weight }));
   const momentum = tensors.map(({ name, shape, velocity }) => ({ name: MOMENTUM + name, shape, data: velocity }));
   const metadata = { step: `${step}`, epoch: `${epoch}`, seed: `${seed}`, progress: JSON.stringify(progress) };
-  writeSafetensors(path, [...weights, ...momentum], metadata);
-  if (progress.best?.step === step) nameBest(dir, path);
-  const steps = stepsIn(dir);
-  const kept = new Set(steps.filter((other) => other <= step).slice(-options.keep));
-  for (const other of steps.filter((other) => !kept.has(other))) rmSync(pathOf(dir, other));
-  for (const name of readdirSync(dir)) if (name.endsWith(".tmp")) rmSync(join(dir, name));
+  await writeSafetensors(path, [...weights, ...momentum], metadata);
+  try {
+    if (progress.best?.step === step) await nameBest(dir, path);
+    await removeOthers(dir, step, options.keep);
+  } catch (error) {
+    throw explainWriteError(path, statSync(path, { throwIfNoEntry: false })?.size ?? 0, error);
+  }
   return path;
 }
 
@@ -90,6 +81,22 @@ export function latestCheckpoint(dir: string, warn: (message: string) => void): 
 export function checkpointBefore(dir: string, step: number): string | undefined {
   const last = stepsIn(dir).findLast((other) => other < step);
   return last === undefined ? undefined : pathOf(dir, last);
+}
+
+/** Whether there is a checkpoint of `step` updates. */
+export function hasCheckpoint(dir: string, step: number): boolean {
+  return existsSync(pathOf(dir, step));
+}
+
+/** The validation that made a checkpoint the best; undefined without one that can be read. */
+export function savedBest(dir: string): Best | undefined {
+  const path = join(dir, BEST);
+  try {
+    return parseMetadata(path, readSafetensorsMetadata(path)).progress.best;
+  } catch (error) {
+    if (!(error instanceof LockstepError)) throw error;
+    return undefined;
+  }
 }
 
 /** @throws LockstepError ERR_SAFETENSORS or ERR_CHECKPOINT */
@@ -127,15 +134,18 @@ function parameterState(path: string, name: string, tensors: SafetensorsFile["te
 }
 
 /** Gives a checkpoint its second name, in one move; where the file system has no second names, a copy. */
-function nameBest(dir: string, path: string): void {
-  const best = join(dir, "best.safetensors");
-  rmSync(`${best}.tmp`, { force: true });
-  try {
-    linkSync(path, `${best}.tmp`);
-  } catch {
-    copyFileSync(path, `${best}.tmp`);
-  }
-  renameSync(`${best}.tmp`, best);
+async function nameBest(dir: string, path: string): Promise<void> {
+  const temporary = join(dir, `${BEST}.tmp`);
+  await rm(temporary, { force: true });
+  await link(path, temporary).catch(() => copyFile(path, temporary));
+  await rename(temporary, join(dir, BEST));
+}
+
+async function removeOthers(dir: string, step: number, keep: number): Promise<void> {
+  const steps = stepsIn(dir);
+  const kept = new Set(steps.filter((other) => other <= step).slice(-keep));
+  for (const other of steps.filter((other) => !kept.has(other))) await rm(pathOf(dir, other));
+  for (const name of readdirSync(dir)) if (name.endsWith(".tmp")) await rm(join(dir, name));
 }
 
 /** The steps of the checkpoints in a folder, in ascending order. */

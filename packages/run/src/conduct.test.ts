@@ -2,18 +2,15 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { LockstepError } from "@lockstep/errors";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { latestCheckpoint } from "./checkpoint.ts";
-import { conduct, type ParameterState, type Team } from "./conduct.ts";
-import { type GivenOptions, makeConfig } from "./config.ts";
-import { lineDisplay } from "./display.ts";
+import { latestCheckpoint, readCheckpoint } from "./checkpoint.ts";
+import type { GivenOptions } from "./config.ts";
+import { CountingTeam, countingRun, resumedCountingRun, turn } from "./counting-team.ts";
 import { readMetrics } from "./metrics.ts";
-import { Recorder } from "./recorder.ts";
 import { createRunFolder, type RunFolder } from "./run-folder.ts";
-import { makeSchedule } from "./schedule.ts";
-import { readWeights } from "./weights.ts";
+import { readWeights, readWeightsFile } from "./weights.ts";
 
-const sizes = { trainSamples: 10, validationSamples: 4, testSamples: 4 };
 let dir: string;
 let folder: RunFolder;
 let lines: string[];
@@ -24,76 +21,23 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-/** Its one weight counts the updates. The loss of a sample is `lossAt(step)`; one of each batch is correct. */
-class CountingTeam implements Team {
-  readonly done: string[] = [];
-  updates: number;
-  lossAt: (step: number) => number = (step) => 1 / (step + 1);
-  evaluationLoss = 0.5;
-  /** Right answers of each validation in turn, of 4. */
-  validations = [1, 3, 2];
-  onStep: (step: number) => void = () => {};
-
-  constructor(updates = 0) {
-    this.updates = updates;
-  }
-
-  step: Team["step"] = async ({ step, start, end }, beforeCommit) => {
-    expect(step).toBe(this.updates);
-    this.done.push(`step ${step}`);
-    const samples = end - start;
-    beforeCommit({ samples, lossSum: this.lossAt(step) * samples, correct: 1, ms: { step: 1 } });
-    this.updates++;
-    this.onStep(step);
-  };
-
-  evaluate: Team["evaluate"] = async ({ part, samples }, stopRequested) => {
-    this.done.push(part);
-    if (stopRequested()) return undefined;
-    const right = part === "validation" ? this.validations.shift()! : samples;
-    const confusion = [
-      [right, samples - right],
-      [0, 0],
-    ];
-    return { samples, lossSum: this.evaluationLoss * samples, confusion };
-  };
-
-  state: Team["state"] = async () => {
-    const values = () => Float32Array.of(this.updates);
-    return [{ name: "w", shape: [1], weight: values(), velocity: values() }] satisfies ParameterState[];
-  };
-}
-
-/** Runs, or goes on from the last checkpoint, until the schedule or `stopAfter` ends it. */
+/** Runs until the schedule or `stopAfter` ends it. */
 async function go(
   options: GivenOptions,
-  { team, stopAfter, resume = false }: { team?: CountingTeam; stopAfter?: number; resume?: boolean } = {},
+  { team = new CountingTeam(), stopAfter }: { team?: CountingTeam; stopAfter?: number } = {},
 ) {
-  const config = makeConfig({ batchSize: 4, numEpochs: 2, ...options });
-  const schedule = makeSchedule(config, sizes);
-  const resumed = resume ? latestCheckpoint(folder.checkpoints, () => {}) : undefined;
-  const acting = team ?? new CountingTeam(resumed?.tensors[0]?.weight[0]);
-  let stop = false;
-  acting.onStep = (step) => {
-    stop = step === stopAfter;
-  };
-  const display = lineDisplay(
-    (text) => lines.push(text),
-    () => 0,
-  );
-  const recorder = new Recorder({
-    folder,
-    config,
-    schedule,
-    modelName: "M",
-    classes: ["a", "b"],
-    display,
-    startedAt: new Date(0),
-    resumed,
-  });
-  const [doneSteps, endedSteps] = [resumed?.step ?? 0, resumed?.progress.endedSteps ?? 0];
-  const outcome = await conduct({ schedule, team: acting, recorder, doneSteps, endedSteps, stopRequested: () => stop });
-  return { outcome, team: acting };
+  return { outcome: await countingRun({ folder, options, team, stopAfter, lines }).outcome(), team };
+}
+
+/** Goes on from the last checkpoint. */
+async function resume(options: GivenOptions, more: { team?: CountingTeam; stopAfter?: number } = {}) {
+  return resumedCountingRun({ folder, options, lines, ...more }).outcome();
+}
+
+function gate(): { opened: Promise<void>; open: () => void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open: () => open() };
 }
 
 const rows = () => readMetrics(folder.metrics).map((row) => `${row.type} ${row.step}`);
@@ -132,9 +76,7 @@ describe("conduct", () => {
       const first = await go({}, { stopAfter });
       expect(first.outcome).toBe("interrupted");
       expect(existsSync(folder.weights("M"))).toBe(false);
-      const rest = new CountingTeam(stopAfter + 1);
-      rest.validations = first.team.validations;
-      expect((await go({}, { team: rest, resume: true })).outcome).toBe("finished");
+      expect(await resume({})).toBe("finished");
       expect(readMetrics(folder.metrics)).toEqual(whole);
       expect(weightOf()).toBe(6);
     },
@@ -144,7 +86,7 @@ describe("conduct", () => {
     await go({ maxSteps: 4 });
     expect(rows()).toEqual(["step 0", "step 1", "step 2", "epoch 3", "step 3", "epoch 4", "test 4"]);
     expect(weightOf()).toBe(4);
-    await go({ maxSteps: 6 }, { resume: true });
+    await resume({ maxSteps: 6 });
     expect(rows()).toEqual([
       "step 0",
       "step 1",
@@ -162,7 +104,7 @@ describe("conduct", () => {
   test("while a finished run goes on, its old results do not pass for the new ones", async () => {
     await go({ maxSteps: 2 });
     expect(existsSync(folder.report)).toBe(true);
-    await go({ maxSteps: 6 }, { resume: true, stopAfter: 4 });
+    await resume({ maxSteps: 6 }, { stopAfter: 4 });
     expect(existsSync(folder.report)).toBe(false);
     expect(weightOf()).toBe(5);
   });
@@ -173,8 +115,138 @@ describe("conduct", () => {
     const { tensors } = latestCheckpoint(folder.checkpoints, () => {});
     expect(tensors[0]!.weight[0]).toBe(9);
     rmSync(join(folder.checkpoints, "step-00000009.safetensors"));
-    const { readWeightsFile } = await import("./weights.ts");
     expect(readWeightsFile(join(folder.checkpoints, "best.safetensors")).get("w")!.data[0]).toBe(6);
+  });
+});
+
+/** Its state after some updates comes late, or not at all; it is always what it was when it was asked for. */
+class LateTeam extends CountingTeam {
+  /** By updates made. */
+  readonly late = new Map<number, () => Promise<void>>();
+
+  override async state() {
+    const late = this.late.get(this.updates);
+    const state = await super.state();
+    await late?.();
+    return state;
+  }
+}
+
+describe("a checkpoint beside the training", () => {
+  const lost = new LockstepError("ERR_WORKER_LOST", "The worker that sent its state was lost.");
+  const fails = async () => {
+    throw lost;
+  };
+
+  test("holds what was when it was asked for, however late it comes", async () => {
+    const team = new LateTeam();
+    const late = gate();
+    team.late.set(3, () => late.opened);
+    team.onStep = (step) => {
+      if (step !== 4) return;
+      expect(existsSync(folder.checkpoints)).toBe(false);
+      late.open();
+    };
+    await go({}, { team });
+    const { step, epoch, progress, tensors } = readCheckpoint(join(folder.checkpoints, "step-00000003.safetensors"));
+    expect([step, epoch, tensors[0]!.weight[0]]).toEqual([3, 1, 3]);
+    expect(progress).toEqual({
+      ...{ lossSum: 0, correct: 0, samples: 0, endedSteps: 3 },
+      best: { step: 3, accuracy: 0.25 },
+    });
+  });
+
+  test("is whole before the next one is asked for", async () => {
+    const team = new CountingTeam();
+    const there: string[] = [];
+    const state = team.state.bind(team);
+    team.state = () => {
+      there.push(existsSync(folder.checkpoints) ? checkpoints().at(-1)! : "none");
+      return state();
+    };
+    await go({ maxSteps: 3, checkpointEvery: 1 }, { team });
+    // The last is that of the final weights.
+    expect(there).toEqual(["none", ...[1, 2, 3].map((step) => `step-0000000${step}.safetensors`)]);
+  });
+
+  test("that fails ends the run at its next step, once; the one before stays, and the run can go on", async () => {
+    const team = new LateTeam();
+    team.late.set(2, fails);
+    await expect(go({ checkpointEvery: 1 }, { team })).rejects.toBe(lost);
+    expect(team.updates).toBe(2);
+    expect(rows()).toEqual(["step 0", "step 1"]);
+    expect(lines.join()).not.toContain(lost.message);
+    expect(checkpoints()).toEqual(["step-00000001.safetensors"]);
+    expect(await resume({})).toBe("finished");
+    expect(weightOf()).toBe(6);
+  });
+
+  test("that fails after the last step ends the run before the final weights", async () => {
+    const team = new LateTeam();
+    team.late.set(6, fails);
+    await expect(go({}, { team })).rejects.toBe(lost);
+    expect(existsSync(folder.weights("M"))).toBe(false);
+    expect(await resume({})).toBe("finished");
+  });
+
+  test("is written when an interrupted run ends", async () => {
+    const team = new LateTeam();
+    team.late.set(2, async () => {
+      for (let i = 0; i < 10; i++) await turn();
+    });
+    expect((await go({}, { team, stopAfter: 1 })).outcome).toBe("interrupted");
+    expect(checkpoints()).toEqual(["step-00000002.safetensors"]);
+  });
+
+  test("is written, too, when an error ends the run; its own error is then a line", async () => {
+    const ending = new LockstepError("ERR_OTHER", "Something else ended the run.");
+    const failing = (late: () => Promise<void>) => {
+      const team = new LateTeam();
+      const ended = gate();
+      team.late.set(2, () => ended.opened.then(late));
+      team.onStep = (step) => {
+        if (step !== 2) return;
+        ended.open();
+        throw ending;
+      };
+      return team;
+    };
+    await expect(go({ checkpointEvery: 2 }, { team: failing(turn) })).rejects.toBe(ending);
+    expect(checkpoints()).toEqual(["step-00000002.safetensors"]);
+    await expect(go({ checkpointEvery: 2 }, { team: failing(fails) })).rejects.toBe(ending);
+    expect(lines).toContain(lost.message);
+  });
+
+  test("that a kill kept from being written leaves each epoch's row once", async () => {
+    await go({}, { stopAfter: 2 }); // its checkpoint is of after the epoch's last step and before its validation
+    const killed = new LateTeam(3);
+    killed.late.set(3, fails);
+    await expect(resume({}, { team: killed })).rejects.toBe(lost);
+    expect(rows()).toEqual(["step 0", "step 1", "step 2", "epoch 3"]);
+    await resume({});
+    expect(rows().filter((row) => row.startsWith("epoch"))).toEqual(["epoch 3", "epoch 6"]);
+  });
+});
+
+describe("several replicas", () => {
+  test("are compared at the end of each epoch, before its row", async () => {
+    const team = Object.assign(new CountingTeam(), {
+      checkReplicas: async () => {
+        team.done.push(`check after ${rows().at(-1)}`);
+      },
+    });
+    await go({}, { team });
+    expect(team.done.join()).toBe(
+      "step 0,step 1,step 2,validation,check after step 2,step 3,step 4,step 5,validation,check after step 5,test",
+    );
+  });
+
+  test("that differ end the run without a row or a checkpoint of that epoch", async () => {
+    const differ = new LockstepError("ERR_REPLICAS", "Replicas differ.");
+    const checkReplicas = () => Promise.reject(differ);
+    await expect(go({}, { team: Object.assign(new CountingTeam(), { checkReplicas }) })).rejects.toBe(differ);
+    expect(rows().at(-1)).toBe("step 2");
+    expect(existsSync(folder.checkpoints)).toBe(false);
   });
 });
 
@@ -205,5 +277,21 @@ describe("a loss that is not finite", () => {
     );
     expect(rows()).toEqual(["step 0", "step 1", "step 2"]);
     expect(existsSync(folder.checkpoints)).toBe(false);
+  });
+
+  test.each([
+    [1, "There is no good checkpoint."],
+    [2, "The last good checkpoint is "],
+  ])("names what is there once the checkpoint under way is written, with --keep %d", async (keep, remedy) => {
+    const team = new LateTeam();
+    const late = gate();
+    team.late.set(4, () => late.opened);
+    team.lossAt = (step) => {
+      if (step < 4) return 1;
+      late.open();
+      return Number.NaN;
+    };
+    await expect(go({ checkpointEvery: 1, keep }, { team })).rejects.toThrow(remedy);
+    expect(checkpoints()).toContain("step-00000004.safetensors");
   });
 });

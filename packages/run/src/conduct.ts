@@ -27,6 +27,8 @@ export interface WorkerShare {
   bytesDown: number;
   /** Disjoint parts of the worker's own step, in milliseconds. */
   ms: Record<string, number>;
+  /** What the thread of its socket did meanwhile, in milliseconds: encode, send, receive. */
+  io: Record<string, number>;
 }
 
 /** Weights and momentum under their state dict names, in PyTorch's layout. */
@@ -39,6 +41,8 @@ export interface ParameterState {
 
 /** Whoever holds the weights and computes on them. */
 export interface Team {
+  /** Resolves when enough workers are here for the next task, or `stopRequested` says so. Absent where there is one. */
+  assemble?(stopRequested: () => boolean): Promise<void>;
   /**
    * Takes one step. When the batch's sums are there, and before anyone applies the update, `beforeCommit` is called;
    * if it throws, no one applies it.
@@ -46,8 +50,16 @@ export interface Team {
   step(task: StepTask, beforeCommit: (totals: StepTotals) => void): Promise<void>;
   /** Evaluates all samples of a part at the current weights. Undefined if `stopRequested` said so on the way. */
   evaluate(task: EvaluateTask, stopRequested: () => boolean): Promise<Evaluation | undefined>;
-  /** A copy of the current weights and momentum. */
+  /**
+   * A copy of the weights and momentum after the step just made, which no one changes any more. Asked for between steps;
+   * the next ones are asked for before the promise settles, so a team must capture this state whatever follows, or put
+   * off what follows. It must settle also when nothing follows, and rejects if the state can't be had.
+   *
+   * @throws LockstepError ERR_STATE_LOST if whoever had it was lost, and the others have gone on
+   */
   state(): Promise<ParameterState[]>;
+  /** Rejects if the replicas' weights and momentum are not all the same. Absent where there is one replica. */
+  checkReplicas?(): Promise<void>;
 }
 
 export interface Conduct {
@@ -61,51 +73,84 @@ export interface Conduct {
   stopRequested: () => boolean;
 }
 
-/** Does all remaining tasks of the schedule. An interrupted run ends with a checkpoint of the step it reached. */
+/**
+ * Does all remaining tasks of the schedule. An interrupted run ends with a checkpoint of the step it reached. However a
+ * run ends, nothing is being written any more then.
+ */
 export async function conduct(options: Conduct): Promise<"finished" | "interrupted"> {
+  const { recorder } = options;
+  try {
+    return await doTasks(options);
+  } catch (error) {
+    await recorder.abandon(error);
+    throw error instanceof NotFinite ? lossNotFinite(error, recorder) : error;
+  }
+}
+
+async function doTasks(options: Conduct): Promise<"finished" | "interrupted"> {
   const { schedule, team, recorder, doneSteps, endedSteps, stopRequested } = options;
   let done = doneSteps;
+  const checkpoint = async () => {
+    await recorder.written(); // two at once would need their memory twice
+    recorder.checkpoint(schedule.epochOf(done - 1), done, team.state());
+  };
   const interrupted = async () => {
-    if (recorder.checkpointStep !== done) recorder.checkpoint(schedule.epochOf(done - 1), done, await team.state());
+    if (recorder.checkpointStep !== done) await checkpoint();
+    await recorder.written();
     return "interrupted" as const;
   };
+  if (done > 0 && recorder.checkpointStep !== done) await checkpoint(); // until now only workers hold this state
   for (const task of schedule.tasksFrom(doneSteps, endedSteps)) {
+    await team.assemble?.(stopRequested);
     if (done > 0 && stopRequested()) return interrupted();
     switch (task.type) {
       case "step":
         await team.step(task, (totals) => {
-          refuseNotFinite(totals, task, recorder);
+          expectFinite(totals, task);
           recorder.step(task, totals);
         });
         done = task.step + 1;
+        if (recorder.checkpointLost) await checkpoint();
         break;
       case "evaluate": {
         const evaluation = await team.evaluate(task, stopRequested);
         if (evaluation === undefined) return interrupted();
-        refuseNotFinite(evaluation, task, recorder);
+        expectFinite(evaluation, task);
         recorder.evaluated(task, evaluation);
         break;
       }
       case "epoch-end":
+        await team.checkReplicas?.();
         recorder.epochEnd(task);
         break;
       case "checkpoint":
-        recorder.checkpoint(task.epoch, task.step, await team.state());
+        await checkpoint();
         break;
     }
   }
+  await recorder.written();
   await recorder.finish(await team.state());
   return "finished";
 }
 
-/** A sum that is NaN or infinite ends the run, before anything that follows from it is applied or saved. */
-function refuseNotFinite(
-  sums: { lossSum: number; samples: number },
-  task: StepTask | EvaluateTask,
-  recorder: Recorder,
-): void {
-  if (Number.isFinite(sums.lossSum)) return;
-  const loss = sums.lossSum / sums.samples;
+/** A sum is NaN or infinite: that ends the run, before anything that follows from it is applied or saved. */
+class NotFinite extends Error {
+  readonly task: StepTask | EvaluateTask;
+  readonly loss: number;
+
+  constructor(task: StepTask | EvaluateTask, loss: number) {
+    super(`The loss is ${loss}.`);
+    this.task = task;
+    this.loss = loss;
+  }
+}
+
+function expectFinite({ lossSum, samples }: { lossSum: number; samples: number }, task: StepTask | EvaluateTask): void {
+  if (!Number.isFinite(lossSum)) throw new NotFinite(task, lossSum / samples);
+}
+
+/** With its remedy, which depends on the checkpoints that are there. */
+function lossNotFinite({ task, loss }: NotFinite, recorder: Recorder): LockstepError {
   const what =
     task.type === "step"
       ? `The loss of step ${task.step} is ${loss} at learning rate ${task.learningRate}; its update was not applied.`
@@ -115,5 +160,5 @@ function refuseNotFinite(
     good === undefined
       ? "There is no good checkpoint. Start again with a lower --lr or with --warmup-epochs 1."
       : `The last good checkpoint is ${good}. Start a new run with --init-from ${good} and a lower --lr.`;
-  throw new LockstepError("ERR_LOSS_NOT_FINITE", `${what} ${remedy}`);
+  return new LockstepError("ERR_LOSS_NOT_FINITE", `${what} ${remedy}`);
 }

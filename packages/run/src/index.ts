@@ -1,4 +1,4 @@
-export { type Checkpoint, latestCheckpoint } from "./checkpoint.ts";
+export { type Checkpoint, checkpointBefore, latestCheckpoint } from "./checkpoint.ts";
 export {
   addMachineOptions,
   addRunOptions,
@@ -9,7 +9,7 @@ export {
   tidyArguments,
   wholeNumber,
 } from "./command-line.ts";
-export { conduct, type ParameterState, type StepTotals, type Team } from "./conduct.ts";
+export { conduct, type ParameterState, type StepTotals, type Team, type WorkerShare } from "./conduct.ts";
 export { type GivenOptions, makeConfig, type RunConfig, resumeConfig, withAbsolutePaths } from "./config.ts";
 export { type Display, displayOn } from "./display.ts";
 export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts";
@@ -20,11 +20,13 @@ export { type OptionName, runOptions } from "./options.ts";
 export { writePth } from "./pth.ts";
 export { Recorder } from "./recorder.ts";
 export { makeReport } from "./report.ts";
-export { type Derived, type MachineOptions, parseRunFile, type RunFile } from "./run-file.ts";
+export { type Resumed, resumedAt } from "./resumed.ts";
+export { type Derived, type MachineOptions, newRunId, parseRunFile, type RunFile, type RunId } from "./run-file.ts";
 export { createRunFolder, expectNoRun, holdRunFolder, openRunFolder, type RunFolder, writeJson } from "./run-folder.ts";
 export { type NamedTensor, readSafetensors, writeSafetensors } from "./safetensors.ts";
 export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule.ts";
 export type { PlannedSlice } from "./slices.ts";
 export { planSlices, shares } from "./slices.ts";
 export { scaleForWorkers, type WeakScaling } from "./weak-scaling.ts";
-export { readWeights, readWeightsFile } from "./weights.ts";
+export { readWeights, readWeightsFile, type Weights } from "./weights.ts";
+export { writeFileAtomically } from "./write-file.ts";

@@ -67,6 +67,16 @@ describe("metrics", () => {
     }
   });
 
+  test("a worker's row of an earlier version, without io, is read", () => {
+    const worker = { name: "w", samples: 32, bytesUp: 1, bytesDown: 2, ms: { forward: 3 } };
+    writeFileSync(path, `${JSON.stringify({ ...stepRow(1), slices: 1, workers: [worker] })}\n`);
+    expect(readMetrics(path)).toEqual([{ ...stepRow(1), slices: 1, workers: [{ ...worker, io: {} }] }]);
+    const rows: MetricsRow[] = [{ ...stepRow(2), slices: 1, workers: [{ ...worker, io: { encode: 4, send: 5 } }] }];
+    writeFileSync(path, "");
+    appendMetrics(path, rows[0]!);
+    expect(readMetrics(path)).toEqual(rows);
+  });
+
   test("without a file there are no rows", () => expect(readMetrics(path)).toEqual([]));
 
   test.each([

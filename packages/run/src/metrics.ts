@@ -2,10 +2,10 @@
  * The rows of metrics.jsonl: one JSON object a line, numbers in full precision. Epochs count from 1, as they are
  * printed. A step's row has the number of its update, counted from 0; other rows have the updates made by then.
  */
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
-import { writeTextAtomically } from "./write-file.ts";
+import { appendToFile, writeSmallFile } from "./write-file.ts";
 
 const count = z.int().nonnegative();
 const fraction = z.number().min(0).max(1);
@@ -31,6 +31,7 @@ const stepRowSchema = z.strictObject({
         bytesUp: z.number(),
         bytesDown: z.number(),
         ms: z.record(z.string(), z.number()),
+        io: z.record(z.string(), z.number()).default({}), // rows of earlier versions have none
       }),
     )
     .optional(),
@@ -70,7 +71,7 @@ export type MetricsRow = z.infer<typeof rowSchema>;
  * @throws LockstepError ERR_METRICS for a number that is none, which JSON could not hold
  */
 export function appendMetrics(path: string, row: MetricsRow): void {
-  appendFileSync(path, `${JSON.stringify(parseRow(path, row))}\n`);
+  appendToFile(path, `${JSON.stringify(parseRow(path, row))}\n`);
 }
 
 /**
@@ -91,7 +92,7 @@ export function readMetrics(path: string): MetricsRow[] {
  */
 export function rewriteMetrics(path: string, keep: (row: MetricsRow) => boolean): MetricsRow[] {
   const rows = readMetrics(path).filter(keep);
-  writeTextAtomically(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  writeSmallFile(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
   return rows;
 }
 

@@ -18,8 +18,8 @@ const tensors: NamedTensor[] = [
 ];
 
 describe("writePth", () => {
-  test("makes an archive with PyTorch's entries, whose data another unzip finds", () => {
-    writePth(path, tensors);
+  test("makes an archive with PyTorch's entries, whose data another unzip finds", async () => {
+    await writePth(path, tensors);
     const files = unzipSync(readFileSync(path));
     expect(Object.keys(files)).toEqual([
       "archive/data.pkl",
@@ -36,8 +36,8 @@ describe("writePth", () => {
     expect(new Float32Array(files["archive/data/3"]!.slice().buffer)).toEqual(Float32Array.of(9, 10));
   });
 
-  test("begins each entry's data at a multiple of 64 bytes", () => {
-    writePth(path, tensors);
+  test("begins each entry's data at a multiple of 64 bytes", async () => {
+    await writePth(path, tensors);
     const bytes = readFileSync(path);
     const starts: number[] = [];
     for (let at = bytes.indexOf("PK\x03\x04"); at >= 0; at = bytes.indexOf("PK\x03\x04", at + 1)) {
@@ -48,8 +48,8 @@ describe("writePth", () => {
   });
 
   // Written out by hand from the descriptions of the opcodes in Python's pickletools.
-  test("pickles the calls that rebuild the tensors", () => {
-    writePth(path, [{ name: "w", shape: [2, 3], data: new Float32Array(6) }]);
+  test("pickles the calls that rebuild the tensors", async () => {
+    await writePth(path, [{ name: "w", shape: [2, 3], data: new Float32Array(6) }]);
     const pickle = Buffer.from(unzipSync(readFileSync(path))["archive/data.pkl"]!).toString("latin1");
     expect(pickle).toBe(
       [
@@ -71,8 +71,8 @@ describe("writePth", () => {
     );
   });
 
-  test.skipIf(!python)("opens in PyTorch with weights_only=True (needs LOCKSTEP_TEST_PYTHON)", () => {
-    writePth(path, tensors);
+  test.skipIf(!python)("opens in PyTorch with weights_only=True (needs LOCKSTEP_TEST_PYTHON)", async () => {
+    await writePth(path, tensors);
     const script = `
 import sys, json, torch
 for mmap in (False, True):

@@ -16,7 +16,7 @@ const ALIGN_BYTES = 64;
  *
  * @throws LockstepError ERR_ZIP_TOO_LARGE beyond 4 GiB, and those of `writeFileAtomically`
  */
-export function writePth(path: string, tensors: readonly NamedTensor[]): void {
+export async function writePth(path: string, tensors: readonly NamedTensor[]): Promise<void> {
   const storages = tensors.map(({ data }, i) => ({
     name: `archive/data/${i}`,
     data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
@@ -27,7 +27,7 @@ export function writePth(path: string, tensors: readonly NamedTensor[]): void {
     ...storages,
     { name: "archive/version", data: Buffer.from("3\n") },
   ];
-  writeFileAtomically(path, storedZip(entries, ALIGN_BYTES));
+  await writeFileAtomically(path, storedZip(entries, ALIGN_BYTES));
 }
 
 // Opcodes of pickle's protocol 2. A pickle is a program for a machine with a stack; MARK notes a place on it.

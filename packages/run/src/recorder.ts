@@ -1,13 +1,16 @@
 /** Writes down what a run does, as it does it: rows, lines, events, checkpoints; at the end weights and charts. */
 import { join } from "node:path";
-import { type Checkpoint, type CheckpointProgress, checkpointBefore, saveCheckpoint } from "./checkpoint.ts";
+import { LockstepError } from "@lockstep/errors";
+import { type Checkpoint, checkpointBefore, hasCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import type { ParameterState, StepTotals } from "./conduct.ts";
 import type { RunConfig } from "./config.ts";
 import type { Display } from "./display.ts";
 import { correctOf, type Evaluation } from "./evaluation.ts";
 import { epochLine, testLine } from "./lines.ts";
 import { appendMetrics, type EpochRow, type MetricsRow, rewriteMetrics } from "./metrics.ts";
+import { advance, type CheckpointProgress, START, stands } from "./progress.ts";
 import { makeReport, type Report, writeReport } from "./report.ts";
+import type { Resumed } from "./resumed.ts";
 import { type RunFolder, removeResults } from "./run-folder.ts";
 import { writeSafetensors } from "./safetensors.ts";
 import type { EvaluateTask, Schedule, StepTask, Task } from "./schedule.ts";
@@ -23,7 +26,7 @@ export interface RecorderOptions {
   display: Display;
   startedAt: Date;
   /** What a resumed run goes on from. */
-  resumed?: Checkpoint | undefined;
+  resumed?: Resumed | undefined;
   nowMs?: () => number;
 }
 
@@ -31,15 +34,20 @@ export interface RecorderOptions {
 const SPEED_STEPS = 20;
 
 export class Recorder {
-  /** Updates made when the last checkpoint was saved; undefined if there is none. */
+  /** Updates made at the last checkpoint, which may be under way; undefined if there is none. */
   checkpointStep: number | undefined;
+  /** Whoever had the state of the last checkpoint was lost before it was here: another one is due. */
+  checkpointLost = false;
   /** Of the test, once it is done. */
   report: Report | undefined;
   readonly #options: RecorderOptions;
   readonly #events: AppendEvents;
   readonly #nowMs: () => number;
-  /** Sums over the samples of the epoch so far. */
   #progress: CheckpointProgress;
+  /** Settles when no checkpoint is under way any more; never rejects. */
+  #writing: Promise<void> = Promise.resolve();
+  /** Why a checkpoint could not be written, until it has been thrown. */
+  #failure: Error | undefined;
   #validation: Evaluation | undefined;
   /** When recent steps ended, and how many samples had been seen by then. */
   #recent: { atMs: number; samples: number }[] = [];
@@ -48,21 +56,18 @@ export class Recorder {
     const { folder, schedule, startedAt, resumed } = options;
     this.#options = options;
     this.#nowMs = options.nowMs ?? (() => performance.now());
-    this.checkpointStep = resumed?.step;
+    if (resumed !== undefined && hasCheckpoint(folder.checkpoints, resumed.step)) this.checkpointStep = resumed.step;
     if (resumed !== undefined && resumed.step < schedule.steps) removeResults(folder, options.modelName);
-    this.#progress = resumed?.progress ?? { lossSum: 0, correct: 0, samples: 0, endedSteps: 0 };
-    const rows =
-      resumed === undefined ? [] : rewriteMetrics(folder.metrics, (row) => isBefore(row, resumed.step, schedule));
+    this.#progress = resumed?.progress ?? START;
+    const at = resumed && { step: resumed.step, endedSteps: resumed.progress.endedSteps };
+    const rows = at === undefined ? [] : rewriteMetrics(folder.metrics, (row) => stands(row, at, schedule));
     this.#events = startEvents(folder.events, startedAt, rows);
   }
 
   step({ step, epoch, learningRate }: StepTask, { lossSum, ...totals }: StepTotals): void {
-    const { samples, correct } = totals;
+    const { samples } = totals;
     const loss = lossSum / samples;
     this.#write({ type: "step", epoch: epoch + 1, step, loss, lr: learningRate, ...totals });
-    this.#progress.lossSum += lossSum;
-    this.#progress.correct += correct;
-    this.#progress.samples += samples;
     this.#show(step + 1, loss, samples);
   }
 
@@ -94,28 +99,41 @@ export class Recorder {
       row.evalLoss = this.#validation.lossSum / this.#validation.samples;
       row.evalAccuracy = correctOf(this.#validation) / this.#validation.samples;
       this.#validation = undefined;
-      if (row.evalAccuracy > (this.#progress.best?.accuracy ?? -1))
-        this.#progress.best = { step, accuracy: row.evalAccuracy };
     }
     this.#write(row);
     this.#options.display.line(epochLine(row));
-    this.#progress.endedSteps = step;
-    const whole = step % this.#options.schedule.stepsPerEpoch === 0;
-    if (whole) Object.assign(this.#progress, { lossSum: 0, correct: 0, samples: 0 });
   }
 
-  /** @param step updates made; `epoch` is that of the last one, from 0 */
-  checkpoint(epoch: number, step: number, tensors: ParameterState[]): void {
-    const { folder, config } = this.#options;
-    const checkpoint = { step, epoch: epoch + 1, seed: config.seed, progress: this.#progress, tensors };
-    saveCheckpoint(folder.checkpoints, checkpoint, { keep: config.keep });
+  /**
+   * Begins a checkpoint of the run as it is now; one after the other they are written beside what follows. If one fails,
+   * the next call that writes throws its error.
+   *
+   * @param step updates made; `epoch` is that of the last one, from 0
+   */
+  checkpoint(epoch: number, step: number, state: Promise<ParameterState[]>): void {
+    this.#expectNoFailure();
+    const head = { step, epoch: epoch + 1, seed: this.#options.config.seed, progress: this.#progress };
     this.checkpointStep = step;
-    this.#recent = [];
+    this.checkpointLost = false;
+    this.#writing = this.#save(head, state, this.#writing);
+  }
+
+  /** Resolves when every checkpoint is on the disk; throws the error of one that could not be written. */
+  async written(): Promise<void> {
+    await this.#writing;
+    this.#expectNoFailure();
+  }
+
+  /** Waits for the checkpoint under way when `reason` has ended the run; an error of its own is told in a line. */
+  async abandon(reason: unknown): Promise<void> {
+    await this.written().catch((error: Error) => {
+      if (error !== reason) this.#options.display.line(error.message);
+    });
   }
 
   /**
    * The newest checkpoint whose weights are known to give a finite loss, when step `failedStep` was the first whose
-   * loss is not finite: weights after s updates are what step s computes with.
+   * loss is not finite: weights after s updates are what step s computes with. None may be under way.
    */
   lastGoodCheckpoint(failedStep: number): string | undefined {
     return checkpointBefore(this.#options.folder.checkpoints, failedStep);
@@ -126,7 +144,7 @@ export class Recorder {
     const { folder, modelName, config, schedule, display } = this.#options;
     display.close();
     const weights = tensors.map(({ name, shape, weight }) => ({ name, shape, data: weight }));
-    writeSafetensors(folder.weights(modelName), weights, {
+    await writeSafetensors(folder.weights(modelName), weights, {
       model: modelName,
       step: `${schedule.steps}`,
       seed: `${config.seed}`,
@@ -138,8 +156,27 @@ export class Recorder {
   }
 
   #write(row: MetricsRow): void {
+    this.#expectNoFailure();
     appendMetrics(this.#options.folder.metrics, row);
     this.#events(row);
+    this.#progress = advance(this.#progress, row, this.#options.schedule);
+  }
+
+  async #save(head: Omit<Checkpoint, "tensors">, state: Promise<ParameterState[]>, before: Promise<void>) {
+    const { folder, config } = this.#options;
+    try {
+      const [tensors] = await Promise.all([state, before]);
+      await saveCheckpoint(folder.checkpoints, { ...head, tensors }, { keep: config.keep });
+    } catch (error) {
+      if (error instanceof LockstepError && error.code === "ERR_STATE_LOST") this.checkpointLost = true;
+      else this.#failure ??= error as Error;
+    }
+  }
+
+  #expectNoFailure(): void {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) throw failure;
   }
 
   #show(stepsDone: number, loss: number, samples: number): void {
@@ -158,12 +195,4 @@ export class Recorder {
       secondsLeft,
     });
   }
-}
-
-/** Whether a row stands when a run goes on from `doneSteps` updates: what comes later is done, and written, again. */
-function isBefore(row: MetricsRow, doneSteps: number, { steps, stepsPerEpoch }: Schedule): boolean {
-  if (row.type === "step") return row.step < doneSteps;
-  if (row.type === "test") return false;
-  // The row of an epoch that --max-steps had cut short is written anew if that epoch goes on now.
-  return row.step <= doneSteps && (row.step % stepsPerEpoch === 0 || doneSteps === steps);
 }

@@ -2,7 +2,7 @@
 import { createRequire } from "node:module";
 import type { ResvgRenderOptions } from "@resvg/resvg-js";
 import type { TopLevelSpec } from "vega-lite";
-import { writeFileAtomically, writeTextAtomically } from "./write-file.ts";
+import { writeSmallFile } from "./write-file.ts";
 
 const FONT = "DejaVu Sans";
 /** Pixels of the PNG per pixel of the SVG, for dense screens. */
@@ -15,8 +15,8 @@ export async function renderChart(path: string, title: string, spec: TopLevelSpe
   const drawn = new Resvg(await drawWithText(spec), renderOptions());
   const svg = drawn.toString().replace(/<svg[^>]*>/, (tag) => `${tag}<title>${escapeXml(title)}</title>`);
   const png = new Resvg(svg, { fitTo: { mode: "zoom", value: PNG_ZOOM } }).render().asPng();
-  writeTextAtomically(`${path}.svg`, svg);
-  writeFileAtomically(`${path}.png`, [png]);
+  writeSmallFile(`${path}.svg`, svg);
+  writeSmallFile(`${path}.png`, png);
 }
 
 async function drawWithText(spec: TopLevelSpec): Promise<string> {

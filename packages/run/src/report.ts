@@ -1,6 +1,6 @@
 /** The report of a test: how good the model is, in total and for each class. */
 import { correctOf, type Evaluation } from "./evaluation.ts";
-import { writeTextAtomically } from "./write-file.ts";
+import { writeSmallFile } from "./write-file.ts";
 
 export interface Report {
   /** Fraction of the samples. */
@@ -44,7 +44,7 @@ export function makeReport(evaluation: Evaluation, classes: readonly string[]): 
 /** Writes the report as JSON, with a line for each class and each row of the confusion matrix. */
 export function writeReport(path: string, report: Report): void {
   const lines = Object.entries(report).map(([key, value]) => `  ${JSON.stringify(key)}: ${jsonOf(key, value)}`);
-  writeTextAtomically(path, `{\n${lines.join(",\n")}\n}\n`);
+  writeSmallFile(path, `{\n${lines.join(",\n")}\n}\n`);
 }
 
 function jsonOf(key: string, value: Report[keyof Report]): string {

@@ -1,11 +1,15 @@
 /** `config.json`: the configuration of a run as its options say it, under `machine` what computed it, and under
  * `derived` what followed. */
+import { randomUUID } from "node:crypto";
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import { type GivenOptions, makeConfig, type RunConfig } from "./config.ts";
 
 const count = z.int().nonnegative();
+const runIdSchema = z.uuid().brand<"RunId">();
 const derivedSchema = z.strictObject({
+  /** Which run it is, wherever its folder lies. Folders of earlier versions have none until they are resumed. */
+  runId: runIdSchema.optional(),
   /** Version of Lockstep that made the run. */
   lockstep: z.string(),
   /** Names files: `<modelName>.safetensors`. */
@@ -36,9 +40,15 @@ const machineSchema = z.strictObject({
   threads: count.optional(),
 });
 
+export type RunId = z.infer<typeof runIdSchema>;
 export type Derived = z.infer<typeof derivedSchema>;
 export type MachineOptions = z.infer<typeof machineSchema>;
 export type RunFile = RunConfig & { machine: MachineOptions; derived: Derived };
+
+/** For a run whose folder is made now; a resume keeps the id that it finds. */
+export function newRunId(): RunId {
+  return runIdSchema.parse(randomUUID());
+}
 
 /**
  * What config.json holds, checked.

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
-import { makeFolders, writeTextAtomically } from "./write-file.ts";
+import { makeFolders, writeSmallFile } from "./write-file.ts";
 
 export interface RunFolder {
   dir: string;
@@ -77,7 +77,7 @@ export function holdRunFolder({ dir }: RunFolder): () => void {
     const text = `Process ${holder} is writing to ${dir}. Wait for it or stop it; if it is no training, delete ${path}.`;
     throw new LockstepError("ERR_RUN_BUSY", text);
   }
-  writeTextAtomically(path, `${process.pid}\n`);
+  writeSmallFile(path, `${process.pid}\n`);
   return () => rmSync(path, { force: true });
 }
 
@@ -102,7 +102,7 @@ export function expectNoRun(out: string): void {
 
 /** Writes a value as JSON for people: indented, and whole or not at all. */
 export function writeJson(path: string, value: unknown): void {
-  writeTextAtomically(path, `${JSON.stringify(value, undefined, 2)}\n`);
+  writeSmallFile(path, `${JSON.stringify(value, undefined, 2)}\n`);
 }
 
 function runFolder(dir: string): RunFolder {

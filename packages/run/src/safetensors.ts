@@ -41,17 +41,17 @@ export function encodeSafetensors(tensors: readonly NamedTensor[], metadata: Rec
 }
 
 /**
- * Writes a file atomically, straight from the tensors' own memory.
+ * Writes a file atomically, straight from the tensors' own memory, which may not change meanwhile.
  *
  * @throws LockstepError ERR_TENSORS for a name that comes twice or a shape that does not fit its data, and those of
  *   `writeFileAtomically`
  */
-export function writeSafetensors(
+export async function writeSafetensors(
   path: string,
   tensors: readonly NamedTensor[],
   metadata: Record<string, string> = {},
-): void {
-  writeFileAtomically(path, fileParts(tensors, metadata));
+): Promise<void> {
+  await writeFileAtomically(path, fileParts(tensors, metadata));
 }
 
 /**
@@ -60,20 +60,20 @@ export function writeSafetensors(
  * @throws LockstepError ERR_SAFETENSORS that names the file, what was expected and what was found
  */
 export function readSafetensors(path: string): SafetensorsFile {
-  const file = openFile(path);
-  try {
-    const fileBytes = fstatSync(file).size;
-    const headerBytes = readHeaderBytes(path, file, fileBytes);
-    const header = parseHeader(path, read(path, file, 8, headerBytes).toString());
-    const data = read(path, file, 8 + headerBytes, checkLayout(path, header.entries, fileBytes - 8 - headerBytes));
+  return withFile(path, (file) => {
+    const { metadata, entries, dataBegin, dataBytes } = readHeader(path, file);
+    const data = read(path, file, dataBegin, dataBytes);
     const tensors: SafetensorsFile["tensors"] = new Map();
-    for (const { name, shape, data_offsets } of header.entries) {
+    for (const { name, shape, data_offsets } of entries) {
       tensors.set(name, { shape, data: new Float32Array(data.buffer, data_offsets[0], elements(shape)) });
     }
-    return { metadata: header.metadata, tensors };
-  } finally {
-    closeSync(file);
-  }
+    return { metadata, tensors };
+  });
+}
+
+/** Like `readSafetensors`, without reading the tensors: quick, whatever the size of the file. */
+export function readSafetensorsMetadata(path: string): Record<string, string> {
+  return withFile(path, (file) => readHeader(path, file).metadata);
 }
 
 function fileParts(tensors: readonly NamedTensor[], metadata: Record<string, string>): Uint8Array[] {
@@ -106,12 +106,29 @@ function elements(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
+function withFile<T>(path: string, use: (file: number) => T): T {
+  const file = openFile(path);
+  try {
+    return use(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
 function openFile(path: string): number {
   try {
     return openSync(path, "r");
   } catch (cause) {
     throw new LockstepError("ERR_SAFETENSORS", `Cannot open ${path} (${(cause as Error).message}).`, { cause });
   }
+}
+
+function readHeader(path: string, file: number) {
+  const fileBytes = fstatSync(file).size;
+  const headerBytes = readHeaderBytes(path, file, fileBytes);
+  const header = parseHeader(path, read(path, file, 8, headerBytes).toString());
+  const dataBegin = 8 + headerBytes;
+  return { ...header, dataBegin, dataBytes: checkLayout(path, header.entries, fileBytes - dataBegin) };
 }
 
 /** Bytes of a file in a buffer of their own, so that float32 views of it are aligned. */

@@ -5,10 +5,15 @@
  * Sources: tensorflow/core/lib/io/record_writer.h (framing), tensorflow/core/util/event.proto and
  * tensorflow/core/framework/summary.proto (field numbers), RFC 3720 appendix B.4 (CRC-32C).
  */
-import { appendFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { double, type Fields, float, int, message, text } from "@lockstep/protobuf";
 import type { MetricsRow } from "./metrics.ts";
+import { appendToFile, writeSmallFile } from "./write-file.ts";
+
+/** How TensorBoard knows its files. */
+const EVENTS = "events.out.tfevents.";
 
 /** Adds the scalars of a row, so that TensorBoard shows them while the run goes on. */
 export type AppendEvents = (row: MetricsRow) => void;
@@ -18,21 +23,21 @@ export type AppendEvents = (row: MetricsRow) => void;
  * earlier ones there, so each step stands once. A row's time is `startedAt` plus the time that its steps took.
  */
 export function startEvents(dir: string, startedAt: Date, rows: readonly MetricsRow[] = []): AppendEvents {
-  mkdirSync(dir, { recursive: true });
-  for (const name of readdirSync(dir)) if (name.startsWith("events.out.tfevents.")) rmSync(join(dir, name));
-  const path = join(dir, `events.out.tfevents.${Math.floor(startedAt.getTime() / 1000)}.${hostname()}`);
+  const file = `${EVENTS}${Math.floor(startedAt.getTime() / 1000)}.${hostname()}`;
+  const path = join(dir, file);
   const encode = eventEncoder(startedAt.getTime());
-  const fileVersion = record(event(startedAt.getTime(), 0, lengthDelimited(3, Buffer.from("brain.Event:2"))));
-  writeFileSync(path, Buffer.concat([fileVersion, ...rows.map(encode)]));
-  return (row) => appendFileSync(path, encode(row));
+  const fileVersion = record(event(startedAt.getTime(), 0, text(3, "brain.Event:2")));
+  writeSmallFile(path, Buffer.concat([fileVersion, ...rows.map(encode)]));
+  for (const name of readdirSync(dir)) if (name !== file && name.startsWith(EVENTS)) rmSync(join(dir, name));
+  return (row) => appendToFile(path, encode(row));
 }
 
 function eventEncoder(startedAtMs: number): (row: MetricsRow) => Buffer {
   let timeMs = startedAtMs;
   return (row) => {
     if (row.type === "step") timeMs += row.ms.step;
-    const values = Object.entries(scalarsOf(row)).map(([tag, value]) => scalar(tag, value));
-    return record(event(timeMs, row.step, lengthDelimited(5, Buffer.concat(values))));
+    const values = Object.entries(scalarsOf(row)).flatMap(([tag, value]) => scalar(tag, value));
+    return record(event(timeMs, row.step, message(5, values)));
   };
 }
 
@@ -58,28 +63,13 @@ function scalarsOf(row: MetricsRow): Record<string, number> {
 }
 
 /** Event: wall_time = 1 (double, seconds), step = 2 (int64), and one of file_version = 3 and summary = 5. */
-function event(timeMs: number, step: number, what: Buffer): Buffer {
-  const wallTime = Buffer.alloc(9, (1 << 3) | 1);
-  wallTime.writeDoubleLE(timeMs / 1000, 1);
-  return Buffer.concat([wallTime, Buffer.of(2 << 3), varint(step), what]);
+function event(timeMs: number, step: number, what: Fields): Buffer {
+  return Buffer.concat([...double(1, timeMs / 1000), ...int(2, step), ...what]);
 }
 
 /** Summary.value = 1, with tag = 1 (string) and simple_value = 2 (float). */
-function scalar(tag: string, value: number): Buffer {
-  const simpleValue = Buffer.alloc(5, (2 << 3) | 5);
-  simpleValue.writeFloatLE(value, 1);
-  return lengthDelimited(1, Buffer.concat([lengthDelimited(1, Buffer.from(tag)), simpleValue]));
-}
-
-function lengthDelimited(field: number, bytes: Buffer): Buffer {
-  return Buffer.concat([Buffer.of((field << 3) | 2), varint(bytes.length), bytes]);
-}
-
-/** Seven bits a byte, least significant first; the top bit says that more follow. */
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  for (; value >= 128; value = Math.floor(value / 128)) bytes.push((value % 128) | 128);
-  return Buffer.of(...bytes, value);
+function scalar(tag: string, value: number): Fields {
+  return message(1, [...text(1, tag), ...float(2, value)]);
 }
 
 /** TFRecord: length (8 bytes), its CRC, data, its CRC; little-endian. */

@@ -2,50 +2,86 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeF
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { writeFileAtomically, writeTextAtomically } from "./write-file.ts";
+import { appendToFile, writeFileAtomically, writeSmallFile } from "./write-file.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "lockstep-write-"));
 
-describe("writeFileAtomically", () => {
-  test("joins the chunks in a file whose folder it makes, and leaves nothing else there", () => {
+// Every write to /dev/full fails with ENOSPC.
+const noFull = !existsSync("/dev/full");
+
+describe.each([
+  ["writeFileAtomically", (path: string, content: Uint8Array) => writeFileAtomically(path, [content])],
+  ["writeSmallFile", async (path: string, content: Uint8Array) => writeSmallFile(path, content)],
+])("%s", (_, write) => {
+  test("writes a file whose folder it makes, and leaves nothing else there", async () => {
     const dir = join(folder(), "a/b");
-    writeFileAtomically(join(dir, "x"), [Buffer.from("one "), Buffer.alloc(0), Buffer.from("two")]);
-    expect(readFileSync(join(dir, "x"), "utf8")).toBe("one two");
+    await write(join(dir, "x"), Buffer.from("one"));
+    expect(readFileSync(join(dir, "x"), "utf8")).toBe("one");
     expect(readdirSync(dir)).toEqual(["x"]);
   });
 
-  test("replaces a file that is there, and a temporary one that a kill left behind", () => {
+  test("replaces a file that is there, and a temporary one that a kill left behind", async () => {
     const path = join(folder(), "x");
     writeFileSync(path, "a longer text than the new one");
     writeFileSync(`${path}.tmp`, "half of a fi");
-    writeTextAtomically(path, "é");
+    await write(path, Buffer.from("é"));
     expect(readFileSync(path)).toEqual(Buffer.from([0xc3, 0xa9]));
     expect(existsSync(`${path}.tmp`)).toBe(false);
   });
 
-  // Every write to /dev/full fails with ENOSPC.
-  test.skipIf(!existsSync("/dev/full"))("tells a full disk with the bytes needed and keeps the old file", () => {
+  test.skipIf(noFull)("tells a full disk with the bytes needed and keeps the old file", async () => {
     const path = join(folder(), "x");
     writeFileSync(path, "old");
     symlinkSync("/dev/full", `${path}.tmp`);
-    expect(() => writeFileAtomically(path, [new Uint8Array(1_000_000), new Uint8Array(500_000)])).toThrow(
+    await expect(write(path, new Uint8Array(1_500_000))).rejects.toThrow(
       expect.objectContaining({
         code: "ERR_DISK_FULL",
-        message: expect.stringMatching(/^Disk full: .*x needs 1\.5 MB, [\d.]+ MB are free there\. Free some space or/),
+        message: expect.stringMatching(/^Disk full: .*x needs 1\.5 MB, [\d.]+ MB are free there\. Free some space \(/),
       }),
     );
     expect(readFileSync(path, "utf8")).toBe("old");
     expect(existsSync(`${path}.tmp`)).toBe(false);
   });
 
-  test("tells a folder that can't be written", () => {
+  test("tells a folder that can't be written", async () => {
     const file = join(folder(), "file");
     writeFileSync(file, "");
-    expect(() => writeTextAtomically(join(file, "x"), "")).toThrow(
+    await expect(write(join(file, "x"), Buffer.alloc(0))).rejects.toThrow(
       expect.objectContaining({
         code: "ERR_NOT_WRITABLE",
         message: expect.stringMatching(/^Cannot write .*file.x \(E/),
       }),
     );
+  });
+});
+
+test("writeFileAtomically joins its chunks while the event loop turns", async () => {
+  const path = join(folder(), "x");
+  let turns = 0;
+  const counter = setInterval(() => turns++, 0);
+  await writeFileAtomically(path, [Buffer.alloc(50_000_000, "1"), Buffer.alloc(0), Buffer.from("two")]);
+  clearInterval(counter);
+  expect(turns).toBeGreaterThan(0);
+  expect(readFileSync(path).subarray(-6).toString()).toBe("111two");
+});
+
+describe("appendToFile", () => {
+  test("adds to a file that it makes", () => {
+    const path = join(folder(), "x");
+    appendToFile(path, "one ");
+    appendToFile(path, Buffer.from("two"));
+    expect(readFileSync(path, "utf8")).toBe("one two");
+  });
+
+  test.skipIf(noFull)("tells a full disk, and what can't be written", () => {
+    const path = join(folder(), "x");
+    symlinkSync("/dev/full", path);
+    expect(() => appendToFile(path, "a row")).toThrow(
+      expect.objectContaining({
+        code: "ERR_DISK_FULL",
+        message: expect.stringContaining(`${path} needs 5 bytes, `),
+      }),
+    );
+    expect(() => appendToFile(join(path, "y"), "a row")).toThrow(expect.objectContaining({ code: "ERR_NOT_WRITABLE" }));
   });
 });

@@ -1,4 +1,5 @@
 import {
+  appendFileSync,
   closeSync,
   existsSync,
   fsyncSync,
@@ -8,27 +9,57 @@ import {
   rmSync,
   statfsSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
+import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { LockstepError } from "@lockstep/errors";
 
 /**
  * Writes a file so that its name only ever stands for a whole one: into `<path>.tmp`, flushed to the disk, renamed.
- * Missing folders are made. The chunks are written one after the other, as they are; none is copied.
+ * Missing folders are made. The event loop goes on meanwhile. The chunks are written one after the other, as they are:
+ * none is copied, so none may change before the promise settles.
  *
  * @throws LockstepError ERR_DISK_FULL or ERR_NOT_WRITABLE; a file that stood there before is then untouched
  */
-export function writeFileAtomically(path: string, chunks: readonly Uint8Array[]): void {
+export async function writeFileAtomically(path: string, chunks: readonly Uint8Array[]): Promise<void> {
   const temporary = `${path}.tmp`;
   try {
     makeFolders(dirname(path));
-    writeFlushed(temporary, chunks);
+    await writeFlushed(temporary, chunks);
+    await rename(temporary, path);
+    await flushFolder(dirname(path));
+  } catch (error) {
+    if (existsSync(temporary)) await rm(temporary);
+    const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    throw explainWriteError(path, bytes, error);
+  }
+}
+
+/** Like `writeFileAtomically`, but done when it returns: for what is small. */
+export function writeSmallFile(path: string, content: string | Uint8Array): void {
+  const temporary = `${path}.tmp`;
+  try {
+    makeFolders(dirname(path));
+    writeFileSync(temporary, content, { flush: true });
     renameSync(temporary, path);
-    flushFolder(dirname(path));
+    flushFolderNow(dirname(path));
   } catch (error) {
     if (existsSync(temporary)) rmSync(temporary);
-    throw explainWriteError(path, chunks, error);
+    throw explainWriteError(path, Buffer.byteLength(content), error);
+  }
+}
+
+/**
+ * Adds to the end of a file. What was added outlives this process, though not a power cut.
+ *
+ * @throws LockstepError ERR_DISK_FULL, when a part may have been added, or ERR_NOT_WRITABLE
+ */
+export function appendToFile(path: string, content: string | Uint8Array): void {
+  try {
+    appendFileSync(path, content);
+  } catch (error) {
+    throw explainWriteError(path, Buffer.byteLength(content), error);
   }
 }
 
@@ -50,26 +81,32 @@ function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-/** Like `writeFileAtomically`, for text in UTF-8. */
-export function writeTextAtomically(path: string, text: string): void {
-  writeFileAtomically(path, [Buffer.from(text)]);
-}
-
-function writeFlushed(path: string, chunks: readonly Uint8Array[]): void {
-  const file = openSync(path, "w");
+async function writeFlushed(path: string, chunks: readonly Uint8Array[]): Promise<void> {
+  const file = await open(path, "w");
   try {
     for (const chunk of chunks) {
-      // One call may write only a part: Linux stops at 2 GiB.
-      for (let done = 0; done < chunk.length; ) done += writeSync(file, chunk, done);
+      // The chunk in one go: another thread writes it, and hears of the next only between two steps of a training on
+      // this one. A call may still write only a part: Linux stops at 2 GiB.
+      for (let done = 0; done < chunk.length; ) done += (await file.write(chunk, done)).bytesWritten;
     }
-    fsyncSync(file);
+    await file.sync();
   } finally {
-    closeSync(file);
+    await file.close();
   }
 }
 
 /** Makes a rename survive a power cut. Windows can't open folders, and doesn't need to. */
-function flushFolder(path: string): void {
+async function flushFolder(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+function flushFolderNow(path: string): void {
   if (process.platform === "win32") return;
   const folder = openSync(path, "r");
   try {
@@ -79,21 +116,24 @@ function flushFolder(path: string): void {
   }
 }
 
-function explainWriteError(path: string, chunks: readonly Uint8Array[], cause: unknown): unknown {
-  const { code, message } = cause as NodeJS.ErrnoException;
+/** What to tell of an error of the file system, and what to do; any other error as it is. */
+export function explainWriteError(path: string, bytes: number, cause: unknown): unknown {
+  const { code, errno, message } = cause as NodeJS.ErrnoException;
+  if (errno === undefined) return cause;
   if (code === "ENOSPC" || code === "EDQUOT") {
-    const needed = megabytes(chunks.reduce((bytes, chunk) => bytes + chunk.length, 0));
-    const { bavail, bsize } = statfsSync(dirname(path));
-    const text = `Disk full: ${path} needs ${needed}, ${megabytes(bavail * bsize)} are free there.`;
-    return new LockstepError("ERR_DISK_FULL", `${text} Free some space or choose another folder with --out.`, {
-      cause,
-    });
+    const { bavail, bsize } = statfsSync(existingFolder(dirname(path)));
+    const text = `Disk full: ${path} needs ${sizeOf(bytes)}, ${sizeOf(bavail * bsize)} are free there.`;
+    const remedy = "Free some space (a training goes on with --resume), or choose another folder with --out.";
+    return new LockstepError("ERR_DISK_FULL", `${text} ${remedy}`, { cause });
   }
-  if (code === undefined) return cause;
   const text = `Cannot write ${path} (${message}). Check that its folder is one that you may write to`;
   return new LockstepError("ERR_NOT_WRITABLE", `${text}, or choose another with --out.`, { cause });
 }
 
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
+function existingFolder(path: string): string {
+  return isFolder(path) ? path : existingFolder(dirname(path));
+}
+
+function sizeOf(bytes: number): string {
+  return bytes < 1e5 ? `${bytes} bytes` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

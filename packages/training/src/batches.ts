@@ -1,9 +1,64 @@
-/** The batches that a run's tasks need, asked for a few ahead so that a step does not wait for its data. */
-import type { Batch, BatchThread } from "@lockstep/dataset";
+/** The batches that a run needs, asked for a few ahead so that a step does not wait for its data. */
+import type { Batch, BatchThread, SliceRequest } from "@lockstep/dataset";
 import { planSlices, type Task } from "@lockstep/run";
 
 /** How many batches may be asked for or made and not yet taken; bounds the memory. */
 const BATCHES_AHEAD = 3;
+
+/** What will be asked for after `last`, as far as one can tell; undefined if nothing will. */
+export type Foresight = (last: SliceRequest | undefined) => SliceRequest | undefined;
+
+export class Batches {
+  readonly #thread: BatchThread;
+  readonly #foresee: Foresight;
+  /** Asked of the thread and not yet taken, in order. */
+  readonly #asked: SliceRequest[] = [];
+
+  constructor(thread: BatchThread, foresee: Foresight) {
+    this.#thread = thread;
+    this.#foresee = foresee;
+    this.#askAhead(undefined);
+  }
+
+  /** The batch of a slice. Waits for the thread that makes it, if it isn't there yet. */
+  async take(wanted: SliceRequest): Promise<Batch> {
+    while (this.#asked.length > 0 && !isSame(this.#asked[0]!, wanted)) {
+      this.#asked.shift();
+      await this.#thread.take(); // foreseen, but not what was wanted
+    }
+    if (this.#asked.length === 0) this.#ask(wanted);
+    const batch = this.#thread.take();
+    this.#asked.shift();
+    this.#askAhead(wanted);
+    return batch;
+  }
+
+  /** Lets go of all that was foreseen. */
+  async drain(): Promise<void> {
+    for (const _ of this.#asked.splice(0)) await this.#thread.take().catch(() => {});
+  }
+
+  #askAhead(last: SliceRequest | undefined): void {
+    while (this.#asked.length < BATCHES_AHEAD) {
+      const next = this.#foresee(this.#asked.at(-1) ?? last);
+      if (next === undefined) return;
+      this.#ask(next);
+    }
+  }
+
+  #ask({ part, epoch, start, end }: SliceRequest): void {
+    this.#thread.request({ part, epoch, start, end });
+    this.#asked.push({ part, epoch, start, end });
+  }
+}
+
+const isSame = (a: SliceRequest, b: SliceRequest) =>
+  a.part === b.part && a.epoch === b.epoch && a.start === b.start && a.end === b.end;
+
+/** Where the evaluation of `samples` samples is cut into batches. */
+export function* evaluationRanges(samples: number, rows: number): Generator<{ start: number; end: number }> {
+  for (let start = 0; start < samples; start += rows) yield { start, end: Math.min(start + rows, samples) };
+}
 
 export interface BatchRows {
   /** Samples of a batch in an evaluation. */
@@ -12,39 +67,20 @@ export interface BatchRows {
   sliceRows?: number | undefined;
 }
 
-export class Batches {
-  readonly #thread: BatchThread;
-  readonly #requests: Iterator<Parameters<BatchThread["request"]>[0]>;
-
-  constructor(thread: BatchThread, tasks: Iterable<Task>, { evaluationRows, sliceRows }: BatchRows) {
-    this.#thread = thread;
-    this.#requests = slicesOf(tasks, { evaluationRows, sliceRows });
-    for (let i = 0; i < BATCHES_AHEAD; i++) this.#requestNext();
-  }
-
-  /** The next batch in the order of the tasks. Waits for the thread that makes it, if it isn't there yet. */
-  async take(): Promise<Batch> {
-    const batch = await this.#thread.take();
-    this.#requestNext();
-    return batch;
-  }
-
-  #requestNext(): void {
-    const next = this.#requests.next();
-    if (next.done !== true) this.#thread.request(next.value);
-  }
+/** All batches of the tasks, in their order: what a world of one needs. */
+export function batchesOf(tasks: Iterable<Task>, rows: BatchRows): Foresight {
+  const requests = requestsOf(tasks, rows);
+  return () => {
+    const next = requests.next();
+    return next.done === true ? undefined : next.value;
+  };
 }
 
-/** Where the evaluation of `samples` samples is cut into batches. */
-export function* evaluationRanges(samples: number, rows: number): Generator<{ start: number; end: number }> {
-  for (let start = 0; start < samples; start += rows) yield { start, end: Math.min(start + rows, samples) };
-}
-
-function* slicesOf(tasks: Iterable<Task>, { evaluationRows, sliceRows }: BatchRows) {
+function* requestsOf(tasks: Iterable<Task>, { evaluationRows, sliceRows }: BatchRows): Generator<SliceRequest, void> {
   for (const task of tasks) {
     if (task.type === "step") {
       for (const { start, end } of planSlices(task.start, task.end, 1, sliceRows)) {
-        yield { part: "train" as const, epoch: task.epoch, start, end };
+        yield { part: "train", epoch: task.epoch, start, end };
       }
     }
     if (task.type === "evaluate") {

@@ -26,6 +26,7 @@ export async function evaluateBatch(replica: Replica, batch: Batch): Promise<Eva
 }
 
 export interface EvaluationPlan {
+  part: "validation" | "test";
   samples: number;
   /** Samples of a batch. */
   rows: number;
@@ -33,16 +34,16 @@ export interface EvaluationPlan {
   stopRequested: () => boolean;
 }
 
-/** Sums over all samples of a part, whose batches come next. Undefined if it was to stop before the end. */
+/** Sums over all samples of a part. Undefined if it was to stop before the end. */
 export async function evaluateAll(
   replica: Replica,
-  batches: Batches,
+  batches: Pick<Batches, "take">,
   plan: EvaluationPlan,
 ): Promise<Evaluation | undefined> {
   const total = emptyEvaluation(plan.classes);
-  for (const _ of evaluationRanges(plan.samples, plan.rows)) {
+  for (const range of evaluationRanges(plan.samples, plan.rows)) {
     if (plan.stopRequested()) return undefined;
-    addEvaluation(total, await evaluateBatch(replica, await batches.take()));
+    addEvaluation(total, await evaluateBatch(replica, await batches.take({ part: plan.part, epoch: 0, ...range })));
   }
   return total;
 }

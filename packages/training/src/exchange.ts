@@ -1,17 +1,66 @@
-/** How contributions of slices become the update of a step. The training step does not know which kind it has. */
-import { type Contribution, sumContributions } from "./contribution.ts";
+/** How the gradients of slices become the update of a step. The training step does not know which kind it has. */
+import { planSlices, type StepTask } from "@lockstep/run";
+import { type Contribution, type Gradient, sumContributions } from "./contribution.ts";
+
+/** Samples [start, end) of the epoch's order: a part of the global batch. */
+export interface Slice {
+  /** Its place among the slices of the step. */
+  slice: number;
+  /** How often it was tried before, by this worker or by others. */
+  attempt: number;
+  start: number;
+  end: number;
+}
+
+/** Sums over the samples of a slice, besides its gradients. */
+export type SliceSums = Omit<Contribution, "gradients">;
+
+/** Where the gradients of one slice go. */
+export interface SliceSink {
+  /** Takes over the gradient of weight `index`. Called once for each weight, in the order of the backward pass. */
+  gradient(index: number, gradient: Gradient): void;
+  /** The rest of the contribution. Resolves when this worker has done its part for the slice. */
+  done(sums: SliceSums): Promise<void>;
+}
 
 export interface Exchange {
   /**
-   * Hands in this worker's contributions to a step, in slice order, and waits for those of all slices.
-   * Takes over the tensors of the contributions; the sum that comes back belongs to the caller.
-   *
-   * @param ms where this worker's time went
+   * The slices of the step that this worker is to compute, one after the other. Where there are other workers, it waits
+   * for slices that they lose, and ends when every slice of the step has been contributed by someone.
    */
-  reduce(step: number, contributions: Contribution[], ms: Record<string, number>): Promise<Contribution>;
+  slices(task: StepTask): AsyncIterable<Slice>;
+  sink(slice: Slice): SliceSink;
+  /** The sums over all slices of the step, in slice order. The tensors are the caller's. */
+  update(): Promise<Contribution>;
 }
 
 /** A world of one: all slices are here. Nothing leaves the device. */
-export const inMemoryExchange: Exchange = {
-  reduce: async (_step, contributions) => sumContributions(contributions),
-};
+export class InMemoryExchange implements Exchange {
+  readonly #sliceRows: number | undefined;
+  #contributions: Contribution[] = [];
+
+  /** @param sliceRows samples of a slice; absent, a step has one slice */
+  constructor(sliceRows?: number) {
+    this.#sliceRows = sliceRows;
+  }
+
+  async *slices({ start, end }: StepTask): AsyncGenerator<Slice> {
+    for (const slice of planSlices(start, end, 1, this.#sliceRows)) yield { ...slice, attempt: 0 };
+  }
+
+  sink({ slice }: Slice): SliceSink {
+    const gradients: Gradient[] = [];
+    return {
+      gradient: (index, gradient) => {
+        gradients[index] = gradient;
+      },
+      done: async (sums) => {
+        this.#contributions[slice] = { ...sums, gradients };
+      },
+    };
+  }
+
+  async update(): Promise<Contribution> {
+    return sumContributions(this.#contributions.splice(0));
+  }
+}

@@ -3,8 +3,9 @@
 import type { Batch } from "@lockstep/dataset";
 import { tf } from "@lockstep/engine";
 import { type Contribution, type Gradient, sumContributions } from "./contribution.ts";
+import type { SliceSums } from "./exchange.ts";
 import { correctSum, crossEntropySum, readScalars } from "./loss.ts";
-import type { Factors, Replica } from "./replica.ts";
+import type { OnGradient, Replica } from "./replica.ts";
 import type { StepClock } from "./step-clock.ts";
 
 export interface GradientOptions {
@@ -21,46 +22,60 @@ export async function computeGradients(
   batch: Batch,
   options: GradientOptions,
 ): Promise<Contribution> {
+  return collected((onGradient) => streamGradients(replica, batch, options, onGradient));
+}
+
+/**
+ * As `computeGradients`, but hands each gradient to `onGradient`, which takes it over: as soon as the backward pass
+ * yields it, if the batch is computed in one part.
+ */
+export async function streamGradients(
+  replica: Replica,
+  batch: Batch,
+  options: GradientOptions,
+  onGradient: OnGradient,
+): Promise<SliceSums> {
   const partRows = Math.min(options.maxRows ?? batch.samples, batch.samples);
+  if (partRows === batch.samples) return gradientsOfRows(replica, batch, [0, batch.samples], options, onGradient);
   const parts: Contribution[] = [];
   for (let row = 0; row < batch.samples; row += partRows) {
-    parts.push(await gradientsOfRows(replica, batch, row, Math.min(row + partRows, batch.samples), options));
+    const rows: [number, number] = [row, Math.min(row + partRows, batch.samples)];
+    parts.push(await collected((keep) => gradientsOfRows(replica, batch, rows, options, keep)));
   }
-  return sumContributions(parts);
+  const { gradients, ...sums } = sumContributions(parts);
+  for (const [index, gradient] of gradients.entries()) onGradient(index, gradient);
+  return sums;
+}
+
+async function collected(stream: (onGradient: OnGradient) => Promise<SliceSums>): Promise<Contribution> {
+  const gradients: Gradient[] = [];
+  const sums = await stream((index, gradient) => {
+    gradients[index] = gradient;
+  });
+  return { ...sums, gradients };
 }
 
 async function gradientsOfRows(
   replica: Replica,
   batch: Batch,
-  start: number,
-  end: number,
+  [start, end]: [number, number],
   { seed, step, clock }: GradientOptions,
-): Promise<Contribution> {
+  onGradient: OnGradient,
+): Promise<SliceSums> {
   const { images, labels } = tensorsOf(batch, start, end);
   const sampleIds = batch.sampleIds.subarray(start, end);
-  const factors = new Map<number, Factors>();
-  const keepFactors = (kernel: number, { input, delta }: Factors) =>
-    factors.set(kernel, { input: tf.keep(input.clone()), delta: tf.keep(delta.clone()) });
   let correct: tf.Scalar | undefined;
-
-  const denseWeights = indexesOfDense(replica).map((index) => replica.parameters.weight(index));
   const { value: loss, grads } = tf.valueAndGrads(() => {
-    const logits = replica.forward(images, { seed, step, sampleIds }, keepFactors); // [rows, classes]
+    const logits = replica.forward(images, { seed, step, sampleIds }, onGradient); // [rows, classes]
     correct = tf.keep(correctSum(logits, labels));
     const sum = crossEntropySum(logits, labels);
     clock.lap("forward");
     return sum;
-  })(denseWeights);
-  tf.dispose([images, labels]);
+  })(replica.denseWeights());
+  tf.dispose([images, labels, ...grads]); // the taps have handed each of them on already
   const [lossSum, correctRows] = await readScalars([loss as tf.Scalar, correct!]);
   clock.lap("backward");
-
-  return {
-    samples: end - start,
-    lossSum: lossSum!,
-    correct: correctRows!,
-    gradients: inWeightOrder(replica, grads, factors),
-  };
+  return { samples: end - start, lossSum: lossSum!, correct: correctRows! };
 }
 
 /** Images [rows, height, width, channels] and labels [rows] of some rows of a batch. The caller disposes of them. */
@@ -76,16 +91,4 @@ export function tensorsOf(batch: Batch, start = 0, end = batch.samples): { image
     ]),
     labels: tf.tensor1d(batch.labels.subarray(start, end), "int32"),
   };
-}
-
-function indexesOfDense({ parameters, factoredKernels }: Replica): number[] {
-  return Array.from({ length: parameters.length }, (_, index) => index).filter((index) => !factoredKernels.has(index));
-}
-
-function inWeightOrder(replica: Replica, dense: tf.Tensor[], factors: Map<number, Factors>): Gradient[] {
-  let next = 0;
-  return Array.from({ length: replica.parameters.length }, (_, index): Gradient => {
-    const pair = factors.get(index);
-    return pair === undefined ? { form: "dense", sum: dense[next++]! } : { form: "factored", ...pair };
-  });
 }

@@ -1,12 +1,12 @@
-export { Batches } from "./batches.ts";
+export { Batches, batchesOf, type Foresight } from "./batches.ts";
 export { type Contribution, disposeContribution, type Gradient, sumContributions } from "./contribution.ts";
 export { evaluateAll, evaluateBatch } from "./evaluate.ts";
-export { type Exchange, inMemoryExchange } from "./exchange.ts";
-export { computeGradients } from "./gradients.ts";
+export { type Exchange, InMemoryExchange, type Slice, type SliceSink, type SliceSums } from "./exchange.ts";
+export { computeGradients, streamGradients } from "./gradients.ts";
 export { localTeam } from "./local-team.ts";
 export { downloadProgress, EVALUATION_ROWS, type PreparedRun, prepare } from "./prepare.ts";
 export { factoredKernels, Replica } from "./replica.ts";
-export { parameterValues, readState } from "./state.ts";
+export { parameterValues, readState, StateSnapshot, stateDigest } from "./state.ts";
 export { type StepContext, takeStep } from "./step.ts";
-export { LapClock } from "./step-clock.ts";
+export { LapClock, type StepClock } from "./step-clock.ts";
 export { applyUpdate } from "./update.ts";

@@ -1,8 +1,8 @@
 /** A team of one: a replica in this process, with the exchange joined in memory. */
-import { type ParameterState, planSlices, type RunConfig, type Team } from "@lockstep/run";
+import type { ParameterState, RunConfig, Team } from "@lockstep/run";
 import type { Batches } from "./batches.ts";
 import { evaluateAll } from "./evaluate.ts";
-import { type Exchange, inMemoryExchange } from "./exchange.ts";
+import { InMemoryExchange } from "./exchange.ts";
 import type { Replica } from "./replica.ts";
 import { takeStep } from "./step.ts";
 import { LapClock } from "./step-clock.ts";
@@ -10,7 +10,7 @@ import { LapClock } from "./step-clock.ts";
 export interface LocalTeam {
   config: RunConfig;
   replica: Replica;
-  batches: Batches;
+  batches: Pick<Batches, "take">;
   classes: number;
   evaluationRows: number;
   state: () => Promise<ParameterState[]>;
@@ -18,21 +18,21 @@ export interface LocalTeam {
 
 export function localTeam({ config, replica, batches, classes, evaluationRows, state }: LocalTeam): Team {
   const clock = new LapClock();
-  const exchange: Exchange = inMemoryExchange;
+  const exchange = new InMemoryExchange(config.sliceRows);
   return {
-    step: ({ start, end, ...task }, beforeCommit) => {
-      const slices = planSlices(start, end, 1, config.sliceRows).length;
-      return takeStep({ config, replica, batches, exchange, clock }, { ...task, slices }, beforeCommit);
-    },
-    evaluate: async ({ samples }, stopRequested) => {
-      const plan = { samples, rows: evaluationRows, classes, stopRequested };
+    step: (task, beforeCommit) =>
+      takeStep({ config, replica, batches, exchange, clock }, task, ({ samples, lossSum, correct }) =>
+        beforeCommit({ samples, lossSum, correct, ms: clock.finish() }),
+      ),
+    evaluate: async ({ part, samples }, stopRequested) => {
+      const plan = { part, samples, rows: evaluationRows, classes, stopRequested };
       const evaluation = await evaluateAll(replica, batches, plan);
       clock.finish(); // the next step begins after the evaluation
       return evaluation;
     },
     state: async () => {
-      const tensors = await state();
-      clock.finish();
+      const tensors = await state(); // a snapshot: steps may be taken meanwhile
+      clock.lap("state");
       return tensors;
     },
   };

@@ -25,6 +25,8 @@ export interface PreparedRun {
 
 /** What a worker may have from its coordinator. */
 export interface GivenParts {
+  /** The engine, if it runs already. */
+  engine?: Engine;
   /** The model, as data; then the file that the configuration names is not read. */
   spec?: unknown;
   /** Where records come from if this machine has no files. */
@@ -38,7 +40,7 @@ export async function prepare(
   given: GivenParts = {},
 ): Promise<PreparedRun> {
   const normalize = parseNormalize(config.normalize);
-  const engine = await startEngine({ ...machine, log });
+  const engine = given.engine ?? (await startEngine({ ...machine, log }));
   const facts = datasetFacts(config.dataset);
   const numClasses = config.numClasses ?? facts.classes.length;
   const inputChannels = config.inputChannels ?? facts.channels;

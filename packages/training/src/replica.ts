@@ -2,16 +2,15 @@
  * A replica: the model of one worker with its own copy of the weights and their momentum.
  *
  * The layers of a `tf.LayersModel` need no rewriting. Three taps are put on them: weights are read from the
- * replica's parameters; Dense layers hand out the two factors of their gradient; Dropout takes its mask from counters.
+ * replica's parameters, and hand out their gradient when the backward pass comes by; Dense layers hand out the two
+ * factors of theirs; Dropout takes its mask from counters.
  */
 import { createParameters, type Parameters, type ParameterValues, tf } from "@lockstep/engine";
+import type { Gradient } from "./contribution.ts";
 import { type DropoutDraw, dropoutMask } from "./dropout.ts";
 
-/** The factors of a Dense layer's gradient, as the backward pass yields them. */
-export interface Factors {
-  input: tf.Tensor2D;
-  delta: tf.Tensor2D;
-}
+/** Takes over the gradient of weight `index`, in the order of `model.weights`. */
+export type OnGradient = (index: number, gradient: Gradient) => void;
 
 type Layer = tf.layers.Layer;
 type Inputs = tf.Tensor | tf.Tensor[];
@@ -32,13 +31,13 @@ export interface ReplicaOptions {
 
 export class Replica {
   readonly model: tf.LayersModel;
-  readonly parameters: Parameters;
+  parameters: Parameters;
   /** Index of each factored Dense kernel among the weights. */
-  readonly factoredKernels: ReadonlySet<number>;
+  #factoredKernels: ReadonlySet<number> = new Set();
   /** The layers with regularisers of their own. */
   readonly penalisedLayers: readonly Layer[];
-  /** Called during the backward pass for each factored kernel. */
-  #onFactors: (kernel: number, factors: Factors) => void = () => {};
+  /** Where gradients go, and the weights that were read, while a forward pass is under way. */
+  #tap: { onGradient: OnGradient; reads: Map<number, tf.Tensor> } | undefined;
   #dropout: DropoutDraw | undefined;
   #dropoutsApplied = 0;
 
@@ -53,21 +52,38 @@ export class Replica {
     const weights = model.weights;
     for (const [index, weight] of weights.entries()) {
       weight.dispose(); // the model's own copy of the values
-      weight.read = () => this.parameters.weight(index);
+      weight.read = () => this.#read(index);
     }
     for (const layer of layersOf(model)) if (layer.getClassName() === "Dropout") this.#tapDropout(layer, dropout);
-    const kernels = factoredKernels(model, factoredLayers);
+    const dense = layersOf(model).filter((layer) => layer.getClassName() === "Dense");
+    const kernels = factoredKernels(
+      model,
+      dense.map(({ name }) => name),
+    );
     for (const [kernel, layer] of kernels) this.#tapDense(layer, kernel);
-    this.factoredKernels = new Set(kernels.keys());
+    this.factor(factoredKernels(model, factoredLayers).keys());
     this.penalisedLayers = layersOf(model).filter((layer) => tf.tidy(() => layer.calculateLosses().length > 0));
   }
 
-  /** Logits [rows, classes] in training mode. Factors are handed to `onFactors` when the backward pass comes by. */
-  forward(images: tf.Tensor, dropout: DropoutDraw, onFactors: (kernel: number, factors: Factors) => void): tf.Tensor2D {
+  /**
+   * Logits [rows, classes] in training mode. When the backward pass comes by, it hands each gradient to `onGradient`.
+   * It comes by if the logits are differentiated with respect to `denseWeights`.
+   */
+  forward(images: tf.Tensor, dropout: DropoutDraw, onGradient: OnGradient): tf.Tensor2D {
     this.#dropout = dropout;
     this.#dropoutsApplied = 0;
-    this.#onFactors = onFactors;
-    return this.model.apply(images, { training: true }) as tf.Tensor2D;
+    this.#tap = { onGradient, reads: new Map() };
+    try {
+      return this.model.apply(images, { training: true }) as tf.Tensor2D;
+    } finally {
+      this.#tap = undefined;
+    }
+  }
+
+  /** The weights whose gradients are not taken as factors, lent. */
+  denseWeights(): tf.Tensor[] {
+    const indexes = Array.from({ length: this.parameters.length }, (_, index) => index);
+    return indexes.filter((index) => !this.#factoredKernels.has(index)).map((index) => this.parameters.weight(index));
   }
 
   /** Logits [rows, classes] in evaluation mode: dropout is off. */
@@ -75,8 +91,41 @@ export class Replica {
     return tf.tidy(() => this.model.apply(images, { training: false }) as tf.Tensor2D);
   }
 
+  /** From now on the gradients of these kernels of Dense layers are taken as factors, and no others. */
+  factor(kernels: Iterable<number>): void {
+    this.#factoredKernels = new Set(kernels);
+  }
+
+  /** Takes other weights and momentum instead of those that it has. */
+  load(values: readonly ParameterValues[]): void {
+    this.parameters.dispose();
+    this.parameters = createParameters(values);
+  }
+
   dispose(): void {
     this.parameters.dispose();
+  }
+
+  /**
+   * A weight, for the layers. In a forward pass it goes through an op that changes nothing, whose gradient is the
+   * weight's: complete, since all who read the weight read it from there.
+   */
+  #read(index: number): tf.Tensor {
+    const weight = this.parameters.weight(index);
+    if (this.#tap === undefined || this.#factoredKernels.has(index)) return weight;
+    const { onGradient, reads } = this.#tap;
+    const known = reads.get(index);
+    if (known !== undefined) return known;
+    const passOn = tf.customGrad((w) => ({
+      value: (w as tf.Tensor).clone(),
+      gradFunc: (sum: tf.Tensor) => {
+        onGradient(index, { form: "dense", sum: tf.keep(sum.clone()) });
+        return sum;
+      },
+    }));
+    const read = passOn(weight);
+    reads.set(index, read);
+    return read;
   }
 
   #tapDropout(layer: Layer, givenRate: number | undefined): void {
@@ -98,13 +147,15 @@ export class Replica {
     const whole = layer.call.bind(layer);
     const { activation } = layer as unknown as { activation: { apply(x: tf.Tensor): tf.Tensor } | null };
     layer.call = (inputs: Inputs, options: CallOptions) => {
-      if (options.training !== true) return whole(inputs, options);
+      if (options.training !== true || !this.#factoredKernels.has(kernel)) return whole(inputs, options);
+      const { onGradient } = this.#tap!;
       return tf.tidy(() => {
         const weight = this.parameters.weight(kernel);
         const linear = tf.customGrad((x, bias, save) => {
           (save as tf.GradSaveFunc)([x as tf.Tensor]);
           const gradFunc = (delta: tf.Tensor, saved: tf.Tensor[]) => {
-            this.#onFactors(kernel, { input: saved[0] as tf.Tensor2D, delta: delta as tf.Tensor2D });
+            const [input, own] = [saved[0]!.clone(), delta.clone()] as [tf.Tensor2D, tf.Tensor2D];
+            onGradient(kernel, { form: "factored", input: tf.keep(input), delta: tf.keep(own) });
             return [tf.matMul(delta, weight, false, true), delta.sum(0)];
           };
           return { value: tf.matMul(x as tf.Tensor, weight).add(bias as tf.Tensor), gradFunc };

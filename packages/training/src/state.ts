@@ -1,22 +1,83 @@
 /** A replica's weights and momentum as a checkpoint has them: under PyTorch's names, in PyTorch's layouts. */
 
+import { createHash } from "node:crypto";
 import type { ParameterValues } from "@lockstep/engine";
-import { readBack, type tf } from "@lockstep/engine";
-import { fromStateDict, type StateDict, type StateDictName, toStateDict } from "@lockstep/model";
+import { readBack, tf } from "@lockstep/engine";
+import { fromStateDict, type StateDict, type StateDictName } from "@lockstep/model";
 import type { ParameterState } from "@lockstep/run";
 import type { Replica } from "./replica.ts";
 
+export type StateKind = "weight" | "velocity";
+
+/** A piece of the state: elements of tensor number `tensor` from `offset` on. */
+export interface StatePiece {
+  tensor: number;
+  kind: StateKind;
+  offset: number;
+  values: Float32Array;
+}
+
+/**
+ * The state of a replica as it is now, to be read piece by piece while training goes on. It holds the tensors, so the
+ * next update of each writes to a copy.
+ */
+export class StateSnapshot {
+  readonly #names: readonly StateDictName[];
+  readonly #held: Record<StateKind, tf.Tensor[]>;
+
+  constructor({ parameters }: Replica, names: readonly StateDictName[]) {
+    this.#names = names;
+    const hold = (tensor: tf.Tensor) => tf.keep(tensor.clone());
+    this.#held = {
+      weight: names.map((_, index) => hold(parameters.weight(index))),
+      velocity: names.map((_, index) => hold(parameters.velocity(index))),
+    };
+  }
+
+  /** Every element once, in pieces of about `pieceElements` at the most; a tensor is let go when it has been read. */
+  async *pieces(pieceElements: number): AsyncGenerator<StatePiece, void> {
+    for (const [tensor, name] of this.#names.entries()) {
+      for (const kind of ["weight", "velocity"] as const) {
+        const held = this.#held[kind][tensor]!;
+        let offset = 0;
+        for (const piece of piecesOf(held, name, pieceElements)) {
+          const values = await readBack(piece);
+          piece.dispose();
+          yield { tensor, kind, offset, values };
+          offset += values.length;
+        }
+        held.dispose();
+      }
+    }
+  }
+
+  /** Lets go of what was not read. */
+  dispose(): void {
+    tf.dispose([...this.#held.weight, ...this.#held.velocity].filter((tensor) => !tensor.isDisposed));
+  }
+}
+
 /** Copies the current weights and momentum from the device. */
 export async function readState(replica: Replica, names: readonly StateDictName[]): Promise<ParameterState[]> {
-  const indexes = names.map((_, index) => index);
-  const weights = toStateDict(names, await readAll(indexes.map((index) => replica.parameters.weight(index))));
-  const velocities = toStateDict(names, await readAll(indexes.map((index) => replica.parameters.velocity(index))));
-  return names.map(({ name, torchShape }) => ({
-    name,
-    shape: torchShape,
-    weight: weights.get(name)!.data,
-    velocity: velocities.get(name)!.data,
-  }));
+  const state = names.map(({ name, torchShape }) => {
+    const elements = torchShape.reduce((product, length) => product * length, 1);
+    return { name, shape: torchShape, weight: new Float32Array(elements), velocity: new Float32Array(elements) };
+  });
+  for await (const { tensor, kind, offset, values } of new StateSnapshot(replica, names).pieces(PIECE_ELEMENTS)) {
+    state[tensor]![kind].set(values, offset);
+  }
+  return state;
+}
+
+const PIECE_ELEMENTS = 2 ** 22;
+
+/** SHA-256, in hex, of the bits of all weights and their momentum. */
+export async function stateDigest(replica: Replica, names: readonly StateDictName[]): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const { values } of new StateSnapshot(replica, names).pieces(PIECE_ELEMENTS)) {
+    hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  }
+  return hash.digest("hex");
 }
 
 /**
@@ -41,8 +102,17 @@ export function parameterValues(
   }));
 }
 
-async function readAll(tensors: tf.Tensor[]): Promise<Float32Array[]> {
-  const arrays: Float32Array[] = [];
-  for (const tensor of tensors) arrays.push(await readBack(tensor));
-  return arrays;
+/** The tensor in PyTorch's layout, cut along its first axis (the outputs, where layouts differ). */
+function* piecesOf(tensor: tf.Tensor, { axes }: StateDictName, pieceElements: number): Generator<tf.Tensor> {
+  const [positions, inputs, outputs] = axes ?? [1, 1, tensor.size];
+  const rowElements = positions * inputs;
+  const rows = Math.max(1, Math.floor(pieceElements / rowElements));
+  for (let row = 0; row < outputs; row += rows) {
+    yield tf.tidy(() => {
+      const slab = tensor
+        .reshape([positions, inputs, outputs])
+        .slice([0, 0, row], [positions, inputs, Math.min(rows, outputs - row)]);
+      return slab.transpose([2, 1, 0]); // [outputs, inputs, positions], see packages/model/src/reverse-axes.ts
+    });
+  }
 }

@@ -1,11 +1,11 @@
 /** One training step: batch → gradients → exchange → update. */
 
 import { tf } from "@lockstep/engine";
-import type { RunConfig, StepTotals } from "@lockstep/run";
+import type { RunConfig, StepTask, StepTotals } from "@lockstep/run";
 import type { Batches } from "./batches.ts";
-import { type Contribution, disposeContribution } from "./contribution.ts";
+import { disposeContribution } from "./contribution.ts";
 import type { Exchange } from "./exchange.ts";
-import { computeGradients } from "./gradients.ts";
+import { streamGradients } from "./gradients.ts";
 import { regularizerGradients } from "./regularizers.ts";
 import type { Replica } from "./replica.ts";
 import type { LapClock } from "./step-clock.ts";
@@ -21,32 +21,29 @@ export interface StepContext {
 
 /**
  * Takes one step with this worker's slices. `beforeCommit` sees the sums of the whole batch before the update is
- * applied; if it throws, the weights stay as they were. The time of a step runs from the end of one backward pass to
- * the end of the next.
+ * applied; if it throws, the weights stay as they were.
  */
 export async function takeStep(
   { config, replica, batches, exchange, clock }: StepContext,
-  { step, learningRate, slices }: { step: number; learningRate: number; slices: number },
-  beforeCommit: (totals: StepTotals) => void,
+  task: StepTask,
+  beforeCommit: (totals: Omit<StepTotals, "ms">) => void,
 ): Promise<void> {
   const { seed, maxRows, momentum, weightDecay } = config;
-  const contributions: Contribution[] = [];
-  for (let slice = 0; slice < slices; slice++) {
-    const batch = await batches.take(); // usually there already: it was asked for steps ago
+  const { step, epoch, learningRate } = task;
+  for await (const slice of exchange.slices(task)) {
+    const batch = await batches.take({ part: "train", epoch, ...slice }); // usually made already, steps ago
     clock.lap("data");
-    contributions.push(await computeGradients(replica, batch, { seed, step, maxRows, clock }));
+    const sink = exchange.sink(slice); // takes each gradient as soon as the backward pass has it
+    await sink.done(await streamGradients(replica, batch, { seed, step, maxRows, clock }, sink.gradient));
   }
-  clock.lap("backward"); // with putting the sums in order
-  const ms = clock.finish();
-  const update = await exchange.reduce(step, contributions, ms); // waits for every slice of the step
-  clock.lap("wait");
+  const update = await exchange.update(); // the sums of all slices of the step
   try {
-    beforeCommit({ samples: update.samples, lossSum: update.lossSum, correct: update.correct, ms });
+    beforeCommit(update);
     const penalties = regularizerGradients(replica);
     applyUpdate(replica.parameters, update, { learningRate, momentum, weightDecay }, penalties);
     tf.dispose([...penalties.values()]);
   } finally {
     disposeContribution(update);
   }
-  clock.lap("update");
+  clock.lap("apply");
 }

@@ -4,9 +4,10 @@ import { factorableLayers, initialWeights, toStateDict } from "@lockstep/model";
 import { type MachineOptions, makeConfig, type StepTask } from "@lockstep/run";
 import {
   Batches,
+  batchesOf,
   computeGradients,
   disposeContribution,
-  inMemoryExchange,
+  InMemoryExchange,
   LapClock,
   type PreparedRun,
   parameterValues,
@@ -44,16 +45,15 @@ export async function measureSteps(batch: number, settings: Settings, machine: M
   const replica = await replicaOf(run);
   try {
     const tasks = wholeBatches(batch, run.thread.meta.trainSamples, settings.warmupSteps + settings.steps);
-    const batches = new Batches(run.thread, tasks, { evaluationRows: batch });
-    const context = { config, replica, batches, exchange: inMemoryExchange, clock: new LapClock() };
+    const batches = new Batches(run.thread, batchesOf(tasks, { evaluationRows: batch }));
+    const clock = new LapClock();
+    const context = { config, replica, batches, exchange: new InMemoryExchange(), clock };
     const laps: Record<string, number>[] = [];
     const losses: number[] = [];
     const liveTensors: number[] = [];
     for (const task of tasks) {
-      await takeStep(context, { ...task, slices: 1 }, ({ ms, lossSum, samples }) => {
-        laps.push(ms);
-        losses.push(lossSum / samples);
-      });
+      await takeStep(context, task, ({ lossSum, samples }) => losses.push(lossSum / samples));
+      laps.push(clock.finish());
       liveTensors.push(tf.memory().numTensors);
     }
     const counted = laps.slice(settings.warmupSteps);

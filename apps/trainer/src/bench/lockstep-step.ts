@@ -5,7 +5,7 @@
  */
 import { startEngine, tf } from "@lockstep/engine";
 import { makeConfig } from "@lockstep/run";
-import { inMemoryExchange, LapClock, takeStep } from "@lockstep/training";
+import { InMemoryExchange, LapClock, takeStep } from "@lockstep/training";
 import { alexnetReplica, drawnBatch } from "./drawn-batch.ts";
 
 const WARMUP = 5;
@@ -16,7 +16,7 @@ const replica = await alexnetReplica({ factored: true });
 const batch = drawnBatch(rows);
 
 const batches = { take: async () => batch };
-const context = { config: makeConfig({}), replica, batches, exchange: inMemoryExchange, clock: new LapClock() };
+const context = { config: makeConfig({}), replica, batches, exchange: new InMemoryExchange(), clock: new LapClock() };
 const result = {
   version: engine.libraryVersion,
   stepMs: [] as number[],
@@ -25,7 +25,7 @@ const result = {
 };
 for (let step = 0; step < WARMUP + steps; step++) {
   const startMs = performance.now();
-  await takeStep(context, { step, learningRate: 0.01, slices: 1 }, () => {});
+  await takeStep(context, { type: "step", epoch: 0, step, start: 0, end: rows, learningRate: 0.01 }, () => {});
   const stepMs = performance.now() - startMs;
   if (step < WARMUP) continue;
   result.stepMs.push(stepMs);

@@ -5,6 +5,7 @@ import { timesOf } from "./pair.ts";
 const worker = (name: string, bytesUp: number, forward: number) => ({
   ...{ name, samples: 32, bytesUp, bytesDown: 2 * bytesUp },
   ms: { forward },
+  io: {},
 });
 
 const row = (step: number, ms: number): MetricsRow => ({

@@ -52,15 +52,19 @@ export async function lockstepPair(
   const run = join(dir, "run");
   const training = ["--dataset", "shapes", "--train-fraction", "1", "--no-test", "--batch-size", `${IMAGES}`];
   const length = ["--max-steps", `${WARMUP + steps}`, "--wire", wire, "--out", run];
-  const where = ["--workers", `${WORKERS}`, "--balance", "even", "--host", coordinatorHost, "--port", "0"];
+  const team = ["--workers", `${WORKERS}`, "--balance", "even"];
+  const where = ["--host", coordinatorHost, "--port", "0", "--tls", "none"]; // gloo does not encrypt either
+  const env = { LOCKSTEP_TOKEN: "bench" };
   const conductor = start(
-    [...coordinator, ...lockstepProgram("coordinator"), ...where, ...training, ...length],
+    [...coordinator, ...lockstepProgram("coordinator"), ...team, ...where, ...training, ...length],
     cleanup,
+    { env },
   );
   const [, joining] = await conductor.prints(/pnpm worker (--coordinator \S.*)/); // as it tells people to join it
   const computing = workers.map((place, index) => {
     const options = ["--threads", `${THREADS}`, "--name", `worker-${index}`];
-    return start([...place, ...lockstepProgram("worker"), ...joining!.trim().split(/\s+/), ...options], cleanup);
+    const joiningWords = joining!.trim().split(/\s+/);
+    return start([...place, ...lockstepProgram("worker"), ...joiningWords, ...options], cleanup, { env });
   });
   const [, printed] = await allEnded([conductor, ...computing]);
   const engine = /engine: (.*)/.exec(printed!)?.[1] ?? "unknown";

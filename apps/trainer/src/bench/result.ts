@@ -18,7 +18,9 @@ export interface Figure {
   /** Images of a step, where images/s say something. */
   images?: number;
   lockstep: number;
-  /** PyTorch's; absent where there is none to compare with. */
+  /** Who else was measured. @default PyTorch */
+  peerName?: string;
+  /** The peer's; absent where there is none to compare with. */
   peer?: number;
   /** peer / lockstep: how many times as fast Lockstep is. */
   ratio?: number;
@@ -45,7 +47,7 @@ export interface BenchResult {
 
 /** @param lockstep and `peer`: what each round came to */
 export function figure(
-  what: Pick<Figure, "id" | "name" | "unit" | "images">,
+  what: Pick<Figure, "id" | "name" | "unit" | "images" | "peerName">,
   lockstep: number[],
   peer: number[] = [],
 ): Figure {
@@ -123,12 +125,12 @@ export function tellNotes(...notes: (string | undefined)[]): string[] {
 }
 
 function linesOf(figure: Figure): string[] {
-  const { name, unit, lockstep, peer, ratio, rounds } = figure;
+  const { name, unit, lockstep, peer, peerName = "PyTorch", ratio, rounds } = figure;
   const side = (who: string, value: number, raw: number[]) =>
-    `  ${who} ${valueWords(value, figure)} (rounds: ${raw.map((one) => withUnit(one, unit)).join(", ")})`;
+    `  ${who.padEnd(8)} ${valueWords(value, figure)} (rounds: ${raw.map((one) => withUnit(one, unit)).join(", ")})`;
   const lines = [`${name}:`, side("Lockstep", lockstep, rounds.lockstep)];
   if (peer === undefined || ratio === undefined) return lines;
-  return [...lines, side("PyTorch ", peer, rounds.peer), `  ratio    ${ratio.toFixed(3)}`];
+  return [...lines, side(peerName, peer, rounds.peer), `  ratio    ${ratio.toFixed(3)}`];
 }
 
 /** `0.1.0 (6212323)`, with a + for changes that are in no commit. */

@@ -79,7 +79,7 @@ function rawLines({ bench, command, date, versions, notes, figures }: BenchResul
 }
 
 /** The median of each round; every step's value is in the JSON file. */
-function sides({ unit, rounds }: Figure): string[] {
+function sides({ unit, rounds, peerName = "PyTorch" }: Figure): string[] {
   const values = (who: string, raw: number[]) => `${who} ${raw.map((value) => withUnit(value, unit)).join(", ")}`;
-  return [values("Lockstep", rounds.lockstep), ...(rounds.peer.length > 0 ? [values("PyTorch", rounds.peer)] : [])];
+  return [values("Lockstep", rounds.lockstep), ...(rounds.peer.length > 0 ? [values(peerName, rounds.peer)] : [])];
 }

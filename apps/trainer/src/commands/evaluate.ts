@@ -1,7 +1,7 @@
 /** `pnpm evaluate`: the test of a trained model, again. */
 import { openBatchThread, parseNormalize } from "@lockstep/dataset";
 import { type MachineOptions, makeReport, testLine } from "@lockstep/run";
-import { Batches, downloadProgress, EVALUATION_ROWS, evaluateAll } from "@lockstep/training";
+import { Batches, batchesOf, downloadProgress, EVALUATION_ROWS, evaluateAll } from "@lockstep/training";
 import { loadTrainedModel } from "../trained-model.ts";
 
 export interface EvaluateOptions extends MachineOptions {
@@ -19,10 +19,9 @@ export async function evaluate({ run: dir, dataDir, ...machine }: EvaluateOption
   try {
     const samples = thread.meta.testSamples;
     const rows = Math.min(EVALUATION_ROWS, run.maxRows ?? EVALUATION_ROWS);
-    const batches = new Batches(thread, [{ type: "evaluate", part: "test", samples, epoch: 0, step: steps }], {
-      evaluationRows: rows,
-    });
-    const plan = { samples, rows, classes: numClasses, stopRequested: () => false };
+    const task = { type: "evaluate", part: "test", samples, epoch: 0, step: steps } as const;
+    const batches = new Batches(thread, batchesOf([task], { evaluationRows: rows }));
+    const plan = { part: "test" as const, samples, rows, classes: numClasses, stopRequested: () => false };
     const report = makeReport((await evaluateAll(replica, batches, plan))!, classes);
     console.log(testLine(report));
     for (const { class: name, precision, recall } of report.perClass) {

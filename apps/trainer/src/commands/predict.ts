@@ -1,5 +1,5 @@
 /** `pnpm predict`: what a trained model takes pictures for. */
-import { decodeImage, normalizeTable } from "@lockstep/dataset";
+import { decodeImage, normalizeImage } from "@lockstep/dataset";
 import { readBack, tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import type { MachineOptions } from "@lockstep/run";
@@ -12,7 +12,6 @@ export async function predict(
   const { run, replica } = await loadTrainedModel(dir, machine);
   const { inputShape, mean, std, classes } = run.derived;
   const [height, width, channels] = inputShape;
-  const table = normalizeTable({ mean, std });
   for (const path of images) {
     try {
       const ranked = await rank(await decodeImage(path, { height, width }));
@@ -26,10 +25,8 @@ export async function predict(
 
   /** Each class with its probability, the likeliest first. */
   async function rank(bytes: Uint8Array): Promise<string[]> {
-    const probabilities = tf.tidy(() => {
-      const values = Float32Array.from(bytes, (byte, i) => table[(i % channels) * 256 + byte]!);
-      return replica.predict(tf.tensor4d(values, [1, height, width, channels])).softmax();
-    });
+    const input = normalizeImage(bytes, { mean, std });
+    const probabilities = tf.tidy(() => replica.predict(tf.tensor4d(input, [1, height, width, channels])).softmax());
     const values = await readBack(probabilities);
     probabilities.dispose();
     const order = [...classes.keys()].sort((a, b) => values[b]! - values[a]!);

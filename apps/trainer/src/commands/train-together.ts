@@ -1,35 +1,43 @@
 /** `pnpm train --workers N`: a coordinator in this process and N workers beside it, on this machine. */
 import { coordinate, type RunStart } from "@lockstep/coordinator";
-import { displayOn, INTERRUPTED, type MachineOptions } from "@lockstep/run";
-import { startLocalWorkers } from "../local-workers.ts";
+import { type Display, displayOn, INTERRUPTED, type MachineOptions } from "@lockstep/run";
+import { type LocalWorkers, startLocalWorkers } from "../local-workers.ts";
 import { version } from "../version.ts";
 
 const HOST = "127.0.0.1";
-const HEARTBEAT_MS = 1000;
+const LIMITS = { heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1 };
 // Processes on one machine with as many threads each are alike: slices by speed would follow noise.
 
-export async function trainTogether(workers: number, start: RunStart, machine: MachineOptions): Promise<void> {
-  const display = displayOn(process.stdout);
+export interface Watching {
+  /** @default standard output */
+  display?: Display;
+  /** Given the workers' processes. */
+  onStarted?: (workers: LocalWorkers) => void;
+}
+
+export async function trainTogether(
+  workers: number,
+  start: RunStart,
+  machine: MachineOptions,
+  { display = displayOn(process.stdout), onStarted }: Watching = {},
+): Promise<void> {
   let ended: Promise<void> | undefined;
-  let fail: (error: Error) => void = () => {};
-  const workersFailed = new Promise<never>((_, reject) => (fail = reject));
-  workersFailed.catch(() => {}); // after the workers have joined, the coordinator notices a loss by itself
+  let tellWorkers: (workers: LocalWorkers) => void = () => {};
+  const started = new Promise<LocalWorkers>((resolve) => (tellWorkers = resolve));
   const codeModel = start.model.kind === "code" ? start.config.model : undefined;
   const onListening = (port: number) => {
     const local = startLocalWorkers(workers, `ws://${HOST}:${port}`, machine, codeModel);
     ended = local.ended;
-    local.failed.catch(fail);
+    tellWorkers(local);
+    onStarted?.(local);
   };
-  const where = { host: HOST, port: 0, anyPort: true, heartbeatMs: HEARTBEAT_MS, balance: "even" as const };
+  const door = { host: HOST, port: 0, anyPort: true }; // on loopback, without token and TLS
+  const common = { ...LIMITS, door, balance: "even" as const };
   try {
     const outcome = await coordinate({
-      ...where,
-      ...start,
-      workers,
-      display,
-      version,
-      workersFailed,
-      onListening,
+      ...{ ...common, ...start, workers, display, version, onListening },
+      cannotBegin: started.then(({ oneFailed }) => oneFailed),
+      cannotGoOn: started.then(({ allEnded }) => allEnded),
     });
     if (outcome === "interrupted") {
       display.line(`stopped; continue with: pnpm train --workers ${workers} --resume ${start.folder.dir}`);

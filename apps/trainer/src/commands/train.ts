@@ -34,11 +34,13 @@ import {
   machineOptions,
   makeConfig,
   makeSchedule,
+  newRunId,
   openRunFolder,
   parseRunFile,
   Recorder,
   type RunConfig,
   type RunFolder,
+  type RunId,
   readWeights,
   readWeightsFile,
   resumeConfig,
@@ -50,6 +52,7 @@ import {
 } from "@lockstep/run";
 import {
   Batches,
+  batchesOf,
   EVALUATION_ROWS,
   localTeam,
   type PreparedRun,
@@ -104,7 +107,7 @@ export async function trainNew(given: RunConfig, out: string | undefined, machin
     const values = parameterValues(model, run.names, weights);
     const label = basename(config.model, extname(config.model));
     const folder = createRunFolder(out, label, new Date());
-    await runToEnd(run, folder, { values });
+    await runToEnd(run, folder, { values, runId: newRunId() });
     return folder;
   } finally {
     await run.thread.close();
@@ -128,7 +131,7 @@ async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptio
     const dict = (kind: "weight" | "velocity"): StateDict =>
       new Map(checkpoint.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, data: tensor[kind] }]));
     const values = parameterValues(run.loaded.model, run.names, dict("weight"), dict("velocity"));
-    await runToEnd(run, folder, { values, resumed: checkpoint });
+    await runToEnd(run, folder, { values, runId: derived.runId ?? newRunId(), resumed: checkpoint });
   } finally {
     await run.thread.close();
   }
@@ -136,29 +139,28 @@ async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptio
 
 interface RunStart {
   values: ReturnType<typeof parameterValues>;
+  runId: RunId;
   resumed?: Checkpoint;
 }
 
-async function runToEnd(run: PreparedRun, folder: RunFolder, { values, resumed }: RunStart): Promise<void> {
+async function runToEnd(run: PreparedRun, folder: RunFolder, { values, runId, resumed }: RunStart): Promise<void> {
   const { config, loaded, names, maxRows } = run;
   const { step: doneSteps, progress } = resumed ?? { step: 0, progress: { endedSteps: 0 } };
   const schedule = makeSchedule(config, run.thread.meta, doneSteps);
   const letGo = holdRunFolder(folder);
   const display = displayOn(process.stdout);
   const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
-  const derived = derivedOf({ loaded, names, meta: run.thread.meta, schedule });
+  const derived = derivedOf({ runId, loaded, names, meta: run.thread.meta, schedule });
   const { modelName, classes } = derived;
   writeJson(folder.config, { ...config, machine: run.machine, derived });
   display.line(summaryOf(config, derived, folder, resumed?.step));
   if (["wasm", "cpu"].includes(run.engine.backend)) display.line(slowBackendLine(run.engine.backend));
 
-  const factoredLayers = factorableLayers(loaded.model);
+  const factoredLayers = config.sync === "dense" ? [] : factorableLayers(loaded.model);
   const replica = new Replica(loaded.model, values, { factoredLayers, dropout: config.dropout });
   const evaluationRows = Math.min(EVALUATION_ROWS, maxRows ?? EVALUATION_ROWS);
-  const batches = new Batches(run.thread, schedule.tasksFrom(doneSteps, progress.endedSteps), {
-    evaluationRows,
-    sliceRows: config.sliceRows,
-  });
+  const rows = { evaluationRows, sliceRows: config.sliceRows };
+  const batches = new Batches(run.thread, batchesOf(schedule.tasksFrom(doneSteps, progress.endedSteps), rows));
   const state = () => readState(replica, names);
   const team = localTeam({
     config: { ...config, maxRows },

@@ -1,57 +1,86 @@
 /**
  * `pnpm verify`: the same training with one worker and with several, each in fresh processes, compared.
  *
+ * With --kill one of the several is killed in the middle: the others must go on as if nothing had been.
  * With fixed slices it demands equal bits of all weights. With free slices sums round differently: losses may differ
  * by 1e-4 · max(1, loss), and all weights by 1e-4 in relative L2 norm.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { newRun } from "@lockstep/coordinator";
 import { LockstepError } from "@lockstep/errors";
 import {
+  type Display,
   givenRunOptions,
   type MachineOptions,
   machineOptions,
   makeConfig,
   openRunFolder,
+  type RunFolder,
   readMetrics,
   readWeights,
 } from "@lockstep/run";
+import type { LocalWorkers } from "../local-workers.ts";
+import { trainTogether } from "./train-together.ts";
 
 const DEFAULTS = { dataset: "shapes", maxSteps: "10", test: false, trainFraction: "1" };
+/** Rounding needs some steps to show. */
+const FREE_DEFAULTS = { ...DEFAULTS, maxSteps: "50" };
 const SLICE_ROWS = 8;
+/** How often the steps that are done are looked at, before one worker is killed. */
+const WATCH_MS = 20;
 const TOLERANCE = 1e-4;
 
 export interface VerifyOptions extends MachineOptions {
   workers: number;
   freeSlices?: boolean;
+  /** Kill one of the several in the middle. */
+  kill?: boolean;
 }
 
-export function verify(options: VerifyOptions & Record<string, unknown>): void {
-  const { workers, freeSlices = false } = options;
+export async function verify(options: VerifyOptions & Record<string, unknown>): Promise<void> {
+  const { workers, freeSlices = false, kill = false } = options;
   if (workers < 2) throw new LockstepError("ERR_OPTION", `Expected --workers to be at least 2, got ${workers}.`);
-  const given = { ...DEFAULTS, ...givenRunOptions(options), ...(freeSlices && { sliceRows: undefined }) };
+  const defaults = freeSlices ? FREE_DEFAULTS : DEFAULTS;
+  const given = { ...defaults, ...givenRunOptions(options), ...(freeSlices && { sliceRows: undefined }) };
   if (!freeSlices && given.sliceRows === undefined) given.sliceRows = String(SLICE_ROWS);
-  // Also so that a wrong option is named before anything starts.
-  if (makeConfig(given).wire !== "fp32") {
+  const config = makeConfig(given); // also so that a wrong option is named before anything starts
+  if (config.wire !== "fp32") {
     throw new LockstepError("ERR_OPTION", "Expected --wire fp32 to verify, got bf16, which is lossy; leave it out.");
   }
   // Sums inside one operation may depend on its threads, so one worker gets as many as each of several.
   const { threads = Math.max(1, Math.floor(availableParallelism() / workers)), ...machine } = machineOptions(options);
   const dir = mkdtempSync(join(tmpdir(), "lockstep-verify-"));
   try {
-    const runs = [1, workers].map((count) => {
-      const out = join(dir, `workers-${count}`);
-      train([...wordsOf(given), ...wordsOf({ ...machine, threads, workers: count, out })]);
-      return readRun(out);
-    });
-    const [one, several] = runs as [Run, Run];
+    const [alone, together] = [join(dir, "alone"), join(dir, "together")];
+    train([...wordsOf(given), ...wordsOf({ ...machine, threads, out: alone })]);
+    const start = await newRun(config, together);
+    const onStarted = (started: LocalWorkers) => void (kill && killInTheMiddle(started, workers - 1, start.folder));
+    await trainTogether(workers, start, { ...machine, threads }, { display: silent, onStarted });
+    const [one, several] = [readRun(alone), readRun(together)];
     console.log(tableOf(one, several, workers));
     judge(one, several, freeSlices);
   } finally {
     rmSync(dir, { recursive: true });
   }
+}
+
+const silent: Display = { line: () => {}, progress: () => {}, close: () => {} };
+
+/** Kills a worker when half of the steps are done. */
+function killInTheMiddle(workers: LocalWorkers, index: number, { config, metrics }: RunFolder): void {
+  const watch = setInterval(() => {
+    if (!existsSync(config)) return;
+    const { steps } = (JSON.parse(readFileSync(config, "utf8")) as { derived: { steps: number } }).derived;
+    const done = readMetrics(metrics).filter(({ type }) => type === "step").length;
+    if (done < steps / 2) return;
+    clearInterval(watch);
+    workers.kill(index);
+    console.log(`killed worker-${index} after ${done} of ${steps} steps`);
+  }, WATCH_MS);
+  void workers.ended.then(() => clearInterval(watch));
 }
 
 interface Run {

@@ -1,0 +1,164 @@
+import { describe, expect, test } from "vitest";
+import { decide, type Limits, type SliceView, type WorkerView } from "./decide.ts";
+
+const NOW = 1_000_000;
+const limits: Limits = { heartbeatMs: 1000, stallMs: 60_000 };
+
+/** A worker that was heard of just now, has nothing to do, and takes 10 ms for a sample. */
+function worker(id: number, given: Partial<WorkerView> = {}): WorkerView {
+  const idle = { heardMs: NOW, progressMs: NOW, openSamples: 0, msPerSample: 10, takesSlices: true };
+  return { id, owes: (given.openSamples ?? 0) > 0, ...idle, ...given };
+}
+
+/** A slice of 8 samples that nobody has tried. */
+function slice(number: number, given: Partial<SliceView> = {}): SliceView {
+  return { slice: number, samples: 8, attempts: [], notFor: new Set(), notFinite: new Set(), ...given };
+}
+
+/** An attempt that began `agoMs` ago, and was expected to take 80 ms. */
+const attempt = (worker: number, agoMs = 0, expectedMs: number | undefined = 80) => ({
+  ...{ worker, sinceMs: NOW - agoMs, expectedMs },
+});
+
+const decided = (workers: WorkerView[], openSlices: SliceView[] = []) => decide(NOW, { workers, openSlices }, limits);
+const assigned = (workers: WorkerView[], openSlices: SliceView[]) =>
+  decided(workers, openSlices).flatMap((decision) =>
+    decision.type === "assign" ? [`${decision.slice} to ${decision.worker}`] : [],
+  );
+
+describe("a worker", () => {
+  test("is dropped when it has been silent for more than three heartbeats, and not before", () => {
+    expect(decided([worker(0), worker(1, { heardMs: NOW - 3000 })])).toEqual([]);
+    expect(decided([worker(0), worker(1, { heardMs: NOW - 3001 })])).toEqual([
+      { type: "drop", worker: 1, code: "ERR_SILENT", reason: "nothing came from it for 3.0 s" },
+    ]);
+  });
+
+  test("is dropped when it has work and has finished nothing for longer than the limit", () => {
+    const stalled = (progressMs: number) => worker(1, { openSamples: 8, progressMs });
+    expect(decided([stalled(NOW - 60_000)])).toEqual([]);
+    const reason = "its heart beats, but it has finished nothing for 60.1 s";
+    expect(decided([stalled(NOW - 60_100)])).toEqual([{ type: "drop", worker: 1, code: "ERR_STALLED", reason }]);
+  });
+
+  test("may have nothing to do for as long as it likes", () => {
+    expect(decided([worker(0, { progressMs: NOW - 10 ** 9 })])).toEqual([]);
+  });
+
+  test("is dropped once, for its silence, if it is silent and stalled", () => {
+    const lost = worker(0, { heardMs: NOW - 10 ** 6, progressMs: NOW - 10 ** 6, openSamples: 1 });
+    expect(decided([lost])).toMatchObject([{ type: "drop", code: "ERR_SILENT" }]);
+  });
+
+  test("is dropped whether it takes slices or not", () => {
+    expect(decided([worker(0, { takesSlices: false, heardMs: 0 })])).toMatchObject([{ type: "drop", worker: 0 }]);
+  });
+});
+
+describe("a slice", () => {
+  test("that nobody computes goes to a worker", () => {
+    const reason = "nobody computes it";
+    expect(decided([worker(3)], [slice(5)])).toEqual([{ type: "assign", slice: 5, worker: 3, reason }]);
+  });
+
+  test("that is being computed stays where it is", () => {
+    expect(decided([worker(0), worker(1)], [slice(0, { attempts: [attempt(0)] })])).toEqual([]);
+  });
+
+  test("of a worker that is dropped goes on in the same decision, to another", () => {
+    const lost = worker(0, { heardMs: NOW - 3500, openSamples: 8 });
+    expect(decided([lost, worker(1)], [slice(0, { attempts: [attempt(0)] })])).toEqual([
+      { type: "drop", worker: 0, code: "ERR_SILENT", reason: "nothing came from it for 3.5 s" },
+      { type: "assign", slice: 0, worker: 1, reason: "its worker is gone" },
+    ]);
+  });
+
+  test("whose second worker is dropped stays with the first, if that one is not late", () => {
+    const lost = worker(1, { heardMs: 0 });
+    expect(assigned([worker(0), lost, worker(2)], [slice(0, { attempts: [attempt(0), attempt(1)] })])).toEqual([]);
+  });
+
+  test.each([
+    ["3 s, if little was expected", 80, 3000],
+    ["four times what was expected, if that is more", 1000, 4000],
+  ])("is late after %s", (_, expectedMs, limitMs) => {
+    const tried = (agoMs: number) => [slice(0, { attempts: [attempt(0, agoMs, expectedMs)] })];
+    expect(decided([worker(0), worker(1)], tried(limitMs))).toEqual([]);
+    const told = `it has taken ${((limitMs + 100) / 1000).toFixed(1)} s, ${(expectedMs / 1000).toFixed(1)} s were expected`;
+    expect(decided([worker(0), worker(1)], tried(limitMs + 100))).toEqual([
+      { type: "assign", slice: 0, worker: 1, reason: told },
+    ]);
+  });
+
+  test("is never late if nobody knows how long it should take", () => {
+    expect(
+      decided([worker(0), worker(1)], [slice(0, { attempts: [{ ...attempt(0, 10 ** 6), expectedMs: undefined }] })]),
+    ).toEqual([]);
+  });
+
+  test("that is late goes to nobody if its worker is the only one", () => {
+    expect(decided([worker(0)], [slice(0, { attempts: [attempt(0, 10_000)] })])).toEqual([]);
+  });
+
+  test("is never tried by three at once", () => {
+    const tried = slice(0, { attempts: [attempt(0, 20_000), attempt(1, 10_000)] });
+    expect(decided([worker(0), worker(1), worker(2)], [tried])).toEqual([]);
+  });
+
+  test("goes to nobody while no worker takes slices, and that is no divergence", () => {
+    expect(decided([worker(0, { takesSlices: false })], [slice(0)])).toEqual([]);
+    expect(decided([], [slice(0)])).toEqual([]);
+  });
+});
+
+describe("who gets a slice", () => {
+  test("is the one who would end first: by its speed, and by what it has to do already", () => {
+    expect(assigned([worker(0), worker(1, { msPerSample: 9 })], [slice(0)])).toEqual(["0 to 1"]);
+    expect(assigned([worker(0), worker(1, { msPerSample: 9, openSamples: 8 })], [slice(0)])).toEqual(["0 to 0"]);
+  });
+
+  test("one that was not measured counts as the slowest of the others, however fast they are", () => {
+    const fresh = worker(0, { msPerSample: undefined });
+    const fast = (openSamples: number) => worker(1, { msPerSample: 0.01, openSamples });
+    expect(assigned([fresh, fast(0), worker(2, { msPerSample: 0.02 })], [slice(0)])).toEqual(["0 to 1"]);
+    expect(assigned([fresh, fast(8)], [slice(0)])).toEqual(["0 to 0"]);
+    const busy = worker(1, { msPerSample: undefined, openSamples: 1 });
+    expect(assigned([busy, fresh], [slice(0)])).toEqual(["0 to 0"]);
+  });
+
+  test("two slices go to two workers, if they are as fast as each other", () => {
+    expect(assigned([worker(0), worker(1)], [slice(0), slice(1)])).toEqual(["0 to 0", "1 to 1"]);
+    expect(assigned([worker(0), worker(1, { msPerSample: 100 })], [slice(0), slice(1)])).toEqual(["0 to 0", "1 to 0"]);
+  });
+
+  test("is not one whose contribution to it was refused, unless there is no other", () => {
+    const refused = slice(0, { notFor: new Set([0]) });
+    expect(assigned([worker(0), worker(1, { msPerSample: 1000 })], [refused])).toEqual(["0 to 1"]);
+    expect(assigned([worker(0)], [refused])).toEqual(["0 to 0"]);
+  });
+
+  test("is not one that leaves, has not caught up, or is dropped", () => {
+    const slow = worker(1, { msPerSample: 1000 });
+    for (const other of [worker(0, { takesSlices: false }), worker(0, { heardMs: 0 })]) {
+      expect(assigned([other, slow], [slice(0)])).toEqual(["0 to 1"]);
+    }
+  });
+});
+
+describe("a slice that was not finite", () => {
+  const [refusedBy, notFinite] = [new Set([0, 1]), new Set([0])];
+
+  test("never goes back to who found it so", () => {
+    expect(assigned([worker(0), worker(1)], [slice(0, { notFor: refusedBy, notFinite })])).toEqual(["0 to 1"]);
+  });
+
+  test("means that training has come apart when every worker has found it so, and not before", () => {
+    const found = slice(4, { notFor: refusedBy, notFinite: refusedBy });
+    expect(decided([worker(0), worker(1)], [found])).toEqual([
+      { type: "diverged", slice: 4, reason: "no worker found its numbers finite" },
+    ]);
+    expect(assigned([worker(0), worker(1), worker(2)], [found])).toEqual(["4 to 2"]);
+    const leaves = worker(2, { takesSlices: false });
+    expect(decided([worker(0), worker(1), leaves], [{ ...found, attempts: [attempt(2, 10_000)] }])).toEqual([]);
+  });
+});

@@ -1,0 +1,127 @@
+/**
+ * What the coordinator does about its workers: a pure function of the time, of what it knows, and of the limits. Who
+ * is gone, who has come to a halt, and which slice goes to whom.
+ */
+import { SILENT_BEATS } from "@lockstep/gradient-sync";
+
+export interface WorkerView {
+  id: number;
+  /** When anything last came from it. */
+  heardMs: number;
+  /** When it last finished something, or owed nothing. */
+  progressMs: number;
+  /** Whether it owes anything: a slice, an answer, a piece of its state. */
+  owes: boolean;
+  /** Samples that it was given and has not finished. */
+  openSamples: number;
+  /** Expected from being given a slice to its contribution, for each sample; undefined before its first. */
+  msPerSample: number | undefined;
+  /** Whether it may be given slices. */
+  takesSlices: boolean;
+}
+
+export interface SliceView {
+  slice: number;
+  samples: number;
+  /** The tries under way, in the order in which they were begun. */
+  attempts: { worker: number; sinceMs: number; expectedMs: number | undefined }[];
+  /** Workers that should not get it: their contributions to it were refused. */
+  notFor: ReadonlySet<number>;
+  /** Those of them that must not: their numbers were not finite. */
+  notFinite: ReadonlySet<number>;
+}
+
+export interface TeamView {
+  workers: readonly WorkerView[];
+  /** Of the step under way, those without a complete contribution. */
+  openSlices: readonly SliceView[];
+}
+
+export interface Limits {
+  /** A worker that is silent for three times this is gone. */
+  heartbeatMs: number;
+  /** A worker that has work and finishes nothing for so long is dropped. */
+  stallMs: number;
+}
+
+export type Decision =
+  | { type: "drop"; worker: number; code: "ERR_SILENT" | "ERR_STALLED"; reason: string }
+  | { type: "assign"; slice: number; worker: number; reason: string }
+  /** No worker is left that could find this slice finite. */
+  | { type: "diverged"; slice: number; reason: string };
+
+/** A slice is late after this many times the time that it was expected to take, but not before a worker is silent. */
+const LATE_FACTOR = 4;
+
+export function decide(nowMs: number, { workers, openSlices }: TeamView, limits: Limits): Decision[] {
+  const drops = workers.flatMap((worker) => dropOf(nowMs, worker, limits));
+  const dropped = new Set(drops.map(({ worker }) => worker));
+  const staying = workers.filter(({ id }) => !dropped.has(id));
+  const able = staying.filter(({ takesSlices }) => takesSlices);
+  const openSamples = new Map(able.map(({ id, openSamples }) => [id, openSamples]));
+  const assignments = openSlices.flatMap((slice): Decision[] => {
+    const reason = reasonToAssign(nowMs, slice, dropped, limits);
+    if (reason === undefined) return [];
+    const others = able.filter(({ id }) => !slice.notFor.has(id));
+    const worker = quickest(others.length > 0 ? others : able, openSamples, slice);
+    if (worker !== undefined) {
+      openSamples.set(worker.id, openSamples.get(worker.id)! + slice.samples);
+      return [{ type: "assign", slice: slice.slice, worker: worker.id, reason }];
+    }
+    const untried = slice.attempts.length > 0 || able.length === 0;
+    if (untried || !able.every(({ id }) => slice.notFinite.has(id))) return [];
+    return [{ type: "diverged", slice: slice.slice, reason: "no worker found its numbers finite" }];
+  });
+  return [...drops, ...assignments];
+}
+
+type Drop = Extract<Decision, { type: "drop" }>;
+
+function dropOf(nowMs: number, worker: WorkerView, { heartbeatMs, stallMs }: Limits): Drop[] {
+  const { id, heardMs, progressMs, owes } = worker;
+  const silentMs = nowMs - heardMs;
+  if (silentMs > SILENT_BEATS * heartbeatMs) {
+    const reason = `nothing came from it for ${seconds(silentMs)}`;
+    return [{ type: "drop", worker: id, code: "ERR_SILENT", reason }];
+  }
+  const stalledMs = nowMs - progressMs;
+  if (owes && stalledMs > stallMs) {
+    const reason = `its heart beats, but it has finished nothing for ${seconds(stalledMs)}`;
+    return [{ type: "drop", worker: id, code: "ERR_STALLED", reason }];
+  }
+  return [];
+}
+
+/** Why a slice needs a worker, or another one; undefined if it doesn't. */
+function reasonToAssign(
+  nowMs: number,
+  { attempts }: SliceView,
+  dropped: ReadonlySet<number>,
+  { heartbeatMs }: Limits,
+): string | undefined {
+  const [first, second] = attempts.filter(({ worker }) => !dropped.has(worker));
+  if (first === undefined) return attempts.length === 0 ? "nobody computes it" : "its worker is gone";
+  if (second !== undefined || first.expectedMs === undefined) return undefined;
+  const limitMs = Math.max(SILENT_BEATS * heartbeatMs, LATE_FACTOR * first.expectedMs);
+  const tookMs = nowMs - first.sinceMs;
+  if (tookMs <= limitMs) return undefined;
+  return `it has taken ${seconds(tookMs)}, ${seconds(first.expectedMs)} were expected`;
+}
+
+/** Who would end first with this slice. One that was not measured yet counts as the slowest of the others. */
+function quickest(
+  workers: readonly WorkerView[],
+  openSamples: ReadonlyMap<number, number>,
+  { samples, attempts, notFinite }: SliceView,
+): WorkerView | undefined {
+  const free = workers.filter(({ id }) => !notFinite.has(id) && attempts.every(({ worker }) => worker !== id));
+  const known = free.flatMap(({ msPerSample }) => msPerSample ?? []);
+  const slowest = known.length > 0 ? Math.max(...known) : 1;
+  const endMs = ({ id, msPerSample }: WorkerView) => (openSamples.get(id)! + samples) * (msPerSample ?? slowest);
+  return free.reduce<WorkerView | undefined>(
+    (best, worker) => (best === undefined || endMs(worker) < endMs(best) ? worker : best),
+    undefined,
+  );
+}
+
+const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;

@@ -1,0 +1,106 @@
+/**
+ * The evaluation of all samples of a part, in ranges that workers take as they have time. A range whose worker is lost,
+ * or whose result is refused, goes to another, so that every sample counts once. Losses are added in the order of the
+ * ranges.
+ */
+import { addEvaluation, type Evaluation, emptyEvaluation } from "@lockstep/run";
+
+/** Samples that a worker evaluates at once. */
+const RANGE_ROWS = 64;
+/** Ranges that a worker is given ahead, so that it never waits for the next. */
+const RANGES_AHEAD = 2;
+
+export interface EvaluationRange {
+  request: number;
+  start: number;
+  end: number;
+}
+
+interface Range extends EvaluationRange {
+  /** Who computes it. */
+  worker?: number | undefined;
+  /** Workers that found its loss not finite. */
+  notFinite: Set<number>;
+  /** Of its samples, once it is done. */
+  lossSum?: number;
+}
+
+export class EvaluationRound {
+  readonly #classes: number;
+  readonly #ranges: Range[] = [];
+  /** Of the ranges that are done; counts are exact in any order. */
+  readonly #counts: Evaluation;
+
+  /** @param firstRequest of the numbers that the ranges are asked for with */
+  constructor(samples: number, classes: number, firstRequest: number) {
+    this.#classes = classes;
+    this.#counts = emptyEvaluation(classes);
+    for (let start = 0; start < samples; start += RANGE_ROWS) {
+      const request = firstRequest + this.#ranges.length;
+      this.#ranges.push({ request, start, end: Math.min(start + RANGE_ROWS, samples), notFinite: new Set() });
+    }
+  }
+
+  /** How many. */
+  get ranges(): number {
+    return this.#ranges.length;
+  }
+
+  /** Gives a worker what it may compute next. */
+  give(worker: number): EvaluationRange[] {
+    const own = this.#open().filter((range) => range.worker === worker).length;
+    const free = this.#open().filter((range) => range.worker === undefined && !range.notFinite.has(worker));
+    return free.slice(0, Math.max(0, RANGES_AHEAD - own)).map((range) => {
+      range.worker = worker;
+      return { request: range.request, start: range.start, end: range.end };
+    });
+  }
+
+  /** @returns why the answer is refused, if it is; its range is then another's */
+  take(worker: number, { request, ...result }: Evaluation & { request: number }): string | undefined {
+    const range = this.#ranges.find((other) => other.request === request);
+    if (range === undefined) return undefined; // asked for by an evaluation before this one
+    if (range.worker !== worker || range.lossSum !== undefined) return "an evaluation that was not asked for";
+    range.worker = undefined;
+    if (!this.#fits(result, range.end - range.start)) return "an evaluation that is not of all its samples";
+    if (!Number.isFinite(result.lossSum) && range.notFinite.add(worker).size === 1) return "a loss that is not finite";
+    range.lossSum = result.lossSum; // if a second worker has found the same, it is the training's fault
+    addEvaluation(this.#counts, result);
+    return undefined;
+  }
+
+  /** Samples that a worker was given and has not evaluated. */
+  openSamples(worker: number): number {
+    const own = this.#open().filter((range) => range.worker === worker);
+    return own.reduce((total, { start, end }) => total + end - start, 0);
+  }
+
+  lose(worker: number): void {
+    for (const range of this.#open()) if (range.worker === worker) range.worker = undefined;
+  }
+
+  /** Only these workers are there: a range whose loss all of them have found not finite is left at that. */
+  settle(workers: readonly number[]): void {
+    for (const range of this.#open()) {
+      if (workers.every((worker) => range.notFinite.has(worker))) range.lossSum = Number.NaN;
+    }
+  }
+
+  get done(): boolean {
+    return this.#open().length === 0;
+  }
+
+  total(): Evaluation {
+    return { ...this.#counts, lossSum: this.#ranges.reduce((total, { lossSum }) => total + lossSum!, 0) };
+  }
+
+  #open(): Range[] {
+    return this.#ranges.filter(({ lossSum }) => lossSum === undefined);
+  }
+
+  #fits({ samples, confusion }: Evaluation, expected: number): boolean {
+    const counts = confusion.flat();
+    const square = confusion.length === this.#classes && confusion.every(({ length }) => length === this.#classes);
+    return square && samples === expected && counts.reduce((total, count) => total + count, 0) === expected;
+  }
+}

@@ -1,0 +1,182 @@
+import { makeConfig, makeSchedule } from "@lockstep/run";
+import { describe, expect, test } from "vitest";
+import { RemoteTeam } from "./remote-team.ts";
+import { Clock, Ledger, philoxRandom, SimulatedWorker } from "./simulation.ts";
+import { PLAN } from "./toy-worker.ts";
+
+const SAMPLES = 22;
+const config = makeConfig({ batchSize: 8, numEpochs: 4, test: true, lr: 0.05 });
+const sizes = { trainSamples: SAMPLES, validationSamples: 70, testSamples: 130 };
+/** Slices of 2 whatever the workers are: then the weights must be equal to the bit. */
+const SLICE_ROWS = 2;
+
+interface Outcome {
+  weights: number[];
+  /** How often each sample was in a committed step, by epoch. */
+  ledger: number[][];
+  evaluated: number[];
+  log: string[];
+  simulatedMs: number;
+  stepMs: number[];
+}
+
+type Fault = { atMs: number; happen: (workers: SimulatedWorker[], join: () => void) => void };
+
+async function runWith(workers: number, faults: Fault[], seed: number): Promise<Outcome> {
+  const clock = new Clock();
+  const random = philoxRandom(seed);
+  const log: string[] = [];
+  const outcome: Outcome = { weights: [], ledger: [], evaluated: [], log, simulatedMs: 0, stepMs: [] };
+  const limits = { workers, heartbeatMs: 1000, stallMs: 20_000, minWorkers: 1 };
+  const team = new RemoteTeam({
+    ...{ ...limits, balance: "even", runId: "r", maxLogBytes: 100_000, nowMs: () => clock.nowMs },
+    log: (line) => log.push(`${Math.round(clock.nowMs)} ${line}`),
+  });
+  const ledger = new Ledger(SAMPLES);
+  outcome.ledger = ledger.epochs;
+  const all: SimulatedWorker[] = [];
+  const join = () => {
+    const worker = new SimulatedWorker({ clock, team, runId: "r", random, ledger });
+    all.push(worker);
+    team.join(worker.session);
+  };
+  for (let i = 0; i < workers; i++) join();
+  for (const { atMs, happen } of faults) clock.after(atMs, () => happen(all, join));
+  let done = false;
+  const tick = () => {
+    team.tick();
+    if (!done) clock.after(250, tick);
+  };
+  clock.after(250, tick);
+  const run = conductAll(team, outcome).then(
+    () => (done = true),
+    (error) => {
+      done = true;
+      throw error;
+    },
+  );
+  run.catch(() => {});
+  for (let events = 0; !done; events++) {
+    if (events > 200_000) throw new Error(`Seed ${seed}: it does not end.\n${log.join("\n")}`);
+    await clock.next();
+  }
+  await run;
+  outcome.simulatedMs = clock.nowMs;
+  outcome.weights = [
+    ...all.filter(({ session }) => team.members.some(({ id }) => id === session.workerId))[0]!.weights,
+  ];
+  return outcome;
+}
+
+async function conductAll(team: RemoteTeam, outcome: Outcome): Promise<void> {
+  await team.begin({ plan: PLAN, origin: { from: "seed" }, sliceRows: SLICE_ROWS });
+  for (const task of makeSchedule(config, sizes).tasksFrom(0)) {
+    if (task.type === "step") {
+      await team.step(task, ({ samples, ms }) => {
+        expect(samples).toBe(task.end - task.start);
+        outcome.stepMs.push(ms.step);
+      });
+    } else if (task.type === "evaluate") {
+      outcome.evaluated.push((await team.evaluate(task))!.samples);
+    } else if (task.type === "epoch-end") {
+      await team.checkReplicas();
+    }
+  }
+}
+
+/** Draws what happens to whom and when; worker 0 is spared, so that the weights are never lost. */
+function drawnFaults(seed: number): Fault[] {
+  const random = philoxRandom(seed + 1_000_000);
+  const kinds: ((worker: SimulatedWorker) => void)[] = [
+    (worker) => worker.die(20 * random()),
+    (worker) => worker.die(undefined),
+    (worker) => worker.leave(),
+    (worker) => {
+      worker.hangs = true;
+    },
+    (worker) => {
+      worker.msPerSample *= 30;
+    },
+    (worker) => {
+      worker.silent = true;
+    },
+    (worker) => {
+      worker.spoiled = 1;
+    },
+  ];
+  return Array.from({ length: 1 + Math.floor(8 * random()) }, () => {
+    const [atMs, kind, who] = [4000 * random(), random(), random()];
+    const happen: Fault["happen"] = (workers, join) => {
+      if (kind < 0.35) return join();
+      const victims = workers.slice(1).filter(({ dead }) => !dead);
+      const victim = victims[Math.floor(who * victims.length)];
+      if (victim !== undefined) kinds[Math.floor(((kind - 0.35) / 0.65) * kinds.length)]!(victim);
+    };
+    return { atMs, happen };
+  });
+}
+
+const undisturbed = await runWith(1, [], 0);
+const everySampleOnce = [0, 1, 2, 3].map(() => new Array<number>(SAMPLES).fill(1));
+
+describe("a run in simulated time", () => {
+  test("counts every sample once, and gives the same weights with 1, 3 and 7 workers", async () => {
+    expect(undisturbed.ledger).toEqual(everySampleOnce);
+    expect(undisturbed.evaluated).toEqual([70, 70, 70, 70, 130]);
+    for (const workers of [3, 7]) {
+      const { weights, ledger } = await runWith(workers, [], workers);
+      expect(ledger).toEqual(everySampleOnce);
+      expect(weights).toEqual(undisturbed.weights);
+    }
+  });
+
+  test("200 drawn schedules of deaths, joins, cuts, hangs, slowness and spoiled numbers end with the same weights", async () => {
+    for (let seed = 0; seed < 200; seed++) {
+      const { weights, ledger, evaluated, log } = await runWith(3, drawnFaults(seed), seed);
+      const told = `seed ${seed}\n${log.join("\n")}`;
+      expect(ledger, told).toEqual(everySampleOnce);
+      expect(evaluated, told).toEqual([70, 70, 70, 70, 130]);
+      expect(weights, told).toEqual(undisturbed.weights);
+    }
+  }, 120_000);
+
+  test.each<[string, Partial<SimulatedWorker>, string]>([
+    ["goes silent", { silent: true }, "was dropped: nothing came from it for 3."],
+    ["hangs", { hangs: true }, "it has taken 3."],
+    ["becomes 400 times slower", { msPerSample: 4000 }, "it has taken 3."],
+  ])("when a worker %s the same step ends within its limit and two slice times", async (_, change, line) => {
+    const faults = [{ atMs: 500, happen: (workers: SimulatedWorker[]) => void Object.assign(workers[2]!, change) }];
+    const { weights, log, stepMs } = await runWith(3, faults, 5);
+    expect(weights).toEqual(undisturbed.weights);
+    expect(log.join("\n")).toContain(line);
+    // 3 s, a tick of the clock, and two times what a slice of 2 samples takes, with the way there and back.
+    expect(Math.max(...stepMs)).toBeLessThan(3000 + 250 + 2 * (2 * 10 + 100) + 250);
+  });
+
+  test("a worker that joins gets the weights and takes slices, and nobody waits for it", async () => {
+    const { weights, log, stepMs } = await runWith(2, [{ atMs: 300, happen: (_, join) => join() }], 9);
+    expect(weights).toEqual(undisturbed.weights);
+    expect(log.some((line) => line.includes("has caught up, and takes slices"))).toBe(true);
+    const quiet = await runWith(2, [], 9);
+    expect(Math.max(...stepMs)).toBeLessThan(2 * Math.max(...quiet.stepMs));
+  });
+
+  test("a worker whose weights are no longer those of the others is named at the end of the epoch", async () => {
+    const corrupt = (workers: SimulatedWorker[]) => {
+      workers[1]!.weights[4]! += 1e-6;
+    };
+    const run = runWith(3, [{ atMs: 200, happen: corrupt }], 3);
+    await expect(run).rejects.toThrow(/ERR_REPLICA|The weights of w\d+ differ from those of w\d+/);
+  });
+
+  test("a worker whose numbers are not finite is told, and dropped the third time", async () => {
+    const spoil = (workers: SimulatedWorker[]) => {
+      workers[1]!.spoiled = 10;
+    };
+    const { weights, log } = await runWith(3, [{ atMs: 200, happen: spoil }], 3);
+    expect(weights).toEqual(undisturbed.weights);
+    const refusals = log.filter((line) => line.includes("was refused: Expected finite numbers"));
+    expect(refusals.length).toBe(3);
+    expect(log.join("\n")).toContain("was dropped: 3 of its contributions were refused");
+  });
+});

@@ -1,0 +1,102 @@
+/** Takes workers into the team whose idea of the run is one that can be trained, and that of the first of them. */
+import { LockstepError } from "@lockstep/errors";
+import { elementsOf, factsOf, fingerprintOf, MAX_PARAMETERS, type RunFacts } from "@lockstep/gradient-sync";
+import { type TfjsTopology, tfjsTopologySchema } from "@lockstep/model/files";
+import type { RunConfig } from "@lockstep/run";
+import type { RemoteTeam } from "./remote-team.ts";
+import type { Session, SessionEvents } from "./sessions.ts";
+
+export interface FittingOptions {
+  config: RunConfig;
+  team: RemoteTeam;
+  /** Updates that workers can hold at the most. */
+  updatesMade: () => number;
+}
+
+export class FittingWorkers implements SessionEvents {
+  readonly #options: FittingOptions;
+  #first: Session | undefined;
+  /** Nobody joins any more. */
+  over = false;
+
+  constructor(options: FittingOptions) {
+    this.#options = options;
+  }
+
+  /** The one that the others are compared with. There is one from the first join until nobody is left before the run. */
+  get first(): Session {
+    return this.#first!;
+  }
+
+  /** @throws LockstepError why it cannot be taken */
+  joined(session: Session): void {
+    const { config, team, updatesMade } = this.#options;
+    const { ready, hello } = session;
+    if (this.over) throw new LockstepError("ERR_OVER", "The run is over.");
+    expectTrainable(ready);
+    expectSame(config, this.#first, session);
+    parseTopology(ready.topology); // its error refuses the worker, now and not when the run is over
+    const made = updatesMade();
+    if ((hello.holds?.step ?? 0) > made) {
+      throw new LockstepError("ERR_HOLDS", `It holds ${hello.holds?.step} updates, but ${made} were made.`);
+    }
+    const { linkBytesPerSecond, gemmFlopsPerSecond } = ready;
+    // What they have in common is kept once: a topology may have megabytes.
+    if (this.#first !== undefined) session.ready = { ...this.#first.ready, linkBytesPerSecond, gemmFlopsPerSecond };
+    team.join(session);
+    this.#first ??= session;
+  }
+
+  message(session: Session, message: Parameters<SessionEvents["message"]>[1]): void {
+    this.#options.team.take(session, message);
+  }
+
+  lost(session: Session, reason: string): void {
+    const { team } = this.#options;
+    team.lose(session, reason);
+    if (team.size === 0 && !team.begun) this.#first = undefined;
+  }
+}
+
+/** @throws LockstepError ERR_MODEL for sizes that do not fit one another, or are more than there may be */
+function expectTrainable({ tensors, stateDict, factorable, numClasses, classes, ...facts }: RunFacts): void {
+  const [inModel, inState] = [tensors, stateDict].map((list) => list.map(({ shape }) => elementsOf(shape)));
+  const parameters = inModel!.reduce((total, elements) => total + elements, 0);
+  const faults: [boolean, string][] = [
+    [parameters < 1 || parameters > MAX_PARAMETERS, `1 to ${MAX_PARAMETERS} parameters, got ${parameters}`],
+    [String(inModel) !== String(inState), "the same tensors for the state dict, in their order"],
+    [factorable.length !== tensors.length, "to be told of each tensor whether it can be had as factors"],
+    [factorable.some((can, i) => can && tensors[i]?.shape.length !== 2), "factors of matrices only"],
+    [numClasses < 1 || classes.length !== numClasses, `${numClasses} names of classes, got ${classes.length}`],
+    [facts.trainSamples < 1, "samples to train with"],
+    [facts.mean.length !== facts.std.length, "as many means as stds"],
+  ];
+  const fault = faults.find(([isSo]) => isSo);
+  if (fault !== undefined) throw new LockstepError("ERR_MODEL", `Expected ${fault[1]}.`);
+}
+
+/** @throws LockstepError ERR_FINGERPRINT that says what differs from the first worker's idea of the run */
+function expectSame(config: RunConfig, first: Session | undefined, { ready }: Session): void {
+  const differs = (what: string) =>
+    new LockstepError("ERR_FINGERPRINT", `${what}; give all workers the same model, data and version.`);
+  const expected = fingerprintOf(factsOf(ready), { ...config });
+  if (ready.fingerprint !== expected) {
+    throw differs(`Its fingerprint is ${ready.fingerprint}, but that of what it told is ${expected}`);
+  }
+  if (first === undefined || ready.fingerprint === first.ready.fingerprint) return;
+  const [a, b] = [factsOf(first.ready), factsOf(ready)];
+  const field = (Object.keys(a) as (keyof typeof a)[]).find((key) => JSON.stringify(a[key]) !== JSON.stringify(b[key]));
+  if (field === undefined) throw differs(`Its fingerprint differs from that of ${first.hello.name}`);
+  const short = (value: unknown) => JSON.stringify(value).slice(0, 200);
+  throw differs(`Its ${field} is ${short(b[field])}, but ${first.hello.name} has ${short(a[field])}`);
+}
+
+/** @throws LockstepError ERR_TOPOLOGY for anything else than the JSON of a topology */
+export function parseTopology(text: string): TfjsTopology {
+  try {
+    return tfjsTopologySchema.parse(JSON.parse(text));
+  } catch (cause) {
+    const remedy = "use the same version of Lockstep on all machines";
+    throw new LockstepError("ERR_TOPOLOGY", `Expected the topology of a TensorFlow.js model; ${remedy}.`, { cause });
+  }
+}

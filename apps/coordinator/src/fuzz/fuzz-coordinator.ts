@@ -1,0 +1,158 @@
+/**
+ * Sends hostile frames to a coordinator while an honest worker trains with it: by peers that never join, that join and
+ * take part, and that speak no WebSocket. Tells what became of them, of the coordinator and of the run.
+ */
+import { once } from "node:events";
+import { setTimeout as pause } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { openSocket } from "@lockstep/door";
+import { encode, factsOf, fingerprintOf, MAX_MESSAGE_BYTES } from "@lockstep/gradient-sync";
+import { hostileFrame, pick, type Random } from "@lockstep/gradient-sync/hostile-frames";
+import { philoxRandom } from "../simulation.ts";
+import { HELLO, READY } from "../toy-worker.ts";
+import { breakProtocol } from "./break-protocol.ts";
+import { HostileWorker } from "./hostile-worker.ts";
+import { type LiveRun, startRun, undisturbedState, welcomeConfig } from "./live-run.ts";
+
+export interface FuzzReport {
+  frames: number;
+  connections: number;
+  /** How often connections ended in which way: the coordinator's codes, those of WebSockets, and `by itself`. */
+  endings: Record<string, number>;
+  /** Updates that the honest worker made meanwhile, and whether its weights are those of a run that nobody disturbs. */
+  steps: number;
+  undisturbed: boolean;
+  /** Of this process, in which all peers live too; from when a tenth of the frames was sent. */
+  heapGrowthBytes: number;
+  rssGrowthBytes: number;
+}
+
+/** Peers at once. */
+const PEERS = 8;
+/** The coordinator's clock goes so much faster, so that late workers are late soon. */
+const HURRY = 5;
+/** A peer that is still connected when it has sent all, and for so long hears no goodbye, goes. */
+const PATIENCE_MS = 300;
+
+export async function fuzzCoordinator(
+  { frames, seed }: { frames: number; seed: number },
+  onProgress: (frames: number) => void = () => {},
+): Promise<FuzzReport> {
+  const recorded = await recordedFrames();
+  const run = await startRun({ hurry: HURRY, heartbeatMs: 20_000, stallMs: 20_000 });
+  const endings = new Map<string, number>();
+  let [sent, connections] = [0, 0];
+  let before: NodeJS.MemoryUsage | undefined;
+  const peers = Array.from({ length: PEERS }, async () => {
+    while (sent < frames) {
+      const random = philoxRandom(seed * 1_000_000 + connections++);
+      const { ending, sent: more } = await pick(random, ATTACKS)({ run, random, recorded, name: `h${connections}` });
+      endings.set(ending, (endings.get(ending) ?? 0) + 1);
+      sent += more;
+      if (sent > frames / 10) before ??= memory();
+      onProgress(sent);
+    }
+  });
+  await Promise.all(peers);
+  const { steps, state } = await run.stop();
+  const undisturbed = JSON.stringify(state) === JSON.stringify(undisturbedState(steps));
+  await run.close();
+  const after = memory();
+  return {
+    ...{ frames: sent, connections, endings: Object.fromEntries([...endings].sort()), steps, undisturbed },
+    heapGrowthBytes: after.heapUsed - before!.heapUsed,
+    rssGrowthBytes: after.rss - before!.rss,
+  };
+}
+
+interface Attack {
+  run: LiveRun;
+  random: Random;
+  recorded: readonly Buffer[];
+  name: string;
+}
+
+interface Outcome {
+  ending: string;
+  /** Hostile frames. */
+  sent: number;
+}
+
+const ATTACKS: ((attack: Attack) => Promise<Outcome>)[] = [babble, babble, babble, babble, takePart, takePart, violate];
+
+/** Says hello and ready, or less, and then nothing that makes sense. */
+async function babble({ run, random, recorded, name }: Attack): Promise<Outcome> {
+  const socket = openSocket(`ws://127.0.0.1:${run.port}`, { maxPayload: MAX_MESSAGE_BYTES });
+  const closed = new Promise<string>((resolve) =>
+    socket.on("close", (code, reason) => resolve(endingOf(code, reason))),
+  );
+  socket.on("error", () => {}); // `close` follows
+  if ((await Promise.race([once(socket, "open").catch(() => {}), closed])) === undefined)
+    return { ending: await closed, sent: 0 };
+  const greeting = [
+    { ...HELLO, name },
+    { ...READY, fingerprint: fingerprintOf(factsOf(READY), welcomeConfig) },
+  ];
+  for (const message of greeting.slice(0, Math.floor(3 * random()))) socket.send(encode(message));
+  const frames = 1 + Math.floor(8 * random());
+  for (let i = 0; i < frames; i++) {
+    socket.send(hostileFrame(random, pick(random, recorded), recorded));
+    if (random() < 0.2) await pause(1); // what was said may have been answered
+  }
+  return { ending: await endOf(closed, () => socket.terminate()), sent: frames };
+}
+
+/** The step in which numbers were last spoiled, and by whom: by one peer at the most. */
+const spoiled = { step: -1, name: "" };
+
+async function takePart({ run, random, recorded, name }: Attack): Promise<Outcome> {
+  const maySpoil = () => {
+    const step = run.team.updatesMade;
+    if (spoiled.step === step && spoiled.name !== name) return false;
+    Object.assign(spoiled, { step, name });
+    return true;
+  };
+  const frames = 1 + Math.floor(20 * random());
+  const hostile = new HostileWorker({ port: run.port, name, random, recorded, frames, maySpoil });
+  const closed = hostile.worker.closed.then(({ code, reason }) => endingOf(code, reason));
+  const beating = setInterval(() => hostile.worker.beat(), 20);
+  const ending = await endOf(closed, () => hostile.worker.socket.terminate(), 5 * PATIENCE_MS);
+  clearInterval(beating);
+  return { ending, sent: hostile.sent };
+}
+
+async function violate({ run, random }: Attack): Promise<Outcome> {
+  const code = await breakProtocol(run.port, random);
+  return { ending: endingOf(code, ""), sent: 1 };
+}
+
+async function endOf(closed: Promise<string>, leave: () => void, patienceMs = PATIENCE_MS): Promise<string> {
+  const leaving = setTimeout(leave, patienceMs);
+  const ending = await closed;
+  clearTimeout(leaving);
+  return ending;
+}
+
+function endingOf(code: number, reason: Buffer | string): string {
+  if (code === 1006) return "by itself";
+  return code === 4000 ? String(reason) : String(code);
+}
+
+/** All that honest workers say in a short run that one of them joins later. */
+async function recordedFrames(): Promise<Buffer[]> {
+  const frames: Buffer[] = [];
+  const run = await startRun({ hurry: HURRY, heartbeatMs: 1000, onFrame: (frame) => frames.push(frame) });
+  await run.team.until(() => run.team.updatesMade > 20);
+  await run.stop();
+  await run.close();
+  return frames.slice(0, 2000);
+}
+
+setFlagsFromString("--expose_gc");
+const collectGarbage: () => void = runInNewContext("gc");
+
+function memory(): NodeJS.MemoryUsage {
+  collectGarbage();
+  return process.memoryUsage();
+}

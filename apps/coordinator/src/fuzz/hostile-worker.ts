@@ -1,0 +1,131 @@
+/**
+ * For tests: a worker that takes part, and sends others of its frames than it should. What it never sends are lies that
+ * nobody could tell from the truth: finite numbers of the right shape for a slice of its own. They are taken as true.
+ */
+import {
+  allFinite,
+  type CoordinatorMessage,
+  chunkLength,
+  decodeFloats,
+  decodeFromWorker,
+  elementsOf,
+  partElements,
+  type WorkerMessage,
+} from "@lockstep/gradient-sync";
+import { hostileFrame, pick, type Random } from "@lockstep/gradient-sync/hostile-frames";
+import type { WebSocket } from "ws";
+import { LAYOUT, TENSORS } from "../toy-worker.ts";
+import { SocketWorker } from "./socket-worker.ts";
+
+export interface HostileOptions {
+  port: number;
+  name: string;
+  random: Random;
+  /** Frames of honest sessions. */
+  recorded: readonly Buffer[];
+  /** How many hostile frames it sends before it goes by itself. */
+  frames: number;
+  /** Whether it may now say that numbers are not finite: two who say so of one slice are believed. */
+  maySpoil: () => boolean;
+}
+
+/** The ways in which a frame goes wrong; `own` are those that this worker has sent before. */
+const WAYS: ((random: Random, frame: Buffer, own: readonly Buffer[], recorded: readonly Buffer[]) => Buffer[])[] = [
+  (random, frame, _, recorded) => [hostileFrame(random, frame, recorded)],
+  (random, frame, _, recorded) => [frame, hostileFrame(random, frame, recorded)],
+  (random, frame, _, recorded) => [hostileFrame(random, pick(random, recorded), recorded), frame],
+  (_, frame) => [frame, frame],
+  (random, frame, own) => [...own.slice(Math.floor(random() * own.length)).slice(0, 20), frame], // of this step and before
+  (random, frame, _, recorded) => [pick(random, recorded), frame], // of others
+  (random, frame, own) => [frame, ...own.slice(-8).sort(() => random() - 0.5)],
+];
+
+export class HostileWorker {
+  readonly worker: SocketWorker;
+  /** Hostile frames that it has sent. */
+  sent = 0;
+  readonly #options: HostileOptions;
+  readonly #own: Buffer[] = [];
+  /** Of the step under way: samples of its attempts; and what it truly found, by where it belongs. */
+  readonly #attempts = new Map<string, number>();
+  readonly #truths = new Map<string, Buffer>();
+  readonly #stateRequests = new Set<number>();
+
+  constructor(options: HostileOptions) {
+    const { port, name } = options;
+    this.#options = options;
+    const send = (frame: Buffer, message: WorkerMessage, socket: WebSocket) => this.#send(frame, message, socket);
+    this.worker = new SocketWorker({ port, name, send, onTold: (message) => this.#told(message) });
+  }
+
+  #send(frame: Buffer, message: WorkerMessage, socket: WebSocket): void {
+    const { random, recorded, frames } = this.#options;
+    if (message.type === "gradient-chunk") this.#truths.set(placeOf(message), frame);
+    const honest = random() < 0.7;
+    const wrong = honest ? [frame] : pick(random, WAYS)(random, frame, this.#own, recorded);
+    this.#own.push(frame);
+    if (this.#own.length > 100) this.#own.shift();
+    for (const other of wrong.filter((other) => other === frame || !this.#isLie(other))) {
+      socket.send(other);
+      if (other !== frame) this.sent++;
+    }
+    if (this.sent >= frames) socket.terminate();
+  }
+
+  #told(message: CoordinatorMessage): void {
+    if (message.type === "send-state") this.#stateRequests.add(message.request);
+    if (message.type === "commit") {
+      this.#attempts.clear();
+      this.#truths.clear();
+    }
+    if (message.type !== "assign") return;
+    for (const { slice, attempt, start, end } of message.slices) {
+      this.#attempts.set(`${message.step}/${slice}/${attempt}`, end - start);
+    }
+  }
+
+  #isLie(frame: Buffer): boolean {
+    const message = decoded(frame);
+    switch (message?.type) {
+      case "gradient-chunk": {
+        const values = valuesOf(message, this.#attempts.get(attemptOf(message)));
+        if (values === undefined || this.#truths.get(placeOf(message))?.equals(frame)) return false;
+        return allFinite(values) || !this.#options.maySpoil();
+      }
+      case "contribution":
+      case "evaluation":
+        return !Number.isFinite(message.lossSum) && !this.#options.maySpoil();
+      case "state-chunk": {
+        const bytes = 4 * elementsOf(TENSORS[message.tensor]?.shape ?? []);
+        return this.#stateRequests.has(message.request) && message.offset === 0 && message.data.length === bytes;
+      }
+      case "digest-result":
+        return true;
+      default:
+        return false;
+    }
+  }
+}
+
+type Chunk = Extract<WorkerMessage, { type: "gradient-chunk" }>;
+const attemptOf = ({ step, slice, attempt }: Chunk) => `${step}/${slice}/${attempt}`;
+const placeOf = (chunk: Chunk) => `${attemptOf(chunk)}/${chunk.part}/${chunk.offset}`;
+
+/** What a piece says of an attempt over so many samples; undefined if it would be refused, or is of no attempt. */
+function valuesOf(chunk: Chunk, samples: number | undefined): Float32Array | undefined {
+  if (samples === undefined) return undefined;
+  const elements = chunkLength(LAYOUT, partElements(LAYOUT, chunk.part, samples), chunk.offset);
+  try {
+    return elements === undefined ? undefined : decodeFloats(chunk, elements, LAYOUT.wire);
+  } catch {
+    return undefined;
+  }
+}
+
+function decoded(frame: Buffer): WorkerMessage | undefined {
+  try {
+    return decodeFromWorker(frame);
+  } catch {
+    return undefined;
+  }
+}

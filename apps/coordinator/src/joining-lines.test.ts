@@ -1,0 +1,67 @@
+import { expect, test } from "vitest";
+import type { Entrance } from "./entrance.ts";
+import { addressesOf, type Joining, joiningLines } from "./joining-lines.ts";
+
+const LIMITS = { maxWorkers: 256, refusedJoinsPerMinute: 10, handshakeMs: 10_000 };
+const WHERE = { port: 7077, anyPort: true, allowHosts: [] };
+const LOCAL: Entrance = {
+  door: { ...WHERE, ...LIMITS, host: "127.0.0.1" },
+  loopback: true,
+  fingerprint: undefined,
+  tokenPath: undefined,
+};
+const OPEN: Entrance = {
+  door: { ...WHERE, ...LIMITS, host: "0.0.0.0", token: "secret" },
+  loopback: false,
+  fingerprint: "AB:CD",
+  tokenPath: "/home/ann/.config/lockstep/token",
+};
+
+const lines = (entrance: Entrance, joining: Partial<Joining> = {}) =>
+  joiningLines({ entrance, addresses: ["192.0.2.7"], port: 7078, isTerminal: true, words: [], ...joining });
+
+test("on a terminal, the command for workers is whole", () => {
+  expect(lines(OPEN)).toEqual([
+    "  LOCKSTEP_TOKEN=secret pnpm worker --coordinator wss://192.0.2.7:7078 --tls-fingerprint AB:CD",
+    "the next start has the same token; to have a new one, delete /home/ann/.config/lockstep/token",
+  ]);
+});
+
+test("elsewhere, no line holds the token, wherever it came from", () => {
+  const given = { ...OPEN, tokenPath: undefined };
+  expect(lines(given, { isTerminal: false })).toEqual([
+    "  LOCKSTEP_TOKEN=… pnpm worker --coordinator wss://192.0.2.7:7078 --tls-fingerprint AB:CD",
+    "… is the token that this coordinator was given; it is printed on a terminal only",
+  ]);
+  const local = { ...LOCAL, door: { ...LOCAL.door, token: "secret" } };
+  for (const words of [["--token", "secret"], ["--token=secret"], ["--", "--token", "secret", "--workers", "3"]]) {
+    expect(lines(local, { isTerminal: false, words }).join("\n")).not.toContain("secret");
+    expect(lines(local, { words }).at(-1)).not.toContain("secret");
+  }
+});
+
+test("all addresses are told, and IPv6 stands in brackets", () => {
+  const [command, others] = lines(OPEN, { addresses: ["train.example.org:443", "192.0.2.7", "fd00::7"] });
+  expect(command).toContain("--coordinator wss://train.example.org:443 ");
+  expect(others).toBe("other addresses of this machine: 192.0.2.7:7078, [fd00::7]:7078");
+});
+
+test("without TLS on a network, workers must say that they accept it, and a warning says what that means", () => {
+  const [command, , warning] = lines({ ...OPEN, fingerprint: undefined });
+  expect(command).toBe("  LOCKSTEP_TOKEN=secret pnpm worker --coordinator ws://192.0.2.7:7078 --insecure");
+  expect(warning).toMatch(/^WARNING: without TLS, whoever is on the network in between can read and change/);
+});
+
+test("on loopback, the command needs no secrets, and how to let others in is told", () => {
+  const words = ["--model", "my net.ts", "--workers", "3"];
+  expect(lines(LOCAL, { addresses: addressesOf(LOCAL), words })).toEqual([
+    "  pnpm worker --coordinator ws://127.0.0.1:7078",
+    "only this machine can join; to let others in, with a token and TLS:",
+    "  pnpm coordinator --model 'my net.ts' --workers 3 --host 0.0.0.0",
+  ]);
+});
+
+test("the names that the user gave come first, then where it listens", () => {
+  const named = { ...OPEN, door: { ...OPEN.door, host: "192.0.2.7", allowHosts: ["train.example.org"] } };
+  expect(addressesOf(named)).toEqual(["train.example.org", "192.0.2.7"]);
+});

@@ -1,0 +1,89 @@
+/**
+ * Workers that join a run under way. Each gets a snapshot of the weights from a worker that has them, then all that was
+ * told to everyone since, as fast as it reads, and takes slices once it has caught up. Nobody waits for it.
+ */
+import { encode, type Plan } from "@lockstep/gradient-sync";
+import { type Member, sendToAll } from "./members.ts";
+import type { Questions } from "./questions.ts";
+import type { StateSpec, StateStreams } from "./state-streams.ts";
+import { UpdateLog } from "./update-log.ts";
+
+export interface NewcomersOptions {
+  streams: StateStreams;
+  questions: Questions;
+  plan: Plan;
+  stateDict: readonly StateSpec[];
+  /** Bytes of updates that are kept for them. */
+  maxLogBytes: number;
+  drop: (member: Member, code: `ERR_${string}`, reason: string) => void;
+  log: (line: string) => void;
+}
+
+export class Newcomers {
+  readonly #options: NewcomersOptions;
+  /** Of what is told to everyone, while newcomers do not hear it themselves. */
+  #updates: UpdateLog | undefined;
+
+  constructor(options: NewcomersOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a snapshot is on its way. */
+  get busy(): boolean {
+    return this.#updates !== undefined;
+  }
+
+  /** What is told to everyone: newcomers hear it after their snapshot. */
+  told(message: Buffer): void {
+    this.#updates?.add(message);
+  }
+
+  /**
+   * Between steps, and unless others are being brought in: brings in those who wait. Who cannot be brought in is let go,
+   * and may come again: it begins anew then.
+   *
+   * @param step updates that have been told to everyone
+   * @param source of the snapshot
+   */
+  async bringIn(waiting: readonly Member[], step: number, source: Member): Promise<void> {
+    const { plan, maxLogBytes, drop } = this.#options;
+    const updates = new UpdateLog(maxLogBytes);
+    this.#updates = updates;
+    for (const member of waiting) {
+      member.state = "loading";
+      member.send({ type: "start", ...plan, state: "follows" });
+    }
+    const whole = await this.#sendSnapshot(waiting, step, updates, source);
+    if (whole && (await this.#sendUpdates(waiting, step, updates))) return this.#catchUp(waiting);
+    this.#updates = undefined;
+    for (const member of waiting.filter(({ gone }) => !gone)) {
+      if (updates.overflowed) drop(member, "ERR_SLOW_READER", "too many updates were made before it had read them");
+      else drop(member, "ERR_STATE_LOST", `${source.name} was lost before it had sent the weights`);
+    }
+  }
+
+  #sendSnapshot(members: readonly Member[], step: number, updates: UpdateLog, source: Member): Promise<boolean> {
+    const { streams, stateDict } = this.#options;
+    return streams.request(source, { stateDict, step }, async (piece) => {
+      if (!updates.overflowed) await sendToAll(members, encode({ ...piece, type: "load-chunk" }));
+    });
+  }
+
+  /** @returns whether they have had all updates; then they hear what everyone hears, from the next one on */
+  async #sendUpdates(members: readonly Member[], step: number, updates: UpdateLog): Promise<boolean> {
+    if (updates.overflowed) return false; // nor have they had all of the snapshot
+    await sendToAll(members, encode({ type: "load-end", step }));
+    for (const message of updates.messages) await sendToAll(members, message); // and those that are added meanwhile
+    if (updates.overflowed) return false;
+    this.#updates = undefined; // nothing may happen between the last of the log and this
+    for (const member of members) member.state = "replaying";
+    return true;
+  }
+
+  async #catchUp(members: readonly Member[]): Promise<void> {
+    for (const member of (await this.#options.questions.ask(members, { type: "sync" })).keys()) {
+      member.state = "in";
+      this.#options.log(`${member.name} has caught up, and takes slices`);
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import { encodeFloats, makeLayout, type WorkerMessage } from "@lockstep/gradient-sync";
+import { describe, expect, test } from "vitest";
+import { doneAttempt, MAX_IGNORED_CHUNKS, StepRound } from "./step-round.ts";
+
+/** A matrix that travels as factors of 2 and 3 columns, and 1000 numbers that travel dense, in chunks of 100. */
+const LAYOUT = makeLayout(
+  [
+    { name: "matrix", shape: [2, 3], dtype: "float32" },
+    { name: "dense", shape: [1000], dtype: "float32" },
+  ],
+  { forms: ["factored", "dense"], wire: "fp32", chunkBytes: 400 },
+);
+const DENSE_BYTES = 4 * 1000;
+const ROWS = 50;
+
+function roundOf(slices: number): StepRound {
+  const task = { type: "step" as const, epoch: 0, step: 5, start: 0, end: slices * ROWS, learningRate: 0.1 };
+  const ranges = Array.from({ length: slices }, (_, slice) => ({
+    slice,
+    start: slice * ROWS,
+    end: (slice + 1) * ROWS,
+  }));
+  return new StepRound(task, ranges, LAYOUT);
+}
+
+function piece(slice: number, part: number, offset: number, elements = 100, attempt = 0, value = 1) {
+  const data = encodeFloats(new Float32Array(elements).fill(value), "fp32");
+  return { type: "gradient-chunk" as const, step: 5, slice, attempt, part, offset, ...data };
+}
+
+/** All pieces of a contribution: of the dense part, then of the factors, of 100 and 150 numbers. */
+function pieces(slice: number, attempt = 0) {
+  const dense = Array.from({ length: 10 }, (_, chunk) => piece(slice, 0, 100 * chunk, 100, attempt));
+  const factors = [
+    piece(slice, 1, 0, 100, attempt),
+    piece(slice, 2, 0, 100, attempt),
+    piece(slice, 2, 100, 50, attempt),
+  ];
+  return [...dense, ...factors];
+}
+
+function contribution(slice: number, attempt = 0): Extract<WorkerMessage, { type: "contribution" }> {
+  const label = { type: "contribution" as const, step: 5, slice, attempt };
+  return { ...label, samples: ROWS, lossSum: 1, correct: 0, ms: {}, io: {} };
+}
+
+const contribute = (round: StepRound, worker: number, slice: number, attempt = 0) => [
+  ...pieces(slice, attempt).flatMap((message) => round.onChunk(worker, message)),
+  ...round.onContribution(worker, contribution(slice, attempt)),
+];
+
+describe("what a round holds", () => {
+  test("is at most a dense part for each slice, and nothing once all have come", () => {
+    const round = roundOf(8);
+    for (let slice = 0; slice < 8; slice++) round.assign(slice, [slice]);
+    let most = 0;
+    for (let slice = 0; slice < 8; slice++) {
+      contribute(round, slice, slice);
+      most = Math.max(most, round.bytesHeld);
+    }
+    expect(most).toBe(7 * DENSE_BYTES); // of the last slice nothing is held: it completes each sum
+    expect(round.bytesHeld).toBe(0);
+    expect(round.complete).toBe(true);
+  });
+
+  test("is one contribution more for a second attempt, however often that is sent", () => {
+    const round = roundOf(1);
+    round.assign(0, [0]);
+    round.assign(1, [0]);
+    round.onChunk(0, piece(0, 1, 0)); // the first attempt flows on
+    for (let time = 0; time < 5; time++) for (const message of pieces(0, 1)) round.onChunk(1, message);
+    expect(round.bytesHeld).toBe(DENSE_BYTES + 4 * ROWS * (2 + 3));
+    round.onContribution(1, contribution(0, 1));
+    expect(round.bytesHeld).toBe(0);
+  });
+
+  test("does not grow by what is refused, repeated, late or withdrawn", () => {
+    const round = roundOf(2);
+    round.assign(0, [0]);
+    round.assign(1, [1]);
+    for (const message of pieces(0)) round.onChunk(0, message);
+    const held = round.bytesHeld;
+    for (const message of pieces(0)) round.onChunk(0, message); // again
+    for (const message of pieces(0)) round.onChunk(0, { ...message, step: 4 }); // of the step before
+    round.onChunk(1, piece(1, 0, 0));
+    round.onChunk(1, piece(1, 0, 100, 100, 0, Number.NaN)); // withdraws it all
+    for (const message of pieces(1)) round.onChunk(1, message); // too late
+    expect(round.bytesHeld).toBeLessThanOrEqual(held);
+  });
+});
+
+describe("pieces that are asked for again", () => {
+  /** The first worker has contributed, and the second has let all sums go out, when its attempt fails. */
+  function roundWithSumsToMakeAgain(): StepRound {
+    const round = roundOf(2);
+    round.assign(0, [0]);
+    round.assign(1, [1]);
+    contribute(round, 0, 0);
+    for (const message of pieces(1)) round.onChunk(1, message);
+    const out = round.onContribution(1, { ...contribution(1), samples: 1 });
+    expect(out.map(({ message }) => message.type)).toEqual(["rejected", "withdrawn"]);
+    expect(round.owes(0)).toBe(true);
+    round.assign(0, [1]);
+    contribute(round, 0, 1, 1);
+    expect(round.complete).toBe(false);
+    return round;
+  }
+
+  test("complete the step when they have come", () => {
+    const round = roundWithSumsToMakeAgain();
+    for (let chunk = 0; chunk < 10; chunk++) round.onChunk(0, piece(0, 0, 100 * chunk));
+    expect(round.owes(0)).toBe(false);
+    expect(round.complete).toBe(true);
+  });
+
+  test("make another worker compute the slice if who was to send them is gone", () => {
+    const round = roundWithSumsToMakeAgain();
+    round.lose(0);
+    expect(round.slices.map((slice) => doneAttempt(slice) !== undefined)).toEqual([false, true]);
+    round.assign(1, [0]);
+    contribute(round, 1, 0, 1);
+    expect(round.complete).toBe(true);
+    expect(round.totals()).toEqual({ samples: 2 * ROWS, lossSum: 2, correct: 0 });
+  });
+});
+
+test("a worker that sends without end what is of no use is told so", () => {
+  const round = roundOf(2);
+  round.assign(0, [0]);
+  round.onChunk(0, piece(0, 0, 0));
+  for (let i = 0; i < MAX_IGNORED_CHUNKS; i++) expect(round.onChunk(0, piece(0, 0, 0))).toEqual([]);
+  expect(() => round.onChunk(0, piece(0, 0, 0))).toThrow(expect.objectContaining({ code: "ERR_CHUNK" }));
+  expect(() => round.onChunk(0, { ...piece(0, 0, 0), step: 4 })).toThrow(
+    expect.objectContaining({ code: "ERR_CHUNK" }),
+  );
+});

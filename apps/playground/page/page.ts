@@ -1,0 +1,130 @@
+/** The playground's page: loads the model once, and classifies each picture that is dropped, pasted or chosen. */
+import { normalizeImage } from "@lockstep/dataset/input";
+import * as tf from "@tensorflow/tfjs";
+import type { RunFacts } from "../src/facts.ts";
+import { pixelsOf, withoutOpacity } from "./picture.ts";
+
+/** How many classes an answer has. */
+const SHOWN = 3;
+/** How many classes are named before there is an answer. */
+const NAMED = 30;
+
+const status = element("status", HTMLElement);
+const drop = element("drop", HTMLElement);
+const file = element("file", HTMLInputElement);
+const seen = element("seen", HTMLCanvasElement);
+const ranking = element("ranking", HTMLElement);
+
+const facts: RunFacts = await (await fetch("/run.json")).json();
+const [height, width, channels] = facts.inputShape;
+describeRun();
+const model = loadModel();
+model.then(
+  () => tell(""),
+  (error) => tell(error.message),
+);
+
+/** The newest picture, whose answer alone is shown. */
+let newest = 0;
+
+file.addEventListener("change", () => {
+  classify(file.files?.[0]);
+  file.value = ""; // so that the same file can be chosen again
+});
+addEventListener("paste", (event) => classify(event.clipboardData?.files[0]));
+addEventListener("dragover", (event) => {
+  event.preventDefault(); // says that a drop is welcome
+  drop.classList.add("over");
+});
+addEventListener("dragleave", () => drop.classList.remove("over"));
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  drop.classList.remove("over");
+  classify(event.dataTransfer?.files[0]);
+});
+
+async function classify(picture: File | undefined): Promise<void> {
+  if (picture === undefined) return tell("Expected a picture, got something else: save it as a file, and choose that.");
+  const turn = ++newest;
+  tell("Looking …");
+  try {
+    const pixels = await pixelsOf(picture, { height, width });
+    if (turn === newest) show(pixels);
+    const probabilities = await probabilitiesOf(pixels);
+    if (turn !== newest) return;
+    rank(probabilities);
+    tell("");
+  } catch (error) {
+    if (turn === newest) tell((error as Error).message);
+  }
+}
+
+async function loadModel(): Promise<tf.LayersModel> {
+  const onProgress = (fraction: number) => tell(`Loading the model … ${Math.round(100 * fraction)}%`);
+  return tf.loadLayersModel("/tfjs/model.json", { onProgress }).catch((cause) => {
+    throw new Error(`The model could not be loaded (${cause.message}). Is pnpm playground still running?`, { cause });
+  });
+}
+
+/** Of each class. */
+async function probabilitiesOf(pixels: ImageData): Promise<Float32Array> {
+  const net = await model;
+  const input = normalizeImage(withoutOpacity(pixels), facts);
+  const probabilities = tf.tidy(() => {
+    const logits = net.predict(tf.tensor4d(input, [1, height, width, channels])) as tf.Tensor;
+    return logits.softmax();
+  });
+  const values = await probabilities.data<"float32">();
+  probabilities.dispose();
+  return values;
+}
+
+function describeRun(): void {
+  const { modelName, parameters, steps, dataset, classes } = facts;
+  document.title = `${modelName} · Lockstep playground`;
+  element("model", HTMLElement).textContent = modelName;
+  element("about", HTMLElement).textContent =
+    `${parameters.toLocaleString("en")} parameters, trained for ${steps.toLocaleString("en")} steps on ${dataset}`;
+  const named = classes.slice(0, NAMED).join(", ");
+  const more = classes.length > NAMED ? ` and ${classes.length - NAMED} more` : "";
+  element("classes", HTMLElement).textContent = `It tells apart: ${named}${more}.`;
+}
+
+function show(pixels: ImageData): void {
+  seen.width = width;
+  seen.height = height;
+  seen.getContext("2d")!.putImageData(pixels, 0, 0);
+  seen.hidden = false;
+  element("caption", HTMLElement).textContent =
+    `What the net sees: ${width} × ${height} pixels. Drop, paste or choose another picture.`;
+  ranking.replaceChildren();
+}
+
+/** The likeliest classes, each with a bar as long as its probability. */
+function rank(probabilities: Float32Array): void {
+  const order = [...facts.classes.keys()].sort((a, b) => probabilities[b]! - probabilities[a]!);
+  ranking.replaceChildren(
+    ...order.slice(0, SHOWN).map((index) => {
+      const percent = `${(100 * probabilities[index]!).toFixed(1)}%`;
+      const bar = document.createElement("div");
+      bar.style.width = percent;
+      return node("li", node("span", facts.classes[index]!), node("span", percent), node("div", bar));
+    }),
+  );
+}
+
+function tell(text: string): void {
+  status.textContent = text;
+}
+
+function node(tag: string, ...children: (Node | string)[]): HTMLElement {
+  const made = document.createElement(tag);
+  made.append(...children);
+  return made;
+}
+
+function element<T extends HTMLElement>(id: string, type: new () => T): T {
+  const found = document.getElementById(id);
+  if (!(found instanceof type)) throw new Error(`The page has no ${type.name} #${id}.`);
+  return found;
+}

@@ -1,0 +1,15 @@
+/** What the page must know of a run besides the model, at /run.json. */
+export interface RunFacts {
+  modelName: string;
+  parameters: number;
+  dataset: string;
+  /** Updates. */
+  steps: number;
+  /** [height, width, channels] */
+  inputShape: readonly [number, number, number];
+  /** Names of the labels. */
+  classes: readonly string[];
+  /** Of each channel, on the scale on which a byte is 0 to 1. */
+  mean: number[];
+  std: number[];
+}

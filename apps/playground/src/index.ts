@@ -1,0 +1,1 @@
+export { openPlayground } from "./playground.ts";

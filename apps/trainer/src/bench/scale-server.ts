@@ -1,0 +1,98 @@
+/**
+ * The middle of a large team, which is measured:
+ *
+ * scale-server.ts lockstep WORKERS STEPS   the coordinator's team behind its sockets, without a disk
+ * scale-server.ts bare WORKERS STEPS       bare ws sockets that move the same bytes: nothing is decoded or added up
+ *
+ * Prints `port N`, and at the end {"stepMs", "cpuMs", "rssMiB"}: of each measured step; the process's peak.
+ */
+import { listen, RemoteTeam } from "@lockstep/coordinator";
+import { type WebSocket, WebSocketServer } from "ws";
+import { BATCH, PLAN, piecesOfAll } from "./scale-traffic.ts";
+
+const WARMUP = 2;
+const [kind, ...numbers] = process.argv.slice(2) as [string, string, string];
+const [workers, steps] = numbers.map(Number) as [number, number];
+
+const measured = { stepMs: [] as number[], cpuMs: [] as number[], rssMiB: 0 };
+let last = { atMs: performance.now(), cpu: process.cpuUsage() };
+
+/** A step has ended. */
+function lap(step: number): void {
+  const { user, system } = process.cpuUsage(last.cpu);
+  const now = performance.now();
+  if (step >= WARMUP) {
+    measured.stepMs.push(now - last.atMs);
+    measured.cpuMs.push((user + system) / 1000);
+  }
+  measured.rssMiB = Math.max(measured.rssMiB, process.memoryUsage.rss() / 2 ** 20);
+  last = { atMs: now, cpu: process.cpuUsage() };
+}
+
+if (kind === "lockstep") await conductTeam();
+else await moveBytes();
+console.log(JSON.stringify(measured));
+process.exit(0);
+
+async function conductTeam(): Promise<void> {
+  const limits = { workers, heartbeatMs: 5000, stallMs: 60_000, minWorkers: 1 };
+  const quiet = { log: () => {}, nowMs: () => performance.now(), maxLogBytes: 2 ** 29 };
+  const team = new RemoteTeam({ ...limits, ...quiet, balance: "even", runId: "bench" });
+  const server = await listen({
+    ...{
+      door: { host: "127.0.0.1", port: 0, anyPort: true },
+      heartbeatMs: limits.heartbeatMs,
+      stallMs: limits.stallMs,
+      nowMs: () => performance.now(),
+    },
+    welcome: Promise.resolve({ run: "bench", config: {}, codeModel: false }),
+    records: Promise.resolve(undefined),
+    events: {
+      joined: (session) => void team.join(session),
+      message: (session, message) => team.take(session, message),
+      lost: (session, reason) => team.lose(session, reason),
+    },
+  });
+  console.log(`port ${server.port}`);
+  await team.until(() => team.size === workers);
+  await team.begin({ plan: PLAN, origin: { from: "seed" } });
+  for (let step = 0; step < WARMUP + steps; step++) {
+    const range = { start: step * BATCH, end: (step + 1) * BATCH };
+    await team.step({ type: "step", epoch: 0, step, ...range, learningRate: 0.1 }, () => lap(step));
+  }
+}
+
+/** A piece is `worker, index` as two 32-bit numbers, then its bytes. An empty message says: begin the next step. */
+async function moveBytes(): Promise<void> {
+  const pieces = piecesOfAll(workers);
+  const denseFrom = pieces[0]!.findIndex(({ part }) => part === 0);
+  const sums = pieces[0]!.slice(denseFrom).map(({ elements }) => Buffer.alloc(8 + 4 * elements, 1));
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false });
+  const sockets: WebSocket[] = [];
+  let come = sums.map(() => 0);
+  let [left, step] = [0, 0];
+  const total = pieces.reduce((sum, own) => sum + own.length, 0);
+  await new Promise<void>((resolve) => {
+    const begin = () => {
+      [left, come] = [total, sums.map(() => 0)];
+      for (const socket of sockets) socket.send(Buffer.alloc(0));
+    };
+    server.on("connection", (socket) => {
+      sockets.push(socket);
+      socket.on("message", (data: Buffer) => {
+        const [worker, index] = [data.readUInt32LE(0), data.readUInt32LE(4)];
+        const ownDenseFrom = pieces[worker]!.length - sums.length;
+        if (index < ownDenseFrom) for (const other of sockets) other !== socket && other.send(data);
+        else if (++come[index - ownDenseFrom]! === workers) {
+          for (const other of sockets) other.send(sums[index - ownDenseFrom]!);
+        }
+        if (--left > 0) return;
+        lap(step++);
+        if (step === WARMUP + steps) resolve();
+        else begin();
+      });
+      if (sockets.length === workers) begin();
+    });
+    server.on("listening", () => console.log(`port ${(server.address() as { port: number }).port}`));
+  });
+}

@@ -1,0 +1,28 @@
+/** Which samples this worker will probably be asked for next, so that they are fetched and made before it is asked. */
+import type { SliceRequest } from "@lockstep/dataset";
+import type { CoordinatorMessage } from "@lockstep/gradient-sync";
+
+type Assign = Extract<CoordinatorMessage, { type: "assign" }>;
+
+/**
+ * The slice after `last`: the next of this step's, or after them the same share of the next step's batch. Undefined if
+ * `last` is none of them.
+ */
+export function foreseenSlices(
+  assigned: Assign | undefined,
+  { trainSamples }: { trainSamples: number },
+  last: SliceRequest | undefined,
+): SliceRequest | undefined {
+  if (assigned === undefined || last === undefined || last.part !== "train") return undefined;
+  const batchSize = assigned.end - assigned.start;
+  // A slice of the epoch's last batch, which may be smaller, is not foreseen: it may be cut otherwise.
+  const shift = last.epoch === assigned.epoch ? Math.floor((last.start - assigned.start) / batchSize) * batchSize : -1;
+  if (shift < 0) return undefined;
+  const index = assigned.slices.findIndex(({ start, end }) => start + shift === last.start && end + shift === last.end);
+  if (index < 0) return undefined;
+  const next = assigned.slices[index + 1];
+  const { start, end } = next ?? assigned.slices[0]!;
+  const moved = next === undefined ? shift + batchSize : shift;
+  if (assigned.end + moved > trainSamples) return undefined;
+  return { part: "train", epoch: assigned.epoch, start: start + moved, end: end + moved };
+}

@@ -1,0 +1,206 @@
+/** This worker's part in a run: its replica, kept through connections that end, and what it does when it is told to. */
+import { LockstepError } from "@lockstep/errors";
+import { type GradientForm, makeLayout } from "@lockstep/gradient-sync";
+import { initialWeights, type StateDict, toStateDict } from "@lockstep/model";
+import {
+  Batches,
+  evaluateBatch,
+  LapClock,
+  type PreparedRun,
+  parameterValues,
+  Replica,
+  StateSnapshot,
+  stateDigest,
+  takeStep,
+} from "@lockstep/training";
+import type { Connection } from "./connection.ts";
+import { CoordinatorExchange } from "./coordinator-exchange.ts";
+import { foreseenSlices } from "./foreseen-slices.ts";
+import { type Aside, Dismissed, type Inbox, type Told } from "./inbox.ts";
+import { StateIntake } from "./state-intake.ts";
+import { StateSender } from "./state-sender.ts";
+
+type Message<Type extends Told["type"]> = Extract<Told, { type: Type }>;
+
+export class Participant {
+  readonly #run: PreparedRun;
+  readonly #log: (line: string) => void;
+  readonly #clock = new LapClock();
+  #replica: Replica | undefined;
+  /** Updates that the replica has; undefined while its weights are not those of the run. */
+  #step: number | undefined;
+  #forms: readonly GradientForm[] = [];
+  #connection: Connection | undefined;
+  #sender: StateSender | undefined;
+  #intake: StateIntake | undefined;
+  #assigned: Message<"assign"> | undefined;
+
+  constructor(run: PreparedRun, log: (line: string) => void) {
+    this.#run = run;
+    this.#log = log;
+  }
+
+  /** Whether it was given a part in the run. */
+  begun = false;
+
+  /** What it holds, for a coordinator that was started again. */
+  held(run: string): { run: string; step: number } | undefined {
+    return this.#step === undefined ? undefined : { run, step: this.#step };
+  }
+
+  /**
+   * Does what the coordinator asks for, in order, until it says that the run is over or that this worker may leave.
+   *
+   * @throws Dismissed then
+   * @throws LockstepError when the connection ends; the replica is then as it was after the last whole step
+   */
+  async takePart(connection: Connection, inbox: Inbox): Promise<never> {
+    this.#connection = connection;
+    this.#sender = new StateSender(connection);
+    const begin = async (start: Message<"start">) => {
+      await this.#begin(start);
+      return new CoordinatorExchange(connection, inbox, makeLayout(this.#tensors(), start), this.#clock);
+    };
+    let exchange = await begin(await inbox.expect("start"));
+    const batches = new Batches(this.#run.thread, (last) =>
+      foreseenSlices(this.#assigned, this.#run.thread.meta, last),
+    );
+    try {
+      for (;;) {
+        const message = await inbox.next();
+        if (message.type === "finished") throw new Dismissed();
+        if (message.type === "start")
+          exchange = await begin(message); // whoever sent its state was lost
+        else await this.#obey(message, exchange, batches);
+      }
+    } finally {
+      this.#sender.close();
+      await batches.drain();
+    }
+  }
+
+  /** What concerns no step, and may come at any time. */
+  aside(message: Aside): void {
+    switch (message.type) {
+      case "sync":
+        this.#connection!.send({ type: "synced" });
+        return;
+      case "send-state": {
+        const snapshot = new StateSnapshot(this.#replica!, this.#run.names);
+        void this.#sender!.send(message, this.#step ?? 0, snapshot);
+        return;
+      }
+      case "state-ack":
+        this.#sender!.acknowledged(message.request);
+        return;
+      case "rejected":
+        this.#log(`the coordinator did not take slice ${message.slice} of step ${message.step}: ${message.reason}`);
+    }
+  }
+
+  dispose(): void {
+    this.#replica?.dispose();
+  }
+
+  async #obey(message: Told, exchange: CoordinatorExchange, batches: Batches): Promise<void> {
+    const connection = this.#connection!;
+    const replica = this.#replica!; // there before any task that needs it
+    switch (message.type) {
+      case "assign": {
+        this.#clock.lap("wait");
+        this.#assigned = message;
+        exchange.assign(message);
+        const { config, maxRows } = this.#run;
+        const context = { config: { ...config, maxRows }, replica, batches, exchange, clock: this.#clock };
+        await takeStep(context, { ...message, type: "step" }, () => {});
+        this.#step = message.step + 1;
+        return;
+      }
+      case "evaluate": {
+        const { request, part, start, end } = message;
+        const batch = await batches.take({ part, epoch: 0, start, end });
+        const { samples, lossSum, confusion } = await evaluateBatch(replica, batch);
+        connection.send({ type: "evaluation", request, samples, lossSum, confusion });
+        this.#clock.finish(); // the next step begins after the evaluation
+        return;
+      }
+      case "digest": {
+        const digest = await stateDigest(replica, this.#run.names);
+        connection.send({ type: "digest-result", step: this.#step ?? 0, digest });
+        this.#clock.finish();
+        return;
+      }
+      case "load-chunk":
+        this.#intake ??= new StateIntake(this.#run.names);
+        this.#intake.take(message);
+        return;
+      case "load-end":
+        return this.#load(message);
+      default:
+        throw new LockstepError("ERR_MESSAGE_ORDER", `The coordinator sent ${message.type} where a task was expected.`);
+    }
+  }
+
+  /** With weights from the seed, with those that it holds, or with none until they have come. */
+  async #begin({ state, forms }: Message<"start">): Promise<void> {
+    this.begun = true;
+    this.#forms = forms;
+    this.#intake = undefined;
+    if (state === "held") {
+      this.#replica!.factor(this.#factored());
+      return;
+    }
+    this.#step = undefined;
+    if (state === "follows") return;
+    const { config, loaded, names } = this.#run;
+    const weights = toStateDict(names, await initialWeights(loaded.model, config));
+    this.#install(parameterValues(loaded.model, names, weights));
+    this.#step = 0;
+  }
+
+  /** Takes the state that has come instead of its own. */
+  async #load({ step }: Message<"load-end">): Promise<void> {
+    const { loaded, names } = this.#run;
+    const [weights, velocities] = [this.#intake!.dict("weight"), this.#intake!.dict("velocity")];
+    this.#intake = undefined;
+    const largestDifference =
+      this.#step === undefined ? 0 : await this.#differenceFrom({ weight: weights, velocity: velocities });
+    this.#install(parameterValues(loaded.model, names, weights, velocities));
+    this.#step = step;
+    this.#connection!.send({ type: "loaded", largestDifference });
+    this.#clock.finish();
+  }
+
+  #install(values: ReturnType<typeof parameterValues>): void {
+    const { config, loaded } = this.#run;
+    if (this.#replica === undefined) this.#replica = new Replica(loaded.model, values, { dropout: config.dropout });
+    else this.#replica.load(values);
+    this.#replica.factor(this.#factored());
+  }
+
+  #factored(): number[] {
+    return this.#forms.flatMap((form, index) => (form === "factored" ? [index] : []));
+  }
+
+  /** The largest absolute difference of any weight or momentum. */
+  async #differenceFrom(state: Record<"weight" | "velocity", StateDict>): Promise<number> {
+    let largest = 0;
+    const snapshot = new StateSnapshot(this.#replica!, this.#run.names);
+    for await (const { tensor, kind, offset, values } of snapshot.pieces(2 ** 20)) {
+      const others = state[kind].get(this.#run.names[tensor]!.name)!.data;
+      for (let i = 0; i < values.length; i++) {
+        largest = Math.max(largest, Math.abs(values[i]! - others[offset + i]!));
+      }
+    }
+    return largest;
+  }
+
+  #tensors() {
+    const { loaded, names } = this.#run;
+    return names.map(({ name }, index) => ({
+      name,
+      shape: loaded.model.weights[index]!.shape as number[],
+      dtype: "float32" as const,
+    }));
+  }
+}

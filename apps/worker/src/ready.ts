@@ -1,0 +1,43 @@
+/** What a worker tells of its model, data and device. */
+import { matmulFlopsPerSecond } from "@lockstep/engine";
+import { fingerprintOf, type WorkerMessage } from "@lockstep/gradient-sync";
+import { factorableLayers, tfjsTopologyOf } from "@lockstep/model";
+import { factoredKernels, type PreparedRun } from "@lockstep/training";
+import type { Connection } from "./connection.ts";
+
+/** Side of the matrices whose product is timed: large enough for the speed of the layers that matter, and quick. */
+const MATMUL_SIZE = { native: 1024, other: 256 };
+
+export async function readyMessage(
+  { loaded, names, thread, engine }: PreparedRun,
+  config: Record<string, unknown>,
+  { linkBytesPerSecond }: Connection,
+): Promise<Extract<WorkerMessage, { type: "ready" }>> {
+  const { mean, std, trainSamples, validationSamples, testSamples, classes } = thread.meta;
+  const factored = factoredKernels(loaded.model, factorableLayers(loaded.model));
+  const weights = loaded.model.weights;
+  const facts = {
+    modelName: loaded.name,
+    tensors: names.map(({ name }, index) => ({
+      name,
+      shape: weights[index]!.shape as number[],
+      dtype: "float32" as const,
+    })),
+    stateDict: names.map(({ name, torchShape }) => ({ name, shape: torchShape })),
+    factorable: names.map((_, index) => factored.has(index)),
+    inputShape: loaded.inputShape,
+    numClasses: loaded.numClasses,
+    classes: [...classes],
+    ...{ mean, std, trainSamples, validationSamples, testSamples },
+  };
+  return {
+    type: "ready",
+    fingerprint: fingerprintOf(facts, config),
+    ...facts,
+    topology: JSON.stringify(tfjsTopologyOf(loaded.model, names)),
+    linkBytesPerSecond: await linkBytesPerSecond,
+    gemmFlopsPerSecond: await matmulFlopsPerSecond(
+      engine.backend === "native" ? MATMUL_SIZE.native : MATMUL_SIZE.other,
+    ),
+  };
+}

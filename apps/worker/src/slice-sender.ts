@@ -1,0 +1,117 @@
+/** Sends the gradients of one slice, in pieces that leave as soon as they are full. */
+import { readBack, type tf } from "@lockstep/engine";
+import { chunkLength, chunkOffsets, type Layout, roundToWire, type StepAssembly } from "@lockstep/gradient-sync";
+import type { Gradient, LapClock, SliceSink, SliceSums } from "@lockstep/training";
+import type { Connection } from "./connection.ts";
+
+export interface SliceSenderOptions {
+  connection: Connection;
+  layout: Layout;
+  /** Of the step: where this worker's own factors go too, as they are sent. */
+  assembly: StepAssembly;
+  clock: LapClock;
+  step: number;
+  slice: number;
+  attempt: number;
+}
+
+export class SliceSender implements SliceSink {
+  readonly slice: number;
+  readonly attempt: number;
+  readonly #options: SliceSenderOptions;
+  /** All dense gradients, as they lie in part 0. */
+  readonly #dense: Float32Array<ArrayBuffer>;
+  /** Elements that each chunk of the dense part still lacks. */
+  readonly #lacking: Map<number, number>;
+  /** Where reading back takes its time (WebGPU), what is being read. */
+  readonly #reading: Promise<void>[] = [];
+
+  constructor(options: SliceSenderOptions) {
+    const { layout, slice, attempt } = options;
+    this.slice = slice;
+    this.attempt = attempt;
+    this.#options = options;
+    this.#dense = new Float32Array(layout.denseElements);
+    this.#lacking = new Map(
+      chunkOffsets(layout, layout.denseElements).map((offset) => [
+        offset,
+        chunkLength(layout, layout.denseElements, offset)!,
+      ]),
+    );
+  }
+
+  gradient = (index: number, gradient: Gradient): void => {
+    const { layout, clock } = this.#options;
+    const place = layout.places[index]!;
+    clock.lap("backward");
+    if (gradient.form === "dense" && place.form === "dense") {
+      this.#read(gradient.sum, (values) => this.#addDense(place.offset, values));
+    } else if (gradient.form === "factored" && place.form === "factored") {
+      this.#read(gradient.input, (values) => this.#sendFactor(place.inputPart, values));
+      this.#read(gradient.delta, (values) => this.#sendFactor(place.deltaPart, values));
+    } else throw new Error(`Gradient ${index} is ${gradient.form}, but the plan says ${place.form}.`);
+    clock.lap("read-back");
+  };
+
+  async done({ samples, lossSum, correct }: SliceSums): Promise<void> {
+    await Promise.all(this.#reading);
+    const { connection, clock, step, slice, attempt } = this.#options;
+    clock.lap("read-back");
+    // Waiting is what is left of the coordinator's step; it knows that better.
+    const { step: _, wait: __, ...ms } = clock.finish();
+    connection.send({ type: "contribution", step, slice, attempt, samples, lossSum, correct, ms, io: {} });
+  }
+
+  /** Sends pieces of the dense part once more, those of them that were sent. */
+  sendAgain(offsets: readonly number[]): void {
+    for (const offset of offsets) if (this.#lacking.get(offset) === 0) this.#sendDense(offset);
+  }
+
+  #read(tensor: tf.Tensor, take: (values: Float32Array) => void): void {
+    const values = readBack(tensor);
+    if (!(values instanceof Promise)) {
+      take(values);
+      tensor.dispose();
+      return;
+    }
+    this.#reading.push(
+      values.then((read) => {
+        take(read);
+        tensor.dispose();
+      }),
+    );
+  }
+
+  #addDense(start: number, values: Float32Array): void {
+    const { chunkElements } = this.#options.layout;
+    this.#dense.set(values, start);
+    const end = start + values.length;
+    for (let offset = start - (start % chunkElements); offset < end; offset += chunkElements) {
+      const added = Math.min(end, offset + chunkElements) - Math.max(start, offset);
+      const lacking = this.#lacking.get(offset)! - added;
+      this.#lacking.set(offset, lacking);
+      if (lacking === 0) this.#sendDense(offset);
+    }
+  }
+
+  #sendDense(offset: number): void {
+    const { chunkElements } = this.#options.layout;
+    this.#send(0, offset, this.#dense.slice(offset, offset + chunkElements));
+  }
+
+  #sendFactor(part: number, values: Float32Array): void {
+    const { layout, assembly } = this.#options;
+    const { slice, attempt } = this;
+    for (const offset of chunkOffsets(layout, values.length)) {
+      const piece = values.slice(offset, offset + layout.chunkElements);
+      roundToWire(piece, layout.wire); // so that all workers compute with the same numbers
+      assembly.add({ slice, attempt, part, offset, values: piece });
+      this.#send(part, offset, piece);
+    }
+  }
+
+  #send(part: number, offset: number, values: Float32Array<ArrayBuffer>): void {
+    const { connection, layout, step, slice, attempt } = this.#options;
+    connection.sendPiece({ step, slice, attempt, part, offset }, values, layout.wire);
+  }
+}

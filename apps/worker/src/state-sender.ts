@@ -1,0 +1,60 @@
+/** Sends this worker's state beside its work: a piece whenever the computing thread waits for something else. */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { CHUNK_BYTES, type CoordinatorMessage } from "@lockstep/gradient-sync";
+import type { StateSnapshot } from "@lockstep/training";
+import type { Connection } from "./connection.ts";
+
+const PIECE_ELEMENTS = CHUNK_BYTES / 4;
+
+export class StateSender {
+  readonly #connection: Connection;
+  /** Pieces that may still be sent, and who waits until there may be more; by request. */
+  readonly #requests = new Map<number, { room: number; wake: () => void }>();
+  #closed = false;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /**
+   * Sends all of a snapshot, and disposes of it.
+   *
+   * @param step updates that the state has
+   */
+  async send(
+    { request, window }: Extract<CoordinatorMessage, { type: "send-state" }>,
+    step: number,
+    snapshot: StateSnapshot,
+  ): Promise<void> {
+    const asked = { room: window, wake: () => {} };
+    this.#requests.set(request, asked);
+    try {
+      for await (const { tensor, kind, offset, values } of snapshot.pieces(PIECE_ELEMENTS)) {
+        while (asked.room === 0 && !this.#closed) await new Promise<void>((resolve) => (asked.wake = resolve));
+        if (this.#closed) return;
+        asked.room--;
+        const data = new Uint8Array(values.slice().buffer);
+        this.#connection.send({ type: "state-chunk", request, tensor, kind, offset, data });
+        await nextTurn(); // messages that have come are taken in between
+      }
+      this.#connection.send({ type: "state-end", request, step });
+    } finally {
+      this.#requests.delete(request);
+      snapshot.dispose();
+    }
+  }
+
+  /** The coordinator has room for another piece. */
+  acknowledged(request: number): void {
+    const asked = this.#requests.get(request);
+    if (asked === undefined) return; // all of it was sent
+    asked.room++;
+    asked.wake();
+  }
+
+  /** Ends what is being sent, and lets go of it. */
+  close(): void {
+    this.#closed = true;
+    for (const { wake } of this.#requests.values()) wake();
+  }
+}

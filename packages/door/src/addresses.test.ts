@@ -1,0 +1,43 @@
+import type { NetworkInterfaceInfo } from "node:os";
+import { describe, expect, test } from "vitest";
+import { canonicalHost, isLoopback, reachableAddresses } from "./addresses.ts";
+
+describe("the host", () => {
+  test.each([
+    ["0", "0.0.0.0"],
+    ["127.1", "127.0.0.1"],
+    ["[::]", "::"],
+    ["0:0:0:0:0:0:0:1", "::1"],
+    ["Box.LAN", "box.lan"],
+    ["192.0.2.7", "192.0.2.7"],
+  ])("%s is %s", (host, canonical) => {
+    expect(canonicalHost(host)).toBe(canonical);
+  });
+
+  test.each(["", "0.0.0.0:7077", "box:", "[::]:7077", "a b", "http://box", "box/a", "user@box"])(
+    "%j is none",
+    (host) => {
+      expect(() => canonicalHost(host)).toThrow(expect.objectContaining({ code: "ERR_OPTION" }));
+    },
+  );
+
+  test("is loopback only if no other machine reaches it", () => {
+    for (const host of ["localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]"]) expect(isLoopback(host)).toBe(true);
+    for (const host of ["0.0.0.0", "::", "192.0.2.7", "127.evil.example", "localhost.evil.example", "::ffff:7f00:1"]) {
+      expect(isLoopback(host)).toBe(false);
+    }
+  });
+});
+
+test("others reach a coordinator on all addresses at those of its network, by IPv6 only where it listens there", () => {
+  const at = (address: string, internal = false) => ({ address, internal }) as NetworkInterfaceInfo;
+  const interfaces = {
+    lo: [at("127.0.0.1", true), at("::1", true)],
+    eth0: [at("fd00::7"), at("192.0.2.7"), at("fe80::7")],
+    docker0: [at("172.17.0.1")],
+  };
+  expect(reachableAddresses("0.0.0.0", interfaces)).toEqual(["192.0.2.7", "172.17.0.1"]);
+  expect(reachableAddresses("::", interfaces)).toEqual(["192.0.2.7", "172.17.0.1", "fd00::7"]);
+  expect(reachableAddresses("box.lan", interfaces)).toEqual(["box.lan"]);
+  expect(reachableAddresses("0.0.0.0", { lo: interfaces.lo })).toEqual([]);
+});

@@ -1,0 +1,48 @@
+/** Where a coordinator listens, and how others reach it there. */
+import { isIPv4 } from "node:net";
+import { networkInterfaces } from "node:os";
+import { LockstepError } from "@lockstep/errors";
+
+/** The hosts that stand for every address of this machine. */
+export const ALL_ADDRESSES = ["0.0.0.0", "::"];
+
+/**
+ * A host to listen on in its one usual spelling: `0` is 0.0.0.0, IPv6 has no brackets.
+ * @throws LockstepError ERR_OPTION if it is neither an address nor a name
+ */
+export function canonicalHost(host: string): string {
+  const url = `http://${bracketed(host)}`;
+  if (!/[/\\?#@]|:\d*$/.test(bracketed(host)) && URL.canParse(url)) return unbracketed(new URL(url).hostname);
+  throw new LockstepError(
+    "ERR_OPTION",
+    `Expected --host to be an address or a name, got ${JSON.stringify(host)}; for example --host 0.0.0.0. The port goes to --port.`,
+  );
+}
+
+/** Whether only this machine reaches a host, which is in its usual spelling, with or without brackets. */
+export function isLoopback(host: string): boolean {
+  return ["localhost", "::1"].includes(unbracketed(host)) || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+/**
+ * The addresses at which other machines reach a coordinator that listens on `host`, IPv4 first; this machine's own if it
+ * listens on all, which are none where there is no network.
+ */
+export function reachableAddresses(host: string, interfaces = networkInterfaces()): string[] {
+  if (!ALL_ADDRESSES.includes(host)) return [host];
+  const outer = Object.values(interfaces)
+    .flatMap((addresses) => addresses ?? [])
+    .filter(({ internal, address }) => !internal && !/^fe[89ab]/i.test(address)) // link-local: only with a zone
+    .map(({ address }) => address);
+  const others = host === "::" ? outer.filter((address) => !isIPv4(address)) : [];
+  return [...outer.filter((address) => isIPv4(address)), ...others];
+}
+
+/** A host as it stands in a url. */
+export function bracketed(host: string): string {
+  return host.split(":").length > 2 && !host.startsWith("[") ? `[${host}]` : host;
+}
+
+function unbracketed(host: string): string {
+  return host.replace(/^\[|\]$/g, "");
+}

@@ -1,0 +1,32 @@
+/** What must be the same on all workers of a run, as one digest. */
+import { createHash } from "node:crypto";
+import type { WorkerMessage } from "./messages.ts";
+
+type Ready = Extract<WorkerMessage, { type: "ready" }>;
+/** What a worker tells of the run, without what belongs to the worker. */
+export type RunFacts = Omit<Ready, "type" | "fingerprint" | "topology" | "linkBytesPerSecond" | "gemmFlopsPerSecond">;
+
+/** Options that say where things are on one machine; they change nothing in what is computed. */
+const PLACES = ["dataDir", "model", "initFrom", "maxRows"];
+
+/** SHA-256, in hex, of the facts and of the run's options. */
+export function fingerprintOf(facts: RunFacts, config: Record<string, unknown>): string {
+  const options = Object.fromEntries(Object.entries(config).filter(([name]) => !PLACES.includes(name)));
+  return createHash("sha256")
+    .update(JSON.stringify([factsOf(facts), options], inOrder))
+    .digest("hex");
+}
+
+/** The fields of an object in the order of their names, whoever wrote them down. */
+function inOrder(_: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Only the facts, of an object that may hold more. */
+export function factsOf(facts: RunFacts): RunFacts {
+  const { modelName, tensors, stateDict, factorable, inputShape, numClasses, classes, mean, std } = facts;
+  const { trainSamples, validationSamples, testSamples } = facts;
+  const sizes = { trainSamples, validationSamples, testSamples };
+  return { modelName, tensors, stateDict, factorable, inputShape, numClasses, classes, mean, std, ...sizes };
+}

@@ -1,0 +1,118 @@
+/**
+ * The update of one step while it comes together at a worker: the sum of the dense parts, and every slice's factors.
+ * Pieces of factors are kept by slice and attempt, until the commit says which attempts the step is made of.
+ */
+import { LockstepError } from "@lockstep/errors";
+import { chunkLength, chunkOffsets, type Layout, partElements } from "./layout.ts";
+
+export interface Piece {
+  slice: number;
+  attempt: number;
+  part: number;
+  /** In elements of the part. */
+  offset: number;
+  values: Float32Array;
+}
+
+/** The factors of one attempt at a slice, by part. Part 0 stays empty. */
+interface Factors {
+  parts: Float32Array[];
+  /** Offsets that have come, of each part. */
+  received: Set<number>[];
+}
+
+export class StepAssembly {
+  readonly #layout: Layout;
+  readonly #sliceSamples: readonly number[];
+  readonly #dense: Float32Array<ArrayBuffer>;
+  /** Offsets of the sums that have come. */
+  readonly #sums = new Set<number>();
+  /** Of each slice, by attempt. */
+  readonly #attempts: Map<number, Factors>[];
+
+  /** @param sliceSamples samples of every slice of the step, in slice order */
+  constructor(layout: Layout, sliceSamples: readonly number[]) {
+    this.#layout = layout;
+    this.#sliceSamples = sliceSamples;
+    this.#dense = new Float32Array(layout.denseElements);
+    this.#attempts = sliceSamples.map(() => new Map());
+  }
+
+  /** Of the global batch. */
+  get rows(): number {
+    return this.#sliceSamples.reduce((total, samples) => total + samples, 0);
+  }
+
+  /** Samples of a slice of the step; 0 for one that there is not. */
+  samplesOf(slice: number): number {
+    return this.#sliceSamples[slice] ?? 0;
+  }
+
+  /** A piece from the coordinator, or of this worker's own factors. @throws LockstepError ERR_CHUNK if it does not fit */
+  add({ slice, attempt, part, offset, values }: Piece): void {
+    const factors = part === 0 ? undefined : this.#factorsOf(slice, attempt);
+    const whole = part === 0 ? this.#dense : factors?.parts[part];
+    const received = part === 0 ? this.#sums : factors?.received[part];
+    const expected = chunkLength(this.#layout, whole?.length ?? 0, offset);
+    if (!whole || !received || expected !== values.length || received.has(offset)) {
+      throw misplaced(part, offset, values.length);
+    }
+    received.add(offset);
+    whole.set(values, offset);
+  }
+
+  /** Forgets an attempt, and the sums that had it in them. */
+  withdraw({ slice, attempt, again }: { slice: number; attempt: number; again: readonly number[] }): void {
+    for (const offset of again) this.#sums.delete(offset);
+    this.#attempts[slice]?.delete(attempt);
+  }
+
+  /**
+   * Each part for all rows of the batch; the rows of a factor are in slice order.
+   *
+   * @param attempts that the commit is made of, by slice
+   * @throws LockstepError ERR_COMMIT if not all of them has come
+   */
+  complete(step: number, attempts: readonly number[]): Float32Array<ArrayBuffer>[] {
+    const chosen = this.#sliceSamples.map((_, slice) => this.#attempts[slice]!.get(attempts[slice]!));
+    const factorParts = this.#layout.rowElements.length - 1;
+    const hasSums = chunkOffsets(this.#layout, this.#layout.denseElements).every((offset) => this.#sums.has(offset));
+    const isWhole = chosen.every((factors) => factorParts === 0 || (factors && this.#isWhole(factors)));
+    if (!hasSums || !isWhole || attempts.length !== chosen.length) {
+      throw new LockstepError("ERR_COMMIT", `Step ${step} was committed before all of it had come.`);
+    }
+    const factors = Array.from({ length: factorParts }, (_, k) => concat(chosen.map((slice) => slice!.parts[k + 1]!)));
+    return [this.#dense, ...factors];
+  }
+
+  #factorsOf(slice: number, attempt: number): Factors | undefined {
+    const attempts = this.#attempts[slice];
+    const known = attempts?.get(attempt);
+    if (attempts === undefined || known !== undefined) return known;
+    const samples = this.#sliceSamples[slice]!;
+    const parts = this.#layout.rowElements.map((_, part) =>
+      part === 0 ? new Float32Array() : new Float32Array(partElements(this.#layout, part, samples)),
+    );
+    const factors = { parts, received: parts.map(() => new Set<number>()) };
+    attempts.set(attempt, factors);
+    return factors;
+  }
+
+  #isWhole({ parts, received }: Factors): boolean {
+    return parts.every(({ length }, part) => received[part]!.size === chunkOffsets(this.#layout, length).length);
+  }
+}
+
+function concat(arrays: Float32Array[]): Float32Array<ArrayBuffer> {
+  const whole = new Float32Array(arrays.reduce((total, { length }) => total + length, 0));
+  let offset = 0;
+  for (const array of arrays) {
+    whole.set(array, offset);
+    offset += array.length;
+  }
+  return whole;
+}
+
+function misplaced(part: number, offset: number, elements: number): LockstepError {
+  return new LockstepError("ERR_CHUNK", `No chunk of ${elements} elements is expected at ${offset} of part ${part}.`);
+}

@@ -1,0 +1,2 @@
+export { bundleScript } from "./bundle.ts";
+export { answerPages, type Content, type Pages } from "./pages.ts";

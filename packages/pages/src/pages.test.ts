@@ -1,0 +1,89 @@
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, request as httpRequest, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { pathToFileURL } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { answerPages, type Content } from "./pages.ts";
+
+let dir: string;
+let server: Server;
+const weights = new Uint8Array(300_000).fill(7); // more than a socket takes at once
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), "lockstep-pages-"));
+  writeFileSync(join(dir, "index.html"), "<!doctype html><title>é</title>");
+  writeFileSync(join(dir, "weights.bin"), weights);
+  const pages = new Map<string, Content>([
+    ["/", { file: pathToFileURL(join(dir, "index.html")) }],
+    ["/page.js", "export {}; // é"],
+    ["/page.css", ""],
+    ["/facts.json", "{}"],
+    ["/weights.bin", { file: join(dir, "weights.bin") }],
+    ["/gone.bin", { file: join(dir, "gone.bin") }],
+  ]);
+  server = createServer(answerPages(pages)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+});
+afterAll(() => {
+  server.close();
+  rmSync(dir, { recursive: true });
+});
+
+async function ask(path: string, method = "GET"): Promise<IncomingMessage> {
+  const { port } = server.address() as AddressInfo;
+  const [response] = await once(httpRequest({ port, path, method, host: "127.0.0.1" }).end(), "response");
+  return response;
+}
+
+describe("answerPages", () => {
+  test.each([
+    ["/", "text/html; charset=utf-8", "<!doctype html><title>é</title>"],
+    ["/?a=b", "text/html; charset=utf-8", "<!doctype html><title>é</title>"],
+    ["/page.js", "text/javascript; charset=utf-8", "export {}; // é"],
+    ["/page.css", "text/css; charset=utf-8", ""],
+    ["/facts.json", "application/json", "{}"],
+    ["/weights.bin", "application/octet-stream", Buffer.from(weights).toString()],
+  ])("answers %s as %s", async (path, type, content) => {
+    const response = await ask(path);
+    expect(response.statusCode).toBe(200);
+    expect(response.headers["content-type"]).toBe(type);
+    expect(response.headers["content-length"]).toBe(String(Buffer.byteLength(content)));
+    expect(await text(response)).toBe(content);
+  });
+
+  test("lets a page load from its own server alone, and be shown in no other page", async () => {
+    const { headers } = (await ask("/")).resume();
+    const policy = headers["content-security-policy"]!.toString().split("; ");
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(policy.filter((rule) => /-src /.test(rule) && !/^[a-z]+-src '(self|none)'$/.test(rule))).toEqual([]);
+    expect(headers).toMatchObject({ "x-content-type-options": "nosniff", "cache-control": "no-store" });
+  });
+
+  test("gives the headers alone where only they are asked for", async () => {
+    for (const [path, length] of [
+      ["/weights.bin", "300000"],
+      ["/page.js", "16"],
+    ] as const) {
+      const response = await ask(path, "HEAD");
+      expect(response.headers["content-length"]).toBe(length);
+      expect(await text(response)).toBe("");
+    }
+  });
+
+  test("knows nothing besides: other paths, ways out of a folder, files that have gone", async () => {
+    for (const path of ["/index.html", "/../pages.test.ts", "//", "/__proto__", "/gone.bin"]) {
+      expect((await ask(path)).resume().statusCode, path).toBe(404);
+    }
+  });
+
+  test("takes nothing in", async () => {
+    const response = (await ask("/", "POST")).resume();
+    expect(response.statusCode).toBe(405);
+    expect(response.headers.allow).toBe("GET, HEAD");
+  });
+});

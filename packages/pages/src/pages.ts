@@ -1,0 +1,67 @@
+/** Answers requests for the pages of a program: what stands at which path, and the headers that keep them to themselves. */
+import { open } from "node:fs/promises";
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import { extname } from "node:path";
+import { pipeline } from "node:stream/promises";
+
+/** What stands at a path: text that is there, or a file that is read each time it is asked for. */
+export type Content = string | { file: string | URL };
+
+/** By path: "/", "/page.js". The ending of the path tells the kind of content; "/" is HTML. */
+export type Pages = ReadonlyMap<string, Content>;
+
+/** A page gets everything from its own server and tells nobody of it; no other page may hold it in a frame. */
+const HEADERS = {
+  "content-security-policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "cache-control": "no-store", // the next run answers at the same address
+};
+
+const TYPES: Readonly<Record<string, string>> = {
+  "": "text/html; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".json": "application/json",
+  ".svg": "image/svg+xml",
+};
+
+/** A listener for requests that answers with `pages`, and 404 for all else; it never throws. */
+export function answerPages(pages: Pages): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => {
+    answerPage(pages, request, response).catch(() => {
+      // The file is not there (any more), or whoever asked has gone.
+      if (response.headersSent) response.destroy();
+      else refuse(response, 404);
+    });
+  };
+}
+
+async function answerPage(pages: Pages, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const path = request.url!.replace(/\?.*/, "");
+  const content = pages.get(path);
+  if (content === undefined) return refuse(response, 404);
+  if (request.method !== "GET" && request.method !== "HEAD") return refuse(response, 405, { allow: "GET, HEAD" });
+  const type = TYPES[extname(path)] ?? "application/octet-stream";
+  const start = (length: number) =>
+    response.writeHead(200, { ...HEADERS, "content-type": type, "content-length": length });
+  if (typeof content === "string") {
+    start(Buffer.byteLength(content)).end(request.method === "GET" ? content : undefined);
+    return;
+  }
+  const file = await open(content.file);
+  try {
+    start((await file.stat()).size);
+    if (request.method === "GET") await pipeline(file.createReadStream({ autoClose: false }), response);
+    else response.end();
+  } finally {
+    await file.close();
+  }
+}
+
+function refuse(response: ServerResponse, status: number, headers: Record<string, string> = {}): void {
+  response.writeHead(status, { ...HEADERS, "content-type": "text/plain", ...headers }).end(`${STATUS_CODES[status]}\n`);
+}

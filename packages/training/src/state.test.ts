@@ -1,0 +1,97 @@
+import { readBack, startEngine, tf } from "@lockstep/engine";
+import { stateDictNames } from "@lockstep/model";
+import { beforeAll, describe, expect, test } from "vitest";
+import { computeGradients } from "./gradients.ts";
+import { Replica } from "./replica.ts";
+import { batchOf, denseLayers, smallModel, valuesFor } from "./small-model.ts";
+import { readState, StateSnapshot, stateDigest } from "./state.ts";
+import { LapClock } from "./step-clock.ts";
+import { applyUpdate } from "./update.ts";
+
+// The native engine, if it is there, updates weights in place: that is what a snapshot must not see.
+beforeAll(async () => void (await startEngine({})));
+
+function newReplica() {
+  const model = smallModel();
+  const replica = new Replica(model, valuesFor(model), { factoredLayers: denseLayers });
+  return { replica, names: stateDictNames(model) };
+}
+
+async function step(replica: Replica, number: number): Promise<void> {
+  const update = await computeGradients(replica, batchOf(8 * number, 8 * number + 8), {
+    ...{ seed: 0, step: number, clock: new LapClock() },
+  });
+  applyUpdate(replica.parameters, update, { learningRate: 0.1, momentum: 0.9, weightDecay: 0 });
+}
+
+/** PyTorch's layout, worked out index by index: [outputs, inputs] of [inputs, outputs], OIHW of HWIO. */
+async function transposed(tensor: tf.Tensor): Promise<number[]> {
+  const values = await readBack(tensor);
+  const [outputs, inputs] = [tensor.shape.at(-1)!, tensor.shape.at(-2)!];
+  const positions = tensor.size / outputs / inputs;
+  const result: number[] = [];
+  for (let o = 0; o < outputs; o++)
+    for (let i = 0; i < inputs; i++)
+      for (let p = 0; p < positions; p++) result.push(values[(p * inputs + i) * outputs + o]!);
+  return result;
+}
+
+describe("the state of a replica", () => {
+  test("is under PyTorch's names, in its layout: weights and momentum", async () => {
+    const { replica, names } = newReplica();
+    await step(replica, 0);
+    const state = await readState(replica, names);
+    const conv = names.findIndex(({ torchShape }) => torchShape.length === 4);
+    const last = names.findIndex(({ torchShape }) => torchShape.join() === "5,16");
+    for (const index of [conv, last]) {
+      expect([...state[index]!.weight]).toEqual(await transposed(replica.parameters.weight(index)));
+      expect([...state[index]!.velocity]).toEqual(await transposed(replica.parameters.velocity(index)));
+    }
+    replica.dispose();
+  });
+
+  test.each([1, 7, 1000])(
+    "read in pieces of %i elements while training goes on, it is that of the beginning",
+    async (elements) => {
+      const { replica, names } = newReplica();
+      await step(replica, 0);
+      const before = await readState(replica, names);
+      const read = before.map(({ weight }) => ({
+        weight: new Float32Array(weight.length),
+        velocity: new Float32Array(weight.length),
+      }));
+      let steps = 1;
+      for await (const { tensor, kind, offset, values } of new StateSnapshot(replica, names).pieces(elements)) {
+        read[tensor]![kind].set(values, offset);
+        if (steps < 4) await step(replica, steps++);
+      }
+      for (const [index, { weight, velocity }] of read.entries()) {
+        expect(weight).toEqual(before[index]!.weight);
+        expect(velocity).toEqual(before[index]!.velocity);
+      }
+      expect((await readState(replica, names))[0]!.weight).not.toEqual(before[0]!.weight);
+      replica.dispose();
+    },
+  );
+
+  test("has a digest that any changed bit changes", async () => {
+    const [one, other] = [newReplica(), newReplica()];
+    expect(await stateDigest(one.replica, one.names)).toBe(await stateDigest(other.replica, other.names));
+    await step(other.replica, 0);
+    expect(await stateDigest(one.replica, one.names)).not.toBe(await stateDigest(other.replica, other.names));
+    one.replica.dispose();
+    other.replica.dispose();
+  });
+
+  test("a snapshot leaves no tensor, read to its end or not", async () => {
+    const { replica, names } = newReplica();
+    await readState(replica, names); // from now on the parameters lend their tensors
+    const before = tf.memory().numTensors;
+    await readState(replica, names);
+    const abandoned = new StateSnapshot(replica, names);
+    await abandoned.pieces(5).next();
+    abandoned.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+    replica.dispose();
+  });
+});

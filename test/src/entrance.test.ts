@@ -1,0 +1,193 @@
+/** Who may join a coordinator, and what it takes: real processes, on two machines and on loopback. */
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { type IncomingMessage, request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { launch, run, start, tinyModel } from "./program.ts";
+import { canMakeMachines, makeTwoMachines, type TwoMachines } from "./two-machines.ts";
+
+const hasTerminals = spawnSync("script", ["--version"]).status === 0;
+const patient = ["--heartbeat-ms", "10000"]; // starting an engine takes long on a busy machine
+const training = ["--model", tinyModel, "--dataset", "shapes", "--no-test", ...patient];
+let dir: string;
+let env: NodeJS.ProcessEnv;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "lockstep-entrance-"));
+  env = { XDG_CONFIG_HOME: join(dir, "config"), LOCKSTEP_TOKEN: undefined, PATH: `${bin()}:${process.env["PATH"]}` };
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+/** A folder with a `pnpm` that starts what pnpm starts, so that printed lines can be pasted as they are. */
+function bin(): string {
+  const folder = join(dir, "bin");
+  mkdirSync(folder);
+  const node = `"${process.execPath}" --import tsx --conditions=lockstep-source`;
+  writeFileSync(join(folder, "pnpm"), `#!/bin/sh\ncommand=$1\nshift\nexec ${node} apps/$command/src/main.ts "$@"\n`);
+  chmodSync(join(folder, "pnpm"), 0o755);
+  return folder;
+}
+
+const onTerminal = ["sh", "-c", 'exec script -qec "$*" /dev/null', "sh"];
+
+/** All files below a folder, as one text. */
+function contents(folder: string): string {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return files.map(({ parentPath, name }) => readFileSync(join(parentPath, name), "latin1")).join("\n");
+}
+
+/** The command lines and titles of all processes. */
+function processes(): string {
+  const read = (path: string) => {
+    try {
+      return readFileSync(path, "latin1");
+    } catch {
+      return ""; // It has ended.
+    }
+  };
+  const ids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return ids.map((id) => `${read(`/proc/${id}/cmdline`)} ${read(`/proc/${id}/comm`)}`).join("\n");
+}
+
+describe.runIf(canMakeMachines())("between two machines", () => {
+  let machines: TwoMachines;
+  beforeAll(() => {
+    machines = makeTwoMachines();
+  });
+  afterAll(() => machines.remove());
+
+  const fingerprintIn = (stdout: string) => /--tls-fingerprint ([0-9A-F:]{95})/.exec(stdout)?.[1];
+  const worker = (words: string, more: NodeJS.ProcessEnv = {}) =>
+    start(["worker", "--threads", "1", ...words.split(" ")], { ...env, ...more }, machines.two).finished;
+
+  test.runIf(hasTerminals)("the line on the terminal lets workers in, and nothing else does", async () => {
+    const out = join(dir, "terminal");
+    const words = [...training, "--max-steps", "2", "--workers", "2", "--host", "0.0.0.0", "--out", out];
+    const coordinator = start(["coordinator", ...words], env, [...machines.one, ...onTerminal]);
+    await coordinator.prints("the next start has the same token");
+    const line = /LOCKSTEP_TOKEN=.*/.exec(coordinator.stdout())![0].trim();
+    const fingerprint = fingerprintIn(line)!;
+    const url = `wss://${machines.address}:7077`;
+    const token = /=([0-9a-f]{32}) /.exec(line)![1]!;
+    expect(line).toBe(`LOCKSTEP_TOKEN=${token} pnpm worker --coordinator ${url} --tls-fingerprint ${fingerprint}`);
+
+    const pinned = `--coordinator ${url} --tls-fingerprint ${fingerprint}`;
+    const right = { LOCKSTEP_TOKEN: token };
+    const refusals: [string, NodeJS.ProcessEnv, RegExp][] = [
+      [pinned, {}, /^ERR_TOKEN: .*got none\. Give it as LOCKSTEP_TOKEN=…/],
+      [pinned, { LOCKSTEP_TOKEN: "wrong" }, /^ERR_TOKEN: .*got another\./],
+      [pinned.replace(/..$/, fingerprint.endsWith("00") ? "11" : "00"), right, /^ERR_CERTIFICATE: .*nothing was sent/],
+      [`--coordinator ws://${machines.address}:7077`, right, /^ERR_INSECURE: .*expected wss:/],
+    ];
+    const refuse = async ([words, secrets, expected]: (typeof refusals)[number]) => {
+      const { status, stdout, stderr } = await worker(words, secrets);
+      expect(stderr).toMatch(expected);
+      expect(status).toBe(1);
+      expect(stdout + stderr).not.toContain(token);
+    };
+    await Promise.all(refusals.map(refuse));
+    expect(coordinator.stdout()).toMatch(/refused 10\.98\.0\.2: Expected the token of this coordinator, got /);
+
+    const paste = () => {
+      const shell = launch([...machines.two, "sh"], env);
+      shell.child.stdin!.end(`${line}\n`);
+      return shell.finished;
+    };
+    const first = paste();
+    await coordinator.prints("(1 of 2)");
+    const listed = processes();
+    expect(listed).toContain("apps/worker/src/main.ts\0--coordinator\0wss://");
+    expect(listed).not.toContain(token);
+    for (const { status, stderr } of await Promise.all([first, paste()])) expect([status, stderr]).toEqual([0, ""]);
+    expect((await coordinator.finished).status).toBe(0);
+    expect(contents(out)).not.toContain(token);
+    expect(contents(out)).not.toContain("PRIVATE KEY");
+    expect(contents(env["XDG_CONFIG_HOME"]!)).toContain(token);
+  });
+
+  test("without a terminal the line has a gap for the token; the coordinator is found, and restarts with the same certificate", async () => {
+    const [out, right] = [join(dir, "found"), { LOCKSTEP_TOKEN: "given-to-both" }];
+    const words = [...training, "--max-steps", "2", "--workers", "1", "--host", "0.0.0.0", "--out", out];
+    const coordinator = start(["coordinator", ...words], { ...env, ...right }, machines.one);
+    await coordinator.prints("on a terminal only");
+    const fingerprint = fingerprintIn(coordinator.stdout())!;
+    const url = `wss://${machines.address}:7077`;
+    expect(coordinator.stdout()).toContain(`  LOCKSTEP_TOKEN=… pnpm worker --coordinator ${url} --tls-fingerprint`);
+
+    const bare = await worker("--name bare");
+    expect(bare.stdout).toContain(`found ${url}`);
+    expect(bare.stderr).toMatch(/^ERR_UNPROVED: .*fingerprint \(--tls-fingerprint\) and its token \(LOCKSTEP_TOKEN\)/);
+    const joined = worker(`--tls-fingerprint ${fingerprint}`, right);
+    expect([(await joined).status, (await joined).stderr]).toEqual([0, ""]);
+    const { status, stdout, stderr } = await coordinator.finished;
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout + contents(out)).not.toContain("given-to-both");
+
+    const again = start(
+      ["coordinator", "--resume", out, "--max-steps", "4", "--workers", "1", "--host", "0.0.0.0"],
+      { ...env, ...right },
+      machines.one,
+    );
+    await again.prints("on a terminal only");
+    expect(fingerprintIn(again.stdout())).toBe(fingerprint);
+    again.child.kill("SIGINT");
+    await again.finished;
+  });
+});
+
+test("open to the network, with no terminal and no token, the coordinator does not start", async () => {
+  const out = join(dir, "unknown-token");
+  const { status, stdout, stderr } = await run(["coordinator", ...training, "--host", "0.0.0.0", "--out", out], env);
+  expect(stderr).toMatch(/^ERR_TOKEN: Expected a token .*set LOCKSTEP_TOKEN/);
+  expect([status, stdout, existsSync(out)]).toEqual([1, "", false]);
+});
+
+describe("a coordinator on loopback", () => {
+  const upgrade = {
+    connection: "Upgrade",
+    upgrade: "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+  };
+
+  /** The status of the answer; 101 for a WebSocket. */
+  function ask(port: number, headers: Record<string, string>): Promise<number | undefined> {
+    return new Promise((resolve, reject) => {
+      const answered = (response: IncomingMessage) => {
+        response.socket.destroy();
+        resolve(response.statusCode);
+      };
+      const asking = request({ host: "127.0.0.1", port, headers });
+      asking.on("response", answered).on("upgrade", answered).on("error", reject).end();
+    });
+  }
+
+  test("is out of reach for web pages", async () => {
+    const coordinator = start(
+      ["coordinator", ...training, "--port", "0", "--allow-host", "train.example.org", "--out", join(dir, "local")],
+      env,
+    );
+    await coordinator.prints("--host 0.0.0.0");
+    const port = Number(/pnpm worker --coordinator ws:\/\/127\.0\.0\.1:(\d+)/.exec(coordinator.stdout())![1]);
+    const [own, foreign] = [`127.0.0.1:${port}`, `evil.example:${port}`];
+    expect(await ask(port, { ...upgrade, host: own })).toBe(101);
+    expect(await ask(port, { ...upgrade, host: own, origin: `http://${own}` })).toBe(101);
+    expect(await ask(port, { ...upgrade, host: own, origin: "https://evil.example" })).toBe(403);
+    expect(await ask(port, { ...upgrade, host: foreign, origin: `http://${foreign}` })).toBe(403);
+    expect(await ask(port, { host: foreign })).toBe(403);
+    expect(await ask(port, { host: "train.example.org" })).toBe(426);
+    coordinator.child.kill("SIGINT");
+    await coordinator.finished;
+    expect(coordinator.stdout()).toContain('refused 127.0.0.1: Pages of "https://evil.example" may not connect');
+  });
+});

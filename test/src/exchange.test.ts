@@ -1,0 +1,165 @@
+/** What every exchange must do, whoever is behind it. */
+import { listen, RemoteTeam } from "@lockstep/coordinator";
+import { readBack, startEngine, tf } from "@lockstep/engine";
+import { fingerprintOf, makeLayout, type Plan, PROTOCOL_VERSION, type RunFacts } from "@lockstep/gradient-sync";
+import type { StepTask } from "@lockstep/run";
+import { disposeContribution, type Exchange, type Gradient, InMemoryExchange, LapClock } from "@lockstep/training";
+import { CoordinatorExchange, connect, Inbox } from "@lockstep/worker";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+
+beforeAll(async () => void (await startEngine({ backend: "cpu" })));
+
+const SLICE_ROWS = 2;
+const TASK: StepTask = { type: "step", epoch: 0, step: 0, start: 0, end: 6, learningRate: 0.1 };
+// In float32 (1e8 + 1) − 1e8 is 0 but (1e8 − 1e8) + 1 is 1, so the order of a sum shows.
+const BIASES = [1e8, 1, -1e8];
+
+/** The weights: a kernel [2, 1] in two factors, and a bias [3]. */
+const tensors: RunFacts["tensors"] = [
+  { name: "kernel", shape: [2, 1], dtype: "float32" },
+  { name: "bias", shape: [3], dtype: "float32" },
+];
+const plan: Plan = { forms: ["factored", "dense"], wire: "fp32", chunkBytes: 8 };
+
+/** The gradients of a slice, in the order of a backward pass. Row r of the factors has r in it. */
+function gradientsOf(slice: number): [number, Gradient][] {
+  const rows = [2 * slice, 2 * slice + 1];
+  const input = tf.tensor2d(rows.map((row) => [row, row + 0.5]));
+  const delta = tf.tensor2d(rows.map((row) => [-row]));
+  const sum = tf.tensor1d([BIASES[slice]!, slice, 1]);
+  return [
+    [0, { form: "factored", input, delta }],
+    [1, { form: "dense", sum }],
+  ];
+}
+
+interface Update {
+  bias: number[];
+  input: number[];
+  delta: number[];
+  sums: [samples: number, lossSum: number, correct: number];
+}
+
+/** One worker's part in a step. */
+async function takePart(exchange: Exchange, task: StepTask): Promise<Update> {
+  for await (const slice of exchange.slices(task)) {
+    const sink = exchange.sink(slice);
+    for (const [index, gradient] of gradientsOf(slice.slice)) sink.gradient(index, gradient);
+    await sink.done({ samples: slice.end - slice.start, lossSum: slice.slice + 0.25, correct: slice.slice });
+  }
+  const update = await exchange.update();
+  const [kernel, bias] = update.gradients as [Gradient & { form: "factored" }, Gradient & { form: "dense" }];
+  const read = async (tensor: tf.Tensor) => [...(await readBack(tensor))];
+  const result: Update = {
+    ...{ bias: await read(bias.sum), input: await read(kernel.input), delta: await read(kernel.delta) },
+    sums: [update.samples, update.lossSum, update.correct],
+  };
+  disposeContribution(update);
+  return result;
+}
+
+/** Takes a step, and returns what each worker got. */
+type TakeStep = (task: StepTask) => Promise<Update[]>;
+let close: () => Promise<void> = async () => {};
+afterEach(() => close());
+
+async function inMemory(): Promise<TakeStep> {
+  close = async () => {};
+  const exchange = new InMemoryExchange(SLICE_ROWS);
+  return async (task) => [await takePart(exchange, task)];
+}
+
+async function throughCoordinator(workers: number): Promise<TakeStep> {
+  const nowMs = () => performance.now();
+  const limits = { workers, heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1 };
+  const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", maxLogBytes: 1e6, log: () => {}, nowMs });
+  const server = await listen({
+    ...{ door: { host: "127.0.0.1", port: 0, anyPort: true }, heartbeatMs: 1000, stallMs: 60_000, nowMs },
+    welcome: Promise.resolve({ run: "r", config: {}, codeModel: false }),
+    records: Promise.resolve(undefined),
+    events: {
+      joined: (session) => void team.join(session),
+      message: (session, message) => team.take(session, message),
+      lost: (session, reason) => team.lose(session, reason),
+    },
+  });
+  const joined = Array.from({ length: workers }, (_, index) => join(`ws://127.0.0.1:${server.port}`, `w${index}`));
+  await team.until(() => team.size === workers);
+  await team.begin({ plan, origin: { from: "seed" }, sliceRows: SLICE_ROWS });
+  const all = await Promise.all(joined);
+  close = async () => {
+    team.finish();
+    await Promise.all(all.map(({ connection }) => connection.close()));
+    await server.close();
+  };
+  return async (task) => {
+    const done = team.step(task, () => {});
+    const updates = all.map(async ({ inbox, exchange }) => {
+      exchange.assign(await inbox.expect("assign"));
+      return takePart(exchange, task);
+    });
+    await done;
+    return Promise.all(updates);
+  };
+}
+
+async function join(url: string, name: string) {
+  const connection = await connect(url, {});
+  const device = { backend: "b", libraryVersion: "v", instructionSet: "i", threads: 1, device: "d" };
+  connection.send({ type: "hello", protocol: PROTOCOL_VERSION, name, ...device });
+  const inbox = new Inbox(connection, () => {});
+  await inbox.expect("welcome");
+  const facts: RunFacts = {
+    ...{
+      modelName: "m",
+      tensors,
+      stateDict: tensors.map(({ name, shape }) => ({ name, shape })),
+      factorable: [true, false],
+    },
+    ...{ inputShape: [1, 1, 1], numClasses: 2, classes: ["0", "1"], mean: [0], std: [1] },
+    ...{ trainSamples: 6, validationSamples: 0, testSamples: 0 },
+  };
+  const speeds = { linkBytesPerSecond: await connection.linkBytesPerSecond, gemmFlopsPerSecond: 1e9 };
+  connection.send({ type: "ready", fingerprint: fingerprintOf(facts, {}), ...facts, ...speeds, topology: "{}" });
+  const layout = makeLayout(tensors, await inbox.expect("start"));
+  return { connection, inbox, exchange: new CoordinatorExchange(connection, inbox, layout, new LapClock()) };
+}
+
+describe.each<[string, () => Promise<TakeStep>]>([
+  ["in memory", inMemory],
+  ["through a coordinator, one worker", () => throughCoordinator(1)],
+  ["through a coordinator, two workers", () => throughCoordinator(2)],
+  ["through a coordinator, more workers than slices", () => throughCoordinator(5)],
+])("the exchange %s", (_, make) => {
+  test("gives everyone the sums of all slices, in slice order", async () => {
+    const takeStep = await make();
+    for (const { bias, sums } of await takeStep(TASK)) {
+      expect(bias).toEqual([0, 3, 3]); // (1e8 + 1) − 1e8, 0 + 1 + 2, 1 + 1 + 1
+      expect(sums).toEqual([6, 3.75, 3]);
+    }
+  });
+
+  test("gives everyone the factors of all slices, their rows in slice order", async () => {
+    const takeStep = await make();
+    for (const { input, delta } of await takeStep(TASK)) {
+      expect(input).toEqual([0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5]);
+      expect(delta).toEqual([-0, -1, -2, -3, -4, -5]);
+    }
+  });
+
+  test("takes over what it is given, and keeps nothing from step to step", async () => {
+    const takeStep = await make();
+    await takeStep(TASK);
+    const before = tf.memory().numTensors;
+    for (let step = 1; step < 4; step++) {
+      const updates = await takeStep({ ...TASK, step });
+      expect(updates.every(({ bias }) => bias.join() === "0,3,3")).toBe(true);
+    }
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test("takes a batch whose last slice is smaller", async () => {
+    const takeStep = await make();
+    for (const { sums } of await takeStep({ ...TASK, end: 4 })) expect(sums).toEqual([4, 1.5, 1]);
+  });
+});

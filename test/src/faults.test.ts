@@ -1,0 +1,315 @@
+/** What happens to real processes on real sockets, and what must come out all the same. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Running, tinyModel } from "./program.ts";
+import { Training } from "./training.ts";
+import { type StepRow, stepsOf, Undisturbed } from "./undisturbed.ts";
+import { Way } from "./way.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "lockstep-faults-"));
+afterAll(() => rmSync(dir, { recursive: true, maxRetries: 10 })); // processes of a test that failed may write still
+
+// Many slices to a step, so that what happens, happens in the middle of one. An epoch has 167 steps.
+const options = ["--dataset", "shapes", "--train-fraction", "1", "--no-test", "--num-epochs", "1000", "--lr", "0.05"];
+const training = ["--model", tinyModel, ...options, "--batch-size", "60", "--slice-rows", "5"];
+const HEARTBEAT_MS = 500;
+const SILENT_MS = 3 * HEARTBEAT_MS;
+
+/** A step in which a worker fails ends within max(3 heartbeats, 4 × the predicted time) and two slice times. */
+function limitMs(quiet: readonly StepRow[]): number {
+  const times = quiet.map(({ ms }) => ms.step).sort((a, b) => a - b);
+  const [median, largest] = [times[Math.floor(times.length / 2)]!, times.at(-1)!];
+  const lookMs = HEARTBEAT_MS / 4;
+  return Math.max(SILENT_MS, 4 * median) + lookMs + 2 * largest;
+}
+
+const undisturbed = new Undisturbed(training, join(dir, "undisturbed"));
+
+describe("one run, to which one thing after the other happens", () => {
+  const limits = ["--workers", "3", "--min-workers", "2", "--heartbeat-ms", String(HEARTBEAT_MS)];
+  const workers = new Map<string, { process: Running; way: Way }>();
+  let run: Training;
+  let quiet: StepRow[];
+
+  const comes = async (name: string) => {
+    const way = await Way.to(run.port);
+    workers.set(name, { way, process: await run.worker(name, { url: way.url }) });
+  };
+  const signal = (name: string, kind: NodeJS.Signals) => workers.get(name)!.process.child.kill(kind);
+  /** The time of the step under way when it began, or of the next one. */
+  const stepWhile = async (fault: () => unknown): Promise<number> => {
+    const before = run.steps;
+    await fault();
+    await run.until(() => run.steps >= before + 2);
+    return Math.max(
+      ...stepsOf(run.out)
+        .slice(before, before + 2)
+        .map(({ ms }) => ms.step),
+    );
+  };
+
+  beforeAll(async () => {
+    run = await Training.begin([...limits, ...training], join(dir, "eventful"));
+    await Promise.all(["a", "b", "c"].map(comes));
+    await run.goesOn(12);
+    quiet = stepsOf(run.out).slice(2);
+  });
+  afterAll(() => {
+    for (const { way } of workers.values()) way.close();
+  });
+
+  test("a worker is killed in the middle of its upload: its slices go to the others", async () => {
+    const { way, process } = workers.get("c")!;
+    await way.up.hold(15_000);
+    const killedMs = performance.now();
+    process.child.kill("SIGKILL");
+    way.cut();
+    const step = run.steps;
+    await run.goesOn(1);
+    expect(performance.now() - killedMs).toBeLessThan(limitMs(quiet));
+    expect(run.coordinator.stdout()).toContain("c was lost: its connection closed (2 here)");
+    expect(run.coordinator.stdout()).toMatch(new RegExp(`slice \\d+ of step ${step} goes to [ab]: nobody computes it`));
+  });
+
+  test("a worker that joins gets what the others hold, and takes slices from then on", async () => {
+    await comes("d");
+    await run.givesSlicesTo("d");
+    expect(run.coordinator.stdout()).toContain("d has caught up, and takes slices");
+  });
+
+  test("a worker is stopped, and dropped for its silence; when it wakes up it comes back and takes slices", async () => {
+    const stepMs = await stepWhile(() => signal("b", "SIGSTOP"));
+    expect(stepMs).toBeGreaterThan(SILENT_MS / 2);
+    expect(stepMs).toBeLessThan(limitMs(quiet));
+    expect(run.coordinator.stdout()).toMatch(/b was dropped: nothing came from it for 1\.[5-9] s/);
+    signal("b", "SIGCONT");
+    await run.givesSlicesTo("b");
+  });
+
+  test("a worker is stopped in the middle of a step, and then killed", async () => {
+    signal("d", "SIGSTOP");
+    await run.stalls(SILENT_MS / 3);
+    const step = run.steps;
+    signal("d", "SIGKILL");
+    await run.goesOn(1);
+    expect(run.coordinator.stdout()).toMatch(new RegExp(`slice \\d+ of step ${step} goes to [ab]: nobody computes it`));
+  });
+
+  test("a worker's connection is cut: it connects again, and takes slices", async () => {
+    workers.get("b")!.way.cut();
+    await run.givesSlicesTo("b");
+    expect(run.coordinator.stdout()).toMatch(/b was lost: its connection closed(.|\n)*b joined(.|\n)*b has caught up/);
+    expect(workers.get("b")!.process.stdout()).toContain("The coordinator closed the connection.");
+  });
+
+  test("a worker becomes ten times slower: nobody drops it, and no step takes longer than it may", async () => {
+    const before = run.steps;
+    let slow = true;
+    const slowness = (async () => {
+      for (; slow; await pause(10)) {
+        signal("b", "SIGSTOP");
+        await pause(90);
+        signal("b", "SIGCONT");
+      }
+    })();
+    const told = run.coordinator.stdout().length;
+    await run.goesOn(6);
+    slow = false;
+    await slowness;
+    const times = stepsOf(run.out)
+      .slice(before)
+      .map(({ ms }) => ms.step);
+    expect(Math.max(...times)).toBeLessThan(limitMs(quiet));
+    expect(run.coordinator.stdout().slice(told)).not.toMatch(/b was/);
+  });
+
+  test("a worker's link becomes so slow that one message takes longer than it may be silent: it is not taken for dead", async () => {
+    const told = run.coordinator.stdout().length;
+    const { upSpeed } = workers.get("b")!.way;
+    upSpeed.bytesPerSecond = 5000;
+    await pause(2 * SILENT_MS);
+    await run.goesOn(2);
+    upSpeed.bytesPerSecond = Number.POSITIVE_INFINITY;
+    expect(run.coordinator.stdout().slice(told)).not.toMatch(/b was/);
+    await run.givesSlicesTo("b");
+  });
+
+  test("the coordinator is stopped for longer than a worker may be silent: it drops nobody for that", async () => {
+    const told = run.coordinator.stdout().length;
+    run.coordinator.child.kill("SIGSTOP");
+    await pause(SILENT_MS + HEARTBEAT_MS);
+    run.coordinator.child.kill("SIGCONT");
+    await run.goesOn(2);
+    expect(run.coordinator.stdout().slice(told)).not.toContain("was dropped");
+  });
+
+  test("the coordinator is killed while one worker holds a step less: it goes on from the other's, no step comes twice", async () => {
+    await comes("e");
+    await run.givesSlicesTo("e");
+    void workers.get("b")!.way.down.hold();
+    await run.stalls(SILENT_MS / 3);
+    const { steps } = run;
+    run.coordinator.child.kill("SIGKILL");
+    workers.get("b")!.way.cut();
+    await run.resume([...limits]);
+    await run.givesSlicesTo("b");
+    expect(run.coordinator.stdout()).toContain(`going on after ${steps} steps, with the weights that workers hold`);
+    expect(run.coordinator.stdout()).toMatch(/b has caught up, and takes slices/);
+    expect(stepsOf(run.out).map(({ step }) => step)).toEqual(Array.from({ length: run.steps }, (_, step) => step));
+  });
+
+  test("Ctrl-C on a worker: it leaves with 0, and the others go on", async () => {
+    signal("e", "SIGINT");
+    const { status, stdout } = await workers.get("e")!.process.finished;
+    expect(status).toBe(0);
+    expect(stdout).toContain("leaving after this slice");
+    await run.goesOn(2);
+    expect(run.coordinator.stdout()).toContain("e left (2 here)");
+  });
+
+  test("with fewer workers than --min-workers the run pauses, and goes on when one comes", async () => {
+    signal("b", "SIGKILL");
+    await run.coordinator.prints("the run pauses: 1 of at least 2 workers are here; start more workers");
+    await run.stalls(HEARTBEAT_MS);
+    await comes("f");
+    await run.coordinator.prints("the run goes on");
+    await run.givesSlicesTo("f");
+  });
+
+  test("Ctrl-C on the coordinator: a checkpoint, and all leave; all is as if nothing had happened", async () => {
+    run.coordinator.child.kill("SIGINT");
+    const { status, stdout } = await run.coordinator.finished;
+    expect(status).toBe(130);
+    expect(stdout).toContain(`stopped; continue with: pnpm coordinator --resume ${run.out}`);
+    for (const name of ["a", "f"]) expect((await workers.get(name)!.process.finished).status).toBe(0);
+    expect(run.savedSteps).toBe(run.steps);
+    await undisturbed.expectSame(run.out);
+  });
+});
+
+describe("one run, whose last worker is lost again and again", () => {
+  const CHECKPOINT_EVERY = 20;
+  const limits = ["--workers", "1", "--heartbeat-ms", String(HEARTBEAT_MS)];
+  let run: Training;
+  let worker: Running;
+
+  beforeAll(async () => {
+    const every = ["--checkpoint-every", String(CHECKPOINT_EVERY)];
+    run = await Training.begin([...limits, ...training, ...every], join(dir, "lonely"));
+    worker = await run.worker("a");
+    await run.goesOn(1);
+  });
+
+  test("the coordinator is killed before its first checkpoint: the worker holds the weights", async () => {
+    run.coordinator.child.kill("SIGKILL");
+    const { steps } = run;
+    expect(steps).toBeLessThan(CHECKPOINT_EVERY);
+    await run.resume(limits);
+    await run.coordinator.prints(`going on after ${steps} steps, with the weights that workers hold`);
+    await run.goesOn(1);
+  });
+
+  test("it and the worker are killed before the first checkpoint: the run begins again", async () => {
+    run.coordinator.child.kill("SIGKILL");
+    worker.child.kill("SIGKILL");
+    await run.resume(limits);
+    worker = await run.worker("b");
+    await run.coordinator.prints("going on after 0 steps, from the start: no checkpoint was written yet");
+    await run.until(() => run.steps > CHECKPOINT_EVERY);
+  });
+
+  test("the worker is killed, and the coordinator lives: another one goes on from the last checkpoint", async () => {
+    worker.child.kill("SIGKILL");
+    await run.coordinator.prints("no worker is left; the run goes on when workers come");
+    const saved = run.savedSteps;
+    expect(saved % CHECKPOINT_EVERY).toBe(0);
+    worker = await run.worker("c");
+    await run.coordinator.prints(`going on after ${saved} steps, from the checkpoint`);
+    await run.goesOn(1);
+  });
+
+  test("both are killed: another coordinator and another worker go on from the last checkpoint", async () => {
+    run.coordinator.child.kill("SIGKILL");
+    worker.child.kill("SIGKILL");
+    const saved = run.savedSteps;
+    await run.resume(limits);
+    worker = await run.worker("d");
+    await run.coordinator.prints(`going on after ${saved} steps, from the checkpoint`);
+    await run.goesOn(1);
+  });
+
+  test("Ctrl-C on the last worker: its weights are saved before it leaves, and nothing is lost", async () => {
+    worker.child.kill("SIGINT");
+    expect((await worker.finished).status).toBe(0);
+    await run.coordinator.prints("the last worker leaves; its weights are saved; the run goes on when workers come");
+    expect(run.savedSteps).toBe(run.steps);
+    await undisturbed.expectSame(run.out);
+    worker = await run.worker("e");
+    await run.coordinator.prints(`going on after ${run.savedSteps} steps, from the checkpoint`);
+    await run.goesOn(1);
+  });
+
+  test("Ctrl-C twice on the coordinator: it does not wait for a step that does not end", async () => {
+    worker.child.kill("SIGSTOP");
+    run.coordinator.child.kill("SIGINT");
+    await run.coordinator.prints("stopping after this step; Ctrl-C again stops at once");
+    run.coordinator.child.kill("SIGINT");
+    expect((await run.coordinator.finished).status).toBe(130);
+    worker.child.kill("SIGKILL");
+  });
+
+  test("Ctrl-C on a coordinator without workers: there is nothing to wait for", async () => {
+    await run.resume(limits);
+    worker = await run.worker("f");
+    await run.goesOn(1);
+    worker.child.kill("SIGKILL");
+    await run.coordinator.prints("no worker is left");
+    run.coordinator.child.kill("SIGINT");
+    const { status, stdout } = await run.coordinator.finished;
+    expect(status).toBe(130);
+    expect(stdout).toContain(`stopped; continue with: pnpm coordinator --resume ${run.out}`);
+  });
+});
+
+describe("a worker whose computing thread is held up while its heart beats", () => {
+  const model = fileURLToPath(new URL("../fixtures/held-up-model.ts", import.meta.url));
+  const heldUp = ["--model", model, ...options, "--batch-size", "60", "--slice-rows", "5"];
+  const STALL_MS = 3 * SILENT_MS;
+  const limits = ["--workers", "3", "--heartbeat-ms", String(HEARTBEAT_MS), "--stall-ms", String(STALL_MS)];
+  const holdUp = { slow: [60, SILENT_MS + 2 * HEARTBEAT_MS], hung: [160, Number.POSITIVE_INFINITY] };
+  let run: Training;
+  let hung: Running;
+
+  beforeAll(async () => {
+    run = await Training.begin([...limits, ...heldUp], join(dir, "held-up"));
+    const worker = (name: string, [slice, ms]: number[]) =>
+      run.worker(name, { options: ["--model", model], env: { LOCKSTEP_TEST_HOLD_UP: `${slice} ${ms}` } });
+    [, , hung] = await Promise.all([worker("quick", []), worker("slow", holdUp.slow), worker("hung", holdUp.hung)]);
+  });
+
+  test("for longer than it may be silent: another computes its slices, it is late, and takes part again", async () => {
+    await run.coordinator.prints(/slice \d+ of step \d+ goes to \w+: it has taken/);
+    await run.givesSlicesTo("slow");
+    expect(run.coordinator.stdout()).not.toContain("slow was");
+  });
+
+  test("for ever: one step waits for it, and no further one; when it has stalled it is dropped", async () => {
+    await run.coordinator.prints("hung was dropped: its heart beats, but it has finished nothing for");
+    hung.child.kill("SIGKILL");
+    await run.goesOn(2);
+    const rows = stepsOf(run.out);
+    const late = rows.filter(({ ms }) => ms.step > SILENT_MS);
+    expect(late.length).toBe(2);
+    for (const { ms } of late) expect(ms.step).toBeLessThan(limitMs(rows.filter((row) => !late.includes(row))));
+  });
+
+  test("all is as if nothing had happened", async () => {
+    run.coordinator.child.kill("SIGINT");
+    expect((await run.coordinator.finished).status).toBe(130);
+    await new Undisturbed(heldUp, join(dir, "held-up-undisturbed")).expectSame(run.out);
+  });
+});

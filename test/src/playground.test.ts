@@ -1,0 +1,262 @@
+/** `pnpm playground`, in a real browser: it answers as `pnpm predict` does. */
+import { once } from "node:events";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { decodeImage, openShapes } from "@lockstep/dataset";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import sharp from "sharp";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { type Running, run, start, tinyModel } from "./program.ts";
+
+const executablePath = process.env["LOCKSTEP_TEST_CHROMIUM"] ?? "/usr/bin/chromium";
+const lack = existsSync(executablePath) ? "" : ` (needs LOCKSTEP_TEST_CHROMIUM, or Chromium at ${executablePath})`;
+
+let dir: string;
+let trained: string;
+let playground: Running;
+let port: number;
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), "lockstep-playground-"));
+  trained = join(dir, "run");
+  const data = ["--dataset", "shapes", "--batch-size", "64", "--train-fraction", "1", "--no-test"];
+  const training = ["--model", tinyModel, ...data, "--lr", "0.05", "--max-steps", "80", "--out", trained];
+  expect((await run(["train", ...training])).status).toBe(0);
+  playground = start(["playground", "--run", trained, "--port", "0"]);
+  await playground.prints("Ctrl-C");
+  port = Number(/http:\/\/127\.0\.0\.1:(\d+)/.exec(playground.stdout())![1]);
+});
+afterAll(() => {
+  playground.child.kill("SIGKILL");
+  rmSync(dir, { recursive: true });
+});
+
+describe.skipIf(lack !== "")(`the page${lack}`, () => {
+  let browser: Browser;
+  const problems: string[] = [];
+  const hosts = new Set<string>();
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  });
+  afterAll(() => browser.close());
+  afterEach(async () => {
+    await Promise.all(browser.contexts().map((context) => context.close()));
+    expect(problems.splice(0)).toEqual([]);
+    expect([...hosts]).toEqual([`127.0.0.1:${port}`]);
+  });
+
+  async function openPage(options: BrowserContextOptions = {}): Promise<Page> {
+    const page = await (await browser.newContext(options)).newPage();
+    page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+    page.on("pageerror", (error) => problems.push(error.message));
+    page.on("request", (request) => hosts.add(new URL(request.url()).host));
+    await page.goto(`http://127.0.0.1:${port}`);
+    await settled(page);
+    return page;
+  }
+
+  /** Waits until the page has nothing more to say: the model is loaded, or the answer is there. */
+  const settled = (page: Page) => page.waitForSelector("#status:empty", { state: "attached" });
+
+  /** The likeliest class and its probability in percent. */
+  async function answerOf(page: Page): Promise<{ name: string; percent: number }> {
+    await settled(page);
+    expect(await page.locator("#ranking li").count()).toBe(3);
+    const [name, percent] = await page.locator("#ranking li").first().locator("span").allTextContents();
+    return { name: name!, percent: Number.parseFloat(percent!) };
+  }
+
+  /** [32, 32, 3] bytes that the page shows, which are what the net sees. */
+  async function shownBytes(page: Page): Promise<number[]> {
+    const rgba = await page.evaluate<number[]>(
+      'Array.from(document.querySelector("canvas").getContext("2d").getImageData(0, 0, 32, 32).data)',
+    );
+    return rgba.filter((_, i) => i % 4 !== 3);
+  }
+
+  test("answers 20 pictures of many sizes as pnpm predict does, from the very same input", async () => {
+    const pictures = await Promise.all(Array.from({ length: 20 }, (_, index) => shape(index)));
+    const { stdout } = await run(["predict", "--run", trained, ...pictures]);
+    const predicted = stdout
+      .trim()
+      .split("\n")
+      .map((line) => /: ([a-z ]+) (\d+\.\d)%/.exec(line)!);
+    expect(new Set(predicted.map(([, name]) => name)).size).toBeGreaterThan(4);
+    const page = await openPage();
+    for (const [index, [, name, percent]] of predicted.entries()) {
+      await page.setInputFiles("#file", pictures[index]!);
+      const answer = await answerOf(page);
+      expect(answer.name).toBe(name);
+      expect(Math.abs(answer.percent - Number(percent))).toBeLessThan(0.15); // one more or less in the last digit
+      const due = await decodeImage(pictures[index]!, { height: 32, width: 32 });
+      expect(await shownBytes(page)).toEqual([...due]);
+    }
+  });
+
+  test("sees a turned photo and a transparent picture as pnpm predict does, but for the decoders' rounding", async () => {
+    const page = await openPage();
+    for (const path of [await turnedPhoto(), await glass()]) {
+      await page.setInputFiles("#file", path);
+      await settled(page);
+      const due = await decodeImage(path, { height: 32, width: 32 });
+      const differences = (await shownBytes(page)).map((byte, i) => Math.abs(byte - due[i]!));
+      expect(Math.max(...differences)).toBeLessThanOrEqual(3);
+    }
+  });
+
+  test("takes a picture that is dropped anywhere", async () => {
+    const page = await openPage();
+    const session = await page.context().newCDPSession(page);
+    const data = { items: [], files: [await shape(1)], dragOperationsMask: 1 };
+    for (const type of ["dragEnter", "dragOver", "drop"] as const) {
+      await session.send("Input.dispatchDragEvent", { type, x: 5, y: 5, data });
+    }
+    await page.waitForSelector("#ranking li");
+    expect((await answerOf(page)).name).toBe("ring");
+  });
+
+  test("takes a picture from the clipboard, and says so when there is none", async () => {
+    const page = await openPage({ permissions: ["clipboard-read", "clipboard-write"] });
+    const base64 = readFileSync(await shape(1)).toString("base64");
+    await page.evaluate(`navigator.clipboard.write([new ClipboardItem({
+      "image/png": new Blob([Uint8Array.from(atob("${base64}"), (c) => c.charCodeAt(0))], { type: "image/png" }),
+    })])`);
+    await page.keyboard.press("Control+V");
+    await page.waitForSelector("#ranking li");
+    expect((await answerOf(page)).name).toBe("ring");
+    await page.evaluate('navigator.clipboard.writeText("a ring")');
+    await page.keyboard.press("Control+V");
+    await page.getByText("Expected a picture, got something else").waitFor();
+  });
+
+  test("can be used with the keyboard alone", async () => {
+    const page = await openPage();
+    const chooser = page.waitForEvent("filechooser");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await (await chooser).setFiles(await shape(1));
+    expect((await answerOf(page)).name).toBe("ring");
+  });
+
+  test("says of a file that it holds no picture, and takes the next", async () => {
+    const page = await openPage();
+    const notes = join(dir, "notes.png");
+    writeFileSync(notes, "not a picture");
+    await page.setInputFiles("#file", notes);
+    await page.getByText("Expected a picture, but this browser finds none in notes.png.").waitFor();
+    await page.setInputFiles("#file", await shape(1));
+    expect((await answerOf(page)).name).toBe("ring");
+  });
+
+  test.each(["light", "dark"] as const)("fits a phone and a wide screen, in %s colours", async (colorScheme) => {
+    for (const width of [390, 1400]) {
+      const page = await openPage({ viewport: { width, height: 800 }, colorScheme });
+      await page.setInputFiles("#file", await shape(1));
+      await answerOf(page);
+      expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
+      const [red] = await page.evaluate<string>("getComputedStyle(document.documentElement).backgroundColor").then(rgb);
+      expect(red! < 128).toBe(colorScheme === "dark");
+    }
+  });
+});
+
+const rgb = (color: string) => color.match(/\d+/g)!.map(Number);
+
+/** An image of the test set drawn at another size, as PNG. Number 1 is a ring. */
+async function shape(index: number): Promise<string> {
+  const [height, width] = (
+    [
+      [32, 32],
+      [150, 150],
+      [90, 160],
+      [200, 120],
+      [20, 24],
+    ] as const
+  )[index % 5]!;
+  const bytes = new Uint8Array(height * width * 3);
+  openShapes("test", height, width).read(index, bytes);
+  const path = join(dir, `shape-${index}.png`);
+  await sharp(bytes, { raw: { height, width, channels: 3 } })
+    .png()
+    .toFile(path);
+  return path;
+}
+
+/** Another colour in each corner, on its side. */
+async function turnedPhoto(): Promise<string> {
+  const path = join(dir, "photo.jpg");
+  const corners = Uint8Array.of(200, 40, 60, 40, 180, 60, 60, 60, 190, 220, 210, 80);
+  const image = sharp(corners, { raw: { width: 2, height: 2, channels: 3 } }).resize(640, 480, { fit: "fill" });
+  await image.withMetadata({ orientation: 6 }).jpeg().toFile(path);
+  return path;
+}
+
+/** Half transparent. */
+async function glass(): Promise<string> {
+  const path = join(dir, "glass.png");
+  const background = { r: 10, g: 120, b: 230, alpha: 0.5 };
+  await sharp({ create: { width: 60, height: 40, channels: 4, background } })
+    .png()
+    .toFile(path);
+  return path;
+}
+
+describe("the server", () => {
+  async function ask(headers: Record<string, string>, path = "/"): Promise<IncomingMessage> {
+    const [response] = await once(httpRequest({ host: "127.0.0.1", port, path, headers }).end(), "response");
+    return response.resume();
+  }
+
+  test("answers under its own name only, and lets no worker in", async () => {
+    expect((await ask({ host: `localhost:${port}` })).statusCode).toBe(200);
+    expect((await ask({ host: `pictures.example:${port}` })).statusCode).toBe(403);
+    const upgrade = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
+    expect((await ask({ ...upgrade, "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==" })).statusCode).toBe(503);
+  });
+
+  test("gives the model and the page, and nothing else of the run", async () => {
+    for (const path of ["/page.js", "/tfjs/model.json", "/tfjs/weights.bin"]) {
+      expect((await ask({}, path)).statusCode, path).toBe(200);
+    }
+    for (const path of ["/config.json", "/tfjs/../config.json"])
+      expect((await ask({}, path)).statusCode, path).toBe(404);
+  });
+
+  test("ends on Ctrl-C", async () => {
+    const other = start(["playground", "--run", trained, "--port", "0"]);
+    await other.prints("Ctrl-C");
+    other.child.kill("SIGINT");
+    expect((await other.finished).status).toBe(0);
+  });
+});
+
+describe("what can't be served", () => {
+  test("a run that has not ended says how to go on", async () => {
+    const stopped = join(dir, "stopped");
+    mkdirSync(stopped);
+    copyFileSync(join(trained, "config.json"), join(stopped, "config.json"));
+    const { status, stderr } = await run(["playground", "--run", stopped]);
+    expect(stderr).toContain(`ERR_NO_TFJS: Expected a model in ${join(stopped, "tfjs")}`);
+    expect(stderr).toContain(`pnpm train --resume ${stopped}`);
+    expect(status).toBe(1);
+  });
+
+  test("a folder that is no run is named", async () => {
+    const { status, stderr } = await run(["playground", "--run", join(dir, "nothing")]);
+    expect(stderr).toContain(`ERR_NO_RUN: Expected the folder of a run at ${join(dir, "nothing")}`);
+    expect(status).toBe(1);
+  });
+
+  test("a port that is taken is named", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const taken = (server.address() as AddressInfo).port;
+    const { status, stderr } = await run(["playground", "--run", trained, "--port", String(taken)]);
+    server.close();
+    expect(stderr).toContain(`ERR_LISTEN: Cannot listen on 127.0.0.1:${taken}`);
+    expect(status).toBe(1);
+  });
+});

@@ -1,0 +1,111 @@
+/** Several workers against PyTorch, against one worker, and with gradients in both forms. */
+import { startEngine } from "@lockstep/engine";
+import { loadModel, stateDictNames } from "@lockstep/model";
+import type { ParameterState, RunConfig, StepTotals } from "@lockstep/run";
+import { describe, expect, test } from "vitest";
+import { fixtureSamples, fixtureWeights, readFixture } from "./fixture.ts";
+import { teamInOneProcess } from "./team-in-one-process.ts";
+
+const { backend, passedOver } = await startEngine({});
+const native = backend === "native";
+const why = native ? "" : ` (needs the native engine: ${passedOver.map(({ reason }) => reason).join("; ")})`;
+
+const fixture = readFixture("alexnet-cifar10-pytorch.json");
+const { batch_size: batchSize, lr, momentum } = fixture;
+
+interface Trained {
+  totals: StepTotals[];
+  /** After the first update: its velocity is the first mean gradient. */
+  first: ParameterState[];
+  last: ParameterState[];
+}
+
+/** Steps of the fixture's model on the fixture's batches, from the fixture's weights. */
+async function train(
+  workers: number,
+  steps: number,
+  options: Partial<RunConfig> = {},
+  { states = false } = {},
+): Promise<Trained> {
+  const load = () => loadModel(fixture.model, {});
+  const probe = await load();
+  const config = { dropout: 0, batchSize, momentum, ...options };
+  const state = [...fixtureWeights(stateDictNames(probe.model, probe.spec))].map(([name, { shape, data }]) => ({
+    ...{ name, shape, weight: data, velocity: new Float32Array(data.length) },
+  }));
+  const { team, close } = await teamInOneProcess({
+    ...{ workers, load, state, trainSamples: config.batchSize * steps },
+    config,
+    batchOf: ({ start, end }) => fixtureSamples(start, end, 32, 10),
+  });
+  const totals: StepTotals[] = [];
+  let first: ParameterState[] | undefined;
+  for (let step = 0; step < steps; step++) {
+    const range = { start: step * config.batchSize, end: (step + 1) * config.batchSize };
+    await team.step({ type: "step", epoch: 0, step, ...range, learningRate: lr }, (sums) => totals.push(sums));
+    if (states) first ??= await team.state();
+  }
+  const last = states ? await team.state() : [];
+  await close();
+  return { totals, first: first ?? [], last };
+}
+
+function norm(values: Float32Array): number {
+  let sum = 0;
+  for (const value of values) sum += value * value;
+  return Math.sqrt(sum);
+}
+
+const lossesOf = ({ totals }: Trained) => totals.map(({ lossSum, samples }) => lossSum / samples);
+
+/** Relative L2 distance of two arrays. */
+const distance = (a: Float32Array, b: Float32Array) => norm(a.map((value, i) => value - b[i]!)) / norm(b);
+
+describe.skipIf(!native)(`several workers${why}`, () => {
+  test("two of them give PyTorch's losses, first gradients and updates", { timeout: 300_000 }, async () => {
+    const trained = await train(2, fixture.steps.length, {}, { states: true });
+    for (const [step, loss] of lossesOf(trained).entries()) {
+      expect(Math.abs(loss / fixture.steps[step]!.loss - 1)).toBeLessThan(fixture.tolerance.loss);
+      expect(trained.totals[step]!.correct).toBe(fixture.steps[step]!.correct);
+    }
+    for (const { name, velocity } of trained.first) {
+      const ratio = norm(velocity) / fixture.steps[0]!.gradient_l2![name]!;
+      expect(Math.abs(ratio - 1), name).toBeLessThan(fixture.tolerance.gradient_l2);
+    }
+    const before = fixtureWeights(trained.last.map(({ name, shape }) => ({ name, torchShape: shape })));
+    for (const { name, weight } of trained.last) {
+      const change = norm(weight.map((value, i) => value - before.get(name)!.data[i]!));
+      expect(Math.abs(change / fixture.update_l2[name]! - 1), name).toBeLessThan(fixture.tolerance.update_l2);
+    }
+  });
+
+  test("dense gradients and factors give the same update", { timeout: 300_000 }, async () => {
+    const dense = await train(2, 1, { sync: "dense" }, { states: true });
+    const factored = await train(2, 1, { sync: "factored" }, { states: true });
+    for (const [index, { name, velocity }] of factored.first.entries()) {
+      expect(distance(velocity, dense.first[index]!.velocity), name).toBeLessThan(1e-5);
+    }
+  });
+
+  test("three and five of them give one's losses, in slices that are uneven, with dropout", {
+    timeout: 300_000,
+  }, async () => {
+    const options = { dropout: 0.5 };
+    const alone = await train(1, 2, options);
+    for (const workers of [3, 5]) {
+      const together = await train(workers, 2, options);
+      for (const [step, loss] of lossesOf(together).entries()) {
+        const expected = lossesOf(alone)[step]!;
+        expect(Math.abs(loss - expected)).toBeLessThan(1e-4 * Math.max(1, expected));
+      }
+    }
+  });
+
+  test("a worker sends at most 13 MB a step with 32 rows, where a dense gradient has 144.5", async () => {
+    const { totals } = await train(2, 2, { batchSize: 64 });
+    for (const { bytesUp } of totals[1]!.workers!) {
+      expect(bytesUp).toBeGreaterThan(5e6);
+      expect(bytesUp).toBeLessThan(13e6);
+    }
+  });
+});
