@@ -6,7 +6,7 @@ import type { LoadedModel } from "@lockstep/model";
 import { stateDictNames } from "@lockstep/model";
 import { makeConfig, type ParameterState, type RunConfig } from "@lockstep/run";
 import type { PreparedRun } from "@lockstep/training";
-import { connect, Inbox, Participant, readyMessage } from "@lockstep/worker";
+import { connect, Dismissed, Inbox, Participant, readyMessage } from "@lockstep/worker";
 
 export interface TeamOptions {
   workers: number;
@@ -70,6 +70,8 @@ async function takePart(url: string, name: string, config: RunConfig, { load, ..
   connection.send(await readyMessage(run, welcome.config, connection));
   try {
     await participant.takePart(connection, inbox);
+  } catch (error) {
+    if (!(error instanceof Dismissed)) throw error;
   } finally {
     participant.dispose();
     await connection.close();

@@ -1,6 +1,6 @@
 export { connect } from "./connection.ts";
 export { CoordinatorExchange } from "./coordinator-exchange.ts";
-export { Inbox } from "./inbox.ts";
+export { Dismissed, Inbox } from "./inbox.ts";
 export { Participant } from "./participant.ts";
 export { readyMessage } from "./ready.ts";
 export { type WorkerOptions, work } from "./worker.ts";

@@ -52,8 +52,10 @@ export async function measureSteps(batch: number, settings: Settings, machine: M
     const losses: number[] = [];
     const liveTensors: number[] = [];
     for (const task of tasks) {
-      await takeStep(context, task, ({ lossSum, samples }) => losses.push(lossSum / samples));
-      laps.push(clock.finish());
+      await takeStep(context, task, ({ lossSum, samples }) => {
+        laps.push(clock.finish());
+        losses.push(lossSum / samples);
+      });
       liveTensors.push(tf.memory().numTensors);
     }
     const counted = laps.slice(settings.warmupSteps);
