@@ -19,12 +19,15 @@ const training = ["--model", tinyModel, ...options, "--batch-size", "60", "--sli
 const HEARTBEAT_MS = 500;
 const SILENT_MS = 3 * HEARTBEAT_MS;
 
+/** What other tests on the same cores may add; in simulated time the limit is tested without it. */
+const BUSY_MS = 2000;
+
 /** A step in which a worker fails ends within max(3 heartbeats, 4 × the predicted time) and two slice times. */
 function limitMs(quiet: readonly StepRow[]): number {
   const times = quiet.map(({ ms }) => ms.step).sort((a, b) => a - b);
   const [median, largest] = [times[Math.floor(times.length / 2)]!, times.at(-1)!];
   const lookMs = HEARTBEAT_MS / 4;
-  return Math.max(SILENT_MS, 4 * median) + lookMs + 2 * largest;
+  return Math.max(SILENT_MS, 4 * median) + lookMs + 2 * largest + BUSY_MS;
 }
 
 const undisturbed = new Undisturbed(training, join(dir, "undisturbed"));
@@ -219,7 +222,7 @@ describe("one run, whose last worker is lost again and again", () => {
     await run.resume(limits);
     worker = await run.worker("b");
     await run.coordinator.prints("going on after 0 steps, from the start: no checkpoint was written yet");
-    await run.until(() => run.steps > CHECKPOINT_EVERY);
+    await run.until(() => run.savedSteps >= CHECKPOINT_EVERY);
   });
 
   test("the worker is killed, and the coordinator lives: another one goes on from the last checkpoint", async () => {

@@ -22,7 +22,7 @@ export class Questions {
   /**
    * Waits until each has answered or is gone.
    *
-   * @returns the answers of those who have
+   * @returns the answers of those who have, in the order of those asked
    */
   async ask<Asked extends Question>(
     members: readonly Member[],
@@ -39,7 +39,7 @@ export class Questions {
     }
     try {
       await this.#waiters.until(() => members.every((member) => answers.has(member) || member.gone));
-      return answers;
+      return new Map(members.flatMap((member) => (answers.has(member) ? [[member, answers.get(member)!]] : [])));
     } finally {
       for (const member of members) this.#owed.delete(keyOf(member, ANSWERS[question.type]));
     }

@@ -45,10 +45,10 @@ export interface TeamOptions extends Limits {
   runId: string;
   /** Bytes of updates that are kept for a worker that joins. */
   maxLogBytes: number;
-  /** A worker that lets more than this, and the update of a step, wait for it is dropped. @default 256 MiB */
-  maxWaitingBytes?: number;
   /** With fewer workers than this the run pauses. */
   minWorkers: number;
+  /** A worker that lets more than this, and the update of a step, wait for it is dropped. @default 256 MiB */
+  maxWaitingBytes?: number;
   /** Told in whole lines what happens to workers. */
   log: (line: string) => void;
   nowMs: () => number;
@@ -549,7 +549,7 @@ export class RemoteTeam implements Team {
   /** Tells a worker why it has to go. */
   #drop(member: Member, code: `ERR_${string}`, reason: string): void {
     this.#remove(member.id, `${member.name} was dropped: ${reason}`);
-    member.session.close(code, reason);
+    member.session.close(code, `The coordinator dropped this worker: ${reason}.`);
   }
 
   #remove(id: number, line: string): void {

@@ -17,6 +17,9 @@ export interface LocalWorkers {
   kill(index: number): void;
 }
 
+/** The coordinator is this process: if it ends, its workers need not look for it long. */
+const RECONNECT_MS = 2000;
+
 /**
  * Starts `workers` processes that join the coordinator at `url`; the cores are divided among them.
  *
@@ -30,7 +33,7 @@ export function startLocalWorkers(
 ): LocalWorkers {
   const share = threads ?? Math.max(1, Math.floor(availableParallelism() / workers));
   const main = import.meta.resolve("@lockstep/worker").replace(/index(\.[jt]s)$/, "main$1");
-  const options = ["--coordinator", url, "--threads", String(share)];
+  const options = ["--coordinator", url, "--threads", String(share), "--reconnect-ms", String(RECONNECT_MS)];
   if (codeModel !== undefined) options.push("--model", codeModel);
   if (backend !== undefined) options.push("--backend", backend);
   if (gpu !== undefined) options.push("--gpu", ...(typeof gpu === "number" ? [String(gpu)] : []));
@@ -46,16 +49,12 @@ export function startLocalWorkers(
     return { index, status };
   });
   const never = () => new Promise<never>(() => {});
-  const failed = exits.map((exit) =>
-    exit.then(({ index, status }) => (status === 0 ? never() : fail([index], status))),
-  );
+  const failed = exits.map((exit) => exit.then(({ index, status }) => (status === 0 ? never() : fail(index, status))));
   const oneFailed = Promise.race([never(), ...failed]);
-  const allEnded = Promise.all(exits).then((all) =>
-    fail(
-      all.map(({ index }) => index),
-      all.at(-1)!.status,
-    ),
-  );
+  const allEnded = Promise.all(exits).then(() => {
+    const text = "All workers have ended; lines above may tell why. The run's folder goes on with --resume.";
+    throw new LockstepError("ERR_LOCAL_WORKER", text);
+  });
   for (const failure of [oneFailed, allEnded]) failure.catch(() => {}); // whoever waits for it hears of the error
   return {
     oneFailed,
@@ -65,8 +64,7 @@ export function startLocalWorkers(
   };
 }
 
-function fail(workers: number[], status: number | null): never {
-  const names = workers.map((index) => `worker-${index}`).join(", ");
-  const how = status === null ? `${workers.length === 1 ? "was" : "were"} killed` : `ended with status ${status}`;
-  throw new LockstepError("ERR_LOCAL_WORKER", `${names} ${how}; the lines above tell why.`);
+function fail(index: number, status: number | null): never {
+  const how = status === null ? "was killed" : `ended with status ${status}`;
+  throw new LockstepError("ERR_LOCAL_WORKER", `worker-${index} ${how}; the lines above tell why.`);
 }

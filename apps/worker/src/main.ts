@@ -35,7 +35,7 @@ const program = addMachineOptions(new Command("worker"))
   .option("--data-dir <dir>", "where this machine has the data set's files")
   .addOption(new Option("--max-rows <n>", "compute a slice in parts of this many samples").argParser(positiveNumber))
   .addOption(
-    new Option("--reconnect-ms <ms>", "how long a coordinator that went away in the middle of a run is looked for")
+    new Option("--reconnect-ms <ms>", "how long a coordinator that went away is looked for")
       .argParser(wholeNumber)
       .default(120_000),
   );

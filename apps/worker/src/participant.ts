@@ -40,9 +40,6 @@ export class Participant {
     this.#log = log;
   }
 
-  /** Whether it was given a part in the run. */
-  begun = false;
-
   /** What it holds, for a coordinator that was started again. */
   held(run: string): { run: string; step: number } | undefined {
     return this.#step === undefined ? undefined : { run, step: this.#step };
@@ -143,7 +140,6 @@ export class Participant {
 
   /** With weights from the seed, with those that it holds, or with none until they have come. */
   async #begin({ state, forms }: Message<"start">): Promise<void> {
-    this.begun = true;
     this.#forms = forms;
     this.#intake = undefined;
     if (state === "held") {

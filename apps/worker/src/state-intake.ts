@@ -1,27 +1,36 @@
 /** Weights and momentum that the coordinator sends, while they come. */
-import { type CoordinatorMessage, elementsOf, PartAssembly, rawFloats } from "@lockstep/gradient-sync";
+import { LockstepError } from "@lockstep/errors";
+import { type CoordinatorMessage, elementsOf, rawFloats } from "@lockstep/gradient-sync";
 import type { StateDict, StateDictName } from "@lockstep/model";
 
 export class StateIntake {
   readonly #names: readonly StateDictName[];
-  readonly #parts: Record<"weight" | "velocity", PartAssembly[]>;
+  readonly #values: Record<"weight" | "velocity", Float32Array[]>;
 
   constructor(names: readonly StateDictName[]) {
     this.#names = names;
-    const empty = () => names.map(({ torchShape }) => new PartAssembly(elementsOf(torchShape)));
-    this.#parts = { weight: empty(), velocity: empty() };
+    const empty = () => names.map(({ torchShape }) => new Float32Array(elementsOf(torchShape)));
+    this.#values = { weight: empty(), velocity: empty() };
   }
 
-  /** @throws LockstepError ERR_CHUNK for a piece that does not fit */
+  /**
+   * If the worker that a state came from is lost, another one's comes from its beginning: what comes last counts.
+   *
+   * @throws LockstepError ERR_CHUNK for a piece that lies in no tensor
+   */
   take({ tensor, kind, offset, data }: Extract<CoordinatorMessage, { type: "load-chunk" }>): void {
-    this.#parts[kind][tensor]!.add(offset, rawFloats(data));
+    const whole = this.#values[kind][tensor];
+    if (whole === undefined || data.length % 4 !== 0 || offset + data.length / 4 > whole.length) {
+      throw new LockstepError("ERR_CHUNK", `${data.length} bytes at ${offset} lie in no tensor number ${tensor}.`);
+    }
+    whole.set(rawFloats(data), offset);
   }
 
   /** The whole of one kind. */
   dict(kind: "weight" | "velocity"): StateDict {
-    const values = this.#parts[kind];
+    const values = this.#values[kind];
     return new Map(
-      this.#names.map(({ name, torchShape }, index) => [name, { shape: torchShape, data: values[index]!.values }]),
+      this.#names.map(({ name, torchShape }, index) => [name, { shape: torchShape, data: values[index]! }]),
     );
   }
 }

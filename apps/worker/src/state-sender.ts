@@ -24,7 +24,7 @@ export class StateSender {
   async send(
     { request, window }: Extract<CoordinatorMessage, { type: "send-state" }>,
     step: number,
-    snapshot: StateSnapshot,
+    snapshot: Pick<StateSnapshot, "pieces" | "dispose">,
   ): Promise<void> {
     const asked = { room: window, wake: () => {} };
     this.#requests.set(request, asked);

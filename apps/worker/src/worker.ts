@@ -23,7 +23,7 @@ export interface WorkerOptions {
   /** Where this machine has the data set's files. */
   dataDir?: string | undefined;
   maxRows?: number | undefined;
-  /** For how long a coordinator that went away in the middle of a run is looked for. */
+  /** For how long a coordinator that went away is looked for. */
   reconnectMs: number;
   machine: MachineOptions;
   log: (line: string) => void;
@@ -72,8 +72,8 @@ export async function work(options: WorkerOptions): Promise<void> {
       } catch (error) {
         const lost = error instanceof LockstepError && PASSING.includes(error.code) ? error : undefined;
         if (error instanceof Dismissed || (lost !== undefined && leave.signal.aborted)) throw new Dismissed();
-        if (lost === undefined || run?.participant.begun !== true) throw tell(connection, error);
-        log(`${lost.message} Looking for it for ${Math.round(reconnectMs / 1000)} s.`);
+        if (lost === undefined || run === undefined) throw tell(connection, error);
+        log(`${lost.message} Looking for the coordinator for ${Math.round(reconnectMs / 1000)} s.`);
         await connection.close();
         connection = await comeAgain(options, lost, leave.signal);
       }

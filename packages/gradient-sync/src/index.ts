@@ -25,7 +25,6 @@ export {
   STATE_WINDOW,
 } from "./limits.ts";
 export type { CoordinatorMessage, SliceAssignment, TensorSpec, WorkerMessage } from "./messages.ts";
-export { PartAssembly } from "./parts.ts";
 export { type Links, planForms } from "./plan.ts";
 export { type Piece, StepAssembly } from "./step-assembly.ts";
 export {

@@ -24,7 +24,7 @@ export class Batches {
   async take(wanted: SliceRequest): Promise<Batch> {
     while (this.#asked.length > 0 && !isSame(this.#asked[0]!, wanted)) {
       this.#asked.shift();
-      await this.#thread.take(); // foreseen, but not what was wanted
+      await this.#thread.take().catch(() => {}); // foreseen, but not what was wanted
     }
     if (this.#asked.length === 0) this.#ask(wanted);
     const batch = this.#thread.take();

@@ -1,0 +1,19 @@
+import { expect, test } from "vitest";
+import { UpdateLog } from "./update-log.ts";
+
+const bytes = (length: number) => Buffer.alloc(length, length);
+
+test("what is told is kept in order, up to the limit", () => {
+  const log = new UpdateLog(10);
+  for (const length of [3, 0, 7]) log.add(bytes(length));
+  expect([log.messages, log.overflowed]).toEqual([[3, 0, 7].map(bytes), false]);
+});
+
+test("beyond the limit nothing is kept, of before or after: what is missing would leave a hole", () => {
+  const log = new UpdateLog(10);
+  log.add(bytes(10));
+  log.add(bytes(1));
+  expect([log.messages, log.overflowed]).toEqual([[], true]);
+  log.add(bytes(0));
+  expect([log.messages, log.overflowed]).toEqual([[], true]);
+});

@@ -1,0 +1,56 @@
+import { LockstepError } from "@lockstep/errors";
+import type { CoordinatorMessage } from "@lockstep/gradient-sync";
+import { describe, expect, test } from "vitest";
+import { ScriptedConnection } from "./connection-for-tests.ts";
+import { Inbox } from "./inbox.ts";
+
+const rejected = { type: "rejected", step: 1, slice: 0, attempt: 0, code: "ERR_CHUNK", reason: "no" } as const;
+const ASIDES: CoordinatorMessage[] = [
+  { type: "sync" },
+  { type: "send-state", request: 4, window: 8 },
+  { type: "state-ack", request: 4 },
+  rejected,
+];
+
+function inboxOf(...messages: CoordinatorMessage[]) {
+  const asides: CoordinatorMessage[] = [];
+  return { asides, inbox: new Inbox(new ScriptedConnection(...messages), (message) => asides.push(message)) };
+}
+
+describe("the inbox", () => {
+  test("gives messages in their order, and has those that concern no step done on the way", async () => {
+    const { inbox, asides } = inboxOf({ type: "digest" }, ...ASIDES, { type: "finished" });
+    expect(await inbox.next()).toEqual({ type: "digest" });
+    expect(asides).toEqual([]); // not before its turn: a state is to be as it is then
+    expect(await inbox.next()).toEqual({ type: "finished" });
+    expect(asides).toEqual(ASIDES);
+  });
+
+  test("throws what the coordinator refuses this worker for", async () => {
+    const { inbox } = inboxOf({ type: "refused", code: "ERR_SILENT", reason: "nothing came from it for 3.0 s" });
+    const error = await inbox.next().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(LockstepError);
+    expect(error).toMatchObject({ code: "ERR_SILENT", message: "nothing came from it for 3.0 s" });
+  });
+
+  test("throws when the connection is closed, after all that has come", async () => {
+    const { inbox } = inboxOf({ type: "digest" }, { type: "sync" });
+    await inbox.next();
+    await expect(inbox.next()).rejects.toThrow("The connection is closed.");
+  });
+});
+
+describe("what is expected", () => {
+  test("is given, asides done", async () => {
+    const { inbox, asides } = inboxOf({ type: "sync" }, { type: "load-end", step: 3 });
+    expect(await inbox.expect("load-end")).toEqual({ type: "load-end", step: 3 });
+    expect(asides).toEqual([{ type: "sync" }]);
+  });
+
+  test("must come next", async () => {
+    const { inbox } = inboxOf({ type: "digest" });
+    await expect(inbox.expect("load-end")).rejects.toMatchObject({
+      ...{ code: "ERR_MESSAGE_ORDER", message: "Expected load-end from the coordinator, got digest." },
+    });
+  });
+});

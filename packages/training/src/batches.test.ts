@@ -1,0 +1,179 @@
+import type { Batch, BatchThread, SliceRequest } from "@lockstep/dataset";
+import type { Task } from "@lockstep/run";
+import { describe, expect, test } from "vitest";
+import { Batches, batchesOf, evaluationRanges } from "./batches.ts";
+
+const train = (start: number): SliceRequest => ({ part: "train", epoch: 0, start, end: start + 1 });
+const batchOf = (start: number): Batch => ({
+  ...{ images: new Float32Array(1), labels: new Int32Array(1), sampleIds: Uint32Array.of(start) },
+  ...{ samples: 1, height: 1, width: 1, channels: 1 },
+});
+
+/** A thread whose batches are there at once, but for those that fail. */
+class Thread implements BatchThread {
+  readonly meta = {
+    ...{ dataset: "shapes" as const, classes: [], trainSamples: 0, validationSamples: 0, testSamples: 0 },
+    ...{ height: 1, width: 1, channels: 1, mean: [], std: [] },
+  };
+  /** Where the batches begin that were asked for, in order. */
+  readonly asked: number[] = [];
+  readonly fails = new Set<number>();
+  #taken = 0;
+
+  request({ start }: SliceRequest): void {
+    this.asked.push(start);
+  }
+
+  async take(): Promise<Batch> {
+    const start = this.asked[this.#taken++];
+    if (start === undefined) throw new Error("Expected a request before each take.");
+    if (this.fails.has(start)) throw new Error(`Batch ${start} failed.`);
+    return batchOf(start);
+  }
+
+  /** Asked for and not taken. */
+  get waiting(): number[] {
+    return this.asked.slice(this.#taken);
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** Foresees 10, 11, 12, … up to a last one. */
+const upTo = (end: number) => (last: SliceRequest | undefined) => {
+  const start = last === undefined ? 10 : last.start + 1;
+  return start < end ? train(start) : undefined;
+};
+const startOf = async (batch: Promise<Batch>) => (await batch).sampleIds[0];
+
+describe("batches that were foreseen", () => {
+  test("are asked for three ahead, and one more as each is taken", async () => {
+    const thread = new Thread();
+    const batches = new Batches(thread, upTo(99));
+    expect(thread.asked).toEqual([10, 11, 12]);
+    expect(await startOf(batches.take(train(10)))).toBe(10);
+    expect(thread.asked).toEqual([10, 11, 12, 13]);
+    for (const start of [11, 12, 13]) expect(await startOf(batches.take(train(start)))).toBe(start);
+    expect(thread.waiting).toEqual([14, 15, 16]);
+  });
+
+  test("end when nothing more can be told", async () => {
+    const thread = new Thread();
+    const batches = new Batches(thread, upTo(12));
+    for (const start of [10, 11]) expect(await startOf(batches.take(train(start)))).toBe(start);
+    expect(thread.waiting).toEqual([]);
+  });
+});
+
+describe("a batch that was not foreseen", () => {
+  test("is asked for when it is wanted, and what follows it from then on", async () => {
+    const thread = new Thread();
+    const batches = new Batches(thread, (last) => (last === undefined ? undefined : upTo(99)(last)));
+    expect(thread.asked).toEqual([]);
+    expect(await startOf(batches.take(train(20)))).toBe(20);
+    expect(thread.asked).toEqual([20, 21, 22, 23]);
+  });
+
+  test("takes the place of those that were, and that nobody wants now", async () => {
+    const thread = new Thread();
+    const batches = new Batches(thread, upTo(99));
+    expect(await startOf(batches.take(train(40)))).toBe(40);
+    expect(thread.waiting).toEqual([41, 42, 43]);
+  });
+
+  test("leaves those that are still ahead: only what came before the wanted one goes", async () => {
+    const thread = new Thread();
+    const batches = new Batches(thread, upTo(99));
+    expect(await startOf(batches.take(train(12)))).toBe(12);
+    expect(thread.asked).toEqual([10, 11, 12, 13, 14, 15]);
+  });
+
+  test.each<[string, Partial<SliceRequest>]>([
+    ["part", { part: "test" }],
+    ["epoch", { epoch: 1 }],
+    ["end", { end: 99 }],
+  ])("may differ in its %s alone", async (_, change) => {
+    const thread = new Thread();
+    const batches = new Batches(thread, upTo(99));
+    await batches.take({ ...train(10), ...change });
+    expect(thread.asked.slice(0, 4)).toEqual([10, 11, 12, 10]);
+  });
+});
+
+describe("a batch that cannot be made", () => {
+  test("is an error for whoever wants it, and the next one comes", async () => {
+    const thread = new Thread();
+    thread.fails.add(10);
+    const batches = new Batches(thread, upTo(99));
+    await expect(batches.take(train(10))).rejects.toThrow("Batch 10 failed.");
+    expect(await startOf(batches.take(train(11)))).toBe(11);
+  });
+
+  test("is none for those who want another one", async () => {
+    const thread = new Thread();
+    for (const start of [10, 11]) thread.fails.add(start);
+    const batches = new Batches(thread, upTo(99));
+    expect(await startOf(batches.take(train(12)))).toBe(12);
+    for (const start of [13, 14, 15]) thread.fails.add(start);
+    expect(await startOf(batches.take(train(40)))).toBe(40);
+  });
+});
+
+test("drained, nothing is left with the thread, failed or not, and batches can be asked for again", async () => {
+  const thread = new Thread();
+  thread.fails.add(11);
+  const batches = new Batches(thread, upTo(99));
+  await batches.drain();
+  expect(thread.waiting).toEqual([]);
+  expect(await startOf(batches.take(train(10)))).toBe(10);
+});
+
+describe("a world of one", () => {
+  test("needs all batches of its tasks, in their order: slices of steps, and evaluations in parts", () => {
+    const step = { type: "step" as const, epoch: 1, step: 0, start: 0, end: 5, learningRate: 0.1 };
+    const after = { epoch: 1, step: 1 };
+    const tasks: Task[] = [
+      step,
+      { type: "evaluate", part: "validation", samples: 3, ...after },
+      { type: "epoch-end", ...after },
+      { type: "checkpoint", ...after },
+      { ...step, epoch: 2, start: 5, end: 6 },
+    ];
+    const foresee = batchesOf(tasks, { evaluationRows: 2, sliceRows: 4 });
+    const all = Array.from({ length: 6 }, () => foresee(undefined));
+    expect(all).toEqual([
+      { part: "train", epoch: 1, start: 0, end: 4 },
+      { part: "train", epoch: 1, start: 4, end: 5 },
+      { part: "validation", epoch: 0, start: 0, end: 2 },
+      { part: "validation", epoch: 0, start: 2, end: 3 },
+      { part: "train", epoch: 2, start: 5, end: 6 },
+      undefined,
+    ]);
+  });
+
+  test("without a length of slices takes each batch whole", () => {
+    const step = { type: "step" as const, epoch: 0, step: 0, start: 0, end: 5, learningRate: 0.1 };
+    expect(batchesOf([step], { evaluationRows: 2 })(undefined)).toEqual({ part: "train", epoch: 0, start: 0, end: 5 });
+  });
+
+  test.each([
+    [0, []],
+    [
+      4,
+      [
+        [0, 2],
+        [2, 4],
+      ],
+    ],
+    [
+      5,
+      [
+        [0, 2],
+        [2, 4],
+        [4, 5],
+      ],
+    ],
+  ])("evaluates %i samples in parts of 2, the last one smaller", (samples, expected) => {
+    expect([...evaluationRanges(samples, 2)].map(({ start, end }) => [start, end])).toEqual(expected);
+  });
+});

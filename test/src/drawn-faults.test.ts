@@ -1,0 +1,134 @@
+/** Twenty runs of real processes, with drawn faults: whatever happens, the weights are those of an undisturbed run. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { afterAll, expect, test } from "vitest";
+import { mulberry32 } from "./counter-numbers.ts";
+import { tinyModel } from "./program.ts";
+import { type Spare, Spares } from "./spares.ts";
+import { Training } from "./training.ts";
+import { Undisturbed } from "./undisturbed.ts";
+import { Way } from "./way.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "lockstep-drawn-"));
+afterAll(() => rmSync(dir, { recursive: true, maxRetries: 10 })); // processes of a test that failed may write still
+
+const SCHEDULES = 20;
+/** Faults of a run, each at a drawn step of its first ones. */
+const FAULTS = 3;
+const STEPS = 8;
+const HEARTBEAT_MS = 300;
+const limits = ["--workers", "2", "--heartbeat-ms", String(HEARTBEAT_MS)];
+const options = ["--model", tinyModel, "--dataset", "shapes", "--train-fraction", "1", "--no-test"];
+// An epoch of 167 steps: nothing else than faults stops these runs.
+const training = [...options, "--batch-size", "60", "--slice-rows", "5", "--lr", "0.05", "--checkpoint-every", "4"];
+
+interface Member {
+  spare: Spare;
+  way: Way;
+}
+
+const KINDS = ["kill", "kill", "join", "join", "stop", "stop", "cut", "hold", "leave", "restart"] as const;
+
+/** A run, and what happens to it. */
+class Schedule {
+  readonly run: Training;
+  readonly told: string[] = [];
+  readonly #random: () => number;
+  readonly #spares: Spares;
+  readonly #here: Member[] = [];
+  readonly #left: Member[] = [];
+  #joined = 0;
+
+  constructor(seed: number, run: Training, spares: Spares) {
+    let drawn = 0;
+    this.#random = () => mulberry32(seed, drawn++);
+    this.run = run;
+    this.#spares = spares;
+  }
+
+  async goThrough(): Promise<void> {
+    await Promise.all([this.#join(), this.#join()]);
+    const steps = Array.from({ length: FAULTS }, () => 1 + Math.floor((STEPS - 1) * this.#random()));
+    for (const step of steps.sort((a, b) => a - b)) {
+      await this.run.until(() => this.run.steps >= step);
+      const kind = KINDS[Math.floor(KINDS.length * this.#random())]!;
+      this.told.push(`step ${this.run.steps}: ${kind}`);
+      await this.#happen(kind);
+      if (this.#here.length === 0) await Promise.all([this.#join(), this.#join()]);
+    }
+    await this.run.goesOn(2);
+    this.run.coordinator.child.kill("SIGINT");
+    expect((await this.run.coordinator.finished).status).toBe(130);
+    for (const { spare, way } of [...this.#here, ...this.#left]) {
+      spare.process.child.kill("SIGINT"); // one may have been dropped, and look for the coordinator
+      await spare.ready();
+      way.close();
+      this.#spares.giveBack(spare);
+    }
+  }
+
+  async #happen(kind: (typeof KINDS)[number]): Promise<void> {
+    const index = Math.floor(this.#here.length * this.#random());
+    const { spare, way } = this.#here[index]!;
+    const { child } = spare.process;
+    const whileMs = 4 * HEARTBEAT_MS * this.#random();
+    switch (kind) {
+      case "kill":
+        child.kill("SIGKILL");
+        way.close();
+        this.#here.splice(index, 1);
+        this.#spares.replace();
+        return;
+      case "join":
+        return this.#join();
+      case "stop":
+        child.kill("SIGSTOP");
+        await pause(whileMs);
+        child.kill("SIGCONT");
+        return;
+      case "cut":
+        way.cut();
+        return;
+      case "hold":
+        void way.up.hold(20_000 * this.#random());
+        await pause(whileMs);
+        way.up.release();
+        return;
+      case "leave":
+        child.kill("SIGINT");
+        this.#left.push(...this.#here.splice(index, 1));
+        return;
+      case "restart":
+        this.run.coordinator.child.kill("SIGKILL");
+        await this.run.resume(limits);
+    }
+  }
+
+  async #join(): Promise<void> {
+    const [spare, way] = [await this.#spares.take(), await Way.to(this.run.port)];
+    const name = `w${this.#joined++}`;
+    this.#here.push({ spare, way });
+    spare.join(name, way.url);
+    await this.run.coordinator.prints(`${name} joined`);
+  }
+}
+
+test(`${SCHEDULES} drawn schedules of kills, joins, stops, cuts, leaves and restarts end with the same weights`, async () => {
+  const undisturbed = new Undisturbed(training, join(dir, "undisturbed"));
+  const spares = new Spares(4);
+  const begin = (seed: number) => Training.begin([...limits, ...training], join(dir, `seed-${seed}`));
+  let next = begin(0);
+  for (let seed = 0; seed < SCHEDULES; seed++) {
+    const schedule = new Schedule(seed, await next, spares);
+    if (seed + 1 < SCHEDULES) next = begin(seed + 1); // starts meanwhile
+    const { run } = schedule;
+    try {
+      await schedule.goThrough();
+      await undisturbed.expectSame(run.out);
+    } catch (error) {
+      throw new Error(`seed ${seed}\n${schedule.told.join("\n")}\n${run.coordinator.stdout()}`, { cause: error });
+    }
+  }
+}, 600_000);

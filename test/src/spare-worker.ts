@@ -1,0 +1,27 @@
+/**
+ * A worker for tests that outlives its runs, because starting an engine takes seconds: whenever `NAME URL` comes on
+ * standard input it joins that coordinator. Ctrl-C lets it leave the run; `memory` asks what it holds.
+ */
+import { createInterface } from "node:readline";
+import { startEngine, tf } from "@lockstep/engine";
+import { work } from "@lockstep/worker";
+
+const machine = { threads: 1 };
+let runs = 0;
+
+await startEngine(machine);
+console.log("spare 0");
+createInterface({ input: process.stdin }).on("line", (line) => {
+  if (line === "memory") tellMemory();
+  else void takePart(...(line.split(" ") as [string, string]));
+});
+
+async function takePart(name: string, coordinator: string): Promise<void> {
+  const onLeave = (leave: () => void) => void process.removeAllListeners("SIGINT").on("SIGINT", leave);
+  await work({ coordinator, name, join: {}, reconnectMs: 30_000, machine, log: console.log, onLeave });
+  console.log(`spare ${++runs}`);
+}
+
+function tellMemory(): void {
+  console.log(`memory ${JSON.stringify({ tensors: tf.memory().numTensors, rssBytes: process.memoryUsage.rss() })}`);
+}
