@@ -18,12 +18,14 @@ export type ToSocket =
   /** A piece of a contribution, to be encoded there. */
   | { type: "send-piece"; piece: PiecePlace; values: Float32Array<ArrayBuffer>; wire: Wire }
   | { type: "heartbeat"; everyMs: number }
+  /** Messages of so many bytes were taken in. */
+  | { type: "taken"; bytes: number }
   | { type: "close" };
 
 /** From the socket thread. */
 export type FromSocket =
   | { type: "open" }
-  | { type: "message"; message: CoordinatorMessage }
+  | { type: "message"; message: CoordinatorMessage; bytes: number }
   | { type: "link"; bytesPerSecond: number }
   | { type: "closed"; code: `ERR_${string}`; reason: string };
 
@@ -41,11 +43,26 @@ export interface Connection {
   close(): Promise<void>;
 }
 
+/** What has come and is not yet taken in, in bytes; with more the socket is not read, and the coordinator has to wait. */
+const MAX_UNTAKEN_BYTES = 256 * 2 ** 20;
+
+/** What the socket thread is given. */
+export interface SocketData {
+  url: string;
+  join: JoinOptions;
+  maxUntakenBytes: number;
+}
+
 /** @throws LockstepError ERR_CONNECT if nobody answers at `url`, or why `openSocket` did not get in there */
-export async function connect(url: string, join: JoinOptions): Promise<Connection> {
+export async function connect(
+  url: string,
+  join: JoinOptions,
+  maxUntakenBytes: number = MAX_UNTAKEN_BYTES,
+): Promise<Connection> {
   checkJoin(url, join); // here, where what it throws arrives as it is
-  const thread = startThread("socket-thread", import.meta.url, { url, join });
-  const arrived: CoordinatorMessage[] = [];
+  const data: SocketData = { url, join, maxUntakenBytes };
+  const thread = startThread("socket-thread", import.meta.url, data);
+  const arrived: { message: CoordinatorMessage; bytes: number }[] = [];
   const asked = new Map<number, { resolve(records: Uint8Array): void; reject(error: Error): void }>();
   let requests = 0;
   let closed: Error | undefined;
@@ -65,8 +82,11 @@ export async function connect(url: string, join: JoinOptions): Promise<Connectio
     if (from.type === "closed") return close(new LockstepError(from.code, from.reason));
     if (from.type === "link") return link?.tell(from.bytesPerSecond);
     if (from.type === "open") isOpen = true;
-    else if (from.message.type === "records") return deliver(from.message);
-    else arrived.push(from.message);
+    else if (from.message.type === "records") {
+      deliver(from.message);
+      post({ type: "taken", bytes: from.bytes });
+      return;
+    } else arrived.push(from);
     wake();
   });
   thread.on("error", close);
@@ -98,9 +118,10 @@ export async function connect(url: string, join: JoinOptions): Promise<Connectio
     },
     async receive() {
       while (arrived.length === 0 && closed === undefined) await change();
-      const message = arrived.shift();
-      if (message === undefined) throw closed!;
-      return message;
+      const next = arrived.shift();
+      if (next === undefined) throw closed!;
+      post({ type: "taken", bytes: next.bytes });
+      return next.message;
     },
     async close() {
       post({ type: "close" });

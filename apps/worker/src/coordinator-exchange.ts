@@ -14,6 +14,7 @@ import {
 } from "@lockstep/gradient-sync";
 import type { Contribution, Exchange, Gradient, LapClock, Slice, SliceSink } from "@lockstep/training";
 import type { Connection } from "./connection.ts";
+import { expectSlices } from "./expected.ts";
 import { Dismissed, type Inbox } from "./inbox.ts";
 import { SliceSender } from "./slice-sender.ts";
 
@@ -72,6 +73,12 @@ export class CoordinatorExchange implements Exchange {
   async update(): Promise<Contribution> {
     const { step, attempts, samples, lossSum, correct } = this.#commit!;
     const assembly = this.#assembly!;
+    if (samples !== assembly.rows) {
+      throw new LockstepError(
+        "ERR_COMMIT",
+        `Step ${step} has ${assembly.rows} samples, but was committed with ${samples}.`,
+      );
+    }
     const parts = assembly.complete(step, attempts);
     const gradients = this.#layout.places.map((place): Gradient => {
       if (place.form === "dense") {
@@ -106,9 +113,12 @@ export class CoordinatorExchange implements Exchange {
         for (const sender of this.#sent) if (!isIt(sender)) sender.sendAgain(message.again);
         return;
       }
-      case "assign":
-        this.#assigned = { ...message, slices: [...this.#assigned!.slices, ...message.slices] };
+      case "assign": {
+        const assigned = this.#assigned!;
+        expectSlices(message, assigned);
+        this.#assigned = { ...assigned, slices: [...assigned.slices, ...message.slices] };
         return;
+      }
       case "commit":
         this.#commit = message;
         return;

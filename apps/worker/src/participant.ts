@@ -15,6 +15,7 @@ import {
 } from "@lockstep/training";
 import type { Connection } from "./connection.ts";
 import { CoordinatorExchange } from "./coordinator-exchange.ts";
+import { expectAssign, expectEvaluate, expectStart, expectWeights } from "./expected.ts";
 import { foreseenSlices } from "./foreseen-slices.ts";
 import { type Aside, Dismissed, type Inbox, type Told } from "./inbox.ts";
 import { StateIntake } from "./state-intake.ts";
@@ -55,6 +56,7 @@ export class Participant {
     this.#connection = connection;
     this.#sender = new StateSender(connection);
     const begin = async (start: Message<"start">) => {
+      expectStart(start, this.#tensors(), this.#step);
       await this.#begin(start);
       return new CoordinatorExchange(connection, inbox, makeLayout(this.#tensors(), start), this.#clock);
     };
@@ -71,6 +73,7 @@ export class Participant {
         else await this.#obey(message, exchange, batches);
       }
     } finally {
+      this.#connection = undefined;
       this.#sender.close();
       await batches.drain();
     }
@@ -78,13 +81,20 @@ export class Participant {
 
   /** What concerns no step, and may come at any time. */
   aside(message: Aside): void {
+    if (this.#connection === undefined) {
+      throw new LockstepError(
+        "ERR_MESSAGE_ORDER",
+        `The coordinator sent ${message.type} before this worker took part.`,
+      );
+    }
     switch (message.type) {
       case "sync":
-        this.#connection!.send({ type: "synced" });
+        this.#connection.send({ type: "synced" });
         return;
       case "send-state": {
-        const snapshot = new StateSnapshot(this.#replica!, this.#run.names);
-        void this.#sender!.send(message, this.#step ?? 0, snapshot);
+        expectWeights(this.#step, message.type);
+        this.#sender!.expectRoom(message.request);
+        void this.#sender!.send(message, this.#step, new StateSnapshot(this.#replica!, this.#run.names));
         return;
       }
       case "state-ack":
@@ -101,9 +111,11 @@ export class Participant {
 
   async #obey(message: Told, exchange: CoordinatorExchange, batches: Batches): Promise<void> {
     const connection = this.#connection!;
-    const replica = this.#replica!; // there before any task that needs it
+    const replica = this.#replica!; // there, if there are weights
+    const sizes = this.#run.thread.meta;
     switch (message.type) {
       case "assign": {
+        expectAssign(message, this.#step, sizes);
         this.#clock.lap("wait");
         this.#assigned = message;
         exchange.assign(message);
@@ -114,6 +126,8 @@ export class Participant {
         return;
       }
       case "evaluate": {
+        expectWeights(this.#step, message.type);
+        expectEvaluate(message, sizes);
         const { request, part, start, end } = message;
         const batch = await batches.take({ part, epoch: 0, start, end });
         const { samples, lossSum, confusion } = await evaluateBatch(replica, batch);
@@ -122,8 +136,9 @@ export class Participant {
         return;
       }
       case "digest": {
+        expectWeights(this.#step, message.type);
         const digest = await stateDigest(replica, this.#run.names);
-        connection.send({ type: "digest-result", step: this.#step ?? 0, digest });
+        connection.send({ type: "digest-result", step: this.#step, digest });
         this.#clock.finish();
         return;
       }
@@ -157,8 +172,10 @@ export class Participant {
   /** Takes the state that has come instead of its own. */
   async #load({ step }: Message<"load-end">): Promise<void> {
     const { loaded, names } = this.#run;
-    const [weights, velocities] = [this.#intake!.dict("weight"), this.#intake!.dict("velocity")];
+    const intake = this.#intake ?? new StateIntake(names);
     this.#intake = undefined;
+    intake.expectWhole();
+    const [weights, velocities] = [intake.dict("weight"), intake.dict("velocity")];
     const largestDifference =
       this.#step === undefined ? 0 : await this.#differenceFrom({ weight: weights, velocity: velocities });
     this.#install(parameterValues(loaded.model, names, weights, velocities));

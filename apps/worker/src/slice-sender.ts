@@ -64,7 +64,7 @@ export class SliceSender implements SliceSink {
 
   /** Sends pieces of the dense part once more, those of them that were sent. */
   sendAgain(offsets: readonly number[]): void {
-    for (const offset of offsets) if (this.#lacking.get(offset) === 0) this.#sendDense(offset);
+    for (const offset of new Set(offsets)) if (this.#lacking.get(offset) === 0) this.#sendDense(offset);
   }
 
   #read(tensor: tf.Tensor, take: (values: Float32Array) => void): void {

@@ -1,6 +1,6 @@
 /** What runs on the socket thread: encodes and sends, receives and decodes, and sends heartbeats. */
 import { parentPort, workerData } from "node:worker_threads";
-import { explainFailedJoin, type JoinOptions, openSocket } from "@lockstep/door";
+import { explainFailedJoin, openSocket } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import {
   type CoordinatorMessage,
@@ -9,7 +9,7 @@ import {
   encodeFloats,
   MAX_MESSAGE_BYTES,
 } from "@lockstep/gradient-sync";
-import type { FromSocket, ToSocket } from "./connection.ts";
+import type { FromSocket, SocketData, ToSocket } from "./connection.ts";
 import { IoClock } from "./io-clock.ts";
 
 /** The coordinator may be busy for longer than a worker, whose socket has a thread of its own. */
@@ -18,7 +18,7 @@ const COORDINATOR_SILENT_BEATS = 10;
 /** Until the coordinator says how often it wants to hear the heart beat: starting an engine may take long. */
 const HEARTBEAT_MS = 1000;
 
-const { url, join } = workerData as { url: string; join: JoinOptions };
+const { url, join, maxUntakenBytes } = workerData as SocketData;
 const socket = openSocket(url, { ...join, maxPayload: MAX_MESSAGE_BYTES });
 const clock = new IoClock(() => performance.now());
 let heartbeat: NodeJS.Timeout | undefined;
@@ -26,6 +26,8 @@ let heardMs = performance.now();
 let firstProbeMs: number | undefined;
 let fault: LockstepError | undefined;
 let opened = false;
+/** Of messages that the computing thread was given, and has not taken in. */
+let untakenBytes = 0;
 
 socket.on("open", () => {
   opened = true;
@@ -39,8 +41,12 @@ socket.on("upgrade", ({ socket: link }) => {
   });
 });
 socket.on("message", (data: Buffer) => {
+  if (socket.readyState !== socket.OPEN) return; // this end has closed it
   try {
-    take(clock.receive(() => decodeFromCoordinator(data)));
+    take(
+      clock.receive(() => decodeFromCoordinator(data)),
+      data.length,
+    );
   } catch (error) {
     if (!(error instanceof LockstepError)) throw error;
     fault = error;
@@ -72,24 +78,36 @@ parentPort!.on("message", (to: ToSocket) => {
     case "heartbeat":
       beatEvery(to.everyMs);
       return;
+    case "taken":
+      untakenBytes -= to.bytes;
+      if (socket.isPaused && untakenBytes < maxUntakenBytes / 2) goOnReading();
+      return;
     case "close":
       socket.close(1000);
+      socket.resume(); // else the other end's goodbye is not read
   }
 });
 
-function take(message: CoordinatorMessage): void {
+function take(message: CoordinatorMessage, bytes: number): void {
   if (message.type === "alive") return;
   if (message.type === "link-probe") {
     measureLink(message.data.length);
     return;
   }
+  untakenBytes += bytes;
+  if (untakenBytes > maxUntakenBytes) socket.pause();
   if (!("data" in message)) {
-    say({ type: "message", message });
+    say({ type: "message", message, bytes });
     return;
   }
   // A view of a pooled buffer would carry the whole pool to the other thread.
   const data = message.data.slice();
-  say({ type: "message", message: { ...message, data } }, [data.buffer]);
+  say({ type: "message", message: { ...message, data }, bytes }, [data.buffer]);
+}
+
+function goOnReading(): void {
+  heardMs = performance.now();
+  socket.resume();
 }
 
 /** The second of two probes took as long as the link needs for its bytes. */
@@ -112,6 +130,7 @@ function beatEvery(everyMs: number): void {
 
 function beat(everyMs: number): void {
   send({ type: "heartbeat" });
+  if (socket.isPaused) return; // then it is this end that hears nothing
   const silentMs = performance.now() - heardMs;
   if (silentMs < COORDINATOR_SILENT_BEATS * everyMs) return;
   fault ??= new LockstepError("ERR_SILENT", `Nothing came from the coordinator for ${Math.round(silentMs / 1000)} s.`);

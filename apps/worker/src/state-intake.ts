@@ -6,11 +6,15 @@ import type { StateDict, StateDictName } from "@lockstep/model";
 export class StateIntake {
   readonly #names: readonly StateDictName[];
   readonly #values: Record<"weight" | "velocity", Float32Array[]>;
+  /** Elements of each piece of a tensor, by where it begins. */
+  readonly #pieces: Record<"weight" | "velocity", Map<number, number>[]>;
 
   constructor(names: readonly StateDictName[]) {
     this.#names = names;
     const empty = () => names.map(({ torchShape }) => new Float32Array(elementsOf(torchShape)));
     this.#values = { weight: empty(), velocity: empty() };
+    const none = () => names.map(() => new Map<number, number>());
+    this.#pieces = { weight: none(), velocity: none() };
   }
 
   /**
@@ -20,10 +24,25 @@ export class StateIntake {
    */
   take({ tensor, kind, offset, data }: Extract<CoordinatorMessage, { type: "load-chunk" }>): void {
     const whole = this.#values[kind][tensor];
-    if (whole === undefined || data.length % 4 !== 0 || offset + data.length / 4 > whole.length) {
+    if (whole === undefined || data.length === 0 || data.length % 4 !== 0 || offset + data.length / 4 > whole.length) {
       throw new LockstepError("ERR_CHUNK", `${data.length} bytes at ${offset} lie in no tensor number ${tensor}.`);
     }
     whole.set(rawFloats(data), offset);
+    this.#pieces[kind][tensor]!.set(offset, data.length / 4);
+  }
+
+  /** @throws LockstepError ERR_CHUNK if a piece is missing */
+  expectWhole(): void {
+    for (const kind of ["weight", "velocity"] as const) {
+      for (const [tensor, { length }] of this.#values[kind].entries()) {
+        const pieces = this.#pieces[kind][tensor]!;
+        let end = 0;
+        while (pieces.has(end) && end < length) end += pieces.get(end)!;
+        if (end === length) continue;
+        const text = `Expected ${length} numbers of the ${kind} of ${this.#names[tensor]!.name}, got ${end}.`;
+        throw new LockstepError("ERR_CHUNK", text);
+      }
+    }
   }
 
   /** The whole of one kind. */

@@ -1,10 +1,13 @@
 /** Sends this worker's state beside its work: a piece whenever the computing thread waits for something else. */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { CHUNK_BYTES, type CoordinatorMessage } from "@lockstep/gradient-sync";
+import { LockstepError } from "@lockstep/errors";
+import { CHUNK_BYTES, type CoordinatorMessage, STATE_WINDOW } from "@lockstep/gradient-sync";
 import type { StateSnapshot } from "@lockstep/training";
 import type { Connection } from "./connection.ts";
 
 const PIECE_ELEMENTS = CHUNK_BYTES / 4;
+/** A checkpoint, a newcomer's and a mended replica's, and one whose reader was lost: each holds the tensors of its step. */
+const MAX_STATES = 4;
 
 export class StateSender {
   readonly #connection: Connection;
@@ -14,6 +17,13 @@ export class StateSender {
 
   constructor(connection: Connection) {
     this.#connection = connection;
+  }
+
+  /** @throws LockstepError ERR_MESSAGE_ORDER if one more state would be too many, or this one is on its way already */
+  expectRoom(request: number): void {
+    if (this.#requests.size < MAX_STATES && !this.#requests.has(request)) return;
+    const text = `Expected at most ${MAX_STATES} states to be asked for at once, each once; got request ${request}.`;
+    throw new LockstepError("ERR_MESSAGE_ORDER", text);
   }
 
   /**
@@ -26,7 +36,7 @@ export class StateSender {
     step: number,
     snapshot: Pick<StateSnapshot, "pieces" | "dispose">,
   ): Promise<void> {
-    const asked = { room: window, wake: () => {} };
+    const asked = { room: Math.min(window, STATE_WINDOW), wake: () => {} };
     this.#requests.set(request, asked);
     try {
       for await (const { tensor, kind, offset, values } of snapshot.pieces(PIECE_ELEMENTS)) {

@@ -5,6 +5,9 @@
 import { LockstepError } from "@lockstep/errors";
 import { chunkLength, chunkOffsets, type Layout, partElements } from "./layout.ts";
 
+/** Attempts at a slice whose factors are kept at once: the one that flows, and some of this worker's own. */
+const MAX_ATTEMPTS = 8;
+
 export interface Piece {
   slice: number;
   attempt: number;
@@ -88,7 +91,7 @@ export class StepAssembly {
   #factorsOf(slice: number, attempt: number): Factors | undefined {
     const attempts = this.#attempts[slice];
     const known = attempts?.get(attempt);
-    if (attempts === undefined || known !== undefined) return known;
+    if (attempts === undefined || known !== undefined || attempts.size === MAX_ATTEMPTS) return known;
     const samples = this.#sliceSamples[slice]!;
     const parts = this.#layout.rowElements.map((_, part) =>
       part === 0 ? new Float32Array() : new Float32Array(partElements(this.#layout, part, samples)),
