@@ -78,9 +78,14 @@ async function takePart(url: string, name: string, config: RunConfig, { load, ..
   }
 }
 
-function preparedRun(config: RunConfig, loaded: LoadedModel, data: Omit<TeamOptions, "load">): PreparedRun {
+/** What a participant needs, with batches that are made where they are asked for. */
+export function preparedRun(
+  config: RunConfig,
+  loaded: LoadedModel,
+  data: Pick<TeamOptions, "batchOf" | "trainSamples"> & { validationSamples?: number },
+): PreparedRun {
   const requests: SliceRequest[] = [];
-  const sizes = { trainSamples: data.trainSamples, validationSamples: 0, testSamples: 0 };
+  const sizes = { trainSamples: data.trainSamples, validationSamples: data.validationSamples ?? 0, testSamples: 0 };
   const [height, width, channels] = loaded.inputShape;
   const classes = Array.from({ length: loaded.numClasses }, (_, index) => `${index}`);
   const thread: BatchThread = {

@@ -1,4 +1,4 @@
-export { connect } from "./connection.ts";
+export { type Connection, connect } from "./connection.ts";
 export { CoordinatorExchange } from "./coordinator-exchange.ts";
 export { Dismissed, Inbox } from "./inbox.ts";
 export { Participant } from "./participant.ts";

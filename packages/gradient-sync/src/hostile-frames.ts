@@ -70,6 +70,17 @@ export function hostileFrame(random: Random, frame: Buffer, recorded: readonly B
   return pick(random, MUTATIONS)(random, frame, recorded);
 }
 
+/** One of a message's numbers is another, which might be right elsewhere. */
+export function relabelled(random: Random, frame: Buffer): Buffer {
+  const message = packr.unpack(frame) as Record<string, unknown>;
+  const numbers = Object.keys(message).filter((key) => typeof message[key] === "number");
+  if (numbers.length === 0) return frame;
+  const key = pick(random, numbers);
+  const value = message[key] as number;
+  const other = pick(random, [value + 1, value - 1, value + 2, 0, 1, 2 * value]);
+  return pack({ ...message, [key]: Math.max(0, other) });
+}
+
 function randomBytes(random: Random, length: number): Buffer {
   return Buffer.from(Array.from({ length }, () => below(random, 256)));
 }

@@ -13,7 +13,7 @@ import {
   partElements,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
-import { hostileFrame, pick, type Random } from "@lockstep/gradient-sync/hostile-frames";
+import { hostileFrame, pick, type Random, relabelled } from "@lockstep/gradient-sync/hostile-frames";
 import type { WebSocket } from "ws";
 import { LAYOUT, TENSORS } from "../toy-worker.ts";
 import { SocketWorker } from "./socket-worker.ts";
@@ -45,9 +45,9 @@ interface Occasion {
 const WAYS: ((occasion: Occasion) => Buffer[])[] = [
   ({ random, frame, recorded }) => [hostileFrame(random, frame, recorded)],
   ({ random, frame, recorded }) => [frame, hostileFrame(random, pick(random, recorded), recorded)],
-  ({ random, message }) => [relabelled(random, message)],
-  ({ random, frame, message }) => [frame, relabelled(random, message)],
-  ({ random, frame, message }) => [relabelled(random, message), frame],
+  ({ random, frame }) => [relabelled(random, frame)],
+  ({ random, frame }) => [frame, relabelled(random, frame)],
+  ({ random, frame }) => [relabelled(random, frame), frame],
   ({ frame }) => [frame, frame],
   ({ random, message }) => [spoilt(random, message)],
   ({ random, frame, own }) => [...own.slice(Math.floor(random() * own.length)).slice(0, 20), frame],
@@ -55,14 +55,6 @@ const WAYS: ((occasion: Occasion) => Buffer[])[] = [
   ({ random, frame, own }) => [frame, ...own.slice(-8).sort(() => random() - 0.5)],
   () => [], // what is missing is for the other end to notice
 ];
-
-/** One of its numbers is another that might be right elsewhere. */
-function relabelled(random: Random, message: WorkerMessage): Buffer {
-  const numbers = Object.entries(message).filter(([, value]) => typeof value === "number");
-  if (numbers.length === 0) return encode(message);
-  const [key, value] = pick(random, numbers);
-  return encode({ ...message, [key]: Math.max(0, pick(random, [value + 1, value - 1, value + 2, 0, 1, 2 * value])) });
-}
 
 /** Its numbers are none, too many, too few, or packed otherwise. */
 function spoilt(random: Random, message: WorkerMessage): Buffer {

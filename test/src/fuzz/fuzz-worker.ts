@@ -1,0 +1,179 @@
+/**
+ * Lets a coordinator say hostile things to a worker: the frames of an honest run, some of them broken, others out of
+ * their order. What does not decode ends a connection; the rest comes to a participant with a real model.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { tf } from "@lockstep/engine";
+import { LockstepError } from "@lockstep/errors";
+import { type CoordinatorMessage, decodeFromCoordinator, encode, type WorkerMessage } from "@lockstep/gradient-sync";
+import { hostileFrame, pick, type Random, relabelled } from "@lockstep/gradient-sync/hostile-frames";
+import { uniforms } from "@lockstep/random";
+import { type Connection, Dismissed, Inbox, Participant } from "@lockstep/worker";
+import { freshRun, type RecordedRun, recordRun } from "./recorded-run.ts";
+
+export interface WorkerFuzzReport {
+  /** Hostile frames, and those of them that were messages. */
+  frames: number;
+  messages: number;
+  /** How often a session ended with which code. */
+  endings: Record<string, number>;
+  /** Whether each digest, of a session with nothing but honest messages in another order, was that of an honest worker. */
+  faithful: boolean;
+  /** Tensors that were left. */
+  tensors: number;
+  heapGrowthBytes: number;
+}
+
+/** What this process may grow by, however many frames there are. */
+export const HEAP_BYTES = 32 * 2 ** 20;
+
+/** What the honest run has no occasion to say. */
+const OTHERS: CoordinatorMessage[] = [
+  { type: "withdrawn", step: 1, slice: 0, attempt: 0, again: [0, 16] },
+  { type: "rejected", step: 1, slice: 0, attempt: 0, code: "ERR_NOT_FINITE", reason: "It is not." },
+  { type: "refused", code: "ERR_STRIKES", reason: "Three times." },
+  { type: "evaluate", request: 7, part: "validation", start: 0, end: 10 },
+  { type: "welcome", workerId: 0, heartbeatMs: 1000, run: "r", config: {}, codeModel: false },
+  { type: "link-probe", data: new Uint8Array(8) },
+  { type: "records", request: 0, data: new Uint8Array(8), crc32: 1 },
+  { type: "sync" },
+];
+
+export async function fuzzWorker(
+  { frames, seed }: { frames: number; seed: number },
+  onProgress: (frames: number) => void = () => {},
+): Promise<WorkerFuzzReport> {
+  const honest = await recordRun();
+  const pool = [...honest.frames, ...OTHERS.map(encode)];
+  const participant = new Participant(await freshRun(), () => {});
+  const report = { frames: 0, messages: 0, endings: new Map<string, number>(), faithful: true };
+  const undisturbed = honest.frames.map(decodeFromCoordinator);
+  await session(participant, undisturbed, honest); // makes all that stays
+  const before = memory();
+  while (report.frames < frames) {
+    const random = randomOf(seed, report.frames);
+    const inOrder = random() < 0.7;
+    const { said, hostile } = inOrder ? broken(random, honest.frames, pool) : shuffled(random, honest.frames);
+    report.frames += hostile;
+    report.messages += said.length;
+    const { ending, faithful } = await session(participant, said, honest);
+    await pause(1); // what was being sent of a state is let go
+    report.endings.set(ending, (report.endings.get(ending) ?? 0) + 1);
+    if (!inOrder && !faithful) report.faithful = false;
+    onProgress(report.frames);
+  }
+  await session(participant, undisturbed, honest);
+  const after = memory();
+  participant.dispose();
+  return {
+    ...report,
+    endings: Object.fromEntries([...report.endings].sort()),
+    tensors: after.tensors - before.tensors,
+    heapGrowthBytes: after.heapBytes - before.heapBytes,
+  };
+}
+
+interface Said {
+  said: CoordinatorMessage[];
+  /** Frames among them, and of those that were no messages, that are not as in the honest run. */
+  hostile: number;
+}
+
+/** The honest run with hostile frames in it. */
+function broken(random: Random, honest: readonly Buffer[], pool: readonly Buffer[]): Said {
+  const said: CoordinatorMessage[] = [];
+  let hostile = 0;
+  for (const frame of honest) {
+    if (random() < 0.75) said.push(decodeFromCoordinator(frame));
+    else {
+      const base = random() < 0.5 ? frame : pick(random, pool);
+      const message = decoded(random() < 0.3 ? relabelled(random, base) : hostileFrame(random, base, pool));
+      said.push(message ?? decodeFromCoordinator(frame)); // bytes that are no message never come so far
+      hostile++;
+    }
+  }
+  return { said, hostile };
+}
+
+/** The honest run with messages missing, there again, or in another place. */
+function shuffled(random: Random, honest: readonly Buffer[]): Said {
+  const said = honest.map(decodeFromCoordinator);
+  const hostile = 1 + Math.floor(4 * random());
+  for (let change = 0; change < hostile; change++) {
+    const [from, to] = [Math.floor(random() * said.length), Math.floor(random() * said.length)];
+    const way = random();
+    if (way < 0.3) said.splice(from, 1);
+    else if (way < 0.6) said.splice(to, 0, said[from]!);
+    else said.splice(to, 0, ...said.splice(from, 1));
+  }
+  return { said, hostile };
+}
+
+function decoded(frame: Buffer): CoordinatorMessage | undefined {
+  try {
+    return decodeFromCoordinator(frame);
+  } catch (error) {
+    if (error instanceof LockstepError) return undefined;
+    throw error;
+  }
+}
+
+/** What the participant does when it is told all this, and what it holds then. */
+async function session(participant: Participant, said: readonly CoordinatorMessage[], honest: RecordedRun) {
+  const digests: Extract<WorkerMessage, { type: "digest-result" }>[] = [];
+  const take = async (messages: readonly CoordinatorMessage[]): Promise<string> => {
+    const connection = scripted(messages, (message) => message.type === "digest-result" && digests.push(message));
+    try {
+      return await participant.takePart(connection, new Inbox(connection, (message) => participant.aside(message)));
+    } catch (error) {
+      if (error instanceof Dismissed) return "finished";
+      if (error instanceof LockstepError) return error.code;
+      throw error;
+    }
+  };
+  const ending = await take(said);
+  const start = decodeFromCoordinator(honest.frames[0]!);
+  if (participant.held("r") !== undefined && start.type === "start") {
+    await take([{ ...start, state: "held" }, { type: "digest" }]);
+  }
+  return { ending, faithful: digests.every(({ step, digest }) => digest === honest.digests[step]) };
+}
+
+function scripted(messages: readonly CoordinatorMessage[], send: (message: WorkerMessage) => void): Connection {
+  let next = 0;
+  return {
+    send,
+    sendPiece: () => {},
+    linkBytesPerSecond: Promise.resolve(1e9),
+    async receive() {
+      const message = messages[next++];
+      if (message === undefined) throw new LockstepError("ERR_DISCONNECTED", "The coordinator closed the connection.");
+      // Bytes of numbers are this worker's own when they come from its socket's thread.
+      return "data" in message ? { ...message, data: message.data.slice() } : message;
+    },
+    heartbeat: () => {},
+    fetchRecords: () => Promise.reject(new LockstepError("ERR_RECORDS", "There are none.")),
+    close: async () => {},
+  };
+}
+
+function randomOf(seed: number, session: number): Random {
+  let drawn = 0;
+  let block: Float64Array | Float32Array = new Float32Array();
+  return () => {
+    if (drawn % BLOCK === 0) block = uniforms(seed, "shapes", [session, drawn / BLOCK, 0], BLOCK);
+    return block[drawn++ % BLOCK]!;
+  };
+}
+
+const BLOCK = 256;
+
+setFlagsFromString("--expose_gc");
+const collectGarbage: () => void = runInNewContext("gc");
+
+function memory(): { tensors: number; heapBytes: number } {
+  collectGarbage();
+  return { tensors: tf.memory().numTensors, heapBytes: process.memoryUsage().heapUsed };
+}

@@ -1,0 +1,127 @@
+/** A short honest run of two workers with a small model: all that the coordinator says to one of them. */
+import { listen, RemoteTeam } from "@lockstep/coordinator";
+import type { Batch, SliceRequest } from "@lockstep/dataset";
+import { encode, type Plan, PROTOCOL_VERSION } from "@lockstep/gradient-sync";
+import { loadModel, type StateDictName, stateDictNames } from "@lockstep/model";
+import { makeConfig } from "@lockstep/run";
+import type { PreparedRun } from "@lockstep/training";
+import { connect, Dismissed, Inbox, Participant, readyMessage } from "@lockstep/worker";
+import { mulberry32 } from "../counter-numbers.ts";
+import { preparedRun } from "../team-in-one-process.ts";
+
+const spec = {
+  name: "micro",
+  inputShape: [4, 4, 3],
+  layers: [
+    { type: "conv", name: "conv", filters: 2, kernel: 3, stride: 1, padding: 1, activation: "relu" }, // [batch, 4, 4, 2]
+    { type: "flatten" }, //                                                                              [batch, 32]
+    { type: "dense", name: "hidden", units: 4, activation: "relu" }, //                                  [batch, 4]
+    { type: "dropout", rate: 0.5 },
+    { type: "dense", name: "logits", units: 3 }, //                                                      [batch, 3]
+  ],
+};
+const BATCH = 6;
+const STEPS = 4;
+const sizes = { trainSamples: BATCH * STEPS, validationSamples: 200 };
+const config = makeConfig({ batchSize: BATCH });
+/** Kernels of dense layers as factors, what else there is dense, in chunks of 16 numbers. */
+const plan: Plan = {
+  forms: ["dense", "dense", "factored", "dense", "factored", "dense"],
+  ...{ wire: "fp32", chunkBytes: 64 },
+};
+
+function batchOf({ part, epoch, start, end }: SliceRequest): Batch {
+  const samples = end - start;
+  const images = Float32Array.from(
+    { length: samples * 48 },
+    (_, i) => mulberry32(start + part.length, i + epoch) - 0.5,
+  );
+  const labels = Int32Array.from({ length: samples }, (_, i) => (start + i) % 3);
+  const sampleIds = Uint32Array.from({ length: samples }, (_, i) => start + i);
+  return { images, labels, sampleIds, samples, height: 4, width: 4, channels: 3 };
+}
+
+/** A fresh model and its data. */
+export async function freshRun(): Promise<PreparedRun> {
+  const run = preparedRun(config, await loadModel("micro", { spec }), { ...sizes, batchOf });
+  return { ...run, engine: { ...run.engine, backend: "wasm" } }; // then its speed is measured with a small product
+}
+
+export interface RecordedRun {
+  /** From `start` to `finished`. */
+  frames: Buffer[];
+  /** Of weights and momentum after so many updates. */
+  digests: string[];
+}
+
+export async function recordRun(): Promise<RecordedRun> {
+  const nowMs = () => performance.now();
+  const limits = { workers: 2, heartbeatMs: 5000, stallMs: 60_000, minWorkers: 1 };
+  const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", maxLogBytes: 1e6, log: () => {}, nowMs });
+  const server = await listen({
+    ...{ door: { host: "127.0.0.1", port: 0, anyPort: true }, heartbeatMs: 5000, stallMs: 60_000, nowMs },
+    welcome: Promise.resolve({ run: "r", config: { ...config }, codeModel: false }),
+    records: Promise.resolve(undefined),
+    events: {
+      joined: (session) => void team.join(session),
+      message: (session, message) => team.take(session, message),
+      lost: (session, reason) => team.lose(session, reason),
+    },
+  });
+  const recorded: RecordedRun = { frames: [], digests: [] };
+  const url = `ws://127.0.0.1:${server.port}`;
+  const ended = [takePart(url, "recorded", recorded), takePart(url, "other", { frames: [], digests: [] })];
+  await team.until(() => team.size === 2);
+  const tensors = stateOf(stateDictNames((await loadModel("micro", { spec })).model));
+  await team.begin({ plan, origin: { from: "state", tensors, step: 0 }, sliceRows: 2 });
+  for (let step = 0; step < STEPS; step++) {
+    await team.checkReplicas();
+    const state = team.state(); // comes beside the step
+    const task = { type: "step" as const, epoch: 0, step, start: step * BATCH, end: (step + 1) * BATCH };
+    await team.step({ ...task, learningRate: 0.1 }, () => {});
+    await state;
+    await team.evaluate({ type: "evaluate", part: "validation", samples: 200, epoch: 0, step });
+  }
+  await team.checkReplicas();
+  team.finish();
+  await Promise.all(ended);
+  await server.close();
+  return recorded;
+}
+
+async function takePart(url: string, name: string, recorded: RecordedRun): Promise<void> {
+  const real = await connect(url, {});
+  const connection: typeof real = {
+    ...real,
+    async receive() {
+      const message = await real.receive();
+      if (message.type !== "welcome") recorded.frames.push(encode(message));
+      return message;
+    },
+    send(message) {
+      if (message.type === "digest-result") recorded.digests.push(message.digest);
+      real.send(message);
+    },
+  };
+  const device = { backend: "b", libraryVersion: "v", instructionSet: "i", threads: 1, device: "d" };
+  connection.send({ type: "hello", protocol: PROTOCOL_VERSION, name, ...device });
+  const run = await freshRun();
+  const participant = new Participant(run, () => {});
+  const inbox = new Inbox(connection, (message) => participant.aside(message));
+  const welcome = await inbox.expect("welcome");
+  connection.heartbeat(welcome.heartbeatMs);
+  connection.send(await readyMessage(run, welcome.config, connection));
+  await participant.takePart(connection, inbox).catch((error: unknown) => {
+    if (!(error instanceof Dismissed)) throw error;
+  });
+  participant.dispose();
+  await connection.close();
+}
+
+function stateOf(names: readonly StateDictName[]) {
+  return names.map(({ name, torchShape }, tensor) => {
+    const elements = torchShape.reduce((product, length) => product * length, 1);
+    const weight = Float32Array.from({ length: elements }, (_, i) => mulberry32(tensor + 100, i) - 0.5);
+    return { name, shape: torchShape, weight, velocity: new Float32Array(elements) };
+  });
+}
