@@ -1,11 +1,5 @@
-import {
-  decodeFromWorker,
-  encode,
-  factsOf,
-  fingerprintOf,
-  MAX_PARAMETERS,
-  type WorkerMessage,
-} from "@lockstep/gradient-sync";
+import { decodeFromWorker, encode, factsOf, fingerprintOf, type WorkerMessage } from "@lockstep/gradient-sync";
+import { MAX_PARAMETERS } from "@lockstep/model/files";
 import { makeConfig } from "@lockstep/run";
 import { describe, expect, test } from "vitest";
 import { FittingWorkers } from "./fitting-workers.ts";

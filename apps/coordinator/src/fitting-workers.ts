@@ -1,7 +1,7 @@
 /** Takes workers into the team whose idea of the run is one that can be trained, and that of the first of them. */
 import { LockstepError } from "@lockstep/errors";
-import { elementsOf, factsOf, fingerprintOf, MAX_PARAMETERS, type RunFacts } from "@lockstep/gradient-sync";
-import { type TfjsTopology, tfjsTopologySchema } from "@lockstep/model/files";
+import { elementsOf, factsOf, fingerprintOf, type RunFacts } from "@lockstep/gradient-sync";
+import { MAX_PARAMETERS, type TfjsTopology, tfjsTopologySchema } from "@lockstep/model/files";
 import type { RunConfig } from "@lockstep/run";
 import type { RemoteTeam } from "./remote-team.ts";
 import type { Session, SessionEvents } from "./sessions.ts";

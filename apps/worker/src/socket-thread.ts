@@ -36,9 +36,10 @@ socket.on("open", () => {
 });
 // Not whole messages only: on a slow link one may take longer than the coordinator may be silent.
 socket.on("upgrade", ({ socket: link }) => {
-  link.on("data", () => {
+  const hear = () => {
     heardMs = performance.now();
-  });
+  };
+  socket.on("open", () => link.on("data", hear)); // not before: else what came with the upgrade would be heard here only
 });
 socket.on("message", (data: Buffer) => {
   if (socket.readyState !== socket.OPEN) return; // this end has closed it

@@ -19,9 +19,6 @@ export const MAX_MESSAGE_DEPTH = 32;
 export const MAX_MESSAGE_VALUES = 2 ** 20 + 2 ** 16;
 export const MAX_MESSAGE_ENTRIES = 2 ** 16;
 
-/** Numbers in a model: 4 GiB of weights. */
-export const MAX_PARAMETERS = 2 ** 30;
-
 /** Slices of a step. */
 export const MAX_SLICES = 2 ** 13;
 
@@ -30,6 +27,9 @@ export const MAX_CLASSES = 1000;
 
 /** How many `heartbeatMs` either end may be silent before the other takes it for dead. */
 export const SILENT_BEATS = 3;
+
+/** Timers can wait no longer. */
+export const MAX_HEARTBEAT_MS = 2 ** 31 - 1;
 
 /** Pieces of a worker's state that may be under way at once. */
 export const STATE_WINDOW = 8;

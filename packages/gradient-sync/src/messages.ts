@@ -3,7 +3,7 @@
  * sentence that its sender would say. `docs/protocol.md` tells the same as a story.
  */
 import { z } from "zod";
-import { MAX_CLASSES, MAX_SLICES } from "./limits.ts";
+import { MAX_CLASSES, MAX_HEARTBEAT_MS, MAX_SLICES } from "./limits.ts";
 
 const count = z.int().nonnegative();
 const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -190,7 +190,7 @@ export type WorkerMessage = z.infer<typeof workerMessageSchema>;
 const welcome = z.strictObject({
   type: z.literal("welcome"),
   workerId: count,
-  heartbeatMs: count,
+  heartbeatMs: z.int().positive().max(MAX_HEARTBEAT_MS),
   /** Names the run, through restarts of the coordinator. */
   run: text,
   /** Every option of the run, as in its config.json. */

@@ -3,7 +3,7 @@
 import { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { describeModel } from "./describe.ts";
-import { type LayerSpec, layerNames, type ModelSpec } from "./spec.ts";
+import { type LayerSpec, layerNames, MAX_PARAMETERS, type ModelSpec } from "./spec.ts";
 
 /**
  * Builds the model with all weights zero: drawing them is `initialWeights`' work. Layers are named as in the spec
@@ -12,7 +12,11 @@ import { type LayerSpec, layerNames, type ModelSpec } from "./spec.ts";
  * @throws LockstepError ERR_MODEL_SPEC that names the layer that does not fit or cannot be expressed
  */
 export function buildModel(spec: ModelSpec): tf.LayersModel {
-  const { rows } = describeModel(spec);
+  const { rows, parameters } = describeModel(spec);
+  if (parameters > MAX_PARAMETERS) {
+    const text = `Expected a model of at most ${MAX_PARAMETERS} parameters, but ${spec.name} has ${parameters}`;
+    throw new LockstepError("ERR_MODEL_SPEC", `${text}; make its layers smaller.`);
+  }
   const names = layerNames(spec);
   const inputs = tf.input({ shape: [...spec.inputShape], name: "images" });
   let outputs = inputs;

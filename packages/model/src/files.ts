@@ -1,4 +1,4 @@
 /** What a process without TensorFlow.js needs of models: it reads what `--model` names, and writes what was trained. */
 export { type ModelFile, readModelFile } from "./model-file.ts";
-export type { ModelSpec } from "./spec.ts";
+export { MAX_PARAMETERS, type ModelSpec } from "./spec.ts";
 export { type TfjsTopology, tfjsTopologySchema, writeTfjsModel } from "./tfjs-files.ts";

@@ -2,6 +2,9 @@
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 
+/** Numbers in a model: 4 GiB of weights. */
+export const MAX_PARAMETERS = 2 ** 30;
+
 const count = z.number().int().min(1);
 const padding = z.number().int().min(0);
 const activation = z.literal("relu").optional();

@@ -1,0 +1,172 @@
+/** Coordinators that break the protocol, and a real worker: it leaves with the reason, and never with a stack. */
+import { type Door, openDoor } from "@lockstep/door";
+import { type CoordinatorMessage, decodeFromWorker, encode, MAX_MESSAGE_BYTES } from "@lockstep/gradient-sync";
+import { makeConfig } from "@lockstep/run";
+import { afterAll, describe, expect, test } from "vitest";
+import tiny from "../fixtures/tiny-model.ts";
+import { run } from "./program.ts";
+
+type Said = CoordinatorMessage | Uint8Array | "close";
+
+/** What the coordinator says when a worker connects, has said hello, and has said that it is ready. */
+interface Script {
+  open?: Said[];
+  hello?: Said[];
+  ready?: Said[];
+}
+
+const config = { ...makeConfig({ model: "tiny", dataset: "shapes" }) };
+const welcome = { type: "welcome" as const, workerId: 0, heartbeatMs: 1000, run: "r", codeModel: false };
+const probe = { type: "link-probe" as const, data: new Uint8Array(1000) };
+const greeting: Said[] = [{ ...welcome, config, spec: tiny }, probe, probe];
+const dense = new Array<"dense">(6).fill("dense");
+const start = {
+  type: "start" as const,
+  forms: dense,
+  wire: "fp32" as const,
+  chunkBytes: 2 ** 20,
+  state: "seed" as const,
+};
+const assign = { type: "assign" as const, step: 0, epoch: 0, start: 0, end: 4, learningRate: 0.1 };
+const slice = { slice: 0, attempt: 0, start: 0, end: 4 };
+const label = { step: 0, slice: 0, attempt: 0 };
+const floats = (elements: number) => new Uint8Array(4 * elements);
+
+const doors: Door[] = [];
+afterAll(() => Promise.all(doors.map((door) => door.close())));
+
+async function coordinator(script: Script): Promise<string> {
+  const door = await openDoor({
+    ...{ host: "127.0.0.1", port: 0, anyPort: true, maxPayload: MAX_MESSAGE_BYTES },
+    onSocket: (socket) => {
+      const say = (said: Said[] = []) => {
+        for (const each of said) {
+          if (each === "close") socket.close(4000, "ERR_WHATEVER");
+          else socket.send(each instanceof Uint8Array ? each : encode(each));
+        }
+      };
+      say(script.open);
+      socket.on("message", (data: Buffer) => {
+        const { type } = decodeFromWorker(data);
+        if (type === "hello" || type === "ready") say(script[type]);
+      });
+    },
+  });
+  doors.push(door);
+  return `ws://127.0.0.1:${door.port}`;
+}
+
+const afterReady = (...ready: Said[]): Script => ({ hello: greeting, ready });
+
+describe.concurrent("a worker leaves with the reason, if its coordinator", () => {
+  test.each<[string, string, Script]>([
+    ["sends random bytes", "ERR_MESSAGE", { open: [Buffer.from("c1ffee00", "hex")] }],
+    ["claims what never comes", "ERR_MESSAGE", { open: [Buffer.from("ddffffffff", "hex")] }],
+    ["sends too large a message", "ERR_CONNECT", { open: [new Uint8Array(MAX_MESSAGE_BYTES + 1)] }],
+    ["closes at once", "ERR_DISCONNECTED", { open: ["close"] }],
+    ["refuses it", "ERR_FULL", { hello: [{ type: "refused", code: "ERR_FULL", reason: "no\u001b[2J\u202e" }] }],
+    ["begins before it has said who it is", "ERR_MESSAGE_ORDER", { open: [start] }],
+    ["asks for a state before there is one", "ERR_MESSAGE_ORDER", { hello: [...greeting, sendState(0)] }],
+    ["has options that there are not", "ERR_OPTION", { hello: [{ ...welcome, config: { ...config, no: 1 } }] }],
+    ["has an option of another type", "ERR_OPTION", { hello: [{ ...welcome, config: { ...config, lr: {} } }] }],
+    [
+      "names a file of this machine",
+      "ERR_MODEL",
+      { hello: [{ ...welcome, config: { ...config, model: "/etc/x.ts" } }] },
+    ],
+    ["sends a model that is none", "ERR_MODEL_SPEC", { hello: [{ ...welcome, config, spec: { layers: [[[[]]]] } }] }],
+    ["sends a model beyond all memory", "ERR_MODEL_SPEC", { hello: [{ ...welcome, config, spec: endless() }] }],
+    ["names a folder by a digest", "ERR_RECORDS", { hello: [cifar10("../../x")] }],
+    ["sends a task before the weights", "ERR_MESSAGE_ORDER", afterReady({ ...assign, slices: [], sliceSamples: [4] })],
+    ["goes on with weights that there are not", "ERR_MESSAGE_ORDER", afterReady({ ...start, state: "held" })],
+    ["has a plan for another model", "ERR_PLAN", afterReady({ ...start, forms: ["dense"] })],
+    [
+      "wants factors of a convolution",
+      "ERR_PLAN",
+      afterReady({ ...start, forms: dense.with(0, "factored" as "dense") }),
+    ],
+    [
+      "leaves a step out",
+      "ERR_MESSAGE_ORDER",
+      afterReady(start, { ...assign, step: 5, slices: [], sliceSamples: [4] }),
+    ],
+    ["asks for samples beyond the data", "ERR_SLICE", afterReady(start, beyond())],
+    [
+      "asks for a slice that is none",
+      "ERR_SLICE",
+      afterReady(start, { ...assign, slices: [slice], sliceSamples: [2, 2] }),
+    ],
+    ["evaluates beyond the data", "ERR_SLICE", afterReady(start, evaluate(0, 2 ** 40))],
+    ["evaluates nothing", "ERR_SLICE", afterReady(start, evaluate(9, 9))],
+    ["commits what never began", "ERR_MESSAGE_ORDER", afterReady(start, commit())],
+    [
+      "commits what never came",
+      "ERR_COMMIT",
+      afterReady(start, { ...assign, slices: [], sliceSamples: [4] }, commit()),
+    ],
+    [
+      "sends an update of another shape",
+      "ERR_CHUNK",
+      afterReady(start, { ...assign, slices: [], sliceSamples: [4] }, piece()),
+    ],
+    ["loads a tensor that there is not", "ERR_CHUNK", afterReady(start, load(99, 0))],
+    ["loads beyond a tensor", "ERR_CHUNK", afterReady(start, load(0, 2 ** 40))],
+    ["loads a part of the weights", "ERR_CHUNK", afterReady(start, load(0, 0), { type: "load-end", step: 3 })],
+    ["reads five states at once", "ERR_MESSAGE_ORDER", afterReady(start, ...[0, 1, 2, 3, 4].map(sendState))],
+  ])("%s: %s", async (_, code, script) => {
+    const url = await coordinator(script);
+    const words = ["worker", "--coordinator", url, "--backend", "cpu", "--reconnect-ms", "0"];
+    const { status, stderr } = await run(words);
+    expect(stderr).toMatch(new RegExp(`^${code}: [^\\u001b\\u202e]+\\n$`));
+    expect(stderr).not.toMatch(/^ +at /m); // no stack
+    expect(status).toBe(1);
+  });
+
+  test("says only that it lives: it stays, and leaves when it may", async () => {
+    const url = await coordinator(afterReady(start, { type: "alive" }, { type: "sync" }, { type: "finished" }));
+    const { status, stderr } = await run(["worker", "--coordinator", url, "--backend", "cpu"]);
+    expect([stderr, status]).toEqual(["", 0]);
+  });
+
+  test("says nothing for ten heartbeats", async () => {
+    const url = await coordinator({});
+    const { status, stderr } = await run(["worker", "--coordinator", url, "--backend", "cpu"]);
+    expect(stderr).toMatch(/^ERR_SILENT: Nothing came from the coordinator for 1\d s.\n$/);
+    expect(status).toBe(1);
+  });
+});
+
+function endless() {
+  const layers = [{ type: "flatten" }, { type: "dense", name: "fc", units: 2 ** 40 }];
+  return { name: "endless", inputShape: [32, 32, 3], layers };
+}
+
+function cifar10(digest: string): CoordinatorMessage {
+  const facts = { dataset: "cifar10" as const, digest, trainSamples: 50_000, testSamples: 10_000 };
+  const supplied = { ...facts, mean: [0, 0, 0], std: [1, 1, 1] };
+  return { ...welcome, config: { ...config, dataset: "cifar10" }, spec: tiny, supplied };
+}
+
+function beyond(): Said {
+  return { ...assign, start: 2 ** 40, end: 2 ** 40 + 4, slices: [], sliceSamples: [4] };
+}
+
+function evaluate(start: number, end: number): Said {
+  return { type: "evaluate", request: 0, part: "test", start, end };
+}
+
+function commit(): Said {
+  return { type: "commit", step: 0, attempts: [0], samples: 4, lossSum: 1, correct: 0 };
+}
+
+function piece(): Said {
+  return { type: "update-chunk", ...label, part: 0, offset: 0, packed: false, data: floats(7) };
+}
+
+function load(tensor: number, offset: number): Said {
+  return { type: "load-chunk", tensor, kind: "weight", offset, data: floats(1) };
+}
+
+function sendState(request: number): Said {
+  return { type: "send-state", request, window: 8 };
+}
