@@ -7,7 +7,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { openSocket } from "@lockstep/door";
-import { encode, factsOf, fingerprintOf, MAX_MESSAGE_BYTES } from "@lockstep/gradient-sync";
+import { encode, factsOf, fingerprintOf, MAX_MESSAGE_BYTES, type WorkerMessage } from "@lockstep/gradient-sync";
 import { hostileFrame, pick, type Random } from "@lockstep/gradient-sync/hostile-frames";
 import { philoxRandom } from "../simulation.ts";
 import { HELLO, READY } from "../toy-worker.ts";
@@ -28,6 +28,13 @@ export interface FuzzReport {
   rssGrowthBytes: number;
 }
 
+/** What this process may grow by, all peers in it included, however many frames there are. */
+export const HEAP_BYTES = 32 * 2 ** 20;
+export const RSS_BYTES = 256 * 2 ** 20;
+
+/** Whether a connection ended with the coordinator's reason, with one that WebSockets have, or was the peer's to end. */
+export const isNamed = (ending: string) => /^(ERR_[A-Z_]+|1002|1007|1008|1009|by itself)$/.test(ending);
+
 /** Peers at once. */
 const PEERS = 8;
 /** The coordinator's clock goes so much faster, so that late workers are late soon. */
@@ -40,7 +47,7 @@ export async function fuzzCoordinator(
   onProgress: (frames: number) => void = () => {},
 ): Promise<FuzzReport> {
   const recorded = await recordedFrames();
-  const run = await startRun({ hurry: HURRY, heartbeatMs: 20_000, stallMs: 20_000 });
+  const run = await startRun({ hurry: HURRY, heartbeatMs: 5000, stallMs: 20_000 });
   const endings = new Map<string, number>();
   let [sent, connections] = [0, 0];
   let before: NodeJS.MemoryUsage | undefined;
@@ -88,19 +95,18 @@ async function babble({ run, random, recorded, name }: Attack): Promise<Outcome>
     socket.on("close", (code, reason) => resolve(endingOf(code, reason))),
   );
   socket.on("error", () => {}); // `close` follows
-  if ((await Promise.race([once(socket, "open").catch(() => {}), closed])) === undefined)
-    return { ending: await closed, sent: 0 };
+  await once(socket, "open");
   const greeting = [
     { ...HELLO, name },
     { ...READY, fingerprint: fingerprintOf(factsOf(READY), welcomeConfig) },
   ];
   for (const message of greeting.slice(0, Math.floor(3 * random()))) socket.send(encode(message));
-  const frames = 1 + Math.floor(8 * random());
+  const frames = 1 + Math.floor(16 * random());
   for (let i = 0; i < frames; i++) {
     socket.send(hostileFrame(random, pick(random, recorded), recorded));
     if (random() < 0.2) await pause(1); // what was said may have been answered
   }
-  return { ending: await endOf(closed, () => socket.terminate()), sent: frames };
+  return { ending: await endingWithin(PATIENCE_MS, closed, () => socket.close(LEFT)), sent: frames };
 }
 
 /** The step in which numbers were last spoiled, and by whom: by one peer at the most. */
@@ -114,10 +120,11 @@ async function takePart({ run, random, recorded, name }: Attack): Promise<Outcom
     return true;
   };
   const frames = 1 + Math.floor(20 * random());
-  const hostile = new HostileWorker({ port: run.port, name, random, recorded, frames, maySpoil });
+  const leave = () => hostile.worker.socket.close(LEFT);
+  const hostile = new HostileWorker({ port: run.port, name, random, recorded, frames, maySpoil, leave });
   const closed = hostile.worker.closed.then(({ code, reason }) => endingOf(code, reason));
   const beating = setInterval(() => hostile.worker.beat(), 20);
-  const ending = await endOf(closed, () => hostile.worker.socket.terminate(), 5 * PATIENCE_MS);
+  const ending = await endingWithin(5 * PATIENCE_MS, closed, leave);
   clearInterval(beating);
   return { ending, sent: hostile.sent };
 }
@@ -127,7 +134,10 @@ async function violate({ run, random }: Attack): Promise<Outcome> {
   return { ending: endingOf(code, ""), sent: 1 };
 }
 
-async function endOf(closed: Promise<string>, leave: () => void, patienceMs = PATIENCE_MS): Promise<string> {
+/** The code with which a peer closes its connection when it goes by itself. */
+const LEFT = 4001;
+
+async function endingWithin(patienceMs: number, closed: Promise<string>, leave: () => void): Promise<string> {
   const leaving = setTimeout(leave, patienceMs);
   const ending = await closed;
   clearTimeout(leaving);
@@ -135,9 +145,19 @@ async function endOf(closed: Promise<string>, leave: () => void, patienceMs = PA
 }
 
 function endingOf(code: number, reason: Buffer | string): string {
-  if (code === 1006) return "by itself";
+  if (code === LEFT) return "by itself";
   return code === 4000 ? String(reason) : String(code);
 }
+
+/** What the honest worker of a short run has no occasion to say. */
+const OTHERS: WorkerMessage[] = [
+  { type: "failed", code: "ERR_GPU", reason: "It has gone." },
+  { type: "leaving" },
+  { type: "synced" },
+  { type: "loaded", largestDifference: 0 },
+  { type: "want-records", request: 0, part: "train", indexes: [3, 1, 2] },
+  { ...HELLO, holds: { run: "r", step: 2 } },
+];
 
 /** All that honest workers say in a short run that one of them joins later. */
 async function recordedFrames(): Promise<Buffer[]> {
@@ -146,7 +166,7 @@ async function recordedFrames(): Promise<Buffer[]> {
   await run.team.until(() => run.team.updatesMade > 20);
   await run.stop();
   await run.close();
-  return frames.slice(0, 2000);
+  return [...frames.slice(0, 2000), ...OTHERS.map(encode)];
 }
 
 setFlagsFromString("--expose_gc");

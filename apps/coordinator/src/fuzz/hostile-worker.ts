@@ -9,6 +9,7 @@ import {
   decodeFloats,
   decodeFromWorker,
   elementsOf,
+  encode,
   partElements,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
@@ -25,26 +26,63 @@ export interface HostileOptions {
   recorded: readonly Buffer[];
   /** How many hostile frames it sends before it goes by itself. */
   frames: number;
+  /** Called then. */
+  leave: () => void;
   /** Whether it may now say that numbers are not finite: two who say so of one slice are believed. */
   maySpoil: () => boolean;
 }
 
-/** The ways in which a frame goes wrong; `own` are those that this worker has sent before. */
-const WAYS: ((random: Random, frame: Buffer, own: readonly Buffer[], recorded: readonly Buffer[]) => Buffer[])[] = [
-  (random, frame, _, recorded) => [hostileFrame(random, frame, recorded)],
-  (random, frame, _, recorded) => [frame, hostileFrame(random, frame, recorded)],
-  (random, frame, _, recorded) => [hostileFrame(random, pick(random, recorded), recorded), frame],
-  (_, frame) => [frame, frame],
-  (random, frame, own) => [...own.slice(Math.floor(random() * own.length)).slice(0, 20), frame], // of this step and before
-  (random, frame, _, recorded) => [pick(random, recorded), frame], // of others
-  (random, frame, own) => [frame, ...own.slice(-8).sort(() => random() - 0.5)],
+interface Occasion {
+  random: Random;
+  frame: Buffer;
+  message: WorkerMessage;
+  /** What this worker sent before. */
+  own: readonly Buffer[];
+  recorded: readonly Buffer[];
+}
+
+/** The ways in which a frame goes wrong. */
+const WAYS: ((occasion: Occasion) => Buffer[])[] = [
+  ({ random, frame, recorded }) => [hostileFrame(random, frame, recorded)],
+  ({ random, frame, recorded }) => [frame, hostileFrame(random, pick(random, recorded), recorded)],
+  ({ random, message }) => [relabelled(random, message)],
+  ({ random, frame, message }) => [frame, relabelled(random, message)],
+  ({ random, frame, message }) => [relabelled(random, message), frame],
+  ({ frame }) => [frame, frame],
+  ({ random, message }) => [spoilt(random, message)],
+  ({ random, frame, own }) => [...own.slice(Math.floor(random() * own.length)).slice(0, 20), frame],
+  ({ random, frame, recorded }) => [pick(random, recorded), frame],
+  ({ random, frame, own }) => [frame, ...own.slice(-8).sort(() => random() - 0.5)],
+  () => [], // what is missing is for the other end to notice
 ];
+
+/** One of its numbers is another that might be right elsewhere. */
+function relabelled(random: Random, message: WorkerMessage): Buffer {
+  const numbers = Object.entries(message).filter(([, value]) => typeof value === "number");
+  if (numbers.length === 0) return encode(message);
+  const [key, value] = pick(random, numbers);
+  return encode({ ...message, [key]: Math.max(0, pick(random, [value + 1, value - 1, value + 2, 0, 1, 2 * value])) });
+}
+
+/** Its numbers are none, too many, too few, or packed otherwise. */
+function spoilt(random: Random, message: WorkerMessage): Buffer {
+  if ("lossSum" in message)
+    return encode({ ...message, lossSum: pick(random, [Number.NaN, Number.POSITIVE_INFINITY]) });
+  if (!("data" in message)) return encode(message);
+  const { data } = message;
+  const words = new Float32Array(Math.ceil(data.length / 4)).fill(pick(random, [Number.NaN, Number.NEGATIVE_INFINITY]));
+  const others = [new Uint8Array(words.buffer), data.slice(1), Buffer.concat([data, data]), new Uint8Array()];
+  if (random() < 0.2 && "packed" in message) return encode({ ...message, packed: !message.packed });
+  return encode({ ...message, data: new Uint8Array(pick(random, others)) });
+}
 
 export class HostileWorker {
   readonly worker: SocketWorker;
   /** Hostile frames that it has sent. */
   sent = 0;
   readonly #options: HostileOptions;
+  /** Frames that it sends as they should be, to get in and a part in the work. */
+  #patience: number;
   readonly #own: Buffer[] = [];
   /** Of the step under way: samples of its attempts; and what it truly found, by where it belongs. */
   readonly #attempts = new Map<string, number>();
@@ -54,22 +92,29 @@ export class HostileWorker {
   constructor(options: HostileOptions) {
     const { port, name } = options;
     this.#options = options;
-    const send = (frame: Buffer, message: WorkerMessage, socket: WebSocket) => this.#send(frame, message, socket);
+    this.#patience = Math.floor(options.random() * 60);
+    const boasts = options.random() < 0.5; // the state of the fastest is read
+    const send = (frame: Buffer, message: WorkerMessage, socket: WebSocket) => {
+      if (!boasts || message.type !== "contribution") return this.#send(frame, message, socket);
+      const boast = { ...message, ms: { forward: 0.001 } };
+      this.#send(encode(boast), boast, socket);
+    };
     this.worker = new SocketWorker({ port, name, send, onTold: (message) => this.#told(message) });
   }
 
   #send(frame: Buffer, message: WorkerMessage, socket: WebSocket): void {
-    const { random, recorded, frames } = this.#options;
+    const { random, recorded, frames, leave } = this.#options;
     if (message.type === "gradient-chunk") this.#truths.set(placeOf(message), frame);
-    const honest = random() < 0.7;
-    const wrong = honest ? [frame] : pick(random, WAYS)(random, frame, this.#own, recorded);
+    const occasion = { random, frame, message, own: this.#own, recorded };
+    const honest = this.#patience-- > 0 || random() < 0.8;
+    const wrong = honest ? [frame] : pick(random, WAYS)(occasion);
     this.#own.push(frame);
     if (this.#own.length > 100) this.#own.shift();
     for (const other of wrong.filter((other) => other === frame || !this.#isLie(other))) {
       socket.send(other);
       if (other !== frame) this.sent++;
     }
-    if (this.sent >= frames) socket.terminate();
+    if (this.sent >= frames) leave();
   }
 
   #told(message: CoordinatorMessage): void {
