@@ -286,6 +286,14 @@ describe("pnpm verify", () => {
     expect(stdout).toContain("verified: all weights are equal, bit for bit");
   });
 
+  test("proves it with one of them killed in the middle", async () => {
+    const small = ["--model", tinyModel, "--batch-size", "50", "--max-steps", "10"];
+    const { status, stdout, stderr } = await run(["verify", "--workers", "3", "--kill", ...small]);
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(/^killed worker-2 after [5-9] of 10 steps$/m);
+    expect(stdout).toContain("verified: all weights are equal, bit for bit");
+  });
+
   test("holds for AlexNet too, and with free slices within the tolerance", async () => {
     const alexnet = await run(["verify", "--workers", "2", "--max-steps", "2", "--batch-size", "16"]);
     expect(alexnet.stdout).toContain("verified: all weights are equal, bit for bit");

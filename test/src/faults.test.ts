@@ -1,11 +1,12 @@
 /** What happens to real processes on real sockets, and what must come out all the same. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Running, tinyModel } from "./program.ts";
+import { type Running, run as runToEnd, start, tinyModel } from "./program.ts";
 import { Training } from "./training.ts";
 import { type StepRow, stepsOf, Undisturbed } from "./undisturbed.ts";
 import { Way } from "./way.ts";
@@ -15,7 +16,7 @@ afterAll(() => rmSync(dir, { recursive: true, maxRetries: 10 })); // processes o
 
 // Many slices to a step, so that what happens, happens in the middle of one. An epoch has 167 steps.
 const options = ["--dataset", "shapes", "--train-fraction", "1", "--no-test", "--num-epochs", "1000", "--lr", "0.05"];
-const training = ["--model", tinyModel, ...options, "--batch-size", "60", "--slice-rows", "5"];
+const tiny = ["--model", tinyModel, ...options, "--batch-size", "60", "--slice-rows", "5"];
 const HEARTBEAT_MS = 500;
 const SILENT_MS = 3 * HEARTBEAT_MS;
 
@@ -30,7 +31,7 @@ function limitMs(quiet: readonly StepRow[]): number {
   return Math.max(SILENT_MS, 4 * median) + lookMs + 2 * largest + BUSY_MS;
 }
 
-const undisturbed = new Undisturbed(training, join(dir, "undisturbed"));
+const undisturbed = new Undisturbed(tiny, join(dir, "undisturbed"));
 
 describe("one run, to which one thing after the other happens", () => {
   const limits = ["--workers", "3", "--min-workers", "2", "--heartbeat-ms", String(HEARTBEAT_MS)];
@@ -56,13 +57,25 @@ describe("one run, to which one thing after the other happens", () => {
   };
 
   beforeAll(async () => {
-    run = await Training.begin([...limits, ...training], join(dir, "eventful"));
-    await Promise.all(["a", "b", "c"].map(comes));
-    await run.goesOn(12);
-    quiet = stepsOf(run.out).slice(2);
+    run = await Training.begin([...limits, ...tiny], join(dir, "eventful"));
   });
   afterAll(() => {
     for (const { way } of workers.values()) way.close();
+  });
+
+  test("Ctrl-C on workers before the run begins: they leave with 0, and it begins with others", async () => {
+    const early = start(["worker", "--coordinator", `ws://127.0.0.1:${run.port}`, "--name", "early"]);
+    const waiting = run.worker("waiting");
+    await early.prints("engine:");
+    for (const worker of [early, await waiting]) {
+      worker.child.kill("SIGINT");
+      const { status, stderr } = await worker.finished;
+      expect([status, stderr]).toEqual([0, ""]);
+    }
+    await Promise.all(["a", "b", "c"].map(comes));
+    await run.goesOn(12);
+    quiet = stepsOf(run.out).slice(2);
+    expect(new Set(quiet.flatMap(({ workers }) => workers!.map(({ name }) => name)))).toEqual(new Set(["a", "b", "c"]));
   });
 
   test("a worker is killed in the middle of its upload: its slices go to the others", async () => {
@@ -202,7 +215,7 @@ describe("one run, whose last worker is lost again and again", () => {
 
   beforeAll(async () => {
     const every = ["--checkpoint-every", String(CHECKPOINT_EVERY)];
-    run = await Training.begin([...limits, ...training, ...every], join(dir, "lonely"));
+    run = await Training.begin([...limits, ...tiny, ...every], join(dir, "lonely"));
     worker = await run.worker("a");
     await run.goesOn(1);
   });
@@ -235,9 +248,11 @@ describe("one run, whose last worker is lost again and again", () => {
     await run.goesOn(1);
   });
 
-  test("both are killed: another coordinator and another worker go on from the last checkpoint", async () => {
+  test("it is killed, and Ctrl-C ends the worker that looks for it: others go on from the last checkpoint", async () => {
     run.coordinator.child.kill("SIGKILL");
-    worker.child.kill("SIGKILL");
+    await worker.prints("Looking for the coordinator");
+    worker.child.kill("SIGINT");
+    expect((await worker.finished).status).toBe(0);
     const saved = run.savedSteps;
     await run.resume(limits);
     worker = await run.worker("d");
@@ -315,4 +330,63 @@ describe("a worker whose computing thread is held up while its heart beats", () 
     expect((await run.coordinator.finished).status).toBe(130);
     await new Undisturbed(heldUp, join(dir, "held-up-undisturbed")).expectSame(run.out);
   });
+});
+
+test("a worker that is lost while its weights are on their way to a newcomer: the newcomer begins anew", async () => {
+  // 50 MB of weights and momentum, more than fits between two processes.
+  const model = join(dir, "wide-model.ts");
+  const layers = [
+    { type: "maxPool", kernel: 4, stride: 4 },
+    { type: "flatten" },
+    { type: "dense", name: "fc1", units: 32_768, activation: "relu" },
+    { type: "dense", name: "fc2", units: 10 },
+  ];
+  writeFileSync(model, `export default ${JSON.stringify({ name: "Wide", inputShape: [32, 32, 3], layers })};`);
+  const wide = ["--model", model, ...options, "--batch-size", "8", "--slice-rows", "4"];
+  const run = await Training.begin(["--workers", "1", ...wide], join(dir, "wide"));
+  const source = await run.worker("source");
+  await run.goesOn(1);
+  const way = await Way.to(run.port);
+  const newcomer = start(["worker", "--coordinator", way.url, "--threads", "1", "--name", "newcomer"]);
+  await newcomer.prints("engine:");
+  await way.down.hold(3_000_000);
+  source.child.kill("SIGKILL");
+  await run.coordinator.prints("going on after 0 steps, from the start: no checkpoint was written yet");
+  way.down.release();
+  await run.givesSlicesTo("newcomer");
+  way.close();
+});
+
+describe("pnpm train --workers 3", () => {
+  /** The processes that it has started. */
+  const workersOf = ({ child }: Running) =>
+    execFileSync("pgrep", ["-P", String(child.pid), "-f", "apps/worker"], { encoding: "utf8" })
+      .trim()
+      .split("\n")
+      .map(Number);
+
+  test("goes on when one of them is killed, and ends with an error when all are gone", async () => {
+    const training = start(["train", "--workers", "3", ...tiny, "--max-steps", "100000", "--out", join(dir, "local")]);
+    await training.prints(/^step/m);
+    const [first, ...others] = workersOf(training);
+    process.kill(first!, "SIGKILL");
+    await training.prints("(2 here)");
+    process.kill(others[0]!, "SIGKILL");
+    process.kill(others[1]!, "SIGTERM");
+    const { status, stderr } = await training.finished;
+    expect(stderr).toContain("ERR_LOCAL_WORKER: All workers have ended");
+    expect(status).toBe(1);
+  });
+});
+
+test("options that would make no sense are refused with what was expected", async () => {
+  for (const [words, message] of [
+    [["--heartbeat-ms", "0"], "Expected a whole number of at least 1, got 0."],
+    [["--stall-ms", "abc"], "Expected a whole number, got abc."],
+    [["--min-workers", "5", "--workers", "2"], "Expected --min-workers to be at most --workers (2), got 5"],
+  ] as const) {
+    const { status, stderr } = await runToEnd(["coordinator", ...words]);
+    expect(stderr).toContain(message);
+    expect(status).toBe(1);
+  }
 });

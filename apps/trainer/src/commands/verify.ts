@@ -57,8 +57,15 @@ export async function verify(options: VerifyOptions & Record<string, unknown>): 
     const [alone, together] = [join(dir, "alone"), join(dir, "together")];
     train([...wordsOf(given), ...wordsOf({ ...machine, threads, out: alone })]);
     const start = await newRun(config, together);
-    const onStarted = (started: LocalWorkers) => void (kill && killInTheMiddle(started, workers - 1, start.folder));
+    let killed = false;
+    const onKilled = () => (killed = true);
+    const onStarted = (started: LocalWorkers) =>
+      void (kill && killInTheMiddle(started, workers - 1, start.folder, onKilled));
     await trainTogether(workers, start, { ...machine, threads }, { display: silent, onStarted });
+    if (kill && !killed) {
+      const text = "The training was over before a worker could be killed; give it more --max-steps";
+      throw new LockstepError("ERR_VERIFY", `${text}.`);
+    }
     const [one, several] = [readRun(alone), readRun(together)];
     console.log(tableOf(one, several, workers));
     judge(one, several, freeSlices);
@@ -70,7 +77,12 @@ export async function verify(options: VerifyOptions & Record<string, unknown>): 
 const silent: Display = { line: () => {}, progress: () => {}, close: () => {} };
 
 /** Kills a worker when half of the steps are done. */
-function killInTheMiddle(workers: LocalWorkers, index: number, { config, metrics }: RunFolder): void {
+function killInTheMiddle(
+  workers: LocalWorkers,
+  index: number,
+  { config, metrics }: RunFolder,
+  onKilled: () => void,
+): void {
   const watch = setInterval(() => {
     if (!existsSync(config)) return;
     const { steps } = (JSON.parse(readFileSync(config, "utf8")) as { derived: { steps: number } }).derived;
@@ -78,6 +90,7 @@ function killInTheMiddle(workers: LocalWorkers, index: number, { config, metrics
     if (done < steps / 2) return;
     clearInterval(watch);
     workers.kill(index);
+    onKilled();
     console.log(`killed worker-${index} after ${done} of ${steps} steps`);
   }, WATCH_MS);
   void workers.ended.then(() => clearInterval(watch));
