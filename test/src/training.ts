@@ -95,7 +95,9 @@ export class Training {
 
   /** Updates of the last checkpoint; 0 if there is none. */
   get savedSteps(): number {
-    const steps = readdirSync(join(this.out, "checkpoints")).map((name) => /^step-(\d+)\.safetensors$/.exec(name)?.[1]);
+    const folder = join(this.out, "checkpoints");
+    const names = existsSync(folder) ? readdirSync(folder) : [];
+    const steps = names.map((name) => /^step-(\d+)\.safetensors$/.exec(name)?.[1]);
     return Math.max(0, ...steps.flatMap((step) => (step === undefined ? [] : Number(step))));
   }
 }

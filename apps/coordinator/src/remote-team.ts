@@ -373,12 +373,15 @@ export class RemoteTeam implements Team {
     const round = new StepRound(task, slices, layout);
     this.#round = round;
     this.#updateBytes = updateBytes(layout, task.end - task.start);
-    for (const member of this.members.filter(({ follows }) => follows)) {
-      const index = able.indexOf(member);
-      const own = slices.filter(({ worker }) => worker === index).map(({ slice }) => slice);
-      this.#assign(member, own);
-    }
+    const assignments = this.members
+      .filter(({ follows }) => follows)
+      .map((member) => {
+        const index = able.indexOf(member);
+        const own = slices.filter(({ worker }) => worker === index).map(({ slice }) => slice);
+        return this.#assign(member, own);
+      });
     this.#begun!.newcomers.told(encode(round.assign(-1, []).message));
+    this.#dispatch(assignments);
     this.#decide();
     return round;
   }
@@ -393,7 +396,7 @@ export class RemoteTeam implements Team {
     return [prompt, here!].find(({ length }) => length > 0) ?? leaving!;
   }
 
-  #assign(member: Member, slices: number[]): void {
+  #assign(member: Member, slices: number[]): Outgoing {
     const now = this.#options.nowMs();
     const { step } = this.#round!.task;
     const outgoing = this.#round!.assign(member.id, slices);
@@ -405,7 +408,7 @@ export class RemoteTeam implements Team {
       const given = { worker: member.id, step, samples, queuedSamples, sinceMs: now };
       this.#given.set(keyOf({ step, slice: index, attempt: slice.attemptsMade - 1 }), given);
     }
-    this.#dispatch([outgoing]);
+    return outgoing;
   }
 
   #contributed(member: Member, { ms, ...attempt }: Message<"contribution">): void {
@@ -493,7 +496,7 @@ export class RemoteTeam implements Team {
         const member = this.#members.get(decision.worker);
         if (member === undefined) return; // dropped by the decision before this one
         log(`slice ${decision.slice} of step ${this.#round!.task.step} goes to ${member.name}: ${decision.reason}`);
-        this.#assign(member, [decision.slice]);
+        this.#dispatch([this.#assign(member, [decision.slice])]);
         return;
       }
       case "diverged":
@@ -643,27 +646,32 @@ export class RemoteTeam implements Team {
 
   // Telling
 
-  /** Sends what a round says. What is the same for all is encoded once. */
+  /**
+   * Sends what a round says. What is the same for all is encoded once. What follows from it is told afterwards, so that
+   * all hear everything in one order.
+   */
   #dispatch(outgoing: readonly Outgoing[]): void {
     for (const { to, except, message } of outgoing) {
       const bytes = encode(message);
       if (to === "all") this.#begun!.newcomers.told(bytes);
       for (const member of this.members) {
-        const isFor = to === "all" ? member.follows && member.id !== except : member.id === to;
-        if (isFor) this.#sendBounded(member, bytes);
+        if (to === "all" ? !member.follows || member.id === except : member.id !== to) continue;
+        member.session.send(bytes);
+        member.session.bytesDown += bytes.length;
       }
+    }
+    for (const { to, message } of outgoing) {
       if (message.type !== "rejected") continue;
       const member = this.#members.get(to as number);
       this.#given.delete(keyOf(message));
       if (member !== undefined) this.#strike(member, message.reason);
       this.#decide();
     }
+    for (const member of this.members) this.#dropSlowReader(member);
   }
 
   /** A worker that does not read is dropped before it fills the memory. */
-  #sendBounded(member: Member, bytes: Buffer): void {
-    member.session.send(bytes);
-    member.session.bytesDown += bytes.length;
+  #dropSlowReader(member: Member): void {
     const { waitingBytes } = member.session;
     if (waitingBytes <= (this.#options.maxWaitingBytes ?? MAX_WAITING_BYTES) + this.#updateBytes) return;
     this.#drop(member, "ERR_SLOW_READER", `${Math.round(waitingBytes / 1e6)} MB wait for it: it does not read`);

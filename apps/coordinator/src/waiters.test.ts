@@ -41,14 +41,15 @@ describe("who waits", () => {
   test("may wait anew in the midst of a look", async () => {
     const waiters = new Waiters();
     let inner: Promise<void> | undefined;
-    let holds = false;
+    let [holds, asked] = [false, 0];
     const outer = waiters.until(() => {
+      asked++;
       if (holds) inner = waiters.until(() => false);
       return holds;
     });
     holds = true;
     waiters.look();
-    expect([await now(outer), await now(inner!)]).toEqual(["done", "waits"]);
+    expect([await now(outer), await now(inner!), asked]).toEqual(["done", "waits", 2]);
   });
 });
 
