@@ -1,10 +1,9 @@
 /** Runs the program as its users do, as a process of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { afterAll } from "vitest";
 
 const running = new Set<ChildProcess>();
-afterAll(() => {
+process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL"); // a test that failed has waited for nobody
 });
 

@@ -1,8 +1,11 @@
 /** Workers that wait to be needed. */
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { launch, type Running } from "./program.ts";
 
 const program = fileURLToPath(new URL("./spare-worker.ts", import.meta.url));
+
+const LOOK_MS = 5;
 
 export class Spare {
   readonly process: Running;
@@ -20,6 +23,15 @@ export class Spare {
   join(name: string, url: string): void {
     this.#runs++;
     this.process.child.stdin!.write(`${name} ${url}\n`);
+  }
+
+  /** What it holds; `tensors` while it computes are more. */
+  async memory(): Promise<{ tensors: number; rssBytes: number }> {
+    const told = () => this.process.stdout().match(/^memory .*\n/gm) ?? [];
+    const before = told().length;
+    this.process.child.stdin!.write("memory\n");
+    while (told().length === before) await pause(LOOK_MS);
+    return JSON.parse(told().at(-1)!.slice("memory ".length)) as { tensors: number; rssBytes: number };
   }
 }
 

@@ -1,0 +1,142 @@
+/**
+ * A long run of a tiny model in which a worker dies and another one joins, again and again: `pnpm soak`. It tells what
+ * the coordinator and the worker that stays hold, and fails if they grow, or if the weights are not those of a run that
+ * nobody disturbs.
+ */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { isDeepStrictEqual, parseArgs } from "node:util";
+import { readSafetensors } from "@lockstep/run";
+import { medianOf } from "../gpu/median.ts";
+import { run, tinyModel } from "../program.ts";
+import { Spare } from "../spares.ts";
+import { Training } from "../training.ts";
+
+const { values } = parseArgs({
+  options: { steps: { type: "string", default: "20000" }, every: { type: "string", default: "500" } },
+});
+/** Updates in all, and after how many a worker dies and another one joins. */
+const [STEPS, EVERY_STEPS] = [Number(values.steps), Number(values.every)];
+/** What is held is compared by windows of so many steps, the first of which does not count. */
+const WINDOW_STEPS = STEPS / 10;
+const MOST_GROWTH = 0.05;
+const LOOK_MS = 250;
+
+/** What the processes hold at a moment; a step that is under way has tensors of its own. */
+interface Look {
+  step: number;
+  coordinatorBytes: number;
+  workerBytes: number;
+  tensors: number;
+}
+
+const dir = mkdtempSync(join(tmpdir(), "lockstep-soak-"));
+process.on("exit", () => rmSync(dir, { recursive: true, maxRetries: 10 }));
+const data = ["--dataset", "shapes", "--train-fraction", "1", "--no-test", "--num-epochs", String(STEPS)];
+const steps = ["--batch-size", "8", "--slice-rows", "4", "--max-steps", String(STEPS)];
+const training = ["--model", tinyModel, ...data, ...steps, "--lr", "0.01", "--checkpoint-every", String(EVERY_STEPS)];
+const [disturbed, undisturbed] = [join(dir, "disturbed"), join(dir, "undisturbed")];
+
+const startMs = performance.now();
+const limits = ["--workers", "2", "--heartbeat-ms", "1000"];
+const soak = await Training.begin([...limits, ...training], disturbed);
+const looks: Look[] = [];
+const staying = new Spare();
+let mortal = new Spare();
+await Promise.all([joins(staying, "staying"), joins(mortal, "w0")]);
+let next = new Spare();
+let deaths = 0;
+for (let step = EVERY_STEPS; step < STEPS; step += EVERY_STEPS) {
+  await lookUntil(step);
+  mortal.process.child.kill("SIGKILL");
+  [mortal, next] = [next, new Spare()];
+  await joins(mortal, `w${++deaths}`);
+  if (step % WINDOW_STEPS === 0) console.log(tell(step));
+}
+await lookUntil(STEPS);
+await staying.ready();
+console.log(tell(STEPS));
+
+const { status, stderr } = await run(["train", ...training, "--threads", "1", "--out", undisturbed]);
+if (status !== 0) throw new Error(stderr);
+const [one, other] = [disturbed, undisturbed].map((out) => readSafetensors(join(out, "checkpoints", nameOf(STEPS))));
+
+const windows = Array.from({ length: STEPS / WINDOW_STEPS }, (_, index) => heldIn(index)).slice(1);
+const failures = [
+  ...grown(
+    "the coordinator",
+    windows.map(({ coordinatorBytes }) => coordinatorBytes),
+  ),
+  ...grown(
+    "the worker",
+    windows.map(({ workerBytes }) => workerBytes),
+  ),
+  ...(new Set(windows.map(({ tensors }) => tensors)).size === 1 ? [] : ["the number of live tensors changed"]),
+  ...(isDeepStrictEqual(one!.tensors, other!.tensors) ? [] : ["the weights are not those of an undisturbed run"]),
+];
+for (const failure of failures) console.error(`failed: ${failure}`);
+if (failures.length === 0)
+  console.log(`${deaths} deaths and joins: nothing grew, and the weights are those of one process`);
+process.exit(failures.length === 0 ? 0 : 1);
+
+async function joins(spare: Spare, name: string): Promise<void> {
+  await spare.ready();
+  spare.join(name, `ws://127.0.0.1:${soak.port}`);
+  await soak.coordinator.prints(`${name} joined`);
+}
+
+async function lookUntil(step: number): Promise<void> {
+  while (soak.steps < step) {
+    const { child, stdout } = soak.coordinator;
+    if (child.exitCode !== null && child.exitCode !== 0) throw new Error(`The coordinator ended:\n${stdout()}`);
+    if (child.exitCode === null) await look();
+    await pause(LOOK_MS);
+  }
+}
+
+async function look(): Promise<void> {
+  const { rssBytes, tensors } = await staying.memory();
+  looks.push({
+    step: soak.steps,
+    coordinatorBytes: rssOf(soak.coordinator.child.pid!),
+    workerBytes: rssBytes,
+    tensors,
+  });
+}
+
+function rssOf(pid: number): number {
+  return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]);
+}
+
+/** What was held in a window: medians of the bytes, and the tensors between two steps. */
+function heldIn(window: number): Omit<Look, "step"> {
+  const inside = looks.filter(({ step }) => Math.floor(step / WINDOW_STEPS) === window);
+  return {
+    coordinatorBytes: medianOf(inside.map(({ coordinatorBytes }) => coordinatorBytes)),
+    workerBytes: medianOf(inside.map(({ workerBytes }) => workerBytes)),
+    tensors: Math.min(...inside.map(({ tensors }) => tensors)),
+  };
+}
+
+function tell(step: number): string {
+  const { coordinatorBytes, workerBytes, tensors } = heldIn(step / WINDOW_STEPS - 1);
+  const seconds = Math.round((performance.now() - startMs) / 1000);
+  const held = `coordinator ${inMegabytes(coordinatorBytes)} MB, worker ${inMegabytes(workerBytes)} MB, ${tensors} tensors`;
+  return `step ${step}, ${deaths} deaths, ${seconds} s: ${held}`;
+}
+
+function grown(who: string, bytes: readonly number[]): string[] {
+  const most = Math.max(...bytes);
+  if (most <= (1 + MOST_GROWTH) * bytes[0]!) return [];
+  return [`${who} grew from ${inMegabytes(bytes[0]!)} to ${inMegabytes(most)} MB`];
+}
+
+function nameOf(step: number): string {
+  return `step-${String(step).padStart(8, "0")}.safetensors`;
+}
+
+function inMegabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(1);
+}
