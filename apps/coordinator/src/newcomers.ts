@@ -2,6 +2,7 @@
  * Workers that join a run under way. Each gets a snapshot of the weights from a worker that has them, then all that was
  * told to everyone since, as fast as it reads, and takes slices once it has caught up. Nobody waits for it.
  */
+import type { ErrorCode } from "@lockstep/errors";
 import { encode, type Plan } from "@lockstep/gradient-sync";
 import { type Member, sendToAll } from "./members.ts";
 import type { Questions } from "./questions.ts";
@@ -15,7 +16,7 @@ export interface NewcomersOptions {
   stateDict: readonly StateSpec[];
   /** Bytes of updates that are kept for them. */
   maxLogBytes: number;
-  drop: (member: Member, code: `ERR_${string}`, reason: string) => void;
+  drop: (member: Member, code: ErrorCode, reason: string) => void;
   log: (line: string) => void;
 }
 

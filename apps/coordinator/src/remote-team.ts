@@ -2,7 +2,7 @@
  * A team of workers behind sockets, who may come and go. It is a thin shell around what decides: `decide` says who is
  * gone and who computes what, `StepRound` what goes out when a piece comes in. Time comes from outside, with `tick`.
  */
-import { LockstepError } from "@lockstep/errors";
+import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import {
   CHUNK_BYTES,
   chunksOf,
@@ -550,7 +550,7 @@ export class RemoteTeam implements Team {
   }
 
   /** Tells a worker why it has to go. */
-  #drop(member: Member, code: `ERR_${string}`, reason: string): void {
+  #drop(member: Member, code: ErrorCode, reason: string): void {
     this.#remove(member.id, `${member.name} was dropped: ${reason}`);
     member.session.close(code, `The coordinator dropped this worker: ${reason}.`);
   }

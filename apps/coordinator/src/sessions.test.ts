@@ -86,7 +86,7 @@ describe("a connection ends with a code that says why", () => {
     ["what comes first is no hello", [READY], "ERR_HANDSHAKE"],
     ["hello comes twice", [HELLO, HELLO], "ERR_HANDSHAKE"],
     ["its protocol is another", [{ ...HELLO, protocol: 0 }], "ERR_PROTOCOL"],
-    ["it says that it failed", [{ type: "failed", code: "ERR_GPU", reason: "no" }], "ERR_GPU"],
+    ["it says that it failed", [{ type: "failed", code: "ERR_GPU_FAULT", reason: "no" }], "ERR_GPU_FAULT"],
     ["its message is none", [LUNCH], "ERR_MESSAGE"],
     ["it asks for records where there are none", [HELLO, want(0)], "ERR_RECORDS"],
   ])("if %s", async (_, messages, code) => {

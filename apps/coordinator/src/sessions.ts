@@ -1,7 +1,7 @@
 /** The workers' connections: a door that takes them in, and one session for each. */
 import type { RecordSource } from "@lockstep/dataset";
 import { type Door, type DoorSettings, openDoor, type Peer } from "@lockstep/door";
-import { LockstepError } from "@lockstep/errors";
+import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import {
   type CoordinatorMessage,
   decodeFromWorker,
@@ -35,7 +35,7 @@ export interface Session {
   /** Resolves when little waits, or nothing can any more: whoever sends much awaits it between pieces. */
   drained(): Promise<void>;
   /** Ends the connection, with the reason. */
-  close(code: `ERR_${string}`, reason: string): void;
+  close(code: ErrorCode, reason: string): void;
 }
 
 /** What a worker says about steps. */
@@ -187,7 +187,7 @@ function serve(socket: WebSocket, options: ServeOptions): void {
   }
 
   /** Says why, and does not wait for a worker that does not take the goodbye. */
-  function close(code: `ERR_${string}`, reason: string): void {
+  function close(code: ErrorCode, reason: string): void {
     sendMessage({ type: "refused", code, reason: reason.slice(0, 1000) });
     socket.close(4000, code);
     end(reason);

@@ -5,7 +5,7 @@
  * Each try to compute a slice is an attempt. The first attempt at a slice that sends anything is the one that flows
  * on to the others; what a second one sends meanwhile is held back, and takes its place if the first fails or is slower.
  */
-import { LockstepError } from "@lockstep/errors";
+import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import {
   allFinite,
   type CoordinatorMessage,
@@ -295,7 +295,7 @@ export class StepRound {
     return this.#refuse(slice, attempt, "ERR_NOT_FINITE", "Expected finite numbers, got NaN or infinity.");
   }
 
-  #refuse(slice: SliceState, attempt: Attempt, code: `ERR_${string}`, reason: string): Outgoing[] {
+  #refuse(slice: SliceState, attempt: Attempt, code: ErrorCode, reason: string): Outgoing[] {
     slice.notFor.add(attempt.worker);
     const label = { step: this.task.step, slice: slice.slice, attempt: attempt.attempt };
     const out: Outgoing[] = [{ to: attempt.worker, message: { type: "rejected", ...label, code, reason } }];

@@ -6,7 +6,7 @@ import { crc32 } from "node:zlib";
 import type { RecordSupply } from "@lockstep/dataset";
 import { startThread } from "@lockstep/dataset";
 import { checkJoin, type JoinOptions } from "@lockstep/door";
-import { LockstepError } from "@lockstep/errors";
+import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import type { CoordinatorMessage, Piece, Wire, WorkerMessage } from "@lockstep/gradient-sync";
 
 /** Where a piece of a contribution belongs. */
@@ -27,7 +27,7 @@ export type FromSocket =
   | { type: "open" }
   | { type: "message"; message: CoordinatorMessage; bytes: number }
   | { type: "link"; bytesPerSecond: number }
-  | { type: "closed"; code: `ERR_${string}`; reason: string };
+  | { type: "closed"; code: ErrorCode; reason: string };
 
 export interface Connection {
   send(message: WorkerMessage): void;

@@ -1,6 +1,6 @@
 /** What a coordinator may ask of a worker: anything else, and the worker leaves with the reason. */
 import type { BatchMeta } from "@lockstep/dataset";
-import { LockstepError } from "@lockstep/errors";
+import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import { type CoordinatorMessage, makeLayout, type TensorSpec } from "@lockstep/gradient-sync";
 
 type Told<Type extends CoordinatorMessage["type"]> = Extract<CoordinatorMessage, { type: Type }>;
@@ -62,6 +62,6 @@ export function expectEvaluate({ part, start, end }: Told<"evaluate">, sizes: Si
   expect(start < end && end <= samples, "ERR_SLICE", `${part} samples below ${samples}, got [${start}, ${end})`);
 }
 
-function expect(holds: boolean, code: `ERR_${string}`, what: string): asserts holds {
+function expect(holds: boolean, code: ErrorCode, what: string): asserts holds {
   if (!holds) throw new LockstepError(code, `Expected from the coordinator ${what}.`);
 }

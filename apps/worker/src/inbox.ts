@@ -35,7 +35,7 @@ export class Inbox {
           this.#onAside(message);
           break;
         case "refused":
-          throw new LockstepError(message.code as `ERR_${string}`, message.reason);
+          throw new LockstepError(message.code, message.reason);
         default:
           return message;
       }

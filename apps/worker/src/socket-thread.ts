@@ -63,7 +63,7 @@ socket.on("close", () => {
     code: "ERR_DISCONNECTED" as const,
     message: "The coordinator closed the connection.",
   };
-  say({ type: "closed", code: code as `ERR_${string}`, reason: message });
+  say({ type: "closed", code, reason: message });
 });
 
 parentPort!.on("message", (to: ToSocket) => {

@@ -1,6 +1,6 @@
 /** The other side of batch-thread.ts: opens the data, then answers the requests in the order asked. */
 import { parentPort, workerData } from "node:worker_threads";
-import { LockstepError } from "@lockstep/errors";
+import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import type { Batch } from "./batch.ts";
 import { type BatchConfig, type BatchMeta, openBatchSource, type SliceRequest } from "./batch-source.ts";
 import type { RecordPart, RecordSupply, SuppliedFacts } from "./record-supply.ts";
@@ -16,7 +16,7 @@ export interface BatchThreadData {
 export type BatchThreadRequest =
   | { type: "make"; slice: SliceRequest }
   | { type: "records"; fetch: number; records: Uint8Array }
-  | { type: "no-records"; fetch: number; code: string; message: string };
+  | { type: "no-records"; fetch: number; code: ErrorCode; message: string };
 
 /**
  * From the thread: "here is what you asked for", first about the data, then batches; or "it failed, and why". In
@@ -25,7 +25,7 @@ export type BatchThreadRequest =
 export type BatchThreadMessage =
   | { type: "ready"; meta: BatchMeta }
   | { type: "batch"; batch: Batch }
-  | { type: "error"; code: string; message: string }
+  | { type: "error"; code: ErrorCode; message: string }
   | { type: "fetch"; fetch: number; part: RecordPart; indexes: Uint32Array };
 
 type Answer = Extract<BatchThreadMessage, { type: "batch" | "error" }>;
@@ -56,7 +56,7 @@ try {
         taken(message.fetch).resolve(message.records);
         break;
       case "no-records":
-        taken(message.fetch).reject(new LockstepError(message.code as `ERR_${string}`, message.message));
+        taken(message.fetch).reject(new LockstepError(message.code, message.message));
         break;
     }
   });

@@ -214,7 +214,7 @@ describe("openBatchThread without files and with a supply", () => {
     const answers: RecordSupply["fetch"][] = [
       () => Promise.reject(new Error("socket hang up")),
       () => {
-        throw new LockstepError("ERR_GONE", "The coordinator has ended.");
+        throw new LockstepError("ERR_DISCONNECTED", "The coordinator has ended.");
       },
       async () => new Uint8Array(5),
     ];
@@ -228,7 +228,10 @@ describe("openBatchThread without files and with a supply", () => {
         /^Expected 8 records of the train files from the coordinator, got an error: socket hang up\./,
       ),
     });
-    await expect(thread.take()).rejects.toMatchObject({ code: "ERR_GONE", message: "The coordinator has ended." });
+    await expect(thread.take()).rejects.toMatchObject({
+      code: "ERR_DISCONNECTED",
+      message: "The coordinator has ended.",
+    });
     await expect(thread.take()).rejects.toMatchObject({
       code: "ERR_RECORDS",
       message: expect.stringMatching(/got 5 bytes/),

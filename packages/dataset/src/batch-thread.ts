@@ -50,7 +50,7 @@ export async function openBatchThread(
   worker.on("message", (message: BatchThreadMessage) => {
     if (message.type === "fetch") return void answerFetch(supply!, message, post);
     const waiting = answers.shift()!;
-    if (message.type === "error") waiting.reject(new LockstepError(message.code as `ERR_${string}`, message.message));
+    if (message.type === "error") waiting.reject(new LockstepError(message.code, message.message));
     else waiting.resolve(message);
   });
   worker.on("error", fail);

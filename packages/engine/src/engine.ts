@@ -1,5 +1,5 @@
 /** What an engine is, what may be asked of it, and how it is told. */
-import { LockstepError } from "@lockstep/errors";
+import { type ErrorCode, LockstepError } from "@lockstep/errors";
 
 const BACKENDS = ["native", "webgpu", "wasm", "cpu"] as const;
 export type BackendName = (typeof BACKENDS)[number];
@@ -72,7 +72,7 @@ export const isGpuDemanded = (gpu: boolean | number | undefined) => gpu !== unde
 
 /** @throws LockstepError ERR_BACKEND_NAME, ERR_GPU_BACKEND, ERR_GPU_INDEX or ERR_THREADS */
 export function checkOptions({ backend, gpu, threads }: EngineOptions): void {
-  const fail = (code: `ERR_${string}`, message: string): never => {
+  const fail = (code: ErrorCode, message: string): never => {
     throw new LockstepError(code, message);
   };
   if (backend !== undefined && !BACKENDS.includes(backend)) {

@@ -1,4 +1,4 @@
-import { LockstepError } from "@lockstep/errors";
+import { type ErrorCode, LockstepError } from "@lockstep/errors";
 
 /**
  * A way to an engine that is closed on this machine. The next way may be open, so it is told in one line and passed
@@ -9,7 +9,7 @@ export class Unavailable extends LockstepError {
   readonly remedy: string;
 
   /** @param reason, remedy whole sentences */
-  constructor(code: `ERR_${string}`, reason: string, remedy: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, reason: string, remedy: string, options?: ErrorOptions) {
     super(code, `${reason} ${remedy}`, options);
     this.reason = reason;
     this.remedy = remedy;

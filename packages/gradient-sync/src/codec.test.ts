@@ -61,14 +61,14 @@ const fromWorkers: WorkerMessage[] = [
   { type: "digest-result", step: 9, digest: "0af" },
   { type: "leaving" },
   { type: "heartbeat" },
-  { type: "failed", code: "ERR_X", reason: "because" },
+  { type: "failed", code: "ERR_NO_GPU", reason: "because" },
 ];
 
 const fromCoordinators: CoordinatorMessage[] = [
   welcome,
   { type: "link-probe", data },
   { type: "records", request: 3, data, crc32: 2 ** 32 - 1 },
-  { type: "refused", code: "ERR_X", reason: "because" },
+  { type: "refused", code: "ERR_NO_GPU", reason: "because" },
   { type: "start", forms: ["dense", "factored"], wire: "bf16", chunkBytes: 2 ** 20, state: "held" },
   { type: "load-chunk", ...state },
   { type: "load-end", step: 12 },

@@ -23,7 +23,7 @@ const list = <Element>(length: number, element: Element) => new Array<Element>(l
 const shaped = (length: number) => ({ name: "n", shape: list(length, 1) });
 
 test.each<[string, number, (length: number) => object]>([
-  ["a text", 4096, (length) => ({ type: "failed", code: "ERR_X", reason: "r".repeat(length) })],
+  ["a text", 4096, (length) => ({ type: "failed", code: "ERR_NO_GPU", reason: "r".repeat(length) })],
   ["a topology", 3_000_000, (length) => ({ ...ready, topology: "t".repeat(length) })],
   ["tensors", 4096, (length) => ({ ...ready, tensors: list(length, { ...shaped(1), dtype: "float32" }) })],
   ["axes of a tensor", 8, (length) => ({ ...ready, tensors: [{ ...shaped(length), dtype: "float32" }] })],
@@ -85,8 +85,13 @@ test.each([
 test("what people read loses its control characters, which could rewrite a terminal; what programs read keeps them", () => {
   const control = Array.from({ length: 0xa0 }, (_, code) => String.fromCharCode(code)).join("");
   const printable = control.replace(/[^ -~]/g, " ");
-  const failed = workerMessageSchema.parse({ type: "failed", code: "ERR_X", reason: `a\u001b[31mb${control}é…` });
-  expect(failed).toEqual({ type: "failed", code: "ERR_X", reason: `a [31mb${printable}é…` });
+  const failed = workerMessageSchema.parse({ type: "failed", code: "ERR_NO_GPU", reason: `a\u001b[31mb${control}é…` });
+  expect(failed).toEqual({ type: "failed", code: "ERR_NO_GPU", reason: `a [31mb${printable}é…` });
   expect(accepts({ type: "failed", code: `ERR_X${control}`, reason: "" })).toBe(false);
   expect(workerMessageSchema.parse({ ...ready, topology: "{\n}" })).toHaveProperty("topology", "{\n}");
+});
+
+test("the code of an error that only another version has is unknown, and its reason stays", () => {
+  const failed = workerMessageSchema.parse({ type: "failed", code: "ERR_OF_TOMORROW", reason: "because" });
+  expect(failed).toEqual({ type: "failed", code: "ERR_UNKNOWN", reason: "because" });
 });

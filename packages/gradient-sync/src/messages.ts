@@ -2,6 +2,7 @@
  * The messages between a coordinator and its workers: one union for each direction. The comment of a message is the
  * sentence that its sender would say. `docs/protocol.md` tells the same as a story.
  */
+import { isErrorCode } from "@lockstep/errors";
 import { z } from "zod";
 import { MAX_CLASSES, MAX_HEARTBEAT_MS, MAX_SLICES } from "./limits.ts";
 
@@ -13,11 +14,11 @@ const counts = (most: number) =>
     (value) => Array.isArray(value) && value.length <= most && value.every(isCount),
     `expected at most ${most} counts`,
   );
-/** The name of an error, as programs know it. Short: it also closes a WebSocket, which has room for 123 bytes. */
-const code = z.custom<`ERR_${string}`>(
-  (value) => typeof value === "string" && /^ERR_[A-Z0-9_]{1,60}$/.test(value),
-  "expected the code of an error",
-);
+/** What kind of error it is; of those that another version has, only that they are unknown here. */
+const code = z
+  .string()
+  .regex(/^ERR_[A-Z0-9_]{1,60}$/)
+  .transform((given) => (isErrorCode(given) ? given : "ERR_UNKNOWN"));
 /** What people read: no characters that could rewrite a terminal, or turn its lines round. */
 const text = z
   .string()

@@ -133,7 +133,7 @@ class LateTeam extends CountingTeam {
 }
 
 describe("a checkpoint beside the training", () => {
-  const lost = new LockstepError("ERR_WORKER_LOST", "The worker that sent its state was lost.");
+  const lost = new LockstepError("ERR_ALL_LOST", "The worker that sent its state was lost.");
   const fails = async () => {
     throw lost;
   };
@@ -199,7 +199,7 @@ describe("a checkpoint beside the training", () => {
   });
 
   test("is written, too, when an error ends the run; its own error is then a line", async () => {
-    const ending = new LockstepError("ERR_OTHER", "Something else ended the run.");
+    const ending = new LockstepError("ERR_REPLICA", "Something else ended the run.");
     const failing = (late: () => Promise<void>) => {
       const team = new LateTeam();
       const ended = gate();
@@ -242,7 +242,7 @@ describe("several replicas", () => {
   });
 
   test("that differ end the run without a row or a checkpoint of that epoch", async () => {
-    const differ = new LockstepError("ERR_REPLICAS", "Replicas differ.");
+    const differ = new LockstepError("ERR_REPLICA", "Replicas differ.");
     const checkReplicas = () => Promise.reject(differ);
     await expect(go({}, { team: Object.assign(new CountingTeam(), { checkReplicas }) })).rejects.toBe(differ);
     expect(rows().at(-1)).toBe("step 2");

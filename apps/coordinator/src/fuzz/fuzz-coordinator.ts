@@ -151,7 +151,7 @@ function endingOf(code: number, reason: Buffer | string): string {
 
 /** What the honest worker of a short run has no occasion to say. */
 const OTHERS: WorkerMessage[] = [
-  { type: "failed", code: "ERR_GPU", reason: "It has gone." },
+  { type: "failed", code: "ERR_GPU_FAULT", reason: "It has gone." },
   { type: "leaving" },
   { type: "synced" },
   { type: "loaded", largestDifference: 0 },

@@ -1,0 +1,33 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { catalogue, isErrorCode } from "./catalogue.ts";
+import { errorsDocument } from "./document.ts";
+
+const root = join(import.meta.dirname, "../../..");
+
+test("docs/errors.md is what the catalogue says", async () => {
+  await expect(errorsDocument()).toMatchFileSnapshot(join(root, "docs/errors.md"));
+});
+
+test("the program has every error of the catalogue", () => {
+  const sources = ["packages", "apps"].flatMap((folder) =>
+    readdirSync(join(root, folder)).flatMap((part) => sourcesIn(join(root, folder, part, "src"))),
+  );
+  const text = sources.map((path) => readFileSync(path, "utf8")).join("\n");
+  const codes = Object.values(catalogue).flatMap((group) => Object.keys(group));
+  expect(codes.filter((code) => !text.includes(`"${code}"`))).toEqual([]);
+});
+
+test("a code of another version is not known", () => {
+  expect(isErrorCode("ERR_OPTION")).toBe(true);
+  expect(isErrorCode("ERR_OF_TOMORROW")).toBe(false);
+  expect(isErrorCode("constructor")).toBe(false);
+});
+
+function sourcesIn(dir: string): string[] {
+  const names = readdirSync(dir, { recursive: true, encoding: "utf8" });
+  return names
+    .filter((name) => /(?<!\.test)\.ts$/.test(name) && name !== "catalogue.ts")
+    .map((name) => join(dir, name));
+}
