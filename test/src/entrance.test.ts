@@ -1,5 +1,4 @@
 /** Who may join a coordinator, and what it takes: real processes, on two machines and on loopback. */
-import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -14,10 +13,9 @@ import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { launch, run, start, tinyModel } from "./program.ts";
+import { hasTerminals, launch, onTerminal, run, start, tinyModel } from "./program.ts";
 import { canMakeMachines, makeTwoMachines, type TwoMachines } from "./two-machines.ts";
 
-const hasTerminals = spawnSync("script", ["--version"]).status === 0;
 const patient = ["--heartbeat-ms", "10000"]; // starting an engine takes long on a busy machine
 const training = ["--model", tinyModel, "--dataset", "shapes", "--no-test", ...patient];
 let dir: string;
@@ -37,8 +35,6 @@ function bin(): string {
   chmodSync(join(folder, "pnpm"), 0o755);
   return folder;
 }
-
-const onTerminal = ["sh", "-c", 'exec script -qec "$*" /dev/null', "sh"];
 
 /** All files below a folder, as one text. */
 function contents(folder: string): string {

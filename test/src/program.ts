@@ -1,5 +1,5 @@
 /** Runs the program as its users do, as a process of its own. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 const running = new Set<ChildProcess>();
@@ -9,6 +9,10 @@ process.on("exit", () => {
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 export const tinyModel = fileURLToPath(new URL("../fixtures/tiny-model.ts", import.meta.url));
+
+/** Whether a program can be given a terminal, and the words that put it on one. */
+export const hasTerminals = spawnSync("script", ["--version"]).status === 0;
+export const onTerminal = ["sh", "-c", 'exec script -qec "$*" /dev/null', "sh"];
 
 export interface Finished {
   /** Exit status; −1 if a signal ended it. */

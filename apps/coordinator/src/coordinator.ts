@@ -146,11 +146,12 @@ async function runThroughLosses(
   options: CoordinatorOptions,
 ): Promise<"finished" | "interrupted"> {
   const { folder, display } = options;
+  const warn = (line: string) => display.line(line, { level: "warn" });
   // Until now there was nothing to save, so an interrupt just ended the process.
   const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
   const stopRequested = () => interrupts.requested() || team.lastLeaves;
   try {
-    for (let { resumed } = options; ; resumed = lastCheckpoint(folder, display.line)) {
+    for (let { resumed } = options; ; resumed = lastCheckpoint(folder, warn)) {
       const outcome = await runOn(team, first, { ...options, resumed }, stopRequested).catch(expectAllLost);
       if (outcome === "finished") return outcome;
       if (!interrupts.requested()) {

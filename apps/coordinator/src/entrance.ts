@@ -137,7 +137,7 @@ async function tokenOf(
   // Whatever catches the output is a log, where no secret belongs; and unprinted, nobody would know the token.
   throw new LockstepError(
     "ERR_TOKEN",
-    "Expected a token for workers of other machines, got none, and there is no terminal to print a new one on; set LOCKSTEP_TOKEN for this coordinator and for its workers (`openssl rand -hex 16` makes one), or start it on a terminal.",
+    "Expected a token for workers of other machines, got none, and a new one is printed on a terminal only, in lines for people; set LOCKSTEP_TOKEN for this coordinator and for its workers (`openssl rand -hex 16` makes one), or start it on a terminal.",
   );
 }
 

@@ -2,14 +2,17 @@ import { hostname } from "node:os";
 import { type Announcement, announce } from "@lockstep/discovery";
 import { LockstepError } from "@lockstep/errors";
 import {
+  addLogOption,
   addRunOptions,
   addScalingOptions,
   displayOn,
   givenRunOptions,
   INTERRUPTED,
+  type LogFormat,
   makeConfig,
   positiveNumber,
   scaleForWorkers,
+  tellFailure,
   tidyArguments,
   type WeakScaling,
 } from "@lockstep/run";
@@ -22,7 +25,7 @@ import { addressesOf, joiningLines } from "./joining-lines.ts";
 import { refusalLog } from "./refusal-log.ts";
 import { newRun, resumedRun } from "./run-start.ts";
 
-const program = addEntranceOptions(addScalingOptions(addRunOptions(new Command("coordinator"))))
+const program = addLogOption(addEntranceOptions(addScalingOptions(addRunOptions(new Command("coordinator")))))
   .description("gather workers, and train one model with all of them")
   .addOption(new Option("--workers <n>", "workers to wait for").argParser(positiveNumber).default(2))
   .addOption(
@@ -56,20 +59,19 @@ type Options = WeakScaling &
     keepOpen?: boolean;
     resume?: string;
     out?: string;
+    log: LogFormat;
   };
 
-async function main(): Promise<void> {
-  const words = process.argv.slice(2);
-  program.parse(tidyArguments(["coordinator", ...words]).slice(1), { from: "user" });
-  const options = program.opts<Options & Record<string, unknown>>();
-  const { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen, resume, out } = options;
+async function main(words: string[], options: Options & Record<string, unknown>): Promise<void> {
+  const { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen, resume, out, log } = options;
   if (minWorkers > workers) {
     const text = `Expected --min-workers to be at most --workers (${workers}), got ${minWorkers}`;
     throw new LockstepError("ERR_OPTION", `${text}; the run would never begin.`);
   }
   const given = scaleForWorkers(givenRunOptions(options), options);
-  const display = displayOn(process.stdout);
-  const isTerminal = process.stdout.isTTY;
+  const display = displayOn(process.stdout, log);
+  const warn = (line: string) => display.line(line, { level: "warn" });
+  const isTerminal = process.stdout.isTTY && log === "text"; // JSON is for programs: no secret belongs there
   const entrance = await prepareEntrance(options, workers, isTerminal);
   let announcement: Announcement | undefined;
   const onListening = (port: number) => {
@@ -78,12 +80,12 @@ async function main(): Promise<void> {
     const addresses = addressesOf(entrance);
     for (const line of joiningLines({ entrance, addresses, port, isTerminal, words })) display.line(line);
     if (entrance.loopback) return;
-    const onProblem = (reason: string) => display.line(`workers must be told the address: ${reason}`);
+    const onProblem = (reason: string) => warn(`workers must be told the address: ${reason}`);
     announcement = announce({ port, name: hostname(), secure: entrance.fingerprint !== undefined, onProblem });
   };
-  const door = { ...entrance.door, onRefused: refusalLog((line) => display.line(line)) };
+  const door = { ...entrance.door, onRefused: refusalLog(warn) };
   const common = { workers, door, heartbeatMs, stallMs, minWorkers, balance, keepOpen, display, onListening };
-  const start = resume === undefined ? await newRun(makeConfig(given), out) : await resumedRun(resume, given);
+  const start = resume === undefined ? await newRun(makeConfig(given), out) : await resumedRun(resume, given, warn);
   const outcome = await coordinate({ ...common, ...start, version: packageJson.version }).finally(() =>
     announcement?.close(),
   );
@@ -93,10 +95,7 @@ async function main(): Promise<void> {
   }
 }
 
-try {
-  await main();
-} catch (error) {
-  if (!(error instanceof LockstepError)) throw error;
-  console.error(`${error.code}: ${error.message}`);
-  process.exitCode = 1;
-}
+const words = process.argv.slice(2);
+program.parse(tidyArguments(["coordinator", ...words]).slice(1), { from: "user" });
+const options = program.opts<Options & Record<string, unknown>>();
+await main(words, options).catch((error) => tellFailure(error, options.log));

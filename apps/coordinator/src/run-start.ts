@@ -36,10 +36,10 @@ export async function newRun(given: RunConfig, out: string | undefined): Promise
  * Goes on from the last checkpoint, with the saved options and the changes that a resume allows; without a checkpoint,
  * from what workers hold, or from the start.
  */
-export async function resumedRun(dir: string, given: GivenOptions): Promise<RunStart> {
+export async function resumedRun(dir: string, given: GivenOptions, warn: (message: string) => void): Promise<RunStart> {
   const { folder, config } = openRunFolder(dir);
   const { derived, machine: _, ...saved } = parseRunFile(config, folder.config);
-  const resumed = lastCheckpoint(folder, console.warn);
+  const resumed = lastCheckpoint(folder, warn);
   const model: ModelFile = derived.spec === undefined ? await readModelFile(saved.model) : savedSpec(derived.spec);
   const runId = derived.runId ?? newRunId();
   return { config: withAbsolutePaths(resumeConfig(saved, given)), runId, folder, model, resumed };

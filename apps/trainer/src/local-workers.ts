@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { LockstepError } from "@lockstep/errors";
-import type { MachineOptions } from "@lockstep/run";
+import type { LogFormat, MachineOptions } from "@lockstep/run";
 
 export interface LocalWorkers {
   /** Rejects when one has failed; never resolves. */
@@ -24,16 +24,26 @@ const RECONNECT_MS = 2000;
  * Starts `workers` processes that join the coordinator at `url`; the cores are divided among them.
  *
  * @param codeModel path of the model, if it is made by code
+ * @param log how they tell of what ends them
  */
 export function startLocalWorkers(
   workers: number,
   url: string,
   { backend, gpu, threads }: MachineOptions,
-  codeModel?: string,
+  { codeModel, log = "text" }: { codeModel?: string | undefined; log?: LogFormat | undefined } = {},
 ): LocalWorkers {
   const share = threads ?? Math.max(1, Math.floor(availableParallelism() / workers));
   const main = import.meta.resolve("@lockstep/worker").replace(/index(\.[jt]s)$/, "main$1");
-  const options = ["--coordinator", url, "--threads", String(share), "--reconnect-ms", String(RECONNECT_MS)];
+  const options = [
+    "--coordinator",
+    url,
+    "--threads",
+    String(share),
+    "--reconnect-ms",
+    String(RECONNECT_MS),
+    "--log",
+    log,
+  ];
   if (codeModel !== undefined) options.push("--model", codeModel);
   if (backend !== undefined) options.push("--backend", backend);
   if (gpu !== undefined) options.push("--gpu", ...(typeof gpu === "number" ? [String(gpu)] : []));

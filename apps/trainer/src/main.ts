@@ -1,6 +1,5 @@
 /** The program: `pnpm train …` and the others of package.json start here. */
-import { LockstepError } from "@lockstep/errors";
-import { tidyArguments } from "@lockstep/run";
+import { type LogFormat, tellFailure, tidyArguments } from "@lockstep/run";
 import { makeProgram } from "./program.ts";
 
 // Whoever reads the output may leave (`| head`); the training goes on.
@@ -8,10 +7,10 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });
 
-try {
-  await makeProgram().parseAsync(tidyArguments(process.argv.slice(2)), { from: "user" });
-} catch (error) {
-  if (!(error instanceof LockstepError)) throw error;
-  console.error(`${error.code}: ${error.message}`);
-  process.exitCode = 1;
-}
+let format: LogFormat = "text";
+const program = makeProgram().hook("preAction", (_, command) => {
+  format = command.opts<{ log?: LogFormat }>().log ?? "text";
+});
+await program
+  .parseAsync(tidyArguments(process.argv.slice(2)), { from: "user" })
+  .catch((error) => tellFailure(error, format));

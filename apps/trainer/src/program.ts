@@ -1,5 +1,12 @@
 /** The command line: which commands there are, and their options. */
-import { addMachineOptions, addRunOptions, addScalingOptions, positiveNumber, wholeNumber } from "@lockstep/run";
+import {
+  addLogOption,
+  addMachineOptions,
+  addRunOptions,
+  addScalingOptions,
+  positiveNumber,
+  wholeNumber,
+} from "@lockstep/run";
 import { Command, Option } from "commander";
 
 /** Each command's work is loaded when it is called, so that `--help` and a wrong flag answer at once. */
@@ -8,7 +15,7 @@ export function makeProgram(): Command {
     .description("Trains TensorFlow.js models on Node.")
     .showHelpAfterError("(add --help for the options)");
 
-  addScalingOptions(addMachineOptions(addRunOptions(program.command("train"))))
+  addLogOption(addScalingOptions(addMachineOptions(addRunOptions(program.command("train")))))
     .description("train a model on this machine")
     .addOption(
       new Option("--workers <n>", "processes to compute with, on this machine (default: 1)").argParser(positiveNumber),

@@ -1,9 +1,12 @@
 /** `pnpm worker`: joins a coordinator with this machine's device. */
-import { LockstepError } from "@lockstep/errors";
 import {
+  addLogOption,
   addMachineOptions,
+  displayOn,
+  type LogFormat,
   machineOptions,
   positiveNumber,
+  tellFailure,
   tidyArguments,
   watchInterrupts,
   wholeNumber,
@@ -12,7 +15,7 @@ import { Command, Option } from "commander";
 import { findCoordinator } from "./find-coordinator.ts";
 import { work } from "./worker.ts";
 
-const program = addMachineOptions(new Command("worker"))
+const program = addLogOption(addMachineOptions(new Command("worker")))
   .description("compute for a coordinator")
   .addOption(
     new Option("--coordinator <url>", "where it listens (default: this machine, else the local network)").env(
@@ -40,25 +43,24 @@ const program = addMachineOptions(new Command("worker"))
       .default(120_000),
   );
 
+program.parse(tidyArguments(["worker", ...process.argv.slice(2)]).slice(1), { from: "user" });
+const { coordinator, token, tlsFingerprint, insecure, reconnectMs, log: format, ...own } = program.opts();
+const { line: log } = displayOn(process.stdout, format as LogFormat);
+
 /** The first Ctrl-C lets the slice be finished, the second ends the process at once. */
 function onLeave(leave: () => void): void {
   watchInterrupts(() => {
-    console.log("leaving after this slice; Ctrl-C again leaves at once");
+    log("leaving after this slice; Ctrl-C again leaves at once");
     leave();
   });
 }
 
 try {
-  program.parse(tidyArguments(["worker", ...process.argv.slice(2)]).slice(1), { from: "user" });
-  const { coordinator, token, tlsFingerprint, insecure, reconnectMs, ...own } = program.opts();
   const { model, name, dataDir, maxRows, ...machine } = own;
-  const log = (line: string) => console.log(line);
   const join = { token, tlsFingerprint, insecure };
   const url = coordinator ?? (await findCoordinator(join, log));
   const here = { model, name, dataDir, maxRows, machine: machineOptions(machine) };
   await work({ coordinator: url, join, reconnectMs, ...here, log, onLeave });
 } catch (error) {
-  if (!(error instanceof LockstepError)) throw error;
-  console.error(`${error.code}: ${error.message}`);
-  process.exitCode = 1;
+  tellFailure(error, format);
 }

@@ -43,6 +43,14 @@ export function givenRunOptions(options: Record<string, unknown>): GivenOptions 
   return given;
 }
 
+export function addLogOption(command: Command): Command {
+  return command.addOption(
+    new Option("--log <format>", "lines for people (text), or for programs: one JSON object a line (json)")
+      .choices(["text", "json"])
+      .default("text"),
+  );
+}
+
 export function addMachineOptions(command: Command): Command {
   return command
     .addOption(new Option("--backend <name>", "force a backend").choices(["native", "webgpu", "wasm", "cpu"]))

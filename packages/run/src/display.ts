@@ -1,5 +1,6 @@
-/** What a person sees while a run goes: lines, and between them how far it is. */
+/** What is told while a run goes: lines, and between them how far it is; for people, or for programs. */
 import { SingleBar } from "cli-progress";
+import { jsonLine, type LineFields, type LogFormat } from "./log.ts";
 
 export interface Progress {
   /** Updates done, of `steps`. */
@@ -12,7 +13,8 @@ export interface Progress {
 }
 
 export interface Display {
-  line(text: string): void;
+  /** @param fields what programs are told besides; people see the text alone */
+  line(text: string, fields?: LineFields): void;
   progress(progress: Progress): void;
   /** Ends the bar, if there is one. */
   close(): void;
@@ -21,12 +23,14 @@ export interface Display {
 /** How often a display without a bar tells of progress. */
 const LINE_EVERY_MS = 10_000;
 
-/** A bar on a terminal, plain lines elsewhere. */
-export function displayOn(stream: NodeJS.WriteStream): Display {
-  return stream.isTTY ? barDisplay(stream) : lineDisplay((text) => stream.write(`${text}\n`));
+/** A bar on a terminal, plain lines elsewhere; with `--log json` an object a line. */
+export function displayOn(stream: NodeJS.WriteStream, format: LogFormat): Display {
+  const write = (text: string) => void stream.write(`${text}\n`);
+  if (format === "json") return lineDisplay((text, fields) => write(jsonLine(text, fields)));
+  return stream.isTTY ? barDisplay(stream) : lineDisplay(write);
 }
 
-export function lineDisplay(write: (text: string) => void, nowMs: () => number = () => performance.now()): Display {
+export function lineDisplay(write: Display["line"], nowMs: () => number = () => performance.now()): Display {
   let lastMs = Number.NEGATIVE_INFINITY; // the first tells at once how long it will take
   return {
     line: write,
@@ -37,6 +41,7 @@ export function lineDisplay(write: (text: string) => void, nowMs: () => number =
       const { loss, images, left } = wordsOf(progress);
       write(
         `step ${String(progress.step).padStart(width)}/${progress.steps}  loss ${loss}  ${images} images/s  ${left} left`,
+        { type: "progress", ...progress },
       );
     },
     close: () => {},

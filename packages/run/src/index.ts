@@ -1,5 +1,6 @@
 export { type Checkpoint, checkpointBefore, latestCheckpoint } from "./checkpoint.ts";
 export {
+  addLogOption,
   addMachineOptions,
   addRunOptions,
   addScalingOptions,
@@ -15,6 +16,7 @@ export { type Display, displayOn } from "./display.ts";
 export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts";
 export { INTERRUPTED, type Interrupts, watchInterrupts } from "./interrupts.ts";
 export { testLine } from "./lines.ts";
+export { type LogFormat, tellFailure } from "./log.ts";
 export { type MetricsRow, readMetrics } from "./metrics.ts";
 export { type OptionName, runOptions } from "./options.ts";
 export { writePth } from "./pth.ts";

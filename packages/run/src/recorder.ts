@@ -7,7 +7,7 @@ import type { RunConfig } from "./config.ts";
 import type { Display } from "./display.ts";
 import { correctOf, type Evaluation } from "./evaluation.ts";
 import { epochLine, testLine } from "./lines.ts";
-import { appendMetrics, type EpochRow, type MetricsRow, rewriteMetrics } from "./metrics.ts";
+import { appendMetrics, type EpochRow, type MetricsRow, rewriteMetrics, type TestRow } from "./metrics.ts";
 import { advance, type CheckpointProgress, START, stands } from "./progress.ts";
 import { makeReport, type Report, writeReport } from "./report.ts";
 import type { Resumed } from "./resumed.ts";
@@ -80,9 +80,10 @@ export class Recorder {
     const { folder, classes, display } = this.#options;
     this.report = makeReport(evaluation, classes);
     const { loss, accuracy, samples } = this.report;
-    this.#write({ type: "test", step, loss, accuracy, samples });
+    const row: TestRow = { type: "test", step, loss, accuracy, samples };
+    this.#write(row);
     writeReport(folder.report, this.report);
-    display.line(testLine(this.report));
+    display.line(testLine(row), row);
   }
 
   epochEnd({ epoch, step }: Extract<Task, { type: "epoch-end" }>): void {
@@ -101,7 +102,7 @@ export class Recorder {
       this.#validation = undefined;
     }
     this.#write(row);
-    this.#options.display.line(epochLine(row));
+    this.#options.display.line(epochLine(row), row);
   }
 
   /**
@@ -127,7 +128,7 @@ export class Recorder {
   /** Waits for the checkpoint under way when `reason` has ended the run; an error of its own is told in a line. */
   async abandon(reason: unknown): Promise<void> {
     await this.written().catch((error: Error) => {
-      if (error !== reason) this.#options.display.line(error.message);
+      if (error !== reason) this.#options.display.line(error.message, { level: "warn" });
     });
   }
 

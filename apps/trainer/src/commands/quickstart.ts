@@ -1,12 +1,12 @@
 /** `pnpm quickstart`: the whole AlexNet for CIFAR-10, trained on drawn shapes; a look at everything in minutes. */
-import { type MachineOptions, machineOptions, makeConfig } from "@lockstep/run";
+import { displayOn, type MachineOptions, machineOptions, makeConfig } from "@lockstep/run";
 import { trainNew } from "./train.ts";
 
 export async function quickstart({ out, ...machine }: MachineOptions & { out?: string }): Promise<void> {
   console.log("Ten shapes, drawn at random places, sizes and colours: a set without files, to see a training at work.");
   console.log("On real pictures: pnpm train (CIFAR-10, 170 MB are downloaded).\n");
   const config = makeConfig({ dataset: "shapes", init: "he", trainFraction: 0.9, numEpochs: 1, maxSteps: 150 });
-  const { dir } = await trainNew(config, out, machineOptions(machine));
+  const { dir } = await trainNew(config, out, machineOptions(machine), displayOn(process.stdout, "text"));
   if (process.exitCode === undefined)
     console.log(`next:    pnpm evaluate --run ${dir}, pnpm predict --run ${dir} PICTURE, pnpm train --help`);
 }

@@ -1,6 +1,6 @@
 /** `pnpm train --workers N`: a coordinator in this process and N workers beside it, on this machine. */
 import { coordinate, type RunStart } from "@lockstep/coordinator";
-import { type Display, displayOn, INTERRUPTED, type MachineOptions } from "@lockstep/run";
+import { type Display, INTERRUPTED, type LogFormat, type MachineOptions } from "@lockstep/run";
 import { type LocalWorkers, startLocalWorkers } from "../local-workers.ts";
 import { version } from "../version.ts";
 
@@ -9,8 +9,9 @@ const LIMITS = { heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1 };
 // Processes on one machine with as many threads each are alike: slices by speed would follow noise.
 
 export interface Watching {
-  /** @default standard output */
-  display?: Display;
+  display: Display;
+  /** How the workers tell of what ends them. @default "text" */
+  log?: LogFormat;
   /** Given the workers' processes. */
   onStarted?: (workers: LocalWorkers) => void;
 }
@@ -19,14 +20,14 @@ export async function trainTogether(
   workers: number,
   start: RunStart,
   machine: MachineOptions,
-  { display = displayOn(process.stdout), onStarted }: Watching = {},
+  { display, log, onStarted }: Watching,
 ): Promise<void> {
   let ended: Promise<void> | undefined;
   let tellWorkers: (workers: LocalWorkers) => void = () => {};
   const started = new Promise<LocalWorkers>((resolve) => (tellWorkers = resolve));
   const codeModel = start.model.kind === "code" ? start.config.model : undefined;
   const onListening = (port: number) => {
-    const local = startLocalWorkers(workers, `ws://${HOST}:${port}`, machine, codeModel);
+    const local = startLocalWorkers(workers, `ws://${HOST}:${port}`, machine, { codeModel, log });
     ended = local.ended;
     tellWorkers(local);
     onStarted?.(local);

@@ -23,12 +23,14 @@ import {
   type Checkpoint,
   conduct,
   createRunFolder,
+  type Display,
   displayOn,
   expectNoRun,
   type GivenOptions,
   givenRunOptions,
   holdRunFolder,
   INTERRUPTED,
+  type LogFormat,
   latestCheckpoint,
   type MachineOptions,
   machineOptions,
@@ -70,19 +72,22 @@ export interface TrainOptions extends MachineOptions, Partial<WeakScaling> {
   describe?: boolean;
   /** Processes that compute. @default 1, this one */
   workers?: number;
+  log: LogFormat;
 }
 
 export async function train(options: TrainOptions & Record<string, unknown>): Promise<void> {
-  const { out, resume, describe, workers = 1 } = options;
+  const { out, resume, describe, workers = 1, log } = options;
   const { batchSizePerWorker, lrScaling = "none" } = options;
   const given = scaleForWorkers(givenRunOptions(options), { workers, batchSizePerWorker, lrScaling });
   const machine = machineOptions(options);
+  const display = displayOn(process.stdout, log);
   if (describe === true) await describeLayers(makeConfig(given));
   else if (workers > 1) {
-    const start = resume === undefined ? await newRun(makeConfig(given), out) : await resumedRun(resume, given);
-    await trainTogether(workers, start, machine);
-  } else if (resume !== undefined) await resumeRun(resume, given, machine);
-  else await trainNew(makeConfig(given), out, machine);
+    const isNew = resume === undefined;
+    const start = isNew ? await newRun(makeConfig(given), out) : await resumedRun(resume, given, warnOn(display));
+    await trainTogether(workers, start, machine, { display, log });
+  } else if (resume !== undefined) await resumeRun(resume, given, machine, display);
+  else await trainNew(makeConfig(given), out, machine, display);
 }
 
 /** Prints the shape table: no data, no engine. */
@@ -96,18 +101,23 @@ async function describeLayers({ model, numClasses, inputChannels }: RunConfig): 
 }
 
 /** Starts a run in a folder of its own. */
-export async function trainNew(given: RunConfig, out: string | undefined, machine: MachineOptions): Promise<RunFolder> {
+export async function trainNew(
+  given: RunConfig,
+  out: string | undefined,
+  machine: MachineOptions,
+  display: Display,
+): Promise<RunFolder> {
   if (out !== undefined) expectNoRun(out);
   const config = withAbsolutePaths(given);
   const initial = config.initFrom === undefined ? undefined : readWeightsFile(config.initFrom);
-  const run = await prepare(config, machine, console.log);
+  const run = await prepare(config, machine, display.line);
   try {
     const { model } = run.loaded;
     const weights = initial ?? toStateDict(run.names, await initialWeights(model, config));
     const values = parameterValues(model, run.names, weights);
     const label = basename(config.model, extname(config.model));
     const folder = createRunFolder(out, label, new Date());
-    await runToEnd(run, folder, { values, runId: newRunId() });
+    await runToEnd(run, folder, display, { values, runId: newRunId() });
     return folder;
   } finally {
     await run.thread.close();
@@ -115,23 +125,23 @@ export async function trainNew(given: RunConfig, out: string | undefined, machin
 }
 
 /** Goes on from the last checkpoint of a run, mid-epoch if it was taken there. */
-async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptions): Promise<void> {
+async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptions, display: Display): Promise<void> {
   const { folder, config } = openRunFolder(dir);
   const { derived, machine: saved, ...options } = parseRunFile(config, folder.config);
-  const checkpoint = latestCheckpoint(folder.checkpoints, console.warn);
+  const checkpoint = latestCheckpoint(folder.checkpoints, warnOn(display));
   // A demand for one kind of device takes the place of the other kind's.
   const kept = machine.backend === undefined && machine.gpu === undefined ? saved : { threads: saved.threads };
   const run = await prepare(
     withAbsolutePaths(resumeConfig(options, given)),
     machineOptions({ ...kept, ...machine }),
-    console.log,
+    display.line,
   );
   try {
     expectSameModel(run, derived.spec);
     const dict = (kind: "weight" | "velocity"): StateDict =>
       new Map(checkpoint.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, data: tensor[kind] }]));
     const values = parameterValues(run.loaded.model, run.names, dict("weight"), dict("velocity"));
-    await runToEnd(run, folder, { values, runId: derived.runId ?? newRunId(), resumed: checkpoint });
+    await runToEnd(run, folder, display, { values, runId: derived.runId ?? newRunId(), resumed: checkpoint });
   } finally {
     await run.thread.close();
   }
@@ -143,12 +153,18 @@ interface RunStart {
   resumed?: Checkpoint;
 }
 
-async function runToEnd(run: PreparedRun, folder: RunFolder, { values, runId, resumed }: RunStart): Promise<void> {
+const warnOn = (display: Display) => (line: string) => display.line(line, { level: "warn" });
+
+async function runToEnd(
+  run: PreparedRun,
+  folder: RunFolder,
+  display: Display,
+  { values, runId, resumed }: RunStart,
+): Promise<void> {
   const { config, loaded, names, maxRows } = run;
   const { step: doneSteps, progress } = resumed ?? { step: 0, progress: { endedSteps: 0 } };
   const schedule = makeSchedule(config, run.thread.meta, doneSteps);
   const letGo = holdRunFolder(folder);
-  const display = displayOn(process.stdout);
   const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
   const derived = derivedOf({ runId, loaded, names, meta: run.thread.meta, schedule });
   const { modelName, classes } = derived;

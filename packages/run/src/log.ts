@@ -1,0 +1,24 @@
+/** Lines for programs, and the error that ends one. */
+import { LockstepError } from "@lockstep/errors";
+
+export type LogFormat = "text" | "json";
+
+/** `level` is info if nothing else is said; `type` names what the other fields belong to. */
+export interface LineFields {
+  level?: "warn" | "error";
+  type?: string;
+  [name: string]: unknown;
+}
+
+/** One JSON object in one line. A number that is not finite becomes null. */
+export function jsonLine(message: string, fields: LineFields = {}, time = new Date()): string {
+  return JSON.stringify({ time: time.toISOString(), level: "info", message, ...fields });
+}
+
+/** Tells of the error that ends the program, on standard error. One that is no LockstepError is a defect: it goes on. */
+export function tellFailure(error: unknown, format: LogFormat): void {
+  if (!(error instanceof LockstepError)) throw error;
+  const { code, message } = error;
+  console.error(format === "json" ? jsonLine(message, { level: "error", code }) : `${code}: ${message}`);
+  process.exitCode = 1;
+}
