@@ -1,5 +1,5 @@
 /** For tests: a worker that is no more than what it was told. */
-import { type CoordinatorMessage, decodeFromCoordinator } from "@lockstep/gradient-sync";
+import { type CoordinatorMessage, decodeFromCoordinator, PROTOCOL_VERSION } from "@lockstep/gradient-sync";
 import { Member } from "./members.ts";
 import type { Session } from "./sessions.ts";
 
@@ -25,7 +25,7 @@ export class RecordedSession implements Session {
 
   constructor(workerId: number, hello: Partial<Session["hello"]> = {}, ready: Partial<Session["ready"]> = {}) {
     this.workerId = workerId;
-    this.hello = { type: "hello", protocol: 3, name: `w${workerId}`, ...DEVICE, ...hello };
+    this.hello = { type: "hello", protocol: PROTOCOL_VERSION, name: `w${workerId}`, ...DEVICE, ...hello };
     this.ready = {
       ...{ type: "ready", fingerprint: "", modelName: "M", tensors: [], stateDict: STATE_DICT, factorable: [] },
       ...{ inputShape: [1, 1, 1], numClasses: 2, classes: ["a", "b"], mean: [0], std: [1], topology: "{}" },

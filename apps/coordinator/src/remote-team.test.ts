@@ -51,7 +51,7 @@ function sendPiece(session: RecordedSession, label: Label, ...values: number[]):
   team.take(session, { type: "gradient-chunk", ...labelOf(label), part: 0, offset: 0, ...piece });
 }
 function contribute(session: RecordedSession, label: Label, samples: number): void {
-  const sums = { samples, lossSum: 1, correct: 0, ms: { forward: 4 }, io: { encode: 1 } };
+  const sums = { samples, lossSum: 1, correct: 0, ms: { forward: 4 }, io: { encode: 1 }, doneMs: 1007 };
   team.take(session, { type: "contribution", ...labelOf(label), ...sums });
 }
 /** Takes a whole step, in which each has one slice. */
@@ -137,6 +137,26 @@ describe("a step", () => {
       ],
     });
     expect(team.travelled).toMatchObject({ workerSteps: 2, bytesUp: 200 });
+  });
+
+  test.each([
+    ["its clock is ahead", 1000, 7],
+    ["its clock is behind", -500, 10], // 1507: later than the step ends, so at its end
+    ["its clock is far ahead", 5000, 0],
+    ["it has not told its time", undefined, undefined],
+  ])("tells when a worker was done by the coordinator's clock, if %s", async (_, clockAheadMs, doneMs) => {
+    const [a] = await begun(1);
+    Object.assign(a!, { clockAheadMs });
+    let totals: StepTotals | undefined;
+    const done = team.step(TASK, (told) => {
+      totals = told;
+    });
+    await turn();
+    nowMs = 10;
+    sendPiece(a!, { slice: 0 }, 1, 1);
+    contribute(a!, { slice: 0 }, 6);
+    await done;
+    expect(totals!.workers![0]!.doneMs).toBe(doneMs);
   });
 
   test("is applied by nobody if what is to come before its commit fails", async () => {

@@ -693,6 +693,7 @@ export class RemoteTeam implements Team {
           bytesDown: session.bytesDown,
           ms: withWait(addUp(own.map(({ ms }) => ms)), stepMs),
           io: addUp(own.map(({ io }) => io)),
+          ...this.#doneMs(own, session, stepMs),
         };
         this.travelled.workerSteps++;
         this.travelled.bytesUp += session.bytesUp;
@@ -700,6 +701,13 @@ export class RemoteTeam implements Team {
         session.bytesUp = session.bytesDown = 0;
         return share;
       });
+  }
+
+  /** When in the step the last of these was computed, as far as the clocks can be compared. */
+  #doneMs(own: readonly Message<"contribution">[], { clockAheadMs }: Session, stepMs: number): { doneMs?: number } {
+    if (own.length === 0 || clockAheadMs === undefined) return {};
+    const doneMs = Math.max(...own.map((contribution) => contribution.doneMs)) - clockAheadMs - this.#lastCommitMs;
+    return { doneMs: Math.min(Math.max(0, doneMs), stepMs) };
   }
 }
 

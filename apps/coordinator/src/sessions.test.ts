@@ -81,10 +81,22 @@ async function beats({ told }: { told: { type: string }[] }, times: number): Pro
 /** Stops to read, while its own messages still go out. */
 const stopReading = ({ socket }: { socket: WebSocket }) => socket.pause();
 
+test("a worker's clock is compared with the coordinator's, half-way between welcome and its answer", async () => {
+  const { port, clock, joined } = await open();
+  clock.nowMs = 100;
+  const { say, told } = await peer(port);
+  say(HELLO);
+  await vi.waitFor(() => expect(told.some(({ type }) => type === "welcome")).toBe(true));
+  clock.nowMs = 140;
+  say({ type: "clock", nowMs: 50_120 }, READY);
+  await vi.waitFor(() => expect(joined[0]?.clockAheadMs).toBe(50_000));
+});
+
 describe("a connection ends with a code that says why", () => {
   test.each<[string, object[], string]>([
     ["what comes first is no hello", [READY], "ERR_HANDSHAKE"],
     ["hello comes twice", [HELLO, HELLO], "ERR_HANDSHAKE"],
+    ["it tells its time before it says who it is", [{ type: "clock", nowMs: 1 }], "ERR_HANDSHAKE"],
     ["its protocol is another", [{ ...HELLO, protocol: 0 }], "ERR_PROTOCOL"],
     ["it says that it failed", [{ type: "failed", code: "ERR_GPU_FAULT", reason: "no" }], "ERR_GPU_FAULT"],
     ["its message is none", [LUNCH], "ERR_MESSAGE"],

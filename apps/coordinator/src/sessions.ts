@@ -26,6 +26,8 @@ export interface Session {
   ready: Ready;
   /** When anything last came from it, by the coordinator's clock. */
   heardMs: number;
+  /** What its clock is ahead of the coordinator's, if it has told. */
+  readonly clockAheadMs?: number | undefined;
   /** Bytes of steps that came from it, and that were sent to it; states and records are not counted. */
   bytesUp: number;
   bytesDown: number;
@@ -88,6 +90,8 @@ type ServeOptions = Omit<SessionServerOptions, "door"> & { workerId: number; hea
 function serve(socket: WebSocket, options: ServeOptions): void {
   const { workerId, hear, heartbeatMs, stallMs, welcome, records, events, nowMs } = options;
   let hello: Hello | undefined;
+  let welcomedMs: number | undefined;
+  let clockAheadMs: number | undefined;
   let session: Session | undefined;
   let gone = false;
   let ended = false;
@@ -124,7 +128,9 @@ function serve(socket: WebSocket, options: ServeOptions): void {
     else if (message.type === "leaving" && session === undefined) letLeave();
     else if (message.type === "want-records" && hello !== undefined) desk.ask(message);
     else if (hello === undefined) greet(message);
-    else if (session === undefined) join(message, hello);
+    else if (message.type === "clock" && welcomedMs !== undefined && clockAheadMs === undefined) {
+      clockAheadMs = message.nowMs - (welcomedMs + nowMs()) / 2; // it looked half-way between
+    } else if (session === undefined) join(message, hello);
     else events.message(session, message);
   }
 
@@ -146,6 +152,7 @@ function serve(socket: WebSocket, options: ServeOptions): void {
   }
 
   function greetBack(run: Welcome): void {
+    welcomedMs = nowMs();
     sendMessage({ type: "welcome", workerId, heartbeatMs, ...run });
     const data = new Uint8Array(PROBE_BYTES);
     for (let probe = 0; probe < 2; probe++) sendMessage({ type: "link-probe", data });
@@ -157,7 +164,18 @@ function serve(socket: WebSocket, options: ServeOptions): void {
       return;
     }
     const joining: Session = {
-      ...{ workerId, hello: greeting, ready: message, heardMs, bytesUp: 0, bytesDown: 0, send, drained, close },
+      ...{
+        workerId,
+        hello: greeting,
+        ready: message,
+        heardMs,
+        clockAheadMs,
+        bytesUp: 0,
+        bytesDown: 0,
+        send,
+        drained,
+        close,
+      },
       get waitingBytes() {
         return outgoing.waitingBytes;
       },

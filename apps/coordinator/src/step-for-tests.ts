@@ -48,7 +48,7 @@ export function chunksOf(slice: number, attempt = 0, parts = PARTS): Chunk[] {
 }
 export const contributionOf = (slice: number, attempt = 0) => ({
   ...{ type: "contribution" as const, step: STEP, slice, attempt, samples: SAMPLES[slice]! },
-  ...{ lossSum: slice + attempt / 4, correct: slice === 1 ? 0 : 1, ms: {}, io: {} },
+  ...{ lossSum: slice + attempt / 4, correct: slice === 1 ? 0 : 1, ms: {}, io: {}, doneMs: 0 },
 });
 
 /** What a worker must have when these attempts are committed: sums in slice order, and each factor's rows. */

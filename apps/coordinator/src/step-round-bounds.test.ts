@@ -41,7 +41,7 @@ function pieces(slice: number, attempt = 0) {
 
 function contribution(slice: number, attempt = 0): Extract<WorkerMessage, { type: "contribution" }> {
   const label = { type: "contribution" as const, step: 5, slice, attempt };
-  return { ...label, samples: ROWS, lossSum: 1, correct: 0, ms: {}, io: {} };
+  return { ...label, samples: ROWS, lossSum: 1, correct: 0, ms: {}, io: {}, doneMs: 0 };
 }
 
 const contribute = (round: StepRound, worker: number, slice: number, attempt = 0) => [

@@ -198,7 +198,7 @@ export abstract class ToyWorker {
     this.computed(step, { slice, attempt, start, end });
     const label = { step, slice, attempt, samples: end - start };
     const lossSum = Math.abs(this.weights[0]!) * (end - start);
-    this.say({ type: "contribution", ...label, lossSum, correct: 0, ms: { forward: end - start }, io: {} });
+    this.say({ type: "contribution", ...label, lossSum, correct: 0, ms: { forward: end - start }, io: {}, doneMs: 0 });
   }
 
   #piece(slice: number, attempt: number, part: number, offset: number, values: Float32Array): void {

@@ -56,11 +56,11 @@ export function makeProgram(): Command {
 
   program
     .command("export")
-    .description("write the model of a run for other programs")
+    .description("write the model of a run for other programs, or where its time went (trace)")
     .requiredOption("--run <dir>", "folder of the run")
     .addOption(
       new Option("--to <format>", "what to write")
-        .choices(["pth", "safetensors", "tfjs", "onnx"])
+        .choices(["pth", "safetensors", "tfjs", "onnx", "trace"])
         .makeOptionMandatory(),
     )
     .option("--out <path>", "where to (default: in the folder export of the run's)")

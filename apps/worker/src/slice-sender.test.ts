@@ -171,7 +171,7 @@ test("the contribution says what the slice adds up to, and where the time went b
   expect(connection.sent).toEqual([
     {
       ...{ type: "contribution", step: 5, slice: 0, attempt: 1, samples: 2, lossSum: 1.5, correct: 1 },
-      ...{ ms: { data: 3, forward: 5, backward: 7, "read-back": 2 }, io: {} },
+      ...{ ms: { data: 3, forward: 5, backward: 7, "read-back": 2 }, io: {}, doneMs: expect.any(Number) },
     },
   ]);
 });

@@ -3,6 +3,7 @@ import { readBack, type tf } from "@lockstep/engine";
 import { chunkLength, chunkOffsets, type Layout, roundToWire, type StepAssembly } from "@lockstep/gradient-sync";
 import type { Gradient, LapClock, SliceSink, SliceSums } from "@lockstep/training";
 import type { Connection } from "./connection.ts";
+import { machineMs } from "./machine-clock.ts";
 
 export interface SliceSenderOptions {
   connection: Connection;
@@ -58,8 +59,9 @@ export class SliceSender implements SliceSink {
     const { connection, clock, step, slice, attempt } = this.#options;
     clock.lap("read-back");
     // Waiting is what is left of the coordinator's step; it knows that better.
+    const doneMs = machineMs();
     const { step: _, wait: __, ...ms } = clock.finish();
-    connection.send({ type: "contribution", step, slice, attempt, samples, lossSum, correct, ms, io: {} });
+    connection.send({ type: "contribution", step, slice, attempt, samples, lossSum, correct, ms, io: {}, doneMs });
   }
 
   /** Sends pieces of the dense part once more, those of them that were sent. */

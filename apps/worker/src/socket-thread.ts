@@ -11,6 +11,7 @@ import {
 } from "@lockstep/gradient-sync";
 import type { FromSocket, SocketData, ToSocket } from "./connection.ts";
 import { IoClock } from "./io-clock.ts";
+import { machineMs } from "./machine-clock.ts";
 
 /** The coordinator may be busy for longer than a worker, whose socket has a thread of its own. */
 const COORDINATOR_SILENT_BEATS = 10;
@@ -95,6 +96,7 @@ function take(message: CoordinatorMessage, bytes: number): void {
     measureLink(message.data.length);
     return;
   }
+  if (message.type === "welcome") send({ type: "clock", nowMs: machineMs() });
   untakenBytes += bytes;
   if (untakenBytes > maxUntakenBytes) socket.pause();
   if (!("data" in message)) {

@@ -22,7 +22,7 @@ const hello: Extract<WorkerMessage, { type: "hello" }> = {
 };
 const contribution: Extract<WorkerMessage, { type: "contribution" }> = {
   ...{ type: "contribution", step: 1, slice: 2, attempt: 0, samples: 8, lossSum: 0.1, correct: 3 },
-  ...{ ms: { forward: 1.5, "read-back": 0 }, io: { encode: 0.25 } },
+  ...{ ms: { forward: 1.5, "read-back": 0 }, io: { encode: 0.25 }, doneMs: 1234.5 },
 };
 const welcome: Extract<CoordinatorMessage, { type: "welcome" }> = {
   ...{ type: "welcome", workerId: 0, heartbeatMs: 1000, run: "r", codeModel: false },
@@ -33,6 +33,7 @@ const welcome: Extract<CoordinatorMessage, { type: "welcome" }> = {
 
 const fromWorkers: WorkerMessage[] = [
   hello,
+  { type: "clock", nowMs: 1234.5 },
   {
     ...{ type: "ready", fingerprint: "f", modelName: "m" },
     tensors: [{ name: "k", shape: [3, 3, 2, 4], dtype: "float32" }],

@@ -27,6 +27,7 @@ const contribution = {
   lossSum: 1,
   correct: 0,
   io: {},
+  doneMs: 0,
 };
 const welcome = { type: "welcome", workerId: 0, heartbeatMs: 1, run: "r", codeModel: false };
 

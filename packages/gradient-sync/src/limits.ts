@@ -1,7 +1,7 @@
 /** What both ends must agree on, and how far either lets the other go. */
 
 /** Raised whenever a message changes its meaning. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 /** Where a coordinator listens, and a worker looks for it, unless told otherwise. */
 export const DEFAULT_PORT = 7077;

@@ -10,7 +10,18 @@ const ready = {
   ...{ testSamples: 0, linkBytesPerSecond: 1, gemmFlopsPerSecond: 1 },
 };
 const contribution = {
-  ...{ type: "contribution", step: 1, slice: 0, attempt: 0, samples: 1, lossSum: 1, correct: 0, ms: {}, io: {} },
+  ...{
+    type: "contribution",
+    step: 1,
+    slice: 0,
+    attempt: 0,
+    samples: 1,
+    lossSum: 1,
+    correct: 0,
+    ms: {},
+    io: {},
+    doneMs: 0,
+  },
 };
 const evaluation = { type: "evaluation", request: 1, samples: 3, lossSum: 2, confusion: [] };
 const wantRecords = { type: "want-records", request: 1, part: "test", indexes: [] };

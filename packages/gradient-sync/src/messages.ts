@@ -82,6 +82,9 @@ const hello = z.strictObject({
   holds: z.strictObject({ run: text, step: count }).optional(),
 });
 
+/** "This is the time on my clock." Sent at once when `welcome` comes, so that times can be compared. */
+const clock = z.strictObject({ type: z.literal("clock"), nowMs: z.number() });
+
 /** "I have built the model and opened the data; this is what they look like." Answered by `start` or `refused`. */
 const ready = z.strictObject({
   type: z.literal("ready"),
@@ -132,6 +135,8 @@ const contribution = z.strictObject({
   ms: milliseconds("data", "forward", "backward", "read-back", "apply"),
   /** What the socket's thread did meanwhile: encode, send, receive. */
   io: milliseconds("encode", "send", "receive"),
+  /** When it was computed, by this worker's clock. */
+  doneMs: z.number(),
 });
 
 /** "These are the sums over the samples that you asked me to evaluate." */
@@ -169,6 +174,7 @@ const failed = z.strictObject({ type: z.literal("failed"), code, reason: text })
 
 export const workerMessageSchema = z.discriminatedUnion("type", [
   hello,
+  clock,
   ready,
   wantRecords,
   gradientChunk,

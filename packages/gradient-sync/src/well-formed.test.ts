@@ -107,7 +107,7 @@ test.each<[string, unknown]>([
 
 function contribution() {
   const label = { step: 0, slice: 0, attempt: 0 };
-  return { type: "contribution", ...label, samples: 1, lossSum: 1, correct: 0, ms: {}, io: {} };
+  return { type: "contribution", ...label, samples: 1, lossSum: 1, correct: 0, ms: {}, io: {}, doneMs: 0 };
 }
 
 function evaluation() {

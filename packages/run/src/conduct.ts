@@ -29,6 +29,8 @@ export interface WorkerShare {
   ms: Record<string, number>;
   /** What the thread of its socket did meanwhile, in milliseconds: encode, send, receive. */
   io: Record<string, number>;
+  /** When its last slice was computed: milliseconds of the step, by the coordinator's clock. */
+  doneMs?: number | undefined;
 }
 
 /** Weights and momentum under their state dict names, in PyTorch's layout. */

@@ -29,6 +29,7 @@ export { type NamedTensor, readSafetensors, writeSafetensors } from "./safetenso
 export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule.ts";
 export type { PlannedSlice } from "./slices.ts";
 export { planSlices, shares } from "./slices.ts";
+export { writeTrace } from "./trace.ts";
 export { scaleForWorkers, type WeakScaling } from "./weak-scaling.ts";
 export { readWeights, readWeightsFile, type Weights } from "./weights.ts";
 export { writeFileAtomically } from "./write-file.ts";

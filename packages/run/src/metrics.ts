@@ -32,6 +32,7 @@ const stepRowSchema = z.strictObject({
         bytesDown: z.number(),
         ms: z.record(z.string(), z.number()),
         io: z.record(z.string(), z.number()).default({}), // rows of earlier versions have none
+        doneMs: z.number().optional(),
       }),
     )
     .optional(),

@@ -15,6 +15,7 @@ import { type RunFolder, removeResults } from "./run-folder.ts";
 import { writeSafetensors } from "./safetensors.ts";
 import type { EvaluateTask, Schedule, StepTask, Task } from "./schedule.ts";
 import { type AppendEvents, startEvents } from "./tensorboard.ts";
+import { writeTrace } from "./trace.ts";
 
 export interface RecorderOptions {
   folder: RunFolder;
@@ -152,6 +153,7 @@ export class Recorder {
     });
     const { drawCharts } = await import("./charts.ts");
     await drawCharts(folder, this.report);
+    writeTrace(folder.trace, folder);
     display.line(`weights: ${folder.weights(modelName)}`);
     display.line(`charts:  ${join(folder.charts, "*.png")}`);
   }

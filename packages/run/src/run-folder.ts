@@ -15,6 +15,8 @@ export interface RunFolder {
   /** Folder of loss, accuracy and confusion, each as .svg and .png. */
   charts: string;
   report: string;
+  /** Where the time of the last steps went, for Perfetto. */
+  trace: string;
   /** Folder of TensorBoard's event files. */
   events: string;
   /** The final weights under PyTorch's names: `<modelName>.safetensors`. */
@@ -59,7 +61,7 @@ export function openRunFolder(dir: string): { folder: RunFolder; config: unknown
 
 /** Takes away what stands for the end of a run, when the run goes on past it. */
 export function removeResults(folder: RunFolder, modelName: string): void {
-  for (const path of [folder.weights(modelName), folder.report, folder.tfjs, folder.charts]) {
+  for (const path of [folder.weights(modelName), folder.report, folder.tfjs, folder.charts, folder.trace]) {
     rmSync(path, { recursive: true, force: true });
   }
 }
@@ -114,6 +116,7 @@ function runFolder(dir: string): RunFolder {
     tfjs: join(dir, "tfjs"),
     charts: join(dir, "charts"),
     report: join(dir, "report.json"),
+    trace: join(dir, "trace.json"),
     events: join(dir, "events"),
     weights: (modelName) => join(dir, `${modelName}.safetensors`),
   };

@@ -92,7 +92,7 @@ export class LargeWorker {
         if (this.hangs) return;
       }
     }
-    this.#say({ ...sent, type: "contribution", lossSum: 1, correct: 0, ms: { forward: 1 }, io: {} });
+    this.#say({ ...sent, type: "contribution", lossSum: 1, correct: 0, ms: { forward: 1 }, io: {}, doneMs: 0 });
   }
 
   #sendPiece({ samples, ...label }: Sent, part: number, offset: number): void {

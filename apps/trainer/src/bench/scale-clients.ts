@@ -73,5 +73,6 @@ function contribute(
     correct: 0,
     ms: { forward: 1 },
     io: {},
+    doneMs: 0,
   });
 }

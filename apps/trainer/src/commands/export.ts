@@ -1,37 +1,45 @@
-/** `pnpm export`: the model of a run, for other programs. */
+/** `pnpm export`: the model of a run, for other programs; or where its time went. */
 import { join } from "node:path";
 import {
   openRunFolder,
   parseRunFile,
   type RunFile,
+  type RunFolder,
   readWeights,
   type Weights,
   writeFileAtomically,
   writePth,
   writeSafetensors,
+  writeTrace,
 } from "@lockstep/run";
 import { version } from "../version.ts";
 
-type ExportFormat = "pth" | "safetensors" | "tfjs" | "onnx";
+type ModelFormat = "pth" | "safetensors" | "tfjs" | "onnx";
 
 export interface ExportOptions {
   run: string;
-  to: ExportFormat;
+  to: ModelFormat | "trace";
   out?: string;
 }
 
 export async function exportRun({ run: dir, to, out }: ExportOptions): Promise<void> {
   const { folder, config } = openRunFolder(dir);
+  if (to === "trace") return exportTrace(out ?? join(dir, "export", "trace.json"), folder);
   const run = parseRunFile(config, folder.config);
   const { modelName } = run.derived;
   const path = out ?? join(dir, "export", to === "tfjs" ? "tfjs" : `${modelName}.${to}`);
   console.log(await WRITERS[to](path, run, readWeights(folder, modelName)));
 }
 
+function exportTrace(path: string, folder: RunFolder): void {
+  writeTrace(path, folder);
+  console.log(`${path}: open it at https://ui.perfetto.dev`);
+}
+
 /** Writes what is asked for, and says how to use it. */
 type Write = (path: string, run: RunFile, weights: Weights) => Promise<string>;
 
-const WRITERS: Record<ExportFormat, Write> = {
+const WRITERS: Record<ModelFormat, Write> = {
   async pth(path, _run, weights) {
     await writePth(path, tensorsOf(weights));
     return `${path}: load it with model.load_state_dict(torch.load("${path}", weights_only=True))`;
