@@ -11,17 +11,8 @@ import { readWeightsFile } from "@lockstep/run";
 import { parameterValues, Replica } from "@lockstep/training";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run } from "./program.ts";
+import { lackOf, python } from "./python.ts";
 
-const python = process.env["LOCKSTEP_TEST_PYTHON"] ?? "python3";
-/** Why a test can't run, for its name; empty if it can. */
-function lackOf(modules: string): string {
-  try {
-    execFileSync(python, ["-c", `import ${modules}`], { stdio: "pipe" });
-    return "";
-  } catch {
-    return ` (needs ${modules} in LOCKSTEP_TEST_PYTHON)`;
-  }
-}
 const torchLack = lackOf("torch, safetensors, numpy");
 const onnxLack = lackOf("onnx, onnxruntime, numpy");
 

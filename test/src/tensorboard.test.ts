@@ -1,0 +1,45 @@
+/** The event files of a real run, as TensorBoard's own reader reads them: it checks each record's checksums. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readMetrics } from "@lockstep/run";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { run, tinyModel } from "./program.ts";
+import { lackOf, python } from "./python.ts";
+
+const lack = lackOf("tensorboard");
+const reader = fileURLToPath(new URL("../fixtures/read_events.py", import.meta.url));
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "lockstep-tensorboard-"));
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+type Scalars = Record<string, [step: number, value: number, time: number][]>;
+
+test.skipIf(lack !== "")(`TensorBoard reads what the metrics say${lack}`, async () => {
+  const out = join(dir, "run");
+  const options = ["--model", tinyModel, "--dataset", "shapes", "--batch-size", "256", "--num-epochs", "1"];
+  const startedS = Date.now() / 1000;
+  expect((await run(["train", ...options, "--out", out])).status).toBe(0);
+  const scalars = JSON.parse(execFileSync(python, [reader, join(out, "events")], { encoding: "utf8" })) as Scalars;
+
+  const rows = readMetrics(join(out, "metrics.jsonl"));
+  const steps = rows.filter((row) => row.type === "step");
+  const values = (tag: string) => scalars[tag]!.map(([step, value]) => [step, value]);
+  expect(values("train/loss")).toEqual(steps.map(({ step, loss }) => [step, Math.fround(loss)]));
+  expect(values("train/accuracy")).toEqual(
+    steps.map(({ step, correct, samples }) => [step, Math.fround(correct / samples)]),
+  );
+  expect(values("ms/forward")).toEqual(steps.map(({ step, ms }) => [step, Math.fround(ms["forward"]!)]));
+  const epoch = rows.find((row) => row.type === "epoch")!;
+  expect(values("eval/loss")).toEqual([[epoch.step, Math.fround(epoch.evalLoss!)]]);
+  const report = rows.find((row) => row.type === "test")!;
+  expect(values("test/accuracy")).toEqual([[report.step, Math.fround(report.accuracy)]]);
+  for (const [, , time] of scalars["train/loss"]!) {
+    expect(time).toBeGreaterThan(startedS);
+    expect(time).toBeLessThan(Date.now() / 1000);
+  }
+});
