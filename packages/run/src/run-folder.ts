@@ -17,6 +17,8 @@ export interface RunFolder {
   report: string;
   /** Folder of TensorBoard's event files. */
   events: string;
+  /** What happened: who joined, what was redone. */
+  eventLog: string;
   /** The final weights under PyTorch's names: `<modelName>.safetensors`. */
   weights(modelName: string): string;
 }
@@ -115,6 +117,7 @@ function runFolder(dir: string): RunFolder {
     charts: join(dir, "charts"),
     report: join(dir, "report.json"),
     events: join(dir, "events"),
+    eventLog: join(dir, "events.jsonl"),
     weights: (modelName) => join(dir, `${modelName}.safetensors`),
   };
 }
