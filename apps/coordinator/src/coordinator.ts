@@ -1,5 +1,6 @@
 /** A coordinator: gathers the workers, then conducts the run. It needs no TensorFlow. */
 import { existsSync } from "node:fs";
+import { basename } from "node:path";
 import { cifar10Files, defaultDataDir, openRecordSource, type RecordSource } from "@lockstep/dataset";
 import type { DoorSettings } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
@@ -11,6 +12,7 @@ import {
   type Derived,
   type Display,
   holdRunFolder,
+  keepEvents,
   makeSchedule,
   type ParameterState,
   Recorder,
@@ -24,6 +26,7 @@ import {
   watchInterrupts,
   writeJson,
 } from "@lockstep/run";
+import { type EventKind, LiveRun, type TellEvent } from "@lockstep/run/live";
 import type { Balance } from "./balance.ts";
 import type { Limits } from "./decide.ts";
 import { FittingWorkers, parseTopology } from "./fitting-workers.ts";
@@ -45,6 +48,8 @@ export interface CoordinatorOptions extends Limits {
   /** What --model names: sent to the workers if it is data. */
   model: ModelFile;
   display: Display;
+  /** Told of all that is known of the run. @default nobody is */
+  live?: LiveRun | undefined;
   /** Version of Lockstep. */
   version: string;
   /** What a resumed run goes on from. */
@@ -61,42 +66,67 @@ export interface CoordinatorOptions extends Limits {
   onListening: (port: number) => void;
 }
 
+/** With whoever is told of the run. */
+type WatchedOptions = CoordinatorOptions & { live: LiveRun };
+
 /** Where workers may hold the weights, others that do are waited for so long after the last: see the worker's backoff. */
 const RETURN_MS = 3000;
 /** Bytes of updates that are kept for workers that join. */
 const MAX_LOG_BYTES = 512 * 2 ** 20;
 
+/** How often those who watch the run are told of its workers. */
+const TEAM_EVERY_MS = 500;
+
+/** What someone should look at. */
+const TROUBLES = new Set<EventKind>(["lost", "dropped", "refused", "paused", "slice-redone"]);
+
 const never = new Promise<never>(() => {});
 
 /** @returns whether the schedule was done to its end */
-export async function coordinate(options: CoordinatorOptions): Promise<"finished" | "interrupted"> {
-  const { config, folder, display, heartbeatMs } = options;
+export async function coordinate(given: CoordinatorOptions): Promise<"finished" | "interrupted"> {
+  const { live = new LiveRun() } = given;
+  const options = { ...given, live };
+  const { config, folder, display, heartbeatMs, workers } = options;
   const letGo = holdRunFolder(folder);
+  keepEvents(live, folder.eventLog);
   const source = recordsHere(config); // listening does not wait for it
   const welcome = source.then((records) => welcomeTo(options, records));
   const noRecords = new Promise<never>((_, reject) => welcome.catch(reject));
   noRecords.catch(() => {}); // whoever waits for the workers hears of it
   const nowMs = () => performance.now();
-  const log = (line: string) => display.line(line);
+  const log: TellEvent = (line, kind, subject) => {
+    display.line(line, { type: kind, ...subject, ...(TROUBLES.has(kind) && { level: "warn" }) });
+    live.event(line, kind, subject);
+  };
   const team = new RemoteTeam({ ...options, maxLogBytes: MAX_LOG_BYTES, log, nowMs });
   const fitting = new FittingWorkers({ config, team, updatesMade: updatesMade(options, team) });
   const server = await listen({ ...options, welcome, records: source, events: fitting, nowMs });
   // After what has come in: if this process was suspended, nobody was silent, it just has not listened.
   const ticking = setInterval(() => setImmediate(() => team.tick()), Math.max(20, heartbeatMs / 4));
+  const showing = setInterval(() => live.take({ type: "team", workers: team.workersNow }), TEAM_EVERY_MS);
   try {
     options.onListening(server.port);
+    live.event(`waiting for ${workers} workers`, "waiting");
     await Promise.race([gathered(team, options, {}), noRecords, options.cannotBegin ?? never]);
     const outcome = await Promise.race([runThroughLosses(team, fitting.first, options), options.cannotGoOn ?? never]);
     fitting.over = true;
     team.finish();
+    live.event(
+      outcome === "finished" ? "the run is finished" : "the run was stopped",
+      outcome === "finished" ? "finished" : "stopped",
+    );
     const { ready } = fitting.first;
     display.line(trafficLine(team, ready));
     const topology = parseTopology(ready.topology);
     if (outcome === "finished") await writeTfjsModel(folder.tfjs, topology, readWeights(folder, ready.modelName));
     if (options.keepOpen === true && outcome === "finished") await untilInterrupted(display);
     return outcome;
+  } catch (error) {
+    live.event((error as Error).message, "failed");
+    throw error;
   } finally {
     clearInterval(ticking);
+    clearInterval(showing);
     letGo();
     await server.close(); // until then workers may ask for records
     await source.then((records) => records?.close()).catch(() => {}); // told already
@@ -143,9 +173,9 @@ async function gathered(
 async function runThroughLosses(
   team: RemoteTeam,
   first: Session,
-  options: CoordinatorOptions,
+  options: WatchedOptions,
 ): Promise<"finished" | "interrupted"> {
-  const { folder, display } = options;
+  const { folder, display, live } = options;
   const warn = (line: string) => display.line(line, { level: "warn" });
   // Until now there was nothing to save, so an interrupt just ended the process.
   const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
@@ -157,6 +187,7 @@ async function runThroughLosses(
       if (!interrupts.requested()) {
         const why = outcome === "interrupted" ? "the last worker leaves; its weights are saved" : "no worker is left";
         display.line(`${why}; the run goes on when workers come`);
+        live.event(`${why}; the run goes on when workers come`, "paused");
         team.reset();
         await gathered(team, options, { lostMs: performance.now(), stopRequested: interrupts.requested });
       }
@@ -175,10 +206,10 @@ function expectAllLost(error: unknown): undefined {
 async function runOn(
   team: RemoteTeam,
   { ready }: Session,
-  options: CoordinatorOptions,
+  options: WatchedOptions,
   stopRequested: () => boolean,
 ): Promise<"finished" | "interrupted"> {
-  const { config, folder, display, resumed, state } = options;
+  const { config, folder, display, live, resumed, state } = options;
   const { modelName, classes } = ready;
   const held = team.heldStep;
   const doneSteps = Math.max(held ?? 0, resumed?.step ?? 0);
@@ -186,12 +217,17 @@ async function runOn(
   const isHeld = held !== undefined && held >= (resumed?.step ?? 0);
   const from: Resumed = isHeld || resumed === undefined ? resumedAt(folder, isHeld ? held : 0, schedule) : resumed;
   const origin: Origin = isHeld ? { from: "held", step: held } : originOf(resumed, state);
-  writeJson(folder.config, { ...config, machine: {}, derived: derivedOf(options, ready, schedule) });
-  if (existsSync(folder.metrics)) display.line(`going on after ${from.step} steps, ${whence(origin)}`);
+  const run = { ...config, machine: {}, derived: derivedOf(options, ready, schedule) };
+  writeJson(folder.config, run);
+  live.take({ type: "facts", name: basename(folder.dir), run });
+  const again = existsSync(folder.metrics);
+  const line = again ? `going on after ${from.step} steps, ${whence(origin)}` : "the run begins";
+  if (again) display.line(line);
   const recorder = new Recorder({
-    ...{ folder, config, schedule, modelName, classes, display },
+    ...{ folder, config, schedule, modelName, classes, display, live },
     ...{ startedAt: new Date(), resumed: from },
   });
+  live.event(line, again ? "resumed" : "begun");
   await team.begin({ plan: planOf(team, config), origin, sliceRows: config.sliceRows });
   const { endedSteps } = from.progress;
   return conduct({ schedule, team, recorder, doneSteps, endedSteps, stopRequested });

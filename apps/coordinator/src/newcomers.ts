@@ -4,6 +4,7 @@
  */
 import type { ErrorCode } from "@lockstep/errors";
 import { encode, type Plan } from "@lockstep/gradient-sync";
+import type { TellEvent } from "@lockstep/run/live";
 import { type Member, sendToAll } from "./members.ts";
 import type { Questions } from "./questions.ts";
 import type { StateSpec, StateStreams } from "./state-streams.ts";
@@ -17,7 +18,7 @@ export interface NewcomersOptions {
   /** Bytes of updates that are kept for them. */
   maxLogBytes: number;
   drop: (member: Member, code: ErrorCode, reason: string) => void;
-  log: (line: string) => void;
+  log: TellEvent;
 }
 
 export class Newcomers {
@@ -84,7 +85,7 @@ export class Newcomers {
   async #catchUp(members: readonly Member[]): Promise<void> {
     for (const member of (await this.#options.questions.ask(members, { type: "sync" })).keys()) {
       member.state = "in";
-      this.#options.log(`${member.name} has caught up, and takes slices`);
+      this.#options.log(`${member.name} has caught up, and takes slices`, "caught-up", { worker: member.name });
     }
   }
 }

@@ -25,6 +25,7 @@ import {
   type Team,
   type WorkerShare,
 } from "@lockstep/run";
+import type { TellEvent, WorkerNow } from "@lockstep/run/live";
 import { type Balance, weightsOf } from "./balance.ts";
 import { type Decision, decide, type Limits, type WorkerView } from "./decide.ts";
 import { EvaluationRound } from "./evaluation-round.ts";
@@ -50,7 +51,7 @@ export interface TeamOptions extends Limits {
   /** A worker that lets more than this, and the update of a step, wait for it is dropped. @default 256 MiB */
   maxWaitingBytes?: number;
   /** Told in whole lines what happens to workers. */
-  log: (line: string) => void;
+  log: TellEvent;
   nowMs: () => number;
 }
 
@@ -126,14 +127,15 @@ export class RemoteTeam implements Team {
     const member = new Member(session, own, this.#options.nowMs());
     this.#members.set(member.id, member);
     const { device, backend } = session.hello;
-    this.#options.log(`${member.name} joined: ${device}, ${backend} (${this.#howMany()})`);
+    const line = `${member.name} joined: ${device}, ${backend} (${this.#howMany()})`;
+    this.#options.log(line, "joined", { worker: member.name, device, backend });
     this.#after();
   }
 
   /** A worker's connection has ended. */
   lose(session: Session, reason: string): void {
     const member = this.#members.get(session.workerId);
-    if (member !== undefined) this.#remove(member.id, `${member.name} was lost: ${reason}`);
+    if (member !== undefined) this.#remove(member.id, "lost", `${member.name} was lost: ${reason}`);
   }
 
   /** Looks at the time: who is silent, late or stalled. To be called several times in a heartbeat. */
@@ -158,6 +160,16 @@ export class RemoteTeam implements Team {
 
   get members(): readonly Member[] {
     return [...this.#members.values()];
+  }
+
+  /** What there is to show of each worker. */
+  get workersNow(): WorkerNow[] {
+    const nowMs = this.#options.nowMs();
+    return this.members.map(({ id, name, session, state }) => {
+      const { device, backend } = session.hello;
+      const slices = this.#round?.openSlicesOf(id) ?? [];
+      return { name, device, backend, state, slices, heartbeatAgeMs: nowMs - session.heardMs };
+    });
   }
 
   /** Updates that everyone was told of. */
@@ -495,7 +507,8 @@ export class RemoteTeam implements Team {
       case "assign": {
         const member = this.#members.get(decision.worker);
         if (member === undefined) return; // dropped by the decision before this one
-        log(`slice ${decision.slice} of step ${this.#round!.task.step} goes to ${member.name}: ${decision.reason}`);
+        const slice = `slice ${decision.slice} of step ${this.#round!.task.step}`;
+        log(`${slice} goes to ${member.name}: ${decision.reason}`, "slice-redone", { worker: member.name });
         this.#dispatch([this.#assign(member, [decision.slice])]);
         return;
       }
@@ -507,7 +520,8 @@ export class RemoteTeam implements Team {
   /** Says it when the run begins to pause, and when it goes on. */
   #pause(reason: string | undefined): void {
     if ((reason === undefined) !== (this.#pausedFor === undefined)) {
-      this.#options.log(reason === undefined ? "the run goes on" : `the run pauses: ${reason}; start more workers`);
+      if (reason === undefined) this.#options.log("the run goes on", "goes-on");
+      else this.#options.log(`the run pauses: ${reason}; start more workers`, "paused");
     }
     this.#pausedFor = reason;
   }
@@ -544,23 +558,23 @@ export class RemoteTeam implements Team {
   /** A contribution of a worker's was refused; the third one is the last. */
   #strike(member: Member, reason: string): void {
     member.strikes++;
-    this.#options.log(`a contribution of ${member.name} was refused: ${reason}`);
+    this.#options.log(`a contribution of ${member.name} was refused: ${reason}`, "refused", { worker: member.name });
     if (member.strikes < MAX_STRIKES) return;
     this.#drop(member, "ERR_STRIKES", `${MAX_STRIKES} of its contributions were refused, the last one for: ${reason}`);
   }
 
   /** Tells a worker why it has to go. */
   #drop(member: Member, code: ErrorCode, reason: string): void {
-    this.#remove(member.id, `${member.name} was dropped: ${reason}`);
+    this.#remove(member.id, "dropped", `${member.name} was dropped: ${reason}`);
     member.session.close(code, `The coordinator dropped this worker: ${reason}.`);
   }
 
-  #remove(id: number, line: string): void {
+  #remove(id: number, kind: "lost" | "dropped" | "left", line: string): void {
     const member = this.#members.get(id);
     if (member === undefined) return;
     this.#members.delete(id);
     member.gone = true;
-    this.#options.log(`${line} (${this.#howMany()})`);
+    this.#options.log(`${line} (${this.#howMany()})`, kind, { worker: member.name });
     this.#evaluation?.round.lose(id);
     for (const [key, { worker }] of this.#given) if (worker === id) this.#given.delete(key);
     this.#streams.lose(member);
@@ -575,7 +589,7 @@ export class RemoteTeam implements Team {
   /** A worker that has asked to leave, and owes nothing, is let go. */
   #release(member: Member): void {
     member.send({ type: "finished" });
-    this.#remove(member.id, `${member.name} left`);
+    this.#remove(member.id, "left", `${member.name} left`);
   }
 
   /** Something has happened. */
@@ -640,7 +654,8 @@ export class RemoteTeam implements Team {
     const answers = await this.#questions.ask(drifted, { type: "load-end", step: this.#committed });
     for (const [{ name }, { largestDifference }] of answers) {
       const by = largestDifference.toExponential(1);
-      this.#options.log(`${name} had drifted from ${source.name} by up to ${by}, as other devices round; mended`);
+      const line = `${name} had drifted from ${source.name} by up to ${by}, as other devices round; mended`;
+      this.#options.log(line, "mended", { worker: name });
     }
   }
 

@@ -165,6 +165,14 @@ export class StepRound {
     return attempts.some((attempt) => attempt.worker === worker && attempt.askedAgain.size > 0);
   }
 
+  /** Rows [start, end) of the batch's epoch that a worker computes, for which it has not contributed yet. */
+  openSlicesOf(worker: number): { start: number; end: number }[] {
+    const open = this.slices.filter(({ attempts }) =>
+      [...attempts.values()].some((attempt) => attempt.worker === worker && attempt.contribution === undefined),
+    );
+    return open.map(({ start, end }) => ({ start, end }));
+  }
+
   /** Chunks that were taken so far: one that is a repetition, or no longer counts, is none. */
   get chunksTaken(): number {
     return this.#taken;

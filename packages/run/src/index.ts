@@ -14,6 +14,7 @@ export { conduct, type ParameterState, type StepTotals, type Team, type WorkerSh
 export { type GivenOptions, makeConfig, type RunConfig, resumeConfig, withAbsolutePaths } from "./config.ts";
 export { type Display, displayOn } from "./display.ts";
 export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts";
+export { keepEvents, readEvents } from "./event-log.ts";
 export { INTERRUPTED, type Interrupts, watchInterrupts } from "./interrupts.ts";
 export { testLine } from "./lines.ts";
 export { type LogFormat, tellFailure } from "./log.ts";

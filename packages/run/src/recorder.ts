@@ -7,6 +7,7 @@ import type { RunConfig } from "./config.ts";
 import type { Display } from "./display.ts";
 import { correctOf, type Evaluation } from "./evaluation.ts";
 import { epochLine, testLine } from "./lines.ts";
+import type { LiveRun } from "./live/live-run.ts";
 import { appendMetrics, type EpochRow, type MetricsRow, rewriteMetrics, type TestRow } from "./metrics.ts";
 import { advance, type CheckpointProgress, START, stands } from "./progress.ts";
 import { makeReport, type Report, writeReport } from "./report.ts";
@@ -25,6 +26,8 @@ export interface RecorderOptions {
   /** Names of the labels. */
   classes: readonly string[];
   display: Display;
+  /** Told of all that is written. @default nobody is */
+  live?: LiveRun | undefined;
   startedAt: Date;
   /** What a resumed run goes on from. */
   resumed?: Resumed | undefined;
@@ -63,6 +66,7 @@ export class Recorder {
     const at = resumed && { step: resumed.step, endedSteps: resumed.progress.endedSteps };
     const rows = at === undefined ? [] : rewriteMetrics(folder.metrics, (row) => stands(row, at, schedule));
     this.#events = startEvents(folder.events, startedAt, rows);
+    options.live?.take({ type: "history", rows });
   }
 
   step({ step, epoch, learningRate }: StepTask, { lossSum, ...totals }: StepTotals): void {
@@ -78,12 +82,14 @@ export class Recorder {
       this.#validation = evaluation;
       return;
     }
-    const { folder, classes, display } = this.#options;
+    const { folder, classes, display, live } = this.#options;
     this.report = makeReport(evaluation, classes);
     const { loss, accuracy, samples } = this.report;
     const row: TestRow = { type: "test", step, loss, accuracy, samples };
     this.#write(row);
     writeReport(folder.report, this.report);
+    live?.take({ type: "report", report: this.report });
+    live?.event(testLine(row), "tested");
     display.line(testLine(row), row);
   }
 
@@ -162,14 +168,16 @@ export class Recorder {
     this.#expectNoFailure();
     appendMetrics(this.#options.folder.metrics, row);
     this.#events(row);
+    this.#options.live?.take({ type: "row", row });
     this.#progress = advance(this.#progress, row, this.#options.schedule);
   }
 
   async #save(head: Omit<Checkpoint, "tensors">, state: Promise<ParameterState[]>, before: Promise<void>) {
-    const { folder, config } = this.#options;
+    const { folder, config, live } = this.#options;
     try {
       const [tensors] = await Promise.all([state, before]);
       await saveCheckpoint(folder.checkpoints, { ...head, tensors }, { keep: config.keep });
+      live?.event(`checkpoint after ${head.step} steps`, "checkpoint");
     } catch (error) {
       if (error instanceof LockstepError && error.code === "ERR_STATE_LOST") this.checkpointLost = true;
       else this.#failure ??= error as Error;
@@ -183,19 +191,16 @@ export class Recorder {
   }
 
   #show(stepsDone: number, loss: number, samples: number): void {
-    const { schedule, display } = this.#options;
+    const { schedule, display, live } = this.#options;
     const seen = (this.#recent.at(-1)?.samples ?? 0) + samples;
     this.#recent = [...this.#recent, { atMs: this.#nowMs(), samples: seen }].slice(-SPEED_STEPS);
     const [first, last] = [this.#recent[0]!, this.#recent.at(-1)!];
     if (this.#recent.length < 2) return;
     const seconds = (last.atMs - first.atMs) / 1000;
     const secondsLeft = ((schedule.steps - stepsDone) * seconds) / (this.#recent.length - 1);
-    display.progress({
-      step: stepsDone,
-      steps: schedule.steps,
-      loss,
-      samplesPerSecond: (last.samples - first.samples) / seconds,
-      secondsLeft,
-    });
+    const samplesPerSecond = (last.samples - first.samples) / seconds;
+    const progress = { step: stepsDone, steps: schedule.steps, loss, samplesPerSecond, secondsLeft };
+    display.progress(progress);
+    live?.take({ type: "progress", progress });
   }
 }

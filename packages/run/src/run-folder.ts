@@ -19,6 +19,8 @@ export interface RunFolder {
   trace: string;
   /** Folder of TensorBoard's event files. */
   events: string;
+  /** What happened: who joined, what was redone. */
+  eventLog: string;
   /** The final weights under PyTorch's names: `<modelName>.safetensors`. */
   weights(modelName: string): string;
 }
@@ -118,6 +120,7 @@ function runFolder(dir: string): RunFolder {
     report: join(dir, "report.json"),
     trace: join(dir, "trace.json"),
     events: join(dir, "events"),
+    eventLog: join(dir, "events.jsonl"),
     weights: (modelName) => join(dir, `${modelName}.safetensors`),
   };
 }

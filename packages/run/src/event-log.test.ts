@@ -1,0 +1,40 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { keepEvents, readEvents } from "./event-log.ts";
+import { LiveRun } from "./live/live-run.ts";
+
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "lockstep-events-"));
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+test("events outlive the process, a half-written line spoils none, and a resumed run tells the old ones too", () => {
+  const path = join(dir, "events.jsonl");
+  const first = new LiveRun(undefined, () => 0);
+  keepEvents(first, path);
+  first.event("a joined: a CPU, native", "joined", { worker: "a", device: "a CPU", backend: "native" });
+  first.take({ type: "history", rows: [] }); // no event
+  appendFileSync(path, '{"at":"19');
+  appendFileSync(path, "\n");
+  const again = new LiveRun(undefined, () => 1000);
+  keepEvents(again, path);
+  again.event("waiting for 1 workers", "waiting");
+  expect(readFileSync(path, "utf8").split("\n")).toHaveLength(4);
+  const [joined, waiting] = readEvents(path);
+  expect(joined).toEqual({
+    ...{ at: "1970-01-01T00:00:00.000Z", kind: "joined", text: "a joined: a CPU, native" },
+    ...{ worker: "a", device: "a CPU", backend: "native" },
+  });
+  expect(waiting!.at).toBe("1970-01-01T00:00:01.000Z");
+  expect(again.snapshot().events).toEqual([joined, waiting]);
+});
+
+test("a disk that can't be written does not end a run by its events", () => {
+  const live = new LiveRun();
+  keepEvents(live, join(dir, "nowhere", "events.jsonl"));
+  live.event("a joined", "joined");
+  expect(live.snapshot().events).toHaveLength(1);
+});

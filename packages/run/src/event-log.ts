@@ -1,0 +1,51 @@
+/** `events.jsonl`: what happened in a run, an event a line, so that it can be told when the run is over. */
+import { existsSync, readFileSync } from "node:fs";
+import { LockstepError } from "@lockstep/errors";
+import { z } from "zod";
+import type { LiveRun } from "./live/live-run.ts";
+import { EVENT_KINDS, type RunEvent } from "./live/updates.ts";
+import { appendToFile } from "./write-file.ts";
+
+const eventSchema = z.strictObject({
+  at: z.iso.datetime(),
+  kind: z.enum(EVENT_KINDS),
+  text: z.string(),
+  worker: z.string().optional(),
+  device: z.string().optional(),
+  backend: z.string().optional(),
+});
+
+/** All events. A line that is none, as a kill may leave one, is left out: no result depends on it. */
+export function readEvents(path: string): RunEvent[] {
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, "utf8").split("\n");
+  return lines.flatMap((line) => {
+    const event = eventSchema.safeParse(fromJson(line));
+    return event.success ? event.data : [];
+  });
+}
+
+/** Tells `live` of the events in the file, and from then on writes there each one that it hears of. */
+export function keepEvents(live: LiveRun, path: string): void {
+  for (const event of readEvents(path)) live.take({ type: "event", event });
+  live.subscribe((update) => {
+    if (update.type === "event") append(path, update.event);
+  });
+}
+
+function append(path: string, event: RunEvent): void {
+  try {
+    appendToFile(path, `${JSON.stringify(event)}\n`);
+  } catch (error) {
+    // A disk that is full ends the run where the next row is written, with the reason.
+    if (!(error instanceof LockstepError)) throw error;
+  }
+}
+
+function fromJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

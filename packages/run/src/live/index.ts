@@ -1,0 +1,20 @@
+export {
+  type Ledger,
+  LiveRun,
+  type LiveWorker,
+  LOCAL_WORKER,
+  type RunSnapshot,
+  type RunState,
+} from "./live-run.ts";
+export type { StepHistory } from "./step-history.ts";
+export { partsOf, type Straggler, stragglerOf, WAIT, type WorkerParts } from "./straggler.ts";
+export {
+  EVENT_KINDS,
+  type EventKind,
+  type EventSubject,
+  type RunEvent,
+  type RunUpdate,
+  type TellEvent,
+  type WorkerNow,
+  type WorkerState,
+} from "./updates.ts";

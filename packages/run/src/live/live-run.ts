@@ -1,0 +1,244 @@
+/**
+ * What is known of a run while it goes, and after it: all updates so far, folded into one plain value. The coordinator
+ * holds one, the thread that serves pages holds one, and so does each page: fed with the same updates they are equal.
+ * It runs in browsers too, so it needs nothing of Node.
+ */
+import type { Progress } from "../display.ts";
+import type { EpochRow, MetricsRow, StepRow, TestRow } from "../metrics.ts";
+import type { Report } from "../report.ts";
+import type { RunFile } from "../run-file.ts";
+import { addStep, emptyHistory, type StepHistory } from "./step-history.ts";
+import type { EventKind, EventSubject, RunEvent, RunUpdate, WorkerNow } from "./updates.ts";
+
+export type RunState = "waiting" | "running" | "paused" | "finished" | "stopped" | "failed";
+
+export interface LiveWorker extends WorkerNow {
+  /** Why it is gone. */
+  goneBecause?: string | undefined;
+  /** Disjoint parts of its last step, and what its socket's thread did meanwhile, in milliseconds. */
+  ms: Record<string, number>;
+  io: Record<string, number>;
+  /** Of its last step, and of all steps. */
+  lastSamples: number;
+  samples: number;
+  bytesUp: number;
+  bytesDown: number;
+  /** Slices of others that it was given. */
+  redoneSlices: number;
+  /** What it sent and was refused. */
+  refused: number;
+}
+
+/** Which samples of an epoch have counted, and with whom. */
+export interface Ledger {
+  /** From 1; 0 before the first step. */
+  epoch: number;
+  /** Counted so far in this epoch, each once. */
+  samples: number;
+  workers: Record<string, number>;
+}
+
+export interface RunSnapshot {
+  /** Of the run's folder. */
+  name: string;
+  /** Undefined until the run has begun. */
+  run?: RunFile | undefined;
+  state: RunState;
+  /** Updates made. */
+  stepsDone: number;
+  /** When the last step ended, in ms since 1970; undefined until one has in this process. */
+  lastStepAtMs?: number | undefined;
+  progress?: Progress | undefined;
+  history: StepHistory;
+  /** The last steps, the newest at the end. */
+  recent: StepRow[];
+  epochs: EpochRow[];
+  test?: TestRow | undefined;
+  report?: Report | undefined;
+  /** Those who are here, and those who were. */
+  workers: LiveWorker[];
+  /** The last ones, the newest at the end. */
+  events: RunEvent[];
+  ledger: Ledger;
+  /** Of all workers, those also who are forgotten. */
+  redoneSlices: number;
+  refused: number;
+}
+
+const RECENT_STEPS = 20;
+const KEPT_EVENTS = 1000;
+/** Workers that are gone, and still shown. */
+const KEPT_GONE = 16;
+/** What computes in a run on a single machine, which has no team. */
+export const LOCAL_WORKER = "this process";
+
+const STATES: Partial<Record<EventKind, RunState>> = {
+  ...{ waiting: "waiting", begun: "running", resumed: "running", "goes-on": "running" },
+  ...{ paused: "paused", finished: "finished", stopped: "stopped", failed: "failed" },
+};
+
+export class LiveRun {
+  readonly #now: RunSnapshot;
+  readonly #listeners = new Set<(update: RunUpdate) => void>();
+  readonly #dateMs: () => number;
+
+  /** @param from what was known before, which becomes this one's own */
+  constructor(from: RunSnapshot = nothingYet(), dateMs: () => number = Date.now) {
+    this.#now = from;
+    this.#dateMs = dateMs;
+  }
+
+  /** All that is known, as plain data that JSON can hold. It changes with the next update: copy what is to be kept. */
+  snapshot(): Readonly<RunSnapshot> {
+    return this.#now;
+  }
+
+  /** @returns what ends it */
+  subscribe(listener: (update: RunUpdate) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  take(update: RunUpdate): void {
+    this.#fold(update);
+    for (const listener of this.#listeners) listener(update);
+  }
+
+  /** Takes an event that happens now. */
+  event(text: string, kind: EventKind, subject: EventSubject = {}): void {
+    this.take({ type: "event", event: { at: new Date(this.#dateMs()).toISOString(), kind, text, ...subject } });
+  }
+
+  #fold(update: RunUpdate): void {
+    const now = this.#now;
+    switch (update.type) {
+      case "facts":
+        now.name = update.name;
+        now.run = update.run;
+        return;
+      case "history":
+        this.#startOver();
+        for (const row of update.rows) this.#row(row);
+        now.lastStepAtMs = undefined;
+        return;
+      case "row":
+        this.#row(update.row);
+        return;
+      case "progress":
+        now.progress = update.progress;
+        return;
+      case "team":
+        this.#team(update.workers);
+        return;
+      case "report":
+        now.report = update.report;
+        return;
+      case "event":
+        this.#event(update.event);
+    }
+  }
+
+  #startOver(): void {
+    const { history, recent, epochs, ledger, stepsDone } = nothingYet();
+    Object.assign(this.#now, { history, recent, epochs, ledger, stepsDone });
+    this.#now.test = this.#now.report = this.#now.progress = undefined;
+    for (const worker of this.#now.workers) worker.samples = worker.bytesUp = worker.bytesDown = 0;
+  }
+
+  #row(row: MetricsRow): void {
+    if (row.type === "epoch") this.#now.epochs.push(row);
+    else if (row.type === "test") this.#now.test = row;
+    else this.#step(row);
+  }
+
+  #step(row: StepRow): void {
+    const now = this.#now;
+    now.stepsDone = row.step + 1;
+    now.lastStepAtMs = this.#dateMs();
+    addStep(now.history, row);
+    now.recent.push(row);
+    if (now.recent.length > RECENT_STEPS) now.recent.shift();
+    if (row.epoch !== now.ledger.epoch) now.ledger = { epoch: row.epoch, samples: 0, workers: {} };
+    now.ledger.samples += row.samples;
+    for (const { name, samples, bytesUp, bytesDown, ms, io } of sharesOf(row)) {
+      now.ledger.workers[name] = (now.ledger.workers[name] ?? 0) + samples;
+      const worker = this.#worker(name);
+      worker.samples += samples;
+      worker.bytesUp += bytesUp;
+      worker.bytesDown += bytesDown;
+      Object.assign(worker, { ms, io, lastSamples: samples });
+    }
+  }
+
+  #team(workers: readonly WorkerNow[]): void {
+    const here = new Set(workers.map(({ name }) => name));
+    for (const worker of [...this.#now.workers])
+      if (!here.has(worker.name)) this.#gone(worker, "it is not here any more");
+    for (const worker of workers) Object.assign(this.#worker(worker.name), worker, { goneBecause: undefined });
+  }
+
+  #event(event: RunEvent): void {
+    const now = this.#now;
+    now.events.push(event);
+    if (now.events.length > KEPT_EVENTS) now.events.shift();
+    now.state = STATES[event.kind] ?? now.state;
+    if (event.kind === "waiting") now.workers = []; // those before belong to a coordinator that is no more
+    if (event.kind === "slice-redone") now.redoneSlices++;
+    if (event.kind === "refused") now.refused++;
+    if (event.worker !== undefined) this.#eventOf(this.#worker(event.worker), event);
+    if (["finished", "stopped", "failed"].includes(event.kind)) {
+      for (const worker of [...now.workers]) this.#gone(worker, "the run is over");
+    }
+  }
+
+  #eventOf(worker: LiveWorker, { kind, text, device = worker.device, backend = worker.backend }: RunEvent): void {
+    Object.assign(worker, { device, backend });
+    switch (kind) {
+      case "joined":
+        Object.assign(worker, { state: "waiting", goneBecause: undefined });
+        return;
+      case "lost":
+      case "dropped":
+      case "left":
+        this.#gone(worker, text);
+        return;
+      case "slice-redone":
+        worker.redoneSlices++;
+        return;
+      case "refused":
+        worker.refused++;
+    }
+  }
+
+  #gone(worker: LiveWorker, reason: string): void {
+    if (worker.state === "gone") return;
+    Object.assign(worker, { state: "gone", goneBecause: reason, slices: [] });
+    const gone = this.#now.workers.filter(({ state }) => state === "gone");
+    if (gone.length > KEPT_GONE) this.#now.workers.splice(this.#now.workers.indexOf(gone[0]!), 1);
+  }
+
+  #worker(name: string): LiveWorker {
+    const known = this.#now.workers.find((worker) => worker.name === name);
+    if (known !== undefined) return known;
+    const made: LiveWorker = {
+      ...{ name, device: "", backend: "", state: "in", slices: [], heartbeatAgeMs: 0, ms: {}, io: {} },
+      ...{ lastSamples: 0, samples: 0, bytesUp: 0, bytesDown: 0, redoneSlices: 0, refused: 0 },
+    };
+    this.#now.workers.push(made);
+    return made;
+  }
+}
+
+/** Each worker's part in a step; on a single machine there is one. */
+export function sharesOf({ workers, samples, ms }: StepRow): NonNullable<StepRow["workers"]> {
+  if (workers !== undefined) return workers;
+  const { step: _, ...parts } = ms;
+  return [{ name: LOCAL_WORKER, samples, bytesUp: 0, bytesDown: 0, ms: parts, io: {} }];
+}
+
+function nothingYet(): RunSnapshot {
+  return {
+    ...{ name: "", state: "waiting", stepsDone: 0, history: emptyHistory(), recent: [], epochs: [], workers: [] },
+    ...{ events: [], ledger: { epoch: 0, samples: 0, workers: {} }, redoneSlices: 0, refused: 0 },
+  };
+}

@@ -1,0 +1,79 @@
+/** What whoever conducts a run tells about it while it goes: in order, so that whoever takes in all of it knows the run. */
+import type { Progress } from "../display.ts";
+import type { MetricsRow } from "../metrics.ts";
+import type { Report } from "../report.ts";
+import type { RunFile } from "../run-file.ts";
+
+export const EVENT_KINDS = [
+  /** The run waits for the workers that it is to begin with. */
+  "waiting",
+  "begun",
+  /** It goes on from a checkpoint, or from what workers hold. */
+  "resumed",
+  "paused",
+  "goes-on",
+  "finished",
+  "stopped",
+  "failed",
+  "joined",
+  /** A worker's connection ended; it was made to go; it went by itself. */
+  "lost",
+  "dropped",
+  "left",
+  /** A worker that joined a run under way has its weights, and takes slices. */
+  "caught-up",
+  /** A slice was given to a second worker. */
+  "slice-redone",
+  /** What someone sent or asked for was refused. */
+  "refused",
+  "mended",
+  "checkpoint",
+  "tested",
+] as const;
+
+export type EventKind = (typeof EVENT_KINDS)[number];
+
+/** Whom an event is about. */
+export interface EventSubject {
+  worker?: string | undefined;
+  /** Of a worker that joins. */
+  device?: string | undefined;
+  backend?: string | undefined;
+}
+
+export interface RunEvent extends EventSubject {
+  /** ISO 8601, in UTC. */
+  at: string;
+  kind: EventKind;
+  /** As it is printed. */
+  text: string;
+}
+
+/** Told of an event when it happens. */
+export type TellEvent = (text: string, kind: EventKind, subject?: EventSubject) => void;
+
+/** `gone` has left, was lost or dropped; the others are those of the coordinator. */
+export type WorkerState = "waiting" | "loading" | "replaying" | "in" | "leaving" | "gone";
+
+/** A worker as the coordinator knows it now. */
+export interface WorkerNow {
+  name: string;
+  device: string;
+  backend: string;
+  state: WorkerState;
+  /** Rows [start, end) of the epoch's order that it computes now. */
+  slices: readonly { start: number; end: number }[];
+  /** Since anything last came from it. */
+  heartbeatAgeMs: number;
+}
+
+export type RunUpdate =
+  /** Which run it is, and all that follows from its configuration. */
+  | { type: "facts"; name: string; run: RunFile }
+  /** The rows that there are so far: none, or those that a resumed run goes on from. */
+  | { type: "history"; rows: MetricsRow[] }
+  | { type: "row"; row: MetricsRow }
+  | { type: "progress"; progress: Progress }
+  | { type: "team"; workers: WorkerNow[] }
+  | { type: "report"; report: Report }
+  | { type: "event"; event: RunEvent };
