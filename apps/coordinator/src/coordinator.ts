@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { cifar10Files, defaultDataDir, openRecordSource, type RecordSource } from "@lockstep/dataset";
-import type { DoorSettings } from "@lockstep/door";
+import { answerWithoutPages, type DoorSettings } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import { CHUNK_BYTES, planForms } from "@lockstep/gradient-sync";
 import { type ModelFile, writeTfjsModel } from "@lockstep/model/files";
@@ -30,6 +30,7 @@ import { type EventKind, LiveRun, type TellEvent } from "@lockstep/run/live";
 import type { Balance } from "./balance.ts";
 import type { Limits } from "./decide.ts";
 import { FittingWorkers, parseTopology } from "./fitting-workers.ts";
+import { forMachines } from "./for-machines.ts";
 import { type Origin, RemoteTeam } from "./remote-team.ts";
 import { lastCheckpoint } from "./run-start.ts";
 import { listen, type Session } from "./sessions.ts";
@@ -100,7 +101,8 @@ export async function coordinate(given: CoordinatorOptions): Promise<"finished" 
   };
   const team = new RemoteTeam({ ...options, maxLogBytes: MAX_LOG_BYTES, log, nowMs });
   const fitting = new FittingWorkers({ config, team, updatesMade: updatesMade(options, team) });
-  const server = await listen({ ...options, welcome, records: source, events: fitting, nowMs });
+  const door = { ...given.door, onRequest: forMachines(live, given.door.onRequest ?? answerWithoutPages) };
+  const server = await listen({ ...options, door, welcome, records: source, events: fitting, nowMs });
   // After what has come in: if this process was suspended, nobody was silent, it just has not listened.
   const ticking = setInterval(() => setImmediate(() => team.tick()), Math.max(20, heartbeatMs / 4));
   const showing = setInterval(() => live.take({ type: "team", workers: team.workersNow }), TEAM_EVERY_MS);

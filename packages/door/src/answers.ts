@@ -11,8 +11,7 @@ export function refuseUpgrade(connection: Duplex, { status, reason }: Refusal, h
     "Connection: close",
     "Content-Type: text/plain; charset=utf-8",
     `Content-Length: ${Buffer.byteLength(reason) + 1}`,
-    ...(status === 401 ? ["WWW-Authenticate: Bearer"] : []),
-    ...(status === 429 ? ["Retry-After: 60"] : []),
+    ...Object.entries(hintsOf(status)).map(([name, value]) => `${name}: ${value}`),
     "",
     `${reason}\n`,
   ];
@@ -20,6 +19,17 @@ export function refuseUpgrade(connection: Duplex, { status, reason }: Refusal, h
   (connection as Socket).setTimeout(handshakeMs, () => connection.destroy()); // Should it never take the answer.
   connection.once("finish", () => connection.destroy());
   connection.end(lines.join("\r\n"));
+}
+
+/** Answers a page, or a request for facts, that is refused. */
+export function refusePage(response: ServerResponse, { status, reason }: Refusal): void {
+  answer(response, status, reason, { connection: "close", ...hintsOf(status) });
+}
+
+/** Headers that say what would help. */
+function hintsOf(status: Refusal["status"]): Record<string, string> {
+  if (status === 401) return { "WWW-Authenticate": "Bearer" };
+  return status === 429 ? { "Retry-After": "60" } : {};
 }
 
 /** Answers where there are no pages. */

@@ -6,7 +6,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { LockstepError } from "@lockstep/errors";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type Admission, type AdmissionRequest, admit } from "./admission.ts";
-import { answer, answerWithoutPages, refuseUpgrade } from "./answers.ts";
+import { answerWithoutPages, refusePage, refuseUpgrade } from "./answers.ts";
 import { knownHosts, thisMachine } from "./known-hosts.ts";
 import { RefusedJoins } from "./refused-joins.ts";
 import { bearerToken, checkToken } from "./token.ts";
@@ -41,11 +41,16 @@ export interface DoorOptions {
   nowMs?: (() => number) | undefined;
   /** A worker was let in. It has an error listener already, so that what it sends can end its own connection only. */
   onSocket(socket: WebSocket, peer: Peer): void;
-  /** Answers a page; must not throw. @default 426 for `/`, 404 for the rest */
-  onRequest?: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
+  /**
+   * Answers a page; must not throw. What it tells of the run it tells only if `isTrusted()`: otherwise the request showed
+   * no token, and is answered already. @default 426 for `/`, 404 for the rest
+   */
+  onRequest?: RequestHandler | undefined;
   /** Someone was refused; may come often. @default nobody is told */
   onRefused?: ((refusal: { address: string; status: number; reason: string }) => void) | undefined;
 }
+
+export type RequestHandler = (request: IncomingMessage, response: ServerResponse, isTrusted: () => boolean) => void;
 
 /** Who has joined. */
 export interface Peer {
@@ -93,9 +98,12 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
     connection.once("close", () => connections.delete(connection));
   });
   server.on("request", (request, response) => {
-    const admission = decide("page", request);
-    if (admission.verdict === "accept") onRequest(request, response);
-    else answer(response, admission.status, admission.reason, { connection: "close" });
+    const passes = (kind: "page" | "facts") => {
+      const admission = decide(kind, request);
+      if (admission.verdict === "refuse") refusePage(response, admission);
+      return admission.verdict === "accept";
+    };
+    if (passes("page")) onRequest(request, response, () => passes("facts"));
   });
   server.on("upgrade", (request, connection, head) => {
     const admission = decide("join", request);

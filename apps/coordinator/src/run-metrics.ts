@@ -1,0 +1,101 @@
+/** What is known of a run, in the format of Prometheus: times in seconds, counters that end in `_total`. */
+import type { LiveRun, LiveWorker, RunSnapshot } from "@lockstep/run/live";
+import { Counter, Gauge, Registry } from "prom-client";
+
+/** Values by labels. */
+type Samples = [labels: Record<string, string>, value: number | undefined][];
+type Read = (run: Readonly<RunSnapshot>) => Samples;
+
+const one = (read: (run: Readonly<RunSnapshot>) => number | undefined): Read => {
+  return (run) => [[{}, read(run)]];
+};
+const lastStep = ({ recent }: Readonly<RunSnapshot>) => recent.at(-1);
+const here = ({ workers }: Readonly<RunSnapshot>) => workers.filter(({ state }) => state !== "gone");
+const seconds = (ms: number | undefined) => (ms === undefined ? undefined : ms / 1000);
+const partsOf = (part: "ms" | "io"): Read => {
+  return (run) =>
+    here(run).flatMap((worker) =>
+      Object.entries(worker[part]).map(([name, ms]): Samples[number] => [
+        { worker: worker.name, part: name },
+        ms / 1000,
+      ]),
+    );
+};
+const ofWorkers = (read: (worker: LiveWorker) => Samples): Read => {
+  return ({ workers }) =>
+    workers.flatMap((worker) => read(worker).map(([labels, value]) => [{ worker: worker.name, ...labels }, value]));
+};
+
+const gauges: [name: string, help: string, read: Read][] = [
+  ["lockstep_step", "Updates made.", one(({ stepsDone }) => stepsDone)],
+  ["lockstep_steps", "Updates of the whole run.", one(({ run }) => run?.derived.steps)],
+  ["lockstep_epoch", "Epoch of the last step, from 1.", one((run) => lastStep(run)?.epoch)],
+  ["lockstep_loss", "Mean loss over the batch of the last step.", one((run) => lastStep(run)?.loss)],
+  ["lockstep_learning_rate", "Learning rate of the last step.", one((run) => lastStep(run)?.lr)],
+  ["lockstep_images_per_second", "Over the last steps.", one(({ progress }) => progress?.samplesPerSecond)],
+  ["lockstep_step_seconds", "What the last step took.", one((run) => seconds(lastStep(run)?.ms.step))],
+  [
+    "lockstep_last_step_timestamp_seconds",
+    "When the last step ended, since 1970.",
+    one(({ lastStepAtMs }) => seconds(lastStepAtMs)),
+  ],
+  ["lockstep_step_part_seconds", "Disjoint parts of a worker's last step.", partsOf("ms")],
+  ["lockstep_socket_seconds", "What the thread of a worker's socket did in its last step.", partsOf("io")],
+  [
+    "lockstep_heartbeat_age_seconds",
+    "Since anything last came from a worker.",
+    (run) => here(run).map(({ name, heartbeatAgeMs }) => [{ worker: name }, heartbeatAgeMs / 1000]),
+  ],
+  ["lockstep_workers", "Workers that are here.", one((run) => here(run).length)],
+];
+
+const counters: [name: string, help: string, read: Read][] = [
+  ["lockstep_images_total", "Samples that a worker computed.", ofWorkers(({ samples }) => [[{}, samples]])],
+  [
+    "lockstep_bytes_total",
+    "Bytes of steps that a worker sent (up) and received (down).",
+    ofWorkers(({ bytesUp, bytesDown }) => [
+      [{ direction: "up" }, bytesUp],
+      [{ direction: "down" }, bytesDown],
+    ]),
+  ],
+  ["lockstep_redone_slices_total", "Slices that were given to a second worker.", one((run) => run.redoneSlices)],
+  ["lockstep_refused_messages_total", "Contributions that were refused.", one((run) => run.refused)],
+];
+
+export class RunMetrics {
+  readonly #registry = new Registry();
+
+  constructor(live: LiveRun) {
+    const registers = [this.#registry];
+    for (const [name, help, read] of gauges) {
+      const labelNames = ["worker", "part"];
+      const collect = () => {
+        gauge.reset();
+        for (const [labels, value] of known(read(live.snapshot()))) gauge.set(labels, value);
+      };
+      const gauge = new Gauge({ name, help, labelNames, registers, collect });
+    }
+    for (const [name, help, read] of counters) {
+      const labelNames = ["worker", "direction"];
+      const collect = () => {
+        counter.reset();
+        for (const [labels, value] of known(read(live.snapshot()))) counter.inc(labels, value);
+      };
+      const counter = new Counter({ name, help, labelNames, registers, collect });
+    }
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+}
+
+/** Only what is known: a missing figure is not told as 0. */
+function known(samples: Samples): [labels: Record<string, string>, value: number][] {
+  return samples.flatMap(([labels, value]) => (value === undefined ? [] : [[labels, value]]));
+}

@@ -1,0 +1,34 @@
+/** What `/api/run` tells: the state of a run as docs/monitoring.md describes it. */
+import type { RunSnapshot } from "@lockstep/run/live";
+
+/** Rises when a field changes its meaning or goes away. */
+const VERSION = 1;
+
+/** What is not known yet is null. */
+export function runReport(snapshot: Readonly<RunSnapshot>) {
+  const { name, run, state, stepsDone, recent, progress, lastStepAtMs, epochs, test, workers } = snapshot;
+  const last = recent.at(-1);
+  return {
+    version: VERSION,
+    name,
+    runId: run?.derived.runId ?? null,
+    state,
+    model: run?.derived.modelName ?? null,
+    dataset: run?.dataset ?? null,
+    parameters: run?.derived.parameters ?? null,
+    step: stepsDone,
+    steps: run?.derived.steps ?? null,
+    epoch: last?.epoch ?? null,
+    loss: last?.loss ?? null,
+    learningRate: last?.lr ?? null,
+    stepMs: last?.ms.step ?? null,
+    lastStepAt: lastStepAtMs === undefined ? null : new Date(lastStepAtMs).toISOString(),
+    samplesPerSecond: progress?.samplesPerSecond ?? null,
+    secondsLeft: progress?.secondsLeft ?? null,
+    epochs,
+    test: test ?? null,
+    redoneSlices: snapshot.redoneSlices,
+    refused: snapshot.refused,
+    workers: workers.map(({ goneBecause = null, lastSamples, slices, ...worker }) => ({ ...worker, goneBecause })),
+  };
+}
