@@ -1,0 +1,64 @@
+/** What other programs learn from a coordinator while it runs: by its token, over TLS. */
+import { X509Certificate } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { get } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readMetrics } from "@lockstep/run";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { start, tinyModel } from "./program.ts";
+
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "lockstep-monitoring-"));
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+const STEPS = 6;
+
+test("a coordinator tells of its run what metrics.jsonl says, to those who have the token", async () => {
+  const env = { LOCKSTEP_TOKEN: "the-token", XDG_CONFIG_HOME: join(dir, "config") };
+  const out = join(dir, "run");
+  const training = ["--model", tinyModel, "--dataset", "shapes", "--no-test", "--max-steps", String(STEPS)];
+  const place = ["--workers", "1", "--port", "0", "--tls", "self-signed", "--keep-open", "--out", out];
+  const coordinator = start(["coordinator", ...training, ...place], env);
+  await coordinator.prints(/wss:.* --tls-fingerprint \S+/);
+  const [, url, fingerprint] = /(wss:\S+) --tls-fingerprint (\S+)/.exec(coordinator.stdout())!;
+  const ca = new X509Certificate(readFileSync(join(dir, "config", "lockstep", "certificate.pem"))).toString();
+  const ask = (path: string, headers: Record<string, string> = {}) =>
+    new Promise<{ status: number; text: string }>((resolve, reject) => {
+      const address = `${url!.replace("wss", "https")}${path}`;
+      get(address, { ca, servername: "localhost", headers }, (response) => {
+        let text = "";
+        response.setEncoding("utf8").on("data", (data: string) => {
+          text += data;
+        });
+        response.on("end", () => resolve({ status: response.statusCode!, text }));
+      }).on("error", reject);
+    });
+  const trusted = { authorization: `Bearer ${env.LOCKSTEP_TOKEN}` };
+
+  expect(await ask("/healthz")).toEqual({ status: 200, text: "ok\n" });
+  expect((await ask("/metrics")).status).toBe(401);
+  expect(JSON.parse((await ask("/api/run", trusted)).text)).toMatchObject({ state: "waiting", step: 0, workers: [] });
+
+  const options = ["--coordinator", url!, "--tls-fingerprint", fingerprint!, "--name", "w", "--threads", "1"];
+  const worker = start(["worker", ...options], env);
+  await coordinator.prints("the run is over; --keep-open keeps the coordinator");
+  expect((await worker.finished).status).toBe(0);
+  const rows = readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type === "step");
+  const last = rows.at(-1)!;
+  const share = last.workers![0]!;
+  expect(JSON.parse((await ask("/api/run", trusted)).text)).toMatchObject({
+    ...{ state: "finished", step: STEPS, steps: STEPS, loss: last.loss, stepMs: last.ms.step, model: "Tiny" },
+    workers: [{ name: "w", backend: "native", state: "gone", ms: share.ms, io: share.io }],
+  });
+  const { text } = await ask("/metrics", trusted);
+  expect(text).toContain(`\nlockstep_step ${STEPS}\n`);
+  expect(text).toContain(`\nlockstep_loss ${last.loss}\n`);
+  const bytesUp = rows.reduce((total, { workers }) => total + workers![0]!.bytesUp, 0);
+  expect(text).toContain(`lockstep_bytes_total{worker="w",direction="up"} ${bytesUp}\n`);
+
+  coordinator.child.kill("SIGINT");
+  expect((await coordinator.finished).status).toBe(0);
+});
