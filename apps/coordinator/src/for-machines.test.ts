@@ -118,7 +118,7 @@ describe("/api/run", () => {
     expect(JSON.parse((await ask("/api/run", trusted)).text)).toMatchObject({ step: 0, loss: null, workers: [] });
     twoSteps();
     const { type, text } = await ask("/api/run?pretty", trusted);
-    expect(type).toBe("application/json; charset=utf-8");
+    expect(type).toBe("application/json");
     expect(JSON.parse(text)).toMatchObject({
       ...{ version: 1, runId: null, state: "waiting", step: 8, steps: null, epoch: 2, loss: 2.5, learningRate: 0.1 },
       ...{ stepMs: 250, lastStepAt: "2026-11-24T12:00:00.500Z", samplesPerSecond: 32, secondsLeft: 3, test: null },
