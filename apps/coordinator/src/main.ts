@@ -1,9 +1,11 @@
 import { hostname } from "node:os";
+import { controlToken, dashboardLine, makeSite } from "@lockstep/dashboard";
 import { type Announcement, announce } from "@lockstep/discovery";
 import { LockstepError } from "@lockstep/errors";
 import {
   addRunOptions,
   addScalingOptions,
+  Controls,
   displayOn,
   givenRunOptions,
   INTERRUPTED,
@@ -13,12 +15,13 @@ import {
   tidyArguments,
   type WeakScaling,
 } from "@lockstep/run";
+import { LiveRun } from "@lockstep/run/live";
 import { Command, Option } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import type { Balance } from "./balance.ts";
 import { coordinate } from "./coordinator.ts";
 import { addEntranceOptions, type EntranceOptions, prepareEntrance } from "./entrance.ts";
-import { addressesOf, joiningLines } from "./joining-lines.ts";
+import { addressesOf, authority, joiningLines } from "./joining-lines.ts";
 import { refusalLog } from "./refusal-log.ts";
 import { newRun, resumedRun } from "./run-start.ts";
 
@@ -71,22 +74,37 @@ async function main(): Promise<void> {
   const display = displayOn(process.stdout);
   const isTerminal = process.stdout.isTTY;
   const entrance = await prepareEntrance(options, workers, isTerminal);
+  const live = new LiveRun();
+  const controls = new Controls(live);
+  const control = controlToken();
   let announcement: Announcement | undefined;
   const onListening = (port: number) => {
     const where = entrance.loopback ? "in other terminals of this machine" : "paste this on each of their machines";
     display.line(`waiting for ${workers} workers; ${where}:`);
     const addresses = addressesOf(entrance);
     for (const line of joiningLines({ entrance, addresses, port, isTerminal, words })) display.line(line);
+    const url = `${entrance.fingerprint === undefined ? "http" : "https"}://${authority(addresses[0]!, port)}`;
+    display.line(dashboardLine(url, isTerminal, { token: entrance.door.token, control }));
     if (entrance.loopback) return;
     const onProblem = (reason: string) => display.line(`workers must be told the address: ${reason}`);
     announcement = announce({ port, name: hostname(), secure: entrance.fingerprint !== undefined, onProblem });
   };
-  const door = { ...entrance.door, onRefused: refusalLog((line) => display.line(line)) };
-  const common = { workers, door, heartbeatMs, stallMs, minWorkers, balance, keepOpen, display, onListening };
+  const onRefused = refusalLog((line) => {
+    display.line(line);
+    live.event(line, "refused");
+  });
+  const { onRequest, guards, close } = makeSite({
+    live,
+    desk: { token: control, command: async (it) => controls.take(it) },
+  });
+  const door = { ...entrance.door, onRefused, onRequest, guards };
+  const watching = { display, live, controls };
+  const common = { workers, door, heartbeatMs, stallMs, minWorkers, balance, keepOpen, ...watching, onListening };
   const start = resume === undefined ? await newRun(makeConfig(given), out) : await resumedRun(resume, given);
-  const outcome = await coordinate({ ...common, ...start, version: packageJson.version }).finally(() =>
-    announcement?.close(),
-  );
+  const outcome = await coordinate({ ...common, ...start, version: packageJson.version }).finally(() => {
+    close();
+    return announcement?.close();
+  });
   if (outcome === "interrupted") {
     display.line(`stopped; continue with: pnpm coordinator --resume ${start.folder.dir}`);
     process.exitCode = INTERRUPTED;

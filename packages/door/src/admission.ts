@@ -5,8 +5,8 @@ import { sameToken } from "./token.ts";
 
 /** A request as its headers tell it. */
 export interface AdmissionRequest {
-  /** `join` asks for a WebSocket, `page` for anything else. */
-  kind: "join" | "page";
+  /** `join` asks for a WebSocket, `read` for what a run is doing, `page` for what everyone may see. */
+  kind: "join" | "read" | "page";
   /** Remote address. */
   address: string;
   host: string | undefined;
@@ -68,7 +68,7 @@ export function admit(
     const came = token === undefined ? "got none" : "got another";
     return refuse(401, `Expected the token of this coordinator, ${came}.`);
   }
-  if (sessions >= maxWorkers) {
+  if (kind === "join" && sessions >= maxWorkers) {
     const remedy = "wait until one leaves, or start the coordinator with a higher --max-workers";
     return refuse(503, `All ${maxWorkers} places for workers are taken; ${remedy}.`);
   }

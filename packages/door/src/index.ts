@@ -4,4 +4,4 @@ export { checkJoin, type JoinOptions, openSocket } from "./client.ts";
 export { DEFAULT_LIMITS, type Door, type DoorSettings, openDoor, type Peer } from "./door.ts";
 export { configDir, keptCertificate, keptToken } from "./kept.ts";
 export { explainFailedJoin, WORKER_LINE } from "./refusal.ts";
-export { checkToken } from "./token.ts";
+export { checkToken, makeToken, sameToken } from "./token.ts";

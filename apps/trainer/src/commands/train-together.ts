@@ -1,6 +1,9 @@
 /** `pnpm train --workers N`: a coordinator in this process and N workers beside it, on this machine. */
 import { coordinate, type RunStart } from "@lockstep/coordinator";
-import { type Display, displayOn, INTERRUPTED, type MachineOptions } from "@lockstep/run";
+import { controlToken, dashboardLine, makeSite } from "@lockstep/dashboard";
+import { Controls, type Display, displayOn, INTERRUPTED, type MachineOptions } from "@lockstep/run";
+import { LiveRun } from "@lockstep/run/live";
+import { type DashboardWish, placeOf } from "../dashboard-wish.ts";
 import { type LocalWorkers, startLocalWorkers } from "../local-workers.ts";
 import { version } from "../version.ts";
 
@@ -11,6 +14,8 @@ const LIMITS = { heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1 };
 export interface Watching {
   /** @default standard output */
   display?: Display;
+  /** Where pages that show the run are answered. @default nowhere */
+  dashboard?: DashboardWish | undefined;
   /** Given the workers' processes. */
   onStarted?: (workers: LocalWorkers) => void;
 }
@@ -19,23 +24,33 @@ export async function trainTogether(
   workers: number,
   start: RunStart,
   machine: MachineOptions,
-  { display = displayOn(process.stdout), onStarted }: Watching = {},
+  { display = displayOn(process.stdout), dashboard, onStarted }: Watching = {},
 ): Promise<void> {
   let ended: Promise<void> | undefined;
   let tellWorkers: (workers: LocalWorkers) => void = () => {};
   const started = new Promise<LocalWorkers>((resolve) => (tellWorkers = resolve));
   const codeModel = start.model.kind === "code" ? start.config.model : undefined;
+  const live = new LiveRun();
+  const controls = new Controls(live);
+  const control = controlToken();
+  const { onRequest, guards, close } = makeSite({
+    live,
+    desk: { token: control, command: async (command) => controls.take(command) },
+  });
   const onListening = (port: number) => {
-    const local = startLocalWorkers(workers, `ws://${HOST}:${port}`, machine, codeModel);
+    const url = `http://${HOST}:${port}`;
+    if (dashboard !== undefined) display.line(dashboardLine(url, process.stdout.isTTY, { control }));
+    const local = startLocalWorkers(workers, url.replace("http", "ws"), machine, codeModel);
     ended = local.ended;
     tellWorkers(local);
     onStarted?.(local);
   };
-  const door = { host: HOST, port: 0, anyPort: true }; // on loopback, without token and TLS
+  // On loopback, without token and TLS.
+  const door = { host: HOST, port: 0, anyPort: true, ...(dashboard && { ...placeOf(dashboard), onRequest, guards }) };
   const common = { ...LIMITS, door, balance: "even" as const };
   try {
     const outcome = await coordinate({
-      ...{ ...common, ...start, workers, display, version, onListening },
+      ...{ ...common, ...start, workers, display, live, controls, version, onListening },
       cannotBegin: started.then(({ oneFailed }) => oneFailed),
       cannotGoOn: started.then(({ allEnded }) => allEnded),
     });
@@ -44,6 +59,7 @@ export async function trainTogether(
       process.exitCode = INTERRUPTED;
     }
   } finally {
+    close();
     display.close();
     await ended;
   }

@@ -61,6 +61,7 @@ import {
   Replica,
   readState,
 } from "@lockstep/training";
+import { type DashboardWish, watchRun } from "../dashboard-wish.ts";
 import { derivedOf, slowBackendLine, summaryOf } from "../summary.ts";
 import { trainTogether } from "./train-together.ts";
 
@@ -70,19 +71,23 @@ export interface TrainOptions extends MachineOptions, Partial<WeakScaling> {
   describe?: boolean;
   /** Processes that compute. @default 1, this one */
   workers?: number;
+  /** Whether pages that show the run are answered, and where. @default yes, at the next free port */
+  dashboard?: boolean;
+  port?: number;
 }
 
 export async function train(options: TrainOptions & Record<string, unknown>): Promise<void> {
-  const { out, resume, describe, workers = 1 } = options;
+  const { out, resume, describe, workers = 1, port } = options;
+  const dashboard = options.dashboard === false ? undefined : { port };
   const { batchSizePerWorker, lrScaling = "none" } = options;
   const given = scaleForWorkers(givenRunOptions(options), { workers, batchSizePerWorker, lrScaling });
   const machine = machineOptions(options);
   if (describe === true) await describeLayers(makeConfig(given));
   else if (workers > 1) {
     const start = resume === undefined ? await newRun(makeConfig(given), out) : await resumedRun(resume, given);
-    await trainTogether(workers, start, machine);
-  } else if (resume !== undefined) await resumeRun(resume, given, machine);
-  else await trainNew(makeConfig(given), out, machine);
+    await trainTogether(workers, start, machine, { dashboard });
+  } else if (resume !== undefined) await resumeRun(resume, given, machine, dashboard);
+  else await trainNew(makeConfig(given), out, machine, dashboard);
 }
 
 /** Prints the shape table: no data, no engine. */
@@ -96,7 +101,12 @@ async function describeLayers({ model, numClasses, inputChannels }: RunConfig): 
 }
 
 /** Starts a run in a folder of its own. */
-export async function trainNew(given: RunConfig, out: string | undefined, machine: MachineOptions): Promise<RunFolder> {
+export async function trainNew(
+  given: RunConfig,
+  out: string | undefined,
+  machine: MachineOptions,
+  dashboard: DashboardWish | undefined,
+): Promise<RunFolder> {
   if (out !== undefined) expectNoRun(out);
   const config = withAbsolutePaths(given);
   const initial = config.initFrom === undefined ? undefined : readWeightsFile(config.initFrom);
@@ -107,7 +117,7 @@ export async function trainNew(given: RunConfig, out: string | undefined, machin
     const values = parameterValues(model, run.names, weights);
     const label = basename(config.model, extname(config.model));
     const folder = createRunFolder(out, label, new Date());
-    await runToEnd(run, folder, { values, runId: newRunId() });
+    await runToEnd(run, folder, { values, runId: newRunId(), dashboard });
     return folder;
   } finally {
     await run.thread.close();
@@ -115,7 +125,12 @@ export async function trainNew(given: RunConfig, out: string | undefined, machin
 }
 
 /** Goes on from the last checkpoint of a run, mid-epoch if it was taken there. */
-async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptions): Promise<void> {
+async function resumeRun(
+  dir: string,
+  given: GivenOptions,
+  machine: MachineOptions,
+  dashboard: DashboardWish | undefined,
+): Promise<void> {
   const { folder, config } = openRunFolder(dir);
   const { derived, machine: saved, ...options } = parseRunFile(config, folder.config);
   const checkpoint = latestCheckpoint(folder.checkpoints, console.warn);
@@ -131,7 +146,7 @@ async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptio
     const dict = (kind: "weight" | "velocity"): StateDict =>
       new Map(checkpoint.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, data: tensor[kind] }]));
     const values = parameterValues(run.loaded.model, run.names, dict("weight"), dict("velocity"));
-    await runToEnd(run, folder, { values, runId: derived.runId ?? newRunId(), resumed: checkpoint });
+    await runToEnd(run, folder, { values, runId: derived.runId ?? newRunId(), resumed: checkpoint, dashboard });
   } finally {
     await run.thread.close();
   }
@@ -141,9 +156,11 @@ interface RunStart {
   values: ReturnType<typeof parameterValues>;
   runId: RunId;
   resumed?: Checkpoint;
+  dashboard: DashboardWish | undefined;
 }
 
-async function runToEnd(run: PreparedRun, folder: RunFolder, { values, runId, resumed }: RunStart): Promise<void> {
+async function runToEnd(run: PreparedRun, folder: RunFolder, start: RunStart): Promise<void> {
+  const { values, runId, resumed, dashboard } = start;
   const { config, loaded, names, maxRows } = run;
   const { step: doneSteps, progress } = resumed ?? { step: 0, progress: { endedSteps: 0 } };
   const schedule = makeSchedule(config, run.thread.meta, doneSteps);
@@ -152,7 +169,10 @@ async function runToEnd(run: PreparedRun, folder: RunFolder, { values, runId, re
   const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
   const derived = derivedOf({ runId, loaded, names, meta: run.thread.meta, schedule });
   const { modelName, classes } = derived;
-  writeJson(folder.config, { ...config, machine: run.machine, derived });
+  const file = { ...config, machine: run.machine, derived };
+  writeJson(folder.config, file);
+  const watch = await watchRun({ folder, file, engine: run.engine, doneSteps, display, dashboard });
+  const { live, controls } = watch;
   display.line(summaryOf(config, derived, folder, resumed?.step));
   if (["wasm", "cpu"].includes(run.engine.backend)) display.line(slowBackendLine(run.engine.backend));
 
@@ -177,6 +197,7 @@ async function runToEnd(run: PreparedRun, folder: RunFolder, { values, runId, re
     modelName,
     classes,
     display,
+    live,
     startedAt: new Date(),
     resumed,
   });
@@ -188,15 +209,21 @@ async function runToEnd(run: PreparedRun, folder: RunFolder, { values, runId, re
       recorder,
       doneSteps,
       endedSteps,
-      stopRequested: interrupts.requested,
+      stopRequested: () => interrupts.requested() || controls.stopRequested(),
+      controls,
     });
+    live.event(`the run is over: ${outcome}`, outcome === "finished" ? "finished" : "stopped");
     if (outcome === "finished") {
       await writeTfjsModel(folder.tfjs, tfjsTopologyOf(loaded.model, names), readWeights(folder, modelName));
     } else {
       display.line(`stopped after ${recorder.checkpointStep} steps; continue with: pnpm train --resume ${folder.dir}`);
       process.exitCode = INTERRUPTED;
     }
+  } catch (error) {
+    live.event((error as Error).message, "failed");
+    throw error;
   } finally {
+    await watch.close();
     display.close();
     interrupts.unwatch();
     replica.dispose();
