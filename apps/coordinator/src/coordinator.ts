@@ -2,12 +2,13 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { cifar10Files, defaultDataDir, openRecordSource, type RecordSource } from "@lockstep/dataset";
-import { answerWithoutPages, type DoorSettings } from "@lockstep/door";
+import type { DoorSettings } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import { CHUNK_BYTES, planForms } from "@lockstep/gradient-sync";
 import { type ModelFile, writeTfjsModel } from "@lockstep/model/files";
 import {
   type Checkpoint,
+  type Controls,
   conduct,
   type Derived,
   type Display,
@@ -30,7 +31,6 @@ import { type EventKind, LiveRun, type TellEvent } from "@lockstep/run/live";
 import type { Balance } from "./balance.ts";
 import type { Limits } from "./decide.ts";
 import { FittingWorkers, parseTopology } from "./fitting-workers.ts";
-import { forMachines } from "./for-machines.ts";
 import { type Origin, RemoteTeam } from "./remote-team.ts";
 import { lastCheckpoint } from "./run-start.ts";
 import { listen, type Session } from "./sessions.ts";
@@ -51,6 +51,8 @@ export interface CoordinatorOptions extends Limits {
   display: Display;
   /** Told of all that is known of the run. @default nobody is */
   live?: LiveRun | undefined;
+  /** What people ask of the run. @default nothing */
+  controls?: Controls | undefined;
   /** Version of Lockstep. */
   version: string;
   /** What a resumed run goes on from. */
@@ -100,9 +102,9 @@ export async function coordinate(given: CoordinatorOptions): Promise<"finished" 
     live.event(line, kind, subject);
   };
   const team = new RemoteTeam({ ...options, maxLogBytes: MAX_LOG_BYTES, log, nowMs });
+  if (options.controls !== undefined) options.controls.dismiss = (name) => team.dismiss(name);
   const fitting = new FittingWorkers({ config, team, updatesMade: updatesMade(options, team) });
-  const door = { ...given.door, onRequest: forMachines(live, given.door.onRequest ?? answerWithoutPages) };
-  const server = await listen({ ...options, door, welcome, records: source, events: fitting, nowMs });
+  const server = await listen({ ...options, welcome, records: source, events: fitting, nowMs });
   // After what has come in: if this process was suspended, nobody was silent, it just has not listened.
   const ticking = setInterval(() => setImmediate(() => team.tick()), Math.max(20, heartbeatMs / 4));
   const showing = setInterval(() => live.take({ type: "team", workers: team.workersNow }), TEAM_EVERY_MS);
@@ -177,23 +179,24 @@ async function runThroughLosses(
   first: Session,
   options: WatchedOptions,
 ): Promise<"finished" | "interrupted"> {
-  const { folder, display, live } = options;
+  const { folder, display, live, controls } = options;
   const warn = (line: string) => display.line(line, { level: "warn" });
   // Until now there was nothing to save, so an interrupt just ended the process.
   const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
-  const stopRequested = () => interrupts.requested() || team.lastLeaves;
+  const isToEnd = () => interrupts.requested() || controls?.stopRequested() === true;
+  const stopRequested = () => isToEnd() || team.lastLeaves;
   try {
     for (let { resumed } = options; ; resumed = lastCheckpoint(folder, warn)) {
       const outcome = await runOn(team, first, { ...options, resumed }, stopRequested).catch(expectAllLost);
       if (outcome === "finished") return outcome;
-      if (!interrupts.requested()) {
+      if (!isToEnd()) {
         const why = outcome === "interrupted" ? "the last worker leaves; its weights are saved" : "no worker is left";
         display.line(`${why}; the run goes on when workers come`);
         live.event(`${why}; the run goes on when workers come`, "paused");
         team.reset();
-        await gathered(team, options, { lostMs: performance.now(), stopRequested: interrupts.requested });
+        await gathered(team, options, { lostMs: performance.now(), stopRequested: isToEnd });
       }
-      if (interrupts.requested()) return "interrupted";
+      if (isToEnd()) return "interrupted";
     }
   } finally {
     interrupts.unwatch();
@@ -211,7 +214,7 @@ async function runOn(
   options: WatchedOptions,
   stopRequested: () => boolean,
 ): Promise<"finished" | "interrupted"> {
-  const { config, folder, display, live, resumed, state } = options;
+  const { config, folder, display, live, controls, resumed, state } = options;
   const { modelName, classes } = ready;
   const held = team.heldStep;
   const doneSteps = Math.max(held ?? 0, resumed?.step ?? 0);
@@ -232,7 +235,7 @@ async function runOn(
   live.event(line, again ? "resumed" : "begun");
   await team.begin({ plan: planOf(team, config), origin, sliceRows: config.sliceRows });
   const { endedSteps } = from.progress;
-  return conduct({ schedule, team, recorder, doneSteps, endedSteps, stopRequested });
+  return conduct({ schedule, team, recorder, doneSteps, endedSteps, stopRequested, controls });
 }
 
 function originOf(resumed: Checkpoint | undefined, state: readonly ParameterState[] | undefined): Origin {

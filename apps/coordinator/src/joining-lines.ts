@@ -51,7 +51,8 @@ function openingLines(words: readonly string[]): string[] {
   return ["only this machine can join; to let others in, with a token and TLS:", `  ${command.join(" ")}`];
 }
 
-function authority(name: string, port: number): string {
+/** `name:port`, where the name may bring a port of its own. */
+export function authority(name: string, port: number): string {
   const host = bracketed(name);
   return /:\d+$/.test(host) ? host : `${host}:${port}`;
 }

@@ -1,10 +1,12 @@
 import { hostname } from "node:os";
+import { controlToken, dashboardLine, makeSite } from "@lockstep/dashboard";
 import { type Announcement, announce } from "@lockstep/discovery";
 import { LockstepError } from "@lockstep/errors";
 import {
   addLogOption,
   addRunOptions,
   addScalingOptions,
+  Controls,
   displayOn,
   givenRunOptions,
   INTERRUPTED,
@@ -16,12 +18,13 @@ import {
   tidyArguments,
   type WeakScaling,
 } from "@lockstep/run";
+import { LiveRun } from "@lockstep/run/live";
 import { Command, Option } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import type { Balance } from "./balance.ts";
 import { coordinate } from "./coordinator.ts";
 import { addEntranceOptions, type EntranceOptions, prepareEntrance } from "./entrance.ts";
-import { addressesOf, joiningLines } from "./joining-lines.ts";
+import { addressesOf, authority, joiningLines } from "./joining-lines.ts";
 import { refusalLog } from "./refusal-log.ts";
 import { newRun, resumedRun } from "./run-start.ts";
 
@@ -71,24 +74,39 @@ async function main(words: string[], options: Options & Record<string, unknown>)
   const given = scaleForWorkers(givenRunOptions(options), options);
   const display = displayOn(process.stdout, log);
   const warn = (line: string) => display.line(line, { level: "warn" });
-  const isTerminal = process.stdout.isTTY && log === "text"; // JSON is for programs: no secret belongs there
+  const { isTerminal } = display;
   const entrance = await prepareEntrance(options, workers, isTerminal);
+  const live = new LiveRun();
+  const controls = new Controls(live);
+  const control = controlToken();
   let announcement: Announcement | undefined;
   const onListening = (port: number) => {
     const where = entrance.loopback ? "in other terminals of this machine" : "paste this on each of their machines";
     display.line(`waiting for ${workers} workers; ${where}:`);
     const addresses = addressesOf(entrance);
     for (const line of joiningLines({ entrance, addresses, port, isTerminal, words })) display.line(line);
+    const url = `${entrance.fingerprint === undefined ? "http" : "https"}://${authority(addresses[0]!, port)}`;
+    display.line(dashboardLine(url, isTerminal, { token: entrance.door.token, control }));
     if (entrance.loopback) return;
     const onProblem = (reason: string) => warn(`workers must be told the address: ${reason}`);
     announcement = announce({ port, name: hostname(), secure: entrance.fingerprint !== undefined, onProblem });
   };
-  const door = { ...entrance.door, onRefused: refusalLog(warn) };
-  const common = { workers, door, heartbeatMs, stallMs, minWorkers, balance, keepOpen, display, onListening };
+  const onRefused = refusalLog((line) => {
+    warn(line);
+    live.event(line, "refused");
+  });
+  const { onRequest, guards, close } = makeSite({
+    live,
+    desk: { token: control, command: async (it) => controls.take(it) },
+  });
+  const door = { ...entrance.door, onRefused, onRequest, guards };
+  const watching = { display, live, controls };
+  const common = { workers, door, heartbeatMs, stallMs, minWorkers, balance, keepOpen, ...watching, onListening };
   const start = resume === undefined ? await newRun(makeConfig(given), out) : await resumedRun(resume, given, warn);
-  const outcome = await coordinate({ ...common, ...start, version: packageJson.version }).finally(() =>
-    announcement?.close(),
-  );
+  const outcome = await coordinate({ ...common, ...start, version: packageJson.version }).finally(() => {
+    close();
+    return announcement?.close();
+  });
   if (outcome === "interrupted") {
     display.line(`stopped; continue with: pnpm coordinator --resume ${start.folder.dir}`);
     process.exitCode = INTERRUPTED;

@@ -208,6 +208,13 @@ export class RemoteTeam implements Team {
     }
   }
 
+  /** Drops a worker for good, whatever it does. @returns whether it was here */
+  dismiss(name: string): boolean {
+    const member = this.members.find((one) => one.name === name);
+    if (member !== undefined) this.#drop(member, "ERR_DISMISSED", "someone wanted it to go");
+    return member !== undefined;
+  }
+
   // The run
 
   /** All who are here begin; those who come later catch up. */
@@ -246,6 +253,10 @@ export class RemoteTeam implements Team {
       return enough || stopRequested();
     });
     if (paused) this.#lastCommitMs = nowMs();
+  }
+
+  skipTime(): void {
+    this.#lastCommitMs = this.#options.nowMs();
   }
 
   async step(task: StepTask, beforeCommit: (totals: StepTotals) => void): Promise<void> {

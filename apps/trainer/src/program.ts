@@ -9,6 +9,9 @@ import {
 } from "@lockstep/run";
 import { Command, Option } from "commander";
 
+/** As @lockstep/dashboard has it, which is loaded where it is needed only. */
+const DASHBOARD_PORT = 7080;
+
 /** Each command's work is loaded when it is called, so that `--help` and a wrong flag answer at once. */
 export function makeProgram(): Command {
   const program = new Command("lockstep")
@@ -28,6 +31,13 @@ export function makeProgram(): Command {
         "resume",
       ]),
     )
+    .addOption(
+      new Option(
+        "--port <n>",
+        `where pages show the run (default: ${DASHBOARD_PORT}, or the next that is free)`,
+      ).argParser(wholeNumber),
+    )
+    .option("--no-dashboard", "show the run nowhere but here")
     .action(async (options) => (await import("./commands/train.ts")).train(options));
 
   addMachineOptions(program.command("quickstart"))
@@ -74,6 +84,17 @@ export function makeProgram(): Command {
       new Option("--port <n>", "where to listen (default: 7090, or the next that is free)").argParser(wholeNumber),
     )
     .action(async (options) => (await import("./commands/playground.ts")).playground(options));
+
+  program
+    .command("dashboard")
+    .description("show runs that are over, on a page in the browser of this machine; several are compared")
+    .requiredOption("--run <dir...>", "folder of the run; the first is shown in full")
+    .addOption(
+      new Option("--port <n>", `where to listen (default: ${DASHBOARD_PORT}, or the next that is free)`).argParser(
+        wholeNumber,
+      ),
+    )
+    .action(async (options) => (await import("./commands/dashboard.ts")).dashboard(options));
 
   program
     .command("doctor")

@@ -5,8 +5,8 @@ import { sameToken } from "./token.ts";
 
 /** A request as its headers tell it. */
 export interface AdmissionRequest {
-  /** `join` asks for a WebSocket, `facts` for what is told of the run, `page` for what anyone may see. */
-  kind: "join" | "facts" | "page";
+  /** `join` asks for a WebSocket, `read` for what a run is doing, `page` for what everyone may see. */
+  kind: "join" | "read" | "page";
   /** Remote address. */
   address: string;
   host: string | undefined;
@@ -21,7 +21,7 @@ export interface AdmissionState {
 }
 
 export interface AdmissionOptions {
-  /** The token that whoever joins, or asks for facts, must show, if any. */
+  /** The token that a join must show, if any. */
   token: string | undefined;
   /** As `knownHosts` gives them. */
   hosts: ReadonlySet<string>;

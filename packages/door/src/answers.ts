@@ -21,7 +21,7 @@ export function refuseUpgrade(connection: Duplex, { status, reason }: Refusal, h
   connection.end(lines.join("\r\n"));
 }
 
-/** Answers a page, or a request for facts, that is refused. */
+/** Answers a page that is refused. */
 export function refusePage(response: ServerResponse, { status, reason }: Refusal): void {
   answer(response, status, reason, { connection: "close", ...hintsOf(status) });
 }

@@ -41,16 +41,13 @@ export interface DoorOptions {
   nowMs?: (() => number) | undefined;
   /** A worker was let in. It has an error listener already, so that what it sends can end its own connection only. */
   onSocket(socket: WebSocket, peer: Peer): void;
-  /**
-   * Answers a page; must not throw. What it tells of the run it tells only if `isTrusted()`: otherwise the request showed
-   * no token, and is answered already. @default 426 for `/`, 404 for the rest
-   */
-  onRequest?: RequestHandler | undefined;
+  /** Answers a page; must not throw. @default 426 for `/`, 404 for the rest */
+  onRequest?: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
+  /** Which paths show something of the run: where there is a token, they are answered to whoever shows it. @default none */
+  guards?: ((path: string) => boolean) | undefined;
   /** Someone was refused; may come often. @default nobody is told */
   onRefused?: ((refusal: { address: string; status: number; reason: string }) => void) | undefined;
 }
-
-export type RequestHandler = (request: IncomingMessage, response: ServerResponse, isTrusted: () => boolean) => void;
 
 /** Who has joined. */
 export interface Peer {
@@ -78,6 +75,7 @@ export interface Door {
 export async function openDoor(options: DoorOptions): Promise<Door> {
   const { host, anyPort, tls, token, allowHosts = [], maxPayload, onSocket, onRequest = answerWithoutPages } = options;
   const {
+    guards = () => false,
     refusedJoinsPerMinute = DEFAULT_LIMITS.refusedJoinsPerMinute,
     maxWorkers = DEFAULT_LIMITS.maxWorkers,
     handshakeMs = DEFAULT_LIMITS.handshakeMs,
@@ -98,12 +96,9 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
     connection.once("close", () => connections.delete(connection));
   });
   server.on("request", (request, response) => {
-    const passes = (kind: "page" | "facts") => {
-      const admission = decide(kind, request);
-      if (admission.verdict === "refuse") refusePage(response, admission);
-      return admission.verdict === "accept";
-    };
-    if (passes("page")) onRequest(request, response, () => passes("facts"));
+    const admission = decide(guards(pathOf(request)) ? "read" : "page", request);
+    if (admission.verdict === "accept") onRequest(request, response);
+    else refusePage(response, admission);
   });
   server.on("upgrade", (request, connection, head) => {
     const admission = decide("join", request);
@@ -126,7 +121,13 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
     const admission = admit(
       nowMs(),
       { sessions: webSockets.clients.size, refusedJoins },
-      { kind, address, host, origin, token: bearerToken(authorization) },
+      {
+        kind,
+        address,
+        host,
+        origin,
+        token: bearerToken(authorization) ?? (kind === "read" ? queryToken(request) : undefined),
+      },
       { token, hosts: hostsAt(port), secure, refusedJoinsPerMinute, maxWorkers },
     );
     if (admission.verdict === "refuse") {
@@ -179,6 +180,13 @@ async function listen(server: Server, host: string, port: number, anyPort: boole
       { cause },
     );
   }
+}
+
+const pathOf = ({ url }: IncomingMessage) => url!.replace(/\?.*/, "");
+
+/** The token in a page's address: a browser sends no header with what it reads as a stream of events. */
+function queryToken({ url }: IncomingMessage): string | undefined {
+  return new URLSearchParams(/\?.*/.exec(url!)?.[0]).get("token") ?? undefined;
 }
 
 /** The remote address, with IPv4 in its own form also where it comes in by an IPv6 socket. */

@@ -312,6 +312,10 @@ export const catalogue = {
       "The worker doesn't take what it is sent, or too slowly.",
       "See to its link and its memory; it comes again by itself.",
     ),
+    ERR_DISMISSED: entry(
+      "Someone made the worker go, on the dashboard.",
+      "Ask them why; start the worker again to take part.",
+    ),
     ERR_STRIKES: entry(
       "Contributions of the worker were refused too often.",
       "Look for faulty memory, or another version, on that machine.",
@@ -370,6 +374,10 @@ export const catalogue = {
     ERR_LOSS_NOT_FINITE: entry(
       "The loss is NaN or infinite; the update wasn't applied.",
       "Start a new run from the last good checkpoint with a lower `--lr`.",
+    ),
+    ERR_COMMAND: entry(
+      "A command from the dashboard isn't one, or can't be carried out now.",
+      "The message says why; see what state the run is in.",
     ),
     ERR_VERIFY: entry(
       "The runs that were compared don't give the same, or one of them didn't end well.",

@@ -1,2 +1,2 @@
 export { bundleScript } from "./bundle.ts";
-export { answerPages, type Content, type Pages } from "./pages.ts";
+export { answerPages, type Content, PAGE_HEADERS, type Pages } from "./pages.ts";

@@ -11,7 +11,7 @@ export type Content = string | { file: string | URL };
 export type Pages = ReadonlyMap<string, Content>;
 
 /** A page gets everything from its own server and tells nobody of it; no other page may hold it in a frame. */
-const HEADERS = {
+export const PAGE_HEADERS = {
   "content-security-policy":
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -47,7 +47,7 @@ async function answerPage(pages: Pages, request: IncomingMessage, response: Serv
   if (request.method !== "GET" && request.method !== "HEAD") return refuse(response, 405, { allow: "GET, HEAD" });
   const type = TYPES[extname(path)] ?? "application/octet-stream";
   const start = (length: number) =>
-    response.writeHead(200, { ...HEADERS, "content-type": type, "content-length": length });
+    response.writeHead(200, { ...PAGE_HEADERS, "content-type": type, "content-length": length });
   if (typeof content === "string") {
     start(Buffer.byteLength(content)).end(request.method === "GET" ? content : undefined);
     return;
@@ -63,5 +63,7 @@ async function answerPage(pages: Pages, request: IncomingMessage, response: Serv
 }
 
 function refuse(response: ServerResponse, status: number, headers: Record<string, string> = {}): void {
-  response.writeHead(status, { ...HEADERS, "content-type": "text/plain", ...headers }).end(`${STATUS_CODES[status]}\n`);
+  response
+    .writeHead(status, { ...PAGE_HEADERS, "content-type": "text/plain", ...headers })
+    .end(`${STATUS_CODES[status]}\n`);
 }

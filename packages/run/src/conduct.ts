@@ -3,6 +3,7 @@
  * sockets. What is computed, and what is written about it, is the same.
  */
 import { LockstepError } from "@lockstep/errors";
+import type { Controls } from "./controls.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { Recorder } from "./recorder.ts";
 import type { EvaluateTask, Schedule, StepTask } from "./schedule.ts";
@@ -60,6 +61,8 @@ export interface Team {
    * @throws LockstepError ERR_STATE_LOST if whoever had it was lost, and the others have gone on
    */
   state(): Promise<ParameterState[]>;
+  /** The time until now belongs to no step: the run was paused. */
+  skipTime?(): void;
   /** Rejects if the replicas' weights and momentum are not all the same. Absent where there is one replica. */
   checkReplicas?(): Promise<void>;
 }
@@ -73,6 +76,8 @@ export interface Conduct {
   endedSteps: number;
   /** Asked between steps and within evaluations: leave now, with a checkpoint? */
   stopRequested: () => boolean;
+  /** What people ask of the run. @default nothing */
+  controls?: Controls | undefined;
 }
 
 /**
@@ -90,19 +95,23 @@ export async function conduct(options: Conduct): Promise<"finished" | "interrupt
 }
 
 async function doTasks(options: Conduct): Promise<"finished" | "interrupted"> {
-  const { schedule, team, recorder, doneSteps, endedSteps, stopRequested } = options;
+  const { schedule, team, recorder, doneSteps, endedSteps, stopRequested, controls } = options;
   let done = doneSteps;
   const checkpoint = async () => {
     await recorder.written(); // two at once would need their memory twice
     recorder.checkpoint(schedule.epochOf(done - 1), done, team.state());
   };
+  const checkpointOnce = async () => {
+    if (done > 0 && recorder.checkpointStep !== done) await checkpoint();
+  };
   const interrupted = async () => {
-    if (recorder.checkpointStep !== done) await checkpoint();
+    await checkpointOnce();
     await recorder.written();
     return "interrupted" as const;
   };
-  if (done > 0 && recorder.checkpointStep !== done) await checkpoint(); // until now only workers hold this state
+  await checkpointOnce(); // until now only workers hold this state
   for (const task of schedule.tasksFrom(doneSteps, endedSteps)) {
+    if (await controls?.attend(checkpointOnce, stopRequested)) team.skipTime?.();
     await team.assemble?.(stopRequested);
     if (done > 0 && stopRequested()) return interrupted();
     switch (task.type) {

@@ -13,6 +13,8 @@ export interface Progress {
 }
 
 export interface Display {
+  /** Whether a person alone sees the lines: secrets stand in them only then. */
+  readonly isTerminal: boolean;
   /** @param fields what programs are told besides; people see the text alone */
   line(text: string, fields?: LineFields): void;
   progress(progress: Progress): void;
@@ -33,6 +35,7 @@ export function displayOn(stream: NodeJS.WriteStream, format: LogFormat): Displa
 export function lineDisplay(write: Display["line"], nowMs: () => number = () => performance.now()): Display {
   let lastMs = Number.NEGATIVE_INFINITY; // the first tells at once how long it will take
   return {
+    isTerminal: false,
     line: write,
     progress: (progress) => {
       if (nowMs() - lastMs < LINE_EVERY_MS) return;
@@ -56,6 +59,7 @@ function barDisplay(stream: NodeJS.WriteStream): Display {
     bar = undefined;
   };
   return {
+    isTerminal: true,
     line: (text) => {
       close();
       stream.write(`${text}\n`);

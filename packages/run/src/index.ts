@@ -12,6 +12,7 @@ export {
 } from "./command-line.ts";
 export { conduct, type ParameterState, type StepTotals, type Team, type WorkerShare } from "./conduct.ts";
 export { type GivenOptions, makeConfig, type RunConfig, resumeConfig, withAbsolutePaths } from "./config.ts";
+export { type Command, Controls, parseCommand } from "./controls.ts";
 export { type Display, displayOn } from "./display.ts";
 export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts";
 export { keepEvents, readEvents } from "./event-log.ts";
@@ -22,7 +23,7 @@ export { type MetricsRow, readMetrics } from "./metrics.ts";
 export { type OptionName, runOptions } from "./options.ts";
 export { writePth } from "./pth.ts";
 export { Recorder } from "./recorder.ts";
-export { makeReport } from "./report.ts";
+export { makeReport, readReport } from "./report.ts";
 export { type Resumed, resumedAt } from "./resumed.ts";
 export { type Derived, type MachineOptions, newRunId, parseRunFile, type RunFile, type RunId } from "./run-file.ts";
 export { createRunFolder, expectNoRun, holdRunFolder, openRunFolder, type RunFolder, writeJson } from "./run-folder.ts";

@@ -1,27 +1,33 @@
 /** The report of a test: how good the model is, in total and for each class. */
+import { existsSync, readFileSync } from "node:fs";
+import { z } from "zod";
 import { correctOf, type Evaluation } from "./evaluation.ts";
 import { writeSmallFile } from "./write-file.ts";
 
-export interface Report {
-  /** Fraction of the samples. */
-  accuracy: number;
-  /** Mean over the samples. */
-  loss: number;
-  samples: number;
-  classes: string[];
-  perClass: ClassReport[];
-  /** confusion[label][prediction], in samples. */
-  confusion: number[][];
-}
+const fraction = z.number().min(0).max(1);
 
-export interface ClassReport {
-  class: string;
-  /** Of the samples that were taken for the class, the fraction that is of it; null if none was taken for it. */
-  precision: number | null;
-  /** Of the samples of the class, the fraction that was taken for it; null if there are none. */
-  recall: number | null;
-  samples: number;
-}
+const reportSchema = z.object({
+  /** Fraction of the samples. */
+  accuracy: fraction,
+  /** Mean over the samples. */
+  loss: z.number(),
+  samples: z.number(),
+  classes: z.array(z.string()),
+  perClass: z.array(
+    z.object({
+      class: z.string(),
+      /** Of the samples that were taken for the class, the fraction that is of it; null if none was taken for it. */
+      precision: fraction.nullable(),
+      /** Of the samples of the class, the fraction that was taken for it; null if there are none. */
+      recall: fraction.nullable(),
+      samples: z.number(),
+    }),
+  ),
+  /** confusion[label][prediction], in samples. */
+  confusion: z.array(z.array(z.number())),
+});
+
+export type Report = z.infer<typeof reportSchema>;
 
 /** @param classes the names of the classes, in the order of the labels */
 export function makeReport(evaluation: Evaluation, classes: readonly string[]): Report {
@@ -39,6 +45,12 @@ export function makeReport(evaluation: Evaluation, classes: readonly string[]): 
   });
   const accuracy = correctOf(evaluation) / samples;
   return { accuracy, loss: lossSum / samples, samples, classes: [...classes], perClass, confusion };
+}
+
+/** The report that a run wrote; undefined if it wrote none that can be read. */
+export function readReport(path: string): Report | undefined {
+  if (!existsSync(path)) return undefined;
+  return reportSchema.safeParse(JSON.parse(readFileSync(path, "utf8"))).data;
 }
 
 /** Writes the report as JSON, with a line for each class and each row of the confusion matrix. */

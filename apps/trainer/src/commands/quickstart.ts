@@ -6,7 +6,8 @@ export async function quickstart({ out, ...machine }: MachineOptions & { out?: s
   console.log("Ten shapes, drawn at random places, sizes and colours: a set without files, to see a training at work.");
   console.log("On real pictures: pnpm train (CIFAR-10, 170 MB are downloaded).\n");
   const config = makeConfig({ dataset: "shapes", init: "he", trainFraction: 0.9, numEpochs: 1, maxSteps: 150 });
-  const { dir } = await trainNew(config, out, machineOptions(machine), displayOn(process.stdout, "text"));
+  const watching = { display: displayOn(process.stdout, "text"), dashboard: {} };
+  const { dir } = await trainNew(config, out, machineOptions(machine), watching);
   if (process.exitCode === undefined)
     console.log(`next:    pnpm evaluate --run ${dir}, pnpm predict --run ${dir} PICTURE, pnpm train --help`);
 }

@@ -1,6 +1,9 @@
 /** `pnpm train --workers N`: a coordinator in this process and N workers beside it, on this machine. */
 import { coordinate, type RunStart } from "@lockstep/coordinator";
-import { type Display, INTERRUPTED, type LogFormat, type MachineOptions } from "@lockstep/run";
+import { controlToken, dashboardLine, makeSite } from "@lockstep/dashboard";
+import { Controls, INTERRUPTED, type LogFormat, type MachineOptions } from "@lockstep/run";
+import { LiveRun } from "@lockstep/run/live";
+import { placeOf, type Shown } from "../dashboard-wish.ts";
 import { type LocalWorkers, startLocalWorkers } from "../local-workers.ts";
 import { version } from "../version.ts";
 
@@ -8,8 +11,7 @@ const HOST = "127.0.0.1";
 const LIMITS = { heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1 };
 // Processes on one machine with as many threads each are alike: slices by speed would follow noise.
 
-export interface Watching {
-  display: Display;
+export interface Watching extends Shown {
   /** How the workers tell of what ends them. @default "text" */
   log?: LogFormat;
   /** Given the workers' processes. */
@@ -20,23 +22,33 @@ export async function trainTogether(
   workers: number,
   start: RunStart,
   machine: MachineOptions,
-  { display, log, onStarted }: Watching,
+  { display, dashboard, log, onStarted }: Watching,
 ): Promise<void> {
   let ended: Promise<void> | undefined;
   let tellWorkers: (workers: LocalWorkers) => void = () => {};
   const started = new Promise<LocalWorkers>((resolve) => (tellWorkers = resolve));
   const codeModel = start.model.kind === "code" ? start.config.model : undefined;
+  const live = new LiveRun();
+  const controls = new Controls(live);
+  const control = controlToken();
+  const { onRequest, guards, close } = makeSite({
+    live,
+    desk: { token: control, command: async (command) => controls.take(command) },
+  });
   const onListening = (port: number) => {
-    const local = startLocalWorkers(workers, `ws://${HOST}:${port}`, machine, { codeModel, log });
+    const url = `http://${HOST}:${port}`;
+    if (dashboard !== undefined) display.line(dashboardLine(url, display.isTerminal, { control }));
+    const local = startLocalWorkers(workers, url.replace("http", "ws"), machine, { codeModel, log });
     ended = local.ended;
     tellWorkers(local);
     onStarted?.(local);
   };
-  const door = { host: HOST, port: 0, anyPort: true }; // on loopback, without token and TLS
+  // On loopback, without token and TLS.
+  const door = { host: HOST, port: 0, anyPort: true, ...(dashboard && { ...placeOf(dashboard), onRequest, guards }) };
   const common = { ...LIMITS, door, balance: "even" as const };
   try {
     const outcome = await coordinate({
-      ...{ ...common, ...start, workers, display, version, onListening },
+      ...{ ...common, ...start, workers, display, live, controls, version, onListening },
       cannotBegin: started.then(({ oneFailed }) => oneFailed),
       cannotGoOn: started.then(({ allEnded }) => allEnded),
     });
@@ -45,6 +57,7 @@ export async function trainTogether(
       process.exitCode = INTERRUPTED;
     }
   } finally {
+    close();
     display.close();
     await ended;
   }

@@ -63,6 +63,7 @@ import {
   Replica,
   readState,
 } from "@lockstep/training";
+import { type Shown, watchRun } from "../dashboard-wish.ts";
 import { derivedOf, slowBackendLine, summaryOf } from "../summary.ts";
 import { trainTogether } from "./train-together.ts";
 
@@ -73,21 +74,25 @@ export interface TrainOptions extends MachineOptions, Partial<WeakScaling> {
   /** Processes that compute. @default 1, this one */
   workers?: number;
   log: LogFormat;
+  /** Whether pages that show the run are answered, and where. @default yes, at the next free port */
+  dashboard?: boolean;
+  port?: number;
 }
 
 export async function train(options: TrainOptions & Record<string, unknown>): Promise<void> {
-  const { out, resume, describe, workers = 1, log } = options;
+  const { out, resume, describe, workers = 1, log, port } = options;
   const { batchSizePerWorker, lrScaling = "none" } = options;
   const given = scaleForWorkers(givenRunOptions(options), { workers, batchSizePerWorker, lrScaling });
   const machine = machineOptions(options);
-  const display = displayOn(process.stdout, log);
+  const dashboard = options.dashboard === false ? undefined : { port };
+  const shown = { display: displayOn(process.stdout, log), dashboard };
   if (describe === true) await describeLayers(makeConfig(given));
   else if (workers > 1) {
     const isNew = resume === undefined;
-    const start = isNew ? await newRun(makeConfig(given), out) : await resumedRun(resume, given, warnOn(display));
-    await trainTogether(workers, start, machine, { display, log });
-  } else if (resume !== undefined) await resumeRun(resume, given, machine, display);
-  else await trainNew(makeConfig(given), out, machine, display);
+    const start = isNew ? await newRun(makeConfig(given), out) : await resumedRun(resume, given, warnOn(shown.display));
+    await trainTogether(workers, start, machine, { ...shown, log });
+  } else if (resume !== undefined) await resumeRun(resume, given, machine, shown);
+  else await trainNew(makeConfig(given), out, machine, shown);
 }
 
 /** Prints the shape table: no data, no engine. */
@@ -105,19 +110,19 @@ export async function trainNew(
   given: RunConfig,
   out: string | undefined,
   machine: MachineOptions,
-  display: Display,
+  shown: Shown,
 ): Promise<RunFolder> {
   if (out !== undefined) expectNoRun(out);
   const config = withAbsolutePaths(given);
   const initial = config.initFrom === undefined ? undefined : readWeightsFile(config.initFrom);
-  const run = await prepare(config, machine, display.line);
+  const run = await prepare(config, machine, shown.display.line);
   try {
     const { model } = run.loaded;
     const weights = initial ?? toStateDict(run.names, await initialWeights(model, config));
     const values = parameterValues(model, run.names, weights);
     const label = basename(config.model, extname(config.model));
     const folder = createRunFolder(out, label, new Date());
-    await runToEnd(run, folder, display, { values, runId: newRunId() });
+    await runToEnd(run, folder, shown, { values, runId: newRunId() });
     return folder;
   } finally {
     await run.thread.close();
@@ -125,23 +130,23 @@ export async function trainNew(
 }
 
 /** Goes on from the last checkpoint of a run, mid-epoch if it was taken there. */
-async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptions, display: Display): Promise<void> {
+async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptions, shown: Shown): Promise<void> {
   const { folder, config } = openRunFolder(dir);
   const { derived, machine: saved, ...options } = parseRunFile(config, folder.config);
-  const checkpoint = latestCheckpoint(folder.checkpoints, warnOn(display));
+  const checkpoint = latestCheckpoint(folder.checkpoints, warnOn(shown.display));
   // A demand for one kind of device takes the place of the other kind's.
   const kept = machine.backend === undefined && machine.gpu === undefined ? saved : { threads: saved.threads };
   const run = await prepare(
     withAbsolutePaths(resumeConfig(options, given)),
     machineOptions({ ...kept, ...machine }),
-    display.line,
+    shown.display.line,
   );
   try {
     expectSameModel(run, derived.spec);
     const dict = (kind: "weight" | "velocity"): StateDict =>
       new Map(checkpoint.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, data: tensor[kind] }]));
     const values = parameterValues(run.loaded.model, run.names, dict("weight"), dict("velocity"));
-    await runToEnd(run, folder, display, { values, runId: derived.runId ?? newRunId(), resumed: checkpoint });
+    await runToEnd(run, folder, shown, { values, runId: derived.runId ?? newRunId(), resumed: checkpoint });
   } finally {
     await run.thread.close();
   }
@@ -155,12 +160,9 @@ interface RunStart {
 
 const warnOn = (display: Display) => (line: string) => display.line(line, { level: "warn" });
 
-async function runToEnd(
-  run: PreparedRun,
-  folder: RunFolder,
-  display: Display,
-  { values, runId, resumed }: RunStart,
-): Promise<void> {
+async function runToEnd(run: PreparedRun, folder: RunFolder, shown: Shown, start: RunStart): Promise<void> {
+  const { display } = shown;
+  const { values, runId, resumed } = start;
   const { config, loaded, names, maxRows } = run;
   const { step: doneSteps, progress } = resumed ?? { step: 0, progress: { endedSteps: 0 } };
   const schedule = makeSchedule(config, run.thread.meta, doneSteps);
@@ -168,7 +170,10 @@ async function runToEnd(
   const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
   const derived = derivedOf({ runId, loaded, names, meta: run.thread.meta, schedule });
   const { modelName, classes } = derived;
-  writeJson(folder.config, { ...config, machine: run.machine, derived });
+  const file = { ...config, machine: run.machine, derived };
+  writeJson(folder.config, file);
+  const watch = await watchRun({ folder, file, engine: run.engine, doneSteps, ...shown });
+  const { live, controls } = watch;
   display.line(summaryOf(config, derived, folder, resumed?.step));
   if (["wasm", "cpu"].includes(run.engine.backend)) display.line(slowBackendLine(run.engine.backend));
 
@@ -193,6 +198,7 @@ async function runToEnd(
     modelName,
     classes,
     display,
+    live,
     startedAt: new Date(),
     resumed,
   });
@@ -204,15 +210,21 @@ async function runToEnd(
       recorder,
       doneSteps,
       endedSteps,
-      stopRequested: interrupts.requested,
+      stopRequested: () => interrupts.requested() || controls.stopRequested(),
+      controls,
     });
+    live.event(`the run is over: ${outcome}`, outcome === "finished" ? "finished" : "stopped");
     if (outcome === "finished") {
       await writeTfjsModel(folder.tfjs, tfjsTopologyOf(loaded.model, names), readWeights(folder, modelName));
     } else {
       display.line(`stopped after ${recorder.checkpointStep} steps; continue with: pnpm train --resume ${folder.dir}`);
       process.exitCode = INTERRUPTED;
     }
+  } catch (error) {
+    live.event((error as Error).message, "failed");
+    throw error;
   } finally {
+    await watch.close();
     display.close();
     interrupts.unwatch();
     replica.dispose();

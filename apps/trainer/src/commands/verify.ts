@@ -74,7 +74,7 @@ export async function verify(options: VerifyOptions & Record<string, unknown>): 
   }
 }
 
-const silent: Display = { line: () => {}, progress: () => {}, close: () => {} };
+const silent: Display = { isTerminal: false, line: () => {}, progress: () => {}, close: () => {} };
 
 /** Kills a worker when half of the steps are done. */
 function killInTheMiddle(
@@ -120,9 +120,13 @@ function wordsOf(options: Record<string, unknown>): string[] {
 const dashed = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 function train(words: string[]): void {
-  const { status } = spawnSync(process.execPath, [...process.execArgv, process.argv[1]!, "train", ...words], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+  const { status } = spawnSync(
+    process.execPath,
+    [...process.execArgv, process.argv[1]!, "train", "--no-dashboard", ...words],
+    {
+      stdio: ["ignore", "ignore", "inherit"],
+    },
+  );
   if (status !== 0)
     throw new LockstepError("ERR_VERIFY", `A training ended with status ${status}; its lines above tell why.`);
 }

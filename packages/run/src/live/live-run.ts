@@ -221,7 +221,7 @@ export class LiveRun {
     const known = this.#now.workers.find((worker) => worker.name === name);
     if (known !== undefined) return known;
     const made: LiveWorker = {
-      ...{ name, device: "", backend: "", state: "in", slices: [], heartbeatAgeMs: 0, ms: {}, io: {} },
+      ...{ name, device: "", backend: "", state: "in", slices: [], ms: {}, io: {} },
       ...{ lastSamples: 0, samples: 0, bytesUp: 0, bytesDown: 0, redoneSlices: 0, refused: 0 },
     };
     this.#now.workers.push(made);

@@ -63,8 +63,8 @@ export interface WorkerNow {
   state: WorkerState;
   /** Rows [start, end) of the epoch's order that it computes now. */
   slices: readonly { start: number; end: number }[];
-  /** Since anything last came from it. */
-  heartbeatAgeMs: number;
+  /** Since anything last came from it. Undefined of this process, which has no heartbeat. */
+  heartbeatAgeMs?: number | undefined;
 }
 
 export type RunUpdate =

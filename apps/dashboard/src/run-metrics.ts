@@ -44,7 +44,7 @@ const gauges: [name: string, help: string, read: Read][] = [
   [
     "lockstep_heartbeat_age_seconds",
     "Since anything last came from a worker.",
-    (run) => here(run).map(({ name, heartbeatAgeMs }) => [{ worker: name }, heartbeatAgeMs / 1000]),
+    (run) => here(run).map(({ name, heartbeatAgeMs }) => [{ worker: name }, seconds(heartbeatAgeMs)]),
   ],
   ["lockstep_workers", "Workers that are here.", one((run) => here(run).length)],
 ];
@@ -60,7 +60,7 @@ const counters: [name: string, help: string, read: Read][] = [
     ]),
   ],
   ["lockstep_redone_slices_total", "Slices that were given to a second worker.", one((run) => run.redoneSlices)],
-  ["lockstep_refused_messages_total", "Contributions that were refused.", one((run) => run.refused)],
+  ["lockstep_refused_messages_total", "Contributions and connections that were refused.", one((run) => run.refused)],
 ];
 
 export class RunMetrics {

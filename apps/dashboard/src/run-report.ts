@@ -29,6 +29,8 @@ export function runReport(snapshot: Readonly<RunSnapshot>) {
     test: test ?? null,
     redoneSlices: snapshot.redoneSlices,
     refused: snapshot.refused,
-    workers: workers.map(({ goneBecause = null, lastSamples, slices, ...worker }) => ({ ...worker, goneBecause })),
+    workers: workers.map(({ lastSamples, slices, goneBecause = null, heartbeatAgeMs = null, ...worker }) => ({
+      ...{ ...worker, goneBecause, heartbeatAgeMs },
+    })),
   };
 }

@@ -1,22 +1,28 @@
 import { readFileSync } from "node:fs";
 import { request } from "node:http";
-import { answerWithoutPages, type Door, openDoor } from "@lockstep/door";
+import { type Door, openDoor } from "@lockstep/door";
 import { LiveRun } from "@lockstep/run/live";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { forMachines } from "./for-machines.ts";
+import { makeSite, type Site } from "./site.ts";
 
 const STEP_ENDED_MS = Date.UTC(2026, 10, 24, 12, 0, 0, 500);
 const TOKEN = "the-token";
 let live: LiveRun;
 let door: Door;
+let site: Site;
 beforeEach(async () => {
   live = new LiveRun(undefined, () => STEP_ENDED_MS);
+  site = makeSite({ live });
+  const { onRequest, guards } = site;
   door = await openDoor({
     ...{ host: "127.0.0.1", port: 0, anyPort: false, maxPayload: 1024, token: TOKEN, refusedJoinsPerMinute: 3 },
-    ...{ onSocket: () => {}, onRequest: forMachines(live, answerWithoutPages) },
+    ...{ onSocket: () => {}, onRequest, guards },
   });
 });
-afterEach(() => door.close());
+afterEach(async () => {
+  site.close();
+  await door.close();
+});
 
 interface Answer {
   status: number;

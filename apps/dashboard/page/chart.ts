@@ -1,0 +1,103 @@
+/** A chart of curves over the updates of a run, in the page's colours. */
+import uPlot from "uplot";
+import type { Table } from "../src/curves.ts";
+import { figure } from "../src/format.ts";
+
+export interface Curve {
+  label: string;
+  /** A custom property of the page's style sheet. */
+  color: `--${string}`;
+  /** Drawn as dots, as what lies behind the others, or only as the edge of a band. @default a line */
+  look?: "dots" | "faint" | "dashed" | "none";
+}
+
+export interface ChartOptions {
+  curves: readonly Curve[];
+  /** Pairs of curves, by number from 1, with the space between them filled. */
+  bands?: [number, number][];
+  /** @default as many digits as tell something */
+  format?: (value: number) => string;
+  /** Whether the axis begins at 0. */
+  fromZero?: boolean;
+}
+
+const HEIGHT = 220;
+const AXIS_WIDTH = 52;
+const style = () => getComputedStyle(document.documentElement);
+const color = (name: string) => style().getPropertyValue(name).trim();
+
+export class Chart {
+  readonly #plot: uPlot;
+  readonly #where: HTMLElement;
+
+  constructor(where: HTMLElement, { curves, bands = [], format = figure, fromZero = false }: ChartOptions) {
+    this.#where = where;
+    const axis = {
+      stroke: () => color("--soft"),
+      grid: { stroke: () => color("--line"), width: 1 },
+      ticks: { show: false },
+    };
+    this.#plot = new uPlot(
+      {
+        width: Math.max(where.clientWidth, 100),
+        height: HEIGHT,
+        scales: { x: { time: false }, y: { range: (_, low, high) => rangeOf(low, high, fromZero) } },
+        axes: [
+          {
+            ...axis,
+            values: (_, marks) => marks.map((mark) => (Number.isInteger(mark) ? mark.toLocaleString("en") : "")),
+          },
+          { ...axis, size: AXIS_WIDTH, values: (_, marks) => marks.map((mark) => format(mark)) },
+        ],
+        series: [
+          { label: "step", value: (_, x) => x?.toLocaleString("en") ?? "—" },
+          ...curves.map((curve) => seriesOf(curve, format)),
+        ],
+        bands: bands.map((series) => ({ series, fill: () => `${color("--accent")}22` })),
+        cursor: { y: false, points: { size: 7 } },
+      },
+      curves.map(() => []) as unknown as uPlot.AlignedData,
+      where,
+    );
+    new ResizeObserver(() => this.#plot.setSize({ width: Math.max(where.clientWidth, 100), height: HEIGHT })).observe(
+      where,
+    );
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#plot.redraw());
+  }
+
+  /** Each table has an x of its own. */
+  show(tables: Table[], summary: string): void {
+    this.#plot.setData(
+      tables.length === 1 ? (tables[0] as uPlot.AlignedData) : uPlot.join(tables as uPlot.AlignedData[]),
+    );
+    this.#where.setAttribute("aria-label", summary);
+  }
+}
+
+function seriesOf({ label, color: name, look }: Curve, format: (value: number) => string): uPlot.Series {
+  const common = {
+    label,
+    spanGaps: true,
+    value: (_: uPlot, value: number | null) => (value == null ? "—" : format(value)),
+  };
+  const stroke = () => color(name);
+  switch (look) {
+    case "dots":
+      return { ...common, stroke, width: 1.5, points: { show: true, size: 7, fill: stroke } };
+    case "faint":
+      return { ...common, stroke: () => `${color(name)}55`, width: 1, points: { show: false } };
+    case "dashed":
+      return { ...common, stroke, width: 1.5, dash: [6, 4], points: { show: false } };
+    case "none":
+      return { ...common, stroke, width: 0, points: { show: false }, class: "hidden" };
+    default:
+      return { ...common, stroke, width: 2, points: { show: false } };
+  }
+}
+
+function rangeOf(low: number | null, high: number | null, fromZero: boolean): [number, number] {
+  if (low === null || high === null) return [0, 1];
+  const bottom = fromZero ? 0 : low;
+  const room = (high - bottom || Math.abs(high) || 1) * 0.06;
+  return [fromZero ? 0 : Math.max(bottom - room, bottom >= 0 ? 0 : Number.NEGATIVE_INFINITY), high + room];
+}

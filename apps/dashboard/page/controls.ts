@@ -1,0 +1,58 @@
+/** What the page's user may ask of the run, once the link holds the token for it. Each is confirmed first. */
+import type { RunSnapshot } from "@lockstep/run/live";
+import { authorization, secrets } from "./connection.ts";
+import { element, setText } from "./dom.ts";
+
+const control = secrets.get("control");
+const dialog = element("confirm", HTMLDialogElement);
+const isOver = ({ state }: Readonly<RunSnapshot>) => ["finished", "stopped", "failed"].includes(state);
+
+const QUESTIONS = {
+  pause: ["Pause the run?", "It stops between two steps. Workers stay, and keep the weights.", "Pause"],
+  resume: ["Let the run go on?", "The next step begins at once.", "Go on"],
+  checkpoint: ["Save a checkpoint now?", "The weights and momentum are written beside the steps that follow.", "Save"],
+  stop: ["Stop the run?", "It finishes this step and saves a checkpoint. --resume goes on from there.", "Stop"],
+} as const;
+
+type Order = keyof typeof QUESTIONS;
+
+export function showControls(run: Readonly<RunSnapshot>): void {
+  element("controls").hidden = control === null || isOver(run);
+  element("pause").hidden = run.state === "paused";
+  element("resume").hidden = run.state !== "paused";
+}
+
+/** Whether a worker may be dropped by this page's user. */
+export const mayDrop = (run: Readonly<RunSnapshot>): boolean => control !== null && !isOver(run);
+
+export function askToDrop(worker: string): void {
+  const text = "Its slices go to the others. It does not come back by itself.";
+  confirm([`Drop ${worker}?`, text, "Drop"], { do: "drop", worker });
+}
+
+for (const order of Object.keys(QUESTIONS) as Order[]) {
+  element(order).addEventListener("click", () => confirm(QUESTIONS[order], { do: order }));
+}
+
+function confirm([title, text, verb]: readonly [string, string, string], command: object): void {
+  setText(element("question"), title);
+  setText(element("consequence"), text);
+  setText(element("yes"), verb);
+  element("yes").onclick = () => {
+    dialog.close();
+    void send(command);
+  };
+  element("no").onclick = () => dialog.close();
+  dialog.showModal();
+}
+
+async function send(command: object): Promise<void> {
+  const headers = { ...authorization, "x-lockstep-control": control ?? "", "content-type": "application/json" };
+  setText(element("outcome"), "…");
+  try {
+    const answer = await fetch("/control", { method: "POST", headers, body: JSON.stringify(command) });
+    setText(element("outcome"), answer.ok ? "" : (await answer.text()).trim());
+  } catch {
+    setText(element("outcome"), "The server does not answer; nothing was done.");
+  }
+}

@@ -1,0 +1,109 @@
+/** What is shown in words and tables: the ledger, events, the test, the configuration. */
+import type { RunSnapshot } from "@lockstep/run/live";
+import { count, percent } from "../src/format.ts";
+import { element, keyed, node, setText } from "./dom.ts";
+import { colorOf, showLegend, stack } from "./workers.ts";
+
+type Run = Readonly<RunSnapshot>;
+
+const SHOWN_EVENTS = 200;
+
+/** Which samples have counted in this epoch, and who computed them. */
+export function showLedger({ ledger, run, redoneSlices }: Run): void {
+  const { trainSamples = 0 } = run?.derived ?? {};
+  const { epoch, samples } = ledger;
+  const whole = samples === trainSamples && epoch > 0 ? "each exactly once" : "each once";
+  const redone =
+    redoneSlices === 0 ? "" : `; ${count(redoneSlices)} slices were given to a second worker, and count once`;
+  setText(
+    element("ledger-text"),
+    epoch === 0
+      ? "No sample has counted yet."
+      : `Epoch ${epoch}: ${count(samples)} of ${count(trainSamples)} samples have counted, ${whole}${redone}.`,
+  );
+  const shares = Object.entries(ledger.workers).filter(([, own]) => own > 0);
+  const pieces = shares.map(([part, own]) => ({
+    part,
+    color: colorOf(part),
+    fraction: own / Math.max(trainSamples, 1),
+    text: `${part} ${count(own)}`,
+  }));
+  stack(element("ledger"), pieces);
+  showLegend(
+    element("ledger-legend"),
+    pieces.map(({ part, color, text }) => ({ name: part, color, text })),
+  );
+}
+
+/** The newest first. */
+export function showEvents({ events }: Run): void {
+  const newest = events.slice(-SHOWN_EVENTS).reverse();
+  keyed(element("events"), newest, {
+    key: ({ at, text }) => `${at} ${text}`,
+    make: ({ at, kind, text }) => {
+      const time = new Date(at);
+      const shown = node("time", { datetime: at, title: time.toLocaleString() }, time.toLocaleTimeString("en-GB"));
+      return node("li", { "data-kind": kind }, shown, node("span", {}, text));
+    },
+    update: () => {},
+  });
+}
+
+let reported: Run["report"];
+
+export function showConfusion({ report }: Run): void {
+  element("confusion-section").hidden = report === undefined;
+  if (report === undefined || report === reported) return;
+  reported = report;
+  const { accuracy, samples, classes, confusion } = report;
+  setText(
+    element("confusion-text"),
+    `${percent(accuracy, 2)} of ${count(samples)} test images were taken for what they are. Rows: what they are; columns: what they were taken for.`,
+  );
+  const head = node(
+    "tr",
+    {},
+    node("td"),
+    ...classes.map((name) => node("th", { scope: "col" }, node("span", {}, name))),
+  );
+  const rows = confusion.map((row, label) => {
+    const all = Math.max(
+      1,
+      row.reduce((a, b) => a + b, 0),
+    );
+    const cells = row.map((times, taken) => {
+      const cell = node(
+        "td",
+        { title: `${classes[label]} taken for ${classes[taken]}: ${count(times)}` },
+        times === 0 ? "" : count(times),
+      );
+      const color = label === taken ? "--right" : "--wrong";
+      const strength = Math.round(100 * Math.sqrt(times / all));
+      cell.style.background = `color-mix(in srgb, var(${color}) ${strength}%, transparent)`;
+      return cell;
+    });
+    return node("tr", {}, node("th", { scope: "row" }, classes[label]!), ...cells);
+  });
+  element("confusion").replaceChildren(node("thead", {}, head), node("tbody", {}, ...rows));
+}
+
+let configured: Run["run"];
+
+export function showConfig({ run }: Run): void {
+  if (run === undefined || run === configured) return;
+  configured = run;
+  const { machine, derived, ...options } = run;
+  const { spec: _, classes, ...follows } = derived;
+  const entries = Object.entries({ ...options, ...machine, ...follows, classes: classes.join(", ") });
+  element("config").replaceChildren(
+    ...entries.flatMap(([name, value]) =>
+      value === undefined || value === null ? [] : [node("dt", {}, name), node("dd", {}, wordsOf(value))],
+    ),
+  );
+}
+
+function wordsOf(value: unknown): string {
+  if (Array.isArray(value)) return value.map(wordsOf).join(" × ");
+  if (typeof value === "number") return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)));
+  return String(value);
+}

@@ -1,0 +1,155 @@
+/** The dashboard's page: draws what the server tells of the run, a few times a second at most. */
+import type { RunSnapshot } from "@lockstep/run/live";
+import { accuracyTable, epochTable, lossTable, speedTable, type Table } from "../src/curves.ts";
+import { count, duration, figure, percent } from "../src/format.ts";
+import { Chart, type Curve } from "./chart.ts";
+import { authorization, connect } from "./connection.ts";
+import { showControls } from "./controls.ts";
+import { element, setText } from "./dom.ts";
+import { showConfig, showConfusion, showEvents, showLedger } from "./facts.ts";
+import { colorOf, showBytes, showParts, showWorkers } from "./workers.ts";
+
+type Run = Readonly<RunSnapshot>;
+
+/** How often the page is drawn at most, and how often what grows older by itself is. */
+const DRAW_MS = 250;
+const AGE_MS = 1000;
+/** More curves than this nobody tells apart. */
+const MOST_WORKERS = 8;
+const OTHER_COLORS = ["--w1", "--w2", "--w4", "--w5", "--w6", "--w7"] as const;
+
+/** Runs that are over, and that this one is compared with. */
+const others: Run[] = await (await fetch("/others.json", { headers: authorization })).json().catch(() => []);
+
+const charts = { loss: chartOf("Loss"), accuracy: chartOf("Accuracy") };
+let speed: { chart: Chart; workers: string } | undefined;
+let latest: Run | undefined;
+let drawing: number | undefined;
+
+connect((run) => {
+  latest = run;
+  drawing ??= window.setTimeout(draw, DRAW_MS);
+});
+setInterval(() => latest && showWorkers(latest, false), AGE_MS);
+
+function draw(): void {
+  drawing = undefined;
+  const run = latest!;
+  showHead(run);
+  showControls(run);
+  showCurves(run);
+  showSpeed(run);
+  showParts(run);
+  showBytes(run);
+  showWorkers(run, true);
+  showLedger(run);
+  showEvents(run);
+  showConfusion(run);
+  showConfig(run);
+}
+
+function showHead({ name, run, state, stepsDone, progress, epochs, test, history }: Run): void {
+  document.title = `${name || "Lockstep"} · ${state}`;
+  setText(element("name"), name || "Lockstep");
+  setText(element("state"), state);
+  element("state").dataset["state"] = state;
+  const steps = run?.derived.steps ?? 0;
+  if (run !== undefined) {
+    const { modelName, parameters, stepsPerEpoch } = run.derived;
+    setText(element("about"), `${modelName}, ${count(parameters)} parameters, on ${run.dataset}`);
+    const [epoch, all] = [
+      Math.min(Math.ceil(steps / stepsPerEpoch), Math.floor(stepsDone / stepsPerEpoch) + 1),
+      Math.ceil(steps / stepsPerEpoch),
+    ];
+    setText(
+      element("progress-text"),
+      `step ${count(stepsDone)} of ${count(steps)} · epoch ${count(epoch)} of ${count(all)}`,
+    );
+  }
+  element("progress", HTMLProgressElement).value = steps === 0 ? 0 : stepsDone / steps;
+  const isOver = ["finished", "stopped", "failed"].includes(state);
+  const last = epochs.at(-1);
+  const mean = (column: number[]) => sumOfLast(column) / sumOfLast(history.samples);
+  tile(
+    "loss",
+    stepsDone > 0 ? figure(mean(history.lossSum)) : "—",
+    last?.evalLoss === undefined ? "training" : `validation ${figure(last.evalLoss)}`,
+  );
+  const evaluated = test === undefined ? last?.evalAccuracy : test.accuracy;
+  const what = test === undefined ? "validation" : "test";
+  tile(
+    "accuracy",
+    stepsDone > 0 ? percent(mean(history.correct)) : "—",
+    evaluated === undefined ? "training" : `${what} ${percent(evaluated)}`,
+  );
+  const whole = (1000 * history.samples.reduce(add, 0)) / history.stepMs.reduce(add, 0);
+  const perSecond = isOver ? whole : (progress?.samplesPerSecond ?? whole);
+  tile("speed", stepsDone > 0 ? figure(perSecond) : "—", isOver ? "over all steps" : "last 20 steps");
+  tile(
+    "left",
+    isOver ? "—" : progress === undefined ? "—" : duration(progress.secondsLeft),
+    isOver ? `the run is ${state}` : "at this speed",
+  );
+}
+
+const add = (a: number, b: number) => a + b;
+/** Of the last tenth of what is shown, and of 20 entries at most. */
+const sumOfLast = (column: number[]) => column.slice(-Math.min(20, Math.ceil(column.length / 10))).reduce(add, 0);
+
+function tile(name: string, value: string, note: string): void {
+  setText(element(`tile-${name}`), value);
+  setText(element(`tile-${name}-note`), note);
+}
+
+function chartOf(what: "Loss" | "Accuracy"): Chart {
+  const curves: Curve[] = [
+    { label: "training", color: "--w0" },
+    { label: "each step", color: "--w0", look: "faint" },
+    ...(what === "Loss"
+      ? ([
+          { label: "least", color: "--w0", look: "none" },
+          { label: "greatest", color: "--w0", look: "none" },
+        ] as const)
+      : []),
+    { label: "training, by epoch", color: "--w3", look: "dots" },
+    { label: "validation", color: "--w1", look: "dots" },
+    ...others.map(
+      ({ name }, i): Curve => ({ label: name, color: OTHER_COLORS[i % OTHER_COLORS.length]!, look: "dashed" }),
+    ),
+  ];
+  const format = what === "Accuracy" ? (value: number) => percent(value, 0) : figure;
+  return new Chart(element(what.toLowerCase()), { curves, format, ...(what === "Loss" && { bands: [[4, 3]] }) });
+}
+
+function showCurves(run: Run): void {
+  const last = run.epochs.at(-1);
+  const validated = last?.evalLoss === undefined ? "" : `, ${figure(last.evalLoss)} in validation`;
+  const firstOf = ([x, smooth]: Table): Table => [x, smooth];
+  const compared = (table: typeof lossTable) => others.map((other) => firstOf(table(other)));
+  const losses = lossTable(run);
+  charts.loss.show(
+    [losses, epochTable(run, "Loss"), ...compared(lossTable)],
+    `Loss by step: ${figure(losses[1].at(-1) ?? 0)}${validated}`,
+  );
+  const accuracies = accuracyTable(run);
+  charts.accuracy.show(
+    [accuracies, epochTable(run, "Accuracy"), ...compared(accuracyTable)],
+    `Accuracy by step: ${percent(accuracies[1].at(-1) ?? 0)}`,
+  );
+}
+
+/** Its curves are the workers, so it is made anew when there are others. */
+function showSpeed(run: Run): void {
+  const names = Object.keys(run.history.workers).sort().slice(0, MOST_WORKERS);
+  const workers = names.length > 1 ? names : []; // one alone is the total
+  if (speed?.workers !== workers.join()) {
+    element("speed").replaceChildren();
+    const curves: Curve[] = [
+      { label: "all", color: "--ink" },
+      ...workers.map((label) => ({ label, color: colorOf(label) })),
+    ];
+    speed = { chart: new Chart(element("speed"), { curves, fromZero: true }), workers: workers.join() };
+  }
+  const table = speedTable(run, workers);
+  speed.chart.show([table], `Images a second: ${figure(table[1].at(-1) ?? 0)}`);
+}

@@ -1,0 +1,178 @@
+/** The workers: as a table, and what each does in a step. */
+import { type LiveWorker, partsOf, type RunSnapshot, stragglerOf, WAIT } from "@lockstep/run/live";
+import { bytes, count, milliseconds, percent } from "../src/format.ts";
+import { askToDrop, mayDrop } from "./controls.ts";
+import { element, keyed, node, setText } from "./dom.ts";
+
+type Run = Readonly<RunSnapshot>;
+
+/** Colours that the style sheet has for workers, and for the parts of a step. */
+const COLORS = 8;
+const PARTS = ["data", "forward", "backward", "exchange", "update", "apply", "state"];
+
+/** A worker's colour, the same everywhere on the page, however many come after it. */
+const colors = new Map<string, number>();
+export function colorOf(name: string): `--w${number}` {
+  const known = colors.get(name) ?? colors.size % COLORS;
+  colors.set(name, known);
+  return `--w${known}`;
+}
+
+const partColor = (part: string) => (part === WAIT ? "--wait" : `--w${(PARTS.indexOf(part) + COLORS) % COLORS}`);
+
+/** When the page last heard of the workers: their heartbeats go on growing older. */
+let heardMs = performance.now();
+let rowsSeen: readonly LiveWorker[] = [];
+
+const CELLS: [label: string, text: (worker: LiveWorker, run: Run) => string][] = [
+  ["State", ({ state, goneBecause }) => (state === "gone" ? `gone: ${goneBecause}` : state)],
+  ["Device", ({ device, backend }) => [device, backend].filter((word) => word !== "").join(", ") || "—"],
+  ["Images/s", (worker, run) => speedOf(worker, run)],
+  ["Slice", ({ slices }) => slices.map(({ start, end }) => `${count(start)}–${count(end - 1)}`).join(", ") || "—"],
+  ["Heartbeat", (worker) => heartbeatOf(worker)],
+  [
+    "Up / down",
+    ({ bytesUp, bytesDown }) => (bytesUp + bytesDown === 0 ? "—" : `${bytes(bytesUp)} / ${bytes(bytesDown)}`),
+  ],
+  ["Redone", ({ redoneSlices }) => count(redoneSlices)],
+  ["Refused", ({ refused }) => count(refused)],
+];
+
+export function showWorkers(run: Run, isNews: boolean): void {
+  if (isNews) heardMs = performance.now();
+  rowsSeen = run.workers;
+  const order = (worker: LiveWorker) => `${worker.state === "gone" ? 1 : 0}${worker.name}`;
+  const workers = [...rowsSeen].sort((a, b) => order(a).localeCompare(order(b), "en", { numeric: true }));
+  keyed(element("workers"), workers, {
+    key: ({ name }) => name,
+    make: ({ name }) => rowOf(name),
+    update: (row, worker) => {
+      row.dataset["state"] = worker.state;
+      for (const [i, [, text]] of CELLS.entries()) setText(row.children[i + 1]!, text(worker, run));
+      const drop = row.querySelector("button")!;
+      drop.hidden = !mayDrop(run) || worker.state === "gone" || worker.heartbeatAgeMs === undefined;
+    },
+  });
+}
+
+function rowOf(name: string): HTMLElement {
+  const dot = node("span", { class: "dot" });
+  dot.style.background = `var(${colorOf(name)})`;
+  const drop = node("button", { type: "button", "aria-label": `Drop ${name}` }, "Drop");
+  drop.addEventListener("click", () => askToDrop(name));
+  const cells = CELLS.map(([label]) => node("td", { "data-label": label }));
+  return node("tr", {}, node("th", { scope: "row" }, dot, name), ...cells, node("td", {}, drop));
+}
+
+function speedOf({ name, state }: LiveWorker, { recent }: Run): string {
+  if (state === "gone") return "—";
+  const ms = recent.reduce((total, row) => total + row.ms.step, 0);
+  const samples = recent.reduce((total, row) => {
+    const own = row.workers === undefined ? row.samples : row.workers.find((worker) => worker.name === name)?.samples;
+    return total + (own ?? 0);
+  }, 0);
+  return ms === 0 ? "—" : ((1000 * samples) / ms).toFixed(1);
+}
+
+function heartbeatOf({ state, heartbeatAgeMs }: LiveWorker): string {
+  if (state === "gone" || heartbeatAgeMs === undefined) return "—";
+  return `${((heartbeatAgeMs + performance.now() - heardMs) / 1000).toFixed(1)} s ago`;
+}
+
+/** Stacked bars, all on one scale, and who holds up the others. */
+export function showParts({ recent }: Run): void {
+  const workers = partsOf(recent).sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+  const totals = workers.map(({ ms }) => Object.values(ms).reduce((total, part) => total + part, 0));
+  const longest = Math.max(...totals, 1e-9);
+  const straggler = stragglerOf(recent);
+  setText(element("straggler"), sentenceOf(straggler, workers.length));
+  keyed(element("parts"), workers, {
+    key: ({ name }) => name,
+    make: ({ name }) => node("li", {}, node("span", {}, name), node("div", { class: "stack" }), node("span")),
+    update: (row, { name, ms }) => {
+      row.classList.toggle("straggler", name === straggler?.name);
+      const parts = Object.entries(ms).filter(([, part]) => part > 0);
+      stack(
+        row.children[1]!,
+        parts.map(([part, value]) => ({
+          part,
+          color: partColor(part),
+          fraction: value / longest,
+          text: `${part} ${milliseconds(value)}`,
+        })),
+      );
+      setText(row.children[2]!, milliseconds(Object.values(ms).reduce((total, part) => total + part, 0)));
+    },
+  });
+  const names = [
+    ...new Set(workers.flatMap(({ ms }) => Object.entries(ms).flatMap(([part, value]) => (value > 0 ? part : [])))),
+  ];
+  showLegend(
+    element("parts-legend"),
+    names.map((part) => ({ name: part, color: partColor(part) })),
+  );
+}
+
+function sentenceOf(straggler: ReturnType<typeof stragglerOf>, workers: number): string {
+  if (straggler === undefined) return workers > 1 ? "No worker holds up the others." : "";
+  const { name, fraction, part, partMs, medianMs } = straggler;
+  return `${name} holds up ${percent(fraction, 0)} of each step: ${part} ${milliseconds(partMs)}, median ${milliseconds(medianMs)}.`;
+}
+
+export interface Piece {
+  part: string;
+  color: string;
+  /** Of the whole width. */
+  fraction: number;
+  text: string;
+}
+
+export function stack(where: Element, pieces: readonly Piece[]): void {
+  keyed(where, pieces, {
+    key: ({ part }) => part,
+    make: () => node("span"),
+    update: (made, { color, fraction, text }) => {
+      made.style.width = `${100 * fraction}%`;
+      made.style.background = `var(${color})`;
+      made.title = text;
+    },
+  });
+}
+
+export function showLegend(where: Element, names: readonly { name: string; color: string; text?: string }[]): void {
+  keyed(where, names, {
+    key: ({ name }) => name,
+    make: ({ color }) => {
+      const dot = node("span", { class: "dot" });
+      dot.style.background = `var(${color})`;
+      return node("li", {}, dot, node("span"));
+    },
+    update: (made, { name, text }) => setText(made.children[1]!, text ?? name),
+  });
+}
+
+/** What gradients weigh on the way, beside what they would weigh as they are. */
+export function showBytes({ recent, run }: Run): void {
+  const shares = recent.flatMap(({ workers = [] }) => workers);
+  const mean = (what: "bytesUp" | "bytesDown") =>
+    shares.reduce((total, share) => total + share[what], 0) / shares.length;
+  const dense = 4 * (run?.derived.parameters ?? 0);
+  const rows =
+    shares.length === 0
+      ? []
+      : [
+          { name: "sent", value: mean("bytesUp"), color: "--w0" },
+          { name: "received", value: mean("bytesDown"), color: "--w1" },
+          { name: "dense", value: dense, color: "--wait" },
+        ];
+  const largest = Math.max(...rows.map(({ value }) => value), 1);
+  element("bytes-title").hidden = rows.length === 0;
+  keyed(element("bytes"), rows, {
+    key: ({ name }) => name,
+    make: ({ name }) => node("li", {}, node("span", {}, name), node("div", { class: "stack" }), node("span")),
+    update: (row, { value, color, name }) => {
+      stack(row.children[1]!, [{ part: name, color, fraction: value / largest, text: bytes(value) }]);
+      setText(row.children[2]!, bytes(value));
+    },
+  });
+}

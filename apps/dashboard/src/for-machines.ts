@@ -1,0 +1,32 @@
+/** What other programs ask: `/metrics`, `/api/run` and `/healthz`. docs/monitoring.md tells of each. */
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import { PAGE_HEADERS } from "@lockstep/pages";
+import type { LiveRun } from "@lockstep/run/live";
+import { RunMetrics } from "./run-metrics.ts";
+import { runReport } from "./run-report.ts";
+
+interface Told {
+  type: string;
+  text: string;
+}
+
+const TEXT = "text/plain; charset=utf-8";
+
+/** @returns what answers a request, if its path is one of these, and says whether it was */
+export function forMachines(live: LiveRun) {
+  const metrics = new RunMetrics(live);
+  const pages = new Map<string, () => Promise<Told>>([
+    ["/healthz", async () => ({ type: TEXT, text: "ok\n" })], // tells nothing of the run: anyone may ask
+    ["/metrics", async () => ({ type: metrics.contentType, text: await metrics.text() })],
+    ["/api/run", async () => ({ type: "application/json", text: `${JSON.stringify(runReport(live.snapshot()))}\n` })],
+  ]);
+  return async (path: string, { method }: IncomingMessage, response: ServerResponse): Promise<boolean> => {
+    const page = pages.get(path);
+    if (page === undefined) return false;
+    const isRead = method === "GET" || method === "HEAD";
+    const { type, text } = isRead ? await page() : { type: TEXT, text: `${STATUS_CODES[405]}\n` };
+    const headers = { ...PAGE_HEADERS, "content-type": type, ...(isRead ? {} : { allow: "GET, HEAD" }) };
+    response.writeHead(isRead ? 200 : 405, headers).end(text);
+    return true;
+  };
+}

@@ -1,0 +1,34 @@
+/** Numbers as people read them. */
+
+export const count = (value: number): string => Math.round(value).toLocaleString("en");
+
+export const percent = (fraction: number, digits = 1): string => `${(100 * fraction).toFixed(digits)} %`;
+
+/** `950 kB`, `12.7 MB`; of decimal units. */
+export function bytes(value: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const power = value < 1 ? 0 : Math.min(Math.floor(Math.log10(value) / 3), units.length - 1);
+  const scaled = value / 1000 ** power;
+  return `${scaled.toFixed(power === 0 || scaled >= 100 ? 0 : 1)} ${units[power]}`;
+}
+
+/** `0.4 ms`, `35 ms`, `1.2 s` */
+export function milliseconds(ms: number): string {
+  if (ms >= 1000) return `${(ms / 1000).toFixed(ms >= 10_000 ? 0 : 1)} s`;
+  return `${ms.toFixed(ms >= 10 ? 0 : 1)} ms`;
+}
+
+/** `42 s`, `3 min 20 s` or `2 h 5 min` */
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+/** With as many digits as tell something. */
+export function figure(value: number): string {
+  if (value === 0) return "0";
+  if (Math.abs(value) >= 1000) return count(value);
+  return value.toPrecision(3);
+}

@@ -1,0 +1,81 @@
+/** What people ask of a run while it goes. It is done between two tasks of the run, where a stop is safe, too. */
+import { setTimeout as pause } from "node:timers/promises";
+import { LockstepError } from "@lockstep/errors";
+import { z } from "zod";
+import type { LiveRun } from "./live/live-run.ts";
+
+const commandSchema = z.discriminatedUnion("do", [
+  z.strictObject({ do: z.enum(["pause", "resume", "checkpoint", "stop"]) }),
+  z.strictObject({ do: z.literal("drop"), worker: z.string() }),
+]);
+
+export type Command = z.infer<typeof commandSchema>;
+
+/** @throws LockstepError ERR_COMMAND */
+export function parseCommand(text: string): Command {
+  try {
+    return commandSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    const text = 'Expected {"do": "pause"}, "resume", "checkpoint" or "stop", or {"do": "drop", "worker": NAME}.';
+    throw new LockstepError("ERR_COMMAND", text, { cause });
+  }
+}
+
+/** How often a paused run looks whether it is to go on. */
+const LOOK_MS = 50;
+
+export class Controls {
+  /** Drops a worker, and says whether it was there. Absent where there is no team. */
+  dismiss: ((worker: string) => boolean) | undefined;
+  readonly #live: LiveRun;
+  #paused = false;
+  #checkpoint = false;
+  #stop = false;
+
+  constructor(live: LiveRun) {
+    this.#live = live;
+  }
+
+  /** @throws LockstepError ERR_COMMAND for what can't be done now */
+  take(command: Command): void {
+    const { state, run } = this.#live.snapshot();
+    if (["finished", "stopped", "failed"].includes(state)) throw new LockstepError("ERR_COMMAND", "The run is over.");
+    if (command.do === "drop") this.#drop(command.worker);
+    else if (run === undefined)
+      throw new LockstepError("ERR_COMMAND", "The run has not begun yet; wait for its workers.");
+    switch (command.do) {
+      case "pause":
+        if (!this.#paused) this.#live.event("the run pauses: someone wanted it to", "paused");
+        this.#paused = true;
+        return;
+      case "resume":
+        if (this.#paused) this.#live.event("the run goes on", "goes-on");
+        this.#paused = false;
+        return;
+      case "checkpoint":
+        this.#checkpoint = true;
+        return;
+      case "stop":
+        this.#stop = true;
+    }
+  }
+
+  /** Has someone asked to stop? */
+  stopRequested = (): boolean => this.#stop;
+
+  /** Between two tasks: takes the checkpoint that was asked for, and waits while the run is paused. @returns whether it was */
+  async attend(checkpoint: () => Promise<void>, stopRequested: () => boolean): Promise<boolean> {
+    for (let wasPaused = false; ; wasPaused = true) {
+      if (this.#checkpoint) await checkpoint();
+      this.#checkpoint = false;
+      if (!this.#paused || stopRequested()) return wasPaused;
+      await pause(LOOK_MS);
+    }
+  }
+
+  #drop(worker: string): void {
+    const here = this.#live.snapshot().workers.filter(({ state }) => state !== "gone");
+    if (here.length < 2) throw new LockstepError("ERR_COMMAND", "The run needs one worker; pause or stop it instead.");
+    if (this.dismiss?.(worker) !== true) throw new LockstepError("ERR_COMMAND", `No worker ${worker} is here.`);
+  }
+}
