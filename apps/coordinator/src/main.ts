@@ -4,6 +4,7 @@ import { LockstepError } from "@lockstep/errors";
 import {
   addRunOptions,
   addScalingOptions,
+  collectSeldom,
   displayOn,
   givenRunOptions,
   INTERRUPTED,
@@ -93,6 +94,7 @@ async function main(): Promise<void> {
   }
 }
 
+collectSeldom();
 try {
   await main();
 } catch (error) {

@@ -1,6 +1,6 @@
 /** The program: `pnpm train …` and the others of package.json start here. */
 import { LockstepError } from "@lockstep/errors";
-import { tidyArguments } from "@lockstep/run";
+import { collectSeldom, tidyArguments } from "@lockstep/run";
 import { makeProgram } from "./program.ts";
 
 // Whoever reads the output may leave (`| head`); the training goes on.
@@ -8,6 +8,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });
 
+collectSeldom();
 try {
   await makeProgram().parseAsync(tidyArguments(process.argv.slice(2)), { from: "user" });
 } catch (error) {

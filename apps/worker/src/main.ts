@@ -2,6 +2,7 @@
 import { LockstepError } from "@lockstep/errors";
 import {
   addMachineOptions,
+  collectSeldom,
   machineOptions,
   positiveNumber,
   tidyArguments,
@@ -48,6 +49,7 @@ function onLeave(leave: () => void): void {
   });
 }
 
+collectSeldom();
 try {
   program.parse(tidyArguments(["worker", ...process.argv.slice(2)]).slice(1), { from: "user" });
   const { coordinator, token, tlsFingerprint, insecure, reconnectMs, ...own } = program.opts();
