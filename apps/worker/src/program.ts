@@ -24,7 +24,9 @@ export function makeProgram(): Command {
     .option("--model <path>", "this machine's copy of a model that is made by code; it must be the coordinator's")
     .option("--name <name>", "how it is called in logs and metrics (default: host and process)")
     .option("--data-dir <dir>", "where this machine has the data set's files")
-    .addOption(new Option("--max-rows <n>", "compute a slice in parts of this many samples").argParser(positiveNumber))
+    .addOption(
+      new Option("--max-rows <samples>", "compute a slice in parts of this many samples").argParser(positiveNumber),
+    )
     .addOption(
       new Option("--reconnect-ms <ms>", "how long a coordinator that went away is looked for")
         .argParser(wholeNumber)
