@@ -36,14 +36,17 @@ export function expectKnown([first, ...rest]: string[]): void {
 function parse(program: Command, words: string[]): void {
   for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     command.exitOverride().configureOutput({ writeOut: () => {}, writeErr: () => {} });
-    if (command.commands.length === 0)
-      command.action((...given) => makeConfig(givenRunOptions((given.at(-1) as Command).opts())));
+    if (command.commands.length === 0) command.action(checkValues);
   }
   try {
     program.parse(words, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError) || !isMention(error, words)) throw error;
   }
+}
+
+function checkValues(...given: unknown[]): void {
+  makeConfig(givenRunOptions((given.at(-1) as Command).opts()));
 }
 
 /** A command's name alone stands for the command; its options need not be there. */
