@@ -40,3 +40,15 @@ test.each(pages)("the links of %s lead to files that are there, and to their hea
   });
   expect(broken).toEqual([]);
 });
+
+test("the figures of the README's results are those of docs/results.md", () => {
+  const table = /## Results\n\n(.*?)\n\n/s.exec(readPage("README.md"))![1]!;
+  const figures = table
+    .split("\n")
+    .slice(2)
+    .map((row) => row.split("|")[2]!);
+  const numbers = figures.flatMap((figure) => figure.match(/\d[\d.,]*\d|\d/g) ?? []);
+  const results = readPage("docs/results.md");
+  expect(numbers.length).toBeGreaterThan(5);
+  expect(numbers.filter((number) => !results.includes(number))).toEqual([]);
+});
