@@ -31,7 +31,7 @@ describe("the README's commands for one machine, on a tiny model", () => {
   );
   let runs = 0;
 
-  /** The same command with the places and sizes of this test: what is given last counts. */
+  /** The same command with the places and sizes of this test: what is given last counts. Later ones use earlier runs. */
   function small([name, ...options]: string[]): string[] {
     const resumes = options.includes("--resume");
     if (name === "train" && !resumes) runs += 1;
