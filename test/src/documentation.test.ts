@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { anchorsIn, commandsIn, linksIn, pages, readPage } from "./documented.ts";
@@ -51,4 +51,12 @@ test("the figures of the README's results are those of docs/results.md", () => {
   const results = readPage("docs/results.md");
   expect(numbers.length).toBeGreaterThan(5);
   expect(numbers.filter((number) => !results.includes(number))).toEqual([]);
+});
+
+test.each(["README.md", "CONTRIBUTING.md"])("the map in %s has every package and every program", (page) => {
+  const named = readPage(page).match(/\b(?:packages|apps)\/[\w-]+/g);
+  const folders = ["packages", "apps"].flatMap((parent) =>
+    readdirSync(join(root, parent)).map((name) => `${parent}/${name}`),
+  );
+  expect(folders.filter((folder) => !named!.includes(folder))).toEqual([]);
 });

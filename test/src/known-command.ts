@@ -10,11 +10,6 @@ import { type Command, CommanderError } from "commander";
 const root = join(import.meta.dirname, "../..");
 const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: Record<string, string> };
 
-/** What stands in package.json for a command, such as `train`. */
-export function scriptOf(name: string): string | undefined {
-  return scripts[name];
-}
-
 /**
  * @param words what stands after `pnpm`
  * @throws the reason why there is no such command, or why it does not take these options
