@@ -35,15 +35,12 @@ const ENVIRONMENT: [name: string, meaning: string][] = [
 ];
 
 /** Options that several commands have, each told once. */
-const RUN = "Options of a run";
-const SHARED = [
-  { title: RUN, options: addRunOptions(new Command()).options },
-  { title: "Options of the machine", options: addMachineOptions(new Command()).options },
-  { title: "Options of scaling", options: addScalingOptions(new Command()).options },
-];
+const RUN = { title: "Options of a run", options: addRunOptions(new Command()).options };
+const MACHINE = { title: "Options of the machine", options: addMachineOptions(new Command()).options };
+const SCALING = { title: "Options of scaling", options: addScalingOptions(new Command()).options };
+const SHARED = [RUN, MACHINE, SCALING];
 
 export function configurationPage(): string {
-  const [run, machine, scaling] = SHARED;
   const commands = [
     ...leavesOf(makeTrainer(), "pnpm"),
     { name: "pnpm coordinator", command: makeCoordinator() },
@@ -52,9 +49,13 @@ export function configurationPage(): string {
   const environment = ENVIRONMENT.map(([name, meaning]) => [code(name), meaning]);
   return [
     HEAD,
-    section(run!.title, RUN_ABOUT, tableOf(["option", "default", "value", "meaning", "on resume"], runRows())),
-    section(machine!.title, "Where to compute. `--resume` on one machine takes the saved ones.", optionTable(machine!)),
-    section(scaling!.title, "How the batch follows the number of workers.", optionTable(scaling!)),
+    section(RUN.title, RUN_ABOUT, tableOf(["option", "default", "value", "meaning", "on resume"], runRows())),
+    section(
+      MACHINE.title,
+      "Where to compute. `--resume` on one machine takes the saved ones.",
+      optionTable(MACHINE.options),
+    ),
+    section(SCALING.title, "How the batch follows the number of workers.", optionTable(SCALING.options)),
     ...commands.map(commandSection),
     section("Environment", "Variables that the commands read.", tableOf(["variable", "meaning"], environment)),
   ].join("\n");
@@ -97,10 +98,10 @@ function commandSection({ name, command }: NamedCommand): string {
   const words = command.registeredArguments.map((argument) => ` <${argument.name()}${argument.variadic ? "..." : ""}>`);
   const about = `${command.description()}.${links.length === 0 ? "" : ` Also takes the ${links.join(", the ")}.`}`;
   const text = about[0]!.toUpperCase() + about.slice(1);
-  return section(code(name + words.join("")), text, own.length === 0 ? "" : optionTable({ options: own }));
+  return section(code(name + words.join("")), text, own.length === 0 ? "" : optionTable(own));
 }
 
-function optionTable({ options }: { options: readonly Option[] }): string {
+function optionTable(options: readonly Option[]): string {
   const rows = options.map((option) => {
     const { meaning, stated } = split(option.description);
     const environment = option.envVar === undefined ? "" : ` (also in ${code(option.envVar)})`;
