@@ -1,14 +1,60 @@
-/** The README's commands for several machines, as they stand there, with AlexNet on real CIFAR-10. */
+/**
+ * The README's commands, run: those of one machine as they stand there, with a tiny model and few steps; those for
+ * several machines with AlexNet on real CIFAR-10. `pnpm verify` is run in distributed.test.ts, the playground in its own.
+ */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readMetrics } from "@lockstep/run";
+import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { launch } from "./program.ts";
+import { commandsIn, readPage } from "./documented.ts";
+import { launch, tinyModel } from "./program.ts";
 import { canMakeMachines, makeTwoMachines, type TwoMachines } from "./two-machines.ts";
 
 const cifar10 = process.env["LOCKSTEP_TEST_CIFAR10"];
 const { scripts } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+
+describe("the README's commands for one machine, on a tiny model", () => {
+  let dir: string;
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), "lockstep-readme-"));
+    await sharp(readFileSync(new URL("../../docs/images/cifar10-loss.svg", import.meta.url)))
+      .jpeg()
+      .toFile(join(dir, "photo.jpg"));
+  });
+  afterAll(() => rmSync(dir, { recursive: true }));
+
+  const told: Record<string, string> = { evaluate: "[Test ]", predict: "photo.jpg", export: ".pth" };
+  const documented = commandsIn(readPage("README.md")).filter(
+    ([name, ...options]) => name! in told || (name === "train" && !options.includes("--help")),
+  );
+  let runs = 0;
+
+  /** The same command with the places and sizes of this test: what is given last counts. Later ones use earlier runs. */
+  function small([name, ...options]: string[]): string[] {
+    const resumes = options.includes("--resume");
+    if (name === "train" && !resumes) runs += 1;
+    const run = join(dir, `run-${runs}`);
+    const places: Record<string, string> = {
+      DIR: run,
+      "./my-model.ts": tinyModel,
+      "photo.jpg": join(dir, "photo.jpg"),
+    };
+    const words = options.map((word) => (word.startsWith("runs/") ? run : (places[word] ?? word)));
+    const model = ["--model", tinyModel, "--dataset", "shapes", "--batch-size", "16", "--no-test", "--out", run];
+    const steps = ["--max-steps", resumes ? "6" : "4"];
+    return [name!, ...words, ...(name === "train" ? [...(resumes ? [] : model), ...steps] : [])];
+  }
+
+  test.each(documented.map((words) => [words.join(" "), words] as const))("pnpm %s", async (_, words) => {
+    const [name, ...options] = small(words);
+    const { status, stdout, stderr } = await launch(["sh", "-c", `exec ${scripts[name!]} ${options.join(" ")}`])
+      .finished;
+    expect(status, stderr).toBe(0);
+    expect(stdout).toContain(told[name!] ?? "[Epoch   1]");
+  });
+});
 
 describe.runIf(cifar10 !== undefined && canMakeMachines())(
   "pnpm coordinator --workers 2, and pnpm worker twice",

@@ -6,6 +6,7 @@ import type { StepTask } from "@lockstep/run";
 import { disposeContribution, type Exchange, type Gradient, InMemoryExchange, LapClock } from "@lockstep/training";
 import { CoordinatorExchange, connect, Inbox } from "@lockstep/worker";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { sharedExchanges } from "./examples/shared-exchange.ts";
 
 beforeAll(async () => void (await startEngine({ backend: "cpu" })));
 
@@ -69,6 +70,12 @@ async function inMemory(): Promise<TakeStep> {
   return async (task) => [await takePart(exchange, task)];
 }
 
+async function sharedBy(workers: number): Promise<TakeStep> {
+  close = async () => {};
+  const exchanges = sharedExchanges(workers, SLICE_ROWS);
+  return (task) => Promise.all(exchanges.map((exchange) => takePart(exchange, task)));
+}
+
 async function throughCoordinator(workers: number): Promise<TakeStep> {
   const nowMs = () => performance.now();
   const limits = { workers, heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1 };
@@ -127,6 +134,8 @@ async function join(url: string, name: string) {
 
 describe.each<[string, () => Promise<TakeStep>]>([
   ["in memory", inMemory],
+  ["of docs/extending.md, two workers", () => sharedBy(2)],
+  ["of docs/extending.md, more workers than slices", () => sharedBy(5)],
   ["through a coordinator, one worker", () => throughCoordinator(1)],
   ["through a coordinator, two workers", () => throughCoordinator(2)],
   ["through a coordinator, more workers than slices", () => throughCoordinator(5)],

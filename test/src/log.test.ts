@@ -48,9 +48,9 @@ test("an error is a line on standard error, with its code", async () => {
 });
 
 test.runIf(hasTerminals)(
-  "on a terminal, too, a coordinator and its worker print objects, and the token is in none of them",
+  "on a terminal, too, a coordinator and its worker print objects, and no token is in any of them",
   async () => {
-    const env = { LOCKSTEP_TOKEN: "the-secret-of-this-test" };
+    const env = { LOCKSTEP_TOKEN: "the-secret-of-this-test", LOCKSTEP_CONTROL_TOKEN: "the-other-secret-of-this-test" };
     const options = ["--workers", "1", "--max-steps", "2", "--port", "0", "--out", join(dir, "together")];
     const coordinator = start(["coordinator", ...options, ...tiny], env, onTerminal);
     await coordinator.prints(/ws:\/\/127\.0\.0\.1:\d+/);
@@ -60,6 +60,9 @@ test.runIf(hasTerminals)(
     expect([first.status, second.status, second.stderr]).toEqual([0, 0, ""]);
     expect(linesOf(first.stdout).some(({ message }) => message.includes("LOCKSTEP_TOKEN=… pnpm worker"))).toBe(true);
     expect(linesOf(second.stdout).length).toBeGreaterThan(1);
-    expect(first.stdout + second.stdout).not.toContain(env.LOCKSTEP_TOKEN);
+    const alone = start(["train", "--max-steps", "2", "--out", join(dir, "alone"), ...tiny], env, onTerminal);
+    const { stdout } = await alone.finished;
+    expect(linesOf(stdout).some(({ message }) => message.startsWith("dashboard: http://"))).toBe(true);
+    expect(first.stdout + second.stdout + stdout).not.toContain("secret-of-this-test");
   },
 );

@@ -3,69 +3,26 @@ import { controlToken, dashboardLine, makeSite } from "@lockstep/dashboard";
 import { type Announcement, announce } from "@lockstep/discovery";
 import { LockstepError } from "@lockstep/errors";
 import {
-  addLogOption,
-  addRunOptions,
-  addScalingOptions,
   Controls,
+  collectSeldom,
   displayOn,
   givenRunOptions,
   INTERRUPTED,
-  type LogFormat,
   makeConfig,
-  positiveNumber,
   scaleForWorkers,
   tellFailure,
   tidyArguments,
-  type WeakScaling,
 } from "@lockstep/run";
 import { LiveRun } from "@lockstep/run/live";
-import { Command, Option } from "commander";
 import packageJson from "../package.json" with { type: "json" };
-import type { Balance } from "./balance.ts";
 import { coordinate } from "./coordinator.ts";
-import { addEntranceOptions, type EntranceOptions, prepareEntrance } from "./entrance.ts";
+import { prepareEntrance } from "./entrance.ts";
 import { addressesOf, authority, joiningLines } from "./joining-lines.ts";
+import { type CommandOptions, makeProgram } from "./program.ts";
 import { refusalLog } from "./refusal-log.ts";
 import { newRun, resumedRun } from "./run-start.ts";
 
-const program = addLogOption(addEntranceOptions(addScalingOptions(addRunOptions(new Command("coordinator")))))
-  .description("gather workers, and train one model with all of them")
-  .addOption(new Option("--workers <n>", "workers to wait for").argParser(positiveNumber).default(2))
-  .addOption(
-    new Option("--heartbeat-ms <ms>", "a worker that is silent for three times this is lost")
-      .argParser(positiveNumber)
-      .default(1000),
-  )
-  .addOption(
-    new Option("--stall-ms <ms>", "a worker that lives, but finishes nothing for so long, is dropped")
-      .argParser(positiveNumber)
-      .default(60_000),
-  )
-  .addOption(
-    new Option("--min-workers <n>", "with fewer workers than this the run pauses").argParser(positiveNumber).default(1),
-  )
-  .addOption(
-    new Option("--balance <how>", "slices by measured speed where workers differ by more than 15 %, or even")
-      .choices(["speed", "even"])
-      .default("speed"),
-  )
-  .option("--keep-open", "keep answering when the run is over, until Ctrl-C")
-  .addOption(new Option("--resume <dir>", "continue the run in this folder").conflicts("out"))
-  .option("--out <dir>", "folder of the run (default: runs/<date>-<model>)");
-
-type Options = WeakScaling &
-  EntranceOptions & {
-    balance: Balance;
-    heartbeatMs: number;
-    stallMs: number;
-    minWorkers: number;
-    keepOpen?: boolean;
-    resume?: string;
-    out?: string;
-    log: LogFormat;
-  };
-
-async function main(words: string[], options: Options & Record<string, unknown>): Promise<void> {
+async function main(words: string[], options: CommandOptions & Record<string, unknown>): Promise<void> {
   const { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen, resume, out, log } = options;
   if (minWorkers > workers) {
     const text = `Expected --min-workers to be at most --workers (${workers}), got ${minWorkers}`;
@@ -113,7 +70,8 @@ async function main(words: string[], options: Options & Record<string, unknown>)
   }
 }
 
+collectSeldom();
 const words = process.argv.slice(2);
-program.parse(tidyArguments(["coordinator", ...words]).slice(1), { from: "user" });
-const options = program.opts<Options & Record<string, unknown>>();
+const program = makeProgram().parse(tidyArguments(["coordinator", ...words]).slice(1), { from: "user" });
+const options = program.opts<CommandOptions & Record<string, unknown>>();
 await main(words, options).catch((error) => tellFailure(error, options.log));

@@ -46,10 +46,9 @@ export function startLocalWorkers(
   ];
   if (codeModel !== undefined) options.push("--model", codeModel);
   if (backend !== undefined) options.push("--backend", backend);
-  if (gpu !== undefined) options.push("--gpu", ...(typeof gpu === "number" ? [String(gpu)] : []));
   const children = Array.from({ length: workers }, (_, index) =>
     // A group of their own, which Ctrl-C does not reach: the coordinator tells them when to leave.
-    spawn(process.execPath, [...process.execArgv, fileURLToPath(main), ...options, "--name", `worker-${index}`], {
+    spawn(process.execPath, [...process.execArgv, fileURLToPath(main), ...options, ...ownOptions(index, gpu)], {
       stdio: ["ignore", "ignore", "inherit"],
       detached: true,
     }),
@@ -72,6 +71,12 @@ export function startLocalWorkers(
     ended: Promise.all(exits).then(() => {}),
     kill: (index) => void children[index]!.kill("SIGKILL"),
   };
+}
+
+/** Where any GPU will do, each worker takes its own. */
+function ownOptions(index: number, gpu: MachineOptions["gpu"]): string[] {
+  const own = gpu === true ? index : gpu;
+  return ["--name", `worker-${index}`, ...(typeof own === "number" ? ["--gpu", String(own)] : [])];
 }
 
 function fail(index: number, status: number | null): never {

@@ -1,5 +1,5 @@
 /** The program: `pnpm train …` and the others of package.json start here. */
-import { type LogFormat, tellFailure, tidyArguments } from "@lockstep/run";
+import { collectSeldom, type LogFormat, tellFailure, tidyArguments } from "@lockstep/run";
 import { makeProgram } from "./program.ts";
 
 // Whoever reads the output may leave (`| head`); the training goes on.
@@ -7,6 +7,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });
 
+collectSeldom();
 let format: LogFormat = "text";
 const program = makeProgram().hook("preAction", (_, command) => {
   format = command.opts<{ log?: LogFormat }>().log ?? "text";

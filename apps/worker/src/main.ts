@@ -1,49 +1,18 @@
 /** `pnpm worker`: joins a coordinator with this machine's device. */
 import {
-  addLogOption,
-  addMachineOptions,
+  collectSeldom,
   displayOn,
   type LogFormat,
   machineOptions,
-  positiveNumber,
   tellFailure,
   tidyArguments,
   watchInterrupts,
-  wholeNumber,
 } from "@lockstep/run";
-import { Command, Option } from "commander";
 import { findCoordinator } from "./find-coordinator.ts";
+import { makeProgram } from "./program.ts";
 import { work } from "./worker.ts";
 
-const program = addLogOption(addMachineOptions(new Command("worker")))
-  .description("compute for a coordinator")
-  .addOption(
-    new Option("--coordinator <url>", "where it listens (default: this machine, else the local network)").env(
-      "LOCKSTEP_COORDINATOR",
-    ),
-  )
-  .addOption(
-    new Option(
-      "--token <token>",
-      "the coordinator's; this option shows in the list of processes: better give it in the environment",
-    ).env("LOCKSTEP_TOKEN"),
-  )
-  .option(
-    "--tls-fingerprint <sha256>",
-    "of the coordinator's certificate, as it printed it (default: a known authority must vouch for the certificate)",
-  )
-  .option("--insecure", "let the token cross a network that others can read, to a coordinator without TLS")
-  .option("--model <path>", "this machine's copy of a model that is made by code; it must be the coordinator's")
-  .option("--name <name>", "how it is called in logs and metrics (default: host and process)")
-  .option("--data-dir <dir>", "where this machine has the data set's files")
-  .addOption(new Option("--max-rows <n>", "compute a slice in parts of this many samples").argParser(positiveNumber))
-  .addOption(
-    new Option("--reconnect-ms <ms>", "how long a coordinator that went away is looked for")
-      .argParser(wholeNumber)
-      .default(120_000),
-  );
-
-program.parse(tidyArguments(["worker", ...process.argv.slice(2)]).slice(1), { from: "user" });
+const program = makeProgram().parse(tidyArguments(["worker", ...process.argv.slice(2)]).slice(1), { from: "user" });
 const { coordinator, token, tlsFingerprint, insecure, reconnectMs, log: format, ...own } = program.opts();
 const { line: log } = displayOn(process.stdout, format as LogFormat);
 
@@ -55,6 +24,7 @@ function onLeave(leave: () => void): void {
   });
 }
 
+collectSeldom();
 try {
   const { model, name, dataDir, maxRows, ...machine } = own;
   const join = { token, tlsFingerprint, insecure };

@@ -74,7 +74,7 @@ export class Participant {
       }
     } finally {
       this.#connection = undefined;
-      this.#sender.close();
+      await this.#sender.close();
       await batches.drain();
     }
   }

@@ -76,12 +76,12 @@ export class SliceSender implements SliceSink {
       tensor.dispose();
       return;
     }
-    this.#reading.push(
-      values.then((read) => {
-        take(read);
-        tensor.dispose();
-      }),
-    );
+    const reading = values.then((read) => {
+      take(read);
+      tensor.dispose();
+    });
+    reading.catch(() => {}); // done() hears of it, unless the backward pass fails before
+    this.#reading.push(reading);
   }
 
   #addDense(start: number, values: Float32Array): void {

@@ -9,10 +9,14 @@ const PIECE_ELEMENTS = CHUNK_BYTES / 4;
 /** A checkpoint, a newcomer's and a mended replica's, and one whose reader was lost: each holds the tensors of its step. */
 const MAX_STATES = 4;
 
+type Message = Extract<CoordinatorMessage, { type: "send-state" }>;
+type Snapshot = Pick<StateSnapshot, "pieces" | "dispose">;
+
 export class StateSender {
   readonly #connection: Connection;
   /** Pieces that may still be sent, and who waits until there may be more; by request. */
   readonly #requests = new Map<number, { room: number; wake: () => void }>();
+  readonly #sending = new Set<Promise<void>>();
   #closed = false;
 
   constructor(connection: Connection) {
@@ -31,11 +35,13 @@ export class StateSender {
    *
    * @param step updates that the state has
    */
-  async send(
-    { request, window }: Extract<CoordinatorMessage, { type: "send-state" }>,
-    step: number,
-    snapshot: Pick<StateSnapshot, "pieces" | "dispose">,
-  ): Promise<void> {
+  send(message: Message, step: number, snapshot: Snapshot): Promise<void> {
+    const sending = this.#send(message, step, snapshot);
+    this.#sending.add(sending);
+    return sending.finally(() => this.#sending.delete(sending));
+  }
+
+  async #send({ request, window }: Message, step: number, snapshot: Snapshot): Promise<void> {
     const asked = { room: Math.min(window, STATE_WINDOW), wake: () => {} };
     this.#requests.set(request, asked);
     try {
@@ -62,9 +68,10 @@ export class StateSender {
     asked.wake();
   }
 
-  /** Ends what is being sent, and lets go of it. */
-  close(): void {
+  /** Ends what is being sent, and resolves when all of it was let go. */
+  async close(): Promise<void> {
     this.#closed = true;
     for (const { wake } of this.#requests.values()) wake();
+    await Promise.allSettled(this.#sending);
   }
 }

@@ -50,15 +50,20 @@ export async function work(options: WorkerOptions): Promise<void> {
     leave.abort();
     connection.send({ type: "leaving" });
   });
-  const { startEngine } = await import("@lockstep/engine");
+  const { describeDevice, startEngine } = await import("@lockstep/engine"); // after connecting: it takes long
   const engine = await startEngine({ ...options.machine, log });
-  const name = options.name ?? `${hostname()}-${process.pid}`;
+  const { backend, libraryVersion, instructionSet, threads } = engine;
+  const hello = {
+    ...{ type: "hello" as const, protocol: PROTOCOL_VERSION, name: options.name ?? `${hostname()}-${process.pid}` },
+    ...{ device: describeDevice(engine.device), backend, libraryVersion, instructionSet, threads },
+  };
   let run: { prepared: PreparedRun; participant: Participant; id: string } | undefined;
   try {
     for (;;) {
       const inbox = new Inbox(connection, (message) => run?.participant.aside(message));
       try {
-        await greet(connection, engine, name, run?.participant.held(run.id));
+        const holds = run?.participant.held(run.id);
+        connection.send({ ...hello, ...(holds && { holds }) });
         const welcome = await inbox.expect("welcome");
         connection.heartbeat(welcome.heartbeatMs);
         if (run !== undefined && run.id !== welcome.run) throw otherRun(coordinator);
@@ -67,7 +72,7 @@ export async function work(options: WorkerOptions): Promise<void> {
           run = { prepared, participant: new Participant(prepared, log), id: welcome.run };
         }
         connection.send(await readyMessage(run.prepared, welcome.config, connection));
-        log(`${name} joined ${coordinator} and waits for the others`);
+        log(`${hello.name} joined ${coordinator} and waits for the others`);
         await run.participant.takePart(connection, inbox);
       } catch (error) {
         const lost = error instanceof LockstepError && PASSING.includes(error.code) ? error : undefined;
@@ -86,19 +91,6 @@ export async function work(options: WorkerOptions): Promise<void> {
     await run?.prepared.thread.close();
     await connection.close();
   }
-}
-
-async function greet(
-  connection: Connection,
-  engine: PreparedRun["engine"],
-  name: string,
-  holds: { run: string; step: number } | undefined,
-): Promise<void> {
-  const { backend, libraryVersion, instructionSet, threads, device } = engine;
-  connection.send({
-    ...{ type: "hello", protocol: PROTOCOL_VERSION, name, device: device.name },
-    ...{ backend, libraryVersion, instructionSet, threads, ...(holds && { holds }) },
-  });
 }
 
 async function prepareRun(

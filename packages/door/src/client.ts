@@ -43,6 +43,7 @@ export function openSocket(url: string, options: SocketOptions): WebSocket {
     handshakeTimeout: handshakeMs,
     maxPayload,
     perMessageDeflate: false,
+    generateMask: noMask,
     ...(secure && { createConnection: afterProof(() => connectSecurely({ host, port, pin, handshakeMs })) }),
   });
   socket.on("unexpected-response", async (request: ClientRequest, response: IncomingMessage) => {
@@ -76,6 +77,13 @@ export function checkJoin(url: string, { token, tlsFingerprint, insecure = false
   }
   return { target, pin };
 }
+
+/**
+ * Masks are there so that scripts of web pages cannot make caches on the way take their bytes for HTTP (RFC 6455,
+ * section 10.3). No page's script runs here, so the mask stays zeros, which change nothing; else each end would pass
+ * over every byte in JavaScript.
+ */
+const noMask = () => {};
 
 /** What ws takes as `createConnection`: the request is written to the connection that is answered, and to none before. */
 function afterProof(connect: () => Promise<Socket>): typeof createConnection {

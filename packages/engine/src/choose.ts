@@ -13,6 +13,7 @@ import {
 import type { Gpu } from "./gpu.ts";
 import { cpuName, instructionSet } from "./machine.ts";
 import { startNative } from "./native.ts";
+import { installReluGradient } from "./relu-gradient.ts";
 import { tf } from "./tf.ts";
 import { Unavailable } from "./unavailable.ts";
 import { startWasm } from "./wasm/index.ts";
@@ -84,6 +85,7 @@ async function startOnNative(
   passOver: (obstacle: Unavailable) => void,
 ): Promise<Started> {
   const native = await startNative({ gpu, threads, install, log, passOver });
+  installReluGradient();
   return {
     device: native.gpu ? onGpu(native.gpu) : onCpu(),
     libraryVersion: native.libraryVersion,

@@ -60,6 +60,11 @@ export function inOneLine({ backend, device, libraryVersion, threads, instructio
   return `engine: ${library} ${libraryVersion}, ${device.kind === "cpu" ? inThreads : `GPU ${describeGpu(device)}`}`;
 }
 
+/** A CPU by its name, a GPU with its driver and memory too. */
+export function describeDevice(device: Device): string {
+  return device.kind === "cpu" ? device.name : describeGpu(device);
+}
+
 /** "NVIDIA H200, driver 570.86.15, 140.4 GiB" */
 export function describeGpu({ name, driver, memoryBytes, maxTensorBytes }: Omit<Device, "kind">): string {
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;

@@ -1,6 +1,13 @@
 export { startEngine } from "./choose.ts";
 export { type Check, type DoctorOptions, type DoctorReport, inspectMachine } from "./doctor.ts";
-export type { BackendName, Device, Engine, EngineOptions, PassedOver } from "./engine.ts";
+export {
+  type BackendName,
+  type Device,
+  describeDevice,
+  type Engine,
+  type EngineOptions,
+  type PassedOver,
+} from "./engine.ts";
 export { matmulFlopsPerSecond } from "./matmul-speed.ts";
 export { createParameters, type MomentumStep, type Parameters, type ParameterValues } from "./parameters.ts";
 export { readBack } from "./read-back.ts";

@@ -2,21 +2,9 @@
  * A TensorFlow resource variable, driven through tfjs-node's backend. It lets TensorFlow update weights in place,
  * which tfjs's own variables cannot.
  */
+import { floatType, nodeBackend, type OpAttribute } from "./node-backend.ts";
 import type { MomentumStep } from "./parameters.ts";
 import { tf } from "./tf.ts";
-
-interface OpAttribute {
-  name: string;
-  type: number;
-  value: unknown;
-}
-
-/** The part of tfjs-node's backend that runs a TensorFlow op by name. */
-interface NodeBackend {
-  readonly binding: Record<"TF_ATTR_TYPE" | "TF_ATTR_SHAPE" | "TF_ATTR_STRING" | "TF_ATTR_BOOL" | "TF_FLOAT", number>;
-  executeSingleOutput(op: string, attributes: OpAttribute[], inputs: tf.Tensor[]): tf.Tensor;
-  executeMultipleOutputs(op: string, attributes: OpAttribute[], inputs: tf.Tensor[], outputs: number): tf.Tensor[];
-}
 
 let variablesMade = 0;
 
@@ -81,17 +69,8 @@ export class ResourceVariable {
   }
 }
 
-function nodeBackend(): NodeBackend {
-  return tf.backend() as unknown as NodeBackend;
-}
-
 function run(op: string, attributes: OpAttribute[], inputs: tf.Tensor[]): void {
   nodeBackend().executeMultipleOutputs(op, attributes, inputs, 0);
-}
-
-function floatType(name: string): OpAttribute {
-  const { binding } = nodeBackend();
-  return { name, type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT };
 }
 
 function falseAttribute(name: string): OpAttribute {

@@ -127,7 +127,7 @@ export const catalogue = {
     ERR_ONNX_TOO_LARGE: entry("The weights are more than an ONNX file can hold.", "Export `--to safetensors`."),
     ERR_NO_TFJS: entry(
       "The run hasn't written its `tfjs/` yet.",
-      "Let it end, or write the files with `pnpm export --to tfjs`.",
+      "Let it end, or write the files with `pnpm export --run DIR --to tfjs`.",
     ),
   },
   "Checkpoints and files of weights": {
@@ -298,7 +298,7 @@ export const catalogue = {
   "Workers of a run": {
     ERR_DISCONNECTED: entry(
       "The coordinator closed the connection, or went away and didn't come back in time.",
-      "Go on with `pnpm coordinator --resume`; a longer `--reconnect-ms` lets workers wait longer.",
+      "Go on with `pnpm coordinator --resume DIR`; a longer `--reconnect-ms` lets workers wait longer.",
     ),
     ERR_SILENT: entry(
       "The other side was not heard for several heartbeats.",

@@ -73,6 +73,7 @@ const hello = z.strictObject({
   type: z.literal("hello"),
   protocol: count,
   name,
+  /** A CPU's name; of a GPU also its driver and memory. */
   device: text,
   backend: text,
   libraryVersion: text,

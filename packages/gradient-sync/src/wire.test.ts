@@ -14,7 +14,8 @@ const anyBits = fc.integer({ min: 0, max: 0xffffffff });
 const sparse = fc.oneof({ weight: 5, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: anyBits });
 const floats = fc.oneof(fc.array(anyBits), fc.array(sparse, { minLength: 40, maxLength: 200 })).map(floatsOf);
 
-const throughWire = (values: Float32Array, wire: Wire) => decodeFloats(encodeFloats(values, wire), values.length, wire);
+const throughWire = (values: Float32Array<ArrayBuffer>, wire: Wire) =>
+  decodeFloats(encodeFloats(values, wire), values.length, wire);
 const throughBf16 = (...values: number[]) => [...throughWire(Float32Array.from(values), "bf16")];
 
 /** The nearest number of 8 significant bits, of two as near the one with an even last bit; by arithmetic alone. */

@@ -17,15 +17,17 @@ export interface WireFloats {
 /** Packing must save at least this share of the bytes: it costs both ends a pass. */
 const WORTH_PACKING = 1 / 8;
 
-/** A copy of the numbers as bytes. bf16 rounds to the nearest, ties to even; NaN stays NaN. */
-export function encodeFloats(values: Float32Array, wire: Wire): WireFloats {
-  const words = wire === "fp32" ? new Uint32Array(values.slice().buffer) : toHalves(values);
+/**
+ * The numbers as bytes, which may be a view of them. bf16 rounds to the nearest, ties to even; NaN stays NaN.
+ */
+export function encodeFloats(values: Float32Array<ArrayBuffer>, wire: Wire): WireFloats {
+  const words = wire === "fp32" ? wordsOf(values) : toHalves(values);
   const bitmapBytes = bitmapBytesOf(words.length);
   let nonzero = 0;
   for (let i = 0; i < words.length; i++) if (words[i] !== 0) nonzero++;
   const packedBytes = bitmapBytes + nonzero * words.BYTES_PER_ELEMENT;
   if (packedBytes > (1 - WORTH_PACKING) * words.byteLength) {
-    return { data: new Uint8Array(words.buffer), packed: false };
+    return { data: new Uint8Array(words.buffer, words.byteOffset, words.byteLength), packed: false };
   }
   const data = new Uint8Array(packedBytes);
   const kept = new (wire === "fp32" ? Uint32Array : Uint16Array)(data.buffer, bitmapBytes, nonzero);
@@ -89,19 +91,23 @@ export function rawFloats(data: Uint8Array): Float32Array<ArrayBuffer> {
 export function roundToWire(values: Float32Array, wire: Wire): void {
   if (wire === "fp32") return;
   const halves = toHalves(values);
-  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const bits = wordsOf(values);
   for (let i = 0; i < bits.length; i++) bits[i] = halves[i]! << 16;
 }
 
 /** Whether none is NaN or infinite. */
 export function allFinite(values: Float32Array): boolean {
-  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const bits = wordsOf(values);
   for (let i = 0; i < bits.length; i++) if ((bits[i]! & 0x7f800000) === 0x7f800000) return false;
   return true;
 }
 
+function wordsOf<B extends ArrayBufferLike>(values: Float32Array<B>): Uint32Array<B> {
+  return new Uint32Array(values.buffer, values.byteOffset, values.length);
+}
+
 function toHalves(values: Float32Array): Uint16Array<ArrayBuffer> {
-  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const bits = wordsOf(values);
   const halves = new Uint16Array(values.length);
   for (let i = 0; i < bits.length; i++) {
     const b = bits[i]!;

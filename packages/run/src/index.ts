@@ -29,6 +29,7 @@ export { type Derived, type MachineOptions, newRunId, parseRunFile, type RunFile
 export { createRunFolder, expectNoRun, holdRunFolder, openRunFolder, type RunFolder, writeJson } from "./run-folder.ts";
 export { type NamedTensor, readSafetensors, writeSafetensors } from "./safetensors.ts";
 export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule.ts";
+export { collectSeldom } from "./seldom-garbage.ts";
 export type { PlannedSlice } from "./slices.ts";
 export { planSlices, shares } from "./slices.ts";
 export { writeTrace } from "./trace.ts";

@@ -53,14 +53,14 @@ export const runOptions = {
     changeable: true,
   }),
   numClasses: option({
-    flags: "--num-classes <n>",
+    flags: "--num-classes <classes>",
     help: "outputs of the model (default: the data set's classes)",
     expected: "a whole number of at least 2",
     schema: optional(wholeNumber(2)),
     default: undefined,
   }),
   inputChannels: option({
-    flags: "--input-channels <n>",
+    flags: "--input-channels <channels>",
     help: "channels of the model's input (default: the data set's)",
     expected: "a whole number of at least 1",
     schema: optional(wholeNumber(1)),
@@ -109,7 +109,7 @@ export const runOptions = {
     default: "constant" as const,
   }),
   warmupEpochs: option({
-    flags: "--warmup-epochs <n>",
+    flags: "--warmup-epochs <epochs>",
     help: "epochs over which the learning rate rises linearly from 0",
     expected: "a number of at least 0",
     schema: number(z.number().min(0)),
@@ -123,7 +123,7 @@ export const runOptions = {
     default: 32,
   }),
   numEpochs: option({
-    flags: "--num-epochs <n>",
+    flags: "--num-epochs <epochs>",
     help: "how often each training sample is seen",
     expected: "a whole number of at least 1",
     schema: wholeNumber(1),
@@ -181,7 +181,7 @@ export const runOptions = {
     changeable: true,
   }),
   sliceRows: option({
-    flags: "--slice-rows <n>",
+    flags: "--slice-rows <samples>",
     help: "cut each batch into slices of this many samples, whatever computes them: then any number of workers gives the same bits",
     expected: "a whole number of at least 1",
     schema: optional(wholeNumber(1)),
@@ -202,7 +202,7 @@ export const runOptions = {
     default: "fp32" as const,
   }),
   maxSteps: option({
-    flags: "--max-steps <n>",
+    flags: "--max-steps <steps>",
     help: "stop after this many updates since step 0, resumes included",
     expected: "a whole number of at least 1",
     schema: optional(wholeNumber(1)),
@@ -210,7 +210,7 @@ export const runOptions = {
     changeable: true,
   }),
   maxRows: option({
-    flags: "--max-rows <n>",
+    flags: "--max-rows <samples>",
     help: "compute a slice in parts of this many samples, to save memory",
     expected: "a whole number of at least 1",
     schema: optional(wholeNumber(1)),
@@ -226,7 +226,7 @@ export const runOptions = {
     changeable: true,
   }),
   keep: option({
-    flags: "--keep <n>",
+    flags: "--keep <checkpoints>",
     help: "how many checkpoints to keep, besides the best",
     expected: "a whole number of at least 1",
     schema: wholeNumber(1),

@@ -4,13 +4,14 @@
  * lockstep-step.ts STEPS BATCH THREADS: prints one JSON object; the first 5 steps are not counted.
  */
 import { startEngine, tf } from "@lockstep/engine";
-import { makeConfig } from "@lockstep/run";
+import { collectSeldom, makeConfig } from "@lockstep/run";
 import { InMemoryExchange, LapClock, takeStep } from "@lockstep/training";
 import { alexnetReplica, drawnBatch } from "./drawn-batch.ts";
 
 const WARMUP = 5;
 const [steps, rows, threads] = process.argv.slice(2).map(Number) as [number, number, number];
 
+collectSeldom(); // as `pnpm train` does
 const engine = await startEngine({ threads });
 const replica = await alexnetReplica({ factored: true });
 const batch = drawnBatch(rows);

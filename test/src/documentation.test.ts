@@ -1,0 +1,62 @@
+import { existsSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { anchorsIn, commandsIn, linksIn, pages, readPage } from "./documented.ts";
+import { expectKnown } from "./known-command.ts";
+
+const root = join(import.meta.dirname, "../..");
+const commands = pages.flatMap((page) => commandsIn(readPage(page)).map((words) => ({ page, words })));
+
+test("commands are found in blocks and in running text, without what is around them", () => {
+  const text =
+    "```sh\nnpx -y pnpm@10 train   # once\n  TOKEN=… pnpm worker --name a\n```\nSay `pnpm export\n--to pth …`.";
+  expect(commandsIn(text)).toEqual([["train"], ["worker", "--name", "a"], ["export", "--to", "pth"]]);
+});
+
+test("a command that nobody knows, and an option that it has not, are told", () => {
+  expect(() => expectKnown(["trian"])).toThrow('no "trian"');
+  expect(() => expectKnown(["train", "--batchsize", "3"])).toThrow("unknown option '--batchsize'");
+  expect(() => expectKnown(["train", "--batch-size", "none"])).toThrow("Expected --batch-size");
+  expect(() => expectKnown(["bench", "walk"])).toThrow("unknown command 'walk'");
+  expect(() => expectKnown(["coordinator", "--gpu"])).toThrow("unknown option '--gpu=any'");
+  expect(() => expectKnown(["worker", "--reconnect-ms", "soon"])).toThrow("whole number");
+  expect(() => expectKnown(["fuzz", "--speed", "3"])).toThrow("no --speed");
+});
+
+describe("the program knows", () => {
+  test.each(commands.map(({ page, words }) => [`pnpm ${words.join(" ")}`, page, words] as const))(
+    "%s, from %s",
+    (_, __, words) => expectKnown([...words]),
+  );
+});
+
+test.each(pages)("the links of %s lead to files that are there, and to their headings", (page) => {
+  const inside = linksIn(readPage(page)).filter((to) => !/^[a-z]+:/.test(to));
+  const broken = inside.filter((to) => {
+    const [path, anchor] = to.split("#");
+    const target = path === "" ? page : join(dirname(page), path!);
+    if (!existsSync(join(root, target))) return true;
+    return anchor !== undefined && !anchorsIn(readPage(target)).includes(anchor);
+  });
+  expect(broken).toEqual([]);
+});
+
+test("the figures of the README's results are those of docs/results.md", () => {
+  const table = /## Results\n\n(.*?)\n\n/s.exec(readPage("README.md"))![1]!;
+  const figures = table
+    .split("\n")
+    .slice(2)
+    .map((row) => row.split("|")[2]!);
+  const numbers = figures.flatMap((figure) => figure.match(/\d[\d.,]*\d|\d/g) ?? []);
+  const results = readPage("docs/results.md");
+  expect(numbers.length).toBeGreaterThan(5);
+  expect(numbers.filter((number) => !results.includes(number))).toEqual([]);
+});
+
+test.each(["README.md", "CONTRIBUTING.md"])("the map in %s has every package and every program", (page) => {
+  const named = readPage(page).match(/\b(?:packages|apps)\/[\w-]+/g);
+  const folders = ["packages", "apps"].flatMap((parent) =>
+    readdirSync(join(root, parent)).map((name) => `${parent}/${name}`),
+  );
+  expect(folders.filter((folder) => !named!.includes(folder))).toEqual([]);
+});
