@@ -105,6 +105,7 @@ describe.runIf(cifar10 !== undefined && canMakeMachines())(
           "checkpoints",
           "config.json",
           "events",
+          "events.jsonl",
           "metrics.jsonl",
           "tfjs",
         ].sort(),

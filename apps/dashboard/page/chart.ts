@@ -23,6 +23,7 @@ export interface ChartOptions {
 
 const HEIGHT = 220;
 const AXIS_WIDTH = 52;
+const AXIS_HEIGHT = 28;
 const style = () => getComputedStyle(document.documentElement);
 const color = (name: string) => style().getPropertyValue(name).trim();
 
@@ -45,6 +46,7 @@ export class Chart {
         axes: [
           {
             ...axis,
+            size: AXIS_HEIGHT,
             values: (_, marks) => marks.map((mark) => (Number.isInteger(mark) ? mark.toLocaleString("en") : "")),
           },
           { ...axis, size: AXIS_WIDTH, values: (_, marks) => marks.map((mark) => format(mark)) },
@@ -54,6 +56,7 @@ export class Chart {
           ...curves.map((curve) => seriesOf(curve, format)),
         ],
         bands: bands.map((series) => ({ series, fill: () => `${color("--accent")}22` })),
+        padding: [8, 12, 0, 0],
         cursor: { y: false, points: { size: 7 } },
       },
       curves.map(() => []) as unknown as uPlot.AlignedData,
@@ -70,6 +73,7 @@ export class Chart {
     this.#plot.setData(
       tables.length === 1 ? (tables[0] as uPlot.AlignedData) : uPlot.join(tables as uPlot.AlignedData[]),
     );
+    if (this.#plot.cursor.idx == null) this.#plot.setLegend({ idx: this.#plot.data[0].length - 1 }, false);
     this.#where.setAttribute("aria-label", summary);
   }
 }
@@ -78,7 +82,10 @@ function seriesOf({ label, color: name, look }: Curve, format: (value: number) =
   const common = {
     label,
     spanGaps: true,
-    value: (_: uPlot, value: number | null) => (value == null ? "—" : format(value)),
+    value: (plot: uPlot, _: number, series: number, at: number | null) => {
+      const value = lastOf(plot.data[series]!, at);
+      return value == null ? "—" : format(value);
+    },
   };
   const stroke = () => color(name);
   switch (look) {
@@ -93,6 +100,13 @@ function seriesOf({ label, color: name, look }: Curve, format: (value: number) =
     default:
       return { ...common, stroke, width: 2, points: { show: false } };
   }
+}
+
+/** Where a curve has no point of its own, the one before is what holds there. */
+function lastOf(column: uPlot.AlignedData[number], at: number | null): number | null | undefined {
+  if (at === null) return undefined;
+  for (let i = at; i >= 0; i--) if (column[i] != null) return column[i];
+  return undefined;
 }
 
 function rangeOf(low: number | null, high: number | null, fromZero: boolean): [number, number] {

@@ -1,5 +1,5 @@
 /** What the server tells of the run: all that is known, then what is new; after a break what was missed. */
-import { LiveRun, type RunSnapshot, type RunUpdate } from "@lockstep/run/live";
+import { isOver, LiveRun, type RunSnapshot, type RunUpdate } from "@lockstep/run/live";
 import { element, setText } from "./dom.ts";
 
 /** Of the page's address, behind the #: the token of the run, where it has one, and the one for controls. */
@@ -28,10 +28,10 @@ export function connect(onNews: (run: Readonly<RunSnapshot>) => void): void {
     onNews(live.snapshot());
   });
   source.addEventListener("error", () => {
-    const isOver = live !== undefined && ["finished", "stopped", "failed"].includes(live.snapshot().state);
+    const over = live !== undefined && isOver(live.snapshot());
     tell(
       "away",
-      isOver
+      over
         ? "The run is over, and its server has ended: pnpm dashboard --run shows it again."
         : "The server does not answer. Looking for it …",
     );

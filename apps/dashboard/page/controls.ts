@@ -1,11 +1,10 @@
 /** What the page's user may ask of the run, once the link holds the token for it. Each is confirmed first. */
-import type { RunSnapshot } from "@lockstep/run/live";
+import { isOver, type RunSnapshot } from "@lockstep/run/live";
 import { authorization, secrets } from "./connection.ts";
 import { element, setText } from "./dom.ts";
 
 const control = secrets.get("control");
 const dialog = element("confirm", HTMLDialogElement);
-const isOver = ({ state }: Readonly<RunSnapshot>) => ["finished", "stopped", "failed"].includes(state);
 
 const QUESTIONS = {
   pause: ["Pause the run?", "It stops between two steps. Workers stay, and keep the weights.", "Pause"],

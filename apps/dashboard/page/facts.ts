@@ -14,7 +14,9 @@ export function showLedger({ ledger, run, redoneSlices }: Run): void {
   const { epoch, samples } = ledger;
   const whole = samples === trainSamples && epoch > 0 ? "each exactly once" : "each once";
   const redone =
-    redoneSlices === 0 ? "" : `; ${count(redoneSlices)} slices were given to a second worker, and count once`;
+    redoneSlices === 0
+      ? ""
+      : `. Slices of this run that were given to a second worker, and count once: ${count(redoneSlices)}`;
   setText(
     element("ledger-text"),
     epoch === 0
@@ -64,7 +66,7 @@ export function showConfusion({ report }: Run): void {
     "tr",
     {},
     node("td"),
-    ...classes.map((name) => node("th", { scope: "col" }, node("span", {}, name))),
+    ...classes.map((name) => node("th", { scope: "col" }, node("span", { class: "upright" }, name))),
   );
   const rows = confusion.map((row, label) => {
     const all = Math.max(

@@ -1,5 +1,5 @@
 /** The dashboard's page: draws what the server tells of the run, a few times a second at most. */
-import type { RunSnapshot } from "@lockstep/run/live";
+import { isOver, type RunSnapshot } from "@lockstep/run/live";
 import { accuracyTable, epochTable, lossTable, speedTable, type Table } from "../src/curves.ts";
 import { count, duration, figure, percent } from "../src/format.ts";
 import { Chart, type Curve } from "./chart.ts";
@@ -24,16 +24,17 @@ const others: Run[] = await (await fetch("/others.json", { headers: authorizatio
 const charts = { loss: chartOf("Loss"), accuracy: chartOf("Accuracy") };
 let speed: { chart: Chart; workers: string } | undefined;
 let latest: Run | undefined;
-let drawing: number | undefined;
+let isDue = false;
 
 connect((run) => {
   latest = run;
-  drawing ??= window.setTimeout(draw, DRAW_MS);
+  if (!isDue) setTimeout(draw, DRAW_MS);
+  isDue = true;
 });
 setInterval(() => latest && showWorkers(latest, false), AGE_MS);
 
 function draw(): void {
-  drawing = undefined;
+  isDue = false;
   const run = latest!;
   showHead(run);
   showControls(run);
@@ -48,48 +49,42 @@ function draw(): void {
   showConfig(run);
 }
 
-function showHead({ name, run, state, stepsDone, progress, epochs, test, history }: Run): void {
+function showHead(now: Run): void {
+  const { name, run, state, stepsDone } = now;
   document.title = `${name || "Lockstep"} · ${state}`;
   setText(element("name"), name || "Lockstep");
   setText(element("state"), state);
   element("state").dataset["state"] = state;
-  const steps = run?.derived.steps ?? 0;
-  if (run !== undefined) {
-    const { modelName, parameters, stepsPerEpoch } = run.derived;
-    setText(element("about"), `${modelName}, ${count(parameters)} parameters, on ${run.dataset}`);
-    const [epoch, all] = [
-      Math.min(Math.ceil(steps / stepsPerEpoch), Math.floor(stepsDone / stepsPerEpoch) + 1),
-      Math.ceil(steps / stepsPerEpoch),
-    ];
-    setText(
-      element("progress-text"),
-      `step ${count(stepsDone)} of ${count(steps)} · epoch ${count(epoch)} of ${count(all)}`,
-    );
-  }
+  if (run === undefined) return;
+  const { modelName, parameters, steps, stepsPerEpoch } = run.derived;
+  setText(element("about"), `${modelName}, ${count(parameters)} parameters, on ${run.dataset}`);
   element("progress", HTMLProgressElement).value = steps === 0 ? 0 : stepsDone / steps;
-  const isOver = ["finished", "stopped", "failed"].includes(state);
+  const epochs = Math.ceil(steps / stepsPerEpoch);
+  const epoch = Math.min(epochs, Math.floor(stepsDone / stepsPerEpoch) + 1);
+  setText(element("progress-text"), `step ${count(stepsDone)} of ${count(steps)} · epoch ${epoch} of ${epochs}`);
+  if (stepsDone > 0) showTiles(now);
+}
+
+function showTiles(now: Run): void {
+  const { state, progress, epochs, test, history } = now;
   const last = epochs.at(-1);
   const mean = (column: number[]) => sumOfLast(column) / sumOfLast(history.samples);
-  tile(
-    "loss",
-    stepsDone > 0 ? figure(mean(history.lossSum)) : "—",
-    last?.evalLoss === undefined ? "training" : `validation ${figure(last.evalLoss)}`,
-  );
-  const evaluated = test === undefined ? last?.evalAccuracy : test.accuracy;
-  const what = test === undefined ? "validation" : "test";
+  const validated = last?.evalLoss === undefined ? "training" : `validation ${figure(last.evalLoss)}`;
+  tile("loss", figure(mean(history.lossSum)), validated);
+  const [part, accuracy] = test === undefined ? ["validation", last?.evalAccuracy] : ["test", test.accuracy];
   tile(
     "accuracy",
-    stepsDone > 0 ? percent(mean(history.correct)) : "—",
-    evaluated === undefined ? "training" : `${what} ${percent(evaluated)}`,
+    percent(mean(history.correct)),
+    accuracy === undefined ? "training" : `${part} ${percent(accuracy)}`,
   );
-  const whole = (1000 * history.samples.reduce(add, 0)) / history.stepMs.reduce(add, 0);
-  const perSecond = isOver ? whole : (progress?.samplesPerSecond ?? whole);
-  tile("speed", stepsDone > 0 ? figure(perSecond) : "—", isOver ? "over all steps" : "last 20 steps");
-  tile(
-    "left",
-    isOver ? "—" : progress === undefined ? "—" : duration(progress.secondsLeft),
-    isOver ? `the run is ${state}` : "at this speed",
-  );
+  const perSecond = (1000 * history.samples.reduce(add, 0)) / history.stepMs.reduce(add, 0);
+  if (isOver(now) || progress === undefined) {
+    tile("speed", figure(perSecond), "over all steps");
+    tile("left", "—", isOver(now) ? `the run is ${state}` : "");
+  } else {
+    tile("speed", figure(progress.samplesPerSecond), "last 20 steps");
+    tile("left", duration(progress.secondsLeft), "at this speed");
+  }
 }
 
 const add = (a: number, b: number) => a + b;

@@ -1,5 +1,5 @@
 /** The workers: as a table, and what each does in a step. */
-import { type LiveWorker, partsOf, type RunSnapshot, stragglerOf, WAIT } from "@lockstep/run/live";
+import { isGone, type LiveWorker, partsOf, type RunSnapshot, stragglerOf, WAIT } from "@lockstep/run/live";
 import { bytes, count, milliseconds, percent } from "../src/format.ts";
 import { askToDrop, mayDrop } from "./controls.ts";
 import { element, keyed, node, setText } from "./dom.ts";
@@ -8,7 +8,8 @@ type Run = Readonly<RunSnapshot>;
 
 /** Colours that the style sheet has for workers, and for the parts of a step. */
 const COLORS = 8;
-const PARTS = ["data", "forward", "backward", "exchange", "update", "apply", "state"];
+/** In the order in which a worker does them. */
+const PARTS = ["data", "forward", "backward", "read-back", "apply", "state", WAIT];
 
 /** A worker's colour, the same everywhere on the page, however many come after it. */
 const colors = new Map<string, number>();
@@ -20,12 +21,22 @@ export function colorOf(name: string): `--w${number}` {
 
 const partColor = (part: string) => (part === WAIT ? "--wait" : `--w${(PARTS.indexOf(part) + COLORS) % COLORS}`);
 
+const WORDS = {
+  waiting: "waits for the weights",
+  loading: "takes in the weights",
+  replaying: "catches up",
+  in: "takes part",
+  leaving: "is leaving",
+  left: "has left",
+  lost: "is lost",
+};
+
 /** When the page last heard of the workers: their heartbeats go on growing older. */
 let heardMs = performance.now();
 let rowsSeen: readonly LiveWorker[] = [];
 
 const CELLS: [label: string, text: (worker: LiveWorker, run: Run) => string][] = [
-  ["State", ({ state, goneBecause }) => (state === "gone" ? `gone: ${goneBecause}` : state)],
+  ["State", ({ state, goneBecause }) => goneBecause ?? WORDS[state]],
   ["Device", ({ device, backend }) => [device, backend].filter((word) => word !== "").join(", ") || "—"],
   ["Images/s", (worker, run) => speedOf(worker, run)],
   ["Slice", ({ slices }) => slices.map(({ start, end }) => `${count(start)}–${count(end - 1)}`).join(", ") || "—"],
@@ -41,7 +52,7 @@ const CELLS: [label: string, text: (worker: LiveWorker, run: Run) => string][] =
 export function showWorkers(run: Run, isNews: boolean): void {
   if (isNews) heardMs = performance.now();
   rowsSeen = run.workers;
-  const order = (worker: LiveWorker) => `${worker.state === "gone" ? 1 : 0}${worker.name}`;
+  const order = (worker: LiveWorker) => `${isGone(worker) ? 1 : 0}${worker.name}`;
   const workers = [...rowsSeen].sort((a, b) => order(a).localeCompare(order(b), "en", { numeric: true }));
   keyed(element("workers"), workers, {
     key: ({ name }) => name,
@@ -50,7 +61,7 @@ export function showWorkers(run: Run, isNews: boolean): void {
       row.dataset["state"] = worker.state;
       for (const [i, [, text]] of CELLS.entries()) setText(row.children[i + 1]!, text(worker, run));
       const drop = row.querySelector("button")!;
-      drop.hidden = !mayDrop(run) || worker.state === "gone" || worker.heartbeatAgeMs === undefined;
+      drop.hidden = !mayDrop(run) || isGone(worker) || worker.heartbeatAgeMs === undefined;
     },
   });
 }
@@ -64,18 +75,19 @@ function rowOf(name: string): HTMLElement {
   return node("tr", {}, node("th", { scope: "row" }, dot, name), ...cells, node("td", {}, drop));
 }
 
-function speedOf({ name, state }: LiveWorker, { recent }: Run): string {
-  if (state === "gone") return "—";
+function speedOf(worker: LiveWorker, { recent }: Run): string {
+  if (isGone(worker)) return "—";
   const ms = recent.reduce((total, row) => total + row.ms.step, 0);
   const samples = recent.reduce((total, row) => {
-    const own = row.workers === undefined ? row.samples : row.workers.find((worker) => worker.name === name)?.samples;
+    const own = row.workers === undefined ? row.samples : row.workers.find(({ name }) => name === worker.name)?.samples;
     return total + (own ?? 0);
   }, 0);
   return ms === 0 ? "—" : ((1000 * samples) / ms).toFixed(1);
 }
 
-function heartbeatOf({ state, heartbeatAgeMs }: LiveWorker): string {
-  if (state === "gone" || heartbeatAgeMs === undefined) return "—";
+function heartbeatOf(worker: LiveWorker): string {
+  const { heartbeatAgeMs } = worker;
+  if (isGone(worker) || heartbeatAgeMs === undefined) return "—";
   return `${((heartbeatAgeMs + performance.now() - heardMs) / 1000).toFixed(1)} s ago`;
 }
 
@@ -91,7 +103,7 @@ export function showParts({ recent }: Run): void {
     make: ({ name }) => node("li", {}, node("span", {}, name), node("div", { class: "stack" }), node("span")),
     update: (row, { name, ms }) => {
       row.classList.toggle("straggler", name === straggler?.name);
-      const parts = Object.entries(ms).filter(([, part]) => part > 0);
+      const parts = inOrder(ms);
       stack(
         row.children[1]!,
         parts.map(([part, value]) => ({
@@ -104,13 +116,16 @@ export function showParts({ recent }: Run): void {
       setText(row.children[2]!, milliseconds(Object.values(ms).reduce((total, part) => total + part, 0)));
     },
   });
-  const names = [
-    ...new Set(workers.flatMap(({ ms }) => Object.entries(ms).flatMap(([part, value]) => (value > 0 ? part : [])))),
-  ];
+  const names = [...new Set(workers.flatMap(({ ms }) => inOrder(ms).map(([part]) => part)))];
   showLegend(
     element("parts-legend"),
     names.map((part) => ({ name: part, color: partColor(part) })),
   );
+}
+
+function inOrder(ms: Record<string, number>): [part: string, ms: number][] {
+  const parts = Object.entries(ms).filter(([, part]) => part > 0);
+  return parts.sort(([a], [b]) => PARTS.indexOf(a) - PARTS.indexOf(b));
 }
 
 function sentenceOf(straggler: ReturnType<typeof stragglerOf>, workers: number): string {

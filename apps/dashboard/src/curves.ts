@@ -7,8 +7,8 @@ export type Column = (number | null)[];
 export type Table = [number[], Column, ...Column[]];
 
 /** A smoothed curve forgets what is further back than this part of what is shown. */
-const SMOOTHED_PART = 1 / 40;
-const MOST_SMOOTHED = 50;
+const SMOOTHED_PART = 1 / 100;
+const MOST_SMOOTHED = 20;
 
 /** Updates made at the end of each bucket. */
 const updatesOf = ({ first, steps }: StepHistory): number[] => first.map((step, i) => step + steps[i]!);
@@ -47,7 +47,7 @@ const ratio = (sums: number[], counts: number[]): number[] => sums.map((sum, i) 
 
 /** A running mean that forgets; where there is nothing, it waits. */
 export function smoothed(values: readonly (number | null)[]): Column {
-  const span = Math.min(Math.max(1, values.length * SMOOTHED_PART), MOST_SMOOTHED);
+  const span = Math.min(Math.max(5, values.length * SMOOTHED_PART), MOST_SMOOTHED);
   const keep = 1 - 1 / span;
   let [sum, weight] = [0, 0];
   return values.map((value) => {

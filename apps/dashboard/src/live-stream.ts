@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { PAGE_HEADERS } from "@lockstep/pages";
-import type { LiveRun, RunUpdate } from "@lockstep/run/live";
+import { isOver, type LiveRun, type RunUpdate } from "@lockstep/run/live";
 
 /** Updates are sent together: no page can show more of them in a second. */
 const FLUSH_MS = 200;
@@ -35,6 +35,7 @@ export class LiveStream {
     this.#live = live;
     this.#unsubscribe = live.subscribe((update) => {
       this.#pending.push(update);
+      if (isOver(live.snapshot())) return this.#flush(); // soon nobody is there to send it
       this.#flushing ??= setTimeout(() => this.#flush(), FLUSH_MS).unref();
     });
     this.#beating = setInterval(() => this.#write(": alive\n\n"), ALIVE_MS).unref();

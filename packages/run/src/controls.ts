@@ -2,7 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
-import type { LiveRun } from "./live/live-run.ts";
+import { isGone, isOver, type LiveRun } from "./live/live-run.ts";
 
 const commandSchema = z.discriminatedUnion("do", [
   z.strictObject({ do: z.enum(["pause", "resume", "checkpoint", "stop"]) }),
@@ -38,10 +38,10 @@ export class Controls {
 
   /** @throws LockstepError ERR_COMMAND for what can't be done now */
   take(command: Command): void {
-    const { state, run } = this.#live.snapshot();
-    if (["finished", "stopped", "failed"].includes(state)) throw new LockstepError("ERR_COMMAND", "The run is over.");
+    const now = this.#live.snapshot();
+    if (isOver(now)) throw new LockstepError("ERR_COMMAND", "The run is over.");
     if (command.do === "drop") this.#drop(command.worker);
-    else if (run === undefined)
+    else if (now.run === undefined)
       throw new LockstepError("ERR_COMMAND", "The run has not begun yet; wait for its workers.");
     switch (command.do) {
       case "pause":
@@ -74,7 +74,7 @@ export class Controls {
   }
 
   #drop(worker: string): void {
-    const here = this.#live.snapshot().workers.filter(({ state }) => state !== "gone");
+    const here = this.#live.snapshot().workers.filter((one) => !isGone(one));
     if (here.length < 2) throw new LockstepError("ERR_COMMAND", "The run needs one worker; pause or stop it instead.");
     if (this.dismiss?.(worker) !== true) throw new LockstepError("ERR_COMMAND", `No worker ${worker} is here.`);
   }

@@ -1,4 +1,6 @@
 export {
+  isGone,
+  isOver,
   type Ledger,
   LiveRun,
   type LiveWorker,

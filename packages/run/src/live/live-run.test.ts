@@ -78,7 +78,7 @@ describe("LiveRun", () => {
     expect(JSON.stringify(copy.snapshot())).toBe(JSON.stringify(run.snapshot()));
     expect(run.snapshot().workers.map(({ name, state }) => [name, state])).toEqual([
       ["a", "in"],
-      ["b", "gone"],
+      ["b", "left"],
     ]);
   });
 
@@ -96,7 +96,7 @@ describe("LiveRun", () => {
     run.event("a joined", "joined", { worker: "a" });
     run.event("a was lost: its connection closed", "lost", { worker: "a" });
     expect(run.snapshot().workers[0]).toMatchObject({
-      state: "gone",
+      state: "lost",
       goneBecause: "a was lost: its connection closed",
     });
     run.event("a joined", "joined", { worker: "a" });

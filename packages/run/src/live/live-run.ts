@@ -173,7 +173,7 @@ export class LiveRun {
   #team(workers: readonly WorkerNow[]): void {
     const here = new Set(workers.map(({ name }) => name));
     for (const worker of [...this.#now.workers])
-      if (!here.has(worker.name)) this.#gone(worker, "it is not here any more");
+      if (!here.has(worker.name)) this.#gone(worker, "left", "it is not here any more");
     for (const worker of workers) Object.assign(this.#worker(worker.name), worker, { goneBecause: undefined });
   }
 
@@ -186,8 +186,8 @@ export class LiveRun {
     if (event.kind === "slice-redone") now.redoneSlices++;
     if (event.kind === "refused") now.refused++;
     if (event.worker !== undefined) this.#eventOf(this.#worker(event.worker), event);
-    if (["finished", "stopped", "failed"].includes(event.kind)) {
-      for (const worker of [...now.workers]) this.#gone(worker, "the run is over");
+    if (isOver(now)) {
+      for (const worker of [...now.workers]) this.#gone(worker, "left", "the run is over");
     }
   }
 
@@ -199,8 +199,10 @@ export class LiveRun {
         return;
       case "lost":
       case "dropped":
+        this.#gone(worker, "lost", text);
+        return;
       case "left":
-        this.#gone(worker, text);
+        this.#gone(worker, "left", text);
         return;
       case "slice-redone":
         worker.redoneSlices++;
@@ -210,10 +212,10 @@ export class LiveRun {
     }
   }
 
-  #gone(worker: LiveWorker, reason: string): void {
-    if (worker.state === "gone") return;
-    Object.assign(worker, { state: "gone", goneBecause: reason, slices: [] });
-    const gone = this.#now.workers.filter(({ state }) => state === "gone");
+  #gone(worker: LiveWorker, state: "left" | "lost", reason: string): void {
+    if (isGone(worker)) return;
+    Object.assign(worker, { state, goneBecause: reason, slices: [] });
+    const gone = this.#now.workers.filter(isGone);
     if (gone.length > KEPT_GONE) this.#now.workers.splice(this.#now.workers.indexOf(gone[0]!), 1);
   }
 
@@ -228,6 +230,11 @@ export class LiveRun {
     return made;
   }
 }
+
+export const isGone = ({ state }: LiveWorker): boolean => state === "left" || state === "lost";
+
+/** Whether nothing more happens in a run. */
+export const isOver = ({ state }: Readonly<RunSnapshot>): boolean => ["finished", "stopped", "failed"].includes(state);
 
 /** Each worker's part in a step; on a single machine there is one. */
 export function sharesOf({ workers, samples, ms }: StepRow): NonNullable<StepRow["workers"]> {

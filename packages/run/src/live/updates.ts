@@ -52,8 +52,8 @@ export interface RunEvent extends EventSubject {
 /** Told of an event when it happens. */
 export type TellEvent = (text: string, kind: EventKind, subject?: EventSubject) => void;
 
-/** `gone` has left, was lost or dropped; the others are those of the coordinator. */
-export type WorkerState = "waiting" | "loading" | "replaying" | "in" | "leaving" | "gone";
+/** The first ones are those of the coordinator; then it `left`, or was `lost` or dropped. */
+export type WorkerState = "waiting" | "loading" | "replaying" | "in" | "leaving" | "left" | "lost";
 
 /** A worker as the coordinator knows it now. */
 export interface WorkerNow {

@@ -1,0 +1,44 @@
+import { LiveRun } from "@lockstep/run/live";
+import { expect, test } from "vitest";
+import { accuracyTable, lossTable, smoothed, speedTable } from "./curves.ts";
+
+function runOf(steps: number): LiveRun {
+  const live = new LiveRun();
+  for (let step = 0; step < steps; step++) {
+    const share = { name: "a", samples: 3, bytesUp: 0, bytesDown: 0, ms: {}, io: {} };
+    const workers = step === 1 ? [share] : [share, { ...share, name: "b", samples: 1 }];
+    const sums = { loss: 2, samples: 4, correct: 1, lr: 0.1, ms: { step: 20 } };
+    live.take({ type: "row", row: { type: "step", epoch: 1, step, ...sums, workers } });
+  }
+  return live;
+}
+
+test("a smoothed curve begins where the values do, follows them, and leaves gaps as they are", () => {
+  expect(smoothed([5])).toEqual([5]);
+  expect(smoothed([null, 3, null, 3])).toEqual([null, 3, null, 3]);
+  const step = smoothed([...Array<number>(50).fill(0), ...Array<number>(50).fill(1)]);
+  expect(step[49]).toBe(0);
+  expect(step.at(-1)).toBeGreaterThan(0.99);
+});
+
+test("curves are over updates made, and their values are exact where nothing changes", () => {
+  const run = runOf(3).snapshot();
+  expect(lossTable(run).map((column) => column.map((value) => Number(value?.toFixed(9))))).toEqual([
+    [1, 2, 3],
+    ...Array(4).fill([2, 2, 2]),
+  ]);
+  expect(accuracyTable(run)[2]).toEqual([0.25, 0.25, 0.25]);
+});
+
+test("a worker that had no samples in a step has no speed there", () => {
+  const [, all, a, b] = speedTable(runOf(3).snapshot(), ["a", "b"]);
+  expect(all!.map((value) => Math.round(value!))).toEqual([200, 200, 200]);
+  expect(a!.map((value) => Math.round(value!))).toEqual([150, 150, 150]);
+  expect(b!.map((value) => value && Math.round(value))).toEqual([50, null, 50]);
+});
+
+test("a run of 100,000 steps gives curves that a page draws at once", () => {
+  const table = lossTable(runOf(100_000).snapshot());
+  expect(table[0].length).toBeLessThanOrEqual(2048);
+  expect(table[0].at(-1)).toBe(100_000);
+});

@@ -1,0 +1,247 @@
+/** The dashboard in a real browser, beside real trainings. */
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { type Running, run, start, tinyModel } from "./program.ts";
+import { Training } from "./training.ts";
+import { Way } from "./way.ts";
+
+const executablePath = process.env["LOCKSTEP_TEST_CHROMIUM"] ?? "/usr/bin/chromium";
+const lack = existsSync(executablePath) ? "" : ` (needs LOCKSTEP_TEST_CHROMIUM, or Chromium at ${executablePath})`;
+
+const CONTROL = "a-token-for-controls";
+const data = ["--dataset", "shapes", "--train-fraction", "0.9", "--lr", "0.02", "--num-epochs", "1000"];
+const tiny = ["--model", tinyModel, ...data, "--batch-size", "60"];
+
+const dir = mkdtempSync(join(tmpdir(), "lockstep-dashboard-"));
+const problems: string[] = [];
+const hosts = new Set<string>();
+let browser: Browser;
+
+beforeAll(async () => {
+  vi.stubEnv("LOCKSTEP_CONTROL_TOKEN", CONTROL);
+  if (lack === "") browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+});
+afterAll(async () => {
+  await browser?.close();
+  vi.unstubAllEnvs();
+  rmSync(dir, { recursive: true, maxRetries: 10 });
+});
+
+async function openPage(port: number, options: BrowserContextOptions = {}, fragment = ""): Promise<Page> {
+  const page = await (await browser.newContext(options)).newPage();
+  page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+  page.on("pageerror", (error) => problems.push(error.message));
+  page.on("request", (request) => hosts.add(new URL(request.url()).host));
+  await page.goto(`http://127.0.0.1:${port}/${fragment}`);
+  await page.locator("#progress-text", { hasText: "step" }).waitFor();
+  return page;
+}
+
+/** Expects of the pages of a test that they asked nobody but these ports, and had nothing to complain of. */
+async function closePages(...ports: number[]): Promise<void> {
+  await Promise.all(browser.contexts().map((context) => context.close()));
+  const asked = [...hosts];
+  hosts.clear();
+  expect(problems.splice(0)).toEqual([]);
+  expect(ports.map((port) => `127.0.0.1:${port}`)).toEqual(expect.arrayContaining(asked));
+}
+
+const portOf = ({ stdout }: Running) => Number(/dashboard: http:\/\/127\.0\.0\.1:(\d+)/.exec(stdout())![1]);
+
+/** Steps that the page says are done. */
+async function stepsOn(page: Page): Promise<number> {
+  const text = await page.locator("#progress-text").textContent();
+  return Number(/step ([\d,]+)/.exec(text!)![1]!.replaceAll(",", ""));
+}
+
+/** The step under the cursor, or the last one. */
+async function stepOfChart(page: Page, chart: string): Promise<number> {
+  return Number((await page.locator(`#${chart} .u-value`).first().textContent())!.replaceAll(",", ""));
+}
+
+const stateIs = (page: Page, state: string) => page.locator(`#state[data-state="${state}"]`).waitFor();
+const rowOf = (page: Page, worker: string, state: string) =>
+  page.locator(`#workers tr[data-key="${worker}"][data-state="${state}"]`);
+const event = (page: Page, text: string) => page.locator("#events li", { hasText: text }).first();
+
+describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
+  let training: Training;
+  let way: Way;
+  const workers = new Map<string, Running>();
+  beforeAll(async () => {
+    const limits = ["--workers", "3", "--min-workers", "1", "--heartbeat-ms", "500"];
+    training = await Training.begin([...tiny, ...limits], join(dir, "team"));
+    for (const name of ["a", "b", "c"]) workers.set(name, await training.worker(name));
+    way = await Way.to(training.port);
+  });
+  afterAll(() => way.close());
+  afterEach(() => closePages(training.port, Number(new URL(way.url).port)));
+  const openControls = () => openPage(training.port, {}, `#control=${CONTROL}`);
+
+  test("shows its curves, which grow, from the first step on", async () => {
+    await training.goesOn(20);
+    const page = await openPage(training.port);
+    const before = await stepOfChart(page, "loss");
+    expect(before).toBeGreaterThanOrEqual(20);
+    await expect.poll(() => stepOfChart(page, "loss")).toBeGreaterThan(before);
+    const drawn = `[...document.querySelectorAll(".chart canvas")].map((canvas) => {
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      return data.filter((value, i) => i % 4 === 3 && value > 0).length;
+    })`;
+    for (const pixels of await page.evaluate<number[]>(drawn)) expect(pixels).toBeGreaterThan(1000);
+    await page.locator("#loss .u-over").hover({ position: { x: 2, y: 50 } });
+    expect(await stepOfChart(page, "loss")).toBeLessThan(0.05 * (await stepsOn(page)) + 2);
+    expect(await page.locator("#speed .u-series").allTextContents()).toHaveLength(5); // the step, all, three workers
+    expect(await page.locator("#parts li").count()).toBe(3);
+    expect(await page.locator("#bytes li").count()).toBe(3);
+  });
+
+  test("shows no controls without their token, and lets nobody command without it", async () => {
+    const page = await openPage(training.port);
+    await page.locator("#workers tr").first().waitFor();
+    expect(await page.locator("#controls").isVisible()).toBe(false);
+    expect(await page.locator("#workers button").first().isVisible()).toBe(false);
+    const answer = await page.request.post(`http://127.0.0.1:${training.port}/control`, { data: { do: "stop" } });
+    expect(answer.status()).toBe(401);
+  });
+
+  test("pauses once that is confirmed, takes a checkpoint meanwhile, and goes on", async () => {
+    const page = await openControls();
+    await page.getByRole("button", { name: "Pause" }).click();
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await training.goesOn(5);
+    await page.getByRole("button", { name: "Pause" }).click();
+    await page.locator("#yes").click();
+    await stateIs(page, "paused");
+    await training.stalls(1000);
+    const steps = training.steps;
+    await page.getByRole("button", { name: "Checkpoint" }).click();
+    await page.locator("#yes").click();
+    await event(page, `checkpoint after ${steps} steps`).waitFor();
+    expect(training.savedSteps).toBe(steps);
+    expect(training.steps).toBe(steps);
+    expect(await stepsOn(page)).toBe(steps);
+    await page.getByRole("button", { name: "Go on" }).click();
+    await page.locator("#yes").click();
+    await stateIs(page, "running");
+    await training.goesOn(5);
+  });
+
+  test("can be commanded with the keyboard alone", async () => {
+    const page = await openControls();
+    await page.keyboard.press("Tab");
+    expect(await page.evaluate("document.activeElement.id")).toBe("pause");
+    await page.keyboard.press("Enter");
+    expect(await page.locator("#confirm").isVisible()).toBe(true);
+    await page.keyboard.press("Escape");
+    expect(await page.locator("#confirm").isVisible()).toBe(false);
+    await training.goesOn(2);
+  });
+
+  test("goes on after a break with what was missed, and nothing twice", async () => {
+    const page = await openPage(Number(new URL(way.url).port));
+    const again = page.waitForRequest((request) => request.url().endsWith("/live"));
+    way.cut();
+    expect((await (await again).allHeaders())["last-event-id"]).toMatch(/^\w+-\d+$/);
+    const before = await stepsOn(page);
+    await expect.poll(() => stepsOn(page)).toBeGreaterThan(before);
+    expect(await page.locator("html").getAttribute("data-connection")).toBe("live");
+    const texts = await page.locator("#events li").allTextContents();
+    expect(new Set(texts).size).toBe(texts.length);
+    const ofTheBreak = problems.splice(0);
+    expect(ofTheBreak.filter((text) => !text.includes("net::ERR_"))).toEqual([]);
+  });
+
+  test("shows a worker that is killed in red, with the event", async () => {
+    const page = await openPage(training.port);
+    await rowOf(page, "b", "in").waitFor();
+    workers.get("b")!.child.kill("SIGKILL");
+    await rowOf(page, "b", "lost").waitFor();
+    const color = 'getComputedStyle(document.querySelector("#workers tr[data-key=b] th")).color';
+    expect(await page.evaluate(color)).toBe("rgb(200, 85, 61)");
+    await event(page, "b was lost").waitFor();
+    await training.goesOn(5);
+    expect(await rowOf(page, "a", "in").count()).toBe(1);
+  });
+
+  test("drops a worker that its reader wants to go", async () => {
+    const page = await openControls();
+    await page.getByRole("button", { name: "Drop c" }).click();
+    await page.locator("#yes").click();
+    await rowOf(page, "c", "lost").waitFor();
+    expect((await workers.get("c")!.finished).status).toBe(1);
+    await training.goesOn(5);
+  });
+
+  test.each(["light", "dark"] as const)("fits a phone and a wide screen, in %s colours", async (colorScheme) => {
+    for (const width of [390, 1400]) {
+      const page = await openPage(training.port, { viewport: { width, height: 800 }, colorScheme });
+      expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
+      const paper = await page.evaluate<string>("getComputedStyle(document.documentElement).backgroundColor");
+      expect(Number(/\d+/.exec(paper)![0]) < 128).toBe(colorScheme === "dark");
+    }
+  });
+
+  test("stops after its step when its reader wants it to, and can go on", async () => {
+    const page = await openControls();
+    await page.getByRole("button", { name: "Stop" }).click();
+    await page.locator("#yes").click();
+    const { status, stdout } = await training.coordinator.finished;
+    expect(status).toBe(130);
+    expect(stdout).toContain("continue with: pnpm coordinator --resume");
+    expect(training.savedSteps).toBe(training.steps);
+    await page.getByText("The run is over, and its server has ended").waitFor();
+    problems.length = 0; // that nobody answers any more
+  });
+});
+
+describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
+  test("is shown while it computes, though a step takes long", async () => {
+    const out = join(dir, "large");
+    const alexnet = ["--model", "alexnet-cifar10", ...data, "--batch-size", "256", "--no-test", "--out", out];
+    const training = start(["train", ...alexnet, "--port", "0"]);
+    await training.prints("dashboard: ");
+    await training.prints(/step +2\//); // steps are under way
+    const waits: number[] = [];
+    for (let i = 0; i < 20; i++) {
+      const begunMs = performance.now();
+      await (await fetch(`http://127.0.0.1:${portOf(training)}/page.css`)).text();
+      waits.push(performance.now() - begunMs);
+    }
+    training.child.kill("SIGKILL");
+    expect(Math.max(...waits)).toBeLessThan(1000); // a step takes more, and there are 20
+  });
+
+  test("is shown at a port of its own, obeys, and is shown again when it is over, beside others", async () => {
+    const [first, second] = [join(dir, "first"), join(dir, "second")];
+    const training = start(["train", ...tiny, "--port", "0", "--out", first]);
+    await training.prints("dashboard: ");
+    const port = portOf(training);
+    const page = await openPage(port, {}, `#control=${CONTROL}`);
+    await expect.poll(() => stepsOn(page)).toBeGreaterThan(10);
+    await page.getByRole("button", { name: "Pause" }).click();
+    await page.locator("#yes").click();
+    await stateIs(page, "paused");
+    await page.getByRole("button", { name: "Stop" }).click();
+    await page.locator("#yes").click();
+    expect((await training.finished).status).toBe(130);
+    problems.length = 0; // that nobody answers any more
+    await closePages(port);
+
+    expect((await run(["train", ...tiny, "--max-steps", "30", "--no-dashboard", "--out", second])).status).toBe(0);
+    const dashboard = start(["dashboard", "--run", second, first, "--port", "0"]);
+    await dashboard.prints("Ctrl-C");
+    const shown = await openPage(portOf(dashboard));
+    await stateIs(shown, "finished");
+    expect(await stepsOn(shown)).toBe(30);
+    expect(await shown.locator("#loss .u-label").allTextContents()).toContain("first");
+    await event(shown, "checkpoint after 30 steps").waitFor();
+    expect(await shown.locator("#confusion tbody tr").count()).toBe(10);
+    await closePages(portOf(dashboard));
+    dashboard.child.kill("SIGINT");
+    expect((await dashboard.finished).status).toBe(0);
+  });
+});
