@@ -22,23 +22,28 @@ const WORTH_PACKING = 1 / 8;
  */
 export function encodeFloats(values: Float32Array<ArrayBuffer>, wire: Wire): WireFloats {
   const words = wire === "fp32" ? wordsOf(values) : toHalves(values);
-  const bitmapBytes = bitmapBytesOf(words.length);
+  const groups = groupsOf(words.length);
   let nonzero = 0;
-  for (let i = 0; i < words.length; i++) if (words[i] !== 0) nonzero++;
-  const packedBytes = bitmapBytes + nonzero * words.BYTES_PER_ELEMENT;
+  for (let i = 0; i < words.length; i++) nonzero += isNotZero(words[i]!);
+  const packedBytes = 4 * groups + nonzero * words.BYTES_PER_ELEMENT;
   if (packedBytes > (1 - WORTH_PACKING) * words.byteLength) {
     return { data: new Uint8Array(words.buffer, words.byteOffset, words.byteLength), packed: false };
   }
-  const data = new Uint8Array(packedBytes);
-  const kept = new (wire === "fp32" ? Uint32Array : Uint16Array)(data.buffer, bitmapBytes, nonzero);
+  const buffer = new ArrayBuffer(packedBytes + words.BYTES_PER_ELEMENT); // each word is written, and 0 overwritten
+  const bitmap = new Int32Array(buffer, 0, groups);
+  const kept = new (wire === "fp32" ? Int32Array : Uint16Array)(buffer, 4 * groups, nonzero + 1);
   let next = 0;
-  for (let i = 0; i < words.length; i++) {
-    const word = words[i]!;
-    if (word === 0) continue;
-    data[i >>> 3]! |= 1 << (i & 7);
-    kept[next++] = word;
+  for (let group = 0; group < groups; group++) {
+    let bits = 0;
+    for (let i = 32 * group; i < Math.min(32 * (group + 1), words.length); i++) {
+      const bit = isNotZero(words[i]!);
+      bits |= bit << (i & 31);
+      kept[next] = words[i]!;
+      next += bit;
+    }
+    bitmap[group] = bits;
   }
-  return { data, packed: true };
+  return { data: new Uint8Array(buffer, 0, packedBytes), packed: true };
 }
 
 /**
@@ -53,22 +58,25 @@ export function decodeFloats(
   wire: Wire,
 ): Float32Array<ArrayBuffer> {
   const bytesEach = BYTES_PER_ELEMENT[wire];
-  const bitmapBytes = packed ? bitmapBytesOf(elements) : 0;
+  const groups = packed ? groupsOf(elements) : 0;
   const copy = new Uint8Array(data);
-  const nonzero = packed ? ones(copy.subarray(0, bitmapBytes), elements) : elements;
-  if (nonzero < 0 || copy.length !== bitmapBytes + nonzero * bytesEach) {
+  const nonzero = packed ? ones(copy.subarray(0, 4 * groups), elements) : elements;
+  if (nonzero < 0 || copy.length !== 4 * groups + nonzero * bytesEach) {
     throw new LockstepError("ERR_CHUNK", `Expected ${elements} numbers of ${wire}, got ${data.length} other bytes.`);
   }
-  const words = new (wire === "fp32" ? Uint32Array : Uint16Array)(copy.buffer, bitmapBytes, nonzero);
-  if (wire === "fp32" && !packed) return new Float32Array(copy.buffer, 0, elements);
-  const bits = new Uint32Array(elements);
+  if (wire === "fp32" && !packed) return new Float32Array(copy.buffer);
+  const words = new (wire === "fp32" ? Int32Array : Uint16Array)(copy.buffer, 4 * groups, nonzero);
+  const decoded = new Int32Array(elements);
   const shift = wire === "bf16" ? 16 : 0;
-  if (!packed) for (let i = 0; i < elements; i++) bits[i] = words[i]! << shift;
-  else {
-    let next = 0;
-    for (let i = 0; i < elements; i++) if ((copy[i >>> 3]! >>> (i & 7)) & 1) bits[i] = words[next++]! << shift;
+  if (!packed) for (let i = 0; i < elements; i++) decoded[i] = words[i]! << shift;
+  const bitmap = new Int32Array(copy.buffer, 0, groups);
+  let next = 0;
+  for (let group = 0; group < groups; group++) {
+    for (let bits = bitmap[group]!; bits !== 0; bits &= bits - 1) {
+      decoded[32 * group + 31 - Math.clz32(bits & -bits)] = words[next++]! << shift;
+    }
   }
-  return new Float32Array(bits.buffer);
+  return new Float32Array(decoded.buffer);
 }
 
 /** An array of float32 as pieces of at most `chunkBytes`, neither rounded nor packed: states travel so. */
@@ -102,9 +110,13 @@ export function allFinite(values: Float32Array): boolean {
   return true;
 }
 
-function wordsOf<B extends ArrayBufferLike>(values: Float32Array<B>): Uint32Array<B> {
-  return new Uint32Array(values.buffer, values.byteOffset, values.length);
+/** Signed, because V8 computes with numbers beyond 2³¹ as floats. */
+function wordsOf<B extends ArrayBufferLike>(values: Float32Array<B>): Int32Array<B> {
+  return new Int32Array(values.buffer, values.byteOffset, values.length);
 }
+
+/** 1 or 0, without a branch, which a processor would guess wrong for every other number. */
+const isNotZero = (word: number): number => (word | -word) >>> 31;
 
 function toHalves(values: Float32Array): Uint16Array<ArrayBuffer> {
   const bits = wordsOf(values);
@@ -117,7 +129,8 @@ function toHalves(values: Float32Array): Uint16Array<ArrayBuffer> {
   return halves;
 }
 
-const bitmapBytesOf = (elements: number) => 4 * Math.ceil(elements / 32);
+/** Numbers share words of the bit map, 32 to one. */
+const groupsOf = (elements: number) => Math.ceil(elements / 32);
 
 /** How many bits are set; −1 if one beyond the first `elements` is, which nobody may send. */
 function ones(bitmap: Uint8Array, elements: number): number {
