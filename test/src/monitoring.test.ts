@@ -51,7 +51,7 @@ test("a coordinator tells of its run what metrics.jsonl says, to those who have 
   const share = last.workers![0]!;
   expect(JSON.parse((await ask("/api/run", trusted)).text)).toMatchObject({
     ...{ state: "finished", step: STEPS, steps: STEPS, loss: last.loss, stepMs: last.ms.step, model: "Tiny" },
-    workers: [{ name: "w", backend: "native", state: "gone", ms: share.ms, io: share.io }],
+    workers: [{ name: "w", backend: "native", state: "left", ms: share.ms, io: share.io }],
   });
   const { text } = await ask("/metrics", trusted);
   expect(text).toContain(`\nlockstep_step ${STEPS}\n`);

@@ -134,7 +134,7 @@ describe("/api/run", () => {
           ...{ name: "a", device: "a CPU", backend: "native", state: "in", goneBecause: null, heartbeatAgeMs: 70 },
           ...{ samples: 8, bytesUp: 2000, bytesDown: 6000, ms: { forward: 100, wait: 150 }, redoneSlices: 1 },
         },
-        { state: "gone", goneBecause: "lost", refused: 1 },
+        { state: "lost", goneBecause: "lost", refused: 1 },
       ],
     });
   });
