@@ -3,7 +3,7 @@
  * sentence that its sender would say. `docs/protocol.md` tells the same as a story.
  */
 import { z } from "zod";
-import { MAX_CLASSES, MAX_HEARTBEAT_MS, MAX_SLICES } from "./limits.ts";
+import { MAX_CLASSES, MAX_HEARTBEAT_MS, MAX_PREDICTIONS, MAX_SLICES } from "./limits.ts";
 
 const count = z.int().nonnegative();
 const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -140,6 +140,8 @@ const evaluation = z.strictObject({
   samples: count,
   lossSum: sum,
   confusion: z.array(counts(MAX_CLASSES)).max(MAX_CLASSES),
+  /** What each of them was taken for; of the test set only, where someone will look at them. */
+  predictions: counts(MAX_PREDICTIONS).optional(),
 });
 
 /** "A piece of my state." At most `window` of them are under way before they are acknowledged with `state-ack`. */
