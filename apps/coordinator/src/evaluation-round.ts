@@ -23,6 +23,7 @@ interface Range extends EvaluationRange {
   notFinite: Set<number>;
   /** Of its samples, once it is done. */
   lossSum?: number;
+  predictions?: number[] | undefined;
 }
 
 export class EvaluationRound {
@@ -64,6 +65,7 @@ export class EvaluationRound {
     range.worker = undefined;
     if (!this.#fits(result, range.end - range.start)) return "an evaluation that is not of all its samples";
     if (!Number.isFinite(result.lossSum) && range.notFinite.add(worker).size === 1) return "a loss that is not finite";
+    range.predictions = result.predictions;
     range.lossSum = result.lossSum; // if a second worker has found the same, it is the training's fault
     addEvaluation(this.#counts, result);
     return undefined;
@@ -91,16 +93,29 @@ export class EvaluationRound {
   }
 
   total(): Evaluation {
-    return { ...this.#counts, lossSum: this.#ranges.reduce((total, { lossSum }) => total + lossSum!, 0) };
+    const predictions = this.#ranges.flatMap(({ predictions = [] }) => predictions);
+    return {
+      ...this.#counts,
+      lossSum: this.#ranges.reduce((total, { lossSum }) => total + lossSum!, 0),
+      ...(predictions.length === this.#counts.samples && { predictions }),
+    };
   }
 
   #open(): Range[] {
     return this.#ranges.filter(({ lossSum }) => lossSum === undefined);
   }
 
-  #fits({ samples, confusion }: Evaluation, expected: number): boolean {
+  #fits({ samples, confusion, predictions }: Evaluation, expected: number): boolean {
+    if (predictions !== undefined && !areThose(predictions, confusion)) return false;
     const counts = confusion.flat();
     const square = confusion.length === this.#classes && confusion.every(({ length }) => length === this.#classes);
     return square && samples === expected && counts.reduce((total, count) => total + count, 0) === expected;
   }
+}
+
+/** Whether so many samples were taken for each class as the confusion matrix says. */
+function areThose(predictions: readonly number[], confusion: readonly number[][]): boolean {
+  const left = confusion.map((_, taken) => confusion.reduce((total, row) => total + (row[taken] ?? 0), 0));
+  for (const taken of predictions) left[taken] = (left[taken] ?? 0) - 1;
+  return left.every((count) => count === 0) && left.length === confusion.length;
 }

@@ -107,6 +107,29 @@ describe("who joins", () => {
 });
 
 describe("a step", () => {
+  test("whose last piece is followed by nonsense in the same turn is not taken for complete", async () => {
+    const [a, b] = await begun(2);
+    let outcome: unknown = "waits";
+    const note = (what: unknown) => {
+      outcome = what;
+    };
+    team.step(TASK, () => {}).then(() => note("ended"), note);
+    await turn();
+    for (const [slice, session] of [a!, b!].entries()) {
+      sendPiece(session, { slice }, 1, 1);
+      contribute(session, { slice }, 3);
+    }
+    const nonsense = { part: 0, offset: 999, ...encodeFloats(Float32Array.of(1), "fp32") };
+    team.take(b!, { type: "gradient-chunk", ...labelOf({ slice: 1 }), ...nonsense });
+    await turn();
+    expect(outcome).toBe("waits");
+    sendPiece(a!, { slice: 0 }, 1, 1); // asked for again: its sum held what was withdrawn
+    sendPiece(a!, { slice: 1, attempt: 1 }, 1, 1);
+    contribute(a!, { slice: 1, attempt: 1 }, 3);
+    await turn();
+    expect(outcome).toBe("ended");
+  });
+
   test("is shared, and ends with what each worker did", async () => {
     const [a, b] = await begun(2);
     let totals: StepTotals | undefined;

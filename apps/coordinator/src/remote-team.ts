@@ -263,7 +263,8 @@ export class RemoteTeam implements Team {
     this.#committed = task.step;
     this.#bringIn();
     const round = this.#beginRound(task);
-    await this.until(() => round.complete);
+    // What came in the same turn of the event loop may have taken back what made it complete.
+    while (!round.complete) await this.until(() => round.complete);
     const now = this.#options.nowMs();
     const stepMs = now - this.#lastCommitMs;
     const workers = this.#shares(round, stepMs);

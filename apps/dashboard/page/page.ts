@@ -7,6 +7,7 @@ import { authorization, connect } from "./connection.ts";
 import { showControls } from "./controls.ts";
 import { element, setText } from "./dom.ts";
 import { showConfig, showConfusion, showEvents, showLedger } from "./facts.ts";
+import { showImages } from "./images.ts";
 import { colorOf, showBytes, showParts, showWorkers } from "./workers.ts";
 
 type Run = Readonly<RunSnapshot>;
@@ -46,6 +47,7 @@ function draw(): void {
   showLedger(run);
   showEvents(run);
   showConfusion(run);
+  void showImages(run);
   showConfig(run);
 }
 

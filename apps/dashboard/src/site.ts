@@ -1,10 +1,11 @@
 /** What a dashboard answers at which path; it stands behind a door, which has looked at hosts, origins and the token. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { answerPages, bundleScript, type Content, type Pages } from "@lockstep/pages";
+import { answerPages, bundleScript, type Content, PAGE_HEADERS, type Pages } from "@lockstep/pages";
 import type { LiveRun } from "@lockstep/run/live";
 import { type ControlDesk, takeCommand } from "./control-desk.ts";
 import { forMachines } from "./for-machines.ts";
 import { LiveStream } from "./live-stream.ts";
+import { testImages } from "./test-images.ts";
 
 export interface SiteOptions {
   live: LiveRun;
@@ -34,6 +35,7 @@ export function makeSite({ live, others = [], desk }: SiteOptions): Site {
     const path = request.url!.replace(/\?.*/, "");
     if (await answerMachine(path, request, response)) return;
     if (path === "/live") return stream.open(request, response);
+    if (path === "/test-images.json") return answerJson(response, testImages(live.snapshot()));
     if (path === "/control" && desk !== undefined) return takeCommand(desk, request, response);
     pages ??= pagesOf(others).then(answerPages); // made for the first who looks: most runs are not looked at
     (await pages)(request, response);
@@ -46,6 +48,11 @@ export function makeSite({ live, others = [], desk }: SiteOptions): Site {
     guards: (path) => !OPEN.includes(path),
     close: () => stream.close(),
   };
+}
+
+function answerJson(response: ServerResponse, value: unknown): void {
+  response.writeHead(value === undefined ? 404 : 200, { ...PAGE_HEADERS, "content-type": "application/json" });
+  response.end(JSON.stringify(value));
 }
 
 async function pagesOf(others: readonly LiveRun[]): Promise<Pages> {

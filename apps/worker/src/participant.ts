@@ -130,8 +130,9 @@ export class Participant {
         expectEvaluate(message, sizes);
         const { request, part, start, end } = message;
         const batch = await batches.take({ part, epoch: 0, start, end });
-        const { samples, lossSum, confusion } = await evaluateBatch(replica, batch);
-        connection.send({ type: "evaluation", request, samples, lossSum, confusion });
+        const { predictions, ...sums } = await evaluateBatch(replica, batch);
+        const shown = message.part === "test" && { predictions };
+        connection.send({ type: "evaluation", request, ...sums, ...shown });
         this.#clock.finish(); // the next step begins after the evaluation
         return;
       }

@@ -17,7 +17,7 @@ const piece = { step: 1, slice: 2, attempt: 3, part: 4, offset: 2 ** 33, packed:
 const state = { tensor: 5, kind: "velocity" as const, offset: 70_000, data };
 
 const hello: Extract<WorkerMessage, { type: "hello" }> = {
-  ...{ type: "hello", protocol: 3, name: "wörker", device: "d", backend: "native", libraryVersion: "2" },
+  ...{ type: "hello", protocol: 4, name: "wörker", device: "d", backend: "native", libraryVersion: "2" },
   ...{ instructionSet: "AVX2", threads: 2, holds: { run: "r", step: 40 } },
 };
 const contribution: Extract<WorkerMessage, { type: "contribution" }> = {

@@ -24,6 +24,8 @@ export const MAX_SLICES = 2 ** 13;
 
 /** Classes of a model: a confusion matrix is one message. */
 export const MAX_CLASSES = 1000;
+/** Samples of an evaluation whose predictions are told. */
+export const MAX_PREDICTIONS = 1024;
 
 /** How many `heartbeatMs` either end may be silent before the other takes it for dead. */
 export const SILENT_BEATS = 3;

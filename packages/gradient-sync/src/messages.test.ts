@@ -47,6 +47,7 @@ test.each<[string, number, (length: number) => object]>([
   ["records asked for", 1024, (length) => ({ ...wantRecords, indexes: list(length, 7) })],
   ["rows of a confusion matrix", 1000, (length) => ({ ...evaluation, confusion: list(length, []) })],
   ["a row of a confusion matrix", 1000, (length) => ({ ...evaluation, confusion: [list(length, 1)] })],
+  ["predictions", 1024, (length) => ({ ...evaluation, predictions: list(length, 1) })],
   ["forms", 4096, (length) => ({ ...start, forms: list(length, "dense") })],
   ["slices", 8192, (n) => ({ ...assign, slices: list(n, { slice: 0, attempt: 0, start: 0, end: 1 }) })],
   ["lengths of slices", 8192, (length) => ({ ...assign, sliceSamples: list(length, 1) })],

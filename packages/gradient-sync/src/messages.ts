@@ -4,7 +4,7 @@
  */
 import { isErrorCode } from "@lockstep/errors";
 import { z } from "zod";
-import { MAX_CLASSES, MAX_HEARTBEAT_MS, MAX_SLICES } from "./limits.ts";
+import { MAX_CLASSES, MAX_HEARTBEAT_MS, MAX_PREDICTIONS, MAX_SLICES } from "./limits.ts";
 
 const count = z.int().nonnegative();
 const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -147,6 +147,8 @@ const evaluation = z.strictObject({
   samples: count,
   lossSum: sum,
   confusion: z.array(counts(MAX_CLASSES)).max(MAX_CLASSES),
+  /** What each of them was taken for; of the test set only, where someone will look at them. */
+  predictions: counts(MAX_PREDICTIONS).optional(),
 });
 
 /** "A piece of my state." At most `window` of them are under way before they are acknowledged with `state-ack`. */

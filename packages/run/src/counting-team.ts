@@ -2,7 +2,9 @@
 import { latestCheckpoint } from "./checkpoint.ts";
 import { conduct, type ParameterState, type StepTotals, type Team } from "./conduct.ts";
 import { type GivenOptions, makeConfig } from "./config.ts";
+import type { Controls } from "./controls.ts";
 import { lineDisplay } from "./display.ts";
+import type { LiveRun } from "./live/live-run.ts";
 import { Recorder } from "./recorder.ts";
 import type { Resumed } from "./resumed.ts";
 import type { RunFolder } from "./run-folder.ts";
@@ -70,6 +72,8 @@ export interface CountingRun {
   /** The step after which someone asks to stop. */
   stopAfter?: number | undefined;
   lines?: string[];
+  live?: LiveRun | undefined;
+  controls?: Controls | undefined;
 }
 
 export function countingSchedule(options: GivenOptions): Schedule {
@@ -77,7 +81,7 @@ export function countingSchedule(options: GivenOptions): Schedule {
 }
 
 /** A run whose recorder can be looked at. */
-export function countingRun({ folder, options, team, resumed, stopAfter, lines = [] }: CountingRun) {
+export function countingRun({ folder, options, team, resumed, stopAfter, lines = [], live, controls }: CountingRun) {
   const schedule = countingSchedule(options);
   let stop = false;
   const { onStep } = team;
@@ -90,11 +94,12 @@ export function countingRun({ folder, options, team, resumed, stopAfter, lines =
     () => 0,
   );
   const recorder = new Recorder({
-    ...{ folder, config: configOf(options), schedule, display, resumed },
+    ...{ folder, config: configOf(options), schedule, display, resumed, live },
     ...{ modelName: "M", classes: ["a", "b"], startedAt: new Date(0) },
   });
   const [doneSteps, endedSteps] = [resumed?.step ?? 0, resumed?.progress.endedSteps ?? 0];
-  const outcome = () => conduct({ schedule, team, recorder, doneSteps, endedSteps, stopRequested: () => stop });
+  const stopRequested = () => stop || controls?.stopRequested() === true;
+  const outcome = () => conduct({ schedule, team, recorder, doneSteps, endedSteps, stopRequested, controls });
   return { recorder, outcome };
 }
 

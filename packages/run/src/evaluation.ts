@@ -4,6 +4,8 @@ export interface Evaluation {
   lossSum: number;
   /** confusion[label][prediction], in samples. */
   confusion: number[][];
+  /** What each sample was taken for, in the order of the part; absent where nobody asks for it. */
+  predictions?: number[] | undefined;
 }
 
 export function emptyEvaluation(classes: number): Evaluation {
@@ -11,7 +13,7 @@ export function emptyEvaluation(classes: number): Evaluation {
   return { samples: 0, lossSum: 0, confusion };
 }
 
-/** Adds `part` to `total`, in place. */
+/** Adds the sums of `part` to `total`, in place. */
 export function addEvaluation(total: Evaluation, part: Evaluation): void {
   total.samples += part.samples;
   total.lossSum += part.lossSum;

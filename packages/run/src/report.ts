@@ -25,6 +25,8 @@ const reportSchema = z.object({
   ),
   /** confusion[label][prediction], in samples. */
   confusion: z.array(z.array(z.number())),
+  /** What each test sample was taken for, in the order of the data set. Reports of earlier versions have none. */
+  predictions: z.array(z.number()).optional(),
 });
 
 export type Report = z.infer<typeof reportSchema>;
@@ -44,7 +46,9 @@ export function makeReport(evaluation: Evaluation, classes: readonly string[]): 
     };
   });
   const accuracy = correctOf(evaluation) / samples;
-  return { accuracy, loss: lossSum / samples, samples, classes: [...classes], perClass, confusion };
+  const { predictions } = evaluation;
+  const loss = lossSum / samples;
+  return { accuracy, loss, samples, classes: [...classes], perClass, confusion, ...(predictions && { predictions }) };
 }
 
 /** The report that a run wrote; undefined if it wrote none that can be read. */
@@ -60,7 +64,7 @@ export function writeReport(path: string, report: Report): void {
 }
 
 function jsonOf(key: string, value: Report[keyof Report]): string {
-  if (!Array.isArray(value) || key === "classes") return JSON.stringify(value);
+  if (!Array.isArray(value) || key === "classes" || key === "predictions") return JSON.stringify(value);
   return `[\n${value.map((item) => `    ${JSON.stringify(item)}`).join(",\n")}\n  ]`;
 }
 

@@ -8,8 +8,8 @@ import { tensorsOf } from "./gradients.ts";
 import { crossEntropySum } from "./loss.ts";
 import type { Replica } from "./replica.ts";
 
-/** Sums of the loss and counts of the predictions over the samples of a batch. One read-back. */
-export async function evaluateBatch(replica: Replica, batch: Batch): Promise<Evaluation> {
+/** Sums of the loss, and the predictions, over the samples of a batch. One read-back. */
+export async function evaluateBatch(replica: Replica, batch: Batch): Promise<Evaluation & { predictions: number[] }> {
   const { classes, packed } = tf.tidy(() => {
     const { images, labels } = tensorsOf(batch);
     const logits = replica.predict(images); // [rows, classes]
@@ -22,7 +22,7 @@ export async function evaluateBatch(replica: Replica, batch: Batch): Promise<Eva
   evaluation.samples = batch.samples;
   evaluation.lossSum = values[batch.samples]!;
   for (let row = 0; row < batch.samples; row++) evaluation.confusion[batch.labels[row]!]![values[row]!]!++;
-  return evaluation;
+  return { ...evaluation, predictions: [...values.subarray(0, batch.samples)] };
 }
 
 export interface EvaluationPlan {
@@ -41,9 +41,12 @@ export async function evaluateAll(
   plan: EvaluationPlan,
 ): Promise<Evaluation | undefined> {
   const total = emptyEvaluation(plan.classes);
+  const predictions: number[] = [];
   for (const range of evaluationRanges(plan.samples, plan.rows)) {
     if (plan.stopRequested()) return undefined;
-    addEvaluation(total, await evaluateBatch(replica, await batches.take({ part: plan.part, epoch: 0, ...range })));
+    const part = await evaluateBatch(replica, await batches.take({ part: plan.part, epoch: 0, ...range }));
+    addEvaluation(total, part);
+    predictions.push(...part.predictions);
   }
-  return total;
+  return { ...total, predictions };
 }

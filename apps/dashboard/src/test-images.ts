@@ -1,0 +1,45 @@
+/** Test images and what the net took them for: the wrong ones first. */
+import { cifar10Files, defaultDataDir, openCifar10, openShapes, type Records } from "@lockstep/dataset";
+import type { RunSnapshot } from "@lockstep/run/live";
+
+export interface TestImage {
+  /** In the test set. */
+  index: number;
+  label: number;
+  prediction: number;
+  /** [height, width, channels] bytes, in base64. */
+  pixels: string;
+}
+
+export interface TestImages {
+  height: number;
+  width: number;
+  channels: number;
+  images: TestImage[];
+}
+
+const SHOWN = 48;
+
+/** Undefined until the run was tested, or if this machine has no images of it. */
+export function testImages({ run, report }: Readonly<RunSnapshot>): TestImages | undefined {
+  const { predictions } = report ?? {};
+  const records = run && recordsOf(run);
+  if (predictions === undefined || records === undefined || predictions.length !== records.samples) return undefined;
+  const { height, width, channels } = records;
+  const bytes = new Uint8Array(height * width * channels);
+  const wrong: TestImage[] = [];
+  const right: TestImage[] = [];
+  for (const [index, prediction] of predictions.entries()) {
+    const label = records.read(index, bytes);
+    const kind = label === prediction ? right : wrong;
+    if (kind.length < SHOWN) kind.push({ index, label, prediction, pixels: Buffer.from(bytes).toString("base64") });
+    if (wrong.length === SHOWN) break;
+  }
+  return { height, width, channels, images: [...wrong, ...right].slice(0, SHOWN) };
+}
+
+function recordsOf({ dataset, dataDir }: NonNullable<RunSnapshot["run"]>): Records | undefined {
+  if (dataset === "shapes") return openShapes("test", 32, 32);
+  const files = cifar10Files(dataDir ?? defaultDataDir(dataset));
+  return files && openCifar10(files).test;
+}
