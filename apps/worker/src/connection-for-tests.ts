@@ -4,6 +4,8 @@ import type { Connection, PiecePlace } from "./connection.ts";
 
 export class ScriptedConnection implements Connection {
   readonly linkBytesPerSecond = Promise.resolve(1e9);
+  /** There is always time to compute ahead. */
+  readonly isIdle = true;
   readonly sent: WorkerMessage[] = [];
   /** Pieces of contributions, among them the numbers, and how they are to travel. */
   readonly pieces: (PiecePlace & { values: number[]; wire: string })[] = [];

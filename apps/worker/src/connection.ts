@@ -35,6 +35,8 @@ export interface Connection {
   sendPiece(piece: PiecePlace, values: Float32Array<ArrayBuffer>, wire: Wire): void;
   /** Of the way from the coordinator to here, as measured after `welcome`. */
   readonly linkBytesPerSecond: Promise<number>;
+  /** Whether nothing has come that is not taken: there is time for something else. */
+  readonly isIdle: boolean;
   /** The next message of the coordinator. Rejects when the connection is closed and all that came is taken. */
   receive(): Promise<CoordinatorMessage>;
   heartbeat(everyMs: number): void;
@@ -115,6 +117,9 @@ export async function connect(
       const request = requests++;
       post({ type: "send", message: { type: "want-records", request, part, indexes: [...indexes] } });
       return new Promise((resolve, reject) => asked.set(request, { resolve, reject }));
+    },
+    get isIdle() {
+      return arrived.length === 0 && closed === undefined;
     },
     async receive() {
       while (arrived.length === 0 && closed === undefined) await change();

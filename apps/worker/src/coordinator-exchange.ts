@@ -2,6 +2,7 @@
  * The exchange through a coordinator. Gradients are read back and sent as the backward pass yields them; pieces of the
  * update come in while this worker computes, and count when the coordinator commits the step.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import {
@@ -16,6 +17,7 @@ import type { Contribution, Exchange, Gradient, LapClock, Slice, SliceSink } fro
 import type { Connection } from "./connection.ts";
 import { expectSlices } from "./expected.ts";
 import { Dismissed, type Inbox } from "./inbox.ts";
+import { MeansAhead } from "./means-ahead.ts";
 import { SliceSender } from "./slice-sender.ts";
 
 type Message<Type extends CoordinatorMessage["type"]> = Extract<CoordinatorMessage, { type: Type }>;
@@ -27,6 +29,7 @@ export class CoordinatorExchange implements Exchange {
   readonly #clock: LapClock;
   #assigned: Message<"assign"> | undefined;
   #assembly: StepAssembly | undefined;
+  #ahead: MeansAhead | undefined;
   #commit: Message<"commit"> | undefined;
   /** What was sent in this step: kept until the commit, since parts of it may be asked for again. */
   #sent: SliceSender[] = [];
@@ -42,6 +45,7 @@ export class CoordinatorExchange implements Exchange {
   assign(message: Message<"assign">): void {
     this.#assigned = message;
     this.#assembly = new StepAssembly(this.#layout, message.sliceSamples);
+    this.#ahead = new MeansAhead(this.#layout, this.#assembly);
     this.#commit = undefined;
     this.#sent = [];
   }
@@ -52,6 +56,7 @@ export class CoordinatorExchange implements Exchange {
       !this.#sent.some((sender) => sender.slice === slice && sender.attempt === attempt);
     while (this.#commit === undefined) {
       for (const slice of this.#assigned!.slices.filter(isOpen)) yield slice;
+      if (await this.#usesWait()) continue;
       const message = await this.#inbox.next(); // the others' factors, sums, slices that others have lost, the commit
       this.#clock.lap("wait");
       if ("step" in message && message.step !== step) {
@@ -59,6 +64,16 @@ export class CoordinatorExchange implements Exchange {
       }
       this.#take(message);
     }
+  }
+
+  /** While nothing has come, computes a part of the update. @returns whether there was one to compute */
+  async #usesWait(): Promise<boolean> {
+    if (this.#inbox.isIdle) await nextTurn(); // something may have come while this thread computed
+    if (!this.#inbox.isIdle) return false;
+    this.#clock.lap("wait");
+    const computed = this.#ahead!.computeOne();
+    this.#clock.lap("apply");
+    return computed;
   }
 
   sink({ slice, attempt }: Slice): SliceSink {
@@ -80,21 +95,29 @@ export class CoordinatorExchange implements Exchange {
       );
     }
     const parts = assembly.complete(step, attempts);
-    const gradients = this.#layout.places.map((place): Gradient => {
+    const gradients = this.#layout.places.map((place, index): Gradient => {
       if (place.form === "dense") {
         const values = parts[0]!.slice(place.offset, place.offset + place.elements);
         return { form: "dense", sum: tf.tensor(values, place.shape) };
       }
       const { inputPart, deltaPart, inputs, outputs } = place;
+      const mean = this.#ahead!.take(index, attempts);
       return {
         form: "factored",
         input: tf.tensor2d(parts[inputPart]!, [assembly.rows, inputs]),
         delta: tf.tensor2d(parts[deltaPart]!, [assembly.rows, outputs]),
+        ...(mean && { mean }),
       };
     });
+    this.dispose();
     this.#assembly = undefined;
     this.#sent = [];
     return { samples, lossSum, correct, gradients };
+  }
+
+  /** Lets go of what was computed ahead for a step that is not to be. */
+  dispose(): void {
+    this.#ahead?.dispose();
   }
 
   #take(message: CoordinatorMessage): void {

@@ -23,6 +23,11 @@ export class Inbox {
     this.#onAside = onAside;
   }
 
+  /** Whether there is time for something else: nothing has come. */
+  get isIdle(): boolean {
+    return this.#connection.isIdle;
+  }
+
   /** Waits for the next message. @throws LockstepError when the connection is closed, or what it was refused for */
   async next(): Promise<Told> {
     for (;;) {

@@ -68,12 +68,14 @@ export class Participant {
       for (;;) {
         const message = await inbox.next();
         if (message.type === "finished") throw new Dismissed();
-        if (message.type === "start")
+        if (message.type === "start") {
+          exchange.dispose();
           exchange = await begin(message); // whoever sent its state was lost
-        else await this.#obey(message, exchange, batches);
+        } else await this.#obey(message, exchange, batches);
       }
     } finally {
       this.#connection = undefined;
+      exchange.dispose();
       await this.#sender.close();
       await batches.drain();
     }

@@ -96,6 +96,16 @@ describe("the gradients of a slice", () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
+  test("are let go also where one cannot be sent: the coordinator has sent this worker's own factors before", () => {
+    const before = tf.memory().numTensors;
+    const { factored, assembly } = sending();
+    assembly.add({ slice: 1, attempt: 3, part: 1, offset: 0, values: new Float32Array(4) });
+    expect(() => factored([1, 2, 3, 4], [5, 6, 7, 8, 9, 10])).toThrow(
+      "No chunk of 4 elements is expected at 0 of part 1",
+    );
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
   test("must have the form that was agreed on", () => {
     const { dense } = sending();
     expect(() => dense(1, 1)).toThrow("Gradient 1 is dense, but the plan says factored.");

@@ -1,5 +1,5 @@
 /** Sends the gradients of one slice, in pieces that leave as soon as they are full. */
-import { readBack, type tf } from "@lockstep/engine";
+import { readBack, tf } from "@lockstep/engine";
 import { chunkLength, chunkOffsets, type Layout, roundToWire, type StepAssembly } from "@lockstep/gradient-sync";
 import type { Gradient, LapClock, SliceSink, SliceSums } from "@lockstep/training";
 import type { Connection } from "./connection.ts";
@@ -45,12 +45,17 @@ export class SliceSender implements SliceSink {
     const { layout, clock } = this.#options;
     const place = layout.places[index]!;
     clock.lap("backward");
-    if (gradient.form === "dense" && place.form === "dense") {
-      this.#read(gradient.sum, (values) => this.#addDense(place.offset, values));
-    } else if (gradient.form === "factored" && place.form === "factored") {
-      this.#read(gradient.input, (values) => this.#sendFactor(place.inputPart, values));
-      this.#read(gradient.delta, (values) => this.#sendFactor(place.deltaPart, values));
-    } else throw new Error(`Gradient ${index} is ${gradient.form}, but the plan says ${place.form}.`);
+    try {
+      if (gradient.form === "dense" && place.form === "dense") {
+        this.#read(gradient.sum, (values) => this.#addDense(place.offset, values));
+      } else if (gradient.form === "factored" && place.form === "factored") {
+        this.#read(gradient.input, (values) => this.#sendFactor(place.inputPart, values));
+        this.#read(gradient.delta, (values) => this.#sendFactor(place.deltaPart, values));
+      } else throw new Error(`Gradient ${index} is ${gradient.form}, but the plan says ${place.form}.`);
+    } catch (error) {
+      tf.dispose(gradient.form === "dense" ? gradient.sum : [gradient.input, gradient.delta]);
+      throw error;
+    }
     clock.lap("read-back");
   };
 

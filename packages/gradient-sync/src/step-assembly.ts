@@ -88,6 +88,21 @@ export class StepAssembly {
     return [this.#dense, ...factors];
   }
 
+  /**
+   * A factor part for all rows, as `complete` would have it, if it has come from every slice; and the attempts, by slice,
+   * that it is made of. They may turn out to be others in the end.
+   */
+  wholeFactor(part: number): { attempts: number[]; values: Float32Array<ArrayBuffer> } | undefined {
+    const chosen = this.#attempts.map((attempts) =>
+      [...attempts].findLast(([, factors]) => this.#hasPart(factors, part)),
+    );
+    if (chosen.includes(undefined)) return undefined;
+    return {
+      attempts: chosen.map((found) => found![0]),
+      values: concat(chosen.map((found) => found![1].parts[part]!)),
+    };
+  }
+
   #factorsOf(slice: number, attempt: number): Factors | undefined {
     const attempts = this.#attempts[slice];
     const known = attempts?.get(attempt);
@@ -101,8 +116,12 @@ export class StepAssembly {
     return factors;
   }
 
-  #isWhole({ parts, received }: Factors): boolean {
-    return parts.every(({ length }, part) => received[part]!.size === chunkOffsets(this.#layout, length).length);
+  #isWhole(factors: Factors): boolean {
+    return factors.parts.every((_, part) => this.#hasPart(factors, part));
+  }
+
+  #hasPart({ parts, received }: Factors, part: number): boolean {
+    return received[part]!.size === chunkOffsets(this.#layout, parts[part]!.length).length;
   }
 }
 

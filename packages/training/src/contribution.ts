@@ -13,7 +13,15 @@ import { tf } from "@lockstep/engine";
  */
 export type Gradient =
   | { form: "dense"; sum: tf.Tensor }
-  | { form: "factored" /** [rows, in] */; input: tf.Tensor2D /** [rows, out] */; delta: tf.Tensor2D };
+  | {
+      form: "factored";
+      /** [rows, in] */
+      input: tf.Tensor2D;
+      /** [rows, out] */
+      delta: tf.Tensor2D;
+      /** What `factoredMean` makes of them, [in, out], if someone had the time to compute it before. */
+      mean?: tf.Tensor2D;
+    };
 
 /** Owns its tensors: whoever receives a contribution disposes of it. */
 export interface Contribution {
@@ -40,7 +48,8 @@ export function sumContributions(contributions: readonly Contribution[]): Contri
 
 export function disposeContribution({ gradients }: Contribution): void {
   for (const gradient of gradients) {
-    tf.dispose(gradient.form === "dense" ? gradient.sum : [gradient.input, gradient.delta]);
+    if (gradient.form === "dense") tf.dispose(gradient.sum);
+    else tf.dispose([gradient.input, gradient.delta, ...(gradient.mean ? [gradient.mean] : [])]);
   }
 }
 

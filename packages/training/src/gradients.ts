@@ -65,17 +65,21 @@ async function gradientsOfRows(
   const { images, labels } = tensorsOf(batch, start, end);
   const sampleIds = batch.sampleIds.subarray(start, end);
   let correct: tf.Scalar | undefined;
-  const { value: loss, grads } = tf.valueAndGrads(() => {
-    const logits = replica.forward(images, { seed, step, sampleIds }, onGradient); // [rows, classes]
-    correct = tf.keep(correctSum(logits, labels));
-    const sum = crossEntropySum(logits, labels);
-    clock.lap("forward");
-    return sum;
-  })(replica.denseWeights());
-  tf.dispose([images, labels, ...grads]); // the taps have handed each of them on already
-  const [lossSum, correctRows] = await readScalars([loss as tf.Scalar, correct!]);
-  clock.lap("backward");
-  return { samples: end - start, lossSum: lossSum!, correct: correctRows! };
+  try {
+    const { value: loss, grads } = tf.valueAndGrads(() => {
+      const logits = replica.forward(images, { seed, step, sampleIds }, onGradient); // [rows, classes]
+      correct = tf.keep(correctSum(logits, labels));
+      const sum = crossEntropySum(logits, labels);
+      clock.lap("forward");
+      return sum;
+    })(replica.denseWeights());
+    tf.dispose(grads); // the taps have handed each of them on already
+    const [lossSum, correctRows] = await readScalars([loss as tf.Scalar, correct!]);
+    clock.lap("backward");
+    return { samples: end - start, lossSum: lossSum!, correct: correctRows! };
+  } finally {
+    tf.dispose([images, labels, ...(correct ? [correct] : [])]); // also if a gradient could not be handed on
+  }
 }
 
 /** Images [rows, height, width, channels] and labels [rows] of some rows of a batch. The caller disposes of them. */

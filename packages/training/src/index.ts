@@ -9,4 +9,4 @@ export { factoredKernels, Replica } from "./replica.ts";
 export { parameterValues, readState, StateSnapshot, stateDigest } from "./state.ts";
 export { type StepContext, takeStep } from "./step.ts";
 export { LapClock, type StepClock } from "./step-clock.ts";
-export { applyUpdate } from "./update.ts";
+export { applyUpdate, factoredMean } from "./update.ts";

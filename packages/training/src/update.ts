@@ -33,8 +33,13 @@ export function applyUpdate(
   }
 }
 
-/** The one line that divides, for each form: by the samples of the whole global batch. */
+/** For each form, the one line that divides: by the samples of the whole global batch. */
 function meanGradient(gradient: Gradient, samples: number): tf.Tensor {
   if (gradient.form === "dense") return gradient.sum.div(samples);
-  return tf.matMul(gradient.input, gradient.delta.div(samples), true, false); // [in, out]
+  return gradient.mean?.clone() ?? factoredMean(gradient.input, gradient.delta, samples);
+}
+
+/** inputᵀ · delta / samples, [in, out]. */
+export function factoredMean(input: tf.Tensor2D, delta: tf.Tensor2D, samples: number): tf.Tensor2D {
+  return tf.tidy(() => tf.matMul(input, delta.div(samples), true, false));
 }

@@ -131,11 +131,10 @@ async function session(participant: Participant, said: readonly CoordinatorMessa
       throw error;
     }
   };
+  const start = decodeFromCoordinator(honest.frames[0]!) as Extract<CoordinatorMessage, { type: "start" }>;
+  await take([{ ...start, state: "follows" }]); // it forgets what the session before this one has made of it
   const ending = await take(said);
-  const start = decodeFromCoordinator(honest.frames[0]!);
-  if (participant.held("r") !== undefined && start.type === "start") {
-    await take([{ ...start, state: "held" }, { type: "digest" }]);
-  }
+  if (participant.held("r") !== undefined) await take([{ ...start, state: "held" }, { type: "digest" }]);
   return { ending, faithful: digests.every(({ step, digest }) => digest === honest.digests[step]) };
 }
 
@@ -145,6 +144,7 @@ function scripted(messages: readonly CoordinatorMessage[], send: (message: Worke
     send,
     sendPiece: () => {},
     linkBytesPerSecond: Promise.resolve(1e9),
+    isIdle: true,
     async receive() {
       const message = messages[next++];
       if (message === undefined) throw new LockstepError("ERR_DISCONNECTED", "The coordinator closed the connection.");

@@ -1,0 +1,54 @@
+/**
+ * Gradients of fully connected layers that are computed while this worker waits for the rest of the step: all factors
+ * of a layer are usually there long before the last sums of the convolutions. Whether they count is known at the commit.
+ */
+import { tf } from "@lockstep/engine";
+import type { Layout, StepAssembly } from "@lockstep/gradient-sync";
+import { factoredMean } from "@lockstep/training";
+
+export class MeansAhead {
+  readonly #layout: Layout;
+  readonly #assembly: StepAssembly;
+  /** By tensor; and the attempts, by slice, whose factors are in it. */
+  readonly #means = new Map<number, { attempts: readonly number[]; mean: tf.Tensor2D }>();
+
+  constructor(layout: Layout, assembly: StepAssembly) {
+    this.#layout = layout;
+    this.#assembly = assembly;
+  }
+
+  /** Computes one whose factors are there. @returns whether there was one */
+  computeOne(): boolean {
+    for (const [index, place] of this.#layout.places.entries()) {
+      if (place.form !== "factored" || this.#means.has(index)) continue;
+      const input = this.#assembly.wholeFactor(place.inputPart);
+      const delta = this.#assembly.wholeFactor(place.deltaPart);
+      if (input === undefined || delta === undefined || !areEqual(input.attempts, delta.attempts)) continue;
+      const { rows } = this.#assembly;
+      const factors = [
+        tf.tensor2d(input.values, [rows, place.inputs]),
+        tf.tensor2d(delta.values, [rows, place.outputs]),
+      ] as const;
+      this.#means.set(index, { attempts: input.attempts, mean: factoredMean(...factors, rows) });
+      tf.dispose([...factors]);
+      return true;
+    }
+    return false;
+  }
+
+  /** The mean gradient of a tensor, if it was made of these attempts. It is the caller's. */
+  take(index: number, attempts: readonly number[]): tf.Tensor2D | undefined {
+    const found = this.#means.get(index);
+    if (found === undefined || !areEqual(found.attempts, attempts)) return undefined;
+    this.#means.delete(index);
+    return found.mean;
+  }
+
+  dispose(): void {
+    for (const { mean } of this.#means.values()) mean.dispose();
+    this.#means.clear();
+  }
+}
+
+const areEqual = (some: readonly number[], others: readonly number[]) =>
+  some.length === others.length && some.every((value, index) => value === others[index]);
