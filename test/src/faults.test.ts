@@ -208,7 +208,7 @@ describe("one run, to which one thing after the other happens", () => {
 });
 
 describe("one run, whose last worker is lost again and again", () => {
-  const CHECKPOINT_EVERY = 20;
+  const CHECKPOINT_EVERY = 100; // more than a quick machine takes while it is killed
   const limits = ["--workers", "1", "--heartbeat-ms", String(HEARTBEAT_MS)];
   let run: Training;
   let worker: Running;
