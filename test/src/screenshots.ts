@@ -14,8 +14,8 @@ import { Training } from "./training.ts";
 const executablePath = process.env["LOCKSTEP_TEST_CHROMIUM"] ?? "/usr/bin/chromium";
 const images = fileURLToPath(new URL("../../docs/images/", import.meta.url));
 const SHOTS = [
-  { name: "dashboard", width: 1280, height: 1000, colorScheme: "light" },
-  { name: "dashboard-dark", width: 1280, height: 1000, colorScheme: "dark" },
+  { name: "dashboard", width: 1280, height: 1230, colorScheme: "light" },
+  { name: "dashboard-dark", width: 1280, height: 1230, colorScheme: "dark" },
   { name: "dashboard-phone", width: 390, height: 844, colorScheme: "light" },
 ] as const;
 
@@ -34,7 +34,7 @@ try {
   const dashboard = start(["dashboard", "--run", out, "--port", "0"]);
   await dashboard.prints("Ctrl-C");
   const [, url] = /dashboard: (\S+)\//.exec(dashboard.stdout())!;
-  await shoot(url!, [{ name: "dashboard-test", width: 1280, height: 700, colorScheme: "light" }], "#confusion-section");
+  await shoot(url!, [{ name: "dashboard-test", width: 1280, height: 640, colorScheme: "light" }], "#images-section");
   dashboard.child.kill("SIGINT");
   await dashboard.finished;
 } finally {
@@ -45,13 +45,13 @@ try {
 type Shot = { name: string; width: number; height: number; colorScheme: "light" | "dark" };
 
 /** @param part of the page, to scroll to */
-async function shoot(url: string, shots: readonly Shot[], part = "header"): Promise<void> {
+async function shoot(url: string, shots: readonly Shot[], part = "body"): Promise<void> {
   for (const { name, width, height, colorScheme } of shots) {
     const page = await browser.newPage({ viewport: { width, height }, colorScheme });
     await page.goto(url);
     await page.locator("#tile-loss", { hasText: /\d/ }).waitFor();
-    await page.locator(part).evaluate("(element) => element.scrollIntoView()");
-    await page.locator("#workers tr").first().waitFor();
+    await page.locator(part).waitFor();
+    await page.evaluate(`document.querySelector("${part}").scrollIntoView()`);
     const png = await page.screenshot();
     const { size } = await sharp(png)
       .png({ palette: true, effort: 10 })
