@@ -240,6 +240,13 @@ describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
     expect(await shown.locator("#loss .u-label").allTextContents()).toContain("first");
     await event(shown, "checkpoint after 30 steps").waitFor();
     expect(await shown.locator("#confusion tbody tr").count()).toBe(10);
+    await shown.locator("#images figure").nth(47).waitFor();
+    const kinds = await shown.evaluate<string[]>(
+      '[...document.querySelectorAll("#images figure")].map((one) => one.className)',
+    );
+    expect(kinds).toHaveLength(48);
+    expect(kinds[0]).toBe("wrong"); // after 30 steps it is wrong of many
+    expect([...kinds].sort().reverse()).toEqual(kinds);
     await closePages(portOf(dashboard));
     dashboard.child.kill("SIGINT");
     expect((await dashboard.finished).status).toBe(0);

@@ -1,5 +1,5 @@
 /**
- * `pnpm screenshots`: the README's pictures of the dashboard, of a real run of three workers on this machine, one of
+ * `pnpm screenshots`: the pictures of the dashboard in the docs, of a real run of three workers on this machine, one of
  * which is killed. Needs Chromium at /usr/bin/chromium, or LOCKSTEP_TEST_CHROMIUM.
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -13,12 +13,6 @@ import { Training } from "./training.ts";
 
 const executablePath = process.env["LOCKSTEP_TEST_CHROMIUM"] ?? "/usr/bin/chromium";
 const images = fileURLToPath(new URL("../../docs/images/", import.meta.url));
-const SHOTS = [
-  { name: "dashboard", width: 1280, height: 1000, colorScheme: "light" },
-  { name: "dashboard-dark", width: 1280, height: 1000, colorScheme: "dark" },
-  { name: "dashboard-phone", width: 390, height: 844, colorScheme: "light" },
-] as const;
-
 const dir = mkdtempSync(join(tmpdir(), "lockstep-screenshots-"));
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
 try {
@@ -29,12 +23,12 @@ try {
   await training.goesOn(300);
   workers[2]!.child.kill("SIGKILL");
   await training.goesOn(100);
-  await shoot(`http://127.0.0.1:${training.port}`, SHOTS);
+  await shoot(`http://127.0.0.1:${training.port}`, { name: "dashboard", height: 1230 });
   await training.coordinator.finished;
   const dashboard = start(["dashboard", "--run", out, "--port", "0"]);
   await dashboard.prints("Ctrl-C");
   const [, url] = /dashboard: (\S+)\//.exec(dashboard.stdout())!;
-  await shoot(url!, [{ name: "dashboard-test", width: 1280, height: 700, colorScheme: "light" }], "#confusion-section");
+  await shoot(url!, { name: "dashboard-test", height: 640, part: "#images-section" });
   dashboard.child.kill("SIGINT");
   await dashboard.finished;
 } finally {
@@ -42,21 +36,16 @@ try {
   rmSync(dir, { recursive: true });
 }
 
-type Shot = { name: string; width: number; height: number; colorScheme: "light" | "dark" };
-
 /** @param part of the page, to scroll to */
-async function shoot(url: string, shots: readonly Shot[], part = "header"): Promise<void> {
-  for (const { name, width, height, colorScheme } of shots) {
-    const page = await browser.newPage({ viewport: { width, height }, colorScheme });
-    await page.goto(url);
-    await page.locator("#tile-loss", { hasText: /\d/ }).waitFor();
-    await page.locator(part).evaluate("(element) => element.scrollIntoView()");
-    await page.locator("#workers tr").first().waitFor();
-    const png = await page.screenshot();
-    const { size } = await sharp(png)
-      .png({ palette: true, effort: 10 })
-      .toFile(join(images, `${name}.png`));
-    console.log(`docs/images/${name}.png: ${Math.round(size / 1000)} kB`);
-    await page.close();
-  }
+async function shoot(url: string, { name, height, part = "body" }: { name: string; height: number; part?: string }) {
+  const page = await browser.newPage({ viewport: { width: 1280, height }, colorScheme: "light" });
+  await page.goto(url);
+  await page.locator("#tile-loss", { hasText: /\d/ }).waitFor();
+  await page.locator(part).waitFor();
+  await page.evaluate(`document.querySelector("${part}").scrollIntoView()`);
+  const { size } = await sharp(await page.screenshot())
+    .png({ palette: true, effort: 10 })
+    .toFile(join(images, `${name}.png`));
+  console.log(`docs/images/${name}.png: ${Math.round(size / 1000)} kB`);
+  await page.close();
 }

@@ -266,6 +266,27 @@ describe("an evaluation", () => {
     expect(await done).toEqual({ samples: 64, lossSum: 1, confusion });
   });
 
+  test("says what each sample was taken for in the order of the part, not of the answers", async () => {
+    const [a] = await begun(1);
+    const done = team.evaluate({ ...VALIDATION, part: "test", samples: 66 });
+    const answer = (request: number, samples: number, confusion: number[][], predictions: number[]) =>
+      team.take(a!, { type: "evaluation", request, samples, lossSum: 1, confusion, predictions });
+    answer(
+      1,
+      2,
+      [
+        [1, 1],
+        [0, 0],
+      ],
+      [1, 0],
+    );
+    answer(0, 64, confusion, Array<number>(63).fill(0)); // one is missing
+    answer(0, 64, confusion, [...Array<number>(63).fill(0), 1]); // one is none of those that it counts
+    expect(lines.filter((line) => line.includes("not of all its samples"))).toHaveLength(2);
+    answer(0, 64, confusion, Array<number>(64).fill(0));
+    expect((await done)!.predictions).toEqual([...Array<number>(64).fill(0), 1, 0]);
+  });
+
   test("ends when it is to stop, and what still comes of it says nothing", async () => {
     const [a] = await begun(1);
     let stop = false;

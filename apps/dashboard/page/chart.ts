@@ -57,6 +57,7 @@ export class Chart {
         ],
         bands: bands.map((series) => ({ series, fill: () => `${color("--accent")}22` })),
         padding: [8, 12, 0, 0],
+        hooks: { draw: [showLast] },
         cursor: { y: false, points: { size: 7 } },
       },
       curves.map(() => []) as unknown as uPlot.AlignedData,
@@ -73,7 +74,6 @@ export class Chart {
     this.#plot.setData(
       tables.length === 1 ? (tables[0] as uPlot.AlignedData) : uPlot.join(tables as uPlot.AlignedData[]),
     );
-    if (this.#plot.cursor.idx == null) this.#plot.setLegend({ idx: this.#plot.data[0].length - 1 }, false);
     this.#where.setAttribute("aria-label", summary);
   }
 }
@@ -100,6 +100,12 @@ function seriesOf({ label, color: name, look }: Curve, format: (value: number) =
     default:
       return { ...common, stroke, width: 2, points: { show: false } };
   }
+}
+
+/** Where nobody points at a step, the legend tells of the last one. */
+function showLast(plot: uPlot): void {
+  const steps = plot.data[0].length;
+  if (plot.cursor.idx == null && steps > 0) plot.setLegend({ idx: steps - 1 }, false);
 }
 
 /** Where a curve has no point of its own, the one before is what holds there. */
