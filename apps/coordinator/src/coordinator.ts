@@ -112,6 +112,7 @@ export async function coordinate(given: CoordinatorOptions): Promise<"finished" 
     options.onListening(server.port);
     live.event(`waiting for ${workers} workers`, "waiting");
     await Promise.race([gathered(team, options, {}), noRecords, options.cannotBegin ?? never]);
+    fitting.begun = true;
     const outcome = await Promise.race([runThroughLosses(team, fitting.first, options), options.cannotGoOn ?? never]);
     fitting.over = true;
     team.finish();

@@ -3,6 +3,7 @@
  * or whose result is refused, goes to another, so that every sample counts once. Losses are added in the order of the
  * ranges.
  */
+import { MAX_LOSS_SUM } from "@lockstep/gradient-sync";
 import { addEvaluation, type Evaluation, emptyEvaluation } from "@lockstep/run";
 
 /** Samples that a worker evaluates at once. */
@@ -64,9 +65,10 @@ export class EvaluationRound {
     if (range.worker !== worker || range.lossSum !== undefined) return "an evaluation that was not asked for";
     range.worker = undefined;
     if (!this.#fits(result, range.end - range.start)) return "an evaluation that is not of all its samples";
-    if (!Number.isFinite(result.lossSum) && range.notFinite.add(worker).size === 1) return "a loss that is not finite";
+    const isLoss = Math.abs(result.lossSum) <= MAX_LOSS_SUM;
+    if (!isLoss && range.notFinite.add(worker).size === 1) return "a loss that is not finite";
     range.predictions = result.predictions;
-    range.lossSum = result.lossSum; // if a second worker has found the same, it is the training's fault
+    range.lossSum = isLoss ? result.lossSum : Number.NaN; // a second worker has found the same: it is the training's fault
     addEvaluation(this.#counts, result);
     return undefined;
   }
@@ -83,6 +85,7 @@ export class EvaluationRound {
 
   /** Only these workers are there: a range whose loss all of them have found not finite is left at that. */
   settle(workers: readonly number[]): void {
+    if (workers.length === 0) return; // others may come, and find it finite
     for (const range of this.#open()) {
       if (workers.every((worker) => range.notFinite.has(worker))) range.lossSum = Number.NaN;
     }

@@ -66,6 +66,29 @@ describe("whoever comes first is refused", () => {
   });
 });
 
+describe("when all are gone", () => {
+  const allGone = (begun: boolean) => {
+    const { fitting } = gathering();
+    const first = sessionOf({});
+    fitting.joined(first);
+    fitting.begun = begun;
+    fitting.lost(first, "it went");
+    return fitting;
+  };
+
+  test("before the run has begun, it may be another run that the next begins", () => {
+    const fitting = allGone(false);
+    fitting.joined(sessionOf({ trainSamples: 23 }));
+    expect(fitting.first.ready.trainSamples).toBe(23);
+  });
+
+  test("afterwards, the next must fit to what was begun", () => {
+    const fitting = allGone(true);
+    expect(() => fitting.joined(sessionOf({ trainSamples: 23 }))).toThrow("Its trainSamples is 23, but w");
+    expect(fitting.first.ready.trainSamples).toBe(READY.trainSamples);
+  });
+});
+
 describe("a worker beside the first", () => {
   test("is refused with the field in which it differs", () => {
     const { fitting } = gathering();

@@ -16,6 +16,8 @@ export interface FittingOptions {
 export class FittingWorkers implements SessionEvents {
   readonly #options: FittingOptions;
   #first: Session | undefined;
+  /** The run has begun: whoever comes later must fit to those who began it, also when none of them is left. */
+  begun = false;
   /** Nobody joins any more. */
   over = false;
 
@@ -54,7 +56,7 @@ export class FittingWorkers implements SessionEvents {
   lost(session: Session, reason: string): void {
     const { team } = this.#options;
     team.lose(session, reason);
-    if (team.size === 0 && !team.begun) this.#first = undefined;
+    if (team.size === 0 && !this.begun) this.#first = undefined;
   }
 }
 

@@ -15,6 +15,9 @@ export type MemberState = "waiting" | "loading" | "replaying" | "in" | "leaving"
 /** A slice that took longer than it was expected to counts for so many times that at the most: it may have been once. */
 const MOST_TIMES_SLOWER = 4;
 
+/** What a worker says that it computed in less is taken for this: shares of a batch must stay numbers. */
+const LEAST_MS = 0.01;
+
 export class Member {
   readonly session: Session;
   /** As in logs and metrics; unique among those who are here. */
@@ -55,7 +58,7 @@ export class Member {
 
   /** Takes in how long a slice took: `computeMs` of it were spent computing. */
   measure(samples: number, { tookMs, computeMs }: { tookMs: number; computeMs: number }): void {
-    if (computeMs > 0) this.speed = smoothed(this.speed, samples / computeMs);
+    if (computeMs > 0) this.speed = smoothed(this.speed, samples / Math.max(computeMs, LEAST_MS));
     const mostMs = MOST_TIMES_SLOWER * (this.msPerSample ?? Number.POSITIVE_INFINITY);
     this.msPerSample = smoothed(this.msPerSample, Math.min(tookMs / samples, mostMs));
   }

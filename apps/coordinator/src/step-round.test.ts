@@ -360,6 +360,13 @@ describe("training has come apart", () => {
     expect(round.totals()).toEqual({ samples: 6, lossSum: Number.NaN, correct: 0 });
   });
 
+  test("nor is a sum of losses that no float32 could be, which would come to infinity with others'", () => {
+    const round = begun();
+    send(round, 1, chunksOf(1));
+    const out = round.onContribution(1, { ...contributionOf(1), lossSum: 1e308 });
+    expect(out[0]).toMatchObject({ to: 1, message: { type: "rejected", code: "ERR_NOT_FINITE" } });
+  });
+
   test("but not when it was so twice on the same worker, or two slices were", () => {
     const round = begun();
     round.onChunk(0, nan(0));

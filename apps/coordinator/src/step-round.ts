@@ -14,6 +14,7 @@ import {
   decodeFloats,
   encodeFloats,
   type Layout,
+  MAX_LOSS_SUM,
   partElements,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
@@ -129,7 +130,7 @@ export class StepRound {
     if (found === undefined) return [];
     const { slice, attempt } = found;
     if (attempt.contribution !== undefined) return [];
-    if (!Number.isFinite(message.lossSum)) return this.#refuseNotFinite(slice, attempt);
+    if (!(Math.abs(message.lossSum) <= MAX_LOSS_SUM)) return this.#refuseNotFinite(slice, attempt);
     const samples = samplesOf(slice);
     if (!this.#isWhole(attempt, samples) || message.samples !== samples || message.correct > samples) {
       return this.#refuse(

@@ -33,6 +33,8 @@ export interface WorkerOptions {
 
 /** Reasons for which a connection ends that say nothing against this worker: it may come again. */
 const PASSING = ["ERR_DISCONNECTED", "ERR_CONNECT", "ERR_SILENT", "ERR_STALLED", "ERR_SLOW_READER", "ERR_STATE_LOST"];
+/** It may be that this worker's own last connection counts there still. */
+const BUSY = ["ERR_FULL", "ERR_LIMITED"];
 /** How long it waits before the first try to come again; twice as long before each further one, up to the second. */
 const BACKOFF_MS = { first: 250, longest: 2000 };
 
@@ -136,9 +138,12 @@ async function comeAgain(
     await pause(waitMs * (0.5 + Math.random() / 2), undefined, { signal: leave }).catch(() => {});
     if (leave.aborted) throw new Dismissed();
     try {
-      return await connect(coordinator, join);
+      const connection = await connect(coordinator, join);
+      if (!leave.aborted) return connection;
+      await connection.close();
+      throw new Dismissed();
     } catch (error) {
-      if (!(error instanceof LockstepError) || !PASSING.includes(error.code)) throw error;
+      if (!(error instanceof LockstepError) || ![...PASSING, ...BUSY].includes(error.code)) throw error;
       if (performance.now() < untilMs) continue;
       const text = `${lost.message} It did not come back within ${Math.round(reconnectMs / 1000)} s.`;
       throw new LockstepError("ERR_DISCONNECTED", `${text} Its --resume goes on from the last checkpoint.`, {

@@ -19,6 +19,9 @@ export const MAX_MESSAGE_DEPTH = 32;
 export const MAX_MESSAGE_VALUES = 2 ** 20 + 2 ** 16;
 export const MAX_MESSAGE_ENTRIES = 2 ** 16;
 
+/** Losses are sums in float32: what is larger is none, and could not be added up. */
+export const MAX_LOSS_SUM = 3.4028235e38;
+
 /** Slices of a step. */
 export const MAX_SLICES = 2 ** 13;
 
