@@ -23,12 +23,11 @@ export function showLedger({ ledger, run, redoneSlices }: Run): void {
       ? "No sample has counted yet."
       : `Epoch ${epoch}: ${count(samples)} of ${count(trainSamples)} samples have counted, ${whole}${redone}.`,
   );
-  const shares = Object.entries(ledger.workers).filter(([, own]) => own > 0);
-  const pieces = shares.map(([part, own]) => ({
-    part,
-    color: colorOf(part),
+  const pieces = ledger.workers.map(({ name, samples: own }) => ({
+    part: name,
+    color: colorOf(name),
     fraction: own / Math.max(trainSamples, 1),
-    text: `${part} ${count(own)}`,
+    text: `${name} ${count(own)}`,
   }));
   stack(element("ledger"), pieces);
   showLegend(

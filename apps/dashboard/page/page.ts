@@ -137,7 +137,10 @@ function showCurves(run: Run): void {
 
 /** Its curves are the workers, so it is made anew when there are others. */
 function showSpeed(run: Run): void {
-  const names = Object.keys(run.history.workers).sort().slice(0, MOST_WORKERS);
+  const names = run.history.workers
+    .map(({ name }) => name)
+    .sort()
+    .slice(0, MOST_WORKERS);
   const workers = names.length > 1 ? names : []; // one alone is the total
   if (speed?.workers !== workers.join()) {
     element("speed").replaceChildren();

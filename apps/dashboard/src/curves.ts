@@ -38,7 +38,9 @@ export function epochTable({ epochs }: RunSnapshot, what: "Loss" | "Accuracy"): 
 export function speedTable({ history }: RunSnapshot, workers: readonly string[]): Table {
   const perSecond = (samples: number[]) => samples.map((value, i) => (1000 * value) / history.stepMs[i]!);
   const own = workers.map((name) =>
-    perSecond(history.workers[name] ?? []).map((value) => (value === 0 ? null : value)),
+    perSecond(history.workers.find((worker) => worker.name === name)?.samples ?? []).map((value) =>
+      value === 0 ? null : value,
+    ),
   );
   return [updatesOf(history), smoothed(perSecond(history.samples)), ...own.map(smoothed)];
 }

@@ -32,6 +32,8 @@ const worker = (name: string) =>
     heartbeatAgeMs: 5,
   }) as const;
 
+const entry = (name: string, samples: number) => ({ name, samples });
+
 describe("the history of steps", () => {
   test("keeps every step while there is room", () => {
     const history = emptyHistory();
@@ -48,7 +50,7 @@ describe("the history of steps", () => {
     expect(history.first.length).toBeLessThanOrEqual(MAX_BUCKETS);
     const sum = (column: number[]) => column.reduce((total, value) => total + value, 0);
     expect(sum(history.samples)).toBe(400_000);
-    expect(sum(history.workers["a"]!)).toBe(300_000);
+    expect(sum(history.workers[0]!.samples)).toBe(300_000);
     expect(sum(history.bytesDown)).toBe(40_000_000);
     const spike = history.lossMax.indexOf(99);
     expect(history.first[spike]).toBe(Math.floor(54_321 / history.stride) * history.stride);
@@ -59,8 +61,30 @@ describe("the history of steps", () => {
     const history = emptyHistory();
     addStep(history, stepRow(0, { workers: [share("a", 4)] }));
     addStep(history, stepRow(1, { workers: [share("a", 3), share("b", 1)] }));
-    expect(history.workers).toEqual({ a: [4, 3], b: [0, 1] });
+    expect(history.workers).toEqual([
+      { name: "a", samples: [4, 3] },
+      { name: "b", samples: [0, 1] },
+    ]);
   });
+});
+
+test("a worker may have any name, and thousands may come and go", () => {
+  const run = new LiveRun();
+  for (const [step, name] of [
+    "__proto__",
+    "constructor",
+    ...Array.from({ length: 5000 }, (_, i) => `w${i}`),
+  ].entries()) {
+    run.take({ type: "row", row: stepRow(step, { workers: [share(name, 4)] }) });
+  }
+  const { history, ledger } = run.snapshot();
+  expect(history.workers.slice(0, 2).map(({ name, samples }) => [name, samples[0]! + samples[1]!])).toEqual([
+    ["__proto__", 4],
+    ["constructor", 4],
+  ]);
+  expect(history.workers).toHaveLength(32);
+  expect(ledger.workers.slice(0, 2)).toEqual([entry("__proto__", 4), entry("constructor", 4)]);
+  expect(Object.keys(Object.prototype)).toEqual([]);
 });
 
 describe("LiveRun", () => {
@@ -86,9 +110,9 @@ describe("LiveRun", () => {
     const run = new LiveRun();
     run.take({ type: "row", row: stepRow(0, { workers: [share("a", 3), share("b", 1)] }) });
     run.take({ type: "row", row: stepRow(1, { workers: [share("a", 4)] }) });
-    expect(run.snapshot().ledger).toEqual({ epoch: 1, samples: 8, workers: { a: 7, b: 1 } });
+    expect(run.snapshot().ledger).toEqual({ epoch: 1, samples: 8, workers: [entry("a", 7), entry("b", 1)] });
     run.take({ type: "row", row: stepRow(2, { epoch: 2, workers: [share("a", 4)] }) });
-    expect(run.snapshot().ledger).toEqual({ epoch: 2, samples: 4, workers: { a: 4 } });
+    expect(run.snapshot().ledger).toEqual({ epoch: 2, samples: 4, workers: [entry("a", 4)] });
   });
 
   test("knows of a worker that died that it is gone, why, and since when it is back", () => {

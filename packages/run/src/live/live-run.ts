@@ -35,7 +35,7 @@ export interface Ledger {
   epoch: number;
   /** Counted so far in this epoch, each once. */
   samples: number;
-  workers: Record<string, number>;
+  workers: { name: string; samples: number }[];
 }
 
 export interface RunSnapshot {
@@ -158,10 +158,12 @@ export class LiveRun {
     addStep(now.history, row);
     now.recent.push(row);
     if (now.recent.length > RECENT_STEPS) now.recent.shift();
-    if (row.epoch !== now.ledger.epoch) now.ledger = { epoch: row.epoch, samples: 0, workers: {} };
+    if (row.epoch !== now.ledger.epoch) now.ledger = { epoch: row.epoch, samples: 0, workers: [] };
     now.ledger.samples += row.samples;
     for (const { name, samples, bytesUp, bytesDown, ms, io } of sharesOf(row)) {
-      now.ledger.workers[name] = (now.ledger.workers[name] ?? 0) + samples;
+      const entry = now.ledger.workers.find((one) => one.name === name);
+      if (entry === undefined) now.ledger.workers.push({ name, samples });
+      else entry.samples += samples;
       const worker = this.#worker(name);
       worker.samples += samples;
       worker.bytesUp += bytesUp;
@@ -246,6 +248,6 @@ export function sharesOf({ workers, samples, ms }: StepRow): NonNullable<StepRow
 function nothingYet(): RunSnapshot {
   return {
     ...{ name: "", state: "waiting", stepsDone: 0, history: emptyHistory(), recent: [], epochs: [], workers: [] },
-    ...{ events: [], ledger: { epoch: 0, samples: 0, workers: {} }, redoneSlices: 0, refused: 0 },
+    ...{ events: [], ledger: { epoch: 0, samples: 0, workers: [] }, redoneSlices: 0, refused: 0 },
   };
 }

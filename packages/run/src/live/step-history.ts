@@ -7,6 +7,9 @@ import type { StepRow } from "../metrics.ts";
 /** Enough for a curve on a wide screen. */
 export const MAX_BUCKETS = 2048;
 
+/** Workers with a curve of their own; others may come and go without end. */
+const MAX_WORKERS = 32;
+
 const SUMS = ["steps", "samples", "lossSum", "correct", "stepMs", "bytesUp", "bytesDown", "workerSteps"] as const;
 type Sum = (typeof SUMS)[number];
 
@@ -18,13 +21,13 @@ export interface StepHistory extends Record<Sum, number[]> {
   stride: number;
   lossMin: number[];
   lossMax: number[];
-  /** Samples of each worker; 0 where it had none. */
-  workers: Record<string, number[]>;
+  /** Samples of each of the first workers, 0 where it had none. In a list, since a worker's name may be any text. */
+  workers: { name: string; samples: number[] }[];
 }
 
 export function emptyHistory(): StepHistory {
   const sums = Object.fromEntries(SUMS.map((sum) => [sum, [] as number[]])) as Record<Sum, number[]>;
-  return { stride: 1, first: [], ...sums, lossMin: [], lossMax: [], workers: {} };
+  return { stride: 1, first: [], ...sums, lossMin: [], lossMax: [], workers: [] };
 }
 
 /** Adds a step, which follows on those before. */
@@ -51,14 +54,28 @@ export function addStep(history: StepHistory, row: StepRow): void {
   history.lossMin[at] = Math.min(history.lossMin[at]!, row.loss);
   history.lossMax[at] = Math.max(history.lossMax[at]!, row.loss);
   for (const { name, samples } of workers) {
-    history.workers[name] ??= first.map(() => 0);
-    history.workers[name][at]! += samples;
+    const column = columnOf(history, name);
+    if (column !== undefined) column[at]! += samples;
   }
 }
 
+function columnOf({ workers, first }: StepHistory, name: string): number[] | undefined {
+  const known = workers.find((worker) => worker.name === name);
+  if (known !== undefined || workers.length >= MAX_WORKERS) return known?.samples;
+  const samples = first.map(() => 0);
+  workers.push({ name, samples });
+  return samples;
+}
+
+/** All that is added up. */
+const columnsOf = (history: StepHistory): number[][] => [
+  ...SUMS.map((sum) => history[sum]),
+  ...history.workers.map(({ samples }) => samples),
+];
+
 function pushBucket(history: StepHistory, step: number): void {
   history.first.push(step);
-  for (const column of [...SUMS.map((sum) => history[sum]), ...Object.values(history.workers)]) column.push(0);
+  for (const column of columnsOf(history)) column.push(0);
   history.lossMin.push(Number.MAX_VALUE);
   history.lossMax.push(-Number.MAX_VALUE);
 }
@@ -70,7 +87,7 @@ function mergePairs(history: StepHistory): void {
     column.length = half;
   };
   pairs(history.first, (a) => a);
-  for (const column of [...SUMS.map((sum) => history[sum]), ...Object.values(history.workers)]) {
+  for (const column of columnsOf(history)) {
     pairs(column, (a, b) => a + b);
   }
   pairs(history.lossMin, Math.min);
