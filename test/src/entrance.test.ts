@@ -181,7 +181,7 @@ describe("a coordinator on loopback", () => {
     expect(await ask(port, { ...upgrade, host: own, origin: "https://evil.example" })).toBe(403);
     expect(await ask(port, { ...upgrade, host: foreign, origin: `http://${foreign}` })).toBe(403);
     expect(await ask(port, { host: foreign })).toBe(403);
-    expect(await ask(port, { host: "train.example.org" })).toBe(200);
+    expect(await ask(port, { host: "train.example.org" })).toBe(200); // the page that shows the run
     coordinator.child.kill("SIGINT");
     await coordinator.finished;
     expect(coordinator.stdout()).toContain('refused 127.0.0.1: Pages of "https://evil.example" may not connect');
