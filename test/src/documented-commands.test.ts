@@ -85,7 +85,6 @@ describe.runIf(cifar10 !== undefined && canMakeMachines())(
       const rows = readMetrics(join(out, "metrics.jsonl"));
       const steps = rows.filter((row) => row.type === "step");
       expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 20 }, (_, step) => step));
-      const unexplained: number[] = [];
       for (const { samples, slices, workers, ms } of steps) {
         expect([samples, slices]).toEqual([64, 2]);
         expect(workers!.map(({ name }) => name).sort()).toEqual(["a", "b"]);
@@ -94,13 +93,11 @@ describe.runIf(cifar10 !== undefined && canMakeMachines())(
           expect(worker.bytesUp).toBeLessThan(13e6);
           expect(Object.keys(worker.io).sort()).toEqual(["encode", "receive", "send"]);
           const parts = Object.values(worker.ms).reduce((total, part) => total + part, 0);
-          unexplained.push(Math.abs(parts / ms.step - 1));
+          expect(Math.abs(parts / ms.step - 1)).toBeLessThan(0.05);
         }
       }
-      // Where other tests use the cores, a step in ten may end while its worker is held up.
-      expect(unexplained.sort((a, b) => a - b)[Math.floor(0.9 * unexplained.length)]).toBeLessThan(0.05);
       expect(rows.at(-1)).toMatchObject({ type: "epoch", step: 20, samples: 1280 });
-      expect(stdout).toMatch(/sent by a worker in a step: (9|1[0-2])\.\d MB, .* a dense fp32 gradient has 144\.5 MB/);
+      expect(stdout).toMatch(/sent by a worker in a step: 1[0-2]\.\d MB, .* a dense fp32 gradient has 144\.5 MB/);
       expect(readdirSync(out).sort()).toEqual(
         [
           "AlexNet_CIFAR10.safetensors",

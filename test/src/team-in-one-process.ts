@@ -27,10 +27,10 @@ export interface TeamInOneProcess {
 
 const HEARTBEAT_MS = 5000; // they all compute on the thread that answers
 
-export async function teamInOneProcess(options: TeamOptions): Promise<TeamInOneProcess> {
-  const config = makeConfig({ ...options.config });
+/** A team on loopback, that no worker has joined yet. */
+export async function listeningTeam(config: RunConfig, workers: number) {
   const nowMs = () => performance.now();
-  const limits = { workers: options.workers, heartbeatMs: HEARTBEAT_MS, stallMs: 60_000, minWorkers: 1 };
+  const limits = { workers, heartbeatMs: HEARTBEAT_MS, stallMs: 60_000, minWorkers: 1 };
   const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", maxLogBytes: 2 ** 28, log: () => {}, nowMs });
   const server = await listen({
     ...{ door: { host: "127.0.0.1", port: 0, anyPort: true }, heartbeatMs: HEARTBEAT_MS, stallMs: 60_000, nowMs },
@@ -42,8 +42,14 @@ export async function teamInOneProcess(options: TeamOptions): Promise<TeamInOneP
       lost: (session, reason) => team.lose(session, reason),
     },
   });
+  return { team, server, url: `ws://127.0.0.1:${server.port}` };
+}
+
+export async function teamInOneProcess(options: TeamOptions): Promise<TeamInOneProcess> {
+  const config = makeConfig({ ...options.config });
+  const { team, server, url } = await listeningTeam(config, options.workers);
   const ended = Array.from({ length: options.workers }, (_, index) =>
-    takePart(`ws://127.0.0.1:${server.port}`, `worker-${index}`, config, options),
+    takePart(url, `worker-${index}`, config, options),
   );
   await Promise.race([team.until(() => team.size === options.workers), ...ended]);
   const { tensors, factorable } = team.members[0]!.session.ready;

@@ -116,10 +116,8 @@ export async function coordinate(given: CoordinatorOptions): Promise<"finished" 
     const outcome = await Promise.race([runThroughLosses(team, fitting.first, options), options.cannotGoOn ?? never]);
     fitting.over = true;
     team.finish();
-    live.event(
-      outcome === "finished" ? "the run is finished" : "the run was stopped",
-      outcome === "finished" ? "finished" : "stopped",
-    );
+    if (outcome === "finished") live.event("the run is finished", "finished");
+    else live.event("the run was stopped", "stopped");
     const { ready } = fitting.first;
     display.line(trafficLine(team, ready));
     const topology = parseTopology(ready.topology);

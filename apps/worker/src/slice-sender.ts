@@ -81,10 +81,7 @@ export class SliceSender implements SliceSink {
       tensor.dispose();
       return;
     }
-    const reading = values.then((read) => {
-      take(read);
-      tensor.dispose();
-    });
+    const reading = values.then(take).finally(() => tensor.dispose());
     reading.catch(() => {}); // done() hears of it, unless the backward pass fails before
     this.#reading.push(reading);
   }

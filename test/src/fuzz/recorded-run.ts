@@ -1,5 +1,4 @@
 /** A short honest run of two workers with a small model: all that the coordinator says to one of them. */
-import { listen, RemoteTeam } from "@lockstep/coordinator";
 import type { Batch, SliceRequest } from "@lockstep/dataset";
 import { encode, type Plan, PROTOCOL_VERSION } from "@lockstep/gradient-sync";
 import { loadModel, type StateDictName, stateDictNames } from "@lockstep/model";
@@ -7,7 +6,7 @@ import { makeConfig } from "@lockstep/run";
 import type { PreparedRun } from "@lockstep/training";
 import { connect, Dismissed, Inbox, Participant, readyMessage } from "@lockstep/worker";
 import { mulberry32 } from "../counter-numbers.ts";
-import { preparedRun } from "../team-in-one-process.ts";
+import { listeningTeam, preparedRun } from "../team-in-one-process.ts";
 
 const spec = {
   name: "micro",
@@ -55,21 +54,8 @@ export interface RecordedRun {
 }
 
 export async function recordRun(): Promise<RecordedRun> {
-  const nowMs = () => performance.now();
-  const limits = { workers: 2, heartbeatMs: 5000, stallMs: 60_000, minWorkers: 1 };
-  const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", maxLogBytes: 1e6, log: () => {}, nowMs });
-  const server = await listen({
-    ...{ door: { host: "127.0.0.1", port: 0, anyPort: true }, heartbeatMs: 5000, stallMs: 60_000, nowMs },
-    welcome: Promise.resolve({ run: "r", config: { ...config }, codeModel: false }),
-    records: Promise.resolve(undefined),
-    events: {
-      joined: (session) => void team.join(session),
-      message: (session, message) => team.take(session, message),
-      lost: (session, reason) => team.lose(session, reason),
-    },
-  });
+  const { team, server, url } = await listeningTeam(config, 2);
   const recorded: RecordedRun = { frames: [], digests: [] };
-  const url = `ws://127.0.0.1:${server.port}`;
   const ended = [takePart(url, "recorded", recorded), takePart(url, "other", { frames: [], digests: [] })];
   await team.until(() => team.size === 2);
   const tensors = stateOf(stateDictNames((await loadModel("micro", { spec })).model));
@@ -93,6 +79,9 @@ async function takePart(url: string, name: string, recorded: RecordedRun): Promi
   const real = await connect(url, {});
   const connection: typeof real = {
     ...real,
+    get isIdle() {
+      return real.isIdle;
+    },
     async receive() {
       const message = await real.receive();
       if (message.type !== "welcome") recorded.frames.push(encode(message));
