@@ -11,6 +11,8 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 300_000,
+    // Real processes, sockets and a browser on a machine that CI shares: one that fails is run once more, and marked.
+    retry: process.env["CI"] === undefined ? 0 : 1,
     globalSetup: ["test/src/provide-engine.ts"],
   },
 });

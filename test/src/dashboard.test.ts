@@ -37,6 +37,7 @@ async function openPage(port: number, options: BrowserContextOptions = {}, fragm
   page.on("request", (request) => hosts.add(new URL(request.url()).host));
   await page.goto(`http://127.0.0.1:${port}/${fragment}`);
   await page.locator("#progress-text", { hasText: "step" }).waitFor();
+  await page.evaluate("new Promise(requestAnimationFrame)"); // Chromium drops keys until a page has been drawn
   return page;
 }
 

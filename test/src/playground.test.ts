@@ -55,6 +55,7 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
     page.on("request", (request) => hosts.add(new URL(request.url()).host));
     await page.goto(`http://127.0.0.1:${port}`);
     await settled(page);
+    await page.evaluate("new Promise(requestAnimationFrame)"); // Chromium drops keys until a page has been drawn
     return page;
   }
 
@@ -134,10 +135,10 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
 
   test("can be used with the keyboard alone", async () => {
     const page = await openPage();
-    const chooser = page.waitForEvent("filechooser");
     await page.keyboard.press("Tab");
-    await page.keyboard.press("Enter");
-    await (await chooser).setFiles(await shape(1));
+    await page.waitForSelector("#file:focus");
+    const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.keyboard.press("Enter")]);
+    await chooser.setFiles(await shape(1));
     expect((await answerOf(page)).name).toBe("ring");
   });
 
