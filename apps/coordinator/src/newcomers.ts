@@ -41,8 +41,8 @@ export class Newcomers {
   }
 
   /**
-   * Between steps, and unless others are being brought in: brings in those who wait. Who cannot be brought in is let go,
-   * and may come again: it begins anew then.
+   * Between steps, and unless others are being brought in: brings in those who wait, the ones with slow links after the
+   * others. Who cannot be brought in is let go, and may come again: it begins anew then.
    *
    * @param step updates that have been told to everyone
    * @param source of the snapshot
@@ -51,14 +51,15 @@ export class Newcomers {
     const { plan, maxLogBytes, drop } = this.#options;
     const updates = new UpdateLog(maxLogBytes);
     this.#updates = updates;
-    for (const member of waiting) {
+    const members = aboutAsFast(waiting);
+    for (const member of members) {
       member.state = "loading";
       member.send({ type: "start", ...plan, state: "follows" });
     }
-    const whole = await this.#sendSnapshot(waiting, step, updates, source);
-    if (whole && (await this.#sendUpdates(waiting, step, updates))) return this.#catchUp(waiting);
+    const whole = await this.#sendSnapshot(members, step, updates, source);
+    if (whole && (await this.#sendUpdates(members, step, updates))) return this.#catchUp(members);
     this.#updates = undefined;
-    for (const member of waiting.filter(({ gone }) => !gone)) {
+    for (const member of members.filter(({ gone }) => !gone)) {
       if (updates.overflowed) drop(member, "ERR_SLOW_READER", "too many updates were made before it had read them");
       else drop(member, "ERR_STATE_LOST", `${source.name} was lost before it had sent the weights`);
     }
@@ -88,4 +89,11 @@ export class Newcomers {
       this.#options.log(`${member.name} has caught up, and takes slices`, "caught-up", { worker: member.name });
     }
   }
+}
+
+/** Those whose links are at least half as fast as the fastest: all get a snapshot at the pace of the slowest of them. */
+function aboutAsFast(members: readonly Member[]): Member[] {
+  const speedOf = ({ session }: Member) => session.ready.linkBytesPerSecond;
+  const fastest = Math.max(...members.map(speedOf));
+  return members.filter((member) => speedOf(member) >= fastest / 2);
 }

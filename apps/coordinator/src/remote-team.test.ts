@@ -29,8 +29,11 @@ beforeEach(() => {
   });
 });
 
-function join(hello: Partial<RecordedSession["hello"]> = {}): RecordedSession {
-  const session = new RecordedSession(sessions.length, hello, READY);
+function join(
+  hello: Partial<RecordedSession["hello"]> = {},
+  ready: Partial<RecordedSession["ready"]> = {},
+): RecordedSession {
+  const session = new RecordedSession(sessions.length, hello, { ...READY, ...ready });
   sessions.push(session);
   team.join(session);
   return session;
@@ -396,6 +399,33 @@ describe("the state", () => {
     team.members[1]!.speed = 2;
     void team.state();
     expect([typesTold(a!).at(-1), typesTold(b!).at(-1)]).toEqual(["start", "send-state"]);
+  });
+});
+
+describe("a snapshot", () => {
+  test.each([
+    [1e9, 32],
+    [12.5e6, 4], // 0.3 s of 100 Mbit/s
+    [1e5, 1],
+  ])("of a worker whose link moves %d bytes a second is asked for in at most %d pieces at once", async (speed, window) => {
+    const a = join({}, { linkBytesPerSecond: speed });
+    await team.begin({ plan: PLAN, origin: { from: "seed" } });
+    void team.state();
+    expect(a.told.at(-1)).toMatchObject({ type: "send-state", window });
+  });
+
+  test("is not held up by those whose links are slow: they get one when the others have theirs", async () => {
+    const [source] = await begun(1);
+    const [slow, fast] = [join({}, { linkBytesPerSecond: 1e6 }), join()];
+    team.tick();
+    slow.draining = new Promise(() => {}); // it reads nothing for now
+    sendState(source!, 0, 3);
+    await turn();
+    expect([typesTold(fast).slice(0, 3), typesTold(slow)]).toEqual([["start", "load-chunk", "load-chunk"], []]);
+    team.take(fast, { type: "synced" });
+    await turn();
+    expect(team.members.map(({ state }) => state)).toEqual(["in", "loading", "in"]);
+    expect(typesTold(slow)).toEqual(["start"]);
   });
 });
 

@@ -1,6 +1,6 @@
 /** The weights and momentum of workers, on their way here piece by piece while training goes on. */
 import { LockstepError } from "@lockstep/errors";
-import { elementsOf, STATE_WINDOW, type WorkerMessage } from "@lockstep/gradient-sync";
+import { CHUNK_BYTES, elementsOf, STATE_WINDOW, type WorkerMessage } from "@lockstep/gradient-sync";
 import type { Member } from "./members.ts";
 
 export type StateSpec = { name: string; shape: number[] };
@@ -10,8 +10,13 @@ export type StatePiece = Pick<Chunk, "tensor" | "kind" | "offset" | "data">;
 /** Elements of each tensor that have come: the pieces of a tensor come in order. */
 type Received = Record<Chunk["kind"], number[]>;
 
+/** What is under way of a state may hold up a contribution behind it for so long. */
+const WINDOW_SECONDS = 0.3;
+
 interface Stream {
   source: Member;
+  /** Pieces that may be under way. */
+  window: number;
   /** Updates that the state must have. */
   step: number;
   sizes: readonly number[];
@@ -54,8 +59,9 @@ export class StateStreams {
       };
       const received = { weight: none(), velocity: none() };
       const lastMs = this.#nowMs();
-      this.#streams.set(request, { source, step, sizes, received, underWay: 0, lastMs, onPiece, end });
-      source.send({ type: "send-state", request, window: STATE_WINDOW });
+      const window = windowOf(source.session.ready.linkBytesPerSecond);
+      this.#streams.set(request, { source, window, step, sizes, received, underWay: 0, lastMs, onPiece, end });
+      source.send({ type: "send-state", request, window });
     });
   }
 
@@ -68,8 +74,8 @@ export class StateStreams {
     if (!fits || offset !== received[kind][tensor]) {
       throw new LockstepError("ERR_CHUNK", `${data.length} bytes at ${offset} are not the next of tensor ${tensor}.`);
     }
-    if (stream.underWay >= STATE_WINDOW) {
-      throw new LockstepError("ERR_CHUNK", `More than ${STATE_WINDOW} pieces of a state came without being asked for.`);
+    if (stream.underWay >= stream.window) {
+      throw new LockstepError("ERR_CHUNK", `More than ${stream.window} pieces of a state came without being asked for.`);
     }
     received[kind][tensor] = offset + elements;
     stream.underWay++;
@@ -110,4 +116,9 @@ export class StateStreams {
     if (stream?.source === member) return stream;
     throw new LockstepError("ERR_CHUNK", `Nobody has asked ${member.name} for its state under number ${request}.`);
   }
+}
+
+/** Pieces that keep a link busy while the one who sends them computes, and hold up little else on it. */
+function windowOf(linkBytesPerSecond: number): number {
+  return Math.max(1, Math.min(STATE_WINDOW, Math.round((WINDOW_SECONDS * linkBytesPerSecond) / CHUNK_BYTES)));
 }

@@ -36,8 +36,8 @@ export const SILENT_BEATS = 3;
 /** Timers can wait no longer. */
 export const MAX_HEARTBEAT_MS = 2 ** 31 - 1;
 
-/** Pieces of a worker's state that may be under way at once. */
-export const STATE_WINDOW = 8;
+/** Pieces of a worker's state that may be under way at once, at the most: a slow link gets fewer. */
+export const STATE_WINDOW = 32;
 
 /** Requests for records that may wait for their answers at once. */
 export const MAX_RECORD_REQUESTS = 16;
