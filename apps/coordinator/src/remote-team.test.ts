@@ -407,12 +407,15 @@ describe("a snapshot", () => {
     [1e9, 32],
     [12.5e6, 4], // 0.3 s of 100 Mbit/s
     [1e5, 1],
-  ])("of a worker whose link moves %d bytes a second is asked for in at most %d pieces at once", async (speed, window) => {
-    const a = join({}, { linkBytesPerSecond: speed });
-    await team.begin({ plan: PLAN, origin: { from: "seed" } });
-    void team.state();
-    expect(a.told.at(-1)).toMatchObject({ type: "send-state", window });
-  });
+  ])(
+    "of a worker whose link moves %d bytes a second is asked for in at most %d pieces at once",
+    async (speed, window) => {
+      const a = join({}, { linkBytesPerSecond: speed });
+      await team.begin({ plan: PLAN, origin: { from: "seed" } });
+      void team.state();
+      expect(a.told.at(-1)).toMatchObject({ type: "send-state", window });
+    },
+  );
 
   test("is not held up by those whose links are slow: they get one when the others have theirs", async () => {
     const [source] = await begun(1);

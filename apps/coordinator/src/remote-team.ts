@@ -3,18 +3,7 @@
  * gone and who computes what, `StepRound` what goes out when a piece comes in. Time comes from outside, with `tick`.
  */
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
-import {
-  CHUNK_BYTES,
-  chunksOf,
-  elementsOf,
-  encode,
-  type Layout,
-  makeLayout,
-  type Plan,
-  rawFloats,
-  updateBytes,
-  type WorkerMessage,
-} from "@lockstep/gradient-sync";
+import { encode, type Layout, makeLayout, type Plan, updateBytes, type WorkerMessage } from "@lockstep/gradient-sync";
 import {
   type Evaluation,
   type ParameterState,
@@ -23,20 +12,21 @@ import {
   type StepTotals,
   type Task,
   type Team,
-  type WorkerShare,
 } from "@lockstep/run";
 import type { TellEvent, WorkerNow } from "@lockstep/run/live";
 import { type Balance, weightsOf } from "./balance.ts";
 import { type Decision, decide, type Limits, type WorkerView } from "./decide.ts";
 import { EvaluationRound } from "./evaluation-round.ts";
-import { Member, sendToAll } from "./members.ts";
+import { GivenSlices } from "./given-slices.ts";
+import { Member } from "./members.ts";
 import { Newcomers } from "./newcomers.ts";
 import { type Answer, Questions } from "./questions.ts";
-import { culprits } from "./replica-check.ts";
+import { Replicas } from "./replicas.ts";
 import type { Session } from "./sessions.ts";
-import { type StateSpec, StateStreams } from "./state-streams.ts";
+import { StateStreams } from "./state-streams.ts";
 import { doneAttempt, type Outgoing, StepRound, samplesOf } from "./step-round.ts";
 import { Waiters } from "./waiters.ts";
+import { sharesOf } from "./worker-shares.ts";
 
 export interface TeamOptions extends Limits {
   /** How many the run waits for before it begins. */
@@ -73,7 +63,6 @@ const MAX_STRIKES = 3;
 const MAX_WAITING_BYTES = 256 * 2 ** 20;
 
 type Message<Type extends WorkerMessage["type"]> = Extract<WorkerMessage, { type: Type }>;
-type Given = { worker: number; step: number; samples: number; queuedSamples: number; sinceMs: number };
 
 /** What is settled when a run begins. */
 interface Begun {
@@ -81,9 +70,9 @@ interface Begun {
   sent: boolean;
   layout: Layout;
   sliceRows: number | undefined;
-  stateDict: StateSpec[];
   numClasses: number;
   newcomers: Newcomers;
+  replicas: Replicas;
 }
 
 export class RemoteTeam implements Team {
@@ -95,8 +84,7 @@ export class RemoteTeam implements Team {
   #begun: Begun | undefined;
   #round: StepRound | undefined;
   #evaluation: { task: Extract<Task, { type: "evaluate" }>; round: EvaluationRound } | undefined;
-  /** The attempts whose contributions have not come, also those of earlier steps that others were quicker with. */
-  readonly #given = new Map<string, Given>();
+  readonly #given = new GivenSlices();
   #ranges = 0;
   /** Of a step, as each worker is told of it: at most. */
   #updateBytes = 0;
@@ -224,7 +212,12 @@ export class RemoteTeam implements Team {
     const [streams, questions] = [this.#streams, this.#questions];
     const drop = this.#drop.bind(this);
     const newcomers = new Newcomers({ streams, questions, plan, stateDict, maxLogBytes, drop, log });
-    const begun = { sent: false, layout: makeLayout(tensors, plan), sliceRows, stateDict, numClasses, newcomers };
+    const replicas = new Replicas({
+      ...{ streams, questions, stateDict, log },
+      holders: () => this.#holders(),
+      updates: () => this.#committed,
+    });
+    const begun = { sent: false, layout: makeLayout(tensors, plan), sliceRows, numClasses, newcomers, replicas };
     this.#begun = begun;
     this.#committed = origin.from === "seed" ? 0 : origin.step;
     const holders = this.members.filter(({ session: { hello } }) => {
@@ -235,7 +228,7 @@ export class RemoteTeam implements Team {
       member.state = "in";
       member.send({ type: "start", ...plan, state: origin.from === "state" ? "follows" : origin.from });
     }
-    if (origin.from === "state") await this.#sendState(origin.tensors, holders);
+    if (origin.from === "state") await begun.replicas.install(origin.tensors, holders);
     begun.sent = true;
     this.#lastCommitMs = this.#options.nowMs();
     this.#bringIn();
@@ -267,7 +260,9 @@ export class RemoteTeam implements Team {
     while (!round.complete) await this.until(() => round.complete);
     const now = this.#options.nowMs();
     const stepMs = now - this.#lastCommitMs;
-    const workers = this.#shares(round, stepMs);
+    const followers = this.members.filter(({ follows }) => follows);
+    const workers = sharesOf(followers, round, { sinceMs: this.#lastCommitMs, stepMs });
+    this.#countTravelled(followers);
     beforeCommit({ ...round.totals(), ms: { step: stepMs }, slices: round.slices.length, workers });
     this.#lastCommitMs = now;
     this.#committed = task.step + 1;
@@ -293,43 +288,13 @@ export class RemoteTeam implements Team {
   }
 
   /** @throws LockstepError ERR_STATE_LOST if the worker that had it is lost, and the others have gone on */
-  async state(): Promise<ParameterState[]> {
-    const { stateDict } = this.#begun!;
-    const step = this.#committed;
-    const state = stateDict.map(({ name, shape }) => {
-      const elements = elementsOf(shape);
-      return { name, shape, weight: new Float32Array(elements), velocity: new Float32Array(elements) };
-    });
-    const source = this.#source();
-    const what = { stateDict, step };
-    const whole = await this.#streams.request(source, what, async ({ tensor, kind, offset, data }) =>
-      state[tensor]![kind].set(rawFloats(data), offset),
-    );
-    if (!whole && this.#committed === step) return this.state(); // another worker has it still
-    if (!whole) throw new LockstepError("ERR_STATE_LOST", `${source.name} was lost before it had sent its state.`);
-    return state;
+  state(): Promise<ParameterState[]> {
+    return this.#begun!.replicas.read();
   }
 
-  /**
-   * Compares digests of all replicas. On like devices they must be equal; where devices differ, so may rounding: then
-   * the first worker's state is sent to the others.
-   *
-   * @throws LockstepError ERR_REPLICA that names the worker
-   */
+  /** @throws LockstepError ERR_REPLICA that names the worker whose replica is not what it must be */
   async checkReplicas(): Promise<void> {
-    const members = this.members.filter(({ state }) => state === "in");
-    const answers = await this.#questions.ask(members, { type: "digest" });
-    const replicas = [...answers].map(([member, { digest }]) => ({ member, digest }));
-    const { wrong, drifted, reference } = culprits(replicas);
-    if (wrong.length > 0) {
-      const names = wrong.map(({ name }) => name).join(" and ");
-      const text = `The weights of ${names} differ from those of ${reference!.name}, though their devices are alike`;
-      throw new LockstepError(
-        "ERR_REPLICA",
-        `${text}. Look for faulty memory or another version there; start again with --resume and without it.`,
-      );
-    }
-    if (drifted.length > 0) await this.#mend(reference!, drifted);
+    await this.#begun!.replicas.compare(this.members.filter(({ state }) => state === "in"));
     this.#lastCommitMs = this.#options.nowMs();
   }
 
@@ -415,8 +380,8 @@ export class RemoteTeam implements Team {
     const [here, leaving] = (["in", "leaving"] as const).map((wanted) =>
       this.members.filter(({ state }) => state === wanted),
     );
-    const late = new Set([...this.#given.values()].filter((given) => given.step < step).map(({ worker }) => worker));
-    const prompt = here!.filter(({ id }) => !late.has(id));
+    const behind = this.#given.behind(step);
+    const prompt = here!.filter(({ id }) => !behind.has(id));
     return [prompt, here!].find(({ length }) => length > 0) ?? leaving!;
   }
 
@@ -430,17 +395,17 @@ export class RemoteTeam implements Team {
       const samples = samplesOf(slice);
       queuedSamples += samples;
       const given = { worker: member.id, step, samples, queuedSamples, sinceMs: now };
-      this.#given.set(keyOf({ step, slice: index, attempt: slice.attemptsMade - 1 }), given);
+      this.#given.add({ step, slice: index, attempt: slice.attemptsMade - 1 }, given);
     }
     return outgoing;
   }
 
   #contributed(member: Member, { ms, ...attempt }: Message<"contribution">): void {
     const now = this.#options.nowMs();
-    const given = this.#given.get(keyOf(attempt));
+    const given = this.#given.get(attempt);
     if (given?.worker !== member.id) return;
     member.progressMs = now;
-    this.#given.delete(keyOf(attempt));
+    this.#given.delete(attempt);
     const computeMs = (ms["data"] ?? 0) + (ms["forward"] ?? 0) + (ms["backward"] ?? 0);
     member.measure(given.samples, { tookMs: now - Math.max(given.sinceMs, member.contributedMs), computeMs });
     member.contributedMs = now;
@@ -497,7 +462,7 @@ export class RemoteTeam implements Team {
         slice: slice.slice,
         samples: samplesOf(slice),
         attempts: [...slice.attempts.values()].map(({ attempt, worker }) => {
-          const { sinceMs, queuedSamples } = this.#given.get(keyOf({ step, slice: slice.slice, attempt }))!;
+          const { sinceMs, queuedSamples } = this.#given.get({ step, slice: slice.slice, attempt })!;
           const msPerSample = this.#members.get(worker)?.msPerSample ?? slowest;
           return { worker, sinceMs, expectedMs: msPerSample === 0 ? undefined : msPerSample * queuedSamples };
         }),
@@ -539,9 +504,7 @@ export class RemoteTeam implements Team {
   }
 
   #openSamples({ id }: Member): number {
-    const slices = [...this.#given.values()].filter(({ worker }) => worker === id);
-    const inSlices = slices.reduce((total, { samples }) => total + samples, 0);
-    return inSlices + (this.#evaluation?.round.openSamples(id) ?? 0);
+    return this.#given.samplesOf(id) + (this.#evaluation?.round.openSamples(id) ?? 0);
   }
 
   #viewOf(member: Member, takesSlices: boolean): WorkerView {
@@ -557,14 +520,9 @@ export class RemoteTeam implements Team {
     };
   }
 
-  /** A worker has done something that it was to do. While it is behind, it should do other things first. */
+  /** A worker has done something that it was to do. While it owes a slice of an earlier step that comes first. */
   #progressed(member: Member): void {
-    if (!this.#isBehind(member)) member.progressMs = this.#options.nowMs();
-  }
-
-  /** Whether it still owes a slice of an earlier step. */
-  #isBehind({ id }: Member): boolean {
-    return [...this.#given.values()].some(({ worker, step }) => worker === id && step < this.#committed);
+    if (!this.#given.behind(this.#committed).has(member.id)) member.progressMs = this.#options.nowMs();
   }
 
   /** A contribution of a worker's was refused; the third one is the last. */
@@ -588,7 +546,7 @@ export class RemoteTeam implements Team {
     member.gone = true;
     this.#options.log(`${line} (${this.#howMany()})`, kind, { worker: member.name });
     this.#evaluation?.round.lose(id);
-    for (const [key, { worker }] of this.#given) if (worker === id) this.#given.delete(key);
+    this.#given.lose(id);
     this.#streams.lose(member);
     this.#dispatch(this.#round?.lose(id) ?? []);
     if (this.#begun !== undefined && !this.members.some(({ follows }) => follows)) {
@@ -628,47 +586,10 @@ export class RemoteTeam implements Team {
       .catch(() => {}); // nobody holds the weights any more: whoever waits for the step hears of that
   }
 
-  /** Weights from a file, for all who begin. */
-  async #sendState(tensors: readonly ParameterState[], members: Member[]): Promise<void> {
-    for (const [tensor, { weight, velocity }] of tensors.entries()) {
-      for (const [kind, values] of [
-        ["weight", weight],
-        ["velocity", velocity],
-      ] as const) {
-        for (const piece of chunksOf(values, CHUNK_BYTES)) {
-          await sendToAll(members, encode({ type: "load-chunk", tensor, kind, ...piece }));
-        }
-      }
-    }
-    for (const member of members) member.send({ type: "load-end", step: this.#committed });
-  }
-
-  /** Whose state is read: that of the fastest worker, to which it costs least. */
-  #source(): Member {
-    const source = this.#holders()[0];
-    if (source === undefined) throw new LockstepError("ERR_ALL_LOST", "No worker is left that holds the weights.");
-    return source;
-  }
-
   /** Those who have the weights, the fastest first. */
   #holders(): Member[] {
     const holders = this.members.filter(({ state }) => state === "in" || state === "leaving");
     return holders.sort((a, b) => (b.speed ?? 0) - (a.speed ?? 0));
-  }
-
-  /** Sends the state of one worker to others that have drifted away from it. */
-  async #mend(source: Member, drifted: Member[]): Promise<void> {
-    const what = { stateDict: this.#begun!.stateDict, step: this.#committed };
-    const whole = await this.#streams.request(source, what, (piece) =>
-      sendToAll(drifted, encode({ ...piece, type: "load-chunk" })),
-    );
-    if (!whole) return; // the next epoch's check will find them
-    const answers = await this.#questions.ask(drifted, { type: "load-end", step: this.#committed });
-    for (const [{ name }, { largestDifference }] of answers) {
-      const by = largestDifference.toExponential(1);
-      const line = `${name} had drifted from ${source.name} by up to ${by}, as other devices round; mended`;
-      this.#options.log(line, "mended", { worker: name });
-    }
   }
 
   // Telling
@@ -690,11 +611,20 @@ export class RemoteTeam implements Team {
     for (const { to, message } of outgoing) {
       if (message.type !== "rejected") continue;
       const member = this.#members.get(to as number);
-      this.#given.delete(keyOf(message));
+      this.#given.delete(message);
       if (member !== undefined) this.#strike(member, message.reason);
       this.#decide();
     }
     for (const member of this.members) this.#dropSlowReader(member);
+  }
+
+  #countTravelled(members: readonly Member[]): void {
+    for (const { session } of members) {
+      this.travelled.workerSteps++;
+      this.travelled.bytesUp += session.bytesUp;
+      this.travelled.bytesDown += session.bytesDown;
+      session.bytesUp = session.bytesDown = 0;
+    }
   }
 
   /** A worker that does not read is dropped before it fills the memory. */
@@ -703,52 +633,4 @@ export class RemoteTeam implements Team {
     if (waitingBytes <= (this.#options.maxWaitingBytes ?? MAX_WAITING_BYTES) + this.#updateBytes) return;
     this.#drop(member, "ERR_SLOW_READER", `${Math.round(waitingBytes / 1e6)} MB wait for it: it does not read`);
   }
-
-  #shares(round: StepRound, stepMs: number): WorkerShare[] {
-    const done = round.slices.flatMap((slice) => {
-      const attempt = doneAttempt(slice);
-      return attempt === undefined ? [] : [{ worker: attempt.worker, contribution: attempt.contribution! }];
-    });
-    return this.members
-      .filter(({ follows }) => follows)
-      .map(({ id, name, session }) => {
-        const own = done.filter(({ worker }) => worker === id).map(({ contribution }) => contribution);
-        const share = {
-          name,
-          samples: own.reduce((total, { samples }) => total + samples, 0),
-          bytesUp: session.bytesUp,
-          bytesDown: session.bytesDown,
-          ms: withWait(addUp(own.map(({ ms }) => ms)), stepMs),
-          io: addUp(own.map(({ io }) => io)),
-          ...this.#doneMs(own, session, stepMs),
-        };
-        this.travelled.workerSteps++;
-        this.travelled.bytesUp += session.bytesUp;
-        this.travelled.bytesDown += session.bytesDown;
-        session.bytesUp = session.bytesDown = 0;
-        return share;
-      });
-  }
-
-  /** When in the step the last of these was computed, as far as the clocks can be compared. */
-  #doneMs(own: readonly Message<"contribution">[], { clockAheadMs }: Session, stepMs: number): { doneMs?: number } {
-    if (own.length === 0 || clockAheadMs === undefined) return {};
-    const doneMs = Math.max(...own.map((contribution) => contribution.doneMs)) - clockAheadMs - this.#lastCommitMs;
-    return { doneMs: Math.min(Math.max(0, doneMs), stepMs) };
-  }
-}
-
-const keyOf = ({ step, slice, attempt }: { step: number; slice: number; attempt: number }) =>
-  `${step}/${slice}/${attempt}`;
-
-function addUp(parts: readonly Record<string, number>[]): Record<string, number> {
-  const total: Record<string, number> = {};
-  for (const part of parts) for (const [name, ms] of Object.entries(part)) total[name] = (total[name] ?? 0) + ms;
-  return total;
-}
-
-/** What is left of the step: the computing thread had nothing to do, from its contribution to the commit. */
-function withWait(ms: Record<string, number>, stepMs: number): Record<string, number> {
-  const busyMs = Object.values(ms).reduce((total, part) => total + part, 0);
-  return { ...ms, wait: Math.max(0, stepMs - busyMs) };
 }

@@ -75,7 +75,10 @@ export class StateStreams {
       throw new LockstepError("ERR_CHUNK", `${data.length} bytes at ${offset} are not the next of tensor ${tensor}.`);
     }
     if (stream.underWay >= stream.window) {
-      throw new LockstepError("ERR_CHUNK", `More than ${stream.window} pieces of a state came without being asked for.`);
+      throw new LockstepError(
+        "ERR_CHUNK",
+        `More than ${stream.window} pieces of a state came without being asked for.`,
+      );
     }
     received[kind][tensor] = offset + elements;
     stream.underWay++;
