@@ -3,7 +3,15 @@
  * gone and who computes what, `StepRound` what goes out when a piece comes in. Time comes from outside, with `tick`.
  */
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
-import { encode, type Layout, makeLayout, type Plan, updateBytes, type WorkerMessage } from "@lockstep/gradient-sync";
+import {
+  encode,
+  type Layout,
+  makeLayout,
+  type Plan,
+  packingPays,
+  updateBytes,
+  type WorkerMessage,
+} from "@lockstep/gradient-sync";
 import {
   type Evaluation,
   type ParameterState,
@@ -359,7 +367,8 @@ export class RemoteTeam implements Team {
       this.#options.balance,
     );
     const slices = planSlices(task.start, task.end, able.length > 0 ? weights : 1, sliceRows);
-    const round = new StepRound(task, slices, layout);
+    const links = this.members.map(({ session }) => session.ready.linkBytesPerSecond);
+    const round = new StepRound(task, slices, layout, links.some(packingPays));
     this.#round = round;
     this.#updateBytes = updateBytes(layout, task.end - task.start);
     const assignments = this.members

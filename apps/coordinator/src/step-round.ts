@@ -68,6 +68,7 @@ export class StepRound {
   readonly task: StepTask;
   readonly slices: readonly SliceState[];
   readonly #layout: Layout;
+  readonly #packing: boolean;
   /** Dense chunks that wait for those of other slices: by offset, then by slice. */
   readonly #waiting = new Map<number, (Values | undefined)[]>();
   /** Offsets whose sums have gone out. */
@@ -79,9 +80,16 @@ export class StepRound {
   #taken = 0;
   readonly #ignored = new Map<number, number>();
 
-  constructor(task: StepTask, slices: readonly { slice: number; start: number; end: number }[], layout: Layout) {
+  /** @param packing whether sums with many zeros go out packed. @default yes */
+  constructor(
+    task: StepTask,
+    slices: readonly { slice: number; start: number; end: number }[],
+    layout: Layout,
+    packing = true,
+  ) {
     this.task = task;
     this.#layout = layout;
+    this.#packing = packing;
     this.slices = slices.map(({ slice, start, end }) => ({
       ...{ slice, start, end, attempts: new Map(), attemptsMade: 0, notFor: new Set(), notFinite: new Set() },
     }));
@@ -259,7 +267,7 @@ export class StepRound {
     if (chunks.includes(undefined)) return [];
     this.#waiting.delete(offset);
     this.#summed.add(offset);
-    const sum = encodeFloats(sumInOrder(chunks as Values[]), this.#layout.wire);
+    const sum = encodeFloats(sumInOrder(chunks as Values[]), this.#layout.wire, this.#packing);
     const place = { step: this.task.step, slice: 0, attempt: 0, part: 0, offset };
     return [{ to: "all", message: { type: "update-chunk", ...place, ...sum } }];
   }

@@ -8,6 +8,7 @@ import {
   encode,
   encodeFloats,
   MAX_MESSAGE_BYTES,
+  packingPays,
 } from "@lockstep/gradient-sync";
 import type { FromSocket, SocketData, ToSocket } from "./connection.ts";
 import { IoClock } from "./io-clock.ts";
@@ -25,6 +26,7 @@ const clock = new IoClock(() => performance.now());
 let heartbeat: NodeJS.Timeout | undefined;
 let heardMs = performance.now();
 let firstProbeMs: number | undefined;
+let packing = true;
 let fault: LockstepError | undefined;
 let opened = false;
 /** Of messages that the computing thread was given, and has not taken in. */
@@ -74,7 +76,7 @@ parentPort!.on("message", (to: ToSocket) => {
       return;
     case "send-piece": {
       const { values, wire, piece } = to;
-      send({ ...piece, type: "gradient-chunk", ...clock.encode(() => encodeFloats(values, wire)) });
+      send({ ...piece, type: "gradient-chunk", ...clock.encode(() => encodeFloats(values, wire, packing)) });
       return;
     }
     case "heartbeat":
@@ -117,7 +119,11 @@ function goOnReading(): void {
 function measureLink(bytes: number): void {
   const nowMs = performance.now();
   if (firstProbeMs === undefined) firstProbeMs = nowMs;
-  else say({ type: "link", bytesPerSecond: (1000 * bytes) / Math.max(0.1, nowMs - firstProbeMs) });
+  else {
+    const bytesPerSecond = (1000 * bytes) / Math.max(0.1, nowMs - firstProbeMs);
+    packing = packingPays(bytesPerSecond);
+    say({ type: "link", bytesPerSecond });
+  }
 }
 
 function send(message: Extract<ToSocket, { type: "send" }>["message"]): void {

@@ -33,6 +33,7 @@ export {
   chunksOf,
   decodeFloats,
   encodeFloats,
+  packingPays,
   rawFloats,
   roundToWire,
   type Wire,

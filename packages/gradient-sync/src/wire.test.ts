@@ -1,7 +1,16 @@
 import { LockstepError } from "@lockstep/errors";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { allFinite, chunksOf, decodeFloats, encodeFloats, rawFloats, roundToWire, type Wire } from "./wire.ts";
+import {
+  allFinite,
+  chunksOf,
+  decodeFloats,
+  encodeFloats,
+  packingPays,
+  rawFloats,
+  roundToWire,
+  type Wire,
+} from "./wire.ts";
 
 const wires = ["fp32", "bf16"] as const;
 const wireOf = fc.constantFrom<Wire>(...wires);
@@ -44,6 +53,12 @@ describe("numbers on the wire", () => {
     const few = Float32Array.from({ length: 34 }, (_, i) => (i === 3 ? 1 : i === 33 ? -2 : 0));
     expect(hex(encodeFloats(few, "fp32").data)).toBe("0800000002000000" + "0000803f" + "000000c0");
     expect(hex(encodeFloats(few, "bf16").data)).toBe("0800000002000000" + "803f" + "00c0");
+  });
+
+  test("are packed for links on which that saves time: of 100 Mbit/s or 1 Gbit/s, not of 10", () => {
+    expect([12.5e6, 125e6, 1250e6].map(packingPays)).toEqual([true, true, false]);
+    const { data, packed } = encodeFloats(withNonzero(1), "fp32", false);
+    expect([data.length, packed]).toEqual([64 * 4, false]);
   });
 
   test("of fp32 come back to the bit, packed or not, from any offset", () => {

@@ -18,20 +18,31 @@ export interface WireFloats {
 const WORTH_PACKING = 1 / 8;
 
 /**
- * The numbers as bytes, which may be a view of them. bf16 rounds to the nearest, ties to even; NaN stays NaN.
+ * Whether packing saves time. A megabyte takes 2 ms to pack and unpack, and is 30 % smaller then (docs/performance.md):
+ * so much a link of 150 MB/s carries in 2 ms.
  */
-export function encodeFloats(values: Float32Array<ArrayBuffer>, wire: Wire): WireFloats {
+export const packingPays = (linkBytesPerSecond: number): boolean => linkBytesPerSecond < 150e6;
+
+/**
+ * The numbers as bytes, which may be a view of them. bf16 rounds to the nearest, ties to even; NaN stays NaN.
+ *
+ * @param packing whether what has many zeros is packed
+ */
+export function encodeFloats(values: Float32Array<ArrayBuffer>, wire: Wire, packing = true): WireFloats {
   const words = wire === "fp32" ? wordsOf(values) : toHalves(values);
+  return (packing ? packed(words) : undefined) ?? { data: bytesOf(words), packed: false };
+}
+
+/** Undefined if that saves too little. */
+function packed(words: Int32Array | Uint16Array): WireFloats | undefined {
   const groups = groupsOf(words.length);
   let nonzero = 0;
   for (let i = 0; i < words.length; i++) nonzero += isNotZero(words[i]!);
   const packedBytes = 4 * groups + nonzero * words.BYTES_PER_ELEMENT;
-  if (packedBytes > (1 - WORTH_PACKING) * words.byteLength) {
-    return { data: new Uint8Array(words.buffer, words.byteOffset, words.byteLength), packed: false };
-  }
+  if (packedBytes > (1 - WORTH_PACKING) * words.byteLength) return undefined;
   const buffer = new ArrayBuffer(packedBytes + words.BYTES_PER_ELEMENT); // each word is written, and 0 overwritten
   const bitmap = new Int32Array(buffer, 0, groups);
-  const kept = new (wire === "fp32" ? Int32Array : Uint16Array)(buffer, 4 * groups, nonzero + 1);
+  const kept = new (words instanceof Int32Array ? Int32Array : Uint16Array)(buffer, 4 * groups, nonzero + 1);
   let next = 0;
   for (let group = 0; group < groups; group++) {
     let bits = 0;
@@ -108,6 +119,10 @@ export function allFinite(values: Float32Array): boolean {
   const bits = wordsOf(values);
   for (let i = 0; i < bits.length; i++) if ((bits[i]! & 0x7f800000) === 0x7f800000) return false;
   return true;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Int32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>) {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** Signed, because V8 computes with numbers beyond 2³¹ as floats. */
