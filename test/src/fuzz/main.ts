@@ -3,7 +3,7 @@
  * what became of them; it fails if anything crashed, grew, was believed, or ended without a name.
  */
 import { parseArgs } from "node:util";
-import { fuzzCoordinator, isNamed, HEAP_BYTES as MOST_HEAP_BYTES, RSS_BYTES } from "@lockstep/coordinator/fuzz";
+import { fuzzCoordinator, HEAP_BYTES as MOST_HEAP_BYTES, RSS_BYTES, unnamedEndings } from "@lockstep/coordinator/fuzz";
 import { startEngine } from "@lockstep/engine";
 import { fuzzWorker, HEAP_BYTES } from "./fuzz-worker.ts";
 
@@ -33,7 +33,7 @@ const expect = (holds: boolean, what: string) => void (holds || failures.push(wh
 if (values.only !== "worker") {
   const report = await fuzzCoordinator({ frames, seed }, progress("coordinator"));
   console.log(report);
-  const unnamed = Object.keys(report.endings).filter((ending) => !isNamed(ending));
+  const unnamed = Object.keys(unnamedEndings(report));
   expect(unnamed.length === 0, `connections ended with ${unnamed.join(", ")}`);
   expect(report.undisturbed, "the weights are not those of a run that nobody disturbs");
   expect(report.heapGrowthBytes < MOST_HEAP_BYTES, "the heap has grown");
