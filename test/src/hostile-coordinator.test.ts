@@ -1,6 +1,12 @@
 /** Coordinators that break the protocol, and a real worker: it leaves with the reason, and never with a stack. */
 import { type Door, openDoor } from "@lockstep/door";
-import { type CoordinatorMessage, decodeFromWorker, encode, MAX_MESSAGE_BYTES } from "@lockstep/gradient-sync";
+import {
+  type CoordinatorMessage,
+  decodeFromWorker,
+  encode,
+  LINK_PROBES,
+  MAX_MESSAGE_BYTES,
+} from "@lockstep/gradient-sync";
 import { makeConfig } from "@lockstep/run";
 import { afterAll, describe, expect, test } from "vitest";
 import tiny from "../fixtures/tiny-model.ts";
@@ -18,7 +24,7 @@ interface Script {
 const config = { ...makeConfig({ model: "tiny", dataset: "shapes" }) };
 const welcome = { type: "welcome" as const, workerId: 0, heartbeatMs: 1000, run: "r", codeModel: false };
 const probe = { type: "link-probe" as const, data: new Uint8Array(1000) };
-const greeting: Said[] = [{ ...welcome, config, spec: tiny }, probe, probe];
+const greeting: Said[] = [{ ...welcome, config, spec: tiny }, ...new Array<Said>(LINK_PROBES).fill(probe)];
 const dense = new Array<"dense">(6).fill("dense");
 const start = {
   type: "start" as const,

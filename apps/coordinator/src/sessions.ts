@@ -6,6 +6,7 @@ import {
   type CoordinatorMessage,
   decodeFromWorker,
   encode,
+  LINK_PROBES,
   MAX_MESSAGE_BYTES,
   PROTOCOL_VERSION,
   SILENT_BEATS,
@@ -155,7 +156,7 @@ function serve(socket: WebSocket, options: ServeOptions): void {
     welcomedMs = nowMs();
     sendMessage({ type: "welcome", workerId, heartbeatMs, ...run });
     const data = new Uint8Array(PROBE_BYTES);
-    for (let probe = 0; probe < 2; probe++) sendMessage({ type: "link-probe", data });
+    for (let probe = 0; probe < LINK_PROBES; probe++) sendMessage({ type: "link-probe", data });
   }
 
   function join(message: WorkerMessage, greeting: Hello): void {

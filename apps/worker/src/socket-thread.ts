@@ -7,6 +7,7 @@ import {
   decodeFromCoordinator,
   encode,
   encodeFloats,
+  LINK_PROBES,
   MAX_MESSAGE_BYTES,
   packingPays,
 } from "@lockstep/gradient-sync";
@@ -25,7 +26,8 @@ const socket = openSocket(url, { ...join, maxPayload: MAX_MESSAGE_BYTES });
 const clock = new IoClock(() => performance.now());
 let heartbeat: NodeJS.Timeout | undefined;
 let heardMs = performance.now();
-let firstProbeMs: number | undefined;
+/** When probes of the link came. */
+const probedMs: number[] = [];
 let packing = true;
 let fault: LockstepError | undefined;
 let opened = false;
@@ -115,15 +117,15 @@ function goOnReading(): void {
   socket.resume();
 }
 
-/** The second of two probes took as long as the link needs for its bytes. */
+/** A probe comes as long after the one before as the link needs for its bytes; but for some, when this thread was busy. */
 function measureLink(bytes: number): void {
-  const nowMs = performance.now();
-  if (firstProbeMs === undefined) firstProbeMs = nowMs;
-  else {
-    const bytesPerSecond = (1000 * bytes) / Math.max(0.1, nowMs - firstProbeMs);
-    packing = packingPays(bytesPerSecond);
-    say({ type: "link", bytesPerSecond });
-  }
+  probedMs.push(performance.now());
+  if (probedMs.length !== LINK_PROBES) return;
+  const gapsMs = probedMs.slice(1).map((ms, i) => ms - probedMs[i]!);
+  const medianMs = gapsMs.sort((a, b) => a - b)[Math.floor(gapsMs.length / 2)]!;
+  const bytesPerSecond = (1000 * bytes) / Math.max(0.1, medianMs);
+  packing = packingPays(bytesPerSecond);
+  say({ type: "link", bytesPerSecond });
 }
 
 function send(message: Extract<ToSocket, { type: "send" }>["message"]): void {

@@ -1,13 +1,16 @@
 /** What both ends must agree on, and how far either lets the other go. */
 
 /** Raised whenever a message changes its meaning. */
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 
 /** Where a coordinator listens, and a worker looks for it, unless told otherwise. */
 export const DEFAULT_PORT = 7077;
 
 /** Payload of a chunk: small enough for heartbeats to come between, large enough to cost little. */
 export const CHUNK_BYTES = 2 ** 20;
+
+/** Messages of `welcome` that show how fast the link is: enough for a median of the times between them. */
+export const LINK_PROBES = 8;
 
 /** The largest message that is taken: a chunk and what surrounds it, or the topology of a model. */
 export const MAX_MESSAGE_BYTES = 4 * 2 ** 20;

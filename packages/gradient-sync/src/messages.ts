@@ -222,7 +222,7 @@ const welcome = z.strictObject({
     .optional(),
 });
 
-/** "So many bytes, to see how fast they come." Two of them follow `welcome`. */
+/** "So many bytes, to see how fast they come." `LINK_PROBES` of them follow `welcome`. */
 const linkProbe = z.strictObject({ type: z.literal("link-probe"), data: floats });
 
 /** "These are the records that you asked for, in that order." */
