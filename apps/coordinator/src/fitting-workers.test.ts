@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { type BegunWith, FittingWorkers } from "./fitting-workers.ts";
 import { RemoteTeam } from "./remote-team.ts";
 import type { Session } from "./sessions.ts";
-import { HELLO, READY } from "./toy-worker.ts";
+import { HELLO, READY } from "./testing/toy-worker.ts";
 
 const config = makeConfig({});
 type Ready = Extract<WorkerMessage, { type: "ready" }>;

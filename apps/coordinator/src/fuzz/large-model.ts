@@ -1,7 +1,7 @@
 /** For tests: a model with many parameters, what workers tell of it, and how much a coordinator may hold of it. */
 import { MAX_MESSAGE_BYTES, makeLayout, updateBytes, type WorkerMessage } from "@lockstep/gradient-sync";
 import { makeConfig } from "@lockstep/run";
-import { fingerprintOfToy, READY } from "../toy-worker.ts";
+import { fingerprintOfToy, READY } from "../testing/toy-worker.ts";
 
 /** A kernel that travels as factors, and this many numbers that travel dense, 2 MiB. */
 const DENSE = 2 ** 19;
