@@ -17,4 +17,5 @@ test.each<[object, string, string, string]>([
 
 test("what differs is cut short", () => {
   expect(firstDifference("x".repeat(1000), 1)!.a).toHaveLength(200);
+  expect(firstDifference({ ["x".repeat(1000)]: 1 }, {})!.path).toHaveLength(200);
 });
