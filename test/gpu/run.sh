@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Measures Lockstep on the GPU of this machine, and writes a JSON file:
 #
-#     test/gpu/run.sh [--out gpu.json] [--backend native|webgpu] [--gpu INDEX] [--python PYTHON] [--dry-run]
+#     test/gpu/run.sh [--out gpu.json] [--backend native|webgpu] [--gpu INDEX] [--peak TFLOPS] [--python PYTHON] [--dry-run]
 #
 # The doctor; losses, gradients and updates against PyTorch's; 200 steps of alexnet-cifar10 on shapes with batches of 32,
-# 128 and 512; bytes and time of reading gradients back; products and convolutions; and all of that in PyTorch too, where
-# PYTHON has a torch with CUDA. Ends with 1 where no GPU can be used, or where the numbers differ from PyTorch's.
+# 128 and 512; bytes and time of reading gradients back; products and convolutions, as shares of --peak, what the card's
+# data sheet says of float32 without tensor cores; and all of that in PyTorch too, where PYTHON has a torch with CUDA.
+# Ends with 1 where no GPU can be used, or where the numbers differ from PyTorch's.
 #
 # It needs no network and no Node if test/gpu/pack.sh has made test/gpu/carried.tar.gz; else it runs from the sources.
 # --dry-run takes the smallest sizes, to see that all of it runs; with LOCKSTEP_ALLOW_SOFTWARE_GPU=1 it does so without a

@@ -194,6 +194,37 @@ describe("what a worker need not have", () => {
     expect((await coordinator.finished).status).toBe(0);
   });
 
+  test("but where it is code, all copies must be one model: one activation more, and a worker is refused, at a resume too", async () => {
+    const [out, other] = [join(dir, "other-code"), join(dir, "other-model.ts")];
+    writeFileSync(other, readFileSync(codeModel, "utf8").replace(', name: "fc2"', ', activation: "relu", name: "fc2"'));
+    const options = ["--model", codeModel, "--dataset", "shapes", "--batch-size", "50", "--no-test"];
+    const begin = async (words: string[]) => {
+      const coordinator = start(["coordinator", "--workers", "2", ...words]);
+      await coordinator.prints("pnpm worker --coordinator");
+      const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+      const worker = (model: string) => start(["worker", "--coordinator", url, "--threads", "1", "--model", model]);
+      return { coordinator, worker };
+    };
+    const { coordinator, worker } = await begin([...options, "--max-steps", "2", "--out", out]);
+    const first = worker(codeModel);
+    await first.prints("joined");
+    const beside = await worker(other).finished;
+    expect(beside.status).toBe(1);
+    expect(beside.stderr).toMatch(
+      /^ERR_FINGERPRINT: Its model\.config\.layers\.2\.config\.activation is "relu", but .* has "linear"/m,
+    );
+    worker(codeModel);
+    expect((await coordinator.finished).status).toBe(0);
+
+    const again = await begin(["--resume", out, "--max-steps", "4"]);
+    const changed = await again.worker(other).finished;
+    expect(changed.status).toBe(1);
+    expect(changed.stderr).toMatch(/^ERR_MODEL_CHANGED: Its model is not the one that this run began with/m);
+    for (const _ of [1, 2]) again.worker(codeModel);
+    expect((await again.coordinator.finished).status).toBe(0);
+    expect(steps(out).length).toBe(4);
+  });
+
   test.skipIf(cifar10 === undefined)("the files of CIFAR-10: 20 steps with records from the coordinator", async () => {
     const options = [
       "--model",

@@ -127,7 +127,7 @@ async function join(url: string, name: string) {
     ...{ trainSamples: 6, validationSamples: 0, testSamples: 0 },
   };
   const speeds = { linkBytesPerSecond: await connection.linkBytesPerSecond, gemmFlopsPerSecond: 1e9 };
-  connection.send({ type: "ready", fingerprint: fingerprintOf(facts, {}), ...facts, ...speeds, topology: "{}" });
+  connection.send({ type: "ready", fingerprint: fingerprintOf(facts, "", {}), ...facts, ...speeds, topology: "{}" });
   const layout = makeLayout(tensors, await inbox.expect("start"));
   return { connection, inbox, exchange: new CoordinatorExchange(connection, inbox, layout, new LapClock()) };
 }

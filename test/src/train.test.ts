@@ -1,5 +1,5 @@
 /** `pnpm train` from end to end, as a process. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openRunFolder, parseRunFile, readMetrics, readSafetensors } from "@lockstep/run";
@@ -19,6 +19,21 @@ const configOf = (out: string) => {
   return parseRunFile(config, folder.config);
 };
 const steps = (out: string) => readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type === "step");
+
+test("a model made by code that has changed is not resumed, and as it was it is", async () => {
+  const [out, model] = [join(dir, "code"), join(dir, "code-model.ts")];
+  const code = readFileSync(new URL("../fixtures/code-model.ts", import.meta.url), "utf8");
+  writeFileSync(model, code);
+  const options = ["--dataset", "shapes", "--batch-size", "50", "--no-test"];
+  expect((await run(["train", "--model", model, ...options, "--max-steps", "1", "--out", out])).status).toBe(0);
+  writeFileSync(model, code.replace("relu", "tanh"));
+  const changed = await run(["train", "--resume", out, "--max-steps", "2"]);
+  expect(changed.stderr).toMatch(
+    /^ERR_MODEL_CHANGED: .*code-model\.ts is no longer the model that this run began with/,
+  );
+  writeFileSync(model, code);
+  expect((await run(["train", "--resume", out, "--max-steps", "2"])).status).toBe(0);
+});
 
 describe("a whole run", () => {
   let out: string;

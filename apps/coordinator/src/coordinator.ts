@@ -5,7 +5,7 @@ import { cifar10Files, defaultDataDir, openRecordSource, type RecordSource } fro
 import type { DoorSettings } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import { CHUNK_BYTES, planForms } from "@lockstep/gradient-sync";
-import { type ModelFile, writeTfjsModel } from "@lockstep/model/files";
+import { type ModelFile, topologyDigest, writeTfjsModel } from "@lockstep/model/files";
 import {
   type Checkpoint,
   type Controls,
@@ -57,6 +57,8 @@ export interface CoordinatorOptions extends Limits {
   version: string;
   /** What a resumed run goes on from. */
   resumed?: Checkpoint | undefined;
+  /** Of the model that a resumed run began with. */
+  topologyDigest?: string | undefined;
   /** Weights to begin with, for --init-from. */
   state?: readonly ParameterState[] | undefined;
   /** Rejects when the workers that are waited for cannot come. @default they always can */
@@ -103,7 +105,8 @@ export async function coordinate(given: CoordinatorOptions): Promise<"finished" 
   };
   const team = new RemoteTeam({ ...options, maxLogBytes: MAX_LOG_BYTES, log, nowMs });
   if (options.controls !== undefined) options.controls.dismiss = (name) => team.dismiss(name);
-  const fitting = new FittingWorkers({ config, team, updatesMade: updatesMade(options, team) });
+  const begunWith = { topologyDigest: options.topologyDigest, weights: options.resumed?.tensors ?? options.state };
+  const fitting = new FittingWorkers({ config, team, updatesMade: updatesMade(options, team), begunWith });
   const server = await listen({ ...options, welcome, records: source, events: fitting, nowMs });
   // After what has come in: if this process was suspended, nobody was silent, it just has not listened.
   const ticking = setInterval(() => setImmediate(() => team.tick()), Math.max(20, heartbeatMs / 4));
@@ -285,6 +288,7 @@ function derivedOf(
   return {
     ...(model.kind === "spec" && { spec: model.spec }),
     ...{ runId, lockstep: version, modelName, parameters: parametersOf(ready), inputShape, numClasses, classes },
+    topologyDigest: topologyDigest(parseTopology(ready.topology)),
     ...{ mean, std, trainSamples, validationSamples, testSamples, stepsPerEpoch, steps },
   };
 }

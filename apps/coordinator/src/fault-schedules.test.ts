@@ -1,8 +1,8 @@
 import { makeConfig, makeSchedule } from "@lockstep/run";
 import { describe, expect, test } from "vitest";
 import { RemoteTeam } from "./remote-team.ts";
-import { Clock, Ledger, philoxRandom, SimulatedWorker } from "./simulation.ts";
-import { PLAN } from "./toy-worker.ts";
+import { Clock, Ledger, philoxRandom, SimulatedWorker } from "./testing/simulation.ts";
+import { PLAN } from "./testing/toy-worker.ts";
 
 const SAMPLES = 22;
 const config = makeConfig({ batchSize: 8, numEpochs: 4, test: true, lr: 0.05 });

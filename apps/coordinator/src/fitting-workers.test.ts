@@ -1,19 +1,19 @@
 import { decodeFromWorker, encode, factsOf, fingerprintOf, type WorkerMessage } from "@lockstep/gradient-sync";
-import { MAX_PARAMETERS } from "@lockstep/model/files";
+import { MAX_PARAMETERS, stableTopology, type TfjsTopology, topologyDigest } from "@lockstep/model/files";
 import { makeConfig } from "@lockstep/run";
 import { describe, expect, test } from "vitest";
-import { FittingWorkers } from "./fitting-workers.ts";
+import { type BegunWith, FittingWorkers } from "./fitting-workers.ts";
 import { RemoteTeam } from "./remote-team.ts";
 import type { Session } from "./sessions.ts";
-import { HELLO, READY } from "./toy-worker.ts";
+import { HELLO, READY } from "./testing/toy-worker.ts";
 
 const config = makeConfig({});
 type Ready = Extract<WorkerMessage, { type: "ready" }>;
 
-function gathering() {
+function gathering(begunWith: BegunWith = {}) {
   const limits = { workers: 2, heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1, maxLogBytes: 1 };
   const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", nowMs: () => 0, log: () => {} });
-  return { team, fitting: new FittingWorkers({ config, team, updatesMade: () => 7 }) };
+  return { team, fitting: new FittingWorkers({ config, team, updatesMade: () => 7, begunWith }) };
 }
 
 let sessions = 0;
@@ -21,7 +21,11 @@ let sessions = 0;
 /** As it comes from a socket, with the fingerprint of what it tells. */
 function sessionOf(ready: Partial<Ready>, hello: Partial<typeof HELLO> = {}): Session {
   const told = { ...READY, ...ready };
-  const whole = { ...told, fingerprint: ready.fingerprint ?? fingerprintOf(factsOf(told), { ...config }) };
+  const whole = {
+    ...told,
+    fingerprint:
+      ready.fingerprint ?? fingerprintOf(factsOf(told), stableTopology(JSON.parse(told.topology)), { ...config }),
+  };
   return {
     ...{ workerId: sessions++, hello: { ...HELLO, name: `w${sessions}`, ...hello }, heardMs: 0, waitingBytes: 0 },
     ready: decodeFromWorker(encode(whole)) as Ready,
@@ -34,6 +38,13 @@ const withTensor = (shape: number[]) => ({
   stateDict: [{ name: "t", shape }],
   factorable: [false],
 });
+
+/** The toy's topology with a layer that has this activation and this name. */
+function layersOf(activation: string, name = "dense_Dense1"): string {
+  const layers = [{ class_name: "Dense", config: { name, activation } }];
+  const topology = JSON.parse(READY.topology) as TfjsTopology;
+  return JSON.stringify({ ...topology, modelTopology: { class_name: "Sequential", config: { layers } } });
+}
 
 describe("whoever comes first is refused", () => {
   test.each<[string, Partial<Ready>]>([
@@ -56,6 +67,28 @@ describe("whoever comes first is refused", () => {
     expect(team.size).toBe(0);
     fitting.joined(sessionOf({}));
     expect(team.size).toBe(1);
+  });
+
+  test("with another model than that of the run that is resumed; the one with the same is taken", () => {
+    const { fitting, team } = gathering({ topologyDigest: topologyDigest(JSON.parse(layersOf("relu"))) });
+    const refused = () => fitting.joined(sessionOf({ topology: layersOf("tanh") }));
+    expect(refused).toThrow(expect.objectContaining({ code: "ERR_MODEL_CHANGED" }));
+    expect(team.size).toBe(0);
+    fitting.joined(sessionOf({ topology: layersOf("relu", "dense_Dense7") }));
+    expect(team.size).toBe(1);
+  });
+
+  test("with a model that the weights to begin with do not fit, by their names", () => {
+    const tensor = (name: string, shape: number[]) => {
+      return { name, shape, weight: new Float32Array(6), velocity: new Float32Array(6) };
+    };
+    const { fitting, team } = gathering({ weights: [tensor("kernel", [3, 2]), tensor("more", [6])] });
+    const refused = () => fitting.joined(sessionOf({}));
+    expect(refused).toThrow(expect.objectContaining({ code: "ERR_STATE_DICT" }));
+    expect(refused).toThrow(
+      /kernel has the shape \[3, 2\], expected \[2, 3\]\n {2}bias is missing\n {2}more is unexpected/,
+    );
+    expect(team.size).toBe(0);
   });
 
   test("with more updates than were made", () => {
@@ -98,11 +131,21 @@ describe("a worker beside the first", () => {
     expect(() => fitting.joined(sessionOf({ fingerprint: "f" }))).toThrow("Its fingerprint is f, but");
   });
 
-  test("has the first one's topology, whatever its own holds", () => {
+  test("is refused with the place where its layers differ, though all else is equal", () => {
+    const { fitting, team } = gathering();
+    fitting.joined(sessionOf({ topology: layersOf("relu") }));
+    const refused = () => fitting.joined(sessionOf({ topology: layersOf("tanh") }));
+    expect(refused).toThrow(expect.objectContaining({ code: "ERR_FINGERPRINT" }));
+    expect(refused).toThrow(
+      /^Its model\.config\.layers\.0\.config\.activation is "tanh", but w\d+ has "relu"; give all/,
+    );
+    expect(team.size).toBe(1);
+  });
+
+  test("has the first one's topology: its own may have other names for layers that were given none", () => {
     const { fitting } = gathering();
-    const { topology } = READY;
-    const large = topology.replace("{}", JSON.stringify({ more: "x".repeat(1_000_000) }));
-    const [first, second] = [sessionOf({}), sessionOf({ topology: large, gemmFlopsPerSecond: 5 })];
+    const [topology, other] = [layersOf("relu", "dense_Dense1"), layersOf("relu", "dense_Dense7")];
+    const [first, second] = [sessionOf({ topology }), sessionOf({ topology: other, gemmFlopsPerSecond: 5 })];
     fitting.joined(first);
     fitting.joined(second);
     expect(second.ready.topology).toBe(topology);

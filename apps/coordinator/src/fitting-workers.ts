@@ -1,8 +1,16 @@
 /** Takes workers into the team whose idea of the run is one that can be trained, and that of the first of them. */
 import { LockstepError } from "@lockstep/errors";
 import { elementsOf, factsOf, fingerprintOf, type RunFacts } from "@lockstep/gradient-sync";
-import { MAX_PARAMETERS, type TfjsTopology, tfjsTopologySchema } from "@lockstep/model/files";
-import type { RunConfig } from "@lockstep/run";
+import {
+  expectStateDict,
+  MAX_PARAMETERS,
+  stableTopology,
+  type TfjsTopology,
+  tfjsTopologySchema,
+  topologyDigest,
+} from "@lockstep/model/files";
+import type { ParameterState, RunConfig } from "@lockstep/run";
+import { firstDifference } from "./first-difference.ts";
 import type { RemoteTeam } from "./remote-team.ts";
 import type { Session, SessionEvents } from "./sessions.ts";
 
@@ -11,6 +19,16 @@ export interface FittingOptions {
   team: RemoteTeam;
   /** Updates that workers can hold at the most. */
   updatesMade: () => number;
+  /** What the run has before the first of them comes. @default nothing: it is that worker who says what the model is */
+  begunWith?: BegunWith;
+}
+
+/** What is known of a run's model by those who begin it. */
+export interface BegunWith {
+  /** Of the model that it had before. */
+  topologyDigest?: string | undefined;
+  /** Of a checkpoint, or of --init-from. */
+  weights?: readonly ParameterState[] | undefined;
 }
 
 export class FittingWorkers implements SessionEvents {
@@ -32,12 +50,13 @@ export class FittingWorkers implements SessionEvents {
 
   /** @throws LockstepError why it cannot be taken */
   joined(session: Session): void {
-    const { config, team, updatesMade } = this.#options;
+    const { config, team, updatesMade, begunWith = {} } = this.#options;
     const { ready, hello } = session;
     if (this.over) throw new LockstepError("ERR_OVER", "The run is over.");
     expectTrainable(ready);
-    expectSame(config, this.#first, session);
-    parseTopology(ready.topology); // its error refuses the worker, now and not when the run is over
+    const topology = parseTopology(ready.topology);
+    expectSame(config, this.#first, session, stableTopology(topology));
+    if (this.#first === undefined) expectBegunWith(begunWith, ready, topology);
     const made = updatesMade();
     if ((hello.holds?.step ?? 0) > made) {
       throw new LockstepError("ERR_HOLDS", `It holds ${hello.holds?.step} updates, but ${made} were made.`);
@@ -77,20 +96,39 @@ function expectTrainable({ tensors, stateDict, factorable, numClasses, classes, 
   if (fault !== undefined) throw new LockstepError("ERR_MODEL", `Expected ${fault[1]}.`);
 }
 
-/** @throws LockstepError ERR_FINGERPRINT that says what differs from the first worker's idea of the run */
-function expectSame(config: RunConfig, first: Session | undefined, { ready }: Session): void {
+/**
+ * @param layers of this worker, as `stableTopology` has them
+ * @throws LockstepError ERR_FINGERPRINT that says what differs from the first worker's idea of the run
+ */
+function expectSame(config: RunConfig, first: Session | undefined, { ready }: Session, layers: string): void {
   const differs = (what: string) =>
     new LockstepError("ERR_FINGERPRINT", `${what}; give all workers the same model, data and version.`);
-  const expected = fingerprintOf(factsOf(ready), { ...config });
+  const expected = fingerprintOf(factsOf(ready), layers, { ...config });
   if (ready.fingerprint !== expected) {
     throw differs(`Its fingerprint is ${ready.fingerprint}, but that of what it told is ${expected}`);
   }
   if (first === undefined || ready.fingerprint === first.ready.fingerprint) return;
-  const [a, b] = [factsOf(first.ready), factsOf(ready)];
-  const field = (Object.keys(a) as (keyof typeof a)[]).find((key) => JSON.stringify(a[key]) !== JSON.stringify(b[key]));
-  if (field === undefined) throw differs(`Its fingerprint differs from that of ${first.hello.name}`);
-  const short = (value: unknown) => JSON.stringify(value).slice(0, 200);
-  throw differs(`Its ${field} is ${short(b[field])}, but ${first.hello.name} has ${short(a[field])}`);
+  const all = (ready: RunFacts, layers: string) => ({ ...factsOf(ready), model: JSON.parse(layers) as unknown });
+  const firstLayers = stableTopology(parseTopology(first.ready.topology));
+  const difference = firstDifference(all(ready, layers), all(first.ready, firstLayers));
+  if (difference === undefined) throw differs(`Its fingerprint differs from that of ${first.hello.name}`);
+  const { path, a, b } = difference;
+  throw differs(`Its ${path} is ${a}, but ${first.hello.name} has ${b}`);
+}
+
+/**
+ * @throws LockstepError ERR_MODEL_CHANGED for another model than the run had when it was begun, ERR_STATE_DICT for one
+ *   that the weights do not fit
+ */
+function expectBegunWith(begunWith: BegunWith, { stateDict }: RunFacts, topology: TfjsTopology): void {
+  const { topologyDigest: digest, weights } = begunWith;
+  if (digest !== undefined && digest !== topologyDigest(topology)) {
+    const text = "Its model is not the one that this run began with";
+    throw new LockstepError("ERR_MODEL_CHANGED", `${text}; give it that one, or begin a new run with --init-from.`);
+  }
+  if (weights === undefined) return;
+  const names = stateDict.map(({ name, shape }) => ({ name, torchShape: shape }));
+  expectStateDict(names, new Map(weights.map(({ name, shape, weight }) => [name, { shape, data: weight }])));
 }
 
 /** @throws LockstepError ERR_TOPOLOGY for anything else than the JSON of a topology */

@@ -6,7 +6,7 @@ import { encode, type WorkerMessage } from "@lockstep/gradient-sync";
 import { afterEach, describe, expect, test } from "vitest";
 import { type LiveRun, type LiveRunOptions, startRun, undisturbedState } from "./fuzz/live-run.ts";
 import { SocketWorker } from "./fuzz/socket-worker.ts";
-import { HELLO } from "./toy-worker.ts";
+import { HELLO } from "./testing/toy-worker.ts";
 
 const runs: LiveRun[] = [];
 const beating: NodeJS.Timeout[] = [];

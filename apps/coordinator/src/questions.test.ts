@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { recordedMember } from "./member-for-tests.ts";
 import { Questions } from "./questions.ts";
+import { recordedMember } from "./testing/recorded-member.ts";
 import { Waiters } from "./waiters.ts";
 
 let [a, b] = [recordedMember(0), recordedMember(1)];

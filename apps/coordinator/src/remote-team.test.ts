@@ -1,8 +1,8 @@
 import { encodeFloats, type Plan } from "@lockstep/gradient-sync";
 import type { StepTotals } from "@lockstep/run";
 import { beforeEach, describe, expect, test } from "vitest";
-import { RecordedSession } from "./member-for-tests.ts";
 import { RemoteTeam } from "./remote-team.ts";
+import { RecordedSession } from "./testing/recorded-member.ts";
 
 /** One dense tensor of two numbers, which travels in one piece. */
 const PLAN: Plan = { forms: ["dense"], wire: "fp32", chunkBytes: 8 };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { recordedMember } from "./member-for-tests.ts";
 import { culprits } from "./replica-check.ts";
+import { recordedMember } from "./testing/recorded-member.ts";
 
 /** Replicas in the order of joining, written as device and digest: "cpu a". */
 function verdict(...replicas: string[]) {

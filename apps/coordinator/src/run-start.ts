@@ -20,7 +20,10 @@ import {
 } from "@lockstep/run";
 import type { CoordinatorOptions } from "./coordinator.ts";
 
-export type RunStart = Pick<CoordinatorOptions, "config" | "runId" | "folder" | "model" | "resumed" | "state">;
+export type RunStart = Pick<
+  CoordinatorOptions,
+  "config" | "runId" | "folder" | "model" | "resumed" | "topologyDigest" | "state"
+>;
 
 /** @param out where the user wants the folder */
 export async function newRun(given: RunConfig, out: string | undefined): Promise<RunStart> {
@@ -42,7 +45,8 @@ export async function resumedRun(dir: string, given: GivenOptions, warn: (messag
   const resumed = lastCheckpoint(folder, warn);
   const model: ModelFile = derived.spec === undefined ? await readModelFile(saved.model) : savedSpec(derived.spec);
   const runId = derived.runId ?? newRunId();
-  return { config: withAbsolutePaths(resumeConfig(saved, given)), runId, folder, model, resumed };
+  const { topologyDigest } = derived;
+  return { config: withAbsolutePaths(resumeConfig(saved, given)), runId, folder, model, resumed, topologyDigest };
 }
 
 /** @returns undefined if none was written yet. @throws LockstepError ERR_NO_CHECKPOINT if none of them can be read */

@@ -13,7 +13,7 @@ import {
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { WebSocket } from "ws";
 import { listen, type Session, type SessionServerOptions } from "./sessions.ts";
-import { HELLO, READY } from "./toy-worker.ts";
+import { HELLO, READY } from "./testing/toy-worker.ts";
 
 const doors: Door[] = [];
 const sockets: WebSocket[] = [];

@@ -1,6 +1,7 @@
 import { decodeFloats, makeLayout, StepAssembly } from "@lockstep/gradient-sync";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { type Outgoing, StepRound } from "./step-round.ts";
 import {
   type Chunk,
   chunkOf,
@@ -14,8 +15,7 @@ import {
   take,
   task,
   tensor,
-} from "./step-for-tests.ts";
-import { type Outgoing, StepRound } from "./step-round.ts";
+} from "./testing/three-slices.ts";
 
 /** A round where worker k has the first attempt at slice k. */
 function begun(): StepRound {

@@ -1,6 +1,7 @@
 import { StepAssembly } from "@lockstep/gradient-sync";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { type Outgoing, StepRound } from "./step-round.ts";
 import {
   type Chunk,
   chunksOf,
@@ -14,8 +15,7 @@ import {
   stepOf,
   take,
   task,
-} from "./step-for-tests.ts";
-import { type Outgoing, StepRound } from "./step-round.ts";
+} from "./testing/three-slices.ts";
 
 type Said = Chunk | ReturnType<typeof contributionOf>;
 type Action = () => void;

@@ -1,6 +1,6 @@
 /** What follows from a configuration, for config.json and for the lines at the start. */
 import type { BatchMeta } from "@lockstep/dataset";
-import type { LoadedModel, StateDictName } from "@lockstep/model";
+import { type LoadedModel, type StateDictName, tfjsTopologyOf, topologyDigest } from "@lockstep/model";
 import type { Derived, RunConfig, RunFolder, RunId, Schedule } from "@lockstep/run";
 import { version } from "./version.ts";
 
@@ -27,6 +27,7 @@ export function derivedOf({
     lockstep: version,
     modelName: loaded.name,
     ...(loaded.spec && { spec: loaded.spec }),
+    topologyDigest: topologyDigest(tfjsTopologyOf(loaded.model, names)),
     parameters: names.reduce((total, { torchShape }) => total + torchShape.reduce((a, b) => a * b, 1), 0),
     inputShape: loaded.inputShape,
     numClasses: loaded.numClasses,

@@ -1,6 +1,6 @@
 /** This worker's part in a run: its replica, kept through connections that end, and what it does when it is told to. */
 import { LockstepError } from "@lockstep/errors";
-import { type GradientForm, makeLayout } from "@lockstep/gradient-sync";
+import { elementsOf, type GradientForm, makeLayout } from "@lockstep/gradient-sync";
 import { initialWeights, type StateDict, toStateDict } from "@lockstep/model";
 import {
   Batches,
@@ -12,6 +12,7 @@ import {
   StateSnapshot,
   stateDigest,
   takeStep,
+  warmUp,
 } from "@lockstep/training";
 import type { Connection } from "./connection.ts";
 import { CoordinatorExchange } from "./coordinator-exchange.ts";
@@ -20,6 +21,9 @@ import { foreseenSlices } from "./foreseen-slices.ts";
 import { type Aside, Dismissed, type Inbox, type Told } from "./inbox.ts";
 import { StateIntake } from "./state-intake.ts";
 import { StateSender } from "./state-sender.ts";
+
+/** Of the step on zeros: hardly an operation is done in another way for more rows. */
+const WARM_UP_ROWS = 32;
 
 type Message<Type extends Told["type"]> = Extract<Told, { type: Type }>;
 
@@ -39,6 +43,22 @@ export class Participant {
   constructor(run: PreparedRun, log: (line: string) => void) {
     this.#run = run;
     this.#log = log;
+  }
+
+  /**
+   * Has the device compile and choose what it does only once, so that the first slice takes as long as any other. The
+   * weights are zeros meanwhile, and those of the run come with `start`.
+   *
+   * @throws LockstepError ERR_TENSOR_SIZE if the GPU does not take a tensor of the model
+   */
+  async warmUp(): Promise<void> {
+    const { config, loaded, names, maxRows = WARM_UP_ROWS } = this.#run;
+    const zeros = names.map(({ name, torchShape }) => {
+      return [name, { shape: torchShape, data: new Float32Array(elementsOf(torchShape)) }] as const;
+    });
+    this.#install(parameterValues(loaded.model, names, new Map(zeros)));
+    const rows = Math.min(config.sliceRows ?? config.batchSize, maxRows, WARM_UP_ROWS);
+    await warmUp(this.#replica!, loaded.inputShape, rows);
   }
 
   /** What it holds, for a coordinator that was started again. */

@@ -1,7 +1,7 @@
 /** What a worker tells of its model, data and device. */
 import { matmulFlopsPerSecond } from "@lockstep/engine";
 import { fingerprintOf, type WorkerMessage } from "@lockstep/gradient-sync";
-import { factorableLayers, tfjsTopologyOf } from "@lockstep/model";
+import { factorableLayers, stableTopology, tfjsTopologyOf } from "@lockstep/model";
 import { factoredKernels, type PreparedRun } from "@lockstep/training";
 import type { Connection } from "./connection.ts";
 
@@ -16,6 +16,7 @@ export async function readyMessage(
   const { mean, std, trainSamples, validationSamples, testSamples, classes } = thread.meta;
   const factored = factoredKernels(loaded.model, factorableLayers(loaded.model));
   const weights = loaded.model.weights;
+  const topology = tfjsTopologyOf(loaded.model, names);
   const facts = {
     modelName: loaded.name,
     tensors: names.map(({ name }, index) => ({
@@ -32,9 +33,9 @@ export async function readyMessage(
   };
   return {
     type: "ready",
-    fingerprint: fingerprintOf(facts, config),
+    fingerprint: fingerprintOf(facts, stableTopology(topology), config),
     ...facts,
-    topology: JSON.stringify(tfjsTopologyOf(loaded.model, names)),
+    topology: JSON.stringify(topology),
     linkBytesPerSecond: await linkBytesPerSecond,
     gemmFlopsPerSecond: await matmulFlopsPerSecond(
       engine.backend === "native" ? MATMUL_SIZE.native : MATMUL_SIZE.other,

@@ -72,6 +72,7 @@ export async function work(options: WorkerOptions): Promise<void> {
         if (run === undefined) {
           const prepared = await prepareRun(options, engine, welcome, () => connection);
           run = { prepared, participant: new Participant(prepared, log), id: welcome.run };
+          if (engine.device.kind === "gpu") await warmedUp(run.participant, log);
         }
         connection.send(await readyMessage(run.prepared, welcome.config, connection));
         log(`${hello.name} joined ${coordinator} and waits for the others`);
@@ -93,6 +94,13 @@ export async function work(options: WorkerOptions): Promise<void> {
     await run?.prepared.thread.close();
     await connection.close();
   }
+}
+
+/** Before it is waited for, and before its speed is measured. */
+async function warmedUp(participant: Participant, log: (line: string) => void): Promise<void> {
+  const startMs = performance.now();
+  await participant.warmUp();
+  log(`the GPU took its first step, on zeros, in ${((performance.now() - startMs) / 1000).toFixed(1)} s`);
 }
 
 async function prepareRun(

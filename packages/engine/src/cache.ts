@@ -2,11 +2,10 @@
  * The per-user cache of what takes long to fetch or build: libtensorflow and the addon compiled against it.
  * A folder in it is whole or absent, whatever was killed when, and whoever else works at the same time.
  */
-import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { connect, createServer, type Server, type Socket } from "node:net";
 import { homedir, hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
+import { lock } from "./lock.ts";
 import { Unavailable } from "./unavailable.ts";
 
 /** `LOCKSTEP_CACHE`, else `lockstep` in the user's cache folder. */
@@ -73,48 +72,4 @@ function removeLeftovers(dir: string): void {
     if (!name.startsWith(`${basename(dir)}.part-${hostname()}-`)) continue;
     rmSync(join(dirname(dir), name), { recursive: true, force: true, maxRetries: 5 }); // its pip may still write
   }
-}
-
-/**
- * Holds the name of `dir` until the returned function is called. The lock is a listening socket in Linux's abstract
- * namespace: the kernel frees it with its process, so it cannot go stale, and a waiting process is told at once.
- */
-async function lock(dir: string, onWait: () => void): Promise<() => void> {
-  if (process.platform !== "linux") return () => {};
-  const name = `\0lockstep-${createHash("sha256").update(dir).digest("hex")}`;
-  for (let told = false; ; told = true) {
-    const held = await listen(name);
-    if (held) return held;
-    if (!told) onWait();
-    await untilFree(name);
-  }
-}
-
-/** Takes the lock and gives back the function that frees it, or undefined if another process has it. */
-function listen(name: string): Promise<(() => void) | undefined> {
-  const waiting = new Set<Socket>();
-  const server: Server = createServer((socket) => {
-    waiting.add(socket);
-    socket.on("error", () => {}).on("close", () => waiting.delete(socket));
-  });
-  const release = () => {
-    server.close();
-    for (const socket of waiting) socket.destroy();
-  };
-  return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "EADDRINUSE") resolve(undefined);
-      else reject(error);
-    });
-    server.listen(name, () => resolve(release));
-  });
-}
-
-/** Waits until the process that has the lock closes our connection to it, or is gone. */
-function untilFree(name: string): Promise<void> {
-  return new Promise((resolve) => {
-    const socket = connect(name);
-    socket.on("error", () => {}).on("close", () => resolve());
-    socket.resume();
-  });
 }

@@ -44,7 +44,7 @@ export async function chooseEngine(options: EngineOptions, { install }: { instal
   };
   const starts: Record<BackendName, () => Promise<Started>> = {
     native: () => startOnNative(options, install, passOver("native")),
-    webgpu: () => startOnWebgpu(gpu),
+    webgpu: () => startOnWebgpu(options),
     wasm: startOnWasm,
     cpu: startOnCpu,
   };
@@ -95,8 +95,8 @@ async function startOnNative(
 
 const onGpu = ({ name, driver, memoryBytes }: Gpu): Device => ({ kind: "gpu", name, driver, memoryBytes });
 
-async function startOnWebgpu(gpu: EngineOptions["gpu"]): Promise<Started> {
-  const { name, driver, maxTensorBytes } = await startWebgpu(typeof gpu === "number" ? gpu : undefined);
+async function startOnWebgpu({ gpu, log = () => {} }: EngineOptions): Promise<Started> {
+  const { name, driver, maxTensorBytes } = await startWebgpu(typeof gpu === "number" ? gpu : undefined, log);
   const device = { kind: "gpu" as const, name, driver, maxTensorBytes };
   return { device, libraryVersion: tf.version.tfjs, threads: 1 };
 }

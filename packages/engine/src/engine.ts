@@ -12,6 +12,7 @@ export interface EngineOptions {
   backend?: BackendName | undefined;
   /**
    * `true` or an index demands a GPU, `false` keeps off them; absent, one is used if all that CUDA needs is there.
+   * Without an index it is one that no other process has, if there is one.
    * CUDA and WebGPU count GPUs each in its own order.
    */
   gpu?: boolean | number | undefined;

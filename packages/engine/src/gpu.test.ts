@@ -74,7 +74,7 @@ describe("GPUs", () => {
 
   test("are chosen by index, and a wrong index tells the right ones", async () => {
     nvidiaSmi(TWO_GPUS);
-    expect((await findGpu()).name).toBe("NVIDIA H200");
+    expect((await findGpu(0)).name).toBe("NVIDIA H200");
     expect((await findGpu(1)).name).toBe("NVIDIA L4");
     await expect(findGpu(2)).rejects.toThrow("There is no GPU 2 here, but 0 (NVIDIA H200), 1 (NVIDIA L4).");
   });

@@ -85,11 +85,11 @@ function requireDriver(driver: string): void {
 }
 
 /**
- * The GPU that the user asked for, or the first.
+ * The GPU that the user asked for.
  *
  * @throws Unavailable as `listGpus`, or ERR_GPU_INDEX
  */
-export async function findGpu(index = 0): Promise<Gpu> {
+export async function findGpu(index: number): Promise<Gpu> {
   const gpus = await listGpus();
   const gpu = gpus[index];
   if (gpu !== undefined) return gpu;

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { cacheDir } from "./cache.ts";
 import { startEngine } from "./choose.ts";
+import { claimGpu } from "./claim-gpu.ts";
 import { fakeProgram, inProcess, tempDir, writeFiles } from "./fakes.ts";
 import { cachedWheel } from "./provision.ts";
 import { readBack } from "./read-back.ts";
@@ -74,13 +75,14 @@ describe.skipIf(problem !== undefined)(`native TensorFlow${problem ? ` (skipped:
  * A machine with a GPU, as far as can be played: nvidia-smi, CUDA's libraries by name, and for TensorFlow with CUDA
  * the one without.
  */
-function machineWithGpu(): NodeJS.ProcessEnv {
+function machineWithGpu(...uuids: [string, ...string[]]): NodeJS.ProcessEnv {
   const dir = tempDir();
   const bin = join(dir, "bin");
   const cache = join(dir, "cache");
   const site = join(cache, "libtensorflow-2.21.0-cuda");
   mkdirSync(bin);
-  fakeProgram(bin, "nvidia-smi", `console.log("0, GPU-aaaa, NVIDIA H200, 570.86.15, 143771")`);
+  const list = uuids.map((uuid, index) => `${index}, ${uuid}, NVIDIA H200, 570.86.15, 143771`).join("\n");
+  fakeProgram(bin, "nvidia-smi", `console.log(${JSON.stringify(list)})`);
   const names = ["cuda.so.1", "cudart.so.12", "cublas.so.12", "cublasLt.so.12", "cudnn.so.9", "cufft.so.11"];
   const more = ["cusolver.so.11", "cusparse.so.12", "nvJitLink.so.12"];
   const libraries = [...names, ...more].map((name) => `nvidia/all/lib/lib${name}`);
@@ -97,7 +99,7 @@ describe.skipIf(problem !== undefined || cachedWheel("cpu") === undefined)("on a
     import { Module } from "node:module";
     const load = Module._extensions[".node"];
     Module._extensions[".node"] = (module, file) => {
-      const names = ["CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH", "NVIDIA_TF32_OVERRIDE"];
+      const names = ["CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH", "NVIDIA_TF32_OVERRIDE", "TF_DETERMINISTIC_OPS"];
       if (file.endsWith("tfjs_binding.node")) console.log(...names.map((name) => process.env[name]));
       load(module, file);
     };
@@ -107,28 +109,42 @@ describe.skipIf(problem !== undefined || cachedWheel("cpu") === undefined)("on a
     );
     console.log(process.env.CUDA_VISIBLE_DEVICES);`;
 
-  test("TensorFlow sees only that GPU, takes memory as it needs it and computes without TF32; and where it computes on the CPU all the same, a demand fails", () => {
-    const { stdout } = inProcess(program(`{ gpu: 0, backend: "native" }`), machineWithGpu());
+  test("TensorFlow sees only that GPU, takes memory as it needs it, and computes without TF32 and in a fixed order; and where it computes on the CPU all the same, a demand fails", () => {
+    const { stdout } = inProcess(program(`{ gpu: 0, backend: "native" }`), machineWithGpu("GPU-aaaa"));
     const [seen, outcome, afterwards] = stdout.split("\n");
-    expect(seen).toBe("GPU-aaaa true 0");
+    expect(seen).toBe("GPU-aaaa true 0 1");
     expect(outcome).toMatch(
       /^ERR_GPU_UNUSED TensorFlow was loaded from .*, but not for the GPU. Run it with TF_CPP_MIN_/,
     );
     expect(afterwards).toBe("undefined");
   });
 
-  test("without a demand the CPU serves, and says why", () => {
-    const { stdout } = inProcess(program("{}"), machineWithGpu());
-    expect(stdout).toMatch(/^GPU-aaaa true 0\ncpu TensorFlow was loaded from .*, but not for the GPU\.\n/);
+  test("that has two, a worker takes the one that no other has; with an index, that one", async () => {
+    const first = `GPU-1-${process.pid}`;
+    const second = `GPU-2-${process.pid}`;
+    const { release } = await claimGpu([first], (uuid) => uuid); // as a worker that runs
+    const seenBy = (options: string) => inProcess(program(options), machineWithGpu(first, second)).stdout.split(" ")[0];
+    expect(seenBy(`{ gpu: true, backend: "native" }`)).toBe(second);
+    expect(seenBy("{}")).toBe(second);
+    expect(seenBy(`{ gpu: 0, backend: "native" }`)).toBe(first);
+    release();
+    expect(seenBy(`{ gpu: true, backend: "native" }`)).toBe(first);
   });
 
-  test("what the user says of TF32 and of memory stands", () => {
-    const given = { NVIDIA_TF32_OVERRIDE: "1", TF_FORCE_GPU_ALLOW_GROWTH: "false" };
-    expect(inProcess(program("{}"), { ...machineWithGpu(), ...given }).stdout).toMatch(/^GPU-aaaa false 1\n/);
+  test("without a demand the CPU serves, and says why", () => {
+    const { stdout } = inProcess(program("{}"), machineWithGpu("GPU-aaaa"));
+    expect(stdout).toMatch(/^GPU-aaaa true 0 1\ncpu TensorFlow was loaded from .*, but not for the GPU\.\n/);
+  });
+
+  test("what the user says of TF32, of memory and of the order stands", () => {
+    const given = { NVIDIA_TF32_OVERRIDE: "1", TF_FORCE_GPU_ALLOW_GROWTH: "false", TF_DETERMINISTIC_OPS: "0" };
+    expect(inProcess(program("{}"), { ...machineWithGpu("GPU-aaaa"), ...given }).stdout).toMatch(
+      /^GPU-aaaa false 1 0\n/,
+    );
   });
 
   test("gpu: false hides it from TensorFlow", () => {
-    const { stdout } = inProcess(program("{ gpu: false }"), machineWithGpu());
-    expect(stdout).toBe("-1 true 0\ncpu undefined\nundefined\n");
+    const { stdout } = inProcess(program("{ gpu: false }"), machineWithGpu("GPU-aaaa"));
+    expect(stdout).toBe("-1 true 0 undefined\ncpu undefined\nundefined\n");
   });
 });

@@ -1,7 +1,8 @@
 import { availableParallelism } from "node:os";
 import { addonFor } from "./addon.ts";
+import { type Claim, claimGpu, sharedLine } from "./claim-gpu.ts";
 import { isGpuDemanded } from "./engine.ts";
-import { findGpu, type Gpu, requireCudaLibraries } from "./gpu.ts";
+import { findGpu, type Gpu, listGpus, requireCudaLibraries } from "./gpu.ts";
 import {
   type Libtensorflow,
   namedLibtensorflow,
@@ -64,10 +65,24 @@ export async function startNative(options: NativeOptions): Promise<Native> {
   return started;
 }
 
-async function load({ gpu, threads, install, log, passOver }: NativeOptions): Promise<Native> {
+async function load(options: NativeOptions): Promise<Native> {
   requireSupportedMachine();
+  const claim = await claimCard(options);
+  let native: Native | undefined;
+  try {
+    native = await loadFor(claim?.card, options);
+  } finally {
+    if (native?.gpu === undefined) claim?.release();
+    else if (claim?.isShared) options.log(sharedLine(native.gpu.name));
+  }
+  return native;
+}
+
+async function loadFor(
+  card: Gpu | undefined,
+  { gpu, threads, install, log, passOver }: NativeOptions,
+): Promise<Native> {
   if (threads !== undefined) process.env["TF_NUM_INTRAOP_THREADS"] = String(threads);
-  const card = await cardFor(gpu, passOver);
   const { library, way } = await firstThatLoads(ways(card, isGpuDemanded(gpu), install, log), log, passOver);
   await tf.setBackend("tensorflow");
   const { binding, isUsingGpuDevice } = tf.backend() as unknown as NodeBackend;
@@ -91,14 +106,13 @@ function requireSupportedMachine(): void {
   throw new Unavailable("ERR_NO_AVX", "Native TensorFlow needs a processor with AVX, and this one has none.", "");
 }
 
-/** The GPU to use. Without a demand for one, there need be none. */
-async function cardFor(gpu: boolean | number | undefined, passOver: NativeOptions["passOver"]) {
+/** The GPU to use: one that no other process has, unless one was named. Without a demand for one, there need be none. */
+async function claimCard({ gpu, passOver }: NativeOptions): Promise<Claim<Gpu> | undefined> {
   if (gpu === false) return undefined;
-  if (gpu !== undefined) return findGpu(gpu === true ? 0 : gpu);
   try {
-    return await findGpu(0);
+    return await claimGpu(typeof gpu === "number" ? [await findGpu(gpu)] : await listGpus(), ({ uuid }) => uuid);
   } catch (error) {
-    if (!(error instanceof Unavailable)) throw error;
+    if (isGpuDemanded(gpu) || !(error instanceof Unavailable)) throw error;
     // A machine without NVIDIA's driver, or one whose GPUs the user hides, is as it should be.
     if (error.code !== "ERR_NO_NVIDIA" && error.code !== "ERR_NO_GPU") passOver(error);
     return undefined;
@@ -163,6 +177,8 @@ function showingOnly(gpu: Gpu | undefined, load: () => void): void {
   process.env["TF_FORCE_GPU_ALLOW_GROWTH"] ??= "true";
   // Otherwise products are of numbers rounded to 10 bits, and a GPU disagrees with the CPUs that it trains with.
   process.env["NVIDIA_TF32_OVERRIDE"] ??= "0";
+  // Otherwise cuDNN's fastest kernels are measured out anew in each process, and some add in any order.
+  if (gpu) process.env["TF_DETERMINISTIC_OPS"] ??= "1";
   try {
     load();
   } finally {

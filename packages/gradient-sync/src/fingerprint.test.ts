@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { factsOf, fingerprintOf, type RunFacts } from "./fingerprint.ts";
+import { factsOf, fingerprintOf as fingerprintWith, type RunFacts } from "./fingerprint.ts";
 
 const facts: RunFacts = {
   modelName: "alexnet-cifar10",
@@ -51,6 +51,7 @@ const changes: { [Fact in keyof RunFacts]: RunFacts[Fact][] } = {
 };
 
 const config = { model: "m", lr: 0.01, batchSize: 32, augment: true, sync: "auto", dataDir: "/a", schedule: [1, 2] };
+const fingerprintOf = (facts: RunFacts, config: Record<string, unknown>) => fingerprintWith(facts, "relu", config);
 const expected = fingerprintOf(facts, config);
 const shuffled = <Value extends object>(value: Value): fc.Arbitrary<Value> =>
   fc
@@ -66,6 +67,8 @@ describe("the fingerprint", () => {
   test.each(Object.entries(changes))("changes with %s", (fact, others) => {
     for (const other of others) expect(fingerprintOf({ ...facts, [fact]: other }, config)).not.toBe(expected);
   });
+
+  test("changes with the layers", () => expect(fingerprintWith(facts, "tanh", config)).not.toBe(expected));
 
   test("changes with any option: its value, its type, its name, its being there", () => {
     for (const changed of [

@@ -9,11 +9,15 @@ export type RunFacts = Omit<Ready, "type" | "fingerprint" | "topology" | "linkBy
 /** Options that say where things are on one machine; they change nothing in what is computed. */
 const PLACES = ["dataDir", "model", "initFrom", "maxRows"];
 
-/** SHA-256, in hex, of the facts and of the run's options. */
-export function fingerprintOf(facts: RunFacts, config: Record<string, unknown>): string {
+/**
+ * SHA-256, in hex, of the facts, of the model's layers and of the run's options.
+ *
+ * @param layers as a text that is the same on all workers; the message's topology is not
+ */
+export function fingerprintOf(facts: RunFacts, layers: string, config: Record<string, unknown>): string {
   const options = Object.fromEntries(Object.entries(config).filter(([name]) => !PLACES.includes(name)));
   return createHash("sha256")
-    .update(JSON.stringify([factsOf(facts), options], inOrder))
+    .update(JSON.stringify([factsOf(facts), layers, options], inOrder))
     .digest("hex");
 }
 

@@ -105,7 +105,7 @@ const ready = z.strictObject({
   trainSamples: count,
   validationSamples: count,
   testSamples: count,
-  /** What model.json of TensorFlow.js will say, as JSON; the first worker's is kept. */
+  /** What model.json of TensorFlow.js will say, as JSON; the first worker's is kept, and those of others must agree. */
   topology: z.string().max(3_000_000),
   /** Measured since `welcome`: bytes a second on the way here, and operations a second of a matrix product. */
   linkBytesPerSecond: z.number().positive(),

@@ -11,6 +11,7 @@ export { encodeOnnx } from "./onnx-file.ts";
 export { onnxGraphOf } from "./onnx-graph.ts";
 export { type ModelSignature, signatureOf } from "./signature.ts";
 export { type LayerSpec, layerNames, type ModelSpec, modelSpecSchema, parseModelSpec } from "./spec.ts";
+export { stableTopology, topologyDigest } from "./stable-topology.ts";
 export {
   fromStateDict,
   type StateDict,

@@ -11,6 +11,8 @@ import { toTfOrder } from "./reverse-axes.ts";
 import type { StateTensor } from "./state-dict.ts";
 
 const count = z.int().nonnegative();
+/** Objects and arrays inside one another; a model inside a model takes four. */
+const MAX_DEPTH = 256;
 
 const weightSchema = z
   .strictObject({
@@ -33,7 +35,9 @@ const weightSchema = z
 /** Checks a topology that came as JSON. */
 export const tfjsTopologySchema = z.strictObject({
   /** The layers and how they are connected, as `model.toJSON()` has them. */
-  modelTopology: z.record(z.string(), z.unknown()).refine(isWritable, "expected what JSON can hold"),
+  modelTopology: z
+    .record(z.string(), z.unknown())
+    .refine((topology) => isShallow(topology), `expected at most ${MAX_DEPTH} levels of nesting`),
   format: z.string(),
   generatedBy: z.string(),
   convertedBy: z.string().nullable(),
@@ -75,14 +79,10 @@ function* weightBytes({ weights }: TfjsTopology, stateDict: ReadonlyMap<string, 
   }
 }
 
-/** Not so for what is nested too deeply: what a peer sent may be that. */
-function isWritable(value: unknown): boolean {
-  try {
-    JSON.stringify(value);
-    return true;
-  } catch {
-    return false;
-  }
+/** What a peer sent may be nested so deeply that whoever walks through it runs out of stack; no model is. */
+function isShallow(value: unknown, depth = 0): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return depth < MAX_DEPTH && Object.values(value).every((inner) => isShallow(inner, depth + 1));
 }
 
 function expectWeightsOf({ weights }: TfjsTopology, stateDict: ReadonlyMap<string, StateTensor>): void {

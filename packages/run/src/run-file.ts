@@ -17,6 +17,8 @@ const derivedSchema = z.strictObject({
   parameters: count,
   /** The layers, if the model is a spec: a resume must find the same. */
   spec: z.unknown().optional(),
+  /** Digest of its layers, however it is made; folders of earlier versions have none. A resume must find the same. */
+  topologyDigest: z.string().optional(),
   /** [height, width, channels] */
   inputShape: z.tuple([count, count, count]),
   numClasses: count,

@@ -10,3 +10,4 @@ export { parameterValues, readState, StateSnapshot, stateDigest } from "./state.
 export { type StepContext, takeStep } from "./step.ts";
 export { LapClock, type StepClock } from "./step-clock.ts";
 export { applyUpdate, factoredMean } from "./update.ts";
+export { warmUp } from "./warm-up.ts";

@@ -15,7 +15,7 @@ import { type Comparison, compareWithPytorch, distance } from "../parity.ts";
 import { medianOf } from "./median.ts";
 import { dryRun, fullRun, type Settings } from "./settings.ts";
 import { measureSteps } from "./steps.ts";
-import { measureThroughput } from "./throughput.ts";
+import { describeThroughput, measureThroughput } from "./throughput.ts";
 
 /** Further than the fixture's own, which are for a CPU: sums on a GPU are made in another order. */
 const TOLERANCE = 1e-3;
@@ -25,6 +25,7 @@ const { values: options } = parseArgs({
     out: { type: "string", default: "gpu.json" },
     backend: { type: "string" },
     gpu: { type: "string" },
+    peak: { type: "string" },
     python: { type: "string", default: "python3" },
     "dry-run": { type: "boolean", default: false },
   },
@@ -59,11 +60,8 @@ for (const batch of settings.batches) {
   steps.push(figures);
 }
 const throughput = await measureThroughput(settings);
-const { matmul, convolution } = throughput;
-console.log(
-  `matmul ${matmul.size}: ${matmul.teraflops.toFixed(3)} TFLOP/s; convolution: forward ` +
-    `${convolution.forwardTeraflops.toFixed(3)} TFLOP/s, backward ${convolution.backwardTeraflops.toFixed(3)} TFLOP/s`,
-);
+const peakTeraflops = options.peak === undefined ? undefined : Number(options.peak);
+console.log(describeThroughput(throughput, peakTeraflops));
 const pytorch = measurePytorch(settings);
 const { version: node } = process;
 const cpu = `${availableParallelism()} × ${cpus()[0]?.model}`;
@@ -77,6 +75,7 @@ const report = {
   parity,
   steps,
   throughput,
+  peakTeraflops,
 };
 writeFileSync(options.out, `${JSON.stringify({ ...report, pytorch }, null, 2)}\n`);
 console.log(`written: ${options.out}`);

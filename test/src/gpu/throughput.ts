@@ -26,6 +26,17 @@ export async function measureThroughput({ matmulSize, convImages }: Settings): P
   };
 }
 
+/** In one line. @param peakTeraflops of the card, in float32 without tensor cores, as its data sheet has it */
+export function describeThroughput({ matmul, convolution }: Throughput, peakTeraflops?: number): string {
+  const rate = (teraflops: number) => {
+    const share = peakTeraflops && ` (${((100 * teraflops) / peakTeraflops).toFixed(0)} % of the card's peak)`;
+    return `${teraflops.toFixed(3)} TFLOP/s${share ?? ""}`;
+  };
+  const { forwardTeraflops, backwardTeraflops } = convolution;
+  const convolutions = `convolution: forward ${rate(forwardTeraflops)}, backward ${rate(backwardTeraflops)}`;
+  return `matmul ${matmul.size}: ${rate(matmul.teraflops)}; ${convolutions}`;
+}
+
 async function teraflops(operations: number, compute: () => tf.Tensor[]): Promise<number> {
   let bestMs = Number.POSITIVE_INFINITY;
   for (let round = 0; round < 5; round++) {

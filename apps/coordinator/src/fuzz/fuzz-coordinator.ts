@@ -7,10 +7,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { openSocket } from "@lockstep/door";
-import { encode, factsOf, fingerprintOf, MAX_MESSAGE_BYTES, type WorkerMessage } from "@lockstep/gradient-sync";
+import { encode, MAX_MESSAGE_BYTES, type WorkerMessage } from "@lockstep/gradient-sync";
 import { hostileFrame, pick, type Random } from "@lockstep/gradient-sync/hostile-frames";
-import { philoxRandom } from "../simulation.ts";
-import { HELLO, READY } from "../toy-worker.ts";
+import { philoxRandom } from "../testing/simulation.ts";
+import { fingerprintOfToy, HELLO, READY } from "../testing/toy-worker.ts";
 import { breakProtocol } from "./break-protocol.ts";
 import { HostileWorker } from "./hostile-worker.ts";
 import { type LiveRun, startRun, undisturbedState, welcomeConfig } from "./live-run.ts";
@@ -108,7 +108,7 @@ async function babble({ run, random, recorded, name }: Attack): Promise<Outcome>
   await once(socket, "open");
   const greeting = [
     { ...HELLO, name },
-    { ...READY, fingerprint: fingerprintOf(factsOf(READY), welcomeConfig) },
+    { ...READY, fingerprint: fingerprintOfToy(welcomeConfig) },
   ];
   for (const message of greeting.slice(0, Math.floor(3 * random()))) socket.send(encode(message));
   const frames = 1 + Math.floor(16 * random());

@@ -15,7 +15,7 @@ import {
 } from "@lockstep/gradient-sync";
 import { hostileFrame, pick, type Random, relabelled } from "@lockstep/gradient-sync/hostile-frames";
 import type { WebSocket } from "ws";
-import { LAYOUT, TENSORS } from "../toy-worker.ts";
+import { LAYOUT, TENSORS } from "../testing/toy-worker.ts";
 import { SocketWorker } from "./socket-worker.ts";
 
 export interface HostileOptions {

@@ -1,7 +1,7 @@
 /** For tests: a model with many parameters, what workers tell of it, and how much a coordinator may hold of it. */
-import { fingerprintOf, MAX_MESSAGE_BYTES, makeLayout, updateBytes, type WorkerMessage } from "@lockstep/gradient-sync";
+import { MAX_MESSAGE_BYTES, makeLayout, updateBytes, type WorkerMessage } from "@lockstep/gradient-sync";
 import { makeConfig } from "@lockstep/run";
-import { READY } from "../toy-worker.ts";
+import { fingerprintOfToy, READY } from "../testing/toy-worker.ts";
 
 /** A kernel that travels as factors, and this many numbers that travel dense, 2 MiB. */
 const DENSE = 2 ** 19;
@@ -27,7 +27,7 @@ const facts = {
 };
 export const config = { ...makeConfig({}) };
 export const ready: Extract<WorkerMessage, { type: "ready" }> = {
-  ...{ type: "ready", ...facts, fingerprint: fingerprintOf(facts, config), topology: READY.topology },
+  ...{ type: "ready", ...facts, fingerprint: fingerprintOfToy(config, facts), topology: READY.topology },
   ...{ linkBytesPerSecond: 1e9, gemmFlopsPerSecond: 1e9 },
 };
 

@@ -12,7 +12,7 @@ import {
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
 import type { WebSocket } from "ws";
-import { HELLO } from "../toy-worker.ts";
+import { HELLO } from "../testing/toy-worker.ts";
 import { layout, ready } from "./large-model.ts";
 
 type Told<Type extends CoordinatorMessage["type"]> = Extract<CoordinatorMessage, { type: Type }>;

@@ -7,7 +7,7 @@ import { makeConfig, makeSchedule, type ParameterState, type StepTask, type Task
 import { FittingWorkers } from "../fitting-workers.ts";
 import { RemoteTeam, type TeamOptions } from "../remote-team.ts";
 import { listen } from "../sessions.ts";
-import { PLAN, READY, stateOf } from "../toy-worker.ts";
+import { PLAN, READY, stateOf } from "../testing/toy-worker.ts";
 import { SocketWorker } from "./socket-worker.ts";
 import { undisturbedWorker } from "./undisturbed.ts";
 

@@ -8,7 +8,7 @@ import {
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
 import type { WebSocket } from "ws";
-import { HELLO, ToyWorker } from "../toy-worker.ts";
+import { HELLO, ToyWorker } from "../testing/toy-worker.ts";
 
 export interface SocketWorkerOptions {
   port: number;

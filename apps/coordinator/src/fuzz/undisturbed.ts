@@ -2,7 +2,7 @@
 import type { CoordinatorMessage, WorkerMessage } from "@lockstep/gradient-sync";
 import { planSlices, type StepTask } from "@lockstep/run";
 import { StepRound } from "../step-round.ts";
-import { LAYOUT, ToyWorker } from "../toy-worker.ts";
+import { LAYOUT, ToyWorker } from "../testing/toy-worker.ts";
 
 class LoneWorker extends ToyWorker {
   readonly said: WorkerMessage[] = [];

@@ -47,7 +47,7 @@ function takePart(socket: WebSocket, worker: number): void {
     if (message.type === "alive") say({ type: "heartbeat" });
     if (message.type === "welcome") {
       const speeds = { linkBytesPerSecond: 1e9, gemmFlopsPerSecond: 1e9 };
-      say({ type: "ready", fingerprint: fingerprintOf(FACTS, {}), ...FACTS, ...speeds, topology: "{}" });
+      say({ type: "ready", fingerprint: fingerprintOf(FACTS, "", {}), ...FACTS, ...speeds, topology: "{}" });
     }
     if (message.type === "assign") for (const slice of message.slices) contribute(say, message.step, slice);
   });

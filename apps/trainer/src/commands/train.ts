@@ -16,6 +16,7 @@ import {
   loadModel,
   type StateDict,
   tfjsTopologyOf,
+  topologyDigest,
   toStateDict,
 } from "@lockstep/model";
 import { writeTfjsModel } from "@lockstep/model/files";
@@ -23,6 +24,7 @@ import {
   type Checkpoint,
   conduct,
   createRunFolder,
+  type Derived,
   type Display,
   displayOn,
   expectNoRun,
@@ -142,7 +144,7 @@ async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptio
     shown.display.line,
   );
   try {
-    expectSameModel(run, derived.spec);
+    expectSameModel(run, derived);
     const dict = (kind: "weight" | "velocity"): StateDict =>
       new Map(checkpoint.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, data: tensor[kind] }]));
     const values = parameterValues(run.loaded.model, run.names, dict("weight"), dict("velocity"));
@@ -232,8 +234,9 @@ async function runToEnd(run: PreparedRun, folder: RunFolder, shown: Shown, start
   }
 }
 
-function expectSameModel({ config, loaded }: PreparedRun, savedSpec: unknown): void {
-  if (savedSpec === undefined || JSON.stringify(savedSpec) === JSON.stringify(loaded.spec)) return;
+function expectSameModel({ config, loaded, names }: PreparedRun, { spec, topologyDigest: digest }: Derived): void {
+  const sameSpec = spec === undefined || JSON.stringify(spec) === JSON.stringify(loaded.spec);
+  if (sameSpec && (digest === undefined || digest === topologyDigest(tfjsTopologyOf(loaded.model, names)))) return;
   throw new LockstepError(
     "ERR_MODEL_CHANGED",
     `${config.model} is no longer the model that this run began with. Restore it, or start a new run with --init-from.`,

@@ -3,7 +3,7 @@ import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { emptyMachine, onLinuxX64, tempDir } from "../fakes.ts";
-import { findAdapter, listAdapters } from "./adapters.ts";
+import { findAdapter, listAdapters, reachableAdapters } from "./adapters.ts";
 
 const swiftShader = process.env["LOCKSTEP_TEST_SWIFTSHADER"];
 const why = swiftShader ? "" : " (skipped: no software GPU, see test/src/provide-engine.ts)";
@@ -48,7 +48,7 @@ describe.skipIf(!swiftShader)(`an adapter that computes on the CPU${why}`, () =>
   test("is found by its number, and a wrong number tells the right ones", async () => {
     machineWith(swiftShader!);
     vi.stubEnv("LOCKSTEP_ALLOW_SOFTWARE_GPU", "1");
-    expect((await findAdapter()).index).toBe(0);
+    expect((await findAdapter(0)).index).toBe(0);
     await expect(findAdapter(1)).rejects.toMatchObject({
       code: "ERR_GPU_INDEX",
       message: expect.stringMatching(/has no GPU 1 here, but 0 \(SwiftShader Device/),
@@ -62,6 +62,7 @@ describe.skipIf(!swiftShader)(`an adapter that computes on the CPU${why}`, () =>
     machineWith(swiftShader!, driverFile(copy));
     vi.stubEnv("LOCKSTEP_ALLOW_SOFTWARE_GPU", "1");
     expect((await findAdapter(0)).index).toBe(0);
+    expect((await reachableAdapters()).map(({ index }) => index)).toEqual([0]);
     await expect(findAdapter(1)).rejects.toMatchObject({
       code: "ERR_GPU_INDEX",
       message: expect.stringMatching(/cannot reach GPU 1 of 0 \(Swift.*\), 1 \(Swift.*container/),

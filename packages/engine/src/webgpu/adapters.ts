@@ -47,20 +47,33 @@ export async function listAdapters(): Promise<Adapter[]> {
   );
 }
 
+/** Whether it is reached by its name: Dawn takes the first adapter whose name contains the one that it is given. */
+const isReachable = (adapter: Adapter, adapters: readonly Adapter[]) =>
+  adapters.find(({ name }) => name.includes(adapter.name)) === adapter;
+
 /**
- * The adapter that the user asked for, or the first.
+ * The adapters that a process may take without being told which; at least one.
+ *
+ * @throws Unavailable as `listAdapters`
+ */
+export async function reachableAdapters(): Promise<Adapter[]> {
+  const adapters = await listAdapters();
+  return adapters.filter((adapter) => isReachable(adapter, adapters));
+}
+
+/**
+ * The adapter that the user asked for.
  *
  * @throws Unavailable as `listAdapters`, or ERR_GPU_INDEX
  */
-export async function findAdapter(index = 0): Promise<Adapter> {
+export async function findAdapter(index: number): Promise<Adapter> {
   const adapters = await listAdapters();
   const adapter = adapters[index];
   const list = adapters.map((other) => `${other.index} (${other.name})`).join(", ");
   if (adapter === undefined) {
     throw new Unavailable("ERR_GPU_INDEX", `WebGPU has no GPU ${index} here, but ${list}.`, "Name one of these.");
   }
-  // Dawn takes the first adapter whose name contains the one that it is given.
-  if (adapters.find(({ name }) => name.includes(adapter.name)) === adapter) return adapter;
+  if (isReachable(adapter, adapters)) return adapter;
   throw new Unavailable(
     "ERR_GPU_INDEX",
     `WebGPU on Node finds GPUs by their names alone, so it cannot reach GPU ${index} of ${list}.`,

@@ -1,11 +1,13 @@
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { startEngine } from "../choose.ts";
+import { claimGpu } from "../claim-gpu.ts";
 import { inspectMachine } from "../doctor.ts";
 import { emptyMachine, inProcess } from "../fakes.ts";
 import { createParameters } from "../parameters.ts";
 import { describeParameters } from "../parameters-suite.ts";
 import { readBack } from "../read-back.ts";
 import { tf } from "../tf.ts";
+import { findAdapter } from "./adapters.ts";
 
 const swiftShader = process.env["LOCKSTEP_TEST_SWIFTSHADER"];
 const missing = swiftShader ? undefined : "no software GPU, see test/src/provide-engine.ts";
@@ -95,6 +97,17 @@ describe.skipIf(missing)("a process", () => {
       console.log(/dawn\\.node/.test(readFileSync("/proc/self/maps", "utf8")), Object.keys(globalThis).includes("GPUBuffer"));`;
     expect(run(`await startEngine({ backend: "cpu" }); ${maps}`)).toBe("false false\n");
     expect(run(`await startEngine({ backend: "webgpu" }); ${maps}`)).toBe("true true\n");
+  });
+
+  test("that shares the only GPU with another says so", async () => {
+    vi.stubEnv("LOCKSTEP_ALLOW_SOFTWARE_GPU", "1");
+    vi.stubEnv("VK_ICD_FILENAMES", swiftShader);
+    const { name } = await findAdapter(0);
+    vi.unstubAllEnvs();
+    const { release } = await claimGpu([name], () => `webgpu ${name}`); // it may have been claimed by a test before
+    const lines = run(`await startEngine({ backend: "webgpu", log: console.log });`);
+    release();
+    expect(lines).toMatch(/^GPU SwiftShader .* is shared: another process has taken it already\nengine: /);
   });
 
   test("whose garbage is collected computes on, and ends by itself", () => {

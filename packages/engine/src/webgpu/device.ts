@@ -1,8 +1,9 @@
 /** The one WebGPU device of this process. */
 import { LockstepError } from "@lockstep/errors";
+import { claimGpu, sharedLine } from "../claim-gpu.ts";
 import { tf } from "../tf.ts";
 import { Unavailable } from "../unavailable.ts";
-import { type Adapter, findAdapter, POWER } from "./adapters.ts";
+import { type Adapter, findAdapter, POWER, reachableAdapters } from "./adapters.ts";
 import { limitTensors } from "./tensor-limit.ts";
 
 /** What TensorFlow.js makes use of. A device has the least that WebGPU allows of each limit that nobody asks for. */
@@ -23,12 +24,26 @@ let webgpu: GPU;
 /**
  * Makes WebGPU the backend of TensorFlow.js. A process takes one device: a second call gives the first one's.
  *
+ * @param index of the GPU; undefined takes one that no other process has
  * @throws Unavailable if there is no such GPU, or none that works
  */
-export async function startWebgpu(index: number | undefined): Promise<Adapter> {
-  started ??= await open(await findAdapter(index));
+export async function startWebgpu(index: number | undefined, log: (line: string) => void): Promise<Adapter> {
+  started ??= await start(index, log);
   await tf.setBackend("webgpu");
   return started;
+}
+
+async function start(index: number | undefined, log: (line: string) => void): Promise<Adapter> {
+  const adapters = index === undefined ? await reachableAdapters() : [await findAdapter(index)];
+  const { card, isShared, release } = await claimGpu(adapters, ({ name }) => `webgpu ${name}`);
+  try {
+    const adapter = await open(card);
+    if (isShared) log(sharedLine(adapter.name));
+    return adapter;
+  } catch (error) {
+    release();
+    throw error;
+  }
 }
 
 /** What went wrong on the GPU, if anything did. From then on its results are worthless. */

@@ -4,8 +4,8 @@
  */
 import { decodeFromCoordinator, decodeFromWorker, encode, type WorkerMessage } from "@lockstep/gradient-sync";
 import { uniforms } from "@lockstep/random";
-import type { RemoteTeam } from "./remote-team.ts";
-import type { Session } from "./sessions.ts";
+import type { RemoteTeam } from "../remote-team.ts";
+import type { Session } from "../sessions.ts";
 import { HELLO, READY, type SliceTask, ToyWorker } from "./toy-worker.ts";
 
 /** Uniform numbers from 0 to below 1, the same for the same seed. */

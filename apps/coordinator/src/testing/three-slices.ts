@@ -9,7 +9,7 @@ import {
   type StepAssembly,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
-import type { Outgoing } from "./step-round.ts";
+import type { Outgoing } from "../step-round.ts";
 
 export const tensor = (name: string, ...shape: number[]) => ({ name, shape, dtype: "float32" as const });
 /** Parts: 0 of 5 dense elements; 1 and 2 of 2 and 1 a row. Chunks have 3 elements: dense ones begin at 0 and 3. */

@@ -1,7 +1,7 @@
 /** For tests: a worker that is no more than what it was told. */
 import { type CoordinatorMessage, decodeFromCoordinator, PROTOCOL_VERSION } from "@lockstep/gradient-sync";
-import { Member } from "./members.ts";
-import type { Session } from "./sessions.ts";
+import { Member } from "../members.ts";
+import type { Session } from "../sessions.ts";
 
 const DEVICE = { device: "d", backend: "native", libraryVersion: "2.0", instructionSet: "AVX", threads: 4 };
 export const STATE_DICT = [

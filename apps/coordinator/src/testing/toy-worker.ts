@@ -8,15 +8,16 @@ import {
   chunkOffsets,
   decodeFloats,
   encodeFloats,
-  factsOf,
   fingerprintOf,
   makeLayout,
   PROTOCOL_VERSION,
   partElements,
+  type RunFacts,
   rawFloats,
   StepAssembly,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
+import { stableTopology, type TfjsTopology } from "@lockstep/model/files";
 import type { Evaluation, ParameterState } from "@lockstep/run";
 
 /** A kernel [2, 3], which travels as factors, and a bias [3], which does not. */
@@ -40,18 +41,23 @@ export const HELLO: Said<"hello"> = {
   ...{ backend: "sim", libraryVersion: "1", instructionSet: "x", threads: 1 },
 };
 
-/** Its fingerprint is another for each run's options. */
+const TOPOLOGY: TfjsTopology = {
+  ...{ modelTopology: {}, format: "layers-model", generatedBy: "a test", convertedBy: null },
+  weights: TENSORS.map(({ name, shape, dtype }) => ({ name, shape, dtype, stateDictName: name })),
+};
+
+/** Its fingerprint is another for each run's options: see `fingerprintOfToy`. */
 export const READY: Said<"ready"> = {
   ...{ type: "ready", fingerprint: "", modelName: "toy", tensors: TENSORS, factorable: [true, false] },
   stateDict: TENSORS.map(({ name, shape }) => ({ name, shape })),
   ...{ inputShape: [1, 1, 2], numClasses: CLASSES, classes: ["a", "b", "c"], mean: [0], std: [1] },
   ...{ trainSamples: 22, validationSamples: 330, testSamples: 130 },
-  topology: JSON.stringify({
-    ...{ modelTopology: {}, format: "layers-model", generatedBy: "a test", convertedBy: null },
-    weights: TENSORS.map(({ name, shape, dtype }) => ({ name, shape, dtype, stateDictName: name })),
-  }),
+  topology: JSON.stringify(TOPOLOGY),
   ...{ linkBytesPerSecond: 1e9, gemmFlopsPerSecond: 1e9 },
 };
+
+export const fingerprintOfToy = (config: Record<string, unknown>, facts: RunFacts = READY) =>
+  fingerprintOf(facts, stableTopology(TOPOLOGY), config);
 
 export abstract class ToyWorker {
   weights: Float32Array = Float32Array.from({ length: ELEMENTS }, (_, i) => (i - 4) / 8);
@@ -112,7 +118,7 @@ export abstract class ToyWorker {
   #obey(message: CoordinatorMessage): void {
     switch (message.type) {
       case "welcome":
-        this.say({ ...READY, fingerprint: fingerprintOf(factsOf(READY), message.config) });
+        this.say({ ...READY, fingerprint: fingerprintOfToy(message.config) });
         return;
       case "start":
         this.#intake = undefined;

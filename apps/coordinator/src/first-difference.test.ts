@@ -1,0 +1,21 @@
+import { expect, test } from "vitest";
+import { firstDifference } from "./first-difference.ts";
+
+const value = { name: "a", list: [1, { deep: null }], more: {} };
+
+test("equal values differ nowhere", () => expect(firstDifference(value, structuredClone(value))).toBeUndefined());
+
+test.each<[object, string, string, string]>([
+  [{ ...value, name: "b" }, "name", '"a"', '"b"'],
+  [{ ...value, list: [1, { deep: 0 }] }, "list.1.deep", "null", "0"],
+  [{ ...value, list: [1] }, "list.1", '{"deep":null}', "absent"],
+  [{ ...value, list: { 0: 1, 1: { deep: null } } }, "list", '[1,{"deep":null}]', '{"0":1,"1":{"deep":null}}'],
+  [{ ...value, last: 1 }, "last", "absent", "1"],
+])("they differ from %j at %s", (other, path, a, b) => {
+  expect(firstDifference(value, other)).toEqual({ path, a, b });
+});
+
+test("what differs is cut short", () => {
+  expect(firstDifference("x".repeat(1000), 1)!.a).toHaveLength(200);
+  expect(firstDifference({ ["x".repeat(1000)]: 1 }, {})!.path).toHaveLength(200);
+});

@@ -1,0 +1,51 @@
+import { readBack, startEngine, tf } from "@lockstep/engine";
+import { beforeAll, expect, test } from "vitest";
+import { disposeContribution } from "./contribution.ts";
+import { computeGradients } from "./gradients.ts";
+import { Replica } from "./replica.ts";
+import { batchOf, denseLayers, smallModel, valuesFor } from "./small-model.ts";
+import { LapClock } from "./step-clock.ts";
+import { applyUpdate } from "./update.ts";
+import { warmUp } from "./warm-up.ts";
+
+beforeAll(async () => void (await startEngine({ backend: "cpu" })));
+
+const sgd = { learningRate: 0.1, momentum: 0.9, weightDecay: 1e-4 };
+
+/** Losses and weights of three steps with dropout, after `first` was done on other weights. */
+async function train(first: (replica: Replica) => Promise<void>): Promise<Float32Array[]> {
+  const model = smallModel({ dropout: 0.5 });
+  const values = valuesFor(model);
+  const replica = new Replica(
+    model,
+    values.map(({ shape, weight }) => ({ shape, weight: new Float32Array(weight.length) })),
+    { factoredLayers: denseLayers },
+  );
+  await first(replica);
+  replica.load(values);
+  const outcome: Float32Array[] = [];
+  for (const step of [0, 1, 2]) {
+    const update = await computeGradients(replica, batchOf(7 * step, 7 * step + 7), {
+      ...{ seed: 3, step, clock: new LapClock() },
+    });
+    outcome.push(Float32Array.of(update.lossSum));
+    applyUpdate(replica.parameters, update, sgd);
+    disposeContribution(update);
+  }
+  for (let i = 0; i < replica.parameters.length; i++)
+    outcome.push((await readBack(replica.parameters.weight(i))).slice());
+  replica.dispose();
+  return outcome;
+}
+
+test("warming up leaves no tensor behind, and every bit of what follows as it was", async () => {
+  const cold = await train(async () => {});
+  const warm = await train(async (replica) => {
+    const { numTensors } = tf.memory();
+    await warmUp(replica, [8, 8, 3], 5);
+    expect(tf.memory().numTensors).toBe(numTensors);
+    const last = await readBack(replica.parameters.velocity(replica.parameters.length - 1));
+    expect(Math.max(...last), "there was a backward pass, and an update").toBeGreaterThan(0);
+  });
+  expect(warm).toEqual(cold);
+});
