@@ -35,6 +35,14 @@ const withTensor = (shape: number[]) => ({
   factorable: [false],
 });
 
+test("where each worker has a slice of its own, no more of them join than can be added up", () => {
+  const { fitting, team } = gathering();
+  fitting.joined(sessionOf({}));
+  fitting.mostWorkers = 1;
+  expect(() => fitting.joined(sessionOf({}))).toThrow(expect.objectContaining({ code: "ERR_SUMS" }));
+  expect(team.size).toBe(1);
+});
+
 describe("whoever comes first is refused", () => {
   test.each<[string, Partial<Ready>]>([
     ["a tensor of 2⁵³ − 1 numbers", withTensor([2 ** 53 - 1])],
