@@ -236,7 +236,7 @@ describe("what can go wrong", () => {
   });
 
   test("slices whose dense gradients no memory could hold end the coordinator before the first step, with the options", async () => {
-    const model = join(dir, "wide.ts"); // 26 MB
+    const model = join(dir, "wide.ts"); // 27 MB
     const layers = [
       { type: "maxPool", kernel: 4, stride: 4 },
       { type: "flatten" },
@@ -251,7 +251,7 @@ describe("what can go wrong", () => {
     const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
     const worker = run(["worker", "--coordinator", url, "--threads", "1", "--reconnect-ms", "0"]);
     const { status, stderr } = await coordinator.finished;
-    expect(stderr).toMatch(/^ERR_SUMS: .* got 8192 slices of 26 MB of dense gradients; raise --slice-rows/);
+    expect(stderr).toMatch(/^ERR_SUMS: .* got 8192 slices of 27 MB of dense gradients; raise --slice-rows/);
     expect([status, steps(out)]).toEqual([1, []]);
     expect((await worker).stderr).toContain("ERR_DISCONNECTED");
   });
