@@ -266,6 +266,27 @@ describe("what can go wrong", () => {
     expect(status).toBe(1);
   });
 
+  test("slices whose dense gradients no memory could hold end the coordinator before the first step, with the options", async () => {
+    const model = join(dir, "wide.ts"); // 27 MB
+    const layers = [
+      { type: "maxPool", kernel: 4, stride: 4 },
+      { type: "flatten" },
+      { type: "dense", name: "fc1", units: 32_768, activation: "relu" },
+      { type: "dense", name: "fc2", units: 10 },
+    ];
+    writeFileSync(model, `export default ${JSON.stringify({ name: "Wide", inputShape: [32, 32, 3], layers })};`);
+    const [out, words] = [join(dir, "wide"), ["--model", model, "--dataset", "shapes", "--train-fraction", "1"]];
+    const slices = ["--batch-size", "8192", "--slice-rows", "1", "--sync", "dense"];
+    const coordinator = start(["coordinator", "--workers", "1", ...words, ...slices, "--out", out]);
+    await coordinator.prints("pnpm worker --coordinator");
+    const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+    const worker = run(["worker", "--coordinator", url, "--threads", "1", "--reconnect-ms", "0"]);
+    const { status, stderr } = await coordinator.finished;
+    expect(stderr).toMatch(/^ERR_SUMS: .* got 8192 slices of 27 MB of dense gradients; raise --slice-rows/);
+    expect([status, steps(out)]).toEqual([1, []]);
+    expect((await worker).stderr).toContain("ERR_DISCONNECTED");
+  });
+
   test("nobody listens", async () => {
     const { status, stderr } = await run(["worker", "--coordinator", "ws://127.0.0.1:1"]);
     expect(stderr).toContain("ERR_CONNECT: Nobody answers at ws://127.0.0.1:1");
@@ -323,6 +344,14 @@ describe("pnpm verify", () => {
     expect([status, stderr]).toEqual([0, ""]);
     expect(stdout).toMatch(/^killed worker-2 after [5-9] of 10 steps$/m);
     expect(stdout).toContain("verified: all weights are equal, bit for bit");
+  });
+
+  test("proves within the tolerance that free slices survive it, too", async () => {
+    const small = ["--model", tinyModel, "--batch-size", "50", "--max-steps", "20"];
+    const { status, stdout, stderr } = await run(["verify", "--workers", "3", "--kill", "--free-slices", ...small]);
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(/^killed worker-2 after 1\d of 20 steps$/m);
+    expect(stdout).toMatch(/^verified within 0\.0001: [1-9]\d* weights differ, relative L2 distance \d\.\de-\d+$/m);
   });
 
   test("holds for AlexNet too, and with free slices within the tolerance", async () => {

@@ -1,14 +1,18 @@
-/** Twenty runs of real processes, with drawn faults: whatever happens, the weights are those of an undisturbed run. */
+/**
+ * Twenty runs of real processes, with drawn faults: whatever happens, every sample counts once an epoch, and the weights
+ * are those of an undisturbed run.
+ */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { readMetrics } from "@lockstep/run";
 import { afterAll, expect, test } from "vitest";
 import { mulberry32 } from "./counter-numbers.ts";
 import { tinyModel } from "./program.ts";
 import { type Spare, Spares } from "./spares.ts";
 import { Training } from "./training.ts";
-import { Undisturbed } from "./undisturbed.ts";
+import { type StepRow, stepsOf, Undisturbed } from "./undisturbed.ts";
 import { Way } from "./way.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "lockstep-drawn-"));
@@ -20,9 +24,11 @@ const FAULTS = 3;
 const STEPS = 8;
 const HEARTBEAT_MS = 300;
 const limits = ["--workers", "2", "--heartbeat-ms", String(HEARTBEAT_MS)];
-const options = ["--model", tinyModel, "--dataset", "shapes", "--train-fraction", "1", "--no-test"];
-// An epoch of 167 steps: nothing else than faults stops these runs.
-const training = [...options, "--batch-size", "60", "--slice-rows", "5", "--lr", "0.05", "--checkpoint-every", "4"];
+const options = ["--model", tinyModel, "--dataset", "shapes", "--no-test", "--num-epochs", "1000"];
+/** 300 samples to train: five steps an epoch, the last of them smaller. Faults fall into the first two epochs. */
+const [TRAIN_SAMPLES, BATCH, STEPS_PER_EPOCH] = [300, 70, 5];
+const epochs = ["--train-fraction", "0.03", "--batch-size", String(BATCH)];
+const training = [...options, ...epochs, "--slice-rows", "5", "--lr", "0.05", "--checkpoint-every", "4"];
 
 interface Member {
   spare: Spare;
@@ -115,7 +121,37 @@ class Schedule {
   }
 }
 
-test(`${SCHEDULES} drawn schedules of kills, joins, stops, cuts, leaves and restarts end with the same weights`, async () => {
+/**
+ * How often each sample counted, by epoch, as the rows say that are written before each commit: those of an epoch's s-th
+ * step lie in its order from s · batch on.
+ */
+function ledgerOf(rows: readonly StepRow[]): number[][] {
+  const ledger: number[][] = [];
+  for (const { epoch, step, samples } of rows) {
+    ledger[epoch - 1] ??= new Array<number>(TRAIN_SAMPLES).fill(0);
+    const counts = ledger[epoch - 1]!;
+    const start = (step % STEPS_PER_EPOCH) * BATCH;
+    for (let sample = start; sample < start + samples; sample++) counts[sample] = (counts[sample] ?? 0) + 1;
+  }
+  return ledger;
+}
+
+/** Every sample once in each epoch, but in the last one only those of the steps before it was stopped. */
+function expectEverySampleOnce(out: string): void {
+  const rows = stepsOf(out);
+  const [whole, stepsLeft] = [Math.floor(rows.length / STEPS_PER_EPOCH), rows.length % STEPS_PER_EPOCH];
+  const once = new Array<number>(TRAIN_SAMPLES).fill(1);
+  const stopped = stepsLeft === 0 ? [] : [[...once].fill(0, stepsLeft * BATCH)];
+  expect(whole).toBeGreaterThan(0);
+  expect(ledgerOf(rows)).toEqual([...new Array<number[]>(whole).fill(once), ...stopped]);
+  const epochs = readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type === "epoch");
+  expect(epochs.length).toBeGreaterThanOrEqual(whole - 1); // the last one's validation may have been stopped
+  expect(epochs.map(({ epoch, samples }) => [epoch, samples])).toEqual(
+    Array.from({ length: epochs.length }, (_, epoch) => [epoch + 1, TRAIN_SAMPLES]),
+  );
+}
+
+test(`${SCHEDULES} drawn schedules of kills, joins, stops, cuts, leaves and restarts count every sample once, and end with the same weights`, async () => {
   const undisturbed = new Undisturbed(training, join(dir, "undisturbed"));
   const spares = new Spares(4);
   const begin = (seed: number) => Training.begin([...limits, ...training], join(dir, `seed-${seed}`));
@@ -126,6 +162,7 @@ test(`${SCHEDULES} drawn schedules of kills, joins, stops, cuts, leaves and rest
     const { run } = schedule;
     try {
       await schedule.goThrough();
+      expectEverySampleOnce(run.out);
       await undisturbed.expectSame(run.out);
     } catch (error) {
       throw new Error(`seed ${seed}\n${schedule.told.join("\n")}\n${run.coordinator.stdout()}`, { cause: error });

@@ -41,7 +41,9 @@ const floats = (elements: number) => new Uint8Array(4 * elements);
 const doors: Door[] = [];
 afterAll(() => Promise.all(doors.map((door) => door.close())));
 
-async function coordinator(script: Script): Promise<string> {
+/** @param drops how many connections it drops when they say hello, before it keeps to its script */
+async function coordinator(script: Script, drops = 0): Promise<string> {
+  let dropped = 0;
   const door = await openDoor({
     ...{ host: "127.0.0.1", port: 0, anyPort: true, maxPayload: MAX_MESSAGE_BYTES },
     onSocket: (socket) => {
@@ -54,7 +56,8 @@ async function coordinator(script: Script): Promise<string> {
       say(script.open);
       socket.on("message", (data: Buffer) => {
         const { type } = decodeFromWorker(data);
-        if (type === "hello" || type === "ready") say(script[type]);
+        if (type === "hello" && dropped++ < drops) socket.terminate();
+        else if (type === "hello" || type === "ready") say(script[type]);
       });
     },
   });
@@ -136,9 +139,38 @@ describe.concurrent("a worker leaves with the reason, if its coordinator", () =>
 
   test("says nothing for ten heartbeats", async () => {
     const url = await coordinator({});
-    const { status, stderr } = await run(["worker", "--coordinator", url, "--backend", "cpu"]);
+    const words = ["worker", "--coordinator", url, "--backend", "cpu", "--reconnect-ms", "0"];
+    const { status, stderr } = await run(words);
     expect(stderr).toMatch(/^ERR_SILENT: Nothing came from the coordinator for 1\d s.\n$/);
     expect(status).toBe(1);
+  });
+});
+
+describe.concurrent("a worker whose connection is dropped before its coordinator says welcome", () => {
+  test("tries again, and takes part when it is let in", async () => {
+    const url = await coordinator(afterReady(start, { type: "finished" }), 2);
+    const { status, stdout, stderr } = await run(["worker", "--coordinator", url, "--backend", "cpu"]);
+    expect([stderr, status]).toEqual(["", 0]);
+    expect(stdout).toContain("The coordinator closed the connection. Looking for the coordinator for 120 s.");
+  });
+
+  test("gives up when that goes on for longer than --reconnect-ms", async () => {
+    const url = await coordinator({}, Number.POSITIVE_INFINITY);
+    const words = ["worker", "--coordinator", url, "--backend", "cpu", "--reconnect-ms", "1000"];
+    const { status, stderr } = await run(words);
+    expect(stderr).toMatch(
+      /^ERR_DISCONNECTED: The coordinator closed the connection\. It did not come back within 1 s\./,
+    );
+    expect(status).toBe(1);
+  });
+
+  test("comes no more once it is refused with a reason", async () => {
+    const refused: Said = { type: "refused", code: "ERR_PROTOCOL", reason: "another protocol" };
+    const { status, stderr } = await run([
+      ...["worker", "--backend", "cpu"],
+      ...["--coordinator", await coordinator({ hello: [refused] }, 1)],
+    ]);
+    expect([stderr, status]).toEqual(["ERR_PROTOCOL: another protocol\n", 1]);
   });
 });
 

@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import { cifar10Files, defaultDataDir, openRecordSource, type RecordSource } from "@lockstep/dataset";
 import type { DoorSettings } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
-import { CHUNK_BYTES, planForms } from "@lockstep/gradient-sync";
+import { CHUNK_BYTES, makeLayout, type Plan, planForms } from "@lockstep/gradient-sync";
 import { type ModelFile, topologyDigest, writeTfjsModel } from "@lockstep/model/files";
 import {
   type Checkpoint,
@@ -32,6 +32,7 @@ import type { Balance } from "./balance.ts";
 import type { Limits } from "./decide.ts";
 import { FittingWorkers, parseTopology } from "./fitting-workers.ts";
 import { type Origin, RemoteTeam } from "./remote-team.ts";
+import { expectRoomForSums, mostSlices } from "./room-for-sums.ts";
 import { lastCheckpoint } from "./run-start.ts";
 import { listen, type Session } from "./sessions.ts";
 
@@ -116,7 +117,7 @@ export async function coordinate(given: CoordinatorOptions): Promise<"finished" 
     live.event(`waiting for ${workers} workers`, "waiting");
     await Promise.race([gathered(team, options, {}), noRecords, options.cannotBegin ?? never]);
     fitting.begun = true;
-    const outcome = await Promise.race([runThroughLosses(team, fitting.first, options), options.cannotGoOn ?? never]);
+    const outcome = await Promise.race([runThroughLosses(team, fitting, options), options.cannotGoOn ?? never]);
     fitting.over = true;
     team.finish();
     if (outcome === "finished") live.event("the run is finished", "finished");
@@ -178,7 +179,7 @@ async function gathered(
 /** When no worker is left that holds the weights, others are waited for, and the run goes on from what there is. */
 async function runThroughLosses(
   team: RemoteTeam,
-  first: Session,
+  fitting: FittingWorkers,
   options: WatchedOptions,
 ): Promise<"finished" | "interrupted"> {
   const { folder, display, live, controls } = options;
@@ -189,7 +190,7 @@ async function runThroughLosses(
   const stopRequested = () => isToEnd() || team.lastLeaves;
   try {
     for (let { resumed } = options; ; resumed = lastCheckpoint(folder, warn)) {
-      const outcome = await runOn(team, first, { ...options, resumed }, stopRequested).catch(expectAllLost);
+      const outcome = await runOn(team, fitting, { ...options, resumed }, stopRequested).catch(expectAllLost);
       if (outcome === "finished") return outcome;
       if (!isToEnd()) {
         const why = outcome === "interrupted" ? "the last worker leaves; its weights are saved" : "no worker is left";
@@ -212,11 +213,12 @@ function expectAllLost(error: unknown): undefined {
 
 async function runOn(
   team: RemoteTeam,
-  { ready }: Session,
+  fitting: FittingWorkers,
   options: WatchedOptions,
   stopRequested: () => boolean,
 ): Promise<"finished" | "interrupted"> {
   const { config, folder, display, live, controls, resumed, state } = options;
+  const { ready } = fitting.first;
   const { modelName, classes } = ready;
   const held = team.heldStep;
   const doneSteps = Math.max(held ?? 0, resumed?.step ?? 0);
@@ -224,6 +226,8 @@ async function runOn(
   const isHeld = held !== undefined && held >= (resumed?.step ?? 0);
   const from: Resumed = isHeld || resumed === undefined ? resumedAt(folder, isHeld ? held : 0, schedule) : resumed;
   const origin: Origin = isHeld ? { from: "held", step: held } : originOf(resumed, state);
+  const plan = planOf(team, config);
+  fitting.mostWorkers = mostWorkers(plan, ready, config, team.size);
   const run = { ...config, machine: {}, derived: derivedOf(options, ready, schedule) };
   writeJson(folder.config, run);
   live.take({ type: "facts", name: basename(folder.dir), run });
@@ -235,7 +239,7 @@ async function runOn(
     ...{ startedAt: new Date(), resumed: from },
   });
   live.event(line, again ? "resumed" : "begun");
-  await team.begin({ plan: planOf(team, config), origin, sliceRows: config.sliceRows });
+  await team.begin({ plan, origin, sliceRows: config.sliceRows });
   const { endedSteps } = from.progress;
   return conduct({ schedule, team, recorder, doneSteps, endedSteps, stopRequested, controls });
 }
@@ -248,6 +252,17 @@ function originOf(resumed: Checkpoint | undefined, state: readonly ParameterStat
 function whence({ from, step }: { from: Origin["from"]; step?: number }): string {
   if (from === "held") return "with the weights that workers hold";
   return from === "state" && step !== 0 ? "from the checkpoint" : "from the start: no checkpoint was written yet";
+}
+
+/**
+ * @returns how many workers may take part
+ * @throws LockstepError ERR_SUMS if those who are here are too many, or the fixed slices
+ */
+function mostWorkers(plan: Plan, { tensors }: Session["ready"], { batchSize, sliceRows }: RunConfig, workers: number) {
+  const layout = makeLayout(tensors, plan);
+  expectRoomForSums(layout, sliceRows === undefined ? Math.min(workers, batchSize) : Math.ceil(batchSize / sliceRows));
+  const most = mostSlices(layout);
+  return sliceRows === undefined && most < batchSize ? most : Number.POSITIVE_INFINITY;
 }
 
 /** How gradients travel: by the slowest of the links and devices that are here. */

@@ -100,9 +100,13 @@ describe("a slice", () => {
     expect(decided([worker(0)], [slice(0, { attempts: [attempt(0, 10_000)] })])).toEqual([]);
   });
 
-  test("is never tried by three at once", () => {
-    const tried = slice(0, { attempts: [attempt(0, 20_000), attempt(1, 10_000)] });
-    expect(decided([worker(0), worker(1), worker(2)], [tried])).toEqual([]);
+  test("goes to a third worker when the second is late as well, and not before", () => {
+    const tried = (agoMs: number) => [slice(0, { attempts: [attempt(0, 20_000), attempt(1, agoMs)] })];
+    expect(decided([worker(0), worker(1), worker(2)], tried(3000))).toEqual([]);
+    expect(decided([worker(0), worker(1), worker(2)], tried(3100))).toEqual([
+      { type: "assign", slice: 0, worker: 2, reason: "it has taken 3.1 s, 0.1 s were expected" },
+    ]);
+    expect(decided([worker(0), worker(1)], tried(10_000))).toEqual([]);
   });
 
   test("goes to nobody while no worker takes slices, and that is no divergence", () => {
@@ -158,6 +162,8 @@ describe("a slice that was not finite", () => {
       { type: "diverged", slice: 4, reason: "no worker found its numbers finite" },
     ]);
     expect(assigned([worker(0), worker(1), worker(2)], [found])).toEqual(["4 to 2"]);
+    const late = worker(2, { takesSlices: false, openSamples: 8 }); // it takes slices again when it is done with those
+    expect(decided([worker(0), worker(1), late], [found])).toEqual([]);
     const leaves = worker(2, { takesSlices: false });
     expect(decided([worker(0), worker(1), leaves], [{ ...found, attempts: [attempt(2, 10_000)] }])).toEqual([]);
   });

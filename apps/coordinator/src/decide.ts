@@ -58,6 +58,8 @@ export function decide(nowMs: number, { workers, openSlices }: TeamView, limits:
   const dropped = new Set(drops.map(({ worker }) => worker));
   const staying = workers.filter(({ id }) => !dropped.has(id));
   const able = staying.filter(({ takesSlices }) => takesSlices);
+  /** Those who have to end something else first may take slices then. */
+  const busy = staying.filter(({ takesSlices, openSamples }) => !takesSlices && openSamples > 0);
   const openSamples = new Map(able.map(({ id, openSamples }) => [id, openSamples]));
   const assignments = openSlices.flatMap((slice): Decision[] => {
     const reason = reasonToAssign(nowMs, slice, dropped, limits);
@@ -68,8 +70,8 @@ export function decide(nowMs: number, { workers, openSlices }: TeamView, limits:
       openSamples.set(worker.id, openSamples.get(worker.id)! + slice.samples);
       return [{ type: "assign", slice: slice.slice, worker: worker.id, reason }];
     }
-    const untried = slice.attempts.length > 0 || able.length === 0;
-    if (untried || !able.every(({ id }) => slice.notFinite.has(id))) return [];
+    const isOpen = slice.attempts.length > 0 || able.length === 0;
+    if (isOpen || ![...able, ...busy].every(({ id }) => slice.notFinite.has(id))) return [];
     return [{ type: "diverged", slice: slice.slice, reason: "no worker found its numbers finite" }];
   });
   return [...drops, ...assignments];
@@ -99,13 +101,13 @@ function reasonToAssign(
   dropped: ReadonlySet<number>,
   { heartbeatMs }: Limits,
 ): string | undefined {
-  const [first, second] = attempts.filter(({ worker }) => !dropped.has(worker));
-  if (first === undefined) return attempts.length === 0 ? "nobody computes it" : "its worker is gone";
-  if (second !== undefined || first.expectedMs === undefined) return undefined;
-  const limitMs = Math.max(SILENT_BEATS * heartbeatMs, LATE_FACTOR * first.expectedMs);
-  const tookMs = nowMs - first.sinceMs;
+  const last = attempts.findLast(({ worker }) => !dropped.has(worker)); // whoever had it before is late already
+  if (last === undefined) return attempts.length === 0 ? "nobody computes it" : "its worker is gone";
+  if (last.expectedMs === undefined) return undefined;
+  const limitMs = Math.max(SILENT_BEATS * heartbeatMs, LATE_FACTOR * last.expectedMs);
+  const tookMs = nowMs - last.sinceMs;
   if (tookMs <= limitMs) return undefined;
-  return `it has taken ${seconds(tookMs)}, ${seconds(first.expectedMs)} were expected`;
+  return `it has taken ${seconds(tookMs)}, ${seconds(last.expectedMs)} were expected`;
 }
 
 /** Who would end first with this slice. One that was not measured yet counts as the slowest of the others. */

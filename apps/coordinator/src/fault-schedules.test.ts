@@ -14,29 +14,44 @@ interface Outcome {
   weights: number[];
   /** How often each sample was in a committed step, by epoch. */
   ledger: number[][];
+  /** Samples of each slice, of each step. */
+  slices: number[][];
   evaluated: number[];
   log: string[];
   simulatedMs: number;
   stepMs: number[];
 }
 
+/** Who is there, and how batches are cut. */
+interface Crew {
+  workers: number;
+  /** Milliseconds for a sample, by worker; those who join are as fast as the first. @default 10 each */
+  msPerSample?: readonly number[];
+  /** Whether slices follow the speeds of the workers. @default they are of `SLICE_ROWS`, whoever is there */
+  bySpeed?: boolean;
+}
+
 type Fault = { atMs: number; happen: (workers: SimulatedWorker[], join: () => void) => void };
 
-async function runWith(workers: number, faults: Fault[], seed: number): Promise<Outcome> {
+async function runWith(crew: number | Crew, faults: Fault[], seed: number): Promise<Outcome> {
+  const { workers, msPerSample = [], bySpeed = false }: Crew = typeof crew === "number" ? { workers: crew } : crew;
   const clock = new Clock();
   const random = philoxRandom(seed);
   const log: string[] = [];
-  const outcome: Outcome = { weights: [], ledger: [], evaluated: [], log, simulatedMs: 0, stepMs: [] };
+  const outcome: Outcome = { weights: [], ledger: [], slices: [], evaluated: [], log, simulatedMs: 0, stepMs: [] };
   const limits = { workers, heartbeatMs: 1000, stallMs: 20_000, minWorkers: 1 };
   const team = new RemoteTeam({
-    ...{ ...limits, balance: "even", runId: "r", maxLogBytes: 100_000, nowMs: () => clock.nowMs },
+    ...{ ...limits, runId: "r", maxLogBytes: 100_000, nowMs: () => clock.nowMs },
+    balance: bySpeed ? "speed" : "even",
     log: (line) => log.push(`${Math.round(clock.nowMs)} ${line}`),
   });
   const ledger = new Ledger(SAMPLES);
   outcome.ledger = ledger.epochs;
+  outcome.slices = ledger.slices;
   const all: SimulatedWorker[] = [];
   const join = () => {
     const worker = new SimulatedWorker({ clock, team, runId: "r", random, ledger });
+    worker.msPerSample = msPerSample[all.length] ?? msPerSample[0] ?? worker.msPerSample;
     all.push(worker);
     team.join(worker.session);
   };
@@ -48,7 +63,7 @@ async function runWith(workers: number, faults: Fault[], seed: number): Promise<
     if (!done) clock.after(250, tick);
   };
   clock.after(250, tick);
-  const run = conductAll(team, outcome).then(
+  const run = conductAll(team, bySpeed ? undefined : SLICE_ROWS, outcome).then(
     () => (done = true),
     (error) => {
       done = true;
@@ -68,11 +83,12 @@ async function runWith(workers: number, faults: Fault[], seed: number): Promise<
   return outcome;
 }
 
-async function conductAll(team: RemoteTeam, outcome: Outcome): Promise<void> {
-  await team.begin({ plan: PLAN, origin: { from: "seed" }, sliceRows: SLICE_ROWS });
+async function conductAll(team: RemoteTeam, sliceRows: number | undefined, outcome: Outcome): Promise<void> {
+  await team.begin({ plan: PLAN, origin: { from: "seed" }, sliceRows });
   for (const task of makeSchedule(config, sizes).tasksFrom(0)) {
     if (task.type === "step") {
-      await team.step(task, ({ samples, ms }) => {
+      await team.step(task, ({ samples, lossSum, ms }) => {
+        if (!Number.isFinite(lossSum)) throw new Error(`The loss of step ${task.step} is not finite.`);
         expect(samples).toBe(task.end - task.start);
         outcome.stepMs.push(ms.step);
       });
@@ -140,6 +156,20 @@ describe("a run in simulated time", () => {
     }
   }, 120_000);
 
+  test("200 more with slices by the speeds of unlike workers count every sample once, and end with the same weights but for rounding", async () => {
+    let unequal = 0;
+    for (let seed = 0; seed < 200; seed++) {
+      const crew = { workers: 4, msPerSample: [10, 20, 35, 80], bySpeed: true };
+      const { weights, ledger, slices, evaluated, log } = await runWith(crew, drawnFaults(seed), seed);
+      const told = `seed ${seed}\n${log.join("\n")}`;
+      expect(ledger, told).toEqual(everySampleOnce);
+      expect(evaluated, told).toEqual([70, 70, 70, 70, 130]);
+      for (const [i, weight] of weights.entries()) expect(weight, told).toBeCloseTo(undisturbed.weights[i]!, 5);
+      if (slices.some((samples) => Math.max(...samples) > 1 + Math.min(...samples))) unequal++;
+    }
+    expect(unequal).toBe(200); // even slices differ by one sample at most
+  }, 120_000);
+
   test.each<[string, Partial<SimulatedWorker>, string]>([
     ["goes silent", { silent: true }, "was dropped: nothing came from it for 3."],
     ["hangs", { hangs: true }, "it has taken 3."],
@@ -151,6 +181,24 @@ describe("a run in simulated time", () => {
     expect(log.join("\n")).toContain(line);
     // 3 s, a tick of the clock, and two times what a slice of 2 samples takes, with the way there and back.
     expect(Math.max(...stepMs)).toBeLessThan(3000 + 250 + 2 * (2 * 10 + 100) + 250);
+  });
+
+  test("when the second worker that gets a slice hangs as well, a third gets it, and the step ends within two limits", async () => {
+    const hang = (worker: number) => (workers: SimulatedWorker[]) =>
+      void Object.assign(workers[worker]!, { hangs: true });
+    // The quicker of the two that are left gets the late slice, when nothing else is left to do: and then it hangs.
+    const crew = { workers: 3, msPerSample: [40, 10, 10] };
+    const faults = [
+      { atMs: 500, happen: hang(1) },
+      { atMs: 2500, happen: hang(2) },
+    ];
+    const { weights, log, stepMs } = await runWith(crew, faults, 5);
+    expect(weights).toEqual(undisturbed.weights);
+    const given = log.flatMap((line) => /goes to (w\d+): it has taken 3\.\d s/.exec(line)?.[1] ?? []);
+    expect(new Set(given).size).toBe(2);
+    const sliceMs = 2 * 40 + 100;
+    expect(Math.max(...stepMs)).toBeGreaterThan(3000);
+    expect(Math.max(...stepMs)).toBeLessThan(2 * (3000 + 250) + 2 * sliceMs + 250);
   });
 
   test("a worker that joins gets the weights and takes slices, and nobody waits for it", async () => {
@@ -178,5 +226,24 @@ describe("a run in simulated time", () => {
     const refusals = log.filter((line) => line.includes("was refused: Expected finite numbers"));
     expect(refusals.length).toBe(3);
     expect(log.join("\n")).toContain("was dropped: 3 of its contributions were refused");
+  });
+
+  test("two workers that lie about the same slices are dropped, and the run goes on with the one that does not", async () => {
+    const spoil = (workers: SimulatedWorker[]) => {
+      for (const liar of workers.slice(1)) liar.spoiled = Number.POSITIVE_INFINITY;
+    };
+    const { weights, ledger, log } = await runWith(3, [{ atMs: 200, happen: spoil }], 3);
+    expect(ledger).toEqual(everySampleOnce);
+    expect(weights).toEqual(undisturbed.weights);
+    expect(log.filter((line) => line.includes("was dropped: 3 of its contributions were refused")).length).toBe(2);
+  });
+
+  test.each([1, 2, 7])("numbers that no worker of %i finds finite end the run within that step", async (workers) => {
+    const spoil = (all: SimulatedWorker[]) => {
+      for (const worker of all) worker.spoiled = Number.POSITIVE_INFINITY;
+    };
+    await expect(runWith(workers, [{ atMs: 200, happen: spoil }], 3)).rejects.toThrow(
+      /^The loss of step \d+ is not finite/,
+    );
   });
 });

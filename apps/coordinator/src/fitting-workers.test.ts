@@ -39,6 +39,14 @@ const withTensor = (shape: number[]) => ({
   factorable: [false],
 });
 
+test("where each worker has a slice of its own, no more of them join than can be added up", () => {
+  const { fitting, team } = gathering();
+  fitting.joined(sessionOf({}));
+  fitting.mostWorkers = 1;
+  expect(() => fitting.joined(sessionOf({}))).toThrow(expect.objectContaining({ code: "ERR_SUMS" }));
+  expect(team.size).toBe(1);
+});
+
 /** The toy's topology with a layer that has this activation and this name. */
 function layersOf(activation: string, name = "dense_Dense1"): string {
   const layers = [{ class_name: "Dense", config: { name, activation } }];

@@ -38,6 +38,8 @@ export class FittingWorkers implements SessionEvents {
   begun = false;
   /** Nobody joins any more. */
   over = false;
+  /** Where each worker has a slice of its own: as many as can be added up here. */
+  mostWorkers: number = Number.POSITIVE_INFINITY;
 
   constructor(options: FittingOptions) {
     this.#options = options;
@@ -53,6 +55,10 @@ export class FittingWorkers implements SessionEvents {
     const { config, team, updatesMade, begunWith = {} } = this.#options;
     const { ready, hello } = session;
     if (this.over) throw new LockstepError("ERR_OVER", "The run is over.");
+    if (team.size >= this.mostWorkers) {
+      const text = `The coordinator has memory to add up the gradients of ${this.mostWorkers} workers`;
+      throw new LockstepError("ERR_SUMS", `${text}, and they are here.`);
+    }
     expectTrainable(ready);
     const topology = parseTopology(ready.topology);
     expectSame(config, this.#first, session, stableTopology(topology));

@@ -103,6 +103,14 @@ describe("a worker is let go, and the run goes on undisturbed, if", () => {
   });
 });
 
+test("two connections whose numbers are not finite are both let go, and the run goes on undisturbed", async () => {
+  const live = await run();
+  const spoiling = only("gradient-chunk", (m) => [{ ...m, data: spoil(m.data) }]);
+  const liars = ["hostile", "accomplice"].map((name) => join(live, spoiling, name));
+  for (const { closed } of liars) expect(await closed).toEqual({ code: 4000, reason: "ERR_STRIKES" });
+  await expectUndisturbed(live);
+});
+
 describe("whoever comes in numbers and says nothing", () => {
   test("10,000 times below the WebSocket: is turned away or let go, and the run goes on", async () => {
     const live = await run({ handshakeMs: 200, maxWorkers: 4 });

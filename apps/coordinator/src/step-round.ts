@@ -3,7 +3,7 @@
  * has contributed the step can be committed. A pure state machine: it knows neither sockets nor clocks.
  *
  * Each try to compute a slice is an attempt. The first attempt at a slice that sends anything is the one that flows
- * on to the others; what a second one sends meanwhile is held back, and takes its place if the first fails or is slower.
+ * on to the others; what further ones send meanwhile is held back, and takes its place if the first fails or is slower.
  */
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import {
@@ -187,7 +187,7 @@ export class StepRound {
     return this.#taken;
   }
 
-  /** Nobody else is there to try a slice that was not finite: then it is taken for the training's fault. */
+  /** All who are here have found a slice not finite: then it is the training, and not a worker. */
   giveUp(): void {
     this.#diverged = true;
   }
@@ -198,7 +198,7 @@ export class StepRound {
     return this.slices.every((slice) => doneAttempt(slice) !== undefined) && this.#summed.size === this.#chunksOf(0, 0);
   }
 
-  /** Bytes that wait here: at most a dense part in float32 a slice, and a whole contribution for each second attempt. */
+  /** Bytes that wait here: at most a dense part in float32 a slice, and a whole contribution for each further attempt. */
   get bytesHeld(): number {
     const heldBack = this.slices.flatMap(({ attempts }) => [...attempts.values()].flatMap(({ heldBack }) => heldBack));
     const arrays = heldBack.map((piece) => ("data" in piece ? piece.data : piece.values));
@@ -308,7 +308,6 @@ export class StepRound {
 
   #refuseNotFinite(slice: SliceState, attempt: Attempt): Outgoing[] {
     slice.notFinite.add(attempt.worker);
-    if (slice.notFinite.size > 1) this.#diverged = true; // then it is the training, and not a worker
     return this.#refuse(slice, attempt, "ERR_NOT_FINITE", "Expected finite numbers, got NaN or infinity.");
   }
 

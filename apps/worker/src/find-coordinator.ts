@@ -12,12 +12,20 @@ const DISCOVERY_MS = 3000;
  * The url of the coordinator: one that listens on this machine, else the only one that announces itself on the local
  * network.
  *
+ * @param port where it would listen on this machine
  * @throws LockstepError ERR_NO_COORDINATOR if there is none, or more than one; ERR_UNPROVED if the one that was found can't
  *   prove who it is to a worker that has no fingerprint
  */
-export async function findCoordinator(join: JoinOptions, log: (line: string) => void): Promise<string> {
-  if (await listensHere(DEFAULT_PORT)) {
-    return `${join.tlsFingerprint === undefined ? "ws" : "wss"}://127.0.0.1:${DEFAULT_PORT}`;
+export async function findCoordinator(
+  join: JoinOptions,
+  log: (line: string) => void,
+  port: number = DEFAULT_PORT,
+): Promise<string> {
+  if (await listensHere(port)) {
+    if (join.tlsFingerprint !== undefined) return `wss://127.0.0.1:${port}`;
+    const url = `ws://127.0.0.1:${port}`;
+    if (join.token !== undefined) throw tokenForStranger(url);
+    return url;
   }
   log("no coordinator on this machine's default port; looking on the local network");
   const found = await discover({ timeoutMs: DISCOVERY_MS });
@@ -30,7 +38,7 @@ export async function findCoordinator(join: JoinOptions, log: (line: string) => 
   const what = found.length === 0 ? "found none" : `found ${found.join(" and ")}`;
   throw new LockstepError(
     "ERR_NO_COORDINATOR",
-    `Expected one coordinator on port ${DEFAULT_PORT} of this machine or on the local network, ${what}; start \`pnpm coordinator\`, or name one with --coordinator and its address.`,
+    `Expected one coordinator on port ${port} of this machine or on the local network, ${what}; start \`pnpm coordinator\`, or name one with --coordinator and its address.`,
   );
 }
 
@@ -43,6 +51,14 @@ function unproved(url: string, { token }: JoinOptions): LockstepError {
   return new LockstepError(
     "ERR_UNPROVED",
     `Found a coordinator with TLS at ${url}, but not what it takes to join it: ${missing.join(" and ")}. Use the whole line that the coordinator printed: ${WORKER_LINE}`,
+  );
+}
+
+/** Any user of this machine can listen there, and would have the token. */
+function tokenForStranger(url: string): LockstepError {
+  return new LockstepError(
+    "ERR_UNPROVED",
+    `Something listens at ${url}, but a token goes only to a coordinator that was named, or that proves who it is. If this is yours, add --coordinator ${url}; if it has no token, leave out LOCKSTEP_TOKEN.`,
   );
 }
 

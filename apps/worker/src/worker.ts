@@ -1,7 +1,5 @@
 /** A worker: one device. It joins a coordinator, computes the slices that it is given, and applies every update. */
 import { hostname } from "node:os";
-import { setTimeout as pause } from "node:timers/promises";
-import type { JoinOptions } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import { PROTOCOL_VERSION } from "@lockstep/gradient-sync";
 import { isKnownModel } from "@lockstep/model";
@@ -11,32 +9,20 @@ import { type Connection, connect } from "./connection.ts";
 import { Dismissed, Inbox, type Told } from "./inbox.ts";
 import { Participant } from "./participant.ts";
 import { readyMessage } from "./ready.ts";
+import { isPassing, Search, type SearchOptions } from "./search.ts";
 
-export interface WorkerOptions {
-  /** ws://host:port, or wss:// */
-  coordinator: string;
-  /** What the coordinator wants to see of this worker, and this worker of it. */
-  join: JoinOptions;
+export interface WorkerOptions extends SearchOptions {
   /** This machine's copy of a model that is made by code. */
   model?: string | undefined;
   name?: string | undefined;
   /** Where this machine has the data set's files. */
   dataDir?: string | undefined;
   maxRows?: number | undefined;
-  /** For how long a coordinator that went away is looked for. */
-  reconnectMs: number;
   machine: MachineOptions;
   log: (line: string) => void;
   /** Called with what makes this worker leave after its slice. */
   onLeave: (leave: () => void) => void;
 }
-
-/** Reasons for which a connection ends that say nothing against this worker: it may come again. */
-const PASSING = ["ERR_DISCONNECTED", "ERR_CONNECT", "ERR_SILENT", "ERR_STALLED", "ERR_SLOW_READER", "ERR_STATE_LOST"];
-/** It may be that this worker's own last connection counts there still. */
-const BUSY = ["ERR_FULL", "ERR_LIMITED"];
-/** How long it waits before the first try to come again; twice as long before each further one, up to the second. */
-const BACKOFF_MS = { first: 250, longest: 2000 };
 
 /**
  * Works until the coordinator says that the run is over, or that this worker may leave. A coordinator that goes away is
@@ -59,6 +45,7 @@ export async function work(options: WorkerOptions): Promise<void> {
     ...{ type: "hello" as const, protocol: PROTOCOL_VERSION, name: options.name ?? `${hostname()}-${process.pid}` },
     ...{ device: describeDevice(engine.device), backend, libraryVersion, instructionSet, threads },
   };
+  let search: Search | undefined;
   let run: { prepared: PreparedRun; participant: Participant; id: string } | undefined;
   try {
     for (;;) {
@@ -67,6 +54,7 @@ export async function work(options: WorkerOptions): Promise<void> {
         const holds = run?.participant.held(run.id);
         connection.send({ ...hello, ...(holds && { holds }) });
         const welcome = await inbox.expect("welcome");
+        search = undefined; // it is found
         connection.heartbeat(welcome.heartbeatMs);
         if (run !== undefined && run.id !== welcome.run) throw otherRun(coordinator);
         if (run === undefined) {
@@ -78,12 +66,14 @@ export async function work(options: WorkerOptions): Promise<void> {
         log(`${hello.name} joined ${coordinator} and waits for the others`);
         await run.participant.takePart(connection, inbox);
       } catch (error) {
-        const lost = error instanceof LockstepError && PASSING.includes(error.code) ? error : undefined;
-        if (error instanceof Dismissed || (lost !== undefined && leave.signal.aborted)) throw new Dismissed();
-        if (lost === undefined || run === undefined) throw tell(connection, error);
-        log(`${lost.message} Looking for the coordinator for ${Math.round(reconnectMs / 1000)} s.`);
+        if (error instanceof Dismissed || (isPassing(error) && leave.signal.aborted)) throw new Dismissed();
+        if (!isPassing(error)) throw tell(connection, error);
         await connection.close();
-        connection = await comeAgain(options, lost, leave.signal);
+        if (search === undefined) {
+          log(`${error.message} Looking for the coordinator for ${Math.round(reconnectMs / 1000)} s.`);
+        }
+        search ??= new Search(options);
+        connection = await search.connect(error, leave.signal);
       }
     }
   } catch (error) {
@@ -129,36 +119,6 @@ async function prepareRun(
   };
   const fetch: Connection["fetchRecords"] = (part, indexes) => connection().fetchRecords(part, indexes);
   return prepare(own, machine, log, { engine, spec, supply: supplied && { facts: supplied, fetch } });
-}
-
-/**
- * Tries to connect again and again, at random intervals, so that many workers do not all come at once.
- *
- * @throws Dismissed if it is to leave meanwhile
- */
-async function comeAgain(
-  { coordinator, join, reconnectMs }: WorkerOptions,
-  lost: LockstepError,
-  leave: AbortSignal,
-): Promise<Connection> {
-  const untilMs = performance.now() + reconnectMs;
-  for (let waitMs = BACKOFF_MS.first; ; waitMs = Math.min(2 * waitMs, BACKOFF_MS.longest)) {
-    await pause(waitMs * (0.5 + Math.random() / 2), undefined, { signal: leave }).catch(() => {});
-    if (leave.aborted) throw new Dismissed();
-    try {
-      const connection = await connect(coordinator, join);
-      if (!leave.aborted) return connection;
-      await connection.close();
-      throw new Dismissed();
-    } catch (error) {
-      if (!(error instanceof LockstepError) || ![...PASSING, ...BUSY].includes(error.code)) throw error;
-      if (performance.now() < untilMs) continue;
-      const text = `${lost.message} It did not come back within ${Math.round(reconnectMs / 1000)} s.`;
-      throw new LockstepError("ERR_DISCONNECTED", `${text} Its --resume goes on from the last checkpoint.`, {
-        cause: error,
-      });
-    }
-  }
 }
 
 /** Lets the coordinator know what was wrong here. */

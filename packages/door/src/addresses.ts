@@ -1,5 +1,5 @@
 /** Where a coordinator listens, and how others reach it there. */
-import { isIPv4 } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 import { networkInterfaces } from "node:os";
 import { LockstepError } from "@lockstep/errors";
 
@@ -36,6 +36,16 @@ export function reachableAddresses(host: string, interfaces = networkInterfaces(
     .map(({ address }) => address);
   const others = host === "::" ? outer.filter((address) => !isIPv4(address)) : [];
   return [...outer.filter((address) => isIPv4(address)), ...others];
+}
+
+/** An address that anyone can have only few of: of public IPv6 the first half, since one machine has all the rest. */
+export function networkOf(address: string): string {
+  if (!isIPv6(address) || /^f[cde]/i.test(address)) return address;
+  const [left = "", right] = address.split("::");
+  const start = left === "" ? [] : left.split(":");
+  const end = right === undefined || right === "" ? [] : right.split(":");
+  const groups = [...start, ...Array(Math.max(0, 8 - start.length - end.length)).fill("0"), ...end];
+  return `${groups.slice(0, 4).join(":")}::/64`;
 }
 
 /** A host as it stands in a url. */

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { createServer as createSecureServer } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
+import { WebSocketServer } from "ws";
 import { type Certificate, selfSigned } from "./certificate.ts";
 import { openSocket, type SocketOptions } from "./client.ts";
 import { openDoor } from "./door.ts";
@@ -166,6 +167,29 @@ describe("with TLS", () => {
     await arrival;
     expect(await heard()).toBe("");
   });
+});
+
+test("frames have the mask bit, as they must, and a key of zeros: their bytes are those of the message", async () => {
+  const server = createHttpServer();
+  const webSockets = new WebSocketServer({ server });
+  const raw: Buffer[] = [];
+  server.on("upgrade", (_, connection) => connection.on("data", (data) => raw.push(data)));
+  const messages = [9, 300, 70_000].map((bytes) => Buffer.from(Array.from({ length: bytes }, (_, i) => 1 + (i % 251))));
+  const heard: unknown[] = [];
+  const all = new Promise<void>((resolve) => {
+    webSockets.on("connection", (other) => {
+      other.on("message", (data) => heard.push(data) === messages.length && resolve());
+    });
+  });
+  const socket = openSocket(`ws://127.0.0.1:${await listening(server)}`, { maxPayload: 1000 });
+  await once(socket, "open");
+  for (const message of messages) socket.send(message);
+  await all;
+  expect(heard).toEqual(messages);
+  // RFC 6455, section 5.2: the last frame and binary; mask bit and length, in two or eight more bytes; the key.
+  const heads = ["8289", "82fe012c", "82ff0000000000011170"].map((hex) => Buffer.from(`${hex}00000000`, "hex"));
+  const expected = Buffer.concat(messages.flatMap((message, i) => [heads[i]!, message]));
+  expect(Buffer.concat(raw).equals(expected)).toBe(true);
 });
 
 describe("an answer that is no WebSocket", () => {

@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { connect as connectSecurely } from "node:tls";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import type { WebSocket } from "ws";
-import { selfSigned } from "./certificate.ts";
+import { type Certificate, selfSigned } from "./certificate.ts";
 import { openSocket } from "./client.ts";
 import { type Door, type DoorOptions, openDoor } from "./door.ts";
 
@@ -35,7 +35,8 @@ async function open(options: Partial<DoorOptions> = {}) {
     ...options,
   });
   doors.push(door);
-  return { door, sockets, addresses, statuses, url: `ws${door.secure ? "s" : ""}://127.0.0.1:${door.port}` };
+  const url = `ws${door.secure ? "s" : ""}://127.0.0.1:${door.port}`;
+  return { door, sockets, addresses, statuses, url };
 }
 
 afterEach(async () => {
@@ -52,8 +53,8 @@ async function ask(port: number, headers: RequestOptions["headers"] = {}, path =
   return { status: response.statusCode, headers: response.headers, text };
 }
 
-async function join(url: string, token?: string): Promise<WebSocket> {
-  const socket = openSocket(url, { token, maxPayload: 1000 });
+async function join(url: string, token?: string, tlsFingerprint?: string): Promise<WebSocket> {
+  const socket = openSocket(url, { token, tlsFingerprint, maxPayload: 1000 });
   await once(socket, "open");
   return socket;
 }
@@ -163,6 +164,34 @@ describe("the port", () => {
   test("is not opened with an option that is malformed", async () => {
     await expect(open({ token: "two words" })).rejects.toMatchObject({ code: "ERR_TOKEN" });
     await expect(open({ allowHosts: ["http://a"] })).rejects.toMatchObject({ code: "ERR_OPTION" });
+  });
+});
+
+describe.each<[string, () => Promise<Certificate | undefined>]>([
+  ["plain", async () => undefined],
+  ["TLS", () => selfSigned({ hosts: ["127.0.0.1"] })],
+])("one address (%s)", (_, certificate) => {
+  test.skipIf(process.platform !== "linux")(
+    "that fills its share with what does not join leaves room for others",
+    async () => {
+      const tls = await certificate();
+      const { door, url } = await open({ maxWorkers: 2, tls });
+      let closed = 0;
+      const crowd = Array.from({ length: 300 }, () =>
+        connect({ port: door.port, host: "127.0.0.1", localAddress: "127.0.0.2" }).on("close", () => closed++),
+      );
+      for (const socket of crowd) socket.on("error", () => {}).resume();
+      await vi.waitFor(() => expect(closed).toBe(300 - 128), 5000);
+      await join(url, undefined, tls?.fingerprint);
+      for (const socket of crowd) socket.destroy();
+    },
+  );
+
+  test("may have as many workers as it likes: they do not count to its share", async () => {
+    const tls = await certificate();
+    const { url, sockets } = await open({ tls });
+    for (let i = 0; i < 130; i++) await join(url, undefined, tls?.fingerprint);
+    expect(sockets).toHaveLength(130);
   });
 });
 

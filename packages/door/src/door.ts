@@ -9,10 +9,13 @@ import { type Admission, type AdmissionRequest, admit } from "./admission.ts";
 import { answerWithoutPages, refusePage, refuseUpgrade } from "./answers.ts";
 import { knownHosts, thisMachine } from "./known-hosts.ts";
 import { RefusedJoins } from "./refused-joins.ts";
+import { type FarEnd, Strangers } from "./strangers.ts";
 import { bearerToken, checkToken } from "./token.ts";
 
 /** Connections beyond those of workers: pages, and joins that are not yet decided. The rest is dropped at once. */
 const SPARE_CONNECTIONS = 256;
+/** Of these, what one address may have, so that it leaves room for others. */
+const SPARE_PER_ADDRESS = SPARE_CONNECTIONS / 2;
 /** What a door allows unless its options say otherwise. */
 export const DEFAULT_LIMITS = { refusedJoinsPerMinute: 10, maxWorkers: 256, handshakeMs: 10_000 };
 /** How long `close` waits for the other ends to say goodbye. */
@@ -89,11 +92,20 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
   const refusedJoins = new RefusedJoins(refusedJoinsPerMinute);
   const webSockets = new WebSocketServer({ noServer: true, maxPayload, perMessageDeflate: false });
   const connections = new Set<Socket>();
+  const strangers = new Strangers(SPARE_PER_ADDRESS);
   const server = makeServer(tls, handshakeMs);
   server.maxConnections = maxWorkers + SPARE_CONNECTIONS;
   server.on("connection", (connection: Socket) => {
+    const end = farEnd(connection);
+    if (!strangers.add(end)) {
+      connection.destroy();
+      return;
+    }
     connections.add(connection);
-    connection.once("close", () => connections.delete(connection));
+    connection.once("close", () => {
+      connections.delete(connection);
+      strangers.remove(end);
+    });
   });
   server.on("request", (request, response) => {
     const admission = decide(guards(pathOf(request)) ? "read" : "page", request);
@@ -108,8 +120,9 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
     }
     webSockets.handleUpgrade(request, connection, head, (socket) => {
       socket.on("error", () => socket.terminate());
+      strangers.remove(farEnd(request.socket));
       const hear = (onBytes: () => void) => void connection.on("data", onBytes);
-      onSocket(socket, { address: remoteAddress(request), hear });
+      onSocket(socket, { address: farEnd(request.socket).address, hear });
     });
   });
   const port = await listen(server, host, options.port, anyPort);
@@ -117,7 +130,7 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
 
   function decide(kind: AdmissionRequest["kind"], request: IncomingMessage): Admission {
     const { host, origin, authorization } = request.headers;
-    const address = remoteAddress(request);
+    const { address } = farEnd(request.socket);
     const admission = admit(
       nowMs(),
       { sessions: webSockets.clients.size, refusedJoins },
@@ -189,7 +202,7 @@ function queryToken({ url }: IncomingMessage): string | undefined {
   return new URLSearchParams(/\?.*/.exec(url!)?.[0]).get("token") ?? undefined;
 }
 
-/** The remote address, with IPv4 in its own form also where it comes in by an IPv6 socket. */
-function remoteAddress(request: IncomingMessage): string {
-  return (request.socket.remoteAddress ?? "unknown").replace(/^::ffff:(?=\d+\.)/, "");
+/** The remote address, with IPv4 in its own form also where it comes in by an IPv6 socket, and port. */
+function farEnd({ remoteAddress = "unknown", remotePort = 0 }: Socket): FarEnd {
+  return { address: remoteAddress.replace(/^::ffff:(?=\d+\.)/, ""), port: remotePort };
 }

@@ -1,5 +1,5 @@
 /** How often joins from each remote address were refused within the last minute. */
-import { isIPv6 } from "node:net";
+import { networkOf } from "./addresses.ts";
 
 const WINDOW_MS = 60_000;
 /** Addresses that are remembered; with more, the one refused least recently is forgotten. */
@@ -32,14 +32,4 @@ export class RefusedJoins {
   get addresses(): number {
     return this.#times.size;
   }
-}
-
-/** An address that anyone can have only few of: of public IPv6 the first half, since one machine has all the rest. */
-function networkOf(address: string): string {
-  if (!isIPv6(address) || /^f[cde]/i.test(address)) return address;
-  const [left = "", right] = address.split("::");
-  const start = left === "" ? [] : left.split(":");
-  const end = right === undefined || right === "" ? [] : right.split(":");
-  const groups = [...start, ...Array(Math.max(0, 8 - start.length - end.length)).fill("0"), ...end];
-  return `${groups.slice(0, 4).join(":")}::/64`;
 }

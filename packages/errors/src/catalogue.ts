@@ -244,8 +244,8 @@ export const catalogue = {
       "Check the address, and that the coordinator runs and the firewall lets the port through.",
     ),
     ERR_UNPROVED: entry(
-      "A coordinator was found on the network that can't show who it is, and a token is not sent to just anybody.",
-      "Paste the command that the coordinator printed, with its fingerprint.",
+      "A coordinator was found that can't show who it is, and a token is not sent to just anybody.",
+      "Paste the command that the coordinator printed, with its address and, if there is one, its fingerprint.",
     ),
     ERR_TOKEN: entry(
       "The token is missing, wrong, or holds characters that it can't have.",
@@ -371,6 +371,10 @@ export const catalogue = {
     ),
   },
   Training: {
+    ERR_SUMS: entry(
+      "The dense gradients of all slices of a step would take more than half of the coordinator's memory.",
+      "Take fewer or larger slices (`--slice-rows`, `--workers`), or let gradients travel as factors (`--sync`).",
+    ),
     ERR_LOSS_NOT_FINITE: entry(
       "The loss is NaN or infinite; the update wasn't applied.",
       "Start a new run from the last good checkpoint with a lower `--lr`.",

@@ -104,6 +104,7 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
   });
 
   test("that becomes unwritable says so, and what was written stays", async () => {
+    const letGo = holdRunFolder(folder);
     const { recorder, outcome } = go();
     team.onTest = async () => {
       await recorder.written();
@@ -114,6 +115,7 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
       message: expect.stringMatching(/^Cannot .* \(EROFS.*\).* --out\.$/),
     });
     await expect(outcome()).rejects.toThrow(notWritable);
+    expect(letGo).not.toThrow();
     expect(() => holdRunFolder(folder)).toThrow(notWritable);
     expect(() => createRunFolder(join(disk.dir, "other"), "m", new Date())).toThrow(notWritable);
     disk.setWritable(true);

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
-import { makeFolders, writeSmallFile } from "./write-file.ts";
+import { makeFolders, removeIfPossible, writeSmallFile } from "./write-file.ts";
 
 export interface RunFolder {
   dir: string;
@@ -82,7 +82,7 @@ export function holdRunFolder({ dir }: RunFolder): () => void {
     throw new LockstepError("ERR_RUN_BUSY", text);
   }
   writeSmallFile(path, `${process.pid}\n`);
-  return () => rmSync(path, { force: true });
+  return () => removeIfPossible(path);
 }
 
 function isRunning(pid: number): boolean {

@@ -1,7 +1,6 @@
 import {
   appendFileSync,
   closeSync,
-  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -11,7 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { open, rename, rm } from "node:fs/promises";
+import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { LockstepError } from "@lockstep/errors";
 
@@ -30,7 +29,7 @@ export async function writeFileAtomically(path: string, chunks: readonly Uint8Ar
     await rename(temporary, path);
     await flushFolder(dirname(path));
   } catch (error) {
-    if (existsSync(temporary)) await rm(temporary);
+    removeIfPossible(temporary);
     const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     throw explainWriteError(path, bytes, error);
   }
@@ -45,7 +44,7 @@ export function writeSmallFile(path: string, content: string | Uint8Array): void
     renameSync(temporary, path);
     flushFolderNow(dirname(path));
   } catch (error) {
-    if (existsSync(temporary)) rmSync(temporary);
+    removeIfPossible(temporary);
     throw explainWriteError(path, Buffer.byteLength(content), error);
   }
 }
@@ -60,6 +59,15 @@ export function appendToFile(path: string, content: string | Uint8Array): void {
     appendFileSync(path, content);
   } catch (error) {
     throw explainWriteError(path, Buffer.byteLength(content), error);
+  }
+}
+
+/** Where a disk has become unwritable, what failed before is the reason to tell; what stays there does no harm. */
+export function removeIfPossible(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).errno === undefined) throw error;
   }
 }
 

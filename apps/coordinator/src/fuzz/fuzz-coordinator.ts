@@ -119,19 +119,10 @@ async function babble({ run, random, recorded, name }: Attack): Promise<Outcome>
   return { ending: await endingWithin(PATIENCE_MS, closed, () => socket.close(LEFT)), sent: frames };
 }
 
-/** The step in which numbers were last spoiled, and by whom: by one peer at the most. */
-const spoiled = { step: -1, name: "" };
-
 async function takePart({ run, random, recorded, name }: Attack): Promise<Outcome> {
-  const maySpoil = () => {
-    const step = run.team.updatesMade;
-    if (spoiled.step === step && spoiled.name !== name) return false;
-    Object.assign(spoiled, { step, name });
-    return true;
-  };
   const frames = 1 + Math.floor(20 * random());
   const leave = () => hostile.worker.socket.close(LEFT);
-  const hostile = new HostileWorker({ port: run.port, name, random, recorded, frames, maySpoil, leave });
+  const hostile = new HostileWorker({ port: run.port, name, random, recorded, frames, leave });
   const closed = hostile.worker.closed.then(({ code, reason }) => endingOf(code, reason));
   const beating = setInterval(() => hostile.worker.beat(), 20);
   const ending = await endingWithin(5 * PATIENCE_MS, closed, leave);

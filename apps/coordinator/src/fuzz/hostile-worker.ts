@@ -28,8 +28,6 @@ export interface HostileOptions {
   frames: number;
   /** Called then. */
   leave: () => void;
-  /** Whether it may now say that numbers are not finite: two who say so of one slice are believed. */
-  maySpoil: () => boolean;
 }
 
 interface Occasion {
@@ -127,11 +125,8 @@ export class HostileWorker {
       case "gradient-chunk": {
         const values = valuesOf(message, this.#attempts.get(attemptOf(message)));
         if (values === undefined || this.#truths.get(placeOf(message))?.equals(frame)) return false;
-        return allFinite(values) || !this.#options.maySpoil();
+        return allFinite(values);
       }
-      case "contribution":
-      case "evaluation":
-        return !Number.isFinite(message.lossSum) && !this.#options.maySpoil();
       case "state-chunk": {
         const bytes = 4 * elementsOf(TENSORS[message.tensor]?.shape ?? []);
         return this.#stateRequests.has(message.request) && message.offset === 0 && message.data.length === bytes;

@@ -39,6 +39,8 @@ export class Clock {
 /** How often each sample was in a committed step, told by the workers who computed it and who heard of the commit. */
 export class Ledger {
   readonly epochs: number[][] = [];
+  /** Samples of each slice, of each committed step. */
+  readonly slices: number[][] = [];
   readonly #samples: number;
   readonly #computed = new Map<string, [start: number, end: number]>();
   readonly #committed = new Set<number>();
@@ -55,8 +57,9 @@ export class Ledger {
     if (this.#committed.has(step)) return; // another worker has told it
     this.#committed.add(step);
     this.epochs[epoch] ??= new Array<number>(this.#samples).fill(0);
-    for (const [slice, attempt] of attempts.entries()) {
-      const [start, end] = this.#computed.get(`${step}/${slice}/${attempt}`)!;
+    const ranges = attempts.map((attempt, slice) => this.#computed.get(`${step}/${slice}/${attempt}`)!);
+    this.slices[step] = ranges.map(([start, end]) => end - start);
+    for (const [start, end] of ranges) {
       for (let sample = start; sample < end; sample++) this.epochs[epoch]![sample]!++;
     }
   }
@@ -120,7 +123,11 @@ export class SimulatedWorker extends ToyWorker {
   }
 
   protected compute(samples: number, then: () => void): void {
-    this.#options.clock.after(samples * this.msPerSample, then);
+    this.#options.clock.after(this.msToCompute(samples), then);
+  }
+
+  protected override msToCompute(samples: number): number {
+    return samples * this.msPerSample;
   }
 
   protected leftAlone(): void {

@@ -79,6 +79,10 @@ export abstract class ToyWorker {
   protected abstract say(message: WorkerMessage): void;
   /** Calls `then` when so many samples are computed. */
   protected abstract compute(samples: number, then: () => void): void;
+  /** What it says that so many samples took. */
+  protected msToCompute(samples: number): number {
+    return samples;
+  }
   /** The run is over for it. */
   protected abstract leftAlone(): void;
   protected computed(_step: number, _task: SliceTask): void {}
@@ -204,7 +208,8 @@ export abstract class ToyWorker {
     this.computed(step, { slice, attempt, start, end });
     const label = { step, slice, attempt, samples: end - start };
     const lossSum = Math.abs(this.weights[0]!) * (end - start);
-    this.say({ type: "contribution", ...label, lossSum, correct: 0, ms: { forward: end - start }, io: {}, doneMs: 0 });
+    const ms = { forward: this.msToCompute(end - start) };
+    this.say({ type: "contribution", ...label, lossSum, correct: 0, ms, io: {}, doneMs: 0 });
   }
 
   #piece(slice: number, attempt: number, part: number, offset: number, values: Float32Array): void {
