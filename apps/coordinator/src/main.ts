@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { controlToken, dashboardLine, makeSite } from "@lockstep/dashboard";
 import { type Announcement, announce } from "@lockstep/discovery";
+import { expectFreePort } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import {
   Controls,
@@ -33,6 +34,7 @@ async function main(words: string[], options: CommandOptions & Record<string, un
   const warn = (line: string) => display.line(line, { level: "warn" });
   const { isTerminal } = display;
   const entrance = await prepareEntrance(options, workers, isTerminal);
+  await expectFreePort(entrance.door);
   const live = new LiveRun();
   const controls = new Controls(live);
   const control = controlToken();

@@ -1,6 +1,6 @@
 /** Lets people watch a training on this machine, if they wish to. */
 import { basename } from "node:path";
-import { controlToken, DASHBOARD_PORT, dashboardLine, openDashboardThread } from "@lockstep/dashboard";
+import { controlToken, dashboardLine, openDashboardThread } from "@lockstep/dashboard";
 import { Controls, type Display, keepEvents, type RunFile, type RunFolder } from "@lockstep/run";
 import { LiveRun, LOCAL_WORKER } from "@lockstep/run/live";
 import type { PreparedRun } from "@lockstep/training";
@@ -16,11 +16,6 @@ export interface Shown {
   display: Display;
   /** @default no pages show it */
   dashboard?: DashboardWish | undefined;
-}
-
-/** Where a door is to be for that. */
-export function placeOf({ port }: DashboardWish): { port: number; anyPort: boolean } {
-  return { port: port ?? DASHBOARD_PORT, anyPort: port === undefined };
 }
 
 export interface Watched extends Shown {

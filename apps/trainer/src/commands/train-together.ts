@@ -1,9 +1,9 @@
 /** `pnpm train --workers N`: a coordinator in this process and N workers beside it, on this machine. */
 import { coordinate, type RunStart } from "@lockstep/coordinator";
-import { controlToken, dashboardLine, makeSite } from "@lockstep/dashboard";
+import { controlToken, dashboardLine, makeSite, placeOf } from "@lockstep/dashboard";
 import { Controls, INTERRUPTED, type LogFormat, type MachineOptions } from "@lockstep/run";
 import { LiveRun } from "@lockstep/run/live";
-import { placeOf, type Shown } from "../dashboard-wish.ts";
+import type { Shown } from "../dashboard-wish.ts";
 import { type LocalWorkers, startLocalWorkers } from "../local-workers.ts";
 import { version } from "../version.ts";
 
