@@ -261,6 +261,12 @@ test.each([
   expect(existsSync(out)).toBe(false);
 });
 
+test("a folder without the data set's files is told before the engine is fetched and started", async () => {
+  const { stdout, stderr } = await run(["train", "--data-dir", "/nowhere"]);
+  expect(stderr).toContain("ERR_DATA_FILE");
+  expect(stdout).toBe("");
+});
+
 test("--describe prints the shape table of AlexNet", async () => {
   const { stdout } = await run(["train", "--model", "alexnet", "--describe"]);
   expect(stdout).toContain("62,378,344");
