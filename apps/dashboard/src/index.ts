@@ -8,5 +8,5 @@ export {
   placeOf,
 } from "./dashboard.ts";
 export { openDashboardThread } from "./dashboard-thread.ts";
-export { readRun } from "./finished-run.ts";
+export { followRun, readRun } from "./followed-run.ts";
 export { makeSite, type Site } from "./site.ts";
