@@ -51,6 +51,13 @@ test("a run that goes on is followed: steps, events, the team, and the time that
   expect(live.snapshot().state).toBe("finished");
 });
 
+test("in a run that is over nobody takes part any more", () => {
+  happens("begun");
+  step(0, "a", "b");
+  happens("finished");
+  expect(followRun(folder.dir).live.snapshot().workers.map(({ state }) => state)).toEqual(["left", "left"]);
+});
+
 test("a run that was killed is not said to be running, until it is resumed", () => {
   happens("begun");
   step(0, "a");

@@ -33,7 +33,7 @@ export function followRun(dir: string): FollowedRun {
     const written = report.more().anew || anew ? readReport(folder.report) : undefined;
     if (written !== undefined) live.take({ type: "report", report: written });
     if (!held && !isOver(live.snapshot())) live.event(KILLED, "stopped");
-    if (news.length === 0 || isOver(live.snapshot())) return;
+    if (news.length === 0) return;
     live.take({ type: "team", workers: teamOf(live.snapshot()) });
     tellProgress(live);
   }
@@ -45,8 +45,10 @@ export function followRun(dir: string): FollowedRun {
 /** The same of a run that nobody follows. */
 export const readRun = (dir: string): LiveRun => followRun(dir).live;
 
-/** Those who are not known to be gone; those who had a part in the last step are in. */
-function teamOf({ workers, recent }: Readonly<RunSnapshot>): WorkerNow[] {
+/** Those who are not known to be gone; those who had a part in the last step are in. When the run is over, nobody is. */
+function teamOf(now: Readonly<RunSnapshot>): WorkerNow[] {
+  if (isOver(now)) return [];
+  const { workers, recent } = now;
   const last = recent.at(-1);
   const here = new Set(last && sharesOf(last).map(({ name }) => name));
   return workers
