@@ -129,6 +129,9 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     await page.locator("#yes").click();
     await stateIs(page, "running");
     await training.goesOn(5);
+    for (const line of ["the run pauses", "a checkpoint after this step", "the run goes on"]) {
+      expect(training.coordinator.stdout()).toContain(`${line}: someone wants it, on its page`);
+    }
   });
 
   test("can be commanded with the keyboard alone", async () => {
@@ -228,7 +231,10 @@ describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
     await stateIs(page, "paused");
     await page.getByRole("button", { name: "Stop" }).click();
     await page.locator("#yes").click();
-    expect((await training.finished).status).toBe(130);
+    const { status, stdout } = await training.finished;
+    expect(status).toBe(130);
+    expect(stdout).toContain("the run pauses: someone wants it");
+    expect(stdout).toContain("stopping after this step: someone wants it");
     problems.length = 0; // that nobody answers any more
     await closePages(port);
 

@@ -1,5 +1,7 @@
 /** `pnpm train` from end to end, as a process. */
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openRunFolder, parseRunFile, readMetrics, readSafetensors } from "@lockstep/run";
@@ -255,6 +257,29 @@ describe("bad input", () => {
     expect(stderr).not.toContain("    at ");
     expect(status).toBe(1);
   });
+});
+
+test.each([
+  ["train", []],
+  ["train", ["--workers", "2"]],
+  ["coordinator", []],
+])("a port that is taken ends %s %j at once, and no folder is made", async (command, options) => {
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const { port } = other.address() as AddressInfo;
+  const out = join(dir, "taken");
+  const place = ["--port", String(port), "--out", out];
+  const { status, stderr } = await run([command, ...tiny.slice(1), ...options, ...place]);
+  other.close();
+  expect(stderr).toContain(`ERR_LISTEN: Cannot listen on 127.0.0.1:${port}`);
+  expect(status).toBe(1);
+  expect(existsSync(out)).toBe(false);
+});
+
+test("a folder without the data set's files is told before the engine is fetched and started", async () => {
+  const { stdout, stderr } = await run(["train", "--data-dir", "/nowhere"]);
+  expect(stderr).toContain("ERR_DATA_FILE");
+  expect(stdout).toBe("");
 });
 
 test("--describe prints the shape table of AlexNet", async () => {

@@ -12,6 +12,7 @@ import {
   conduct,
   type Derived,
   type Display,
+  eventTeller,
   holdRunFolder,
   keepEvents,
   makeSchedule,
@@ -27,7 +28,7 @@ import {
   watchInterrupts,
   writeJson,
 } from "@lockstep/run";
-import { type EventKind, LiveRun, type TellEvent } from "@lockstep/run/live";
+import { LiveRun } from "@lockstep/run/live";
 import type { Balance } from "./balance.ts";
 import type { Limits } from "./decide.ts";
 import { FittingWorkers, parseTopology } from "./fitting-workers.ts";
@@ -83,9 +84,6 @@ const MAX_LOG_BYTES = 512 * 2 ** 20;
 /** How often those who watch the run are told of its workers. */
 const TEAM_EVERY_MS = 500;
 
-/** What someone should look at. */
-const TROUBLES = new Set<EventKind>(["lost", "dropped", "refused", "paused", "slice-redone"]);
-
 const never = new Promise<never>(() => {});
 
 /** @returns whether the schedule was done to its end */
@@ -100,10 +98,7 @@ export async function coordinate(given: CoordinatorOptions): Promise<"finished" 
   const noRecords = new Promise<never>((_, reject) => welcome.catch(reject));
   noRecords.catch(() => {}); // whoever waits for the workers hears of it
   const nowMs = () => performance.now();
-  const log: TellEvent = (line, kind, subject) => {
-    display.line(line, { type: kind, ...subject, ...(TROUBLES.has(kind) && { level: "warn" }) });
-    live.event(line, kind, subject);
-  };
+  const log = eventTeller(display, live);
   const team = new RemoteTeam({ ...options, maxLogBytes: MAX_LOG_BYTES, log, nowMs });
   if (options.controls !== undefined) options.controls.dismiss = (name) => team.dismiss(name);
   const begunWith = { topologyDigest: options.topologyDigest, weights: options.resumed?.tensors ?? options.state };

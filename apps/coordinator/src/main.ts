@@ -1,11 +1,13 @@
 import { hostname } from "node:os";
 import { controlToken, dashboardLine, makeSite } from "@lockstep/dashboard";
 import { type Announcement, announce } from "@lockstep/discovery";
+import { expectFreePort } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import {
   Controls,
   collectSeldom,
   displayOn,
+  eventTeller,
   givenRunOptions,
   INTERRUPTED,
   makeConfig,
@@ -33,8 +35,10 @@ async function main(words: string[], options: CommandOptions & Record<string, un
   const warn = (line: string) => display.line(line, { level: "warn" });
   const { isTerminal } = display;
   const entrance = await prepareEntrance(options, workers, isTerminal);
+  await expectFreePort(entrance.door);
   const live = new LiveRun();
-  const controls = new Controls(live);
+  const tell = eventTeller(display, live);
+  const controls = new Controls(live, tell);
   const control = controlToken();
   let announcement: Announcement | undefined;
   const onListening = (port: number) => {
@@ -48,10 +52,7 @@ async function main(words: string[], options: CommandOptions & Record<string, un
     const onProblem = (reason: string) => warn(`workers must be told the address: ${reason}`);
     announcement = announce({ port, name: hostname(), secure: entrance.fingerprint !== undefined, onProblem });
   };
-  const onRefused = refusalLog((line) => {
-    warn(line);
-    live.event(line, "refused");
-  });
+  const onRefused = refusalLog((line) => tell(line, "refused"));
   const { onRequest, guards, close } = makeSite({
     live,
     desk: { token: control, command: async (it) => controls.take(it) },

@@ -56,7 +56,7 @@ export class Chart {
           ...curves.map((curve) => seriesOf(curve, format)),
         ],
         bands: bands.map((series) => ({ series, fill: () => `${color("--accent")}22` })),
-        padding: [8, 12, 0, 0],
+        padding: [8, 28, 0, 0], // half of the last number of steps stands right of its mark
         hooks: { draw: [showLast] },
         cursor: { y: false, points: { size: 7 } },
       },

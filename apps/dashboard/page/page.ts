@@ -17,7 +17,8 @@ const DRAW_MS = 250;
 const AGE_MS = 1000;
 /** More curves than this nobody tells apart. */
 const MOST_WORKERS = 8;
-const OTHER_COLORS = ["--w1", "--w2", "--w4", "--w5", "--w6", "--w7"] as const;
+/** Of the runs that are compared: other colours than those of this one. */
+const OTHER_COLORS = ["--w2", "--w4", "--w5", "--w6", "--w7"] as const;
 
 /** Runs that are over, and that this one is compared with. */
 const others: Run[] = await (await fetch("/others.json", { headers: authorization })).json().catch(() => []);

@@ -47,6 +47,7 @@ try {
 } catch (error) {
   if (!(error instanceof LockstepError)) throw error;
   say({ type: "failed", code: error.code, reason: error.message });
+  main.close(); // nobody has a use for this thread any more
 }
 
 /** The main thread answers between two pieces of its work. */

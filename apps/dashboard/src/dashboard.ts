@@ -1,10 +1,10 @@
 /** A dashboard at a port of its own, on this machine's loopback. */
-import { checkToken, makeToken, openDoor } from "@lockstep/door";
+import { checkToken, expectFreePort, makeToken, openDoor } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import { makeSite, type SiteOptions } from "./site.ts";
 
 const LOOPBACK = "127.0.0.1";
-export const DASHBOARD_PORT = 7080;
+const DASHBOARD_PORT = 7080;
 
 /** Nobody guesses a token of so many characters. */
 const LEAST_TOKEN = 16;
@@ -19,11 +19,19 @@ export interface Dashboard {
   close(): Promise<void>;
 }
 
+/** Where a dashboard listens. */
+export function placeOf({ port }: Pick<DashboardOptions, "port">): { host: string; port: number; anyPort: boolean } {
+  return { host: LOOPBACK, port: port ?? DASHBOARD_PORT, anyPort: port === undefined };
+}
+
+/** Finds out early whether it can. @throws LockstepError ERR_LISTEN */
+export const expectRoomForDashboard = (wish: Pick<DashboardOptions, "port">) => expectFreePort(placeOf(wish));
+
 /** @throws LockstepError ERR_LISTEN */
 export async function openDashboard({ port, ...options }: DashboardOptions): Promise<Dashboard> {
   const { onRequest, guards, close: closeSite } = makeSite(options);
   const door = await openDoor({
-    ...{ host: LOOPBACK, port: port ?? DASHBOARD_PORT, anyPort: port === undefined, onRequest, guards },
+    ...{ ...placeOf({ port }), onRequest, guards },
     // No worker can join.
     ...{ maxWorkers: 0, maxPayload: 1, onSocket: (socket) => socket.terminate() },
   });

@@ -1,5 +1,12 @@
 export type { ControlDesk } from "./control-desk.ts";
-export { controlToken, DASHBOARD_PORT, type Dashboard, dashboardLine, openDashboard } from "./dashboard.ts";
+export {
+  controlToken,
+  type Dashboard,
+  dashboardLine,
+  expectRoomForDashboard,
+  openDashboard,
+  placeOf,
+} from "./dashboard.ts";
 export { openDashboardThread } from "./dashboard-thread.ts";
-export { readRun } from "./finished-run.ts";
+export { followRun, readRun } from "./followed-run.ts";
 export { makeSite, type Site } from "./site.ts";

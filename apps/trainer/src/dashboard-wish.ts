@@ -1,7 +1,7 @@
 /** Lets people watch a training on this machine, if they wish to. */
 import { basename } from "node:path";
-import { controlToken, DASHBOARD_PORT, dashboardLine, openDashboardThread } from "@lockstep/dashboard";
-import { Controls, type Display, keepEvents, type RunFile, type RunFolder } from "@lockstep/run";
+import { controlToken, dashboardLine, openDashboardThread } from "@lockstep/dashboard";
+import { Controls, type Display, eventTeller, keepEvents, type RunFile, type RunFolder } from "@lockstep/run";
 import { LiveRun, LOCAL_WORKER } from "@lockstep/run/live";
 import type { PreparedRun } from "@lockstep/training";
 
@@ -18,11 +18,6 @@ export interface Shown {
   dashboard?: DashboardWish | undefined;
 }
 
-/** Where a door is to be for that. */
-export function placeOf({ port }: DashboardWish): { port: number; anyPort: boolean } {
-  return { port: port ?? DASHBOARD_PORT, anyPort: port === undefined };
-}
-
 export interface Watched extends Shown {
   folder: RunFolder;
   file: RunFile;
@@ -34,7 +29,7 @@ export interface Watched extends Shown {
 /** Keeps the events of a run in this process; pages, if they are wished for, are answered by a thread of their own. */
 export async function watchRun({ folder, file, engine, doneSteps, display, dashboard }: Watched) {
   const live = new LiveRun();
-  const controls = new Controls(live);
+  const controls = new Controls(live, eventTeller(display, live));
   keepEvents(live, folder.eventLog);
   const again = doneSteps > 0;
   live.take({ type: "facts", name: basename(folder.dir), run: file });

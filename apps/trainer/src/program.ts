@@ -89,8 +89,8 @@ export function makeProgram(): Command {
 
   program
     .command("dashboard")
-    .description("show runs that are over, on a page in the browser of this machine; several are compared")
-    .requiredOption("--run <dir...>", "folder of the run; the first is shown in full")
+    .description("show a run from its folder, on a page in the browser of this machine; several are compared")
+    .requiredOption("--run <dir...>", "folder of the run; the first is shown in full, and followed if it goes on")
     .addOption(
       new Option("--port <n>", `where to listen (default: ${DASHBOARD_PORT}, or the next that is free)`).argParser(
         wholeNumber,

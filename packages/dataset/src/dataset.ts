@@ -63,11 +63,19 @@ export async function openDataset(name: DatasetName, options: DatasetOptions & S
   return { name, train, test, measure: () => channelStatistics(train) };
 }
 
+/**
+ * Finds out early whether a folder that the user named has the files. None is fine: they can be had otherwise.
+ *
+ * @throws LockstepError ERR_DATA_FILE
+ */
+export function expectDataFiles(name: DatasetName, options: DataFilesOptions): void {
+  if (name !== "shapes") findCifar10(options);
+}
+
 /** Makes sure that the files of a data set, or a supply of its records, are in place, so that opening it is quick. */
 export async function prepareDataset(name: DatasetName, options: DatasetOptions): Promise<void> {
-  if (name === "shapes") return;
-  if (options.supply === undefined) await provideCifar10(options);
-  else findCifar10(options); // refuses wrong files
+  expectDataFiles(name, options);
+  if (name !== "shapes" && options.supply === undefined) await provideCifar10(options);
 }
 
 /** The files of CIFAR-10, downloaded if need be. */

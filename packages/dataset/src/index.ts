@@ -3,7 +3,7 @@ export type { BatchMeta, SliceRequest } from "./batch-source.ts";
 export { type BatchThread, openBatchThread } from "./batch-thread.ts";
 export { cifar10Files, openCifar10 } from "./cifar10.ts";
 export { defaultDataDir } from "./data-dir.ts";
-export { type DatasetName, datasetFacts } from "./dataset.ts";
+export { type DatasetName, datasetFacts, expectDataFiles } from "./dataset.ts";
 export { decodeImage } from "./decode-image.ts";
 export { normalizeImage, parseNormalize } from "./normalize.ts";
 export { openRecordSource, type RecordSource } from "./record-source.ts";

@@ -170,6 +170,17 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
   return { port, secure, close };
 }
 
+/**
+ * Finds out early whether a door can be opened, before anything is written for what will stand behind it.
+ *
+ * @throws LockstepError ERR_LISTEN
+ */
+export async function expectFreePort({ host, port, anyPort }: Pick<DoorOptions, "host" | "port" | "anyPort">) {
+  const server = createServer();
+  await listen(server, host, port, anyPort);
+  await new Promise((resolve) => server.close(resolve));
+}
+
 function makeServer(tls: DoorOptions["tls"], handshakeMs: number): Server {
   const timeouts = {
     headersTimeout: handshakeMs,

@@ -1,7 +1,7 @@
 export { bracketed, canonicalHost, isLoopback, reachableAddresses } from "./addresses.ts";
 export { type Certificate, readCertificate } from "./certificate.ts";
 export { checkJoin, type JoinOptions, openSocket } from "./client.ts";
-export { DEFAULT_LIMITS, type Door, type DoorSettings, openDoor, type Peer } from "./door.ts";
+export { DEFAULT_LIMITS, type Door, type DoorSettings, expectFreePort, openDoor, type Peer } from "./door.ts";
 export { configDir, keptCertificate, keptToken } from "./kept.ts";
 export { explainFailedJoin, WORKER_LINE } from "./refusal.ts";
 export { checkToken, makeToken, sameToken } from "./token.ts";

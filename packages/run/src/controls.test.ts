@@ -75,6 +75,20 @@ describe("a run", () => {
 });
 
 describe("a command", () => {
+  test("is told once it is obeyed, and only then", async () => {
+    const told: string[] = [];
+    controls = new Controls(live, (text, kind) => told.push(`${kind}: ${text}`));
+    controls.take({ do: "resume" }); // it goes on anyway
+    for (const order of ["pause", "pause", "checkpoint", "resume", "stop"] as const) controls.take({ do: order });
+    expect(() => controls.take({ do: "drop", worker: "a" })).toThrow("needs one worker");
+    expect(told.map((line) => line.replace("someone wants it, on its page", "…"))).toEqual([
+      "paused: the run pauses: …",
+      "wanted: a checkpoint after this step: …",
+      "goes-on: the run goes on: …",
+      "wanted: stopping after this step: …",
+    ]);
+  });
+
   test.each(["{}", '{"do":"drop"}', '{"do":"pause","worker":"a"}', "pause", "[]"])("can't be %s", (text) => {
     expect(() => parseCommand(text)).toThrow(expect.objectContaining({ code: "ERR_COMMAND" }));
   });

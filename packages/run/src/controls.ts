@@ -3,6 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import { isGone, isOver, type LiveRun } from "./live/live-run.ts";
+import type { TellEvent } from "./live/updates.ts";
 
 const commandSchema = z.discriminatedUnion("do", [
   z.strictObject({ do: z.enum(["pause", "resume", "checkpoint", "stop"]) }),
@@ -21,6 +22,8 @@ export function parseCommand(text: string): Command {
   }
 }
 
+/** Who: more than that nobody knows, for all who may command show the same token. */
+const WANTED = "someone wants it, on its page";
 /** How often a paused run looks whether it is to go on. */
 const LOOK_MS = 50;
 
@@ -28,12 +31,15 @@ export class Controls {
   /** Drops a worker, and says whether it was there. Absent where there is no team. */
   dismiss: ((worker: string) => boolean) | undefined;
   readonly #live: LiveRun;
+  readonly #tell: TellEvent;
   #paused = false;
   #checkpoint = false;
   #stop = false;
 
-  constructor(live: LiveRun) {
+  /** @param tell hears of each command that is obeyed. @default the page's events alone */
+  constructor(live: LiveRun, tell: TellEvent = live.event.bind(live)) {
     this.#live = live;
+    this.#tell = tell;
   }
 
   /** @throws LockstepError ERR_COMMAND for what can't be done now */
@@ -45,17 +51,19 @@ export class Controls {
       throw new LockstepError("ERR_COMMAND", "The run has not begun yet; wait for its workers.");
     switch (command.do) {
       case "pause":
-        if (!this.#paused) this.#live.event("the run pauses: someone wanted it to", "paused");
+        if (!this.#paused) this.#tell(`the run pauses: ${WANTED}`, "paused");
         this.#paused = true;
         return;
       case "resume":
-        if (this.#paused) this.#live.event("the run goes on", "goes-on");
+        if (this.#paused) this.#tell(`the run goes on: ${WANTED}`, "goes-on");
         this.#paused = false;
         return;
       case "checkpoint":
+        this.#tell(`a checkpoint after this step: ${WANTED}`, "wanted");
         this.#checkpoint = true;
         return;
       case "stop":
+        this.#tell(`stopping after this step: ${WANTED}`, "wanted");
         this.#stop = true;
     }
   }

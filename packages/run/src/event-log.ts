@@ -15,11 +15,14 @@ const eventSchema = z.strictObject({
   backend: z.string().optional(),
 });
 
-/** All events. A line that is none, as a kill may leave one, is left out: no result depends on it. */
+/** All events of a file. */
 export function readEvents(path: string): RunEvent[] {
-  if (!existsSync(path)) return [];
-  const lines = readFileSync(path, "utf8").split("\n");
-  return lines.flatMap((line) => {
+  return existsSync(path) ? parseEvents(readFileSync(path, "utf8")) : [];
+}
+
+/** A line that is no event, as a kill may leave one, is left out: no result depends on it. */
+export function parseEvents(text: string): RunEvent[] {
+  return text.split("\n").flatMap((line) => {
     const event = eventSchema.safeParse(fromJson(line));
     return event.success ? event.data : [];
   });

@@ -15,23 +15,32 @@ export { type GivenOptions, makeConfig, type RunConfig, resumeConfig, withAbsolu
 export { type Command, Controls, parseCommand } from "./controls.ts";
 export { type Display, displayOn } from "./display.ts";
 export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts";
-export { keepEvents, readEvents } from "./event-log.ts";
+export { keepEvents, parseEvents } from "./event-log.ts";
 export { INTERRUPTED, type Interrupts, watchInterrupts } from "./interrupts.ts";
 export { testLine } from "./lines.ts";
 export { type LogFormat, tellFailure } from "./log.ts";
-export { type MetricsRow, readMetrics } from "./metrics.ts";
+export { type MetricsRow, parseMetrics, readMetrics } from "./metrics.ts";
 export { type OptionName, runOptions } from "./options.ts";
 export { writePth } from "./pth.ts";
 export { Recorder } from "./recorder.ts";
 export { makeReport, readReport } from "./report.ts";
 export { type Resumed, resumedAt } from "./resumed.ts";
 export { type Derived, type MachineOptions, newRunId, parseRunFile, type RunFile, type RunId } from "./run-file.ts";
-export { createRunFolder, expectNoRun, holdRunFolder, openRunFolder, type RunFolder, writeJson } from "./run-folder.ts";
+export {
+  createRunFolder,
+  expectNoRun,
+  holdRunFolder,
+  isHeld,
+  openRunFolder,
+  type RunFolder,
+  writeJson,
+} from "./run-folder.ts";
 export { type NamedTensor, readSafetensors, writeSafetensors } from "./safetensors.ts";
 export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule.ts";
 export { collectSeldom } from "./seldom-garbage.ts";
 export type { PlannedSlice } from "./slices.ts";
 export { planSlices, shares } from "./slices.ts";
+export { eventTeller } from "./tell-event.ts";
 export { writeTrace } from "./trace.ts";
 export { scaleForWorkers, type WeakScaling } from "./weak-scaling.ts";
 export { readWeights, readWeightsFile, type Weights } from "./weights.ts";

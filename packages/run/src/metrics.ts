@@ -81,9 +81,18 @@ export function appendMetrics(path: string, row: MetricsRow): void {
  * @throws LockstepError ERR_METRICS that names the line
  */
 export function readMetrics(path: string): MetricsRow[] {
-  if (!existsSync(path)) return [];
-  const lines = readFileSync(path, "utf8").split("\n").slice(0, -1);
-  return lines.map((line, i) => parseRow(`${path}:${i + 1}`, fromJson(line)));
+  return existsSync(path) ? parseMetrics(readFileSync(path, "utf8"), path) : [];
+}
+
+/**
+ * The rows of a part of a file: a last line without its end does not count.
+ *
+ * @param linesBefore how many there are before that part
+ * @throws LockstepError ERR_METRICS that names the line
+ */
+export function parseMetrics(text: string, path: string, linesBefore = 0): MetricsRow[] {
+  const lines = text.split("\n").slice(0, -1);
+  return lines.map((line, i) => parseRow(`${path}:${linesBefore + i + 1}`, fromJson(line)));
 }
 
 /**

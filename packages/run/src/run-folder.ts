@@ -75,14 +75,25 @@ export function removeResults(folder: RunFolder, modelName: string): void {
  * @throws LockstepError ERR_RUN_BUSY if another process holds it
  */
 export function holdRunFolder({ dir }: RunFolder): () => void {
-  const path = join(dir, "run.pid");
-  const holder = existsSync(path) ? Number(readFileSync(path, "utf8")) : undefined;
-  if (holder !== undefined && holder !== process.pid && isRunning(holder)) {
+  const path = pidFile(dir);
+  const holder = holderOf(path);
+  if (holder !== undefined && holder !== process.pid) {
     const text = `Process ${holder} is writing to ${dir}. Wait for it or stop it; if it is no training, delete ${path}.`;
     throw new LockstepError("ERR_RUN_BUSY", text);
   }
   writeSmallFile(path, `${process.pid}\n`);
   return () => removeIfPossible(path);
+}
+
+/** Whether a process of this machine writes to a run's folder. */
+export const isHeld = ({ dir }: RunFolder): boolean => holderOf(pidFile(dir)) !== undefined;
+
+const pidFile = (dir: string) => join(dir, "run.pid");
+
+/** The process that the file names, if it is there still. */
+function holderOf(path: string): number | undefined {
+  const holder = existsSync(path) ? Number(readFileSync(path, "utf8")) : undefined;
+  return holder !== undefined && isRunning(holder) ? holder : undefined;
 }
 
 function isRunning(pid: number): boolean {

@@ -1,5 +1,12 @@
 /** Engine, model and data of a run. All that can be wrong with them is found here, before anything is written. */
-import { type BatchThread, datasetFacts, openBatchThread, parseNormalize, type RecordSupply } from "@lockstep/dataset";
+import {
+  type BatchThread,
+  datasetFacts,
+  expectDataFiles,
+  openBatchThread,
+  parseNormalize,
+  type RecordSupply,
+} from "@lockstep/dataset";
 import { type Engine, startEngine } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { checkTrainable, type LoadedModel, loadModel, type StateDictName, stateDictNames } from "@lockstep/model";
@@ -40,6 +47,7 @@ export async function prepare(
   given: GivenParts = {},
 ): Promise<PreparedRun> {
   const normalize = parseNormalize(config.normalize);
+  expectDataFiles(config.dataset, config); // the engine's library may be a long download
   const engine = given.engine ?? (await startEngine({ ...machine, log }));
   const facts = datasetFacts(config.dataset);
   const numClasses = config.numClasses ?? facts.classes.length;

@@ -1,15 +1,34 @@
-/** `pnpm dashboard`: pages that show runs that are over. */
-import { openDashboard, readRun } from "@lockstep/dashboard";
+/** `pnpm dashboard`: pages that show runs from their folders. */
+import { followRun, openDashboard, readRun } from "@lockstep/dashboard";
+import { tellFailure } from "@lockstep/run";
+import { isOver } from "@lockstep/run/live";
 
 export interface DashboardCommandOptions {
   run: string[];
   port?: number;
 }
 
+/** How often it is looked whether a run has gone on. */
+const LOOK_MS = 1000;
+
 /** Answers until Ctrl-C. */
 export async function dashboard({ run: dirs, port }: DashboardCommandOptions): Promise<void> {
-  const [live, ...others] = dirs.map(readRun);
-  const { url, close } = await openDashboard({ live: live!, others, port });
-  process.once("SIGINT", () => void close()).once("SIGTERM", () => void close());
-  console.log(`dashboard: ${url}/  (Ctrl-C ends it)`);
+  const [first, ...rest] = dirs;
+  const { live, look } = followRun(first!);
+  const { url, close } = await openDashboard({ live, others: rest.map(readRun), port });
+  const looking = setInterval(() => {
+    try {
+      look();
+    } catch (error) {
+      clearInterval(looking); // what is known stays on the page
+      tellFailure(error, "text");
+    }
+  }, LOOK_MS);
+  const end = () => {
+    clearInterval(looking);
+    void close();
+  };
+  process.once("SIGINT", end).once("SIGTERM", end);
+  const follows = isOver(live.snapshot()) ? "" : "follows the run, which has controls on its own page; ";
+  console.log(`dashboard: ${url}/  (${follows}Ctrl-C ends it)`);
 }

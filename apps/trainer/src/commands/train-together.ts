@@ -1,9 +1,9 @@
 /** `pnpm train --workers N`: a coordinator in this process and N workers beside it, on this machine. */
 import { coordinate, type RunStart } from "@lockstep/coordinator";
-import { controlToken, dashboardLine, makeSite } from "@lockstep/dashboard";
-import { Controls, INTERRUPTED, type LogFormat, type MachineOptions } from "@lockstep/run";
+import { controlToken, dashboardLine, makeSite, placeOf } from "@lockstep/dashboard";
+import { Controls, eventTeller, INTERRUPTED, type LogFormat, type MachineOptions } from "@lockstep/run";
 import { LiveRun } from "@lockstep/run/live";
-import { placeOf, type Shown } from "../dashboard-wish.ts";
+import type { Shown } from "../dashboard-wish.ts";
 import { type LocalWorkers, startLocalWorkers } from "../local-workers.ts";
 import { version } from "../version.ts";
 
@@ -29,7 +29,7 @@ export async function trainTogether(
   const started = new Promise<LocalWorkers>((resolve) => (tellWorkers = resolve));
   const codeModel = start.model.kind === "code" ? start.config.model : undefined;
   const live = new LiveRun();
-  const controls = new Controls(live);
+  const controls = new Controls(live, eventTeller(display, live));
   const control = controlToken();
   const { onRequest, guards, close } = makeSite({
     live,

@@ -7,6 +7,7 @@
  */
 import { basename, extname } from "node:path";
 import { newRun, resumedRun } from "@lockstep/coordinator";
+import { expectRoomForDashboard } from "@lockstep/dashboard";
 import { LockstepError } from "@lockstep/errors";
 import {
   describeModel,
@@ -88,8 +89,9 @@ export async function train(options: TrainOptions & Record<string, unknown>): Pr
   const machine = machineOptions(options);
   const dashboard = options.dashboard === false ? undefined : { port };
   const shown = { display: displayOn(process.stdout, log), dashboard };
-  if (describe === true) await describeLayers(makeConfig(given));
-  else if (workers > 1) {
+  if (describe === true) return describeLayers(makeConfig(given));
+  if (dashboard !== undefined) await expectRoomForDashboard(dashboard);
+  if (workers > 1) {
     const isNew = resume === undefined;
     const start = isNew ? await newRun(makeConfig(given), out) : await resumedRun(resume, given, warnOn(shown.display));
     await trainTogether(workers, start, machine, { ...shown, log });

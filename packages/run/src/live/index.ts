@@ -7,6 +7,7 @@ export {
   LOCAL_WORKER,
   type RunSnapshot,
   type RunState,
+  sharesOf,
 } from "./live-run.ts";
 export type { StepHistory } from "./step-history.ts";
 export { partsOf, type Straggler, stragglerOf, WAIT, type WorkerParts } from "./straggler.ts";

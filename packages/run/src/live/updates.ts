@@ -29,6 +29,8 @@ export const EVENT_KINDS = [
   "mended",
   "checkpoint",
   "tested",
+  /** Someone wants a checkpoint or the end, on the run's page. */
+  "wanted",
 ] as const;
 
 export type EventKind = (typeof EVENT_KINDS)[number];

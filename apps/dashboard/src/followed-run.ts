@@ -1,0 +1,72 @@
+/** A run as its folder tells it: what is there, and then what comes. */
+import { basename, resolve } from "node:path";
+import { isHeld, openRunFolder, parseEvents, parseMetrics, parseRunFile, readReport } from "@lockstep/run";
+import { isGone, isOver, LiveRun, type RunSnapshot, sharesOf, type WorkerNow } from "@lockstep/run/live";
+import { GrowingFile } from "./growing-file.ts";
+
+const KILLED = "no process on this machine writes to its folder any more: it was killed, or goes on elsewhere";
+
+export interface FollowedRun {
+  live: LiveRun;
+  /** Takes in what its files have got since the last look. @throws LockstepError ERR_RUN_FILE or ERR_METRICS */
+  look(): void;
+}
+
+/** @throws LockstepError ERR_NO_RUN, ERR_RUN_FILE or ERR_METRICS */
+export function followRun(dir: string): FollowedRun {
+  const { folder } = openRunFolder(dir);
+  const live = new LiveRun();
+  const [facts, events, rows] = [folder.config, folder.eventLog, folder.metrics].map((path) => new GrowingFile(path));
+  const report = new GrowingFile(folder.report);
+
+  function look(): void {
+    const held = isHeld(folder); // before its last words are read
+    for (const event of parseEvents(events!.more().text)) live.take({ type: "event", event });
+    if (facts!.more().anew) {
+      const run = parseRunFile(openRunFolder(dir).config, folder.config);
+      live.take({ type: "facts", name: basename(resolve(dir)), run });
+    }
+    const { text, anew, lines } = rows!.more();
+    const news = parseMetrics(text, folder.metrics, lines);
+    if (anew) live.take({ type: "history", rows: news });
+    else for (const row of news) live.take({ type: "row", row });
+    const written = report.more().anew || anew ? readReport(folder.report) : undefined;
+    if (written !== undefined) live.take({ type: "report", report: written });
+    if (!held && !isOver(live.snapshot())) live.event(KILLED, "stopped");
+    if (news.length === 0) return;
+    live.take({ type: "team", workers: teamOf(live.snapshot()) });
+    tellProgress(live);
+  }
+
+  look();
+  return { live, look };
+}
+
+/** The same of a run that nobody follows. */
+export const readRun = (dir: string): LiveRun => followRun(dir).live;
+
+/** Those who are not known to be gone; those who had a part in the last step are in. When the run is over, nobody is. */
+function teamOf(now: Readonly<RunSnapshot>): WorkerNow[] {
+  if (isOver(now)) return [];
+  const { workers, recent } = now;
+  const last = recent.at(-1);
+  const here = new Set(last && sharesOf(last).map(({ name }) => name));
+  return workers
+    .filter((worker) => !isGone(worker))
+    .map(({ name, device, backend, state }) => ({
+      ...{ name, device, backend, slices: [], state: here.has(name) ? "in" : state },
+    }));
+}
+
+/** At the speed of the last steps. */
+function tellProgress(live: LiveRun): void {
+  const { recent, run, stepsDone } = live.snapshot();
+  const last = recent.at(-1);
+  if (last === undefined || run === undefined) return;
+  const { steps } = run.derived;
+  const seconds = recent.reduce((total, { ms }) => total + ms.step, 0) / 1000;
+  const samples = recent.reduce((total, row) => total + row.samples, 0);
+  const secondsLeft = ((steps - stepsDone) * seconds) / recent.length;
+  const progress = { step: stepsDone, steps, loss: last.loss, samplesPerSecond: samples / seconds, secondsLeft };
+  live.take({ type: "progress", progress });
+}

@@ -1,0 +1,34 @@
+import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { GrowingFile } from "./growing-file.ts";
+
+let dir: string;
+let path: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "lockstep-growing-"));
+  path = join(dir, "rows");
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+test("each look gives the lines that are whole and new, and none twice", () => {
+  const file = new GrowingFile(path);
+  expect(file.more()).toEqual({ text: "", anew: false, lines: 0 });
+  writeFileSync(path, "one\ntwo é\nthr");
+  expect(file.more()).toEqual({ text: "one\ntwo é\n", anew: true, lines: 0 });
+  expect(file.more()).toEqual({ text: "", anew: false, lines: 2 });
+  appendFileSync(path, "ee\nfour\n");
+  expect(file.more()).toEqual({ text: "three\nfour\n", anew: false, lines: 2 });
+});
+
+test("a file that takes the place of another, or is cut short, is read anew, though it is longer", () => {
+  const file = new GrowingFile(path);
+  writeFileSync(path, "one\ntwo\n");
+  file.more();
+  writeFileSync(`${path}.tmp`, "one\nzwei\ndrei\n");
+  renameSync(`${path}.tmp`, path);
+  expect(file.more()).toEqual({ text: "one\nzwei\ndrei\n", anew: true, lines: 0 });
+  writeFileSync(path, "one\n");
+  expect(file.more()).toEqual({ text: "one\n", anew: true, lines: 0 });
+});

@@ -1,0 +1,51 @@
+/** A file of lines that another process writes at its end, or puts a new one in its place. */
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+
+export interface More {
+  /** Whole lines that have come since the last look. */
+  text: string;
+  /** Whether the file is another one than at the last look: then `text` is all of it. */
+  anew: boolean;
+  /** Lines before `text`. */
+  lines: number;
+}
+
+export class GrowingFile {
+  readonly #path: string;
+  #inode: number | undefined;
+  #bytes = 0;
+  #lines = 0;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Nothing, if the file is not there. */
+  more(): More {
+    const file = openIfThere(this.#path);
+    if (file === undefined) return { text: "", anew: false, lines: this.#lines };
+    try {
+      const { ino, size } = fstatSync(file);
+      const anew = ino !== this.#inode || size < this.#bytes;
+      if (anew) [this.#inode, this.#bytes, this.#lines] = [ino, 0, 0];
+      const bytes = Buffer.alloc(size - this.#bytes);
+      readSync(file, bytes, { position: this.#bytes });
+      const whole = bytes.subarray(0, bytes.lastIndexOf("\n") + 1); // the rest of a line may be still to come
+      const news = { text: whole.toString("utf8"), anew, lines: this.#lines };
+      this.#bytes += whole.length;
+      this.#lines += news.text.split("\n").length - 1;
+      return news;
+    } finally {
+      closeSync(file);
+    }
+  }
+}
+
+function openIfThere(path: string): number | undefined {
+  try {
+    return openSync(path, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
