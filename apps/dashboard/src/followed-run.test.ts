@@ -55,7 +55,11 @@ test("in a run that is over nobody takes part any more", () => {
   happens("begun");
   step(0, "a", "b");
   happens("finished");
-  expect(followRun(folder.dir).live.snapshot().workers.map(({ state }) => state)).toEqual(["left", "left"]);
+  expect(
+    followRun(folder.dir)
+      .live.snapshot()
+      .workers.map(({ state }) => state),
+  ).toEqual(["left", "left"]);
 });
 
 test("a run that was killed is not said to be running, until it is resumed", () => {
