@@ -1,6 +1,8 @@
 /**
  * The README's commands, run: those of one machine as they stand there, with a tiny model and few steps; those for
- * several machines with AlexNet on real CIFAR-10. `pnpm verify` is run in distributed.test.ts, the playground in its own.
+ * several machines with AlexNet on real CIFAR-10. `pnpm verify` is run in distributed.test.ts, the dashboard and the
+ * playground in their own tests. The commands of all other pages are parsed in documentation.test.ts: they are these with
+ * other options, or need a GPU, a second machine or hours.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -53,6 +55,31 @@ describe("the README's commands for one machine, on a tiny model", () => {
       .finished;
     expect(status, stderr).toBe(0);
     expect(stdout).toContain(told[name!] ?? "[Epoch   1]");
+  });
+});
+
+describe("the README's commands as they stand, word for word", () => {
+  let dir: string;
+  beforeAll(() => {
+    dir = mkdtempSync(join(tmpdir(), "lockstep-readme-"));
+  });
+  afterAll(() => rmSync(dir, { recursive: true }));
+
+  test("pnpm quickstart trains AlexNet on shapes, and shows it; Ctrl-C ends it with what it has", async () => {
+    const quickstart = launch(["sh", "-c", `exec ${scripts.quickstart} --out ${join(dir, "run")}`]);
+    await quickstart.prints(/step +\d+\/150 {2}loss/);
+    quickstart.child.kill("SIGINT");
+    const { status, stdout } = await quickstart.finished;
+    expect(status).toBe(130);
+    expect(stdout).toMatch(/^dashboard: http:\/\/127/m);
+    expect(stdout).toMatch(/^model: {2}AlexNet_CIFAR10, 36,113,290 parameters/m);
+    expect(stdout).toContain("continue with: pnpm train --resume");
+  });
+
+  test("pnpm run doctor says whether this machine can train", async () => {
+    const { status, stdout } = await launch(["sh", "-c", `exec ${scripts.doctor}`]).finished;
+    expect(stdout).toContain("This machine can train.");
+    expect(status).toBe(0);
   });
 });
 

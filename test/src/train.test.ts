@@ -159,6 +159,8 @@ describe("a run that stops and goes on", () => {
     await killed.prints("[Epoch   1]");
     killed.child.kill("SIGKILL");
     await killed.finished;
+    const { stderr } = await run(["evaluate", "--run", out]);
+    expect(stderr).toContain("this run has not ended: these are the weights of its last checkpoint");
     await expectToGoOn(out);
   });
 

@@ -102,7 +102,7 @@ describe("the stream", () => {
 
 describe("who may look", () => {
   test("the page itself is for everyone, what it shows is for those with the token", async () => {
-    for (const path of ["/", "/page.js", "/page.css", "/uplot.css", "/icon.svg"]) {
+    for (const path of ["/", "/page.js", "/palette.css", "/page.css", "/uplot.css", "/icon.svg"]) {
       expect((await ask(path)).resume().statusCode, path).toBe(200);
     }
     for (const path of ["/live", "/others.json", "/nothing", "/live?token=wrong"]) {

@@ -1,6 +1,6 @@
 /** What a dashboard answers at which path; it stands behind a door, which has looked at hosts, origins and the token. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { answerPages, bundleScript, type Content, PAGE_HEADERS, type Pages } from "@lockstep/pages";
+import { answerPages, bundleScript, type Content, PAGE_HEADERS, PALETTE, type Pages } from "@lockstep/pages";
 import type { LiveRun } from "@lockstep/run/live";
 import { type ControlDesk, takeCommand } from "./control-desk.ts";
 import { forMachines } from "./for-machines.ts";
@@ -24,7 +24,7 @@ export interface Site {
 }
 
 /** Where everyone may look: it shows nothing of a run. */
-const OPEN = ["/", "/page.css", "/uplot.css", "/icon.svg", "/page.js", "/healthz"];
+const OPEN = ["/", "/palette.css", "/page.css", "/uplot.css", "/icon.svg", "/page.js", "/healthz"];
 
 export function makeSite({ live, others = [], desk }: SiteOptions): Site {
   const stream = new LiveStream(live);
@@ -59,6 +59,7 @@ async function pagesOf(others: readonly LiveRun[]): Promise<Pages> {
   const source = (name: string) => new URL(`../page/${name}`, import.meta.url);
   return new Map<string, Content>([
     ["/", { file: source("index.html") }],
+    ["/palette.css", PALETTE],
     ["/page.css", { file: source("page.css") }],
     ["/uplot.css", { file: new URL(import.meta.resolve("uplot/dist/uPlot.min.css")) }],
     ["/icon.svg", { file: source("icon.svg") }],

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { openDoor } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
-import { answerPages, bundleScript, type Content, type Pages } from "@lockstep/pages";
+import { answerPages, bundleScript, type Content, PALETTE, type Pages } from "@lockstep/pages";
 import { openRunFolder, parseRunFile, type RunFile, type RunFolder } from "@lockstep/run";
 import type { RunFacts } from "./facts.ts";
 
@@ -58,6 +58,7 @@ async function pagesOf(folder: RunFolder, run: RunFile): Promise<Pages> {
   const source = (name: string) => new URL(`../page/${name}`, import.meta.url);
   return new Map<string, Content>([
     ["/", { file: source("index.html") }],
+    ["/palette.css", PALETTE],
     ["/page.css", { file: source("page.css") }],
     ["/icon.svg", { file: source("icon.svg") }],
     ["/page.js", await bundleScript(source("page.ts"))],

@@ -1,5 +1,5 @@
 /** The model of a run that was trained before, ready to answer. */
-
+import { existsSync } from "node:fs";
 import { startEngine } from "@lockstep/engine";
 import { type LoadedModel, loadModel, type StateDictName, stateDictNames } from "@lockstep/model";
 import {
@@ -13,6 +13,8 @@ import {
 } from "@lockstep/run";
 import { parameterValues, Replica } from "@lockstep/training";
 
+const UNFINISHED = "this run has not ended: these are the weights of its last checkpoint";
+
 export interface TrainedModel {
   folder: RunFolder;
   run: RunFile;
@@ -23,7 +25,9 @@ export interface TrainedModel {
 export async function loadTrainedModel(dir: string, machine: MachineOptions): Promise<TrainedModel> {
   const { folder, config } = openRunFolder(dir);
   const run = parseRunFile(config, folder.config);
-  await startEngine({ ...machineOptions(machine), log: (line) => console.error(line) });
+  const log = (line: string) => console.error(line);
+  await startEngine({ ...machineOptions(machine), log });
+  if (!existsSync(folder.weights(run.derived.modelName))) log(UNFINISHED);
   const { model, names } = await loadModelOf(run);
   const replica = new Replica(model, parameterValues(model, names, readWeights(folder, run.derived.modelName)));
   return { folder, run, replica };

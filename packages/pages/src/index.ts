@@ -1,2 +1,3 @@
 export { bundleScript } from "./bundle.ts";
 export { answerPages, type Content, PAGE_HEADERS, type Pages } from "./pages.ts";
+export { PALETTE } from "./palette.ts";
