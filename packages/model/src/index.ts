@@ -4,7 +4,13 @@ export { buildModel } from "./build.ts";
 export { checkTrainable, type TrainableOptions } from "./check-trainable.ts";
 export { describeModel, formatDescription, type LayerRow, type ModelDescription } from "./describe.ts";
 export { factorableLayers } from "./factorable.ts";
-export { type Init, type InitOptions, initialWeights } from "./initial-weights.ts";
+export {
+  type ConstantWeights,
+  constantWeights,
+  type Init,
+  type InitOptions,
+  initialWeights,
+} from "./initial-weights.ts";
 export { type LoadedModel, type LoadModelOptions, loadModel, type ModelContext, type ModelFactory } from "./load.ts";
 export { isKnownModel } from "./model-file.ts";
 export { encodeOnnx } from "./onnx-file.ts";

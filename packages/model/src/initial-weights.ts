@@ -25,9 +25,15 @@ export interface InitOptions {
  * In other layers too a weight of two or more axes is drawn as a kernel. One of fewer keeps what the layer's own
  * initialiser gave it, which must be constant (one or two different values: an LSTM's bias has two).
  *
+ * @param constants of this model, if a replica has taken the place of its weights since they were read
  * @throws LockstepError ERR_MODEL_REFUSED for a weight of fewer than two axes that was drawn at random
  */
-export async function initialWeights(model: tf.LayersModel, options: InitOptions): Promise<Float32Array[]> {
+export async function initialWeights(
+  model: tf.LayersModel,
+  options: InitOptions,
+  constants?: ConstantWeights,
+): Promise<Float32Array[]> {
+  const own = constants ?? (await constantWeights(model));
   const layers = layersOf(model);
   const withBiasOne = layersWithBiasOne(layers);
   const values: Float32Array[] = [];
@@ -36,7 +42,7 @@ export async function initialWeights(model: tf.LayersModel, options: InitOptions
       const size = elementCount(weight.shape);
       const index = values.length;
       if (weight.shape.length >= 2) values.push(drawKernel(index, size, fanIn(weight), options));
-      else if (!hasTorchKernel(layer)) values.push(await constantValue(weight));
+      else if (!hasTorchKernel(layer)) values.push(expectConstant(weight, own.get(index)!));
       else if (options.init === "pytorch") values.push(uniform(index, size, fanIn(layer.weights[0]!), options.seed));
       else values.push(new Float32Array(size).fill(options.init === "paper" && withBiasOne.has(layer) ? 1 : 0));
     }
@@ -75,12 +81,25 @@ function layersWithBiasOne(layers: readonly Layer[]): Set<Layer> {
   return new Set([...[1, 3, 4].flatMap((index) => convolutions[index] ?? []), ...dense.slice(0, -1)]);
 }
 
-async function constantValue(weight: tf.LayerVariable): Promise<Float32Array> {
-  const values = await readBack(weight.read());
+/** What layers' own initialisers gave the weights that are not drawn, by their index in the model. */
+export type ConstantWeights = ReadonlyMap<number, Float32Array>;
+
+/** To be read while the weights are those that the layers were made with. */
+export async function constantWeights(model: tf.LayersModel): Promise<ConstantWeights> {
+  const constants = new Map<number, Float32Array>();
+  const weights = layersOf(model).flatMap((layer) => layer.trainableWeights.map((weight) => ({ layer, weight })));
+  for (const [index, { layer, weight }] of weights.entries()) {
+    if (weight.shape.length >= 2 || hasTorchKernel(layer)) continue;
+    constants.set(index, (await readBack(weight.read())).slice());
+  }
+  return constants;
+}
+
+function expectConstant({ originalName, shape }: tf.LayerVariable, values: Float32Array): Float32Array {
   if (new Set(values).size <= 2) return values.slice();
   throw new LockstepError(
     "ERR_MODEL_REFUSED",
-    `The initialiser of ${weight.originalName} [${weight.shape.join(", ")}] drew random values, which --seed cannot repeat; ` +
+    `The initialiser of ${originalName} [${shape.join(", ")}] drew random values, which --seed cannot repeat; ` +
       'give that weight a constant initialiser such as "zeros" or "ones".',
   );
 }
