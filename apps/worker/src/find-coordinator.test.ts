@@ -31,3 +31,36 @@ describe("where something listens on this machine", () => {
     await expect(found).rejects.toMatchObject({ message: expect.not.stringContaining("secret") });
   });
 });
+
+describe("where one announces itself on the network", () => {
+  const findAnnounced = async (join: Parameters<typeof findCoordinator>[0], ...urls: string[]) => {
+    const free = createServer();
+    await once(free.listen(0, "127.0.0.1"), "listening");
+    const { port } = free.address() as AddressInfo;
+    await once(free.close(), "close");
+    return findCoordinator(
+      join,
+      () => {},
+      port,
+      async () => urls,
+    );
+  };
+
+  test("it is taken if it is the only one, and there is no token to lose", async () => {
+    expect(await findAnnounced({}, "ws://192.0.2.1:7077")).toBe("ws://192.0.2.1:7077");
+    await expect(findAnnounced({}, "ws://192.0.2.1:7077", "ws://192.0.2.2:7077")).rejects.toMatchObject({
+      code: "ERR_NO_COORDINATOR",
+    });
+  });
+
+  test.each(["ws://127.0.0.1:9999", "ws://192.0.2.1:7077", "wss://192.0.2.1:7077"])(
+    "%s gets no token without a fingerprint's proof",
+    async (url) => {
+      await expect(findAnnounced({ token: "secret", insecure: true }, url)).rejects.toMatchObject({
+        code: "ERR_UNPROVED",
+      });
+      const join = { token: "secret", tlsFingerprint: "AB".repeat(32) };
+      expect(await findAnnounced(join, url)).toBe(url); // which `connect` then demands of it
+    },
+  );
+});

@@ -13,6 +13,7 @@ const DISCOVERY_MS = 3000;
  * network.
  *
  * @param port where it would listen on this machine
+ * @param look finds those that announce themselves
  * @throws LockstepError ERR_NO_COORDINATOR if there is none, or more than one; ERR_UNPROVED if the one that was found can't
  *   prove who it is to a worker that has no fingerprint
  */
@@ -20,26 +21,32 @@ export async function findCoordinator(
   join: JoinOptions,
   log: (line: string) => void,
   port: number = DEFAULT_PORT,
+  look: () => Promise<string[]> = () => discover({ timeoutMs: DISCOVERY_MS }),
 ): Promise<string> {
   if (await listensHere(port)) {
-    if (join.tlsFingerprint !== undefined) return `wss://127.0.0.1:${port}`;
-    const url = `ws://127.0.0.1:${port}`;
-    if (join.token !== undefined) throw tokenForStranger(url);
-    return url;
+    const scheme = join.tlsFingerprint === undefined ? "ws" : "wss";
+    return expectProved(`${scheme}://127.0.0.1:${port}`, join);
   }
   log("no coordinator on this machine's default port; looking on the local network");
-  const found = await discover({ timeoutMs: DISCOVERY_MS });
+  const found = await look();
   const [only] = found;
   if (only !== undefined && found.length === 1) {
     log(`found ${only}`);
-    if (only.startsWith("wss:") && join.tlsFingerprint === undefined) throw unproved(only, join);
-    return only;
+    return expectProved(only, join);
   }
   const what = found.length === 0 ? "found none" : `found ${found.join(" and ")}`;
   throw new LockstepError(
     "ERR_NO_COORDINATOR",
     `Expected one coordinator on port ${port} of this machine or on the local network, ${what}; start \`pnpm coordinator\`, or name one with --coordinator and its address.`,
   );
+}
+
+/** Whoever was found, and not named, gets a token only with the fingerprint's proof: also on this machine, with others. */
+function expectProved(url: string, join: JoinOptions): string {
+  if (join.tlsFingerprint !== undefined) return url;
+  if (url.startsWith("wss:")) throw unproved(url, join);
+  if (join.token !== undefined) throw tokenForStranger(url);
+  return url;
 }
 
 /** Anyone can announce anything, and an authority vouches for names only: a token is for whom the fingerprint fits. */
@@ -54,11 +61,10 @@ function unproved(url: string, { token }: JoinOptions): LockstepError {
   );
 }
 
-/** Any user of this machine can listen there, and would have the token. */
 function tokenForStranger(url: string): LockstepError {
   return new LockstepError(
     "ERR_UNPROVED",
-    `Something listens at ${url}, but a token goes only to a coordinator that was named, or that proves who it is. If this is yours, add --coordinator ${url}; if it has no token, leave out LOCKSTEP_TOKEN.`,
+    `Found ${url}, but a token goes only to a coordinator that was named, or that proves who it is. If this is yours, add --coordinator ${url}; if it has no token, leave out LOCKSTEP_TOKEN.`,
   );
 }
 
