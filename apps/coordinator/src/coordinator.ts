@@ -101,8 +101,12 @@ export async function coordinate(given: CoordinatorOptions): Promise<"finished" 
   const log = eventTeller(display, live);
   const team = new RemoteTeam({ ...options, maxLogBytes: MAX_LOG_BYTES, log, nowMs });
   if (options.controls !== undefined) options.controls.dismiss = (name) => team.dismiss(name);
-  const begunWith = { topologyDigest: options.topologyDigest, weights: options.resumed?.tensors ?? options.state };
-  const fitting = new FittingWorkers({ config, team, updatesMade: updatesMade(options, team), begunWith });
+  const begunWith = {
+    updates: (stepRows(folder).at(-1)?.step ?? -1) + 1, // a row is written before its update is made
+    topologyDigest: options.topologyDigest,
+    weights: options.resumed?.tensors ?? options.state,
+  };
+  const fitting = new FittingWorkers({ config, team, begunWith });
   const server = await listen({ ...options, welcome, records: source, events: fitting, nowMs });
   // After what has come in: if this process was suspended, nobody was silent, it just has not listened.
   const ticking = setInterval(() => setImmediate(() => team.tick()), Math.max(20, heartbeatMs / 4));
@@ -145,12 +149,7 @@ function untilInterrupted(display: Display): Promise<void> {
   });
 }
 
-/** Updates made so far: what workers say that they hold can be no later. Rows are written before the update is made. */
-function updatesMade({ folder }: CoordinatorOptions, team: RemoteTeam): () => number {
-  const steps = readMetrics(folder.metrics).filter((row) => row.type === "step");
-  const before = (steps.at(-1)?.step ?? -1) + 1;
-  return () => Math.max(before, team.updatesMade);
-}
+const stepRows = ({ metrics }: RunFolder) => readMetrics(metrics).filter((row) => row.type === "step");
 
 /**
  * Waits for the workers that the run is to begin with. Where workers may come back that hold the weights, fewer will do,

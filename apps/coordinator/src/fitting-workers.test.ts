@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { type BegunWith, FittingWorkers } from "./fitting-workers.ts";
 import { RemoteTeam } from "./remote-team.ts";
 import type { Session } from "./sessions.ts";
-import { HELLO, READY } from "./testing/toy-worker.ts";
+import { HELLO, PLAN, READY } from "./testing/toy-worker.ts";
 
 const config = makeConfig({});
 type Ready = Extract<WorkerMessage, { type: "ready" }>;
@@ -13,7 +13,7 @@ type Ready = Extract<WorkerMessage, { type: "ready" }>;
 function gathering(begunWith: BegunWith = {}) {
   const limits = { workers: 2, heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1, maxLogBytes: 1 };
   const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", nowMs: () => 0, log: () => {} });
-  return { team, fitting: new FittingWorkers({ config, team, updatesMade: () => 7, begunWith }) };
+  return { team, fitting: new FittingWorkers({ config, team, begunWith }) };
 }
 
 let sessions = 0;
@@ -100,11 +100,20 @@ describe("whoever comes first is refused", () => {
   });
 
   test("with more updates than were made", () => {
-    const { fitting } = gathering();
+    const { fitting } = gathering({ updates: 7 });
     fitting.joined(sessionOf({}, { holds: { run: "r", step: 7 } }));
     const refused = () => fitting.joined(sessionOf({}, { holds: { run: "r", step: 8 } }));
     expect(refused).toThrow(expect.objectContaining({ code: "ERR_HOLDS" }));
   });
+});
+
+test("whoever holds updates that were undone since holds nothing", async () => {
+  const { fitting, team } = gathering({ updates: 7 });
+  fitting.joined(sessionOf({}));
+  fitting.begun = true;
+  await team.begin({ plan: PLAN, origin: { from: "state", tensors: [], step: 5 } });
+  for (const step of [5, 6]) fitting.joined(sessionOf({}, { holds: { run: "r", step } }));
+  expect(team.members.map(({ session }) => session.hello.holds?.step)).toEqual([undefined, 5, undefined]);
 });
 
 describe("when all are gone", () => {

@@ -17,14 +17,14 @@ import type { Session, SessionEvents } from "./sessions.ts";
 export interface FittingOptions {
   config: RunConfig;
   team: RemoteTeam;
-  /** Updates that workers can hold at the most. */
-  updatesMade: () => number;
   /** What the run has before the first of them comes. @default nothing: it is that worker who says what the model is */
   begunWith?: BegunWith;
 }
 
 /** What is known of a run's model by those who begin it. */
 export interface BegunWith {
+  /** Updates that its rows tell of. @default none */
+  updates?: number;
   /** Of the model that it had before. */
   topologyDigest?: string | undefined;
   /** Of a checkpoint, or of --init-from. */
@@ -52,7 +52,7 @@ export class FittingWorkers implements SessionEvents {
 
   /** @throws LockstepError why it cannot be taken */
   joined(session: Session): void {
-    const { config, team, updatesMade, begunWith = {} } = this.#options;
+    const { config, team, begunWith = {} } = this.#options;
     const { ready, hello } = session;
     if (this.over) throw new LockstepError("ERR_OVER", "The run is over.");
     if (team.size >= this.mostWorkers) {
@@ -63,15 +63,26 @@ export class FittingWorkers implements SessionEvents {
     const topology = parseTopology(ready.topology);
     expectSame(config, this.#first, session, stableTopology(topology));
     if (this.#first === undefined) expectBegunWith(begunWith, ready, topology);
-    const made = updatesMade();
-    if ((hello.holds?.step ?? 0) > made) {
-      throw new LockstepError("ERR_HOLDS", `It holds ${hello.holds?.step} updates, but ${made} were made.`);
-    }
+    if (hello.holds !== undefined) session.hello = { ...hello, holds: this.#standing(hello.holds) };
     const { linkBytesPerSecond, gemmFlopsPerSecond } = ready;
     // What they have in common is kept once: a topology may have megabytes.
     if (this.#first !== undefined) session.ready = { ...this.#first.ready, linkBytesPerSecond, gemmFlopsPerSecond };
     team.join(session);
     this.#first ??= session;
+  }
+
+  /**
+   * What a worker holds, if that is of the run as it is now: it may hold updates that a run which went on from its
+   * checkpoint has undone since, and then holds nothing.
+   *
+   * @throws LockstepError ERR_HOLDS for more updates than were ever made
+   */
+  #standing(holds: NonNullable<Session["hello"]["holds"]>): Session["hello"]["holds"] {
+    const { team, begunWith: { updates = 0 } = {} } = this.#options;
+    const most = Math.max(updates, team.mostUpdatesMade);
+    if (holds.step > most)
+      throw new LockstepError("ERR_HOLDS", `It holds ${holds.step} updates, but ${most} were made.`);
+    return holds.step > (this.begun ? team.updatesMade : updates) ? undefined : holds;
   }
 
   message(session: Session, message: Parameters<SessionEvents["message"]>[1]): void {

@@ -96,8 +96,9 @@ export class RemoteTeam implements Team {
   #ranges = 0;
   /** Of a step, as each worker is told of it: at most. */
   #updateBytes = 0;
-  /** Updates that everyone was told of. */
+  /** Updates that everyone was told of; and how many there were before some were undone, at the most. */
   #committed = 0;
+  #mostCommitted = 0;
   #lastCommitMs: number;
   #pausedFor: string | undefined;
   #deciding: { again: boolean } | undefined;
@@ -171,6 +172,11 @@ export class RemoteTeam implements Team {
   /** Updates that everyone was told of. */
   get updatesMade(): number {
     return this.#committed;
+  }
+
+  /** The most that there ever were: a run that goes on from its checkpoint has undone those after it. */
+  get mostUpdatesMade(): number {
+    return this.#mostCommitted;
   }
 
   /** Resolves when `holds` says so, after whatever happens. Rejects when nobody is left who holds the weights. */
@@ -274,6 +280,7 @@ export class RemoteTeam implements Team {
     beforeCommit({ ...round.totals(), ms: { step: stepMs }, slices: round.slices.length, workers });
     this.#lastCommitMs = now;
     this.#committed = task.step + 1;
+    this.#mostCommitted = Math.max(this.#mostCommitted, this.#committed);
     this.#dispatch([round.commit()]);
     this.#round = undefined;
     this.#bringIn();

@@ -65,7 +65,7 @@ export async function startRun(options: LiveRunOptions = {}): Promise<LiveRun> {
     ...{ heartbeatMs: heartbeatMs / hurry, stallMs, nowMs },
     welcome: Promise.resolve({ run: "r", config: welcomeConfig, codeModel: false }),
     records: Promise.resolve(options.records),
-    events: new FittingWorkers({ config: welcomeConfig, team, updatesMade: () => team.updatesMade }),
+    events: new FittingWorkers({ config: welcomeConfig, team }),
   });
   const ticking = setInterval(() => team.tick(), heartbeatMs / hurry / 4);
   const honest = new SocketWorker({
