@@ -6,7 +6,7 @@ const limits: Limits = { heartbeatMs: 1000, stallMs: 60_000 };
 
 /** A worker that was heard of just now, has nothing to do, and takes 10 ms for a sample. */
 function worker(id: number, given: Partial<WorkerView> = {}): WorkerView {
-  const idle = { heardMs: NOW, progressMs: NOW, openSamples: 0, msPerSample: 10, takesSlices: true };
+  const idle = { heardMs: NOW, progressMs: NOW, openSamples: 0, msPerSample: 10, takesSlices: true, catchesUp: false };
   return { id, owes: (given.openSamples ?? 0) > 0, ...idle, ...given };
 }
 
@@ -109,6 +109,17 @@ describe("a slice", () => {
     expect(decided([worker(0), worker(1)], tried(10_000))).toEqual([]);
   });
 
+  test("is not tried by a fourth while three do, but by one in place of each that is dropped", () => {
+    const tried = [slice(0, { attempts: [attempt(0, 30_000), attempt(1, 20_000), attempt(2, 10_000)] })];
+    expect(
+      assigned(
+        [0, 1, 2, 3].map((id) => worker(id)),
+        tried,
+      ),
+    ).toEqual([]);
+    expect(assigned([worker(0, { heardMs: 0 }), ...[1, 2, 3].map((id) => worker(id))], tried)).toEqual(["0 to 3"]);
+  });
+
   test("goes to nobody while no worker takes slices, and that is no divergence", () => {
     expect(decided([worker(0, { takesSlices: false })], [slice(0)])).toEqual([]);
     expect(decided([], [slice(0)])).toEqual([]);
@@ -164,6 +175,8 @@ describe("a slice that was not finite", () => {
     expect(assigned([worker(0), worker(1), worker(2)], [found])).toEqual(["4 to 2"]);
     const late = worker(2, { takesSlices: false, openSamples: 8 }); // it takes slices again when it is done with those
     expect(decided([worker(0), worker(1), late], [found])).toEqual([]);
+    const newcomer = worker(2, { takesSlices: false, catchesUp: true });
+    expect(decided([worker(0), worker(1), newcomer], [found])).toEqual([]);
     const leaves = worker(2, { takesSlices: false });
     expect(decided([worker(0), worker(1), leaves], [{ ...found, attempts: [attempt(2, 10_000)] }])).toEqual([]);
   });

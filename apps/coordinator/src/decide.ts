@@ -18,6 +18,8 @@ export interface WorkerView {
   msPerSample: number | undefined;
   /** Whether it may be given slices. */
   takesSlices: boolean;
+  /** Whether it is getting its weights, or making the updates since: then it may be given slices soon. */
+  catchesUp: boolean;
 }
 
 export interface SliceView {
@@ -52,14 +54,18 @@ export type Decision =
 
 /** A slice is late after this many times the time that it was expected to take, but not before a worker is silent. */
 const LATE_FACTOR = 4;
+/** Tries at a slice at once: what all but one of them send is held back, and takes memory. */
+const MAX_ATTEMPTS = 3;
 
 export function decide(nowMs: number, { workers, openSlices }: TeamView, limits: Limits): Decision[] {
   const drops = workers.flatMap((worker) => dropOf(nowMs, worker, limits));
   const dropped = new Set(drops.map(({ worker }) => worker));
   const staying = workers.filter(({ id }) => !dropped.has(id));
   const able = staying.filter(({ takesSlices }) => takesSlices);
-  /** Those who have to end something else first may take slices then. */
-  const busy = staying.filter(({ takesSlices, openSamples }) => !takesSlices && openSamples > 0);
+  /** Those who may take slices when they have ended something else. */
+  const busy = staying.filter(
+    ({ takesSlices, catchesUp, openSamples }) => !takesSlices && (catchesUp || openSamples > 0),
+  );
   const openSamples = new Map(able.map(({ id, openSamples }) => [id, openSamples]));
   const assignments = openSlices.flatMap((slice): Decision[] => {
     const reason = reasonToAssign(nowMs, slice, dropped, limits);
@@ -101,9 +107,10 @@ function reasonToAssign(
   dropped: ReadonlySet<number>,
   { heartbeatMs }: Limits,
 ): string | undefined {
-  const last = attempts.findLast(({ worker }) => !dropped.has(worker)); // whoever had it before is late already
+  const live = attempts.filter(({ worker }) => !dropped.has(worker));
+  const last = live.at(-1); // whoever had it before is late already
   if (last === undefined) return attempts.length === 0 ? "nobody computes it" : "its worker is gone";
-  if (last.expectedMs === undefined) return undefined;
+  if (last.expectedMs === undefined || live.length >= MAX_ATTEMPTS) return undefined;
   const limitMs = Math.max(SILENT_BEATS * heartbeatMs, LATE_FACTOR * last.expectedMs);
   const tookMs = nowMs - last.sinceMs;
   if (tookMs <= limitMs) return undefined;

@@ -251,6 +251,42 @@ describe("contributions of the wrong shape", () => {
   });
 });
 
+describe("numbers that are not finite", () => {
+  test("count against a worker once another one's for that slice are finite", async () => {
+    const [a, b] = await begun(2);
+    for (const step of [0, 1, 2]) {
+      const done = team.step({ ...TASK, step }, () => {});
+      await turn();
+      sendPiece(b!, { step, slice: 1 }, 2, 2);
+      contribute(b!, { step, slice: 1 }, 3);
+      sendPiece(a!, { step, slice: 0 }, Number.NaN, 1);
+      expect([team.members[0]!.strikes, a!.closed]).toEqual([step, undefined]);
+      sendPiece(b!, { step, slice: 0, attempt: 1 }, 1, 1);
+      contribute(b!, { step, slice: 0, attempt: 1 }, 3);
+      await done;
+    }
+    expect([a!.closed, b!.closed]).toEqual(["ERR_STRIKES", undefined]);
+  });
+
+  test("of all workers, however many slices they had, drop none of them and are the step's loss", async () => {
+    const [a, b] = [join(), join()];
+    await team.begin({ plan: PLAN, origin: { from: "seed" }, sliceRows: 1 });
+    let told: StepTotals | undefined;
+    const done = team.step(TASK, (totals) => {
+      told = totals;
+      throw new Error("not finite");
+    });
+    done.catch(() => {});
+    await turn();
+    for (const slice of [0, 1, 2]) sendPiece(a, { slice }, Number.NaN, 1);
+    for (const slice of [3, 4, 5]) sendPiece(b, { slice }, Number.NaN, 1);
+    sendPiece(b, { slice: 0, attempt: 1 }, Number.NaN, 1);
+    await expect(done).rejects.toThrow("not finite");
+    expect(told!.lossSum).toBeNaN();
+    expect([a.closed, b.closed]).toEqual([undefined, undefined]);
+  });
+});
+
 describe("an evaluation", () => {
   const confusion = [
     [64, 0],

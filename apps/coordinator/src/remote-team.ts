@@ -339,6 +339,7 @@ export class RemoteTeam implements Team {
       case "contribution":
         this.#contributed(member, message);
         this.#dispatch(this.#round?.onContribution(member.id, message) ?? []);
+        this.#strikeLiars(message.slice);
         break;
       case "evaluation":
         this.#evaluated(member, message);
@@ -434,7 +435,7 @@ export class RemoteTeam implements Team {
     if (this.#evaluation === undefined) return; // it was stopped
     const reason = this.#evaluation.round.take(member.id, message);
     if (reason === undefined) this.#progressed(member);
-    else this.#strike(member, reason);
+    else this.#refuse(member, reason);
   }
 
   #answered(member: Member, answer: Answer): void {
@@ -531,6 +532,7 @@ export class RemoteTeam implements Team {
     const streamSinceMs = this.#streams.waitingSinceMs(member);
     return {
       ...{ id, heardMs: session.heardMs, openSamples, msPerSample, takesSlices },
+      catchesUp: member.state === "loading" || member.state === "replaying",
       progressMs: Math.min(member.progressMs, streamSinceMs ?? member.progressMs),
       owes: inOrder || streamSinceMs !== undefined,
     };
@@ -541,12 +543,28 @@ export class RemoteTeam implements Team {
     if (!this.#given.behind(this.#committed).has(member.id)) member.progressMs = this.#options.nowMs();
   }
 
-  /** A contribution of a worker's was refused; the third one is the last. */
+  #refuse(member: Member, reason: string): void {
+    this.#logRefusal(member, reason);
+    this.#strike(member, reason);
+  }
+
+  #logRefusal({ name }: Member, reason: string): void {
+    this.#options.log(`a contribution of ${name} was refused: ${reason}`, "refused", { worker: name });
+  }
+
+  /** The third refusal is the last. */
   #strike(member: Member, reason: string): void {
     member.strikes++;
-    this.#options.log(`a contribution of ${member.name} was refused: ${reason}`, "refused", { worker: member.name });
     if (member.strikes < MAX_STRIKES) return;
     this.#drop(member, "ERR_STRIKES", `${MAX_STRIKES} of its contributions were refused, the last one for: ${reason}`);
+  }
+
+  /** Numbers that are not finite may be the training's fault, until another worker finds those of the slice finite. */
+  #strikeLiars(slice: number): void {
+    for (const id of this.#round?.liarsOf(slice) ?? []) {
+      const member = this.#members.get(id);
+      if (member !== undefined) this.#strike(member, "numbers that are not finite, where another worker's are");
+    }
   }
 
   /** Tells a worker why it has to go. */
@@ -599,7 +617,10 @@ export class RemoteTeam implements Team {
     void this.#begun.newcomers
       .bringIn(waiting, this.#committed, source)
       .then(() => this.tick())
-      .catch(() => {}); // nobody holds the weights any more: whoever waits for the step hears of that
+      .catch((error) => {
+        const isTold = error instanceof LockstepError && error.code === "ERR_ALL_LOST"; // to whoever waits for the step
+        if (!isTold) this.#waiters.fail(error);
+      });
   }
 
   /** Those who have the weights, the fastest first. */
@@ -628,7 +649,8 @@ export class RemoteTeam implements Team {
       if (message.type !== "rejected") continue;
       const member = this.#members.get(to as number);
       this.#given.delete(message);
-      if (member !== undefined) this.#strike(member, message.reason);
+      if (member !== undefined && message.code === "ERR_NOT_FINITE") this.#logRefusal(member, message.reason);
+      else if (member !== undefined) this.#refuse(member, message.reason);
       this.#decide();
     }
     for (const member of this.members) this.#dropSlowReader(member);

@@ -182,6 +182,15 @@ export class StepRound {
     return open.map(({ start, end }) => ({ start, end }));
   }
 
+  /** Workers whose numbers for a slice were not finite, though it is complete with those of another; each is told once. */
+  liarsOf(index: number): number[] {
+    const slice = this.slices[index];
+    if (slice === undefined || doneAttempt(slice) === undefined) return [];
+    const liars = [...slice.notFinite];
+    slice.notFinite.clear();
+    return liars;
+  }
+
   /** Chunks that were taken so far: one that is a repetition, or no longer counts, is none. */
   get chunksTaken(): number {
     return this.#taken;
