@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readMetrics } from "@lockstep/run";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Finished, run, start, tinyModel } from "./program.ts";
+import { type Finished, run, start, tinyModel, wideModel } from "./program.ts";
 
 const codeModel = fileURLToPath(new URL("../fixtures/code-model.ts", import.meta.url));
 const cifar10 = process.env["LOCKSTEP_TEST_CIFAR10"];
@@ -267,15 +267,7 @@ describe("what can go wrong", () => {
   });
 
   test("slices whose dense gradients no memory could hold end the coordinator before the first step, with the options", async () => {
-    const model = join(dir, "wide.ts"); // 27 MB
-    const layers = [
-      { type: "maxPool", kernel: 4, stride: 4 },
-      { type: "flatten" },
-      { type: "dense", name: "fc1", units: 32_768, activation: "relu" },
-      { type: "dense", name: "fc2", units: 10 },
-    ];
-    writeFileSync(model, `export default ${JSON.stringify({ name: "Wide", inputShape: [32, 32, 3], layers })};`);
-    const [out, words] = [join(dir, "wide"), ["--model", model, "--dataset", "shapes", "--train-fraction", "1"]];
+    const [out, words] = [join(dir, "wide"), ["--model", wideModel, "--dataset", "shapes", "--train-fraction", "1"]];
     const slices = ["--batch-size", "8192", "--slice-rows", "1", "--sync", "dense"];
     const coordinator = start(["coordinator", "--workers", "1", ...words, ...slices, "--out", out]);
     await coordinator.prints("pnpm worker --coordinator");

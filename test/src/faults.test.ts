@@ -1,12 +1,12 @@
 /** What happens to real processes on real sockets, and what must come out all the same. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Running, run as runToEnd, start, tinyModel } from "./program.ts";
+import { type Running, run as runToEnd, start, tinyModel, wideModel } from "./program.ts";
 import { Training } from "./training.ts";
 import { type StepRow, stepsOf, Undisturbed } from "./undisturbed.ts";
 import { Way } from "./way.ts";
@@ -334,16 +334,7 @@ describe("a worker whose computing thread is held up while its heart beats", () 
 });
 
 test("a worker that is lost while its weights are on their way to a newcomer: the newcomer begins anew", async () => {
-  // 50 MB of weights and momentum, more than fits between two processes.
-  const model = join(dir, "wide-model.ts");
-  const layers = [
-    { type: "maxPool", kernel: 4, stride: 4 },
-    { type: "flatten" },
-    { type: "dense", name: "fc1", units: 32_768, activation: "relu" },
-    { type: "dense", name: "fc2", units: 10 },
-  ];
-  writeFileSync(model, `export default ${JSON.stringify({ name: "Wide", inputShape: [32, 32, 3], layers })};`);
-  const wide = ["--model", model, ...options, "--batch-size", "8", "--slice-rows", "4"];
+  const wide = ["--model", wideModel, ...options, "--batch-size", "8", "--slice-rows", "4"];
   const run = await Training.begin(["--workers", "1", ...wide], join(dir, "wide"));
   const source = await run.worker("source");
   await run.goesOn(1);

@@ -9,6 +9,7 @@ process.on("exit", () => {
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 export const tinyModel = fileURLToPath(new URL("../fixtures/tiny-model.ts", import.meta.url));
+export const wideModel = fileURLToPath(new URL("../fixtures/wide-model.ts", import.meta.url));
 
 /** Whether a program can be given a terminal, and the words that put it on one. */
 export const hasTerminals = spawnSync("script", ["--version"]).status === 0;

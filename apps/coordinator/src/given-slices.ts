@@ -12,23 +12,25 @@ export interface GivenSlice {
 export type AttemptKey = { step: number; slice: number; attempt: number };
 
 export class GivenSlices {
-  readonly #given = new Map<string, GivenSlice>();
+  /** By worker, so that a chunk of one is not looked for among the slices of all. */
+  readonly #given = new Map<number, Map<string, GivenSlice>>();
 
   add(key: AttemptKey, given: GivenSlice): void {
-    this.#given.set(keyOf(key), given);
+    const own = this.#given.get(given.worker) ?? new Map<string, GivenSlice>();
+    this.#given.set(given.worker, own.set(keyOf(key), given));
   }
 
-  get(key: AttemptKey): GivenSlice | undefined {
-    return this.#given.get(keyOf(key));
+  get(worker: number, key: AttemptKey): GivenSlice | undefined {
+    return this.#given.get(worker)?.get(keyOf(key));
   }
 
-  delete(key: AttemptKey): void {
-    this.#given.delete(keyOf(key));
+  delete(worker: number, key: AttemptKey): void {
+    this.#given.get(worker)?.delete(keyOf(key));
   }
 
   /** A worker is gone: nothing comes of what it was given. */
   lose(worker: number): void {
-    for (const [key, given] of this.#given) if (given.worker === worker) this.#given.delete(key);
+    this.#given.delete(worker);
   }
 
   clear(): void {
@@ -36,13 +38,16 @@ export class GivenSlices {
   }
 
   samplesOf(worker: number): number {
-    const own = [...this.#given.values()].filter((given) => given.worker === worker);
-    return own.reduce((total, { samples }) => total + samples, 0);
+    return this.#of(worker).reduce((total, { samples }) => total + samples, 0);
   }
 
-  /** Workers that still owe a slice of a step before this one. */
-  behind(step: number): Set<number> {
-    return new Set([...this.#given.values()].filter((given) => given.step < step).map(({ worker }) => worker));
+  /** Whether a worker still owes a slice of a step before this one. */
+  isBehind(worker: number, step: number): boolean {
+    return this.#of(worker).some((given) => given.step < step);
+  }
+
+  #of(worker: number): GivenSlice[] {
+    return [...(this.#given.get(worker)?.values() ?? [])];
   }
 }
 

@@ -397,8 +397,7 @@ export class RemoteTeam implements Team {
     const [here, leaving] = (["in", "leaving"] as const).map((wanted) =>
       this.members.filter(({ state }) => state === wanted),
     );
-    const behind = this.#given.behind(step);
-    const prompt = here!.filter(({ id }) => !behind.has(id));
+    const prompt = here!.filter(({ id }) => !this.#given.isBehind(id, step));
     return [prompt, here!].find(({ length }) => length > 0) ?? leaving!;
   }
 
@@ -419,10 +418,10 @@ export class RemoteTeam implements Team {
 
   #contributed(member: Member, { ms, ...attempt }: Message<"contribution">): void {
     const now = this.#options.nowMs();
-    const given = this.#given.get(attempt);
-    if (given?.worker !== member.id) return;
+    const given = this.#given.get(member.id, attempt);
+    if (given === undefined) return;
     member.progressMs = now;
-    this.#given.delete(attempt);
+    this.#given.delete(member.id, attempt);
     const computeMs = (ms["data"] ?? 0) + (ms["forward"] ?? 0) + (ms["backward"] ?? 0);
     member.measure(given.samples, { tookMs: now - Math.max(given.sinceMs, member.contributedMs), computeMs });
     member.contributedMs = now;
@@ -479,7 +478,7 @@ export class RemoteTeam implements Team {
         slice: slice.slice,
         samples: samplesOf(slice),
         attempts: [...slice.attempts.values()].map(({ attempt, worker }) => {
-          const { sinceMs, queuedSamples } = this.#given.get({ step, slice: slice.slice, attempt })!;
+          const { sinceMs, queuedSamples } = this.#given.get(worker, { step, slice: slice.slice, attempt })!;
           const msPerSample = this.#members.get(worker)?.msPerSample ?? slowest;
           return { worker, sinceMs, expectedMs: msPerSample === 0 ? undefined : msPerSample * queuedSamples };
         }),
@@ -540,7 +539,7 @@ export class RemoteTeam implements Team {
 
   /** A worker has done something that it was to do. While it owes a slice of an earlier step that comes first. */
   #progressed(member: Member): void {
-    if (!this.#given.behind(this.#committed).has(member.id)) member.progressMs = this.#options.nowMs();
+    if (!this.#given.isBehind(member.id, this.#committed)) member.progressMs = this.#options.nowMs();
   }
 
   #refuse(member: Member, reason: string): void {
@@ -648,7 +647,7 @@ export class RemoteTeam implements Team {
     for (const { to, message } of outgoing) {
       if (message.type !== "rejected") continue;
       const member = this.#members.get(to as number);
-      this.#given.delete(message);
+      this.#given.delete(to as number, message);
       if (member !== undefined && message.code === "ERR_NOT_FINITE") this.#logRefusal(member, message.reason);
       else if (member !== undefined) this.#refuse(member, message.reason);
       this.#decide();

@@ -47,7 +47,7 @@ const OF_STEPS: WorkerMessage["type"][] = ["gradient-chunk", "contribution"];
 const HANDSHAKE_SILENT_MS = 10_000;
 /** From the WebSocket to `ready`: the engine may have to be built first, and the model be large. */
 const JOIN_MS = 600_000;
-/** Of each of the two messages that show how fast the way to a worker is. */
+/** Of each message that shows how fast the way to a worker is. */
 const PROBE_BYTES = 2 ** 18;
 
 /** What happens to sessions. */

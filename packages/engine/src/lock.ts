@@ -1,6 +1,7 @@
 /**
  * Locks among the processes of a machine. A lock is a listening socket in Linux's abstract namespace: the kernel frees
- * it with its process, so it cannot go stale, and a waiting process is told at once. On other systems nothing is locked.
+ * it with its process, so it cannot go stale, and a waiting process is told at once. It holds within a network namespace:
+ * containers do not see each other's. On other systems nothing is locked.
  */
 import { createHash } from "node:crypto";
 import { connect, createServer, type Server, type Socket } from "node:net";
@@ -21,6 +22,7 @@ export function tryLock(name: string): Promise<(() => void) | undefined> {
   const waiting = new Set<Socket>();
   const server: Server = createServer((socket) => {
     waiting.add(socket);
+    socket.unref();
     socket.on("error", () => {}).on("close", () => waiting.delete(socket));
   });
   const release = () => {
@@ -28,9 +30,9 @@ export function tryLock(name: string): Promise<(() => void) | undefined> {
     for (const socket of waiting) socket.destroy();
   };
   return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
+    server.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "EADDRINUSE") resolve(undefined);
-      else reject(error);
+      else reject(error); // once it listens this says nothing: who could not connect tries again
     });
     server.listen(addressOf(name), () => resolve(release)).unref();
   });

@@ -92,8 +92,14 @@ const pidFile = (dir: string) => join(dir, "run.pid");
 
 /** The process that the file names, if it is there still. */
 function holderOf(path: string): number | undefined {
-  const holder = existsSync(path) ? Number(readFileSync(path, "utf8")) : undefined;
-  return holder !== undefined && isRunning(holder) ? holder : undefined;
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+  return isRunning(Number(text)) ? Number(text) : undefined;
 }
 
 function isRunning(pid: number): boolean {
