@@ -3,7 +3,15 @@ import { listen, RemoteTeam } from "@lockstep/coordinator";
 import { readBack, startEngine, tf } from "@lockstep/engine";
 import { fingerprintOf, makeLayout, type Plan, PROTOCOL_VERSION, type RunFacts } from "@lockstep/gradient-sync";
 import type { StepTask } from "@lockstep/run";
-import { disposeContribution, type Exchange, type Gradient, InMemoryExchange, LapClock } from "@lockstep/training";
+import {
+  disposeContribution,
+  type Exchange,
+  factoredMean,
+  type Gradient,
+  InMemoryExchange,
+  LapClock,
+  type Update,
+} from "@lockstep/training";
 import { CoordinatorExchange, connect, Inbox } from "@lockstep/worker";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { sharedExchanges } from "./examples/shared-exchange.ts";
@@ -34,33 +42,41 @@ function gradientsOf(slice: number): [number, Gradient][] {
   ];
 }
 
-interface Update {
+interface Got {
   bias: number[];
-  input: number[];
-  delta: number[];
+  /** The mean gradient. */
+  kernel: number[];
   sums: [samples: number, lossSum: number, correct: number];
 }
 
 /** One worker's part in a step. */
-async function takePart(exchange: Exchange, task: StepTask): Promise<Update> {
+async function takePart(exchange: Exchange, task: StepTask): Promise<Got> {
   for await (const slice of exchange.slices(task)) {
     const sink = exchange.sink(slice);
     for (const [index, gradient] of gradientsOf(slice.slice)) sink.gradient(index, gradient);
     await sink.done({ samples: slice.end - slice.start, lossSum: slice.slice + 0.25, correct: slice.slice });
   }
   const update = await exchange.update();
-  const [kernel, bias] = update.gradients as [Gradient & { form: "factored" }, Gradient & { form: "dense" }];
+  const [kernel, bias] = update.gradients as [Update["gradients"][number], Gradient & { form: "dense" }];
+  const mean = meanOf(kernel, update.samples);
   const read = async (tensor: tf.Tensor) => [...(await readBack(tensor))];
-  const result: Update = {
-    ...{ bias: await read(bias.sum), input: await read(kernel.input), delta: await read(kernel.delta) },
+  const result: Got = {
+    ...{ bias: await read(bias.sum), kernel: await read(mean) },
     sums: [update.samples, update.lossSum, update.correct],
   };
   disposeContribution(update);
+  mean.dispose();
   return result;
 }
 
+/** An exchange may have computed it, or leave that to whoever applies the update. */
+function meanOf(kernel: Update["gradients"][number], samples: number): tf.Tensor {
+  if (kernel.form === "dense") throw new Error("Expected factors of the kernel, or their mean, got a dense gradient.");
+  return kernel.form === "mean" ? kernel.mean.clone() : factoredMean(kernel.input, kernel.delta, samples);
+}
+
 /** Takes a step, and returns what each worker got. */
-type TakeStep = (task: StepTask) => Promise<Update[]>;
+type TakeStep = (task: StepTask) => Promise<Got[]>;
 let close: () => Promise<void> = async () => {};
 afterEach(() => close());
 
@@ -148,11 +164,11 @@ describe.each<[string, () => Promise<TakeStep>]>([
     }
   });
 
-  test("gives everyone the factors of all slices, their rows in slice order", async () => {
+  test("gives everyone the factors of all slices, or what they make: the mean over all rows", async () => {
     const takeStep = await make();
-    for (const { input, delta } of await takeStep(TASK)) {
-      expect(input).toEqual([0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5]);
-      expect(delta).toEqual([-0, -1, -2, -3, -4, -5]);
+    for (const { kernel } of await takeStep(TASK)) {
+      // −(0·0 + 1·1 + … + 5·5) / 6, and 0.5 · (0 + 1 + … + 5) / 6 more
+      expect(kernel).toEqual([expect.closeTo(-55 / 6, 5), expect.closeTo(-62.5 / 6, 5)]);
     }
   });
 

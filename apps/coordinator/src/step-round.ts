@@ -342,7 +342,18 @@ export const samplesOf = ({ start, end }: { start: number; end: number }): numbe
 
 /** ((a + b) + c) + …, rounded to float32 after each addition. The first array takes the sum. */
 function sumInOrder([first, ...others]: Values[]): Values {
-  const total = first!;
-  for (const other of others) for (let i = 0; i < total.length; i++) total[i] = total[i]! + other[i]!;
-  return total;
+  for (const other of others) addTo(first!, other);
+  return first!;
+}
+
+/** Four at a time: V8 unrolls no loops. */
+function addTo(total: Values, other: Values): void {
+  const whole = total.length - (total.length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    total[i] = total[i]! + other[i]!;
+    total[i + 1] = total[i + 1]! + other[i + 1]!;
+    total[i + 2] = total[i + 2]! + other[i + 2]!;
+    total[i + 3] = total[i + 3]! + other[i + 3]!;
+  }
+  for (let i = whole; i < total.length; i++) total[i] = total[i]! + other[i]!;
 }

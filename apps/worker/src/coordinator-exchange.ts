@@ -5,15 +5,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
-import {
-  type CoordinatorMessage,
-  chunkLength,
-  decodeFloats,
-  type Layout,
-  partElements,
-  StepAssembly,
-} from "@lockstep/gradient-sync";
-import type { Contribution, Exchange, Gradient, LapClock, Slice, SliceSink } from "@lockstep/training";
+import { type CoordinatorMessage, decodeInto, type Layout, StepAssembly } from "@lockstep/gradient-sync";
+import type { Exchange, LapClock, Slice, SliceSink, Update } from "@lockstep/training";
 import type { Connection } from "./connection.ts";
 import { expectSlices } from "./expected.ts";
 import { Dismissed, type Inbox } from "./inbox.ts";
@@ -27,6 +20,8 @@ export class CoordinatorExchange implements Exchange {
   readonly #inbox: Inbox;
   readonly #layout: Layout;
   readonly #clock: LapClock;
+  /** Where the sums of each step come together: one array for all steps. */
+  readonly #dense: Float32Array<ArrayBuffer>;
   #assigned: Message<"assign"> | undefined;
   #assembly: StepAssembly | undefined;
   #ahead: MeansAhead | undefined;
@@ -39,12 +34,13 @@ export class CoordinatorExchange implements Exchange {
     this.#inbox = inbox;
     this.#layout = layout;
     this.#clock = clock;
+    this.#dense = new Float32Array(layout.denseElements);
   }
 
   /** The step that the next `slices` is for. */
   assign(message: Message<"assign">): void {
     this.#assigned = message;
-    this.#assembly = new StepAssembly(this.#layout, message.sliceSamples);
+    this.#assembly = new StepAssembly(this.#layout, message.sliceSamples, this.#dense);
     this.#ahead = new MeansAhead(this.#layout, this.#assembly);
     this.#commit = undefined;
     this.#sent = [];
@@ -82,7 +78,7 @@ export class CoordinatorExchange implements Exchange {
     return sender;
   }
 
-  async update(): Promise<Contribution> {
+  async update(): Promise<Update> {
     const { step, attempts, samples, lossSum, correct } = this.#commit!;
     const assembly = this.#assembly!;
     if (samples !== assembly.rows) {
@@ -91,19 +87,19 @@ export class CoordinatorExchange implements Exchange {
         `Step ${step} has ${assembly.rows} samples, but was committed with ${samples}.`,
       );
     }
-    const parts = assembly.complete(step, attempts);
-    const gradients = this.#layout.places.map((place, index): Gradient => {
+    const part = assembly.complete(step, attempts);
+    const gradients = this.#layout.places.map((place, index): Update["gradients"][number] => {
       if (place.form === "dense") {
-        const values = parts[0]!.slice(place.offset, place.offset + place.elements);
+        const values = part(0).subarray(place.offset, place.offset + place.elements);
         return { form: "dense", sum: tf.tensor(values, place.shape) };
       }
-      const { inputPart, deltaPart, inputs, outputs } = place;
       const mean = this.#ahead!.take(index, attempts);
+      if (mean !== undefined) return { form: "mean", mean };
+      const { inputPart, deltaPart, inputs, outputs } = place;
       return {
         form: "factored",
-        input: tf.tensor2d(parts[inputPart]!, [assembly.rows, inputs]),
-        delta: tf.tensor2d(parts[deltaPart]!, [assembly.rows, outputs]),
-        ...(mean && { mean }),
+        input: tf.tensor2d(part(inputPart), [assembly.rows, inputs]),
+        delta: tf.tensor2d(part(deltaPart), [assembly.rows, outputs]),
       };
     });
     this.dispose();
@@ -119,14 +115,9 @@ export class CoordinatorExchange implements Exchange {
 
   #take(message: CoordinatorMessage): void {
     switch (message.type) {
-      case "update-chunk": {
-        const { part, slice, offset, attempt } = message;
-        const samples = this.#assembly!.samplesOf(slice);
-        const elements = chunkLength(this.#layout, partElements(this.#layout, part, samples), offset) ?? 0;
-        const values = decodeFloats(message, elements, this.#layout.wire);
-        this.#assembly!.add({ slice, attempt, part, offset, values });
+      case "update-chunk":
+        decodeInto(this.#assembly!.roomFor(message), message, this.#layout.wire);
         return;
-      }
       case "withdrawn": {
         this.#assembly!.withdraw(message);
         const isIt = ({ slice, attempt }: SliceSender) => slice === message.slice && attempt === message.attempt;

@@ -20,8 +20,8 @@ export class SliceSender implements SliceSink {
   readonly slice: number;
   readonly attempt: number;
   readonly #options: SliceSenderOptions;
-  /** All dense gradients, as they lie in part 0. */
-  readonly #dense: Float32Array<ArrayBuffer>;
+  /** Dense gradients as they were read, and where they begin in part 0. */
+  readonly #dense: { start: number; values: Float32Array }[] = [];
   /** Elements that each chunk of the dense part still lacks. */
   readonly #lacking: Map<number, number>;
   /** Where reading back takes its time (WebGPU), what is being read. */
@@ -32,7 +32,6 @@ export class SliceSender implements SliceSink {
     this.slice = slice;
     this.attempt = attempt;
     this.#options = options;
-    this.#dense = new Float32Array(layout.denseElements);
     this.#lacking = new Map(
       chunkOffsets(layout, layout.denseElements).map((offset) => [
         offset,
@@ -88,7 +87,7 @@ export class SliceSender implements SliceSink {
 
   #addDense(start: number, values: Float32Array): void {
     const { chunkElements } = this.#options.layout;
-    this.#dense.set(values, start);
+    this.#dense.push({ start, values });
     const end = start + values.length;
     for (let offset = start - (start % chunkElements); offset < end; offset += chunkElements) {
       const added = Math.min(end, offset + chunkElements) - Math.max(start, offset);
@@ -99,8 +98,14 @@ export class SliceSender implements SliceSink {
   }
 
   #sendDense(offset: number): void {
-    const { chunkElements } = this.#options.layout;
-    this.#send(0, offset, this.#dense.slice(offset, offset + chunkElements));
+    const { layout } = this.#options;
+    const chunk = new Float32Array(chunkLength(layout, layout.denseElements, offset)!);
+    for (const { start, values } of this.#dense) {
+      const from = Math.max(start, offset);
+      const until = Math.min(start + values.length, offset + chunk.length);
+      if (from < until) chunk.set(values.subarray(from - start, until - start), from - offset);
+    }
+    this.#send(0, offset, chunk);
   }
 
   #sendFactor(part: number, values: Float32Array): void {

@@ -107,9 +107,13 @@ function take(message: CoordinatorMessage, bytes: number): void {
     say({ type: "message", message, bytes });
     return;
   }
-  // A view of a pooled buffer would carry the whole pool to the other thread.
-  const data = message.data.slice();
+  const data = ownOf(message.data);
   say({ type: "message", message: { ...message, data }, bytes }, [data.buffer]);
+}
+
+/** What can be handed over: a chunk fills the buffer that it came in, but a small message is a view of a pool's. */
+function ownOf(data: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return data.byteLength > data.buffer.byteLength / 2 ? data : data.slice();
 }
 
 function goOnReading(): void {

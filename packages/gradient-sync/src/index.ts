@@ -33,6 +33,7 @@ export {
   BYTES_PER_ELEMENT,
   chunksOf,
   decodeFloats,
+  decodeInto,
   encodeFloats,
   packingPays,
   rawFloats,

@@ -8,18 +8,21 @@ import { chunkLength, chunkOffsets, type Layout, partElements } from "./layout.t
 /** Attempts at a slice whose factors are kept at once: the one that flows, and some of this worker's own. */
 const MAX_ATTEMPTS = 8;
 
-export interface Piece {
+interface PiecePlace {
   slice: number;
   attempt: number;
   part: number;
   /** In elements of the part. */
   offset: number;
+}
+
+export interface Piece extends PiecePlace {
   values: Float32Array;
 }
 
 /** The factors of one attempt at a slice, by part. Part 0 stays empty. */
 interface Factors {
-  parts: Float32Array[];
+  parts: Float32Array<ArrayBuffer>[];
   /** Offsets that have come, of each part. */
   received: Set<number>[];
 }
@@ -33,11 +36,18 @@ export class StepAssembly {
   /** Of each slice, by attempt. */
   readonly #attempts: Map<number, Factors>[];
 
-  /** @param sliceSamples samples of every slice of the step, in slice order */
-  constructor(layout: Layout, sliceSamples: readonly number[]) {
+  /**
+   * @param sliceSamples samples of every slice of the step, in slice order
+   * @param dense where the sums are to be put together, whatever it holds. @default a new array
+   */
+  constructor(
+    layout: Layout,
+    sliceSamples: readonly number[],
+    dense: Float32Array<ArrayBuffer> = new Float32Array(layout.denseElements),
+  ) {
     this.#layout = layout;
     this.#sliceSamples = sliceSamples;
-    this.#dense = new Float32Array(layout.denseElements);
+    this.#dense = dense;
     this.#attempts = sliceSamples.map(() => new Map());
   }
 
@@ -52,16 +62,26 @@ export class StepAssembly {
   }
 
   /** A piece from the coordinator, or of this worker's own factors. @throws LockstepError ERR_CHUNK if it does not fit */
-  add({ slice, attempt, part, offset, values }: Piece): void {
+  add({ values, ...place }: Piece): void {
+    this.roomFor(place, values.length).set(values);
+  }
+
+  /**
+   * Where the numbers of a piece belong, for whoever has them in another form. From then on they count as there.
+   *
+   * @param given how many there are. @default as many as there must be
+   * @throws LockstepError ERR_CHUNK if no such piece is expected
+   */
+  roomFor(place: PiecePlace, given?: number): Float32Array<ArrayBuffer> {
+    const { slice, attempt, part, offset } = place;
     const factors = part === 0 ? undefined : this.#factorsOf(slice, attempt);
     const whole = part === 0 ? this.#dense : factors?.parts[part];
     const received = part === 0 ? this.#sums : factors?.received[part];
-    const expected = chunkLength(this.#layout, whole?.length ?? 0, offset);
-    if (!whole || !received || expected !== values.length || received.has(offset)) {
-      throw misplaced(part, offset, values.length);
-    }
+    const elements = chunkLength(this.#layout, whole?.length ?? 0, offset);
+    const fits = elements !== undefined && elements === (given ?? elements);
+    if (!whole || !received || !fits || received.has(offset)) throw misplaced(place);
     received.add(offset);
-    whole.set(values, offset);
+    return whole.subarray(offset, offset + elements);
   }
 
   /** Forgets an attempt, and the sums that had it in them. */
@@ -71,21 +91,20 @@ export class StepAssembly {
   }
 
   /**
-   * Each part for all rows of the batch; the rows of a factor are in slice order.
+   * Reads parts for all rows of the batch; the rows of a factor are in slice order.
    *
    * @param attempts that the commit is made of, by slice
    * @throws LockstepError ERR_COMMIT if not all of them has come
    */
-  complete(step: number, attempts: readonly number[]): Float32Array<ArrayBuffer>[] {
+  complete(step: number, attempts: readonly number[]): (part: number) => Float32Array<ArrayBuffer> {
     const chosen = this.#sliceSamples.map((_, slice) => this.#attempts[slice]!.get(attempts[slice]!));
-    const factorParts = this.#layout.rowElements.length - 1;
+    const hasFactors = this.#layout.rowElements.length > 1;
     const hasSums = chunkOffsets(this.#layout, this.#layout.denseElements).every((offset) => this.#sums.has(offset));
-    const isWhole = chosen.every((factors) => factorParts === 0 || (factors && this.#isWhole(factors)));
+    const isWhole = chosen.every((factors) => !hasFactors || (factors && this.#isWhole(factors)));
     if (!hasSums || !isWhole || attempts.length !== chosen.length) {
       throw new LockstepError("ERR_COMMIT", `Step ${step} was committed before all of it had come.`);
     }
-    const factors = Array.from({ length: factorParts }, (_, k) => concat(chosen.map((slice) => slice!.parts[k + 1]!)));
-    return [this.#dense, ...factors];
+    return (part) => (part === 0 ? this.#dense : concat(chosen.map((factors) => factors!.parts[part]!)));
   }
 
   /**
@@ -135,6 +154,6 @@ function concat(arrays: Float32Array[]): Float32Array<ArrayBuffer> {
   return whole;
 }
 
-function misplaced(part: number, offset: number, elements: number): LockstepError {
-  return new LockstepError("ERR_CHUNK", `No chunk of ${elements} elements is expected at ${offset} of part ${part}.`);
+function misplaced({ slice, part, offset }: PiecePlace): LockstepError {
+  return new LockstepError("ERR_CHUNK", `No such chunk is expected at ${offset} of part ${part} of slice ${slice}.`);
 }

@@ -5,6 +5,7 @@ import {
   allFinite,
   chunksOf,
   decodeFloats,
+  decodeInto,
   encodeFloats,
   packingPays,
   rawFloats,
@@ -207,6 +208,19 @@ test("roundToWire does in place what the wire would do", () => {
       roundToWire(inner, wire);
       expect(bitsOf(inner)).toEqual(bitsOf(throughWire(values, wire)));
       expect([among[0], among.at(-1)]).toEqual([7, 7]);
+    }),
+  );
+});
+
+test("numbers are decoded into a part of an array that holds others, and into no more of it", () => {
+  fc.assert(
+    fc.property(floats, wireOf, (values, wire) => {
+      const array = new Float32Array(values.length + 4).fill(7);
+      const encoded = encodeFloats(values, wire);
+      const moved = new Uint8Array([0, ...encoded.data]).subarray(1);
+      decodeInto(array.subarray(2, -2), { ...encoded, data: moved }, wire);
+      expect(bitsOf(array.subarray(2, -2))).toEqual(bitsOf(throughWire(values, wire)));
+      expect([...array.subarray(0, 2), ...array.subarray(-2)]).toEqual([7, 7, 7, 7]);
     }),
   );
 });

@@ -58,36 +58,53 @@ function packed(words: Int32Array | Uint16Array): WireFloats | undefined {
 }
 
 /**
- * The inverse, into an array of its own: what comes off the wire may lie at any offset.
+ * The inverse, into an array of its own.
  *
  * @param elements how many numbers must be there
  * @throws LockstepError ERR_CHUNK if there are more or fewer
  */
-export function decodeFloats(
-  { data, packed }: { data: Uint8Array; packed: boolean },
-  elements: number,
-  wire: Wire,
-): Float32Array<ArrayBuffer> {
+export function decodeFloats(floats: PackedOrNot, elements: number, wire: Wire): Float32Array<ArrayBuffer> {
+  const decoded = new Float32Array(elements);
+  decodeInto(decoded, floats, wire);
+  return decoded;
+}
+
+/** What comes off the wire, which may lie at any offset of its buffer. */
+type PackedOrNot = { data: Uint8Array; packed: boolean };
+
+/**
+ * The inverse, into an array that takes them all, whatever it holds.
+ *
+ * @throws LockstepError ERR_CHUNK if there are more or fewer; the array's numbers are then of no use
+ */
+export function decodeInto(decoded: Float32Array, { data, packed }: PackedOrNot, wire: Wire): void {
+  const elements = decoded.length;
   const bytesEach = BYTES_PER_ELEMENT[wire];
   const groups = packed ? groupsOf(elements) : 0;
-  const copy = new Uint8Array(data);
-  const nonzero = packed ? ones(copy.subarray(0, 4 * groups), elements) : elements;
-  if (nonzero < 0 || copy.length !== 4 * groups + nonzero * bytesEach) {
+  const nonzero = packed ? ones(data.subarray(0, 4 * groups), elements) : elements;
+  if (nonzero < 0 || data.length !== 4 * groups + nonzero * bytesEach) {
     throw new LockstepError("ERR_CHUNK", `Expected ${elements} numbers of ${wire}, got ${data.length} other bytes.`);
   }
-  if (wire === "fp32" && !packed) return new Float32Array(copy.buffer);
-  const words = new (wire === "fp32" ? Int32Array : Uint16Array)(copy.buffer, 4 * groups, nonzero);
-  const decoded = new Int32Array(elements);
+  const bits = wordsOf(decoded);
+  if (wire === "fp32" && !packed) {
+    new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength).set(data);
+    return;
+  }
+  const aligned = data.slice().buffer;
+  const words = new (wire === "fp32" ? Int32Array : Uint16Array)(aligned, 4 * groups, nonzero);
   const shift = wire === "bf16" ? 16 : 0;
-  if (!packed) for (let i = 0; i < elements; i++) decoded[i] = words[i]! << shift;
-  const bitmap = new Int32Array(copy.buffer, 0, groups);
+  if (packed) unpack(bits, words, new Int32Array(aligned, 0, groups), shift);
+  else for (let i = 0; i < elements; i++) bits[i] = words[i]! << shift;
+}
+
+function unpack(bits: Int32Array, words: Int32Array | Uint16Array, bitmap: Int32Array, shift: number): void {
+  bits.fill(0);
   let next = 0;
-  for (let group = 0; group < groups; group++) {
-    for (let bits = bitmap[group]!; bits !== 0; bits &= bits - 1) {
-      decoded[32 * group + 31 - Math.clz32(bits & -bits)] = words[next++]! << shift;
+  for (let group = 0; group < bitmap.length; group++) {
+    for (let set = bitmap[group]!; set !== 0; set &= set - 1) {
+      bits[32 * group + 31 - Math.clz32(set & -set)] = words[next++]! << shift;
     }
   }
-  return new Float32Array(decoded.buffer);
 }
 
 /** An array of float32 as pieces of at most `chunkBytes`, neither rounded nor packed: states travel so. */
@@ -114,12 +131,19 @@ export function roundToWire(values: Float32Array, wire: Wire): void {
   for (let i = 0; i < bits.length; i++) bits[i] = halves[i]! << 16;
 }
 
-/** Whether none is NaN or infinite. */
+/** Whether none is NaN or infinite. Four at a time: V8 unrolls no loops, and this one looks at all that comes. */
 export function allFinite(values: Float32Array): boolean {
   const bits = wordsOf(values);
-  for (let i = 0; i < bits.length; i++) if ((bits[i]! & 0x7f800000) === 0x7f800000) return false;
-  return true;
+  const whole = bits.length - (bits.length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    if (isNotFinite(bits[i]!) || isNotFinite(bits[i + 1]!) || isNotFinite(bits[i + 2]!) || isNotFinite(bits[i + 3]!))
+      return false;
+  }
+  return !bits.subarray(whole).some(isNotFinite);
 }
+
+/** All bits of the exponent are set. */
+const isNotFinite = (word: number): boolean => (word & 0x7f800000) === 0x7f800000;
 
 function bytesOf({ buffer, byteOffset, byteLength }: Int32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>) {
   return new Uint8Array(buffer, byteOffset, byteLength);

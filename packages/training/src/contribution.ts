@@ -19,17 +19,25 @@ export type Gradient =
       input: tf.Tensor2D;
       /** [rows, out] */
       delta: tf.Tensor2D;
-      /** What `factoredMean` makes of them, [in, out], if someone had the time to compute it before. */
-      mean?: tf.Tensor2D;
     };
 
-/** Owns its tensors: whoever receives a contribution disposes of it. */
-export interface Contribution {
+/** Sums over the samples of a slice, besides its gradients. */
+export interface SliceSums {
   samples: number;
   lossSum: number;
   correct: number;
+}
+
+/** Owns its tensors: whoever receives a contribution disposes of it. */
+export interface Contribution extends SliceSums {
   /** One for each weight, in the model's order. */
   gradients: Gradient[];
+}
+
+/** What an update is made of: the contribution of the whole batch. Owns its tensors. */
+export interface Update extends SliceSums {
+  /** Means are what `factoredMean` makes of the factors, [in, out], where someone had the time to compute it before. */
+  gradients: (Gradient | { form: "mean"; mean: tf.Tensor2D })[];
 }
 
 /** The sum of contributions, in the order given: the same slices give the same bits. Takes over their tensors. */
@@ -46,11 +54,8 @@ export function sumContributions(contributions: readonly Contribution[]): Contri
   return total;
 }
 
-export function disposeContribution({ gradients }: Contribution): void {
-  for (const gradient of gradients) {
-    if (gradient.form === "dense") tf.dispose(gradient.sum);
-    else tf.dispose([gradient.input, gradient.delta, ...(gradient.mean ? [gradient.mean] : [])]);
-  }
+export function disposeContribution({ gradients }: Update): void {
+  tf.dispose(gradients.map(({ form: _, ...tensors }) => tensors));
 }
 
 function sumGradients(gradients: Gradient[]): Gradient {

@@ -1,6 +1,6 @@
 /** How the gradients of slices become the update of a step. The training step does not know which kind it has. */
 import { planSlices, type StepTask } from "@lockstep/run";
-import { type Contribution, type Gradient, sumContributions } from "./contribution.ts";
+import { type Contribution, type Gradient, type SliceSums, sumContributions, type Update } from "./contribution.ts";
 
 /** Samples [start, end) of the epoch's order: a part of the global batch. */
 export interface Slice {
@@ -11,9 +11,6 @@ export interface Slice {
   start: number;
   end: number;
 }
-
-/** Sums over the samples of a slice, besides its gradients. */
-export type SliceSums = Omit<Contribution, "gradients">;
 
 /** Where the gradients of one slice go. */
 export interface SliceSink {
@@ -31,7 +28,7 @@ export interface Exchange {
   slices(task: StepTask): AsyncIterable<Slice>;
   sink(slice: Slice): SliceSink;
   /** The sums over all slices of the step, in slice order. The tensors are the caller's. */
-  update(): Promise<Contribution>;
+  update(): Promise<Update>;
 }
 
 /** A world of one: all slices are here. Nothing leaves the device. */

@@ -2,8 +2,7 @@
 
 import type { Batch } from "@lockstep/dataset";
 import { tf } from "@lockstep/engine";
-import { type Contribution, type Gradient, sumContributions } from "./contribution.ts";
-import type { SliceSums } from "./exchange.ts";
+import { type Contribution, type Gradient, type SliceSums, sumContributions } from "./contribution.ts";
 import { correctSum, crossEntropySum, readScalars } from "./loss.ts";
 import type { OnGradient, Replica } from "./replica.ts";
 import type { StepClock } from "./step-clock.ts";

@@ -1,7 +1,14 @@
 export { Batches, batchesOf, type Foresight } from "./batches.ts";
-export { type Contribution, disposeContribution, type Gradient, sumContributions } from "./contribution.ts";
+export {
+  type Contribution,
+  disposeContribution,
+  type Gradient,
+  type SliceSums,
+  sumContributions,
+  type Update,
+} from "./contribution.ts";
 export { evaluateAll, evaluateBatch } from "./evaluate.ts";
-export { type Exchange, InMemoryExchange, type Slice, type SliceSink, type SliceSums } from "./exchange.ts";
+export { type Exchange, InMemoryExchange, type Slice, type SliceSink } from "./exchange.ts";
 export { computeGradients, streamGradients } from "./gradients.ts";
 export { localTeam } from "./local-team.ts";
 export { downloadProgress, EVALUATION_ROWS, type PreparedRun, prepare } from "./prepare.ts";

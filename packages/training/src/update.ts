@@ -1,6 +1,6 @@
 /** The update of a step, the same on every worker: means of the sums, then SGD with momentum. */
 import { type Parameters, tf } from "@lockstep/engine";
-import type { Contribution, Gradient } from "./contribution.ts";
+import type { Update } from "./contribution.ts";
 import type { RegularizerGradients } from "./regularizers.ts";
 
 export interface SgdStep {
@@ -17,7 +17,7 @@ export interface SgdStep {
  */
 export function applyUpdate(
   parameters: Parameters,
-  update: Contribution,
+  update: Update,
   { learningRate, momentum, weightDecay }: SgdStep,
   regularizerGradients: RegularizerGradients = new Map(),
 ): void {
@@ -34,9 +34,15 @@ export function applyUpdate(
 }
 
 /** For each form, the one line that divides: by the samples of the whole global batch. */
-function meanGradient(gradient: Gradient, samples: number): tf.Tensor {
-  if (gradient.form === "dense") return gradient.sum.div(samples);
-  return gradient.mean?.clone() ?? factoredMean(gradient.input, gradient.delta, samples);
+function meanGradient(gradient: Update["gradients"][number], samples: number): tf.Tensor {
+  switch (gradient.form) {
+    case "dense":
+      return gradient.sum.div(samples);
+    case "factored":
+      return factoredMean(gradient.input, gradient.delta, samples);
+    case "mean":
+      return gradient.mean.clone(); // was divided
+  }
 }
 
 /** inputᵀ · delta / samples, [in, out]. */

@@ -219,7 +219,8 @@ export abstract class ToyWorker {
 
   #apply({ step, attempts, samples }: Told<"commit">): void {
     const { assembly, learningRate, epoch } = this.#assembly!;
-    const [dense, inputs, deltas] = assembly.complete(step, attempts) as [Float32Array, Float32Array, Float32Array];
+    const part = assembly.complete(step, attempts);
+    const [dense, inputs, deltas] = [part(0), part(1), part(2)];
     const gradient = new Float32Array(ELEMENTS);
     for (let row = 0; row < samples; row++) {
       for (let i = 0; i < 2; i++) {
