@@ -68,6 +68,18 @@ describe("a coordinator that sends more than this worker takes in", () => {
   });
 });
 
+test("pieces of all sizes arrive as they were sent, however many share a packet", async () => {
+  const { connection, socket } = await connected();
+  const sizes = [0, 10_000, 1, 10_000, 30_000, 100, 2 ** 20, 10_000, 10_000, 65_536, 70_000, 50, 33_000, 2 ** 20];
+  const data = sizes.map((size, i) => new Uint8Array(size).fill(i + 1));
+  for (const [offset, bytes] of data.entries()) socket.send(encode({ ...piece(offset), data: bytes }));
+  for (const [offset, bytes] of data.entries()) {
+    const message = await connection.receive();
+    expect(message).toMatchObject({ type: "update-chunk", offset });
+    expect("data" in message && Buffer.compare(message.data, bytes)).toBe(0);
+  }
+});
+
 test("what follows a message that is none does not count, and the connection ends with the reason", async () => {
   const { connection, socket } = await connected();
   const closed = once(socket, "close");

@@ -107,13 +107,9 @@ function take(message: CoordinatorMessage, bytes: number): void {
     say({ type: "message", message, bytes });
     return;
   }
-  const data = ownOf(message.data);
+  // A message that fills its buffer has it for itself. Others share one with what ws has yet to read.
+  const data = message.data.buffer.byteLength === bytes ? message.data : message.data.slice();
   say({ type: "message", message: { ...message, data }, bytes }, [data.buffer]);
-}
-
-/** What can be handed over: a chunk fills the buffer that it came in, but a small message is a view of a pool's. */
-function ownOf(data: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  return data.byteLength > data.buffer.byteLength / 2 ? data : data.slice();
 }
 
 function goOnReading(): void {
