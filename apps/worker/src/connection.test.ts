@@ -68,15 +68,17 @@ describe("a coordinator that sends more than this worker takes in", () => {
   });
 });
 
-test("pieces of all sizes arrive as they were sent, however many share a packet", async () => {
+test.each([
+  ["a large one before a small one", [10_000, 1]],
+  ["a small one before a large one", [1, 10_000]],
+  ["many", [0, 10_000, 1, 10_000, 30_000, 100, 2 ** 20, 10_000, 65_536, 70_000, 50, 33_000, 2 ** 20]],
+])("pieces that come at once arrive as they were sent: %s", async (_, sizes) => {
   const { connection, socket } = await connected();
-  const sizes = [0, 10_000, 1, 10_000, 30_000, 100, 2 ** 20, 10_000, 10_000, 65_536, 70_000, 50, 33_000, 2 ** 20];
-  const data = sizes.map((size, i) => new Uint8Array(size).fill(i + 1));
-  for (const [offset, bytes] of data.entries()) socket.send(encode({ ...piece(offset), data: bytes }));
-  for (const [offset, bytes] of data.entries()) {
-    const message = await connection.receive();
-    expect(message).toMatchObject({ type: "update-chunk", offset });
-    expect("data" in message && Buffer.compare(message.data, bytes)).toBe(0);
+  const pieces = sizes.map((size, i) => ({ ...piece(i), data: new Uint8Array(size).fill(i + 1) }));
+  const bytes = pieces.map((message) => encode(message as CoordinatorMessage));
+  for (let round = 0; round < 20; round++) {
+    for (const each of bytes) socket.send(each);
+    for (const sent of pieces) expect(await connection.receive()).toEqual(sent);
   }
 });
 
