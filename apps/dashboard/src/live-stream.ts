@@ -26,6 +26,8 @@ export class LiveStream {
   /** Messages so far, of which the last few are kept. */
   #sent = 0;
   #kept: string[] = [];
+  /** Whether any page ever came: before, nobody can come back, and nothing is kept. */
+  #watched = false;
   #pending: RunUpdate[] = [];
   #flushing: NodeJS.Timeout | undefined;
   readonly #beating: NodeJS.Timeout;
@@ -34,6 +36,7 @@ export class LiveStream {
   constructor(live: LiveRun) {
     this.#live = live;
     this.#unsubscribe = live.subscribe((update) => {
+      if (!this.#watched) return;
       this.#pending.push(update);
       if (isOver(live.snapshot())) return this.#flush(); // soon nobody is there to send it
       this.#flushing ??= setTimeout(() => this.#flush(), FLUSH_MS).unref();
@@ -48,6 +51,7 @@ export class LiveStream {
     }
     response.writeHead(200, { ...PAGE_HEADERS, "content-type": "text/event-stream" });
     if (request.method === "HEAD") return void response.end();
+    this.#watched = true;
     this.#flush(); // what is known holds what is pending
     const missed = this.#missedSince(request.headers["last-event-id"]);
     const all = () => this.#messageOf("snapshot", this.#live.snapshot());

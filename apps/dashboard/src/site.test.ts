@@ -70,6 +70,13 @@ describe("the stream", () => {
     expect((await eventOf({ "last-event-id": missed.id })).data).toHaveLength(1);
   });
 
+  test("keeps nothing before the first page comes: nobody has missed that", async () => {
+    live.event("a joined", "joined");
+    expect((await eventOf()).id).toMatch(/-0$/);
+    live.event("a left", "left");
+    expect((await eventOf()).id).toMatch(/-1$/);
+  });
+
   test("begins anew for a page that comes from another process, from the future, or with nonsense", async () => {
     live.event("a joined", "joined");
     const { id } = await eventOf();
