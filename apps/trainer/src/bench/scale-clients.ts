@@ -1,13 +1,17 @@
 /**
  * Workers that compute nothing, for scale-server.ts: they send and receive what workers of alexnet-cifar10 would.
  *
- * scale-clients.ts lockstep|bare PORT WORKERS
+ * scale-clients.ts lockstep|bare|unmasked PORT WORKERS
+ *
+ * Clients of ws mask what they send. Lockstep's workers do not, and neither do those of `unmasked`.
  */
+import { openSocket } from "@lockstep/door";
 import {
   type CoordinatorMessage,
   decodeFromCoordinator,
   encode,
   fingerprintOf,
+  MAX_MESSAGE_BYTES,
   PROTOCOL_VERSION,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
@@ -20,10 +24,14 @@ const workers = Number(count);
 const NUMBERS = new Uint8Array(Float32Array.from({ length: 2 ** 18 }, (_, i) => 1 + (i % 7)).buffer);
 
 for (let worker = 0; worker < workers; worker++) {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}`, { perMessageDeflate: false });
+  const url = `ws://127.0.0.1:${port}`;
+  const masked = kind === "bare";
+  const socket = masked
+    ? new WebSocket(url, { perMessageDeflate: false })
+    : openSocket(url, { maxPayload: MAX_MESSAGE_BYTES });
   socket.on("close", () => process.exit(0));
-  if (kind === "bare") moveBytes(socket, worker);
-  else takePart(socket, worker);
+  if (kind === "lockstep") takePart(socket, worker);
+  else moveBytes(socket, worker);
 }
 
 function moveBytes(socket: WebSocket, worker: number): void {

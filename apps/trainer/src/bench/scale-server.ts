@@ -1,8 +1,8 @@
 /**
  * The middle of a large team, which is measured:
  *
- * scale-server.ts lockstep WORKERS STEPS   the coordinator's team behind its sockets, without a disk
- * scale-server.ts bare WORKERS STEPS       bare ws sockets that move the same bytes: nothing is decoded or added up
+ * scale-server.ts lockstep WORKERS STEPS        the coordinator's team behind its sockets, without a disk
+ * scale-server.ts bare|unmasked WORKERS STEPS   bare ws sockets that move the same bytes: nothing is decoded or added up
  *
  * Prints `port N`, and at the end {"stepMs", "cpuMs", "rssMiB"}: of each measured step; the process's peak.
  */

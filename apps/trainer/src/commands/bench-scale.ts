@@ -4,7 +4,8 @@
  *
  *     pnpm bench scale --rounds 3 --steps 5 --json scale.json
  *
- * Server and clients are two processes, as on both sides. A step is the time from one commit to the next.
+ * Clients of ws mask what they send, at a pass over all bytes at each end; Lockstep's workers do not need to. So there are
+ * bare sockets with masks, as ws makes them, and without. Server and clients are two processes on each side. A step is the time from one commit to the next.
  */
 import { type Cleanup, withCleanup } from "../bench/cleanup.ts";
 import { lastLine, nodeScript, start } from "../bench/processes.ts";
@@ -33,18 +34,22 @@ export async function benchScale({ rounds, steps, json }: BenchScaleOptions): Pr
     const raw: Record<string, unknown> = {};
     for (const workers of TEAMS) {
       console.log(`${workers} workers:`);
-      const { lockstep, bare } = await inTurn(rounds, {
+      const { lockstep, bare, unmasked } = await inTurn(rounds, {
         lockstep: () => serve("lockstep", workers, steps, cleanup),
         bare: () => serve("bare", workers, steps, cleanup),
+        unmasked: () => serve("unmasked", workers, steps, cleanup),
       });
-      raw[workers] = { lockstep, bare };
+      raw[workers] = { lockstep, bare, unmasked };
       const step = { id: `step-${workers}`, name: `step of ${workers} silent workers`, peerName } as const;
+      const { name } = step;
+      const withoutMasks = { id: `unmasked-${workers}`, name, peerName: `${peerName} without masks` } as const;
       const cpu = { id: `cpu-${workers}`, name: "the server's CPU time in it", peerName } as const;
       const memory = { id: `memory-${workers}`, name: "the server's memory at its most", peerName } as const;
       const cpuOf = (all: Served[]) => medians(all.map(({ cpuMs }) => ({ stepMs: cpuMs })));
       const memoryOf = (all: Served[]) => all.map(({ rssMiB }) => rssMiB * 2 ** 20);
       figures.push(
         figure({ ...step, unit: "ms" }, medians(lockstep), medians(bare)),
+        figure({ ...withoutMasks, unit: "ms" }, medians(lockstep), medians(unmasked)),
         figure({ ...cpu, unit: "ms" }, cpuOf(lockstep), cpuOf(bare)),
         figure({ ...memory, unit: "bytes" }, memoryOf(lockstep), memoryOf(bare)),
       );
@@ -54,7 +59,9 @@ export async function benchScale({ rounds, steps, json }: BenchScaleOptions): Pr
   });
 }
 
-async function serve(kind: "lockstep" | "bare", workers: number, steps: number, cleanup: Cleanup): Promise<Served> {
+type Kind = "lockstep" | "bare" | "unmasked";
+
+async function serve(kind: Kind, workers: number, steps: number, cleanup: Cleanup): Promise<Served> {
   const server = start([...nodeScript("scale-server.ts"), kind, `${workers}`, `${steps}`], cleanup);
   const [, port] = await server.prints(/port (\d+)/);
   const clients = start([...nodeScript("scale-clients.ts"), kind, port!, `${workers}`], cleanup);
