@@ -31,6 +31,7 @@ import { Newcomers } from "./newcomers.ts";
 import { type Answer, Questions } from "./questions.ts";
 import { Replicas } from "./replicas.ts";
 import type { Session } from "./sessions.ts";
+import { SpareArrays } from "./spare-arrays.ts";
 import { StateStreams } from "./state-streams.ts";
 import { doneAttempt, type Outgoing, StepRound, samplesOf } from "./step-round.ts";
 import { Waiters } from "./waiters.ts";
@@ -93,6 +94,7 @@ export class RemoteTeam implements Team {
   #round: StepRound | undefined;
   #evaluation: { task: Extract<Task, { type: "evaluate" }>; round: EvaluationRound } | undefined;
   readonly #given = new GivenSlices();
+  readonly #spare = new SpareArrays();
   #ranges = 0;
   /** Of a step, as each worker is told of it: at most. */
   #updateBytes = 0;
@@ -376,7 +378,7 @@ export class RemoteTeam implements Team {
     );
     const slices = planSlices(task.start, task.end, able.length > 0 ? weights : 1, sliceRows);
     const links = this.members.map(({ session }) => session.ready.linkBytesPerSecond);
-    const round = new StepRound(task, slices, layout, links.some(packingPays));
+    const round = new StepRound(task, slices, layout, links.some(packingPays), this.#spare);
     this.#round = round;
     this.#updateBytes = updateBytes(layout, task.end - task.start);
     const assignments = this.members

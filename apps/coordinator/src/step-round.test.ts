@@ -1,6 +1,7 @@
 import { decodeFloats, makeLayout, StepAssembly } from "@lockstep/gradient-sync";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { SpareArrays } from "./spare-arrays.ts";
 import { type Outgoing, StepRound } from "./step-round.ts";
 import {
   type Chunk,
@@ -17,9 +18,12 @@ import {
   tensor,
 } from "./testing/three-slices.ts";
 
+/** Of all rounds here: what one has given back must not be what its messages are made of. */
+const spare = new SpareArrays();
+
 /** A round where worker k has the first attempt at slice k. */
 function begun(): StepRound {
-  const round = new StepRound(task, slices, layout);
+  const round = new StepRound(task, slices, layout, true, spare);
   for (const { slice } of slices) round.assign(slice, [slice]);
   return round;
 }
@@ -50,7 +54,7 @@ function heard(round: StepRound, out: readonly Outgoing[]): Float32Array[] {
 
 describe("a step", () => {
   test("is told to each worker: the task, its own slices, and how many samples every slice has", () => {
-    const round = new StepRound(task, slices, layout);
+    const round = new StepRound(task, slices, layout, true, spare);
     round.assign(0, [1]);
     const own = [
       { slice: 0, attempt: 0, start: 10, end: 12 },

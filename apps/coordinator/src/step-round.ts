@@ -11,7 +11,7 @@ import {
   type CoordinatorMessage,
   chunkLength,
   chunkOffsets,
-  decodeFloats,
+  decodeInto,
   encodeFloats,
   type Layout,
   MAX_LOSS_SUM,
@@ -19,6 +19,7 @@ import {
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
 import type { StepTask } from "@lockstep/run";
+import { SpareArrays } from "./spare-arrays.ts";
 
 type Message<Type extends WorkerMessage["type"]> = Extract<WorkerMessage, { type: Type }>;
 type Chunk = Message<"gradient-chunk">;
@@ -69,6 +70,7 @@ export class StepRound {
   readonly slices: readonly SliceState[];
   readonly #layout: Layout;
   readonly #packing: boolean;
+  readonly #spare: SpareArrays;
   /** Dense chunks that wait for those of other slices: by offset, then by slice. */
   readonly #waiting = new Map<number, (Values | undefined)[]>();
   /** Offsets whose sums have gone out. */
@@ -80,16 +82,21 @@ export class StepRound {
   #taken = 0;
   readonly #ignored = new Map<number, number>();
 
-  /** @param packing whether sums with many zeros go out packed. @default yes */
+  /**
+   * @param packing whether sums with many zeros go out packed. @default yes
+   * @param spare what chunks are decoded into. @default new arrays
+   */
   constructor(
     task: StepTask,
     slices: readonly { slice: number; start: number; end: number }[],
     layout: Layout,
     packing = true,
+    spare = new SpareArrays(),
   ) {
     this.task = task;
     this.#layout = layout;
     this.#packing = packing;
+    this.#spare = spare;
     this.slices = slices.map(({ slice, start, end }) => ({
       ...{ slice, start, end, attempts: new Map(), attemptsMade: 0, notFor: new Set(), notFinite: new Set() },
     }));
@@ -122,7 +129,9 @@ export class StepRound {
     if (attempt.received[part]!.has(offset) && !again) return this.#ignore(worker);
     const values = this.#decode(chunk, elements);
     if (typeof values === "string") return this.#refuse(slice, attempt, "ERR_CHUNK", values);
-    if (!allFinite(values)) return this.#refuseNotFinite(slice, attempt);
+    const finite = allFinite(values);
+    if (part > 0 || !finite) this.#spare.giveBack(values); // factors go on as they came
+    if (!finite) return this.#refuseNotFinite(slice, attempt);
     attempt.received[part]!.add(offset);
     this.#taken++;
     slice.flowing ??= attempt.attempt;
@@ -248,9 +257,12 @@ export class StepRound {
   }
 
   #decode(chunk: Chunk, elements: number): Values | string {
+    const values = this.#spare.take(elements);
     try {
-      return decodeFloats(chunk, elements, this.#layout.wire);
+      decodeInto(values, chunk, this.#layout.wire);
+      return values;
     } catch (error) {
+      this.#spare.giveBack(values);
       if (error instanceof LockstepError) return error.message;
       throw error;
     }
@@ -276,7 +288,12 @@ export class StepRound {
     if (chunks.includes(undefined)) return [];
     this.#waiting.delete(offset);
     this.#summed.add(offset);
-    const sum = encodeFloats(sumInOrder(chunks as Values[]), this.#layout.wire, this.#packing);
+    const [total, ...others] = chunks as [Values, ...Values[]]; // ((a + b) + c) + …, in slice order
+    for (const other of others) {
+      addTo(total, other);
+      this.#spare.giveBack(other);
+    }
+    const sum = encodeFloats(total, this.#layout.wire, this.#packing);
     const place = { step: this.task.step, slice: 0, attempt: 0, part: 0, offset };
     return [{ to: "all", message: { type: "update-chunk", ...place, ...sum } }];
   }
@@ -340,13 +357,7 @@ export function doneAttempt({ attempts }: SliceState): Attempt | undefined {
 
 export const samplesOf = ({ start, end }: { start: number; end: number }): number => end - start;
 
-/** ((a + b) + c) + …, rounded to float32 after each addition. The first array takes the sum. */
-function sumInOrder([first, ...others]: Values[]): Values {
-  for (const other of others) addTo(first!, other);
-  return first!;
-}
-
-/** Four at a time: V8 unrolls no loops. */
+/** Rounds to float32 after each addition, so the order of additions shows. Four at a time: V8 unrolls no loops. */
 function addTo(total: Values, other: Values): void {
   const whole = total.length - (total.length % 4);
   for (let i = 0; i < whole; i += 4) {

@@ -1,6 +1,7 @@
 import { StepAssembly } from "@lockstep/gradient-sync";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { SpareArrays } from "./spare-arrays.ts";
 import { type Outgoing, StepRound } from "./step-round.ts";
 import {
   type Chunk,
@@ -16,6 +17,9 @@ import {
   take,
   task,
 } from "./testing/three-slices.ts";
+
+/** Of all schedules: what a round has given back must not be what its messages are made of. */
+const spare = new SpareArrays();
 
 type Said = Chunk | ReturnType<typeof contributionOf>;
 type Action = () => void;
@@ -67,7 +71,7 @@ class Worker {
 
 /** A round, its workers, one who only listens, as a worker that joins does, and what is on its way between them. */
 class Network {
-  readonly round = new StepRound(task, slices, layout);
+  readonly round = new StepRound(task, slices, layout, true, spare);
   readonly listener = new Worker(-1);
   workers = [0, 1, 2, 3].map((id) => new Worker(id));
 
