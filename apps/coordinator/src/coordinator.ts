@@ -115,9 +115,8 @@ export async function coordinate(given: CoordinatorOptions): Promise<"finished" 
     options.onListening(server.port);
     live.event(`waiting for ${workers} workers`, "waiting");
     await Promise.race([gathered(team, options, {}), noRecords, options.cannotBegin ?? never]);
-    fitting.begun = true;
     const outcome = await Promise.race([runThroughLosses(team, fitting, options), options.cannotGoOn ?? never]);
-    fitting.over = true;
+    fitting.end();
     team.finish();
     if (outcome === "finished") live.event("the run is finished", "finished");
     else live.event("the run was stopped", "stopped");
@@ -221,7 +220,7 @@ async function runOn(
   const from: Resumed = isHeld || resumed === undefined ? resumedAt(folder, isHeld ? held : 0, schedule) : resumed;
   const origin: Origin = isHeld ? { from: "held", step: held } : originOf(resumed, state);
   const plan = planOf(team, config);
-  fitting.mostWorkers = mostWorkers(plan, ready, config, team.size);
+  fitting.begin(mostWorkers(plan, ready, config, team.size));
   const run = { ...config, machine: {}, derived: derivedOf(options, ready, schedule) };
   writeJson(folder.config, run);
   live.take({ type: "facts", name: basename(folder.dir), run });
