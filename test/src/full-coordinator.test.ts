@@ -26,7 +26,7 @@ let worker: Running;
 beforeAll(async () => {
   const server = await listen({
     ...{ ...limits, nowMs },
-    door: { host: "127.0.0.1", port: 0, allowHosts: ["127.0.0.1"] },
+    door: { host: "127.0.0.1", port: 0, anyPort: true, allowHosts: ["127.0.0.1"] },
     welcome: Promise.resolve({ run: "r", config, codeModel: false, spec: tiny }),
     records: Promise.resolve(undefined),
     events: {
