@@ -28,9 +28,10 @@ import {
 } from "@lockstep/run";
 import { LiveRun } from "@lockstep/run/live";
 import type { Balance } from "./balance.ts";
+import type { Origin } from "./beginning.ts";
 import type { Limits } from "./decide.ts";
 import { FittingWorkers, parseTopology } from "./fitting-workers.ts";
-import { type Origin, RemoteTeam } from "./remote-team.ts";
+import { RemoteTeam } from "./remote-team.ts";
 import { derivedOf, trafficLine } from "./run-facts.ts";
 import { planRun } from "./run-plan.ts";
 import { lastCheckpoint } from "./run-start.ts";

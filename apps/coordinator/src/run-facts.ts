@@ -3,8 +3,8 @@ import { elementsOf } from "@lockstep/gradient-sync";
 import { type ModelFile, topologyDigest } from "@lockstep/model/files";
 import type { Derived, RunId, Schedule } from "@lockstep/run";
 import { parseTopology } from "./fitting-workers.ts";
-import type { RemoteTeam } from "./remote-team.ts";
 import type { Session } from "./sessions.ts";
+import type { Travelled } from "./worker-shares.ts";
 
 type Ready = Session["ready"];
 
@@ -24,7 +24,7 @@ export function derivedOf(
 }
 
 /** What travelled, beside what the gradients would weigh as they are. */
-export function trafficLine({ workerSteps, bytesUp, bytesDown }: RemoteTeam["travelled"], ready: Ready): string {
+export function trafficLine({ workerSteps, bytesUp, bytesDown }: Travelled, ready: Ready): string {
   const denseBytes = 4 * parametersOf(ready);
   const megabytes = (bytes: number) => (bytes / Math.max(1, workerSteps) / 1e6).toFixed(1);
   return `sent by a worker in a step: ${megabytes(bytesUp)} MB, received ${megabytes(bytesDown)} MB; a dense fp32 gradient has ${(denseBytes / 1e6).toFixed(1)} MB`;
