@@ -1,6 +1,6 @@
 /** How a run begins, or goes on: where its weights come from, and who has them at the first step. */
 import type { Plan } from "@lockstep/gradient-sync";
-import type { ParameterState } from "@lockstep/run";
+import type { Checkpoint, ParameterState } from "@lockstep/run";
 import type { Replicas } from "./replicas.ts";
 import type { Roster } from "./roster.ts";
 
@@ -15,6 +15,18 @@ export interface Beginning {
   plan: Plan;
   origin: Origin;
   sliceRows?: number | undefined;
+}
+
+/** Where they come from if no worker holds them. @param state for --init-from */
+export function originOf(resumed: Checkpoint | undefined, state: readonly ParameterState[] | undefined): Origin {
+  if (resumed !== undefined) return { from: "state", tensors: resumed.tensors, step: resumed.step };
+  return state === undefined ? { from: "seed" } : { from: "state", tensors: state, step: 0 };
+}
+
+/** In words, for a run that goes on. */
+export function whence({ from, step }: { from: Origin["from"]; step?: number }): string {
+  if (from === "held") return "with the weights that workers hold";
+  return from === "state" && step !== 0 ? "from the checkpoint" : "from the start: no checkpoint was written yet";
 }
 
 /** Starts those who begin, and sends them the weights, if they come from here. The others who are here are to catch up. */

@@ -28,7 +28,7 @@ import {
 } from "@lockstep/run";
 import { LiveRun } from "@lockstep/run/live";
 import type { Balance } from "./balance.ts";
-import type { Origin } from "./beginning.ts";
+import { type Origin, originOf, whence } from "./beginning.ts";
 import type { Limits } from "./decide.ts";
 import { FittingWorkers, parseTopology } from "./fitting-workers.ts";
 import { RemoteTeam } from "./remote-team.ts";
@@ -236,16 +236,6 @@ async function runOn(
   await team.begin({ plan, origin, sliceRows: config.sliceRows });
   const { endedSteps } = from.progress;
   return conduct({ schedule, team, recorder, doneSteps, endedSteps, stopRequested, controls });
-}
-
-function originOf(resumed: Checkpoint | undefined, state: readonly ParameterState[] | undefined): Origin {
-  if (resumed !== undefined) return { from: "state", tensors: resumed.tensors, step: resumed.step };
-  return state === undefined ? { from: "seed" } : { from: "state", tensors: state, step: 0 };
-}
-
-function whence({ from, step }: { from: Origin["from"]; step?: number }): string {
-  if (from === "held") return "with the weights that workers hold";
-  return from === "state" && step !== 0 ? "from the checkpoint" : "from the start: no checkpoint was written yet";
 }
 
 function welcomeTo({ config, runId, model }: CoordinatorOptions, records: RecordSource | undefined) {
