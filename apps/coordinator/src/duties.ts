@@ -38,13 +38,14 @@ export class Duties {
   /** Gives a worker slices of a step. @returns what it is to be told */
   give(member: Member, slices: number[], round: StepRound): Outgoing {
     const { step } = round.task;
+    const sinceMs = this.#nowMs();
     const outgoing = round.assign(member.id, slices);
     let queuedSamples = this.openSamples(member);
     for (const index of slices) {
       const slice = round.slices[index]!;
       const samples = samplesOf(slice);
       queuedSamples += samples;
-      const given = { worker: member.id, step, samples, queuedSamples, sinceMs: this.#nowMs() };
+      const given = { worker: member.id, step, samples, queuedSamples, sinceMs };
       this.#slices.add({ step, slice: index, attempt: slice.attemptsMade - 1 }, given);
     }
     return outgoing;
