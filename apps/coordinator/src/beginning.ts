@@ -29,7 +29,7 @@ export function whence({ from, step }: { from: Origin["from"]; step?: number }):
   return from === "state" && step !== 0 ? "from the checkpoint" : "from the start: no checkpoint was written yet";
 }
 
-/** Starts those who begin, and sends them the weights, if they come from here. The others who are here are to catch up. */
+/** Starts those who begin, and sends them the weights, if they come from here. Others who are here are to catch up. */
 export async function startWorkers(
   { plan, origin }: Beginning,
   { roster, replicas, runId }: { roster: Roster; replicas: Replicas; runId: string },

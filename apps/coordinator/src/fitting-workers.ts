@@ -69,7 +69,8 @@ export class FittingWorkers implements SessionEvents {
     if (this.#over) throw new LockstepError("ERR_OVER", "The run is over.");
     if (team.size >= this.#mostWorkers) {
       const text = `Expected at most ${this.#mostWorkers} workers, and they are here`;
-      throw new LockstepError("ERR_FULL", `${text}: the coordinator has memory to add up the gradients of no more.`);
+      const why = "the coordinator has memory to add up the gradients of no more";
+      throw new LockstepError("ERR_FULL", `${text}: ${why}; start it with --sync factored, or where there is more.`);
     }
     expectTrainable(ready);
     const topology = parseTopology(ready.topology);

@@ -31,7 +31,7 @@ export function isBusy(error: unknown): boolean {
   return error instanceof LockstepError && BUSY.includes(error.code);
 }
 
-/** One search goes on until a coordinator takes the worker in: one that only takes connections and drops them is none. */
+/** One search goes on until a coordinator takes the worker in: one that only drops connections, or has no room, does not. */
 export class Search {
   readonly #options: SearchOptions;
   readonly #untilMs: number;
@@ -45,7 +45,8 @@ export class Search {
   /**
    * @param lost why there is no connection any more
    * @throws Dismissed if it is to leave meanwhile
-   * @throws LockstepError when the time is over ERR_DISCONNECTED, or ERR_FULL if there was no room; or what it was refused for
+   * @throws LockstepError ERR_DISCONNECTED when the time is over, ERR_FULL if there was no room, or what it was refused
+   *   for
    */
   async connect(lost: LockstepError, leave: AbortSignal): Promise<Connection> {
     const { coordinator, join, reconnectMs } = this.#options;
