@@ -1,6 +1,7 @@
 /**
- * A team of workers behind sockets, who may come and go. It is a thin shell around what decides: `decide` says who is
- * gone and who computes what, `StepRound` what goes out when a piece comes in. Time comes from outside, with `tick`.
+ * A team of workers behind sockets, who may come and go. `Roster` knows who is here, `Duties` what each was given to do.
+ * What decides is apart: `decide` says who is gone and who computes what, `StepRound` what goes out when a piece comes
+ * in. Time comes from outside, with `tick`.
  */
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import { encode, type Layout, makeLayout, packingPays, updateBytes, type WorkerMessage } from "@lockstep/gradient-sync";
@@ -450,9 +451,7 @@ export class RemoteTeam implements Team {
 
   // Telling
 
-  /**
-   * Sends what a round says. What follows from it is told afterwards, so that all hear everything in one order.
-   */
+  /** Sends what a round says. What follows from it is told afterwards, so that all hear everything in one order. */
   #dispatch(outgoing: readonly Outgoing[]): void {
     for (const each of outgoing) {
       const bytes = this.#roster.tell(each);
