@@ -164,6 +164,15 @@ describe.concurrent("a worker whose connection is dropped before its coordinator
     expect(status).toBe(1);
   });
 
+  test("gives up with the reason when there is no room for it for longer than --reconnect-ms", async () => {
+    const full: Said = { type: "refused", code: "ERR_FULL", reason: "no room" };
+    const words = ["worker", "--backend", "cpu", "--reconnect-ms", "1000"];
+    const { status, stdout, stderr } = await run([...words, "--coordinator", await coordinator(afterReady(full), 1)]);
+    expect([stderr, status]).toEqual(["ERR_FULL: no room\n", 1]);
+    expect(stdout.match(/Looking for the coordinator/g)).toHaveLength(1);
+    expect(stdout).toContain("\nno room\n");
+  });
+
   test("comes no more once it is refused with a reason", async () => {
     const refused: Said = { type: "refused", code: "ERR_PROTOCOL", reason: "another protocol" };
     const { status, stderr } = await run([

@@ -4,13 +4,11 @@ import { basename } from "node:path";
 import { cifar10Files, defaultDataDir, openRecordSource, type RecordSource } from "@lockstep/dataset";
 import type { DoorSettings } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
-import { CHUNK_BYTES, makeLayout, type Plan, planForms } from "@lockstep/gradient-sync";
-import { type ModelFile, topologyDigest, writeTfjsModel } from "@lockstep/model/files";
+import { type ModelFile, writeTfjsModel } from "@lockstep/model/files";
 import {
   type Checkpoint,
   type Controls,
   conduct,
-  type Derived,
   type Display,
   eventTeller,
   holdRunFolder,
@@ -30,12 +28,14 @@ import {
 } from "@lockstep/run";
 import { LiveRun } from "@lockstep/run/live";
 import type { Balance } from "./balance.ts";
+import { type Origin, originOf, whence } from "./beginning.ts";
 import type { Limits } from "./decide.ts";
 import { FittingWorkers, parseTopology } from "./fitting-workers.ts";
-import { type Origin, RemoteTeam } from "./remote-team.ts";
-import { expectRoomForSums, mostSlices } from "./room-for-sums.ts";
+import { RemoteTeam } from "./remote-team.ts";
+import { derivedOf, trafficLine } from "./run-facts.ts";
+import { planRun } from "./run-plan.ts";
 import { lastCheckpoint } from "./run-start.ts";
-import { listen, type Session } from "./sessions.ts";
+import { listen } from "./sessions.ts";
 
 export interface CoordinatorOptions extends Limits {
   config: RunConfig;
@@ -115,14 +115,13 @@ export async function coordinate(given: CoordinatorOptions): Promise<"finished" 
     options.onListening(server.port);
     live.event(`waiting for ${workers} workers`, "waiting");
     await Promise.race([gathered(team, options, {}), noRecords, options.cannotBegin ?? never]);
-    fitting.begun = true;
     const outcome = await Promise.race([runThroughLosses(team, fitting, options), options.cannotGoOn ?? never]);
-    fitting.over = true;
+    fitting.end();
     team.finish();
     if (outcome === "finished") live.event("the run is finished", "finished");
     else live.event("the run was stopped", "stopped");
     const { ready } = fitting.first;
-    display.line(trafficLine(team, ready));
+    display.line(trafficLine(team.travelled, ready));
     const topology = parseTopology(ready.topology);
     if (outcome === "finished") await writeTfjsModel(folder.tfjs, topology, readWeights(folder, ready.modelName));
     if (options.keepOpen === true && outcome === "finished") await untilInterrupted(display);
@@ -220,8 +219,9 @@ async function runOn(
   const isHeld = held !== undefined && held >= (resumed?.step ?? 0);
   const from: Resumed = isHeld || resumed === undefined ? resumedAt(folder, isHeld ? held : 0, schedule) : resumed;
   const origin: Origin = isHeld ? { from: "held", step: held } : originOf(resumed, state);
-  const plan = planOf(team, config);
-  fitting.mostWorkers = mostWorkers(plan, ready, config, team.size);
+  const told = team.members.map(({ session }) => session.ready);
+  const { plan, mostWorkers } = planRun(told, config);
+  fitting.begin(mostWorkers);
   const run = { ...config, machine: {}, derived: derivedOf(options, ready, schedule) };
   writeJson(folder.config, run);
   live.take({ type: "facts", name: basename(folder.dir), run });
@@ -238,48 +238,6 @@ async function runOn(
   return conduct({ schedule, team, recorder, doneSteps, endedSteps, stopRequested, controls });
 }
 
-function originOf(resumed: Checkpoint | undefined, state: readonly ParameterState[] | undefined): Origin {
-  if (resumed !== undefined) return { from: "state", tensors: resumed.tensors, step: resumed.step };
-  return state === undefined ? { from: "seed" } : { from: "state", tensors: state, step: 0 };
-}
-
-function whence({ from, step }: { from: Origin["from"]; step?: number }): string {
-  if (from === "held") return "with the weights that workers hold";
-  return from === "state" && step !== 0 ? "from the checkpoint" : "from the start: no checkpoint was written yet";
-}
-
-/**
- * @returns how many workers may take part
- * @throws LockstepError ERR_SUMS if those who are here are too many, or the fixed slices
- */
-function mostWorkers(plan: Plan, { tensors }: Session["ready"], { batchSize, sliceRows }: RunConfig, workers: number) {
-  const layout = makeLayout(tensors, plan);
-  expectRoomForSums(layout, sliceRows === undefined ? Math.min(workers, batchSize) : Math.ceil(batchSize / sliceRows));
-  const most = mostSlices(layout);
-  return sliceRows === undefined && most < batchSize ? most : Number.POSITIVE_INFINITY;
-}
-
-/** How gradients travel: by the slowest of the links and devices that are here. */
-function planOf(team: RemoteTeam, { sync, wire, batchSize, sliceRows }: RunConfig) {
-  const all = team.members.map(({ session }) => session.ready);
-  const { tensors, factorable } = all[0]!;
-  const links = {
-    workers: all.length,
-    linkBytesPerSecond: Math.min(...all.map(({ linkBytesPerSecond }) => linkBytesPerSecond)),
-    gemmFlopsPerSecond: Math.min(...all.map(({ gemmFlopsPerSecond }) => gemmFlopsPerSecond)),
-  };
-  // With fixed slices the form must not depend on who is here: then any number of workers gives the same bits.
-  const forms = planForms({
-    tensors,
-    factorable,
-    sync,
-    wire,
-    batchSize,
-    links: sliceRows === undefined ? links : undefined,
-  });
-  return { forms, wire, chunkBytes: CHUNK_BYTES };
-}
-
 function welcomeTo({ config, runId, model }: CoordinatorOptions, records: RecordSource | undefined) {
   return {
     ...{ run: runId, config: { ...config }, codeModel: model.kind === "code" },
@@ -287,31 +245,6 @@ function welcomeTo({ config, runId, model }: CoordinatorOptions, records: Record
     ...(records && { supplied: records.facts }),
   };
 }
-
-function derivedOf(
-  { runId, model, version }: CoordinatorOptions,
-  ready: Session["ready"],
-  { stepsPerEpoch, steps }: { stepsPerEpoch: number; steps: number },
-): Derived {
-  const { modelName, inputShape, numClasses, classes, mean, std, trainSamples, validationSamples, testSamples } = ready;
-  return {
-    ...(model.kind === "spec" && { spec: model.spec }),
-    ...{ runId, lockstep: version, modelName, parameters: parametersOf(ready), inputShape, numClasses, classes },
-    topologyDigest: topologyDigest(parseTopology(ready.topology)),
-    ...{ mean, std, trainSamples, validationSamples, testSamples, stepsPerEpoch, steps },
-  };
-}
-
-/** What travelled, beside what the gradients would weigh as they are. */
-function trafficLine({ travelled }: RemoteTeam, ready: Session["ready"]): string {
-  const { workerSteps, bytesUp, bytesDown } = travelled;
-  const denseBytes = 4 * parametersOf(ready);
-  const megabytes = (bytes: number) => (bytes / Math.max(1, workerSteps) / 1e6).toFixed(1);
-  return `sent by a worker in a step: ${megabytes(bytesUp)} MB, received ${megabytes(bytesDown)} MB; a dense fp32 gradient has ${(denseBytes / 1e6).toFixed(1)} MB`;
-}
-
-const parametersOf = ({ tensors }: Session["ready"]) =>
-  tensors.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
 
 /** The data set's records, for workers without files; undefined if they are not here either. */
 async function recordsHere({ dataset, dataDir }: RunConfig): Promise<RecordSource | undefined> {

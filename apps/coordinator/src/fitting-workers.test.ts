@@ -42,8 +42,8 @@ const withTensor = (shape: number[]) => ({
 test("where each worker has a slice of its own, no more of them join than can be added up", () => {
   const { fitting, team } = gathering();
   fitting.joined(sessionOf({}));
-  fitting.mostWorkers = 1;
-  expect(() => fitting.joined(sessionOf({}))).toThrow(expect.objectContaining({ code: "ERR_SUMS" }));
+  fitting.begin(1);
+  expect(() => fitting.joined(sessionOf({}))).toThrow(expect.objectContaining({ code: "ERR_FULL" }));
   expect(team.size).toBe(1);
 });
 
@@ -110,7 +110,7 @@ describe("whoever comes first is refused", () => {
 test("whoever holds updates that were undone since holds nothing", async () => {
   const { fitting, team } = gathering({ updates: 7 });
   fitting.joined(sessionOf({}));
-  fitting.begun = true;
+  fitting.begin(Number.POSITIVE_INFINITY);
   await team.begin({ plan: PLAN, origin: { from: "state", tensors: [], step: 5 } });
   for (const step of [5, 6]) fitting.joined(sessionOf({}, { holds: { run: "r", step } }));
   expect(team.members.map(({ session }) => session.hello.holds?.step)).toEqual([undefined, 5, undefined]);
@@ -121,7 +121,7 @@ describe("when all are gone", () => {
     const { fitting } = gathering();
     const first = sessionOf({});
     fitting.joined(first);
-    fitting.begun = begun;
+    if (begun) fitting.begin(Number.POSITIVE_INFINITY);
     fitting.lost(first, "it went");
     return fitting;
   };

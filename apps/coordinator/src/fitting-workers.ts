@@ -34,12 +34,9 @@ export interface BegunWith {
 export class FittingWorkers implements SessionEvents {
   readonly #options: FittingOptions;
   #first: Session | undefined;
-  /** The run has begun: whoever comes later must fit to those who began it, also when none of them is left. */
-  begun = false;
-  /** Nobody joins any more. */
-  over = false;
-  /** Where each worker has a slice of its own: as many as can be added up here. */
-  mostWorkers: number = Number.POSITIVE_INFINITY;
+  #begun = false;
+  #over = false;
+  #mostWorkers = Number.POSITIVE_INFINITY;
 
   constructor(options: FittingOptions) {
     this.#options = options;
@@ -50,14 +47,30 @@ export class FittingWorkers implements SessionEvents {
     return this.#first!;
   }
 
+  /**
+   * The run begins, or goes on: whoever comes later must fit to those who began it, also when none of them is left.
+   *
+   * @param mostWorkers that may take part
+   */
+  begin(mostWorkers: number): void {
+    this.#begun = true;
+    this.#mostWorkers = mostWorkers;
+  }
+
+  /** Nobody joins any more. */
+  end(): void {
+    this.#over = true;
+  }
+
   /** @throws LockstepError why it cannot be taken */
   joined(session: Session): void {
     const { config, team, begunWith = {} } = this.#options;
     const { ready, hello } = session;
-    if (this.over) throw new LockstepError("ERR_OVER", "The run is over.");
-    if (team.size >= this.mostWorkers) {
-      const text = `The coordinator has memory to add up the gradients of ${this.mostWorkers} workers`;
-      throw new LockstepError("ERR_SUMS", `${text}, and they are here.`);
+    if (this.#over) throw new LockstepError("ERR_OVER", "The run is over.");
+    if (team.size >= this.#mostWorkers) {
+      const text = `Expected at most ${this.#mostWorkers} workers, and they are here`;
+      const why = "the coordinator has memory to add up the gradients of no more";
+      throw new LockstepError("ERR_FULL", `${text}: ${why}; start it with --sync factored, or where there is more.`);
     }
     expectTrainable(ready);
     const topology = parseTopology(ready.topology);
@@ -82,7 +95,7 @@ export class FittingWorkers implements SessionEvents {
     const most = Math.max(updates, team.mostUpdatesMade);
     if (holds.step > most)
       throw new LockstepError("ERR_HOLDS", `It holds ${holds.step} updates, but ${most} were made.`);
-    return holds.step > (this.begun ? team.updatesMade : updates) ? undefined : holds;
+    return holds.step > (this.#begun ? team.updatesMade : updates) ? undefined : holds;
   }
 
   message(session: Session, message: Parameters<SessionEvents["message"]>[1]): void {
@@ -92,7 +105,7 @@ export class FittingWorkers implements SessionEvents {
   lost(session: Session, reason: string): void {
     const { team } = this.#options;
     team.lose(session, reason);
-    if (team.size === 0 && !this.begun) this.#first = undefined;
+    if (team.size === 0 && !this.#begun) this.#first = undefined;
   }
 }
 

@@ -32,6 +32,24 @@ export function sharesOf(
   });
 }
 
+/** What travelled in steps. */
+export interface Travelled {
+  /** Steps of each worker, added up. */
+  workerSteps: number;
+  bytesUp: number;
+  bytesDown: number;
+}
+
+/** Adds a step of these workers to what has travelled, and begins to count anew. */
+export function countTravelled(members: readonly Member[], travelled: Travelled): void {
+  for (const { session } of members) {
+    travelled.workerSteps++;
+    travelled.bytesUp += session.bytesUp;
+    travelled.bytesDown += session.bytesDown;
+    session.bytesUp = session.bytesDown = 0;
+  }
+}
+
 /** When in the step the last of these was computed, as far as the clocks can be compared. */
 function doneMsOf(own: readonly Contribution[], { clockAheadMs }: Session, sinceMs: number): number | undefined {
   if (own.length === 0 || clockAheadMs === undefined) return undefined;

@@ -7,7 +7,7 @@ import { Dismissed } from "./inbox.ts";
 
 /** Reasons for which a connection ends that say nothing against this worker: it may come again. */
 const PASSING = ["ERR_DISCONNECTED", "ERR_CONNECT", "ERR_SILENT", "ERR_STALLED", "ERR_SLOW_READER", "ERR_STATE_LOST"];
-/** It may be that this worker's own last connection counts there still. */
+/** Where a worker comes back, it may be that its own last connection counts there still. */
 const BUSY = ["ERR_FULL", "ERR_LIMITED"];
 /** How long it waits before the first try to come again; twice as long before each further one, up to the second. */
 const BACKOFF_MS = { first: 250, longest: 2000 };
@@ -21,12 +21,17 @@ export interface SearchOptions {
   reconnectMs: number;
 }
 
-/** Whether a worker whose connection ended for this may come again. */
-export function isPassing(error: unknown): error is LockstepError {
-  return error instanceof LockstepError && PASSING.includes(error.code);
+/** Whether a worker whose connection ended for this may come again. @param comesBack whether it was there before */
+export function isPassing(error: unknown, comesBack = false): error is LockstepError {
+  return error instanceof LockstepError && (PASSING.includes(error.code) || (comesBack && isBusy(error)));
 }
 
-/** One search goes on until a coordinator says welcome, for one that only takes connections and drops them is none. */
+/** Whether there was no room for a worker, which may change. */
+export function isBusy(error: unknown): boolean {
+  return error instanceof LockstepError && BUSY.includes(error.code);
+}
+
+/** One search goes on until a coordinator takes the worker in: one that only drops connections, or has no room, does not. */
 export class Search {
   readonly #options: SearchOptions;
   readonly #untilMs: number;
@@ -40,7 +45,8 @@ export class Search {
   /**
    * @param lost why there is no connection any more
    * @throws Dismissed if it is to leave meanwhile
-   * @throws LockstepError ERR_DISCONNECTED when the time is over, or what it was refused for
+   * @throws LockstepError ERR_DISCONNECTED when the time is over, ERR_FULL if there was no room, or what it was refused
+   *   for
    */
   async connect(lost: LockstepError, leave: AbortSignal): Promise<Connection> {
     const { coordinator, join, reconnectMs } = this.#options;
@@ -55,16 +61,13 @@ export class Search {
         await connection.close();
         throw new Dismissed();
       } catch (error) {
-        if (!isPassing(error) && !isBusy(error)) throw error;
+        if (!isPassing(error, true)) throw error;
         cause = error;
       }
     }
     if (reconnectMs === 0) throw lost;
+    if (isBusy(cause)) throw cause;
     const text = `${lost.message} It did not come back within ${Math.round(reconnectMs / 1000)} s.`;
     throw new LockstepError("ERR_DISCONNECTED", `${text} Its --resume goes on from the last checkpoint.`, { cause });
   }
-}
-
-function isBusy(error: unknown): error is LockstepError {
-  return error instanceof LockstepError && BUSY.includes(error.code);
 }

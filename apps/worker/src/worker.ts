@@ -9,7 +9,7 @@ import { type Connection, connect } from "./connection.ts";
 import { Dismissed, Inbox, type Told } from "./inbox.ts";
 import { Participant } from "./participant.ts";
 import { readyMessage } from "./ready.ts";
-import { isPassing, Search, type SearchOptions } from "./search.ts";
+import { isBusy, isPassing, Search, type SearchOptions } from "./search.ts";
 
 export interface WorkerOptions extends SearchOptions {
   /** This machine's copy of a model that is made by code. */
@@ -50,11 +50,12 @@ export async function work(options: WorkerOptions): Promise<void> {
   try {
     for (;;) {
       const inbox = new Inbox(connection, (message) => run?.participant.aside(message));
+      let welcomed = false;
       try {
         const holds = run?.participant.held(run.id);
         connection.send({ ...hello, ...(holds && { holds }) });
         const welcome = await inbox.expect("welcome");
-        search = undefined; // it is found
+        welcomed = true;
         connection.heartbeat(welcome.heartbeatMs);
         if (run !== undefined && run.id !== welcome.run) throw otherRun(coordinator);
         if (run === undefined) {
@@ -66,12 +67,13 @@ export async function work(options: WorkerOptions): Promise<void> {
         log(`${hello.name} joined ${coordinator} and waits for the others`);
         await run.participant.takePart(connection, inbox);
       } catch (error) {
-        if (error instanceof Dismissed || (isPassing(error) && leave.signal.aborted)) throw new Dismissed();
-        if (!isPassing(error)) throw tell(connection, error);
+        const passes = isPassing(error, search !== undefined);
+        if (error instanceof Dismissed || (passes && leave.signal.aborted)) throw new Dismissed();
+        if (!passes) throw tell(connection, error);
         await connection.close();
-        if (search === undefined) {
-          log(`${error.message} Looking for the coordinator for ${Math.round(reconnectMs / 1000)} s.`);
-        }
+        if (welcomed && !isBusy(error)) search = undefined; // it had been found
+        const looking = `Looking for the coordinator for ${Math.round(reconnectMs / 1000)} s.`;
+        log(search === undefined ? `${error.message} ${looking}` : error.message);
         search ??= new Search(options);
         connection = await search.connect(error, leave.signal);
       }

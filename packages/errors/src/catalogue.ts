@@ -259,7 +259,10 @@ export const catalogue = {
       "Too many joins without the right token came from this address.",
       "Wait a minute, and join with the token.",
     ),
-    ERR_FULL: entry("As many workers are connected as may be.", "Raise `--max-workers`."),
+    ERR_FULL: entry(
+      "As many workers are here as may be, or as the coordinator has memory for.",
+      "Raise `--max-workers`, or do what `ERR_SUMS` asks for; a worker that comes back tries again by itself.",
+    ),
     ERR_INSECURE: entry(
       "The token would cross the network for all to read, or a fingerprint was given for an address without TLS.",
       "Name the coordinator as `wss://`, or give `--insecure` on a network that you trust.",

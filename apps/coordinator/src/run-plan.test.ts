@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+import { planRun } from "./run-plan.ts";
+
+/** A kernel of 4 million bytes, and a bias of 4000. */
+const model = {
+  tensors: [
+    { name: "kernel", shape: [1000, 1000], dtype: "float32" as const },
+    { name: "bias", shape: [1000], dtype: "float32" as const },
+  ],
+  factorable: [true, false],
+};
+/** Bytes are cheap and products dear: the kernel travels dense. */
+const fast = { ...model, linkBytesPerSecond: 1e12, gemmFlopsPerSecond: 1e9 };
+const slow = { ...fast, linkBytesPerSecond: 1e6 };
+const settings = { sync: "auto" as const, wire: "fp32" as const, batchSize: 32, sliceRows: undefined };
+/** For the dense gradients of two slices, and not of three. */
+const ROOM_BYTES = 2.5 * 4.004e6;
+
+const formsOf = ({ plan }: ReturnType<typeof planRun>) => plan.forms;
+
+test("the slowest link decides how gradients travel, and what can be added up how many may come", () => {
+  const dense = planRun([fast, fast], settings, ROOM_BYTES);
+  expect([formsOf(dense), dense.mostWorkers]).toEqual([["dense", "dense"], 2]);
+  expect(formsOf(planRun([fast, slow], settings, ROOM_BYTES))).toEqual(["factored", "dense"]);
+});
+
+test("where too many are here for dense gradients, factors travel: whoever may stay in a run may go on with it", () => {
+  const factored = planRun([fast, fast, fast], settings, ROOM_BYTES);
+  expect([formsOf(factored), factored.mostWorkers]).toEqual([["factored", "dense"], Number.POSITIVE_INFINITY]);
+});
+
+test("where dense gradients are demanded, too many are an error", () => {
+  const demanded = () => planRun([fast, fast, fast], { ...settings, sync: "dense" }, ROOM_BYTES);
+  expect(demanded).toThrow(expect.objectContaining({ code: "ERR_SUMS" }));
+});
+
+test("with fixed slices any number of workers gives the same forms, and may come", () => {
+  for (const workers of [1, 2, 40]) {
+    const plan = planRun(new Array(workers).fill(fast), { ...settings, sliceRows: 8 }, ROOM_BYTES);
+    expect([formsOf(plan), plan.mostWorkers]).toEqual([["factored", "dense"], Number.POSITIVE_INFINITY]);
+  }
+});

@@ -1,0 +1,77 @@
+/** A coordinator that can add up the gradients of one worker only, and real workers. */
+import { FittingWorkers, listen, RemoteTeam } from "@lockstep/coordinator";
+import { makeConfig } from "@lockstep/run";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import tiny from "../fixtures/tiny-model.ts";
+import { type Running, run, start } from "./program.ts";
+import { Way } from "./way.ts";
+
+const config = { ...makeConfig({ model: "tiny", dataset: "shapes" }) };
+const limits = { heartbeatMs: 1000, stallMs: 60_000 };
+const nowMs = () => performance.now();
+
+const team = new RemoteTeam({
+  ...{ ...limits, workers: 1, minWorkers: 1, balance: "even", runId: "r", maxLogBytes: 1 },
+  ...{ log: () => {}, nowMs },
+});
+const fitting = new FittingWorkers({ config, team });
+/** Codes of what it refused. */
+const refused: string[] = [];
+/** Ends of connections that it has not noticed: it does when it has refused another one. */
+const unnoticed: (() => void)[] = [];
+let way: Way;
+let close: () => Promise<void>;
+let worker: Running;
+
+beforeAll(async () => {
+  const server = await listen({
+    ...{ ...limits, nowMs },
+    door: { host: "127.0.0.1", port: 0, anyPort: true, allowHosts: ["127.0.0.1"] },
+    welcome: Promise.resolve({ run: "r", config, codeModel: false, spec: tiny }),
+    records: Promise.resolve(undefined),
+    events: {
+      joined(session) {
+        try {
+          fitting.joined(session);
+        } catch (error) {
+          refused.push((error as { code: string }).code);
+          for (const notice of unnoticed.splice(0)) notice();
+          throw error;
+        }
+      },
+      message: (session, message) => fitting.message(session, message),
+      lost: (session, reason) => void unnoticed.push(() => fitting.lost(session, reason)),
+    },
+  });
+  close = () => server.close();
+  way = await Way.to(server.port);
+  fitting.begin(1);
+  worker = start(["worker", "--coordinator", way.url, "--backend", "cpu"]);
+  await isHere(() => true);
+});
+afterAll(async () => {
+  way.close();
+  await close();
+});
+
+/** Waits for one worker that is as it should be. */
+async function isHere(isWanted: (id: number) => boolean): Promise<void> {
+  const ended = worker.finished.then(({ stderr }) => Promise.reject(new Error(`It has ended: ${stderr}`)));
+  await Promise.race([team.until(() => team.members.some(({ id }) => isWanted(id))), ended]);
+}
+
+test("another worker is refused, and leaves with the reason", async () => {
+  const { status, stderr } = await run(["worker", "--coordinator", way.url, "--backend", "cpu"]);
+  expect(stderr).toMatch(/^ERR_FULL: Expected at most 1 workers, and they are here/);
+  expect(status).toBe(1);
+});
+
+test("one whose connection broke comes back before that is noticed: it tries again, and is taken", async () => {
+  const before = team.members[0]!.id;
+  refused.length = 0;
+  way.cut();
+  await isHere((id) => id !== before);
+  expect(refused).toEqual(["ERR_FULL"]);
+  team.finish();
+  expect(await worker.finished).toMatchObject({ status: 0, stderr: "" });
+});
