@@ -76,9 +76,13 @@ test.each([
   const { connection, socket } = await connected();
   const pieces = sizes.map((size, i) => ({ ...piece(i), data: new Uint8Array(size).fill(i + 1) }));
   const bytes = pieces.map((message) => encode(message as CoordinatorMessage));
-  for (let round = 0; round < 20; round++) {
+  for (let round = 0; round < 10; round++) {
     for (const each of bytes) socket.send(each);
-    for (const sent of pieces) expect(await connection.receive()).toEqual(sent);
+    for (const { data, ...fields } of pieces) {
+      const message = await connection.receive();
+      expect(message).toMatchObject(fields);
+      expect("data" in message && Buffer.compare(message.data, data)).toBe(0);
+    }
   }
 });
 
