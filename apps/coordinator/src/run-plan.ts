@@ -1,5 +1,5 @@
 /** How the gradients of a run travel, and how many workers may take part: by who is here, and what can be added up. */
-import { CHUNK_BYTES, makeLayout, type Plan, planForms } from "@lockstep/gradient-sync";
+import { makeLayout, type Plan, planChunkBytes, planForms } from "@lockstep/gradient-sync";
 import type { RunConfig } from "@lockstep/run";
 import { expectRoomForSums, mostSlices, roomForSums } from "./room-for-sums.ts";
 import type { Session } from "./sessions.ts";
@@ -21,11 +21,13 @@ export function planRun(workers: readonly Ready[], settings: Settings, roomBytes
   const { wire, batchSize, sliceRows } = settings;
   const { tensors, factorable } = workers[0]!;
   const slices = sliceRows === undefined ? Math.min(workers.length, batchSize) : Math.ceil(batchSize / sliceRows);
-  const planFor = (links: ReturnType<typeof linksOf> | undefined): Plan => {
-    return { forms: planForms({ ...settings, tensors, factorable, links }), wire, chunkBytes: CHUNK_BYTES };
+  const slowest = linksOf(workers);
+  const chunkBytes = planChunkBytes(slowest.linkBytesPerSecond);
+  const planFor = (links: typeof slowest | undefined): Plan => {
+    return { forms: planForms({ ...settings, tensors, factorable, links }), wire, chunkBytes };
   };
   // With fixed slices the form must not depend on who is here: then any number of workers gives the same bits.
-  const fastest = planFor(sliceRows === undefined ? linksOf(workers) : undefined);
+  const fastest = planFor(sliceRows === undefined ? slowest : undefined);
   const fits = slices <= mostSlices(makeLayout(tensors, fastest), roomBytes);
   const plan = fits ? fastest : planFor(undefined); // which has as little to add up as can be
   const layout = makeLayout(tensors, plan);

@@ -26,7 +26,7 @@ export {
   STATE_WINDOW,
 } from "./limits.ts";
 export type { CoordinatorMessage, SliceAssignment, TensorSpec, WorkerMessage } from "./messages.ts";
-export { type Links, planForms } from "./plan.ts";
+export { type Links, planChunkBytes, planForms } from "./plan.ts";
 export { type Piece, StepAssembly } from "./step-assembly.ts";
 export {
   allFinite,

@@ -6,7 +6,7 @@ export const PROTOCOL_VERSION = 5;
 /** Where a coordinator listens, and a worker looks for it, unless told otherwise. */
 export const DEFAULT_PORT = 7077;
 
-/** Payload of a chunk: small enough for heartbeats to come between, large enough to cost little. */
+/** Payload of a chunk, at the most: small enough for heartbeats to come between, large enough to cost little. */
 export const CHUNK_BYTES = 2 ** 20;
 
 /** Messages of `welcome` that show how fast the link is: enough for a median of the times between them. */

@@ -1,6 +1,7 @@
-/** Whether the gradient of a layer travels dense or as its two factors. */
+/** Whether the gradient of a layer travels dense or as its two factors, and in chunks of which size. */
 import type { GradientForm } from "./layout.ts";
 import { elementsOf } from "./layout.ts";
+import { CHUNK_BYTES } from "./limits.ts";
 import type { TensorSpec } from "./messages.ts";
 import { BYTES_PER_ELEMENT, type Wire } from "./wire.ts";
 
@@ -41,6 +42,19 @@ export function planForms(input: PlanInput): GradientForm[] {
     const seconds = secondsOf(shape as [number, number], input, links);
     return seconds.factored <= seconds.dense ? "factored" : "dense";
   });
+}
+
+/** Smaller ones would cost more than they save. */
+const LEAST_CHUNK_BYTES = 2 ** 16;
+const CHUNK_SECONDS = 0.02;
+
+/**
+ * Bytes of a chunk: so many as the slowest link carries in a fiftieth of a second, since the last one of a step goes up,
+ * and its sum down, while everyone waits. No sum depends on it.
+ */
+export function planChunkBytes(linkBytesPerSecond: number): number {
+  const bytes = Math.round(CHUNK_SECONDS * linkBytesPerSecond);
+  return Math.max(LEAST_CHUNK_BYTES, Math.min(CHUNK_BYTES, bytes));
 }
 
 /**
