@@ -23,11 +23,15 @@ export function dropoutMask(draw: DropoutDraw, layer: number, rate: number, unit
   const { seed, step, sampleIds } = draw;
   const mask = new Float32Array(sampleIds.length * units);
   const words = new Uint32Array(units);
-  const firstKept = Math.round(rate * 2 ** 32);
+  // A word from `dropped` on is kept: then this plus the word is 2³² or more. Floor, and not a comparison, because a
+  // processor would guess every other branch wrong.
+  const dropped = Math.round(rate * 2 ** 32);
+  const upTo = 2 ** 32 - dropped;
   const kept = 1 / (1 - rate);
   for (const [row, sample] of sampleIds.entries()) {
     randomWords(seed, "dropout", [layer, sample, step], words);
-    for (let unit = 0; unit < units; unit++) mask[row * units + unit] = words[unit]! >= firstKept ? kept : 0;
+    for (let unit = 0; unit < units; unit++)
+      mask[row * units + unit] = kept * Math.floor((words[unit]! + upTo) * 2 ** -32);
   }
   return mask;
 }
