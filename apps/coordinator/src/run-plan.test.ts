@@ -24,11 +24,11 @@ test("the slowest link decides how gradients travel, and what can be added up ho
   expect(formsOf(planRun([fast, slow], settings, ROOM_BYTES))).toEqual(["factored", "dense"]);
 });
 
-test("chunks are as large as the slowest link carries in 10 ms, within limits, also with fixed slices", () => {
+test("chunks are as large as the slowest link carries in 20 ms, within limits, also with fixed slices", () => {
   const bytesAt = (linkBytesPerSecond: number, sliceRows?: number) =>
     planRun([fast, { ...fast, linkBytesPerSecond }], { ...settings, sliceRows }, 1e9).plan.chunkBytes;
-  expect([1e5, 12_500_000, 1e9].map((speed) => bytesAt(speed))).toEqual([2 ** 16, 125_000, 2 ** 20]);
-  expect(bytesAt(12_500_000, 8)).toBe(125_000);
+  expect([1e5, 12_500_000, 1e9].map((speed) => bytesAt(speed))).toEqual([2 ** 16, 250_000, 2 ** 20]);
+  expect(bytesAt(12_500_000, 8)).toBe(250_000);
 });
 
 test("where too many are here for dense gradients, factors travel: whoever may stay in a run may go on with it", () => {

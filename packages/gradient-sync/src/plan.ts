@@ -46,10 +46,10 @@ export function planForms(input: PlanInput): GradientForm[] {
 
 /** Smaller ones would cost more than they save. */
 const LEAST_CHUNK_BYTES = 2 ** 16;
-const CHUNK_SECONDS = 0.01;
+const CHUNK_SECONDS = 0.02;
 
 /**
- * Bytes of a chunk: as many as the slowest link carries in 10 ms, since the last one of a step goes up, and its sum down,
+ * Bytes of a chunk: as many as the slowest link carries in 20 ms, since the last one of a step goes up, and its sum down,
  * while everyone waits. No sum depends on it.
  */
 export function planChunkBytes(linkBytesPerSecond: number): number {
