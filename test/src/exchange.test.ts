@@ -4,13 +4,13 @@ import { readBack, startEngine, tf } from "@lockstep/engine";
 import { fingerprintOf, makeLayout, type Plan, PROTOCOL_VERSION, type RunFacts } from "@lockstep/gradient-sync";
 import type { StepTask } from "@lockstep/run";
 import {
+  type BatchGradient,
   disposeContribution,
   type Exchange,
   factoredMean,
   type Gradient,
   InMemoryExchange,
   LapClock,
-  type Update,
 } from "@lockstep/training";
 import { CoordinatorExchange, connect, Inbox } from "@lockstep/worker";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -57,7 +57,7 @@ async function takePart(exchange: Exchange, task: StepTask): Promise<Got> {
     await sink.done({ samples: slice.end - slice.start, lossSum: slice.slice + 0.25, correct: slice.slice });
   }
   const update = await exchange.update();
-  const [kernel, bias] = update.gradients as [Update["gradients"][number], Gradient & { form: "dense" }];
+  const [kernel, bias] = update.gradients as [BatchGradient, Gradient & { form: "dense" }];
   const mean = meanOf(kernel, update.samples);
   const read = async (tensor: tf.Tensor) => [...(await readBack(tensor))];
   const result: Got = {
@@ -70,7 +70,7 @@ async function takePart(exchange: Exchange, task: StepTask): Promise<Got> {
 }
 
 /** An exchange may have computed it, or leave that to whoever applies the update. */
-function meanOf(kernel: Update["gradients"][number], samples: number): tf.Tensor {
+function meanOf(kernel: BatchGradient, samples: number): tf.Tensor {
   if (kernel.form === "dense") throw new Error("Expected factors of the kernel, or their mean, got a dense gradient.");
   return kernel.form === "mean" ? kernel.mean.clone() : factoredMean(kernel.input, kernel.delta, samples);
 }

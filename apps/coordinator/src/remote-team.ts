@@ -59,7 +59,7 @@ interface Begun {
   numClasses: number;
   newcomers: Newcomers;
   replicas: Replicas;
-  /** What chunks are added up in, of the sizes that the layout has. */
+  /** What dense chunks are decoded into, of the sizes that the layout has. */
   spare: SpareArrays;
 }
 

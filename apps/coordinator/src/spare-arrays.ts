@@ -1,9 +1,9 @@
 /**
- * Arrays that chunks were added up in, for the chunks of later steps: the system clears the memory of a new one, and V8
- * collects it later, which together take as long as the sum.
+ * Arrays that dense chunks were decoded into, for those of later steps: the system clears the memory of a new one, and V8
+ * collects it later, which together take as long as the sum. There are as many as were once needed at the same time.
  */
 export class SpareArrays {
-  /** By length, of which there are few: that of a chunk, and of the last one of each part. */
+  /** By length, of which there are two: that of a chunk, and of the last one. */
   readonly #arrays = new Map<number, Float32Array<ArrayBuffer>[]>();
 
   /** An array of so many numbers, whatever they are. */

@@ -71,6 +71,8 @@ export class StepRound {
   readonly #layout: Layout;
   readonly #packing: boolean;
   readonly #spare: SpareArrays;
+  /** What factors are decoded into, to look at them: they go on as they came. */
+  readonly #scratch: Values;
   /** Dense chunks that wait for those of other slices: by offset, then by slice. */
   readonly #waiting = new Map<number, (Values | undefined)[]>();
   /** Offsets whose sums have gone out. */
@@ -84,7 +86,7 @@ export class StepRound {
 
   /**
    * @param packing whether sums with many zeros go out packed. @default yes
-   * @param spare what chunks are decoded into. @default new arrays
+   * @param spare what dense chunks are decoded into. @default new arrays
    */
   constructor(
     task: StepTask,
@@ -97,6 +99,7 @@ export class StepRound {
     this.#layout = layout;
     this.#packing = packing;
     this.#spare = spare;
+    this.#scratch = new Float32Array(layout.rowElements.length > 1 ? layout.chunkElements : 0);
     this.slices = slices.map(({ slice, start, end }) => ({
       ...{ slice, start, end, attempts: new Map(), attemptsMade: 0, notFor: new Set(), notFinite: new Set() },
     }));
@@ -129,9 +132,7 @@ export class StepRound {
     if (attempt.received[part]!.has(offset) && !again) return this.#ignore(worker);
     const values = this.#decode(chunk, elements);
     if (typeof values === "string") return this.#refuse(slice, attempt, "ERR_CHUNK", values);
-    const finite = allFinite(values);
-    if (part > 0 || !finite) this.#spare.giveBack(values); // factors go on as they came
-    if (!finite) return this.#refuseNotFinite(slice, attempt);
+    if (!allFinite(values)) return this.#refuseNotFinite(slice, attempt);
     attempt.received[part]!.add(offset);
     this.#taken++;
     slice.flowing ??= attempt.attempt;
@@ -257,12 +258,11 @@ export class StepRound {
   }
 
   #decode(chunk: Chunk, elements: number): Values | string {
-    const values = this.#spare.take(elements);
+    const values = chunk.part === 0 ? this.#spare.take(elements) : this.#scratch.subarray(0, elements);
     try {
       decodeInto(values, chunk, this.#layout.wire);
       return values;
     } catch (error) {
-      this.#spare.giveBack(values);
       if (error instanceof LockstepError) return error.message;
       throw error;
     }
@@ -294,6 +294,7 @@ export class StepRound {
       this.#spare.giveBack(other);
     }
     const sum = encodeFloats(total, this.#layout.wire, this.#packing);
+    if (sum.data.buffer !== total.buffer) this.#spare.giveBack(total); // else the message is a view of it
     const place = { step: this.task.step, slice: 0, attempt: 0, part: 0, offset };
     return [{ to: "all", message: { type: "update-chunk", ...place, ...sum } }];
   }

@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { type CoordinatorMessage, decodeInto, type Layout, StepAssembly } from "@lockstep/gradient-sync";
-import type { Exchange, LapClock, Slice, SliceSink, Update } from "@lockstep/training";
+import type { BatchGradient, Exchange, LapClock, Slice, SliceSink, Update } from "@lockstep/training";
 import type { Connection } from "./connection.ts";
 import { expectSlices } from "./expected.ts";
 import { Dismissed, type Inbox } from "./inbox.ts";
@@ -20,7 +20,7 @@ export class CoordinatorExchange implements Exchange {
   readonly #inbox: Inbox;
   readonly #layout: Layout;
   readonly #clock: LapClock;
-  /** Where the sums of each step come together: one array for all steps. */
+  /** Where the sums of each step come together: one array for all steps, whose memory the tensors of an update may share. */
   readonly #dense: Float32Array<ArrayBuffer>;
   #assigned: Message<"assign"> | undefined;
   #assembly: StepAssembly | undefined;
@@ -88,7 +88,7 @@ export class CoordinatorExchange implements Exchange {
       );
     }
     const part = assembly.complete(step, attempts);
-    const gradients = this.#layout.places.map((place, index): Update["gradients"][number] => {
+    const gradients = this.#layout.places.map((place, index): BatchGradient => {
       if (place.form === "dense") {
         const values = part(0).subarray(place.offset, place.offset + place.elements);
         return { form: "dense", sum: tf.tensor(values, place.shape) };

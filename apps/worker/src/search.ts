@@ -7,7 +7,7 @@ import { Dismissed } from "./inbox.ts";
 
 /** Reasons for which a connection ends that say nothing against this worker: it may come again. */
 const PASSING = ["ERR_DISCONNECTED", "ERR_CONNECT", "ERR_SILENT", "ERR_STALLED", "ERR_SLOW_READER", "ERR_STATE_LOST"];
-/** Where a worker comes back, it may be that its own last connection counts there still. */
+/** Refused for the number of others, or of refusals: where a worker comes back, its own last connection may still count. */
 const BUSY = ["ERR_FULL", "ERR_LIMITED"];
 /** How long it waits before the first try to come again; twice as long before each further one, up to the second. */
 const BACKOFF_MS = { first: 250, longest: 2000 };
@@ -26,31 +26,34 @@ export function isPassing(error: unknown, comesBack = false): error is LockstepE
   return error instanceof LockstepError && (PASSING.includes(error.code) || (comesBack && isBusy(error)));
 }
 
-/** Whether there was no room for a worker, which may change. */
+/** Whether a worker was turned away for what others do, which may change. */
 export function isBusy(error: unknown): boolean {
   return error instanceof LockstepError && BUSY.includes(error.code);
 }
 
-/** One search goes on until a coordinator takes the worker in: one that only drops connections, or has no room, does not. */
+/** One search goes on until a coordinator says welcome and has room: one that only drops connections does not end it. */
 export class Search {
   readonly #options: SearchOptions;
+  readonly #lost: LockstepError;
   readonly #untilMs: number;
   #waitMs = BACKOFF_MS.first;
 
-  constructor(options: SearchOptions) {
+  /** @param lost why there is no connection any more */
+  constructor(options: SearchOptions, lost: LockstepError) {
     this.#options = options;
+    this.#lost = lost;
     this.#untilMs = performance.now() + options.reconnectMs;
   }
 
   /**
-   * @param lost why there is no connection any more
+   * @param last why the last connection ended
    * @throws Dismissed if it is to leave meanwhile
-   * @throws LockstepError ERR_DISCONNECTED when the time is over, ERR_FULL if there was no room, or what it was refused
-   *   for
+   * @throws LockstepError ERR_DISCONNECTED when the time is over, ERR_FULL or ERR_LIMITED if it was turned away last, or
+   *   what it was refused for
    */
-  async connect(lost: LockstepError, leave: AbortSignal): Promise<Connection> {
+  async connect(last: LockstepError, leave: AbortSignal): Promise<Connection> {
     const { coordinator, join, reconnectMs } = this.#options;
-    let cause = lost;
+    let cause = last;
     while (performance.now() < this.#untilMs) {
       await pause(this.#waitMs * (0.5 + Math.random() / 2), undefined, { signal: leave }).catch(() => {});
       this.#waitMs = Math.min(2 * this.#waitMs, BACKOFF_MS.longest);
@@ -65,9 +68,9 @@ export class Search {
         cause = error;
       }
     }
-    if (reconnectMs === 0) throw lost;
+    if (reconnectMs === 0) throw this.#lost;
     if (isBusy(cause)) throw cause;
-    const text = `${lost.message} It did not come back within ${Math.round(reconnectMs / 1000)} s.`;
+    const text = `${this.#lost.message} It did not come back within ${Math.round(reconnectMs / 1000)} s.`;
     throw new LockstepError("ERR_DISCONNECTED", `${text} Its --resume goes on from the last checkpoint.`, { cause });
   }
 }

@@ -73,8 +73,9 @@ export async function work(options: WorkerOptions): Promise<void> {
         await connection.close();
         if (welcomed && !isBusy(error)) search = undefined; // it had been found
         const looking = `Looking for the coordinator for ${Math.round(reconnectMs / 1000)} s.`;
-        log(search === undefined ? `${error.message} ${looking}` : error.message);
-        search ??= new Search(options);
+        if (search === undefined) log(`${error.message} ${looking}`);
+        else if (isBusy(error)) log(error.message);
+        search ??= new Search(options, error);
         connection = await search.connect(error, leave.signal);
       }
     }

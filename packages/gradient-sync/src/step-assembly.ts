@@ -91,7 +91,8 @@ export class StepAssembly {
   }
 
   /**
-   * Reads parts for all rows of the batch; the rows of a factor are in slice order.
+   * Reads parts for all rows of the batch; the rows of a factor are in slice order. Part 0 is the array that was given,
+   * factors are copies.
    *
    * @param attempts that the commit is made of, by slice
    * @throws LockstepError ERR_COMMIT if not all of them has come

@@ -36,9 +36,11 @@ export interface Contribution extends SliceSums {
 
 /** What an update is made of: the contribution of the whole batch. Owns its tensors. */
 export interface Update extends SliceSums {
-  /** Means are what `factoredMean` makes of the factors, [in, out], where someone had the time to compute it before. */
-  gradients: (Gradient | { form: "mean"; mean: tf.Tensor2D })[];
+  gradients: BatchGradient[];
 }
+
+/** The mean is what `factoredMean` makes of the factors, [in, out], where someone had the time to compute it before. */
+export type BatchGradient = Gradient | { form: "mean"; mean: tf.Tensor2D };
 
 /** The sum of contributions, in the order given: the same slices give the same bits. Takes over their tensors. */
 export function sumContributions(contributions: readonly Contribution[]): Contribution {

@@ -11,6 +11,10 @@ describe("dropoutMask", () => {
     expect(mask.reduce((sum, factor) => sum + factor, 0) / mask.length).toBeCloseTo(1, 1);
   });
 
+  test("drops all at a rate of 1", () => {
+    expect([...new Set(dropoutMask(draw([0, 1]), 0, 1, 100))]).toEqual([0]);
+  });
+
   test("a sample's row does not depend on the other rows", () => {
     const together = dropoutMask(draw([7, 8, 9]), 1, 0.5, 64);
     expect(dropoutMask(draw([8]), 1, 0.5, 64)).toEqual(together.slice(64, 128));

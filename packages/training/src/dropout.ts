@@ -16,7 +16,7 @@ export interface DropoutDraw {
  * expectation ("inverted dropout").
  *
  * @param layer which application of dropout in the forward pass this is, from 0
- * @param rate share of units to drop, from 0 to below 1
+ * @param rate share of units to drop, from 0 to 1
  * @returns sampleIds.length × units numbers
  */
 export function dropoutMask(draw: DropoutDraw, layer: number, rate: number, units: number): Float32Array<ArrayBuffer> {
@@ -27,7 +27,7 @@ export function dropoutMask(draw: DropoutDraw, layer: number, rate: number, unit
   // processor would guess every other branch wrong.
   const dropped = Math.round(rate * 2 ** 32);
   const upTo = 2 ** 32 - dropped;
-  const kept = 1 / (1 - rate);
+  const kept = rate < 1 ? 1 / (1 - rate) : 0;
   for (const [row, sample] of sampleIds.entries()) {
     randomWords(seed, "dropout", [layer, sample, step], words);
     for (let unit = 0; unit < units; unit++)

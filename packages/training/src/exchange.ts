@@ -27,7 +27,10 @@ export interface Exchange {
    */
   slices(task: StepTask): AsyncIterable<Slice>;
   sink(slice: Slice): SliceSink;
-  /** The sums over all slices of the step, in slice order. The tensors are the caller's. */
+  /**
+   * The sums over all slices of the step, in slice order. The tensors are the caller's, who is to be done with them before
+   * the next step: their memory may then be that step's.
+   */
   update(): Promise<Update>;
 }
 

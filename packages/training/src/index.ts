@@ -1,5 +1,6 @@
 export { Batches, batchesOf, type Foresight } from "./batches.ts";
 export {
+  type BatchGradient,
   type Contribution,
   disposeContribution,
   type Gradient,

@@ -1,6 +1,6 @@
 /** The update of a step, the same on every worker: means of the sums, then SGD with momentum. */
 import { type Parameters, tf } from "@lockstep/engine";
-import type { Update } from "./contribution.ts";
+import type { BatchGradient, Update } from "./contribution.ts";
 import type { RegularizerGradients } from "./regularizers.ts";
 
 export interface SgdStep {
@@ -34,7 +34,7 @@ export function applyUpdate(
 }
 
 /** For each form, the one line that divides: by the samples of the whole global batch. */
-function meanGradient(gradient: Update["gradients"][number], samples: number): tf.Tensor {
+function meanGradient(gradient: BatchGradient, samples: number): tf.Tensor {
   switch (gradient.form) {
     case "dense":
       return gradient.sum.div(samples);

@@ -4,8 +4,9 @@
  *
  *     pnpm bench scale --rounds 3 --steps 5 --json scale.json
  *
- * Clients of ws mask what they send, at a pass over all bytes at each end; Lockstep's workers do not need to. So there are
- * bare sockets with masks, as ws makes them, and without. Server and clients are two processes on each side. A step is the time from one commit to the next.
+ * Clients of ws mask what they send, at a pass over all bytes at each end; Lockstep's workers do not need to. So there
+ * are bare sockets with masks, as ws makes them, and without. Server and clients are two processes on each side. A step
+ * is the time from one commit to the next.
  */
 import { type Cleanup, withCleanup } from "../bench/cleanup.ts";
 import { lastLine, nodeScript, start } from "../bench/processes.ts";
