@@ -56,6 +56,6 @@ function expectFlagsIn(script: string, words: string[]): void {
   if (main === undefined) return;
   const source = readFileSync(join(root, main), "utf8");
   for (const word of words.filter((one) => one.startsWith("--"))) {
-    if (!source.includes(`${word.slice(2)}: { type:`)) throw new Error(`${main} takes no ${word}.`);
+    if (!source.includes(`"${word} <`)) throw new Error(`${main} takes no ${word}.`);
   }
 }

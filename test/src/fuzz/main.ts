@@ -2,16 +2,18 @@
  * Hostile frames against a coordinator and against a worker: `pnpm fuzz --frames 1000000 --seed 1`. What it prints is
  * what became of them; it fails if anything crashed, grew, was believed, or ended without a name.
  */
-import { parseArgs } from "node:util";
 import { fuzzCoordinator, HEAP_BYTES as MOST_HEAP_BYTES, RSS_BYTES, unnamedEndings } from "@lockstep/coordinator/fuzz";
 import { startEngine } from "@lockstep/engine";
+import { positiveNumber, wholeNumber } from "@lockstep/run";
+import { Command, Option } from "commander";
 import { fuzzWorker, HEAP_BYTES } from "./fuzz-worker.ts";
 
-const { values } = parseArgs({
-  options: { frames: { type: "string", default: "1000000" }, seed: { type: "string" }, only: { type: "string" } },
-});
-const frames = Number(values.frames);
-const seed = Number(values.seed ?? Math.floor(Math.random() * 1e6));
+const { frames, seed, only } = new Command("fuzz")
+  .option("--frames <n>", "hostile frames for each side", positiveNumber, 1_000_000)
+  .option("--seed <n>", "of what is drawn (default: another each time)", wholeNumber, Math.floor(Math.random() * 1e6))
+  .addOption(new Option("--only <side>", "one of the two").choices(["coordinator", "worker"]))
+  .parse()
+  .opts<{ frames: number; seed: number; only?: string }>();
 console.log(`--frames ${frames} --seed ${seed}`);
 
 /** Tells how far it is, once for each tenth. */
@@ -30,7 +32,7 @@ function progress(side: string): (done: number) => void {
 const failures: string[] = [];
 const expect = (holds: boolean, what: string) => void (holds || failures.push(what));
 
-if (values.only !== "worker") {
+if (only !== "worker") {
   const report = await fuzzCoordinator({ frames, seed }, progress("coordinator"));
   console.log(report);
   const unnamed = Object.keys(unnamedEndings(report));
@@ -39,7 +41,7 @@ if (values.only !== "worker") {
   expect(report.heapGrowthBytes < MOST_HEAP_BYTES, "the heap has grown");
   expect(report.rssGrowthBytes < RSS_BYTES, "the process has grown");
 }
-if (values.only !== "coordinator") {
+if (only !== "coordinator") {
   await startEngine({ backend: "cpu" });
   const report = await fuzzWorker({ frames, seed }, progress("worker"));
   console.log(report);

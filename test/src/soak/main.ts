@@ -7,18 +7,19 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { isDeepStrictEqual, parseArgs } from "node:util";
-import { readSafetensors } from "@lockstep/run";
+import { isDeepStrictEqual } from "node:util";
+import { positiveNumber, readSafetensors } from "@lockstep/run";
+import { Command } from "commander";
 import { medianOf } from "../gpu/median.ts";
 import { run, tinyModel } from "../program.ts";
 import { Spare } from "../spares.ts";
 import { Training } from "../training.ts";
 
-const { values } = parseArgs({
-  options: { steps: { type: "string", default: "20000" }, every: { type: "string", default: "500" } },
-});
-/** Updates in all, and after how many a worker dies and another one joins. */
-const [STEPS, EVERY_STEPS] = [Number(values.steps), Number(values.every)];
+const { steps: STEPS, every: EVERY_STEPS } = new Command("soak")
+  .option("--steps <n>", "updates in all", positiveNumber, 20_000)
+  .option("--every <n>", "updates after which a worker dies and another one joins", positiveNumber, 500)
+  .parse()
+  .opts<{ steps: number; every: number }>();
 /** What is held is compared by windows of so many steps, the first of which does not count. */
 const WINDOW_STEPS = STEPS / 10;
 const MOST_GROWTH = 0.05;

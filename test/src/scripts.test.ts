@@ -1,0 +1,18 @@
+/** The scripts for developers take no option that they do not know, and no value that they would misread. */
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+test.each([
+  ["fuzz", ["--frames", "x"], "Expected a whole number, got x."],
+  ["fuzz", ["--only", "nobody"], "Allowed choices are coordinator, worker."],
+  ["soak", ["--steps", "0"], "Expected a whole number of at least 1, got 0."],
+  ["soak", ["--stepz", "3"], "unknown option '--stepz'"],
+])("pnpm %s %j is refused with what was expected, and nothing begins", (script, words, reason) => {
+  const main = fileURLToPath(new URL(`./${script}/main.ts`, import.meta.url));
+  const node = ["--import", "tsx", "--conditions=lockstep-source", main, ...words];
+  const { status, stderr, stdout } = spawnSync(process.execPath, node, { encoding: "utf8", timeout: 30_000 });
+  expect(stderr).toContain(reason);
+  expect(stderr).not.toContain("    at "); // no stack
+  expect([status, stdout]).toEqual([1, ""]);
+});
