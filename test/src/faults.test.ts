@@ -346,6 +346,8 @@ test("a worker that is lost while its weights are on their way to a newcomer: th
   await run.coordinator.prints("going on after 0 steps, from the start: no checkpoint was written yet");
   way.down.release();
   await run.givesSlicesTo("newcomer");
+  run.coordinator.child.kill("SIGINT");
+  expect((await run.coordinator.finished).status).toBe(130);
   way.close();
 });
 

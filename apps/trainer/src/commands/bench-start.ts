@@ -99,7 +99,7 @@ async function workerJoins(rounds: number, cleanup: Cleanup): Promise<number[]> 
     joins.push((performance.now() - startMs) / 1000);
     console.log(`round ${round}, from a worker's start to joined: ${joins.at(-1)!.toFixed(2)} s`);
     await worker.kill();
-    await coordinator.prints(new RegExp(`${name} left`));
+    await coordinator.prints(new RegExp(`${name} was lost`)); // killed, and not let go
   }
   return joins;
 }
