@@ -71,8 +71,6 @@ export class StepRound {
   readonly #layout: Layout;
   readonly #packing: boolean;
   readonly #spare: SpareArrays;
-  /** What factors are decoded into, to look at them: they go on as they came. */
-  readonly #scratch: Values;
   /** Dense chunks that wait for those of other slices: by offset, then by slice. */
   readonly #waiting = new Map<number, (Values | undefined)[]>();
   /** Offsets whose sums have gone out. */
@@ -86,7 +84,7 @@ export class StepRound {
 
   /**
    * @param packing whether sums with many zeros go out packed. @default yes
-   * @param spare what dense chunks are decoded into. @default new arrays
+   * @param spare what chunks are decoded into. @default new arrays
    */
   constructor(
     task: StepTask,
@@ -99,7 +97,6 @@ export class StepRound {
     this.#layout = layout;
     this.#packing = packing;
     this.#spare = spare;
-    this.#scratch = new Float32Array(layout.rowElements.length > 1 ? layout.chunkElements : 0);
     this.slices = slices.map(({ slice, start, end }) => ({
       ...{ slice, start, end, attempts: new Map(), attemptsMade: 0, notFor: new Set(), notFinite: new Set() },
     }));
@@ -258,7 +255,8 @@ export class StepRound {
   }
 
   #decode(chunk: Chunk, elements: number): Values | string {
-    const values = chunk.part === 0 ? this.#spare.take(elements) : this.#scratch.subarray(0, elements);
+    // Factors are only looked at, and go on as they came.
+    const values = chunk.part === 0 ? this.#spare.take(elements) : this.#spare.scratch(elements);
     try {
       decodeInto(values, chunk, this.#layout.wire);
       return values;
