@@ -8,6 +8,7 @@ import { type ModelFile, writeTfjsModel } from "@lockstep/model/files";
 import {
   type Checkpoint,
   type Controls,
+  collectSeldom,
   conduct,
   type Display,
   eventTeller,
@@ -80,6 +81,9 @@ type WatchedOptions = CoordinatorOptions & { live: LiveRun };
 const RETURN_MS = 3000;
 /** Bytes of updates that are kept for workers that join. */
 const MAX_LOG_BYTES = 512 * 2 ** 20;
+
+/** With larger updates it pays to collect garbage seldom. With smaller ones the heaps would grow, slowly, for nothing. */
+const LARGE_UPDATE_BYTES = 4 * 2 ** 20;
 
 /** How often those who watch the run are told of its workers. */
 const TEAM_EVERY_MS = 500;
@@ -220,7 +224,8 @@ async function runOn(
   const from: Resumed = isHeld || resumed === undefined ? resumedAt(folder, isHeld ? held : 0, schedule) : resumed;
   const origin: Origin = isHeld ? { from: "held", step: held } : originOf(resumed, state);
   const told = team.members.map(({ session }) => session.ready);
-  const { plan, mostWorkers } = planRun(told, config);
+  const { plan, mostWorkers, updateBytes } = planRun(told, config);
+  if (updateBytes > LARGE_UPDATE_BYTES) collectSeldom();
   fitting.begin(mostWorkers);
   const run = { ...config, machine: {}, derived: derivedOf(options, ready, schedule) };
   writeJson(folder.config, run);

@@ -5,7 +5,6 @@ import { expectFreePort } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import {
   Controls,
-  collectSeldom,
   displayOn,
   eventTeller,
   givenRunOptions,
@@ -71,7 +70,6 @@ async function main(words: string[], options: CommandOptions & Record<string, un
   }
 }
 
-collectSeldom();
 const words = process.argv.slice(2);
 const program = makeProgram().parse(tidyArguments(["coordinator", ...words]).slice(1), { from: "user" });
 const options = program.opts<CommandOptions & Record<string, unknown>>();

@@ -1,5 +1,5 @@
 /** How the gradients of a run travel, and how many workers may take part: by who is here, and what can be added up. */
-import { makeLayout, type Plan, planChunkBytes, planForms } from "@lockstep/gradient-sync";
+import { makeLayout, type Plan, planChunkBytes, planForms, updateBytes } from "@lockstep/gradient-sync";
 import type { RunConfig } from "@lockstep/run";
 import { expectRoomForSums, mostSlices, roomForSums } from "./room-for-sums.ts";
 import type { Session } from "./sessions.ts";
@@ -11,6 +11,8 @@ export interface RunPlan {
   plan: Plan;
   /** As many as can be added up, where each has a slice of its own. */
   mostWorkers: number;
+  /** Of a step's update, neither packed nor with what surrounds the numbers. */
+  updateBytes: number;
 }
 
 /**
@@ -33,7 +35,8 @@ export function planRun(workers: readonly Ready[], settings: Settings, roomBytes
   const layout = makeLayout(tensors, plan);
   expectRoomForSums(layout, slices, roomBytes);
   const most = mostSlices(layout, roomBytes);
-  return { plan, mostWorkers: sliceRows === undefined && most < batchSize ? most : Number.POSITIVE_INFINITY };
+  const mostWorkers = sliceRows === undefined && most < batchSize ? most : Number.POSITIVE_INFINITY;
+  return { plan, mostWorkers, updateBytes: updateBytes(layout, batchSize) };
 }
 
 /** The slowest of the links and devices. */

@@ -5,7 +5,7 @@ import { setFlagsFromString } from "node:v8";
 const GROWTH = 300;
 
 /**
- * Lets heaps grow to four times their size before they are collected, in this thread and in those that it starts. V8
+ * Lets heaps grow to four times their size before they are collected, from now on and in all threads of this process. V8
  * counts the bytes of arrays as the heap's: a socket's thread with a heap of 14 MB, through which 20 MB of gradients go
  * in a step, was collected twenty times a step, on four threads at once, which the training then had to do without.
  */
