@@ -82,15 +82,22 @@ const RETURN_MS = 3000;
 /** Bytes of updates that are kept for workers that join. */
 const MAX_LOG_BYTES = 512 * 2 ** 20;
 
-/** With larger updates it pays to collect garbage seldom. With smaller ones the heaps would grow, slowly, for nothing. */
-const LARGE_UPDATE_BYTES = 4 * 2 ** 20;
+/**
+ * If more comes in a step, it pays to collect garbage seldom; if less, heaps would grow, slowly, for nothing. It lies
+ * between the two that were measured, 0.1 and 25 MB: see docs/performance.md.
+ */
+const MUCH_BYTES = 4 * 2 ** 20;
 
 /** How often those who watch the run are told of its workers. */
 const TEAM_EVERY_MS = 500;
 
 const never = new Promise<never>(() => {});
 
-/** @returns whether the schedule was done to its end */
+/**
+ * For a run of large gradients it has this process collect garbage seldom.
+ *
+ * @returns whether the schedule was done to its end
+ */
 export async function coordinate(given: CoordinatorOptions): Promise<"finished" | "interrupted"> {
   const { live = new LiveRun() } = given;
   const options = { ...given, live };
@@ -224,8 +231,8 @@ async function runOn(
   const from: Resumed = isHeld || resumed === undefined ? resumedAt(folder, isHeld ? held : 0, schedule) : resumed;
   const origin: Origin = isHeld ? { from: "held", step: held } : originOf(resumed, state);
   const told = team.members.map(({ session }) => session.ready);
-  const { plan, mostWorkers, updateBytes } = planRun(told, config);
-  if (updateBytes > LARGE_UPDATE_BYTES) collectSeldom();
+  const { plan, mostWorkers, incomingBytes } = planRun(told, config);
+  if (incomingBytes > MUCH_BYTES) collectSeldom();
   fitting.begin(mostWorkers);
   const run = { ...config, machine: {}, derived: derivedOf(options, ready, schedule) };
   writeJson(folder.config, run);

@@ -31,12 +31,12 @@ test("chunks are as large as the slowest link carries in 20 ms, within limits, a
   expect(bytesAt(12_500_000, 8)).toBe(250_000);
 });
 
-test("an update's bytes are those of its dense numbers and of the rows of its factors", () => {
-  const bytesWith = (links: (typeof fast)[], wire: "fp32" | "bf16") =>
-    planRun(links, { ...settings, wire }, ROOM_BYTES).updateBytes;
-  expect(bytesWith([fast, fast], "fp32")).toBe(4 * (1_000_000 + 1000));
-  expect(bytesWith([fast, slow], "fp32")).toBe(4 * (1000 + 32 * (1000 + 1000)));
-  expect(bytesWith([fast, slow], "bf16")).toBe(2 * (1000 + 32 * (1000 + 1000)));
+test("in a step come the dense numbers of each slice, and the factors of each row once", () => {
+  const bytesWith = (links: (typeof fast)[], wire: "fp32" | "bf16", sliceRows?: number) =>
+    planRun(links, { ...settings, wire, sliceRows }, ROOM_BYTES).incomingBytes;
+  expect(bytesWith([fast, fast], "fp32")).toBe(4 * 2 * (1_000_000 + 1000));
+  expect(bytesWith([fast, slow], "fp32")).toBe(4 * (2 * 1000 + 32 * (1000 + 1000)));
+  expect(bytesWith([fast], "bf16", 8)).toBe(2 * (4 * 1000 + 32 * (1000 + 1000)));
 });
 
 test("where too many are here for dense gradients, factors travel: whoever may stay in a run may go on with it", () => {

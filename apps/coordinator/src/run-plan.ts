@@ -1,5 +1,12 @@
 /** How the gradients of a run travel, and how many workers may take part: by who is here, and what can be added up. */
-import { makeLayout, type Plan, planChunkBytes, planForms, updateBytes } from "@lockstep/gradient-sync";
+import {
+  BYTES_PER_ELEMENT,
+  makeLayout,
+  type Plan,
+  planChunkBytes,
+  planForms,
+  updateBytes,
+} from "@lockstep/gradient-sync";
 import type { RunConfig } from "@lockstep/run";
 import { expectRoomForSums, mostSlices, roomForSums } from "./room-for-sums.ts";
 import type { Session } from "./sessions.ts";
@@ -11,8 +18,8 @@ export interface RunPlan {
   plan: Plan;
   /** As many as can be added up, where each has a slice of its own. */
   mostWorkers: number;
-  /** Of a step's update, neither packed nor with what surrounds the numbers. */
-  updateBytes: number;
+  /** What workers send in a step, neither packed nor with what surrounds the numbers. */
+  incomingBytes: number;
 }
 
 /**
@@ -36,7 +43,8 @@ export function planRun(workers: readonly Ready[], settings: Settings, roomBytes
   expectRoomForSums(layout, slices, roomBytes);
   const most = mostSlices(layout, roomBytes);
   const mostWorkers = sliceRows === undefined && most < batchSize ? most : Number.POSITIVE_INFINITY;
-  return { plan, mostWorkers, updateBytes: updateBytes(layout, batchSize) };
+  const denseBytes = layout.denseElements * BYTES_PER_ELEMENT[wire]; // which come once for each slice
+  return { plan, mostWorkers, incomingBytes: updateBytes(layout, batchSize) + (slices - 1) * denseBytes };
 }
 
 /** The slowest of the links and devices. */

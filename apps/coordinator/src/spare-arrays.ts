@@ -1,10 +1,12 @@
 /**
- * Arrays that chunks were decoded into, for those of later steps: the system clears the memory of a new one, and V8
- * collects it later, which together take as long as the sum. There are as many as were once needed at the same time.
+ * Arrays that dense chunks were decoded into, for those of later steps: the system clears the memory of a new one, and V8
+ * collects it later, which together take as long as the sum. There are as many as were once needed at the same time;
+ * and one for chunks that are only looked at.
  */
 export class SpareArrays {
   /** By length, of which there are two: that of a chunk, and of the last one. */
   readonly #arrays = new Map<number, Float32Array<ArrayBuffer>[]>();
+  /** As large as the largest that was asked for. */
   #scratch = new Float32Array();
 
   /** An array of so many numbers, whatever they are. */

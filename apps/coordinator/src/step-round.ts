@@ -84,7 +84,7 @@ export class StepRound {
 
   /**
    * @param packing whether sums with many zeros go out packed. @default yes
-   * @param spare what chunks are decoded into. @default new arrays
+   * @param spare what chunks are decoded into: dense ones to be kept, factors to be looked at. @default new arrays
    */
   constructor(
     task: StepTask,

@@ -7,10 +7,11 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });
 
-collectSeldom();
 let format: LogFormat = "text";
 const program = makeProgram().hook("preAction", (_, command) => {
-  format = command.opts<{ log?: LogFormat }>().log ?? "text";
+  const { log = "text", workers = 1 } = command.opts<{ log?: LogFormat; workers?: number }>();
+  format = log;
+  if (workers === 1) collectSeldom(); // with more, this process is a coordinator, which goes by the run
 });
 await program
   .parseAsync(tidyArguments(process.argv.slice(2)), { from: "user" })
