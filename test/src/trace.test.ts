@@ -58,7 +58,7 @@ test("of a run on one machine holds every step, with its parts in it; export wri
 test.runIf(canShiftClocks)(
   "of several workers has a row for each, also of one whose clock is a day ahead",
   async () => {
-    const out = join(dir, "together");
+    const out = join(mkdtempSync(join(dir, "together-")), "run"); // a new one if this is tried again
     const options = ["--workers", "2", "--port", "0", "--no-test", "--balance", "even", "--out", out];
     const coordinator = start(["coordinator", ...options, ...training]);
     await coordinator.prints("pnpm worker --coordinator");
