@@ -236,7 +236,7 @@ describe("one run, whose last worker is lost again and again", () => {
     const { steps } = run;
     expect(steps).toBeLessThan(CHECKPOINT_EVERY);
     await run.resume(limits);
-    // The row of a step is written before its update goes out: the worker may hold one update fewer than there are rows.
+    // A step's row is written before its update goes out: the worker may hold one update fewer than there are rows.
     const held = new RegExp(`going on after (${steps}|${steps - 1}) steps, with the weights that workers hold`);
     await run.coordinator.prints(held);
     await run.until(() => run.savedSteps >= CHECKPOINT_EVERY);

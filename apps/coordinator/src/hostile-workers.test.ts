@@ -127,7 +127,7 @@ describe("whoever comes in numbers and says nothing", () => {
   });
 
   test("1,000 times by WebSocket: has no place, or is told that it was silent", async () => {
-    // A thousand ends of sockets in this process can hold up the honest worker for a second, which it is not to be lost for.
+    // A thousand sockets' ends in this process may hold up the honest worker for a second: it must not be lost for it.
     const live = await run({ maxWorkers: 100, heartbeatMs: 60_000, stallMs: 200_000 });
     const endings = await Promise.all(
       Array.from({ length: 1000 }, () => {

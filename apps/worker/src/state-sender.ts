@@ -6,7 +6,7 @@ import type { StateSnapshot } from "@lockstep/training";
 import type { Connection } from "./connection.ts";
 
 const PIECE_ELEMENTS = CHUNK_BYTES / 4;
-/** At most; a step may have few turns: with one piece in each, the 300 of AlexNet were not through after 30 steps. */
+/** At most. A step may have few turns: with one piece in each, the 300 of AlexNet were not through after 30 steps. */
 const PIECES_A_TURN = 16;
 /** A checkpoint, a newcomer's and a mended replica's, and one whose reader was lost: each holds the tensors of its step. */
 const MAX_STATES = 4;

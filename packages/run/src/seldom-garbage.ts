@@ -1,14 +1,14 @@
 /** When V8 collects garbage. */
 import { setFlagsFromString } from "node:v8";
 
-/** Percent by which a heap may grow until it is collected again. */
-const GROWTH = 300;
+/** By how much a heap may grow until it is collected again. */
+const GROWTH_PERCENT = 300;
 
 /**
- * Lets heaps grow to four times their size before they are collected, from now on and in all threads of this process. V8
+ * Lets heaps grow to four times their size before they are collected, from now on, in all threads of this process. V8
  * counts the bytes of arrays as the heap's: a socket's thread with a heap of 14 MB, through which 20 MB of gradients go
  * in a step, was collected twenty times a step, on four threads at once, which the training then had to do without.
  */
 export function collectSeldom(): void {
-  setFlagsFromString(`--heap-growing-percent=${GROWTH}`);
+  setFlagsFromString(`--heap-growing-percent=${GROWTH_PERCENT}`);
 }
