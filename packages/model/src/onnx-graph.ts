@@ -7,9 +7,10 @@
 import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
+import { flattenedRows } from "./flattened-rows.ts";
 import type { Layer } from "./layers.ts";
 import { signatureOf } from "./signature.ts";
-import { expectAllTrained, flattenedImage, type StateDictName } from "./state-dict.ts";
+import { expectAllTrained, type StateDictName } from "./state-dict.ts";
 
 export interface OnnxNode {
   operator: string;
@@ -187,8 +188,9 @@ function expectInput(layer: Layer, { rank, name }: typeof IMAGE): void {
 
 /** A flattened image that is itself the output would have its classes in another order. */
 function expectOrderedOutput(output: tf.SymbolicTensor): void {
-  const [height, width] = flattenedImage(output) ?? [1, 1];
-  if (height * width > 1) throw refusal(output.sourceLayer, "a flattened image can't be the output; end with Dense");
+  const [positions, inputs] = flattenedRows(output) ?? [1, 1];
+  if (positions > 1 && inputs > 1)
+    throw refusal(output.sourceLayer, "a flattened image can't be the output; end with Dense");
 }
 
 const inputsOf = (layer: Layer): tf.SymbolicTensor[] => [layer.getInputAt(0)].flat();

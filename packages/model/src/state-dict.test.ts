@@ -99,6 +99,38 @@ describe("state dict", () => {
     ]);
   });
 
+  test.each<[string, () => tf.layers.Layer[]]>([
+    ["as it is", () => []],
+    ["by a Flatten that takes the channels for the first axis", () => [flatten({ dataFormat: "channelsFirst" })]],
+    ["after a Permute that puts the channels first", () => [permute({ dims: [3, 1, 2] }), flatten()]],
+    [
+      "after a layer whose channels come first",
+      () => [permute({ dims: [3, 1, 2] }), channelsFirst(), relu(), flatten({ dataFormat: "channelsFirst" })],
+    ],
+    ["after a Permute there and back", () => [permute({ dims: [3, 1, 2] }), relu(), permute({ dims: [2, 3, 1] })]],
+    ["after a Permute that swaps rows and columns", () => [permute({ dims: [2, 1, 3] }), permute({ dims: [2, 1, 3] })]],
+  ])("has a Dense layer's columns in CHW order when the image is flattened %s", (_, make) => {
+    const [height, width, channels] = [2, 3, 4];
+    const layers = make();
+    if (layers.at(-1)?.getClassName() !== "Flatten") layers.push(flatten());
+    const images = tf.input({ shape: [height, width, channels] });
+    const flat = layers.reduce((x, layer) => layer.apply(x) as tf.SymbolicTensor, images);
+    const outputs = tf.layers.dense({ name: "fc", units: 2 }).apply(flat) as tf.SymbolicTensor;
+    const model = tf.model({ inputs: images, outputs });
+    const kernel = tf.randomUniform([24, 2], 0, 1, "float32", 3);
+    model.setWeights([kernel, tf.zeros([2])]);
+    const weight = toStateDict(stateDictNames(model), [kernel.dataSync() as Float32Array, new Float32Array(2)]);
+    const image = tf.randomUniform([1, height, width, channels], 0, 1, "float32", 4);
+    // torch.nn.Linear on torch.nn.Flatten of the same image as [batch, channels, height, width]
+    const columns = image.transpose([0, 3, 1, 2]).reshape([24, 1]);
+    const torch = tf.tensor2d(weight.get("fc.weight")!.data, [2, 24]).matMul(columns as tf.Tensor2D);
+    const difference = torch.reshape([1, 2]).sub(model.predict(image) as tf.Tensor);
+    expect(difference.abs().max().dataSync()[0]).toBeLessThan(1e-5);
+  });
+  const { flatten, permute } = tf.layers;
+  const relu = () => tf.layers.activation({ activation: "relu" });
+  const channelsFirst = () => tf.layers.averagePooling2d({ poolSize: 1, dataFormat: "channelsFirst" });
+
   test("names layers without a name by kind and position, however many the process has made", () => {
     const make = () =>
       tf.sequential({

@@ -9,7 +9,8 @@
 
 import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
-import { elementCount, hasTorchKernel, type Layer, placedLayers, producerOf, stableName } from "./layers.ts";
+import { flattenedRows } from "./flattened-rows.ts";
+import { elementCount, hasTorchKernel, type Layer, placedLayers, stableName } from "./layers.ts";
 import { type KernelAxes, toTfOrder, toTorchOrder } from "./reverse-axes.ts";
 import { layerNames, type ModelSpec } from "./spec.ts";
 
@@ -32,8 +33,8 @@ export type StateDict = Map<string, StateTensor>;
 /**
  * Name and PyTorch shape of each of `model.trainableWeights`, in that order.
  *
- * The columns of a Dense layer are in CHW order if it follows the Flatten of a [batch, height, width, channels]
- * tensor, with nothing but layers that keep every number in its place between them.
+ * The columns of a Dense layer are in CHW order if it follows the Flatten of an image (whichever axis holds its
+ * channels), with nothing but layers that keep every number in its place between them.
  *
  * @throws LockstepError ERR_STATE_DICT if two weights would have one name
  */
@@ -46,11 +47,8 @@ export function stateDictNames(model: tf.LayersModel, spec?: ModelSpec): StateDi
       const name = [...prefix, ...lastNames(layer, weight)].join(".");
       if (!hasTorchKernel(layer) || shape.length === 1) return { name, torchShape: shape };
       const [inputs, outputs] = shape.slice(-2) as [number, number];
-      const flattened = layer.getClassName() === "Dense" ? flattenedImage(inputOf(layer)) : undefined;
-      if (flattened !== undefined) {
-        const [height, width, channels] = flattened;
-        return { name, torchShape: [outputs, inputs], axes: [height * width, channels, outputs] };
-      }
+      const flattened = layer.getClassName() === "Dense" ? flattenedRows(inputOf(layer)) : undefined;
+      if (flattened !== undefined) return { name, torchShape: [outputs, inputs], axes: [...flattened, outputs] };
       const window = shape.slice(0, -2);
       return { name, torchShape: [outputs, inputs, ...window], axes: [elementCount(window), inputs, outputs] };
     }),
@@ -143,17 +141,6 @@ function lastNames(layer: Layer, weight: tf.LayerVariable): string[] {
   const names = weight.originalName.split("/").slice(1);
   if (hasTorchKernel(layer)) return [names.at(-1) === "bias" ? "bias" : "weight"];
   return names.map((name) => stableName(name, 0));
-}
-
-const IN_PLACE = new Set(["Dropout", "Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"]);
-
-/** [height, width, channels] of what was flattened to make this tensor, if that was an image. */
-export function flattenedImage(tensor: tf.SymbolicTensor): [number, number, number] | undefined {
-  let source = producerOf(tensor);
-  while (IN_PLACE.has(source.getClassName())) source = producerOf(inputOf(source));
-  if (source.getClassName() !== "Flatten") return undefined;
-  const [, ...shape] = inputOf(source).shape;
-  return shape.length === 3 ? (shape as [number, number, number]) : undefined;
 }
 
 /** A layer's input where it was used first. */
