@@ -15,6 +15,8 @@ export { type LoadedModel, type LoadModelOptions, loadModel, type ModelContext, 
 export { isKnownModel } from "./model-file.ts";
 export { encodeOnnx } from "./onnx-file.ts";
 export { onnxGraphOf } from "./onnx-graph.ts";
+export { type OnnxProgram, readOnnx } from "./onnx-read.ts";
+export { runOnnx } from "./onnx-run.ts";
 export { type ModelSignature, signatureOf } from "./signature.ts";
 export { type LayerSpec, layerNames, type ModelSpec, modelSpecSchema, parseModelSpec } from "./spec.ts";
 export { stableTopology, topologyDigest } from "./stable-topology.ts";

@@ -15,8 +15,9 @@ const IR_VERSION = 7;
 /** What protocol buffers can hold in one message. */
 const MAX_BYTES = 2 ** 31 - 1;
 
-const FLOAT = 1;
-const INT64 = 7;
+/** Of a tensor: the types of its elements. */
+export const FLOAT = 1;
+export const INT64 = 7;
 
 export interface OnnxFacts {
   /** Version of Lockstep. */

@@ -12,6 +12,8 @@ import { buildModel } from "./build.ts";
 import { initialWeights } from "./initial-weights.ts";
 import { encodeOnnx } from "./onnx-file.ts";
 import { type OnnxGraph, onnxGraphOf } from "./onnx-graph.ts";
+import { readOnnx } from "./onnx-read.ts";
+import { runOnnx } from "./onnx-run.ts";
 import { specs } from "./small-specs.ts";
 import type { ModelSpec } from "./spec.ts";
 import { stateDictNames, toStateDict } from "./state-dict.ts";
@@ -61,13 +63,30 @@ function codeModel(): tf.LayersModel {
   return tf.model({ inputs: images, outputs: x as tf.SymbolicTensor });
 }
 
+/** A flattened image whose numbers TensorFlow.js has in the order column, channel, row. */
+function channelsFirstModel(): tf.LayersModel {
+  return tf.sequential({
+    layers: [
+      layers.conv2d({ inputShape: [5, 7, 3], filters: 4, kernelSize: 2 }),
+      layers.flatten({ dataFormat: "channelsFirst" }),
+      layers.dense({ name: "logits", units: 3 }),
+    ],
+  });
+}
+
 interface Case {
   model: tf.LayersModel;
   spec?: ModelSpec;
 }
 
-/** Writes NAME.onnx and NAME.images.f32, and computes the logits that are due. */
-async function write(name: string, { model, spec }: Case): Promise<Float32Array> {
+/** The logits that are due, and those that our own interpreter computes from the file. */
+interface Logits {
+  due: Float32Array;
+  own: Float32Array;
+}
+
+/** Writes NAME.onnx and NAME.images.f32, and computes the logits. */
+async function write(name: string, { model, spec }: Case): Promise<Logits> {
   const values = await initialWeights(model, { init: "pytorch", seed: 5 });
   model.setWeights(model.weights.map(({ shape }, index) => tf.tensor(values[index]!, shape as number[])));
   const names = stateDictNames(model, spec);
@@ -78,9 +97,19 @@ async function write(name: string, { model, spec }: Case): Promise<Float32Array>
   const [, ...shape] = model.inputs[0]!.shape as number[];
   const images = tf.randomUniform([2, ...shape], -1, 1, "float32", 7);
   writeFileSync(join(dir, `${name}.images.f32`), images.dataSync());
-  const logits = (model.predict(images) as tf.Tensor).dataSync() as Float32Array;
+  const due = (model.predict(images) as tf.Tensor).dataSync() as Float32Array;
+  const program = readOnnx(readFileSync(join(dir, `${name}.onnx`)));
+  const own = runOnnx(program, images as tf.Tensor4D).dataSync() as Float32Array;
   model.dispose();
-  return logits;
+  return { due, own };
+}
+
+/** At first weights some nets' logits lie close together; these must be told apart, too. */
+function expectSameLogits(name: string, actual: Float32Array, due: Float32Array): void {
+  expect(actual.length, name).toBe(due.length);
+  const spread = Math.max(...due) - Math.min(...due);
+  const error = Math.max(...due.map((value, i) => Math.abs(value - actual[i]!)));
+  expect(error, name).toBeLessThan(1e-4 * Math.min(spread, 1));
 }
 
 /**
@@ -101,16 +130,20 @@ function randomSpecs(wanted: number): ModelSpec[] {
 }
 
 describe("an ONNX model", () => {
-  test.skipIf(lack !== "")(`is valid, and gives ONNX Runtime the same logits${lack}`, async () => {
+  const expected = new Map<string, Logits>();
+  beforeAll(async () => {
     const fromSpec = (spec: ModelSpec): Case => ({ model: buildModel(spec), spec });
     const cases: [string, () => Case][] = [
       ["alexnet", () => fromSpec(alexnet())],
       ["alexnet-cifar10", () => fromSpec(alexnetCifar10())],
       ["code", () => ({ model: codeModel() })],
+      ["channels-first", () => ({ model: channelsFirstModel() })],
       ...randomSpecs(40).map((spec, index): [string, () => Case] => [`random-${index}`, () => fromSpec(spec)]),
     ];
-    const expected = new Map<string, Float32Array>();
     for (const [name, make] of cases) expected.set(name, await write(name, make()));
+  });
+
+  test.skipIf(lack !== "")(`is valid, and gives ONNX Runtime the same logits${lack}`, () => {
     const script = fileURLToPath(new URL("../../../test/fixtures/onnx_logits.py", import.meta.url));
     const about = JSON.parse(execFileSync(python, [script, dir], { encoding: "utf8" }));
     expect(about.code).toEqual({
@@ -118,14 +151,17 @@ describe("an ONNX model", () => {
       output: ["logits", "batch", 4],
       metadata: facts.metadata,
     });
-    for (const [name, logits] of expected) {
-      const actual = new Float32Array(new Uint8Array(readFileSync(join(dir, `${name}.logits.f32`))).buffer);
-      expect(actual.length, name).toBe(logits.length);
-      // At first weights some nets' logits lie close together; these must be told apart, too.
-      const spread = Math.max(...logits) - Math.min(...logits);
-      const error = Math.max(...logits.map((value, i) => Math.abs(value - actual[i]!)));
-      expect(error, name).toBeLessThan(1e-4 * Math.min(spread, 1));
+    for (const [name, { due }] of expected) {
+      expectSameLogits(
+        name,
+        new Float32Array(new Uint8Array(readFileSync(join(dir, `${name}.logits.f32`))).buffer),
+        due,
+      );
     }
+  });
+
+  test("read back and interpreted, gives the same logits", () => {
+    for (const [name, { due, own }] of expected) expectSameLogits(name, own, due);
   });
 
   const ofImages = (...parts: tf.layers.Layer[]) =>

@@ -44,3 +44,5 @@ function varint(value: number): Uint8Array {
   for (; value >= 128; value = Math.floor(value / 128)) bytes.push((value % 128) | 128);
   return Uint8Array.of(...bytes, value);
 }
+
+export { type Field, fieldsOf } from "./read.ts";
