@@ -133,6 +133,7 @@ async function join(url: string, name: string) {
   const inbox = new Inbox(connection, () => {});
   await inbox.expect("welcome");
   const facts: RunFacts = {
+    code: { version: "v", arithmetic: 1, draws: "d" },
     ...{
       modelName: "m",
       tensors,

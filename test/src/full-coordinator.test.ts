@@ -2,6 +2,7 @@
 import { FittingWorkers, listen, RemoteTeam } from "@lockstep/coordinator";
 import { makeConfig } from "@lockstep/run";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import packageJson from "../../apps/worker/package.json" with { type: "json" };
 import tiny from "../fixtures/tiny-model.ts";
 import { type Running, run, start } from "./program.ts";
 import { Way } from "./way.ts";
@@ -14,7 +15,7 @@ const team = new RemoteTeam({
   ...{ ...limits, workers: 1, minWorkers: 1, balance: "even", runId: "r", maxLogBytes: 1 },
   ...{ log: () => {}, nowMs },
 });
-const fitting = new FittingWorkers({ config, team });
+const fitting = new FittingWorkers({ config, team, version: packageJson.version });
 /** Codes of what it refused. */
 const refused: string[] = [];
 /** Ends of connections that it has not noticed: it does when it has refused another one. */

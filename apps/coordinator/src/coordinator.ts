@@ -117,7 +117,7 @@ export async function coordinate(given: CoordinatorOptions): Promise<"finished" 
     topologyDigest: options.topologyDigest,
     weights: options.resumed?.tensors ?? options.state,
   };
-  const fitting = new FittingWorkers({ config, team, begunWith });
+  const fitting = new FittingWorkers({ config, team, version: options.version, begunWith });
   const server = await listen({ ...options, welcome, records: source, events: fitting, nowMs });
   // After what has come in: if this process was suspended, nobody was silent, it just has not listened.
   const ticking = setInterval(() => setImmediate(() => team.tick()), Math.max(20, heartbeatMs / 4));

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { type BegunWith, FittingWorkers } from "./fitting-workers.ts";
 import { RemoteTeam } from "./remote-team.ts";
 import type { Session } from "./sessions.ts";
-import { HELLO, PLAN, READY } from "./testing/toy-worker.ts";
+import { HELLO, PLAN, READY, TOY_CODE } from "./testing/toy-worker.ts";
 
 const config = makeConfig({});
 type Ready = Extract<WorkerMessage, { type: "ready" }>;
@@ -13,7 +13,7 @@ type Ready = Extract<WorkerMessage, { type: "ready" }>;
 function gathering(begunWith: BegunWith = {}) {
   const limits = { workers: 2, heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1, maxLogBytes: 1 };
   const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", nowMs: () => 0, log: () => {} });
-  return { team, fitting: new FittingWorkers({ config, team, begunWith }) };
+  return { team, fitting: new FittingWorkers({ config, team, version: TOY_CODE.version, begunWith }) };
 }
 
 let sessions = 0;
@@ -136,6 +136,26 @@ describe("when all are gone", () => {
     const fitting = allGone(true);
     expect(() => fitting.joined(sessionOf({ trainSamples: 23 }))).toThrow("Its trainSamples is 23, but w");
     expect(fitting.first.ready.trainSamples).toBe(READY.trainSamples);
+  });
+});
+
+describe("a worker whose code is another", () => {
+  test.each([
+    [{ version: "0.9" }, "Expected version toy of Lockstep, got 0.9;"],
+    [{ arithmetic: 999 }, /^Expected arithmetic version \d+, got 999;/],
+  ])("is refused by the coordinator: %o", (other, text) => {
+    const { fitting } = gathering();
+    const refused = () => fitting.joined(sessionOf({ code: { ...TOY_CODE, ...other } }));
+    expect(refused).toThrow(expect.objectContaining({ code: "ERR_FINGERPRINT" }));
+    expect(refused).toThrow(text);
+  });
+
+  test("is refused beside the first, if it draws other random numbers under the same version", () => {
+    const { fitting } = gathering();
+    fitting.joined(sessionOf({}));
+    const refused = () => fitting.joined(sessionOf({ code: { ...TOY_CODE, draws: "e" } }));
+    expect(refused).toThrow(expect.objectContaining({ code: "ERR_FINGERPRINT" }));
+    expect(refused).toThrow('Its code.draws is "e", but w');
   });
 });
 

@@ -1,6 +1,13 @@
 /** Takes workers into the team whose idea of the run is one that can be trained, and that of the first of them. */
 import { LockstepError } from "@lockstep/errors";
-import { elementsOf, factsOf, fingerprintOf, type RunFacts } from "@lockstep/gradient-sync";
+import {
+  ARITHMETIC_VERSION,
+  type Code,
+  elementsOf,
+  factsOf,
+  fingerprintOf,
+  type RunFacts,
+} from "@lockstep/gradient-sync";
 import {
   expectStateDict,
   MAX_PARAMETERS,
@@ -17,6 +24,8 @@ import type { Session, SessionEvents } from "./sessions.ts";
 export interface FittingOptions {
   config: RunConfig;
   team: RemoteTeam;
+  /** The coordinator's own version of Lockstep. */
+  version: string;
   /** What the run has before the first of them comes. @default nothing: it is that worker who says what the model is */
   begunWith?: BegunWith;
 }
@@ -64,7 +73,7 @@ export class FittingWorkers implements SessionEvents {
 
   /** @throws LockstepError why it cannot be taken */
   joined(session: Session): void {
-    const { config, team, begunWith = {} } = this.#options;
+    const { config, team, version, begunWith = {} } = this.#options;
     const { ready, hello } = session;
     if (this.#over) throw new LockstepError("ERR_OVER", "The run is over.");
     if (team.size >= this.#mostWorkers) {
@@ -72,6 +81,7 @@ export class FittingWorkers implements SessionEvents {
       const why = "the coordinator has memory to add up the gradients of no more";
       throw new LockstepError("ERR_FULL", `${text}: ${why}; start it with --sync factored, or where there is more.`);
     }
+    expectSameCode(version, ready.code);
     expectTrainable(ready);
     const topology = parseTopology(ready.topology);
     expectSame(config, this.#first, session, stableTopology(topology));
@@ -107,6 +117,21 @@ export class FittingWorkers implements SessionEvents {
     team.lose(session, reason);
     if (team.size === 0 && !this.#begun) this.#first = undefined;
   }
+}
+
+/**
+ * Refuses a worker whose code is not the coordinator's, which adds up what the worker computes.
+ *
+ * @throws LockstepError ERR_FINGERPRINT that says which version came
+ */
+function expectSameCode(version: string, code: Code): void {
+  const differences = [
+    code.version !== version && `version ${version} of Lockstep, got ${code.version}`,
+    code.arithmetic !== ARITHMETIC_VERSION && `arithmetic version ${ARITHMETIC_VERSION}, got ${code.arithmetic}`,
+  ].filter((difference) => difference !== false);
+  if (differences.length === 0) return;
+  const remedy = "other code computes other numbers: install the coordinator's version on this worker's machine";
+  throw new LockstepError("ERR_FINGERPRINT", `Expected ${differences.join("; ")}; ${remedy}.`);
 }
 
 /** @throws LockstepError ERR_MODEL for sizes that do not fit one another, or are more than there may be */

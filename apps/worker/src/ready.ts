@@ -1,8 +1,9 @@
 /** What a worker tells of its model, data and device. */
 import { matmulFlopsPerSecond } from "@lockstep/engine";
-import { fingerprintOf, type WorkerMessage } from "@lockstep/gradient-sync";
+import { ARITHMETIC_VERSION, fingerprintOf, type WorkerMessage } from "@lockstep/gradient-sync";
 import { factorableLayers, stableTopology, tfjsTopologyOf } from "@lockstep/model";
-import { factoredKernels, type PreparedRun } from "@lockstep/training";
+import { drawsDigest, factoredKernels, type PreparedRun } from "@lockstep/training";
+import packageJson from "../package.json" with { type: "json" };
 import type { Connection } from "./connection.ts";
 
 /** Side of the matrices whose product is timed: large enough for the speed of the layers that matter, and quick. */
@@ -18,6 +19,7 @@ export async function readyMessage(
   const weights = loaded.model.weights;
   const topology = tfjsTopologyOf(loaded.model, names);
   const facts = {
+    code: { version: packageJson.version, arithmetic: ARITHMETIC_VERSION, draws: await drawsDigest() },
     modelName: loaded.name,
     tensors: names.map(({ name }, index) => ({
       name,

@@ -1,5 +1,5 @@
 export { type Batch, makeBatch } from "./batch.ts";
-export type { BatchMeta, SliceRequest } from "./batch-source.ts";
+export { type BatchMeta, openBatchSource, type SliceRequest } from "./batch-source.ts";
 export { type BatchThread, openBatchThread } from "./batch-thread.ts";
 export { cifar10Files, openCifar10 } from "./cifar10.ts";
 export { defaultDataDir } from "./data-dir.ts";

@@ -285,7 +285,7 @@ export const catalogue = {
       "Use one version of Lockstep everywhere; start the worker again.",
     ),
     ERR_FINGERPRINT: entry(
-      "The worker's model, data, options or version differ from the first worker's.",
+      "The worker's model, data or options differ from the first worker's, or its code from the coordinator's.",
       "Give all of them the same; the message names what differs.",
     ),
     ERR_HOLDS: entry(

@@ -35,7 +35,7 @@ const fromWorkers: WorkerMessage[] = [
   hello,
   { type: "clock", nowMs: 1234.5 },
   {
-    ...{ type: "ready", fingerprint: "f", modelName: "m" },
+    ...{ type: "ready", fingerprint: "f", code: { version: "0.1.0", arithmetic: 1, draws: "0a1b" }, modelName: "m" },
     tensors: [{ name: "k", shape: [3, 3, 2, 4], dtype: "float32" }],
     stateDict: [{ name: "features.0.weight", shape: [4, 2, 3, 3] }],
     ...{ factorable: [false, true], inputShape: [32, 32, 3], numClasses: 2, classes: ["cat", "dog"] },

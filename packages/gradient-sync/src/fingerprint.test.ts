@@ -2,7 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { factsOf, fingerprintOf as fingerprintWith, type RunFacts } from "./fingerprint.ts";
 
+const code = { version: "0.1.0", arithmetic: 1, draws: "0a1b" };
 const facts: RunFacts = {
+  code,
   modelName: "alexnet-cifar10",
   tensors: [
     { name: "conv1/kernel", shape: [3, 3, 3, 64], dtype: "float32" },
@@ -25,6 +27,11 @@ const [first, second] = facts.tensors;
 
 /** For each fact, others that differ from it by as little as can be. */
 const changes: { [Fact in keyof RunFacts]: RunFacts[Fact][] } = {
+  code: [
+    { ...code, version: "0.1.1" },
+    { ...code, arithmetic: 2 },
+    { ...code, draws: "0a1c" },
+  ],
   modelName: ["alexnet"],
   tensors: [
     [first!, { ...second!, name: "fc/kernel2" }],

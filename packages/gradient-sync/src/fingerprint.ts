@@ -29,8 +29,8 @@ function inOrder(_: string, value: unknown): unknown {
 
 /** Only the facts, of an object that may hold more. */
 export function factsOf(facts: RunFacts): RunFacts {
-  const { modelName, tensors, stateDict, factorable, inputShape, numClasses, classes, mean, std } = facts;
+  const { code, modelName, tensors, stateDict, factorable, inputShape, numClasses, classes, mean, std } = facts;
   const { trainSamples, validationSamples, testSamples } = facts;
   const sizes = { trainSamples, validationSamples, testSamples };
-  return { modelName, tensors, stateDict, factorable, inputShape, numClasses, classes, mean, std, ...sizes };
+  return { code, modelName, tensors, stateDict, factorable, inputShape, numClasses, classes, mean, std, ...sizes };
 }

@@ -1,3 +1,4 @@
+export { ARITHMETIC_VERSION } from "./arithmetic.ts";
 export { decodeFromCoordinator, decodeFromWorker, encode } from "./codec.ts";
 export { factsOf, fingerprintOf, type RunFacts } from "./fingerprint.ts";
 export {
@@ -25,7 +26,7 @@ export {
   SILENT_BEATS,
   STATE_WINDOW,
 } from "./limits.ts";
-export type { CoordinatorMessage, SliceAssignment, TensorSpec, WorkerMessage } from "./messages.ts";
+export type { Code, CoordinatorMessage, SliceAssignment, TensorSpec, WorkerMessage } from "./messages.ts";
 export { type Links, planChunkBytes, planForms } from "./plan.ts";
 export { type Piece, StepAssembly } from "./step-assembly.ts";
 export {

@@ -1,7 +1,7 @@
 /** What both ends must agree on, and how far either lets the other go. */
 
 /** Raised whenever a message changes its meaning. */
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 
 /** Where a coordinator listens, and a worker looks for it, unless told otherwise. */
 export const DEFAULT_PORT = 7077;

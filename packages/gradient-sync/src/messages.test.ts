@@ -7,6 +7,7 @@ const accepts = (message: unknown): boolean =>
 const ready = {
   ...{ type: "ready", fingerprint: "f", modelName: "m", tensors: [], stateDict: [], factorable: [], topology: "{}" },
   ...{ inputShape: [32, 32, 3], numClasses: 2, classes: [], mean: [], std: [], trainSamples: 1, validationSamples: 0 },
+  code: { version: "v", arithmetic: 1, draws: "d" },
   ...{ testSamples: 0, linkBytesPerSecond: 1, gemmFlopsPerSecond: 1 },
 };
 const contribution = {

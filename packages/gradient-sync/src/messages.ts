@@ -49,6 +49,17 @@ export const tensorSpecSchema = z.strictObject({
 });
 export type TensorSpec = z.infer<typeof tensorSpecSchema>;
 
+/** The code that a worker computes with. Two workers whose code differs compute different numbers from the same data. */
+export const codeSchema = z.strictObject({
+  /** Version of Lockstep. */
+  version: text,
+  /** `ARITHMETIC_VERSION` of arithmetic.ts. */
+  arithmetic: count,
+  /** Digest of random numbers that this code draws for a fixed seed. */
+  draws: text,
+});
+export type Code = z.infer<typeof codeSchema>;
+
 /** Samples [start, end) of the epoch's order. Each try to compute a slice is an attempt, counted from 0. */
 const sliceSchema = z.strictObject({ slice: count, attempt: count, start: count, end: count });
 export type SliceAssignment = z.infer<typeof sliceSchema>;
@@ -91,6 +102,7 @@ const ready = z.strictObject({
   type: z.literal("ready"),
   /** Digest of all that must be equal on all workers: see fingerprint.ts. */
   fingerprint: text,
+  code: codeSchema,
   modelName: fileName,
   tensors: z.array(tensorSpecSchema).max(4096),
   /** Under PyTorch's names, in the order of `tensors`. */

@@ -1,4 +1,5 @@
 export { Batches, batchesOf, type Foresight } from "./batches.ts";
+export { drawsDigest } from "./code.ts";
 export {
   type BatchGradient,
   type Contribution,

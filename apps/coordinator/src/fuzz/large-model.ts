@@ -19,9 +19,9 @@ export const SLICES = 4;
 export const SLICE_ROWS = 4;
 export const ROWS = SLICES * SLICE_ROWS;
 
-const { modelName, numClasses, classes, mean, std, inputShape } = READY;
+const { code, modelName, numClasses, classes, mean, std, inputShape } = READY;
 const facts = {
-  ...{ modelName, numClasses, classes, mean, std, inputShape, tensors, factorable: [true, false] },
+  ...{ code, modelName, numClasses, classes, mean, std, inputShape, tensors, factorable: [true, false] },
   stateDict: tensors.map(({ name, shape }) => ({ name, shape })),
   ...{ trainSamples: 1000 * ROWS, validationSamples: 0, testSamples: 0 },
 };

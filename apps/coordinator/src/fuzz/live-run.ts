@@ -7,7 +7,7 @@ import { makeConfig, makeSchedule, type ParameterState, type StepTask, type Task
 import { FittingWorkers } from "../fitting-workers.ts";
 import { RemoteTeam, type TeamOptions } from "../remote-team.ts";
 import { listen } from "../sessions.ts";
-import { PLAN, READY, stateOf } from "../testing/toy-worker.ts";
+import { PLAN, READY, stateOf, TOY_CODE } from "../testing/toy-worker.ts";
 import { SocketWorker } from "./socket-worker.ts";
 import { undisturbedWorker } from "./undisturbed.ts";
 
@@ -65,7 +65,7 @@ export async function startRun(options: LiveRunOptions = {}): Promise<LiveRun> {
     ...{ heartbeatMs: heartbeatMs / hurry, stallMs, nowMs },
     welcome: Promise.resolve({ run: "r", config: welcomeConfig, codeModel: false }),
     records: Promise.resolve(options.records),
-    events: new FittingWorkers({ config: welcomeConfig, team }),
+    events: new FittingWorkers({ config: welcomeConfig, team, version: TOY_CODE.version }),
   });
   const ticking = setInterval(() => team.tick(), heartbeatMs / hurry / 4);
   const honest = new SocketWorker({

@@ -3,6 +3,7 @@
  * steps take a second. How its messages travel, and how long it computes, is for whoever makes one to say.
  */
 import {
+  ARITHMETIC_VERSION,
   type CoordinatorMessage,
   chunkLength,
   chunkOffsets,
@@ -46,9 +47,12 @@ const TOPOLOGY: TfjsTopology = {
   weights: TENSORS.map(({ name, shape, dtype }) => ({ name, shape, dtype, stateDictName: name })),
 };
 
+/** What its coordinator and the other toys have, too. */
+export const TOY_CODE = { version: "toy", arithmetic: ARITHMETIC_VERSION, draws: "d" };
+
 /** Its fingerprint is another for each run's options: see `fingerprintOfToy`. */
 export const READY: Said<"ready"> = {
-  ...{ type: "ready", fingerprint: "", modelName: "toy", tensors: TENSORS, factorable: [true, false] },
+  ...{ type: "ready", fingerprint: "", code: TOY_CODE, modelName: "toy", tensors: TENSORS, factorable: [true, false] },
   stateDict: TENSORS.map(({ name, shape }) => ({ name, shape })),
   ...{ inputShape: [1, 1, 2], numClasses: CLASSES, classes: ["a", "b", "c"], mean: [0], std: [1] },
   ...{ trainSamples: 22, validationSamples: 330, testSamples: 130 },

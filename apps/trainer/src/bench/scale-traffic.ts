@@ -35,6 +35,7 @@ export const PLAN = {
 const LAYOUT = makeLayout(TENSORS, PLAN);
 
 export const FACTS: RunFacts = {
+  code: { version: "v", arithmetic: 1, draws: "d" },
   ...{ modelName: "m", tensors: TENSORS, factorable, stateDict: TENSORS.map(({ name, shape }) => ({ name, shape })) },
   ...{ inputShape: [32, 32, 3], numClasses: 10, classes: [], mean: [], std: [] },
   ...{ trainSamples: 2 ** 30, validationSamples: 0, testSamples: 0 },

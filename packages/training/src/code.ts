@@ -1,0 +1,30 @@
+/** Identifies the code that computes, so that workers whose code differs do not train together. */
+import { createHash } from "node:crypto";
+import { openBatchSource } from "@lockstep/dataset";
+import { normals } from "@lockstep/random";
+import { dropoutMask } from "./dropout.ts";
+
+/**
+ * SHA-256, in hex, of numbers that this code draws for a fixed seed: initial weights, a dropout mask, and a batch of
+ * drawn, shuffled and augmented images. It is the same on every machine, so it also tells apart two copies whose
+ * arithmetic version is the same by mistake.
+ */
+export async function drawsDigest(): Promise<string> {
+  const [seed, epoch, size] = [1, 2, 8];
+  const source = await openBatchSource({
+    dataset: "shapes",
+    height: size,
+    width: size,
+    trainFraction: 0.8,
+    seed,
+    normalize: "half",
+    augment: "flip-crop",
+    shuffle: true,
+  });
+  const { images, labels, sampleIds } = await source.make({ part: "train", epoch, start: 0, end: 8 });
+  const weights = normals(seed, "init", [0, 0, 0], 64);
+  const mask = dropoutMask({ seed, step: 3, sampleIds }, 0, 0.5, 64);
+  const hash = createHash("sha256");
+  for (const { buffer } of [weights, images, labels, sampleIds, mask]) hash.update(new Uint8Array(buffer));
+  return hash.digest("hex");
+}

@@ -1,0 +1,93 @@
+/** A known answer: the bits of a short training, which may change only together with the arithmetic's version. */
+import { createHash } from "node:crypto";
+import { openBatchSource, parseNormalize } from "@lockstep/dataset";
+import { startEngine, tf } from "@lockstep/engine";
+import { ARITHMETIC_VERSION, encodeFloats } from "@lockstep/gradient-sync";
+import { initialWeights, stateDictNames, toStateDict } from "@lockstep/model";
+import { makeConfig, makeSchedule } from "@lockstep/run";
+import {
+  drawsDigest,
+  evaluateAll,
+  InMemoryExchange,
+  LapClock,
+  parameterValues,
+  Replica,
+  stateDigest,
+  takeStep,
+} from "@lockstep/training";
+import { expect, test } from "vitest";
+
+/**
+ * The digest of each arithmetic version. Never change an entry: if a change of the code changes the bits, raise
+ * `ARITHMETIC_VERSION` and add the new digest here.
+ */
+const KNOWN: Record<number, { training: string; draws: string }> = {
+  1: {
+    training: "c86c0464e6303c660fee85eeb8fcf6e2bc4085012af0e5c43008c7d1b36ae1dd",
+    draws: "02b7480b7842ddab966d40e61441204ca95dc9ba06216c2f14b48e3b8f64b74b",
+  },
+};
+
+const STEPS = 5;
+const config = makeConfig({
+  ...{
+    dataset: "shapes",
+    seed: 7,
+    batchSize: 8,
+    sliceRows: 3,
+    augment: "flip-crop",
+    normalize: "0.4,0.5,0.6/0.2,0.3,0.4",
+  },
+  ...{ lr: 0.05, lrSchedule: "cosine", warmupEpochs: 0.003, weightDecay: 0.01, numEpochs: 2, maxSteps: STEPS },
+});
+
+function smallNet(): tf.LayersModel {
+  return tf.sequential({
+    layers: [
+      tf.layers.conv2d({ name: "conv", inputShape: [8, 8, 3], filters: 4, kernelSize: 3, activation: "relu" }),
+      tf.layers.maxPooling2d({ name: "pool", poolSize: 2 }),
+      tf.layers.flatten({ name: "flat" }),
+      tf.layers.dense({ name: "hidden", units: 12, activation: "relu", kernelRegularizer: "l1l2" }),
+      tf.layers.dropout({ name: "drop", rate: 0.5 }),
+      tf.layers.dense({ name: "logits", units: 10 }),
+    ],
+  });
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => new Uint8Array(buffer, byteOffset, byteLength);
+
+/** SHA-256 of all that a short run computes: losses, weights, momentum, an evaluation; and of what bf16 rounds to. */
+async function trainingDigest(): Promise<string> {
+  const hash = createHash("sha256");
+  const source = await openBatchSource({ ...config, height: 8, width: 8, normalize: parseNormalize(config.normalize) });
+  const batches = { take: source.make };
+  const model = smallNet();
+  const names = stateDictNames(model);
+  for (const init of ["he", "paper", "pytorch"] as const) {
+    for (const values of await initialWeights(model, { ...config, init })) {
+      hash.update(bytesOf(values));
+      hash.update(encodeFloats(values as Float32Array<ArrayBuffer>, "bf16").data);
+    }
+  }
+  const weights = toStateDict(names, await initialWeights(model, config));
+  const replica = new Replica(model, parameterValues(model, names, weights), { factoredLayers: ["hidden", "logits"] });
+  const context = { config, replica, batches, exchange: new InMemoryExchange(config.sliceRows), clock: new LapClock() };
+  for (const task of makeSchedule(config, source.meta).tasksFrom(0)) {
+    if (task.type === "step") await takeStep(context, task, (totals) => hash.update(JSON.stringify(totals)));
+  }
+  const plan = { part: "validation" as const, samples: 20, rows: 8, classes: 10, stopRequested: () => false };
+  hash.update(JSON.stringify(await evaluateAll(replica, batches, plan)));
+  hash.update(await stateDigest(replica, names));
+  replica.dispose();
+  return hash.digest("hex");
+}
+
+test("the bits of five steps are those that belong to the arithmetic's version", async () => {
+  await startEngine({ backend: "cpu" }); // plain JavaScript, which rounds alike on every machine
+  expect({ training: await trainingDigest(), draws: await drawsDigest() }).toEqual(KNOWN[ARITHMETIC_VERSION]);
+});
+
+test("no two versions of the arithmetic have the same bits", () => {
+  const digests = Object.values(KNOWN).map(({ training }) => training);
+  expect(new Set(digests).size).toBe(digests.length);
+});
