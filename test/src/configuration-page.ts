@@ -31,6 +31,17 @@ const ENVIRONMENT: [name: string, meaning: string][] = [
   ["LOCKSTEP_CACHE", "the folder for what is made on this machine, such as TensorFlow (default: `~/.cache/lockstep`)"],
   ["LOCKSTEP_DATA", "the folder for downloaded data sets (default: `~/.cache/lockstep/data`)"],
   ["LOCKSTEP_CIFAR10_URL", "where CIFAR-10 is downloaded from (default: its official site)"],
+  [
+    "HTTPS_PROXY",
+    "the proxy for downloads by https and for a worker's connection by wss, as `http://host:port`, with `user:password@` " +
+      "if it asks for them; a fingerprint is checked through the proxy, too",
+  ],
+  ["HTTP_PROXY", "the same for http and ws"],
+  [
+    "NO_PROXY",
+    "hosts that are reached without a proxy: names, domains and addresses, with a port or without, separated by " +
+      "commas; or `*` for all. Loopback always is",
+  ],
   ["LOCKSTEP_LIBTENSORFLOW", "the folder of a TensorFlow to use instead of a downloaded one"],
   ["LOCKSTEP_ALLOW_SOFTWARE_GPU", "`1` lets a GPU count that is played by the CPU; [gpu.md](gpu.md)"],
 ];

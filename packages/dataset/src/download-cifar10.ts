@@ -5,15 +5,18 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { createGunzip } from "node:zlib";
 import { LockstepError } from "@lockstep/errors";
+import { download, reasonOf, shownUrl } from "@lockstep/outbound";
 import { extract } from "tar-stream";
 import { CIFAR10_FOLDER, cifar10Files } from "./cifar10.ts";
-import { download, reasonOf } from "./download.ts";
 
-/** Source: https://www.cs.toronto.edu/~kriz/cifar.html, "CIFAR-10 binary version". */
+/**
+ * Source: https://www.cs.toronto.edu/~kriz/cifar.html, "CIFAR-10 binary version". The page gives an MD5, which machines
+ * in FIPS mode do not compute; the SHA-256 is that in TensorFlow Datasets' url_checksums/cifar10.txt, among others.
+ */
 const OFFICIAL = {
   url: "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
   bytes: 170_052_171,
-  md5: "c32a1d4ab5d03f1284b67883e8d87530",
+  sha256: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
 };
 
 export interface DownloadCifar10Options {
@@ -24,56 +27,73 @@ export interface DownloadCifar10Options {
   /** @default that of the official archive */
   bytes?: number;
   /** @default that of the official archive */
-  md5?: string;
+  sha256?: string;
   /** Longest wait for an answer or the next bytes. @default 30,000 */
   stallMs?: number;
+  /** Certificates to trust, in PEM form. @default those of known authorities */
+  ca?: string;
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
 /**
  * Downloads the archive to `cifar-10-binary.tar.gz.partial` and unpacks it to `cifar-10-batches-bin`. A download that
- * was cut continues; besides the .partial file nothing half-written stays.
+ * was cut continues; besides the .partial file nothing half-written stays. An archive is deleted only once it is
+ * unpacked, or has proved to be another one.
  *
- * @throws LockstepError ERR_DOWNLOAD or ERR_DATA_ARCHIVE, with the ways out
+ * @throws LockstepError ERR_DOWNLOAD, ERR_PROXY or ERR_DATA_ARCHIVE, with the ways out
  */
 export async function downloadCifar10(options: DownloadCifar10Options): Promise<void> {
   const { dir, onProgress } = options;
   const { url = process.env["LOCKSTEP_CIFAR10_URL"] || OFFICIAL.url, bytes = OFFICIAL.bytes } = options;
-  const { md5 = OFFICIAL.md5, stallMs = 30_000 } = options;
+  const { sha256 = OFFICIAL.sha256, stallMs = 30_000, ca } = options;
   const path = join(dir, "cifar-10-binary.tar.gz.partial");
   try {
     await mkdir(dir, { recursive: true });
-    await download({ url, bytes, path, stallMs, onProgress });
+    await download({ url, bytes, path, stallMs, onProgress, ca });
   } catch (cause) {
-    throw new LockstepError(
-      "ERR_DOWNLOAD",
-      `Could not download CIFAR-10 from ${url} to ${dir}: ${reasonOf(cause)}. Run the same command again to continue, ${WAYS_OUT}`,
-      { cause },
-    );
+    const code = cause instanceof LockstepError ? cause.code : "ERR_DOWNLOAD";
+    const text = `Could not download CIFAR-10 from ${shownUrl(url)} to ${dir}: ${reasonOf(cause)}`;
+    throw new LockstepError(code, `${text.replace(/\.$/, "")}. Run the same command again to continue, ${WAYS_OUT}`, {
+      cause,
+    });
   }
   try {
-    await verify(path, md5);
+    await verify(path, sha256);
     await unpack(path, dir);
   } catch (cause) {
+    if (isOfTheDisk(cause)) throw unpackError(dir, cause);
+    await rm(path, { force: true });
     throw new LockstepError(
       "ERR_DATA_ARCHIVE",
-      `Expected the archive of CIFAR-10 at ${url}, but ${reasonOf(cause)}. It was deleted: run the same command again, ${WAYS_OUT}`,
+      `Expected the archive of CIFAR-10 at ${shownUrl(url)}, but ${reasonOf(cause)}. It was deleted: run the same command again, ${WAYS_OUT}`,
       { cause },
     );
-  } finally {
-    await rm(path, { force: true });
   }
+  await rm(path, { force: true });
 }
 
 const WAYS_OUT =
   "or unpack a copy of cifar-10-binary.tar.gz from elsewhere and name its folder with --data-dir, " +
   "or train on drawn images, which need no files: --dataset shapes.";
 
-async function verify(path: string, md5: string): Promise<void> {
-  const hash = createHash("md5");
+/** Whether a call of the system failed: that says nothing against the archive. */
+function isOfTheDisk(cause: unknown): cause is NodeJS.ErrnoException {
+  return cause instanceof Error && "syscall" in cause;
+}
+
+function unpackError(dir: string, cause: Error): LockstepError {
+  return new LockstepError(
+    "ERR_DOWNLOAD",
+    `CIFAR-10 came, but could not be unpacked in ${dir} (${cause.message}). The archive is kept: free space there or see to the permissions, and run the same command again; LOCKSTEP_DATA names another folder.`,
+    { cause },
+  );
+}
+
+async function verify(path: string, sha256: string): Promise<void> {
+  const hash = createHash("sha256");
   for await (const chunk of createReadStream(path)) hash.update(chunk);
   const found = hash.digest("hex");
-  if (found !== md5) throw new Error(`its md5 should be ${md5} and is ${found}`);
+  if (found !== sha256) throw new Error(`its sha256 should be ${sha256} and is ${found}`);
 }
 
 /** Unpacks beside the final place and moves the whole folder there at once. */

@@ -7,7 +7,7 @@ import { closeSync, constants, mkdirSync, openSync, readSync, writeSync } from "
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import { LockstepError } from "@lockstep/errors";
-import { reasonOf } from "./download.ts";
+import { reasonOf } from "@lockstep/outbound";
 
 const CRC_BYTES = 4;
 

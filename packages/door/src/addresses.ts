@@ -19,11 +19,6 @@ export function canonicalHost(host: string): string {
   );
 }
 
-/** Whether only this machine reaches a host, which is in its usual spelling, with or without brackets. */
-export function isLoopback(host: string): boolean {
-  return ["localhost", "::1"].includes(unbracketed(host)) || /^127\.\d+\.\d+\.\d+$/.test(host);
-}
-
 /**
  * The addresses at which other machines reach a coordinator that listens on `host`, IPv4 first; this machine's own if it
  * listens on all, which are none where there is no network.

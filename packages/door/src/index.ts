@@ -1,5 +1,6 @@
-export { bracketed, canonicalHost, isLoopback, reachableAddresses } from "./addresses.ts";
-export { type Certificate, readCertificate } from "./certificate.ts";
+export { isLoopback } from "@lockstep/outbound";
+export { bracketed, canonicalHost, reachableAddresses } from "./addresses.ts";
+export { type Certificate, readCertificate, selfSigned } from "./certificate.ts";
 export { checkJoin, type JoinOptions, openSocket } from "./client.ts";
 export { DEFAULT_LIMITS, type Door, type DoorSettings, expectFreePort, openDoor, type Peer } from "./door.ts";
 export { configDir, keptCertificate, keptToken } from "./kept.ts";

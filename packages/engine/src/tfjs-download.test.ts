@@ -53,7 +53,9 @@ describe("the download of tfjs-node's own library", () => {
     await serve({});
     await expect(fetchTfjsLibrary("2.9.1", tempDir(), { withAddon: false, log: () => {} })).rejects.toMatchObject({
       code: "ERR_TFJS_DOWNLOAD",
-      message: expect.stringMatching(/2\.9\.1\.tar\.gz could not be downloaded: the server answered 404\. Check/),
+      message: expect.stringMatching(
+        /2\.9\.1\.tar\.gz could not be downloaded: the server answered with status 404\. Check/,
+      ),
     });
   });
 

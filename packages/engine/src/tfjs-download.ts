@@ -1,10 +1,11 @@
-import { createWriteStream, mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import type { ReadableStream } from "node:stream/web";
+import { download, reasonOf, shownUrl } from "@lockstep/outbound";
 import { runCommand } from "./command.ts";
 import { Unavailable } from "./unavailable.ts";
+
+/** Longest wait for an answer, or for the next bytes. */
+const STALL_MS = 30_000;
 
 /**
  * Fetches what the install script of tfjs-node 4.22 would put into its package: libtensorflow into `dir/deps` and,
@@ -35,25 +36,17 @@ async function fetchArchive(
   mkdirSync(dir, { recursive: true });
   const archive = join(dir, "archive.tar.gz");
   try {
-    log(`downloading ${url}`);
-    const response = await fetch(url);
-    if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
-    await pipeline(Readable.fromWeb(response.body as ReadableStream), createWriteStream(archive));
+    log(`downloading ${shownUrl(url)}`);
+    await download({ url, path: archive, stallMs: STALL_MS });
   } catch (error) {
-    throw unavailable(`${url} could not be downloaded: ${messageOf(error)}.`, error);
+    throw unavailable(`${shownUrl(url)} could not be downloaded: ${reasonOf(error).replace(/\.$/, "")}.`, error);
   }
   const { status, stderr } = await runCommand("tar", ["-xzf", archive, "-C", dir, ...tarOptions]);
-  if (status !== 0) throw unavailable(`${url} could not be unpacked: ${stderr.trim()}.`);
+  if (status !== 0) throw unavailable(`${shownUrl(url)} could not be unpacked: ${stderr.trim()}.`);
   rmSync(archive);
 }
 
 function unavailable(reason: string, cause?: unknown): Unavailable {
   const remedy = "Check the network, or name the folder of a libtensorflow in LOCKSTEP_LIBTENSORFLOW.";
   return new Unavailable("ERR_TFJS_DOWNLOAD", reason, remedy, { cause });
-}
-
-/** `fetch` says "fetch failed" and hides why in the cause. */
-function messageOf(error: unknown): string {
-  const { message, cause } = error as Error;
-  return cause instanceof Error ? cause.message : message;
 }

@@ -243,6 +243,10 @@ export const catalogue = {
       "Nobody answers at this address, or something that is no coordinator; or the connection failed.",
       "Check the address, and that the coordinator runs and the firewall lets the port through.",
     ),
+    ERR_PROXY: entry(
+      "The proxy that the environment names can't be used, or refuses the connection; downloads go through it, too.",
+      "Correct `HTTPS_PROXY` or `HTTP_PROXY`, or name the hosts that are reached without it in `NO_PROXY`.",
+    ),
     ERR_UNPROVED: entry(
       "A coordinator was found that can't show who it is, and a token is not sent to just anybody.",
       "Paste the command that the coordinator printed, with its address and, if there is one, its fingerprint.",

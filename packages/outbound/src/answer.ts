@@ -1,0 +1,91 @@
+/** Asking a server for a file, wherever it sends on to. */
+import { type ClientRequest, get as httpGet, type IncomingMessage } from "node:http";
+import { get as httpsGet } from "node:https";
+import { isIP, type Socket } from "node:net";
+import { connect } from "node:tls";
+import { type NamedProxy, proxyFor, unbracketed } from "./proxy.ts";
+import { openTunnel, refusal, requestTo } from "./tunnel.ts";
+
+const MAX_REDIRECTS = 10;
+const REDIRECTS = [301, 302, 303, 307, 308];
+
+export interface Question {
+  headers: Record<string, string>;
+  /** Longest wait for an answer, and then for the next bytes. */
+  stallMs: number;
+  /** Certificates to trust, in PEM form. @default those of known authorities */
+  ca?: string | undefined;
+}
+
+/**
+ * Resolves when the headers of the answer are there. Redirects are followed, but never from https to http. Not `fetch`,
+ * which would unpack the file where a server gives a .gz the header `Content-Encoding: x-gzip`, as Apache does.
+ *
+ * @throws Error, or LockstepError ERR_PROXY
+ */
+export async function answerTo(url: string, question: Question): Promise<IncomingMessage> {
+  let target = new URL(url);
+  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+    const response = await answerAt(target, question);
+    if (!REDIRECTS.includes(response.statusCode!)) return response;
+    response.destroy();
+    target = redirectTarget(response, target);
+  }
+  throw new Error(`the server sends on more than ${MAX_REDIRECTS} times`);
+}
+
+/** Shows a url without what may be secret in it: a user, a password, a signature. */
+export function shownUrl(url: string | URL): string {
+  if (!URL.canParse(String(url))) return "an address that is none";
+  const { protocol, host, pathname } = new URL(String(url));
+  return host === "" ? `${protocol}…` : `${protocol}//${host}${pathname}`;
+}
+
+function redirectTarget({ statusCode, headers: { location } }: IncomingMessage, from: URL): URL {
+  if (location === undefined || !URL.canParse(location, from.href)) {
+    throw new Error(`the server answered with status ${statusCode}, and no address to go to`);
+  }
+  const to = new URL(location, from);
+  if (to.protocol === "https:" || to.protocol === from.protocol) return to;
+  throw new Error(`the server sends on to ${shownUrl(to)}, which is not https`);
+}
+
+async function answerAt(target: URL, question: Question): Promise<IncomingMessage> {
+  const proxy = proxyFor(target);
+  const request = await beginRequest(target, proxy, question);
+  return new Promise((resolve, reject) => {
+    request.on("timeout", () => request.destroy(new Error(`nothing came for ${question.stallMs / 1000} s`)));
+    request.on("error", reject);
+    request.on("response", (response) => {
+      if (proxy === undefined || response.statusCode !== 407) return resolve(response);
+      response.destroy();
+      reject(refusal(proxy, placeOf(target), 407));
+    });
+  });
+}
+
+async function beginRequest(
+  target: URL,
+  proxy: NamedProxy | undefined,
+  { headers, stallMs, ca }: Question,
+): Promise<ClientRequest> {
+  const isSecure = target.protocol === "https:";
+  const options = { headers, timeout: stallMs };
+  if (proxy === undefined) return (isSecure ? httpsGet : httpGet)(target, { ...options, ca, agent: false });
+  if (!isSecure) {
+    // A proxy for plain HTTP is given the whole address, and asks for it itself.
+    const asked = { ...options, path: target.href, headers: { ...headers, host: target.host } };
+    return requestTo(proxy, asked).end();
+  }
+  const place = placeOf(target);
+  const tunnel = await openTunnel(proxy, place, stallMs);
+  return httpsGet(target, { ...options, createConnection: () => secured(tunnel, place.host, ca) });
+}
+
+function secured(socket: Socket, host: string, ca: string | undefined): Socket {
+  return connect({ socket, host, servername: isIP(host) === 0 ? host : "", ...(ca !== undefined && { ca }) });
+}
+
+function placeOf({ protocol, hostname, port }: URL): { host: string; port: number } {
+  return { host: unbracketed(hostname), port: Number(port || (protocol === "https:" ? 443 : 80)) };
+}

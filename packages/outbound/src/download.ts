@@ -1,0 +1,136 @@
+/** Downloading one large gzip archive over HTTP, in as many attempts as it takes. */
+import { open, rm } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
+import { answerTo } from "./answer.ts";
+
+export interface Download {
+  url: string;
+  /** Where the bytes are gathered. What is there already is not asked for again, if `bytes` is known. */
+  path: string;
+  /** The size that the whole file must have. @default what the server says; then nothing is continued */
+  bytes?: number | undefined;
+  /** Longest wait for an answer, and then for the next bytes. */
+  stallMs: number;
+  onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+  /** Certificates to trust, in PEM form. @default those of known authorities */
+  ca?: string | undefined;
+}
+
+/** With these two bytes every gzip archive begins (RFC 1952). */
+const GZIP = Buffer.from([0x1f, 0x8b]);
+
+/**
+ * Brings `path` to its full size. After an error what has come stays there, and the next call goes on behind it
+ * (RFC 9110, section 14), or starts again if the server knows no ranges. What is no gzip archive is never kept.
+ *
+ * @throws Error that says what went wrong; LockstepError ERR_PROXY if a proxy refuses
+ */
+export async function download(wanted: Download): Promise<void> {
+  const haveBytes = await usableBytes(wanted);
+  if (haveBytes === wanted.bytes) return;
+  const { response, start } = await contentFrom(haveBytes, wanted);
+  try {
+    await save(response, start, wanted);
+  } finally {
+    response.destroy();
+  }
+}
+
+/** What went wrong, in words. Node gives only a code where it tried several addresses of a host. */
+export function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.message || String((cause as NodeJS.ErrnoException).code);
+}
+
+/** How much of the archive is there. What cannot be the beginning of one is deleted. */
+async function usableBytes({ path, bytes }: Download): Promise<number> {
+  const file = await open(path).catch(() => undefined);
+  if (file === undefined) return 0;
+  try {
+    const { size } = await file.stat();
+    const { buffer } = await file.read(Buffer.alloc(GZIP.length), 0, GZIP.length, 0);
+    if (bytes !== undefined && size <= bytes && buffer.equals(GZIP)) return size;
+  } finally {
+    await file.close();
+  }
+  await rm(path);
+  return 0;
+}
+
+/** Asks for what follows `start`, or for everything if the server has another idea of that. */
+async function contentFrom(start: number, wanted: Download): Promise<{ response: IncomingMessage; start: number }> {
+  const { url, bytes, ...question } = wanted;
+  const response = await answerTo(url, { ...question, headers: start > 0 ? { range: `bytes=${start}-` } : {} });
+  const { statusCode } = response;
+  const isPart = statusCode === 206 && start > 0 && isRange(response.headers["content-range"], start, bytes);
+  if (!isPart && start > 0 && (statusCode === 206 || statusCode === 416)) {
+    response.destroy();
+    return contentFrom(0, wanted);
+  }
+  try {
+    if (!isPart && statusCode !== 200) throw new Error(`the server answered with status ${statusCode}`);
+    checkOffer(response, bytes === undefined ? undefined : bytes - (isPart ? start : 0));
+  } catch (error) {
+    response.destroy();
+    throw error;
+  }
+  return { response, start: isPart ? start : 0 };
+}
+
+function isRange(range: string | undefined, start: number, bytes = Number.NaN): boolean {
+  return [bytes, "*"].some((total) => range === `bytes ${start}-${bytes - 1}/${total}`);
+}
+
+function checkOffer({ headers }: IncomingMessage, bytes: number | undefined): void {
+  if (/html/i.test(headers["content-type"] ?? "")) throw new Error(WEB_PAGE);
+  const offered = headers["content-length"];
+  if (bytes === undefined || offered === undefined || Number(offered) === bytes) return;
+  throw new Error(`expected ${count(bytes)} bytes, the server offers ${count(Number(offered))}`);
+}
+
+const WEB_PAGE =
+  "a web page came instead of an archive, perhaps the login page of this network: open a browser and log in first";
+
+async function save(response: IncomingMessage, start: number, { path, bytes, onProgress }: Download): Promise<void> {
+  const offered = response.headers["content-length"];
+  const totalBytes = bytes ?? (offered === undefined ? undefined : Number(offered));
+  const content = start > 0 ? response[Symbol.asyncIterator]() : beginningWithGzip(response);
+  const first = await content.next(); // before the file is opened: if it is no archive, what was there stays
+  const file = await open(path, start > 0 ? "a" : "w");
+  let doneBytes = start;
+  try {
+    for (let next = first; !next.done; next = await content.next()) {
+      const chunk = next.value as Buffer;
+      checkLength(doneBytes + chunk.length, totalBytes);
+      await file.writeFile(chunk);
+      doneBytes += chunk.length;
+      onProgress?.(doneBytes, totalBytes ?? doneBytes);
+    }
+    if (doneBytes < (totalBytes ?? 0)) throw new Error("the connection was closed");
+  } catch (cause) {
+    const of = totalBytes === undefined ? "" : ` of ${count(totalBytes)}`;
+    throw new Error(`${reasonOf(cause)}, after ${count(doneBytes)}${of} bytes`, { cause });
+  } finally {
+    await file.close();
+  }
+}
+
+function checkLength(bytes: number, most = Number.POSITIVE_INFINITY): void {
+  if (bytes > most) throw new Error(`the file is longer than ${count(most)} bytes`);
+}
+
+/** The chunks of `body`, once its first bytes are those of a gzip archive. */
+async function* beginningWithGzip(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let head: Buffer | undefined = Buffer.alloc(0);
+  for await (const chunk of body) {
+    head = head === undefined ? undefined : Buffer.concat([head, chunk]);
+    if (head !== undefined && head.length < GZIP.length) continue;
+    if (head !== undefined && !head.subarray(0, GZIP.length).equals(GZIP)) {
+      throw new Error(head[0] === 0x3c /* < */ ? WEB_PAGE : "something else than a gzip archive came");
+    }
+    yield head ?? chunk;
+    head = undefined;
+  }
+}
+
+const count = (value: number) => value.toLocaleString("en");

@@ -1,0 +1,85 @@
+/** Downloads over https, with a certificate of the test's own. */
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { createServer as createSecureServer } from "node:https";
+import type { AddressInfo, Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { type Certificate, selfSigned } from "@lockstep/door";
+import { download } from "@lockstep/outbound";
+import { type RecordingProxy, startRecordingProxy } from "@lockstep/outbound/testing";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+
+const ARCHIVE = gzipSync("words");
+let certificate: Certificate;
+let proxy: RecordingProxy;
+let folder: string;
+const servers: Server[] = [];
+
+beforeAll(async () => {
+  certificate = await selfSigned({ hosts: ["archive.example", "mirror.example", "192.0.2.7"] });
+  folder = mkdtempSync(join(tmpdir(), "lockstep-secure-downloads-"));
+});
+beforeEach(async () => {
+  proxy = await startRecordingProxy();
+  vi.stubEnv("HTTPS_PROXY", `http://me:secret@${proxy.address}`);
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await proxy.close();
+  for (const server of servers.splice(0)) server.close();
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function listening(server: Server): Promise<number> {
+  servers.push(server);
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return (server.address() as AddressInfo).port;
+}
+
+/** An https server that has the archive, and sends on to the address in the query. */
+function secureServer(): Promise<number> {
+  return listening(
+    createSecureServer({ key: certificate.key, cert: certificate.cert }, ({ url }, response) => {
+      const to = new URL(url!, "https://a").searchParams.get("to");
+      if (to === null) response.end(ARCHIVE);
+      else response.writeHead(307, { location: to }).end();
+    }),
+  );
+}
+
+async function downloaded(url: string, ca: string = certificate.cert): Promise<Buffer> {
+  const path = join(folder, "archive");
+  rmSync(path, { force: true });
+  await download({ url, path, stallMs: 5000, ca });
+  return readFileSync(path);
+}
+
+test("downloads go through HTTPS_PROXY, and the server behind it must still prove its name", async () => {
+  const port = await secureServer();
+  expect((await downloaded(`https://archive.example:${port}/a.gz`)).equals(ARCHIVE)).toBe(true);
+  expect((await downloaded(`https://192.0.2.7:${port}/a.gz`)).equals(ARCHIVE)).toBe(true);
+  expect(proxy.asked).toEqual([
+    { line: `CONNECT archive.example:${port}`, user: "me:secret" },
+    { line: `CONNECT 192.0.2.7:${port}`, user: "me:secret" },
+  ]);
+  await expect(downloaded(`https://evil.example:${port}/a.gz`)).rejects.toThrow(/evil\.example.*altnames/);
+  const stranger = await selfSigned({ hosts: ["archive.example"] });
+  await expect(downloaded(`https://archive.example:${port}/a.gz`, stranger.cert)).rejects.toThrow(/self-signed/);
+});
+
+test("redirects are followed from https to https, and never to http", async () => {
+  const port = await secureServer();
+  const plainPort = await listening(createServer((_, response) => response.end(ARCHIVE)));
+  const to = (target: string) => `https://archive.example:${port}/?to=${encodeURIComponent(target)}`;
+  expect((await downloaded(to(`https://mirror.example:${port}/a.gz`))).equals(ARCHIVE)).toBe(true);
+  expect(proxy.asked.map(({ line }) => line)).toEqual([
+    `CONNECT archive.example:${port}`,
+    `CONNECT mirror.example:${port}`,
+  ]);
+  await expect(downloaded(to(`http://127.0.0.1:${plainPort}/a.gz?signature=secret`))).rejects.toThrow(
+    `the server sends on to http://127.0.0.1:${plainPort}/a.gz, which is not https`,
+  );
+});
