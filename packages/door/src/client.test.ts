@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer as createSecureServer } from "node:tls";
 import { fileURLToPath } from "node:url";
-import { afterEach, describe, expect, test } from "vitest";
+import { startRecordingProxy } from "@lockstep/outbound/testing";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { WebSocketServer } from "ws";
 import { type Certificate, selfSigned } from "./certificate.ts";
 import { openSocket, type SocketOptions } from "./client.ts";
@@ -34,13 +35,14 @@ async function listening(server: Server): Promise<number> {
 }
 
 /** A coordinator with TLS that greets those who have the token. */
-async function secureDoor(tls: Certificate): Promise<number> {
+async function secureDoor(tls: Certificate, { allowHosts = [] }: { allowHosts?: string[] } = {}): Promise<number> {
   const { port, close } = await openDoor({
     host: "127.0.0.1",
     port: 0,
     anyPort: false,
     tls,
     token: TOKEN,
+    allowHosts,
     maxPayload: 1000,
     onSocket: (socket) => socket.send("welcome"),
   });
@@ -166,6 +168,76 @@ describe("with TLS", () => {
     await new Promise((resolve) => socket.once("close", resolve));
     await arrival;
     expect(await heard()).toBe("");
+  });
+});
+
+describe("through the proxy of the environment", () => {
+  async function proxyIs(variable: string, options?: { refuse: number }) {
+    const proxy = await startRecordingProxy(options);
+    vi.stubEnv(variable, `http://me:password@${proxy.address}`);
+    endings.push(proxy.close, () => void vi.unstubAllEnvs());
+    return proxy;
+  }
+
+  test("a worker joins by wss, and the fingerprint is still checked", async () => {
+    const [tls, other] = [await selfSigned({ hosts: ["a.example"] }), await selfSigned({ hosts: ["a.example"] })];
+    const proxy = await proxyIs("HTTPS_PROXY");
+    const port = await secureDoor(tls, { allowHosts: ["a.example"] });
+    expect(await greeting(`wss://a.example:${port}`, tls.fingerprint)).toBe("welcome");
+    const { url, heard } = await eavesdropper(other);
+    const { code } = await failure(url.replace("127.0.0.1", "a.example"), { tlsFingerprint: tls.fingerprint });
+    expect(code).toBe("ERR_CERTIFICATE");
+    expect(await heard()).toBe("");
+    expect(proxy.asked).toEqual([
+      { line: `CONNECT a.example:${port}`, user: "me:password" },
+      { line: `CONNECT ${new URL(url.replace("127.0.0.1", "a.example")).host}`, user: "me:password" },
+    ]);
+  });
+
+  test("a worker joins by ws, but not one of this machine or one that NO_PROXY names", async () => {
+    const proxy = await proxyIs("HTTP_PROXY");
+    const where = { host: "127.0.0.1", port: 0, anyPort: false, maxPayload: 1000, allowHosts: ["a.example"] };
+    const { port, close } = await openDoor({ ...where, onSocket: (socket) => socket.send("welcome") });
+    endings.push(close);
+    const greetingAt = async (host: string) => {
+      const socket = openSocket(`ws://${host}:${port}`, { maxPayload: 1000 });
+      const [data] = await once(socket, "message");
+      socket.close();
+      return String(data);
+    };
+    expect(await greetingAt("a.example")).toBe("welcome");
+    expect(await greetingAt("127.0.0.1")).toBe("welcome");
+    expect(proxy.asked).toEqual([{ line: `CONNECT a.example:${port}`, user: "me:password" }]);
+    vi.stubEnv("NO_PROXY", "example");
+    expect((await failure(`ws://a.example:${port}`, { token: undefined })).code).toMatch(/ENOTFOUND|EAI_AGAIN/);
+    expect(proxy.asked).toHaveLength(1);
+  });
+
+  test("that refuses, the worker is told of the proxy and not of its password", async () => {
+    await proxyIs("HTTP_PROXY", { refuse: 403 });
+    const refused = await failure("ws://192.0.2.7:7077", { token: undefined });
+    expect(refused).toMatchObject({
+      code: "ERR_PROXY",
+      message: expect.stringMatching(/add 192\.0\.2\.7 to NO_PROXY/),
+    });
+    expect(refused.message).not.toContain("password");
+  });
+
+  test("that does not reach the coordinator, it may come again", async () => {
+    await proxyIs("HTTPS_PROXY", { refuse: 503 });
+    const url = "wss://a.example:7077";
+    expect(explainFailedJoin(await failure(url), url)).toMatchObject({
+      code: "ERR_CONNECT",
+      message: expect.stringMatching(/could not reach a.example:7077, it answered 503/),
+    });
+  });
+
+  test("that is no HTTP proxy, nothing is tried", () => {
+    vi.stubEnv("HTTPS_PROXY", "socks5://127.0.0.1:1080");
+    endings.push(() => void vi.unstubAllEnvs());
+    expect(() => openSocket("wss://a.example", { maxPayload: 1000 })).toThrow(
+      expect.objectContaining({ code: "ERR_PROXY" }),
+    );
   });
 });
 

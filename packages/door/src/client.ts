@@ -2,8 +2,8 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { createConnection, Socket } from "node:net";
 import { LockstepError } from "@lockstep/errors";
+import { isLoopback, openTunnel, proxyFor } from "@lockstep/outbound";
 import { WebSocket } from "ws";
-import { isLoopback } from "./addresses.ts";
 import { refusalOf } from "./refusal.ts";
 import { connectSecurely, readFingerprint } from "./secure-connection.ts";
 import { checkToken } from "./token.ts";
@@ -27,24 +27,25 @@ export interface SocketOptions extends JoinOptions {
 
 /**
  * Opens a WebSocket to the coordinator. Why it was not let in comes as the `error` event, a LockstepError: ERR_TOKEN
- * (401), ERR_REFUSED (403), ERR_LIMITED (429), ERR_FULL (503), ERR_CONNECT (any other answer), ERR_CERTIFICATE; an error
- * of the network comes as it is. `close` follows.
+ * (401), ERR_REFUSED (403), ERR_LIMITED (429), ERR_FULL (503), ERR_CONNECT (any other answer), ERR_CERTIFICATE,
+ * ERR_PROXY; an error of the network comes as it is. `close` follows. The proxy that the environment names is used.
  * @throws LockstepError ERR_INSECURE if the token or the fingerprint would be in vain, ERR_OPTION or ERR_TOKEN if an
- *   option is malformed
+ *   option is malformed, ERR_PROXY if the environment's proxy is
  */
 export function openSocket(url: string, options: SocketOptions): WebSocket {
   const { token, maxPayload, handshakeMs = 10_000 } = options;
-  const { target, pin } = checkJoin(url, options);
+  const { target, pin, proxy } = checkJoin(url, options);
   const secure = target.protocol === "wss:";
-  const host = target.hostname.replace(/^\[|\]$/g, "");
-  const port = Number(target.port || 443);
+  const place = { host: target.hostname.replace(/^\[|\]$/g, ""), port: Number(target.port || (secure ? 443 : 80)) };
+  const tunnel = proxy && (() => openTunnel(proxy, place, handshakeMs));
+  const connect = secure ? () => connectSecurely({ ...place, pin, handshakeMs, tunnel }) : tunnel;
   const socket = new WebSocket(target, {
     headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
     handshakeTimeout: handshakeMs,
     maxPayload,
     perMessageDeflate: false,
     generateMask: noMask,
-    ...(secure && { createConnection: afterProof(() => connectSecurely({ host, port, pin, handshakeMs })) }),
+    ...(connect && { createConnection: afterProof(connect) }),
   });
   socket.on("unexpected-response", async (request: ClientRequest, response: IncomingMessage) => {
     const refusal = await refusalOf(response, target.origin, token);
@@ -75,7 +76,7 @@ export function checkJoin(url: string, { token, tlsFingerprint, insecure = false
       `The token would cross the network readable by anyone on it: expected wss://, got ${target.origin}; start the coordinator with TLS, or allow it with --insecure on a network that you trust.`,
     );
   }
-  return { target, pin };
+  return { target, pin, proxy: proxyFor(target) };
 }
 
 /**
@@ -86,9 +87,9 @@ export function checkJoin(url: string, { token, tlsFingerprint, insecure = false
 const noMask = () => {};
 
 /** What ws takes as `createConnection`: the request is written to the connection that is answered, and to none before. */
-function afterProof(connect: () => Promise<Socket>): typeof createConnection {
+function afterProof(connectTo: () => Promise<Socket>): typeof createConnection {
   const create = (_: unknown, answer: (error: Error | null, socket?: Socket) => void) => {
-    connect().then((socket) => answer(null, socket), answer);
+    connectTo().then((socket) => answer(null, socket), answer);
   };
   return create as unknown as typeof createConnection;
 }

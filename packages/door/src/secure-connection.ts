@@ -1,5 +1,5 @@
 /** A TLS connection that is handed on only once the other end has proved who it is, so that nobody else gets a byte. */
-import { isIP } from "node:net";
+import { isIP, type Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { LockstepError } from "@lockstep/errors";
 import { WORKER_LINE } from "./refusal.ts";
@@ -11,14 +11,19 @@ export interface SecureConnectionOptions {
   pin: string | undefined;
   /** How long all of it may take. */
   handshakeMs: number;
+  /** Opens the connection to `host` through a proxy. @default a direct one */
+  tunnel?: (() => Promise<Socket>) | undefined;
 }
 
 /**
  * Connects, and makes sure that it is to the right one.
  * @throws LockstepError ERR_CERTIFICATE if it is somebody else, or an error of the network
  */
-export function connectSecurely({ host, port, pin, handshakeMs }: SecureConnectionOptions): Promise<TLSSocket> {
+export async function connectSecurely(options: SecureConnectionOptions): Promise<TLSSocket> {
+  const { host, port, pin, handshakeMs } = options;
+  const tunnel = await options.tunnel?.();
   const socket = connect({
+    ...(tunnel && { socket: tunnel }),
     host,
     port,
     servername: isIP(host) === 0 ? host : "",
