@@ -110,5 +110,6 @@ export function preparedRun(
     passedOver: [],
   };
   const names = stateDictNames(loaded.model, loaded.spec);
-  return { config, machine: {}, engine, maxRows: undefined, loaded, names, thread };
+  const own = { written: new Map(), constant: new Map() };
+  return { config, machine: {}, engine, maxRows: undefined, loaded, own, names, thread };
 }

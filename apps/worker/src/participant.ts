@@ -1,14 +1,7 @@
 /** This worker's part in a run: its replica, kept through connections that end, and what it does when it is told to. */
 import { LockstepError } from "@lockstep/errors";
 import { elementsOf, type GradientForm, makeLayout } from "@lockstep/gradient-sync";
-import {
-  type ConstantWeights,
-  constantWeights,
-  factorableLayers,
-  initialWeights,
-  type StateDict,
-  toStateDict,
-} from "@lockstep/model";
+import { factorableLayers, initialWeights, type StateDict, toStateDict } from "@lockstep/model";
 import {
   Batches,
   evaluateBatch,
@@ -40,8 +33,6 @@ export class Participant {
   readonly #log: (line: string) => void;
   readonly #clock = new LapClock();
   #replica: Replica | undefined;
-  /** Read before the replica took the place of the model's own weights. */
-  #constants: ConstantWeights | undefined;
   /** Updates that the replica has; undefined while its weights are not those of the run. */
   #step: number | undefined;
   #forms: readonly GradientForm[] = [];
@@ -66,7 +57,7 @@ export class Participant {
     const zeros = names.map(({ name, torchShape }) => {
       return [name, { shape: torchShape, data: new Float32Array(elementsOf(torchShape)) }] as const;
     });
-    await this.#install(parameterValues(loaded.model, names, new Map(zeros)));
+    this.#install(parameterValues(loaded.model, names, new Map(zeros)));
     this.#replica!.factor(factoredKernels(loaded.model, factorableLayers(loaded.model)).keys()); // as most runs have it
     const rows = Math.min(config.sliceRows ?? config.batchSize, maxRows, WARM_UP_ROWS);
     await warmUp(this.#replica!, loaded.inputShape, rows);
@@ -198,8 +189,8 @@ export class Participant {
     this.#step = undefined;
     if (state === "follows") return;
     const { config, loaded, names } = this.#run;
-    const weights = toStateDict(names, await initialWeights(loaded.model, config, this.#constants));
-    await this.#install(parameterValues(loaded.model, names, weights));
+    const weights = toStateDict(names, await initialWeights(loaded.model, config, this.#run.own));
+    this.#install(parameterValues(loaded.model, names, weights));
     this.#step = 0;
   }
 
@@ -212,15 +203,14 @@ export class Participant {
     const [weights, velocities] = [intake.dict("weight"), intake.dict("velocity")];
     const largestDifference =
       this.#step === undefined ? 0 : await this.#differenceFrom({ weight: weights, velocity: velocities });
-    await this.#install(parameterValues(loaded.model, names, weights, velocities));
+    this.#install(parameterValues(loaded.model, names, weights, velocities));
     this.#step = step;
     this.#connection!.send({ type: "loaded", largestDifference });
     this.#clock.finish();
   }
 
-  async #install(values: ReturnType<typeof parameterValues>): Promise<void> {
+  #install(values: ReturnType<typeof parameterValues>): void {
     const { config, loaded } = this.#run;
-    this.#constants ??= await constantWeights(loaded.model);
     if (this.#replica === undefined) this.#replica = new Replica(loaded.model, values, { dropout: config.dropout });
     else this.#replica.load(values);
     this.#replica.factor(this.#factored());

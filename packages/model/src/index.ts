@@ -4,19 +4,14 @@ export { buildModel } from "./build.ts";
 export { checkTrainable, type TrainableOptions } from "./check-trainable.ts";
 export { describeModel, formatDescription, type LayerRow, type ModelDescription } from "./describe.ts";
 export { factorableLayers } from "./factorable.ts";
-export {
-  type ConstantWeights,
-  constantWeights,
-  type Init,
-  type InitOptions,
-  initialWeights,
-} from "./initial-weights.ts";
+export { DEFAULT_INIT, type Init, type InitOptions, initialWeights } from "./initial-weights.ts";
 export { type LoadedModel, type LoadModelOptions, loadModel, type ModelContext, type ModelFactory } from "./load.ts";
 export { isKnownModel } from "./model-file.ts";
 export { encodeOnnx } from "./onnx-file.ts";
 export { onnxGraphOf } from "./onnx-graph.ts";
 export { type OnnxProgram, readOnnx } from "./onnx-read.ts";
 export { runOnnx } from "./onnx-run.ts";
+export { digestOf, type OwnWeights, readOwnWeights } from "./own-weights.ts";
 export { type ModelSignature, signatureOf } from "./signature.ts";
 export { type LayerSpec, layerNames, type ModelSpec, modelSpecSchema, parseModelSpec } from "./spec.ts";
 export { stableTopology, topologyDigest } from "./stable-topology.ts";

@@ -118,15 +118,80 @@ describe("initialWeights", () => {
     expect(largest(kernel!)).toBeGreaterThan(0.95 / 3);
   });
 
-  test("a vector that its layer drew at random is refused, because the seed cannot repeat it", async () => {
+  test("only kernels are drawn by the rule, whatever their rank: a LayerNormalization over three axes starts at 1 and 0", async () => {
     const model = tf.sequential({
-      layers: [tf.layers.layerNormalization({ inputShape: [8], gammaInitializer: "randomNormal", name: "norm" })],
+      layers: [
+        tf.layers.conv2d({ inputShape: [8, 8, 3], filters: 4, kernelSize: 3, useBias: false }),
+        tf.layers.layerNormalization({ axis: [1, 2, 3] }),
+        tf.layers.prelu(),
+        tf.layers.flatten(),
+        tf.layers.dense({ units: 2, useBias: false }),
+      ],
     });
-    await expect(initialWeights(model, { init: "pytorch", seed: 0 })).rejects.toThrow(
-      /^The initialiser of norm\/gamma \[8\] drew random values.*constant initialiser/,
+    const [conv, gamma, beta, alpha, dense] = await initialWeights(model, { init: "pytorch", seed: 5 });
+    expect([new Set(gamma), new Set(beta), new Set(alpha)]).toEqual([new Set([1]), new Set([0]), new Set([0])]);
+    expect([largest(conv!), largest(dense!)].every((value) => value > 0)).toBe(true);
+  });
+
+  test("a layer's own random initialiser is drawn from the seed: an Embedding's table, gamma, a table of the user's layer", async () => {
+    const model = tf.sequential({
+      layers: [
+        new Table({ name: "table", inputShape: [200] }),
+        tf.layers.embedding({ inputDim: 50, outputDim: 40 }),
+        tf.layers.layerNormalization({ gammaInitializer: "randomNormal", name: "norm" }),
+      ],
+    });
+    const drawn = await initialWeights(model, { init: "he", seed: 5 });
+    const [table, embeddings, gamma] = drawn;
+    expect(largest(table!)).toBeLessThanOrEqual(0.25);
+    expect(largest(table!)).toBeGreaterThan(0.24);
+    expect(largest(embeddings!)).toBeLessThanOrEqual(0.05);
+    expect(deviation(embeddings!) / (0.1 / Math.sqrt(12))).toBeCloseTo(1, 1);
+    expect(new Set(gamma).size).toBe(40);
+    expect(await initialWeights(model, { init: "pytorch", seed: 5 })).toEqual(drawn);
+    const others = await initialWeights(model, { init: "he", seed: 6 });
+    for (const [index, values] of [table, embeddings, gamma].entries()) expect(others[index]).not.toEqual(values);
+  });
+
+  test("a random initialiser that nobody can repeat is refused with the reason; one that gives the same twice is kept", async () => {
+    const withGamma = (gammaInitializer: unknown) => {
+      const args = { inputShape: [8], name: "norm", gammaInitializer } as Parameters<
+        typeof tf.layers.layerNormalization
+      >[0];
+      return initialWeights(tf.sequential({ layers: [tf.layers.layerNormalization(args)] }), { seed: 0 });
+    };
+    class Own extends (tf.initializers.zeros().constructor as new () => object) {
+      values: (shape: number[]) => tf.Tensor;
+      constructor(values: (shape: number[]) => tf.Tensor) {
+        super();
+        this.values = values;
+      }
+      static className = "Own";
+      apply(shape: number[]) {
+        return this.values(shape);
+      }
+    }
+    const [ramp] = await withGamma(new Own(([length]) => tf.range(0, length!)));
+    expect([...ramp!]).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    await expect(withGamma(new Own((shape) => tf.randomNormal(shape)))).rejects.toThrow(
+      /^The weight norm\/gamma \[8\] has an initialiser of its own kind \(Own\).*--seed cannot repeat it/,
     );
   });
 });
+
+/** A layer of the user's own that adds a table to its input, and calls it a kernel. */
+class Table extends tf.layers.Layer {
+  static className = "Table";
+  table: tf.LayerVariable | undefined;
+  override build(shape: tf.Shape) {
+    const initializer = tf.initializers.randomUniform({ minval: -0.25, maxval: 0.25 });
+    this.table = this.addWeight("kernel", [shape.at(-1)!, 1], "float32", initializer);
+    super.build(shape);
+  }
+  override call(inputs: tf.Tensor | tf.Tensor[]) {
+    return tf.tidy(() => tf.add([inputs].flat()[0]!, this.table!.read().squeeze()));
+  }
+}
 
 test("the spec of these tests has AlexNet's layers", () => {
   expect(layerNames(spec)).toEqual(layerNames(alexnetCifar10()));

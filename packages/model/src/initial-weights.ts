@@ -1,13 +1,20 @@
-/** The weights that training starts from: pure functions of the model's layers, the rule and the seed. */
-import { readBack, type tf } from "@lockstep/engine";
+/** The weights that training starts from: pure functions of the model, the rule and the seed. */
+import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
-import { normals, uniforms } from "@lockstep/random";
-import { elementCount, hasTorchKernel, type Layer, layersOf } from "./layers.ts";
+import { elementCount, hasTorchKernel, type Layer } from "./layers.ts";
+import { type OwnWeights, readOwnWeights } from "./own-weights.ts";
+import { type DrawAt, drawAs, normal, uniformIn } from "./random-initializers.ts";
+import { originOf } from "./weight-origins.ts";
+import { fanInOf, isKernel, isTorchBias } from "./weight-roles.ts";
 
 export type Init = "pytorch" | "he" | "paper";
 
+/** What draws where no rule was asked for. */
+export const DEFAULT_INIT: Init = "pytorch";
+
 export interface InitOptions {
-  init: Init;
+  /** @default what the model's module loaded or set stays, and the rest is drawn by DEFAULT_INIT */
+  init?: Init | undefined;
   /** From 0 to 2³² − 1. */
   seed: number;
 }
@@ -22,84 +29,100 @@ export interface InitOptions {
  * - `paper`: kernels from N(0, 0.01²); biases 1 in the 2nd, 4th and 5th convolution and in every Dense layer but the
  *   last, else 0. Source: Krizhevsky, Sutskever, Hinton, 2012, section 5.
  *
- * In other layers too a weight of two or more axes is drawn as a kernel. One of fewer keeps what the layer's own
- * initialiser gave it, which must be constant (one or two different values: an LSTM's bias has two).
+ * Kernels are those of the standard layers, and biases those of Dense and Conv layers. Every other weight begins as its
+ * layer's initialiser has it (a LayerNormalization's gamma, an Embedding's table, weights of the user's own layers);
+ * a random initialiser of TensorFlow.js takes its numbers from the seed.
  *
- * @param constants of this model, if a replica has taken the place of its weights since they were read
- * @throws LockstepError ERR_MODEL_REFUSED for a weight of fewer than two axes that was drawn at random
+ * @param own what the model brings along, if a replica has taken the place of its weights since they were read
+ * @throws LockstepError ERR_MODEL_REFUSED for a weight whose initialiser nobody can repeat, or that was set to NaN
  */
 export async function initialWeights(
   model: tf.LayersModel,
-  options: InitOptions,
-  constants?: ConstantWeights,
+  { init, seed }: InitOptions,
+  own?: OwnWeights,
 ): Promise<Float32Array[]> {
-  const own = constants ?? (await constantWeights(model));
-  const layers = layersOf(model);
-  const withBiasOne = layersWithBiasOne(layers);
-  const values: Float32Array[] = [];
-  for (const layer of layers) {
-    for (const weight of layer.trainableWeights) {
-      const size = elementCount(weight.shape);
-      const index = values.length;
-      if (weight.shape.length >= 2) values.push(drawKernel(index, size, fanIn(weight), options));
-      else if (!hasTorchKernel(layer)) values.push(expectConstant(weight, own.get(index)!));
-      else if (options.init === "pytorch") values.push(uniform(index, size, fanIn(layer.weights[0]!), options.seed));
-      else values.push(new Float32Array(size).fill(options.init === "paper" && withBiasOne.has(layer) ? 1 : 0));
-    }
-  }
-  return values;
+  const { written, constant } = own ?? (await readOwnWeights(model));
+  const weights = model.trainableWeights;
+  const rule = RULES[init ?? DEFAULT_INIT];
+  const facts = { withBiasOne: layersWithBiasOne(weights) };
+  return weights.map((weight, index) => {
+    const at: DrawAt = { seed, place: [index, 0, 0] };
+    const set = init === undefined ? written.get(index) : undefined;
+    if (set !== undefined) return expectFinite(weight, set).slice();
+    if (isKernel(weight)) return rule.kernel(weight, at);
+    if (isTorchBias(weight)) return rule.bias(weight, at, facts);
+    return drawOwn(weight, at) ?? constant.get(index)?.slice() ?? refuseRandom(weight);
+  });
 }
 
-function drawKernel(index: number, size: number, inputs: number, { init, seed }: InitOptions): Float32Array {
-  if (init === "pytorch") return uniform(index, size, inputs, seed);
-  const deviation = init === "he" ? Math.sqrt(2 / inputs) : 0.01;
-  return scale(normals(seed, "init", [index, 0, 0], size), deviation, 0);
+interface Rule {
+  kernel(weight: tf.LayerVariable, at: DrawAt): Float32Array;
+  bias(weight: tf.LayerVariable, at: DrawAt, facts: { withBiasOne: ReadonlySet<Layer> }): Float32Array;
 }
+
+const RULES: Record<Init, Rule> = {
+  pytorch: {
+    kernel: (weight, at) => torchUniform(weight, fanInOf(weight), at),
+    bias: (weight, at) => torchUniform(weight, fanInOf(originOf(weight)!.layer.weights[0]!), at),
+  },
+  he: {
+    kernel: (weight, at) => normal(0, Math.sqrt(2 / fanInOf(weight)), shapeOf(weight), at),
+    bias: (weight) => filled(weight, 0),
+  },
+  paper: {
+    kernel: (weight, at) => normal(0, 0.01, shapeOf(weight), at),
+    bias: (weight, _, { withBiasOne }) => filled(weight, withBiasOne.has(originOf(weight)!.layer) ? 1 : 0),
+  },
+};
 
 /** U(−1/√inputs, 1/√inputs) */
-function uniform(index: number, size: number, inputs: number, seed: number): Float32Array {
+function torchUniform(weight: tf.LayerVariable, inputs: number, at: DrawAt): Float32Array {
   const bound = 1 / Math.sqrt(inputs);
-  return scale(uniforms(seed, "init", [index, 0, 0], size), 2 * bound, -bound);
+  return uniformIn(-bound, bound, shapeOf(weight), at);
 }
 
-/** factor·x + offset, in place. */
-function scale(values: Float32Array, factor: number, offset: number): Float32Array {
-  for (let i = 0; i < values.length; i++) values[i] = values[i]! * factor + offset;
-  return values;
+function filled(weight: tf.LayerVariable, value: number): Float32Array {
+  return new Float32Array(elementCount(weight.shape)).fill(value);
 }
 
-/** How many numbers an output is the sum of: all axes but the last, and in a depthwise kernel only its window. */
-function fanIn({ shape, originalName }: tf.LayerVariable): number {
-  return elementCount(shape.slice(0, originalName.endsWith("depthwise_kernel") ? -2 : -1));
-}
-
-function layersWithBiasOne(layers: readonly Layer[]): Set<Layer> {
+/** The 2nd, 4th and 5th convolution and all Dense layers but the last. */
+function layersWithBiasOne(weights: readonly tf.LayerVariable[]): Set<Layer> {
+  const layers = new Set(weights.filter(isKernel).map((kernel) => originOf(kernel)!.layer));
   const ofKind = (kind: string) =>
-    layers.filter((layer) => layer.getClassName().startsWith(kind) && hasTorchKernel(layer));
+    [...layers].filter((layer) => layer.getClassName().startsWith(kind) && hasTorchKernel(layer));
   const convolutions = ofKind("Conv");
-  const dense = ofKind("Dense");
-  return new Set([...[1, 3, 4].flatMap((index) => convolutions[index] ?? []), ...dense.slice(0, -1)]);
+  return new Set([...[1, 3, 4].flatMap((index) => convolutions[index] ?? []), ...ofKind("Dense").slice(0, -1)]);
 }
 
-/** What layers' own initialisers gave the weights that are not drawn, by their index in the model. */
-export type ConstantWeights = ReadonlyMap<number, Float32Array>;
-
-/** To be read while the weights are those that the layers were made with. */
-export async function constantWeights(model: tf.LayersModel): Promise<ConstantWeights> {
-  const constants = new Map<number, Float32Array>();
-  const weights = layersOf(model).flatMap((layer) => layer.trainableWeights.map((weight) => ({ layer, weight })));
-  for (const [index, { layer, weight }] of weights.entries()) {
-    if (weight.shape.length >= 2 || hasTorchKernel(layer)) continue;
-    constants.set(index, (await readBack(weight.read())).slice());
-  }
-  return constants;
+/** As the weight's own initialiser has it, if that is a random one of TensorFlow.js. */
+function drawOwn(weight: tf.LayerVariable, at: DrawAt): Float32Array | undefined {
+  const origin = originOf(weight);
+  return origin && drawAs(origin.initializer, shapeOf(weight), at);
 }
 
-function expectConstant({ originalName, shape }: tf.LayerVariable, values: Float32Array): Float32Array {
-  if (new Set(values).size <= 2) return values.slice();
+const shapeOf = ({ shape }: tf.LayerVariable) => shape as number[];
+
+function expectFinite(weight: tf.LayerVariable, values: Float32Array): Float32Array {
+  const wrong = values.find((value) => !Number.isFinite(value));
+  if (wrong === undefined) return values;
   throw new LockstepError(
     "ERR_MODEL_REFUSED",
-    `The initialiser of ${originalName} [${shape.join(", ")}] drew random values, which --seed cannot repeat; ` +
-      'give that weight a constant initialiser such as "zeros" or "ones".',
+    `${titleOf(weight)} was given a value that is not finite (${wrong}) by the model's module; ` +
+      "load other weights, or have all weights drawn with --init pytorch.",
   );
 }
+
+function refuseRandom(weight: tf.LayerVariable): never {
+  const origin = originOf(weight);
+  const why =
+    origin === undefined
+      ? "was made without addWeight, so its initialiser is not known, and it holds different numbers"
+      : `has an initialiser of its own kind (${origin.initializer.getClassName()}), which gave other numbers at its second call`;
+  throw new LockstepError(
+    "ERR_MODEL_REFUSED",
+    `${titleOf(weight)} ${why}, so --seed cannot repeat it. Give it an initialiser of tf.initializers, ` +
+      "or set its values with setWeights.",
+  );
+}
+
+const titleOf = ({ originalName, shape }: tf.LayerVariable) => `The weight ${originalName} [${shape.join(", ")}]`;

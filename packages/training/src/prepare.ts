@@ -9,7 +9,15 @@ import {
 } from "@lockstep/dataset";
 import { type Engine, startEngine } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
-import { checkTrainable, type LoadedModel, loadModel, type StateDictName, stateDictNames } from "@lockstep/model";
+import {
+  checkTrainable,
+  type LoadedModel,
+  loadModel,
+  type OwnWeights,
+  readOwnWeights,
+  type StateDictName,
+  stateDictNames,
+} from "@lockstep/model";
 import type { MachineOptions, RunConfig } from "@lockstep/run";
 
 /** Samples that an evaluation computes at once. */
@@ -24,6 +32,8 @@ export interface PreparedRun {
   /** Samples that are computed at once at the most. */
   maxRows: number | undefined;
   loaded: LoadedModel;
+  /** What the model brings along of the weights to begin with. */
+  own: OwnWeights;
   /** Of each weight, in the model's order. */
   names: StateDictName[];
   /** The data, opened. The caller closes it. */
@@ -58,6 +68,7 @@ export async function prepare(
     imageSize: [facts.height, facts.width],
     spec: given.spec,
   });
+  const own = await readOwnWeights(loaded.model);
   await checkTrainable(loaded.model, {
     allowSoftmax: config.allowSoftmax,
     numClasses: config.numClasses ?? loaded.numClasses,
@@ -73,7 +84,8 @@ export async function prepare(
     { onProgress: downloadProgress(log), supply: given.supply },
   );
   const maxRows = config.maxRows ?? (engine.backend === "wasm" ? WASM_MAX_ROWS : undefined);
-  return { config, machine, engine, maxRows, loaded, names: stateDictNames(loaded.model, loaded.spec), thread };
+  const names = stateDictNames(loaded.model, loaded.spec);
+  return { config, machine, engine, maxRows, loaded, own, names, thread };
 }
 
 /** A line for each tenth of a download. */

@@ -1,0 +1,64 @@
+/** What a model brings along of the weights that training starts from: read before a replica takes their place. */
+import { createHash } from "node:crypto";
+import { readBack, type tf } from "@lockstep/engine";
+import { drawsAtRandom } from "./random-initializers.ts";
+import { type Initializer, isWritten, originOf } from "./weight-origins.ts";
+import { isKernel, isTorchBias } from "./weight-roles.ts";
+
+export interface OwnWeights {
+  /** What the model's module loaded or set, by the weight's index in `model.trainableWeights`. */
+  written: ReadonlyMap<number, Float32Array>;
+  /** What initialisers gave that give the same every time (`ones`), for weights that no rule of `--init` draws. */
+  constant: ReadonlyMap<number, Float32Array>;
+}
+
+/** Reads them. A weight that is neither drawn by a rule, nor written, nor constant is in none of the maps. */
+export async function readOwnWeights(model: tf.LayersModel): Promise<OwnWeights> {
+  const written = new Map<number, Float32Array>();
+  const constant = new Map<number, Float32Array>();
+  for (const [index, weight] of model.trainableWeights.entries()) {
+    if (isWritten(weight)) written.set(index, (await readBack(weight.read())).slice());
+    if (isKernel(weight) || isTorchBias(weight)) continue;
+    const values = await constantOf(weight);
+    if (values !== undefined) constant.set(index, values);
+  }
+  return { written, constant };
+}
+
+/** What the initialiser of a weight gives, if it gives the same twice; without an initialiser, equal numbers count. */
+async function constantOf(weight: tf.LayerVariable): Promise<Float32Array | undefined> {
+  const origin = originOf(weight);
+  if (origin === undefined) {
+    const values = (await readBack(weight.read())).slice();
+    return new Set(values).size === 1 ? values : undefined;
+  }
+  if (drawsAtRandom(origin.initializer)) return undefined;
+  const shape = weight.shape as number[];
+  const [once, again] = [await apply(origin.initializer, shape), await apply(origin.initializer, shape)];
+  return once.every((value, i) => Object.is(value, again[i])) ? once : undefined;
+}
+
+async function apply(initializer: Initializer, shape: number[]): Promise<Float32Array> {
+  const tensor = initializer.apply(shape, "float32");
+  const values = (await readBack(tensor)).slice();
+  tensor.dispose();
+  return values;
+}
+
+/**
+ * SHA-256, in hex, of the weights that a run would take from the model as they are, with their places; undefined where
+ * it takes none. Workers that are to begin alike must have the same.
+ *
+ * @param keepWritten whether the run begins with what the module loaded or set
+ */
+export function digestOf({ written, constant }: OwnWeights, keepWritten: boolean): string | undefined {
+  const taken = new Map([...constant, ...(keepWritten ? written : [])]);
+  if (taken.size === 0) return undefined;
+  const hash = createHash("sha256");
+  for (const [index, values] of [...taken].sort(([a], [b]) => a - b)) {
+    hash
+      .update(`${index}:${values.length}:`)
+      .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  }
+  return hash.digest("hex");
+}
