@@ -131,6 +131,21 @@ describe("workers over sockets", () => {
   });
 });
 
+test("a run goes on with other numbers of workers and ends with the bits of one, since a resume keeps its threads", async () => {
+  const train = async (...options: string[]) => {
+    const { status, stderr } = await run(["train", "--no-dashboard", ...options]);
+    expect(status, stderr).toBe(0);
+  };
+  const [one, many] = [join(dir, "one-worker"), join(dir, "three-one-two")];
+  const fresh = ["--slice-rows", "60", "--no-test"];
+  await train(...training, ...fresh, "--threads", "1", "--max-steps", "9", "--out", one);
+  await together(3, [...fresh, "--max-steps", "3"], many); // each has one thread
+  await train("--resume", many, "--max-steps", "6");
+  await train("--resume", many, "--max-steps", "9", "--workers", "2");
+  const weights = (out: string) => readFileSync(join(out, "Tiny.safetensors"));
+  expect(weights(many).equals(weights(one))).toBe(true);
+});
+
 describe("workers on unlike devices", () => {
   test("round otherwise: after each epoch the drift is told and mended", async () => {
     const out = join(dir, "unlike");

@@ -4,16 +4,21 @@ import { basename } from "node:path";
 import { cifar10Files, defaultDataDir, openRecordSource, type RecordSource } from "@lockstep/dataset";
 import type { DoorSettings } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
+import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
 import { type ModelFile, writeTfjsModel } from "@lockstep/model/files";
 import {
   type Checkpoint,
+  type ComputedWith,
   type Controls,
   collectSeldom,
   conduct,
   type Display,
+  differentBitsLine,
   eventTeller,
+  groupDevices,
   holdRunFolder,
   keepEvents,
+  type MachineOptions,
   makeSchedule,
   type ParameterState,
   Recorder,
@@ -62,6 +67,10 @@ export interface CoordinatorOptions extends Limits {
   resumed?: Checkpoint | undefined;
   /** Of the model that a resumed run began with. */
   topologyDigest?: string | undefined;
+  /** What computed a resumed run until now. @default nothing did, or nobody noted it */
+  before?: ComputedWith | undefined;
+  /** Kept in config.json, so that a resume on one machine goes on in the same way. @default nothing is kept */
+  machine?: MachineOptions | undefined;
   /** Weights to begin with, for --init-from. */
   state?: readonly ParameterState[] | undefined;
   /** Rejects when the workers that are waited for cannot come. @default they always can */
@@ -186,14 +195,19 @@ async function runThroughLosses(
   fitting: FittingWorkers,
   options: WatchedOptions,
 ): Promise<"finished" | "interrupted"> {
-  const { folder, display, live, controls } = options;
+  const { config, folder, display, live, controls } = options;
   const warn = (line: string) => display.line(line, { level: "warn" });
   // Until now there was nothing to save, so an interrupt just ended the process.
   const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
   const isToEnd = () => interrupts.requested() || controls?.stopRequested() === true;
   const stopRequested = () => isToEnd() || team.lastLeaves;
   try {
+    let before = options.before;
     for (let { resumed } = options; ; resumed = lastCheckpoint(folder, warn)) {
+      const now = { arithmetic: ARITHMETIC_VERSION, devices: devicesOf(team) };
+      const warning = differentBitsLine(before, now, config);
+      if (warning !== undefined) warn(warning);
+      before = now;
       const outcome = await runOn(team, fitting, { ...options, resumed }, stopRequested).catch(expectAllLost);
       if (outcome === "finished") return outcome;
       if (!isToEnd()) {
@@ -209,6 +223,8 @@ async function runThroughLosses(
     interrupts.unwatch();
   }
 }
+
+const devicesOf = ({ members }: RemoteTeam) => groupDevices(members.map(({ session }) => session.hello));
 
 function expectAllLost(error: unknown): undefined {
   if (!(error instanceof LockstepError) || error.code !== "ERR_ALL_LOST") throw error;
@@ -234,7 +250,8 @@ async function runOn(
   const { plan, mostWorkers, incomingBytes } = planRun(told, config);
   if (incomingBytes > MUCH_BYTES) collectSeldom();
   fitting.begin(mostWorkers);
-  const run = { ...config, machine: {}, derived: derivedOf(options, ready, schedule) };
+  const derived = { ...derivedOf(options, ready, schedule), devices: devicesOf(team) };
+  const run = { ...config, machine: options.machine ?? {}, derived };
   writeJson(folder.config, run);
   live.take({ type: "facts", name: basename(folder.dir), run });
   const again = existsSync(folder.metrics);

@@ -45,7 +45,7 @@ describe("among unlike devices", () => {
     expect(told).toEqual({ reference: 0, wrong: [5, 2], drifted: [1, 3] });
   });
 
-  test.each([{ backend: "wasm" }, { libraryVersion: "3" }, { instructionSet: "SSE" }, { threads: 1 }])(
+  test.each([{ backend: "wasm" }, { libraryVersion: "3" }, { instructionSet: "SSE" }, { threads: 1 }, { gpu: "G" }])(
     "devices are unlike that differ in %o",
     (change) => {
       const given = [recordedMember(0).member, recordedMember(1, change).member];

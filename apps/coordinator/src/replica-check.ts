@@ -1,4 +1,5 @@
 /** What unequal digests of replicas mean. */
+import { deviceKey } from "@lockstep/run";
 import type { Member } from "./members.ts";
 
 export interface ReplicaDigest {
@@ -17,7 +18,7 @@ export interface Verdict {
 
 /** Among like devices the majority is right; in a tie, those who joined first. The largest such group is the reference. */
 export function culprits(replicas: readonly ReplicaDigest[]): Verdict {
-  const groups = [...groupBy(replicas, ({ member }) => deviceOf(member)).values()].map((group) => {
+  const groups = [...groupBy(replicas, ({ member }) => deviceKey(member.session.hello)).values()].map((group) => {
     const byDigest = [...groupBy(group, ({ digest }) => digest).values()];
     const right = largest(byDigest);
     return { right, wrong: group.filter((replica) => !right.includes(replica)) };
@@ -29,12 +30,6 @@ export function culprits(replicas: readonly ReplicaDigest[]): Verdict {
     wrong: groups.flatMap(({ wrong }) => wrong.map(({ member }) => member)),
     drifted: drifted.map(({ member }) => member),
   };
-}
-
-/** On equal devices in this sense the same numbers must come out to the bit. */
-function deviceOf({ session: { hello } }: Member): string {
-  const { backend, libraryVersion, instructionSet, threads } = hello;
-  return JSON.stringify([backend, libraryVersion, instructionSet, threads]);
 }
 
 function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): Map<string, Item[]> {

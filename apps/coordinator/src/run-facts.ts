@@ -1,5 +1,5 @@
 /** What is told of a run: what follows from its options and data, and what travelled. */
-import { elementsOf } from "@lockstep/gradient-sync";
+import { ARITHMETIC_VERSION, elementsOf } from "@lockstep/gradient-sync";
 import { type ModelFile, topologyDigest } from "@lockstep/model/files";
 import type { Derived, RunId, Schedule } from "@lockstep/run";
 import { parseTopology } from "./fitting-workers.ts";
@@ -17,7 +17,16 @@ export function derivedOf(
   const { modelName, inputShape, numClasses, classes, mean, std, trainSamples, validationSamples, testSamples } = ready;
   return {
     ...(model.kind === "spec" && { spec: model.spec }),
-    ...{ runId, lockstep: version, modelName, parameters: parametersOf(ready), inputShape, numClasses, classes },
+    ...{
+      runId,
+      lockstep: version,
+      arithmetic: ARITHMETIC_VERSION,
+      modelName,
+      parameters: parametersOf(ready),
+      inputShape,
+      numClasses,
+      classes,
+    },
     topologyDigest: topologyDigest(parseTopology(ready.topology)),
     ...{ mean, std, trainSamples, validationSamples, testSamples, stepsPerEpoch, steps },
   };

@@ -22,7 +22,7 @@ import type { CoordinatorOptions } from "./coordinator.ts";
 
 export type RunStart = Pick<
   CoordinatorOptions,
-  "config" | "runId" | "folder" | "model" | "resumed" | "topologyDigest" | "state"
+  "config" | "runId" | "folder" | "model" | "resumed" | "topologyDigest" | "state" | "machine" | "before"
 >;
 
 /** @param out where the user wants the folder */
@@ -41,12 +41,13 @@ export async function newRun(given: RunConfig, out: string | undefined): Promise
  */
 export async function resumedRun(dir: string, given: GivenOptions, warn: (message: string) => void): Promise<RunStart> {
   const { folder, config } = openRunFolder(dir);
-  const { derived, machine: _, ...saved } = parseRunFile(config, folder.config);
+  const { derived, machine, ...saved } = parseRunFile(config, folder.config);
   const resumed = lastCheckpoint(folder, warn);
   const model: ModelFile = derived.spec === undefined ? await readModelFile(saved.model) : savedSpec(derived.spec);
   const runId = derived.runId ?? newRunId();
   const { topologyDigest } = derived;
-  return { config: withAbsolutePaths(resumeConfig(saved, given)), runId, folder, model, resumed, topologyDigest };
+  const start = { runId, folder, model, resumed, topologyDigest, machine, before: derived };
+  return { config: withAbsolutePaths(resumeConfig(saved, given)), ...start };
 }
 
 /** @returns undefined if none was written yet. @throws LockstepError ERR_NO_CHECKPOINT if none of them can be read */

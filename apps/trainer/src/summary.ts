@@ -1,7 +1,8 @@
 /** What follows from a configuration, for config.json and for the lines at the start. */
 import type { BatchMeta } from "@lockstep/dataset";
+import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
 import { type LoadedModel, type StateDictName, tfjsTopologyOf, topologyDigest } from "@lockstep/model";
-import type { Derived, RunConfig, RunFolder, RunId, Schedule } from "@lockstep/run";
+import type { Derived, DeviceGroup, RunConfig, RunFolder, RunId, Schedule } from "@lockstep/run";
 import { version } from "./version.ts";
 
 export function derivedOf({
@@ -10,12 +11,14 @@ export function derivedOf({
   names,
   meta,
   schedule,
+  devices,
 }: {
   runId: RunId;
   loaded: LoadedModel;
   names: StateDictName[];
   meta: BatchMeta;
   schedule: Schedule;
+  devices: DeviceGroup[];
 }): Derived {
   const { trainSamples, validationSamples, testSamples, mean, std } = meta;
   const spare = Array.from(
@@ -25,6 +28,8 @@ export function derivedOf({
   return {
     runId,
     lockstep: version,
+    arithmetic: ARITHMETIC_VERSION,
+    devices,
     modelName: loaded.name,
     ...(loaded.spec && { spec: loaded.spec }),
     topologyDigest: topologyDigest(tfjsTopologyOf(loaded.model, names)),

@@ -38,12 +38,11 @@ export async function work(options: WorkerOptions): Promise<void> {
     leave.abort();
     connection.send({ type: "leaving" });
   });
-  const { describeDevice, startEngine } = await import("@lockstep/engine"); // after connecting: it takes long
+  const { bitProperties, describeDevice, startEngine } = await import("@lockstep/engine"); // after connecting: it takes long
   const engine = await startEngine({ ...options.machine, log });
-  const { backend, libraryVersion, instructionSet, threads } = engine;
   const hello = {
     ...{ type: "hello" as const, protocol: PROTOCOL_VERSION, name: options.name ?? `${hostname()}-${process.pid}` },
-    ...{ device: describeDevice(engine.device), backend, libraryVersion, instructionSet, threads },
+    ...{ device: describeDevice(engine.device), ...bitProperties(engine) },
   };
   let search: Search | undefined;
   let run: { prepared: PreparedRun; participant: Participant; id: string } | undefined;

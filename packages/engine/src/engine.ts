@@ -61,6 +61,12 @@ export function inOneLine({ backend, device, libraryVersion, threads, instructio
   return `engine: ${library} ${libraryVersion}, ${device.kind === "cpu" ? inThreads : `GPU ${describeGpu(device)}`}`;
 }
 
+/** The properties of an engine that decide its bits: two engines that are equal in all of them compute the same. */
+export function bitProperties({ backend, device, libraryVersion, instructionSet, threads }: Engine) {
+  const gpu = device.kind === "gpu" ? { gpu: describeGpu(device) } : {};
+  return { backend, libraryVersion, ...gpu, instructionSet, threads };
+}
+
 /** A CPU by its name, a GPU with its driver and memory too. */
 export function describeDevice(device: Device): string {
   return device.kind === "cpu" ? device.name : describeGpu(device);

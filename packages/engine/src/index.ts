@@ -2,6 +2,7 @@ export { startEngine } from "./choose.ts";
 export { type Check, type DoctorOptions, type DoctorReport, inspectMachine } from "./doctor.ts";
 export {
   type BackendName,
+  bitProperties,
   type Device,
   describeDevice,
   type Engine,

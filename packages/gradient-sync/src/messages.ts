@@ -88,6 +88,8 @@ const hello = z.strictObject({
   device: text,
   backend: text,
   libraryVersion: text,
+  /** Name and driver; absent on a CPU. */
+  gpu: text.optional(),
   instructionSet: text,
   threads: count,
   /** What this worker still holds of a run that it was in: weights and momentum after `step` updates. */

@@ -13,6 +13,15 @@ export {
 export { conduct, type ParameterState, type StepTotals, type Team, type WorkerShare } from "./conduct.ts";
 export { type GivenOptions, makeConfig, type RunConfig, resumeConfig, withAbsolutePaths } from "./config.ts";
 export { type Command, Controls, parseCommand } from "./controls.ts";
+export {
+  type ComputedWith,
+  type DeviceGroup,
+  deviceKey,
+  differentBitsLine,
+  groupDevices,
+  type RunDevice,
+  threadsToKeep,
+} from "./devices.ts";
 export { type Display, displayOn } from "./display.ts";
 export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts";
 export { keepEvents, parseEvents } from "./event-log.ts";

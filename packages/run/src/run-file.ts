@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import { type GivenOptions, makeConfig, type RunConfig } from "./config.ts";
+import { deviceGroupSchema } from "./devices.ts";
 
 const count = z.int().nonnegative();
 const runIdSchema = z.uuid().brand<"RunId">();
@@ -12,6 +13,10 @@ const derivedSchema = z.strictObject({
   runId: runIdSchema.optional(),
   /** Version of Lockstep that made the run. */
   lockstep: z.string(),
+  /** Version of its arithmetic; folders of earlier versions have none. */
+  arithmetic: count.optional(),
+  /** What computed it last. A resume on the same devices gives the same bits. Folders of earlier versions have none. */
+  devices: z.array(deviceGroupSchema).optional(),
   /** Names files: `<modelName>.safetensors`. */
   modelName: z.string(),
   parameters: count,

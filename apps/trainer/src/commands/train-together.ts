@@ -1,7 +1,15 @@
 /** `pnpm train --workers N`: a coordinator in this process and N workers beside it, on this machine. */
 import { coordinate, type RunStart } from "@lockstep/coordinator";
 import { controlToken, dashboardLine, makeSite, placeOf } from "@lockstep/dashboard";
-import { Controls, eventTeller, INTERRUPTED, type LogFormat, type MachineOptions } from "@lockstep/run";
+import {
+  Controls,
+  eventTeller,
+  INTERRUPTED,
+  type LogFormat,
+  type MachineOptions,
+  machineOptions,
+  threadsToKeep,
+} from "@lockstep/run";
 import { LiveRun } from "@lockstep/run/live";
 import type { Shown } from "../dashboard-wish.ts";
 import { type LocalWorkers, startLocalWorkers } from "../local-workers.ts";
@@ -21,9 +29,11 @@ export interface Watching extends Shown {
 export async function trainTogether(
   workers: number,
   start: RunStart,
-  machine: MachineOptions,
+  given: MachineOptions,
   { display, dashboard, log, onStarted }: Watching,
 ): Promise<void> {
+  const threads = threadsToKeep(start.before?.devices, { sliceRows: start.config.sliceRows, workers });
+  const machine = machineOptions({ threads, ...start.machine, ...given });
   let ended: Promise<void> | undefined;
   let tellWorkers: (workers: LocalWorkers) => void = () => {};
   const started = new Promise<LocalWorkers>((resolve) => (tellWorkers = resolve));
@@ -48,7 +58,7 @@ export async function trainTogether(
   const common = { ...LIMITS, door, balance: "even" as const };
   try {
     const outcome = await coordinate({
-      ...{ ...common, ...start, workers, display, live, controls, version, onListening },
+      ...{ ...common, ...start, machine, workers, display, live, controls, version, onListening },
       cannotBegin: started.then(({ oneFailed }) => oneFailed),
       cannotGoOn: started.then(({ allEnded }) => allEnded),
     });

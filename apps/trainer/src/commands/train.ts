@@ -8,7 +8,9 @@
 import { basename, extname } from "node:path";
 import { newRun, resumedRun } from "@lockstep/coordinator";
 import { expectRoomForDashboard } from "@lockstep/dashboard";
+import { bitProperties } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
+import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
 import {
   describeModel,
   factorableLayers,
@@ -27,10 +29,12 @@ import {
   createRunFolder,
   type Derived,
   type Display,
+  differentBitsLine,
   displayOn,
   expectNoRun,
   type GivenOptions,
   givenRunOptions,
+  groupDevices,
   holdRunFolder,
   INTERRUPTED,
   type LogFormat,
@@ -50,6 +54,7 @@ import {
   readWeightsFile,
   resumeConfig,
   scaleForWorkers,
+  threadsToKeep,
   type WeakScaling,
   watchInterrupts,
   withAbsolutePaths,
@@ -140,13 +145,16 @@ async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptio
   const checkpoint = latestCheckpoint(folder.checkpoints, warnOn(shown.display));
   // A demand for one kind of device takes the place of the other kind's.
   const kept = machine.backend === undefined && machine.gpu === undefined ? saved : { threads: saved.threads };
+  const threads = threadsToKeep(derived.devices, { sliceRows: options.sliceRows, workers: 1 });
   const run = await prepare(
     withAbsolutePaths(resumeConfig(options, given)),
-    machineOptions({ ...kept, ...machine }),
+    machineOptions({ threads, ...kept, ...machine }),
     shown.display.line,
   );
   try {
     expectSameModel(run, derived);
+    const warning = differentBitsLine(derived, { arithmetic: ARITHMETIC_VERSION, devices: devicesOf(run) }, options);
+    if (warning !== undefined) warnOn(shown.display)(warning);
     const dict = (kind: "weight" | "velocity"): StateDict =>
       new Map(checkpoint.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, data: tensor[kind] }]));
     const values = parameterValues(run.loaded.model, run.names, dict("weight"), dict("velocity"));
@@ -155,6 +163,8 @@ async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptio
     await run.thread.close();
   }
 }
+
+const devicesOf = ({ engine }: PreparedRun) => groupDevices([bitProperties(engine)]);
 
 interface RunStart {
   values: ReturnType<typeof parameterValues>;
@@ -172,7 +182,7 @@ async function runToEnd(run: PreparedRun, folder: RunFolder, shown: Shown, start
   const schedule = makeSchedule(config, run.thread.meta, doneSteps);
   const letGo = holdRunFolder(folder);
   const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
-  const derived = derivedOf({ runId, loaded, names, meta: run.thread.meta, schedule });
+  const derived = derivedOf({ runId, loaded, names, meta: run.thread.meta, schedule, devices: devicesOf(run) });
   const { modelName, classes } = derived;
   const file = { ...config, machine: run.machine, derived };
   writeJson(folder.config, file);

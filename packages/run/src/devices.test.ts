@@ -1,0 +1,79 @@
+import { expect, test } from "vitest";
+import {
+  type DeviceGroup,
+  deviceKey,
+  differentBitsLine,
+  groupDevices,
+  type RunDevice,
+  threadsToKeep,
+} from "./devices.ts";
+
+const device: RunDevice = { backend: "native", libraryVersion: "2.21.0", instructionSet: "AVX512", threads: 1 };
+const three = groupDevices([device, device, device]);
+const one = groupDevices([device]);
+
+test("devices are unlike that differ in one property", () => {
+  const others = [
+    { backend: "wasm" },
+    { libraryVersion: "3" },
+    { gpu: "NVIDIA H200" },
+    { instructionSet: "AVX2" },
+    { threads: 2 },
+  ];
+  const keys = [device, ...others.map((other) => ({ ...device, ...other }))].map(deviceKey);
+  expect(new Set(keys).size).toBe(keys.length);
+});
+
+test("devices that are alike make one group", () => {
+  const other = { ...device, threads: 2 };
+  expect(groupDevices([device, other, device])).toEqual([
+    { ...device, workers: 2 },
+    { ...other, workers: 1 },
+  ]);
+});
+
+test("with fixed slices a resume keeps the threads, on any number of workers", () => {
+  for (const workers of [1, 2, 3]) expect(threadsToKeep(three, { sliceRows: 4, workers })).toBe(1);
+});
+
+test("without fixed slices only one worker that goes on alone keeps its threads", () => {
+  const free = { sliceRows: undefined };
+  expect(threadsToKeep(one, { ...free, workers: 1 })).toBe(1);
+  expect(threadsToKeep(one, { ...free, workers: 2 })).toBeUndefined();
+  expect(threadsToKeep(three, { ...free, workers: 1 })).toBeUndefined();
+});
+
+test("a run of unlike devices, or of an earlier version, has no threads to keep", () => {
+  const unlike = groupDevices([device, { ...device, threads: 2 }]);
+  expect(threadsToKeep(unlike, { sliceRows: 4, workers: 2 })).toBeUndefined();
+  expect(threadsToKeep(undefined, { sliceRows: 4, workers: 1 })).toBeUndefined();
+});
+
+const computed = (devices: DeviceGroup[], arithmetic = 1) => ({ arithmetic, devices });
+const fixed = { sliceRows: 4 };
+
+test("a resume on other devices says that its bits differ, and why", () => {
+  const now = groupDevices([{ ...device, instructionSet: "AVX2", threads: 2 }]);
+  expect(differentBitsLine(computed(three), computed(now), fixed)).toBe(
+    "the results differ in their last bits from those of a run without this stop: it was computed with AVX512 " +
+      "instructions with 1 thread, and now with AVX2 instructions with 2 threads; --threads 1 takes as many threads as before",
+  );
+  const wasm = groupDevices([{ ...device, backend: "wasm" }]);
+  expect(differentBitsLine(computed(three), computed(wasm), fixed)).toMatch(
+    /computed on the native backend, and now on the wasm backend$/,
+  );
+});
+
+test("a resume with another version of the arithmetic says so", () => {
+  expect(differentBitsLine(computed(one), computed(one, 2), fixed)).toMatch(
+    /the version of Lockstep's arithmetic was 1, and is now 2$/,
+  );
+});
+
+test("a resume on like devices, and one whose bits nobody promised, say nothing", () => {
+  const other = groupDevices([{ ...device, threads: 2 }]);
+  expect(differentBitsLine(computed(three), computed(one), fixed)).toBeUndefined();
+  expect(differentBitsLine(computed(three), computed(other), {})).toBeUndefined();
+  expect(differentBitsLine({}, computed(other), fixed)).toBeUndefined();
+  expect(differentBitsLine(computed(one), computed(other), {})).toBeDefined();
+});
