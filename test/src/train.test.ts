@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { openRunFolder, parseRunFile, readMetrics, readSafetensors } from "@lockstep/run";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -35,6 +35,24 @@ test("a model made by code that has changed is not resumed, and as it was it is"
   );
   writeFileSync(model, code);
   expect((await run(["train", "--resume", out, "--max-steps", "2"])).status).toBe(0);
+});
+
+test("of two that start at once in one folder exactly one trains, and the other one names it", async () => {
+  const out = join(dir, "contested");
+  const both = [1, 2].map(() => start([...tiny, "--no-dashboard", "--num-epochs", "1000", "--out", out]));
+  const [quick, refused] = await Promise.race(
+    both.map(async ({ finished }, i) => [both[1 - i]!, await finished] as const),
+  );
+  quick.child.kill("SIGINT");
+  const { pid } = quick.child;
+  expect(refused.stderr).toMatch(
+    RegExp(`^ERR_RUN_BUSY: Process ${pid} on ${hostname()} has been writing to ${out} for `),
+  );
+  expect(refused.status).toBe(1);
+  expect((await quick.finished).status).toBe(130);
+  const rows = steps(out).map(({ step }) => step);
+  expect(rows).toEqual(rows.map((_, i) => i));
+  expect(existsSync(join(out, "run.pid"))).toBe(false);
 });
 
 describe("a whole run", () => {

@@ -18,6 +18,7 @@ import {
   groupDevices,
   holdRunFolder,
   keepEvents,
+  type Lease,
   type MachineOptions,
   makeSchedule,
   type ParameterState,
@@ -83,8 +84,8 @@ export interface CoordinatorOptions extends Limits {
   onListening: (port: number) => void;
 }
 
-/** With whoever is told of the run. */
-type WatchedOptions = CoordinatorOptions & { live: LiveRun };
+/** The options with whoever is told of the run, and the lease of its folder. */
+type WatchedOptions = CoordinatorOptions & { live: LiveRun; lease: Lease };
 
 /** Where workers may hold the weights, others that do are waited for so long after the last: see the worker's backoff. */
 const RETURN_MS = 3000;
@@ -109,10 +110,10 @@ const never = new Promise<never>(() => {});
  */
 export async function coordinate(given: CoordinatorOptions): Promise<"finished" | "interrupted"> {
   const { live = new LiveRun() } = given;
-  const options = { ...given, live };
-  const { config, folder, display, heartbeatMs, workers } = options;
-  const letGo = holdRunFolder(folder);
-  keepEvents(live, folder.eventLog);
+  const { config, folder, display, heartbeatMs, workers } = given;
+  const lease = await holdRunFolder(folder, display.line);
+  const options = { ...given, live, lease };
+  keepEvents(live, folder.eventLog, lease);
   const source = recordsHere(config); // listening does not wait for it
   const welcome = source.then((records) => welcomeTo(options, records));
   const noRecords = new Promise<never>((_, reject) => welcome.catch(reject));
@@ -134,8 +135,9 @@ export async function coordinate(given: CoordinatorOptions): Promise<"finished" 
   try {
     options.onListening(server.port);
     live.event(`waiting for ${workers} workers`, "waiting");
-    await Promise.race([gathered(team, options, {}), noRecords, options.cannotBegin ?? never]);
-    const outcome = await Promise.race([runThroughLosses(team, fitting, options), options.cannotGoOn ?? never]);
+    await Promise.race([gathered(team, options, {}), noRecords, options.cannotBegin ?? never, lease.lost]);
+    const running = runThroughLosses(team, fitting, options);
+    const outcome = await Promise.race([running, options.cannotGoOn ?? never, lease.lost]);
     fitting.end();
     team.finish();
     if (outcome === "finished") live.event("the run is finished", "finished");
@@ -152,7 +154,7 @@ export async function coordinate(given: CoordinatorOptions): Promise<"finished" 
   } finally {
     clearInterval(ticking);
     clearInterval(showing);
-    letGo();
+    lease.release();
     await server.close(); // until then workers may ask for records
     await source.then((records) => records?.close()).catch(() => {}); // told already
   }
@@ -237,7 +239,8 @@ async function runOn(
   options: WatchedOptions,
   stopRequested: () => boolean,
 ): Promise<"finished" | "interrupted"> {
-  const { config, folder, display, live, controls, resumed, state } = options;
+  const { config, folder, display, live, controls, resumed, state, lease } = options;
+  lease.expectHeld();
   const { ready } = fitting.first;
   const { modelName, classes } = ready;
   const held = team.heldStep;
@@ -259,7 +262,7 @@ async function runOn(
   if (again) display.line(line);
   const recorder = new Recorder({
     ...{ folder, config, schedule, modelName, classes, display, live },
-    ...{ startedAt: new Date(), resumed: from },
+    ...{ startedAt: new Date(), resumed: from, lease },
   });
   live.event(line, again ? "resumed" : "begun");
   await team.begin({ plan, origin, sliceRows: config.sliceRows });

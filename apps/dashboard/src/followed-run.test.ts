@@ -1,7 +1,7 @@
 import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createRunFolder, holdRunFolder, type RunFolder, writeJson } from "@lockstep/run";
+import { createRunFolder, holdRunFolder, type Lease, openRunFolder, type RunFolder, writeJson } from "@lockstep/run";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { followRun } from "./followed-run.ts";
 
@@ -11,14 +11,17 @@ const DERIVED = {
 };
 let dir: string;
 let folder: RunFolder;
-let letGo: () => void;
-beforeEach(() => {
+let lease: Lease;
+beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), "lockstep-followed-"));
   folder = createRunFolder(join(dir, "run"), "m", new Date(0));
-  letGo = holdRunFolder(folder);
+  lease = await holdRunFolder(folder, () => {});
   writeJson(folder.config, { machine: {}, derived: DERIVED });
 });
-afterEach(() => rmSync(dir, { recursive: true }));
+afterEach(() => {
+  lease.release();
+  rmSync(dir, { recursive: true });
+});
 
 const add = (path: string, row: object) => appendFileSync(path, `${JSON.stringify(row)}\n`);
 const happens = (kind: string, worker?: string) =>
@@ -62,15 +65,15 @@ test("in a run that is over nobody takes part any more", () => {
   ).toEqual(["left", "left"]);
 });
 
-test("a run that was killed is not said to be running, until it is resumed", () => {
+test("a run that was killed is not said to be running, until it is resumed", async () => {
   happens("begun");
   step(0, "a");
-  letGo(); // as a kill leaves it: no last word, and no process
+  lease.release(); // as a kill leaves it: no last word, and no process
   const { live, look } = followRun(folder.dir);
   look();
   expect(live.snapshot().state).toBe("stopped");
   expect(live.snapshot().events.map(({ kind }) => kind)).toEqual(["begun", "stopped"]);
-  letGo = holdRunFolder(folder);
+  lease = await holdRunFolder(openRunFolder(folder.dir).folder, () => {});
   writeFileSync(`${folder.metrics}.tmp`, ""); // goes on from the start, for there is no checkpoint
   renameSync(`${folder.metrics}.tmp`, folder.metrics);
   happens("resumed");

@@ -1,10 +1,10 @@
 /** A run as its folder tells it: what is there, and then what comes. */
 import { basename, resolve } from "node:path";
-import { isHeld, openRunFolder, parseEvents, parseMetrics, parseRunFile, readReport } from "@lockstep/run";
+import { openRunFolder, parseEvents, parseMetrics, parseRunFile, readReport, watchRunFolder } from "@lockstep/run";
 import { isGone, isOver, LiveRun, type RunSnapshot, sharesOf, type WorkerNow } from "@lockstep/run/live";
 import { GrowingFile } from "./growing-file.ts";
 
-const KILLED = "no process on this machine writes to its folder any more: it was killed, or goes on elsewhere";
+const KILLED = "no process writes to its folder any more: it was killed";
 
 export interface FollowedRun {
   live: LiveRun;
@@ -18,9 +18,10 @@ export function followRun(dir: string): FollowedRun {
   const live = new LiveRun();
   const [facts, events, rows] = [folder.config, folder.eventLog, folder.metrics].map((path) => new GrowingFile(path));
   const report = new GrowingFile(folder.report);
+  const isHeld = watchRunFolder(folder);
 
   function look(): void {
-    const held = isHeld(folder); // before its last words are read
+    const held = isHeld(); // before its last words are read
     for (const event of parseEvents(events!.more().text)) live.take({ type: "event", event });
     if (facts!.more().anew) {
       const run = parseRunFile(openRunFolder(dir).config, folder.config);

@@ -1,7 +1,15 @@
 /** Lets people watch a training on this machine, if they wish to. */
 import { basename } from "node:path";
 import { controlToken, dashboardLine, openDashboardThread } from "@lockstep/dashboard";
-import { Controls, type Display, eventTeller, keepEvents, type RunFile, type RunFolder } from "@lockstep/run";
+import {
+  Controls,
+  type Display,
+  eventTeller,
+  keepEvents,
+  type Lease,
+  type RunFile,
+  type RunFolder,
+} from "@lockstep/run";
 import { LiveRun, LOCAL_WORKER } from "@lockstep/run/live";
 import type { PreparedRun } from "@lockstep/training";
 
@@ -20,6 +28,7 @@ export interface Shown {
 
 export interface Watched extends Shown {
   folder: RunFolder;
+  lease: Lease;
   file: RunFile;
   engine: PreparedRun["engine"];
   /** Updates that a resumed run has made already. */
@@ -27,10 +36,10 @@ export interface Watched extends Shown {
 }
 
 /** Keeps the events of a run in this process; pages, if they are wished for, are answered by a thread of their own. */
-export async function watchRun({ folder, file, engine, doneSteps, display, dashboard }: Watched) {
+export async function watchRun({ folder, lease, file, engine, doneSteps, display, dashboard }: Watched) {
   const live = new LiveRun();
   const controls = new Controls(live, eventTeller(display, live));
-  keepEvents(live, folder.eventLog);
+  keepEvents(live, folder.eventLog, lease);
   const again = doneSteps > 0;
   live.take({ type: "facts", name: basename(folder.dir), run: file });
   live.event(again ? `going on after ${doneSteps} steps` : "the run begins", again ? "resumed" : "begun");

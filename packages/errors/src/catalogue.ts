@@ -27,6 +27,10 @@ export const catalogue = {
       "Another process is training in this folder.",
       "Wait for it or end it, or give the new run a folder of its own.",
     ),
+    ERR_RUN_TAKEN: entry(
+      "Another process went on with the run while this one was suspended, or could not reach the folder, for a minute.",
+      "Nothing is lost; if it was not meant to, stop the other process, and go on with `--resume`.",
+    ),
     ERR_RUN_FILE: entry(
       "The run's `config.json` can't be read, or isn't that of a run.",
       "Restore it from a copy, or start a new run.",

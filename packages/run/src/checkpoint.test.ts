@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { LockstepError } from "@lockstep/errors";
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { type Checkpoint, latestCheckpoint, readCheckpoint, saveCheckpoint, savedBest } from "./checkpoint.ts";
@@ -73,6 +74,18 @@ describe("checkpoints", () => {
     writeFileSync(join(dir, "step-00000015.safetensors.tmp"), "half");
     await saveCheckpoint(dir, checkpointAt(20), { keep: 2 });
     expect(readdirSync(dir)).toEqual(["step-00000010.safetensors", "step-00000020.safetensors"]);
+  });
+
+  test("those of a process that has taken the folder meanwhile stay", async () => {
+    const taken = new LockstepError("ERR_RUN_TAKEN", "Another process has taken the folder.");
+    await saveCheckpoint(dir, checkpointAt(30), { keep: 1 });
+    const lease = {
+      expectHeld() {
+        throw taken;
+      },
+    };
+    await expect(saveCheckpoint(dir, checkpointAt(20), { keep: 1, lease })).rejects.toBe(taken);
+    expect(latestCheckpoint(dir, noWarning).step).toBe(30);
   });
 
   test("without validation there is no best", async () => {

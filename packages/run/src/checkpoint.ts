@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import type { ParameterState } from "./conduct.ts";
+import type { Lease } from "./lease.ts";
 import { type Best, type CheckpointProgress, progressSchema } from "./progress.ts";
 import { readSafetensors, readSafetensorsMetadata, type SafetensorsFile, writeSafetensors } from "./safetensors.ts";
 import { explainWriteError } from "./write-file.ts";
@@ -26,6 +27,13 @@ export interface Checkpoint {
   tensors: ParameterState[];
 }
 
+export interface SaveOptions {
+  /** How many checkpoints stay, besides the best. */
+  keep: number;
+  /** Of the folder. @default nobody else can take it */
+  lease?: Pick<Lease, "expectHeld"> | undefined;
+}
+
 const metadataSchema = z.object({
   step: z.coerce.number().int().nonnegative(),
   epoch: z.coerce.number().int().nonnegative(),
@@ -39,15 +47,16 @@ const metadataSchema = z.object({
  * Later ones go too: the run left them behind when it was resumed; and so do half-written ones that a kill left.
  *
  * @returns the file's path
- * @throws LockstepError ERR_DISK_FULL or ERR_NOT_WRITABLE; the older checkpoints are then still there
+ * @throws LockstepError ERR_DISK_FULL, ERR_NOT_WRITABLE or ERR_RUN_TAKEN; the older checkpoints are then still there
  */
-export async function saveCheckpoint(dir: string, checkpoint: Checkpoint, options: { keep: number }): Promise<string> {
+export async function saveCheckpoint(dir: string, checkpoint: Checkpoint, options: SaveOptions): Promise<string> {
   const { step, epoch, seed, progress, tensors } = checkpoint;
   const path = pathOf(dir, step);
   const weights = tensors.map(({ name, shape, weight }) => ({ name, shape, data: weight }));
   const momentum = tensors.map(({ name, shape, velocity }) => ({ name: MOMENTUM + name, shape, data: velocity }));
   const metadata = { step: `${step}`, epoch: `${epoch}`, seed: `${seed}`, progress: JSON.stringify(progress) };
   await writeSafetensors(path, [...weights, ...momentum], metadata);
+  options.lease?.expectHeld(); // else the later ones are those of the process that holds it
   try {
     if (progress.best?.step === step) await nameBest(dir, path);
     await removeOthers(dir, step, options.keep);

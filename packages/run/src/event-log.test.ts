@@ -1,6 +1,7 @@
 import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { LockstepError } from "@lockstep/errors";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { keepEvents, readEvents } from "./event-log.ts";
 import { LiveRun } from "./live/live-run.ts";
@@ -30,6 +31,20 @@ test("events outlive the process, a half-written line spoils none, and a resumed
   });
   expect(waiting!.at).toBe("1970-01-01T00:00:01.000Z");
   expect(again.snapshot().events).toEqual([joined, waiting]);
+});
+
+test("an event that comes when another process has taken the run is not written", () => {
+  const path = join(dir, "taken.jsonl");
+  const live = new LiveRun();
+  let taken = false;
+  const expectHeld = () => {
+    if (taken) throw new LockstepError("ERR_RUN_TAKEN", "Another process has taken the folder.");
+  };
+  keepEvents(live, path, { expectHeld });
+  live.event("a joined", "joined");
+  taken = true;
+  live.event("Another process has taken the folder.", "failed");
+  expect(readEvents(path).map(({ kind }) => kind)).toEqual(["joined"]);
 });
 
 test("a disk that can't be written does not end a run by its events", () => {

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
+import type { Lease } from "./lease.ts";
 import type { LiveRun } from "./live/live-run.ts";
 import { EVENT_KINDS, type RunEvent } from "./live/updates.ts";
 import { appendToFile } from "./write-file.ts";
@@ -28,19 +29,23 @@ export function parseEvents(text: string): RunEvent[] {
   });
 }
 
-/** Tells `live` of the events in the file, and from then on writes there each one that it hears of. */
-export function keepEvents(live: LiveRun, path: string): void {
+/**
+ * Tells `live` of the events in the file, and from then on writes there each one that it hears of, for as long as this
+ * process holds the lease of the folder, if there is one.
+ */
+export function keepEvents(live: LiveRun, path: string, lease?: Pick<Lease, "expectHeld">): void {
   for (const event of readEvents(path)) live.take({ type: "event", event });
   live.subscribe((update) => {
-    if (update.type === "event") append(path, update.event);
+    if (update.type === "event") append(path, update.event, lease);
   });
 }
 
-function append(path: string, event: RunEvent): void {
+function append(path: string, event: RunEvent, lease?: Pick<Lease, "expectHeld">): void {
   try {
+    lease?.expectHeld();
     appendToFile(path, `${JSON.stringify(event)}\n`);
   } catch (error) {
-    // A disk that is full ends the run where the next row is written, with the reason.
+    // A full disk and a lost lease end the run where the next row is written, with the reason.
     if (!(error instanceof LockstepError)) throw error;
   }
 }

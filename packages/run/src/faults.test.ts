@@ -19,6 +19,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
+const say = () => {};
 const checkpoints = (folder: RunFolder) => readdirSync(folder.checkpoints);
 const isTemporary = (name: string | Buffer) => name.toString().endsWith(".tmp");
 
@@ -98,13 +99,13 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
 
   test("that fills up in the folder of a new run says so before the first step", async () => {
     disk.fill(0);
-    expect(() => holdRunFolder(folder)).toThrow(diskFull("run\\.pid"));
+    await expect(holdRunFolder(folder, say)).rejects.toThrow(diskFull("run\\.pid"));
     expect(() => go()).toThrow(diskFull("events\\.out\\S*"));
     expect(team.done).toEqual([]);
   });
 
   test("that becomes unwritable says so, and what was written stays", async () => {
-    const letGo = holdRunFolder(folder);
+    const lease = await holdRunFolder(folder, say);
     const { recorder, outcome } = go();
     team.onTest = async () => {
       await recorder.written();
@@ -115,8 +116,8 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
       message: expect.stringMatching(/^Cannot .* \(EROFS.*\).* --out\.$/),
     });
     await expect(outcome()).rejects.toThrow(notWritable);
-    expect(letGo).not.toThrow();
-    expect(() => holdRunFolder(folder)).toThrow(notWritable);
+    expect(() => lease.release()).not.toThrow();
+    await expect(holdRunFolder(folder, say)).rejects.toThrow(notWritable);
     expect(() => createRunFolder(join(disk.dir, "other"), "m", new Date())).toThrow(notWritable);
     disk.setWritable(true);
     await expectToGoOn(folder);

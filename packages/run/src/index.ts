@@ -26,6 +26,7 @@ export { type Display, displayOn } from "./display.ts";
 export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts";
 export { keepEvents, parseEvents } from "./event-log.ts";
 export { INTERRUPTED, type Interrupts, watchInterrupts } from "./interrupts.ts";
+export type { Lease } from "./lease.ts";
 export { testLine } from "./lines.ts";
 export { type LogFormat, tellFailure } from "./log.ts";
 export { type MetricsRow, parseMetrics, readMetrics } from "./metrics.ts";
@@ -39,9 +40,9 @@ export {
   createRunFolder,
   expectNoRun,
   holdRunFolder,
-  isHeld,
   openRunFolder,
   type RunFolder,
+  watchRunFolder,
   writeJson,
 } from "./run-folder.ts";
 export { type NamedTensor, readSafetensors, writeSafetensors } from "./safetensors.ts";

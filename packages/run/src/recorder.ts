@@ -6,6 +6,7 @@ import type { ParameterState, StepTotals } from "./conduct.ts";
 import type { RunConfig } from "./config.ts";
 import type { Display } from "./display.ts";
 import { correctOf, type Evaluation } from "./evaluation.ts";
+import type { Lease } from "./lease.ts";
 import { epochLine, testLine } from "./lines.ts";
 import type { LiveRun } from "./live/live-run.ts";
 import { appendMetrics, type EpochRow, type MetricsRow, rewriteMetrics, type TestRow } from "./metrics.ts";
@@ -32,6 +33,8 @@ export interface RecorderOptions {
   /** What a resumed run goes on from. */
   resumed?: Resumed | undefined;
   nowMs?: () => number;
+  /** Of the folder: nothing is written there once another process has taken it. @default nobody can */
+  lease?: Pick<Lease, "expectHeld"> | undefined;
 }
 
 /** Steps over which images/s are measured. */
@@ -60,6 +63,7 @@ export class Recorder {
     const { folder, schedule, startedAt, resumed } = options;
     this.#options = options;
     this.#nowMs = options.nowMs ?? (() => performance.now());
+    options.lease?.expectHeld();
     if (resumed !== undefined && hasCheckpoint(folder.checkpoints, resumed.step)) this.checkpointStep = resumed.step;
     if (resumed !== undefined && resumed.step < schedule.steps) removeResults(folder, options.modelName);
     this.#progress = resumed?.progress ?? START;
@@ -151,6 +155,7 @@ export class Recorder {
   async finish(tensors: readonly ParameterState[]): Promise<void> {
     const { folder, modelName, config, schedule, display } = this.#options;
     display.close();
+    this.#options.lease?.expectHeld();
     const weights = tensors.map(({ name, shape, weight }) => ({ name, shape, data: weight }));
     await writeSafetensors(folder.weights(modelName), weights, {
       model: modelName,
@@ -166,6 +171,7 @@ export class Recorder {
 
   #write(row: MetricsRow): void {
     this.#expectNoFailure();
+    this.#options.lease?.expectHeld();
     appendMetrics(this.#options.folder.metrics, row);
     this.#events(row);
     this.#options.live?.take({ type: "row", row });
@@ -173,10 +179,11 @@ export class Recorder {
   }
 
   async #save(head: Omit<Checkpoint, "tensors">, state: Promise<ParameterState[]>, before: Promise<void>) {
-    const { folder, config, live } = this.#options;
+    const { folder, config, live, lease } = this.#options;
     try {
       const [tensors] = await Promise.all([state, before]);
-      await saveCheckpoint(folder.checkpoints, { ...head, tensors }, { keep: config.keep });
+      lease?.expectHeld();
+      await saveCheckpoint(folder.checkpoints, { ...head, tensors }, { keep: config.keep, lease });
       live?.event(`checkpoint after ${head.step} steps`, "checkpoint");
     } catch (error) {
       if (error instanceof LockstepError && error.code === "ERR_STATE_LOST") this.checkpointLost = true;

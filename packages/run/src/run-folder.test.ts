@@ -1,9 +1,8 @@
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createRunFolder, holdRunFolder, openRunFolder, writeJson } from "./run-folder.ts";
+import { createRunFolder, holdRunFolder, openRunFolder, watchRunFolder, writeJson } from "./run-folder.ts";
 
 const now = new Date(2026, 10, 3, 9, 30);
 const before = process.cwd();
@@ -57,15 +56,28 @@ describe("run folder", () => {
   });
 });
 
-test("a folder that another running process holds is refused; one that a dead process held is taken over", () => {
-  const folder = createRunFolder(join(dir, "held"), "m", new Date());
-  const path = join(folder.dir, "run.pid");
-  writeFileSync(path, `${process.ppid}\n`);
-  expect(() => holdRunFolder(folder)).toThrow(`Process ${process.ppid} is writing to ${folder.dir}.`);
-  const { pid } = spawnSync("true");
-  writeFileSync(path, `${pid}\n`);
-  const letGo = holdRunFolder(folder);
-  expect(readFileSync(path, "utf8")).toBe(`${process.pid}\n`);
-  letGo();
-  expect(existsSync(path)).toBe(false);
+describe("a run's folder that is held", () => {
+  const say = () => {};
+
+  test("is refused to others; a new run is not begun in it when the quicker one has ended", async () => {
+    const [first, second] = [1, 2].map(() => createRunFolder(join(dir, "held"), "m", now));
+    const lease = await holdRunFolder(first!, say);
+    await expect(holdRunFolder(second!, say)).rejects.toThrow(expect.objectContaining({ code: "ERR_RUN_BUSY" }));
+    writeJson(first!.config, {});
+    expect(() => createRunFolder(first!.dir, "m", now)).toThrow(expect.objectContaining({ code: "ERR_RUN_BUSY" }));
+    lease.release();
+    await expect(holdRunFolder(second!, say)).rejects.toThrow(expect.objectContaining({ code: "ERR_RUN_EXISTS" }));
+    (await holdRunFolder(openRunFolder(first!.dir).folder, say)).release();
+    expect(readdirSync(first!.dir)).toEqual(["config.json"]);
+  });
+
+  test("is known to those who watch it", async () => {
+    const folder = createRunFolder(join(dir, "watched"), "m", now);
+    const isHeld = watchRunFolder(folder);
+    expect(isHeld()).toBe(false);
+    const lease = await holdRunFolder(folder, say);
+    expect(isHeld()).toBe(true);
+    lease.release();
+    expect(isHeld()).toBe(false);
+  });
 });

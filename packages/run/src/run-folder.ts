@@ -2,10 +2,14 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
-import { makeFolders, removeIfPossible, writeSmallFile } from "./write-file.ts";
+import { expectNoHolder, type Lease, takeLease } from "./lease.ts";
+import { LeaseWatch, readIfThere, realWorld } from "./lease-watch.ts";
+import { makeFolders, writeSmallFile } from "./write-file.ts";
 
 export interface RunFolder {
   dir: string;
+  /** Whether this process made it, for a run that is still to begin. */
+  isNew: boolean;
   config: string;
   metrics: string;
   /** Folder of `step-<n>.safetensors` and `best.safetensors`. */
@@ -34,7 +38,8 @@ export interface RunFolder {
  */
 export function createRunFolder(out: string | undefined, model: string, now: Date): RunFolder {
   try {
-    return runFolder(out === undefined ? makeNewFolder(join("runs", `${stampOf(now)}-${model}`)) : makeFolder(out));
+    const dir = out === undefined ? makeNewFolder(join("runs", `${stampOf(now)}-${model}`)) : makeFolder(out);
+    return { ...runFolder(dir), isNew: true };
   } catch (cause) {
     if (cause instanceof LockstepError) throw cause;
     const text = `Cannot make the run's folder (${(cause as Error).message}); choose another with --out.`;
@@ -69,56 +74,42 @@ export function removeResults(folder: RunFolder, modelName: string): void {
 }
 
 /**
- * Keeps other processes from writing to a run's folder while this one does.
+ * Keeps other processes from writing to a run's folder while this one does. Where only time can tell whether another
+ * process is alive, it says so in a line and waits.
  *
- * @returns what lets go of it again
- * @throws LockstepError ERR_RUN_BUSY if another process holds it
+ * @throws LockstepError ERR_RUN_BUSY if another process writes to the folder, ERR_RUN_EXISTS if one was quicker to begin a
+ *   run in a new folder
  */
-export function holdRunFolder({ dir }: RunFolder): () => void {
-  const path = pidFile(dir);
-  const holder = holderOf(path);
-  if (holder !== undefined && holder !== process.pid) {
-    const text = `Process ${holder} is writing to ${dir}. Wait for it or stop it; if it is no training, delete ${path}.`;
-    throw new LockstepError("ERR_RUN_BUSY", text);
-  }
-  writeSmallFile(path, `${process.pid}\n`);
-  return () => removeIfPossible(path);
+export async function holdRunFolder(folder: RunFolder, say: (line: string) => void): Promise<Lease> {
+  const { dir, isNew, config } = folder;
+  const lease = await takeLease(leaseFile(dir), dir, say);
+  if (!isNew || !existsSync(config)) return lease;
+  lease.release();
+  throw runExists(dir);
 }
 
-/** Whether a process of this machine writes to a run's folder. */
-export const isHeld = ({ dir }: RunFolder): boolean => holderOf(pidFile(dir)) !== undefined;
-
-const pidFile = (dir: string) => join(dir, "run.pid");
-
-/** The process that the file names, if it is there still. */
-function holderOf(path: string): number | undefined {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
-  return isRunning(Number(text)) ? Number(text) : undefined;
+/** Observes a run's folder. What it returns tells whether a process writes there, as far as is known by then. */
+export function watchRunFolder({ dir }: RunFolder): () => boolean {
+  const watch = new LeaseWatch(realWorld());
+  return () => watch.judge(readIfThere(leaseFile(dir))) !== "free";
 }
 
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0); // asks only whether it is there
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM"; // there, but somebody else's
-  }
-}
+const leaseFile = (dir: string) => join(dir, "run.pid");
 
 /**
  * Finds out early whether `--out` can be a new run's folder.
  *
- * @throws LockstepError ERR_RUN_EXISTS
+ * @throws LockstepError ERR_RUN_EXISTS, or ERR_RUN_BUSY if a process is known to write there
  */
 export function expectNoRun(out: string): void {
   if (!existsSync(join(out, "config.json"))) return;
+  expectNoHolder(leaseFile(out), out);
+  throw runExists(out);
+}
+
+function runExists(out: string): LockstepError {
   const text = `Expected --out to be a new folder, but ${out} holds a run. Continue it with --resume ${out}`;
-  throw new LockstepError("ERR_RUN_EXISTS", `${text}, or choose another --out.`);
+  return new LockstepError("ERR_RUN_EXISTS", `${text}, or choose another --out.`);
 }
 
 /** Writes a value as JSON for people: indented, and whole or not at all. */
@@ -129,6 +120,7 @@ export function writeJson(path: string, value: unknown): void {
 function runFolder(dir: string): RunFolder {
   return {
     dir,
+    isNew: false,
     config: join(dir, "config.json"),
     metrics: join(dir, "metrics.jsonl"),
     checkpoints: join(dir, "checkpoints"),

@@ -180,13 +180,13 @@ async function runToEnd(run: PreparedRun, folder: RunFolder, shown: Shown, start
   const { config, loaded, names, maxRows } = run;
   const { step: doneSteps, progress } = resumed ?? { step: 0, progress: { endedSteps: 0 } };
   const schedule = makeSchedule(config, run.thread.meta, doneSteps);
-  const letGo = holdRunFolder(folder);
+  const lease = await holdRunFolder(folder, display.line);
   const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
   const derived = derivedOf({ runId, loaded, names, meta: run.thread.meta, schedule, devices: devicesOf(run) });
   const { modelName, classes } = derived;
   const file = { ...config, machine: run.machine, derived };
   writeJson(folder.config, file);
-  const watch = await watchRun({ folder, file, engine: run.engine, doneSteps, ...shown });
+  const watch = await watchRun({ folder, lease, file, engine: run.engine, doneSteps, ...shown });
   const { live, controls } = watch;
   display.line(summaryOf(config, derived, folder, resumed?.step));
   if (["wasm", "cpu"].includes(run.engine.backend)) display.line(slowBackendLine(run.engine.backend));
@@ -215,6 +215,7 @@ async function runToEnd(run: PreparedRun, folder: RunFolder, shown: Shown, start
     live,
     startedAt: new Date(),
     resumed,
+    lease,
   });
   try {
     const { endedSteps } = progress;
@@ -242,7 +243,7 @@ async function runToEnd(run: PreparedRun, folder: RunFolder, shown: Shown, start
     display.close();
     interrupts.unwatch();
     replica.dispose();
-    letGo();
+    lease.release();
   }
 }
 

@@ -1,0 +1,115 @@
+/** Who holds a lease, as its file says it, and what this process can tell about the life of that holder. */
+import { readFileSync, readlinkSync } from "node:fs";
+import { hostname } from "node:os";
+import { z } from "zod";
+
+const processSchema = z.object({
+  host: z.string(),
+  pid: z.int(),
+  /** The three that name one process for ever, in one start of one machine; absent where there is no /proc. */
+  bootId: z.string().optional(),
+  pidNamespace: z.string().optional(),
+  startTime: z.string().optional(),
+});
+const holderSchema = processSchema.extend({
+  /** Names this lease among all. */
+  token: z.string(),
+  /** Grows with each renewal, by the holder's own clock. The text keeps its length, so that it is replaced in place. */
+  heldMs: z.string().regex(/^\d+$/),
+});
+
+/** A process as another one can recognise it. */
+export type ProcessIdentity = z.infer<typeof processSchema>;
+export type LeaseHolder = z.infer<typeof holderSchema>;
+/** All that a file of an earlier version says. */
+export interface BareHolder {
+  pid: number;
+  token?: undefined;
+}
+
+const HELD_MS_DIGITS = 13;
+
+/** The content of a lease's file. It always has the same length for one holder. */
+export function formatLease(identity: ProcessIdentity, token: string, heldMs: number): string {
+  const holder: LeaseHolder = {
+    ...identity,
+    token,
+    heldMs: String(Math.round(heldMs)).padStart(HELD_MS_DIGITS, "0"),
+  };
+  return `${JSON.stringify(holder, undefined, 2)}\n`;
+}
+
+/**
+ * Reads the content of a lease's file. A bare number is what earlier versions wrote: the holder's process id.
+ *
+ * @returns undefined for what is neither, which nobody holds
+ */
+export function parseLease(text: string): LeaseHolder | BareHolder | undefined {
+  if (/^\d+\n?$/.test(text)) return { pid: Number(text) };
+  try {
+    return holderSchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The identity of this process. */
+export function ownIdentity(): ProcessIdentity {
+  const identity = { host: hostname(), pid: process.pid };
+  try {
+    if (readlinkSync("/proc/self") !== String(process.pid)) return identity; // /proc shows another PID namespace
+    return {
+      ...identity,
+      bootId: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
+      pidNamespace: readlinkSync("/proc/self/ns/pid"),
+      startTime: statOf(process.pid).startTime,
+    };
+  } catch {
+    return identity;
+  }
+}
+
+/**
+ * Tells whether the process of a holder runs. Only a process of the same machine, in the same start of it and in the
+ * same PID namespace can tell.
+ *
+ * @returns undefined if this process cannot tell
+ */
+export function isRunning(holder: ProcessIdentity, own: ProcessIdentity): boolean | undefined {
+  const alike = (["host", "bootId", "pidNamespace"] as const).every(
+    (name) => own[name] !== undefined && own[name] === holder[name],
+  );
+  if (!alike) return undefined;
+  if (!hasProcess(holder.pid)) return false;
+  try {
+    const { startTime, state } = statOf(holder.pid);
+    return startTime === holder.startTime && state !== "Z" && state !== "X";
+  } catch {
+    return undefined; // somebody else's process, whose folder in /proc is hidden
+  }
+}
+
+/** Tells whether a bare process id of an earlier version's file is that of a running Node on this machine. */
+export function isRunningNode(pid: number): boolean {
+  if (pid <= 1 || pid === process.pid || !hasProcess(pid)) return false;
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("node");
+  } catch {
+    return true; // there is no /proc here to ask
+  }
+}
+
+function hasProcess(pid: number): boolean {
+  try {
+    return process.kill(pid, 0); // asks only whether it is there
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM"; // there, but somebody else's
+  }
+}
+
+/** The state of a process, and when it started, in ticks since the machine did. */
+function statOf(pid: number): { state: string; startTime: string } {
+  const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" "); // the name before them may hold anything
+  return { state: fields[0]!, startTime: fields[19]! };
+}

@@ -1,0 +1,197 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type Lease, takeLease } from "./lease.ts";
+import { formatLease, ownIdentity } from "./lease-holder.ts";
+import { type LeaseWorld, realWorld } from "./lease-watch.ts";
+
+/** Without what names it on its machine, it is a process of which nobody else can tell whether it lives. */
+const elsewhere = (host: string) => ({ host, pid: 7 });
+
+let dir: string;
+let path: string;
+let leases: Lease[];
+let lines: string[];
+let sleepers: ChildProcess[];
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "lockstep-lease-"));
+  path = join(dir, "run.pid");
+  [leases, lines, sleepers] = [[], [], []];
+});
+afterEach(() => {
+  for (const lease of leases) lease.release();
+  for (const sleeper of sleepers) sleeper.kill("SIGKILL");
+  rmSync(dir, { recursive: true });
+});
+
+/** A world whose clock moves only when it pauses; what happens meanwhile is called with the time. */
+function slowWorld(own = elsewhere("here"), meanwhile: (nowMs: number) => void = () => {}): LeaseWorld {
+  let now = 1e9;
+  const pause = async (ms: number) => {
+    now += ms;
+    meanwhile(now - 1e9);
+  };
+  return { own, nowMs: () => now, wallMs: () => now, pause };
+}
+
+async function take(world?: LeaseWorld): Promise<Lease> {
+  const lease = await takeLease(path, dir, (line) => lines.push(line), world);
+  leases.push(lease);
+  return lease;
+}
+
+const failure = (code: string, message: string | RegExp) =>
+  expect.objectContaining({ code, message: expect.stringMatching(message) });
+
+/** A process that does nothing, and its identity as the file of a lease has it. */
+async function sleeper() {
+  const text = `process.stdout.write(require("fs").readFileSync("/proc/self/stat", "utf8")); setInterval(() => {}, 1e6)`;
+  const child = spawn(process.execPath, ["-e", text]);
+  sleepers.push(child);
+  const [stat] = await once(child.stdout, "data");
+  const startTime = String(stat).split(") ")[1]!.split(" ")[19]!;
+  return { child, identity: { ...ownIdentity(), pid: child.pid!, startTime } };
+}
+
+describe("a lease", () => {
+  test("names its holder and how long it has been held, and is gone when it is released", async () => {
+    const { identity } = await sleeper();
+    writeFileSync(path, formatLease(identity, "a", 200_000));
+    const message = `^Process ${identity.pid} on ${identity.host} has been writing to ${dir} for 3 min 20 s\\. Wait `;
+    await expect(take()).rejects.toThrow(failure("ERR_RUN_BUSY", message));
+    rmSync(path);
+    (await take()).release();
+    expect(readdirSync(dir)).toEqual([]);
+    expect(lines).toEqual([]);
+  });
+
+  test.each(["1", "0\n", "-1", "", "{", "[]", "999999999", `${process.pid}\n`])(
+    "is not what a file with %j says",
+    async (content) => {
+      writeFileSync(path, content);
+      await take();
+      expect(lines).toEqual([]);
+    },
+  );
+
+  test("of an earlier version counts while its process runs", async () => {
+    const { child } = await sleeper();
+    writeFileSync(path, `${child.pid}\n`);
+    await expect(take()).rejects.toThrow(
+      failure("ERR_RUN_BUSY", `^Process ${child.pid}, of an earlier version of Lock`),
+    );
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    await take();
+  });
+
+  test("of a process that was killed on this machine is taken at once", async () => {
+    const { child, identity } = await sleeper();
+    writeFileSync(path, formatLease(identity, "a", 0));
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    await take();
+    expect(lines).toEqual([]);
+  });
+
+  test("of a process whose id another one has now is taken at once", async () => {
+    const { identity } = await sleeper();
+    writeFileSync(path, formatLease({ ...identity, startTime: "1" }, "a", 0));
+    await take();
+  });
+
+  test("of another PID namespace is held for as long as it is renewed, whatever runs here under its process id", async () => {
+    const { identity } = await sleeper();
+    const container = { ...identity, pidNamespace: "pid:[1]", startTime: "1" };
+    writeFileSync(path, formatLease(container, "a", 0));
+    const renews = (nowMs: number) => nowMs >= 9000 && writeFileSync(path, formatLease(container, "a", 10_000));
+    await expect(take(slowWorld(ownIdentity(), renews))).rejects.toThrow(failure("ERR_RUN_BUSY", "for 10 s"));
+    expect(lines).toEqual([
+      `waiting up to 60 s to see whether process ${identity.pid} on ${identity.host} still writes to ${dir}`,
+    ]);
+  });
+
+  test("of another machine is taken when it was not renewed for 60 s of the observer's clock", async () => {
+    writeFileSync(path, formatLease(elsewhere("there"), "a", 1e12));
+    let waitedMs = 0;
+    await take(slowWorld(elsewhere("here"), (nowMs) => (waitedMs = nowMs)));
+    expect(waitedMs).toBe(60_000);
+    expect(lines).toEqual([`waiting up to 60 s to see whether process 7 on there still writes to ${dir}`]);
+    expect(readFileSync(path, "utf8")).toContain('"host": "here"');
+  });
+
+  test("that several find stale at once is taken by one of them", async () => {
+    writeFileSync(path, formatLease(elsewhere("there"), "a", 0));
+    const all = await Promise.allSettled(["b", "c", "d"].map((host) => take(slowWorld(elsewhere(host)))));
+    expect(all.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected", "rejected"]);
+  });
+
+  test("is taken where a process died while it took it", async () => {
+    writeFileSync(`${path}.new`, "");
+    await take(slowWorld());
+    expect(readdirSync(dir)).toEqual(["run.pid"]);
+  });
+
+  test("that another process has taken is not released, and its old holder writes nothing more", async () => {
+    const world = slowWorld(elsewhere("laptop"));
+    const lease = await take(world);
+    lease.expectHeld();
+    writeFileSync(path, formatLease(elsewhere("there"), "b", 0)); // while the laptop was shut
+    await world.pause(60_000);
+    const taken = failure("ERR_RUN_TAKEN", `^Process 7 on there has taken ${dir}, as this process did not renew its`);
+    expect(() => lease.expectHeld()).toThrow(taken);
+    await expect(lease.lost).rejects.toThrow(taken);
+    lease.release();
+    expect(readFileSync(path, "utf8")).toContain('"token": "b"');
+  });
+
+  test("whose file was deleted is put back", async () => {
+    const world = slowWorld();
+    const lease = await take(world);
+    const content = readFileSync(path, "utf8");
+    rmSync(path);
+    await world.pause(20_000);
+    lease.expectHeld();
+    const renewed = readFileSync(path, "utf8");
+    expect(renewed).not.toBe(content);
+    expect(renewed.replace("20000", "00000")).toBe(content);
+  });
+
+  test("is free when this process has let go of it on a disk that did not let it delete the file", async () => {
+    const lease = await take(realWorld());
+    const content = readFileSync(path);
+    lease.release();
+    writeFileSync(path, content);
+    await take();
+  });
+});
+
+// Each start takes the lease, holds it, and says what came of it.
+const START = `
+  import { takeLease } from ${JSON.stringify(new URL("./lease.ts", import.meta.url).href)};
+  process.stdout.write("ready ");
+  process.stdin.once("data", () =>
+    takeLease(process.argv[1], "the run", () => {}).then(
+      () => process.stdout.write("holds"),
+      (error) => process.stdout.write(error.code)));
+`;
+
+test("of several processes that start at once, after one that was killed, exactly one gets the lease", async () => {
+  writeFileSync(path, formatLease({ ...ownIdentity(), pid: spawnSync("true").pid, startTime: "1" }, "killed", 0));
+  const starts = await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      const flags = ["--import", "tsx", "--conditions=lockstep-source", "--input-type=module", "-e", START];
+      const child = spawn(process.execPath, [...flags, path], { stdio: ["pipe", "pipe", "inherit"] });
+      sleepers.push(child);
+      await once(child.stdout, "data");
+      return child;
+    }),
+  );
+  const said = starts.map(async (child) => String((await once(child.stdout, "data"))[0]));
+  for (const { stdin } of starts) stdin!.write("go");
+  expect((await Promise.all(said)).sort()).toEqual(["ERR_RUN_BUSY", "ERR_RUN_BUSY", "ERR_RUN_BUSY", "holds"]);
+  expect(existsSync(`${path}.new`)).toBe(false);
+});
