@@ -10,6 +10,7 @@ import {
   type RunFile,
   type RunFolder,
   readWeights,
+  type Weights,
 } from "@lockstep/run";
 import { parameterValues, Replica } from "@lockstep/training";
 
@@ -19,6 +20,9 @@ export interface TrainedModel {
   folder: RunFolder;
   run: RunFile;
   replica: Replica;
+  weights: Weights;
+  /** Of each weight, in the model's order. */
+  names: StateDictName[];
 }
 
 /** Loads the final weights of a run, or those of its last checkpoint if it isn't finished. */
@@ -29,12 +33,13 @@ export async function loadTrainedModel(dir: string, machine: MachineOptions): Pr
   await startEngine({ ...machineOptions(machine), log });
   if (!existsSync(folder.weights(run.derived.modelName))) log(UNFINISHED);
   const { model, names } = await loadModelOf(run);
-  const replica = new Replica(model, parameterValues(model, names, readWeights(folder, run.derived.modelName)));
-  return { folder, run, replica };
+  const weights = readWeights(folder, run.derived.modelName);
+  const replica = new Replica(model, parameterValues(model, names, weights));
+  return { folder, run, replica, weights, names };
 }
 
 /** The model of a run with its weights all zero, and what the state dict calls them. */
-export async function loadModelOf(run: RunFile): Promise<{ model: LoadedModel["model"]; names: StateDictName[] }> {
+async function loadModelOf(run: RunFile): Promise<{ model: LoadedModel["model"]; names: StateDictName[] }> {
   const { numClasses, inputShape } = run.derived;
   const [height, width, inputChannels] = inputShape;
   const { model, spec } = await loadModel(run.model, { numClasses, inputChannels, imageSize: [height, width] });

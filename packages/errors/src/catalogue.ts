@@ -129,6 +129,10 @@ export const catalogue = {
       "Export `--to tfjs`, which holds every model; docs/models.md lists what ONNX can hold.",
     ),
     ERR_ONNX_TOO_LARGE: entry("The weights are more than an ONNX file can hold.", "Export `--to safetensors`."),
+    ERR_EXPORT: entry(
+      "An exported model, loaded back, doesn't predict what the run's model does; its files were removed.",
+      "Do as the message says. A layer class of your own must be registered with `tf.serialization.registerClass`.",
+    ),
     ERR_NO_TFJS: entry(
       "The run hasn't written its `tfjs/` yet.",
       "Let it end, or write the files with `pnpm export --run DIR --to tfjs`.",

@@ -9,7 +9,7 @@ export { type LoadedModel, type LoadModelOptions, loadModel, type ModelContext, 
 export { isKnownModel } from "./model-file.ts";
 export { encodeOnnx } from "./onnx-file.ts";
 export { onnxGraphOf } from "./onnx-graph.ts";
-export { type OnnxProgram, readOnnx } from "./onnx-read.ts";
+export { type OnnxProgram, programOf, readOnnx } from "./onnx-read.ts";
 export { runOnnx } from "./onnx-run.ts";
 export { digestOf, type OwnWeights, readOwnWeights } from "./own-weights.ts";
 export { type ModelSignature, signatureOf } from "./signature.ts";

@@ -1,7 +1,7 @@
 /** Reads an `.onnx` file that `encodeOnnx` wrote: its nodes, and the tensors that stand in it. */
 import { type Field, fieldsOf } from "@lockstep/protobuf";
 import { FLOAT, INT64 } from "./onnx-file.ts";
-import type { OnnxNode } from "./onnx-graph.ts";
+import type { OnnxGraph, OnnxNode } from "./onnx-graph.ts";
 
 /** A tensor of the file; its whole numbers (lengths of a padding) are exact as float32, too. */
 export interface OnnxTensor {
@@ -14,6 +14,14 @@ export interface OnnxProgram {
   nodes: OnnxNode[];
   /** By name. */
   tensors: Map<string, OnnxTensor>;
+}
+
+/** What a file with this graph and these weights holds. */
+export function programOf({ nodes, constants }: OnnxGraph, weights: ReadonlyMap<string, OnnxTensor>): OnnxProgram {
+  const lists = [...constants].map(([name, values]): [string, OnnxTensor] => {
+    return [name, { shape: [values.length], data: Float32Array.from(values) }];
+  });
+  return { nodes, tensors: new Map([...lists, ...weights]) };
 }
 
 /** @throws RangeError for bytes that are no message of protocol buffers */

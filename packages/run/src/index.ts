@@ -32,6 +32,7 @@ export { type LogFormat, tellFailure } from "./log.ts";
 export { type MetricsRow, parseMetrics, readMetrics } from "./metrics.ts";
 export { type OptionName, runOptions } from "./options.ts";
 export { writePth } from "./pth.ts";
+export { readPth } from "./read-pth.ts";
 export { Recorder } from "./recorder.ts";
 export { makeReport, readReport } from "./report.ts";
 export { type Resumed, resumedAt } from "./resumed.ts";

@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unzipSync } from "fflate";
 import { describe, expect, test } from "vitest";
 import { writePth } from "./pth.ts";
+import { readPth } from "./read-pth.ts";
 import type { NamedTensor } from "./safetensors.ts";
 
 const path = join(mkdtempSync(join(tmpdir(), "lockstep-pth-")), "x.pth");
@@ -81,5 +82,27 @@ for mmap in (False, True):
 print(json.dumps([[name, list(t.shape), t.flatten().tolist()] for name, t in state.items()]))`;
     const loaded = JSON.parse(execFileSync(python!, ["-c", script, path], { encoding: "utf8" }));
     expect(loaded).toEqual(tensors.map(({ name, shape, data }) => [name, shape, [...data]]));
+  });
+});
+
+describe("readPth", () => {
+  test("gives the tensors back as they were written", async () => {
+    await writePth(path, tensors);
+    const written = tensors.map(({ name, shape, data }) => [name, { shape, data: data.slice() }]);
+    expect([...readPth(path)]).toEqual(written);
+  });
+
+  test("refuses a file in which a bit has changed, one that is cut short, and one of another kind", async () => {
+    await writePth(path, tensors);
+    const bytes = readFileSync(path);
+    const at = bytes.indexOf(Buffer.from(Float32Array.of(1, -2).buffer));
+    const refused = (damaged: Uint8Array) => {
+      writeFileSync(path, damaged);
+      return expect(() => readPth(path));
+    };
+    refused(bytes.with(at + 1, 1)).toThrow(/^Expected the checksum \d+ of archive\/data\/0/);
+    refused(bytes.subarray(0, -1)).toThrow(/^Expected "PK/);
+    refused(Buffer.from("not a file of PyTorch's")).toThrow(/^Expected "PK/);
+    refused(new Uint8Array(0)).toThrow(/^Expected 22 bytes, found 0/);
   });
 });

@@ -8,7 +8,7 @@
 import { basename, extname } from "node:path";
 import { newRun, resumedRun } from "@lockstep/coordinator";
 import { expectRoomForDashboard } from "@lockstep/dashboard";
-import { bitProperties } from "@lockstep/engine";
+import { bitProperties, type tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
 import {
@@ -72,6 +72,7 @@ import {
   readState,
 } from "@lockstep/training";
 import { type Shown, watchRun } from "../dashboard-wish.ts";
+import { expectSamePredictions, tfjsExport } from "../load-back.ts";
 import { derivedOf, slowBackendLine, summaryOf } from "../summary.ts";
 import { trainTogether } from "./train-together.ts";
 
@@ -231,6 +232,9 @@ async function runToEnd(run: PreparedRun, folder: RunFolder, shown: Shown, start
     live.event(`the run is over: ${outcome}`, outcome === "finished" ? "finished" : "stopped");
     if (outcome === "finished") {
       await writeTfjsModel(folder.tfjs, tfjsTopologyOf(loaded.model, names), readWeights(folder, modelName));
+      const predict = (images: tf.Tensor4D) => replica.predict(images);
+      const fault = await expectSamePredictions(predict, loaded.inputShape, tfjsExport(folder.tfjs)).catch(reasonOf);
+      if (fault !== undefined) display.line(fault); // the run's weights are safe in its .safetensors file
     } else {
       display.line(`stopped after ${recorder.checkpointStep} steps; continue with: pnpm train --resume ${folder.dir}`);
       process.exitCode = INTERRUPTED;
@@ -245,6 +249,11 @@ async function runToEnd(run: PreparedRun, folder: RunFolder, shown: Shown, start
     replica.dispose();
     lease.release();
   }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof LockstepError)) throw error;
+  return `${error.code}: ${error.message}`;
 }
 
 function expectSameModel({ config, loaded, names }: PreparedRun, { spec, topologyDigest: digest }: Derived): void {

@@ -1,0 +1,118 @@
+/** Writes the model of a run for other programs, after which each file is loaded back and compared with the model. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { LockstepError } from "@lockstep/errors";
+import { encodeOnnx, onnxGraphOf, programOf, readOnnx, runOnnx, tfjsTopologyOf } from "@lockstep/model";
+import { writeTfjsModel } from "@lockstep/model/files";
+import { readPth, readWeightsFile, type Weights, writeFileAtomically, writePth, writeSafetensors } from "@lockstep/run";
+import { parameterValues } from "@lockstep/training";
+import { type Exported, expectSamePredictions, type Predict, tfjsExport } from "./load-back.ts";
+import { loadTrainedModel, type TrainedModel } from "./trained-model.ts";
+import { version } from "./version.ts";
+
+type ModelFormat = "pth" | "safetensors" | "tfjs" | "onnx";
+
+/** A way to write a model, and to read it as those who use the file do. */
+interface Format {
+  /** Writes the model to a path. */
+  write(path: string, trained: TrainedModel): Promise<void>;
+  /** What was written, and how to load it. */
+  exported(path: string, trained: TrainedModel): Exported;
+  /** Tells people how to use what stands at the path. */
+  usage(path: string, trained: TrainedModel): string;
+}
+
+/**
+ * Exports to `out`, or into the run's folder. The run's device is left alone: a CPU is enough for a few pictures.
+ *
+ * @returns how to use what was written
+ * @throws LockstepError ERR_EXPORT if the file does not predict what the model does, and those of loading and writing
+ */
+export async function exportModel(dir: string, to: ModelFormat, out: string | undefined): Promise<string> {
+  const trained = await loadTrainedModel(dir, { gpu: false });
+  const { replica, run } = trained;
+  const { modelName, inputShape } = run.derived;
+  const path = out ?? join(dir, "export", to === "tfjs" ? "tfjs" : `${modelName}.${to}`);
+  const format = FORMATS[to];
+  try {
+    await format.write(path, trained);
+    await expectSamePredictions((images) => replica.predict(images), inputShape, format.exported(path, trained));
+  } finally {
+    replica.dispose();
+  }
+  return format.usage(path, trained);
+}
+
+const FORMATS: Record<ModelFormat, Format> = {
+  pth: {
+    write: (path, { weights }) => writePth(path, tensorsOf(weights)),
+    exported: (path, trained) => ({
+      format: ".pth file",
+      files: [path],
+      load: () => predictAsPyTorch(readPth(path), trained),
+      remedy: "use --to tfjs, which holds every model",
+    }),
+    usage: (path) => `${path}: load it with model.load_state_dict(torch.load("${path}", weights_only=True))`,
+  },
+  safetensors: {
+    write: (path, { weights, run }) => writeSafetensors(path, tensorsOf(weights), { model: run.derived.modelName }),
+    exported: (path, trained) => ({
+      format: ".safetensors file",
+      files: [path],
+      load: () => predictAsPyTorch(readWeightsFile(path), trained),
+      remedy: "use --to tfjs, which holds every model",
+    }),
+    usage: (path) => `${path}: load it with model.load_state_dict(safetensors.torch.load_file("${path}"))`,
+  },
+  tfjs: {
+    write: (path, { replica, names, weights }) => writeTfjsModel(path, tfjsTopologyOf(replica.model, names), weights),
+    exported: tfjsExport,
+    usage: (path) => `${join(path, "model.json")}: load it with tf.loadLayersModel`,
+  },
+  onnx: {
+    async write(path, { replica, names, weights, run }) {
+      const { classes, mean, std } = run.derived;
+      const metadata = Object.entries({ classes, mean, std }).map(([key, value]) => [key, JSON.stringify(value)]);
+      const facts = {
+        producerVersion: version,
+        input: "(byte / 255 - mean) / std of each channel; mean and std are in the metadata",
+        output: "before softmax; the classes' names are in the metadata",
+        metadata: Object.fromEntries(metadata),
+      };
+      await writeFileAtomically(path, encodeOnnx(onnxGraphOf(replica.model, names), weights, facts));
+    },
+    exported: (path) => ({
+      format: "ONNX file",
+      files: [path],
+      load: () => {
+        const program = readOnnx(readFileSync(path));
+        return (images) => runOnnx(program, images);
+      },
+      remedy: "use --to tfjs, which holds every model",
+    }),
+    usage(path, { run }) {
+      const { inputShape, classes } = run.derived;
+      const [height, width, channels] = inputShape;
+      return `${path}: from "images" [batch, ${channels}, ${height}, ${width}] to "logits" [batch, ${classes.length}]; mean, std and classes are in its metadata`;
+    },
+  },
+};
+
+/**
+ * Predicts with weights from a file as PyTorch does: on images whose channels come first, in its layouts. A net that
+ * has no counterpart in ONNX gets them back in TensorFlow.js' layouts instead, which shows that the file is whole.
+ */
+function predictAsPyTorch(weights: Weights, { replica, names }: TrainedModel): Predict {
+  try {
+    const program = programOf(onnxGraphOf(replica.model, names), weights);
+    return (images) => runOnnx(program, images);
+  } catch (error) {
+    if (!(error instanceof LockstepError && error.code === "ERR_ONNX_LAYER")) throw error;
+    replica.load(parameterValues(replica.model, names, weights));
+    return (images) => replica.predict(images);
+  }
+}
+
+function tensorsOf(weights: Weights) {
+  return [...weights].map(([name, { shape, data }]) => ({ name, shape, data }));
+}

@@ -1,0 +1,116 @@
+/** Loads an export as its user will, and compares what it predicts with what the model of the run does. */
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { readBack, tf } from "@lockstep/engine";
+import { LockstepError } from "@lockstep/errors";
+import { uniforms } from "@lockstep/random";
+
+/** Logits [rows, classes] of images [rows, height, width, channels]. */
+export type Predict = (images: tf.Tensor4D) => tf.Tensor;
+
+/** A model that was written for other programs. */
+export interface Exported {
+  /** What the file is called in an error: "ONNX file". */
+  format: string;
+  /** All that was written. */
+  files: readonly string[];
+  load(): Promise<Predict> | Predict;
+  /** What to do if it is wrong. */
+  remedy: string;
+}
+
+const ROWS = 4;
+/** The largest difference of a logit, as a share of what the images make of it: sums are rounded in another order. */
+const TOLERANCE = 0.01;
+/** The same as a share of the largest logit, for a net whose logits hardly depend on the images. */
+const ROUNDING = 1e-5;
+
+/**
+ * Resolves if the export predicts what the model does, for a few images of random pixels. Otherwise its files are
+ * removed.
+ *
+ * @throws LockstepError ERR_EXPORT if it cannot be loaded, or predicts something else
+ */
+export async function expectSamePredictions(
+  model: Predict,
+  inputShape: readonly [number, number, number],
+  { format, files, load, remedy }: Exported,
+): Promise<void> {
+  const reason = await faultOf(model, inputShape, load);
+  if (reason === undefined) return;
+  for (const file of files) rmSync(file, { force: true });
+  throw new LockstepError(
+    "ERR_EXPORT",
+    `Expected the ${format} to predict what the model of the run does, but ${reason}. ${files.join(" and ")} ` +
+      `${files.length === 1 ? "was" : "were"} removed; ${remedy}.`,
+  );
+}
+
+/** Why the export is wrong, or undefined. */
+async function faultOf(
+  model: Predict,
+  [height, width, channels]: readonly [number, number, number],
+  load: Exported["load"],
+): Promise<string | undefined> {
+  const images = tf.tidy(() => {
+    const shape = [ROWS, height, width, channels] as [number, number, number, number];
+    const values = uniforms(0, "init", [0, 0, 0], ROWS * height * width * channels);
+    return tf.tensor4d(values, shape).mul<tf.Tensor4D>(4).sub<tf.Tensor4D>(2);
+  });
+  try {
+    const due = await logitsOf(model, images);
+    const actual = await logitsOf(await load(), images);
+    if (actual.length !== due.length)
+      return `it gives ${actual.length / ROWS} numbers a picture, not ${due.length / ROWS}`;
+    const gap = largestGap(actual, due);
+    if (gap <= TOLERANCE * spreadOf(due) + ROUNDING * Math.max(...due.map(Math.abs))) return undefined;
+    return gap === 0 ? undefined : `a logit differs by ${gap.toPrecision(3)}`;
+  } catch (error) {
+    return `it could not be loaded (${(error as Error).message})`;
+  } finally {
+    images.dispose();
+  }
+}
+
+async function logitsOf(predict: Predict, images: tf.Tensor4D): Promise<Float32Array> {
+  const logits = tf.tidy(() => predict(images));
+  const values = await readBack(logits);
+  logits.dispose();
+  return values;
+}
+
+/** NaN where only one of the two is a number; a net that has diverged is exported as it is. */
+function largestGap(a: Float32Array, b: Float32Array): number {
+  return Math.max(...a.map((value, i) => (Object.is(value, b[i]) ? 0 : Math.abs(value - b[i]!))));
+}
+
+/** The most that one class's logit differs from image to image. */
+function spreadOf(logits: Float32Array): number {
+  const classes = logits.length / ROWS;
+  const spreads = Array.from({ length: classes }, (_, index) => {
+    const column = Array.from({ length: ROWS }, (_, row) => logits[row * classes + index]!);
+    return Math.max(...column) - Math.min(...column);
+  });
+  return Math.max(...spreads);
+}
+
+/** The files that `writeTfjsModel` wrote into a folder. */
+export function tfjsExport(folder: string): Exported {
+  return {
+    format: "model for TensorFlow.js",
+    files: ["model.json", "weights.bin"].map((name) => join(folder, name)),
+    load: () => loadTfjs(folder),
+    remedy:
+      "register each layer class of your own with tf.serialization.registerClass, and see that its getConfig holds all " +
+      "that its constructor takes",
+  };
+}
+
+/** `model.json` and `weights.bin` of a folder, as plain TensorFlow.js loads them over HTTP. */
+async function loadTfjs(folder: string): Promise<Predict> {
+  const { weightsManifest, ...artifacts } = JSON.parse(readFileSync(join(folder, "model.json"), "utf8"));
+  const weightData = new Uint8Array(readFileSync(join(folder, "weights.bin"))).buffer;
+  const source = tf.io.fromMemory({ ...artifacts, weightSpecs: weightsManifest[0].weights, weightData });
+  const model = await tf.loadLayersModel(source);
+  return (images) => model.predict(images) as tf.Tensor;
+}
