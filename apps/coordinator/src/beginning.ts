@@ -1,6 +1,7 @@
 /** How a run begins, or goes on: where its weights come from, and who has them at the first step. */
 import type { Plan } from "@lockstep/gradient-sync";
 import type { Checkpoint, ParameterState } from "@lockstep/run";
+import { areAlike, BEGINNING, newLineage } from "./lineage.ts";
 import type { Replicas } from "./replicas.ts";
 import type { Roster } from "./roster.ts";
 
@@ -35,8 +36,11 @@ export async function startWorkers(
   { roster, replicas, runId }: { roster: Roster; replicas: Replicas; runId: string },
 ): Promise<void> {
   const beginners = origin.from === "held" ? roster.holding(runId, origin.step) : roster.all;
+  // On unlike devices, nobody here knows which of the replicas that are held were equal before.
+  const mayDiffer = origin.from === "held" && !beginners.every((member) => areAlike(member, beginners[0]!));
   for (const member of beginners) {
     member.state = "in";
+    member.lineage = mayDiffer ? newLineage() : BEGINNING;
     member.send({ type: "start", ...plan, state: origin.from === "state" ? "follows" : origin.from });
   }
   if (origin.from === "state") await replicas.install(origin.tensors, beginners);

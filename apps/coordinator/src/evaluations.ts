@@ -17,7 +17,7 @@ export interface EvaluationOptions {
 export class Evaluations {
   readonly #waiters: Waiters;
   #round: EvaluationRound | undefined;
-  /** That were asked for so far, each under a number of its own. */
+  /** Number of ranges requested so far; also the next request id. */
   #ranges = 0;
 
   constructor(waiters: Waiters) {
@@ -32,11 +32,14 @@ export class Evaluations {
     const round = new EvaluationRound(samples, classes, this.#ranges);
     this.#ranges += round.ranges;
     this.#round = round;
-    await this.#waiters.until(() => {
-      if (!stopRequested()) giveRanges(part, round, able());
-      return round.done || stopRequested();
-    });
-    this.#round = undefined;
+    try {
+      await this.#waiters.until(() => {
+        if (!stopRequested()) giveRanges(part, round, able());
+        return round.done || stopRequested();
+      });
+    } finally {
+      this.#round = undefined;
+    }
     return round.done ? round.total() : undefined;
   }
 

@@ -1,7 +1,7 @@
 import { makeConfig, makeSchedule } from "@lockstep/run";
 import { describe, expect, test } from "vitest";
 import { RemoteTeam } from "./remote-team.ts";
-import { Clock, Ledger, philoxRandom, SimulatedWorker } from "./testing/simulation.ts";
+import { Clock, Ledger, philoxRandom, type SimulatedDevice, SimulatedWorker } from "./testing/simulation.ts";
 import { PLAN } from "./testing/toy-worker.ts";
 
 const SAMPLES = 22;
@@ -27,6 +27,8 @@ interface Crew {
   workers: number;
   /** Milliseconds for a sample, by worker; those who join are as fast as the first. @default 10 each */
   msPerSample?: readonly number[];
+  /** What each computes with; those who join take turns with these. @default one kind of device for all */
+  devices?: readonly SimulatedDevice[];
   /** Whether slices follow the speeds of the workers. @default they are of `SLICE_ROWS`, whoever is there */
   bySpeed?: boolean;
 }
@@ -34,7 +36,12 @@ interface Crew {
 type Fault = { atMs: number; happen: (workers: SimulatedWorker[], join: () => void) => void };
 
 async function runWith(crew: number | Crew, faults: Fault[], seed: number): Promise<Outcome> {
-  const { workers, msPerSample = [], bySpeed = false }: Crew = typeof crew === "number" ? { workers: crew } : crew;
+  const {
+    workers,
+    msPerSample = [],
+    devices = [],
+    bySpeed = false,
+  }: Crew = typeof crew === "number" ? { workers: crew } : crew;
   const clock = new Clock();
   const random = philoxRandom(seed);
   const log: string[] = [];
@@ -50,7 +57,8 @@ async function runWith(crew: number | Crew, faults: Fault[], seed: number): Prom
   outcome.slices = ledger.slices;
   const all: SimulatedWorker[] = [];
   const join = () => {
-    const worker = new SimulatedWorker({ clock, team, runId: "r", random, ledger });
+    const device = devices[all.length % devices.length];
+    const worker = new SimulatedWorker({ clock, team, runId: "r", random, ledger, device });
     worker.msPerSample = msPerSample[all.length] ?? msPerSample[0] ?? worker.msPerSample;
     all.push(worker);
     team.join(worker.session);
@@ -169,6 +177,38 @@ describe("a run in simulated time", () => {
     }
     expect(unequal).toBe(200); // even slices differ by one sample at most
   }, 120_000);
+
+  test("40 schedules with unlike devices end: a worker that joins is called faulty for no rounding but its own", async () => {
+    const devices = [
+      { backend: "gpu", rounding: 2 ** -20 },
+      { backend: "cpu", rounding: 0 },
+    ];
+    let mended = 0;
+    for (let seed = 0; seed < 40; seed++) {
+      const { weights, ledger, evaluated, log } = await runWith({ workers: 2, devices }, drawnFaults(seed), seed);
+      const told = `seed ${seed}\n${log.join("\n")}`;
+      expect(ledger, told).toEqual(everySampleOnce);
+      expect(evaluated, told).toEqual([70, 70, 70, 70, 130]);
+      for (const [i, weight] of weights.entries()) expect(weight, told).toBeCloseTo(undisturbed.weights[i]!, 4);
+      if (log.some((line) => line.includes("; mended"))) mended++;
+    }
+    expect(mended).toBeGreaterThan(20);
+  }, 120_000);
+
+  test("a CPU worker that rejoins a run of a CPU and a GPU, after the only other CPU is lost, is no faulty one", async () => {
+    const devices = [
+      { backend: "gpu", rounding: 2 ** -20 },
+      { backend: "cpu", rounding: 0 },
+      { backend: "cpu", rounding: 0 },
+    ];
+    const faults: Fault[] = [
+      { atMs: 100, happen: (workers) => workers[1]!.die(10) },
+      { atMs: 150, happen: (_, join) => join() }, // gets the GPU's weights
+      { atMs: 420, happen: (_, join) => [join(), join()] },
+    ];
+    const { ledger, log } = await runWith({ workers: 2, devices }, faults, 4);
+    expect(ledger, log.join("\n")).toEqual(everySampleOnce);
+  });
 
   test.each<[string, Partial<SimulatedWorker>, string]>([
     ["goes silent", { silent: true }, "was dropped: nothing came from it for 3."],

@@ -1,6 +1,7 @@
 /** The workers of a run, as the coordinator knows them. */
 import { type CoordinatorMessage, encode } from "@lockstep/gradient-sync";
 import { smoothed } from "./balance.ts";
+import { BEGINNING, type Lineage } from "./lineage.ts";
 import type { Session } from "./sessions.ts";
 
 /**
@@ -12,7 +13,7 @@ import type { Session } from "./sessions.ts";
  */
 export type MemberState = "waiting" | "loading" | "replaying" | "in" | "leaving";
 
-/** A slice that took longer than it was expected to counts for so many times that at the most: it may have been once. */
+/** Caps one slow slice at this many times the current estimate, so that an outlier does not dominate. */
 const MOST_TIMES_SLOWER = 4;
 
 /** What a worker says that it computed in less is taken for this: shares of a batch must stay numbers. */
@@ -25,6 +26,8 @@ export class Member {
   state: MemberState = "waiting";
   /** Whether it has left, was lost or dropped. */
   gone = false;
+  /** Of its replica: those of one lineage, on devices that are alike, are equal to the bit. */
+  lineage: Lineage = BEGINNING;
   readonly joinedMs: number;
   /** When it last finished something, or owed nothing. */
   progressMs: number;

@@ -5,6 +5,7 @@
 import type { ErrorCode } from "@lockstep/errors";
 import { encode, type Plan } from "@lockstep/gradient-sync";
 import type { TellEvent } from "@lockstep/run/live";
+import { areAlike, newLineage } from "./lineage.ts";
 import { type Member, sendToAll } from "./members.ts";
 import type { Questions } from "./questions.ts";
 import type { StateSpec, StateStreams } from "./state-streams.ts";
@@ -52,13 +53,20 @@ export class Newcomers {
     const updates = new UpdateLog(maxLogBytes);
     this.#updates = updates;
     const members = aboutAsFast(waiting);
+    const later = newLineage();
     for (const member of members) {
       member.state = "loading";
+      member.lineage = areAlike(member, source) ? source.lineage : later;
       member.send({ type: "start", ...plan, state: "follows" });
     }
-    const whole = await this.#sendSnapshot(members, step, updates, source);
-    if (whole && (await this.#sendUpdates(members, step, updates))) return this.#catchUp(members);
-    this.#updates = undefined;
+    let followed: boolean;
+    try {
+      const whole = await this.#sendSnapshot(members, step, updates, source);
+      followed = whole && (await this.#sendUpdates(members, step, updates));
+    } finally {
+      if (this.#updates === updates) this.#updates = undefined; // else whoever waits is never brought in
+    }
+    if (followed) return this.#catchUp(members);
     for (const member of members.filter(({ gone }) => !gone)) {
       if (updates.overflowed) drop(member, "ERR_SLOW_READER", "too many updates were made before it had read them");
       else drop(member, "ERR_STATE_LOST", `${source.name} was lost before it had sent the weights`);

@@ -19,6 +19,7 @@ import { type Balance, weightsOf } from "./balance.ts";
 import { type Beginning, startWorkers } from "./beginning.ts";
 import { type Decision, decide, type Limits } from "./decide.ts";
 import { Duties } from "./duties.ts";
+import { areAlike } from "./lineage.ts";
 import type { Member } from "./members.ts";
 import { Newcomers } from "./newcomers.ts";
 import type { Answer } from "./questions.ts";
@@ -71,7 +72,7 @@ export class RemoteTeam implements Team {
   readonly #strikes: Strikes;
   #begun: Begun | undefined;
   #round: StepRound | undefined;
-  /** Of a step, as each worker is told of it: at most. */
+  /** Upper bound on the bytes of one step's update. */
   #updateBytes = 0;
   /** Updates that everyone was told of; and how many there were before some were undone, at the most. */
   #committed = 0;
@@ -195,7 +196,7 @@ export class RemoteTeam implements Team {
     const drop = this.#drop.bind(this);
     const newcomers = new Newcomers({ streams, questions, plan, stateDict, maxLogBytes, drop, log });
     const replicas = new Replicas({
-      ...{ streams, questions, stateDict, log },
+      ...{ streams, questions, waiters: this.#waiters, stateDict, log },
       holders: () => this.#roster.holders,
       updates: () => this.#committed,
     });
@@ -238,19 +239,13 @@ export class RemoteTeam implements Team {
     this.#committed = task.step;
     this.#bringIn();
     const round = this.#beginRound(task);
-    // What came in the same turn of the event loop may have taken back what made it complete.
-    while (!round.complete) await this.until(() => round.complete);
-    const now = this.#options.nowMs();
-    const stepMs = now - this.#lastCommitMs;
-    const { followers } = this.#roster;
-    const workers = sharesOf(followers, round, { sinceMs: this.#lastCommitMs, stepMs });
-    countTravelled(followers, this.travelled);
-    beforeCommit({ ...round.totals(), ms: { step: stepMs }, slices: round.slices.length, workers });
-    this.#lastCommitMs = now;
-    this.#committed = task.step + 1;
-    this.#mostCommitted = Math.max(this.#mostCommitted, this.#committed);
-    this.#dispatch([round.commit()]);
-    this.#round = undefined;
+    try {
+      // What came in the same turn of the event loop may have taken back what made it complete.
+      while (!round.complete) await this.until(() => round.complete);
+      this.#commit(round, beforeCommit);
+    } finally {
+      this.#round = undefined;
+    }
     this.#bringIn();
   }
 
@@ -333,6 +328,20 @@ export class RemoteTeam implements Team {
 
   // Inside
 
+  /** Ends a step whose sums are all there: tells of it, and then has everyone apply it. */
+  #commit(round: StepRound, beforeCommit: (totals: StepTotals) => void): void {
+    const now = this.#options.nowMs();
+    const stepMs = now - this.#lastCommitMs;
+    const { followers } = this.#roster;
+    const workers = sharesOf(followers, round, { sinceMs: this.#lastCommitMs, stepMs });
+    countTravelled(followers, this.travelled);
+    beforeCommit({ ...round.totals(), ms: { step: stepMs }, slices: round.slices.length, workers });
+    this.#lastCommitMs = now;
+    this.#committed = round.task.step + 1;
+    this.#mostCommitted = Math.max(this.#mostCommitted, this.#committed);
+    this.#dispatch([round.commit()]);
+  }
+
   #beginRound(task: StepTask): StepRound {
     const { layout, sliceRows, spare } = this.#begun!;
     const able = this.#duties.able(task.step);
@@ -370,12 +379,15 @@ export class RemoteTeam implements Team {
       return;
     }
     const { nowMs, ...limits } = this.#options;
-    do {
-      this.#deciding = { again: false };
-      const view = this.#duties.view(this.#committed, this.#round);
-      for (const decision of decide(nowMs(), view, limits)) this.#carryOut(decision);
-    } while (this.#deciding.again);
-    this.#deciding = undefined;
+    try {
+      do {
+        this.#deciding = { again: false };
+        const view = this.#duties.view(this.#committed, this.#round);
+        for (const decision of decide(nowMs(), view, limits)) this.#carryOut(decision);
+      } while (this.#deciding.again);
+    } finally {
+      this.#deciding = undefined;
+    }
   }
 
   #carryOut(decision: Decision): void {
@@ -445,14 +457,20 @@ export class RemoteTeam implements Team {
 
   // Weights that travel
 
-  /** Between steps: workers that wait are brought in, if someone has the weights. */
+  /**
+   * Between steps: workers that wait are brought in, if someone has the weights. Those whose devices are alike come
+   * together, with the weights of a worker that is like them, if there is one: it rounds as they do.
+   */
   #bringIn(): void {
     if (this.#round !== undefined || this.#begun?.sent !== true || this.#begun.newcomers.busy) return;
-    const source = this.#roster.holders[0];
+    const { holders } = this.#roster;
     const waiting = this.#roster.in("waiting");
-    if (source === undefined || waiting.length === 0) return;
-    void this.#begun.newcomers
-      .bringIn(waiting, this.#committed, source)
+    const [first] = waiting;
+    if (holders.length === 0 || first === undefined) return;
+    const alike = waiting.filter((member) => areAlike(member, first));
+    const source = holders.find((member) => areAlike(member, first)) ?? holders[0]!;
+    this.#begun.newcomers
+      .bringIn(alike, this.#committed, source)
       .then(() => this.tick())
       .catch((error) => {
         const isTold = error instanceof LockstepError && error.code === "ERR_ALL_LOST"; // to whoever waits for the step

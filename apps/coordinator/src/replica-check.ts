@@ -10,19 +10,23 @@ export interface ReplicaDigest {
 export interface Verdict {
   /** Whose state is taken for the right one. */
   reference: Member | undefined;
-  /** Those whose devices are like another's with other weights: something is broken there. */
+  /** Those whose weights must be another's to the bit, and are not: something is broken there. */
   wrong: Member[];
-  /** Those on other devices than the reference, with other weights: they round otherwise. */
+  /** Those whose weights differ from the reference's, as their devices or those before them round otherwise. */
   drifted: Member[];
 }
 
-/** Among like devices the majority is right; in a tie, those who joined first. The largest such group is the reference. */
+/**
+ * Among replicas that must be equal the majority is right; in a tie, those who joined first. The largest such group is
+ * the reference.
+ */
 export function culprits(replicas: readonly ReplicaDigest[]): Verdict {
-  const groups = [...groupBy(replicas, ({ member }) => deviceKey(member.session.hello)).values()].map((group) => {
-    const byDigest = [...groupBy(group, ({ digest }) => digest).values()];
-    const right = largest(byDigest);
-    return { right, wrong: group.filter((replica) => !right.includes(replica)) };
-  });
+  const groups = groupBy(replicas, ({ member }) => deviceKey(member.session.hello))
+    .flatMap((alike) => groupBy(alike, ({ member }) => member.lineage))
+    .map((group) => {
+      const right = largest(groupBy(group, ({ digest }) => digest));
+      return { right, wrong: group.filter((replica) => !right.includes(replica)) };
+    });
   const reference = largest(groups.map(({ right }) => right))[0];
   const drifted = groups.flatMap(({ right }) => right.filter(({ digest }) => digest !== reference?.digest));
   return {
@@ -32,10 +36,11 @@ export function culprits(replicas: readonly ReplicaDigest[]): Verdict {
   };
 }
 
-function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): Map<string, Item[]> {
-  const groups = new Map<string, Item[]>();
+/** The groups in the order of their first items. */
+function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => unknown): Item[][] {
+  const groups = new Map<unknown, Item[]>();
   for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);
-  return groups;
+  return [...groups.values()];
 }
 
 const largest = <Item>(groups: Item[][]): Item[] =>

@@ -27,6 +27,7 @@ interface Stream {
   lastMs: number;
   onPiece: (piece: StatePiece) => Promise<void>;
   end: (whole: boolean) => void;
+  fail: (error: unknown) => void;
 }
 
 export class StateStreams {
@@ -42,25 +43,31 @@ export class StateStreams {
    * Has a worker send its state as it is now. Further pieces are asked for as `onPiece` resolves.
    *
    * @param step updates that it was told of
-   * @returns whether all of it came, before the worker was lost
+   * @returns whether all of it came before the worker was lost; false at once for a worker that is gone already
+   * @throws what `onPiece` rejects with
    */
   request(
     source: Member,
     { stateDict, step }: { stateDict: readonly StateSpec[]; step: number },
     onPiece: Stream["onPiece"],
   ): Promise<boolean> {
+    if (source.gone) return Promise.resolve(false); // its loss, which would end the stream, was told before
     const request = this.#requests++;
     const sizes = stateDict.map(({ shape }) => elementsOf(shape));
     const none = () => sizes.map(() => 0);
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const end = (whole: boolean) => {
         this.#streams.delete(request);
         resolve(whole);
       };
+      const fail = (error: unknown) => {
+        this.#streams.delete(request);
+        reject(error);
+      };
       const received = { weight: none(), velocity: none() };
       const lastMs = this.#nowMs();
       const window = windowOf(source.session.ready.linkBytesPerSecond);
-      this.#streams.set(request, { source, window, step, sizes, received, underWay: 0, lastMs, onPiece, end });
+      this.#streams.set(request, { source, window, step, sizes, received, underWay: 0, lastMs, onPiece, end, fail });
       source.send({ type: "send-state", request, window });
     });
   }
@@ -82,11 +89,14 @@ export class StateStreams {
     }
     received[kind][tensor] = offset + elements;
     stream.underWay++;
-    void stream.onPiece({ tensor, kind, offset, data }).then(() => {
-      stream.underWay--;
-      stream.lastMs = this.#nowMs();
-      member.send({ type: "state-ack", request });
-    });
+    stream
+      .onPiece({ tensor, kind, offset, data })
+      .then(() => {
+        stream.underWay--;
+        stream.lastMs = this.#nowMs();
+        member.send({ type: "state-ack", request });
+      })
+      .catch(stream.fail);
   }
 
   /** @throws LockstepError ERR_CHUNK if it was not asked for, is not whole, or not of the step that it was asked for at */

@@ -53,6 +53,20 @@ describe("who waits", () => {
   });
 });
 
+test("whose condition throws hears of it, and keeps nobody else waiting", async () => {
+  const waiters = new Waiters();
+  const [broken, done] = [new Set<string>(), new Set<string>()];
+  const first = waiters.until(() => {
+    if (broken.has("first")) throw new Error("it cannot be asked");
+    return false;
+  });
+  const second = waiters.until(() => done.has("second"));
+  broken.add("first");
+  done.add("second");
+  waiters.look();
+  expect(await Promise.all([first, second].map(now))).toEqual(["it cannot be asked", "done"]);
+});
+
 describe("when waiting has become vain", () => {
   test("those who wait hear of it, and those who come, whatever they wait for; not those who are done", async () => {
     const waiters = new Waiters();

@@ -30,9 +30,13 @@ export class Waiters {
   }
 
   #ask(waiter: Waiter): void {
-    if (this.#failure === undefined && !waiter.holds()) return;
+    try {
+      if (this.#failure !== undefined) throw this.#failure;
+      if (!waiter.holds()) return;
+      waiter.resolve();
+    } catch (error) {
+      waiter.reject(error as Error); // and the others are asked all the same
+    }
     this.#waiting.delete(waiter);
-    if (this.#failure === undefined) waiter.resolve();
-    else waiter.reject(this.#failure);
   }
 }

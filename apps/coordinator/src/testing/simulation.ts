@@ -72,6 +72,14 @@ export interface SimulatedOptions {
   /** From 0 to below 1. */
   random: () => number;
   ledger: Ledger;
+  /** What computes: other backends round otherwise. @default that of all others */
+  device?: SimulatedDevice | undefined;
+}
+
+export interface SimulatedDevice {
+  backend: string;
+  /** Relative error of each number that it computes. */
+  rounding: number;
 }
 
 let workersMade = 0;
@@ -90,9 +98,11 @@ export class SimulatedWorker extends ToyWorker {
     super();
     this.#options = options;
     const workerId = workersMade++;
+    const { backend = HELLO.backend, rounding = 0 } = options.device ?? {};
+    this.rounding = rounding;
     this.session = {
       workerId,
-      hello: { ...HELLO, name: `w${workerId}`, holds },
+      hello: { ...HELLO, name: `w${workerId}`, backend, holds },
       ready: READY,
       heardMs: options.clock.nowMs,
       bytesUp: 0,

@@ -72,6 +72,8 @@ export abstract class ToyWorker {
   hangs = false;
   /** How many of its next contributions are not finite. */
   spoiled = 0;
+  /** Relative error of each number that it computes: that of its device, and the same on all that are alike. */
+  rounding = 0;
   dead = false;
   readonly #inbox: CoordinatorMessage[] = [];
   #busy = false;
@@ -234,7 +236,7 @@ export abstract class ToyWorker {
     }
     gradient.set(dense, 6);
     for (let i = 0; i < ELEMENTS; i++) {
-      this.velocity[i] = 0.9 * this.velocity[i]! + gradient[i]! / samples;
+      this.velocity[i] = (0.9 * this.velocity[i]! + gradient[i]! / samples) * (1 + this.rounding);
       this.weights[i] = this.weights[i]! - learningRate * this.velocity[i]!;
     }
     this.step = step + 1;

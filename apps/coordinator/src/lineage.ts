@@ -1,0 +1,27 @@
+/**
+ * Which replicas must be equal to the bit. Replicas of one lineage were once given the same state and have made the same
+ * updates since, so on devices that are alike they stay equal. A replica that comes from a device that rounds otherwise
+ * is of another lineage, until a replica check has made all of them equal again.
+ */
+import { deviceKey } from "@lockstep/run";
+import type { Member } from "./members.ts";
+
+export type Lineage = symbol;
+
+/** The lineage of all who begin a run together. */
+export const BEGINNING: Lineage = Symbol("beginning");
+
+/** A lineage that no replica has yet. */
+export function newLineage(): Lineage {
+  return Symbol("later");
+}
+
+/** Whether two workers compute the same numbers to the bit, as far as they have told of their devices. */
+export function areAlike(a: Member, b: Member): boolean {
+  return deviceKey(a.session.hello) === deviceKey(b.session.hello);
+}
+
+/** Whether the replicas of two workers must be equal to the bit. */
+export function mustEqual(a: Member, b: Member): boolean {
+  return a.lineage === b.lineage && areAlike(a, b);
+}
