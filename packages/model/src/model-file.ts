@@ -15,6 +15,12 @@ import { type ModelSpec, parseModelSpec } from "./spec.ts";
  */
 export type ModelFile = { kind: "known" } | { kind: "spec"; spec: ModelSpec } | { kind: "code" };
 
+/** What a known model is made for. */
+export interface ModelSizes {
+  numClasses: number;
+  inputChannels: number;
+}
+
 export const KNOWN_MODELS = { alexnet, "alexnet-cifar10": alexnetCifar10 };
 
 export function isKnownModel(name: string): name is keyof typeof KNOWN_MODELS {
@@ -33,6 +39,17 @@ export async function readModelFile(nameOrPath: string): Promise<ModelFile> {
   const exported = await importModel(nameOrPath);
   if (typeof exported === "function" || isLayersModel(exported)) return { kind: "code" };
   return { kind: "spec", spec: parseModelSpec(exported, nameOrPath) };
+}
+
+/**
+ * Returns the layers of a model that is known or plain data; undefined for one that code makes, which only a process
+ * with TensorFlow.js can ask.
+ *
+ * @param name what `readModelFile` was given
+ */
+export function specOf(file: ModelFile, name: string, sizes: ModelSizes): ModelSpec | undefined {
+  if (file.kind === "spec") return file.spec;
+  return isKnownModel(name) ? KNOWN_MODELS[name](sizes) : undefined;
 }
 
 /**

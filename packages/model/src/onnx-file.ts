@@ -5,8 +5,9 @@
  */
 import { LockstepError } from "@lockstep/errors";
 import { byteLength, type Fields, int, message, text } from "@lockstep/protobuf";
+import { expectStateDict } from "./fit-state-dict.ts";
 import type { OnnxGraph, OnnxNode } from "./onnx-graph.ts";
-import { expectStateDict, type StateDict } from "./state-dict.ts";
+import type { StateDict } from "./state-dict.ts";
 
 /** Operators as of ONNX 1.8 (2020), in a file format of the same time: whatever reads ONNX today reads these. */
 const OPERATOR_SET = 13;

@@ -9,10 +9,12 @@
 
 import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
+import { expectStateDict } from "./fit-state-dict.ts";
 import { flattenedRows } from "./flattened-rows.ts";
 import { elementCount, hasTorchKernel, type Layer, placedLayers, stableName } from "./layers.ts";
 import { type KernelAxes, toTfOrder, toTorchOrder } from "./reverse-axes.ts";
-import { layerNames, type ModelSpec } from "./spec.ts";
+import type { ModelSpec } from "./spec.ts";
+import { sequentialIndexes } from "./spec-state-dict.ts";
 
 /** One trainable weight as PyTorch has it. */
 export interface StateDictName {
@@ -91,26 +93,6 @@ export function fromStateDict(
   });
 }
 
-/** @throws LockstepError ERR_STATE_DICT that names each tensor that is missing, unexpected or of another shape */
-export function expectStateDict(tensors: readonly StateDictName[], dict: ReadonlyMap<string, StateTensor>): void {
-  const known = new Set(tensors.map(({ name }) => name));
-  const faults = [
-    ...tensors.flatMap(({ name, torchShape }) => {
-      const shape = dict.get(name)?.shape;
-      if (shape === undefined) return [`${name} is missing`];
-      if (String(shape) === String(torchShape)) return [];
-      return [`${name} has the shape [${shape.join(", ")}], expected [${torchShape.join(", ")}]`];
-    }),
-    ...[...dict.keys()].filter((name) => !known.has(name)).map((name) => `${name} is unexpected`),
-  ];
-  if (faults.length === 0) return;
-  throw new LockstepError(
-    "ERR_STATE_DICT",
-    `These weights are not those of the model:\n  ${faults.join("\n  ")}\n` +
-      "Take weights that were saved from a model with the same layers, classes and channels.",
-  );
-}
-
 /**
  * @throws LockstepError ERR_MODEL_REFUSED for a model with weights that aren't trained (frozen ones, a
  *   BatchNormalization's averages): no state dict holds them. `checkTrainable` refuses such a model, too.
@@ -122,17 +104,6 @@ export function expectAllTrained(model: tf.LayersModel): void {
     "ERR_MODEL_REFUSED",
     `The weight ${frozen.originalName} is not trained, so it is not among the weights of the run; ` +
       "leave its layer out, or set trainable: true on it.",
-  );
-}
-
-/** Which module of its nn.Sequential each conv and dense layer is: after a Flatten the second one, else the first. */
-function sequentialIndexes(spec: ModelSpec): Map<string, number> {
-  const names = layerNames(spec);
-  return new Map(
-    spec.layers.flatMap(({ type }, index): [string, number][] => {
-      if (type === "conv") return [[names[index]!, 0]];
-      return type === "dense" ? [[names[index]!, spec.layers[index - 1]?.type === "flatten" ? 1 : 0]] : [];
-    }),
   );
 }
 

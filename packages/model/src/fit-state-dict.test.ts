@@ -1,0 +1,91 @@
+import { describe, expect, test } from "vitest";
+import { expectStateDict, fitStateDict } from "./fit-state-dict.ts";
+import type { StateTensor } from "./state-dict.ts";
+
+const MODEL = [
+  { name: "conv1.0.weight", torchShape: [2, 3, 1, 1] },
+  { name: "conv1.0.bias", torchShape: [2] },
+  { name: "fc.1.weight", torchShape: [4, 2] },
+];
+
+/** A state dict in which the numbers of each tensor tell where it stands in the model. */
+function dictOf(names: string[], prefix = ""): Map<string, StateTensor> {
+  return new Map(
+    names.map((name) => {
+      const index = MODEL.findIndex((tensor) => tensor.name === name);
+      const shape = MODEL[index]?.torchShape ?? [1];
+      return [prefix + name, { shape, data: new Float32Array(shape.reduce((a, b) => a * b)).fill(index) }];
+    }),
+  );
+}
+const names = MODEL.map(({ name }) => name);
+const sorted = [...names].sort();
+
+describe("weights for a model", () => {
+  test("come out in the model's order, whatever order the file has them in", () => {
+    expect(sorted).not.toEqual(names);
+    const { tensors, prefix } = fitStateDict(MODEL, dictOf(sorted));
+    expect([...tensors.keys()]).toEqual(names);
+    expect([...tensors.values()].map(({ data }) => data[0])).toEqual([0, 1, 2]);
+    expect(prefix).toBe("");
+  });
+
+  test.each(["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "net."])(
+    "may all have the prefix %s, which is told and left out",
+    (prefix) => {
+      const fitted = fitStateDict(MODEL, dictOf(sorted, prefix));
+      expect(fitted.prefix).toBe(prefix);
+      expect([...fitted.tensors.keys()]).toEqual(names);
+      expect(fitted.tensors.get("conv1.0.bias")!.data).toEqual(Float32Array.of(1, 1));
+    },
+  );
+
+  test("keep a first name that the model has too", () => {
+    const model = [
+      { name: "module.weight", torchShape: [1] },
+      { name: "module.bias", torchShape: [1] },
+    ];
+    const dict = new Map(model.map(({ name, torchShape }) => [name, { shape: torchShape, data: Float32Array.of(1) }]));
+    expect(fitStateDict(model, dict).prefix).toBe("");
+  });
+
+  test("that do not fit without their prefix either are refused with the prefix and what differs without it", () => {
+    const dict = dictOf(names.slice(1), "module.");
+    expect(() => fitStateDict(MODEL, dict)).toThrow(
+      'These weights are not those of the model (all their names begin with "module.", which is left out here):\n' +
+        "  conv1.0.weight is missing\n",
+    );
+    expect(() => fitStateDict(MODEL, dict)).toThrow(expect.objectContaining({ code: "ERR_STATE_DICT" }));
+  });
+
+  test("must all have the prefix: one that lacks it is no wrapped model's", () => {
+    const dict = new Map([...dictOf(names.slice(0, 2), "module."), ...dictOf(names.slice(2))]);
+    expect(() => fitStateDict(MODEL, dict)).toThrow("  module.conv1.0.weight is unexpected\n");
+  });
+
+  test("of quite another model are refused without a word of prefixes", () => {
+    const dict = dictOf(["layer1.weight", "layer1.bias"]);
+    expect(() => fitStateDict(MODEL, dict)).toThrow("not those of the model:\n  conv1.0.weight is missing\n");
+  });
+
+  test("that are none are refused", () => {
+    expect(() => fitStateDict(MODEL, new Map())).toThrow("  fc.1.weight is missing\n");
+  });
+
+  test("with many faults, or long names, are refused with a message of bounded length", () => {
+    const strange = Array.from({ length: 3000 }, (_, i) => `${i}`.padEnd(5000, "x"));
+    const message = messageOf(() => expectStateDict(MODEL, dictOf([...names, ...strange])));
+    expect(message).toContain(`\n  ${"0".padEnd(100, "x")}… (5000 characters) is unexpected\n`);
+    expect(message).toContain("\n  and 2980 more\n");
+    expect(message.length).toBeLessThan(4000);
+  });
+});
+
+function messageOf(run: () => void): string {
+  try {
+    run();
+  } catch (error) {
+    return (error as Error).message;
+  }
+  throw new Error("It threw nothing.");
+}
