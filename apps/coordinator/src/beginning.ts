@@ -1,14 +1,16 @@
 /** How a run begins, or goes on: where its weights come from, and who has them at the first step. */
 import type { Plan } from "@lockstep/gradient-sync";
 import type { Checkpoint, ParameterState } from "@lockstep/run";
+import { fittedState } from "./fitted-state.ts";
 import { areAlike, BEGINNING, newLineage } from "./lineage.ts";
 import type { Replicas } from "./replicas.ts";
 import type { Roster } from "./roster.ts";
+import type { StateSpec } from "./state-streams.ts";
 
 /** Where the weights come from. */
 export type Origin =
   | { from: "seed" }
-  | { from: "state"; tensors: readonly ParameterState[]; step: number }
+  | { from: "state"; tensors: readonly ParameterState[]; step: number; prefix?: string }
   /** From the workers that still hold the weights after so many updates. */
   | { from: "held"; step: number };
 
@@ -18,10 +20,19 @@ export interface Beginning {
   sliceRows?: number | undefined;
 }
 
-/** Where they come from if no worker holds them. @param state for --init-from */
-export function originOf(resumed: Checkpoint | undefined, state: readonly ParameterState[] | undefined): Origin {
-  if (resumed !== undefined) return { from: "state", tensors: resumed.tensors, step: resumed.step };
-  return state === undefined ? { from: "seed" } : { from: "state", tensors: state, step: 0 };
+/**
+ * Returns where they come from if no worker holds them; tensors are in the order of the run's state dict.
+ *
+ * @param state for --init-from
+ * @throws LockstepError ERR_STATE_DICT for tensors that are not those of the state dict
+ */
+export function originOf(
+  { resumed, state }: { resumed: Checkpoint | undefined; state: readonly ParameterState[] | undefined },
+  stateDict: readonly StateSpec[],
+): Origin {
+  const tensors = resumed?.tensors ?? state;
+  if (tensors === undefined) return { from: "seed" };
+  return { from: "state", step: resumed?.step ?? 0, ...fittedState(tensors, stateDict) };
 }
 
 /** In words, for a run that goes on. */

@@ -5,7 +5,7 @@ import { cifar10Files, defaultDataDir, openRecordSource, type RecordSource } fro
 import type { DoorSettings } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
-import { type ModelFile, writeTfjsModel } from "@lockstep/model/files";
+import { type ModelFile, prefixLine, writeTfjsModel } from "@lockstep/model/files";
 import {
   type Checkpoint,
   type ComputedWith,
@@ -38,6 +38,7 @@ import type { Balance } from "./balance.ts";
 import { type Origin, originOf, whence } from "./beginning.ts";
 import type { Limits } from "./decide.ts";
 import { FittingWorkers, parseTopology } from "./fitting-workers.ts";
+import { seldom } from "./refusal-log.ts";
 import { RemoteTeam } from "./remote-team.ts";
 import { derivedOf, trafficLine } from "./run-facts.ts";
 import { planRun } from "./run-plan.ts";
@@ -127,7 +128,8 @@ export async function coordinate(given: CoordinatorOptions): Promise<"finished" 
     topologyDigest: options.topologyDigest,
     weights: options.resumed?.tensors ?? options.state,
   };
-  const fitting = new FittingWorkers({ config, team, version: options.version, begunWith });
+  const tell = seldom((line) => log(line, "refused"));
+  const fitting = new FittingWorkers({ config, team, version: options.version, begunWith, tell });
   const server = await listen({ ...options, welcome, records: source, events: fitting, nowMs });
   // After what has come in: if this process was suspended, nobody was silent, it just has not listened.
   const ticking = setInterval(() => setImmediate(() => team.tick()), Math.max(20, heartbeatMs / 4));
@@ -242,13 +244,13 @@ async function runOn(
   const { config, folder, display, live, controls, resumed, state, lease } = options;
   lease.expectHeld();
   const { ready } = fitting.first;
-  const { modelName, classes } = ready;
+  const { modelName, classes, stateDict } = ready;
   const held = team.heldStep;
   const doneSteps = Math.max(held ?? 0, resumed?.step ?? 0);
   const schedule = makeSchedule(config, ready, doneSteps);
   const isHeld = held !== undefined && held >= (resumed?.step ?? 0);
   const from: Resumed = isHeld || resumed === undefined ? resumedAt(folder, isHeld ? held : 0, schedule) : resumed;
-  const origin: Origin = isHeld ? { from: "held", step: held } : originOf(resumed, state);
+  const origin: Origin = isHeld ? { from: "held", step: held } : originOf({ resumed, state }, stateDict);
   const told = team.members.map(({ session }) => session.ready);
   const { plan, mostWorkers, incomingBytes } = planRun(told, config);
   if (incomingBytes > MUCH_BYTES) collectSeldom();
@@ -257,6 +259,7 @@ async function runOn(
   const run = { ...config, machine: options.machine ?? {}, derived };
   writeJson(folder.config, run);
   live.take({ type: "facts", name: basename(folder.dir), run });
+  if (origin.from === "state" && origin.prefix) display.line(prefixLine(origin.prefix));
   const again = existsSync(folder.metrics);
   const line = again ? `going on after ${from.step} steps, ${whence(origin)}` : "the run begins";
   if (again) display.line(line);

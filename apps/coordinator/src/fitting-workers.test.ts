@@ -1,3 +1,4 @@
+import { LockstepError } from "@lockstep/errors";
 import { decodeFromWorker, encode, factsOf, fingerprintOf, type WorkerMessage } from "@lockstep/gradient-sync";
 import { MAX_PARAMETERS, stableTopology, type TfjsTopology, topologyDigest } from "@lockstep/model/files";
 import { makeConfig } from "@lockstep/run";
@@ -10,10 +11,13 @@ import { HELLO, PLAN, READY, TOY_CODE } from "./testing/toy-worker.ts";
 const config = makeConfig({});
 type Ready = Extract<WorkerMessage, { type: "ready" }>;
 
-function gathering(begunWith: BegunWith = {}) {
-  const limits = { workers: 2, heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1, maxLogBytes: 1 };
+function gathering(begunWith: BegunWith = {}, workers = 2) {
+  const lines: string[] = [];
+  const limits = { workers, heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1, maxLogBytes: 1 };
   const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", nowMs: () => 0, log: () => {} });
-  return { team, fitting: new FittingWorkers({ config, team, version: TOY_CODE.version, begunWith }) };
+  const tell = (line: string) => lines.push(line);
+  const fitting = new FittingWorkers({ config, team, version: TOY_CODE.version, begunWith, tell });
+  return { team, fitting, lines };
 }
 
 let sessions = 0;
@@ -31,6 +35,11 @@ function sessionOf(ready: Partial<Ready>, hello: Partial<typeof HELLO> = {}): Se
     ready: decodeFromWorker(encode(whole)) as Ready,
     ...{ bytesUp: 0, bytesDown: 0, send: () => {}, drained: async () => {}, close: () => {} },
   };
+}
+
+function tensor(name: string, shape: number[]) {
+  const zeros = () => new Float32Array(shape.reduce((a, b) => a * b));
+  return { name, shape, weight: zeros(), velocity: zeros() };
 }
 
 const withTensor = (shape: number[]) => ({
@@ -87,9 +96,6 @@ describe("whoever comes first is refused", () => {
   });
 
   test("with a model that the weights to begin with do not fit, by their names", () => {
-    const tensor = (name: string, shape: number[]) => {
-      return { name, shape, weight: new Float32Array(6), velocity: new Float32Array(6) };
-    };
     const { fitting, team } = gathering({ weights: [tensor("kernel", [3, 2]), tensor("more", [6])] });
     const refused = () => fitting.joined(sessionOf({}));
     expect(refused).toThrow(expect.objectContaining({ code: "ERR_STATE_DICT" }));
@@ -111,7 +117,8 @@ test("whoever holds updates that were undone since holds nothing", async () => {
   const { fitting, team } = gathering({ updates: 7 });
   fitting.joined(sessionOf({}));
   fitting.begin(Number.POSITIVE_INFINITY);
-  await team.begin({ plan: PLAN, origin: { from: "state", tensors: [], step: 5 } });
+  const tensors = READY.stateDict.map(({ name, shape }) => tensor(name, shape));
+  await team.begin({ plan: PLAN, origin: { from: "state", tensors, step: 5 } });
   for (const step of [5, 6]) fitting.joined(sessionOf({}, { holds: { run: "r", step } }));
   expect(team.members.map(({ session }) => session.hello.holds?.step)).toEqual([undefined, 5, undefined]);
 });
@@ -195,5 +202,74 @@ describe("a worker beside the first", () => {
     fitting.joined(sessionOf({}, { name: `a-${sessions + 1}` }));
     expect(() => fitting.joined(sessionOf({}, { name: "a" }))).toThrow(expect.objectContaining({ code: "ERR_NAME" }));
     expect(team.size).toBe(2);
+  });
+});
+
+describe("a refusal that every worker will meet", () => {
+  const waiting = (team: RemoteTeam) => team.until(() => team.size > 0).catch((error: unknown) => error);
+  const refusedWith = async (action: () => void, code: string) =>
+    expect(action).toThrow(expect.objectContaining({ code }));
+
+  test("ends the run with its reason at once if its own weights do not fit the first worker's model", async () => {
+    const { fitting, team, lines } = gathering({ weights: [tensor("kernel", [2, 3])] });
+    const ended = waiting(team);
+    await refusedWith(() => fitting.joined(sessionOf({}, { name: "a" })), "ERR_STATE_DICT");
+    const message = expect.stringContaining("not those of the model:\n  bias is missing\n");
+    expect(await ended).toMatchObject({ code: "ERR_STATE_DICT", message });
+    expect(lines).toEqual([expect.stringMatching(/^a cannot take part: These weights are not/)]);
+    await expect(team.until(() => true)).rejects.toMatchObject({ code: "ERR_STATE_DICT" });
+  });
+
+  test("ends it when as many as it waits for have another model than that of its checkpoint", async () => {
+    const { fitting, team } = gathering({ topologyDigest: topologyDigest(JSON.parse(layersOf("relu"))) });
+    const ended = waiting(team);
+    const join = () => fitting.joined(sessionOf({ topology: layersOf("tanh") }));
+    await refusedWith(join, "ERR_MODEL_CHANGED");
+    await team.until(() => true);
+    await refusedWith(join, "ERR_MODEL_CHANGED");
+    expect(await ended).toMatchObject({ code: "ERR_MODEL_CHANGED" });
+  });
+
+  test("ends it when as many as it waits for give up for what its options and its model are", async () => {
+    const { fitting, team, lines } = gathering();
+    const ended = waiting(team);
+    const tooFew = new LockstepError("ERR_MODEL_DATA", "Expected a model with 10 outputs.");
+    fitting.failed({ name: "a" }, new LockstepError("ERR_NO_GPU", "No GPU."));
+    for (const name of ["b", "c"]) fitting.failed({ name }, tooFew);
+    expect(await ended).toBe(tooFew);
+    expect(lines[0]).toBe("a cannot take part: No GPU.");
+  });
+
+  test("ends it also when those who had joined give up, one after the other, before a step was made", async () => {
+    const { fitting, team } = gathering();
+    const sessions = [sessionOf({}), sessionOf({})];
+    for (const session of sessions) fitting.joined(session);
+    await team.begin({ plan: PLAN, origin: { from: "seed" } });
+    const ended = team.until(() => false).catch((error: unknown) => error);
+    const reason = new LockstepError("ERR_MODEL_REFUSED", "It has no gradient.");
+    for (const session of sessions) {
+      fitting.failed({ name: session.hello.name, session }, reason);
+      fitting.lost(session, reason.message);
+    }
+    expect(await ended).toBe(reason);
+    team.reset();
+    await expect(team.until(() => true)).rejects.toBe(reason);
+  });
+
+  test.each(["ERR_NO_GPU", "ERR_MODEL_CODE", "ERR_FINGERPRINT"] as const)(
+    "is none that lies in one machine: %s leaves the run waiting for others",
+    async (code) => {
+      const { fitting, team } = gathering();
+      for (const name of ["a", "b", "c"]) fitting.failed({ name }, new LockstepError(code, "Not here."));
+      fitting.joined(sessionOf({}));
+      await team.until(() => team.size === 1);
+    },
+  );
+
+  test("is none while a worker is here that can take part", async () => {
+    const { fitting, team } = gathering();
+    fitting.joined(sessionOf({}));
+    for (const name of ["a", "b", "c"]) fitting.failed({ name }, new LockstepError("ERR_MODEL_DATA", "Too few."));
+    await team.until(() => team.size === 1);
   });
 });

@@ -9,7 +9,6 @@ import {
   type RunFacts,
 } from "@lockstep/gradient-sync";
 import {
-  expectStateDict,
   MAX_PARAMETERS,
   stableTopology,
   type TfjsTopology,
@@ -17,7 +16,9 @@ import {
   topologyDigest,
 } from "@lockstep/model/files";
 import type { ParameterState, RunConfig } from "@lockstep/run";
+import { CommonRefusals } from "./common-refusals.ts";
 import { firstDifference } from "./first-difference.ts";
+import { fittedState } from "./fitted-state.ts";
 import type { RemoteTeam } from "./remote-team.ts";
 import type { Session, SessionEvents } from "./sessions.ts";
 
@@ -28,6 +29,8 @@ export interface FittingOptions {
   version: string;
   /** What the run has before the first of them comes. @default nothing: it is that worker who says what the model is */
   begunWith?: BegunWith;
+  /** Is told in whole lines which workers cannot take part. @default nobody is told */
+  tell?: (line: string) => void;
 }
 
 /** What is known of a run's model by those who begin it. */
@@ -42,6 +45,7 @@ export interface BegunWith {
 
 export class FittingWorkers implements SessionEvents {
   readonly #options: FittingOptions;
+  readonly #refusals: CommonRefusals;
   #first: Session | undefined;
   #begun = false;
   #over = false;
@@ -49,6 +53,7 @@ export class FittingWorkers implements SessionEvents {
 
   constructor(options: FittingOptions) {
     this.#options = options;
+    this.#refusals = new CommonRefusals(options.team.workers);
   }
 
   /** The one that the others are compared with. There is one from the first join until nobody is left before the run. */
@@ -71,9 +76,26 @@ export class FittingWorkers implements SessionEvents {
     this.#over = true;
   }
 
-  /** @throws LockstepError why it cannot be taken */
+  /** @throws LockstepError why it cannot be taken; the run ends with the reason if no other worker can be taken either */
   joined(session: Session): void {
-    const { config, team, version, begunWith = {} } = this.#options;
+    try {
+      this.#admit(session);
+    } catch (error) {
+      if (error instanceof LockstepError) this.failed({ name: session.hello.name }, error);
+      throw error;
+    }
+  }
+
+  /** A worker gives up, or was refused. The run ends with the reason if no other worker can take part either. */
+  failed({ name, session }: { name: string; session?: Session | undefined }, error: LockstepError): void {
+    const { team, tell = () => {} } = this.#options;
+    const others = team.size - (session === undefined ? 0 : 1);
+    if (session === undefined) tell(`${name} cannot take part: ${error.message}`);
+    if (this.#refusals.note(error, team.mostUpdatesMade) && others === 0) team.giveUp(error);
+  }
+
+  #admit(session: Session): void {
+    const { config, team, version } = this.#options;
     const { ready, hello } = session;
     if (this.#over) throw new LockstepError("ERR_OVER", "The run is over.");
     if (team.size >= this.#mostWorkers) {
@@ -85,7 +107,7 @@ export class FittingWorkers implements SessionEvents {
     expectTrainable(ready);
     const topology = parseTopology(ready.topology);
     expectSame(config, this.#first, session, stableTopology(topology));
-    if (this.#first === undefined) expectBegunWith(begunWith, ready, topology);
+    if (this.#first === undefined) this.#expectBegunWith(ready, topology);
     if (hello.holds !== undefined) session.hello = { ...hello, holds: this.#standing(hello.holds) };
     const { linkBytesPerSecond, gemmFlopsPerSecond } = ready;
     // What they have in common is kept once: a topology may have megabytes.
@@ -106,6 +128,24 @@ export class FittingWorkers implements SessionEvents {
     if (holds.step > most)
       throw new LockstepError("ERR_HOLDS", `It holds ${holds.step} updates, but ${most} were made.`);
     return holds.step > (this.#begun ? team.updatesMade : updates) ? undefined : holds;
+  }
+
+  /**
+   * @throws LockstepError ERR_MODEL_CHANGED for another model than the run had when it was begun; ERR_STATE_DICT for one
+   *   that the weights do not fit, with which the run ends: they are the same for every worker
+   */
+  #expectBegunWith({ stateDict }: RunFacts, topology: TfjsTopology): void {
+    const { team, begunWith: { topologyDigest: digest, weights } = {} } = this.#options;
+    if (digest !== undefined && digest !== topologyDigest(topology)) {
+      const text = "Its model is not the one that this run began with";
+      throw new LockstepError("ERR_MODEL_CHANGED", `${text}; give it that one, or begin a new run with --init-from.`);
+    }
+    try {
+      if (weights !== undefined) fittedState(weights, stateDict);
+    } catch (error) {
+      team.giveUp(error as LockstepError);
+      throw error;
+    }
   }
 
   message(session: Session, message: Parameters<SessionEvents["message"]>[1]): void {
@@ -169,21 +209,6 @@ function expectSame(config: RunConfig, first: Session | undefined, { ready }: Se
   if (difference === undefined) throw differs(`Its fingerprint differs from that of ${first.hello.name}`);
   const { path, a, b } = difference;
   throw differs(`Its ${path} is ${a}, but ${first.hello.name} has ${b}`);
-}
-
-/**
- * @throws LockstepError ERR_MODEL_CHANGED for another model than the run had when it was begun, ERR_STATE_DICT for one
- *   that the weights do not fit
- */
-function expectBegunWith(begunWith: BegunWith, { stateDict }: RunFacts, topology: TfjsTopology): void {
-  const { topologyDigest: digest, weights } = begunWith;
-  if (digest !== undefined && digest !== topologyDigest(topology)) {
-    const text = "Its model is not the one that this run began with";
-    throw new LockstepError("ERR_MODEL_CHANGED", `${text}; give it that one, or begin a new run with --init-from.`);
-  }
-  if (weights === undefined) return;
-  const names = stateDict.map(({ name, shape }) => ({ name, torchShape: shape }));
-  expectStateDict(names, new Map(weights.map(({ name, shape, weight }) => [name, { shape, data: weight }])));
 }
 
 /** @throws LockstepError ERR_TOPOLOGY for anything else than the JSON of a topology */

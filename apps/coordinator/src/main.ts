@@ -59,7 +59,8 @@ async function main(words: string[], options: CommandOptions & Record<string, un
   const door = { ...entrance.door, onRefused, onRequest, guards };
   const watching = { display, live, controls };
   const common = { workers, door, heartbeatMs, stallMs, minWorkers, balance, keepOpen, ...watching, onListening };
-  const start = resume === undefined ? await newRun(makeConfig(given), out) : await resumedRun(resume, given, warn);
+  const start =
+    resume === undefined ? await newRun(makeConfig(given), out, display.line) : await resumedRun(resume, given, warn);
   const outcome = await coordinate({ ...common, ...start, version: packageJson.version }).finally(() => {
     close();
     return announcement?.close();

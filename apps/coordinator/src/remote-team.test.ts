@@ -1,4 +1,4 @@
-import { encodeFloats, type Plan } from "@lockstep/gradient-sync";
+import { encodeFloats, type Plan, rawFloats } from "@lockstep/gradient-sync";
 import type { StepTotals } from "@lockstep/run";
 import { beforeEach, describe, expect, test } from "vitest";
 import { RemoteTeam } from "./remote-team.ts";
@@ -107,6 +107,31 @@ describe("who joins", () => {
     ]);
     expect(b.told).toEqual(a.told);
   });
+});
+
+test("the state of a run is handed over by name: a file may have its tensors in any order", async () => {
+  const stateDict = [
+    { name: "fc.weight", shape: [2] },
+    { name: "fc.bias", shape: [3] },
+  ];
+  const tensors = stateDict.map(({ name, shape }) => ({ name, shape, dtype: "float32" as const }));
+  const worker = join({}, { stateDict, tensors });
+  const state = (name: string, first: number, length: number) => ({
+    ...{ name, shape: [length], weight: new Float32Array(length).fill(first) },
+    velocity: new Float32Array(length).fill(first + 1),
+  });
+  const plan: Plan = { ...PLAN, forms: ["dense", "dense"] };
+  const sorted = [state("fc.bias", 10, 3), state("fc.weight", 20, 2)]; // as PyTorch's safetensors sorts them
+  await team.begin({ plan, origin: { from: "state", tensors: sorted, step: 0 } });
+  const loaded = worker.told.flatMap((told) =>
+    told.type === "load-chunk" ? [[told.tensor, told.kind, rawFloats(told.data)]] : [],
+  );
+  expect(loaded).toEqual([
+    [0, "weight", Float32Array.of(20, 20)],
+    [0, "velocity", Float32Array.of(21, 21)],
+    [1, "weight", Float32Array.of(10, 10, 10)],
+    [1, "velocity", Float32Array.of(11, 11, 11)],
+  ]);
 });
 
 describe("a step", () => {

@@ -79,6 +79,7 @@ export class RemoteTeam implements Team {
   #mostCommitted = 0;
   #lastCommitMs: number;
   #pausedFor: string | undefined;
+  #givenUp: LockstepError | undefined;
   #deciding: { again: boolean } | undefined;
   /** Of all steps and workers so far. */
   readonly travelled: Travelled = { workerSteps: 0, bytesUp: 0, bytesDown: 0 };
@@ -120,6 +121,11 @@ export class RemoteTeam implements Team {
 
   get begun(): boolean {
     return this.#begun !== undefined;
+  }
+
+  /** How many the run waits for before it begins. */
+  get workers(): number {
+    return this.#options.workers;
   }
 
   /** Workers that have built the model. */
@@ -170,12 +176,18 @@ export class RemoteTeam implements Team {
   reset(): void {
     this.#begun = this.#round = undefined;
     this.#duties.reset();
-    this.#waiters.fail(undefined);
+    this.#waiters.fail(this.#givenUp);
     for (const member of this.members) {
       if (member.state === "leaving") this.#release(member);
       else if (member.state !== "waiting")
         this.#drop(member, "ERR_STATE_LOST", "the weights that it was to get are lost");
     }
+  }
+
+  /** No worker can take part in this run: whoever waits for something, now or later, hears why. */
+  giveUp(reason: LockstepError): void {
+    this.#givenUp ??= reason;
+    this.#waiters.fail(this.#givenUp);
   }
 
   /** Drops a worker for good, whatever it does. @returns whether it was here */
@@ -433,7 +445,8 @@ export class RemoteTeam implements Team {
     this.#duties.lose(member);
     this.#dispatch(this.#round?.lose(member.id) ?? []);
     if (this.#begun !== undefined && this.#roster.followers.length === 0) {
-      this.#waiters.fail(new LockstepError("ERR_ALL_LOST", "No worker is left that holds the weights."));
+      const lost = new LockstepError("ERR_ALL_LOST", "No worker is left that holds the weights.");
+      this.#waiters.fail(this.#givenUp ?? lost);
     }
     this.#decide();
     this.#after();

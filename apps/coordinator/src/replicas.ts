@@ -3,6 +3,7 @@ import { LockstepError } from "@lockstep/errors";
 import { CHUNK_BYTES, chunksOf, elementsOf, encode, rawFloats } from "@lockstep/gradient-sync";
 import type { ParameterState } from "@lockstep/run";
 import type { TellEvent } from "@lockstep/run/live";
+import { fittedState } from "./fitted-state.ts";
 import { mustEqual, newLineage } from "./lineage.ts";
 import { type Member, sendToAll } from "./members.ts";
 import type { Questions } from "./questions.ts";
@@ -55,8 +56,13 @@ export class Replicas {
     }
   }
 
-  /** Sends weights and momentum from a file to all who begin. */
-  async install(tensors: readonly ParameterState[], members: readonly Member[]): Promise<void> {
+  /**
+   * Sends weights and momentum from a file to all who begin. On the wire a tensor is its number in the state dict.
+   *
+   * @throws LockstepError ERR_STATE_DICT for tensors that are not those of the state dict; then nothing is sent
+   */
+  async install(state: readonly ParameterState[], members: readonly Member[]): Promise<void> {
+    const { tensors } = fittedState(state, this.#options.stateDict);
     for (const [tensor, { weight, velocity }] of tensors.entries()) {
       for (const [kind, values] of [
         ["weight", weight],

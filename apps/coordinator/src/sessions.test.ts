@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import type { RecordSource } from "@lockstep/dataset";
 import type { Door } from "@lockstep/door";
 import { openSocket } from "@lockstep/door";
+import type { LockstepError } from "@lockstep/errors";
 import {
   decodeFromCoordinator,
   encode,
@@ -30,10 +31,13 @@ async function open(options: Partial<SessionServerOptions> = {}) {
   const joined: Session[] = [];
   const lost: string[] = [];
   const heard: string[] = [];
+  const failed: string[] = [];
   const events = {
     joined: (session: Session) => void joined.push(session),
     message: (_: Session, { type }: { type: string }) => void heard.push(type),
     lost: (_: Session, reason: string) => void lost.push(reason),
+    failed: ({ name }: { name: string }, { code, message }: LockstepError) =>
+      void failed.push(`${name} ${code} ${message}`),
   };
   const door = await listen({
     door: { host: "127.0.0.1", port: 0, anyPort: false },
@@ -43,7 +47,7 @@ async function open(options: Partial<SessionServerOptions> = {}) {
     ...options,
   });
   doors.push(door);
-  return { port: door.port, clock, joined, lost, heard };
+  return { port: door.port, clock, joined, lost, heard, failed };
 }
 
 /** A peer, and what it is told. */
@@ -71,6 +75,19 @@ async function worker(port: number) {
   joined.say(HELLO, READY);
   return joined;
 }
+
+test("a worker that gives up is told of with its reason, whether it had joined or not", async () => {
+  const { port, failed, lost } = await open();
+  const giveUp = { type: "failed", code: "ERR_MODEL_DATA", reason: "too few outputs" };
+  const early = await peer(port);
+  early.say({ ...HELLO, name: "early" }, giveUp);
+  await early.closed;
+  const late = await worker(port);
+  late.say(giveUp);
+  await late.closed;
+  expect(failed).toEqual(["early", "toy"].map((name) => `${name} ERR_MODEL_DATA too few outputs`));
+  expect(lost).toEqual(["too few outputs"]);
+});
 
 /** Waits until the coordinator has looked at its peers so many times more. */
 async function beats({ told }: { told: { type: string }[] }, times: number): Promise<void> {

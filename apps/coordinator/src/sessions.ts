@@ -56,6 +56,8 @@ export interface SessionEvents {
   joined(session: Session): void;
   message(session: Session, message: WorkerMessage): void;
   lost(session: Session, reason: string): void;
+  /** A worker gives up for this reason, before it has joined or afterwards; then it is `lost`. @default nothing */
+  failed?(worker: { name: string; session: Session | undefined }, error: LockstepError): void;
 }
 
 export interface SessionServerOptions {
@@ -125,7 +127,7 @@ function serve(socket: WebSocket, options: ServeOptions): void {
 
   function take(message: WorkerMessage): void {
     if (message.type === "heartbeat" || gone) return;
-    if (message.type === "failed") close(message.code, message.reason);
+    if (message.type === "failed") giveUp(message);
     else if (message.type === "leaving" && session === undefined) letLeave();
     else if (message.type === "want-records" && hello !== undefined) desk.ask(message);
     else if (hello === undefined) greet(message);
@@ -133,6 +135,11 @@ function serve(socket: WebSocket, options: ServeOptions): void {
       clockAheadMs = message.nowMs - (welcomedMs + nowMs()) / 2; // it looked half-way between
     } else if (session === undefined) join(message, hello);
     else events.message(session, message);
+  }
+
+  function giveUp({ code, reason }: Extract<WorkerMessage, { type: "failed" }>): void {
+    if (hello !== undefined) events.failed?.({ name: hello.name, session }, new LockstepError(code, reason));
+    close(code, reason);
   }
 
   function letLeave(): void {

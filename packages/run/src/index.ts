@@ -30,6 +30,7 @@ export type { Lease } from "./lease.ts";
 export { testLine } from "./lines.ts";
 export { type LogFormat, tellFailure } from "./log.ts";
 export { type MetricsRow, parseMetrics, readMetrics } from "./metrics.ts";
+export { expectModelFitsData, modelSizes } from "./model-data.ts";
 export { type OptionName, runOptions } from "./options.ts";
 export { writePth } from "./pth.ts";
 export { readPth } from "./read-pth.ts";

@@ -8,7 +8,6 @@ import {
   type RecordSupply,
 } from "@lockstep/dataset";
 import { type Engine, startEngine } from "@lockstep/engine";
-import { LockstepError } from "@lockstep/errors";
 import {
   checkTrainable,
   type LoadedModel,
@@ -18,7 +17,7 @@ import {
   type StateDictName,
   stateDictNames,
 } from "@lockstep/model";
-import type { MachineOptions, RunConfig } from "@lockstep/run";
+import { expectModelFitsData, type MachineOptions, modelSizes, type RunConfig } from "@lockstep/run";
 
 /** Samples that an evaluation computes at once. */
 export const EVALUATION_ROWS = 64;
@@ -60,11 +59,8 @@ export async function prepare(
   expectDataFiles(config.dataset, config); // the engine's library may be a long download
   const engine = given.engine ?? (await startEngine({ ...machine, log }));
   const facts = datasetFacts(config.dataset);
-  const numClasses = config.numClasses ?? facts.classes.length;
-  const inputChannels = config.inputChannels ?? facts.channels;
   const loaded = await loadModel(config.model, {
-    numClasses,
-    inputChannels,
+    ...modelSizes(config, facts),
     imageSize: [facts.height, facts.width],
     spec: given.spec,
   });
@@ -73,12 +69,8 @@ export async function prepare(
     allowSoftmax: config.allowSoftmax,
     numClasses: config.numClasses ?? loaded.numClasses,
   });
-  const [height, width, channels] = loaded.inputShape;
-  if (loaded.numClasses < facts.classes.length) {
-    refuse(config, "outputs", `--num-classes ${facts.classes.length}`, facts.classes.length, loaded.numClasses);
-  }
-  if (channels !== facts.channels)
-    refuse(config, "input channels", `--input-channels ${facts.channels}`, facts.channels, channels);
+  expectModelFitsData(config, loaded, facts);
+  const [height, width] = loaded.inputShape;
   const thread = await openBatchThread(
     { ...config, height, width, normalize },
     { onProgress: downloadProgress(log), supply: given.supply },
@@ -96,11 +88,4 @@ export function downloadProgress(log: (line: string) => void): (doneBytes: numbe
     if (now > tenths) log(`downloading CIFAR-10: ${now * 10} % of ${Math.round(totalBytes / 1e6)} MB`);
     tenths = now;
   };
-}
-
-function refuse({ model, dataset }: RunConfig, what: string, option: string, expected: number, got: number): never {
-  throw new LockstepError(
-    "ERR_MODEL_DATA",
-    `Expected a model with ${expected} ${what}, as ${dataset} has, but ${model} has ${got}; give ${option}, or change the model.`,
-  );
 }

@@ -14,9 +14,11 @@ import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
 import {
   describeModel,
   factorableLayers,
+  fitStateDict,
   formatDescription,
   initialWeights,
   loadModel,
+  prefixLine,
   type StateDict,
   tfjsTopologyOf,
   topologyDigest,
@@ -99,7 +101,9 @@ export async function train(options: TrainOptions & Record<string, unknown>): Pr
   if (dashboard !== undefined) await expectRoomForDashboard(dashboard);
   if (workers > 1) {
     const isNew = resume === undefined;
-    const start = isNew ? await newRun(makeConfig(given), out) : await resumedRun(resume, given, warnOn(shown.display));
+    const start = isNew
+      ? await newRun(makeConfig(given), out, shown.display.line)
+      : await resumedRun(resume, given, warnOn(shown.display));
     await trainTogether(workers, start, machine, { ...shown, log });
   } else if (resume !== undefined) await resumeRun(resume, given, machine, shown);
   else await trainNew(makeConfig(given), out, machine, shown);
@@ -128,7 +132,10 @@ export async function trainNew(
   const run = await prepare(config, machine, shown.display.line);
   try {
     const { model } = run.loaded;
-    const weights = initial ?? toStateDict(run.names, await initialWeights(model, config));
+    const weights =
+      initial === undefined
+        ? toStateDict(run.names, await initialWeights(model, config))
+        : fitted(initial, run.names, shown.display.line);
     const values = parameterValues(model, run.names, weights);
     const label = basename(config.model, extname(config.model));
     const folder = createRunFolder(out, label, new Date());
@@ -137,6 +144,13 @@ export async function trainNew(
   } finally {
     await run.thread.close();
   }
+}
+
+/** The weights of a file under the model's names; a prefix that is left out is told. */
+function fitted(initial: StateDict, names: PreparedRun["names"], say: (line: string) => void): StateDict {
+  const { tensors, prefix } = fitStateDict(names, initial);
+  if (prefix !== "") say(prefixLine(prefix));
+  return tensors;
 }
 
 /** Goes on from the last checkpoint of a run, mid-epoch if it was taken there. */

@@ -56,7 +56,7 @@ export async function verify(options: VerifyOptions & Record<string, unknown>): 
   try {
     const [alone, together] = [join(dir, "alone"), join(dir, "together")];
     train([...wordsOf(given), ...wordsOf({ ...machine, threads, out: alone })]);
-    const start = await newRun(config, together);
+    const start = await newRun(config, together, silent.line);
     let killed = false;
     const onKilled = () => (killed = true);
     const onStarted = (started: LocalWorkers) =>
