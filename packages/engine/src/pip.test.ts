@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { strToU8, zipSync } from "fflate";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { emptyMachine, fakeProgram, fakePython, tempDir } from "./fakes.ts";
 import { downloadWheels, extraRequirements, unpackWheel } from "./pip.ts";
 
@@ -61,7 +61,7 @@ describe("downloadWheels", () => {
       bin,
       "python3",
       `if (args[0] === "-c") process.exit(0);
-      if (args.join(" ").includes("--only-binary=:all: --python-version 3.12"))
+      if (args.join(" ").includes("--python-version 3.12"))
         fs.writeFileSync(args[args.indexOf("--dest") + 1] + "/tensorflow_cpu-2.21.0-cp312.whl", "");
       else process.exit(1);`,
     );
@@ -81,7 +81,15 @@ describe("downloadWheels", () => {
   });
 
   test.each([
-    ["ERROR: No matching distribution found for it", /No matching distribution found for it/],
+    [
+      "ERROR: No matching distribution found for it",
+      /No matching distribution found for it\. See which index pip uses \(python3 -m pip config list\)/,
+    ],
+    [
+      "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
+      /No space left on device\. Free space there/,
+    ],
+    ["ERROR: Unheard of.", /: ERROR: Unheard of\. Correct what pip complains of/],
     [
       "WARNING: NewConnectionError: no route\nERROR: No matching distribution",
       /its index cannot be reached \(NewConnectionError\)\. Check the network/,
@@ -104,6 +112,40 @@ describe("downloadWheels", () => {
 });
 
 // What runs in Python itself; the other tests do without.
+describe.runIf(hasPython())("pip itself", () => {
+  const name = "lockstep_fake-1.0-py3-none-any.whl";
+  const info = "lockstep_fake-1.0.dist-info";
+  const found = index({
+    [name]: zipSync({
+      [`${info}/METADATA`]: strToU8("Metadata-Version: 2.1\nName: lockstep-fake\nVersion: 1.0\n"),
+      [`${info}/WHEEL`]: strToU8("Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
+      [`${info}/RECORD`]: strToU8(""),
+    }),
+  });
+  const pipIs = (settings: Record<string, string>) => {
+    for (const [variable, value] of Object.entries(settings)) vi.stubEnv(variable, value);
+    onTestFinished(() => void vi.unstubAllEnvs());
+  };
+
+  test("downloads where it is set up to install into virtual environments only", async () => {
+    pipIs({ PIP_NO_INDEX: "1", PIP_FIND_LINKS: found });
+    pipIs({ PIP_REQUIRE_VIRTUALENV: "1", PIP_REQUIRE_HASHES: "1", PIP_USER: "1", PIP_TARGET: "/nowhere" });
+    pipIs({ PIP_NO_BINARY: ":all:", PIP_CONSTRAINT: "/nowhere", PIP_PYTHON_VERSION: "2.7", PIP_PLATFORM: "win_amd64" });
+    const dest = tempDir();
+    expect(await downloadWheels(["lockstep-fake==1.0"], dest, () => {})).toEqual([join(dest, name)]);
+  });
+
+  test("that may ask no index is told apart from a network that is down", async () => {
+    pipIs({ PIP_NO_INDEX: "1" });
+    await expect(downloadWheels(["lockstep-fake==1.0"], tempDir(), () => {})).rejects.toMatchObject({
+      code: "ERR_WHEEL_DOWNLOAD",
+      message: expect.stringMatching(
+        /No matching distribution found .* PIP_NO_INDEX keeps pip from its index: unset it/,
+      ),
+    });
+  });
+});
+
 describe.runIf(hasPython())("a wheel, read by Python,", () => {
   const members = {
     "tensorflow/lib.so": strToU8("library"),

@@ -12,6 +12,15 @@ const KNOWN_WHEELS: Record<string, string> = {
     "2b847d217b02ee7731ed91431daf3250daa0196c3c94614d23be27232e6e5b6c",
 };
 
+/**
+ * Settings that speak of installing, or of another Python: a download installs nothing, and is for this one. Empty ones
+ * are none for pip. Which index it uses stays the user's choice.
+ */
+const PIP_SETTINGS = {
+  ...{ PIP_REQUIRE_VIRTUALENV: "0", PIP_REQUIRE_HASHES: "0", PIP_REQUIREMENT: "", PIP_CONSTRAINT: "" },
+  ...{ PIP_PYTHON_VERSION: "", PIP_PLATFORM: "", PIP_ABI: "", PIP_IMPLEMENTATION: "", PIP_QUIET: "" },
+};
+
 const BY_HAND = "Or name the folder of a TensorFlow that is already there in LOCKSTEP_LIBTENSORFLOW.";
 
 /**
@@ -29,12 +38,14 @@ export async function downloadWheels(
 ): Promise<string[]> {
   const python = await findPip();
   mkdirSync(dir, { recursive: true });
-  const download = ["-m", "pip", "download", "--no-deps", "--progress-bar", "off", "--retries", "2", "--dest", dir];
+  const options = ["--no-deps", "--only-binary=:all:", "--progress-bar", "off", "--retries", "2", "--dest", dir];
+  const download = ["-m", "pip", "download", ...options];
   let output = "";
-  for (const target of [[], ["--only-binary=:all:", "--python-version", "3.12"]]) {
+  for (const target of [[], ["--python-version", "3.12"]]) {
     const stopWatching = watchSize(dir, log);
     // With TMPDIR, pip's unfinished files lie in `dir` too: their growth is seen, and they go when it goes.
-    const result = await runCommand(python, [...download, ...target, ...requirements], { ...process.env, TMPDIR: dir });
+    const env = { ...process.env, ...PIP_SETTINGS, TMPDIR: dir };
+    const result = await runCommand(python, [...download, ...target, ...requirements], env);
     stopWatching();
     const names = readdirSync(dir).filter((name) => name.endsWith(".whl"));
     if (result.status === 0 && names.length >= requirements.length) {
@@ -46,7 +57,7 @@ export async function downloadWheels(
   throw new Unavailable(
     "ERR_WHEEL_DOWNLOAD",
     `pip could not download ${requirements.join(", ")}: ${reasonIn(output)}`,
-    `Check the network, and the proxy or index that pip is to use (HTTPS_PROXY, PIP_INDEX_URL). ${BY_HAND}`,
+    `${remedyFor(output, python)} ${BY_HAND}`,
   );
 }
 
@@ -67,12 +78,30 @@ async function findPip(): Promise<string> {
   );
 }
 
+const UNREACHABLE = /NewConnectionError|ConnectTimeoutError|ReadTimeoutError|ProxyError|SSLError/;
+
 /** What pip's output says about why it failed. */
 function reasonIn(output: string): string {
-  const network = /NewConnectionError|ConnectTimeoutError|ReadTimeoutError|ProxyError|SSLError/.exec(output);
+  const network = UNREACHABLE.exec(output);
   if (network) return `its index cannot be reached (${network[0]}).`;
   const lines = output.trim().split("\n");
-  return lines.findLast((line) => line.startsWith("ERROR")) ?? lines.at(-1) ?? "";
+  const said = lines.findLast((line) => line.startsWith("ERROR")) ?? lines.at(-1) ?? "";
+  return said.replace(/\.?$/, ".");
+}
+
+/** What to do about it. */
+function remedyFor(output: string, python: string): string {
+  if (UNREACHABLE.test(output)) {
+    return "Check the network, and the proxy or index that pip is to use (HTTPS_PROXY, PIP_INDEX_URL).";
+  }
+  if (/No space left|Permission denied|Read-only file system/.test(output)) {
+    return "Free space there or see to the permissions, or name another folder in LOCKSTEP_CACHE.";
+  }
+  if (/No matching distribution/.test(output)) {
+    if (process.env["PIP_NO_INDEX"]) return "PIP_NO_INDEX keeps pip from its index: unset it.";
+    return `See which index pip uses (${python} -m pip config list): this one has no wheel for this machine.`;
+  }
+  return `Correct what pip complains of, its settings among it (${python} -m pip config list).`;
 }
 
 async function verify(file: string, name: string, log: (line: string) => void): Promise<void> {
@@ -148,7 +177,7 @@ async function python(program: string, args: string[]): Promise<string> {
   if (result.status === 0) return result.stdout;
   throw new Unavailable(
     "ERR_WHEEL_UNPACK",
-    `${args[0]} could not be unpacked: ${reasonIn(result.stderr)}.`,
+    `${args[0]} could not be unpacked: ${reasonIn(result.stderr)}`,
     "See whether the disk is full.",
   );
 }

@@ -188,7 +188,7 @@ export const catalogue = {
     ERR_NO_PIP: entry("TensorFlow comes by Python's pip, and this Python has none.", "`python3 -m ensurepip`."),
     ERR_WHEEL_DOWNLOAD: entry(
       "pip could not download TensorFlow.",
-      "Check the network, and `HTTPS_PROXY` and `PIP_INDEX_URL`.",
+      "Do what the message says; mostly it is the network, or `HTTPS_PROXY` or `PIP_INDEX_URL`.",
     ),
     ERR_WHEEL_HASH: entry(
       "What pip downloaded isn't the known file; it was discarded.",
