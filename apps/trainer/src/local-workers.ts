@@ -1,8 +1,8 @@
 /** Workers on this machine, each a process of its own. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
+import { usableCores } from "@lockstep/engine/cores";
 import { LockstepError } from "@lockstep/errors";
 import type { LogFormat, MachineOptions } from "@lockstep/run";
 
@@ -32,7 +32,7 @@ export function startLocalWorkers(
   { backend, gpu, threads }: MachineOptions,
   { codeModel, log = "text" }: { codeModel?: string | undefined; log?: LogFormat | undefined } = {},
 ): LocalWorkers {
-  const share = threads ?? Math.max(1, Math.floor(availableParallelism() / workers));
+  const share = threads ?? Math.max(1, Math.floor(usableCores().usable / workers));
   const main = import.meta.resolve("@lockstep/worker").replace(/index(\.[jt]s)$/, "main$1");
   const options = [
     "--coordinator",

@@ -77,7 +77,7 @@ function noGpu(passedOver: readonly PassedOver[]): LockstepError {
   return new LockstepError("ERR_NO_GPU", `No GPU can be used. With CUDA: ${cuda} With WebGPU: ${webgpu}`);
 }
 
-type Started = Pick<Engine, "device" | "libraryVersion" | "threads">;
+type Started = Pick<Engine, "device" | "libraryVersion" | "threads" | "quota">;
 
 async function startOnNative(
   { gpu, threads, log = () => {} }: EngineOptions,
@@ -90,6 +90,7 @@ async function startOnNative(
     device: native.gpu ? onGpu(native.gpu) : onCpu(),
     libraryVersion: native.libraryVersion,
     threads: native.threads,
+    ...(native.quota !== undefined && { quota: native.quota }),
   };
 }
 

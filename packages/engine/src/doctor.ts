@@ -1,7 +1,8 @@
-import { availableParallelism, totalmem } from "node:os";
+import { totalmem } from "node:os";
 import { dirname } from "node:path";
 import { chooseEngine } from "./choose.ts";
 import { runCommand } from "./command.ts";
+import { describeCores, usableCores } from "./cores.ts";
 import { type BackendName, describeGpu, type Engine } from "./engine.ts";
 import { type Gpu, listGpus, requireCudaLibraries } from "./gpu.ts";
 import { pythonsCudaLibtensorflow } from "./libtensorflow.ts";
@@ -79,7 +80,7 @@ async function pnpmCheck(): Promise<Check> {
 }
 
 function processorCheck(): Check {
-  const value = `${cpuName()}, ${availableParallelism()} cores, ${instructionSet()}`;
+  const value = `${cpuName()}, ${describeCores(usableCores())}, ${instructionSet()}`;
   if (instructionSet() !== "SSE") return good("processor", value);
   return bad("processor", value, "It lacks AVX, which native TensorFlow needs.", "Train on another machine.");
 }

@@ -1,5 +1,6 @@
 /** What an engine is, what may be asked of it, and how it is told. */
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
+import { describeQuota } from "./cores.ts";
 
 const BACKENDS = ["native", "webgpu", "wasm", "cpu"] as const;
 export type BackendName = (typeof BACKENDS)[number];
@@ -16,7 +17,7 @@ export interface EngineOptions {
    * CUDA and WebGPU count GPUs each in its own order.
    */
   gpu?: boolean | number | undefined;
-  /** Threads of native TensorFlow, 1 or more; absent, one for each core. */
+  /** Threads of native TensorFlow, 1 or more; absent, one for each core that the CPU quota pays for. */
   threads?: number | undefined;
   /** Is told in whole lines what is downloaded, passed over and chosen. */
   log?: (line: string) => void;
@@ -51,13 +52,16 @@ export interface Engine {
   instructionSet: string;
   /** Threads that compute. */
   threads: number;
+  /** The CPU quota, in cores, if it is what limits the threads. */
+  quota?: number;
   passedOver: PassedOver[];
 }
 
 /** "engine: native TensorFlow 2.21.0, CPU AMD EPYC (AVX512), 2 threads" */
-export function inOneLine({ backend, device, libraryVersion, threads, instructionSet }: Engine): string {
+export function inOneLine({ backend, device, libraryVersion, threads, quota, instructionSet }: Engine): string {
   const library = backend === "native" ? "native TensorFlow" : `TensorFlow.js on ${backend}`;
-  const inThreads = `CPU ${device.name} (${instructionSet}), ${threads} ${threads === 1 ? "thread" : "threads"}`;
+  const reason = quota === undefined ? "" : ` ${describeQuota(quota)}`;
+  const inThreads = `CPU ${device.name} (${instructionSet}), ${threads} ${threads === 1 ? "thread" : "threads"}${reason}`;
   return `engine: ${library} ${libraryVersion}, ${device.kind === "cpu" ? inThreads : `GPU ${describeGpu(device)}`}`;
 }
 

@@ -1,6 +1,6 @@
-import { availableParallelism } from "node:os";
 import { addonFor } from "./addon.ts";
 import { type Claim, claimGpu, sharedLine } from "./claim-gpu.ts";
+import { usableCores } from "./cores.ts";
 import { isGpuDemanded } from "./engine.ts";
 import { findGpu, type Gpu, listGpus, requireCudaLibraries } from "./gpu.ts";
 import {
@@ -19,7 +19,7 @@ import { Unavailable } from "./unavailable.ts";
 export interface NativeOptions {
   /** `true` or an index demands a GPU, `false` keeps off them; undefined takes one if all that it needs is there. */
   gpu: boolean | number | undefined;
-  /** 1 or more; undefined leaves it to TensorFlow, which takes one for each core. */
+  /** 1 or more; undefined takes TF_NUM_INTRAOP_THREADS, else one for each core that the CPU quota pays for. */
   threads: number | undefined;
   /** Whether to download what is not there. */
   install: boolean;
@@ -34,6 +34,8 @@ export interface Native {
   file: string;
   /** Threads that share the work of an op. */
   threads: number;
+  /** The CPU quota, in cores, if it is what limits the threads. */
+  quota?: number;
   /** The GPU that TensorFlow runs on; absent on the CPU. */
   gpu?: Gpu;
 }
@@ -82,14 +84,19 @@ async function loadFor(
   card: Gpu | undefined,
   { gpu, threads, install, log, passOver }: NativeOptions,
 ): Promise<Native> {
-  if (threads !== undefined) process.env["TF_NUM_INTRAOP_THREADS"] = String(threads);
+  const given = threads ?? (Number(process.env["TF_NUM_INTRAOP_THREADS"]) || undefined);
+  const { usable, quota } = usableCores();
+  // By itself TensorFlow takes one for each core, and knows nothing of quotas.
+  const named = threads ?? (given === undefined && quota !== undefined ? usable : undefined);
+  if (named !== undefined) process.env["TF_NUM_INTRAOP_THREADS"] = String(named);
   const { library, way } = await firstThatLoads(ways(card, isGpuDemanded(gpu), install, log), log, passOver);
   await tf.setBackend("tensorflow");
   const { binding, isUsingGpuDevice } = tf.backend() as unknown as NodeBackend;
   const native = {
     libraryVersion: binding.TF_Version,
     file: library.file,
-    threads: Number(process.env["TF_NUM_INTRAOP_THREADS"]) || availableParallelism(),
+    threads: given ?? usable,
+    ...(given === undefined && quota !== undefined && { quota }),
   };
   if (way.gpu === undefined) return native;
   if (isUsingGpuDevice) return { ...native, gpu: way.gpu };

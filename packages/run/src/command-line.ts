@@ -57,7 +57,12 @@ export function addMachineOptions(command: Command): Command {
     .addOption(
       new Option("--gpu [index]", "demand a GPU").argParser((text) => (text === ANY_GPU ? true : wholeNumber(text))),
     )
-    .addOption(new Option("--threads <n>", "threads for computing (default: all cores)").argParser(wholeNumber));
+    .addOption(
+      new Option(
+        "--threads <n>",
+        "threads for computing (default: all cores, or as many as the CPU quota pays for)",
+      ).argParser(wholeNumber),
+    );
 }
 
 /** How the batch follows the number of workers. */

@@ -7,9 +7,10 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { newRun } from "@lockstep/coordinator";
+import { usableCores } from "@lockstep/engine/cores";
 import { LockstepError } from "@lockstep/errors";
 import {
   type Display,
@@ -51,7 +52,7 @@ export async function verify(options: VerifyOptions & Record<string, unknown>): 
     throw new LockstepError("ERR_OPTION", "Expected --wire fp32 to verify, got bf16, which is lossy; leave it out.");
   }
   // Sums inside one operation may depend on its threads, so one worker gets as many as each of several.
-  const { threads = Math.max(1, Math.floor(availableParallelism() / workers)), ...machine } = machineOptions(options);
+  const { threads = Math.max(1, Math.floor(usableCores().usable / workers)), ...machine } = machineOptions(options);
   const dir = mkdtempSync(join(tmpdir(), "lockstep-verify-"));
   try {
     const [alone, together] = [join(dir, "alone"), join(dir, "together")];

@@ -1,0 +1,72 @@
+import { availableParallelism } from "node:os";
+import { describe, expect, test } from "vitest";
+import { describeCores, usableCores } from "./cores.ts";
+import { inOneLine } from "./engine.ts";
+
+/** What a process sees on a machine of 8 cores where only these files are. */
+const coresWith = (files: Record<string, string>) => usableCores(8, (path) => files[path]);
+const V2 = { "/proc/self/cgroup": "0::/pod/box\n" };
+const V1 = { "/proc/self/cgroup": "7:memory:/x\n4:cpu,cpuacct:/pod/box\n0::/\n" };
+
+describe("threads follow the CPU quota of the control group", () => {
+  test.each([
+    ["of version 2", { ...V2, "/sys/fs/cgroup/pod/box/cpu.max": "250000 100000\n" }, 2],
+    [
+      "of a group around it",
+      { ...V2, "/sys/fs/cgroup/pod/box/cpu.max": "max 100000\n", "/sys/fs/cgroup/pod/cpu.max": "300000 100000\n" },
+      3,
+    ],
+    ["of a container with the host's path", { ...V2, "/sys/fs/cgroup/cpu.max": "100000 50000\n" }, 2],
+    ["of less than one core", { ...V2, "/sys/fs/cgroup/pod/box/cpu.max": "20000 100000\n" }, 1],
+    ["that is none", { ...V2, "/sys/fs/cgroup/pod/box/cpu.max": "max 100000\n" }, 8],
+    ["of more than the machine has", { ...V2, "/sys/fs/cgroup/pod/box/cpu.max": "6400000 100000\n" }, 8],
+    [
+      "of version 1",
+      {
+        ...V1,
+        "/sys/fs/cgroup/cpu/pod/box/cpu.cfs_quota_us": "400000\n",
+        "/sys/fs/cgroup/cpu/pod/box/cpu.cfs_period_us": "100000\n",
+      },
+      4,
+    ],
+    [
+      "of version 1 under both names",
+      {
+        ...V1,
+        "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "50000\n",
+        "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "10000\n",
+      },
+      5,
+    ],
+    [
+      "of version 1 that is none",
+      {
+        ...V1,
+        "/sys/fs/cgroup/cpu/pod/box/cpu.cfs_quota_us": "-1\n",
+        "/sys/fs/cgroup/cpu/pod/box/cpu.cfs_period_us": "100000\n",
+      },
+      8,
+    ],
+    ["where there are no control groups", {}, 8],
+  ])("%s", (_, files, usable) => {
+    expect(coresWith(files).usable).toBe(usable);
+  });
+
+  test("which the engine's line and the doctor say", () => {
+    const limited = coresWith({ ...V2, "/sys/fs/cgroup/pod/box/cpu.max": "150000 100000\n" });
+    expect(describeCores(limited)).toBe("1 of 8 cores (CPU quota: 1.5 cores)");
+    expect(describeCores(coresWith({}))).toBe("8 cores");
+    const engine = {
+      backend: "native" as const,
+      device: { kind: "cpu" as const, name: "EPYC" },
+      libraryVersion: "2.21.0",
+    };
+    expect(inOneLine({ ...engine, instructionSet: "AVX2", threads: 1, quota: 1.5, passedOver: [] })).toBe(
+      "engine: native TensorFlow 2.21.0, CPU EPYC (AVX2), 1 thread (CPU quota: 1.5 cores)",
+    );
+  });
+});
+
+test("this machine's cores are no more than Node counts", () => {
+  expect(usableCores().usable).toBeLessThanOrEqual(availableParallelism());
+});
