@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { openBatchSource, parseNormalize } from "@lockstep/dataset";
 import { startEngine, tf } from "@lockstep/engine";
 import { ARITHMETIC_VERSION, encodeFloats } from "@lockstep/gradient-sync";
-import { initialWeights, stateDictNames, toStateDict } from "@lockstep/model";
+import { factorableKernels, initialWeights, stateDictNames, toStateDict } from "@lockstep/model";
 import { makeConfig, makeSchedule } from "@lockstep/run";
 import {
   drawsDigest,
@@ -70,7 +70,9 @@ async function trainingDigest(): Promise<string> {
     }
   }
   const weights = toStateDict(names, await initialWeights(model, config));
-  const replica = new Replica(model, parameterValues(model, names, weights), { factoredLayers: ["hidden", "logits"] });
+  const replica = new Replica(model, parameterValues(model, names, weights), {
+    factoredKernels: factorableKernels(model),
+  });
   const context = { config, replica, batches, exchange: new InMemoryExchange(config.sliceRows), clock: new LapClock() };
   for (const task of makeSchedule(config, source.meta).tasksFrom(0)) {
     if (task.type === "step") await takeStep(context, task, (totals) => hash.update(JSON.stringify(totals)));

@@ -1,7 +1,7 @@
 /** What PyTorch computes, as test/fixtures/*.json record it, and the weights and images that it computes on. */
 import { readFileSync } from "node:fs";
 import type { Batch } from "@lockstep/dataset";
-import { factorableLayers, loadModel, type StateDict, type StateDictName, stateDictNames } from "@lockstep/model";
+import { factorableKernels, loadModel, type StateDict, type StateDictName, stateDictNames } from "@lockstep/model";
 import { parameterValues, Replica } from "@lockstep/training";
 import { mulberry32 } from "./counter-numbers.ts";
 
@@ -68,7 +68,7 @@ export async function replicaOf(fixture: Fixture): Promise<{ replica: Replica; n
   const names = stateDictNames(model, spec);
   return {
     replica: new Replica(model, parameterValues(model, names, fixtureWeights(names)), {
-      factoredLayers: factorableLayers(model),
+      factoredKernels: factorableKernels(model),
       dropout: 0,
     }),
     names,

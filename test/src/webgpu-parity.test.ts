@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Batch } from "@lockstep/dataset";
 import { type BackendName, readBack, startEngine, tf } from "@lockstep/engine";
-import { factorableLayers, initialWeights, loadModel } from "@lockstep/model";
+import { factorableKernels, initialWeights, loadModel } from "@lockstep/model";
 import { readMetrics } from "@lockstep/run";
 import {
   applyUpdate,
@@ -32,7 +32,7 @@ async function replicaOf(path: string): Promise<Replica> {
     shape: shape as number[],
     weight: weights[index]!,
   }));
-  return new Replica(model, values, { factoredLayers: factorableLayers(model) });
+  return new Replica(model, values, { factoredKernels: factorableKernels(model) });
 }
 
 const gradientsOf = (replica: Replica, batch: Batch, step: number) =>

@@ -1,11 +1,10 @@
 /** This worker's part in a run: its replica, kept through connections that end, and what it does when it is told to. */
 import { LockstepError } from "@lockstep/errors";
 import { elementsOf, type GradientForm, makeLayout } from "@lockstep/gradient-sync";
-import { factorableLayers, initialWeights, type StateDict, toStateDict } from "@lockstep/model";
+import { factorableKernels, initialWeights, type StateDict, toStateDict } from "@lockstep/model";
 import {
   Batches,
   evaluateBatch,
-  factoredKernels,
   LapClock,
   type PreparedRun,
   parameterValues,
@@ -58,7 +57,7 @@ export class Participant {
       return [name, { shape: torchShape, data: new Float32Array(elementsOf(torchShape)) }] as const;
     });
     this.#install(parameterValues(loaded.model, names, new Map(zeros)));
-    this.#replica!.factor(factoredKernels(loaded.model, factorableLayers(loaded.model)).keys()); // as most runs have it
+    this.#replica!.factor(factorableKernels(loaded.model)); // as most runs have it
     const rows = Math.min(config.sliceRows ?? config.batchSize, maxRows, WARM_UP_ROWS);
     await warmUp(this.#replica!, loaded.inputShape, rows);
   }

@@ -1,8 +1,8 @@
 /** What a worker tells of its model, data and device. */
 import { matmulFlopsPerSecond } from "@lockstep/engine";
 import { ARITHMETIC_VERSION, fingerprintOf, type WorkerMessage } from "@lockstep/gradient-sync";
-import { factorableLayers, stableTopology, tfjsTopologyOf } from "@lockstep/model";
-import { drawsDigest, factoredKernels, type PreparedRun } from "@lockstep/training";
+import { factorableKernels, stableTopology, tfjsTopologyOf } from "@lockstep/model";
+import { drawsDigest, type PreparedRun } from "@lockstep/training";
 import packageJson from "../package.json" with { type: "json" };
 import type { Connection } from "./connection.ts";
 
@@ -15,7 +15,7 @@ export async function readyMessage(
   { linkBytesPerSecond }: Connection,
 ): Promise<Extract<WorkerMessage, { type: "ready" }>> {
   const { mean, std, trainSamples, validationSamples, testSamples, classes } = thread.meta;
-  const factored = factoredKernels(loaded.model, factorableLayers(loaded.model));
+  const factorable = new Set(factorableKernels(loaded.model));
   const weights = loaded.model.weights;
   const topology = tfjsTopologyOf(loaded.model, names);
   const facts = {
@@ -27,7 +27,7 @@ export async function readyMessage(
       dtype: "float32" as const,
     })),
     stateDict: names.map(({ name, torchShape }) => ({ name, shape: torchShape })),
-    factorable: names.map((_, index) => factored.has(index)),
+    factorable: names.map((_, index) => factorable.has(index)),
     inputShape: loaded.inputShape,
     numClasses: loaded.numClasses,
     classes: [...classes],

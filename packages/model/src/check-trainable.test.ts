@@ -74,6 +74,23 @@ describe("checkTrainable", () => {
     await check(make(), true);
   });
 
+  test("finds softmax behind layers that change no number, whichever application of them comes last", async () => {
+    const drop = tf.layers.dropout({ rate: 0.1 });
+    const linear = tf.layers.activation({ activation: "linear" });
+    const end = tf.layers.softmax({ name: "end" });
+    const inner = tf.input({ shape: [5] });
+    const unchanged = tf.model({ inputs: inner, outputs: drop.apply(linear.apply(inner)) as tf.SymbolicTensor });
+    const modelOf = (...parts: Layer[]) => {
+      const inputs = tf.input({ shape: [4, 4, 3] });
+      const outputs = parts.reduce((x, part) => part.apply(x) as tf.SymbolicTensor, inputs);
+      return tf.model({ inputs, outputs });
+    };
+    await check(modelOf(flatten(), drop, logits(), drop, unchanged, unchanged));
+    await expect(check(modelOf(flatten(), drop, logits(), drop, end, drop, linear, unchanged))).rejects.toThrow(
+      /^The model ends in softmax \(layer end\)/,
+    );
+  });
+
   test("accepts softmax in the middle", async () => {
     await check(withLayers(dense({ units: 4, activation: "softmax" })));
   });

@@ -3,7 +3,8 @@
 import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { mixingLayers } from "./batch-probe.ts";
-import { innerLayers, type Layer, layersOf, producerOf } from "./layers.ts";
+import { graphOf } from "./graph.ts";
+import { innerLayers, type Layer, layersOf } from "./layers.ts";
 import { signatureOf } from "./signature.ts";
 
 export interface TrainableOptions {
@@ -53,15 +54,21 @@ function refuse(reason: string, remedy: string): never {
   throw new LockstepError("ERR_MODEL_REFUSED", `${reason}; ${remedy}.`);
 }
 
-/** Layers that change no number, behind which a softmax could hide. */
 const MOVES_NUMBERS = new Set(["Reshape", "Flatten", "Permute", "Dropout"]);
 
+/** Whether the layer changes no number, so that a softmax could hide behind it. */
+function keepsNumbers(layer: Layer): boolean {
+  const kind = layer.getClassName();
+  return MOVES_NUMBERS.has(kind) || (kind === "Activation" && layer.getConfig()["activation"] === "linear");
+}
+
 function checkLogits(model: tf.LayersModel): void {
-  let last = producerOf(model.outputs[0]!);
-  while (MOVES_NUMBERS.has(last.getClassName())) last = producerOf(last.input as tf.SymbolicTensor);
-  if (last.getClassName() !== "Softmax" && last.getConfig()["activation"] !== "softmax") return;
+  let { source } = graphOf(model).outputs[0]!;
+  while (keepsNumbers(source.layer)) source = source.inputs[0]!.source;
+  const { layer } = source;
+  if (layer.getClassName() !== "Softmax" && layer.getConfig()["activation"] !== "softmax") return;
   refuse(
-    `The model ends in softmax (layer ${last.name}), but the loss contains a softmax already: applied twice it squeezes ` +
+    `The model ends in softmax (layer ${layer.name}), but the loss contains a softmax already: applied twice it squeezes ` +
       "the outputs into 0 to 1, the gradients shrink and training does not converge properly",
     "leave it out, so that the model gives logits, or pass --allow-softmax to see for yourself",
   );

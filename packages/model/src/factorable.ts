@@ -1,11 +1,16 @@
 import type { tf } from "@lockstep/engine";
+import { graphOf } from "./graph.ts";
 
 /**
- * Names of the Dense layers whose kernel's gradient is XᵀΔ, with X [rows, in] the layer's input and Δ [rows, out] the
- * gradient at its output: those that are used once, on input of rank 2. (Of one used twice it is a sum of two
- * products.) Layers of a model inside the model are left out, because how often they are used does not show.
+ * Indexes among `model.weights` of the Dense kernels whose gradient is XᵀΔ, with X [rows, in] the layer's input and Δ
+ * [rows, out] the gradient at its output. The layer has a bias and is applied once, to input of rank 2: the gradient of
+ * one that is applied twice is a sum of two products.
  */
-export function factorableLayers(model: tf.LayersModel): string[] {
-  const dense = model.layers.filter((layer) => layer.getClassName() === "Dense" && layer.inboundNodes.length === 1);
-  return dense.filter(({ input }) => (input as tf.SymbolicTensor).shape.length === 2).map(({ name }) => name);
+export function factorableKernels(model: tf.LayersModel): number[] {
+  const dense = graphOf(model).applications.filter(({ layer }) => layer.getClassName() === "Dense");
+  const factorable = dense.filter(({ layer, inputs }) => {
+    const places = dense.filter((other) => other.layer === layer).length;
+    return places === 1 && layer.weights.length > 1 && inputs[0]!.shape.length === 2;
+  });
+  return factorable.map(({ layer }) => model.weights.indexOf(layer.weights[0]!));
 }

@@ -1,6 +1,7 @@
 /** The order in which the numbers of a flattened image stand in a row. */
-import type { tf } from "@lockstep/engine";
-import { type Layer, producerOf } from "./layers.ts";
+import { LockstepError } from "@lockstep/errors";
+import type { Graph, Value } from "./graph.ts";
+import type { Layer } from "./layers.ts";
 
 /** The first two of a Dense kernel's `KernelAxes`: reversed, its rows stand in CHW order. */
 export type RowAxes = readonly [positions: number, inputs: number];
@@ -9,36 +10,48 @@ export type RowAxes = readonly [positions: number, inputs: number];
 const IN_PLACE = new Set(["Dropout", "Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"]);
 
 /**
- * Returns the axes to reverse where `tensor` is a flattened image whose numbers are in another order than the channel,
+ * Returns the axes to reverse where `value` is a flattened image whose numbers are in another order than the channel,
  * row, column of PyTorch's `nn.Flatten`; otherwise undefined.
  */
-export function flattenedRows(tensor: tf.SymbolicTensor): RowAxes | undefined {
-  let source = producerOf(tensor);
-  while (IN_PLACE.has(source.getClassName())) source = producerOf(inputOf(source));
-  if (source.getClassName() !== "Flatten") return undefined;
-  const image = inputOf(source);
-  if (image.shape.length !== 4) return undefined;
-  const [, a, b, c] = image.shape as [null, number, number, number];
-  const movesFirstAxisLast = source.getConfig()["dataFormat"] === "channelsFirst";
-  if (channelAxis(image) === 1) return movesFirstAxisLast ? [b * c, a] : undefined;
+export function flattenedRows({ source }: Value): RowAxes | undefined {
+  const [input] = source.inputs;
+  if (input === undefined) return undefined;
+  if (IN_PLACE.has(source.layer.getClassName())) return flattenedRows(input);
+  if (source.layer.getClassName() !== "Flatten" || input.shape.length !== 4) return undefined;
+  const [, a, b, c] = input.shape as [null, number, number, number];
+  const movesFirstAxisLast = source.layer.getConfig()["dataFormat"] === "channelsFirst";
+  if (channelAxis(input) === 1) return movesFirstAxisLast ? [b * c, a] : undefined;
   // Rows in the order (b, c, a), with c the channels, are a matrix [b, c·a]; its transpose is (c, a, b).
   return movesFirstAxisLast ? [b, c * a] : [a * b, c];
 }
 
 /**
- * Which axis of [batch, a, b, c] holds the channels: as the layer that made the tensor says, or as in the tensor that it
- * was made of. It is the last one of the model's input, and of what a Reshape made.
+ * The same for the input of a Dense layer, which may be applied in several places.
+ *
+ * @throws LockstepError ERR_STATE_DICT if the places differ in the order of their numbers
  */
-function channelAxis(image: tf.SymbolicTensor): number {
-  const source = producerOf(image);
-  const { dataFormat, dims } = source.getConfig() as { dataFormat?: string; dims?: number[] };
-  if (dataFormat !== undefined) return dataFormat === "channelsFirst" ? 1 : 3;
-  if (source.getClassName() === "InputLayer" || source.getClassName() === "Reshape") return 3;
-  const [input] = [source.getInputAt(0)].flat();
-  if (input?.shape.length !== 4) return 3;
-  const before = channelAxis(input);
-  return source.getClassName() === "Permute" ? dims!.indexOf(before) + 1 : before;
+export function flattenedRowsOf(layer: Layer, { applications }: Graph): RowAxes | undefined {
+  const rows = applications.filter((one) => one.layer === layer).map(({ inputs }) => flattenedRows(inputs[0]!));
+  // Where one of the axes has one element, nothing moves.
+  const moved = rows.map((axes) => (axes?.includes(1) ? undefined : axes));
+  if (moved.every((axes) => String(axes) === String(moved[0]))) return rows[0];
+  throw new LockstepError(
+    "ERR_STATE_DICT",
+    `The Dense layer ${layer.name} is applied in several places, to flattened images in one and to numbers in another ` +
+      "order elsewhere. PyTorch flattens images channels first, so no order of the layer's columns is right in all " +
+      "places; use a layer object of its own for each of them.",
+  );
 }
 
-/** The layer's input where it was used first. */
-const inputOf = (layer: Layer) => layer.getInputAt(0) as tf.SymbolicTensor;
+/**
+ * Which axis of [batch, a, b, c] holds the channels: as the layer that made the image says, or as in the image that it
+ * was made of. It is the last one of the model's input, and of what a Reshape made.
+ */
+function channelAxis({ source }: Value): number {
+  const { dataFormat, dims } = source.layer.getConfig() as { dataFormat?: string; dims?: number[] };
+  if (dataFormat !== undefined) return dataFormat === "channelsFirst" ? 1 : 3;
+  const [input] = source.inputs;
+  if (source.layer.getClassName() === "Reshape" || input?.shape.length !== 4) return 3;
+  const before = channelAxis(input);
+  return source.layer.getClassName() === "Permute" ? dims!.indexOf(before) + 1 : before;
+}

@@ -3,9 +3,10 @@ export { type AlexNetCifar10Options, alexnetCifar10 } from "./alexnet-cifar10.ts
 export { buildModel } from "./build.ts";
 export { checkTrainable, type TrainableOptions } from "./check-trainable.ts";
 export { describeModel, formatDescription, type LayerRow, type ModelDescription } from "./describe.ts";
-export { factorableLayers } from "./factorable.ts";
+export { factorableKernels } from "./factorable.ts";
 export { fitStateDict, prefixLine } from "./fit-state-dict.ts";
 export { DEFAULT_INIT, type Init, type InitOptions, initialWeights } from "./initial-weights.ts";
+export { layersOf } from "./layers.ts";
 export { type LoadedModel, type LoadModelOptions, loadModel, type ModelContext, type ModelFactory } from "./load.ts";
 export { isKnownModel } from "./model-file.ts";
 export { encodeOnnx } from "./onnx-file.ts";

@@ -30,14 +30,8 @@ export function layersOf(model: HasLayers): Layer[] {
   return placedLayers(model).map(({ layer }) => layer);
 }
 
-export function isModel(layer: Layer): layer is Layer & HasLayers & { outputs: tf.SymbolicTensor[] } {
+export function isModel(layer: Layer): layer is Layer & HasLayers & Record<"inputs" | "outputs", tf.SymbolicTensor[]> {
   return "layers" in layer;
-}
-
-/** The layer that made a tensor; if that was a whole model, the layer in it that made the model's output. */
-export function producerOf(tensor: tf.SymbolicTensor): Layer {
-  const layer = tensor.sourceLayer;
-  return isModel(layer) ? producerOf(layer.outputs[0]!) : layer;
 }
 
 /** What a wrapper wraps (TimeDistributed, Bidirectional) and the cells of a recurrent layer, at any depth. */

@@ -8,6 +8,7 @@ import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import { flattenedRows } from "./flattened-rows.ts";
+import { type Application, graphOf, type Value } from "./graph.ts";
 import type { Layer } from "./layers.ts";
 import { signatureOf } from "./signature.ts";
 import { expectAllTrained, type StateDictName } from "./state-dict.ts";
@@ -42,40 +43,40 @@ interface Operation {
 }
 
 /** @param weights names of the layer's weights in the state dict */
-type Conversion = (layer: Layer, weights: string[]) => Operation[];
+type Conversion = (application: Application, weights: string[]) => Operation[];
 
 const CONVERSIONS: Readonly<Record<string, Conversion>> = {
   InputLayer: () => [],
-  Conv2D(layer, weights) {
-    const { activation, kernelSize, dilationRate, ...window } = settingsOf(layer, convSettings);
-    const attributes = windowAttributes(layer, kernelSize, window, dilationRate);
+  Conv2D(application, weights) {
+    const { activation, kernelSize, dilationRate, ...window } = settingsOf(application, convSettings);
+    const attributes = windowAttributes(application, kernelSize, window, dilationRate);
     return [
       { operator: "Conv", attributes: { ...attributes, dilations: dilationRate }, operands: weights },
       ...activated(activation),
     ];
   },
-  MaxPooling2D: (layer) => [{ operator: "MaxPool", attributes: poolAttributes(layer) }],
+  MaxPooling2D: (application) => [{ operator: "MaxPool", attributes: poolAttributes(application) }],
   // TensorFlow.js does not count its padding in the mean, nor does ONNX unless told to.
-  AveragePooling2D: (layer) => [{ operator: "AveragePool", attributes: poolAttributes(layer) }],
-  GlobalAveragePooling2D(layer) {
-    settingsOf(layer, imageSettings);
+  AveragePooling2D: (application) => [{ operator: "AveragePool", attributes: poolAttributes(application) }],
+  GlobalAveragePooling2D(application) {
+    settingsOf(application, imageSettings);
     return [{ operator: "GlobalAveragePool" }, { operator: "Flatten" }];
   },
-  ZeroPadding2D(layer) {
-    const [[top, bottom], [left, right]] = settingsOf(layer, paddingSettings).padding;
+  ZeroPadding2D(application) {
+    const [[top, bottom], [left, right]] = settingsOf(application, paddingSettings).padding;
     return [{ operator: "Pad", operands: [[0, 0, top, left, 0, 0, bottom, right]] }];
   },
-  Add(layer) {
-    expectInput(layer, IMAGE);
+  Add(application) {
+    expectInput(application, IMAGE);
     return [{ operator: "Sum" }];
   },
   Flatten: () => [{ operator: "Flatten" }],
-  Dense(layer, weights) {
-    expectInput(layer, NUMBERS);
-    const { activation } = settingsOf(layer, activationSettings);
+  Dense(application, weights) {
+    expectInput(application, NUMBERS);
+    const { activation } = settingsOf(application, activationSettings);
     return [{ operator: "Gemm", attributes: { transB: 1 }, operands: weights }, ...activated(activation)];
   },
-  Activation: (layer) => activated(settingsOf(layer, activationSettings).activation),
+  Activation: (application) => activated(settingsOf(application, activationSettings).activation),
   Dropout: () => [],
 };
 
@@ -94,27 +95,30 @@ export function onnxGraphOf(model: tf.LayersModel, weights: readonly StateDictNa
   expectAllTrained(model);
   const graph: OnnxGraph = { name: model.name, ...signatureOf(model), nodes: [], weights, constants: new Map() };
   const weightNames = new Map(model.trainableWeights.map((weight, index) => [weight, weights[index]!.name]));
-  const valueNames = new Map([[model.inputs[0]!.id, "images"]]);
-  for (const layer of model.layers) {
-    const convert = conversionOf(layer);
-    const operations = convert(
-      layer,
+  const { applications, outputs } = graphOf(model);
+  const valueNames = new Map<Application, string>();
+  for (const application of applications) {
+    const { layer, inputs } = application;
+    const operations = conversionOf(layer)(
+      application,
       layer.weights.map((weight) => weightNames.get(weight)!),
     );
-    let values = inputsOf(layer).map(({ id }) => valueNames.get(id)!);
+    let values = inputs.length === 0 ? ["images"] : inputs.map(({ source }) => valueNames.get(source)!);
     for (const operation of operations) values = [addNode(graph, layer.name, operation, values)];
-    valueNames.set(outputOf(layer).id, values[0]!);
+    valueNames.set(application, values[0]!);
   }
-  const output = model.outputs[0]!;
+  const output = outputs[0]!;
   expectOrderedOutput(output);
-  graph.nodes.push({ operator: "Identity", name: "logits", inputs: [valueNames.get(output.id)!], attributes: {} });
+  graph.nodes.push({ operator: "Identity", name: "logits", inputs: [valueNames.get(output.source)!], attributes: {} });
   return graph;
 }
 
-/** @returns the name of the node, and of its output */
+/** @returns the name of the node, and of its output: no other node has it, however often a layer is applied */
 function addNode(graph: OnnxGraph, layer: string, { operator, ...operation }: Operation, values: string[]): string {
   const { attributes = {}, operands = [] } = operation;
-  const name = `${layer}/${operator}`;
+  const isTaken = (name: string) => graph.nodes.some((node) => node.name === name);
+  let name = `${layer}/${operator}`;
+  for (let count = 1; isTaken(name); count++) name = `${layer}/${operator}_${count}`;
   const operandNames = operands.map((operand) => {
     if (typeof operand === "string") return operand;
     graph.constants.set(`${name}/operand`, operand);
@@ -127,7 +131,6 @@ function addNode(graph: OnnxGraph, layer: string, { operator, ...operation }: Op
 function conversionOf(layer: Layer): Conversion {
   const convert = CONVERSIONS[layer.getClassName()];
   if (convert === undefined) throw refusal(layer, "ONNX export does not know such layers");
-  if (layer.inboundNodes.length > 1) throw refusal(layer, "it is used in several places");
   return convert;
 }
 
@@ -140,7 +143,7 @@ const convSettings = windowSettings.extend({ ...activationSettings.shape, kernel
 const poolSettings = windowSettings.extend({ poolSize: pair });
 const paddingSettings = imageSettings.extend({ padding: z.tuple([pair, pair]) });
 
-function settingsOf<T>(layer: Layer, schema: z.ZodType<T>): T {
+function settingsOf<T>({ layer }: Application, schema: z.ZodType<T>): T {
   const config = layer.getConfig();
   const parsed = schema.safeParse(config);
   if (parsed.success) return parsed.data;
@@ -150,9 +153,9 @@ function settingsOf<T>(layer: Layer, schema: z.ZodType<T>): T {
 
 const activated = (activation: "linear" | "relu"): Operation[] => (activation === "relu" ? [{ operator: "Relu" }] : []);
 
-function poolAttributes(layer: Layer): OnnxNode["attributes"] {
-  const { poolSize, ...window } = settingsOf(layer, poolSettings);
-  return windowAttributes(layer, poolSize, window);
+function poolAttributes(application: Application): OnnxNode["attributes"] {
+  const { poolSize, ...window } = settingsOf(application, poolSettings);
+  return windowAttributes(application, poolSize, window);
 }
 
 /**
@@ -160,13 +163,13 @@ function poolAttributes(layer: Layer): OnnxNode["attributes"] {
  * Source: TensorFlow's `tf.nn.convolution`, notes on padding.
  */
 function windowAttributes(
-  layer: Layer,
+  { inputs, outputShapes }: Application,
   kernel: readonly number[],
   { strides, padding }: z.infer<typeof windowSettings>,
   dilations: readonly number[] = [1, 1],
 ): OnnxNode["attributes"] {
-  const [, ...input] = inputsOf(layer)[0]!.shape;
-  const [, ...output] = outputOf(layer).shape;
+  const [, ...input] = inputs[0]!.shape;
+  const [, ...output] = outputShapes[0]!;
   const cells = [0, 1].map((axis) => {
     if (padding === "valid") return 0;
     const reach = (output[axis]! - 1) * strides[axis]! + (kernel[axis]! - 1) * dilations[axis]! + 1;
@@ -179,22 +182,18 @@ function windowAttributes(
 const IMAGE = { rank: 4, name: "an image" };
 const NUMBERS = { rank: 2, name: "a row of numbers" };
 
-function expectInput(layer: Layer, { rank, name }: typeof IMAGE): void {
-  const other = inputsOf(layer)
-    .find(({ shape }) => shape.length !== rank)
-    ?.shape.slice(1);
+function expectInput({ layer, inputs }: Application, { rank, name }: typeof IMAGE): void {
+  const other = inputs.find(({ shape }) => shape.length !== rank)?.shape.slice(1);
   if (other !== undefined) throw refusal(layer, `expected ${name} to go in, got [${other.join(", ")}]`);
 }
 
 /** A flattened image that is itself the output would have its classes in another order. */
-function expectOrderedOutput(output: tf.SymbolicTensor): void {
+function expectOrderedOutput(output: Value): void {
   const [positions, inputs] = flattenedRows(output) ?? [1, 1];
-  if (positions > 1 && inputs > 1)
-    throw refusal(output.sourceLayer, "a flattened image can't be the output; end with Dense");
+  if (positions > 1 && inputs > 1) {
+    throw refusal(output.source.layer, "a flattened image can't be the output; end with Dense");
+  }
 }
-
-const inputsOf = (layer: Layer): tf.SymbolicTensor[] => [layer.getInputAt(0)].flat();
-const outputOf = (layer: Layer): tf.SymbolicTensor => [layer.getOutputAt(0)].flat()[0]!;
 
 function refusal(layer: Layer, reason: string): LockstepError {
   return new LockstepError(

@@ -152,4 +152,23 @@ describe("state dict", () => {
       "dense_3.weight",
     ]);
   });
+
+  test("of a Dense layer whose places ask for different orders of its columns is refused", () => {
+    const { layers } = tf;
+    const images = tf.input({ shape: [2, 3, 4] });
+    const flat = layers.flatten().apply(images) as tf.SymbolicTensor;
+    const fc = layers.dense({ name: "fc", units: 24 });
+    const applied = (x: tf.SymbolicTensor) => fc.apply(x) as tf.SymbolicTensor;
+    expect(() => stateDictNames(tf.model({ inputs: images, outputs: applied(applied(flat)) }))).toThrow(
+      "The Dense layer fc is applied in several places, to flattened images in one and to numbers in another order " +
+        "elsewhere. PyTorch flattens images channels first, so no order of the layer's columns is right in all places; " +
+        "use a layer object of its own for each of them.",
+    );
+    const pixel = tf.input({ shape: [1, 1, 24] });
+    const alike = tf.model({
+      inputs: pixel,
+      outputs: applied(applied(layers.flatten().apply(pixel) as tf.SymbolicTensor)),
+    });
+    expect(stateDictNames(alike).map(({ name }) => name)).toEqual(["fc.weight", "fc.bias"]);
+  });
 });

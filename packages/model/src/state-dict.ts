@@ -10,7 +10,8 @@
 import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { expectStateDict } from "./fit-state-dict.ts";
-import { flattenedRows } from "./flattened-rows.ts";
+import { flattenedRowsOf } from "./flattened-rows.ts";
+import { graphOf } from "./graph.ts";
 import { elementCount, hasTorchKernel, type Layer, placedLayers, stableName } from "./layers.ts";
 import { type KernelAxes, toTfOrder, toTorchOrder } from "./reverse-axes.ts";
 import type { ModelSpec } from "./spec.ts";
@@ -36,12 +37,15 @@ export type StateDict = Map<string, StateTensor>;
  * Name and PyTorch shape of each of `model.trainableWeights`, in that order.
  *
  * The columns of a Dense layer are in CHW order if it follows the Flatten of an image (whichever axis holds its
- * channels), with nothing but layers that keep every number in its place between them.
+ * channels), with nothing but layers that keep every number in its place between them. The layers may lie in different
+ * models inside the model.
  *
- * @throws LockstepError ERR_STATE_DICT if two weights would have one name
+ * @throws LockstepError ERR_STATE_DICT if two weights would have one name, or if a Dense layer is applied in several
+ *   places that ask for different orders of its columns
  */
 export function stateDictNames(model: tf.LayersModel, spec?: ModelSpec): StateDictName[] {
   const indexes = spec === undefined ? new Map<string, number>() : sequentialIndexes(spec);
+  const graph = graphOf(model);
   const tensors = placedLayers(model).flatMap(({ layer, path }) =>
     layer.trainableWeights.map((weight): StateDictName => {
       const shape = weight.shape as number[];
@@ -49,7 +53,7 @@ export function stateDictNames(model: tf.LayersModel, spec?: ModelSpec): StateDi
       const name = [...prefix, ...lastNames(layer, weight)].join(".");
       if (!hasTorchKernel(layer) || shape.length === 1) return { name, torchShape: shape };
       const [inputs, outputs] = shape.slice(-2) as [number, number];
-      const flattened = layer.getClassName() === "Dense" ? flattenedRows(inputOf(layer)) : undefined;
+      const flattened = layer.getClassName() === "Dense" ? flattenedRowsOf(layer, graph) : undefined;
       if (flattened !== undefined) return { name, torchShape: [outputs, inputs], axes: [...flattened, outputs] };
       const window = shape.slice(0, -2);
       return { name, torchShape: [outputs, inputs, ...window], axes: [elementCount(window), inputs, outputs] };
@@ -113,6 +117,3 @@ function lastNames(layer: Layer, weight: tf.LayerVariable): string[] {
   if (hasTorchKernel(layer)) return [names.at(-1) === "bias" ? "bias" : "weight"];
   return names.map((name) => stableName(name, 0));
 }
-
-/** A layer's input where it was used first. */
-const inputOf = (layer: Layer) => layer.getInputAt(0) as tf.SymbolicTensor;

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { type Contribution, disposeContribution, type Gradient, sumContributions } from "./contribution.ts";
 import { computeGradients, tensorsOf } from "./gradients.ts";
 import { Replica } from "./replica.ts";
-import { batchOf, denseLayers, smallModel, valuesFor } from "./small-model.ts";
+import { batchOf, denseKernels, smallModel, valuesFor } from "./small-model.ts";
 import { LapClock } from "./step-clock.ts";
 
 beforeAll(async () => void (await startEngine({ backend: "cpu" })));
@@ -15,9 +15,9 @@ const options = (more: { maxRows?: number; step?: number } = {}) => ({
   ...more,
 });
 
-function replicaOf({ dropout = 0, factored = denseLayers }: { dropout?: number; factored?: string[] } = {}): Replica {
+function replicaOf({ dropout = 0, factored = denseKernels }: { dropout?: number; factored?: number[] } = {}): Replica {
   const model = smallModel({ dropout });
-  return new Replica(model, valuesFor(model), { factoredLayers: factored });
+  return new Replica(model, valuesFor(model), { factoredKernels: factored });
 }
 
 /** Every gradient as one dense array, whichever form it has. */
@@ -51,7 +51,7 @@ describe("computeGradients", () => {
     });
     const expected = Object.values(grads).map((gradient) => [...gradient.dataSync()]);
 
-    for (const factored of [[], denseLayers]) {
+    for (const factored of [[], denseKernels]) {
       const contribution = await computeGradients(replicaOf({ factored }), batch, options());
       expect(contribution.lossSum).toBeCloseTo(value.dataSync()[0]!, 4);
       expect(contribution.samples).toBe(7);
@@ -70,7 +70,7 @@ describe("computeGradients", () => {
     });
     const topology = model.toJSON() as string;
     const values = valuesFor(model);
-    const tapped = new Replica(model, values, { factoredLayers: ["first", "last"] });
+    const tapped = new Replica(model, values, { factoredKernels: [0, 2] });
     const withFactors = await valuesOf(await computeGradients(tapped, batchOf(0, 4), options()));
     // The taps stay on the layers of this model, so a fresh one is compared.
     const fresh = await tf.models.modelFromJSON({ modelTopology: JSON.parse(topology) });

@@ -14,7 +14,7 @@ export { type Exchange, InMemoryExchange, type Slice, type SliceSink } from "./e
 export { computeGradients, streamGradients } from "./gradients.ts";
 export { localTeam } from "./local-team.ts";
 export { downloadProgress, EVALUATION_ROWS, type PreparedRun, prepare } from "./prepare.ts";
-export { factoredKernels, Replica } from "./replica.ts";
+export { Replica } from "./replica.ts";
 export { parameterValues, readState, StateSnapshot, stateDigest } from "./state.ts";
 export { type StepContext, takeStep } from "./step.ts";
 export { LapClock, type StepClock } from "./step-clock.ts";

@@ -71,12 +71,12 @@ export async function prepare(
   });
   expectModelFitsData(config, loaded, facts);
   const [height, width] = loaded.inputShape;
+  const names = stateDictNames(loaded.model, loaded.spec); // may refuse the model, so before the thread is there
   const thread = await openBatchThread(
     { ...config, height, width, normalize },
     { onProgress: downloadProgress(log), supply: given.supply },
   );
   const maxRows = config.maxRows ?? (engine.backend === "wasm" ? WASM_MAX_ROWS : undefined);
-  const names = stateDictNames(loaded.model, loaded.spec);
   return { config, machine, engine, maxRows, loaded, own, names, thread };
 }
 

@@ -6,6 +6,7 @@
  * factors of theirs; Dropout takes its mask from counters.
  */
 import { createParameters, type Parameters, type ParameterValues, tf } from "@lockstep/engine";
+import { factorableKernels, layersOf } from "@lockstep/model";
 import type { Gradient } from "./contribution.ts";
 import { type DropoutDraw, dropoutMask } from "./dropout.ts";
 
@@ -18,10 +19,10 @@ type CallOptions = { training?: boolean };
 
 export interface ReplicaOptions {
   /**
-   * Names of the Dense layers whose gradients are taken as factors. One without a bias is left dense.
+   * Indexes of the kernels whose gradients are taken as factors, among those that `factorableKernels` finds.
    * @default none
    */
-  factoredLayers?: readonly string[];
+  factoredKernels?: readonly number[];
   /**
    * The rate of every dropout layer, instead of their own.
    * @default each layer's own
@@ -45,7 +46,7 @@ export class Replica {
   constructor(
     model: tf.LayersModel,
     values: readonly ParameterValues[],
-    { factoredLayers = [], dropout }: ReplicaOptions = {},
+    { factoredKernels = [], dropout }: ReplicaOptions = {},
   ) {
     this.model = model;
     this.parameters = createParameters(values);
@@ -54,15 +55,13 @@ export class Replica {
       weight.dispose(); // the model's own copy of the values
       weight.read = () => this.#read(index);
     }
-    for (const layer of layersOf(model)) if (layer.getClassName() === "Dropout") this.#tapDropout(layer, dropout);
-    const dense = layersOf(model).filter((layer) => layer.getClassName() === "Dense");
-    const kernels = factoredKernels(
-      model,
-      dense.map(({ name }) => name),
-    );
-    for (const [kernel, layer] of kernels) this.#tapDense(layer, kernel);
-    this.factor(factoredKernels(model, factoredLayers).keys());
-    this.penalisedLayers = layersOf(model).filter((layer) => tf.tidy(() => layer.calculateLosses().length > 0));
+    const layers = layersOf(model);
+    for (const layer of layers) if (layer.getClassName() === "Dropout") this.#tapDropout(layer, dropout);
+    for (const kernel of factorableKernels(model)) {
+      this.#tapDense(layers.find((layer) => layer.weights[0] === weights[kernel])!, kernel);
+    }
+    this.factor(factoredKernels);
+    this.penalisedLayers = layers.filter((layer) => tf.tidy(() => layer.calculateLosses().length > 0));
   }
 
   /**
@@ -72,11 +71,13 @@ export class Replica {
   forward(images: tf.Tensor, dropout: DropoutDraw, onGradient: OnGradient): tf.Tensor2D {
     this.#dropout = dropout;
     this.#dropoutsApplied = 0;
-    this.#tap = { onGradient, reads: new Map() };
+    const reads = new Map<number, tf.Tensor>();
+    this.#tap = { onGradient, reads };
     try {
       return this.model.apply(images, { training: true }) as tf.Tensor2D;
     } finally {
       this.#tap = undefined;
+      tf.dispose([...reads.values()]);
     }
   }
 
@@ -108,7 +109,8 @@ export class Replica {
 
   /**
    * A weight, for the layers. In a forward pass it goes through an op that changes nothing, whose gradient is the
-   * weight's: complete, since all who read the weight read it from there.
+   * weight's: complete, since all who read the weight read it from there. What was read is kept for the layer's next
+   * application, because a layer tidies up what it reads.
    */
   #read(index: number): tf.Tensor {
     const weight = this.parameters.weight(index);
@@ -123,7 +125,7 @@ export class Replica {
         return sum;
       },
     }));
-    const read = passOn(weight);
+    const read = tf.keep(passOn(weight));
     reads.set(index, read);
     return read;
   }
@@ -165,19 +167,6 @@ export class Replica {
       });
     };
   }
-}
-
-/** The kernels of those of the named Dense layers that have a bias: index among the weights → layer. */
-export function factoredKernels(model: tf.LayersModel, names: readonly string[]): Map<number, Layer> {
-  const layers = layersOf(model).filter(({ name, weights }) => names.includes(name) && weights.length > 1);
-  return new Map(layers.map((layer) => [model.weights.indexOf(layer.weights[0]!), layer]));
-}
-
-/** All layers of a model, those of models inside it included. */
-function layersOf(model: { layers: Layer[] }): Layer[] {
-  return model.layers.flatMap((layer) =>
-    "layers" in layer ? layersOf(layer as unknown as { layers: Layer[] }) : [layer],
-  );
 }
 
 function only(inputs: Inputs): tf.Tensor {

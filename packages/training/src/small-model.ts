@@ -18,7 +18,8 @@ export function smallModel({ dropout = 0, regularizer }: { dropout?: number; reg
   });
 }
 
-export const denseLayers = ["hidden", "logits"];
+/** Indexes of the kernels of its two Dense layers among its weights. */
+export const denseKernels = [2, 4];
 
 /** Values in ±0.3 for each weight of the model. */
 export function valuesFor(model: tf.LayersModel): ParameterValues[] {

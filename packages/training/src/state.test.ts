@@ -3,7 +3,7 @@ import { stateDictNames } from "@lockstep/model";
 import { beforeAll, describe, expect, test } from "vitest";
 import { computeGradients } from "./gradients.ts";
 import { Replica } from "./replica.ts";
-import { batchOf, denseLayers, smallModel, valuesFor } from "./small-model.ts";
+import { batchOf, denseKernels, smallModel, valuesFor } from "./small-model.ts";
 import { readState, StateSnapshot, stateDigest } from "./state.ts";
 import { LapClock } from "./step-clock.ts";
 import { applyUpdate } from "./update.ts";
@@ -13,7 +13,7 @@ beforeAll(async () => void (await startEngine({})));
 
 function newReplica() {
   const model = smallModel();
-  const replica = new Replica(model, valuesFor(model), { factoredLayers: denseLayers });
+  const replica = new Replica(model, valuesFor(model), { factoredKernels: denseKernels });
   return { replica, names: stateDictNames(model) };
 }
 

@@ -4,7 +4,7 @@ import { disposeContribution } from "./contribution.ts";
 import { computeGradients } from "./gradients.ts";
 import { regularizerGradients } from "./regularizers.ts";
 import { Replica } from "./replica.ts";
-import { batchOf, denseLayers, smallModel, valuesFor } from "./small-model.ts";
+import { batchOf, denseKernels, smallModel, valuesFor } from "./small-model.ts";
 import { LapClock } from "./step-clock.ts";
 import { applyUpdate } from "./update.ts";
 
@@ -12,9 +12,9 @@ beforeAll(async () => void (await startEngine({ backend: "cpu" })));
 
 const sgd = { learningRate: 0.1, momentum: 0.9, weightDecay: 0 };
 
-async function weightsAfter(steps: number, factored: string[]): Promise<Float32Array[]> {
+async function weightsAfter(steps: number, factored: number[]): Promise<Float32Array[]> {
   const model = smallModel({ dropout: 0.5 });
-  const replica = new Replica(model, valuesFor(model), { factoredLayers: factored });
+  const replica = new Replica(model, valuesFor(model), { factoredKernels: factored });
   for (let step = 0; step < steps; step++) {
     const update = await computeGradients(replica, batchOf(step * 8, step * 8 + 8), {
       seed: 0,
@@ -37,7 +37,7 @@ describe("applyUpdate", () => {
       { shape: [2, 1], weight: Float32Array.of(1, 2) },
       { shape: [1], weight: Float32Array.of(3) },
     ];
-    const replica = new Replica(model, values, { factoredLayers: ["only"] });
+    const replica = new Replica(model, values, { factoredKernels: [0] });
     const gradients = [
       // inputᵀ·delta = [[1·4 + 3·8], [2·4 + 0·8]] = [[28], [8]], summed over 4 samples
       {
@@ -59,7 +59,7 @@ describe("applyUpdate", () => {
 
   test("factors and dense gradients lead to the same weights", async () => {
     const dense = await weightsAfter(10, []);
-    const factored = await weightsAfter(10, denseLayers);
+    const factored = await weightsAfter(10, denseKernels);
     for (const [index, weights] of factored.entries()) {
       const difference = Math.hypot(...weights.map((weight, i) => weight - dense[index]![i]!));
       expect(difference / Math.hypot(...dense[index]!)).toBeLessThan(1e-5);

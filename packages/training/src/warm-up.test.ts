@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from "vitest";
 import { disposeContribution } from "./contribution.ts";
 import { computeGradients } from "./gradients.ts";
 import { Replica } from "./replica.ts";
-import { batchOf, denseLayers, smallModel, valuesFor } from "./small-model.ts";
+import { batchOf, denseKernels, smallModel, valuesFor } from "./small-model.ts";
 import { LapClock } from "./step-clock.ts";
 import { applyUpdate } from "./update.ts";
 import { warmUp } from "./warm-up.ts";
@@ -19,7 +19,7 @@ async function train(first: (replica: Replica) => Promise<void>): Promise<Float3
   const replica = new Replica(
     model,
     values.map(({ shape, weight }) => ({ shape, weight: new Float32Array(weight.length) })),
-    { factoredLayers: denseLayers },
+    { factoredKernels: denseKernels },
   );
   await first(replica);
   replica.load(values);

@@ -1,6 +1,6 @@
 /** Steps of alexnet-cifar10 on shapes, as a run takes them, and how long their gradients take to the CPU. */
 import { readBack, tf } from "@lockstep/engine";
-import { factorableLayers, initialWeights, toStateDict } from "@lockstep/model";
+import { factorableKernels, initialWeights, toStateDict } from "@lockstep/model";
 import { type MachineOptions, makeConfig, type StepTask } from "@lockstep/run";
 import {
   Batches,
@@ -78,7 +78,7 @@ export async function measureSteps(batch: number, settings: Settings, machine: M
 
 async function replicaOf({ config, loaded: { model }, names }: PreparedRun): Promise<Replica> {
   const weights = toStateDict(names, await initialWeights(model, config));
-  return new Replica(model, parameterValues(model, names, weights), { factoredLayers: factorableLayers(model) });
+  return new Replica(model, parameterValues(model, names, weights), { factoredKernels: factorableKernels(model) });
 }
 
 /** Without the last batch of an epoch, which is smaller. */

@@ -1,6 +1,6 @@
 /** The CIFAR-10 AlexNet and a batch of noise for it: what Lockstep's own processes of a bench compute on. */
 import type { Batch } from "@lockstep/dataset";
-import { factorableLayers, initialWeights, loadModel } from "@lockstep/model";
+import { factorableKernels, initialWeights, loadModel } from "@lockstep/model";
 import { uniforms } from "@lockstep/random";
 import { Replica } from "@lockstep/training";
 
@@ -12,7 +12,7 @@ export async function alexnetReplica({ factored }: { factored: boolean }): Promi
     shape: shape as number[],
     weight: weights[index]!,
   }));
-  return new Replica(model, values, { factoredLayers: factored ? factorableLayers(model) : [] });
+  return new Replica(model, values, { factoredKernels: factored ? factorableKernels(model) : [] });
 }
 
 export function drawnBatch(rows: number): Batch {

@@ -13,7 +13,7 @@ import { LockstepError } from "@lockstep/errors";
 import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
 import {
   describeModel,
-  factorableLayers,
+  factorableKernels,
   fitStateDict,
   formatDescription,
   initialWeights,
@@ -206,8 +206,8 @@ async function runToEnd(run: PreparedRun, folder: RunFolder, shown: Shown, start
   display.line(summaryOf(config, derived, folder, resumed?.step));
   if (["wasm", "cpu"].includes(run.engine.backend)) display.line(slowBackendLine(run.engine.backend));
 
-  const factoredLayers = config.sync === "dense" ? [] : factorableLayers(loaded.model);
-  const replica = new Replica(loaded.model, values, { factoredLayers, dropout: config.dropout });
+  const factoredKernels = config.sync === "dense" ? [] : factorableKernels(loaded.model);
+  const replica = new Replica(loaded.model, values, { factoredKernels, dropout: config.dropout });
   const evaluationRows = Math.min(EVALUATION_ROWS, maxRows ?? EVALUATION_ROWS);
   const rows = { evaluationRows, sliceRows: config.sliceRows };
   const batches = new Batches(run.thread, batchesOf(schedule.tasksFrom(doneSteps, progress.endedSteps), rows));

@@ -1,0 +1,160 @@
+import type { ParameterValues } from "@lockstep/engine";
+import { readBack, startEngine, tf } from "@lockstep/engine";
+import { factorableKernels } from "@lockstep/model";
+import { beforeAll, describe, expect, test } from "vitest";
+import { disposeContribution } from "./contribution.ts";
+import { computeGradients, tensorsOf } from "./gradients.ts";
+import { Replica } from "./replica.ts";
+import { batchOf, valuesFor } from "./small-model.ts";
+import { LapClock } from "./step-clock.ts";
+import { applyUpdate } from "./update.ts";
+
+beforeAll(async () => void (await startEngine({ backend: "cpu" })));
+
+const { layers } = tf;
+type Layer = tf.layers.Layer;
+type Make = () => Layer;
+const chain = (inputs: tf.SymbolicTensor, parts: readonly Layer[]) =>
+  parts.reduce((x, part) => part.apply(x) as tf.SymbolicTensor, inputs);
+
+/** A function that gives the same object each time. */
+const shared = (make: Make): Make => {
+  const layer = make();
+  return () => layer;
+};
+
+/** Losses and weights of three steps. */
+async function train(model: tf.LayersModel, values: ParameterValues[] = valuesFor(model)): Promise<Float32Array[]> {
+  const replica = new Replica(model, values, { factoredKernels: factorableKernels(model) });
+  const outcome: Float32Array[] = [];
+  for (const step of [0, 1, 2]) {
+    const options = { seed: 3, step, clock: new LapClock() };
+    const update = await computeGradients(replica, batchOf(7 * step, 7 * step + 7), options);
+    outcome.push(Float32Array.of(update.lossSum));
+    applyUpdate(replica.parameters, update, { learningRate: 0.1, momentum: 0.9, weightDecay: 1e-4 });
+    disposeContribution(update);
+  }
+  for (let index = 0; index < replica.parameters.length; index++) {
+    outcome.push((await readBack(replica.parameters.weight(index))).slice());
+  }
+  replica.dispose();
+  return outcome;
+}
+
+const images = () => tf.input({ shape: [8, 8, 3] });
+
+/** Two Dense layers, with something before, between and after them. */
+function around(something: Make): tf.LayersModel {
+  const inputs = images();
+  const dense = [layers.dense({ units: 16, activation: "relu" }), layers.dense({ units: 5 })] as const;
+  const outputs = chain(inputs, [layers.flatten(), something(), dense[0], something(), dense[1], something()]);
+  return tf.model({ inputs, outputs });
+}
+
+/** A model of two Dropout layers and a ReLU, without weights. */
+const innerModel = () => {
+  const inputs = tf.input({ shape: [16] });
+  const outputs = chain(inputs, [layers.dropout({ rate: 0.2 }), layers.reLU(), layers.dropout({ rate: 0.4 })]);
+  return tf.model({ inputs, outputs });
+};
+const aroundModel = (inner: Make) => {
+  const inputs = images();
+  const outputs = chain(inputs, [
+    ...[layers.flatten(), layers.dense({ units: 16 }), inner(), layers.dense({ units: 16 }), inner()],
+    layers.dense({ units: 5 }),
+  ]);
+  return tf.model({ inputs, outputs });
+};
+
+describe("a layer object that is applied several times", () => {
+  const alike: [string, (share: (make: Make) => Make) => tf.LayersModel][] = [
+    ["ReLU", (share) => around(share(() => layers.reLU()))],
+    ["Dropout", (share) => around(share(() => layers.dropout({ rate: 0.3 })))],
+    ["model that holds Dropout", (share) => aroundModel(share(innerModel))],
+  ];
+  test.each(alike)("%s trains as one object for each place, to the bit", async (_, make) => {
+    expect(await train(make(shared))).toEqual(await train(make((one) => one)));
+  });
+
+  /** What TensorFlow.js gives for the model as it is, without any of the replica's taps. */
+  async function expectGradients(factored: number, make: () => tf.LayersModel): Promise<void> {
+    const [untapped, tapped] = [make(), make()];
+    const values = valuesFor(untapped);
+    untapped.setWeights(values.map(({ shape, weight }) => tf.tensor(weight, shape)));
+    const { images, labels } = tensorsOf(batchOf(0, 7));
+    const { value, grads } = tf.variableGrads(() => {
+      const logits = untapped.apply(images, { training: true }) as tf.Tensor2D;
+      return tf.logSoftmax(logits).mul(tf.oneHot(labels, 5)).sum().neg() as tf.Scalar;
+    });
+    const replica = new Replica(tapped, values, { factoredKernels: factorableKernels(tapped) });
+    const contribution = await computeGradients(replica, batchOf(0, 7), { seed: 3, step: 0, clock: new LapClock() });
+    expect(contribution.lossSum).toBeCloseTo(value.dataSync()[0]!, 4);
+    for (const [index, gradient] of contribution.gradients.entries()) {
+      const { name } = untapped.weights[index]!;
+      const whole = gradient.form === "dense" ? gradient.sum : tf.matMul(gradient.input, gradient.delta, true, false);
+      const error = whole.sub(grads[name]!).norm().div(grads[name]!.norm());
+      expect(error.dataSync()[0], name).toBeLessThan(1e-5);
+    }
+    expect(contribution.gradients.filter(({ form }) => form === "factored").length).toBe(factored);
+  }
+
+  test("Dense gets the sum of the gradients of its places", async () => {
+    await expectGradients(2, () => {
+      const inputs = images();
+      const twice = layers.dense({ units: 12, activation: "tanh" });
+      const flat = chain(inputs, [layers.flatten(), layers.dense({ units: 12 })]);
+      return tf.model({ inputs, outputs: chain(flat, [twice, twice, layers.dense({ units: 5 })]) });
+    });
+  });
+
+  test("Conv2D does so too, and what a model inside a model holds that is applied twice", async () => {
+    await expectGradients(1, () => {
+      const conv = layers.conv2d({ filters: 3, kernelSize: 3, padding: "same", activation: "tanh" });
+      const innermost = () => {
+        const inputs = tf.input({ shape: [8, 8, 3] });
+        return tf.model({ inputs, outputs: chain(inputs, [conv, conv]) });
+      };
+      const held = innermost();
+      const middle = images();
+      const twice = tf.model({ inputs: middle, outputs: chain(middle, [held, held]) });
+      const inputs = images();
+      const tail = tf.sequential({
+        layers: [layers.flatten({ inputShape: [8, 8, 3] }), layers.dense({ units: 5, name: "tail" })],
+      });
+      return tf.model({ inputs, outputs: chain(inputs, [twice, twice, tail]) });
+    });
+  });
+
+  test("a Dense layer inside a model gives factors, and another of its name that is applied twice gives none", async () => {
+    await expectGradients(3, () => {
+      const inputs = images();
+      const holder = () => tf.sequential({ layers: [layers.dense({ name: "fc", units: 8, inputShape: [8] })] });
+      const [once, twice] = [holder(), holder()] as const;
+      const outputs = chain(inputs, [
+        ...[layers.flatten(), layers.dense({ name: "first", units: 8 }), twice, once, twice],
+        layers.dense({ name: "last", units: 5 }),
+      ]);
+      return tf.model({ inputs, outputs });
+    });
+  });
+
+  test("a layer of the user's own may go on reading its weight as it likes", async () => {
+    class Scale extends layers.Layer {
+      static className = "Scale";
+      #factors!: tf.LayerVariable;
+      override build([, units]: [number, number]): void {
+        this.#factors = this.addWeight("factors", [units], "float32", tf.initializers.ones());
+        super.build([null, units]);
+      }
+      override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+        return tf.tidy(() => this.#factors.read().mul([inputs].flat()[0]!));
+      }
+    }
+    await expectGradients(2, () => {
+      const inputs = images();
+      const scale = new Scale({ name: "scale" });
+      const parts = [layers.flatten(), layers.dense({ units: 6 }), scale, scale, layers.dense({ units: 5 })];
+      return tf.model({ inputs, outputs: chain(inputs, parts) });
+    });
+  });
+});
