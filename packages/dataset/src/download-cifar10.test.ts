@@ -164,6 +164,14 @@ describe("downloadCifar10", () => {
     expect(existsSync(join(dir, "cifar-10-batches-bin"))).toBe(false);
   });
 
+  test("calls a folder that cannot be made a fault of the disk, not of the network", async () => {
+    writeFileSync(dir, "a file where the folder is to be");
+    await expect(downloadFrom(whole)).rejects.toMatchObject({
+      code: "ERR_NOT_WRITABLE",
+      message: expect.stringMatching(/Could not keep CIFAR-10 in .* \(EEXIST.*LOCKSTEP_DATA/),
+    });
+  });
+
   test("says so where nobody listens", async () => {
     const url = "http://127.0.0.1:1/cifar-10-binary.tar.gz";
     await expect(downloadCifar10({ dir, url })).rejects.toThrow(/Could not download .*ECONNREFUSED.*--dataset shapes/);
@@ -206,8 +214,8 @@ describe("downloadCifar10", () => {
     mkdirSync(dir);
     writeFileSync(join(dir, "cifar-10-batches-bin"), "a file where the folder is to be");
     await expect(downloadFrom(whole)).rejects.toMatchObject({
-      code: "ERR_DOWNLOAD",
-      message: expect.stringMatching(/could not be unpacked .*ENOTDIR.*The archive is kept.*free space/),
+      code: "ERR_NOT_WRITABLE",
+      message: expect.stringMatching(/could not be unpacked .*ENOTDIR.*The archive is kept\. Free space/),
     });
     expect(readFileSync(partial()).equals(archive)).toBe(true);
     rmSync(join(dir, "cifar-10-batches-bin"));

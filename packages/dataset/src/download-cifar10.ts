@@ -5,6 +5,7 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { createGunzip } from "node:zlib";
 import { LockstepError } from "@lockstep/errors";
+import { diskFault, isFull, makeFolders } from "@lockstep/files";
 import { download, reasonOf, shownUrl } from "@lockstep/outbound";
 import { extract } from "tar-stream";
 import { CIFAR10_FOLDER, cifar10Files } from "./cifar10.ts";
@@ -40,7 +41,7 @@ export interface DownloadCifar10Options {
  * was cut continues; besides the .partial file nothing half-written stays. An archive is deleted only once it is
  * unpacked, or has proved to be another one.
  *
- * @throws LockstepError ERR_DOWNLOAD, ERR_PROXY or ERR_DATA_ARCHIVE, with the ways out
+ * @throws LockstepError ERR_DOWNLOAD, ERR_PROXY, ERR_DATA_ARCHIVE, ERR_NOT_WRITABLE or ERR_DISK_FULL, with the ways out
  */
 export async function downloadCifar10(options: DownloadCifar10Options): Promise<void> {
   const { dir, onProgress } = options;
@@ -48,9 +49,11 @@ export async function downloadCifar10(options: DownloadCifar10Options): Promise<
   const { sha256 = OFFICIAL.sha256, stallMs = 30_000, ca } = options;
   const path = join(dir, "cifar-10-binary.tar.gz.partial");
   try {
-    await mkdir(dir, { recursive: true });
+    makeFolders(dir);
     await download({ url, bytes, path, stallMs, onProgress, ca });
   } catch (cause) {
+    const fault = diskFault(cause);
+    if (fault !== undefined) throw diskError(`Could not keep CIFAR-10 in ${dir} (${fault.message}).`, fault);
     const code = cause instanceof LockstepError ? cause.code : "ERR_DOWNLOAD";
     const text = `Could not download CIFAR-10 from ${shownUrl(url)} to ${dir}: ${reasonOf(cause)}`;
     throw new LockstepError(code, `${text.replace(/\.$/, "")}. Run the same command again to continue, ${WAYS_OUT}`, {
@@ -61,7 +64,11 @@ export async function downloadCifar10(options: DownloadCifar10Options): Promise<
     await verify(path, sha256);
     await unpack(path, dir);
   } catch (cause) {
-    if (isOfTheDisk(cause)) throw unpackError(dir, cause);
+    const fault = diskFault(cause);
+    if (fault !== undefined) {
+      const text = `CIFAR-10 came, but could not be unpacked in ${dir} (${fault.message}). The archive is kept.`;
+      throw diskError(text, fault);
+    }
     await rm(path, { force: true });
     throw new LockstepError(
       "ERR_DATA_ARCHIVE",
@@ -76,16 +83,13 @@ const WAYS_OUT =
   "or unpack a copy of cifar-10-binary.tar.gz from elsewhere and name its folder with --data-dir, " +
   "or train on drawn images, which need no files: --dataset shapes.";
 
-/** Whether a call of the system failed: that says nothing against the archive. */
-function isOfTheDisk(cause: unknown): cause is NodeJS.ErrnoException {
-  return cause instanceof Error && "syscall" in cause;
-}
-
-function unpackError(dir: string, cause: Error): LockstepError {
+/** The fault of a disk says nothing against the network or the archive. */
+function diskError(text: string, fault: NodeJS.ErrnoException): LockstepError {
+  const remedy = "Free space there or see to the permissions, and run the same command again";
   return new LockstepError(
-    "ERR_DOWNLOAD",
-    `CIFAR-10 came, but could not be unpacked in ${dir} (${cause.message}). The archive is kept: free space there or see to the permissions, and run the same command again; LOCKSTEP_DATA names another folder.`,
-    { cause },
+    isFull(fault) ? "ERR_DISK_FULL" : "ERR_NOT_WRITABLE",
+    `${text} ${remedy}; LOCKSTEP_DATA names another folder.`,
+    { cause: fault },
   );
 }
 

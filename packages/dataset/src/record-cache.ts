@@ -3,10 +3,11 @@
  * written, or damaged does not match its CRC-32, so its record counts as missing. Several processes may use one file:
  * a record has the same bytes in the same place for all of them.
  */
-import { closeSync, constants, mkdirSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import { LockstepError } from "@lockstep/errors";
+import { makeFolders } from "@lockstep/files";
 import { reasonOf } from "@lockstep/outbound";
 
 const CRC_BYTES = 4;
@@ -29,7 +30,7 @@ export function openRecordCache(path: string, recordBytes: number): RecordCache 
 
   function withFile(use: (file: number) => void): void {
     try {
-      mkdirSync(dirname(path), { recursive: true });
+      makeFolders(dirname(path));
       const file = openSync(path, constants.O_RDWR | constants.O_CREAT);
       try {
         use(file);

@@ -2,17 +2,18 @@
  * What a coordinator keeps for its next start, so that workers which know it find the same one again: its token and its
  * own certificate. One set for each user, outside of every run's folder; the files are the user's alone.
  */
-import { randomBytes, X509Certificate } from "node:crypto";
-import { link, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { homedir, hostname } from "node:os";
+import { X509Certificate } from "node:crypto";
+import { link, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
+import { makeFolders, temporaryName, userFolder } from "@lockstep/files";
 import { type Certificate, readCertificate, selfSigned } from "./certificate.ts";
 import { checkToken, makeToken } from "./token.ts";
 
 /** `lockstep` in XDG_CONFIG_HOME, else in `.config` of the user's home. */
 export function configDir(): string {
-  return join(process.env["XDG_CONFIG_HOME"] || join(homedir(), ".config"), "lockstep");
+  return userFolder({ variable: "XDG_CONFIG_HOME", name: ".config", instead: "XDG_CONFIG_HOME" });
 }
 
 /**
@@ -71,8 +72,8 @@ async function keep(path: string, make: () => Promise<string>): Promise<void> {
 
 /** Writes a file whole; of two processes that do so at once, one wins. */
 async function writeOnce(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${randomBytes(4).toString("hex")}.tmp`;
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const temporary = temporaryName(path);
+  makeFolders(dirname(path), 0o700);
   try {
     await writeFile(temporary, text, { mode: 0o600 });
     await link(temporary, path); // Unlike a rename, it leaves alone what another process has put there meanwhile.

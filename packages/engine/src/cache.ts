@@ -3,15 +3,16 @@
  * A folder in it is whole or absent, whatever was killed when, and whoever else works at the same time.
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { homedir, hostname } from "node:os";
+import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
+import { makeFolders, userFolder } from "@lockstep/files";
 import { lock } from "./lock.ts";
 import { Unavailable } from "./unavailable.ts";
 
 /** `LOCKSTEP_CACHE`, else `lockstep` in the user's cache folder. */
 export function cacheDir(): string {
-  const { LOCKSTEP_CACHE, XDG_CACHE_HOME } = process.env;
-  return resolve(LOCKSTEP_CACHE || join(XDG_CACHE_HOME || join(homedir(), ".cache"), "lockstep"));
+  const inHome = () => userFolder({ variable: "XDG_CACHE_HOME", name: ".cache", instead: "LOCKSTEP_CACHE" });
+  return resolve(process.env["LOCKSTEP_CACHE"] || inHome());
 }
 
 /**
@@ -46,7 +47,7 @@ export async function buildOnce(
 
 function makeParent(dir: string): void {
   try {
-    mkdirSync(dirname(dir), { recursive: true });
+    makeFolders(dirname(dir));
   } catch (error) {
     throw new Unavailable(
       "ERR_CACHE",

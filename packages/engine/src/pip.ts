@@ -1,8 +1,9 @@
 /** Wheels by pip: downloaded, verified, and unpacked without installing them. */
 import { createHash } from "node:crypto";
-import { createReadStream, mkdirSync, readdirSync, statSync } from "node:fs";
+import { createReadStream, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { makeFolders } from "@lockstep/files";
 import { runCommand } from "./command.ts";
 import { Unavailable } from "./unavailable.ts";
 
@@ -37,7 +38,7 @@ export async function downloadWheels(
   log: (line: string) => void,
 ): Promise<string[]> {
   const python = await findPip();
-  mkdirSync(dir, { recursive: true });
+  makeFolders(dir);
   const options = ["--no-deps", "--only-binary=:all:", "--progress-bar", "off", "--retries", "2", "--dest", dir];
   const download = ["-m", "pip", "download", ...options];
   let output = "";

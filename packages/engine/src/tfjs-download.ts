@@ -1,5 +1,6 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { diskFault, makeFolders } from "@lockstep/files";
 import { download, reasonOf, shownUrl } from "@lockstep/outbound";
 import { runCommand } from "./command.ts";
 import { Unavailable } from "./unavailable.ts";
@@ -12,7 +13,7 @@ const STALL_MS = 30_000;
  * if wanted, the ready-made addon into `dir/lib/napi-v8`, which finds the library by that layout. Like the script, it
  * asks the server named in TFJS_NODE_CDN_STORAGE, else Google's.
  *
- * @throws Unavailable ERR_TFJS_DOWNLOAD
+ * @throws Unavailable ERR_TFJS_DOWNLOAD or ERR_CACHE
  */
 export async function fetchTfjsLibrary(
   version: string,
@@ -33,17 +34,24 @@ async function fetchArchive(
   log: (line: string) => void,
   tarOptions: string[] = [],
 ): Promise<void> {
-  mkdirSync(dir, { recursive: true });
+  makeFolders(dir);
   const archive = join(dir, "archive.tar.gz");
   try {
     log(`downloading ${shownUrl(url)}`);
     await download({ url, path: archive, stallMs: STALL_MS });
   } catch (error) {
+    const fault = diskFault(error);
+    if (fault !== undefined) throw cacheError(dir, fault);
     throw unavailable(`${shownUrl(url)} could not be downloaded: ${reasonOf(error).replace(/\.$/, "")}.`, error);
   }
   const { status, stderr } = await runCommand("tar", ["-xzf", archive, "-C", dir, ...tarOptions]);
   if (status !== 0) throw unavailable(`${shownUrl(url)} could not be unpacked: ${stderr.trim()}.`);
   rmSync(archive);
+}
+
+function cacheError(dir: string, fault: Error): Unavailable {
+  const remedy = "Free space there, or name another folder in LOCKSTEP_CACHE.";
+  return new Unavailable("ERR_CACHE", `${dir} cannot be written: ${fault.message}.`, remedy, { cause: fault });
 }
 
 function unavailable(reason: string, cause?: unknown): Unavailable {

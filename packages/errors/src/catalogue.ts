@@ -43,6 +43,10 @@ export const catalogue = {
       "There is no room on the disk. The checkpoints that were there stay.",
       "Free some space, and go on with `--resume`.",
     ),
+    ERR_NO_HOME: entry(
+      "This user has no home folder, where caches and secrets are kept.",
+      "Set `HOME`, or name folders in `LOCKSTEP_CACHE`, `LOCKSTEP_DATA` and `XDG_CONFIG_HOME`.",
+    ),
     ERR_LISTEN: entry(
       "The port is taken, or this user may not have it; or the address isn't this machine's.",
       "Choose another `--port`, or the right `--host`.",

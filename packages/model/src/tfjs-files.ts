@@ -2,9 +2,10 @@
  * `model.json` and `weights.bin`: a model in TensorFlow.js' own format, for `tf.loadLayersModel` in a browser or on
  * Node. They are written without TensorFlow.js, from a topology that `tfjsTopologyOf` took where the model was built.
  */
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
+import { makeFolders } from "@lockstep/files";
 import { z } from "zod";
 import { elementCount } from "./layers.ts";
 import { toTfOrder } from "./reverse-axes.ts";
@@ -65,7 +66,7 @@ export async function writeTfjsModel(
   const { weights, ...description } = topology;
   const manifest = weights.map(({ name, shape, dtype }) => ({ name, shape, dtype }));
   const weightsManifest = [{ paths: ["weights.bin"], weights: manifest }];
-  await mkdir(dir, { recursive: true });
+  makeFolders(dir);
   await writeFile(join(dir, "weights.bin"), weightBytes(topology, stateDict));
   await writeFile(join(dir, "model.json"), JSON.stringify({ ...description, weightsManifest }));
 }

@@ -7,6 +7,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { copyFile, link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
+import { temporaryName } from "@lockstep/files";
 import { z } from "zod";
 import type { ParameterState } from "./conduct.ts";
 import type { Lease } from "./lease.ts";
@@ -144,8 +145,7 @@ function parameterState(path: string, name: string, tensors: SafetensorsFile["te
 
 /** Gives a checkpoint its second name, in one move; where the file system has no second names, a copy. */
 async function nameBest(dir: string, path: string): Promise<void> {
-  const temporary = join(dir, `${BEST}.tmp`);
-  await rm(temporary, { force: true });
+  const temporary = temporaryName(join(dir, BEST));
   await link(path, temporary).catch(() => copyFile(path, temporary));
   await rename(temporary, join(dir, BEST));
 }

@@ -131,7 +131,7 @@ test("what a kill leaves half-written does not keep a run from going on, and goe
   const checkpoint = join(folder.checkpoints, "step-00000006.safetensors");
   const best = join(folder.checkpoints, "best.safetensors");
   for (const path of [checkpoint, best, folder.metrics, folder.weights("M"), folder.report]) {
-    writeFileSync(`${path}.tmp`, "half of a fi");
+    writeFileSync(`${path}.0123456789ab.tmp`, "half of a fi");
   }
   await expectToGoOn(folder);
 });

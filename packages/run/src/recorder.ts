@@ -13,7 +13,7 @@ import { appendMetrics, type EpochRow, type MetricsRow, rewriteMetrics, type Tes
 import { advance, type CheckpointProgress, START, stands } from "./progress.ts";
 import { makeReport, type Report, writeReport } from "./report.ts";
 import type { Resumed } from "./resumed.ts";
-import { type RunFolder, removeResults } from "./run-folder.ts";
+import { type RunFolder, removeResults, removeTemporaries } from "./run-folder.ts";
 import { writeSafetensors } from "./safetensors.ts";
 import type { EvaluateTask, Schedule, StepTask, Task } from "./schedule.ts";
 import { type AppendEvents, startEvents } from "./tensorboard.ts";
@@ -64,6 +64,7 @@ export class Recorder {
     this.#options = options;
     this.#nowMs = options.nowMs ?? (() => performance.now());
     options.lease?.expectHeld();
+    if (resumed !== undefined) removeTemporaries(folder);
     if (resumed !== undefined && hasCheckpoint(folder.checkpoints, resumed.step)) this.checkpointStep = resumed.step;
     if (resumed !== undefined && resumed.step < schedule.steps) removeResults(folder, options.modelName);
     this.#progress = resumed?.progress ?? START;

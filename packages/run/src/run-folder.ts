@@ -1,10 +1,11 @@
 /** The folder of a run: which file is where. */
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
+import { makeFolders } from "@lockstep/files";
 import { expectNoHolder, type Lease, takeLease } from "./lease.ts";
 import { LeaseWatch, readIfThere, realWorld } from "./lease-watch.ts";
-import { makeFolders, writeSmallFile } from "./write-file.ts";
+import { writeSmallFile } from "./write-file.ts";
 
 export interface RunFolder {
   dir: string;
@@ -70,6 +71,13 @@ export function openRunFolder(dir: string): { folder: RunFolder; config: unknown
 export function removeResults(folder: RunFolder, modelName: string): void {
   for (const path of [folder.weights(modelName), folder.report, folder.tfjs, folder.charts, folder.trace]) {
     rmSync(path, { recursive: true, force: true });
+  }
+}
+
+/** Takes away the temporary files that a process which was killed has left. Only the holder of the lease may. */
+export function removeTemporaries({ dir, checkpoints, charts }: RunFolder): void {
+  for (const folder of [dir, checkpoints, charts].filter((path) => existsSync(path))) {
+    for (const name of readdirSync(folder)) if (name.endsWith(".tmp")) rmSync(join(folder, name), { force: true });
   }
 }
 

@@ -2,7 +2,6 @@ import {
   appendFileSync,
   closeSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   renameSync,
   rmSync,
@@ -13,16 +12,17 @@ import {
 import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { LockstepError } from "@lockstep/errors";
+import { isFull, makeFolders, temporaryName } from "@lockstep/files";
 
 /**
- * Writes a file so that its name only ever stands for a whole one: into `<path>.tmp`, flushed to the disk, renamed.
- * Missing folders are made. The event loop goes on meanwhile. The chunks are written one after the other, as they are:
+ * Writes a file so that its name only ever stands for a whole one: into a temporary one (`.tmp`), flushed to the disk,
+ * renamed. Missing folders are made. The event loop goes on meanwhile. The chunks are written one after the other, as they are:
  * none is copied, so none may change before the promise settles.
  *
  * @throws LockstepError ERR_DISK_FULL or ERR_NOT_WRITABLE; a file that stood there before is then untouched
  */
 export async function writeFileAtomically(path: string, chunks: readonly Uint8Array[]): Promise<void> {
-  const temporary = `${path}.tmp`;
+  const temporary = temporaryName(path);
   try {
     makeFolders(dirname(path));
     await writeFlushed(temporary, chunks);
@@ -37,7 +37,7 @@ export async function writeFileAtomically(path: string, chunks: readonly Uint8Ar
 
 /** Like `writeFileAtomically`, but done when it returns: for what is small. */
 export function writeSmallFile(path: string, content: string | Uint8Array): void {
-  const temporary = `${path}.tmp`;
+  const temporary = temporaryName(path);
   try {
     makeFolders(dirname(path));
     writeFileSync(temporary, content, { flush: true });
@@ -68,20 +68,6 @@ export function removeIfPossible(path: string): void {
     rmSync(path, { force: true });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).errno === undefined) throw error;
-  }
-}
-
-/**
- * Makes a folder and those above it. Node's own recursive way never ends where a folder can't be made in one that
- * exists, such as /proc.
- */
-export function makeFolders(path: string): void {
-  if (isFolder(path)) return;
-  makeFolders(dirname(path));
-  try {
-    mkdirSync(path);
-  } catch (error) {
-    if (!isFolder(path)) throw error; // else another process was quicker
   }
 }
 
@@ -126,9 +112,9 @@ function flushFolderNow(path: string): void {
 
 /** What to tell of an error of the file system, and what to do; any other error as it is. */
 export function explainWriteError(path: string, bytes: number, cause: unknown): unknown {
-  const { code, errno, message } = cause as NodeJS.ErrnoException;
+  const { errno, message } = cause as NodeJS.ErrnoException;
   if (errno === undefined) return cause;
-  if (code === "ENOSPC" || code === "EDQUOT") {
+  if (isFull(cause as NodeJS.ErrnoException)) {
     const { bavail, bsize } = statfsSync(existingFolder(dirname(path)));
     const text = `Disk full: ${path} needs ${sizeOf(bytes)}, ${sizeOf(bavail * bsize)} are free there.`;
     const remedy = "Free some space (a training goes on with --resume), or choose another folder with --out.";

@@ -1,0 +1,4 @@
+export { diskFault, isFull } from "./disk-fault.ts";
+export { makeFolders } from "./make-folders.ts";
+export { temporaryName } from "./temporary-name.ts";
+export { type UserFolder, userFolder } from "./user-folder.ts";
