@@ -30,7 +30,7 @@ export class RecordDesk {
       const remedy = "wait for answers before asking for more";
       throw new LockstepError("ERR_RECORDS", `More than ${MAX_RECORD_REQUESTS} requests have no answer; ${remedy}.`);
     }
-    if (this.#asked.length === 1) void this.#answerAll();
+    if (this.#asked.length === 1) this.#answerAll().catch((error) => this.#options.refuse(asReason(error)));
   }
 
   /** Nobody is there to read any more. */
@@ -39,18 +39,21 @@ export class RecordDesk {
   }
 
   async #answerAll(): Promise<void> {
-    try {
-      const source = await this.#options.records;
-      for (let request = this.#asked[0]; request !== undefined; request = this.#asked[0]) {
-        if (source === undefined) throw new LockstepError("ERR_RECORDS", "The coordinator has no records to give.");
-        const data = source.read(request.part, Uint32Array.from(request.indexes));
-        this.#options.send({ type: "records", request: request.request, data, crc32: crc32(data) });
-        await this.#options.drained();
-        this.#asked.shift();
-      }
-    } catch (error) {
-      if (error instanceof LockstepError) this.#options.refuse(error);
-      else throw error;
+    const source = await this.#options.records;
+    for (let request = this.#asked[0]; request !== undefined; request = this.#asked[0]) {
+      if (source === undefined) throw new LockstepError("ERR_RECORDS", "The coordinator has no records to give.");
+      const data = source.read(request.part, Uint32Array.from(request.indexes));
+      this.#options.send({ type: "records", request: request.request, data, crc32: crc32(data) });
+      await this.#options.drained();
+      this.#asked.shift();
     }
   }
+}
+
+/** A disk of the coordinator that cannot be read ends what asked for its records, and not the coordinator. */
+function asReason(error: unknown): LockstepError {
+  if (error instanceof LockstepError) return error;
+  const text = `The coordinator could not read the records that it was asked for: ${(error as Error).message}`;
+  const remedy = "See that its disk is there, or name a folder of this machine with --data-dir.";
+  return new LockstepError("ERR_RECORDS", `${text}. ${remedy}`, { cause: error });
 }

@@ -215,6 +215,19 @@ describe("records", () => {
     expect(await closed).toBe("4000 ERR_RECORDS");
   });
 
+  test("that the disk does not give end the connection that asked for them, with the reason, and nothing else", async () => {
+    const broken = source(() => {
+      throw new Error("EIO: i/o error, read");
+    });
+    const { port } = await open({ records: Promise.resolve(broken) });
+    const asking = await worker(port);
+    asking.say(want(0));
+    expect(await asking.closed).toBe("4000 ERR_RECORDS");
+    const reason = expect.stringContaining("could not read the records that it was asked for: EIO: i/o error, read.");
+    expect(asking.told.at(-1)).toEqual({ type: "refused", code: "ERR_RECORDS", reason });
+    await beats(await peer(port), 1);
+  });
+
   test("have an index below 2³²: none is taken for another", async () => {
     const { port } = await open({ records: Promise.resolve(source(() => {})) });
     const { say, closed } = await worker(port);

@@ -10,6 +10,8 @@ export class ScriptedConnection implements Connection {
   /** Pieces of contributions, among them the numbers, and how they are to travel. */
   readonly pieces: (PiecePlace & { values: number[]; wire: string })[] = [];
   readonly #arrived: CoordinatorMessage[];
+  /** Whether it stays open when all has been said. */
+  staysOpen = false;
 
   /** @param arrived what the coordinator says, and then it closes the connection */
   constructor(...arrived: CoordinatorMessage[]) {
@@ -25,8 +27,14 @@ export class ScriptedConnection implements Connection {
     structuredClone(values, { transfer: [values.buffer] }); // it is taken over
   }
 
+  /** The coordinator says something more. */
+  arrives(message: CoordinatorMessage): void {
+    this.#arrived.push(message);
+  }
+
   async receive(): Promise<CoordinatorMessage> {
     const message = this.#arrived.shift();
+    if (message === undefined && this.staysOpen) return new Promise(() => {});
     if (message === undefined) throw new Error("The connection is closed.");
     return message;
   }

@@ -86,6 +86,14 @@ test.each([
   }
 });
 
+test("whoever waits for a message when the connection is closed hears of it, however many wait", async () => {
+  const { connection } = await connected();
+  const codeOf = (message: Promise<unknown>) => message.catch(({ code }: { code: string }) => code);
+  const waiting = [connection.receive(), connection.receive()].map(codeOf);
+  await connection.close();
+  expect(await Promise.all(waiting)).toEqual(["ERR_DISCONNECTED", "ERR_DISCONNECTED"]);
+}, 10_000);
+
 test("what follows a message that is none does not count, and the connection ends with the reason", async () => {
   const { connection, socket } = await connected();
   const closed = once(socket, "close");

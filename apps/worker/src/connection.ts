@@ -72,7 +72,12 @@ export async function connect(
   let link: { tell(bytesPerSecond: number): void; fail(error: Error): void } | undefined;
   const linkBytesPerSecond = new Promise<number>((tell, fail) => (link = { tell, fail }));
   linkBytesPerSecond.catch(() => {}); // whoever waits for it hears of the error
-  let wake = () => {};
+  const changes: (() => void)[] = [];
+  const change = () => new Promise<void>((resolve) => changes.push(resolve));
+  /** Something has come, or nothing will: all who wait look again. */
+  const wake = () => {
+    for (const resolve of changes.splice(0)) resolve();
+  };
   const close = (error: Error) => {
     closed ??= error;
     for (const { reject } of asked.values()) reject(closed);
@@ -92,6 +97,7 @@ export async function connect(
     wake();
   });
   thread.on("error", close);
+  thread.on("exit", () => close(new LockstepError("ERR_DISCONNECTED", "The thread of the connection has ended.")));
 
   const deliver = ({ request, data, crc32: expected }: Extract<CoordinatorMessage, { type: "records" }>) => {
     const answer = asked.get(request);
@@ -100,7 +106,6 @@ export async function connect(
     else answer?.reject(new LockstepError("ERR_RECORDS", "Records from the coordinator were damaged on the way."));
   };
 
-  const change = () => new Promise<void>((resolve) => (wake = resolve));
   const post = (to: ToSocket, transfer: ArrayBuffer[] = []) => thread.postMessage(to, transfer);
   while (!isOpen && closed === undefined) await change();
   if (closed !== undefined) {

@@ -14,7 +14,11 @@ const ASIDES: CoordinatorMessage[] = [
 
 function inboxOf(...messages: CoordinatorMessage[]) {
   const asides: CoordinatorMessage[] = [];
-  return { asides, inbox: new Inbox(new ScriptedConnection(...messages), (message) => asides.push(message)) };
+  const onAside = (message: CoordinatorMessage) => {
+    asides.push(message);
+    return undefined;
+  };
+  return { asides, inbox: new Inbox(new ScriptedConnection(...messages), onAside) };
 }
 
 describe("the inbox", () => {
@@ -37,6 +41,35 @@ describe("the inbox", () => {
     const { inbox } = inboxOf({ type: "digest" }, { type: "sync" });
     await inbox.next();
     await expect(inbox.next()).rejects.toThrow("The connection is closed.");
+  });
+});
+
+describe("a state that cannot be read back, while it is sent on the way", () => {
+  /** Sends a state for as long as the test wants. */
+  function sending(...before: CoordinatorMessage[]) {
+    let fail: (error: Error) => void = () => {};
+    const connection = new ScriptedConnection(...before, { type: "send-state", request: 0, window: 1 });
+    const sent = new Promise<void>((_, reject) => (fail = reject));
+    return { connection, inbox: new Inbox(connection, () => sent), fail };
+  }
+
+  test("ends the wait for the next message with its error", async () => {
+    const { connection, inbox, fail } = sending();
+    connection.staysOpen = true;
+    const next = inbox.next();
+    await new Promise(setImmediate);
+    fail(new Error("the GPU is gone"));
+    await expect(next).rejects.toThrow("the GPU is gone");
+  });
+
+  test("is told at the next wait, if nobody waits when it happens", async () => {
+    const { inbox, fail, connection } = sending();
+    connection.arrives({ type: "digest" });
+    expect(await inbox.next()).toEqual({ type: "digest" });
+    fail(new Error("the GPU is gone"));
+    await new Promise(setImmediate);
+    connection.arrives({ type: "digest" });
+    await expect(inbox.next()).rejects.toThrow("the GPU is gone");
   });
 });
 

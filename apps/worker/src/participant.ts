@@ -102,8 +102,13 @@ export class Participant {
     }
   }
 
-  /** What concerns no step, and may come at any time. */
-  aside(message: Aside): void {
+  /**
+   * Does what concerns no step, and may be asked for at any time.
+   *
+   * @returns what goes on after the call, if anything does
+   * @throws LockstepError ERR_MESSAGE_ORDER for what may not be asked for now
+   */
+  aside(message: Aside): Promise<void> | undefined {
     if (this.#connection === undefined) {
       throw new LockstepError(
         "ERR_MESSAGE_ORDER",
@@ -111,21 +116,20 @@ export class Participant {
       );
     }
     switch (message.type) {
-      case "sync":
-        this.#connection.send({ type: "synced" });
-        return;
-      case "send-state": {
+      case "send-state":
         expectWeights(this.#step, message.type);
         this.#sender!.expectRoom(message.request);
-        void this.#sender!.send(message, this.#step, new StateSnapshot(this.#replica!, this.#run.names));
-        return;
-      }
+        return this.#sender!.send(message, this.#step, new StateSnapshot(this.#replica!, this.#run.names));
+      case "sync":
+        this.#connection.send({ type: "synced" });
+        break;
       case "state-ack":
         this.#sender!.acknowledged(message.request);
-        return;
+        break;
       case "rejected":
         this.#log(`the coordinator did not take slice ${message.slice} of step ${message.step}: ${message.reason}`);
     }
+    return undefined;
   }
 
   dispose(): void {
