@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { Lease } from "./lease.ts";
 import type { LiveRun } from "./live/live-run.ts";
 import { EVENT_KINDS, type RunEvent } from "./live/updates.ts";
-import { appendToFile } from "./write-file.ts";
+import { appendLine } from "./write-file.ts";
 
 const eventSchema = z.strictObject({
   at: z.iso.datetime(),
@@ -43,7 +43,7 @@ export function keepEvents(live: LiveRun, path: string, lease?: Pick<Lease, "exp
 function append(path: string, event: RunEvent, lease?: Pick<Lease, "expectHeld">): void {
   try {
     lease?.expectHeld();
-    appendToFile(path, `${JSON.stringify(event)}\n`);
+    appendLine(path, JSON.stringify(event));
   } catch (error) {
     // A full disk and a lost lease end the run where the next row is written, with the reason.
     if (!(error instanceof LockstepError)) throw error;

@@ -67,6 +67,13 @@ describe("metrics", () => {
     }
   });
 
+  test("a row that was cut does not spoil the next one", () => {
+    appendMetrics(path, stepRow(1));
+    appendFileSync(path, '{"type":"step","ep');
+    appendMetrics(path, stepRow(2));
+    expect(readMetrics(path)).toEqual([stepRow(1), stepRow(2)]);
+  });
+
   test("a worker's row of an earlier version, without io, is read", () => {
     const worker = { name: "w", samples: 32, bytesUp: 1, bytesDown: 2, ms: { forward: 3 } };
     writeFileSync(path, `${JSON.stringify({ ...stepRow(1), slices: 1, workers: [worker] })}\n`);

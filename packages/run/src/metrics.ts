@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
-import { appendToFile, writeSmallFile } from "./write-file.ts";
+import { appendLine, writeSmallFile } from "./write-file.ts";
 
 const count = z.int().nonnegative();
 const fraction = z.number().min(0).max(1);
@@ -72,7 +72,7 @@ export type MetricsRow = z.infer<typeof rowSchema>;
  * @throws LockstepError ERR_METRICS for a number that is none, which JSON could not hold
  */
 export function appendMetrics(path: string, row: MetricsRow): void {
-  appendToFile(path, `${JSON.stringify(parseRow(path, row))}\n`);
+  appendLine(path, JSON.stringify(parseRow(path, row)));
 }
 
 /**

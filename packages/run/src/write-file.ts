@@ -1,8 +1,12 @@
 import {
   appendFileSync,
   closeSync,
+  fstatSync,
   fsyncSync,
+  ftruncateSync,
   openSync,
+  readFileSync,
+  readSync,
   renameSync,
   rmSync,
   statfsSync,
@@ -62,10 +66,38 @@ export function appendToFile(path: string, content: string | Uint8Array): void {
   }
 }
 
-/** Where a disk has become unwritable, what failed before is the reason to tell; what stays there does no harm. */
-export function removeIfPossible(path: string): void {
+/**
+ * Adds a line to a file of lines. What a kill or a full disk has left of the line before, which has no end, is taken off
+ * first: else this line would continue it, and both would be lost.
+ *
+ * @throws LockstepError as `appendToFile` does
+ */
+export function appendLine(path: string, line: string): void {
+  unlessRefused(() => endAfterLastLine(path));
+  appendToFile(path, `${line}\n`);
+}
+
+function endAfterLastLine(path: string): void {
+  const file = openSync(path, "r+");
   try {
-    rmSync(path, { force: true });
+    const { size } = fstatSync(file);
+    const last = Buffer.alloc(1);
+    if (size === 0 || (readSync(file, last, { position: size - 1 }) === 1 && last.toString() === "\n")) return;
+    ftruncateSync(file, readFileSync(file).lastIndexOf("\n") + 1);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Removes a file if the disk still allows it: the error of the write before is the one to report. */
+export function removeIfPossible(path: string): void {
+  unlessRefused(() => rmSync(path, { force: true }));
+}
+
+/** Best effort: an error of the file system is left at that. */
+function unlessRefused(clean: () => void): void {
+  try {
+    clean();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).errno === undefined) throw error;
   }
