@@ -1,16 +1,13 @@
 /** Walking over the layers of any `tf.LayersModel`. */
 import type { tf } from "@lockstep/engine";
+import { type NamedLayer, stableNames } from "./layer-names.ts";
 
 export type Layer = tf.layers.Layer;
 
 /** A layer with its place in the model. */
 export interface PlacedLayer {
   layer: Layer;
-  /**
-   * Its name, after the names of the models that hold it. A layer that was given no name gets its kind and its
-   * position (`dense_3`): TensorFlow.js numbers such layers by all that the process ever made, so its own name
-   * (`dense_Dense7`) would change from process to process.
-   */
+  /** Its name, after the names of the models that hold it; see `stableNames`. */
   path: string[];
 }
 
@@ -20,8 +17,9 @@ interface HasLayers {
 
 /** The layers that compute, in the order of the model's weights; models inside the model are opened. */
 export function placedLayers(model: HasLayers, path: string[] = []): PlacedLayer[] {
+  const names = stableNames(model.layers.map(namedLayer));
   return model.layers.flatMap((layer, position) => {
-    const here = [...path, stableName(layer.name, position)];
+    const here = [...path, names[position]!];
     return isModel(layer) ? placedLayers(layer, here) : [{ layer, path: here }];
   });
 }
@@ -34,6 +32,10 @@ export function isModel(layer: Layer): layer is Layer & HasLayers & Record<"inpu
   return "layers" in layer;
 }
 
+export function namedLayer(layer: Layer): NamedLayer {
+  return { name: layer.name, className: layer.getClassName(), isModel: isModel(layer) };
+}
+
 /** What a wrapper wraps (TimeDistributed, Bidirectional) and the cells of a recurrent layer, at any depth. */
 export function innerLayers(layer: Layer): Layer[] {
   const { layer: wrapped, forwardLayer, backwardLayer, cell, cells = [] } = layer as Partial<Inner>;
@@ -44,19 +46,6 @@ export function innerLayers(layer: Layer): Layer[] {
 }
 
 type Inner = Record<"layer" | "forwardLayer" | "backwardLayer" | "cell", Layer> & { cells: Layer[] };
-
-/** The name that TensorFlow.js makes up: `dense_Dense7`, `sequential_2`, `model3`; the kind is what stands first. */
-const MADE_UP_NAME = /^(?:([a-z0-9_]+)_[A-Z][A-Za-z0-9]*?|(sequential)_|(model))\d+$/;
-
-export function isMadeUpName(name: string): boolean {
-  return MADE_UP_NAME.test(name);
-}
-
-/** `name`, or what it says of the layer's kind and `suffix` if TensorFlow.js made it up. */
-export function stableName(name: string, suffix: number): string {
-  const match = MADE_UP_NAME.exec(name);
-  return match === null ? name : `${match[1] ?? match[2] ?? match[3]}_${suffix}`;
-}
 
 const KERNEL_LAYERS = new Set(["Conv1D", "Conv2D", "Conv3D", "Dense"]);
 

@@ -64,6 +64,8 @@ describe("loadModel", () => {
   test("makes a model's own name fit for files", async () => {
     const text = `export default ({ tf, numClasses, inputShape }) => Object.assign(${sequential}, { name: "my net/2" });`;
     expect((await loadModule(text)).name).toBe("my_net_2");
+    const capital = text.replace("my net/2", "stage_B1");
+    expect((await loadModule(capital)).name, "not taken for one that TensorFlow.js made up").toBe("stage_B1");
   });
 
   test("loads a TypeScript module by a relative path where the program runs from TypeScript", async () => {

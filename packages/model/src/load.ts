@@ -2,7 +2,8 @@
 import { basename, extname } from "node:path";
 import { tf } from "@lockstep/engine";
 import { buildModel } from "./build.ts";
-import { isMadeUpName } from "./layers.ts";
+import { madeUpKind } from "./layer-names.ts";
+import { namedLayer } from "./layers.ts";
 import { importModel, isKnownModel, isLayersModel, KNOWN_MODELS, messageOf, moduleError } from "./model-file.ts";
 import { signatureOf } from "./signature.ts";
 import { type ModelSpec, parseModelSpec } from "./spec.ts";
@@ -61,7 +62,8 @@ export async function loadModel(nameOrPath: string, options: LoadModelOptions = 
       "its model was made with another copy of TensorFlow.js. Use the tf that the function is given.",
     );
   }
-  const name = isMadeUpName(made.name) ? basename(nameOrPath, extname(nameOrPath)) : made.name;
+  const isNamed = madeUpKind(namedLayer(made)) === undefined;
+  const name = isNamed ? made.name : basename(nameOrPath, extname(nameOrPath));
   return { name: name.replaceAll(/[^A-Za-z0-9._-]/g, "_"), model: made, ...signatureOf(made) };
 }
 

@@ -12,7 +12,8 @@ import { LockstepError } from "@lockstep/errors";
 import { expectStateDict } from "./fit-state-dict.ts";
 import { flattenedRowsOf } from "./flattened-rows.ts";
 import { graphOf } from "./graph.ts";
-import { elementCount, hasTorchKernel, type Layer, placedLayers, stableName } from "./layers.ts";
+import { madeUpKind, type NamedLayer, takeName } from "./layer-names.ts";
+import { elementCount, hasTorchKernel, innerLayers, type Layer, namedLayer, placedLayers } from "./layers.ts";
 import { type KernelAxes, toTfOrder, toTorchOrder } from "./reverse-axes.ts";
 import type { ModelSpec } from "./spec.ts";
 import { sequentialIndexes } from "./spec-state-dict.ts";
@@ -46,19 +47,20 @@ export type StateDict = Map<string, StateTensor>;
 export function stateDictNames(model: tf.LayersModel, spec?: ModelSpec): StateDictName[] {
   const indexes = spec === undefined ? new Map<string, number>() : sequentialIndexes(spec);
   const graph = graphOf(model);
-  const tensors = placedLayers(model).flatMap(({ layer, path }) =>
-    layer.trainableWeights.map((weight): StateDictName => {
+  const tensors = placedLayers(model).flatMap(({ layer, path }) => {
+    const lastNames = lastNamesOf(layer);
+    return layer.trainableWeights.map((weight, index): StateDictName => {
       const shape = weight.shape as number[];
       const prefix = [...path, ...(indexes.has(layer.name) ? [indexes.get(layer.name)!] : [])];
-      const name = [...prefix, ...lastNames(layer, weight)].join(".");
+      const name = [...prefix, lastNames[index]!].join(".");
       if (!hasTorchKernel(layer) || shape.length === 1) return { name, torchShape: shape };
       const [inputs, outputs] = shape.slice(-2) as [number, number];
       const flattened = layer.getClassName() === "Dense" ? flattenedRowsOf(layer, graph) : undefined;
       if (flattened !== undefined) return { name, torchShape: [outputs, inputs], axes: [...flattened, outputs] };
       const window = shape.slice(0, -2);
       return { name, torchShape: [outputs, inputs, ...window], axes: [elementCount(window), inputs, outputs] };
-    }),
-  );
+    });
+  });
   const names = tensors.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice === undefined) return tensors;
@@ -111,9 +113,29 @@ export function expectAllTrained(model: tf.LayersModel): void {
   );
 }
 
-/** `weight` and `bias` of a Conv or Dense layer; otherwise what follows the layer in the name of the weight. */
-function lastNames(layer: Layer, weight: tf.LayerVariable): string[] {
-  const names = weight.originalName.split("/").slice(1);
-  if (hasTorchKernel(layer)) return [names.at(-1) === "bias" ? "bias" : "weight"];
-  return names.map((name) => stableName(name, 0));
+/**
+ * What follows the layer in the name of each of its trainable weights: `weight` and `bias` for a Conv or Dense layer,
+ * otherwise the names of the layers inside it and of the weight (`forward_gru_0.kernel`).
+ */
+function lastNamesOf(layer: Layer): string[] {
+  if (hasTorchKernel(layer)) {
+    return layer.trainableWeights.map(({ originalName }) =>
+      originalName.split("/").at(-1) === "bias" ? "bias" : "weight",
+    );
+  }
+  const inner = new Map(innerLayers(layer).map((part) => [part.name, namedLayer(part)]));
+  const taken = new Set<string>();
+  return layer.trainableWeights.map(({ originalName }) => {
+    const [first, ...names] = originalName.split("/") as [string, ...string[]];
+    const known = inner.has(first) ? [first, ...names] : names; // a model that is wrapped was named before its wrapper
+    return takeName(known.map((name) => innerName(name, inner.get(name))).join("."), taken);
+  });
+}
+
+/** The name of a layer inside a layer, without the number that TensorFlow.js made up; Bidirectional puts a word before it. */
+function innerName(name: string, layer: NamedLayer | undefined): string {
+  if (layer === undefined) return name;
+  const [, direction = "", own = name] = /^((?:forward|backward)_)?(.*)$/.exec(name)!;
+  const kind = madeUpKind({ ...layer, name: own });
+  return kind === undefined ? name : `${direction}${kind}_0`;
 }

@@ -1,0 +1,52 @@
+/**
+ * Names that TensorFlow.js makes up for layers. It numbers them by all that the process ever made (`dense_Dense7`), so
+ * they change from process to process. Whether a name was made up follows from the layer's class, not from how the name
+ * looks: `stage_B1` was given. No module of TensorFlow.js is loaded here.
+ */
+
+export interface NamedLayer {
+  name: string;
+  className: string;
+  /** Whether it is a model, which holds layers. */
+  isModel: boolean;
+}
+
+/** What a made-up name says of the layer's kind (`dense`), or undefined if the name was given. */
+export function madeUpKind({ name, className, isModel }: NamedLayer): string | undefined {
+  const kind = isModel ? className.toLowerCase() : snakeCase(className);
+  const prefix = isModel ? modelPrefix(className) : `${kind}_${className}`;
+  return isNumbered(name, prefix) ? kind : undefined;
+}
+
+/**
+ * Names for layers that stand side by side, the same in every process: the given ones, and for the others their kind
+ * and position (`dense_3`), with one more number where a layer was given that name.
+ */
+export function stableNames(layers: readonly NamedLayer[]): string[] {
+  const kinds = layers.map(madeUpKind);
+  const taken = new Set(layers.flatMap(({ name }, position) => (kinds[position] === undefined ? [name] : [])));
+  return layers.map(({ name }, position) => {
+    const kind = kinds[position];
+    return kind === undefined ? name : takeName(`${kind}_${position}`, taken);
+  });
+}
+
+/** Adds `name` to those that are taken, with `_1`, `_2` … after it if it was among them, and returns what it added. */
+export function takeName(name: string, taken: Set<string>): string {
+  let free = name;
+  for (let count = 1; taken.has(free); count++) free = `${name}_${count}`;
+  taken.add(free);
+  return free;
+}
+
+/** `sequential_2`, `model3`, `functional4` */
+const modelPrefix = (className: string) => (className === "Sequential" ? "sequential_" : className.toLowerCase());
+
+const isNumbered = (name: string, prefix: string) =>
+  name.startsWith(prefix) && /^[1-9]\d*$/.test(name.slice(prefix.length));
+
+/** `DepthwiseConv2D` → `depthwise_conv2d`. Source: tfjs-layers' `toSnakeCase`. */
+function snakeCase(className: string): string {
+  const words = className.replaceAll(/(.)([A-Z][a-z0-9]+)/g, "$1_$2").replaceAll(/([a-z])([A-Z])/g, "$1_$2");
+  return words.startsWith("_") ? `private${words.toLowerCase()}` : words.toLowerCase();
+}
