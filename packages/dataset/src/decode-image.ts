@@ -1,22 +1,100 @@
+/** From a picture's file to the pixels that a net sees. `pnpm predict` and the playground both use it. */
+import { open } from "node:fs/promises";
 import { LockstepError } from "@lockstep/errors";
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
+import { kindOfImage } from "./kind-of-image.ts";
 import { cover, type Size } from "./resize.ts";
 
+/** The largest file that is read. */
+export const MAX_IMAGE_BYTES = 2 ** 27;
+/** The most pixels that are decoded: 300 MB of them. */
+const MAX_PIXELS = 1e8;
+/** Marks the end of a JPEG image. */
+const END_OF_IMAGE = Buffer.of(0xff, 0xd9);
+
 /**
- * Reads an image file, PNG or JPEG, of any size as [height, width, 3] bytes in RGB: turned as its EXIF data say,
- * on white where it is transparent, scaled to cover the size and cropped around the middle.
+ * Reads an image file as `decodeImageBytes` does.
  *
- * @throws LockstepError if there is no such file or it is not an image
+ * @throws LockstepError ERR_IMAGE_FILE if there is no such file, or it is no image that is taken here
  */
 export async function decodeImage(path: string, size: Size): Promise<Uint8Array> {
+  return decodeImageBytes(await readImage(path), path, size);
+}
+
+/**
+ * Decodes a PNG or JPEG image of any size to [height, width, 3] bytes in RGB: turned as its EXIF data say, on white where
+ * it is transparent, scaled to cover the size and cropped around the middle. Colours are those of its ICC profile, or
+ * the bytes as they are; the gamma of a PNG (gAMA) is ignored, as Pillow does.
+ *
+ * @param name what the image is called in an error
+ * @throws LockstepError ERR_IMAGE_FILE if it is something else, damaged or too large
+ */
+export async function decodeImageBytes(bytes: Uint8Array, name: string, size: Size): Promise<Uint8Array> {
+  const kind = kindOfImage(bytes);
+  if (kind !== "PNG" && kind !== "JPEG") throw refusal(name, kind);
+  if (bytes.length > MAX_IMAGE_BYTES) throw refusal(name, `more than ${MAX_IMAGE_BYTES} bytes`);
   try {
-    const image = sharp(path).autoOrient().flatten({ background: "white" }).toColourspace("srgb").raw();
-    const { data, info } = await image.toBuffer({ resolveWithObject: true });
-    const out = new Uint8Array(size.height * size.width * info.channels);
-    cover(data, info, out, size, info.channels);
+    const { data, info } = await pixelsOf(kind === "JPEG" ? Buffer.concat([bytes, END_OF_IMAGE]) : bytes);
+    const out = new Uint8Array(size.height * size.width * 3);
+    cover(data, info, out, size, 3);
     return out;
   } catch (cause) {
-    const found = cause instanceof Error ? cause.message : String(cause);
-    throw new LockstepError("ERR_IMAGE_FILE", `Expected a PNG or JPEG image at ${path}, found: ${found}.`, { cause });
+    throw refusal(name, cause instanceof Error ? cause.message : String(cause), cause);
   }
+}
+
+/**
+ * All pixels, in RGB.
+ *
+ * @param bytes of a JPEG with one more mark of its end, so that one that lacks it is read; a file that was cut short
+ *   within the pixels is still found out
+ */
+async function pixelsOf(bytes: Uint8Array): Promise<{ data: Uint8Array; info: Size }> {
+  const { width, height, space, hasProfile } = await sharp(bytes, { limitInputPixels: false }).metadata();
+  if (width * height > MAX_PIXELS) {
+    throw new RangeError(
+      `${width} × ${height} pixels, where ${MAX_PIXELS / 1e6} million are the most that are decoded`,
+    );
+  }
+  const image = sharp(bytes).autoOrient();
+  if (space !== "cmyk" || hasProfile) return raw(image.flatten({ background: "white" }).toColourspace("srgb"));
+  const { data, info } = await raw(image.pipelineColourspace("cmyk").toColourspace("cmyk"));
+  return { data: rgbOfCmyk(data), info };
+}
+
+const raw = (image: Sharp) => image.raw().toBuffer({ resolveWithObject: true });
+
+/** Four inks to three lights, as browsers and Pillow do where no profile says how. */
+function rgbOfCmyk(cmyk: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array((cmyk.length / 4) * 3);
+  for (let pixel = 0; pixel < cmyk.length / 4; pixel++) {
+    const light = 255 - cmyk[4 * pixel + 3]!;
+    for (let c = 0; c < 3; c++) rgb[3 * pixel + c] = ((255 - cmyk[4 * pixel + c]!) * light) / 255 + 0.5;
+  }
+  return rgb;
+}
+
+/** The bytes of a file; of one that is too large only so many that `decodeImageBytes` finds out. */
+async function readImage(path: string): Promise<Uint8Array> {
+  try {
+    const file = await open(path);
+    try {
+      const { size } = await file.stat();
+      const bytes = Buffer.alloc(Math.min(size, MAX_IMAGE_BYTES + 1));
+      const { bytesRead } = await file.read(bytes);
+      return bytes.subarray(0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    throw refusal(path, (cause as Error).message, cause);
+  }
+}
+
+function refusal(name: string, found: string, cause?: unknown): LockstepError {
+  return new LockstepError(
+    "ERR_IMAGE_FILE",
+    `Expected a PNG or JPEG image at ${name}, found: ${found}. Save it as PNG or JPEG.`,
+    { cause },
+  );
 }
