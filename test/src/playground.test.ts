@@ -5,7 +5,7 @@ import { request as httpRequest, type IncomingMessage } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { decodeImage, openShapes } from "@lockstep/dataset";
+import { decodeImage, MAX_IMAGE_BYTES, openShapes } from "@lockstep/dataset";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -97,15 +97,28 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
     }
   });
 
-  test("sees a turned photo and a transparent picture as pnpm predict does, but for the decoders' rounding", async () => {
+  test("sees a PNG with a gamma, four inks, a turned photo, glass and 16 bits exactly as pnpm predict does", async () => {
     const page = await openPage();
-    for (const path of [await turnedPhoto(), await glass()]) {
+    for (const path of [await gammaPng(), await inks(), await turnedPhoto(), await glass(), await deepPng()]) {
       await page.setInputFiles("#file", path);
       await settled(page);
       const due = await decodeImage(path, { height: 32, width: 32 });
-      const differences = (await shownBytes(page)).map((byte, i) => Math.abs(byte - due[i]!));
-      expect(Math.max(...differences)).toBeLessThanOrEqual(3);
+      expect(await shownBytes(page), path).toEqual([...due]);
     }
+  });
+
+  test("refuses what pnpm predict refuses, in the same words", async () => {
+    const page = await openPage();
+    for (const format of ["webp", "avif", "gif", "tiff"] as const) {
+      const path = join(dir, `shape.${format}`);
+      await sharp(await shape(1))
+        .toFormat(format)
+        .toFile(path);
+      const refusal = await decodeImage(path, { height: 32, width: 32 }).catch((error: Error) => error.message);
+      await page.setInputFiles("#file", path);
+      await page.getByText((refusal as string).replace(path, `shape.${format}`)).waitFor();
+    }
+    expect(problems.splice(0).every((problem) => problem.includes("422"))).toBe(true); // the browser tells of each
   });
 
   test("takes a picture that is dropped anywhere", async () => {
@@ -148,7 +161,8 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
     const notes = join(dir, "notes.png");
     writeFileSync(notes, "not a picture");
     await page.setInputFiles("#file", notes);
-    await page.getByText("Expected a picture, but this browser finds none in notes.png.").waitFor();
+    await page.getByText("Expected a PNG or JPEG image at notes.png, found: an unsupported image format").waitFor();
+    expect(problems.splice(0)).toEqual([expect.stringContaining("422")]); // the browser tells of it
     await page.setInputFiles("#file", await shape(1));
     expect((await answerOf(page)).name).toBe("ring");
   });
@@ -196,6 +210,36 @@ async function turnedPhoto(): Promise<string> {
   return path;
 }
 
+/** A PNG that asks for its pixels to be made lighter: gAMA of 1.0, which browsers follow. */
+async function gammaPng(): Promise<string> {
+  const path = join(dir, "gamma.png");
+  const plain = readFileSync(await shape(2));
+  const gamma = Buffer.from("00000004" + "67414d41" + "000186a0" + "31e8965f", "hex");
+  writeFileSync(path, Buffer.concat([plain.subarray(0, 33), gamma, plain.subarray(33)])); // after IHDR
+  return path;
+}
+
+/** A JPEG in cyan, magenta, yellow and black. */
+async function inks(): Promise<string> {
+  const path = join(dir, "inks.jpg");
+  await sharp(await shape(3))
+    .toColourspace("cmyk")
+    .jpeg()
+    .toFile(path);
+  return path;
+}
+
+/** 16 bits a channel. */
+async function deepPng(): Promise<string> {
+  const path = join(dir, "deep.png");
+  await sharp(await shape(4))
+    .linear(0.7, 3)
+    .toColourspace("rgb16")
+    .png()
+    .toFile(path);
+  return path;
+}
+
 /** Half transparent. */
 async function glass(): Promise<string> {
   const path = join(dir, "glass.png");
@@ -207,10 +251,36 @@ async function glass(): Promise<string> {
 }
 
 describe("the server", () => {
-  async function ask(headers: Record<string, string>, path = "/"): Promise<IncomingMessage> {
-    const [response] = await once(httpRequest({ host: "127.0.0.1", port, path, headers }).end(), "response");
+  async function ask(
+    headers: Record<string, string>,
+    path = "/",
+    { method = "GET", body = "" as string | Uint8Array } = {},
+  ): Promise<IncomingMessage> {
+    const [response] = await once(
+      httpRequest({ host: "127.0.0.1", port, path, headers, method }).end(body),
+      "response",
+    );
     return response.resume();
   }
+
+  test("decodes pictures for its own page only", async () => {
+    const body = readFileSync(await shape(1));
+    const post = (headers: Record<string, string>) => ask(headers, "/pixels?name=ring.png", { method: "POST", body });
+    const own = await post({ origin: `http://127.0.0.1:${port}` });
+    expect([own.statusCode, own.headers["content-length"]]).toEqual([200, String(32 * 32 * 3)]);
+    expect(own.headers["content-security-policy"]).toContain("default-src 'none'");
+    expect((await post({ origin: "http://pictures.example" })).statusCode).toBe(403);
+    expect((await post({ host: `pictures.example:${port}` })).statusCode).toBe(403);
+    expect((await ask({}, "/pixels")).statusCode).toBe(405);
+  });
+
+  test("takes pictures up to a size, and goes on after a larger one", async () => {
+    const png = readFileSync(await shape(1));
+    const large = Buffer.concat([png, Buffer.alloc(MAX_IMAGE_BYTES)]);
+    const post = (body: Uint8Array) => ask({}, "/pixels", { method: "POST", body });
+    expect((await post(large)).statusCode).toBe(422);
+    expect((await post(png)).statusCode).toBe(200);
+  });
 
   test("answers under its own name only, and lets no worker in", async () => {
     expect((await ask({ host: `localhost:${port}` })).statusCode).toBe(200);

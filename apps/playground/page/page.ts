@@ -2,7 +2,7 @@
 import { normalizeImage } from "@lockstep/dataset/input";
 import * as tf from "@tensorflow/tfjs";
 import type { RunFacts } from "../src/facts.ts";
-import { pixelsOf, withoutOpacity } from "./picture.ts";
+import { imageOf, pixelsOf } from "./picture.ts";
 
 /** How many classes an answer has. */
 const SHOWN = 3;
@@ -48,7 +48,7 @@ async function classify(picture: File | undefined): Promise<void> {
   const turn = ++newest;
   tell("Looking …");
   try {
-    const pixels = await pixelsOf(picture, { height, width });
+    const pixels = await pixelsOf(picture);
     if (turn === newest) show(pixels);
     const probabilities = await probabilitiesOf(pixels);
     if (turn !== newest) return;
@@ -67,9 +67,9 @@ async function loadModel(): Promise<tf.LayersModel> {
 }
 
 /** Of each class. */
-async function probabilitiesOf(pixels: ImageData): Promise<Float32Array> {
+async function probabilitiesOf(pixels: Uint8Array): Promise<Float32Array> {
   const net = await model;
-  const input = normalizeImage(withoutOpacity(pixels), facts);
+  const input = normalizeImage(pixels, facts);
   const probabilities = tf.tidy(() => {
     const logits = net.predict(tf.tensor4d(input, [1, height, width, channels])) as tf.Tensor;
     return logits.softmax();
@@ -90,10 +90,10 @@ function describeRun(): void {
   element("classes", HTMLElement).textContent = `It tells apart: ${named}${more}.`;
 }
 
-function show(pixels: ImageData): void {
+function show(pixels: Uint8Array): void {
   seen.width = width;
   seen.height = height;
-  seen.getContext("2d")!.putImageData(pixels, 0, 0);
+  seen.getContext("2d")!.putImageData(imageOf(pixels, width, height), 0, 0);
   seen.hidden = false;
   element("caption", HTMLElement).textContent =
     `What the net sees: ${width} × ${height} pixels. Drop, paste or choose another picture.`;

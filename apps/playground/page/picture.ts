@@ -1,29 +1,26 @@
 /** From a file that someone gave to the pixels that a net sees. */
-import { cover, type Size } from "@lockstep/dataset/input";
 
 /**
- * Does what `decodeImage` does on Node: the picture turned as its EXIF data say, on white where it is transparent,
- * scaled to cover the size and cropped around the middle.
+ * Has the picture decoded by the program that serves this page, which does it as `pnpm predict` does.
  *
- * @throws Error for people, if the browser can't decode it
+ * @returns [height, width, 3] bytes in RGB
+ * @throws Error for people, if it is no picture that is taken
  */
-export async function pixelsOf(picture: File, size: Size): Promise<ImageData> {
-  const bitmap = await createImageBitmap(picture).catch((cause) => {
-    throw new Error(`Expected a picture, but this browser finds none in ${picture.name}.`, { cause });
+export async function pixelsOf(picture: File): Promise<Uint8Array> {
+  const url = `/pixels?name=${encodeURIComponent(picture.name)}`;
+  const answer = await fetch(url, { method: "POST", body: picture }).catch((cause) => {
+    throw new Error(`The picture could not be sent (${cause.message}). Is pnpm playground still running?`, { cause });
   });
-  const { width, height } = bitmap;
-  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })!;
-  context.fillStyle = "white";
-  context.fillRect(0, 0, width, height);
-  context.drawImage(bitmap, 0, 0);
-  bitmap.close();
-  const whole = context.getImageData(0, 0, width, height).data;
-  const pixels = new ImageData(size.width, size.height);
-  cover(new Uint8Array(whole.buffer), { width, height }, new Uint8Array(pixels.data.buffer), size, 4);
-  return pixels;
+  if (!answer.ok) throw new Error(await answer.text());
+  return new Uint8Array(await answer.arrayBuffer());
 }
 
-/** [height, width, 3] bytes; the opacity, which is full everywhere, is left out. */
-export function withoutOpacity({ data }: ImageData): Uint8Array {
-  return Uint8Array.from(data.filter((_, i) => i % 4 !== 3));
+/** What a canvas shows. */
+export function imageOf(rgb: Uint8Array, width: number, height: number): ImageData {
+  const image = new ImageData(width, height);
+  for (let pixel = 0; pixel < width * height; pixel++) {
+    image.data.set(rgb.subarray(3 * pixel, 3 * pixel + 3), 4 * pixel);
+    image.data[4 * pixel + 3] = 255;
+  }
+  return image;
 }

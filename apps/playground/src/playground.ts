@@ -1,4 +1,7 @@
-/** A page on this machine's loopback that classifies pictures with the model of a run, in the browser. */
+/**
+ * A page on this machine's loopback that classifies pictures with the model of a run. The browser computes; the pixels
+ * come from the decoder of `pnpm predict`, since browsers read some pictures in other ways.
+ */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { openDoor } from "@lockstep/door";
@@ -6,8 +9,11 @@ import { LockstepError } from "@lockstep/errors";
 import { answerPages, bundleScript, type Content, PALETTE, type Pages } from "@lockstep/pages";
 import { openRunFolder, parseRunFile, type RunFile, type RunFolder } from "@lockstep/run";
 import type { RunFacts } from "./facts.ts";
+import { answerPixels } from "./pixels.ts";
 
 const LOOPBACK = "127.0.0.1";
+/** Where the page sends pictures. */
+const PIXELS = "/pixels";
 
 export interface PlaygroundOptions {
   /** Folder of the run. */
@@ -31,12 +37,15 @@ export async function openPlayground({ run: dir, port, anyPort }: PlaygroundOpti
   const { folder, config } = openRunFolder(dir);
   const run = parseRunFile(config, folder.config);
   expectTfjsModel(folder);
-  const pages = await pagesOf(folder, run);
+  const onPage = answerPages(await pagesOf(folder, run));
+  const [height, width] = run.derived.inputShape;
+  const onPicture = answerPixels({ height, width });
   const { port: at, close } = await openDoor({
     host: LOOPBACK,
     port,
     anyPort,
-    onRequest: answerPages(pages),
+    onRequest: (request, response) => (isPicture(request.url!) ? onPicture : onPage)(request, response),
+    guards: isPicture, // pictures come from the page itself, and from no page elsewhere
     // No worker can join.
     maxWorkers: 0,
     maxPayload: 1,
@@ -44,6 +53,8 @@ export async function openPlayground({ run: dir, port, anyPort }: PlaygroundOpti
   });
   return { url: `http://${LOOPBACK}:${at}`, close };
 }
+
+const isPicture = (url: string) => url.replace(/\?.*/, "") === PIXELS;
 
 function expectTfjsModel({ dir, tfjs }: RunFolder): void {
   if (existsSync(join(tfjs, "model.json"))) return;

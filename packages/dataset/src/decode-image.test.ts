@@ -138,7 +138,9 @@ describe("decodeImage", () => {
     const bytes = Buffer.concat([start.subarray(0, 8), header, sum, start.subarray(33)]);
     await expect(decodeImageBytes(bytes, "plan.png", { height: 2, width: 2 })).rejects.toMatchObject({
       code: "ERR_IMAGE_FILE",
-      message: expect.stringContaining("16000 × 16000 pixels, where 100 million are the most that are decoded"),
+      message: expect.stringContaining(
+        "found: 16000 × 16000 pixels, and at most 100 million are decoded. Make it smaller.",
+      ),
     });
   });
 

@@ -1,7 +1,7 @@
 /** From a picture's file to the pixels that a net sees. `pnpm predict` and the playground both use it. */
 import { open } from "node:fs/promises";
 import { LockstepError } from "@lockstep/errors";
-import sharp, { type Sharp } from "sharp";
+import sharp, { type Metadata, type Sharp } from "sharp";
 import { kindOfImage } from "./kind-of-image.ts";
 import { cover, type Size } from "./resize.ts";
 
@@ -31,32 +31,28 @@ export async function decodeImage(path: string, size: Size): Promise<Uint8Array>
  */
 export async function decodeImageBytes(bytes: Uint8Array, name: string, size: Size): Promise<Uint8Array> {
   const kind = kindOfImage(bytes);
-  if (kind !== "PNG" && kind !== "JPEG") throw refusal(name, kind);
-  if (bytes.length > MAX_IMAGE_BYTES) throw refusal(name, `more than ${MAX_IMAGE_BYTES} bytes`);
+  if (kind !== "PNG" && kind !== "JPEG") throw refusal(name, kind, "Save it as one of these.");
+  if (bytes.length > MAX_IMAGE_BYTES) throw refusal(name, `more than ${MAX_IMAGE_BYTES} bytes`, "Make it smaller.");
+  // One more mark of its end, so that a JPEG which lacks it is read; one that was cut short before is still found out.
+  const whole = kind === "JPEG" ? Buffer.concat([bytes, END_OF_IMAGE]) : bytes;
   try {
-    const { data, info } = await pixelsOf(kind === "JPEG" ? Buffer.concat([bytes, END_OF_IMAGE]) : bytes);
+    const { width, height, ...header } = await sharp(whole, { limitInputPixels: false }).metadata();
+    if (width * height > MAX_PIXELS) {
+      const found = `${width} × ${height} pixels, and at most ${MAX_PIXELS / 1e6} million are decoded`;
+      throw refusal(name, found, "Make it smaller.");
+    }
+    const { data, info } = await pixelsOf(sharp(whole).autoOrient(), header);
     const out = new Uint8Array(size.height * size.width * 3);
     cover(data, info, out, size, 3);
     return out;
   } catch (cause) {
-    throw refusal(name, cause instanceof Error ? cause.message : String(cause), cause);
+    if (cause instanceof LockstepError) throw cause;
+    throw refusal(name, (cause as Error).message, "Copy or save it again.", cause);
   }
 }
 
-/**
- * All pixels, in RGB.
- *
- * @param bytes of a JPEG with one more mark of its end, so that one that lacks it is read; a file that was cut short
- *   within the pixels is still found out
- */
-async function pixelsOf(bytes: Uint8Array): Promise<{ data: Uint8Array; info: Size }> {
-  const { width, height, space, hasProfile } = await sharp(bytes, { limitInputPixels: false }).metadata();
-  if (width * height > MAX_PIXELS) {
-    throw new RangeError(
-      `${width} × ${height} pixels, where ${MAX_PIXELS / 1e6} million are the most that are decoded`,
-    );
-  }
-  const image = sharp(bytes).autoOrient();
+/** All pixels, in RGB. */
+async function pixelsOf(image: Sharp, { space, hasProfile }: Pick<Metadata, "space" | "hasProfile">) {
   if (space !== "cmyk" || hasProfile) return raw(image.flatten({ background: "white" }).toColourspace("srgb"));
   const { data, info } = await raw(image.pipelineColourspace("cmyk").toColourspace("cmyk"));
   return { data: rgbOfCmyk(data), info };
@@ -87,14 +83,11 @@ async function readImage(path: string): Promise<Uint8Array> {
       await file.close();
     }
   } catch (cause) {
-    throw refusal(path, (cause as Error).message, cause);
+    throw refusal(path, (cause as Error).message, "Name a picture that can be read.", cause);
   }
 }
 
-function refusal(name: string, found: string, cause?: unknown): LockstepError {
-  return new LockstepError(
-    "ERR_IMAGE_FILE",
-    `Expected a PNG or JPEG image at ${name}, found: ${found}. Save it as PNG or JPEG.`,
-    { cause },
-  );
+function refusal(name: string, found: string, remedy: string, cause?: unknown): LockstepError {
+  const text = `Expected a PNG or JPEG image at ${name}, found: ${found}. ${remedy}`;
+  return new LockstepError("ERR_IMAGE_FILE", text, { cause });
 }

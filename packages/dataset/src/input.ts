@@ -1,3 +1,2 @@
-/** From a picture's pixels to the input of a net, without anything of Node's, for pages as for `decodeImage`. */
+/** From a picture's pixels to the input of a net, without anything of Node's, for pages as for `pnpm predict`. */
 export { normalizeImage } from "./normalize.ts";
-export { cover, type Size } from "./resize.ts";

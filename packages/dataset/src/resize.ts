@@ -1,8 +1,6 @@
 /**
  * Bilinear resizing with pixels as little squares, smoothed before shrinking: what PyTorch calls
  * `interpolate(mode="bilinear", align_corners=False, antialias=True)`, and torchvision's `Resize` does.
- *
- * Nothing here is Node's, so that a page can make the same input in a browser.
  */
 
 /** Pixels. */

@@ -65,7 +65,10 @@ export const catalogue = {
       "The data set could not be downloaded.",
       "Check the network; the same command goes on where it stopped. Or name files that are there with `--data-dir`.",
     ),
-    ERR_IMAGE_FILE: entry("A picture can't be read as PNG or JPEG.", "Convert it to one of these."),
+    ERR_IMAGE_FILE: entry(
+      "A picture can't be read as PNG or JPEG, is damaged, or is too large.",
+      "Save it as one of these, of at most 100 million pixels and 128 MiB.",
+    ),
     ERR_TRAIN_FRACTION: entry(
       "The share to train on would leave no sample to train with.",
       "Give a `--train-fraction` above 0, up to 1, that leaves one at least.",

@@ -1,0 +1,51 @@
+/** Decodes the pictures that the page sends, so that it sees what `pnpm predict` does. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { decodeImageBytes, MAX_IMAGE_BYTES } from "@lockstep/dataset";
+import { LockstepError } from "@lockstep/errors";
+import { PAGE_HEADERS } from "@lockstep/pages";
+
+/**
+ * Returns a listener that answers a POST of a picture's bytes, whose name is the query's `name`, with [height, width, 3]
+ * bytes in RGB; or 422 with what was wrong, for people. Pictures are taken one at a time, so that a few large ones do not
+ * fill the memory. The listener never throws.
+ */
+export function answerPixels(size: { height: number; width: number }) {
+  let previous = Promise.resolve();
+  return (request: IncomingMessage, response: ServerResponse): void => {
+    if (request.method !== "POST") {
+      answer(response, 405, "Expected a POST.", { allow: "POST" });
+      return;
+    }
+    previous = previous
+      .then(async () => {
+        const name = new URL(request.url!, "http://localhost").searchParams.get("name") ?? "the picture";
+        const pixels = await decodeImageBytes(await bodyOf(request), name, size);
+        answer(response, 200, pixels, { "content-type": "application/octet-stream" });
+      })
+      .catch((error) => {
+        if (error instanceof LockstepError) answer(response, 422, error.message);
+        else response.destroy(); // Whoever asked has gone.
+      });
+  };
+}
+
+/** The body of a request; of one that is too large only so much that `decodeImageBytes` finds out. */
+async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    if (bytes <= MAX_IMAGE_BYTES) chunks.push(chunk);
+    bytes += (chunk as Buffer).length;
+  }
+  return Buffer.concat(chunks);
+}
+
+function answer(
+  response: ServerResponse,
+  status: number,
+  content: string | Uint8Array,
+  headers: Record<string, string> = {},
+): void {
+  const type = { "content-type": "text/plain; charset=utf-8", "content-length": Buffer.byteLength(content) };
+  response.writeHead(status, { ...PAGE_HEADERS, ...type, ...headers }).end(content);
+}
