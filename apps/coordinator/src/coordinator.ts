@@ -30,6 +30,7 @@ import {
   readMetrics,
   readWeights,
   resumedAt,
+  startLines,
   watchInterrupts,
   writeJson,
 } from "@lockstep/run";
@@ -262,7 +263,11 @@ async function runOn(
   if (origin.from === "state" && origin.prefix) display.line(prefixLine(origin.prefix));
   const again = existsSync(folder.metrics);
   const line = again ? `going on after ${from.step} steps, ${whence(origin)}` : "the run begins";
-  if (again) display.line(line);
+  const { ownWeights, tensors, compiled } = ready;
+  const lines = again
+    ? [line]
+    : startLines(config, { written: ownWeights?.written ?? 0, total: tensors.length, compiled });
+  for (const each of lines) display.line(each);
   const recorder = new Recorder({
     ...{ folder, config, schedule, modelName, classes, display, live },
     ...{ startedAt: new Date(), resumed: from, lease },

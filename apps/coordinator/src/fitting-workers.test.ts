@@ -56,6 +56,21 @@ test("where each worker has a slice of its own, no more of them join than can be
   expect(team.size).toBe(1);
 });
 
+test("whoever would begin with other weights than the first worker is refused with that reason", () => {
+  const { fitting, team } = gathering();
+  const loads = (digest: string) => sessionOf({ ownWeights: { written: 2, digest } });
+  fitting.joined(loads("5c"));
+  fitting.joined(loads("5c"));
+  expect(() => fitting.joined(loads("5d"))).toThrow(
+    expect.objectContaining({
+      code: "ERR_FINGERPRINT",
+      message: expect.stringMatching(/^The weights that its model's module .* \(SHA-256 5d, expected 5c\)/),
+    }),
+  );
+  expect(() => fitting.joined(sessionOf({}))).toThrow("(SHA-256 none, expected 5c)");
+  expect(team.size).toBe(2);
+});
+
 /** The toy's topology with a layer that has this activation and this name. */
 function layersOf(activation: string, name = "dense_Dense1"): string {
   const layers = [{ class_name: "Dense", config: { name, activation } }];

@@ -203,6 +203,13 @@ function expectSame(config: RunConfig, first: Session | undefined, { ready }: Se
     throw differs(`Its fingerprint is ${ready.fingerprint}, but that of what it told is ${expected}`);
   }
   if (first === undefined || ready.fingerprint === first.ready.fingerprint) return;
+  const [digest, firstDigest] = [ready, first.ready].map(({ ownWeights }) => ownWeights?.digest || "none");
+  if (digest !== firstDigest) {
+    const what = "The weights that its model's module or initialisers gave are not those of";
+    const remedy = "give all workers the same files of weights, or begin the run with --init or --init-from";
+    const text = `${what} ${first.hello.name} (SHA-256 ${digest}, expected ${firstDigest}); ${remedy}.`;
+    throw new LockstepError("ERR_FINGERPRINT", text);
+  }
   const all = (ready: RunFacts, layers: string) => ({ ...factsOf(ready), model: JSON.parse(layers) as unknown });
   const firstLayers = stableTopology(parseTopology(first.ready.topology));
   const difference = firstDifference(all(ready, layers), all(first.ready, firstLayers));

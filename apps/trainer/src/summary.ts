@@ -1,8 +1,8 @@
 /** What follows from a configuration, for config.json and for the lines at the start. */
 import type { BatchMeta } from "@lockstep/dataset";
 import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
-import { type LoadedModel, type StateDictName, tfjsTopologyOf, topologyDigest } from "@lockstep/model";
-import type { Derived, DeviceGroup, RunConfig, RunFolder, RunId, Schedule } from "@lockstep/run";
+import { DEFAULT_INIT, type LoadedModel, type StateDictName, tfjsTopologyOf, topologyDigest } from "@lockstep/model";
+import type { BroughtAlong, Derived, DeviceGroup, RunConfig, RunFolder, RunId, Schedule } from "@lockstep/run";
 import { version } from "./version.ts";
 
 export function derivedOf({
@@ -45,7 +45,12 @@ export function derivedOf({
 }
 
 /** A few lines: the model, the data, the training, the folder. */
-export function summaryOf(config: RunConfig, derived: Derived, { dir }: RunFolder, resumedStep?: number): string {
+export function summaryOf(
+  config: RunConfig,
+  derived: Derived,
+  { dir }: RunFolder,
+  { brought, resumedStep }: { brought: BroughtAlong; resumedStep?: number | undefined },
+): string {
   const { modelName, parameters, trainSamples, validationSamples, testSamples, mean, std, stepsPerEpoch, steps } =
     derived;
   const {
@@ -64,8 +69,10 @@ export function summaryOf(config: RunConfig, derived: Derived, { dir }: RunFolde
   } = config;
   const number = (value: number) => value.toLocaleString("en");
   const list = (values: number[]) => values.map((value) => value.toFixed(4)).join(" ");
+  const keepsAll = init === undefined && brought.written === brought.total;
+  const weights = initFrom ?? (keepsAll ? "weights of its module" : `${init ?? DEFAULT_INIT} init`);
   return [
-    `model:  ${modelName}, ${number(parameters)} parameters, ${initFrom ?? `${init} init`}, seed ${seed}`,
+    `model:  ${modelName}, ${number(parameters)} parameters, ${weights}, seed ${seed}`,
     `data:   ${dataset}: ${number(trainSamples)} to train, ${number(validationSamples)} to validate (train fraction ${trainFraction}), ${number(testSamples)} to test`,
     `        normalize ${normalize}: mean ${list(mean)}, std ${list(std)}; augment ${augment}`,
     `sgd:    lr ${lr} ${lrSchedule}, momentum ${momentum}, weight decay ${weightDecay}, batch ${batchSize} samples`,

@@ -1,7 +1,7 @@
 /** What a worker tells of its model, data and device. */
 import { matmulFlopsPerSecond } from "@lockstep/engine";
 import { ARITHMETIC_VERSION, fingerprintOf, type WorkerMessage } from "@lockstep/gradient-sync";
-import { factorableKernels, stableTopology, tfjsTopologyOf } from "@lockstep/model";
+import { factorableKernels, ownWeightsFacts, stableTopology, tfjsTopologyOf } from "@lockstep/model";
 import { drawsDigest, type PreparedRun } from "@lockstep/training";
 import packageJson from "../package.json" with { type: "json" };
 import type { Connection } from "./connection.ts";
@@ -10,7 +10,7 @@ import type { Connection } from "./connection.ts";
 const MATMUL_SIZE = { native: 1024, other: 256 };
 
 export async function readyMessage(
-  { loaded, names, thread, engine }: PreparedRun,
+  { config: options, loaded, own, names, thread, engine }: PreparedRun,
   config: Record<string, unknown>,
   { linkBytesPerSecond }: Connection,
 ): Promise<Extract<WorkerMessage, { type: "ready" }>> {
@@ -18,6 +18,7 @@ export async function readyMessage(
   const factorable = new Set(factorableKernels(loaded.model));
   const weights = loaded.model.weights;
   const topology = tfjsTopologyOf(loaded.model, names);
+  const ownWeights = ownWeightsFacts(own, options);
   const facts = {
     code: { version: packageJson.version, arithmetic: ARITHMETIC_VERSION, draws: await drawsDigest() },
     modelName: loaded.name,
@@ -28,6 +29,7 @@ export async function readyMessage(
     })),
     stateDict: names.map(({ name, torchShape }) => ({ name, shape: torchShape })),
     factorable: names.map((_, index) => factorable.has(index)),
+    ...(ownWeights && { ownWeights }),
     inputShape: loaded.inputShape,
     numClasses: loaded.numClasses,
     classes: [...classes],
@@ -37,6 +39,7 @@ export async function readyMessage(
     type: "ready",
     fingerprint: fingerprintOf(facts, stableTopology(topology), config),
     ...facts,
+    ...(loaded.compiled !== undefined && { compiled: loaded.compiled }),
     topology: JSON.stringify(topology),
     linkBytesPerSecond: await linkBytesPerSecond,
     gemmFlopsPerSecond: await matmulFlopsPerSecond(

@@ -5,6 +5,7 @@ import { factsOf, fingerprintOf as fingerprintWith, type RunFacts } from "./fing
 const code = { version: "0.1.0", arithmetic: 1, draws: "0a1b" };
 const facts: RunFacts = {
   code,
+  ownWeights: { written: 2, digest: "5d" },
   modelName: "alexnet-cifar10",
   tensors: [
     { name: "conv1/kernel", shape: [3, 3, 3, 64], dtype: "float32" },
@@ -31,6 +32,10 @@ const changes: { [Fact in keyof RunFacts]: RunFacts[Fact][] } = {
     { ...code, version: "0.1.1" },
     { ...code, arithmetic: 2 },
     { ...code, draws: "0a1c" },
+  ],
+  ownWeights: [
+    { written: 2, digest: "5c" },
+    { written: 1, digest: "5d" },
   ],
   modelName: ["alexnet"],
   tensors: [

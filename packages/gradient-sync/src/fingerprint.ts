@@ -4,7 +4,10 @@ import type { WorkerMessage } from "./messages.ts";
 
 type Ready = Extract<WorkerMessage, { type: "ready" }>;
 /** What a worker tells of the run, without what belongs to the worker. */
-export type RunFacts = Omit<Ready, "type" | "fingerprint" | "topology" | "linkBytesPerSecond" | "gemmFlopsPerSecond">;
+export type RunFacts = Omit<
+  Ready,
+  "type" | "fingerprint" | "topology" | "compiled" | "linkBytesPerSecond" | "gemmFlopsPerSecond"
+>;
 
 /** Options that say where things are on one machine; they change nothing in what is computed. */
 const PLACES = ["dataDir", "model", "initFrom", "maxRows"];
@@ -32,5 +35,19 @@ export function factsOf(facts: RunFacts): RunFacts {
   const { code, modelName, tensors, stateDict, factorable, inputShape, numClasses, classes, mean, std } = facts;
   const { trainSamples, validationSamples, testSamples } = facts;
   const sizes = { trainSamples, validationSamples, testSamples };
-  return { code, modelName, tensors, stateDict, factorable, inputShape, numClasses, classes, mean, std, ...sizes };
+  const own = facts.ownWeights && { ownWeights: facts.ownWeights };
+  return {
+    code,
+    modelName,
+    tensors,
+    stateDict,
+    factorable,
+    ...own,
+    inputShape,
+    numClasses,
+    classes,
+    mean,
+    std,
+    ...sizes,
+  };
 }

@@ -119,6 +119,10 @@ const ready = z.strictObject({
   trainSamples: count,
   validationSamples: count,
   testSamples: count,
+  /** Of weights that the model brings along: how many its module loaded or set, and a digest of those that are taken. */
+  ownWeights: z.strictObject({ written: count, digest: text }).optional(),
+  /** What the module gave to compile(), in words: the coordinator tells the user that it is not used. */
+  compiled: text.optional(),
   /** What model.json of TensorFlow.js will say, as JSON; the first worker's is kept, and those of others must agree. */
   topology: z.string().max(3_000_000),
   /** Measured since `welcome`: bytes a second on the way here, and operations a second of a matrix product. */

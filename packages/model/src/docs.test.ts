@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { tf } from "@lockstep/engine";
 import { expect, test } from "vitest";
 import { alexnet } from "./alexnet.ts";
@@ -8,6 +9,7 @@ import { alexnetCifar10 } from "./alexnet-cifar10.ts";
 import { checkTrainable } from "./check-trainable.ts";
 import { describeModel } from "./describe.ts";
 import { loadModel } from "./load.ts";
+import { saveModel } from "./save-for-tests.ts";
 
 const docs = await readFile(new URL("../../../docs/models.md", import.meta.url), "utf8");
 
@@ -15,16 +17,18 @@ test("the modules in docs/models.md load and can be trained", async () => {
   await tf.setBackend("cpu");
   const modules = [...docs.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, text]) => text!);
   const folder = await mkdtemp(join(tmpdir(), "lockstep-docs-"));
+  const conv1 = { name: "conv1", inputShape: [32, 32, 3], filters: 8, kernelSize: 5 };
+  await saveModel(tf.sequential({ layers: [tf.layers.conv2d(conv1)] }), folder);
   const names: string[] = [];
   for (const [index, text] of modules.entries()) {
     const path = join(folder, `my-model-${index}.ts`);
-    await writeFile(path, text);
+    await writeFile(path, text.replace("file:///data/trained", pathToFileURL(folder).href));
     const { name, model } = await loadModel(path, { numClasses: 10 });
     await checkTrainable(model, { numClasses: 10 });
     names.push(name);
   }
   await rm(folder, { recursive: true });
-  expect(names).toEqual(["LeNet", "Shortcut"]);
+  expect(names).toEqual(["LeNet", "Shortcut", "FineTuned"]);
 });
 
 test("the figures in docs/models.md are those of the nets", () => {

@@ -54,6 +54,21 @@ describe("loadModel", () => {
     expect(loaded.model.getLayer("fc").outputShape).toEqual([null, 3]);
   });
 
+  test("says what a model was compiled with, and nothing of one that was not", async () => {
+    const make = (compile: string) =>
+      loadModule(`export default ({ tf, numClasses, inputShape }) => {
+      const model = ${sequential}; ${compile}; return model; };`);
+    const loss = "function ownLoss(a, b) { return a.sub(b).mean(); }";
+    const said = async (compile: string) => (await make(compile)).compiled;
+    expect(await said('model.compile({ optimizer: "adam", loss: "meanSquaredError" })')).toBe(
+      "the optimizer Adam and the loss meanSquaredError",
+    );
+    expect(await said(`model.compile({ optimizer: tf.train.sgd(1), loss: ${loss} })`)).toBe(
+      "the optimizer SGD and the loss ownLoss",
+    );
+    expect(await said("")).toBeUndefined();
+  });
+
   test("takes a model that a function makes for the data's shape and classes, and names it after the file", async () => {
     const text = `export default ({ tf, numClasses, inputShape }) => ${sequential};`;
     const loaded = await loadModule(text, { numClasses: 6, inputChannels: 2, imageSize: [8, 9] });

@@ -2,6 +2,8 @@
 import { basename, extname } from "node:path";
 import { tf } from "@lockstep/engine";
 import { buildModel } from "./build.ts";
+import { compiledWith } from "./compiled.ts";
+import { registerFileLoader } from "./file-loader.ts";
 import { madeUpKind } from "./layer-names.ts";
 import { namedLayer } from "./layers.ts";
 import { importModel, isKnownModel, isLayersModel, KNOWN_MODELS, messageOf, moduleError } from "./model-file.ts";
@@ -42,6 +44,8 @@ export interface LoadedModel {
   /** [height, width, channels] */
   inputShape: [number, number, number];
   numClasses: number;
+  /** What the module compiled the model with, in words: it is not used. */
+  compiled?: string;
 }
 
 /**
@@ -54,6 +58,7 @@ export interface LoadedModel {
 export async function loadModel(nameOrPath: string, options: LoadModelOptions = {}): Promise<LoadedModel> {
   if (options.spec !== undefined) return fromSpec(parseModelSpec(options.spec, nameOrPath));
   if (isKnownModel(nameOrPath)) return fromSpec(KNOWN_MODELS[nameOrPath](options));
+  registerFileLoader(); // before the module is there, which may load weights as soon as it is imported
   const made = await makeModel(await importModel(nameOrPath), nameOrPath, options);
   if (!isLayersModel(made)) return fromSpec(parseModelSpec(made, nameOrPath));
   if (!(made instanceof tf.LayersModel)) {
@@ -64,7 +69,13 @@ export async function loadModel(nameOrPath: string, options: LoadModelOptions = 
   }
   const isNamed = madeUpKind(namedLayer(made)) === undefined;
   const name = isNamed ? made.name : basename(nameOrPath, extname(nameOrPath));
-  return { name: name.replaceAll(/[^A-Za-z0-9._-]/g, "_"), model: made, ...signatureOf(made) };
+  const compiled = compiledWith(made);
+  return {
+    name: name.replaceAll(/[^A-Za-z0-9._-]/g, "_"),
+    model: made,
+    ...signatureOf(made),
+    ...(compiled !== undefined && { compiled }),
+  };
 }
 
 function fromSpec(spec: ModelSpec): LoadedModel {

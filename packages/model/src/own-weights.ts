@@ -45,17 +45,31 @@ async function apply(initializer: Initializer, shape: number[]): Promise<Float32
   return values;
 }
 
+/** What other workers must have alike, and what the user is told. */
+export interface OwnWeightsFacts {
+  /** How many weights the module loaded or set, whether or not the run begins with them. */
+  written: number;
+  /** SHA-256, in hex, of the weights that the run takes from the model as they are; "" if it takes none. */
+  digest: string;
+}
+
 /**
- * SHA-256, in hex, of the weights that a run would take from the model as they are, with their places; undefined where
- * it takes none. Workers that are to begin alike must have the same.
- *
- * @param keepWritten whether the run begins with what the module loaded or set
+ * @param options of the run: `init` has written weights drawn anew, and with `initFrom` none of a model's own is taken
+ * @returns undefined for a model that brings nothing along
  */
-export function digestOf({ written, constant }: OwnWeights, keepWritten: boolean): string | undefined {
-  const taken = new Map([...constant, ...(keepWritten ? written : [])]);
-  if (taken.size === 0) return undefined;
+export function ownWeightsFacts(
+  { written, constant }: OwnWeights,
+  { init, initFrom }: { init?: string | undefined; initFrom?: string | undefined },
+): OwnWeightsFacts | undefined {
+  const taken = initFrom !== undefined ? [] : [...constant, ...(init === undefined ? written : [])];
+  if (taken.length === 0 && written.size === 0) return undefined;
+  return { written: written.size, digest: digestOf(new Map(taken)) };
+}
+
+function digestOf(weights: ReadonlyMap<number, Float32Array>): string {
+  if (weights.size === 0) return "";
   const hash = createHash("sha256");
-  for (const [index, values] of [...taken].sort(([a], [b]) => a - b)) {
+  for (const [index, values] of [...weights].sort(([a], [b]) => a - b)) {
     hash
       .update(`${index}:${values.length}:`)
       .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));

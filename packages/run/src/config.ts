@@ -42,7 +42,7 @@ export function resumeConfig(saved: RunConfig, given: GivenOptions): RunConfig {
     if (given[name] === undefined || ("changeable" in runOptions[name] && runOptions[name].changeable)) continue;
     throw new LockstepError(
       "ERR_OPTION",
-      `${flagOf(name)} cannot change on --resume: the run continues with ${JSON.stringify(saved[name])}. Leave it out, or start a new run with --init-from.`,
+      `${flagOf(name)} cannot change on --resume: the run continues with ${JSON.stringify(saved[name]) ?? "what it had without it"}. Leave it out, or start a new run with --init-from.`,
     );
   }
   if (given.numEpochs !== undefined && saved.lrSchedule !== "constant") {

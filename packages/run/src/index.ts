@@ -52,6 +52,7 @@ export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Tas
 export { collectSeldom } from "./seldom-garbage.ts";
 export type { PlannedSlice } from "./slices.ts";
 export { planSlices, shares } from "./slices.ts";
+export { type BroughtAlong, startLines } from "./start-lines.ts";
 export { eventTeller } from "./tell-event.ts";
 export { writeTrace } from "./trace.ts";
 export { scaleForWorkers, type WeakScaling } from "./weak-scaling.ts";

@@ -68,10 +68,10 @@ export const runOptions = {
   }),
   init: option({
     flags: "--init <rule>",
-    help: "initial weights: pytorch (kaiming-uniform, a = √5), he, or paper (the AlexNet paper's)",
+    help: "initial weights: pytorch (kaiming-uniform, a = √5), he, or paper (the AlexNet paper's) (default: those that the model's module loaded or set, the others by pytorch)",
     expected: "pytorch, he or paper",
-    schema: z.enum(["pytorch", "he", "paper"]),
-    default: "pytorch" as const,
+    schema: optional(z.enum(["pytorch", "he", "paper"])),
+    default: undefined,
   }),
   initFrom: option({
     flags: "--init-from <file>",

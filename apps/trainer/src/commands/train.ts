@@ -56,6 +56,7 @@ import {
   readWeightsFile,
   resumeConfig,
   scaleForWorkers,
+  startLines,
   threadsToKeep,
   type WeakScaling,
   watchInterrupts,
@@ -134,7 +135,7 @@ export async function trainNew(
     const { model } = run.loaded;
     const weights =
       initial === undefined
-        ? toStateDict(run.names, await initialWeights(model, config))
+        ? toStateDict(run.names, await initialWeights(model, config, run.own))
         : fitted(initial, run.names, shown.display.line);
     const values = parameterValues(model, run.names, weights);
     const label = basename(config.model, extname(config.model));
@@ -192,7 +193,7 @@ const warnOn = (display: Display) => (line: string) => display.line(line, { leve
 async function runToEnd(run: PreparedRun, folder: RunFolder, shown: Shown, start: RunStart): Promise<void> {
   const { display } = shown;
   const { values, runId, resumed } = start;
-  const { config, loaded, names, maxRows } = run;
+  const { config, loaded, own, names, maxRows } = run;
   const { step: doneSteps, progress } = resumed ?? { step: 0, progress: { endedSteps: 0 } };
   const schedule = makeSchedule(config, run.thread.meta, doneSteps);
   const lease = await holdRunFolder(folder, display.line);
@@ -203,7 +204,9 @@ async function runToEnd(run: PreparedRun, folder: RunFolder, shown: Shown, start
   writeJson(folder.config, file);
   const watch = await watchRun({ folder, lease, file, engine: run.engine, doneSteps, ...shown });
   const { live, controls } = watch;
-  display.line(summaryOf(config, derived, folder, resumed?.step));
+  const brought = { written: own.written.size, total: names.length, compiled: loaded.compiled };
+  display.line(summaryOf(config, derived, folder, { brought, resumedStep: resumed?.step }));
+  if (resumed === undefined) for (const line of startLines(config, brought)) display.line(line);
   if (["wasm", "cpu"].includes(run.engine.backend)) display.line(slowBackendLine(run.engine.backend));
 
   const factoredKernels = config.sync === "dense" ? [] : factorableKernels(loaded.model);

@@ -1,0 +1,16 @@
+/** Saves models to files, for tests only. */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { tf } from "@lockstep/engine";
+
+/** Writes model.json and weights.bin into a folder, in the form that tfjs itself writes. */
+export async function saveModel(model: tf.LayersModel, folder: string): Promise<void> {
+  await model.save(
+    tf.io.withSaveHandler(async ({ modelTopology, weightSpecs, weightData }) => {
+      const weightsManifest = [{ paths: ["weights.bin"], weights: weightSpecs! }];
+      await writeFile(join(folder, "model.json"), JSON.stringify({ modelTopology, weightsManifest }));
+      await writeFile(join(folder, "weights.bin"), new Uint8Array(weightData as ArrayBuffer));
+      return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: "JSON" } };
+    }),
+  );
+}
