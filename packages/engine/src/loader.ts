@@ -12,7 +12,8 @@ const require = createRequire(import.meta.url);
  * The package asks node-pre-gyp where its addon is; while it loads, a stand-in answers. It also calls two functions
  * of `util` that Node 23 removed.
  *
- * @throws Unavailable ERR_ADDON_LOAD if the addon or a library that it needs cannot be loaded
+ * @throws Unavailable ERR_ADDON_LOAD if the addon or a library that it needs cannot be loaded, ERR_NOEXEC if it lies where
+ *   nothing may be run
  */
 export function loadNative(addonFile: string): void {
   // Assigned on every Node: the ones that Node 20 and 22 still have print a deprecation warning.
@@ -43,11 +44,19 @@ function loadAddon(addonFile: string): void {
     if (silent) (require(quiet) as { quietly(callback: () => void): void }).quietly(() => require(addonFile));
     else require(addonFile);
   } catch (error) {
-    throw new Unavailable(
-      "ERR_ADDON_LOAD",
-      `The TensorFlow.js addon cannot be loaded: ${(error as Error).message}.`,
-      `Remove the folder ${dirname(addonFile)} to have it built again.`,
-      { cause: error },
-    );
+    throw loadError(addonFile, error as Error);
   }
+}
+
+function loadError(addonFile: string, cause: Error): Unavailable {
+  // The loader's words where the kernel refuses to map a file for execution.
+  const [, refused] = /^(.*): failed to map segment from shared object/.exec(cause.message) ?? [];
+  if (refused === undefined) {
+    const reason = `The TensorFlow.js addon cannot be loaded: ${cause.message}.`;
+    const remedy = `Remove the folder ${dirname(addonFile)} to have it built again.`;
+    return new Unavailable("ERR_ADDON_LOAD", reason, remedy, { cause });
+  }
+  const reason = `${refused} lies on a file system from which nothing may be run (mounted with noexec).`;
+  const variable = refused.startsWith(dirname(addonFile)) ? "LOCKSTEP_CACHE" : "LOCKSTEP_LIBTENSORFLOW";
+  return new Unavailable("ERR_NOEXEC", reason, `Name a folder elsewhere in ${variable}.`, { cause });
 }

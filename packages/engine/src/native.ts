@@ -164,6 +164,7 @@ async function firstThatLoads(ways: Way[], log: (line: string) => void, passOver
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
       obstacles.push(error);
+      if (error.code === "ERR_NOEXEC") break; // the addon of every other way would lie there, too
     }
   }
   const last = obstacles.pop();

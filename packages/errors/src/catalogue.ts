@@ -174,6 +174,10 @@ export const catalogue = {
     ERR_BACKEND_NAME: entry("There is no backend of this name.", "Name `native`, `webgpu`, `wasm` or `cpu`."),
     ERR_THREADS: entry("The number of threads isn't a whole number of at least 1.", "Give one with `--threads`."),
     ERR_CACHE: entry("The cache folder can't be written.", "Name another one in `LOCKSTEP_CACHE`."),
+    ERR_NOEXEC: entry(
+      "The cache folder, or TensorFlow's, lies on a file system from which nothing may be run.",
+      "Name a folder elsewhere in `LOCKSTEP_CACHE` (or `LOCKSTEP_LIBTENSORFLOW`), or mount it without `noexec`.",
+    ),
     ERR_PLATFORM: entry(
       "Native TensorFlow isn't set up for this system or processor.",
       "Train with WebGPU or WebAssembly, or on Linux x64.",
