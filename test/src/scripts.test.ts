@@ -1,5 +1,8 @@
 /** The scripts for developers take no option that they do not know, and no value that they would misread. */
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, realpathSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
@@ -15,4 +18,14 @@ test.each([
   expect(stderr).toContain(reason);
   expect(stderr).not.toContain("    at "); // no stack
   expect([status, stdout]).toEqual([1, ""]);
+});
+
+test("a relative path is one of the folder where the command was typed, wherever pnpm runs it", () => {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "lockstep-typed-")));
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const words = ["--dir", root, "export", "--run", "my-run", "--to", "trace"];
+  const { stderr } = spawnSync("pnpm", words, { cwd: folder, encoding: "utf8", timeout: 60_000 });
+  expect(stderr).toContain(
+    `ERR_NO_RUN: Expected the folder of a run at ${join(folder, "my-run")}, but it isn't there.`,
+  );
 });

@@ -5,6 +5,7 @@ import {
   addScalingOptions,
   type LogFormat,
   positiveNumber,
+  takePathsFromUser,
   type WeakScaling,
 } from "@lockstep/run";
 import { Command, Option } from "commander";
@@ -25,7 +26,7 @@ export type CommandOptions = WeakScaling &
   };
 
 export function makeProgram(): Command {
-  return addLogOption(addEntranceOptions(addScalingOptions(addRunOptions(new Command("coordinator")))))
+  const program = addLogOption(addEntranceOptions(addScalingOptions(addRunOptions(new Command("coordinator")))))
     .description("gather workers, and train one model with all of them")
     .addOption(new Option("--workers <n>", "workers to wait for").argParser(positiveNumber).default(2))
     .addOption(
@@ -51,4 +52,5 @@ export function makeProgram(): Command {
     .option("--keep-open", "keep answering when the run is over, until Ctrl-C")
     .addOption(new Option("--resume <dir>", "continue the run in this folder").conflicts("out"))
     .option("--out <dir>", "folder of the run (default: runs/<date>-<model>)");
+  return takePathsFromUser(program);
 }

@@ -5,6 +5,7 @@ import {
   addRunOptions,
   addScalingOptions,
   positiveNumber,
+  takePathsFromUser,
   wholeNumber,
 } from "@lockstep/run";
 import { Command, Option } from "commander";
@@ -114,7 +115,7 @@ export function makeProgram(): Command {
   const comparing = (name: string, rounds: number, steps: number) =>
     measuring(name, rounds)
       .option("--steps <n>", "measured steps of a side in a round", positiveNumber, steps)
-      .option("--python <path>", "a Python with torch 2.13", "python3");
+      .option("--python <name|path>", "a Python with torch 2.13", "python3");
   comparing("step", 5, 20)
     .description("steps of alexnet-cifar10 at batch 32, in turn with PyTorch's")
     .option("--threads <n>", "threads of each side", positiveNumber, 2)
@@ -150,5 +151,5 @@ export function makeProgram(): Command {
     )
     .action(async (options) => (await import("./commands/bench-results.ts")).benchResults(options));
 
-  return program;
+  return takePathsFromUser(program);
 }

@@ -1,9 +1,9 @@
 /** The worker's command line: which options there are. */
-import { addLogOption, addMachineOptions, positiveNumber, wholeNumber } from "@lockstep/run";
+import { addLogOption, addMachineOptions, positiveNumber, takePathsFromUser, wholeNumber } from "@lockstep/run";
 import { Command, Option } from "commander";
 
 export function makeProgram(): Command {
-  return addLogOption(addMachineOptions(new Command("worker")))
+  const program = addLogOption(addMachineOptions(new Command("worker")))
     .description("compute for a coordinator")
     .addOption(
       new Option("--coordinator <url>", "where it listens (default: this machine, else the local network)").env(
@@ -32,4 +32,5 @@ export function makeProgram(): Command {
         .argParser(wholeNumber)
         .default(120_000),
     );
+  return takePathsFromUser(program);
 }

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import { type OptionName, runOptions } from "./options.ts";
+import { isPath } from "./user-paths.ts";
 
 /** Everything that decides what a run computes. Which machine computes it is not part of it. */
 export type RunConfig = { [Name in OptionName]: z.infer<(typeof runOptions)[Name]["schema"]> };
@@ -59,10 +60,9 @@ export function resumeConfig(saved: RunConfig, given: GivenOptions): RunConfig {
 
 /** Paths in the saved configuration hold wherever the run is continued from. */
 export function withAbsolutePaths(config: RunConfig): RunConfig {
-  const isPath = /[/\\]|\.[cm]?[jt]s$/.test(config.model);
   return {
     ...config,
-    model: isPath ? resolve(config.model) : config.model,
+    model: isPath(config.model) ? resolve(config.model) : config.model,
     dataDir: config.dataDir && resolve(config.dataDir),
     initFrom: config.initFrom && resolve(config.initFrom),
   };

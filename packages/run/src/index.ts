@@ -55,6 +55,7 @@ export { planSlices, shares } from "./slices.ts";
 export { type BroughtAlong, startLines } from "./start-lines.ts";
 export { eventTeller } from "./tell-event.ts";
 export { writeTrace } from "./trace.ts";
+export { takePathsFromUser } from "./user-paths.ts";
 export { scaleForWorkers, type WeakScaling } from "./weak-scaling.ts";
 export { readWeights, readWeightsFile, type Weights } from "./weights.ts";
 export { writeFileAtomically } from "./write-file.ts";

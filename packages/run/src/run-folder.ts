@@ -1,10 +1,11 @@
 /** The folder of a run: which file is where. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { LockstepError } from "@lockstep/errors";
 import { makeFolders } from "@lockstep/files";
 import { expectNoHolder, type Lease, takeLease } from "./lease.ts";
 import { LeaseWatch, readIfThere, realWorld } from "./lease-watch.ts";
+import { usersFolder } from "./user-paths.ts";
 import { writeSmallFile } from "./write-file.ts";
 
 export interface RunFolder {
@@ -39,7 +40,7 @@ export interface RunFolder {
  */
 export function createRunFolder(out: string | undefined, model: string, now: Date): RunFolder {
   try {
-    const dir = out === undefined ? makeNewFolder(join("runs", `${stampOf(now)}-${model}`)) : makeFolder(out);
+    const dir = out === undefined ? makeNewFolder(runsFolder(), `${stampOf(now)}-${model}`) : makeFolder(out);
     return { ...runFolder(dir), isNew: true };
   } catch (cause) {
     if (cause instanceof LockstepError) throw cause;
@@ -148,11 +149,14 @@ function makeFolder(out: string): string {
   return out;
 }
 
+/** Named so that the user can paste it, wherever the command was typed. */
+const runsFolder = () => (usersFolder() === undefined ? "runs" : resolve("runs"));
+
 /** Two runs that start at once get two folders, since only one of them can make each. */
-function makeNewFolder(wanted: string): string {
-  makeFolders("runs");
+function makeNewFolder(runs: string, wanted: string): string {
+  makeFolders(runs);
   for (let number = 1; ; number++) {
-    const dir = number === 1 ? wanted : `${wanted}-${number}`;
+    const dir = join(runs, number === 1 ? wanted : `${wanted}-${number}`);
     try {
       mkdirSync(dir);
       return dir;

@@ -1,0 +1,56 @@
+/** Paths on a command line mean what they do in the user's shell, also where pnpm has changed the folder. */
+import { realpathSync } from "node:fs";
+import { dirname, relative, resolve } from "node:path";
+import type { Command } from "commander";
+
+/** A placeholder of options and arguments that take paths. */
+const PATH = /^<(dir|file|path|image)(\.\.\.)?>$/;
+/** A placeholder of options that take a path or something that has a name. */
+const NAME_OR_PATH = /^<name\|path>$/;
+
+/** Whether what stands for a model is a path, and not a name. */
+export const isPath = (text: string): boolean => /[/\\]|\.[cm]?[jt]s$/.test(text);
+
+/**
+ * Lets every option and argument of a program that takes a path, by its placeholder, take it relative to the user's
+ * folder.
+ */
+export function takePathsFromUser(program: Command, folder = usersFolder()): Command {
+  if (folder === undefined) return program;
+  const whole = (text: string) => (text === "" ? text : resolve(folder, text));
+  const wholeIfPath = (text: string) => (isPath(text) ? whole(text) : text);
+  const collect = (text: string, before: string[] = []) => [...before, whole(text)];
+  for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])]) {
+    for (const option of command.options) {
+      const placeholder = option.flags.split(" ").at(-1)!;
+      if (PATH.test(placeholder)) option.argParser<string | string[]>(option.variadic ? (collect as never) : whole);
+      else if (NAME_OR_PATH.test(placeholder)) option.argParser(wholeIfPath);
+    }
+    for (const argument of command.registeredArguments) {
+      if (PATH.test(`<${argument.name()}>`))
+        argument.argParser<string | string[]>(argument.variadic ? (collect as never) : whole);
+    }
+  }
+  return program;
+}
+
+/**
+ * The folder in which the user typed the command, if it is another one than this process's: pnpm runs the scripts of
+ * package.json in its folder. A process that such a script starts inherits the variables, but is not meant: it is not
+ * what the script says.
+ */
+export function usersFolder(env: NodeJS.ProcessEnv = process.env, main = process.argv[1] ?? ""): string | undefined {
+  const { INIT_CWD, npm_package_json: packageJson, npm_lifecycle_script: script = "" } = env;
+  const here = process.cwd();
+  if (INIT_CWD === undefined || INIT_CWD === here || packageJson === undefined) return undefined;
+  const isScript = script.includes(relative(here, main).replaceAll("\\", "/"));
+  return isScript && isSameFolder(dirname(packageJson), here) ? INIT_CWD : undefined;
+}
+
+function isSameFolder(one: string, other: string): boolean {
+  try {
+    return realpathSync(one) === realpathSync(other);
+  } catch {
+    return false;
+  }
+}
