@@ -23,6 +23,7 @@ import {
   makeSchedule,
   type ParameterState,
   Recorder,
+  type Resources,
   type Resumed,
   type RunConfig,
   type RunFolder,
@@ -31,7 +32,9 @@ import {
   readWeights,
   resumedAt,
   startLines,
+  untilAskedToStop,
   watchInterrupts,
+  withResources,
   writeJson,
 } from "@lockstep/run";
 import { LiveRun } from "@lockstep/run/live";
@@ -105,25 +108,47 @@ const TEAM_EVERY_MS = 500;
 
 const never = new Promise<never>(() => {});
 
+/** How a coordinator ends. One that is asked to stop while it waits for its first workers has not begun. */
+export type Outcome = "finished" | "interrupted" | "not begun";
+
 /**
- * For a run of large gradients it has this process collect garbage seldom.
+ * Gathers the workers and conducts the run. For a run of large gradients it has this process collect garbage seldom.
  *
  * @returns whether the schedule was done to its end
  */
-export async function coordinate(given: CoordinatorOptions): Promise<"finished" | "interrupted"> {
+export function coordinate(given: CoordinatorOptions): Promise<Outcome> {
   const { live = new LiveRun() } = given;
-  const { config, folder, display, heartbeatMs, workers } = given;
+  return withResources(async (resources) => {
+    try {
+      return await coordinateWith({ ...given, live }, resources);
+    } catch (error) {
+      live.event((error as Error).message, "failed");
+      throw error;
+    }
+  });
+}
+
+async function coordinateWith(given: Omit<WatchedOptions, "lease">, resources: Resources): Promise<Outcome> {
+  const { config, folder, display, live, controls, heartbeatMs, workers } = given;
   const lease = await holdRunFolder(folder, display.line);
-  const options = { ...given, live, lease };
+  resources.add(() => lease.release());
+  const options = { ...given, lease };
   keepEvents(live, folder.eventLog, lease);
+  const onStop = (line: string) => {
+    if (live.snapshot().run !== undefined) display.line(line); // before the run begins, the stop itself is told
+  };
+  const interrupts = watchInterrupts({ doing: "stopping after this step", tell: onStop });
+  resources.add(interrupts.unwatch);
+  const isToEnd = () => interrupts.requested() || controls?.stopRequested() === true;
   const source = recordsHere(config); // listening does not wait for it
+  resources.add(() => source.then((records) => records?.close()).catch(() => {})); // told already
   const welcome = source.then((records) => welcomeTo(options, records));
   const noRecords = new Promise<never>((_, reject) => welcome.catch(reject));
   noRecords.catch(() => {}); // whoever waits for the workers hears of it
   const nowMs = () => performance.now();
   const log = eventTeller(display, live);
   const team = new RemoteTeam({ ...options, maxLogBytes: MAX_LOG_BYTES, log, nowMs });
-  if (options.controls !== undefined) options.controls.dismiss = (name) => team.dismiss(name);
+  if (controls !== undefined) controls.dismiss = (name) => team.dismiss(name);
   const begunWith = {
     updates: (stepRows(folder).at(-1)?.step ?? -1) + 1, // a row is written before its update is made
     topologyDigest: options.topologyDigest,
@@ -132,45 +157,34 @@ export async function coordinate(given: CoordinatorOptions): Promise<"finished" 
   const tell = seldom((line) => log(line, "refused"));
   const fitting = new FittingWorkers({ config, team, version: options.version, begunWith, tell });
   const server = await listen({ ...options, welcome, records: source, events: fitting, nowMs });
+  resources.add(server.close);
   // After what has come in: if this process was suspended, nobody was silent, it just has not listened.
   const ticking = setInterval(() => setImmediate(() => team.tick()), Math.max(20, heartbeatMs / 4));
+  resources.add(() => clearInterval(ticking));
   const showing = setInterval(() => live.take({ type: "team", workers: team.workersNow }), TEAM_EVERY_MS);
-  try {
-    options.onListening(server.port);
-    live.event(`waiting for ${workers} workers`, "waiting");
-    await Promise.race([gathered(team, options, {}), noRecords, options.cannotBegin ?? never, lease.lost]);
-    const running = runThroughLosses(team, fitting, options);
-    const outcome = await Promise.race([running, options.cannotGoOn ?? never, lease.lost]);
-    fitting.end();
-    team.finish();
-    if (outcome === "finished") live.event("the run is finished", "finished");
-    else live.event("the run was stopped", "stopped");
-    const { ready } = fitting.first;
-    display.line(trafficLine(team.travelled, ready));
-    const topology = parseTopology(ready.topology);
-    if (outcome === "finished") await writeTfjsModel(folder.tfjs, topology, readWeights(folder, ready.modelName));
-    if (options.keepOpen === true && outcome === "finished") await untilInterrupted(display);
-    return outcome;
-  } catch (error) {
-    live.event((error as Error).message, "failed");
-    throw error;
-  } finally {
-    clearInterval(ticking);
-    clearInterval(showing);
-    lease.release();
-    await server.close(); // until then workers may ask for records
-    await source.then((records) => records?.close()).catch(() => {}); // told already
+  resources.add(() => clearInterval(showing));
+  options.onListening(server.port);
+  live.event(`waiting for ${workers} workers`, "waiting");
+  const here = gathered(team, options, { stopRequested: isToEnd });
+  await Promise.race([here, noRecords, options.cannotBegin ?? never, lease.lost]);
+  const running = isToEnd() ? ("not begun" as const) : runThroughLosses(team, fitting, options, isToEnd);
+  Promise.resolve(running).catch(() => {}); // when no worker can come, nobody asks any more how it ends
+  const outcome = await Promise.race([running, options.cannotGoOn ?? never, lease.lost]);
+  fitting.end();
+  team.finish();
+  if (outcome === "finished") live.event("the run is finished", "finished");
+  else live.event("the run was stopped", "stopped");
+  if (outcome === "not begun") return outcome;
+  const { ready } = fitting.first;
+  display.line(trafficLine(team.travelled, ready));
+  const topology = parseTopology(ready.topology);
+  if (outcome === "finished") await writeTfjsModel(folder.tfjs, topology, readWeights(folder, ready.modelName));
+  if (options.keepOpen === true && outcome === "finished") {
+    interrupts.unwatch();
+    display.line("the run is over; --keep-open keeps the coordinator until Ctrl-C");
+    await untilAskedToStop();
   }
-}
-
-function untilInterrupted(display: Display): Promise<void> {
-  display.line("the run is over; --keep-open keeps the coordinator until Ctrl-C");
-  return new Promise((resolve) => {
-    const interrupts = watchInterrupts(() => {
-      interrupts.unwatch();
-      resolve();
-    });
-  });
+  return outcome;
 }
 
 const stepRows = ({ metrics }: RunFolder) => readMetrics(metrics).filter((row) => row.type === "step");
@@ -184,7 +198,7 @@ const stepRows = ({ metrics }: RunFolder) => readMetrics(metrics).filter((row) =
 async function gathered(
   team: RemoteTeam,
   { workers, minWorkers }: CoordinatorOptions,
-  { lostMs, stopRequested = () => false }: { lostMs?: number; stopRequested?: () => boolean },
+  { lostMs, stopRequested }: { lostMs?: number; stopRequested: () => boolean },
 ): Promise<void> {
   await team.until(() => {
     if (team.size >= workers || stopRequested()) return true;
@@ -199,33 +213,27 @@ async function runThroughLosses(
   team: RemoteTeam,
   fitting: FittingWorkers,
   options: WatchedOptions,
+  isToEnd: () => boolean,
 ): Promise<"finished" | "interrupted"> {
-  const { config, folder, display, live, controls } = options;
+  const { config, folder, display, live } = options;
   const warn = (line: string) => display.line(line, { level: "warn" });
-  // Until now there was nothing to save, so an interrupt just ended the process.
-  const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
-  const isToEnd = () => interrupts.requested() || controls?.stopRequested() === true;
   const stopRequested = () => isToEnd() || team.lastLeaves;
-  try {
-    let before = options.before;
-    for (let { resumed } = options; ; resumed = lastCheckpoint(folder, warn)) {
-      const now = { arithmetic: ARITHMETIC_VERSION, devices: devicesOf(team) };
-      const warning = differentBitsLine(before, now, config);
-      if (warning !== undefined) warn(warning);
-      before = now;
-      const outcome = await runOn(team, fitting, { ...options, resumed }, stopRequested).catch(expectAllLost);
-      if (outcome === "finished") return outcome;
-      if (!isToEnd()) {
-        const why = outcome === "interrupted" ? "the last worker leaves; its weights are saved" : "no worker is left";
-        display.line(`${why}; the run goes on when workers come`);
-        live.event(`${why}; the run goes on when workers come`, "paused");
-        team.reset();
-        await gathered(team, options, { lostMs: performance.now(), stopRequested: isToEnd });
-      }
-      if (isToEnd()) return "interrupted";
+  let before = options.before;
+  for (let { resumed } = options; ; resumed = lastCheckpoint(folder, warn)) {
+    const now = { arithmetic: ARITHMETIC_VERSION, devices: devicesOf(team) };
+    const warning = differentBitsLine(before, now, config);
+    if (warning !== undefined) warn(warning);
+    before = now;
+    const outcome = await runOn(team, fitting, { ...options, resumed }, stopRequested).catch(expectAllLost);
+    if (outcome === "finished") return outcome;
+    if (!isToEnd()) {
+      const why = outcome === "interrupted" ? "the last worker leaves; its weights are saved" : "no worker is left";
+      display.line(`${why}; the run goes on when workers come`);
+      live.event(`${why}; the run goes on when workers come`, "paused");
+      team.reset();
+      await gathered(team, options, { lostMs: performance.now(), stopRequested: isToEnd });
     }
-  } finally {
-    interrupts.unwatch();
+    if (isToEnd()) return "interrupted";
   }
 }
 

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { controlToken, dashboardLine, makeSite } from "@lockstep/dashboard";
-import { type Announcement, announce } from "@lockstep/discovery";
+import { announce } from "@lockstep/discovery";
 import { expectFreePort } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import {
@@ -8,11 +8,14 @@ import {
   displayOn,
   eventTeller,
   givenRunOptions,
-  INTERRUPTED,
   makeConfig,
+  outliveReaders,
+  type Resources,
   scaleForWorkers,
+  stoppedStatus,
   tellFailure,
   tidyArguments,
+  withResources,
 } from "@lockstep/run";
 import { LiveRun } from "@lockstep/run/live";
 import packageJson from "../package.json" with { type: "json" };
@@ -23,7 +26,11 @@ import { type CommandOptions, makeProgram } from "./program.ts";
 import { refusalLog } from "./refusal-log.ts";
 import { newRun, resumedRun } from "./run-start.ts";
 
-async function main(words: string[], options: CommandOptions & Record<string, unknown>): Promise<void> {
+async function main(
+  words: string[],
+  options: CommandOptions & Record<string, unknown>,
+  resources: Resources,
+): Promise<void> {
   const { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen, resume, out, log } = options;
   if (minWorkers > workers) {
     const text = `Expected --min-workers to be at most --workers (${workers}), got ${minWorkers}`;
@@ -39,7 +46,6 @@ async function main(words: string[], options: CommandOptions & Record<string, un
   const tell = eventTeller(display, live);
   const controls = new Controls(live, tell);
   const control = controlToken();
-  let announcement: Announcement | undefined;
   const onListening = (port: number) => {
     const where = entrance.loopback ? "in other terminals of this machine" : "paste this on each of their machines";
     display.line(`waiting for ${workers} workers; ${where}:`);
@@ -49,29 +55,30 @@ async function main(words: string[], options: CommandOptions & Record<string, un
     display.line(dashboardLine(url, isTerminal, { token: entrance.door.token, control }));
     if (entrance.loopback) return;
     const onProblem = (reason: string) => warn(`workers must be told the address: ${reason}`);
-    announcement = announce({ port, name: hostname(), secure: entrance.fingerprint !== undefined, onProblem });
+    const secure = entrance.fingerprint !== undefined;
+    const announcement = announce({ port, name: hostname(), secure, onProblem });
+    resources.add(announcement.close);
   };
   const onRefused = refusalLog((line) => tell(line, "refused"));
   const { onRequest, guards, close } = makeSite({
     live,
     desk: { token: control, command: async (it) => controls.take(it) },
   });
+  resources.add(close);
   const door = { ...entrance.door, onRefused, onRequest, guards };
   const watching = { display, live, controls };
   const common = { workers, door, heartbeatMs, stallMs, minWorkers, balance, keepOpen, ...watching, onListening };
   const start =
     resume === undefined ? await newRun(makeConfig(given), out, display.line) : await resumedRun(resume, given, warn);
-  const outcome = await coordinate({ ...common, ...start, version: packageJson.version }).finally(() => {
-    close();
-    return announcement?.close();
-  });
-  if (outcome === "interrupted") {
-    display.line(`stopped; continue with: pnpm coordinator --resume ${start.folder.dir}`);
-    process.exitCode = INTERRUPTED;
-  }
+  const outcome = await coordinate({ ...common, ...start, version: packageJson.version });
+  if (outcome === "finished") return;
+  if (outcome === "not begun") display.line("stopped before the run began");
+  else display.line(`stopped; continue with: pnpm coordinator --resume ${start.folder.dir}`);
+  process.exitCode = stoppedStatus();
 }
 
+outliveReaders();
 const words = process.argv.slice(2);
 const program = makeProgram().parse(tidyArguments(["coordinator", ...words]).slice(1), { from: "user" });
 const options = program.opts<CommandOptions & Record<string, unknown>>();
-await main(words, options).catch((error) => tellFailure(error, options.log));
+await withResources((resources) => main(words, options, resources)).catch((error) => tellFailure(error, options.log));

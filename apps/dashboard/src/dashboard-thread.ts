@@ -1,5 +1,4 @@
 /** A dashboard on a thread of its own, for a process whose main thread computes for seconds on end. */
-import { once } from "node:events";
 import { startThread } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
 import type { Command } from "@lockstep/run";
@@ -21,7 +20,7 @@ export async function openDashboardThread({ live, port, controlToken, command }:
   const thread = startThread("dashboard-thread-main", import.meta.url, data);
   const post = (message: ToThread) => thread.postMessage(message);
   const unsubscribe = live.subscribe((update) => post({ type: "update", update }));
-  const ended = once(thread, "exit");
+  const ended = new Promise<void>((resolve) => thread.once("exit", () => resolve()));
   const url = await new Promise<string>((resolve, reject) => {
     thread.on("error", reject);
     thread.on("message", (message: FromThread) => {

@@ -1,27 +1,28 @@
 /** Workers on this machine, each a process of its own. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { usableCores } from "@lockstep/engine/cores";
 import { LockstepError } from "@lockstep/errors";
 import type { LogFormat, MachineOptions } from "@lockstep/run";
+import type { WorkerFailure } from "@lockstep/worker";
 
 export interface LocalWorkers {
-  /** Rejects when one has failed; never resolves. */
+  /** Rejects when one has failed, with its reason if it told one; never resolves. */
   oneFailed: Promise<never>;
   /** Rejects when all have ended, however they did: nobody is left who could come again. Never resolves. */
   allEnded: Promise<never>;
-  /** Resolves when all have ended. */
-  ended: Promise<void>;
   /** Ends one of them at once, as a power cut would. */
   kill(index: number): void;
+  /** Resolves when all have ended. Those that have not done so after `graceMs` are killed. */
+  end(graceMs: number): Promise<void>;
 }
 
 /** The coordinator is this process: if it ends, its workers need not look for it long. */
 const RECONNECT_MS = 2000;
 
 /**
- * Starts `workers` processes that join the coordinator at `url`; the cores are divided among them.
+ * Starts `workers` processes that join the coordinator at `url`; the cores are divided among them. They end with this
+ * process at the latest.
  *
  * @param codeModel path of the model, if it is made by code
  * @param log how they tell of what ends them
@@ -49,37 +50,64 @@ export function startLocalWorkers(
   const children = Array.from({ length: workers }, (_, index) =>
     // A group of their own, which Ctrl-C does not reach: the coordinator tells them when to leave.
     spawn(process.execPath, [...process.execArgv, fileURLToPath(main), ...options, ...ownOptions(index, gpu)], {
-      stdio: ["ignore", "ignore", "inherit"],
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
       detached: true,
     }),
   );
-  const exits = children.map(async (child, index) => {
-    const [status] = (await once(child, "exit")) as [number | null];
-    return { index, status };
+  const killAll = () => {
+    for (const child of children) child.kill("SIGKILL");
+  };
+  process.on("exit", killAll);
+  const failures = children.map(failureOf);
+  const ended = Promise.all(failures).then((all) => {
+    process.off("exit", killAll);
+    return all;
   });
   const never = () => new Promise<never>(() => {});
-  const failed = exits.map((exit) => exit.then(({ index, status }) => (status === 0 ? never() : fail(index, status))));
+  const failed = failures.map((failure) => failure.then((error) => (error === undefined ? never() : throwIt(error))));
   const oneFailed = Promise.race([never(), ...failed]);
-  const allEnded = Promise.all(exits).then(() => {
-    const text = "All workers have ended; lines above may tell why. The run's folder goes on with --resume.";
-    throw new LockstepError("ERR_LOCAL_WORKER", text);
-  });
+  const allEnded = ended.then((all) => throwIt(allGone(all)));
   for (const failure of [oneFailed, allEnded]) failure.catch(() => {}); // whoever waits for it hears of the error
-  return {
-    oneFailed,
-    allEnded,
-    ended: Promise.all(exits).then(() => {}),
-    kill: (index) => void children[index]!.kill("SIGKILL"),
+  const end = async (graceMs: number) => {
+    const late = setTimeout(killAll, graceMs);
+    await ended;
+    clearTimeout(late);
   };
+  return { oneFailed, allEnded, kill: (index) => void children[index]!.kill("SIGKILL"), end };
 }
 
 /** Where any GPU will do, each worker takes its own. */
 function ownOptions(index: number, gpu: MachineOptions["gpu"]): string[] {
   const own = gpu === true ? index : gpu;
-  return ["--name", `worker-${index}`, ...(typeof own === "number" ? ["--gpu", String(own)] : [])];
+  return ["--name", nameOf(index), ...(typeof own === "number" ? ["--gpu", String(own)] : [])];
 }
 
-function fail(index: number, status: number | null): never {
-  const how = status === null ? "was killed" : `ended with status ${status}`;
-  throw new LockstepError("ERR_LOCAL_WORKER", `worker-${index} ${how}; the lines above tell why.`);
+const nameOf = (index: number) => `worker-${index}`;
+
+/** Resolves when a worker has ended, with the reason if it failed: the one that it told, or else how it ended. */
+function failureOf(child: ChildProcess, index: number): Promise<LockstepError | undefined> {
+  const name = nameOf(index);
+  const failure = (what: string) => new LockstepError("ERR_LOCAL_WORKER", `${name} ${what}`);
+  return new Promise((resolve) => {
+    let told: LockstepError | undefined;
+    child.on("message", ({ code, message }: WorkerFailure) => {
+      told = new LockstepError(code, `${name}: ${message}`);
+    });
+    child.on("error", ({ message }) => resolve(failure(`could not be started: ${message}.`)));
+    child.on("close", (status, signal) => {
+      const how = signal === null ? `ended with status ${status}` : `was killed by ${signal}`;
+      resolve(status === 0 ? undefined : (told ?? failure(`${how}; the lines above may tell why.`)));
+    });
+  });
+}
+
+function allGone(failures: readonly (LockstepError | undefined)[]): LockstepError {
+  const last = failures.findLast((failure) => failure !== undefined);
+  const why = last === undefined ? "" : `, and ${last.code} was the last failure (${last.message})`;
+  const text = `All workers have ended${why}. The run's folder goes on with --resume.`;
+  return new LockstepError("ERR_LOCAL_WORKER", text);
+}
+
+function throwIt(error: LockstepError): never {
+  throw error;
 }

@@ -1,12 +1,8 @@
 /** The program: `pnpm train …` and the others of package.json start here. */
-import { collectSeldom, type LogFormat, tellFailure, tidyArguments } from "@lockstep/run";
+import { collectSeldom, type LogFormat, outliveReaders, tellFailure, tidyArguments } from "@lockstep/run";
 import { makeProgram } from "./program.ts";
 
-// Whoever reads the output may leave (`| head`); the training goes on.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-});
-
+outliveReaders();
 let format: LogFormat = "text";
 const program = makeProgram().hook("preAction", (_, command) => {
   const { log = "text", workers = 1 } = command.opts<{ log?: LogFormat; workers?: number }>();

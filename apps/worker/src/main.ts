@@ -4,11 +4,13 @@ import {
   displayOn,
   type LogFormat,
   machineOptions,
+  outliveReaders,
   tellFailure,
   tidyArguments,
   watchInterrupts,
 } from "@lockstep/run";
 import { findCoordinator } from "./find-coordinator.ts";
+import { tellParent } from "./parent.ts";
 import { makeProgram } from "./program.ts";
 import { work } from "./worker.ts";
 
@@ -16,14 +18,16 @@ const program = makeProgram().parse(tidyArguments(["worker", ...process.argv.sli
 const { coordinator, token, tlsFingerprint, insecure, reconnectMs, log: format, ...own } = program.opts();
 const { line: log } = displayOn(process.stdout, format as LogFormat);
 
-/** The first Ctrl-C lets the slice be finished, the second ends the process at once. */
+/** The first request to stop lets the slice be finished, a second one ends the process at once. */
 function onLeave(leave: () => void): void {
-  watchInterrupts(() => {
-    log("leaving after this slice; Ctrl-C again leaves at once");
+  const tell = (line: string) => {
+    log(line);
     leave();
-  });
+  };
+  watchInterrupts({ doing: "leaving after this slice", tell });
 }
 
+outliveReaders();
 collectSeldom();
 try {
   const { model, name, dataDir, maxRows, ...machine } = own;
@@ -32,5 +36,6 @@ try {
   const here = { model, name, dataDir, maxRows, machine: machineOptions(machine) };
   await work({ coordinator: url, join, reconnectMs, ...here, log, onLeave });
 } catch (error) {
+  tellParent(error);
   tellFailure(error, format);
 }

@@ -1,9 +1,10 @@
 /** A worker: one device. It joins a coordinator, computes the slices that it is given, and applies every update. */
 import { hostname } from "node:os";
+import { bitProperties, describeDevice, type Engine, startEngine } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { PROTOCOL_VERSION } from "@lockstep/gradient-sync";
 import { isKnownModel } from "@lockstep/model";
-import { type GivenOptions, type MachineOptions, makeConfig } from "@lockstep/run";
+import { type GivenOptions, type MachineOptions, makeConfig, type Resources, withResources } from "@lockstep/run";
 import { type PreparedRun, prepare } from "@lockstep/training";
 import { type Connection, connect } from "./connection.ts";
 import { Dismissed, Inbox, type Told } from "./inbox.ts";
@@ -31,61 +32,68 @@ export interface WorkerOptions extends SearchOptions {
  * @throws LockstepError what the coordinator refuses it for, or what is missing on this machine
  */
 export async function work(options: WorkerOptions): Promise<void> {
+  try {
+    await withResources((resources) => workUntilDismissed(options, resources));
+  } catch (error) {
+    if (!(error instanceof Dismissed)) throw error;
+    options.log("the run is over, or goes on without this worker");
+  }
+}
+
+async function workUntilDismissed(options: WorkerOptions, resources: Resources): Promise<never> {
   const { coordinator, join, reconnectMs, log, onLeave } = options;
   let connection = await connect(coordinator, join);
+  resources.add(() => connection.close());
   const leave = new AbortController();
   onLeave(() => {
     leave.abort();
     connection.send({ type: "leaving" });
   });
-  const { bitProperties, describeDevice, startEngine } = await import("@lockstep/engine"); // after connecting: it takes long
-  const engine = await startEngine({ ...options.machine, log });
-  const hello = {
-    ...{ type: "hello" as const, protocol: PROTOCOL_VERSION, name: options.name ?? `${hostname()}-${process.pid}` },
-    ...{ device: describeDevice(engine.device), ...bitProperties(engine) },
-  };
+  const engine = await startEngine({ ...options.machine, log }).catch((error) => {
+    throw tell(connection, error);
+  });
+  const hello = helloOf(options, engine);
   let search: Search | undefined;
   let run: { prepared: PreparedRun; participant: Participant; id: string } | undefined;
-  try {
-    for (;;) {
-      const inbox = new Inbox(connection, (message) => run?.participant.aside(message));
-      let welcomed = false;
-      try {
-        const holds = run?.participant.held(run.id);
-        connection.send({ ...hello, ...(holds && { holds }) });
-        const welcome = await inbox.expect("welcome");
-        welcomed = true;
-        connection.heartbeat(welcome.heartbeatMs);
-        if (run !== undefined && run.id !== welcome.run) throw otherRun(coordinator);
-        if (run === undefined) {
-          const prepared = await prepareRun(options, engine, welcome, () => connection);
-          run = { prepared, participant: new Participant(prepared, log), id: welcome.run };
-          if (engine.device.kind === "gpu") await warmedUp(run.participant, log);
-        }
-        connection.send(await readyMessage(run.prepared, welcome.config, connection));
-        log(`${hello.name} joined ${coordinator} and waits for the others`);
-        await run.participant.takePart(connection, inbox);
-      } catch (error) {
-        const passes = isPassing(error, search !== undefined);
-        if (error instanceof Dismissed || (passes && leave.signal.aborted)) throw new Dismissed();
-        if (!passes) throw tell(connection, error);
-        await connection.close();
-        if (welcomed && !isBusy(error)) search = undefined; // it had been found
-        const looking = `Looking for the coordinator for ${Math.round(reconnectMs / 1000)} s.`;
-        if (search === undefined) log(`${error.message} ${looking}`);
-        else if (isBusy(error)) log(error.message);
-        search ??= new Search(options, error);
-        connection = await search.connect(error, leave.signal);
+  for (;;) {
+    const inbox = new Inbox(connection, (message) => run?.participant.aside(message));
+    let welcomed = false;
+    try {
+      const holds = run?.participant.held(run.id);
+      connection.send({ ...hello, ...(holds && { holds }) });
+      const welcome = await inbox.expect("welcome");
+      welcomed = true;
+      connection.heartbeat(welcome.heartbeatMs);
+      if (run !== undefined && run.id !== welcome.run) throw otherRun(coordinator);
+      if (run === undefined) {
+        const prepared = await prepareRun(options, engine, welcome, () => connection);
+        resources.add(() => prepared.thread.close());
+        const participant = new Participant(prepared, log);
+        resources.add(() => participant.dispose());
+        run = { prepared, participant, id: welcome.run };
+        if (engine.device.kind === "gpu") await warmedUp(run.participant, log);
       }
+      connection.send(await readyMessage(run.prepared, welcome.config, connection));
+      log(`${hello.name} joined ${coordinator} and waits for the others`);
+      await run.participant.takePart(connection, inbox);
+    } catch (error) {
+      const passes = isPassing(error, search !== undefined);
+      if (error instanceof Dismissed || (passes && leave.signal.aborted)) throw new Dismissed();
+      if (!passes) throw tell(connection, error);
+      await connection.close();
+      if (welcomed && !isBusy(error)) search = undefined; // it had been found
+      const looking = `Looking for the coordinator for ${Math.round(reconnectMs / 1000)} s.`;
+      if (search === undefined) log(`${error.message} ${looking}`);
+      else if (isBusy(error)) log(error.message);
+      search ??= new Search(options, error);
+      connection = await search.connect(error, leave.signal);
     }
-  } catch (error) {
-    if (!(error instanceof Dismissed)) throw error;
-    log("the run is over, or goes on without this worker");
-  } finally {
-    run?.participant.dispose();
-    await run?.prepared.thread.close();
-    await connection.close();
   }
+}
+
+function helloOf({ name = `${hostname()}-${process.pid}` }: WorkerOptions, engine: Engine) {
+  const device = describeDevice(engine.device);
+  return { type: "hello" as const, protocol: PROTOCOL_VERSION, name, device, ...bitProperties(engine) };
 }
 
 /** Before it is waited for, and before its speed is measured. */
@@ -97,7 +105,7 @@ async function warmedUp(participant: Participant, log: (line: string) => void): 
 
 async function prepareRun(
   { model, dataDir, maxRows, machine, log }: WorkerOptions,
-  engine: PreparedRun["engine"],
+  engine: Engine,
   { config, spec, codeModel, supplied }: Extract<Told, { type: "welcome" }>,
   connection: () => Connection,
 ): Promise<PreparedRun> {

@@ -66,7 +66,10 @@ export async function openBatchThread(
     return new Promise((resolve, reject) => answers.push({ resolve, reject }));
   }
 
-  const ready = await answer();
+  const ready = await answer().catch(async (error) => {
+    await worker.terminate();
+    throw error;
+  });
   if (ready.type !== "ready") throw unexpected(ready);
   return {
     meta: ready.meta,

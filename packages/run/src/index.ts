@@ -1,4 +1,5 @@
 export { type Checkpoint, checkpointBefore, latestCheckpoint } from "./checkpoint.ts";
+export { outliveReaders } from "./closed-output.ts";
 export {
   addLogOption,
   addMachineOptions,
@@ -22,10 +23,10 @@ export {
   type RunDevice,
   threadsToKeep,
 } from "./devices.ts";
-export { type Display, displayOn } from "./display.ts";
+export { type Display, displayOn, lineDisplay } from "./display.ts";
 export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts";
 export { keepEvents, parseEvents } from "./event-log.ts";
-export { INTERRUPTED, type Interrupts, watchInterrupts } from "./interrupts.ts";
+export { onStopSignals, statusOf, stoppedStatus, untilAskedToStop, watchInterrupts } from "./interrupts.ts";
 export type { Lease } from "./lease.ts";
 export { testLine } from "./lines.ts";
 export { type LogFormat, tellFailure } from "./log.ts";
@@ -36,6 +37,7 @@ export { writePth } from "./pth.ts";
 export { readPth } from "./read-pth.ts";
 export { Recorder } from "./recorder.ts";
 export { makeReport, readReport } from "./report.ts";
+export { type Resources, withResources } from "./resources.ts";
 export { type Resumed, resumedAt } from "./resumed.ts";
 export { type Derived, type MachineOptions, newRunId, parseRunFile, type RunFile, type RunId } from "./run-file.ts";
 export {

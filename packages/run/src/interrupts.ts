@@ -1,4 +1,33 @@
-/** Ctrl-C: the first asks the run to leave after its step, the second ends the process at once. */
+/** Requests from outside to stop: the first one lets a run end its step and save it, a second one ends the process. */
+import { constants } from "node:os";
+
+/** Ctrl-C; the system or a supervisor; the terminal that is gone. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+export type StopSignal = (typeof SIGNALS)[number];
+
+/**
+ * A SIGTERM that comes so soon after the first signal is the same request: a supervisor signals each process of a group,
+ * and a parent such as pnpm passes on what it got.
+ */
+const ECHO_MS = 1000;
+
+/** The first signal that asked this process to stop, or Ctrl-C's as long as none has. */
+let asked: StopSignal = "SIGINT";
+
+/** Exit status of a program that a signal ended: 128 + the signal's number. */
+export const statusOf = (signal: StopSignal): number => 128 + constants.signals[signal];
+
+/** Exit status of a program that stopped before its end because it was asked to, by a signal or on a page. */
+export const stoppedStatus = (): number => statusOf(asked);
+
+/** Calls `act` for each signal that asks this process to stop. Returns what ends that. */
+export function onStopSignals(act: (signal: StopSignal) => void): () => void {
+  const listener = (signal: NodeJS.Signals) => act(signal as StopSignal);
+  for (const signal of SIGNALS) process.on(signal, listener);
+  return () => {
+    for (const signal of SIGNALS) process.off(signal, listener);
+  };
+}
 
 export interface Interrupts {
   /** Has someone asked to stop? */
@@ -6,20 +35,46 @@ export interface Interrupts {
   unwatch: () => void;
 }
 
-/** Exit status of a program that an interrupt ended: 128 + SIGINT. */
-export const INTERRUPTED = 130;
+export interface InterruptOptions {
+  /** What the process does when it is asked to stop, such as "stopping after this step". */
+  doing: string;
+  /** Is told once, with `doing` and what would end the process at once. */
+  tell: (line: string) => void;
+  /** A monotonic clock. @default performance.now */
+  nowMs?: () => number;
+  /** Ends the process. @default process.exit */
+  exit?: (status: number) => void;
+}
 
-export function watchInterrupts(tell: () => void): Interrupts {
-  let requested = false;
-  const onSignal = () => {
-    if (requested) process.exit(INTERRUPTED);
-    requested = true;
-    tell();
-  };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
-  return {
-    requested: () => requested,
-    unwatch: () => void process.off("SIGINT", onSignal).off("SIGTERM", onSignal),
-  };
+/**
+ * Watches for signals that ask this process to stop. After the first one, Ctrl-C or another SIGTERM ends the process at
+ * once. Another SIGHUP does not: when a terminal closes, its shell and the kernel both send one.
+ */
+export function watchInterrupts(options: InterruptOptions): Interrupts {
+  const { doing, tell, nowMs = () => performance.now(), exit = process.exit } = options;
+  let sinceMs: number | undefined;
+  const unwatch = onStopSignals((signal) => {
+    if (sinceMs === undefined) {
+      sinceMs = nowMs();
+      asked = signal;
+      tell(stoppingLine(signal, doing));
+    } else if (signal === "SIGINT" || (signal === "SIGTERM" && nowMs() - sinceMs > ECHO_MS)) exit(statusOf(signal));
+  });
+  return { requested: () => sinceMs !== undefined, unwatch };
+}
+
+function stoppingLine(signal: StopSignal, doing: string): string {
+  if (signal === "SIGINT") return `${doing}; Ctrl-C again stops at once`;
+  const why = signal === "SIGHUP" ? "the terminal is gone (SIGHUP)" : "asked to stop (SIGTERM)";
+  return `${why}: ${doing}; another SIGTERM stops at once`;
+}
+
+/** Resolves when this process is asked to stop. */
+export function untilAskedToStop(): Promise<StopSignal> {
+  return new Promise((resolve) => {
+    const unwatch = onStopSignals((signal) => {
+      unwatch();
+      resolve(signal);
+    });
+  });
 }

@@ -71,12 +71,13 @@ export async function prepare(
   });
   expectModelFitsData(config, loaded, facts);
   const [height, width] = loaded.inputShape;
-  const names = stateDictNames(loaded.model, loaded.spec); // may refuse the model, so before the thread is there
+  const names = stateDictNames(loaded.model, loaded.spec);
+  const maxRows = config.maxRows ?? (engine.backend === "wasm" ? WASM_MAX_ROWS : undefined);
+  // Last, since from here on the thread keeps the process alive until it is closed.
   const thread = await openBatchThread(
     { ...config, height, width, normalize },
     { onProgress: downloadProgress(log), supply: given.supply },
   );
-  const maxRows = config.maxRows ?? (engine.backend === "wasm" ? WASM_MAX_ROWS : undefined);
   return { config, machine, engine, maxRows, loaded, own, names, thread };
 }
 

@@ -2,29 +2,28 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { INTERRUPTED } from "@lockstep/run";
+import { onStopSignals, statusOf } from "@lockstep/run";
 
 export interface Cleanup {
   /** Called at the end, the last added first. It must not throw, and must not mind that there is nothing left to do. */
   add(end: () => void): void;
 }
 
-/** Does the work, then cleans up: when it is done, when it fails, and on Ctrl-C. */
+/** Does the work, then cleans up: when it is done, when it fails, and when the process is asked to stop. */
 export async function withCleanup<Result>(work: (cleanup: Cleanup) => Promise<Result>): Promise<Result> {
   const ends: (() => void)[] = [];
   const cleanUp = () => {
     for (let end = ends.pop(); end !== undefined; end = ends.pop()) end();
   };
-  const onSignal = () => {
+  const unwatch = onStopSignals((signal) => {
     cleanUp();
-    process.exit(INTERRUPTED);
-  };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+    process.exit(statusOf(signal));
+  });
   try {
     return await work({ add: (end) => ends.push(end) });
   } finally {
     cleanUp();
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+    unwatch();
   }
 }
 

@@ -1,6 +1,6 @@
 /** `pnpm dashboard`: pages that show runs from their folders. */
 import { followRun, openDashboard, readRun } from "@lockstep/dashboard";
-import { tellFailure } from "@lockstep/run";
+import { tellFailure, untilAskedToStop, withResources } from "@lockstep/run";
 import { isOver } from "@lockstep/run/live";
 
 export interface DashboardCommandOptions {
@@ -15,20 +15,21 @@ const LOOK_MS = 1000;
 export async function dashboard({ run: dirs, port }: DashboardCommandOptions): Promise<void> {
   const [first, ...rest] = dirs;
   const { live, look } = followRun(first!);
-  const { url, close } = await openDashboard({ live, others: rest.map(readRun), port });
-  const looking = setInterval(() => {
-    try {
-      look();
-    } catch (error) {
-      clearInterval(looking); // what is known stays on the page
-      tellFailure(error, "text");
-    }
-  }, LOOK_MS);
-  const end = () => {
-    clearInterval(looking);
-    void close();
-  };
-  process.once("SIGINT", end).once("SIGTERM", end);
-  const follows = isOver(live.snapshot()) ? "" : "follows the run, which has controls on its own page; ";
-  console.log(`dashboard: ${url}/  (${follows}Ctrl-C ends it)`);
+  await withResources(async (resources) => {
+    const { url, close } = await openDashboard({ live, others: rest.map(readRun), port });
+    resources.add(close);
+    const looking = setInterval(() => {
+      try {
+        look();
+      } catch (error) {
+        clearInterval(looking); // what is known stays on the page
+        tellFailure(error, "text");
+      }
+    }, LOOK_MS);
+    resources.add(() => clearInterval(looking));
+    const asked = untilAskedToStop();
+    const follows = isOver(live.snapshot()) ? "" : "follows the run, which has controls on its own page; ";
+    console.log(`dashboard: ${url}/  (${follows}Ctrl-C ends it)`);
+    await asked;
+  });
 }

@@ -1,5 +1,6 @@
 /** `pnpm playground`: a page that tells what a trained model takes pictures for. */
 import { openPlayground } from "@lockstep/playground";
+import { untilAskedToStop } from "@lockstep/run";
 
 const DEFAULT_PORT = 7090;
 
@@ -11,6 +12,8 @@ export interface PlaygroundCommandOptions {
 /** Answers until Ctrl-C. */
 export async function playground({ run, port }: PlaygroundCommandOptions): Promise<void> {
   const { url, close } = await openPlayground({ run, port: port ?? DEFAULT_PORT, anyPort: port === undefined });
-  process.once("SIGINT", () => void close()).once("SIGTERM", () => void close());
+  const asked = untilAskedToStop();
   console.log(`playground: ${url}  (Ctrl-C ends it)`);
+  await asked;
+  await close();
 }

@@ -38,7 +38,6 @@ import {
   givenRunOptions,
   groupDevices,
   holdRunFolder,
-  INTERRUPTED,
   type LogFormat,
   latestCheckpoint,
   type MachineOptions,
@@ -49,6 +48,7 @@ import {
   openRunFolder,
   parseRunFile,
   Recorder,
+  type Resources,
   type RunConfig,
   type RunFolder,
   type RunId,
@@ -57,10 +57,12 @@ import {
   resumeConfig,
   scaleForWorkers,
   startLines,
+  stoppedStatus,
   threadsToKeep,
   type WeakScaling,
   watchInterrupts,
   withAbsolutePaths,
+  withResources,
   writeJson,
 } from "@lockstep/run";
 import {
@@ -191,18 +193,31 @@ interface RunStart {
 const warnOn = (display: Display) => (line: string) => display.line(line, { level: "warn" });
 
 async function runToEnd(run: PreparedRun, folder: RunFolder, shown: Shown, start: RunStart): Promise<void> {
+  await withResources((resources) => runWith(run, folder, shown, start, resources));
+}
+
+async function runWith(
+  run: PreparedRun,
+  folder: RunFolder,
+  shown: Shown,
+  { values, runId, resumed }: RunStart,
+  resources: Resources,
+): Promise<void> {
   const { display } = shown;
-  const { values, runId, resumed } = start;
   const { config, loaded, own, names, maxRows } = run;
   const { step: doneSteps, progress } = resumed ?? { step: 0, progress: { endedSteps: 0 } };
   const schedule = makeSchedule(config, run.thread.meta, doneSteps);
   const lease = await holdRunFolder(folder, display.line);
-  const interrupts = watchInterrupts(() => display.line("stopping after this step; Ctrl-C again stops at once"));
+  resources.add(() => lease.release());
+  const interrupts = watchInterrupts({ doing: "stopping after this step", tell: (line) => display.line(line) });
+  resources.add(interrupts.unwatch);
+  resources.add(display.close);
   const derived = derivedOf({ runId, loaded, names, meta: run.thread.meta, schedule, devices: devicesOf(run) });
   const { modelName, classes } = derived;
   const file = { ...config, machine: run.machine, derived };
   writeJson(folder.config, file);
   const watch = await watchRun({ folder, lease, file, engine: run.engine, doneSteps, ...shown });
+  resources.add(watch.close);
   const { live, controls } = watch;
   const brought = { written: own.written.size, total: names.length, compiled: loaded.compiled };
   display.line(summaryOf(config, derived, folder, { brought, resumedStep: resumed?.step }));
@@ -211,6 +226,7 @@ async function runToEnd(run: PreparedRun, folder: RunFolder, shown: Shown, start
 
   const factoredKernels = config.sync === "dense" ? [] : factorableKernels(loaded.model);
   const replica = new Replica(loaded.model, values, { factoredKernels, dropout: config.dropout });
+  resources.add(() => replica.dispose());
   const evaluationRows = Math.min(EVALUATION_ROWS, maxRows ?? EVALUATION_ROWS);
   const rows = { evaluationRows, sliceRows: config.sliceRows };
   const batches = new Batches(run.thread, batchesOf(schedule.tasksFrom(doneSteps, progress.endedSteps), rows));
@@ -254,17 +270,11 @@ async function runToEnd(run: PreparedRun, folder: RunFolder, shown: Shown, start
       if (fault !== undefined) display.line(fault); // the run's weights are safe in its .safetensors file
     } else {
       display.line(`stopped after ${recorder.checkpointStep} steps; continue with: pnpm train --resume ${folder.dir}`);
-      process.exitCode = INTERRUPTED;
+      process.exitCode = stoppedStatus();
     }
   } catch (error) {
     live.event((error as Error).message, "failed");
     throw error;
-  } finally {
-    await watch.close();
-    display.close();
-    interrupts.unwatch();
-    replica.dispose();
-    lease.release();
   }
 }
 

@@ -5,9 +5,7 @@
  * With fixed slices it demands equal bits of all weights. With free slices sums round differently: losses may differ
  * by 1e-4 · max(1, loss), and all weights by 1e-4 in relative L2 norm.
  */
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { newRun } from "@lockstep/coordinator";
 import { usableCores } from "@lockstep/engine/cores";
@@ -19,10 +17,11 @@ import {
   machineOptions,
   makeConfig,
   openRunFolder,
-  type RunFolder,
   readMetrics,
   readWeights,
 } from "@lockstep/run";
+import type { LiveRun } from "@lockstep/run/live";
+import { type Cleanup, temporaryDir, withCleanup } from "../bench/cleanup.ts";
 import type { LocalWorkers } from "../local-workers.ts";
 import { trainTogether } from "./train-together.ts";
 
@@ -30,8 +29,6 @@ const DEFAULTS = { dataset: "shapes", maxSteps: "10", test: false, trainFraction
 /** Rounding needs some steps to show. */
 const FREE_DEFAULTS = { ...DEFAULTS, maxSteps: "50" };
 const SLICE_ROWS = 8;
-/** How often the steps that are done are looked at, before one worker is killed. */
-const WATCH_MS = 20;
 const TOLERANCE = 1e-4;
 
 export interface VerifyOptions extends MachineOptions {
@@ -53,15 +50,20 @@ export async function verify(options: VerifyOptions & Record<string, unknown>): 
   }
   // Sums inside one operation may depend on its threads, so one worker gets as many as each of several.
   const { threads = Math.max(1, Math.floor(usableCores().usable / workers)), ...machine } = machineOptions(options);
-  const dir = mkdtempSync(join(tmpdir(), "lockstep-verify-"));
-  try {
+  await withCleanup(async (cleanup) => {
+    const { dir } = temporaryDir(cleanup);
     const [alone, together] = [join(dir, "alone"), join(dir, "together")];
-    train([...wordsOf(given), ...wordsOf({ ...machine, threads, out: alone })]);
+    await train([...wordsOf(given), ...wordsOf({ ...machine, threads, out: alone })], cleanup);
     const start = await newRun(config, together, silent.line);
     let killed = false;
-    const onKilled = () => (killed = true);
-    const onStarted = (started: LocalWorkers) =>
-      void (kill && killInTheMiddle(started, workers - 1, start.folder, onKilled));
+    const onStarted = (started: LocalWorkers, live: LiveRun) => {
+      if (!kill) return;
+      afterHalf(live, (steps) => {
+        started.kill(workers - 1);
+        killed = true;
+        console.log(`killed worker-${workers - 1} after ${steps} steps`);
+      });
+    };
     await trainTogether(workers, start, { ...machine, threads }, { display: silent, onStarted });
     if (kill && !killed) {
       const text = "The training was over before a worker could be killed; give it more --max-steps";
@@ -70,31 +72,19 @@ export async function verify(options: VerifyOptions & Record<string, unknown>): 
     const [one, several] = [readRun(alone), readRun(together)];
     console.log(tableOf(one, several, workers));
     judge(one, several, freeSlices);
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
+  });
 }
 
 const silent: Display = { isTerminal: false, line: () => {}, progress: () => {}, close: () => {} };
 
-/** Kills a worker when half of the steps are done. */
-function killInTheMiddle(
-  workers: LocalWorkers,
-  index: number,
-  { config, metrics }: RunFolder,
-  onKilled: () => void,
-): void {
-  const watch = setInterval(() => {
-    if (!existsSync(config)) return;
-    const { steps } = (JSON.parse(readFileSync(config, "utf8")) as { derived: { steps: number } }).derived;
-    const done = readMetrics(metrics).filter(({ type }) => type === "step").length;
-    if (done < steps / 2) return;
-    clearInterval(watch);
-    workers.kill(index);
-    onKilled();
-    console.log(`killed worker-${index} after ${done} of ${steps} steps`);
-  }, WATCH_MS);
-  void workers.ended.then(() => clearInterval(watch));
+/** Calls `act` when half of the steps are done. */
+function afterHalf(live: LiveRun, act: (steps: number) => void): void {
+  const unsubscribe = live.subscribe(() => {
+    const { run, stepsDone } = live.snapshot();
+    if (run === undefined || stepsDone < run.derived.steps / 2) return;
+    unsubscribe();
+    act(stepsDone);
+  });
 }
 
 interface Run {
@@ -120,16 +110,19 @@ function wordsOf(options: Record<string, unknown>): string[] {
 
 const dashed = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
-function train(words: string[]): void {
-  const { status } = spawnSync(
-    process.execPath,
-    [...process.execArgv, process.argv[1]!, "train", "--no-dashboard", ...words],
-    {
-      stdio: ["ignore", "ignore", "inherit"],
-    },
-  );
-  if (status !== 0)
-    throw new LockstepError("ERR_VERIFY", `A training ended with status ${status}; its lines above tell why.`);
+/** Trains in a process of its own, which ends with this one at the latest. */
+async function train(words: string[], cleanup: Cleanup): Promise<void> {
+  const program = [...process.execArgv, process.argv[1]!, "train", "--no-dashboard", ...words];
+  const child = spawn(process.execPath, program, { stdio: ["ignore", "ignore", "inherit"] });
+  cleanup.add(() => child.kill("SIGKILL"));
+  await new Promise<void>((resolve, reject) => {
+    const fail = (how: string) => reject(new LockstepError("ERR_VERIFY", `A training ${how}.`));
+    child.on("error", ({ message }) => fail(`could not be started: ${message}`));
+    child.on("exit", (status, signal) => {
+      if (status === 0) resolve();
+      else fail(`ended with ${signal ?? `status ${status}`}; its lines above tell why`);
+    });
+  });
 }
 
 function tableOf(one: Run, several: Run, workers: number): string {

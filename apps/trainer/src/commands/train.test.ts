@@ -1,0 +1,31 @@
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { holdRunFolder, lineDisplay, makeConfig, openRunFolder } from "@lockstep/run";
+import { expect, onTestFinished, test } from "vitest";
+import { trainNew } from "./train.ts";
+
+const model = fileURLToPath(new URL("../../../../test/fixtures/tiny-model.ts", import.meta.url));
+
+test("a training whose dashboard does not start lets go of its folder, of the signals and of its threads", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "lockstep-train-"));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const server = createServer().listen(0, "127.0.0.1");
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const open = () => [process.listenerCount("SIGTERM"), process.getActiveResourcesInfo().filter(isThread).length];
+  const before = open();
+  const shown = { display: lineDisplay(() => {}), dashboard: { port } };
+  const training = trainNew(makeConfig({ dataset: "shapes", model }), join(dir, "run"), { threads: 1 }, shown);
+  await expect(training).rejects.toMatchObject({ code: "ERR_LISTEN" });
+  expect(open()).toEqual(before);
+  const { folder } = openRunFolder(join(dir, "run"));
+  (await holdRunFolder(folder, () => {})).release(); // nobody holds it
+});
+
+/** The channel to a thread keeps this process alive. */
+const isThread = (resource: string) => resource === "MessagePort";

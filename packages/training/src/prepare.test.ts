@@ -1,0 +1,30 @@
+import { fileURLToPath } from "node:url";
+import { LockstepError } from "@lockstep/errors";
+import { stateDictNames } from "@lockstep/model";
+import { makeConfig } from "@lockstep/run";
+import { expect, test, vi } from "vitest";
+import { prepare } from "./prepare.ts";
+
+vi.mock("@lockstep/model", async (original) => ({ ...(await original<object>()), stateDictNames: vi.fn() }));
+
+const model = fileURLToPath(new URL("../../../test/fixtures/tiny-model.ts", import.meta.url));
+const config = makeConfig({ model, dataset: "shapes" });
+const engine = {
+  ...{ backend: "cpu" as const, libraryVersion: "v", instructionSet: "i", threads: 1, passedOver: [] },
+  device: { kind: "cpu" as const, name: "d" },
+};
+/** The channels to threads and processes that keep this one alive. */
+const openPorts = () => process.getActiveResourcesInfo().filter((name) => name === "MessagePort").length;
+
+test("a model whose weights cannot be named leaves no thread open that keeps the process alive", async () => {
+  const before = openPorts();
+  vi.mocked(stateDictNames).mockReturnValueOnce([]);
+  const { thread } = await prepare(config, {}, () => {}, { engine });
+  expect(openPorts()).toBe(before + 1); // so an open thread would be seen
+  await thread.close();
+  vi.mocked(stateDictNames).mockImplementationOnce(() => {
+    throw new LockstepError("ERR_STATE_DICT", "Two weights have one name.");
+  });
+  await expect(prepare(config, {}, () => {}, { engine })).rejects.toMatchObject({ code: "ERR_STATE_DICT" });
+  expect(openPorts()).toBe(before);
+});

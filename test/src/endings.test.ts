@@ -1,0 +1,77 @@
+/** How the programs end: when nothing can compute, when they are asked to stop, and when nobody reads what they print. */
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readMetrics } from "@lockstep/run";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { launch, run, start, tinyModel } from "./program.ts";
+import { Training } from "./training.ts";
+
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "lockstep-endings-"));
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+const tiny = ["--model", tinyModel, "--dataset", "shapes", "--train-fraction", "1", "--no-test", "--batch-size", "64"];
+const endless = [...tiny, "--max-steps", "100000"];
+
+/** The words that start pnpm: the one that runs these tests, if one does. */
+const pnpm = () => {
+  const path = process.env["npm_execpath"];
+  if (path === undefined || !path.includes("pnpm")) return ["pnpm"];
+  return path.endsWith("js") ? [process.execPath, path] : [path];
+};
+
+/** Expects that the last checkpoint of a run is of its last step. */
+function expectSaved(out: string): void {
+  const steps = readMetrics(join(out, "metrics.jsonl")).filter(({ type }) => type === "step").length;
+  expect(existsSync(join(out, `checkpoints/step-${String(steps).padStart(8, "0")}.safetensors`))).toBe(true);
+}
+
+test("pnpm train --workers ends with the reason for which no worker's engine starts", async () => {
+  const words = ["train", ...endless, "--workers", "2", "--backend", "native", "--no-dashboard"];
+  const nowhere = { LOCKSTEP_LIBTENSORFLOW: join(dir, "nowhere") };
+  const { status, stderr } = await run([...words, "--out", join(dir, "no-engine")], nowhere);
+  expect(stderr.trim().split("\n").at(-1)).toMatch(/^ERR_LIBTENSORFLOW: worker-[01]: .*nowhere/);
+  expect(stderr).not.toMatch(/^ +at /m);
+  expect(status).toBe(1);
+});
+
+describe("a run that is asked to stop is saved", () => {
+  test("by SIGTERM to pnpm, whose status is that of the program", async () => {
+    const out = join(dir, "pnpm");
+    const training = launch([...pnpm(), "train", ...endless, "--threads", "1", "--no-dashboard", "--out", out]);
+    await training.prints(/^step/m);
+    training.child.kill("SIGTERM");
+    const { status, stdout } = await training.finished;
+    expect(stdout).toContain("asked to stop (SIGTERM): stopping after this step; another SIGTERM stops at once");
+    expect(stdout).toMatch(/^stopped after \d+ steps; continue with/m);
+    expect(status).toBe(143);
+    expectSaved(out);
+  });
+
+  test("by SIGHUP, when its terminal is gone", async () => {
+    const out = join(dir, "hangup");
+    const training = start(["train", ...endless, "--threads", "1", "--no-dashboard", "--out", out]);
+    await training.prints(/^step/m);
+    training.child.kill("SIGHUP");
+    const { status, stdout } = await training.finished;
+    expect(stdout).toContain("the terminal is gone (SIGHUP)");
+    expect(status).toBe(129);
+    expectSaved(out);
+  });
+
+  test("when nobody reads any more what coordinator and worker print", async () => {
+    const out = join(dir, "pipes");
+    const training = await Training.begin(["--workers", "1", ...endless], out);
+    const worker = await training.worker("a");
+    worker.child.stdout!.destroy();
+    await training.goesOn(1);
+    training.coordinator.child.stdout!.destroy();
+    training.coordinator.child.kill("SIGTERM");
+    expect(await training.coordinator.finished).toMatchObject({ status: 143, stderr: "" });
+    expect(await worker.finished).toMatchObject({ status: 0, stderr: "" });
+    expectSaved(out);
+  });
+});
