@@ -1,6 +1,6 @@
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encodeSafetensors, type NamedTensor, readSafetensors, writeSafetensors } from "./safetensors.ts";
@@ -9,11 +9,25 @@ const path = join(mkdtempSync(join(tmpdir(), "lockstep-safetensors-")), "x.safet
 
 /** A file made by hand: a header in JSON or text, then zeros. */
 function readFile(header: unknown, dataBytes: number) {
-  const json = Buffer.from(typeof header === "string" ? header : JSON.stringify(header));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(json.length));
-  writeFileSync(path, Buffer.concat([length, json, Buffer.alloc(dataBytes)]));
+  const json = typeof header === "string" ? header : JSON.stringify(header);
+  writeFileSync(path, Buffer.concat([lengthOf(json), Buffer.from(json), Buffer.alloc(dataBytes)]));
   return readSafetensors(path);
+}
+
+function lengthOf(json: string): Buffer {
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(Buffer.byteLength(json)));
+  return length;
+}
+
+function messageOf(read: () => void): string {
+  try {
+    read();
+  } catch (error) {
+    expect(error).toMatchObject({ code: "ERR_SAFETENSORS" });
+    return (error as Error).message;
+  }
+  throw new Error("It was read.");
 }
 
 const tensor = (name: string, ...shape: number[]): NamedTensor => {
@@ -98,7 +112,17 @@ describe("safetensors", () => {
     data_offsets: [begin, end],
   });
   test.each([
-    ["another dtype", { w: entry(0, 4, [2], "F16") }, 'dtype F32 for "w", found F16. Convert it in Python'],
+    [
+      "a dtype that would lose something",
+      { w: entry(0, 12, [3], "I32") },
+      'dtype F32, F16 or BF16 for "w", found I32. Convert',
+    ],
+    [
+      "half the bytes of a dtype",
+      { w: entry(0, 12, [3], "F64") },
+      'dtype F32, F16 or BF16 for "w", found F64. Convert it',
+    ],
+    ["16-bit floats of another length", { w: entry(0, 12, [3], "F16") }, '6 bytes for "w" [3], found 12'],
     ["a gap", { a: entry(0, 4), b: entry(8, 12) }, '"b" to begin at byte 4 of the data, found 8'],
     ["an overlap", { a: entry(0, 8), b: entry(4, 12) }, '"b" to begin at byte 8 of the data, found 4'],
     ["a tensor outside of the file", { a: entry(0, 400) }, "400 bytes of data, found 12"],
@@ -125,6 +149,77 @@ describe("safetensors", () => {
   test("refuses an absurd header length without reading it", () => {
     writeFileSync(path, Buffer.alloc(16, 0xff));
     expect(() => readSafetensors(path)).toThrow("a header of at most 100000000 bytes, found 18446744073709551615");
+  });
+
+  test("skips the integers that PyTorch counts with, and asks for no conversion", () => {
+    const counter = { dtype: "I64", shape: [], data_offsets: [4, 12] };
+    const header = { "bn.weight": entry(0, 4), "bn.num_batches_tracked": counter };
+    expect([...readFile(header, 12).tensors.keys()]).toEqual(["bn.weight"]);
+    const averaged = { n_averaged: { ...counter, data_offsets: [0, 8] }, "module.fc.weight": entry(8, 12) };
+    expect([...readFile(averaged, 12).tensors.keys()]).toEqual(["module.fc.weight"]);
+    expect(() => readFile({ ...header, steps: { ...counter, data_offsets: [12, 20] } }, 20)).toThrow(
+      'for "steps", found I64',
+    );
+  });
+
+  test("widens 16-bit floats, wherever in the file they and others begin", () => {
+    const json = JSON.stringify({
+      a: { dtype: "F16", shape: [1], data_offsets: [0, 2] },
+      b: entry(2, 6),
+      c: { dtype: "BF16", shape: [2, 1], data_offsets: [6, 10] },
+    });
+    const data = Buffer.from("003c" + "0000003f" + "80bf" + "4940", "hex"); // 1; 0.5; -1, 3.140625
+    writeFileSync(path, Buffer.concat([lengthOf(json), Buffer.from(json), data]));
+    const { tensors } = readSafetensors(path);
+    expect([...tensors].map(([name, { shape, data }]) => [name, shape, [...data]])).toEqual([
+      ["a", [1], [1]],
+      ["b", [1], [0.5]],
+      ["c", [2, 1], [-1, 3.140625]],
+    ]);
+  });
+
+  test("refuses a header nested 200,000 deep, in any place, without running out of stack", () => {
+    const deep = "[".repeat(200_000) + "]".repeat(200_000);
+    for (const header of [
+      `{"a":${deep}}`,
+      `{"__metadata__":{"x":${deep}}}`,
+      `{"a":${'{"a":'.repeat(200_000)}1${"}".repeat(200_000)}}`,
+    ]) {
+      expect(() => readFile(header, 0)).toThrow("a header nested at most 8 deep, found a deeper one.");
+    }
+  });
+
+  test("prints little of a name or a value that is long", () => {
+    const long = "x".repeat(100_000);
+    const headers = [
+      { [long]: 1 },
+      { w: { ...entry(0, 4), dtype: long } },
+      { w: { [long]: long } },
+      { [long]: entry(4, 8) },
+      { [long]: entry(0, 8, [1]) },
+      { __metadata__: { step: [long] } },
+      {
+        w: entry(
+          0,
+          4,
+          Array.from({ length: 50_000 }, () => 2),
+        ),
+      },
+      `{"${long}":${JSON.stringify(entry(0, 4))},"${long}":${JSON.stringify(entry(0, 4))}}`,
+    ];
+    for (const header of headers) expect(messageOf(() => readFile(header, 4)).length).toBeLessThan(500);
+  });
+
+  test("reads a name of ten million characters", () => {
+    const name = "x".repeat(10_000_000);
+    expect(readFile({ [name]: entry(0, 4) }, 4).tensors.size).toBe(1);
+  });
+
+  test("names the files in a folder that was given instead of one of them", () => {
+    writeFileSync(path, encodeSafetensors([tensor("a", 1)], {}));
+    expect(() => readSafetensors(dirname(path))).toThrow(
+      "expected a .safetensors file, found a folder. Name a file in it: x.safetensors.",
+    );
   });
 
   test("refuses a missing file", () => {

@@ -1,13 +1,15 @@
 /**
  * The safetensors format: the length of the header as 8 bytes, little-endian; the header in JSON, which gives each
- * tensor's dtype, shape and place in the data; then the data of all tensors without gaps. Here every tensor is float32,
- * and the header is padded with spaces to a multiple of 8 bytes.
+ * tensor's dtype, shape and place in the data; then the data of all tensors without gaps. What is written here is
+ * float32, and the header is padded with spaces to a multiple of 8 bytes; 16-bit floats are read, too, and widened.
  *
  * Source: https://huggingface.co/docs/safetensors#format
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { LockstepError } from "@lockstep/errors";
-import { z } from "zod";
+import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import { excerpt, LockstepError } from "@lockstep/errors";
+import { HEAD_BYTES, kindOf } from "./first-bytes.ts";
+import { FLOAT_TYPES } from "./float-types.ts";
+import { broken, checkLayout, elements, type Header, isCounter, METADATA, parseHeader } from "./safetensors-header.ts";
 import { writeFileAtomically } from "./write-file.ts";
 
 /** A float32 tensor with its elements in row-major order; a name stands once in a file. */
@@ -19,21 +21,12 @@ export interface NamedTensor {
 
 export interface SafetensorsFile {
   metadata: Record<string, string>;
-  /** By name, in the order of the file. The arrays are views of one buffer. */
+  /** By name, in the order of the file, without counters. */
   tensors: Map<string, { shape: number[]; data: Float32Array<ArrayBuffer> }>;
 }
 
-const METADATA = "__metadata__";
-const BYTES_PER_ELEMENT = 4;
 /** The limit of the reference implementation. */
 const MAX_HEADER_BYTES = 100_000_000;
-
-const entrySchema = z.strictObject({
-  dtype: z.string(),
-  shape: z.array(z.int().nonnegative()),
-  data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
-});
-type Entry = z.infer<typeof entrySchema> & { name: string };
 
 /** A whole file in memory; `writeSafetensors` makes no such copy. */
 export function encodeSafetensors(tensors: readonly NamedTensor[], metadata: Record<string, string>): Uint8Array {
@@ -64,8 +57,11 @@ export function readSafetensors(path: string): SafetensorsFile {
     const { metadata, entries, dataBegin, dataBytes } = readHeader(path, file);
     const data = read(path, file, dataBegin, dataBytes);
     const tensors: SafetensorsFile["tensors"] = new Map();
-    for (const { name, shape, data_offsets } of entries) {
-      tensors.set(name, { shape, data: new Float32Array(data.buffer, data_offsets[0], elements(shape)) });
+    for (const entry of entries) {
+      const { name, dtype, shape, data_offsets } = entry;
+      if (isCounter(entry)) continue;
+      const toFloat32 = FLOAT_TYPES[dtype as keyof typeof FLOAT_TYPES].toFloat32;
+      tensors.set(name, { shape, data: toFloat32(data.subarray(...data_offsets)) });
     }
     return { metadata, tensors };
   });
@@ -94,16 +90,13 @@ function fileParts(tensors: readonly NamedTensor[], metadata: Record<string, str
 function checkTensors(tensors: readonly NamedTensor[]): void {
   const names = new Set([METADATA]);
   for (const { name, shape, data } of tensors) {
-    if (names.has(name)) throw new LockstepError("ERR_TENSORS", `Expected each tensor once, got "${name}" twice.`);
+    if (names.has(name))
+      throw new LockstepError("ERR_TENSORS", `Expected each tensor once, got "${excerpt(name)}" twice.`);
     names.add(name);
     if (elements(shape) === data.length) continue;
-    const text = `Expected ${elements(shape)} elements for "${name}" [${shape}], got ${data.length}.`;
+    const text = `Expected ${elements(shape)} elements for "${excerpt(name)}" [${shape}], got ${data.length}.`;
     throw new LockstepError("ERR_TENSORS", text);
   }
-}
-
-function elements(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
 }
 
 function withFile<T>(path: string, use: (file: number) => T): T {
@@ -117,21 +110,37 @@ function withFile<T>(path: string, use: (file: number) => T): T {
 
 function openFile(path: string): number {
   try {
+    if (statSync(path).isDirectory()) throw folderGiven(path);
     return openSync(path, "r");
   } catch (cause) {
+    if (cause instanceof LockstepError) throw cause;
     throw new LockstepError("ERR_SAFETENSORS", `Cannot open ${path} (${(cause as Error).message}).`, { cause });
   }
 }
 
-function readHeader(path: string, file: number) {
+function folderGiven(path: string): LockstepError {
+  const files = readdirSync(path).filter((name) => name.endsWith(".safetensors"));
+  const remedy = files.length === 0 ? "It holds none." : `Name a file in it: ${excerpt(files.join(", "))}.`;
+  return broken(path, "a .safetensors file", "a folder", remedy);
+}
+
+function readHeader(path: string, file: number): Header & { dataBegin: number; dataBytes: number } {
   const fileBytes = fstatSync(file).size;
+  expectNothingElse(path, read(path, file, 0, Math.min(HEAD_BYTES, fileBytes)));
   const headerBytes = readHeaderBytes(path, file, fileBytes);
   const header = parseHeader(path, read(path, file, 8, headerBytes).toString());
   const dataBegin = 8 + headerBytes;
   return { ...header, dataBegin, dataBytes: checkLayout(path, header.entries, fileBytes - dataBegin) };
 }
 
-/** Bytes of a file in a buffer of their own, so that float32 views of it are aligned. */
+/** Says what a file is that is of another known kind. */
+function expectNothingElse(path: string, head: Buffer): void {
+  const mayBeOne = head.length > 8 && head.readUInt32LE(4) === 0 && head[8] === "{".charCodeAt(0);
+  const kind = mayBeOne ? undefined : kindOf(head);
+  if (kind !== undefined) throw broken(path, "a .safetensors file", kind.is, kind.remedy);
+}
+
+/** Bytes of a file, in memory of their own. */
 function read(path: string, file: number, position: number, bytes: number): Buffer<ArrayBuffer> {
   const out = Buffer.from(new ArrayBuffer(bytes));
   for (let done = 0; done < bytes; ) {
@@ -145,86 +154,10 @@ function read(path: string, file: number, position: number, bytes: number): Buff
 function readHeaderBytes(path: string, file: number, fileBytes: number): number {
   if (fileBytes < 8) throw broken(path, "at least 8 bytes", `${fileBytes}`);
   const headerBytes = read(path, file, 0, 8).readBigUInt64LE();
-  if (headerBytes > MAX_HEADER_BYTES) throw broken(path, `a header of at most ${MAX_HEADER_BYTES} bytes`, headerBytes);
+  if (headerBytes > MAX_HEADER_BYTES) {
+    const remedy = "It is no .safetensors file, or damaged: copy or make it again.";
+    throw broken(path, `a header of at most ${MAX_HEADER_BYTES} bytes`, headerBytes, remedy);
+  }
   if (headerBytes > fileBytes - 8) throw broken(path, `a header of ${headerBytes} bytes`, `${fileBytes - 8}`);
   return Number(headerBytes);
-}
-
-/** The header's metadata, and its entries in the order of their data. */
-function parseHeader(path: string, json: string): { metadata: Record<string, string>; entries: Entry[] } {
-  const header = parseObject(path, json);
-  const twice = firstKeyTwice(json);
-  if (twice !== undefined) throw broken(path, "each tensor once", `${twice} twice`);
-  const metadata = header[METADATA] ?? {};
-  if (!isTextRecord(metadata)) throw broken(path, "metadata that maps text to text", JSON.stringify(metadata));
-  const entries = Object.entries(header).filter(([name]) => name !== METADATA);
-  return {
-    metadata,
-    entries: entries
-      .map(([name, entry]) => parseEntry(path, name, entry))
-      .sort((a, b) => a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1]),
-  };
-}
-
-function parseObject(path: string, json: string): Record<string, unknown> {
-  try {
-    if (json.startsWith("{")) return JSON.parse(json);
-  } catch {
-    // Told below.
-  }
-  throw broken(path, "a header that is a JSON object", JSON.stringify(json.slice(0, 40)));
-}
-
-/** Not zod's record, which leaves out a key "__proto__". */
-function isTextRecord(value: unknown): value is Record<string, string> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  return Object.values(value).every((item) => typeof item === "string");
-}
-
-/** JSON.parse takes the last of two equal keys without a word, so keys of the outermost object are looked at here. */
-function firstKeyTwice(json: string): string | undefined {
-  const seen = new Set<string>();
-  let depth = 0;
-  for (const [token, quoted] of json.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}]/g)) {
-    if (token === "{") depth++;
-    if (token === "}") depth--;
-    if (quoted === undefined || depth !== 1) continue;
-    const key: string = JSON.parse(quoted);
-    if (seen.has(key)) return key;
-    seen.add(key);
-  }
-  return undefined;
-}
-
-function parseEntry(path: string, name: string, value: unknown): Entry {
-  const entry = entrySchema.safeParse(value);
-  if (!entry.success) throw broken(path, `dtype, shape and data_offsets of "${name}"`, JSON.stringify(value));
-  const { dtype, shape, data_offsets } = entry.data;
-  if (dtype !== "F32") {
-    throw broken(path, `dtype F32 for "${name}"`, dtype, "Convert it in Python with tensor.float() and save it again.");
-  }
-  const bytes = data_offsets[1] - data_offsets[0];
-  const expected = elements(shape) * BYTES_PER_ELEMENT;
-  if (bytes !== expected) throw broken(path, `${expected} bytes for "${name}" [${shape}]`, `${bytes}`);
-  return { name, ...entry.data };
-}
-
-/** Sees that the tensors fill the data without gaps, and returns the bytes of data. */
-function checkLayout(path: string, entries: readonly Entry[], dataBytes: number): number {
-  let end = 0;
-  for (const { name, data_offsets } of entries) {
-    if (data_offsets[0] !== end) throw broken(path, `"${name}" to begin at byte ${end} of the data`, data_offsets[0]);
-    end = data_offsets[1];
-  }
-  if (end !== dataBytes) throw broken(path, `${end} bytes of data`, `${dataBytes}`);
-  return end;
-}
-
-function broken(
-  path: string,
-  expected: string,
-  found: string | number | bigint,
-  remedy = "The file is damaged or was cut short: copy or make it again.",
-): LockstepError {
-  return new LockstepError("ERR_SAFETENSORS", `${path}: expected ${expected}, found ${found}. ${remedy}`);
 }

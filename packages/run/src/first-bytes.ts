@@ -1,0 +1,82 @@
+/** What a file is that should have been a .safetensors file, by its first bytes, and what to do with it. */
+
+export interface FileKind {
+  /** "a .pth file of PyTorch" */
+  is: string;
+  /** A sentence. */
+  remedy: string;
+}
+
+/** Bytes that `kindOf` needs of a file's beginning. */
+export const HEAD_BYTES = 1024;
+
+const CONVERT =
+  `Convert it with PyTorch: python3 -c 'import torch, safetensors.torch as s; ` +
+  `s.save_file(torch.load("in.pth", weights_only=True), "out.safetensors")'`;
+const UNPACK = "Unpack it, and name the .safetensors file that was in it.";
+const SAVE_AGAIN = "Save the weights in Python with safetensors.torch.save_file.";
+
+/** What begins with these bytes; of several that match, the first counts. */
+const MAGIC: readonly [bytes: Buffer, kind: FileKind][] = [
+  [Buffer.of(0x1f, 0x8b), { is: "a gzip archive", remedy: UNPACK }],
+  [Buffer.from("BZh"), { is: "a bzip2 archive", remedy: UNPACK }],
+  [Buffer.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0), { is: "an xz archive", remedy: UNPACK }],
+  [Buffer.of(0x28, 0xb5, 0x2f, 0xfd), { is: "a zstd archive", remedy: UNPACK }],
+  [Buffer.of(0x37, 0x7a, 0xbc, 0xaf), { is: "a 7z archive", remedy: UNPACK }],
+  [Buffer.from("Rar!"), { is: "a rar archive", remedy: UNPACK }],
+  [Buffer.from("\x89HDF", "latin1"), { is: "an HDF5 file, as Keras writes", remedy: SAVE_AGAIN }],
+  [Buffer.from("\x93NUMPY", "latin1"), { is: "an .npy file of NumPy", remedy: SAVE_AGAIN }],
+  [Buffer.from("GGUF"), { is: "a GGUF file", remedy: SAVE_AGAIN }],
+  [
+    Buffer.from("version https://git-lfs"),
+    { is: "a Git LFS pointer, which stands for the file", remedy: "Fetch the file itself with git lfs pull." },
+  ],
+];
+
+/**
+ * Returns undefined for what may be a damaged .safetensors file, or is nothing that is known.
+ *
+ * @param head the first `HEAD_BYTES` of the file, or all of it
+ */
+export function kindOf(head: Buffer): FileKind | undefined {
+  if (head.length === 0) return { is: "an empty file", remedy: "Copy or download it again." };
+  return MAGIC.find(([bytes]) => startsWith(head, bytes))?.[1] ?? kindOfArchive(head) ?? kindOfText(head);
+}
+
+const startsWith = (head: Buffer, bytes: Buffer) => head.subarray(0, bytes.length).equals(bytes);
+
+/** Archives and pickles, which are told apart by more than a few bytes. */
+function kindOfArchive(head: Buffer): FileKind | undefined {
+  const text = head.toString("latin1");
+  const [first = 0, second = 0, third = 0] = head;
+  if (text.startsWith("PK\x03\x04") || text.startsWith("PK\x05\x06")) {
+    if (/\/(data|constants)\.pkl/.test(text)) return { is: "a .pth file of PyTorch", remedy: CONVERT };
+    if (text.includes(".npy")) return { is: "an .npz file of NumPy", remedy: SAVE_AGAIN };
+    return { is: "a zip archive", remedy: UNPACK };
+  }
+  if (first === 0x80 && second >= 2 && second <= 5)
+    return { is: "a pickle, as in an old .pth file of PyTorch", remedy: CONVERT };
+  if (text.slice(257, 262) === "ustar") return { is: "a tar archive", remedy: UNPACK };
+  // ModelProto: field 1, the version of the format; then field 2, the producer, or field 7, the graph.
+  if (first === 0x08 && second >= 3 && second <= 20 && [0x12, 0x3a].includes(third))
+    return { is: "an ONNX model", remedy: SAVE_AGAIN };
+  return undefined;
+}
+
+function kindOfText(head: Buffer): FileKind | undefined {
+  const text = head
+    .toString("utf8")
+    .replace(/^\uFEFF/, "")
+    .trimStart();
+  if (/^<(!doctype html|html|head|body|!--)/i.test(text)) {
+    const remedy = "Download the file itself: this is what a server shows instead, such as its page about the file.";
+    return { is: "an HTML page", remedy };
+  }
+  if (text.startsWith("<?xml")) return { is: "an XML document", remedy: "Read it: it may tell why a download failed." };
+  if (!/^[{[]/.test(text)) return undefined;
+  if (text.includes('"modelTopology"')) return { is: "the model.json of a TensorFlow.js model", remedy: SAVE_AGAIN };
+  if (text.includes('"weight_map"')) {
+    return { is: "JSON, perhaps the index of weights in several files", remedy: "Save them as one .safetensors file." };
+  }
+  return { is: "JSON", remedy: "Name the .safetensors file itself." };
+}
