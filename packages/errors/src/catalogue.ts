@@ -154,7 +154,14 @@ export const catalogue = {
       "A file isn't a whole checkpoint.",
       "Use an earlier one, or the one that the file was copied from.",
     ),
-    ERR_SAFETENSORS: entry("A `.safetensors` file can't be read, or is damaged.", "Copy it again, or use another one."),
+    ERR_SAFETENSORS: entry(
+      "A `.safetensors` file can't be read, is damaged, or is something else.",
+      "Copy it again, use another one, or convert it as the message says.",
+    ),
+    ERR_WEIGHTS_NOT_FINITE: entry(
+      "A weight in a file is NaN or infinite.",
+      "Take weights that were saved before the training came apart; an earlier checkpoint may have them.",
+    ),
     ERR_TENSORS: entry(
       "Tensors to be written have one name twice, or not as many numbers as their shape says.",
       "This is a defect of Lockstep: please report it with the command.",

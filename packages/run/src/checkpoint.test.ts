@@ -26,6 +26,25 @@ function checkpointAt(step: number, best?: { step: number; accuracy: number }): 
 }
 
 describe("checkpoints", () => {
+  test("with NaN or infinity in the weights or the momentum are passed over, with the tensor's name", async () => {
+    const good = checkpointAt(1);
+    await saveCheckpoint(dir, good, { keep: 3 });
+    for (const [step, kind] of [
+      [2, "weight"],
+      [3, "velocity"],
+    ] as const) {
+      const spoilt = checkpointAt(step);
+      spoilt.tensors[0]![kind][4] = Number.NaN;
+      await saveCheckpoint(dir, spoilt, { keep: 3 });
+    }
+    const warnings: string[] = [];
+    expect(latestCheckpoint(dir, (line) => warnings.push(line))).toEqual(good);
+    expect(warnings).toEqual([
+      expect.stringContaining('found NaN in "momentum.fc.weight" [2, 3] at [1, 1]. '),
+      expect.stringContaining('found NaN in "fc.weight" [2, 3] at [1, 1]. '),
+    ]);
+  });
+
   test("what is loaded is what was saved", async () => {
     const count = fc.nat(1e9);
     const values = fc.array(fc.float(), { minLength: 3, maxLength: 3 }).map((all) => Float32Array.from(all));

@@ -6,10 +6,11 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { copyFile, link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { LockstepError } from "@lockstep/errors";
+import { excerpt, LockstepError } from "@lockstep/errors";
 import { temporaryName } from "@lockstep/files";
 import { z } from "zod";
 import type { ParameterState } from "./conduct.ts";
+import { expectFinite } from "./finite.ts";
 import type { Lease } from "./lease.ts";
 import { type Best, type CheckpointProgress, progressSchema } from "./progress.ts";
 import { readSafetensors, readSafetensorsMetadata, type SafetensorsFile, writeSafetensors } from "./safetensors.ts";
@@ -68,7 +69,7 @@ export async function saveCheckpoint(dir: string, checkpoint: Checkpoint, option
 }
 
 /**
- * The last checkpoint of a run. One that can't be read is passed over with a warning.
+ * The last checkpoint of a run. One that can't be read, or holds NaN or infinity, is passed over with a warning.
  *
  * @throws LockstepError ERR_NO_CHECKPOINT when there is none, or none that can be read
  */
@@ -76,7 +77,10 @@ export function latestCheckpoint(dir: string, warn: (message: string) => void): 
   const steps = stepsIn(dir).reverse();
   for (const step of steps) {
     try {
-      return readCheckpoint(pathOf(dir, step));
+      const path = pathOf(dir, step);
+      const checkpoint = readCheckpoint(path);
+      expectFinite(path, numbersOf(checkpoint));
+      return checkpoint;
     } catch (error) {
       if (!(error instanceof LockstepError)) throw error;
       warn(`${error.message} Trying the checkpoint before it.`);
@@ -85,6 +89,15 @@ export function latestCheckpoint(dir: string, warn: (message: string) => void): 
   const found = steps.length === 0 ? "none" : `${steps.length}, none of which can be read`;
   const text = `Expected a checkpoint in ${dir}, found ${found}. Start a new run: this one has no state to go on from. If best.safetensors is there, --init-from can begin with its weights.`;
   throw new LockstepError("ERR_NO_CHECKPOINT", text);
+}
+
+function numbersOf({ tensors }: Checkpoint): Map<string, { shape: readonly number[]; data: Float32Array }> {
+  return new Map(
+    tensors.flatMap(({ name, shape, weight, velocity }) => [
+      [name, { shape, data: weight }],
+      [MOMENTUM + name, { shape, data: velocity }],
+    ]),
+  );
 }
 
 /** The file of the newest checkpoint of fewer than `step` updates; undefined if there is none. */
@@ -125,7 +138,7 @@ function parseMetadata(path: string, metadata: Record<string, string>): z.infer<
   try {
     return metadataSchema.parse(metadata);
   } catch (cause) {
-    const text = `${path}: expected metadata step, epoch, seed and progress, found ${JSON.stringify(metadata)}`;
+    const text = `${path}: expected metadata step, epoch, seed and progress, found ${excerpt(JSON.stringify(metadata))}`;
     throw new LockstepError("ERR_CHECKPOINT", `${text}. Is it a checkpoint?`, { cause });
   }
 }
@@ -134,10 +147,10 @@ function parameterState(path: string, name: string, tensors: SafetensorsFile["te
   const weight = tensors.get(name)!;
   const momentum = tensors.get(MOMENTUM + name);
   if (momentum?.shape.join() !== weight.shape.join()) {
-    const found = momentum === undefined ? "none" : `[${momentum.shape}]`;
+    const found = momentum === undefined ? "none" : `[${excerpt(String(momentum.shape))}]`;
     throw new LockstepError(
       "ERR_CHECKPOINT",
-      `${path}: expected a momentum of "${name}" [${weight.shape}], found ${found}.`,
+      `${path}: expected a momentum of "${excerpt(name)}" [${excerpt(String(weight.shape))}], found ${found}.`,
     );
   }
   return { name, shape: weight.shape, weight: weight.data, velocity: momentum.data };

@@ -1,6 +1,7 @@
 /** Weights of an earlier run, wherever they stand. */
 import { existsSync } from "node:fs";
 import { latestCheckpoint, MOMENTUM } from "./checkpoint.ts";
+import { expectFinite } from "./finite.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { readSafetensors } from "./safetensors.ts";
 
@@ -14,8 +15,14 @@ export function readWeights(folder: RunFolder, modelName: string): Weights {
   return new Map(tensors.map(({ name, shape, weight }) => [name, { shape, data: weight }]));
 }
 
-/** The weights in a .safetensors file: a state dict, or a checkpoint, whose momentum is left out. */
+/**
+ * Reads the weights in a .safetensors file: a state dict, or a checkpoint, whose momentum is left out.
+ *
+ * @throws LockstepError ERR_SAFETENSORS, or ERR_WEIGHTS_NOT_FINITE that names the tensor
+ */
 export function readWeightsFile(path: string): Weights {
   const { tensors } = readSafetensors(path);
-  return new Map([...tensors].filter(([name]) => !name.startsWith(MOMENTUM)));
+  const weights = new Map([...tensors].filter(([name]) => !name.startsWith(MOMENTUM)));
+  expectFinite(path, weights);
+  return weights;
 }

@@ -1,0 +1,34 @@
+/** Sees that the numbers of weights are numbers: one NaN makes all outputs NaN, and no training mends it. */
+import { excerpt, LockstepError } from "@lockstep/errors";
+
+interface Tensor {
+  shape: readonly number[];
+  data: Float32Array;
+}
+
+/** @throws LockstepError ERR_WEIGHTS_NOT_FINITE that names the file, the first such tensor and where in it the number is */
+export function expectFinite(path: string, tensors: ReadonlyMap<string, Tensor>): void {
+  for (const [name, { shape, data }] of tensors) {
+    const index = data.findIndex((value) => !Number.isFinite(value));
+    if (index === -1) continue;
+    const place = `"${excerpt(name)}" [${shape.join(", ")}] at [${placeOf(index, shape).join(", ")}]`;
+    const remedy = "Take weights that were saved before the training came apart.";
+    throw new LockstepError(
+      "ERR_WEIGHTS_NOT_FINITE",
+      `${path}: expected finite numbers, found ${data[index]} in ${place}. ${remedy}`,
+    );
+  }
+}
+
+/** Where an element lies along each axis. */
+function placeOf(index: number, shape: readonly number[]): number[] {
+  let rest = index;
+  return shape
+    .toReversed()
+    .map((length) => {
+      const along = rest % length;
+      rest = (rest - along) / length;
+      return along;
+    })
+    .reverse();
+}
