@@ -33,6 +33,47 @@ describe("channelStatistics", () => {
   });
 });
 
+describe("a channel that is the same in all images", () => {
+  /** 50 images of 3 × 3 with three channels: one of 0, one of 77, and one that varies. */
+  const images = Array.from({ length: 50 }, (_, index) =>
+    Uint8Array.from({ length: 27 }, (_, i) => [0, 77, (index * 31 + i * 17) % 256][i % 3]!),
+  );
+  const records: Records = {
+    ...tiny,
+    ...{ samples: images.length, height: 3, width: 3, channels: 3 },
+    read(index, out) {
+      out.set(images[index]!);
+      return 0;
+    },
+  };
+
+  test("has a std of 1, so that --normalize dataset makes zeros of it", () => {
+    const { mean, std } = channelStatistics(records);
+    expect(std.slice(0, 2)).toEqual([1, 1]);
+    expect(std[2]).toBeCloseTo(0.2894694821997967, 12); // numpy.std(images / 255, (0, 1))
+    for (const image of images) {
+      const input = normalizeImage(image, { mean, std });
+      expect(input.filter((_, i) => i % 3 < 2).every((value) => Math.abs(value) < 1e-7)).toBe(true);
+      expect(input.every(Number.isFinite)).toBe(true);
+    }
+  });
+
+  test("is told from one that differs in a single byte of a data set as large as CIFAR-10", () => {
+    const large = { ...records, samples: 50_000, height: 32, width: 32, channels: 1 };
+    const image = new Uint8Array(1024).fill(254);
+    const read =
+      (odd: boolean): Records["read"] =>
+      (index, out) => {
+        out.set(image);
+        if (odd && index === 7) out[5] = 255;
+        return 0;
+      };
+    expect(channelStatistics({ ...large, read: read(false) }).std).toEqual([1]);
+    const [std] = channelStatistics({ ...large, read: read(true) }).std;
+    expect(std! / (1 / 255 / Math.sqrt(50_000 * 1024))).toBeCloseTo(1, 2); // one of n is 1/255 off: about 1 / (255·√n)
+  });
+});
+
 describe("resolveNormalize", () => {
   test("gives a mean and std for each channel", () => {
     const measured = { mean: [0.1, 0.2], std: [0.3, 0.4] };
@@ -73,6 +114,9 @@ describe("parseNormalize", () => {
     ["0.5,/0.5,0.5", "a part is not a number"],
     ["0.5,0.5/0.5", "it has 2 means and 1 stds"],
     ["0.5/0", "a std is not above 0"],
+    ["0.5/1e-50", "float32 cannot hold (byte / 255 − mean) / std"],
+    ["1e300/0.5", "float32 cannot hold (byte / 255 − mean) / std"],
+    ["0.5/1e-39", "float32 cannot hold (byte / 255 − mean) / std"],
   ])("refuses %s: %s", (text, reason) => {
     expect(() => parseNormalize(text)).toThrow(`got "${text}": ${reason}.`);
   });

@@ -24,6 +24,9 @@ export function parseNormalize(text: string): Normalize {
   if ([...mean, ...std].some((value) => !Number.isFinite(value))) throw normalizeError(text, "a part is not a number");
   if (mean.length !== std.length) throw normalizeError(text, `it has ${mean.length} means and ${std.length} stds`);
   if (std.some((value) => value <= 0)) throw normalizeError(text, "a std is not above 0");
+  if (!normalizeTable({ mean, std }).every(Number.isFinite)) {
+    throw normalizeError(text, "float32 cannot hold (byte / 255 − mean) / std");
+  }
   return { mean, std };
 }
 
@@ -45,7 +48,7 @@ export function resolveNormalize(normalize: Normalize, channels: number, measure
   return normalize;
 }
 
-/** Mean and population standard deviation of each channel over all images. */
+/** Mean and population standard deviation of each channel over all images, as `ChannelSums` gives them. */
 export function channelStatistics(records: Records): MeanStd {
   const { samples, height, width, channels } = records;
   const sums = channelSums(channels);
@@ -60,7 +63,10 @@ export function channelStatistics(records: Records): MeanStd {
 export interface ChannelSums {
   /** @param image [height, width, channels] bytes */
   add(image: Uint8Array): void;
-  /** Mean and population standard deviation of each channel over the images added. */
+  /**
+   * Mean and population standard deviation of each channel over the images added. The deviation of a channel that is
+   * the same everywhere is given as 1, so that normalising makes zeros of it, and nothing is divided by 0.
+   */
   meanStd(): MeanStd;
 }
 
@@ -86,10 +92,18 @@ export function channelSums(channels: number): ChannelSums {
     },
     meanStd() {
       const mean = Array.from(sums, (sum) => sum / pixels / 255);
-      const std = Array.from(squares, (square, channel) => Math.sqrt(square / pixels / 255 ** 2 - mean[channel]! ** 2));
+      const std = Array.from(squares, (square, channel) => {
+        if (isConstant(pixels, sums[channel]!, square)) return 1;
+        return Math.sqrt(square / pixels / 255 ** 2 - mean[channel]! ** 2);
+      });
       return { mean, std };
     },
   };
+}
+
+/** Whether n whole numbers of this sum, and of this sum of squares, are all equal: n·Σx² = (Σx)², without rounding. */
+function isConstant(n: number, sum: number, squares: number): boolean {
+  return BigInt(n) * BigInt(squares) === BigInt(sum) ** 2n;
 }
 
 /**

@@ -58,11 +58,12 @@ function checkFacts(facts: SuppliedFacts): void {
   const isCount = (samples: number) => Number.isInteger(samples) && samples >= 1 && samples <= MAX_SAMPLES;
   const arePerChannel = [mean, std].every((values) => values.length === channels && values.every(Number.isFinite));
   const counts = isCount(trainSamples) && isCount(testSamples);
-  if (dataset === "cifar10" && /^[0-9a-f]{64}$/.test(digest) && counts && arePerChannel) return;
+  const areAboveZero = std.every((value) => value > 0);
+  if (dataset === "cifar10" && /^[0-9a-f]{64}$/.test(digest) && counts && arePerChannel && areAboveZero) return;
   throw new LockstepError(
     "ERR_RECORDS",
     `Expected the coordinator to tell of cifar10: a sha256 digest, 1 to ${MAX_SAMPLES} samples in each part, and ` +
-      `${channels} means and stds; got ${JSON.stringify(facts)}. Run the same version of Lockstep on both machines, ` +
+      `${channels} means and stds above 0; got ${JSON.stringify(facts)}. Run the same version of Lockstep on both machines, ` +
       "or name the folder of the data set's files with --data-dir.",
   );
 }

@@ -146,7 +146,7 @@ function judge(one: Run, several: Run, freeSlices: boolean): void {
       if (!Object.is(value, other[i])) unequal++;
     }
   }
-  const distance = Math.sqrt(squares / norm);
+  const distance = squares === 0 ? 0 : Math.sqrt(squares / norm);
   const lossesFit =
     one.losses.length === several.losses.length &&
     one.losses.every((loss, step) => Math.abs(loss - several.losses[step]!) <= TOLERANCE * Math.max(1, loss));
