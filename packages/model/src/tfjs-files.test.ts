@@ -52,6 +52,19 @@ function userModel(): tf.LayersModel {
   return tf.model({ inputs: images, outputs: layers.dense({ name: "logits", units: 4 }).apply(both) as never });
 }
 
+/** Two models inside, the second applied twice, and another one in the first; each has a layer "fc", as has the model. */
+function namesakeModel(): tf.LayersModel {
+  const dense = (units: number, options: object = {}) => layers.dense({ name: "fc", units, ...options });
+  const inner = tf.sequential({ layers: [dense(6, { inputShape: [7] })] });
+  const first = tf.sequential({ layers: [dense(7, { inputShape: [288], activation: "relu" }), inner] });
+  const input = tf.input({ shape: [6] });
+  const sum = layers.add().apply([input, dense(6).apply(input)] as tf.SymbolicTensor[]);
+  const second = tf.model({ inputs: input, outputs: layers.dropout({ name: "fc_1", rate: 0.5 }).apply(sum) as never });
+  const images = tf.input({ shape: [8, 12, 3] });
+  const x = second.apply(second.apply(first.apply(layers.flatten().apply(images))));
+  return tf.model({ inputs: images, outputs: dense(4).apply(x) as never });
+}
+
 interface Trained {
   model: tf.LayersModel;
   topology: TfjsTopology;
@@ -113,6 +126,23 @@ describe.each(models)("the files of %s", (name, make) => {
     expect(new Set(logits(model)).size).toBe(12);
     expect(logits(loaded)).toEqual(logits(model));
   });
+});
+
+test("Models inside a model may hold layers of one name: each saved weight has a name of its own", async () => {
+  const { model, topology, stateDict } = await trained(namesakeModel());
+  const names = topology.weights.map(({ name }) => name);
+  expect(new Set(model.weights.map(({ originalName }) => originalName)).size).toBe(2); // before
+  expect(new Set(names).size).toBe(8);
+  const dir = join(folder, "namesakes");
+  await writeTfjsModel(dir, topology, stateDict);
+  const { weightsManifest, ...artifacts } = JSON.parse(await readFile(join(dir, "model.json"), "utf8"));
+  const weightData = new Uint8Array(await readFile(join(dir, "weights.bin"))).buffer;
+  const source = { ...artifacts, weightSpecs: weightsManifest[0].weights, weightData };
+  const loaded = await tf.loadLayersModel(tf.io.fromMemory(source));
+  const logits = (net: tf.LayersModel) =>
+    (net.predict(tf.randomUniform([3, 8, 12, 3], -1, 1, "float32", 7)) as tf.Tensor).dataSync();
+  expect(new Set(logits(model)).size).toBe(12);
+  expect(logits(loaded)).toEqual(logits(model));
 });
 
 describe("writeTfjsModel", () => {
