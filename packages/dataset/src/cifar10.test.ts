@@ -1,6 +1,6 @@
-import { rmSync, truncateSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { cifar10Files, openCifar10 } from "./cifar10.ts";
 import { cifar10File, temporaryFolder, writeCifar10 } from "./cifar10-for-tests.ts";
 import { channelStatistics } from "./normalize.ts";
@@ -13,11 +13,45 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true }));
 
+/** Puts the files into another folder, without copying their bytes. */
+function cpLinked(from: string, to: string, nameOf = (name: string) => name): void {
+  mkdirSync(to, { recursive: true });
+  for (const name of readdirSync(from)) linkSync(join(from, name), join(to, nameOf(name)));
+}
+
 describe("cifar10Files", () => {
   test("finds the six files in the folder, or in cifar-10-batches-bin inside it", () => {
     expect(cifar10Files(flat)?.train).toEqual([1, 2, 3, 4, 5].map((i) => join(flat, `data_batch_${i}.bin`)));
     expect(cifar10Files(flat)?.test).toEqual([join(flat, "test_batch.bin")]);
     expect(cifar10Files(root)).toEqual(cifar10Files(flat));
+  });
+
+  test("finds them where the archive was unpacked twice, in a folder of another name, and in upper case", () => {
+    const twice = join(root, "twice");
+    cpLinked(flat, join(twice, "cifar-10-batches-bin/cifar-10-batches-bin"));
+    const expected = join(twice, "cifar-10-batches-bin/cifar-10-batches-bin/test_batch.bin");
+    for (const dir of [twice, join(twice, "cifar-10-batches-bin")]) expect(cifar10Files(dir)?.test).toEqual([expected]);
+    const other = join(root, "other");
+    cpLinked(flat, join(other, "CIFAR10"), (name) => name.toUpperCase());
+    expect(cifar10Files(other)?.train[0]).toBe(join(other, "CIFAR10/DATA_BATCH_1.BIN"));
+    cpLinked(flat, join(other, "copy"));
+    expect(() => cifar10Files(other)).toThrow(
+      `found several: ${join(other, "CIFAR10")}, ${join(other, "copy")}. Name one`,
+    );
+    rmSync(twice, { recursive: true });
+    rmSync(other, { recursive: true });
+  });
+
+  test("says to delete the files only where they are downloaded to", () => {
+    const path = join(flat, "data_batch_3.bin");
+    truncateSync(path, 1);
+    expect(() => cifar10Files(root)).toThrow("unpack cifar-10-binary.tar.gz there again, or name another folder");
+    vi.stubEnv("LOCKSTEP_DATA", join(root, "data"));
+    cpLinked(flat, join(root, "data/cifar10/cifar-10-batches-bin"));
+    expect(() => cifar10Files(join(root, "data/cifar10"))).toThrow("delete the files to have them downloaded anew");
+    vi.unstubAllEnvs();
+    rmSync(join(root, "data"), { recursive: true });
+    writeFileSync(path, cifar10File(3));
   });
 
   test("finds nothing in a folder without them, or where there is none", () => {

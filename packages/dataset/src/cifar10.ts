@@ -2,9 +2,10 @@
  * CIFAR-10 in its binary version: six files of 10,000 records. A record is a label byte and 1,024 red, 1,024 green and
  * 1,024 blue bytes, each row by row. Source: https://www.cs.toronto.edu/~kriz/cifar.html
  */
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, statSync } from "node:fs";
 import { LockstepError } from "@lockstep/errors";
+import { defaultDataDir } from "./data-dir.ts";
+import { type Cifar10Files, findCifar10Files } from "./find-cifar10.ts";
 import type { Records } from "./records.ts";
 
 export const CIFAR10_CLASSES = [
@@ -26,27 +27,16 @@ export const CIFAR10_FILE_RECORDS = 10_000;
 const FILE_BYTES = CIFAR10_FILE_RECORDS * CIFAR10_RECORD_BYTES;
 /** What every part of the data set has in common. */
 export const CIFAR10_IMAGES = { height: SIDE, width: SIDE, channels: 3, classes: CIFAR10_CLASSES };
-const TRAIN_FILES = [1, 2, 3, 4, 5].map((number) => `data_batch_${number}.bin`);
-const TEST_FILES = ["test_batch.bin"];
-/** The folder inside the official archive. */
-export const CIFAR10_FOLDER = "cifar-10-batches-bin";
-
-export interface Cifar10Files {
-  train: string[];
-  test: string[];
-}
 
 /**
- * The paths of the six files in `dir`, or in `cifar-10-batches-bin` inside it. Undefined if none of them is there.
+ * The paths of the six files in a folder, as `findCifar10Files` finds them. Undefined if none of them is there.
  *
  * @throws LockstepError if some are missing or a size is wrong
  */
 export function cifar10Files(dir: string): Cifar10Files | undefined {
-  const names = [...TRAIN_FILES, ...TEST_FILES];
-  const folder = [dir, join(dir, CIFAR10_FOLDER)].find((place) => names.some((name) => existsSync(join(place, name))));
-  if (folder === undefined) return undefined;
-  for (const name of names) checkSize(join(folder, name));
-  return { train: TRAIN_FILES.map((name) => join(folder, name)), test: TEST_FILES.map((name) => join(folder, name)) };
+  const files = findCifar10Files(dir);
+  for (const path of [...(files?.train ?? []), ...(files?.test ?? [])]) checkSize(path);
+  return files;
 }
 
 /**
@@ -91,13 +81,10 @@ export function findWrongLabel(records: Uint8Array): { index: number; label: num
 }
 
 function checkSize(path: string): void {
-  const bytes = existsSync(path) ? statSync(path).size : undefined;
-  if (bytes === FILE_BYTES) return;
-  throw cifar10FileError(
-    path,
-    `${FILE_BYTES.toLocaleString("en")} bytes`,
-    bytes === undefined ? "no such file" : `${bytes.toLocaleString("en")} bytes`,
-  );
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats?.isFile() && stats.size === FILE_BYTES) return;
+  const size = stats?.isDirectory() ? "a folder" : `${stats?.size.toLocaleString("en")} bytes`;
+  throw cifar10FileError(path, `${FILE_BYTES.toLocaleString("en")} bytes`, stats === undefined ? "no such file" : size);
 }
 
 function readChecked(path: string): Buffer {
@@ -118,9 +105,18 @@ export function checkCifar10Labels(path: string, records: Uint8Array, first: num
 }
 
 export function cifar10FileError(path: string, expected: string, found: string): LockstepError {
-  return new LockstepError(
-    "ERR_DATA_FILE",
-    `${path}: expected ${expected}, found ${found}. It must be a file of CIFAR-10's binary version: ` +
-      "delete the files to have them downloaded anew, or pass another --data-dir.",
-  );
+  const remedy = isDownloaded(path)
+    ? "delete the files to have them downloaded anew, or name a folder with --data-dir."
+    : "unpack cifar-10-binary.tar.gz there again, or name another folder with --data-dir.";
+  const text = `${path}: expected ${expected}, found ${found}. It must be a file of CIFAR-10's binary version`;
+  return new LockstepError("ERR_DATA_FILE", `${text}: ${remedy}`);
+}
+
+/** Whether a file lies where CIFAR-10 is downloaded to. */
+function isDownloaded(path: string): boolean {
+  try {
+    return path.startsWith(defaultDataDir("cifar10"));
+  } catch {
+    return false; // this user has no such folder
+  }
 }

@@ -1,6 +1,6 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { temporaryFolder, writeCifar10 } from "./cifar10-for-tests.ts";
 import { defaultDataDir } from "./data-dir.ts";
@@ -52,7 +52,51 @@ describe("prepareDataset", () => {
     mkdirSync(dataDir);
     await expect(prepareDataset("cifar10", { dataDir })).rejects.toMatchObject({
       code: "ERR_DATA_FILE",
-      message: expect.stringContaining(`data_batch_5.bin and test_batch.bin in ${dataDir}, found none of them.`),
+      message: expect.stringContaining(`data_batch_5.bin and test_batch.bin in ${dataDir}, but it is empty`),
+    });
+  });
+
+  test.each([
+    [
+      "the Python version",
+      ["cifar-10-batches-py/data_batch_1", "cifar-10-batches-py/batches.meta"],
+      "",
+      "found the Python version of CIFAR-10: the binary version is needed",
+    ],
+    [
+      "its folder itself",
+      ["cifar-10-batches-py/batches.meta"],
+      "cifar-10-batches-py",
+      "found the Python version of CIFAR-10",
+    ],
+    ["the Matlab version", ["data_batch_1.mat"], "", "found the Matlab version of CIFAR-10"],
+    [
+      "CIFAR-100",
+      ["cifar-100-binary/train.bin", "cifar-100-binary/test.bin"],
+      "",
+      "found CIFAR-100: the binary version",
+    ],
+    ["CIFAR-100's folder", ["train.bin", "fine_label_names.txt"], "", "found CIFAR-100: the binary version"],
+    ["an archive inside", ["cifar-10-binary.tar.gz"], "", "found the archive cifar-10-binary.tar.gz: unpack it"],
+    ["an archive", ["CIFAR-10-binary.TGZ"], "CIFAR-10-binary.TGZ", "found the archive CIFAR-10-binary.TGZ: unpack it"],
+    ["Python's archive", ["cifar-10-python.tar.gz"], "", "found the Python version of CIFAR-10"],
+    ["another file", ["notes.txt"], "notes.txt", "that is a file"],
+    [
+      "other files",
+      ["a.png", "b.png", "c.png", "d.png", "e.png"],
+      "",
+      "found none of them, but a.png, b.png, c.png and 2 more",
+    ],
+    ["nothing", [], "nowhere", "there is no such folder"],
+  ])("says what a --data-dir with %s holds", async (_, files, given, found) => {
+    const dataDir = join(root, "mine", given);
+    for (const file of ["keep", ...files].slice(files.length === 0 ? 0 : 1)) {
+      mkdirSync(dirname(join(root, "mine", file)), { recursive: true });
+      writeFileSync(join(root, "mine", file), "");
+    }
+    await expect(prepareDataset("cifar10", { dataDir })).rejects.toMatchObject({
+      code: "ERR_DATA_FILE",
+      message: expect.stringContaining(`in ${dataDir}, but ${found}`),
     });
   });
 });

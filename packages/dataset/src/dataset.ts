@@ -1,8 +1,9 @@
 /** The data sets by name. */
 import { LockstepError } from "@lockstep/errors";
-import { CIFAR10_IMAGES, type Cifar10Files, cifar10Files, openCifar10 } from "./cifar10.ts";
+import { CIFAR10_IMAGES, cifar10Files, openCifar10 } from "./cifar10.ts";
 import { defaultDataDir } from "./data-dir.ts";
 import { downloadCifar10 } from "./download-cifar10.ts";
+import { type Cifar10Files, describeDataDir } from "./find-cifar10.ts";
 import { channelStatistics, type MeanStd } from "./normalize.ts";
 import type { RecordSupply } from "./record-supply.ts";
 import type { Records, RecordsToLoad } from "./records.ts";
@@ -93,7 +94,7 @@ function findCifar10({ dataDir }: DataFilesOptions): Cifar10Files | undefined {
   if (found !== undefined || dataDir === undefined) return found;
   throw new LockstepError(
     "ERR_DATA_FILE",
-    `Expected data_batch_1.bin to data_batch_5.bin and test_batch.bin in ${dataDir}, found none of them. Correct ` +
+    `Expected data_batch_1.bin to data_batch_5.bin and test_batch.bin in ${dataDir}, but ${describeDataDir(dataDir)}. Correct ` +
       "--data-dir, leave it out to have CIFAR-10 downloaded, or train on drawn images: --dataset shapes.",
   );
 }

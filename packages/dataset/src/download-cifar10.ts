@@ -8,7 +8,8 @@ import { LockstepError } from "@lockstep/errors";
 import { diskFault, isFull, makeFolders } from "@lockstep/files";
 import { download, reasonOf, shownUrl } from "@lockstep/outbound";
 import { extract } from "tar-stream";
-import { CIFAR10_FOLDER, cifar10Files } from "./cifar10.ts";
+import { cifar10Files } from "./cifar10.ts";
+import { CIFAR10_FOLDER } from "./find-cifar10.ts";
 
 /**
  * Source: https://www.cs.toronto.edu/~kriz/cifar.html, "CIFAR-10 binary version". The page gives an MD5, which machines

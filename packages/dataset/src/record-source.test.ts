@@ -88,6 +88,8 @@ describe("openRecordSource", () => {
   test("has none for shapes, and says what a folder without files should hold", async () => {
     expect(await openRecordSource("shapes")).toBeUndefined();
     const empty = join(dataDir, "empty");
-    await expect(openRecordSource("cifar10", { dataDir: empty })).rejects.toThrow(`in ${empty}, found none of them.`);
+    await expect(openRecordSource("cifar10", { dataDir: empty })).rejects.toThrow(
+      `in ${empty}, but there is no such folder.`,
+    );
   });
 });

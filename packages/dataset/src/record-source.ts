@@ -7,12 +7,12 @@ import {
   CIFAR10_FILE_RECORDS,
   CIFAR10_IMAGES,
   CIFAR10_RECORD_BYTES,
-  type Cifar10Files,
   checkCifar10Labels,
   cifar10FileError,
   readCifar10Record,
 } from "./cifar10.ts";
 import { type DataFilesOptions, type DatasetName, provideCifar10 } from "./dataset.ts";
+import type { Cifar10Files } from "./find-cifar10.ts";
 import { channelSums, type MeanStd } from "./normalize.ts";
 import { MAX_RECORDS_PER_REQUEST, type RecordPart, type SuppliedFacts } from "./record-supply.ts";
 

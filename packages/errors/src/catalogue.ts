@@ -55,7 +55,7 @@ export const catalogue = {
   Data: {
     ERR_DATA_FILE: entry(
       "A file of the data set is missing, cut short, or something else.",
-      "Delete the files to have them downloaded anew, or name another `--data-dir`.",
+      "Delete the files in the cache to have them downloaded anew; in a `--data-dir` unpack the archive again, or name another.",
     ),
     ERR_DATA_ARCHIVE: entry(
       "What was downloaded isn't the archive of the data set; it was deleted.",

@@ -1,0 +1,98 @@
+/** Where the files of CIFAR-10's binary version lie in a folder, and what lies there instead. */
+import { accessSync, constants, readdirSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { LockstepError } from "@lockstep/errors";
+
+/** The folder inside the official archive. */
+export const CIFAR10_FOLDER = "cifar-10-batches-bin";
+const TRAIN_FILES = [1, 2, 3, 4, 5].map((number) => `data_batch_${number}.bin`);
+const TEST_FILES = ["test_batch.bin"];
+/** Names of what is still being unpacked. */
+const UNFINISHED = /\.(unfinished|tmp)$/;
+
+export interface Cifar10Files {
+  train: string[];
+  test: string[];
+}
+
+/**
+ * The paths where the six files are, or should be: in `dir`, in `cifar-10-batches-bin` inside it, also where it was
+ * unpacked into a folder of that name, or in the one subfolder that has any of them. Upper and lower case do not matter.
+ *
+ * @returns undefined if none of the files is there
+ * @throws LockstepError ERR_DATA_FILE if several subfolders have some
+ */
+export function findCifar10Files(dir: string): Cifar10Files | undefined {
+  const folder = [[dir], named(dir), subfolders(dir).flatMap(named), subfolders(dir)]
+    .map(onlyOneWithFiles)
+    .find(Boolean);
+  if (folder === undefined) return undefined;
+  const there = namesIn(folder);
+  const pathOf = (name: string) =>
+    join(folder, there.find((one) => one === name) ?? there.find(isCalled(name)) ?? name);
+  return { train: TRAIN_FILES.map(pathOf), test: TEST_FILES.map(pathOf) };
+}
+
+/** Says in some words what a folder that a user named holds, if it does not hold the files. */
+export function describeDataDir(dir: string): string {
+  const stats = statSync(dir, { throwIfNoEntry: false });
+  if (stats === undefined) return "there is no such folder";
+  if (!stats.isDirectory()) return isArchive(dir) ? unpack(dir) : "that is a file";
+  const names = [...namesIn(dir), ...subfolders(dir).flatMap(namesIn)].map((name) => name.toLowerCase());
+  const kind = KINDS.find(({ signs }) => names.some((name) => signs.test(name)));
+  if (kind !== undefined) return `found ${kind.what}: the binary version is needed, from cifar-10-binary.tar.gz`;
+  const archive = namesIn(dir).find(isArchive);
+  if (archive !== undefined) return unpack(join(dir, archive));
+  if (names.length === 0) return isReadable(dir) ? "it is empty" : "it cannot be read";
+  return `found none of them, but ${someOf(namesIn(dir))}`;
+}
+
+/** What people have of the same family, by names that nothing else has. */
+const KINDS = [
+  { what: "CIFAR-100", signs: /^cifar-100|^(fine|coarse)_label_names/ },
+  { what: "the Python version of CIFAR-10", signs: /^cifar-10-(batches-py|python)|^data_batch_\d$|^batches\.meta$/ },
+  { what: "the Matlab version of CIFAR-10", signs: /^cifar-10-(batches-mat|matlab)|^data_batch_\d\.mat$/ },
+];
+
+const isArchive = (path: string) => /\.(tar\.gz|tgz|tar|zip)$/i.test(path);
+const unpack = (path: string) => `found the archive ${basename(path)}: unpack it (tar -xf) and name its folder`;
+
+const someOf = (names: readonly string[]) =>
+  names.slice(0, 3).join(", ") + (names.length > 3 ? ` and ${names.length - 3} more` : "");
+
+const isCalled = (name: string) => (one: string) => one.toLowerCase() === name;
+
+/** The folders inside that are called as the one in the archive. */
+const named = (dir: string) => subfolders(dir).filter((path) => isCalled(CIFAR10_FOLDER)(basename(path)));
+
+function onlyOneWithFiles(folders: readonly string[]): string | undefined {
+  const found = folders.filter((folder) =>
+    namesIn(folder).some((name) => [...TRAIN_FILES, ...TEST_FILES].some((wanted) => isCalled(wanted)(name))),
+  );
+  if (found.length < 2) return found[0];
+  const text = `Expected one folder with the files of CIFAR-10, found several: ${found.join(", ")}. Name one of them`;
+  throw new LockstepError("ERR_DATA_FILE", `${text} with --data-dir.`);
+}
+
+function subfolders(dir: string): string[] {
+  const paths = namesIn(dir).flatMap((name) => (UNFINISHED.test(name) ? [] : join(dir, name)));
+  return paths.filter((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory());
+}
+
+function isReadable(dir: string): boolean {
+  try {
+    accessSync(dir, constants.R_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** None where there is no folder, or one that this user may not read. */
+function namesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir).sort();
+  } catch {
+    return [];
+  }
+}
