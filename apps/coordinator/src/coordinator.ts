@@ -12,6 +12,7 @@ import {
   type Controls,
   collectSeldom,
   conduct,
+  type Derived,
   type Display,
   differentBitsLine,
   eventTeller,
@@ -41,6 +42,7 @@ import { LiveRun } from "@lockstep/run/live";
 import type { Balance } from "./balance.ts";
 import { type Origin, originOf, whence } from "./beginning.ts";
 import type { Limits } from "./decide.ts";
+import { finishedLines } from "./finished-run.ts";
 import { FittingWorkers, parseTopology } from "./fitting-workers.ts";
 import { seldom } from "./refusal-log.ts";
 import { RemoteTeam } from "./remote-team.ts";
@@ -74,7 +76,7 @@ export interface CoordinatorOptions extends Limits {
   /** Of the model that a resumed run began with. */
   topologyDigest?: string | undefined;
   /** What computed a resumed run until now. @default nothing did, or nobody noted it */
-  before?: ComputedWith | undefined;
+  before?: Derived | undefined;
   /** Kept in config.json, so that a resume on one machine goes on in the same way. @default nothing is kept */
   machine?: MachineOptions | undefined;
   /** Weights to begin with, for --init-from. */
@@ -112,7 +114,8 @@ const never = new Promise<never>(() => {});
 export type Outcome = "finished" | "interrupted" | "not begun";
 
 /**
- * Gathers the workers and conducts the run. For a run of large gradients it has this process collect garbage seldom.
+ * Gathers workers and conducts the run; one that is finished already needs none. For a run of large gradients it has
+ * this process collect garbage seldom.
  *
  * @returns whether the schedule was done to its end
  */
@@ -130,6 +133,11 @@ export function coordinate(given: CoordinatorOptions): Promise<Outcome> {
 
 async function coordinateWith(given: Omit<WatchedOptions, "lease">, resources: Resources): Promise<Outcome> {
   const { config, folder, display, live, controls, heartbeatMs, workers } = given;
+  const finished = finishedLines(given);
+  if (finished !== undefined) {
+    for (const line of finished) display.line(line);
+    return "finished";
+  }
   const lease = await holdRunFolder(folder, display.line);
   resources.add(() => lease.release());
   const options = { ...given, lease };
@@ -218,7 +226,7 @@ async function runThroughLosses(
   const { config, folder, display, live } = options;
   const warn = (line: string) => display.line(line, { level: "warn" });
   const stopRequested = () => isToEnd() || team.lastLeaves;
-  let before = options.before;
+  let before: ComputedWith | undefined = options.before;
   for (let { resumed } = options; ; resumed = lastCheckpoint(folder, warn)) {
     const now = { arithmetic: ARITHMETIC_VERSION, devices: devicesOf(team) };
     const warning = differentBitsLine(before, now, config);

@@ -2,7 +2,16 @@
 import type { BatchMeta } from "@lockstep/dataset";
 import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
 import { DEFAULT_INIT, type LoadedModel, type StateDictName, tfjsTopologyOf, topologyDigest } from "@lockstep/model";
-import type { BroughtAlong, Derived, DeviceGroup, RunConfig, RunFolder, RunId, Schedule } from "@lockstep/run";
+import {
+  type BroughtAlong,
+  type Derived,
+  type DeviceGroup,
+  type RunConfig,
+  type RunFolder,
+  type RunId,
+  type Schedule,
+  stepsLine,
+} from "@lockstep/run";
 import { version } from "./version.ts";
 
 export function derivedOf({
@@ -51,8 +60,7 @@ export function summaryOf(
   { dir }: RunFolder,
   { brought, resumedStep }: { brought: BroughtAlong; resumedStep?: number | undefined },
 ): string {
-  const { modelName, parameters, trainSamples, validationSamples, testSamples, mean, std, stepsPerEpoch, steps } =
-    derived;
+  const { modelName, parameters, trainSamples, validationSamples, testSamples, mean, std } = derived;
   const {
     dataset,
     trainFraction,
@@ -76,7 +84,7 @@ export function summaryOf(
     `data:   ${dataset}: ${number(trainSamples)} to train, ${number(validationSamples)} to validate (train fraction ${trainFraction}), ${number(testSamples)} to test`,
     `        normalize ${normalize}: mean ${list(mean)}, std ${list(std)}; augment ${augment}`,
     `sgd:    lr ${lr} ${lrSchedule}, momentum ${momentum}, weight decay ${weightDecay}, batch ${batchSize} samples`,
-    `steps:  ${number(steps)}, ${number(stepsPerEpoch)} an epoch${resumedStep === undefined ? "" : `; ${number(resumedStep)} are done`}`,
+    stepsLine(derived, resumedStep),
     `folder: ${dir}`,
   ].join("\n");
 }

@@ -28,7 +28,7 @@ export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts
 export { keepEvents, parseEvents } from "./event-log.ts";
 export { onStopSignals, statusOf, stoppedStatus, untilAskedToStop, watchInterrupts } from "./interrupts.ts";
 export type { Lease } from "./lease.ts";
-export { testLine } from "./lines.ts";
+export { resultLines, stepsLine, testLine } from "./lines.ts";
 export { type LogFormat, tellFailure } from "./log.ts";
 export { type MetricsRow, parseMetrics, readMetrics } from "./metrics.ts";
 export { expectModelFitsData, modelSizes } from "./model-data.ts";

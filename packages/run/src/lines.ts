@@ -1,5 +1,8 @@
 /** The lines that a run prints. */
+import { join } from "node:path";
 import type { EpochRow, TestRow } from "./metrics.ts";
+import type { RunFolder } from "./run-folder.ts";
+import type { Schedule } from "./schedule.ts";
 
 /** `[Epoch   1] train_loss: 1.946 train_acc: 25.800% eval_loss: 1.634 eval_acc: 40.900%` */
 export function epochLine({ epoch, trainLoss, trainAccuracy, evalLoss, evalAccuracy }: EpochRow): string {
@@ -12,6 +15,21 @@ export function epochLine({ epoch, trainLoss, trainAccuracy, evalLoss, evalAccur
 /** `[Test ] loss: 1.234 acc: 70.123%` */
 export function testLine({ loss, accuracy }: Pick<TestRow, "loss" | "accuracy">): string {
   return `[Test ] loss: ${loss.toFixed(3)} acc: ${percent(accuracy)}`;
+}
+
+/** `steps:  3,130, 313 an epoch; 626 are done`. @param doneSteps of a run that is resumed */
+export function stepsLine(
+  { steps, stepsPerEpoch }: Pick<Schedule, "steps" | "stepsPerEpoch">,
+  doneSteps?: number,
+): string {
+  const number = (value: number) => value.toLocaleString("en");
+  const done = doneSteps === undefined ? "" : `; ${number(doneSteps)} are done`;
+  return `steps:  ${number(steps)}, ${number(stepsPerEpoch)} an epoch${done}`;
+}
+
+/** Says where the results of a finished run lie. */
+export function resultLines(folder: Pick<RunFolder, "weights" | "charts">, modelName: string): string[] {
+  return [`weights: ${folder.weights(modelName)}`, `charts:  ${join(folder.charts, "*.png")}`];
 }
 
 function percent(fraction: number): string {

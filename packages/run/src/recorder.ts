@@ -1,5 +1,4 @@
 /** Writes down what a run does, as it does it: rows, lines, events, checkpoints; at the end weights and charts. */
-import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
 import { type Checkpoint, checkpointBefore, hasCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import type { ParameterState, StepTotals } from "./conduct.ts";
@@ -7,7 +6,7 @@ import type { RunConfig } from "./config.ts";
 import type { Display } from "./display.ts";
 import { correctOf, type Evaluation } from "./evaluation.ts";
 import type { Lease } from "./lease.ts";
-import { epochLine, testLine } from "./lines.ts";
+import { epochLine, resultLines, testLine } from "./lines.ts";
 import type { LiveRun } from "./live/live-run.ts";
 import { appendMetrics, type EpochRow, type MetricsRow, rewriteMetrics, type TestRow } from "./metrics.ts";
 import { advance, type CheckpointProgress, START, stands } from "./progress.ts";
@@ -166,8 +165,7 @@ export class Recorder {
     const { drawCharts } = await import("./charts.ts");
     await drawCharts(folder, this.report);
     writeTrace(folder.trace, folder);
-    display.line(`weights: ${folder.weights(modelName)}`);
-    display.line(`charts:  ${join(folder.charts, "*.png")}`);
+    for (const line of resultLines(folder, modelName)) display.line(line);
   }
 
   #write(row: MetricsRow): void {
