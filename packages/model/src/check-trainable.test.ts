@@ -34,7 +34,7 @@ function custom(change: (rows: tf.Tensor, training: boolean) => tf.Tensor): Laye
 
 describe("checkTrainable", () => {
   test("accepts the CIFAR-10 AlexNet with its dropout", async () => {
-    await checkTrainable(buildModel(alexnetCifar10()), { numClasses: 10 });
+    await checkTrainable(buildModel(alexnetCifar10()), { numClasses: 10, tryOut: false }); // as a spec's
   });
 
   test("accepts the standard layers that look at one row", async () => {
@@ -46,7 +46,7 @@ describe("checkTrainable", () => {
         layers.timeDistributed({ layer: dense({ units: 2 }) }),
       ),
     );
-    await check(tf.sequential({ layers: [withLayers(dense({ units: 6 })), logits()] }));
+    await check(tf.sequential({ layers: [withLayers(dense({ units: 6 })), dense({ units: 5 })] }));
   });
 
   const softmaxAtTheEnd: [string, () => tf.LayersModel][] = [
@@ -89,6 +89,19 @@ describe("checkTrainable", () => {
     await expect(check(modelOf(flatten(), drop, logits(), drop, end, drop, linear, unchanged))).rejects.toThrow(
       /^The model ends in softmax \(layer end\)/,
     );
+  });
+
+  test("finds probabilities, whichever layers make them of a softmax", async () => {
+    const inputs = tf.input({ shape: [4, 4, 3] });
+    const flat = flatten().apply(inputs);
+    const softmax = () => dense({ units: 5, activation: "softmax" }).apply(flat) as tf.SymbolicTensor;
+    const outputs = tf.layers.average().apply([softmax(), softmax()]) as tf.SymbolicTensor;
+    const model = tf.model({ inputs, outputs });
+    await expect(check(model)).rejects.toThrow(
+      /^The model's outputs are probabilities, but the loss .*--allow-softmax/,
+    );
+    await check(model, true);
+    await check(withLayers(dense({ units: 5, activation: "softmax" })));
   });
 
   test("accepts softmax in the middle", async () => {
@@ -185,6 +198,45 @@ describe("checkTrainable", () => {
       () => tf.sequential({ layers: [flatten({ inputShape: [4, 4, 3], dtype: "int32" }), logits()] }),
       /^Expected an input of the type float32, but .* has one of int32/,
     ],
+    [
+      "a dilated convolution, for which there is no gradient",
+      () =>
+        tf.sequential({
+          layers: [
+            tf.layers.conv2d({ name: "c", filters: 2, kernelSize: 2, dilationRate: 2, inputShape: [4, 4, 3] }),
+            ...[flatten(), logits()],
+          ],
+        }),
+      /^Layer c \(Conv2D\) cannot be trained here: computing a gradient on two images failed \(.*dilation.*; set its dilationRate to 1\.$/,
+    ],
+    [
+      "a layer of the user's that cannot be differentiated",
+      () =>
+        withLayers(
+          dense({ units: 8 }),
+          custom((rows) => tf.topk(rows, 8).values),
+        ),
+      /^Layer mine \(Custom\) cannot be trained here: .*TopK.*; leave it out, or use layers/,
+    ],
+    [
+      "a layer of the user's that fails",
+      () =>
+        withLayers(
+          dense({ units: 8 }),
+          custom((rows) => rows.reshape([7, -1])),
+        ),
+      /^Layer mine \(Custom\) cannot be trained here/,
+    ],
+    [
+      "a weight that the output does not depend on",
+      () => withUnusedOutput(),
+      /^The weight unused\/kernel gets no gradient, because the model's output does not depend on it/,
+    ],
+    [
+      "a model without weights",
+      () => tf.sequential({ name: "zero", layers: [flatten({ inputShape: [1, 1, 5] })] }),
+      /^The model zero has no weights, so there is nothing to train; give it a Dense or Conv layer\.$/,
+    ],
     ["two inputs", () => twoInputs(), /^Expected a model with one input, but .* has 2: left, right/],
     ["two outputs", () => twoOutputs(), /^Expected a model with one output, but .* has 2: a, b/],
   ];
@@ -236,6 +288,15 @@ function withSequenceOutput(): tf.LayersModel {
   return tf.sequential({
     layers: [tf.layers.reshape({ inputShape: [4, 4, 3], targetShape: [4, 12] }), dense({ units: 5 })],
   });
+}
+
+/** A model inside a model that has two outputs, of which one goes nowhere. */
+function withUnusedOutput(): tf.LayersModel {
+  const inner = tf.input({ shape: [48] });
+  const outputs = [logits(), dense({ name: "unused", units: 5 })].map((part) => part.apply(inner) as tf.SymbolicTensor);
+  const inputs = tf.input({ shape: [4, 4, 3] });
+  const [used] = tf.model({ inputs: inner, outputs }).apply(flatten().apply(inputs)) as tf.SymbolicTensor[];
+  return tf.model({ inputs, outputs: used! });
 }
 
 function twoInputs(): tf.LayersModel {

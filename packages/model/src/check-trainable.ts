@@ -3,6 +3,7 @@
 import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { mixingLayers } from "./batch-probe.ts";
+import { tryGradients } from "./gradient-trial.ts";
 import { graphOf } from "./graph.ts";
 import { innerLayers, type Layer, layersOf } from "./layers.ts";
 import { signatureOf } from "./signature.ts";
@@ -12,19 +13,22 @@ export interface TrainableOptions {
   numClasses: number;
   /** Accept a model that ends in softmax. @default false */
   allowSoftmax?: boolean;
+  /** Compute a gradient on two images. A model that was built from a spec can do without: each of its layers is known. @default true */
+  tryOut?: boolean;
 }
 
 /**
  * Resolves if the model can be trained: images in, `numClasses` logits out, and each row of the output a function of
  * its own row of the input, without chance of the layers' own. Plain Dropout is fine: the trainer draws its masks.
  *
- * Most standard layers are judged by what they are. Any other layer is tried out on two random images with the model's
- * present weights (see `mixingLayers`), which shows dependence but does not prove independence.
+ * Whether standard layers mix rows is known of most of them. Any other layer is tried out on two random images with the
+ * model's present weights (see `mixingLayers`), which shows dependence but does not prove independence. Whether all
+ * weights get a gradient, and whether the outputs are probabilities already, is tried out on two images, too.
  *
  * @throws LockstepError ERR_MODEL_REFUSED with the layer, the reason and the remedy
  */
 export async function checkTrainable(model: tf.LayersModel, options: TrainableOptions): Promise<void> {
-  const { numClasses, allowSoftmax = false } = options;
+  const { numClasses, allowSoftmax = false, tryOut = true } = options;
   const signature = signatureOf(model);
   if (signature.numClasses !== numClasses) {
     refuse(
@@ -39,6 +43,10 @@ export async function checkTrainable(model: tf.LayersModel, options: TrainableOp
     for (const inner of innerLayers(layer)) checkLayer(inner, layer);
   }
   checkWeights(model);
+  if (tryOut) {
+    const logits = await tryGradients(model);
+    if (!allowSoftmax && areProbabilities(logits)) refuseSoftmax("The model's outputs are probabilities");
+  }
   const unknown = layers.flatMap((layer) => [layer, ...innerLayers(layer)]).filter((layer) => !isKnown(layer));
   const [mixing] = await mixingLayers(model, unknown);
   if (mixing !== undefined) {
@@ -67,9 +75,21 @@ function checkLogits(model: tf.LayersModel): void {
   while (keepsNumbers(source.layer)) source = source.inputs[0]!.source;
   const { layer } = source;
   if (layer.getClassName() !== "Softmax" && layer.getConfig()["activation"] !== "softmax") return;
+  refuseSoftmax(`The model ends in softmax (layer ${layer.name})`);
+}
+
+/** Whether the outputs for two images are what a softmax puts out, whichever layers made them. */
+function areProbabilities(outputs: Float32Array): boolean {
+  const rows = [outputs.subarray(0, outputs.length / 2), outputs.subarray(outputs.length / 2)];
+  const sums = rows.map((row) => row.reduce((sum, value) => sum + value, 0));
+  const differ = new Set(outputs).size > 1;
+  return differ && outputs.every((value) => value >= 0) && sums.every((sum) => Math.abs(sum - 1) < 1e-4);
+}
+
+function refuseSoftmax(what: string): never {
   refuse(
-    `The model ends in softmax (layer ${layer.name}), but the loss contains a softmax already: applied twice it squeezes ` +
-      "the outputs into 0 to 1, the gradients shrink and training does not converge properly",
+    `${what}, but the loss contains a softmax already: applied twice it squeezes the outputs into 0 to 1, the ` +
+      "gradients shrink and training does not converge properly",
     "leave it out, so that the model gives logits, or pass --allow-softmax to see for yourself",
   );
 }
@@ -139,6 +159,9 @@ function checkLayer(layer: Layer, holder?: Layer): void {
 
 function checkWeights(model: tf.LayersModel): void {
   const weights = model.trainableWeights;
+  if (model.weights.length === 0) {
+    refuse(`The model ${model.name} has no weights, so there is nothing to train`, "give it a Dense or Conv layer");
+  }
   const constrained = weights.find(({ constraint }) => constraint != null);
   if (constrained !== undefined) {
     refuse(

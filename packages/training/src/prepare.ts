@@ -68,6 +68,7 @@ export async function prepare(
   await checkTrainable(loaded.model, {
     allowSoftmax: config.allowSoftmax,
     numClasses: config.numClasses ?? loaded.numClasses,
+    tryOut: loaded.spec === undefined,
   });
   expectModelFitsData(config, loaded, facts);
   const [height, width] = loaded.inputShape;
