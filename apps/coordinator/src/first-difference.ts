@@ -1,3 +1,6 @@
+/** Compares what two workers tell of a run. */
+import { excerpt, excerptOf } from "@lockstep/errors";
+
 /** Where two pieces of JSON differ first, and what stands there, cut short. */
 export interface Difference {
   /** "model.config.layers.1.config.activation" */
@@ -18,11 +21,12 @@ export function firstDifference(a: unknown, b: unknown, path: readonly string[] 
     }
     return undefined;
   }
-  return Object.is(a, b) ? undefined : { path: path.join(".").slice(0, MAX_LENGTH), a: short(a), b: short(b) };
+  if (Object.is(a, b)) return undefined;
+  return { path: excerpt(path.join("."), MAX_LENGTH), a: short(a), b: short(b) };
 }
 
 function isNested(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 
-const short = (value: unknown) => (JSON.stringify(value) ?? "absent").slice(0, MAX_LENGTH);
+const short = (value: unknown) => (value === undefined ? "absent" : excerptOf(value, MAX_LENGTH));

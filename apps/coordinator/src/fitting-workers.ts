@@ -1,5 +1,5 @@
 /** Takes workers into the team whose idea of the run is one that can be trained, and that of the first of them. */
-import { LockstepError } from "@lockstep/errors";
+import { excerpt, LockstepError } from "@lockstep/errors";
 import {
   ARITHMETIC_VERSION,
   type Code,
@@ -200,7 +200,7 @@ function expectSame(config: RunConfig, first: Session | undefined, { ready }: Se
     new LockstepError("ERR_FINGERPRINT", `${what}; give all workers the same model, data and version.`);
   const expected = fingerprintOf(factsOf(ready), layers, { ...config });
   if (ready.fingerprint !== expected) {
-    throw differs(`Its fingerprint is ${ready.fingerprint}, but that of what it told is ${expected}`);
+    throw differs(`Its fingerprint is ${excerpt(ready.fingerprint)}, but that of what it told is ${expected}`);
   }
   if (first === undefined || ready.fingerprint === first.ready.fingerprint) return;
   const [digest, firstDigest] = [ready, first.ready].map(({ ownWeights }) => ownWeights?.digest || "none");

@@ -1,7 +1,7 @@
 /** A worker: one device. It joins a coordinator, computes the slices that it is given, and applies every update. */
 import { hostname } from "node:os";
 import { bitProperties, describeDevice, type Engine, startEngine } from "@lockstep/engine";
-import { LockstepError } from "@lockstep/errors";
+import { excerpt, LockstepError } from "@lockstep/errors";
 import { PROTOCOL_VERSION } from "@lockstep/gradient-sync";
 import { isKnownModel } from "@lockstep/model";
 import { type GivenOptions, type MachineOptions, makeConfig, type Resources, withResources } from "@lockstep/run";
@@ -113,11 +113,11 @@ async function prepareRun(
   if (codeModel && model === undefined) {
     throw new LockstepError(
       "ERR_MODEL_CODE",
-      `The model of this run, ${given.model}, is made by code, which is never sent. Copy its file here and name it: pnpm worker --model <path>`,
+      `The model of this run, ${excerpt(given.model)}, is made by code, which is never sent. Copy its file here and name it: pnpm worker --model <path>`,
     );
   }
   if (!codeModel && spec === undefined && !isKnownModel(given.model)) {
-    const text = `Expected the coordinator to name a model that Lockstep has, or to send one as data, got ${given.model}`;
+    const text = `Expected the coordinator to name a model that Lockstep has, or to send one as data, got ${excerpt(given.model)}`;
     throw new LockstepError("ERR_MODEL", `${text}; a file of this machine is loaded only if --model names it here.`);
   }
   const own = {

@@ -1,6 +1,6 @@
 /** CIFAR-10 on a machine without its files: records from a supply, kept on disk so that each is fetched once. */
 import { join } from "node:path";
-import { LockstepError } from "@lockstep/errors";
+import { excerptOf, LockstepError } from "@lockstep/errors";
 import { CIFAR10_IMAGES, CIFAR10_RECORD_BYTES, findWrongLabel, readCifar10Record } from "./cifar10.ts";
 import { defaultDataDir } from "./data-dir.ts";
 import { openRecordCache } from "./record-cache.ts";
@@ -63,7 +63,7 @@ function checkFacts(facts: SuppliedFacts): void {
   throw new LockstepError(
     "ERR_RECORDS",
     `Expected the coordinator to tell of cifar10: a sha256 digest, 1 to ${MAX_SAMPLES} samples in each part, and ` +
-      `${channels} means and stds above 0; got ${JSON.stringify(facts)}. Run the same version of Lockstep on both machines, ` +
+      `${channels} means and stds above 0; got ${excerptOf(facts, 500)}. Run the same version of Lockstep on both machines, ` +
       "or name the folder of the data set's files with --data-dir.",
   );
 }

@@ -2,6 +2,10 @@
 
 /** Characters of a name or a value that a message shows. */
 const MAX_LENGTH = 100;
+/** Faults that a message lists. */
+const MAX_FAULTS = 20;
+/** Characters of a fault, which may hold a few names. */
+const MAX_FAULT_LENGTH = 500;
 
 /**
  * Returns the text, or its beginning and its length if it is longer than `max` characters. Characters that control a
@@ -11,4 +15,20 @@ export function excerpt(text: string, max = MAX_LENGTH): string {
   const beginning = text.slice(0, max).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
   if (text.length <= max) return beginning;
   return `${beginning.replace(/[\uD800-\uDBFF]$/, "")}… (${text.length} characters)`;
+}
+
+/** Returns the beginning of a value as JSON; of one that is nested too deeply for that, only that it is. */
+export function excerptOf(value: unknown, max = MAX_LENGTH): string {
+  try {
+    return excerpt(JSON.stringify(value) ?? "nothing", max);
+  } catch {
+    return "something nested too deeply to be shown";
+  }
+}
+
+/** Returns the faults one to a line, indented by two; of many, the first and how many more there are. */
+export function faultLines(faults: readonly string[]): string {
+  const more = faults.length > MAX_FAULTS ? [`and ${faults.length - MAX_FAULTS} more`] : [];
+  const shown = faults.slice(0, MAX_FAULTS).map((fault) => excerpt(fault, MAX_FAULT_LENGTH));
+  return [...shown, ...more].map((line) => `  ${line}`).join("\n");
 }

@@ -1,7 +1,7 @@
 import type { ErrorCode } from "./catalogue.ts";
 
 export { type ErrorCode, isErrorCode } from "./catalogue.ts";
-export { excerpt } from "./excerpt.ts";
+export { excerpt, excerptOf, faultLines } from "./excerpt.ts";
 
 /**
  * The one error that Lockstep throws on purpose. Its message says what was expected, what came and what to do;

@@ -1,14 +1,11 @@
 /** Puts weights that came from elsewhere into the order of a model, by their names, or says why they do not fit it. */
-import { excerpt, LockstepError } from "@lockstep/errors";
+import { excerpt, faultLines, LockstepError } from "@lockstep/errors";
 import type { StateDictName } from "./state-dict.ts";
 
 /** What a model calls one of its weights, and its shape in PyTorch's layout. */
 export type ExpectedTensor = Pick<StateDictName, "name" | "torchShape">;
 
 type Shaped = { shape: readonly number[] };
-
-/** Faults that a message lists. */
-const MAX_FAULTS = 20;
 
 /** Weights in the order of a model, under the model's names. */
 export interface FittedStateDict<Tensor> {
@@ -77,10 +74,9 @@ function expectFit(expected: readonly ExpectedTensor[], dict: ReadonlyMap<string
   ];
   if (faults.length === 0) return;
   const without = prefix === "" ? "" : ` (all their names begin with "${excerpt(prefix)}", which is left out here)`;
-  const more = faults.length > MAX_FAULTS ? [`and ${faults.length - MAX_FAULTS} more`] : [];
   throw new LockstepError(
     "ERR_STATE_DICT",
-    `These weights are not those of the model${without}:\n  ${[...faults.slice(0, MAX_FAULTS), ...more].join("\n  ")}\n` +
+    `These weights are not those of the model${without}:\n${faultLines(faults)}\n` +
       "Take weights that were saved from a model with the same layers, classes and channels.",
   );
 }

@@ -1,5 +1,5 @@
 /** A model as data: plain JSON from which the shape table, the `tf.LayersModel` and the state dict's names follow. */
-import { LockstepError } from "@lockstep/errors";
+import { faultLines, LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 
 /** Numbers in a model: 4 GiB of weights. */
@@ -65,10 +65,10 @@ export function parseModelSpec(value: unknown, origin: string): ModelSpec {
   const parsed = modelSpecSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map(
-    ({ path, message }) => `  ${path.length > 0 ? path.join(".") : "spec"}: ${message}`,
+    ({ path, message }) => `${path.length > 0 ? path.join(".") : "spec"}: ${message}`,
   );
   throw new LockstepError(
     "ERR_MODEL_SPEC",
-    `${origin} is no model spec:\n${faults.join("\n")}\ndocs/models.md shows the fields of a spec.`,
+    `${origin} is no model spec:\n${faultLines(faults)}\ndocs/models.md shows the fields of a spec.`,
   );
 }

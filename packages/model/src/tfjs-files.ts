@@ -4,7 +4,7 @@
  */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { LockstepError } from "@lockstep/errors";
+import { excerpt, faultLines, LockstepError } from "@lockstep/errors";
 import { makeFolders } from "@lockstep/files";
 import { z } from "zod";
 import { elementCount } from "./layers.ts";
@@ -91,16 +91,16 @@ function expectWeightsOf({ weights }: TfjsTopology, stateDict: ReadonlyMap<strin
   const faults = [
     ...weights.flatMap(({ stateDictName, shape }) => {
       const elements = stateDict.get(stateDictName)?.data.length;
-      if (elements === undefined) return [`${stateDictName} is missing`];
+      if (elements === undefined) return [`${excerpt(stateDictName)} is missing`];
       if (elements === elementCount(shape)) return [];
-      return [`${stateDictName} has ${elements} numbers, expected ${elementCount(shape)}`];
+      return [`${excerpt(stateDictName)} has ${elements} numbers, expected ${elementCount(shape)}`];
     }),
-    ...[...stateDict.keys()].filter((name) => !known.has(name)).map((name) => `${name} is unexpected`),
+    ...[...stateDict.keys()].filter((name) => !known.has(name)).map((name) => `${excerpt(name)} is unexpected`),
   ];
   if (faults.length === 0) return;
   throw new LockstepError(
     "ERR_STATE_DICT",
-    `These weights are not those of the model's topology:\n  ${faults.join("\n  ")}\n` +
+    `These weights are not those of the model's topology:\n${faultLines(faults)}\n` +
       "Take both from a model with the same layers, classes and channels.",
   );
 }

@@ -6,7 +6,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { copyFile, link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { excerpt, LockstepError } from "@lockstep/errors";
+import { excerpt, excerptOf, LockstepError } from "@lockstep/errors";
 import { temporaryName } from "@lockstep/files";
 import { z } from "zod";
 import type { ParameterState } from "./conduct.ts";
@@ -138,7 +138,7 @@ function parseMetadata(path: string, metadata: Record<string, string>): z.infer<
   try {
     return metadataSchema.parse(metadata);
   } catch (cause) {
-    const text = `${path}: expected metadata step, epoch, seed and progress, found ${excerpt(JSON.stringify(metadata))}`;
+    const text = `${path}: expected metadata step, epoch, seed and progress, found ${excerptOf(metadata)}`;
     throw new LockstepError("ERR_CHECKPOINT", `${text}. Is it a checkpoint?`, { cause });
   }
 }

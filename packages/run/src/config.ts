@@ -1,6 +1,6 @@
 /** The configuration of a run: one typed object, printed at the start and kept in the run's folder. */
 import { resolve } from "node:path";
-import { LockstepError } from "@lockstep/errors";
+import { excerpt, excerptOf, LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import { type OptionName, runOptions } from "./options.ts";
 import { isPath } from "./user-paths.ts";
@@ -21,7 +21,7 @@ const names = Object.keys(runOptions) as OptionName[];
 export function makeConfig(given: GivenOptions): RunConfig {
   const unknown = Object.keys(given).find((name) => !(name in runOptions));
   if (unknown !== undefined) {
-    throw new LockstepError("ERR_OPTION", `Unknown option "${unknown}"; known are ${names.join(", ")}.`);
+    throw new LockstepError("ERR_OPTION", `Unknown option "${excerpt(unknown)}"; known are ${names.join(", ")}.`);
   }
   const entries = names.map((name) => [
     name,
@@ -76,7 +76,7 @@ export function flagOf(name: OptionName): string {
 function check(name: OptionName, value: unknown): unknown {
   const parsed = z.safeParse(runOptions[name].schema as z.ZodType, value);
   if (parsed.success) return parsed.data;
-  const given = typeof value === "string" ? value : JSON.stringify(value);
+  const given = typeof value === "string" ? excerpt(value) : excerptOf(value);
   const example = runOptions[name].default;
   throw new LockstepError(
     "ERR_OPTION",

@@ -3,7 +3,7 @@
  * printed. A step's row has the number of its update, counted from 0; other rows have the updates made by then.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { LockstepError } from "@lockstep/errors";
+import { excerpt, excerptOf, LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import { appendLine, writeSmallFile } from "./write-file.ts";
 
@@ -118,6 +118,6 @@ function parseRow(place: string, value: unknown): MetricsRow {
   const row = rowSchema.safeParse(value);
   if (row.success) return row.data;
   const { path, message } = row.error.issues[0]!;
-  const text = `${place}: expected a row of metrics, got ${JSON.stringify(value)} (${path.join(".")}: ${message}).`;
+  const text = `${place}: expected a row of metrics, got ${excerptOf(value)} (${excerpt(`${path.join(".")}: ${message}`)}).`;
   throw new LockstepError("ERR_METRICS", `${text} Take the line out, or start a new run.`);
 }

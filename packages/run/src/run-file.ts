@@ -1,7 +1,7 @@
 /** `config.json`: the configuration of a run as its options say it, under `machine` what computed it, and under
  * `derived` what followed. */
 import { randomUUID } from "node:crypto";
-import { LockstepError } from "@lockstep/errors";
+import { faultLines, LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import { type GivenOptions, makeConfig, type RunConfig } from "./config.ts";
 import { deviceGroupSchema } from "./devices.ts";
@@ -69,7 +69,10 @@ export function parseRunFile(value: unknown, path: string): RunFile {
       .parse(value);
     return { ...makeConfig(given as GivenOptions), machine, derived };
   } catch (cause) {
-    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
+    const reason =
+      cause instanceof z.ZodError
+        ? faultLines(z.prettifyError(cause).split("\n")).trimStart()
+        : (cause as Error).message;
     throw new LockstepError("ERR_RUN_FILE", `${path} is not that of a run: ${reason} Restore it, or start a new run.`, {
       cause,
     });

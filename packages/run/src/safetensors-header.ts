@@ -1,5 +1,5 @@
 /** The header of a safetensors file, checked: what comes from elsewhere may be anything. */
-import { excerpt, LockstepError } from "@lockstep/errors";
+import { excerpt, excerptOf, LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import { FLOAT_TYPES, isFloatType } from "./float-types.ts";
 
@@ -38,7 +38,7 @@ export function parseHeader(path: string, json: string): Header {
   const header = parseObject(path, json);
   expectFlatWithKeysOnce(path, json);
   const metadata = header[METADATA] ?? {};
-  if (!isTextRecord(metadata)) throw broken(path, "metadata that maps text to text", shown(metadata));
+  if (!isTextRecord(metadata)) throw broken(path, "metadata that maps text to text", excerptOf(metadata));
   const entries = Object.entries(header).filter(([name]) => name !== METADATA);
   return {
     metadata,
@@ -125,7 +125,7 @@ function isTextRecord(value: unknown): value is Record<string, string> {
 
 function parseEntry(path: string, name: string, value: unknown): Entry {
   const parsed = entrySchema.safeParse(value);
-  if (!parsed.success) throw broken(path, `dtype, shape and data_offsets of "${excerpt(name)}"`, shown(value));
+  if (!parsed.success) throw broken(path, `dtype, shape and data_offsets of "${excerpt(name)}"`, excerptOf(value));
   const entry = { name, ...parsed.data };
   const { shape, data_offsets } = entry;
   const expected = elements(shape) * bytesPerElement(path, entry);
@@ -145,5 +145,3 @@ function bytesPerElement(path: string, entry: Entry): number {
 export function elements(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
-
-const shown = (value: unknown) => excerpt(JSON.stringify(value));
