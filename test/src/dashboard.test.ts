@@ -247,6 +247,7 @@ describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
     expect(await shown.locator("#loss .u-label").allTextContents()).toContain("first");
     await event(shown, "checkpoint after 30 steps").waitFor();
     expect(await shown.locator("#confusion tbody tr").count()).toBe(10);
+    await expectHintOfMore(shown);
     await shown.locator("#images figure").nth(47).waitFor();
     const kinds = await shown.evaluate<string[]>(
       '[...document.querySelectorAll("#images figure")].map((one) => one.className)',
@@ -259,3 +260,22 @@ describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
     expect((await dashboard.finished).status).toBe(0);
   });
 });
+
+/** The confusion matrix says on a phone that it scrolls, and can be scrolled by the keyboard. */
+async function expectHintOfMore(page: Page): Promise<void> {
+  const hint = page.getByText("Not all columns fit");
+  const shade = page.locator(".frame.more");
+  const table = page.getByRole("group", { name: "what was taken for what" });
+  expect(await hint.isVisible()).toBe(false);
+  await page.setViewportSize({ width: 360, height: 800 });
+  await hint.waitFor();
+  expect(await shade.count()).toBe(1);
+  expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(360);
+  await table.focus();
+  await page.keyboard.press("ArrowRight");
+  await expect.poll(() => table.evaluate((region) => region.scrollLeft)).toBeGreaterThan(0);
+  await table.evaluate((region) => region.scrollTo(region.scrollWidth, 0));
+  await expect.poll(() => shade.count()).toBe(0);
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await hint.waitFor({ state: "hidden" });
+}

@@ -2,6 +2,7 @@
 import type { RunSnapshot } from "@lockstep/run/live";
 import { count, percent } from "../src/format.ts";
 import { element, keyed, node, setText } from "./dom.ts";
+import { tellOfMore } from "./overflow.ts";
 import { colorOf, showLegend, stack } from "./workers.ts";
 
 type Run = Readonly<RunSnapshot>;
@@ -55,6 +56,7 @@ let reported: Run["report"];
 export function showConfusion({ report }: Run): void {
   element("confusion-section").hidden = report === undefined;
   if (report === undefined || report === reported) return;
+  if (reported === undefined) tellOfMore(element("confusion-scroll"), element("confusion-hint"));
   reported = report;
   const { accuracy, samples, classes, confusion } = report;
   setText(
