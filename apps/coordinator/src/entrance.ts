@@ -6,6 +6,7 @@ import {
   configDir,
   DEFAULT_LIMITS,
   type DoorSettings,
+  earlierToken,
   isLoopback,
   keptCertificate,
   keptToken,
@@ -134,7 +135,9 @@ async function tokenOf(
   }
   if (loopback) return {};
   if (isTerminal) return keptToken(configDir());
-  // Whatever catches the output is a log, where no secret belongs; and unprinted, nobody would know the token.
+  // Whatever catches the output is a log, where no secret belongs; and unprinted, nobody would know a new token.
+  const earlier = await earlierToken(configDir());
+  if (earlier !== undefined) return earlier;
   throw new LockstepError(
     "ERR_TOKEN",
     "Expected a token for workers of other machines, got none, and a new one is printed on a terminal only, in lines for people; set LOCKSTEP_TOKEN for this coordinator and for its workers (`openssl rand -hex 16` makes one), or start it on a terminal.",

@@ -40,6 +40,23 @@ test("elsewhere, no line holds the token, wherever it came from", () => {
   }
 });
 
+test("a token that is kept is named by its file where it is not printed", () => {
+  expect(lines(OPEN, { isTerminal: false })[1]).toBe(
+    "… is the token in /home/ann/.config/lockstep/token; it is printed on a terminal only",
+  );
+});
+
+test("for a model that is made by code, the command names the file, and other machines need their own copy", () => {
+  const codeModel = "/home/ann/my nets/net.ts";
+  expect(lines(LOCAL, { codeModel })[0]).toBe(
+    "  pnpm worker --coordinator ws://192.0.2.7:7078 --model '/home/ann/my nets/net.ts'",
+  );
+  expect(lines(OPEN, { codeModel }).slice(0, 2)).toEqual([
+    "  LOCKSTEP_TOKEN=secret pnpm worker --coordinator wss://192.0.2.7:7078 --tls-fingerprint AB:CD --model '/home/ann/my nets/net.ts'",
+    "the model is made by code, which is never sent: --model names each machine's own copy of the file",
+  ]);
+});
+
 test("all addresses are told, and IPv6 stands in brackets", () => {
   const [command, others] = lines(OPEN, { addresses: ["train.example.org:443", "192.0.2.7", "fd00::7"] });
   expect(command).toContain("--coordinator wss://train.example.org:443 ");

@@ -18,6 +18,7 @@ import {
   withResources,
 } from "@lockstep/run";
 import { LiveRun } from "@lockstep/run/live";
+import type { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import { coordinate } from "./coordinator.ts";
 import { prepareEntrance } from "./entrance.ts";
@@ -25,12 +26,10 @@ import { addressesOf, authority, joiningLines } from "./joining-lines.ts";
 import { type CommandOptions, makeProgram } from "./program.ts";
 import { refusalLog } from "./refusal-log.ts";
 import { newRun, resumedRun } from "./run-start.ts";
+import { stoppedLine } from "./stopped-line.ts";
 
-async function main(
-  words: string[],
-  options: CommandOptions & Record<string, unknown>,
-  resources: Resources,
-): Promise<void> {
+async function main(words: string[], program: Command, resources: Resources): Promise<void> {
+  const options = program.opts<CommandOptions & Record<string, unknown>>();
   const { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen, resume, out, log } = options;
   if (minWorkers > workers) {
     const text = `Expected --min-workers to be at most --workers (${workers}), got ${minWorkers}`;
@@ -46,11 +45,15 @@ async function main(
   const tell = eventTeller(display, live);
   const controls = new Controls(live, tell);
   const control = controlToken();
+  let listeningAt = entrance.door.port;
   const onListening = (port: number) => {
+    listeningAt = port;
     const where = entrance.loopback ? "in other terminals of this machine" : "paste this on each of their machines";
     display.line(`waiting for ${workers} workers; ${where}:`);
     const addresses = addressesOf(entrance);
-    for (const line of joiningLines({ entrance, addresses, port, isTerminal, words })) display.line(line);
+    const codeModel = start.model.kind === "code" ? start.config.model : undefined;
+    const joining = { entrance, addresses, port, isTerminal, words, codeModel };
+    for (const line of joiningLines(joining)) display.line(line);
     const url = `${entrance.fingerprint === undefined ? "http" : "https"}://${authority(addresses[0]!, port)}`;
     display.line(dashboardLine(url, isTerminal, { token: entrance.door.token, control }));
     if (entrance.loopback) return;
@@ -73,12 +76,15 @@ async function main(
   const outcome = await coordinate({ ...common, ...start, version: packageJson.version });
   if (outcome === "finished") return;
   if (outcome === "not begun") display.line("stopped before the run began");
-  else display.line(`stopped; continue with: pnpm coordinator --resume ${start.folder.dir}`);
+  else {
+    const line = stoppedLine(program, { dir: start.folder.dir, port: listeningAt, isTerminal });
+    display.line(line);
+  }
   process.exitCode = stoppedStatus();
 }
 
 outliveReaders();
 const words = process.argv.slice(2);
 const program = makeProgram().parse(tidyArguments(["coordinator", ...words]).slice(1), { from: "user" });
-const options = program.opts<CommandOptions & Record<string, unknown>>();
-await withResources((resources) => main(words, options, resources)).catch((error) => tellFailure(error, options.log));
+const { log } = program.opts<CommandOptions>();
+await withResources((resources) => main(words, program, resources)).catch((error) => tellFailure(error, log));

@@ -24,6 +24,8 @@ export interface Shown {
   display: Display;
   /** @default no pages show it */
   dashboard?: DashboardWish | undefined;
+  /** Options, as words, that a resume needs once more, since the run's folder does not keep them. @default none */
+  unkept?: readonly string[];
 }
 
 export interface Watched extends Shown {

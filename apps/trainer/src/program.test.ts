@@ -1,15 +1,16 @@
 import { givenRunOptions, machineOptions, tidyArguments } from "@lockstep/run";
 import { describe, expect, test } from "vitest";
-import { makeProgram } from "./program.ts";
+import { makeProgram, unkeptOptions } from "./program.ts";
 
-/** What a command's options come to, without running the command. */
-function parse(...words: string[]): Record<string, unknown> {
+/** A command that has its options, without running it. */
+function parsed(...words: string[]) {
   const program = makeProgram();
   const command = program.commands.find((one) => one.name() === words[0])!;
   command.action(() => {});
   program.parse(tidyArguments(words), { from: "user" });
-  return command.opts();
+  return command;
 }
+const parse = (...words: string[]): Record<string, unknown> => parsed(...words).opts();
 
 describe("the command line", () => {
   test("--gpu takes an index only where digits follow", () => {
@@ -17,6 +18,13 @@ describe("the command line", () => {
     expect(machineOptions(parse("train", "--gpu", "1"))).toEqual({ gpu: 1 });
     expect(machineOptions(parse("train", "--gpu", "--lr", "1"))).toEqual({ gpu: true });
     expect(machineOptions(parse("predict", "--run", "r", "--gpu", "image.png"))).toEqual({ gpu: true });
+  });
+
+  test("a training that was stopped goes on with all that was typed and that its folder does not keep", () => {
+    const kept = ["--lr", "0.1", "--no-shuffle", "--threads", "2", "--gpu", "--out", "runs/a"];
+    const unkept = ["--log", "json", "--workers", "2", "--port", "9000", "--no-dashboard"];
+    expect(unkeptOptions(parsed("train", ...kept, ...unkept)).sort()).toEqual([...unkept].sort());
+    expect(unkeptOptions(parsed("train", ...kept))).toEqual([]);
   });
 
   test("underscores do as well as dashes, and npm's -- is taken in good part", () => {

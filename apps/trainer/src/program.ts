@@ -5,7 +5,9 @@ import {
   addRunOptions,
   addScalingOptions,
   positiveNumber,
+  runOptions,
   takePathsFromUser,
+  typedOptions,
   wholeNumber,
 } from "@lockstep/run";
 import { Command, Option } from "commander";
@@ -39,7 +41,7 @@ export function makeProgram(): Command {
       ).argParser(wholeNumber),
     )
     .option("--no-dashboard", "show the run nowhere but here")
-    .action(async (options) => (await import("./commands/train.ts")).train(options));
+    .action(async (options, command) => (await import("./commands/train.ts")).train(options, unkeptOptions(command)));
 
   addMachineOptions(program.command("quickstart"))
     .description("train the whole AlexNet on drawn shapes: a look at everything in a minute or two")
@@ -152,4 +154,11 @@ export function makeProgram(): Command {
     .action(async (options) => (await import("./commands/bench-results.ts")).benchResults(options));
 
   return takePathsFromUser(program);
+}
+
+/** Returns the typed options of `train` that a run's folder does not keep: words for the line that goes on with the run. */
+export function unkeptOptions(command: Command): string[] {
+  const machine = ["backend", "gpu", "threads"];
+  const kept = [...Object.keys(runOptions), ...machine, "batchSizePerWorker", "lrScaling", "resume", "out"];
+  return typedOptions(command, kept);
 }

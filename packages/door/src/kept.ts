@@ -32,6 +32,15 @@ export async function keptToken(dir: string): Promise<{ token: string; path: str
   }
 }
 
+/** The token of this user's coordinators, if one was made. @throws LockstepError as `keptToken` does */
+export async function earlierToken(dir: string): Promise<{ token: string; path: string } | undefined> {
+  const path = join(dir, "token");
+  const mode = await modeOf(path).catch((cause) => {
+    throw cannotKeep(path, cause as Error);
+  });
+  return mode === undefined ? undefined : keptToken(dir);
+}
+
 /**
  * The certificate of this user's coordinators; made at the first call, and again when its year is over.
  * @throws LockstepError ERR_SECRET as above

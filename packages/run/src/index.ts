@@ -57,6 +57,7 @@ export { planSlices, shares } from "./slices.ts";
 export { type BroughtAlong, startLines } from "./start-lines.ts";
 export { eventTeller } from "./tell-event.ts";
 export { writeTrace } from "./trace.ts";
+export { resumeLine, shellWord, typedOptions } from "./typed-options.ts";
 export { takePathsFromUser } from "./user-paths.ts";
 export { scaleForWorkers, type WeakScaling } from "./weak-scaling.ts";
 export { readWeights, readWeightsFile, type Weights } from "./weights.ts";

@@ -7,6 +7,7 @@ import {
   type LogFormat,
   type MachineOptions,
   machineOptions,
+  resumeLine,
   stoppedStatus,
   threadsToKeep,
   withResources,
@@ -33,7 +34,7 @@ export async function trainTogether(
   workers: number,
   start: RunStart,
   given: MachineOptions,
-  { display, dashboard, log, onStarted }: Watching,
+  { display, dashboard, unkept = [], log, onStarted }: Watching,
 ): Promise<void> {
   const threads = threadsToKeep(start.before?.devices, { sliceRows: start.config.sliceRows, workers });
   const machine = machineOptions({ threads, ...start.machine, ...given });
@@ -83,7 +84,7 @@ export async function trainTogether(
     if (outcome === "not begun") display.line("stopped before the run began");
     else graceMs = LEAVE_MS;
     if (outcome === "interrupted") {
-      display.line(`stopped; continue with: pnpm train --workers ${workers} --resume ${start.folder.dir}`);
+      display.line(`stopped; continue with: ${resumeLine("pnpm train", start.folder.dir, unkept)}`);
     }
     if (outcome !== "finished") process.exitCode = stoppedStatus();
   });

@@ -55,6 +55,7 @@ import {
   readWeights,
   readWeightsFile,
   resumeConfig,
+  resumeLine,
   scaleForWorkers,
   startLines,
   stoppedStatus,
@@ -93,13 +94,14 @@ export interface TrainOptions extends MachineOptions, Partial<WeakScaling> {
   port?: number;
 }
 
-export async function train(options: TrainOptions & Record<string, unknown>): Promise<void> {
+/** @param unkept typed options, as words, that a resume needs once more */
+export async function train(options: TrainOptions & Record<string, unknown>, unkept: readonly string[]): Promise<void> {
   const { out, resume, describe, workers = 1, log, port } = options;
   const { batchSizePerWorker, lrScaling = "none" } = options;
   const given = scaleForWorkers(givenRunOptions(options), { workers, batchSizePerWorker, lrScaling });
   const machine = machineOptions(options);
   const dashboard = options.dashboard === false ? undefined : { port };
-  const shown = { display: displayOn(process.stdout, log), dashboard };
+  const shown = { display: displayOn(process.stdout, log), dashboard, unkept };
   if (describe === true) return describeLayers(makeConfig(given));
   if (dashboard !== undefined) await expectRoomForDashboard(dashboard);
   if (workers > 1) {
@@ -269,7 +271,8 @@ async function runWith(
       const fault = await expectSamePredictions(predict, loaded.inputShape, tfjsExport(folder.tfjs)).catch(reasonOf);
       if (fault !== undefined) display.line(fault); // the run's weights are safe in its .safetensors file
     } else {
-      display.line(`stopped after ${recorder.checkpointStep} steps; continue with: pnpm train --resume ${folder.dir}`);
+      const line = resumeLine("pnpm train", folder.dir, shown.unkept ?? []);
+      display.line(`stopped after ${recorder.checkpointStep} steps; continue with: ${line}`);
       process.exitCode = stoppedStatus();
     }
   } catch (error) {

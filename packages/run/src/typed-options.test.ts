@@ -1,0 +1,38 @@
+import { Command, Option } from "commander";
+import { expect, test } from "vitest";
+import { positiveNumber, tidyArguments } from "./command-line.ts";
+import { resumeLine, typedOptions } from "./typed-options.ts";
+
+/** A program with an option of each kind that ours have. */
+function program(...words: string[]): Command {
+  const list = (value: string, before: string[]) => [...before, value];
+  return new Command()
+    .option("--host <address>", "", "127.0.0.1")
+    .addOption(new Option("--port <n>", "").argParser(positiveNumber))
+    .addOption(new Option("--token <token>", "").env("A_TOKEN_OF_THIS_TEST"))
+    .addOption(new Option("--allow-host <name>", "").argParser(list).default([]))
+    .option("--keep-open", "")
+    .option("--gpu [index]", "")
+    .option("--no-dashboard", "")
+    .option("--out <dir>", "")
+    .parse(tidyArguments(["program", ...words]).slice(1), { from: "user" });
+}
+
+test("what was typed comes back, and neither defaults nor the environment nor what is left out", () => {
+  const words = ["--out", "x", "--allow-host", "a", "--allow_host=b:6", "--port=5", "--keep-open", "--no-dashboard"];
+  process.env["A_TOKEN_OF_THIS_TEST"] = "secret";
+  try {
+    const typed = typedOptions(program(...words), ["out"]);
+    expect(typed).toEqual(["--port", "5", "--allow-host", "a", "--allow-host", "b:6", "--keep-open", "--no-dashboard"]);
+    expect(typedOptions(program(...typed), [])).toEqual(typed);
+  } finally {
+    delete process.env["A_TOKEN_OF_THIS_TEST"];
+  }
+  expect(typedOptions(program(), [])).toEqual([]);
+});
+
+test("a resume line holds what the folder does not keep, as a shell takes it", () => {
+  expect(resumeLine("pnpm train", "runs/my run", ["--name", "it's"])).toBe(
+    String.raw`pnpm train --resume 'runs/my run' --name 'it'\''s'`,
+  );
+});
