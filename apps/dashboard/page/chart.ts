@@ -1,7 +1,7 @@
 /** A chart of curves over the updates of a run, in the page's colours. */
 import uPlot from "uplot";
 import type { Table } from "../src/curves.ts";
-import { figure } from "../src/format.ts";
+import { figure, markLabels, percent, ROUND_STEPS } from "../src/format.ts";
 
 export interface Curve {
   label: string;
@@ -15,8 +15,8 @@ export interface ChartOptions {
   curves: readonly Curve[];
   /** Pairs of curves, by number from 1, with the space between them filled. */
   bands?: [number, number][];
-  /** @default as many digits as tell something */
-  format?: (value: number) => string;
+  /** What the curves are of. @default "number" */
+  unit?: "number" | "percent";
   /** Whether the axis begins at 0. */
   fromZero?: boolean;
 }
@@ -31,8 +31,9 @@ export class Chart {
   readonly #plot: uPlot;
   readonly #where: HTMLElement;
 
-  constructor(where: HTMLElement, { curves, bands = [], format = figure, fromZero = false }: ChartOptions) {
+  constructor(where: HTMLElement, { curves, bands = [], unit = "number", fromZero = false }: ChartOptions) {
     this.#where = where;
+    const format = unit === "percent" ? (value: number) => percent(value) : figure;
     const axis = {
       stroke: () => color("--soft"),
       grid: { stroke: () => color("--line"), width: 1 },
@@ -49,7 +50,12 @@ export class Chart {
             size: AXIS_HEIGHT,
             values: (_, marks) => marks.map((mark) => (Number.isInteger(mark) ? mark.toLocaleString("en") : "")),
           },
-          { ...axis, size: AXIS_WIDTH, values: (_, marks) => marks.map((mark) => format(mark)) },
+          {
+            ...axis,
+            size: AXIS_WIDTH,
+            incrs: [...ROUND_STEPS],
+            values: (_, marks, __, ___, step) => markLabels(marks, step, unit),
+          },
         ],
         series: [
           { label: "step", value: (_, x) => x?.toLocaleString("en") ?? "—" },

@@ -115,8 +115,8 @@ function chartOf(what: "Loss" | "Accuracy"): Chart {
       ({ name }, i): Curve => ({ label: name, color: OTHER_COLORS[i % OTHER_COLORS.length]!, look: "dashed" }),
     ),
   ];
-  const format = what === "Accuracy" ? (value: number) => percent(value, 0) : figure;
-  return new Chart(element(what.toLowerCase()), { curves, format, ...(what === "Loss" && { bands: [[4, 3]] }) });
+  const unit = what === "Accuracy" ? "percent" : "number";
+  return new Chart(element(what.toLowerCase()), { curves, unit, ...(what === "Loss" && { bands: [[4, 3]] }) });
 }
 
 function showCurves(run: Run): void {

@@ -32,3 +32,20 @@ export function figure(value: number): string {
   if (Math.abs(value) >= 1000) return count(value);
   return value.toPrecision(3);
 }
+
+/** What an axis may step by, so that its marks stand at round numbers: 1, 2 and 5 times each power of ten. */
+export const ROUND_STEPS: readonly number[] = Array.from({ length: 25 }, (_, i) => i - 12).flatMap((power) =>
+  [1, 2, 5].map((digit) => Number(`${digit}e${power}`)),
+);
+
+/** The marks of an axis that stand `step` apart, with the digits that tell them apart. */
+export function markLabels(marks: readonly number[], step: number, unit: "number" | "percent"): string[] {
+  if (unit === "percent") return marks.map((mark) => percent(mark, decimalsOf(100 * step)));
+  const decimals = { minimumFractionDigits: decimalsOf(step), maximumFractionDigits: decimalsOf(step) };
+  return marks.map((mark) => mark.toLocaleString("en", decimals));
+}
+
+/** How many decimals write a number in full, up to 12. */
+function decimalsOf(value: number): number {
+  return Number(value.toPrecision(3)).toFixed(12).replace(/0+$/, "").split(".")[1]!.length;
+}
