@@ -77,6 +77,12 @@ describe("a whole run", () => {
     );
   });
 
+  test("says at its end what there is to do with it", () => {
+    expect(stdout.trimEnd().split("\n").at(-1)).toBe(
+      `next:    pnpm evaluate --run ${out}, pnpm predict --run ${out} PICTURE, pnpm train --help`,
+    );
+  });
+
   test("leaves everything in its folder", () => {
     const charts = ["loss", "accuracy", "confusion"].flatMap((name) => [`charts/${name}.svg`, `charts/${name}.png`]);
     for (const file of [

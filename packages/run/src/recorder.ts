@@ -5,6 +5,7 @@ import type { ParameterState, StepTotals } from "./conduct.ts";
 import type { RunConfig } from "./config.ts";
 import type { Display } from "./display.ts";
 import { correctOf, type Evaluation } from "./evaluation.ts";
+import { FlatLoss, flatLossLine } from "./flat-loss.ts";
 import type { Lease } from "./lease.ts";
 import { epochLine, resultLines, testLine } from "./lines.ts";
 import type { LiveRun } from "./live/live-run.ts";
@@ -55,6 +56,7 @@ export class Recorder {
   /** Why a checkpoint could not be written, until it has been thrown. */
   #failure: Error | undefined;
   #validation: Evaluation | undefined;
+  readonly #flatLoss = new FlatLoss();
   /** When recent steps ended, and how many samples had been seen by then. */
   #recent: { atMs: number; samples: number }[] = [];
 
@@ -69,6 +71,7 @@ export class Recorder {
     this.#progress = resumed?.progress ?? START;
     const at = resumed && { step: resumed.step, endedSteps: resumed.progress.endedSteps };
     const rows = at === undefined ? [] : rewriteMetrics(folder.metrics, (row) => stands(row, at, schedule));
+    for (const row of rows) if (row.type === "step") this.#flatLoss.add(row.step, row.loss);
     this.#events = startEvents(folder.events, startedAt, rows);
     options.live?.take({ type: "history", rows });
   }
@@ -77,6 +80,8 @@ export class Recorder {
     const { samples } = totals;
     const loss = lossSum / samples;
     this.#write({ type: "step", epoch: epoch + 1, step, loss, lr: learningRate, ...totals });
+    const flat = this.#flatLoss.add(step, loss);
+    if (flat !== undefined) this.#options.display.line(flatLossLine(this.#options.config, flat));
     this.#show(step + 1, loss, samples);
   }
 

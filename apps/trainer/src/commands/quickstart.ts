@@ -1,6 +1,6 @@
 /** `pnpm quickstart`: the whole AlexNet for CIFAR-10, trained on drawn shapes; a look at everything in minutes. */
 import { displayOn, type MachineOptions, machineOptions, makeConfig } from "@lockstep/run";
-import { trainNew } from "./train.ts";
+import { nextLine, trainNew } from "./train.ts";
 
 export async function quickstart({ out, ...machine }: MachineOptions & { out?: string }): Promise<void> {
   console.log("Ten shapes, drawn at random places, sizes and colours: a set without files, to see a training at work.");
@@ -8,6 +8,5 @@ export async function quickstart({ out, ...machine }: MachineOptions & { out?: s
   const config = makeConfig({ dataset: "shapes", init: "he", trainFraction: 0.9, numEpochs: 1, maxSteps: 150 });
   const watching = { display: displayOn(process.stdout, "text"), dashboard: {} };
   const { dir } = await trainNew(config, out, machineOptions(machine), watching);
-  if (process.exitCode === undefined)
-    console.log(`next:    pnpm evaluate --run ${dir}, pnpm predict --run ${dir} PICTURE, pnpm train --help`);
+  if (process.exitCode === undefined) console.log(nextLine(dir));
 }

@@ -104,14 +104,25 @@ export async function train(options: TrainOptions & Record<string, unknown>, unk
   const shown = { display: displayOn(process.stdout, log), dashboard, unkept };
   if (describe === true) return describeLayers(makeConfig(given));
   if (dashboard !== undefined) await expectRoomForDashboard(dashboard);
-  if (workers > 1) {
-    const isNew = resume === undefined;
-    const start = isNew
-      ? await newRun(makeConfig(given), out, shown.display.line)
-      : await resumedRun(resume, given, warnOn(shown.display));
-    await trainTogether(workers, start, machine, { ...shown, log });
-  } else if (resume !== undefined) await resumeRun(resume, given, machine, shown);
-  else await trainNew(makeConfig(given), out, machine, shown);
+  const trained = async (): Promise<RunFolder> => {
+    if (workers > 1) {
+      const isNew = resume === undefined;
+      const start = isNew
+        ? await newRun(makeConfig(given), out, shown.display.line)
+        : await resumedRun(resume, given, warnOn(shown.display));
+      await trainTogether(workers, start, machine, { ...shown, log });
+      return start.folder;
+    }
+    if (resume !== undefined) return resumeRun(resume, given, machine, shown);
+    return trainNew(makeConfig(given), out, machine, shown);
+  };
+  const { dir } = await trained();
+  if (process.exitCode === undefined) shown.display.line(nextLine(dir));
+}
+
+/** What there is to do with a run that has come to its end. */
+export function nextLine(dir: string): string {
+  return `next:    pnpm evaluate --run ${dir}, pnpm predict --run ${dir} PICTURE, pnpm train --help`;
 }
 
 /** Prints the shape table: no data, no engine. */
@@ -159,7 +170,7 @@ function fitted(initial: StateDict, names: PreparedRun["names"], say: (line: str
 }
 
 /** Goes on from the last checkpoint of a run, mid-epoch if it was taken there. */
-async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptions, shown: Shown): Promise<void> {
+async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptions, shown: Shown): Promise<RunFolder> {
   const { folder, config } = openRunFolder(dir);
   const { derived, machine: saved, ...options } = parseRunFile(config, folder.config);
   const checkpoint = latestCheckpoint(folder.checkpoints, warnOn(shown.display));
@@ -179,6 +190,7 @@ async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptio
       new Map(checkpoint.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, data: tensor[kind] }]));
     const values = parameterValues(run.loaded.model, run.names, dict("weight"), dict("velocity"));
     await runToEnd(run, folder, shown, { values, runId: derived.runId ?? newRunId(), resumed: checkpoint });
+    return folder;
   } finally {
     await run.thread.close();
   }
