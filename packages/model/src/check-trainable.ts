@@ -179,7 +179,7 @@ function checkWeights(model: tf.LayersModel): void {
   const twice = weights.find((weight, index) => weights.indexOf(weight) !== index);
   if (twice !== undefined) {
     refuse(
-      `The weight ${twice.originalName} stands in the model twice, in its layer and in something that holds the layer`,
+      `The weight ${twice.originalName} stands in the model twice, because two models or wrappers hold its layer, or one does beside the model itself`,
       "put the layer in once, and apply it to several inputs if it shall be used several times",
     );
   }

@@ -28,7 +28,7 @@ export function flattenedRows({ source }: Value): RowAxes | undefined {
 /**
  * The same for the input of a Dense layer, which may be applied in several places.
  *
- * @throws LockstepError ERR_STATE_DICT if the places differ in the order of their numbers
+ * @throws LockstepError ERR_MODEL_REFUSED if the places differ in the order of their numbers
  */
 export function flattenedRowsOf(layer: Layer, { applications }: Graph): RowAxes | undefined {
   const rows = applications.filter((one) => one.layer === layer).map(({ inputs }) => flattenedRows(inputs[0]!));
@@ -36,7 +36,7 @@ export function flattenedRowsOf(layer: Layer, { applications }: Graph): RowAxes 
   const moved = rows.map((axes) => (axes?.includes(1) ? undefined : axes));
   if (moved.every((axes) => String(axes) === String(moved[0]))) return rows[0];
   throw new LockstepError(
-    "ERR_STATE_DICT",
+    "ERR_MODEL_REFUSED",
     `The Dense layer ${layer.name} is applied in several places, to flattened images in one and to numbers in another ` +
       "order elsewhere. PyTorch flattens images channels first, so no order of the layer's columns is right in all " +
       "places; use a layer object of its own for each of them.",

@@ -13,9 +13,10 @@ export interface NamedLayer {
 
 /** What a made-up name says of the layer's kind (`dense`), or undefined if the name was given. */
 export function madeUpKind({ name, className, isModel }: NamedLayer): string | undefined {
-  const kind = isModel ? className.toLowerCase() : snakeCase(className);
-  const prefix = isModel ? modelPrefix(className) : `${kind}_${className}`;
-  return isNumbered(name, prefix) ? kind : undefined;
+  const kind = snakeCase(className);
+  if (!isModel) return isNumbered(name, `${kind}_${className}`) ? kind : undefined;
+  if (isNumbered(name, "sequential_")) return "sequential"; // also of one that describes itself as a graph
+  return isNumbered(name, className.toLowerCase()) ? className.toLowerCase() : undefined;
 }
 
 /**
@@ -38,9 +39,6 @@ export function takeName(name: string, taken: Set<string>): string {
   taken.add(free);
   return free;
 }
-
-/** `sequential_2`, `model3`, `functional4` */
-const modelPrefix = (className: string) => (className === "Sequential" ? "sequential_" : className.toLowerCase());
 
 const isNumbered = (name: string, prefix: string) =>
   name.startsWith(prefix) && /^[1-9]\d*$/.test(name.slice(prefix.length));

@@ -7,6 +7,7 @@ import { registerFileLoader } from "./file-loader.ts";
 import { madeUpKind } from "./layer-names.ts";
 import { namedLayer } from "./layers.ts";
 import { importModel, isKnownModel, isLayersModel, KNOWN_MODELS, messageOf, moduleError } from "./model-file.ts";
+import { countRepeatedLayersOnce } from "./repeated-layers.ts";
 import { signatureOf } from "./signature.ts";
 import { type ModelSpec, parseModelSpec } from "./spec.ts";
 
@@ -67,6 +68,7 @@ export async function loadModel(nameOrPath: string, options: LoadModelOptions = 
       "its model was made with another copy of TensorFlow.js. Use the tf that the function is given.",
     );
   }
+  countRepeatedLayersOnce(made);
   const isNamed = madeUpKind(namedLayer(made)) === undefined;
   const name = isNamed ? made.name : basename(nameOrPath, extname(nameOrPath));
   const compiled = compiledWith(made);

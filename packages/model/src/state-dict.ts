@@ -41,8 +41,8 @@ export type StateDict = Map<string, StateTensor>;
  * channels), with nothing but layers that keep every number in its place between them. The layers may lie in different
  * models inside the model.
  *
- * @throws LockstepError ERR_STATE_DICT if two weights would have one name, or if a Dense layer is applied in several
- *   places that ask for different orders of its columns
+ * @throws LockstepError ERR_STATE_DICT if two weights would have one name, ERR_MODEL_REFUSED if a Dense layer is applied
+ *   in several places that ask for different orders of its columns
  */
 export function stateDictNames(model: tf.LayersModel, spec?: ModelSpec): StateDictName[] {
   const indexes = spec === undefined ? new Map<string, number>() : sequentialIndexes(spec);
