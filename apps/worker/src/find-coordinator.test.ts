@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { networkInterfaces } from "node:os";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { findCoordinator } from "./find-coordinator.ts";
 
 describe("where something listens on this machine", () => {
@@ -30,6 +31,18 @@ describe("where something listens on this machine", () => {
     });
     await expect(found).rejects.toMatchObject({ message: expect.not.stringContaining("secret") });
   });
+});
+
+const hasIpv6 = Object.values(networkInterfaces()).some((addresses) =>
+  addresses?.some(({ address }) => address === "::1"),
+);
+
+test.runIf(hasIpv6)("a coordinator on IPv6 only is found as well as one on IPv4", async () => {
+  const server = createServer((socket) => socket.on("error", () => {}).resume());
+  onTestFinished(() => void server.close());
+  await once(server.listen(0, "::1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  expect(await findCoordinator({}, () => {}, port)).toBe(`ws://[::1]:${port}`);
 });
 
 describe("where one announces itself on the network", () => {

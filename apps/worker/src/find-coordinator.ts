@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { discover } from "@lockstep/discovery";
-import { type JoinOptions, WORKER_LINE } from "@lockstep/door";
+import { bracketed, type JoinOptions, WORKER_LINE } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import { DEFAULT_PORT } from "@lockstep/gradient-sync";
 
@@ -23,9 +23,10 @@ export async function findCoordinator(
   port: number = DEFAULT_PORT,
   look: () => Promise<string[]> = () => discover({ timeoutMs: DISCOVERY_MS }),
 ): Promise<string> {
-  if (await listensHere(port)) {
+  const host = await hostListening(port);
+  if (host !== undefined) {
     const scheme = join.tlsFingerprint === undefined ? "ws" : "wss";
-    return expectProved(`${scheme}://127.0.0.1:${port}`, join);
+    return expectProved(`${scheme}://${bracketed(host)}:${port}`, join);
   }
   log("no coordinator on this machine's default port; looking on the local network");
   const found = await look();
@@ -68,8 +69,15 @@ function tokenForStranger(url: string): LockstepError {
   );
 }
 
-async function listensHere(port: number): Promise<boolean> {
-  const socket = connect(port, "127.0.0.1");
+/** The loopback address on which something listens: `--host localhost` may be either. */
+async function hostListening(port: number): Promise<string | undefined> {
+  const hosts = ["127.0.0.1", "::1"];
+  const listening = await Promise.all(hosts.map((host) => listensOn(host, port)));
+  return hosts.find((_, index) => listening[index]);
+}
+
+async function listensOn(host: string, port: number): Promise<boolean> {
+  const socket = connect(port, host);
   try {
     await once(socket, "connect");
     return true;

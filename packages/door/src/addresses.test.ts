@@ -1,6 +1,7 @@
 import type { NetworkInterfaceInfo } from "node:os";
 import { describe, expect, test } from "vitest";
-import { canonicalHost, reachableAddresses } from "./addresses.ts";
+import { bracketed, canonicalHost, reachableAddresses } from "./addresses.ts";
+import { checkJoin } from "./client.ts";
 
 describe("the host", () => {
   test.each([
@@ -18,6 +19,23 @@ describe("the host", () => {
     "%j is none",
     (host) => {
       expect(() => canonicalHost(host)).toThrow(expect.objectContaining({ code: "ERR_OPTION" }));
+    },
+  );
+
+  test.each(["fe80::1%eth0", "[FE80::1%eth0]", "fe80::1"])(
+    "%s is refused with the reason that it has a zone",
+    (host) => {
+      expect(() => canonicalHost(host)).toThrow(
+        expect.objectContaining({
+          message: expect.stringMatching(/link-local: it needs a zone .*; listen on all .*--host ::/),
+        }),
+      );
+      expect(() => checkJoin(`ws://${bracketed(host)}:7077`, {})).toThrow(
+        expect.objectContaining({
+          code: "ERR_OPTION",
+          message: expect.stringMatching(/link-local.*; name it by another/),
+        }),
+      );
     },
   );
 });

@@ -11,11 +11,25 @@ export const ALL_ADDRESSES = ["0.0.0.0", "::"];
  * @throws LockstepError ERR_OPTION if it is neither an address nor a name
  */
 export function canonicalHost(host: string): string {
+  if (isLinkLocal(host)) throw linkLocal("--host", host, "listen on all addresses with --host ::, or on another one");
   const url = `http://${bracketed(host)}`;
   if (!/[/\\?#@]|:\d*$/.test(bracketed(host)) && URL.canParse(url)) return unbracketed(new URL(url).hostname);
   throw new LockstepError(
     "ERR_OPTION",
     `Expected --host to be an address or a name, got ${JSON.stringify(host)}; for example --host 0.0.0.0. The port goes to --port.`,
+  );
+}
+
+/** Whether this is an IPv6 address that holds on one network interface only, with its zone (`%eth0`) or without. */
+export function isLinkLocal(host: string): boolean {
+  return /^\[?fe[89ab][\da-f]:/i.test(host);
+}
+
+/** Makes the error for a link-local address. @param remedy what to do instead, after "; " */
+export function linkLocal(option: string, host: string, remedy: string): LockstepError {
+  return new LockstepError(
+    "ERR_OPTION",
+    `Expected ${option} with an address that other machines can use, got ${JSON.stringify(host)}, which is link-local: it needs a zone such as %eth0, which each machine names in its own way and no url can hold; ${remedy}.`,
   );
 }
 
