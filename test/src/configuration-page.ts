@@ -4,6 +4,7 @@ import {
   addMachineOptions,
   addRunOptions,
   addScalingOptions,
+  portNumber,
   positiveNumber,
   runOptions,
   wholeNumber,
@@ -139,6 +140,8 @@ function valuesOf(option: Option): string {
   if (isSwitch(option)) return "a switch";
   if (parseArg === positiveNumber) return "a whole number of at least 1";
   if (parseArg === wholeNumber) return "a whole number";
+  if (parseArg === portNumber) return "a port";
+  if (flags.endsWith("-ms <ms>")) return "a whole number of at least 1";
   const name = /[<[](.+?)(\.\.\.)?[>\]]/.exec(flags)![1]!;
   const known: Record<string, string> = {
     dir: "a folder",

@@ -14,7 +14,7 @@ import {
 } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import { DEFAULT_PORT } from "@lockstep/gradient-sync";
-import { positiveNumber, wholeNumber } from "@lockstep/run";
+import { portNumber, positiveNumber, timerMs } from "@lockstep/run";
 import { type Command, Option } from "commander";
 
 export interface EntranceOptions {
@@ -53,7 +53,7 @@ export function addEntranceOptions(command: Command): Command {
     )
     .addOption(
       new Option("--port <n>", `where to listen (default: ${DEFAULT_PORT}, or the next that is free)`).argParser(
-        wholeNumber,
+        portNumber,
       ),
     )
     .addOption(
@@ -82,9 +82,9 @@ export function addEntranceOptions(command: Command): Command {
       ),
     )
     .addOption(
-      number("--handshake-ms <ms>", "how long a TLS handshake, and then a request, may take").default(
-        limits.handshakeMs,
-      ),
+      new Option("--handshake-ms <ms>", "how long a TLS handshake, and then a request, may take")
+        .argParser(timerMs)
+        .default(limits.handshakeMs),
     );
 }
 

@@ -1,4 +1,5 @@
 /** The coordinator's command line: which options there are. */
+import { MAX_HEARTBEAT_MS } from "@lockstep/gradient-sync";
 import {
   addLogOption,
   addRunOptions,
@@ -7,6 +8,7 @@ import {
   positiveNumber,
   takePathsFromUser,
   type WeakScaling,
+  wholeNumberOf,
 } from "@lockstep/run";
 import { Command, Option } from "commander";
 import type { Balance } from "./balance.ts";
@@ -31,7 +33,7 @@ export function makeProgram(): Command {
     .addOption(new Option("--workers <n>", "workers to wait for").argParser(positiveNumber).default(2))
     .addOption(
       new Option("--heartbeat-ms <ms>", "a worker that is silent for three times this is lost")
-        .argParser(positiveNumber)
+        .argParser(wholeNumberOf(`a whole number from 1 to ${MAX_HEARTBEAT_MS}`, 1, MAX_HEARTBEAT_MS))
         .default(1000),
     )
     .addOption(

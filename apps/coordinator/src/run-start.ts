@@ -29,6 +29,7 @@ import {
   resumeConfig,
   withAbsolutePaths,
 } from "@lockstep/run";
+import { expectWorkersTake } from "./check-config.ts";
 import type { CoordinatorOptions } from "./coordinator.ts";
 import { fittedState } from "./fitted-state.ts";
 import type { StateSpec } from "./state-streams.ts";
@@ -47,6 +48,7 @@ type Say = (line: string) => void;
  */
 export async function newRun(given: RunConfig, out: string | undefined, say: Say): Promise<RunStart> {
   const config = withAbsolutePaths(given);
+  expectWorkersTake(config);
   if (out !== undefined) expectNoRun(out);
   const read = config.initFrom === undefined ? undefined : withoutMomentum(readWeightsFile(config.initFrom));
   const model = await readModelFile(config.model);
@@ -67,6 +69,7 @@ export async function resumedRun(dir: string, given: GivenOptions, warn: Say): P
   const runId = derived.runId ?? newRunId();
   const { topologyDigest } = derived;
   const resumedConfig = withAbsolutePaths(resumeConfig(saved, given));
+  expectWorkersTake(resumedConfig);
   checkedState(resumed?.tensors, stateDictOf(model, resumedConfig), warn);
   return { config: resumedConfig, runId, folder, model, resumed, topologyDigest, machine, before: derived };
 }

@@ -4,11 +4,11 @@ import {
   addMachineOptions,
   addRunOptions,
   addScalingOptions,
+  portNumber,
   positiveNumber,
   runOptions,
   takePathsFromUser,
   typedOptions,
-  wholeNumber,
 } from "@lockstep/run";
 import { Command, Option } from "commander";
 
@@ -38,7 +38,7 @@ export function makeProgram(): Command {
       new Option(
         "--port <n>",
         `where pages show the run (default: ${DASHBOARD_PORT}, or the next that is free)`,
-      ).argParser(wholeNumber),
+      ).argParser(portNumber),
     )
     .option("--no-dashboard", "show the run nowhere but here")
     .action(async (options, command) => (await import("./commands/train.ts")).train(options, unkeptOptions(command)));
@@ -86,7 +86,7 @@ export function makeProgram(): Command {
     .description("classify pictures with the model of a run, on a page in the browser of this machine")
     .requiredOption("--run <dir>", "folder of the run")
     .addOption(
-      new Option("--port <n>", "where to listen (default: 7090, or the next that is free)").argParser(wholeNumber),
+      new Option("--port <n>", "where to listen (default: 7090, or the next that is free)").argParser(portNumber),
     )
     .action(async (options) => (await import("./commands/playground.ts")).playground(options));
 
@@ -96,7 +96,7 @@ export function makeProgram(): Command {
     .requiredOption("--run <dir...>", "folder of the run; the first is shown in full, and followed if it goes on")
     .addOption(
       new Option("--port <n>", `where to listen (default: ${DASHBOARD_PORT}, or the next that is free)`).argParser(
-        wholeNumber,
+        portNumber,
       ),
     )
     .action(async (options) => (await import("./commands/dashboard.ts")).dashboard(options));

@@ -1,6 +1,7 @@
 /** The worker's command line: which options there are. */
+import { MAX_NAME_CHARACTERS, workerName } from "@lockstep/gradient-sync";
 import { addLogOption, addMachineOptions, positiveNumber, takePathsFromUser, wholeNumber } from "@lockstep/run";
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 
 export function makeProgram(): Command {
   const program = addLogOption(addMachineOptions(new Command("worker")))
@@ -22,7 +23,9 @@ export function makeProgram(): Command {
     )
     .option("--insecure", "let the token cross a network that others can read, to a coordinator without TLS")
     .option("--model <path>", "this machine's copy of a model that is made by code; it must be the coordinator's")
-    .option("--name <name>", "how it is called in logs and metrics (default: host and process)")
+    .addOption(
+      new Option("--name <name>", "how it is called in logs and metrics (default: host and process)").argParser(nameOf),
+    )
     .option("--data-dir <dir>", "where this machine has the data set's files")
     .addOption(
       new Option("--max-rows <samples>", "compute a slice in parts of this many samples").argParser(positiveNumber),
@@ -33,4 +36,11 @@ export function makeProgram(): Command {
         .default(120_000),
     );
   return takePathsFromUser(program);
+}
+
+function nameOf(given: string): string {
+  const name = workerName(given);
+  if (name !== undefined) return name;
+  const length = given.trim() === "" ? "an empty one" : `${given.length}`;
+  throw new InvalidArgumentError(`Expected a name of 1 to ${MAX_NAME_CHARACTERS} characters, got ${length}.`);
 }

@@ -1,6 +1,6 @@
 /** What a worker tells of its model, data and device. */
 import { matmulFlopsPerSecond } from "@lockstep/engine";
-import { ARITHMETIC_VERSION, fingerprintOf, type WorkerMessage } from "@lockstep/gradient-sync";
+import { ARITHMETIC_VERSION, expectAgreed, fingerprintOf, type WorkerMessage } from "@lockstep/gradient-sync";
 import { factorableKernels, ownWeightsFacts, stableTopology, tfjsTopologyOf } from "@lockstep/model";
 import { drawsDigest, type PreparedRun } from "@lockstep/training";
 import packageJson from "../package.json" with { type: "json" };
@@ -9,6 +9,7 @@ import type { Connection } from "./connection.ts";
 /** Side of the matrices whose product is timed: large enough for the speed of the layers that matter, and quick. */
 const MATMUL_SIZE = { native: 1024, other: 256 };
 
+/** @throws LockstepError ERR_MODEL_REFUSED for a model that no coordinator takes */
 export async function readyMessage(
   { config: options, loaded, own, names, thread, engine }: PreparedRun,
   config: Record<string, unknown>,
@@ -35,8 +36,8 @@ export async function readyMessage(
     classes: [...classes],
     ...{ mean, std, trainSamples, validationSamples, testSamples },
   };
-  return {
-    type: "ready",
+  const ready = {
+    type: "ready" as const,
     fingerprint: fingerprintOf(facts, stableTopology(topology), config),
     ...facts,
     ...(loaded.compiled !== undefined && { compiled: loaded.compiled }),
@@ -46,4 +47,6 @@ export async function readyMessage(
       engine.backend === "native" ? MATMUL_SIZE.native : MATMUL_SIZE.other,
     ),
   };
+  expectAgreed(ready);
+  return ready;
 }

@@ -5,7 +5,7 @@ export { cifar10Files, openCifar10 } from "./cifar10.ts";
 export { defaultDataDir } from "./data-dir.ts";
 export { type DatasetName, datasetFacts, expectDataFiles } from "./dataset.ts";
 export { decodeImage, decodeImageBytes, MAX_IMAGE_BYTES } from "./decode-image.ts";
-export { normalizeImage, parseNormalize } from "./normalize.ts";
+export { expectNormalize, normalizeImage, parseNormalize } from "./normalize.ts";
 export { openRecordSource, type RecordSource } from "./record-source.ts";
 export { MAX_RECORDS_PER_REQUEST, type RecordPart, type RecordSupply, type SuppliedFacts } from "./record-supply.ts";
 export type { Records } from "./records.ts";

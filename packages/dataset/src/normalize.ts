@@ -31,6 +31,15 @@ export function parseNormalize(text: string): Normalize {
 }
 
 /**
+ * Finds out, without any data, whether a text form fits images of `channels` channels.
+ *
+ * @throws LockstepError ERR_NORMALIZE
+ */
+export function expectNormalize(text: string, channels: number): void {
+  resolveNormalize(parseNormalize(text), channels, () => ({ mean: [], std: [] }));
+}
+
+/**
  * Mean and std for each channel.
  *
  * @param measure gives them for all training images; called for `dataset` only

@@ -42,6 +42,18 @@ export function decodeFromCoordinator(bytes: Uint8Array): CoordinatorMessage {
   return decode(bytes, coordinatorMessageSchema, "the coordinator");
 }
 
+/**
+ * Makes sure that a coordinator will take what a worker tells of its model and data.
+ *
+ * @throws LockstepError ERR_MODEL_REFUSED that says which limit is passed
+ */
+export function expectAgreed(message: Extract<WorkerMessage, { type: "ready" }>): void {
+  const parsed = workerMessageSchema.safeParse(message);
+  if (parsed.success) return;
+  const text = `A coordinator cannot take this model: ${firstIssue(parsed.error)}`;
+  throw new LockstepError("ERR_MODEL_REFUSED", `${text}; change the model, or train it with \`pnpm train\`.`);
+}
+
 /** The fields are checked one by one and copied into a new object; `data` stays a view of the bytes. */
 function decode<Message>(bytes: Uint8Array, schema: z.ZodType<Message>, sender: string): Message {
   const wrong = malformation(bytes);
@@ -50,9 +62,11 @@ function decode<Message>(bytes: Uint8Array, schema: z.ZodType<Message>, sender: 
   }
   const parsed = schema.safeParse(unpack(bytes, sender));
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const reason = `${issue?.path.join(".") || "type"}: ${issue?.message}`.slice(0, MAX_REASON).replace(/\p{Cc}/gu, " ");
-  throw new LockstepError("ERR_MESSAGE", `A message from ${sender} is not as agreed: ${reason}.`);
+  throw new LockstepError("ERR_MESSAGE", `A message from ${sender} is not as agreed: ${firstIssue(parsed.error)}.`);
+}
+
+function firstIssue({ issues: [issue] }: z.ZodError): string {
+  return `${issue?.path.join(".") || "type"}: ${issue?.message}`.slice(0, MAX_REASON).replace(/\p{Cc}/gu, " ");
 }
 
 /** What is left to go wrong is a map whose keys are maps. */

@@ -1,5 +1,5 @@
 export { ARITHMETIC_VERSION } from "./arithmetic.ts";
-export { decodeFromCoordinator, decodeFromWorker, encode } from "./codec.ts";
+export { decodeFromCoordinator, decodeFromWorker, encode, expectAgreed } from "./codec.ts";
 export { factsOf, fingerprintOf, type RunFacts } from "./fingerprint.ts";
 export {
   chunkLength,
@@ -18,15 +18,24 @@ export {
   DEFAULT_PORT,
   LINK_PROBES,
   MAX_CLASSES,
+  MAX_HEARTBEAT_MS,
   MAX_LOSS_SUM,
   MAX_MESSAGE_BYTES,
+  MAX_NAME_CHARACTERS,
   MAX_RECORD_REQUESTS,
   MAX_SLICES,
   PROTOCOL_VERSION,
   SILENT_BEATS,
   STATE_WINDOW,
 } from "./limits.ts";
-export type { Code, CoordinatorMessage, SliceAssignment, TensorSpec, WorkerMessage } from "./messages.ts";
+export {
+  type Code,
+  type CoordinatorMessage,
+  type SliceAssignment,
+  type TensorSpec,
+  type WorkerMessage,
+  workerName,
+} from "./messages.ts";
 export { type Links, planChunkBytes, planForms } from "./plan.ts";
 export { type Piece, StepAssembly } from "./step-assembly.ts";
 export {

@@ -36,8 +36,11 @@ export const MAX_PREDICTIONS = 1024;
 /** How many `heartbeatMs` either end may be silent before the other takes it for dead. */
 export const SILENT_BEATS = 3;
 
-/** Timers can wait no longer. */
-export const MAX_HEARTBEAT_MS = 2 ** 31 - 1;
+/** `SILENT_BEATS` of them are what a timer can wait. */
+export const MAX_HEARTBEAT_MS = Math.floor((2 ** 31 - 1) / SILENT_BEATS);
+
+/** Characters of a worker's name, which stands in logs and metrics, line after line. */
+export const MAX_NAME_CHARACTERS = 128;
 
 /** Pieces of a worker's state that may be under way at once, at the most: a slow link gets fewer. */
 export const STATE_WINDOW = 32;

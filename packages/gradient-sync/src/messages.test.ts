@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { coordinatorMessageSchema, workerMessageSchema } from "./messages.ts";
+import { coordinatorMessageSchema, workerMessageSchema, workerName } from "./messages.ts";
 
 const accepts = (message: unknown): boolean =>
   workerMessageSchema.safeParse(message).success || coordinatorMessageSchema.safeParse(message).success;
@@ -107,4 +107,26 @@ test("what people read loses its control characters, which could rewrite a termi
 test("the code of an error that only another version has is unknown, and its reason stays", () => {
   const failed = workerMessageSchema.parse({ type: "failed", code: "ERR_OF_TOMORROW", reason: "because" });
   expect(failed).toEqual({ type: "failed", code: "ERR_UNKNOWN", reason: "because" });
+});
+
+test.each([
+  ["w".repeat(128), "w".repeat(128)],
+  ["my worker", "my worker"],
+  ["bell\x07", "bell "],
+  ["w".repeat(129), undefined],
+  ["", undefined],
+  [" ", undefined],
+  ["\n", undefined],
+])("a worker's name is checked by the worker as by the coordinator: %j", (given, taken) => {
+  expect(workerName(given)).toBe(taken);
+  const hello = {
+    type: "hello",
+    protocol: 1,
+    device: "d",
+    backend: "b",
+    libraryVersion: "l",
+    instructionSet: "i",
+    threads: 1,
+  };
+  expect(accepts({ ...hello, name: given })).toBe(taken !== undefined);
 });

@@ -4,7 +4,7 @@
  */
 import { isErrorCode } from "@lockstep/errors";
 import { z } from "zod";
-import { MAX_CLASSES, MAX_HEARTBEAT_MS, MAX_PREDICTIONS, MAX_SLICES } from "./limits.ts";
+import { MAX_CLASSES, MAX_HEARTBEAT_MS, MAX_NAME_CHARACTERS, MAX_PREDICTIONS, MAX_SLICES } from "./limits.ts";
 
 const count = z.int().nonnegative();
 const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -25,7 +25,15 @@ const text = z
   .max(4096)
   .transform((given) => given.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " "));
 /** What is called so in logs and metrics, line after line. */
-const name = text.refine((given) => given.length <= 128, "expected at most 128 characters");
+const name = text.refine(
+  (given) => given.length <= MAX_NAME_CHARACTERS,
+  `expected at most ${MAX_NAME_CHARACTERS} characters`,
+);
+/** Returns a worker's name as a coordinator takes it, or undefined for one that is empty or too long. */
+export function workerName(given: string): string | undefined {
+  const parsed = name.safeParse(given);
+  return parsed.success && parsed.data.trim() !== "" ? parsed.data : undefined;
+}
 /** Names a file, too: no path. */
 const fileName = name.refine((given) => !/[/\\:]/.test(given), "expected a name without / \\ and :");
 /**
@@ -83,7 +91,7 @@ const stateFields = { tensor: count, kind: z.enum(["weight", "velocity"]), offse
 const hello = z.strictObject({
   type: z.literal("hello"),
   protocol: count,
-  name,
+  name: name.refine((given) => given.trim() !== "", "expected a name that is not empty"),
   /** A CPU's name; of a GPU also its driver and memory. */
   device: text,
   backend: text,

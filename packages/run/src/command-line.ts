@@ -61,7 +61,7 @@ export function addMachineOptions(command: Command): Command {
       new Option(
         "--threads <n>",
         "threads for computing (default: all cores, or as many as the CPU quota pays for)",
-      ).argParser(wholeNumber),
+      ).argParser(positiveNumber),
     );
 }
 
@@ -80,13 +80,26 @@ export function addScalingOptions(command: Command): Command {
     );
 }
 
-export function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError(`Expected a whole number, got ${text}.`);
-  return Number(text);
-}
+/** Node's timers wait for 1 ms instead of longer than this. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
-export function positiveNumber(text: string): number {
-  const number = wholeNumber(text);
-  if (number === 0) throw new InvalidArgumentError("Expected a whole number of at least 1, got 0.");
-  return number;
+/** Reads an option's whole number, 0 among them. */
+export const wholeNumber = wholeNumberOf("a whole number", 0);
+
+/** Reads an option's whole number of at least 1. */
+export const positiveNumber = wholeNumberOf("a whole number of at least 1", 1);
+
+/** Reads an option's port; 0 lets the system choose. */
+export const portNumber = wholeNumberOf("a port from 0 to 65535", 0, 65_535);
+
+/** Reads an option's time in ms, for which a timer waits. */
+export const timerMs = wholeNumberOf(`a whole number from 1 to ${MAX_TIMER_MS}`, 1, MAX_TIMER_MS);
+
+/** Makes the parser of an option whose value is a whole number within bounds. */
+export function wholeNumberOf(expected: string, least: number, most: number = Number.MAX_SAFE_INTEGER) {
+  return (text: string): number => {
+    const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (number >= least && number <= most) return number;
+    throw new InvalidArgumentError(`Expected ${expected}, got ${JSON.stringify(text.slice(0, 50))}.`);
+  };
 }

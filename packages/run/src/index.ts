@@ -7,9 +7,12 @@ export {
   addScalingOptions,
   givenRunOptions,
   machineOptions,
+  portNumber,
   positiveNumber,
   tidyArguments,
+  timerMs,
   wholeNumber,
+  wholeNumberOf,
 } from "./command-line.ts";
 export { conduct, type ParameterState, type StepTotals, type Team, type WorkerShare } from "./conduct.ts";
 export { type GivenOptions, makeConfig, type RunConfig, resumeConfig, withAbsolutePaths } from "./config.ts";

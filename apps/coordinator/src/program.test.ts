@@ -1,0 +1,16 @@
+import { expect, test } from "vitest";
+import { makeProgram } from "./program.ts";
+
+test.each([
+  ["--heartbeat-ms", "715827883", "a whole number from 1 to 715827882"], // three times that is more than a timer waits
+  ["--handshake-ms", "2147483648", "a whole number from 1 to 2147483647"],
+  ["--port", "65536", "a port from 0 to 65535"],
+  ["--workers", "9".repeat(30), "a whole number of at least 1"],
+])("the coordinator refuses %s %s itself", (flag, value, expected) => {
+  let text = "";
+  const program = makeProgram()
+    .exitOverride()
+    .configureOutput({ writeErr: (written) => (text += written) });
+  expect(() => program.parse([flag, value], { from: "user" })).toThrow();
+  expect(text).toContain(`Expected ${expected}, got "${value}".`);
+});
