@@ -13,8 +13,11 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { readMetrics } from "@lockstep/run";
+import { type ModelSpec, specStateDict } from "@lockstep/model/files";
+import { uniforms } from "@lockstep/random";
+import { readMetrics, writeSafetensors } from "@lockstep/run";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import tinySpec from "../fixtures/tiny-model.ts";
 import { type Finished, run, start, tinyModel, wideModel } from "./program.ts";
 
 const codeModel = fileURLToPath(new URL("../fixtures/code-model.ts", import.meta.url));
@@ -117,6 +120,28 @@ describe("workers over sockets", () => {
     const bytesUp = (name: string) => rows(name)[3]!.workers![0]!.bytesUp;
     expect(bytesUp("bf16") / bytesUp("factored")).toBeCloseTo(0.5, 1);
     expect(bytesUp("dense")).not.toBe(bytesUp("factored"));
+  });
+
+  test("a file of weights in PyTorch's order of names begins the run that it begins on one machine", async () => {
+    const [one, two, initFrom] = [join(dir, "from-one"), join(dir, "from-two"), join(dir, "sorted.safetensors")];
+    const tensors = specStateDict(tinySpec as ModelSpec).map(({ name, torchShape }, index) => {
+      const data = uniforms(
+        index,
+        "init",
+        [0, 0, 0],
+        torchShape.reduce((a, b) => a * b),
+      ).map((value) => value / 10);
+      return { name, shape: torchShape, data };
+    });
+    await writeSafetensors(
+      initFrom,
+      tensors.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    );
+    const options = ["--slice-rows", "60", "--max-steps", "3", "--no-test", "--init-from", initFrom];
+    expect((await alone(options, one)).status).toBe(0);
+    for (const { status, stderr } of await together(1, options, two)) expect([status, stderr]).toEqual([0, ""]);
+    const weights = (out: string) => readFileSync(join(out, "Tiny.safetensors"));
+    expect(weights(two).equals(weights(one))).toBe(true);
   });
 
   test("a run that was stopped goes on from its checkpoint, with the losses of one that never stopped", async () => {
@@ -279,6 +304,22 @@ describe("what can go wrong", () => {
     const { status, stderr } = await run(["coordinator", "--data-dir", dataDir, "--out", join(dir, "no-data")]);
     expect(stderr).toMatch(/^ERR_DATA_FILE: .*data_batch_1\.bin: expected 30,730,000 bytes, found 0 bytes/);
     expect(status).toBe(1);
+  });
+
+  test("weights that fit no worker's model end coordinator and worker with the same reason", async () => {
+    const initFrom = join(dir, "of-another.safetensors");
+    await writeSafetensors(initFrom, [{ name: "fc1.weight", shape: [1], data: Float32Array.of(1) }]);
+    const options = ["--model", codeModel, "--dataset", "shapes", "--init-from", initFrom];
+    const coordinator = start(["coordinator", ...options, "--out", join(dir, "unfit")]);
+    await coordinator.prints("pnpm worker --coordinator");
+    const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+    const worker = run(["worker", "--coordinator", url, "--threads", "1", "--backend", "cpu", "--model", codeModel]);
+    for (const { status, stderr } of [await coordinator.finished, await worker]) {
+      expect(stderr).toMatch(
+        /^ERR_STATE_DICT: These weights are not those of the model:\s+fc1.weight has the shape \[1\]/m,
+      );
+      expect(status).toBe(1);
+    }
   });
 
   test("slices whose dense gradients no memory could hold end the coordinator before the first step, with the options", async () => {

@@ -81,17 +81,28 @@ export class FittingWorkers implements SessionEvents {
     try {
       this.#admit(session);
     } catch (error) {
-      if (error instanceof LockstepError) this.failed({ name: session.hello.name }, error);
+      // Only the run's own weights are refused with this code, and they are the same for every worker.
+      const isForAll = error instanceof LockstepError && error.code === "ERR_STATE_DICT";
+      if (error instanceof LockstepError) this.#refuse({ name: session.hello.name, isForAll }, error);
       throw error;
     }
   }
 
   /** A worker gives up, or was refused. The run ends with the reason if no other worker can take part either. */
-  failed({ name, session }: { name: string; session?: Session | undefined }, error: LockstepError): void {
+  failed(worker: { name: string; session?: Session | undefined }, error: LockstepError): void {
+    this.#refuse({ ...worker, isForAll: false }, error);
+  }
+
+  /** Ends the run with the reason if it is everyone's, and else tells of a worker that had not joined. */
+  #refuse(
+    { name, session, isForAll }: { name: string; session?: Session | undefined; isForAll: boolean },
+    error: LockstepError,
+  ): void {
     const { team, tell = () => {} } = this.#options;
     const others = team.size - (session === undefined ? 0 : 1);
-    if (session === undefined) tell(`${name} cannot take part: ${error.message}`);
-    if (this.#refusals.note(error, team.mostUpdatesMade) && others === 0) team.giveUp(error);
+    const isCommon = this.#refusals.note(error, team.mostUpdatesMade);
+    if ((isForAll || isCommon) && others === 0) team.giveUp(error);
+    else if (session === undefined) tell(`${name} cannot take part: ${error.message}`);
   }
 
   #admit(session: Session): void {
@@ -131,21 +142,16 @@ export class FittingWorkers implements SessionEvents {
   }
 
   /**
-   * @throws LockstepError ERR_MODEL_CHANGED for another model than the run had when it was begun; ERR_STATE_DICT for one
-   *   that the weights do not fit, with which the run ends: they are the same for every worker
+   * @throws LockstepError ERR_MODEL_CHANGED for another model than the run had when it was begun, ERR_STATE_DICT for one
+   *   that the weights do not fit
    */
   #expectBegunWith({ stateDict }: RunFacts, topology: TfjsTopology): void {
-    const { team, begunWith: { topologyDigest: digest, weights } = {} } = this.#options;
+    const { topologyDigest: digest, weights } = this.#options.begunWith ?? {};
     if (digest !== undefined && digest !== topologyDigest(topology)) {
       const text = "Its model is not the one that this run began with";
       throw new LockstepError("ERR_MODEL_CHANGED", `${text}; give it that one, or begin a new run with --init-from.`);
     }
-    try {
-      if (weights !== undefined) fittedState(weights, stateDict);
-    } catch (error) {
-      team.giveUp(error as LockstepError);
-      throw error;
-    }
+    if (weights !== undefined) fittedState(weights, stateDict);
   }
 
   message(session: Session, message: Parameters<SessionEvents["message"]>[1]): void {
