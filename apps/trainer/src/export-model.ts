@@ -2,11 +2,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
+import { kindOfPath } from "@lockstep/files";
 import { encodeOnnx, onnxGraphOf, programOf, readOnnx, runOnnx, tfjsTopologyOf } from "@lockstep/model";
 import { writeTfjsModel } from "@lockstep/model/files";
 import { readPth, readWeightsFile, type Weights, writeFileAtomically, writePth, writeSafetensors } from "@lockstep/run";
 import { parameterValues } from "@lockstep/training";
 import { type Exported, expectSamePredictions, type Predict, tfjsExport } from "./load-back.ts";
+import { outputFile } from "./output-file.ts";
 import { loadTrainedModel, type TrainedModel } from "./trained-model.ts";
 import { version } from "./version.ts";
 
@@ -29,10 +31,11 @@ interface Format {
  * @throws LockstepError ERR_EXPORT if the file does not predict what the model does, and those of loading and writing
  */
 export async function exportModel(dir: string, to: ModelFormat, out: string | undefined): Promise<string> {
+  if (to === "tfjs" && out !== undefined) expectNoFile(out);
   const trained = await loadTrainedModel(dir, { gpu: false });
   const { replica, run } = trained;
   const { modelName, inputShape } = run.derived;
-  const path = out ?? join(dir, "export", to === "tfjs" ? "tfjs" : `${modelName}.${to}`);
+  const path = to === "tfjs" ? (out ?? join(dir, "export", to)) : outputFile(out, dir, `${modelName}.${to}`);
   const format = FORMATS[to];
   try {
     await format.write(path, trained);
@@ -41,6 +44,13 @@ export async function exportModel(dir: string, to: ModelFormat, out: string | un
     replica.dispose();
   }
   return format.usage(path, trained);
+}
+
+/** The files of TensorFlow.js fill a folder. */
+function expectNoFile(out: string): void {
+  if (kindOfPath(out) !== "file") return;
+  const text = `Expected --out to be a folder for model.json and weights.bin, but ${out} is a file; choose another.`;
+  throw new LockstepError("ERR_NOT_WRITABLE", text);
 }
 
 const FORMATS: Record<ModelFormat, Format> = {

@@ -78,7 +78,7 @@ export function makeProgram(): Command {
         .choices(["pth", "safetensors", "tfjs", "onnx", "trace"])
         .makeOptionMandatory(),
     )
-    .option("--out <path>", "where to (default: in the folder export of the run's)")
+    .option("--out <path>", "a file, or a folder to write into (default: the folder export of the run's)")
     .action(async (options) => (await import("./commands/export.ts")).exportRun(options));
 
   program

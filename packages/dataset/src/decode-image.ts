@@ -1,6 +1,8 @@
 /** From a picture's file to the pixels that a net sees. `pnpm predict` and the playground both use it. */
 import { open } from "node:fs/promises";
+import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
+import { kindOfPath } from "@lockstep/files";
 import sharp, { type Metadata, type Sharp } from "sharp";
 import { kindOfImage } from "./kind-of-image.ts";
 import { cover, type Size } from "./resize.ts";
@@ -72,6 +74,7 @@ function rgbOfCmyk(cmyk: Uint8Array): Uint8Array {
 
 /** The bytes of a file; of one that is too large only so many that `decodeImageBytes` finds out. */
 async function readImage(path: string): Promise<Uint8Array> {
+  if (kindOfPath(path) === "folder") throw refusal(path, "a folder", `Name the pictures in it: ${join(path, "*")}`);
   try {
     const file = await open(path);
     try {

@@ -1,7 +1,8 @@
 /** Where the files of CIFAR-10's binary version lie in a folder, and what lies there instead. */
-import { accessSync, constants, readdirSync, statSync } from "node:fs";
+import { accessSync, constants, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
+import { kindOfPath } from "@lockstep/files";
 
 /** The folder inside the official archive. */
 export const CIFAR10_FOLDER = "cifar-10-batches-bin";
@@ -35,9 +36,9 @@ export function findCifar10Files(dir: string): Cifar10Files | undefined {
 
 /** Says in some words what a folder that a user named holds, if it does not hold the files. */
 export function describeDataDir(dir: string): string {
-  const stats = statSync(dir, { throwIfNoEntry: false });
-  if (stats === undefined) return "there is no such folder";
-  if (!stats.isDirectory()) return isArchive(dir) ? unpack(dir) : "that is a file";
+  const kindOfDir = kindOfPath(dir);
+  if (kindOfDir === "nothing") return "there is no such folder";
+  if (kindOfDir === "file") return isArchive(dir) ? unpack(dir) : "that is a file";
   const names = [...namesIn(dir), ...subfolders(dir).flatMap(namesIn)].map((name) => name.toLowerCase());
   const kind = KINDS.find(({ signs }) => names.some((name) => signs.test(name)));
   if (kind !== undefined) return `found ${kind.what}: the binary version is needed, from cifar-10-binary.tar.gz`;
@@ -76,7 +77,7 @@ function onlyOneWithFiles(folders: readonly string[]): string | undefined {
 
 function subfolders(dir: string): string[] {
   const paths = namesIn(dir).flatMap((name) => (UNFINISHED.test(name) ? [] : join(dir, name)));
-  return paths.filter((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory());
+  return paths.filter((path) => kindOfPath(path) === "folder");
 }
 
 function isReadable(dir: string): boolean {

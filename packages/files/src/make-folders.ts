@@ -1,5 +1,6 @@
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { kindOfPath } from "./kind-of-path.ts";
 
 /**
  * Makes a folder and those above it. Node's own recursive way never ends where a folder can't be made in one that
@@ -8,16 +9,12 @@ import { dirname } from "node:path";
  * @throws the error of the file system for the folder that can't be made
  */
 export function makeFolders(path: string, mode?: number): void {
-  if (isFolder(path)) return;
+  if (kindOfPath(path) === "folder") return;
   const parent = dirname(path);
   if (parent !== path) makeFolders(parent, mode);
   try {
     mkdirSync(path, { mode });
   } catch (error) {
-    if (!isFolder(path)) throw error; // else another process was quicker
+    if (kindOfPath(path) !== "folder") throw error; // else another process was quicker
   }
-}
-
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }

@@ -118,6 +118,12 @@ describe("loadModel", () => {
     );
   });
 
+  test("refuses a folder", async () => {
+    await expect(loadModel("./packages")).rejects.toThrow(
+      "Cannot use ./packages as a model: that is a folder. Name the file of the module in it.",
+    );
+  });
+
   test.each([
     ["that exports nothing", "", /it exports nothing\. Export a model spec or a function/],
     ["with several exports of other names", "export const a = 1, b = 2;", /it exports a, b\. Export/],

@@ -1,9 +1,9 @@
 /** What `--model` names: a net that is known, or what a module of the user's exports. Without TensorFlow.js. */
-import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
+import { kindOfPath } from "@lockstep/files";
 import { alexnet } from "./alexnet.ts";
 import { alexnetCifar10 } from "./alexnet-cifar10.ts";
 import { type ModelSpec, parseModelSpec } from "./spec.ts";
@@ -65,7 +65,9 @@ export async function importModel(path: string): Promise<unknown> {
     );
   }
   const file = resolve(path);
-  if (!existsSync(file)) throw moduleError(path, `there is no file ${file}. Give the path from where you are.`);
+  const kind = kindOfPath(file);
+  if (kind === "nothing") throw moduleError(path, `there is no file ${file}. Give the path from where you are.`);
+  if (kind === "folder") throw moduleError(path, "that is a folder. Name the file of the module in it.");
   const module = await import(pathToFileURL(file).href).catch((cause: unknown) => {
     throw moduleError(path, `loading it failed: ${messageOf(cause)}`, cause);
   });

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { tf } from "@lockstep/engine";
@@ -192,5 +192,17 @@ describe("tfjsTopologySchema", () => {
   ])("refuses a topology %s", (_, value) => {
     expect(tfjsTopologySchema.safeParse(topology).success).toBe(true);
     expect(tfjsTopologySchema.safeParse(value).success).toBe(false);
+  });
+});
+
+test("a file where the folder is to be is told as that", async () => {
+  const file = join(folder, "file");
+  await writeFile(file, "");
+  const model = buildModel(spec);
+  const names = stateDictNames(model, spec);
+  const weights = toStateDict(names, await initialWeights(model, { seed: 1, init: "pytorch" }));
+  await expect(writeTfjsModel(file, tfjsTopologyOf(model, names), weights)).rejects.toMatchObject({
+    code: "ERR_NOT_WRITABLE",
+    message: expect.stringContaining(`(EEXIST: ${file} is a file, not a folder)`),
   });
 });

@@ -5,7 +5,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { excerpt, faultLines, LockstepError } from "@lockstep/errors";
-import { makeFolders } from "@lockstep/files";
+import { explainWriteError, makeFolders } from "@lockstep/files";
 import { z } from "zod";
 import { elementCount } from "./layers.ts";
 import { toTfOrder } from "./reverse-axes.ts";
@@ -55,7 +55,7 @@ export type TfjsTopology = z.infer<typeof tfjsTopologySchema>;
  *
  * @param stateDict each weight in PyTorch's layout, and nothing else
  * @throws LockstepError ERR_STATE_DICT that names each tensor that is missing, unexpected or of another size; nothing
- *   is written then
+ *   is written then. ERR_DISK_FULL or ERR_NOT_WRITABLE
  */
 export async function writeTfjsModel(
   dir: string,
@@ -66,9 +66,15 @@ export async function writeTfjsModel(
   const { weights, ...description } = topology;
   const manifest = weights.map(({ name, shape, dtype }) => ({ name, shape, dtype }));
   const weightsManifest = [{ paths: ["weights.bin"], weights: manifest }];
-  makeFolders(dir);
-  await writeFile(join(dir, "weights.bin"), weightBytes(topology, stateDict));
-  await writeFile(join(dir, "model.json"), JSON.stringify({ ...description, weightsManifest }));
+  const json = JSON.stringify({ ...description, weightsManifest });
+  try {
+    makeFolders(dir);
+    await writeFile(join(dir, "weights.bin"), weightBytes(topology, stateDict));
+    await writeFile(join(dir, "model.json"), json);
+  } catch (error) {
+    const elements = weights.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+    throw explainWriteError(join(dir, "weights.bin"), elements * Float32Array.BYTES_PER_ELEMENT + json.length, error);
+  }
 }
 
 /** The values of one weight after the other, so that only one is copied at a time. */

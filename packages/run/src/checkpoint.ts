@@ -7,14 +7,13 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { copyFile, link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { excerpt, excerptOf, LockstepError } from "@lockstep/errors";
-import { temporaryName } from "@lockstep/files";
+import { explainWriteError, temporaryName } from "@lockstep/files";
 import { z } from "zod";
 import type { ParameterState } from "./conduct.ts";
 import { expectFinite } from "./finite.ts";
 import type { Lease } from "./lease.ts";
 import { type Best, type CheckpointProgress, progressSchema } from "./progress.ts";
 import { readSafetensors, readSafetensorsMetadata, type SafetensorsFile, writeSafetensors } from "./safetensors.ts";
-import { explainWriteError } from "./write-file.ts";
 
 export const MOMENTUM = "momentum.";
 const BEST = "best.safetensors";

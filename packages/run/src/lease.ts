@@ -8,10 +8,11 @@
 import { randomUUID } from "node:crypto";
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { LockstepError } from "@lockstep/errors";
+import { explainWriteError } from "@lockstep/files";
 import { durationOf } from "./display.ts";
 import { formatLease, parseLease } from "./lease-holder.ts";
 import { heldHere, LeaseWatch, type LeaseWorld, readIfThere, realWorld, STALE_MS } from "./lease-watch.ts";
-import { explainWriteError, removeIfPossible } from "./write-file.ts";
+import { removeIfPossible } from "./write-file.ts";
 
 const RENEW_MS = 10_000;
 /** How often a lease is looked at that may be stale. */

@@ -41,13 +41,28 @@ describe("run folder", () => {
   test("can't be made where a file stands", () => {
     writeFileSync("file", "");
     expect(() => createRunFolder("file/a", "m", now)).toThrow(expect.objectContaining({ code: "ERR_NOT_WRITABLE" }));
-    expect(() => createRunFolder("file", "m", now)).toThrow(expect.objectContaining({ code: "ERR_NOT_WRITABLE" }));
+    expect(() => createRunFolder("file", "m", now)).toThrow(
+      "Expected --out to be a folder for the run, but file is a file; choose another.",
+    );
+    expect(() => createRunFolder("file/a", "m", now)).toThrow("(EEXIST: file is a file, not a folder)");
+  });
+
+  test.each([
+    ["a file in it", "runs/a/Tiny.safetensors", "that is a file. Name a run's own folder, such as runs/a."],
+    ["a folder in it", "runs/a/checkpoints", "it has no config.json. Name a run's own folder, such as runs/a."],
+    ["the folder of all runs", "runs", "it has no config.json. Name a run's own folder, such as runs/b."],
+    ["another file", "runs/note", "that is a file. Name the one that the run printed."],
+  ])("is suggested where %s is named", (_, path, message) => {
+    for (const run of ["runs/a", "runs/b"]) writeJson(createRunFolder(run, "m", now).config, {});
+    mkdirSync("runs/a/checkpoints");
+    for (const file of ["runs/a/Tiny.safetensors", "runs/note"]) writeFileSync(file, "");
+    expect(() => openRunFolder(path)).toThrow(`Expected the folder of a run at ${path}, but ${message}`);
   });
 
   test("is opened with its configuration when it holds a run, and refused with the reason when not", () => {
     expect(() => openRunFolder("a")).toThrow("Expected the folder of a run at a, but it isn't there.");
     mkdirSync("a");
-    expect(() => openRunFolder("a")).toThrow(/at a, but its config\.json can't be read \(ENOENT/);
+    expect(() => openRunFolder("a")).toThrow("at a, but it has no config.json. Name the one that the run printed.");
     writeFileSync("a/config.json", "{");
     expect(() => openRunFolder("a")).toThrow(/at a, but its config\.json can't be read \(.*JSON/);
     writeJson("a/config.json", { lr: 0.1 });

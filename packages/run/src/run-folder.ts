@@ -1,8 +1,8 @@
 /** The folder of a run: which file is where. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { LockstepError } from "@lockstep/errors";
-import { makeFolders } from "@lockstep/files";
+import { kindOfPath, makeFolders, writeFault } from "@lockstep/files";
 import { expectNoHolder, type Lease, takeLease } from "./lease.ts";
 import { LeaseWatch, readIfThere, realWorld } from "./lease-watch.ts";
 import { usersFolder } from "./user-paths.ts";
@@ -44,7 +44,7 @@ export function createRunFolder(out: string | undefined, model: string, now: Dat
     return { ...runFolder(dir), isNew: true };
   } catch (cause) {
     if (cause instanceof LockstepError) throw cause;
-    const text = `Cannot make the run's folder (${(cause as Error).message}); choose another with --out.`;
+    const text = `Cannot make the run's folder (${writeFault(cause as Error)}); choose another with --out.`;
     throw new LockstepError("ERR_NOT_WRITABLE", text, { cause });
   }
 }
@@ -59,13 +59,25 @@ export function openRunFolder(dir: string): { folder: RunFolder; config: unknown
   try {
     return { folder, config: JSON.parse(readFileSync(folder.config, "utf8")) };
   } catch (cause) {
-    const reason = existsSync(dir) ? `its config.json can't be read (${(cause as Error).message})` : "it isn't there";
-    throw new LockstepError(
-      "ERR_NO_RUN",
-      `Expected the folder of a run at ${dir}, but ${reason}. Name the one that the run printed.`,
-      { cause },
-    );
+    const text = `Expected the folder of a run at ${dir}, but ${whyNoRun(folder, cause as Error)}.`;
+    throw new LockstepError("ERR_NO_RUN", `${text} ${suggestion(dir)}`, { cause });
   }
+}
+
+function whyNoRun({ dir, config }: RunFolder, cause: Error): string {
+  const kind = kindOfPath(dir);
+  if (kind === "nothing") return "it isn't there";
+  if (kind === "file") return "that is a file";
+  return existsSync(config) ? `its config.json can't be read (${cause.message})` : "it has no config.json";
+}
+
+/** What the user may have meant: the run around what was named, or the newest one in it. */
+function suggestion(dir: string): string {
+  const isRun = (path: string) => existsSync(join(path, "config.json"));
+  const inside = kindOfPath(dir) === "folder" ? readdirSync(dir).map((name) => join(dir, name)) : [];
+  const newest = inside.filter(isRun).sort().at(-1);
+  const meant = isRun(dirname(dir)) ? dirname(dir) : newest;
+  return meant === undefined ? "Name the one that the run printed." : `Name a run's own folder, such as ${meant}.`;
 }
 
 /** Takes away what stands for the end of a run, when the run goes on past it. */
@@ -108,9 +120,14 @@ const leaseFile = (dir: string) => join(dir, "run.pid");
 /**
  * Finds out early whether `--out` can be a new run's folder.
  *
- * @throws LockstepError ERR_RUN_EXISTS, or ERR_RUN_BUSY if a process is known to write there
+ * @throws LockstepError ERR_RUN_EXISTS, ERR_RUN_BUSY if a process is known to write there, or ERR_NOT_WRITABLE if a file
+ *   is there
  */
 export function expectNoRun(out: string): void {
+  if (kindOfPath(out) === "file") {
+    const text = `Expected --out to be a folder for the run, but ${out} is a file; choose another.`;
+    throw new LockstepError("ERR_NOT_WRITABLE", text);
+  }
   if (!existsSync(join(out, "config.json"))) return;
   expectNoHolder(leaseFile(out), out);
   throw runExists(out);

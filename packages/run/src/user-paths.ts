@@ -17,7 +17,7 @@ export const isPath = (text: string): boolean => /[/\\]|\.[cm]?[jt]s$/.test(text
  */
 export function takePathsFromUser(program: Command, folder = usersFolder()): Command {
   if (folder === undefined) return program;
-  const whole = (text: string) => (text === "" ? text : resolve(folder, text));
+  const whole = (text: string) => (text === "" ? text : keepSlash(text, resolve(folder, text)));
   const wholeIfPath = (text: string) => (isPath(text) ? whole(text) : text);
   const collect = (text: string, before: string[] = []) => [...before, whole(text)];
   for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])]) {
@@ -33,6 +33,9 @@ export function takePathsFromUser(program: Command, folder = usersFolder()): Com
   }
   return program;
 }
+
+/** A slash at the end says that a folder is meant. */
+const keepSlash = (text: string, path: string) => (/[/\\]$/.test(text) && !/[/\\]$/.test(path) ? `${path}/` : path);
 
 /**
  * The folder in which the user typed the command, if it is another one than this process's: pnpm runs the scripts of

@@ -48,6 +48,13 @@ describe.each([
     expect(readdirSync(disk.dir)).toEqual(["x"]);
   });
 
+  test("tells a folder that is in the way", async () => {
+    const path = folder();
+    await expect(write(path, Buffer.alloc(0))).rejects.toThrow(
+      `Cannot write ${path} (EISDIR: a folder of this name is there)`,
+    );
+  });
+
   test("tells a folder that can't be written", async () => {
     const file = join(folder(), "file");
     writeFileSync(file, "");

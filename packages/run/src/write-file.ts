@@ -9,14 +9,11 @@ import {
   readSync,
   renameSync,
   rmSync,
-  statfsSync,
-  statSync,
   writeFileSync,
 } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
-import { LockstepError } from "@lockstep/errors";
-import { isFull, makeFolders, temporaryName } from "@lockstep/files";
+import { explainWriteError, makeFolders, temporaryName } from "@lockstep/files";
 
 /**
  * Writes a file so that its name only ever stands for a whole one: into a temporary one (`.tmp`), flushed to the disk,
@@ -103,10 +100,6 @@ function unlessRefused(clean: () => void): void {
   }
 }
 
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
-}
-
 async function writeFlushed(path: string, chunks: readonly Uint8Array[]): Promise<void> {
   const file = await open(path, "w");
   try {
@@ -140,26 +133,4 @@ function flushFolderNow(path: string): void {
   } finally {
     closeSync(folder);
   }
-}
-
-/** What to tell of an error of the file system, and what to do; any other error as it is. */
-export function explainWriteError(path: string, bytes: number, cause: unknown): unknown {
-  const { errno, message } = cause as NodeJS.ErrnoException;
-  if (errno === undefined) return cause;
-  if (isFull(cause as NodeJS.ErrnoException)) {
-    const { bavail, bsize } = statfsSync(existingFolder(dirname(path)));
-    const text = `Disk full: ${path} needs ${sizeOf(bytes)}, ${sizeOf(bavail * bsize)} are free there.`;
-    const remedy = "Free some space (a training goes on with --resume), or choose another folder with --out.";
-    return new LockstepError("ERR_DISK_FULL", `${text} ${remedy}`, { cause });
-  }
-  const text = `Cannot write ${path} (${message}). Check that its folder is one that you may write to`;
-  return new LockstepError("ERR_NOT_WRITABLE", `${text}, or choose another with --out.`, { cause });
-}
-
-function existingFolder(path: string): string {
-  return isFolder(path) ? path : existingFolder(dirname(path));
-}
-
-function sizeOf(bytes: number): string {
-  return bytes < 1e5 ? `${bytes} bytes` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

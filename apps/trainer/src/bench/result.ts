@@ -1,8 +1,10 @@
 /** What a bench found: figures to compare, and everything that they come from. One JSON file for each run of one. */
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { LockstepError } from "@lockstep/errors";
+import { kindOfPath } from "@lockstep/files";
+import { writeJson } from "@lockstep/run";
 import { version } from "../version.ts";
 import { median } from "./median.ts";
 
@@ -78,11 +80,12 @@ export function publish(found: Found, json: string | undefined): void {
     raw: found.raw,
   };
   console.log(result.figures.flatMap(linesOf).join("\n"));
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 1)}\n`);
+  if (json !== undefined) writeJson(json, result);
 }
 
 /** @throws LockstepError ERR_BENCH if the file isn't one that a bench wrote */
 export function readResult(path: string): BenchResult {
+  if (kindOfPath(path) === "folder") throw new LockstepError("ERR_BENCH", `${path} is a folder; name a file in it.`);
   let result: Partial<BenchResult>;
   try {
     result = JSON.parse(readFileSync(path, "utf8")) as Partial<BenchResult>;

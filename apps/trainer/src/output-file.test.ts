@@ -1,0 +1,16 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { outputFile } from "./output-file.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "lockstep-output-"));
+afterAll(() => rmSync(dir, { recursive: true }));
+
+test("export --out takes a file, or a folder to write into: one that is there, or one that ends in a slash", () => {
+  expect(outputFile(undefined, "run", "A.pth")).toBe("run/export/A.pth");
+  expect(outputFile("b.pth", "run", "A.pth")).toBe("b.pth");
+  expect(outputFile(dir, "run", "A.pth")).toBe(join(dir, "A.pth"));
+  expect(outputFile(`${dir}/`, "run", "A.pth")).toBe(join(dir, "A.pth"));
+  expect(outputFile("new/", "run", "A.pth")).toBe("new/A.pth");
+});

@@ -1,0 +1,11 @@
+import { statSync } from "node:fs";
+
+/** What stands at a path, as far as this user can see; links are followed. */
+export function kindOfPath(path: string): "nothing" | "file" | "folder" {
+  try {
+    return statSync(path).isDirectory() ? "folder" : "file";
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).errno === undefined) throw error;
+    return "nothing";
+  }
+}
