@@ -3,7 +3,15 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
 import { kindOfPath } from "@lockstep/files";
-import { encodeOnnx, onnxGraphOf, programOf, readOnnx, runOnnx, tfjsTopologyOf } from "@lockstep/model";
+import {
+  encodeOnnx,
+  layersInOwnOrder,
+  onnxGraphOf,
+  programOf,
+  readOnnx,
+  runOnnx,
+  tfjsTopologyOf,
+} from "@lockstep/model";
 import { writeTfjsModel } from "@lockstep/model/files";
 import { readPth, readWeightsFile, type Weights, writeFileAtomically, writePth, writeSafetensors } from "@lockstep/run";
 import { parameterValues } from "@lockstep/training";
@@ -62,7 +70,8 @@ const FORMATS: Record<ModelFormat, Format> = {
       load: () => predictAsPyTorch(readPth(path), trained),
       remedy: "use --to tfjs, which holds every model",
     }),
-    usage: (path) => `${path}: load it with model.load_state_dict(torch.load("${path}", weights_only=True))`,
+    usage: (path, trained) =>
+      `${path}: load it with model.load_state_dict(torch.load("${path}", weights_only=True))${noteOnOrder(trained)}`,
   },
   safetensors: {
     write: (path, { weights, run }) => writeSafetensors(path, tensorsOf(weights), { model: run.derived.modelName }),
@@ -72,7 +81,8 @@ const FORMATS: Record<ModelFormat, Format> = {
       load: () => predictAsPyTorch(readWeightsFile(path), trained),
       remedy: "use --to tfjs, which holds every model",
     }),
-    usage: (path) => `${path}: load it with model.load_state_dict(safetensors.torch.load_file("${path}"))`,
+    usage: (path, trained) =>
+      `${path}: load it with model.load_state_dict(safetensors.torch.load_file("${path}"))${noteOnOrder(trained)}`,
   },
   tfjs: {
     write: (path, { replica, names, weights }) => writeTfjsModel(path, tfjsTopologyOf(replica.model, names), weights),
@@ -121,6 +131,13 @@ function predictAsPyTorch(weights: Weights, { replica, names }: TrainedModel): P
     replica.load(parameterValues(replica.model, names, weights));
     return (images) => replica.predict(images);
   }
+}
+
+/** What a port of the model to PyTorch must see to. */
+function noteOnOrder({ replica }: TrainedModel): string {
+  const names = layersInOwnOrder(replica.model);
+  if (names.length === 0) return "";
+  return `\nnote: ${names.join(", ")} ${names.length === 1 ? "takes" : "take"} the numbers of an image as TensorFlow.js orders them: in PyTorch, make the image x.permute(0, 2, 3, 1) before it is flattened or reshaped for ${names.length === 1 ? "it" : "them"}`;
 }
 
 function tensorsOf(weights: Weights) {

@@ -1,8 +1,16 @@
 /** The model of a run that was trained before, ready to answer. */
 import { existsSync } from "node:fs";
 import { startEngine } from "@lockstep/engine";
-import { type LoadedModel, loadModel, type StateDictName, stateDictNames } from "@lockstep/model";
 import {
+  type LoadedModel,
+  loadModel,
+  type StateDictName,
+  stateDictNames,
+  tfjsTopologyOf,
+  topologyDigest,
+} from "@lockstep/model";
+import {
+  type Derived,
   type MachineOptions,
   machineOptions,
   openRunFolder,
@@ -15,6 +23,9 @@ import {
 import { parameterValues, Replica } from "@lockstep/training";
 
 const UNFINISHED = "this run has not ended: these are the weights of its last checkpoint";
+const CHANGED =
+  "is no longer the model that this run began with, or an earlier version laid its weights out in another way: its " +
+  "predictions may differ from the run's";
 
 export interface TrainedModel {
   folder: RunFolder;
@@ -32,16 +43,27 @@ export async function loadTrainedModel(dir: string, machine: MachineOptions): Pr
   const log = (line: string) => console.error(line);
   await startEngine({ ...machineOptions(machine), log });
   if (!existsSync(folder.weights(run.derived.modelName))) log(UNFINISHED);
-  const { model, names } = await loadModelOf(run);
+  const { loaded, names } = await loadModelOf(run);
+  if (!isModelOf(run.derived, loaded, names)) log(`${run.model} ${CHANGED}`);
   const weights = readWeights(folder, run.derived.modelName);
-  const replica = new Replica(model, parameterValues(model, names, weights));
+  const replica = new Replica(loaded.model, parameterValues(loaded.model, names, weights));
   return { folder, run, replica, weights, names };
 }
 
 /** The model of a run with its weights all zero, and what the state dict calls them. */
-async function loadModelOf(run: RunFile): Promise<{ model: LoadedModel["model"]; names: StateDictName[] }> {
+async function loadModelOf(run: RunFile): Promise<{ loaded: LoadedModel; names: StateDictName[] }> {
   const { numClasses, inputShape } = run.derived;
   const [height, width, inputChannels] = inputShape;
-  const { model, spec } = await loadModel(run.model, { numClasses, inputChannels, imageSize: [height, width] });
-  return { model, names: stateDictNames(model, spec) };
+  const loaded = await loadModel(run.model, { numClasses, inputChannels, imageSize: [height, width] });
+  return { loaded, names: stateDictNames(loaded.model, loaded.spec) };
+}
+
+/** Whether a run was begun with this model: its layers, how they are connected, and how its weights are laid out. */
+export function isModelOf(
+  { spec, topologyDigest: digest }: Pick<Derived, "spec" | "topologyDigest">,
+  loaded: Pick<LoadedModel, "model" | "spec">,
+  names: readonly StateDictName[],
+): boolean {
+  const sameSpec = spec === undefined || JSON.stringify(spec) === JSON.stringify(loaded.spec);
+  return sameSpec && (digest === undefined || digest === topologyDigest(tfjsTopologyOf(loaded.model, names)));
 }

@@ -7,7 +7,7 @@ import type { Layer } from "./layers.ts";
 export type RowAxes = readonly [positions: number, inputs: number];
 
 /** Layers that keep every number of a row in its place. */
-const IN_PLACE = new Set(["Dropout", "Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"]);
+export const IN_PLACE = new Set(["Dropout", "Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"]);
 
 /**
  * Returns the axes to reverse where `value` is a flattened image whose numbers are in another order than the channel,
@@ -47,7 +47,7 @@ export function flattenedRowsOf(layer: Layer, { applications }: Graph): RowAxes 
  * Which axis of [batch, a, b, c] holds the channels: as the layer that made the image says, or as in the image that it
  * was made of. It is the last one of the model's input, and of what a Reshape made.
  */
-function channelAxis({ source }: Value): number {
+export function channelAxis({ source }: Value): number {
   const { dataFormat, dims } = source.layer.getConfig() as { dataFormat?: string; dims?: number[] };
   if (dataFormat !== undefined) return dataFormat === "channelsFirst" ? 1 : 3;
   const [input] = source.inputs;

@@ -13,6 +13,7 @@ export { encodeOnnx } from "./onnx-file.ts";
 export { onnxGraphOf } from "./onnx-graph.ts";
 export { type OnnxProgram, programOf, readOnnx } from "./onnx-read.ts";
 export { runOnnx } from "./onnx-run.ts";
+export { layersInOwnOrder } from "./own-order.ts";
 export { type OwnWeights, type OwnWeightsFacts, ownWeightsFacts, readOwnWeights } from "./own-weights.ts";
 export { type ModelSignature, signatureOf } from "./signature.ts";
 export { type LayerSpec, layerNames, type ModelSpec, modelSpecSchema, parseModelSpec } from "./spec.ts";

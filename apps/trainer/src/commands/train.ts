@@ -21,7 +21,6 @@ import {
   prefixLine,
   type StateDict,
   tfjsTopologyOf,
-  topologyDigest,
   toStateDict,
 } from "@lockstep/model";
 import { writeTfjsModel } from "@lockstep/model/files";
@@ -80,6 +79,7 @@ import {
 import { type Shown, watchRun } from "../dashboard-wish.ts";
 import { expectSamePredictions, tfjsExport } from "../load-back.ts";
 import { derivedOf, slowBackendLine, summaryOf } from "../summary.ts";
+import { isModelOf } from "../trained-model.ts";
 import { trainTogether } from "./train-together.ts";
 
 export interface TrainOptions extends MachineOptions, Partial<WeakScaling> {
@@ -298,9 +298,8 @@ function reasonOf(error: unknown): string {
   return `${error.code}: ${error.message}`;
 }
 
-function expectSameModel({ config, loaded, names }: PreparedRun, { spec, topologyDigest: digest }: Derived): void {
-  const sameSpec = spec === undefined || JSON.stringify(spec) === JSON.stringify(loaded.spec);
-  if (sameSpec && (digest === undefined || digest === topologyDigest(tfjsTopologyOf(loaded.model, names)))) return;
+function expectSameModel({ config, loaded, names }: PreparedRun, derived: Derived): void {
+  if (isModelOf(derived, loaded, names)) return;
   throw new LockstepError(
     "ERR_MODEL_CHANGED",
     `${config.model} is no longer the model that this run began with. Restore it, or start a new run with --init-from.`,

@@ -1,0 +1,24 @@
+import { tf } from "@lockstep/engine";
+import { stateDictNames, tfjsTopologyOf, topologyDigest } from "@lockstep/model";
+import { expect, test } from "vitest";
+import { isModelOf } from "./trained-model.ts";
+
+const net = (units: number, dataFormat: "channelsFirst" | "channelsLast") =>
+  tf.sequential({
+    layers: [
+      tf.layers.flatten({ inputShape: [2, 3, 4], dataFormat }),
+      tf.layers.dense({ name: "fc", units }),
+      tf.layers.dense({ name: "out", units: 2 }),
+    ],
+  });
+
+test("A run knows its model from one with other layers, or with weights that are laid out in another way", () => {
+  const model = net(5, "channelsLast");
+  const names = stateDictNames(model);
+  const begun = { topologyDigest: topologyDigest(tfjsTopologyOf(model, names)) };
+  const isSame = (other: tf.LayersModel, layout = stateDictNames(other)) => isModelOf(begun, { model: other }, layout);
+  expect(isSame(net(5, "channelsLast"))).toBe(true);
+  expect(isSame(net(6, "channelsLast"))).toBe(false);
+  expect(isSame(net(5, "channelsFirst"))).toBe(false);
+  expect(isSame(model, [{ ...names[0]!, axes: [3, 8, 5] }, ...names.slice(1)])).toBe(false);
+});
