@@ -53,7 +53,8 @@ function freeName(name: string, known: Set<string>): string {
 function rename({ layers }: HasLayers, config: ModelConfig, newNames: ReadonlyMap<Layer, string>): void {
   const changed = new Map<string, string>();
   for (const json of config.layers) {
-    const layer = layers.find(({ name }) => name === json.config.name)!;
+    const layer = layers.find(({ name }) => name === json.config.name);
+    if (layer === undefined) continue; // the input of a Sequential that describes itself as a graph
     if (isModel(layer)) rename(layer, json.config as ModelConfig, newNames);
     const newName = newNames.get(layer);
     if (newName === undefined) continue;

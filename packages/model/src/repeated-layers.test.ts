@@ -70,6 +70,21 @@ describe.each(makers)("%s that holds layers several times", (_, make) => {
   });
 });
 
+test("a repeated layer may have the name of one in another model", async () => {
+  const fc = () => layers.dense({ name: "fc", units: 4 });
+  const twice = fc();
+  const inner = tf.sequential({ layers: [layers.reshape({ targetShape: [4], inputShape: [2, 2, 1] }), twice, twice] });
+  const inputs = tf.input({ shape: [2, 2, 1] });
+  const model = tf.model({ inputs, outputs: fc().apply(inner.apply(inputs)) as tf.SymbolicTensor });
+  countRepeatedLayersOnce(model);
+  const { modelTopology, weights } = tfjsTopologyOf(model, stateDictNames(model));
+  expect(weights.map(({ name }) => name)).toEqual(["fc/kernel", "fc/bias", "fc_1/kernel", "fc_1/bias"]);
+  const loaded = await tf.models.modelFromJSON(modelTopology as never);
+  loaded.loadWeights(Object.fromEntries(weights.map(({ name }, index) => [name, model.getWeights()[index]!])));
+  const images = tf.randomUniform([5, 2, 2, 1], -1, 1, "float32", 3);
+  expect((loaded.predict(images) as tf.Tensor).arraySync()).toEqual((model.predict(images) as tf.Tensor).arraySync());
+});
+
 test("layers without a name keep the names that they had beside a repeated layer without weights", () => {
   const relu = layers.reLU();
   const model = tf.sequential({
