@@ -1,14 +1,19 @@
 /** Finds out when workers are refused for what the run is, so that no other worker can take part in it either. */
 import type { ErrorCode, LockstepError } from "@lockstep/errors";
 
-/** Reasons that lie in the options, the model, or the weights of a run; others lie in a machine, or pass. */
+/**
+ * Reasons that lie in the options, the model, or the weights of a run, or in how the coordinator hands them out; others
+ * lie in a machine, or pass.
+ */
 const OF_THE_RUN: readonly ErrorCode[] = [
+  "ERR_CHUNK",
   "ERR_MODEL",
   "ERR_MODEL_CHANGED",
   "ERR_MODEL_DATA",
   "ERR_MODEL_REFUSED",
   "ERR_MODEL_SPEC",
   "ERR_NORMALIZE",
+  "ERR_PLAN",
   "ERR_STATE_DICT",
   "ERR_TRAIN_FRACTION",
 ];

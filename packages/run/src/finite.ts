@@ -9,8 +9,8 @@ interface Tensor {
 /** @throws LockstepError ERR_WEIGHTS_NOT_FINITE that names the file, the first such tensor and where in it the number is */
 export function expectFinite(path: string, tensors: ReadonlyMap<string, Tensor>): void {
   for (const [name, { shape, data }] of tensors) {
-    const index = data.findIndex((value) => !Number.isFinite(value));
-    if (index === -1) continue;
+    const index = firstNotFinite(data);
+    if (index === undefined) continue;
     const place = `"${excerpt(name)}" [${shape.join(", ")}] at [${placeOf(index, shape).join(", ")}]`;
     const remedy = "Take weights that were saved before the training came apart.";
     throw new LockstepError(
@@ -18,6 +18,12 @@ export function expectFinite(path: string, tensors: ReadonlyMap<string, Tensor>)
       `${path}: expected finite numbers, found ${data[index]} in ${place}. ${remedy}`,
     );
   }
+}
+
+/** A plain loop: a callback for each of the 36 million numbers of an AlexNet takes a second. */
+function firstNotFinite(data: Float32Array): number | undefined {
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return i;
+  return undefined;
 }
 
 /** Where an element lies along each axis. */

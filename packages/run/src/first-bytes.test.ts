@@ -37,6 +37,8 @@ test.each<[kind: string, bytes: Buffer, remedy: string]>([
   ["an HTML page", Buffer.from("\uFEFF\n<!DOCTYPE html><html>"), "Download the file itself"],
   ["an HTML page", Buffer.from("<html lang=en>"), "Download the file itself"],
   ["an XML document", Buffer.from("<?xml version='1.0'?><Error>AccessDenied</Error>"), "Read it"],
+  ['text that begins with "Invalid username or password."', Buffer.from("Invalid username or password."), "Read it"],
+  ['text that begins with "Zugriff verweigert: ä"', Buffer.from("Zugriff verweigert: ä"), "Read it"],
   ["JSON", Buffer.from('{"error": "Not found"}'), "Name the .safetensors file itself."],
   ["the model.json of a TensorFlow.js model", Buffer.from('{"modelTopology":{}}'), "save_file"],
 ])("weights that are %s are called so, with what to do", (kind, bytes, remedy) => {

@@ -1,5 +1,7 @@
 /** What a file is that should have been a .safetensors file, by its first bytes, and what to do with it. */
 
+import { excerpt } from "@lockstep/errors";
+
 export interface FileKind {
   /** "a .pth file of PyTorch" */
   is: string;
@@ -45,6 +47,13 @@ export function kindOf(head: Buffer): FileKind | undefined {
 
 const startsWith = (head: Buffer, bytes: Buffer) => head.subarray(0, bytes.length).equals(bytes);
 
+/** Whether it has no characters that stand in no text; bytes that are not UTF-8 have become U+FFFD. */
+const isPlainText = (text: string) => !/[^\P{C}\p{Cf}\t\n\r]|\uFFFD/u.test(text.slice(0, -1));
+
+function plainText(text: string): FileKind {
+  return { is: `text that begins with "${excerpt(text, 40)}"`, remedy: "Read it: it may tell why a download failed." };
+}
+
 /** Archives and pickles, which are told apart by more than a few bytes. */
 function kindOfArchive(head: Buffer): FileKind | undefined {
   const text = head.toString("latin1");
@@ -73,7 +82,7 @@ function kindOfText(head: Buffer): FileKind | undefined {
     return { is: "an HTML page", remedy };
   }
   if (text.startsWith("<?xml")) return { is: "an XML document", remedy: "Read it: it may tell why a download failed." };
-  if (!/^[{[]/.test(text)) return undefined;
+  if (!/^[{[]/.test(text)) return isPlainText(text) ? plainText(text) : undefined;
   if (text.includes('"modelTopology"')) return { is: "the model.json of a TensorFlow.js model", remedy: SAVE_AGAIN };
   if (text.includes('"weight_map"')) {
     return { is: "JSON, perhaps the index of weights in several files", remedy: "Save them as one .safetensors file." };
