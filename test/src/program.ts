@@ -1,11 +1,7 @@
 /** Runs the program as its users do, as a process of its own. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-
-const running = new Set<ChildProcess>();
-process.on("exit", () => {
-  for (const child of running) child.kill("SIGKILL"); // a test that failed has waited for nobody
-});
+import { type Owner, spawnForTest } from "./processes.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 export const tinyModel = fileURLToPath(new URL("../fixtures/tiny-model.ts", import.meta.url));
@@ -35,20 +31,20 @@ export interface Running {
  * Starts a command of package.json (`train`, `coordinator`, `worker`, …), in the root of the repository.
  *
  * @param place words that put it somewhere else, such as `ip netns exec NAME`
+ * @param owner the test that it ends with. @default the one that runs now
  */
-export function start(args: string[], env: NodeJS.ProcessEnv = {}, place: string[] = []): Running {
+export function start(args: string[], env: NodeJS.ProcessEnv = {}, place: string[] = [], owner?: Owner): Running {
   const [command] = args;
   const apart = command === "coordinator" || command === "worker";
   const main = `apps/${apart ? command : "trainer"}/src/main.ts`;
   const program = ["--import", "tsx", "--conditions=lockstep-source", main];
   if (apart) args = args.slice(1);
-  return launch([...place, process.execPath, ...program, ...args], env);
+  return launch([...place, process.execPath, ...program, ...args], env, owner);
 }
 
 /** Starts any command, in the root of the repository. */
-export function launch([command, ...words]: string[], env: NodeJS.ProcessEnv = {}): Running {
-  const child = spawn(command!, words, { cwd: root, env: { ...process.env, ...env } });
-  running.add(child.once("exit", () => running.delete(child)));
+export function launch(words: string[], env: NodeJS.ProcessEnv = {}, owner?: Owner): Running {
+  const child = spawnForTest(words, { cwd: root, env, owner, stderr: "pipe" });
   let stdout = "";
   let stderr = "";
   const waiting: { text: string | RegExp; resolve: () => void }[] = [];

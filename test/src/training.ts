@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { currentOwner } from "./processes.ts";
 import { type Running, start } from "./program.ts";
 import { stepsOf } from "./undisturbed.ts";
 
@@ -21,6 +22,8 @@ export class Training {
   readonly out: string;
   coordinator: Running;
   port = 0;
+  /** Its processes end with the test that began it, and not with the one in which they come. */
+  readonly #owner = currentOwner();
 
   private constructor(out: string, coordinator: Running) {
     this.out = out;
@@ -36,7 +39,7 @@ export class Training {
   /** Starts a coordinator again, on the port of the one that is gone. */
   async resume(options: string[]): Promise<void> {
     const place = ["--port", String(this.port), "--resume", this.out];
-    this.coordinator = start(["coordinator", ...options, ...ANY_WAY, ...place]);
+    this.coordinator = start(["coordinator", ...options, ...ANY_WAY, ...place], {}, [], this.#owner);
     await this.#listens();
   }
 
@@ -48,7 +51,7 @@ export class Training {
   /** Starts a worker, and resolves when the coordinator may take it. */
   async worker(name: string, { url, options = [], env }: WorkerPlace = {}): Promise<Running> {
     const place = ["--coordinator", url ?? `ws://127.0.0.1:${this.port}`];
-    const worker = start(["worker", ...place, "--threads", "1", "--name", name, ...options], env);
+    const worker = start(["worker", ...place, "--threads", "1", "--name", name, ...options], env, [], this.#owner);
     await worker.prints("joined");
     return worker;
   }

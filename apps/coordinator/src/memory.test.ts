@@ -1,22 +1,21 @@
 /** How much memory a coordinator takes, in a process of its own, with workers that do not read or not compute. */
-import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, test } from "vitest";
+import { spawnForTest } from "../../../test/src/processes.ts";
 import { memoryBound, SLICES } from "./fuzz/large-model.ts";
 import type { MemoryReport } from "./fuzz/large-run.ts";
 import { LargeWorker } from "./fuzz/large-worker.ts";
 
-let coordinator: ChildProcess | undefined;
 const workers: LargeWorker[] = [];
 afterEach(() => {
-  coordinator?.kill("SIGKILL");
   for (const { socket } of workers.splice(0)) socket.terminate();
 });
 
 test("a coordinator's memory stays below its bound, whoever does not read, compute or stop", async () => {
   const execArgv = ["--import", "tsx", "--conditions=lockstep-source"];
-  coordinator = fork(fileURLToPath(new URL("./fuzz/large-run.ts", import.meta.url)), [], { execArgv });
+  const program = fileURLToPath(new URL("./fuzz/large-run.ts", import.meta.url));
+  const coordinator = spawnForTest([process.execPath, ...execArgv, program], { ipc: true });
   const [{ port }] = (await once(coordinator, "message")) as [{ port: number }];
   const join = async (name: string) => {
     const worker = new LargeWorker(port, name);

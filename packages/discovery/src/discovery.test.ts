@@ -1,7 +1,8 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { spawnForTest } from "../../../test/src/processes.ts";
 import { announce, discover } from "./index.ts";
 
 const PORT = 40_000 + (process.pid % 20_000);
@@ -21,7 +22,7 @@ function runProgram(script: string, namespace?: string) {
   const node = [process.execPath, "--import", "tsx", "--conditions=lockstep-source", "--input-type=module", "--eval"];
   const words = [...(namespace === undefined ? [] : ["ip", "netns", "exec", namespace]), ...node, program];
   const cwd = fileURLToPath(new URL("../../..", import.meta.url));
-  const child = spawn(words[0]!, words.slice(1), { cwd, stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawnForTest(words, { cwd });
   child.stdout.setEncoding("utf8");
   return child;
 }

@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer as createHttpServer, type RequestListener } from "node:http";
@@ -10,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { startRecordingProxy } from "@lockstep/outbound/testing";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { WebSocketServer } from "ws";
+import { spawnForTest } from "../../../test/src/processes.ts";
 import { type Certificate, selfSigned } from "./certificate.ts";
 import { openSocket, type SocketOptions } from "./client.ts";
 import { openDoor } from "./door.ts";
@@ -136,10 +136,9 @@ describe("with TLS", () => {
       }
     `;
     const words = ["--import", "tsx", "--conditions=lockstep-source", "--input-type=module", "--eval", program];
-    const child = spawn(process.execPath, words, {
+    const child = spawnForTest([process.execPath, ...words], {
       cwd: fileURLToPath(new URL("../../..", import.meta.url)),
-      env: { ...process.env, NODE_EXTRA_CA_CERTS: join(folder, "ca.pem") },
-      stdio: ["ignore", "pipe", "inherit"],
+      env: { NODE_EXTRA_CA_CERTS: join(folder, "ca.pem") },
     });
     let text = "";
     child.stdout.on("data", (chunk) => {

@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test, vi } from "vitest";
+import { spawnForTest } from "../../../test/src/processes.ts";
 import { buildOnce, cacheDir } from "./cache.ts";
 import { tempDir } from "./fakes.ts";
 
@@ -21,7 +22,7 @@ function builder(dir: string, build: string): ChildProcess {
     console.log("done");`,
   );
   const args = ["--import", "tsx", "--conditions=lockstep-source", script];
-  return spawn(process.execPath, args, { cwd: REPOSITORY, stdio: ["pipe", "pipe", "inherit"] });
+  return spawnForTest([process.execPath, ...args], { cwd: REPOSITORY });
 }
 
 /** Resolves when the process prints the text; rejects if it ends before. */

@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { spawnForTest } from "../../../test/src/processes.ts";
 import { claimGpu } from "./claim-gpu.ts";
 import { tempDir } from "./fakes.ts";
 
@@ -24,7 +25,7 @@ async function otherProcess(): Promise<{ child: ChildProcess; name: string }> {
     process.stdin.resume();`,
   );
   const cwd = fileURLToPath(new URL("../../..", import.meta.url));
-  const child = spawn(process.execPath, ["--import", "tsx", script], { cwd, stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawnForTest([process.execPath, "--import", "tsx", script], { cwd });
   const [name] = await once(child.stdout!.setEncoding("utf8"), "data");
   return { child, name };
 }

@@ -1,9 +1,9 @@
-import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { strToU8, zipSync } from "fflate";
 import { describe, expect, test } from "vitest";
+import { spawnForTest } from "../../../test/src/processes.ts";
 import { cacheDir } from "./cache.ts";
 import { emptyMachine, fakeCompiler, fakePython, tempDir } from "./fakes.ts";
 import { cachedWheel, installCpuWheel, installCudaWheels } from "./provision.ts";
@@ -80,7 +80,7 @@ describe("provisioning", () => {
     const args = ["--import", "tsx", "--conditions=lockstep-source", script];
     const cwd = fileURLToPath(new URL("../../..", import.meta.url));
     const results = [1, 2].map(async () => {
-      const child = spawn(process.execPath, args, { cwd, stdio: ["ignore", "pipe", "inherit"] });
+      const child = spawnForTest([process.execPath, ...args], { cwd });
       const output = (await child.stdout.toArray()).join("");
       return output.trim();
     });
