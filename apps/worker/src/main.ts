@@ -10,7 +10,7 @@ import {
   watchInterrupts,
 } from "@lockstep/run";
 import { findCoordinator } from "./find-coordinator.ts";
-import { tellParent } from "./parent.ts";
+import { endWithParent, tellParent } from "./parent.ts";
 import { makeProgram } from "./program.ts";
 import { work } from "./worker.ts";
 
@@ -28,6 +28,7 @@ function onLeave(leave: () => void): void {
 }
 
 outliveReaders();
+endWithParent();
 collectSeldom();
 try {
   const { model, name, dataDir, maxRows, ...machine } = own;

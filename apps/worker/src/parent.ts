@@ -13,3 +13,12 @@ export function tellParent(error: unknown): void {
   const failure: WorkerFailure = { code: error.code, message: error.message };
   process.send?.(failure);
 }
+
+/**
+ * Ends this process when its parent is gone, however that ended: nobody else can come back as this worker's coordinator.
+ * A process that was started otherwise has no such parent.
+ */
+export function endWithParent(): void {
+  process.once("disconnect", () => process.exit(1));
+  process.channel?.unref(); // listening keeps no worker that is done from ending
+}
