@@ -44,6 +44,7 @@ import { type Origin, originOf, whence } from "./beginning.ts";
 import type { Limits } from "./decide.ts";
 import { finishedLines } from "./finished-run.ts";
 import { FittingWorkers, parseTopology } from "./fitting-workers.ts";
+import { gathered } from "./gathering.ts";
 import { seldom } from "./refusal-log.ts";
 import { RemoteTeam } from "./remote-team.ts";
 import { derivedOf, trafficLine } from "./run-facts.ts";
@@ -94,8 +95,6 @@ export interface CoordinatorOptions extends Limits {
 /** The options with whoever is told of the run, and the lease of its folder. */
 type WatchedOptions = CoordinatorOptions & { live: LiveRun; lease: Lease };
 
-/** Where workers may hold the weights, others that do are waited for so long after the last: see the worker's backoff. */
-const RETURN_MS = 3000;
 /** Bytes of updates that are kept for workers that join. */
 const MAX_LOG_BYTES = 512 * 2 ** 20;
 
@@ -173,7 +172,7 @@ async function coordinateWith(given: Omit<WatchedOptions, "lease">, resources: R
   resources.add(() => clearInterval(showing));
   options.onListening(server.port);
   live.event(`waiting for ${workers} workers`, "waiting");
-  const here = gathered(team, options, { stopRequested: isToEnd });
+  const here = gathered(team, { ...options, stopRequested: isToEnd });
   await Promise.race([here, noRecords, options.cannotBegin ?? never, lease.lost]);
   const running = isToEnd() ? ("not begun" as const) : runThroughLosses(team, fitting, options, isToEnd);
   Promise.resolve(running).catch(() => {}); // when no worker can come, nobody asks any more how it ends
@@ -196,25 +195,6 @@ async function coordinateWith(given: Omit<WatchedOptions, "lease">, resources: R
 }
 
 const stepRows = ({ metrics }: RunFolder) => readMetrics(metrics).filter((row) => row.type === "step");
-
-/**
- * Waits for the workers that the run is to begin with. Where workers may come back that hold the weights, fewer will do,
- * once no more come.
- *
- * @param lostMs when the last one was lost, if the run has begun already
- */
-async function gathered(
-  team: RemoteTeam,
-  { workers, minWorkers }: CoordinatorOptions,
-  { lostMs, stopRequested }: { lostMs?: number; stopRequested: () => boolean },
-): Promise<void> {
-  await team.until(() => {
-    if (team.size >= workers || stopRequested()) return true;
-    if (lostMs === undefined && team.heldStep === undefined) return false;
-    const lastMs = Math.max(lostMs ?? 0, ...team.members.map(({ joinedMs }) => joinedMs));
-    return team.size >= minWorkers && performance.now() - lastMs > RETURN_MS;
-  });
-}
 
 /** When no worker is left that holds the weights, others are waited for, and the run goes on from what there is. */
 async function runThroughLosses(
@@ -239,7 +219,7 @@ async function runThroughLosses(
       display.line(`${why}; the run goes on when workers come`);
       live.event(`${why}; the run goes on when workers come`, "paused");
       team.reset();
-      await gathered(team, options, { lostMs: performance.now(), stopRequested: isToEnd });
+      await gathered(team, { ...options, lostMs: performance.now(), stopRequested: isToEnd });
     }
     if (isToEnd()) return "interrupted";
   }

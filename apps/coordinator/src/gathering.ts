@@ -1,0 +1,33 @@
+/** Waits for the workers that a run is to begin with, or to go on with when it has lost all of them. */
+import type { RemoteTeam } from "./remote-team.ts";
+
+/** Where workers may hold the weights, others that do are waited for so long after the last: see the worker's backoff. */
+const RETURN_MS = 3000;
+
+export interface Gathering {
+  /** How many the run waits for. */
+  workers: number;
+  /** With so many it begins, if some may hold the weights and no more come. */
+  minWorkers: number;
+  stopRequested: () => boolean;
+  /** When the last one was lost, if the run has begun already. */
+  lostMs?: number;
+  /** The team's clock. @default performance.now */
+  nowMs?: () => number;
+}
+
+/** Resolves when enough workers are here, or `stopRequested` says so. */
+export async function gathered(
+  team: RemoteTeam,
+  { workers, minWorkers, stopRequested, lostMs, nowMs = () => performance.now() }: Gathering,
+): Promise<void> {
+  const areEnough = () => {
+    if (team.size >= workers || stopRequested()) return true;
+    if (lostMs === undefined && team.heldStep === undefined) return false;
+    const lastMs = Math.max(lostMs ?? 0, ...team.members.map(({ joinedMs }) => joinedMs));
+    return team.size >= minWorkers && nowMs() - lastMs > RETURN_MS;
+  };
+  // A worker may leave in the turn of the event loop in which it has come.
+  do await team.until(areEnough);
+  while (!areEnough());
+}
