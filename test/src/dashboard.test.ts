@@ -130,7 +130,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     await stateIs(page, "running");
     await training.goesOn(5);
     for (const line of ["the run pauses", "a checkpoint after this step", "the run goes on"]) {
-      expect(training.coordinator.stdout()).toContain(`${line}: someone wants it, on its page`);
+      expect(training.coordinator.stdout()).toContain(`${line}: requested from the dashboard`);
     }
   });
 
@@ -233,8 +233,8 @@ describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
     await page.locator("#yes").click();
     const { status, stdout } = await training.finished;
     expect(status).toBe(130);
-    expect(stdout).toContain("the run pauses: someone wants it");
-    expect(stdout).toContain("stopping after this step: someone wants it");
+    expect(stdout).toContain("the run pauses: requested from the dashboard");
+    expect(stdout).toContain("stopping after this step: requested from the dashboard");
     problems.length = 0; // that nobody answers any more
     await closePages(port);
 

@@ -184,7 +184,7 @@ describe("workers on unlike devices", () => {
     const { status, stdout, stderr } = await coordinator.finished;
     expect([status, stderr]).toEqual([0, ""]);
     for (const worker of workers) expect((await worker).status).toBe(0);
-    const drifts = [...stdout.matchAll(/had drifted from \w+ by up to (\S+), as other devices round; mended/g)];
+    const drifts = [...stdout.matchAll(/had drifted from \w+ by up to (\S+), since their devices round differently;/g)];
     expect(drifts.length).toBe(2);
     for (const [, difference] of drifts) {
       expect(Number(difference)).toBeGreaterThan(0);

@@ -88,7 +88,9 @@ describe("one run, to which one thing after the other happens", () => {
     await run.goesOn(1);
     expect(performance.now() - killedMs).toBeLessThan(limitMs(quiet));
     expect(run.coordinator.stdout()).toContain("c was lost: its connection closed (2 here)");
-    expect(run.coordinator.stdout()).toMatch(new RegExp(`slice \\d+ of step ${step} goes to [ab]: nobody computes it`));
+    expect(run.coordinator.stdout()).toMatch(
+      new RegExp(`slice \\d+ of step ${step} goes to [ab]: its worker was lost`),
+    );
   });
 
   test("a worker that joins gets what the others hold, and takes slices from then on", async () => {
@@ -101,7 +103,7 @@ describe("one run, to which one thing after the other happens", () => {
     const stepMs = await stepWhile(() => signal("b", "SIGSTOP"));
     expect(stepMs).toBeGreaterThan(SILENT_MS / 2);
     expect(stepMs).toBeLessThan(limitMs(quiet));
-    expect(run.coordinator.stdout()).toMatch(/b was dropped: nothing came from it for 1\.[5-9] s/);
+    expect(run.coordinator.stdout()).toMatch(/b was dropped: nothing was received from it for 1\.[5-9] s/);
     signal("b", "SIGCONT");
     await run.givesSlicesTo("b");
   });
@@ -112,7 +114,9 @@ describe("one run, to which one thing after the other happens", () => {
     const step = run.steps;
     signal("d", "SIGKILL");
     await run.goesOn(1);
-    expect(run.coordinator.stdout()).toMatch(new RegExp(`slice \\d+ of step ${step} goes to [ab]: nobody computes it`));
+    expect(run.coordinator.stdout()).toMatch(
+      new RegExp(`slice \\d+ of step ${step} goes to [ab]: its worker was lost`),
+    );
   });
 
   test("a worker's connection is cut: it connects again, and takes slices", async () => {
@@ -320,7 +324,7 @@ describe("a worker whose computing thread is held up while its heart beats", () 
   });
 
   test("for ever: one step waits for it, and no further one; when it has stalled it is dropped", async () => {
-    await run.coordinator.prints("hung was dropped: its heart beats, but it has finished nothing for");
+    await run.coordinator.prints("hung was dropped: still sending heartbeats, but no progress for");
     hung.child.kill("SIGKILL");
     await run.goesOn(2);
     const rows = stepsOf(run.out);

@@ -141,7 +141,7 @@ describe.concurrent("a worker leaves with the reason, if its coordinator", () =>
     const url = await coordinator({});
     const words = ["worker", "--coordinator", url, "--backend", "cpu", "--reconnect-ms", "0"];
     const { status, stderr } = await run(words);
-    expect(stderr).toMatch(/^ERR_SILENT: Nothing came from the coordinator for 1\d s.\n$/);
+    expect(stderr).toMatch(/^ERR_SILENT: Nothing was received from the coordinator for 1\d s.\n$/);
     expect(status).toBe(1);
   });
 });

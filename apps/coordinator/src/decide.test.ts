@@ -12,7 +12,13 @@ function worker(id: number, given: Partial<WorkerView> = {}): WorkerView {
 
 /** A slice of 8 samples that nobody has tried. */
 function slice(number: number, given: Partial<SliceView> = {}): SliceView {
-  return { slice: number, samples: 8, attempts: [], notFor: new Set(), notFinite: new Set(), ...given };
+  const open = {
+    attempts: [],
+    openBecause: "its worker was lost",
+    notFor: new Set<number>(),
+    notFinite: new Set<number>(),
+  };
+  return { slice: number, samples: 8, ...open, ...given };
 }
 
 /** An attempt that began `agoMs` ago, and was expected to take 80 ms. */
@@ -30,14 +36,14 @@ describe("a worker", () => {
   test("is dropped when it has been silent for more than three heartbeats, and not before", () => {
     expect(decided([worker(0), worker(1, { heardMs: NOW - 3000 })])).toEqual([]);
     expect(decided([worker(0), worker(1, { heardMs: NOW - 3001 })])).toEqual([
-      { type: "drop", worker: 1, code: "ERR_SILENT", reason: "nothing came from it for 3.0 s" },
+      { type: "drop", worker: 1, code: "ERR_SILENT", reason: "nothing was received from it for 3.0 s" },
     ]);
   });
 
   test("is dropped when it has work and has finished nothing for longer than the limit", () => {
     const stalled = (progressMs: number) => worker(1, { openSamples: 8, progressMs });
     expect(decided([stalled(NOW - 60_000)])).toEqual([]);
-    const reason = "its heart beats, but it has finished nothing for 60.1 s";
+    const reason = "still sending heartbeats, but no progress for 60.1 s";
     expect(decided([stalled(NOW - 60_100)])).toEqual([{ type: "drop", worker: 1, code: "ERR_STALLED", reason }]);
   });
 
@@ -57,7 +63,7 @@ describe("a worker", () => {
 
 describe("a slice", () => {
   test("that nobody computes goes to a worker", () => {
-    const reason = "nobody computes it";
+    const reason = "its worker was lost";
     expect(decided([worker(3)], [slice(5)])).toEqual([{ type: "assign", slice: 5, worker: 3, reason }]);
   });
 
@@ -68,8 +74,8 @@ describe("a slice", () => {
   test("of a worker that is dropped goes on in the same decision, to another", () => {
     const lost = worker(0, { heardMs: NOW - 3500, openSamples: 8 });
     expect(decided([lost, worker(1)], [slice(0, { attempts: [attempt(0)] })])).toEqual([
-      { type: "drop", worker: 0, code: "ERR_SILENT", reason: "nothing came from it for 3.5 s" },
-      { type: "assign", slice: 0, worker: 1, reason: "its worker is gone" },
+      { type: "drop", worker: 0, code: "ERR_SILENT", reason: "nothing was received from it for 3.5 s" },
+      { type: "assign", slice: 0, worker: 1, reason: "its worker was dropped" },
     ]);
   });
 
@@ -84,7 +90,7 @@ describe("a slice", () => {
   ])("is late after %s", (_, expectedMs, limitMs) => {
     const tried = (agoMs: number) => [slice(0, { attempts: [attempt(0, agoMs, expectedMs)] })];
     expect(decided([worker(0), worker(1)], tried(limitMs))).toEqual([]);
-    const told = `it has taken ${((limitMs + 100) / 1000).toFixed(1)} s, ${(expectedMs / 1000).toFixed(1)} s were expected`;
+    const told = `it has taken ${((limitMs + 100) / 1000).toFixed(1)} s so far, and was expected to take ${(expectedMs / 1000).toFixed(1)} s`;
     expect(decided([worker(0), worker(1)], tried(limitMs + 100))).toEqual([
       { type: "assign", slice: 0, worker: 1, reason: told },
     ]);
@@ -104,7 +110,7 @@ describe("a slice", () => {
     const tried = (agoMs: number) => [slice(0, { attempts: [attempt(0, 20_000), attempt(1, agoMs)] })];
     expect(decided([worker(0), worker(1), worker(2)], tried(3000))).toEqual([]);
     expect(decided([worker(0), worker(1), worker(2)], tried(3100))).toEqual([
-      { type: "assign", slice: 0, worker: 2, reason: "it has taken 3.1 s, 0.1 s were expected" },
+      { type: "assign", slice: 0, worker: 2, reason: "it has taken 3.1 s so far, and was expected to take 0.1 s" },
     ]);
     expect(decided([worker(0), worker(1)], tried(10_000))).toEqual([]);
   });

@@ -27,6 +27,8 @@ export interface SliceView {
   samples: number;
   /** The tries under way, in the order in which they were begun. */
   attempts: { worker: number; sinceMs: number; expectedMs: number | undefined }[];
+  /** Why no try is under way, if none is. */
+  openBecause: string;
   /** Workers that should not get it: their contributions to it were refused. */
   notFor: ReadonlySet<number>;
   /** Those of them that must not: their numbers were not finite. */
@@ -89,12 +91,12 @@ function dropOf(nowMs: number, worker: WorkerView, { heartbeatMs, stallMs }: Lim
   const { id, heardMs, progressMs, owes } = worker;
   const silentMs = nowMs - heardMs;
   if (silentMs > SILENT_BEATS * heartbeatMs) {
-    const reason = `nothing came from it for ${seconds(silentMs)}`;
+    const reason = `nothing was received from it for ${seconds(silentMs)}`;
     return [{ type: "drop", worker: id, code: "ERR_SILENT", reason }];
   }
   const stalledMs = nowMs - progressMs;
   if (owes && stalledMs > stallMs) {
-    const reason = `its heart beats, but it has finished nothing for ${seconds(stalledMs)}`;
+    const reason = `still sending heartbeats, but no progress for ${seconds(stalledMs)}`;
     return [{ type: "drop", worker: id, code: "ERR_STALLED", reason }];
   }
   return [];
@@ -103,18 +105,18 @@ function dropOf(nowMs: number, worker: WorkerView, { heartbeatMs, stallMs }: Lim
 /** Why a slice needs a worker, or another one; undefined if it doesn't. */
 function reasonToAssign(
   nowMs: number,
-  { attempts }: SliceView,
+  { attempts, openBecause }: SliceView,
   dropped: ReadonlySet<number>,
   { heartbeatMs }: Limits,
 ): string | undefined {
   const live = attempts.filter(({ worker }) => !dropped.has(worker));
   const last = live.at(-1); // whoever had it before is late already
-  if (last === undefined) return attempts.length === 0 ? "nobody computes it" : "its worker is gone";
+  if (last === undefined) return attempts.length === 0 ? openBecause : "its worker was dropped";
   if (last.expectedMs === undefined || live.length >= MAX_ATTEMPTS) return undefined;
   const limitMs = Math.max(SILENT_BEATS * heartbeatMs, LATE_FACTOR * last.expectedMs);
   const tookMs = nowMs - last.sinceMs;
   if (tookMs <= limitMs) return undefined;
-  return `it has taken ${seconds(tookMs)}, ${seconds(last.expectedMs)} were expected`;
+  return `it has taken ${seconds(tookMs)} so far, and was expected to take ${seconds(last.expectedMs)}`;
 }
 
 /** Who would end first with this slice. One that was not measured yet counts as the slowest of the others. */

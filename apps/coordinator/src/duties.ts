@@ -107,6 +107,7 @@ export class Duties {
           const msPerSample = this.#roster.get(worker)?.msPerSample ?? slowest;
           return { worker, sinceMs, expectedMs: msPerSample === 0 ? undefined : msPerSample * queuedSamples };
         }),
+        openBecause: slice.openBecause,
         notFor: slice.notFor,
         notFinite: slice.notFinite,
       })),

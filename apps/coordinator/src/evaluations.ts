@@ -52,7 +52,10 @@ export class Evaluations {
     message: Extract<WorkerMessage, { type: "evaluation" }>,
   ): { awaited: boolean; refused?: string | undefined } {
     if (message.request >= this.#ranges) {
-      throw new LockstepError("ERR_ATTEMPT", `Nobody has asked for an evaluation under number ${message.request}.`);
+      throw new LockstepError(
+        "ERR_ATTEMPT",
+        `The coordinator has not asked for an evaluation under number ${message.request}.`,
+      );
     }
     if (this.#round === undefined) return { awaited: false }; // it was stopped
     return { awaited: true, refused: this.#round.take(worker, message) };

@@ -190,7 +190,7 @@ describe("a run in simulated time", () => {
       expect(ledger, told).toEqual(everySampleOnce);
       expect(evaluated, told).toEqual([70, 70, 70, 70, 130]);
       for (const [i, weight] of weights.entries()) expect(weight, told).toBeCloseTo(undisturbed.weights[i]!, 4);
-      if (log.some((line) => line.includes("; mended"))) mended++;
+      if (log.some((line) => line.includes(" had drifted from "))) mended++;
     }
     expect(mended).toBeGreaterThan(20);
   }, 120_000);
@@ -211,7 +211,7 @@ describe("a run in simulated time", () => {
   });
 
   test.each<[string, Partial<SimulatedWorker>, string]>([
-    ["goes silent", { silent: true }, "was dropped: nothing came from it for 3."],
+    ["goes silent", { silent: true }, "was dropped: nothing was received from it for 3."],
     ["hangs", { hangs: true }, "it has taken 3."],
     ["becomes 400 times slower", { msPerSample: 4000 }, "it has taken 3."],
   ])("when a worker %s the same step ends within its limit and two slice times", async (_, change, line) => {

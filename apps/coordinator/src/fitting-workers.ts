@@ -1,4 +1,4 @@
-/** Takes workers into the team whose idea of the run is one that can be trained, and that of the first of them. */
+/** Admits workers whose model and data match the first worker's. */
 import { excerpt, LockstepError } from "@lockstep/errors";
 import {
   ARITHMETIC_VERSION,
@@ -111,8 +111,11 @@ export class FittingWorkers implements SessionEvents {
     if (this.#over) throw new LockstepError("ERR_OVER", "The run is over.");
     if (team.size >= this.#mostWorkers) {
       const text = `Expected at most ${this.#mostWorkers} workers, and they are here`;
-      const why = "the coordinator has memory to add up the gradients of no more";
-      throw new LockstepError("ERR_FULL", `${text}: ${why}; start it with --sync factored, or where there is more.`);
+      const why = "the coordinator has no memory to add up the gradients of more";
+      throw new LockstepError(
+        "ERR_FULL",
+        `${text}: ${why}; start it with --sync factored, or on a machine with more memory.`,
+      );
     }
     expectSameCode(version, ready.code);
     expectTrainable(ready);
@@ -137,7 +140,10 @@ export class FittingWorkers implements SessionEvents {
     const { team, begunWith: { updates = 0 } = {} } = this.#options;
     const most = Math.max(updates, team.mostUpdatesMade);
     if (holds.step > most)
-      throw new LockstepError("ERR_HOLDS", `It holds ${holds.step} updates, but ${most} were made.`);
+      throw new LockstepError(
+        "ERR_HOLDS",
+        `It holds weights after ${holds.step} updates, but this run has made only ${most}.`,
+      );
     return holds.step > (this.#begun ? team.updatesMade : updates) ? undefined : holds;
   }
 
@@ -187,7 +193,7 @@ function expectTrainable({ tensors, stateDict, factorable, numClasses, classes, 
   const faults: [boolean, string][] = [
     [parameters < 1 || parameters > MAX_PARAMETERS, `1 to ${MAX_PARAMETERS} parameters, got ${parameters}`],
     [String(inModel) !== String(inState), "the same tensors for the state dict, in their order"],
-    [factorable.length !== tensors.length, "to be told of each tensor whether it can be had as factors"],
+    [factorable.length !== tensors.length, "to be told of each tensor whether its gradient can be sent as factors"],
     [factorable.some((can, i) => can && tensors[i]?.shape.length !== 2), "factors of matrices only"],
     [numClasses < 1 || classes.length !== numClasses, `${numClasses} names of classes, got ${classes.length}`],
     [facts.trainSamples < 1, "samples to train with"],
@@ -206,7 +212,9 @@ function expectSame(config: RunConfig, first: Session | undefined, { ready }: Se
     new LockstepError("ERR_FINGERPRINT", `${what}; give all workers the same model, data and version.`);
   const expected = fingerprintOf(factsOf(ready), layers, { ...config });
   if (ready.fingerprint !== expected) {
-    throw differs(`Its fingerprint is ${excerpt(ready.fingerprint)}, but that of what it told is ${expected}`);
+    throw differs(
+      `Its fingerprint is ${excerpt(ready.fingerprint)}, but the model and data that it told of have ${expected}`,
+    );
   }
   if (first === undefined || ready.fingerprint === first.ready.fingerprint) return;
   const [digest, firstDigest] = [ready, first.ready].map(({ ownWeights }) => ownWeights?.digest || "none");

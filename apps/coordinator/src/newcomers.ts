@@ -68,7 +68,7 @@ export class Newcomers {
     }
     if (followed) return this.#catchUp(members);
     for (const member of members.filter(({ gone }) => !gone)) {
-      if (updates.overflowed) drop(member, "ERR_SLOW_READER", "too many updates were made before it had read them");
+      if (updates.overflowed) drop(member, "ERR_SLOW_READER", "the run made updates faster than this worker read them");
       else drop(member, "ERR_STATE_LOST", `${source.name} was lost before it had sent the weights`);
     }
   }

@@ -231,7 +231,7 @@ describe("a step", () => {
     b!.waitingBytes = 2 ** 29;
     sendPiece(c!, { slice: 2 }, 3, 3);
     expect(b!.closed).toBe("ERR_SLOW_READER");
-    expect(lines.at(-2)).toBe("w1 was dropped: 537 MB wait for it: it does not read (2 here)");
+    expect(lines.at(-2)).toBe("w1 was dropped: it has not read the 537 MB that wait for it (2 here)");
     for (const session of [a!, c!]) {
       expect(typesTold(session).filter((type) => type !== "assign")).toEqual(["start", "update-chunk", "withdrawn"]);
     }
@@ -243,7 +243,7 @@ describe("a step", () => {
     void team.step(TASK, () => {});
     await turn();
     expect([a!.closed, b!.closed, c!.closed]).toEqual([undefined, undefined, "ERR_SLOW_READER"]);
-    expect(lines.at(-1)).toBe("slice 2 of step 0 goes to w0: nobody computes it");
+    expect(lines.at(-1)).toBe("slice 2 of step 0 goes to w0: its worker was lost");
   });
 });
 
@@ -528,7 +528,9 @@ describe("replicas", () => {
     expect(typesTold(b).slice(1)).toEqual(["digest", "load-chunk", "load-chunk", "load-end"]);
     team.take(b, { type: "loaded", largestDifference: 0.00125 });
     await checked;
-    expect(lines.at(-1)).toBe("w1 had drifted from w0 by up to 1.3e-3, as other devices round; mended");
+    expect(lines.at(-1)).toBe(
+      "w1 had drifted from w0 by up to 1.3e-3, since their devices round differently; w1 was given the weights of w0",
+    );
   });
 });
 

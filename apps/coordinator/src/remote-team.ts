@@ -180,7 +180,7 @@ export class RemoteTeam implements Team {
     for (const member of this.members) {
       if (member.state === "leaving") this.#release(member);
       else if (member.state !== "waiting")
-        this.#drop(member, "ERR_STATE_LOST", "the weights that it was to get are lost");
+        this.#drop(member, "ERR_STATE_LOST", "the workers that had the weights for it are lost");
     }
   }
 
@@ -193,7 +193,7 @@ export class RemoteTeam implements Team {
   /** Drops a worker for good, whatever it does. @returns whether it was here */
   dismiss(name: string): boolean {
     const member = this.members.find((one) => one.name === name);
-    if (member !== undefined) this.#drop(member, "ERR_DISMISSED", "someone wanted it to go");
+    if (member !== undefined) this.#drop(member, "ERR_DISMISSED", "this was requested from the dashboard");
     return member !== undefined;
   }
 
@@ -333,7 +333,7 @@ export class RemoteTeam implements Team {
         this.#answered(member, message);
         break;
       default:
-        throw new LockstepError("ERR_MESSAGE_ORDER", `A worker of a run does not say ${message.type}.`);
+        throw new LockstepError("ERR_MESSAGE_ORDER", `A worker that has joined may not send ${message.type}.`);
     }
     this.#after();
   }
@@ -380,7 +380,7 @@ export class RemoteTeam implements Team {
   #answered(member: Member, answer: Answer): void {
     if (this.#duties.questions.take(member, answer)) this.#duties.progressed(member, this.#committed);
     else if (answer.type !== "loaded") {
-      throw new LockstepError("ERR_MESSAGE_ORDER", `Nobody has asked for a ${answer.type}.`);
+      throw new LockstepError("ERR_MESSAGE_ORDER", `The coordinator has not asked for a ${answer.type}.`);
     } // of a state that a run begins with it is told without being asked
   }
 
@@ -513,6 +513,6 @@ export class RemoteTeam implements Team {
   #dropSlowReader(member: Member): void {
     const { waitingBytes } = member.session;
     if (waitingBytes <= (this.#options.maxWaitingBytes ?? MAX_WAITING_BYTES) + this.#updateBytes) return;
-    this.#drop(member, "ERR_SLOW_READER", `${Math.round(waitingBytes / 1e6)} MB wait for it: it does not read`);
+    this.#drop(member, "ERR_SLOW_READER", `it has not read the ${Math.round(waitingBytes / 1e6)} MB that wait for it`);
   }
 }

@@ -105,7 +105,8 @@ export class Replicas {
     const answers = await questions.ask(drifted, { type: "load-end", step });
     for (const [{ name }, { largestDifference }] of answers) {
       const by = largestDifference.toExponential(1);
-      const line = `${name} had drifted from ${source.name} by up to ${by}, as other devices round; mended`;
+      const why = `since their devices round differently; ${name} was given the weights of ${source.name}`;
+      const line = `${name} had drifted from ${source.name} by up to ${by}, ${why}`;
       log(line, "mended", { worker: name });
     }
     return true;

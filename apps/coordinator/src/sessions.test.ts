@@ -159,7 +159,7 @@ describe("a connection ends with a code that says why", () => {
     await beats(other, 3);
     expect(lost).toEqual([]);
     clock.nowMs = STALL_MS + 1;
-    await vi.waitFor(() => expect(lost).toEqual(["It has taken nothing of what was sent for 60 s."]));
+    await vi.waitFor(() => expect(lost).toEqual(["This worker read nothing of what the coordinator sent for 60 s."]));
   });
 });
 

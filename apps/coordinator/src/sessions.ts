@@ -196,11 +196,17 @@ function serve(socket: WebSocket, options: ServeOptions): void {
   function watch(): void {
     const silentMs = nowMs() - heardMs;
     if (outgoing.unreadMs > stallMs) {
-      close("ERR_SLOW_READER", `It has taken nothing of what was sent for ${Math.round(outgoing.unreadMs / 1000)} s.`);
+      close(
+        "ERR_SLOW_READER",
+        `This worker read nothing of what the coordinator sent for ${Math.round(outgoing.unreadMs / 1000)} s.`,
+      );
     } else if (session === undefined && silentMs > Math.max(HANDSHAKE_SILENT_MS, SILENT_BEATS * heartbeatMs)) {
-      close("ERR_SILENT", `Nothing came from it for ${Math.round(silentMs / 1000)} s.`);
+      close("ERR_SILENT", `The coordinator received nothing from this worker for ${Math.round(silentMs / 1000)} s.`);
     } else if (session === undefined && nowMs() - sinceMs > JOIN_MS) {
-      close("ERR_HANDSHAKE", `Expected ready within ${JOIN_MS / 1000} s.`);
+      close(
+        "ERR_HANDSHAKE",
+        `Expected this worker to have its engine and its model ready within ${JOIN_MS / 1000} s; start it again.`,
+      );
     } else sendMessage({ type: "alive" });
   }
 

@@ -79,7 +79,10 @@ export class StateStreams {
     const elements = data.length / 4;
     const fits = elements > 0 && Number.isInteger(elements) && offset + elements <= (sizes[tensor] ?? 0);
     if (!fits || offset !== received[kind][tensor]) {
-      throw new LockstepError("ERR_CHUNK", `${data.length} bytes at ${offset} are not the next of tensor ${tensor}.`);
+      throw new LockstepError(
+        "ERR_CHUNK",
+        `Expected the next piece of tensor ${tensor}, got ${data.length} bytes at ${offset}.`,
+      );
     }
     if (stream.underWay >= stream.window) {
       throw new LockstepError(
@@ -127,7 +130,10 @@ export class StateStreams {
   #of(member: Member, request: number): Stream {
     const stream = this.#streams.get(request);
     if (stream?.source === member) return stream;
-    throw new LockstepError("ERR_CHUNK", `Nobody has asked ${member.name} for its state under number ${request}.`);
+    throw new LockstepError(
+      "ERR_CHUNK",
+      `The coordinator has not asked ${member.name} for its state under number ${request}.`,
+    );
   }
 }
 

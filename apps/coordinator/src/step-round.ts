@@ -38,6 +38,10 @@ export interface Outgoing {
  */
 export const MAX_IGNORED_CHUNKS = 2 ** 16;
 
+const NOBODY_READY = "no worker was ready for it before";
+const WORKER_LOST = "its worker was lost";
+const REFUSED = "what its worker sent for it was refused";
+
 interface Attempt {
   attempt: number;
   worker: number;
@@ -59,6 +63,8 @@ export interface SliceState {
   attemptsMade: number;
   /** The attempt whose chunks go on to the others. */
   flowing?: number | undefined;
+  /** Why no attempt is live, when none is; for people. */
+  openBecause: string;
   /** Workers whose contributions were refused. */
   notFor: Set<number>;
   /** Workers whose numbers were not finite. */
@@ -98,7 +104,16 @@ export class StepRound {
     this.#packing = packing;
     this.#spare = spare;
     this.slices = slices.map(({ slice, start, end }) => ({
-      ...{ slice, start, end, attempts: new Map(), attemptsMade: 0, notFor: new Set(), notFinite: new Set() },
+      ...{
+        slice,
+        start,
+        end,
+        attempts: new Map(),
+        attemptsMade: 0,
+        openBecause: NOBODY_READY,
+        notFor: new Set(),
+        notFinite: new Set(),
+      },
     }));
   }
 
@@ -169,7 +184,9 @@ export class StepRound {
     for (const slice of this.slices) {
       for (const attempt of [...slice.attempts.values()]) {
         const stands = attempt.contribution !== undefined && attempt.askedAgain.size === 0;
-        if (attempt.worker === worker && !stands) this.#withdraw(slice, attempt, out);
+        if (attempt.worker !== worker || stands) continue;
+        slice.openBecause = WORKER_LOST;
+        this.#withdraw(slice, attempt, out);
       }
     }
     return out;
@@ -270,7 +287,10 @@ export class StepRound {
     const ignored = (this.#ignored.get(worker) ?? 0) + 1;
     this.#ignored.set(worker, ignored);
     if (ignored <= MAX_IGNORED_CHUNKS) return [];
-    throw new LockstepError("ERR_CHUNK", `More than ${MAX_IGNORED_CHUNKS} chunks in a step are of no use.`);
+    throw new LockstepError(
+      "ERR_CHUNK",
+      `More than ${MAX_IGNORED_CHUNKS} chunks in a step were repetitions, or of attempts that no longer count.`,
+    );
   }
 
   #isWhole({ received }: Attempt, samples: number): boolean {
@@ -321,8 +341,10 @@ export class StepRound {
     for (const slice of this.slices) {
       const attempt = slice.flowing === undefined ? undefined : slice.attempts.get(slice.flowing);
       if (attempt === undefined) continue;
-      if (this.#gone.has(attempt.worker)) this.#withdraw(slice, attempt, out);
-      else for (const offset of offsets) attempt.askedAgain.add(offset);
+      if (this.#gone.has(attempt.worker)) {
+        slice.openBecause = WORKER_LOST;
+        this.#withdraw(slice, attempt, out);
+      } else for (const offset of offsets) attempt.askedAgain.add(offset);
     }
   }
 
@@ -338,6 +360,7 @@ export class StepRound {
 
   #refuse(slice: SliceState, attempt: Attempt, code: ErrorCode, reason: string): Outgoing[] {
     slice.notFor.add(attempt.worker);
+    slice.openBecause = REFUSED;
     const label = { step: this.task.step, slice: slice.slice, attempt: attempt.attempt };
     const out: Outgoing[] = [{ to: attempt.worker, message: { type: "rejected", ...label, code, reason } }];
     this.#withdraw(slice, attempt, out);

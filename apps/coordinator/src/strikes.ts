@@ -27,7 +27,7 @@ export class Strikes {
 
   /** Another worker has found the numbers of a slice finite. */
   lied(member: Member): void {
-    this.#count(member, "numbers that are not finite, where another worker's are");
+    this.#count(member, "numbers that are not finite, though another worker found them finite");
   }
 
   #count(member: Member, reason: string): void {

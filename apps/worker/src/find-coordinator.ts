@@ -42,7 +42,7 @@ export async function findCoordinator(
   );
 }
 
-/** Whoever was found, and not named, gets a token only with the fingerprint's proof: also on this machine, with others. */
+/** A discovered coordinator gets the token only if its certificate matches the fingerprint, on this machine too. */
 function expectProved(url: string, join: JoinOptions): string {
   if (join.tlsFingerprint !== undefined) return url;
   if (url.startsWith("wss:")) throw unproved(url, join);

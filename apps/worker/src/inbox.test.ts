@@ -31,10 +31,14 @@ describe("the inbox", () => {
   });
 
   test("throws what the coordinator refuses this worker for", async () => {
-    const { inbox } = inboxOf({ type: "refused", code: "ERR_SILENT", reason: "nothing came from it for 3.0 s" });
+    const { inbox } = inboxOf({
+      type: "refused",
+      code: "ERR_SILENT",
+      reason: "nothing was received from it for 3.0 s",
+    });
     const error = await inbox.next().catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(LockstepError);
-    expect(error).toMatchObject({ code: "ERR_SILENT", message: "nothing came from it for 3.0 s" });
+    expect(error).toMatchObject({ code: "ERR_SILENT", message: "nothing was received from it for 3.0 s" });
   });
 
   test("throws when the connection is closed, after all that has come", async () => {

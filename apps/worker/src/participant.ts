@@ -127,7 +127,9 @@ export class Participant {
         this.#sender!.acknowledged(message.request);
         break;
       case "rejected":
-        this.#log(`the coordinator did not take slice ${message.slice} of step ${message.step}: ${message.reason}`);
+        this.#log(
+          `the coordinator refused what this worker sent for slice ${message.slice} of step ${message.step}: ${message.reason}`,
+        );
     }
     return undefined;
   }

@@ -71,6 +71,10 @@ export class Search {
     if (reconnectMs === 0) throw this.#lost;
     if (isBusy(cause)) throw cause;
     const text = `${this.#lost.message} It did not come back within ${Math.round(reconnectMs / 1000)} s.`;
-    throw new LockstepError("ERR_DISCONNECTED", `${text} Its --resume goes on from the last checkpoint.`, { cause });
+    throw new LockstepError(
+      "ERR_DISCONNECTED",
+      `${text} The run goes on from its last checkpoint with pnpm coordinator --resume DIR.`,
+      { cause },
+    );
   }
 }

@@ -144,7 +144,10 @@ function beat(everyMs: number): void {
   if (socket.isPaused) return; // then it is this end that hears nothing
   const silentMs = performance.now() - heardMs;
   if (silentMs < COORDINATOR_SILENT_BEATS * everyMs) return;
-  fault ??= new LockstepError("ERR_SILENT", `Nothing came from the coordinator for ${Math.round(silentMs / 1000)} s.`);
+  fault ??= new LockstepError(
+    "ERR_SILENT",
+    `Nothing was received from the coordinator for ${Math.round(silentMs / 1000)} s.`,
+  );
   socket.terminate();
 }
 

@@ -25,7 +25,10 @@ export class StateIntake {
   take({ tensor, kind, offset, data }: Extract<CoordinatorMessage, { type: "load-chunk" }>): void {
     const whole = this.#values[kind][tensor];
     if (whole === undefined || data.length === 0 || data.length % 4 !== 0 || offset + data.length / 4 > whole.length) {
-      throw new LockstepError("ERR_CHUNK", `${data.length} bytes at ${offset} lie in no tensor number ${tensor}.`);
+      throw new LockstepError(
+        "ERR_CHUNK",
+        `Expected pieces of the model's tensors, got ${data.length} bytes at ${offset} of tensor ${tensor}, which do not lie in it.`,
+      );
     }
     whole.set(rawFloats(data), offset);
     this.#pieces[kind][tensor]!.set(offset, data.length / 4);

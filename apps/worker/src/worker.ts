@@ -32,19 +32,23 @@ export interface WorkerOptions extends SearchOptions {
  * @throws LockstepError what the coordinator refuses it for, or what is missing on this machine
  */
 export async function work(options: WorkerOptions): Promise<void> {
+  const leave = new AbortController();
   try {
-    await withResources((resources) => workUntilDismissed(options, resources));
+    await withResources((resources) => workUntilDismissed(options, leave, resources));
   } catch (error) {
     if (!(error instanceof Dismissed)) throw error;
-    options.log("the run is over, or goes on without this worker");
+    options.log(leave.signal.aborted ? "this worker has left the run" : "the coordinator has ended the run");
   }
 }
 
-async function workUntilDismissed(options: WorkerOptions, resources: Resources): Promise<never> {
+async function workUntilDismissed(
+  options: WorkerOptions,
+  leave: AbortController,
+  resources: Resources,
+): Promise<never> {
   const { coordinator, join, reconnectMs, log, onLeave } = options;
   let connection = await connect(coordinator, join);
   resources.add(() => connection.close());
-  const leave = new AbortController();
   onLeave(() => {
     leave.abort();
     connection.send({ type: "leaving" });
@@ -139,6 +143,6 @@ function tell(connection: Connection, error: unknown): unknown {
 }
 
 function otherRun(coordinator: string): LockstepError {
-  const text = `Another run is at ${coordinator} now than the one that this worker took part in; start the worker again.`;
+  const text = `The coordinator at ${coordinator} now conducts another run than the one that this worker took part in; start the worker again.`;
   return new LockstepError("ERR_OTHER_RUN", text);
 }

@@ -81,7 +81,7 @@ describe("a command", () => {
     controls.take({ do: "resume" }); // it goes on anyway
     for (const order of ["pause", "pause", "checkpoint", "resume", "stop"] as const) controls.take({ do: order });
     expect(() => controls.take({ do: "drop", worker: "a" })).toThrow("needs one worker");
-    expect(told.map((line) => line.replace("someone wants it, on its page", "…"))).toEqual([
+    expect(told.map((line) => line.replace("requested from the dashboard", "…"))).toEqual([
       "paused: the run pauses: …",
       "wanted: a checkpoint after this step: …",
       "goes-on: the run goes on: …",

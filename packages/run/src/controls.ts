@@ -23,7 +23,7 @@ export function parseCommand(text: string): Command {
 }
 
 /** Who: more than that nobody knows, for all who may command show the same token. */
-const WANTED = "someone wants it, on its page";
+const WANTED = "requested from the dashboard";
 /** How often a paused run looks whether it is to go on. */
 const LOOK_MS = 50;
 
