@@ -37,6 +37,54 @@ test("a model made by code that has changed is not resumed, and as it was it is"
   expect((await run(["train", "--resume", out, "--max-steps", "2"])).status).toBe(0);
 });
 
+/** Writes a module whose function makes a model of `layers`, one after the other, which may share those in `shared`. */
+function modelFile(name: string, layers: string, shared = ""): string {
+  const path = join(dir, `${name}.ts`);
+  const body = `const l = tf.layers; ${shared} return tf.sequential({ name: "${name}", layers: [${layers}] });`;
+  writeFileSync(path, `export default ({ tf, inputShape, numClasses }) => { ${body} }`);
+  return path;
+}
+
+test("a layer object that is used in several places trains, and all that a run writes is written", async () => {
+  const dense = "drop, relu, l.dense({ units: 16 }), drop, relu, l.dense({ units: numClasses }), drop";
+  const layers = `l.averagePooling2d({ poolSize: 4, inputShape }), l.flatten(), ${dense}`;
+  const model = modelFile("Shared", layers, "const [relu, drop] = [l.reLU(), l.dropout({ rate: 0.1 })];");
+  const out = join(dir, "shared");
+  const { status, stderr } = await run([
+    "train",
+    "--model",
+    model,
+    "--max-steps",
+    "2",
+    "--no-test",
+    "--dataset",
+    "shapes",
+    "--out",
+    out,
+  ]);
+  expect(stderr).toBe("");
+  expect(status).toBe(0);
+  const [first] = steps(out);
+  expect(first!.loss, "about ln 10, that of guessing").toBeCloseTo(2.3, 0);
+  const { tensors } = readSafetensors(join(out, "Shared.safetensors"));
+  expect([...tensors].map(([name, { shape }]) => `${name} ${shape.join("×")}`)).toEqual([
+    ...["dense_4.weight 16×192", "dense_4.bias 16", "dense_7.weight 10×16", "dense_7.bias 10"],
+  ]);
+  expect(existsSync(join(out, "tfjs", "model.json"))).toBe(true);
+});
+
+test("a model that cannot be trained is refused before its folder is made", async () => {
+  const conv = "l.conv2d({ name: 'c', filters: 4, kernelSize: 3, dilationRate: 2, inputShape })";
+  const model = modelFile("Dilated", `${conv}, l.globalAveragePooling2d({}), l.dense({ units: numClasses })`);
+  const out = join(dir, "dilated");
+  const { status, stderr } = await run(["train", "--model", model, "--dataset", "shapes", "--out", out]);
+  expect(stderr).toMatch(
+    /^ERR_MODEL_REFUSED: Layer c \(Conv2D\) cannot be trained here: .*; set its dilationRate to 1\.$/m,
+  );
+  expect(status).toBe(1);
+  expect(existsSync(out)).toBe(false);
+});
+
 test("of two that start at once in one folder exactly one trains, and the other one names it", async () => {
   const out = join(dir, "contested");
   const both = [1, 2].map(() => start([...tiny, "--no-dashboard", "--num-epochs", "1000", "--out", out]));
