@@ -36,9 +36,9 @@ interface Waiting {
  */
 export async function openBatchThread(
   config: BatchConfig,
-  { onProgress, supply }: Pick<DatasetOptions, "onProgress" | "supply"> = {},
+  { onProgress, log, supply }: Pick<DatasetOptions, "onProgress" | "log" | "supply"> = {},
 ): Promise<BatchThread> {
-  await prepareDataset(config.dataset, { dataDir: config.dataDir, onProgress, supply });
+  await prepareDataset(config.dataset, { dataDir: config.dataDir, onProgress, log, supply });
   const data: BatchThreadData = { config, facts: supply?.facts };
   const worker = startThread("batch-thread-main", import.meta.url, data);
   const post = (message: BatchThreadRequest, transferred: ArrayBuffer[] = []) =>

@@ -37,6 +37,8 @@ export interface DataFilesOptions {
   /** Where the files are. Without it they are in the default folder, and are downloaded into it if they are not. */
   dataDir?: string | undefined;
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+  /** Told for which process a download waits. @default nobody is */
+  log?: ((line: string) => void) | undefined;
 }
 
 export interface DatasetOptions extends DataFilesOptions {
@@ -84,7 +86,7 @@ export async function provideCifar10(options: DataFilesOptions): Promise<Cifar10
   const found = findCifar10(options);
   if (found !== undefined) return found;
   const dir = defaultDataDir("cifar10");
-  await downloadCifar10({ dir, onProgress: options.onProgress });
+  await downloadCifar10({ dir, onProgress: options.onProgress, log: options.log });
   return cifar10Files(dir)!;
 }
 

@@ -106,6 +106,32 @@ describe("downloadCifar10", () => {
     expect(progress.at(-1)).toBe(1);
   });
 
+  test("is done once where several processes start at once", async () => {
+    let requests = 0;
+    server = createServer((_, response) => {
+      requests++;
+      response.end(archive);
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const lines: string[] = [];
+    const options = {
+      dir,
+      url,
+      bytes: archive.length,
+      sha256: sha256Of(archive),
+      log: (line: string) => lines.push(line),
+    };
+    await Promise.all([downloadCifar10(options), downloadCifar10(options)]);
+    expectWhole();
+    expect(requests).toBe(1);
+    expect(lines).toEqual([
+      expect.stringMatching(
+        `^waiting for another process: Process ${process.pid} on .* has been writing to ${dir} for 0 s`,
+      ),
+    ]);
+  });
+
   test("keeps what came before a cut, and asks only for the rest then", async () => {
     await expect(downloadFrom(cutAfter(5000))).rejects.toMatchObject({
       code: "ERR_DOWNLOAD",

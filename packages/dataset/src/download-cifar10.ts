@@ -5,7 +5,7 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { createGunzip } from "node:zlib";
 import { LockstepError } from "@lockstep/errors";
-import { diskFault, isFull, makeFolders } from "@lockstep/files";
+import { awaitLease, diskFault, isFull, type Lease, makeFolders } from "@lockstep/files";
 import { download, reasonOf, shownUrl } from "@lockstep/outbound";
 import { extract } from "tar-stream";
 import { cifar10Files } from "./cifar10.ts";
@@ -35,22 +35,45 @@ export interface DownloadCifar10Options {
   /** Certificates to trust, in PEM form. @default those of known authorities */
   ca?: string;
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+  /** Told for which process this one waits. @default nobody is */
+  log?: ((line: string) => void) | undefined;
 }
 
 /**
  * Downloads the archive to `cifar-10-binary.tar.gz.partial` and unpacks it to `cifar-10-batches-bin`. A download that
- * was cut continues; besides the .partial file nothing half-written stays. An archive is deleted only once it is
+ * was cut continues; besides the .partial file nothing half-written stays. Of several processes one downloads. An archive is deleted only once it is
  * unpacked, or has proved to be another one.
  *
  * @throws LockstepError ERR_DOWNLOAD, ERR_PROXY, ERR_DATA_ARCHIVE, ERR_NOT_WRITABLE or ERR_DISK_FULL, with the ways out
  */
 export async function downloadCifar10(options: DownloadCifar10Options): Promise<void> {
-  const { dir, onProgress } = options;
+  const { dir, log = () => {} } = options;
+  const lease = await holdFolder(dir, log);
+  try {
+    if (cifar10Files(dir) === undefined) await downloadTo(dir, options);
+  } finally {
+    lease.release();
+  }
+}
+
+/** Waits until no other process downloads into the folder, on this machine or on another one that shares it. */
+async function holdFolder(dir: string, log: (line: string) => void): Promise<Lease> {
+  try {
+    makeFolders(dir);
+    return await awaitLease(join(dir, "download.lease"), dir, log);
+  } catch (cause) {
+    const fault = diskFault(cause);
+    if (fault !== undefined) throw diskError(`Could not keep CIFAR-10 in ${dir} (${fault.message}).`, fault);
+    throw cause;
+  }
+}
+
+async function downloadTo(dir: string, options: DownloadCifar10Options): Promise<void> {
+  const { onProgress } = options;
   const { url = process.env["LOCKSTEP_CIFAR10_URL"] || OFFICIAL.url, bytes = OFFICIAL.bytes } = options;
   const { sha256 = OFFICIAL.sha256, stallMs = 30_000, ca } = options;
   const path = join(dir, "cifar-10-binary.tar.gz.partial");
   try {
-    makeFolders(dir);
     await download({ url, bytes, path, stallMs, onProgress, ca });
   } catch (cause) {
     const fault = diskFault(cause);

@@ -2,11 +2,10 @@
  * The per-user cache of what takes long to fetch or build: libtensorflow and the addon compiled against it.
  * A folder in it is whole or absent, whatever was killed when, and whoever else works at the same time.
  */
+import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
-import { makeFolders, userFolder } from "@lockstep/files";
-import { lock } from "./lock.ts";
+import { awaitLease, type Lease, makeFolders, userFolder } from "@lockstep/files";
 import { Unavailable } from "./unavailable.ts";
 
 /** `LOCKSTEP_CACHE`, else `lockstep` in the user's cache folder. */
@@ -29,9 +28,8 @@ export async function buildOnce(
   build: (emptyDir: string) => Promise<void>,
 ): Promise<string> {
   if (existsSync(dir)) return dir;
-  makeParent(dir);
-  const release = await lock(dir, () => log(`waiting for another process that prepares ${dir}`));
-  const part = `${dir}.part-${hostname()}-${process.pid}`;
+  const lease = await holdPlace(dir, log);
+  const part = `${dir}${PART}${randomBytes(6).toString("hex")}`;
   try {
     removeLeftovers(dir);
     if (existsSync(dir)) return dir;
@@ -41,13 +39,18 @@ export async function buildOnce(
     return dir;
   } finally {
     rmSync(part, { recursive: true, force: true });
-    release();
+    lease.release();
   }
 }
 
-function makeParent(dir: string): void {
+/** What the name of a folder that is being built has behind that of the finished one. */
+const PART = ".part-";
+
+/** Waits until no other process builds the folder, on this machine or on another one that shares the cache. */
+async function holdPlace(dir: string, log: (line: string) => void): Promise<Lease> {
   try {
     makeFolders(dirname(dir));
+    return await awaitLease(`${dir}.lease`, dir, log);
   } catch (error) {
     throw new Unavailable(
       "ERR_CACHE",
@@ -58,7 +61,7 @@ function makeParent(dir: string): void {
   }
 }
 
-/** Machines that share the folder do not share the lock: the first to finish wins, and the copies are equal. */
+/** A machine that was suspended may have lost its lease: the first to finish wins, and the copies are equal. */
 function putInPlace(part: string, dir: string): void {
   try {
     renameSync(part, dir);
@@ -67,10 +70,10 @@ function putInPlace(part: string, dir: string): void {
   }
 }
 
-/** Removes what builders on this machine left when they were killed: none of them lives, for we have the lock. */
+/** Removes what builders left when they were killed: none of them lives, for this process has the lease. */
 function removeLeftovers(dir: string): void {
   for (const name of readdirSync(dirname(dir))) {
-    if (!name.startsWith(`${basename(dir)}.part-${hostname()}-`)) continue;
+    if (!name.startsWith(`${basename(dir)}${PART}`)) continue;
     rmSync(join(dirname(dir), name), { recursive: true, force: true, maxRetries: 5 }); // its pip may still write
   }
 }

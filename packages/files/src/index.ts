@@ -1,6 +1,10 @@
+export { removeIfPossible, unlessRefused } from "./best-effort.ts";
 export { diskFault, isFull } from "./disk-fault.ts";
+export { durationOf } from "./duration.ts";
 export { explainWriteError, writeFault } from "./explain-write-error.ts";
 export { kindOfPath } from "./kind-of-path.ts";
+export { awaitLease, expectNoHolder, type Lease, takeLease } from "./lease.ts";
+export { LeaseWatch, readIfThere, realWorld } from "./lease-watch.ts";
 export { makeFolders } from "./make-folders.ts";
 export { temporaryName } from "./temporary-name.ts";
 export { type UserFolder, userFolder } from "./user-folder.ts";

@@ -7,11 +7,11 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { copyFile, link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { excerpt, excerptOf, LockstepError } from "@lockstep/errors";
+import type { Lease } from "@lockstep/files";
 import { explainWriteError, temporaryName } from "@lockstep/files";
 import { z } from "zod";
 import type { ParameterState } from "./conduct.ts";
 import { expectFinite } from "./finite.ts";
-import type { Lease } from "./lease.ts";
 import { type Best, type CheckpointProgress, progressSchema } from "./progress.ts";
 import { readSafetensors, readSafetensorsMetadata, type SafetensorsFile, writeSafetensors } from "./safetensors.ts";
 

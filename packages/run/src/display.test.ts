@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { durationOf, lineDisplay } from "./display.ts";
+import { lineDisplay } from "./display.ts";
 
 test("without a terminal, a line tells of progress at once and then every ten seconds", () => {
   let nowMs = 0;
@@ -18,10 +18,3 @@ test("without a terminal, a line tells of progress at once and then every ten se
     "step  21/100  loss 2.303  32.0 images/s  1 min 19 s left",
   ]);
 });
-
-test.each([
-  [0.4, "0 s"],
-  [59.4, "59 s"],
-  [200, "3 min 20 s"],
-  [7500, "2 h 5 min"],
-])("%d seconds read %s", (seconds, text) => expect(durationOf(seconds)).toBe(text));

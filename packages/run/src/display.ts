@@ -1,4 +1,5 @@
 /** What is told while a run goes: lines, and between them how far it is; for people, or for programs. */
+import { durationOf } from "@lockstep/files";
 import { SingleBar } from "cli-progress";
 import { jsonLine, type LineFields, type LogFormat } from "./log.ts";
 
@@ -84,12 +85,4 @@ function barDisplay(stream: NodeJS.WriteStream): Display {
 
 function wordsOf({ loss, samplesPerSecond, secondsLeft }: Progress) {
   return { loss: loss.toFixed(3), images: samplesPerSecond.toFixed(1), left: durationOf(secondsLeft) };
-}
-
-/** `42 s`, `3 min 20 s` or `2 h 5 min`. */
-export function durationOf(seconds: number): string {
-  const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }

@@ -1,8 +1,8 @@
 /** `events.jsonl`: what happened in a run, an event a line, so that it can be told when the run is over. */
 import { existsSync, readFileSync } from "node:fs";
 import { LockstepError } from "@lockstep/errors";
+import type { Lease } from "@lockstep/files";
 import { z } from "zod";
-import type { Lease } from "./lease.ts";
 import type { LiveRun } from "./live/live-run.ts";
 import { EVENT_KINDS, type RunEvent } from "./live/updates.ts";
 import { appendLine } from "./write-file.ts";

@@ -1,3 +1,4 @@
+export type { Lease } from "@lockstep/files";
 export { type Checkpoint, checkpointBefore, latestCheckpoint } from "./checkpoint.ts";
 export { outliveReaders } from "./closed-output.ts";
 export {
@@ -30,7 +31,6 @@ export { type Display, displayOn, lineDisplay } from "./display.ts";
 export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts";
 export { keepEvents, parseEvents } from "./event-log.ts";
 export { onStopSignals, statusOf, stoppedStatus, untilAskedToStop, watchInterrupts } from "./interrupts.ts";
-export type { Lease } from "./lease.ts";
 export { resultLines, stepsLine, testLine } from "./lines.ts";
 export { type LogFormat, tellFailure } from "./log.ts";
 export { type MetricsRow, parseMetrics, readMetrics } from "./metrics.ts";

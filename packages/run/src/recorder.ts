@@ -1,12 +1,12 @@
 /** Writes down what a run does, as it does it: rows, lines, events, checkpoints; at the end weights and charts. */
 import { LockstepError } from "@lockstep/errors";
+import type { Lease } from "@lockstep/files";
 import { type Checkpoint, checkpointBefore, hasCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import type { ParameterState, StepTotals } from "./conduct.ts";
 import type { RunConfig } from "./config.ts";
 import type { Display } from "./display.ts";
 import { correctOf, type Evaluation } from "./evaluation.ts";
 import { FlatLoss, flatLossLine } from "./flat-loss.ts";
-import type { Lease } from "./lease.ts";
 import { epochLine, resultLines, testLine } from "./lines.ts";
 import type { LiveRun } from "./live/live-run.ts";
 import { appendMetrics, type EpochRow, type MetricsRow, rewriteMetrics, type TestRow } from "./metrics.ts";

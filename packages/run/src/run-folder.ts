@@ -2,9 +2,17 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { LockstepError } from "@lockstep/errors";
-import { kindOfPath, makeFolders, writeFault } from "@lockstep/files";
-import { expectNoHolder, type Lease, takeLease } from "./lease.ts";
-import { LeaseWatch, readIfThere, realWorld } from "./lease-watch.ts";
+import {
+  expectNoHolder,
+  kindOfPath,
+  type Lease,
+  LeaseWatch,
+  makeFolders,
+  readIfThere,
+  realWorld,
+  takeLease,
+  writeFault,
+} from "@lockstep/files";
 import { usersFolder } from "./user-paths.ts";
 import { writeSmallFile } from "./write-file.ts";
 

@@ -8,12 +8,11 @@ import {
   readFileSync,
   readSync,
   renameSync,
-  rmSync,
   writeFileSync,
 } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
-import { explainWriteError, makeFolders, temporaryName } from "@lockstep/files";
+import { explainWriteError, makeFolders, removeIfPossible, temporaryName, unlessRefused } from "@lockstep/files";
 
 /**
  * Writes a file so that its name only ever stands for a whole one: into a temporary one (`.tmp`), flushed to the disk,
@@ -83,20 +82,6 @@ function endAfterLastLine(path: string): void {
     ftruncateSync(file, readFileSync(file).lastIndexOf("\n") + 1);
   } finally {
     closeSync(file);
-  }
-}
-
-/** Removes a file if the disk still allows it: the error of the write before is the one to report. */
-export function removeIfPossible(path: string): void {
-  unlessRefused(() => rmSync(path, { force: true }));
-}
-
-/** Best effort: an error of the file system is left at that. */
-function unlessRefused(clean: () => void): void {
-  try {
-    clean();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).errno === undefined) throw error;
   }
 }
 

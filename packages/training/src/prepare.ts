@@ -77,7 +77,7 @@ export async function prepare(
   // Last, since from here on the thread keeps the process alive until it is closed.
   const thread = await openBatchThread(
     { ...config, height, width, normalize },
-    { onProgress: downloadProgress(log), supply: given.supply },
+    { onProgress: downloadProgress(log), log, supply: given.supply },
   );
   return { config, machine, engine, maxRows, loaded, own, names, thread };
 }

@@ -15,7 +15,7 @@ export async function evaluate({ run: dir, dataDir, ...machine }: EvaluateOption
   const [height, width] = inputShape;
   const normalize = parseNormalize(run.normalize);
   const config = { ...run, dataDir: dataDir ?? run.dataDir, height, width, normalize };
-  const thread = await openBatchThread(config, { onProgress: downloadProgress((line) => console.error(line)) });
+  const thread = await openBatchThread(config, { onProgress: downloadProgress(console.error), log: console.error });
   try {
     const samples = thread.meta.testSamples;
     const rows = Math.min(EVALUATION_ROWS, run.maxRows ?? EVALUATION_ROWS);

@@ -8,11 +8,11 @@
 import { randomUUID } from "node:crypto";
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { LockstepError } from "@lockstep/errors";
-import { explainWriteError } from "@lockstep/files";
-import { durationOf } from "./display.ts";
+import { removeIfPossible, unlessRefused } from "./best-effort.ts";
+import { durationOf } from "./duration.ts";
+import { explainWriteError } from "./explain-write-error.ts";
 import { formatLease, parseLease } from "./lease-holder.ts";
 import { heldHere, LeaseWatch, type LeaseWorld, readIfThere, realWorld, STALE_MS } from "./lease-watch.ts";
-import { removeIfPossible } from "./write-file.ts";
 
 const RENEW_MS = 10_000;
 /** How often a lease is looked at that may be stale. */
@@ -50,6 +50,29 @@ export async function takeLease(
       told = true;
       await world.pause(LOOK_MS);
     }
+  }
+}
+
+/**
+ * Takes the lease of a folder as `takeLease` does, once the process that holds it is done. It says in a line for which
+ * process it waits.
+ *
+ * @throws LockstepError ERR_DISK_FULL or ERR_NOT_WRITABLE
+ */
+export async function awaitLease(
+  path: string,
+  dir: string,
+  say: (line: string) => void,
+  world: LeaseWorld = realWorld(),
+): Promise<Lease> {
+  for (let told = false; ; told = true) {
+    try {
+      return await takeLease(path, dir, say, world);
+    } catch (error) {
+      if (!(error instanceof LockstepError) || error.code !== "ERR_RUN_BUSY") throw error;
+      if (!told) say(`waiting for another process: ${error.message}`);
+    }
+    await world.pause(LOOK_MS);
   }
 }
 
@@ -124,11 +147,9 @@ export class Lease {
   release(): void {
     clearInterval(this.#renewing);
     heldHere.delete(this.#token);
-    try {
+    unlessRefused(() => {
       if (this.#isOwn(readIfThere(this.#path))) removeIfPossible(this.#path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).errno === undefined) throw error; // else its process is gone soon
-    }
+    });
   }
 
   /** Where the disk fails, the next renewal may do. */

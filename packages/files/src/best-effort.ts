@@ -1,0 +1,15 @@
+import { rmSync } from "node:fs";
+
+/** Removes a file if the disk still allows it: the error of the write before is the one to report. */
+export function removeIfPossible(path: string): void {
+  unlessRefused(() => rmSync(path, { force: true }));
+}
+
+/** Does what is worth a try: an error of the file system is left at that. */
+export function unlessRefused(attempt: () => void): void {
+  try {
+    attempt();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).errno === undefined) throw error;
+  }
+}
