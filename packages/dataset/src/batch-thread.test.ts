@@ -97,7 +97,7 @@ describe("openBatchThread", () => {
       code: "ERR_TRAIN_FRACTION",
     });
     const dataDir = temporaryFolder();
-    await expect(openBatchThread({ ...config, dataset: "cifar10", dataDir })).rejects.toThrow("found none of them");
+    await expect(openBatchThread({ ...config, dataset: "cifar10", dataDir })).rejects.toThrow("but it is empty");
     rmSync(dataDir, { recursive: true });
   });
 
@@ -256,7 +256,7 @@ describe("openBatchThread without files and with a supply", () => {
     const empty = join(root, "empty");
     await expect(openBatchThread({ ...cifar10, dataDir: empty }, { supply: noSupply() })).rejects.toMatchObject({
       code: "ERR_DATA_FILE",
-      message: expect.stringContaining(`in ${empty}, found none of them.`),
+      message: expect.stringContaining(`in ${empty}, but there is no such folder.`),
     });
   });
 
