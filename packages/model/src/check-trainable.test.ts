@@ -244,6 +244,24 @@ describe("checkTrainable", () => {
     await expect(check(make())).rejects.toThrow(message);
   });
 
+  test("refuses a layer that has a standard layer's class name and computes something else", async () => {
+    class Dropout extends tf.layers.Layer {
+      static className = "Dropout";
+      override call(inputs: Rows): tf.Tensor {
+        return (Array.isArray(inputs) ? inputs[0]! : inputs).mul(2);
+      }
+    }
+    const message =
+      /Layer mine \((Dropout|Dense)\) .* class name of TensorFlow.js' own \1, .* another static className/;
+    await expect(check(withLayers(new Dropout({ name: "mine" })))).rejects.toThrow(message);
+    const changed = dense({ name: "mine", units: 4 });
+    const call = changed.call.bind(changed);
+    changed.call = (inputs, options) => tf.mul(2, call(inputs, options) as tf.Tensor);
+    await expect(check(withLayers(changed))).rejects.toThrow(message);
+    const nested = tf.sequential({ layers: [dense({ units: 3, inputShape: [48] }), new Dropout({ name: "mine" })] });
+    await expect(check(withLayers(nested as unknown as Layer))).rejects.toThrow(message);
+  });
+
   test("accepts a layer of the user's that treats each row alike", async () => {
     const model = withLayers(
       dense({ units: 8 }),

@@ -7,6 +7,7 @@ import { tryGradients } from "./gradient-trial.ts";
 import { graphOf } from "./graph.ts";
 import { innerLayers, type Layer, layersOf } from "./layers.ts";
 import { signatureOf } from "./signature.ts";
+import { isImpostor } from "./standard-layers.ts";
 
 export interface TrainableOptions {
   /** The classes that the labels have; the model must have as many outputs. */
@@ -139,6 +140,12 @@ function checkLayer(layer: Layer, holder?: Layer): void {
     holder === undefined ? `${layer.name} (${kind})` : `${holder.name} (${kind} inside ${holder.getClassName()})`;
   const refuseLayer = (reason: string, remedy: string) =>
     refuse(`Layer ${place} cannot be trained here: ${reason}`, remedy);
+  if (isImpostor(layer)) {
+    refuseLayer(
+      `it has the class name of TensorFlow.js' own ${kind}, but computes in a way of its own`,
+      "give its class another static className",
+    );
+  }
   const refused = REFUSED.get(kind);
   if (refused !== undefined) refuseLayer(...refused);
   const { dropout = 0, recurrentDropout = 0 } = layer as { dropout?: number; recurrentDropout?: number };
