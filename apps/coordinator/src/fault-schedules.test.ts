@@ -5,7 +5,7 @@ import { Clock, Ledger, philoxRandom, type SimulatedDevice, SimulatedWorker } fr
 import { PLAN } from "./testing/toy-worker.ts";
 
 const SAMPLES = 22;
-const config = makeConfig({ batchSize: 8, numEpochs: 4, test: true, lr: 0.05 });
+const config = makeConfig({ batchSize: 8, numEpochs: 4, test: true, lr: 0.05, checkpointEvery: 1 });
 const sizes = { trainSamples: SAMPLES, validationSamples: 70, testSamples: 130 };
 /** Slices of 2 whatever the workers are: then the weights must be equal to the bit. */
 const SLICE_ROWS = 2;
@@ -17,6 +17,8 @@ interface Outcome {
   /** Samples of each slice, of each step. */
   slices: number[][];
   evaluated: number[];
+  /** Weights and momentum of each checkpoint, or the code of the error that kept them from being had. */
+  states: Promise<number[] | string>[];
   log: string[];
   simulatedMs: number;
   stepMs: number[];
@@ -45,7 +47,16 @@ async function runWith(crew: number | Crew, faults: Fault[], seed: number): Prom
   const clock = new Clock();
   const random = philoxRandom(seed);
   const log: string[] = [];
-  const outcome: Outcome = { weights: [], ledger: [], slices: [], evaluated: [], log, simulatedMs: 0, stepMs: [] };
+  const outcome: Outcome = {
+    weights: [],
+    ledger: [],
+    slices: [],
+    evaluated: [],
+    states: [],
+    log,
+    simulatedMs: 0,
+    stepMs: [],
+  };
   const limits = { workers, heartbeatMs: 1000, stallMs: 20_000, minWorkers: 1 };
   const team = new RemoteTeam({
     ...{ ...limits, runId: "r", maxLogBytes: 100_000, nowMs: () => clock.nowMs },
@@ -92,6 +103,14 @@ async function runWith(crew: number | Crew, faults: Fault[], seed: number): Prom
 }
 
 async function conductAll(team: RemoteTeam, sliceRows: number | undefined, outcome: Outcome): Promise<void> {
+  try {
+    await conductTasks(team, sliceRows, outcome);
+  } finally {
+    await Promise.all(outcome.states); // also when the run has failed
+  }
+}
+
+async function conductTasks(team: RemoteTeam, sliceRows: number | undefined, outcome: Outcome): Promise<void> {
   await team.begin({ plan: PLAN, origin: { from: "seed" }, sliceRows });
   for (const task of makeSchedule(config, sizes).tasksFrom(0)) {
     if (task.type === "step") {
@@ -104,12 +123,15 @@ async function conductAll(team: RemoteTeam, sliceRows: number | undefined, outco
       outcome.evaluated.push((await team.evaluate(task))!.samples);
     } else if (task.type === "epoch-end") {
       await team.checkReplicas();
+    } else {
+      const numbers = team.state().then((state) => state.flatMap(({ weight, velocity }) => [...weight, ...velocity]));
+      outcome.states.push(numbers.catch(({ code }: { code: string }) => code)); // the next steps do not wait for it
     }
   }
 }
 
-/** Draws what happens to whom and when; worker 0 is spared, so that the weights are never lost. */
-function drawnFaults(seed: number): Fault[] {
+/** Draws what happens to whom and when. @param spared how many: where it is one, the weights are never lost */
+function drawnFaults(seed: number, spared = 1): Fault[] {
   const random = philoxRandom(seed + 1_000_000);
   const kinds: ((worker: SimulatedWorker) => void)[] = [
     (worker) => worker.die(20 * random()),
@@ -132,7 +154,7 @@ function drawnFaults(seed: number): Fault[] {
     const [atMs, kind, who] = [4000 * random(), random(), random()];
     const happen: Fault["happen"] = (workers, join) => {
       if (kind < 0.35) return join();
-      const victims = workers.slice(1).filter(({ dead }) => !dead);
+      const victims = workers.slice(spared).filter(({ dead }) => !dead);
       const victim = victims[Math.floor(who * victims.length)];
       if (victim !== undefined) kinds[Math.floor(((kind - 0.35) / 0.65) * kinds.length)]!(victim);
     };
@@ -156,11 +178,14 @@ describe("a run in simulated time", () => {
 
   test("200 drawn schedules of deaths, joins, cuts, hangs, slowness and spoiled numbers end with the same weights", async () => {
     for (let seed = 0; seed < 200; seed++) {
-      const { weights, ledger, evaluated, log } = await runWith(3, drawnFaults(seed), seed);
+      const { weights, ledger, evaluated, states, log } = await runWith(3, drawnFaults(seed), seed);
       const told = `seed ${seed}\n${log.join("\n")}`;
       expect(ledger, told).toEqual(everySampleOnce);
       expect(evaluated, told).toEqual([70, 70, 70, 70, 130]);
       expect(weights, told).toEqual(undisturbed.weights);
+      for (const [i, state] of (await Promise.all(states)).entries()) {
+        if (state !== "ERR_STATE_LOST") expect(state, told).toEqual(await undisturbed.states[i]);
+      }
     }
   }, 120_000);
 
@@ -176,6 +201,28 @@ describe("a run in simulated time", () => {
       if (slices.some((samples) => Math.max(...samples) > 1 + Math.min(...samples))) unequal++;
     }
     expect(unequal).toBe(200); // even slices differ by one sample at most
+  }, 120_000);
+
+  test("40 schedules that spare nobody end: with the same weights, or because nobody is left to go on", async () => {
+    const ends = { finished: 0, ERR_ALL_LOST: 0, notFinite: 0 };
+    for (let seed = 0; seed < 40; seed++) {
+      const run = runWith(2, [...drawnFaults(seed, 0), ...drawnFaults(seed + 500, 0)], seed);
+      await run.then(
+        ({ weights, ledger, log }) => {
+          ends.finished++;
+          const told = `seed ${seed}\n${log.join("\n")}`;
+          expect(ledger, told).toEqual(everySampleOnce);
+          expect(weights, told).toEqual(undisturbed.weights);
+        },
+        (error: Error & { code?: string }) => {
+          if (error.message.includes("is not finite"))
+            ends.notFinite++; // nobody else was there to find it finite
+          else if (error.code === "ERR_ALL_LOST") ends.ERR_ALL_LOST++;
+          else throw error;
+        },
+      );
+    }
+    expect(Math.min(ends.finished, ends.ERR_ALL_LOST)).toBeGreaterThan(3);
   }, 120_000);
 
   test("40 schedules with unlike devices end: a worker that joins is called faulty for no rounding but its own", async () => {
