@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ModelSpec, specStateDict } from "@lockstep/model/files";
 import { uniforms } from "@lockstep/random";
-import { readMetrics, writeSafetensors } from "@lockstep/run";
+import { readMetrics, readSafetensors, writeSafetensors } from "@lockstep/run";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import tinySpec from "../fixtures/tiny-model.ts";
 import { type Finished, run, start, tinyModel, wideModel } from "./program.ts";
@@ -263,6 +263,38 @@ describe("what a worker need not have", () => {
     for (const _ of [1, 2]) again.worker(codeModel);
     expect((await again.coordinator.finished).status).toBe(0);
     expect(steps(out).length).toBe(4);
+  });
+
+  test("weights that its module has set are the run's: a worker with others is refused, and the coordinator says it once", async () => {
+    const module = (value: number) => {
+      const path = join(dir, `set-to-${value}.ts`);
+      const change = `const [kernel] = layers[2].getWeights();
+        layers[2].setWeights([tf.fill(kernel.shape, ${value}), tf.zeros([numClasses])]);
+        model.compile({ optimizer: "adam", loss: "categoricalCrossentropy" });
+        return model;`;
+      const code = readFileSync(codeModel, "utf8").replace("return tf", "const model = tf");
+      writeFileSync(path, code.replace(/}\s*$/, `${change} }`));
+      return path;
+    };
+    const [mine, other] = [module(0.5), module(0.25)];
+    const out = join(dir, "set");
+    const options = ["--model", mine, "--dataset", "shapes", "--batch-size", "50", "--no-test", "--lr", "1e-9"];
+    const coordinator = start(["coordinator", "--workers", "2", ...options, "--max-steps", "1", "--out", out]);
+    await coordinator.prints("pnpm worker --coordinator");
+    const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+    const worker = (model: string) => start(["worker", "--coordinator", url, "--threads", "1", "--model", model]);
+    await worker(mine).prints("joined");
+    const { status, stderr } = await worker(other).finished;
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^ERR_FINGERPRINT: The weights that its model's module .* are not those of /m);
+    worker(mine);
+    expect((await coordinator.finished).status).toBe(0);
+    const lines = coordinator.stdout().split("\n");
+    expect(lines.filter((line) => /^weights: 2 of 4 are those that the model's module/.test(line)).length).toBe(1);
+    expect(lines.filter((line) => /^compile: the optimizer Adam .* are not used/.test(line)).length).toBe(1);
+    const { tensors } = readSafetensors(join(out, "Coded.safetensors"));
+    const values = tensors.get("fc2.weight")!.data;
+    expect(values.every((value) => Math.abs(value - 0.5) < 1e-6)).toBe(true);
   });
 
   test.skipIf(cifar10 === undefined)("the files of CIFAR-10: 20 steps with records from the coordinator", async () => {
