@@ -25,15 +25,21 @@ const steps = (out: string) => readMetrics(join(out, "metrics.jsonl")).filter((r
 test("a model made by code that has changed is not resumed, and as it was it is", async () => {
   const [out, model] = [join(dir, "code"), join(dir, "code-model.ts")];
   const code = readFileSync(new URL("../fixtures/code-model.ts", import.meta.url), "utf8");
-  writeFileSync(model, code);
+  const change = `layers[1].setWeights([tf.zeros([3072, 16]), tf.zeros([16])]);
+    model.compile({ optimizer: "adam", loss: "meanSquaredError" });
+    return model;`;
+  writeFileSync(model, code.replace("return tf", "const model = tf").replace(/}\s*$/, `${change} }`));
   const options = ["--dataset", "shapes", "--batch-size", "50", "--no-test"];
-  expect((await run(["train", "--model", model, ...options, "--max-steps", "1", "--out", out])).status).toBe(0);
+  const first = await run(["train", "--model", model, ...options, "--max-steps", "1", "--out", out]);
+  expect(first.status).toBe(0);
+  expect(first.stdout).toMatch(/^weights: 2 of 4 are those that the model's module loaded or set/m);
+  expect(first.stdout).toMatch(/^compile: the optimizer Adam and the loss meanSquaredError are not used; .*SGD/m);
   writeFileSync(model, code.replace("relu", "tanh"));
   const changed = await run(["train", "--resume", out, "--max-steps", "2"]);
   expect(changed.stderr).toMatch(
     /^ERR_MODEL_CHANGED: .*code-model\.ts is no longer the model that this run began with/,
   );
-  writeFileSync(model, code);
+  writeFileSync(model, code); // the layers are the same, and the weights come from the checkpoint
   expect((await run(["train", "--resume", out, "--max-steps", "2"])).status).toBe(0);
 });
 

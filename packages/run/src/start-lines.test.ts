@@ -12,7 +12,7 @@ test("the line says whether the weights are the module's, drawn, or from a file"
     "weights: 4 of 6 are those that the model's module loaded or set, the others are drawn with seed 3 (--init draws all anew)",
   ]);
   expect(startLines(makeConfig({ init: "he" }), all)).toEqual([
-    "weights: he init, seed 0; what the model's module loaded or set is not used (it is without --init)",
+    "weights: he init, seed 0, as --init says; what the model's module loaded or set is not used",
   ]);
   expect(startLines(makeConfig({ initFrom: "a.safetensors" }), all)).toEqual([
     "weights: from a.safetensors; what the model's module loaded or set is not used",

@@ -19,7 +19,7 @@ function weightsLine({ init, initFrom, seed }: RunConfig, { written, total }: Br
   if (written === 0) return undefined;
   const unused = "what the model's module loaded or set is not used";
   if (initFrom !== undefined) return `weights: from ${initFrom}; ${unused}`;
-  if (init !== undefined) return `weights: ${init} init, seed ${seed}; ${unused} (it is without --init)`;
+  if (init !== undefined) return `weights: ${init} init, seed ${seed}, as --init says; ${unused}`;
   const kept = "those that the model's module loaded or set";
   if (written === total) return `weights: ${kept} (--init draws them anew)`;
   return `weights: ${written} of ${total} are ${kept}, the others are drawn with seed ${seed} (--init draws all anew)`;
