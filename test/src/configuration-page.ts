@@ -18,7 +18,7 @@ const HEAD = `# Configuration
 Every option of every command. The word in \`<…>\` is the unit, or says what stands there: \`<ms>\` are milliseconds,
 \`<samples>\` images. \`--batch_size 64\` and \`--batch-size=64\` are the same as \`--batch-size 64\`. What a run was started
 with is kept in the \`config.json\` of its folder. A relative path is one of the folder where the command is typed, also
-with \`pnpm --dir\` and in a folder inside the repository.
+with pnpm's \`--dir\` and in a folder inside the repository.
 
 This page is made from the definitions in [options.ts](../packages/run/src/options.ts) and in the \`program.ts\` of
 [trainer](../apps/trainer/src/program.ts), [coordinator](../apps/coordinator/src/program.ts) and
