@@ -51,6 +51,11 @@ const models: Record<string, () => tf.LayersModel> = {
       outputs: chain(inputs, layers.flatten(), dense("first", 7), twice, twice, dense("last", 5)),
     });
   },
+  DenseAfterSumOfFlattenedImages() {
+    const [inputs, flatten, relu] = [image(), layers.flatten(), layers.reLU()];
+    const flat = (name: string) => chain(inputs, conv(name, 4), flatten, relu);
+    return tf.model({ inputs, outputs: chain(added(flat("a"), flat("b")), relu, dense("fc", 5)) });
+  },
   FlattenInOneModelAndDenseInAnother() {
     const [inner, outer, inputs] = [image(), image(), image()];
     const shared = conv("conv", 3);

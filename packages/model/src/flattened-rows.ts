@@ -1,23 +1,41 @@
 /** The order in which the numbers of a flattened image stand in a row. */
 import { LockstepError } from "@lockstep/errors";
-import type { Graph, Value } from "./graph.ts";
+import type { Application, Graph, Value } from "./graph.ts";
 import type { Layer } from "./layers.ts";
 
 /** The first two of a Dense kernel's `KernelAxes`: reversed, its rows stand in CHW order. */
 export type RowAxes = readonly [positions: number, inputs: number];
 
-/** Layers that keep every number of a row in its place. */
-export const IN_PLACE = new Set(["Dropout", "Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"]);
+/** Layers that keep every number of a row in its place; those of several inputs join numbers in the same place. */
+const IN_PLACE = new Set(
+  `Dropout Activation ReLU LeakyReLU ELU ThresholdedReLU Softmax Rescaling
+  Add Multiply Average Maximum Minimum`.split(/\s+/),
+);
+
+/** What is known of the rows that an application puts out: where branches join again and again, each is followed once. */
+const known = new WeakMap<Application, RowAxes | undefined>();
 
 /**
  * Returns the axes to reverse where `value` is a flattened image whose numbers are in another order than the channel,
  * row, column of PyTorch's `nn.Flatten`; otherwise undefined.
  */
-export function flattenedRows({ source }: Value): RowAxes | undefined {
+export function flattenedRows({ source, shape }: Value): RowAxes | undefined {
+  if (shape.length !== 2) return undefined;
+  if (!known.has(source)) known.set(source, rowsOf(source));
+  return known.get(source);
+}
+
+/** Whether what comes out has the order of what goes in; inputs of different orders have none in common. */
+export function keepsOrder({ layer, inputs }: Application): boolean {
+  if (!IN_PLACE.has(layer.getClassName())) return false;
+  const rows = inputs.map(flattenedRows);
+  return rows.every((axes) => String(axes) === String(rows[0]));
+}
+
+function rowsOf(source: Application): RowAxes | undefined {
+  if (keepsOrder(source)) return flattenedRows(source.inputs[0]!);
   const [input] = source.inputs;
-  if (input === undefined) return undefined;
-  if (IN_PLACE.has(source.layer.getClassName())) return flattenedRows(input);
-  if (source.layer.getClassName() !== "Flatten" || input.shape.length !== 4) return undefined;
+  if (source.layer.getClassName() !== "Flatten" || input?.shape.length !== 4) return undefined;
   const [, a, b, c] = input.shape as [null, number, number, number];
   const movesFirstAxisLast = source.layer.getConfig()["dataFormat"] === "channelsFirst";
   if (channelAxis(input) === 1) return movesFirstAxisLast ? [b * c, a] : undefined;

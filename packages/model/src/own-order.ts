@@ -1,6 +1,6 @@
 /** Where the weights of a model presume an order of numbers that PyTorch does not have by itself. */
 import type { tf } from "@lockstep/engine";
-import { channelAxis, flattenedRows, IN_PLACE } from "./flattened-rows.ts";
+import { channelAxis, flattenedRows, keepsOrder } from "./flattened-rows.ts";
 import { graphOf, type Value } from "./graph.ts";
 
 /**
@@ -10,8 +10,9 @@ import { graphOf, type Value } from "./graph.ts";
  */
 export function layersInOwnOrder(model: tf.LayersModel): string[] {
   const { applications } = graphOf(model);
-  const found = applications.filter(({ layer, inputs }) => {
-    if (IN_PLACE.has(layer.getClassName())) return false;
+  const found = applications.filter((application) => {
+    const { layer, inputs } = application;
+    if (keepsOrder(application)) return false;
     return inputs.some((input) => isReshaped(input) || (isFlattened(input) && layer.getClassName() !== "Dense"));
   });
   return [...new Set(found.map(({ layer }) => layer.name))];
@@ -26,7 +27,7 @@ function isFlattened(value: Value): boolean {
 function isReshaped({ source }: Value): boolean {
   const [input] = source.inputs;
   if (input === undefined) return false;
-  if (IN_PLACE.has(source.layer.getClassName())) return isReshaped(input);
+  if (keepsOrder(source)) return source.inputs.some(isReshaped);
   if (source.layer.getClassName() !== "Reshape" || input.shape.length !== 4) return false;
   const [, height, width, channels] = input.shape as [null, number, number, number];
   return channelAxis(input) !== 1 && height * width > 1 && channels > 1;

@@ -1,0 +1,51 @@
+import { tf } from "@lockstep/engine";
+import { beforeAll, expect, test } from "vitest";
+import { type Application, graphOf } from "./graph.ts";
+
+beforeAll(() => tf.setBackend("cpu"));
+
+const { layers } = tf;
+const chain = (inputs: tf.SymbolicTensor, ...parts: tf.layers.Layer[]) =>
+  parts.reduce((x, part) => part.apply(x) as tf.SymbolicTensor, inputs);
+const vector = () => tf.input({ name: "x", shape: [4] });
+const dense = (name: string) => layers.dense({ name, units: 4 });
+/** The names of the layers from the input to this application, for graphs that are chains. */
+const way = ({ layer, inputs }: Application): string[] => [...inputs.flatMap(({ source }) => way(source)), layer.name];
+
+test("each application of a layer stands by itself, and models inside models are opened", () => {
+  const [shared, inner, outer, inputs] = [dense("shared"), vector(), vector(), vector()];
+  const block = tf.model({ inputs: inner, outputs: chain(inner, shared, dense("inner")) });
+  const twice = tf.model({ inputs: outer, outputs: chain(outer, block, dense("between"), block) });
+  const model = tf.model({ inputs, outputs: chain(inputs, dense("first"), twice, twice) });
+  const { applications, outputs } = graphOf(model);
+  const once = ["shared", "inner", "between", "shared", "inner"];
+  expect(way(outputs[0]!.source)).toEqual(["x", "first", ...once, ...once]);
+  expect(applications.length).toBe(12);
+  expect(applications.filter(({ layer }) => layer === shared).length).toBe(4);
+});
+
+test("what is not needed for the outputs is left out, and what is needed twice stands once", () => {
+  const [inputs, shared] = [vector(), dense("shared")];
+  const x = chain(inputs, shared);
+  chain(x, shared); // goes nowhere
+  const model = tf.model({
+    inputs,
+    outputs: layers.add({ name: "sum" }).apply([x, chain(x, dense("a"))]) as tf.SymbolicTensor,
+  });
+  expect(graphOf(model).applications.map(({ layer }) => layer.name)).toEqual(["x", "shared", "a", "sum"]);
+});
+
+test("the first model of a Sequential, whose layers it takes over, is the same as any other", () => {
+  const head = tf.sequential({ layers: [layers.dense({ name: "a", units: 4, inputShape: [4] }), dense("b")] });
+  const whole = tf.sequential({ layers: [head, dense("c")] });
+  const inputs = vector();
+  const model = tf.model({ inputs, outputs: chain(inputs, whole, head) });
+  expect(way(graphOf(model).outputs[0]!.source)).toEqual(["x", "a", "b", "c", "a", "b"]);
+});
+
+test("of a model with several outputs the one that is used is followed", () => {
+  const [inner, inputs] = [vector(), vector()];
+  const fork = tf.model({ inputs: inner, outputs: [chain(inner, dense("left")), chain(inner, dense("right"))] });
+  const [, right] = fork.apply(inputs) as tf.SymbolicTensor[];
+  expect(way(graphOf(tf.model({ inputs, outputs: right! })).outputs[0]!.source)).toEqual(["x", "right"]);
+});
