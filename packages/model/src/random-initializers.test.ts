@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { tf } from "@lockstep/engine";
 import { beforeAll, describe, expect, test } from "vitest";
 import { drawAs } from "./random-initializers.ts";
@@ -63,6 +64,20 @@ describe("drawAs", () => {
     const [here, there] = [1, 2].map((seed) => drawAs(seeded, [4], { seed, place: [seed, 0, 0] }));
     expect(here).toEqual(there);
     expect(drawn(initializers.randomNormal({ seed: 8 }), [4])).not.toEqual(here);
+  });
+
+  test("the bits of each kind are known: a change of them needs another ARITHMETIC_VERSION", () => {
+    const hash = createHash("sha256");
+    const kinds = [
+      initializers.randomUniform({}),
+      initializers.randomNormal({ seed: 1 }),
+      initializers.truncatedNormal({}),
+      initializers.glorotUniform({}),
+      initializers.heNormal({}),
+      initializers.orthogonal({}),
+    ];
+    for (const kind of kinds) hash.update(new Uint8Array(drawn(kind, [3, 4, 5]).buffer));
+    expect(hash.digest("hex")).toBe("ac73db53afa1918b3b3915cc3ca7a23dbea55588f008a681dfc9550c59e74045");
   });
 
   test("what is not random has nothing to draw", () => {
