@@ -23,6 +23,7 @@ export async function openDashboardThread({ live, port, controlToken, command }:
   const ended = new Promise<void>((resolve) => thread.once("exit", () => resolve()));
   const url = await new Promise<string>((resolve, reject) => {
     thread.on("error", reject);
+    ended.then(() => reject(new Error("The dashboard's thread has ended before it listened.")));
     thread.on("message", (message: FromThread) => {
       if (message.type === "listening") resolve(message.url);
       else if (message.type === "failed") reject(new LockstepError(message.code, message.reason));

@@ -66,6 +66,16 @@ describe("a run", () => {
     await ended;
   });
 
+  test("takes the checkpoint that is asked for while another one is begun", async () => {
+    controls.take({ do: "checkpoint" });
+    const asked: string[] = [];
+    const checkpoint = async () => {
+      if (asked.push("a checkpoint") === 1) controls.take({ do: "checkpoint" });
+    };
+    for (let task = 0; task < 3; task++) await controls.attend(checkpoint, () => false);
+    expect(asked).toHaveLength(2);
+  });
+
   test("stops after its step, with a checkpoint, also while it is paused", async () => {
     const { team, ended } = commanded({ do: "pause" }, { do: "stop" });
     expect(await ended).toBe("interrupted");

@@ -74,8 +74,10 @@ export class Controls {
   /** Between two tasks: takes the checkpoint that was asked for, and waits while the run is paused. @returns whether it was */
   async attend(checkpoint: () => Promise<void>, stopRequested: () => boolean): Promise<boolean> {
     for (let wasPaused = false; ; wasPaused = true) {
-      if (this.#checkpoint) await checkpoint();
-      this.#checkpoint = false;
+      if (this.#checkpoint) {
+        this.#checkpoint = false; // before it is taken: another one may be asked for meanwhile
+        await checkpoint();
+      }
       if (!this.#paused || stopRequested()) return wasPaused;
       await pause(LOOK_MS);
     }
