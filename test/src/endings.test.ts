@@ -38,6 +38,17 @@ test("pnpm train --workers ends with the reason for which no worker's engine sta
   expect(status).toBe(1);
 });
 
+test.runIf(process.platform === "linux").each(["train", "coordinator", "worker"])(
+  "with too few open files, pnpm %s says in one line what to raise",
+  async (program) => {
+    const main = `apps/${program === "train" ? "trainer" : program}/src/main.ts`;
+    const node = [process.execPath, "--import", "tsx", "--conditions=lockstep-source", main, program];
+    const { status, stderr } = await launch(["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", ...node]).finished;
+    expect(stderr).toMatch(/^ERR_OPEN_FILES: .*It may have 64 open\. .*ulimit -n 4096\n$/);
+    expect(status).toBe(1);
+  },
+);
+
 describe("a run that is asked to stop is saved", () => {
   test("by SIGTERM to pnpm, whose status is that of the program", async () => {
     const out = join(dir, "pnpm");

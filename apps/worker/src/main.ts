@@ -1,42 +1,4 @@
-/** `pnpm worker`: joins a coordinator with this machine's device. */
-import {
-  collectSeldom,
-  displayOn,
-  type LogFormat,
-  machineOptions,
-  outliveReaders,
-  tellFailure,
-  tidyArguments,
-  watchInterrupts,
-} from "@lockstep/run";
-import { findCoordinator } from "./find-coordinator.ts";
-import { endWithParent, tellParent } from "./parent.ts";
-import { makeProgram } from "./program.ts";
-import { work } from "./worker.ts";
+/** `pnpm worker` starts here. */
+import { startProgram } from "@lockstep/run/start";
 
-const program = makeProgram().parse(tidyArguments(["worker", ...process.argv.slice(2)]).slice(1), { from: "user" });
-const { coordinator, token, tlsFingerprint, insecure, reconnectMs, log: format, ...own } = program.opts();
-const { line: log } = displayOn(process.stdout, format as LogFormat);
-
-/** The first request to stop lets the slice be finished, a second one ends the process at once. */
-function onLeave(leave: () => void): void {
-  const tell = (line: string) => {
-    log(line);
-    leave();
-  };
-  watchInterrupts({ doing: "leaving after this slice", tell });
-}
-
-outliveReaders();
-endWithParent();
-collectSeldom();
-try {
-  const { model, name, dataDir, maxRows, ...machine } = own;
-  const join = { token, tlsFingerprint, insecure };
-  const url = coordinator ?? (await findCoordinator(join, log));
-  const here = { model, name, dataDir, maxRows, machine: machineOptions(machine) };
-  await work({ coordinator: url, join, reconnectMs, ...here, log, onLeave });
-} catch (error) {
-  tellParent(error);
-  tellFailure(error, format);
-}
+await startProgram(() => import("./command.ts"));

@@ -1,5 +1,5 @@
 /** The process that started this worker, if that was `pnpm train --workers`. */
-import { type ErrorCode, LockstepError } from "@lockstep/errors";
+import { type ErrorCode, knownError } from "@lockstep/errors";
 
 /** Why a worker fails, as its parent hears of it. */
 export interface WorkerFailure {
@@ -9,8 +9,9 @@ export interface WorkerFailure {
 
 /** Tells the parent why this worker fails, so that a reason that every worker will meet again can end the run. */
 export function tellParent(error: unknown): void {
-  if (!(error instanceof LockstepError)) return;
-  const failure: WorkerFailure = { code: error.code, message: error.message };
+  const known = knownError(error);
+  if (known === undefined) return;
+  const failure: WorkerFailure = { code: known.code, message: known.message };
   process.send?.(failure);
 }
 

@@ -1,7 +1,7 @@
 /** A worker: one device. It joins a coordinator, computes the slices that it is given, and applies every update. */
 import { hostname } from "node:os";
 import { bitProperties, describeDevice, type Engine, startEngine } from "@lockstep/engine";
-import { excerpt, LockstepError } from "@lockstep/errors";
+import { excerpt, knownError, LockstepError } from "@lockstep/errors";
 import { PROTOCOL_VERSION } from "@lockstep/gradient-sync";
 import { isKnownModel } from "@lockstep/model";
 import { type GivenOptions, type MachineOptions, makeConfig, type Resources, withResources } from "@lockstep/run";
@@ -137,8 +137,8 @@ async function prepareRun(
 
 /** Lets the coordinator know what was wrong here. */
 function tell(connection: Connection, error: unknown): unknown {
-  const code = error instanceof LockstepError ? error.code : "ERR_WORKER";
-  connection.send({ type: "failed", code, reason: (error as Error).message.slice(0, 1000) });
+  const { code, message } = knownError(error) ?? { code: "ERR_WORKER" as const, message: (error as Error).message };
+  connection.send({ type: "failed", code, reason: message.slice(0, 1000) });
   return error;
 }
 

@@ -47,6 +47,15 @@ export const catalogue = {
       "This user has no home folder, where caches and secrets are kept.",
       "Set `HOME`, or name folders in `LOCKSTEP_CACHE`, `LOCKSTEP_DATA` and `XDG_CONFIG_HOME`.",
     ),
+    ERR_OUT_OF_MEMORY: entry(
+      "The system refused memory that the program asked for. Where it ends a process without asking, as Linux does when " +
+        "none is left, there is no message: the process was killed by SIGKILL.",
+      "Free some memory or raise the limit; or choose a smaller model, `--batch-size`, `--max-rows` or fewer workers.",
+    ),
+    ERR_OPEN_FILES: entry(
+      "This process, or the machine, has as many files and connections open as it may.",
+      "Raise the limit with `ulimit -n 4096` in the shell that starts the program; a coordinator needs one for each worker.",
+    ),
     ERR_LISTEN: entry(
       "The port is taken, or this user may not have it; or the address isn't this machine's.",
       "Choose another `--port`, or the right `--host`.",

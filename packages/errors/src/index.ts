@@ -1,19 +1,4 @@
-import type { ErrorCode } from "./catalogue.ts";
-
 export { type ErrorCode, isErrorCode } from "./catalogue.ts";
 export { excerpt, excerptOf, faultLines } from "./excerpt.ts";
-
-/**
- * The one error that Lockstep throws on purpose. Its message says what was expected, what came and what to do;
- * a program prints it without a stack. Anything else that is thrown is a defect.
- */
-export class LockstepError extends Error {
-  /** What kind of error it is: see catalogue.ts. */
-  readonly code: ErrorCode;
-
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "LockstepError";
-    this.code = code;
-  }
-}
+export { LockstepError } from "./lockstep-error.ts";
+export { knownError, shortageIn, tooFewFiles } from "./shortage.ts";

@@ -1,6 +1,5 @@
 export type { Lease } from "@lockstep/files";
 export { type Checkpoint, checkpointBefore, latestCheckpoint } from "./checkpoint.ts";
-export { outliveReaders } from "./closed-output.ts";
 export {
   addLogOption,
   addMachineOptions,

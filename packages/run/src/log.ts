@@ -1,5 +1,5 @@
 /** Lines for programs, and the error that ends one. */
-import { LockstepError } from "@lockstep/errors";
+import { knownError } from "@lockstep/errors";
 
 export type LogFormat = "text" | "json";
 
@@ -15,10 +15,14 @@ export function jsonLine(message: string, fields: LineFields = {}, time = new Da
   return JSON.stringify({ time: time.toISOString(), level: "info", message, ...fields });
 }
 
-/** Tells of the error that ends the program, on standard error. One that is no LockstepError is a defect: it goes on. */
+/**
+ * Tells of the error that ends the program, on standard error. One that nobody threw on purpose, and that does not come
+ * of a shortage, is a defect: it goes on.
+ */
 export function tellFailure(error: unknown, format: LogFormat): void {
-  if (!(error instanceof LockstepError)) throw error;
-  const { code, message } = error;
+  const known = knownError(error);
+  if (known === undefined) throw error;
+  const { code, message } = known;
   console.error(format === "json" ? jsonLine(message, { level: "error", code }) : `${code}: ${message}`);
   process.exitCode = 1;
 }

@@ -1,0 +1,44 @@
+/**
+ * The first thing that a program does. It imports next to nothing, so that it can tell in a line why the rest cannot be
+ * loaded.
+ */
+import { readFileSync } from "node:fs";
+import { knownError, tooFewFiles } from "@lockstep/errors";
+import { outliveReaders } from "./closed-output.ts";
+import { type LogFormat, tellFailure } from "./log.ts";
+
+/** Node opens so many files at once when it loads a program from its sources. */
+const LEAST_OPEN_FILES = 128;
+
+/** Loads the program, which then does its work. A shortage ends it with a line, whatever meets it. */
+export async function startProgram(load: () => Promise<unknown>): Promise<void> {
+  outliveReaders();
+  const format: LogFormat = /--log[= ]json/.test(process.argv.join(" ")) ? "json" : "text";
+  process.on("uncaughtException", (error) => {
+    if (knownError(error) === undefined) console.error(error);
+    else tellFailure(error, format);
+    process.exit(1);
+  });
+  try {
+    expectOpenFiles();
+    await load();
+  } catch (error) {
+    tellFailure(error, format);
+  }
+}
+
+/** @throws LockstepError ERR_OPEN_FILES */
+function expectOpenFiles(): void {
+  const limit = openFilesLimit();
+  if (limit < LEAST_OPEN_FILES) throw tooFewFiles(`it needs ${LEAST_OPEN_FILES} to start`, undefined, limit);
+}
+
+/** How many files this process may have open; known on Linux only. */
+function openFilesLimit(): number {
+  try {
+    const limits = readFileSync("/proc/self/limits", "utf8");
+    return Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY);
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}
