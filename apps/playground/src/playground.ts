@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { openDoor } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
 import { answerPages, bundleScript, type Content, PALETTE, type Pages } from "@lockstep/pages";
-import { openRunFolder, parseRunFile, type RunFile, type RunFolder } from "@lockstep/run";
+import { openRunFolder, parseRunFile, type RunFile, type RunFolder, shellWord } from "@lockstep/run";
 import type { RunFacts } from "./facts.ts";
 import { answerPixels } from "./pixels.ts";
 
@@ -61,7 +61,7 @@ function expectTfjsModel({ dir, tfjs }: RunFolder): void {
   throw new LockstepError(
     "ERR_NO_TFJS",
     `Expected a model in ${tfjs}, which a run writes when it ends, but this one has none. Go on with ` +
-      `pnpm train --resume ${dir}, or take its last checkpoint: pnpm export --run ${dir} --to tfjs --out ${tfjs}`,
+      `pnpm train --resume ${shellWord(dir)}, or take its last checkpoint: pnpm export --run ${shellWord(dir)} --to tfjs --out ${shellWord(tfjs)}`,
   );
 }
 

@@ -1,5 +1,6 @@
 import { givenRunOptions, machineOptions, tidyArguments } from "@lockstep/run";
 import { describe, expect, test } from "vitest";
+import { nextLine } from "./commands/train.ts";
 import { makeProgram, unkeptOptions } from "./program.ts";
 
 /** A command that has its options, without running it. */
@@ -44,6 +45,11 @@ describe("the command line", () => {
       shuffle: false,
       allowSoftmax: true,
     });
-    expect(machineOptions(parse("train", "--threads", "0"))).toEqual({ threads: 0 });
+    expect(machineOptions(parse("train", "--gpu", "0"))).toEqual({ gpu: 0 });
   });
+});
+
+test("a line to paste has a folder's name as a shell takes it", () => {
+  expect(nextLine("runs/ü #1")).toContain("pnpm evaluate --run 'runs/ü #1', pnpm predict --run 'runs/ü #1' PICTURE");
+  expect(nextLine("runs/a-1")).toContain("pnpm evaluate --run runs/a-1,");
 });

@@ -151,14 +151,20 @@ describe("the port", () => {
   test("that is taken is an error if demanded, else the next will do", async () => {
     const { door } = await open();
     const taken = { host: "127.0.0.1", port: door.port };
-    await expect(open(taken)).rejects.toMatchObject({ code: "ERR_LISTEN" });
+    await expect(open(taken)).rejects.toMatchObject({
+      code: "ERR_LISTEN",
+      message: expect.stringMatching(/EADDRINUSE.*; something listens there already: end it, or choose another --port/),
+    });
     const { door: next } = await open({ ...taken, anyPort: true });
     expect(next.port).toBeGreaterThan(door.port);
     await join(`ws://127.0.0.1:${next.port}`);
   });
 
   test("of a foreign address is an error", async () => {
-    await expect(open({ host: "192.0.2.254", anyPort: true })).rejects.toMatchObject({ code: "ERR_LISTEN" });
+    await expect(open({ host: "192.0.2.254", anyPort: true })).rejects.toMatchObject({
+      code: "ERR_LISTEN",
+      message: expect.stringMatching(/EADDRNOTAVAIL.*; this machine has no such address: choose another --host/),
+    });
   });
 
   test("is not opened with an option that is malformed", async () => {

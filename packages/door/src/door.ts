@@ -198,11 +198,25 @@ async function listen(server: Server, host: string, port: number, anyPort: boole
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === "EADDRINUSE" && anyPort && port < 65_535) return listen(server, host, port + 1, true);
-    throw new LockstepError(
-      "ERR_LISTEN",
-      `Cannot listen on ${host}:${port} (${message}); choose another --port or --host.`,
-      { cause },
-    );
+    throw new LockstepError("ERR_LISTEN", `Cannot listen on ${host}:${port} (${message}); ${remedyFor(code)}.`, {
+      cause,
+    });
+  }
+}
+
+function remedyFor(code: string | undefined): string {
+  switch (code) {
+    case "EADDRINUSE":
+      return "something listens there already: end it, or choose another --port";
+    case "EACCES":
+      return "ports below 1024 are for the administrator: choose another --port";
+    case "EADDRNOTAVAIL":
+      return "this machine has no such address: choose another --host, or 0.0.0.0 for all of its addresses";
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return "this machine does not know the name: choose another --host, or 0.0.0.0 for all of its addresses";
+    default:
+      return "choose another --port or --host";
   }
 }
 

@@ -7,6 +7,7 @@ import type { Controls } from "./controls.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { Recorder } from "./recorder.ts";
 import type { EvaluateTask, Schedule, StepTask } from "./schedule.ts";
+import { shellWord } from "./typed-options.ts";
 
 /** Sums over the global batch of a step, and where the time went. */
 export interface StepTotals {
@@ -170,6 +171,6 @@ function lossNotFinite({ task, loss }: NotFinite, recorder: Recorder): LockstepE
   const remedy =
     good === undefined
       ? "There is no good checkpoint. Start again with a lower --lr or with --warmup-epochs 1."
-      : `The last good checkpoint is ${good}. Start a new run with --init-from ${good} and a lower --lr.`;
+      : `The last good checkpoint is ${good}. Start a new run with --init-from ${shellWord(good)} and a lower --lr.`;
   return new LockstepError("ERR_LOSS_NOT_FINITE", `${what} ${remedy}`);
 }

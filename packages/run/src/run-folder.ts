@@ -13,6 +13,7 @@ import {
   takeLease,
   writeFault,
 } from "@lockstep/files";
+import { shellWord } from "./typed-options.ts";
 import { usersFolder } from "./user-paths.ts";
 import { writeSmallFile } from "./write-file.ts";
 
@@ -142,7 +143,7 @@ export function expectNoRun(out: string): void {
 }
 
 function runExists(out: string): LockstepError {
-  const text = `Expected --out to be a new folder, but ${out} holds a run. Continue it with --resume ${out}`;
+  const text = `Expected --out to be a new folder, but ${out} holds a run. Continue it with --resume ${shellWord(out)}`;
   return new LockstepError("ERR_RUN_EXISTS", `${text}, or choose another --out.`);
 }
 

@@ -56,6 +56,7 @@ import {
   resumeConfig,
   resumeLine,
   scaleForWorkers,
+  shellWord,
   startLines,
   stoppedStatus,
   threadsToKeep,
@@ -122,7 +123,8 @@ export async function train(options: TrainOptions & Record<string, unknown>, unk
 
 /** What there is to do with a run that has come to its end. */
 export function nextLine(dir: string): string {
-  return `next:    pnpm evaluate --run ${dir}, pnpm predict --run ${dir} PICTURE, pnpm train --help`;
+  const run = shellWord(dir);
+  return `next:    pnpm evaluate --run ${run}, pnpm predict --run ${run} PICTURE, pnpm train --help`;
 }
 
 /** Prints the shape table: no data, no engine. */
