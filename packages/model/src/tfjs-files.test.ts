@@ -116,17 +116,19 @@ describe.each(models)("the files of %s", (name, make) => {
     expect(weights.equals(new Uint8Array(weightData as ArrayBuffer))).toBe(true);
   });
 
-  test("load with tf.loadLayersModel and give the same logits", async () => {
-    const { weightsManifest, ...artifacts } = JSON.parse(json);
-    const weightData = new Uint8Array(weights).buffer;
-    const source = { ...artifacts, weightSpecs: weightsManifest[0].weights, weightData };
-    const loaded = await tf.loadLayersModel(tf.io.fromMemory(source));
-    const logits = (net: tf.LayersModel) =>
-      (net.predict(tf.randomUniform([3, 8, 12, 3], -1, 1, "float32", 7)) as tf.Tensor).dataSync();
-    expect(new Set(logits(model)).size).toBe(12);
-    expect(logits(loaded)).toEqual(logits(model));
-  });
+  test("load with tf.loadLayersModel and give the same logits", () => expectSameWhenLoaded(json, weights, model));
 });
+
+async function expectSameWhenLoaded(json: string, weights: Buffer, model: tf.LayersModel): Promise<void> {
+  const { weightsManifest, ...artifacts } = JSON.parse(json);
+  const weightData = new Uint8Array(weights).buffer;
+  const source = { ...artifacts, weightSpecs: weightsManifest[0].weights, weightData };
+  const loaded = await tf.loadLayersModel(tf.io.fromMemory(source));
+  const logits = (net: tf.LayersModel) =>
+    (net.predict(tf.randomUniform([3, 8, 12, 3], -1, 1, "float32", 7)) as tf.Tensor).dataSync();
+  expect(new Set(logits(model)).size).toBe(12);
+  expect(logits(loaded)).toEqual(logits(model));
+}
 
 test("Models inside a model may hold layers of one name: each saved weight has a name of its own", async () => {
   const { model, topology, stateDict } = await trained(namesakeModel());
@@ -135,14 +137,8 @@ test("Models inside a model may hold layers of one name: each saved weight has a
   expect(new Set(names).size).toBe(8);
   const dir = join(folder, "namesakes");
   await writeTfjsModel(dir, topology, stateDict);
-  const { weightsManifest, ...artifacts } = JSON.parse(await readFile(join(dir, "model.json"), "utf8"));
-  const weightData = new Uint8Array(await readFile(join(dir, "weights.bin"))).buffer;
-  const source = { ...artifacts, weightSpecs: weightsManifest[0].weights, weightData };
-  const loaded = await tf.loadLayersModel(tf.io.fromMemory(source));
-  const logits = (net: tf.LayersModel) =>
-    (net.predict(tf.randomUniform([3, 8, 12, 3], -1, 1, "float32", 7)) as tf.Tensor).dataSync();
-  expect(new Set(logits(model)).size).toBe(12);
-  expect(logits(loaded)).toEqual(logits(model));
+  const json = await readFile(join(dir, "model.json"), "utf8");
+  await expectSameWhenLoaded(json, await readFile(join(dir, "weights.bin")), model);
 });
 
 describe("writeTfjsModel", () => {
