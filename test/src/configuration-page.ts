@@ -44,6 +44,11 @@ const ENVIRONMENT: [name: string, meaning: string][] = [
     "hosts that are reached without a proxy: names, domains and addresses, with a port or without, separated by " +
       "commas; or `*` for all. Loopback always is",
   ],
+  [
+    "TSX_DISABLE_CACHE",
+    "`1` where the folder for temporary files (`TMPDIR`) cannot be written: else tsx, which reads TypeScript, keeps a " +
+      "cache there and ends with an error",
+  ],
   ["LOCKSTEP_LIBTENSORFLOW", "the folder of a TensorFlow to use instead of a downloaded one"],
   ["LOCKSTEP_ALLOW_SOFTWARE_GPU", "`1` lets a GPU count that is played by the CPU; [gpu.md](gpu.md)"],
 ];

@@ -124,6 +124,12 @@ describe("loadModel", () => {
     );
   });
 
+  test("a path that TypeScript's loader would cut at a ? is refused with that reason", async () => {
+    const path = join(folder, "what?.ts");
+    await writeFile(path, `export default ${spec}`);
+    await expect(loadModel(path, {})).rejects.toThrow("the loader of TypeScript takes no ? in a path. Rename");
+  });
+
   test.each([
     ["that exports nothing", "", /it exports nothing\. Export a model spec or a function/],
     ["with several exports of other names", "export const a = 1, b = 2;", /it exports a, b\. Export/],

@@ -68,6 +68,7 @@ export async function importModel(path: string): Promise<unknown> {
   const kind = kindOfPath(file);
   if (kind === "nothing") throw moduleError(path, `there is no file ${file}. Give the path from where you are.`);
   if (kind === "folder") throw moduleError(path, "that is a folder. Name the file of the module in it.");
+  if (/\?.*ts$/.test(file)) throw moduleError(path, `the loader of TypeScript takes no ? in a path. Rename ${file}.`);
   const module = await import(pathToFileURL(file).href).catch((cause: unknown) => {
     throw moduleError(path, `loading it failed: ${messageOf(cause)}`, cause);
   });
