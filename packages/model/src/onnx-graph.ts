@@ -76,6 +76,10 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
     const { activation } = settingsOf(application, activationSettings);
     return [{ operator: "Gemm", attributes: { transB: 1 }, operands: weights }, ...activated(activation)];
   },
+  ReLU(application) {
+    settingsOf(application, reluSettings);
+    return activated("relu");
+  },
   Activation: (application) => activated(settingsOf(application, activationSettings).activation),
   Dropout: () => [],
 };
@@ -138,6 +142,8 @@ const count = z.int().nonnegative();
 const pair = z.tuple([count, count]);
 const imageSettings = z.object({ dataFormat: z.literal("channelsLast") });
 const activationSettings = z.object({ activation: z.enum(["linear", "relu"]) });
+/** A ReLU layer with a cap is another function. */
+const reluSettings = z.object({ maxValue: z.null().optional() });
 const windowSettings = imageSettings.extend({ strides: pair, padding: z.enum(["valid", "same"]) });
 const convSettings = windowSettings.extend({ ...activationSettings.shape, kernelSize: pair, dilationRate: pair });
 const poolSettings = windowSettings.extend({ poolSize: pair });

@@ -57,7 +57,7 @@ function codeModel(): tf.LayersModel {
       ],
     })
     .apply(x); //                                 [batch, 9, 8, 5]
-  x = conv("conv3", { dilationRate: 2 }).apply(x); //                                                  [batch, 9, 8, 5]
+  x = layers.reLU().apply(conv("conv3", { dilationRate: 2 }).apply(x)); //                                             [batch, 9, 8, 5]
   x = layers.dropout({ rate: 0.1 }).apply(layers.globalAveragePooling2d({}).apply(x)); //              [batch, 5]
   x = layers.dense({ name: "logits", units: 4 }).apply(x); //                                          [batch, 4]
   return tf.model({ inputs: images, outputs: x as tf.SymbolicTensor });
@@ -202,6 +202,11 @@ describe("an ONNX model", () => {
       "of another activation",
       ofImages(layers.flatten(), layers.dense({ name: "fc", units: 3, activation: "tanh" })),
       /layer fc \(Dense\) to ONNX: its activation is "tanh"/,
+    ],
+    [
+      "of a ReLU layer with a cap",
+      ofImages(layers.reLU({ name: "relu6", maxValue: 6 }), layers.flatten()),
+      /layer relu6 \(ReLU\) to ONNX: its maxValue is 6/,
     ],
     [
       "of channels that come first",
