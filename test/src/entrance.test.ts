@@ -143,7 +143,8 @@ describe.runIf(canMakeMachines())("between two machines", () => {
 
 test("open to the network, with no terminal and no token, the coordinator does not start", async () => {
   const out = join(dir, "unknown-token");
-  const { status, stdout, stderr } = await run(["coordinator", ...training, "--host", "0.0.0.0", "--out", out], env);
+  const first = { ...env, XDG_CONFIG_HOME: join(dir, "first-start") }; // no token is kept from an earlier one
+  const { status, stdout, stderr } = await run(["coordinator", ...training, "--host", "0.0.0.0", "--out", out], first);
   expect(stderr).toMatch(/^ERR_TOKEN: Expected a token .*set LOCKSTEP_TOKEN/);
   expect([status, stdout, existsSync(out)]).toEqual([1, "", false]);
 });

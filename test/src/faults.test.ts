@@ -382,8 +382,8 @@ describe("pnpm train --workers 3", () => {
 
 test("options that would make no sense are refused with what was expected", async () => {
   for (const [words, message] of [
-    [["--heartbeat-ms", "0"], "Expected a whole number of at least 1, got 0."],
-    [["--stall-ms", "abc"], "Expected a whole number, got abc."],
+    [["--heartbeat-ms", "0"], 'Expected a whole number from 1 to 715827882, got "0".'],
+    [["--stall-ms", "abc"], 'Expected a whole number of at least 1, got "abc".'],
     [["--min-workers", "5", "--workers", "2"], "Expected --min-workers to be at most --workers (2), got 5"],
   ] as const) {
     const { status, stderr } = await runToEnd(["coordinator", ...words]);
