@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test, vi } from "vitest";
 import { spawnForTest } from "./processes.ts";
@@ -60,3 +61,23 @@ describe.runIf(process.platform === "linux")("on Linux, where processes can be l
     },
   );
 });
+
+test("every test starts its processes so", () => {
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const files = ["apps", "packages", "test"].flatMap((folder) => testFiles(join(root, folder)));
+  expect(files).toContain(fileURLToPath(import.meta.url));
+  const others = files.filter((file) =>
+    /import \{[^}]*\b(spawn|fork)\b[^}]*\} from "node:child_process"/.test(textOf(file)),
+  );
+  expect(others).toEqual([]);
+});
+
+function testFiles(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return ["node_modules", "dist"].includes(entry.name) ? [] : testFiles(path);
+    return entry.name.endsWith(".test.ts") ? [path] : [];
+  });
+}
+
+const textOf = (file: string) => readFileSync(file, "utf8");

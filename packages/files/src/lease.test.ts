@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { spawnForTest } from "../../../test/src/processes.ts";
 import { type Lease, takeLease } from "./lease.ts";
 import { formatLease, ownIdentity } from "./lease-holder.ts";
 import { type LeaseWorld, realWorld } from "./lease-watch.ts";
@@ -15,15 +16,13 @@ let dir: string;
 let path: string;
 let leases: Lease[];
 let lines: string[];
-let sleepers: ChildProcess[];
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "lockstep-lease-"));
   path = join(dir, "run.pid");
-  [leases, lines, sleepers] = [[], [], []];
+  [leases, lines] = [[], []];
 });
 afterEach(() => {
   for (const lease of leases) lease.release();
-  for (const sleeper of sleepers) sleeper.kill("SIGKILL");
   rmSync(dir, { recursive: true });
 });
 
@@ -49,8 +48,7 @@ const failure = (code: string, message: string | RegExp) =>
 /** A process that does nothing, and its identity as the file of a lease has it. */
 async function sleeper() {
   const text = `process.stdout.write(require("fs").readFileSync("/proc/self/stat", "utf8")); setInterval(() => {}, 1e6)`;
-  const child = spawn(process.execPath, ["-e", text]);
-  sleepers.push(child);
+  const child = spawnForTest([process.execPath, "-e", text]);
   const [stat] = await once(child.stdout, "data");
   const startTime = String(stat).split(") ")[1]!.split(" ")[19]!;
   return { child, identity: { ...ownIdentity(), pid: child.pid!, startTime } };
@@ -184,14 +182,13 @@ test("of several processes that start at once, after one that was killed, exactl
   const starts = await Promise.all(
     Array.from({ length: 4 }, async () => {
       const flags = ["--import", "tsx", "--conditions=lockstep-source", "--input-type=module", "-e", START];
-      const child = spawn(process.execPath, [...flags, path], { stdio: ["pipe", "pipe", "inherit"] });
-      sleepers.push(child);
+      const child = spawnForTest([process.execPath, ...flags, path]);
       await once(child.stdout, "data");
       return child;
     }),
   );
   const said = starts.map(async (child) => String((await once(child.stdout, "data"))[0]));
-  for (const { stdin } of starts) stdin!.write("go");
+  for (const { stdin } of starts) stdin.write("go");
   expect((await Promise.all(said)).sort()).toEqual(["ERR_RUN_BUSY", "ERR_RUN_BUSY", "ERR_RUN_BUSY", "holds"]);
   expect(existsSync(`${path}.new`)).toBe(false);
 });
