@@ -7,9 +7,9 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
 test.each([
-  ["fuzz", ["--frames", "x"], "Expected a whole number, got x."],
+  ["fuzz", ["--frames", "x"], 'Expected a whole number of at least 1, got "x".'],
   ["fuzz", ["--only", "nobody"], "Allowed choices are coordinator, worker."],
-  ["soak", ["--steps", "0"], "Expected a whole number of at least 1, got 0."],
+  ["soak", ["--steps", "0"], 'Expected a whole number of at least 1, got "0".'],
   ["soak", ["--stepz", "3"], "unknown option '--stepz'"],
 ])("pnpm %s %j is refused with what was expected, and nothing begins", (script, words, reason) => {
   const main = fileURLToPath(new URL(`./${script}/main.ts`, import.meta.url));
