@@ -58,10 +58,10 @@ export async function verify(options: VerifyOptions & Record<string, unknown>): 
     let killed = false;
     const onStarted = (started: LocalWorkers, live: LiveRun) => {
       if (!kill) return;
-      afterHalf(live, (steps) => {
+      afterHalf(live, (stepsDone, steps) => {
         started.kill(workers - 1);
         killed = true;
-        console.log(`killed worker-${workers - 1} after ${steps} steps`);
+        console.log(`killed worker-${workers - 1} after ${stepsDone} of ${steps} steps`);
       });
     };
     await trainTogether(workers, start, { ...machine, threads }, { display: silent, onStarted });
@@ -77,13 +77,13 @@ export async function verify(options: VerifyOptions & Record<string, unknown>): 
 
 const silent: Display = { isTerminal: false, line: () => {}, progress: () => {}, close: () => {} };
 
-/** Calls `act` when half of the steps are done. */
-function afterHalf(live: LiveRun, act: (steps: number) => void): void {
+/** Calls `act` when half of the run's steps are done, with how many are, of how many. */
+function afterHalf(live: LiveRun, act: (stepsDone: number, steps: number) => void): void {
   const unsubscribe = live.subscribe(() => {
     const { run, stepsDone } = live.snapshot();
     if (run === undefined || stepsDone < run.derived.steps / 2) return;
     unsubscribe();
-    act(stepsDone);
+    act(stepsDone, run.derived.steps);
   });
 }
 
