@@ -6,5 +6,5 @@ export { kindOfPath } from "./kind-of-path.ts";
 export { awaitLease, expectNoHolder, type Lease, takeLease } from "./lease.ts";
 export { LeaseWatch, readIfThere, realWorld } from "./lease-watch.ts";
 export { makeFolders } from "./make-folders.ts";
-export { temporaryName } from "./temporary-name.ts";
+export { isTemporaryName, temporaryName } from "./temporary-name.ts";
 export { type UserFolder, userFolder } from "./user-folder.ts";

@@ -4,3 +4,8 @@ import { randomBytes } from "node:crypto";
 export function temporaryName(path: string): string {
   return `${path}.${randomBytes(6).toString("hex")}.tmp`;
 }
+
+/** Tells whether a name is one that `temporaryName` has made. */
+export function isTemporaryName(name: string): boolean {
+  return /\.[0-9a-f]{12}\.tmp$/.test(name);
+}

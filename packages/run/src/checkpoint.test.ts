@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, truncateSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
+import { temporaryName } from "@lockstep/files";
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { type Checkpoint, latestCheckpoint, readCheckpoint, saveCheckpoint, savedBest } from "./checkpoint.ts";
@@ -91,9 +92,10 @@ describe("checkpoints", () => {
 
   test("what a kill left half-written goes with the next save", async () => {
     await saveCheckpoint(dir, checkpointAt(10), { keep: 2 });
-    writeFileSync(join(dir, "step-00000015.safetensors.tmp"), "half");
+    for (const name of [temporaryName("step-00000015.safetensors"), "users.tmp"])
+      writeFileSync(join(dir, name), "half");
     await saveCheckpoint(dir, checkpointAt(20), { keep: 2 });
-    expect(readdirSync(dir)).toEqual(["step-00000010.safetensors", "step-00000020.safetensors"]);
+    expect(readdirSync(dir)).toEqual(["step-00000010.safetensors", "step-00000020.safetensors", "users.tmp"]);
   });
 
   test("those of a process that has taken the folder meanwhile stay", async () => {

@@ -8,7 +8,7 @@ import { copyFile, link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { excerpt, excerptOf, LockstepError } from "@lockstep/errors";
 import type { Lease } from "@lockstep/files";
-import { explainWriteError, temporaryName } from "@lockstep/files";
+import { explainWriteError, isTemporaryName, temporaryName } from "@lockstep/files";
 import { z } from "zod";
 import type { ParameterState } from "./conduct.ts";
 import { expectFinite } from "./finite.ts";
@@ -166,7 +166,7 @@ async function removeOthers(dir: string, step: number, keep: number): Promise<vo
   const steps = stepsIn(dir);
   const kept = new Set(steps.filter((other) => other <= step).slice(-keep));
   for (const other of steps.filter((other) => !kept.has(other))) await rm(pathOf(dir, other));
-  for (const name of readdirSync(dir)) if (name.endsWith(".tmp")) await rm(join(dir, name));
+  for (const name of readdirSync(dir)) if (isTemporaryName(name)) await rm(join(dir, name));
 }
 
 /** The steps of the checkpoints in a folder, in ascending order. */

@@ -1,8 +1,16 @@
 import { mkdirSync, mkdtempSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { temporaryName } from "@lockstep/files";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createRunFolder, holdRunFolder, openRunFolder, watchRunFolder, writeJson } from "./run-folder.ts";
+import {
+  createRunFolder,
+  holdRunFolder,
+  openRunFolder,
+  removeTemporaries,
+  watchRunFolder,
+  writeJson,
+} from "./run-folder.ts";
 
 const now = new Date(2026, 10, 3, 9, 30);
 const before = process.cwd();
@@ -68,6 +76,14 @@ describe("run folder", () => {
     writeJson("a/config.json", { lr: 0.1 });
     expect(openRunFolder("a").config).toEqual({ lr: 0.1 });
     expect(openRunFolder("a").folder.metrics).toBe("a/metrics.jsonl");
+  });
+
+  test("loses the temporary files that this program made, and keeps the user's", () => {
+    const folder = createRunFolder("a", "m", now);
+    const users = ["notes.tmp", "a.0123456789ag.tmp", "0123456789ab.tmp"];
+    for (const name of [...users, temporaryName("config.json")]) writeFileSync(join(folder.dir, name), "");
+    removeTemporaries(folder);
+    expect(readdirSync(folder.dir).sort()).toEqual(users.sort());
   });
 });
 

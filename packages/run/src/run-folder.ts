@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { LockstepError } from "@lockstep/errors";
 import {
   expectNoHolder,
+  isTemporaryName,
   kindOfPath,
   type Lease,
   LeaseWatch,
@@ -96,10 +97,13 @@ export function removeResults(folder: RunFolder, modelName: string): void {
   }
 }
 
-/** Takes away the temporary files that a process which was killed has left. Only the holder of the lease may. */
+/**
+ * Removes the temporary files that a killed process has left; files of the user stay, whatever their names end with. Only
+ * the holder of the lease may call it.
+ */
 export function removeTemporaries({ dir, checkpoints, charts }: RunFolder): void {
   for (const folder of [dir, checkpoints, charts].filter((path) => existsSync(path))) {
-    for (const name of readdirSync(folder)) if (name.endsWith(".tmp")) rmSync(join(folder, name), { force: true });
+    for (const name of readdirSync(folder)) if (isTemporaryName(name)) rmSync(join(folder, name), { force: true });
   }
 }
 
