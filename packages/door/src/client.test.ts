@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer as createHttpServer, type RequestListener } from "node:http";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer as createSecureServer } from "node:tls";
@@ -14,6 +14,7 @@ import { type Certificate, selfSigned } from "./certificate.ts";
 import { openSocket, type SocketOptions } from "./client.ts";
 import { openDoor } from "./door.ts";
 import { explainFailedJoin } from "./refusal.ts";
+import { connectSecurely } from "./secure-connection.ts";
 
 const TOKEN = "the-secret-token";
 const endings: (() => unknown)[] = [];
@@ -229,6 +230,21 @@ describe("through the proxy of the environment", () => {
       code: "ERR_CONNECT",
       message: expect.stringMatching(/could not reach a.example:7077, it answered 503/),
     });
+  });
+
+  test("the tunnel and the TLS handshake share one deadline", async () => {
+    const port = await listening(createServer((socket) => void socket.on("error", () => {})));
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    endings.push(() => void vi.useRealTimers());
+    const tunnel = async () => {
+      vi.advanceTimersByTime(800);
+      return connect(port, "127.0.0.1");
+    };
+    const connection = connectSecurely({ host: "a.example", port, pin: undefined, handshakeMs: 1000, tunnel });
+    const given = expect(connection).rejects.toThrow("no TLS handshake within 1000 ms");
+    await vi.advanceTimersByTimeAsync(200);
+    expect(vi.getTimerCount()).toBe(0);
+    await given;
   });
 
   test("that is no HTTP proxy, nothing is tried", () => {

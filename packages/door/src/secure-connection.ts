@@ -21,6 +21,7 @@ export interface SecureConnectionOptions {
  */
 export async function connectSecurely(options: SecureConnectionOptions): Promise<TLSSocket> {
   const { host, port, pin, handshakeMs } = options;
+  const begun = performance.now();
   const tunnel = await options.tunnel?.();
   const socket = connect({
     ...(tunnel && { socket: tunnel }),
@@ -32,7 +33,7 @@ export async function connectSecurely(options: SecureConnectionOptions): Promise
   });
   return new Promise((resolve, reject) => {
     const onTimeout = () => socket.destroy(new Error(`no TLS handshake within ${handshakeMs} ms`));
-    const deadline = setTimeout(onTimeout, handshakeMs);
+    const deadline = setTimeout(onTimeout, handshakeMs - (performance.now() - begun));
     socket.once("close", () => clearTimeout(deadline));
     socket.once("error", (error) => reject(socket.authorizationError ? untrusted(host, error) : error));
     socket.once("secureConnect", () => {
