@@ -41,8 +41,8 @@ const ENVIRONMENT: [name: string, meaning: string][] = [
   ["HTTP_PROXY", "the same for http and ws"],
   [
     "NO_PROXY",
-    "hosts that are reached without a proxy: names, domains and addresses, with a port or without, separated by " +
-      "commas; or `*` for all. Loopback always is",
+    "hosts that are reached without a proxy: names, domains, addresses, and networks such as `10.0.0.0/8`, separated by " +
+      "commas, each with a port or without; or `*` for all. Loopback always is",
   ],
   [
     "TSX_DISABLE_CACHE",

@@ -8,6 +8,7 @@ import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type Download, download } from "./download.ts";
 import { type RecordingProxy, startRecordingProxy } from "./testing/recording-proxy.ts";
+import { openTunnel } from "./tunnel.ts";
 
 const ARCHIVE = gzipSync("ten times ten words are a hundred words", { level: 0 });
 const endings: (() => unknown)[] = [];
@@ -142,6 +143,12 @@ describe("HTTP_PROXY", () => {
     expect(readFileSync(path).equals(ARCHIVE)).toBe(true);
   });
 
+  test("may have a password with a bare %, beside sequences that stand for a character", async () => {
+    const proxy = await proxyIs("HTTP_PROXY", { credentials: "me:p%ss%40%:@" });
+    await download({ url: `http://archive.example:${await serving(whole)}/a.gz`, path, stallMs: 5000 });
+    expect(proxy.asked[0]!.user).toBe("me:p%ss@%:");
+  });
+
   test("is not asked for this machine, nor for what NO_PROXY names", async () => {
     const proxy = await proxyIs("HTTP_PROXY");
     expect(await from(whole)).toBe("");
@@ -171,13 +178,25 @@ test.each([
     "HTTPS_PROXY",
     "https",
     502,
-    /undefined the proxy .* could not reach archive.example:9, it answered 502 Bad Gateway/,
+    /undefined the proxy .* could not reach archive.example:9, it answered 502 Bad Gateway; .*add archive.example to NO_PROXY/,
   ],
 ] as const)("%s that answers %s with %i says why, and no password", async (variable, scheme, refuse, reason) => {
   await proxyIs(variable, { credentials: "me:secret@", refuse });
   const error = await download({ url: `${scheme}://archive.example:9/a.gz`, path, stallMs: 5000 }).catch((it) => it);
   expect(`${error.code} ${error.message}`).toMatch(reason);
   expect(error.message).not.toContain("secret");
+});
+
+test("any status from 200 to 299 opens a tunnel", async () => {
+  for (const status of [200, 204, 299]) {
+    const server = createServer().on("connect", (_, socket) => socket.end(`HTTP/1.1 ${status} Whatever\r\n\r\nhello`));
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    endings.push(() => server.close());
+    const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const tunnel = await openTunnel({ url, variable: "HTTPS_PROXY" }, { host: "archive.example", port: 9 }, 5000);
+    expect(String((await once(tunnel, "data"))[0])).toBe("hello");
+    tunnel.destroy();
+  }
 });
 
 test("a proxy that nobody answers at, or that says nothing, is named", async () => {

@@ -51,6 +51,24 @@ describe("the proxy of the environment", () => {
   });
 
   test.each([
+    ["10.0.0.0/8", "10.1.2.3", true],
+    ["10.0.0.0/8", "11.1.2.3", false],
+    ["192.168.1.7/24,a.example", "192.168.1.200", true],
+    ["192.0.2.7/32", "192.0.2.8", false],
+    ["0.0.0.0/0", "192.0.2.8", true],
+    ["0.0.0.0/0", "[fd00::7]", false],
+    ["fd00::/8", "[fd12::7]", true],
+    ["[fd00::]/8", "[fd12::7]", true],
+    ["fd00::/8", "[fe00::7]", false],
+    ["fd00:0:0::7", "[fd00::7]", true],
+    ["10.0.0.0/33", "10.1.2.3", false],
+    ["10.0.0.0/8", "10.example", false],
+    ["a.example/8", "a.example", false],
+  ])("is passed over by NO_PROXY=%s for %s: %s", (list, host, isDirect) => {
+    expect(chosen(`https://${host}`, { ...BOTH, NO_PROXY: list }) === undefined).toBe(isDirect);
+  });
+
+  test.each([
     ["socks5://user:secret@proxy.example:1080", "socks5://…"],
     ["user:secret@:99999", "something else"],
   ])("that is %s is an error which keeps the password", (value, got) => {

@@ -1,4 +1,8 @@
-/** Which proxy a connection goes through, by the variables that curl and pip read: HTTPS_PROXY, HTTP_PROXY, NO_PROXY. */
+/**
+ * Chooses the proxy of a connection by the variables HTTPS_PROXY, HTTP_PROXY and NO_PROXY, in small or capital letters.
+ * ALL_PROXY is not read.
+ */
+import { BlockList, isIP } from "node:net";
 import { LockstepError } from "@lockstep/errors";
 
 /** A proxy that the environment names. */
@@ -56,7 +60,7 @@ function readAddress({ variable, value }: { variable: string; value: string }): 
   );
 }
 
-/** Whether NO_PROXY names the host: itself, a domain that it is in, either with a port, or `*` for all. */
+/** Whether NO_PROXY names the host: itself, its domain or its network, each with a port or without, or `*` for all. */
 function isExempt({ hostname, port }: URL, defaultPort: number, list: string): boolean {
   const host = unbracketed(hostname.toLowerCase());
   return list
@@ -67,6 +71,19 @@ function isExempt({ hostname, port }: URL, defaultPort: number, list: string): b
       const [, named, itsPort] = /^(\[.*\]|[^:]*):(\d+)$/.exec(entry) ?? [undefined, entry, undefined];
       if (itsPort !== undefined && itsPort !== (port || String(defaultPort))) return false;
       const name = unbracketed(named!.replace(/^\*?\./, ""));
-      return name !== "" && (host === name || host.endsWith(`.${name}`));
+      return name !== "" && (host === name || host.endsWith(`.${name}`) || isInNetwork(host, name));
     });
+}
+
+/** Whether `host` is an address in a network such as `10.0.0.0/8`. An address without a length is a network of one. */
+function isInNetwork(host: string, network: string): boolean {
+  const [address = "", length, ...rest] = network.split("/");
+  const family = isIP(unbracketed(address));
+  if (family === 0 || isIP(host) !== family || rest.length > 0) return false;
+  const longest = family === 4 ? 32 : 128;
+  const bits = length === undefined ? longest : /^\d+$/.test(length) ? Number(length) : Number.POSITIVE_INFINITY;
+  if (bits > longest) return false;
+  const addresses = new BlockList();
+  addresses.addSubnet(unbracketed(address), bits, `ipv${family as 4 | 6}`);
+  return addresses.check(host, `ipv${family as 4 | 6}`);
 }

@@ -2,11 +2,13 @@
 import { type ClientRequest, request as httpRequest, type RequestOptions, STATUS_CODES } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { isIP, isIPv6, type Socket } from "node:net";
+import { unescape as decodePercents } from "node:querystring";
 import { LockstepError } from "@lockstep/errors";
 import { describe, type NamedProxy, unbracketed } from "./proxy.ts";
 
-/** The proxy looked for the other end, and did not find it: that may change. */
+/** The proxy could not reach the target; a retry may succeed. */
 const UNREACHED = [502, 503, 504];
+const isSuccess = (status: number) => status >= 200 && status < 300;
 
 /**
  * Has the proxy connect to `host`, with the method CONNECT (RFC 9110, section 9.3.6). What goes over the socket then is
@@ -27,7 +29,7 @@ export function openTunnel(
     const deadline = setTimeout(onDeadline, timeoutMs);
     request.on("connect", ({ statusCode = 0 }, socket: Socket, head) => {
       clearTimeout(deadline);
-      if (statusCode === 200) {
+      if (isSuccess(statusCode)) {
         if (head.length > 0) socket.unshift(head);
         resolve(socket);
       } else {
@@ -47,7 +49,8 @@ export function openTunnel(
 export function requestTo({ url }: NamedProxy, { headers, ...options }: RequestOptions): ClientRequest {
   const host = unbracketed(url.hostname);
   const isSecure = url.protocol === "https:";
-  const credentials = [url.username, url.password].map(decodeURIComponent).join(":");
+  // As in curl, a percent sign that begins no code stands for itself.
+  const credentials = [url.username, url.password].map((text) => decodePercents(text)).join(":");
   const authorization = { "proxy-authorization": `Basic ${Buffer.from(credentials).toString("base64")}` };
   return (isSecure ? httpsRequest : httpRequest)({
     ...options,
@@ -63,12 +66,13 @@ export function requestTo({ url }: NamedProxy, { headers, ...options }: RequestO
 /** Makes the error for a status with which a proxy answered in place of the other end. */
 export function refusal(proxy: NamedProxy, { host, port }: { host: string; port: number }, status: number): Error {
   const answer = `${status} ${STATUS_CODES[status] ?? ""}`.trim();
+  const direct = `if this machine reaches ${host} without a proxy, add ${host} to NO_PROXY`;
   if (UNREACHED.includes(status))
-    return new Error(`${describe(proxy)} could not reach ${host}:${port}, it answered ${answer}`);
+    return new Error(`${describe(proxy)} could not reach ${host}:${port}, it answered ${answer}; ${direct}`);
   const remedy =
     status === 407
       ? `put your user and password into ${proxy.variable}, as in http://user:password@proxy.example.org:3128`
-      : `if this machine reaches ${host} without a proxy, add ${host} to NO_PROXY; else whoever runs the proxy must allow port ${port}`;
+      : `${direct}; else whoever runs the proxy must allow port ${port}`;
   return new LockstepError(
     "ERR_PROXY",
     `Expected a connection to ${host}:${port} from ${describe(proxy)}, got ${answer}; ${remedy}.`,
