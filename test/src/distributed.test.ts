@@ -342,7 +342,7 @@ describe("what can go wrong", () => {
     const initFrom = join(dir, "of-another.safetensors");
     await writeSafetensors(initFrom, [{ name: "fc1.weight", shape: [1], data: Float32Array.of(1) }]);
     const options = ["--model", codeModel, "--dataset", "shapes", "--init-from", initFrom];
-    const coordinator = start(["coordinator", ...options, "--out", join(dir, "unfit")]);
+    const coordinator = start(["coordinator", "--workers", "1", ...options, "--out", join(dir, "unfit")]);
     await coordinator.prints("pnpm worker --coordinator");
     const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
     const worker = run(["worker", "--coordinator", url, "--threads", "1", "--backend", "cpu", "--model", codeModel]);

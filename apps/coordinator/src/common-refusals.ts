@@ -18,28 +18,51 @@ const OF_THE_RUN: readonly ErrorCode[] = [
   "ERR_TRAIN_FRACTION",
 ];
 
+/** A worker that was refused, as its connection shows it; times are of the coordinator's clock. */
+export interface RefusedWorker {
+  name: string;
+  address: string;
+  connectedMs: number;
+  /** When anything last came from it. */
+  heardMs: number;
+}
+
+/** Counts the workers that were refused for one reason that lies in the run. */
 export class CommonRefusals {
   readonly #enough: number;
-  readonly #counts = new Map<ErrorCode, number>();
+  readonly #refused = new Map<ErrorCode, RefusedWorker[]>();
   #updates = 0;
 
-  /** @param enough workers that were refused for one reason show that all will be: as many as the run waits for */
+  /** @param enough the number of workers whose refusal for one reason shows that all will be: as many as the run waits for */
   constructor(enough: number) {
     this.#enough = enough;
   }
 
   /**
-   * Notes that a worker was refused, or gave up.
+   * Notes that a worker was refused, or gave up. One that was started again counts once: its own machine may be what is
+   * wrong, and another one may have the right copy of the model.
    *
-   * @param updates that the run has made: what was refused before the last of them counts no more
+   * @param updates that the run has made; refusals from before the latest update are forgotten
    * @returns whether every other worker will meet the same reason
    */
-  note({ code }: LockstepError, updates: number): boolean {
-    if (updates > this.#updates) this.#counts.clear();
+  note(worker: RefusedWorker, { code }: LockstepError, updates: number): boolean {
+    if (updates > this.#updates) this.#refused.clear();
     this.#updates = updates;
     if (!OF_THE_RUN.includes(code)) return false;
-    const count = (this.#counts.get(code) ?? 0) + 1;
-    this.#counts.set(code, count);
-    return count >= this.#enough;
+    const refused = this.#refused.get(code) ?? [];
+    this.#refused.set(code, refused);
+    const again = refused.findIndex((one) => isStartedAgain(one, worker));
+    if (again >= 0) refused[again] = worker;
+    else if (refused.length < this.#enough) refused.push(worker);
+    return refused.length >= this.#enough;
   }
+}
+
+/** Whether the second may be the first one that was started again. */
+function isStartedAgain(first: RefusedWorker, second: RefusedWorker): boolean {
+  if (first.address !== second.address) return false;
+  if (first.name === second.name) return true;
+  // A worker that was given no name ends its name with the number of its process.
+  const isLike = first.name.replace(/-\d+$/, "") === second.name.replace(/-\d+$/, "");
+  return isLike && second.connectedMs >= first.heardMs;
 }

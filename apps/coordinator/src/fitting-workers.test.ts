@@ -32,10 +32,16 @@ function sessionOf(ready: Partial<Ready>, hello: Partial<typeof HELLO> = {}): Se
   };
   return {
     ...{ workerId: sessions++, hello: { ...HELLO, name: `w${sessions}`, ...hello }, heardMs: 0, waitingBytes: 0 },
+    ...{ address: "192.0.2.1", connectedMs: 0 },
     ready: decodeFromWorker(encode(whole)) as Ready,
     ...{ bytesUp: 0, bytesDown: 0, send: () => {}, drained: async () => {}, close: () => {} },
   };
 }
+
+/** A worker that gives up before it has joined. */
+const refusedWorker = (name: string) => ({
+  ...{ name, address: "192.0.2.1", connectedMs: 0, heardMs: 0, session: undefined },
+});
 
 function tensor(name: string, shape: number[]) {
   const zeros = () => new Float32Array(shape.reduce((a, b) => a * b));
@@ -225,14 +231,26 @@ describe("a refusal that every worker will meet", () => {
   const refusedWith = async (action: () => void, code: string) =>
     expect(action).toThrow(expect.objectContaining({ code }));
 
-  test("ends the run with its reason at once if its own weights do not fit the first worker's model", async () => {
+  test("ends the run with its reason if its weights fit the model of none of those that it waits for", async () => {
     const { fitting, team, lines } = gathering({ weights: [tensor("kernel", [2, 3])] });
     const ended = waiting(team);
-    await refusedWith(() => fitting.joined(sessionOf({}, { name: "a" })), "ERR_STATE_DICT");
+    for (const name of ["a", "b"]) await refusedWith(() => fitting.joined(sessionOf({}, { name })), "ERR_STATE_DICT");
     const message = expect.stringContaining("not those of the model:\n  bias is missing\n");
     expect(await ended).toMatchObject({ code: "ERR_STATE_DICT", message });
-    expect(lines).toEqual([]); // the run's end tells it
+    expect(lines).toEqual([expect.stringContaining("a cannot take part: ")]); // the run's end tells of the last
     await expect(team.until(() => true)).rejects.toMatchObject({ code: "ERR_STATE_DICT" });
+  });
+
+  test("is none that one worker meets again and again: the run goes on with others that can take part", async () => {
+    const state = READY.stateDict.map(({ name, shape }) => tensor(name, shape));
+    const { fitting, team } = gathering({ weights: state });
+    const bad = () => sessionOf({ ...withTensor([6]), trainSamples: 23 }, { name: "bad" });
+    for (const _ of [1, 2, 3]) {
+      await refusedWith(() => fitting.joined(bad()), "ERR_STATE_DICT");
+      fitting.failed(refusedWorker("bad"), new LockstepError("ERR_MODEL_DATA", "Too few outputs."));
+    }
+    for (const _ of [1, 2]) fitting.joined(sessionOf({}));
+    await team.until(() => team.size === 2);
   });
 
   test("ends it when as many as it waits for have another model than that of its checkpoint", async () => {
@@ -249,8 +267,8 @@ describe("a refusal that every worker will meet", () => {
     const { fitting, team, lines } = gathering();
     const ended = waiting(team);
     const tooFew = new LockstepError("ERR_MODEL_DATA", "Expected a model with 10 outputs.");
-    fitting.failed({ name: "a" }, new LockstepError("ERR_NO_GPU", "No GPU."));
-    for (const name of ["b", "c"]) fitting.failed({ name }, tooFew);
+    fitting.failed(refusedWorker("a"), new LockstepError("ERR_NO_GPU", "No GPU."));
+    for (const name of ["b", "c"]) fitting.failed(refusedWorker(name), tooFew);
     expect(await ended).toBe(tooFew);
     expect(lines).toEqual(["a cannot take part: No GPU.", "b cannot take part: Expected a model with 10 outputs."]);
   });
@@ -263,7 +281,7 @@ describe("a refusal that every worker will meet", () => {
     const ended = team.until(() => false).catch((error: unknown) => error);
     const reason = new LockstepError("ERR_MODEL_REFUSED", "It has no gradient.");
     for (const session of sessions) {
-      fitting.failed({ name: session.hello.name, session }, reason);
+      fitting.failed({ ...refusedWorker(session.hello.name), session }, reason);
       fitting.lost(session, reason.message);
     }
     expect(await ended).toBe(reason);
@@ -275,7 +293,7 @@ describe("a refusal that every worker will meet", () => {
     "is none that lies in one machine: %s leaves the run waiting for others",
     async (code) => {
       const { fitting, team } = gathering();
-      for (const name of ["a", "b", "c"]) fitting.failed({ name }, new LockstepError(code, "Not here."));
+      for (const name of ["a", "b", "c"]) fitting.failed(refusedWorker(name), new LockstepError(code, "Not here."));
       fitting.joined(sessionOf({}));
       await team.until(() => team.size === 1);
     },
@@ -284,7 +302,8 @@ describe("a refusal that every worker will meet", () => {
   test("is none while a worker is here that can take part", async () => {
     const { fitting, team } = gathering();
     fitting.joined(sessionOf({}));
-    for (const name of ["a", "b", "c"]) fitting.failed({ name }, new LockstepError("ERR_MODEL_DATA", "Too few."));
+    for (const name of ["a", "b", "c"])
+      fitting.failed(refusedWorker(name), new LockstepError("ERR_MODEL_DATA", "Too few."));
     await team.until(() => team.size === 1);
   });
 });

@@ -16,7 +16,7 @@ import {
   topologyDigest,
 } from "@lockstep/model/files";
 import type { ParameterState, RunConfig } from "@lockstep/run";
-import { CommonRefusals } from "./common-refusals.ts";
+import { CommonRefusals, type RefusedWorker } from "./common-refusals.ts";
 import { firstDifference } from "./first-difference.ts";
 import { fittedState } from "./fitted-state.ts";
 import type { RemoteTeam } from "./remote-team.ts";
@@ -81,28 +81,22 @@ export class FittingWorkers implements SessionEvents {
     try {
       this.#admit(session);
     } catch (error) {
-      // Only the run's own weights are refused with this code, and they are the same for every worker.
-      const isForAll = error instanceof LockstepError && error.code === "ERR_STATE_DICT";
-      if (error instanceof LockstepError) this.#refuse({ name: session.hello.name, isForAll }, error);
+      const { name } = session.hello;
+      if (error instanceof LockstepError) this.failed({ ...session, name, session: undefined }, error);
       throw error;
     }
   }
 
-  /** A worker gives up, or was refused. The run ends with the reason if no other worker can take part either. */
-  failed(worker: { name: string; session?: Session | undefined }, error: LockstepError): void {
-    this.#refuse({ ...worker, isForAll: false }, error);
-  }
-
-  /** Ends the run with the reason if it is everyone's, and else tells of a worker that had not joined. */
-  #refuse(
-    { name, session, isForAll }: { name: string; session?: Session | undefined; isForAll: boolean },
-    error: LockstepError,
-  ): void {
+  /**
+   * A worker gives up, or was refused. The run ends with the reason if no other worker can take part either; else a
+   * worker that had not joined is told of.
+   */
+  failed({ session, ...worker }: RefusedWorker & { session: Session | undefined }, error: LockstepError): void {
     const { team, tell = () => {} } = this.#options;
     const others = team.size - (session === undefined ? 0 : 1);
-    const isCommon = this.#refusals.note(error, team.mostUpdatesMade);
-    if ((isForAll || isCommon) && others === 0) team.giveUp(error);
-    else if (session === undefined) tell(`${name} cannot take part: ${error.message}`);
+    const isCommon = this.#refusals.note(worker, error, team.mostUpdatesMade);
+    if (isCommon && others === 0) team.giveUp(error);
+    else if (session === undefined) tell(`${worker.name} cannot take part: ${error.message}`);
   }
 
   #admit(session: Session): void {

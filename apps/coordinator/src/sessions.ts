@@ -13,6 +13,7 @@ import {
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
 import type { WebSocket } from "ws";
+import type { RefusedWorker } from "./common-refusals.ts";
 import { Outgoing } from "./outgoing.ts";
 import { RecordDesk } from "./record-desk.ts";
 
@@ -25,6 +26,10 @@ export interface Session {
   workerId: number;
   hello: Hello;
   ready: Ready;
+  /** Its IP address. */
+  address: string;
+  /** When its connection began, by the coordinator's clock. */
+  connectedMs: number;
   /** When anything last came from it, by the coordinator's clock. */
   heardMs: number;
   /** What its clock is ahead of the coordinator's, if it has told. */
@@ -57,7 +62,7 @@ export interface SessionEvents {
   message(session: Session, message: WorkerMessage): void;
   lost(session: Session, reason: string): void;
   /** A worker gives up for this reason, before it has joined or afterwards; then it is `lost`. @default nothing */
-  failed?(worker: { name: string; session: Session | undefined }, error: LockstepError): void;
+  failed?(worker: RefusedWorker & { session: Session | undefined }, error: LockstepError): void;
 }
 
 export interface SessionServerOptions {
@@ -80,26 +85,26 @@ export function listen({ door, ...session }: SessionServerOptions): Promise<Door
   return openDoor({
     ...door,
     maxPayload: MAX_MESSAGE_BYTES,
-    onSocket: (socket, { hear }) => serve(socket, { workerId: workersSeen++, hear, ...session }),
+    onSocket: (socket, peer) => serve(socket, { workerId: workersSeen++, ...peer, ...session }),
   });
 }
 
-type ServeOptions = Omit<SessionServerOptions, "door"> & { workerId: number; hear: Peer["hear"] };
+type ServeOptions = Omit<SessionServerOptions, "door"> & Peer & { workerId: number };
 
 /**
  * States of a session: greeting (until hello), preparing (until ready), in, ended (nothing that comes counts); gone as
  * soon as it wants to leave before it is in.
  */
 function serve(socket: WebSocket, options: ServeOptions): void {
-  const { workerId, hear, heartbeatMs, stallMs, welcome, records, events, nowMs } = options;
+  const { workerId, address, hear, heartbeatMs, stallMs, welcome, records, events, nowMs } = options;
   let hello: Hello | undefined;
   let welcomedMs: number | undefined;
   let clockAheadMs: number | undefined;
   let session: Session | undefined;
   let gone = false;
   let ended = false;
-  const sinceMs = nowMs();
-  let heardMs = sinceMs;
+  const connectedMs = nowMs();
+  let heardMs = connectedMs;
   const outgoing = new Outgoing(socket, nowMs);
   const drained = () => outgoing.drained();
   const refuse = ({ code, message }: LockstepError) => close(code, message);
@@ -138,7 +143,8 @@ function serve(socket: WebSocket, options: ServeOptions): void {
   }
 
   function giveUp({ code, reason }: Extract<WorkerMessage, { type: "failed" }>): void {
-    if (hello !== undefined) events.failed?.({ name: hello.name, session }, new LockstepError(code, reason));
+    if (hello !== undefined)
+      events.failed?.({ name: hello.name, address, connectedMs, heardMs, session }, new LockstepError(code, reason));
     close(code, reason);
   }
 
@@ -176,6 +182,8 @@ function serve(socket: WebSocket, options: ServeOptions): void {
         workerId,
         hello: greeting,
         ready: message,
+        address,
+        connectedMs,
         heardMs,
         clockAheadMs,
         bytesUp: 0,
@@ -202,7 +210,7 @@ function serve(socket: WebSocket, options: ServeOptions): void {
       );
     } else if (session === undefined && silentMs > Math.max(HANDSHAKE_SILENT_MS, SILENT_BEATS * heartbeatMs)) {
       close("ERR_SILENT", `The coordinator received nothing from this worker for ${Math.round(silentMs / 1000)} s.`);
-    } else if (session === undefined && nowMs() - sinceMs > JOIN_MS) {
+    } else if (session === undefined && nowMs() - connectedMs > JOIN_MS) {
       close(
         "ERR_HANDSHAKE",
         `Expected this worker to have its engine and its model ready within ${JOIN_MS / 1000} s; start it again.`,

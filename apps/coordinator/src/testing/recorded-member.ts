@@ -13,6 +13,8 @@ export class RecordedSession implements Session {
   readonly workerId: number;
   readonly hello: Session["hello"];
   readonly ready: Session["ready"];
+  readonly address = "192.0.2.1";
+  readonly connectedMs = 0;
   heardMs = 0;
   bytesUp = 0;
   bytesDown = 0;

@@ -104,6 +104,8 @@ export class SimulatedWorker extends ToyWorker {
       workerId,
       hello: { ...HELLO, name: `w${workerId}`, backend, holds },
       ready: READY,
+      address: "192.0.2.1",
+      connectedMs: options.clock.nowMs,
       heardMs: options.clock.nowMs,
       bytesUp: 0,
       bytesDown: 0,
