@@ -76,7 +76,11 @@ export function configurationPage(): string {
     ),
     section(SCALING.title, "How the batch follows the number of workers.", optionTable(SCALING.options)),
     ...commands.map(commandSection),
-    section("Environment", "Variables that the commands read.", tableOf(["variable", "meaning"], environment)),
+    section(
+      "Environment",
+      "Variables that the commands read. A relative path in one is also one of the folder where the command is typed.",
+      tableOf(["variable", "meaning"], environment),
+    ),
   ].join("\n");
 }
 

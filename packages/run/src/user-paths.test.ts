@@ -29,6 +29,22 @@ describe("paths on the command line", () => {
   });
 });
 
+test("folders in variables of the environment are relative to where the user is, also for processes started later", () => {
+  const given = { LOCKSTEP_CACHE: "c", LOCKSTEP_DATA: "../d", LOCKSTEP_LIBTENSORFLOW: "/tf", XDG_CACHE_HOME: "" };
+  const env: NodeJS.ProcessEnv = { ...given, XDG_CONFIG_HOME: "./x", LOCKSTEP_TOKEN: "t" };
+  takePathsFromUser(new Command("lockstep"), undefined, env);
+  expect(env).toMatchObject(given);
+  takePathsFromUser(new Command("lockstep"), "/home/ann", env);
+  expect(env).toEqual({
+    LOCKSTEP_CACHE: "/home/ann/c",
+    LOCKSTEP_DATA: "/home/d",
+    LOCKSTEP_LIBTENSORFLOW: "/tf",
+    XDG_CACHE_HOME: "",
+    XDG_CONFIG_HOME: "/home/ann/x",
+    LOCKSTEP_TOKEN: "t",
+  });
+});
+
 describe("the user's folder", () => {
   const main = `${process.cwd()}/apps/trainer/src/main.ts`;
   const env = {

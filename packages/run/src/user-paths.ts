@@ -1,4 +1,4 @@
-/** Paths on a command line mean what they do in the user's shell, also where pnpm has changed the folder. */
+/** Paths on a command line and in the environment mean what they do in the user's shell, also where pnpm has changed the folder. */
 import { realpathSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import type { Command } from "commander";
@@ -8,15 +8,19 @@ const PATH = /^<(dir|file|path|image)(\.\.\.)?>$/;
 /** A placeholder of options that take a path or something that has a name. */
 const NAME_OR_PATH = /^<name\|path>$/;
 
+/** Variables of the environment that name folders. */
+const FOLDERS = ["LOCKSTEP_CACHE", "LOCKSTEP_DATA", "LOCKSTEP_LIBTENSORFLOW", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"];
+
 /** Whether what stands for a model is a path, and not a name. */
 export const isPath = (text: string): boolean => /[/\\]|\.[cm]?[jt]s$/.test(text);
 
 /**
  * Lets every option and argument of a program that takes a path, by its placeholder, take it relative to the user's
- * folder.
+ * folder. Folders in `env` become absolute, since the processes that this one starts inherit them.
  */
-export function takePathsFromUser(program: Command, folder = usersFolder()): Command {
+export function takePathsFromUser(program: Command, folder = usersFolder(), env = process.env): Command {
   if (folder === undefined) return program;
+  for (const name of FOLDERS) if (env[name]) env[name] = resolve(folder, env[name]);
   const whole = (text: string) => (text === "" ? text : keepSlash(text, resolve(folder, text)));
   const wholeIfPath = (text: string) => (isPath(text) ? whole(text) : text);
   const collect = (text: string, before: string[] = []) => [...before, whole(text)];
