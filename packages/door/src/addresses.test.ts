@@ -40,6 +40,19 @@ describe("the host", () => {
   );
 });
 
+test.each(["::1%lo", "[::1%lo]", "fd00::7%eth0", "fd00::7%25eth0", "2001:db8::1%2"])(
+  "%s is refused with the reason that it has a zone, although it is not link-local",
+  (host) => {
+    const refused = (option: string, remedy: RegExp) =>
+      expect.objectContaining({
+        code: "ERR_OPTION",
+        message: expect.stringMatching(`Expected ${option} .*zone.*${remedy.source}`),
+      });
+    expect(() => canonicalHost(host)).toThrow(refused("--host", /leave the zone out/));
+    expect(() => checkJoin(`ws://${bracketed(host)}:7077`, {})).toThrow(refused("--coordinator", /leave the zone out/));
+  },
+);
+
 test("others reach a coordinator on all addresses at those of its network, by IPv6 only where it listens there", () => {
   const at = (address: string, internal = false) => ({ address, internal }) as NetworkInterfaceInfo;
   const interfaces = {

@@ -11,7 +11,7 @@ export const ALL_ADDRESSES = ["0.0.0.0", "::"];
  * @throws LockstepError ERR_OPTION if it is neither an address nor a name
  */
 export function canonicalHost(host: string): string {
-  if (isLinkLocal(host)) throw linkLocal("--host", host, "listen on all addresses with --host ::, or on another one");
+  expectNoZone("--host", host, "listen on all addresses with --host ::, or on another one");
   const url = `http://${bracketed(host)}`;
   if (!/[/\\?#@]|:\d*$/.test(bracketed(host)) && URL.canParse(url)) return unbracketed(new URL(url).hostname);
   throw new LockstepError(
@@ -20,16 +20,25 @@ export function canonicalHost(host: string): string {
   );
 }
 
-/** Whether this is an IPv6 address that holds on one network interface only, with its zone (`%eth0`) or without. */
-export function isLinkLocal(host: string): boolean {
-  return /^\[?fe[89ab][\da-f]:/i.test(host);
-}
-
-/** Makes the error for a link-local address. @param remedy what to do instead, after "; " */
-export function linkLocal(option: string, host: string, remedy: string): LockstepError {
-  return new LockstepError(
+/**
+ * Makes sure that no network interface of this machine is needed to understand an address; a port may follow it.
+ *
+ * @param remedy what to do instead of a link-local address
+ * @throws LockstepError ERR_OPTION if it is link-local, or has a zone (`%eth0`)
+ */
+export function expectNoZone(option: string, host: string, remedy: string): void {
+  const got = JSON.stringify(host);
+  if (/^\[?fe[89ab][\da-f]:/i.test(host)) {
+    throw new LockstepError(
+      "ERR_OPTION",
+      `Expected ${option} with an address that other machines can use, got ${got}, which is link-local: it needs a zone such as %eth0, which each machine names in its own way and no url can hold; ${remedy}.`,
+    );
+  }
+  const [, address = ""] = /^\[?([\da-f:.]+)%/i.exec(host) ?? [];
+  if (!isIPv6(address)) return;
+  throw new LockstepError(
     "ERR_OPTION",
-    `Expected ${option} with an address that other machines can use, got ${JSON.stringify(host)}, which is link-local: it needs a zone such as %eth0, which each machine names in its own way and no url can hold; ${remedy}.`,
+    `Expected ${option} without a zone, got ${got}: each machine names zones in its own way, and no url can hold one; leave the zone out, as in ${address}.`,
   );
 }
 
