@@ -1,5 +1,5 @@
 /** Loads an export as its user will, and compares what it predicts with what the model of the run does. */
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readBack, tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
@@ -8,12 +8,12 @@ import { uniforms } from "@lockstep/random";
 /** Logits [rows, classes] of images [rows, height, width, channels]. */
 export type Predict = (images: tf.Tensor4D) => tf.Tensor;
 
-/** A model that was written for other programs. */
+/** A model that was written for other programs, before it has the name that they look for. */
 export interface Exported {
   /** What the file is called in an error: "ONNX file". */
   format: string;
-  /** All that was written. */
-  files: readonly string[];
+  /** The file or folder that it will be once it is known to be right. */
+  path: string;
   load(): Promise<Predict> | Predict;
   /** What to do if it is wrong. */
   remedy: string;
@@ -26,50 +26,55 @@ const TOLERANCE = 0.01;
 const ROUNDING = 1e-5;
 
 /**
- * Resolves if the export predicts what the model does, for a few images of random pixels. Otherwise its files are
- * removed.
+ * Resolves if the export predicts what the model does, for a few images of random pixels.
  *
- * @throws LockstepError ERR_EXPORT if it cannot be loaded, or predicts something else
+ * @throws LockstepError ERR_EXPORT if it cannot be loaded, or predicts something else; and what either of them throws
+ *   when it predicts
  */
 export async function expectSamePredictions(
   model: Predict,
   inputShape: readonly [number, number, number],
-  { format, files, load, remedy }: Exported,
+  exported: Exported,
 ): Promise<void> {
-  const reason = await faultOf(model, inputShape, load);
-  if (reason === undefined) return;
-  for (const file of files) rmSync(file, { force: true });
-  throw new LockstepError(
-    "ERR_EXPORT",
-    `Expected the ${format} to predict what the model of the run does, but ${reason}. ${files.join(" and ")} ` +
-      `${files.length === 1 ? "was" : "were"} removed; ${remedy}.`,
-  );
+  const predict = await loaded(exported);
+  const images = randomImages(inputShape);
+  try {
+    const due = await logitsOf(model, images);
+    const reason = differenceOf(await logitsOf(predict, images), due);
+    if (reason !== undefined) throw faulty(exported, reason);
+  } finally {
+    images.dispose();
+  }
 }
 
-/** Why the export is wrong, or undefined. */
-async function faultOf(
-  model: Predict,
-  [height, width, channels]: readonly [number, number, number],
-  load: Exported["load"],
-): Promise<string | undefined> {
-  const images = tf.tidy(() => {
+async function loaded(exported: Exported): Promise<Predict> {
+  try {
+    return await exported.load();
+  } catch (cause) {
+    throw faulty(exported, `it could not be loaded (${(cause as Error).message})`, { cause });
+  }
+}
+
+function faulty({ format, path, remedy }: Exported, reason: string, options?: ErrorOptions): LockstepError {
+  const text = `Expected the ${format} to predict what the model of the run does, but ${reason}.`;
+  return new LockstepError("ERR_EXPORT", `${text} Nothing was written to ${path}; ${remedy}.`, options);
+}
+
+function randomImages([height, width, channels]: readonly [number, number, number]): tf.Tensor4D {
+  return tf.tidy(() => {
     const shape = [ROWS, height, width, channels] as [number, number, number, number];
     const values = uniforms(0, "init", [0, 0, 0], ROWS * height * width * channels);
     return tf.tensor4d(values, shape).mul<tf.Tensor4D>(4).sub<tf.Tensor4D>(2);
   });
-  try {
-    const due = await logitsOf(model, images);
-    const actual = await logitsOf(await load(), images);
-    if (actual.length !== due.length)
-      return `it gives ${actual.length / ROWS} numbers a picture, not ${due.length / ROWS}`;
-    const gap = largestGap(actual, due);
-    if (gap <= TOLERANCE * spreadOf(due) + ROUNDING * Math.max(...due.map(Math.abs))) return undefined;
-    return gap === 0 ? undefined : `a logit differs by ${gap.toPrecision(3)}`;
-  } catch (error) {
-    return `it could not be loaded (${(error as Error).message})`;
-  } finally {
-    images.dispose();
-  }
+}
+
+/** Says how the logits differ by more than rounding, or returns undefined. */
+function differenceOf(actual: Float32Array, due: Float32Array): string | undefined {
+  if (actual.length !== due.length)
+    return `it gives ${actual.length / ROWS} numbers a picture, not ${due.length / ROWS}`;
+  const gap = largestGap(actual, due);
+  if (gap <= TOLERANCE * spreadOf(due) + ROUNDING * Math.max(...due.map(Math.abs))) return undefined;
+  return gap === 0 ? undefined : `a logit differs by ${gap.toPrecision(3)}`;
 }
 
 async function logitsOf(predict: Predict, images: tf.Tensor4D): Promise<Float32Array> {
@@ -79,7 +84,7 @@ async function logitsOf(predict: Predict, images: tf.Tensor4D): Promise<Float32A
   return values;
 }
 
-/** NaN where only one of the two is a number; a net that has diverged is exported as it is. */
+/** Returns NaN if exactly one of two values is NaN; equal non-finite values count as equal. */
 function largestGap(a: Float32Array, b: Float32Array): number {
   return Math.max(...a.map((value, i) => (Object.is(value, b[i]) ? 0 : Math.abs(value - b[i]!))));
 }
@@ -94,11 +99,16 @@ function spreadOf(logits: Float32Array): number {
   return Math.max(...spreads);
 }
 
-/** The files that `writeTfjsModel` wrote into a folder. */
-export function tfjsExport(folder: string): Exported {
+/**
+ * The files that `writeTfjsModel` wrote.
+ *
+ * @param path the folder that they are for
+ * @param folder where they are now
+ */
+export function tfjsExport(path: string, folder: string): Exported {
   return {
     format: "model for TensorFlow.js",
-    files: ["model.json", "weights.bin"].map((name) => join(folder, name)),
+    path,
     load: () => loadTfjs(folder),
     remedy:
       "register each layer class of your own with tf.serialization.registerClass, and see that its getConfig holds all " +

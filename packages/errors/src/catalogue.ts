@@ -146,7 +146,7 @@ export const catalogue = {
     ),
     ERR_ONNX_TOO_LARGE: entry("The weights are more than an ONNX file can hold.", "Export `--to safetensors`."),
     ERR_EXPORT: entry(
-      "An exported model, loaded back, doesn't predict what the run's model does; its files were removed.",
+      "An exported model, loaded back, doesn't predict what the run's model does; it was not kept.",
       "Do as the message says. A layer class of your own must be registered with `tf.serialization.registerClass`.",
     ),
     ERR_NO_TFJS: entry(

@@ -2,10 +2,11 @@
  * `model.json` and `weights.bin`: a model in TensorFlow.js' own format, for `tf.loadLayersModel` in a browser or on
  * Node. They are written without TensorFlow.js, from a topology that `tfjsTopologyOf` took where the model was built.
  */
-import { writeFile } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { excerpt, faultLines, LockstepError } from "@lockstep/errors";
-import { explainWriteError, makeFolders } from "@lockstep/files";
+import { explainWriteError, makeFolders, temporaryName, unlessRefused } from "@lockstep/files";
 import { z } from "zod";
 import { elementCount } from "./layers.ts";
 import { toTfOrder } from "./reverse-axes.ts";
@@ -51,29 +52,37 @@ export type TfjsTopology = z.infer<typeof tfjsTopologySchema>;
 
 /**
  * Writes `model.json` and `weights.bin` into `dir`, which is made if it isn't there. They hold what `model.save` would
- * write. model.json comes last, so where it is new, the weights are whole.
+ * write. Both are written into a temporary folder first, so files that stood in `dir` before stay until these are whole.
+ * model.json comes last, so where it is new, the weights are new, too.
  *
  * @param stateDict each weight in PyTorch's layout, and nothing else
- * @throws LockstepError ERR_STATE_DICT that names each tensor that is missing, unexpected or of another size; nothing
- *   is written then. ERR_DISK_FULL or ERR_NOT_WRITABLE
+ * @param check sees the temporary folder, with both files in it; if it rejects, `dir` keeps the files that it had
+ * @throws LockstepError ERR_STATE_DICT that names each tensor that is missing, unexpected or of another size, ERR_DISK_FULL
+ *   or ERR_NOT_WRITABLE, and what `check` does; nothing is written then
  */
 export async function writeTfjsModel(
   dir: string,
   topology: TfjsTopology,
   stateDict: ReadonlyMap<string, StateTensor>,
+  check?: (folder: string) => Promise<void>,
 ): Promise<void> {
   expectWeightsOf(topology, stateDict);
   const { weights, ...description } = topology;
   const manifest = weights.map(({ name, shape, dtype }) => ({ name, shape, dtype }));
   const weightsManifest = [{ paths: ["weights.bin"], weights: manifest }];
   const json = JSON.stringify({ ...description, weightsManifest });
+  const temporary = temporaryName(join(dir, "model"));
   try {
-    makeFolders(dir);
-    await writeFile(join(dir, "weights.bin"), weightBytes(topology, stateDict));
-    await writeFile(join(dir, "model.json"), json);
+    makeFolders(temporary);
+    await writeFile(join(temporary, "weights.bin"), weightBytes(topology, stateDict));
+    await writeFile(join(temporary, "model.json"), json);
+    await check?.(temporary);
+    for (const name of ["weights.bin", "model.json"]) await rename(join(temporary, name), join(dir, name));
   } catch (error) {
     const elements = weights.reduce((sum, { shape }) => sum + elementCount(shape), 0);
     throw explainWriteError(join(dir, "weights.bin"), elements * Float32Array.BYTES_PER_ELEMENT + json.length, error);
+  } finally {
+    unlessRefused(() => rmSync(temporary, { recursive: true, force: true }));
   }
 }
 

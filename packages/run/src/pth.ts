@@ -14,9 +14,14 @@ const ALIGN_BYTES = 64;
 /**
  * Writes tensors under their names, in their order.
  *
+ * @param check see `writeFileAtomically`
  * @throws LockstepError ERR_ZIP_TOO_LARGE beyond 4 GiB, and those of `writeFileAtomically`
  */
-export async function writePth(path: string, tensors: readonly NamedTensor[]): Promise<void> {
+export async function writePth(
+  path: string,
+  tensors: readonly NamedTensor[],
+  check?: (temporary: string) => Promise<void>,
+): Promise<void> {
   const storages = tensors.map(({ data }, i) => ({
     name: `archive/data/${i}`,
     data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
@@ -27,7 +32,7 @@ export async function writePth(path: string, tensors: readonly NamedTensor[]): P
     ...storages,
     { name: "archive/version", data: Buffer.from("3\n") },
   ];
-  await writeFileAtomically(path, storedZip(entries, ALIGN_BYTES));
+  await writeFileAtomically(path, storedZip(entries, ALIGN_BYTES), check);
 }
 
 // Opcodes of pickle's protocol 2. A pickle is a program for a machine with a stack; MARK notes a place on it.

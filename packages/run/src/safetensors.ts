@@ -36,6 +36,7 @@ export function encodeSafetensors(tensors: readonly NamedTensor[], metadata: Rec
 /**
  * Writes a file atomically, straight from the tensors' own memory, which may not change meanwhile.
  *
+ * @param check see `writeFileAtomically`
  * @throws LockstepError ERR_TENSORS for a name that comes twice or a shape that does not fit its data, and those of
  *   `writeFileAtomically`
  */
@@ -43,8 +44,9 @@ export async function writeSafetensors(
   path: string,
   tensors: readonly NamedTensor[],
   metadata: Record<string, string> = {},
+  check?: (temporary: string) => Promise<void>,
 ): Promise<void> {
-  await writeFileAtomically(path, fileParts(tensors, metadata));
+  await writeFileAtomically(path, fileParts(tensors, metadata), check);
 }
 
 /**

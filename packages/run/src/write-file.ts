@@ -16,16 +16,23 @@ import { explainWriteError, makeFolders, removeIfPossible, temporaryName, unless
 
 /**
  * Writes a file so that its name only ever stands for a whole one: into a temporary one (`.tmp`), flushed to the disk,
- * renamed. Missing folders are made. The event loop goes on meanwhile. The chunks are written one after the other, as they are:
- * none is copied, so none may change before the promise settles.
+ * renamed. Missing folders are made. The event loop goes on meanwhile. The chunks are written one after the other, as
+ * they are: none is copied, so none may change before the promise settles.
  *
- * @throws LockstepError ERR_DISK_FULL or ERR_NOT_WRITABLE; a file that stood there before is then untouched
+ * @param check sees the path of the temporary file before that is renamed; if it rejects, nothing is written
+ * @throws LockstepError ERR_DISK_FULL or ERR_NOT_WRITABLE, and what `check` does; a file that stood there before is then
+ *   untouched
  */
-export async function writeFileAtomically(path: string, chunks: readonly Uint8Array[]): Promise<void> {
+export async function writeFileAtomically(
+  path: string,
+  chunks: readonly Uint8Array[],
+  check?: (temporary: string) => Promise<void>,
+): Promise<void> {
   const temporary = temporaryName(path);
   try {
     makeFolders(dirname(path));
     await writeFlushed(temporary, chunks);
+    await check?.(temporary);
     await rename(temporary, path);
     await flushFolder(dirname(path));
   } catch (error) {

@@ -5,6 +5,7 @@
  *   pnpm train --dataset shapes --max-steps 200 --out runs/try
  *   pnpm train --resume runs/try --max-steps 400
  */
+import { rmSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { newRun, resumedRun } from "@lockstep/coordinator";
 import { expectRoomForDashboard } from "@lockstep/dashboard";
@@ -61,6 +62,7 @@ import {
   stoppedStatus,
   threadsToKeep,
   type WeakScaling,
+  type Weights,
   watchInterrupts,
   withAbsolutePaths,
   withResources,
@@ -280,10 +282,9 @@ async function runWith(
     });
     live.event(`the run is over: ${outcome}`, outcome === "finished" ? "finished" : "stopped");
     if (outcome === "finished") {
-      await writeTfjsModel(folder.tfjs, tfjsTopologyOf(loaded.model, names), readWeights(folder, modelName));
-      const predict = (images: tf.Tensor4D) => replica.predict(images);
-      const fault = await expectSamePredictions(predict, loaded.inputShape, tfjsExport(folder.tfjs)).catch(reasonOf);
-      if (fault !== undefined) display.line(fault); // the run's weights are safe in its .safetensors file
+      await writeCheckedTfjs(folder, replica, names, readWeights(folder, modelName)).catch((error) => {
+        warnOn(display)(tfjsFault(folder, error)); // the run's weights are safe in its .safetensors file
+      });
     } else {
       const line = resumeLine("pnpm train", folder.dir, shown.unkept ?? []);
       display.line(`stopped after ${recorder.checkpointStep} steps; continue with: ${line}`);
@@ -295,8 +296,29 @@ async function runWith(
   }
 }
 
-function reasonOf(error: unknown): string {
-  if (!(error instanceof LockstepError)) throw error;
+/** Writes the model for TensorFlow.js into the run's folder, if it predicts there what it does here. */
+async function writeCheckedTfjs(
+  { tfjs }: RunFolder,
+  replica: Replica,
+  names: PreparedRun["names"],
+  weights: Weights,
+): Promise<void> {
+  const { model } = replica;
+  const [, ...inputShape] = model.inputs[0]!.shape as [null, number, number, number];
+  const predict = (images: tf.Tensor4D) => replica.predict(images);
+  await writeTfjsModel(tfjs, tfjsTopologyOf(model, names), weights, (folder) =>
+    expectSamePredictions(predict, inputShape, tfjsExport(tfjs, folder)),
+  );
+}
+
+/**
+ * Says why a run has no tfjs/; an empty one is removed.
+ *
+ * @throws the error, if it is none of an export
+ */
+function tfjsFault({ tfjs }: RunFolder, error: unknown): string {
+  if (!(error instanceof LockstepError && error.code === "ERR_EXPORT")) throw error;
+  rmSync(tfjs, { recursive: true, force: true });
   return `${error.code}: ${error.message}`;
 }
 
