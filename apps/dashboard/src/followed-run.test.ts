@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRunFolder, holdRunFolder, type Lease, openRunFolder, type RunFolder, writeJson } from "@lockstep/run";
@@ -52,6 +52,13 @@ test("a run that goes on is followed: steps, events, the team, and the time that
   happens("finished");
   look();
   expect(live.snapshot().state).toBe("finished");
+});
+
+test("a run whose lease cannot be read is not said to have been killed", () => {
+  happens("begun");
+  lease.release();
+  mkdirSync(join(folder.dir, "run.pid"));
+  expect(followRun(folder.dir).live.snapshot().state).toBe("running");
 });
 
 test("in a run that is over nobody takes part any more", () => {

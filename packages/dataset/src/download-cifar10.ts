@@ -60,7 +60,7 @@ export async function downloadCifar10(options: DownloadCifar10Options): Promise<
 async function holdFolder(dir: string, log: (line: string) => void): Promise<Lease> {
   try {
     makeFolders(dir);
-    return await awaitLease(join(dir, "download.lease"), dir, log);
+    return await awaitLease(join(dir, "download.lease"), dir, `downloading CIFAR-10 to ${dir}`, log);
   } catch (cause) {
     const fault = diskFault(cause);
     if (fault !== undefined) throw diskError(`Could not keep CIFAR-10 in ${dir} (${fault.message}).`, fault);

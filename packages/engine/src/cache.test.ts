@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test, vi } from "vitest";
@@ -115,7 +116,11 @@ describe("the cache", () => {
     const first = builder(dir, build);
     await says(first, "building");
     const others = [builder(dir, build), builder(dir, build)];
-    await Promise.all(others.map((other) => says(other, "waiting for another process")));
+    await Promise.all(
+      others.map((other) =>
+        says(other, `waiting for process ${first.pid} on ${hostname()}, which is installing ${dir}`),
+      ),
+    );
     first.stdin!.write("go\n");
     expect(await Promise.all([first, ...others].map(ended))).toEqual([0, 0, 0]);
     expect(readFileSync(log, "utf8")).toBe("built\n");
@@ -131,7 +136,7 @@ describe("the cache", () => {
       );
       await says(killed, "building");
       const waiting = builder(dir, `writeFileSync(part + "/whole", "");`);
-      await says(waiting, "waiting for another process");
+      await says(waiting, `waiting for process ${killed.pid} on ${hostname()}, which is installing ${dir}`);
       killed.kill("SIGKILL");
       expect(await ended(waiting)).toBe(0);
       expect(readdirSync(dir)).toEqual(["whole"]);

@@ -50,7 +50,7 @@ const PART = ".part-";
 async function holdPlace(dir: string, log: (line: string) => void): Promise<Lease> {
   try {
     makeFolders(dirname(dir));
-    return await awaitLease(`${dir}.lease`, dir, log);
+    return await awaitLease(`${dir}.lease`, dir, `installing ${dir}`, log);
   } catch (error) {
     throw new Unavailable(
       "ERR_CACHE",

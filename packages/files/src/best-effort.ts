@@ -5,7 +5,7 @@ export function removeIfPossible(path: string): void {
   unlessRefused(() => rmSync(path, { force: true }));
 }
 
-/** Does what is worth a try: an error of the file system is left at that. */
+/** Runs `attempt` and ignores file system errors. */
 export function unlessRefused(attempt: () => void): void {
   try {
     attempt();

@@ -4,7 +4,7 @@ import { LockstepError } from "@lockstep/errors";
 import { isFull } from "./disk-fault.ts";
 import { kindOfPath } from "./kind-of-path.ts";
 
-/** Says what an error of the file system means for what was to be written, and what to do; returns others as they are. */
+/** Converts a file system error into a LockstepError with a remedy; returns other errors unchanged. */
 export function explainWriteError(path: string, bytes: number, cause: unknown): unknown {
   const fault = cause as NodeJS.ErrnoException;
   if (fault.errno === undefined) return cause;

@@ -1,6 +1,7 @@
-/** Who holds a lease, as its file says it, and what this process can tell about the life of that holder. */
+/** Reads and writes lease files, and checks whether the holder's process is alive. */
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
+import { basename } from "node:path";
 import { z } from "zod";
 
 const processSchema = z.object({
@@ -20,8 +21,9 @@ const holderSchema = processSchema.extend({
 
 /** A process as another one can recognise it. */
 export type ProcessIdentity = z.infer<typeof processSchema>;
+/** A holder as its lease file names it. */
 export type LeaseHolder = z.infer<typeof holderSchema>;
-/** All that a file of an earlier version says. */
+/** The holder in a lease file of an earlier version. */
 export interface BareHolder {
   pid: number;
   token?: undefined;
@@ -89,15 +91,35 @@ export function isRunning(holder: ProcessIdentity, own: ProcessIdentity): boolea
   }
 }
 
-/** Tells whether a bare process id of an earlier version's file is that of a running Node on this machine. */
-export function isRunningNode(pid: number): boolean {
+/**
+ * Tells whether the process id in the file of an earlier version is that of a training on this machine: a process that
+ * runs Lockstep, and did so already when the file was written. Where nobody can tell, it is.
+ */
+export function isRunningLockstep(pid: number, writtenAtMs: number): boolean {
   if (pid <= 1 || pid === process.pid || !hasProcess(pid)) return false;
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("node");
+    const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+    return isLockstep(words) && startedAtMs(pid) <= writtenAtMs;
   } catch {
-    return true; // there is no /proc here to ask
+    return true; // there is no /proc here to ask, or it hides the processes of others
   }
 }
+
+/** The programs that train, as they are started from their sources or from what was built of them. */
+const PROGRAM = /(^|[/\\])apps[/\\](trainer|coordinator)[/\\](src[/\\]main\.ts|dist[/\\]main\.js)$/;
+
+function isLockstep([program = "", ...rest]: readonly string[]): boolean {
+  return /^node(js)?$/.test(basename(program)) && rest.some((word) => PROGRAM.test(word));
+}
+
+/** When a process started, by the clock on the wall. */
+function startedAtMs(pid: number): number {
+  const upSeconds = Number.parseFloat(readFileSync("/proc/uptime", "utf8"));
+  return Date.now() - (upSeconds - Number(statOf(pid).startTime) / TICKS_PER_SECOND) * 1000;
+}
+
+/** Linux counts in /proc with this unit, whatever its timer does. */
+const TICKS_PER_SECOND = 100;
 
 function hasProcess(pid: number): boolean {
   try {

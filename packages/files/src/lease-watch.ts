@@ -1,17 +1,20 @@
 /** Observes a lease that another process may hold. */
-import { readFileSync } from "node:fs";
+import { statSync } from "node:fs";
 import {
+  type BareHolder,
   isRunning,
-  isRunningNode,
+  isRunningLockstep,
   type LeaseHolder,
   ownIdentity,
   type ProcessIdentity,
   parseLease,
 } from "./lease-holder.ts";
+import { readIfThere } from "./rewrite-file.ts";
 
-/** A lease that did not change for so long, by the observer's clock, is nobody's any more. */
+/** A lease unchanged for this long, by the observer's clock, is stale. */
 export const STALE_MS = 60_000;
 
+/** What a lease needs to know of the process and of time; tests have one of their own. */
 export interface LeaseWorld {
   own: ProcessIdentity;
   /** A clock that never goes back. */
@@ -21,6 +24,7 @@ export interface LeaseWorld {
   pause: (ms: number) => Promise<void>;
 }
 
+/** Returns this process and its clocks. */
 export const realWorld = (): LeaseWorld => ({
   own: ownIdentity(),
   nowMs: () => performance.now(),
@@ -28,11 +32,18 @@ export const realWorld = (): LeaseWorld => ({
   pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 });
 
-/** Tokens of the leases that this process holds: its other ones are left over from before. */
+/** The tokens of the leases that this process holds; other leases with this process id are stale. */
 export const heldHere = new Set<string>();
 
 /** What an observer knows of a lease; `unsure` until it has watched for long enough. */
 export type LeaseState = "free" | "held" | "unsure";
+
+/** One look at a lease. */
+export interface Observation {
+  state: LeaseState;
+  /** Content of the lease's file; undefined if there is none. */
+  content: string | undefined;
+}
 
 /**
  * Judges a lease each time that it is asked. What a process of the same machine can tell about the holder counts at
@@ -40,50 +51,57 @@ export type LeaseState = "free" | "held" | "unsure";
  * compared with this machine's clock.
  */
 export class LeaseWatch {
-  readonly #world: Pick<LeaseWorld, "own" | "nowMs">;
+  readonly #path: string;
+  readonly #own: ProcessIdentity;
+  readonly #changes: ChangeWatch;
+
+  constructor(path: string, world: Pick<LeaseWorld, "own" | "nowMs">) {
+    this.#path = path;
+    this.#own = world.own;
+    this.#changes = new ChangeWatch(world);
+  }
+
+  look(): Observation {
+    const content = readIfThere(this.#path);
+    return { state: content === undefined ? "free" : this.#judge(content), content };
+  }
+
+  #judge(content: string): LeaseState {
+    const lease = parseLease(content);
+    if (lease === undefined) return "free";
+    const alive = this.#isAlive(lease);
+    if (alive === undefined) return this.#changes.judge(content);
+    return alive ? "held" : "free";
+  }
+
+  #isAlive(holder: LeaseHolder | BareHolder): boolean | undefined {
+    if (holder.token === undefined) return isRunningLockstep(holder.pid, this.#modifiedAtMs());
+    const running = isRunning(holder, this.#own);
+    return running && holder.pid === this.#own.pid ? heldHere.has(holder.token) : running;
+  }
+
+  #modifiedAtMs(): number {
+    return statSync(this.#path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  }
+}
+
+/** Judges by its changes alone whether somebody still writes a file. */
+export class ChangeWatch {
+  readonly #nowMs: () => number;
   #seen: string | undefined;
   #seenAtMs = 0;
 
-  constructor(world: Pick<LeaseWorld, "own" | "nowMs">) {
-    this.#world = world;
+  constructor({ nowMs }: Pick<LeaseWorld, "nowMs">) {
+    this.#nowMs = nowMs;
   }
 
-  /** @param content of the lease's file; undefined if there is none */
-  judge(content: string | undefined): LeaseState {
-    const lease = content === undefined ? undefined : parseLease(content);
-    if (lease === undefined) return "free";
-    const known = lease.token === undefined ? isRunningNode(lease.pid) : this.#isAlive(lease);
-    if (known !== undefined) return known ? "held" : "free";
-    return this.#judgeByChange(content!);
-  }
-
-  /** Tells whether `content` has been the same for `STALE_MS`. */
-  isUnchanged(content: string): boolean {
-    return this.#judgeByChange(content) === "free";
-  }
-
-  #isAlive(holder: LeaseHolder): boolean | undefined {
-    const { own } = this.#world;
-    const running = isRunning(holder, own);
-    return running && holder.pid === own.pid ? heldHere.has(holder.token) : running;
-  }
-
-  #judgeByChange(content: string): LeaseState {
-    const nowMs = this.#world.nowMs();
+  /** Judges the content that the file has now. */
+  judge(content: string): LeaseState {
+    const nowMs = this.#nowMs();
     if (content === this.#seen) return nowMs - this.#seenAtMs >= STALE_MS ? "free" : "unsure";
     const changed = this.#seen !== undefined;
     this.#seen = content;
     this.#seenAtMs = nowMs;
     return changed ? "held" : "unsure";
-  }
-}
-
-/** The content of a file; undefined if there is none. */
-export function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
   }
 }

@@ -1,13 +1,23 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { spawnForTest } from "../../../test/src/processes.ts";
-import { type Lease, takeLease } from "./lease.ts";
+import type { Lease } from "./lease.ts";
 import { formatLease, ownIdentity } from "./lease-holder.ts";
 import { type LeaseWorld, realWorld } from "./lease-watch.ts";
+import { awaitLease, takeLease } from "./take-lease.ts";
 
 /** Without what names it on its machine, it is a process of which nobody else can tell whether it lives. */
 const elsewhere = (host: string) => ({ host, pid: 7 });
@@ -45,13 +55,23 @@ async function take(world?: LeaseWorld): Promise<Lease> {
 const failure = (code: string, message: string | RegExp) =>
   expect.objectContaining({ code, message: expect.stringMatching(message) });
 
+const SLEEP = `process.stdout.write("here"); setInterval(() => {}, 1e6)`;
+
 /** A process that does nothing, and its identity as the file of a lease has it. */
-async function sleeper() {
-  const text = `process.stdout.write(require("fs").readFileSync("/proc/self/stat", "utf8")); setInterval(() => {}, 1e6)`;
-  const child = spawnForTest([process.execPath, "-e", text]);
-  const [stat] = await once(child.stdout, "data");
-  const startTime = String(stat).split(") ")[1]!.split(" ")[19]!;
+async function sleeper(words = [process.execPath, "-e", SLEEP]) {
+  const child = spawnForTest(words);
+  await once(child.stdout, "data");
+  const stat = readFileSync(`/proc/${child.pid}/stat`, "utf8");
+  const startTime = stat.split(") ")[1]!.split(" ")[19]!;
   return { child, identity: { ...ownIdentity(), pid: child.pid!, startTime } };
+}
+
+/** A program of that name, which does nothing. */
+function programAt(name: string): string {
+  const program = join(dir, name);
+  mkdirSync(dirname(program), { recursive: true });
+  writeFileSync(program, SLEEP);
+  return program;
 }
 
 describe("a lease", () => {
@@ -75,16 +95,32 @@ describe("a lease", () => {
     },
   );
 
-  test("of an earlier version counts while its process runs", async () => {
-    const { child } = await sleeper();
-    writeFileSync(path, `${child.pid}\n`);
-    await expect(take()).rejects.toThrow(
-      failure("ERR_RUN_BUSY", `^Process ${child.pid}, of an earlier version of Lock`),
-    );
-    child.kill("SIGKILL");
-    await once(child, "exit");
-    await take();
-  });
+  test.each(["apps/trainer/dist/main.js", "apps/coordinator/src/main.ts"])(
+    "of an earlier version counts while its process runs %s, and says how to go on",
+    async (name) => {
+      const { child } = await sleeper([process.execPath, programAt(name)]);
+      writeFileSync(path, `${child.pid}\n`);
+      const text = `^Process ${child.pid}, of an earlier version of Lockstep, seems .* if no training runs, delete ${path}\\.$`;
+      await expect(take()).rejects.toThrow(failure("ERR_RUN_BUSY", text));
+      child.kill("SIGKILL");
+      await once(child, "exit");
+      await take();
+    },
+  );
+
+  test.each([
+    ["another Node program", () => [process.execPath, programAt("node_modules/apps/main.js")]],
+    ["a program that shows Lockstep's source", () => ["tail", "-f", programAt("apps/trainer/src/main.ts")]],
+    ["a Lockstep of after the file", () => [process.execPath, programAt("apps/trainer/dist/main.js")], 1],
+  ])(
+    "of an earlier version does not count where its process id is that of %s",
+    async (_, words, writtenAt?: number) => {
+      const { child } = await sleeper(words());
+      writeFileSync(path, `${child.pid}\n`);
+      if (writtenAt !== undefined) utimesSync(path, writtenAt, writtenAt);
+      await take();
+    },
+  );
 
   test("of a process that was killed on this machine is taken at once", async () => {
     const { child, identity } = await sleeper();
@@ -119,6 +155,18 @@ describe("a lease", () => {
     expect(waitedMs).toBe(60_000);
     expect(lines).toEqual([`waiting up to 60 s to see whether process 7 on there still writes to ${dir}`]);
     expect(readFileSync(path, "utf8")).toContain('"host": "here"');
+  });
+
+  test("that is awaited is watched once, and named in one line, for as long as its holder renews it", async () => {
+    writeFileSync(path, formatLease(elsewhere("there"), "a", 0));
+    let waitedMs = 0;
+    const world = slowWorld(elsewhere("here"), (nowMs) => {
+      waitedMs = nowMs;
+      if (nowMs % 10_000 === 0 && nowMs <= 50_000) writeFileSync(path, formatLease(elsewhere("there"), "a", nowMs));
+    });
+    leases.push(await awaitLease(path, dir, "installing TensorFlow", (line) => lines.push(line), world));
+    expect(waitedMs).toBe(110_000);
+    expect(lines).toEqual(["waiting for process 7 on there, which is installing TensorFlow"]);
   });
 
   test("that several find stale at once is taken by one of them", async () => {
@@ -158,6 +206,30 @@ describe("a lease", () => {
     expect(renewed.replace("20000", "00000")).toBe(content);
   });
 
+  test("whose file was deleted is put back as soon as no other process is in the way", async () => {
+    const world = slowWorld();
+    const lease = await take(world);
+    rmSync(path);
+    writeFileSync(`${path}.new`, "");
+    await world.pause(20_000);
+    lease.expectHeld();
+    expect(existsSync(path)).toBe(false);
+    rmSync(`${path}.new`);
+    lease.expectHeld();
+    expect(readFileSync(path, "utf8")).toContain('"host": "here"');
+  });
+
+  test("that was released is not put back by who asks for it late", async () => {
+    const world = slowWorld();
+    const lease = await take(world);
+    lease.release();
+    await world.pause(20_000);
+    expect(() => lease.expectHeld()).toThrow(
+      failure("ERR_RUN_TAKEN", `^This process has released ${dir}, and may not`),
+    );
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
   test("is free when this process has let go of it on a disk that did not let it delete the file", async () => {
     const lease = await take(realWorld());
     const content = readFileSync(path);
@@ -169,7 +241,7 @@ describe("a lease", () => {
 
 // Each start takes the lease, holds it, and says what came of it.
 const START = `
-  import { takeLease } from ${JSON.stringify(new URL("./lease.ts", import.meta.url).href)};
+  import { takeLease } from ${JSON.stringify(new URL("./take-lease.ts", import.meta.url).href)};
   process.stdout.write("ready ");
   process.stdin.once("data", () =>
     takeLease(process.argv[1], "the run", () => {}).then(

@@ -9,7 +9,6 @@ import {
   type Lease,
   LeaseWatch,
   makeFolders,
-  readIfThere,
   realWorld,
   takeLease,
   writeFault,
@@ -122,10 +121,17 @@ export async function holdRunFolder(folder: RunFolder, say: (line: string) => vo
   throw runExists(dir);
 }
 
-/** Observes a run's folder. What it returns tells whether a process writes there, as far as is known by then. */
+/** Observes a run's folder. The function that it returns tells whether a process may be writing there. */
 export function watchRunFolder({ dir }: RunFolder): () => boolean {
-  const watch = new LeaseWatch(realWorld());
-  return () => watch.judge(readIfThere(leaseFile(dir))) !== "free";
+  const watch = new LeaseWatch(leaseFile(dir), realWorld());
+  return () => {
+    try {
+      return watch.look().state !== "free";
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).errno === undefined) throw error;
+      return true; // a lease that cannot be read does not tell that nobody writes
+    }
+  };
 }
 
 const leaseFile = (dir: string) => join(dir, "run.pid");
