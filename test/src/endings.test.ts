@@ -38,6 +38,19 @@ test("pnpm train --workers ends with the reason for which no worker's engine sta
   expect(status).toBe(1);
 });
 
+test("a worker whose engine does not start ends with the reason, and its coordinator prints it and waits on", async () => {
+  const coordinator = start(["coordinator", ...endless, "--workers", "1", "--out", join(dir, "engineless")]);
+  await coordinator.prints("pnpm worker --coordinator");
+  const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+  const nowhere = { LOCKSTEP_LIBTENSORFLOW: join(dir, "nowhere") };
+  const worker = start(["worker", "--coordinator", url, "--backend", "native"], nowhere);
+  await coordinator.prints(/^127\.0\.0\.1 cannot take part: ERR_LIBTENSORFLOW: .*nowhere/m);
+  const { status, stderr } = await worker.finished;
+  expect(stderr).toMatch(/^ERR_LIBTENSORFLOW: .*nowhere/);
+  expect(status).toBe(1);
+  expect(coordinator.child.exitCode).toBe(null);
+});
+
 test.runIf(process.platform === "linux").each(["train", "coordinator", "worker"])(
   "with too few open files, pnpm %s says in one line what to raise",
   async (program) => {

@@ -270,7 +270,10 @@ describe("a refusal that every worker will meet", () => {
     fitting.failed(refusedWorker("a"), new LockstepError("ERR_NO_GPU", "No GPU."));
     for (const name of ["b", "c"]) fitting.failed(refusedWorker(name), tooFew);
     expect(await ended).toBe(tooFew);
-    expect(lines).toEqual(["a cannot take part: No GPU.", "b cannot take part: Expected a model with 10 outputs."]);
+    expect(lines).toEqual([
+      "a cannot take part: ERR_NO_GPU: No GPU.",
+      "b cannot take part: ERR_MODEL_DATA: Expected a model with 10 outputs.",
+    ]);
   });
 
   test("ends it also when those who had joined give up, one after the other, before a step was made", async () => {

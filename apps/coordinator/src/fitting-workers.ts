@@ -96,7 +96,7 @@ export class FittingWorkers implements SessionEvents {
     const others = team.size - (session === undefined ? 0 : 1);
     const isCommon = this.#refusals.note(worker, error, team.mostUpdatesMade);
     if (isCommon && others === 0) team.giveUp(error);
-    else if (session === undefined) tell(`${worker.name} cannot take part: ${error.message}`);
+    else if (session === undefined) tell(`${worker.name} cannot take part: ${error.code}: ${error.message}`);
   }
 
   #admit(session: Session): void {

@@ -89,6 +89,14 @@ test("a worker that gives up is told of with its reason, whether it had joined o
   expect(lost).toEqual(["too few outputs"]);
 });
 
+test("a worker that gives up before it says hello is told of under its address", async () => {
+  const { port, failed } = await open();
+  const engineless = await peer(port);
+  engineless.say({ type: "failed", code: "ERR_NO_GPU", reason: "no GPU here" });
+  expect(await engineless.closed).toBe("4000 ERR_NO_GPU");
+  expect(failed).toEqual(["127.0.0.1 ERR_NO_GPU no GPU here"]);
+});
+
 /** Waits until the coordinator has looked at its peers so many times more. */
 async function beats({ told }: { told: { type: string }[] }, times: number): Promise<void> {
   const before = told.length;

@@ -143,8 +143,8 @@ function serve(socket: WebSocket, options: ServeOptions): void {
   }
 
   function giveUp({ code, reason }: Extract<WorkerMessage, { type: "failed" }>): void {
-    if (hello !== undefined)
-      events.failed?.({ name: hello.name, address, connectedMs, heardMs, session }, new LockstepError(code, reason));
+    const { name } = hello ?? { name: address }; // the engine starts before hello is said, or fails to
+    events.failed?.({ name, address, connectedMs, heardMs, session }, new LockstepError(code, reason));
     close(code, reason);
   }
 
