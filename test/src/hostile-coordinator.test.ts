@@ -68,7 +68,7 @@ async function coordinator(script: Script, drops = 0): Promise<string> {
 const afterReady = (...ready: Said[]): Script => ({ hello: greeting, ready });
 
 describe.concurrent("a worker leaves with the reason, if its coordinator", () => {
-  test.each<[string, string, Script]>([
+  test.for<[string, string, Script]>([
     ["sends random bytes", "ERR_MESSAGE", { open: [Buffer.from("c1ffee00", "hex")] }],
     ["claims what never comes", "ERR_MESSAGE", { open: [Buffer.from("ddffffffff", "hex")] }],
     ["sends too large a message", "ERR_CONNECT", { open: [new Uint8Array(MAX_MESSAGE_BYTES + 1)] }],
@@ -122,63 +122,68 @@ describe.concurrent("a worker leaves with the reason, if its coordinator", () =>
     ["loads beyond a tensor", "ERR_CHUNK", afterReady(start, load(0, 2 ** 40))],
     ["loads a part of the weights", "ERR_CHUNK", afterReady(start, load(0, 0), { type: "load-end", step: 3 })],
     ["reads five states at once", "ERR_MESSAGE_ORDER", afterReady(start, ...[0, 1, 2, 3, 4].map(sendState))],
-  ])("%s: %s", async (_, code, script) => {
+  ])("%s: %s", async ([_, code, script], { task }) => {
     const url = await coordinator(script);
     const words = ["worker", "--coordinator", url, "--backend", "cpu", "--reconnect-ms", "0"];
-    const { status, stderr } = await run(words);
+    const { status, stderr } = await run(words, {}, task);
     expect(stderr).toMatch(new RegExp(`^${code}: [^\\u001b\\u202e]+\\n$`));
     expect(stderr).not.toMatch(/^ +at /m); // no stack
     expect(status).toBe(1);
   });
 
-  test("says only that it lives: it stays, and leaves when it may", async () => {
+  test("says only that it lives: it stays, and leaves when it may", async ({ task }) => {
     const url = await coordinator(afterReady(start, { type: "alive" }, { type: "sync" }, { type: "finished" }));
-    const { status, stderr } = await run(["worker", "--coordinator", url, "--backend", "cpu"]);
+    const { status, stderr } = await run(["worker", "--coordinator", url, "--backend", "cpu"], {}, task);
     expect([stderr, status]).toEqual(["", 0]);
   });
 
-  test("says nothing for ten heartbeats", async () => {
+  test("says nothing for ten heartbeats", async ({ task }) => {
     const url = await coordinator({});
     const words = ["worker", "--coordinator", url, "--backend", "cpu", "--reconnect-ms", "0"];
-    const { status, stderr } = await run(words);
+    const { status, stderr } = await run(words, {}, task);
     expect(stderr).toMatch(/^ERR_SILENT: Nothing was received from the coordinator for 1\d s.\n$/);
     expect(status).toBe(1);
   });
 });
 
 describe.concurrent("a worker whose connection is dropped before its coordinator says welcome", () => {
-  test("tries again, and takes part when it is let in", async () => {
+  test("tries again, and takes part when it is let in", async ({ task }) => {
     const url = await coordinator(afterReady(start, { type: "finished" }), 2);
-    const { status, stdout, stderr } = await run(["worker", "--coordinator", url, "--backend", "cpu"]);
+    const { status, stdout, stderr } = await run(["worker", "--coordinator", url, "--backend", "cpu"], {}, task);
     expect([stderr, status]).toEqual(["", 0]);
     expect(stdout).toContain("The coordinator closed the connection. Looking for the coordinator for 120 s.");
   });
 
-  test("gives up when that goes on for longer than --reconnect-ms", async () => {
+  test("gives up when that goes on for longer than --reconnect-ms", async ({ task }) => {
     const url = await coordinator({}, Number.POSITIVE_INFINITY);
     const words = ["worker", "--coordinator", url, "--backend", "cpu", "--reconnect-ms", "1000"];
-    const { status, stderr } = await run(words);
+    const { status, stderr } = await run(words, {}, task);
     expect(stderr).toMatch(
       /^ERR_DISCONNECTED: The coordinator closed the connection\. It did not come back within 1 s\./,
     );
     expect(status).toBe(1);
   });
 
-  test("gives up with the reason when there is no room for it for longer than --reconnect-ms", async () => {
+  test("gives up with the reason when there is no room for it for longer than --reconnect-ms", async ({ task }) => {
     const full: Said = { type: "refused", code: "ERR_FULL", reason: "no room" };
     const words = ["worker", "--backend", "cpu", "--reconnect-ms", "1000"];
-    const { status, stdout, stderr } = await run([...words, "--coordinator", await coordinator(afterReady(full), 1)]);
+    const { status, stdout, stderr } = await run(
+      [...words, "--coordinator", await coordinator(afterReady(full), 1)],
+      {},
+      task,
+    );
     expect([stderr, status]).toEqual(["ERR_FULL: no room\n", 1]);
     expect(stdout.match(/Looking for the coordinator/g)).toHaveLength(1);
     expect(stdout).toContain("\nno room\n");
   });
 
-  test("comes no more once it is refused with a reason", async () => {
+  test("comes no more once it is refused with a reason", async ({ task }) => {
     const refused: Said = { type: "refused", code: "ERR_PROTOCOL", reason: "another protocol" };
-    const { status, stderr } = await run([
-      ...["worker", "--backend", "cpu"],
-      ...["--coordinator", await coordinator({ hello: [refused] }, 1)],
-    ]);
+    const { status, stderr } = await run(
+      ["worker", "--backend", "cpu", "--coordinator", await coordinator({ hello: [refused] }, 1)],
+      {},
+      task,
+    );
     expect([stderr, status]).toEqual(["ERR_PROTOCOL: another protocol\n", 1]);
   });
 });

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test, vi } from "vitest";
-import { spawnForTest } from "./processes.ts";
+import { currentOwner, spawnForTest } from "./processes.ts";
 
 /** A shell that has started a process, and tells both their numbers. */
 const SHELL = ["sh", "-c", "sleep 600 & echo $$ $!; wait"];
@@ -60,6 +60,13 @@ describe.runIf(process.platform === "linux")("on Linux, where processes can be l
       await expectGone(numbers);
     },
   );
+});
+
+describe("processes of concurrent tests", () => {
+  test.concurrent("end with the test that is named", ({ task }) => {
+    expect(() => currentOwner()).toThrow("name the owner");
+    spawnForTest(["true"], { owner: task });
+  });
 });
 
 test("every test starts its processes so", () => {

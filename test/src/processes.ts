@@ -16,8 +16,16 @@ import { TestRunner } from "vitest";
 /** The test that a process ends with. One that is the file's lasts as long as the process that runs its tests. */
 export type Owner = NonNullable<ReturnType<typeof TestRunner.getCurrentTest>> | "file";
 
-/** The test that runs now. In `beforeAll`, and in a program that is no test, there is none. */
-export const currentOwner = (): Owner => TestRunner.getCurrentTest() ?? "file";
+/**
+ * The test that runs now. In `beforeAll`, and in a program that is no test, there is none.
+ *
+ * @throws Error in a concurrent test: several run now, and the processes would end with any of them
+ */
+export function currentOwner(): Owner {
+  const test = TestRunner.getCurrentTest();
+  if (test?.concurrent === true) throw new Error("Expected a concurrent test to name the owner of its processes.");
+  return test ?? "file";
+}
 
 export interface ProcessOptions {
   cwd?: string | undefined;

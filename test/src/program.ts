@@ -68,6 +68,7 @@ export function launch(words: string[], env: NodeJS.ProcessEnv = {}, owner?: Own
   return { child, finished, prints, stdout: () => stdout };
 }
 
-export function run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
-  return start(args, env).finished;
+/** As `start`, but resolves when the command has ended. */
+export function run(args: string[], env: NodeJS.ProcessEnv = {}, owner?: Owner): Promise<Finished> {
+  return start(args, env, [], owner).finished;
 }
