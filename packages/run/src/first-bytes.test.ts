@@ -26,7 +26,13 @@ test.each<[kind: string, bytes: Buffer, remedy: string]>([
   ["a pickle, as in an old .pth file of PyTorch", latin1("\x80\x02\x8a\x0al\xfc\x9c"), "torch.load("],
   ["a gzip archive", gzipSync(encodeSafetensors(tensors, {})), "Unpack it"],
   ["a tar archive", tar, "Unpack it"],
-  ["an HDF5 file, as Keras writes", latin1("\x89HDF\r\n\x1a\n\0\0"), "save_file"],
+  ["an HDF5 file, as Keras writes", latin1("\x89HDF\r\n\x1a\n\0\0"), "keras.models.load_model("],
+  [
+    "a .keras file of Keras",
+    latin1(`PK\x03\x04\x14${"\0".repeat(25)}metadata.json{"keras_version": "3.5.0"`),
+    "setWeights",
+  ],
+  ["a .keras file of Keras", latin1(`PK\x03\x04\x14${"\0".repeat(25)}config.json packed`), "keras.models.load_model("],
   ["an .npy file of NumPy", latin1("\x93NUMPY\x01\0v\0"), "save_file"],
   ["an ONNX model", latin1("\x08\x07\x12\x08lockstep"), "save_file"],
   [
@@ -40,7 +46,7 @@ test.each<[kind: string, bytes: Buffer, remedy: string]>([
   ['text that begins with "Invalid username or password."', Buffer.from("Invalid username or password."), "Read it"],
   ['text that begins with "Zugriff verweigert: ä"', Buffer.from("Zugriff verweigert: ä"), "Read it"],
   ["JSON", Buffer.from('{"error": "Not found"}'), "Name the .safetensors file itself."],
-  ["the model.json of a TensorFlow.js model", Buffer.from('{"modelTopology":{}}'), "save_file"],
+  ["the model.json of a TensorFlow.js model", Buffer.from('{"modelTopology":{}}'), "tf.loadLayersModel"],
 ])("weights that are %s are called so, with what to do", (kind, bytes, remedy) => {
   const path = join(dir, "other.safetensors");
   writeFileSync(path, bytes);

@@ -17,6 +17,13 @@ const CONVERT =
   `s.save_file(torch.load("in.pth", weights_only=True), "out.safetensors")'`;
 const UNPACK = "Unpack it, and name the .safetensors file that was in it.";
 const SAVE_AGAIN = "Save the weights in Python with safetensors.torch.save_file.";
+const CHAPTER = 'docs/models.md, "With weights of its own"';
+const LOAD = `Train with a --model module that loads it with tf.loadLayersModel (${CHAPTER}).`;
+/** Keras and TensorFlow.js have the same layouts, which are not those of a .safetensors file. */
+const SET_WEIGHTS =
+  `Write its weights as JSON: python3 -c 'import json, keras; json.dump({layer.name: [w.tolist() for w in layer.get_weights()] ` +
+  `for layer in keras.models.load_model("in.keras").layers}, open("weights.json", "w"))'; then train with a --model module ` +
+  `of the same layers that gives them to each with setWeights (${CHAPTER}).`;
 
 /** What begins with these bytes; of several that match, the first counts. */
 const MAGIC: readonly [bytes: Buffer, kind: FileKind][] = [
@@ -26,7 +33,7 @@ const MAGIC: readonly [bytes: Buffer, kind: FileKind][] = [
   [Buffer.of(0x28, 0xb5, 0x2f, 0xfd), { is: "a zstd archive", remedy: UNPACK }],
   [Buffer.of(0x37, 0x7a, 0xbc, 0xaf), { is: "a 7z archive", remedy: UNPACK }],
   [Buffer.from("Rar!"), { is: "a rar archive", remedy: UNPACK }],
-  [Buffer.from("\x89HDF", "latin1"), { is: "an HDF5 file, as Keras writes", remedy: SAVE_AGAIN }],
+  [Buffer.from("\x89HDF", "latin1"), { is: "an HDF5 file, as Keras writes", remedy: SET_WEIGHTS }],
   [Buffer.from("\x93NUMPY", "latin1"), { is: "an .npy file of NumPy", remedy: SAVE_AGAIN }],
   [Buffer.from("GGUF"), { is: "a GGUF file", remedy: SAVE_AGAIN }],
   [
@@ -45,6 +52,9 @@ export function kindOf(head: Buffer): FileKind | undefined {
   return MAGIC.find(([bytes]) => startsWith(head, bytes))?.[1] ?? kindOfArchive(head) ?? kindOfText(head);
 }
 
+/** A .keras file is a zip archive with one of these as its first file. */
+const KERAS = /^PK.{28}(metadata\.json|config\.json|model\.weights\.h5)/s;
+
 const startsWith = (head: Buffer, bytes: Buffer) => head.subarray(0, bytes.length).equals(bytes);
 
 /** Whether it has no characters that stand in no text; bytes that are not UTF-8 have become U+FFFD. */
@@ -60,6 +70,7 @@ function kindOfArchive(head: Buffer): FileKind | undefined {
   const [first = 0, second = 0, third = 0] = head;
   if (text.startsWith("PK\x03\x04") || text.startsWith("PK\x05\x06")) {
     if (/\/(data|constants)\.pkl/.test(text)) return { is: "a .pth file of PyTorch", remedy: CONVERT };
+    if (KERAS.test(text)) return { is: "a .keras file of Keras", remedy: SET_WEIGHTS };
     if (text.includes(".npy")) return { is: "an .npz file of NumPy", remedy: SAVE_AGAIN };
     return { is: "a zip archive", remedy: UNPACK };
   }
@@ -83,7 +94,7 @@ function kindOfText(head: Buffer): FileKind | undefined {
   }
   if (text.startsWith("<?xml")) return { is: "an XML document", remedy: "Read it: it may tell why a download failed." };
   if (!/^[{[]/.test(text)) return isPlainText(text) ? plainText(text) : undefined;
-  if (text.includes('"modelTopology"')) return { is: "the model.json of a TensorFlow.js model", remedy: SAVE_AGAIN };
+  if (text.includes('"modelTopology"')) return { is: "the model.json of a TensorFlow.js model", remedy: LOAD };
   if (text.includes('"weight_map"')) {
     return { is: "JSON, perhaps the index of weights in several files", remedy: "Save them as one .safetensors file." };
   }
