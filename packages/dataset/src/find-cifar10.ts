@@ -38,12 +38,15 @@ export function findCifar10Files(dir: string): Cifar10Files | undefined {
 export function describeDataDir(dir: string): string {
   const kindOfDir = kindOfPath(dir);
   if (kindOfDir === "nothing") return "there is no such folder";
-  if (kindOfDir === "file") return isArchive(dir) ? unpack(dir) : "that is a file";
-  const names = [...namesIn(dir), ...subfolders(dir).flatMap(namesIn)].map((name) => name.toLowerCase());
+  const own = kindOfDir === "file" ? [basename(dir)] : namesIn(dir);
+  const names = [...own, ...subfolders(dir).flatMap(namesIn)].map((name) => name.toLowerCase());
   const kind = KINDS.find(({ signs }) => names.some((name) => signs.test(name)));
-  if (kind !== undefined) return `found ${kind.what}: the binary version is needed, from cifar-10-binary.tar.gz`;
-  const archive = namesIn(dir).find(isArchive);
-  if (archive !== undefined) return unpack(join(dir, archive));
+  if (kind !== undefined) return `found ${kind.what}: ${BINARY_NEEDED}`;
+  const archive = own.find((name) => unpackerOf(name) !== undefined);
+  if (archive !== undefined)
+    return `found the archive ${archive}: unpack it (${unpackerOf(archive)}) and name its folder`;
+  if (kindOfDir === "file") return "that is a file";
+  if (hasFoldersOfPictures(dir)) return `found folders of pictures: ${BINARY_NEEDED}`;
   if (names.length === 0) return isReadable(dir) ? "it is empty" : "it cannot be read";
   return `found none of them, but ${someOf(namesIn(dir))}`;
 }
@@ -53,10 +56,30 @@ const KINDS = [
   { what: "CIFAR-100", signs: /^cifar-100|^(fine|coarse)_label_names/ },
   { what: "the Python version of CIFAR-10", signs: /^cifar-10-(batches-py|python)|^data_batch_\d$|^batches\.meta$/ },
   { what: "the Matlab version of CIFAR-10", signs: /^cifar-10-(batches-mat|matlab)|^data_batch_\d\.mat$/ },
+  ...["parquet", "arrow", "tfrecord", "npz", "npy", "h5"].map((format) => ({
+    what: `*.${format} files`,
+    signs: new RegExp(`\\.${format}(-|$)`),
+  })),
 ];
+const BINARY_NEEDED = "the binary version is needed, from cifar-10-binary.tar.gz";
 
-const isArchive = (path: string) => /\.(tar\.gz|tgz|tar|zip)$/i.test(path);
-const unpack = (path: string) => `found the archive ${basename(path)}: unpack it (tar -xf) and name its folder`;
+/** What unpacks an archive, by the end of its name; of several that match, the first does. */
+const UNPACKERS = [
+  { command: "tar -xf", end: /\.(tar(\.\w+)?|tgz|txz|tbz2?|tzst)$/i },
+  { command: "unzip", end: /\.zip$/i },
+  { command: "7z x", end: /\.(7z|rar)$/i },
+  { command: "gunzip", end: /\.gz$/i },
+  { command: "bunzip2", end: /\.bz2$/i },
+  { command: "unxz", end: /\.xz$/i },
+  { command: "unzstd", end: /\.zst$/i },
+];
+const unpackerOf = (name: string) => UNPACKERS.find(({ end }) => end.test(name))?.command;
+
+/** Whether pictures lie in folders by class, or by part and class. */
+function hasFoldersOfPictures(dir: string): boolean {
+  const havePictures = (folder: string) => namesIn(folder).some((name) => /\.(png|jpe?g|bmp|ppm)$/i.test(name));
+  return subfolders(dir).some((folder) => havePictures(folder) || subfolders(folder).some(havePictures));
+}
 
 const someOf = (names: readonly string[]) =>
   names.slice(0, 3).join(", ") + (names.length > 3 ? ` and ${names.length - 3} more` : "");
