@@ -1,6 +1,7 @@
 /** A dashboard on a thread of its own, for a process whose main thread computes for seconds on end. */
-import { startThread } from "@lockstep/dataset";
+
 import { LockstepError } from "@lockstep/errors";
+import { startThread } from "@lockstep/files";
 import type { Command } from "@lockstep/run";
 import type { LiveRun } from "@lockstep/run/live";
 import type { Dashboard } from "./dashboard.ts";

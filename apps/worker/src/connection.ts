@@ -4,9 +4,9 @@
  */
 import { crc32 } from "node:zlib";
 import type { RecordSupply } from "@lockstep/dataset";
-import { startThread } from "@lockstep/dataset";
 import { checkJoin, type JoinOptions } from "@lockstep/door";
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
+import { startThread } from "@lockstep/files";
 import type { CoordinatorMessage, Piece, Wire, WorkerMessage } from "@lockstep/gradient-sync";
 
 /** Where a piece of a contribution belongs. */

@@ -1,13 +1,13 @@
 /** Batches made ahead on a thread of their own, while the calling thread computes, even inside native code. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { LockstepError } from "@lockstep/errors";
+import { startThread } from "@lockstep/files";
 import { reasonOf } from "@lockstep/outbound";
 import type { Batch } from "./batch.ts";
 import type { BatchConfig, BatchMeta, SliceRequest } from "./batch-source.ts";
 import type { BatchThreadData, BatchThreadMessage, BatchThreadRequest } from "./batch-thread-main.ts";
 import { type DatasetOptions, prepareDataset } from "./dataset.ts";
 import type { RecordPart, RecordSupply } from "./record-supply.ts";
-import { startThread } from "./start-thread.ts";
 
 export interface BatchThread {
   meta: BatchMeta;

@@ -10,4 +10,3 @@ export { openRecordSource, type RecordSource } from "./record-source.ts";
 export { MAX_RECORDS_PER_REQUEST, type RecordPart, type RecordSupply, type SuppliedFacts } from "./record-supply.ts";
 export type { Records } from "./records.ts";
 export { openShapes } from "./shapes.ts";
-export { startThread } from "./start-thread.ts";

@@ -6,6 +6,7 @@ export { kindOfPath } from "./kind-of-path.ts";
 export type { Lease } from "./lease.ts";
 export { LeaseWatch, realWorld } from "./lease-watch.ts";
 export { makeFolders } from "./make-folders.ts";
+export { startThread } from "./start-thread.ts";
 export { awaitLease, expectNoHolder, takeLease } from "./take-lease.ts";
 export { isTemporaryName, temporaryName } from "./temporary-name.ts";
 export { type UserFolder, userFolder } from "./user-folder.ts";

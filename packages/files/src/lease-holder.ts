@@ -3,6 +3,7 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename } from "node:path";
 import { z } from "zod";
+import { heldMsText } from "./renew-lease.ts";
 
 const processSchema = z.object({
   host: z.string(),
@@ -29,14 +30,12 @@ export interface BareHolder {
   token?: undefined;
 }
 
-const HELD_MS_DIGITS = 13;
-
 /** The content of a lease's file. It always has the same length for one holder. */
 export function formatLease(identity: ProcessIdentity, token: string, heldMs: number): string {
   const holder: LeaseHolder = {
     ...identity,
     token,
-    heldMs: String(Math.round(heldMs)).padStart(HELD_MS_DIGITS, "0"),
+    heldMs: heldMsText(heldMs),
   };
   return `${JSON.stringify(holder, undefined, 2)}\n`;
 }

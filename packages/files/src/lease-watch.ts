@@ -9,10 +9,12 @@ import {
   type ProcessIdentity,
   parseLease,
 } from "./lease-holder.ts";
+import { renewOnThread } from "./renewing-thread.ts";
 import { readIfThere } from "./rewrite-file.ts";
 
 /** A lease unchanged for this long, by the observer's clock, is stale. */
 export const STALE_MS = 60_000;
+const RENEW_MS = 10_000;
 
 /** What a lease needs to know of the process and of time; tests have one of their own. */
 export interface LeaseWorld {
@@ -22,14 +24,20 @@ export interface LeaseWorld {
   /** The clock on the wall, which goes on while the machine is suspended. */
   wallMs: () => number;
   pause: (ms: number) => Promise<void>;
+  /** How often a lease is renewed. */
+  renewMs: number;
+  /** Renews a lease until the function that it returns is called. */
+  keepRenewing: typeof renewOnThread;
 }
 
-/** Returns this process and its clocks. */
-export const realWorld = (): LeaseWorld => ({
+/** Returns this process, its clocks and its threads. */
+export const realWorld = (renewMs = RENEW_MS): LeaseWorld => ({
   own: ownIdentity(),
   nowMs: () => performance.now(),
   wallMs: () => Date.now(),
   pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  renewMs,
+  keepRenewing: renewOnThread,
 });
 
 /** The tokens of the leases that this process holds; other leases with this process id are stale. */

@@ -17,6 +17,7 @@ import { spawnForTest } from "../../../test/src/processes.ts";
 import type { Lease } from "./lease.ts";
 import { formatLease, ownIdentity } from "./lease-holder.ts";
 import { type LeaseWorld, realWorld } from "./lease-watch.ts";
+import { renewOnThread } from "./renewing-thread.ts";
 import { awaitLease, takeLease } from "./take-lease.ts";
 
 /** Without what names it on its machine, it is a process of which nobody else can tell whether it lives. */
@@ -25,14 +26,16 @@ const elsewhere = (host: string) => ({ host, pid: 7 });
 let dir: string;
 let path: string;
 let leases: Lease[];
+let ends: (() => void)[];
 let lines: string[];
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "lockstep-lease-"));
   path = join(dir, "run.pid");
-  [leases, lines] = [[], []];
+  [leases, ends, lines] = [[], [], []];
 });
 afterEach(() => {
   for (const lease of leases) lease.release();
+  for (const end of ends) end();
   rmSync(dir, { recursive: true });
 });
 
@@ -43,7 +46,8 @@ function slowWorld(own = elsewhere("here"), meanwhile: (nowMs: number) => void =
     now += ms;
     meanwhile(now - 1e9);
   };
-  return { own, nowMs: () => now, wallMs: () => now, pause };
+  const never = { renewMs: 10_000, keepRenewing: () => () => {} };
+  return { own, nowMs: () => now, wallMs: () => now, pause, ...never };
 }
 
 async function take(world?: LeaseWorld): Promise<Lease> {
@@ -239,9 +243,51 @@ describe("a lease", () => {
   });
 });
 
+const SOURCE_FLAGS = ["--import", "tsx", "--conditions=lockstep-source", "--input-type=module", "-e"];
+const moduleOf = (name: string) => JSON.stringify(new URL(name, import.meta.url).href);
+
+// Blocks its main thread until the lease's file has been renewed twice, and then ends without a release.
+const BLOCKED = `
+  import { readFileSync } from "node:fs";
+  import { takeLease } from ${moduleOf("./take-lease.ts")};
+  import { realWorld } from ${moduleOf("./lease-watch.ts")};
+  await takeLease(process.argv[1], "the run", () => {}, realWorld(20));
+  const seen = new Set();
+  while (seen.size < 3) {
+    seen.add(readFileSync(process.argv[1], "utf8"));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+  }
+  process.stdout.write("renewed");
+`;
+
+test("a lease is renewed while its holder's main thread is blocked, and keeps no process from its end", async () => {
+  const child = spawnForTest([process.execPath, ...SOURCE_FLAGS, BLOCKED, path]);
+  const exited = once(child, "exit");
+  expect(String((await once(child.stdout, "data"))[0])).toBe("renewed");
+  expect(await exited).toEqual([0, null]);
+});
+
+test("a holder that finds another token in its lease's file, by its thread, has lost the lease", async () => {
+  const lease = await take(realWorld(20));
+  writeFileSync(path, formatLease(elsewhere("there"), "b", 0));
+  await expect(lease.lost).rejects.toThrow(failure("ERR_RUN_TAKEN", "^Process 7 on there has taken "));
+});
+
+test("a lease is renewed by a timer where no thread can be started", async () => {
+  const renewal = { path, token: "a", heldMs: 0, everyMs: 10 };
+  writeFileSync(path, formatLease(elsewhere("there"), "b", 0));
+  const start = () => {
+    throw new Error("no thread");
+  };
+  const found = await new Promise<string | undefined>((resolve) => {
+    ends.push(renewOnThread(renewal, resolve, start));
+  });
+  expect(found).toContain('"token": "b"');
+});
+
 // Each start takes the lease, holds it, and says what came of it.
 const START = `
-  import { takeLease } from ${JSON.stringify(new URL("./take-lease.ts", import.meta.url).href)};
+  import { takeLease } from ${moduleOf("./take-lease.ts")};
   process.stdout.write("ready ");
   process.stdin.once("data", () =>
     takeLease(process.argv[1], "the run", () => {}).then(
@@ -253,8 +299,7 @@ test("of several processes that start at once, after one that was killed, exactl
   writeFileSync(path, formatLease({ ...ownIdentity(), pid: spawnSync("true").pid, startTime: "1" }, "killed", 0));
   const starts = await Promise.all(
     Array.from({ length: 4 }, async () => {
-      const flags = ["--import", "tsx", "--conditions=lockstep-source", "--input-type=module", "-e", START];
-      const child = spawnForTest([process.execPath, ...flags, path]);
+      const child = spawnForTest([process.execPath, ...SOURCE_FLAGS, START, path]);
       await once(child.stdout, "data");
       return child;
     }),

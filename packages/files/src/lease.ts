@@ -5,13 +5,12 @@
 import { randomUUID } from "node:crypto";
 import { LockstepError } from "@lockstep/errors";
 import { removeIfPossible, unlessRefused } from "./best-effort.ts";
-import { formatLease, parseLease } from "./lease-holder.ts";
+import { formatLease } from "./lease-holder.ts";
 import { heldHere, type LeaseWorld, STALE_MS } from "./lease-watch.ts";
 import { subjectIn } from "./lease-words.ts";
+import { isLeaseOf, renewInPlace } from "./renew-lease.ts";
 import { replaceFile } from "./replace-file.ts";
-import { readIfThere, rewriteFile } from "./rewrite-file.ts";
-
-const RENEW_MS = 10_000;
+import { readIfThere } from "./rewrite-file.ts";
 
 /** A lease that this process holds. */
 export class Lease {
@@ -24,7 +23,7 @@ export class Lease {
   #takenAtMs: number | undefined;
   /** By the clock on the wall. */
   #renewedAtMs = 0;
-  #renewing: NodeJS.Timeout | undefined;
+  #endRenewing: (() => void) | undefined;
   /** Why this process may not write to the folder any more. */
   #end: LockstepError | undefined;
   #tellLoss: (loss: LockstepError) => void = () => {};
@@ -43,11 +42,13 @@ export class Lease {
    * @returns whether it is there; if not, another process was quicker
    */
   put(found: string | undefined): boolean {
-    const content = this.#content();
-    if (!replaceFile(this.#path, found, content)) return false;
+    const heldMs = this.#heldMs();
+    if (!replaceFile(this.#path, found, formatLease(this.#world.own, this.#token, heldMs))) return false;
     heldHere.add(this.#token);
     this.#renewedAtMs = this.#world.wallMs();
-    this.#renewing ??= setInterval(() => this.#renew(), RENEW_MS).unref();
+    const { renewMs, keepRenewing } = this.#world;
+    const renewal = { path: this.#path, token: this.#token, heldMs, everyMs: renewMs };
+    this.#endRenewing ??= keepRenewing(renewal, (found) => this.#attempt(() => found));
     return true;
   }
 
@@ -58,7 +59,7 @@ export class Lease {
    */
   expectHeld(): void {
     const ageMs = this.#world.wallMs() - this.#renewedAtMs;
-    if (this.#end === undefined && ageMs > RENEW_MS) this.#renew(); // the process or its machine was suspended
+    if (this.#end === undefined && ageMs > this.#world.renewMs) this.#renew(); // the process or its machine was suspended
     if (this.#end !== undefined) throw this.#end;
   }
 
@@ -71,17 +72,22 @@ export class Lease {
     });
   }
 
-  /** Ignores disk errors; the next renewal retries. */
   #renew(): void {
+    this.#attempt(() => renewInPlace({ path: this.#path, token: this.#token, heldMs: this.#heldMs() }));
+  }
+
+  /** Takes in what `renew` finds in the file. Ignores disk errors; the next renewal retries. */
+  #attempt(renew: () => string | undefined): void {
     try {
-      this.#take(rewriteFile(this.#path, (content) => (this.#isOwn(content) ? this.#content() : undefined)));
+      this.#take(renew());
     } catch (error) {
       if (!(error instanceof LockstepError) && (error as NodeJS.ErrnoException).errno === undefined) throw error;
     }
   }
 
-  /** Takes in what a renewal has found in the file; undefined if somebody deleted it, and nobody took the lease. */
+  /** @param found undefined if somebody deleted the file, and nobody took the lease */
   #take(found: string | undefined): void {
+    if (this.#end !== undefined) return;
     if (found === undefined) this.put(undefined);
     else if (this.#isOwn(found)) this.#renewedAtMs = this.#world.wallMs();
     else this.#lose(found);
@@ -96,18 +102,18 @@ export class Lease {
 
   /** @returns why the lease ended, the first time that it did */
   #stop(why: string): LockstepError {
-    clearInterval(this.#renewing);
+    this.#endRenewing?.();
     this.#end ??= new LockstepError("ERR_RUN_TAKEN", why);
     return this.#end;
   }
 
-  #content(): string {
+  #heldMs(): number {
     const nowMs = this.#world.nowMs();
     this.#takenAtMs ??= nowMs;
-    return formatLease(this.#world.own, this.#token, nowMs - this.#takenAtMs);
+    return nowMs - this.#takenAtMs;
   }
 
   #isOwn(content: string | undefined): boolean {
-    return content !== undefined && parseLease(content)?.token === this.#token;
+    return content !== undefined && isLeaseOf(this.#token, content);
   }
 }
