@@ -18,7 +18,7 @@ const state = { tensor: 5, kind: "velocity" as const, offset: 70_000, data };
 
 const hello: Extract<WorkerMessage, { type: "hello" }> = {
   ...{ type: "hello", protocol: 4, name: "wörker", device: "d", backend: "native", libraryVersion: "2" },
-  ...{ instructionSet: "AVX2", threads: 2, holds: { run: "r", step: 40 } },
+  ...{ gpu: "G, driver 1", instructionSet: "AVX2", threads: 2, holds: { run: "r", step: 40 } },
 };
 const contribution: Extract<WorkerMessage, { type: "contribution" }> = {
   ...{ type: "contribution", step: 1, slice: 2, attempt: 0, samples: 8, lossSum: 0.1, correct: 3 },
@@ -31,11 +31,14 @@ const welcome: Extract<CoordinatorMessage, { type: "welcome" }> = {
   supplied: { dataset: "shapes", digest: "d", trainSamples: 5, testSamples: 2, mean: [0.5], std: [0.25] },
 };
 
+const MAY_BE_MISSING = ["gpu", "holds", "ownWeights", "compiled", "spec", "supplied", "predictions"];
+
 const fromWorkers: WorkerMessage[] = [
   hello,
   { type: "clock", nowMs: 1234.5 },
   {
     ...{ type: "ready", fingerprint: "f", code: { version: "0.1.0", arithmetic: 1, draws: "0a1b" }, modelName: "m" },
+    ...{ ownWeights: { written: 1, digest: "0c1d" }, compiled: "the optimizer Adam" },
     tensors: [{ name: "k", shape: [3, 3, 2, 4], dtype: "float32" }],
     stateDict: [{ name: "features.0.weight", shape: [4, 2, 3, 3] }],
     ...{ factorable: [false, true], inputShape: [32, 32, 3], numClasses: 2, classes: ["cat", "dog"] },
@@ -137,7 +140,7 @@ describe.each(directions)("messages from $from", ({ samples, types, decode }) =>
     (message) => {
       expect(() => decode(packed({ ...message, more: 1 }))).toThrow("not as agreed");
       for (const field of Object.keys(message)) {
-        if (["holds", "spec", "supplied", "predictions"].includes(field)) continue; // may be missing
+        if (MAY_BE_MISSING.includes(field)) continue;
         const others = Object.entries(message).filter(([name]) => name !== field);
         expect(() => decode(packed(Object.fromEntries(others))), field).toThrow("not as agreed");
         expect(() => decode(packed({ ...message, [field]: new Date(0) })), field).toThrow(LockstepError);
