@@ -1,6 +1,7 @@
 /** A coordinator: gathers the workers, then conducts the run. It needs no TensorFlow. */
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { cifar10Files, defaultDataDir, openRecordSource, type RecordSource } from "@lockstep/dataset";
 import type { DoorSettings } from "@lockstep/door";
 import { LockstepError } from "@lockstep/errors";
@@ -22,6 +23,7 @@ import {
   type Lease,
   type MachineOptions,
   makeSchedule,
+  mergeDevices,
   type ParameterState,
   Recorder,
   type Resources,
@@ -255,6 +257,12 @@ async function runOn(
   const derived = { ...derivedOf(options, ready, schedule), devices: devicesOf(team) };
   const run = { ...config, machine: options.machine ?? {}, derived };
   writeJson(folder.config, run);
+  fitting.onJoined = () => {
+    const devices = mergeDevices(run.derived.devices, devicesOf(team));
+    if (isDeepStrictEqual(devices, run.derived.devices)) return;
+    run.derived.devices = devices; // a worker that joins late computes the run, too
+    writeJson(folder.config, run);
+  };
   live.take({ type: "facts", name: basename(folder.dir), run });
   if (origin.from === "state" && origin.prefix) display.line(prefixLine(origin.prefix));
   const again = existsSync(folder.metrics);

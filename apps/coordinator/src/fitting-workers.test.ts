@@ -187,6 +187,16 @@ describe("a worker whose code is another", () => {
   });
 });
 
+test("whoever records the devices of a run hears of each worker that is taken, and of no other", () => {
+  const { fitting, team } = gathering();
+  const sizes: number[] = [];
+  fitting.onJoined = () => sizes.push(team.size);
+  fitting.joined(sessionOf({}));
+  fitting.joined(sessionOf({}, { threads: 4 }));
+  expect(() => fitting.joined(sessionOf({ trainSamples: 23 }))).toThrow();
+  expect(sizes).toEqual([1, 2]);
+});
+
 describe("a worker beside the first", () => {
   test("is refused with the field in which it differs", () => {
     const { fitting } = gathering();

@@ -51,6 +51,9 @@ export class FittingWorkers implements SessionEvents {
   #over = false;
   #mostWorkers = Number.POSITIVE_INFINITY;
 
+  /** Is called after each worker that is taken. */
+  onJoined: () => void = () => {};
+
   constructor(options: FittingOptions) {
     this.#options = options;
     this.#refusals = new CommonRefusals(options.team.workers);
@@ -122,6 +125,7 @@ export class FittingWorkers implements SessionEvents {
     if (this.#first !== undefined) session.ready = { ...this.#first.ready, linkBytesPerSecond, gemmFlopsPerSecond };
     team.join(session);
     this.#first ??= session;
+    this.onJoined();
   }
 
   /**

@@ -33,6 +33,17 @@ export function machineOptions({ backend, gpu, threads }: MachineOptions): Machi
   return { ...(backend && { backend }), ...(gpu !== undefined && { gpu }), ...(threads !== undefined && { threads }) };
 }
 
+/**
+ * The options that say where a resumed run computes: the given ones, then the saved ones. A demand for one kind of
+ * device takes the place of a saved demand for another kind.
+ *
+ * @param threadsToKeep the threads that keep the run's bits, if neither the user nor the folder names any
+ */
+export function resumedMachine(saved: MachineOptions, given: MachineOptions, threadsToKeep?: number): MachineOptions {
+  const kept = given.backend === undefined && given.gpu === undefined ? saved : {};
+  return machineOptions({ ...kept, ...given, threads: given.threads ?? saved.threads ?? threadsToKeep });
+}
+
 /** The run options among a command's parsed options; only those that were given. */
 export function givenRunOptions(options: Record<string, unknown>): GivenOptions {
   const given: GivenOptions = {};

@@ -4,6 +4,7 @@ import {
   deviceKey,
   differentBitsLine,
   groupDevices,
+  mergeDevices,
   type RunDevice,
   threadsToKeep,
 } from "./devices.ts";
@@ -30,6 +31,12 @@ test("devices that are alike make one group", () => {
     { ...device, workers: 2 },
     { ...other, workers: 1 },
   ]);
+});
+
+test("devices that join later are added, and the largest number of like ones counts", () => {
+  const other = groupDevices([{ ...device, threads: 2 }]);
+  expect(mergeDevices(three, one)).toEqual(three);
+  expect(mergeDevices(one, [...three, ...other])).toEqual([...three, ...other]);
 });
 
 test("with fixed slices a resume keeps the threads, on any number of workers", () => {

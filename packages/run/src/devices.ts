@@ -36,6 +36,16 @@ export function groupDevices(devices: readonly RunDevice[]): DeviceGroup[] {
   return [...groups.values()];
 }
 
+/** Adds the devices that compute now to those that did before. Of devices that are alike, the larger number counts. */
+export function mergeDevices(before: readonly DeviceGroup[], now: readonly DeviceGroup[]): DeviceGroup[] {
+  const merged = new Map(before.map((group) => [deviceKey(group), group]));
+  for (const group of now) {
+    const known = merged.get(deviceKey(group));
+    if (known === undefined || known.workers < group.workers) merged.set(deviceKey(group), group);
+  }
+  return [...merged.values()];
+}
+
 /** What a run promises about its bits. */
 export interface BitPromise {
   /** Fixed rows of a slice, with which any number of workers gives the same bits. */

@@ -9,6 +9,7 @@ export {
   machineOptions,
   portNumber,
   positiveNumber,
+  resumedMachine,
   tidyArguments,
   timerMs,
   wholeNumber,
@@ -23,6 +24,7 @@ export {
   deviceKey,
   differentBitsLine,
   groupDevices,
+  mergeDevices,
   type RunDevice,
   threadsToKeep,
 } from "./devices.ts";

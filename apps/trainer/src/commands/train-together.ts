@@ -6,7 +6,7 @@ import {
   eventTeller,
   type LogFormat,
   type MachineOptions,
-  machineOptions,
+  resumedMachine,
   resumeLine,
   stoppedStatus,
   threadsToKeep,
@@ -37,7 +37,7 @@ export async function trainTogether(
   { display, dashboard, unkept = [], log, onStarted }: Watching,
 ): Promise<void> {
   const threads = threadsToKeep(start.before?.devices, { sliceRows: start.config.sliceRows, workers });
-  const machine = machineOptions({ threads, ...start.machine, ...given });
+  const machine = resumedMachine(start.machine ?? {}, given, threads);
   let tellWorkers: (workers: LocalWorkers) => void = () => {};
   const started = new Promise<LocalWorkers>((resolve) => (tellWorkers = resolve));
   const cannotBegin = started.then(({ oneFailed }) => oneFailed);

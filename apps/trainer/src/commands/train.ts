@@ -55,6 +55,7 @@ import {
   readWeights,
   readWeightsFile,
   resumeConfig,
+  resumedMachine,
   resumeLine,
   scaleForWorkers,
   shellWord,
@@ -178,12 +179,10 @@ async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptio
   const { folder, config } = openRunFolder(dir);
   const { derived, machine: saved, ...options } = parseRunFile(config, folder.config);
   const checkpoint = latestCheckpoint(folder.checkpoints, warnOn(shown.display));
-  // A demand for one kind of device takes the place of the other kind's.
-  const kept = machine.backend === undefined && machine.gpu === undefined ? saved : { threads: saved.threads };
   const threads = threadsToKeep(derived.devices, { sliceRows: options.sliceRows, workers: 1 });
   const run = await prepare(
     withAbsolutePaths(resumeConfig(options, given)),
-    machineOptions({ threads, ...kept, ...machine }),
+    resumedMachine(saved, machine, threads),
     shown.display.line,
   );
   try {
