@@ -3,29 +3,36 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { decodeImageBytes, MAX_IMAGE_BYTES } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
 import { PAGE_HEADERS } from "@lockstep/pages";
+import { atMost } from "./at-most.ts";
+
+/** The most pictures that are in memory at once. Further ones wait unread. */
+export const BODIES_AT_ONCE = 8;
 
 /**
  * Returns a listener that answers a POST of a picture's bytes, whose name is the query's `name`, with [height, width, 3]
- * bytes in RGB; or 422 with what was wrong, for people. Pictures are taken one at a time, so that a few large ones do not
- * fill the memory. The listener never throws.
+ * bytes in RGB; or 422 with what was wrong, for people. Pictures are decoded one at a time, so that a few large ones do
+ * not fill the memory. They are read meanwhile: the server closes a connection whose request does not come in soon. The
+ * listener never throws.
+ *
+ * @param decode another decoder, for tests
  */
-export function answerPixels(size: { height: number; width: number }) {
-  let previous = Promise.resolve();
+export function answerPixels(size: { height: number; width: number }, decode = decodeImageBytes) {
+  const inMemory = atMost(BODIES_AT_ONCE);
+  const inDecoder = atMost(1);
   return (request: IncomingMessage, response: ServerResponse): void => {
     if (request.method !== "POST") {
       answer(response, 405, "Expected a POST.", { allow: "POST" });
       return;
     }
-    previous = previous
-      .then(async () => {
-        const name = new URL(request.url!, "http://localhost").searchParams.get("name") ?? "the picture";
-        const pixels = await decodeImageBytes(await bodyOf(request), name, size);
-        answer(response, 200, pixels, { "content-type": "application/octet-stream" });
-      })
-      .catch((error) => {
-        if (error instanceof LockstepError) answer(response, 422, error.message);
-        else response.destroy(); // Whoever asked has gone.
-      });
+    inMemory(async () => {
+      const name = new URL(request.url!, "http://localhost").searchParams.get("name") ?? "the picture";
+      const bytes = await bodyOf(request);
+      const pixels = await inDecoder(() => decode(bytes, name, size));
+      answer(response, 200, pixels, { "content-type": "application/octet-stream" });
+    }).catch((error) => {
+      if (error instanceof LockstepError) answer(response, 422, error.message);
+      else response.destroy(); // Whoever asked has gone.
+    });
   };
 }
 

@@ -1,0 +1,96 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import { answerPixels, BODIES_AT_ONCE } from "./pixels.ts";
+
+const SIZE = { height: 1, width: 1 };
+const servers: ReturnType<typeof createServer>[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close().closeAllConnections();
+});
+
+/** A server whose decoder waits to be let go on, and what has happened there: "3" came in whole, "decoded 3". */
+async function slowServer() {
+  const happened: string[] = [];
+  let open!: () => void;
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const decoding = { now: 0, most: 0 };
+  const decode = async (_: Uint8Array, name: string) => {
+    decoding.most = Math.max(decoding.most, ++decoding.now);
+    await gate;
+    decoding.now--;
+    happened.push(`decoded ${name}`);
+    return Buffer.from(name);
+  };
+  const answerRequest = answerPixels(SIZE, decode);
+  const server = createServer((request: IncomingMessage, response) => {
+    request.once("end", () => {
+      happened.push(nameOf(request));
+      server.emit("taken");
+    });
+    answerRequest(request, response);
+  });
+  servers.push(server);
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/pixels?name=`;
+  const post = async (name: string) => (await fetch(url + name, { method: "POST", body: `a picture ${name}` })).text();
+  const taken = async (count: number) => {
+    while (happened.length < count) await once(server, "taken");
+  };
+  return { happened, decoding, open, post, taken, server, url };
+}
+const nameOf = ({ url }: IncomingMessage) => /name=(.*)/.exec(url!)![1]!;
+
+test("pictures are read while another one is decoded, which happens one at a time", async () => {
+  const { decoding, open, post, taken } = await slowServer();
+  const answers = Promise.all(["a", "b", "c"].map(post));
+  await taken(3);
+  open();
+  expect(await answers).toEqual(["a", "b", "c"]);
+  expect(decoding.most).toBe(1);
+});
+
+test("a picture that comes in slowly holds up no other", async () => {
+  const { open, post, url } = await slowServer();
+  open();
+  let sendRest!: () => void;
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(Buffer.from("half a "));
+      sendRest = () => controller.close();
+    },
+  });
+  const slow = fetch(`${url}slow`, { method: "POST", body, duplex: "half" } as RequestInit);
+  expect(await post("quick")).toBe("quick");
+  sendRest();
+  expect(await (await slow).text()).toBe("slow");
+});
+
+test("only so many pictures are in memory at once, and the others come in after them", async () => {
+  const { happened, open, post, taken } = await slowServer();
+  const names = Array.from({ length: BODIES_AT_ONCE + 1 }, (_, index) => `p${index}`);
+  const answers = Promise.all(names.map(post));
+  await taken(BODIES_AT_ONCE);
+  open();
+  expect((await answers).sort()).toEqual([...names].sort());
+  const lastTaken = happened.findLastIndex((what) => !what.startsWith("decoded"));
+  expect(happened.findIndex((what) => what.startsWith("decoded"))).toBeLessThan(lastTaken);
+});
+
+test("one that breaks off while it comes in makes room for the next", async () => {
+  const { open, post, server, url } = await slowServer();
+  open();
+  for (let i = 0; i < BODIES_AT_ONCE; i++) {
+    const ending = new AbortController();
+    const body = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(Buffer.from("half")) });
+    const cut = fetch(`${url}cut`, { method: "POST", body, duplex: "half", signal: ending.signal } as RequestInit);
+    const refused = expect(cut).rejects.toThrow("aborted");
+    await once(server, "request");
+    ending.abort();
+    await refused;
+  }
+  expect(await post("whole")).toBe("whole");
+});
