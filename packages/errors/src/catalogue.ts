@@ -29,7 +29,7 @@ export const catalogue = {
     ),
     ERR_RUN_TAKEN: entry(
       "Another process went on with the run while this one was suspended, or could not reach the folder, for a minute.",
-      "Nothing is lost; if it was not meant to, stop the other process, and go on with `--resume`.",
+      "Nothing is lost; if that was unintended, stop the other process, and go on with `--resume`.",
     ),
     ERR_RUN_FILE: entry(
       "The run's `config.json` can't be read, or isn't that of a run.",
@@ -53,7 +53,7 @@ export const catalogue = {
       "Free some memory or raise the limit; or choose a smaller model, `--batch-size`, `--max-rows` or fewer workers.",
     ),
     ERR_OPEN_FILES: entry(
-      "This process, or the machine, has as many files and connections open as it may.",
+      "This process, or the machine, has reached its limit of open files.",
       "Raise the limit with `ulimit -n 4096` in the shell that starts the program; a coordinator needs one for each worker.",
     ),
     ERR_LISTEN: entry(

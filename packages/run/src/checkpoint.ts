@@ -15,9 +15,11 @@ import { expectFinite } from "./finite.ts";
 import { type Best, type CheckpointProgress, progressSchema } from "./progress.ts";
 import { readSafetensors, readSafetensorsMetadata, type SafetensorsFile, writeSafetensors } from "./safetensors.ts";
 
+/** The name of a momentum tensor begins with this text; the weight's name follows. */
 export const MOMENTUM = "momentum.";
 const BEST = "best.safetensors";
 
+/** The state that a run continues from. */
 export interface Checkpoint {
   /** Updates made. */
   step: number;
@@ -28,6 +30,7 @@ export interface Checkpoint {
   tensors: ParameterState[];
 }
 
+/** Settings of `saveCheckpoint`. */
 export interface SaveOptions {
   /** How many checkpoints stay, besides the best. */
   keep: number;

@@ -54,6 +54,7 @@ export function givenRunOptions(options: Record<string, unknown>): GivenOptions 
   return given;
 }
 
+/** Adds `--log` to a command. */
 export function addLogOption(command: Command): Command {
   return command.addOption(
     new Option("--log <format>", "lines for people (text), or for programs: one JSON object a line (json)")
@@ -62,6 +63,7 @@ export function addLogOption(command: Command): Command {
   );
 }
 
+/** Adds the options that choose the device to a command. */
 export function addMachineOptions(command: Command): Command {
   return command
     .addOption(new Option("--backend <name>", "force a backend").choices(["native", "webgpu", "wasm", "cpu"]))

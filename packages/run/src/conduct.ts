@@ -68,6 +68,7 @@ export interface Team {
   checkReplicas?(): Promise<void>;
 }
 
+/** Everything that `conduct` needs to carry out a run. */
 export interface Conduct {
   schedule: Schedule;
   team: Team;

@@ -10,6 +10,7 @@ const commandSchema = z.discriminatedUnion("do", [
   z.strictObject({ do: z.literal("drop"), worker: z.string() }),
 ]);
 
+/** A command that the run's page can send. */
 export type Command = z.infer<typeof commandSchema>;
 
 /** @throws LockstepError ERR_COMMAND */
@@ -27,6 +28,7 @@ const WANTED = "requested from the dashboard";
 /** How often a paused run looks whether it is to go on. */
 const LOOK_MS = 50;
 
+/** Holds the commands until the run carries them out between two tasks. */
 export class Controls {
   /** Drops a worker, and says whether it was there. Absent where there is no team. */
   dismiss: ((worker: string) => boolean) | undefined;

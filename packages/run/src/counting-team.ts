@@ -63,6 +63,7 @@ export class CountingTeam implements Team {
 /** A turn of the event loop. */
 export const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
+/** The run that `CountingTeam` computes in a test. */
 export interface CountingRun {
   folder: RunFolder;
   options: GivenOptions;
@@ -76,6 +77,7 @@ export interface CountingRun {
   controls?: Controls | undefined;
 }
 
+/** Returns the schedule of a run with these options. */
 export function countingSchedule(options: GivenOptions): Schedule {
   return makeSchedule(configOf(options), SIZES);
 }

@@ -15,6 +15,7 @@ const deviceFields = {
 
 /** How many workers compute, or computed, on devices that are alike. */
 export const deviceGroupSchema = z.strictObject({ ...deviceFields, workers: count });
+/** A number of workers that compute on equal devices. */
 export type DeviceGroup = z.infer<typeof deviceGroupSchema>;
 /** Two devices that are equal in all of these fields give the same bits for the same numbers. */
 export type RunDevice = Omit<DeviceGroup, "workers">;

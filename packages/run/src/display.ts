@@ -3,6 +3,7 @@ import { durationOf } from "@lockstep/files";
 import { SingleBar } from "cli-progress";
 import { jsonLine, type LineFields, type LogFormat } from "./log.ts";
 
+/** How far a run is. */
 export interface Progress {
   /** Updates done, of `steps`. */
   step: number;
@@ -13,6 +14,7 @@ export interface Progress {
   secondsLeft: number;
 }
 
+/** A place where a program shows its lines and its progress. */
 export interface Display {
   /** Whether a person alone sees the lines: secrets stand in them only then. */
   readonly isTerminal: boolean;
@@ -33,6 +35,7 @@ export function displayOn(stream: NodeJS.WriteStream, format: LogFormat): Displa
   return stream.isTTY ? barDisplay(stream) : lineDisplay(write);
 }
 
+/** Shows progress as a line every 10 s, for output that is not a terminal. */
 export function lineDisplay(write: Display["line"], nowMs: () => number = () => performance.now()): Display {
   let lastMs = Number.NEGATIVE_INFINITY; // the first tells at once how long it will take
   return {

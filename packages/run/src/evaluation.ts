@@ -8,6 +8,7 @@ export interface Evaluation {
   predictions?: number[] | undefined;
 }
 
+/** Returns the evaluation of no samples. */
 export function emptyEvaluation(classes: number): Evaluation {
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   return { samples: 0, lossSum: 0, confusion };

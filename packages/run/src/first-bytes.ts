@@ -2,6 +2,7 @@
 
 import { excerpt } from "@lockstep/errors";
 
+/** A kind of file that its first bytes reveal. */
 export interface FileKind {
   /** "a .pth file of PyTorch" */
   is: string;

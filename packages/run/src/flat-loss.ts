@@ -7,9 +7,10 @@ const STEPS = 100;
 const LARGEST_DISTANCE = 0.03;
 /** The means of the first and of the second half differ by no more than this share. */
 const LARGEST_DRIFT = 0.005;
-/** Guessing between two classes costs ln 2 = 0.69; a loss below is of a net that knows something. */
+/** Guessing between two classes costs ln 2 = 0.69; a smaller loss means that the net has learned. */
 const SMALLEST_LOSS = 0.5;
 
+/** Detects a loss that does not change during the first steps of a run. */
 export class FlatLoss {
   readonly #losses: number[] = [];
 
@@ -38,7 +39,7 @@ const meanOf = (values: readonly number[]) => values.reduce((sum, value) => sum 
 
 /** What is said of a loss that has not moved, with the remedy. */
 export function flatLossLine({ init, initFrom }: Pick<RunConfig, "init" | "initFrom">, loss: number): string {
-  const what = `The loss has stayed at ${loss.toFixed(3)} for ${STEPS} steps, as by guessing.`;
+  const what = `The loss has stayed at ${loss.toFixed(3)} for ${STEPS} steps, which is that of random guessing.`;
   if (init === "he" || initFrom !== undefined) return `${what} If it stays there, try another --lr.`;
   const rule = init ?? "pytorch";
   return `${what} Nothing is broken: from ${rule} weights, the loss of a deep net may move only after half an epoch. With --init he it moves sooner.`;

@@ -15,6 +15,7 @@ export const FLOAT_TYPES: Readonly<Record<"F32" | "F16" | "BF16", FloatType>> = 
   BF16: { bytesPerElement: 2, toFloat32: widened((bits) => bits << 16) }, // the upper half of a float32
 };
 
+/** Tells whether a dtype is a float type that Lockstep reads. */
 export function isFloatType(name: string): name is keyof typeof FLOAT_TYPES {
   return Object.hasOwn(FLOAT_TYPES, name);
 }

@@ -3,6 +3,7 @@ import { constants } from "node:os";
 
 /** Ctrl-C; the system or a supervisor; the terminal that is gone. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** A signal that asks this process to stop. */
 export type StopSignal = (typeof SIGNALS)[number];
 
 /**
@@ -29,12 +30,14 @@ export function onStopSignals(act: (signal: StopSignal) => void): () => void {
   };
 }
 
+/** The watch that `watchInterrupts` keeps. */
 export interface Interrupts {
   /** Has someone asked to stop? */
   requested: () => boolean;
   unwatch: () => void;
 }
 
+/** Settings of `watchInterrupts`. */
 export interface InterruptOptions {
   /** What the process does when it is asked to stop, such as "stopping after this step". */
   doing: string;

@@ -1,6 +1,7 @@
 /** Lines for programs, and the error that ends one. */
 import { knownError } from "@lockstep/errors";
 
+/** The values of `--log`. */
 export type LogFormat = "text" | "json";
 
 /** `level` is info if nothing else is said; `type` names what the other fields belong to. */

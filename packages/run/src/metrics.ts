@@ -61,9 +61,13 @@ const testRowSchema = z.strictObject({
 
 const rowSchema = z.discriminatedUnion("type", [stepRowSchema, epochRowSchema, testRowSchema]);
 
+/** The row of one update. */
 export type StepRow = z.infer<typeof stepRowSchema>;
+/** The row of one epoch. */
 export type EpochRow = z.infer<typeof epochRowSchema>;
+/** The row of the test at the end of a run. */
 export type TestRow = z.infer<typeof testRowSchema>;
+/** Any row of metrics.jsonl. */
 export type MetricsRow = z.infer<typeof rowSchema>;
 
 /**

@@ -29,6 +29,7 @@ function option<Value>(definition: RunOption<Value>): RunOption<Value> {
   return definition;
 }
 
+/** The options of a run, by their names in config.json. */
 export const runOptions = {
   model: option({
     flags: "--model <name|path>",
@@ -68,7 +69,7 @@ export const runOptions = {
   }),
   init: option({
     flags: "--init <rule>",
-    help: "initial weights: pytorch (kaiming-uniform, a = √5), he, or paper (the AlexNet paper's) (default: those that the model's module loaded or set, the others by pytorch)",
+    help: "initial weights: pytorch (kaiming-uniform, a = √5), he, or paper (the AlexNet paper's) (default: the module's own weights if it set any, else pytorch)",
     expected: "pytorch, he or paper",
     schema: optional(z.enum(["pytorch", "he", "paper"])),
     default: undefined,
@@ -242,4 +243,5 @@ export const runOptions = {
   }),
 } satisfies Record<string, RunOption<never> | RunOption<unknown>>;
 
+/** The name of an option in config.json. */
 export type OptionName = keyof typeof runOptions;

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { EpochRow, MetricsRow } from "./metrics.ts";
 import type { Schedule } from "./schedule.ts";
 
+/** Checks the progress that a checkpoint holds. */
 export const progressSchema = z.strictObject({
   /** Sums over the samples of the unfinished epoch. */
   lossSum: z.number(),
@@ -17,11 +18,13 @@ export const progressSchema = z.strictObject({
 
 /** What the rows of an epoch under way, and the choice of the best checkpoint, go on from. */
 export type CheckpointProgress = z.infer<typeof progressSchema>;
+/** The step and the accuracy of the best validation. */
 export type Best = NonNullable<CheckpointProgress["best"]>;
 
 type Epochs = Pick<Schedule, "steps" | "stepsPerEpoch">;
 
 const NO_SUMS = { lossSum: 0, correct: 0, samples: 0 };
+/** The progress of a run that has made no update. */
 export const START: CheckpointProgress = { ...NO_SUMS, endedSteps: 0 };
 
 /** The progress after one more row. It follows from what the row says alone, so that rows read back give the same. */

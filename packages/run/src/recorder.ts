@@ -19,6 +19,7 @@ import type { EvaluateTask, Schedule, StepTask, Task } from "./schedule.ts";
 import { type AppendEvents, startEvents } from "./tensorboard.ts";
 import { writeTrace } from "./trace.ts";
 
+/** Settings of a `Recorder`. */
 export interface RecorderOptions {
   folder: RunFolder;
   config: RunConfig;
@@ -40,6 +41,7 @@ export interface RecorderOptions {
 /** Steps over which images/s are measured. */
 const SPEED_STEPS = 20;
 
+/** Writes what a run produces to its folder, and tells its display. */
 export class Recorder {
   /** Updates made at the last checkpoint, which may be under way; undefined if there is none. */
   checkpointStep: number | undefined;

@@ -29,6 +29,7 @@ const reportSchema = z.object({
   predictions: z.array(z.number()).optional(),
 });
 
+/** The content of report.json. */
 export type Report = z.infer<typeof reportSchema>;
 
 /** @param classes the names of the classes, in the order of the labels */

@@ -1,4 +1,4 @@
-/** Whatever a piece of work opens is closed when the work ends, however it ends. */
+/** Closes resources in reverse order when the work that opened them ends. */
 
 /** Collects what a piece of work has opened. */
 export interface Resources {

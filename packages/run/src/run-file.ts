@@ -47,9 +47,13 @@ const machineSchema = z.strictObject({
   threads: count.optional(),
 });
 
+/** The identifier of a run. */
 export type RunId = z.infer<typeof runIdSchema>;
+/** The part of config.json that follows from the options, the model and the data. */
 export type Derived = z.infer<typeof derivedSchema>;
+/** The part of config.json that says which device computes the run. */
 export type MachineOptions = z.infer<typeof machineSchema>;
+/** The content of config.json. */
 export type RunFile = RunConfig & { machine: MachineOptions; derived: Derived };
 
 /** For a run whose folder is made now; a resume keeps the id that it finds. */

@@ -17,6 +17,7 @@ import { shellWord } from "./typed-options.ts";
 import { usersFolder } from "./user-paths.ts";
 import { writeSmallFile } from "./write-file.ts";
 
+/** The paths of the files in a run's folder. */
 export interface RunFolder {
   dir: string;
   /** Whether this process made it, for a run that is still to begin. */

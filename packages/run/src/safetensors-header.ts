@@ -3,6 +3,7 @@ import { excerpt, excerptOf, LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import { FLOAT_TYPES, isFloatType } from "./float-types.ts";
 
+/** The header's key for text about the file; no tensor has this name. */
 export const METADATA = "__metadata__";
 
 /** A header has three levels: itself, a tensor's entry, and the shape in it. */
@@ -13,8 +14,10 @@ const entrySchema = z.strictObject({
   shape: z.array(z.int().nonnegative()),
   data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
 });
+/** The header's description of one tensor. */
 export type Entry = z.infer<typeof entrySchema> & { name: string };
 
+/** The checked content of a header. */
 export interface Header {
   metadata: Record<string, string>;
   /** In the order of their data, which they fill without gaps. */
@@ -61,6 +64,7 @@ export function checkLayout(path: string, entries: readonly Entry[], dataBytes: 
   return end;
 }
 
+/** Makes the error for a file that is no valid safetensors file. */
 export function broken(
   path: string,
   expected: string,
@@ -142,6 +146,7 @@ function bytesPerElement(path: string, entry: Entry): number {
   throw broken(path, `dtype F32, F16 or BF16 for "${excerpt(name)}"`, excerpt(dtype), remedy);
 }
 
+/** Returns the number of elements of a tensor with this shape. */
 export function elements(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }

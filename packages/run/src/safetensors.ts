@@ -19,6 +19,7 @@ export interface NamedTensor {
   data: Float32Array;
 }
 
+/** The content of a safetensors file. */
 export interface SafetensorsFile {
   metadata: Record<string, string>;
   /** By name, in the order of the file, without counters. */

@@ -6,6 +6,7 @@ import { LockstepError } from "@lockstep/errors";
 import type { RunConfig } from "./config.ts";
 import { learningRateAt } from "./learning-rate.ts";
 
+/** The numbers of samples in the parts of a data set. */
 export interface DataSizes {
   trainSamples: number;
   validationSamples: number;
@@ -31,6 +32,7 @@ export interface EvaluateTask {
   step: number;
 }
 
+/** One piece of a run's work. */
 export type Task =
   | StepTask
   | EvaluateTask
@@ -38,6 +40,7 @@ export type Task =
   | { type: "epoch-end"; epoch: number; step: number }
   | { type: "checkpoint"; epoch: number; step: number };
 
+/** The order of a run's tasks. */
 export interface Schedule {
   stepsPerEpoch: number;
   /** Updates of the whole run, --max-steps considered. */

@@ -1,5 +1,6 @@
 /** How a global batch is cut into slices, and who computes which. */
 
+/** A slice of a batch and the worker that computes it. */
 export interface PlannedSlice {
   slice: number;
   /** Index of the worker among those of the step. */

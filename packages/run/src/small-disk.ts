@@ -4,6 +4,7 @@ import { mkdtempSync, rmdirSync, rmSync, statfsSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+/** A disk in memory, mounted for a test. */
 export interface SmallDisk {
   dir: string;
   /** Fills it up, but for about `freeBytes`. */

@@ -1,7 +1,7 @@
 /** The lines that say, when a run begins, what becomes of the weights, optimizer and loss that a model brings along. */
 import type { RunConfig } from "./config.ts";
 
-/** What a model brings along, as the process knows it that has built it. */
+/** Weights and compile() settings that the user's module has set. */
 export interface BroughtAlong {
   /** How many of the model's `total` weights its module loaded or set. */
   written: number;

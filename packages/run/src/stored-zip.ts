@@ -6,6 +6,7 @@
 import { crc32 } from "node:zlib";
 import { LockstepError } from "@lockstep/errors";
 
+/** A file in an archive. */
 export interface ZipEntry {
   name: string;
   data: Uint8Array;

@@ -6,6 +6,7 @@ import type { EventKind, TellEvent } from "./live/updates.ts";
 /** What someone should look at. */
 const TROUBLES = new Set<EventKind>(["lost", "dropped", "refused", "paused", "slice-redone"]);
 
+/** Returns a function that tells of an event on the display and on the run's page. */
 export function eventTeller(display: Display, live: LiveRun): TellEvent {
   return (text, kind, subject) => {
     display.line(text, { type: kind, ...subject, ...(TROUBLES.has(kind) && { level: "warn" }) });

@@ -19,6 +19,7 @@ type TraceEvent =
   | { ph: "M"; name: "thread_name"; pid: 0; tid: number; args: { name: string } }
   | { ph: "X"; name: string; pid: 0; tid: number; ts: number; dur: number; args?: Record<string, unknown> };
 
+/** A trace in the Trace Event Format, which Perfetto reads. */
 export interface Trace {
   displayTimeUnit: "ms";
   traceEvents: TraceEvent[];

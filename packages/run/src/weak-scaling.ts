@@ -2,6 +2,7 @@
 import { LockstepError } from "@lockstep/errors";
 import { type GivenOptions, makeConfig } from "./config.ts";
 
+/** The settings from which the global batch and its learning rate follow. */
 export interface WeakScaling {
   workers: number;
   /** Samples; the global batch is this times the workers. */

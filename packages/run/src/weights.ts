@@ -5,6 +5,7 @@ import { expectFinite } from "./finite.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { readSafetensors } from "./safetensors.ts";
 
+/** The weights of a model, by their names. */
 export type Weights = Map<string, { shape: number[]; data: Float32Array }>;
 
 /** The final weights of a run; of an unfinished one those of its last checkpoint. */

@@ -10,8 +10,10 @@ import type { RunFile } from "../run-file.ts";
 import { addStep, emptyHistory, type StepHistory } from "./step-history.ts";
 import type { EventKind, EventSubject, RunEvent, RunUpdate, WorkerNow } from "./updates.ts";
 
+/** The state that a run is in. */
 export type RunState = "waiting" | "running" | "paused" | "finished" | "stopped" | "failed";
 
+/** A worker of the run, with the figures of its work. */
 export interface LiveWorker extends WorkerNow {
   /** Why it is gone. */
   goneBecause?: string | undefined;
@@ -38,6 +40,7 @@ export interface Ledger {
   workers: { name: string; samples: number }[];
 }
 
+/** Everything that is known of a run at one time. */
 export interface RunSnapshot {
   /** Of the run's folder. */
   name: string;
@@ -77,6 +80,7 @@ const STATES: Partial<Record<EventKind, RunState>> = {
   ...{ paused: "paused", finished: "finished", stopped: "stopped", failed: "failed" },
 };
 
+/** Folds the updates of a run into a snapshot, and passes them on. */
 export class LiveRun {
   readonly #now: RunSnapshot;
   readonly #listeners = new Set<(update: RunUpdate) => void>();
@@ -233,6 +237,7 @@ export class LiveRun {
   }
 }
 
+/** Tells whether a worker no longer takes part. */
 export const isGone = ({ state }: LiveWorker): boolean => state === "left" || state === "lost";
 
 /** Whether nothing more happens in a run. */

@@ -25,6 +25,7 @@ export interface StepHistory extends Record<Sum, number[]> {
   workers: { name: string; samples: number[] }[];
 }
 
+/** Returns the history of a run without steps. */
 export function emptyHistory(): StepHistory {
   const sums = Object.fromEntries(SUMS.map((sum) => [sum, [] as number[]])) as Record<Sum, number[]>;
   return { stride: 1, first: [], ...sums, lossMin: [], lossMax: [], workers: [] };

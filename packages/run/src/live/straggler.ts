@@ -8,6 +8,7 @@ export interface WorkerParts {
   ms: Record<string, number>;
 }
 
+/** A worker that the others wait for. */
 export interface Straggler {
   name: string;
   /** Of a step, which the others wait for it. */

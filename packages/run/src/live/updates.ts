@@ -4,6 +4,7 @@ import type { MetricsRow } from "../metrics.ts";
 import type { Report } from "../report.ts";
 import type { RunFile } from "../run-file.ts";
 
+/** The kinds of events that a run tells. */
 export const EVENT_KINDS = [
   /** The run waits for the workers that it is to begin with. */
   "waiting",
@@ -33,6 +34,7 @@ export const EVENT_KINDS = [
   "wanted",
 ] as const;
 
+/** One of `EVENT_KINDS`. */
 export type EventKind = (typeof EVENT_KINDS)[number];
 
 /** Whom an event is about. */
@@ -43,6 +45,7 @@ export interface EventSubject {
   backend?: string | undefined;
 }
 
+/** One event of a run, as events.jsonl holds it. */
 export interface RunEvent extends EventSubject {
   /** ISO 8601, in UTC. */
   at: string;
@@ -69,6 +72,7 @@ export interface WorkerNow {
   heartbeatAgeMs?: number | undefined;
 }
 
+/** One piece of news about a run. */
 export type RunUpdate =
   /** Which run it is, and all that follows from its configuration. */
   | { type: "facts"; name: string; run: RunFile }
