@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { usableCores } from "@lockstep/engine/cores";
-import { LockstepError } from "@lockstep/errors";
+import { isErrorCode, LockstepError } from "@lockstep/errors";
 import type { LogFormat, MachineOptions } from "@lockstep/run";
 import type { WorkerFailure } from "@lockstep/worker";
 
@@ -90,8 +90,9 @@ function failureOf(child: ChildProcess, index: number): Promise<LockstepError | 
   const failure = (what: string) => new LockstepError("ERR_LOCAL_WORKER", `${name} ${what}`);
   return new Promise((resolve) => {
     let told: LockstepError | undefined;
-    child.on("message", ({ code, message }: WorkerFailure) => {
-      told = new LockstepError(code, `${name}: ${message}`);
+    child.on("message", (message: unknown) => {
+      const failed = failureIn(message);
+      if (failed !== undefined) told = new LockstepError(failed.code, `${name}: ${failed.message}`);
     });
     child.on("error", ({ message }) => resolve(failure(`could not be started: ${message}.`)));
     child.on("close", (status, signal) => {
@@ -99,6 +100,13 @@ function failureOf(child: ChildProcess, index: number): Promise<LockstepError | 
       resolve(status === 0 ? undefined : (told ?? failure(`${how}; the lines above may tell why.`)));
     });
   });
+}
+
+/** Reads a worker's failure from a message of its process. Another message, which the user's model may send, has none. */
+export function failureIn(sent: unknown): WorkerFailure | undefined {
+  const { code, message } = Object(sent) as Record<string, unknown>;
+  if (typeof code !== "string" || !isErrorCode(code) || typeof message !== "string") return undefined;
+  return { code, message };
 }
 
 function allGone(failures: readonly (LockstepError | undefined)[]): LockstepError {
