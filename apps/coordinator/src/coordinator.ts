@@ -33,6 +33,7 @@ import {
   type RunId,
   readMetrics,
   readWeights,
+  releaseRunFolder,
   resumedAt,
   startLines,
   untilAskedToStop,
@@ -84,7 +85,10 @@ export interface CoordinatorOptions extends Limits {
   machine?: MachineOptions | undefined;
   /** Weights to begin with, for --init-from. */
   state?: readonly ParameterState[] | undefined;
-  /** Rejects when the workers that are waited for cannot come. @default they always can */
+  /**
+   * Rejects with the reason when the workers that are waited for cannot come; then the refusal of one is not told apart
+   * from it. @default they always can
+   */
   cannotBegin?: Promise<never>;
   /** Rejects when no worker can come any more. @default one always can */
   cannotGoOn?: Promise<never>;
@@ -140,7 +144,7 @@ async function coordinateWith(given: Omit<WatchedOptions, "lease">, resources: R
     return "finished";
   }
   const lease = await holdRunFolder(folder, display.line);
-  resources.add(() => lease.release());
+  resources.add(() => releaseRunFolder(folder, lease));
   const options = { ...given, lease };
   keepEvents(live, folder.eventLog, lease);
   const onStop = (line: string) => {
@@ -163,8 +167,8 @@ async function coordinateWith(given: Omit<WatchedOptions, "lease">, resources: R
     topologyDigest: options.topologyDigest,
     weights: options.resumed?.tensors ?? options.state,
   };
-  const tell = seldom((line) => log(line, "refused"));
-  const fitting = new FittingWorkers({ config, team, version: options.version, begunWith, tell });
+  const tell = options.cannotBegin === undefined ? seldom((line) => log(line, "refused")) : undefined;
+  const fitting = new FittingWorkers({ config, team, version: options.version, begunWith, ...(tell && { tell }) });
   const server = await listen({ ...options, welcome, records: source, events: fitting, nowMs });
   resources.add(server.close);
   // After what has come in: if this process was suspended, nobody was silent, it just has not listened.

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createRunFolder, type Display, type GivenOptions, makeConfig, newRunId, type RunFolder } from "@lockstep/run";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type CoordinatorOptions, coordinate } from "./coordinator.ts";
@@ -11,7 +11,7 @@ let folder: RunFolder;
 beforeEach(() => {
   folder = createRunFolder(join(mkdtempSync(join(tmpdir(), "lockstep-finished-")), "run"), "m", new Date());
 });
-afterEach(() => rmSync(folder.dir, { recursive: true }));
+afterEach(() => rmSync(dirname(folder.dir), { recursive: true }));
 
 function writeResults(): void {
   mkdirSync(folder.tfjs);

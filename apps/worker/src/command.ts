@@ -35,6 +35,6 @@ try {
   const here = { model, name, dataDir, maxRows, machine: machineOptions(machine) };
   await work({ coordinator: url, join, reconnectMs, ...here, log, onLeave });
 } catch (error) {
-  tellParent(error);
-  tellFailure(error, format);
+  if (tellParent(error)) process.exitCode = 1;
+  else tellFailure(error, format);
 }

@@ -7,12 +7,18 @@ export interface WorkerFailure {
   message: string;
 }
 
-/** Tells the parent why this worker fails, so that a reason that every worker will meet again can end the run. */
-export function tellParent(error: unknown): void {
+/**
+ * Tells the parent why this worker fails, so that a reason that every worker will meet again can end the run, and is
+ * printed once.
+ *
+ * @returns whether there is such a parent, and a reason for it
+ */
+export function tellParent(error: unknown): boolean {
   const known = knownError(error);
-  if (known === undefined) return;
+  if (known === undefined || process.send === undefined) return false;
   const failure: WorkerFailure = { code: known.code, message: known.message };
-  process.send?.(failure);
+  process.send(failure);
+  return true;
 }
 
 /**

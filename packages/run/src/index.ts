@@ -50,6 +50,7 @@ export {
   holdRunFolder,
   openRunFolder,
   type RunFolder,
+  releaseRunFolder,
   watchRunFolder,
   writeJson,
 } from "./run-folder.ts";

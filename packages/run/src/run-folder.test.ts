@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { temporaryName } from "@lockstep/files";
@@ -7,6 +7,7 @@ import {
   createRunFolder,
   holdRunFolder,
   openRunFolder,
+  releaseRunFolder,
   removeTemporaries,
   watchRunFolder,
   writeJson,
@@ -89,6 +90,39 @@ describe("run folder", () => {
 
 describe("a run's folder that is held", () => {
   const say = () => {};
+  const unbegun = async (out: string) => {
+    const folder = createRunFolder(out, "m", now);
+    const lease = await holdRunFolder(folder, say);
+    writeFileSync(folder.eventLog, "");
+    return { folder, lease };
+  };
+
+  test("is taken away with what was written there, if no run has begun when it is given back", async () => {
+    const { folder, lease } = await unbegun(join(dir, "unbegun"));
+    releaseRunFolder(folder, lease);
+    expect(existsSync(folder.dir)).toBe(false);
+  });
+
+  test("stays if it was there before, with what the user has there", async () => {
+    for (const own of [[], ["notes.txt"]]) {
+      const out = mkdtempSync(join(dir, "own-"));
+      for (const name of own) writeFileSync(join(out, name), "");
+      const { folder, lease } = await unbegun(out);
+      releaseRunFolder(folder, lease);
+      expect(readdirSync(out)).toEqual(own);
+    }
+  });
+
+  test("stays if the run has begun, or another process has begun one there", async () => {
+    const begun = await unbegun(join(dir, "begun"));
+    writeJson(begun.folder.config, {});
+    releaseRunFolder(begun.folder, begun.lease);
+    expect(readdirSync(begun.folder.dir).sort()).toEqual(["config.json", "events.jsonl"]);
+    const lost = await unbegun(join(dir, "lost"));
+    lost.lease.release();
+    releaseRunFolder(lost.folder, lost.lease);
+    expect(readdirSync(lost.folder.dir)).toEqual(["events.jsonl"]);
+  });
 
   test("is refused to others; a new run is not begun in it when the quicker one has ended", async () => {
     const [first, second] = [1, 2].map(() => createRunFolder(join(dir, "held"), "m", now));

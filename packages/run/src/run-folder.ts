@@ -1,5 +1,5 @@
 /** The folder of a run: which file is where. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { LockstepError } from "@lockstep/errors";
 import {
@@ -10,7 +10,9 @@ import {
   LeaseWatch,
   makeFolders,
   realWorld,
+  removeIfPossible,
   takeLease,
+  unlessRefused,
   writeFault,
 } from "@lockstep/files";
 import { shellWord } from "./typed-options.ts";
@@ -20,8 +22,10 @@ import { writeSmallFile } from "./write-file.ts";
 /** The paths of the files in a run's folder. */
 export interface RunFolder {
   dir: string;
-  /** Whether this process made it, for a run that is still to begin. */
+  /** Whether this process chose it for a run that is still to begin. */
   isNew: boolean;
+  /** Whether the folder itself was not there before. */
+  isMade: boolean;
   config: string;
   metrics: string;
   /** Folder of `step-<n>.safetensors` and `best.safetensors`. */
@@ -50,8 +54,9 @@ export interface RunFolder {
  */
 export function createRunFolder(out: string | undefined, model: string, now: Date): RunFolder {
   try {
+    const isMade = out === undefined || kindOfPath(out) === "nothing";
     const dir = out === undefined ? makeNewFolder(runsFolder(), `${stampOf(now)}-${model}`) : makeFolder(out);
-    return { ...runFolder(dir), isNew: true };
+    return { ...runFolder(dir), isNew: true, isMade };
   } catch (cause) {
     if (cause instanceof LockstepError) throw cause;
     const text = `Cannot make the run's folder (${writeFault(cause as Error)}); choose another with --out.`;
@@ -122,6 +127,28 @@ export async function holdRunFolder(folder: RunFolder, say: (line: string) => vo
   throw runExists(dir);
 }
 
+/**
+ * Gives back the lease of a run's folder. Where no run has begun, what was written there is taken away, and the folder
+ * too if it was made for the run and is empty.
+ */
+export function releaseRunFolder({ dir, isNew, isMade, config, eventLog }: RunFolder, lease: Lease): void {
+  const isUnbegun = isNew && !existsSync(config) && isHeld(lease);
+  if (isUnbegun) removeIfPossible(eventLog);
+  lease.release();
+  if (isUnbegun && isMade) unlessRefused(() => rmdirSync(dir));
+}
+
+/** Whether no other process may have begun a run in the folder. */
+function isHeld(lease: Lease): boolean {
+  try {
+    lease.expectHeld();
+    return true;
+  } catch (error) {
+    if (!(error instanceof LockstepError)) throw error;
+    return false;
+  }
+}
+
 /** Observes a run's folder. The function that it returns tells whether a process may be writing there. */
 export function watchRunFolder({ dir }: RunFolder): () => boolean {
   const watch = new LeaseWatch(leaseFile(dir), realWorld());
@@ -167,6 +194,7 @@ function runFolder(dir: string): RunFolder {
   return {
     dir,
     isNew: false,
+    isMade: false,
     config: join(dir, "config.json"),
     metrics: join(dir, "metrics.jsonl"),
     checkpoints: join(dir, "checkpoints"),

@@ -54,6 +54,7 @@ import {
   type RunId,
   readWeights,
   readWeightsFile,
+  releaseRunFolder,
   resumeConfig,
   resumedMachine,
   resumeLine,
@@ -223,9 +224,9 @@ async function runWith(
   const { display } = shown;
   const { config, loaded, own, names, maxRows } = run;
   const { step: doneSteps, progress } = resumed ?? { step: 0, progress: { endedSteps: 0 } };
-  const schedule = makeSchedule(config, run.thread.meta, doneSteps);
   const lease = await holdRunFolder(folder, display.line);
-  resources.add(() => lease.release());
+  resources.add(() => releaseRunFolder(folder, lease));
+  const schedule = makeSchedule(config, run.thread.meta, doneSteps);
   const interrupts = watchInterrupts({ doing: "stopping after this step", tell: (line) => display.line(line) });
   resources.add(interrupts.unwatch);
   resources.add(display.close);
