@@ -42,7 +42,7 @@ export { readPth } from "./read-pth.ts";
 export { Recorder } from "./recorder.ts";
 export { makeReport, readReport } from "./report.ts";
 export { type Resources, withResources } from "./resources.ts";
-export { type Resumed, resumedAt } from "./resumed.ts";
+export { atStart, type Resumed, resumedAt } from "./resumed.ts";
 export { type Derived, type MachineOptions, newRunId, parseRunFile, type RunFile, type RunId } from "./run-file.ts";
 export {
   createRunFolder,

@@ -1,7 +1,7 @@
 /** Where a run goes on. */
 import { savedBest } from "./checkpoint.ts";
 import { readMetrics } from "./metrics.ts";
-import { type CheckpointProgress, progressAt } from "./progress.ts";
+import { type CheckpointProgress, progressAt, START } from "./progress.ts";
 import type { RunFolder } from "./run-folder.ts";
 import type { Schedule } from "./schedule.ts";
 
@@ -11,6 +11,9 @@ export interface Resumed {
   step: number;
   progress: CheckpointProgress;
 }
+
+/** The point from which a run begins again that was ended before its first checkpoint. */
+export const atStart: Resumed = { step: 0, progress: START };
 
 /**
  * For going on from a step later than the last checkpoint: its weights and momentum are with the workers, and what else

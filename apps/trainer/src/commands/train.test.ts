@@ -1,12 +1,12 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { holdRunFolder, lineDisplay, makeConfig, openRunFolder } from "@lockstep/run";
 import { expect, onTestFinished, test } from "vitest";
-import { trainNew } from "./train.ts";
+import { resumeRun, trainNew } from "./train.ts";
 
 const model = fileURLToPath(new URL("../../../../test/fixtures/tiny-model.ts", import.meta.url));
 
@@ -29,3 +29,20 @@ test("a training whose dashboard does not start lets go of its folder, of the si
 
 /** The channel to a thread keeps this process alive. */
 const isThread = (resource: string) => resource === "MessagePort";
+
+test("a run that was killed before its first checkpoint begins again at step 0, with the same bits", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "lockstep-train-"));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const lines: string[] = [];
+  const shown = { display: lineDisplay((line) => lines.push(line)) };
+  const config = makeConfig({ dataset: "shapes", model, maxSteps: 2, test: false });
+  const { dir: out, checkpoints, metrics } = await trainNew(config, join(dir, "run"), { threads: 1 }, shown);
+  const results = () =>
+    [join(out, "Tiny.safetensors"), metrics].map((path) => readFileSync(path, "utf8").replace(/"ms".*/g, ""));
+  const undisturbed = results();
+  rmSync(checkpoints, { recursive: true });
+  mkdirSync(checkpoints);
+  await resumeRun(out, {}, {}, shown);
+  expect(lines).toContain("no checkpoint was written yet; the run begins again at step 0");
+  expect(results()).toEqual(undisturbed);
+});

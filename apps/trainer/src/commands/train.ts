@@ -7,7 +7,7 @@
  */
 import { rmSync } from "node:fs";
 import { basename, extname } from "node:path";
-import { newRun, resumedRun } from "@lockstep/coordinator";
+import { lastCheckpoint, newRun, resumedRun } from "@lockstep/coordinator";
 import { expectRoomForDashboard } from "@lockstep/dashboard";
 import { bitProperties, type tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
@@ -26,6 +26,7 @@ import {
 } from "@lockstep/model";
 import { writeTfjsModel } from "@lockstep/model/files";
 import {
+  atStart,
   type Checkpoint,
   conduct,
   createRunFolder,
@@ -39,7 +40,6 @@ import {
   groupDevices,
   holdRunFolder,
   type LogFormat,
-  latestCheckpoint,
   type MachineOptions,
   machineOptions,
   makeConfig,
@@ -49,6 +49,7 @@ import {
   parseRunFile,
   Recorder,
   type Resources,
+  type Resumed,
   type RunConfig,
   type RunFolder,
   type RunId,
@@ -153,12 +154,7 @@ export async function trainNew(
   const initial = config.initFrom === undefined ? undefined : readWeightsFile(config.initFrom);
   const run = await prepare(config, machine, shown.display.line);
   try {
-    const { model } = run.loaded;
-    const weights =
-      initial === undefined
-        ? toStateDict(run.names, await initialWeights(model, config, run.own))
-        : fitted(initial, run.names, shown.display.line);
-    const values = parameterValues(model, run.names, weights);
+    const values = await firstValues(run, initial, shown.display.line);
     const label = basename(config.model, extname(config.model));
     const folder = createRunFolder(out, label, new Date());
     await runToEnd(run, folder, shown, { values, runId: newRunId() });
@@ -168,6 +164,24 @@ export async function trainNew(
   }
 }
 
+/** The weights that a run begins with: those of a file, or what the model's module has set and the seed draws. */
+async function firstValues(
+  { config, loaded, names, own }: PreparedRun,
+  initial: StateDict | undefined,
+  say: (line: string) => void,
+): Promise<RunStart["values"]> {
+  const { model } = loaded;
+  if (initial !== undefined) return parameterValues(model, names, fitted(initial, names, say));
+  return parameterValues(model, names, toStateDict(names, await initialWeights(model, config, own)));
+}
+
+/** The weights and momentum of a checkpoint. */
+function checkpointValues({ loaded, names }: PreparedRun, { tensors }: Checkpoint): RunStart["values"] {
+  const dict = (kind: "weight" | "velocity"): StateDict =>
+    new Map(tensors.map((tensor) => [tensor.name, { shape: tensor.shape, data: tensor[kind] }]));
+  return parameterValues(loaded.model, names, dict("weight"), dict("velocity"));
+}
+
 /** The weights of a file under the model's names; a prefix that is left out is told. */
 function fitted(initial: StateDict, names: PreparedRun["names"], say: (line: string) => void): StateDict {
   const { tensors, prefix } = fitStateDict(names, initial);
@@ -175,11 +189,21 @@ function fitted(initial: StateDict, names: PreparedRun["names"], say: (line: str
   return tensors;
 }
 
-/** Goes on from the last checkpoint of a run, mid-epoch if it was taken there. */
-async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptions, shown: Shown): Promise<RunFolder> {
+/**
+ * Goes on from the last checkpoint of a run, mid-epoch if it was taken there. A run that was ended before its first
+ * checkpoint begins again at step 0, where the same weights follow from its configuration.
+ */
+export async function resumeRun(
+  dir: string,
+  given: GivenOptions,
+  machine: MachineOptions,
+  shown: Shown,
+): Promise<RunFolder> {
   const { folder, config } = openRunFolder(dir);
   const { derived, machine: saved, ...options } = parseRunFile(config, folder.config);
-  const checkpoint = latestCheckpoint(folder.checkpoints, warnOn(shown.display));
+  const checkpoint = lastCheckpoint(folder, warnOn(shown.display));
+  const { initFrom } = options;
+  const initial = checkpoint === undefined && initFrom !== undefined ? readWeightsFile(initFrom) : undefined;
   const threads = threadsToKeep(derived.devices, { sliceRows: options.sliceRows, workers: 1 });
   const run = await prepare(
     withAbsolutePaths(resumeConfig(options, given)),
@@ -190,10 +214,10 @@ async function resumeRun(dir: string, given: GivenOptions, machine: MachineOptio
     expectSameModel(run, derived);
     const warning = differentBitsLine(derived, { arithmetic: ARITHMETIC_VERSION, devices: devicesOf(run) }, options);
     if (warning !== undefined) warnOn(shown.display)(warning);
-    const dict = (kind: "weight" | "velocity"): StateDict =>
-      new Map(checkpoint.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, data: tensor[kind] }]));
-    const values = parameterValues(run.loaded.model, run.names, dict("weight"), dict("velocity"));
-    await runToEnd(run, folder, shown, { values, runId: derived.runId ?? newRunId(), resumed: checkpoint });
+    if (checkpoint === undefined) shown.display.line("no checkpoint was written yet; the run begins again at step 0");
+    const values = checkpoint ? checkpointValues(run, checkpoint) : await firstValues(run, initial, shown.display.line);
+    const resumed = checkpoint ?? atStart;
+    await runToEnd(run, folder, shown, { values, runId: derived.runId ?? newRunId(), resumed });
     return folder;
   } finally {
     await run.thread.close();
@@ -205,7 +229,7 @@ const devicesOf = ({ engine }: PreparedRun) => groupDevices([bitProperties(engin
 interface RunStart {
   values: ReturnType<typeof parameterValues>;
   runId: RunId;
-  resumed?: Checkpoint;
+  resumed?: Resumed;
 }
 
 const warnOn = (display: Display) => (line: string) => display.line(line, { level: "warn" });
