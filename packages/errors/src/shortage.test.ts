@@ -21,7 +21,7 @@ describe("of too little memory, in one line with a remedy, tells what", () => {
     coded("ENOMEM", "spawn ENOMEM"),
     new Error("Invalid TF_Status: 8\nMessage: OOM when allocating tensor with shape[4096,4096] and type float"),
     new RangeError("WebAssembly.Memory(): could not allocate memory"),
-    new Error("memory access out of bounds"),
+    new RangeError("WebAssembly.Memory(): could not allocate 4,096 bytes"),
   ])("%s", (error) => {
     const shortage = shortageIn(error)!;
     expect(shortage.code).toBe("ERR_OUT_OF_MEMORY");
@@ -50,4 +50,5 @@ test("any other error is what it was: thrown on purpose, or a defect", () => {
   expect(knownError(purpose)).toBe(purpose);
   expect(knownError(new RangeError("Maximum call stack size exceeded"))).toBeUndefined();
   expect(knownError("text")).toBeUndefined();
+  expect(knownError(new Error("memory access out of bounds"))).toBeUndefined();
 });

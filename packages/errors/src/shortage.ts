@@ -1,9 +1,9 @@
-/** Errors that say that this machine has too little of something, whatever threw them. */
+/** Recognizes errors that report failed memory allocation or too few open files, whatever threw them. */
 import { LockstepError } from "./lockstep-error.ts";
 
 const MOST_CAUSES = 8;
 
-/** What is thrown where memory is refused: by JavaScript, its threads, the system, TensorFlow, and WebAssembly. */
+/** Error messages that report failed memory allocation. */
 const OUT_OF_MEMORY = [
   /^Array buffer allocation failed/,
   /^ERR_WORKER_OUT_OF_MEMORY/,
@@ -12,7 +12,6 @@ const OUT_OF_MEMORY = [
   /^WebAssembly\.Memory\(\): could not allocate/,
   /^Aborted\(OOM\)/,
   /^Cannot enlarge memory/,
-  /^memory access out of bounds/, // what TensorFlow.js does with the address that malloc refused
 ];
 
 /** Of this process (EMFILE), or of the whole machine (ENFILE). */
