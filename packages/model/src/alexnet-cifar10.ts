@@ -1,5 +1,6 @@
 import type { ModelSpec } from "./spec.ts";
 
+/** Says for which images and classes an AlexNet for CIFAR-10 is made. */
 export interface AlexNetCifar10Options {
   /** @default 10, CIFAR-10's */
   numClasses?: number | undefined;

@@ -1,5 +1,6 @@
 import type { ModelSpec } from "./spec.ts";
 
+/** Says for which images and classes an AlexNet is made. */
 export interface AlexNetOptions {
   /** @default 1000, ImageNet's */
   numClasses?: number | undefined;

@@ -1,6 +1,6 @@
 /** Trying out whether a layer computes each row of a batch from that row alone. */
 import { readBack, tf } from "@lockstep/engine";
-import { type Attempt, list, type Tensors, watchCalls } from "./layer-calls.ts";
+import { type Attempt, type Tensors, tensorList, watchCalls } from "./layer-calls.ts";
 import type { Layer } from "./layers.ts";
 
 /** Backends round sums of more rows differently; a mean over the batch or a random number shows far above this. */
@@ -30,8 +30,8 @@ export async function mixingLayers(model: tf.LayersModel, layers: readonly Layer
 
 /** The largest |f(both rows) − f(each row)|, as a share of the largest |f| if that is above 1. */
 function largestGap(call: Attempt, inputs: Tensors): tf.Scalar {
-  const together = list(call(inputs));
-  const rows = [0, 1].map((row) => list(call(mapTensors(inputs, (tensor) => tensor.slice([row], [1])))));
+  const together = tensorList(call(inputs));
+  const rows = [0, 1].map((row) => tensorList(call(mapTensors(inputs, (tensor) => tensor.slice([row], [1])))));
   const gaps = together.map((both, index) => {
     const apart = tf.concat(rows.map((row) => row[index]!));
     if (String(apart.shape) !== String(both.shape)) return tf.scalar(Number.POSITIVE_INFINITY);

@@ -9,6 +9,7 @@ import { innerLayers, type Layer, layersOf } from "./layers.ts";
 import { signatureOf } from "./signature.ts";
 import { isImpostor } from "./standard-layers.ts";
 
+/** Says what `checkTrainable` expects of a model, and how much it tries out. */
 export interface TrainableOptions {
   /** The classes that the labels have; the model must have as many outputs. */
   numClasses: number;

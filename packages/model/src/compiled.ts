@@ -1,4 +1,4 @@
-/** What a model's module gave to `compile()`: Lockstep has its own optimizer and loss, and uses none of it. */
+/** Settings of compile() that the user's module has set. Lockstep has its own optimizer and loss, and uses none of them. */
 import type { tf } from "@lockstep/engine";
 
 /** "the optimizer Adam and the loss meanSquaredError"; undefined for a model that was not compiled. */

@@ -2,6 +2,7 @@
 import { LockstepError } from "@lockstep/errors";
 import { type LayerSpec, layerNames, type ModelSpec } from "./spec.ts";
 
+/** A row describes one layer of a spec: its settings, its output and its cost. */
 export interface LayerRow {
   layer: string;
   /** Without the batch: [height, width, channels], or [units] after flatten. */
@@ -15,6 +16,7 @@ export interface LayerRow {
   macs: number;
 }
 
+/** A description holds the shape table of a spec. */
 export interface ModelDescription {
   name: string;
   inputShape: readonly [number, number, number];

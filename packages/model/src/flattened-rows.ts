@@ -44,7 +44,7 @@ function rowsOf(source: Application): RowAxes | undefined {
 }
 
 /**
- * The same for the input of a Dense layer, which may be applied in several places.
+ * Returns the axes to reverse for a Dense layer's kernel. The layer may be applied in several places.
  *
  * @throws LockstepError ERR_MODEL_REFUSED if the places differ in the order of their numbers
  */

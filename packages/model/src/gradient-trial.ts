@@ -1,7 +1,7 @@
 /** Trying out whether TensorFlow.js gives a gradient for every weight: not every layer that computes can be trained. */
 import { readBack, tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
-import { type Attempt, list, probeImages, type Tensors, watchCalls } from "./layer-calls.ts";
+import { type Attempt, probeImages, type Tensors, tensorList, watchCalls } from "./layer-calls.ts";
 import { type Layer, layersOf } from "./layers.ts";
 import { messageOf } from "./model-file.ts";
 
@@ -78,7 +78,7 @@ function failingLayer(model: tf.LayersModel, message: string): Layer | undefined
 }
 
 function gradientsOf(layer: Layer, attempt: Attempt, inputs: Tensors): void {
-  const from = [...list(inputs), ...layer.trainableWeights.map((weight) => weight.read())];
-  const sum = () => tf.addN(list(attempt(inputs)).map((output) => output.sum()));
+  const from = [...tensorList(inputs), ...layer.trainableWeights.map((weight) => weight.read())];
+  const sum = () => tf.addN(tensorList(attempt(inputs)).map((output) => output.sum()));
   tf.engine().gradients(sum, from, undefined, true);
 }

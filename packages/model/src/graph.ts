@@ -21,6 +21,7 @@ export interface Value {
   shape: tf.Shape;
 }
 
+/** The graph holds every application of a layer that the model's outputs depend on. */
 export interface Graph {
   /** Each application comes after those that it takes its inputs from. */
   applications: Application[];

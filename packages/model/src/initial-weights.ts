@@ -7,11 +7,13 @@ import { type DrawAt, drawAs, normal, uniformIn } from "./random-initializers.ts
 import { originOf } from "./weight-origins.ts";
 import { fanInOf, isKernel, isTorchBias } from "./weight-roles.ts";
 
+/** The rule names the distribution that initial weights are drawn from; docs/models.md tells of each. */
 export type Init = "pytorch" | "he" | "paper";
 
 /** What draws where no rule was asked for. */
 export const DEFAULT_INIT: Init = "pytorch";
 
+/** Says how initial weights are drawn. */
 export interface InitOptions {
   /** @default what the model's module loaded or set stays, and the rest is drawn by DEFAULT_INIT */
   init?: Init | undefined;

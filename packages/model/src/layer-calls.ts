@@ -4,6 +4,7 @@ import { uniforms } from "@lockstep/random";
 import { elementCount, type Layer } from "./layers.ts";
 import { signatureOf } from "./signature.ts";
 
+/** A layer takes and returns one tensor or several. */
 export type Tensors = tf.Tensor | tf.Tensor[];
 
 /** A layer's own call in training mode, on other inputs than those that it was called with. */
@@ -41,4 +42,5 @@ export function probeImages(model: tf.LayersModel): tf.Tensor {
     .sub(1);
 }
 
-export const list = (tensors: Tensors) => (Array.isArray(tensors) ? tensors : [tensors]);
+/** Returns one tensor or several as an array. */
+export const tensorList = (tensors: Tensors) => (Array.isArray(tensors) ? tensors : [tensors]);

@@ -4,6 +4,7 @@
  * looks: `stage_B1` was given. No module of TensorFlow.js is loaded here.
  */
 
+/** This is what a layer's stable name follows from. */
 export interface NamedLayer {
   name: string;
   className: string;

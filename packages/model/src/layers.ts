@@ -2,6 +2,7 @@
 import type { tf } from "@lockstep/engine";
 import { type NamedLayer, stableNames } from "./layer-names.ts";
 
+/** A layer is a layer object of TensorFlow.js, which may be a model. */
 export type Layer = tf.layers.Layer;
 
 /** A layer with its place in the model. */
@@ -24,14 +25,17 @@ export function placedLayers(model: HasLayers, path: string[] = []): PlacedLayer
   });
 }
 
+/** Returns the layers that compute, as `placedLayers` does, without their places. */
 export function layersOf(model: HasLayers): Layer[] {
   return placedLayers(model).map(({ layer }) => layer);
 }
 
+/** Returns whether a layer is a model, which holds layers. */
 export function isModel(layer: Layer): layer is Layer & HasLayers & Record<"inputs" | "outputs", tf.SymbolicTensor[]> {
   return "layers" in layer;
 }
 
+/** Returns what the layer's stable name follows from. */
 export function namedLayer(layer: Layer): NamedLayer {
   return { name: layer.name, className: layer.getClassName(), isModel: isModel(layer) };
 }
@@ -54,6 +58,7 @@ export function hasTorchKernel(layer: Layer): boolean {
   return KERNEL_LAYERS.has(layer.getClassName());
 }
 
+/** Returns how many elements a shape has; an unknown length, such as that of the batch, counts as 1. */
 export function elementCount(shape: readonly (number | null)[]): number {
   return shape.reduce<number>((product, length) => product * (length ?? 1), 1);
 }

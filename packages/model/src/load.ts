@@ -11,6 +11,7 @@ import { countRepeatedLayersOnce } from "./repeated-layers.ts";
 import { signatureOf } from "./signature.ts";
 import { type ModelSpec, parseModelSpec } from "./spec.ts";
 
+/** Says for which data a model is loaded. */
 export interface LoadModelOptions {
   /** @default the model's own number; 1000 for a module's function */
   numClasses?: number | undefined;
@@ -35,6 +36,7 @@ export interface ModelContext {
 /** What a module may export: a spec, a model, or a function that makes one. */
 export type ModelFactory = (context: ModelContext) => ModelSpec | tf.LayersModel | Promise<ModelSpec | tf.LayersModel>;
 
+/** A loaded model is a model with its facts, whatever it was made from. */
 export interface LoadedModel {
   /** Fit for the names of files. */
   name: string;

@@ -21,8 +21,10 @@ export interface ModelSizes {
   inputChannels: number;
 }
 
+/** These models can be named without a file. */
 export const KNOWN_MODELS = { alexnet, "alexnet-cifar10": alexnetCifar10 };
 
+/** Returns whether a name stands for a model that needs no file. */
 export function isKnownModel(name: string): name is keyof typeof KNOWN_MODELS {
   return Object.hasOwn(KNOWN_MODELS, name);
 }
@@ -87,8 +89,10 @@ export function isLayersModel(value: unknown): value is tf.LayersModel {
   return typeof value === "object" && value !== null && "predict" in value && "layers" in value;
 }
 
+/** Returns the error that says why a module is no model. */
 export function moduleError(path: string, reason: string, cause?: unknown): LockstepError {
   return new LockstepError("ERR_MODEL_MODULE", `Cannot use ${path} as a model: ${reason}`, { cause });
 }
 
+/** Returns the message of whatever a module has thrown. */
 export const messageOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));

@@ -25,7 +25,7 @@ interface LayerJson {
 type Connection = [layer: string, ...place: unknown[]];
 
 /**
- * Changes the names in `config`, where a layer with weights has the name of another.
+ * Renames layers with weights whose names collide. The names change in `config`, and the layers keep theirs.
  *
  * @returns the new name of each layer that has one
  */

@@ -16,10 +16,12 @@ const IR_VERSION = 7;
 /** What protocol buffers can hold in one message. */
 const MAX_BYTES = 2 ** 31 - 1;
 
-/** Of a tensor: the types of its elements. */
+/** The code in ONNX of tensors whose elements are 32-bit floats. */
 export const FLOAT = 1;
+/** The code in ONNX of tensors whose elements are 64-bit integers. */
 export const INT64 = 7;
 
+/** An ONNX file tells these facts about itself. */
 export interface OnnxFacts {
   /** Version of Lockstep. */
   producerVersion: string;

@@ -13,6 +13,7 @@ import type { Layer } from "./layers.ts";
 import { signatureOf } from "./signature.ts";
 import { expectAllTrained, type StateDictName } from "./state-dict.ts";
 
+/** A node applies one operator of ONNX. */
 export interface OnnxNode {
   operator: string;
   name: string;

@@ -1,14 +1,15 @@
-/** What a model brings along of the weights that training starts from: read before a replica takes their place. */
+/** Weights that the user's module has set. They are read before a replica takes their place. */
 import { createHash } from "node:crypto";
 import { readBack, type tf } from "@lockstep/engine";
 import { drawsAtRandom } from "./random-initializers.ts";
 import { type Initializer, isWritten, originOf } from "./weight-origins.ts";
 import { isKernel, isTorchBias } from "./weight-roles.ts";
 
+/** These weights of a model's module are known before training draws any. */
 export interface OwnWeights {
   /** What the model's module loaded or set, by the weight's index in `model.trainableWeights`. */
   written: ReadonlyMap<number, Float32Array>;
-  /** What initialisers gave that give the same every time (`ones`), for weights that no rule of `--init` draws. */
+  /** Values of deterministic initialisers (`ones`), for weights that no rule of `--init` draws. */
   constant: ReadonlyMap<number, Float32Array>;
 }
 

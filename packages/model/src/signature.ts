@@ -3,6 +3,7 @@
 import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 
+/** The signature says which images a model takes, and how many numbers it returns for each. */
 export interface ModelSignature {
   /** [height, width, channels] */
   inputShape: [number, number, number];

@@ -24,6 +24,7 @@ const layerSpecSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("dropout"), rate: z.number().min(0).lt(1) }),
 ]);
 
+/** The schema checks a spec that comes from a module, a file or the network. */
 export const modelSpecSchema = z
   .strictObject({
     /** Names files, so: letters, digits, dot, dash and _. */
@@ -38,7 +39,9 @@ export const modelSpecSchema = z
     if (twice !== undefined) context.addIssue(`two layers are named "${twice}"; give each a name of its own`);
   });
 
+/** A spec describes a model as data. */
 export type ModelSpec = z.infer<typeof modelSpecSchema>;
+/** A layer of a spec has a type, and the fields of that type. */
 export type LayerSpec = z.infer<typeof layerSpecSchema>;
 
 /**

@@ -26,6 +26,7 @@ export interface StateDictName {
   axes?: KernelAxes;
 }
 
+/** A tensor of a state dict has its elements in row-major order, in PyTorch's layout. */
 export interface StateTensor {
   shape: number[];
   data: Float32Array;

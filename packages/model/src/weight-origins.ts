@@ -15,6 +15,7 @@ export interface Initializer {
   getConfig(): Record<string, unknown>;
 }
 
+/** The origin of a weight says which layer made it, and how. */
 export interface WeightOrigin {
   /** The layer that made the weight: the cell of a recurrent layer, or the layer inside a wrapper. */
   layer: Layer;

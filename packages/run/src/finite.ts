@@ -1,4 +1,4 @@
-/** Sees that the numbers of weights are numbers: one NaN makes all outputs NaN, and no training mends it. */
+/** Checks that all weights are finite. One NaN makes all outputs NaN, and no training mends it. */
 import { excerpt, LockstepError } from "@lockstep/errors";
 
 interface Tensor {

@@ -1,4 +1,4 @@
-/** What a file is that should have been a .safetensors file, by its first bytes, and what to do with it. */
+/** Identifies a file given as .safetensors by its first bytes. */
 
 import { excerpt } from "@lockstep/errors";
 
