@@ -39,7 +39,7 @@ async function listening(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** An https server that has the archive, and sends on to the address in the query. */
+/** An https server that has the archive, and redirects to the URL in the query. */
 function secureServer(): Promise<number> {
   return listening(
     createSecureServer({ key: certificate.key, cert: certificate.cert }, ({ url }, response) => {
@@ -80,6 +80,6 @@ test("redirects are followed from https to https, and never to http", async () =
     `CONNECT mirror.example:${port}`,
   ]);
   await expect(downloaded(to(`http://127.0.0.1:${plainPort}/a.gz?signature=secret`))).rejects.toThrow(
-    `the server sends on to http://127.0.0.1:${plainPort}/a.gz, which is not https`,
+    `the server redirects to http://127.0.0.1:${plainPort}/a.gz, which is not https`,
   );
 });

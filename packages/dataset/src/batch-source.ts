@@ -9,6 +9,7 @@ import type { RecordSupply } from "./record-supply.ts";
 import type { Records, RecordsToLoad } from "./records.ts";
 import { splitTrain } from "./split.ts";
 
+/** The options of a run that decide its batches. */
 export interface BatchConfig {
   dataset: DatasetName;
   dataDir?: string | undefined;
@@ -48,13 +49,18 @@ export interface SliceRequest {
   end: number;
 }
 
+/** Makes the batches of a run. */
 export interface BatchSource {
   meta: BatchMeta;
   /** @throws LockstepError if the part has no such samples, or the supply does not give them */
   make(slice: SliceRequest): Promise<Batch>;
 }
 
-/** @param supply where records come from if there are no files */
+/**
+ * Opens the data set of a run.
+ *
+ * @param supply where records come from if there are no files
+ */
 export async function openBatchSource(config: BatchConfig, supply?: RecordSupply): Promise<BatchSource> {
   const { height, width, seed, augment } = config;
   const { train, test, measure } = await openDataset(config.dataset, { ...config, supply });

@@ -9,6 +9,7 @@ import type { BatchThreadData, BatchThreadMessage, BatchThreadRequest } from "./
 import { type DatasetOptions, prepareDataset } from "./dataset.ts";
 import type { RecordPart, RecordSupply } from "./record-supply.ts";
 
+/** A thread that makes the batches of a run. */
 export interface BatchThread {
   meta: BatchMeta;
   /**

@@ -20,6 +20,7 @@ export interface Batch {
   channels: number;
 }
 
+/** The records of a batch, and how they become images. */
 export interface BatchOptions {
   records: Records;
   /** Indices into the records. */

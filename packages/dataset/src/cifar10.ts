@@ -8,6 +8,7 @@ import { defaultDataDir } from "./data-dir.ts";
 import { type Cifar10Files, findCifar10Files } from "./find-cifar10.ts";
 import type { Records } from "./records.ts";
 
+/** The names of the ten labels, in their order. */
 export const CIFAR10_CLASSES = [
   "airplane",
   "automobile",
@@ -22,7 +23,9 @@ export const CIFAR10_CLASSES = [
 ];
 const SIDE = 32;
 const PIXELS = SIDE * SIDE;
+/** The size of a record: a label and its image. */
 export const CIFAR10_RECORD_BYTES = 1 + 3 * PIXELS;
+/** The number of records in each file. */
 export const CIFAR10_FILE_RECORDS = 10_000;
 const FILE_BYTES = CIFAR10_FILE_RECORDS * CIFAR10_RECORD_BYTES;
 /** What every part of the data set has in common. */
@@ -104,6 +107,7 @@ export function checkCifar10Labels(path: string, records: Uint8Array, first: num
   throw cifar10FileError(path, "labels from 0 to 9", `${wrong.label} in record ${first + wrong.index}`);
 }
 
+/** Makes the error for a file that is not one of CIFAR-10's, with what to do. */
 export function cifar10FileError(path: string, expected: string, found: string): LockstepError {
   const remedy = isDownloaded(path)
     ? "delete the files to have them downloaded anew, or name a folder with --data-dir."

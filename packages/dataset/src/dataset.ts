@@ -11,8 +11,10 @@ import type { Size } from "./resize.ts";
 import { openShapes, SHAPES_CLASSES } from "./shapes.ts";
 import { openSuppliedCifar10 } from "./supplied-cifar10.ts";
 
+/** The name of a data set, as `--dataset` takes it. */
 export type DatasetName = "cifar10" | "shapes";
 
+/** An open data set. */
 export interface Dataset {
   name: DatasetName;
   train: Records | RecordsToLoad;
@@ -29,10 +31,12 @@ export interface DatasetFacts {
   channels: number;
 }
 
+/** Returns what is known of a data set without opening it. */
 export function datasetFacts(name: DatasetName): DatasetFacts {
   return name === "shapes" ? { classes: SHAPES_CLASSES, height: 32, width: 32, channels: 3 } : CIFAR10_IMAGES;
 }
 
+/** Where the files of a data set are, and how their download is reported. */
 export interface DataFilesOptions {
   /** Where the files are. Without it they are in the default folder, and are downloaded into it if they are not. */
   dataDir?: string | undefined;
@@ -41,6 +45,7 @@ export interface DataFilesOptions {
   log?: ((line: string) => void) | undefined;
 }
 
+/** Where the records of a data set come from. */
 export interface DatasetOptions extends DataFilesOptions {
   /** Where records come from, instead of a download, when there are no files. */
   supply?: RecordSupply | undefined;

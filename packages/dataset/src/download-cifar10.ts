@@ -21,6 +21,7 @@ const OFFICIAL = {
   sha256: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
 };
 
+/** Options of `downloadCifar10`. */
 export interface DownloadCifar10Options {
   /** Where `cifar-10-batches-bin` is put. */
   dir: string;

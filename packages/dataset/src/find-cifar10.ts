@@ -11,6 +11,7 @@ const TEST_FILES = ["test_batch.bin"];
 /** Names of what is still being unpacked. */
 const UNFINISHED = /\.(unfinished|tmp)$/;
 
+/** The paths of the files of each part of CIFAR-10. */
 export interface Cifar10Files {
   train: string[];
   test: string[];

@@ -69,6 +69,7 @@ export function channelStatistics(records: Records): MeanStd {
   return sums.meanStd();
 }
 
+/** Accumulates the statistics of each channel over many images. */
 export interface ChannelSums {
   /** @param image [height, width, channels] bytes */
   add(image: Uint8Array): void;

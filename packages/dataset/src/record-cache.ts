@@ -12,6 +12,7 @@ import { reasonOf } from "@lockstep/outbound";
 
 const CRC_BYTES = 4;
 
+/** Records on disk, some of which may be missing. */
 export interface RecordCache {
   /** Copies the records of `indexes` to `out`, one after the other. Returns the places in `indexes` of missing ones. */
   read(indexes: Uint32Array, out: Uint8Array): number[];

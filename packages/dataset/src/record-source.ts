@@ -19,6 +19,7 @@ import { MAX_RECORDS_PER_REQUEST, type RecordPart, type SuppliedFacts } from "./
 /** Read at a time while the files are measured: 0.8 MB, after which the event loop has its turn, every 3 to 5 ms. */
 const CHUNK_RECORDS = 250;
 
+/** The records of a data set's files, as other machines receive them. */
 export interface RecordSource {
   facts: SuppliedFacts;
   /**

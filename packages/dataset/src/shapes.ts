@@ -33,6 +33,7 @@ const shapes: Record<string, Distance> = {
   "horizontal stripes": (x, y) => max(box(x, y, 0.9, 0.9), bars(y)),
   "vertical stripes": (x, y) => max(box(x, y, 0.9, 0.9), bars(x)),
 };
+/** The names of the labels, in their order. */
 export const SHAPES_CLASSES = Object.keys(shapes);
 const distances = Object.values(shapes);
 

@@ -1,6 +1,6 @@
 /**
  * The per-user cache of what takes long to fetch or build: libtensorflow and the addon compiled against it.
- * A folder in it is whole or absent, whatever was killed when, and whoever else works at the same time.
+ * Entries are created atomically, even under crashes and concurrent processes.
  */
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
@@ -43,7 +43,7 @@ export async function buildOnce(
   }
 }
 
-/** What the name of a folder that is being built has behind that of the finished one. */
+/** Suffix of a folder that is still being built. */
 const PART = ".part-";
 
 /** Waits until no other process builds the folder, on this machine or on another one that shares the cache. */

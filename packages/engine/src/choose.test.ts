@@ -40,7 +40,7 @@ describe.runIf(onLinuxX64)("on a machine with nothing but Node", () => {
   test("and a compiler, the lack of Python is the reason", async () => {
     fakeCompiler(emptyMachine());
     const { engine } = await start();
-    expect(engine.passedOver[0]!.reason).toBe("TensorFlow comes by Python's pip, and there is no python3 here.");
+    expect(engine.passedOver[0]!.reason).toBe("TensorFlow is installed with pip, but python3 was not found.");
   });
 
   test("a demand for the native backend is refused", async () => {

@@ -1,6 +1,7 @@
 /** Which of several GPUs a process takes: one of its own, as long as there are enough of them. */
 import { tryLock } from "./lock.ts";
 
+/** A GPU that a process has taken for itself, or shares. */
 export interface Claim<Card> {
   card: Card;
   /** Whether another process has claimed it before, and computes on it too. */
@@ -24,4 +25,5 @@ export async function claimGpu<Card>(cards: readonly Card[], keyOf: (card: Card)
   return { card: cards[0]!, isShared: true, release: () => {} };
 }
 
+/** Returns the line that says that the GPU is not this process's alone. */
 export const sharedLine = (name: string) => `GPU ${name} is shared: another process has taken it already`;

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 
+/** The exit status and the output of a program. */
 export interface CommandResult {
   /** Exit status; null if the program could not be started or was killed. */
   status: number | null;

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 
+/** The CPU cores that this process has and may use. */
 export interface Cores {
   /** Threads that can compute at once; at least 1. */
   usable: number;

@@ -24,12 +24,14 @@ export interface Check {
   remedy?: string;
 }
 
+/** The results of all checks of a machine. */
 export interface DoctorReport {
   checks: Check[];
   /** Whether a backend works. */
   canTrain: boolean;
 }
 
+/** Options of `inspectMachine`. */
 export interface DoctorOptions {
   /** Downloads what is missing of native TensorFlow and, on a machine with a GPU, of CUDA. */
   fix?: boolean;

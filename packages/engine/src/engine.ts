@@ -3,8 +3,10 @@ import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import { describeQuota } from "./cores.ts";
 
 const BACKENDS = ["native", "webgpu", "wasm", "cpu"] as const;
+/** The name of a backend, as `--backend` takes it. */
 export type BackendName = (typeof BACKENDS)[number];
 
+/** The demands that an engine must meet. */
 export interface EngineOptions {
   /**
    * The backend that it must be; absent, the first that works of native, wasm and cpu (pure JavaScript), or, where a
@@ -43,6 +45,7 @@ export interface Device {
   maxTensorBytes?: number;
 }
 
+/** The backend that runs, and the hardware that it runs on. */
 export interface Engine {
   backend: BackendName;
   device: Device;

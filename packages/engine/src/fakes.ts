@@ -59,6 +59,7 @@ export function fakeProgram(bin: string, name: string, script: string): void {
   chmodSync(file, 0o755);
 }
 
+/** Writes a compiler that makes a file with the word `compiled`. */
 export const fakeCompiler = (bin: string) =>
   fakeProgram(bin, "g++", `if (args[0] !== "--version") fs.writeFileSync(args[args.indexOf("-o") + 1], "compiled");`);
 

@@ -5,6 +5,7 @@ import { runCommand } from "./command.ts";
 import type { Libtensorflow } from "./libtensorflow.ts";
 import { Unavailable } from "./unavailable.ts";
 
+/** An NVIDIA GPU as its driver describes it. */
 export interface Gpu {
   /** Number among the GPUs that this process may use. */
   index: number;

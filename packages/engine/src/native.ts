@@ -16,6 +16,7 @@ import { cachedTfjsLibrary, cachedWheel, installCpuWheel, installCudaWheels, ins
 import { tf } from "./tf.ts";
 import { Unavailable } from "./unavailable.ts";
 
+/** The demands that native TensorFlow must meet. */
 export interface NativeOptions {
   /** `true` or an index demands a GPU, `false` keeps off them; undefined takes one if all that it needs is there. */
   gpu: boolean | number | undefined;
@@ -28,6 +29,7 @@ export interface NativeOptions {
   passOver: (obstacle: Unavailable) => void;
 }
 
+/** The libtensorflow that was loaded. */
 export interface Native {
   libraryVersion: string;
   /** The library's file. */

@@ -1,6 +1,7 @@
 /** The part of tfjs-node's backend that runs a TensorFlow op by name, also one that TensorFlow.js has no kernel for. */
 import { tf } from "./tf.ts";
 
+/** An attribute of a TensorFlow op, in the form that the addon takes. */
 export interface OpAttribute {
   name: string;
   type: number;
@@ -13,6 +14,7 @@ interface NodeBackend {
   executeMultipleOutputs(op: string, attributes: OpAttribute[], inputs: tf.Tensor[], outputs: number): tf.Tensor[];
 }
 
+/** Returns the running backend, which must be tfjs-node's. */
 export function nodeBackend(): NodeBackend {
   return tf.backend() as unknown as NodeBackend;
 }

@@ -12,7 +12,11 @@ async function applyOnce(parameters: Parameters, index: number, gradient: number
   tensor.dispose();
 }
 
-/** @param problem why the backend is missing; the tests are skipped then */
+/**
+ * Defines the tests of `Parameters` on a backend.
+ *
+ * @param problem why the backend is missing; the tests are skipped then
+ */
 export function describeParameters(backend: string, problem?: string): void {
   const missing = problem !== undefined;
   describe(`parameters on ${backend}${missing ? ` (skipped: ${problem})` : ""}`, () => {

@@ -9,12 +9,14 @@ import { ResourceVariable } from "./resource-variable.ts";
 import { tf } from "./tf.ts";
 import { requireTensorFits } from "./webgpu/tensor-limit.ts";
 
+/** The hyperparameters of one step of SGD with momentum. */
 export interface MomentumStep {
   learningRate: number;
   /** μ, the share of the velocity that is kept. */
   momentum: number;
 }
 
+/** A model's weights and their velocities, as one backend keeps them. */
 export interface Parameters {
   /** How many tensors there are. */
   readonly length: number;

@@ -30,7 +30,7 @@ describe("downloadWheels", () => {
     emptyMachine();
     await expect(downloadWheels([REQUIREMENT], tempDir(), () => {})).rejects.toMatchObject({
       code: "ERR_NO_PYTHON",
-      message: expect.stringMatching(/no python3 here.*apt install python3-pip.*LOCKSTEP_LIBTENSORFLOW/),
+      message: expect.stringMatching(/python3 was not found.*apt install python3-pip.*LOCKSTEP_LIBTENSORFLOW/),
     });
   });
 
@@ -39,7 +39,7 @@ describe("downloadWheels", () => {
     fakeProgram(bin, "python3", `process.exit(args[0] === "--version" ? 0 : 1)`);
     await expect(downloadWheels([REQUIREMENT], tempDir(), () => {})).rejects.toMatchObject({
       code: "ERR_NO_PIP",
-      message: expect.stringMatching(/the python3 here has none.*python3 -m ensurepip/),
+      message: expect.stringMatching(/but python3 has no pip.*python3 -m ensurepip/),
     });
   });
 
@@ -89,7 +89,7 @@ describe("downloadWheels", () => {
       "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
       /No space left on device\. Free space there/,
     ],
-    ["ERROR: Unheard of.", /: ERROR: Unheard of\. Correct what pip complains of/],
+    ["ERROR: Unheard of.", /: ERROR: Unheard of\. Fix what pip reports; check its settings too/],
     [
       "WARNING: NewConnectionError: no route\nERROR: No matching distribution",
       /its index cannot be reached \(NewConnectionError\)\. Check the network/,

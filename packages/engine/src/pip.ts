@@ -14,8 +14,7 @@ const KNOWN_WHEELS: Record<string, string> = {
 };
 
 /**
- * Settings that speak of installing, or of another Python: a download installs nothing, and is for this one. Empty ones
- * are none for pip. Which index it uses stays the user's choice.
+ * pip settings that do not apply to downloads. pip ignores empty ones. The user's choice of an index is kept.
  */
 const PIP_SETTINGS = {
   ...{ PIP_REQUIRE_VIRTUALENV: "0", PIP_REQUIRE_HASHES: "0", PIP_REQUIREMENT: "", PIP_CONSTRAINT: "" },
@@ -70,11 +69,11 @@ async function findPip(): Promise<string> {
   }
   if (pythons.length === 0) {
     const remedy = `Install them (Debian, Ubuntu: apt install python3-pip). ${BY_HAND}`;
-    throw new Unavailable("ERR_NO_PYTHON", "TensorFlow comes by Python's pip, and there is no python3 here.", remedy);
+    throw new Unavailable("ERR_NO_PYTHON", "TensorFlow is installed with pip, but python3 was not found.", remedy);
   }
   throw new Unavailable(
     "ERR_NO_PIP",
-    `TensorFlow comes by Python's pip, and the ${pythons[0]} here has none.`,
+    `TensorFlow is installed with pip, but ${pythons[0]} has no pip.`,
     `Install it (${pythons[0]} -m ensurepip, or on Debian, Ubuntu: apt install python3-pip). ${BY_HAND}`,
   );
 }
@@ -102,7 +101,7 @@ function remedyFor(output: string, python: string): string {
     if (process.env["PIP_NO_INDEX"]) return "PIP_NO_INDEX keeps pip from its index: unset it.";
     return `See which index pip uses (${python} -m pip config list): this one has no wheel for this machine.`;
   }
-  return `Correct what pip complains of, its settings among it (${python} -m pip config list).`;
+  return `Fix what pip reports; check its settings too (${python} -m pip config list).`;
 }
 
 async function verify(file: string, name: string, log: (line: string) => void): Promise<void> {

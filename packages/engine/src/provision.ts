@@ -26,10 +26,12 @@ const WANTED = [
 
 const dirOf = (version: string, variant: string) => join(cacheDir(), `libtensorflow-${version}-${variant}`);
 
+/** Returns the libtensorflow from a wheel in the cache, if it is there. */
 export function cachedWheel(variant: "cpu" | "cuda"): Libtensorflow | undefined {
   return libtensorflowIn(join(dirOf(TENSORFLOW_VERSION, variant), "tensorflow"));
 }
 
+/** Returns the libtensorflow that tfjs-node comes with, and its addon, if they are in the cache. */
 export function cachedTfjsLibrary(): Libtensorflow | undefined {
   const dir = dirOf(TFJS_LIBRARY_VERSION, "cpu");
   const library = libtensorflowIn(join(dir, "deps"));

@@ -8,6 +8,7 @@ import { tf } from "./tf.ts";
 
 let variablesMade = 0;
 
+/** A float32 variable that TensorFlow updates in place. */
 export class ResourceVariable {
   readonly #handle: tf.Tensor;
   /** A view of the variable's own buffer, kept between `read` and the next update. */

@@ -17,7 +17,7 @@ export function excerpt(text: string, max = MAX_LENGTH): string {
   return `${beginning.replace(/[\uD800-\uDBFF]$/, "")}… (${text.length} characters)`;
 }
 
-/** Returns the beginning of a value as JSON; of one that is nested too deeply for that, only that it is. */
+/** Returns the beginning of a value as JSON; a value nested too deeply is described instead. */
 export function excerptOf(value: unknown, max = MAX_LENGTH): string {
   try {
     return excerpt(JSON.stringify(value) ?? "nothing", max);

@@ -1,4 +1,4 @@
-/** Asking a server for a file, wherever it sends on to. */
+/** Requests a URL and follows redirects. */
 import { type ClientRequest, get as httpGet, type IncomingMessage } from "node:http";
 import { get as httpsGet } from "node:https";
 import { isIP, type Socket } from "node:net";
@@ -9,9 +9,10 @@ import { openTunnel, refusal, requestTo } from "./tunnel.ts";
 const MAX_REDIRECTS = 10;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
+/** How a URL is requested. */
 export interface Question {
   headers: Record<string, string>;
-  /** Longest wait for an answer, and then for the next bytes. */
+  /** Longest wait for each answer, a proxy's or the server's, and then for the next bytes. */
   stallMs: number;
   /** Certificates to trust, in PEM form. @default those of known authorities */
   ca?: string | undefined;
@@ -31,23 +32,23 @@ export async function answerTo(url: string, question: Question): Promise<Incomin
     response.destroy();
     target = redirectTarget(response, target);
   }
-  throw new Error(`the server sends on more than ${MAX_REDIRECTS} times`);
+  throw new Error(`the server redirects more than ${MAX_REDIRECTS} times`);
 }
 
 /** Shows a url without what may be secret in it: a user, a password, a signature. */
 export function shownUrl(url: string | URL): string {
-  if (!URL.canParse(String(url))) return "an address that is none";
+  if (!URL.canParse(String(url))) return "an invalid URL";
   const { protocol, host, pathname } = new URL(String(url));
   return host === "" ? `${protocol}…` : `${protocol}//${host}${pathname}`;
 }
 
 function redirectTarget({ statusCode, headers: { location } }: IncomingMessage, from: URL): URL {
   if (location === undefined || !URL.canParse(location, from.href)) {
-    throw new Error(`the server answered with status ${statusCode}, and no address to go to`);
+    throw new Error(`the server answered with status ${statusCode}, but names no valid URL to redirect to`);
   }
   const to = new URL(location, from);
   if (to.protocol === "https:" || to.protocol === from.protocol) return to;
-  throw new Error(`the server sends on to ${shownUrl(to)}, which is not https`);
+  throw new Error(`the server redirects to ${shownUrl(to)}, which is not https`);
 }
 
 async function answerAt(target: URL, question: Question): Promise<IncomingMessage> {

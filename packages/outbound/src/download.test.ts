@@ -70,9 +70,9 @@ describe("redirects", () => {
 
   test("that never end, or lead nowhere, are errors", async () => {
     const round: RequestListener = ({ url }, response) => response.writeHead(302, { location: url }).end();
-    expect(await from(round)).toBe("the server sends on more than 10 times");
+    expect(await from(round)).toBe("the server redirects more than 10 times");
     const nowhere: RequestListener = (_, response) => response.writeHead(301).end();
-    expect(await from(nowhere)).toBe("the server answered with status 301, and no address to go to");
+    expect(await from(nowhere)).toBe("the server answered with status 301, but names no valid URL to redirect to");
   });
 });
 
@@ -106,8 +106,8 @@ describe("the page of a captive portal", () => {
     expect(readFileSync(path).equals(ARCHIVE)).toBe(true);
   });
 
-  test("nor does anything else that is no gzip archive", async () => {
-    expect(await from((_, response) => response.end("PK"))).toBe("something else than a gzip archive came");
+  test("nor does anything else that is not a gzip archive", async () => {
+    expect(await from((_, response) => response.end("PK"))).toBe("the response is not a gzip archive");
     expect(existsSync(path)).toBe(false);
   });
 });

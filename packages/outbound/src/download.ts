@@ -3,6 +3,7 @@ import { open, rm } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { answerTo } from "./answer.ts";
 
+/** A file to download, and where it is kept. */
 export interface Download {
   url: string;
   /** Where the bytes are gathered. What is there already is not asked for again, if `bytes` is known. */
@@ -20,8 +21,8 @@ export interface Download {
 const GZIP = Buffer.from([0x1f, 0x8b]);
 
 /**
- * Brings `path` to its full size. After an error what has come stays there, and the next call goes on behind it
- * (RFC 9110, section 14), or starts again if the server knows no ranges. What is no gzip archive is never kept.
+ * Brings `path` to its full size. After an error the bytes received so far are kept, and the next call requests the rest
+ * (RFC 9110, section 14), or the whole file if the server does not support ranges. Only a gzip archive is kept.
  *
  * @throws Error that says what went wrong; LockstepError ERR_PROXY if a proxy refuses
  */
@@ -57,7 +58,7 @@ async function usableBytes({ path, bytes }: Download): Promise<number> {
   return 0;
 }
 
-/** Asks for what follows `start`, or for everything if the server has another idea of that. */
+/** Requests the bytes from `start` on, or the whole file if the server does not support ranges. */
 async function contentFrom(start: number, wanted: Download): Promise<{ response: IncomingMessage; start: number }> {
   const { url, bytes, ...question } = wanted;
   const response = await answerTo(url, { ...question, headers: start > 0 ? { range: `bytes=${start}-` } : {} });
@@ -126,7 +127,7 @@ async function* beginningWithGzip(body: AsyncIterable<Buffer>): AsyncGenerator<B
     head = head === undefined ? undefined : Buffer.concat([head, chunk]);
     if (head !== undefined && head.length < GZIP.length) continue;
     if (head !== undefined && !head.subarray(0, GZIP.length).equals(GZIP)) {
-      throw new Error(head[0] === 0x3c /* < */ ? WEB_PAGE : "something else than a gzip archive came");
+      throw new Error(head[0] === 0x3c /* < */ ? WEB_PAGE : "the response is not a gzip archive");
     }
     yield head ?? chunk;
     head = undefined;

@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import { runCommand } from "../command.ts";
 import { Unavailable } from "../unavailable.ts";
 
+/** A GPU as WebGPU describes it. */
 export interface Adapter {
   /** Number among the adapters that count. */
   index: number;

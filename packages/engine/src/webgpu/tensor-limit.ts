@@ -3,6 +3,7 @@ import { LockstepError } from "@lockstep/errors";
 /** Of this process's device; without one every tensor fits. */
 let maxTensorBytes = Number.POSITIVE_INFINITY;
 
+/** Sets the largest tensor that this process's device can bind. */
 export function limitTensors(bytes: number): void {
   maxTensorBytes = bytes;
 }
