@@ -1,4 +1,4 @@
-/** Settings of compile() that the user's module has set. Lockstep has its own optimizer and loss, and uses none of them. */
+/** Settings of compile() that the user's module has set. Lockstep uses none: it has its own optimizer and loss. */
 import type { tf } from "@lockstep/engine";
 
 /** "the optimizer Adam and the loss meanSquaredError"; undefined for a model that was not compiled. */
