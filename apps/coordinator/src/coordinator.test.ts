@@ -1,12 +1,17 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type Door, openDoor } from "@lockstep/door";
+import { LockstepError } from "@lockstep/errors";
 import { lineDisplay, makeConfig, stoppedStatus } from "@lockstep/run";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { LiveRun } from "@lockstep/run/live";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { type CoordinatorOptions, coordinate } from "./coordinator.ts";
+import { SocketWorker } from "./fuzz/socket-worker.ts";
 import { newRun } from "./run-start.ts";
+import { TOY_CODE } from "./testing/toy-worker.ts";
 
 const model = fileURLToPath(new URL("../../../test/fixtures/tiny-model.ts", import.meta.url));
 
@@ -49,4 +54,28 @@ test("a coordinator that is asked to stop while it waits for workers ends, with 
   expect(await coordinate({ ...options, onListening })).toBe("not begun");
   expect(stoppedStatus()).toBe(143);
   expect(existsSync(options.folder.dir)).toBe(false);
+});
+
+test("a run that can't go on ends with the reason, and says nothing of workers that it would wait for", async () => {
+  const [events, live] = [[] as string[], new LiveRun()];
+  const begun = new Promise<void>((resolve) =>
+    live.subscribe((update) => {
+      if (update.type !== "event") return;
+      events.push(update.event.kind);
+      if (update.event.kind === "begun") resolve();
+    }),
+  );
+  const reason = new LockstepError("ERR_LOCAL_WORKER", "All workers have ended.");
+  const cannotGoOn = begun.then(() => Promise.reject(reason));
+  const onListening = (port: number) => {
+    const worker = new SocketWorker({ port, name: "toy" });
+    worker.hangs = true;
+    onTestFinished(() => worker.socket.terminate());
+  };
+  const { version } = TOY_CODE;
+  const ended = coordinate({ ...options, workers: 1, version, live, onListening, cannotGoOn });
+  await expect(ended).rejects.toBe(reason);
+  await setImmediate();
+  expect(events).toContain("begun");
+  expect(events).not.toContain("paused");
 });

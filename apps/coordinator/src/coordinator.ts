@@ -152,7 +152,8 @@ async function coordinateWith(given: Omit<WatchedOptions, "lease">, resources: R
   };
   const interrupts = watchInterrupts({ doing: "stopping after this step", tell: onStop });
   resources.add(interrupts.unwatch);
-  const isToEnd = () => interrupts.requested() || controls?.stopRequested() === true;
+  const failed = new AbortController();
+  const isToEnd = () => failed.signal.aborted || interrupts.requested() || controls?.stopRequested() === true;
   const source = recordsHere(config); // listening does not wait for it
   resources.add(() => source.then((records) => records?.close()).catch(() => {})); // told already
   const welcome = source.then((records) => welcomeTo(options, records));
@@ -169,6 +170,8 @@ async function coordinateWith(given: Omit<WatchedOptions, "lease">, resources: R
   };
   const tell = options.cannotBegin === undefined ? seldom((line) => log(line, "refused")) : undefined;
   const fitting = new FittingWorkers({ config, team, version: options.version, begunWith, ...(tell && { tell }) });
+  let running: Promise<Outcome> | undefined;
+  resources.add(() => running?.catch(() => {})); // told already; it ends once the server is closed, at the latest
   const server = await listen({ ...options, welcome, records: source, events: fitting, nowMs });
   resources.add(server.close);
   // After what has come in: if this process was suspended, nobody was silent, it just has not listened.
@@ -180,9 +183,12 @@ async function coordinateWith(given: Omit<WatchedOptions, "lease">, resources: R
   live.event(`waiting for ${workers} workers`, "waiting");
   const here = gathered(team, { ...options, stopRequested: isToEnd });
   await Promise.race([here, noRecords, options.cannotBegin ?? never, lease.lost]);
-  const running = isToEnd() ? ("not begun" as const) : runThroughLosses(team, fitting, options, isToEnd);
-  Promise.resolve(running).catch(() => {}); // when no worker can come, nobody asks any more how it ends
-  const outcome = await Promise.race([running, options.cannotGoOn ?? never, lease.lost]);
+  running = isToEnd() ? Promise.resolve("not begun") : runThroughLosses(team, fitting, options, isToEnd);
+  const outcome = await Promise.race([running, options.cannotGoOn ?? never, lease.lost]).catch((reason) => {
+    failed.abort();
+    team.giveUp(reason);
+    throw reason;
+  });
   fitting.end();
   team.finish();
   if (outcome === "finished") live.event("the run is finished", "finished");
