@@ -211,8 +211,8 @@ export const catalogue = {
       "The libtensorflow that TensorFlow.js offers could not be downloaded or unpacked.",
       "Check the network and the disk, or install it by hand: docs/gpu.md.",
     ),
-    ERR_NO_PYTHON: entry("TensorFlow comes by Python's pip, and there is no Python.", "Install `python3` with pip."),
-    ERR_NO_PIP: entry("TensorFlow comes by Python's pip, and this Python has none.", "`python3 -m ensurepip`."),
+    ERR_NO_PYTHON: entry("TensorFlow is installed with pip, but Python was not found.", "Install `python3` with pip."),
+    ERR_NO_PIP: entry("TensorFlow is installed with pip, but this Python has no pip.", "`python3 -m ensurepip`."),
     ERR_WHEEL_DOWNLOAD: entry(
       "pip could not download TensorFlow.",
       "Do what the message says; mostly it is the network, or `HTTPS_PROXY` or `PIP_INDEX_URL`.",
