@@ -43,7 +43,7 @@ async function resumed(steps: number, given: GivenOptions = {}) {
 }
 
 describe("a coordinator that resumes a run", () => {
-  test("of which nothing is left says where its results are and ends, without waiting for workers", async () => {
+  test("a resumed run of which nothing is left says where its results are and ends, without waiting for workers", async () => {
     writeResults();
     expect(await resumed(3)).toEqual({
       outcome: "finished",
@@ -55,7 +55,7 @@ describe("a coordinator that resumes a run", () => {
     });
   });
 
-  test("waits for workers if the options ask for more epochs", async () => {
+  test("a resumed run waits for workers if the options ask for more epochs", async () => {
     writeResults();
     expect((await resumed(3, { numEpochs: 2 })).outcome).toBe("waits for workers");
   });
@@ -68,11 +68,11 @@ describe("a coordinator that resumes a run", () => {
     expect((await resumed(steps, given)).outcome).toBe("waits for workers");
   });
 
-  test("waits for workers if its final weights are not written", async () => {
+  test("a resumed run waits for workers if its final weights are not written", async () => {
     expect((await resumed(3)).outcome).toBe("waits for workers");
   });
 
-  test("refuses fewer steps than are done at once", async () => {
+  test("a resumed run refuses fewer steps than are done at once", async () => {
     const { outcome } = await resumed(3, { maxSteps: 2 });
     expect(outcome).toMatch(
       /^Expected --max-steps and --num-epochs to allow at least the 3 steps that are done, got 2/,

@@ -241,7 +241,7 @@ describe("a refusal that every worker will meet", () => {
   const refusedWith = async (action: () => void, code: string) =>
     expect(action).toThrow(expect.objectContaining({ code }));
 
-  test("ends the run with its reason if its weights fit the model of none of those that it waits for", async () => {
+  test("a common refusal ends the run with its reason if its weights fit the model of none of those that it waits for", async () => {
     const { fitting, team, lines } = gathering({ weights: [tensor("kernel", [2, 3])] });
     const ended = waiting(team);
     for (const name of ["a", "b"]) await refusedWith(() => fitting.joined(sessionOf({}, { name })), "ERR_STATE_DICT");
@@ -251,7 +251,7 @@ describe("a refusal that every worker will meet", () => {
     await expect(team.until(() => true)).rejects.toMatchObject({ code: "ERR_STATE_DICT" });
   });
 
-  test("is none that one worker meets again and again: the run goes on with others that can take part", async () => {
+  test("a refusal that one worker meets again and again is not common: the run goes on with others that can take part", async () => {
     const state = READY.stateDict.map(({ name, shape }) => tensor(name, shape));
     const { fitting, team } = gathering({ weights: state });
     const bad = () => sessionOf({ ...withTensor([6]), trainSamples: 23 }, { name: "bad" });
@@ -263,7 +263,7 @@ describe("a refusal that every worker will meet", () => {
     await team.until(() => team.size === 2);
   });
 
-  test("ends it when as many as it waits for have another model than that of its checkpoint", async () => {
+  test("a common refusal ends the run when as many as it waits for have another model than that of its checkpoint", async () => {
     const { fitting, team } = gathering({ topologyDigest: topologyDigest(JSON.parse(layersOf("relu"))) });
     const ended = waiting(team);
     const join = () => fitting.joined(sessionOf({ topology: layersOf("tanh") }));
@@ -273,7 +273,7 @@ describe("a refusal that every worker will meet", () => {
     expect(await ended).toMatchObject({ code: "ERR_MODEL_CHANGED" });
   });
 
-  test("ends it when as many as it waits for give up for what its options and its model are", async () => {
+  test("a common refusal ends the run when as many as it waits for give up for what its options and its model are", async () => {
     const { fitting, team, lines } = gathering();
     const ended = waiting(team);
     const tooFew = new LockstepError("ERR_MODEL_DATA", "Expected a model with 10 outputs.");
@@ -286,7 +286,7 @@ describe("a refusal that every worker will meet", () => {
     ]);
   });
 
-  test("ends it also when those who had joined give up, one after the other, before a step was made", async () => {
+  test("a common refusal ends the run also when those who had joined give up, one after the other, before a step was made", async () => {
     const { fitting, team } = gathering();
     const sessions = [sessionOf({}), sessionOf({})];
     for (const session of sessions) fitting.joined(session);
@@ -303,7 +303,7 @@ describe("a refusal that every worker will meet", () => {
   });
 
   test.each(["ERR_NO_GPU", "ERR_MODEL_CODE", "ERR_FINGERPRINT"] as const)(
-    "is none that lies in one machine: %s leaves the run waiting for others",
+    "a refusal that lies in one machine is not common: %s leaves the run waiting for others",
     async (code) => {
       const { fitting, team } = gathering();
       for (const name of ["a", "b", "c"]) fitting.failed(refusedWorker(name), new LockstepError(code, "Not here."));
@@ -312,7 +312,7 @@ describe("a refusal that every worker will meet", () => {
     },
   );
 
-  test("is none while a worker is here that can take part", async () => {
+  test("a refusal is not common while a worker is here that can take part", async () => {
     const { fitting, team } = gathering();
     fitting.joined(sessionOf({}));
     for (const name of ["a", "b", "c"])

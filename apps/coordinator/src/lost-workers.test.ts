@@ -20,7 +20,7 @@ async function catchUp(session: RecordedSession): Promise<void> {
 }
 
 describe("workers that join a run", () => {
-  test("are let go if the worker whose state they get is lost, and another's is asked for when they come again", async () => {
+  test("workers that join are let go if the worker whose state they get is lost, and another's is asked for when they come again", async () => {
     const [a, b] = await begun(2);
     const late = run.join();
     run.team.tick();
@@ -37,7 +37,7 @@ describe("workers that join a run", () => {
     expect(run.stateOf(again)).toBe("in");
   });
 
-  test("do not keep others waiting if they are lost before the state has come", async () => {
+  test("workers that join do not keep others waiting if they are lost before the state has come", async () => {
     const [a] = await begun(1);
     const lost = run.join();
     run.team.tick();
@@ -52,7 +52,7 @@ describe("workers that join a run", () => {
     expect(run.stateOf(next)).toBe("in");
   });
 
-  test("do not keep others waiting if they are lost when all of it has come", async () => {
+  test("workers that join do not keep others waiting if they are lost when all of it has come", async () => {
     const [a] = await begun(1);
     const [lost, other] = [run.join(), run.join()];
     run.team.tick();
@@ -65,7 +65,7 @@ describe("workers that join a run", () => {
     expect(run.stateOf(other)).toBe("in");
   });
 
-  test("wait for a source that has come to a halt only as long as workers may stall", async () => {
+  test("workers that join wait for a source that has come to a halt only as long as workers may stall", async () => {
     const [a, b] = await begun(2);
     const late = run.join();
     run.team.tick();
@@ -92,7 +92,7 @@ describe("an evaluation", () => {
   const asked = ({ told }: RecordedSession) =>
     told.flatMap((message) => (message.type === "evaluate" ? message.request : []));
 
-  test("of which a worker answers a part and is lost gives the rest to another, and counts each sample once", async () => {
+  test("an evaluation of which a worker answers a part and is lost gives the rest to another, and counts each sample once", async () => {
     const [a, b] = await begun(2);
     const evaluation = run.team.evaluate({ ...task, samples: 256 });
     expect([asked(a!), asked(b!)]).toEqual([
@@ -108,7 +108,7 @@ describe("an evaluation", () => {
     expect(await evaluation).toMatchObject({ samples: 256, lossSum: 4 });
   });
 
-  test("whose last worker is lost goes on with one that still catches up", async () => {
+  test("an evaluation whose last worker is lost goes on with one that still catches up", async () => {
     const [a] = await begun(1);
     const late = run.join();
     run.team.tick();
@@ -123,7 +123,7 @@ describe("an evaluation", () => {
     expect(await evaluation).toMatchObject({ samples: 128, lossSum: 2 });
   });
 
-  test("whose workers are all lost ends with the error that says so, and the next one begins anew", async () => {
+  test("an evaluation whose workers are all lost ends with the error that says so, and the next one begins anew", async () => {
     const [a] = await begun(1);
     const evaluation = run.team.evaluate(task);
     run.lose(a!);

@@ -15,7 +15,7 @@ async function begun(...backends: string[]): Promise<void> {
 }
 
 describe("a replica check that a worker does not live to see ends all the same", () => {
-  test("when the worker whose state was the right one answers and is lost before the others answer", async () => {
+  test("a replica check ends when the worker whose state was the right one answers and is lost before the others answer", async () => {
     await begun("native", "wasm");
     const checked = run.team.checkReplicas();
     run.answerDigest(a!, "x");
@@ -25,7 +25,7 @@ describe("a replica check that a worker does not live to see ends all the same",
     expect(run.lines.at(-1)).toBe("w0 was lost: its connection closed (1 here)");
   });
 
-  test("when that worker is lost while others get its state: the state of one of them is then the right one", async () => {
+  test("a replica check ends when the worker with the right state is lost while others get it: the state of one of them is then the right one", async () => {
     await begun("native", "wasm", "webgpu");
     const checked = run.team.checkReplicas();
     run.answerDigest(a!, "x");
@@ -45,7 +45,7 @@ describe("a replica check that a worker does not live to see ends all the same",
     expect(await outcomeOf(checked)).toBe("done");
   });
 
-  test("when a worker that drifted is lost before it has loaded the right state", async () => {
+  test("a replica check ends when a worker that drifted is lost before it has loaded the right state", async () => {
     await begun("native", "wasm");
     const checked = run.team.checkReplicas();
     run.answerDigest(a!, "x");
@@ -58,7 +58,7 @@ describe("a replica check that a worker does not live to see ends all the same",
     expect(await outcomeOf(checked)).toBe("done");
   });
 
-  test("when a worker whose weights are wrong is lost before the others answer: they go on without it", async () => {
+  test("a replica check ends when a worker whose weights are wrong is lost before the others answer: they go on without it", async () => {
     await begun("native", "native");
     const checked = run.team.checkReplicas();
     run.answerDigest(b!, "y");
@@ -67,7 +67,7 @@ describe("a replica check that a worker does not live to see ends all the same",
     expect(await outcomeOf(checked)).toBe("done");
   });
 
-  test("when all are lost, with the error that says so", async () => {
+  test("a replica check ends when all are lost, with the error that says so", async () => {
     await begun("native", "wasm");
     const checked = run.team.checkReplicas();
     run.answerDigest(a!, "x");
@@ -97,7 +97,7 @@ test("a worker whose weights are wrong is named beside one that is like it, whic
 });
 
 describe("a state that is read", () => {
-  test("is taken from a worker that still catches up, if the last one that had it is lost", async () => {
+  test("a state that is read is taken from a worker that still catches up, if the last one that had it is lost", async () => {
     await begun("native");
     const late = run.join();
     run.team.tick();
@@ -114,7 +114,7 @@ describe("a state that is read", () => {
     expect((await state)[0]!.weight).toEqual(Float32Array.of(4, 4));
   });
 
-  test("is lost with its worker if those who catch up have gone on meanwhile", async () => {
+  test("a state that is read is lost with its worker if those who catch up have gone on meanwhile", async () => {
     await begun("native");
     const late = run.join();
     run.team.tick();
@@ -128,7 +128,7 @@ describe("a state that is read", () => {
     expect(run.stateOf(late)).toBe("replaying");
   });
 
-  test("is lost with the last worker, if nobody catches up", async () => {
+  test("a state that is read is lost with the last worker, if nobody catches up", async () => {
     await begun("native");
     const state = run.team.state();
     run.lose(a!);
