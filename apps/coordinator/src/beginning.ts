@@ -14,6 +14,7 @@ export type Origin =
   /** From the workers that still hold the weights after so many updates. */
   | { from: "held"; step: number };
 
+/** What a run begins with, or goes on with. */
 export interface Beginning {
   plan: Plan;
   origin: Origin;
@@ -21,7 +22,7 @@ export interface Beginning {
 }
 
 /**
- * Returns where they come from if no worker holds them; tensors are in the order of the run's state dict.
+ * Returns the source of the initial weights when no worker holds them; tensors follow the state dict's order.
  *
  * @param state for --init-from
  * @throws LockstepError ERR_STATE_DICT for tensors that are not those of the state dict

@@ -55,6 +55,7 @@ import { planRun } from "./run-plan.ts";
 import { lastCheckpoint } from "./run-start.ts";
 import { listen } from "./sessions.ts";
 
+/** A run, with how its coordinator listens, displays, and ends. */
 export interface CoordinatorOptions extends Limits {
   config: RunConfig;
   runId: RunId;

@@ -12,6 +12,7 @@ import {
   stepsLine,
 } from "@lockstep/run";
 
+/** The parts of a resumed run that show whether it is finished. */
 export interface ResumedRun {
   config: RunConfig;
   folder: RunFolder;

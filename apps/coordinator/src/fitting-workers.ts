@@ -22,6 +22,7 @@ import { fittedState } from "./fitted-state.ts";
 import type { RemoteTeam } from "./remote-team.ts";
 import type { Session, SessionEvents } from "./sessions.ts";
 
+/** What `FittingWorkers` compares workers with, and where it sends them. */
 export interface FittingOptions {
   config: RunConfig;
   team: RemoteTeam;
@@ -43,6 +44,7 @@ export interface BegunWith {
   weights?: readonly ParameterState[] | undefined;
 }
 
+/** Handles the events of all sessions: admits fitting workers into the team, and refuses others with the reason. */
 export class FittingWorkers implements SessionEvents {
   readonly #options: FittingOptions;
   readonly #refusals: CommonRefusals;

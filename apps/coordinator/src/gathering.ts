@@ -1,13 +1,17 @@
 /** Waits for the workers that a run is to begin with, or to go on with when it has lost all of them. */
 import type { RemoteTeam } from "./remote-team.ts";
 
-/** Where workers may hold the weights, others that do are waited for so long after the last: see the worker's backoff. */
+/**
+ * Time to wait for further workers that still hold the weights, after the last one joined. It covers the backoff of
+ * workers that connect again.
+ */
 const RETURN_MS = 3000;
 
+/** What a run waits for before it begins, or goes on. */
 export interface Gathering {
-  /** How many the run waits for. */
+  /** Number of workers to wait for. */
   workers: number;
-  /** With so many it begins, if some may hold the weights and no more come. */
+  /** Number of workers that suffice when some may hold the weights and no more come. */
   minWorkers: number;
   stopRequested: () => boolean;
   /** When the last one was lost, if the run has begun already. */

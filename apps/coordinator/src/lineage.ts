@@ -6,6 +6,7 @@
 import { deviceKey } from "@lockstep/run";
 import type { Member } from "./members.ts";
 
+/** Identifies the replicas that were once given the same state. */
 export type Lineage = symbol;
 
 /** The lineage of all who begin a run together. */

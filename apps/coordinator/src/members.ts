@@ -19,6 +19,7 @@ const MOST_TIMES_SLOWER = 4;
 /** What a worker says that it computed in less is taken for this: shares of a batch must stay numbers. */
 const LEAST_MS = 0.01;
 
+/** One worker of the run, with its state and its measured speed. */
 export class Member {
   readonly session: Session;
   /** As in logs and metrics; unique among those who are here. */
@@ -26,7 +27,7 @@ export class Member {
   state: MemberState = "waiting";
   /** Whether it has left, was lost or dropped. */
   gone = false;
-  /** Of its replica: those of one lineage, on devices that are alike, are equal to the bit. */
+  /** Lineage of its replica; replicas of one lineage on like devices are equal to the bit. */
   lineage: Lineage = BEGINNING;
   readonly joinedMs: number;
   /** When it last finished something, or owed nothing. */

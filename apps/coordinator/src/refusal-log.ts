@@ -2,6 +2,7 @@
 
 const QUIET_MS = 10_000;
 
+/** A connection that was not let in, and why. */
 export interface Refused {
   address: string;
   reason: string;

@@ -34,6 +34,7 @@ import type { CoordinatorOptions } from "./coordinator.ts";
 import { fittedState } from "./fitted-state.ts";
 import type { StateSpec } from "./state-streams.ts";
 
+/** The options of a coordinator that a new or resumed run decides. */
 export type RunStart = Pick<
   CoordinatorOptions,
   "config" | "runId" | "folder" | "model" | "resumed" | "topologyDigest" | "state" | "machine" | "before"

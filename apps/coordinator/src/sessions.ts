@@ -65,6 +65,7 @@ export interface SessionEvents {
   failed?(worker: RefusedWorker & { session: Session | undefined }, error: LockstepError): void;
 }
 
+/** Where sessions are served, their limits, and what each worker is told. */
 export interface SessionServerOptions {
   door: DoorSettings;
   heartbeatMs: number;

@@ -38,7 +38,7 @@ export interface Outgoing {
  */
 export const MAX_IGNORED_CHUNKS = 2 ** 16;
 
-const NOBODY_READY = "no worker was ready for it before";
+const NOBODY_FREE = "no worker was free earlier";
 const WORKER_LOST = "its worker was lost";
 const REFUSED = "what its worker sent for it was refused";
 
@@ -110,7 +110,7 @@ export class StepRound {
         end,
         attempts: new Map(),
         attemptsMade: 0,
-        openBecause: NOBODY_READY,
+        openBecause: NOBODY_FREE,
         notFor: new Set(),
         notFinite: new Set(),
       },

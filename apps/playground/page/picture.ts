@@ -4,7 +4,7 @@
  * Has the picture decoded by the program that serves this page, which does it as `pnpm predict` does.
  *
  * @returns [height, width, 3] bytes in RGB
- * @throws Error for people, if it is no picture that is taken
+ * @throws Error for people, if the file is not a supported image
  */
 export async function pixelsOf(picture: File): Promise<Uint8Array> {
   const url = `/pixels?name=${encodeURIComponent(picture.name)}`;
@@ -15,7 +15,7 @@ export async function pixelsOf(picture: File): Promise<Uint8Array> {
   return new Uint8Array(await answer.arrayBuffer());
 }
 
-/** What a canvas shows. */
+/** Converts RGB bytes to ImageData. */
 export function imageOf(rgb: Uint8Array, width: number, height: number): ImageData {
   const image = new ImageData(width, height);
   for (let pixel = 0; pixel < width * height; pixel++) {

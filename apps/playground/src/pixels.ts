@@ -36,7 +36,7 @@ export function answerPixels(size: { height: number; width: number }, decode = d
   };
 }
 
-/** The body of a request; of one that is too large only so much that `decodeImageBytes` finds out. */
+/** Keeps the first chunks only, until they exceed MAX_IMAGE_BYTES, which is enough for the size check. */
 async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   let bytes = 0;

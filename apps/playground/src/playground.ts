@@ -15,6 +15,7 @@ const LOOPBACK = "127.0.0.1";
 /** Where the page sends pictures. */
 const PIXELS = "/pixels";
 
+/** The run that the page shows, and where it listens. */
 export interface PlaygroundOptions {
   /** Folder of the run. */
   run: string;
@@ -23,6 +24,7 @@ export interface PlaygroundOptions {
   anyPort: boolean;
 }
 
+/** A page that is served. */
 export interface Playground {
   url: string;
   close(): Promise<void>;

@@ -72,7 +72,7 @@ function rgbOfCmyk(cmyk: Uint8Array): Uint8Array {
   return rgb;
 }
 
-/** The bytes of a file; of one that is too large only so many that `decodeImageBytes` finds out. */
+/** Reads at most MAX_IMAGE_BYTES + 1, which is enough for the size check. */
 async function readImage(path: string): Promise<Uint8Array> {
   if (kindOfPath(path) === "folder") throw refusal(path, "a folder", `Name the pictures in it: ${join(path, "*")}`);
   try {
