@@ -131,7 +131,8 @@ describe("whoever comes in numbers and says nothing", () => {
     const live = await run({ maxWorkers: 100, heartbeatMs: 60_000, stallMs: 200_000 });
     const endings = await Promise.all(
       Array.from({ length: 1000 }, () => {
-        const socket = openSocket(`ws://127.0.0.1:${live.port}`, { maxPayload: 1000 });
+        // The coordinator's patience is tested, so these sockets have more of it.
+        const socket = openSocket(`ws://127.0.0.1:${live.port}`, { maxPayload: 1000, handshakeMs: 100_000 });
         return new Promise<string>((resolve) => {
           socket.on("error", ({ code }: NodeJS.ErrnoException) => resolve(String(code)));
           socket.on("close", (_, reason) => resolve(String(reason)));

@@ -58,7 +58,8 @@ export async function recordRun(): Promise<RecordedRun> {
   const recorded: RecordedRun = { frames: [], digests: [] };
   const ended = [takePart(url, "recorded", recorded), takePart(url, "other", { frames: [], digests: [] })];
   await team.until(() => team.size === 2);
-  const tensors = stateOf(stateDictNames((await loadModel("micro", { spec })).model));
+  const loaded = await loadModel("micro", { spec });
+  const tensors = stateOf(stateDictNames(loaded.model, loaded.spec));
   await team.begin({ plan, origin: { from: "state", tensors, step: 0 }, sliceRows: 2 });
   for (let step = 0; step < STEPS; step++) {
     await team.checkReplicas();
