@@ -14,7 +14,7 @@ export type Origin =
   /** From the workers that still hold the weights after so many updates. */
   | { from: "held"; step: number };
 
-/** What a run begins with, or goes on with. */
+/** The folder, the configuration and the state that a run begins or resumes with. */
 export interface Beginning {
   plan: Plan;
   origin: Origin;

@@ -1,4 +1,4 @@
-/** What a run's options must keep to so that workers can take them. Found here, a fault costs no worker's start. */
+/** Checks a run's options for what workers would refuse, before any worker starts. */
 import { datasetFacts, expectNormalize } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
 import { MAX_CLASSES, MAX_SLICES } from "@lockstep/gradient-sync";

@@ -80,7 +80,7 @@ export interface CoordinatorOptions extends Limits {
   resumed?: Checkpoint | undefined;
   /** Of the model that a resumed run began with. */
   topologyDigest?: string | undefined;
-  /** What computed a resumed run until now. @default nothing did, or nobody noted it */
+  /** The devices and the arithmetic that computed a resumed run until now. @default none are recorded */
   before?: Derived | undefined;
   /** Kept in config.json, so that a resume on one machine goes on in the same way. @default nothing is kept */
   machine?: MachineOptions | undefined;

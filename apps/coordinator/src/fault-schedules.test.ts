@@ -29,7 +29,7 @@ interface Crew {
   workers: number;
   /** Milliseconds for a sample, by worker; those who join are as fast as the first. @default 10 each */
   msPerSample?: readonly number[];
-  /** What each computes with; those who join take turns with these. @default one kind of device for all */
+  /** The devices of the workers; workers that join take them in turn. @default all have the same device */
   devices?: readonly SimulatedDevice[];
   /** Whether slices follow the speeds of the workers. @default they are of `SLICE_ROWS`, whoever is there */
   bySpeed?: boolean;

@@ -18,7 +18,7 @@ function writeResults(): void {
   for (const path of [folder.weights("Tiny"), join(folder.tfjs, "model.json")]) writeFileSync(path, "{}");
 }
 
-/** What comes of a run of one epoch without a test that is resumed with these options when so many steps are done. */
+/** Resumes a run of one epoch without a test, of which this many steps are done, and returns the outcome. */
 async function resumed(steps: number, given: GivenOptions = {}) {
   const lines: string[] = [];
   const display = { line: (text: string) => lines.push(text) } as unknown as Display;

@@ -16,9 +16,9 @@ import {
 export interface ResumedRun {
   config: RunConfig;
   folder: RunFolder;
-  /** What it goes on from. @default it is new, or has no checkpoint */
+  /** The checkpoint that it resumes from. @default the run is new, or has no checkpoint */
   resumed?: Resumed | undefined;
-  /** What followed from its options before it was resumed. */
+  /** The values that were derived from its options before it was resumed. */
   before?: Derived | undefined;
 }
 

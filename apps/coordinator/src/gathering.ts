@@ -7,7 +7,7 @@ import type { RemoteTeam } from "./remote-team.ts";
  */
 const RETURN_MS = 3000;
 
-/** What a run waits for before it begins, or goes on. */
+/** The workers that a run waits for before it begins or resumes. */
 export interface Gathering {
   /** Number of workers to wait for. */
   workers: number;

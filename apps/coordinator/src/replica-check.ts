@@ -10,9 +10,9 @@ export interface ReplicaDigest {
 export interface Verdict {
   /** Whose state is taken for the right one. */
   reference: Member | undefined;
-  /** Those whose weights must be another's to the bit, and are not: something is broken there. */
+  /** Members whose weights must equal another member's to the bit, and do not: their machine is faulty. */
   wrong: Member[];
-  /** Those whose weights differ from the reference's, as their devices or those before them round otherwise. */
+  /** Members whose weights differ from the reference's because the devices that computed them round differently. */
   drifted: Member[];
 }
 

@@ -1,4 +1,4 @@
-/** What a coordinator that was stopped says: the command that goes on with its run as it was. */
+/** Makes the line of a stopped coordinator: the command that resumes its run with the same options. */
 import { DEFAULT_PORT } from "@lockstep/gradient-sync";
 import { type OptionName, resumeLine, runOptions, typedOptions } from "@lockstep/run";
 import type { Command } from "commander";

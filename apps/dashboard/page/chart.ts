@@ -15,7 +15,7 @@ export interface ChartOptions {
   curves: readonly Curve[];
   /** Pairs of curves, by number from 1, with the space between them filled. */
   bands?: [number, number][];
-  /** What the curves are of. @default "number" */
+  /** The quantity that the curves show. @default "number" */
   unit?: "number" | "percent";
   /** Whether the axis begins at 0. */
   fromZero?: boolean;

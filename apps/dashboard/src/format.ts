@@ -33,7 +33,7 @@ export function figure(value: number): string {
   return value.toPrecision(3);
 }
 
-/** What an axis may step by, so that its marks stand at round numbers: 1, 2 and 5 times each power of ten. */
+/** The steps between an axis' marks, so that these are round numbers: 1, 2 and 5 times each power of ten. */
 export const ROUND_STEPS: readonly number[] = Array.from({ length: 25 }, (_, i) => i - 12).flatMap((power) =>
   [1, 2, 5].map((digit) => Number(`${digit}e${power}`)),
 );

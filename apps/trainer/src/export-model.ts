@@ -26,7 +26,7 @@ type ModelFormat = "pth" | "safetensors" | "tfjs" | "onnx";
 interface Format {
   /** Writes the model to a path, where it stands only once `check` of what was written beside it has resolved. */
   write(path: string, trained: TrainedModel, check: (written: string) => Promise<void>): Promise<void>;
-  /** What was written for a path, and how to load it from where it is so far. */
+  /** An exported file, and how to load it from its temporary path. */
   exported(path: string, written: string, trained: TrainedModel): Exported;
   /** Tells people how to use what stands at the path. */
   usage(path: string, trained: TrainedModel): string;

@@ -77,10 +77,10 @@ export class RecordedTeam {
 /** Lets everything that is ready happen. */
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** What a worker was told, by the types of the messages. */
+/** Returns the types of the messages that a worker received. */
 export const typesTold = ({ told }: RecordedSession): string[] => told.map(({ type }) => type);
 
-/** What has become of a promise once everything that is ready has happened. */
+/** Returns the state of a promise after all pending callbacks have run. */
 export async function outcomeOf(promise: Promise<unknown>): Promise<string> {
   const pending = turn().then(() => "waits");
   return Promise.race([promise.then(() => "done").catch((error: Error) => error.message), pending]);

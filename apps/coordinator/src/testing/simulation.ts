@@ -72,7 +72,7 @@ export interface SimulatedOptions {
   /** From 0 to below 1. */
   random: () => number;
   ledger: Ledger;
-  /** What computes: other backends round otherwise. @default that of all others */
+  /** The device that computes; other backends round differently. @default the device of all other workers */
   device?: SimulatedDevice | undefined;
 }
 

@@ -47,7 +47,7 @@ const TOPOLOGY: TfjsTopology = {
   weights: TENSORS.map(({ name, shape, dtype }) => ({ name, shape, dtype, stateDictName: name })),
 };
 
-/** What its coordinator and the other toys have, too. */
+/** The code of all toy workers and of their coordinator. */
 export const TOY_CODE = { version: "toy", arithmetic: ARITHMETIC_VERSION, draws: "d" };
 
 /** Its fingerprint is another for each run's options: see `fingerprintOfToy`. */

@@ -126,7 +126,7 @@ export async function train(options: TrainOptions & Record<string, unknown>, unk
   if (process.exitCode === undefined) shown.display.line(nextLine(dir));
 }
 
-/** What there is to do with a run that has come to its end. */
+/** Returns the line that names what a user can do with a finished run. */
 export function nextLine(dir: string): string {
   const run = shellWord(dir);
   return `next:    pnpm evaluate --run ${run}, pnpm predict --run ${run} PICTURE, pnpm train --help`;
