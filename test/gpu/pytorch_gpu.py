@@ -6,7 +6,7 @@ import json, statistics, sys, time
 from pathlib import Path
 import torch, torch.nn.functional as F
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "apps/trainer/src/bench"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "packages/bench/src/pytorch"))
 from pytorch_model import alexnet_cifar10, step_times
 
 device, batches, steps, size, images = sys.argv[1], sys.argv[2].split(","), *map(int, sys.argv[3:])

@@ -1,10 +1,11 @@
 /** A known answer: the bits of a short training, which may change only together with the arithmetic's version. */
 import { createHash } from "node:crypto";
+import { makeConfig } from "@lockstep/config";
 import { openBatchSource, parseNormalize } from "@lockstep/dataset";
 import { startEngine, tf } from "@lockstep/engine";
 import { ARITHMETIC_VERSION, encodeFloats } from "@lockstep/gradient-sync";
 import { factorableKernels, initialWeights, stateDictNames, toStateDict } from "@lockstep/model";
-import { makeConfig, makeSchedule } from "@lockstep/run";
+import { makeSchedule } from "@lockstep/run";
 import {
   drawsDigest,
   evaluateAll,

@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { mountSmallDisk, type SmallDisk } from "@lockstep/testing";
 import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { mountSmallDisk, type SmallDisk } from "../../packages/run/src/small-disk.ts";
-import { run as runToEnd, tinyModel } from "./program.ts";
-import { Training } from "./training.ts";
-import { Undisturbed } from "./undisturbed.ts";
+import { run as runToEnd, tinyModel } from "./testing/program.ts";
+import { Training } from "./testing/training.ts";
+import { Undisturbed } from "./testing/undisturbed.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "lockstep-disk-"));
 afterAll(() => rmSync(dir, { recursive: true }));

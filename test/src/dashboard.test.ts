@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { type Running, run, start, tinyModel } from "./program.ts";
-import { Training } from "./training.ts";
-import { stepsOf } from "./undisturbed.ts";
-import { Way } from "./way.ts";
+import { type Running, run, start, tinyModel } from "./testing/program.ts";
+import { Training } from "./testing/training.ts";
+import { stepsOf } from "./testing/undisturbed.ts";
+import { Way } from "./testing/way.ts";
 
 const executablePath = process.env["LOCKSTEP_TEST_CHROMIUM"] ?? "/usr/bin/chromium";
 const lack = existsSync(executablePath) ? "" : ` (needs LOCKSTEP_TEST_CHROMIUM, or Chromium at ${executablePath})`;

@@ -13,12 +13,13 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readSafetensors, writeSafetensors } from "@lockstep/formats";
 import { type ModelSpec, specStateDict } from "@lockstep/model/files";
 import { uniforms } from "@lockstep/random";
-import { readMetrics, readSafetensors, writeSafetensors } from "@lockstep/run";
+import { readMetrics } from "@lockstep/run";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import tinySpec from "../fixtures/tiny-model.ts";
-import { type Finished, run, start, tinyModel, wideModel } from "./program.ts";
+import { type Finished, run, start, tinyModel, wideModel } from "./testing/program.ts";
 
 const codeModel = fileURLToPath(new URL("../fixtures/code-model.ts", import.meta.url));
 const cifar10 = process.env["LOCKSTEP_TEST_CIFAR10"];

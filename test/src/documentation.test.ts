@@ -1,8 +1,8 @@
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { anchorsIn, commandsIn, linksIn, pages, readPage } from "./documented.ts";
-import { expectKnown } from "./known-command.ts";
+import { anchorsIn, commandsIn, linksIn, pages, readPage } from "./testing/documented.ts";
+import { expectKnown } from "./testing/known-command.ts";
 
 const root = join(import.meta.dirname, "../..");
 const commands = pages.flatMap((page) => commandsIn(readPage(page)).map((words) => ({ page, words })));

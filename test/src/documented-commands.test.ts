@@ -10,9 +10,9 @@ import { join } from "node:path";
 import { readMetrics } from "@lockstep/run";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { commandsIn, readPage } from "./documented.ts";
-import { launch, tinyModel } from "./program.ts";
-import { canMakeMachines, makeTwoMachines, type TwoMachines } from "./two-machines.ts";
+import { commandsIn, readPage } from "./testing/documented.ts";
+import { launch, tinyModel } from "./testing/program.ts";
+import { canMakeMachines, makeTwoMachines, type TwoMachines } from "./testing/two-machines.ts";
 
 const cifar10 = process.env["LOCKSTEP_TEST_CIFAR10"];
 const { scripts } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));

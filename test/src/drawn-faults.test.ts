@@ -7,13 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { readMetrics } from "@lockstep/run";
+import { mulberry32 } from "@lockstep/testing";
 import { afterAll, expect, test } from "vitest";
-import { mulberry32 } from "./counter-numbers.ts";
-import { tinyModel } from "./program.ts";
-import { type Spare, Spares } from "./spares.ts";
-import { Training } from "./training.ts";
-import { type StepRow, stepsOf, Undisturbed } from "./undisturbed.ts";
-import { Way } from "./way.ts";
+import { tinyModel } from "./testing/program.ts";
+import { type Spare, Spares } from "./testing/spares.ts";
+import { Training } from "./testing/training.ts";
+import { type StepRow, stepsOf, Undisturbed } from "./testing/undisturbed.ts";
+import { Way } from "./testing/way.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "lockstep-drawn-"));
 afterAll(() => rmSync(dir, { recursive: true, maxRetries: 10 })); // processes of a test that failed may write still

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readMetrics } from "@lockstep/run";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { launch, run, start, tinyModel } from "./program.ts";
-import { Training } from "./training.ts";
+import { launch, run, start, tinyModel } from "./testing/program.ts";
+import { Training } from "./testing/training.ts";
 
 let dir: string;
 beforeAll(() => {

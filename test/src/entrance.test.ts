@@ -13,8 +13,8 @@ import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasTerminals, launch, onTerminal, run, start, tinyModel } from "./program.ts";
-import { canMakeMachines, makeTwoMachines, type TwoMachines } from "./two-machines.ts";
+import { hasTerminals, launch, onTerminal, run, start, tinyModel } from "./testing/program.ts";
+import { canMakeMachines, makeTwoMachines, type TwoMachines } from "./testing/two-machines.ts";
 
 const patient = ["--heartbeat-ms", "10000"]; // starting an engine takes long on a busy machine
 const training = ["--model", tinyModel, "--dataset", "shapes", "--no-test", ...patient];
@@ -102,7 +102,7 @@ describe.runIf(canMakeMachines())("between two machines", () => {
     const first = paste();
     await coordinator.prints("(1 of 2)");
     const listed = processes();
-    expect(listed).toContain("apps/worker/src/main.ts\0--coordinator\0wss://");
+    expect(listed).toContain("packages/worker/src/program/main.ts\0--coordinator\0wss://");
     expect(listed).not.toContain(token);
     for (const { status, stderr } of await Promise.all([first, paste()])) expect([status, stderr]).toEqual([0, ""]);
     expect((await coordinator.finished).status).toBe(0);

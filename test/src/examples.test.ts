@@ -6,8 +6,8 @@ import { makeBatch } from "@lockstep/dataset";
 import { startEngine } from "@lockstep/engine";
 import { checkTrainable, loadModel } from "@lockstep/model";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readPage } from "./documented.ts";
 import { openIdx } from "./examples/idx-records.ts";
+import { readPage } from "./testing/documented.ts";
 
 const examples = ["small-vgg", "idx-records", "shared-exchange"].map((name) => `test/src/examples/${name}.ts`);
 const root = join(import.meta.dirname, "../..");

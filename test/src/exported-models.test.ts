@@ -7,10 +7,10 @@ import { fileURLToPath } from "node:url";
 import { readBack, startEngine, tf } from "@lockstep/engine";
 import { loadModel, stateDictNames } from "@lockstep/model";
 import { readWeightsFile } from "@lockstep/run";
+import { lackOf, python } from "@lockstep/testing";
 import { makeProgram } from "@lockstep/trainer/program";
 import { parameterValues, Replica } from "@lockstep/training";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { lackOf, python } from "./python.ts";
 
 const lack = lackOf("torch, safetensors, numpy, onnx, onnxruntime");
 const FORMATS = ["pth", "safetensors", "tfjs", "onnx"] as const;

@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Running, run as runToEnd, start, tinyModel, wideModel } from "./program.ts";
-import { Training } from "./training.ts";
-import { type StepRow, stepsOf, Undisturbed } from "./undisturbed.ts";
-import { Way } from "./way.ts";
+import { type Running, run as runToEnd, start, tinyModel, wideModel } from "./testing/program.ts";
+import { Training } from "./testing/training.ts";
+import { type StepRow, stepsOf, Undisturbed } from "./testing/undisturbed.ts";
+import { Way } from "./testing/way.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "lockstep-faults-"));
 afterAll(() => rmSync(dir, { recursive: true, maxRetries: 10 })); // processes of a test that failed may write still
@@ -361,7 +361,7 @@ test("a worker that is lost while its weights are on their way to a newcomer: th
 describe("pnpm train --workers 3", () => {
   /** The processes that it has started. */
   const workersOf = ({ child }: Running) =>
-    execFileSync("pgrep", ["-P", String(child.pid), "-f", "apps/worker"], { encoding: "utf8" })
+    execFileSync("pgrep", ["-P", String(child.pid), "-f", "packages/worker/"], { encoding: "utf8" })
       .trim()
       .split("\n")
       .map(Number);

@@ -1,11 +1,12 @@
 /** A coordinator that can add up the gradients of one worker only, and real workers. */
+
+import { makeConfig } from "@lockstep/config";
 import { FittingWorkers, listen, RemoteTeam } from "@lockstep/coordinator";
-import { makeConfig } from "@lockstep/run";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import packageJson from "../../apps/worker/package.json" with { type: "json" };
 import tiny from "../fixtures/tiny-model.ts";
-import { type Running, run, start } from "./program.ts";
-import { Way } from "./way.ts";
+import packageJson from "../package.json" with { type: "json" };
+import { type Running, run, start } from "./testing/program.ts";
+import { Way } from "./testing/way.ts";
 
 const config = { ...makeConfig({ model: "tiny", dataset: "shapes" }) };
 const limits = { heartbeatMs: 1000, stallMs: 60_000 };

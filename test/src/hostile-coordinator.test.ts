@@ -1,5 +1,6 @@
 /** Coordinators that break the protocol, and a real worker: it leaves with the reason, and never with a stack. */
-import { type Door, openDoor } from "@lockstep/door";
+
+import { makeConfig } from "@lockstep/config";
 import {
   type CoordinatorMessage,
   decodeFromWorker,
@@ -7,10 +8,10 @@ import {
   LINK_PROBES,
   MAX_MESSAGE_BYTES,
 } from "@lockstep/gradient-sync";
-import { makeConfig } from "@lockstep/run";
+import { type Door, openDoor } from "@lockstep/transport";
 import { afterAll, describe, expect, test } from "vitest";
 import tiny from "../fixtures/tiny-model.ts";
-import { run } from "./program.ts";
+import { run } from "./testing/program.ts";
 
 type Said = CoordinatorMessage | Uint8Array | "close";
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { hasTerminals, onTerminal, run, start, tinyModel } from "./program.ts";
+import { hasTerminals, onTerminal, run, start, tinyModel } from "./testing/program.ts";
 
 let dir: string;
 beforeAll(() => {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readMetrics } from "@lockstep/run";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { start, tinyModel } from "./program.ts";
+import { start, tinyModel } from "./testing/program.ts";
 
 let dir: string;
 beforeAll(() => {

@@ -9,7 +9,7 @@ import { decodeImage, MAX_IMAGE_BYTES, openShapes } from "@lockstep/dataset";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type Running, run, start, tinyModel } from "./program.ts";
+import { type Running, run, start, tinyModel } from "./testing/program.ts";
 
 const executablePath = process.env["LOCKSTEP_TEST_CHROMIUM"] ?? "/usr/bin/chromium";
 const lack = existsSync(executablePath) ? "" : ` (needs LOCKSTEP_TEST_CHROMIUM, or Chromium at ${executablePath})`;

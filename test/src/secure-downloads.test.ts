@@ -7,9 +7,9 @@ import type { AddressInfo, Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { type Certificate, selfSigned } from "@lockstep/door";
 import { download } from "@lockstep/outbound";
 import { type RecordingProxy, startRecordingProxy } from "@lockstep/outbound/testing";
+import { type Certificate, selfSigned } from "@lockstep/transport";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 
 const ARCHIVE = gzipSync("words");

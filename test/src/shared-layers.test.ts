@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startEngine, tf } from "@lockstep/engine";
+import { writeSafetensors } from "@lockstep/formats";
 import { initialWeights, stateDictNames, toStateDict } from "@lockstep/model";
-import { writeSafetensors } from "@lockstep/run";
+import { lackOf, python } from "@lockstep/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { lackOf, python } from "./python.ts";
 
 const { layers } = tf;
 const lack = lackOf("torch, safetensors, numpy");

@@ -1,10 +1,12 @@
 /** Several workers against PyTorch, against one worker, and with gradients in both forms. */
+
+import type { RunConfig } from "@lockstep/config";
 import { startEngine } from "@lockstep/engine";
 import { loadModel, stateDictNames } from "@lockstep/model";
-import type { ParameterState, RunConfig, StepTotals } from "@lockstep/run";
+import type { ParameterState, StepTotals } from "@lockstep/run";
 import { describe, expect, test } from "vitest";
-import { fixtureSamples, fixtureWeights, readFixture } from "./fixture.ts";
-import { teamInOneProcess } from "./team-in-one-process.ts";
+import { fixtureSamples, fixtureWeights, readFixture } from "./testing/fixture.ts";
+import { teamInOneProcess } from "./testing/team-in-one-process.ts";
 
 const { backend, passedOver } = await startEngine({});
 const native = backend === "native";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readMetrics } from "@lockstep/run";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { run, start, tinyModel } from "./program.ts";
+import { run, start, tinyModel } from "./testing/program.ts";
 
 let dir: string;
 beforeAll(() => {

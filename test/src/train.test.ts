@@ -4,10 +4,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { type AddressInfo, createServer } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { openRunFolder, parseRunFile, readMetrics, readSafetensors } from "@lockstep/run";
+import { readSafetensors } from "@lockstep/formats";
+import { openRunFolder, parseRunFile, readMetrics } from "@lockstep/run";
+import { mountSmallDisk } from "@lockstep/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { mountSmallDisk } from "../../packages/run/src/small-disk.ts";
-import { run, start, tinyModel } from "./program.ts";
+import { run, start, tinyModel } from "./testing/program.ts";
 
 let dir: string;
 beforeAll(() => {

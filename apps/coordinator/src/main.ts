@@ -1,4 +1,2 @@
 /** `pnpm coordinator` starts here. */
-import { startProgram } from "@lockstep/run/start";
-
-await startProgram(() => import("./command.ts"));
+import "@lockstep/coordinator/main";

@@ -1,5 +1,7 @@
 /** Does what the command line says: `pnpm train …` and the others. */
-import { collectSeldom, type LogFormat, tellFailure, tidyArguments } from "@lockstep/run";
+
+import { tidyArguments } from "@lockstep/config";
+import { collectSeldom, type LogFormat, tellFailure } from "@lockstep/run";
 import { makeProgram } from "./program.ts";
 
 let format: LogFormat = "text";

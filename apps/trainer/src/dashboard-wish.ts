@@ -1,15 +1,8 @@
 /** Lets people watch a training on this machine, if they wish to. */
 import { basename } from "node:path";
 import { controlToken, dashboardLine, openDashboardThread } from "@lockstep/dashboard";
-import {
-  Controls,
-  type Display,
-  eventTeller,
-  keepEvents,
-  type Lease,
-  type RunFile,
-  type RunFolder,
-} from "@lockstep/run";
+import type { Lease } from "@lockstep/files";
+import { Controls, type Display, eventTeller, keepEvents, type RunFile, type RunFolder } from "@lockstep/run";
 import { LiveRun, LOCAL_WORKER } from "@lockstep/run/live";
 import type { PreparedRun } from "@lockstep/training";
 

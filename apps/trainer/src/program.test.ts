@@ -1,4 +1,4 @@
-import { givenRunOptions, machineOptions, resumedMachine, tidyArguments } from "@lockstep/run";
+import { givenRunOptions, machineOptions, resumedMachine, tidyArguments } from "@lockstep/config";
 import { describe, expect, test } from "vitest";
 import { nextLine } from "./commands/train.ts";
 import { makeProgram, unkeptOptions } from "./program.ts";

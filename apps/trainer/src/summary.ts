@@ -1,4 +1,6 @@
 /** What follows from a configuration, for config.json and for the lines at the start. */
+
+import { type RunConfig, version } from "@lockstep/config";
 import type { BatchMeta } from "@lockstep/dataset";
 import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
 import { DEFAULT_INIT, type LoadedModel, type StateDictName, tfjsTopologyOf, topologyDigest } from "@lockstep/model";
@@ -6,13 +8,11 @@ import {
   type BroughtAlong,
   type Derived,
   type DeviceGroup,
-  type RunConfig,
   type RunFolder,
   type RunId,
   type Schedule,
   stepsLine,
 } from "@lockstep/run";
-import { version } from "./version.ts";
 
 export function derivedOf({
   runId,

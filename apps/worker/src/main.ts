@@ -1,4 +1,2 @@
 /** `pnpm worker` starts here. */
-import { startProgram } from "@lockstep/run/start";
-
-await startProgram(() => import("./command.ts"));
+import "@lockstep/worker/main";

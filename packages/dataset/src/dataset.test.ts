@@ -2,12 +2,12 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { temporaryFolder, writeCifar10 } from "./cifar10-for-tests.ts";
 import { defaultDataDir } from "./data-dir.ts";
 import { openDataset, prepareDataset } from "./dataset.ts";
-import { channelStatistics } from "./normalize.ts";
-import type { Records } from "./records.ts";
+import { channelStatistics } from "./images/normalize.ts";
+import type { Records } from "./records/records.ts";
 import { openShapes } from "./shapes.ts";
+import { temporaryFolder, writeCifar10 } from "./testing/cifar10-for-tests.ts";
 
 let root: string;
 beforeEach(() => {

@@ -1,15 +1,15 @@
 /** The data sets by name. */
 import { LockstepError } from "@lockstep/errors";
-import { CIFAR10_IMAGES, cifar10Files, openCifar10 } from "./cifar10.ts";
+import { CIFAR10_IMAGES, cifar10Files, openCifar10 } from "./cifar10/cifar10.ts";
+import { downloadCifar10 } from "./cifar10/download-cifar10.ts";
+import { type Cifar10Files, describeDataDir } from "./cifar10/find-cifar10.ts";
+import { openSuppliedCifar10 } from "./cifar10/supplied-cifar10.ts";
 import { defaultDataDir } from "./data-dir.ts";
-import { downloadCifar10 } from "./download-cifar10.ts";
-import { type Cifar10Files, describeDataDir } from "./find-cifar10.ts";
-import { channelStatistics, type MeanStd } from "./normalize.ts";
-import type { RecordSupply } from "./record-supply.ts";
-import type { Records, RecordsToLoad } from "./records.ts";
-import type { Size } from "./resize.ts";
+import { channelStatistics, type MeanStd } from "./images/normalize.ts";
+import type { Size } from "./images/resize.ts";
+import type { RecordSupply } from "./records/record-supply.ts";
+import type { Records, RecordsToLoad } from "./records/records.ts";
 import { openShapes, SHAPES_CLASSES } from "./shapes.ts";
-import { openSuppliedCifar10 } from "./supplied-cifar10.ts";
 
 /** The name of a data set, as `--dataset` takes it. */
 export type DatasetName = "cifar10" | "shapes";

@@ -1,12 +1,17 @@
-export { type Batch, makeBatch } from "./batch.ts";
-export { type BatchMeta, openBatchSource, type SliceRequest } from "./batch-source.ts";
-export { type BatchThread, openBatchThread } from "./batch-thread.ts";
-export { cifar10Files, openCifar10 } from "./cifar10.ts";
+export { type Batch, makeBatch } from "./batches/batch.ts";
+export { type BatchMeta, openBatchSource, type SliceRequest } from "./batches/batch-source.ts";
+export { type BatchThread, openBatchThread } from "./batches/batch-thread.ts";
+export { cifar10Files, openCifar10 } from "./cifar10/cifar10.ts";
 export { defaultDataDir } from "./data-dir.ts";
 export { type DatasetName, datasetFacts, expectDataFiles } from "./dataset.ts";
-export { decodeImage, decodeImageBytes, MAX_IMAGE_BYTES } from "./decode-image.ts";
-export { expectNormalize, normalizeImage, parseNormalize } from "./normalize.ts";
-export { openRecordSource, type RecordSource } from "./record-source.ts";
-export { MAX_RECORDS_PER_REQUEST, type RecordPart, type RecordSupply, type SuppliedFacts } from "./record-supply.ts";
-export type { Records } from "./records.ts";
+export { decodeImage, decodeImageBytes, MAX_IMAGE_BYTES } from "./images/decode-image.ts";
+export { expectNormalize, normalizeImage, parseNormalize } from "./images/normalize.ts";
+export { openRecordSource, type RecordSource } from "./records/record-source.ts";
+export {
+  MAX_RECORDS_PER_REQUEST,
+  type RecordPart,
+  type RecordSupply,
+  type SuppliedFacts,
+} from "./records/record-supply.ts";
+export type { Records } from "./records/records.ts";
 export { openShapes } from "./shapes.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Records } from "./records.ts";
+import type { Records } from "./records/records.ts";
 import { openShapes } from "./shapes.ts";
 
 function imageOf(part: "train" | "test", size: number, index: number): Uint8Array {

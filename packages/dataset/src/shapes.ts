@@ -8,7 +8,7 @@
  * Source: Inigo Quilez, "2D distance functions", https://iquilezles.org/articles/distfunctions2d/
  */
 import { randomWords } from "@lockstep/random";
-import type { Records } from "./records.ts";
+import type { Records } from "./records/records.ts";
 
 type Distance = (x: number, y: number) => number;
 

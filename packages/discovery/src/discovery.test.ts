@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { spawnForTest } from "@lockstep/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { spawnForTest } from "../../../test/src/processes.ts";
-import { announce, discover } from "./index.ts";
+import { announce, discover } from "./discovery.ts";
 
 const PORT = 40_000 + (process.pid % 20_000);
 const TIMEOUT_MS = 1000;

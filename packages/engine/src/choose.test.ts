@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
-import { cacheDir } from "./cache.ts";
 import { startEngine } from "./choose.ts";
 import type { EngineOptions } from "./engine.ts";
-import { emptyMachine, fakeCompiler, fakeProgram, onLinuxX64, tempDir, writeFiles } from "./fakes.ts";
+import { cacheDir } from "./native/cache.ts";
+import { emptyMachine, fakeCompiler, fakeProgram, onLinuxX64, tempDir, writeFiles } from "./testing/fakes.ts";
 import { tf } from "./tf.ts";
 
 // In this file nothing leads to native TensorFlow: the machine is empty, or its library is a file of letters.

@@ -10,13 +10,13 @@ import {
   isGpuDemanded,
   type PassedOver,
 } from "./engine.ts";
-import type { Gpu } from "./gpu.ts";
 import { cpuName, instructionSet } from "./machine.ts";
-import { startNative } from "./native.ts";
-import { installReluGradient } from "./relu-gradient.ts";
+import type { Gpu } from "./native/gpu.ts";
+import { startNative } from "./native/native.ts";
+import { installReluGradient } from "./native/relu-gradient.ts";
 import { tf } from "./tf.ts";
 import { Unavailable } from "./unavailable.ts";
-import { startWasm } from "./wasm/index.ts";
+import { startWasm } from "./wasm/install.ts";
 import { startWebgpu } from "./webgpu/device.ts";
 
 /**

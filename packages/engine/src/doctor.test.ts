@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type DoctorReport, inspectMachine } from "./doctor.ts";
-import { emptyMachine, fakeProgram, onLinuxX64 } from "./fakes.ts";
+import { emptyMachine, fakeProgram, onLinuxX64 } from "./testing/fakes.ts";
 
 const check = ({ checks }: DoctorReport, name: string) => checks.find((other) => other.name === name);
 

@@ -4,11 +4,11 @@ import { chooseEngine } from "./choose.ts";
 import { runCommand } from "./command.ts";
 import { describeCores, usableCores } from "./cores.ts";
 import { type BackendName, describeGpu, type Engine } from "./engine.ts";
-import { type Gpu, listGpus, requireCudaLibraries } from "./gpu.ts";
-import { pythonsCudaLibtensorflow } from "./libtensorflow.ts";
 import { cpuName, instructionSet } from "./machine.ts";
 import { matmulFlopsPerSecond } from "./matmul-speed.ts";
-import { cachedWheel, installCudaWheels } from "./provision.ts";
+import { type Gpu, listGpus, requireCudaLibraries } from "./native/gpu.ts";
+import { pythonsCudaLibtensorflow } from "./native/libtensorflow.ts";
+import { cachedWheel, installCudaWheels } from "./native/provision.ts";
 import { Unavailable } from "./unavailable.ts";
 import { listAdapters } from "./webgpu/adapters.ts";
 

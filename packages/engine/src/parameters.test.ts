@@ -1,5 +1,5 @@
 import { startEngine } from "./choose.ts";
-import { describeParameters } from "./parameters-suite.ts";
+import { describeParameters } from "./testing/parameters-suite.ts";
 
 let nativeProblem: string | undefined;
 try {

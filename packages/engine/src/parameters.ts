@@ -5,7 +5,7 @@
  * Native TensorFlow keeps both in resource variables and updates them in place with one fused op; other backends
  * use plain ops. Callers see one interface.
  */
-import { ResourceVariable } from "./resource-variable.ts";
+import { ResourceVariable } from "./native/resource-variable.ts";
 import { tf } from "./tf.ts";
 import { requireTensorFits } from "./webgpu/tensor-limit.ts";
 

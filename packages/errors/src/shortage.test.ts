@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { knownError, LockstepError, shortageIn } from "./index.ts";
+import { LockstepError } from "./lockstep-error.ts";
+import { knownError, shortageIn } from "./shortage.ts";
 
 const coded = (code: string, message: string) => Object.assign(new Error(message), { code });
 

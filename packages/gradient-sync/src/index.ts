@@ -1,6 +1,3 @@
-export { ARITHMETIC_VERSION } from "./arithmetic.ts";
-export { decodeFromCoordinator, decodeFromWorker, encode, expectAgreed } from "./codec.ts";
-export { factsOf, fingerprintOf, type RunFacts } from "./fingerprint.ts";
 export {
   chunkLength,
   chunkOffsets,
@@ -12,7 +9,23 @@ export {
   partElements,
   type TensorPlace,
   updateBytes,
-} from "./layout.ts";
+} from "./layout/layout.ts";
+export { type Links, planChunkBytes, planForms } from "./layout/plan.ts";
+export {
+  allFinite,
+  BYTES_PER_ELEMENT,
+  chunksOf,
+  decodeFloats,
+  decodeInto,
+  encodeFloats,
+  packingPays,
+  rawFloats,
+  roundToWire,
+  type Wire,
+} from "./layout/wire.ts";
+export { ARITHMETIC_VERSION } from "./protocol/arithmetic.ts";
+export { decodeFromCoordinator, decodeFromWorker, encode, expectAgreed } from "./protocol/codec.ts";
+export { factsOf, fingerprintOf, type RunFacts } from "./protocol/fingerprint.ts";
 export {
   CHUNK_BYTES,
   DEFAULT_PORT,
@@ -27,7 +40,7 @@ export {
   PROTOCOL_VERSION,
   SILENT_BEATS,
   STATE_WINDOW,
-} from "./limits.ts";
+} from "./protocol/limits.ts";
 export {
   type Code,
   type CoordinatorMessage,
@@ -35,18 +48,5 @@ export {
   type TensorSpec,
   type WorkerMessage,
   workerName,
-} from "./messages.ts";
-export { type Links, planChunkBytes, planForms } from "./plan.ts";
-export { type Piece, StepAssembly } from "./step-assembly.ts";
-export {
-  allFinite,
-  BYTES_PER_ELEMENT,
-  chunksOf,
-  decodeFloats,
-  decodeInto,
-  encodeFloats,
-  packingPays,
-  rawFloats,
-  roundToWire,
-  type Wire,
-} from "./wire.ts";
+} from "./protocol/messages.ts";
+export { type Piece, StepAssembly } from "./reduction/step-assembly.ts";

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { tf } from "@lockstep/engine";
 import { expect, test } from "vitest";
-import { alexnet } from "./alexnet.ts";
-import { alexnetCifar10 } from "./alexnet-cifar10.ts";
-import { checkTrainable } from "./check-trainable.ts";
-import { describeModel } from "./describe.ts";
-import { loadModel } from "./load.ts";
-import { saveModel } from "./save-for-tests.ts";
+import { alexnet } from "./architectures/alexnet.ts";
+import { alexnetCifar10 } from "./architectures/alexnet-cifar10.ts";
+import { checkTrainable } from "./checks/check-trainable.ts";
+import { loadModel } from "./load/load.ts";
+import { describeModel } from "./spec/describe.ts";
+import { saveModel } from "./testing/save-for-tests.ts";
 
 const docs = await readFile(new URL("../../../docs/models.md", import.meta.url), "utf8");
 

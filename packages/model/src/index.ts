@@ -1,23 +1,30 @@
-export { type AlexNetOptions, alexnet } from "./alexnet.ts";
-export { type AlexNetCifar10Options, alexnetCifar10 } from "./alexnet-cifar10.ts";
-export { buildModel } from "./build.ts";
-export { checkTrainable, type TrainableOptions } from "./check-trainable.ts";
-export { describeModel, formatDescription, type LayerRow, type ModelDescription } from "./describe.ts";
-export { factorableKernels } from "./factorable.ts";
-export { fitStateDict, prefixLine } from "./fit-state-dict.ts";
-export { DEFAULT_INIT, type Init, type InitOptions, initialWeights } from "./initial-weights.ts";
-export { layersOf } from "./layers.ts";
-export { type LoadedModel, type LoadModelOptions, loadModel, type ModelContext, type ModelFactory } from "./load.ts";
-export { isKnownModel } from "./model-file.ts";
-export { encodeOnnx } from "./onnx-file.ts";
-export { onnxGraphOf } from "./onnx-graph.ts";
-export { type OnnxProgram, programOf, readOnnx } from "./onnx-read.ts";
-export { runOnnx } from "./onnx-run.ts";
-export { layersInOwnOrder } from "./own-order.ts";
-export { type OwnWeights, type OwnWeightsFacts, ownWeightsFacts, readOwnWeights } from "./own-weights.ts";
-export { type ModelSignature, signatureOf } from "./signature.ts";
-export { type LayerSpec, layerNames, type ModelSpec, modelSpecSchema, parseModelSpec } from "./spec.ts";
-export { stableTopology, topologyDigest } from "./stable-topology.ts";
+export { type AlexNetOptions, alexnet } from "./architectures/alexnet.ts";
+export { type AlexNetCifar10Options, alexnetCifar10 } from "./architectures/alexnet-cifar10.ts";
+export { checkTrainable, type TrainableOptions } from "./checks/check-trainable.ts";
+export { factorableKernels } from "./layers/factorable.ts";
+export { layersOf } from "./layers/layers.ts";
+export {
+  type LoadedModel,
+  type LoadModelOptions,
+  loadModel,
+  type ModelContext,
+  type ModelFactory,
+} from "./load/load.ts";
+export { isKnownModel } from "./load/model-file.ts";
+export { type ModelSignature, signatureOf } from "./load/signature.ts";
+export { encodeOnnx } from "./onnx/onnx-file.ts";
+export { onnxGraphOf } from "./onnx/onnx-graph.ts";
+export { type OnnxProgram, programOf, readOnnx } from "./onnx/onnx-read.ts";
+export { runOnnx } from "./onnx/onnx-run.ts";
+export { buildModel } from "./spec/build.ts";
+export { describeModel, formatDescription, type LayerRow, type ModelDescription } from "./spec/describe.ts";
+export { type LayerSpec, layerNames, type ModelSpec, modelSpecSchema, parseModelSpec } from "./spec/spec.ts";
+export { stableTopology, topologyDigest } from "./tfjs/stable-topology.ts";
+export { tfjsTopologyOf } from "./tfjs/tfjs-topology.ts";
+export { fitStateDict, prefixLine } from "./weights/fit-state-dict.ts";
+export { DEFAULT_INIT, type Init, type InitOptions, initialWeights } from "./weights/initial-weights.ts";
+export { layersInOwnOrder } from "./weights/own-order.ts";
+export { type OwnWeights, type OwnWeightsFacts, ownWeightsFacts, readOwnWeights } from "./weights/own-weights.ts";
 export {
   fromStateDict,
   type StateDict,
@@ -25,5 +32,4 @@ export {
   type StateTensor,
   stateDictNames,
   toStateDict,
-} from "./state-dict.ts";
-export { tfjsTopologyOf } from "./tfjs-topology.ts";
+} from "./weights/state-dict.ts";

@@ -1,23 +1,5 @@
-export type { Lease } from "@lockstep/files";
-export { type Checkpoint, checkpointBefore, latestCheckpoint } from "./checkpoint.ts";
-export {
-  addLogOption,
-  addMachineOptions,
-  addRunOptions,
-  addScalingOptions,
-  givenRunOptions,
-  machineOptions,
-  portNumber,
-  positiveNumber,
-  resumedMachine,
-  tidyArguments,
-  timerMs,
-  wholeNumber,
-  wholeNumberOf,
-} from "./command-line.ts";
-export { conduct, type ParameterState, type StepTotals, type Team, type WorkerShare } from "./conduct.ts";
-export { type GivenOptions, makeConfig, type RunConfig, resumeConfig, withAbsolutePaths } from "./config.ts";
-export { type Command, Controls, parseCommand } from "./controls.ts";
+export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts";
+export { type Checkpoint, checkpointBefore, latestCheckpoint } from "./folder/checkpoint.ts";
 export {
   type ComputedWith,
   type DeviceGroup,
@@ -27,23 +9,10 @@ export {
   mergeDevices,
   type RunDevice,
   threadsToKeep,
-} from "./devices.ts";
-export { type Display, displayOn, lineDisplay } from "./display.ts";
-export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts";
-export { keepEvents, parseEvents } from "./event-log.ts";
-export { onStopSignals, statusOf, stoppedStatus, untilAskedToStop, watchInterrupts } from "./interrupts.ts";
-export { resultLines, stepsLine, testLine } from "./lines.ts";
-export { type LogFormat, tellFailure } from "./log.ts";
-export { type MetricsRow, parseMetrics, readMetrics } from "./metrics.ts";
-export { expectModelFitsData, modelSizes } from "./model-data.ts";
-export { type OptionName, runOptions } from "./options.ts";
-export { writePth } from "./pth.ts";
-export { readPth } from "./read-pth.ts";
-export { Recorder } from "./recorder.ts";
-export { makeReport, readReport } from "./report.ts";
-export { type Resources, withResources } from "./resources.ts";
-export { atStart, type Resumed, resumedAt } from "./resumed.ts";
-export { type Derived, type MachineOptions, newRunId, parseRunFile, type RunFile, type RunId } from "./run-file.ts";
+} from "./folder/devices.ts";
+export { expectModelFitsData, modelSizes } from "./folder/model-data.ts";
+export { atStart, type Resumed, resumedAt } from "./folder/resumed.ts";
+export { type Derived, newRunId, parseRunFile, type RunFile, type RunId } from "./folder/run-file.ts";
 export {
   createRunFolder,
   expectNoRun,
@@ -53,17 +22,22 @@ export {
   releaseRunFolder,
   watchRunFolder,
   writeJson,
-} from "./run-folder.ts";
-export { type NamedTensor, readSafetensors, writeSafetensors } from "./safetensors.ts";
-export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule.ts";
-export { collectSeldom } from "./seldom-garbage.ts";
-export type { PlannedSlice } from "./slices.ts";
-export { planSlices, shares } from "./slices.ts";
-export { type BroughtAlong, startLines } from "./start-lines.ts";
-export { eventTeller } from "./tell-event.ts";
-export { writeTrace } from "./trace.ts";
-export { resumeLine, shellWord, typedOptions } from "./typed-options.ts";
-export { takePathsFromUser } from "./user-paths.ts";
-export { scaleForWorkers, type WeakScaling } from "./weak-scaling.ts";
-export { readWeights, readWeightsFile, type Weights } from "./weights.ts";
-export { writeFileAtomically } from "./write-file.ts";
+} from "./folder/run-folder.ts";
+export { readWeights, readWeightsFile } from "./folder/weights.ts";
+export { type Command, Controls, parseCommand } from "./live/controls.ts";
+export { eventTeller } from "./live/tell-event.ts";
+export { conduct, type ParameterState, type StepTotals, type Team, type WorkerShare } from "./loop.ts";
+export { keepEvents, parseEvents } from "./record/event-log.ts";
+export { type MetricsRow, parseMetrics, readMetrics } from "./record/metrics.ts";
+export { Recorder } from "./record/recorder.ts";
+export { makeReport, readReport } from "./record/report.ts";
+export { writeTrace } from "./record/trace.ts";
+export { type Resources, withResources } from "./resources.ts";
+export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule/schedule.ts";
+export { type PlannedSlice, planSlices, shares } from "./schedule/slices.ts";
+export { type Display, displayOn, lineDisplay } from "./terminal/display.ts";
+export { onStopSignals, statusOf, stoppedStatus, untilAskedToStop, watchInterrupts } from "./terminal/interrupts.ts";
+export { resultLines, stepsLine, testLine } from "./terminal/lines.ts";
+export { type LogFormat, tellFailure } from "./terminal/log.ts";
+export { collectSeldom } from "./terminal/seldom-garbage.ts";
+export { type BroughtAlong, startLines } from "./terminal/start-lines.ts";

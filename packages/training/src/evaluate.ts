@@ -4,9 +4,9 @@ import type { Batch } from "@lockstep/dataset";
 import { readBack, tf } from "@lockstep/engine";
 import { addEvaluation, type Evaluation, emptyEvaluation } from "@lockstep/run";
 import { type Batches, evaluationRanges } from "./batches.ts";
-import { tensorsOf } from "./gradients.ts";
-import { crossEntropySum } from "./loss.ts";
 import type { Replica } from "./replica.ts";
+import { tensorsOf } from "./slice/gradients.ts";
+import { crossEntropySum } from "./slice/loss.ts";
 
 /** Sums of the loss, and the predictions, over the samples of a batch. One read-back. */
 export async function evaluateBatch(replica: Replica, batch: Batch): Promise<Evaluation & { predictions: number[] }> {

@@ -11,10 +11,13 @@ export {
 } from "./contribution.ts";
 export { evaluateAll, evaluateBatch } from "./evaluate.ts";
 export { type Exchange, InMemoryExchange, type Slice, type SliceSink } from "./exchange.ts";
-export { computeGradients, streamGradients } from "./gradients.ts";
+export { expectSamePredictions, tfjsExport } from "./export/load-back.ts";
+export { outputFile } from "./export/output-file.ts";
+export { isModelOf, loadTrainedModel } from "./export/trained-model.ts";
 export { localTeam } from "./local-team.ts";
 export { downloadProgress, EVALUATION_ROWS, type PreparedRun, prepare } from "./prepare.ts";
 export { Replica } from "./replica.ts";
+export { computeGradients, streamGradients } from "./slice/gradients.ts";
 export { parameterValues, readState, StateSnapshot, stateDigest } from "./state.ts";
 export { type StepContext, takeStep } from "./step.ts";
 export { LapClock, type StepClock } from "./step-clock.ts";

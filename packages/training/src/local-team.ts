@@ -1,5 +1,7 @@
 /** A team of one: a replica in this process, with the exchange joined in memory. */
-import type { ParameterState, RunConfig, Team } from "@lockstep/run";
+
+import type { RunConfig } from "@lockstep/config";
+import type { ParameterState, Team } from "@lockstep/run";
 import type { Batches } from "./batches.ts";
 import { evaluateAll } from "./evaluate.ts";
 import { InMemoryExchange } from "./exchange.ts";

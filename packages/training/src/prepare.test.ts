@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
+import { makeConfig } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
 import { stateDictNames } from "@lockstep/model";
-import { makeConfig } from "@lockstep/run";
 import { expect, test, vi } from "vitest";
 import { prepare } from "./prepare.ts";
 

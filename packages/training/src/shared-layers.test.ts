@@ -3,10 +3,10 @@ import { readBack, startEngine, tf } from "@lockstep/engine";
 import { factorableKernels } from "@lockstep/model";
 import { beforeAll, describe, expect, test } from "vitest";
 import { disposeContribution } from "./contribution.ts";
-import { computeGradients, tensorsOf } from "./gradients.ts";
 import { Replica } from "./replica.ts";
-import { batchOf, valuesFor } from "./small-model.ts";
+import { computeGradients, tensorsOf } from "./slice/gradients.ts";
 import { LapClock } from "./step-clock.ts";
+import { batchOf, valuesFor } from "./testing/small-model.ts";
 import { applyUpdate } from "./update.ts";
 
 beforeAll(async () => void (await startEngine({ backend: "cpu" })));

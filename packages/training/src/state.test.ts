@@ -1,11 +1,11 @@
 import { readBack, startEngine, tf } from "@lockstep/engine";
 import { stateDictNames } from "@lockstep/model";
 import { beforeAll, describe, expect, test } from "vitest";
-import { computeGradients } from "./gradients.ts";
 import { Replica } from "./replica.ts";
-import { batchOf, denseKernels, smallModel, valuesFor } from "./small-model.ts";
+import { computeGradients } from "./slice/gradients.ts";
 import { readState, StateSnapshot, stateDigest } from "./state.ts";
 import { LapClock } from "./step-clock.ts";
+import { batchOf, denseKernels, smallModel, valuesFor } from "./testing/small-model.ts";
 import { applyUpdate } from "./update.ts";
 
 // The native engine, if it is there, updates weights in place: that is what a snapshot must not see.

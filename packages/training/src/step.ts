@@ -1,13 +1,14 @@
 /** One training step: batch → gradients → exchange → update. */
 
+import type { RunConfig } from "@lockstep/config";
 import { tf } from "@lockstep/engine";
-import type { RunConfig, StepTask, StepTotals } from "@lockstep/run";
+import type { StepTask, StepTotals } from "@lockstep/run";
 import type { Batches } from "./batches.ts";
 import { disposeContribution } from "./contribution.ts";
 import type { Exchange } from "./exchange.ts";
-import { streamGradients } from "./gradients.ts";
-import { regularizerGradients } from "./regularizers.ts";
 import type { Replica } from "./replica.ts";
+import { streamGradients } from "./slice/gradients.ts";
+import { regularizerGradients } from "./slice/regularizers.ts";
 import type { LapClock } from "./step-clock.ts";
 import { applyUpdate } from "./update.ts";
 

@@ -1,11 +1,11 @@
 import { readBack, startEngine, tf } from "@lockstep/engine";
 import { beforeAll, describe, expect, test } from "vitest";
 import { disposeContribution } from "./contribution.ts";
-import { computeGradients } from "./gradients.ts";
-import { regularizerGradients } from "./regularizers.ts";
 import { Replica } from "./replica.ts";
-import { batchOf, denseKernels, smallModel, valuesFor } from "./small-model.ts";
+import { computeGradients } from "./slice/gradients.ts";
+import { regularizerGradients } from "./slice/regularizers.ts";
 import { LapClock } from "./step-clock.ts";
+import { batchOf, denseKernels, smallModel, valuesFor } from "./testing/small-model.ts";
 import { applyUpdate } from "./update.ts";
 
 beforeAll(async () => void (await startEngine({ backend: "cpu" })));

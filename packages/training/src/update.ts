@@ -1,7 +1,7 @@
 /** The update of a step, the same on every worker: means of the sums, then SGD with momentum. */
 import { type Parameters, tf } from "@lockstep/engine";
 import type { BatchGradient, Update } from "./contribution.ts";
-import type { RegularizerGradients } from "./regularizers.ts";
+import type { RegularizerGradients } from "./slice/regularizers.ts";
 
 export interface SgdStep {
   learningRate: number;

@@ -2,8 +2,8 @@
 import type { Batch } from "@lockstep/dataset";
 import { readBack } from "@lockstep/engine";
 import { disposeContribution } from "./contribution.ts";
-import { computeGradients } from "./gradients.ts";
 import type { Replica } from "./replica.ts";
+import { computeGradients } from "./slice/gradients.ts";
 import { LapClock } from "./step-clock.ts";
 import { applyUpdate } from "./update.ts";
 

@@ -7,7 +7,7 @@ import { runInNewContext } from "node:vm";
 import { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { type CoordinatorMessage, decodeFromCoordinator, encode, type WorkerMessage } from "@lockstep/gradient-sync";
-import { hostileFrame, pick, type Random, relabelled } from "@lockstep/gradient-sync/hostile-frames";
+import { hostileFrame, pick, type Random, relabelled } from "@lockstep/gradient-sync/testing";
 import { uniforms } from "@lockstep/random";
 import { type Connection, Dismissed, Inbox, Participant } from "@lockstep/worker";
 import { freshRun, type RecordedRun, recordRun } from "./recorded-run.ts";

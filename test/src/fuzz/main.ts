@@ -2,9 +2,15 @@
  * Hostile frames against a coordinator and against a worker: `pnpm fuzz --frames 1000000 --seed 1`. What it prints is
  * what became of them; it fails if anything crashed, grew, was believed, or ended without a name.
  */
-import { fuzzCoordinator, HEAP_BYTES as MOST_HEAP_BYTES, RSS_BYTES, unnamedEndings } from "@lockstep/coordinator/fuzz";
+
+import { positiveNumber, wholeNumber } from "@lockstep/config";
+import {
+  fuzzCoordinator,
+  HEAP_BYTES as MOST_HEAP_BYTES,
+  RSS_BYTES,
+  unnamedEndings,
+} from "@lockstep/coordinator/testing";
 import { startEngine } from "@lockstep/engine";
-import { positiveNumber, wholeNumber } from "@lockstep/run";
 import { Command, Option } from "commander";
 import { fuzzWorker, HEAP_BYTES } from "./fuzz-worker.ts";
 

@@ -1,12 +1,13 @@
 /** A short honest run of two workers with a small model: all that the coordinator says to one of them. */
+
+import { makeConfig } from "@lockstep/config";
 import type { Batch, SliceRequest } from "@lockstep/dataset";
 import { encode, type Plan, PROTOCOL_VERSION } from "@lockstep/gradient-sync";
 import { loadModel, type StateDictName, stateDictNames } from "@lockstep/model";
-import { makeConfig } from "@lockstep/run";
+import { mulberry32 } from "@lockstep/testing";
 import type { PreparedRun } from "@lockstep/training";
 import { connect, Dismissed, Inbox, Participant, readyMessage } from "@lockstep/worker";
-import { mulberry32 } from "../counter-numbers.ts";
-import { listeningTeam, preparedRun } from "../team-in-one-process.ts";
+import { listeningTeam, preparedRun } from "../testing/team-in-one-process.ts";
 
 const spec = {
   name: "micro",

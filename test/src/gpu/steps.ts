@@ -1,7 +1,9 @@
 /** Steps of alexnet-cifar10 on shapes, as a run takes them, and how long their gradients take to the CPU. */
+
+import { type MachineOptions, makeConfig } from "@lockstep/config";
 import { readBack, tf } from "@lockstep/engine";
 import { factorableKernels, initialWeights, toStateDict } from "@lockstep/model";
-import { type MachineOptions, makeConfig, type StepTask } from "@lockstep/run";
+import type { StepTask } from "@lockstep/run";
 import {
   Batches,
   batchesOf,

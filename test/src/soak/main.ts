@@ -8,12 +8,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { positiveNumber, readSafetensors } from "@lockstep/run";
+import { positiveNumber } from "@lockstep/config";
+import { readSafetensors } from "@lockstep/formats";
 import { Command } from "commander";
 import { medianOf } from "../gpu/median.ts";
-import { run, tinyModel } from "../program.ts";
-import { Spare } from "../spares.ts";
-import { Training } from "../training.ts";
+import { run, tinyModel } from "../testing/program.ts";
+import { Spare } from "../testing/spares.ts";
+import { Training } from "../testing/training.ts";
 
 const { steps: STEPS, every: EVERY_STEPS } = new Command("soak")
   .option("--steps <n>", "updates in all", positiveNumber, 20_000)

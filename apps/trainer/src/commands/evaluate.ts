@@ -1,8 +1,16 @@
 /** `pnpm evaluate`: the test of a trained model, again. */
+
+import type { MachineOptions } from "@lockstep/config";
 import { openBatchThread, parseNormalize } from "@lockstep/dataset";
-import { type MachineOptions, makeReport, testLine } from "@lockstep/run";
-import { Batches, batchesOf, downloadProgress, EVALUATION_ROWS, evaluateAll } from "@lockstep/training";
-import { loadTrainedModel } from "../trained-model.ts";
+import { makeReport, testLine } from "@lockstep/run";
+import {
+  Batches,
+  batchesOf,
+  downloadProgress,
+  EVALUATION_ROWS,
+  evaluateAll,
+  loadTrainedModel,
+} from "@lockstep/training";
 
 export interface EvaluateOptions extends MachineOptions {
   run: string;

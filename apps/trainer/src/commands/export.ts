@@ -1,6 +1,6 @@
 /** `pnpm export`: the model of a run, for other programs; or where its time went. */
 import { openRunFolder, type RunFolder, writeTrace } from "@lockstep/run";
-import { outputFile } from "../output-file.ts";
+import { outputFile } from "@lockstep/training";
 
 export interface ExportOptions {
   run: string;
@@ -11,7 +11,7 @@ export interface ExportOptions {
 /** Writes what is asked for, and says how to use it. */
 export async function exportRun({ run: dir, to, out }: ExportOptions): Promise<void> {
   if (to === "trace") return exportTrace(outputFile(out, dir, "trace.json"), openRunFolder(dir).folder);
-  const { exportModel } = await import("../export-model.ts");
+  const { exportModel } = await import("../../../../packages/training/src/export/export-model.ts");
   console.log(await exportModel(dir, to, out));
 }
 

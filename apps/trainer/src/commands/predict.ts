@@ -1,9 +1,10 @@
 /** `pnpm predict`: what a trained model takes pictures for. */
+
+import type { MachineOptions } from "@lockstep/config";
 import { decodeImage, normalizeImage } from "@lockstep/dataset";
 import { readBack, tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
-import type { MachineOptions } from "@lockstep/run";
-import { loadTrainedModel } from "../trained-model.ts";
+import { loadTrainedModel } from "@lockstep/training";
 
 export async function predict(
   images: string[],

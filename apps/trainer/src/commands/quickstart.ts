@@ -1,5 +1,7 @@
 /** `pnpm quickstart`: the whole AlexNet for CIFAR-10, trained on drawn shapes; a look at everything in minutes. */
-import { displayOn, type MachineOptions, machineOptions, makeConfig } from "@lockstep/run";
+
+import { type MachineOptions, machineOptions, makeConfig } from "@lockstep/config";
+import { displayOn } from "@lockstep/run";
 import { nextLine, trainNew } from "./train.ts";
 
 export async function quickstart({ out, ...machine }: MachineOptions & { out?: string }): Promise<void> {

@@ -1,21 +1,12 @@
 /** `pnpm train --workers N`: a coordinator in this process and N workers beside it, on this machine. */
+
+import { type MachineOptions, resumedMachine, resumeLine, version } from "@lockstep/config";
 import { coordinate, type RunStart } from "@lockstep/coordinator";
 import { controlToken, dashboardLine, makeSite, placeOf } from "@lockstep/dashboard";
-import {
-  Controls,
-  eventTeller,
-  type LogFormat,
-  type MachineOptions,
-  resumedMachine,
-  resumeLine,
-  stoppedStatus,
-  threadsToKeep,
-  withResources,
-} from "@lockstep/run";
+import { Controls, eventTeller, type LogFormat, stoppedStatus, threadsToKeep, withResources } from "@lockstep/run";
 import { LiveRun } from "@lockstep/run/live";
+import { type LocalWorkers, startLocalWorkers } from "@lockstep/worker";
 import type { Shown } from "../dashboard-wish.ts";
-import { type LocalWorkers, startLocalWorkers } from "../local-workers.ts";
-import { version } from "../version.ts";
 
 const HOST = "127.0.0.1";
 const LIMITS = { heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1 };

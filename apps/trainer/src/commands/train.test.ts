@@ -4,7 +4,8 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { holdRunFolder, lineDisplay, makeConfig, openRunFolder } from "@lockstep/run";
+import { makeConfig } from "@lockstep/config";
+import { holdRunFolder, lineDisplay, openRunFolder } from "@lockstep/run";
 import { expect, onTestFinished, test } from "vitest";
 import { resumeRun, trainNew } from "./train.ts";
 

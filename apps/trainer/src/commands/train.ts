@@ -7,10 +7,26 @@
  */
 import { rmSync } from "node:fs";
 import { basename, extname } from "node:path";
+import {
+  type GivenOptions,
+  givenRunOptions,
+  type MachineOptions,
+  machineOptions,
+  makeConfig,
+  type RunConfig,
+  resumeConfig,
+  resumedMachine,
+  resumeLine,
+  scaleForWorkers,
+  shellWord,
+  type WeakScaling,
+  withAbsolutePaths,
+} from "@lockstep/config";
 import { lastCheckpoint, newRun, resumedRun } from "@lockstep/coordinator";
 import { expectRoomForDashboard } from "@lockstep/dashboard";
 import { bitProperties, type tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
+import type { Weights } from "@lockstep/formats";
 import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
 import {
   describeModel,
@@ -35,14 +51,9 @@ import {
   differentBitsLine,
   displayOn,
   expectNoRun,
-  type GivenOptions,
-  givenRunOptions,
   groupDevices,
   holdRunFolder,
   type LogFormat,
-  type MachineOptions,
-  machineOptions,
-  makeConfig,
   makeSchedule,
   newRunId,
   openRunFolder,
@@ -50,24 +61,15 @@ import {
   Recorder,
   type Resources,
   type Resumed,
-  type RunConfig,
   type RunFolder,
   type RunId,
   readWeights,
   readWeightsFile,
   releaseRunFolder,
-  resumeConfig,
-  resumedMachine,
-  resumeLine,
-  scaleForWorkers,
-  shellWord,
   startLines,
   stoppedStatus,
   threadsToKeep,
-  type WeakScaling,
-  type Weights,
   watchInterrupts,
-  withAbsolutePaths,
   withResources,
   writeJson,
 } from "@lockstep/run";
@@ -75,17 +77,18 @@ import {
   Batches,
   batchesOf,
   EVALUATION_ROWS,
+  expectSamePredictions,
+  isModelOf,
   localTeam,
   type PreparedRun,
   parameterValues,
   prepare,
   Replica,
   readState,
+  tfjsExport,
 } from "@lockstep/training";
 import { type Shown, watchRun } from "../dashboard-wish.ts";
-import { expectSamePredictions, tfjsExport } from "../load-back.ts";
 import { derivedOf, slowBackendLine, summaryOf } from "../summary.ts";
-import { isModelOf } from "../trained-model.ts";
 import { trainTogether } from "./train-together.ts";
 
 export interface TrainOptions extends MachineOptions, Partial<WeakScaling> {

@@ -7,22 +7,14 @@
  */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { type Cleanup, temporaryDir, withCleanup } from "@lockstep/bench";
+import { givenRunOptions, type MachineOptions, machineOptions, makeConfig } from "@lockstep/config";
 import { newRun } from "@lockstep/coordinator";
 import { usableCores } from "@lockstep/engine/cores";
 import { LockstepError } from "@lockstep/errors";
-import {
-  type Display,
-  givenRunOptions,
-  type MachineOptions,
-  machineOptions,
-  makeConfig,
-  openRunFolder,
-  readMetrics,
-  readWeights,
-} from "@lockstep/run";
+import { type Display, openRunFolder, readMetrics, readWeights } from "@lockstep/run";
 import type { LiveRun } from "@lockstep/run/live";
-import { type Cleanup, temporaryDir, withCleanup } from "../bench/cleanup.ts";
-import type { LocalWorkers } from "../local-workers.ts";
+import type { LocalWorkers } from "@lockstep/worker";
 import { trainTogether } from "./train-together.ts";
 
 const DEFAULTS = { dataset: "shapes", maxSteps: "10", test: false, trainFraction: "1" };

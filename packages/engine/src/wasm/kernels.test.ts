@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { tf } from "../tf.ts";
-import { installWasmKernels, startWasm } from "./index.ts";
+import { installWasmKernels, startWasm } from "./install.ts";
 
 beforeAll(startWasm);
 

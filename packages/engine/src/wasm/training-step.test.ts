@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { tf } from "../tf.ts";
-import { startWasm } from "./index.ts";
+import { startWasm } from "./install.ts";
 
 beforeAll(startWasm);
 

@@ -2,11 +2,11 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { describe, expect, test, vi } from "vitest";
-import { emptyMachine, onLinuxX64, tempDir } from "../fakes.ts";
+import { emptyMachine, onLinuxX64, tempDir } from "../testing/fakes.ts";
 import { findAdapter, listAdapters, reachableAdapters } from "./adapters.ts";
 
 const swiftShader = process.env["LOCKSTEP_TEST_SWIFTSHADER"];
-const why = swiftShader ? "" : " (skipped: no software GPU, see test/src/provide-engine.ts)";
+const why = swiftShader ? "" : " (skipped: no software GPU, see test/src/testing/provide-engine.ts)";
 const hasCompiler = spawnSync("g++", ["--version"]).status === 0;
 
 /** A machine with these Vulkan drivers and no others. */

@@ -1,16 +1,16 @@
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { startEngine } from "../choose.ts";
-import { claimGpu } from "../claim-gpu.ts";
 import { inspectMachine } from "../doctor.ts";
-import { emptyMachine, inProcess } from "../fakes.ts";
+import { claimGpu } from "../native/claim-gpu.ts";
 import { createParameters } from "../parameters.ts";
-import { describeParameters } from "../parameters-suite.ts";
 import { readBack } from "../read-back.ts";
+import { emptyMachine, inProcess } from "../testing/fakes.ts";
+import { describeParameters } from "../testing/parameters-suite.ts";
 import { tf } from "../tf.ts";
 import { findAdapter } from "./adapters.ts";
 
 const swiftShader = process.env["LOCKSTEP_TEST_SWIFTSHADER"];
-const missing = swiftShader ? undefined : "no software GPU, see test/src/provide-engine.ts";
+const missing = swiftShader ? undefined : "no software GPU, see test/src/testing/provide-engine.ts";
 const softwareGpu = { VK_ICD_FILENAMES: swiftShader, LOCKSTEP_ALLOW_SOFTWARE_GPU: "1" };
 const GIB = 2 ** 30;
 

@@ -1,6 +1,6 @@
 /** The one WebGPU device of this process. */
 import { LockstepError } from "@lockstep/errors";
-import { claimGpu, sharedLine } from "../claim-gpu.ts";
+import { claimGpu, sharedLine } from "../native/claim-gpu.ts";
 import { tf } from "../tf.ts";
 import { Unavailable } from "../unavailable.ts";
 import { type Adapter, findAdapter, POWER, reachableAdapters } from "./adapters.ts";

@@ -3,10 +3,11 @@
  * holds one, the thread that serves pages holds one, and so does each page: fed with the same updates they are equal.
  * It runs in browsers too, so it needs nothing of Node.
  */
-import type { Progress } from "../display.ts";
-import type { EpochRow, MetricsRow, StepRow, TestRow } from "../metrics.ts";
-import type { Report } from "../report.ts";
-import type { RunFile } from "../run-file.ts";
+
+import type { RunFile } from "../folder/run-file.ts";
+import type { EpochRow, MetricsRow, StepRow, TestRow } from "../record/metrics.ts";
+import type { Report } from "../record/report.ts";
+import type { Progress } from "../terminal/display.ts";
 import { addStep, emptyHistory, type StepHistory } from "./step-history.ts";
 import type { EventKind, EventSubject, RunEvent, RunUpdate, WorkerNow } from "./updates.ts";
 

@@ -1,8 +1,9 @@
 /** What whoever conducts a run tells about it while it goes: in order, so that whoever takes in all of it knows the run. */
-import type { Progress } from "../display.ts";
-import type { MetricsRow } from "../metrics.ts";
-import type { Report } from "../report.ts";
-import type { RunFile } from "../run-file.ts";
+
+import type { RunFile } from "../folder/run-file.ts";
+import type { MetricsRow } from "../record/metrics.ts";
+import type { Report } from "../record/report.ts";
+import type { Progress } from "../terminal/display.ts";
 
 /** The kinds of events that a run tells. */
 export const EVENT_KINDS = [

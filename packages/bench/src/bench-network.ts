@@ -1,0 +1,67 @@
+/**
+ * `pnpm bench network`: the pair of `pnpm bench sync` on a slow network, against PyTorch's DistributedDataParallel.
+ *
+ *     sudo -E env "PATH=$PATH" pnpm bench network --rate 100mbit --python ~/torch/bin/python --json network.json
+ *
+ * Each worker, and each process of PyTorch, has a network namespace of its own behind a link that `tc tbf` shapes in both
+ * directions: see bench/shaped-network.ts for who is connected to whom. What the links really carry is measured first.
+ * With --wire bf16 PyTorch sends fp16, which is as many bytes: its own bf16 hook refuses gloo.
+ */
+import { LockstepError } from "@lockstep/errors";
+import { withCleanup } from "./cleanup.ts";
+import { IMAGES, lockstepPair, type PairOptions, pairSetting, pytorchPair } from "./pairs/pair.ts";
+import { pytorchLeftOut } from "./pairs/python.ts";
+import { parseRate } from "./pairs/rate.ts";
+import { inTurn, medians } from "./pairs/rounds.ts";
+import { measureLinks, missingForNetwork, shapedNetwork } from "./pairs/shaped-network.ts";
+import { coresForTwo } from "./pairs/site.ts";
+import { figure, publish, tellNotes } from "./results/result.ts";
+
+const FP16_NOTE = "PyTorch sends fp16, as many bytes as bf16: its own bf16 hook refuses gloo";
+
+export interface BenchNetworkOptions {
+  rate: string;
+  wire: PairOptions["wire"];
+  rounds: number;
+  steps: number;
+  python: string;
+  json?: string;
+}
+
+export async function benchNetwork({ rate, wire, rounds, steps, python, json }: BenchNetworkOptions): Promise<void> {
+  const bitsPerSecond = parseRate(rate);
+  const missing = missingForNetwork();
+  if (missing !== undefined) throw new LockstepError("ERR_BENCH", `Nothing can be measured: ${missing}`);
+  const cores = coresForTwo();
+  const leftOut = pytorchLeftOut(python);
+  const notes = tellNotes(cores.note, leftOut ?? (wire === "bf16" ? FP16_NOTE : undefined));
+  await withCleanup(async (cleanup) => {
+    const site = shapedNetwork(bitsPerSecond, cores, cleanup);
+    const measuredMbit = await measureLinks(bitsPerSecond, cleanup);
+    const { up, down, across } = measuredMbit;
+    const carried = `${up.toFixed(1)} Mbit/s up, ${down.toFixed(1)} down, ${across.toFixed(1)} from worker to worker`;
+    notes.push(...tellNotes(`the links of ${rate} carried ${carried}`));
+    const options = { steps, wire, python };
+    const raw = await inTurn(rounds, {
+      lockstep: () => lockstepPair(site, options, cleanup),
+      ...(leftOut === undefined && { pytorch: () => pytorchPair(site, options, cleanup) }),
+    });
+    const { lockstep, pytorch = [] } = raw;
+    const name = `step of ${IMAGES} images, 2 workers, ${rate}, ${wire}`;
+    const step = { id: "step", name, unit: "ms", images: IMAGES } as const;
+    const sent = { id: "bytes-up", name: "sent by a worker in a step", unit: "bytes" } as const;
+    const figures = [
+      figure(step, medians(lockstep), medians(pytorch)),
+      figure(
+        sent,
+        lockstep.map(({ bytesUp }) => bytesUp),
+      ),
+    ];
+    const versions = { engine: lockstep[0]!.engine, ...(pytorch[0] && { pytorch: pytorch[0].version }) };
+    const setting = { ...pairSetting, rounds, steps, rate, measuredMbit, wire, cores: cores.pinned };
+    publish(
+      { bench: `network-${rate}${wire === "fp32" ? "" : `-${wire}`}`, versions, setting, notes, figures, raw },
+      json,
+    );
+  });
+}

@@ -1,0 +1,72 @@
+/**
+ * `pnpm bench scale`: a coordinator with many workers that compute nothing, but send and receive what workers of
+ * alexnet-cifar10 do at a global batch of 64, beside bare ws sockets that move the same bytes.
+ *
+ *     pnpm bench scale --rounds 3 --steps 5 --json scale.json
+ *
+ * Clients of ws mask what they send, at a pass over all bytes at each end; Lockstep's workers do not need to. So there
+ * are bare sockets with masks, as ws makes them, and without. Server and clients are two processes on each side. A step
+ * is the time from one commit to the next.
+ */
+import { type Cleanup, withCleanup } from "./cleanup.ts";
+import { inTurn, medians, type Timed } from "./pairs/rounds.ts";
+import { lastLine, nodeScript, start } from "./processes.ts";
+import { figure, publish } from "./results/result.ts";
+import { BATCH } from "./scale/scale-traffic.ts";
+
+const TEAMS = [2, 8, 32, 64];
+const peerName = "bare ws sockets";
+
+export interface BenchScaleOptions {
+  rounds: number;
+  steps: number;
+  json?: string;
+}
+
+interface Served extends Timed {
+  cpuMs: number[];
+  /** Of the server's process, at its most. */
+  rssMiB: number;
+}
+
+export async function benchScale({ rounds, steps, json }: BenchScaleOptions): Promise<void> {
+  await withCleanup(async (cleanup) => {
+    const figures = [];
+    const raw: Record<string, unknown> = {};
+    for (const workers of TEAMS) {
+      console.log(`${workers} workers:`);
+      const { lockstep, bare, unmasked } = await inTurn(rounds, {
+        lockstep: () => serve("lockstep", workers, steps, cleanup),
+        bare: () => serve("bare", workers, steps, cleanup),
+        unmasked: () => serve("unmasked", workers, steps, cleanup),
+      });
+      raw[workers] = { lockstep, bare, unmasked };
+      const step = { id: `step-${workers}`, name: `step of ${workers} silent workers`, peerName } as const;
+      const { name } = step;
+      const withoutMasks = { id: `unmasked-${workers}`, name, peerName: `${peerName} without masks` } as const;
+      const cpu = { id: `cpu-${workers}`, name: "the server's CPU time in it", peerName } as const;
+      const memory = { id: `memory-${workers}`, name: "the server's memory at its most", peerName } as const;
+      const cpuOf = (all: Served[]) => medians(all.map(({ cpuMs }) => ({ stepMs: cpuMs })));
+      const memoryOf = (all: Served[]) => all.map(({ rssMiB }) => rssMiB * 2 ** 20);
+      figures.push(
+        figure({ ...step, unit: "ms" }, medians(lockstep), medians(bare)),
+        figure({ ...withoutMasks, unit: "ms" }, medians(lockstep), medians(unmasked)),
+        figure({ ...cpu, unit: "ms" }, cpuOf(lockstep), cpuOf(bare)),
+        figure({ ...memory, unit: "bytes" }, memoryOf(lockstep), memoryOf(bare)),
+      );
+    }
+    const setting = { model: "alexnet-cifar10", batch: BATCH, rounds, steps };
+    publish({ bench: "scale", versions: {}, setting, notes: [], figures, raw }, json);
+  });
+}
+
+type Kind = "lockstep" | "bare" | "unmasked";
+
+async function serve(kind: Kind, workers: number, steps: number, cleanup: Cleanup): Promise<Served> {
+  const server = start([...nodeScript("scale/scale-server.ts"), kind, `${workers}`, `${steps}`], cleanup);
+  const [, port] = await server.prints(/port (\d+)/);
+  const clients = start([...nodeScript("scale/scale-clients.ts"), kind, port!, `${workers}`], cleanup);
+  const printed = await server.ended;
+  await clients.kill();
+  return lastLine<Served>(printed);
+}

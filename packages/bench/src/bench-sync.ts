@@ -1,0 +1,63 @@
+/**
+ * `pnpm bench sync`: two workers that train together on this machine, against PyTorch's DistributedDataParallel.
+ *
+ *     pnpm bench sync --rounds 5 --steps 20 --python ~/torch/bin/python --json sync.json
+ *
+ * alexnet-cifar10, 32 images and one thread for each worker, which has a core of its own on both sides. The sides run in
+ * turn in fresh processes. Lockstep's are `pnpm coordinator` and `pnpm worker`, and its times come from the run's folder.
+ * The third side is one worker's forward and backward without the others: what a step takes longer than that is the cost
+ * of being distributed, (step − alone) / step.
+ */
+import { withCleanup } from "./cleanup.ts";
+import { median } from "./pairs/median.ts";
+import { IMAGES, lockstepAlone, lockstepPair, pairSetting, pytorchPair } from "./pairs/pair.ts";
+import { pytorchLeftOut } from "./pairs/python.ts";
+import { inTurn, medians, type Timed } from "./pairs/rounds.ts";
+import { coresForTwo, loopbackSite } from "./pairs/site.ts";
+import { type Figure, figure, publish, tellNotes } from "./results/result.ts";
+
+export interface BenchSyncOptions {
+  rounds: number;
+  steps: number;
+  python: string;
+  json?: string;
+}
+
+export async function benchSync({ rounds, steps, python, json }: BenchSyncOptions): Promise<void> {
+  const cores = coresForTwo();
+  const site = loopbackSite(cores);
+  const leftOut = pytorchLeftOut(python);
+  const notes = tellNotes(cores.note, leftOut);
+  await withCleanup(async (cleanup) => {
+    const options = { steps, wire: "fp32" as const, python };
+    const raw = await inTurn(rounds, {
+      lockstep: () => lockstepPair(site, options, cleanup),
+      ...(leftOut === undefined && { pytorch: () => pytorchPair(site, options, cleanup) }),
+      alone: () => lockstepAlone(site, steps, cleanup),
+    });
+    const { lockstep, pytorch = [], alone } = raw;
+    const step = { id: "step", name: `step of ${IMAGES} images, 2 workers`, unit: "ms", images: IMAGES } as const;
+    const forwardBackward = { id: "alone", name: "forward and backward of one of the 2 workers", unit: "ms" } as const;
+    const sent = { id: "bytes-up", name: "sent by a worker in a step", unit: "bytes" } as const;
+    const figures = [
+      figure(step, medians(lockstep), medians(pytorch)),
+      figure(forwardBackward, medians(alone)),
+      costFigure(lockstep, alone),
+      figure(
+        sent,
+        lockstep.map(({ bytesUp }) => bytesUp),
+      ),
+    ];
+    const versions = { engine: lockstep[0]!.engine, ...(pytorch[0] && { pytorch: pytorch[0].version }) };
+    const setting = { ...pairSetting, rounds, steps, cores: cores.pinned };
+    publish({ bench: "sync", versions, setting, notes, figures, raw }, json);
+  });
+}
+
+/** (step − alone) / step in each round, and of the medians over the rounds. */
+function costFigure(lockstep: readonly Timed[], alone: readonly Timed[]): Figure {
+  const [steps, alones] = [medians(lockstep), medians(alone)];
+  const what = { id: "cost", name: "share of a step that being distributed costs", unit: "share" } as const;
+  const rounds = steps.map((step, round) => (step - alones[round]!) / step);
+  return { ...figure(what, rounds), lockstep: 1 - median(alones) / median(steps) };
+}

@@ -1,0 +1,1 @@
+export { type Cleanup, temporaryDir, withCleanup } from "./cleanup.ts";

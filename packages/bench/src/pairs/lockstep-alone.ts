@@ -1,0 +1,42 @@
+/**
+ * What a step of one worker costs without the others: forward and backward of its rows with the gradients of all
+ * weights, nothing sent and nothing applied. Two of these run at once, so that each core is as busy as in a run.
+ *
+ * lockstep-alone.ts STEPS BATCH THREADS: prints `ready` after 5 steps that do not count, waits for a line, measures,
+ * prints one JSON object, and goes on computing until its standard input ends, for the sake of the other one.
+ */
+import { once } from "node:events";
+import { setImmediate } from "node:timers/promises";
+import { startEngine } from "@lockstep/engine";
+import { collectSeldom } from "@lockstep/run";
+import { computeGradients, disposeContribution, LapClock } from "@lockstep/training";
+import { alexnetReplica, drawnBatch } from "../step/drawn-batch.ts";
+
+const WARMUP = 5;
+const [steps, rows, threads] = process.argv.slice(2).map(Number) as [number, number, number];
+
+collectSeldom(); // as `pnpm worker` does
+const engine = await startEngine({ threads });
+const replica = await alexnetReplica({ factored: false });
+const batch = drawnBatch(rows);
+const clock = new LapClock();
+let step = 0;
+
+async function stepMs(): Promise<number> {
+  const startMs = performance.now();
+  disposeContribution(await computeGradients(replica, batch, { seed: 0, step: step++, clock }));
+  return performance.now() - startMs;
+}
+
+for (let warmup = 0; warmup < WARMUP; warmup++) await stepMs();
+console.log("ready");
+await once(process.stdin, "data"); // the other one is ready too
+let enough = false;
+process.stdin.on("end", () => (enough = true));
+const result = { version: engine.libraryVersion, stepMs: [] as number[] };
+for (let measured = 0; measured < steps; measured++) result.stepMs.push(await stepMs());
+console.log(JSON.stringify(result));
+while (!enough) {
+  await stepMs();
+  await setImmediate(); // lets the end of the input be noticed
+}

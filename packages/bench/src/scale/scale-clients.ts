@@ -1,0 +1,87 @@
+/**
+ * Workers that compute nothing, for scale-server.ts: they send and receive what workers of alexnet-cifar10 would.
+ *
+ * scale-clients.ts lockstep|bare|unmasked PORT WORKERS
+ *
+ * Clients of ws mask what they send. Lockstep's workers do not, and neither do those of `unmasked`.
+ */
+
+import {
+  type CoordinatorMessage,
+  decodeFromCoordinator,
+  encode,
+  fingerprintOf,
+  MAX_MESSAGE_BYTES,
+  PROTOCOL_VERSION,
+  type WorkerMessage,
+} from "@lockstep/gradient-sync";
+import { openSocket } from "@lockstep/transport";
+import { WebSocket } from "ws";
+import { FACTS, piecesOf, piecesOfAll } from "./scale-traffic.ts";
+
+const [kind, port, count] = process.argv.slice(2) as [string, string, string];
+const workers = Number(count);
+/** Numbers without zeros, so that nothing is packed. */
+const NUMBERS = new Uint8Array(Float32Array.from({ length: 2 ** 18 }, (_, i) => 1 + (i % 7)).buffer);
+
+for (let worker = 0; worker < workers; worker++) {
+  const url = `ws://127.0.0.1:${port}`;
+  const masked = kind === "bare";
+  const socket = masked
+    ? new WebSocket(url, { perMessageDeflate: false })
+    : openSocket(url, { maxPayload: MAX_MESSAGE_BYTES });
+  socket.on("close", () => process.exit(0));
+  if (kind === "lockstep") takePart(socket, worker);
+  else moveBytes(socket, worker);
+}
+
+function moveBytes(socket: WebSocket, worker: number): void {
+  const messages = piecesOfAll(workers)[worker]!.map(({ elements }, index) => {
+    const message = Buffer.from(new Uint8Array(8 + 4 * elements));
+    message.writeUInt32LE(worker, 0);
+    message.writeUInt32LE(index, 4);
+    return message;
+  });
+  socket.on("message", (data: Buffer) => {
+    if (data.length === 0) for (const message of messages) socket.send(message);
+  });
+}
+
+function takePart(socket: WebSocket, worker: number): void {
+  const say = (message: WorkerMessage) => socket.send(encode(message));
+  const device = { device: "d", backend: "b", libraryVersion: "v", instructionSet: "i", threads: 1 };
+  socket.on("open", () => say({ type: "hello", protocol: PROTOCOL_VERSION, name: `w${worker}`, ...device }));
+  socket.on("message", (data: Buffer) => {
+    const message = decodeFromCoordinator(data);
+    if (message.type === "alive") say({ type: "heartbeat" });
+    if (message.type === "welcome") {
+      const speeds = { linkBytesPerSecond: 1e9, gemmFlopsPerSecond: 1e9 };
+      say({ type: "ready", fingerprint: fingerprintOf(FACTS, "", {}), ...FACTS, ...speeds, topology: "{}" });
+    }
+    if (message.type === "assign") for (const slice of message.slices) contribute(say, message.step, slice);
+  });
+}
+
+function contribute(
+  say: (message: WorkerMessage) => void,
+  step: number,
+  { slice, attempt, start, end }: Extract<CoordinatorMessage, { type: "assign" }>["slices"][number],
+): void {
+  const samples = end - start;
+  for (const { part, offset, elements } of piecesOf(samples)) {
+    const data = NUMBERS.subarray(0, 4 * elements);
+    say({ type: "gradient-chunk", step, slice, attempt, part, offset, packed: false, data });
+  }
+  say({
+    type: "contribution",
+    step,
+    slice,
+    attempt,
+    samples,
+    lossSum: samples,
+    correct: 0,
+    ms: { forward: 1 },
+    io: {},
+    doneMs: 0,
+  });
+}

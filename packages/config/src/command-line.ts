@@ -1,0 +1,119 @@
+/** The options of runs and machines on command lines, made from the table in options.ts. */
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { GivenOptions } from "./config.ts";
+import type { MachineOptions } from "./machine.ts";
+import { type OptionName, runOptions } from "./options.ts";
+
+/**
+ * Arguments as commander is to see them: without the "--" that npm's habit puts after the command; `--batch_size` as
+ * `--batch-size`; and `--gpu` with an index only where digits follow, so that it eats no file name.
+ */
+export function tidyArguments(given: readonly string[]): string[] {
+  const [command, ...rest] = given;
+  const words = command === undefined ? [] : [command, ...(rest[0] === "--" ? rest.slice(1) : rest)];
+  return words.map((word, index) => {
+    if (word === "--gpu" && !/^\d+$/.test(words[index + 1] ?? "")) return `--gpu=${ANY_GPU}`;
+    return word.replace(/^--[a-z]+(_[a-z]+)+/, (name) => name.replaceAll("_", "-"));
+  });
+}
+
+const ANY_GPU = "any";
+
+/** Every option of a run, from the one table. */
+export function addRunOptions(command: Command): Command {
+  for (const { flags, help, default: value } of Object.values(runOptions)) {
+    const shown = value === undefined || typeof value === "boolean" ? help : `${help} (default: ${value})`;
+    command.addOption(new Option(flags, shown));
+  }
+  return command;
+}
+
+/** The options that say where to compute, among a command's parsed options. */
+export function machineOptions({ backend, gpu, threads }: MachineOptions): MachineOptions {
+  return { ...(backend && { backend }), ...(gpu !== undefined && { gpu }), ...(threads !== undefined && { threads }) };
+}
+
+/**
+ * The options that say where a resumed run computes: the given ones, then the saved ones. A demand for one kind of
+ * device takes the place of a saved demand for another kind.
+ *
+ * @param threadsToKeep the threads that keep the run's bits, if neither the user nor the folder names any
+ */
+export function resumedMachine(saved: MachineOptions, given: MachineOptions, threadsToKeep?: number): MachineOptions {
+  const kept = given.backend === undefined && given.gpu === undefined ? saved : {};
+  return machineOptions({ ...kept, ...given, threads: given.threads ?? saved.threads ?? threadsToKeep });
+}
+
+/** The run options among a command's parsed options; only those that were given. */
+export function givenRunOptions(options: Record<string, unknown>): GivenOptions {
+  const given: GivenOptions = {};
+  for (const name of Object.keys(runOptions) as OptionName[]) {
+    const untouched = runOptions[name].flags.startsWith("--no-") && options[name] === true;
+    if (options[name] !== undefined && !untouched) given[name] = options[name];
+  }
+  return given;
+}
+
+/** Adds `--log` to a command. */
+export function addLogOption(command: Command): Command {
+  return command.addOption(
+    new Option("--log <format>", "lines for people (text), or for programs: one JSON object a line (json)")
+      .choices(["text", "json"])
+      .default("text"),
+  );
+}
+
+/** Adds the options that choose the device to a command. */
+export function addMachineOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--backend <name>", "force a backend").choices(["native", "webgpu", "wasm", "cpu"]))
+    .addOption(
+      new Option("--gpu [index]", "demand a GPU").argParser((text) => (text === ANY_GPU ? true : wholeNumber(text))),
+    )
+    .addOption(
+      new Option(
+        "--threads <n>",
+        "threads for computing (default: all cores, or as many as the CPU quota pays for)",
+      ).argParser(positiveNumber),
+    );
+}
+
+/** How the batch follows the number of workers. */
+export function addScalingOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--batch-size-per-worker <samples>", "let the global batch be this times the workers").argParser(
+        positiveNumber,
+      ),
+    )
+    .addOption(
+      new Option("--lr-scaling <how>", "with --batch-size-per-worker: linear multiplies --lr by the workers")
+        .choices(["none", "linear"])
+        .default("none"),
+    );
+}
+
+/** Node's timers wait for 1 ms instead of longer than this. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Reads an option's whole number, 0 among them. */
+export const wholeNumber = wholeNumberOf("a whole number", 0);
+
+/** Reads an option's whole number of at least 1. */
+export const positiveNumber = wholeNumberOf("a whole number of at least 1", 1);
+
+/** Reads an option's port; 0 lets the system choose. */
+export const portNumber = wholeNumberOf("a port from 0 to 65535", 0, 65_535);
+
+/** Reads an option's time in ms, for which a timer waits. */
+export const timerMs = wholeNumberOf(`a whole number from 1 to ${MAX_TIMER_MS}`, 1, MAX_TIMER_MS);
+
+/** Makes the parser of an option whose value is a whole number within bounds. */
+export function wholeNumberOf(expected: string, least: number, most: number = Number.MAX_SAFE_INTEGER) {
+  return (text: string): number => {
+    const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (number >= least && number <= most) return number;
+    throw new InvalidArgumentError(`Expected ${expected}, got ${JSON.stringify(text.slice(0, 50))}.`);
+  };
+}

@@ -1,0 +1,22 @@
+export {
+  addLogOption,
+  addMachineOptions,
+  addRunOptions,
+  addScalingOptions,
+  givenRunOptions,
+  machineOptions,
+  portNumber,
+  positiveNumber,
+  resumedMachine,
+  tidyArguments,
+  timerMs,
+  wholeNumber,
+  wholeNumberOf,
+} from "./command-line.ts";
+export { type GivenOptions, makeConfig, type RunConfig, resumeConfig, withAbsolutePaths } from "./config.ts";
+export { type MachineOptions, machineSchema } from "./machine.ts";
+export { type OptionName, runOptions } from "./options.ts";
+export { resumeLine, shellWord, typedOptions } from "./typed-options.ts";
+export { takePathsFromUser, usersFolder } from "./user-paths.ts";
+export { version } from "./version.ts";
+export { scaleForWorkers, type WeakScaling } from "./weak-scaling.ts";

@@ -1,0 +1,69 @@
+import { Command } from "commander";
+import { describe, expect, test } from "vitest";
+import { takePathsFromUser, usersFolder } from "./user-paths.ts";
+
+function parse(folder: string | undefined, ...words: string[]) {
+  const program = new Command("lockstep");
+  const command = program
+    .command("some")
+    .option("--out <dir>")
+    .option("--run <dir...>")
+    .option("--model <name|path>")
+    .option("--name <name>")
+    .option("--json")
+    .argument("[image...]")
+    .action(() => {});
+  takePathsFromUser(program, folder).parse(["some", ...words], { from: "user" });
+  return { ...command.opts(), images: command.processedArgs[0] };
+}
+
+describe("paths on the command line", () => {
+  test("are relative to where the user is; what is no path stays", () => {
+    const words = ["a.png", "--out", "x/", "--run", "../r", "/s", "--model", "alexnet", "--name", "n", "--json"];
+    expect(parse("/home/ann", "a.png", "/b.png", ...words.slice(1))).toEqual({
+      ...{ out: "/home/ann/x/", run: ["/home/r", "/s"], model: "alexnet", name: "n", json: true },
+      images: ["/home/ann/a.png", "/b.png"],
+    });
+    expect(parse("/home/ann", "--model", "net.ts", "--out", "")).toMatchObject({ model: "/home/ann/net.ts", out: "" });
+    expect(parse(undefined, ...words)).toMatchObject({ images: ["a.png"], out: "x/", run: ["../r", "/s"] });
+  });
+});
+
+test("folders in variables of the environment are relative to where the user is, also for processes started later", () => {
+  const given = { LOCKSTEP_CACHE: "c", LOCKSTEP_DATA: "../d", LOCKSTEP_LIBTENSORFLOW: "/tf", XDG_CACHE_HOME: "" };
+  const env: NodeJS.ProcessEnv = { ...given, XDG_CONFIG_HOME: "./x", LOCKSTEP_TOKEN: "t" };
+  takePathsFromUser(new Command("lockstep"), undefined, env);
+  expect(env).toMatchObject(given);
+  takePathsFromUser(new Command("lockstep"), "/home/ann", env);
+  expect(env).toEqual({
+    LOCKSTEP_CACHE: "/home/ann/c",
+    LOCKSTEP_DATA: "/home/d",
+    LOCKSTEP_LIBTENSORFLOW: "/tf",
+    XDG_CACHE_HOME: "",
+    XDG_CONFIG_HOME: "/home/ann/x",
+    LOCKSTEP_TOKEN: "t",
+  });
+});
+
+describe("the user's folder", () => {
+  const main = `${process.cwd()}/apps/trainer/src/main.ts`;
+  const env = {
+    INIT_CWD: "/home/ann",
+    npm_package_json: `${process.cwd()}/package.json`,
+    npm_lifecycle_script: "node --import tsx apps/trainer/src/main.ts train --out x",
+  };
+
+  test("is where pnpm was called", () => {
+    expect(usersFolder(env, main)).toBe("/home/ann");
+    expect(usersFolder({ ...env, INIT_CWD: process.cwd() }, main)).toBe(undefined);
+  });
+
+  test.each([
+    ["by hand", {}, main],
+    ["by another package's script", { ...env, npm_package_json: "/elsewhere/package.json" }, main],
+    ["by the tests, which are a script", { ...env, npm_lifecycle_script: "vitest run" }, main],
+    ["as the worker of a training", env, `${process.cwd()}/packages/worker/src/program/main.ts`],
+  ])("is this process's own where it was started %s", (_, environment, started) => {
+    expect(usersFolder(environment, started)).toBe(undefined);
+  });
+});

@@ -1,0 +1,21 @@
+/** Checks a run's options for what workers would refuse, before any worker starts. */
+
+import type { RunConfig } from "@lockstep/config";
+import { datasetFacts, expectNormalize } from "@lockstep/dataset";
+import { LockstepError } from "@lockstep/errors";
+import { MAX_CLASSES, MAX_SLICES } from "@lockstep/gradient-sync";
+
+/** @throws LockstepError ERR_OPTION or ERR_NORMALIZE */
+export function expectWorkersTake(config: RunConfig): void {
+  const { batchSize, sliceRows, numClasses = 1, normalize, dataset } = config;
+  expectNormalize(normalize, datasetFacts(dataset).channels);
+  const slices = sliceRows === undefined ? 1 : Math.ceil(batchSize / sliceRows);
+  if (slices > MAX_SLICES) {
+    const least = Math.ceil(batchSize / MAX_SLICES);
+    const text = `Expected --slice-rows to cut a batch of ${batchSize} into at most ${MAX_SLICES} slices, got ${slices}`;
+    throw new LockstepError("ERR_OPTION", `${text}; give --slice-rows ${least} or more.`);
+  }
+  if (numClasses <= MAX_CLASSES) return;
+  const text = `Expected --num-classes of at most ${MAX_CLASSES} with workers, got ${numClasses}`;
+  throw new LockstepError("ERR_OPTION", `${text}; train with fewer, or with \`pnpm train\` on one machine.`);
+}

@@ -1,0 +1,267 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import type { RecordSource } from "@lockstep/dataset";
+import type { LockstepError } from "@lockstep/errors";
+import {
+  decodeFromCoordinator,
+  encode,
+  MAX_MESSAGE_BYTES,
+  MAX_RECORD_REQUESTS,
+  type WorkerMessage,
+} from "@lockstep/gradient-sync";
+import type { Door } from "@lockstep/transport";
+import { openSocket } from "@lockstep/transport";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import type { WebSocket } from "ws";
+import { HELLO, READY } from "../testing/toy-worker.ts";
+import { listen, type Session, type SessionServerOptions } from "./sessions.ts";
+
+const doors: Door[] = [];
+const sockets: WebSocket[] = [];
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.terminate();
+  await Promise.all(doors.splice(0).map((door) => door.close()));
+});
+
+const STALL_MS = 60_000;
+const LUNCH = { type: "lunch" } as unknown as WorkerMessage;
+
+async function open(options: Partial<SessionServerOptions> = {}) {
+  const clock = { nowMs: 0 };
+  const joined: Session[] = [];
+  const lost: string[] = [];
+  const heard: string[] = [];
+  const failed: string[] = [];
+  const events = {
+    joined: (session: Session) => void joined.push(session),
+    message: (_: Session, { type }: { type: string }) => void heard.push(type),
+    lost: (_: Session, reason: string) => void lost.push(reason),
+    failed: ({ name }: { name: string }, { code, message }: LockstepError) =>
+      void failed.push(`${name} ${code} ${message}`),
+  };
+  const door = await listen({
+    door: { host: "127.0.0.1", port: 0, anyPort: false },
+    ...{ heartbeatMs: 20, stallMs: STALL_MS, events, nowMs: () => clock.nowMs },
+    welcome: Promise.resolve({ run: "r", config: {}, codeModel: false }),
+    records: Promise.resolve(undefined),
+    ...options,
+  });
+  doors.push(door);
+  return { port: door.port, clock, joined, lost, heard, failed };
+}
+
+/** A peer, and what it is told. */
+async function peer(port: number) {
+  const socket = openSocket(`ws://127.0.0.1:${port}`, { maxPayload: MAX_MESSAGE_BYTES });
+  sockets.push(socket);
+  const told: ReturnType<typeof decodeFromCoordinator>[] = [];
+  socket.on("message", (data: Buffer) => told.push(decodeFromCoordinator(data)));
+  socket.on("error", () => {}); // `close` follows
+  const closed = new Promise<string>((resolve) => socket.on("close", (code, reason) => resolve(`${code} ${reason}`)));
+  await once(socket, "open");
+  return {
+    socket,
+    told,
+    closed,
+    say(...messages: object[]) {
+      for (const message of messages) socket.send(encode(message as WorkerMessage)); // or what looks like one
+    },
+  };
+}
+
+/** A peer that has joined. */
+async function worker(port: number) {
+  const joined = await peer(port);
+  joined.say(HELLO, READY);
+  return joined;
+}
+
+test("a worker that gives up is told of with its reason, whether it had joined or not", async () => {
+  const { port, failed, lost } = await open();
+  const giveUp = { type: "failed", code: "ERR_MODEL_DATA", reason: "too few outputs" };
+  const early = await peer(port);
+  early.say({ ...HELLO, name: "early" }, giveUp);
+  await early.closed;
+  const late = await worker(port);
+  late.say(giveUp);
+  await late.closed;
+  expect(failed).toEqual(["early", "toy"].map((name) => `${name} ERR_MODEL_DATA too few outputs`));
+  expect(lost).toEqual(["too few outputs"]);
+});
+
+test("a worker that gives up before it says hello is told of under its address", async () => {
+  const { port, failed } = await open();
+  const engineless = await peer(port);
+  engineless.say({ type: "failed", code: "ERR_NO_GPU", reason: "no GPU here" });
+  expect(await engineless.closed).toBe("4000 ERR_NO_GPU");
+  expect(failed).toEqual(["127.0.0.1 ERR_NO_GPU no GPU here"]);
+});
+
+/** Waits until the coordinator has looked at its peers so many times more. */
+async function beats({ told }: { told: { type: string }[] }, times: number): Promise<void> {
+  const before = told.length;
+  await vi.waitFor(() => expect(told.length).toBeGreaterThanOrEqual(before + times));
+}
+
+/** Stops to read, while its own messages still go out. */
+const stopReading = ({ socket }: { socket: WebSocket }) => socket.pause();
+
+test("a worker's clock is compared with the coordinator's, half-way between welcome and its answer", async () => {
+  const { port, clock, joined } = await open();
+  clock.nowMs = 100;
+  const { say, told } = await peer(port);
+  say(HELLO);
+  await vi.waitFor(() => expect(told.some(({ type }) => type === "welcome")).toBe(true));
+  clock.nowMs = 140;
+  say({ type: "clock", nowMs: 50_120 }, READY);
+  await vi.waitFor(() => expect(joined[0]?.clockAheadMs).toBe(50_000));
+});
+
+describe("a connection ends with a code that says why", () => {
+  test.each<[string, object[], string]>([
+    ["what comes first is no hello", [READY], "ERR_HANDSHAKE"],
+    ["hello comes twice", [HELLO, HELLO], "ERR_HANDSHAKE"],
+    ["it tells its time before it says who it is", [{ type: "clock", nowMs: 1 }], "ERR_HANDSHAKE"],
+    ["its protocol is another", [{ ...HELLO, protocol: 0 }], "ERR_PROTOCOL"],
+    ["it says that it failed", [{ type: "failed", code: "ERR_GPU_FAULT", reason: "no" }], "ERR_GPU_FAULT"],
+    ["its message is none", [LUNCH], "ERR_MESSAGE"],
+    ["it asks for records where there are none", [HELLO, want(0)], "ERR_RECORDS"],
+  ])("if %s", async (_, messages, code) => {
+    const { port } = await open();
+    const { say, closed, told } = await peer(port);
+    say(...messages);
+    expect(await closed).toBe(`4000 ${code}`);
+    expect(told.at(-1)).toMatchObject({ type: "refused", code });
+  });
+
+  test("if a message is larger than it may be", async () => {
+    const { port, lost } = await open();
+    const { socket, closed } = await worker(port);
+    socket.send(new Uint8Array(MAX_MESSAGE_BYTES + 1));
+    expect(await closed).toBe("1009 ");
+    await vi.waitFor(() => expect(lost).toEqual(["Max payload size exceeded"]));
+  });
+
+  test("if it is silent, or says only that it lives", async () => {
+    const { port, clock } = await open();
+    const [silent, beating] = [await peer(port), await peer(port)];
+    for (clock.nowMs = 0; clock.nowMs < 600_000; clock.nowMs += 9000) {
+      beating.say({ type: "heartbeat" });
+      beating.socket.ping();
+      await once(beating.socket, "pong"); // it was heard
+    }
+    expect(await silent.closed).toBe("4000 ERR_SILENT");
+    clock.nowMs = 600_001;
+    expect(await beating.closed).toBe("4000 ERR_HANDSHAKE");
+  });
+
+  test("if it takes nothing of what it is sent, though its heart beats", async () => {
+    const { port, clock, joined, lost } = await open();
+    const [stuck, other] = [await worker(port), await worker(port)];
+    await vi.waitFor(() => expect(joined).toHaveLength(2));
+    stopReading(stuck);
+    joined[0]!.send(Buffer.alloc(64 * 2 ** 20)); // more than the network holds
+    await vi.waitFor(() => expect(joined[0]!.waitingBytes).toBeGreaterThan(0));
+    clock.nowMs = STALL_MS - 1;
+    stuck.say({ type: "heartbeat" });
+    await beats(other, 3);
+    expect(lost).toEqual([]);
+    clock.nowMs = STALL_MS + 1;
+    await vi.waitFor(() => expect(lost).toEqual(["This worker read nothing of what the coordinator sent for 60 s."]));
+  });
+});
+
+describe("a peer that was told to go", () => {
+  test("is not listened to any more, and lost once", async () => {
+    const { port, joined, lost, heard } = await open();
+    const { say, closed, told } = await worker(port);
+    say({ type: "synced" }, LUNCH, { type: "synced" }, LUNCH, LUNCH);
+    expect(await closed).toBe("4000 ERR_MESSAGE");
+    expect(heard).toEqual(["synced"]);
+    expect(joined).toHaveLength(1);
+    expect(lost).toHaveLength(1);
+    expect(told.filter(({ type }) => type === "refused")).toHaveLength(1);
+  });
+
+  test("is lost at once, even if it does not answer the goodbye", async () => {
+    const { port, lost } = await open({ heartbeatMs: 60_000 });
+    const socket = await rawWorker(port);
+    socket.write(frame(encode(LUNCH)));
+    await vi.waitFor(() => expect(lost).toHaveLength(1));
+    socket.destroy();
+  });
+});
+
+describe("records", () => {
+  const source = (onRead: () => void) =>
+    ({
+      read: (_, indexes) => {
+        onRead();
+        return new Uint8Array(3000 * indexes.length);
+      },
+    }) as Pick<RecordSource, "read"> as RecordSource;
+
+  test("are read as the peer reads them: what waits is bounded", async () => {
+    let reads = 0;
+    const { port } = await open({ records: Promise.resolve(source(() => reads++)) });
+    const asking = await worker(port);
+    stopReading(asking);
+    for (let request = 0; request < MAX_RECORD_REQUESTS; request++) asking.say(want(request, 1000));
+    await vi.waitFor(() => expect(reads).toBeGreaterThan(1));
+    await beats(await peer(port), 5);
+    expect(reads).toBeLessThan(MAX_RECORD_REQUESTS); // a few answers fit into the buffers of the network
+    asking.socket.resume();
+    const answers = () => asking.told.filter(({ type }) => type === "records");
+    await vi.waitFor(() => expect(answers()).toHaveLength(MAX_RECORD_REQUESTS), 10_000);
+    expect(answers().map((answer) => answer.type === "records" && answer.request)).toEqual([...Array(16).keys()]);
+  });
+
+  test("are asked for a few times at once, and no more", async () => {
+    const { port } = await open({ records: new Promise(() => {}) });
+    const { say, closed } = await worker(port);
+    for (let request = 0; request <= MAX_RECORD_REQUESTS; request++) say(want(request));
+    expect(await closed).toBe("4000 ERR_RECORDS");
+  });
+
+  test("that the disk does not give end the connection that asked for them, with the reason, and nothing else", async () => {
+    const broken = source(() => {
+      throw new Error("EIO: i/o error, read");
+    });
+    const { port } = await open({ records: Promise.resolve(broken) });
+    const asking = await worker(port);
+    asking.say(want(0));
+    expect(await asking.closed).toBe("4000 ERR_RECORDS");
+    const reason = expect.stringContaining("could not read the records that it was asked for: EIO: i/o error, read.");
+    expect(asking.told.at(-1)).toEqual({ type: "refused", code: "ERR_RECORDS", reason });
+    await beats(await peer(port), 1);
+  });
+
+  test("have an index below 2³²: none is taken for another", async () => {
+    const { port } = await open({ records: Promise.resolve(source(() => {})) });
+    const { say, closed } = await worker(port);
+    say({ ...want(0), indexes: [2 ** 32] });
+    expect(await closed).toBe("4000 ERR_MESSAGE");
+  });
+});
+
+function want(request: number, records = 1) {
+  return { type: "want-records", request, part: "train", indexes: new Array<number>(records).fill(0) };
+}
+
+/** A peer below the WebSocket, which answers no goodbye. */
+async function rawWorker(port: number) {
+  const socket = connect(port, "127.0.0.1");
+  const lines = ["GET / HTTP/1.1", `Host: 127.0.0.1:${port}`, "Upgrade: websocket", "Connection: Upgrade"];
+  socket.write([...lines, "Sec-WebSocket-Version: 13", `Sec-WebSocket-Key: ${"A".repeat(22)}==`, "", ""].join("\r\n"));
+  await once(socket, "data");
+  socket.write(frame(encode(HELLO)));
+  socket.write(frame(encode(READY)));
+  return socket;
+}
+
+/** A WebSocket frame of a client, masked with zeros. */
+function frame(data: Buffer): Buffer {
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(data.length);
+  return Buffer.concat([Buffer.of(0x82, 0x80 | 126), length, Buffer.alloc(4), data]);
+}

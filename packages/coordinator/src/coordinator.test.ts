@@ -1,0 +1,82 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { makeConfig } from "@lockstep/config";
+import { LockstepError } from "@lockstep/errors";
+import { lineDisplay, stoppedStatus } from "@lockstep/run";
+import { LiveRun } from "@lockstep/run/live";
+import { type Door, openDoor } from "@lockstep/transport";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
+import { type CoordinatorOptions, coordinate } from "./coordinator.ts";
+import { newRun } from "./run-start.ts";
+import { SocketWorker } from "./testing/fuzz/socket-worker.ts";
+import { TOY_CODE } from "./testing/toy-worker.ts";
+
+const model = fileURLToPath(new URL("../../../test/fixtures/tiny-model.ts", import.meta.url));
+
+let dir: string;
+let options: CoordinatorOptions;
+let door: Door;
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), "lockstep-coordinator-"));
+  door = await openDoor({
+    ...{ host: "127.0.0.1", port: 0, anyPort: false, maxPayload: 1 },
+    onSocket: (socket) => socket.terminate(),
+  });
+  const start = await newRun(makeConfig({ dataset: "shapes", model }), join(dir, "run"), () => {});
+  options = {
+    ...start,
+    ...{ workers: 2, minWorkers: 1, heartbeatMs: 1000, stallMs: 60_000, balance: "even", version: "v" },
+    door: { host: "127.0.0.1", port: 0, anyPort: true },
+    display: lineDisplay(() => {}),
+    onListening: () => {},
+  };
+});
+afterEach(async () => {
+  await door.close();
+  rmSync(dir, { recursive: true });
+});
+
+/** How many listen for signals that ask this process to stop. */
+const listeners = () => process.listenerCount("SIGINT") + process.listenerCount("SIGTERM");
+
+test("a coordinator that cannot listen takes its folder away and lets go of the signals", async () => {
+  const before = listeners();
+  const taken = { host: "127.0.0.1", port: door.port, anyPort: false };
+  await expect(coordinate({ ...options, door: taken })).rejects.toMatchObject({ code: "ERR_LISTEN" });
+  expect(existsSync(options.folder.dir)).toBe(false);
+  expect(listeners()).toBe(before);
+});
+
+test("a coordinator that is asked to stop while it waits for workers ends, with nothing to go on from", async () => {
+  const onListening = () => void process.emit("SIGTERM", "SIGTERM");
+  expect(await coordinate({ ...options, onListening })).toBe("not begun");
+  expect(stoppedStatus()).toBe(143);
+  expect(existsSync(options.folder.dir)).toBe(false);
+});
+
+test("a run that can't go on ends with the reason, and says nothing of workers that it would wait for", async () => {
+  const [events, live] = [[] as string[], new LiveRun()];
+  const begun = new Promise<void>((resolve) =>
+    live.subscribe((update) => {
+      if (update.type !== "event") return;
+      events.push(update.event.kind);
+      if (update.event.kind === "begun") resolve();
+    }),
+  );
+  const reason = new LockstepError("ERR_LOCAL_WORKER", "All workers have ended.");
+  const cannotGoOn = begun.then(() => Promise.reject(reason));
+  const onListening = (port: number) => {
+    const worker = new SocketWorker({ port, name: "toy" });
+    worker.hangs = true;
+    onTestFinished(() => worker.socket.terminate());
+  };
+  const { version } = TOY_CODE;
+  const ended = coordinate({ ...options, workers: 1, version, live, onListening, cannotGoOn });
+  await expect(ended).rejects.toBe(reason);
+  await setImmediate();
+  expect(events).toContain("begun");
+  expect(events).not.toContain("paused");
+});

@@ -1,0 +1,82 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { type GivenOptions, makeConfig } from "@lockstep/config";
+import { createRunFolder, type Display, newRunId, type RunFolder } from "@lockstep/run";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type CoordinatorOptions, coordinate } from "./coordinator.ts";
+
+const STEPS_PER_EPOCH = 3;
+
+let folder: RunFolder;
+beforeEach(() => {
+  folder = createRunFolder(join(mkdtempSync(join(tmpdir(), "lockstep-finished-")), "run"), "m", new Date());
+});
+afterEach(() => rmSync(dirname(folder.dir), { recursive: true }));
+
+function writeResults(): void {
+  mkdirSync(folder.tfjs);
+  for (const path of [folder.weights("Tiny"), join(folder.tfjs, "model.json")]) writeFileSync(path, "{}");
+}
+
+/** Resumes a run of one epoch without a test, of which this many steps are done, and returns the outcome. */
+async function resumed(steps: number, given: GivenOptions = {}) {
+  const lines: string[] = [];
+  const display = { line: (text: string) => lines.push(text) } as unknown as Display;
+  const samples = { trainSamples: 32 * STEPS_PER_EPOCH, validationSamples: 0, testSamples: 8 };
+  const progress = { endedSteps: steps, lossSum: 0, correct: 0, samples: 0 };
+  let waits: (error: Error) => void = () => {};
+  const options: CoordinatorOptions = {
+    ...{ config: makeConfig({ dataset: "shapes", numEpochs: 1, test: false, ...given }), runId: newRunId(), folder },
+    ...{ workers: 2, minWorkers: 1, heartbeatMs: 1000, stallMs: 60_000, balance: "even", display, version: "0" },
+    door: { host: "127.0.0.1", port: 0, anyPort: true },
+    model: { kind: "code" },
+    resumed: { step: steps, epoch: 1, seed: 0, progress, tensors: [] },
+    before: {
+      ...{ lockstep: "0", modelName: "Tiny", parameters: 0, inputShape: [1, 1, 1], numClasses: 2, classes: ["a", "b"] },
+      ...{ mean: [0], std: [1], ...samples, stepsPerEpoch: STEPS_PER_EPOCH, steps },
+    },
+    cannotBegin: new Promise<never>((_, reject) => (waits = reject)),
+    onListening: () => waits(new Error("waits for workers")),
+  };
+  const outcome = await coordinate(options).catch((error: Error) => error.message);
+  return { outcome, lines };
+}
+
+describe("a coordinator that resumes a run", () => {
+  test("a resumed run of which nothing is left says where its results are and ends, without waiting for workers", async () => {
+    writeResults();
+    expect(await resumed(3)).toEqual({
+      outcome: "finished",
+      lines: [
+        "steps:  3, 3 an epoch; 3 are done",
+        `weights: ${folder.weights("Tiny")}`,
+        `charts:  ${join(folder.charts, "*.png")}`,
+      ],
+    });
+  });
+
+  test("a resumed run waits for workers if the options ask for more epochs", async () => {
+    writeResults();
+    expect((await resumed(3, { numEpochs: 2 })).outcome).toBe("waits for workers");
+  });
+
+  test.each([
+    ["its steps are not all made", 2, {}],
+    ["its test is not done", 3, { test: true }],
+  ])("waits for workers if %s", async (_, steps, given) => {
+    writeResults();
+    expect((await resumed(steps, given)).outcome).toBe("waits for workers");
+  });
+
+  test("a resumed run waits for workers if its final weights are not written", async () => {
+    expect((await resumed(3)).outcome).toBe("waits for workers");
+  });
+
+  test("a resumed run refuses fewer steps than are done at once", async () => {
+    const { outcome } = await resumed(3, { maxSteps: 2 });
+    expect(outcome).toMatch(
+      /^Expected --max-steps and --num-epochs to allow at least the 3 steps that are done, got 2/,
+    );
+  });
+});

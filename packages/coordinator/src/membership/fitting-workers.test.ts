@@ -1,0 +1,322 @@
+import { makeConfig } from "@lockstep/config";
+import { LockstepError } from "@lockstep/errors";
+import { decodeFromWorker, encode, factsOf, fingerprintOf, type WorkerMessage } from "@lockstep/gradient-sync";
+import { MAX_PARAMETERS, stableTopology, type TfjsTopology, topologyDigest } from "@lockstep/model/files";
+import { describe, expect, test } from "vitest";
+import type { Session } from "../connections/sessions.ts";
+import { RemoteTeam } from "../team/remote-team.ts";
+import { HELLO, PLAN, READY, TOY_CODE } from "../testing/toy-worker.ts";
+import { type BegunWith, FittingWorkers } from "./fitting-workers.ts";
+
+const config = makeConfig({});
+type Ready = Extract<WorkerMessage, { type: "ready" }>;
+
+function gathering(begunWith: BegunWith = {}, workers = 2) {
+  const lines: string[] = [];
+  const limits = { workers, heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1, maxLogBytes: 1 };
+  const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", nowMs: () => 0, log: () => {} });
+  const tell = (line: string) => lines.push(line);
+  const fitting = new FittingWorkers({ config, team, version: TOY_CODE.version, begunWith, tell });
+  return { team, fitting, lines };
+}
+
+let sessions = 0;
+
+/** As it comes from a socket, with the fingerprint of what it tells. */
+function sessionOf(ready: Partial<Ready>, hello: Partial<typeof HELLO> = {}): Session {
+  const told = { ...READY, ...ready };
+  const whole = {
+    ...told,
+    fingerprint:
+      ready.fingerprint ?? fingerprintOf(factsOf(told), stableTopology(JSON.parse(told.topology)), { ...config }),
+  };
+  return {
+    ...{ workerId: sessions++, hello: { ...HELLO, name: `w${sessions}`, ...hello }, heardMs: 0, waitingBytes: 0 },
+    ...{ address: "192.0.2.1", connectedMs: 0 },
+    ready: decodeFromWorker(encode(whole)) as Ready,
+    ...{ bytesUp: 0, bytesDown: 0, send: () => {}, drained: async () => {}, close: () => {} },
+  };
+}
+
+/** A worker that gives up before it has joined. */
+const refusedWorker = (name: string) => ({
+  ...{ name, address: "192.0.2.1", connectedMs: 0, heardMs: 0, session: undefined },
+});
+
+function tensor(name: string, shape: number[]) {
+  const zeros = () => new Float32Array(shape.reduce((a, b) => a * b));
+  return { name, shape, weight: zeros(), velocity: zeros() };
+}
+
+const withTensor = (shape: number[]) => ({
+  tensors: [{ name: "t", shape, dtype: "float32" as const }],
+  stateDict: [{ name: "t", shape }],
+  factorable: [false],
+});
+
+test("where each worker has a slice of its own, no more of them join than can be added up", () => {
+  const { fitting, team } = gathering();
+  fitting.joined(sessionOf({}));
+  fitting.begin(1);
+  expect(() => fitting.joined(sessionOf({}))).toThrow(expect.objectContaining({ code: "ERR_FULL" }));
+  expect(team.size).toBe(1);
+});
+
+test("whoever would begin with other weights than the first worker is refused with that reason", () => {
+  const { fitting, team } = gathering();
+  const loads = (digest: string) => sessionOf({ ownWeights: { written: 2, digest } });
+  fitting.joined(loads("5c"));
+  fitting.joined(loads("5c"));
+  expect(() => fitting.joined(loads("5d"))).toThrow(
+    expect.objectContaining({
+      code: "ERR_FINGERPRINT",
+      message: expect.stringMatching(/^The weights that its model's module .* \(SHA-256 5d, expected 5c\)/),
+    }),
+  );
+  expect(() => fitting.joined(sessionOf({}))).toThrow("(SHA-256 none, expected 5c)");
+  expect(team.size).toBe(2);
+});
+
+/** The toy's topology with a layer that has this activation and this name. */
+function layersOf(activation: string, name = "dense_Dense1"): string {
+  const layers = [{ class_name: "Dense", config: { name, activation } }];
+  const topology = JSON.parse(READY.topology) as TfjsTopology;
+  return JSON.stringify({ ...topology, modelTopology: { class_name: "Sequential", config: { layers } } });
+}
+
+describe("whoever comes first is refused", () => {
+  test.each<[string, Partial<Ready>]>([
+    ["a tensor of 2⁵³ − 1 numbers", withTensor([2 ** 53 - 1])],
+    ["a tensor beyond all numbers", withTensor(new Array<number>(8).fill(2 ** 53 - 1))],
+    ["one number more than there may be", withTensor([MAX_PARAMETERS + 1])],
+    ["nothing to train", { tensors: [], stateDict: [], factorable: [] }],
+    ["a tensor without numbers only", withTensor([0])],
+    ["other tensors in its state", { stateDict: [{ name: "kernel", shape: [6] }] }],
+    ["a kernel of another size in its state", { stateDict: withTensor([5]).stateDict }],
+    ["factors of it does not say which", { factorable: [true] }],
+    ["factors of what is no matrix", { factorable: [true, true] }],
+    ["classes without names", { numClasses: 4 }],
+    ["no classes", { numClasses: 0, classes: [] }],
+    ["nothing to train with", { trainSamples: 0 }],
+    ["means without stds", { std: [] }],
+  ])("with %s", (_, ready) => {
+    const { fitting, team } = gathering();
+    expect(() => fitting.joined(sessionOf(ready))).toThrow(expect.objectContaining({ code: "ERR_MODEL" }));
+    expect(team.size).toBe(0);
+    fitting.joined(sessionOf({}));
+    expect(team.size).toBe(1);
+  });
+
+  test("with another model than that of the run that is resumed; the one with the same is taken", () => {
+    const { fitting, team } = gathering({ topologyDigest: topologyDigest(JSON.parse(layersOf("relu"))) });
+    const refused = () => fitting.joined(sessionOf({ topology: layersOf("tanh") }));
+    expect(refused).toThrow(expect.objectContaining({ code: "ERR_MODEL_CHANGED" }));
+    expect(team.size).toBe(0);
+    fitting.joined(sessionOf({ topology: layersOf("relu", "dense_Dense7") }));
+    expect(team.size).toBe(1);
+  });
+
+  test("with a model that the weights to begin with do not fit, by their names", () => {
+    const { fitting, team } = gathering({ weights: [tensor("kernel", [3, 2]), tensor("more", [6])] });
+    const refused = () => fitting.joined(sessionOf({}));
+    expect(refused).toThrow(expect.objectContaining({ code: "ERR_STATE_DICT" }));
+    expect(refused).toThrow(
+      /kernel has the shape \[3, 2\], expected \[2, 3\]\n {2}bias is missing\n {2}more is unexpected/,
+    );
+    expect(team.size).toBe(0);
+  });
+
+  test("with more updates than were made", () => {
+    const { fitting } = gathering({ updates: 7 });
+    fitting.joined(sessionOf({}, { holds: { run: "r", step: 7 } }));
+    const refused = () => fitting.joined(sessionOf({}, { holds: { run: "r", step: 8 } }));
+    expect(refused).toThrow(expect.objectContaining({ code: "ERR_HOLDS" }));
+  });
+});
+
+test("whoever holds updates that were undone since holds nothing", async () => {
+  const { fitting, team } = gathering({ updates: 7 });
+  fitting.joined(sessionOf({}));
+  fitting.begin(Number.POSITIVE_INFINITY);
+  const tensors = READY.stateDict.map(({ name, shape }) => tensor(name, shape));
+  await team.begin({ plan: PLAN, origin: { from: "state", tensors, step: 5 } });
+  for (const step of [5, 6]) fitting.joined(sessionOf({}, { holds: { run: "r", step } }));
+  expect(team.members.map(({ session }) => session.hello.holds?.step)).toEqual([undefined, 5, undefined]);
+});
+
+describe("when all are gone", () => {
+  const allGone = (begun: boolean) => {
+    const { fitting } = gathering();
+    const first = sessionOf({});
+    fitting.joined(first);
+    if (begun) fitting.begin(Number.POSITIVE_INFINITY);
+    fitting.lost(first, "it went");
+    return fitting;
+  };
+
+  test("before the run has begun, it may be another run that the next begins", () => {
+    const fitting = allGone(false);
+    fitting.joined(sessionOf({ trainSamples: 23 }));
+    expect(fitting.first.ready.trainSamples).toBe(23);
+  });
+
+  test("afterwards, the next must fit to what was begun", () => {
+    const fitting = allGone(true);
+    expect(() => fitting.joined(sessionOf({ trainSamples: 23 }))).toThrow("Its trainSamples is 23, but w");
+    expect(fitting.first.ready.trainSamples).toBe(READY.trainSamples);
+  });
+});
+
+describe("a worker whose code is another", () => {
+  test.each([
+    [{ version: "0.9" }, "Expected version toy of Lockstep, got 0.9;"],
+    [{ arithmetic: 999 }, /^Expected arithmetic version \d+, got 999;/],
+  ])("is refused by the coordinator: %o", (other, text) => {
+    const { fitting } = gathering();
+    const refused = () => fitting.joined(sessionOf({ code: { ...TOY_CODE, ...other } }));
+    expect(refused).toThrow(expect.objectContaining({ code: "ERR_FINGERPRINT" }));
+    expect(refused).toThrow(text);
+  });
+
+  test("is refused beside the first, if it draws other random numbers under the same version", () => {
+    const { fitting } = gathering();
+    fitting.joined(sessionOf({}));
+    const refused = () => fitting.joined(sessionOf({ code: { ...TOY_CODE, draws: "e" } }));
+    expect(refused).toThrow(expect.objectContaining({ code: "ERR_FINGERPRINT" }));
+    expect(refused).toThrow('Its code.draws is "e", but w');
+  });
+});
+
+test("whoever records the devices of a run hears of each worker that is taken, and of no other", () => {
+  const { fitting, team } = gathering();
+  const sizes: number[] = [];
+  fitting.onJoined = () => sizes.push(team.size);
+  fitting.joined(sessionOf({}));
+  fitting.joined(sessionOf({}, { threads: 4 }));
+  expect(() => fitting.joined(sessionOf({ trainSamples: 23 }))).toThrow();
+  expect(sizes).toEqual([1, 2]);
+});
+
+describe("a worker beside the first", () => {
+  test("is refused with the field in which it differs", () => {
+    const { fitting } = gathering();
+    fitting.joined(sessionOf({}));
+    const refused = () => fitting.joined(sessionOf({ trainSamples: 23 }));
+    expect(refused).toThrow("Its trainSamples is 23, but w");
+    expect(() => fitting.joined(sessionOf({ fingerprint: "f" }))).toThrow("Its fingerprint is f, but");
+  });
+
+  test("is refused with the place where its layers differ, though all else is equal", () => {
+    const { fitting, team } = gathering();
+    fitting.joined(sessionOf({ topology: layersOf("relu") }));
+    const refused = () => fitting.joined(sessionOf({ topology: layersOf("tanh") }));
+    expect(refused).toThrow(expect.objectContaining({ code: "ERR_FINGERPRINT" }));
+    expect(refused).toThrow(
+      /^Its model\.config\.layers\.0\.config\.activation is "tanh", but w\d+ has "relu"; give all/,
+    );
+    expect(team.size).toBe(1);
+  });
+
+  test("has the first one's topology: its own may have other names for layers that were given none", () => {
+    const { fitting } = gathering();
+    const [topology, other] = [layersOf("relu", "dense_Dense1"), layersOf("relu", "dense_Dense7")];
+    const [first, second] = [sessionOf({ topology }), sessionOf({ topology: other, gemmFlopsPerSecond: 5 })];
+    fitting.joined(first);
+    fitting.joined(second);
+    expect(second.ready.topology).toBe(topology);
+    expect(second.ready.gemmFlopsPerSecond).toBe(5);
+  });
+
+  test("cannot have the name of another, even of one that was given it", () => {
+    const { fitting, team } = gathering();
+    fitting.joined(sessionOf({}, { name: "a" }));
+    fitting.joined(sessionOf({}, { name: `a-${sessions + 1}` }));
+    expect(() => fitting.joined(sessionOf({}, { name: "a" }))).toThrow(expect.objectContaining({ code: "ERR_NAME" }));
+    expect(team.size).toBe(2);
+  });
+});
+
+describe("a refusal that every worker will meet", () => {
+  const waiting = (team: RemoteTeam) => team.until(() => team.size > 0).catch((error: unknown) => error);
+  const refusedWith = async (action: () => void, code: string) =>
+    expect(action).toThrow(expect.objectContaining({ code }));
+
+  test("a common refusal ends the run with its reason if its weights fit the model of none of those that it waits for", async () => {
+    const { fitting, team, lines } = gathering({ weights: [tensor("kernel", [2, 3])] });
+    const ended = waiting(team);
+    for (const name of ["a", "b"]) await refusedWith(() => fitting.joined(sessionOf({}, { name })), "ERR_STATE_DICT");
+    const message = expect.stringContaining("not those of the model:\n  bias is missing\n");
+    expect(await ended).toMatchObject({ code: "ERR_STATE_DICT", message });
+    expect(lines).toEqual([expect.stringContaining("a cannot take part: ")]); // the run's end tells of the last
+    await expect(team.until(() => true)).rejects.toMatchObject({ code: "ERR_STATE_DICT" });
+  });
+
+  test("a refusal that one worker meets again and again is not common: the run goes on with others that can take part", async () => {
+    const state = READY.stateDict.map(({ name, shape }) => tensor(name, shape));
+    const { fitting, team } = gathering({ weights: state });
+    const bad = () => sessionOf({ ...withTensor([6]), trainSamples: 23 }, { name: "bad" });
+    for (const _ of [1, 2, 3]) {
+      await refusedWith(() => fitting.joined(bad()), "ERR_STATE_DICT");
+      fitting.failed(refusedWorker("bad"), new LockstepError("ERR_MODEL_DATA", "Too few outputs."));
+    }
+    for (const _ of [1, 2]) fitting.joined(sessionOf({}));
+    await team.until(() => team.size === 2);
+  });
+
+  test("a common refusal ends the run when as many as it waits for have another model than that of its checkpoint", async () => {
+    const { fitting, team } = gathering({ topologyDigest: topologyDigest(JSON.parse(layersOf("relu"))) });
+    const ended = waiting(team);
+    const join = () => fitting.joined(sessionOf({ topology: layersOf("tanh") }));
+    await refusedWith(join, "ERR_MODEL_CHANGED");
+    await team.until(() => true);
+    await refusedWith(join, "ERR_MODEL_CHANGED");
+    expect(await ended).toMatchObject({ code: "ERR_MODEL_CHANGED" });
+  });
+
+  test("a common refusal ends the run when as many as it waits for give up for what its options and its model are", async () => {
+    const { fitting, team, lines } = gathering();
+    const ended = waiting(team);
+    const tooFew = new LockstepError("ERR_MODEL_DATA", "Expected a model with 10 outputs.");
+    fitting.failed(refusedWorker("a"), new LockstepError("ERR_NO_GPU", "No GPU."));
+    for (const name of ["b", "c"]) fitting.failed(refusedWorker(name), tooFew);
+    expect(await ended).toBe(tooFew);
+    expect(lines).toEqual([
+      "a cannot take part: ERR_NO_GPU: No GPU.",
+      "b cannot take part: ERR_MODEL_DATA: Expected a model with 10 outputs.",
+    ]);
+  });
+
+  test("a common refusal ends the run also when those who had joined give up, one after the other, before a step was made", async () => {
+    const { fitting, team } = gathering();
+    const sessions = [sessionOf({}), sessionOf({})];
+    for (const session of sessions) fitting.joined(session);
+    await team.begin({ plan: PLAN, origin: { from: "seed" } });
+    const ended = team.until(() => false).catch((error: unknown) => error);
+    const reason = new LockstepError("ERR_MODEL_REFUSED", "It has no gradient.");
+    for (const session of sessions) {
+      fitting.failed({ ...refusedWorker(session.hello.name), session }, reason);
+      fitting.lost(session, reason.message);
+    }
+    expect(await ended).toBe(reason);
+    team.reset();
+    await expect(team.until(() => true)).rejects.toBe(reason);
+  });
+
+  test.each(["ERR_NO_GPU", "ERR_MODEL_CODE", "ERR_FINGERPRINT"] as const)(
+    "a refusal that lies in one machine is not common: %s leaves the run waiting for others",
+    async (code) => {
+      const { fitting, team } = gathering();
+      for (const name of ["a", "b", "c"]) fitting.failed(refusedWorker(name), new LockstepError(code, "Not here."));
+      fitting.joined(sessionOf({}));
+      await team.until(() => team.size === 1);
+    },
+  );
+
+  test("a refusal is not common while a worker is here that can take part", async () => {
+    const { fitting, team } = gathering();
+    fitting.joined(sessionOf({}));
+    for (const name of ["a", "b", "c"])
+      fitting.failed(refusedWorker(name), new LockstepError("ERR_MODEL_DATA", "Too few."));
+    await team.until(() => team.size === 1);
+  });
+});

@@ -1,0 +1,37 @@
+/** Waits for the workers that a run is to begin with, or to go on with when it has lost all of them. */
+import type { RemoteTeam } from "../team/remote-team.ts";
+
+/**
+ * Time to wait for further workers that still hold the weights, after the last one joined. It covers the backoff of
+ * workers that connect again.
+ */
+const RETURN_MS = 3000;
+
+/** The workers that a run waits for before it begins or resumes. */
+export interface Gathering {
+  /** Number of workers to wait for. */
+  workers: number;
+  /** Number of workers that suffice when some may hold the weights and no more come. */
+  minWorkers: number;
+  stopRequested: () => boolean;
+  /** When the last one was lost, if the run has begun already. */
+  lostMs?: number;
+  /** The team's clock. @default performance.now */
+  nowMs?: () => number;
+}
+
+/** Resolves when enough workers are here, or `stopRequested` says so. */
+export async function gathered(
+  team: RemoteTeam,
+  { workers, minWorkers, stopRequested, lostMs, nowMs = () => performance.now() }: Gathering,
+): Promise<void> {
+  const areEnough = () => {
+    if (team.size >= workers || stopRequested()) return true;
+    if (lostMs === undefined && team.heldStep === undefined) return false;
+    const lastMs = Math.max(lostMs ?? 0, ...team.members.map(({ joinedMs }) => joinedMs));
+    return team.size >= minWorkers && nowMs() - lastMs > RETURN_MS;
+  };
+  // A worker may leave in the turn of the event loop in which it has come.
+  do await team.until(areEnough);
+  while (!areEnough());
+}

@@ -1,0 +1,75 @@
+/** The workers of a run, as the coordinator knows them. */
+import { type CoordinatorMessage, encode } from "@lockstep/gradient-sync";
+import type { Session } from "../connections/sessions.ts";
+import { smoothed } from "./balance.ts";
+import { BEGINNING, type Lineage } from "./lineage.ts";
+
+/**
+ * - `waiting`: has built the model, and has no weights yet
+ * - `loading`: the weights and momentum of a step are on their way to it
+ * - `replaying`: applies the updates that were made since, and hears of all that is new
+ * - `in`: holds the weights that all hold, and may be given slices
+ * - `leaving`: as `in`, but is given no more slices
+ */
+export type MemberState = "waiting" | "loading" | "replaying" | "in" | "leaving";
+
+/** Caps one slow slice at this many times the current estimate, so that an outlier does not dominate. */
+const MOST_TIMES_SLOWER = 4;
+
+/** What a worker says that it computed in less is taken for this: shares of a batch must stay numbers. */
+const LEAST_MS = 0.01;
+
+/** One worker of the run, with its state and its measured speed. */
+export class Member {
+  readonly session: Session;
+  /** As in logs and metrics; unique among those who are here. */
+  readonly name: string;
+  state: MemberState = "waiting";
+  /** Whether it has left, was lost or dropped. */
+  gone = false;
+  /** Lineage of its replica; replicas of one lineage on like devices are equal to the bit. */
+  lineage: Lineage = BEGINNING;
+  readonly joinedMs: number;
+  /** When it last finished something, or owed nothing. */
+  progressMs: number;
+  /** Contributions of its that were refused. */
+  strikes = 0;
+  /** Of computing, in samples a millisecond; undefined before its first slice. */
+  speed: number | undefined;
+  /** From being given a slice to its contribution, for each sample. */
+  msPerSample: number | undefined;
+  /** When its last contribution came. */
+  contributedMs = 0;
+
+  constructor(session: Session, name: string, nowMs: number) {
+    this.session = session;
+    this.name = name;
+    this.joinedMs = this.progressMs = nowMs;
+  }
+
+  get id(): number {
+    return this.session.workerId;
+  }
+
+  /** Whether it holds the weights of the step under way, so that what is for all is for it too. */
+  get follows(): boolean {
+    return this.state === "replaying" || this.state === "in" || this.state === "leaving";
+  }
+
+  send(message: CoordinatorMessage): void {
+    this.session.send(encode(message));
+  }
+
+  /** Takes in how long a slice took: `computeMs` of it were spent computing. */
+  measure(samples: number, { tookMs, computeMs }: { tookMs: number; computeMs: number }): void {
+    if (computeMs > 0) this.speed = smoothed(this.speed, samples / Math.max(computeMs, LEAST_MS));
+    const mostMs = MOST_TIMES_SLOWER * (this.msPerSample ?? Number.POSITIVE_INFINITY);
+    this.msPerSample = smoothed(this.msPerSample, Math.min(tookMs / samples, mostMs));
+  }
+}
+
+/** Encoded once, and paced by those who read it. */
+export async function sendToAll(members: readonly Member[], bytes: Buffer): Promise<void> {
+  for (const { session } of members) session.send(bytes);
+  await Promise.all(members.map(({ session }) => session.drained()));
+}

@@ -1,0 +1,25 @@
+/** Makes the line of a stopped coordinator: the command that resumes its run with the same options. */
+
+import { type OptionName, resumeLine, runOptions, typedOptions } from "@lockstep/config";
+import { DEFAULT_PORT } from "@lockstep/gradient-sync";
+import type { Command } from "commander";
+import { tokenWord } from "./joining-lines.ts";
+import type { CommandOptions } from "./program.ts";
+
+/** Options that the run's folder keeps, or that name it; and the token, which no list of processes should show. */
+const LEFT_OUT: readonly (keyof CommandOptions | OptionName)[] = [
+  ...(Object.keys(runOptions) as OptionName[]),
+  ...(["batchSizePerWorker", "lrScaling", "resume", "out", "token"] as const),
+];
+
+/** @param port where it listened: workers that hold the weights look for it there */
+export function stoppedLine(
+  program: Command,
+  { dir, port, isTerminal }: { dir: string; port: number; isTerminal: boolean },
+): string {
+  const { token, port: typedPort } = program.opts<CommandOptions>();
+  const words = typedOptions(program, LEFT_OUT);
+  if (typedPort === undefined && port !== DEFAULT_PORT) words.push("--port", String(port));
+  const given = token === undefined ? [] : [tokenWord(token, isTerminal)];
+  return `stopped; continue with: ${[...given, resumeLine("pnpm coordinator", dir, words)].join(" ")}`;
+}

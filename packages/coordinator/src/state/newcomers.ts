@@ -1,0 +1,107 @@
+/**
+ * Workers that join a run under way. Each gets a snapshot of the weights from a worker that has them, then all that was
+ * told to everyone since, as fast as it reads, and takes slices once it has caught up. Nobody waits for it.
+ */
+import type { ErrorCode } from "@lockstep/errors";
+import { encode, type Plan } from "@lockstep/gradient-sync";
+import type { TellEvent } from "@lockstep/run/live";
+import { areAlike, newLineage } from "../membership/lineage.ts";
+import { type Member, sendToAll } from "../membership/members.ts";
+import type { Questions } from "../team/questions.ts";
+import type { StateSpec, StateStreams } from "./state-streams.ts";
+import { UpdateLog } from "./update-log.ts";
+
+export interface NewcomersOptions {
+  streams: StateStreams;
+  questions: Questions;
+  plan: Plan;
+  stateDict: readonly StateSpec[];
+  /** Bytes of updates that are kept for them. */
+  maxLogBytes: number;
+  drop: (member: Member, code: ErrorCode, reason: string) => void;
+  log: TellEvent;
+}
+
+export class Newcomers {
+  readonly #options: NewcomersOptions;
+  /** Of what is told to everyone, while newcomers do not hear it themselves. */
+  #updates: UpdateLog | undefined;
+
+  constructor(options: NewcomersOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a snapshot is on its way. */
+  get busy(): boolean {
+    return this.#updates !== undefined;
+  }
+
+  /** What is told to everyone: newcomers hear it after their snapshot. */
+  told(message: Buffer): void {
+    this.#updates?.add(message);
+  }
+
+  /**
+   * Between steps, and unless others are being brought in: brings in those who wait, the ones with slow links after the
+   * others. Who cannot be brought in is let go, and may come again: it begins anew then.
+   *
+   * @param step updates that have been told to everyone
+   * @param source of the snapshot
+   */
+  async bringIn(waiting: readonly Member[], step: number, source: Member): Promise<void> {
+    const { plan, maxLogBytes, drop } = this.#options;
+    const updates = new UpdateLog(maxLogBytes);
+    this.#updates = updates;
+    const members = aboutAsFast(waiting);
+    const later = newLineage();
+    for (const member of members) {
+      member.state = "loading";
+      member.lineage = areAlike(member, source) ? source.lineage : later;
+      member.send({ type: "start", ...plan, state: "follows" });
+    }
+    let followed: boolean;
+    try {
+      const whole = await this.#sendSnapshot(members, step, updates, source);
+      followed = whole && (await this.#sendUpdates(members, step, updates));
+    } finally {
+      if (this.#updates === updates) this.#updates = undefined; // else whoever waits is never brought in
+    }
+    if (followed) return this.#catchUp(members);
+    for (const member of members.filter(({ gone }) => !gone)) {
+      if (updates.overflowed) drop(member, "ERR_SLOW_READER", "the run made updates faster than this worker read them");
+      else drop(member, "ERR_STATE_LOST", `${source.name} was lost before it had sent the weights`);
+    }
+  }
+
+  #sendSnapshot(members: readonly Member[], step: number, updates: UpdateLog, source: Member): Promise<boolean> {
+    const { streams, stateDict } = this.#options;
+    return streams.request(source, { stateDict, step }, async (piece) => {
+      if (!updates.overflowed) await sendToAll(members, encode({ ...piece, type: "load-chunk" }));
+    });
+  }
+
+  /** @returns whether they have had all updates; then they hear what everyone hears, from the next one on */
+  async #sendUpdates(members: readonly Member[], step: number, updates: UpdateLog): Promise<boolean> {
+    if (updates.overflowed) return false; // nor have they had all of the snapshot
+    await sendToAll(members, encode({ type: "load-end", step }));
+    for (const message of updates.messages) await sendToAll(members, message); // and those that are added meanwhile
+    if (updates.overflowed) return false;
+    this.#updates = undefined; // nothing may happen between the last of the log and this
+    for (const member of members) member.state = "replaying";
+    return true;
+  }
+
+  async #catchUp(members: readonly Member[]): Promise<void> {
+    for (const member of (await this.#options.questions.ask(members, { type: "sync" })).keys()) {
+      member.state = "in";
+      this.#options.log(`${member.name} has caught up, and takes slices`, "caught-up", { worker: member.name });
+    }
+  }
+}
+
+/** Those whose links are at least half as fast as the fastest: all get a snapshot at the pace of the slowest of them. */
+function aboutAsFast(members: readonly Member[]): Member[] {
+  const speedOf = ({ session }: Member) => session.ready.linkBytesPerSecond;
+  const fastest = Math.max(...members.map(speedOf));
+  return members.filter((member) => speedOf(member) >= fastest / 2);
+}

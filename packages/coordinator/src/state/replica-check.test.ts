@@ -1,0 +1,66 @@
+import { describe, expect, test } from "vitest";
+import { recordedMember } from "../testing/recorded-member.ts";
+import { culprits } from "./replica-check.ts";
+
+/** Replicas in the order of joining, written as device and digest: "cpu a". */
+function verdict(...replicas: string[]) {
+  const given = replicas.map((replica, id) => {
+    const [backend, digest] = replica.split(" ") as [string, string];
+    return { member: recordedMember(id, { backend }).member, digest };
+  });
+  const { reference, wrong, drifted } = culprits(given);
+  return { reference: reference?.id, wrong: wrong.map(({ id }) => id), drifted: drifted.map(({ id }) => id) };
+}
+
+describe("among like devices", () => {
+  test("equal digests are as they must be", () => {
+    expect(verdict("cpu a", "cpu a", "cpu a")).toEqual({ reference: 0, wrong: [], drifted: [] });
+    expect(verdict("cpu a")).toEqual({ reference: 0, wrong: [], drifted: [] });
+  });
+
+  test("the majority is right, whoever joined first", () => {
+    expect(verdict("cpu b", "cpu a", "cpu a")).toEqual({ reference: 1, wrong: [0], drifted: [] });
+    expect(verdict("cpu b", "cpu a", "cpu c", "cpu a")).toEqual({ reference: 1, wrong: [0, 2], drifted: [] });
+  });
+
+  test("in a tie those who joined first are right", () => {
+    expect(verdict("cpu b", "cpu a")).toEqual({ reference: 0, wrong: [1], drifted: [] });
+    expect(verdict("cpu b", "cpu a", "cpu a", "cpu b")).toEqual({ reference: 0, wrong: [1, 2], drifted: [] });
+  });
+});
+
+describe("among unlike devices", () => {
+  test("the largest group is the reference, and the others have drifted", () => {
+    expect(verdict("gpu b", "cpu a", "cpu a")).toEqual({ reference: 1, wrong: [], drifted: [0] });
+    expect(verdict("gpu b", "gpu b", "cpu a", "gpu b")).toEqual({ reference: 0, wrong: [], drifted: [2] });
+    expect(verdict("gpu b", "cpu a")).toEqual({ reference: 0, wrong: [], drifted: [1] });
+  });
+
+  test("equal digests are fine", () => {
+    expect(verdict("gpu a", "cpu a", "wasm a")).toEqual({ reference: 0, wrong: [], drifted: [] });
+  });
+
+  test("a worker is wrong beside its like, and not because others round otherwise", () => {
+    const told = verdict("gpu b", "cpu a", "cpu x", "cpu a", "gpu b", "gpu c");
+    expect(told).toEqual({ reference: 0, wrong: [5, 2], drifted: [1, 3] });
+  });
+
+  test.each([{ backend: "wasm" }, { libraryVersion: "3" }, { instructionSet: "SSE" }, { threads: 1 }, { gpu: "G" }])(
+    "devices are unlike that differ in %o",
+    (change) => {
+      const given = [recordedMember(0).member, recordedMember(1, change).member];
+      const { wrong, drifted } = culprits(given.map((member, id) => ({ member, digest: `${id}` })));
+      expect([wrong, drifted]).toEqual([[], [given[1]]]);
+    },
+  );
+
+  test("the name of the device says nothing", () => {
+    const given = [recordedMember(0).member, recordedMember(1, { device: "another" }).member];
+    const { wrong } = culprits(given.map((member, id) => ({ member, digest: `${id}` })));
+    expect(wrong).toEqual([given[1]]);
+  });
+});
+
+test("of no replicas there is nothing to say", () => {
+  expect(verdict()).toEqual({ reference: undefined, wrong: [], drifted: [] });
+});

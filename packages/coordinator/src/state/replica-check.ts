@@ -1,0 +1,47 @@
+/** What unequal digests of replicas mean. */
+import { deviceKey } from "@lockstep/run";
+import type { Member } from "../membership/members.ts";
+
+export interface ReplicaDigest {
+  member: Member;
+  digest: string;
+}
+
+export interface Verdict {
+  /** Whose state is taken for the right one. */
+  reference: Member | undefined;
+  /** Members whose weights must equal another member's to the bit, and do not: their machine is faulty. */
+  wrong: Member[];
+  /** Members whose weights differ from the reference's because the devices that computed them round differently. */
+  drifted: Member[];
+}
+
+/**
+ * Among replicas that must be equal the majority is right; in a tie, those who joined first. The largest such group is
+ * the reference.
+ */
+export function culprits(replicas: readonly ReplicaDigest[]): Verdict {
+  const groups = groupBy(replicas, ({ member }) => deviceKey(member.session.hello))
+    .flatMap((alike) => groupBy(alike, ({ member }) => member.lineage))
+    .map((group) => {
+      const right = largest(groupBy(group, ({ digest }) => digest));
+      return { right, wrong: group.filter((replica) => !right.includes(replica)) };
+    });
+  const reference = largest(groups.map(({ right }) => right))[0];
+  const drifted = groups.flatMap(({ right }) => right.filter(({ digest }) => digest !== reference?.digest));
+  return {
+    reference: reference?.member,
+    wrong: groups.flatMap(({ wrong }) => wrong.map(({ member }) => member)),
+    drifted: drifted.map(({ member }) => member),
+  };
+}
+
+/** The groups in the order of their first items. */
+function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => unknown): Item[][] {
+  const groups = new Map<unknown, Item[]>();
+  for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);
+  return [...groups.values()];
+}
+
+const largest = <Item>(groups: Item[][]): Item[] =>
+  groups.reduce((best, group) => (group.length > best.length ? group : best), []);

@@ -1,0 +1,137 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import type { RecordedSession } from "../testing/recorded-member.ts";
+import { outcomeOf, RecordedTeam, turn, typesTold } from "../testing/recorded-team.ts";
+
+let run: RecordedTeam;
+let [a, b, c]: RecordedSession[] = [];
+beforeEach(() => {
+  run = new RecordedTeam();
+});
+
+/** A run of workers on devices that are alike where their backends are, which has begun. */
+async function begun(...backends: string[]): Promise<void> {
+  [a, b, c] = backends.map((backend) => run.join({ backend }));
+  await run.begin();
+}
+
+describe("a replica check that a worker does not live to see ends all the same", () => {
+  test("a replica check ends when the worker whose state was the right one answers and is lost before the others answer", async () => {
+    await begun("native", "wasm");
+    const checked = run.team.checkReplicas();
+    run.answerDigest(a!, "x");
+    run.lose(a!);
+    run.answerDigest(b!, "y");
+    expect(await outcomeOf(checked)).toBe("done");
+    expect(run.lines.at(-1)).toBe("w0 was lost: its connection closed (1 here)");
+  });
+
+  test("a replica check ends when the worker with the right state is lost while others get it: the state of one of them is then the right one", async () => {
+    await begun("native", "wasm", "webgpu");
+    const checked = run.team.checkReplicas();
+    run.answerDigest(a!, "x");
+    run.answerDigest(b!, "y");
+    run.answerDigest(c!, "z");
+    await turn();
+    expect(a!.told.at(-1)).toMatchObject({ type: "send-state", request: 0 });
+    run.lose(a!);
+    await turn();
+    run.answerDigest(b!, "y");
+    run.answerDigest(c!, "z");
+    await turn();
+    run.sendState(b!, 1, 3);
+    await turn();
+    expect(typesTold(c!).slice(-3)).toEqual(["load-chunk", "load-chunk", "load-end"]);
+    run.team.take(c!, { type: "loaded", largestDifference: 0.5 });
+    expect(await outcomeOf(checked)).toBe("done");
+  });
+
+  test("a replica check ends when a worker that drifted is lost before it has loaded the right state", async () => {
+    await begun("native", "wasm");
+    const checked = run.team.checkReplicas();
+    run.answerDigest(a!, "x");
+    run.answerDigest(b!, "y");
+    await turn();
+    run.sendState(a!, 0, 3);
+    await turn();
+    expect(typesTold(b!).at(-1)).toBe("load-end");
+    run.lose(b!);
+    expect(await outcomeOf(checked)).toBe("done");
+  });
+
+  test("a replica check ends when a worker whose weights are wrong is lost before the others answer: they go on without it", async () => {
+    await begun("native", "native");
+    const checked = run.team.checkReplicas();
+    run.answerDigest(b!, "y");
+    run.lose(b!);
+    run.answerDigest(a!, "x");
+    expect(await outcomeOf(checked)).toBe("done");
+  });
+
+  test("a replica check ends when all are lost, with the error that says so", async () => {
+    await begun("native", "wasm");
+    const checked = run.team.checkReplicas();
+    run.answerDigest(a!, "x");
+    run.lose(a!);
+    run.lose(b!);
+    expect(await outcomeOf(checked)).toBe("No worker is left that holds the weights.");
+  });
+});
+
+test("a worker whose weights are wrong is named beside one that is like it, whichever group is the reference", async () => {
+  await begun("native", "native", "wasm");
+  const d = run.join({ backend: "wasm" });
+  run.team.tick();
+  run.sendState(c!, 0, 3);
+  await turn();
+  run.team.take(d, { type: "synced" });
+  await turn();
+  const checked = run.team.checkReplicas();
+  for (const [session, digest] of [
+    [a!, "x"],
+    [b!, "x"],
+    [c!, "y"],
+    [d, "z"],
+  ] as const)
+    run.answerDigest(session, digest);
+  await expect(checked).rejects.toThrow("The weights of w3 differ from those of w2, though their devices are alike");
+});
+
+describe("a state that is read", () => {
+  test("a state that is read is taken from a worker that still catches up, if the last one that had it is lost", async () => {
+    await begun("native");
+    const late = run.join();
+    run.team.tick();
+    run.sendState(a!, 0, 3);
+    await turn();
+    expect([run.stateOf(late), typesTold(late).at(-1)]).toEqual(["replaying", "sync"]);
+    const state = run.team.state();
+    run.lose(a!);
+    expect(await outcomeOf(state)).toBe("waits");
+    run.team.take(late, { type: "synced" });
+    await turn();
+    expect(late.told.at(-1)).toMatchObject({ type: "send-state", request: 2 });
+    run.sendState(late, 2, 4);
+    expect((await state)[0]!.weight).toEqual(Float32Array.of(4, 4));
+  });
+
+  test("a state that is read is lost with its worker if those who catch up have gone on meanwhile", async () => {
+    await begun("native");
+    const late = run.join();
+    run.team.tick();
+    run.sendState(a!, 0, 3);
+    await turn();
+    const state = run.team.state();
+    state.catch(() => {});
+    await run.takeStep(0);
+    run.lose(a!);
+    await expect(state).rejects.toMatchObject({ code: "ERR_STATE_LOST" });
+    expect(run.stateOf(late)).toBe("replaying");
+  });
+
+  test("a state that is read is lost with the last worker, if nobody catches up", async () => {
+    await begun("native");
+    const state = run.team.state();
+    run.lose(a!);
+    expect(await outcomeOf(state)).toBe("No worker is left that holds the weights.");
+  });
+});

@@ -1,0 +1,126 @@
+/** The weights and momentum that the workers hold: read from one, compared between all, sent to those who lack them. */
+import { LockstepError } from "@lockstep/errors";
+import { CHUNK_BYTES, chunksOf, elementsOf, encode, rawFloats } from "@lockstep/gradient-sync";
+import type { ParameterState } from "@lockstep/run";
+import type { TellEvent } from "@lockstep/run/live";
+import { mustEqual, newLineage } from "../membership/lineage.ts";
+import { type Member, sendToAll } from "../membership/members.ts";
+import type { Questions } from "../team/questions.ts";
+import type { Waiters } from "../team/waiters.ts";
+import { fittedState } from "./fitted-state.ts";
+import { culprits } from "./replica-check.ts";
+import type { StatePiece, StateSpec, StateStreams } from "./state-streams.ts";
+
+export interface ReplicasOptions {
+  streams: StateStreams;
+  questions: Questions;
+  waiters: Waiters;
+  stateDict: readonly StateSpec[];
+  /** Those who have the weights, the fastest first: it costs that one least to send them. */
+  holders: () => readonly Member[];
+  /** Number of committed updates. */
+  updates: () => number;
+  log: TellEvent;
+}
+
+export class Replicas {
+  readonly #options: ReplicasOptions;
+
+  constructor(options: ReplicasOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The state as it is now, from one worker, while training goes on. If that one is lost, another one's is as good until
+   * the next update; also that of a worker which still catches up, once it has.
+   *
+   * @throws LockstepError ERR_STATE_LOST if the worker that had it is lost, and the others have gone on
+   * @throws LockstepError ERR_ALL_LOST if there is none
+   */
+  async read(): Promise<ParameterState[]> {
+    const { streams, waiters, stateDict, holders, updates } = this.#options;
+    const step = updates();
+    const state = stateDict.map(({ name, shape }) => {
+      const elements = elementsOf(shape);
+      return { name, shape, weight: new Float32Array(elements), velocity: new Float32Array(elements) };
+    });
+    const take = async ({ tensor, kind, offset, data }: StatePiece) =>
+      state[tensor]![kind].set(rawFloats(data), offset);
+    for (let last = "The last worker"; ; ) {
+      if (holders().length === 0) await waiters.until(() => holders().length > 0 || updates() !== step);
+      if (updates() !== step) throw lostWith(last);
+      const source = holders()[0];
+      if (source === undefined) continue; // the one that was waited for is lost, too
+      if (await streams.request(source, { stateDict, step }, take)) return state;
+      last = source.name;
+    }
+  }
+
+  /**
+   * Sends weights and momentum from a file to all who begin. On the wire a tensor is its number in the state dict.
+   *
+   * @throws LockstepError ERR_STATE_DICT for tensors that are not those of the state dict; then nothing is sent
+   */
+  async install(state: readonly ParameterState[], members: readonly Member[]): Promise<void> {
+    const { tensors } = fittedState(state, this.#options.stateDict);
+    for (const [tensor, { weight, velocity }] of tensors.entries()) {
+      for (const [kind, values] of [
+        ["weight", weight],
+        ["velocity", velocity],
+      ] as const) {
+        for (const piece of chunksOf(values, CHUNK_BYTES)) {
+          await sendToAll(members, encode({ type: "load-chunk", tensor, kind, ...piece }));
+        }
+      }
+    }
+    for (const member of members) member.send({ type: "load-end", step: this.#options.updates() });
+  }
+
+  /**
+   * Compares the digests of replicas. Those of one lineage on like devices must be equal; others may round otherwise, and
+   * are sent the state of the reference. A worker that is lost on the way is left out.
+   *
+   * @throws LockstepError ERR_REPLICA that names the worker
+   */
+  async compare(members: readonly Member[]): Promise<void> {
+    const answers = await this.#options.questions.ask(members, { type: "digest" });
+    const here = [...answers.keys()].filter(({ gone }) => !gone);
+    const replicas = here.map((member) => ({ member, digest: answers.get(member)!.digest }));
+    const { reference, wrong, drifted } = culprits(replicas);
+    if (reference === undefined) return; // nobody is left to compare
+    if (wrong.length > 0) throw replicaError(wrong, here);
+    if (drifted.length > 0 && !(await this.#mend(reference, drifted))) return this.compare(here);
+    const lineage = drifted.length > 0 ? newLineage() : reference.lineage;
+    for (const member of here) member.lineage = lineage; // all are equal now
+  }
+
+  /** Sends the state of one worker to others that have drifted away from it. @returns whether all of it came */
+  async #mend(source: Member, drifted: readonly Member[]): Promise<boolean> {
+    const { streams, questions, stateDict, updates, log } = this.#options;
+    const step = updates();
+    const whole = await streams.request(source, { stateDict, step }, (piece) =>
+      sendToAll(drifted, encode({ ...piece, type: "load-chunk" })),
+    );
+    if (!whole) return false;
+    const answers = await questions.ask(drifted, { type: "load-end", step });
+    for (const [{ name }, { largestDifference }] of answers) {
+      const by = largestDifference.toExponential(1);
+      const why = `since their devices round differently; ${name} was given the weights of ${source.name}`;
+      const line = `${name} had drifted from ${source.name} by up to ${by}, ${why}`;
+      log(line, "mended", { worker: name });
+    }
+    return true;
+  }
+}
+
+function lostWith(name: string): LockstepError {
+  return new LockstepError("ERR_STATE_LOST", `${name} was lost before it had sent its state.`);
+}
+
+function replicaError(wrong: readonly Member[], compared: readonly Member[]): LockstepError {
+  const names = wrong.map(({ name }) => name).join(" and ");
+  const right = compared.find((member) => !wrong.includes(member) && mustEqual(member, wrong[0]!))!;
+  const text = `The weights of ${names} differ from those of ${right.name}, though their devices are alike`;
+  const remedy = "Look for faulty memory or another version there; start again with --resume and without it.";
+  return new LockstepError("ERR_REPLICA", `${text}. ${remedy}`);
+}

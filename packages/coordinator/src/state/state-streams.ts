@@ -1,0 +1,143 @@
+/** The weights and momentum of workers, on their way here piece by piece while training goes on. */
+import { LockstepError } from "@lockstep/errors";
+import { CHUNK_BYTES, elementsOf, STATE_WINDOW, type WorkerMessage } from "@lockstep/gradient-sync";
+import type { Member } from "../membership/members.ts";
+
+export type StateSpec = { name: string; shape: number[] };
+type Chunk = Extract<WorkerMessage, { type: "state-chunk" }>;
+export type StatePiece = Pick<Chunk, "tensor" | "kind" | "offset" | "data">;
+
+/** Elements of each tensor that have come: the pieces of a tensor come in order. */
+type Received = Record<Chunk["kind"], number[]>;
+
+/** What is under way of a state may hold up a contribution behind it for so long. */
+const WINDOW_SECONDS = 0.3;
+
+interface Stream {
+  source: Member;
+  /** Pieces that may be under way. */
+  window: number;
+  /** Updates that the state must have. */
+  step: number;
+  sizes: readonly number[];
+  received: Received;
+  /** Pieces that have come and are not yet acknowledged. */
+  underWay: number;
+  /** When the last piece came, or room for it. */
+  lastMs: number;
+  onPiece: (piece: StatePiece) => Promise<void>;
+  end: (whole: boolean) => void;
+  fail: (error: unknown) => void;
+}
+
+export class StateStreams {
+  readonly #streams = new Map<number, Stream>();
+  readonly #nowMs: () => number;
+  #requests = 0;
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  /**
+   * Has a worker send its state as it is now. Further pieces are asked for as `onPiece` resolves.
+   *
+   * @param step updates that it was told of
+   * @returns whether all of it came before the worker was lost; false at once for a worker that is gone already
+   * @throws what `onPiece` rejects with
+   */
+  request(
+    source: Member,
+    { stateDict, step }: { stateDict: readonly StateSpec[]; step: number },
+    onPiece: Stream["onPiece"],
+  ): Promise<boolean> {
+    if (source.gone) return Promise.resolve(false); // its loss, which would end the stream, was told before
+    const request = this.#requests++;
+    const sizes = stateDict.map(({ shape }) => elementsOf(shape));
+    const none = () => sizes.map(() => 0);
+    return new Promise((resolve, reject) => {
+      const end = (whole: boolean) => {
+        this.#streams.delete(request);
+        resolve(whole);
+      };
+      const fail = (error: unknown) => {
+        this.#streams.delete(request);
+        reject(error);
+      };
+      const received = { weight: none(), velocity: none() };
+      const lastMs = this.#nowMs();
+      const window = windowOf(source.session.ready.linkBytesPerSecond);
+      this.#streams.set(request, { source, window, step, sizes, received, underWay: 0, lastMs, onPiece, end, fail });
+      source.send({ type: "send-state", request, window });
+    });
+  }
+
+  /** @throws LockstepError ERR_CHUNK for a piece that was not asked for, is not the tensor's next, or is one too many */
+  take(member: Member, { request, tensor, kind, offset, data }: Chunk): void {
+    const stream = this.#of(member, request);
+    const { sizes, received } = stream;
+    const elements = data.length / 4;
+    const fits = elements > 0 && Number.isInteger(elements) && offset + elements <= (sizes[tensor] ?? 0);
+    if (!fits || offset !== received[kind][tensor]) {
+      throw new LockstepError(
+        "ERR_CHUNK",
+        `Expected the next piece of tensor ${tensor}, got ${data.length} bytes at ${offset}.`,
+      );
+    }
+    if (stream.underWay >= stream.window) {
+      throw new LockstepError(
+        "ERR_CHUNK",
+        `More than ${stream.window} pieces of a state came without being asked for.`,
+      );
+    }
+    received[kind][tensor] = offset + elements;
+    stream.underWay++;
+    stream
+      .onPiece({ tensor, kind, offset, data })
+      .then(() => {
+        stream.underWay--;
+        stream.lastMs = this.#nowMs();
+        member.send({ type: "state-ack", request });
+      })
+      .catch(stream.fail);
+  }
+
+  /** @throws LockstepError ERR_CHUNK if it was not asked for, is not whole, or not of the step that it was asked for at */
+  end(member: Member, { request, step }: Extract<WorkerMessage, { type: "state-end" }>): void {
+    const { sizes, received, step: expected, end } = this.#of(member, request);
+    const whole = sizes.every((size, i) => received.weight[i] === size && received.velocity[i] === size);
+    if (!whole || step !== expected) {
+      const got = `${whole ? "a" : "part of a"} state after ${step}`;
+      throw new LockstepError("ERR_CHUNK", `Expected the whole state after ${expected} updates, got ${got}.`);
+    }
+    end(true);
+  }
+
+  lose(member: Member): void {
+    for (const { source, end } of this.#streams.values()) if (source === member) end(false);
+  }
+
+  isSource(member: Member): boolean {
+    return [...this.#streams.values()].some(({ source }) => source === member);
+  }
+
+  /** Since when the next piece of a state is for this worker to send, and not held up by whom it is for. */
+  waitingSinceMs(member: Member): number | undefined {
+    const waiting = [...this.#streams.values()].filter(({ source, underWay }) => source === member && underWay === 0);
+    return waiting.length === 0 ? undefined : Math.min(...waiting.map(({ lastMs }) => lastMs));
+  }
+
+  #of(member: Member, request: number): Stream {
+    const stream = this.#streams.get(request);
+    if (stream?.source === member) return stream;
+    throw new LockstepError(
+      "ERR_CHUNK",
+      `The coordinator has not asked ${member.name} for its state under number ${request}.`,
+    );
+  }
+}
+
+/** Pieces that keep a link busy while the one who sends them computes, and hold up little else on it. */
+function windowOf(linkBytesPerSecond: number): number {
+  return Math.max(1, Math.min(STATE_WINDOW, Math.round((WINDOW_SECONDS * linkBytesPerSecond) / CHUNK_BYTES)));
+}

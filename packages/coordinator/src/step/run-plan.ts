@@ -1,0 +1,58 @@
+/** How the gradients of a run travel, and how many workers may take part: by who is here, and what can be added up. */
+
+import type { RunConfig } from "@lockstep/config";
+import {
+  BYTES_PER_ELEMENT,
+  makeLayout,
+  type Plan,
+  planChunkBytes,
+  planForms,
+  updateBytes,
+} from "@lockstep/gradient-sync";
+import type { Session } from "../connections/sessions.ts";
+import { expectRoomForSums, mostSlices, roomForSums } from "./room-for-sums.ts";
+
+type Ready = Pick<Session["ready"], "tensors" | "factorable" | "linkBytesPerSecond" | "gemmFlopsPerSecond">;
+type Settings = Pick<RunConfig, "sync" | "wire" | "batchSize" | "sliceRows">;
+
+export interface RunPlan {
+  plan: Plan;
+  /** As many as can be added up, where each has a slice of its own. */
+  mostWorkers: number;
+  /** What workers send in a step, neither packed nor with what surrounds the numbers. */
+  incomingBytes: number;
+}
+
+/**
+ * @param workers what those who are here have told
+ * @throws LockstepError ERR_SUMS if they are too many, or the fixed slices
+ */
+export function planRun(workers: readonly Ready[], settings: Settings, roomBytes = roomForSums()): RunPlan {
+  const { wire, batchSize, sliceRows } = settings;
+  const { tensors, factorable } = workers[0]!;
+  const slices = sliceRows === undefined ? Math.min(workers.length, batchSize) : Math.ceil(batchSize / sliceRows);
+  const slowest = linksOf(workers);
+  const chunkBytes = planChunkBytes(slowest.linkBytesPerSecond);
+  const planFor = (links: typeof slowest | undefined): Plan => {
+    return { forms: planForms({ ...settings, tensors, factorable, links }), wire, chunkBytes };
+  };
+  // With fixed slices the form must not depend on who is here: then any number of workers gives the same bits.
+  const fastest = planFor(sliceRows === undefined ? slowest : undefined);
+  const fits = slices <= mostSlices(makeLayout(tensors, fastest), roomBytes);
+  const plan = fits ? fastest : planFor(undefined); // which has as little to add up as can be
+  const layout = makeLayout(tensors, plan);
+  expectRoomForSums(layout, slices, roomBytes);
+  const most = mostSlices(layout, roomBytes);
+  const mostWorkers = sliceRows === undefined && most < batchSize ? most : Number.POSITIVE_INFINITY;
+  const denseBytes = layout.denseElements * BYTES_PER_ELEMENT[wire]; // which come once for each slice
+  return { plan, mostWorkers, incomingBytes: updateBytes(layout, batchSize) + (slices - 1) * denseBytes };
+}
+
+/** The slowest of the links and devices. */
+function linksOf(workers: readonly Ready[]) {
+  return {
+    workers: workers.length,
+    linkBytesPerSecond: Math.min(...workers.map(({ linkBytesPerSecond }) => linkBytesPerSecond)),
+    gemmFlopsPerSecond: Math.min(...workers.map(({ gemmFlopsPerSecond }) => gemmFlopsPerSecond)),
+  };
+}

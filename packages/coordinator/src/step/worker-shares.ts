@@ -1,0 +1,69 @@
+/** What each worker did in a step, for its row in the metrics. */
+import type { WorkerMessage } from "@lockstep/gradient-sync";
+import type { WorkerShare } from "@lockstep/run";
+import type { Session } from "../connections/sessions.ts";
+import type { Member } from "../membership/members.ts";
+import { doneAttempt, type StepRound } from "./step-round.ts";
+
+type Contribution = Extract<WorkerMessage, { type: "contribution" }>;
+
+/** @param sinceMs when the step began, by this machine's clock */
+export function sharesOf(
+  members: readonly Member[],
+  round: StepRound,
+  { sinceMs, stepMs }: { sinceMs: number; stepMs: number },
+): WorkerShare[] {
+  const done = round.slices.flatMap((slice) => {
+    const attempt = doneAttempt(slice);
+    return attempt === undefined ? [] : [{ worker: attempt.worker, contribution: attempt.contribution! }];
+  });
+  return members.map(({ id, name, session }) => {
+    const own = done.filter(({ worker }) => worker === id).map(({ contribution }) => contribution);
+    const doneMs = doneMsOf(own, session, sinceMs);
+    return {
+      name,
+      samples: own.reduce((total, { samples }) => total + samples, 0),
+      bytesUp: session.bytesUp,
+      bytesDown: session.bytesDown,
+      ms: withWait(addUp(own.map(({ ms }) => ms)), stepMs),
+      io: addUp(own.map(({ io }) => io)),
+      ...(doneMs !== undefined && { doneMs: Math.min(Math.max(0, doneMs), stepMs) }),
+    };
+  });
+}
+
+/** What travelled in steps. */
+export interface Travelled {
+  /** Steps of each worker, added up. */
+  workerSteps: number;
+  bytesUp: number;
+  bytesDown: number;
+}
+
+/** Adds a step of these workers to what has travelled, and begins to count anew. */
+export function countTravelled(members: readonly Member[], travelled: Travelled): void {
+  for (const { session } of members) {
+    travelled.workerSteps++;
+    travelled.bytesUp += session.bytesUp;
+    travelled.bytesDown += session.bytesDown;
+    session.bytesUp = session.bytesDown = 0;
+  }
+}
+
+/** When in the step the last of these was computed, as far as the clocks can be compared. */
+function doneMsOf(own: readonly Contribution[], { clockAheadMs }: Session, sinceMs: number): number | undefined {
+  if (own.length === 0 || clockAheadMs === undefined) return undefined;
+  return Math.max(...own.map(({ doneMs }) => doneMs)) - clockAheadMs - sinceMs;
+}
+
+function addUp(parts: readonly Record<string, number>[]): Record<string, number> {
+  const total: Record<string, number> = {};
+  for (const part of parts) for (const [name, ms] of Object.entries(part)) total[name] = (total[name] ?? 0) + ms;
+  return total;
+}
+
+/** What is left of the step: the computing thread had nothing to do, from its contribution to the commit. */
+function withWait(ms: Record<string, number>, stepMs: number): Record<string, number> {
+  const busyMs = Object.values(ms).reduce((total, part) => total + part, 0);
+  return { ...ms, wait: Math.max(0, stepMs - busyMs) };
+}

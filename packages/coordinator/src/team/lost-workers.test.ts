@@ -1,0 +1,140 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import type { RecordedSession } from "../testing/recorded-member.ts";
+import { outcomeOf, RecordedTeam, turn, typesTold } from "../testing/recorded-team.ts";
+
+let run: RecordedTeam;
+beforeEach(() => {
+  run = new RecordedTeam();
+});
+
+async function begun(workers: number): Promise<RecordedSession[]> {
+  const sessions = Array.from({ length: workers }, () => run.join());
+  await run.begin();
+  return sessions;
+}
+
+/** Has a worker that joined say that it has loaded its snapshot and made all updates since. */
+async function catchUp(session: RecordedSession): Promise<void> {
+  run.team.take(session, { type: "synced" });
+  await turn();
+}
+
+describe("workers that join a run", () => {
+  test("workers that join are let go if the worker whose state they get is lost, and another's is asked for when they come again", async () => {
+    const [a, b] = await begun(2);
+    const late = run.join();
+    run.team.tick();
+    expect(typesTold(a!).at(-1)).toBe("send-state");
+    run.lose(a!);
+    await turn();
+    expect(late.closed).toBe("ERR_STATE_LOST");
+    const again = run.join();
+    run.team.tick();
+    expect(b!.told.at(-1)).toMatchObject({ type: "send-state", request: 1 });
+    run.sendState(b!, 1, 3);
+    await turn();
+    await catchUp(again);
+    expect(run.stateOf(again)).toBe("in");
+  });
+
+  test("workers that join do not keep others waiting if they are lost before the state has come", async () => {
+    const [a] = await begun(1);
+    const lost = run.join();
+    run.team.tick();
+    const next = run.join();
+    run.lose(lost);
+    run.sendState(a!, 0, 3);
+    await turn();
+    expect(a!.told.at(-1)).toMatchObject({ type: "send-state", request: 1 });
+    run.sendState(a!, 1, 3);
+    await turn();
+    await catchUp(next);
+    expect(run.stateOf(next)).toBe("in");
+  });
+
+  test("workers that join do not keep others waiting if they are lost when all of it has come", async () => {
+    const [a] = await begun(1);
+    const [lost, other] = [run.join(), run.join()];
+    run.team.tick();
+    run.sendState(a!, 0, 3);
+    await turn();
+    await catchUp(other);
+    expect(run.stateOf(other)).toBe("replaying"); // both were asked at once
+    run.lose(lost);
+    await turn();
+    expect(run.stateOf(other)).toBe("in");
+  });
+
+  test("workers that join wait for a source that has come to a halt only as long as workers may stall", async () => {
+    const [a, b] = await begun(2);
+    const late = run.join();
+    run.team.tick();
+    for (const session of [a!, b!, late]) session.heardMs = 60_001;
+    run.nowMs = 60_001;
+    run.team.tick();
+    await turn();
+    expect([a!.closed, b!.closed, late.closed]).toEqual(["ERR_STALLED", undefined, "ERR_STATE_LOST"]);
+  });
+});
+
+describe("an evaluation", () => {
+  const task = { type: "evaluate" as const, part: "validation" as const, samples: 128, epoch: 0, step: 0 };
+  const counts = {
+    samples: 64,
+    lossSum: 1,
+    confusion: [
+      [64, 0],
+      [0, 0],
+    ],
+  };
+  const answer = (session: RecordedSession, request: number) =>
+    run.team.take(session, { type: "evaluation", request, ...counts });
+  const asked = ({ told }: RecordedSession) =>
+    told.flatMap((message) => (message.type === "evaluate" ? message.request : []));
+
+  test("an evaluation of which a worker answers a part and is lost gives the rest to another, and counts each sample once", async () => {
+    const [a, b] = await begun(2);
+    const evaluation = run.team.evaluate({ ...task, samples: 256 });
+    expect([asked(a!), asked(b!)]).toEqual([
+      [0, 1],
+      [2, 3],
+    ]);
+    answer(a!, 0);
+    run.lose(a!);
+    answer(b!, 2);
+    answer(b!, 3);
+    expect(asked(b!)).toEqual([2, 3, 1]);
+    answer(b!, 1);
+    expect(await evaluation).toMatchObject({ samples: 256, lossSum: 4 });
+  });
+
+  test("an evaluation whose last worker is lost goes on with one that still catches up", async () => {
+    const [a] = await begun(1);
+    const late = run.join();
+    run.team.tick();
+    run.sendState(a!, 0, 3);
+    await turn();
+    const evaluation = run.team.evaluate(task);
+    answer(a!, 0);
+    run.lose(a!);
+    expect(await outcomeOf(evaluation)).toBe("waits");
+    await catchUp(late);
+    answer(late, 1);
+    expect(await evaluation).toMatchObject({ samples: 128, lossSum: 2 });
+  });
+
+  test("an evaluation whose workers are all lost ends with the error that says so, and the next one begins anew", async () => {
+    const [a] = await begun(1);
+    const evaluation = run.team.evaluate(task);
+    run.lose(a!);
+    expect(await outcomeOf(evaluation)).toBe("No worker is left that holds the weights.");
+    run.team.reset();
+    const next = run.join();
+    await run.begin();
+    const again = run.team.evaluate(task);
+    expect(asked(next)).toEqual([2, 3]);
+    answer(next, 2);
+    answer(next, 3);
+    expect(await again).toMatchObject({ samples: 128, lossSum: 2 });
+  });
+});

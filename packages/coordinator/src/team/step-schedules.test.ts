@@ -1,0 +1,168 @@
+import { StepAssembly } from "@lockstep/gradient-sync";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { SpareArrays } from "../step/spare-arrays.ts";
+import { type Outgoing, StepRound } from "../step/step-round.ts";
+import {
+  type Chunk,
+  chunksOf,
+  contributionOf,
+  layout,
+  PARTS,
+  partOf,
+  SAMPLES,
+  STEP,
+  slices,
+  stepOf,
+  take,
+  task,
+} from "../testing/three-slices.ts";
+
+/** Of all schedules: what a round has given back must not be what its messages are made of. */
+const spare = new SpareArrays();
+
+type Said = Chunk | ReturnType<typeof contributionOf>;
+type Action = () => void;
+
+/** A worker that computes piece by piece and obeys; what it says, and what it is told, takes its time. */
+class Worker {
+  readonly id: number;
+  readonly assembly = new StepAssembly(layout, SAMPLES);
+  readonly inbox: Outgoing[] = [];
+  readonly outbox: Said[] = [];
+  readonly #toDo: Said[] = [];
+  readonly #sent: Chunk[] = [];
+
+  constructor(id: number) {
+    this.id = id;
+  }
+
+  /** What it may do next. */
+  get actions(): Action[] {
+    const actions: Action[] = [];
+    if (this.inbox.length > 0) actions.push(() => this.#read(this.inbox.shift()!));
+    if (this.#toDo.length > 0) actions.push(() => this.#compute(this.#toDo.shift()!));
+    return actions;
+  }
+
+  #read(outgoing: Outgoing): void {
+    take(this.assembly, outgoing);
+    const { message } = outgoing;
+    if (message.type === "assign") {
+      for (const { slice, attempt } of message.slices)
+        this.#toDo.push(...chunksOf(slice, attempt), contributionOf(slice, attempt));
+    }
+    if (message.type === "withdrawn") {
+      const isAgain = ({ slice, attempt, part, offset }: Chunk) =>
+        part === 0 && message.again.includes(offset) && (slice !== message.slice || attempt !== message.attempt);
+      this.outbox.push(...this.#sent.filter(isAgain));
+    }
+  }
+
+  #compute(next: Said): void {
+    this.outbox.push(next);
+    if (next.type === "contribution") return;
+    this.#sent.push(next);
+    const { slice, attempt, part, offset } = next;
+    const values = partOf(slice, attempt, part).slice(offset, offset + layout.chunkElements);
+    if (part > 0) this.assembly.add({ slice, attempt, part, offset, values });
+  }
+}
+
+/** A round, its workers, one who only listens, as a worker that joins does, and what is on its way between them. */
+class Network {
+  readonly round = new StepRound(task, slices, layout, true, spare);
+  readonly listener = new Worker(-1);
+  workers = [0, 1, 2, 3].map((id) => new Worker(id));
+
+  constructor() {
+    for (const { id } of this.workers) this.#tell([this.round.assign(id, id < slices.length ? [id] : [])]);
+  }
+
+  /** Somebody computes, reads, or is heard. */
+  get work(): Action[] {
+    const heard = this.workers.filter(({ outbox }) => outbox.length > 0).map((worker) => () => this.#hear(worker));
+    return [...heard, ...[...this.workers, this.listener].flatMap(({ actions }) => actions)];
+  }
+
+  /** A slice that so many try goes to one more worker. */
+  tries(tried: number): Action[] {
+    const open = this.round.slices
+      .map(({ slice, attempts }) => ({ slice, attempts: [...attempts.values()] }))
+      .filter(({ attempts }) => attempts.length === tried && attempts.every(({ contribution }) => !contribution));
+    return open.flatMap(({ slice, attempts }) =>
+      this.workers
+        .filter(({ id }) => attempts.every(({ worker }) => worker !== id))
+        .map(
+          ({ id }) =>
+            () =>
+              this.#tell([this.round.assign(id, [slice])]),
+        ),
+    );
+  }
+
+  /** A worker is lost; the first never is. */
+  get losses(): Action[] {
+    return this.workers.slice(1).map((lost) => () => {
+      this.workers = this.workers.filter((worker) => worker !== lost);
+      this.#tell(this.round.lose(lost.id));
+    });
+  }
+
+  #hear({ id, outbox }: Worker): void {
+    const said = outbox.shift()!;
+    this.#tell(said.type === "contribution" ? this.round.onContribution(id, said) : this.round.onChunk(id, said));
+  }
+
+  #tell(out: readonly Outgoing[]): void {
+    for (const outgoing of out) {
+      const { to, except } = outgoing;
+      for (const worker of [...this.workers, this.listener]) {
+        if (to === "all" ? worker.id !== except : worker.id === to) worker.inbox.push(outgoing);
+      }
+    }
+  }
+}
+
+const sum = (numbers: number[]) => numbers.reduce((total, next) => total + next, 0);
+const bytesOf = (slice: number, parts: number[]) => 4 * sum(parts.map((part) => partOf(slice, 0, part).length));
+
+/** A dense part for each slice, and for each further attempt all that it sends. */
+function mostBytes({ slices: all }: StepRound): number {
+  const further = all.map(({ slice, attempts }) => Math.max(0, attempts.size - 1) * bytesOf(slice, PARTS));
+  return sum(all.map(({ slice }) => bytesOf(slice, [0]))) + sum(further);
+}
+
+test("any schedule of sending, losing and trying up to three times ends with all having the step that the commit names", () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(), { maxLength: 250 }), (choices) => {
+      const network = new Network();
+      const { round, listener } = network;
+      for (const choice of choices) {
+        const mayHappen = [
+          network.work,
+          network.work,
+          network.tries(0),
+          network.tries(1),
+          network.tries(2),
+          network.losses,
+        ].flat();
+        mayHappen[choice % mayHappen.length]!();
+        expect(round.bytesHeld).toBeLessThanOrEqual(mostBytes(round));
+      }
+      for (let left = true; left; ) {
+        const [next] = [...network.tries(0), ...network.work];
+        next?.();
+        left = next !== undefined;
+      }
+      expect(round.complete).toBe(true);
+      expect(round.bytesHeld).toBe(0);
+      const { message } = round.commit();
+      if (message.type !== "commit") throw new Error(`Expected a commit, got ${message.type}.`);
+      for (const { assembly } of [...network.workers, listener]) {
+        expect([0, 1, 2].map(assembly.complete(STEP, message.attempts))).toEqual(stepOf(message.attempts));
+      }
+    }),
+    { numRuns: 150 },
+  );
+});

@@ -1,0 +1,60 @@
+/** For tests: a peer that gets its WebSocket, and then sends what is none. */
+import { once } from "node:events";
+import { connect } from "node:net";
+import { MAX_MESSAGE_BYTES } from "@lockstep/gradient-sync";
+import { pick, type Random } from "@lockstep/gradient-sync/testing";
+
+/** A frame of a client with its first byte, a length of eight bytes, and a mask of zeros; of the payload only a part. */
+function frame(first: number, claimed: number, payload = Buffer.alloc(0)): Buffer {
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64BE(BigInt(claimed));
+  return Buffer.concat([Buffer.of(first, 0x80 | 127), length, Buffer.alloc(4), payload]);
+}
+
+const short = (first: number, payload = Buffer.alloc(0)) =>
+  Buffer.concat([Buffer.of(first, 0x80 | payload.length), Buffer.alloc(4), payload]);
+const FIN = 0x80;
+const [CONTINUED, TEXT, BYTES, CLOSE, PING] = [0, 1, 2, 8, 9];
+
+const BREACHES: Buffer[] = [
+  Buffer.of(FIN | BYTES, 3, 1, 2, 3), // not masked
+  short(FIN | 0x40 | BYTES), // a bit of an extension
+  short(FIN | 7), // a meaning that is not given out
+  short(FIN | CONTINUED), // of no message
+  short(PING), // in parts
+  frame(FIN | PING, 126, Buffer.alloc(126)), // too long for what it is
+  short(FIN | TEXT, Buffer.of(0xff)), // no text
+  short(FIN | CLOSE, Buffer.of(3)), // half a code
+  short(FIN | CLOSE, Buffer.of(0, 1)), // a code that there is not
+  frame(FIN | BYTES, MAX_MESSAGE_BYTES + 1), // too large
+  frame(FIN | BYTES, 2 ** 53),
+  Buffer.concat([short(BYTES, Buffer.of(1)), short(BYTES, Buffer.of(1))]), // a message in another
+  Buffer.concat([short(BYTES), ...Array.from({ length: 20_000 }, () => short(CONTINUED, Buffer.of(1)))]), // in crumbs
+];
+
+/** @returns the code with which the coordinator closes the WebSocket; 1006 if it does not */
+export async function breakProtocol(port: number, random: Random): Promise<number> {
+  const socket = connect(port, "127.0.0.1");
+  socket.on("error", () => {}); // what was said until then counts
+  const lines = ["GET / HTTP/1.1", `Host: 127.0.0.1:${port}`, "Upgrade: websocket", "Connection: Upgrade"];
+  socket.write([...lines, "Sec-WebSocket-Version: 13", `Sec-WebSocket-Key: ${"A".repeat(22)}==`, "", ""].join("\r\n"));
+  await once(socket, "data");
+  socket.write(pick(random, BREACHES));
+  let said = Buffer.alloc(0);
+  for await (const data of socket) {
+    said = Buffer.concat([said, data]);
+    const code = closeCode(said);
+    if (code === undefined) continue;
+    socket.destroy();
+    return code;
+  }
+  return 1006;
+}
+
+/** Of the frames of a server, which are short here and not masked. */
+function closeCode(frames: Buffer): number | undefined {
+  for (let at = 0; at + 4 <= frames.length; at += 2 + frames[at + 1]!) {
+    if ((frames[at]! & 0x0f) === CLOSE) return frames.readUInt16BE(at + 2);
+  }
+  return undefined;
+}

@@ -1,0 +1,163 @@
+/**
+ * For tests: a worker that takes part, and sends others of its frames than it should. What it never sends are lies that
+ * nobody could tell from the truth: finite numbers of the right shape for a slice of its own. They are taken as true.
+ */
+import {
+  allFinite,
+  type CoordinatorMessage,
+  chunkLength,
+  decodeFloats,
+  decodeFromWorker,
+  elementsOf,
+  encode,
+  partElements,
+  type WorkerMessage,
+} from "@lockstep/gradient-sync";
+import { hostileFrame, pick, type Random, relabelled } from "@lockstep/gradient-sync/testing";
+import type { WebSocket } from "ws";
+import { LAYOUT, TENSORS } from "../toy-worker.ts";
+import { SocketWorker } from "./socket-worker.ts";
+
+export interface HostileOptions {
+  port: number;
+  name: string;
+  random: Random;
+  /** Frames of honest sessions. */
+  recorded: readonly Buffer[];
+  /** How many hostile frames it sends before it goes by itself. */
+  frames: number;
+  /** Called then. */
+  leave: () => void;
+}
+
+interface Occasion {
+  random: Random;
+  frame: Buffer;
+  message: WorkerMessage;
+  /** What this worker sent before. */
+  own: readonly Buffer[];
+  recorded: readonly Buffer[];
+}
+
+/** The ways in which a frame goes wrong. */
+const WAYS: ((occasion: Occasion) => Buffer[])[] = [
+  ({ random, frame, recorded }) => [hostileFrame(random, frame, recorded)],
+  ({ random, frame, recorded }) => [frame, hostileFrame(random, pick(random, recorded), recorded)],
+  ({ random, frame }) => [relabelled(random, frame)],
+  ({ random, frame }) => [frame, relabelled(random, frame)],
+  ({ random, frame }) => [relabelled(random, frame), frame],
+  ({ frame }) => [frame, frame],
+  ({ random, message }) => [spoilt(random, message)],
+  ({ random, frame, own }) => [...own.slice(Math.floor(random() * own.length)).slice(0, 20), frame],
+  ({ random, frame, recorded }) => [pick(random, recorded), frame],
+  ({ random, frame, own }) => [frame, ...own.slice(-8).sort(() => random() - 0.5)],
+  () => [], // what is missing is for the other end to notice
+];
+
+/** Its numbers are none, too many, too few, or packed otherwise. */
+function spoilt(random: Random, message: WorkerMessage): Buffer {
+  if ("lossSum" in message)
+    return encode({ ...message, lossSum: pick(random, [Number.NaN, Number.POSITIVE_INFINITY]) });
+  if (!("data" in message)) return encode(message);
+  const { data } = message;
+  const words = new Float32Array(Math.ceil(data.length / 4)).fill(pick(random, [Number.NaN, Number.NEGATIVE_INFINITY]));
+  const others = [new Uint8Array(words.buffer), data.slice(1), Buffer.concat([data, data]), new Uint8Array()];
+  if (random() < 0.2 && "packed" in message) return encode({ ...message, packed: !message.packed });
+  return encode({ ...message, data: new Uint8Array(pick(random, others)) });
+}
+
+export class HostileWorker {
+  readonly worker: SocketWorker;
+  /** Hostile frames that it has sent. */
+  sent = 0;
+  readonly #options: HostileOptions;
+  /** Frames that it sends as they should be, to get in and a part in the work. */
+  #patience: number;
+  readonly #own: Buffer[] = [];
+  /** Of the step under way: samples of its attempts; and what it truly found, by where it belongs. */
+  readonly #attempts = new Map<string, number>();
+  readonly #truths = new Map<string, Buffer>();
+  readonly #stateRequests = new Set<number>();
+
+  constructor(options: HostileOptions) {
+    const { port, name } = options;
+    this.#options = options;
+    this.#patience = Math.floor(options.random() * 60);
+    const boasts = options.random() < 0.5; // the state of the fastest is read
+    const send = (frame: Buffer, message: WorkerMessage, socket: WebSocket) => {
+      if (!boasts || message.type !== "contribution") return this.#send(frame, message, socket);
+      const boast = { ...message, ms: { forward: 0.001 } };
+      this.#send(encode(boast), boast, socket);
+    };
+    this.worker = new SocketWorker({ port, name, send, onTold: (message) => this.#told(message) });
+  }
+
+  #send(frame: Buffer, message: WorkerMessage, socket: WebSocket): void {
+    const { random, recorded, frames, leave } = this.#options;
+    if (message.type === "gradient-chunk") this.#truths.set(placeOf(message), frame);
+    const occasion = { random, frame, message, own: this.#own, recorded };
+    const honest = this.#patience-- > 0 || random() < 0.8;
+    const wrong = honest ? [frame] : pick(random, WAYS)(occasion);
+    this.#own.push(frame);
+    if (this.#own.length > 100) this.#own.shift();
+    for (const other of wrong.filter((other) => other === frame || !this.#isLie(other))) {
+      socket.send(other);
+      if (other !== frame) this.sent++;
+    }
+    if (this.sent >= frames) leave();
+  }
+
+  #told(message: CoordinatorMessage): void {
+    if (message.type === "send-state") this.#stateRequests.add(message.request);
+    if (message.type === "commit") {
+      this.#attempts.clear();
+      this.#truths.clear();
+    }
+    if (message.type !== "assign") return;
+    for (const { slice, attempt, start, end } of message.slices) {
+      this.#attempts.set(`${message.step}/${slice}/${attempt}`, end - start);
+    }
+  }
+
+  #isLie(frame: Buffer): boolean {
+    const message = decoded(frame);
+    switch (message?.type) {
+      case "gradient-chunk": {
+        const values = valuesOf(message, this.#attempts.get(attemptOf(message)));
+        if (values === undefined || this.#truths.get(placeOf(message))?.equals(frame)) return false;
+        return allFinite(values);
+      }
+      case "state-chunk": {
+        const bytes = 4 * elementsOf(TENSORS[message.tensor]?.shape ?? []);
+        return this.#stateRequests.has(message.request) && message.offset === 0 && message.data.length === bytes;
+      }
+      case "digest-result":
+        return true;
+      default:
+        return false;
+    }
+  }
+}
+
+type Chunk = Extract<WorkerMessage, { type: "gradient-chunk" }>;
+const attemptOf = ({ step, slice, attempt }: Chunk) => `${step}/${slice}/${attempt}`;
+const placeOf = (chunk: Chunk) => `${attemptOf(chunk)}/${chunk.part}/${chunk.offset}`;
+
+/** What a piece says of an attempt over so many samples; undefined if it would be refused, or is of no attempt. */
+function valuesOf(chunk: Chunk, samples: number | undefined): Float32Array | undefined {
+  if (samples === undefined) return undefined;
+  const elements = chunkLength(LAYOUT, partElements(LAYOUT, chunk.part, samples), chunk.offset);
+  try {
+    return elements === undefined ? undefined : decodeFloats(chunk, elements, LAYOUT.wire);
+  } catch {
+    return undefined;
+  }
+}
+
+function decoded(frame: Buffer): WorkerMessage | undefined {
+  try {
+    return decodeFromWorker(frame);
+  } catch {
+    return undefined;
+  }
+}

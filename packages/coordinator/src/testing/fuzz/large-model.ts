@@ -1,0 +1,42 @@
+/** For tests: a model with many parameters, what workers tell of it, and how much a coordinator may hold of it. */
+
+import { makeConfig } from "@lockstep/config";
+import { MAX_MESSAGE_BYTES, makeLayout, updateBytes, type WorkerMessage } from "@lockstep/gradient-sync";
+import { fingerprintOfToy, READY } from "../toy-worker.ts";
+
+/** A kernel that travels as factors, and this many numbers that travel dense, 2 MiB. */
+const DENSE = 2 ** 19;
+const PARAMETERS = 64 * 64 + DENSE;
+const tensors = [
+  { name: "kernel", shape: [64, 64], dtype: "float32" as const },
+  { name: "dense", shape: [DENSE], dtype: "float32" as const },
+];
+export const plan = { forms: ["factored" as const, "dense" as const], wire: "fp32" as const, chunkBytes: 2 ** 18 };
+export const layout = makeLayout(tensors, plan);
+export const LIMITS = { maxWaitingBytes: 4 * 2 ** 20, maxLogBytes: 8 * 2 ** 20, stallMs: 10_000 };
+/** So many that what grows with each is more than the bound. */
+export const STEPS = 100;
+export const SLICES = 4;
+export const SLICE_ROWS = 4;
+export const ROWS = SLICES * SLICE_ROWS;
+
+const { code, modelName, numClasses, classes, mean, std, inputShape } = READY;
+const facts = {
+  ...{ code, modelName, numClasses, classes, mean, std, inputShape, tensors, factorable: [true, false] },
+  stateDict: tensors.map(({ name, shape }) => ({ name, shape })),
+  ...{ trainSamples: 1000 * ROWS, validationSamples: 0, testSamples: 0 },
+};
+export const config = { ...makeConfig({}) };
+export const ready: Extract<WorkerMessage, { type: "ready" }> = {
+  ...{ type: "ready", ...facts, fingerprint: fingerprintOfToy(config, facts), topology: READY.topology },
+  ...{ linkBytesPerSecond: 1e9, gemmFlopsPerSecond: 1e9 },
+};
+
+/** Bytes that a coordinator may hold, whatever its workers do: the formula of docs/security.md. */
+export function memoryBound({ workers, secondAttempts }: { workers: number; secondAttempts: number }): number {
+  const slices =
+    (SLICES + secondAttempts) * 4 * layout.denseElements + secondAttempts * updateBytes(layout, SLICE_ROWS);
+  const waiting = LIMITS.maxWaitingBytes + updateBytes(layout, ROWS);
+  const state = 8 * PARAMETERS;
+  return slices + workers * (waiting + MAX_MESSAGE_BYTES) + LIMITS.maxLogBytes + state;
+}

@@ -1,0 +1,70 @@
+/**
+ * For tests, as a process of its own: a coordinator of a large model. It tells its port, begins with the workers that
+ * are there when it hears `begin`, trains and reads states for some steps, and tells what it took.
+ */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { listen } from "../../connections/sessions.ts";
+import { RemoteTeam } from "../../team/remote-team.ts";
+import { config, LIMITS, plan, ROWS, SLICE_ROWS, STEPS } from "./large-model.ts";
+
+export interface MemoryReport {
+  /** The most that was alive at once, beyond what was before the workers came. */
+  liveBytes: number;
+  /** The most that the process had of the machine's memory, beyond what it had before. */
+  residentBytes: number;
+  log: string[];
+}
+
+setFlagsFromString("--expose_gc");
+const collectGarbage: () => void = runInNewContext("gc");
+const tell = (message: { port: number } | MemoryReport) => process.send!(message);
+
+function live(): number {
+  collectGarbage();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+const nowMs = () => performance.now();
+const log: string[] = [];
+const limits = { workers: 1, minWorkers: 1, heartbeatMs: 1000, ...LIMITS };
+const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", nowMs, log: (line) => log.push(line) });
+const door = await listen({
+  door: { host: "127.0.0.1", port: 0, anyPort: false },
+  ...{ heartbeatMs: limits.heartbeatMs, stallMs: LIMITS.stallMs, nowMs },
+  welcome: Promise.resolve({ run: "r", config, codeModel: false }),
+  records: Promise.resolve(undefined),
+  events: {
+    joined: team.join.bind(team),
+    message: team.take.bind(team),
+    lost: team.lose.bind(team),
+  },
+});
+const ticking = setInterval(() => team.tick(), 100);
+let most = 0;
+const before = { live: live(), resident: process.memoryUsage.rss() };
+let mostResident = before.resident;
+const looking = setInterval(() => {
+  most = Math.max(most, live());
+  mostResident = Math.max(mostResident, process.memoryUsage.rss());
+}, 100);
+
+async function train(): Promise<void> {
+  await team.begin({ plan, origin: { from: "seed" }, sliceRows: SLICE_ROWS });
+  for (let step = 0; step < STEPS; step++) {
+    const state = step % 10 === 0 ? team.state() : undefined; // comes beside the steps
+    await team.step({ type: "step", epoch: 0, step, start: 0, end: ROWS, learningRate: 0.1 }, () => {});
+    await state;
+  }
+  tell({ liveBytes: most - before.live, residentBytes: mostResident - before.resident, log });
+  clearInterval(looking);
+  clearInterval(ticking);
+  await door.close();
+  process.disconnect();
+}
+
+process.on("message", (said) => {
+  if (said === "begin") void train();
+});
+tell({ port: door.port });

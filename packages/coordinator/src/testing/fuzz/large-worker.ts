@@ -1,0 +1,121 @@
+/** For tests: a worker of the large model that computes nothing, and sends ones. */
+
+import {
+  type CoordinatorMessage,
+  chunkLength,
+  chunkOffsets,
+  decodeFromCoordinator,
+  elementsOf,
+  encode,
+  MAX_MESSAGE_BYTES,
+  partElements,
+  type WorkerMessage,
+} from "@lockstep/gradient-sync";
+import { openSocket } from "@lockstep/transport";
+import type { WebSocket } from "ws";
+import { HELLO } from "../toy-worker.ts";
+import { layout, ready } from "./large-model.ts";
+
+type Told<Type extends CoordinatorMessage["type"]> = Extract<CoordinatorMessage, { type: Type }>;
+
+type Sent = { step: number; slice: number; attempt: number; samples: number };
+
+/** Numbers that are not packed. */
+const ones = (elements: number) => new Uint8Array(new Float32Array(elements).fill(1).buffer);
+
+export class LargeWorker {
+  readonly socket: WebSocket;
+  /** Whether it sends the first piece of a slice, and never the rest. */
+  hangs = false;
+  /** Resolves with the code and reason that it was told, if it was told to go. */
+  readonly refused: Promise<string>;
+  #updates = 0;
+  /** In the step under way. */
+  #sent: Sent[] = [];
+  readonly #states = new Map<number, Iterator<WorkerMessage, undefined>>();
+  readonly #beating: NodeJS.Timeout;
+
+  constructor(port: number, name: string) {
+    this.socket = openSocket(`ws://127.0.0.1:${port}`, { maxPayload: MAX_MESSAGE_BYTES });
+    this.socket.on("open", () => this.#say({ ...HELLO, name }));
+    this.socket.on("error", () => {});
+    this.socket.on("close", () => clearInterval(this.#beating));
+    this.#beating = setInterval(() => this.#say({ type: "heartbeat" }), 500);
+    this.refused = new Promise((resolve) => {
+      this.socket.on("message", (data: Buffer) => {
+        const message = decodeFromCoordinator(data);
+        if (message.type === "refused") resolve(message.code);
+        this.#obey(message);
+      });
+    });
+  }
+
+  #say(message: WorkerMessage): void {
+    if (this.socket.readyState === this.socket.OPEN) this.socket.send(encode(message));
+  }
+
+  #obey(message: CoordinatorMessage): void {
+    switch (message.type) {
+      case "welcome":
+        this.#say(ready);
+        return;
+      case "assign":
+        for (const slice of message.slices) this.#contribute(message.step, slice);
+        return;
+      case "withdrawn":
+        for (const sent of this.#sent) for (const offset of message.again) this.#sendPiece(sent, 0, offset);
+        return;
+      case "send-state":
+        this.#states.set(message.request, stateOf(message, this.#updates));
+        for (let piece = 0; piece < message.window; piece++) this.#sendState(message.request);
+        return;
+      case "state-ack":
+        this.#sendState(message.request);
+        return;
+      case "load-end":
+        this.#updates = message.step;
+        return;
+      case "commit":
+        this.#updates = message.step + 1;
+        this.#sent = [];
+        return;
+      case "sync":
+        this.#say({ type: "synced" });
+    }
+  }
+
+  #contribute(step: number, { slice, attempt, start, end }: Told<"assign">["slices"][number]): void {
+    const sent = { step, slice, attempt, samples: end - start };
+    this.#sent.push(sent);
+    for (const part of layout.rowElements.keys()) {
+      for (const offset of chunkOffsets(layout, partElements(layout, part, sent.samples))) {
+        this.#sendPiece(sent, part, offset);
+        if (this.hangs) return;
+      }
+    }
+    this.#say({ ...sent, type: "contribution", lossSum: 1, correct: 0, ms: { forward: 1 }, io: {}, doneMs: 0 });
+  }
+
+  #sendPiece({ samples, ...label }: Sent, part: number, offset: number): void {
+    const data = ones(chunkLength(layout, partElements(layout, part, samples), offset)!);
+    this.#say({ type: "gradient-chunk", ...label, part, offset, packed: false, data });
+  }
+
+  #sendState(request: number): void {
+    const piece = this.#states.get(request)?.next().value;
+    if (piece !== undefined) this.#say(piece);
+  }
+}
+
+function* stateOf({ request }: Told<"send-state">, step: number): Generator<WorkerMessage, undefined> {
+  for (const [tensor, { shape }] of ready.tensors.entries()) {
+    for (const kind of ["weight", "velocity"] as const) {
+      const elements = elementsOf(shape);
+      for (const offset of chunkOffsets(layout, elements)) {
+        const data = ones(chunkLength(layout, elements, offset)!);
+        yield { type: "state-chunk", request, tensor, kind, offset, data };
+      }
+    }
+  }
+  yield { type: "state-end", request, step };
+}

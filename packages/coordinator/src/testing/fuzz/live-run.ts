@@ -1,0 +1,142 @@
+/**
+ * For tests: a coordinator on a real port with an honest worker, and whoever else comes. The run goes on, step by step,
+ * until it is told to stop.
+ */
+
+import { makeConfig } from "@lockstep/config";
+import type { RecordSource } from "@lockstep/dataset";
+import { makeSchedule, type ParameterState, type StepTask, type Task } from "@lockstep/run";
+import { listen } from "../../connections/sessions.ts";
+import { FittingWorkers } from "../../membership/fitting-workers.ts";
+import { RemoteTeam, type TeamOptions } from "../../team/remote-team.ts";
+import { PLAN, READY, stateOf, TOY_CODE } from "../toy-worker.ts";
+import { SocketWorker } from "./socket-worker.ts";
+import { undisturbedWorker } from "./undisturbed.ts";
+
+/** Slices of 2 whatever the workers are: then the weights must be equal to the bit. */
+const SLICE_ROWS = 2;
+export const welcomeConfig = {
+  ...makeConfig({ batchSize: 8, numEpochs: 1_000_000, test: false, lr: 0.001, checkpointEvery: 2 }),
+};
+/** Lines of the log that are kept. */
+const LINES = 1000;
+
+export interface LiveRunOptions extends Partial<Pick<TeamOptions, "heartbeatMs" | "stallMs" | "maxLogBytes">> {
+  /** How much faster than real time the coordinator's clock goes, so that its limits are reached soon. @default 1 */
+  hurry?: number;
+  /** @default none */
+  records?: RecordSource;
+  /** @default 64 */
+  maxWorkers?: number;
+  /** For a request to arrive, in ms of real time. @default 10 000 */
+  handshakeMs?: number;
+  /** Whether states are read between steps. @default yes */
+  checkpoints?: boolean;
+  /** Sees each frame that the honest worker sends. */
+  onFrame?: (frame: Buffer) => void;
+}
+
+export interface LiveRun {
+  port: number;
+  team: RemoteTeam;
+  honest: SocketWorker;
+  /** What was told in lines. */
+  log: string[];
+  /** Ends it after the step under way. @returns how many updates were made, and the weights that they led to */
+  stop(): Promise<{ steps: number; state: ParameterState[] }>;
+  close(): Promise<void>;
+}
+
+export async function startRun(options: LiveRunOptions = {}): Promise<LiveRun> {
+  const {
+    hurry = 1,
+    heartbeatMs = 1000,
+    stallMs = 60_000,
+    maxLogBytes = 2 ** 20,
+    maxWorkers = 64,
+    handshakeMs,
+  } = options;
+  const nowMs = () => hurry * performance.now();
+  const log: string[] = [];
+  const team = new RemoteTeam({
+    ...{ heartbeatMs, stallMs, maxLogBytes, workers: 1, minWorkers: 1, balance: "even", runId: "r", nowMs },
+    log: (line) => log.push(line) > LINES && log.shift(),
+  });
+  const door = await listen({
+    door: { host: "127.0.0.1", port: 0, anyPort: false, maxWorkers, handshakeMs },
+    ...{ heartbeatMs: heartbeatMs / hurry, stallMs, nowMs },
+    welcome: Promise.resolve({ run: "r", config: welcomeConfig, codeModel: false }),
+    records: Promise.resolve(options.records),
+    events: new FittingWorkers({ config: welcomeConfig, team, version: TOY_CODE.version }),
+  });
+  const ticking = setInterval(() => team.tick(), heartbeatMs / hurry / 4);
+  const honest = new SocketWorker({
+    ...{ port: door.port, name: "honest" },
+    send: (frame, _, socket) => {
+      options.onFrame?.(frame);
+      socket.send(frame);
+    },
+  });
+  const beating = setInterval(() => honest.beat(), heartbeatMs / hurry / 4);
+  await team.until(() => team.size === 1);
+  await team.begin({ plan: PLAN, origin: { from: "seed" }, sliceRows: SLICE_ROWS });
+  let stopping = false;
+  const running = conductUntil(team, () => stopping, options.checkpoints ?? true);
+  running.catch(() => {}); // whoever stops it hears of it
+  return {
+    ...{ port: door.port, team, honest, log },
+    async stop() {
+      stopping = true;
+      return { steps: await running, state: await team.state() };
+    },
+    async close() {
+      clearInterval(ticking);
+      clearInterval(beating);
+      honest.socket.terminate();
+      await door.close();
+    },
+  };
+}
+
+async function conductUntil(team: RemoteTeam, stopped: () => boolean, checkpoints: boolean): Promise<number> {
+  let checkpoint: Promise<unknown> = Promise.resolve();
+  for (const task of makeSchedule(welcomeConfig, READY).tasksFrom(0)) {
+    if (stopped()) break;
+    if (task.type === "checkpoint") {
+      if (!checkpoints) continue;
+      await checkpoint; // one after the other, as in a real run
+      checkpoint = team.state().catch(lostState);
+      checkpoint.catch(() => {}); // whoever waits for it hears of it
+    } else await conductTask(team, task);
+  }
+  await checkpoint;
+  return team.updatesMade;
+}
+
+/** Who had the state may have been a hostile peer, and the others have gone on. */
+function lostState(error: { code?: string }): void {
+  if (error.code !== "ERR_STATE_LOST") throw error;
+}
+
+async function conductTask(team: RemoteTeam, task: Task): Promise<void> {
+  if (task.type === "step") await team.step(task, expectFinite);
+  if (task.type === "evaluate") expectFinite((await team.evaluate(task))!);
+  if (task.type === "epoch-end") await team.checkReplicas();
+}
+
+function expectFinite({ lossSum }: { lossSum: number }): void {
+  if (!Number.isFinite(lossSum)) throw new Error(`The run has come apart: its loss is ${lossSum}.`);
+}
+
+/** The state after so many steps of a run that nobody disturbs, as `stop` gives it. */
+export function undisturbedState(steps: number): ParameterState[] {
+  return stateOf(undisturbedWorker(tasksUntil(steps), SLICE_ROWS));
+}
+
+function* tasksUntil(steps: number): Generator<StepTask> {
+  for (const task of makeSchedule(welcomeConfig, READY).tasksFrom(0)) {
+    if (task.type !== "step") continue;
+    if (task.step === steps) return;
+    yield task;
+  }
+}

@@ -1,0 +1,64 @@
+/** For tests: a toy worker at the other end of a real WebSocket. */
+
+import {
+  type CoordinatorMessage,
+  decodeFromCoordinator,
+  encode,
+  MAX_MESSAGE_BYTES,
+  type WorkerMessage,
+} from "@lockstep/gradient-sync";
+import { openSocket } from "@lockstep/transport";
+import type { WebSocket } from "ws";
+import { HELLO, ToyWorker } from "../toy-worker.ts";
+
+export interface SocketWorkerOptions {
+  port: number;
+  name: string;
+  /** Sends the frames of a message, which may be others than its own. @default as it is */
+  send?: (frame: Buffer, message: WorkerMessage, socket: WebSocket) => void;
+  /** Hears what the coordinator says, before this worker does. */
+  onTold?: (message: CoordinatorMessage) => void;
+}
+
+export class SocketWorker extends ToyWorker {
+  readonly socket: WebSocket;
+  /** How the connection ended: the code and reason that WebSockets have for it. */
+  readonly closed: Promise<{ code: number; reason: string }>;
+  readonly #send: NonNullable<SocketWorkerOptions["send"]>;
+
+  constructor({ port, name, send = (frame, _, socket) => socket.send(frame), onTold = () => {} }: SocketWorkerOptions) {
+    super();
+    this.#send = send;
+    this.socket = openSocket(`ws://127.0.0.1:${port}`, { maxPayload: MAX_MESSAGE_BYTES });
+    this.socket.on("open", () => this.say({ ...HELLO, name }));
+    this.socket.on("message", (data: Buffer) => {
+      const message = decodeFromCoordinator(data);
+      onTold(message);
+      this.receive(message);
+    });
+    this.socket.on("error", () => {}); // `close` follows
+    this.closed = new Promise((resolve) => {
+      this.socket.on("close", (code, reason) => {
+        this.dead = true;
+        resolve({ code, reason: reason.toString() });
+      });
+    });
+  }
+
+  /** Its heart beats. */
+  beat(): void {
+    this.say({ type: "heartbeat" });
+  }
+
+  protected say(message: WorkerMessage): void {
+    if (this.socket.readyState === this.socket.OPEN) this.#send(encode(message), message, this.socket);
+  }
+
+  protected compute(_: number, then: () => void): void {
+    setImmediate(then);
+  }
+
+  protected leftAlone(): void {
+    this.socket.close(1000);
+  }
+}

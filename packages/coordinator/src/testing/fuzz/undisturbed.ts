@@ -1,0 +1,36 @@
+/** For tests: what a run comes to when nobody disturbs it, without sockets or a team. */
+import type { CoordinatorMessage, WorkerMessage } from "@lockstep/gradient-sync";
+import { planSlices, type StepTask } from "@lockstep/run";
+import { StepRound } from "../../step/step-round.ts";
+import { LAYOUT, ToyWorker } from "../toy-worker.ts";
+
+class LoneWorker extends ToyWorker {
+  readonly said: WorkerMessage[] = [];
+
+  protected say(message: WorkerMessage): void {
+    this.said.push(message);
+  }
+
+  protected compute(_: number, then: () => void): void {
+    then();
+  }
+
+  protected leftAlone(): void {}
+}
+
+/** A worker that has taken these steps alone. */
+export function undisturbedWorker(tasks: Iterable<StepTask>, sliceRows: number): ToyWorker {
+  const worker = new LoneWorker();
+  const tell = (message: CoordinatorMessage) => worker.receive(message);
+  for (const task of tasks) {
+    const round = new StepRound(task, planSlices(task.start, task.end, 1, sliceRows), LAYOUT);
+    tell(round.assign(0, [...round.slices.keys()]).message);
+    for (const message of worker.said.splice(0)) {
+      const out = message.type === "gradient-chunk" ? round.onChunk(0, message) : [];
+      if (message.type === "contribution") out.push(...round.onContribution(0, message));
+      for (const { except, message: update } of out) if (except !== 0) tell(update);
+    }
+    tell(round.commit().message);
+  }
+  return worker;
+}

@@ -1,0 +1,61 @@
+/** For tests: a worker that is no more than what it was told. */
+import { type CoordinatorMessage, decodeFromCoordinator, PROTOCOL_VERSION } from "@lockstep/gradient-sync";
+import type { Session } from "../connections/sessions.ts";
+import { Member } from "../membership/members.ts";
+
+const DEVICE = { device: "d", backend: "native", libraryVersion: "2.0", instructionSet: "AVX", threads: 4 };
+export const STATE_DICT = [
+  { name: "weight", shape: [2, 3] },
+  { name: "bias", shape: [3] },
+];
+
+export class RecordedSession implements Session {
+  readonly workerId: number;
+  readonly hello: Session["hello"];
+  readonly ready: Session["ready"];
+  readonly address = "192.0.2.1";
+  readonly connectedMs = 0;
+  heardMs = 0;
+  bytesUp = 0;
+  bytesDown = 0;
+  waitingBytes = 0;
+  readonly sent: Buffer[] = [];
+  /** Why it was closed. */
+  closed: string | undefined;
+  /** What `drained` waits for. */
+  draining: Promise<void> = Promise.resolve();
+
+  constructor(workerId: number, hello: Partial<Session["hello"]> = {}, ready: Partial<Session["ready"]> = {}) {
+    this.workerId = workerId;
+    this.hello = { type: "hello", protocol: PROTOCOL_VERSION, name: `w${workerId}`, ...DEVICE, ...hello };
+    this.ready = {
+      ...{ type: "ready", fingerprint: "", modelName: "M", tensors: [], stateDict: STATE_DICT, factorable: [] },
+      code: { version: "v", arithmetic: 1, draws: "d" },
+      ...{ inputShape: [1, 1, 1], numClasses: 2, classes: ["a", "b"], mean: [0], std: [1], topology: "{}" },
+      ...{ trainSamples: 8, validationSamples: 0, testSamples: 0, linkBytesPerSecond: 1e9, gemmFlopsPerSecond: 1e9 },
+      ...ready,
+    };
+  }
+
+  send(bytes: Buffer): void {
+    this.sent.push(bytes);
+  }
+
+  drained(): Promise<void> {
+    return this.draining;
+  }
+
+  close(code: string): void {
+    this.closed = code;
+  }
+
+  /** What it was told, in order. */
+  get told(): CoordinatorMessage[] {
+    return this.sent.map((bytes) => decodeFromCoordinator(bytes));
+  }
+}
+
+export function recordedMember(id: number, hello: Partial<Session["hello"]> = {}) {
+  const session = new RecordedSession(id, hello);
+  return { session, member: new Member(session, session.hello.name, 0) };
+}

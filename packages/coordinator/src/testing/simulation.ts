@@ -1,0 +1,173 @@
+/**
+ * For tests: a team of workers in simulated time, on a network that delays, cuts and reorders between workers. The
+ * workers speak the protocol, and compute a net so small that thousands of steps take a second.
+ */
+import { decodeFromCoordinator, decodeFromWorker, encode, type WorkerMessage } from "@lockstep/gradient-sync";
+import { uniforms } from "@lockstep/random";
+import type { Session } from "../connections/sessions.ts";
+import type { RemoteTeam } from "../team/remote-team.ts";
+import { HELLO, READY, type SliceTask, ToyWorker } from "./toy-worker.ts";
+
+/** Uniform numbers from 0 to below 1, the same for the same seed. */
+export function philoxRandom(seed: number): () => number {
+  let drawn = 0;
+  return () => uniforms(seed, "shapes", [drawn++, 0, 0], 1)[0]!;
+}
+
+/** What happens when, in simulated milliseconds. */
+export class Clock {
+  nowMs = 0;
+  #events: { atMs: number; order: number; happen: () => void }[] = [];
+  #made = 0;
+
+  after(delayMs: number, happen: () => void): void {
+    this.#events.push({ atMs: this.nowMs + delayMs, order: this.#made++, happen });
+  }
+
+  /** Lets the next thing happen, and all that follows from it at once. @returns false if nothing is to come */
+  async next(): Promise<boolean> {
+    if (this.#events.length === 0) return false;
+    const first = this.#events.reduce((a, b) => (b.atMs < a.atMs || (b.atMs === a.atMs && b.order < a.order) ? b : a));
+    this.#events.splice(this.#events.indexOf(first), 1);
+    this.nowMs = first.atMs;
+    first.happen();
+    await new Promise(setImmediate); // promises that wait for it
+    return true;
+  }
+}
+
+/** How often each sample was in a committed step, told by the workers who computed it and who heard of the commit. */
+export class Ledger {
+  readonly epochs: number[][] = [];
+  /** Samples of each slice, of each committed step. */
+  readonly slices: number[][] = [];
+  readonly #samples: number;
+  readonly #computed = new Map<string, [start: number, end: number]>();
+  readonly #committed = new Set<number>();
+
+  constructor(samples: number) {
+    this.#samples = samples;
+  }
+
+  computed(step: number, slice: number, attempt: number, range: [start: number, end: number]): void {
+    this.#computed.set(`${step}/${slice}/${attempt}`, range);
+  }
+
+  committed(step: number, epoch: number, attempts: readonly number[]): void {
+    if (this.#committed.has(step)) return; // another worker has told it
+    this.#committed.add(step);
+    this.epochs[epoch] ??= new Array<number>(this.#samples).fill(0);
+    const ranges = attempts.map((attempt, slice) => this.#computed.get(`${step}/${slice}/${attempt}`)!);
+    this.slices[step] = ranges.map(([start, end]) => end - start);
+    for (const [start, end] of ranges) {
+      for (let sample = start; sample < end; sample++) this.epochs[epoch]![sample]!++;
+    }
+  }
+}
+
+export interface SimulatedOptions {
+  clock: Clock;
+  team: RemoteTeam;
+  runId: string;
+  /** From 0 to below 1. */
+  random: () => number;
+  ledger: Ledger;
+  /** The device that computes; other backends round differently. @default the device of all other workers */
+  device?: SimulatedDevice | undefined;
+}
+
+export interface SimulatedDevice {
+  backend: string;
+  /** Relative error of each number that it computes. */
+  rounding: number;
+}
+
+let workersMade = 0;
+
+export class SimulatedWorker extends ToyWorker {
+  readonly session: Session;
+  readonly #options: SimulatedOptions;
+  /** Simulated milliseconds for a sample. */
+  msPerSample = 10;
+  /** Whether nothing gets through, in either direction. */
+  silent = false;
+  /** When the last message of each direction arrives: a connection keeps their order. */
+  #arrivesMs = { up: 0, down: 0 };
+
+  constructor(options: SimulatedOptions, holds?: { run: string; step: number }) {
+    super();
+    this.#options = options;
+    const workerId = workersMade++;
+    const { backend = HELLO.backend, rounding = 0 } = options.device ?? {};
+    this.rounding = rounding;
+    this.session = {
+      workerId,
+      hello: { ...HELLO, name: `w${workerId}`, backend, holds },
+      ready: READY,
+      address: "192.0.2.1",
+      connectedMs: options.clock.nowMs,
+      heardMs: options.clock.nowMs,
+      bytesUp: 0,
+      bytesDown: 0,
+      waitingBytes: 0,
+      send: (bytes: Buffer) => this.#deliver("down", () => this.receive(decodeFromCoordinator(bytes))),
+      drained: async () => {},
+      close: () => this.die(0),
+    };
+    this.#beat();
+  }
+
+  /** Its connection ends now; the coordinator notices after `noticeMs`, or by its silence. */
+  die(noticeMs: number | undefined): void {
+    if (this.dead) return;
+    this.dead = true;
+    if (noticeMs !== undefined)
+      this.#options.clock.after(noticeMs, () => this.#options.team.lose(this.session, "its connection closed"));
+  }
+
+  protected say(message: WorkerMessage): void {
+    const bytes = encode(message);
+    this.#deliver("up", () => {
+      this.session.heardMs = this.#options.clock.nowMs;
+      const heard = decodeFromWorker(bytes);
+      if (heard.type !== "heartbeat") this.#options.team.take(this.session, heard);
+    });
+  }
+
+  protected compute(samples: number, then: () => void): void {
+    this.#options.clock.after(this.msToCompute(samples), then);
+  }
+
+  protected override msToCompute(samples: number): number {
+    return samples * this.msPerSample;
+  }
+
+  protected leftAlone(): void {
+    this.die(undefined);
+  }
+
+  protected override computed(step: number, { slice, attempt, start, end }: SliceTask): void {
+    this.#options.ledger.computed(step, slice, attempt, [start, end]);
+  }
+
+  protected override committed(step: number, epoch: number, attempts: readonly number[]): void {
+    this.#options.ledger.committed(step, epoch, attempts);
+  }
+
+  #beat(): void {
+    this.#options.clock.after(250, () => {
+      if (this.dead) return;
+      this.say({ type: "heartbeat" });
+      this.#beat();
+    });
+  }
+
+  #deliver(direction: "up" | "down", arrive: () => void): void {
+    if (this.dead || this.silent) return;
+    const { clock, random } = this.#options;
+    this.#arrivesMs[direction] = Math.max(this.#arrivesMs[direction], clock.nowMs + 20 * random());
+    clock.after(this.#arrivesMs[direction] - clock.nowMs, () => {
+      if (!this.dead && !this.silent) arrive();
+    });
+  }
+}

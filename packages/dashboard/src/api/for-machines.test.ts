@@ -1,0 +1,177 @@
+import { readFileSync } from "node:fs";
+import { request } from "node:http";
+import { LiveRun } from "@lockstep/run/live";
+import { type Door, openDoor } from "@lockstep/transport";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { makeSite, type Site } from "../site.ts";
+
+const STEP_ENDED_MS = Date.UTC(2026, 10, 24, 12, 0, 0, 500);
+const TOKEN = "the-token";
+let live: LiveRun;
+let door: Door;
+let site: Site;
+beforeEach(async () => {
+  live = new LiveRun(undefined, () => STEP_ENDED_MS);
+  site = makeSite({ live });
+  const { onRequest, guards } = site;
+  door = await openDoor({
+    ...{ host: "127.0.0.1", port: 0, anyPort: false, maxPayload: 1024, token: TOKEN, refusedJoinsPerMinute: 3 },
+    ...{ onSocket: () => {}, onRequest, guards },
+  });
+});
+afterEach(async () => {
+  site.close();
+  await door.close();
+});
+
+interface Answer {
+  status: number;
+  type: string | undefined;
+  text: string;
+}
+
+function ask(path: string, headers: Record<string, string> = {}, method = "GET"): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const asking = request({ host: "127.0.0.1", port: door.port, path, method, headers }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (data: string) => (text += data));
+      response.on("end", () => resolve({ status: response.statusCode!, type: response.headers["content-type"], text }));
+    });
+    asking.on("error", reject).end();
+  });
+}
+const trusted = { authorization: `Bearer ${TOKEN}` };
+
+/** By the text format of Prometheus, version 0.0.4: `name{label="value"} number`; each name has its help and its type. */
+function parse(text: string): { types: Record<string, string>; values: Record<string, number> } {
+  const types: Record<string, string> = {};
+  const values: Record<string, number> = {};
+  for (const line of text.split("\n")) {
+    if (line === "" || line.startsWith("# HELP ")) continue;
+    const [, typed, type] = /^# TYPE (\S+) (gauge|counter)$/.exec(line) ?? [];
+    if (typed !== undefined) {
+      types[typed] = type!;
+      continue;
+    }
+    const [, name, labels = "", value] = /^([a-z_]+)(?:\{(.*)\})? (\S+)$/.exec(line)!;
+    expect(types, line).toHaveProperty(name!);
+    const pairs = [...labels.matchAll(/([a-z_]+)="((?:[^"\\]|\\.)*)"(?:,|$)/g)];
+    expect(pairs.map(([pair]) => pair).join(""), line).toBe(labels);
+    const key = pairs.map(([, label, escaped]) => `${label}=${escaped!.replace(/\\(.)/g, "$1")}`).sort();
+    values[[name, ...key].join(" ")] = Number(value);
+  }
+  return { types, values };
+}
+
+/** Two steps of two workers; one of them has gone since, and what it was given was given again. */
+function twoSteps(): void {
+  const sums = { type: "step", epoch: 2, samples: 8, correct: 1, lr: 0.1, slices: 2 } as const;
+  const share = (name: string, ms: Record<string, number>) => {
+    return { name, samples: 4, bytesUp: 1000, bytesDown: 3000, ms, io: { send: 30 } };
+  };
+  const a = share("a", { forward: 100, wait: 150 });
+  const quoted = share('b "the \\ second"', { forward: 240, wait: 10 });
+  live.event("joined", "joined", { worker: "a", device: "a CPU", backend: "native" });
+  live.take({ type: "row", row: { ...sums, step: 6, loss: 3, ms: { step: 260 }, workers: [a, quoted] } });
+  live.take({ type: "row", row: { ...sums, step: 7, loss: 2.5, ms: { step: 250 }, workers: [a, quoted] } });
+  live.event("refused", "refused", { worker: quoted.name });
+  live.event("lost", "lost", { worker: quoted.name });
+  live.event("slice 1 goes to a", "slice-redone", { worker: "a" });
+  live.take({ type: "progress", progress: { step: 8, steps: 20, loss: 2.5, samplesPerSecond: 32, secondsLeft: 3 } });
+  const now = { state: "in", slices: [{ start: 8, end: 16 }], heartbeatAgeMs: 70 } as const;
+  live.take({ type: "team", workers: [{ name: "a", device: "a CPU", backend: "native", ...now }] });
+}
+
+describe("/metrics", () => {
+  test("tells what is known, in seconds, and nothing of a worker's present once it is gone", async () => {
+    twoSteps();
+    const { status, type, text } = await ask("/metrics", trusted);
+    expect([status, type]).toEqual([200, "text/plain; version=0.0.4; charset=utf-8"]);
+    const { types, values } = parse(text);
+    const second = 'worker=b "the \\ second"';
+    expect(values).toEqual({
+      ...{ lockstep_step: 8, lockstep_epoch: 2, lockstep_loss: 2.5, lockstep_learning_rate: 0.1 },
+      ...{ lockstep_images_per_second: 32, lockstep_step_seconds: 0.25, lockstep_workers: 1 },
+      lockstep_last_step_timestamp_seconds: STEP_ENDED_MS / 1000,
+      "lockstep_step_part_seconds part=forward worker=a": 0.1,
+      "lockstep_step_part_seconds part=wait worker=a": 0.15,
+      "lockstep_socket_seconds part=send worker=a": 0.03,
+      "lockstep_heartbeat_age_seconds worker=a": 0.07,
+      "lockstep_images_total worker=a": 8,
+      [`lockstep_images_total ${second}`]: 8,
+      "lockstep_bytes_total direction=up worker=a": 2000,
+      "lockstep_bytes_total direction=down worker=a": 6000,
+      [`lockstep_bytes_total direction=up ${second}`]: 2000,
+      [`lockstep_bytes_total direction=down ${second}`]: 6000,
+      ...{ lockstep_redone_slices_total: 1, lockstep_refused_messages_total: 1 },
+    });
+    for (const [name, type] of Object.entries(types)) expect(type === "counter", name).toBe(name.endsWith("_total"));
+    expect(parse((await ask("/metrics", trusted)).text).values).toEqual(values); // counters do not grow by being read
+  });
+
+  test("tells no figures before there are any", async () => {
+    const { values } = parse((await ask("/metrics", trusted)).text);
+    expect(values).toEqual({
+      ...{ lockstep_step: 0, lockstep_workers: 0, lockstep_redone_slices_total: 0, lockstep_refused_messages_total: 0 },
+    });
+  });
+});
+
+describe("/api/run", () => {
+  const docs = readFileSync(new URL("../../../../docs/monitoring.md", import.meta.url), "utf8");
+
+  test("tells what is known, and null for what is not", async () => {
+    expect(JSON.parse((await ask("/api/run", trusted)).text)).toMatchObject({ step: 0, loss: null, workers: [] });
+    twoSteps();
+    const { type, text } = await ask("/api/run?pretty", trusted);
+    expect(type).toBe("application/json");
+    expect(JSON.parse(text)).toMatchObject({
+      ...{ version: 1, runId: null, state: "waiting", step: 8, steps: null, epoch: 2, loss: 2.5, learningRate: 0.1 },
+      ...{ stepMs: 250, lastStepAt: "2026-11-24T12:00:00.500Z", samplesPerSecond: 32, secondsLeft: 3, test: null },
+      ...{ redoneSlices: 1, refused: 1 },
+      workers: [
+        {
+          ...{ name: "a", device: "a CPU", backend: "native", state: "in", goneBecause: null, heartbeatAgeMs: 70 },
+          ...{ samples: 8, bytesUp: 2000, bytesDown: 6000, ms: { forward: 100, wait: 150 }, redoneSlices: 1 },
+        },
+        { state: "lost", goneBecause: "lost", refused: 1 },
+      ],
+    });
+  });
+
+  test("docs/monitoring.md tells of every field and every metric, and of no other", async () => {
+    twoSteps();
+    const report = JSON.parse((await ask("/api/run", trusted)).text) as { workers: object[] };
+    const { types } = parse((await ask("/metrics", trusted)).text);
+    const told = (heading: string) => {
+      const [section] = docs.split(`\n## ${heading}\n`)[1]!.split("\n## ");
+      return [...section!.matchAll(/^\| (`.*?`) \|/gm)].flatMap(([, cell]) => cell!.match(/[\w]+/g)!).sort();
+    };
+    expect(told("/api/run")).toEqual([...Object.keys(report), ...Object.keys(report.workers[0]!)].sort());
+    expect(told("/metrics")).toEqual(Object.keys(types).sort());
+  });
+});
+
+describe("who may ask", () => {
+  test.each(["/metrics", "/api/run"])("%s needs the token, which cannot be guessed for long", async (path) => {
+    expect(await ask(path)).toMatchObject({ status: 401, text: "Expected the token of this coordinator, got none.\n" });
+    for (let guess = 0; guess < 2; guess++) {
+      expect((await ask(path, { authorization: `Bearer guess-${guess}` })).status).toBe(401);
+    }
+    expect((await ask(path, trusted)).status).toBe(429);
+    expect((await ask("/healthz")).status).toBe(200);
+  });
+
+  test.each(["/metrics", "/api/run", "/healthz"])("%s answers to the coordinator's own names alone", async (path) => {
+    expect((await ask(path, { ...trusted, host: "evil.example" })).status).toBe(403);
+  });
+
+  test("whether the coordinator lives is told to anyone, and nothing can be changed", async () => {
+    expect(await ask("/healthz")).toMatchObject({ status: 200, text: "ok\n" });
+    for (const path of ["/healthz", "/metrics", "/api/run"]) {
+      expect((await ask(path, trusted, "POST")).status, path).toBe(405);
+    }
+    expect((await ask("/metrics", trusted, "HEAD")).text).toBe("");
+    expect((await ask("/elsewhere", trusted)).status).toBe(404);
+  });
+});

@@ -1,0 +1,69 @@
+/** A dashboard at a port of its own, on this machine's loopback. */
+
+import { LockstepError } from "@lockstep/errors";
+import { checkToken, expectFreePort, makeToken, openDoor } from "@lockstep/transport";
+import { makeSite, type SiteOptions } from "./site.ts";
+
+const LOOPBACK = "127.0.0.1";
+const DASHBOARD_PORT = 7080;
+
+/** Nobody guesses a token of so many characters. */
+const LEAST_TOKEN = 16;
+
+export interface DashboardOptions extends SiteOptions {
+  /** Where to listen. @default 7080, or the next that is free */
+  port?: number | undefined;
+}
+
+export interface Dashboard {
+  url: string;
+  close(): Promise<void>;
+}
+
+/** Where a dashboard listens. */
+export function placeOf({ port }: Pick<DashboardOptions, "port">): { host: string; port: number; anyPort: boolean } {
+  return { host: LOOPBACK, port: port ?? DASHBOARD_PORT, anyPort: port === undefined };
+}
+
+/** Finds out early whether it can. @throws LockstepError ERR_LISTEN */
+export const expectRoomForDashboard = (wish: Pick<DashboardOptions, "port">) => expectFreePort(placeOf(wish));
+
+/** @throws LockstepError ERR_LISTEN */
+export async function openDashboard({ port, ...options }: DashboardOptions): Promise<Dashboard> {
+  const { onRequest, guards, close: closeSite } = makeSite(options);
+  const door = await openDoor({
+    ...{ ...placeOf({ port }), onRequest, guards },
+    // No worker can join.
+    ...{ maxWorkers: 0, maxPayload: 1, onSocket: (socket) => socket.terminate() },
+  });
+  const close = async () => {
+    closeSite();
+    await door.close();
+  };
+  return { url: `http://${LOOPBACK}:${door.port}`, close };
+}
+
+/** What a page must show to command a run: LOCKSTEP_CONTROL_TOKEN, or one that is made for this process. */
+export function controlToken(): string {
+  const given = process.env["LOCKSTEP_CONTROL_TOKEN"];
+  if (given === undefined) return makeToken();
+  checkToken(given);
+  if (given.length >= LEAST_TOKEN) return given;
+  const text = `Expected LOCKSTEP_CONTROL_TOKEN to have at least ${LEAST_TOKEN} characters, got ${given.length}`;
+  throw new LockstepError("ERR_TOKEN", `${text}; \`openssl rand -hex 16\` makes a good one.`);
+}
+
+/**
+ * The line that says where a dashboard is. What its reader must know stands behind the #, which no browser sends
+ * anywhere; and only where a person alone sees the line, since what catches the output elsewhere is a log.
+ */
+export function dashboardLine(
+  url: string,
+  isTerminal: boolean,
+  secrets: { token?: string | undefined; control: string },
+) {
+  const words = Object.entries(secrets).flatMap(([name, value]) =>
+    value === undefined ? [] : `${name}=${encodeURIComponent(value)}`,
+  );
+  return `dashboard: ${url}/${isTerminal ? `#${words.join("&")}` : ""}`;
+}

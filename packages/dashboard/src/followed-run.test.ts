@@ -1,0 +1,91 @@
+import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Lease } from "@lockstep/files";
+import { createRunFolder, holdRunFolder, openRunFolder, type RunFolder, writeJson } from "@lockstep/run";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { followRun } from "./followed-run.ts";
+
+const DERIVED = {
+  ...{ lockstep: "0", modelName: "M", parameters: 1, inputShape: [1, 1, 1], numClasses: 2, classes: ["a", "b"] },
+  ...{ mean: [0], std: [1], trainSamples: 40, validationSamples: 4, testSamples: 4, stepsPerEpoch: 10, steps: 10 },
+};
+let dir: string;
+let folder: RunFolder;
+let lease: Lease;
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), "lockstep-followed-"));
+  folder = createRunFolder(join(dir, "run"), "m", new Date(0));
+  lease = await holdRunFolder(folder, () => {});
+  writeJson(folder.config, { machine: {}, derived: DERIVED });
+});
+afterEach(() => {
+  lease.release();
+  rmSync(dir, { recursive: true });
+});
+
+const add = (path: string, row: object) => appendFileSync(path, `${JSON.stringify(row)}\n`);
+const happens = (kind: string, worker?: string) =>
+  add(folder.eventLog, { at: "2026-11-24T12:00:00.000Z", kind, text: kind, worker });
+function step(number: number, ...workers: string[]): void {
+  const shares = workers.map((name) => ({ name, samples: 2, bytesUp: 1, bytesDown: 1, ms: {}, io: {} }));
+  const row = { type: "step", epoch: 1, step: number, loss: 2, samples: 4, correct: 1, lr: 0.1, ms: { step: 500 } };
+  add(folder.metrics, { ...row, workers: shares });
+}
+
+test("a run that goes on is followed: steps, events, the team, and the time that is left", () => {
+  happens("begun");
+  for (const name of ["a", "b"]) happens("joined", name);
+  step(0, "a", "b");
+  const { live, look } = followRun(folder.dir);
+  expect(live.snapshot()).toMatchObject({ name: "run", state: "running", stepsDone: 1 });
+  expect(live.snapshot().progress).toEqual({ step: 1, steps: 10, loss: 2, samplesPerSecond: 8, secondsLeft: 4.5 });
+  happens("lost", "b");
+  step(1, "a");
+  look();
+  look();
+  expect(live.snapshot().stepsDone).toBe(2);
+  expect(live.snapshot().history.samples).toEqual([4, 4]);
+  expect(live.snapshot().workers.map(({ name, state }) => [name, state])).toEqual([
+    ["a", "in"],
+    ["b", "lost"],
+  ]);
+  happens("finished");
+  look();
+  expect(live.snapshot().state).toBe("finished");
+});
+
+test("a run whose lease cannot be read is not said to have been killed", () => {
+  happens("begun");
+  lease.release();
+  mkdirSync(join(folder.dir, "run.pid"));
+  expect(followRun(folder.dir).live.snapshot().state).toBe("running");
+});
+
+test("in a run that is over nobody takes part any more", () => {
+  happens("begun");
+  step(0, "a", "b");
+  happens("finished");
+  expect(
+    followRun(folder.dir)
+      .live.snapshot()
+      .workers.map(({ state }) => state),
+  ).toEqual(["left", "left"]);
+});
+
+test("a run that was killed is not said to be running, until it is resumed", async () => {
+  happens("begun");
+  step(0, "a");
+  lease.release(); // as a kill leaves it: no last word, and no process
+  const { live, look } = followRun(folder.dir);
+  look();
+  expect(live.snapshot().state).toBe("stopped");
+  expect(live.snapshot().events.map(({ kind }) => kind)).toEqual(["begun", "stopped"]);
+  lease = await holdRunFolder(openRunFolder(folder.dir).folder, () => {});
+  writeFileSync(`${folder.metrics}.tmp`, ""); // goes on from the start, for there is no checkpoint
+  renameSync(`${folder.metrics}.tmp`, folder.metrics);
+  happens("resumed");
+  step(0, "b");
+  look();
+  expect(live.snapshot()).toMatchObject({ state: "running", stepsDone: 1, ledger: { samples: 4 } });
+});

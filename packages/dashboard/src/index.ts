@@ -1,0 +1,12 @@
+export type { ControlDesk } from "./api/control-desk.ts";
+export {
+  controlToken,
+  type Dashboard,
+  dashboardLine,
+  expectRoomForDashboard,
+  openDashboard,
+  placeOf,
+} from "./dashboard.ts";
+export { followRun, readRun } from "./followed-run.ts";
+export { makeSite, type Site } from "./site.ts";
+export { openDashboardThread } from "./thread/dashboard-thread.ts";

@@ -1,0 +1,161 @@
+import { once } from "node:events";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { LockstepError } from "@lockstep/errors";
+import type { Command } from "@lockstep/run";
+import { LiveRun, type RunUpdate } from "@lockstep/run/live";
+import { type Door, openDoor } from "@lockstep/transport";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { makeSite, type Site } from "./site.ts";
+
+const TOKEN = "let-me-in";
+const CONTROL = "let-me-command";
+
+let live: LiveRun;
+let site: Site;
+let door: Door;
+let commands: Command[];
+
+beforeEach(async () => {
+  live = new LiveRun(undefined, () => 0);
+  commands = [];
+  const command = async (given: Command) => {
+    if (given.do === "drop") throw new LockstepError("ERR_COMMAND", `No worker ${given.worker} is here.`);
+    commands.push(given);
+  };
+  site = makeSite({ live, desk: { token: CONTROL, command } });
+  const { onRequest, guards } = site;
+  const place = { host: "127.0.0.1", port: 0, anyPort: false, token: TOKEN };
+  door = await openDoor({ ...place, maxPayload: 1, onSocket: (socket) => socket.close(), onRequest, guards });
+});
+afterEach(async () => {
+  site.close();
+  await door.close();
+});
+
+interface Asked {
+  method?: string;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
+async function ask(path: string, { method = "GET", headers = {}, body }: Asked = {}): Promise<IncomingMessage> {
+  const request = httpRequest({ host: "127.0.0.1", port: door.port, path, method, headers }).end(body);
+  const [response] = (await once(request, "response")) as [IncomingMessage];
+  return response.setEncoding("utf8");
+}
+
+/** Reads events until there is one, and leaves. */
+async function eventOf(headers: Record<string, string> = {}) {
+  const response = await ask(`/live?token=${TOKEN}`, { headers });
+  let text = "";
+  for await (const chunk of response) {
+    text += chunk;
+    const [, id, event, data] = /id: (.*)\nevent: (.*)\ndata: (.*)\n\n/.exec(text) ?? [];
+    if (data !== undefined) return { id: id!, event, data: JSON.parse(data) };
+  }
+  throw new Error(`The stream ended after ${text}`);
+}
+
+describe("the stream", () => {
+  test("begins with all that is known, and tells a page that comes back only what it missed", async () => {
+    live.event("a joined", "joined", { worker: "a" });
+    const first = await eventOf();
+    expect(first.event).toBe("snapshot");
+    expect(first.data).toEqual(JSON.parse(JSON.stringify(live.snapshot())));
+    live.event("a left", "left", { worker: "a" });
+    const missed = await eventOf({ "last-event-id": first.id });
+    expect(missed.event).toBe("updates");
+    expect(missed.data.map(({ event }: Extract<RunUpdate, { type: "event" }>) => event.text)).toEqual(["a left"]);
+    live.event("b joined", "joined", { worker: "b" });
+    expect((await eventOf({ "last-event-id": missed.id })).data).toHaveLength(1);
+  });
+
+  test("keeps nothing before the first page comes: nobody has missed that", async () => {
+    live.event("a joined", "joined");
+    expect((await eventOf()).id).toMatch(/-0$/);
+    live.event("a left", "left");
+    expect((await eventOf()).id).toMatch(/-1$/);
+  });
+
+  test("begins anew for a page that comes from another process, from the future, or with nonsense", async () => {
+    live.event("a joined", "joined");
+    const { id } = await eventOf();
+    for (const lastId of ["00000000-1", id.replace(/-.*/, "-99"), "nonsense", `${id}x`]) {
+      expect((await eventOf({ "last-event-id": lastId })).event, lastId).toBe("snapshot");
+    }
+  });
+
+  test("begins anew for a page that was away for longer than messages are kept", async () => {
+    live.event("a joined", "joined");
+    const { id } = await eventOf();
+    for (let i = 0; i < 300; i++) {
+      live.event(`event ${i}`, "joined");
+      await eventOf(); // makes a message of it
+    }
+    expect((await eventOf({ "last-event-id": id })).event).toBe("snapshot");
+  });
+
+  test("tells a page that stays what happens", async () => {
+    const response = await ask(`/live?token=${TOKEN}`);
+    let text = "";
+    for await (const chunk of response) {
+      text += chunk;
+      if (text.endsWith("\n\n") && !text.includes("event: updates")) live.event("a joined", "joined");
+      if (text.includes("event: updates")) break;
+    }
+    expect(text).toContain("a joined");
+  });
+});
+
+describe("who may look", () => {
+  test("the page itself is for everyone, what it shows is for those with the token", async () => {
+    for (const path of ["/", "/page.js", "/palette.css", "/page.css", "/uplot.css", "/icon.svg"]) {
+      expect((await ask(path)).resume().statusCode, path).toBe(200);
+    }
+    for (const path of ["/live", "/others.json", "/nothing", "/live?token=wrong"]) {
+      expect((await ask(path)).resume().statusCode, path).toBe(401);
+    }
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    expect((await ask("/others.json", { headers })).resume().statusCode).toBe(200);
+    expect((await ask("/nothing", { headers })).resume().statusCode).toBe(404);
+  });
+
+  test("whoever guesses the token is soon not answered any more", async () => {
+    for (let guess = 0; guess < 10; guess++) (await ask(`/live?token=${guess}`)).resume();
+    expect((await ask(`/live?token=${TOKEN}`)).resume().statusCode).toBe(429);
+  });
+});
+
+describe("commands", () => {
+  const json = { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" };
+  const allowed = { ...json, "x-lockstep-control": CONTROL };
+  const post = async (headers: Record<string, string>, body: string) => {
+    const response = await ask("/control", { method: "POST", headers, body });
+    let text = "";
+    for await (const chunk of response) text += chunk;
+    return [response.statusCode, text.trim()];
+  };
+
+  test("are carried out for those who show the token for them", async () => {
+    expect(await post(allowed, '{"do":"pause"}')).toEqual([200, "OK"]);
+    expect(commands).toEqual([{ do: "pause" }]);
+  });
+
+  test.each([
+    ["without the token for controls", json, '{"do":"stop"}', 401],
+    ["with another", { ...json, "x-lockstep-control": TOKEN }, '{"do":"stop"}', 401],
+    ["without the run's token", { "x-lockstep-control": CONTROL }, '{"do":"stop"}', 401],
+    ["from a page of another site", { ...allowed, origin: "http://elsewhere.example" }, '{"do":"stop"}', 403],
+    ["that are none", allowed, '{"do":"dance"}', 409],
+    ["that are no JSON", allowed, "stop", 409],
+    ["that are too long", allowed, "x".repeat(5000), 413],
+  ])("%s are not", async (_, headers, body, status) => {
+    expect((await post(headers, body))[0]).toBe(status);
+    expect(commands).toEqual([]);
+  });
+
+  test("that can't be carried out say why, and a link can't carry one", async () => {
+    expect(await post(allowed, '{"do":"drop","worker":"a"}')).toEqual([409, "No worker a is here."]);
+    expect((await ask("/control", { headers: allowed })).resume().statusCode).toBe(405);
+  });
+});

@@ -1,0 +1,69 @@
+/** What a dashboard answers at which path; it stands behind a door, which has looked at hosts, origins and the token. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { answerPages, bundleScript, type Content, PAGE_HEADERS, PALETTE, type Pages } from "@lockstep/pages";
+import type { LiveRun } from "@lockstep/run/live";
+import { type ControlDesk, takeCommand } from "./api/control-desk.ts";
+import { forMachines } from "./api/for-machines.ts";
+import { LiveStream } from "./api/live-stream.ts";
+import { testImages } from "./api/test-images.ts";
+
+export interface SiteOptions {
+  live: LiveRun;
+  /** Runs that it is compared with. @default none */
+  others?: readonly LiveRun[];
+  /** Without it the page only shows. */
+  desk?: ControlDesk | undefined;
+}
+
+export interface Site {
+  /** For the door. */
+  onRequest(request: IncomingMessage, response: ServerResponse): void;
+  guards(path: string): boolean;
+  /** Ends what is under way. */
+  close(): void;
+}
+
+/** Where everyone may look: it shows nothing of a run. */
+const OPEN = ["/", "/palette.css", "/page.css", "/uplot.css", "/icon.svg", "/page.js", "/healthz"];
+
+export function makeSite({ live, others = [], desk }: SiteOptions): Site {
+  const stream = new LiveStream(live);
+  const answerMachine = forMachines(live);
+  let pages: Promise<ReturnType<typeof answerPages>> | undefined;
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = request.url!.replace(/\?.*/, "");
+    if (await answerMachine(path, request, response)) return;
+    if (path === "/live") return stream.open(request, response);
+    if (path === "/test-images.json") return answerJson(response, testImages(live.snapshot()));
+    if (path === "/control" && desk !== undefined) return takeCommand(desk, request, response);
+    pages ??= pagesOf(others).then(answerPages); // made for the first who looks: most runs are not looked at
+    (await pages)(request, response);
+  }
+
+  return {
+    onRequest: (request, response) => {
+      answer(request, response).catch(() => response.destroy()); // whoever asked has gone, or sent no text
+    },
+    guards: (path) => !OPEN.includes(path),
+    close: () => stream.close(),
+  };
+}
+
+function answerJson(response: ServerResponse, value: unknown): void {
+  response.writeHead(value === undefined ? 404 : 200, { ...PAGE_HEADERS, "content-type": "application/json" });
+  response.end(JSON.stringify(value));
+}
+
+async function pagesOf(others: readonly LiveRun[]): Promise<Pages> {
+  const source = (name: string) => new URL(`../page/${name}`, import.meta.url);
+  return new Map<string, Content>([
+    ["/", { file: source("index.html") }],
+    ["/palette.css", PALETTE],
+    ["/page.css", { file: source("page.css") }],
+    ["/uplot.css", { file: new URL(import.meta.resolve("uplot/dist/uPlot.min.css")) }],
+    ["/icon.svg", { file: source("icon.svg") }],
+    ["/page.js", await bundleScript(source("page.ts"))],
+    ["/others.json", JSON.stringify(others.map((other) => other.snapshot()))],
+  ]);
+}

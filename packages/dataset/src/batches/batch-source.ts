@@ -1,0 +1,122 @@
+/** Slices of a run's batches, by name: the training and validation parts and the test set, from one opened data set. */
+import { LockstepError } from "@lockstep/errors";
+import { type DatasetName, openDataset } from "../dataset.ts";
+import type { Augment } from "../images/augment.ts";
+import { type Normalize, resolveNormalize } from "../images/normalize.ts";
+import { epochOrder } from "../order.ts";
+import type { RecordSupply } from "../records/record-supply.ts";
+import type { Records, RecordsToLoad } from "../records/records.ts";
+import { splitTrain } from "../split.ts";
+import { type Batch, makeBatch } from "./batch.ts";
+
+/** The options of a run that decide its batches. */
+export interface BatchConfig {
+  dataset: DatasetName;
+  dataDir?: string | undefined;
+  /** Of the model's input, in pixels. */
+  height: number;
+  /** Of the model's input, in pixels. */
+  width: number;
+  trainFraction: number;
+  seed: number;
+  normalize: Normalize;
+  augment: Augment;
+  shuffle: boolean;
+}
+
+/** What a run tells and checks about its data. */
+export interface BatchMeta {
+  dataset: DatasetName;
+  classes: readonly string[];
+  trainSamples: number;
+  validationSamples: number;
+  testSamples: number;
+  /** Pixels. */
+  height: number;
+  /** Pixels. */
+  width: number;
+  channels: number;
+  /** For each channel, as used to normalise. */
+  mean: number[];
+  std: number[];
+}
+
+/** The samples [start, end) of a part: of the training part in the epoch's order, of the others in the part's own. */
+export interface SliceRequest {
+  part: "train" | "validation" | "test";
+  epoch: number;
+  start: number;
+  end: number;
+}
+
+/** Makes the batches of a run. */
+export interface BatchSource {
+  meta: BatchMeta;
+  /** @throws LockstepError if the part has no such samples, or the supply does not give them */
+  make(slice: SliceRequest): Promise<Batch>;
+}
+
+/**
+ * Opens the data set of a run.
+ *
+ * @param supply where records come from if there are no files
+ */
+export async function openBatchSource(config: BatchConfig, supply?: RecordSupply): Promise<BatchSource> {
+  const { height, width, seed, augment } = config;
+  const { train, test, measure } = await openDataset(config.dataset, { ...config, supply });
+  const { mean, std } = resolveNormalize(config.normalize, train.channels, measure);
+  const split = splitTrain(train.samples, config.trainFraction, seed);
+  const testOrder = Uint32Array.from({ length: test.samples }, (_, index) => index);
+  let shuffled = { epoch: -1, order: split.train };
+
+  function trainOrder(epoch: number): Uint32Array {
+    if (shuffled.epoch !== epoch) shuffled = { epoch, order: epochOrder(split.train, seed, epoch, config) };
+    return shuffled.order;
+  }
+
+  function partOf({ part, epoch }: SliceRequest): Part {
+    if (part === "train") return { records: train, order: trainOrder(epoch), augment };
+    if (part === "validation") return { records: train, order: split.validation, augment: "none" };
+    return { records: test, order: testOrder, augment: "none" };
+  }
+
+  return {
+    meta: {
+      dataset: config.dataset,
+      classes: train.classes,
+      trainSamples: split.train.length,
+      validationSamples: split.validation.length,
+      testSamples: test.samples,
+      height,
+      width,
+      channels: train.channels,
+      mean,
+      std,
+    },
+    async make(slice) {
+      const part = partOf(slice);
+      checkRange(slice, part.order.length);
+      const records = await atHand(part.records, part.order.subarray(slice.start, slice.end));
+      return makeBatch({ ...slice, ...part, records, seed, normalize: { mean, std }, height, width });
+    },
+  };
+}
+
+interface Part {
+  records: Records | RecordsToLoad;
+  /** Indices into the records. */
+  order: Uint32Array;
+  augment: Augment;
+}
+
+async function atHand(records: Records | RecordsToLoad, indexes: Uint32Array): Promise<Records> {
+  return "load" in records ? records.load(indexes) : records;
+}
+
+function checkRange({ part, start, end }: SliceRequest, samples: number): void {
+  if (start >= 0 && start < end && end <= samples) return;
+  throw new LockstepError(
+    "ERR_SLICE",
+    `Expected a slice inside the ${samples} samples of the ${part} part, got [${start}, ${end}).`,
+  );
+}

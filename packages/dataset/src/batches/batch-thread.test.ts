@@ -1,0 +1,288 @@
+import { closeSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { LockstepError } from "@lockstep/errors";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { channelStatistics } from "../images/normalize.ts";
+import { epochOrder } from "../order.ts";
+import { openRecordSource, type RecordSource } from "../records/record-source.ts";
+import type { RecordPart, RecordSupply } from "../records/record-supply.ts";
+import { openShapes } from "../shapes.ts";
+import { splitTrain } from "../split.ts";
+import { temporaryFolder, writeVariedCifar10 } from "../testing/cifar10-for-tests.ts";
+import { type Batch, makeBatch } from "./batch.ts";
+import type { BatchConfig, SliceRequest } from "./batch-source.ts";
+import { type BatchThread, openBatchThread } from "./batch-thread.ts";
+
+const config: BatchConfig = {
+  dataset: "shapes",
+  height: 32,
+  width: 32,
+  trainFraction: 0.8,
+  seed: 3,
+  normalize: "half",
+  augment: "flip-crop",
+  shuffle: true,
+};
+const half = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
+const split = splitTrain(10_000, 0.8, 3);
+
+let thread: BatchThread;
+afterEach(() => thread?.close());
+
+describe("openBatchThread", () => {
+  test("tells what the data are", async () => {
+    thread = await openBatchThread({ ...config, normalize: "dataset" });
+    expect(thread.meta).toEqual({
+      dataset: "shapes",
+      classes: openShapes("train", 32, 32).classes,
+      trainSamples: 8000,
+      validationSamples: 2000,
+      testSamples: 2000,
+      height: 32,
+      width: 32,
+      channels: 3,
+      ...channelStatistics(openShapes("train", 32, 32)),
+    });
+  });
+
+  test("gives the batches in the order asked, equal to those made without a thread", async () => {
+    thread = await openBatchThread(config);
+    thread.request({ part: "train", epoch: 0, start: 0, end: 4 });
+    thread.request({ part: "train", epoch: 1, start: 7998, end: 8000 });
+    thread.request({ part: "validation", epoch: 1, start: 0, end: 3 });
+    thread.request({ part: "test", epoch: 1, start: 1, end: 3 });
+
+    const made = { seed: 3, normalize: half, height: 32, width: 32 };
+    const train = { ...made, records: openShapes("train", 32, 32), augment: "flip-crop" as const };
+    const order = (epoch: number) => epochOrder(split.train, 3, epoch, { shuffle: true });
+    expect(await thread.take()).toEqual(makeBatch({ ...train, order: order(0), epoch: 0, start: 0, end: 4 }));
+    expect(await thread.take()).toEqual(makeBatch({ ...train, order: order(1), epoch: 1, start: 7998, end: 8000 }));
+    const validation = { ...train, order: split.validation, augment: "none" as const };
+    expect(await thread.take()).toEqual(makeBatch({ ...validation, epoch: 1, start: 0, end: 3 }));
+    const testBatch = await thread.take();
+    expect(testBatch.sampleIds).toEqual(Uint32Array.of(1, 2));
+    expect(testBatch.labels).toEqual(Int32Array.of(1, 2));
+  });
+
+  test("makes batches while the asking thread is blocked", async () => {
+    thread = await openBatchThread(config);
+    const requestTwo = () => {
+      for (const start of [0, 1000]) thread.request({ part: "train", epoch: 0, start, end: start + 1000 });
+    };
+    const takeTwoMs = async () => {
+      const startMs = performance.now();
+      for (let i = 0; i < 2; i++) await thread.take();
+      return performance.now() - startMs;
+    };
+    requestTwo();
+    const makingMs = await takeTwoMs();
+    requestTwo();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5 * makingMs); // blocks as native code does
+    expect(await takeTwoMs()).toBeLessThan(makingMs / 2);
+  });
+
+  test("rejects the take of a slice that is not there, and goes on with the next", async () => {
+    thread = await openBatchThread(config);
+    thread.request({ part: "train", epoch: 0, start: 0, end: 8001 });
+    thread.request({ part: "train", epoch: 0, start: 0, end: 1 });
+    await expect(thread.take()).rejects.toMatchObject({
+      code: "ERR_SLICE",
+      message: "Expected a slice inside the 8000 samples of the train part, got [0, 8001).",
+    });
+    expect((await thread.take()).samples).toBe(1);
+  });
+
+  test("fails with the thread's own error if the data do not open", async () => {
+    await expect(openBatchThread({ ...config, trainFraction: 0 })).rejects.toMatchObject({
+      code: "ERR_TRAIN_FRACTION",
+    });
+    const dataDir = temporaryFolder();
+    await expect(openBatchThread({ ...config, dataset: "cifar10", dataDir })).rejects.toThrow("but it is empty");
+    rmSync(dataDir, { recursive: true });
+  });
+
+  test("rejects what is still waited for when it is closed, and what is asked later", async () => {
+    thread = await openBatchThread(config);
+    thread.request({ part: "train", epoch: 0, start: 0, end: 8000 });
+    const waiting = expect(thread.take()).rejects.toMatchObject({ code: "ERR_BATCH_THREAD" });
+    await thread.close();
+    await waiting;
+    thread.request({ part: "train", epoch: 0, start: 0, end: 1 });
+    await expect(thread.take()).rejects.toMatchObject({ code: "ERR_BATCH_THREAD" });
+  });
+});
+
+describe("openBatchThread without files and with a supply", () => {
+  const cifar10: BatchConfig = { ...config, dataset: "cifar10", normalize: "dataset" };
+  const slices: SliceRequest[] = [
+    { part: "train", epoch: 0, start: 0, end: 8 },
+    { part: "validation", epoch: 0, start: 9_990, end: 10_000 },
+    { part: "train", epoch: 1, start: 39_990, end: 40_000 },
+    { part: "test", epoch: 1, start: 5, end: 9 },
+  ];
+  let root: string;
+  let dataDir: string;
+  let source: RecordSource;
+  let fetched: [RecordPart, number[]][];
+
+  beforeAll(async () => {
+    dataDir = writeVariedCifar10(temporaryFolder());
+    source = (await openRecordSource("cifar10", { dataDir }))!;
+  });
+  afterAll(() => {
+    source.close();
+    rmSync(dataDir, { recursive: true });
+  });
+  beforeEach(() => {
+    root = temporaryFolder();
+    vi.stubEnv("LOCKSTEP_DATA", root);
+    vi.stubEnv("LOCKSTEP_CIFAR10_URL", "http://127.0.0.1:1/cifar-10-binary.tar.gz");
+    fetched = [];
+  });
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    rmSync(root, { recursive: true });
+  });
+
+  const supply = (
+    fetch: RecordSupply["fetch"] = async (part, indexes) => source.read(part, indexes),
+  ): RecordSupply => ({
+    facts: source.facts,
+    fetch(part, indexes) {
+      fetched.push([part, [...indexes]]);
+      return fetch(part, indexes);
+    },
+  });
+  const noSupply = () => supply(() => Promise.reject(new Error("nothing should be fetched")));
+
+  /** Asks for the slices all at once and takes their batches; then ends the thread. */
+  async function batchesOf(config: BatchConfig, supply?: RecordSupply) {
+    thread = await openBatchThread(config, { supply });
+    for (const slice of slices) thread.request(slice);
+    const batches: Batch[] = [];
+    for (const _ of slices) batches.push(await thread.take());
+    await thread.close();
+    return { meta: thread.meta, batches };
+  }
+
+  test("gives what it gives with files, byte for byte, and fetches each record once", async () => {
+    const expected = await batchesOf({ ...cifar10, dataDir }, noSupply());
+    expect(fetched).toEqual([]); // with files the supply is not asked
+    expect(await batchesOf(cifar10, supply())).toEqual(expected);
+    const ids = (batch: number) => [...expected.batches[batch]!.sampleIds];
+    expect(fetched).toEqual([
+      ["train", ids(0)],
+      ["train", ids(1)],
+      ["train", ids(2)],
+      ["test", ids(3)],
+    ]);
+    expect(await batchesOf(cifar10, noSupply())).toEqual(expected); // a second run has them on disk
+  });
+
+  test("fetches a damaged record again, and only that", async () => {
+    const { batches } = await batchesOf(cifar10, supply());
+    const damagedId = batches[0]!.sampleIds[3]!;
+    const path = join(root, "cifar10", "records", source.facts.digest, "train.records");
+    const file = openSync(path, "r+");
+    writeSync(file, "damage", damagedId * 3077 + 1000);
+    closeSync(file);
+    fetched = [];
+    expect((await batchesOf(cifar10, supply())).batches).toEqual(batches);
+    expect(fetched).toEqual([["train", [damagedId]]]);
+  });
+
+  test("fetches for later batches while the first waits, and delivers in the order asked", async () => {
+    const { batches } = await batchesOf({ ...cifar10, dataDir });
+    const waiting: (() => void)[] = [];
+    let allAsked = () => {};
+    const asked = new Promise<void>((resolve) => {
+      allAsked = resolve;
+    });
+    const fetch: RecordSupply["fetch"] = (part, indexes) =>
+      new Promise((resolve) => {
+        waiting.push(() => resolve(source.read(part, indexes)));
+        if (waiting.length === slices.length) allAsked();
+      });
+    thread = await openBatchThread(cifar10, { supply: supply(fetch) });
+    for (const slice of slices) thread.request(slice);
+    await asked;
+    for (const answer of waiting.reverse()) answer();
+    for (const batch of batches) expect(await thread.take()).toEqual(batch);
+  });
+
+  test("rejects the take of a batch whose records do not come, and goes on with the next", async () => {
+    const answers: RecordSupply["fetch"][] = [
+      () => Promise.reject(new Error("socket hang up")),
+      () => {
+        throw new LockstepError("ERR_DISCONNECTED", "The coordinator has ended.");
+      },
+      async () => new Uint8Array(5),
+    ];
+    const failing = supply((part, indexes) => (answers.shift() ?? supply().fetch)(part, indexes));
+    thread = await openBatchThread(cifar10, { supply: failing });
+    for (let i = 0; i < 4; i++) thread.request(slices[0]!);
+    await expect(thread.take()).rejects.toMatchObject({
+      name: "LockstepError",
+      code: "ERR_RECORDS",
+      message: expect.stringMatching(
+        /^Expected 8 records of the train files from the coordinator, got an error: socket hang up\./,
+      ),
+    });
+    await expect(thread.take()).rejects.toMatchObject({
+      code: "ERR_DISCONNECTED",
+      message: "The coordinator has ended.",
+    });
+    await expect(thread.take()).rejects.toMatchObject({
+      code: "ERR_RECORDS",
+      message: expect.stringMatching(/got 5 bytes/),
+    });
+    expect((await thread.take()).samples).toBe(8);
+  });
+
+  test("takes a copy of answers that lie in a larger message", async () => {
+    const messages: Uint8Array[] = [];
+    const inMessage = supply(async (part, indexes) => {
+      const records = source.read(part, indexes);
+      const message = Buffer.concat([Buffer.from("head"), records, Buffer.from("tail")]);
+      messages.push(message);
+      return message.subarray(4, 4 + records.length);
+    });
+    const { batches } = await batchesOf(cifar10, inMessage);
+    expect(batches).toEqual((await batchesOf({ ...cifar10, dataDir })).batches);
+    expect(messages.map((message) => message.length > 8)).toEqual(slices.map(() => true)); // none was transferred away
+  });
+
+  test("refuses a folder that was named and has no files, as without a supply", async () => {
+    const empty = join(root, "empty");
+    await expect(openBatchThread({ ...cifar10, dataDir: empty }, { supply: noSupply() })).rejects.toMatchObject({
+      code: "ERR_DATA_FILE",
+      message: expect.stringContaining(`in ${empty}, but there is no such folder.`),
+    });
+  });
+
+  test("says at once that records cannot be kept", async () => {
+    writeFileSync(join(root, "cifar10"), "a file where the folder should be");
+    await expect(openBatchThread(cifar10, { supply: supply() })).rejects.toMatchObject({ code: "ERR_RECORD_CACHE" });
+  });
+
+  test("closes while records are waited for", async () => {
+    let asked = () => {};
+    const fetching = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    let answer = (_: Uint8Array) => {};
+    const late = supply(() => {
+      asked();
+      return new Promise((resolve) => {
+        answer = resolve;
+      });
+    });
+    thread = await openBatchThread(cifar10, { supply: late });
+    thread.request(slices[0]!);
+    const waiting = expect(thread.take()).rejects.toMatchObject({ code: "ERR_BATCH_THREAD" });
+    await fetching;
+    await thread.close();
+    await waiting;
+    answer(new Uint8Array(8 * 3073)); // too late, and harmless
+  });
+});

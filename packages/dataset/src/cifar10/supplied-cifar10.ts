@@ -1,0 +1,96 @@
+/** CIFAR-10 on a machine without its files: records from a supply, kept on disk so that each is fetched once. */
+import { join } from "node:path";
+import { excerptOf, LockstepError } from "@lockstep/errors";
+import { defaultDataDir } from "../data-dir.ts";
+import { openRecordCache } from "../records/record-cache.ts";
+import {
+  MAX_RECORDS_PER_REQUEST,
+  type RecordPart,
+  type RecordSupply,
+  type SuppliedFacts,
+} from "../records/record-supply.ts";
+import type { RecordsToLoad } from "../records/records.ts";
+import { CIFAR10_IMAGES, CIFAR10_RECORD_BYTES, findWrongLabel, readCifar10Record } from "./cifar10.ts";
+
+/** Samples in the larger part of CIFAR-10. */
+const MAX_SAMPLES = 50_000;
+
+/**
+ * Records are kept in the default data folder, in `records` and a folder named by the digest, one file per part.
+ *
+ * @throws LockstepError ERR_RECORDS if the facts are not CIFAR-10's, ERR_RECORD_CACHE if records cannot be kept
+ */
+export function openSuppliedCifar10(supply: RecordSupply): { train: RecordsToLoad; test: RecordsToLoad } {
+  checkFacts(supply.facts);
+  const { trainSamples, testSamples } = supply.facts;
+  return { train: suppliedRecords(supply, "train", trainSamples), test: suppliedRecords(supply, "test", testSamples) };
+}
+
+function suppliedRecords(supply: RecordSupply, part: RecordPart, samples: number): RecordsToLoad {
+  const folder = join(defaultDataDir("cifar10"), "records", supply.facts.digest);
+  const cache = openRecordCache(join(folder, `${part}.records`), CIFAR10_RECORD_BYTES);
+  return {
+    samples,
+    ...CIFAR10_IMAGES,
+    async load(indexes) {
+      const records = new Uint8Array(indexes.length * CIFAR10_RECORD_BYTES);
+      const missing = cache.read(indexes, records);
+      for (let start = 0; start < missing.length; start += MAX_RECORDS_PER_REQUEST) {
+        const places = missing.slice(start, start + MAX_RECORDS_PER_REQUEST);
+        const asked = Uint32Array.from(places, (place) => indexes[place]!);
+        const fetched = await supply.fetch(part, asked); // waits for the coordinator
+        checkRecords(part, asked, fetched);
+        cache.write(asked, fetched);
+        for (const [i, place] of places.entries()) records.set(recordAt(fetched, i), place * CIFAR10_RECORD_BYTES);
+      }
+      const placeOf = new Map(Array.from(indexes, (index, place) => [index, place]));
+      return {
+        samples,
+        ...CIFAR10_IMAGES,
+        read: (index, out) => readCifar10Record(records, placeOf.get(index)!, out),
+      };
+    },
+  };
+}
+
+const recordAt = (records: Uint8Array, index: number) =>
+  records.subarray(index * CIFAR10_RECORD_BYTES, (index + 1) * CIFAR10_RECORD_BYTES);
+
+/** The digest names a folder, so it must not hold a path. */
+function checkFacts(facts: SuppliedFacts): void {
+  const { dataset, digest, trainSamples, testSamples, mean, std } = facts;
+  const { channels } = CIFAR10_IMAGES;
+  const isCount = (samples: number) => Number.isInteger(samples) && samples >= 1 && samples <= MAX_SAMPLES;
+  const arePerChannel = [mean, std].every((values) => values.length === channels && values.every(Number.isFinite));
+  const counts = isCount(trainSamples) && isCount(testSamples);
+  const areAboveZero = std.every((value) => value > 0);
+  if (dataset === "cifar10" && /^[0-9a-f]{64}$/.test(digest) && counts && arePerChannel && areAboveZero) return;
+  throw new LockstepError(
+    "ERR_RECORDS",
+    `Expected the coordinator to tell of cifar10: a sha256 digest, 1 to ${MAX_SAMPLES} samples in each part, and ` +
+      `${channels} means and stds above 0; got ${excerptOf(facts, 500)}. Run the same version of Lockstep on both machines, ` +
+      "or name the folder of the data set's files with --data-dir.",
+  );
+}
+
+function checkRecords(part: RecordPart, asked: Uint32Array, records: Uint8Array): void {
+  const bytes = asked.length * CIFAR10_RECORD_BYTES;
+  if (records.length !== bytes) {
+    throw answerError(
+      part,
+      `${asked.length} records, ${bytes.toLocaleString("en")} bytes,`,
+      `${records.length.toLocaleString("en")} bytes`,
+    );
+  }
+  const wrong = findWrongLabel(records);
+  if (wrong === undefined) return;
+  throw answerError(part, "labels from 0 to 9", `${wrong.label} in record ${asked[wrong.index]}`);
+}
+
+function answerError(part: RecordPart, expected: string, got: string): LockstepError {
+  return new LockstepError(
+    "ERR_RECORDS",
+    `Expected ${expected} of the ${part} files from the coordinator, got ${got}. Run the same version of Lockstep on ` +
+      "both machines, or name the folder of the data set's files with --data-dir.",
+  );
+}

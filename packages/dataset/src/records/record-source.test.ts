@@ -1,0 +1,95 @@
+import { createHash } from "node:crypto";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { cifar10Files, openCifar10 } from "../cifar10/cifar10.ts";
+import { channelStatistics } from "../images/normalize.ts";
+import { CIFAR10_NAMES, temporaryFolder, writeVariedCifar10 } from "../testing/cifar10-for-tests.ts";
+import { openRecordSource, type RecordSource } from "./record-source.ts";
+
+let dataDir: string;
+let source: RecordSource | undefined;
+beforeAll(() => {
+  dataDir = writeVariedCifar10(temporaryFolder());
+});
+afterEach(() => {
+  source?.close();
+  source = undefined;
+});
+afterAll(() => rmSync(dataDir, { recursive: true }));
+
+const open = async (): Promise<RecordSource> => {
+  source = await openRecordSource("cifar10", { dataDir });
+  return source!;
+};
+
+describe("openRecordSource", () => {
+  test("measures the files as they are measured where they are read whole, without keeping the event loop", async () => {
+    let turns = 0;
+    let counting: NodeJS.Immediate;
+    const count = () => {
+      turns++;
+      counting = setImmediate(count);
+    };
+    count();
+    const { facts } = await open();
+    clearImmediate(counting!);
+    const hash = createHash("sha256");
+    for (const name of CIFAR10_NAMES) hash.update(readFileSync(join(dataDir, name)));
+    expect(facts).toEqual({
+      dataset: "cifar10",
+      digest: hash.digest("hex"),
+      trainSamples: 50_000,
+      testSamples: 10_000,
+      ...channelStatistics(openCifar10(cifar10Files(dataDir)!).train), // bit for bit: toEqual compares numbers exactly
+    });
+    expect(turns).toBeGreaterThan(200); // at least one for each of 240 chunks, but for a few at the ends of files
+  });
+
+  test("gives the files' own bytes, in the order asked and as often", async () => {
+    const { read } = await open();
+    const expected = (part: "train" | "test", index: number) => {
+      const name = part === "test" ? "test_batch.bin" : `data_batch_${1 + Math.floor(index / 10_000)}.bin`;
+      const start = (index % 10_000) * 3073;
+      return readFileSync(join(dataDir, name)).subarray(start, start + 3073);
+    };
+    const sameBytes = (part: "train" | "test", indexes: number[]) =>
+      Buffer.concat(indexes.map((index) => expected(part, index))).equals(read(part, Uint32Array.from(indexes)));
+    expect(sameBytes("train", [49_999, 0, 9_999, 10_000, 0, 30_001])).toBe(true);
+    expect(sameBytes("test", [9_999, 3])).toBe(true);
+    expect(read("train", new Uint32Array()).length).toBe(0);
+  });
+
+  test("refuses indexes outside the part, and too many", async () => {
+    const { read } = await open();
+    const refusal = (message: string) => expect.objectContaining({ code: "ERR_RECORDS", message });
+    expect(() => read("train", Uint32Array.of(1, 50_000))).toThrow(
+      refusal("Expected indexes below 50000, as many records as the train files have, got 50000."),
+    );
+    expect(() => read("test", Uint32Array.of(10_000))).toThrow(
+      refusal("Expected indexes below 10000, as many records as the test files have, got 10000."),
+    );
+    expect(read("test", new Uint32Array(1024)).length).toBe(1024 * 3073);
+    expect(() => read("test", new Uint32Array(1025))).toThrow(
+      refusal("Expected a request for up to 1024 records, got 1025; ask in several requests."),
+    );
+  });
+
+  test("refuses a label above 9 and names its record", async () => {
+    const path = join(dataDir, "test_batch.bin");
+    const bytes = readFileSync(path);
+    bytes[777 * 3073] = 10;
+    writeFileSync(path, bytes);
+    await expect(open()).rejects.toThrow(`${path}: expected labels from 0 to 9, found 10 in record 777.`);
+    bytes[777 * 3073] = 7;
+    writeFileSync(path, bytes);
+  });
+
+  test("has none for shapes, and says what a folder without files should hold", async () => {
+    expect(await openRecordSource("shapes")).toBeUndefined();
+    const empty = join(dataDir, "empty");
+    await expect(openRecordSource("cifar10", { dataDir: empty })).rejects.toThrow(
+      `in ${empty}, but there is no such folder.`,
+    );
+  });
+});

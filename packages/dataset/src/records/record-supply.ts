@@ -1,0 +1,30 @@
+/** What a coordinator with a data set's files and a worker without them agree on. */
+import type { DatasetName } from "../dataset.ts";
+
+/** The files of a data set. A run's training and validation parts are both drawn from `train`. */
+export type RecordPart = "train" | "test";
+
+/** Most indexes in one request: 3.1 MB of CIFAR-10's records, which leaves room in a message of 4 MiB. */
+export const MAX_RECORDS_PER_REQUEST = 1024;
+
+/** What a worker must know to stand in for the files. */
+export interface SuppliedFacts {
+  dataset: DatasetName;
+  /** sha256 of the files, in hexadecimal. Records of one digest are the same everywhere. */
+  digest: string;
+  trainSamples: number;
+  testSamples: number;
+  /** Of each channel over all training images. Float64: rounded on the way, they would normalise differently. */
+  mean: number[];
+  std: number[];
+}
+
+/** Where a worker without files gets records from. */
+export interface RecordSupply {
+  facts: SuppliedFacts;
+  /**
+   * The same bytes as `RecordSource.read` gives, for up to MAX_RECORDS_PER_REQUEST indexes. Rejects when the
+   * coordinator cannot give them. Calls may overlap, and be answered in any order.
+   */
+  fetch(part: RecordPart, indexes: Uint32Array): Promise<Uint8Array>;
+}

@@ -1,0 +1,59 @@
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { spawnForTest } from "@lockstep/testing";
+import { describe, expect, test } from "vitest";
+import { tempDir } from "../testing/fakes.ts";
+import { claimGpu } from "./claim-gpu.ts";
+
+/** Two GPUs that no other test has. */
+const cards = ["first", "second"].map((name) => ({ name, uuid: `GPU-${name}-${process.pid}` }));
+const keyOf = ({ uuid }: { uuid: string }) => uuid;
+const claim = () => claimGpu(cards, keyOf);
+
+/** Another process that claims one of them and keeps it. Resolves when it has. */
+async function otherProcess(): Promise<{ child: ChildProcess; name: string }> {
+  const script = join(tempDir(), "worker.mts");
+  const module = fileURLToPath(new URL("./claim-gpu.ts", import.meta.url));
+  writeFileSync(
+    script,
+    `import { claimGpu } from ${JSON.stringify(module)};
+    const { card } = await claimGpu(${JSON.stringify(cards)}, ({ uuid }) => uuid);
+    process.stdout.write(card.name);
+    process.stdin.resume();`,
+  );
+  const cwd = fileURLToPath(new URL("../../../..", import.meta.url));
+  const child = spawnForTest([process.execPath, "--import", "tsx", script], { cwd });
+  const [name] = await once(child.stdout!.setEncoding("utf8"), "data");
+  return { child, name };
+}
+
+describe.runIf(process.platform === "linux")("of two GPUs", () => {
+  test("each process takes its own, a third shares the first, and the next has that of one that is gone", async () => {
+    const { child, name } = await otherProcess();
+    const own = await claim();
+    const third = await claim();
+    expect([name, own.card.name, third.card.name]).toEqual(["first", "second", "first"]);
+    expect([own.isShared, third.isShared]).toEqual([false, true]);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    const next = await claim();
+    expect(next).toMatchObject({ card: { name: "first" }, isShared: false });
+    own.release();
+    next.release();
+  });
+
+  test("a demand for one that is taken shares it", async () => {
+    const own = await claimGpu([cards[1]!], keyOf);
+    expect(await claimGpu([cards[1]!], keyOf)).toMatchObject({ card: { name: "second" }, isShared: true });
+    own.release();
+  });
+
+  test("a claim keeps no process from ending", async () => {
+    const { child } = await otherProcess();
+    child.stdin!.end();
+    expect(await once(child, "exit")).toEqual([0, null]);
+  });
+});

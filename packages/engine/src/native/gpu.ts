@@ -1,0 +1,136 @@
+/** NVIDIA GPUs: which there are, and whether TensorFlow can use them. */
+import { readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { runCommand } from "../command.ts";
+import { Unavailable } from "../unavailable.ts";
+import type { Libtensorflow } from "./libtensorflow.ts";
+
+/** An NVIDIA GPU as its driver describes it. */
+export interface Gpu {
+  /** Number among the GPUs that this process may use. */
+  index: number;
+  /** What CUDA_VISIBLE_DEVICES calls it. */
+  uuid: string;
+  name: string;
+  /** The driver's version, for example "550.54.15". */
+  driver: string;
+  memoryBytes: number;
+}
+
+/** The oldest driver that runs CUDA 12 (NVIDIA, CUDA compatibility, "minor version compatibility"). */
+const OLDEST_DRIVER = "525.60.13";
+
+/** What TensorFlow 2.18 and later, built for CUDA 12, open when they start on a GPU, with what these libraries need. */
+const CUDA_LIBRARIES = [
+  ...["libcuda.so.1", "libcudart.so.12", "libcublas.so.12", "libcublasLt.so.12", "libcudnn.so.9"],
+  ...["libcufft.so.11", "libcusolver.so.11", "libcusparse.so.12", "libnvJitLink.so.12"],
+];
+
+/**
+ * The GPUs that this process may use, in nvidia-smi's order or in that of CUDA_VISIBLE_DEVICES; at least one.
+ *
+ * @throws Unavailable ERR_NO_NVIDIA, ERR_GPU_DRIVER, ERR_OLD_GPU_DRIVER or ERR_NO_GPU
+ */
+export async function listGpus(): Promise<Gpu[]> {
+  const query = ["--query-gpu=index,uuid,name,driver_version,memory.total", "--format=csv,noheader,nounits"];
+  const { status, stdout, stderr } = await runCommand("nvidia-smi", query);
+  if (status === null) {
+    throw new Unavailable(
+      "ERR_NO_NVIDIA",
+      "There is no NVIDIA driver: nvidia-smi is not to be found.",
+      `Install the driver, version ${OLDEST_DRIVER} or later; start a container with its GPUs (docker run --gpus all).`,
+    );
+  }
+  if (status !== 0) {
+    throw new Unavailable(
+      "ERR_GPU_DRIVER",
+      `The NVIDIA driver does not answer. nvidia-smi says: ${(stdout + stderr).trim()}.`,
+      "Reinstall the driver, or restart the machine if it was updated.",
+    );
+  }
+  const gpus = visibleGpus(stdout);
+  if (gpus.length === 0) throw noGpu();
+  requireDriver(gpus[0]!.driver);
+  return gpus;
+}
+
+function visibleGpus(csv: string): Gpu[] {
+  const lines = csv.split("\n").filter((line) => /^\d+,/.test(line));
+  const all = lines.map((line) => {
+    const [number, uuid, name, driver, memoryMib] = line.split(",").map((field) => field.trim());
+    return { number, uuid: uuid!, name: name!, driver: driver!, memoryBytes: Number(memoryMib) * 2 ** 20 };
+  });
+  const names = process.env["CUDA_VISIBLE_DEVICES"]?.split(",").map((name) => name.trim());
+  const visible = names?.flatMap((name) =>
+    all.filter(({ number, uuid }) => number === name || (name.startsWith("GPU-") && uuid.startsWith(name))),
+  );
+  return (visible ?? all).map(({ number: _, ...gpu }, index) => ({ index, ...gpu }));
+}
+
+function noGpu(): Unavailable {
+  const visible = process.env["CUDA_VISIBLE_DEVICES"];
+  return new Unavailable(
+    "ERR_NO_GPU",
+    `There is no GPU that may be used${visible === undefined ? "" : `: CUDA_VISIBLE_DEVICES is "${visible}"`}.`,
+    "See what nvidia-smi lists, and CUDA_VISIBLE_DEVICES.",
+  );
+}
+
+function requireDriver(driver: string): void {
+  if (driver.localeCompare(OLDEST_DRIVER, "en", { numeric: true }) >= 0) return;
+  throw new Unavailable(
+    "ERR_OLD_GPU_DRIVER",
+    `The NVIDIA driver is too old: it is ${driver}, and CUDA 12 needs ${OLDEST_DRIVER}.`,
+    "Update the driver.",
+  );
+}
+
+/**
+ * The GPU that the user asked for.
+ *
+ * @throws Unavailable as `listGpus`, or ERR_GPU_INDEX
+ */
+export async function findGpu(index: number): Promise<Gpu> {
+  const gpus = await listGpus();
+  const gpu = gpus[index];
+  if (gpu !== undefined) return gpu;
+  throw new Unavailable(
+    "ERR_GPU_INDEX",
+    `There is no GPU ${index} here, but ${gpus.map((other) => `${other.index} (${other.name})`).join(", ")}.`,
+    "Name one of these.",
+  );
+}
+
+/** Which of CUDA's libraries this TensorFlow would not find: beside itself, in LD_LIBRARY_PATH or in the system. */
+export async function missingCudaLibraries({ file }: Libtensorflow): Promise<string[]> {
+  const nvidia = join(dirname(file), "../nvidia");
+  const folders = [
+    ...filesIn(nvidia).map((name) => join(nvidia, name, "lib")),
+    ...(process.env["LD_LIBRARY_PATH"] ?? "").split(":").filter((dir) => dir !== ""),
+  ];
+  const path = `${process.env["PATH"]}:/usr/sbin:/sbin`;
+  const { stdout } = await runCommand("ldconfig", ["-p"], { ...process.env, PATH: path });
+  const found = new Set([...folders.flatMap(filesIn), ...stdout.split(/\s+/)]);
+  return CUDA_LIBRARIES.filter((name) => !found.has(name));
+}
+
+function filesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir);
+  } catch {
+    return [];
+  }
+}
+
+/** @throws Unavailable ERR_CUDA_LIBRARIES */
+export async function requireCudaLibraries(library: Libtensorflow): Promise<void> {
+  const missing = await missingCudaLibraries(library);
+  if (missing.length === 0) return;
+  throw new Unavailable(
+    "ERR_CUDA_LIBRARIES",
+    `${dirname(library.file)} cannot use the GPU: ${missing.join(", ")} ${missing.length > 1 ? "are" : "is"} missing.`,
+    missing.includes("libcuda.so.1")
+      ? "libcuda.so.1 belongs to the NVIDIA driver: install it, or start the container with its GPUs."
+      : "`pip install tensorflow[and-cuda]` installs them; `pnpm run doctor --fix` brings a TensorFlow that has them.",
+  );
+}

@@ -1,0 +1,68 @@
+import { writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { describe, expect, test, vi } from "vitest";
+import { emptyMachine, fakeProgram, tempDir, writeFiles } from "../testing/fakes.ts";
+import {
+  libtensorflowIn,
+  namedLibtensorflow,
+  pythonsCudaLibtensorflow,
+  pythonsLibtensorflow,
+} from "./libtensorflow.ts";
+
+const HEADER = "include/tensorflow/c/eager/c_api.h";
+
+function folderWith(...names: string[]): string {
+  const dir = tempDir();
+  writeFiles(dir, names);
+  return dir;
+}
+
+describe("a libtensorflow", () => {
+  test.each(["libtensorflow_cc.so.2", "lib/libtensorflow_cc.so.2", "lib/libtensorflow.so.2"])("may be %s", (name) => {
+    const dir = folderWith(name, HEADER);
+    expect(libtensorflowIn(dir)).toEqual({ file: join(dir, name), includeDir: join(dir, "include") });
+  });
+
+  test("is not one without headers, nor headers without it", () => {
+    expect(libtensorflowIn(folderWith("libtensorflow_cc.so.2"))).toBeUndefined();
+    expect(libtensorflowIn(folderWith(HEADER))).toBeUndefined();
+  });
+
+  test("is taken from LOCKSTEP_LIBTENSORFLOW, also by a relative path", () => {
+    emptyMachine();
+    expect(namedLibtensorflow()).toBeUndefined();
+    const dir = folderWith("libtensorflow_cc.so.2", HEADER);
+    vi.stubEnv("LOCKSTEP_LIBTENSORFLOW", relative(process.cwd(), dir));
+    expect(namedLibtensorflow()?.file).toBe(join(dir, "libtensorflow_cc.so.2"));
+  });
+
+  test("that LOCKSTEP_LIBTENSORFLOW names wrongly is an error that says what must be there", () => {
+    emptyMachine();
+    const dir = folderWith("libtensorflow_cc.so.2");
+    vi.stubEnv("LOCKSTEP_LIBTENSORFLOW", dir);
+    expect(namedLibtensorflow).toThrow(
+      `${dir}, where there is no libtensorflow: expected one of libtensorflow_cc.so.2`,
+    );
+    vi.stubEnv("LOCKSTEP_LIBTENSORFLOW", "/no/such/folder");
+    expect(namedLibtensorflow).toThrow("/no/such/folder, where there is nothing");
+  });
+
+  test("is found where Python has it", async () => {
+    const bin = emptyMachine();
+    expect(await pythonsLibtensorflow()).toBeUndefined();
+    const dir = folderWith("libtensorflow_cc.so.2", HEADER);
+    fakeProgram(bin, "python3", `console.log(${JSON.stringify(dir)})`);
+    expect((await pythonsLibtensorflow())?.file).toBe(join(dir, "libtensorflow_cc.so.2"));
+  });
+
+  test.each([
+    ["('cuda_version', '12.5.1'), ('cudnn_version', '9'), ('is_cuda_build', True)", true],
+    ["('cuda_version', '11.8'), ('is_cuda_build', True)", false],
+    ["('is_cuda_build', False), ('is_rocm_build', False)", false],
+  ])("of Python's whose build_info is %s is built for CUDA 12: %s", async (account, expected) => {
+    const dir = folderWith("libtensorflow_cc.so.2", HEADER, "python/platform/build_info.py");
+    writeFileSync(join(dir, "python/platform/build_info.py"), `build_info = OrderedDict([${account}])\n`);
+    fakeProgram(emptyMachine(), "python3", `console.log(${JSON.stringify(dir)})`);
+    expect(await pythonsCudaLibtensorflow()).toEqual(expected ? libtensorflowIn(dir) : undefined);
+  });
+});

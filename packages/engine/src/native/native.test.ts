@@ -1,0 +1,150 @@
+import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { startEngine } from "../choose.ts";
+import { readBack } from "../read-back.ts";
+import { fakeProgram, inProcess, tempDir, writeFiles } from "../testing/fakes.ts";
+import { tf } from "../tf.ts";
+import { cacheDir } from "./cache.ts";
+import { claimGpu } from "./claim-gpu.ts";
+import { cachedWheel } from "./provision.ts";
+
+let problem: string | undefined;
+const lines: string[] = [];
+try {
+  await startEngine({ backend: "native", log: (line) => lines.push(line) });
+} catch (error) {
+  problem = String(error);
+}
+
+describe.skipIf(problem !== undefined)(`native TensorFlow${problem ? ` (skipped: ${problem})` : ""}`, () => {
+  test("multiplies matrices", async () => {
+    const product = tf.matMul(
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      [
+        [5, 6],
+        [7, 8],
+      ],
+    );
+    expect([...(await readBack(product))]).toEqual([19, 22, 43, 50]);
+  });
+
+  test("is what a second start gives at once", async () => {
+    lines.length = 0;
+    const engine = await startEngine({ log: (line) => lines.push(line) });
+    expect(engine).toMatchObject({ backend: "native", passedOver: [] });
+    expect(engine.libraryVersion).toMatch(/^2\.\d+\.\d+/);
+    expect(lines).toEqual([expect.stringMatching(/^engine: native TensorFlow 2\.[^,]*, [CG]PU .+/)]);
+  });
+
+  test("calls the functions of util that Node 23 removed, in its kernels of strings and of topk", async () => {
+    const { values, indices } = tf.topk([3, 9, 4], 2);
+    expect([...(await values.data()), ...(await indices.data())]).toEqual([9, 4, 1, 2]);
+    expect(tf.tensor(["a", "b"]).dataSync()).toEqual(["a", "b"]);
+  });
+
+  test("shares its tensors' class with the namespace tf", () => {
+    expect(tf.relu([1])).toBeInstanceOf(tf.Tensor);
+  });
+
+  test("writes nothing of its own on the screen", () => {
+    const { stdout, stderr } = inProcess(
+      `await startEngine({ backend: "native" }); tf.matMul([[1]], [[2]]).dataSync();`,
+      { TF_CPP_MIN_LOG_LEVEL: undefined },
+    );
+    expect({ stdout, stderr }).toEqual({ stdout: "", stderr: "" });
+  });
+
+  // Threads of the process, minus those that it has with one: 2 more threads for 2 more.
+  test("computes with as many threads as were asked for", () => {
+    const program = (threads: number) => `
+      import { readdirSync } from "node:fs";
+      const engine = await startEngine({ backend: "native", gpu: false, threads: ${threads} });
+      tf.matMul(tf.ones([512, 512]), tf.ones([512, 512])).dataSync();
+      console.log(JSON.stringify([engine.threads, readdirSync("/proc/self/task").length]));`;
+    const [two, four] = [2, 4].map((threads) => JSON.parse(inProcess(program(threads)).stdout) as number[]);
+    expect([two![0], four![0]]).toEqual([2, 4]);
+    expect(four![1]! - two![1]!).toBe(2);
+  });
+});
+
+/**
+ * A machine with a GPU, as far as can be played: nvidia-smi, CUDA's libraries by name, and for TensorFlow with CUDA
+ * the one without.
+ */
+function machineWithGpu(...uuids: [string, ...string[]]): NodeJS.ProcessEnv {
+  const dir = tempDir();
+  const bin = join(dir, "bin");
+  const cache = join(dir, "cache");
+  const site = join(cache, "libtensorflow-2.21.0-cuda");
+  mkdirSync(bin);
+  const list = uuids.map((uuid, index) => `${index}, ${uuid}, NVIDIA H200, 570.86.15, 143771`).join("\n");
+  fakeProgram(bin, "nvidia-smi", `console.log(${JSON.stringify(list)})`);
+  const names = ["cuda.so.1", "cudart.so.12", "cublas.so.12", "cublasLt.so.12", "cudnn.so.9", "cufft.so.11"];
+  const more = ["cusolver.so.11", "cusparse.so.12", "nvJitLink.so.12"];
+  const libraries = [...names, ...more].map((name) => `nvidia/all/lib/lib${name}`);
+  writeFiles(site, libraries);
+  symlinkSync(dirname(cachedWheel("cpu")!.file), join(site, "tensorflow"));
+  for (const addon of readdirSync(cacheDir()).filter((name) => name.startsWith("addon-"))) {
+    symlinkSync(join(cacheDir(), addon), join(cache, addon));
+  }
+  return { PATH: `${bin}:${process.env["PATH"]}`, LOCKSTEP_CACHE: cache };
+}
+
+describe.skipIf(problem !== undefined || cachedWheel("cpu") === undefined)("on a machine with a GPU", () => {
+  const program = (options: string) => `
+    import { Module } from "node:module";
+    const load = Module._extensions[".node"];
+    Module._extensions[".node"] = (module, file) => {
+      const names = ["CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH", "NVIDIA_TF32_OVERRIDE", "TF_DETERMINISTIC_OPS"];
+      if (file.endsWith("tfjs_binding.node")) console.log(...names.map((name) => process.env[name]));
+      load(module, file);
+    };
+    await startEngine(${options}).then(
+      ({ device, passedOver }) => console.log(device.kind, passedOver[0]?.reason),
+      (error) => console.log(error.code, error.message),
+    );
+    console.log(process.env.CUDA_VISIBLE_DEVICES);`;
+
+  test("TensorFlow sees only that GPU, takes memory as it needs it, and computes without TF32 and in a fixed order; and where it computes on the CPU all the same, a demand fails", () => {
+    const { stdout } = inProcess(program(`{ gpu: 0, backend: "native" }`), machineWithGpu("GPU-aaaa"));
+    const [seen, outcome, afterwards] = stdout.split("\n");
+    expect(seen).toBe("GPU-aaaa true 0 1");
+    expect(outcome).toMatch(
+      /^ERR_GPU_UNUSED TensorFlow was loaded from .*, but not for the GPU. Run it with TF_CPP_MIN_/,
+    );
+    expect(afterwards).toBe("undefined");
+  });
+
+  test("that has two, a worker takes the one that no other has; with an index, that one", async () => {
+    const first = `GPU-1-${process.pid}`;
+    const second = `GPU-2-${process.pid}`;
+    const { release } = await claimGpu([first], (uuid) => uuid); // as a worker that runs
+    const seenBy = (options: string) => inProcess(program(options), machineWithGpu(first, second)).stdout.split(" ")[0];
+    expect(seenBy(`{ gpu: true, backend: "native" }`)).toBe(second);
+    expect(seenBy("{}")).toBe(second);
+    expect(seenBy(`{ gpu: 0, backend: "native" }`)).toBe(first);
+    release();
+    expect(seenBy(`{ gpu: true, backend: "native" }`)).toBe(first);
+  });
+
+  test("without a demand the CPU serves, and says why", () => {
+    const { stdout } = inProcess(program("{}"), machineWithGpu("GPU-aaaa"));
+    expect(stdout).toMatch(/^GPU-aaaa true 0 1\ncpu TensorFlow was loaded from .*, but not for the GPU\.\n/);
+  });
+
+  test("what the user says of TF32, of memory and of the order stands", () => {
+    const given = { NVIDIA_TF32_OVERRIDE: "1", TF_FORCE_GPU_ALLOW_GROWTH: "false", TF_DETERMINISTIC_OPS: "0" };
+    expect(inProcess(program("{}"), { ...machineWithGpu("GPU-aaaa"), ...given }).stdout).toMatch(
+      /^GPU-aaaa false 1 0\n/,
+    );
+  });
+
+  test("gpu: false hides it from TensorFlow", () => {
+    const { stdout } = inProcess(program("{ gpu: false }"), machineWithGpu("GPU-aaaa"));
+    expect(stdout).toBe("-1 true 0 undefined\ncpu undefined\nundefined\n");
+  });
+});

@@ -1,0 +1,208 @@
+import { usableCores } from "../cores.ts";
+import { isGpuDemanded } from "../engine.ts";
+import { instructionSet } from "../machine.ts";
+import { tf } from "../tf.ts";
+import { Unavailable } from "../unavailable.ts";
+import { addonFor } from "./addon.ts";
+import { type Claim, claimGpu, sharedLine } from "./claim-gpu.ts";
+import { findGpu, type Gpu, listGpus, requireCudaLibraries } from "./gpu.ts";
+import {
+  type Libtensorflow,
+  namedLibtensorflow,
+  pythonsCudaLibtensorflow,
+  pythonsLibtensorflow,
+  systemLibtensorflow,
+} from "./libtensorflow.ts";
+import { loadNative } from "./loader.ts";
+import { cachedTfjsLibrary, cachedWheel, installCpuWheel, installCudaWheels, installTfjsLibrary } from "./provision.ts";
+
+/** The demands that native TensorFlow must meet. */
+export interface NativeOptions {
+  /** `true` or an index demands a GPU, `false` keeps off them; undefined takes one if all that it needs is there. */
+  gpu: boolean | number | undefined;
+  /** 1 or more; undefined takes TF_NUM_INTRAOP_THREADS, else one for each core that the CPU quota pays for. */
+  threads: number | undefined;
+  /** Whether to download what is not there. */
+  install: boolean;
+  log: (line: string) => void;
+  /** Is told of each way that was tried in vain. */
+  passOver: (obstacle: Unavailable) => void;
+}
+
+/** The libtensorflow that was loaded. */
+export interface Native {
+  libraryVersion: string;
+  /** The library's file. */
+  file: string;
+  /** Threads that share the work of an op. */
+  threads: number;
+  /** The CPU quota, in cores, if it is what limits the threads. */
+  quota?: number;
+  /** The GPU that TensorFlow runs on; absent on the CPU. */
+  gpu?: Gpu;
+}
+
+/** A way to a library, for a GPU or for the CPU. It leads to undefined where nothing is, and nothing is to be said. */
+interface Way {
+  gpu?: Gpu;
+  find: () => Promise<Libtensorflow | undefined>;
+}
+
+/** What tfjs-node's backend has beyond the interface of TensorFlow.js. */
+interface NodeBackend {
+  binding: { TF_Version: string };
+  isUsingGpuDevice: boolean;
+}
+
+let started: Native | undefined;
+
+/**
+ * Loads native TensorFlow by the first way that works and makes it the backend of TensorFlow.js. A process loads it
+ * only once: a second call gives what the first one gave.
+ *
+ * @throws Unavailable with the last reason, if no way works
+ */
+export async function startNative(options: NativeOptions): Promise<Native> {
+  started ??= await load(options);
+  await tf.setBackend("tensorflow");
+  if (isGpuDemanded(options.gpu) && started.gpu === undefined) throw gpuUnused(started.file);
+  return started;
+}
+
+async function load(options: NativeOptions): Promise<Native> {
+  requireSupportedMachine();
+  const claim = await claimCard(options);
+  let native: Native | undefined;
+  try {
+    native = await loadFor(claim?.card, options);
+  } finally {
+    if (native?.gpu === undefined) claim?.release();
+    else if (claim?.isShared) options.log(sharedLine(native.gpu.name));
+  }
+  return native;
+}
+
+async function loadFor(
+  card: Gpu | undefined,
+  { gpu, threads, install, log, passOver }: NativeOptions,
+): Promise<Native> {
+  const given = threads ?? (Number(process.env["TF_NUM_INTRAOP_THREADS"]) || undefined);
+  const { usable, quota } = usableCores();
+  // By itself TensorFlow takes one for each core, and knows nothing of quotas.
+  const named = threads ?? (given === undefined && quota !== undefined ? usable : undefined);
+  if (named !== undefined) process.env["TF_NUM_INTRAOP_THREADS"] = String(named);
+  const { library, way } = await firstThatLoads(ways(card, isGpuDemanded(gpu), install, log), log, passOver);
+  await tf.setBackend("tensorflow");
+  const { binding, isUsingGpuDevice } = tf.backend() as unknown as NodeBackend;
+  const native = {
+    libraryVersion: binding.TF_Version,
+    file: library.file,
+    threads: given ?? usable,
+    ...(given === undefined && quota !== undefined && { quota }),
+  };
+  if (way.gpu === undefined) return native;
+  if (isUsingGpuDevice) return { ...native, gpu: way.gpu };
+  if (!isGpuDemanded(gpu)) passOver(gpuUnused(library.file));
+  return native;
+}
+
+function requireSupportedMachine(): void {
+  const here = `${process.platform} ${process.arch}`;
+  if (here !== "linux x64") {
+    throw new Unavailable("ERR_PLATFORM", `Native TensorFlow is set up on Linux x64 only; this is ${here}.`, "");
+  }
+  if (instructionSet() !== "SSE") return;
+  throw new Unavailable("ERR_NO_AVX", "Native TensorFlow needs a processor with AVX, and this one has none.", "");
+}
+
+/** The GPU to use: one that no other process has, unless one was named. Without a demand for one, there need be none. */
+async function claimCard({ gpu, passOver }: NativeOptions): Promise<Claim<Gpu> | undefined> {
+  if (gpu === false) return undefined;
+  try {
+    return await claimGpu(typeof gpu === "number" ? [await findGpu(gpu)] : await listGpus(), ({ uuid }) => uuid);
+  } catch (error) {
+    if (isGpuDemanded(gpu) || !(error instanceof Unavailable)) throw error;
+    // A machine without NVIDIA's driver, or one whose GPUs the user hides, is as it should be.
+    if (error.code !== "ERR_NO_NVIDIA" && error.code !== "ERR_NO_GPU") passOver(error);
+    return undefined;
+  }
+}
+
+function ways(card: Gpu | undefined, demanded: boolean, install: boolean, log: (line: string) => void): Way[] {
+  const gpu = card && { gpu: card };
+  if (process.env["LOCKSTEP_LIBTENSORFLOW"]) return [{ ...gpu, find: async () => namedLibtensorflow() }];
+  const onGpu = [
+    async () => withCuda(cachedWheel("cuda")),
+    async () => withCuda(await pythonsCudaLibtensorflow()),
+    async () => (demanded && install ? withCuda(await installCudaWheels(log)) : Promise.reject(noCuda(card!))),
+  ];
+  const onCpu = [
+    async () => cachedWheel("cpu") ?? cachedWheel("cuda") ?? cachedTfjsLibrary(),
+    pythonsLibtensorflow,
+    async () => systemLibtensorflow(),
+    ...(install ? [() => installCpuWheel(log), () => installTfjsLibrary(log)] : []),
+  ];
+  return [
+    ...(gpu ? onGpu.map((find) => ({ ...gpu, find })) : []),
+    ...(demanded ? [] : onCpu.map((find) => ({ find }))),
+  ];
+}
+
+async function withCuda(library: Libtensorflow | undefined): Promise<Libtensorflow | undefined> {
+  if (library) await requireCudaLibraries(library);
+  return library;
+}
+
+async function firstThatLoads(ways: Way[], log: (line: string) => void, passOver: NativeOptions["passOver"]) {
+  const obstacles: Unavailable[] = [];
+  for (const way of ways) {
+    try {
+      const library = await way.find();
+      if (library === undefined) continue;
+      const addon = await addonFor(library, log);
+      showingOnly(way.gpu, () => loadNative(addon));
+      obstacles.forEach(passOver);
+      return { way, library };
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      obstacles.push(error);
+      if (error.code === "ERR_NOEXEC") break; // the addon of every other way would lie there, too
+    }
+  }
+  const last = obstacles.pop();
+  obstacles.forEach(passOver);
+  throw (
+    last ?? new Unavailable("ERR_NO_LIBTENSORFLOW", "TensorFlow is not installed.", "`pnpm run doctor --fix` does it.")
+  );
+}
+
+/**
+ * CUDA looks for its GPUs when the library loads, so workers of one machine can have one each. Afterwards the variable
+ * is as the user had it, for child processes.
+ */
+function showingOnly(gpu: Gpu | undefined, load: () => void): void {
+  const { CUDA_VISIBLE_DEVICES: visible } = process.env;
+  process.env["CUDA_VISIBLE_DEVICES"] = gpu?.uuid ?? "-1";
+  // Otherwise TensorFlow takes nearly all of the memory at once, and a second worker on the GPU finds none.
+  process.env["TF_FORCE_GPU_ALLOW_GROWTH"] ??= "true";
+  // Otherwise products are of numbers rounded to 10 bits, and a GPU disagrees with the CPUs that it trains with.
+  process.env["NVIDIA_TF32_OVERRIDE"] ??= "0";
+  // Otherwise cuDNN's fastest kernels are measured out anew in each process, and some add in any order.
+  if (gpu) process.env["TF_DETERMINISTIC_OPS"] ??= "1";
+  try {
+    load();
+  } finally {
+    if (visible === undefined) delete process.env["CUDA_VISIBLE_DEVICES"];
+    else process.env["CUDA_VISIBLE_DEVICES"] = visible;
+  }
+}
+
+function noCuda({ name }: Gpu): Unavailable {
+  const remedy = "`--gpu`, or `pnpm run doctor --fix`, downloads one (about 3 GB).";
+  return new Unavailable("ERR_NO_CUDA", `${name} is not used, for want of a TensorFlow with CUDA that works.`, remedy);
+}
+
+function gpuUnused(file: string): Unavailable {
+  const remedy = "Run it with TF_CPP_MIN_LOG_LEVEL=0 to see what TensorFlow says about it.";
+  return new Unavailable("ERR_GPU_UNUSED", `TensorFlow was loaded from ${file}, but not for the GPU.`, remedy);
+}

@@ -1,0 +1,29 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startEngine } from "../choose.ts";
+import { tf } from "../tf.ts";
+import { installReluGradient } from "./relu-gradient.ts";
+
+let started: string;
+beforeAll(async () => {
+  await startEngine();
+  started = tf.getBackend();
+  installReluGradient();
+});
+afterAll(() => tf.setBackend(started));
+
+const slopes = tf.grad((x) =>
+  tf
+    .relu(x)
+    .mul(tf.tensor1d([2, 3, 5, -7]))
+    .sum(),
+);
+const values = () => [...slopes(tf.tensor1d([-1, 0, 0.5, 4])).dataSync()];
+
+test("what is positive hands on the gradient that comes, and nothing else does, on the engine that there is", () => {
+  expect(values().map((slope) => slope + 0)).toEqual([0, 0, 5, -7]);
+});
+
+test("and in a process whose backend is another one in the end", async () => {
+  await tf.setBackend("cpu");
+  expect(values().map((slope) => slope + 0)).toEqual([0, 0, 5, -7]);
+});

@@ -1,0 +1,118 @@
+/** For tests: programs on PATH that play Python, a compiler or nvidia-smi; and programs that start engines. */
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { onTestFinished, vi } from "vitest";
+
+/** Whether native TensorFlow is considered at all. */
+export const onLinuxX64 = process.platform === "linux" && process.arch === "x64";
+
+/** An empty folder, removed by the system in its time. */
+export function tempDir(): string {
+  return realpathSync(mkdtempSync(join(tmpdir(), "lockstep-engine-")));
+}
+
+/**
+ * A machine with nothing on it: an empty PATH, cache and environment until the test is over.
+ *
+ * @returns the folder that is its PATH, for `fakeProgram`
+ */
+export function emptyMachine(): string {
+  const dir = tempDir();
+  mkdirSync(join(dir, "bin"));
+  vi.stubEnv("PATH", join(dir, "bin"));
+  vi.stubEnv("LOCKSTEP_CACHE", join(dir, "cache"));
+  vi.stubEnv("TFJS_NODE_CDN_STORAGE", "http://127.0.0.1:1/");
+  vi.stubEnv("VK_ICD_FILENAMES", join(dir, "no-vulkan-driver.json"));
+  const given = ["CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "LOCKSTEP_ALLOW_SOFTWARE_GPU", "VK_DRIVER_FILES"];
+  for (const name of ["LOCKSTEP_LIBTENSORFLOW", "CXX", ...given]) {
+    vi.stubEnv(name, undefined);
+  }
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+  });
+  return join(dir, "bin");
+}
+
+/** Runs a program that starts an engine in a process of its own, where nothing is loaded; gives what it prints. */
+export function inProcess(program: string, env: NodeJS.ProcessEnv = {}, nodeOptions: readonly string[] = []) {
+  const script = join(tempDir(), "program.mts");
+  const index = fileURLToPath(new URL("../index.ts", import.meta.url));
+  writeFileSync(script, `import { readBack, startEngine, tf } from ${JSON.stringify(index)};\n${program}`);
+  return spawnSync(process.execPath, [...nodeOptions, "--import", "tsx", "--conditions=lockstep-source", script], {
+    cwd: fileURLToPath(new URL("../../../..", import.meta.url)),
+    env: { ...process.env, ...env },
+    encoding: "utf8",
+  });
+}
+
+/** A program written in JavaScript, whose arguments are `args`. */
+export function fakeProgram(bin: string, name: string, script: string): void {
+  const file = join(bin, name);
+  writeFileSync(
+    file,
+    `#!${process.execPath}\nconst fs = require("node:fs");\nconst args = process.argv.slice(2);\n${script}`,
+  );
+  chmodSync(file, 0o755);
+}
+
+/** Writes a compiler that makes a file with the word `compiled`. */
+export const fakeCompiler = (bin: string) =>
+  fakeProgram(bin, "g++", `if (args[0] !== "--version") fs.writeFileSync(args[args.indexOf("-o") + 1], "compiled");`);
+
+/**
+ * A Python whose pip finds its wheels in the folder `index`, where a file's name begins with the requirement's name.
+ * Each download adds its arguments to `index/downloads`, a line each.
+ */
+export function fakePython(bin: string, index: string): void {
+  const fflate = createRequire(import.meta.url).resolve("fflate");
+  fakeProgram(
+    bin,
+    "python3",
+    `
+    const path = require("node:path");
+    const { unzipSync } = require(${JSON.stringify(fflate)});
+    const index = ${JSON.stringify(index)};
+    if (args[0] === "-c") {
+      const [program, wheel, dir, ...patterns] = args.slice(1);
+      if (wheel === undefined) process.exit(0); // it has pip, and no tensorflow
+      const members = unzipSync(fs.readFileSync(wheel));
+      if (program.includes("METADATA")) {
+        const name = Object.keys(members).find((name) => name.endsWith("METADATA"));
+        process.stdout.write(Buffer.from(members[name]));
+        process.exit(0);
+      }
+      const wanted = patterns.map((pattern) => new RegExp("^" + pattern.replaceAll(".", "\\\\.").replaceAll("*", ".*") + "$"));
+      for (const [name, bytes] of Object.entries(members)) {
+        if (!wanted.some((pattern) => pattern.test(name))) continue;
+        fs.mkdirSync(path.dirname(path.join(dir, name)), { recursive: true });
+        fs.writeFileSync(path.join(dir, name), bytes);
+      }
+      process.exit(0);
+    }
+    fs.appendFileSync(path.join(index, "downloads"), args.join(" ") + "\\n");
+    const dest = args[args.indexOf("--dest") + 1];
+    const requirements = args.slice(args.indexOf("--dest") + 2).filter((arg) => !arg.startsWith("-") && arg !== "3.12");
+    for (const requirement of requirements) {
+      const name = /^[\\w-]+/.exec(requirement)[0].replaceAll("-", "_") + "-";
+      const wheel = fs.readdirSync(index).find((file) => file.startsWith(name));
+      if (wheel === undefined) {
+        console.error("ERROR: No matching distribution found for " + requirement);
+        process.exit(1);
+      }
+      fs.copyFileSync(path.join(index, wheel), path.join(dest, wheel));
+    }
+    `,
+  );
+}
+
+/** Files that make a folder look like a libtensorflow. */
+export function writeFiles(dir: string, names: readonly string[]): void {
+  for (const name of names) {
+    mkdirSync(dirname(join(dir, name)), { recursive: true });
+    writeFileSync(join(dir, name), name);
+  }
+}

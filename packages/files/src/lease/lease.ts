@@ -1,0 +1,119 @@
+/**
+ * A lease: a file that says which process may write to a folder. The holder renews it; one that is not renewed is
+ * taken over. It works between machines that share the folder, and needs no clocks that agree.
+ */
+import { randomUUID } from "node:crypto";
+import { LockstepError } from "@lockstep/errors";
+import { removeIfPossible, unlessRefused } from "../best-effort.ts";
+import { replaceFile } from "../replace-file.ts";
+import { readIfThere } from "../rewrite-file.ts";
+import { formatLease } from "./lease-holder.ts";
+import { heldHere, type LeaseWorld, STALE_MS } from "./lease-watch.ts";
+import { subjectIn } from "./lease-words.ts";
+import { isLeaseOf, renewInPlace } from "./renew-lease.ts";
+
+/** A lease that this process holds. */
+export class Lease {
+  /** Rejects with ERR_RUN_TAKEN when another process is found to have taken the lease. */
+  readonly lost: Promise<never>;
+  readonly #path: string;
+  readonly #dir: string;
+  readonly #world: LeaseWorld;
+  readonly #token = randomUUID();
+  #takenAtMs: number | undefined;
+  /** By the clock on the wall. */
+  #renewedAtMs = 0;
+  #endRenewing: (() => void) | undefined;
+  /** Why this process may not write to the folder any more. */
+  #end: LockstepError | undefined;
+  #tellLoss: (loss: LockstepError) => void = () => {};
+
+  constructor(path: string, dir: string, world: LeaseWorld) {
+    this.#path = path;
+    this.#dir = dir;
+    this.#world = world;
+    this.lost = new Promise((_, reject) => (this.#tellLoss = reject));
+    this.lost.catch(() => {}); // whoever waits for it hears of it
+  }
+
+  /**
+   * Puts the lease in the place of what was found there.
+   *
+   * @returns whether it is there; if not, another process was quicker
+   */
+  put(found: string | undefined): boolean {
+    const heldMs = this.#heldMs();
+    if (!replaceFile(this.#path, found, formatLease(this.#world.own, this.#token, heldMs))) return false;
+    heldHere.add(this.#token);
+    this.#renewedAtMs = this.#world.wallMs();
+    const { renewMs, keepRenewing } = this.#world;
+    const renewal = { path: this.#path, token: this.#token, heldMs, everyMs: renewMs };
+    this.#endRenewing ??= keepRenewing(renewal, (found) => this.#attempt(() => found));
+    return true;
+  }
+
+  /**
+   * Makes sure that the folder is still this process's, before it writes there.
+   *
+   * @throws LockstepError ERR_RUN_TAKEN, also after `release`
+   */
+  expectHeld(): void {
+    const ageMs = this.#world.wallMs() - this.#renewedAtMs;
+    if (this.#end === undefined && ageMs > this.#world.renewMs) this.#renew(); // the process or its machine was suspended
+    if (this.#end !== undefined) throw this.#end;
+  }
+
+  /** Frees the folder, if it is still this process's. */
+  release(): void {
+    this.#stop(`This process has released ${this.#dir}, and may not write there any more.`);
+    heldHere.delete(this.#token);
+    unlessRefused(() => {
+      if (this.#isOwn(readIfThere(this.#path))) removeIfPossible(this.#path);
+    });
+  }
+
+  #renew(): void {
+    this.#attempt(() => renewInPlace({ path: this.#path, token: this.#token, heldMs: this.#heldMs() }));
+  }
+
+  /** Takes in what `renew` finds in the file. Ignores disk errors; the next renewal retries. */
+  #attempt(renew: () => string | undefined): void {
+    try {
+      this.#take(renew());
+    } catch (error) {
+      if (!(error instanceof LockstepError) && (error as NodeJS.ErrnoException).errno === undefined) throw error;
+    }
+  }
+
+  /** @param found undefined if somebody deleted the file, and nobody took the lease */
+  #take(found: string | undefined): void {
+    if (this.#end !== undefined) return;
+    if (found === undefined) this.put(undefined);
+    else if (this.#isOwn(found)) this.#renewedAtMs = this.#world.wallMs();
+    else this.#lose(found);
+  }
+
+  #lose(found: string): void {
+    const loss = this.#stop(
+      `${subjectIn(found)} has taken ${this.#dir}, as this process did not renew its lease for ${STALE_MS / 1000} s: it was suspended, or the disk did not answer. This process has stopped writing; the other one continues from the last checkpoint.`,
+    );
+    this.#tellLoss(loss);
+  }
+
+  /** @returns why the lease ended, the first time that it did */
+  #stop(why: string): LockstepError {
+    this.#endRenewing?.();
+    this.#end ??= new LockstepError("ERR_RUN_TAKEN", why);
+    return this.#end;
+  }
+
+  #heldMs(): number {
+    const nowMs = this.#world.nowMs();
+    this.#takenAtMs ??= nowMs;
+    return nowMs - this.#takenAtMs;
+  }
+
+  #isOwn(content: string | undefined): boolean {
+    return content !== undefined && isLeaseOf(this.#token, content);
+  }
+}

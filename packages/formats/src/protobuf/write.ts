@@ -1,0 +1,46 @@
+/**
+ * Protocol buffers, written by hand: enough for formats of a few messages (TensorBoard's events, ONNX). Each function
+ * gives one field, in pieces that are never copied; a message is all its fields, one after the other.
+ *
+ * Source: https://protobuf.dev/programming-guides/encoding/
+ */
+
+/** Encoded fields, in pieces. */
+export type Fields = readonly Uint8Array[];
+
+/** A field of the types int32, int64, uint64 or enum. @param value not negative */
+export function int(field: number, value: number): Fields {
+  return [varint(field * 8), varint(value)];
+}
+
+export function double(field: number, value: number): Fields {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleLE(value);
+  return [varint(field * 8 + 1), bytes];
+}
+
+export function float(field: number, value: number): Fields {
+  const bytes = Buffer.alloc(4);
+  bytes.writeFloatLE(value);
+  return [varint(field * 8 + 5), bytes];
+}
+
+export function text(field: number, value: string): Fields {
+  return message(field, [Buffer.from(value)]);
+}
+
+/** A message inside a message; or bytes, which are written alike. */
+export function message(field: number, content: Fields): Fields {
+  return [varint(field * 8 + 2), varint(byteLength(content)), ...content];
+}
+
+export function byteLength(content: Fields): number {
+  return content.reduce((total, { length }) => total + length, 0);
+}
+
+/** Seven bits a byte, least significant first; the top bit says that more follow. */
+function varint(value: number): Uint8Array {
+  const bytes: number[] = [];
+  for (; value >= 128; value = Math.floor(value / 128)) bytes.push((value % 128) | 128);
+  return Uint8Array.of(...bytes, value);
+}

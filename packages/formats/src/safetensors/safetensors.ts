@@ -1,0 +1,166 @@
+/**
+ * The safetensors format: the length of the header as 8 bytes, little-endian; the header in JSON, which gives each
+ * tensor's dtype, shape and place in the data; then the data of all tensors without gaps. What is written here is
+ * float32, and the header is padded with spaces to a multiple of 8 bytes; 16-bit floats are read, too, and widened.
+ *
+ * Source: https://huggingface.co/docs/safetensors#format
+ */
+import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import { excerpt, LockstepError } from "@lockstep/errors";
+import { writeFileAtomically } from "@lockstep/files";
+import { HEAD_BYTES, kindOf } from "./first-bytes.ts";
+import { FLOAT_TYPES } from "./float-types.ts";
+import { broken, checkLayout, elements, type Header, isCounter, METADATA, parseHeader } from "./safetensors-header.ts";
+
+/** A float32 tensor with its elements in row-major order; a name stands once in a file. */
+export interface NamedTensor {
+  name: string;
+  shape: readonly number[];
+  data: Float32Array;
+}
+
+/** The content of a safetensors file. */
+export interface SafetensorsFile {
+  metadata: Record<string, string>;
+  /** By name, in the order of the file, without counters. */
+  tensors: Map<string, { shape: number[]; data: Float32Array<ArrayBuffer> }>;
+}
+
+/** The limit of the reference implementation. */
+const MAX_HEADER_BYTES = 100_000_000;
+
+/** A whole file in memory; `writeSafetensors` makes no such copy. */
+export function encodeSafetensors(tensors: readonly NamedTensor[], metadata: Record<string, string>): Uint8Array {
+  return Buffer.concat(fileParts(tensors, metadata));
+}
+
+/**
+ * Writes a file atomically, straight from the tensors' own memory, which may not change meanwhile.
+ *
+ * @param check see `writeFileAtomically`
+ * @throws LockstepError ERR_TENSORS for a name that comes twice or a shape that does not fit its data, and those of
+ *   `writeFileAtomically`
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: readonly NamedTensor[],
+  metadata: Record<string, string> = {},
+  check?: (temporary: string) => Promise<void>,
+): Promise<void> {
+  await writeFileAtomically(path, fileParts(tensors, metadata), check);
+}
+
+/**
+ * Reads and checks a whole file.
+ *
+ * @throws LockstepError ERR_SAFETENSORS that names the file, what was expected and what was found
+ */
+export function readSafetensors(path: string): SafetensorsFile {
+  return withFile(path, (file) => {
+    const { metadata, entries, dataBegin, dataBytes } = readHeader(path, file);
+    const data = read(path, file, dataBegin, dataBytes);
+    const tensors: SafetensorsFile["tensors"] = new Map();
+    for (const entry of entries) {
+      const { name, dtype, shape, data_offsets } = entry;
+      if (isCounter(entry)) continue;
+      const toFloat32 = FLOAT_TYPES[dtype as keyof typeof FLOAT_TYPES].toFloat32;
+      tensors.set(name, { shape, data: toFloat32(data.subarray(...data_offsets)) });
+    }
+    return { metadata, tensors };
+  });
+}
+
+/** Like `readSafetensors`, without reading the tensors: quick, whatever the size of the file. */
+export function readSafetensorsMetadata(path: string): Record<string, string> {
+  return withFile(path, (file) => readHeader(path, file).metadata);
+}
+
+function fileParts(tensors: readonly NamedTensor[], metadata: Record<string, string>): Uint8Array[] {
+  checkTensors(tensors);
+  let end = 0;
+  const entries = tensors.map(({ name, shape, data }) => {
+    const begin = end;
+    end += data.byteLength;
+    return [name, { dtype: "F32", shape, data_offsets: [begin, end] }];
+  });
+  const json = Buffer.from(JSON.stringify(Object.fromEntries([[METADATA, metadata], ...entries])));
+  const header = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, " ");
+  header.writeBigUInt64LE(BigInt(header.length - 8));
+  json.copy(header, 8);
+  return [header, ...tensors.map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))];
+}
+
+function checkTensors(tensors: readonly NamedTensor[]): void {
+  const names = new Set([METADATA]);
+  for (const { name, shape, data } of tensors) {
+    if (names.has(name))
+      throw new LockstepError("ERR_TENSORS", `Expected each tensor once, got "${excerpt(name)}" twice.`);
+    names.add(name);
+    if (elements(shape) === data.length) continue;
+    const text = `Expected ${elements(shape)} elements for "${excerpt(name)}" [${shape}], got ${data.length}.`;
+    throw new LockstepError("ERR_TENSORS", text);
+  }
+}
+
+function withFile<T>(path: string, use: (file: number) => T): T {
+  const file = openFile(path);
+  try {
+    return use(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function openFile(path: string): number {
+  try {
+    if (statSync(path).isDirectory()) throw folderGiven(path);
+    return openSync(path, "r");
+  } catch (cause) {
+    if (cause instanceof LockstepError) throw cause;
+    throw new LockstepError("ERR_SAFETENSORS", `Cannot open ${path} (${(cause as Error).message}).`, { cause });
+  }
+}
+
+function folderGiven(path: string): LockstepError {
+  const files = readdirSync(path).filter((name) => name.endsWith(".safetensors"));
+  const remedy = files.length === 0 ? "It holds none." : `Name a file in it: ${excerpt(files.join(", "))}.`;
+  return broken(path, "a .safetensors file", "a folder", remedy);
+}
+
+function readHeader(path: string, file: number): Header & { dataBegin: number; dataBytes: number } {
+  const fileBytes = fstatSync(file).size;
+  expectNothingElse(path, read(path, file, 0, Math.min(HEAD_BYTES, fileBytes)));
+  const headerBytes = readHeaderBytes(path, file, fileBytes);
+  const header = parseHeader(path, read(path, file, 8, headerBytes).toString());
+  const dataBegin = 8 + headerBytes;
+  return { ...header, dataBegin, dataBytes: checkLayout(path, header.entries, fileBytes - dataBegin) };
+}
+
+/** Says what a file is that is of another known kind. */
+function expectNothingElse(path: string, head: Buffer): void {
+  const mayBeOne = head.length > 8 && head.readUInt32LE(4) === 0 && head[8] === "{".charCodeAt(0);
+  const kind = mayBeOne ? undefined : kindOf(head);
+  if (kind !== undefined) throw broken(path, "a .safetensors file", kind.is, kind.remedy);
+}
+
+/** Bytes of a file, in memory of their own. */
+function read(path: string, file: number, position: number, bytes: number): Buffer<ArrayBuffer> {
+  const out = Buffer.from(new ArrayBuffer(bytes));
+  for (let done = 0; done < bytes; ) {
+    const count = readSync(file, out, done, bytes - done, position + done);
+    if (count === 0) throw broken(path, `${position + bytes} bytes`, `${position + done}`);
+    done += count;
+  }
+  return out;
+}
+
+function readHeaderBytes(path: string, file: number, fileBytes: number): number {
+  if (fileBytes < 8) throw broken(path, "at least 8 bytes", `${fileBytes}`);
+  const headerBytes = read(path, file, 0, 8).readBigUInt64LE();
+  if (headerBytes > MAX_HEADER_BYTES) {
+    const remedy = "It is no .safetensors file, or damaged: copy or make it again.";
+    throw broken(path, `a header of at most ${MAX_HEADER_BYTES} bytes`, headerBytes, remedy);
+  }
+  if (headerBytes > fileBytes - 8) throw broken(path, `a header of ${headerBytes} bytes`, `${fileBytes - 8}`);
+  return Number(headerBytes);
+}

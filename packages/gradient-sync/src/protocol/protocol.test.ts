@@ -1,0 +1,19 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { PROTOCOL_VERSION } from "./limits.ts";
+import { coordinatorMessageSchema, workerMessageSchema } from "./messages.ts";
+
+const page = readFileSync(new URL("../../../../docs/protocol.md", import.meta.url), "utf8");
+const types = [workerMessageSchema, coordinatorMessageSchema].flatMap(({ options }) =>
+  options.map(({ shape }) => shape.type.value),
+);
+
+test("docs/protocol.md tells of every message, and of no other", () => {
+  for (const type of types) expect(page, type).toMatch(new RegExp(`\`${type}\``));
+  const told = [...page.matchAll(/`([a-z]+(?:-[a-z]+)*)`/g)].map(([, word]) => word!);
+  const fields = ["type", "slice", "attempt"];
+  expect(told.filter((word) => !(types as string[]).includes(word) && !fields.includes(word))).toEqual([]);
+});
+
+test("docs/protocol.md is of the version that is spoken", () =>
+  expect(page).toContain(`Version: ${PROTOCOL_VERSION}.`));

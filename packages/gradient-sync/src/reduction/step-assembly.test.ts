@@ -1,0 +1,205 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { chunkLength, chunkOffsets, makeLayout, partElements } from "../layout/layout.ts";
+import { type Piece, StepAssembly } from "./step-assembly.ts";
+
+const tensor = (name: string, ...shape: number[]) => ({ name, shape, dtype: "float32" as const });
+/** Parts: 0 of 7 dense elements; 1 and 2 of 2 and 1 a row; 3 and 4 of 4 and 2 a row. Chunks have 3 elements. */
+const layout = makeLayout([tensor("a", 4, 2), tensor("bias", 7), tensor("b", 2, 1)], {
+  ...{ forms: ["factored", "dense", "factored"], wire: "fp32", chunkBytes: 12 },
+});
+const factorParts = [1, 2, 3, 4];
+const sliceSamples = [2, 1, 3];
+const rows = 6;
+
+const numberAt = (slice: number, attempt: number, part: number, index: number) =>
+  1000 * slice + 100 * attempt + 10 * part + index / 100;
+/** A part of a slice as one attempt computes it: all of its numbers tell where they are from. */
+const partOf = (slice: number, attempt: number, part: number) =>
+  Float32Array.from({ length: partElements(layout, part, sliceSamples[slice]!) }, (_, index) =>
+    numberAt(slice, attempt, part, index),
+  );
+const dense = Float32Array.from({ length: 7 }, (_, index) => -index);
+
+function piecesOf(slice: number, attempt: number, part: number, whole: Float32Array): Piece[] {
+  return chunkOffsets(layout, whole.length).map((offset) => {
+    const length = chunkLength(layout, whole.length, offset)!;
+    return { slice, attempt, part, offset, values: whole.slice(offset, offset + length) };
+  });
+}
+const sums = piecesOf(0, 0, 0, dense);
+const factorsOf = (slice: number, attempt: number): Piece[] =>
+  factorParts.flatMap((part) => piecesOf(slice, attempt, part, partOf(slice, attempt, part)));
+
+/** What a step of these attempts is: the sums, and each factor's rows in slice order. */
+const stepOf = (attempts: readonly number[]) => [
+  dense,
+  ...factorParts.map((part) =>
+    Float32Array.from(attempts.flatMap((attempt, slice) => [...partOf(slice, attempt, part)])),
+  ),
+];
+
+function assemblyOf(pieces: readonly Piece[]): StepAssembly {
+  const assembly = new StepAssembly(layout, sliceSamples);
+  for (const piece of pieces) assembly.add(piece);
+  return assembly;
+}
+/** Each part for all rows of the batch. */
+function complete(assembly: StepAssembly, attempts: readonly number[], { rowElements } = layout): Float32Array[] {
+  return [...rowElements.keys()].map(assembly.complete(9, attempts));
+}
+const whole = [...sums, ...sliceSamples.flatMap((_, slice) => factorsOf(slice, 0))];
+const incomplete = expect.objectContaining({ code: "ERR_COMMIT", message: expect.stringContaining("Step 9 ") });
+const misplaced = expect.objectContaining({ code: "ERR_CHUNK" });
+
+describe("a step", () => {
+  test("has the sums, and the factors of all rows in slice order: worked by hand", () => {
+    const small = makeLayout([tensor("k", 2, 1)], { forms: ["factored"], wire: "fp32", chunkBytes: 12 });
+    const assembly = new StepAssembly(small, [1, 2]);
+    assembly.add({ slice: 1, attempt: 0, part: 1, offset: 3, values: Float32Array.of(6) });
+    assembly.add({ slice: 0, attempt: 0, part: 2, offset: 0, values: Float32Array.of(10) });
+    assembly.add({ slice: 1, attempt: 0, part: 2, offset: 0, values: Float32Array.of(20, 30) });
+    assembly.add({ slice: 0, attempt: 0, part: 1, offset: 0, values: Float32Array.of(1, 2) });
+    assembly.add({ slice: 1, attempt: 0, part: 1, offset: 0, values: Float32Array.of(3, 4, 5) });
+    expect(assembly.rows).toBe(3);
+    expect(complete(assembly, [0, 0], small).map((part) => [...part])).toEqual([[], [1, 2, 3, 4, 5, 6], [10, 20, 30]]);
+  });
+
+  test("is the same in whatever order its pieces come", () => {
+    fc.assert(
+      fc.property(fc.shuffledSubarray(whole, { minLength: whole.length }), (pieces) => {
+        const assembly = assemblyOf(pieces);
+        expect(assembly.rows).toBe(rows);
+        expect(complete(assembly, [0, 0, 0])).toEqual(stepOf([0, 0, 0]));
+      }),
+    );
+  });
+
+  test("is of the attempts that the commit names, however many came and in whatever order", () => {
+    const attempts = fc.tuple(fc.nat(2), fc.nat(2), fc.nat(2));
+    const tries = [0, 1, 2].flatMap((attempt) => sliceSamples.flatMap((_, slice) => factorsOf(slice, attempt)));
+    const pieces = fc.shuffledSubarray([...sums, ...tries], { minLength: sums.length + tries.length });
+    fc.assert(
+      fc.property(pieces, attempts, (all, named) => {
+        expect(complete(assemblyOf(all), named)).toEqual(stepOf(named));
+      }),
+    );
+  });
+
+  test("may be of another's attempt beside this worker's own, of which a part is there", () => {
+    const own = factorsOf(1, 1);
+    const [begun, rest] = [own.slice(0, 2), own.slice(2)];
+    const assembly = assemblyOf([...begun, ...whole]);
+    expect(complete(assembly, [0, 0, 0])).toEqual(stepOf([0, 0, 0]));
+    expect(() => complete(assembly, [0, 1, 0])).toThrow(incomplete);
+    for (const piece of rest) assembly.add(piece);
+    expect(complete(assembly, [0, 1, 0])).toEqual(stepOf([0, 1, 0]));
+  });
+
+  test("without factors is the sums, whatever the attempts", () => {
+    const plan = { forms: ["dense" as const], wire: "fp32" as const, chunkBytes: 12 };
+    const onlyDense = makeLayout([tensor("bias", 7)], plan);
+    const assembly = new StepAssembly(onlyDense, sliceSamples);
+    for (const piece of sums) assembly.add(piece);
+    expect(complete(assembly, [3, 1, 2], onlyDense)).toEqual([dense]);
+  });
+});
+
+describe("a commit before all of it has come", () => {
+  test("is refused, whichever piece is missing", () => {
+    for (const missing of whole) {
+      const assembly = assemblyOf(whole.filter((piece) => piece !== missing));
+      expect(() => complete(assembly, [0, 0, 0])).toThrow(incomplete);
+      assembly.add(missing);
+      expect(complete(assembly, [0, 0, 0])).toEqual(stepOf([0, 0, 0]));
+    }
+  });
+
+  test.each([
+    ["an attempt that never was", [0, 5, 0]],
+    ["fewer slices than there are", [0, 0]],
+    ["more slices than there are", [0, 0, 0, 0]],
+    ["none", []],
+  ])("is refused: it names %s", (_, attempts) => {
+    expect(() => complete(assemblyOf(whole), attempts)).toThrow(incomplete);
+  });
+
+  test("is refused if the pieces of two attempts make up one", () => {
+    const [first, ...others] = factorsOf(0, 0);
+    const pieces = [
+      ...whole.filter(({ slice, part }) => part === 0 || slice > 0),
+      ...others,
+      { ...first!, attempt: 1 },
+    ];
+    expect(() => complete(assemblyOf(pieces), [0, 0, 0])).toThrow(incomplete);
+    expect(() => complete(assemblyOf(pieces), [1, 0, 0])).toThrow(incomplete);
+  });
+});
+
+describe("a withdrawal", () => {
+  test("takes out the attempt, and the sums at the offsets that come again; nothing else", () => {
+    const assembly = assemblyOf([...whole, ...factorsOf(1, 1), ...factorsOf(2, 1)]);
+    assembly.withdraw({ slice: 1, attempt: 0, again: [3] });
+    expect(() => complete(assembly, [0, 1, 0])).toThrow(incomplete); // a sum is missing
+    for (const { offset, values } of sums.filter((sum) => sum.offset !== 3)) {
+      expect(() => assembly.add({ slice: 0, attempt: 0, part: 0, offset, values })).toThrow(misplaced);
+    }
+    assembly.add({ slice: 0, attempt: 0, part: 0, offset: 3, values: Float32Array.of(30, 40, 50) });
+    expect(() => complete(assembly, [0, 0, 0])).toThrow(incomplete); // it was withdrawn
+    const [, ...factors] = stepOf([0, 1, 0]);
+    expect(complete(assembly, [0, 1, 0])).toEqual([Float32Array.of(-0, -1, -2, 30, 40, 50, -6), ...factors]);
+    expect(complete(assembly, [0, 1, 1]).slice(1)).toEqual(stepOf([0, 1, 1]).slice(1));
+  });
+
+  test("lets sums that never held the attempt stand", () => {
+    const assembly = assemblyOf([...whole, ...factorsOf(0, 1)]);
+    assembly.withdraw({ slice: 0, attempt: 0, again: [] });
+    expect(complete(assembly, [1, 0, 0])).toEqual(stepOf([1, 0, 0]));
+  });
+
+  test("may come before any piece of the attempt, or for sums that have not come", () => {
+    const assembly = new StepAssembly(layout, sliceSamples);
+    assembly.withdraw({ slice: 2, attempt: 0, again: [0, 6] });
+    for (const piece of [...sums, ...factorsOf(0, 0), ...factorsOf(1, 0), ...factorsOf(2, 1)]) assembly.add(piece);
+    expect(complete(assembly, [0, 0, 1])).toEqual(stepOf([0, 0, 1]));
+  });
+});
+
+describe("a piece that does not fit", () => {
+  const label = { slice: 0, attempt: 0 };
+  test.each([
+    ["a sum between two chunks", { part: 0, offset: 1, values: new Float32Array(3) }],
+    ["a sum beyond the end", { part: 0, offset: 9, values: new Float32Array(1) }],
+    ["a sum that is too short", { part: 0, offset: 0, values: new Float32Array(2) }],
+    ["a sum that is too long", { part: 0, offset: 6, values: new Float32Array(3) }],
+    ["an empty sum", { part: 0, offset: 0, values: new Float32Array() }],
+    ["a part that there is not", { part: 5, offset: 0, values: new Float32Array(1) }],
+    ["a slice that there is not", { slice: 3, part: 1, offset: 0, values: new Float32Array(1) }],
+    ["rows of another slice's length", { slice: 1, part: 1, offset: 0, values: new Float32Array(3) }],
+    ["a factor beyond the end", { part: 1, offset: 6, values: new Float32Array(1) }],
+    ["a factor that is too long", { part: 1, offset: 3, values: new Float32Array(2) }],
+    ["a factor that is too short", { part: 1, offset: 0, values: new Float32Array(2) }],
+    ["a factor between two chunks", { part: 1, offset: 1, values: new Float32Array(3) }],
+    ["an empty factor", { part: 1, offset: 0, values: new Float32Array() }],
+  ])("is refused: %s", (_, piece) => {
+    const assembly = new StepAssembly(layout, sliceSamples);
+    expect(() => assembly.add({ ...label, ...piece })).toThrow(misplaced);
+    for (const right of whole) assembly.add(right);
+    expect(complete(assembly, [0, 0, 0])).toEqual(stepOf([0, 0, 0]));
+  });
+
+  test("is refused: any that comes twice", () => {
+    for (const piece of whole) {
+      const assembly = assemblyOf([piece]);
+      expect(() => assembly.add(piece)).toThrow(misplaced);
+    }
+  });
+
+  test("does not make up for one that is missing", () => {
+    const pieces = whole.filter(({ slice, part, offset }) => !(slice === 2 && part === 3 && offset === 3));
+    const assembly = assemblyOf(pieces);
+    const twice = factorsOf(2, 0).find(({ part, offset }) => part === 3 && offset === 6)!;
+    expect(() => assembly.add(twice)).toThrow(misplaced);
+    expect(() => complete(assembly, [0, 0, 0])).toThrow(incomplete);
+  });
+});

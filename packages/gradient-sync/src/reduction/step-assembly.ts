@@ -1,0 +1,160 @@
+/**
+ * The update of one step while it comes together at a worker: the sum of the dense parts, and every slice's factors.
+ * Pieces of factors are kept by slice and attempt, until the commit says which attempts the step is made of.
+ */
+import { LockstepError } from "@lockstep/errors";
+import { chunkLength, chunkOffsets, type Layout, partElements } from "../layout/layout.ts";
+
+/** Attempts at a slice whose factors are kept at once: the one that flows, and some of this worker's own. */
+const MAX_ATTEMPTS = 8;
+
+interface PiecePlace {
+  slice: number;
+  attempt: number;
+  part: number;
+  /** In elements of the part. */
+  offset: number;
+}
+
+export interface Piece extends PiecePlace {
+  values: Float32Array;
+}
+
+/** The factors of one attempt at a slice, by part. Part 0 stays empty. */
+interface Factors {
+  parts: Float32Array<ArrayBuffer>[];
+  /** Offsets that have come, of each part. */
+  received: Set<number>[];
+}
+
+export class StepAssembly {
+  readonly #layout: Layout;
+  readonly #sliceSamples: readonly number[];
+  readonly #dense: Float32Array<ArrayBuffer>;
+  /** Offsets of the sums that have come. */
+  readonly #sums = new Set<number>();
+  /** Of each slice, by attempt. */
+  readonly #attempts: Map<number, Factors>[];
+
+  /**
+   * @param sliceSamples samples of every slice of the step, in slice order
+   * @param dense where the sums are to be put together, whatever it holds. @default a new array
+   */
+  constructor(
+    layout: Layout,
+    sliceSamples: readonly number[],
+    dense: Float32Array<ArrayBuffer> = new Float32Array(layout.denseElements),
+  ) {
+    this.#layout = layout;
+    this.#sliceSamples = sliceSamples;
+    this.#dense = dense;
+    this.#attempts = sliceSamples.map(() => new Map());
+  }
+
+  /** Of the global batch. */
+  get rows(): number {
+    return this.#sliceSamples.reduce((total, samples) => total + samples, 0);
+  }
+
+  /** Samples of a slice of the step; 0 for one that there is not. */
+  samplesOf(slice: number): number {
+    return this.#sliceSamples[slice] ?? 0;
+  }
+
+  /** A piece from the coordinator, or of this worker's own factors. @throws LockstepError ERR_CHUNK if it does not fit */
+  add({ values, ...place }: Piece): void {
+    this.roomFor(place, values.length).set(values);
+  }
+
+  /**
+   * Where the numbers of a piece belong, for whoever has them in another form. From then on they count as there.
+   *
+   * @param given how many there are. @default as many as there must be
+   * @throws LockstepError ERR_CHUNK if no such piece is expected
+   */
+  roomFor(place: PiecePlace, given?: number): Float32Array<ArrayBuffer> {
+    const { slice, attempt, part, offset } = place;
+    const factors = part === 0 ? undefined : this.#factorsOf(slice, attempt);
+    const whole = part === 0 ? this.#dense : factors?.parts[part];
+    const received = part === 0 ? this.#sums : factors?.received[part];
+    const elements = chunkLength(this.#layout, whole?.length ?? 0, offset);
+    const fits = elements !== undefined && elements === (given ?? elements);
+    if (!whole || !received || !fits || received.has(offset)) throw misplaced(place);
+    received.add(offset);
+    return whole.subarray(offset, offset + elements);
+  }
+
+  /** Forgets an attempt, and the sums that had it in them. */
+  withdraw({ slice, attempt, again }: { slice: number; attempt: number; again: readonly number[] }): void {
+    for (const offset of again) this.#sums.delete(offset);
+    this.#attempts[slice]?.delete(attempt);
+  }
+
+  /**
+   * Reads parts for all rows of the batch; the rows of a factor are in slice order. Part 0 is the array that was given,
+   * factors are copies.
+   *
+   * @param attempts that the commit is made of, by slice
+   * @throws LockstepError ERR_COMMIT if not all of them has come
+   */
+  complete(step: number, attempts: readonly number[]): (part: number) => Float32Array<ArrayBuffer> {
+    const chosen = this.#sliceSamples.map((_, slice) => this.#attempts[slice]!.get(attempts[slice]!));
+    const hasFactors = this.#layout.rowElements.length > 1;
+    const hasSums = chunkOffsets(this.#layout, this.#layout.denseElements).every((offset) => this.#sums.has(offset));
+    const isWhole = chosen.every((factors) => !hasFactors || (factors && this.#isWhole(factors)));
+    if (!hasSums || !isWhole || attempts.length !== chosen.length) {
+      throw new LockstepError("ERR_COMMIT", `Step ${step} was committed before all of it had come.`);
+    }
+    return (part) => (part === 0 ? this.#dense : concat(chosen.map((factors) => factors!.parts[part]!)));
+  }
+
+  /**
+   * A factor part for all rows, as `complete` would have it, if it has come from every slice; and the attempts, by slice,
+   * that it is made of. They may turn out to be others in the end.
+   */
+  wholeFactor(part: number): { attempts: number[]; values: Float32Array<ArrayBuffer> } | undefined {
+    const chosen = this.#attempts.map((attempts) =>
+      [...attempts].findLast(([, factors]) => this.#hasPart(factors, part)),
+    );
+    if (chosen.includes(undefined)) return undefined;
+    return {
+      attempts: chosen.map((found) => found![0]),
+      values: concat(chosen.map((found) => found![1].parts[part]!)),
+    };
+  }
+
+  #factorsOf(slice: number, attempt: number): Factors | undefined {
+    const attempts = this.#attempts[slice];
+    const known = attempts?.get(attempt);
+    if (attempts === undefined || known !== undefined || attempts.size === MAX_ATTEMPTS) return known;
+    const samples = this.#sliceSamples[slice]!;
+    const parts = this.#layout.rowElements.map((_, part) =>
+      part === 0 ? new Float32Array() : new Float32Array(partElements(this.#layout, part, samples)),
+    );
+    const factors = { parts, received: parts.map(() => new Set<number>()) };
+    attempts.set(attempt, factors);
+    return factors;
+  }
+
+  #isWhole(factors: Factors): boolean {
+    return factors.parts.every((_, part) => this.#hasPart(factors, part));
+  }
+
+  #hasPart({ parts, received }: Factors, part: number): boolean {
+    return received[part]!.size === chunkOffsets(this.#layout, parts[part]!.length).length;
+  }
+}
+
+function concat(arrays: Float32Array[]): Float32Array<ArrayBuffer> {
+  const whole = new Float32Array(arrays.reduce((total, { length }) => total + length, 0));
+  let offset = 0;
+  for (const array of arrays) {
+    whole.set(array, offset);
+    offset += array.length;
+  }
+  return whole;
+}
+
+function misplaced({ slice, part, offset }: PiecePlace): LockstepError {
+  return new LockstepError("ERR_CHUNK", `No such chunk is expected at ${offset} of part ${part} of slice ${slice}.`);
+}

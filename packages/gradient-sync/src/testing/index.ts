@@ -1,0 +1,1 @@
+export { hostileFrame, pick, type Random, relabelled } from "./hostile-frames.ts";

@@ -1,0 +1,99 @@
+/** From what `--model` says to a model: one of the known ones, or a module of the user's. */
+import { basename, extname } from "node:path";
+import { tf } from "@lockstep/engine";
+import { madeUpKind } from "../layers/layer-names.ts";
+import { namedLayer } from "../layers/layers.ts";
+import { buildModel } from "../spec/build.ts";
+import { type ModelSpec, parseModelSpec } from "../spec/spec.ts";
+import { compiledWith } from "./compiled.ts";
+import { registerFileLoader } from "./file-loader.ts";
+import { importModel, isKnownModel, isLayersModel, KNOWN_MODELS, messageOf, moduleError } from "./model-file.ts";
+import { countRepeatedLayersOnce } from "./repeated-layers.ts";
+import { signatureOf } from "./signature.ts";
+
+/** Says for which data a model is loaded. */
+export interface LoadModelOptions {
+  /** @default the model's own number; 1000 for a module's function */
+  numClasses?: number | undefined;
+  /** @default 3 */
+  inputChannels?: number | undefined;
+  /** [height, width] of the data set's images, told to a module's function. @default [32, 32] */
+  imageSize?: readonly [number, number];
+  /** What `readModelFile` found, as the network brought it: checked, and used instead of what the name stands for. */
+  spec?: unknown;
+}
+
+/** What a module's function is called with. */
+export interface ModelContext {
+  /** The TensorFlow.js to build layers with; a second copy of it would not fit. */
+  tf: typeof tf;
+  numClasses: number;
+  inputChannels: number;
+  /** [height, width, channels] of the data set's images. The model may take another size: images are resized. */
+  inputShape: [number, number, number];
+}
+
+/** What a module may export: a spec, a model, or a function that makes one. */
+export type ModelFactory = (context: ModelContext) => ModelSpec | tf.LayersModel | Promise<ModelSpec | tf.LayersModel>;
+
+/** A loaded model is a model with its facts, whatever it was made from. */
+export interface LoadedModel {
+  /** Fit for the names of files. */
+  name: string;
+  /** Absent for a `tf.LayersModel` of the user's. */
+  spec?: ModelSpec;
+  /** The caller disposes of it. */
+  model: tf.LayersModel;
+  /** [height, width, channels] */
+  inputShape: [number, number, number];
+  numClasses: number;
+  /** What the module compiled the model with, in words: it is not used. */
+  compiled?: string;
+}
+
+/**
+ * Loads "alexnet", "alexnet-cifar10", or a module by its path relative to the working directory. The module's default
+ * export counts, else the one named spec, model or createModel, else its only one. TypeScript modules load where the
+ * program itself runs from TypeScript.
+ *
+ * @throws LockstepError ERR_MODEL_NAME, ERR_MODEL_MODULE, ERR_MODEL_SPEC or ERR_MODEL_REFUSED
+ */
+export async function loadModel(nameOrPath: string, options: LoadModelOptions = {}): Promise<LoadedModel> {
+  if (options.spec !== undefined) return fromSpec(parseModelSpec(options.spec, nameOrPath));
+  if (isKnownModel(nameOrPath)) return fromSpec(KNOWN_MODELS[nameOrPath](options));
+  registerFileLoader(); // before the module is there, which may load weights as soon as it is imported
+  const made = await makeModel(await importModel(nameOrPath), nameOrPath, options);
+  if (!isLayersModel(made)) return fromSpec(parseModelSpec(made, nameOrPath));
+  if (!(made instanceof tf.LayersModel)) {
+    throw moduleError(
+      nameOrPath,
+      "its model was made with another copy of TensorFlow.js. Use the tf that the function is given.",
+    );
+  }
+  countRepeatedLayersOnce(made);
+  const isNamed = madeUpKind(namedLayer(made)) === undefined;
+  const name = isNamed ? made.name : basename(nameOrPath, extname(nameOrPath));
+  const compiled = compiledWith(made);
+  return {
+    name: name.replaceAll(/[^A-Za-z0-9._-]/g, "_"),
+    model: made,
+    ...signatureOf(made),
+    ...(compiled !== undefined && { compiled }),
+  };
+}
+
+function fromSpec(spec: ModelSpec): LoadedModel {
+  const model = buildModel(spec);
+  return { name: spec.name, spec, model, ...signatureOf(model) };
+}
+
+async function makeModel(exported: unknown, path: string, options: LoadModelOptions): Promise<unknown> {
+  if (typeof exported !== "function") return exported;
+  const { numClasses = 1000, inputChannels = 3, imageSize: [height, width] = [32, 32] } = options;
+  const context: ModelContext = { tf, numClasses, inputChannels, inputShape: [height, width, inputChannels] };
+  try {
+    return await (exported as ModelFactory)(context);
+  } catch (cause) {
+    throw moduleError(path, `its function failed: ${messageOf(cause)}`, cause);
+  }
+}

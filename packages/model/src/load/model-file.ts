@@ -1,0 +1,98 @@
+/** What `--model` names: a net that is known, or what a module of the user's exports. Without TensorFlow.js. */
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { tf } from "@lockstep/engine";
+import { LockstepError } from "@lockstep/errors";
+import { kindOfPath } from "@lockstep/files";
+import { alexnet } from "../architectures/alexnet.ts";
+import { alexnetCifar10 } from "../architectures/alexnet-cifar10.ts";
+import { type ModelSpec, parseModelSpec } from "../spec/spec.ts";
+
+/**
+ * - `known`: each process has it under this name.
+ * - `spec`: plain data, which can be sent.
+ * - `code`: a function or a `tf.LayersModel`, which can't: each process loads its own copy.
+ */
+export type ModelFile = { kind: "known" } | { kind: "spec"; spec: ModelSpec } | { kind: "code" };
+
+/** What a known model is made for. */
+export interface ModelSizes {
+  numClasses: number;
+  inputChannels: number;
+}
+
+/** These models can be named without a file. */
+export const KNOWN_MODELS = { alexnet, "alexnet-cifar10": alexnetCifar10 };
+
+/** Returns whether a name stands for a model that needs no file. */
+export function isKnownModel(name: string): name is keyof typeof KNOWN_MODELS {
+  return Object.hasOwn(KNOWN_MODELS, name);
+}
+
+/**
+ * Finds out what a model is, without making it: a module is imported, but its function isn't called.
+ *
+ * A module that itself imports TensorFlow.js is only as quick as that import, and fails where it is not installed.
+ *
+ * @throws LockstepError ERR_MODEL_NAME, ERR_MODEL_MODULE or ERR_MODEL_SPEC, as `loadModel` does
+ */
+export async function readModelFile(nameOrPath: string): Promise<ModelFile> {
+  if (isKnownModel(nameOrPath)) return { kind: "known" };
+  const exported = await importModel(nameOrPath);
+  if (typeof exported === "function" || isLayersModel(exported)) return { kind: "code" };
+  return { kind: "spec", spec: parseModelSpec(exported, nameOrPath) };
+}
+
+/**
+ * Returns the layers of a model that is known or plain data; undefined for one that code makes, which only a process
+ * with TensorFlow.js can ask.
+ *
+ * @param name what `readModelFile` was given
+ */
+export function specOf(file: ModelFile, name: string, sizes: ModelSizes): ModelSpec | undefined {
+  if (file.kind === "spec") return file.spec;
+  return isKnownModel(name) ? KNOWN_MODELS[name](sizes) : undefined;
+}
+
+/**
+ * What a module at this path exports as its model. See `loadModel` for which export counts.
+ *
+ * @throws LockstepError ERR_MODEL_NAME for what is no path, ERR_MODEL_MODULE
+ */
+export async function importModel(path: string): Promise<unknown> {
+  if (!/[/\\]|\.[cm]?[jt]s$/.test(path)) {
+    throw new LockstepError(
+      "ERR_MODEL_NAME",
+      `Unknown model "${path}". Known are ${Object.keys(KNOWN_MODELS).join(" and ")}; a model of your own is given by its path: ./${path}.ts`,
+    );
+  }
+  const file = resolve(path);
+  const kind = kindOfPath(file);
+  if (kind === "nothing") throw moduleError(path, `there is no file ${file}. Give the path from where you are.`);
+  if (kind === "folder") throw moduleError(path, "that is a folder. Name the file of the module in it.");
+  if (/\?.*ts$/.test(file)) throw moduleError(path, `the loader of TypeScript takes no ? in a path. Rename ${file}.`);
+  const module = await import(pathToFileURL(file).href).catch((cause: unknown) => {
+    throw moduleError(path, `loading it failed: ${messageOf(cause)}`, cause);
+  });
+  const exported = module as Record<string, unknown>;
+  const names = Object.keys(exported);
+  const name =
+    ["default", "spec", "model", "createModel"].find((name) => names.includes(name)) ??
+    (names.length === 1 ? names[0]! : undefined);
+  if (name !== undefined) return exported[name];
+  const got = names.length === 0 ? "it exports nothing" : `it exports ${names.join(", ")}`;
+  throw moduleError(path, `${got}. Export a model spec or a function that makes a model, as default.`);
+}
+
+/** Also true of a model of another copy of TensorFlow.js. */
+export function isLayersModel(value: unknown): value is tf.LayersModel {
+  return typeof value === "object" && value !== null && "predict" in value && "layers" in value;
+}
+
+/** Returns the error that says why a module is no model. */
+export function moduleError(path: string, reason: string, cause?: unknown): LockstepError {
+  return new LockstepError("ERR_MODEL_MODULE", `Cannot use ${path} as a model: ${reason}`, { cause });
+}
+
+/** Returns the message of whatever a module has thrown. */
+export const messageOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));

@@ -1,0 +1,102 @@
+import { tf } from "@lockstep/engine";
+import { beforeAll, describe, expect, test } from "vitest";
+import { checkTrainable } from "../checks/check-trainable.ts";
+import { stableTopology } from "../tfjs/stable-topology.ts";
+import { tfjsTopologyOf } from "../tfjs/tfjs-topology.ts";
+import { stateDictNames } from "../weights/state-dict.ts";
+import { countRepeatedLayersOnce } from "./repeated-layers.ts";
+
+beforeAll(() => tf.setBackend("cpu"));
+
+const { layers } = tf;
+
+/** Dense, ReLU and a model, each of them twice, in a Sequential. */
+function repeating(name?: string): tf.Sequential {
+  const relu = layers.reLU();
+  const twice = layers.dense({ name: "twice", units: 4, activation: "tanh" });
+  const part = tf.sequential({ name: "part", layers: [layers.dense({ name: "inner", units: 4, inputShape: [4] })] });
+  return tf.sequential({
+    ...(name && { name }),
+    layers: [
+      layers.flatten({ inputShape: [2, 2, 1] }),
+      ...[part, relu, twice, part, twice, relu],
+      layers.dense({ units: 3 }),
+    ],
+  });
+}
+
+const makers: [string, () => tf.LayersModel][] = [
+  ["a Sequential", repeating],
+  [
+    "a Sequential inside a model",
+    () => {
+      const inputs = tf.input({ shape: [2, 2, 1] });
+      return tf.model({ inputs, outputs: repeating().apply(inputs) as tf.SymbolicTensor });
+    },
+  ],
+];
+
+describe.each(makers)("%s that holds layers several times", (_, make) => {
+  const prepared = () => {
+    const model = make();
+    countRepeatedLayersOnce(model);
+    return model;
+  };
+
+  test("has the weights of each once", async () => {
+    const model = prepared();
+    const names = stateDictNames(model).map(({ name }) => name.split(".").slice(-2).join("."));
+    expect(names).toEqual([
+      ...["inner.weight", "inner.bias", "twice.weight", "twice.bias"],
+      ...names.slice(-2), // the last one's, which has no name
+    ]);
+    await checkTrainable(model, { numClasses: 3 });
+  });
+
+  test("predicts what it did, also after it was saved and loaded", async () => {
+    const model = make();
+    const images = tf.randomUniform([5, 2, 2, 1], -1, 1, "float32", 3);
+    const expected = (model.predict(images) as tf.Tensor).arraySync();
+    countRepeatedLayersOnce(model);
+    expect((model.predict(images) as tf.Tensor).arraySync()).toEqual(expected);
+    const loaded = await tf.models.modelFromJSON(model.toJSON(null, false) as never);
+    loaded.setWeights(model.getWeights());
+    expect((loaded.predict(images) as tf.Tensor).arraySync()).toEqual(expected);
+  });
+
+  test("has one text in every process", () => {
+    const textOf = (model: tf.LayersModel) => stableTopology(tfjsTopologyOf(model, stateDictNames(model)));
+    expect(textOf(prepared())).toBe(textOf(prepared()));
+  });
+});
+
+test("a repeated layer may have the name of one in another model", async () => {
+  const fc = () => layers.dense({ name: "fc", units: 4 });
+  const twice = fc();
+  const inner = tf.sequential({ layers: [layers.reshape({ targetShape: [4], inputShape: [2, 2, 1] }), twice, twice] });
+  const inputs = tf.input({ shape: [2, 2, 1] });
+  const model = tf.model({ inputs, outputs: fc().apply(inner.apply(inputs)) as tf.SymbolicTensor });
+  countRepeatedLayersOnce(model);
+  const { modelTopology, weights } = tfjsTopologyOf(model, stateDictNames(model));
+  expect(weights.map(({ name }) => name)).toEqual(["fc/kernel", "fc/bias", "fc_1/kernel", "fc_1/bias"]);
+  const loaded = await tf.models.modelFromJSON(modelTopology as never);
+  loaded.loadWeights(Object.fromEntries(weights.map(({ name }, index) => [name, model.getWeights()[index]!])));
+  const images = tf.randomUniform([5, 2, 2, 1], -1, 1, "float32", 3);
+  expect((loaded.predict(images) as tf.Tensor).arraySync()).toEqual((model.predict(images) as tf.Tensor).arraySync());
+});
+
+test("layers without a name keep the names that they had beside a repeated layer without weights", () => {
+  const relu = layers.reLU();
+  const model = tf.sequential({
+    layers: [
+      layers.dense({ units: 2, inputShape: [2] }),
+      relu,
+      layers.dense({ units: 2 }),
+      relu,
+      layers.dense({ units: 2 }),
+    ],
+  });
+  countRepeatedLayersOnce(model);
+  const kernels = stateDictNames(model).filter(({ name }) => name.endsWith("weight"));
+  expect(kernels.map(({ name }) => name)).toEqual(["dense_0.weight", "dense_2.weight", "dense_4.weight"]);
+});

@@ -1,0 +1,48 @@
+/** A topology as text that is the same in every process that made the same model. */
+import { createHash } from "node:crypto";
+import { madeUpKind, type NamedLayer } from "../layers/layer-names.ts";
+import type { TfjsTopology } from "./tfjs-files.ts";
+
+/**
+ * The JSON of a topology's layers and weights, without versions of libraries, where names that TensorFlow.js made up
+ * (see `madeUpKind`) are numbered in the order in which they stand. Two models of one text have the same layers,
+ * connected alike, and the same weights.
+ */
+export function stableTopology({ modelTopology, weights }: TfjsTopology): string {
+  const { keras_version: _, backend: __, ...layers } = modelTopology;
+  const madeUp = madeUpNames(modelTopology);
+  const numbers = new Map<string, number>();
+  const numbered = (name: string) => {
+    if (!madeUp.has(name)) return name;
+    if (!numbers.has(name)) numbers.set(name, numbers.size);
+    return `#${numbers.get(name)}`;
+  };
+  const stable = (text: string) => text.split("/").map(numbered).join("/"); // a weight's name begins with its layer's
+  return JSON.stringify({ ...layers, weights }, (_, value: unknown) => {
+    return typeof value === "string" ? stable(value) : value;
+  });
+}
+
+/** SHA-256, in hex, of the text: what a run remembers of its model. */
+export function topologyDigest(topology: TfjsTopology): string {
+  return createHash("sha256").update(stableTopology(topology)).digest("hex");
+}
+
+/** The names in a topology that TensorFlow.js made up for layers, and those that it made of them. */
+function madeUpNames(topology: unknown): Set<string> {
+  const layers = namedLayersIn(topology);
+  const own = layers.filter((layer) => madeUpKind(layer) !== undefined).map(({ name }) => name);
+  const inputs = layers.filter(({ className, name }) => className === "InputLayer" && /^input\d+$/.test(name));
+  const derived = own.flatMap((name) => [`${name}_input`, `forward_${name}`, `backward_${name}`]);
+  return new Set([...own, ...inputs.map(({ name }) => name), ...derived]);
+}
+
+/** All layers and models in a topology, as `{ class_name, config: { name } }` describes them at any depth. */
+function namedLayersIn(topology: unknown): NamedLayer[] {
+  if (typeof topology !== "object" || topology === null) return [];
+  const { class_name: className, config } = topology as { class_name?: unknown; config?: Record<string, unknown> };
+  const inner = Object.values(topology).flatMap(namedLayersIn);
+  const name = config?.["name"];
+  if (typeof className !== "string" || typeof name !== "string") return inner;
+  return [{ name, className, isModel: Array.isArray(config!["layers"]) }, ...inner];
+}

@@ -1,0 +1,204 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { tf } from "@lockstep/engine";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildModel } from "../spec/build.ts";
+import type { ModelSpec } from "../spec/spec.ts";
+import { initialWeights } from "../weights/initial-weights.ts";
+import { type StateDict, stateDictNames, toStateDict } from "../weights/state-dict.ts";
+import { type TfjsTopology, tfjsTopologySchema, writeTfjsModel } from "./tfjs-files.ts";
+import { tfjsTopologyOf } from "./tfjs-topology.ts";
+
+let folder: string;
+beforeAll(async () => {
+  await tf.setBackend("cpu");
+  folder = await mkdtemp(join(tmpdir(), "lockstep-tfjs-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const { layers } = tf;
+
+/** The AlexNet for CIFAR-10 in small. The images are not square, so that no two axes can be swapped unseen. */
+const spec: ModelSpec = {
+  name: "Small",
+  inputShape: [8, 12, 3],
+  layers: [
+    { type: "conv", name: "conv1", filters: 5, kernel: 3, stride: 1, padding: 1, activation: "relu" }, // [batch, 8, 12, 5]
+    { type: "maxPool", kernel: 2, stride: 2 }, //                                                         [batch, 4, 6, 5]
+    { type: "conv", name: "conv2", filters: 7, kernel: 3, stride: 2, padding: 1, activation: "relu" }, // [batch, 2, 3, 7]
+    { type: "flatten" }, //                                                                               [batch, 42]
+    { type: "dense", name: "fc1", units: 9, activation: "relu" }, //                                      [batch, 9]
+    { type: "dropout", rate: 0.5 },
+    { type: "dense", name: "fc2", units: 4 }, //                                                          [batch, 4]
+  ],
+};
+
+/** A user's model: layers without names, a model inside, and weights whose layout is TensorFlow.js' own. */
+function userModel(): tf.LayersModel {
+  const stem = tf.sequential({
+    layers: [
+      layers.conv2d({ inputShape: [8, 12, 3], filters: 4, kernelSize: 3, useBias: false }), // [batch, 6, 10, 4]
+      layers.separableConv2d({ filters: 6, kernelSize: 3, activation: "relu" }), //            [batch, 4, 8, 6]
+    ],
+  });
+  const images = tf.input({ shape: [8, 12, 3] });
+  const x = layers.layerNormalization().apply(stem.apply(images));
+  const steps = layers.reshape({ targetShape: [8, 24] }).apply(x);
+  const lstm = layers.lstm({ name: "steps", units: 3, kernelRegularizer: "l1l2" }).apply(steps);
+  const flat = layers.dense({ units: 5 }).apply(layers.dropout({ rate: 0.2 }).apply(layers.flatten().apply(x)));
+  const both = layers.concatenate().apply([lstm, flat] as tf.SymbolicTensor[]);
+  return tf.model({ inputs: images, outputs: layers.dense({ name: "logits", units: 4 }).apply(both) as never });
+}
+
+/** Two models inside, the second applied twice, and another one in the first; each has a layer "fc", as has the model. */
+function namesakeModel(): tf.LayersModel {
+  const dense = (units: number, options: object = {}) => layers.dense({ name: "fc", units, ...options });
+  const inner = tf.sequential({ layers: [dense(6, { inputShape: [7] })] });
+  const first = tf.sequential({ layers: [dense(7, { inputShape: [288], activation: "relu" }), inner] });
+  const input = tf.input({ shape: [6] });
+  const sum = layers.add().apply([input, dense(6).apply(input)] as tf.SymbolicTensor[]);
+  const second = tf.model({ inputs: input, outputs: layers.dropout({ name: "fc_1", rate: 0.5 }).apply(sum) as never });
+  const images = tf.input({ shape: [8, 12, 3] });
+  const x = second.apply(second.apply(first.apply(layers.flatten().apply(images))));
+  return tf.model({ inputs: images, outputs: dense(4).apply(x) as never });
+}
+
+interface Trained {
+  model: tf.LayersModel;
+  topology: TfjsTopology;
+  stateDict: StateDict;
+}
+
+/** A model with drawn weights, and what a coordinator has of it: a topology that came as JSON, and a state dict. */
+async function trained(model: tf.LayersModel, spec?: ModelSpec): Promise<Trained> {
+  const values = await initialWeights(model, { init: "pytorch", seed: 5 });
+  model.setWeights(model.weights.map(({ shape }, index) => tf.tensor(values[index]!, shape as number[])));
+  const names = stateDictNames(model, spec);
+  const topology = tfjsTopologySchema.parse(JSON.parse(JSON.stringify(tfjsTopologyOf(model, names))));
+  return { model, topology, stateDict: toStateDict(names, values) };
+}
+
+/** What TensorFlow.js itself saves. */
+async function saved(model: tf.LayersModel): Promise<tf.io.ModelArtifacts> {
+  let artifacts: tf.io.ModelArtifacts = {};
+  const save = async (given: tf.io.ModelArtifacts): Promise<tf.io.SaveResult> => {
+    artifacts = given;
+    return { modelArtifactsInfo: tf.io.getModelArtifactsInfoForJSON(given) };
+  };
+  await model.save(tf.io.withSaveHandler(save));
+  return artifacts;
+}
+
+const models: [string, () => Promise<Trained>][] = [
+  ["a spec", () => trained(buildModel(spec), spec)],
+  ["a user's tf.LayersModel", () => trained(userModel())],
+];
+
+describe.each(models)("the files of %s", (name, make) => {
+  let model: tf.LayersModel;
+  let json: string;
+  let weights: Buffer;
+  beforeAll(async () => {
+    const { topology, stateDict, ...made } = await make();
+    const dir = join(folder, "runs", name);
+    model = made.model;
+    await writeTfjsModel(dir, topology, stateDict);
+    json = await readFile(join(dir, "model.json"), "utf8");
+    weights = await readFile(join(dir, "weights.bin"));
+  });
+
+  test("hold what model.save would write, to the byte", async () => {
+    const { modelTopology, format, generatedBy, convertedBy, weightSpecs, weightData } = await saved(model);
+    const weightsManifest = [{ paths: ["weights.bin"], weights: weightSpecs }];
+    expect(json).toBe(JSON.stringify({ modelTopology, format, generatedBy, convertedBy, weightsManifest }));
+    expect(weights.equals(new Uint8Array(weightData as ArrayBuffer))).toBe(true);
+  });
+
+  test("load with tf.loadLayersModel and give the same logits", () => expectSameWhenLoaded(json, weights, model));
+});
+
+async function expectSameWhenLoaded(json: string, weights: Buffer, model: tf.LayersModel): Promise<void> {
+  const { weightsManifest, ...artifacts } = JSON.parse(json);
+  const weightData = new Uint8Array(weights).buffer;
+  const source = { ...artifacts, weightSpecs: weightsManifest[0].weights, weightData };
+  const loaded = await tf.loadLayersModel(tf.io.fromMemory(source));
+  const logits = (net: tf.LayersModel) =>
+    (net.predict(tf.randomUniform([3, 8, 12, 3], -1, 1, "float32", 7)) as tf.Tensor).dataSync();
+  expect(new Set(logits(model)).size).toBe(12);
+  expect(logits(loaded)).toEqual(logits(model));
+}
+
+test("Models inside a model may hold layers of one name: each saved weight has a name of its own", async () => {
+  const { model, topology, stateDict } = await trained(namesakeModel());
+  const names = topology.weights.map(({ name }) => name);
+  expect(new Set(model.weights.map(({ originalName }) => originalName)).size).toBe(2); // before
+  expect(new Set(names).size).toBe(8);
+  const dir = join(folder, "namesakes");
+  await writeTfjsModel(dir, topology, stateDict);
+  const json = await readFile(join(dir, "model.json"), "utf8");
+  await expectSameWhenLoaded(json, await readFile(join(dir, "weights.bin")), model);
+});
+
+describe("writeTfjsModel", () => {
+  test("names what is missing, unexpected or of another size, and writes nothing", async () => {
+    const { topology, stateDict } = await trained(buildModel(spec), spec);
+    stateDict.delete("conv2.0.bias");
+    stateDict.set("fc2.0.bias", { shape: [5], data: new Float32Array(5) });
+    stateDict.set("fc3.0.bias", { shape: [4], data: new Float32Array(4) });
+    const dir = join(folder, "refused");
+    await expect(writeTfjsModel(dir, topology, stateDict)).rejects.toThrow(
+      "conv2.0.bias is missing\n  fc2.0.bias has 5 numbers, expected 4\n  fc3.0.bias is unexpected\n",
+    );
+    expect(existsSync(dir)).toBe(false);
+  });
+});
+
+describe("tfjsTopologyOf", () => {
+  test.each([
+    ["averages of a BatchNormalization", () => layers.batchNormalization(), /\/moving_mean is not trained, so/],
+    ["frozen weights", () => layers.dense({ name: "frozen", units: 2, trainable: false }), /frozen\/kernel is not/],
+  ])("refuses %s, which no state dict holds", (_, layer, message) => {
+    const model = tf.sequential({ layers: [layers.flatten({ inputShape: [2, 2, 1] }), layer()] });
+    expect(() => tfjsTopologyOf(model, stateDictNames(model))).toThrow(message);
+  });
+});
+
+describe("tfjsTopologySchema", () => {
+  const topology = {
+    modelTopology: {},
+    format: "layers-model",
+    generatedBy: "",
+    convertedBy: null,
+    weights: [{ name: "a/kernel", shape: [2, 3], dtype: "float32", stateDictName: "a.weight", axes: [1, 2, 3] }],
+  };
+  const withWeight = (change: object) => ({ ...topology, weights: [{ ...topology.weights[0], ...change }] });
+
+  test.each([
+    ["without its layers", { ...topology, modelTopology: undefined }],
+    ["with a field that it does not have", { ...topology, weightData: "" }],
+    [
+      "nested more deeply than JSON can say",
+      { ...topology, modelTopology: JSON.parse(`{"a":${"[".repeat(1e5)}${"]".repeat(1e5)}}`) },
+    ],
+    ["with a weight of another type", withWeight({ dtype: "int32" })],
+    ["with a weight of no size", withWeight({ shape: [2, -3] })],
+    ["with axes that are not those of the shape", withWeight({ axes: [2, 2, 3] })],
+  ])("refuses a topology %s", (_, value) => {
+    expect(tfjsTopologySchema.safeParse(topology).success).toBe(true);
+    expect(tfjsTopologySchema.safeParse(value).success).toBe(false);
+  });
+});
+
+test("a file where the folder is to be is told as that", async () => {
+  const file = join(folder, "file");
+  await writeFile(file, "");
+  const model = buildModel(spec);
+  const names = stateDictNames(model, spec);
+  const weights = toStateDict(names, await initialWeights(model, { seed: 1, init: "pytorch" }));
+  await expect(writeTfjsModel(file, tfjsTopologyOf(model, names), weights)).rejects.toMatchObject({
+    code: "ERR_NOT_WRITABLE",
+    message: expect.stringContaining(`(EEXIST: ${file} is a file, not a folder)`),
+  });
+});

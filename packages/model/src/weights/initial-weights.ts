@@ -1,0 +1,130 @@
+/** The weights that training starts from: pure functions of the model, the rule and the seed. */
+import type { tf } from "@lockstep/engine";
+import { LockstepError } from "@lockstep/errors";
+import { elementCount, hasTorchKernel, type Layer } from "../layers/layers.ts";
+import { type OwnWeights, readOwnWeights } from "./own-weights.ts";
+import { type DrawAt, drawAs, normal, uniformIn } from "./random-initializers.ts";
+import { originOf } from "./weight-origins.ts";
+import { fanInOf, isKernel, isTorchBias } from "./weight-roles.ts";
+
+/** The rule names the distribution that initial weights are drawn from; docs/models.md tells of each. */
+export type Init = "pytorch" | "he" | "paper";
+
+/** What draws where no rule was asked for. */
+export const DEFAULT_INIT: Init = "pytorch";
+
+/** Says how initial weights are drawn. */
+export interface InitOptions {
+  /** @default what the model's module loaded or set stays, and the rest is drawn by DEFAULT_INIT */
+  init?: Init | undefined;
+  /** From 0 to 2³² − 1. */
+  seed: number;
+}
+
+/**
+ * Values for each of `model.trainableWeights`, in that order and in TensorFlow.js' layout. Weight k is drawn from the
+ * stream "init" at place [k, 0, 0], so it depends on nothing that was drawn before it, nor on the backend.
+ *
+ * - `pytorch`: kernels and biases from U(−1/√fan_in, 1/√fan_in). That is what `nn.Linear` and `nn.Conv2d` do:
+ *   kaiming-uniform with a = √5 has the bound √(6 / ((1 + a²)·fan_in)) = 1/√fan_in.
+ * - `he`: kernels from N(0, 2 / fan_in), biases 0. Source: He, Zhang, Ren, Sun, "Delving deep into rectifiers", 2015.
+ * - `paper`: kernels from N(0, 0.01²); biases 1 in the 2nd, 4th and 5th convolution and in every Dense layer but the
+ *   last, else 0. Source: Krizhevsky, Sutskever, Hinton, 2012, section 5.
+ *
+ * Kernels are those of the standard layers, and biases those of Dense and Conv layers. Every other weight begins as its
+ * layer's initialiser has it (a LayerNormalization's gamma, an Embedding's table, weights of the user's own layers);
+ * a random initialiser of TensorFlow.js takes its numbers from the seed.
+ *
+ * @param own what the model brings along, if a replica has taken the place of its weights since they were read
+ * @throws LockstepError ERR_MODEL_REFUSED for a weight whose initialiser nobody can repeat, or that was set to NaN
+ */
+export async function initialWeights(
+  model: tf.LayersModel,
+  { init, seed }: InitOptions,
+  own?: OwnWeights,
+): Promise<Float32Array[]> {
+  const { written, constant } = own ?? (await readOwnWeights(model));
+  const weights = model.trainableWeights;
+  const rule = RULES[init ?? DEFAULT_INIT];
+  const facts = { withBiasOne: layersWithBiasOne(weights) };
+  return weights.map((weight, index) => {
+    const at: DrawAt = { seed, place: [index, 0, 0] };
+    const set = init === undefined ? written.get(index) : undefined;
+    if (set !== undefined) return expectFinite(weight, set).slice();
+    if (isKernel(weight)) return rule.kernel(weight, at);
+    if (isTorchBias(weight)) return rule.bias(weight, at, facts);
+    return drawOwn(weight, at) ?? constant.get(index)?.slice() ?? refuseRandom(weight);
+  });
+}
+
+interface Rule {
+  kernel(weight: tf.LayerVariable, at: DrawAt): Float32Array;
+  bias(weight: tf.LayerVariable, at: DrawAt, facts: { withBiasOne: ReadonlySet<Layer> }): Float32Array;
+}
+
+const RULES: Record<Init, Rule> = {
+  pytorch: {
+    kernel: (weight, at) => torchUniform(weight, fanInOf(weight), at),
+    bias: (weight, at) => torchUniform(weight, fanInOf(originOf(weight)!.layer.weights[0]!), at),
+  },
+  he: {
+    kernel: (weight, at) => normal(0, Math.sqrt(2 / fanInOf(weight)), shapeOf(weight), at),
+    bias: (weight) => filled(weight, 0),
+  },
+  paper: {
+    kernel: (weight, at) => normal(0, 0.01, shapeOf(weight), at),
+    bias: (weight, _, { withBiasOne }) => filled(weight, withBiasOne.has(originOf(weight)!.layer) ? 1 : 0),
+  },
+};
+
+/** U(−1/√inputs, 1/√inputs) */
+function torchUniform(weight: tf.LayerVariable, inputs: number, at: DrawAt): Float32Array {
+  const bound = 1 / Math.sqrt(inputs);
+  return uniformIn(-bound, bound, shapeOf(weight), at);
+}
+
+function filled(weight: tf.LayerVariable, value: number): Float32Array {
+  return new Float32Array(elementCount(weight.shape)).fill(value);
+}
+
+/** The 2nd, 4th and 5th convolution and all Dense layers but the last. */
+function layersWithBiasOne(weights: readonly tf.LayerVariable[]): Set<Layer> {
+  const layers = new Set(weights.filter(isKernel).map((kernel) => originOf(kernel)!.layer));
+  const ofKind = (kind: string) =>
+    [...layers].filter((layer) => layer.getClassName().startsWith(kind) && hasTorchKernel(layer));
+  const convolutions = ofKind("Conv");
+  return new Set([...[1, 3, 4].flatMap((index) => convolutions[index] ?? []), ...ofKind("Dense").slice(0, -1)]);
+}
+
+/** As the weight's own initialiser has it, if that is a random one of TensorFlow.js. */
+function drawOwn(weight: tf.LayerVariable, at: DrawAt): Float32Array | undefined {
+  const origin = originOf(weight);
+  return origin && drawAs(origin.initializer, shapeOf(weight), at);
+}
+
+const shapeOf = ({ shape }: tf.LayerVariable) => shape as number[];
+
+function expectFinite(weight: tf.LayerVariable, values: Float32Array): Float32Array {
+  const wrong = values.find((value) => !Number.isFinite(value));
+  if (wrong === undefined) return values;
+  throw new LockstepError(
+    "ERR_MODEL_REFUSED",
+    `${titleOf(weight)} was given a value that is not finite (${wrong}) by the model's module; ` +
+      "load other weights, or have all weights drawn with --init pytorch.",
+  );
+}
+
+function refuseRandom(weight: tf.LayerVariable): never {
+  const origin = originOf(weight);
+  const why =
+    origin === undefined
+      ? "was made without addWeight, so its initialiser is not known, and it holds different numbers"
+      : `has an initialiser of its own kind (${origin.initializer.getClassName()}), which gave other numbers at its second call`;
+  throw new LockstepError(
+    "ERR_MODEL_REFUSED",
+    `${titleOf(weight)} ${why}, so --seed cannot repeat it. Give it an initialiser of tf.initializers, ` +
+      "or set its values with setWeights.",
+  );
+}
+
+const titleOf = ({ originalName, shape }: tf.LayerVariable) => `The weight ${originalName} [${shape.join(", ")}]`;

@@ -1,0 +1,34 @@
+/** Where the weights of a model presume an order of numbers that PyTorch does not have by itself. */
+import type { tf } from "@lockstep/engine";
+import { channelAxis, flattenedRows, keepsOrder } from "../layers/flattened-rows.ts";
+import { graphOf, type Value } from "../layers/graph.ts";
+
+/**
+ * Returns the names of the layers that are given an image's numbers in TensorFlow.js' order (row, column, channel), be it
+ * by Flatten or by Reshape. A Dense layer after Flatten is none of them: the state dict has its columns in PyTorch's
+ * order.
+ */
+export function layersInOwnOrder(model: tf.LayersModel): string[] {
+  const { applications } = graphOf(model);
+  const found = applications.filter((application) => {
+    const { layer, inputs } = application;
+    if (keepsOrder(application)) return false;
+    return inputs.some((input) => isReshaped(input) || (isFlattened(input) && layer.getClassName() !== "Dense"));
+  });
+  return [...new Set(found.map(({ layer }) => layer.name))];
+}
+
+function isFlattened(value: Value): boolean {
+  const axes = flattenedRows(value);
+  return axes !== undefined && !axes.includes(1); // with one element on an axis, nothing moves
+}
+
+/** Whether a Reshape made the value of an image with its channels last. */
+function isReshaped({ source }: Value): boolean {
+  const [input] = source.inputs;
+  if (input === undefined) return false;
+  if (keepsOrder(source)) return source.inputs.some(isReshaped);
+  if (source.layer.getClassName() !== "Reshape" || input.shape.length !== 4) return false;
+  const [, height, width, channels] = input.shape as [null, number, number, number];
+  return channelAxis(input) !== 1 && height * width > 1 && channels > 1;
+}

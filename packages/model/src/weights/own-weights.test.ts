@@ -1,0 +1,113 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { tf } from "@lockstep/engine";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type LoadModelOptions, loadModel } from "../load/load.ts";
+import { saveModel } from "../testing/save-for-tests.ts";
+import { initialWeights } from "./initial-weights.ts";
+import { ownWeightsFacts, readOwnWeights } from "./own-weights.ts";
+
+let folder: string;
+beforeAll(async () => {
+  await tf.setBackend("cpu");
+  folder = await mkdtemp(join(tmpdir(), "lockstep-own-weights-"));
+  const model = new Function("tf", `return tf.sequential({ layers: ${LAYERS} })`)(tf) as tf.Sequential;
+  model.setWeights(SAVED.map((values, index) => tf.tensor(values, model.weights[index]!.shape as number[])));
+  await saveModel(model, folder);
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Weights of the saved model: a kernel and a bias of the backbone, and of the head. */
+const SAVED = [[1, 2, 3, 4], [5], [6, 7], [8, 9]];
+const LAYERS = `[
+  tf.layers.conv2d({ name: "backbone", inputShape: [2, 2, 1], filters: 1, kernelSize: 2 }),
+  tf.layers.flatten(),
+  tf.layers.dense({ name: "head", units: 2 }),
+]`;
+
+let files = 0;
+async function loadModule(text: string, options: LoadModelOptions = {}) {
+  const path = join(folder, `net-${++files}.mjs`);
+  await writeFile(path, text);
+  return loadModel(path, options);
+}
+
+const begins = async (model: tf.LayersModel, init?: "he") => {
+  const values = await initialWeights(model, { init, seed: 0 });
+  return values.map((each) => [...each]);
+};
+
+describe("a module's own weights", () => {
+  test("a model that a module loaded from a file starts with its weights, on a backend without a loader for files", async () => {
+    const url = pathToFileURL(join(folder, "model.json")).href;
+    const { model } = await loadModule(`export default ({ tf }) => tf.loadLayersModel("${url}");`);
+    expect(await begins(model)).toEqual(SAVED);
+  });
+
+  test("with --init they are drawn anew, as those of a model that was not loaded", async () => {
+    const url = pathToFileURL(join(folder, "model.json")).href;
+    const { model: loaded } = await loadModule(`export default ({ tf }) => tf.loadLayersModel("${url}");`);
+    const { model: made } = await loadModule(`export default ({ tf }) => tf.sequential({ layers: ${LAYERS} });`);
+    expect(await begins(loaded, "he")).toEqual(await begins(made, "he"));
+  });
+
+  test.each([
+    ["setWeights on one layer", "backbone.setWeights([tf.ones([2, 2, 1, 1]), tf.ones([1])])"],
+    ["assign to its variables", "for (const { val } of backbone.weights) val.assign(tf.onesLike(val))"],
+  ])("%s keeps these, and the others are drawn", async (_, write) => {
+    const make = `const model = tf.sequential({ layers: ${LAYERS} }); const backbone = model.getLayer("backbone")`;
+    const { model } = await loadModule(`export default ({ tf }) => { ${make}; ${write}; return model; };`);
+    const { model: plain } = await loadModule(`export default ({ tf }) => { ${make}; return model; };`);
+    const [, , kernel, bias] = await begins(plain);
+    expect(await begins(model)).toEqual([[1, 1, 1, 1], [1], kernel, bias]);
+    expect((await readOwnWeights(model)).written.size).toBe(2);
+  });
+
+  test("a ready model that a module exports keeps what it was set to", async () => {
+    const layer = "tf.layers.dense({ units: 2, weights: [tf.ones([4, 2]), tf.zeros([2])] })";
+    (globalThis as { tfOfTest?: typeof tf }).tfOfTest = tf;
+    const { model } = await loadModule(
+      `const tf = globalThis.tfOfTest;
+       export default tf.sequential({ layers: [tf.layers.flatten({ inputShape: [2, 2, 1] }), ${layer}] });`,
+    );
+    expect(await begins(model)).toEqual([new Array(8).fill(1), [0, 0]]);
+  });
+
+  test("a weight that was set to NaN is refused by its name", async () => {
+    const { model } = await loadModule(
+      `export default ({ tf }) => {
+         const model = tf.sequential({ layers: ${LAYERS} });
+         model.getLayer("head").setWeights([tf.tensor2d([[1, NaN]]), tf.zeros([2])]);
+         return model;
+       };`,
+    );
+    await expect(begins(model)).rejects.toThrow(/^The weight head\/kernel \[1, 2\] .*\(NaN\)/);
+  });
+});
+
+describe("what other workers must have alike", () => {
+  const withWeights = (weights: [number, Float32Array][]) => ({ written: new Map(weights), constant: new Map() });
+  const one = withWeights([[0, Float32Array.of(1, 2)]]);
+  const other = withWeights([[0, Float32Array.of(1, 3)]]);
+
+  test("other values have another digest, and the same values at another place, too", () => {
+    const digests = [one, other, withWeights([[1, Float32Array.of(1, 2)]])].map(
+      (own) => ownWeightsFacts(own, {})!.digest,
+    );
+    expect(new Set(digests).size).toBe(3);
+    expect(ownWeightsFacts(withWeights([[0, Float32Array.of(1, 2)]]), {})).toEqual(ownWeightsFacts(one, {}));
+  });
+
+  test("weights that the run does not take may differ: with --init, and with --init-from", () => {
+    for (const options of [{ init: "he" }, { initFrom: "weights.safetensors" }]) {
+      expect(ownWeightsFacts(one, options)).toEqual(ownWeightsFacts(other, options));
+      expect(ownWeightsFacts(one, options)).toEqual({ written: 1, digest: "" });
+    }
+  });
+
+  test("a model that brings nothing along has no digest", () => {
+    expect(ownWeightsFacts(withWeights([]), {})).toBeUndefined();
+  });
+});

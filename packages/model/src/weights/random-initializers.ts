@@ -1,0 +1,130 @@
+/**
+ * The random initialisers of TensorFlow.js, with numbers from the seed instead of numbers that nobody can repeat.
+ * Distributions and parameters are those of tfjs-layers 4.22, `initializers.ts`; computed in JavaScript, so the same
+ * on every backend.
+ */
+import { normals, type Place, uniforms } from "@lockstep/random";
+import { elementCount } from "../layers/layers.ts";
+import type { Initializer } from "./weight-origins.ts";
+
+/** Where numbers lie whose initialiser names its own seed: at no weight of the run. */
+const OWN_SEED: Place = [0, 0, 1];
+
+/** Where the random numbers of a weight lie in the stream "init". */
+export interface DrawAt {
+  seed: number;
+  place: Place;
+}
+
+type Draw = (config: Record<string, unknown>, shape: readonly number[], at: DrawAt) => Float32Array;
+
+const DRAWS: ReadonlyMap<string, Draw> = new Map([
+  ["RandomUniform", ({ minval, maxval }, shape, at) => uniformIn(minval as number, maxval as number, shape, at)],
+  ["RandomNormal", ({ mean, stddev }, shape, at) => normal(mean as number, stddev as number, shape, at)],
+  ["TruncatedNormal", ({ mean, stddev }, shape, at) => truncated(mean as number, stddev as number, shape, at)],
+  ["VarianceScaling", varianceScaling],
+  ["Orthogonal", orthogonal],
+]);
+
+/**
+ * The values of a weight, if its initialiser is a random one of TensorFlow.js; undefined for any other.
+ *
+ * The initialiser's own seed, if it has one, takes the place of the run's: weights with the same one are equal.
+ */
+export function drawAs(initializer: Initializer, shape: readonly number[], at: DrawAt): Float32Array | undefined {
+  const draw = DRAWS.get(initializer.getClassName());
+  if (draw === undefined) return undefined;
+  const config = initializer.getConfig();
+  const own = config["seed"];
+  return draw(config, shape, typeof own === "number" ? { seed: own >>> 0, place: OWN_SEED } : at);
+}
+
+/** Whether `drawAs` draws it. */
+export function drawsAtRandom(initializer: Initializer): boolean {
+  return DRAWS.has(initializer.getClassName());
+}
+
+/** U(low, high) */
+export function uniformIn(low: number, high: number, shape: readonly number[], { seed, place }: DrawAt): Float32Array {
+  return scaled(uniforms(seed, "init", place, elementCount(shape)), high - low, low);
+}
+
+/** N(mean, deviation²) */
+export function normal(mean: number, deviation: number, shape: readonly number[], at: DrawAt): Float32Array {
+  return scaled(normals(at.seed, "init", at.place, elementCount(shape)), deviation, mean);
+}
+
+/** N(mean, deviation²) without what lies more than two deviations from the mean: the next number takes its place. */
+function truncated(mean: number, deviation: number, shape: readonly number[], { seed, place }: DrawAt): Float32Array {
+  const count = elementCount(shape);
+  for (let drawn = Math.ceil(count * 1.1) + 64; ; drawn *= 2) {
+    const kept = normals(seed, "init", place, drawn).filter((value) => Math.abs(value) <= 2);
+    if (kept.length >= count) return scaled(kept.slice(0, count), deviation, mean);
+  }
+}
+
+/** Glorot's, He's and LeCun's initialisers are this one. */
+function varianceScaling(config: Record<string, unknown>, shape: readonly number[], at: DrawAt): Float32Array {
+  const { scale, mode, distribution } = config as { scale: number; mode: string; distribution: string };
+  const [fanIn, fanOut] = fansOf(shape);
+  const fan = mode === "fanIn" ? fanIn : mode === "fanOut" ? fanOut : (fanIn + fanOut) / 2;
+  const variance = scale / Math.max(1, fan);
+  if (distribution === "normal") return truncated(0, Math.sqrt(variance), shape, at);
+  const limit = Math.sqrt(3 * variance);
+  return uniformIn(-limit, limit, shape, at);
+}
+
+/** Inputs and outputs of a unit as tfjs-layers counts them; of a vector, the root of its length. */
+function fansOf(shape: readonly number[]): [number, number] {
+  if (shape.length < 2 || shape.length > 5) {
+    const root = Math.sqrt(elementCount(shape));
+    return [root, root];
+  }
+  const [inputs, outputs] = shape.slice(-2) as [number, number];
+  const window = elementCount(shape.slice(0, -2));
+  return [window * inputs, window * outputs];
+}
+
+/**
+ * Columns of a random matrix [rows, columns] made orthonormal, times `gain`; with more columns than rows, its rows.
+ * The Gram–Schmidt process leaves the diagonal of R positive, as Q is uniform then (Mezzadri, 2007).
+ */
+function orthogonal({ gain }: Record<string, unknown>, shape: readonly number[], at: DrawAt): Float32Array {
+  const columns = shape.at(-1)!;
+  const rows = elementCount(shape.slice(0, -1));
+  const [length, count] = [Math.max(rows, columns), Math.min(rows, columns)];
+  const drawn = normals(at.seed, "init", at.place, length * count);
+  const vectors: Float64Array[] = [];
+  for (let k = 0; k < count; k++) {
+    vectors.push(orthonormal(Float64Array.from(drawn.subarray(k * length, (k + 1) * length)), vectors));
+  }
+  const isTall = rows >= columns;
+  return Float32Array.from({ length: rows * columns }, (_, i) => {
+    const [row, column] = [Math.floor(i / columns), i % columns];
+    return (gain as number) * (isTall ? vectors[column]![row]! : vectors[row]![column]!);
+  });
+}
+
+/** `vector` less its parts along the others, at length 1; in place. Done twice, it is orthogonal to rounding. */
+function orthonormal(vector: Float64Array, others: readonly Float64Array[]): Float64Array {
+  for (let round = 0; round < 2; round++) {
+    for (const other of others) {
+      const along = dot(vector, other);
+      for (let i = 0; i < vector.length; i++) vector[i]! -= along * other[i]!;
+    }
+  }
+  const norm = Math.sqrt(dot(vector, vector));
+  return vector.map((value) => value / norm);
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
+}
+
+/** factor·x + offset, in place. */
+function scaled(values: Float32Array, factor: number, offset: number): Float32Array {
+  for (let i = 0; i < values.length; i++) values[i] = values[i]! * factor + offset;
+  return values;
+}

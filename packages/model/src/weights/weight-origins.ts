@@ -1,0 +1,71 @@
+/**
+ * Where the weights of layers come from: which layer made each, in which role and with which initialiser, and whether
+ * it was written afterwards.
+ *
+ * TensorFlow.js forgets the initialiser of a weight. So `addWeight`, through which every layer makes its weights, is
+ * wrapped as soon as this module is loaded, which is before any model is.
+ */
+import { tf } from "@lockstep/engine";
+import type { Layer } from "../layers/layers.ts";
+
+/** An initialiser of TensorFlow.js, or one of the user's. */
+export interface Initializer {
+  apply(shape: number[], dtype?: tf.DataType): tf.Tensor;
+  getClassName(): string;
+  getConfig(): Record<string, unknown>;
+}
+
+/** The origin of a weight says which layer made it, and how. */
+export interface WeightOrigin {
+  /** The layer that made the weight: the cell of a recurrent layer, or the layer inside a wrapper. */
+  layer: Layer;
+  /** What the layer calls it: kernel, bias, gamma, … */
+  role: string;
+  initializer: Initializer;
+}
+
+interface Making extends WeightOrigin {
+  /** What held the values when the layer had made them. Whoever writes a weight gives it another. */
+  dataId: object;
+}
+
+/** The protected members of TensorFlow.js that are needed here. */
+interface OpenVariable {
+  val: tf.Variable;
+}
+type AddWeight = (
+  this: Layer,
+  name: string,
+  shape: number[],
+  dtype: tf.DataType | undefined,
+  initializer: Initializer,
+  ...more: unknown[]
+) => tf.LayerVariable;
+
+const makings = new WeakMap<tf.LayerVariable, Making>();
+
+const prototype = tf.layers.Layer.prototype as unknown as { addWeight: AddWeight };
+const { addWeight } = prototype;
+prototype.addWeight = function (name, shape, dtype, initializer, ...more) {
+  const weight = addWeight.call(this, name, shape, dtype, initializer, ...more);
+  makings.set(weight, { layer: this, role: name, initializer, dataId: dataOf(weight) });
+  return weight;
+};
+
+/** Undefined for a weight that its layer made without `addWeight`. */
+export function originOf(weight: tf.LayerVariable): WeightOrigin | undefined {
+  return makings.get(weight);
+}
+
+/**
+ * Whether something has written the weight since its layer made it: `setWeights`, `tf.loadLayersModel`, the layer's
+ * option `weights`, `assign`, or an optimizer. To be asked before a replica takes the place of the weight.
+ */
+export function isWritten(weight: tf.LayerVariable): boolean {
+  const making = makings.get(weight);
+  return making !== undefined && making.dataId !== dataOf(weight);
+}
+
+function dataOf(weight: tf.LayerVariable): object {
+  return (weight as unknown as OpenVariable).val.dataId;
+}

@@ -1,0 +1,29 @@
+/** Which weights the rules of `--init` draw: by what they are in their layer, whatever their shape. */
+import type { tf } from "@lockstep/engine";
+import { elementCount, hasTorchKernel } from "../layers/layers.ts";
+import { originOf } from "./weight-origins.ts";
+
+/** Standard layers whose kernels are drawn; of recurrent ones, their cells. */
+const LAYERS_WITH_KERNELS = new Set(
+  `Dense Conv1D Conv2D Conv3D Conv2DTranspose Conv3DTranspose SeparableConv2D DepthwiseConv2D
+  SimpleRNNCell GRUCell LSTMCell ConvLSTM2DCell`.split(/\s+/),
+);
+const KERNELS = new Set(["kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel"]);
+
+/** Whether the weight multiplies the inputs of a standard layer. */
+export function isKernel(weight: tf.LayerVariable): boolean {
+  const origin = originOf(weight);
+  return origin !== undefined && KERNELS.has(origin.role) && LAYERS_WITH_KERNELS.has(origin.layer.getClassName());
+}
+
+/** Whether the weight is the bias of a layer that PyTorch has with one, too: Dense or a convolution. */
+export function isTorchBias(weight: tf.LayerVariable): boolean {
+  const origin = originOf(weight);
+  return origin?.role === "bias" && hasTorchKernel(origin.layer);
+}
+
+/** How many numbers an output is the sum of: all axes of a kernel but the last; of a depthwise one only its window. */
+export function fanInOf(kernel: tf.LayerVariable): number {
+  const isDepthwise = originOf(kernel)?.role === "depthwise_kernel";
+  return elementCount(kernel.shape.slice(0, isDepthwise ? -2 : -1));
+}

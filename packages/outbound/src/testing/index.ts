@@ -1,0 +1,1 @@
+export { type RecordingProxy, startRecordingProxy } from "./recording-proxy.ts";

@@ -1,0 +1,88 @@
+/**
+ * A page on this machine's loopback that classifies pictures with the model of a run. The browser computes; the pixels
+ * come from the decoder of `pnpm predict`, since browsers read some pictures in other ways.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { shellWord } from "@lockstep/config";
+import { LockstepError } from "@lockstep/errors";
+import { answerPages, bundleScript, type Content, PALETTE, type Pages } from "@lockstep/pages";
+import { openRunFolder, parseRunFile, type RunFile, type RunFolder } from "@lockstep/run";
+import { openDoor } from "@lockstep/transport";
+import type { RunFacts } from "./facts.ts";
+import { answerPixels } from "./pixels.ts";
+
+const LOOPBACK = "127.0.0.1";
+/** Where the page sends pictures. */
+const PIXELS = "/pixels";
+
+/** The run that the page shows, and where it listens. */
+export interface PlaygroundOptions {
+  /** Folder of the run. */
+  run: string;
+  port: number;
+  /** Whether the next free port will do, if that one is taken. */
+  anyPort: boolean;
+}
+
+/** A page that is served. */
+export interface Playground {
+  url: string;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts to answer.
+ *
+ * @throws LockstepError ERR_NO_RUN, ERR_RUN_FILE, ERR_NO_TFJS for a run that hasn't written its tfjs/, or ERR_LISTEN
+ */
+export async function openPlayground({ run: dir, port, anyPort }: PlaygroundOptions): Promise<Playground> {
+  const { folder, config } = openRunFolder(dir);
+  const run = parseRunFile(config, folder.config);
+  expectTfjsModel(folder);
+  const onPage = answerPages(await pagesOf(folder, run));
+  const [height, width] = run.derived.inputShape;
+  const onPicture = answerPixels({ height, width });
+  const { port: at, close } = await openDoor({
+    host: LOOPBACK,
+    port,
+    anyPort,
+    onRequest: (request, response) => (isPicture(request.url!) ? onPicture : onPage)(request, response),
+    guards: isPicture, // pictures come from the page itself, and from no page elsewhere
+    // No worker can join.
+    maxWorkers: 0,
+    maxPayload: 1,
+    onSocket: (socket) => socket.terminate(),
+  });
+  return { url: `http://${LOOPBACK}:${at}`, close };
+}
+
+const isPicture = (url: string) => url.replace(/\?.*/, "") === PIXELS;
+
+function expectTfjsModel({ dir, tfjs }: RunFolder): void {
+  if (existsSync(join(tfjs, "model.json"))) return;
+  throw new LockstepError(
+    "ERR_NO_TFJS",
+    `Expected a model in ${tfjs}, which a run writes when it ends, but this one has none. Go on with ` +
+      `pnpm train --resume ${shellWord(dir)}, or take its last checkpoint: pnpm export --run ${shellWord(dir)} --to tfjs --out ${shellWord(tfjs)}`,
+  );
+}
+
+async function pagesOf(folder: RunFolder, run: RunFile): Promise<Pages> {
+  const source = (name: string) => new URL(`../page/${name}`, import.meta.url);
+  return new Map<string, Content>([
+    ["/", { file: source("index.html") }],
+    ["/palette.css", PALETTE],
+    ["/page.css", { file: source("page.css") }],
+    ["/icon.svg", { file: source("icon.svg") }],
+    ["/page.js", await bundleScript(source("page.ts"))],
+    ["/run.json", JSON.stringify(factsOf(run))],
+    ["/tfjs/model.json", { file: join(folder.tfjs, "model.json") }],
+    ["/tfjs/weights.bin", { file: join(folder.tfjs, "weights.bin") }],
+  ]);
+}
+
+function factsOf({ dataset, derived }: RunFile): RunFacts {
+  const { modelName, parameters, steps, inputShape, classes, mean, std } = derived;
+  return { modelName, parameters, dataset, steps, inputShape, classes, mean, std };
+}

@@ -1,0 +1,37 @@
+/** Whether a model takes the images of a data set, and tells all of its classes apart. */
+
+import type { RunConfig } from "@lockstep/config";
+import { LockstepError } from "@lockstep/errors";
+
+/** What matters of a data set here. */
+interface DataFacts {
+  classes: readonly string[];
+  channels: number;
+}
+
+/** Returns what a model is made for where the options say nothing: all classes and channels of the data set. */
+export function modelSizes(
+  { numClasses, inputChannels }: RunConfig,
+  { classes, channels }: DataFacts,
+): { numClasses: number; inputChannels: number } {
+  return { numClasses: numClasses ?? classes.length, inputChannels: inputChannels ?? channels };
+}
+
+/** @throws LockstepError ERR_MODEL_DATA for a model with fewer outputs than there are classes, or other channels */
+export function expectModelFitsData(
+  config: RunConfig,
+  { inputShape, numClasses }: { inputShape: readonly number[]; numClasses: number },
+  facts: DataFacts,
+): void {
+  const classes = facts.classes.length;
+  if (numClasses < classes) refuse(config, "outputs", "--num-classes", classes, numClasses);
+  const channels = inputShape.at(-1)!;
+  if (channels !== facts.channels) refuse(config, "input channels", "--input-channels", facts.channels, channels);
+}
+
+function refuse({ model, dataset }: RunConfig, what: string, option: string, expected: number, got: number): never {
+  throw new LockstepError(
+    "ERR_MODEL_DATA",
+    `Expected a model with ${expected} ${what}, as ${dataset} has, but ${model} has ${got}; give ${option} ${expected}, or change the model.`,
+  );
+}

@@ -1,0 +1,75 @@
+/** `config.json`: the configuration of a run as its options say it, under `machine` what computed it, and under
+ * `derived` what followed. */
+import { randomUUID } from "node:crypto";
+import { type GivenOptions, type MachineOptions, machineSchema, makeConfig, type RunConfig } from "@lockstep/config";
+import { faultLines, LockstepError } from "@lockstep/errors";
+import { z } from "zod";
+import { deviceGroupSchema } from "./devices.ts";
+
+const count = z.int().nonnegative();
+const runIdSchema = z.uuid().brand<"RunId">();
+const derivedSchema = z.strictObject({
+  /** Which run it is, wherever its folder lies. Folders of earlier versions have none until they are resumed. */
+  runId: runIdSchema.optional(),
+  /** Version of Lockstep that made the run. */
+  lockstep: z.string(),
+  /** Version of its arithmetic; folders of earlier versions have none. */
+  arithmetic: count.optional(),
+  /** What computed it last. A resume on the same devices gives the same bits. Folders of earlier versions have none. */
+  devices: z.array(deviceGroupSchema).optional(),
+  /** Names files: `<modelName>.safetensors`. */
+  modelName: z.string(),
+  parameters: count,
+  /** The layers, if the model is a spec: a resume must find the same. */
+  spec: z.unknown().optional(),
+  /** Digest of its layers, however it is made; folders of earlier versions have none. A resume must find the same. */
+  topologyDigest: z.string().optional(),
+  /** [height, width, channels] */
+  inputShape: z.tuple([count, count, count]),
+  numClasses: count,
+  /** Names of the labels. */
+  classes: z.array(z.string()),
+  /** Per channel, of pixels scaled to [0, 1]. */
+  mean: z.array(z.number()),
+  std: z.array(z.number()),
+  trainSamples: count,
+  validationSamples: count,
+  testSamples: count,
+  stepsPerEpoch: count,
+  /** Updates of the whole run. */
+  steps: count,
+});
+
+/** The identifier of a run. */
+export type RunId = z.infer<typeof runIdSchema>;
+/** The part of config.json that follows from the options, the model and the data. */
+export type Derived = z.infer<typeof derivedSchema>;
+/** The content of config.json. */
+export type RunFile = RunConfig & { machine: MachineOptions; derived: Derived };
+
+/** For a run whose folder is made now; a resume keeps the id that it finds. */
+export function newRunId(): RunId {
+  return runIdSchema.parse(randomUUID());
+}
+
+/**
+ * What config.json holds, checked.
+ *
+ * @throws LockstepError ERR_RUN_FILE that names the file and the field
+ */
+export function parseRunFile(value: unknown, path: string): RunFile {
+  try {
+    const { machine, derived, ...given } = z
+      .looseObject({ machine: machineSchema, derived: derivedSchema })
+      .parse(value);
+    return { ...makeConfig(given as GivenOptions), machine, derived };
+  } catch (cause) {
+    const reason =
+      cause instanceof z.ZodError
+        ? faultLines(z.prettifyError(cause).split("\n")).trimStart()
+        : (cause as Error).message;
+    throw new LockstepError("ERR_RUN_FILE", `${path} is not that of a run: ${reason} Restore it, or start a new run.`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,239 @@
+/** The folder of a run: which file is where. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { shellWord, usersFolder } from "@lockstep/config";
+import { LockstepError } from "@lockstep/errors";
+import {
+  expectNoHolder,
+  isTemporaryName,
+  kindOfPath,
+  type Lease,
+  LeaseWatch,
+  makeFolders,
+  realWorld,
+  removeIfPossible,
+  takeLease,
+  unlessRefused,
+  writeFault,
+  writeSmallFile,
+} from "@lockstep/files";
+
+/** The paths of the files in a run's folder. */
+export interface RunFolder {
+  dir: string;
+  /** Whether this process chose it for a run that is still to begin. */
+  isNew: boolean;
+  /** Whether the folder itself was not there before. */
+  isMade: boolean;
+  config: string;
+  metrics: string;
+  /** Folder of `step-<n>.safetensors` and `best.safetensors`. */
+  checkpoints: string;
+  /** Folder of `model.json` and its weights, for `tf.loadLayersModel`. */
+  tfjs: string;
+  /** Folder of loss, accuracy and confusion, each as .svg and .png. */
+  charts: string;
+  report: string;
+  /** Where the time of the last steps went, for Perfetto. */
+  trace: string;
+  /** Folder of TensorBoard's event files. */
+  events: string;
+  /** What happened: who joined, what was redone. */
+  eventLog: string;
+  /** The final weights under PyTorch's names: `<modelName>.safetensors`. */
+  weights(modelName: string): string;
+}
+
+/**
+ * Makes the folder of a new run.
+ *
+ * @param model a name that can be part of a folder's name
+ * @param out what --out says; without it, `runs/<date>-<time>-<model>`, with -2, -3, … when that is taken
+ * @throws LockstepError ERR_RUN_EXISTS if `out` holds a run, ERR_NOT_WRITABLE if it can't be made
+ */
+export function createRunFolder(out: string | undefined, model: string, now: Date): RunFolder {
+  try {
+    const isMade = out === undefined || kindOfPath(out) === "nothing";
+    const dir = out === undefined ? makeNewFolder(runsFolder(), `${stampOf(now)}-${model}`) : makeFolder(out);
+    return { ...runFolder(dir), isNew: true, isMade };
+  } catch (cause) {
+    if (cause instanceof LockstepError) throw cause;
+    const text = `Cannot make the run's folder (${writeFault(cause as Error)}); choose another with --out.`;
+    throw new LockstepError("ERR_NOT_WRITABLE", text, { cause });
+  }
+}
+
+/**
+ * The folder of a run that exists, for --resume and --run, and what its config.json holds, unchecked.
+ *
+ * @throws LockstepError ERR_NO_RUN
+ */
+export function openRunFolder(dir: string): { folder: RunFolder; config: unknown } {
+  const folder = runFolder(dir);
+  try {
+    return { folder, config: JSON.parse(readFileSync(folder.config, "utf8")) };
+  } catch (cause) {
+    const text = `Expected the folder of a run at ${dir}, but ${whyNoRun(folder, cause as Error)}.`;
+    throw new LockstepError("ERR_NO_RUN", `${text} ${suggestion(dir)}`, { cause });
+  }
+}
+
+function whyNoRun({ dir, config }: RunFolder, cause: Error): string {
+  const kind = kindOfPath(dir);
+  if (kind === "nothing") return "it isn't there";
+  if (kind === "file") return "that is a file";
+  return existsSync(config) ? `its config.json can't be read (${cause.message})` : "it has no config.json";
+}
+
+/** What the user may have meant: the run around what was named, or the newest one in it. */
+function suggestion(dir: string): string {
+  const isRun = (path: string) => existsSync(join(path, "config.json"));
+  const inside = kindOfPath(dir) === "folder" ? readdirSync(dir).map((name) => join(dir, name)) : [];
+  const newest = inside.filter(isRun).sort().at(-1);
+  const meant = isRun(dirname(dir)) ? dirname(dir) : newest;
+  return meant === undefined ? "Name the one that the run printed." : `Name a run's own folder, such as ${meant}.`;
+}
+
+/** Takes away what stands for the end of a run, when the run goes on past it. */
+export function removeResults(folder: RunFolder, modelName: string): void {
+  for (const path of [folder.weights(modelName), folder.report, folder.tfjs, folder.charts, folder.trace]) {
+    rmSync(path, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Removes the temporary files that a killed process has left; files of the user stay, whatever their names end with. Only
+ * the holder of the lease may call it.
+ */
+export function removeTemporaries({ dir, checkpoints, charts }: RunFolder): void {
+  for (const folder of [dir, checkpoints, charts].filter((path) => existsSync(path))) {
+    for (const name of readdirSync(folder)) if (isTemporaryName(name)) rmSync(join(folder, name), { force: true });
+  }
+}
+
+/**
+ * Keeps other processes from writing to a run's folder while this one does. Where only time can tell whether another
+ * process is alive, it says so in a line and waits.
+ *
+ * @throws LockstepError ERR_RUN_BUSY if another process writes to the folder, ERR_RUN_EXISTS if one was quicker to begin a
+ *   run in a new folder
+ */
+export async function holdRunFolder(folder: RunFolder, say: (line: string) => void): Promise<Lease> {
+  const { dir, isNew, config } = folder;
+  const lease = await takeLease(leaseFile(dir), dir, say);
+  if (!isNew || !existsSync(config)) return lease;
+  lease.release();
+  throw runExists(dir);
+}
+
+/**
+ * Gives back the lease of a run's folder. Where no run has begun, what was written there is taken away, and the folder
+ * too if it was made for the run and is empty.
+ */
+export function releaseRunFolder({ dir, isNew, isMade, config, eventLog }: RunFolder, lease: Lease): void {
+  const isUnbegun = isNew && !existsSync(config) && isHeld(lease);
+  if (isUnbegun) removeIfPossible(eventLog);
+  lease.release();
+  if (isUnbegun && isMade) unlessRefused(() => rmdirSync(dir));
+}
+
+/** Whether no other process may have begun a run in the folder. */
+function isHeld(lease: Lease): boolean {
+  try {
+    lease.expectHeld();
+    return true;
+  } catch (error) {
+    if (!(error instanceof LockstepError)) throw error;
+    return false;
+  }
+}
+
+/** Observes a run's folder. The function that it returns tells whether a process may be writing there. */
+export function watchRunFolder({ dir }: RunFolder): () => boolean {
+  const watch = new LeaseWatch(leaseFile(dir), realWorld());
+  return () => {
+    try {
+      return watch.look().state !== "free";
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).errno === undefined) throw error;
+      return true; // a lease that cannot be read does not tell that nobody writes
+    }
+  };
+}
+
+const leaseFile = (dir: string) => join(dir, "run.pid");
+
+/**
+ * Finds out early whether `--out` can be a new run's folder.
+ *
+ * @throws LockstepError ERR_RUN_EXISTS, ERR_RUN_BUSY if a process is known to write there, or ERR_NOT_WRITABLE if a file
+ *   is there
+ */
+export function expectNoRun(out: string): void {
+  if (kindOfPath(out) === "file") {
+    const text = `Expected --out to be a folder for the run, but ${out} is a file; choose another.`;
+    throw new LockstepError("ERR_NOT_WRITABLE", text);
+  }
+  if (!existsSync(join(out, "config.json"))) return;
+  expectNoHolder(leaseFile(out), out);
+  throw runExists(out);
+}
+
+function runExists(out: string): LockstepError {
+  const text = `Expected --out to be a new folder, but ${out} holds a run. Continue it with --resume ${shellWord(out)}`;
+  return new LockstepError("ERR_RUN_EXISTS", `${text}, or choose another --out.`);
+}
+
+/** Writes a value as JSON for people: indented, and whole or not at all. */
+export function writeJson(path: string, value: unknown): void {
+  writeSmallFile(path, `${JSON.stringify(value, undefined, 2)}\n`);
+}
+
+function runFolder(dir: string): RunFolder {
+  return {
+    dir,
+    isNew: false,
+    isMade: false,
+    config: join(dir, "config.json"),
+    metrics: join(dir, "metrics.jsonl"),
+    checkpoints: join(dir, "checkpoints"),
+    tfjs: join(dir, "tfjs"),
+    charts: join(dir, "charts"),
+    report: join(dir, "report.json"),
+    trace: join(dir, "trace.json"),
+    events: join(dir, "events"),
+    eventLog: join(dir, "events.jsonl"),
+    weights: (modelName) => join(dir, `${modelName}.safetensors`),
+  };
+}
+
+function makeFolder(out: string): string {
+  expectNoRun(out);
+  makeFolders(out);
+  return out;
+}
+
+/** Named so that the user can paste it, wherever the command was typed. */
+const runsFolder = () => (usersFolder() === undefined ? "runs" : resolve("runs"));
+
+/** Two runs that start at once get two folders, since only one of them can make each. */
+function makeNewFolder(runs: string, wanted: string): string {
+  makeFolders(runs);
+  for (let number = 1; ; number++) {
+    const dir = join(runs, number === 1 ? wanted : `${wanted}-${number}`);
+    try {
+      mkdirSync(dir);
+      return dir;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  }
+}
+
+/** The local time as `2026-11-23-1930`. */
+function stampOf(time: Date): string {
+  const [month, day, hour, minute] = [time.getMonth() + 1, time.getDate(), time.getHours(), time.getMinutes()].map(
+    (value) => String(value).padStart(2, "0"),
+  );
+  return `${time.getFullYear()}-${month}-${day}-${hour}${minute}`;
+}

@@ -1,0 +1,26 @@
+/** Weights of an earlier run, wherever they stand. */
+import { existsSync } from "node:fs";
+import { readSafetensors, type Weights } from "@lockstep/formats";
+import { latestCheckpoint, MOMENTUM } from "./checkpoint.ts";
+import { expectFinite } from "./finite.ts";
+import type { RunFolder } from "./run-folder.ts";
+
+/** The final weights of a run; of an unfinished one those of its last checkpoint. */
+export function readWeights(folder: RunFolder, modelName: string): Weights {
+  const path = folder.weights(modelName);
+  if (existsSync(path)) return readWeightsFile(path);
+  const { tensors } = latestCheckpoint(folder.checkpoints, console.warn);
+  return new Map(tensors.map(({ name, shape, weight }) => [name, { shape, data: weight }]));
+}
+
+/**
+ * Reads the weights in a .safetensors file: a state dict, or a checkpoint, whose momentum is left out.
+ *
+ * @throws LockstepError ERR_SAFETENSORS, or ERR_WEIGHTS_NOT_FINITE that names the tensor
+ */
+export function readWeightsFile(path: string): Weights {
+  const { tensors } = readSafetensors(path);
+  const weights = new Map([...tensors].filter(([name]) => !name.startsWith(MOMENTUM)));
+  expectFinite(path, weights);
+  return weights;
+}

@@ -1,0 +1,93 @@
+/** What people ask of a run while it goes. It is done between two tasks of the run, where a stop is safe, too. */
+import { setTimeout as pause } from "node:timers/promises";
+import { LockstepError } from "@lockstep/errors";
+import { z } from "zod";
+import { isGone, isOver, type LiveRun } from "./live-run.ts";
+import type { TellEvent } from "./updates.ts";
+
+const commandSchema = z.discriminatedUnion("do", [
+  z.strictObject({ do: z.enum(["pause", "resume", "checkpoint", "stop"]) }),
+  z.strictObject({ do: z.literal("drop"), worker: z.string() }),
+]);
+
+/** A command that the run's page can send. */
+export type Command = z.infer<typeof commandSchema>;
+
+/** @throws LockstepError ERR_COMMAND */
+export function parseCommand(text: string): Command {
+  try {
+    return commandSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    const text = 'Expected {"do": "pause"}, "resume", "checkpoint" or "stop", or {"do": "drop", "worker": NAME}.';
+    throw new LockstepError("ERR_COMMAND", text, { cause });
+  }
+}
+
+/** Who: more than that nobody knows, for all who may command show the same token. */
+const WANTED = "requested from the dashboard";
+/** How often a paused run looks whether it is to go on. */
+const LOOK_MS = 50;
+
+/** Holds the commands until the run carries them out between two tasks. */
+export class Controls {
+  /** Drops a worker, and says whether it was there. Absent where there is no team. */
+  dismiss: ((worker: string) => boolean) | undefined;
+  readonly #live: LiveRun;
+  readonly #tell: TellEvent;
+  #paused = false;
+  #checkpoint = false;
+  #stop = false;
+
+  /** @param tell hears of each command that is obeyed. @default the page's events alone */
+  constructor(live: LiveRun, tell: TellEvent = live.event.bind(live)) {
+    this.#live = live;
+    this.#tell = tell;
+  }
+
+  /** @throws LockstepError ERR_COMMAND for what can't be done now */
+  take(command: Command): void {
+    const now = this.#live.snapshot();
+    if (isOver(now)) throw new LockstepError("ERR_COMMAND", "The run is over.");
+    if (command.do === "drop") this.#drop(command.worker);
+    else if (now.run === undefined)
+      throw new LockstepError("ERR_COMMAND", "The run has not begun yet; wait for its workers.");
+    switch (command.do) {
+      case "pause":
+        if (!this.#paused) this.#tell(`the run pauses: ${WANTED}`, "paused");
+        this.#paused = true;
+        return;
+      case "resume":
+        if (this.#paused) this.#tell(`the run goes on: ${WANTED}`, "goes-on");
+        this.#paused = false;
+        return;
+      case "checkpoint":
+        this.#tell(`a checkpoint after this step: ${WANTED}`, "wanted");
+        this.#checkpoint = true;
+        return;
+      case "stop":
+        this.#tell(`stopping after this step: ${WANTED}`, "wanted");
+        this.#stop = true;
+    }
+  }
+
+  /** Has someone asked to stop? */
+  stopRequested = (): boolean => this.#stop;
+
+  /** Between two tasks: takes the checkpoint that was asked for, and waits while the run is paused. @returns whether it was */
+  async attend(checkpoint: () => Promise<void>, stopRequested: () => boolean): Promise<boolean> {
+    for (let wasPaused = false; ; wasPaused = true) {
+      if (this.#checkpoint) {
+        this.#checkpoint = false; // before it is taken: another one may be asked for meanwhile
+        await checkpoint();
+      }
+      if (!this.#paused || stopRequested()) return wasPaused;
+      await pause(LOOK_MS);
+    }
+  }
+
+  #drop(worker: string): void {
+    const here = this.#live.snapshot().workers.filter((one) => !isGone(one));
+    if (here.length < 2) throw new LockstepError("ERR_COMMAND", "The run needs one worker; pause or stop it instead.");
+    if (this.dismiss?.(worker) !== true) throw new LockstepError("ERR_COMMAND", `No worker ${worker} is here.`);
+  }
+}

@@ -1,0 +1,15 @@
+/** Tells of an event wherever people look: on the terminal or in the log, and on the run's page. */
+import type { Display } from "../terminal/display.ts";
+import type { LiveRun } from "./live-run.ts";
+import type { EventKind, TellEvent } from "./updates.ts";
+
+/** What someone should look at. */
+const TROUBLES = new Set<EventKind>(["lost", "dropped", "refused", "paused", "slice-redone"]);
+
+/** Returns a function that tells of an event on the display and on the run's page. */
+export function eventTeller(display: Display, live: LiveRun): TellEvent {
+  return (text, kind, subject) => {
+    display.line(text, { type: kind, ...subject, ...(TROUBLES.has(kind) && { level: "warn" }) });
+    live.event(text, kind, subject);
+  };
+}

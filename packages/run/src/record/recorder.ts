@@ -1,0 +1,220 @@
+/** Writes down what a run does, as it does it: rows, lines, events, checkpoints; at the end weights and charts. */
+
+import type { RunConfig } from "@lockstep/config";
+import { LockstepError } from "@lockstep/errors";
+import type { Lease } from "@lockstep/files";
+import { writeSafetensors } from "@lockstep/formats";
+import { correctOf, type Evaluation } from "../evaluation.ts";
+import { type Checkpoint, checkpointBefore, hasCheckpoint, saveCheckpoint } from "../folder/checkpoint.ts";
+import type { Resumed } from "../folder/resumed.ts";
+import { type RunFolder, removeResults, removeTemporaries } from "../folder/run-folder.ts";
+import type { LiveRun } from "../live/live-run.ts";
+import type { ParameterState, StepTotals } from "../loop.ts";
+import { advance, type CheckpointProgress, START, stands } from "../schedule/progress.ts";
+import type { EvaluateTask, Schedule, StepTask, Task } from "../schedule/schedule.ts";
+import type { Display } from "../terminal/display.ts";
+import { epochLine, resultLines, testLine } from "../terminal/lines.ts";
+import { FlatLoss, flatLossLine } from "./flat-loss.ts";
+import { appendMetrics, type EpochRow, type MetricsRow, rewriteMetrics, type TestRow } from "./metrics.ts";
+import { makeReport, type Report, writeReport } from "./report.ts";
+import { type AppendEvents, startEvents } from "./tensorboard.ts";
+import { writeTrace } from "./trace.ts";
+
+/** Settings of a `Recorder`. */
+export interface RecorderOptions {
+  folder: RunFolder;
+  config: RunConfig;
+  schedule: Schedule;
+  modelName: string;
+  /** Names of the labels. */
+  classes: readonly string[];
+  display: Display;
+  /** Told of all that is written. @default nobody is */
+  live?: LiveRun | undefined;
+  startedAt: Date;
+  /** What a resumed run goes on from. */
+  resumed?: Resumed | undefined;
+  nowMs?: () => number;
+  /** Of the folder: nothing is written there once another process has taken it. @default nobody can */
+  lease?: Pick<Lease, "expectHeld"> | undefined;
+}
+
+/** Steps over which images/s are measured. */
+const SPEED_STEPS = 20;
+
+/** Writes what a run produces to its folder, and tells its display. */
+export class Recorder {
+  /** Updates made at the last checkpoint, which may be under way; undefined if there is none. */
+  checkpointStep: number | undefined;
+  /** Whoever had the state of the last checkpoint was lost before it was here: another one is due. */
+  checkpointLost = false;
+  /** Of the test, once it is done. */
+  report: Report | undefined;
+  readonly #options: RecorderOptions;
+  readonly #events: AppendEvents;
+  readonly #nowMs: () => number;
+  #progress: CheckpointProgress;
+  /** Settles when no checkpoint is under way any more; never rejects. */
+  #writing: Promise<void> = Promise.resolve();
+  /** Why a checkpoint could not be written, until it has been thrown. */
+  #failure: Error | undefined;
+  #validation: Evaluation | undefined;
+  readonly #flatLoss = new FlatLoss();
+  /** When recent steps ended, and how many samples had been seen by then. */
+  #recent: { atMs: number; samples: number }[] = [];
+
+  constructor(options: RecorderOptions) {
+    const { folder, schedule, startedAt, resumed } = options;
+    this.#options = options;
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+    options.lease?.expectHeld();
+    if (resumed !== undefined) removeTemporaries(folder);
+    if (resumed !== undefined && hasCheckpoint(folder.checkpoints, resumed.step)) this.checkpointStep = resumed.step;
+    if (resumed !== undefined && resumed.step < schedule.steps) removeResults(folder, options.modelName);
+    this.#progress = resumed?.progress ?? START;
+    const at = resumed && { step: resumed.step, endedSteps: resumed.progress.endedSteps };
+    const rows = at === undefined ? [] : rewriteMetrics(folder.metrics, (row) => stands(row, at, schedule));
+    for (const row of rows) if (row.type === "step") this.#flatLoss.add(row.step, row.loss);
+    this.#events = startEvents(folder.events, startedAt, rows);
+    options.live?.take({ type: "history", rows });
+  }
+
+  step({ step, epoch, learningRate }: StepTask, { lossSum, ...totals }: StepTotals): void {
+    const { samples } = totals;
+    const loss = lossSum / samples;
+    this.#write({ type: "step", epoch: epoch + 1, step, loss, lr: learningRate, ...totals });
+    const flat = this.#flatLoss.add(step, loss);
+    if (flat !== undefined) this.#options.display.line(flatLossLine(this.#options.config, flat));
+    this.#show(step + 1, loss, samples);
+  }
+
+  evaluated({ part, step }: EvaluateTask, evaluation: Evaluation): void {
+    this.#recent = [];
+    if (part === "validation") {
+      this.#validation = evaluation;
+      return;
+    }
+    const { folder, classes, display, live } = this.#options;
+    this.report = makeReport(evaluation, classes);
+    const { loss, accuracy, samples } = this.report;
+    const row: TestRow = { type: "test", step, loss, accuracy, samples };
+    this.#write(row);
+    writeReport(folder.report, this.report);
+    live?.take({ type: "report", report: this.report });
+    live?.event(testLine(row), "tested");
+    display.line(testLine(row), row);
+  }
+
+  epochEnd({ epoch, step }: Extract<Task, { type: "epoch-end" }>): void {
+    const { lossSum, correct, samples } = this.#progress;
+    const row: EpochRow = {
+      type: "epoch",
+      epoch: epoch + 1,
+      step,
+      trainLoss: lossSum / samples,
+      trainAccuracy: correct / samples,
+      samples,
+    };
+    if (this.#validation !== undefined) {
+      row.evalLoss = this.#validation.lossSum / this.#validation.samples;
+      row.evalAccuracy = correctOf(this.#validation) / this.#validation.samples;
+      this.#validation = undefined;
+    }
+    this.#write(row);
+    this.#options.display.line(epochLine(row), row);
+  }
+
+  /**
+   * Begins a checkpoint of the run as it is now; one after the other they are written beside what follows. If one fails,
+   * the next call that writes throws its error.
+   *
+   * @param step updates made; `epoch` is that of the last one, from 0
+   */
+  checkpoint(epoch: number, step: number, state: Promise<ParameterState[]>): void {
+    this.#expectNoFailure();
+    const head = { step, epoch: epoch + 1, seed: this.#options.config.seed, progress: this.#progress };
+    this.checkpointStep = step;
+    this.checkpointLost = false;
+    this.#writing = this.#save(head, state, this.#writing);
+  }
+
+  /** Resolves when every checkpoint is on the disk; throws the error of one that could not be written. */
+  async written(): Promise<void> {
+    await this.#writing;
+    this.#expectNoFailure();
+  }
+
+  /** Waits for the checkpoint under way when `reason` has ended the run; an error of its own is told in a line. */
+  async abandon(reason: unknown): Promise<void> {
+    await this.written().catch((error: Error) => {
+      if (error !== reason) this.#options.display.line(error.message, { level: "warn" });
+    });
+  }
+
+  /**
+   * The newest checkpoint whose weights are known to give a finite loss, when step `failedStep` was the first whose
+   * loss is not finite: weights after s updates are what step s computes with. None may be under way.
+   */
+  lastGoodCheckpoint(failedStep: number): string | undefined {
+    return checkpointBefore(this.#options.folder.checkpoints, failedStep);
+  }
+
+  /** Writes the final weights and draws the charts. */
+  async finish(tensors: readonly ParameterState[]): Promise<void> {
+    const { folder, modelName, config, schedule, display } = this.#options;
+    display.close();
+    this.#options.lease?.expectHeld();
+    const weights = tensors.map(({ name, shape, weight }) => ({ name, shape, data: weight }));
+    await writeSafetensors(folder.weights(modelName), weights, {
+      model: modelName,
+      step: `${schedule.steps}`,
+      seed: `${config.seed}`,
+    });
+    const { drawCharts } = await import("./charts/charts.ts");
+    await drawCharts(folder, this.report);
+    writeTrace(folder.trace, folder);
+    for (const line of resultLines(folder, modelName)) display.line(line);
+  }
+
+  #write(row: MetricsRow): void {
+    this.#expectNoFailure();
+    this.#options.lease?.expectHeld();
+    appendMetrics(this.#options.folder.metrics, row);
+    this.#events(row);
+    this.#options.live?.take({ type: "row", row });
+    this.#progress = advance(this.#progress, row, this.#options.schedule);
+  }
+
+  async #save(head: Omit<Checkpoint, "tensors">, state: Promise<ParameterState[]>, before: Promise<void>) {
+    const { folder, config, live, lease } = this.#options;
+    try {
+      const [tensors] = await Promise.all([state, before]);
+      lease?.expectHeld();
+      await saveCheckpoint(folder.checkpoints, { ...head, tensors }, { keep: config.keep, lease });
+      live?.event(`checkpoint after ${head.step} steps`, "checkpoint");
+    } catch (error) {
+      if (error instanceof LockstepError && error.code === "ERR_STATE_LOST") this.checkpointLost = true;
+      else this.#failure ??= error as Error;
+    }
+  }
+
+  #expectNoFailure(): void {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) throw failure;
+  }
+
+  #show(stepsDone: number, loss: number, samples: number): void {
+    const { schedule, display, live } = this.#options;
+    const seen = (this.#recent.at(-1)?.samples ?? 0) + samples;
+    this.#recent = [...this.#recent, { atMs: this.#nowMs(), samples: seen }].slice(-SPEED_STEPS);
+    const [first, last] = [this.#recent[0]!, this.#recent.at(-1)!];
+    if (this.#recent.length < 2) return;
+    const seconds = (last.atMs - first.atMs) / 1000;
+    const secondsLeft = ((schedule.steps - stepsDone) * seconds) / (this.#recent.length - 1);
+    const samplesPerSecond = (last.samples - first.samples) / seconds;
+    const progress = { step: stepsDone, steps: schedule.steps, loss, samplesPerSecond, secondsLeft };
+    display.progress(progress);
+    live?.take({ type: "progress", progress });
+  }
+}

@@ -1,0 +1,74 @@
+/** The report of a test: how good the model is, in total and for each class. */
+import { existsSync, readFileSync } from "node:fs";
+import { writeSmallFile } from "@lockstep/files";
+import { z } from "zod";
+import { correctOf, type Evaluation } from "../evaluation.ts";
+
+const fraction = z.number().min(0).max(1);
+
+const reportSchema = z.object({
+  /** Fraction of the samples. */
+  accuracy: fraction,
+  /** Mean over the samples. */
+  loss: z.number(),
+  samples: z.number(),
+  classes: z.array(z.string()),
+  perClass: z.array(
+    z.object({
+      class: z.string(),
+      /** Of the samples that were taken for the class, the fraction that is of it; null if none was taken for it. */
+      precision: fraction.nullable(),
+      /** Of the samples of the class, the fraction that was taken for it; null if there are none. */
+      recall: fraction.nullable(),
+      samples: z.number(),
+    }),
+  ),
+  /** confusion[label][prediction], in samples. */
+  confusion: z.array(z.array(z.number())),
+  /** What each test sample was taken for, in the order of the data set. Reports of earlier versions have none. */
+  predictions: z.array(z.number()).optional(),
+});
+
+/** The content of report.json. */
+export type Report = z.infer<typeof reportSchema>;
+
+/** @param classes the names of the classes, in the order of the labels */
+export function makeReport(evaluation: Evaluation, classes: readonly string[]): Report {
+  const { samples, lossSum, confusion } = evaluation;
+  const perClass = classes.map((name, i) => {
+    const labelled = sum(confusion[i]!);
+    const predicted = sum(confusion.map((row) => row[i]!));
+    const correct = confusion[i]![i]!;
+    return {
+      class: name,
+      precision: predicted === 0 ? null : correct / predicted,
+      recall: labelled === 0 ? null : correct / labelled,
+      samples: labelled,
+    };
+  });
+  const accuracy = correctOf(evaluation) / samples;
+  const { predictions } = evaluation;
+  const loss = lossSum / samples;
+  return { accuracy, loss, samples, classes: [...classes], perClass, confusion, ...(predictions && { predictions }) };
+}
+
+/** The report that a run wrote; undefined if it wrote none that can be read. */
+export function readReport(path: string): Report | undefined {
+  if (!existsSync(path)) return undefined;
+  return reportSchema.safeParse(JSON.parse(readFileSync(path, "utf8"))).data;
+}
+
+/** Writes the report as JSON, with a line for each class and each row of the confusion matrix. */
+export function writeReport(path: string, report: Report): void {
+  const lines = Object.entries(report).map(([key, value]) => `  ${JSON.stringify(key)}: ${jsonOf(key, value)}`);
+  writeSmallFile(path, `{\n${lines.join(",\n")}\n}\n`);
+}
+
+function jsonOf(key: string, value: Report[keyof Report]): string {
+  if (!Array.isArray(value) || key === "classes" || key === "predictions") return JSON.stringify(value);
+  return `[\n${value.map((item) => `    ${JSON.stringify(item)}`).join(",\n")}\n  ]`;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

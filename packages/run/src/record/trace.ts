@@ -1,0 +1,99 @@
+/**
+ * Where the time of a run's last steps went, for https://ui.perfetto.dev: a row for whoever conducts the run, and one for
+ * each worker, all on the clock of the first.
+ *
+ * Source: "Trace Event Format" (Chromium): complete events (X) and metadata (M), times in microseconds.
+ */
+
+import { writeSmallFile } from "@lockstep/files";
+import type { RunFolder } from "../folder/run-folder.ts";
+import type { WorkerShare } from "../loop.ts";
+import { readMetrics, type StepRow } from "./metrics.ts";
+
+/** Steps that a trace shows. */
+const LAST_STEPS = 200;
+
+/** In the order in which a worker's thread does them; those that take turns (backward, read-back) are drawn as blocks. */
+const PARTS = ["apply", "data", "forward", "backward", "read-back"];
+
+type TraceEvent =
+  | { ph: "M"; name: "thread_name"; pid: 0; tid: number; args: { name: string } }
+  | { ph: "X"; name: string; pid: 0; tid: number; ts: number; dur: number; args?: Record<string, unknown> };
+
+/** A trace in the Trace Event Format, which Perfetto reads. */
+export interface Trace {
+  displayTimeUnit: "ms";
+  traceEvents: TraceEvent[];
+}
+
+/** Writes the trace of the last steps of a run, from its metrics. */
+export function writeTrace(path: string, { metrics }: Pick<RunFolder, "metrics">): void {
+  const steps = readMetrics(metrics).filter((row) => row.type === "step");
+  writeSmallFile(path, `${JSON.stringify(traceOf(steps.slice(-LAST_STEPS)))}\n`);
+}
+
+/** One step begins where the one before ends: what lies between them, such as an evaluation, is left out. */
+export function traceOf(rows: readonly StepRow[]): Trace {
+  const conductor = rows.some(({ workers }) => workers !== undefined) ? "coordinator" : "this machine";
+  const threads = [conductor];
+  const events: TraceEvent[] = [];
+  let startMs = 0;
+  for (const { step, epoch, loss, samples, ms, workers = [] } of rows) {
+    const { step: stepMs, ...parts } = ms;
+    const span = { startMs, endMs: startMs + stepMs };
+    events.push(complete(`step ${step}`, 0, span, { epoch, loss, samples }));
+    events.push(...inOrder(0, span, Object.entries(parts)));
+    for (const { name, ...share } of workers) {
+      if (!threads.includes(name)) threads.push(name);
+      const { samples, bytesUp, bytesDown, io } = share;
+      const args = { step, samples, bytesUp, bytesDown, io };
+      events.push(...inOrder(threads.indexOf(name), span, partsOf(share, stepMs), args));
+    }
+    startMs = span.endMs;
+  }
+  const names = threads.map((name, tid): TraceEvent => ({ ph: "M", name: "thread_name", pid: 0, tid, args: { name } }));
+  return { displayTimeUnit: "ms", traceEvents: [...names, ...events] };
+}
+
+/** A worker's step: it waits, computes up to `doneMs` and waits again. Without that time it computes first. */
+function partsOf({ ms, doneMs }: Pick<WorkerShare, "ms" | "doneMs">, stepMs: number): [string, number][] {
+  const busy = PARTS.flatMap((part): [string, number][] => (ms[part] === undefined ? [] : [[part, ms[part]]]));
+  const busyMs = busy.reduce((total, [, partMs]) => total + partMs, 0);
+  const beforeMs = Math.max(0, (doneMs ?? busyMs) - busyMs);
+  return [["wait", beforeMs], ...busy, ["wait", stepMs]];
+}
+
+interface Span {
+  startMs: number;
+  endMs: number;
+}
+
+/** One part after the other, up to the end of the step: a worker may have begun before the step did. */
+function inOrder(
+  tid: number,
+  step: Span,
+  parts: readonly [string, number][],
+  args?: Record<string, unknown>,
+): TraceEvent[] {
+  let atMs = step.startMs;
+  return parts.flatMap(([name, partMs]) => {
+    const span = { startMs: atMs, endMs: Math.min(step.endMs, atMs + partMs) };
+    atMs = span.endMs;
+    const event = complete(name, tid, span, args);
+    return event.dur > 0 ? [event] : [];
+  });
+}
+
+/** Ends are rounded as starts are, so that what lies in a row neither overlaps nor leaves its step. */
+function complete(name: string, tid: number, { startMs, endMs }: Span, args?: Record<string, unknown>) {
+  const ts = Math.round(1000 * startMs);
+  return {
+    ph: "X" as const,
+    name,
+    pid: 0 as const,
+    tid,
+    ts,
+    dur: Math.round(1000 * endMs) - ts,
+    ...(args && { args }),
+  };
+}

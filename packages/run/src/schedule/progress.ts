@@ -1,0 +1,94 @@
+/** What a run's rows come to so far: the sums of the epoch under way, and the best validation. */
+import { LockstepError } from "@lockstep/errors";
+import { z } from "zod";
+import type { EpochRow, MetricsRow } from "../record/metrics.ts";
+import type { Schedule } from "./schedule.ts";
+
+/** Checks the progress that a checkpoint holds. */
+export const progressSchema = z.strictObject({
+  /** Sums over the samples of the unfinished epoch. */
+  lossSum: z.number(),
+  correct: z.int(),
+  samples: z.int(),
+  /** Updates made when an epoch was last ended with its validation. */
+  endedSteps: z.int(),
+  /** The best validation so far: the updates made by then, and its accuracy as a fraction. */
+  best: z.strictObject({ step: z.int(), accuracy: z.number() }).optional(),
+});
+
+/** What the rows of an epoch under way, and the choice of the best checkpoint, go on from. */
+export type CheckpointProgress = z.infer<typeof progressSchema>;
+/** The step and the accuracy of the best validation. */
+export type Best = NonNullable<CheckpointProgress["best"]>;
+
+type Epochs = Pick<Schedule, "steps" | "stepsPerEpoch">;
+
+const NO_SUMS = { lossSum: 0, correct: 0, samples: 0 };
+/** The progress of a run that has made no update. */
+export const START: CheckpointProgress = { ...NO_SUMS, endedSteps: 0 };
+
+/** The progress after one more row. It follows from what the row says alone, so that rows read back give the same. */
+export function advance(progress: CheckpointProgress, row: MetricsRow, { stepsPerEpoch }: Epochs): CheckpointProgress {
+  const { lossSum, correct, samples } = progress;
+  switch (row.type) {
+    case "step":
+      return {
+        ...progress,
+        lossSum: lossSum + row.loss * row.samples,
+        correct: correct + row.correct,
+        samples: samples + row.samples,
+      };
+    case "epoch": {
+      // The sums of an epoch that --max-steps cut short stay: a resume may go on with it.
+      const sums = row.step % stepsPerEpoch === 0 ? NO_SUMS : { lossSum, correct, samples };
+      return { ...sums, endedSteps: row.step, best: betterOf(progress.best, row) };
+    }
+    case "test":
+      return progress;
+  }
+}
+
+/** Whether a row stands when a run goes on from `step` updates: what comes later is done, and written, again. */
+export function stands(
+  row: MetricsRow,
+  { step, endedSteps }: { step: number; endedSteps: number },
+  { steps, stepsPerEpoch }: Epochs,
+): boolean {
+  if (row.type === "step") return row.step < step;
+  if (row.type === "test") return false;
+  // The row of an epoch that --max-steps had cut short is written anew if that epoch goes on now.
+  return row.step <= endedSteps && (row.step % stepsPerEpoch === 0 || step === steps);
+}
+
+/**
+ * The progress after `step` updates, from the rows of metrics.jsonl: for going on from a step whose state is not in a
+ * checkpoint, but with the workers.
+ *
+ * @param saved the validation of the checkpoint that is kept as the best. A better one whose checkpoint was not written
+ *   any more does not count, for its weights are gone; but for one after `step` itself.
+ * @throws LockstepError ERR_METRICS if the row of a step is missing
+ */
+export function progressAt(
+  rows: readonly MetricsRow[],
+  step: number,
+  epochs: Epochs,
+  saved: Best | undefined,
+): CheckpointProgress {
+  const standing = rows.filter((row) => stands(row, { step, endedSteps: step }, epochs));
+  expectEachStep(standing, step);
+  const progress = standing.reduce((sums, row) => advance(sums, row, epochs), START);
+  const last = standing.at(-1);
+  return { ...progress, best: last?.type === "epoch" && last.step === step ? betterOf(saved, last) : saved };
+}
+
+function expectEachStep(rows: readonly MetricsRow[], step: number): void {
+  const found = rows.flatMap((row) => (row.type === "step" ? row.step : []));
+  const missing = Array.from({ length: step }, (_, i) => i).find((i) => found[i] !== i);
+  if (missing === undefined) return;
+  const text = `Expected metrics.jsonl to hold steps 0 to ${step - 1} in order, but step ${missing} is not in its place`;
+  throw new LockstepError("ERR_METRICS", `${text}. Go on from the last checkpoint.`);
+}
+
+function betterOf(best: Best | undefined, { step, evalAccuracy }: EpochRow): Best | undefined {
+  return evalAccuracy !== undefined && evalAccuracy > (best?.accuracy ?? -1) ? { step, accuracy: evalAccuracy } : best;
+}

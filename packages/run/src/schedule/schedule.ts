@@ -1,0 +1,114 @@
+/**
+ * What a run does, in order: a pure function of its configuration and the sizes of its data. Nothing in it depends on
+ * who computes, so a run that is resumed, or shared among workers, does the same.
+ */
+
+import type { RunConfig } from "@lockstep/config";
+import { LockstepError } from "@lockstep/errors";
+import { learningRateAt } from "./learning-rate.ts";
+
+/** The numbers of samples in the parts of a data set. */
+export interface DataSizes {
+  trainSamples: number;
+  validationSamples: number;
+  testSamples: number;
+}
+
+/** The update number `step`, on samples [start, end) of the epoch's order. Steps and epochs count from 0. */
+export interface StepTask {
+  type: "step";
+  epoch: number;
+  step: number;
+  start: number;
+  end: number;
+  learningRate: number;
+}
+
+/** All samples of a part once, without gradients; after `step` updates. */
+export interface EvaluateTask {
+  type: "evaluate";
+  part: "validation" | "test";
+  samples: number;
+  epoch: number;
+  step: number;
+}
+
+/** One piece of a run's work. */
+export type Task =
+  | StepTask
+  | EvaluateTask
+  /** The epoch is over: its row and its line are written. */
+  | { type: "epoch-end"; epoch: number; step: number }
+  | { type: "checkpoint"; epoch: number; step: number };
+
+/** The order of a run's tasks. */
+export interface Schedule {
+  stepsPerEpoch: number;
+  /** Updates of the whole run, --max-steps considered. */
+  steps: number;
+  /** The epoch that update `step` belongs to. */
+  epochOf(step: number): number;
+  /**
+   * The tasks that remain when `doneSteps` updates are done.
+   *
+   * @param endedSteps how many updates were done when an epoch was last ended: a run may have stopped between an
+   *   epoch's last step and its validation
+   */
+  tasksFrom(doneSteps: number, endedSteps?: number): Generator<Task, void>;
+}
+
+/**
+ * @param doneSteps updates that a resumed run has done already
+ * @throws LockstepError ERR_OPTION if the options now allow fewer steps than are done
+ */
+export function makeSchedule(config: RunConfig, sizes: DataSizes, doneSteps = 0): Schedule {
+  const stepsPerEpoch = Math.ceil(sizes.trainSamples / config.batchSize);
+  const steps = Math.min(config.numEpochs * stepsPerEpoch, config.maxSteps ?? Number.POSITIVE_INFINITY);
+  if (steps < doneSteps) {
+    throw new LockstepError(
+      "ERR_OPTION",
+      `Expected --max-steps and --num-epochs to allow at least the ${doneSteps} steps that are done, got ${steps}; raise or leave them out.`,
+    );
+  }
+
+  const epochOf = (step: number) => Math.floor(Math.max(step, 0) / stepsPerEpoch);
+
+  function* tasksFrom(doneSteps: number, endedSteps = doneSteps): Generator<Task, void> {
+    if (endedSteps < doneSteps) yield* tasksAfter(doneSteps - 1);
+    for (let step = doneSteps; step < steps; step++) {
+      yield stepTask(step);
+      yield* tasksAfter(step);
+    }
+    if (config.test) {
+      yield { type: "evaluate", part: "test", samples: sizes.testSamples, epoch: epochOf(steps - 1), step: steps };
+    }
+  }
+
+  function* tasksAfter(step: number): Generator<Task, void> {
+    const done = { epoch: epochOf(step), step: step + 1 };
+    const epochEnds = done.step === steps || done.step % stepsPerEpoch === 0;
+    if (epochEnds) {
+      if (sizes.validationSamples > 0) {
+        yield { type: "evaluate", part: "validation", samples: sizes.validationSamples, ...done };
+      }
+      yield { type: "epoch-end", ...done };
+    }
+    const every = config.checkpointEvery === "epoch" ? stepsPerEpoch : config.checkpointEvery;
+    if (epochEnds || done.step % every === 0) yield { type: "checkpoint", ...done };
+  }
+
+  function stepTask(step: number): StepTask {
+    const start = (step % stepsPerEpoch) * config.batchSize;
+    const end = Math.min(start + config.batchSize, sizes.trainSamples);
+    return {
+      type: "step",
+      epoch: epochOf(step),
+      step,
+      start,
+      end,
+      learningRate: learningRateAt(config, step, stepsPerEpoch),
+    };
+  }
+
+  return { stepsPerEpoch, steps, epochOf, tasksFrom };
+}

@@ -1,0 +1,37 @@
+/** The lines that a run prints. */
+import { join } from "node:path";
+import type { RunFolder } from "../folder/run-folder.ts";
+import type { EpochRow, TestRow } from "../record/metrics.ts";
+import type { Schedule } from "../schedule/schedule.ts";
+
+/** `[Epoch   1] train_loss: 1.946 train_acc: 25.800% eval_loss: 1.634 eval_acc: 40.900%` */
+export function epochLine({ epoch, trainLoss, trainAccuracy, evalLoss, evalAccuracy }: EpochRow): string {
+  const train = `train_loss: ${trainLoss.toFixed(3)} train_acc: ${percent(trainAccuracy)}`;
+  const line = `[Epoch ${String(epoch).padStart(3)}] ${train}`;
+  if (evalLoss === undefined || evalAccuracy === undefined) return line;
+  return `${line} eval_loss: ${evalLoss.toFixed(3)} eval_acc: ${percent(evalAccuracy)}`;
+}
+
+/** `[Test ] loss: 1.234 acc: 70.123%` */
+export function testLine({ loss, accuracy }: Pick<TestRow, "loss" | "accuracy">): string {
+  return `[Test ] loss: ${loss.toFixed(3)} acc: ${percent(accuracy)}`;
+}
+
+/** `steps:  3,130, 313 an epoch; 626 are done`. @param doneSteps of a run that is resumed */
+export function stepsLine(
+  { steps, stepsPerEpoch }: Pick<Schedule, "steps" | "stepsPerEpoch">,
+  doneSteps?: number,
+): string {
+  const number = (value: number) => value.toLocaleString("en");
+  const done = doneSteps === undefined ? "" : `; ${number(doneSteps)} are done`;
+  return `steps:  ${number(steps)}, ${number(stepsPerEpoch)} an epoch${done}`;
+}
+
+/** Says where the results of a finished run lie. */
+export function resultLines(folder: Pick<RunFolder, "weights" | "charts">, modelName: string): string[] {
+  return [`weights: ${folder.weights(modelName)}`, `charts:  ${join(folder.charts, "*.png")}`];
+}
+
+function percent(fraction: number): string {
+  return `${(fraction * 100).toFixed(3)}%`;
+}

@@ -1,0 +1,32 @@
+/** The lines that say, when a run begins, what becomes of the weights, optimizer and loss that a model brings along. */
+import type { RunConfig } from "@lockstep/config";
+
+/** Weights and compile() settings that the user's module has set. */
+export interface BroughtAlong {
+  /** How many of the model's `total` weights its module loaded or set. */
+  written: number;
+  total: number;
+  /** "the optimizer Adam and the loss meanSquaredError", if the module has compiled the model. */
+  compiled?: string | undefined;
+}
+
+/** At most one line for the weights, and one for `compile()`; none for a model that brings nothing along. */
+export function startLines(config: RunConfig, brought: BroughtAlong): string[] {
+  return [weightsLine(config, brought), compiledLine(config, brought)].filter((line) => line !== undefined);
+}
+
+function weightsLine({ init, initFrom, seed }: RunConfig, { written, total }: BroughtAlong): string | undefined {
+  if (written === 0) return undefined;
+  const unused = "what the model's module loaded or set is not used";
+  if (initFrom !== undefined) return `weights: from ${initFrom}; ${unused}`;
+  if (init !== undefined) return `weights: ${init} init, seed ${seed}, as --init says; ${unused}`;
+  const kept = "those that the model's module loaded or set";
+  if (written === total) return `weights: ${kept} (--init draws them anew)`;
+  return `weights: ${written} of ${total} are ${kept}, the others are drawn with seed ${seed} (--init draws all anew)`;
+}
+
+function compiledLine({ lr, momentum, weightDecay }: RunConfig, { compiled }: BroughtAlong): string | undefined {
+  if (compiled === undefined) return undefined;
+  const sgd = `SGD (learning rate ${lr}, momentum ${momentum}, weight decay ${weightDecay})`;
+  return `compile: ${compiled} are not used; training takes ${sgd} and softmax cross-entropy instead`;
+}

@@ -1,0 +1,118 @@
+/** For tests: a team that only pretends to compute, and whole runs with it. */
+
+import { type GivenOptions, makeConfig } from "@lockstep/config";
+import { latestCheckpoint } from "../folder/checkpoint.ts";
+import type { Resumed } from "../folder/resumed.ts";
+import type { RunFolder } from "../folder/run-folder.ts";
+import type { Controls } from "../live/controls.ts";
+import type { LiveRun } from "../live/live-run.ts";
+import { conduct, type ParameterState, type StepTotals, type Team } from "../loop.ts";
+import { Recorder } from "../record/recorder.ts";
+import { makeSchedule, type Schedule } from "../schedule/schedule.ts";
+import { lineDisplay } from "../terminal/display.ts";
+
+/** With batches of 4, an epoch is three steps of 4, 4 and 2 samples. */
+const SIZES = { trainSamples: 10, validationSamples: 4, testSamples: 4 };
+
+/** Each of its weights counts the updates. The loss of a sample is `lossAt(step)`; one of each batch is correct. */
+export class CountingTeam implements Team {
+  /** What was asked of it. */
+  readonly done: string[] = [];
+  updates: number;
+  weights = 1;
+  ms: StepTotals["ms"] = { step: 1 };
+  lossAt: (step: number) => number = (step) => 1 / (step + 1);
+  evaluationLoss = 0.5;
+  /** Right answers in the validation that ends each epoch, of 4. */
+  readonly validations = [1, 3, 2];
+  onStep: (step: number) => void | Promise<void> = () => {};
+  /** Called in the test, before it is done. */
+  onTest: () => Promise<void> = async () => {};
+
+  constructor(updates = 0) {
+    this.updates = updates;
+  }
+
+  async step({ step, start, end }: Parameters<Team["step"]>[0], beforeCommit: Parameters<Team["step"]>[1]) {
+    if (step !== this.updates) throw new Error(`Step ${step} was asked for after ${this.updates} updates.`);
+    this.done.push(`step ${step}`);
+    await turn(); // a step takes its time
+    const samples = end - start;
+    beforeCommit({ samples, lossSum: this.lossAt(step) * samples, correct: 1, ms: this.ms });
+    this.updates++;
+    await this.onStep(step);
+  }
+
+  async evaluate({ part, samples }: Parameters<Team["evaluate"]>[0], stopRequested: () => boolean) {
+    this.done.push(part);
+    if (stopRequested()) return undefined;
+    if (part === "test") await this.onTest();
+    const right = part === "validation" ? this.validations[Math.ceil(this.updates / 3) - 1]! : samples;
+    const confusion = [
+      [right, samples - right],
+      [0, 0],
+    ];
+    return { samples, lossSum: this.evaluationLoss * samples, confusion };
+  }
+
+  async state(): Promise<ParameterState[]> {
+    const values = () => new Float32Array(this.weights).fill(this.updates);
+    return [{ name: "w", shape: [this.weights], weight: values(), velocity: values() }];
+  }
+}
+
+/** A turn of the event loop. */
+export const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** The run that `CountingTeam` computes in a test. */
+export interface CountingRun {
+  folder: RunFolder;
+  options: GivenOptions;
+  team: CountingTeam;
+  /** What the run goes on from. */
+  resumed?: Resumed | undefined;
+  /** The step after which someone asks to stop. */
+  stopAfter?: number | undefined;
+  lines?: string[];
+  live?: LiveRun | undefined;
+  controls?: Controls | undefined;
+}
+
+/** Returns the schedule of a run with these options. */
+export function countingSchedule(options: GivenOptions): Schedule {
+  return makeSchedule(configOf(options), SIZES);
+}
+
+/** A run whose recorder can be looked at. */
+export function countingRun({ folder, options, team, resumed, stopAfter, lines = [], live, controls }: CountingRun) {
+  const schedule = countingSchedule(options);
+  let stop = false;
+  const { onStep } = team;
+  team.onStep = (step) => {
+    stop = step === stopAfter;
+    return onStep(step);
+  };
+  const display = lineDisplay(
+    (text) => lines.push(text),
+    () => 0,
+  );
+  const recorder = new Recorder({
+    ...{ folder, config: configOf(options), schedule, display, resumed, live },
+    ...{ modelName: "M", classes: ["a", "b"], startedAt: new Date(0) },
+  });
+  const [doneSteps, endedSteps] = [resumed?.step ?? 0, resumed?.progress.endedSteps ?? 0];
+  const stopRequested = () => stop || controls?.stopRequested() === true;
+  const outcome = () => conduct({ schedule, team, recorder, doneSteps, endedSteps, stopRequested, controls });
+  return { recorder, outcome };
+}
+
+/** Goes on from the last checkpoint. */
+export function resumedCountingRun(run: Omit<CountingRun, "resumed" | "team"> & { team?: CountingTeam }) {
+  const resumed = latestCheckpoint(run.folder.checkpoints, () => {});
+  const team = run.team ?? new CountingTeam(resumed.tensors[0]!.weight[0]);
+  return countingRun({ ...run, team, resumed });
+}
+
+function configOf(options: GivenOptions) {
+  return makeConfig({ batchSize: 4, numEpochs: 2, ...options });
+}

@@ -1,0 +1,4 @@
+export { mulberry32 } from "./counter-numbers.ts";
+export { currentOwner, type Owner, spawnForTest } from "./processes.ts";
+export { lackOf, python } from "./python.ts";
+export { mountSmallDisk, type SmallDisk } from "./small-disk.ts";

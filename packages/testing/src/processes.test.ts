@@ -1,0 +1,90 @@
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test, vi } from "vitest";
+import { currentOwner, spawnForTest } from "./processes.ts";
+
+/** A shell that has started a process, and tells both their numbers. */
+const SHELL = ["sh", "-c", "sleep 600 & echo $$ $!; wait"];
+const THIS = fileURLToPath(new URL("./processes.ts", import.meta.url));
+
+async function numbersOf({ stdout }: ReturnType<typeof spawnForTest>): Promise<number[]> {
+  const [text] = (await once(stdout.setEncoding("utf8"), "data")) as [string];
+  return text.trim().split(" ").map(Number);
+}
+
+/** One that nobody has waited for is ended, although it has a number still. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+let left: number[] = [];
+const expectGone = (numbers: number[]) => vi.waitFor(() => expect(numbers.filter(isRunning)).toEqual([]));
+
+describe.runIf(process.platform === "linux")("on Linux, where processes can be looked at", () => {
+  test.fails("a test that times out", async () => {
+    left = await numbersOf(spawnForTest(SHELL));
+    await new Promise(() => {});
+  }, 2000);
+
+  test("leaves no process behind", async () => {
+    expect(left).toHaveLength(2);
+    await expectGone(left);
+  });
+
+  test.runIf(process.platform === "linux")(
+    "a process ends with the one that started it, also if that is killed",
+    async () => {
+      const code = `
+    const { spawnForTest } = await import(${JSON.stringify(THIS)});
+    const child = spawnForTest(["sleep", "600"]);
+    console.log(process.pid, child.pid);
+    setInterval(() => {}, 1000);`;
+      const node = [
+        process.execPath,
+        "--import",
+        "tsx",
+        "--conditions=lockstep-source",
+        "--input-type=module",
+        "--eval",
+      ];
+      const parent = spawnForTest([...node, code]);
+      const numbers = await numbersOf(parent);
+      expect(numbers.filter(isRunning)).toEqual(numbers);
+      parent.kill("SIGKILL");
+      await expectGone(numbers);
+    },
+  );
+});
+
+describe("processes of concurrent tests", () => {
+  test.concurrent("end with the test that is named", ({ task }) => {
+    expect(() => currentOwner()).toThrow("name the owner");
+    spawnForTest(["true"], { owner: task });
+  });
+});
+
+test("every test starts its processes so", () => {
+  const root = fileURLToPath(new URL("../../..", import.meta.url));
+  const files = ["apps", "packages", "test"].flatMap((folder) => testFiles(join(root, folder)));
+  expect(files).toContain(fileURLToPath(import.meta.url));
+  const others = files.filter((file) =>
+    /import \{[^}]*\b(spawn|fork)\b[^}]*\} from "node:child_process"/.test(textOf(file)),
+  );
+  expect(others).toEqual([]);
+});
+
+function testFiles(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return ["node_modules", "dist"].includes(entry.name) ? [] : testFiles(path);
+    return entry.name.endsWith(".test.ts") ? [path] : [];
+  });
+}
+
+const textOf = (file: string) => readFileSync(file, "utf8");

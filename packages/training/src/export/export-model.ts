@@ -1,0 +1,174 @@
+/** Writes the model of a run for other programs, after which each file is loaded back and compared with the model. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { version } from "@lockstep/config";
+import { LockstepError } from "@lockstep/errors";
+import { kindOfPath, writeFileAtomically } from "@lockstep/files";
+import { readPth, type Weights, writePth, writeSafetensors } from "@lockstep/formats";
+import {
+  encodeOnnx,
+  layersInOwnOrder,
+  onnxGraphOf,
+  programOf,
+  readOnnx,
+  runOnnx,
+  tfjsTopologyOf,
+} from "@lockstep/model";
+import { writeTfjsModel } from "@lockstep/model/files";
+import { readWeightsFile } from "@lockstep/run";
+import type { Replica } from "../replica.ts";
+import { parameterValues } from "../state.ts";
+import { type Exported, expectSamePredictions, type Predict, tfjsExport } from "./load-back.ts";
+import { outputFile } from "./output-file.ts";
+import { loadTrainedModel, type TrainedModel } from "./trained-model.ts";
+
+type ModelFormat = "pth" | "safetensors" | "tfjs" | "onnx";
+
+/** A way to write a model, and to read it as those who use the file do. */
+interface Format {
+  /** Writes the model to a path, where it stands only once `check` of what was written beside it has resolved. */
+  write(path: string, trained: TrainedModel, check: (written: string) => Promise<void>): Promise<void>;
+  /** An exported file, and how to load it from its temporary path. */
+  exported(path: string, written: string, trained: TrainedModel): Exported;
+  /** Tells people how to use what stands at the path. */
+  usage(path: string, trained: TrainedModel): string;
+}
+
+/**
+ * Exports to `out`, or into the run's folder. The run's device is left alone: a CPU is enough for a few pictures.
+ *
+ * @returns how to use what was written
+ * @throws LockstepError ERR_EXPORT if the file does not predict what the model does, and those of loading and writing;
+ *   what stood in the file's place is then untouched
+ */
+export async function exportModel(dir: string, to: ModelFormat, out: string | undefined): Promise<string> {
+  if (to === "tfjs" && out !== undefined) expectNoFile(out);
+  const trained = await loadTrainedModel(dir, { gpu: false });
+  const { replica, run } = trained;
+  const { modelName, inputShape } = run.derived;
+  const path = to === "tfjs" ? (out ?? join(dir, "export", to)) : outputFile(out, dir, `${modelName}.${to}`);
+  const format = FORMATS[to];
+  const predict: Predict = (images) => replica.predict(images);
+  try {
+    await format.write(path, trained, (written) =>
+      expectSamePredictions(predict, inputShape, format.exported(path, written, trained)),
+    );
+    return format.usage(path, trained);
+  } finally {
+    replica.dispose();
+  }
+}
+
+/** The files of TensorFlow.js fill a folder. */
+function expectNoFile(out: string): void {
+  if (kindOfPath(out) !== "file") return;
+  const text = `Expected --out to be a folder for model.json and weights.bin, but ${out} is a file; choose another.`;
+  throw new LockstepError("ERR_NOT_WRITABLE", text);
+}
+
+const FORMATS: Record<ModelFormat, Format> = {
+  pth: {
+    write: (path, { weights }, check) => writePth(path, tensorsOf(weights), check),
+    exported: (path, written, trained) => ({
+      format: ".pth file",
+      path,
+      load: () => predictAsPyTorch(readPth(written), trained),
+      remedy: "use --to tfjs, which holds every model",
+    }),
+    usage: (path, trained) =>
+      `${path}: load it with model.load_state_dict(torch.load("${path}", weights_only=True))${notesForPyTorch(trained)}`,
+  },
+  safetensors: {
+    write: (path, { weights, run }, check) =>
+      writeSafetensors(path, tensorsOf(weights), { model: run.derived.modelName }, check),
+    exported: (path, written, trained) => ({
+      format: ".safetensors file",
+      path,
+      load: () => predictAsPyTorch(readWeightsFile(written), trained),
+      remedy: "use --to tfjs, which holds every model",
+    }),
+    usage: (path, trained) =>
+      `${path}: load it with model.load_state_dict(safetensors.torch.load_file("${path}"))${notesForPyTorch(trained)}`,
+  },
+  tfjs: {
+    write: (path, { replica, names, weights }, check) =>
+      writeTfjsModel(path, tfjsTopologyOf(replica.model, names), weights, check),
+    exported: tfjsExport,
+    usage: (path) => `${join(path, "model.json")}: load it with tf.loadLayersModel`,
+  },
+  onnx: {
+    async write(path, { replica, names, weights, run }, check) {
+      const { classes, mean, std } = run.derived;
+      const metadata = Object.entries({ classes, mean, std }).map(([key, value]) => [key, JSON.stringify(value)]);
+      const facts = {
+        producerVersion: version,
+        input: "(byte / 255 - mean) / std of each channel; mean and std are in the metadata",
+        output: "before softmax; the classes' names are in the metadata",
+        metadata: Object.fromEntries(metadata),
+      };
+      await writeFileAtomically(path, encodeOnnx(onnxGraphOf(replica.model, names), weights, facts), check);
+    },
+    exported: (path, written) => ({
+      format: "ONNX file",
+      path,
+      load: () => {
+        const program = readOnnx(readFileSync(written));
+        return (images) => runOnnx(program, images);
+      },
+      remedy: "use --to tfjs, which holds every model",
+    }),
+    usage(path, { run }) {
+      const { inputShape, classes } = run.derived;
+      const [height, width, channels] = inputShape;
+      return `${path}: from "images" [batch, ${channels}, ${height}, ${width}] to "logits" [batch, ${classes.length}]; mean, std and classes are in its metadata`;
+    },
+  },
+};
+
+/**
+ * Predicts with weights from a file as PyTorch does: on images whose channels come first, in its layouts. A net that
+ * has no counterpart in ONNX gets them back in TensorFlow.js' layouts instead, which shows only that the file is whole.
+ */
+function predictAsPyTorch(weights: Weights, { replica, names }: TrainedModel): Predict {
+  const graph = counterpartOf(replica, names);
+  if (graph === undefined) {
+    replica.load(parameterValues(replica.model, names, weights));
+    return (images) => replica.predict(images);
+  }
+  const program = programOf(graph, weights);
+  return (images) => runOnnx(program, images);
+}
+
+/** Returns the graph of a net in PyTorch's layouts, or undefined for a net that has layers without a counterpart. */
+function counterpartOf({ model }: Replica, names: TrainedModel["names"]) {
+  try {
+    return onnxGraphOf(model, names);
+  } catch (error) {
+    if (!(error instanceof LockstepError && error.code === "ERR_ONNX_LAYER")) throw error;
+    return undefined;
+  }
+}
+
+const LAYOUT_NOT_VERIFIED =
+  "layout not verified: the file is whole, but only a net that can be exported to ONNX is tried out in PyTorch's " +
+  "layouts; compare a few predictions in PyTorch with those of pnpm predict";
+
+/** Says what whoever ports the model to PyTorch must see to. */
+function notesForPyTorch({ replica, names }: TrainedModel): string {
+  const onLayout = counterpartOf(replica, names) === undefined ? [LAYOUT_NOT_VERIFIED] : [];
+  const notes = [...onLayout, ...noteOnOrder(layersInOwnOrder(replica.model))];
+  return notes.map((note) => `\nnote: ${note}`).join("");
+}
+
+function noteOnOrder(layers: readonly string[]): string[] {
+  if (layers.length === 0) return [];
+  const [takes, them] = layers.length === 1 ? ["takes", "it"] : ["take", "them"];
+  return [
+    `${layers.join(", ")} ${takes} the numbers of an image as TensorFlow.js orders them: in PyTorch, make the image ` +
+      `x.permute(0, 2, 3, 1) before it is flattened or reshaped for ${them}`,
+  ];
+}
+
+function tensorsOf(weights: Weights) {
+  return [...weights].map(([name, { shape, data }]) => ({ name, shape, data }));
+}

@@ -1,0 +1,97 @@
+/** The gradients of a slice: forward, backward, sums. */
+
+import type { Batch } from "@lockstep/dataset";
+import { tf } from "@lockstep/engine";
+import { type Contribution, type Gradient, type SliceSums, sumContributions } from "../contribution.ts";
+import type { OnGradient, Replica } from "../replica.ts";
+import type { StepClock } from "../step-clock.ts";
+import { correctSum, crossEntropySum, readScalars } from "./loss.ts";
+
+export interface GradientOptions {
+  seed: number;
+  step: number;
+  /** A slice with more rows is computed in parts, which bounds the memory of activations. */
+  maxRows?: number | undefined;
+  clock: StepClock;
+}
+
+/** Sums of the gradients, the loss and the correct predictions over the samples of `batch`. */
+export async function computeGradients(
+  replica: Replica,
+  batch: Batch,
+  options: GradientOptions,
+): Promise<Contribution> {
+  return collected((onGradient) => streamGradients(replica, batch, options, onGradient));
+}
+
+/**
+ * As `computeGradients`, but hands each gradient to `onGradient`, which takes it over: as soon as the backward pass
+ * yields it, if the batch is computed in one part.
+ */
+export async function streamGradients(
+  replica: Replica,
+  batch: Batch,
+  options: GradientOptions,
+  onGradient: OnGradient,
+): Promise<SliceSums> {
+  const partRows = Math.min(options.maxRows ?? batch.samples, batch.samples);
+  if (partRows === batch.samples) return gradientsOfRows(replica, batch, [0, batch.samples], options, onGradient);
+  const parts: Contribution[] = [];
+  for (let row = 0; row < batch.samples; row += partRows) {
+    const rows: [number, number] = [row, Math.min(row + partRows, batch.samples)];
+    parts.push(await collected((keep) => gradientsOfRows(replica, batch, rows, options, keep)));
+  }
+  const { gradients, ...sums } = sumContributions(parts);
+  for (const [index, gradient] of gradients.entries()) onGradient(index, gradient);
+  return sums;
+}
+
+async function collected(stream: (onGradient: OnGradient) => Promise<SliceSums>): Promise<Contribution> {
+  const gradients: Gradient[] = [];
+  const sums = await stream((index, gradient) => {
+    gradients[index] = gradient;
+  });
+  return { ...sums, gradients };
+}
+
+async function gradientsOfRows(
+  replica: Replica,
+  batch: Batch,
+  [start, end]: [number, number],
+  { seed, step, clock }: GradientOptions,
+  onGradient: OnGradient,
+): Promise<SliceSums> {
+  const { images, labels } = tensorsOf(batch, start, end);
+  const sampleIds = batch.sampleIds.subarray(start, end);
+  let correct: tf.Scalar | undefined;
+  try {
+    const { value: loss, grads } = tf.valueAndGrads(() => {
+      const logits = replica.forward(images, { seed, step, sampleIds }, onGradient); // [rows, classes]
+      correct = tf.keep(correctSum(logits, labels));
+      const sum = crossEntropySum(logits, labels);
+      clock.lap("forward");
+      return sum;
+    })(replica.denseWeights());
+    tf.dispose(grads); // the taps have handed each of them on already
+    const [lossSum, correctRows] = await readScalars([loss as tf.Scalar, correct!]);
+    clock.lap("backward");
+    return { samples: end - start, lossSum: lossSum!, correct: correctRows! };
+  } finally {
+    tf.dispose([images, labels, ...(correct ? [correct] : [])]); // also if a gradient could not be handed on
+  }
+}
+
+/** Images [rows, height, width, channels] and labels [rows] of some rows of a batch. The caller disposes of them. */
+export function tensorsOf(batch: Batch, start = 0, end = batch.samples): { images: tf.Tensor4D; labels: tf.Tensor1D } {
+  const { height, width, channels } = batch;
+  const imageSize = height * width * channels;
+  return {
+    images: tf.tensor4d(batch.images.subarray(start * imageSize, end * imageSize), [
+      end - start,
+      height,
+      width,
+      channels,
+    ]),
+    labels: tf.tensor1d(batch.labels.subarray(start, end), "int32"),
+  };
+}

@@ -1,0 +1,106 @@
+import { once } from "node:events";
+import { type CoordinatorMessage, encode, MAX_MESSAGE_BYTES } from "@lockstep/gradient-sync";
+import { type Door, openDoor } from "@lockstep/transport";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { type Connection, connect } from "./connection.ts";
+
+type Socket = Parameters<Parameters<typeof openDoor>[0]["onSocket"]>[0];
+
+const doors: Door[] = [];
+const connections: Connection[] = [];
+afterEach(async () => {
+  await Promise.all(connections.splice(0).map((connection) => connection.close()));
+  await Promise.all(doors.splice(0).map((door) => door.close()));
+});
+
+/** A connection to a coordinator that says what it is told to. */
+async function connected(maxUntakenBytes?: number): Promise<{ connection: Connection; socket: Socket }> {
+  const sockets: Socket[] = [];
+  const door = await openDoor({
+    ...{ host: "127.0.0.1", port: 0, anyPort: false, maxPayload: MAX_MESSAGE_BYTES },
+    onSocket: (socket) => sockets.push(socket),
+  });
+  doors.push(door);
+  const connection = await connect(`ws://127.0.0.1:${door.port}`, {}, maxUntakenBytes);
+  connections.push(connection);
+  return { connection, socket: sockets[0]! };
+}
+
+const piece = (offset: number): CoordinatorMessage => ({
+  ...{ type: "update-chunk", step: 0, slice: 0, attempt: 0, part: 0, offset, packed: false },
+  data: new Uint8Array(2 ** 20),
+});
+
+describe("a coordinator that sends more than this worker takes in", () => {
+  test("has to wait, and all of it comes in the end", async () => {
+    const { connection, socket } = await connected(8 * 2 ** 20);
+    const bytes = encode(piece(0)).length;
+    for (let i = 0; i < 64; i++) socket.send(encode(piece(i)));
+    await vi.waitFor(() => expect(connection.isIdle).toBe(false)); // some have come
+    const beats = new Promise<void>((resolve) => {
+      let heard = 0;
+      socket.on("message", () => ++heard === 10 && resolve());
+    });
+    connection.heartbeat(20);
+    await beats; // its thread is there still, and reads no more
+    expect(socket.bufferedAmount).toBeGreaterThan(30 * bytes); // some lies in the buffers of the network
+    for (let i = 0; i < 64; i++) expect(await connection.receive()).toMatchObject({ type: "update-chunk", offset: i });
+    expect(socket.bufferedAmount).toBe(0);
+  });
+
+  test("does not keep this worker from leaving", async () => {
+    const { connection, socket } = await connected(2 ** 20);
+    for (let i = 0; i < 40; i++) socket.send(encode(piece(i)));
+    await connection.receive();
+    const closed = once(socket, "close");
+    await connection.close();
+    expect((await closed)[0]).toBe(1000);
+  }, 10_000);
+
+  test("is not taken for silent meanwhile", async () => {
+    const { connection, socket } = await connected(2 ** 20);
+    for (let i = 0; i < 40; i++) socket.send(encode(piece(i)));
+    connection.heartbeat(5); // it would be silent after 50 ms
+    for (let beats = 0; beats < 30; beats++) await once(socket, "message");
+    for (let i = 0; i < 40; i++) await connection.receive();
+    socket.send(encode({ type: "finished" }));
+    expect(await connection.receive()).toEqual({ type: "finished" });
+  });
+});
+
+test.each([
+  ["a large one before a small one", [10_000, 1]],
+  ["a small one before a large one", [1, 10_000]],
+  ["many", [0, 10_000, 1, 10_000, 30_000, 100, 2 ** 20, 10_000, 65_536, 70_000, 50, 33_000, 2 ** 20]],
+])("pieces that come at once arrive as they were sent: %s", async (_, sizes) => {
+  const { connection, socket } = await connected();
+  const pieces = sizes.map((size, i) => ({ ...piece(i), data: new Uint8Array(size).fill(i + 1) }));
+  const bytes = pieces.map((message) => encode(message as CoordinatorMessage));
+  for (let round = 0; round < 10; round++) {
+    for (const each of bytes) socket.send(each);
+    for (const { data, ...fields } of pieces) {
+      const message = await connection.receive();
+      expect(message).toMatchObject(fields);
+      expect("data" in message && Buffer.compare(message.data, data)).toBe(0);
+    }
+  }
+});
+
+test("whoever waits for a message when the connection is closed hears of it, however many wait", async () => {
+  const { connection } = await connected();
+  const codeOf = (message: Promise<unknown>) => message.catch(({ code }: { code: string }) => code);
+  const waiting = [connection.receive(), connection.receive()].map(codeOf);
+  await connection.close();
+  expect(await Promise.all(waiting)).toEqual(["ERR_DISCONNECTED", "ERR_DISCONNECTED"]);
+}, 10_000);
+
+test("what follows a message that is none does not count, and the connection ends with the reason", async () => {
+  const { connection, socket } = await connected();
+  const closed = once(socket, "close");
+  socket.send(encode({ type: "sync" }));
+  socket.send(Buffer.of(0xc1));
+  for (let i = 0; i < 100; i++) socket.send(encode({ type: "sync" }));
+  expect(await connection.receive()).toEqual({ type: "sync" });
+  await expect(connection.receive()).rejects.toMatchObject({ code: "ERR_MESSAGE" });
+  expect(String((await closed)[1])).toBe("ERR_MESSAGE");
+});

@@ -1,0 +1,93 @@
+import { LockstepError } from "@lockstep/errors";
+import type { CoordinatorMessage } from "@lockstep/gradient-sync";
+import { describe, expect, test } from "vitest";
+import { ScriptedConnection } from "../testing/connection-for-tests.ts";
+import { Inbox } from "./inbox.ts";
+
+const rejected = { type: "rejected", step: 1, slice: 0, attempt: 0, code: "ERR_CHUNK", reason: "no" } as const;
+const ASIDES: CoordinatorMessage[] = [
+  { type: "sync" },
+  { type: "send-state", request: 4, window: 8 },
+  { type: "state-ack", request: 4 },
+  rejected,
+];
+
+function inboxOf(...messages: CoordinatorMessage[]) {
+  const asides: CoordinatorMessage[] = [];
+  const onAside = (message: CoordinatorMessage) => {
+    asides.push(message);
+    return undefined;
+  };
+  return { asides, inbox: new Inbox(new ScriptedConnection(...messages), onAside) };
+}
+
+describe("the inbox", () => {
+  test("gives messages in their order, and has those that concern no step done on the way", async () => {
+    const { inbox, asides } = inboxOf({ type: "digest" }, ...ASIDES, { type: "finished" });
+    expect(await inbox.next()).toEqual({ type: "digest" });
+    expect(asides).toEqual([]); // not before its turn: a state is to be as it is then
+    expect(await inbox.next()).toEqual({ type: "finished" });
+    expect(asides).toEqual(ASIDES);
+  });
+
+  test("throws what the coordinator refuses this worker for", async () => {
+    const { inbox } = inboxOf({
+      type: "refused",
+      code: "ERR_SILENT",
+      reason: "nothing was received from it for 3.0 s",
+    });
+    const error = await inbox.next().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(LockstepError);
+    expect(error).toMatchObject({ code: "ERR_SILENT", message: "nothing was received from it for 3.0 s" });
+  });
+
+  test("throws when the connection is closed, after all that has come", async () => {
+    const { inbox } = inboxOf({ type: "digest" }, { type: "sync" });
+    await inbox.next();
+    await expect(inbox.next()).rejects.toThrow("The connection is closed.");
+  });
+});
+
+describe("a state that cannot be read back, while it is sent on the way", () => {
+  /** Sends a state for as long as the test wants. */
+  function sending(...before: CoordinatorMessage[]) {
+    let fail: (error: Error) => void = () => {};
+    const connection = new ScriptedConnection(...before, { type: "send-state", request: 0, window: 1 });
+    const sent = new Promise<void>((_, reject) => (fail = reject));
+    return { connection, inbox: new Inbox(connection, () => sent), fail };
+  }
+
+  test("ends the wait for the next message with its error", async () => {
+    const { connection, inbox, fail } = sending();
+    connection.staysOpen = true;
+    const next = inbox.next();
+    await new Promise(setImmediate);
+    fail(new Error("the GPU is gone"));
+    await expect(next).rejects.toThrow("the GPU is gone");
+  });
+
+  test("is told at the next wait, if nobody waits when it happens", async () => {
+    const { inbox, fail, connection } = sending();
+    connection.arrives({ type: "digest" });
+    expect(await inbox.next()).toEqual({ type: "digest" });
+    fail(new Error("the GPU is gone"));
+    await new Promise(setImmediate);
+    connection.arrives({ type: "digest" });
+    await expect(inbox.next()).rejects.toThrow("the GPU is gone");
+  });
+});
+
+describe("what is expected", () => {
+  test("is given, asides done", async () => {
+    const { inbox, asides } = inboxOf({ type: "sync" }, { type: "load-end", step: 3 });
+    expect(await inbox.expect("load-end")).toEqual({ type: "load-end", step: 3 });
+    expect(asides).toEqual([{ type: "sync" }]);
+  });
+
+  test("must come next", async () => {
+    const { inbox } = inboxOf({ type: "digest" });
+    await expect(inbox.expect("load-end")).rejects.toMatchObject({
+      ...{ code: "ERR_MESSAGE_ORDER", message: "Expected load-end from the coordinator, got digest." },
+    });
+  });
+});

@@ -1,0 +1,80 @@
+/** Looks for a coordinator that went away, at random intervals, so that many workers do not all come at once. */
+import { setTimeout as pause } from "node:timers/promises";
+import { LockstepError } from "@lockstep/errors";
+import type { JoinOptions } from "@lockstep/transport";
+import { type Connection, connect } from "./connection.ts";
+import { Dismissed } from "./inbox.ts";
+
+/** Reasons for which a connection ends that say nothing against this worker: it may come again. */
+const PASSING = ["ERR_DISCONNECTED", "ERR_CONNECT", "ERR_SILENT", "ERR_STALLED", "ERR_SLOW_READER", "ERR_STATE_LOST"];
+/** Refused for the number of others, or of refusals: where a worker comes back, its own last connection may still count. */
+const BUSY = ["ERR_FULL", "ERR_LIMITED"];
+/** How long it waits before the first try to come again; twice as long before each further one, up to the second. */
+const BACKOFF_MS = { first: 250, longest: 2000 };
+
+export interface SearchOptions {
+  /** ws://host:port, or wss:// */
+  coordinator: string;
+  /** What the coordinator wants to see of this worker, and this worker of it. */
+  join: JoinOptions;
+  /** For how long a coordinator that went away is looked for. */
+  reconnectMs: number;
+}
+
+/** Whether a worker whose connection ended for this may come again. @param comesBack whether it was there before */
+export function isPassing(error: unknown, comesBack = false): error is LockstepError {
+  return error instanceof LockstepError && (PASSING.includes(error.code) || (comesBack && isBusy(error)));
+}
+
+/** Whether a worker was turned away for what others do, which may change. */
+export function isBusy(error: unknown): boolean {
+  return error instanceof LockstepError && BUSY.includes(error.code);
+}
+
+/** One search goes on until a coordinator says welcome and has room: one that only drops connections does not end it. */
+export class Search {
+  readonly #options: SearchOptions;
+  readonly #lost: LockstepError;
+  readonly #untilMs: number;
+  #waitMs = BACKOFF_MS.first;
+
+  /** @param lost why there is no connection any more */
+  constructor(options: SearchOptions, lost: LockstepError) {
+    this.#options = options;
+    this.#lost = lost;
+    this.#untilMs = performance.now() + options.reconnectMs;
+  }
+
+  /**
+   * @param last why the last connection ended
+   * @throws Dismissed if it is to leave meanwhile
+   * @throws LockstepError ERR_DISCONNECTED when the time is over, ERR_FULL or ERR_LIMITED if it was turned away last, or
+   *   what it was refused for
+   */
+  async connect(last: LockstepError, leave: AbortSignal): Promise<Connection> {
+    const { coordinator, join, reconnectMs } = this.#options;
+    let cause = last;
+    while (performance.now() < this.#untilMs) {
+      await pause(this.#waitMs * (0.5 + Math.random() / 2), undefined, { signal: leave }).catch(() => {});
+      this.#waitMs = Math.min(2 * this.#waitMs, BACKOFF_MS.longest);
+      if (leave.aborted) throw new Dismissed();
+      try {
+        const connection = await connect(coordinator, join);
+        if (!leave.aborted) return connection;
+        await connection.close();
+        throw new Dismissed();
+      } catch (error) {
+        if (!isPassing(error, true)) throw error;
+        cause = error;
+      }
+    }
+    if (reconnectMs === 0) throw this.#lost;
+    if (isBusy(cause)) throw cause;
+    const text = `${this.#lost.message} It did not come back within ${Math.round(reconnectMs / 1000)} s.`;
+    throw new LockstepError(
+      "ERR_DISCONNECTED",
+      `${text} The run goes on from its last checkpoint with pnpm coordinator --resume DIR.`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,187 @@
+import { startEngine, tf } from "@lockstep/engine";
+import { makeLayout, StepAssembly } from "@lockstep/gradient-sync";
+import { LapClock } from "@lockstep/training";
+import { beforeAll, describe, expect, test } from "vitest";
+import { ScriptedConnection } from "../testing/connection-for-tests.ts";
+import { SliceSender } from "./slice-sender.ts";
+
+beforeAll(async () => void (await startEngine({ backend: "cpu" })));
+
+const tensor = (name: string, ...shape: number[]) => ({ name, shape, dtype: "float32" as const });
+/**
+ * In the order of the backward pass: c at 0 to 2 of the dense part, b at 2 to 5, a at 5 to 9. Chunks of 4 numbers begin
+ * at 0, 4 and 8. Parts 1 and 2 are the factors of the kernel, with 2 and 3 numbers in a row.
+ */
+const TENSORS = [tensor("a", 4), tensor("kernel", 2, 3), tensor("b", 3), tensor("c", 2)];
+const layoutOf = (wire: "fp32" | "bf16") =>
+  makeLayout(TENSORS, {
+    ...{ forms: ["dense", "factored", "dense", "dense"], wire, chunkBytes: wire === "fp32" ? 16 : 8 },
+  });
+
+function sending(wire: "fp32" | "bf16" = "fp32") {
+  const [connection, layout] = [new ScriptedConnection(), layoutOf(wire)];
+  const assembly = new StepAssembly(layout, [1, 2]);
+  const label = { step: 5, slice: 1, attempt: 3 };
+  const sender = new SliceSender({ connection, layout, assembly, clock: new LapClock(() => 0), ...label });
+  const dense = (index: number, ...values: number[]) =>
+    sender.gradient(index, { form: "dense", sum: tf.tensor1d(values) });
+  const factored = (input: number[], delta: number[]) =>
+    sender.gradient(1, { form: "factored", input: tf.tensor2d(input, [2, 2]), delta: tf.tensor2d(delta, [2, 3]) });
+  /** What was sent since the last time, as part, offset and numbers. */
+  const sent = () => connection.pieces.splice(0).map(({ part, offset, values }) => [part, offset, values]);
+  return { connection, assembly, sender, dense, factored, sent };
+}
+
+describe("the gradients of a slice", () => {
+  test("leave in chunks, each as soon as it is full, though tensors and chunks end elsewhere", () => {
+    const { dense, sent } = sending();
+    dense(3, 1, 2);
+    expect(sent()).toEqual([]);
+    dense(2, 3, 4, 5);
+    expect(sent()).toEqual([[0, 0, [1, 2, 3, 4]]]);
+    dense(0, 6, 7, 8, 9);
+    expect(sent()).toEqual([
+      [0, 4, [5, 6, 7, 8]],
+      [0, 8, [9]],
+    ]);
+  });
+
+  test("leave in whatever order the backward pass yields them", () => {
+    const { dense, sent } = sending();
+    dense(0, 6, 7, 8, 9);
+    expect(sent()).toEqual([[0, 8, [9]]]);
+    dense(3, 1, 2);
+    dense(2, 3, 4, 5);
+    expect(sent()).toEqual([
+      [0, 0, [1, 2, 3, 4]],
+      [0, 4, [5, 6, 7, 8]],
+    ]);
+  });
+
+  test("leave at once if they are factors, which are this worker's own as well", () => {
+    const { dense, factored, assembly, sent } = sending();
+    factored([1, 2, 3, 4], [5, 6, 7, 8, 9, 10]);
+    expect(sent()).toEqual([
+      [1, 0, [1, 2, 3, 4]],
+      [2, 0, [5, 6, 7, 8]],
+      [2, 4, [9, 10]],
+    ]);
+    dense(0, 0, 0, 0, 0);
+    // Another's slice and the sums come from the coordinator.
+    const other = { slice: 0, attempt: 0, offset: 0 };
+    assembly.add({ ...other, part: 1, values: Float32Array.of(-1, -2) });
+    assembly.add({ ...other, part: 2, values: Float32Array.of(-3, -4, -5) });
+    for (const offset of [0, 4]) assembly.add({ ...other, part: 0, offset, values: new Float32Array(4) });
+    assembly.add({ ...other, part: 0, offset: 8, values: new Float32Array(1) });
+    const [inputs, deltas] = [1, 2].map(assembly.complete(5, [0, 3]));
+    expect([[...inputs!], [...deltas!]]).toEqual([
+      [-1, -2, 1, 2, 3, 4],
+      [-3, -4, -5, 5, 6, 7, 8, 9, 10],
+    ]);
+  });
+
+  test("say which step, slice and attempt they are of, and how they travel", () => {
+    const { connection, dense } = sending();
+    dense(0, 6, 7, 8, 9);
+    expect(connection.pieces).toEqual([
+      { step: 5, slice: 1, attempt: 3, part: 0, offset: 8, values: [9], wire: "fp32" },
+    ]);
+  });
+
+  test("are taken over: no tensor is left", () => {
+    const before = tf.memory().numTensors;
+    const { dense, factored } = sending();
+    dense(3, 1, 2);
+    factored([1, 2, 3, 4], [5, 6, 7, 8, 9, 10]);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test("are let go also where one cannot be sent: the coordinator has sent this worker's own factors before", () => {
+    const before = tf.memory().numTensors;
+    const { factored, assembly } = sending();
+    assembly.add({ slice: 1, attempt: 3, part: 1, offset: 0, values: new Float32Array(4) });
+    expect(() => factored([1, 2, 3, 4], [5, 6, 7, 8, 9, 10])).toThrow(
+      "No such chunk is expected at 0 of part 1 of slice 1",
+    );
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test("must have the form that was agreed on", () => {
+    const { dense } = sending();
+    expect(() => dense(1, 1)).toThrow("Gradient 1 is dense, but the plan says factored.");
+  });
+});
+
+test("what travels as bf16 is used here as rounded, too; the dense part is rounded on its way", () => {
+  const { connection, factored, dense, assembly } = sending("bf16");
+  const fine = 1 + 2 ** -8 + 2 ** -12; // between 1 and 1 + 2⁻⁷, nearer to the latter
+  factored([fine, 1, 1, 1], [1, 1, 1, 1, 1, fine]);
+  dense(3, fine, 1);
+  dense(2, 1, 1, 1);
+  const sent = connection.pieces.map(({ part, values, wire }) => [part, Math.max(...values), wire]);
+  expect(sent).toEqual([
+    [1, 1 + 2 ** -7, "bf16"],
+    [2, 1, "bf16"],
+    [2, 1 + 2 ** -7, "bf16"],
+    [0, Math.fround(fine), "bf16"],
+  ]);
+  assembly.withdraw({ slice: 0, attempt: 0, again: [] });
+  for (const [offset, elements] of [0, 4, 8].map((offset) => [offset, offset === 8 ? 1 : 4] as const)) {
+    assembly.add({ slice: 0, attempt: 0, part: 0, offset, values: new Float32Array(elements) });
+  }
+  for (const part of [1, 2]) {
+    assembly.add({ slice: 0, attempt: 0, part, offset: 0, values: new Float32Array(part === 1 ? 2 : 3) });
+  }
+  const [inputs, deltas] = [1, 2].map(assembly.complete(5, [0, 3]));
+  expect([Math.max(...inputs!), Math.max(...deltas!)]).toEqual([1 + 2 ** -7, 1 + 2 ** -7]);
+});
+
+describe("pieces that are asked for again", () => {
+  test("are sent once more as they were, those of them that were sent", () => {
+    const { sender, dense, sent } = sending();
+    dense(3, 1, 2);
+    dense(2, 3, 4, 5);
+    const [first] = sent();
+    sender.sendAgain([0, 4, 8]);
+    expect(sent()).toEqual([first]); // the others leave when they are full
+    dense(0, 6, 7, 8, 9);
+    expect(sent()).toHaveLength(2);
+    sender.sendAgain([8]);
+    sender.sendAgain([]);
+    sender.sendAgain([0]);
+    expect(sent()).toEqual([[0, 8, [9]], first]);
+  });
+
+  test("of another layout are none of this slice's", () => {
+    const { sender, sent } = sending();
+    sender.sendAgain([1, 400]);
+    expect(sent()).toEqual([]);
+  });
+});
+
+test("the contribution says what the slice adds up to, and where the time went but for waiting", async () => {
+  const connection = new ScriptedConnection();
+  let nowMs = 0;
+  const clock = new LapClock(() => nowMs);
+  const layout = layoutOf("fp32");
+  const sender = new SliceSender({
+    ...{ connection, layout, assembly: new StepAssembly(layout, [2]), clock, step: 5, slice: 0, attempt: 1 },
+  });
+  const lap = (ms: number, part: string) => {
+    nowMs += ms;
+    clock.lap(part);
+  };
+  lap(100, "wait");
+  lap(3, "data");
+  lap(5, "forward");
+  nowMs += 7;
+  sender.gradient(0, { form: "dense", sum: tf.tensor1d([1, 2, 3, 4]) });
+  nowMs += 2;
+  await sender.done({ samples: 2, lossSum: 1.5, correct: 1 });
+  expect(connection.sent).toEqual([
+    {
+      ...{ type: "contribution", step: 5, slice: 0, attempt: 1, samples: 2, lossSum: 1.5, correct: 1 },
+      ...{ ms: { data: 3, forward: 5, backward: 7, "read-back": 2 }, io: {}, doneMs: expect.any(Number) },
+    },
+  ]);
+});

@@ -1,0 +1,126 @@
+/** Sends the gradients of one slice, in pieces that leave as soon as they are full. */
+import { readBack, tf } from "@lockstep/engine";
+import { chunkLength, chunkOffsets, type Layout, roundToWire, type StepAssembly } from "@lockstep/gradient-sync";
+import type { Gradient, LapClock, SliceSink, SliceSums } from "@lockstep/training";
+import type { Connection } from "../connection/connection.ts";
+import { machineMs } from "../connection/machine-clock.ts";
+
+export interface SliceSenderOptions {
+  connection: Connection;
+  layout: Layout;
+  /** Of the step: where this worker's own factors go too, as they are sent. */
+  assembly: StepAssembly;
+  clock: LapClock;
+  step: number;
+  slice: number;
+  attempt: number;
+}
+
+export class SliceSender implements SliceSink {
+  readonly slice: number;
+  readonly attempt: number;
+  readonly #options: SliceSenderOptions;
+  /** Dense gradients as they were read, and where they begin in part 0. */
+  readonly #dense: { start: number; values: Float32Array }[] = [];
+  /** Elements that each chunk of the dense part still lacks. */
+  readonly #lacking: Map<number, number>;
+  /** Where reading back takes its time (WebGPU), what is being read. */
+  readonly #reading: Promise<void>[] = [];
+
+  constructor(options: SliceSenderOptions) {
+    const { layout, slice, attempt } = options;
+    this.slice = slice;
+    this.attempt = attempt;
+    this.#options = options;
+    this.#lacking = new Map(
+      chunkOffsets(layout, layout.denseElements).map((offset) => [
+        offset,
+        chunkLength(layout, layout.denseElements, offset)!,
+      ]),
+    );
+  }
+
+  gradient = (index: number, gradient: Gradient): void => {
+    const { layout, clock } = this.#options;
+    const place = layout.places[index]!;
+    clock.lap("backward");
+    try {
+      if (gradient.form === "dense" && place.form === "dense") {
+        this.#read(gradient.sum, (values) => this.#addDense(place.offset, values));
+      } else if (gradient.form === "factored" && place.form === "factored") {
+        this.#read(gradient.input, (values) => this.#sendFactor(place.inputPart, values));
+        this.#read(gradient.delta, (values) => this.#sendFactor(place.deltaPart, values));
+      } else throw new Error(`Gradient ${index} is ${gradient.form}, but the plan says ${place.form}.`);
+    } catch (error) {
+      tf.dispose(gradient.form === "dense" ? gradient.sum : [gradient.input, gradient.delta]);
+      throw error;
+    }
+    clock.lap("read-back");
+  };
+
+  async done({ samples, lossSum, correct }: SliceSums): Promise<void> {
+    await Promise.all(this.#reading);
+    const { connection, clock, step, slice, attempt } = this.#options;
+    clock.lap("read-back");
+    // Waiting is what is left of the coordinator's step; it knows that better.
+    const doneMs = machineMs();
+    const { step: _, wait: __, ...ms } = clock.finish();
+    connection.send({ type: "contribution", step, slice, attempt, samples, lossSum, correct, ms, io: {}, doneMs });
+  }
+
+  /** Sends pieces of the dense part once more, those of them that were sent. */
+  sendAgain(offsets: readonly number[]): void {
+    for (const offset of new Set(offsets)) if (this.#lacking.get(offset) === 0) this.#sendDense(offset);
+  }
+
+  #read(tensor: tf.Tensor, take: (values: Float32Array) => void): void {
+    const values = readBack(tensor);
+    if (!(values instanceof Promise)) {
+      take(values);
+      tensor.dispose();
+      return;
+    }
+    const reading = values.then(take).finally(() => tensor.dispose());
+    reading.catch(() => {}); // done() hears of it, unless the backward pass fails before
+    this.#reading.push(reading);
+  }
+
+  #addDense(start: number, values: Float32Array): void {
+    const { chunkElements } = this.#options.layout;
+    this.#dense.push({ start, values });
+    const end = start + values.length;
+    for (let offset = start - (start % chunkElements); offset < end; offset += chunkElements) {
+      const added = Math.min(end, offset + chunkElements) - Math.max(start, offset);
+      const lacking = this.#lacking.get(offset)! - added;
+      this.#lacking.set(offset, lacking);
+      if (lacking === 0) this.#sendDense(offset);
+    }
+  }
+
+  #sendDense(offset: number): void {
+    const { layout } = this.#options;
+    const chunk = new Float32Array(chunkLength(layout, layout.denseElements, offset)!);
+    for (const { start, values } of this.#dense) {
+      const from = Math.max(start, offset);
+      const until = Math.min(start + values.length, offset + chunk.length);
+      if (from < until) chunk.set(values.subarray(from - start, until - start), from - offset);
+    }
+    this.#send(0, offset, chunk);
+  }
+
+  #sendFactor(part: number, values: Float32Array): void {
+    const { layout, assembly } = this.#options;
+    const { slice, attempt } = this;
+    for (const offset of chunkOffsets(layout, values.length)) {
+      const piece = values.slice(offset, offset + layout.chunkElements);
+      roundToWire(piece, layout.wire); // so that all workers compute with the same numbers
+      assembly.add({ slice, attempt, part, offset, values: piece });
+      this.#send(part, offset, piece);
+    }
+  }
+
+  #send(part: number, offset: number, values: Float32Array<ArrayBuffer>): void {
+    const { connection, layout, step, slice, attempt } = this.#options;
+    connection.sendPiece({ step, slice, attempt, part, offset }, values, layout.wire);
+  }
+}

@@ -1,0 +1,8 @@
+export { type Connection, connect } from "./connection/connection.ts";
+export { Dismissed, Inbox } from "./connection/inbox.ts";
+export { CoordinatorExchange } from "./exchange/coordinator-exchange.ts";
+export { Participant } from "./participant.ts";
+export { type LocalWorkers, startLocalWorkers } from "./program/local-workers.ts";
+export type { WorkerFailure } from "./program/parent.ts";
+export { readyMessage } from "./ready.ts";
+export { type WorkerOptions, work } from "./worker.ts";

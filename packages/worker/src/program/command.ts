@@ -1,0 +1,34 @@
+/** `pnpm worker`: joins a coordinator with this machine's device. */
+
+import { machineOptions, tidyArguments } from "@lockstep/config";
+import { collectSeldom, displayOn, type LogFormat, tellFailure, watchInterrupts } from "@lockstep/run";
+import { work } from "../worker.ts";
+import { findCoordinator } from "./find-coordinator.ts";
+import { endWithParent, tellParent } from "./parent.ts";
+import { makeProgram } from "./program.ts";
+
+const program = makeProgram().parse(tidyArguments(["worker", ...process.argv.slice(2)]).slice(1), { from: "user" });
+const { coordinator, token, tlsFingerprint, insecure, reconnectMs, log: format, ...own } = program.opts();
+const { line: log } = displayOn(process.stdout, format as LogFormat);
+
+/** The first request to stop lets the slice be finished, a second one ends the process at once. */
+function onLeave(leave: () => void): void {
+  const tell = (line: string) => {
+    log(line);
+    leave();
+  };
+  watchInterrupts({ doing: "leaving after this slice", tell });
+}
+
+endWithParent();
+collectSeldom();
+try {
+  const { model, name, dataDir, maxRows, ...machine } = own;
+  const join = { token, tlsFingerprint, insecure };
+  const url = coordinator ?? (await findCoordinator(join, log));
+  const here = { model, name, dataDir, maxRows, machine: machineOptions(machine) };
+  await work({ coordinator: url, join, reconnectMs, ...here, log, onLeave });
+} catch (error) {
+  if (tellParent(error)) process.exitCode = 1;
+  else tellFailure(error, format);
+}

@@ -1,0 +1,89 @@
+/** Where the coordinator is, if nobody says: on this machine, else on the local network. */
+import { once } from "node:events";
+import { connect } from "node:net";
+import { discover } from "@lockstep/discovery";
+import { LockstepError } from "@lockstep/errors";
+import { DEFAULT_PORT } from "@lockstep/gradient-sync";
+import { bracketed, type JoinOptions, WORKER_LINE } from "@lockstep/transport";
+
+const DISCOVERY_MS = 3000;
+
+/**
+ * The url of the coordinator: one that listens on this machine, else the only one that announces itself on the local
+ * network.
+ *
+ * @param port where it would listen on this machine
+ * @param look finds those that announce themselves
+ * @throws LockstepError ERR_NO_COORDINATOR if there is none, or more than one; ERR_UNPROVED if the one that was found can't
+ *   prove who it is to a worker that has no fingerprint
+ */
+export async function findCoordinator(
+  join: JoinOptions,
+  log: (line: string) => void,
+  port: number = DEFAULT_PORT,
+  look: () => Promise<string[]> = () => discover({ timeoutMs: DISCOVERY_MS }),
+): Promise<string> {
+  const host = await hostListening(port);
+  if (host !== undefined) {
+    const scheme = join.tlsFingerprint === undefined ? "ws" : "wss";
+    return expectProved(`${scheme}://${bracketed(host)}:${port}`, join);
+  }
+  log("no coordinator on this machine's default port; looking on the local network");
+  const found = await look();
+  const [only] = found;
+  if (only !== undefined && found.length === 1) {
+    log(`found ${only}`);
+    return expectProved(only, join);
+  }
+  const what = found.length === 0 ? "found none" : `found ${found.join(" and ")}`;
+  throw new LockstepError(
+    "ERR_NO_COORDINATOR",
+    `Expected one coordinator on port ${port} of this machine or on the local network, ${what}; start \`pnpm coordinator\`, or name one with --coordinator and its address.`,
+  );
+}
+
+/** A discovered coordinator gets the token only if its certificate matches the fingerprint, on this machine too. */
+function expectProved(url: string, join: JoinOptions): string {
+  if (join.tlsFingerprint !== undefined) return url;
+  if (url.startsWith("wss:")) throw unproved(url, join);
+  if (join.token !== undefined) throw tokenForStranger(url);
+  return url;
+}
+
+/** Anyone can announce anything, and an authority vouches for names only: a token is for whom the fingerprint fits. */
+function unproved(url: string, { token }: JoinOptions): LockstepError {
+  const missing = [
+    "its fingerprint (--tls-fingerprint)",
+    ...(token === undefined ? ["its token (LOCKSTEP_TOKEN)"] : []),
+  ];
+  return new LockstepError(
+    "ERR_UNPROVED",
+    `Found a coordinator with TLS at ${url}, but not what it takes to join it: ${missing.join(" and ")}. Use the whole line that the coordinator printed: ${WORKER_LINE}`,
+  );
+}
+
+function tokenForStranger(url: string): LockstepError {
+  return new LockstepError(
+    "ERR_UNPROVED",
+    `Found ${url}, but a token goes only to a coordinator that was named, or that proves who it is. If this is yours, add --coordinator ${url}; if it has no token, leave out LOCKSTEP_TOKEN.`,
+  );
+}
+
+/** The loopback address on which something listens: `--host localhost` may be either. */
+async function hostListening(port: number): Promise<string | undefined> {
+  const hosts = ["127.0.0.1", "::1"];
+  const listening = await Promise.all(hosts.map((host) => listensOn(host, port)));
+  return hosts.find((_, index) => listening[index]);
+}
+
+async function listensOn(host: string, port: number): Promise<boolean> {
+  const socket = connect(port, host);
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}

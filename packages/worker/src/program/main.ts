@@ -1,0 +1,4 @@
+/** `pnpm worker` starts here. */
+import { startProgram } from "@lockstep/run/start";
+
+await startProgram(() => import("./command.ts"));

@@ -1,0 +1,25 @@
+import { once } from "node:events";
+import { decodeFromWorker, MAX_MESSAGE_BYTES, type WorkerMessage } from "@lockstep/gradient-sync";
+import { openDoor } from "@lockstep/transport";
+import { expect, onTestFinished, test } from "vitest";
+import { work } from "./worker.ts";
+
+test("a worker whose engine does not start tells the coordinator why, and closes its connection", async () => {
+  const told: WorkerMessage[] = [];
+  let closed: Promise<unknown> | undefined;
+  const door = await openDoor({
+    ...{ host: "127.0.0.1", port: 0, anyPort: false, maxPayload: MAX_MESSAGE_BYTES },
+    onSocket: (socket) => {
+      socket.on("message", (data: Buffer) => told.push(decodeFromWorker(data)));
+      closed = once(socket, "close").then(([code]) => code);
+    },
+  });
+  onTestFinished(() => door.close());
+  const working = work({
+    ...{ coordinator: `ws://127.0.0.1:${door.port}`, join: {}, reconnectMs: 0, log: () => {}, onLeave: () => {} },
+    machine: { threads: 0 },
+  });
+  await expect(working).rejects.toMatchObject({ code: "ERR_THREADS" });
+  expect(await closed).toBe(1000);
+  expect(told).toContainEqual({ type: "failed", code: "ERR_THREADS", reason: expect.stringContaining("it is 0") });
+}, 20_000);

@@ -1,0 +1,182 @@
+/** docs/configuration.md, as it follows from the definitions of the options. */
+
+import {
+  addMachineOptions,
+  addRunOptions,
+  addScalingOptions,
+  portNumber,
+  positiveNumber,
+  runOptions,
+  wholeNumber,
+} from "@lockstep/config";
+import { makeProgram as makeCoordinator } from "@lockstep/coordinator/program";
+import { makeProgram as makeTrainer } from "@lockstep/trainer/program";
+import { makeProgram as makeWorker } from "@lockstep/worker/program";
+import { Command, type Option } from "commander";
+
+const HEAD = `# Configuration
+
+Every option of every command. The word in \`<…>\` is the unit, or says what stands there: \`<ms>\` are milliseconds,
+\`<samples>\` images. \`--batch_size 64\` and \`--batch-size=64\` are the same as \`--batch-size 64\`. What a run was started
+with is kept in the \`config.json\` of its folder. A relative path is one of the folder where the command is typed, also
+with pnpm's \`--dir\` and in a folder inside the repository.
+
+This page is made from the definitions in [options.ts](../packages/config/src/options.ts) and in the \`program.ts\` of
+[trainer](../apps/trainer/src/program.ts), [coordinator](../packages/coordinator/src/program/program.ts) and
+[worker](../packages/worker/src/program/program.ts), and a test keeps it current:
+\`pnpm vitest run test/src/configuration-page -u\` writes it anew.
+`;
+
+const ENVIRONMENT: [name: string, meaning: string][] = [
+  ["LOCKSTEP_TOKEN", "the token of `coordinator` and `worker`, instead of `--token`; [security.md](security.md)"],
+  ["LOCKSTEP_CONTROL_TOKEN", "what a page must show to command a run (default: one that is made anew)"],
+  ["LOCKSTEP_COORDINATOR", "what `--coordinator` of `worker` says"],
+  ["LOCKSTEP_CACHE", "the folder for what is made on this machine, such as TensorFlow (default: `~/.cache/lockstep`)"],
+  ["LOCKSTEP_DATA", "the folder for downloaded data sets (default: `~/.cache/lockstep/data`)"],
+  ["LOCKSTEP_CIFAR10_URL", "where CIFAR-10 is downloaded from (default: its official site)"],
+  [
+    "HTTPS_PROXY",
+    "the proxy for downloads by https and for a worker's connection by wss, as `http://host:port`, with `user:password@` " +
+      "if it asks for them; a fingerprint is checked through the proxy, too",
+  ],
+  ["HTTP_PROXY", "the same for http and ws"],
+  [
+    "NO_PROXY",
+    "hosts that are reached without a proxy: names, domains, addresses, and networks such as `10.0.0.0/8`, separated by " +
+      "commas, each with a port or without; or `*` for all. Loopback always is",
+  ],
+  [
+    "TSX_DISABLE_CACHE",
+    "`1` where the folder for temporary files (`TMPDIR`) cannot be written: else tsx, which reads TypeScript, keeps a " +
+      "cache there and ends with an error",
+  ],
+  ["LOCKSTEP_LIBTENSORFLOW", "the folder of a TensorFlow to use instead of a downloaded one"],
+  ["LOCKSTEP_ALLOW_SOFTWARE_GPU", "`1` lets a GPU count that is played by the CPU; [gpu.md](gpu.md)"],
+];
+
+/** Options that several commands have, each told once. */
+const RUN = { title: "Options of a run", options: addRunOptions(new Command()).options };
+const MACHINE = { title: "Options of the machine", options: addMachineOptions(new Command()).options };
+const SCALING = { title: "Options of scaling", options: addScalingOptions(new Command()).options };
+const SHARED = [RUN, MACHINE, SCALING];
+
+export function configurationPage(): string {
+  const commands = [
+    ...leavesOf(makeTrainer(), "pnpm"),
+    { name: "pnpm coordinator", command: makeCoordinator() },
+    { name: "pnpm worker", command: makeWorker() },
+  ];
+  const environment = ENVIRONMENT.map(([name, meaning]) => [code(name), meaning]);
+  return [
+    HEAD,
+    section(RUN.title, RUN_ABOUT, tableOf(["option", "default", "value", "meaning", "on resume"], runRows())),
+    section(
+      MACHINE.title,
+      "Where to compute. `--resume` on one machine takes the saved ones.",
+      optionTable(MACHINE.options),
+    ),
+    section(SCALING.title, "How the batch follows the number of workers.", optionTable(SCALING.options)),
+    ...commands.map(commandSection),
+    section(
+      "Environment",
+      "Variables that the commands read. A relative path in one is also one of the folder where the command is typed.",
+      tableOf(["variable", "meaning"], environment),
+    ),
+  ].join("\n");
+}
+
+const RUN_ABOUT =
+  "What is computed. With `--resume` the saved ones hold; those marked in the last column may be given anew.";
+
+function runRows(): string[][] {
+  return Object.values(runOptions).map((option) => {
+    const { flags, help, expected, default: value } = option;
+    const { meaning, stated } = split(help);
+    const switches = typeof value === "boolean";
+    const shown = switches ? "off" : (stated ?? (value === undefined ? "none" : code(String(value))));
+    const mayChange = "changeable" in option && option.changeable ? "may change" : "";
+    return [code(flags), shown, switches ? "a switch" : expected, meaning, mayChange];
+  });
+}
+
+interface NamedCommand {
+  name: string;
+  command: Command;
+}
+
+/** The commands that do something: not `bench`, but `bench step`. pnpm has a `doctor` of its own. */
+function leavesOf(command: Command, name: string): NamedCommand[] {
+  if (command.commands.length === 0) return [{ name, command }];
+  return command.commands.flatMap((one) =>
+    leavesOf(one, one.name() === "doctor" ? "pnpm run doctor" : `${name} ${one.name()}`),
+  );
+}
+
+/** A command's own options, and which of the shared ones it has. */
+function commandSection({ name, command }: NamedCommand): string {
+  const flags = command.options.map((option) => option.flags);
+  const groups = SHARED.filter(({ options }) => options.every((option) => flags.includes(option.flags)));
+  const shared = groups.flatMap(({ options }) => options.map((option) => option.flags));
+  const own = command.options.filter((option) => !shared.includes(option.flags));
+  const links = groups.map(({ title }) => `[${title.toLowerCase()}](#${title.toLowerCase().replaceAll(" ", "-")})`);
+  const words = command.registeredArguments.map((argument) => ` <${argument.name()}${argument.variadic ? "..." : ""}>`);
+  const about = `${command.description()}.${links.length === 0 ? "" : ` Also takes the ${links.join(", the ")}.`}`;
+  const text = about[0]!.toUpperCase() + about.slice(1);
+  return section(code(name + words.join("")), text, own.length === 0 ? "" : optionTable(own));
+}
+
+function optionTable(options: readonly Option[]): string {
+  const rows = options.map((option) => {
+    const { meaning, stated } = split(option.description);
+    const environment = option.envVar === undefined ? "" : ` (also in ${code(option.envVar)})`;
+    return [code(option.flags), defaultOf(option, stated), valuesOf(option), meaning + environment];
+  });
+  return tableOf(["option", "default", "value", "meaning"], rows);
+}
+
+function defaultOf(option: Option, stated: string | undefined): string {
+  const { mandatory, defaultValue, defaultValueDescription } = option;
+  if (isSwitch(option)) return "off";
+  if (mandatory && defaultValue === undefined) return "must be given";
+  if (stated !== undefined) return stated.includes("<") ? code(stated) : stated;
+  if (defaultValueDescription !== undefined) return defaultValueDescription;
+  return defaultValue === undefined || String(defaultValue) === "" ? "none" : code(String(defaultValue));
+}
+
+/** What may stand there: a list, a number, or what the placeholder is called. */
+function valuesOf(option: Option): string {
+  const { argChoices, parseArg, flags } = option;
+  if (argChoices !== undefined) return argChoices.join(", ");
+  if (isSwitch(option)) return "a switch";
+  if (parseArg === positiveNumber) return "a whole number of at least 1";
+  if (parseArg === wholeNumber) return "a whole number";
+  if (parseArg === portNumber) return "a port";
+  if (flags.endsWith("-ms <ms>")) return "a whole number of at least 1";
+  const name = /[<[](.+?)(\.\.\.)?[>\]]/.exec(flags)![1]!;
+  const known: Record<string, string> = {
+    dir: "a folder",
+    file: "a file",
+    path: "a path",
+    "name|path": "a name, or a path",
+    index: "nothing, or a number",
+  };
+  return known[name] ?? name;
+}
+
+const isSwitch = ({ required, optional }: Option) => !required && !optional;
+
+/** A help text, and the default that it states at its end. */
+function split(help: string): { meaning: string; stated: string | undefined } {
+  const found = /^(.*) \(default: (.*)\)$/.exec(help);
+  return { meaning: found?.[1] ?? help, stated: found?.[2] };
+}
+
+const section = (title: string, about: string, content: string) =>
+  `## ${title}\n\n${about}\n${content === "" ? "" : `\n${content}`}`;
+
+function tableOf(head: string[], rows: string[][]): string {
+  const line = (cells: string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |\n`;
+  return [head, head.map(() => "---"), ...rows].map(line).join("");
+}
+
+const code = (text: string) => `\`${text}\``;

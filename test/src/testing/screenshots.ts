@@ -1,0 +1,51 @@
+/**
+ * `pnpm screenshots`: the pictures of the dashboard in the docs, of a real run of three workers on this machine, one of
+ * which is killed. Needs Chromium at /usr/bin/chromium, or LOCKSTEP_TEST_CHROMIUM.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import sharp from "sharp";
+import { start, tinyModel } from "./program.ts";
+import { Training } from "./training.ts";
+
+const executablePath = process.env["LOCKSTEP_TEST_CHROMIUM"] ?? "/usr/bin/chromium";
+const images = fileURLToPath(new URL("../../../docs/images/", import.meta.url));
+const dir = mkdtempSync(join(tmpdir(), "lockstep-screenshots-"));
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+try {
+  const out = join(dir, "tiny-shapes");
+  const data = ["--dataset", "shapes", "--train-fraction", "0.9", "--batch-size", "64", "--lr", "0.005"];
+  const training = await Training.begin(["--workers", "3", "--model", tinyModel, ...data, "--num-epochs", "4"], out);
+  const workers = await Promise.all(["worker-0", "worker-1", "worker-2"].map((name) => training.worker(name)));
+  await training.goesOn(300);
+  workers[2]!.child.kill("SIGKILL");
+  await training.goesOn(100);
+  await shoot(`http://127.0.0.1:${training.port}`, { name: "dashboard", height: 1230 });
+  await training.coordinator.finished;
+  const dashboard = start(["dashboard", "--run", out, "--port", "0"]);
+  await dashboard.prints("Ctrl-C");
+  const [, url] = /dashboard: (\S+)\//.exec(dashboard.stdout())!;
+  await shoot(url!, { name: "dashboard-test", height: 640, part: "#images-section" });
+  dashboard.child.kill("SIGINT");
+  await dashboard.finished;
+} finally {
+  await browser.close();
+  rmSync(dir, { recursive: true });
+}
+
+/** @param part of the page, to scroll to */
+async function shoot(url: string, { name, height, part = "body" }: { name: string; height: number; part?: string }) {
+  const page = await browser.newPage({ viewport: { width: 1280, height }, colorScheme: "light" });
+  await page.goto(url);
+  await page.locator("#tile-loss", { hasText: /\d/ }).waitFor();
+  await page.locator(part).waitFor();
+  await page.evaluate(`document.querySelector("${part}").scrollIntoView()`);
+  const { size } = await sharp(await page.screenshot())
+    .png({ palette: true, effort: 10 })
+    .toFile(join(images, `${name}.png`));
+  console.log(`docs/images/${name}.png: ${Math.round(size / 1000)} kB`);
+  await page.close();
+}

@@ -1,0 +1,51 @@
+/** What a training comes to if nothing happens to it: one process, as far as it is asked for. */
+import { join } from "node:path";
+import { readSafetensors } from "@lockstep/formats";
+import { type MetricsRow, readMetrics } from "@lockstep/run";
+import { expect } from "vitest";
+import { run } from "./program.ts";
+
+export type StepRow = Extract<MetricsRow, { type: "step" }>;
+
+/** The rows of the steps that a run has taken so far. */
+export function stepsOf(out: string): StepRow[] {
+  return readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type === "step");
+}
+
+/** It is extended by so many steps at once. */
+const STEPS_AHEAD = 50;
+
+export class Undisturbed {
+  readonly #options: string[];
+  readonly #out: string;
+  #steps = 0;
+
+  /** @param options of the training, with --slice-rows */
+  constructor(options: string[], out: string) {
+    this.#options = options;
+    this.#out = out;
+  }
+
+  /**
+   * Expects of a run that it took each of its steps once, with the losses of this one, and that its last checkpoint is of
+   * that step and has the same weights and momentum, bit for bit.
+   */
+  async expectSame(out: string): Promise<void> {
+    const rows = stepsOf(out);
+    await this.#reach(rows.length);
+    const losses = ({ step, loss }: StepRow) => [step, loss];
+    expect(rows.map(losses)).toEqual(stepsOf(this.#out).slice(0, rows.length).map(losses));
+    const name = `checkpoints/step-${String(rows.length).padStart(8, "0")}.safetensors`;
+    expect(readSafetensors(join(out, name)).tensors).toEqual(readSafetensors(join(this.#out, name)).tensors);
+  }
+
+  async #reach(steps: number): Promise<void> {
+    if (steps <= this.#steps) return;
+    const to = steps + STEPS_AHEAD;
+    const from = this.#steps === 0 ? [...this.#options, "--out", this.#out] : ["--resume", this.#out];
+    const every = ["--checkpoint-every", "1", "--keep", String(1_000_000)];
+    const { status, stderr } = await run(["train", ...from, ...every, "--max-steps", String(to), "--threads", "1"]);
+    expect([status, stderr]).toEqual([0, ""]);
+    this.#steps = to;
+  }
+}
