@@ -1,3 +1,4 @@
+export { appendLine, appendToFile, writeFileAtomically, writeSmallFile } from "./atomic-write.ts";
 export { removeIfPossible, unlessRefused } from "./best-effort.ts";
 export { diskFault, isFull } from "./disk-fault.ts";
 export { durationOf } from "./duration.ts";
@@ -10,4 +11,3 @@ export { makeFolders } from "./make-folders.ts";
 export { startThread } from "./start-thread.ts";
 export { isTemporaryName, temporaryName } from "./temporary-name.ts";
 export { type UserFolder, userFolder } from "./user-folder.ts";
-export { appendLine, appendToFile, writeFileAtomically, writeSmallFile } from "./write-file.ts";

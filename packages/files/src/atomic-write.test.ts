@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { mountSmallDisk } from "@lockstep/testing";
 import { describe, expect, test } from "vitest";
-import { appendToFile, writeFileAtomically, writeSmallFile } from "./write-file.ts";
+import { appendToFile, writeFileAtomically, writeSmallFile } from "./atomic-write.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "lockstep-write-"));
 

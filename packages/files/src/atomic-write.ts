@@ -1,3 +1,4 @@
+/** Files that are whole or absent: written under a temporary name, flushed, then renamed; and files that grow by lines. */
 import {
   appendFileSync,
   closeSync,
