@@ -8,7 +8,7 @@ import {
   LINK_PROBES,
   MAX_MESSAGE_BYTES,
 } from "@lockstep/gradient-sync";
-import { type Door, openDoor } from "@lockstep/transport";
+import { openServer, type TransportServer } from "@lockstep/transport";
 import { afterAll, describe, expect, test } from "vitest";
 import tiny from "../fixtures/tiny-model.ts";
 import { run } from "./testing/program.ts";
@@ -39,13 +39,13 @@ const slice = { slice: 0, attempt: 0, start: 0, end: 4 };
 const label = { step: 0, slice: 0, attempt: 0 };
 const floats = (elements: number) => new Uint8Array(4 * elements);
 
-const doors: Door[] = [];
-afterAll(() => Promise.all(doors.map((door) => door.close())));
+const servers: TransportServer[] = [];
+afterAll(() => Promise.all(servers.map((server) => server.close())));
 
 /** @param drops how many connections it drops when they say hello, before it keeps to its script */
 async function coordinator(script: Script, drops = 0): Promise<string> {
   let dropped = 0;
-  const door = await openDoor({
+  const server = await openServer({
     ...{ host: "127.0.0.1", port: 0, anyPort: true, maxPayload: MAX_MESSAGE_BYTES },
     onSocket: (socket) => {
       const say = (said: Said[] = []) => {
@@ -62,8 +62,8 @@ async function coordinator(script: Script, drops = 0): Promise<string> {
       });
     },
   });
-  doors.push(door);
-  return `ws://127.0.0.1:${door.port}`;
+  servers.push(server);
+  return `ws://127.0.0.1:${server.port}`;
 }
 
 const afterReady = (...ready: Said[]): Script => ({ hello: greeting, ready });

@@ -7,7 +7,7 @@ import { makeConfig } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
 import { lineDisplay, stoppedStatus } from "@lockstep/run";
 import { LiveRun } from "@lockstep/run/live";
-import { type Door, openDoor } from "@lockstep/transport";
+import { openServer, type TransportServer } from "@lockstep/transport";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { type CoordinatorOptions, coordinate } from "./coordinator.ts";
 import { newRun } from "./run-start.ts";
@@ -18,10 +18,10 @@ const model = fileURLToPath(new URL("../../../test/fixtures/tiny-model.ts", impo
 
 let dir: string;
 let options: CoordinatorOptions;
-let door: Door;
+let door: TransportServer;
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), "lockstep-coordinator-"));
-  door = await openDoor({
+  door = await openServer({
     ...{ host: "127.0.0.1", port: 0, anyPort: false, maxPayload: 1 },
     onSocket: (socket) => socket.terminate(),
   });

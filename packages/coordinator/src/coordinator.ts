@@ -40,7 +40,7 @@ import {
   writeJson,
 } from "@lockstep/run";
 import { LiveRun } from "@lockstep/run/live";
-import type { DoorSettings } from "@lockstep/transport";
+import type { ListenOptions } from "@lockstep/transport";
 import { listen } from "./connections/sessions.ts";
 import { finishedLines } from "./finished-run.ts";
 import type { Balance } from "./membership/balance.ts";
@@ -63,7 +63,7 @@ export interface CoordinatorOptions extends Limits {
   /** With fewer workers than this the run pauses. */
   minWorkers: number;
   /** Where it listens, and who may join. */
-  door: DoorSettings;
+  door: ListenOptions;
   balance: Balance;
   folder: RunFolder;
   /** What --model names: sent to the workers if it is data. */

@@ -1,7 +1,7 @@
 /** A dashboard at a port of its own, on this machine's loopback. */
 
 import { LockstepError } from "@lockstep/errors";
-import { checkToken, expectFreePort, makeToken, openDoor } from "@lockstep/transport";
+import { assertPortFree, checkToken, makeToken, openServer } from "@lockstep/transport";
 import { makeSite, type SiteOptions } from "./site.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -26,21 +26,21 @@ export function placeOf({ port }: Pick<DashboardOptions, "port">): { host: strin
 }
 
 /** Finds out early whether it can. @throws LockstepError ERR_LISTEN */
-export const expectRoomForDashboard = (wish: Pick<DashboardOptions, "port">) => expectFreePort(placeOf(wish));
+export const expectRoomForDashboard = (wish: Pick<DashboardOptions, "port">) => assertPortFree(placeOf(wish));
 
 /** @throws LockstepError ERR_LISTEN */
 export async function openDashboard({ port, ...options }: DashboardOptions): Promise<Dashboard> {
   const { onRequest, guards, close: closeSite } = makeSite(options);
-  const door = await openDoor({
+  const server = await openServer({
     ...{ ...placeOf({ port }), onRequest, guards },
     // No worker can join.
     ...{ maxWorkers: 0, maxPayload: 1, onSocket: (socket) => socket.terminate() },
   });
   const close = async () => {
     closeSite();
-    await door.close();
+    await server.close();
   };
-  return { url: `http://${LOOPBACK}:${door.port}`, close };
+  return { url: `http://${LOOPBACK}:${server.port}`, close };
 }
 
 /** What a page must show to command a run: LOCKSTEP_CONTROL_TOKEN, or one that is made for this process. */

@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingMessage } from "node:http";
 import { LockstepError } from "@lockstep/errors";
 import type { Command } from "@lockstep/run";
 import { LiveRun, type RunUpdate } from "@lockstep/run/live";
-import { type Door, openDoor } from "@lockstep/transport";
+import { openServer, type TransportServer } from "@lockstep/transport";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { makeSite, type Site } from "./site.ts";
 
@@ -12,7 +12,7 @@ const CONTROL = "let-me-command";
 
 let live: LiveRun;
 let site: Site;
-let door: Door;
+let server: TransportServer;
 let commands: Command[];
 
 beforeEach(async () => {
@@ -25,11 +25,11 @@ beforeEach(async () => {
   site = makeSite({ live, desk: { token: CONTROL, command } });
   const { onRequest, guards } = site;
   const place = { host: "127.0.0.1", port: 0, anyPort: false, token: TOKEN };
-  door = await openDoor({ ...place, maxPayload: 1, onSocket: (socket) => socket.close(), onRequest, guards });
+  server = await openServer({ ...place, maxPayload: 1, onSocket: (socket) => socket.close(), onRequest, guards });
 });
 afterEach(async () => {
   site.close();
-  await door.close();
+  await server.close();
 });
 
 interface Asked {
@@ -39,7 +39,7 @@ interface Asked {
 }
 
 async function ask(path: string, { method = "GET", headers = {}, body }: Asked = {}): Promise<IncomingMessage> {
-  const request = httpRequest({ host: "127.0.0.1", port: door.port, path, method, headers }).end(body);
+  const request = httpRequest({ host: "127.0.0.1", port: server.port, path, method, headers }).end(body);
   const [response] = (await once(request, "response")) as [IncomingMessage];
   return response.setEncoding("utf8");
 }

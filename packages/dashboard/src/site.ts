@@ -1,4 +1,4 @@
-/** What a dashboard answers at which path; it stands behind a door, which has looked at hosts, origins and the token. */
+/** What a dashboard answers at which path. The server before it has checked hosts, origins and the token. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { answerPages, bundleScript, type Content, PAGE_HEADERS, PALETTE, type Pages } from "@lockstep/pages";
 import type { LiveRun } from "@lockstep/run/live";
@@ -16,7 +16,7 @@ export interface SiteOptions {
 }
 
 export interface Site {
-  /** For the door. */
+  /** Answers a request that the server has let in. */
   onRequest(request: IncomingMessage, response: ServerResponse): void;
   guards(path: string): boolean;
   /** Ends what is under way. */

@@ -8,7 +8,7 @@ import { shellWord } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
 import { answerPages, bundleScript, type Content, PALETTE, type Pages } from "@lockstep/pages";
 import { openRunFolder, parseRunFile, type RunFile, type RunFolder } from "@lockstep/run";
-import { openDoor } from "@lockstep/transport";
+import { openServer } from "@lockstep/transport";
 import type { RunFacts } from "./facts.ts";
 import { answerPixels } from "./pixels.ts";
 
@@ -43,7 +43,7 @@ export async function openPlayground({ run: dir, port, anyPort }: PlaygroundOpti
   const onPage = answerPages(await pagesOf(folder, run));
   const [height, width] = run.derived.inputShape;
   const onPicture = answerPixels({ height, width });
-  const { port: at, close } = await openDoor({
+  const { port: at, close } = await openServer({
     host: LOOPBACK,
     port,
     anyPort,

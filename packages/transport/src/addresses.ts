@@ -11,7 +11,7 @@ export const ALL_ADDRESSES = ["0.0.0.0", "::"];
  * @throws LockstepError ERR_OPTION if it is neither an address nor a name
  */
 export function canonicalHost(host: string): string {
-  expectNoZone("--host", host, "listen on all addresses with --host ::, or on another one");
+  assertNoZone("--host", host, "listen on all addresses with --host ::, or on another one");
   const url = `http://${bracketed(host)}`;
   if (!/[/\\?#@]|:\d*$/.test(bracketed(host)) && URL.canParse(url)) return unbracketed(new URL(url).hostname);
   throw new LockstepError(
@@ -26,7 +26,7 @@ export function canonicalHost(host: string): string {
  * @param remedy what to do instead of a link-local address
  * @throws LockstepError ERR_OPTION if it is link-local, or has a zone (`%eth0`)
  */
-export function expectNoZone(option: string, host: string, remedy: string): void {
+export function assertNoZone(option: string, host: string, remedy: string): void {
   const got = JSON.stringify(host);
   if (/^\[?fe[89ab][\da-f]:/i.test(host)) {
     throw new LockstepError(

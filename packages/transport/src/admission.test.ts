@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type AdmissionOptions, type AdmissionRequest, admit } from "./admission.ts";
+import { AuthRateLimit } from "./auth-rate-limit.ts";
 import { type KnownHostsOptions, knownHosts } from "./known-hosts.ts";
-import { RefusedJoins } from "./refused-joins.ts";
 
 const MACHINE = { hostname: "Box.lan", addresses: ["192.0.2.7", "fd00::7", "fe80::7%eth0"] };
 const LOCAL: KnownHostsOptions = { host: "127.0.0.1", port: 7077, secure: false, allowHosts: [], machine: MACHINE };
@@ -16,17 +16,17 @@ const JOIN: AdmissionRequest = {
 interface Circumstances extends Omit<AdmissionOptions, "hosts"> {
   nowMs: number;
   sessions: number;
-  refusedJoins: RefusedJoins;
+  rateLimit: AuthRateLimit;
   hosts: Partial<KnownHostsOptions>;
 }
 
 function decide(
   request: Partial<AdmissionRequest>,
-  { nowMs = 0, sessions = 0, refusedJoins = new RefusedJoins(3), hosts = {}, ...options }: Partial<Circumstances> = {},
+  { nowMs = 0, sessions = 0, rateLimit = new AuthRateLimit(3), hosts = {}, ...options }: Partial<Circumstances> = {},
 ) {
   return admit(
     nowMs,
-    { sessions, refusedJoins },
+    { sessions, rateLimit },
     { ...JOIN, ...request },
     {
       token: undefined,
@@ -134,11 +134,11 @@ test("where a token is demanded, only that one lets a worker in, and no answer t
 });
 
 test("an address with too many refused joins waits out the minute, even with the right token; others do not", () => {
-  const refusedJoins = new RefusedJoins(3);
-  const options = { token: "right", refusedJoins };
+  const rateLimit = new AuthRateLimit(3);
+  const options = { token: "right", rateLimit };
   for (const nowMs of [0, 1000, 2000]) {
     expect(decide({ token: "wrong" }, { ...options, nowMs })).toEqual(refusal(401));
-    refusedJoins.add(nowMs, JOIN.address);
+    rateLimit.add(nowMs, JOIN.address);
   }
   expect(decide({ token: "wrong" }, { ...options, nowMs: 3000 })).toEqual(refusal(429));
   expect(decide({ token: "right" }, { ...options, nowMs: 59_999 })).toEqual(refusal(429));

@@ -1,6 +1,7 @@
 /** Who may come in: a pure decision on each request, before anything of it is believed. */
+
+import type { AuthRateLimit } from "./auth-rate-limit.ts";
 import { isKnownHost, isOwnOrigin } from "./known-hosts.ts";
-import type { RefusedJoins } from "./refused-joins.ts";
 import { sameToken } from "./token.ts";
 
 /** A request as its headers tell it. */
@@ -17,7 +18,7 @@ export interface AdmissionRequest {
 export interface AdmissionState {
   /** WebSockets that are open. */
   sessions: number;
-  refusedJoins: RefusedJoins;
+  rateLimit: AuthRateLimit;
 }
 
 export interface AdmissionOptions {
@@ -40,14 +41,14 @@ export interface Refusal {
 export type Admission = { verdict: "accept" } | Refusal;
 
 /**
- * Decides on one request; whoever asks counts each 401 in `state.refusedJoins`.
+ * Decides on one request; whoever asks counts each 401 in `state.rateLimit`.
  *
  * An address that has used up its refused joins is answered 429 until a minute has passed, even with the right token:
  * otherwise the answers would still tell a guesser which token is right. Sessions that are open stay as they are.
  */
 export function admit(
   nowMs: number,
-  { sessions, refusedJoins }: AdmissionState,
+  { sessions, rateLimit }: AdmissionState,
   { kind, address, host, origin, token }: AdmissionRequest,
   options: AdmissionOptions,
 ): Admission {
@@ -60,7 +61,7 @@ export function admit(
   if (origin !== undefined && !isOwnOrigin(origin, host, secure)) {
     return refuse(403, `Pages of ${shown(origin)} may not connect to this coordinator; open its own page.`);
   }
-  if (refusedJoins.count(nowMs, address) >= refusedJoinsPerMinute) {
+  if (rateLimit.count(nowMs, address) >= refusedJoinsPerMinute) {
     const remedy = "wait a minute, then join with the right token";
     return refuse(429, `${refusedJoinsPerMinute} joins from ${address} were refused within a minute; ${remedy}.`);
   }

@@ -12,9 +12,9 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { WebSocketServer } from "ws";
 import { type Certificate, selfSigned } from "./certificate.ts";
 import { openSocket, type SocketOptions } from "./client.ts";
-import { openDoor } from "./door.ts";
 import { explainFailedJoin } from "./refusal.ts";
 import { connectSecurely } from "./secure-connection.ts";
+import { openServer } from "./server.ts";
 
 const TOKEN = "the-secret-token";
 const endings: (() => unknown)[] = [];
@@ -37,7 +37,7 @@ async function listening(server: Server): Promise<number> {
 
 /** A coordinator with TLS that greets those who have the token. */
 async function secureDoor(tls: Certificate, { allowHosts = [] }: { allowHosts?: string[] } = {}): Promise<number> {
-  const { port, close } = await openDoor({
+  const { port, close } = await openServer({
     host: "127.0.0.1",
     port: 0,
     anyPort: false,
@@ -197,7 +197,7 @@ describe("through the proxy of the environment", () => {
   test("a worker joins by ws, but not one of this machine or one that NO_PROXY names", async () => {
     const proxy = await proxyIs("HTTP_PROXY");
     const where = { host: "127.0.0.1", port: 0, anyPort: false, maxPayload: 1000, allowHosts: ["a.example"] };
-    const { port, close } = await openDoor({ ...where, onSocket: (socket) => socket.send("welcome") });
+    const { port, close } = await openServer({ ...where, onSocket: (socket) => socket.send("welcome") });
     endings.push(close);
     const greetingAt = async (host: string) => {
       const socket = openSocket(`ws://${host}:${port}`, { maxPayload: 1000 });
@@ -375,7 +375,13 @@ describe("why nobody answered is told in words", () => {
   });
 
   test("where TLS was expected and there is none, and the other way round", async () => {
-    const plain = await openDoor({ host: "127.0.0.1", port: 0, anyPort: false, maxPayload: 1000, onSocket: () => {} });
+    const plain = await openServer({
+      host: "127.0.0.1",
+      port: 0,
+      anyPort: false,
+      maxPayload: 1000,
+      onSocket: () => {},
+    });
     endings.push(plain.close);
     expect(await explained(`wss://127.0.0.1:${plain.port}`)).toMatch(/^Expected TLS at .*, got something else; .*ws:/);
     const securePort = await secureDoor(await selfSigned({ hosts: ["127.0.0.1"] }));
@@ -383,7 +389,7 @@ describe("why nobody answered is told in words", () => {
     expect(message).toMatch(/closed without an answer\. If it speaks TLS, join with the whole line/);
   });
 
-  test("and the door's own reasons stay as they are", async () => {
+  test("and the coordinator's own reasons stay as they are", async () => {
     const port = await secureDoor(await selfSigned({ hosts: ["127.0.0.1"] }));
     const error = await failure(`wss://127.0.0.1:${port}`);
     expect(explainFailedJoin(error, `wss://127.0.0.1:${port}`)).toBe(error);

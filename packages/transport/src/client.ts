@@ -4,7 +4,7 @@ import type { createConnection, Socket } from "node:net";
 import { LockstepError } from "@lockstep/errors";
 import { isLoopback, openTunnel, proxyFor } from "@lockstep/outbound";
 import { WebSocket } from "ws";
-import { expectNoZone } from "./addresses.ts";
+import { assertNoZone } from "./addresses.ts";
 import { refusalOf } from "./refusal.ts";
 import { connectSecurely, readFingerprint } from "./secure-connection.ts";
 import { checkToken } from "./token.ts";
@@ -97,7 +97,7 @@ function afterProof(connectTo: () => Promise<Socket>): typeof createConnection {
 
 function readUrl(url: string): URL {
   const [, host = ""] = /^wss?:\/\/([^/?#@]*)/i.exec(url) ?? [];
-  expectNoZone("--coordinator", host, "name it by another address, or by a name");
+  assertNoZone("--coordinator", host, "name it by another address, or by a name");
   const target = URL.canParse(url) ? new URL(url) : undefined;
   const isPlain = target !== undefined && target.hash === "" && target.username === "" && target.password === "";
   if (isPlain && ["ws:", "wss:"].includes(target.protocol)) return target;

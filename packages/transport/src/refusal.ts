@@ -30,7 +30,7 @@ export async function refusalOf(response: IncomingMessage, at: string, token: st
   }
 }
 
-/** Why a socket to `url` never opened, for the worker's user: the door's own reasons as they are, the network's in words. */
+/** Why a socket to `url` never opened, for the worker's user: the coordinator's own reasons as they are, the network's in words. */
 export function explainFailedJoin(error: NodeJS.ErrnoException, url: string): LockstepError {
   if (error instanceof LockstepError) return error;
   const { protocol, origin } = new URL(url);

@@ -1,22 +1,22 @@
 import { once } from "node:events";
 import { decodeFromWorker, MAX_MESSAGE_BYTES, type WorkerMessage } from "@lockstep/gradient-sync";
-import { openDoor } from "@lockstep/transport";
+import { openServer } from "@lockstep/transport";
 import { expect, onTestFinished, test } from "vitest";
 import { work } from "./worker.ts";
 
 test("a worker whose engine does not start tells the coordinator why, and closes its connection", async () => {
   const told: WorkerMessage[] = [];
   let closed: Promise<unknown> | undefined;
-  const door = await openDoor({
+  const server = await openServer({
     ...{ host: "127.0.0.1", port: 0, anyPort: false, maxPayload: MAX_MESSAGE_BYTES },
     onSocket: (socket) => {
       socket.on("message", (data: Buffer) => told.push(decodeFromWorker(data)));
       closed = once(socket, "close").then(([code]) => code);
     },
   });
-  onTestFinished(() => door.close());
+  onTestFinished(() => server.close());
   const working = work({
-    ...{ coordinator: `ws://127.0.0.1:${door.port}`, join: {}, reconnectMs: 0, log: () => {}, onLeave: () => {} },
+    ...{ coordinator: `ws://127.0.0.1:${server.port}`, join: {}, reconnectMs: 0, log: () => {}, onLeave: () => {} },
     machine: { threads: 0 },
   });
   await expect(working).rejects.toMatchObject({ code: "ERR_THREADS" });

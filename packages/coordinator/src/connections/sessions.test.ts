@@ -9,14 +9,14 @@ import {
   MAX_RECORD_REQUESTS,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
-import type { Door } from "@lockstep/transport";
+import type { TransportServer } from "@lockstep/transport";
 import { openSocket } from "@lockstep/transport";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { WebSocket } from "ws";
 import { HELLO, READY } from "../testing/toy-worker.ts";
 import { listen, type Session, type SessionServerOptions } from "./sessions.ts";
 
-const doors: Door[] = [];
+const doors: TransportServer[] = [];
 const sockets: WebSocket[] = [];
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.terminate();

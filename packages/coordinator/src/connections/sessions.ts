@@ -11,7 +11,7 @@ import {
   SILENT_BEATS,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
-import { type Door, type DoorSettings, openDoor, type Peer } from "@lockstep/transport";
+import { type ListenOptions, openServer, type Peer, type TransportServer } from "@lockstep/transport";
 import type { WebSocket } from "ws";
 import type { RefusedWorker } from "../membership/common-refusals.ts";
 import { Outgoing } from "./outgoing.ts";
@@ -67,7 +67,7 @@ export interface SessionEvents {
 
 /** Where sessions are served, their limits, and what each worker is told. */
 export interface SessionServerOptions {
-  door: DoorSettings;
+  door: ListenOptions;
   heartbeatMs: number;
   /** A worker that takes nothing of what it is sent for so long is let go. */
   stallMs: number;
@@ -80,10 +80,10 @@ export interface SessionServerOptions {
   nowMs: () => number;
 }
 
-/** @throws LockstepError as `openDoor` does, if the port is taken or not ours */
-export function listen({ door, ...session }: SessionServerOptions): Promise<Door> {
+/** @throws LockstepError as `openServer` does, if the port is taken or not ours */
+export function listen({ door, ...session }: SessionServerOptions): Promise<TransportServer> {
   let workersSeen = 0;
-  return openDoor({
+  return openServer({
     ...door,
     maxPayload: MAX_MESSAGE_BYTES,
     onSocket: (socket, peer) => serve(socket, { workerId: workersSeen++, ...peer, ...session }),

@@ -13,7 +13,7 @@ import {
   withResources,
 } from "@lockstep/run";
 import { LiveRun } from "@lockstep/run/live";
-import { expectFreePort } from "@lockstep/transport";
+import { assertPortFree } from "@lockstep/transport";
 import type { Command } from "commander";
 
 import { coordinate } from "../coordinator.ts";
@@ -36,7 +36,7 @@ async function main(words: string[], program: Command, resources: Resources): Pr
   const warn = (line: string) => display.line(line, { level: "warn" });
   const { isTerminal } = display;
   const entrance = await prepareEntrance(options, workers, isTerminal);
-  await expectFreePort(entrance.door);
+  await assertPortFree(entrance.door);
   const live = new LiveRun();
   const tell = eventTeller(display, live);
   const controls = new Controls(live, tell);

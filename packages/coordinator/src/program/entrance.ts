@@ -10,11 +10,11 @@ import {
   checkToken,
   configDir,
   DEFAULT_LIMITS,
-  type DoorSettings,
-  earlierToken,
-  keptCertificate,
-  keptToken,
+  existingToken,
+  type ListenOptions,
   readCertificate,
+  storedCertificate,
+  storedToken,
 } from "@lockstep/transport";
 import { type Command, Option } from "commander";
 
@@ -33,7 +33,7 @@ export interface EntranceOptions {
 
 /** How workers come in. */
 export interface Entrance {
-  door: DoorSettings;
+  door: ListenOptions;
   /** Whether only this machine reaches it. */
   loopback: boolean;
   /** Of the certificate, if it speaks TLS. */
@@ -135,9 +135,9 @@ async function tokenOf(
     return { token: given };
   }
   if (loopback) return {};
-  if (isTerminal) return keptToken(configDir());
+  if (isTerminal) return storedToken(configDir());
   // Whatever catches the output is a log, where no secret belongs; and unprinted, nobody would know a new token.
-  const earlier = await earlierToken(configDir());
+  const earlier = await existingToken(configDir());
   if (earlier !== undefined) return earlier;
   throw new LockstepError(
     "ERR_TOKEN",
@@ -152,5 +152,5 @@ async function certificateOf(options: EntranceOptions, loopback: boolean): Promi
     const [got, missing] = tlsCert === undefined ? ["--tls-key", "--tls-cert"] : ["--tls-cert", "--tls-key"];
     throw new LockstepError("ERR_OPTION", `Expected --tls-cert and --tls-key, got only ${got}; add ${missing}.`);
   }
-  return tls === "self-signed" ? keptCertificate(configDir()) : undefined;
+  return tls === "self-signed" ? storedCertificate(configDir()) : undefined;
 }

@@ -1,27 +1,27 @@
 import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { LiveRun } from "@lockstep/run/live";
-import { type Door, openDoor } from "@lockstep/transport";
+import { openServer, type TransportServer } from "@lockstep/transport";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { makeSite, type Site } from "../site.ts";
 
 const STEP_ENDED_MS = Date.UTC(2026, 10, 24, 12, 0, 0, 500);
 const TOKEN = "the-token";
 let live: LiveRun;
-let door: Door;
+let server: TransportServer;
 let site: Site;
 beforeEach(async () => {
   live = new LiveRun(undefined, () => STEP_ENDED_MS);
   site = makeSite({ live });
   const { onRequest, guards } = site;
-  door = await openDoor({
+  server = await openServer({
     ...{ host: "127.0.0.1", port: 0, anyPort: false, maxPayload: 1024, token: TOKEN, refusedJoinsPerMinute: 3 },
     ...{ onSocket: () => {}, onRequest, guards },
   });
 });
 afterEach(async () => {
   site.close();
-  await door.close();
+  await server.close();
 });
 
 interface Answer {
@@ -32,7 +32,7 @@ interface Answer {
 
 function ask(path: string, headers: Record<string, string> = {}, method = "GET"): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const asking = request({ host: "127.0.0.1", port: door.port, path, method, headers }, (response) => {
+    const asking = request({ host: "127.0.0.1", port: server.port, path, method, headers }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (data: string) => (text += data));
       response.on("end", () => resolve({ status: response.statusCode!, type: response.headers["content-type"], text }));

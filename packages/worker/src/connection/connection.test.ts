@@ -1,27 +1,27 @@
 import { once } from "node:events";
 import { type CoordinatorMessage, encode, MAX_MESSAGE_BYTES } from "@lockstep/gradient-sync";
-import { type Door, openDoor } from "@lockstep/transport";
+import { openServer, type TransportServer } from "@lockstep/transport";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { type Connection, connect } from "./connection.ts";
 
-type Socket = Parameters<Parameters<typeof openDoor>[0]["onSocket"]>[0];
+type Socket = Parameters<Parameters<typeof openServer>[0]["onSocket"]>[0];
 
-const doors: Door[] = [];
+const servers: TransportServer[] = [];
 const connections: Connection[] = [];
 afterEach(async () => {
   await Promise.all(connections.splice(0).map((connection) => connection.close()));
-  await Promise.all(doors.splice(0).map((door) => door.close()));
+  await Promise.all(servers.splice(0).map((server) => server.close()));
 });
 
 /** A connection to a coordinator that says what it is told to. */
 async function connected(maxUntakenBytes?: number): Promise<{ connection: Connection; socket: Socket }> {
   const sockets: Socket[] = [];
-  const door = await openDoor({
+  const server = await openServer({
     ...{ host: "127.0.0.1", port: 0, anyPort: false, maxPayload: MAX_MESSAGE_BYTES },
     onSocket: (socket) => sockets.push(socket),
   });
-  doors.push(door);
-  const connection = await connect(`ws://127.0.0.1:${door.port}`, {}, maxUntakenBytes);
+  servers.push(server);
+  const connection = await connect(`ws://127.0.0.1:${server.port}`, {}, maxUntakenBytes);
   connections.push(connection);
   return { connection, socket: sockets[0]! };
 }

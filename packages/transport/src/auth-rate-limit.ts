@@ -6,7 +6,7 @@ const WINDOW_MS = 60_000;
 const MAX_ADDRESSES = 4096;
 
 /** Counts refused joins for each address; what it remembers is bounded, whatever addresses come. */
-export class RefusedJoins {
+export class AuthRateLimit {
   readonly #times = new Map<string, number[]>();
   readonly #perAddress: number;
 

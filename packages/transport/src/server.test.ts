@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import type { WebSocket } from "ws";
 import { type Certificate, selfSigned } from "./certificate.ts";
 import { openSocket } from "./client.ts";
-import { type Door, type DoorOptions, openDoor } from "./door.ts";
+import { openServer, type ServerOptions, type TransportServer } from "./server.ts";
 
 const UPGRADE = {
   connection: "Upgrade",
@@ -15,14 +15,14 @@ const UPGRADE = {
   "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
 };
 
-const doors: Door[] = [];
+const servers: TransportServer[] = [];
 
-/** Opens a door on a free port, and notes who comes in. */
-async function open(options: Partial<DoorOptions> = {}) {
+/** Opens a server on a free port, and records who joins. */
+async function open(options: Partial<ServerOptions> = {}) {
   const sockets: WebSocket[] = [];
   const addresses: string[] = [];
   const statuses: number[] = [];
-  const door = await openDoor({
+  const server = await openServer({
     host: "127.0.0.1",
     port: 0,
     anyPort: false,
@@ -34,13 +34,13 @@ async function open(options: Partial<DoorOptions> = {}) {
     onRefused: ({ status }) => statuses.push(status),
     ...options,
   });
-  doors.push(door);
-  const url = `ws${door.secure ? "s" : ""}://127.0.0.1:${door.port}`;
-  return { door, sockets, addresses, statuses, url };
+  servers.push(server);
+  const url = `ws${server.secure ? "s" : ""}://127.0.0.1:${server.port}`;
+  return { server, sockets, addresses, statuses, url };
 }
 
 afterEach(async () => {
-  await Promise.all(doors.splice(0).map((door) => door.close()));
+  await Promise.all(servers.splice(0).map((server) => server.close()));
 });
 
 /** @returns status, headers and text of the answer; 101 if it is the upgrade */
@@ -75,26 +75,26 @@ describe("joins", () => {
   });
 
   test("a wrong or missing token is answered 401, over real HTTP", async () => {
-    const { door, sockets, statuses } = await open({ token: "right" });
+    const { server, sockets, statuses } = await open({ token: "right" });
     for (const headers of [{}, { authorization: "Bearer wrong" }, { authorization: "Basic right" }]) {
-      const { status, headers: answered, text } = await ask(door.port, { ...UPGRADE, ...headers });
+      const { status, headers: answered, text } = await ask(server.port, { ...UPGRADE, ...headers });
       expect(status).toBe(401);
       expect(answered["www-authenticate"]).toBe("Bearer");
       expect(text).toMatch(/^Expected the token .*\n$/);
     }
     expect(statuses).toEqual([401, 401, 401]);
     expect(sockets).toHaveLength(0);
-    expect((await ask(door.port, { ...UPGRADE, authorization: "Bearer right" })).status).toBe(101);
+    expect((await ask(server.port, { ...UPGRADE, authorization: "Bearer right" })).status).toBe(101);
   });
 
   test("a page of another site gets neither a WebSocket nor, by a name of its own, a page", async () => {
-    const { door } = await open();
-    const own = `http://127.0.0.1:${door.port}`;
-    const rebound = `evil.example:${door.port}`;
-    expect((await ask(door.port, { ...UPGRADE, origin: "http://evil.example" })).status).toBe(403);
-    expect((await ask(door.port, { ...UPGRADE, host: rebound, origin: `http://${rebound}` })).status).toBe(403);
-    expect((await ask(door.port, { host: rebound })).status).toBe(403);
-    expect((await ask(door.port, { ...UPGRADE, origin: own })).status).toBe(101);
+    const { server } = await open();
+    const own = `http://127.0.0.1:${server.port}`;
+    const rebound = `evil.example:${server.port}`;
+    expect((await ask(server.port, { ...UPGRADE, origin: "http://evil.example" })).status).toBe(403);
+    expect((await ask(server.port, { ...UPGRADE, host: rebound, origin: `http://${rebound}` })).status).toBe(403);
+    expect((await ask(server.port, { host: rebound })).status).toBe(403);
+    expect((await ask(server.port, { ...UPGRADE, origin: own })).status).toBe(101);
   });
 
   test("an established session survives while others are refused, limited, and let in again after a minute", async () => {
@@ -132,31 +132,34 @@ describe("joins", () => {
   });
 
   test("an upgrade that is none is answered 400", async () => {
-    const { door } = await open();
-    expect((await ask(door.port, { ...UPGRADE, "sec-websocket-key": "short" })).status).toBe(400);
-    expect((await ask(door.port, { ...UPGRADE, upgrade: "h2c" })).status).toBe(400);
+    const { server } = await open();
+    expect((await ask(server.port, { ...UPGRADE, "sec-websocket-key": "short" })).status).toBe(400);
+    expect((await ask(server.port, { ...UPGRADE, upgrade: "h2c" })).status).toBe(400);
   });
 });
 
 test("without pages / says what is expected; with them every known host gets them", async () => {
-  const { door } = await open();
-  expect(await ask(door.port)).toMatchObject({ status: 426, headers: { upgrade: "websocket" } });
-  expect((await ask(door.port, {}, "/metrics")).status).toBe(404);
-  const { door: other } = await open({ token: "right", onRequest: ({ url }, response) => response.end(`page ${url}`) });
+  const { server } = await open();
+  expect(await ask(server.port)).toMatchObject({ status: 426, headers: { upgrade: "websocket" } });
+  expect((await ask(server.port, {}, "/metrics")).status).toBe(404);
+  const { server: other } = await open({
+    token: "right",
+    onRequest: ({ url }, response) => response.end(`page ${url}`),
+  });
   expect(await ask(other.port, {}, "/metrics")).toMatchObject({ status: 200, text: "page /metrics" });
   expect((await ask(other.port, { host: "evil.example" })).status).toBe(403);
 });
 
 describe("the port", () => {
   test("that is taken is an error if demanded, else the next will do", async () => {
-    const { door } = await open();
-    const taken = { host: "127.0.0.1", port: door.port };
+    const { server } = await open();
+    const taken = { host: "127.0.0.1", port: server.port };
     await expect(open(taken)).rejects.toMatchObject({
       code: "ERR_LISTEN",
       message: expect.stringMatching(/EADDRINUSE.*; something listens there already: end it, or choose another --port/),
     });
-    const { door: next } = await open({ ...taken, anyPort: true });
-    expect(next.port).toBeGreaterThan(door.port);
+    const { server: next } = await open({ ...taken, anyPort: true });
+    expect(next.port).toBeGreaterThan(server.port);
     await join(`ws://127.0.0.1:${next.port}`);
   });
 
@@ -181,10 +184,10 @@ describe.each<[string, () => Promise<Certificate | undefined>]>([
     "that fills its share with what does not join leaves room for others",
     async () => {
       const tls = await certificate();
-      const { door, url } = await open({ maxWorkers: 2, tls });
+      const { server, url } = await open({ maxWorkers: 2, tls });
       let closed = 0;
       const crowd = Array.from({ length: 300 }, () =>
-        connect({ port: door.port, host: "127.0.0.1", localAddress: "127.0.0.2" }).on("close", () => closed++),
+        connect({ port: server.port, host: "127.0.0.1", localAddress: "127.0.0.2" }).on("close", () => closed++),
       );
       for (const socket of crowd) socket.on("error", () => {}).resume();
       await vi.waitFor(() => expect(closed).toBe(300 - 128), 5000);
@@ -210,15 +213,15 @@ describe("who does not get on with it is let go", () => {
     ["half a body", "POST / HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nContent-Length: 10\r\n\r\n12345"],
   ])("after %s", async (_, sent) => {
     // A page that never answers, so that it is the missing body that ends the connection.
-    const { door } = await open({ handshakeMs, onRequest: (request) => request.resume() });
-    const loris = connect(door.port, "127.0.0.1").resume();
-    loris.write(sent.replace("PORT", String(door.port)));
+    const { server } = await open({ handshakeMs, onRequest: (request) => request.resume() });
+    const loris = connect(server.port, "127.0.0.1").resume();
+    loris.write(sent.replace("PORT", String(server.port)));
     await once(loris, "close");
   });
 
   test("after a byte now and then", async () => {
-    const { door } = await open({ handshakeMs });
-    const loris = connect(door.port, "127.0.0.1").resume();
+    const { server } = await open({ handshakeMs });
+    const loris = connect(server.port, "127.0.0.1").resume();
     loris.on("error", () => {});
     const dripping = setInterval(() => loris.write("G"), 20);
     await once(loris, "close");
@@ -229,28 +232,28 @@ describe("who does not get on with it is let go", () => {
     ["no TLS handshake", (port: number) => connect(port, "127.0.0.1")],
     ["no request after it", (port: number) => connectSecurely({ port, host: "127.0.0.1", rejectUnauthorized: false })],
   ])("after %s", async (_, start) => {
-    const { door } = await open({ handshakeMs, tls: await selfSigned({ hosts: ["127.0.0.1"] }) });
-    const loris = start(door.port).resume();
+    const { server } = await open({ handshakeMs, tls: await selfSigned({ hosts: ["127.0.0.1"] }) });
+    const loris = start(server.port).resume();
     loris.on("error", () => {});
     await once(loris, "close");
   });
 });
 
 test("closing ends workers with 1000, and everybody who does not answer", async () => {
-  const { door, url } = await open();
+  const { server, url } = await open();
   const worker = await join(url);
-  const idle = connect(door.port, "127.0.0.1").resume();
+  const idle = connect(server.port, "127.0.0.1").resume();
   await once(idle, "connect");
-  const silent = connect(door.port, "127.0.0.1");
-  const headers = Object.entries({ host: `127.0.0.1:${door.port}`, ...UPGRADE }).map((pair) => pair.join(": "));
+  const silent = connect(server.port, "127.0.0.1");
+  const headers = Object.entries({ host: `127.0.0.1:${server.port}`, ...UPGRADE }).map((pair) => pair.join(": "));
   silent.write(["GET / HTTP/1.1", ...headers, "", ""].join("\r\n"));
   await once(silent, "data");
   const ended = [once(worker, "close"), once(idle, "close"), once(silent.resume(), "close")];
-  await door.close();
+  await server.close();
   expect((await ended[0])![0]).toBe(1000);
   await Promise.all(ended);
-  const again = createServer().listen(door.port, "127.0.0.1");
+  const again = createServer().listen(server.port, "127.0.0.1");
   await once(again, "listening");
-  expect((again.address() as AddressInfo).port).toBe(door.port);
+  expect((again.address() as AddressInfo).port).toBe(server.port);
   again.close();
 });

@@ -1,4 +1,4 @@
-/** What the door says to those whom it does not let in. */
+/** The HTTP responses to requests that are refused, and to those that nobody else answers. */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -23,7 +23,7 @@ export function refuseUpgrade(connection: Duplex, { status, reason }: Refusal, h
 
 /** Answers a page that is refused. */
 export function refusePage(response: ServerResponse, { status, reason }: Refusal): void {
-  answer(response, status, reason, { connection: "close", ...hintsOf(status) });
+  respond(response, status, reason, { connection: "close", ...hintsOf(status) });
 }
 
 /** Headers that say what would help. */
@@ -33,13 +33,13 @@ function hintsOf(status: Refusal["status"]): Record<string, string> {
 }
 
 /** Answers where there are no pages. */
-export function answerWithoutPages(request: IncomingMessage, response: ServerResponse): void {
-  if (request.url === "/") answer(response, 426, "Expected a worker's WebSocket.", { upgrade: "websocket" });
-  else answer(response, 404, "There is nothing here.");
+export function respondWithoutPages(request: IncomingMessage, response: ServerResponse): void {
+  if (request.url === "/") respond(response, 426, "Expected a worker's WebSocket.", { upgrade: "websocket" });
+  else respond(response, 404, "There is nothing here.");
 }
 
 /** Answers a page with one line of text. */
-export function answer(
+export function respond(
   response: ServerResponse,
   status: number,
   text: string,

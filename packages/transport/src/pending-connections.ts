@@ -2,12 +2,12 @@
 import { networkOf } from "./addresses.ts";
 
 /** The other end of a connection, which is the same for the TLS on top of it. */
-export interface FarEnd {
+export interface RemoteEnd {
   address: string;
   port: number;
 }
 
-export class Strangers {
+export class PendingConnections {
   readonly #perAddress: number;
   readonly #networks = new Map<string, string>();
 
@@ -16,7 +16,7 @@ export class Strangers {
   }
 
   /** @returns whether there is room for it: then it is to be removed when it has joined, or is gone */
-  add(end: FarEnd): boolean {
+  add(end: RemoteEnd): boolean {
     const network = networkOf(end.address);
     const others = [...this.#networks.values()].filter((other) => other === network).length;
     if (others >= this.#perAddress) return false;
@@ -24,9 +24,9 @@ export class Strangers {
     return true;
   }
 
-  remove(end: FarEnd): void {
+  remove(end: RemoteEnd): void {
     this.#networks.delete(keyOf(end));
   }
 }
 
-const keyOf = ({ address, port }: FarEnd) => `${address} ${port}`;
+const keyOf = ({ address, port }: RemoteEnd) => `${address} ${port}`;

@@ -6,29 +6,29 @@ import type { AddressInfo, Socket } from "node:net";
 import { LockstepError } from "@lockstep/errors";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type Admission, type AdmissionRequest, admit } from "./admission.ts";
-import { answerWithoutPages, refusePage, refuseUpgrade } from "./answers.ts";
+import { AuthRateLimit } from "./auth-rate-limit.ts";
+import { refusePage, refuseUpgrade, respondWithoutPages } from "./http-responses.ts";
 import { knownHosts, thisMachine } from "./known-hosts.ts";
-import { RefusedJoins } from "./refused-joins.ts";
-import { type FarEnd, Strangers } from "./strangers.ts";
+import { PendingConnections, type RemoteEnd } from "./pending-connections.ts";
 import { bearerToken, checkToken } from "./token.ts";
 
 /** Connections beyond those of workers: pages, and joins that are not yet decided. The rest is dropped at once. */
 const SPARE_CONNECTIONS = 256;
 /** Of these, what one address may have, so that it leaves room for others. */
 const SPARE_PER_ADDRESS = SPARE_CONNECTIONS / 2;
-/** What a door allows unless its options say otherwise. */
+/** Limits of a server whose options name no others. */
 export const DEFAULT_LIMITS = { refusedJoinsPerMinute: 10, maxWorkers: 256, handshakeMs: 10_000 };
 /** How long `close` waits for the other ends to say goodbye. */
 const GOODBYE_MS = 2000;
 
-export interface DoorOptions {
+export interface ServerOptions {
   host: string;
   port: number;
   /** Whether the next free port will do, if that one is taken. */
   anyPort: boolean;
   /** Speaks TLS with this certificate, both in PEM form. @default plain HTTP */
   tls?: { key: string; cert: string } | undefined;
-  /** What every join must show. @default anyone who reaches the door may join */
+  /** What every join must show. @default anyone who reaches the server may join */
   token?: string | undefined;
   /** Further names by which this coordinator is reached, as `name` or `name:port`. @default none */
   allowHosts?: string[] | undefined;
@@ -59,10 +59,10 @@ export interface Peer {
   hear(onBytes: () => void): void;
 }
 
-/** What the user decides of a door. */
-export type DoorSettings = Omit<DoorOptions, "maxPayload" | "onSocket">;
+/** The options of a server that the user decides. */
+export type ListenOptions = Omit<ServerOptions, "maxPayload" | "onSocket">;
 
-export interface Door {
+export interface TransportServer {
   /** Where it listens, which may be another port than asked for. */
   port: number;
   secure: boolean;
@@ -75,8 +75,8 @@ export interface Door {
  * @throws LockstepError ERR_LISTEN if the port is taken or not ours, ERR_TOKEN if no header can carry the token,
  *   ERR_OPTION if an allowed host is no name
  */
-export async function openDoor(options: DoorOptions): Promise<Door> {
-  const { host, anyPort, tls, token, allowHosts = [], maxPayload, onSocket, onRequest = answerWithoutPages } = options;
+export async function openServer(options: ServerOptions): Promise<TransportServer> {
+  const { host, anyPort, tls, token, allowHosts = [], maxPayload, onSocket, onRequest = respondWithoutPages } = options;
   const {
     guards = () => false,
     refusedJoinsPerMinute = DEFAULT_LIMITS.refusedJoinsPerMinute,
@@ -89,22 +89,22 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
   const hostsAt = (port: number) => knownHosts({ host, port, secure, allowHosts, machine: thisMachine() });
   hostsAt(options.port); // Tells at once of an allowed host that is none.
 
-  const refusedJoins = new RefusedJoins(refusedJoinsPerMinute);
+  const rateLimit = new AuthRateLimit(refusedJoinsPerMinute);
   const webSockets = new WebSocketServer({ noServer: true, maxPayload, perMessageDeflate: false });
   const connections = new Set<Socket>();
-  const strangers = new Strangers(SPARE_PER_ADDRESS);
+  const pending = new PendingConnections(SPARE_PER_ADDRESS);
   const server = makeServer(tls, handshakeMs);
   server.maxConnections = maxWorkers + SPARE_CONNECTIONS;
   server.on("connection", (connection: Socket) => {
-    const end = farEnd(connection);
-    if (!strangers.add(end)) {
+    const end = remoteEndOf(connection);
+    if (!pending.add(end)) {
       connection.destroy();
       return;
     }
     connections.add(connection);
     connection.once("close", () => {
       connections.delete(connection);
-      strangers.remove(end);
+      pending.remove(end);
     });
   });
   server.on("request", (request, response) => {
@@ -120,9 +120,9 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
     }
     webSockets.handleUpgrade(request, connection, head, (socket) => {
       socket.on("error", () => socket.terminate());
-      strangers.remove(farEnd(request.socket));
+      pending.remove(remoteEndOf(request.socket));
       const hear = (onBytes: () => void) => void connection.on("data", onBytes);
-      onSocket(socket, { address: farEnd(request.socket).address, hear });
+      onSocket(socket, { address: remoteEndOf(request.socket).address, hear });
     });
   });
   const port = await listen(server, host, options.port, anyPort);
@@ -130,10 +130,10 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
 
   function decide(kind: AdmissionRequest["kind"], request: IncomingMessage): Admission {
     const { host, origin, authorization } = request.headers;
-    const { address } = farEnd(request.socket);
+    const { address } = remoteEndOf(request.socket);
     const admission = admit(
       nowMs(),
-      { sessions: webSockets.clients.size, refusedJoins },
+      { sessions: webSockets.clients.size, rateLimit },
       {
         kind,
         address,
@@ -144,7 +144,7 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
       { token, hosts: hostsAt(port), secure, refusedJoinsPerMinute, maxWorkers },
     );
     if (admission.verdict === "refuse") {
-      if (admission.status === 401) refusedJoins.add(nowMs(), address);
+      if (admission.status === 401) rateLimit.add(nowMs(), address);
       options.onRefused?.({ address, status: admission.status, reason: admission.reason });
     }
     return admission;
@@ -171,17 +171,17 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
 }
 
 /**
- * Finds out early whether a door can be opened, before anything is written for what will stand behind it.
+ * Finds out early whether a server can listen there, before anything is written for the run that it will serve.
  *
  * @throws LockstepError ERR_LISTEN
  */
-export async function expectFreePort({ host, port, anyPort }: Pick<DoorOptions, "host" | "port" | "anyPort">) {
+export async function assertPortFree({ host, port, anyPort }: Pick<ServerOptions, "host" | "port" | "anyPort">) {
   const server = createServer();
   await listen(server, host, port, anyPort);
   await new Promise((resolve) => server.close(resolve));
 }
 
-function makeServer(tls: DoorOptions["tls"], handshakeMs: number): Server {
+function makeServer(tls: ServerOptions["tls"], handshakeMs: number): Server {
   const timeouts = {
     headersTimeout: handshakeMs,
     requestTimeout: handshakeMs,
@@ -228,6 +228,6 @@ function queryToken({ url }: IncomingMessage): string | undefined {
 }
 
 /** The remote address, with IPv4 in its own form also where it comes in by an IPv6 socket, and port. */
-function farEnd({ remoteAddress = "unknown", remotePort = 0 }: Socket): FarEnd {
+function remoteEndOf({ remoteAddress = "unknown", remotePort = 0 }: Socket): RemoteEnd {
   return { address: remoteAddress.replace(/^::ffff:(?=\d+\.)/, ""), port: remotePort };
 }

@@ -20,7 +20,7 @@ export function configDir(): string {
  * The token of this user's coordinators; made at the first call.
  * @throws LockstepError ERR_SECRET if it can't be kept, if others can read it, or if its file holds something else
  */
-export async function keptToken(dir: string): Promise<{ token: string; path: string }> {
+export async function storedToken(dir: string): Promise<{ token: string; path: string }> {
   const path = join(dir, "token");
   await keep(path, async () => `${makeToken()}\n`);
   try {
@@ -32,20 +32,20 @@ export async function keptToken(dir: string): Promise<{ token: string; path: str
   }
 }
 
-/** The token of this user's coordinators, if one was made. @throws LockstepError as `keptToken` does */
-export async function earlierToken(dir: string): Promise<{ token: string; path: string } | undefined> {
+/** The token of this user's coordinators, if one was made. @throws LockstepError as `storedToken` does */
+export async function existingToken(dir: string): Promise<{ token: string; path: string } | undefined> {
   const path = join(dir, "token");
   const mode = await modeOf(path).catch((cause) => {
     throw cannotKeep(path, cause as Error);
   });
-  return mode === undefined ? undefined : keptToken(dir);
+  return mode === undefined ? undefined : storedToken(dir);
 }
 
 /**
  * The certificate of this user's coordinators; made at the first call, and again when its year is over.
  * @throws LockstepError ERR_SECRET as above
  */
-export async function keptCertificate(dir: string, nowMs: number = Date.now()): Promise<Certificate> {
+export async function storedCertificate(dir: string, nowMs: number = Date.now()): Promise<Certificate> {
   const path = join(dir, "certificate.pem");
   const make = async () => {
     const { cert, key } = await selfSigned({ hosts: ["localhost", hostname()] });

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { RefusedJoins } from "./refused-joins.ts";
+import { AuthRateLimit } from "./auth-rate-limit.ts";
 
 test("counts the last minute of each address", () => {
-  const refused = new RefusedJoins(3);
+  const refused = new AuthRateLimit(3);
   for (const nowMs of [0, 10_000, 20_000]) refused.add(nowMs, "192.0.2.1");
   expect(refused.count(59_999, "192.0.2.1")).toBe(3);
   expect(refused.count(60_000, "192.0.2.1")).toBe(2);
@@ -11,7 +11,7 @@ test("counts the last minute of each address", () => {
 });
 
 test("a flood of addresses pushes out the oldest, and does not grow", () => {
-  const refused = new RefusedJoins(10);
+  const refused = new AuthRateLimit(10);
   refused.add(0, "192.0.2.1");
   refused.add(0, "192.0.2.2");
   for (let n = 0; n < 4095; n++) refused.add(1, `10.0.${n >> 8}.${n & 255}`);
@@ -31,7 +31,7 @@ test.each([
   ["fe80::1%eth0", "fe80::2%eth0", 0],
   ["192.0.2.1", "192.0.2.2", 0],
 ])("a join from %s counts for one from %s %i times", (from, other, count) => {
-  const refused = new RefusedJoins(10);
+  const refused = new AuthRateLimit(10);
   refused.add(0, from);
   expect(refused.count(0, other)).toBe(count);
 });

@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { configDir, keptCertificate, keptToken } from "./kept.ts";
+import { configDir, storedCertificate, storedToken } from "./stored-credentials.ts";
 
 let root: string;
 let dir: string;
@@ -18,50 +18,50 @@ afterEach(async () => {
 });
 
 test("the next start has the same token and the same certificate, in files that are the user's alone", async () => {
-  const first = [await keptToken(dir), await keptCertificate(dir)];
-  expect([await keptToken(dir), await keptCertificate(dir)]).toEqual(first);
+  const first = [await storedToken(dir), await storedCertificate(dir)];
+  expect([await storedToken(dir), await storedCertificate(dir)]).toEqual(first);
   expect((await readdir(dir)).sort()).toEqual(["certificate.pem", "token"]);
   for (const name of ["certificate.pem", "token"]) expect((await stat(join(dir, name))).mode & 0o777).toBe(0o600);
   expect((await stat(dir)).mode & 0o777).toBe(0o700);
 });
 
 test("coordinators that start at once agree", async () => {
-  const tokens = await Promise.all(Array.from({ length: 8 }, async () => (await keptToken(dir)).token));
+  const tokens = await Promise.all(Array.from({ length: 8 }, async () => (await storedToken(dir)).token));
   expect(new Set(tokens).size).toBe(1);
 });
 
 test("a certificate whose year is over is made anew", async () => {
-  const { fingerprint, cert } = await keptCertificate(dir);
+  const { fingerprint, cert } = await storedCertificate(dir);
   const endMs = Date.parse(new X509Certificate(cert).validTo);
-  expect((await keptCertificate(dir, endMs - 1)).fingerprint).toBe(fingerprint);
-  const renewed = await keptCertificate(dir, endMs);
+  expect((await storedCertificate(dir, endMs - 1)).fingerprint).toBe(fingerprint);
+  const renewed = await storedCertificate(dir, endMs);
   expect(renewed.fingerprint).not.toBe(fingerprint);
-  expect((await keptCertificate(dir)).fingerprint).toBe(renewed.fingerprint);
+  expect((await storedCertificate(dir)).fingerprint).toBe(renewed.fingerprint);
 });
 
 describe("an error says what is wrong with a file", () => {
   test("that others can read", async () => {
-    const { token, path } = await keptToken(dir);
+    const { token, path } = await storedToken(dir);
     await chmod(path, 0o640);
-    await expect(keptToken(dir)).rejects.toMatchObject({
+    await expect(storedToken(dir)).rejects.toMatchObject({
       code: "ERR_SECRET",
       message: expect.stringMatching(/token to be readable by you alone \(mode 600\), got mode 640; delete it/),
     });
-    await expect(keptToken(dir)).rejects.not.toThrow(token);
+    await expect(storedToken(dir)).rejects.not.toThrow(token);
   });
 
   test("that holds something else", async () => {
     await mkdir(dir, { recursive: true });
     await writeFile(join(dir, "token"), "two words", { mode: 0o600 });
     await writeFile(join(dir, "certificate.pem"), "none", { mode: 0o600 });
-    await expect(keptToken(dir)).rejects.toThrow(/Expected a token in .*token, got .*; delete it/);
-    await expect(keptCertificate(dir)).rejects.toThrow(/Expected a certificate .*pem, got .*; delete it/);
+    await expect(storedToken(dir)).rejects.toThrow(/Expected a token in .*token, got .*; delete it/);
+    await expect(storedCertificate(dir)).rejects.toThrow(/Expected a certificate .*pem, got .*; delete it/);
     expect(await readFile(join(dir, "token"), "utf8")).toBe("two words");
   });
 
   test("that can't be made", async () => {
     await writeFile(join(root, "file"), "");
-    await expect(keptToken(join(root, "file", "lockstep"))).rejects.toMatchObject({
+    await expect(storedToken(join(root, "file", "lockstep"))).rejects.toMatchObject({
       code: "ERR_SECRET",
       message: expect.stringMatching(/ENOTDIR.*XDG_CONFIG_HOME, or give the coordinator LOCKSTEP_TOKEN/),
     });
