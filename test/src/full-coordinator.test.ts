@@ -1,7 +1,7 @@
 /** A coordinator that can add up the gradients of one worker only, and real workers. */
 
 import { makeConfig } from "@lockstep/config";
-import { FittingWorkers, listen, RemoteTeam } from "@lockstep/coordinator";
+import { Admission, listen, RemoteTeam } from "@lockstep/coordinator";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import tiny from "../fixtures/tiny-model.ts";
 import packageJson from "../package.json" with { type: "json" };
@@ -16,7 +16,7 @@ const team = new RemoteTeam({
   ...{ ...limits, workers: 1, minWorkers: 1, balance: "even", runId: "r", maxLogBytes: 1 },
   ...{ log: () => {}, nowMs },
 });
-const fitting = new FittingWorkers({ config, team, version: packageJson.version });
+const admission = new Admission({ config, team, version: packageJson.version });
 /** Codes of what it refused. */
 const refused: string[] = [];
 /** Ends of connections that it has not noticed: it does when it has refused another one. */
@@ -34,20 +34,20 @@ beforeAll(async () => {
     events: {
       joined(session) {
         try {
-          fitting.joined(session);
+          admission.joined(session);
         } catch (error) {
           refused.push((error as { code: string }).code);
           for (const notice of unnoticed.splice(0)) notice();
           throw error;
         }
       },
-      message: (session, message) => fitting.message(session, message),
-      lost: (session, reason) => void unnoticed.push(() => fitting.lost(session, reason)),
+      message: (session, message) => admission.message(session, message),
+      lost: (session, reason) => void unnoticed.push(() => admission.lost(session, reason)),
     },
   });
   close = () => server.close();
   way = await Way.to(server.port);
-  fitting.begin(1);
+  admission.begin(1);
   worker = start(["worker", "--coordinator", way.url, "--backend", "cpu"]);
   await isHere(() => true);
 });

@@ -43,9 +43,9 @@ import { LiveRun } from "@lockstep/run/live";
 import type { ListenOptions } from "@lockstep/transport";
 import { listen } from "./connections/sessions.ts";
 import { finishedLines } from "./finished-run.ts";
+import { Admission, parseTopology } from "./membership/admission.ts";
 import type { Balance } from "./membership/balance.ts";
 import type { Limits } from "./membership/decide.ts";
-import { FittingWorkers, parseTopology } from "./membership/fitting-workers.ts";
 import { gathered } from "./membership/gathering.ts";
 import { seldom } from "./program/refusal-log.ts";
 import { derivedOf, trafficLine } from "./run-facts.ts";
@@ -169,10 +169,10 @@ async function coordinateWith(given: Omit<WatchedOptions, "lease">, resources: R
     weights: options.resumed?.tensors ?? options.state,
   };
   const tell = options.cannotBegin === undefined ? seldom((line) => log(line, "refused")) : undefined;
-  const fitting = new FittingWorkers({ config, team, version: options.version, begunWith, ...(tell && { tell }) });
+  const admission = new Admission({ config, team, version: options.version, begunWith, ...(tell && { tell }) });
   let running: Promise<Outcome> | undefined;
   resources.add(() => running?.catch(() => {})); // told already; it ends once the server is closed, at the latest
-  const server = await listen({ ...options, welcome, records: source, events: fitting, nowMs });
+  const server = await listen({ ...options, welcome, records: source, events: admission, nowMs });
   resources.add(server.close);
   // After what has come in: if this process was suspended, nobody was silent, it just has not listened.
   const ticking = setInterval(() => setImmediate(() => team.tick()), Math.max(20, heartbeatMs / 4));
@@ -183,18 +183,18 @@ async function coordinateWith(given: Omit<WatchedOptions, "lease">, resources: R
   live.event(`waiting for ${workers} workers`, "waiting");
   const here = gathered(team, { ...options, stopRequested: isToEnd });
   await Promise.race([here, noRecords, options.cannotBegin ?? never, lease.lost]);
-  running = isToEnd() ? Promise.resolve("not begun") : runThroughLosses(team, fitting, options, isToEnd);
+  running = isToEnd() ? Promise.resolve("not begun") : runThroughLosses(team, admission, options, isToEnd);
   const outcome = await Promise.race([running, options.cannotGoOn ?? never, lease.lost]).catch((reason) => {
     failed.abort();
     team.giveUp(reason);
     throw reason;
   });
-  fitting.end();
+  admission.end();
   team.finish();
   if (outcome === "finished") live.event("the run is finished", "finished");
   else live.event("the run was stopped", "stopped");
   if (outcome === "not begun") return outcome;
-  const { ready } = fitting.first;
+  const { ready } = admission.first;
   display.line(trafficLine(team.travelled, ready));
   const topology = parseTopology(ready.topology);
   if (outcome === "finished") await writeTfjsModel(folder.tfjs, topology, readWeights(folder, ready.modelName));
@@ -211,7 +211,7 @@ const stepRows = ({ metrics }: RunFolder) => readMetrics(metrics).filter((row) =
 /** When no worker is left that holds the weights, others are waited for, and the run goes on from what there is. */
 async function runThroughLosses(
   team: RemoteTeam,
-  fitting: FittingWorkers,
+  admission: Admission,
   options: WatchedOptions,
   isToEnd: () => boolean,
 ): Promise<"finished" | "interrupted"> {
@@ -224,7 +224,7 @@ async function runThroughLosses(
     const warning = differentBitsLine(before, now, config);
     if (warning !== undefined) warn(warning);
     before = now;
-    const outcome = await runOn(team, fitting, { ...options, resumed }, stopRequested).catch(expectAllLost);
+    const outcome = await runOn(team, admission, { ...options, resumed }, stopRequested).catch(expectAllLost);
     if (outcome === "finished") return outcome;
     if (!isToEnd()) {
       const why = outcome === "interrupted" ? "the last worker leaves; its weights are saved" : "no worker is left";
@@ -246,13 +246,13 @@ function expectAllLost(error: unknown): undefined {
 
 async function runOn(
   team: RemoteTeam,
-  fitting: FittingWorkers,
+  admission: Admission,
   options: WatchedOptions,
   stopRequested: () => boolean,
 ): Promise<"finished" | "interrupted"> {
   const { config, folder, display, live, controls, resumed, state, lease } = options;
   lease.expectHeld();
-  const { ready } = fitting.first;
+  const { ready } = admission.first;
   const { modelName, classes, stateDict } = ready;
   const held = team.heldStep;
   const doneSteps = Math.max(held ?? 0, resumed?.step ?? 0);
@@ -263,11 +263,11 @@ async function runOn(
   const told = team.members.map(({ session }) => session.ready);
   const { plan, mostWorkers, incomingBytes } = planRun(told, config);
   if (incomingBytes > MUCH_BYTES) collectSeldom();
-  fitting.begin(mostWorkers);
+  admission.begin(mostWorkers);
   const derived = { ...derivedOf(options, ready, schedule), devices: devicesOf(team) };
   const run = { ...config, machine: options.machine ?? {}, derived };
   writeJson(folder.config, run);
-  fitting.onJoined = () => {
+  admission.onJoined = () => {
     const devices = mergeDevices(run.derived.devices, devicesOf(team));
     if (isDeepStrictEqual(devices, run.derived.devices)) return;
     run.derived.devices = devices; // a worker that joins late computes the run, too

@@ -1,6 +1,6 @@
 export { listen, type Session } from "./connections/sessions.ts";
 export { type CoordinatorOptions, coordinate } from "./coordinator.ts";
-export { FittingWorkers } from "./membership/fitting-workers.ts";
+export { Admission } from "./membership/admission.ts";
 export { lastCheckpoint, newRun, type RunStart, resumedRun } from "./run-start.ts";
 export type { Origin } from "./state/beginning.ts";
 export { RemoteTeam } from "./team/remote-team.ts";

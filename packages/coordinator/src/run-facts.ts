@@ -3,7 +3,7 @@ import { ARITHMETIC_VERSION, elementsOf } from "@lockstep/gradient-sync";
 import { type ModelFile, topologyDigest } from "@lockstep/model/files";
 import type { Derived, RunId, Schedule } from "@lockstep/run";
 import type { Session } from "./connections/sessions.ts";
-import { parseTopology } from "./membership/fitting-workers.ts";
+import { parseTopology } from "./membership/admission.ts";
 import type { Travelled } from "./step/worker-shares.ts";
 
 type Ready = Session["ready"];

@@ -14,8 +14,8 @@ import {
 import { type ListenOptions, openServer, type Peer, type TransportServer } from "@lockstep/transport";
 import type { WebSocket } from "ws";
 import type { RefusedWorker } from "../membership/common-refusals.ts";
-import { Outgoing } from "./outgoing.ts";
-import { RecordDesk } from "./record-desk.ts";
+import { RecordServer } from "./record-server.ts";
+import { SendQueue } from "./send-queue.ts";
 
 type Hello = Extract<WorkerMessage, { type: "hello" }>;
 type Ready = Extract<WorkerMessage, { type: "ready" }>;
@@ -106,10 +106,10 @@ function serve(socket: WebSocket, options: ServeOptions): void {
   let ended = false;
   const connectedMs = nowMs();
   let heardMs = connectedMs;
-  const outgoing = new Outgoing(socket, nowMs);
-  const drained = () => outgoing.drained();
+  const queue = new SendQueue(socket, nowMs);
+  const drained = () => queue.drained();
   const refuse = ({ code, message }: LockstepError) => close(code, message);
-  const desk = new RecordDesk({ records, send: sendMessage, drained, refuse });
+  const recordServer = new RecordServer({ records, send: sendMessage, drained, refuse });
   const watching = setInterval(watch, heartbeatMs);
 
   // Not whole messages only: on a slow link one may take longer than a worker may be silent.
@@ -135,7 +135,7 @@ function serve(socket: WebSocket, options: ServeOptions): void {
     if (message.type === "heartbeat" || gone) return;
     if (message.type === "failed") giveUp(message);
     else if (message.type === "leaving" && session === undefined) letLeave();
-    else if (message.type === "want-records" && hello !== undefined) desk.ask(message);
+    else if (message.type === "want-records" && hello !== undefined) recordServer.serve(message);
     else if (hello === undefined) greet(message);
     else if (message.type === "clock" && welcomedMs !== undefined && clockAheadMs === undefined) {
       clockAheadMs = message.nowMs - (welcomedMs + nowMs()) / 2; // it looked half-way between
@@ -194,7 +194,7 @@ function serve(socket: WebSocket, options: ServeOptions): void {
         close,
       },
       get waitingBytes() {
-        return outgoing.waitingBytes;
+        return queue.waitingBytes;
       },
     };
     events.joined(joining);
@@ -204,10 +204,10 @@ function serve(socket: WebSocket, options: ServeOptions): void {
   /** Shows that this end lives, and looks whether the other one does. Of those who are in, the team hears of silence. */
   function watch(): void {
     const silentMs = nowMs() - heardMs;
-    if (outgoing.unreadMs > stallMs) {
+    if (queue.unreadMs > stallMs) {
       close(
         "ERR_SLOW_READER",
-        `This worker read nothing of what the coordinator sent for ${Math.round(outgoing.unreadMs / 1000)} s.`,
+        `This worker read nothing of what the coordinator sent for ${Math.round(queue.unreadMs / 1000)} s.`,
       );
     } else if (session === undefined && silentMs > Math.max(HANDSHAKE_SILENT_MS, SILENT_BEATS * heartbeatMs)) {
       close("ERR_SILENT", `The coordinator received nothing from this worker for ${Math.round(silentMs / 1000)} s.`);
@@ -224,7 +224,7 @@ function serve(socket: WebSocket, options: ServeOptions): void {
   }
 
   function send(bytes: Buffer): void {
-    if (!ended) outgoing.send(bytes);
+    if (!ended) queue.send(bytes);
   }
 
   /** Says why, and does not wait for a worker that does not take the goodbye. */
@@ -240,8 +240,8 @@ function serve(socket: WebSocket, options: ServeOptions): void {
     clearInterval(watching);
     const leaving = setTimeout(() => socket.terminate(), SILENT_BEATS * heartbeatMs).unref();
     socket.once("close", () => clearTimeout(leaving));
-    outgoing.letGo();
-    desk.close();
+    queue.release();
+    recordServer.close();
     if (session !== undefined) events.lost(session, reason);
   }
 }

@@ -6,7 +6,7 @@ import { type CoordinatorMessage, MAX_RECORD_REQUESTS, type WorkerMessage } from
 
 type WantRecords = Extract<WorkerMessage, { type: "want-records" }>;
 
-export interface RecordDeskOptions {
+export interface RecordServerOptions {
   records: Promise<RecordSource | undefined>;
   send(message: CoordinatorMessage): void;
   /** Resolves when what was sent is read, or never will be. */
@@ -15,17 +15,17 @@ export interface RecordDeskOptions {
   refuse(error: LockstepError): void;
 }
 
-export class RecordDesk {
-  readonly #options: RecordDeskOptions;
+export class RecordServer {
+  readonly #options: RecordServerOptions;
   /** Requests without an answer; the first one's is being sent. */
   readonly #asked: WantRecords[] = [];
 
-  constructor(options: RecordDeskOptions) {
+  constructor(options: RecordServerOptions) {
     this.#options = options;
   }
 
   /** @throws LockstepError ERR_RECORDS for a request too many */
-  ask(request: WantRecords): void {
+  serve(request: WantRecords): void {
     if (this.#asked.push(request) > MAX_RECORD_REQUESTS) {
       const remedy = "wait for answers before asking for more";
       throw new LockstepError("ERR_RECORDS", `More than ${MAX_RECORD_REQUESTS} requests have no answer; ${remedy}.`);

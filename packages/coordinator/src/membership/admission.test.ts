@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import type { Session } from "../connections/sessions.ts";
 import { RemoteTeam } from "../team/remote-team.ts";
 import { HELLO, PLAN, READY, TOY_CODE } from "../testing/toy-worker.ts";
-import { type BegunWith, FittingWorkers } from "./fitting-workers.ts";
+import { Admission, type BegunWith } from "./admission.ts";
 
 const config = makeConfig({});
 type Ready = Extract<WorkerMessage, { type: "ready" }>;
@@ -16,8 +16,8 @@ function gathering(begunWith: BegunWith = {}, workers = 2) {
   const limits = { workers, heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1, maxLogBytes: 1 };
   const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", nowMs: () => 0, log: () => {} });
   const tell = (line: string) => lines.push(line);
-  const fitting = new FittingWorkers({ config, team, version: TOY_CODE.version, begunWith, tell });
-  return { team, fitting, lines };
+  const admission = new Admission({ config, team, version: TOY_CODE.version, begunWith, tell });
+  return { team, admission, lines };
 }
 
 let sessions = 0;
@@ -55,25 +55,25 @@ const withTensor = (shape: number[]) => ({
 });
 
 test("where each worker has a slice of its own, no more of them join than can be added up", () => {
-  const { fitting, team } = gathering();
-  fitting.joined(sessionOf({}));
-  fitting.begin(1);
-  expect(() => fitting.joined(sessionOf({}))).toThrow(expect.objectContaining({ code: "ERR_FULL" }));
+  const { admission, team } = gathering();
+  admission.joined(sessionOf({}));
+  admission.begin(1);
+  expect(() => admission.joined(sessionOf({}))).toThrow(expect.objectContaining({ code: "ERR_FULL" }));
   expect(team.size).toBe(1);
 });
 
 test("whoever would begin with other weights than the first worker is refused with that reason", () => {
-  const { fitting, team } = gathering();
+  const { admission, team } = gathering();
   const loads = (digest: string) => sessionOf({ ownWeights: { written: 2, digest } });
-  fitting.joined(loads("5c"));
-  fitting.joined(loads("5c"));
-  expect(() => fitting.joined(loads("5d"))).toThrow(
+  admission.joined(loads("5c"));
+  admission.joined(loads("5c"));
+  expect(() => admission.joined(loads("5d"))).toThrow(
     expect.objectContaining({
       code: "ERR_FINGERPRINT",
       message: expect.stringMatching(/^The weights that its model's module .* \(SHA-256 5d, expected 5c\)/),
     }),
   );
-  expect(() => fitting.joined(sessionOf({}))).toThrow("(SHA-256 none, expected 5c)");
+  expect(() => admission.joined(sessionOf({}))).toThrow("(SHA-256 none, expected 5c)");
   expect(team.size).toBe(2);
 });
 
@@ -100,25 +100,25 @@ describe("whoever comes first is refused", () => {
     ["nothing to train with", { trainSamples: 0 }],
     ["means without stds", { std: [] }],
   ])("with %s", (_, ready) => {
-    const { fitting, team } = gathering();
-    expect(() => fitting.joined(sessionOf(ready))).toThrow(expect.objectContaining({ code: "ERR_MODEL" }));
+    const { admission, team } = gathering();
+    expect(() => admission.joined(sessionOf(ready))).toThrow(expect.objectContaining({ code: "ERR_MODEL" }));
     expect(team.size).toBe(0);
-    fitting.joined(sessionOf({}));
+    admission.joined(sessionOf({}));
     expect(team.size).toBe(1);
   });
 
   test("with another model than that of the run that is resumed; the one with the same is taken", () => {
-    const { fitting, team } = gathering({ topologyDigest: topologyDigest(JSON.parse(layersOf("relu"))) });
-    const refused = () => fitting.joined(sessionOf({ topology: layersOf("tanh") }));
+    const { admission, team } = gathering({ topologyDigest: topologyDigest(JSON.parse(layersOf("relu"))) });
+    const refused = () => admission.joined(sessionOf({ topology: layersOf("tanh") }));
     expect(refused).toThrow(expect.objectContaining({ code: "ERR_MODEL_CHANGED" }));
     expect(team.size).toBe(0);
-    fitting.joined(sessionOf({ topology: layersOf("relu", "dense_Dense7") }));
+    admission.joined(sessionOf({ topology: layersOf("relu", "dense_Dense7") }));
     expect(team.size).toBe(1);
   });
 
   test("with a model that the weights to begin with do not fit, by their names", () => {
-    const { fitting, team } = gathering({ weights: [tensor("kernel", [3, 2]), tensor("more", [6])] });
-    const refused = () => fitting.joined(sessionOf({}));
+    const { admission, team } = gathering({ weights: [tensor("kernel", [3, 2]), tensor("more", [6])] });
+    const refused = () => admission.joined(sessionOf({}));
     expect(refused).toThrow(expect.objectContaining({ code: "ERR_STATE_DICT" }));
     expect(refused).toThrow(
       /kernel has the shape \[3, 2\], expected \[2, 3\]\n {2}bias is missing\n {2}more is unexpected/,
@@ -127,43 +127,43 @@ describe("whoever comes first is refused", () => {
   });
 
   test("with more updates than were made", () => {
-    const { fitting } = gathering({ updates: 7 });
-    fitting.joined(sessionOf({}, { holds: { run: "r", step: 7 } }));
-    const refused = () => fitting.joined(sessionOf({}, { holds: { run: "r", step: 8 } }));
+    const { admission } = gathering({ updates: 7 });
+    admission.joined(sessionOf({}, { holds: { run: "r", step: 7 } }));
+    const refused = () => admission.joined(sessionOf({}, { holds: { run: "r", step: 8 } }));
     expect(refused).toThrow(expect.objectContaining({ code: "ERR_HOLDS" }));
   });
 });
 
 test("whoever holds updates that were undone since holds nothing", async () => {
-  const { fitting, team } = gathering({ updates: 7 });
-  fitting.joined(sessionOf({}));
-  fitting.begin(Number.POSITIVE_INFINITY);
+  const { admission, team } = gathering({ updates: 7 });
+  admission.joined(sessionOf({}));
+  admission.begin(Number.POSITIVE_INFINITY);
   const tensors = READY.stateDict.map(({ name, shape }) => tensor(name, shape));
   await team.begin({ plan: PLAN, origin: { from: "state", tensors, step: 5 } });
-  for (const step of [5, 6]) fitting.joined(sessionOf({}, { holds: { run: "r", step } }));
+  for (const step of [5, 6]) admission.joined(sessionOf({}, { holds: { run: "r", step } }));
   expect(team.members.map(({ session }) => session.hello.holds?.step)).toEqual([undefined, 5, undefined]);
 });
 
 describe("when all are gone", () => {
   const allGone = (begun: boolean) => {
-    const { fitting } = gathering();
+    const { admission } = gathering();
     const first = sessionOf({});
-    fitting.joined(first);
-    if (begun) fitting.begin(Number.POSITIVE_INFINITY);
-    fitting.lost(first, "it went");
-    return fitting;
+    admission.joined(first);
+    if (begun) admission.begin(Number.POSITIVE_INFINITY);
+    admission.lost(first, "it went");
+    return admission;
   };
 
   test("before the run has begun, it may be another run that the next begins", () => {
-    const fitting = allGone(false);
-    fitting.joined(sessionOf({ trainSamples: 23 }));
-    expect(fitting.first.ready.trainSamples).toBe(23);
+    const admission = allGone(false);
+    admission.joined(sessionOf({ trainSamples: 23 }));
+    expect(admission.first.ready.trainSamples).toBe(23);
   });
 
   test("afterwards, the next must fit to what was begun", () => {
-    const fitting = allGone(true);
-    expect(() => fitting.joined(sessionOf({ trainSamples: 23 }))).toThrow("Its trainSamples is 23, but w");
-    expect(fitting.first.ready.trainSamples).toBe(READY.trainSamples);
+    const admission = allGone(true);
+    expect(() => admission.joined(sessionOf({ trainSamples: 23 }))).toThrow("Its trainSamples is 23, but w");
+    expect(admission.first.ready.trainSamples).toBe(READY.trainSamples);
   });
 });
 
@@ -172,44 +172,44 @@ describe("a worker whose code is another", () => {
     [{ version: "0.9" }, "Expected version toy of Lockstep, got 0.9;"],
     [{ arithmetic: 999 }, /^Expected arithmetic version \d+, got 999;/],
   ])("is refused by the coordinator: %o", (other, text) => {
-    const { fitting } = gathering();
-    const refused = () => fitting.joined(sessionOf({ code: { ...TOY_CODE, ...other } }));
+    const { admission } = gathering();
+    const refused = () => admission.joined(sessionOf({ code: { ...TOY_CODE, ...other } }));
     expect(refused).toThrow(expect.objectContaining({ code: "ERR_FINGERPRINT" }));
     expect(refused).toThrow(text);
   });
 
   test("is refused beside the first, if it draws other random numbers under the same version", () => {
-    const { fitting } = gathering();
-    fitting.joined(sessionOf({}));
-    const refused = () => fitting.joined(sessionOf({ code: { ...TOY_CODE, draws: "e" } }));
+    const { admission } = gathering();
+    admission.joined(sessionOf({}));
+    const refused = () => admission.joined(sessionOf({ code: { ...TOY_CODE, draws: "e" } }));
     expect(refused).toThrow(expect.objectContaining({ code: "ERR_FINGERPRINT" }));
     expect(refused).toThrow('Its code.draws is "e", but w');
   });
 });
 
 test("whoever records the devices of a run hears of each worker that is taken, and of no other", () => {
-  const { fitting, team } = gathering();
+  const { admission, team } = gathering();
   const sizes: number[] = [];
-  fitting.onJoined = () => sizes.push(team.size);
-  fitting.joined(sessionOf({}));
-  fitting.joined(sessionOf({}, { threads: 4 }));
-  expect(() => fitting.joined(sessionOf({ trainSamples: 23 }))).toThrow();
+  admission.onJoined = () => sizes.push(team.size);
+  admission.joined(sessionOf({}));
+  admission.joined(sessionOf({}, { threads: 4 }));
+  expect(() => admission.joined(sessionOf({ trainSamples: 23 }))).toThrow();
   expect(sizes).toEqual([1, 2]);
 });
 
 describe("a worker beside the first", () => {
   test("is refused with the field in which it differs", () => {
-    const { fitting } = gathering();
-    fitting.joined(sessionOf({}));
-    const refused = () => fitting.joined(sessionOf({ trainSamples: 23 }));
+    const { admission } = gathering();
+    admission.joined(sessionOf({}));
+    const refused = () => admission.joined(sessionOf({ trainSamples: 23 }));
     expect(refused).toThrow("Its trainSamples is 23, but w");
-    expect(() => fitting.joined(sessionOf({ fingerprint: "f" }))).toThrow("Its fingerprint is f, but");
+    expect(() => admission.joined(sessionOf({ fingerprint: "f" }))).toThrow("Its fingerprint is f, but");
   });
 
   test("is refused with the place where its layers differ, though all else is equal", () => {
-    const { fitting, team } = gathering();
-    fitting.joined(sessionOf({ topology: layersOf("relu") }));
-    const refused = () => fitting.joined(sessionOf({ topology: layersOf("tanh") }));
+    const { admission, team } = gathering();
+    admission.joined(sessionOf({ topology: layersOf("relu") }));
+    const refused = () => admission.joined(sessionOf({ topology: layersOf("tanh") }));
     expect(refused).toThrow(expect.objectContaining({ code: "ERR_FINGERPRINT" }));
     expect(refused).toThrow(
       /^Its model\.config\.layers\.0\.config\.activation is "tanh", but w\d+ has "relu"; give all/,
@@ -218,20 +218,20 @@ describe("a worker beside the first", () => {
   });
 
   test("has the first one's topology: its own may have other names for layers that were given none", () => {
-    const { fitting } = gathering();
+    const { admission } = gathering();
     const [topology, other] = [layersOf("relu", "dense_Dense1"), layersOf("relu", "dense_Dense7")];
     const [first, second] = [sessionOf({ topology }), sessionOf({ topology: other, gemmFlopsPerSecond: 5 })];
-    fitting.joined(first);
-    fitting.joined(second);
+    admission.joined(first);
+    admission.joined(second);
     expect(second.ready.topology).toBe(topology);
     expect(second.ready.gemmFlopsPerSecond).toBe(5);
   });
 
   test("cannot have the name of another, even of one that was given it", () => {
-    const { fitting, team } = gathering();
-    fitting.joined(sessionOf({}, { name: "a" }));
-    fitting.joined(sessionOf({}, { name: `a-${sessions + 1}` }));
-    expect(() => fitting.joined(sessionOf({}, { name: "a" }))).toThrow(expect.objectContaining({ code: "ERR_NAME" }));
+    const { admission, team } = gathering();
+    admission.joined(sessionOf({}, { name: "a" }));
+    admission.joined(sessionOf({}, { name: `a-${sessions + 1}` }));
+    expect(() => admission.joined(sessionOf({}, { name: "a" }))).toThrow(expect.objectContaining({ code: "ERR_NAME" }));
     expect(team.size).toBe(2);
   });
 });
@@ -242,9 +242,9 @@ describe("a refusal that every worker will meet", () => {
     expect(action).toThrow(expect.objectContaining({ code }));
 
   test("a common refusal ends the run with its reason if its weights fit the model of none of those that it waits for", async () => {
-    const { fitting, team, lines } = gathering({ weights: [tensor("kernel", [2, 3])] });
+    const { admission, team, lines } = gathering({ weights: [tensor("kernel", [2, 3])] });
     const ended = waiting(team);
-    for (const name of ["a", "b"]) await refusedWith(() => fitting.joined(sessionOf({}, { name })), "ERR_STATE_DICT");
+    for (const name of ["a", "b"]) await refusedWith(() => admission.joined(sessionOf({}, { name })), "ERR_STATE_DICT");
     const message = expect.stringContaining("not those of the model:\n  bias is missing\n");
     expect(await ended).toMatchObject({ code: "ERR_STATE_DICT", message });
     expect(lines).toEqual([expect.stringContaining("a cannot take part: ")]); // the run's end tells of the last
@@ -253,20 +253,20 @@ describe("a refusal that every worker will meet", () => {
 
   test("a refusal that one worker meets again and again is not common: the run goes on with others that can take part", async () => {
     const state = READY.stateDict.map(({ name, shape }) => tensor(name, shape));
-    const { fitting, team } = gathering({ weights: state });
+    const { admission, team } = gathering({ weights: state });
     const bad = () => sessionOf({ ...withTensor([6]), trainSamples: 23 }, { name: "bad" });
     for (const _ of [1, 2, 3]) {
-      await refusedWith(() => fitting.joined(bad()), "ERR_STATE_DICT");
-      fitting.failed(refusedWorker("bad"), new LockstepError("ERR_MODEL_DATA", "Too few outputs."));
+      await refusedWith(() => admission.joined(bad()), "ERR_STATE_DICT");
+      admission.failed(refusedWorker("bad"), new LockstepError("ERR_MODEL_DATA", "Too few outputs."));
     }
-    for (const _ of [1, 2]) fitting.joined(sessionOf({}));
+    for (const _ of [1, 2]) admission.joined(sessionOf({}));
     await team.until(() => team.size === 2);
   });
 
   test("a common refusal ends the run when as many as it waits for have another model than that of its checkpoint", async () => {
-    const { fitting, team } = gathering({ topologyDigest: topologyDigest(JSON.parse(layersOf("relu"))) });
+    const { admission, team } = gathering({ topologyDigest: topologyDigest(JSON.parse(layersOf("relu"))) });
     const ended = waiting(team);
-    const join = () => fitting.joined(sessionOf({ topology: layersOf("tanh") }));
+    const join = () => admission.joined(sessionOf({ topology: layersOf("tanh") }));
     await refusedWith(join, "ERR_MODEL_CHANGED");
     await team.until(() => true);
     await refusedWith(join, "ERR_MODEL_CHANGED");
@@ -274,11 +274,11 @@ describe("a refusal that every worker will meet", () => {
   });
 
   test("a common refusal ends the run when as many as it waits for give up for what its options and its model are", async () => {
-    const { fitting, team, lines } = gathering();
+    const { admission, team, lines } = gathering();
     const ended = waiting(team);
     const tooFew = new LockstepError("ERR_MODEL_DATA", "Expected a model with 10 outputs.");
-    fitting.failed(refusedWorker("a"), new LockstepError("ERR_NO_GPU", "No GPU."));
-    for (const name of ["b", "c"]) fitting.failed(refusedWorker(name), tooFew);
+    admission.failed(refusedWorker("a"), new LockstepError("ERR_NO_GPU", "No GPU."));
+    for (const name of ["b", "c"]) admission.failed(refusedWorker(name), tooFew);
     expect(await ended).toBe(tooFew);
     expect(lines).toEqual([
       "a cannot take part: ERR_NO_GPU: No GPU.",
@@ -287,15 +287,15 @@ describe("a refusal that every worker will meet", () => {
   });
 
   test("a common refusal ends the run also when those who had joined give up, one after the other, before a step was made", async () => {
-    const { fitting, team } = gathering();
+    const { admission, team } = gathering();
     const sessions = [sessionOf({}), sessionOf({})];
-    for (const session of sessions) fitting.joined(session);
+    for (const session of sessions) admission.joined(session);
     await team.begin({ plan: PLAN, origin: { from: "seed" } });
     const ended = team.until(() => false).catch((error: unknown) => error);
     const reason = new LockstepError("ERR_MODEL_REFUSED", "It has no gradient.");
     for (const session of sessions) {
-      fitting.failed({ ...refusedWorker(session.hello.name), session }, reason);
-      fitting.lost(session, reason.message);
+      admission.failed({ ...refusedWorker(session.hello.name), session }, reason);
+      admission.lost(session, reason.message);
     }
     expect(await ended).toBe(reason);
     team.reset();
@@ -305,18 +305,18 @@ describe("a refusal that every worker will meet", () => {
   test.each(["ERR_NO_GPU", "ERR_MODEL_CODE", "ERR_FINGERPRINT"] as const)(
     "a refusal that lies in one machine is not common: %s leaves the run waiting for others",
     async (code) => {
-      const { fitting, team } = gathering();
-      for (const name of ["a", "b", "c"]) fitting.failed(refusedWorker(name), new LockstepError(code, "Not here."));
-      fitting.joined(sessionOf({}));
+      const { admission, team } = gathering();
+      for (const name of ["a", "b", "c"]) admission.failed(refusedWorker(name), new LockstepError(code, "Not here."));
+      admission.joined(sessionOf({}));
       await team.until(() => team.size === 1);
     },
   );
 
   test("a refusal is not common while a worker is here that can take part", async () => {
-    const { fitting, team } = gathering();
-    fitting.joined(sessionOf({}));
+    const { admission, team } = gathering();
+    admission.joined(sessionOf({}));
     for (const name of ["a", "b", "c"])
-      fitting.failed(refusedWorker(name), new LockstepError("ERR_MODEL_DATA", "Too few."));
+      admission.failed(refusedWorker(name), new LockstepError("ERR_MODEL_DATA", "Too few."));
     await team.until(() => team.size === 1);
   });
 });

@@ -4,7 +4,7 @@ import type { WebSocket } from "ws";
 /** `drained` waits until less than this waits. */
 const DRAINED_BYTES = 4 * 2 ** 20;
 
-export class Outgoing {
+export class SendQueue {
   /** Bytes that were sent and that the network has not taken yet. */
   waitingBytes = 0;
   readonly #socket: WebSocket;
@@ -25,7 +25,7 @@ export class Outgoing {
     this.#socket.send(bytes, () => {
       this.waitingBytes -= bytes.length;
       this.#takenMs = this.#nowMs();
-      if (this.waitingBytes < DRAINED_BYTES) this.letGo();
+      if (this.waitingBytes < DRAINED_BYTES) this.release();
     });
   }
 
@@ -41,7 +41,7 @@ export class Outgoing {
   }
 
   /** Nothing will be taken any more, or little waits: nobody needs to wait. */
-  letGo(): void {
+  release(): void {
     for (const resolve of this.#whenDrained.splice(0)) resolve();
   }
 }

@@ -24,8 +24,8 @@ import { fittedState } from "../state/fitted-state.ts";
 import type { RemoteTeam } from "../team/remote-team.ts";
 import { CommonRefusals, type RefusedWorker } from "./common-refusals.ts";
 
-/** What `FittingWorkers` compares workers with, and where it sends them. */
-export interface FittingOptions {
+/** What `Admission` compares workers with, and where it sends them. */
+export interface AdmissionOptions {
   config: RunConfig;
   team: RemoteTeam;
   /** The coordinator's own version of Lockstep. */
@@ -46,9 +46,9 @@ export interface BegunWith {
   weights?: readonly ParameterState[] | undefined;
 }
 
-/** Handles the events of all sessions: admits fitting workers into the team, and refuses others with the reason. */
-export class FittingWorkers implements SessionEvents {
-  readonly #options: FittingOptions;
+/** Handles the events of all sessions: admits admission workers into the team, and refuses others with the reason. */
+export class Admission implements SessionEvents {
+  readonly #options: AdmissionOptions;
   readonly #refusals: CommonRefusals;
   #first: Session | undefined;
   #begun = false;
@@ -58,7 +58,7 @@ export class FittingWorkers implements SessionEvents {
   /** Is called after each worker that is taken. */
   onJoined: () => void = () => {};
 
-  constructor(options: FittingOptions) {
+  constructor(options: AdmissionOptions) {
     this.#options = options;
     this.#refusals = new CommonRefusals(options.team.workers);
   }
