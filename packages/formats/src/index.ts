@@ -9,4 +9,5 @@ export {
   type SafetensorsFile,
   writeSafetensors,
 } from "./safetensors/safetensors.ts";
+export { type ScalarEvent, startEventFile } from "./tensorboard/event-file.ts";
 export type { Weights } from "./weights.ts";

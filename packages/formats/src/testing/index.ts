@@ -1,0 +1,2 @@
+/** What tests of other packages need to look into files. */
+export { type DecodedEvent, decodeEventFile } from "./decoded-events.ts";
