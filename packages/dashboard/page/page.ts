@@ -58,6 +58,7 @@ function showHead(now: Run): void {
   setText(element("name"), name || "Lockstep");
   setText(element("state"), state);
   element("state").dataset["state"] = state;
+  showPhase(now);
   if (run === undefined) return;
   const { modelName, parameters, steps, stepsPerEpoch } = run.derived;
   setText(element("about"), `${modelName}, ${count(parameters)} parameters, on ${run.dataset}`);
@@ -66,6 +67,18 @@ function showHead(now: Run): void {
   const epoch = Math.min(epochs, Math.floor(stepsDone / stepsPerEpoch) + 1);
   setText(element("progress-text"), `step ${count(stepsDone)} of ${count(steps)} · epoch ${epoch} of ${epochs}`);
   if (stepsDone > 0) showTiles(now);
+}
+
+/** When it began is shown of a phase that lasts; the others take turns several times a second. */
+function showPhase({ phase }: Run): void {
+  const shown = element("phase");
+  shown.hidden = phase === undefined || phase.name === "over"; // the state says how it ended
+  if (phase === undefined) return;
+  const { name, sinceMs, reason } = phase;
+  const lasts = name === "gathering" || name === "starting" || name === "paused" || name === "lost";
+  const since = lasts ? ` since ${new Date(sinceMs).toLocaleTimeString("en-GB")}` : "";
+  setText(shown, `${name}${since}${reason === undefined ? "" : `: ${reason}`}`);
+  shown.dataset["phase"] = name;
 }
 
 function showTiles(now: Run): void {

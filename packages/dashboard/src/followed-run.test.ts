@@ -50,9 +50,11 @@ test("a run that goes on is followed: steps, events, the team, and the time that
     ["a", "in"],
     ["b", "lost"],
   ]);
+  expect(live.snapshot().phase).toBeUndefined(); // its folder does not tell
   happens("finished");
   look();
   expect(live.snapshot().state).toBe("finished");
+  expect(live.snapshot().phase).toEqual({ name: "over", sinceMs: Date.parse("2026-11-24T12:00:00.000Z") });
 });
 
 test("a run whose lease cannot be read is not said to have been killed", () => {

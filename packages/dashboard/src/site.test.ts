@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { LockstepError } from "@lockstep/errors";
 import type { Command } from "@lockstep/run";
-import { LiveRun, type RunUpdate } from "@lockstep/run/live";
+import { LiveRun, type RunPhase, type RunUpdate } from "@lockstep/run/live";
 import { openServer, type TransportServer } from "@lockstep/transport";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { makeSite, type Site } from "./site.ts";
@@ -93,6 +93,17 @@ describe("the stream", () => {
       await eventOf(); // makes a message of it
     }
     expect((await eventOf({ "last-event-id": id })).event).toBe("snapshot");
+  });
+
+  test("tells a page the last of the phases that alternate between two messages, in its place", async () => {
+    const { id } = await eventOf();
+    for (const name of ["stepping", "idle", "stepping", "evaluating"] as const) live.phase(name);
+    live.event("the run is finished", "finished");
+    const { data } = await eventOf({ "last-event-id": id });
+    expect(data.map(({ type, phase }: { type: string; phase?: RunPhase }) => phase?.name ?? type)).toEqual([
+      "evaluating",
+      "event",
+    ]);
   });
 
   test("tells a page that stays what happens", async () => {

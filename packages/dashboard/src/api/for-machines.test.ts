@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { request } from "node:http";
-import { LiveRun } from "@lockstep/run/live";
+import { LiveRun, PHASE_NAMES } from "@lockstep/run/live";
 import { openServer, type TransportServer } from "@lockstep/transport";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { makeSite, type Site } from "../site.ts";
@@ -109,6 +109,22 @@ describe("/metrics", () => {
     expect(parse((await ask("/metrics", trusted)).text).values).toEqual(values); // counters do not grow by being read
   });
 
+  test("tells the phase of the run as a set of which one is 1", async () => {
+    live.phase("stepping");
+    const { values } = parse((await ask("/metrics", trusted)).text);
+    const phases = Object.entries(values).filter(([name]) => name.startsWith("lockstep_run_phase"));
+    expect(Object.fromEntries(phases)).toEqual({
+      "lockstep_run_phase phase=gathering": 0,
+      "lockstep_run_phase phase=starting": 0,
+      "lockstep_run_phase phase=idle": 0,
+      "lockstep_run_phase phase=stepping": 1,
+      "lockstep_run_phase phase=evaluating": 0,
+      "lockstep_run_phase phase=paused": 0,
+      "lockstep_run_phase phase=lost": 0,
+      "lockstep_run_phase phase=over": 0,
+    });
+  });
+
   test("tells no figures before there are any", async () => {
     const { values } = parse((await ask("/metrics", trusted)).text);
     expect(values).toEqual({
@@ -121,14 +137,25 @@ describe("/api/run", () => {
   const docs = readFileSync(new URL("../../../../docs/monitoring.md", import.meta.url), "utf8");
 
   test("tells what is known, and null for what is not", async () => {
-    expect(JSON.parse((await ask("/api/run", trusted)).text)).toMatchObject({ step: 0, loss: null, workers: [] });
+    expect(JSON.parse((await ask("/api/run", trusted)).text)).toMatchObject({
+      step: 0,
+      loss: null,
+      workers: [],
+      phase: null,
+      phaseSince: null,
+      phaseReason: null,
+    });
     twoSteps();
+    live.phase("paused", "1 of at least 2 workers are here");
     const { type, text } = await ask("/api/run?pretty", trusted);
     expect(type).toBe("application/json");
     expect(JSON.parse(text)).toMatchObject({
       ...{ version: 1, runId: null, state: "waiting", step: 8, steps: null, epoch: 2, loss: 2.5, learningRate: 0.1 },
       ...{ stepMs: 250, lastStepAt: "2026-11-24T12:00:00.500Z", samplesPerSecond: 32, secondsLeft: 3, test: null },
       ...{ redoneSlices: 1, refused: 1 },
+      phase: "paused",
+      phaseSince: "2026-11-24T12:00:00.500Z",
+      phaseReason: "1 of at least 2 workers are here",
       workers: [
         {
           ...{ name: "a", device: "a CPU", backend: "native", state: "in", goneBecause: null, heartbeatAgeMs: 70 },
@@ -139,8 +166,9 @@ describe("/api/run", () => {
     });
   });
 
-  test("docs/monitoring.md tells of every field and every metric, and of no other", async () => {
+  test("docs/monitoring.md tells of every field, metric and phase, and of no other", async () => {
     twoSteps();
+    live.phase("stepping");
     const report = JSON.parse((await ask("/api/run", trusted)).text) as { workers: object[] };
     const { types } = parse((await ask("/metrics", trusted)).text);
     const told = (heading: string) => {
@@ -149,6 +177,7 @@ describe("/api/run", () => {
     };
     expect(told("/api/run")).toEqual([...Object.keys(report), ...Object.keys(report.workers[0]!)].sort());
     expect(told("/metrics")).toEqual(Object.keys(types).sort());
+    expect(told("The phase")).toEqual([...PHASE_NAMES].sort());
   });
 });
 

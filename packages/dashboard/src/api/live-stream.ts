@@ -37,7 +37,7 @@ export class LiveStream {
     this.#live = live;
     this.#unsubscribe = live.subscribe((update) => {
       if (!this.#watched) return;
-      this.#pending.push(update);
+      this.#keep(update);
       if (isOver(live.snapshot())) return this.#flush(); // soon nobody is there to send it
       this.#flushing ??= setTimeout(() => this.#flush(), FLUSH_MS).unref();
     });
@@ -65,6 +65,12 @@ export class LiveStream {
     this.#unsubscribe();
     clearInterval(this.#beating);
     for (const page of this.#pages) page.end();
+  }
+
+  /** Of the phases that alternate between two messages, only the last one is sent. */
+  #keep(update: RunUpdate): void {
+    if (update.type === "phase") this.#pending = this.#pending.filter(({ type }) => type !== "phase");
+    this.#pending.push(update);
   }
 
   #flush(): void {

@@ -1,5 +1,5 @@
 /** What is known of a run, in the format of Prometheus: times in seconds, counters that end in `_total`. */
-import { isGone, type LiveRun, type LiveWorker, type RunSnapshot } from "@lockstep/run/live";
+import { isGone, type LiveRun, type LiveWorker, PHASE_NAMES, type RunSnapshot } from "@lockstep/run/live";
 import { Counter, Gauge, Registry } from "prom-client";
 
 /** Values by labels. */
@@ -26,6 +26,10 @@ const ofWorkers = (read: (worker: LiveWorker) => Samples): Read => {
     workers.flatMap((worker) => read(worker).map(([labels, value]) => [{ worker: worker.name, ...labels }, value]));
 };
 
+/** A state set: 1 for the phase that the run is in, 0 for the others, and nothing where it is not known. */
+const phases: Read = ({ phase }) =>
+  PHASE_NAMES.map((name) => [{ phase: name }, phase === undefined ? undefined : Number(name === phase.name)]);
+
 const gauges: [name: string, help: string, read: Read][] = [
   ["lockstep_step", "Updates made.", one(({ stepsDone }) => stepsDone)],
   ["lockstep_steps", "Updates of the whole run.", one(({ run }) => run?.derived.steps)],
@@ -47,6 +51,7 @@ const gauges: [name: string, help: string, read: Read][] = [
     (run) => here(run).map(({ name, heartbeatAgeMs }) => [{ worker: name }, seconds(heartbeatAgeMs)]),
   ],
   ["lockstep_workers", "Workers that are here.", one((run) => here(run).length)],
+  ["lockstep_run_phase", "1 for the phase that the run is in, 0 for the others.", phases],
 ];
 
 const counters: [name: string, help: string, read: Read][] = [
@@ -69,7 +74,7 @@ export class RunMetrics {
   constructor(live: LiveRun) {
     const registers = [this.#registry];
     for (const [name, help, read] of gauges) {
-      const labelNames = ["worker", "part"];
+      const labelNames = ["worker", "part", "phase"];
       const collect = () => {
         gauge.reset();
         for (const [labels, value] of known(read(live.snapshot()))) gauge.set(labels, value);

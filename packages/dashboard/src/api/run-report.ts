@@ -6,13 +6,16 @@ const VERSION = 1;
 
 /** What is not known yet is null. */
 export function runReport(snapshot: Readonly<RunSnapshot>) {
-  const { name, run, state, stepsDone, recent, progress, lastStepAtMs, epochs, test, workers } = snapshot;
+  const { name, run, state, phase, stepsDone, recent, progress, lastStepAtMs, epochs, test, workers } = snapshot;
   const last = recent.at(-1);
   return {
     version: VERSION,
     name,
     runId: run?.derived.runId ?? null,
     state,
+    phase: phase?.name ?? null,
+    phaseSince: phase === undefined ? null : new Date(phase.sinceMs).toISOString(),
+    phaseReason: phase?.reason ?? null,
     model: run?.derived.modelName ?? null,
     dataset: run?.dataset ?? null,
     parameters: run?.derived.parameters ?? null,

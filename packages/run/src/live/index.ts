@@ -9,6 +9,7 @@ export {
   type RunState,
   sharesOf,
 } from "./live-run.ts";
+export { PHASE_NAMES, type PhaseName, type RunPhase } from "./phase.ts";
 export type { StepHistory } from "./step-history.ts";
 export { partsOf, type Straggler, stragglerOf, WAIT, type WorkerParts } from "./straggler.ts";
 export {

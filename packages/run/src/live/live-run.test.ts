@@ -3,6 +3,7 @@ import type { StepRow } from "../record/metrics.ts";
 import { LiveRun } from "./live-run.ts";
 import { addStep, emptyHistory, MAX_BUCKETS } from "./step-history.ts";
 import { partsOf, stragglerOf } from "./straggler.ts";
+import type { RunUpdate } from "./updates.ts";
 
 function stepRow(step: number, more: Partial<StepRow> = {}): StepRow {
   return {
@@ -149,6 +150,49 @@ describe("LiveRun", () => {
       run.event("left", "left", { worker: `w${i}` });
     }
     expect(run.snapshot().workers.map(({ name }) => name)).toEqual(Array.from({ length: 16 }, (_, i) => `w${84 + i}`));
+  });
+});
+
+describe("the phase", () => {
+  test("is told once when it changes, with the time since when and the reason", () => {
+    let nowMs = 1000;
+    const run = new LiveRun(undefined, () => nowMs);
+    const told: RunUpdate[] = [];
+    run.subscribe((update) => told.push(update));
+    expect(run.snapshot().phase).toBeUndefined();
+    run.phase("stepping");
+    nowMs = 2000;
+    run.phase("stepping");
+    expect(run.snapshot().phase).toEqual({ name: "stepping", sinceMs: 1000 });
+    run.phase("paused", "1 of at least 2 workers are here");
+    run.phase("paused", "0 of at least 2 workers are here");
+    expect(told).toEqual([
+      { type: "phase", phase: { name: "stepping", sinceMs: 1000 } },
+      { type: "phase", phase: { name: "paused", sinceMs: 2000, reason: "1 of at least 2 workers are here" } },
+      { type: "phase", phase: { name: "paused", sinceMs: 2000, reason: "0 of at least 2 workers are here" } },
+    ]);
+  });
+
+  test("is told by the events that begin and end a run, and is unknown where only they are known", () => {
+    const run = new LiveRun(undefined, () => 1000);
+    const phases = (["waiting", "begun", "finished", "checkpoint", "resumed", "paused", "failed"] as const).map(
+      (kind) => {
+        run.event("text", kind);
+        return run.snapshot().phase?.name;
+      },
+    );
+    expect(phases).toEqual(["gathering", undefined, "over", "over", undefined, undefined, "over"]);
+    expect(run.snapshot().phase?.sinceMs).toBe(1000);
+  });
+
+  test("of a run that is over stays that, whatever its workers still do", () => {
+    const run = new LiveRun();
+    run.phase("stepping");
+    run.event("begun", "begun");
+    expect(run.snapshot().phase?.name).toBe("stepping");
+    run.event("the disk is full", "failed");
+    run.phase("lost");
+    expect(run.snapshot().phase?.name).toBe("over");
   });
 });
 

@@ -8,6 +8,7 @@ import type { RunFile } from "../folder/run-file.ts";
 import type { EpochRow, MetricsRow, StepRow, TestRow } from "../record/metrics.ts";
 import type { Report } from "../record/report.ts";
 import type { Progress } from "../terminal/display.ts";
+import type { PhaseName, RunPhase } from "./phase.ts";
 import { addStep, emptyHistory, type StepHistory } from "./step-history.ts";
 import type { EventKind, EventSubject, RunEvent, RunUpdate, WorkerNow } from "./updates.ts";
 
@@ -48,6 +49,8 @@ export interface RunSnapshot {
   /** Undefined until the run has begun. */
   run?: RunFile | undefined;
   state: RunState;
+  /** Undefined while nobody tells it, as of a run that is known from its folder and goes on. */
+  phase?: RunPhase | undefined;
   /** Updates made. */
   stepsDone: number;
   /** When the last step ended, in ms since 1970; undefined until one has in this process. */
@@ -79,6 +82,13 @@ export const LOCAL_WORKER = "this process";
 const STATES: Partial<Record<EventKind, RunState>> = {
   ...{ waiting: "waiting", begun: "running", resumed: "running", "goes-on": "running" },
   ...{ paused: "paused", finished: "finished", stopped: "stopped", failed: "failed" },
+};
+
+const PHASES: Partial<Record<EventKind, PhaseName>> = {
+  waiting: "gathering",
+  finished: "over",
+  stopped: "over",
+  failed: "over",
 };
 
 /** Folds the updates of a run into a snapshot, and passes them on. */
@@ -114,6 +124,13 @@ export class LiveRun {
     this.take({ type: "event", event: { at: new Date(this.#dateMs()).toISOString(), kind, text, ...subject } });
   }
 
+  /** Says which phase the run enters now. The one that it is in already is no news, and a run that is over enters none. */
+  phase(name: PhaseName, reason?: string): void {
+    const { phase } = this.#now;
+    if (isOver(this.#now) || (phase?.name === name && phase.reason === reason)) return;
+    this.take({ type: "phase", phase: { name, sinceMs: this.#dateMs(), reason } });
+  }
+
   #fold(update: RunUpdate): void {
     const now = this.#now;
     switch (update.type) {
@@ -140,6 +157,9 @@ export class LiveRun {
         return;
       case "event":
         this.#event(update.event);
+        return;
+      case "phase":
+        now.phase = update.phase;
     }
   }
 
@@ -193,9 +213,19 @@ export class LiveRun {
     if (event.kind === "slice-redone") now.redoneSlices++;
     if (event.kind === "refused") now.refused++;
     if (event.worker !== undefined) this.#eventOf(this.#worker(event.worker), event);
+    this.#phaseAfter(event);
     if (isOver(now)) {
       for (const worker of [...now.workers]) this.#gone(worker, "left", "the run is over");
     }
+  }
+
+  /** Events tell when a run gathers and when it is over; what it does in between is known only from its process. */
+  #phaseAfter({ at, kind }: RunEvent): void {
+    const { phase } = this.#now;
+    const name = PHASES[kind];
+    if (name !== undefined && name !== phase?.name) this.#now.phase = { name, sinceMs: Date.parse(at) };
+    const goesOn = kind === "begun" || kind === "resumed";
+    if (goesOn && (phase?.name === "gathering" || phase?.name === "over")) this.#now.phase = undefined;
   }
 
   #eventOf(worker: LiveWorker, { kind, text, device = worker.device, backend = worker.backend }: RunEvent): void {

@@ -4,6 +4,7 @@ import type { RunFile } from "../folder/run-file.ts";
 import type { MetricsRow } from "../record/metrics.ts";
 import type { Report } from "../record/report.ts";
 import type { Progress } from "../terminal/display.ts";
+import type { RunPhase } from "./phase.ts";
 
 /** The kinds of events that a run tells. */
 export const EVENT_KINDS = [
@@ -83,4 +84,6 @@ export type RunUpdate =
   | { type: "progress"; progress: Progress }
   | { type: "team"; workers: WorkerNow[] }
   | { type: "report"; report: Report }
-  | { type: "event"; event: RunEvent };
+  | { type: "event"; event: RunEvent }
+  /** It alternates several times a second: it is shown, and not kept in events.jsonl. */
+  | { type: "phase"; phase: RunPhase };
