@@ -49,4 +49,13 @@ export {
   type WorkerMessage,
   workerName,
 } from "./protocol/messages.ts";
+export { BufferPool } from "./reduction/buffer-pool.ts";
 export { type Piece, StepAssembly } from "./reduction/step-assembly.ts";
+export {
+  doneAttempt,
+  type Outgoing,
+  type RoundTask,
+  type SliceState,
+  StepRound,
+  samplesOf,
+} from "./reduction/step-round.ts";

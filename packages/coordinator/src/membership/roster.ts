@@ -1,8 +1,7 @@
 /** The workers that are here, by what they hold. */
 import { LockstepError } from "@lockstep/errors";
-import { encode } from "@lockstep/gradient-sync";
+import { encode, type Outgoing } from "@lockstep/gradient-sync";
 import type { Session } from "../connections/sessions.ts";
-import type { Outgoing } from "../step/step-round.ts";
 import { Member, type MemberState } from "./members.ts";
 
 export class Roster {

@@ -1,9 +1,8 @@
 /** What each worker did in a step, for its row in the metrics. */
-import type { WorkerMessage } from "@lockstep/gradient-sync";
+import { doneAttempt, type StepRound, type WorkerMessage } from "@lockstep/gradient-sync";
 import type { WorkerShare } from "@lockstep/run";
 import type { Session } from "../connections/sessions.ts";
 import type { Member } from "../membership/members.ts";
-import { doneAttempt, type StepRound } from "./step-round.ts";
 
 type Contribution = Extract<WorkerMessage, { type: "contribution" }>;
 

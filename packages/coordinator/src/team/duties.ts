@@ -1,12 +1,11 @@
 /** What workers were given to do and have not done: slices, ranges of an evaluation, answers, pieces of a state. */
-import type { WorkerMessage } from "@lockstep/gradient-sync";
+import { doneAttempt, type Outgoing, type StepRound, samplesOf, type WorkerMessage } from "@lockstep/gradient-sync";
 import type { TeamView, WorkerView } from "../membership/decide.ts";
 import type { Member } from "../membership/members.ts";
 import type { Roster } from "../membership/roster.ts";
 import { StateStreams } from "../state/state-streams.ts";
 import { Evaluations } from "../step/evaluations.ts";
 import { type AttemptKey, GivenSlices } from "../step/given-slices.ts";
-import { doneAttempt, type Outgoing, type StepRound, samplesOf } from "../step/step-round.ts";
 import { Questions } from "./questions.ts";
 import type { Waiters } from "./waiters.ts";
 

@@ -4,7 +4,17 @@
  * in. Time comes from outside, with `tick`.
  */
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
-import { encode, type Layout, makeLayout, packingPays, updateBytes, type WorkerMessage } from "@lockstep/gradient-sync";
+import {
+  BufferPool,
+  encode,
+  type Layout,
+  makeLayout,
+  type Outgoing,
+  packingPays,
+  StepRound,
+  updateBytes,
+  type WorkerMessage,
+} from "@lockstep/gradient-sync";
 import {
   type EvaluateTask,
   type Evaluation,
@@ -25,8 +35,6 @@ import { Strikes } from "../membership/strikes.ts";
 import { type Beginning, startWorkers } from "../state/beginning.ts";
 import { Newcomers } from "../state/newcomers.ts";
 import { Replicas } from "../state/replicas.ts";
-import { SpareArrays } from "../step/spare-arrays.ts";
-import { type Outgoing, StepRound } from "../step/step-round.ts";
 import { countTravelled, sharesOf, type Travelled } from "../step/worker-shares.ts";
 import { Duties } from "./duties.ts";
 import type { Answer } from "./questions.ts";
@@ -61,7 +69,7 @@ interface Begun {
   newcomers: Newcomers;
   replicas: Replicas;
   /** What dense chunks are decoded into, of the sizes that the layout has. */
-  spare: SpareArrays;
+  pool: BufferPool;
 }
 
 export class RemoteTeam implements Team {
@@ -219,7 +227,7 @@ export class RemoteTeam implements Team {
       numClasses,
       newcomers,
       replicas,
-      spare: new SpareArrays(),
+      pool: new BufferPool(),
     };
     this.#begun = begun;
     this.#committed = origin.from === "seed" ? 0 : origin.step;
@@ -355,7 +363,7 @@ export class RemoteTeam implements Team {
   }
 
   #beginRound(task: StepTask): StepRound {
-    const { layout, sliceRows, spare } = this.#begun!;
+    const { layout, sliceRows, pool } = this.#begun!;
     const able = this.#duties.able(task.step);
     const weights = weightsOf(
       able.map(({ speed }) => speed),
@@ -363,7 +371,7 @@ export class RemoteTeam implements Team {
     );
     const slices = planSlices(task.start, task.end, able.length > 0 ? weights : 1, sliceRows);
     const links = this.members.map(({ session }) => session.ready.linkBytesPerSecond);
-    const round = new StepRound(task, slices, layout, links.some(packingPays), spare);
+    const round = new StepRound(task, slices, layout, links.some(packingPays), pool);
     this.#round = round;
     this.#updateBytes = updateBytes(layout, task.end - task.start);
     const assignments = this.#roster.followers.map((member) => {

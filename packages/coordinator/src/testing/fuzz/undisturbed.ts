@@ -1,7 +1,6 @@
 /** For tests: what a run comes to when nobody disturbs it, without sockets or a team. */
-import type { CoordinatorMessage, WorkerMessage } from "@lockstep/gradient-sync";
+import { type CoordinatorMessage, StepRound, type WorkerMessage } from "@lockstep/gradient-sync";
 import { planSlices, type StepTask } from "@lockstep/run";
-import { StepRound } from "../../step/step-round.ts";
 import { LAYOUT, ToyWorker } from "../toy-worker.ts";
 
 class LoneWorker extends ToyWorker {

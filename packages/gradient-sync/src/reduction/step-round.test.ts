@@ -1,6 +1,7 @@
-import { decodeFloats, makeLayout, StepAssembly } from "@lockstep/gradient-sync";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { makeLayout } from "../layout/layout.ts";
+import { decodeFloats } from "../layout/wire.ts";
 import {
   type Chunk,
   chunkOf,
@@ -15,15 +16,16 @@ import {
   task,
   tensor,
 } from "../testing/three-slices.ts";
-import { SpareArrays } from "./spare-arrays.ts";
+import { BufferPool } from "./buffer-pool.ts";
+import { StepAssembly } from "./step-assembly.ts";
 import { type Outgoing, StepRound } from "./step-round.ts";
 
-/** Of all rounds here: what one has given back must not be what its messages are made of. */
-const spare = new SpareArrays();
+/** Of all rounds here: what one has released must not be what its messages are made of. */
+const pool = new BufferPool();
 
 /** A round where worker k has the first attempt at slice k. */
 function begun(): StepRound {
-  const round = new StepRound(task, slices, layout, true, spare);
+  const round = new StepRound(task, slices, layout, true, pool);
   for (const { slice } of slices) round.assign(slice, [slice]);
   return round;
 }
@@ -54,7 +56,7 @@ function heard(round: StepRound, out: readonly Outgoing[]): Float32Array[] {
 
 describe("a step", () => {
   test("is told to each worker: the task, its own slices, and how many samples every slice has", () => {
-    const round = new StepRound(task, slices, layout, true, spare);
+    const round = new StepRound(task, slices, layout, true, pool);
     round.assign(0, [1]);
     const own = [
       { slice: 0, attempt: 0, start: 10, end: 12 },

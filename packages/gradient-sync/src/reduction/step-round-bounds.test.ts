@@ -1,5 +1,7 @@
-import { encodeFloats, makeLayout, type WorkerMessage } from "@lockstep/gradient-sync";
 import { describe, expect, test } from "vitest";
+import { makeLayout } from "../layout/layout.ts";
+import { encodeFloats } from "../layout/wire.ts";
+import type { WorkerMessage } from "../protocol/messages.ts";
 import { doneAttempt, MAX_IGNORED_CHUNKS, StepRound } from "./step-round.ts";
 
 /** A matrix that travels as factors of 2 and 3 columns, and 1000 numbers that travel dense, in chunks of 100. */

@@ -6,24 +6,21 @@
  * on to the others; what further ones send meanwhile is held back, and takes its place if the first fails or is slower.
  */
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
-import {
-  allFinite,
-  type CoordinatorMessage,
-  chunkLength,
-  chunkOffsets,
-  decodeInto,
-  encodeFloats,
-  type Layout,
-  MAX_LOSS_SUM,
-  partElements,
-  type WorkerMessage,
-} from "@lockstep/gradient-sync";
-import type { StepTask } from "@lockstep/run";
-import { SpareArrays } from "./spare-arrays.ts";
+import { chunkLength, chunkOffsets, type Layout, partElements } from "../layout/layout.ts";
+import { allFinite, decodeInto, encodeFloats } from "../layout/wire.ts";
+import { MAX_LOSS_SUM } from "../protocol/limits.ts";
+import type { CoordinatorMessage, WorkerMessage } from "../protocol/messages.ts";
+import { BufferPool } from "./buffer-pool.ts";
 
 type Message<Type extends WorkerMessage["type"]> = Extract<WorkerMessage, { type: Type }>;
 type Chunk = Message<"gradient-chunk">;
 type Values = Float32Array<ArrayBuffer>;
+
+/** The update that a round is for: number `step`, on samples [start, end) of the epoch's order. */
+export type RoundTask = Pick<
+  Extract<CoordinatorMessage, { type: "assign" }>,
+  "epoch" | "step" | "start" | "end" | "learningRate"
+>;
 
 /** A message for one worker, for all, or for all but the one that it came from. */
 export interface Outgoing {
@@ -72,11 +69,11 @@ export interface SliceState {
 }
 
 export class StepRound {
-  readonly task: StepTask;
+  readonly task: RoundTask;
   readonly slices: readonly SliceState[];
   readonly #layout: Layout;
   readonly #packing: boolean;
-  readonly #spare: SpareArrays;
+  readonly #pool: BufferPool;
   /** Dense chunks that wait for those of other slices: by offset, then by slice. */
   readonly #waiting = new Map<number, (Values | undefined)[]>();
   /** Offsets whose sums have gone out. */
@@ -90,19 +87,19 @@ export class StepRound {
 
   /**
    * @param packing whether sums with many zeros go out packed. @default yes
-   * @param spare what chunks are decoded into: dense ones to be kept, factors to be looked at. @default new arrays
+   * @param pool buffers that chunks are decoded into: dense ones to keep, factors only to check. @default a new pool
    */
   constructor(
-    task: StepTask,
+    task: RoundTask,
     slices: readonly { slice: number; start: number; end: number }[],
     layout: Layout,
     packing = true,
-    spare = new SpareArrays(),
+    pool = new BufferPool(),
   ) {
     this.task = task;
     this.#layout = layout;
     this.#packing = packing;
-    this.#spare = spare;
+    this.#pool = pool;
     this.slices = slices.map(({ slice, start, end }) => ({
       ...{
         slice,
@@ -119,7 +116,7 @@ export class StepRound {
 
   /** Begins an attempt at each of the slices. The message goes out even to a worker that gets none. */
   assign(worker: number, slices: readonly number[]): Outgoing {
-    const { type: _, ...task } = this.task;
+    const { epoch, step, start, end, learningRate } = this.task;
     const own = slices.map((index) => {
       const slice = this.slices[index]!;
       const attempt = slice.attemptsMade++;
@@ -128,7 +125,10 @@ export class StepRound {
       return { slice: index, attempt, start: slice.start, end: slice.end };
     });
     const sliceSamples = this.slices.map(samplesOf);
-    return { to: worker, message: { type: "assign", ...task, slices: own, sliceSamples } };
+    return {
+      to: worker,
+      message: { type: "assign", epoch, step, start, end, learningRate, slices: own, sliceSamples },
+    };
   }
 
   /** @throws LockstepError ERR_ATTEMPT for a piece that is not this worker's to send, ERR_CHUNK for far too many */
@@ -273,7 +273,7 @@ export class StepRound {
 
   #decode(chunk: Chunk, elements: number): Values | string {
     // Factors are only looked at, and go on as they came.
-    const values = chunk.part === 0 ? this.#spare.take(elements) : this.#spare.scratch(elements);
+    const values = chunk.part === 0 ? this.#pool.acquire(elements) : this.#pool.scratch(elements);
     try {
       decodeInto(values, chunk, this.#layout.wire);
       return values;
@@ -309,10 +309,10 @@ export class StepRound {
     const [total, ...others] = chunks as [Values, ...Values[]]; // ((a + b) + c) + …, in slice order
     for (const other of others) {
       addTo(total, other);
-      this.#spare.giveBack(other);
+      this.#pool.release(other);
     }
     const sum = encodeFloats(total, this.#layout.wire, this.#packing);
-    if (sum.data.buffer !== total.buffer) this.#spare.giveBack(total); // else the message is a view of it
+    if (sum.data.buffer !== total.buffer) this.#pool.release(total); // else the message is a view of it
     const place = { step: this.task.step, slice: 0, attempt: 0, part: 0, offset };
     return [{ to: "all", message: { type: "update-chunk", ...place, ...sum } }];
   }

@@ -1,8 +1,5 @@
-import { StepAssembly } from "@lockstep/gradient-sync";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { SpareArrays } from "../step/spare-arrays.ts";
-import { type Outgoing, StepRound } from "../step/step-round.ts";
 import {
   type Chunk,
   chunksOf,
@@ -17,9 +14,12 @@ import {
   take,
   task,
 } from "../testing/three-slices.ts";
+import { BufferPool } from "./buffer-pool.ts";
+import { StepAssembly } from "./step-assembly.ts";
+import { type Outgoing, StepRound } from "./step-round.ts";
 
-/** Of all schedules: what a round has given back must not be what its messages are made of. */
-const spare = new SpareArrays();
+/** Of all schedules: what a round has released must not be what its messages are made of. */
+const pool = new BufferPool();
 
 type Said = Chunk | ReturnType<typeof contributionOf>;
 type Action = () => void;
@@ -71,7 +71,7 @@ class Worker {
 
 /** A round, its workers, one who only listens, as a worker that joins does, and what is on its way between them. */
 class Network {
-  readonly round = new StepRound(task, slices, layout, true, spare);
+  readonly round = new StepRound(task, slices, layout, true, pool);
   readonly listener = new Worker(-1);
   workers = [0, 1, 2, 3].map((id) => new Worker(id));
 

@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+import { makeLayout } from "../layout/layout.ts";
+import { slices, task, tensor } from "../testing/three-slices.ts";
+import { BufferPool } from "./buffer-pool.ts";
+import { StepRound } from "./step-round.ts";
+
+test("a buffer that was released is acquired again where its length is asked for", () => {
+  const pool = new BufferPool();
+  const [first, second] = [pool.acquire(3), pool.acquire(3)];
+  expect(second).not.toBe(first);
+  pool.release(first);
+  expect(pool.acquire(2)).toHaveLength(2);
+  expect(pool.acquire(3)).toBe(first);
+  expect(pool.acquire(3)).not.toBe(first);
+});
+
+test("scratch buffers share one array, which grows where it must", () => {
+  const pool = new BufferPool();
+  expect(pool.scratch(2)).toHaveLength(2);
+  const large = pool.scratch(5);
+  expect(large).toHaveLength(5);
+  expect(pool.scratch(3)).toHaveLength(3);
+  expect(pool.scratch(3).buffer).toBe(large.buffer);
+});
+
+test("a step of a small model begins without an array as large as a chunk may be", () => {
+  const layout = makeLayout([tensor("bias", 5), tensor("kernel", 2, 1)], {
+    ...{ forms: ["dense", "factored"], wire: "fp32", chunkBytes: 2 ** 24 },
+  });
+  const pool = new BufferPool();
+  const bytesBefore = process.memoryUsage().arrayBuffers;
+  const round = new StepRound(task, slices, layout, true, pool);
+  expect(process.memoryUsage().arrayBuffers - bytesBefore).toBeLessThan(2 ** 20);
+  expect(round.slices).toHaveLength(slices.length);
+});
