@@ -48,8 +48,8 @@ async function told(
   };
   const participant = new Participant(run, () => {});
   await before(participant);
-  const inbox = new Inbox(connection as Connection, (message) => participant.aside(message));
-  await expect(participant.takePart(connection as Connection, inbox)).rejects.toThrow();
+  const inbox = new Inbox(connection as Connection, (message) => participant.handleControl(message));
+  await expect(participant.serve(connection as Connection, inbox)).rejects.toThrow();
   expect(rest).toEqual([]);
   participant.dispose();
   await run.thread.close();

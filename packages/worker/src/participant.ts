@@ -15,17 +15,17 @@ import {
   warmUp,
 } from "@lockstep/training";
 import type { Connection } from "./connection/connection.ts";
-import { type Aside, Dismissed, type Inbox, type Told } from "./connection/inbox.ts";
+import { type ControlMessage, Dismissed, type Inbox, type ReceivedMessage } from "./connection/inbox.ts";
 import { CoordinatorExchange } from "./exchange/coordinator-exchange.ts";
-import { foreseenSlices } from "./exchange/foreseen-slices.ts";
-import { expectAssign, expectEvaluate, expectStart, expectWeights } from "./expected.ts";
+import { sliceToPrefetch } from "./exchange/prefetch.ts";
+import { assertAssign, assertEvaluate, assertStart, assertWeights } from "./message-checks.ts";
 import { StateIntake } from "./state/state-intake.ts";
 import { StateSender } from "./state/state-sender.ts";
 
 /** Of the step on zeros: what is to be compiled is the same for more. */
 const WARM_UP_ROWS = 32;
 
-type Message<Type extends Told["type"]> = Extract<Told, { type: Type }>;
+type Message<Type extends ReceivedMessage["type"]> = Extract<ReceivedMessage, { type: Type }>;
 
 export class Participant {
   readonly #run: PreparedRun;
@@ -73,17 +73,17 @@ export class Participant {
    * @throws Dismissed then
    * @throws LockstepError when the connection ends; the replica is then as it was after the last whole step
    */
-  async takePart(connection: Connection, inbox: Inbox): Promise<never> {
+  async serve(connection: Connection, inbox: Inbox): Promise<never> {
     this.#connection = connection;
     this.#sender = new StateSender(connection);
     const begin = async (start: Message<"start">) => {
-      expectStart(start, this.#tensors(), this.#step);
+      assertStart(start, this.#tensors(), this.#step);
       await this.#begin(start);
       return new CoordinatorExchange(connection, inbox, makeLayout(this.#tensors(), start), this.#clock);
     };
     let exchange = await begin(await inbox.expect("start"));
     const batches = new Batches(this.#run.thread, (last) =>
-      foreseenSlices(this.#assigned, this.#run.thread.meta, last),
+      sliceToPrefetch(this.#assigned, this.#run.thread.meta, last),
     );
     try {
       for (;;) {
@@ -108,7 +108,7 @@ export class Participant {
    * @returns what goes on after the call, if anything does
    * @throws LockstepError ERR_MESSAGE_ORDER for what may not be asked for now
    */
-  aside(message: Aside): Promise<void> | undefined {
+  handleControl(message: ControlMessage): Promise<void> | undefined {
     if (this.#connection === undefined) {
       throw new LockstepError(
         "ERR_MESSAGE_ORDER",
@@ -117,8 +117,8 @@ export class Participant {
     }
     switch (message.type) {
       case "send-state":
-        expectWeights(this.#step, message.type);
-        this.#sender!.expectRoom(message.request);
+        assertWeights(this.#step, message.type);
+        this.#sender!.assertRoom(message.request);
         return this.#sender!.send(message, this.#step, new StateSnapshot(this.#replica!, this.#run.names));
       case "sync":
         this.#connection.send({ type: "synced" });
@@ -138,13 +138,13 @@ export class Participant {
     this.#replica?.dispose();
   }
 
-  async #obey(message: Told, exchange: CoordinatorExchange, batches: Batches): Promise<void> {
+  async #obey(message: ReceivedMessage, exchange: CoordinatorExchange, batches: Batches): Promise<void> {
     const connection = this.#connection!;
     const replica = this.#replica!; // there, if there are weights
     const sizes = this.#run.thread.meta;
     switch (message.type) {
       case "assign": {
-        expectAssign(message, this.#step, sizes);
+        assertAssign(message, this.#step, sizes);
         this.#clock.lap("wait");
         this.#assigned = message;
         exchange.assign(message);
@@ -155,8 +155,8 @@ export class Participant {
         return;
       }
       case "evaluate": {
-        expectWeights(this.#step, message.type);
-        expectEvaluate(message, sizes);
+        assertWeights(this.#step, message.type);
+        assertEvaluate(message, sizes);
         const { request, part, start, end } = message;
         const batch = await batches.take({ part, epoch: 0, start, end });
         const { predictions, ...sums } = await evaluateBatch(replica, batch);
@@ -166,7 +166,7 @@ export class Participant {
         return;
       }
       case "digest": {
-        expectWeights(this.#step, message.type);
+        assertWeights(this.#step, message.type);
         const digest = await stateDigest(replica, this.#run.names);
         connection.send({ type: "digest-result", step: this.#step, digest });
         this.#clock.finish();
@@ -204,7 +204,7 @@ export class Participant {
     const { loaded, names } = this.#run;
     const intake = this.#intake ?? new StateIntake(names);
     this.#intake = undefined;
-    intake.expectWhole();
+    intake.assertWhole();
     const [weights, velocities] = [intake.dict("weight"), intake.dict("velocity")];
     const largestDifference =
       this.#step === undefined ? 0 : await this.#differenceFrom({ weight: weights, velocity: velocities });

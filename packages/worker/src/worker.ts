@@ -8,7 +8,7 @@ import { isKnownModel } from "@lockstep/model";
 import { type Resources, withResources } from "@lockstep/run";
 import { type PreparedRun, prepare } from "@lockstep/training";
 import { type Connection, connect } from "./connection/connection.ts";
-import { Dismissed, Inbox, type Told } from "./connection/inbox.ts";
+import { Dismissed, Inbox, type ReceivedMessage } from "./connection/inbox.ts";
 import { isBusy, isPassing, Search, type SearchOptions } from "./connection/search.ts";
 import { Participant } from "./participant.ts";
 import { readyMessage } from "./ready.ts";
@@ -61,7 +61,7 @@ async function workUntilDismissed(
   let search: Search | undefined;
   let run: { prepared: PreparedRun; participant: Participant; id: string } | undefined;
   for (;;) {
-    const inbox = new Inbox(connection, (message) => run?.participant.aside(message));
+    const inbox = new Inbox(connection, (message) => run?.participant.handleControl(message));
     let welcomed = false;
     try {
       const holds = run?.participant.held(run.id);
@@ -80,7 +80,7 @@ async function workUntilDismissed(
       }
       connection.send(await readyMessage(run.prepared, welcome.config, connection));
       log(`${hello.name} joined ${coordinator} and waits for the others`);
-      await run.participant.takePart(connection, inbox);
+      await run.participant.serve(connection, inbox);
     } catch (error) {
       const passes = isPassing(error, search !== undefined);
       if (error instanceof Dismissed || (passes && leave.signal.aborted)) throw new Dismissed();
@@ -111,7 +111,7 @@ async function warmedUp(participant: Participant, log: (line: string) => void): 
 async function prepareRun(
   { model, dataDir, maxRows, machine, log }: WorkerOptions,
   engine: Engine,
-  { config, spec, codeModel, supplied }: Extract<Told, { type: "welcome" }>,
+  { config, spec, codeModel, supplied }: Extract<ReceivedMessage, { type: "welcome" }>,
   connection: () => Connection,
 ): Promise<PreparedRun> {
   const given = makeConfig(config as GivenOptions);

@@ -124,7 +124,10 @@ async function session(participant: Participant, said: readonly CoordinatorMessa
   const take = async (messages: readonly CoordinatorMessage[]): Promise<string> => {
     const connection = scripted(messages, (message) => message.type === "digest-result" && digests.push(message));
     try {
-      return await participant.takePart(connection, new Inbox(connection, (message) => participant.aside(message)));
+      return await participant.serve(
+        connection,
+        new Inbox(connection, (message) => participant.handleControl(message)),
+      );
     } catch (error) {
       if (error instanceof Dismissed) return "finished";
       if (error instanceof LockstepError) return error.code;

@@ -98,11 +98,11 @@ async function takePart(url: string, name: string, recorded: RecordedRun): Promi
   connection.send({ type: "hello", protocol: PROTOCOL_VERSION, name, ...device });
   const run = await freshRun();
   const participant = new Participant(run, () => {});
-  const inbox = new Inbox(connection, (message) => participant.aside(message));
+  const inbox = new Inbox(connection, (message) => participant.handleControl(message));
   const welcome = await inbox.expect("welcome");
   connection.heartbeat(welcome.heartbeatMs);
   connection.send(await readyMessage(run, welcome.config, connection));
-  await participant.takePart(connection, inbox).catch((error: unknown) => {
+  await participant.serve(connection, inbox).catch((error: unknown) => {
     if (!(error instanceof Dismissed)) throw error;
   });
   participant.dispose();

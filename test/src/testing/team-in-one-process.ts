@@ -72,12 +72,12 @@ async function takePart(url: string, name: string, config: RunConfig, { load, ..
   connection.send({ type: "hello", protocol: PROTOCOL_VERSION, name, ...hello });
   const run = preparedRun(config, await load(), data);
   const participant = new Participant(run, () => {});
-  const inbox = new Inbox(connection, (message) => participant.aside(message));
+  const inbox = new Inbox(connection, (message) => participant.handleControl(message));
   const welcome = await inbox.expect("welcome");
   connection.heartbeat(welcome.heartbeatMs);
   connection.send(await readyMessage(run, welcome.config, connection));
   try {
-    await participant.takePart(connection, inbox);
+    await participant.serve(connection, inbox);
   } catch (error) {
     if (!(error instanceof Dismissed)) throw error;
   } finally {

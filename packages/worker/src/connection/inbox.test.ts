@@ -5,7 +5,7 @@ import { ScriptedConnection } from "../testing/connection-for-tests.ts";
 import { Inbox } from "./inbox.ts";
 
 const rejected = { type: "rejected", step: 1, slice: 0, attempt: 0, code: "ERR_CHUNK", reason: "no" } as const;
-const ASIDES: CoordinatorMessage[] = [
+const CONTROLS: CoordinatorMessage[] = [
   { type: "sync" },
   { type: "send-state", request: 4, window: 8 },
   { type: "state-ack", request: 4 },
@@ -13,21 +13,21 @@ const ASIDES: CoordinatorMessage[] = [
 ];
 
 function inboxOf(...messages: CoordinatorMessage[]) {
-  const asides: CoordinatorMessage[] = [];
-  const onAside = (message: CoordinatorMessage) => {
-    asides.push(message);
+  const controls: CoordinatorMessage[] = [];
+  const onControl = (message: CoordinatorMessage) => {
+    controls.push(message);
     return undefined;
   };
-  return { asides, inbox: new Inbox(new ScriptedConnection(...messages), onAside) };
+  return { controls, inbox: new Inbox(new ScriptedConnection(...messages), onControl) };
 }
 
 describe("the inbox", () => {
   test("gives messages in their order, and has those that concern no step done on the way", async () => {
-    const { inbox, asides } = inboxOf({ type: "digest" }, ...ASIDES, { type: "finished" });
+    const { inbox, controls } = inboxOf({ type: "digest" }, ...CONTROLS, { type: "finished" });
     expect(await inbox.next()).toEqual({ type: "digest" });
-    expect(asides).toEqual([]); // not before its turn: a state is to be as it is then
+    expect(controls).toEqual([]); // not before its turn: a state is to be as it is then
     expect(await inbox.next()).toEqual({ type: "finished" });
-    expect(asides).toEqual(ASIDES);
+    expect(controls).toEqual(CONTROLS);
   });
 
   test("throws what the coordinator refuses this worker for", async () => {
@@ -78,10 +78,10 @@ describe("a state that cannot be read back, while it is sent on the way", () => 
 });
 
 describe("what is expected", () => {
-  test("is given, asides done", async () => {
-    const { inbox, asides } = inboxOf({ type: "sync" }, { type: "load-end", step: 3 });
+  test("is given, control messages handled", async () => {
+    const { inbox, controls } = inboxOf({ type: "sync" }, { type: "load-end", step: 3 });
     expect(await inbox.expect("load-end")).toEqual({ type: "load-end", step: 3 });
-    expect(asides).toEqual([{ type: "sync" }]);
+    expect(controls).toEqual([{ type: "sync" }]);
   });
 
   test("must come next", async () => {

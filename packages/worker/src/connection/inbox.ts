@@ -1,6 +1,6 @@
 /**
- * What the coordinator says, one message after the other. What may come at any time, and concerns no step, is done on
- * the way.
+ * The coordinator's messages, one after the other. Control messages, which may come at any time and concern no step,
+ * are handled in between.
  */
 import { LockstepError } from "@lockstep/errors";
 import type { CoordinatorMessage } from "@lockstep/gradient-sync";
@@ -9,24 +9,24 @@ import type { Connection } from "./connection.ts";
 /** The coordinator lets this worker go, where it expected something else. */
 export class Dismissed extends Error {}
 
-/** Messages that are done on the way. */
-export type Aside = Extract<CoordinatorMessage, { type: "sync" | "send-state" | "state-ack" | "rejected" }>;
-/** Does what a message asks for; if what goes on after the call fails, so does the wait for the next message. */
-export type DoAside = (message: Aside) => Promise<void> | undefined;
-/** The others. */
-export type Told = Exclude<CoordinatorMessage, Aside>;
+/** A message that may come at any time, and is handled as soon as it is its turn. */
+export type ControlMessage = Extract<CoordinatorMessage, { type: "sync" | "send-state" | "state-ack" | "rejected" }>;
+/** Handles a control message; if the promise that it returns rejects, so does the wait for the next message. */
+export type ControlHandler = (message: ControlMessage) => Promise<void> | undefined;
+/** Any other message of the coordinator. */
+export type ReceivedMessage = Exclude<CoordinatorMessage, ControlMessage>;
 
 export class Inbox {
   readonly #connection: Connection;
-  readonly #onAside: DoAside;
-  /** What was done on the way, and has failed. */
+  readonly #onControl: ControlHandler;
+  /** Why the handling of a control message failed. */
   #failure: { error: unknown } | undefined;
   /** Those who wait for a message, to be told of a failure. */
   readonly #waiting = new Set<(error: unknown) => void>();
 
-  constructor(connection: Connection, onAside: DoAside) {
+  constructor(connection: Connection, onControl: ControlHandler) {
     this.#connection = connection;
-    this.#onAside = onAside;
+    this.#onControl = onControl;
   }
 
   /** Whether there is time for something else: nothing has come. */
@@ -40,7 +40,7 @@ export class Inbox {
    * @throws LockstepError when the connection is closed, or what it was refused for
    * @throws what something that is done on the way has failed with
    */
-  async next(): Promise<Told> {
+  async next(): Promise<ReceivedMessage> {
     for (;;) {
       const message = await this.#receive();
       switch (message.type) {
@@ -48,7 +48,7 @@ export class Inbox {
         case "send-state":
         case "state-ack":
         case "rejected":
-          this.#onAside(message)?.catch((error) => this.#fail(error));
+          this.#onControl(message)?.catch((error) => this.#fail(error));
           break;
         case "refused":
           throw new LockstepError(message.code, message.reason);
@@ -73,9 +73,9 @@ export class Inbox {
   }
 
   /** Waits for a message of this type. @throws Dismissed */
-  async expect<Type extends Told["type"]>(type: Type): Promise<Extract<Told, { type: Type }>> {
+  async expect<Type extends ReceivedMessage["type"]>(type: Type): Promise<Extract<ReceivedMessage, { type: Type }>> {
     const message = await this.next();
-    if (message.type === type) return message as Extract<Told, { type: Type }>;
+    if (message.type === type) return message as Extract<ReceivedMessage, { type: Type }>;
     if (message.type === "finished") throw new Dismissed();
     throw new LockstepError("ERR_MESSAGE_ORDER", `Expected ${type} from the coordinator, got ${message.type}.`);
   }

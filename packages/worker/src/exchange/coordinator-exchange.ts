@@ -9,8 +9,8 @@ import { type CoordinatorMessage, decodeInto, type Layout, StepAssembly } from "
 import type { BatchGradient, Exchange, LapClock, Slice, SliceSink, Update } from "@lockstep/training";
 import type { Connection } from "../connection/connection.ts";
 import { Dismissed, type Inbox } from "../connection/inbox.ts";
-import { expectSlices } from "../expected.ts";
-import { MeansAhead } from "./means-ahead.ts";
+import { assertSlices } from "../message-checks.ts";
+import { PrecomputedGradients } from "./precomputed-gradients.ts";
 import { SliceSender } from "./slice-sender.ts";
 
 type Message<Type extends CoordinatorMessage["type"]> = Extract<CoordinatorMessage, { type: Type }>;
@@ -24,7 +24,7 @@ export class CoordinatorExchange implements Exchange {
   readonly #dense: Float32Array<ArrayBuffer>;
   #assigned: Message<"assign"> | undefined;
   #assembly: StepAssembly | undefined;
-  #ahead: MeansAhead | undefined;
+  #precomputed: PrecomputedGradients | undefined;
   #commit: Message<"commit"> | undefined;
   /** What was sent in this step: kept until the commit, since parts of it may be asked for again. */
   #sent: SliceSender[] = [];
@@ -41,7 +41,7 @@ export class CoordinatorExchange implements Exchange {
   assign(message: Message<"assign">): void {
     this.#assigned = message;
     this.#assembly = new StepAssembly(this.#layout, message.sliceSamples, this.#dense);
-    this.#ahead = new MeansAhead(this.#layout, this.#assembly);
+    this.#precomputed = new PrecomputedGradients(this.#layout, this.#assembly);
     this.#commit = undefined;
     this.#sent = [];
   }
@@ -66,7 +66,7 @@ export class CoordinatorExchange implements Exchange {
   async #usesWait(): Promise<boolean> {
     if (this.#inbox.isIdle) await nextTurn(); // something may have come while this thread computed
     if (!this.#inbox.isIdle) return false;
-    return this.#ahead!.computeOne(); // counted as waiting: this step's parts were sent with its contribution
+    return this.#precomputed!.computeOne(); // counted as waiting: this step's parts were sent with its contribution
   }
 
   sink({ slice, attempt }: Slice): SliceSink {
@@ -93,7 +93,7 @@ export class CoordinatorExchange implements Exchange {
         const values = part(0).subarray(place.offset, place.offset + place.elements);
         return { form: "dense", sum: tf.tensor(values, place.shape) };
       }
-      const mean = this.#ahead!.take(index, attempts);
+      const mean = this.#precomputed!.take(index, attempts);
       if (mean !== undefined) return { form: "mean", mean };
       const { inputPart, deltaPart, inputs, outputs } = place;
       return {
@@ -110,7 +110,7 @@ export class CoordinatorExchange implements Exchange {
 
   /** Lets go of what was computed ahead for a step that is not to be. */
   dispose(): void {
-    this.#ahead?.dispose();
+    this.#precomputed?.dispose();
   }
 
   #take(message: CoordinatorMessage): void {
@@ -126,7 +126,7 @@ export class CoordinatorExchange implements Exchange {
       }
       case "assign": {
         const assigned = this.#assigned!;
-        expectSlices(message, assigned);
+        assertSlices(message, assigned);
         this.#assigned = { ...assigned, slices: [...assigned.slices, ...message.slices] };
         return;
       }

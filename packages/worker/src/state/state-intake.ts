@@ -35,7 +35,7 @@ export class StateIntake {
   }
 
   /** @throws LockstepError ERR_CHUNK if a piece is missing */
-  expectWhole(): void {
+  assertWhole(): void {
     for (const kind of ["weight", "velocity"] as const) {
       for (const [tensor, { length }] of this.#values[kind].entries()) {
         const pieces = this.#pieces[kind][tensor]!;

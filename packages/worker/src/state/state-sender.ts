@@ -26,7 +26,7 @@ export class StateSender {
   }
 
   /** @throws LockstepError ERR_MESSAGE_ORDER if one more state would be too many, or this one is on its way already */
-  expectRoom(request: number): void {
+  assertRoom(request: number): void {
     if (this.#requests.size < MAX_STATES && !this.#requests.has(request)) return;
     const text = `Expected at most ${MAX_STATES} states to be asked for at once, each once; got request ${request}.`;
     throw new LockstepError("ERR_MESSAGE_ORDER", text);

@@ -1,6 +1,6 @@
 import { planSlices } from "@lockstep/run";
 import { describe, expect, test } from "vitest";
-import { foreseenSlices } from "./foreseen-slices.ts";
+import { sliceToPrefetch } from "./prefetch.ts";
 
 const meta = { trainSamples: 30 };
 /** Step `step` of epoch 2, of 8 samples or what is left, and a worker's share of it. */
@@ -21,27 +21,27 @@ describe("after a slice of this step comes", () => {
   ];
 
   test("the next one of this step's", () => {
-    expect(foreseenSlices(assign(1, two), meta, train(8, 10))).toEqual(train(12, 15));
+    expect(sliceToPrefetch(assign(1, two), meta, train(8, 10))).toEqual(train(12, 15));
   });
 
   test("after the last of them the same share of the next step's batch, and so on", () => {
-    expect(foreseenSlices(assign(1, two), meta, train(12, 15))).toEqual(train(16, 18));
-    expect(foreseenSlices(assign(0, two), meta, train(8, 10))).toEqual(train(12, 15)); // asked for a step ahead
-    expect(foreseenSlices(assign(0, two), meta, train(12, 15))).toEqual(train(16, 18));
+    expect(sliceToPrefetch(assign(1, two), meta, train(12, 15))).toEqual(train(16, 18));
+    expect(sliceToPrefetch(assign(0, two), meta, train(8, 10))).toEqual(train(12, 15)); // asked for a step ahead
+    expect(sliceToPrefetch(assign(0, two), meta, train(12, 15))).toEqual(train(16, 18));
   });
 
   test("nothing that one could tell at the end of the epoch: its last batch is smaller, the next one is of another order", () => {
-    expect(foreseenSlices(assign(2, two), meta, train(20, 23))).toBeUndefined();
+    expect(sliceToPrefetch(assign(2, two), meta, train(20, 23))).toBeUndefined();
     expect(
-      foreseenSlices(
+      sliceToPrefetch(
         assign(3, () => [{ start: 24, end: 27 }]),
         meta,
         train(24, 27),
       ),
     ).toBeUndefined();
     const whole = { trainSamples: 32 };
-    expect(foreseenSlices(assign(2, two), whole, train(20, 23))).toEqual(train(24, 26));
-    expect(foreseenSlices(assign(2, two), whole, train(28, 31))).toBeUndefined();
+    expect(sliceToPrefetch(assign(2, two), whole, train(20, 23))).toEqual(train(24, 26));
+    expect(sliceToPrefetch(assign(2, two), whole, train(28, 31))).toBeUndefined();
   });
 
   test("the next one of the last batch too, once that was assigned", () => {
@@ -49,23 +49,23 @@ describe("after a slice of this step comes", () => {
       { start, end: start + 1 },
       { start: start + 1, end: start + 3 },
     ]);
-    expect(foreseenSlices(last, meta, train(24, 25))).toEqual(train(25, 27));
+    expect(sliceToPrefetch(last, meta, train(24, 25))).toEqual(train(25, 27));
   });
 
   test("all that a worker will be asked for in an epoch, if shares stay as they are, but for the smaller batch", () => {
-    let foreseen = foreseenSlices(assign(0, middle), meta, train(2, 4));
+    let prefetched = sliceToPrefetch(assign(0, middle), meta, train(2, 4));
     expect(middle(0, 8)[0]).toMatchObject({ start: 2, end: 4 });
     for (let step = 1; step < 3; step++) {
       for (const { start, end } of middle(8 * step, 8 * step + 8)) {
-        expect(foreseen).toEqual(train(start, end));
-        foreseen = foreseenSlices(assign(step, middle), meta, foreseen);
+        expect(prefetched).toEqual(train(start, end));
+        prefetched = sliceToPrefetch(assign(step, middle), meta, prefetched);
       }
     }
-    expect(foreseen).toBeUndefined();
+    expect(prefetched).toBeUndefined();
   });
 });
 
-describe("nothing is foreseen", () => {
+describe("nothing is prefetched", () => {
   const assigned = assign(1, (start, end) => [{ start, end }]);
 
   test.each([
@@ -76,5 +76,5 @@ describe("nothing is foreseen", () => {
     ["after one of another epoch", assigned, train(8, 16, 1)],
     ["after an evaluation", assigned, { ...train(8, 16), part: "validation" as const }],
     ["without a share of this step", assign(1, () => []), train(8, 16)],
-  ])("%s", (_, assign, last) => expect(foreseenSlices(assign, meta, last)).toBeUndefined());
+  ])("%s", (_, assign, last) => expect(sliceToPrefetch(assign, meta, last)).toBeUndefined());
 });

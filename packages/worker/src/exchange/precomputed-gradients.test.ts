@@ -1,7 +1,7 @@
 import { startEngine, tf } from "@lockstep/engine";
 import { makeLayout, StepAssembly } from "@lockstep/gradient-sync";
 import { beforeAll, expect, test } from "vitest";
-import { MeansAhead } from "./means-ahead.ts";
+import { PrecomputedGradients } from "./precomputed-gradients.ts";
 
 beforeAll(async () => void (await startEngine({ backend: "cpu" })));
 
@@ -16,32 +16,32 @@ function waiting() {
     for (const [offset, value] of values.entries())
       assembly.add({ slice, attempt, part, offset, values: Float32Array.of(value) });
   };
-  return { ahead: new MeansAhead(layout, assembly), comes };
+  return { precomputed: new PrecomputedGradients(layout, assembly), comes };
 }
 
 test("a gradient is computed once all rows of both factors are there, and no sooner", () => {
-  const { ahead, comes } = waiting();
+  const { precomputed, comes } = waiting();
   comes(0, 0, 1, 1, 2);
   comes(1, 0, 1, 3, 4);
   comes(0, 0, 2, 10);
-  expect(ahead.computeOne()).toBe(false);
+  expect(precomputed.computeOne()).toBe(false);
   comes(1, 0, 2, 20);
-  expect(ahead.computeOne()).toBe(true);
-  expect(ahead.computeOne()).toBe(false);
+  expect(precomputed.computeOne()).toBe(true);
+  expect(precomputed.computeOne()).toBe(false);
   // (1·10 + 3·20) / 2 and (2·10 + 4·20) / 2
-  expect([...ahead.take(0, [0, 0])!.dataSync()]).toEqual([35, 50]);
-  expect(ahead.take(0, [0, 0])).toBeUndefined();
+  expect([...precomputed.take(0, [0, 0])!.dataSync()]).toEqual([35, 50]);
+  expect(precomputed.take(0, [0, 0])).toBeUndefined();
 });
 
 test("it does not count for other attempts than it was made of, and is let go", () => {
   const before = tf.memory().numTensors;
-  const { ahead, comes } = waiting();
+  const { precomputed, comes } = waiting();
   comes(0, 0, 1, 1, 2);
   comes(1, 0, 1, 3, 4);
   comes(0, 0, 2, 10);
   comes(1, 0, 2, 20);
-  ahead.computeOne();
-  expect(ahead.take(0, [0, 1])).toBeUndefined();
-  ahead.dispose();
+  precomputed.computeOne();
+  expect(precomputed.take(0, [0, 1])).toBeUndefined();
+  precomputed.dispose();
   expect(tf.memory().numTensors).toBe(before);
 });

@@ -3,7 +3,7 @@ import type { BatchMeta } from "@lockstep/dataset";
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import { type CoordinatorMessage, makeLayout, type TensorSpec } from "@lockstep/gradient-sync";
 
-type Told<Type extends CoordinatorMessage["type"]> = Extract<CoordinatorMessage, { type: Type }>;
+type Message<Type extends CoordinatorMessage["type"]> = Extract<CoordinatorMessage, { type: Type }>;
 type Sizes = Pick<BatchMeta, "trainSamples" | "validationSamples" | "testSamples">;
 
 /** Chunks that the dense part of a gradient may be cut into. */
@@ -14,54 +14,54 @@ const MAX_CHUNKS = 2 ** 16;
  * @throws LockstepError ERR_PLAN for a way that the gradients of this model cannot go, ERR_MESSAGE_ORDER if this worker is
  *   to go on with weights that it has not
  */
-export function expectStart(start: Told<"start">, tensors: readonly TensorSpec[], step: number | undefined): void {
+export function assertStart(start: Message<"start">, tensors: readonly TensorSpec[], step: number | undefined): void {
   const { forms, state, chunkBytes } = start;
-  if (state === "held") expectWeights(step, "start");
+  if (state === "held") assertWeights(step, "start");
   const fits = tensors.every(({ shape }, index) => forms[index] !== "factored" || shape.length === 2);
-  expect(fits && forms.length === tensors.length, "ERR_PLAN", `a form for each of ${tensors.length} tensors`);
+  assert(fits && forms.length === tensors.length, "ERR_PLAN", `a form for each of ${tensors.length} tensors`);
   const { denseElements, chunkElements } = makeLayout(tensors, start);
   const chunks = Math.ceil(denseElements / chunkElements);
-  expect(chunks <= MAX_CHUNKS, "ERR_PLAN", `at most ${MAX_CHUNKS} chunks, got ${chunks} of ${chunkBytes} bytes`);
+  assert(chunks <= MAX_CHUNKS, "ERR_PLAN", `at most ${MAX_CHUNKS} chunks, got ${chunks} of ${chunkBytes} bytes`);
 }
 
 /** @throws LockstepError ERR_MESSAGE_ORDER for what needs weights, if there are none */
-export function expectWeights(step: number | undefined, type: CoordinatorMessage["type"]): asserts step is number {
-  expect(step !== undefined, "ERR_MESSAGE_ORDER", `the weights of the run before ${type}`);
+export function assertWeights(step: number | undefined, type: CoordinatorMessage["type"]): asserts step is number {
+  assert(step !== undefined, "ERR_MESSAGE_ORDER", `the weights of the run before ${type}`);
 }
 
 /**
  * @param step updates that this worker's weights have
  * @throws LockstepError ERR_MESSAGE_ORDER for another step than the next, ERR_SLICE for slices that do not make up the batch
  */
-export function expectAssign(assign: Told<"assign">, step: number | undefined, { trainSamples }: Sizes): void {
-  expectWeights(step, "assign");
+export function assertAssign(assign: Message<"assign">, step: number | undefined, { trainSamples }: Sizes): void {
+  assertWeights(step, "assign");
   const { start, end, sliceSamples } = assign;
-  expect(assign.step === step, "ERR_MESSAGE_ORDER", `step ${step}, got step ${assign.step}`);
+  assert(assign.step === step, "ERR_MESSAGE_ORDER", `step ${step}, got step ${assign.step}`);
   const rows = sliceSamples.reduce((total, samples) => total + samples, 0);
   const what = `slices of samples [${start}, ${end}) of ${trainSamples}, got ${rows} samples`;
-  expect(start < end && end <= trainSamples && rows === end - start, "ERR_SLICE", what);
-  expectSlices(assign, assign);
+  assert(start < end && end <= trainSamples && rows === end - start, "ERR_SLICE", what);
+  assertSlices(assign, assign);
 }
 
 /** @throws LockstepError ERR_SLICE for one that is none of its step's */
-export function expectSlices(
-  { slices }: Pick<Told<"assign">, "slices">,
-  { start, sliceSamples }: Pick<Told<"assign">, "start" | "sliceSamples">,
+export function assertSlices(
+  { slices }: Pick<Message<"assign">, "slices">,
+  { start, sliceSamples }: Pick<Message<"assign">, "start" | "sliceSamples">,
 ): void {
   const starts = [start];
   for (const samples of sliceSamples) starts.push(starts.at(-1)! + samples);
   for (const { slice, start, end } of slices) {
     const is = slice < sliceSamples.length && start === starts[slice] && end === starts[slice + 1];
-    expect(is, "ERR_SLICE", `slice ${slice} to be one of the step's, got samples [${start}, ${end})`);
+    assert(is, "ERR_SLICE", `slice ${slice} to be one of the step's, got samples [${start}, ${end})`);
   }
 }
 
 /** @throws LockstepError ERR_SLICE for samples that there are not */
-export function expectEvaluate({ part, start, end }: Told<"evaluate">, sizes: Sizes): void {
+export function assertEvaluate({ part, start, end }: Message<"evaluate">, sizes: Sizes): void {
   const samples = part === "validation" ? sizes.validationSamples : sizes.testSamples;
-  expect(start < end && end <= samples, "ERR_SLICE", `${part} samples below ${samples}, got [${start}, ${end})`);
+  assert(start < end && end <= samples, "ERR_SLICE", `${part} samples below ${samples}, got [${start}, ${end})`);
 }
 
-function expect(holds: boolean, code: ErrorCode, what: string): asserts holds {
+function assert(holds: boolean, code: ErrorCode, what: string): asserts holds {
   if (!holds) throw new LockstepError(code, `Expected from the coordinator ${what}.`);
 }

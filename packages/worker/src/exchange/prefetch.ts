@@ -8,14 +8,14 @@ type Assign = Extract<CoordinatorMessage, { type: "assign" }>;
  * The slice after `last`: the next of this step's, or after them the same share of the next step's batch. Undefined if
  * `last` is none of them.
  */
-export function foreseenSlices(
+export function sliceToPrefetch(
   assigned: Assign | undefined,
   { trainSamples }: { trainSamples: number },
   last: SliceRequest | undefined,
 ): SliceRequest | undefined {
   if (assigned === undefined || last === undefined || last.part !== "train") return undefined;
   const batchSize = assigned.end - assigned.start;
-  // A slice of the epoch's last batch, which may be smaller, is not foreseen: it may be cut otherwise.
+  // A slice of the epoch's last batch, which may be smaller, is not prefetched: it may be cut otherwise.
   const shift = last.epoch === assigned.epoch ? Math.floor((last.start - assigned.start) / batchSize) * batchSize : -1;
   if (shift < 0) return undefined;
   const index = assigned.slices.findIndex(({ start, end }) => start + shift === last.start && end + shift === last.end);

@@ -6,7 +6,7 @@ import { tf } from "@lockstep/engine";
 import type { Layout, StepAssembly } from "@lockstep/gradient-sync";
 import { factoredMean } from "@lockstep/training";
 
-export class MeansAhead {
+export class PrecomputedGradients {
   readonly #layout: Layout;
   readonly #assembly: StepAssembly;
   /** By tensor; and the attempts, by slice, whose factors are in it. */
