@@ -2,11 +2,11 @@
 import { ARITHMETIC_VERSION, elementsOf } from "@lockstep/gradient-sync";
 import { type ModelFile, topologyDigest } from "@lockstep/model/files";
 import type { Derived, RunId, Schedule } from "@lockstep/run";
-import type { Session } from "./connections/sessions.ts";
+import type { ReadySession } from "./connections/ready-session.ts";
 import { parseTopology } from "./membership/admission.ts";
 import type { Travelled } from "./step/worker-shares.ts";
 
-type Ready = Session["ready"];
+type Ready = ReadySession["ready"];
 
 /** For its config.json. */
 export function derivedOf(

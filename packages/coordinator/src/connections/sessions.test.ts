@@ -14,7 +14,8 @@ import { openSocket } from "@lockstep/transport";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { WebSocket } from "ws";
 import { HELLO, READY } from "../testing/toy-worker.ts";
-import { listen, type Session, type SessionServerOptions } from "./sessions.ts";
+import type { ReadySession } from "./ready-session.ts";
+import { listen, type SessionServerOptions } from "./sessions.ts";
 
 const doors: TransportServer[] = [];
 const sockets: WebSocket[] = [];
@@ -28,14 +29,14 @@ const LUNCH = { type: "lunch" } as unknown as WorkerMessage;
 
 async function open(options: Partial<SessionServerOptions> = {}) {
   const clock = { nowMs: 0 };
-  const joined: Session[] = [];
+  const joined: ReadySession[] = [];
   const lost: string[] = [];
   const heard: string[] = [];
   const failed: string[] = [];
   const events = {
-    joined: (session: Session) => void joined.push(session),
-    message: (_: Session, { type }: { type: string }) => void heard.push(type),
-    lost: (_: Session, reason: string) => void lost.push(reason),
+    joined: (session: ReadySession) => void joined.push(session),
+    message: (_: ReadySession, { type }: { type: string }) => void heard.push(type),
+    lost: (_: ReadySession, reason: string) => void lost.push(reason),
     failed: ({ name }: { name: string }, { code, message }: LockstepError) =>
       void failed.push(`${name} ${code} ${message}`),
   };

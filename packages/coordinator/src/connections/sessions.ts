@@ -14,37 +14,11 @@ import {
 import { type ListenOptions, openServer, type Peer, type TransportServer } from "@lockstep/transport";
 import type { WebSocket } from "ws";
 import type { RefusedWorker } from "../membership/common-refusals.ts";
+import type { Hello, ReadySession } from "./ready-session.ts";
 import { RecordServer } from "./record-server.ts";
 import { SendQueue } from "./send-queue.ts";
 
-type Hello = Extract<WorkerMessage, { type: "hello" }>;
-type Ready = Extract<WorkerMessage, { type: "ready" }>;
 type Welcome = Omit<Extract<CoordinatorMessage, { type: "welcome" }>, "type" | "workerId" | "heartbeatMs">;
-
-/** A worker that has built the model of the run. */
-export interface Session {
-  workerId: number;
-  hello: Hello;
-  ready: Ready;
-  /** Its IP address. */
-  address: string;
-  /** When its connection began, by the coordinator's clock. */
-  connectedMs: number;
-  /** When anything last came from it, by the coordinator's clock. */
-  heardMs: number;
-  /** What its clock is ahead of the coordinator's, if it has told. */
-  readonly clockAheadMs?: number | undefined;
-  /** Bytes of steps that came from it, and that were sent to it; states and records are not counted. */
-  bytesUp: number;
-  bytesDown: number;
-  /** Bytes that were sent and are not yet on their way. */
-  readonly waitingBytes: number;
-  send(bytes: Buffer): void;
-  /** Resolves when little waits, or nothing can any more: whoever sends much awaits it between pieces. */
-  drained(): Promise<void>;
-  /** Ends the connection, with the reason. */
-  close(code: ErrorCode, reason: string): void;
-}
 
 /** What a worker says about steps. */
 const OF_STEPS: WorkerMessage["type"][] = ["gradient-chunk", "contribution"];
@@ -58,11 +32,11 @@ const PROBE_BYTES = 2 ** 18;
 /** What happens to sessions. */
 export interface SessionEvents {
   /** A worker said hello and built the model. @throws LockstepError why it cannot be taken, if it cannot */
-  joined(session: Session): void;
-  message(session: Session, message: WorkerMessage): void;
-  lost(session: Session, reason: string): void;
+  joined(session: ReadySession): void;
+  message(session: ReadySession, message: WorkerMessage): void;
+  lost(session: ReadySession, reason: string): void;
   /** A worker gives up for this reason, before it has joined or afterwards; then it is `lost`. @default nothing */
-  failed?(worker: RefusedWorker & { session: Session | undefined }, error: LockstepError): void;
+  failed?(worker: RefusedWorker & { session: ReadySession | undefined }, error: LockstepError): void;
 }
 
 /** Where sessions are served, their limits, and what each worker is told. */
@@ -101,7 +75,7 @@ function serve(socket: WebSocket, options: ServeOptions): void {
   let hello: Hello | undefined;
   let welcomedMs: number | undefined;
   let clockAheadMs: number | undefined;
-  let session: Session | undefined;
+  let session: ReadySession | undefined;
   let gone = false;
   let ended = false;
   const connectedMs = nowMs();
@@ -178,7 +152,7 @@ function serve(socket: WebSocket, options: ServeOptions): void {
       close("ERR_HANDSHAKE", `Expected ready next, got ${message.type}.`);
       return;
     }
-    const joining: Session = {
+    const joining: ReadySession = {
       ...{
         workerId,
         hello: greeting,

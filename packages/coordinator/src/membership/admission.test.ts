@@ -3,7 +3,7 @@ import { LockstepError } from "@lockstep/errors";
 import { decodeFromWorker, encode, factsOf, fingerprintOf, type WorkerMessage } from "@lockstep/gradient-sync";
 import { MAX_PARAMETERS, stableTopology, type TfjsTopology, topologyDigest } from "@lockstep/model/files";
 import { describe, expect, test } from "vitest";
-import type { Session } from "../connections/sessions.ts";
+import type { ReadySession } from "../connections/ready-session.ts";
 import { RemoteTeam } from "../team/remote-team.ts";
 import { HELLO, PLAN, READY, TOY_CODE } from "../testing/toy-worker.ts";
 import { Admission, type BegunWith } from "./admission.ts";
@@ -23,7 +23,7 @@ function gathering(begunWith: BegunWith = {}, workers = 2) {
 let sessions = 0;
 
 /** As it comes from a socket, with the fingerprint of what it tells. */
-function sessionOf(ready: Partial<Ready>, hello: Partial<typeof HELLO> = {}): Session {
+function sessionOf(ready: Partial<Ready>, hello: Partial<typeof HELLO> = {}): ReadySession {
   const told = { ...READY, ...ready };
   const whole = {
     ...told,

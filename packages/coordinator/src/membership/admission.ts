@@ -18,7 +18,8 @@ import {
   topologyDigest,
 } from "@lockstep/model/files";
 import type { ParameterState } from "@lockstep/run";
-import type { Session, SessionEvents } from "../connections/sessions.ts";
+import type { ReadySession } from "../connections/ready-session.ts";
+import type { SessionEvents } from "../connections/sessions.ts";
 import { firstDifference } from "../first-difference.ts";
 import { fittedState } from "../state/fitted-state.ts";
 import type { RemoteTeam } from "../team/remote-team.ts";
@@ -50,7 +51,7 @@ export interface BegunWith {
 export class Admission implements SessionEvents {
   readonly #options: AdmissionOptions;
   readonly #refusals: CommonRefusals;
-  #first: Session | undefined;
+  #first: ReadySession | undefined;
   #begun = false;
   #over = false;
   #mostWorkers = Number.POSITIVE_INFINITY;
@@ -64,7 +65,7 @@ export class Admission implements SessionEvents {
   }
 
   /** The one that the others are compared with. There is one from the first join until nobody is left before the run. */
-  get first(): Session {
+  get first(): ReadySession {
     return this.#first!;
   }
 
@@ -84,7 +85,7 @@ export class Admission implements SessionEvents {
   }
 
   /** @throws LockstepError why it cannot be taken; the run ends with the reason if no other worker can be taken either */
-  joined(session: Session): void {
+  joined(session: ReadySession): void {
     try {
       this.#admit(session);
     } catch (error) {
@@ -98,7 +99,7 @@ export class Admission implements SessionEvents {
    * A worker gives up, or was refused. The run ends with the reason if no other worker can take part either; else a
    * worker that had not joined is told of.
    */
-  failed({ session, ...worker }: RefusedWorker & { session: Session | undefined }, error: LockstepError): void {
+  failed({ session, ...worker }: RefusedWorker & { session: ReadySession | undefined }, error: LockstepError): void {
     const { team, tell = () => {} } = this.#options;
     const others = team.size - (session === undefined ? 0 : 1);
     const isCommon = this.#refusals.note(worker, error, team.mostUpdatesMade);
@@ -106,7 +107,7 @@ export class Admission implements SessionEvents {
     else if (session === undefined) tell(`${worker.name} cannot take part: ${error.code}: ${error.message}`);
   }
 
-  #admit(session: Session): void {
+  #admit(session: ReadySession): void {
     const { config, team, version } = this.#options;
     const { ready, hello } = session;
     if (this.#over) throw new LockstepError("ERR_OVER", "The run is over.");
@@ -138,7 +139,7 @@ export class Admission implements SessionEvents {
    *
    * @throws LockstepError ERR_HOLDS for more updates than were ever made
    */
-  #standing(holds: NonNullable<Session["hello"]["holds"]>): Session["hello"]["holds"] {
+  #standing(holds: NonNullable<ReadySession["hello"]["holds"]>): ReadySession["hello"]["holds"] {
     const { team, begunWith: { updates = 0 } = {} } = this.#options;
     const most = Math.max(updates, team.mostUpdatesMade);
     if (holds.step > most)
@@ -162,11 +163,11 @@ export class Admission implements SessionEvents {
     if (weights !== undefined) fittedState(weights, stateDict);
   }
 
-  message(session: Session, message: Parameters<SessionEvents["message"]>[1]): void {
+  message(session: ReadySession, message: Parameters<SessionEvents["message"]>[1]): void {
     this.#options.team.take(session, message);
   }
 
-  lost(session: Session, reason: string): void {
+  lost(session: ReadySession, reason: string): void {
     const { team } = this.#options;
     team.lose(session, reason);
     if (team.size === 0 && !this.#begun) this.#first = undefined;
@@ -209,7 +210,7 @@ function expectTrainable({ tensors, stateDict, factorable, numClasses, classes, 
  * @param layers of this worker, as `stableTopology` has them
  * @throws LockstepError ERR_FINGERPRINT that says what differs from the first worker's idea of the run
  */
-function expectSame(config: RunConfig, first: Session | undefined, { ready }: Session, layers: string): void {
+function expectSame(config: RunConfig, first: ReadySession | undefined, { ready }: ReadySession, layers: string): void {
   const differs = (what: string) =>
     new LockstepError("ERR_FINGERPRINT", `${what}; give all workers the same model, data and version.`);
   const expected = fingerprintOf(factsOf(ready), layers, { ...config });

@@ -1,6 +1,6 @@
 /** The workers of a run, as the coordinator knows them. */
 import { type CoordinatorMessage, encode } from "@lockstep/gradient-sync";
-import type { Session } from "../connections/sessions.ts";
+import type { ReadySession } from "../connections/ready-session.ts";
 import { smoothed } from "./balance.ts";
 import { BEGINNING, type Lineage } from "./lineage.ts";
 
@@ -21,7 +21,7 @@ const LEAST_MS = 0.01;
 
 /** One worker of the run, with its state and its measured speed. */
 export class Member {
-  readonly session: Session;
+  readonly session: ReadySession;
   /** As in logs and metrics; unique among those who are here. */
   readonly name: string;
   state: MemberState = "waiting";
@@ -41,7 +41,7 @@ export class Member {
   /** When its last contribution came. */
   contributedMs = 0;
 
-  constructor(session: Session, name: string, nowMs: number) {
+  constructor(session: ReadySession, name: string, nowMs: number) {
     this.session = session;
     this.name = name;
     this.joinedMs = this.progressMs = nowMs;

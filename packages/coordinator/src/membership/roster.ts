@@ -1,14 +1,14 @@
 /** The workers that are here, by what they hold. */
 import { LockstepError } from "@lockstep/errors";
 import { encode, type Outgoing } from "@lockstep/gradient-sync";
-import type { Session } from "../connections/sessions.ts";
+import type { ReadySession } from "../connections/ready-session.ts";
 import { Member, type MemberState } from "./members.ts";
 
 export class Roster {
   readonly #members = new Map<number, Member>();
 
   /** @throws LockstepError ERR_NAME if its name is another's, even with its number */
-  add(session: Session, nowMs: number): Member {
+  add(session: ReadySession, nowMs: number): Member {
     const { name } = session.hello;
     const taken = new Set(this.all.map((member) => member.name));
     const own = taken.has(name) ? `${name}-${session.workerId}` : name;

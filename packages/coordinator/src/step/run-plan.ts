@@ -9,10 +9,10 @@ import {
   planForms,
   updateBytes,
 } from "@lockstep/gradient-sync";
-import type { Session } from "../connections/sessions.ts";
+import type { ReadySession } from "../connections/ready-session.ts";
 import { expectRoomForSums, mostSlices, roomForSums } from "./room-for-sums.ts";
 
-type Ready = Pick<Session["ready"], "tensors" | "factorable" | "linkBytesPerSecond" | "gemmFlopsPerSecond">;
+type Ready = Pick<ReadySession["ready"], "tensors" | "factorable" | "linkBytesPerSecond" | "gemmFlopsPerSecond">;
 type Settings = Pick<RunConfig, "sync" | "wire" | "batchSize" | "sliceRows">;
 
 export interface RunPlan {

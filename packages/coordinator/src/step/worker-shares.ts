@@ -1,7 +1,7 @@
 /** What each worker did in a step, for its row in the metrics. */
 import { doneAttempt, type StepRound, type WorkerMessage } from "@lockstep/gradient-sync";
 import type { WorkerShare } from "@lockstep/run";
-import type { Session } from "../connections/sessions.ts";
+import type { ReadySession } from "../connections/ready-session.ts";
 import type { Member } from "../membership/members.ts";
 
 type Contribution = Extract<WorkerMessage, { type: "contribution" }>;
@@ -50,7 +50,7 @@ export function countTravelled(members: readonly Member[], travelled: Travelled)
 }
 
 /** When in the step the last of these was computed, as far as the clocks can be compared. */
-function doneMsOf(own: readonly Contribution[], { clockAheadMs }: Session, sinceMs: number): number | undefined {
+function doneMsOf(own: readonly Contribution[], { clockAheadMs }: ReadySession, sinceMs: number): number | undefined {
   if (own.length === 0 || clockAheadMs === undefined) return undefined;
   return Math.max(...own.map(({ doneMs }) => doneMs)) - clockAheadMs - sinceMs;
 }

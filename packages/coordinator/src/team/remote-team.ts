@@ -25,7 +25,7 @@ import {
   type Team,
 } from "@lockstep/run";
 import type { TellEvent, WorkerNow } from "@lockstep/run/live";
-import type { Session } from "../connections/sessions.ts";
+import type { ReadySession } from "../connections/ready-session.ts";
 import { type Balance, weightsOf } from "../membership/balance.ts";
 import { type Decision, decide, type Limits } from "../membership/decide.ts";
 import { areAlike } from "../membership/lineage.ts";
@@ -102,7 +102,7 @@ export class RemoteTeam implements Team {
   // Who is here
 
   /** Takes in a worker that has built the model. If the run is under way, it catches up and takes part. */
-  join(session: Session): void {
+  join(session: ReadySession): void {
     const member = this.#roster.add(session, this.#options.nowMs());
     const { device, backend } = session.hello;
     const line = `${member.name} joined: ${device}, ${backend} (${this.#howMany()})`;
@@ -111,7 +111,7 @@ export class RemoteTeam implements Team {
   }
 
   /** A worker's connection has ended. */
-  lose(session: Session, reason: string): void {
+  lose(session: ReadySession, reason: string): void {
     const member = this.#roster.get(session.workerId);
     if (member !== undefined) this.#remove(member, "lost", `${member.name} was lost: ${reason}`);
   }
@@ -301,7 +301,7 @@ export class RemoteTeam implements Team {
    *
    * @throws LockstepError for one that is not for it to send now; its connection is then to be closed
    */
-  take(session: Session, message: WorkerMessage): void {
+  take(session: ReadySession, message: WorkerMessage): void {
     const member = this.#roster.get(session.workerId);
     if (member === undefined) return; // it was dropped, and what it had sent is still coming in
     switch (message.type) {

@@ -1,6 +1,6 @@
 /** For tests: a worker that is no more than what it was told. */
 import { type CoordinatorMessage, decodeFromCoordinator, PROTOCOL_VERSION } from "@lockstep/gradient-sync";
-import type { Session } from "../connections/sessions.ts";
+import type { ReadySession } from "../connections/ready-session.ts";
 import { Member } from "../membership/members.ts";
 
 const DEVICE = { device: "d", backend: "native", libraryVersion: "2.0", instructionSet: "AVX", threads: 4 };
@@ -9,10 +9,10 @@ export const STATE_DICT = [
   { name: "bias", shape: [3] },
 ];
 
-export class RecordedSession implements Session {
+export class RecordedSession implements ReadySession {
   readonly workerId: number;
-  readonly hello: Session["hello"];
-  readonly ready: Session["ready"];
+  readonly hello: ReadySession["hello"];
+  readonly ready: ReadySession["ready"];
   readonly address = "192.0.2.1";
   readonly connectedMs = 0;
   heardMs = 0;
@@ -25,7 +25,11 @@ export class RecordedSession implements Session {
   /** What `drained` waits for. */
   draining: Promise<void> = Promise.resolve();
 
-  constructor(workerId: number, hello: Partial<Session["hello"]> = {}, ready: Partial<Session["ready"]> = {}) {
+  constructor(
+    workerId: number,
+    hello: Partial<ReadySession["hello"]> = {},
+    ready: Partial<ReadySession["ready"]> = {},
+  ) {
     this.workerId = workerId;
     this.hello = { type: "hello", protocol: PROTOCOL_VERSION, name: `w${workerId}`, ...DEVICE, ...hello };
     this.ready = {
@@ -55,7 +59,7 @@ export class RecordedSession implements Session {
   }
 }
 
-export function recordedMember(id: number, hello: Partial<Session["hello"]> = {}) {
+export function recordedMember(id: number, hello: Partial<ReadySession["hello"]> = {}) {
   const session = new RecordedSession(id, hello);
   return { session, member: new Member(session, session.hello.name, 0) };
 }

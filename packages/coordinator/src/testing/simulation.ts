@@ -4,7 +4,7 @@
  */
 import { decodeFromCoordinator, decodeFromWorker, encode, type WorkerMessage } from "@lockstep/gradient-sync";
 import { uniforms } from "@lockstep/random";
-import type { Session } from "../connections/sessions.ts";
+import type { ReadySession } from "../connections/ready-session.ts";
 import type { RemoteTeam } from "../team/remote-team.ts";
 import { HELLO, READY, type SliceTask, ToyWorker } from "./toy-worker.ts";
 
@@ -85,7 +85,7 @@ export interface SimulatedDevice {
 let workersMade = 0;
 
 export class SimulatedWorker extends ToyWorker {
-  readonly session: Session;
+  readonly session: ReadySession;
   readonly #options: SimulatedOptions;
   /** Simulated milliseconds for a sample. */
   msPerSample = 10;

@@ -1,0 +1,35 @@
+/** A worker that has built the model of the run, as admission and the team see it. */
+import type { ErrorCode } from "@lockstep/errors";
+import type { WorkerMessage } from "@lockstep/gradient-sync";
+
+/** The first message of a worker: who it is, and what it computes on. */
+export type Hello = Extract<WorkerMessage, { type: "hello" }>;
+
+/** The message that ends a worker's preparation: its model and data, and what it has measured. */
+export type Ready = Extract<WorkerMessage, { type: "ready" }>;
+
+/** The session of a worker that has said `ready`. */
+export interface ReadySession {
+  workerId: number;
+  hello: Hello;
+  ready: Ready;
+  /** IP address of the worker. */
+  address: string;
+  /** When its connection began, by the coordinator's clock. */
+  connectedMs: number;
+  /** When anything last came from it, by the coordinator's clock. */
+  heardMs: number;
+  /** How far its clock is ahead of the coordinator's; undefined if it has not told its time. */
+  readonly clockAheadMs?: number | undefined;
+  /** Bytes of steps that came from it, and that were sent to it; states and records are not counted. */
+  bytesUp: number;
+  bytesDown: number;
+  /** Bytes that were sent and that the network has not taken yet. */
+  readonly waitingBytes: number;
+  /** Sends an encoded message; does nothing once the session has ended. */
+  send(bytes: Buffer): void;
+  /** Resolves when little waits, or nothing can any more: whoever sends much awaits it between pieces. */
+  drained(): Promise<void>;
+  /** Ends the session, and tells the worker the reason. */
+  close(code: ErrorCode, reason: string): void;
+}
