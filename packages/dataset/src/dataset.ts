@@ -1,18 +1,16 @@
-/** The data sets by name. */
+/** Opens the data sets by name. */
 import { LockstepError } from "@lockstep/errors";
-import { CIFAR10_IMAGES, cifar10Files, openCifar10 } from "./cifar10/cifar10.ts";
+import { cifar10Files, openCifar10 } from "./cifar10/cifar10.ts";
 import { downloadCifar10 } from "./cifar10/download-cifar10.ts";
 import { type Cifar10Files, describeDataDir } from "./cifar10/find-cifar10.ts";
 import { openSuppliedCifar10 } from "./cifar10/supplied-cifar10.ts";
 import { defaultDataDir } from "./data-dir.ts";
+import type { DatasetName } from "./dataset-facts.ts";
 import { channelStatistics, type MeanStd } from "./images/normalize.ts";
 import type { Size } from "./images/resize.ts";
 import type { RecordSupply } from "./records/record-supply.ts";
 import type { Records, RecordsToLoad } from "./records/records.ts";
-import { openShapes, SHAPES_CLASSES } from "./shapes.ts";
-
-/** The name of a data set, as `--dataset` takes it. */
-export type DatasetName = "cifar10" | "shapes";
+import { openShapes } from "./shapes.ts";
 
 /** An open data set. */
 export interface Dataset {
@@ -21,19 +19,6 @@ export interface Dataset {
   test: Records | RecordsToLoad;
   /** Mean and std of all training images; of shapes, which have any size, those of 32 × 32. */
   measure(): MeanStd;
-}
-
-/** What is known of a data set before it is opened. Images are in pixels; those of shapes can have any size. */
-export interface DatasetFacts {
-  classes: readonly string[];
-  height: number;
-  width: number;
-  channels: number;
-}
-
-/** Returns what is known of a data set without opening it. */
-export function datasetFacts(name: DatasetName): DatasetFacts {
-  return name === "shapes" ? { classes: SHAPES_CLASSES, height: 32, width: 32, channels: 3 } : CIFAR10_IMAGES;
 }
 
 /** Where the files of a data set are, and how their download is reported. */

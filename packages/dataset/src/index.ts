@@ -3,7 +3,8 @@ export { type BatchMeta, openBatchSource, type SliceRequest } from "./batches/ba
 export { type BatchThread, openBatchThread } from "./batches/batch-thread.ts";
 export { cifar10Files, openCifar10 } from "./cifar10/cifar10.ts";
 export { defaultDataDir } from "./data-dir.ts";
-export { type DatasetName, datasetFacts, expectDataFiles } from "./dataset.ts";
+export { expectDataFiles } from "./dataset.ts";
+export { type DatasetName, datasetFacts } from "./dataset-facts.ts";
 export { decodeImage, decodeImageBytes, MAX_IMAGE_BYTES } from "./images/decode-image.ts";
 export { expectNormalize, normalizeImage, parseNormalize } from "./images/normalize.ts";
 export { openRecordSource, type RecordSource } from "./records/record-source.ts";

@@ -1,6 +1,7 @@
 /** Slices of a run's batches, by name: the training and validation parts and the test set, from one opened data set. */
 import { LockstepError } from "@lockstep/errors";
-import { type DatasetName, openDataset } from "../dataset.ts";
+import { openDataset } from "../dataset.ts";
+import type { DatasetName } from "../dataset-facts.ts";
 import type { Augment } from "../images/augment.ts";
 import { type Normalize, resolveNormalize } from "../images/normalize.ts";
 import { epochOrder } from "../order.ts";

@@ -12,7 +12,8 @@ import {
   readCifar10Record,
 } from "../cifar10/cifar10.ts";
 import type { Cifar10Files } from "../cifar10/find-cifar10.ts";
-import { type DataFilesOptions, type DatasetName, provideCifar10 } from "../dataset.ts";
+import { type DataFilesOptions, provideCifar10 } from "../dataset.ts";
+import type { DatasetName } from "../dataset-facts.ts";
 import { channelSums, type MeanStd } from "../images/normalize.ts";
 import { MAX_RECORDS_PER_REQUEST, type RecordPart, type SuppliedFacts } from "./record-supply.ts";
 
