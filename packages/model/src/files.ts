@@ -6,4 +6,5 @@ export { MAX_PARAMETERS, type ModelSpec } from "./spec/spec.ts";
 export { specStateDict } from "./spec/spec-state-dict.ts";
 export { stableTopology, topologyDigest } from "./tfjs/stable-topology.ts";
 export { type TfjsTopology, tfjsTopologySchema, writeTfjsModel } from "./tfjs/tfjs-files.ts";
-export { type ExpectedTensor, expectStateDict, fitStateDict, prefixLine } from "./weights/fit-state-dict.ts";
+export { expectStateDict, fitStateDict, prefixLine } from "./weights/fit-state-dict.ts";
+export type { ExpectedTensor } from "./weights/state-tensors.ts";

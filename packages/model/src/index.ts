@@ -25,11 +25,5 @@ export { fitStateDict, prefixLine } from "./weights/fit-state-dict.ts";
 export { DEFAULT_INIT, type Init, type InitOptions, initialWeights } from "./weights/initial-weights.ts";
 export { layersInOwnOrder } from "./weights/own-order.ts";
 export { type OwnWeights, type OwnWeightsFacts, ownWeightsFacts, readOwnWeights } from "./weights/own-weights.ts";
-export {
-  fromStateDict,
-  type StateDict,
-  type StateDictName,
-  type StateTensor,
-  stateDictNames,
-  toStateDict,
-} from "./weights/state-dict.ts";
+export { fromStateDict, stateDictNames, toStateDict } from "./weights/state-dict.ts";
+export type { StateDict, StateDictName, StateTensor } from "./weights/state-tensors.ts";

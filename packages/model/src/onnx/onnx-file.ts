@@ -6,7 +6,7 @@
 import { LockstepError } from "@lockstep/errors";
 import { byteLength, type Fields, int, message, text } from "@lockstep/formats";
 import { expectStateDict } from "../weights/fit-state-dict.ts";
-import type { StateDict } from "../weights/state-dict.ts";
+import type { StateDict } from "../weights/state-tensors.ts";
 import type { OnnxGraph, OnnxNode } from "./onnx-graph.ts";
 
 /** Operators as of ONNX 1.8 (2020), in a file format of the same time: whatever reads ONNX today reads these. */

@@ -11,7 +11,8 @@ import { flattenedRows } from "../layers/flattened-rows.ts";
 import { type Application, graphOf, type Value } from "../layers/graph.ts";
 import type { Layer } from "../layers/layers.ts";
 import { signatureOf } from "../load/signature.ts";
-import { expectAllTrained, type StateDictName } from "../weights/state-dict.ts";
+import { expectAllTrained } from "../weights/state-dict.ts";
+import type { StateDictName } from "../weights/state-tensors.ts";
 
 /** A node applies one operator of ONNX. */
 export interface OnnxNode {

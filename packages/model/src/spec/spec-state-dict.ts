@@ -1,6 +1,6 @@
 /** The state dict of a spec, worked out without TensorFlow.js: what a coordinator knows of weights before workers come. */
 
-import type { ExpectedTensor } from "../weights/fit-state-dict.ts";
+import type { ExpectedTensor } from "../weights/state-tensors.ts";
 import { describeModel } from "./describe.ts";
 import { layerNames, type ModelSpec } from "./spec.ts";
 

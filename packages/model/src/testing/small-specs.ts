@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import type { LayerSpec, ModelSpec } from "../spec/spec.ts";
 import { layerNames } from "../spec/spec.ts";
-import type { StateDict } from "../weights/state-dict.ts";
+import type { StateDict } from "../weights/state-tensors.ts";
 
 const whole = (min: number, max: number) => fc.integer({ min, max });
 const activation = fc.constantFrom({}, { activation: "relu" as const });

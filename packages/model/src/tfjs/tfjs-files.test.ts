@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildModel } from "../spec/build.ts";
 import type { ModelSpec } from "../spec/spec.ts";
 import { initialWeights } from "../weights/initial-weights.ts";
-import { type StateDict, stateDictNames, toStateDict } from "../weights/state-dict.ts";
+import { stateDictNames, toStateDict } from "../weights/state-dict.ts";
+import type { StateDict } from "../weights/state-tensors.ts";
 import { type TfjsTopology, tfjsTopologySchema, writeTfjsModel } from "./tfjs-files.ts";
 import { tfjsTopologyOf } from "./tfjs-topology.ts";
 

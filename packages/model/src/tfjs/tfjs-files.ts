@@ -10,7 +10,7 @@ import { explainWriteError, makeFolders, temporaryName, unlessRefused } from "@l
 import { z } from "zod";
 import { elementCount } from "../layers/layers.ts";
 import { toTfOrder } from "../weights/reverse-axes.ts";
-import type { StateTensor } from "../weights/state-dict.ts";
+import type { StateTensor } from "../weights/state-tensors.ts";
 
 const count = z.int().nonnegative();
 /** Objects and arrays inside one another; a model inside a model takes four. */

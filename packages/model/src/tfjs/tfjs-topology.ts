@@ -2,7 +2,8 @@
 import { tf } from "@lockstep/engine";
 import { layersOf } from "../layers/layers.ts";
 import { renameNamesakes } from "../layers/namesakes.ts";
-import { expectAllTrained, type StateDictName } from "../weights/state-dict.ts";
+import { expectAllTrained } from "../weights/state-dict.ts";
+import type { StateDictName } from "../weights/state-tensors.ts";
 import type { TfjsTopology } from "./tfjs-files.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { expectStateDict, fitStateDict } from "./fit-state-dict.ts";
-import type { StateTensor } from "./state-dict.ts";
+import type { StateTensor } from "./state-tensors.ts";
 
 const MODEL = [
   { name: "conv1.0.weight", torchShape: [2, 3, 1, 1] },

@@ -1,9 +1,6 @@
 /** Puts weights that came from elsewhere into the order of a model, by their names, or says why they do not fit it. */
 import { excerpt, faultLines, LockstepError } from "@lockstep/errors";
-import type { StateDictName } from "./state-dict.ts";
-
-/** What a model calls one of its weights, and its shape in PyTorch's layout. */
-export type ExpectedTensor = Pick<StateDictName, "name" | "torchShape">;
+import type { ExpectedTensor } from "./state-tensors.ts";
 
 type Shaped = { shape: readonly number[] };
 

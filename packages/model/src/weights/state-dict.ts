@@ -16,24 +16,8 @@ import { elementCount, hasTorchKernel, innerLayers, type Layer, namedLayer, plac
 import type { ModelSpec } from "../spec/spec.ts";
 import { sequentialIndexes } from "../spec/spec-state-dict.ts";
 import { expectStateDict } from "./fit-state-dict.ts";
-import { type KernelAxes, toTfOrder, toTorchOrder } from "./reverse-axes.ts";
-
-/** One trainable weight as PyTorch has it. */
-export interface StateDictName {
-  name: string;
-  torchShape: number[];
-  /** Absent where both layouts are the same. */
-  axes?: KernelAxes;
-}
-
-/** A tensor of a state dict has its elements in row-major order, in PyTorch's layout. */
-export interface StateTensor {
-  shape: number[];
-  data: Float32Array;
-}
-
-/** By name, in the order of the model's weights. */
-export type StateDict = Map<string, StateTensor>;
+import { toTfOrder, toTorchOrder } from "./reverse-axes.ts";
+import type { StateDict, StateDictName, StateTensor } from "./state-tensors.ts";
 
 /**
  * Name and PyTorch shape of each of `model.trainableWeights`, in that order.

@@ -1,0 +1,22 @@
+/** A model's weights as PyTorch has them: their names, shapes and values. */
+import type { KernelAxes } from "./reverse-axes.ts";
+
+/** One trainable weight as PyTorch has it. */
+export interface StateDictName {
+  name: string;
+  torchShape: number[];
+  /** Absent where both layouts are the same. */
+  axes?: KernelAxes;
+}
+
+/** What a model calls one of its weights, and its shape in PyTorch's layout. */
+export type ExpectedTensor = Pick<StateDictName, "name" | "torchShape">;
+
+/** A tensor of a state dict has its elements in row-major order, in PyTorch's layout. */
+export interface StateTensor {
+  shape: number[];
+  data: Float32Array;
+}
+
+/** By name, in the order of the model's weights. */
+export type StateDict = Map<string, StateTensor>;
