@@ -10,6 +10,7 @@ export {
   type PassedOver,
 } from "./engine.ts";
 export { matmulFlopsPerSecond } from "./matmul-speed.ts";
-export { createParameters, type MomentumStep, type Parameters, type ParameterValues } from "./parameters.ts";
+export type { MomentumStep } from "./momentum-step.ts";
+export { createParameters, type Parameters, type ParameterValues } from "./parameters.ts";
 export { readBack } from "./read-back.ts";
 export { tf } from "./tf.ts";

@@ -5,16 +5,10 @@
  * Native TensorFlow keeps both in resource variables and updates them in place with one fused op; other backends
  * use plain ops. Callers see one interface.
  */
+import type { MomentumStep } from "./momentum-step.ts";
 import { ResourceVariable } from "./native/resource-variable.ts";
 import { tf } from "./tf.ts";
 import { requireTensorFits } from "./webgpu/tensor-limit.ts";
-
-/** The hyperparameters of one step of SGD with momentum. */
-export interface MomentumStep {
-  learningRate: number;
-  /** μ, the share of the velocity that is kept. */
-  momentum: number;
-}
 
 /** A model's weights and their velocities, as one backend keeps them. */
 export interface Parameters {

@@ -3,7 +3,7 @@
  * which tfjs's own variables cannot.
  */
 
-import type { MomentumStep } from "../parameters.ts";
+import type { MomentumStep } from "../momentum-step.ts";
 import { tf } from "../tf.ts";
 import { floatType, nodeBackend, type OpAttribute } from "./node-backend.ts";
 

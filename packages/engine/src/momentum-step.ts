@@ -1,0 +1,8 @@
+/** What one update of stochastic gradient descent with momentum is given besides the gradient. */
+
+/** The hyperparameters of one step of SGD with momentum. */
+export interface MomentumStep {
+  learningRate: number;
+  /** μ, the share of the velocity that is kept. */
+  momentum: number;
+}
