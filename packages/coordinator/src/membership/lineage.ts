@@ -3,11 +3,16 @@
  * updates since, so on devices that are alike they stay equal. A replica that comes from a device that rounds otherwise
  * is of another lineage, until a replica check has made all of them equal again.
  */
-import { deviceKey } from "@lockstep/run";
-import type { Member } from "./members.ts";
+import { deviceKey, type RunDevice } from "@lockstep/run";
 
 /** Identifies the replicas that were once given the same state. */
 export type Lineage = symbol;
+
+/** A replica on the device of the worker that holds it. */
+export interface Replica {
+  readonly lineage: Lineage;
+  readonly session: { readonly hello: RunDevice };
+}
 
 /** The lineage of all who begin a run together. */
 export const BEGINNING: Lineage = Symbol("beginning");
@@ -18,11 +23,11 @@ export function newLineage(): Lineage {
 }
 
 /** Whether two workers compute the same numbers to the bit, as far as they have told of their devices. */
-export function areAlike(a: Member, b: Member): boolean {
+export function areAlike(a: Pick<Replica, "session">, b: Pick<Replica, "session">): boolean {
   return deviceKey(a.session.hello) === deviceKey(b.session.hello);
 }
 
 /** Whether the replicas of two workers must be equal to the bit. */
-export function mustEqual(a: Member, b: Member): boolean {
+export function mustEqual(a: Replica, b: Replica): boolean {
   return a.lineage === b.lineage && areAlike(a, b);
 }

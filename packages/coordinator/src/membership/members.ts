@@ -32,8 +32,8 @@ export class Member {
   readonly joinedMs: number;
   /** When it last finished something, or owed nothing. */
   progressMs: number;
-  /** Contributions of its that were refused. */
-  strikes = 0;
+  /** Number of its contributions that were refused. */
+  violations = 0;
   /** Of computing, in samples a millisecond; undefined before its first slice. */
   speed: number | undefined;
   /** From being given a slice to its contribution, for each sample. */

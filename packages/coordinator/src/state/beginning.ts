@@ -2,7 +2,7 @@
 import type { Plan } from "@lockstep/gradient-sync";
 import type { Checkpoint, ParameterState } from "@lockstep/run";
 import { areAlike, BEGINNING, newLineage } from "../membership/lineage.ts";
-import type { Roster } from "../membership/roster.ts";
+import type { Membership } from "../membership/membership.ts";
 import { fittedState } from "./fitted-state.ts";
 import type { Replicas } from "./replicas.ts";
 import type { StateSpec } from "./state-streams.ts";
@@ -45,9 +45,9 @@ export function whence({ from, step }: { from: Origin["from"]; step?: number }):
 /** Starts those who begin, and sends them the weights, if they come from here. Others who are here are to catch up. */
 export async function startWorkers(
   { plan, origin }: Beginning,
-  { roster, replicas, runId }: { roster: Roster; replicas: Replicas; runId: string },
+  { membership, replicas, runId }: { membership: Membership; replicas: Replicas; runId: string },
 ): Promise<void> {
-  const beginners = origin.from === "held" ? roster.holding(runId, origin.step) : roster.all;
+  const beginners = origin.from === "held" ? membership.holding(runId, origin.step) : membership.all;
   // On unlike devices, nobody here knows which of the replicas that are held were equal before.
   const mayDiffer = origin.from === "held" && !beginners.every((member) => areAlike(member, beginners[0]!));
   for (const member of beginners) {

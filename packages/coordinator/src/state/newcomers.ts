@@ -7,13 +7,13 @@ import { encode, type Plan } from "@lockstep/gradient-sync";
 import type { TellEvent } from "@lockstep/run/live";
 import { areAlike, newLineage } from "../membership/lineage.ts";
 import { type Member, sendToAll } from "../membership/members.ts";
-import type { Questions } from "../team/questions.ts";
+import type { Requests } from "../team/requests.ts";
 import type { StateSpec, StateStreams } from "./state-streams.ts";
 import { UpdateLog } from "./update-log.ts";
 
 export interface NewcomersOptions {
   streams: StateStreams;
-  questions: Questions;
+  requests: Requests;
   plan: Plan;
   stateDict: readonly StateSpec[];
   /** Bytes of updates that are kept for them. */
@@ -92,7 +92,7 @@ export class Newcomers {
   }
 
   async #catchUp(members: readonly Member[]): Promise<void> {
-    for (const member of (await this.#options.questions.ask(members, { type: "sync" })).keys()) {
+    for (const member of (await this.#options.requests.ask(members, { type: "sync" })).keys()) {
       member.state = "in";
       this.#options.log(`${member.name} has caught up, and takes slices`, "caught-up", { worker: member.name });
     }

@@ -5,16 +5,16 @@ import type { ParameterState } from "@lockstep/run";
 import type { TellEvent } from "@lockstep/run/live";
 import { mustEqual, newLineage } from "../membership/lineage.ts";
 import { type Member, sendToAll } from "../membership/members.ts";
-import type { Questions } from "../team/questions.ts";
-import type { Waiters } from "../team/waiters.ts";
+import type { Condition } from "../team/condition.ts";
+import type { Requests } from "../team/requests.ts";
 import { fittedState } from "./fitted-state.ts";
 import { culprits } from "./replica-check.ts";
 import type { StatePiece, StateSpec, StateStreams } from "./state-streams.ts";
 
 export interface ReplicasOptions {
   streams: StateStreams;
-  questions: Questions;
-  waiters: Waiters;
+  requests: Requests;
+  condition: Condition;
   stateDict: readonly StateSpec[];
   /** Those who have the weights, the fastest first: it costs that one least to send them. */
   holders: () => readonly Member[];
@@ -38,7 +38,7 @@ export class Replicas {
    * @throws LockstepError ERR_ALL_LOST if there is none
    */
   async read(): Promise<ParameterState[]> {
-    const { streams, waiters, stateDict, holders, updates } = this.#options;
+    const { streams, condition, stateDict, holders, updates } = this.#options;
     const step = updates();
     const state = stateDict.map(({ name, shape }) => {
       const elements = elementsOf(shape);
@@ -47,7 +47,7 @@ export class Replicas {
     const take = async ({ tensor, kind, offset, data }: StatePiece) =>
       state[tensor]![kind].set(rawFloats(data), offset);
     for (let last = "The last worker"; ; ) {
-      if (holders().length === 0) await waiters.until(() => holders().length > 0 || updates() !== step);
+      if (holders().length === 0) await condition.wait(() => holders().length > 0 || updates() !== step);
       if (updates() !== step) throw lostWith(last);
       const source = holders()[0];
       if (source === undefined) continue; // the one that was waited for is lost, too
@@ -83,7 +83,7 @@ export class Replicas {
    * @throws LockstepError ERR_REPLICA that names the worker
    */
   async compare(members: readonly Member[]): Promise<void> {
-    const answers = await this.#options.questions.ask(members, { type: "digest" });
+    const answers = await this.#options.requests.ask(members, { type: "digest" });
     const here = [...answers.keys()].filter(({ gone }) => !gone);
     const replicas = here.map((member) => ({ member, digest: answers.get(member)!.digest }));
     const { reference, wrong, drifted } = culprits(replicas);
@@ -96,13 +96,13 @@ export class Replicas {
 
   /** Sends the state of one worker to others that have drifted away from it. @returns whether all of it came */
   async #mend(source: Member, drifted: readonly Member[]): Promise<boolean> {
-    const { streams, questions, stateDict, updates, log } = this.#options;
+    const { streams, requests, stateDict, updates, log } = this.#options;
     const step = updates();
     const whole = await streams.request(source, { stateDict, step }, (piece) =>
       sendToAll(drifted, encode({ ...piece, type: "load-chunk" })),
     );
     if (!whole) return false;
-    const answers = await questions.ask(drifted, { type: "load-end", step });
+    const answers = await requests.ask(drifted, { type: "load-end", step });
     for (const [{ name }, { largestDifference }] of answers) {
       const by = largestDifference.toExponential(1);
       const why = `since their devices round differently; ${name} was given the weights of ${source.name}`;

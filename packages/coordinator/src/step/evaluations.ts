@@ -3,7 +3,7 @@ import { LockstepError } from "@lockstep/errors";
 import type { WorkerMessage } from "@lockstep/gradient-sync";
 import type { EvaluateTask, Evaluation } from "@lockstep/run";
 import type { Member } from "../membership/members.ts";
-import type { Waiters } from "../team/waiters.ts";
+import type { Condition } from "../team/condition.ts";
 import { EvaluationRound } from "./evaluation-round.ts";
 
 export interface EvaluationOptions {
@@ -15,13 +15,13 @@ export interface EvaluationOptions {
 }
 
 export class Evaluations {
-  readonly #waiters: Waiters;
+  readonly #condition: Condition;
   #round: EvaluationRound | undefined;
   /** Number of ranges requested so far; also the next request id. */
   #ranges = 0;
 
-  constructor(waiters: Waiters) {
-    this.#waiters = waiters;
+  constructor(condition: Condition) {
+    this.#condition = condition;
   }
 
   /** @returns undefined if it was stopped */
@@ -33,7 +33,7 @@ export class Evaluations {
     this.#ranges += round.ranges;
     this.#round = round;
     try {
-      await this.#waiters.until(() => {
+      await this.#condition.wait(() => {
         if (!stopRequested()) giveRanges(part, round, able());
         return round.done || stopRequested();
       });

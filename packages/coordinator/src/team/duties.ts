@@ -2,36 +2,36 @@
 import { doneAttempt, type Outgoing, type StepRound, samplesOf, type WorkerMessage } from "@lockstep/gradient-sync";
 import type { TeamView, WorkerView } from "../membership/decide.ts";
 import type { Member } from "../membership/members.ts";
-import type { Roster } from "../membership/roster.ts";
+import type { Membership } from "../membership/membership.ts";
 import { StateStreams } from "../state/state-streams.ts";
 import { Evaluations } from "../step/evaluations.ts";
 import { type AttemptKey, GivenSlices } from "../step/given-slices.ts";
-import { Questions } from "./questions.ts";
-import type { Waiters } from "./waiters.ts";
+import type { Condition } from "./condition.ts";
+import { Requests } from "./requests.ts";
 
 type Contribution = Extract<WorkerMessage, { type: "contribution" }>;
 
 export class Duties {
   readonly evaluations: Evaluations;
-  readonly questions: Questions;
+  readonly requests: Requests;
   readonly streams: StateStreams;
   readonly #slices = new GivenSlices();
-  readonly #roster: Roster;
+  readonly #membership: Membership;
   readonly #nowMs: () => number;
 
-  constructor(roster: Roster, waiters: Waiters, nowMs: () => number) {
-    this.evaluations = new Evaluations(waiters);
-    this.questions = new Questions(waiters, nowMs);
+  constructor(membership: Membership, condition: Condition, nowMs: () => number) {
+    this.evaluations = new Evaluations(condition);
+    this.requests = new Requests(condition, nowMs);
     this.streams = new StateStreams(nowMs);
-    this.#roster = roster;
+    this.#membership = membership;
     this.#nowMs = nowMs;
   }
 
   /** Who may be given slices: one that leaves, or still computes slices of an earlier step, only if there is no other. */
   able(step: number): Member[] {
-    const here = this.#roster.in("in");
+    const here = this.#membership.in("in");
     const prompt = here.filter(({ id }) => !this.#slices.isBehind(id, step));
-    return [prompt, here].find(({ length }) => length > 0) ?? this.#roster.in("leaving");
+    return [prompt, here].find(({ length }) => length > 0) ?? this.#membership.in("leaving");
   }
 
   /** Gives a worker slices of a step. @returns what it is to be told */
@@ -92,7 +92,7 @@ export class Duties {
 
   /** What there is to decide about. Whoever owes nothing has made progress. */
   view(step: number, round: StepRound | undefined): TeamView {
-    const members = this.#roster.all;
+    const members = this.#membership.all;
     const able = new Set(this.able(step));
     const slowest = Math.max(0, ...members.map(({ msPerSample }) => msPerSample ?? 0));
     const openSlices = (round?.slices ?? []).filter((slice) => doneAttempt(slice) === undefined);
@@ -103,7 +103,7 @@ export class Duties {
         samples: samplesOf(slice),
         attempts: [...slice.attempts.values()].map(({ attempt, worker }) => {
           const { sinceMs, queuedSamples } = this.#slices.get(worker, { step, slice: slice.slice, attempt })!;
-          const msPerSample = this.#roster.get(worker)?.msPerSample ?? slowest;
+          const msPerSample = this.#membership.get(worker)?.msPerSample ?? slowest;
           return { worker, sinceMs, expectedMs: msPerSample === 0 ? undefined : msPerSample * queuedSamples };
         }),
         openBecause: slice.openBecause,
@@ -116,7 +116,7 @@ export class Duties {
   #viewOf(member: Member, takesSlices: boolean, round: StepRound | undefined): WorkerView {
     const { id, session, msPerSample } = member;
     const openSamples = this.openSamples(member);
-    const inOrder = openSamples > 0 || this.questions.owes(member) || round?.owes(id) === true;
+    const inOrder = openSamples > 0 || this.requests.isPending(member) || round?.owes(id) === true;
     if (!inOrder) member.progressMs = this.#nowMs();
     const streamSinceMs = this.streams.waitingSinceMs(member);
     return {

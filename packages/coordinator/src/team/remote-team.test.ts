@@ -285,7 +285,7 @@ describe("numbers that are not finite", () => {
       sendPiece(b!, { step, slice: 1 }, 2, 2);
       contribute(b!, { step, slice: 1 }, 3);
       sendPiece(a!, { step, slice: 0 }, Number.NaN, 1);
-      expect([team.members[0]!.strikes, a!.closed]).toEqual([step, undefined]);
+      expect([team.members[0]!.violations, a!.closed]).toEqual([step, undefined]);
       sendPiece(b!, { step, slice: 0, attempt: 1 }, 1, 1);
       contribute(b!, { step, slice: 0, attempt: 1 }, 3);
       await done;
@@ -321,9 +321,9 @@ describe("an evaluation", () => {
   test("that is refused goes on, and is a worker's last the third time", async () => {
     const [a, b] = await begun(2);
     const done = team.evaluate(VALIDATION);
-    for (const strikes of [1, 2, 3]) {
+    for (const violations of [1, 2, 3]) {
       expect(a!.told.at(-1)).toMatchObject({ type: "evaluate", request: 0, start: 0, end: 64 });
-      team.take(a!, { type: "evaluation", request: 0, samples: 64 - strikes, lossSum: 1, confusion });
+      team.take(a!, { type: "evaluation", request: 0, samples: 64 - violations, lossSum: 1, confusion });
     }
     expect(a!.closed).toBe("ERR_STRIKES");
     team.take(b!, { type: "evaluation", request: 0, samples: 64, lossSum: 1, confusion });

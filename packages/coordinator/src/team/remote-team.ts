@@ -1,5 +1,5 @@
 /**
- * A team of workers behind sockets, who may come and go. `Roster` knows who is here, `Duties` what each was given to do.
+ * A team of workers behind sockets, who may come and go. `Membership` knows who is here, `Duties` what each was given to do.
  * What decides is apart: `decide` says who is gone and who computes what, `StepRound` what goes out when a piece comes
  * in. Time comes from outside, with `tick`.
  */
@@ -30,15 +30,15 @@ import { type Balance, weightsOf } from "../membership/balance.ts";
 import { type Decision, decide, type Limits } from "../membership/decide.ts";
 import { areAlike } from "../membership/lineage.ts";
 import type { Member } from "../membership/members.ts";
-import { Roster } from "../membership/roster.ts";
-import { Strikes } from "../membership/strikes.ts";
+import { Membership } from "../membership/membership.ts";
+import { Violations } from "../membership/violations.ts";
 import { type Beginning, startWorkers } from "../state/beginning.ts";
 import { Newcomers } from "../state/newcomers.ts";
 import { Replicas } from "../state/replicas.ts";
 import { countTravelled, sharesOf, type Travelled } from "../step/worker-shares.ts";
+import { Condition } from "./condition.ts";
 import { Duties } from "./duties.ts";
-import type { Answer } from "./questions.ts";
-import { Waiters } from "./waiters.ts";
+import type { Reply, ReplyType } from "./requests.ts";
 
 export interface TeamOptions extends Limits {
   /** How many the run waits for before it begins. */
@@ -74,10 +74,10 @@ interface Begun {
 
 export class RemoteTeam implements Team {
   readonly #options: TeamOptions;
-  readonly #roster = new Roster();
-  readonly #waiters = new Waiters();
+  readonly #membership = new Membership();
+  readonly #condition = new Condition();
   readonly #duties: Duties;
-  readonly #strikes: Strikes;
+  readonly #violations: Violations;
   #begun: Begun | undefined;
   #round: StepRound | undefined;
   /** Upper bound on the bytes of one step's update. */
@@ -94,8 +94,8 @@ export class RemoteTeam implements Team {
 
   constructor(options: TeamOptions) {
     this.#options = options;
-    this.#duties = new Duties(this.#roster, this.#waiters, options.nowMs);
-    this.#strikes = new Strikes({ log: options.log, drop: this.#drop.bind(this) });
+    this.#duties = new Duties(this.#membership, this.#condition, options.nowMs);
+    this.#violations = new Violations({ log: options.log, drop: this.#drop.bind(this) });
     this.#lastCommitMs = options.nowMs();
   }
 
@@ -103,7 +103,7 @@ export class RemoteTeam implements Team {
 
   /** Takes in a worker that has built the model. If the run is under way, it catches up and takes part. */
   join(session: ReadySession): void {
-    const member = this.#roster.add(session, this.#options.nowMs());
+    const member = this.#membership.add(session, this.#options.nowMs());
     const { device, backend } = session.hello;
     const line = `${member.name} joined: ${device}, ${backend} (${this.#howMany()})`;
     this.#options.log(line, "joined", { worker: member.name, device, backend });
@@ -112,7 +112,7 @@ export class RemoteTeam implements Team {
 
   /** A worker's connection has ended. */
   lose(session: ReadySession, reason: string): void {
-    const member = this.#roster.get(session.workerId);
+    const member = this.#membership.get(session.workerId);
     if (member !== undefined) this.#remove(member, "lost", `${member.name} was lost: ${reason}`);
   }
 
@@ -138,11 +138,11 @@ export class RemoteTeam implements Team {
 
   /** Workers that have built the model. */
   get size(): number {
-    return this.#roster.size;
+    return this.#membership.size;
   }
 
   get members(): readonly Member[] {
-    return this.#roster.all;
+    return this.#membership.all;
   }
 
   /** What there is to show of each worker. */
@@ -167,24 +167,24 @@ export class RemoteTeam implements Team {
 
   /** Resolves when `holds` says so, after whatever happens. Rejects when nobody is left who holds the weights. */
   until(holds: () => boolean): Promise<void> {
-    return this.#waiters.until(holds);
+    return this.#condition.wait(holds);
   }
 
   /** The most updates that workers here still hold the weights of, if any hold those of this run. */
   get heldStep(): number | undefined {
-    return this.#roster.heldStep(this.#options.runId);
+    return this.#membership.heldStep(this.#options.runId);
   }
 
   /** Whether all who hold the weights want to leave: the last of them waits until they are saved, and `reset` is called. */
   get lastLeaves(): boolean {
-    return this.#roster.lastLeaves;
+    return this.#membership.lastLeaves;
   }
 
   /** Nobody is left who holds the weights: those who are here, and those who come, may begin again. */
   reset(): void {
     this.#begun = this.#round = undefined;
     this.#duties.reset();
-    this.#waiters.fail(this.#givenUp);
+    this.#condition.fail(this.#givenUp);
     for (const member of this.members) {
       if (member.state === "leaving") this.#release(member);
       else if (member.state !== "waiting")
@@ -195,7 +195,7 @@ export class RemoteTeam implements Team {
   /** No worker can take part in this run: whoever waits for something, now or later, hears why. */
   giveUp(reason: LockstepError): void {
     this.#givenUp ??= reason;
-    this.#waiters.fail(this.#givenUp);
+    this.#condition.fail(this.#givenUp);
   }
 
   /** Drops a worker for good, whatever it does. @returns whether it was here */
@@ -212,12 +212,12 @@ export class RemoteTeam implements Team {
     const { plan, origin, sliceRows } = beginning;
     const { tensors, stateDict, numClasses } = this.members[0]!.session.ready;
     const { maxLogBytes, log, runId, nowMs } = this.#options;
-    const { streams, questions } = this.#duties;
+    const { streams, requests } = this.#duties;
     const drop = this.#drop.bind(this);
-    const newcomers = new Newcomers({ streams, questions, plan, stateDict, maxLogBytes, drop, log });
+    const newcomers = new Newcomers({ streams, requests, plan, stateDict, maxLogBytes, drop, log });
     const replicas = new Replicas({
-      ...{ streams, questions, waiters: this.#waiters, stateDict, log },
-      holders: () => this.#roster.holders,
+      ...{ streams, requests, condition: this.#condition, stateDict, log },
+      holders: () => this.#membership.holders,
       updates: () => this.#committed,
     });
     const begun = {
@@ -231,7 +231,7 @@ export class RemoteTeam implements Team {
     };
     this.#begun = begun;
     this.#committed = origin.from === "seed" ? 0 : origin.step;
-    await startWorkers(beginning, { roster: this.#roster, replicas, runId });
+    await startWorkers(beginning, { membership: this.#membership, replicas, runId });
     begun.sent = true;
     this.#lastCommitMs = nowMs();
     this.#bringIn();
@@ -244,7 +244,7 @@ export class RemoteTeam implements Team {
     await this.until(() => {
       const here = this.members.filter(({ state }) => state !== "leaving").length;
       this.#pause(here >= minWorkers ? undefined : `${here} of at least ${minWorkers} workers are here`);
-      const enough = this.#roster.in("in").length >= minWorkers;
+      const enough = this.#membership.in("in").length >= minWorkers;
       paused ||= !enough;
       return enough || stopRequested();
     });
@@ -284,14 +284,14 @@ export class RemoteTeam implements Team {
 
   /** @throws LockstepError ERR_REPLICA that names the worker whose replica is not what it must be */
   async checkReplicas(): Promise<void> {
-    await this.#begun!.replicas.compare(this.#roster.in("in"));
+    await this.#begun!.replicas.compare(this.#membership.in("in"));
     this.#lastCommitMs = this.#options.nowMs();
   }
 
   /** Says goodbye to all. */
   finish(): void {
     for (const member of this.members) member.send({ type: "finished" });
-    this.#roster.clear();
+    this.#membership.clear();
   }
 
   // What workers say
@@ -302,7 +302,7 @@ export class RemoteTeam implements Team {
    * @throws LockstepError for one that is not for it to send now; its connection is then to be closed
    */
   take(session: ReadySession, message: WorkerMessage): void {
-    const member = this.#roster.get(session.workerId);
+    const member = this.#membership.get(session.workerId);
     if (member === undefined) return; // it was dropped, and what it had sent is still coming in
     switch (message.type) {
       case "gradient-chunk": {
@@ -315,13 +315,13 @@ export class RemoteTeam implements Team {
         this.#duties.contributed(member, message);
         this.#dispatch(this.#round?.onContribution(member.id, message) ?? []);
         for (const id of this.#round?.liarsOf(message.slice) ?? []) {
-          const liar = this.#roster.get(id);
-          if (liar !== undefined) this.#strikes.lied(liar);
+          const liar = this.#membership.get(id);
+          if (liar !== undefined) this.#violations.falseNotFinite(liar);
         }
         break;
       case "evaluation": {
         const { awaited, refused } = this.#duties.evaluations.take(member.id, message);
-        if (refused !== undefined) this.#strikes.refuse(member, { reason: refused });
+        if (refused !== undefined) this.#violations.refused(member, { reason: refused });
         else if (awaited) this.#duties.progressed(member, this.#committed);
         break;
       }
@@ -336,9 +336,13 @@ export class RemoteTeam implements Team {
         else if (member.state !== "leaving") this.#release(member);
         break;
       case "synced":
+        this.#replied(message.type, member, message);
+        break;
       case "digest-result":
+        this.#replied(message.type, member, message);
+        break;
       case "loaded":
-        this.#answered(member, message);
+        this.#replied(message.type, member, message);
         break;
       default:
         throw new LockstepError("ERR_MESSAGE_ORDER", `A worker that has joined may not send ${message.type}.`);
@@ -352,7 +356,7 @@ export class RemoteTeam implements Team {
   #commit(round: StepRound, beforeCommit: (totals: StepTotals) => void): void {
     const now = this.#options.nowMs();
     const stepMs = now - this.#lastCommitMs;
-    const { followers } = this.#roster;
+    const { followers } = this.#membership;
     const workers = sharesOf(followers, round, { sinceMs: this.#lastCommitMs, stepMs });
     countTravelled(followers, this.travelled);
     beforeCommit({ ...round.totals(), ms: { step: stepMs }, slices: round.slices.length, workers });
@@ -374,7 +378,7 @@ export class RemoteTeam implements Team {
     const round = new StepRound(task, slices, layout, links.some(packingPays), pool);
     this.#round = round;
     this.#updateBytes = updateBytes(layout, task.end - task.start);
-    const assignments = this.#roster.followers.map((member) => {
+    const assignments = this.#membership.followers.map((member) => {
       const index = able.indexOf(member);
       const own = slices.filter(({ worker }) => worker === index).map(({ slice }) => slice);
       return this.#duties.give(member, own, round);
@@ -385,10 +389,10 @@ export class RemoteTeam implements Team {
     return round;
   }
 
-  #answered(member: Member, answer: Answer): void {
-    if (this.#duties.questions.take(member, answer)) this.#duties.progressed(member, this.#committed);
-    else if (answer.type !== "loaded") {
-      throw new LockstepError("ERR_MESSAGE_ORDER", `The coordinator has not asked for a ${answer.type}.`);
+  #replied<Type extends ReplyType>(type: Type, member: Member, reply: Reply<Type>): void {
+    if (this.#duties.requests.onReply(type, member, reply)) this.#duties.progressed(member, this.#committed);
+    else if (type !== "loaded") {
+      throw new LockstepError("ERR_MESSAGE_ORDER", `The coordinator has not asked for a ${type}.`);
     } // of a state that a run begins with it is told without being asked
   }
 
@@ -414,12 +418,12 @@ export class RemoteTeam implements Team {
     const { log } = this.#options;
     switch (decision.type) {
       case "drop": {
-        const member = this.#roster.get(decision.worker);
+        const member = this.#membership.get(decision.worker);
         if (member !== undefined) this.#drop(member, decision.code, decision.reason);
         return;
       }
       case "assign": {
-        const member = this.#roster.get(decision.worker);
+        const member = this.#membership.get(decision.worker);
         if (member === undefined) return; // dropped by the decision before this one
         const slice = `slice ${decision.slice} of step ${this.#round!.task.step}`;
         log(`${slice} goes to ${member.name}: ${decision.reason}`, "slice-redone", { worker: member.name });
@@ -447,14 +451,14 @@ export class RemoteTeam implements Team {
   }
 
   #remove(member: Member, kind: "lost" | "dropped" | "left", line: string): void {
-    if (this.#roster.get(member.id) === undefined) return;
-    this.#roster.delete(member);
+    if (this.#membership.get(member.id) === undefined) return;
+    this.#membership.delete(member);
     this.#options.log(`${line} (${this.#howMany()})`, kind, { worker: member.name });
     this.#duties.lose(member);
     this.#dispatch(this.#round?.lose(member.id) ?? []);
-    if (this.#begun !== undefined && this.#roster.followers.length === 0) {
+    if (this.#begun !== undefined && this.#membership.followers.length === 0) {
       const lost = new LockstepError("ERR_ALL_LOST", "No worker is left that holds the weights.");
-      this.#waiters.fail(this.#givenUp ?? lost);
+      this.#condition.fail(this.#givenUp ?? lost);
     }
     this.#decide();
     this.#after();
@@ -468,12 +472,12 @@ export class RemoteTeam implements Team {
 
   /** Something has happened. */
   #after(): void {
-    for (const member of this.#roster.in("leaving")) {
+    for (const member of this.#membership.in("leaving")) {
       const owes = this.#duties.openSamples(member) > 0 || this.#duties.streams.isSource(member);
-      const isLast = !this.#roster.followers.some((other) => other !== member);
+      const isLast = !this.#membership.followers.some((other) => other !== member);
       if (!owes && !isLast) this.#release(member);
     }
-    this.#waiters.look();
+    this.#condition.notify();
   }
 
   // Weights that travel
@@ -484,8 +488,8 @@ export class RemoteTeam implements Team {
    */
   #bringIn(): void {
     if (this.#round !== undefined || this.#begun?.sent !== true || this.#begun.newcomers.busy) return;
-    const { holders } = this.#roster;
-    const waiting = this.#roster.in("waiting");
+    const { holders } = this.#membership;
+    const waiting = this.#membership.in("waiting");
     const [first] = waiting;
     if (holders.length === 0 || first === undefined) return;
     const alike = waiting.filter((member) => areAlike(member, first));
@@ -495,7 +499,7 @@ export class RemoteTeam implements Team {
       .then(() => this.tick())
       .catch((error) => {
         const isTold = error instanceof LockstepError && error.code === "ERR_ALL_LOST"; // to whoever waits for the step
-        if (!isTold) this.#waiters.fail(error);
+        if (!isTold) this.#condition.fail(error);
       });
   }
 
@@ -504,14 +508,14 @@ export class RemoteTeam implements Team {
   /** Sends what a round says. What follows from it is told afterwards, so that all hear everything in one order. */
   #dispatch(outgoing: readonly Outgoing[]): void {
     for (const each of outgoing) {
-      const bytes = this.#roster.tell(each);
+      const bytes = this.#membership.tell(each);
       if (each.to === "all") this.#begun!.newcomers.told(bytes);
     }
     for (const { to, message } of outgoing) {
       if (message.type !== "rejected") continue;
-      const member = this.#roster.get(to as number);
+      const member = this.#membership.get(to as number);
       this.#duties.rejected(to as number, message);
-      if (member !== undefined) this.#strikes.refuse(member, message);
+      if (member !== undefined) this.#violations.refused(member, message);
       this.#decide();
     }
     for (const member of this.members) this.#dropSlowReader(member);

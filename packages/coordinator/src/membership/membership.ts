@@ -4,7 +4,7 @@ import { encode, type Outgoing } from "@lockstep/gradient-sync";
 import type { ReadySession } from "../connections/ready-session.ts";
 import { Member, type MemberState } from "./members.ts";
 
-export class Roster {
+export class Membership {
   readonly #members = new Map<number, Member>();
 
   /** @throws LockstepError ERR_NAME if its name is another's, even with its number */
