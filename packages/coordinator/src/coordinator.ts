@@ -173,7 +173,7 @@ async function coordinateWith(given: Omit<WatchedOptions, "lease">, resources: R
   let running: Promise<Outcome> | undefined;
   resources.add(() => running?.catch(() => {})); // told already; it ends once the server is closed, at the latest
   const server = await listen({ ...options, welcome, records: source, events: admission, nowMs });
-  resources.add(server.close);
+  resources.add(() => server.close());
   // After what has come in: if this process was suspended, nobody was silent, it just has not listened.
   const ticking = setInterval(() => setImmediate(() => team.tick()), Math.max(20, heartbeatMs / 4));
   resources.add(() => clearInterval(ticking));

@@ -43,7 +43,7 @@ export async function openPlayground({ run: dir, port, anyPort }: PlaygroundOpti
   const onPage = answerPages(await pagesOf(folder, run));
   const [height, width] = run.derived.inputShape;
   const onPicture = answerPixels({ height, width });
-  const { port: at, close } = await openServer({
+  const server = await openServer({
     host: LOOPBACK,
     port,
     anyPort,
@@ -54,7 +54,7 @@ export async function openPlayground({ run: dir, port, anyPort }: PlaygroundOpti
     maxPayload: 1,
     onSocket: (socket) => socket.terminate(),
   });
-  return { url: `http://${LOOPBACK}:${at}`, close };
+  return { url: `http://${LOOPBACK}:${server.port}`, close: () => server.close() };
 }
 
 const isPicture = (url: string) => url.replace(/\?.*/, "") === PIXELS;

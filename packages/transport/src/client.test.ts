@@ -36,8 +36,8 @@ async function listening(server: Server): Promise<number> {
 }
 
 /** A coordinator with TLS that greets those who have the token. */
-async function secureDoor(tls: Certificate, { allowHosts = [] }: { allowHosts?: string[] } = {}): Promise<number> {
-  const { port, close } = await openServer({
+async function secureServer(tls: Certificate, { allowHosts = [] }: { allowHosts?: string[] } = {}): Promise<number> {
+  const server = await openServer({
     host: "127.0.0.1",
     port: 0,
     anyPort: false,
@@ -47,8 +47,8 @@ async function secureDoor(tls: Certificate, { allowHosts = [] }: { allowHosts?: 
     maxPayload: 1000,
     onSocket: (socket) => socket.send("welcome"),
   });
-  endings.push(close);
-  return port;
+  endings.push(() => server.close());
+  return server.port;
 }
 
 /** A TLS server that notes all that is said to it. */
@@ -97,7 +97,7 @@ async function greeting(url: string, tlsFingerprint: string): Promise<string> {
 describe("with TLS", () => {
   test("a certificate that signed itself is taken by its fingerprint, in any spelling, for any name", async () => {
     const tls = await selfSigned({ hosts: ["elsewhere.example"] });
-    const port = await secureDoor(tls);
+    const port = await secureServer(tls);
     const plain = tls.fingerprint.replaceAll(":", "").toLowerCase();
     expect(await greeting(`wss://127.0.0.1:${port}`, tls.fingerprint)).toBe("welcome");
     expect(await greeting(`wss://localhost:${port}`, plain)).toBe("welcome");
@@ -123,7 +123,7 @@ describe("with TLS", () => {
 
   test("without a pin, a known authority must vouch for the very name", async () => {
     const tls = await selfSigned({ hosts: ["127.0.0.1"] });
-    const port = await secureDoor(tls);
+    const port = await secureServer(tls);
     const folder = await mkdtemp(join(tmpdir(), "lockstep-client-"));
     endings.push(() => rm(folder, { recursive: true }));
     await writeFile(join(folder, "ca.pem"), tls.cert);
@@ -182,7 +182,7 @@ describe("through the proxy of the environment", () => {
   test("a worker joins by wss, and the fingerprint is still checked", async () => {
     const [tls, other] = [await selfSigned({ hosts: ["a.example"] }), await selfSigned({ hosts: ["a.example"] })];
     const proxy = await proxyIs("HTTPS_PROXY");
-    const port = await secureDoor(tls, { allowHosts: ["a.example"] });
+    const port = await secureServer(tls, { allowHosts: ["a.example"] });
     expect(await greeting(`wss://a.example:${port}`, tls.fingerprint)).toBe("welcome");
     const { url, heard } = await eavesdropper(other);
     const { code } = await failure(url.replace("127.0.0.1", "a.example"), { tlsFingerprint: tls.fingerprint });
@@ -197,8 +197,9 @@ describe("through the proxy of the environment", () => {
   test("a worker joins by ws, but not one of this machine or one that NO_PROXY names", async () => {
     const proxy = await proxyIs("HTTP_PROXY");
     const where = { host: "127.0.0.1", port: 0, anyPort: false, maxPayload: 1000, allowHosts: ["a.example"] };
-    const { port, close } = await openServer({ ...where, onSocket: (socket) => socket.send("welcome") });
-    endings.push(close);
+    const server = await openServer({ ...where, onSocket: (socket) => socket.send("welcome") });
+    endings.push(() => server.close());
+    const { port } = server;
     const greetingAt = async (host: string) => {
       const socket = openSocket(`ws://${host}:${port}`, { maxPayload: 1000 });
       const [data] = await once(socket, "message");
@@ -382,15 +383,15 @@ describe("why nobody answered is told in words", () => {
       maxPayload: 1000,
       onSocket: () => {},
     });
-    endings.push(plain.close);
+    endings.push(() => plain.close());
     expect(await explained(`wss://127.0.0.1:${plain.port}`)).toMatch(/^Expected TLS at .*, got something else; .*ws:/);
-    const securePort = await secureDoor(await selfSigned({ hosts: ["127.0.0.1"] }));
+    const securePort = await secureServer(await selfSigned({ hosts: ["127.0.0.1"] }));
     const message = await explained(`ws://127.0.0.1:${securePort}`);
     expect(message).toMatch(/closed without an answer\. If it speaks TLS, join with the whole line/);
   });
 
   test("and the coordinator's own reasons stay as they are", async () => {
-    const port = await secureDoor(await selfSigned({ hosts: ["127.0.0.1"] }));
+    const port = await secureServer(await selfSigned({ hosts: ["127.0.0.1"] }));
     const error = await failure(`wss://127.0.0.1:${port}`);
     expect(explainFailedJoin(error, `wss://127.0.0.1:${port}`)).toBe(error);
   });

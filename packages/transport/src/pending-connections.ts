@@ -1,32 +1,60 @@
-/** Connections that have not joined (yet), by where they come from: one address gets a share of the room, and no more. */
+/** The connections of a server. Those that have not joined share the room between networks, so that none takes it all. */
+import type { Socket } from "node:net";
 import { networkOf } from "./addresses.ts";
 
+/** Connections beyond those of workers: pages, and joins that are not yet decided. The rest is dropped at once. */
+export const MAX_PENDING = 256;
+/** Pending connections that one network may have, so that it leaves room for others. */
+const MAX_PENDING_PER_NETWORK = MAX_PENDING / 2;
+
+/** A connection counts as pending until its WebSocket is accepted; a page's connection stays pending. */
+interface Connection {
+  readonly socket: Socket;
+  readonly end: RemoteEnd;
+  state: "pending" | "joined";
+}
+
 /** The other end of a connection, which is the same for the TLS on top of it. */
-export interface RemoteEnd {
+interface RemoteEnd {
   address: string;
   port: number;
 }
 
-export class PendingConnections {
-  readonly #perAddress: number;
-  readonly #networks = new Map<string, string>();
+/** Keeps each connection of a server until it closes, and bounds the pending ones of each network. */
+export class ServerConnections {
+  readonly #open = new Set<Connection>();
 
-  constructor(perAddress: number) {
-    this.#perAddress = perAddress;
+  /** Takes in a new connection, or drops it if its network has too many that are pending. */
+  accept(socket: Socket): void {
+    const connection: Connection = { socket, end: remoteEndOf(socket), state: "pending" };
+    if (this.#pendingOf(networkOf(connection.end.address)) >= MAX_PENDING_PER_NETWORK) {
+      socket.destroy();
+      return;
+    }
+    this.#open.add(connection);
+    socket.once("close", () => this.#open.delete(connection));
   }
 
-  /** @returns whether there is room for it: then it is to be removed when it has joined, or is gone */
-  add(end: RemoteEnd): boolean {
-    const network = networkOf(end.address);
-    const others = [...this.#networks.values()].filter((other) => other === network).length;
-    if (others >= this.#perAddress) return false;
-    this.#networks.set(keyOf(end), network);
-    return true;
+  /** The WebSocket on this socket, or on the TLS above it, was accepted: its connection is not pending any more. */
+  join(socket: Socket): void {
+    const { address, port } = remoteEndOf(socket);
+    for (const connection of this.#open) {
+      if (connection.end.address === address && connection.end.port === port) connection.state = "joined";
+    }
   }
 
-  remove(end: RemoteEnd): void {
-    this.#networks.delete(keyOf(end));
+  /** Ends all connections at once. */
+  destroy(): void {
+    for (const { socket } of this.#open) socket.destroy();
+  }
+
+  #pendingOf(network: string): number {
+    const isPending = ({ state, end }: Connection) => state === "pending" && networkOf(end.address) === network;
+    return [...this.#open].filter(isPending).length;
   }
 }
 
-const keyOf = ({ address, port }: RemoteEnd) => `${address} ${port}`;
+/** The remote address, with IPv4 in its own form also where it comes in by an IPv6 socket, and port. */
+export function remoteEndOf({ remoteAddress = "unknown", remotePort = 0 }: Socket): RemoteEnd {
+  return { address: remoteAddress.replace(/^::ffff:(?=\d+\.)/, ""), port: remotePort };
+}

@@ -6,7 +6,8 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import type { WebSocket } from "ws";
 import { type Certificate, selfSigned } from "./certificate.ts";
 import { openSocket } from "./client.ts";
-import { openServer, type ServerOptions, type TransportServer } from "./server.ts";
+import { openServer, type TransportServer } from "./server.ts";
+import type { ServerOptions } from "./server-options.ts";
 
 const UPGRADE = {
   connection: "Upgrade",
@@ -256,4 +257,14 @@ test("closing ends workers with 1000, and everybody who does not answer", async 
   await once(again, "listening");
   expect((again.address() as AddressInfo).port).toBe(server.port);
   again.close();
+});
+
+test("closing a second time waits for the first", async () => {
+  const { server, url } = await open();
+  const worker = await join(url);
+  const closing = server.close();
+  expect(server.close()).toBe(closing);
+  expect((await once(worker, "close"))[0]).toBe(1000);
+  await closing;
+  expect(server.close()).toBe(closing);
 });

@@ -1,0 +1,63 @@
+/** Decides on the requests that reach a server, counts the refused ones, and reports them. */
+import type { IncomingMessage } from "node:http";
+import { type Admission, type AdmissionRequest, admit } from "./admission.ts";
+import { AuthRateLimit } from "./auth-rate-limit.ts";
+import { knownHosts, thisMachine } from "./known-hosts.ts";
+import { remoteEndOf } from "./pending-connections.ts";
+import { DEFAULT_LIMITS, type ListenOptions } from "./server-options.ts";
+import { bearerToken, checkToken } from "./token.ts";
+
+/** Applies `admit` to the requests of one server. */
+export class AdmissionControl {
+  readonly #options: ListenOptions;
+  readonly #rateLimit: AuthRateLimit;
+  readonly #refusedJoinsPerMinute: number;
+  readonly #nowMs: () => number;
+
+  /** @throws LockstepError ERR_TOKEN if no header can carry the token, ERR_OPTION if an allowed host is no name */
+  constructor(options: ListenOptions) {
+    const { token, refusedJoinsPerMinute = DEFAULT_LIMITS.refusedJoinsPerMinute } = options;
+    this.#options = options;
+    this.#refusedJoinsPerMinute = refusedJoinsPerMinute;
+    this.#rateLimit = new AuthRateLimit(refusedJoinsPerMinute);
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+    if (token !== undefined) checkToken(token);
+    this.#hostsAt(options.port);
+  }
+
+  /** @param server the port that it listens on, and how many WebSockets are open */
+  decide(
+    kind: AdmissionRequest["kind"],
+    request: IncomingMessage,
+    { port, sessions }: { port: number; sessions: number },
+  ): Admission {
+    const { token, tls, maxWorkers = DEFAULT_LIMITS.maxWorkers, onRefused } = this.#options;
+    const { host, origin } = request.headers;
+    const { address } = remoteEndOf(request.socket);
+    const limits = { refusedJoinsPerMinute: this.#refusedJoinsPerMinute, maxWorkers };
+    const admission = admit(
+      this.#nowMs(),
+      { sessions, rateLimit: this.#rateLimit },
+      { kind, address, host, origin, token: tokenOf(kind, request) },
+      { token, hosts: this.#hostsAt(port), secure: tls !== undefined, ...limits },
+    );
+    if (admission.verdict === "refuse") {
+      if (admission.status === 401) this.#rateLimit.add(this.#nowMs(), address);
+      onRefused?.({ address, status: admission.status, reason: admission.reason });
+    }
+    return admission;
+  }
+
+  /** The names by which the coordinator is called now: this machine's addresses change as networks come and go. */
+  #hostsAt(port: number): Set<string> {
+    const { host, tls, allowHosts = [] } = this.#options;
+    return knownHosts({ host, port, secure: tls !== undefined, allowHosts, machine: thisMachine() });
+  }
+}
+
+/** A browser sends no header with what it reads as a stream of events: then the token is in the page's address. */
+function tokenOf(kind: AdmissionRequest["kind"], { url = "", headers }: IncomingMessage): string | undefined {
+  const token = bearerToken(headers.authorization);
+  if (token !== undefined || kind !== "read") return token;
+  return new URLSearchParams(/\?.*/.exec(url)?.[0]).get("token") ?? undefined;
+}
