@@ -6,8 +6,9 @@ import type { MachineOptions, RunConfig } from "@lockstep/config";
 import { cifar10Files, defaultDataDir, openRecordSource, type RecordSource } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
 import type { Lease } from "@lockstep/files";
+import { writeTfjsModel } from "@lockstep/formats";
 import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
-import { type ModelFile, prefixLine, writeTfjsModel } from "@lockstep/model/files";
+import { type ModelFile, prefixLine } from "@lockstep/model/files";
 import {
   type Checkpoint,
   type ComputedWith,

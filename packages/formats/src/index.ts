@@ -1,3 +1,6 @@
+export { type OnnxGraph, type OnnxNode, type OnnxProgram, programOf } from "./onnx/onnx-graph.ts";
+export { readOnnx } from "./onnx/read-onnx.ts";
+export { encodeOnnx, type OnnxFacts } from "./onnx/write-onnx.ts";
 export { type Field, fieldsOf } from "./protobuf/read.ts";
 export { byteLength, double, type Fields, float, int, message, text } from "./protobuf/write.ts";
 export { writePth } from "./pth/pth.ts";
@@ -10,4 +13,7 @@ export {
   writeSafetensors,
 } from "./safetensors/safetensors.ts";
 export { type ScalarEvent, startEventFile } from "./tensorboard/event-file.ts";
+export { type KernelAxes, toTfOrder, toTorchOrder } from "./tfjs/reverse-axes.ts";
+export { type TfjsTopology, tfjsTopologySchema } from "./tfjs/topology.ts";
+export { writeTfjsModel } from "./tfjs/write-tfjs-model.ts";
 export type { Weights } from "./weights.ts";

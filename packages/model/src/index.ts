@@ -12,9 +12,8 @@ export {
 } from "./load/load.ts";
 export { isKnownModel } from "./load/model-file.ts";
 export { type ModelSignature, signatureOf } from "./load/signature.ts";
-export { encodeOnnx } from "./onnx/onnx-file.ts";
 export { onnxGraphOf } from "./onnx/onnx-graph.ts";
-export { type OnnxProgram, programOf, readOnnx } from "./onnx/onnx-read.ts";
+export { encodeOnnxModel } from "./onnx/onnx-model.ts";
 export { runOnnx } from "./onnx/onnx-run.ts";
 export { buildModel } from "./spec/build.ts";
 export { describeModel, formatDescription, type LayerRow, type ModelDescription } from "./spec/describe.ts";

@@ -112,7 +112,7 @@ function* piecesOf(tensor: tf.Tensor, { axes }: StateDictName, pieceElements: nu
       const slab = tensor
         .reshape([positions, inputs, outputs])
         .slice([0, 0, row], [positions, inputs, Math.min(rows, outputs - row)]);
-      return slab.transpose([2, 1, 0]); // [outputs, inputs, positions], see packages/model/src/weights/reverse-axes.ts
+      return slab.transpose([2, 1, 0]); // [outputs, inputs, positions], see packages/formats/src/tfjs/reverse-axes.ts
     });
   }
 }

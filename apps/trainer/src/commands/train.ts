@@ -27,6 +27,7 @@ import { expectRoomForDashboard } from "@lockstep/dashboard";
 import { bitProperties, type tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import type { Weights } from "@lockstep/formats";
+import { writeTfjsModel } from "@lockstep/formats";
 import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
 import {
   describeModel,
@@ -40,7 +41,6 @@ import {
   tfjsTopologyOf,
   toStateDict,
 } from "@lockstep/model";
-import { writeTfjsModel } from "@lockstep/model/files";
 import {
   atStart,
   type Checkpoint,

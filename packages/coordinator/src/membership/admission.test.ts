@@ -1,7 +1,8 @@
 import { makeConfig } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
+import type { TfjsTopology } from "@lockstep/formats";
 import { decodeFromWorker, encode, factsOf, fingerprintOf, type WorkerMessage } from "@lockstep/gradient-sync";
-import { MAX_PARAMETERS, stableTopology, type TfjsTopology, topologyDigest } from "@lockstep/model/files";
+import { MAX_PARAMETERS, stableTopology, topologyDigest } from "@lockstep/model/files";
 import { describe, expect, test } from "vitest";
 import type { ReadySession } from "../connections/ready-session.ts";
 import { RemoteTeam } from "../team/remote-team.ts";

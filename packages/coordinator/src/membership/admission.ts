@@ -2,6 +2,7 @@
 
 import type { RunConfig } from "@lockstep/config";
 import { excerpt, LockstepError } from "@lockstep/errors";
+import { type TfjsTopology, tfjsTopologySchema } from "@lockstep/formats";
 import {
   ARITHMETIC_VERSION,
   type Code,
@@ -10,13 +11,7 @@ import {
   fingerprintOf,
   type RunFacts,
 } from "@lockstep/gradient-sync";
-import {
-  MAX_PARAMETERS,
-  stableTopology,
-  type TfjsTopology,
-  tfjsTopologySchema,
-  topologyDigest,
-} from "@lockstep/model/files";
+import { MAX_PARAMETERS, stableTopology, topologyDigest } from "@lockstep/model/files";
 import type { ParameterState } from "@lockstep/run";
 import type { ReadySession } from "../connections/ready-session.ts";
 import type { SessionEvents } from "../connections/sessions.ts";

@@ -2,6 +2,8 @@
  * For tests: a worker without TensorFlow.js, which speaks the protocol and computes a net so small that thousands of
  * steps take a second. How its messages travel, and how long it computes, is for whoever makes one to say.
  */
+
+import type { TfjsTopology } from "@lockstep/formats";
 import {
   ARITHMETIC_VERSION,
   type CoordinatorMessage,
@@ -18,7 +20,7 @@ import {
   StepAssembly,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
-import { stableTopology, type TfjsTopology } from "@lockstep/model/files";
+import { stableTopology } from "@lockstep/model/files";
 import type { Evaluation, ParameterState } from "@lockstep/run";
 
 /** A kernel [2, 3], which travels as factors, and a bias [3], which does not. */

@@ -6,6 +6,7 @@
  */
 
 import { writeFileAtomically } from "@lockstep/files";
+import { elementCount } from "../element-count.ts";
 import type { NamedTensor } from "../safetensors/safetensors.ts";
 import { storedZip } from "./stored-zip.ts";
 
@@ -92,5 +93,5 @@ function int(value: number): Buffer {
 
 /** Elements from one index to the next along each axis. */
 function rowMajorStrides(shape: readonly number[]): number[] {
-  return shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
+  return shape.map((_, axis) => elementCount(shape.slice(axis + 1)));
 }

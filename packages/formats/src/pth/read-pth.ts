@@ -5,6 +5,7 @@
  * Source: Python's pickletools.py (the opcodes).
  */
 
+import { elementCount } from "../element-count.ts";
 import type { Weights } from "../weights.ts";
 import { readStoredZip } from "./read-zip.ts";
 
@@ -35,7 +36,7 @@ const FUNCTIONS: Readonly<Record<string, (...parameters: never[]) => unknown>> =
   "collections OrderedDict": (): Items => [],
   "torch._utils _rebuild_tensor_v2": (storage: Float32Array, offset: number, shape: number[]) => ({
     shape,
-    data: storage.subarray(offset, offset + shape.reduce((product, size) => product * size, 1)),
+    data: storage.subarray(offset, offset + elementCount(shape)),
   }),
 };
 

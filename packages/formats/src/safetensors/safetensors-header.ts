@@ -1,6 +1,7 @@
 /** The header of a safetensors file, checked: what comes from elsewhere may be anything. */
 import { excerpt, excerptOf, LockstepError } from "@lockstep/errors";
 import { z } from "zod";
+import { elementCount } from "../element-count.ts";
 import { FLOAT_TYPES, isFloatType } from "./float-types.ts";
 
 /** The header's key for text about the file; no tensor has this name. */
@@ -132,7 +133,7 @@ function parseEntry(path: string, name: string, value: unknown): Entry {
   if (!parsed.success) throw broken(path, `dtype, shape and data_offsets of "${excerpt(name)}"`, excerptOf(value));
   const entry = { name, ...parsed.data };
   const { shape, data_offsets } = entry;
-  const expected = elements(shape) * bytesPerElement(path, entry);
+  const expected = elementCount(shape) * bytesPerElement(path, entry);
   const bytes = data_offsets[1] - data_offsets[0];
   if (bytes === expected) return entry;
   throw broken(path, `${expected} bytes for "${excerpt(name)}" [${excerpt(String(shape))}]`, `${bytes}`);
@@ -144,9 +145,4 @@ function bytesPerElement(path: string, entry: Entry): number {
   if (isCounter(entry)) return COUNTER_BYTES[dtype]!;
   const remedy = "Convert it in Python with tensor.float() and save it again.";
   throw broken(path, `dtype F32, F16 or BF16 for "${excerpt(name)}"`, excerpt(dtype), remedy);
-}
-
-/** Returns the number of elements of a tensor with this shape. */
-export function elements(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
 }

@@ -8,9 +8,10 @@
 import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { excerpt, LockstepError } from "@lockstep/errors";
 import { writeFileAtomically } from "@lockstep/files";
+import { elementCount } from "../element-count.ts";
 import { HEAD_BYTES, kindOf } from "./first-bytes.ts";
 import { FLOAT_TYPES } from "./float-types.ts";
-import { broken, checkLayout, elements, type Header, isCounter, METADATA, parseHeader } from "./safetensors-header.ts";
+import { broken, checkLayout, type Header, isCounter, METADATA, parseHeader } from "./safetensors-header.ts";
 
 /** A float32 tensor with its elements in row-major order; a name stands once in a file. */
 export interface NamedTensor {
@@ -96,8 +97,8 @@ function checkTensors(tensors: readonly NamedTensor[]): void {
     if (names.has(name))
       throw new LockstepError("ERR_TENSORS", `Expected each tensor once, got "${excerpt(name)}" twice.`);
     names.add(name);
-    if (elements(shape) === data.length) continue;
-    const text = `Expected ${elements(shape)} elements for "${excerpt(name)}" [${shape}], got ${data.length}.`;
+    if (elementCount(shape) === data.length) continue;
+    const text = `Expected ${elementCount(shape)} elements for "${excerpt(name)}" [${shape}], got ${data.length}.`;
     throw new LockstepError("ERR_TENSORS", text);
   }
 }

@@ -6,6 +6,7 @@
  */
 import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
+import type { OnnxGraph, OnnxNode } from "@lockstep/formats";
 import { z } from "zod";
 import { flattenedRows } from "../layers/flattened-rows.ts";
 import { type Application, graphOf, type Value } from "../layers/graph.ts";
@@ -14,26 +15,10 @@ import { signatureOf } from "../load/signature.ts";
 import { expectAllTrained } from "../weights/state-dict.ts";
 import type { StateDictName } from "../weights/state-tensors.ts";
 
-/** A node applies one operator of ONNX. */
-export interface OnnxNode {
-  operator: string;
-  name: string;
-  /** Names of the graph's input, of weights and constants, and of other nodes, whose only output has their name. */
-  inputs: string[];
-  attributes: Record<string, number | readonly number[]>;
-}
-
-/** All of an ONNX model except for the numbers. Its input is "images", its output "logits". */
-export interface OnnxGraph {
-  name: string;
-  /** [height, width, channels], which in ONNX is [batch, channels, height, width]. */
-  inputShape: readonly [number, number, number];
-  numClasses: number;
-  nodes: OnnxNode[];
+/** The graph of a model, and what it calls its weights. */
+export interface OnnxModelGraph extends OnnxGraph {
   /** In the state dict. */
   weights: readonly StateDictName[];
-  /** Operands that are whole numbers, by name. */
-  constants: Map<string, readonly number[]>;
 }
 
 /** One operator of those that a layer comes to. Its inputs are what the one before it puts out, and its operands. */
@@ -97,9 +82,9 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
  * @throws LockstepError ERR_ONNX_LAYER that names the layer that can't be expressed, ERR_MODEL_REFUSED for weights that
  *   are not trained
  */
-export function onnxGraphOf(model: tf.LayersModel, weights: readonly StateDictName[]): OnnxGraph {
+export function onnxGraphOf(model: tf.LayersModel, weights: readonly StateDictName[]): OnnxModelGraph {
   expectAllTrained(model);
-  const graph: OnnxGraph = { name: model.name, ...signatureOf(model), nodes: [], weights, constants: new Map() };
+  const graph: OnnxModelGraph = { name: model.name, ...signatureOf(model), nodes: [], weights, constants: new Map() };
   const weightNames = new Map(model.trainableWeights.map((weight, index) => [weight, weights[index]!.name]));
   const { applications, outputs } = graphOf(model);
   const valueNames = new Map<Application, string>();

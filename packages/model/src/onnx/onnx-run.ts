@@ -5,8 +5,7 @@
  * Source: https://onnx.ai/onnx/operators/ (Conv, MaxPool, AveragePool, GlobalAveragePool, Pad, Sum, Flatten, Gemm, Relu)
  */
 import { tf } from "@lockstep/engine";
-import type { OnnxNode } from "./onnx-graph.ts";
-import type { OnnxProgram } from "./onnx-read.ts";
+import type { OnnxNode, OnnxProgram } from "@lockstep/formats";
 
 type Attributes = OnnxNode["attributes"];
 type Operator = (inputs: tf.Tensor[], attributes: Attributes) => tf.Tensor;

@@ -1,7 +1,7 @@
 /** A topology as text that is the same in every process that made the same model. */
 import { createHash } from "node:crypto";
+import type { TfjsTopology } from "@lockstep/formats";
 import { madeUpKind, type NamedLayer } from "../layers/layer-names.ts";
-import type { TfjsTopology } from "./tfjs-files.ts";
 
 /**
  * The JSON of a topology's layers and weights, without versions of libraries, where names that TensorFlow.js made up

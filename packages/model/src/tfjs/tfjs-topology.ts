@@ -1,10 +1,10 @@
 /** What `model.save` writes about a model, except for the numbers. */
 import { tf } from "@lockstep/engine";
+import type { TfjsTopology } from "@lockstep/formats";
 import { layersOf } from "../layers/layers.ts";
 import { renameNamesakes } from "../layers/namesakes.ts";
 import { expectAllTrained } from "../weights/state-dict.ts";
 import type { StateDictName } from "../weights/state-tensors.ts";
-import type { TfjsTopology } from "./tfjs-files.ts";
 
 /**
  * What `writeTfjsModel` needs besides the weights. No weight is read, so nothing comes back from the device. Each weight

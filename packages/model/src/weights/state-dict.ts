@@ -9,6 +9,7 @@
 
 import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
+import { toTfOrder, toTorchOrder } from "@lockstep/formats";
 import { flattenedRowsOf } from "../layers/flattened-rows.ts";
 import { graphOf } from "../layers/graph.ts";
 import { madeUpKind, type NamedLayer, takeName } from "../layers/layer-names.ts";
@@ -16,7 +17,6 @@ import { elementCount, hasTorchKernel, innerLayers, type Layer, namedLayer, plac
 import type { ModelSpec } from "../spec/spec.ts";
 import { sequentialIndexes } from "../spec/spec-state-dict.ts";
 import { expectStateDict } from "./fit-state-dict.ts";
-import { toTfOrder, toTorchOrder } from "./reverse-axes.ts";
 import type { StateDict, StateDictName, StateTensor } from "./state-tensors.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** A model's weights as PyTorch has them: their names, shapes and values. */
-import type { KernelAxes } from "./reverse-axes.ts";
+import type { KernelAxes } from "@lockstep/formats";
 
 /** One trainable weight as PyTorch has it. */
 export interface StateDictName {

@@ -4,17 +4,16 @@ import { join } from "node:path";
 import { version } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
 import { kindOfPath, writeFileAtomically } from "@lockstep/files";
-import { readPth, type Weights, writePth, writeSafetensors } from "@lockstep/formats";
 import {
-  encodeOnnx,
-  layersInOwnOrder,
-  onnxGraphOf,
   programOf,
   readOnnx,
-  runOnnx,
-  tfjsTopologyOf,
-} from "@lockstep/model";
-import { writeTfjsModel } from "@lockstep/model/files";
+  readPth,
+  type Weights,
+  writePth,
+  writeSafetensors,
+  writeTfjsModel,
+} from "@lockstep/formats";
+import { encodeOnnxModel, layersInOwnOrder, onnxGraphOf, runOnnx, tfjsTopologyOf } from "@lockstep/model";
 import { readWeightsFile } from "@lockstep/run";
 import type { Replica } from "../replica.ts";
 import { parameterValues } from "../state.ts";
@@ -106,7 +105,7 @@ const FORMATS: Record<ModelFormat, Format> = {
         output: "before softmax; the classes' names are in the metadata",
         metadata: Object.fromEntries(metadata),
       };
-      await writeFileAtomically(path, encodeOnnx(onnxGraphOf(replica.model, names), weights, facts), check);
+      await writeFileAtomically(path, encodeOnnxModel(onnxGraphOf(replica.model, names), weights, facts), check);
     },
     exported: (path, written) => ({
       format: "ONNX file",

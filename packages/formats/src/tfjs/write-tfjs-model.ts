@@ -1,54 +1,16 @@
 /**
  * `model.json` and `weights.bin`: a model in TensorFlow.js' own format, for `tf.loadLayersModel` in a browser or on
- * Node. They are written without TensorFlow.js, from a topology that `tfjsTopologyOf` took where the model was built.
+ * Node. They are written without TensorFlow.js, from a topology that was taken where the model was built.
  */
 import { rmSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { excerpt, faultLines, LockstepError } from "@lockstep/errors";
 import { explainWriteError, makeFolders, temporaryName, unlessRefused } from "@lockstep/files";
-import { z } from "zod";
-import { elementCount } from "../layers/layers.ts";
-import { toTfOrder } from "../weights/reverse-axes.ts";
-import type { StateTensor } from "../weights/state-tensors.ts";
-
-const count = z.int().nonnegative();
-/** Objects and arrays inside one another; a model inside a model takes four. */
-const MAX_DEPTH = 256;
-
-const weightSchema = z
-  .strictObject({
-    /** TensorFlow.js' name, by which the layer finds it: "conv1/kernel". */
-    name: z.string(),
-    /** In TensorFlow.js' layout. */
-    shape: z.array(count),
-    /** Weights are trained, and travel, in this type alone. */
-    dtype: z.literal("float32"),
-    /** "conv1.0.weight" */
-    stateDictName: z.string(),
-    /** [positions, inputs, outputs], see `KernelAxes`; absent where PyTorch's layout is the same. */
-    axes: z.tuple([count, count, count]).optional(),
-  })
-  .refine(
-    ({ shape, axes = shape }) => elementCount(axes) === elementCount(shape),
-    "the axes are not those of the shape",
-  );
-
-/** Checks a topology that came as JSON. */
-export const tfjsTopologySchema = z.strictObject({
-  /** The layers and how they are connected, as `model.toJSON()` has them. */
-  modelTopology: z
-    .record(z.string(), z.unknown())
-    .refine((topology) => isShallow(topology), `expected at most ${MAX_DEPTH} levels of nesting`),
-  format: z.string(),
-  generatedBy: z.string(),
-  convertedBy: z.string().nullable(),
-  /** In the order of weights.bin. */
-  weights: z.array(weightSchema),
-});
-
-/** All that the files of a model hold, except for the numbers. Plain JSON. */
-export type TfjsTopology = z.infer<typeof tfjsTopologySchema>;
+import { elementCount } from "../element-count.ts";
+import type { Weights } from "../weights.ts";
+import { toTfOrder } from "./reverse-axes.ts";
+import type { TfjsTopology } from "./topology.ts";
 
 /**
  * Writes `model.json` and `weights.bin` into `dir`, which is made if it isn't there. They hold what `model.save` would
@@ -63,7 +25,7 @@ export type TfjsTopology = z.infer<typeof tfjsTopologySchema>;
 export async function writeTfjsModel(
   dir: string,
   topology: TfjsTopology,
-  stateDict: ReadonlyMap<string, StateTensor>,
+  stateDict: Weights,
   check?: (folder: string) => Promise<void>,
 ): Promise<void> {
   expectWeightsOf(topology, stateDict);
@@ -86,22 +48,17 @@ export async function writeTfjsModel(
   }
 }
 
-/** The values of one weight after the other, so that only one is copied at a time. */
-function* weightBytes({ weights }: TfjsTopology, stateDict: ReadonlyMap<string, StateTensor>): Generator<Uint8Array> {
+/** Gives the values of one weight after the other, so that only one is copied at a time. */
+function* weightBytes({ weights }: TfjsTopology, stateDict: Weights): Generator<Uint8Array> {
   for (const { stateDictName, axes } of weights) {
-    const { data } = stateDict.get(stateDictName)!;
-    const values = axes === undefined ? data : toTfOrder(data, axes);
+    const tensor = stateDict.get(stateDictName);
+    if (tensor === undefined) continue; // never: `expectWeightsOf` has found them all
+    const values = axes === undefined ? tensor.data : toTfOrder(tensor.data, axes);
     yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   }
 }
 
-/** What a peer sent may be nested so deeply that whoever walks through it runs out of stack; no model is. */
-function isShallow(value: unknown, depth = 0): boolean {
-  if (typeof value !== "object" || value === null) return true;
-  return depth < MAX_DEPTH && Object.values(value).every((inner) => isShallow(inner, depth + 1));
-}
-
-function expectWeightsOf({ weights }: TfjsTopology, stateDict: ReadonlyMap<string, StateTensor>): void {
+function expectWeightsOf({ weights }: TfjsTopology, stateDict: Weights): void {
   const known = new Set(weights.map(({ stateDictName }) => stateDictName));
   const faults = [
     ...weights.flatMap(({ stateDictName, shape }) => {

@@ -1,4 +1,4 @@
-/** Between the weight layouts of TensorFlow.js and PyTorch. */
+/** Converts kernels between the layouts of TensorFlow.js and PyTorch. */
 
 /**
  * [positions, inputs, outputs] of a kernel in TensorFlow.js. With it, each change of layout is one reversal of axes:

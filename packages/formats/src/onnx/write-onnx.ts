@@ -4,47 +4,41 @@
  * Source: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto (the field numbers)
  */
 import { LockstepError } from "@lockstep/errors";
-import { byteLength, type Fields, int, message, text } from "@lockstep/formats";
-import { expectStateDict } from "../weights/fit-state-dict.ts";
-import type { StateDict } from "../weights/state-tensors.ts";
-import type { OnnxGraph, OnnxNode } from "./onnx-graph.ts";
+import { byteLength, type Fields, int, message, text } from "../protobuf/write.ts";
+import type { Weights } from "../weights.ts";
+import { type OnnxGraph, type OnnxNode, TENSOR_TYPES } from "./onnx-graph.ts";
 
 /** Operators as of ONNX 1.8 (2020), in a file format of the same time: whatever reads ONNX today reads these. */
 const OPERATOR_SET = 13;
 const IR_VERSION = 7;
 
-/** What protocol buffers can hold in one message. */
+/** Protocol buffers hold no more in one message. */
 const MAX_BYTES = 2 ** 31 - 1;
-
-/** The code in ONNX of tensors whose elements are 32-bit floats. */
-export const FLOAT = 1;
-/** The code in ONNX of tensors whose elements are 64-bit integers. */
-export const INT64 = 7;
 
 /** An ONNX file tells these facts about itself. */
 export interface OnnxFacts {
   /** Version of Lockstep. */
   producerVersion: string;
-  /** What the model's user must know of its input and output, for people. */
+  /** Descriptions, for people, of the numbers that go in and come out. */
   input: string;
   output: string;
-  /** The same for programs: kept by key. */
+  /** The same for programs, by key. */
   metadata: Record<string, string>;
 }
 
 /**
- * The file's bytes in pieces; the weights among them are not copied.
+ * Encodes a file in pieces; the weights among them are not copied.
  *
- * @throws LockstepError ERR_STATE_DICT for other weights than those of the graph, ERR_ONNX_TOO_LARGE beyond 2 GB
+ * @param weights all that the graph's nodes name besides constants, in the order in which they are to stand
+ * @throws LockstepError ERR_ONNX_TOO_LARGE beyond 2 GB
  */
-export function encodeOnnx(graph: OnnxGraph, stateDict: StateDict, facts: OnnxFacts): Fields {
-  expectStateDict(graph.weights, stateDict);
+export function encodeOnnx(graph: OnnxGraph, weights: Weights, facts: OnnxFacts): Fields {
   const metadata = Object.entries(facts.metadata);
   const model = [
     ...int(1, IR_VERSION),
     ...text(2, "lockstep"),
     ...text(3, facts.producerVersion),
-    ...message(7, graphProto(graph, stateDict, facts)),
+    ...message(7, graphProto(graph, weights, facts)),
     ...message(8, int(2, OPERATOR_SET)), // OperatorSetIdProto.version; no domain is ONNX's own
     ...metadata.flatMap(([key, value]) => message(14, [...text(1, key), ...text(2, value)])),
   ];
@@ -55,24 +49,24 @@ export function encodeOnnx(graph: OnnxGraph, stateDict: StateDict, facts: OnnxFa
   );
 }
 
-/** GraphProto */
-function graphProto(graph: OnnxGraph, stateDict: StateDict, facts: OnnxFacts): Fields {
+/** Encodes a GraphProto. */
+function graphProto(graph: OnnxGraph, weights: Weights, facts: OnnxFacts): Fields {
   const [height, width, channels] = graph.inputShape;
   const constants = [...graph.constants].map(([name, values]) => {
     const data = BigInt64Array.from(values, BigInt);
-    return tensorProto(name, INT64, [values.length], data);
+    return tensorProto(name, TENSOR_TYPES.int64, [values.length], data);
   });
-  const weights = [...stateDict].map(([name, { shape, data }]) => tensorProto(name, FLOAT, shape, data));
+  const floats = [...weights].map(([name, { shape, data }]) => tensorProto(name, TENSOR_TYPES.float, shape, data));
   return [
     ...graph.nodes.flatMap((node) => message(1, nodeProto(node))),
     ...text(2, graph.name),
-    ...[...constants, ...weights].flatMap((tensor) => message(5, tensor)),
+    ...[...constants, ...floats].flatMap((tensor) => message(5, tensor)),
     ...message(11, valueInfoProto("images", ["batch", channels, height, width], facts.input)),
     ...message(12, valueInfoProto("logits", ["batch", graph.numClasses], facts.output)),
   ];
 }
 
-/** NodeProto */
+/** Encodes a NodeProto. */
 function nodeProto({ operator, name, inputs, attributes }: OnnxNode): Fields {
   return [
     ...inputs.flatMap((input) => text(1, input)),
@@ -83,22 +77,22 @@ function nodeProto({ operator, name, inputs, attributes }: OnnxNode): Fields {
   ];
 }
 
-/** AttributeProto, of the type INT (2) or INTS (7) */
+/** Encodes an AttributeProto of the type INT (2) or INTS (7). */
 function attributeProto(name: string, value: number | readonly number[]): Fields {
   if (typeof value === "number") return [...text(1, name), ...int(3, value), ...int(20, 2)];
   return [...text(1, name), ...value.flatMap((one) => int(8, one)), ...int(20, 7)];
 }
 
-/** TensorProto */
+/** Encodes a TensorProto. */
 function tensorProto(name: string, dataType: number, shape: readonly number[], data: ArrayBufferView): Fields {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return [...shape.flatMap((length) => int(1, length)), ...int(2, dataType), ...text(8, name), ...message(9, [bytes])];
 }
 
-/** ValueInfoProto of a tensor of floats. @param shape a text where any length will do */
+/** Encodes the ValueInfoProto of a tensor of floats. @param shape a text where any length will do */
 function valueInfoProto(name: string, shape: readonly (string | number)[], description: string): Fields {
   const dimensions = shape.map((length) => (typeof length === "number" ? int(1, length) : text(2, length)));
   const tensorShape = dimensions.flatMap((dimension) => message(1, dimension));
-  const tensorType = [...int(1, FLOAT), ...message(2, tensorShape)];
+  const tensorType = [...int(1, TENSOR_TYPES.float), ...message(2, tensorShape)];
   return [...text(1, name), ...message(2, message(1, tensorType)), ...text(3, description)];
 }

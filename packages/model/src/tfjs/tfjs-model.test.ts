@@ -1,15 +1,14 @@
-import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { tf } from "@lockstep/engine";
+import { type TfjsTopology, tfjsTopologySchema, writeTfjsModel } from "@lockstep/formats";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildModel } from "../spec/build.ts";
 import type { ModelSpec } from "../spec/spec.ts";
 import { initialWeights } from "../weights/initial-weights.ts";
 import { stateDictNames, toStateDict } from "../weights/state-dict.ts";
 import type { StateDict } from "../weights/state-tensors.ts";
-import { type TfjsTopology, tfjsTopologySchema, writeTfjsModel } from "./tfjs-files.ts";
 import { tfjsTopologyOf } from "./tfjs-topology.ts";
 
 let folder: string;
@@ -142,20 +141,6 @@ test("Models inside a model may hold layers of one name: each saved weight has a
   await expectSameWhenLoaded(json, await readFile(join(dir, "weights.bin")), model);
 });
 
-describe("writeTfjsModel", () => {
-  test("names what is missing, unexpected or of another size, and writes nothing", async () => {
-    const { topology, stateDict } = await trained(buildModel(spec), spec);
-    stateDict.delete("conv2.0.bias");
-    stateDict.set("fc2.0.bias", { shape: [5], data: new Float32Array(5) });
-    stateDict.set("fc3.0.bias", { shape: [4], data: new Float32Array(4) });
-    const dir = join(folder, "refused");
-    await expect(writeTfjsModel(dir, topology, stateDict)).rejects.toThrow(
-      "conv2.0.bias is missing\n  fc2.0.bias has 5 numbers, expected 4\n  fc3.0.bias is unexpected\n",
-    );
-    expect(existsSync(dir)).toBe(false);
-  });
-});
-
 describe("tfjsTopologyOf", () => {
   test.each([
     ["averages of a BatchNormalization", () => layers.batchNormalization(), /\/moving_mean is not trained, so/],
@@ -163,43 +148,5 @@ describe("tfjsTopologyOf", () => {
   ])("refuses %s, which no state dict holds", (_, layer, message) => {
     const model = tf.sequential({ layers: [layers.flatten({ inputShape: [2, 2, 1] }), layer()] });
     expect(() => tfjsTopologyOf(model, stateDictNames(model))).toThrow(message);
-  });
-});
-
-describe("tfjsTopologySchema", () => {
-  const topology = {
-    modelTopology: {},
-    format: "layers-model",
-    generatedBy: "",
-    convertedBy: null,
-    weights: [{ name: "a/kernel", shape: [2, 3], dtype: "float32", stateDictName: "a.weight", axes: [1, 2, 3] }],
-  };
-  const withWeight = (change: object) => ({ ...topology, weights: [{ ...topology.weights[0], ...change }] });
-
-  test.each([
-    ["without its layers", { ...topology, modelTopology: undefined }],
-    ["with a field that it does not have", { ...topology, weightData: "" }],
-    [
-      "nested more deeply than JSON can say",
-      { ...topology, modelTopology: JSON.parse(`{"a":${"[".repeat(1e5)}${"]".repeat(1e5)}}`) },
-    ],
-    ["with a weight of another type", withWeight({ dtype: "int32" })],
-    ["with a weight of no size", withWeight({ shape: [2, -3] })],
-    ["with axes that are not those of the shape", withWeight({ axes: [2, 2, 3] })],
-  ])("refuses a topology %s", (_, value) => {
-    expect(tfjsTopologySchema.safeParse(topology).success).toBe(true);
-    expect(tfjsTopologySchema.safeParse(value).success).toBe(false);
-  });
-});
-
-test("a file where the folder is to be is told as that", async () => {
-  const file = join(folder, "file");
-  await writeFile(file, "");
-  const model = buildModel(spec);
-  const names = stateDictNames(model, spec);
-  const weights = toStateDict(names, await initialWeights(model, { seed: 1, init: "pytorch" }));
-  await expect(writeTfjsModel(file, tfjsTopologyOf(model, names), weights)).rejects.toMatchObject({
-    code: "ERR_NOT_WRITABLE",
-    message: expect.stringContaining(`(EEXIST: ${file} is a file, not a folder)`),
   });
 });

@@ -1,0 +1,89 @@
+/** Reads an `.onnx` file that `encodeOnnx` wrote: its nodes, and the tensors that stand in it. */
+import { type Field, fieldsOf } from "../protobuf/read.ts";
+import { type OnnxNode, type OnnxProgram, type OnnxTensor, TENSOR_TYPES } from "./onnx-graph.ts";
+
+/** @throws RangeError for bytes that are no message of protocol buffers, or none of such a file */
+export function readOnnx(bytes: Uint8Array): OnnxProgram {
+  const model = new Message(bytes);
+  const graph = new Message(model.bytes(7));
+  return {
+    nodes: graph.allBytes(1).map(readNode),
+    tensors: new Map(graph.allBytes(5).map(readTensor)),
+  };
+}
+
+/** Reads a NodeProto. */
+function readNode(bytes: Uint8Array): OnnxNode {
+  const node = new Message(bytes);
+  return {
+    inputs: node.allBytes(1).map(textOf),
+    name: textOf(node.bytes(2)), // of its output, by which others know it
+    operator: textOf(node.bytes(4)),
+    attributes: Object.fromEntries(node.allBytes(5).map(readAttribute)),
+  };
+}
+
+/** Reads an AttributeProto of the type INT (2) or INTS (7). */
+function readAttribute(bytes: Uint8Array): [string, number | number[]] {
+  const attribute = new Message(bytes);
+  const value = attribute.number(20) === 2 ? attribute.number(3) : attribute.allNumbers(8);
+  return [textOf(attribute.bytes(1)), value];
+}
+
+/** Reads a TensorProto. */
+function readTensor(bytes: Uint8Array): [string, OnnxTensor] {
+  const tensor = new Message(bytes);
+  const raw = new Uint8Array(tensor.bytes(9)).buffer; // a copy, so that it is aligned
+  const type = tensor.number(2);
+  return [textOf(tensor.bytes(8)), { shape: tensor.allNumbers(1), data: numbersOf(type, raw) }];
+}
+
+function numbersOf(type: number, raw: ArrayBuffer): Float32Array {
+  const { float, int64 } = TENSOR_TYPES;
+  if (type === float) return new Float32Array(raw);
+  if (type === int64) return Float32Array.from(new BigInt64Array(raw), Number);
+  throw new RangeError(`Expected a tensor of type ${float} or ${int64}, found ${type}.`);
+}
+
+/** The fields of one message, by their numbers. Each method throws a RangeError for a field of another kind. */
+class Message {
+  readonly #fields: Field[];
+
+  constructor(bytes: Uint8Array) {
+    this.#fields = [...fieldsOf(bytes)];
+  }
+
+  number(field: number): number {
+    return first(field, this.allNumbers(field));
+  }
+
+  /** Returns the only field of that number: a text, an inner message or plain bytes. */
+  bytes(field: number): Uint8Array {
+    return first(field, this.allBytes(field));
+  }
+
+  allNumbers(field: number): number[] {
+    return this.#values(field).map((value) => {
+      if (typeof value === "number") return value;
+      throw new RangeError(`Expected numbers in field ${field}, found bytes.`);
+    });
+  }
+
+  allBytes(field: number): Uint8Array[] {
+    return this.#values(field).map((value) => {
+      if (typeof value !== "number") return value;
+      throw new RangeError(`Expected bytes in field ${field}, found a number.`);
+    });
+  }
+
+  #values(field: number): Field["value"][] {
+    return this.#fields.filter((one) => one.field === field).map(({ value }) => value);
+  }
+}
+
+function first<T>(field: number, [value]: readonly T[]): T {
+  if (value === undefined) throw new RangeError(`Expected a field ${field}, found none.`);
+  return value;
+}
+
+const textOf = (bytes: Uint8Array) => Buffer.from(bytes).toString();
