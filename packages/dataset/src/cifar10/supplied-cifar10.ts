@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { excerptOf, LockstepError } from "@lockstep/errors";
 import { defaultDataDir } from "../data-dir.ts";
-import { openRecordCache } from "../records/record-cache.ts";
+import { RecordCache } from "../records/record-cache.ts";
 import {
   MAX_RECORDS_PER_REQUEST,
   type RecordPart,
@@ -28,7 +28,7 @@ export function openSuppliedCifar10(supply: RecordSupply): { train: RecordsToLoa
 
 function suppliedRecords(supply: RecordSupply, part: RecordPart, samples: number): RecordsToLoad {
   const folder = join(defaultDataDir("cifar10"), "records", supply.facts.digest);
-  const cache = openRecordCache(join(folder, `${part}.records`), CIFAR10_RECORD_BYTES);
+  const cache = new RecordCache(join(folder, `${part}.records`), CIFAR10_RECORD_BYTES);
   return {
     samples,
     ...CIFAR10_IMAGES,

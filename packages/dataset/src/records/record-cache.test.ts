@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "no
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { temporaryFolder } from "../testing/cifar10-for-tests.ts";
-import { openRecordCache } from "./record-cache.ts";
+import { RecordCache } from "./record-cache.ts";
 
 const SLOT_BYTES = 3 + 4;
 let folder: string;
@@ -14,22 +14,22 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 /** What a cache gives of records 0 to 3, and which of them it misses. */
-function contentOf(cache = openRecordCache(path, 3)) {
+function contentOf(cache = new RecordCache(path, 3)) {
   const out = new Uint8Array(12);
   const missing = cache.read(Uint32Array.of(0, 1, 2, 3), out);
   return { missing, records: [...out] };
 }
 
-describe("openRecordCache", () => {
+describe("RecordCache", () => {
   test("gives back what was written, after it is opened anew, and tells what is missing", () => {
     expect(contentOf()).toEqual({ missing: [0, 1, 2, 3], records: Array(12).fill(0) });
-    openRecordCache(path, 3).write(Uint32Array.of(3, 1), Uint8Array.of(31, 32, 33, 11, 12, 13));
+    new RecordCache(path, 3).write(Uint32Array.of(3, 1), Uint8Array.of(31, 32, 33, 11, 12, 13));
     // Records 0 and 2 are now holes of zeros in the file: the CRC-32 of three zeros is not 0.
     expect(contentOf()).toEqual({ missing: [0, 2], records: [0, 0, 0, 11, 12, 13, 0, 0, 0, 31, 32, 33] });
   });
 
   test("gives places in the indexes, not the indexes", () => {
-    const cache = openRecordCache(path, 3);
+    const cache = new RecordCache(path, 3);
     cache.write(Uint32Array.of(7), Uint8Array.of(1, 2, 3));
     const out = new Uint8Array(9);
     expect(cache.read(Uint32Array.of(9, 7, 9), out)).toEqual([0, 2]);
@@ -37,7 +37,7 @@ describe("openRecordCache", () => {
   });
 
   test("misses a record of which any byte was damaged, and only that one, until it is written again", () => {
-    const cache = openRecordCache(path, 3);
+    const cache = new RecordCache(path, 3);
     const indexes = Uint32Array.of(0, 1, 2, 3);
     const records = Uint8Array.from({ length: 12 }, (_, i) => i + 1);
     cache.write(indexes, records);
@@ -53,7 +53,7 @@ describe("openRecordCache", () => {
   });
 
   test("misses a record that was cut off anywhere", () => {
-    const cache = openRecordCache(path, 3);
+    const cache = new RecordCache(path, 3);
     cache.write(Uint32Array.of(0, 1, 2, 3), new Uint8Array(12).fill(5));
     for (let bytes = 4 * SLOT_BYTES - 1; bytes >= 3 * SLOT_BYTES; bytes--) {
       truncateSync(path, bytes);
@@ -62,7 +62,7 @@ describe("openRecordCache", () => {
   });
 
   test("may be used by several at once", () => {
-    const [one, other] = [openRecordCache(path, 3), openRecordCache(path, 3)];
+    const [one, other] = [new RecordCache(path, 3), new RecordCache(path, 3)];
     one.write(Uint32Array.of(0, 2), Uint8Array.of(1, 2, 3, 7, 8, 9));
     other.write(Uint32Array.of(2, 1), Uint8Array.of(7, 8, 9, 4, 5, 6));
     expect(contentOf(one)).toEqual({ missing: [3], records: [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0, 0] });
@@ -70,7 +70,7 @@ describe("openRecordCache", () => {
   });
 
   test("starts again where its folder was deleted meanwhile", () => {
-    const cache = openRecordCache(path, 3);
+    const cache = new RecordCache(path, 3);
     cache.write(Uint32Array.of(0), Uint8Array.of(1, 2, 3));
     rmSync(join(folder, "records"), { recursive: true });
     expect(contentOf(cache).missing).toEqual([0, 1, 2, 3]);
@@ -78,7 +78,7 @@ describe("openRecordCache", () => {
 
   test("says what is in the way of its file", () => {
     mkdirSync(path, { recursive: true });
-    expect(() => openRecordCache(path, 3)).toThrow(
+    expect(() => new RecordCache(path, 3)).toThrow(
       expect.objectContaining({
         code: "ERR_RECORD_CACHE",
         message: expect.stringMatching(/records in .*train\.records, found: EISDIR.*LOCKSTEP_DATA\.$/),
