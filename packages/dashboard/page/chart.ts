@@ -3,6 +3,7 @@ import uPlot from "uplot";
 import type { Table } from "../src/curves.ts";
 import { figure, markLabels, percent, ROUND_STEPS } from "../src/format.ts";
 
+/** A curve of a chart: its name in the legend, and how it is drawn. */
 export interface Curve {
   label: string;
   /** A custom property of the page's style sheet. */
@@ -11,6 +12,7 @@ export interface Curve {
   look?: "dots" | "faint" | "dashed" | "none";
 }
 
+/** The curves of a chart, and what its axis of values shows. */
 export interface ChartOptions {
   curves: readonly Curve[];
   /** Pairs of curves, by number from 1, with the space between them filled. */
@@ -27,61 +29,70 @@ const AXIS_HEIGHT = 28;
 const style = () => getComputedStyle(document.documentElement);
 const color = (name: string) => style().getPropertyValue(name).trim();
 
+/** A chart on the page, whose curves are replaced with each `show`. */
 export class Chart {
   readonly #plot: uPlot;
   readonly #where: HTMLElement;
 
-  constructor(where: HTMLElement, { curves, bands = [], unit = "number", fromZero = false }: ChartOptions) {
+  constructor(where: HTMLElement, options: ChartOptions) {
     this.#where = where;
-    const format = unit === "percent" ? (value: number) => percent(value) : figure;
-    const axis = {
-      stroke: () => color("--soft"),
-      grid: { stroke: () => color("--line"), width: 1 },
-      ticks: { show: false },
-    };
-    this.#plot = new uPlot(
-      {
-        width: Math.max(where.clientWidth, 100),
-        height: HEIGHT,
-        scales: { x: { time: false }, y: { range: (_, low, high) => rangeOf(low, high, fromZero) } },
-        axes: [
-          {
-            ...axis,
-            size: AXIS_HEIGHT,
-            values: (_, marks) => marks.map((mark) => (Number.isInteger(mark) ? mark.toLocaleString("en") : "")),
-          },
-          {
-            ...axis,
-            size: AXIS_WIDTH,
-            incrs: [...ROUND_STEPS],
-            values: (_, marks, __, ___, step) => markLabels(marks, step, unit),
-          },
-        ],
-        series: [
-          { label: "step", value: (_, x) => x?.toLocaleString("en") ?? "—" },
-          ...curves.map((curve) => seriesOf(curve, format)),
-        ],
-        bands: bands.map((series) => ({ series, fill: () => `${color("--accent")}22` })),
-        padding: [8, 28, 0, 0], // half of the last number of steps stands right of its mark
-        hooks: { draw: [showLast] },
-        cursor: { y: false, points: { size: 7 } },
-      },
-      curves.map(() => []) as unknown as uPlot.AlignedData,
-      where,
-    );
-    new ResizeObserver(() => this.#plot.setSize({ width: Math.max(where.clientWidth, 100), height: HEIGHT })).observe(
-      where,
-    );
+    const none = options.curves.map(() => []) as unknown as uPlot.AlignedData;
+    this.#plot = new uPlot(plotOptions(widthOf(where), options), none, where);
+    new ResizeObserver(() => this.#plot.setSize({ width: widthOf(where), height: HEIGHT })).observe(where);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#plot.redraw());
   }
 
-  /** Each table has an x of its own. */
+  /** Draws the tables, each of which has an x of its own, and says in words what is drawn. */
   show(tables: Table[], summary: string): void {
     this.#plot.setData(
       tables.length === 1 ? (tables[0] as uPlot.AlignedData) : uPlot.join(tables as uPlot.AlignedData[]),
     );
     this.#where.setAttribute("aria-label", summary);
   }
+}
+
+function widthOf(where: HTMLElement): number {
+  return Math.max(where.clientWidth, 100);
+}
+
+function plotOptions(width: number, { curves, bands = [], unit, fromZero = false }: ChartOptions): uPlot.Options {
+  const format = unit === "percent" ? (value: number) => percent(value) : figure;
+  return {
+    width,
+    height: HEIGHT,
+    scales: { x: { time: false }, y: { range: (_, low, high) => rangeOf(low, high, fromZero) } },
+    axes: axesOf(unit),
+    series: [
+      { label: "step", value: (_, x) => x?.toLocaleString("en") ?? "—" },
+      ...curves.map((curve) => seriesOf(curve, format)),
+    ],
+    bands: bands.map((series) => ({ series, fill: () => `${color("--accent")}22` })),
+    padding: [8, 28, 0, 0], // half of the last number of steps stands right of its mark
+    hooks: { draw: [showLast] },
+    cursor: { y: false, points: { size: 7 } },
+  };
+}
+
+/** Returns the axis of the steps, with whole numbers only, and that of the curves' values. */
+function axesOf(unit: ChartOptions["unit"] = "number"): uPlot.Axis[] {
+  const axis = {
+    stroke: () => color("--soft"),
+    grid: { stroke: () => color("--line"), width: 1 },
+    ticks: { show: false },
+  };
+  return [
+    {
+      ...axis,
+      size: AXIS_HEIGHT,
+      values: (_, marks) => marks.map((mark) => (Number.isInteger(mark) ? mark.toLocaleString("en") : "")),
+    },
+    {
+      ...axis,
+      size: AXIS_WIDTH,
+      incrs: [...ROUND_STEPS],
+      values: (_, marks, __, ___, step) => markLabels(marks, step, unit),
+    },
+  ];
 }
 
 function seriesOf({ label, color: name, look }: Curve, format: (value: number) => string): uPlot.Series {
