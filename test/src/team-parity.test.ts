@@ -45,9 +45,9 @@ async function train(
   for (let step = 0; step < steps; step++) {
     const range = { start: step * config.batchSize, end: (step + 1) * config.batchSize };
     await team.step({ type: "step", epoch: 0, step, ...range, learningRate: lr }, (sums) => totals.push(sums));
-    if (states) first ??= await team.state();
+    if (states) first ??= await team.captureState().read();
   }
-  const last = states ? await team.state() : [];
+  const last = states ? await team.captureState().read() : [];
   await close();
   return { totals, first: first ?? [], last };
 }

@@ -34,6 +34,7 @@ import {
   readWeights,
   releaseRunFolder,
   resumedAt,
+  StopReason,
   startLines,
   untilAskedToStop,
   watchInterrupts,
@@ -154,7 +155,8 @@ async function coordinateWith(given: Omit<WatchedOptions, "lease">, resources: R
   const interrupts = watchInterrupts({ doing: "stopping after this step", tell: onStop });
   resources.add(interrupts.unwatch);
   const failed = new AbortController();
-  const isToEnd = () => failed.signal.aborted || interrupts.requested() || controls?.stopRequested() === true;
+  const asked = controls === undefined ? [interrupts.signal] : [interrupts.signal, controls.signal];
+  const signal = AbortSignal.any([failed.signal, ...asked]);
   const source = recordsHere(config); // listening does not wait for it
   resources.add(() => source.then((records) => records?.close()).catch(() => {})); // told already
   const welcome = source.then((records) => welcomeTo(options, records));
@@ -182,11 +184,11 @@ async function coordinateWith(given: Omit<WatchedOptions, "lease">, resources: R
   resources.add(() => clearInterval(showing));
   options.onListening(server.port);
   live.event(`waiting for ${workers} workers`, "waiting");
-  const here = gathered(team, { ...options, stopRequested: isToEnd });
+  const here = gathered(team, { ...options, signal });
   await Promise.race([here, noRecords, options.cannotBegin ?? never, lease.lost]);
-  running = isToEnd() ? Promise.resolve("not begun") : runThroughLosses(team, admission, options, isToEnd);
+  running = signal.aborted ? Promise.resolve("not begun") : runThroughLosses(team, admission, options, signal);
   const outcome = await Promise.race([running, options.cannotGoOn ?? never, lease.lost]).catch((reason) => {
-    failed.abort();
+    failed.abort(new StopReason({ type: "failure", error: reason }));
     team.giveUp(reason);
     throw reason;
   });
@@ -214,27 +216,26 @@ async function runThroughLosses(
   team: RemoteTeam,
   admission: Admission,
   options: WatchedOptions,
-  isToEnd: () => boolean,
+  signal: AbortSignal,
 ): Promise<"finished" | "interrupted"> {
   const { config, folder, display, live } = options;
   const warn = (line: string) => display.line(line, { level: "warn" });
-  const stopRequested = () => isToEnd() || team.lastLeaves;
   let before: ComputedWith | undefined = options.before;
   for (let { resumed } = options; ; resumed = lastCheckpoint(folder, warn)) {
     const now = { arithmetic: ARITHMETIC_VERSION, devices: devicesOf(team) };
     const warning = differentBitsLine(before, now, config);
     if (warning !== undefined) warn(warning);
     before = now;
-    const outcome = await runOn(team, admission, { ...options, resumed }, stopRequested).catch(expectAllLost);
+    const outcome = await runOn(team, admission, { ...options, resumed }, signal).catch(expectAllLost);
     if (outcome === "finished") return outcome;
-    if (!isToEnd()) {
+    if (!signal.aborted) {
       const why = outcome === "interrupted" ? "the last worker leaves; its weights are saved" : "no worker is left";
       display.line(`${why}; the run goes on when workers come`);
       live.event(`${why}; the run goes on when workers come`, "paused");
       team.reset();
-      await gathered(team, { ...options, lostMs: performance.now(), stopRequested: isToEnd });
+      await gathered(team, { ...options, lostMs: performance.now(), signal });
     }
-    if (isToEnd()) return "interrupted";
+    if (signal.aborted) return "interrupted";
   }
 }
 
@@ -249,7 +250,7 @@ async function runOn(
   team: RemoteTeam,
   admission: Admission,
   options: WatchedOptions,
-  stopRequested: () => boolean,
+  signal: AbortSignal,
 ): Promise<"finished" | "interrupted"> {
   const { config, folder, display, live, controls, resumed, state, lease } = options;
   lease.expectHeld();
@@ -290,7 +291,16 @@ async function runOn(
   live.event(line, again ? "resumed" : "begun");
   await team.begin({ plan, origin, sliceRows: config.sliceRows });
   const { endedSteps } = from.progress;
-  return conduct({ schedule, team, recorder, doneSteps, endedSteps, stopRequested, controls });
+  const leaving = new AbortController();
+  const leaves = new StopReason({ type: "last-worker-leaves" });
+  team
+    .until(() => team.lastLeaves)
+    .then(
+      () => leaving.abort(leaves),
+      () => {},
+    ); // its failure ends the loop
+  const either = AbortSignal.any([signal, leaving.signal]);
+  return conduct({ schedule, team, recorder, doneSteps, endedSteps, signal: either, controls });
 }
 
 function welcomeTo({ config, runId, model }: CoordinatorOptions, records: RecordSource | undefined) {

@@ -26,7 +26,7 @@ export {
 export { readWeights, readWeightsFile } from "./folder/weights.ts";
 export { type Command, Controls, parseCommand } from "./live/controls.ts";
 export { eventTeller } from "./live/tell-event.ts";
-export { conduct, type ParameterState, type StepTotals, type Team, type WorkerShare } from "./loop.ts";
+export { type Conduct, conduct } from "./loop.ts";
 export { keepEvents, parseEvents } from "./record/event-log.ts";
 export { type MetricsRow, parseMetrics, readMetrics } from "./record/metrics.ts";
 export { Recorder } from "./record/recorder.ts";
@@ -35,6 +35,8 @@ export { writeTrace } from "./record/trace.ts";
 export { type Resources, withResources } from "./resources.ts";
 export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule/schedule.ts";
 export { type PlannedSlice, planSlices, shares } from "./schedule/slices.ts";
+export { type SignalName, type StopCause, StopReason, stopCauseOf } from "./stop-reason.ts";
+export type { ParameterState, StateCapture, StepTotals, Team, WorkerShare } from "./team.ts";
 export { type Display, displayOn, lineDisplay } from "./terminal/display.ts";
 export { onStopSignals, statusOf, stoppedStatus, untilAskedToStop, watchInterrupts } from "./terminal/interrupts.ts";
 export { resultLines, stepsLine, testLine } from "./terminal/lines.ts";

@@ -124,11 +124,15 @@ class LateTeam extends CountingTeam {
   /** By updates made. */
   readonly late = new Map<number, () => Promise<void>>();
 
-  override async state() {
+  override captureState() {
     const late = this.late.get(this.updates);
-    const state = await super.state();
-    await late?.();
-    return state;
+    const { read } = super.captureState();
+    return {
+      read: async () => {
+        await late?.();
+        return read();
+      },
+    };
   }
 }
 
@@ -159,10 +163,10 @@ describe("a checkpoint beside the training", () => {
   test("is whole before the next one is asked for", async () => {
     const team = new CountingTeam();
     const there: string[] = [];
-    const state = team.state.bind(team);
-    team.state = () => {
+    const capture = team.captureState.bind(team);
+    team.captureState = () => {
       there.push(existsSync(folder.checkpoints) ? checkpoints().at(-1)! : "none");
-      return state();
+      return capture();
     };
     await go({ maxSteps: 3, checkpointEvery: 1 }, { team });
     // The last is that of the final weights.

@@ -5,69 +5,10 @@
 
 import { shellWord } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
-import type { Evaluation } from "./evaluation.ts";
 import type { Controls } from "./live/controls.ts";
 import type { Recorder } from "./record/recorder.ts";
 import type { EvaluateTask, Schedule, StepTask } from "./schedule/schedule.ts";
-
-/** Sums over the global batch of a step, and where the time went. */
-export interface StepTotals {
-  samples: number;
-  lossSum: number;
-  correct: number;
-  /** Milliseconds of each part of the step, and `step` for the whole; from the end of one backward pass to the next. */
-  ms: Record<string, number> & { step: number };
-  /** How many slices the batch was cut into, and what each worker did. Absent on a single machine. */
-  slices?: number;
-  workers?: WorkerShare[];
-}
-
-/** A worker's part in a step. */
-export interface WorkerShare {
-  name: string;
-  samples: number;
-  bytesUp: number;
-  bytesDown: number;
-  /** Disjoint parts of the worker's own step, in milliseconds. */
-  ms: Record<string, number>;
-  /** What the thread of its socket did meanwhile, in milliseconds: encode, send, receive. */
-  io: Record<string, number>;
-  /** When its last slice was computed: milliseconds of the step, by the coordinator's clock. */
-  doneMs?: number | undefined;
-}
-
-/** Weights and momentum under their state dict names, in PyTorch's layout. */
-export interface ParameterState {
-  name: string;
-  shape: number[];
-  weight: Float32Array;
-  velocity: Float32Array;
-}
-
-/** Whoever holds the weights and computes on them. */
-export interface Team {
-  /** Resolves when enough workers are here for the next task, or `stopRequested` says so. Absent where there is one. */
-  assemble?(stopRequested: () => boolean): Promise<void>;
-  /**
-   * Takes one step. When the batch's sums are there, and before anyone applies the update, `beforeCommit` is called;
-   * if it throws, no one applies it.
-   */
-  step(task: StepTask, beforeCommit: (totals: StepTotals) => void): Promise<void>;
-  /** Evaluates all samples of a part at the current weights. Undefined if `stopRequested` said so on the way. */
-  evaluate(task: EvaluateTask, stopRequested: () => boolean): Promise<Evaluation | undefined>;
-  /**
-   * A copy of the weights and momentum after the step just made, which no one changes any more. Asked for between steps;
-   * the next ones are asked for before the promise settles, so a team must capture this state whatever follows, or put
-   * off what follows. It must settle also when nothing follows, and rejects if the state can't be had.
-   *
-   * @throws LockstepError ERR_STATE_LOST if whoever had it was lost, and the others have gone on
-   */
-  state(): Promise<ParameterState[]>;
-  /** The time until now belongs to no step: the run was paused. */
-  skipTime?(): void;
-  /** Rejects if the replicas' weights and momentum are not all the same. Absent where there is one replica. */
-  checkReplicas?(): Promise<void>;
-}
+import type { Team } from "./team.ts";
 
 /** Everything that `conduct` needs to carry out a run. */
 export interface Conduct {
@@ -77,8 +18,8 @@ export interface Conduct {
   /** Updates that are done already, and how many were when an epoch was last ended. */
   doneSteps: number;
   endedSteps: number;
-  /** Asked between steps and within evaluations: leave now, with a checkpoint? */
-  stopRequested: () => boolean;
+  /** Aborts when the run is to stop: it then ends its step, and leaves with a checkpoint. */
+  signal: AbortSignal;
   /** What people ask of the run. @default nothing */
   controls?: Controls | undefined;
 }
@@ -98,11 +39,11 @@ export async function conduct(options: Conduct): Promise<"finished" | "interrupt
 }
 
 async function doTasks(options: Conduct): Promise<"finished" | "interrupted"> {
-  const { schedule, team, recorder, doneSteps, endedSteps, stopRequested, controls } = options;
+  const { schedule, team, recorder, doneSteps, endedSteps, signal, controls } = options;
   let done = doneSteps;
   const checkpoint = async () => {
     await recorder.written(); // two at once would need their memory twice
-    recorder.checkpoint(schedule.epochOf(done - 1), done, team.state());
+    recorder.checkpoint(schedule.epochOf(done - 1), done, team.captureState());
   };
   const checkpointOnce = async () => {
     if (done > 0 && recorder.checkpointStep !== done) await checkpoint();
@@ -114,9 +55,9 @@ async function doTasks(options: Conduct): Promise<"finished" | "interrupted"> {
   };
   await checkpointOnce(); // until now only workers hold this state
   for (const task of schedule.tasksFrom(doneSteps, endedSteps)) {
-    if (await controls?.attend(checkpointOnce, stopRequested)) team.skipTime?.();
-    await team.assemble?.(stopRequested);
-    if (done > 0 && stopRequested()) return interrupted();
+    if (await controls?.attend(checkpointOnce, signal)) team.skipTime?.();
+    await team.assemble?.(signal);
+    if (done > 0 && signal.aborted) return interrupted();
     switch (task.type) {
       case "step":
         await team.step(task, (totals) => {
@@ -127,7 +68,7 @@ async function doTasks(options: Conduct): Promise<"finished" | "interrupted"> {
         if (recorder.checkpointLost) await checkpoint();
         break;
       case "evaluate": {
-        const evaluation = await team.evaluate(task, stopRequested);
+        const evaluation = await team.evaluate(task, signal);
         if (evaluation === undefined) return interrupted();
         expectFinite(evaluation, task);
         recorder.evaluated(task, evaluation);
@@ -143,7 +84,7 @@ async function doTasks(options: Conduct): Promise<"finished" | "interrupted"> {
     }
   }
   await recorder.written();
-  await recorder.finish(await team.state());
+  await recorder.finish(await team.captureState().read());
   return "finished";
 }
 

@@ -31,7 +31,7 @@ export interface EvaluationPlan {
   /** Samples of a batch. */
   rows: number;
   classes: number;
-  stopRequested: () => boolean;
+  signal: AbortSignal;
 }
 
 /** Sums over all samples of a part. Undefined if it was to stop before the end. */
@@ -43,7 +43,7 @@ export async function evaluateAll(
   const total = emptyEvaluation(plan.classes);
   const predictions: number[] = [];
   for (const range of evaluationRanges(plan.samples, plan.rows)) {
-    if (plan.stopRequested()) return undefined;
+    if (plan.signal.aborted) return undefined;
     const part = await evaluateBatch(replica, await batches.take({ part: plan.part, epoch: 0, ...range }));
     addEvaluation(total, part);
     predictions.push(...part.predictions);

@@ -18,7 +18,7 @@ export { localTeam } from "./local-team.ts";
 export { downloadProgress, EVALUATION_ROWS, type PreparedRun, prepare } from "./prepare.ts";
 export { Replica } from "./replica.ts";
 export { computeGradients, streamGradients } from "./slice/gradients.ts";
-export { parameterValues, readState, StateSnapshot, stateDigest } from "./state.ts";
+export { captureState, parameterValues, StateSnapshot, stateDigest } from "./state.ts";
 export { type StepContext, takeStep } from "./step.ts";
 export { LapClock, type StepClock } from "./step-clock.ts";
 export { applyUpdate, factoredMean } from "./update.ts";

@@ -3,7 +3,7 @@ import { stateDictNames } from "@lockstep/model";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Replica } from "./replica.ts";
 import { computeGradients } from "./slice/gradients.ts";
-import { readState, StateSnapshot, stateDigest } from "./state.ts";
+import { captureState, StateSnapshot, stateDigest } from "./state.ts";
 import { LapClock } from "./step-clock.ts";
 import { batchOf, denseKernels, smallModel, valuesFor } from "./testing/small-model.ts";
 import { applyUpdate } from "./update.ts";
@@ -40,7 +40,7 @@ describe("the state of a replica", () => {
   test("is under PyTorch's names, in its layout: weights and momentum", async () => {
     const { replica, names } = newReplica();
     await step(replica, 0);
-    const state = await readState(replica, names);
+    const state = await captureState(replica, names).read();
     const conv = names.findIndex(({ torchShape }) => torchShape.length === 4);
     const last = names.findIndex(({ torchShape }) => torchShape.join() === "5,16");
     for (const index of [conv, last]) {
@@ -55,7 +55,7 @@ describe("the state of a replica", () => {
     async (elements) => {
       const { replica, names } = newReplica();
       await step(replica, 0);
-      const before = await readState(replica, names);
+      const before = await captureState(replica, names).read();
       const read = before.map(({ weight }) => ({
         weight: new Float32Array(weight.length),
         velocity: new Float32Array(weight.length),
@@ -69,7 +69,7 @@ describe("the state of a replica", () => {
         expect(weight).toEqual(before[index]!.weight);
         expect(velocity).toEqual(before[index]!.velocity);
       }
-      expect((await readState(replica, names))[0]!.weight).not.toEqual(before[0]!.weight);
+      expect((await captureState(replica, names).read())[0]!.weight).not.toEqual(before[0]!.weight);
       replica.dispose();
     },
   );
@@ -85,9 +85,9 @@ describe("the state of a replica", () => {
 
   test("a snapshot leaves no tensor, read to its end or not", async () => {
     const { replica, names } = newReplica();
-    await readState(replica, names); // from now on the parameters lend their tensors
+    await captureState(replica, names).read(); // from now on the parameters lend their tensors
     const before = tf.memory().numTensors;
-    await readState(replica, names);
+    await captureState(replica, names).read();
     const abandoned = new StateSnapshot(replica, names);
     await abandoned.pieces(5).next();
     abandoned.dispose();

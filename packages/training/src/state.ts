@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import type { ParameterValues } from "@lockstep/engine";
 import { readBack, tf } from "@lockstep/engine";
 import { fromStateDict, type StateDict, type StateDictName } from "@lockstep/model";
-import type { ParameterState } from "@lockstep/run";
+import type { ParameterState, StateCapture } from "@lockstep/run";
 import type { Replica } from "./replica.ts";
 
 export type StateKind = "weight" | "velocity";
@@ -57,13 +57,18 @@ export class StateSnapshot {
   }
 }
 
-/** Copies the current weights and momentum from the device. */
-export async function readState(replica: Replica, names: readonly StateDictName[]): Promise<ParameterState[]> {
+/** Fixes the current weights and momentum, to be copied from the device while training goes on. */
+export function captureState(replica: Replica, names: readonly StateDictName[]): StateCapture {
+  const snapshot = new StateSnapshot(replica, names);
+  return { read: () => readSnapshot(snapshot, names) };
+}
+
+async function readSnapshot(snapshot: StateSnapshot, names: readonly StateDictName[]): Promise<ParameterState[]> {
   const state = names.map(({ name, torchShape }) => {
     const elements = torchShape.reduce((product, length) => product * length, 1);
     return { name, shape: torchShape, weight: new Float32Array(elements), velocity: new Float32Array(elements) };
   });
-  for await (const { tensor, kind, offset, values } of new StateSnapshot(replica, names).pieces(PIECE_ELEMENTS)) {
+  for await (const { tensor, kind, offset, values } of snapshot.pieces(PIECE_ELEMENTS)) {
     state[tensor]![kind].set(values, offset);
   }
   return state;

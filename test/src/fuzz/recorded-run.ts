@@ -64,7 +64,7 @@ export async function recordRun(): Promise<RecordedRun> {
   await team.begin({ plan, origin: { from: "state", tensors, step: 0 }, sliceRows: 2 });
   for (let step = 0; step < STEPS; step++) {
     await team.checkReplicas();
-    const state = team.state(); // comes beside the step
+    const state = team.captureState().read(); // comes beside the step
     const task = { type: "step" as const, epoch: 0, step, start: step * BATCH, end: (step + 1) * BATCH };
     await team.step({ ...task, learningRate: 0.1 }, () => {});
     await state;

@@ -29,7 +29,7 @@ export async function evaluate({ run: dir, dataDir, ...machine }: EvaluateOption
     const rows = Math.min(EVALUATION_ROWS, run.maxRows ?? EVALUATION_ROWS);
     const task = { type: "evaluate", part: "test", samples, epoch: 0, step: steps } as const;
     const batches = new Batches(thread, batchesOf([task], { evaluationRows: rows }));
-    const plan = { part: "test" as const, samples, rows, classes: numClasses, stopRequested: () => false };
+    const plan = { part: "test" as const, samples, rows, classes: numClasses, signal: new AbortController().signal };
     const report = makeReport((await evaluateAll(replica, batches, plan))!, classes);
     console.log(testLine(report));
     for (const { class: name, precision, recall } of report.perClass) {

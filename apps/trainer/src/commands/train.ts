@@ -84,7 +84,6 @@ import {
   parameterValues,
   prepare,
   Replica,
-  readState,
   tfjsExport,
 } from "@lockstep/training";
 import { type Shown, watchRun } from "../dashboard-wish.ts";
@@ -275,14 +274,13 @@ async function runWith(
   const evaluationRows = Math.min(EVALUATION_ROWS, maxRows ?? EVALUATION_ROWS);
   const rows = { evaluationRows, sliceRows: config.sliceRows };
   const batches = new Batches(run.thread, batchesOf(schedule.tasksFrom(doneSteps, progress.endedSteps), rows));
-  const state = () => readState(replica, names);
   const team = localTeam({
     config: { ...config, maxRows },
     replica,
     batches,
     classes: loaded.numClasses,
     evaluationRows,
-    state,
+    names,
   });
   const recorder = new Recorder({
     folder,
@@ -304,7 +302,7 @@ async function runWith(
       recorder,
       doneSteps,
       endedSteps,
-      stopRequested: () => interrupts.requested() || controls.stopRequested(),
+      signal: AbortSignal.any([interrupts.signal, controls.signal]),
       controls,
     });
     live.event(`the run is over: ${outcome}`, outcome === "finished" ? "finished" : "stopped");

@@ -7,7 +7,13 @@ beforeEach(() => {
   run = new RecordedTeam();
 });
 const gather = (given: Partial<Gathering> = {}) =>
-  gathered(run.team, { workers: 2, minWorkers: 1, stopRequested: () => false, nowMs: () => run.nowMs, ...given });
+  gathered(run.team, {
+    workers: 2,
+    minWorkers: 1,
+    signal: new AbortController().signal,
+    nowMs: () => run.nowMs,
+    ...given,
+  });
 
 test("a run begins when as many workers are here as it waits for", async () => {
   const here = gather();

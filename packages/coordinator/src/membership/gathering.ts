@@ -13,20 +13,20 @@ export interface Gathering {
   workers: number;
   /** Number of workers that suffice when some may hold the weights and no more come. */
   minWorkers: number;
-  stopRequested: () => boolean;
+  signal: AbortSignal;
   /** When the last one was lost, if the run has begun already. */
   lostMs?: number;
   /** The team's clock. @default performance.now */
   nowMs?: () => number;
 }
 
-/** Resolves when enough workers are here, or `stopRequested` says so. */
+/** Resolves when enough workers are here, or `signal` aborts. */
 export async function gathered(
   team: RemoteTeam,
-  { workers, minWorkers, stopRequested, lostMs, nowMs = () => performance.now() }: Gathering,
+  { workers, minWorkers, signal, lostMs, nowMs = () => performance.now() }: Gathering,
 ): Promise<void> {
   const areEnough = () => {
-    if (team.size >= workers || stopRequested()) return true;
+    if (team.size >= workers || signal.aborted) return true;
     if (lostMs === undefined && team.heldStep === undefined) return false;
     const lastMs = Math.max(lostMs ?? 0, ...team.members.map(({ joinedMs }) => joinedMs));
     return team.size >= minWorkers && nowMs() - lastMs > RETURN_MS;

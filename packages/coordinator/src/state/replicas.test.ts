@@ -104,7 +104,7 @@ describe("a state that is read", () => {
     run.sendState(a!, 0, 3);
     await turn();
     expect([run.stateOf(late), typesTold(late).at(-1)]).toEqual(["replaying", "sync"]);
-    const state = run.team.state();
+    const state = run.team.captureState().read();
     run.lose(a!);
     expect(await outcomeOf(state)).toBe("waits");
     run.team.take(late, { type: "synced" });
@@ -120,7 +120,7 @@ describe("a state that is read", () => {
     run.team.tick();
     run.sendState(a!, 0, 3);
     await turn();
-    const state = run.team.state();
+    const state = run.team.captureState().read();
     state.catch(() => {});
     await run.takeStep(0);
     run.lose(a!);
@@ -130,7 +130,7 @@ describe("a state that is read", () => {
 
   test("a state that is read is lost with the last worker, if nobody catches up", async () => {
     await begun("native");
-    const state = run.team.state();
+    const state = run.team.captureState().read();
     run.lose(a!);
     expect(await outcomeOf(state)).toBe("No worker is left that holds the weights.");
   });

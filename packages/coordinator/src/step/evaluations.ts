@@ -11,7 +11,7 @@ export interface EvaluationOptions {
   classes: number;
   /** Who may compute it, as it goes on. */
   able: () => readonly Member[];
-  stopRequested: () => boolean;
+  signal: AbortSignal;
 }
 
 export class Evaluations {
@@ -27,15 +27,15 @@ export class Evaluations {
   /** @returns undefined if it was stopped */
   async evaluate(
     { part, samples }: Pick<EvaluateTask, "part" | "samples">,
-    { classes, able, stopRequested }: EvaluationOptions,
+    { classes, able, signal }: EvaluationOptions,
   ): Promise<Evaluation | undefined> {
     const round = new EvaluationRound(samples, classes, this.#ranges);
     this.#ranges += round.ranges;
     this.#round = round;
     try {
       await this.#condition.wait(() => {
-        if (!stopRequested()) giveRanges(part, round, able());
-        return round.done || stopRequested();
+        if (!signal.aborted) giveRanges(part, round, able());
+        return round.done || signal.aborted;
       });
     } finally {
       this.#round = undefined;

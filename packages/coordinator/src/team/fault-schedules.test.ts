@@ -125,7 +125,10 @@ async function conductTasks(team: RemoteTeam, sliceRows: number | undefined, out
     } else if (task.type === "epoch-end") {
       await team.checkReplicas();
     } else {
-      const numbers = team.state().then((state) => state.flatMap(({ weight, velocity }) => [...weight, ...velocity]));
+      const numbers = team
+        .captureState()
+        .read()
+        .then((state) => state.flatMap(({ weight, velocity }) => [...weight, ...velocity]));
       outcome.states.push(numbers.catch(({ code }: { code: string }) => code)); // the next steps do not wait for it
     }
   }

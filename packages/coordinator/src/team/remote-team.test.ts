@@ -353,9 +353,9 @@ describe("an evaluation", () => {
 
   test("ends when it is to stop, and what still comes of it says nothing", async () => {
     const [a] = await begun(1);
-    let stop = false;
-    const done = team.evaluate(VALIDATION, () => stop);
-    stop = true;
+    const stop = new AbortController();
+    const done = team.evaluate(VALIDATION, stop.signal);
+    stop.abort();
     team.tick();
     expect(await done).toBeUndefined();
     team.take(a!, { type: "evaluation", request: 0, samples: 64, lossSum: 1, confusion });
@@ -384,7 +384,7 @@ describe("a worker that is to leave", () => {
 
   test("owes its state, if that is being read, and leaves when it has sent it", async () => {
     const [a] = await begun(2);
-    const state = team.state();
+    const state = team.captureState().read();
     team.take(a!, { type: "leaving" });
     team.tick();
     expect(typesTold(a!).at(-1)).toBe("send-state");
@@ -417,7 +417,7 @@ function sendState(
 describe("the state", () => {
   test("is that of a worker, under the names of the state dict", async () => {
     const [a] = await begun(1);
-    const state = team.state();
+    const state = team.captureState().read();
     sendState(a!, 0, 3);
     expect(await state).toEqual([
       { name: "fc.bias", shape: [2], weight: Float32Array.of(3, 3), velocity: Float32Array.of(-3, -3) },
@@ -426,7 +426,7 @@ describe("the state", () => {
 
   test("is that of another worker, if the first is lost and nothing was applied since", async () => {
     const [a, b] = await begun(2);
-    const state = team.state();
+    const state = team.captureState().read();
     team.lose(a!, "its connection closed");
     await turn();
     expect(b!.told.at(-1)).toMatchObject({ type: "send-state", request: 1 });
@@ -436,7 +436,7 @@ describe("the state", () => {
 
   test("is lost with its worker, if the others have gone on", async () => {
     const [a] = await begun(2);
-    const state = team.state();
+    const state = team.captureState().read();
     state.catch(() => {});
     await takeStep(0);
     team.lose(a!, "its connection closed");
@@ -448,7 +448,7 @@ describe("the state", () => {
 
   test("is nobody's, if nobody holds the weights any more", async () => {
     const [a] = await begun(1);
-    const state = team.state();
+    const state = team.captureState().read();
     state.catch(() => {});
     team.lose(a!, "its connection closed");
     await expect(state).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
@@ -458,7 +458,7 @@ describe("the state", () => {
     const [a, b] = await begun(2);
     team.members[0]!.speed = 1;
     team.members[1]!.speed = 2;
-    void team.state();
+    void team.captureState().read();
     expect([typesTold(a!).at(-1), typesTold(b!).at(-1)]).toEqual(["start", "send-state"]);
   });
 });
@@ -473,7 +473,7 @@ describe("a snapshot", () => {
     async (speed, window) => {
       const a = join({}, { linkBytesPerSecond: speed });
       await team.begin({ plan: PLAN, origin: { from: "seed" } });
-      void team.state();
+      void team.captureState().read();
       expect(a.told.at(-1)).toMatchObject({ type: "send-state", window });
     },
   );

@@ -18,8 +18,8 @@ import {
 import {
   type EvaluateTask,
   type Evaluation,
-  type ParameterState,
   planSlices,
+  type StateCapture,
   type StepTask,
   type StepTotals,
   type Team,
@@ -175,9 +175,12 @@ export class RemoteTeam implements Team {
     return this.#membership.heldStep(this.#options.runId);
   }
 
-  /** Whether all who hold the weights want to leave: the last of them waits until they are saved, and `reset` is called. */
+  /**
+   * Whether, between steps, all who hold the weights want to leave: the last of them waits until they are saved, and
+   * `reset` is called. At the end of a step others may still catch up.
+   */
   get lastLeaves(): boolean {
-    return this.#membership.lastLeaves;
+    return this.#round === undefined && this.#membership.lastLeaves;
   }
 
   /** Nobody is left who holds the weights: those who are here, and those who come, may begin again. */
@@ -238,7 +241,7 @@ export class RemoteTeam implements Team {
   }
 
   /** Fewer workers than there must be are a pause, which is said. */
-  async assemble(stopRequested: () => boolean): Promise<void> {
+  async assemble(signal: AbortSignal): Promise<void> {
     const { minWorkers, nowMs } = this.#options;
     let paused = false;
     await this.until(() => {
@@ -246,7 +249,7 @@ export class RemoteTeam implements Team {
       this.#pause(here >= minWorkers ? undefined : `${here} of at least ${minWorkers} workers are here`);
       const enough = this.#membership.in("in").length >= minWorkers;
       paused ||= !enough;
-      return enough || stopRequested();
+      return enough || signal.aborted;
     });
     if (paused) this.#lastCommitMs = nowMs();
   }
@@ -269,17 +272,18 @@ export class RemoteTeam implements Team {
     this.#bringIn();
   }
 
-  async evaluate(task: EvaluateTask, stopRequested = () => false): Promise<Evaluation | undefined> {
+  async evaluate(task: EvaluateTask, signal = new AbortController().signal): Promise<Evaluation | undefined> {
     const classes = this.#begun!.numClasses;
     const able = () => this.#duties.able(this.#committed);
-    const evaluation = await this.#duties.evaluations.evaluate(task, { classes, able, stopRequested });
+    const evaluation = await this.#duties.evaluations.evaluate(task, { classes, able, signal });
     this.#lastCommitMs = this.#options.nowMs();
     return evaluation;
   }
 
-  /** @throws LockstepError ERR_STATE_LOST if the worker that had it is lost, and the others have gone on */
-  state(): Promise<ParameterState[]> {
-    return this.#begun!.replicas.read();
+  captureState(): StateCapture {
+    const state = this.#begun!.replicas.read();
+    state.catch(() => {}); // whoever reads it hears of it
+    return { read: () => state };
   }
 
   /** @throws LockstepError ERR_REPLICA that names the worker whose replica is not what it must be */

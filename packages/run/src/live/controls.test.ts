@@ -72,7 +72,7 @@ describe("a run", () => {
     const checkpoint = async () => {
       if (asked.push("a checkpoint") === 1) controls.take({ do: "checkpoint" });
     };
-    for (let task = 0; task < 3; task++) await controls.attend(checkpoint, () => false);
+    for (let task = 0; task < 3; task++) await controls.attend(checkpoint, controls.signal);
     expect(asked).toHaveLength(2);
   });
 

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
+import { StopReason } from "../stop-reason.ts";
 import { isGone, isOver, type LiveRun } from "./live-run.ts";
 import type { TellEvent } from "./updates.ts";
 
@@ -36,7 +37,7 @@ export class Controls {
   readonly #tell: TellEvent;
   #paused = false;
   #checkpoint = false;
-  #stop = false;
+  readonly #stop = new AbortController();
 
   /** @param tell hears of each command that is obeyed. @default the page's events alone */
   constructor(live: LiveRun, tell: TellEvent = live.event.bind(live)) {
@@ -66,21 +67,23 @@ export class Controls {
         return;
       case "stop":
         this.#tell(`stopping after this step: ${WANTED}`, "wanted");
-        this.#stop = true;
+        this.#stop.abort(new StopReason({ type: "dashboard" }));
     }
   }
 
-  /** Has someone asked to stop? */
-  stopRequested = (): boolean => this.#stop;
+  /** Aborts when someone asks for a stop. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
 
   /** Between two tasks: takes the checkpoint that was asked for, and waits while the run is paused. @returns whether it was */
-  async attend(checkpoint: () => Promise<void>, stopRequested: () => boolean): Promise<boolean> {
+  async attend(checkpoint: () => Promise<void>, signal: AbortSignal): Promise<boolean> {
     for (let wasPaused = false; ; wasPaused = true) {
       if (this.#checkpoint) {
         this.#checkpoint = false; // before it is taken: another one may be asked for meanwhile
         await checkpoint();
       }
-      if (!this.#paused || stopRequested()) return wasPaused;
+      if (!this.#paused || signal.aborted) return wasPaused;
       await pause(LOOK_MS);
     }
   }

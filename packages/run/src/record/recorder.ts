@@ -9,9 +9,9 @@ import { type Checkpoint, checkpointBefore, hasCheckpoint, saveCheckpoint } from
 import type { Resumed } from "../folder/resumed.ts";
 import { type RunFolder, removeResults, removeTemporaries } from "../folder/run-folder.ts";
 import type { LiveRun } from "../live/live-run.ts";
-import type { ParameterState, StepTotals } from "../loop.ts";
 import { advance, type CheckpointProgress, START, stands } from "../schedule/progress.ts";
 import type { EvaluateTask, Schedule, StepTask, Task } from "../schedule/schedule.ts";
+import type { ParameterState, StateCapture, StepTotals } from "../team.ts";
 import type { Display } from "../terminal/display.ts";
 import { epochLine, resultLines, testLine } from "../terminal/lines.ts";
 import { FlatLoss, flatLossLine } from "./flat-loss.ts";
@@ -130,7 +130,7 @@ export class Recorder {
    *
    * @param step updates made; `epoch` is that of the last one, from 0
    */
-  checkpoint(epoch: number, step: number, state: Promise<ParameterState[]>): void {
+  checkpoint(epoch: number, step: number, state: StateCapture): void {
     this.#expectNoFailure();
     const head = { step, epoch: epoch + 1, seed: this.#options.config.seed, progress: this.#progress };
     this.checkpointStep = step;
@@ -185,10 +185,10 @@ export class Recorder {
     this.#progress = advance(this.#progress, row, this.#options.schedule);
   }
 
-  async #save(head: Omit<Checkpoint, "tensors">, state: Promise<ParameterState[]>, before: Promise<void>) {
+  async #save(head: Omit<Checkpoint, "tensors">, state: StateCapture, before: Promise<void>) {
     const { folder, config, live, lease } = this.#options;
     try {
-      const [tensors] = await Promise.all([state, before]);
+      const [tensors] = await Promise.all([state.read(), before]);
       lease?.expectHeld();
       await saveCheckpoint(folder.checkpoints, { ...head, tensors }, { keep: config.keep, lease });
       live?.event(`checkpoint after ${head.step} steps`, "checkpoint");

@@ -7,7 +7,7 @@
 
 import { writeSmallFile } from "@lockstep/files";
 import type { RunFolder } from "../folder/run-folder.ts";
-import type { WorkerShare } from "../loop.ts";
+import type { WorkerShare } from "../team.ts";
 import { readMetrics, type StepRow } from "./metrics.ts";
 
 /** Steps that a trace shows. */

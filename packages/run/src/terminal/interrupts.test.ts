@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { stopCauseOf } from "../stop-reason.ts";
 import { type Interrupts, type StopSignal, stoppedStatus, untilAskedToStop, watchInterrupts } from "./interrupts.ts";
 
 describe("a run that watches for requests to stop", () => {
@@ -25,9 +26,9 @@ describe("a run that watches for requests to stop", () => {
     ["SIGTERM", 143, "asked to stop (SIGTERM): stopping after this step; another SIGTERM stops at once"],
     ["SIGHUP", 129, "the terminal is gone (SIGHUP): stopping after this step; another SIGTERM stops at once"],
   ] as const)("stops for %s with status %i, and says which signal came", (signal, status, line) => {
-    expect(interrupts.requested()).toBe(false);
+    expect(interrupts.signal.aborted).toBe(false);
     comes(signal);
-    expect(interrupts.requested()).toBe(true);
+    expect(stopCauseOf(interrupts.signal)).toEqual({ type: "signal", signal });
     expect(stoppedStatus()).toBe(status);
     expect(lines).toEqual([line]);
     expect(exits).toEqual([]);

@@ -1,5 +1,6 @@
 /** Requests from outside to stop: the first one lets a run end its step and save it, a second one ends the process. */
 import { constants } from "node:os";
+import { StopReason } from "../stop-reason.ts";
 
 /** Ctrl-C; the system or a supervisor; the terminal that is gone. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -32,8 +33,8 @@ export function onStopSignals(act: (signal: StopSignal) => void): () => void {
 
 /** The watch that `watchInterrupts` keeps. */
 export interface Interrupts {
-  /** Has someone asked to stop? */
-  requested: () => boolean;
+  /** Aborts with the first signal that asks to stop. */
+  signal: AbortSignal;
   unwatch: () => void;
 }
 
@@ -55,15 +56,17 @@ export interface InterruptOptions {
  */
 export function watchInterrupts(options: InterruptOptions): Interrupts {
   const { doing, tell, nowMs = () => performance.now(), exit = process.exit } = options;
+  const stop = new AbortController();
   let sinceMs: number | undefined;
   const unwatch = onStopSignals((signal) => {
     if (sinceMs === undefined) {
       sinceMs = nowMs();
       asked = signal;
       tell(stoppingLine(signal, doing));
+      stop.abort(new StopReason({ type: "signal", signal }));
     } else if (signal === "SIGINT" || (signal === "SIGTERM" && nowMs() - sinceMs > ECHO_MS)) exit(statusOf(signal));
   });
-  return { requested: () => sinceMs !== undefined, unwatch };
+  return { signal: stop.signal, unwatch };
 }
 
 function stoppingLine(signal: StopSignal, doing: string): string {

@@ -6,9 +6,11 @@ import type { Resumed } from "../folder/resumed.ts";
 import type { RunFolder } from "../folder/run-folder.ts";
 import type { Controls } from "../live/controls.ts";
 import type { LiveRun } from "../live/live-run.ts";
-import { conduct, type ParameterState, type StepTotals, type Team } from "../loop.ts";
+import { conduct } from "../loop.ts";
 import { Recorder } from "../record/recorder.ts";
 import { makeSchedule, type Schedule } from "../schedule/schedule.ts";
+import { StopReason } from "../stop-reason.ts";
+import type { StateCapture, StepTotals, Team } from "../team.ts";
 import { lineDisplay } from "../terminal/display.ts";
 
 /** With batches of 4, an epoch is three steps of 4, 4 and 2 samples. */
@@ -43,9 +45,9 @@ export class CountingTeam implements Team {
     await this.onStep(step);
   }
 
-  async evaluate({ part, samples }: Parameters<Team["evaluate"]>[0], stopRequested: () => boolean) {
+  async evaluate({ part, samples }: Parameters<Team["evaluate"]>[0], signal: AbortSignal) {
     this.done.push(part);
-    if (stopRequested()) return undefined;
+    if (signal.aborted) return undefined;
     if (part === "test") await this.onTest();
     const right = part === "validation" ? this.validations[Math.ceil(this.updates / 3) - 1]! : samples;
     const confusion = [
@@ -55,9 +57,10 @@ export class CountingTeam implements Team {
     return { samples, lossSum: this.evaluationLoss * samples, confusion };
   }
 
-  async state(): Promise<ParameterState[]> {
+  captureState(): StateCapture {
     const values = () => new Float32Array(this.weights).fill(this.updates);
-    return [{ name: "w", shape: [this.weights], weight: values(), velocity: values() }];
+    const state = [{ name: "w", shape: [this.weights], weight: values(), velocity: values() }];
+    return { read: async () => state };
   }
 }
 
@@ -86,10 +89,10 @@ export function countingSchedule(options: GivenOptions): Schedule {
 /** A run whose recorder can be looked at. */
 export function countingRun({ folder, options, team, resumed, stopAfter, lines = [], live, controls }: CountingRun) {
   const schedule = countingSchedule(options);
-  let stop = false;
+  const stop = new AbortController();
   const { onStep } = team;
   team.onStep = (step) => {
-    stop = step === stopAfter;
+    if (step === stopAfter) stop.abort(new StopReason({ type: "signal", signal: "SIGINT" }));
     return onStep(step);
   };
   const display = lineDisplay(
@@ -101,8 +104,8 @@ export function countingRun({ folder, options, team, resumed, stopAfter, lines =
     ...{ modelName: "M", classes: ["a", "b"], startedAt: new Date(0) },
   });
   const [doneSteps, endedSteps] = [resumed?.step ?? 0, resumed?.progress.endedSteps ?? 0];
-  const stopRequested = () => stop || controls?.stopRequested() === true;
-  const outcome = () => conduct({ schedule, team, recorder, doneSteps, endedSteps, stopRequested, controls });
+  const signal = AbortSignal.any([stop.signal, ...(controls === undefined ? [] : [controls.signal])]);
+  const outcome = () => conduct({ schedule, team, recorder, doneSteps, endedSteps, signal, controls });
   return { recorder, outcome };
 }
 

@@ -87,7 +87,7 @@ export async function startRun(options: LiveRunOptions = {}): Promise<LiveRun> {
     ...{ port: door.port, team, honest, log },
     async stop() {
       stopping = true;
-      return { steps: await running, state: await team.state() };
+      return { steps: await running, state: await team.captureState().read() };
     },
     async close() {
       clearInterval(ticking);
@@ -105,7 +105,7 @@ async function conductUntil(team: RemoteTeam, stopped: () => boolean, checkpoint
     if (task.type === "checkpoint") {
       if (!checkpoints) continue;
       await checkpoint; // one after the other, as in a real run
-      checkpoint = team.state().catch(lostState);
+      checkpoint = team.captureState().read().catch(lostState);
       checkpoint.catch(() => {}); // whoever waits for it hears of it
     } else await conductTask(team, task);
   }

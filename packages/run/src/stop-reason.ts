@@ -1,0 +1,31 @@
+/** Why a run stops before its end: the reason of the one `AbortSignal` that its loop and its team look at. */
+
+/** Ctrl-C, the system or a supervisor, the terminal that is gone. */
+export type SignalName = "SIGINT" | "SIGTERM" | "SIGHUP";
+
+/**
+ * Who or what stops a run. It ends its step and saves its state for a signal, for a stop on the dashboard, and when the
+ * last worker that holds the weights leaves; a failure ends it at once.
+ */
+export type StopCause =
+  | { type: "signal"; signal: SignalName }
+  | { type: "dashboard" }
+  | { type: "last-worker-leaves" }
+  | { type: "failure"; error: Error };
+
+/** The reason that an `AbortSignal` of a run aborts with. */
+export class StopReason {
+  readonly cause: StopCause;
+
+  constructor(cause: StopCause) {
+    this.cause = cause;
+  }
+}
+
+/** Returns why a run is to stop; undefined as long as it is not. */
+export function stopCauseOf(signal: AbortSignal): StopCause | undefined {
+  if (!signal.aborted) return undefined;
+  const reason: unknown = signal.reason;
+  if (reason instanceof StopReason) return reason.cause;
+  return { type: "failure", error: reason instanceof Error ? reason : new Error(String(reason)) };
+}
