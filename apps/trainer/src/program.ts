@@ -121,19 +121,19 @@ export function makeProgram(): Command {
   comparing("step", 5, 20)
     .description("steps of alexnet-cifar10 at batch 32, in turn with PyTorch's")
     .option("--threads <n>", "threads of each side", positiveNumber, 2)
-    .action(async (options) => (await import("../../../packages/bench/src/bench-step.ts")).benchStep(options));
+    .action(async (options) => (await import("@lockstep/bench/step")).benchStep(options));
   comparing("sync", 5, 20)
     .description("two workers on this machine, in turn with PyTorch's DDP, and what being distributed costs")
-    .action(async (options) => (await import("../../../packages/bench/src/bench-sync.ts")).benchSync(options));
+    .action(async (options) => (await import("@lockstep/bench/sync")).benchSync(options));
   comparing("network", 3, 10)
     .description("two workers behind links of a given rate, in turn with PyTorch's DDP; needs Linux, root and iproute2")
     .requiredOption("--rate <rate>", "of each link, in each direction: 1gbit, 100mbit, …")
     .addOption(new Option("--wire <type>", "numbers between machines").choices(["fp32", "bf16"]).default("fp32"))
-    .action(async (options) => (await import("../../../packages/bench/src/bench-network.ts")).benchNetwork(options));
+    .action(async (options) => (await import("@lockstep/bench/network")).benchNetwork(options));
   measuring("scale", 3)
     .option("--steps <n>", "measured steps of a side in a round", positiveNumber, 5)
     .description("a coordinator with 2, 8, 32 and 64 workers that compute nothing, in turn with bare sockets")
-    .action(async (options) => (await import("../../../packages/bench/src/bench-scale.ts")).benchScale(options));
+    .action(async (options) => (await import("@lockstep/bench/scale")).benchScale(options));
   measuring("start", 3)
     .description("from a bare clone to the first step, and from a worker's start to joined")
     .addOption(
@@ -141,7 +141,7 @@ export function makeProgram(): Command {
         .choices(["machine", "fresh"])
         .default("machine"),
     )
-    .action(async (options) => (await import("../../../packages/bench/src/bench-start.ts")).benchStart(options));
+    .action(async (options) => (await import("@lockstep/bench/start")).benchStart(options));
   bench
     .command("results")
     .description("the figures of several benches as a table, for docs/results.md")
@@ -151,7 +151,7 @@ export function makeProgram(): Command {
       "what a figure must come to: sync/step=1.1 (ratio), sync/cost=0.25 (at most)",
       [],
     )
-    .action(async (options) => (await import("../../../packages/bench/src/bench-results.ts")).benchResults(options));
+    .action(async (options) => (await import("@lockstep/bench/results")).benchResults(options));
 
   return takePathsFromUser(program);
 }

@@ -11,7 +11,7 @@ export interface ExportOptions {
 /** Writes what is asked for, and says how to use it. */
 export async function exportRun({ run: dir, to, out }: ExportOptions): Promise<void> {
   if (to === "trace") return exportTrace(outputFile(out, dir, "trace.json"), openRunFolder(dir).folder);
-  const { exportModel } = await import("../../../../packages/training/src/export/export-model.ts");
+  const { exportModel } = await import("@lockstep/training/export");
   console.log(await exportModel(dir, to, out));
 }
 
