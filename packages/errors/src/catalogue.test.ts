@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { catalogue, isErrorCode } from "./catalogue.ts";
-import { errorsDocument } from "./document.ts";
+import { errorsDocument } from "./testing/document.ts";
 
 const root = join(import.meta.dirname, "../../..");
 

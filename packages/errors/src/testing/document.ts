@@ -1,5 +1,5 @@
 /** docs/errors.md, as it follows from the catalogue. */
-import { catalogue } from "./catalogue.ts";
+import { catalogue } from "../catalogue.ts";
 
 const HEAD = `# Errors
 
