@@ -1,7 +1,7 @@
 import type { NetworkInterfaceInfo } from "node:os";
 import { describe, expect, test } from "vitest";
 import { bracketed, canonicalHost, reachableAddresses } from "./addresses.ts";
-import { checkJoin } from "./client.ts";
+import { checkJoin } from "./client/client.ts";
 
 describe("the host", () => {
   test.each([

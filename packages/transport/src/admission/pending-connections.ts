@@ -1,6 +1,6 @@
 /** The connections of a server. Those that have not joined share the room between networks, so that none takes it all. */
 import type { Socket } from "node:net";
-import { networkOf } from "./addresses.ts";
+import { networkOf } from "../addresses.ts";
 
 /** Connections beyond those of workers: pages, and joins that are not yet decided. The rest is dropped at once. */
 export const MAX_PENDING = 256;

@@ -4,10 +4,10 @@ import type { createConnection, Socket } from "node:net";
 import { LockstepError } from "@lockstep/errors";
 import { isLoopback, openTunnel, proxyFor } from "@lockstep/outbound";
 import { WebSocket } from "ws";
-import { assertNoZone } from "./addresses.ts";
+import { assertNoZone } from "../addresses.ts";
+import { checkToken } from "../credentials/token.ts";
 import { refusalOf } from "./refusal.ts";
 import { connectSecurely, readFingerprint } from "./secure-connection.ts";
-import { checkToken } from "./token.ts";
 
 /** What a worker shows the coordinator, and what it wants to see of it. */
 export interface JoinOptions {
@@ -19,6 +19,7 @@ export interface JoinOptions {
   insecure?: boolean | undefined;
 }
 
+/** How a worker joins, and what it accepts from the coordinator. */
 export interface SocketOptions extends JoinOptions {
   /** The largest message that the coordinator may send, in bytes. */
   maxPayload: number;

@@ -4,6 +4,7 @@ import { connect, type TLSSocket } from "node:tls";
 import { LockstepError } from "@lockstep/errors";
 import { WORKER_LINE } from "./refusal.ts";
 
+/** Where to connect, and which certificate to accept there. */
 export interface SecureConnectionOptions {
   host: string;
   port: number;
@@ -54,7 +55,7 @@ export async function connectSecurely(options: SecureConnectionOptions): Promise
  */
 export function readFingerprint(text: string): string {
   const digits = text.replaceAll(":", "").toUpperCase();
-  if (/^[0-9A-F]{64}$/.test(digits)) return digits.match(/../g)!.join(":");
+  if (/^[0-9A-F]{64}$/.test(digits)) return [...digits.matchAll(/../g)].join(":");
   throw new LockstepError(
     "ERR_OPTION",
     `Expected a fingerprint of 64 hexadecimal digits, got ${JSON.stringify(text)}; copy it from the line that the coordinator printed.`,

@@ -2,7 +2,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Refusal } from "./admission.ts";
+import type { Refusal } from "../admission/admission.ts";
 
 /** Answers a join that is refused, and ends its connection; the other end has `handshakeMs` to take the answer. */
 export function refuseUpgrade(connection: Duplex, { status, reason }: Refusal, handshakeMs: number): void {

@@ -10,11 +10,11 @@ import { startRecordingProxy } from "@lockstep/outbound/testing";
 import { spawnForTest } from "@lockstep/testing";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { WebSocketServer } from "ws";
-import { type Certificate, selfSigned } from "./certificate.ts";
+import { type Certificate, selfSigned } from "../credentials/certificate.ts";
+import { openServer } from "../server/server.ts";
 import { openSocket, type SocketOptions } from "./client.ts";
 import { explainFailedJoin } from "./refusal.ts";
 import { connectSecurely } from "./secure-connection.ts";
-import { openServer } from "./server.ts";
 
 const TOKEN = "the-secret-token";
 const endings: (() => unknown)[] = [];
@@ -138,7 +138,7 @@ describe("with TLS", () => {
     `;
     const words = ["--import", "tsx", "--conditions=lockstep-source", "--input-type=module", "--eval", program];
     const child = spawnForTest([process.execPath, ...words], {
-      cwd: fileURLToPath(new URL("../../..", import.meta.url)),
+      cwd: fileURLToPath(new URL("../../../..", import.meta.url)),
       env: { NODE_EXTRA_CA_CERTS: join(folder, "ca.pem") },
     });
     let text = "";

@@ -1,8 +1,8 @@
 /** Who may come in: a pure decision on each request, before anything of it is believed. */
 
+import { sameToken } from "../credentials/token.ts";
 import type { AuthRateLimit } from "./auth-rate-limit.ts";
 import { isKnownHost, isOwnOrigin } from "./known-hosts.ts";
-import { sameToken } from "./token.ts";
 
 /** A request as its headers tell it. */
 export interface AdmissionRequest {
@@ -15,12 +15,14 @@ export interface AdmissionRequest {
   token: string | undefined;
 }
 
+/** What is open, and what was refused lately, when a request is decided. */
 export interface AdmissionState {
   /** WebSockets that are open. */
   sessions: number;
   rateLimit: AuthRateLimit;
 }
 
+/** Whom a server lets in. */
 export interface AdmissionOptions {
   /** The token that a join must show, if any. */
   token: string | undefined;
@@ -31,6 +33,7 @@ export interface AdmissionOptions {
   maxWorkers: number;
 }
 
+/** Why a request is refused. */
 export interface Refusal {
   verdict: "refuse";
   status: 401 | 403 | 429 | 503;
@@ -38,6 +41,7 @@ export interface Refusal {
   reason: string;
 }
 
+/** The decision on a request. */
 export type Admission = { verdict: "accept" } | Refusal;
 
 /**

@@ -1,5 +1,5 @@
 /** How often joins from each remote address were refused within the last minute. */
-import { networkOf } from "./addresses.ts";
+import { networkOf } from "../addresses.ts";
 
 const WINDOW_MS = 60_000;
 /** Addresses that are remembered; with more, the one refused least recently is forgotten. */
@@ -20,12 +20,14 @@ export class AuthRateLimit {
     return (this.#times.get(networkOf(address)) ?? []).filter((timeMs) => timeMs > nowMs - WINDOW_MS).length;
   }
 
+  /** Counts one refused join. */
   add(nowMs: number, address: string): void {
     const network = networkOf(address);
     const times = [...(this.#times.get(network) ?? []), nowMs].slice(-this.#perAddress);
     this.#times.delete(network); // A Map lists its keys in the order they were added: this one becomes the last.
     this.#times.set(network, times);
-    if (this.#times.size > MAX_ADDRESSES) this.#times.delete(this.#times.keys().next().value!);
+    const [oldest] = this.#times.keys();
+    if (this.#times.size > MAX_ADDRESSES && oldest !== undefined) this.#times.delete(oldest);
   }
 
   /** Addresses that are remembered. */

@@ -2,11 +2,11 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { Admission, AdmissionRequest } from "./admission.ts";
-import { AdmissionControl } from "./admission-control.ts";
+import type { Admission, AdmissionRequest } from "../admission/admission.ts";
+import { AdmissionControl } from "../admission/admission-control.ts";
+import { MAX_PENDING, remoteEndOf, ServerConnections } from "../admission/pending-connections.ts";
 import { refusePage, refuseUpgrade, respondWithoutPages } from "./http-responses.ts";
 import { listen, makeHttpServer } from "./listen.ts";
-import { MAX_PENDING, remoteEndOf, ServerConnections } from "./pending-connections.ts";
 import { DEFAULT_LIMITS, type ServerOptions } from "./server-options.ts";
 
 /** How long `close` waits for the other ends to say goodbye. */

@@ -4,8 +4,8 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { connect as connectSecurely } from "node:tls";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { WebSocket } from "ws";
-import { type Certificate, selfSigned } from "./certificate.ts";
-import { openSocket } from "./client.ts";
+import { openSocket } from "../client/client.ts";
+import { type Certificate, selfSigned } from "../credentials/certificate.ts";
 import { openServer, type TransportServer } from "./server.ts";
 import type { ServerOptions } from "./server-options.ts";
 

@@ -61,6 +61,6 @@ async function readReason(response: IncomingMessage, token: string | undefined):
   } catch {
     // The connection broke: what has come until then is the reason.
   }
-  const line = text.split("\n")[0]!.replaceAll(/\p{C}/gu, "").slice(0, MAX_REASON_CHARACTERS);
+  const line = text.replace(/\n.*/s, "").replaceAll(/\p{C}/gu, "").slice(0, MAX_REASON_CHARACTERS);
   return (token === undefined ? line : line.replaceAll(token, "…")) || "(no reason given)";
 }

@@ -4,7 +4,7 @@
  */
 import { hostname, networkInterfaces } from "node:os";
 import { LockstepError } from "@lockstep/errors";
-import { ALL_ADDRESSES, bracketed } from "./addresses.ts";
+import { ALL_ADDRESSES, bracketed } from "../addresses.ts";
 
 /** What this machine is called. */
 export interface Machine {
@@ -18,6 +18,7 @@ export function thisMachine(): Machine {
   return { hostname: hostname(), addresses };
 }
 
+/** Where a coordinator listens, on which machine, and the names that the user adds. */
 export interface KnownHostsOptions {
   /** Where the coordinator listens. */
   host: string;
@@ -35,7 +36,7 @@ export interface KnownHostsOptions {
 export function knownHosts({ host, port, secure, allowHosts, machine }: KnownHostsOptions): Set<string> {
   const names = ["localhost", "127.0.0.1", "::1", host];
   if (ALL_ADDRESSES.includes(host)) {
-    const short = machine.hostname.split(".")[0]!;
+    const short = machine.hostname.replace(/\..*/, "");
     names.push(...machine.addresses, machine.hostname, short, `${short}.local`);
   }
   const direct = names.flatMap((name) => authorityOf(`${bracketed(name)}:${port}`, secure) ?? []);

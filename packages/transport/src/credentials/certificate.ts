@@ -40,7 +40,7 @@ export async function selfSigned({ hosts }: { hosts: string[] }): Promise<Certif
   });
   const cert = certificate.toString("pem");
   const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey)).toString("base64");
-  const key = `-----BEGIN PRIVATE KEY-----\n${pkcs8.match(/.{1,64}/g)!.join("\n")}\n-----END PRIVATE KEY-----\n`;
+  const key = `-----BEGIN PRIVATE KEY-----\n${[...pkcs8.matchAll(/.{1,64}/g)].join("\n")}\n-----END PRIVATE KEY-----\n`;
   return { key, cert, fingerprint: new X509Certificate(cert).fingerprint256 };
 }
 
