@@ -10,7 +10,9 @@ export {
   type RunDevice,
   threadsToKeep,
 } from "./folder/devices.ts";
+export { type MetricsRow, parseMetrics, readMetrics } from "./folder/metrics.ts";
 export { expectModelFitsData, modelSizes } from "./folder/model-data.ts";
+export { makeReport, readReport } from "./folder/report.ts";
 export { atStart, type Resumed, resumedAt } from "./folder/resumed.ts";
 export { type Derived, newRunId, parseRunFile, type RunFile, type RunId } from "./folder/run-file.ts";
 export {
@@ -28,9 +30,7 @@ export { type Command, Controls, parseCommand } from "./live/controls.ts";
 export { eventTeller } from "./live/tell-event.ts";
 export { type Conduct, conduct } from "./loop.ts";
 export { keepEvents, parseEvents } from "./record/event-log.ts";
-export { type MetricsRow, parseMetrics, readMetrics } from "./record/metrics.ts";
 export { Recorder } from "./record/recorder.ts";
-export { makeReport, readReport } from "./record/report.ts";
 export { writeTrace } from "./record/trace.ts";
 export { type Resources, withResources } from "./resources.ts";
 export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule/schedule.ts";

@@ -6,9 +6,9 @@ import type { GivenOptions } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { latestCheckpoint, readCheckpoint } from "./folder/checkpoint.ts";
+import { readMetrics } from "./folder/metrics.ts";
 import { createRunFolder, type RunFolder } from "./folder/run-folder.ts";
 import { readWeights, readWeightsFile } from "./folder/weights.ts";
-import { readMetrics } from "./record/metrics.ts";
 import { CountingTeam, countingRun, resumedCountingRun, turn } from "./testing/counting-team.ts";
 
 let dir: string;

@@ -11,9 +11,9 @@ import type { Lease } from "@lockstep/files";
 import { explainWriteError, isTemporaryName, temporaryName } from "@lockstep/files";
 import { readSafetensors, readSafetensorsMetadata, type SafetensorsFile, writeSafetensors } from "@lockstep/formats";
 import { z } from "zod";
-import { type Best, type CheckpointProgress, progressSchema } from "../schedule/progress.ts";
 import type { ParameterState } from "../team.ts";
-import { expectFinite } from "./finite.ts";
+import { expectFinite } from "./finite-weights.ts";
+import { type Best, type CheckpointProgress, progressSchema } from "./progress.ts";
 
 /** The name of a momentum tensor begins with this text; the weight's name follows. */
 export const MOMENTUM = "momentum.";

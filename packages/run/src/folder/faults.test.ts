@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mountSmallDisk, type SmallDisk } from "@lockstep/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { readMetrics } from "../record/metrics.ts";
 import type { Recorder } from "../record/recorder.ts";
 import { CountingTeam, countingRun, resumedCountingRun } from "../testing/counting-team.ts";
+import { readMetrics } from "./metrics.ts";
 import { createRunFolder, holdRunFolder, type RunFolder } from "./run-folder.ts";
 import { readWeights } from "./weights.ts";
 

@@ -1,9 +1,9 @@
 /** Where a run goes on. */
 
-import { readMetrics } from "../record/metrics.ts";
-import { type CheckpointProgress, progressAt, START } from "../schedule/progress.ts";
 import type { Schedule } from "../schedule/schedule.ts";
 import { savedBest } from "./checkpoint.ts";
+import { readMetrics } from "./metrics.ts";
+import { type CheckpointProgress, progressAt, START } from "./progress.ts";
 import type { RunFolder } from "./run-folder.ts";
 
 /** What a run goes on from; every checkpoint is one. */

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { readSafetensors, type Weights } from "@lockstep/formats";
 import { latestCheckpoint, MOMENTUM } from "./checkpoint.ts";
-import { expectFinite } from "./finite.ts";
+import { expectFinite } from "./finite-weights.ts";
 import type { RunFolder } from "./run-folder.ts";
 
 /** The final weights of a run; of an unfinished one those of its last checkpoint. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { StepRow } from "../record/metrics.ts";
+import type { StepRow } from "../folder/metrics.ts";
 import { LiveRun } from "./live-run.ts";
 import { addStep, emptyHistory, MAX_BUCKETS } from "./step-history.ts";
 import { partsOf, stragglerOf } from "./straggler.ts";

@@ -4,9 +4,9 @@
  * It runs in browsers too, so it needs nothing of Node.
  */
 
+import type { EpochRow, MetricsRow, StepRow, TestRow } from "../folder/metrics.ts";
+import type { Report } from "../folder/report.ts";
 import type { RunFile } from "../folder/run-file.ts";
-import type { EpochRow, MetricsRow, StepRow, TestRow } from "../record/metrics.ts";
-import type { Report } from "../record/report.ts";
 import type { Progress } from "../terminal/display.ts";
 import type { PhaseName, RunPhase } from "./phase.ts";
 import { addStep, emptyHistory, type StepHistory } from "./step-history.ts";

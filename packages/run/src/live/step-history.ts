@@ -2,7 +2,7 @@
  * All steps of a run in bounded room: sums over buckets of neighbouring steps. When there are too many buckets, each two
  * become one. Sums, and not means, so that every figure made of them is exact for its bucket.
  */
-import type { StepRow } from "../record/metrics.ts";
+import type { StepRow } from "../folder/metrics.ts";
 
 /** Enough for a curve on a wide screen. */
 export const MAX_BUCKETS = 2048;

@@ -1,5 +1,5 @@
 /** Who holds up the steps, and with what. */
-import type { StepRow } from "../record/metrics.ts";
+import type { StepRow } from "../folder/metrics.ts";
 import { sharesOf } from "./live-run.ts";
 
 /** Milliseconds of each part of a worker's step, as a mean over steps. */

@@ -1,8 +1,8 @@
 /** What whoever conducts a run tells about it while it goes: in order, so that whoever takes in all of it knows the run. */
 
+import type { MetricsRow } from "../folder/metrics.ts";
+import type { Report } from "../folder/report.ts";
 import type { RunFile } from "../folder/run-file.ts";
-import type { MetricsRow } from "../record/metrics.ts";
-import type { Report } from "../record/report.ts";
 import type { Progress } from "../terminal/display.ts";
 import type { RunPhase } from "./phase.ts";
 

@@ -3,7 +3,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeEventFile } from "@lockstep/formats/testing";
 import { beforeEach, describe, expect, test } from "vitest";
-import type { MetricsRow } from "./metrics.ts";
+import type { MetricsRow } from "../folder/metrics.ts";
 import { startEvents } from "./tensorboard.ts";
 
 let dir: string;

@@ -1,6 +1,6 @@
 /** What TensorBoard shows of a run: which scalars a row of metrics has, and when it happened. */
 import { type ScalarEvent, startEventFile } from "@lockstep/formats";
-import type { MetricsRow } from "./metrics.ts";
+import type { MetricsRow } from "../folder/metrics.ts";
 
 /** Adds the scalars of a row, so that TensorBoard shows them while the run goes on. */
 export type AppendEvents = (row: MetricsRow) => void;

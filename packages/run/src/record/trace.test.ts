@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { StepRow } from "./metrics.ts";
+import type { StepRow } from "../folder/metrics.ts";
 import { traceOf } from "./trace.ts";
 
 const sums = { type: "step", epoch: 1, loss: 2, samples: 8, correct: 1, lr: 0.1 } as const;

@@ -6,9 +6,9 @@
  */
 
 import { writeSmallFile } from "@lockstep/files";
+import { readMetrics, type StepRow } from "../folder/metrics.ts";
 import type { RunFolder } from "../folder/run-folder.ts";
 import type { WorkerShare } from "../team.ts";
-import { readMetrics, type StepRow } from "./metrics.ts";
 
 /** Steps that a trace shows. */
 const LAST_STEPS = 200;

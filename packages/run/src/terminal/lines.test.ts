@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { EpochRow } from "../record/metrics.ts";
+import type { EpochRow } from "../folder/metrics.ts";
 import { epochLine, testLine } from "./lines.ts";
 
 const row: EpochRow = {

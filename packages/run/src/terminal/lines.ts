@@ -1,7 +1,7 @@
 /** The lines that a run prints. */
 import { join } from "node:path";
+import type { EpochRow, TestRow } from "../folder/metrics.ts";
 import type { RunFolder } from "../folder/run-folder.ts";
-import type { EpochRow, TestRow } from "../record/metrics.ts";
 import type { Schedule } from "../schedule/schedule.ts";
 
 /** `[Epoch   1] train_loss: 1.946 train_acc: 25.800% eval_loss: 1.634 eval_acc: 40.900%` */

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Resvg } from "@resvg/resvg-js";
 import { beforeEach, describe, expect, test } from "vitest";
+import { appendMetrics } from "../../folder/metrics.ts";
+import { makeReport } from "../../folder/report.ts";
 import { createRunFolder, type RunFolder } from "../../folder/run-folder.ts";
-import { appendMetrics } from "../metrics.ts";
-import { makeReport } from "../report.ts";
 import { drawCharts } from "./charts.ts";
 
 const BLUE = "#0072b2";

@@ -1,8 +1,8 @@
 /** The charts of a run: its loss and its accuracy over time, and its confusion matrix. */
 import { join } from "node:path";
+import { readMetrics } from "../../folder/metrics.ts";
+import type { Report } from "../../folder/report.ts";
 import type { RunFolder } from "../../folder/run-folder.ts";
-import { readMetrics } from "../metrics.ts";
-import type { Report } from "../report.ts";
 import { confusionChart } from "./confusion-chart.ts";
 import { type Measure, measureChart } from "./measure-chart.ts";
 import { renderChart } from "./render-chart.ts";

@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GivenOptions } from "@lockstep/config";
 import { beforeEach, describe, expect, test } from "vitest";
-import { readCheckpoint } from "../folder/checkpoint.ts";
-import { resumedAt } from "../folder/resumed.ts";
-import { createRunFolder, type RunFolder } from "../folder/run-folder.ts";
-import { type MetricsRow, readMetrics } from "../record/metrics.ts";
 import { CountingTeam, countingRun, countingSchedule, resumedCountingRun } from "../testing/counting-team.ts";
+import { readCheckpoint } from "./checkpoint.ts";
+import { type MetricsRow, readMetrics } from "./metrics.ts";
 import { type CheckpointProgress, progressAt } from "./progress.ts";
+import { resumedAt } from "./resumed.ts";
+import { createRunFolder, type RunFolder } from "./run-folder.ts";
 
 let folder: RunFolder;
 beforeEach(() => {

@@ -1,8 +1,8 @@
 /** What a run's rows come to so far: the sums of the epoch under way, and the best validation. */
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
-import type { EpochRow, MetricsRow } from "../record/metrics.ts";
-import type { Schedule } from "./schedule.ts";
+import type { Schedule } from "../schedule/schedule.ts";
+import type { EpochRow, MetricsRow } from "./metrics.ts";
 
 /** Checks the progress that a checkpoint holds. */
 export const progressSchema = z.strictObject({
