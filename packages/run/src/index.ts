@@ -27,7 +27,6 @@ export {
 } from "./folder/run-folder.ts";
 export { readWeights, readWeightsFile } from "./folder/weights.ts";
 export { type Command, Controls, parseCommand } from "./live/controls.ts";
-export { eventTeller } from "./live/tell-event.ts";
 export { type Conduct, conduct } from "./loop.ts";
 export { keepEvents, parseEvents } from "./record/event-log.ts";
 export { Recorder } from "./record/recorder.ts";
@@ -38,8 +37,9 @@ export { type PlannedSlice, planSlices, shares } from "./schedule/slices.ts";
 export { type SignalName, type StopCause, StopReason, stopCauseOf } from "./stop-reason.ts";
 export type { ParameterState, StateCapture, StepTotals, Team, WorkerShare } from "./team.ts";
 export { type Display, displayOn, lineDisplay } from "./terminal/display.ts";
+export { eventTeller } from "./terminal/event-teller.ts";
+export { collectSeldom } from "./terminal/gc-tuning.ts";
 export { onStopSignals, statusOf, stoppedStatus, untilAskedToStop, watchInterrupts } from "./terminal/interrupts.ts";
 export { resultLines, stepsLine, testLine } from "./terminal/lines.ts";
 export { type LogFormat, tellFailure } from "./terminal/log.ts";
-export { collectSeldom } from "./terminal/seldom-garbage.ts";
 export { type BroughtAlong, startLines } from "./terminal/start-lines.ts";

@@ -7,10 +7,9 @@
 import type { EpochRow, MetricsRow, StepRow, TestRow } from "../folder/metrics.ts";
 import type { Report } from "../folder/report.ts";
 import type { RunFile } from "../folder/run-file.ts";
-import type { Progress } from "../terminal/display.ts";
 import type { PhaseName, RunPhase } from "./phase.ts";
 import { addStep, emptyHistory, type StepHistory } from "./step-history.ts";
-import type { EventKind, EventSubject, RunEvent, RunUpdate, WorkerNow } from "./updates.ts";
+import type { EventKind, EventSubject, Progress, RunEvent, RunUpdate, WorkerNow } from "./updates.ts";
 
 /** The state that a run is in. */
 export type RunState = "waiting" | "running" | "paused" | "finished" | "stopped" | "failed";

@@ -3,7 +3,6 @@
 import type { MetricsRow } from "../folder/metrics.ts";
 import type { Report } from "../folder/report.ts";
 import type { RunFile } from "../folder/run-file.ts";
-import type { Progress } from "../terminal/display.ts";
 import type { RunPhase } from "./phase.ts";
 
 /** The kinds of events that a run tells. */
@@ -72,6 +71,17 @@ export interface WorkerNow {
   slices: readonly { start: number; end: number }[];
   /** Since anything last came from it. Undefined of this process, which has no heartbeat. */
   heartbeatAgeMs?: number | undefined;
+}
+
+/** How far a run is. */
+export interface Progress {
+  /** Number of updates that are done, of `steps`. */
+  step: number;
+  steps: number;
+  loss: number;
+  samplesPerSecond: number;
+  /** Time until the last step, at this speed. */
+  secondsLeft: number;
 }
 
 /** One piece of news about a run. */

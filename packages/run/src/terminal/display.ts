@@ -1,18 +1,8 @@
-/** What is told while a run goes: lines, and between them how far it is; for people, or for programs. */
+/** Displays: they show the lines of a program, and between them how far the run is, to people or to programs. */
 import { durationOf } from "@lockstep/files";
 import { SingleBar } from "cli-progress";
+import type { Progress } from "../live/updates.ts";
 import { jsonLine, type LineFields, type LogFormat } from "./log.ts";
-
-/** How far a run is. */
-export interface Progress {
-  /** Updates done, of `steps`. */
-  step: number;
-  steps: number;
-  loss: number;
-  samplesPerSecond: number;
-  /** Until the last step, at this speed. */
-  secondsLeft: number;
-}
 
 /** A place where a program shows its lines and its progress. */
 export interface Display {

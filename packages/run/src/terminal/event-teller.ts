@@ -1,7 +1,8 @@
 /** Tells of an event wherever people look: on the terminal or in the log, and on the run's page. */
-import type { Display } from "../terminal/display.ts";
-import type { LiveRun } from "./live-run.ts";
-import type { EventKind, TellEvent } from "./updates.ts";
+
+import type { LiveRun } from "../live/live-run.ts";
+import type { EventKind, TellEvent } from "../live/updates.ts";
+import type { Display } from "./display.ts";
 
 /** What someone should look at. */
 const TROUBLES = new Set<EventKind>(["lost", "dropped", "refused", "paused", "slice-redone"]);

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { lineDisplay } from "../terminal/display.ts";
-import { jsonLine } from "../terminal/log.ts";
-import { LiveRun } from "./live-run.ts";
-import { eventTeller } from "./tell-event.ts";
+import { LiveRun } from "../live/live-run.ts";
+import { lineDisplay } from "./display.ts";
+import { eventTeller } from "./event-teller.ts";
+import { jsonLine } from "./log.ts";
 
 test("an event is told on the terminal, in the log with what programs need, and on the page", () => {
   const lines: string[] = [];
