@@ -13,7 +13,6 @@ import {
   type Checkpoint,
   type ComputedWith,
   type Controls,
-  collectSeldom,
   conduct,
   type Derived,
   type Display,
@@ -36,6 +35,7 @@ import {
   resumedAt,
   StopReason,
   startLines,
+  tuneGarbageCollection,
   untilAskedToStop,
   watchInterrupts,
   withResources,
@@ -264,7 +264,7 @@ async function runOn(
   const origin: Origin = isHeld ? { from: "held", step: held } : originOf({ resumed, state }, stateDict);
   const told = team.members.map(({ session }) => session.ready);
   const { plan, mostWorkers, incomingBytes } = planRun(told, config);
-  if (incomingBytes > MUCH_BYTES) collectSeldom();
+  if (incomingBytes > MUCH_BYTES) tuneGarbageCollection();
   admission.begin(mostWorkers);
   const derived = { ...derivedOf(options, ready, schedule), devices: devicesOf(team) };
   const run = { ...config, machine: options.machine ?? {}, derived };

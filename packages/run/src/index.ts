@@ -38,7 +38,7 @@ export { type SignalName, type StopCause, StopReason, stopCauseOf } from "./stop
 export type { ParameterState, StateCapture, StepTotals, Team, WorkerShare } from "./team.ts";
 export { type Display, displayOn, lineDisplay } from "./terminal/display.ts";
 export { eventTeller } from "./terminal/event-teller.ts";
-export { collectSeldom } from "./terminal/gc-tuning.ts";
+export { tuneGarbageCollection } from "./terminal/gc-tuning.ts";
 export { onStopSignals, statusOf, stoppedStatus, untilAskedToStop, watchInterrupts } from "./terminal/interrupts.ts";
 export { resultLines, stepsLine, testLine } from "./terminal/lines.ts";
 export { type LogFormat, tellFailure } from "./terminal/log.ts";

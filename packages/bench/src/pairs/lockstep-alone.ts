@@ -8,14 +8,14 @@
 import { once } from "node:events";
 import { setImmediate } from "node:timers/promises";
 import { startEngine } from "@lockstep/engine";
-import { collectSeldom } from "@lockstep/run";
+import { tuneGarbageCollection } from "@lockstep/run";
 import { computeGradients, disposeContribution, LapClock } from "@lockstep/training";
 import { alexnetReplica, drawnBatch } from "../step/drawn-batch.ts";
 
 const WARMUP = 5;
 const [steps, rows, threads] = process.argv.slice(2).map(Number) as [number, number, number];
 
-collectSeldom(); // as `pnpm worker` does
+tuneGarbageCollection(); // as `pnpm worker` does
 const engine = await startEngine({ threads });
 const replica = await alexnetReplica({ factored: false });
 const batch = drawnBatch(rows);

@@ -6,14 +6,14 @@
 
 import { makeConfig } from "@lockstep/config";
 import { startEngine, tf } from "@lockstep/engine";
-import { collectSeldom } from "@lockstep/run";
+import { tuneGarbageCollection } from "@lockstep/run";
 import { InMemoryExchange, LapClock, takeStep } from "@lockstep/training";
 import { alexnetReplica, drawnBatch } from "./drawn-batch.ts";
 
 const WARMUP = 5;
 const [steps, rows, threads] = process.argv.slice(2).map(Number) as [number, number, number];
 
-collectSeldom(); // as `pnpm train` does
+tuneGarbageCollection(); // as `pnpm train` does
 const engine = await startEngine({ threads });
 const replica = await alexnetReplica({ factored: true });
 const batch = drawnBatch(rows);

@@ -1,4 +1,4 @@
-/** When V8 collects garbage. */
+/** Tunes the garbage collection of V8 for large arrays. */
 import { setFlagsFromString } from "node:v8";
 
 /** By how much a heap may grow until it is collected again. */
@@ -9,6 +9,6 @@ const GROWTH_PERCENT = 300;
  * counts the bytes of arrays as the heap's: a socket's thread with a heap of 14 MB, through which 20 MB of gradients go
  * in a step, was collected twenty times a step, on four threads at once, which the training then had to do without.
  */
-export function collectSeldom(): void {
+export function tuneGarbageCollection(): void {
   setFlagsFromString(`--heap-growing-percent=${GROWTH_PERCENT}`);
 }

@@ -1,7 +1,7 @@
 /** `pnpm worker`: joins a coordinator with this machine's device. */
 
 import { machineOptions, tidyArguments } from "@lockstep/config";
-import { collectSeldom, displayOn, type LogFormat, tellFailure, watchInterrupts } from "@lockstep/run";
+import { displayOn, type LogFormat, tellFailure, tuneGarbageCollection, watchInterrupts } from "@lockstep/run";
 import { work } from "../worker.ts";
 import { findCoordinator } from "./find-coordinator.ts";
 import { endWithParent, tellParent } from "./parent.ts";
@@ -21,7 +21,7 @@ function onLeave(leave: () => void): void {
 }
 
 endWithParent();
-collectSeldom();
+tuneGarbageCollection();
 try {
   const { model, name, dataDir, maxRows, ...machine } = own;
   const join = { token, tlsFingerprint, insecure };
