@@ -1,6 +1,13 @@
 /** What a run of a coordinator begins with: a new folder, or the last checkpoint of an old one. */
 import { basename, extname } from "node:path";
-import { type GivenOptions, type RunConfig, resumeConfig, withAbsolutePaths } from "@lockstep/config";
+import {
+  expectModelFitsData,
+  type GivenOptions,
+  modelSizes,
+  type RunConfig,
+  resumeConfig,
+  withAbsolutePaths,
+} from "@lockstep/config";
 import { datasetFacts } from "@lockstep/dataset";
 import {
   describeModel,
@@ -15,10 +22,8 @@ import {
   type Checkpoint,
   checkpointBefore,
   createRunFolder,
-  expectModelFitsData,
   expectNoRun,
   latestCheckpoint,
-  modelSizes,
   newRunId,
   openRunFolder,
   type ParameterState,

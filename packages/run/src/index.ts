@@ -11,7 +11,6 @@ export {
   threadsToKeep,
 } from "./folder/devices.ts";
 export { type MetricsRow, parseMetrics, readMetrics } from "./folder/metrics.ts";
-export { expectModelFitsData, modelSizes } from "./folder/model-data.ts";
 export { makeReport, readReport } from "./folder/report.ts";
 export { atStart, type Resumed, resumedAt } from "./folder/resumed.ts";
 export { type Derived, newRunId, parseRunFile, type RunFile, type RunId } from "./folder/run-file.ts";

@@ -1,6 +1,6 @@
 /** Engine, model and data of a run. All that can be wrong with them is found here, before anything is written. */
 
-import type { MachineOptions, RunConfig } from "@lockstep/config";
+import { expectModelFitsData, type MachineOptions, modelSizes, type RunConfig } from "@lockstep/config";
 import {
   type BatchThread,
   datasetFacts,
@@ -19,7 +19,6 @@ import {
   type StateDictName,
   stateDictNames,
 } from "@lockstep/model";
-import { expectModelFitsData, modelSizes } from "@lockstep/run";
 
 /** Samples that an evaluation computes at once. */
 export const EVALUATION_ROWS = 64;

@@ -1,9 +1,9 @@
-/** Whether a model takes the images of a data set, and tells all of its classes apart. */
+/** Checks that a model takes the images of a data set and tells all of its classes apart. */
 
-import type { RunConfig } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
+import type { RunConfig } from "./config.ts";
 
-/** What matters of a data set here. */
+/** The facts of a data set that a model must fit. */
 interface DataFacts {
   classes: readonly string[];
   channels: number;
@@ -17,7 +17,11 @@ export function modelSizes(
   return { numClasses: numClasses ?? classes.length, inputChannels: inputChannels ?? channels };
 }
 
-/** @throws LockstepError ERR_MODEL_DATA for a model with fewer outputs than there are classes, or other channels */
+/**
+ * Checks that a model fits the data set of a run.
+ *
+ * @throws LockstepError ERR_MODEL_DATA for a model with fewer outputs than there are classes, or other channels
+ */
 export function expectModelFitsData(
   config: RunConfig,
   { inputShape, numClasses }: { inputShape: readonly number[]; numClasses: number },
