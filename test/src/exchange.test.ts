@@ -100,9 +100,8 @@ async function throughCoordinator(workers: number): Promise<TakeStep> {
     ...{ door: { host: "127.0.0.1", port: 0, anyPort: true }, heartbeatMs: 1000, stallMs: 60_000, nowMs },
     welcome: Promise.resolve({ run: "r", config: {}, codeModel: false }),
     records: Promise.resolve(undefined),
-    events: {
-      joined: (session) => void team.join(session),
-      message: (session, message) => team.take(session, message),
+    admission: {
+      admit: (session) => team.join(session),
       lost: (session, reason) => team.lose(session, reason),
     },
   });

@@ -31,17 +31,16 @@ beforeAll(async () => {
     door: { host: "127.0.0.1", port: 0, anyPort: true, allowHosts: ["127.0.0.1"] },
     welcome: Promise.resolve({ run: "r", config, codeModel: false, spec: tiny }),
     records: Promise.resolve(undefined),
-    events: {
-      joined(session) {
+    admission: {
+      admit(session) {
         try {
-          admission.joined(session);
+          return admission.admit(session);
         } catch (error) {
           refused.push((error as { code: string }).code);
           for (const notice of unnoticed.splice(0)) notice();
           throw error;
         }
       },
-      message: (session, message) => admission.message(session, message),
       lost: (session, reason) => void unnoticed.push(() => admission.lost(session, reason)),
     },
   });

@@ -43,12 +43,13 @@ import {
 } from "@lockstep/run";
 import { LiveRun } from "@lockstep/run/live";
 import type { ListenOptions } from "@lockstep/transport";
-import { listen } from "./connections/sessions.ts";
+import { listen } from "./connections/session-server.ts";
 import { finishedLines } from "./finished-run.ts";
-import { Admission, parseTopology } from "./membership/admission.ts";
+import { Admission } from "./membership/admission.ts";
 import type { Balance } from "./membership/balance.ts";
 import type { Limits } from "./membership/decide.ts";
 import { gathered } from "./membership/gathering.ts";
+import { parseTopology } from "./membership/topology.ts";
 import { seldom } from "./program/refusal-log.ts";
 import { derivedOf, trafficLine } from "./run-facts.ts";
 import { lastCheckpoint } from "./run-start.ts";
@@ -166,16 +167,16 @@ async function coordinateWith(given: Omit<WatchedOptions, "lease">, resources: R
   const log = eventTeller(display, live);
   const team = new RemoteTeam({ ...options, maxLogBytes: MAX_LOG_BYTES, log, nowMs });
   if (controls !== undefined) controls.dismiss = (name) => team.dismiss(name);
-  const begunWith = {
+  const initial = {
     updates: (stepRows(folder).at(-1)?.step ?? -1) + 1, // a row is written before its update is made
     topologyDigest: options.topologyDigest,
     weights: options.resumed?.tensors ?? options.state,
   };
   const tell = options.cannotBegin === undefined ? seldom((line) => log(line, "refused")) : undefined;
-  const admission = new Admission({ config, team, version: options.version, begunWith, ...(tell && { tell }) });
+  const admission = new Admission({ config, team, version: options.version, initial, ...(tell && { tell }) });
   let running: Promise<Outcome> | undefined;
   resources.add(() => running?.catch(() => {})); // told already; it ends once the server is closed, at the latest
-  const server = await listen({ ...options, welcome, records: source, events: admission, nowMs });
+  const server = await listen({ ...options, welcome, records: source, admission, nowMs });
   resources.add(() => server.close());
   // After what has come in: if this process was suspended, nobody was silent, it just has not listened.
   const ticking = setInterval(() => setImmediate(() => team.tick()), Math.max(20, heartbeatMs / 4));

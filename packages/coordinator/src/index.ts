@@ -1,4 +1,4 @@
-export { listen } from "./connections/sessions.ts";
+export { listen } from "./connections/session-server.ts";
 export { type CoordinatorOptions, coordinate } from "./coordinator.ts";
 export { Admission } from "./membership/admission.ts";
 export { lastCheckpoint, newRun, type RunStart, resumedRun } from "./run-start.ts";

@@ -3,7 +3,7 @@ import { ARITHMETIC_VERSION, elementsOf } from "@lockstep/gradient-sync";
 import { type ModelFile, topologyDigest } from "@lockstep/model/files";
 import type { Derived, RunId, Schedule } from "@lockstep/run";
 import type { ReadySession } from "./connections/ready-session.ts";
-import { parseTopology } from "./membership/admission.ts";
+import { parseTopology } from "./membership/topology.ts";
 import type { Travelled } from "./step/worker-shares.ts";
 
 type Ready = ReadySession["ready"];

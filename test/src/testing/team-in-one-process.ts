@@ -38,9 +38,8 @@ export async function listeningTeam(config: RunConfig, workers: number) {
     ...{ door: { host: "127.0.0.1", port: 0, anyPort: true }, heartbeatMs: HEARTBEAT_MS, stallMs: 60_000, nowMs },
     welcome: Promise.resolve({ run: "r", config: { ...config }, codeModel: false }),
     records: Promise.resolve(undefined),
-    events: {
-      joined: (session) => void team.join(session),
-      message: (session, message) => team.take(session, message),
+    admission: {
+      admit: (session) => team.join(session),
       lost: (session, reason) => team.lose(session, reason),
     },
   });

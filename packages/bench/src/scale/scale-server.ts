@@ -47,9 +47,8 @@ async function conductTeam(): Promise<void> {
     },
     welcome: Promise.resolve({ run: "bench", config: {}, codeModel: false }),
     records: Promise.resolve(undefined),
-    events: {
-      joined: (session) => void team.join(session),
-      message: (session, message) => team.take(session, message),
+    admission: {
+      admit: (session) => team.join(session),
       lost: (session, reason) => team.lose(session, reason),
     },
   });

@@ -1,6 +1,7 @@
 /** A worker that has built the model of the run, as admission and the team see it. */
 import type { ErrorCode } from "@lockstep/errors";
 import type { WorkerMessage } from "@lockstep/gradient-sync";
+import type { Connection } from "./connection.ts";
 
 /** The first message of a worker: who it is, and what it computes on. */
 export type Hello = Extract<WorkerMessage, { type: "hello" }>;
@@ -18,7 +19,7 @@ export interface ReadySession {
   /** When its connection began, by the coordinator's clock. */
   connectedMs: number;
   /** When anything last came from it, by the coordinator's clock. */
-  heardMs: number;
+  readonly heardMs: number;
   /** How far its clock is ahead of the coordinator's; undefined if it has not told its time. */
   readonly clockAheadMs?: number | undefined;
   /** Bytes of steps that came from it, and that were sent to it; states and records are not counted. */
@@ -32,4 +33,28 @@ export interface ReadySession {
   drained(): Promise<void>;
   /** Ends the session, and tells the worker the reason. */
   close(code: ErrorCode, reason: string): void;
+}
+
+/** Returns the session of a worker whose connection this is, and who said this. */
+export function readySession(
+  connection: Connection,
+  said: Pick<ReadySession, "workerId" | "hello" | "ready" | "clockAheadMs">,
+): ReadySession {
+  const { address, connectedMs } = connection;
+  return {
+    ...said,
+    address,
+    connectedMs,
+    get heardMs() {
+      return connection.heardMs;
+    },
+    bytesUp: 0,
+    bytesDown: 0,
+    get waitingBytes() {
+      return connection.waitingBytes;
+    },
+    send: (bytes) => connection.send(bytes),
+    drained: () => connection.drained(),
+    close: (code, reason) => connection.close(code, reason),
+  };
 }

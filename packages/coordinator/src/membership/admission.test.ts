@@ -7,17 +7,18 @@ import { describe, expect, test } from "vitest";
 import type { ReadySession } from "../connections/ready-session.ts";
 import { RemoteTeam } from "../team/remote-team.ts";
 import { HELLO, PLAN, READY, TOY_CODE } from "../testing/toy-worker.ts";
-import { Admission, type BegunWith } from "./admission.ts";
+import { Admission } from "./admission.ts";
+import type { InitialModel } from "./initial-model.ts";
 
 const config = makeConfig({});
 type Ready = Extract<WorkerMessage, { type: "ready" }>;
 
-function gathering(begunWith: BegunWith = {}, workers = 2) {
+function gathering(initial: InitialModel = {}, workers = 2) {
   const lines: string[] = [];
   const limits = { workers, heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1, maxLogBytes: 1 };
   const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", nowMs: () => 0, log: () => {} });
   const tell = (line: string) => lines.push(line);
-  const admission = new Admission({ config, team, version: TOY_CODE.version, begunWith, tell });
+  const admission = new Admission({ config, team, version: TOY_CODE.version, initial, tell });
   return { team, admission, lines };
 }
 
@@ -41,7 +42,7 @@ function sessionOf(ready: Partial<Ready>, hello: Partial<typeof HELLO> = {}): Re
 
 /** A worker that gives up before it has joined. */
 const refusedWorker = (name: string) => ({
-  ...{ name, address: "192.0.2.1", connectedMs: 0, heardMs: 0, session: undefined },
+  ...{ name, address: "192.0.2.1", connectedMs: 0, heardMs: 0 },
 });
 
 function tensor(name: string, shape: number[]) {
@@ -57,24 +58,24 @@ const withTensor = (shape: number[]) => ({
 
 test("where each worker has a slice of its own, no more of them join than can be added up", () => {
   const { admission, team } = gathering();
-  admission.joined(sessionOf({}));
+  admission.admit(sessionOf({}));
   admission.begin(1);
-  expect(() => admission.joined(sessionOf({}))).toThrow(expect.objectContaining({ code: "ERR_FULL" }));
+  expect(() => admission.admit(sessionOf({}))).toThrow(expect.objectContaining({ code: "ERR_FULL" }));
   expect(team.size).toBe(1);
 });
 
 test("whoever would begin with other weights than the first worker is refused with that reason", () => {
   const { admission, team } = gathering();
   const loads = (digest: string) => sessionOf({ ownWeights: { written: 2, digest } });
-  admission.joined(loads("5c"));
-  admission.joined(loads("5c"));
-  expect(() => admission.joined(loads("5d"))).toThrow(
+  admission.admit(loads("5c"));
+  admission.admit(loads("5c"));
+  expect(() => admission.admit(loads("5d"))).toThrow(
     expect.objectContaining({
       code: "ERR_FINGERPRINT",
       message: expect.stringMatching(/^The weights that its model's module .* \(SHA-256 5d, expected 5c\)/),
     }),
   );
-  expect(() => admission.joined(sessionOf({}))).toThrow("(SHA-256 none, expected 5c)");
+  expect(() => admission.admit(sessionOf({}))).toThrow("(SHA-256 none, expected 5c)");
   expect(team.size).toBe(2);
 });
 
@@ -102,24 +103,24 @@ describe("whoever comes first is refused", () => {
     ["means without stds", { std: [] }],
   ])("with %s", (_, ready) => {
     const { admission, team } = gathering();
-    expect(() => admission.joined(sessionOf(ready))).toThrow(expect.objectContaining({ code: "ERR_MODEL" }));
+    expect(() => admission.admit(sessionOf(ready))).toThrow(expect.objectContaining({ code: "ERR_MODEL" }));
     expect(team.size).toBe(0);
-    admission.joined(sessionOf({}));
+    admission.admit(sessionOf({}));
     expect(team.size).toBe(1);
   });
 
   test("with another model than that of the run that is resumed; the one with the same is taken", () => {
     const { admission, team } = gathering({ topologyDigest: topologyDigest(JSON.parse(layersOf("relu"))) });
-    const refused = () => admission.joined(sessionOf({ topology: layersOf("tanh") }));
+    const refused = () => admission.admit(sessionOf({ topology: layersOf("tanh") }));
     expect(refused).toThrow(expect.objectContaining({ code: "ERR_MODEL_CHANGED" }));
     expect(team.size).toBe(0);
-    admission.joined(sessionOf({ topology: layersOf("relu", "dense_Dense7") }));
+    admission.admit(sessionOf({ topology: layersOf("relu", "dense_Dense7") }));
     expect(team.size).toBe(1);
   });
 
   test("with a model that the weights to begin with do not fit, by their names", () => {
     const { admission, team } = gathering({ weights: [tensor("kernel", [3, 2]), tensor("more", [6])] });
-    const refused = () => admission.joined(sessionOf({}));
+    const refused = () => admission.admit(sessionOf({}));
     expect(refused).toThrow(expect.objectContaining({ code: "ERR_STATE_DICT" }));
     expect(refused).toThrow(
       /kernel has the shape \[3, 2\], expected \[2, 3\]\n {2}bias is missing\n {2}more is unexpected/,
@@ -129,19 +130,19 @@ describe("whoever comes first is refused", () => {
 
   test("with more updates than were made", () => {
     const { admission } = gathering({ updates: 7 });
-    admission.joined(sessionOf({}, { holds: { run: "r", step: 7 } }));
-    const refused = () => admission.joined(sessionOf({}, { holds: { run: "r", step: 8 } }));
+    admission.admit(sessionOf({}, { holds: { run: "r", step: 7 } }));
+    const refused = () => admission.admit(sessionOf({}, { holds: { run: "r", step: 8 } }));
     expect(refused).toThrow(expect.objectContaining({ code: "ERR_HOLDS" }));
   });
 });
 
 test("whoever holds updates that were undone since holds nothing", async () => {
   const { admission, team } = gathering({ updates: 7 });
-  admission.joined(sessionOf({}));
+  admission.admit(sessionOf({}));
   admission.begin(Number.POSITIVE_INFINITY);
   const tensors = READY.stateDict.map(({ name, shape }) => tensor(name, shape));
   await team.begin({ plan: PLAN, origin: { from: "state", tensors, step: 5 } });
-  for (const step of [5, 6]) admission.joined(sessionOf({}, { holds: { run: "r", step } }));
+  for (const step of [5, 6]) admission.admit(sessionOf({}, { holds: { run: "r", step } }));
   expect(team.members.map(({ session }) => session.hello.holds?.step)).toEqual([undefined, 5, undefined]);
 });
 
@@ -149,7 +150,7 @@ describe("when all are gone", () => {
   const allGone = (begun: boolean) => {
     const { admission } = gathering();
     const first = sessionOf({});
-    admission.joined(first);
+    admission.admit(first);
     if (begun) admission.begin(Number.POSITIVE_INFINITY);
     admission.lost(first, "it went");
     return admission;
@@ -157,13 +158,13 @@ describe("when all are gone", () => {
 
   test("before the run has begun, it may be another run that the next begins", () => {
     const admission = allGone(false);
-    admission.joined(sessionOf({ trainSamples: 23 }));
+    admission.admit(sessionOf({ trainSamples: 23 }));
     expect(admission.first.ready.trainSamples).toBe(23);
   });
 
   test("afterwards, the next must fit to what was begun", () => {
     const admission = allGone(true);
-    expect(() => admission.joined(sessionOf({ trainSamples: 23 }))).toThrow("Its trainSamples is 23, but w");
+    expect(() => admission.admit(sessionOf({ trainSamples: 23 }))).toThrow("Its trainSamples is 23, but w");
     expect(admission.first.ready.trainSamples).toBe(READY.trainSamples);
   });
 });
@@ -174,15 +175,15 @@ describe("a worker whose code is another", () => {
     [{ arithmetic: 999 }, /^Expected arithmetic version \d+, got 999;/],
   ])("is refused by the coordinator: %o", (other, text) => {
     const { admission } = gathering();
-    const refused = () => admission.joined(sessionOf({ code: { ...TOY_CODE, ...other } }));
+    const refused = () => admission.admit(sessionOf({ code: { ...TOY_CODE, ...other } }));
     expect(refused).toThrow(expect.objectContaining({ code: "ERR_FINGERPRINT" }));
     expect(refused).toThrow(text);
   });
 
   test("is refused beside the first, if it draws other random numbers under the same version", () => {
     const { admission } = gathering();
-    admission.joined(sessionOf({}));
-    const refused = () => admission.joined(sessionOf({ code: { ...TOY_CODE, draws: "e" } }));
+    admission.admit(sessionOf({}));
+    const refused = () => admission.admit(sessionOf({ code: { ...TOY_CODE, draws: "e" } }));
     expect(refused).toThrow(expect.objectContaining({ code: "ERR_FINGERPRINT" }));
     expect(refused).toThrow('Its code.draws is "e", but w');
   });
@@ -192,25 +193,25 @@ test("whoever records the devices of a run hears of each worker that is taken, a
   const { admission, team } = gathering();
   const sizes: number[] = [];
   admission.onJoined = () => sizes.push(team.size);
-  admission.joined(sessionOf({}));
-  admission.joined(sessionOf({}, { threads: 4 }));
-  expect(() => admission.joined(sessionOf({ trainSamples: 23 }))).toThrow();
+  admission.admit(sessionOf({}));
+  admission.admit(sessionOf({}, { threads: 4 }));
+  expect(() => admission.admit(sessionOf({ trainSamples: 23 }))).toThrow();
   expect(sizes).toEqual([1, 2]);
 });
 
 describe("a worker beside the first", () => {
   test("is refused with the field in which it differs", () => {
     const { admission } = gathering();
-    admission.joined(sessionOf({}));
-    const refused = () => admission.joined(sessionOf({ trainSamples: 23 }));
+    admission.admit(sessionOf({}));
+    const refused = () => admission.admit(sessionOf({ trainSamples: 23 }));
     expect(refused).toThrow("Its trainSamples is 23, but w");
-    expect(() => admission.joined(sessionOf({ fingerprint: "f" }))).toThrow("Its fingerprint is f, but");
+    expect(() => admission.admit(sessionOf({ fingerprint: "f" }))).toThrow("Its fingerprint is f, but");
   });
 
   test("is refused with the place where its layers differ, though all else is equal", () => {
     const { admission, team } = gathering();
-    admission.joined(sessionOf({ topology: layersOf("relu") }));
-    const refused = () => admission.joined(sessionOf({ topology: layersOf("tanh") }));
+    admission.admit(sessionOf({ topology: layersOf("relu") }));
+    const refused = () => admission.admit(sessionOf({ topology: layersOf("tanh") }));
     expect(refused).toThrow(expect.objectContaining({ code: "ERR_FINGERPRINT" }));
     expect(refused).toThrow(
       /^Its model\.config\.layers\.0\.config\.activation is "tanh", but w\d+ has "relu"; give all/,
@@ -222,17 +223,17 @@ describe("a worker beside the first", () => {
     const { admission } = gathering();
     const [topology, other] = [layersOf("relu", "dense_Dense1"), layersOf("relu", "dense_Dense7")];
     const [first, second] = [sessionOf({ topology }), sessionOf({ topology: other, gemmFlopsPerSecond: 5 })];
-    admission.joined(first);
-    admission.joined(second);
+    admission.admit(first);
+    admission.admit(second);
     expect(second.ready.topology).toBe(topology);
     expect(second.ready.gemmFlopsPerSecond).toBe(5);
   });
 
   test("cannot have the name of another, even of one that was given it", () => {
     const { admission, team } = gathering();
-    admission.joined(sessionOf({}, { name: "a" }));
-    admission.joined(sessionOf({}, { name: `a-${sessions + 1}` }));
-    expect(() => admission.joined(sessionOf({}, { name: "a" }))).toThrow(expect.objectContaining({ code: "ERR_NAME" }));
+    admission.admit(sessionOf({}, { name: "a" }));
+    admission.admit(sessionOf({}, { name: `a-${sessions + 1}` }));
+    expect(() => admission.admit(sessionOf({}, { name: "a" }))).toThrow(expect.objectContaining({ code: "ERR_NAME" }));
     expect(team.size).toBe(2);
   });
 });
@@ -245,7 +246,7 @@ describe("a refusal that every worker will meet", () => {
   test("a common refusal ends the run with its reason if its weights fit the model of none of those that it waits for", async () => {
     const { admission, team, lines } = gathering({ weights: [tensor("kernel", [2, 3])] });
     const ended = waiting(team);
-    for (const name of ["a", "b"]) await refusedWith(() => admission.joined(sessionOf({}, { name })), "ERR_STATE_DICT");
+    for (const name of ["a", "b"]) await refusedWith(() => admission.admit(sessionOf({}, { name })), "ERR_STATE_DICT");
     const message = expect.stringContaining("not those of the model:\n  bias is missing\n");
     expect(await ended).toMatchObject({ code: "ERR_STATE_DICT", message });
     expect(lines).toEqual([expect.stringContaining("a cannot take part: ")]); // the run's end tells of the last
@@ -257,17 +258,17 @@ describe("a refusal that every worker will meet", () => {
     const { admission, team } = gathering({ weights: state });
     const bad = () => sessionOf({ ...withTensor([6]), trainSamples: 23 }, { name: "bad" });
     for (const _ of [1, 2, 3]) {
-      await refusedWith(() => admission.joined(bad()), "ERR_STATE_DICT");
+      await refusedWith(() => admission.admit(bad()), "ERR_STATE_DICT");
       admission.failed(refusedWorker("bad"), new LockstepError("ERR_MODEL_DATA", "Too few outputs."));
     }
-    for (const _ of [1, 2]) admission.joined(sessionOf({}));
+    for (const _ of [1, 2]) admission.admit(sessionOf({}));
     await team.until(() => team.size === 2);
   });
 
   test("a common refusal ends the run when as many as it waits for have another model than that of its checkpoint", async () => {
     const { admission, team } = gathering({ topologyDigest: topologyDigest(JSON.parse(layersOf("relu"))) });
     const ended = waiting(team);
-    const join = () => admission.joined(sessionOf({ topology: layersOf("tanh") }));
+    const join = () => admission.admit(sessionOf({ topology: layersOf("tanh") }));
     await refusedWith(join, "ERR_MODEL_CHANGED");
     await team.until(() => true);
     await refusedWith(join, "ERR_MODEL_CHANGED");
@@ -290,12 +291,12 @@ describe("a refusal that every worker will meet", () => {
   test("a common refusal ends the run also when those who had joined give up, one after the other, before a step was made", async () => {
     const { admission, team } = gathering();
     const sessions = [sessionOf({}), sessionOf({})];
-    for (const session of sessions) admission.joined(session);
+    for (const session of sessions) admission.admit(session);
     await team.begin({ plan: PLAN, origin: { from: "seed" } });
     const ended = team.until(() => false).catch((error: unknown) => error);
     const reason = new LockstepError("ERR_MODEL_REFUSED", "It has no gradient.");
     for (const session of sessions) {
-      admission.failed({ ...refusedWorker(session.hello.name), session }, reason);
+      admission.failed(refusedWorker(session.hello.name), reason, session);
       admission.lost(session, reason.message);
     }
     expect(await ended).toBe(reason);
@@ -308,14 +309,14 @@ describe("a refusal that every worker will meet", () => {
     async (code) => {
       const { admission, team } = gathering();
       for (const name of ["a", "b", "c"]) admission.failed(refusedWorker(name), new LockstepError(code, "Not here."));
-      admission.joined(sessionOf({}));
+      admission.admit(sessionOf({}));
       await team.until(() => team.size === 1);
     },
   );
 
   test("a refusal is not common while a worker is here that can take part", async () => {
     const { admission, team } = gathering();
-    admission.joined(sessionOf({}));
+    admission.admit(sessionOf({}));
     for (const name of ["a", "b", "c"])
       admission.failed(refusedWorker(name), new LockstepError("ERR_MODEL_DATA", "Too few."));
     await team.until(() => team.size === 1);

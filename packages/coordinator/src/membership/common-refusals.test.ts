@@ -1,6 +1,7 @@
 import { LockstepError } from "@lockstep/errors";
 import { expect, test } from "vitest";
-import { CommonRefusals, type RefusedWorker } from "./common-refusals.ts";
+import type { RefusedWorker } from "../connections/admission-control.ts";
+import { CommonRefusals } from "./common-refusals.ts";
 
 const refused = () => new LockstepError("ERR_MODEL_DATA", "Too few outputs.");
 const worker = (name: string, rest: Partial<RefusedWorker> = {}) => ({

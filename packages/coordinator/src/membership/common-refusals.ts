@@ -1,5 +1,6 @@
 /** Finds out when workers are refused for what the run is, so that no other worker can take part in it either. */
 import type { ErrorCode, LockstepError } from "@lockstep/errors";
+import type { RefusedWorker } from "../connections/admission-control.ts";
 
 /**
  * Reasons that lie in the options, the model, or the weights of a run, or in how the coordinator hands them out; others
@@ -17,15 +18,6 @@ const OF_THE_RUN: readonly ErrorCode[] = [
   "ERR_STATE_DICT",
   "ERR_TRAIN_FRACTION",
 ];
-
-/** A worker that was refused, as its connection shows it; times are of the coordinator's clock. */
-export interface RefusedWorker {
-  name: string;
-  address: string;
-  connectedMs: number;
-  /** When anything last came from it. */
-  heardMs: number;
-}
 
 /** Counts the workers that were refused for one reason that lies in the run. */
 export class CommonRefusals {

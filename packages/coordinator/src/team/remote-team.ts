@@ -25,6 +25,7 @@ import {
   type Team,
 } from "@lockstep/run";
 import type { TellEvent, WorkerNow } from "@lockstep/run/live";
+import type { MessageHandler } from "../connections/admission-control.ts";
 import type { ReadySession } from "../connections/ready-session.ts";
 import { type Balance, weightsOf } from "../membership/balance.ts";
 import { type Decision, decide, type Limits } from "../membership/decide.ts";
@@ -101,13 +102,18 @@ export class RemoteTeam implements Team {
 
   // Who is here
 
-  /** Takes in a worker that has built the model. If the run is under way, it catches up and takes part. */
-  join(session: ReadySession): void {
+  /**
+   * Takes in a worker that has built the model. If the run is under way, it catches up and takes part.
+   *
+   * @returns the handler of what it sends
+   */
+  join(session: ReadySession): MessageHandler {
     const member = this.#membership.add(session, this.#options.nowMs());
     const { device, backend } = session.hello;
     const line = `${member.name} joined: ${device}, ${backend} (${this.#howMany()})`;
     this.#options.log(line, "joined", { worker: member.name, device, backend });
     this.#after();
+    return (message) => this.take(session, message);
   }
 
   /** A worker's connection has ended. */

@@ -85,7 +85,7 @@ export interface SimulatedDevice {
 let workersMade = 0;
 
 export class SimulatedWorker extends ToyWorker {
-  readonly session: ReadySession;
+  readonly session: ReadySession & { heardMs: number };
   readonly #options: SimulatedOptions;
   /** Simulated milliseconds for a sample. */
   msPerSample = 10;

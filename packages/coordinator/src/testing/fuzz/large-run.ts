@@ -4,7 +4,7 @@
  */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { listen } from "../../connections/sessions.ts";
+import { listen } from "../../connections/session-server.ts";
 import { RemoteTeam } from "../../team/remote-team.ts";
 import { config, LIMITS, plan, ROWS, SLICE_ROWS, STEPS } from "./large-model.ts";
 
@@ -35,11 +35,7 @@ const door = await listen({
   ...{ heartbeatMs: limits.heartbeatMs, stallMs: LIMITS.stallMs, nowMs },
   welcome: Promise.resolve({ run: "r", config, codeModel: false }),
   records: Promise.resolve(undefined),
-  events: {
-    joined: team.join.bind(team),
-    message: team.take.bind(team),
-    lost: team.lose.bind(team),
-  },
+  admission: { admit: team.join.bind(team), lost: team.lose.bind(team) },
 });
 const ticking = setInterval(() => team.tick(), 100);
 let most = 0;

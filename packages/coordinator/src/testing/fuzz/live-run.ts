@@ -6,7 +6,7 @@
 import { makeConfig } from "@lockstep/config";
 import type { RecordSource } from "@lockstep/dataset";
 import { makeSchedule, type ParameterState, type StepTask, type Task } from "@lockstep/run";
-import { listen } from "../../connections/sessions.ts";
+import { listen } from "../../connections/session-server.ts";
 import { Admission } from "../../membership/admission.ts";
 import { RemoteTeam, type TeamOptions } from "../../team/remote-team.ts";
 import { PLAN, READY, stateOf, TOY_CODE } from "../toy-worker.ts";
@@ -67,7 +67,7 @@ export async function startRun(options: LiveRunOptions = {}): Promise<LiveRun> {
     ...{ heartbeatMs: heartbeatMs / hurry, stallMs, nowMs },
     welcome: Promise.resolve({ run: "r", config: welcomeConfig, codeModel: false }),
     records: Promise.resolve(options.records),
-    events: new Admission({ config: welcomeConfig, team, version: TOY_CODE.version }),
+    admission: new Admission({ config: welcomeConfig, team, version: TOY_CODE.version }),
   });
   const ticking = setInterval(() => team.tick(), heartbeatMs / hurry / 4);
   const honest = new SocketWorker({

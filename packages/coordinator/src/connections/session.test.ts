@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import type { RecordSource } from "@lockstep/dataset";
-import type { LockstepError } from "@lockstep/errors";
 import {
   decodeFromCoordinator,
   encode,
@@ -14,8 +13,9 @@ import { openSocket } from "@lockstep/transport";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { WebSocket } from "ws";
 import { HELLO, READY } from "../testing/toy-worker.ts";
+import type { AdmissionControl } from "./admission-control.ts";
 import type { ReadySession } from "./ready-session.ts";
-import { listen, type SessionServerOptions } from "./sessions.ts";
+import { listen, type SessionServerOptions } from "./session-server.ts";
 
 const doors: TransportServer[] = [];
 const sockets: WebSocket[] = [];
@@ -33,16 +33,17 @@ async function open(options: Partial<SessionServerOptions> = {}) {
   const lost: string[] = [];
   const heard: string[] = [];
   const failed: string[] = [];
-  const events = {
-    joined: (session: ReadySession) => void joined.push(session),
-    message: (_: ReadySession, { type }: { type: string }) => void heard.push(type),
-    lost: (_: ReadySession, reason: string) => void lost.push(reason),
-    failed: ({ name }: { name: string }, { code, message }: LockstepError) =>
-      void failed.push(`${name} ${code} ${message}`),
+  const admission: AdmissionControl = {
+    admit(session) {
+      joined.push(session);
+      return ({ type }) => void heard.push(type);
+    },
+    lost: (_, reason) => void lost.push(reason),
+    failed: ({ name }, { code, message }) => void failed.push(`${name} ${code} ${message}`),
   };
   const door = await listen({
     door: { host: "127.0.0.1", port: 0, anyPort: false },
-    ...{ heartbeatMs: 20, stallMs: STALL_MS, events, nowMs: () => clock.nowMs },
+    ...{ heartbeatMs: 20, stallMs: STALL_MS, admission, nowMs: () => clock.nowMs },
     welcome: Promise.resolve({ run: "r", config: {}, codeModel: false }),
     records: Promise.resolve(undefined),
     ...options,

@@ -1,0 +1,25 @@
+/** The server of the workers' connections: each gets a session. */
+import { MAX_MESSAGE_BYTES } from "@lockstep/gradient-sync";
+import { type ListenOptions, openServer, type Peer, type TransportServer } from "@lockstep/transport";
+import { Session, type SessionOptions } from "./session.ts";
+
+/** Where sessions are served, and what they have in common. */
+export interface SessionServerOptions extends Omit<SessionOptions, keyof Peer | "workerId"> {
+  door: ListenOptions;
+}
+
+/**
+ * Starts to listen for workers.
+ *
+ * @throws LockstepError as `openServer` does, if the port is taken or not ours
+ */
+export function listen({ door, ...settings }: SessionServerOptions): Promise<TransportServer> {
+  let workersSeen = 0;
+  return openServer({
+    ...door,
+    maxPayload: MAX_MESSAGE_BYTES,
+    onSocket(socket, peer) {
+      new Session(socket, { workerId: workersSeen++, ...peer, ...settings });
+    },
+  });
+}

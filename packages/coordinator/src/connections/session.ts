@@ -1,0 +1,157 @@
+/** A worker's session, from its greeting to its end: a state machine that decides what the worker may say when. */
+import type { RecordSource } from "@lockstep/dataset";
+import { LockstepError } from "@lockstep/errors";
+import { type CoordinatorMessage, LINK_PROBES, PROTOCOL_VERSION, type WorkerMessage } from "@lockstep/gradient-sync";
+import type { WebSocket } from "ws";
+import type { AdmissionControl, MessageHandler } from "./admission-control.ts";
+import { ClockOffset } from "./clock-offset.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
+import { type Hello, type Ready, type ReadySession, readySession } from "./ready-session.ts";
+import { RecordServer } from "./record-server.ts";
+
+type Said<Type extends WorkerMessage["type"]> = Extract<WorkerMessage, { type: Type }>;
+type Welcome = Omit<Extract<CoordinatorMessage, { type: "welcome" }>, "type" | "workerId" | "heartbeatMs">;
+
+/** Messages whose bytes count as the traffic of steps. */
+const OF_STEPS: WorkerMessage["type"][] = ["gradient-chunk", "contribution"];
+/** Bytes of each message that shows how fast the link to a worker is. */
+const PROBE_BYTES = 2 ** 18;
+
+/** What a session needs to know of the run, and of its connection. */
+export interface SessionOptions extends ConnectionOptions {
+  workerId: number;
+  /** What the worker is told of the run. */
+  welcome: Promise<Welcome>;
+  /** The data set, for a worker without its files. */
+  records: Promise<RecordSource | undefined>;
+  admission: AdmissionControl;
+}
+
+/**
+ * - `greeting`: until `hello`
+ * - `preparing`: until `ready`; the worker starts its engine and builds the model
+ * - `joined`: it was admitted, and what it says goes to its handler
+ * - `leaving`: it asked to leave before it had joined, and may go; nothing that it says counts
+ * - `ended`: so is its connection
+ */
+type State =
+  | { name: "greeting" }
+  | { name: "preparing"; hello: Hello }
+  | { name: "joined"; session: ReadySession; handle: MessageHandler }
+  | { name: "leaving" }
+  | { name: "ended" };
+
+/** One worker's session. */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #connection: Connection;
+  readonly #recordServer: RecordServer;
+  readonly #clock = new ClockOffset();
+  #state: State = { name: "greeting" };
+
+  /** Begins with the worker's greeting. */
+  constructor(socket: WebSocket, options: SessionOptions) {
+    this.#options = options;
+    const connection = new Connection(socket, options, {
+      message: (message, bytes) => this.#onMessage(message, bytes),
+      ended: (reason) => this.#onEnd(reason),
+      hasJoined: () => this.#state.name === "joined",
+    });
+    this.#connection = connection;
+    this.#recordServer = new RecordServer({
+      records: options.records,
+      send: (message) => connection.tell(message),
+      drained: () => connection.drained(),
+      refuse: ({ code, message }) => connection.close(code, message),
+    });
+  }
+
+  #onEnd(reason: string): void {
+    const last = this.#state;
+    this.#state = { name: "ended" };
+    this.#recordServer.close();
+    if (last.name === "joined") this.#options.admission.lost(last.session, reason);
+  }
+
+  #onMessage(message: WorkerMessage, bytes: number): void {
+    if (message.type === "heartbeat") return; // that it was heard is noted already
+    const state = this.#state;
+    switch (state.name) {
+      case "greeting":
+        this.#whileGreeting(message);
+        break;
+      case "preparing":
+        this.#whilePreparing(message, state.hello);
+        break;
+      case "joined":
+        if (OF_STEPS.includes(message.type)) state.session.bytesUp += bytes;
+        this.#whileJoined(message, state);
+    } // what comes while it is leaving, or after the end, does not count
+  }
+
+  #whileGreeting(message: WorkerMessage): void {
+    if (message.type === "hello") this.#onHello(message);
+    else if (message.type === "leaving") this.#onLeaving();
+    else if (message.type === "failed") this.#onFailed(message, this.#connection.address);
+    else throw new LockstepError("ERR_HANDSHAKE", `Expected hello first, got ${message.type}.`);
+  }
+
+  #whilePreparing(message: WorkerMessage, hello: Hello): void {
+    if (message.type === "ready") this.#onReady(message, hello);
+    else if (message.type === "want-records") this.#recordServer.serve(message);
+    else if (message.type === "leaving") this.#onLeaving();
+    else if (message.type === "failed") this.#onFailed(message, hello.name);
+    else if (message.type !== "clock" || !this.#onClock(message)) {
+      throw new LockstepError("ERR_HANDSHAKE", `Expected ready next, got ${message.type}.`);
+    }
+  }
+
+  #whileJoined(message: WorkerMessage, { session, handle }: Extract<State, { name: "joined" }>): void {
+    if (message.type === "want-records") this.#recordServer.serve(message);
+    else if (message.type === "failed") this.#onFailed(message, session.hello.name, session);
+    else if (message.type !== "clock" || !this.#onClock(message)) handle(message);
+  }
+
+  #onHello(hello: Hello): void {
+    const { protocol } = hello;
+    if (protocol !== PROTOCOL_VERSION) {
+      const text = `Expected protocol ${PROTOCOL_VERSION}, got ${protocol}`;
+      throw new LockstepError("ERR_PROTOCOL", `${text}; use the same version of Lockstep on all machines.`);
+    }
+    this.#state = { name: "preparing", hello };
+    this.#options.welcome.then(this.#welcome.bind(this), () => {}); // without it the coordinator ends, and says why
+  }
+
+  #welcome(run: Welcome): void {
+    const { workerId, heartbeatMs, nowMs } = this.#options;
+    this.#clock.ask(nowMs());
+    this.#connection.tell({ type: "welcome", workerId, heartbeatMs, ...run });
+    const data = new Uint8Array(PROBE_BYTES);
+    for (let probe = 0; probe < LINK_PROBES; probe++) this.#connection.tell({ type: "link-probe", data });
+  }
+
+  /** Returns whether the worker was asked for its time. */
+  #onClock({ nowMs }: Said<"clock">): boolean {
+    return this.#clock.answer(nowMs, this.#options.nowMs());
+  }
+
+  #onReady(ready: Ready, hello: Hello): void {
+    const { workerId, admission } = this.#options;
+    const session = readySession(this.#connection, { workerId, hello, ready, clockAheadMs: this.#clock.aheadMs });
+    const handle = admission.admit(session);
+    if (this.#state.name !== "ended") this.#state = { name: "joined", session, handle };
+  }
+
+  #onLeaving(): void {
+    this.#state = { name: "leaving" };
+    this.#connection.tell({ type: "finished" });
+  }
+
+  /** @param name of the worker, or its address: its engine starts before it says hello, or fails to */
+  #onFailed({ code, reason }: Said<"failed">, name: string, session?: ReadySession): void {
+    const { address, connectedMs, heardMs } = this.#connection;
+    const worker = { name, address, connectedMs, heardMs };
+    this.#options.admission.failed?.(worker, new LockstepError(code, reason), session);
+    this.#connection.close(code, reason);
+  }
+}
