@@ -1,0 +1,14 @@
+/** The shape of the repository: which package knows which, and where things lie. */
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { LAYERS } from "./testing/architecture/layers.ts";
+import { architectureFaults } from "./testing/architecture/rules.ts";
+import { readSourceTree } from "./testing/architecture/source-tree.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+test("packages import only those below them, list what they import, and keep test helpers in testing/", () => {
+  const tree = readSourceTree(root);
+  expect(tree.files.length).toBeGreaterThan(500); // an empty tree would break no rule
+  expect(architectureFaults(tree, LAYERS)).toEqual([]);
+});

@@ -1,0 +1,15 @@
+/** The arrows between packages: each may import those of the lines above its own, and no other. */
+
+/** Folders of packages. Those in one line know nothing of each other. */
+export const LAYERS: readonly (readonly string[])[] = [
+  ["packages/errors", "packages/pages", "packages/random", "packages/testing"],
+  ["packages/files", "packages/outbound"],
+  ["packages/formats"],
+  ["packages/config", "packages/dataset", "packages/engine", "packages/gradient-sync", "packages/transport"],
+  ["packages/discovery", "packages/model", "packages/run"],
+  ["packages/dashboard", "packages/playground", "packages/training"],
+  ["packages/coordinator", "packages/worker"],
+  ["packages/bench"],
+  ["apps/coordinator", "apps/trainer", "apps/worker"],
+  ["test"],
+];

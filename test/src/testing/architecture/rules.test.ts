@@ -1,0 +1,163 @@
+import { expect, test } from "vitest";
+import { architectureFaults, MAX_FOLDER_FILES } from "./rules.ts";
+import { parseSourceTree } from "./source-tree.ts";
+
+const LAYERS = [["packages/low", "packages/beside"], ["packages/high"], ["apps/program"], ["test"]];
+
+interface Lists {
+  dependencies?: string[];
+  devDependencies?: string[];
+}
+
+function packageJson(name: string, { dependencies = [], devDependencies = [] }: Lists = {}): string {
+  const listed = (names: string[]) => Object.fromEntries(names.map((one) => [one, "workspace:*"]));
+  return JSON.stringify({
+    name,
+    exports: { ".": { "lockstep-source": "./src/index.ts" } },
+    dependencies: listed(dependencies),
+    devDependencies: listed(devDependencies),
+  });
+}
+
+/** Made of parts, or this file would be taken for one that has the import. */
+const dynamicImport = (specifier: string) => `await import("${specifier}");\n`;
+
+/** The faults of a small repository without any, in which these files are added or replaced. */
+function faultsWith(texts: Record<string, string>): string[] {
+  const sound = {
+    "packages/low/package.json": packageJson("@lockstep/low", { devDependencies: ["vitest"] }),
+    "packages/low/src/index.ts": 'export { low } from "./low.ts";\n',
+    "packages/low/src/low.ts": 'import { join } from "node:path";\nexport const low = join;\n',
+    "packages/low/src/low.test.ts": 'import { test } from "vitest";\nimport { low } from "./low.ts";\n',
+    "packages/beside/package.json": packageJson("@lockstep/beside"),
+    "packages/high/package.json": packageJson("@lockstep/high", { dependencies: ["@lockstep/low", "zod"] }),
+    "packages/high/src/index.ts": 'import {\n  type Low,\n  low,\n} from "@lockstep/low";\nimport { z } from "zod";\n',
+    "apps/program/package.json": packageJson("@lockstep/program", { dependencies: ["@lockstep/high"] }),
+    "apps/program/src/main.ts": dynamicImport("@lockstep/high"),
+    "test/package.json": packageJson("@lockstep/test", { devDependencies: ["@lockstep/program"] }),
+    "test/src/whole.test.ts": 'import { makeProgram } from "@lockstep/program/program";\n',
+  };
+  return architectureFaults(parseSourceTree(new Map(Object.entries({ ...sound, ...texts }))), LAYERS);
+}
+
+test("a tree in which all is in its place breaks no rule", () => {
+  expect(faultsWith({})).toEqual([]);
+});
+
+test("a package that imports one above it breaks the arrows, be it for a type or in a test", () => {
+  const listed = packageJson("@lockstep/low", { devDependencies: ["vitest", "@lockstep/high"] });
+  for (const line of ['import type { High } from "@lockstep/high";', dynamicImport("@lockstep/high/part")]) {
+    const faults = faultsWith({ "packages/low/package.json": listed, "packages/low/src/low.test.ts": line });
+    expect(faults).toEqual(["packages/low/src/low.test.ts imports packages/high, which is not below packages/low"]);
+  }
+});
+
+test("a package that imports one beside it breaks the arrows", () => {
+  const low = packageJson("@lockstep/low", { dependencies: ["@lockstep/beside"], devDependencies: ["vitest"] });
+  const faults = faultsWith({
+    "packages/low/package.json": low,
+    "packages/low/src/index.ts": 'export * from "./low.ts";\nexport * from "@lockstep/beside";\n',
+  });
+  expect(faults).toEqual(["packages/low/src/index.ts imports packages/beside, which is not below packages/low"]);
+});
+
+test("a program that a package imports breaks the arrows", () => {
+  const faults = faultsWith({
+    "packages/high/package.json": packageJson("@lockstep/high", {
+      dependencies: ["@lockstep/low", "@lockstep/program"],
+    }),
+    "packages/high/src/index.ts": 'import "@lockstep/low";\nexport { run } from "@lockstep/program";\n',
+  });
+  expect(faults).toEqual(["packages/high/src/index.ts imports apps/program, which is not below packages/high"]);
+});
+
+test("a package without a layer, and a layer without its package, are told", () => {
+  expect(faultsWith({ "packages/new/package.json": packageJson("@lockstep/new") })).toEqual([
+    "packages/new has no layer",
+  ]);
+  const tree = parseSourceTree(new Map([["packages/low/package.json", packageJson("@lockstep/low")]]));
+  expect(architectureFaults(tree, [["packages/low"], ["packages/gone"]])).toEqual([
+    "packages/gone has a layer, but is no package",
+  ]);
+});
+
+test("a file of another package is imported by the package's name alone, fixtures apart", () => {
+  expect(faultsWith({ "packages/high/src/more.ts": dynamicImport("../../low/src/low.ts") })).toEqual([
+    "packages/high/src/more.ts imports packages/low/src/low.ts, a file of another package",
+  ]);
+  const fixture = 'import tiny from "../../../test/fixtures/tiny.ts";';
+  expect(faultsWith({ "packages/high/src/more.test.ts": fixture })).toEqual([]);
+  expect(faultsWith({ "packages/high/src/more.ts": fixture })).toHaveLength(1);
+});
+
+test("what a file imports must be listed: for a source in dependencies, for a test in either list", () => {
+  const source = 'import { z } from "zod/v4";\nimport { x } from "@scope/other/deep";\n';
+  expect(faultsWith({ "packages/low/src/low.ts": source })).toEqual([
+    "packages/low/src/low.ts imports @scope/other, which is not in the dependencies of packages/low",
+    "packages/low/src/low.ts imports zod, which is not in the dependencies of packages/low",
+  ]);
+  const dev = packageJson("@lockstep/low", { devDependencies: ["vitest", "zod"] });
+  const inSource = { "packages/low/package.json": dev, "packages/low/src/low.ts": 'import { z } from "zod";' };
+  expect(faultsWith(inSource)).toHaveLength(1);
+  const inTest = { "packages/low/package.json": dev, "packages/low/src/testing/help.ts": 'import { z } from "zod";' };
+  expect(faultsWith(inTest)).toEqual([]);
+});
+
+test("a package of the repository that is listed is imported, by a source if it is in dependencies", () => {
+  const high = (lists: Lists) => ({ "packages/high/package.json": packageJson("@lockstep/high", lists) });
+  expect(faultsWith(high({ dependencies: ["@lockstep/low", "@lockstep/beside", "zod", "files-alone"] }))).toEqual([
+    "packages/high: @lockstep/beside is in dependencies for no source",
+  ]);
+  expect(faultsWith(high({ dependencies: ["@lockstep/low", "zod"], devDependencies: ["@lockstep/beside"] }))).toEqual([
+    "packages/high: @lockstep/beside is in devDependencies for no test",
+  ]);
+  const inTest = { "packages/high/src/more.test.ts": 'import "@lockstep/beside";' };
+  expect(faultsWith({ ...high({ dependencies: ["@lockstep/low", "@lockstep/beside", "zod"] }), ...inTest })).toEqual([
+    "packages/high: @lockstep/beside is in dependencies for no source",
+  ]);
+});
+
+test.each([
+  ["vitest", 'import { expect } from "vitest";'],
+  ["@lockstep/low/testing", 'export { help } from "@lockstep/low/testing";'],
+  ["@lockstep/testing", 'import type { Running } from "@lockstep/testing";'],
+  ["packages/high/src/testing/help.ts", 'import { help } from "./testing/help.ts";'],
+  ["packages/high/src/more.test.ts", 'import { more } from "./more.test.ts";'],
+])("a source does not import %s, which is for tests", (told, line) => {
+  const dependencies = ["@lockstep/low", "zod", "vitest", "@lockstep/testing"];
+  const faults = faultsWith({
+    "packages/high/package.json": packageJson("@lockstep/high", { dependencies }),
+    "packages/high/src/more.ts": line,
+  });
+  expect(faults).toEqual([`packages/high/src/more.ts imports ${told}, which is for tests`]);
+});
+
+test("a folder holds so many files and no more; tests and other folders do not count", () => {
+  const files = (count: number, name: (index: number) => string) =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [name(index), ""]));
+  const most = files(MAX_FOLDER_FILES, (index) => `packages/high/src/part/${index}.ts`);
+  const uncounted = { "packages/high/src/part/a.test.ts": "", "packages/high/src/part/inner/a.ts": "" };
+  expect(faultsWith({ ...most, ...uncounted })).toEqual([]);
+  expect(faultsWith({ ...most, "packages/high/src/part/more.ts": "" })).toEqual([
+    "packages/high/src/part holds 16 files; 15 are the most",
+  ]);
+});
+
+test("a file that tests alone import lies in testing/, unless it is what the package offers", () => {
+  const test = 'import { help } from "./help.ts";\nimport { high } from "./index.ts";\n';
+  expect(faultsWith({ "packages/high/src/help.ts": "", "packages/high/src/high.test.ts": test })).toEqual([
+    "packages/high/src/help.ts is imported by tests alone, and lies outside testing/",
+  ]);
+  const used = { "packages/high/src/other.ts": 'import { help } from "./help.ts";' };
+  expect(faultsWith({ "packages/high/src/help.ts": "", "packages/high/src/high.test.ts": test, ...used })).toEqual([]);
+});
+
+test("what is no import is not taken for one", () => {
+  const name = "$" + "{name}";
+  const lines = [
+    '/** import { a } from "@lockstep/high"; */',
+    `const text = \`import x from "@lockstep/${name}"\`;`,
+    `await import("@lockstep/${name}");`,
+  ];
+  expect(faultsWith({ "packages/low/src/low.ts": lines.join("\n") })).toEqual([]);
+});

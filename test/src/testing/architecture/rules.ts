@@ -1,0 +1,125 @@
+/** The rules of the architecture. Each returns a line for each place that breaks it. */
+import { posix } from "node:path";
+import type { Package, SourceFile, SourceTree } from "./source-tree.ts";
+
+/** Files that one folder may hold, besides tests. */
+export const MAX_FOLDER_FILES = 15;
+/** What only tests may import, besides entries named /testing and what lies in testing folders. */
+const TEST_PACKAGES = ["vitest", "@lockstep/testing"];
+const FIXTURES = "test/fixtures/";
+
+/** Returns what breaks a rule, in order of the paths. */
+export function architectureFaults(tree: SourceTree, layers: readonly (readonly string[])[]): string[] {
+  return [
+    ...unplacedPackages(tree, layers),
+    ...wrongArrows(tree, layers),
+    ...straysOutOfPackages(tree),
+    ...unlistedDependencies(tree),
+    ...unusedDependencies(tree),
+    ...testCodeInSource(tree),
+    ...crowdedFolders(tree),
+    ...helpersOutsideTesting(tree),
+  ].sort();
+}
+
+function unplacedPackages({ packages }: SourceTree, layers: readonly (readonly string[])[]): string[] {
+  const placed = layers.flat();
+  const found = packages.map(({ folder }) => folder);
+  return [
+    ...found.filter((folder) => !placed.includes(folder)).map((folder) => `${folder} has no layer`),
+    ...placed.filter((folder) => !found.includes(folder)).map((folder) => `${folder} has a layer, but is no package`),
+  ];
+}
+
+/** A package knows those of lower layers alone: none above it, and none beside it. */
+function wrongArrows({ packages, files }: SourceTree, layers: readonly (readonly string[])[]): string[] {
+  const layerOf = ({ folder }: Package) => layers.findIndex((layer) => layer.includes(folder));
+  return files.flatMap(({ path, owner, imports }) =>
+    imports.flatMap((one) => {
+      const target = "name" in one ? packages.find(({ name }) => name === one.name) : undefined;
+      if (target === undefined || target === owner || layerOf(target) < layerOf(owner)) return [];
+      return [`${path} imports ${target.folder}, which is not below ${owner.folder}`];
+    }),
+  );
+}
+
+/** Other packages are imported by their names; tests may read the fixtures of the whole repository. */
+function straysOutOfPackages({ files }: SourceTree): string[] {
+  return files.flatMap(({ path, owner, isTest, imports }) =>
+    imports.flatMap((one) => {
+      if (!("path" in one) || one.path.startsWith(`${owner.folder}/`)) return [];
+      if (isTest && one.path.startsWith(FIXTURES)) return [];
+      return [`${path} imports ${one.path}, a file of another package`];
+    }),
+  );
+}
+
+function unlistedDependencies({ files }: SourceTree): string[] {
+  return files.flatMap(({ path, owner, isTest, imports }) =>
+    imports.flatMap((one) => {
+      if (!("name" in one) || one.name === owner.name || owner.dependencies.has(one.name)) return [];
+      if (isTest && owner.devDependencies.has(one.name)) return [];
+      const list = isTest ? "devDependencies" : "dependencies";
+      return [`${path} imports ${one.name}, which is not in the ${list} of ${owner.folder}`];
+    }),
+  );
+}
+
+/** Only of this repository's packages: others may be loaded by name, or hold files alone. */
+function unusedDependencies({ packages, files }: SourceTree): string[] {
+  const names = new Set(packages.map(({ name }) => name));
+  return packages.flatMap((owner) => {
+    const own = files.filter((file) => file.owner === owner);
+    const imported = (of: readonly SourceFile[]) =>
+      new Set(of.flatMap(({ imports }) => imports.flatMap((one) => ("name" in one ? [one.name] : []))));
+    const [bySource, byAny] = [imported(own.filter(({ isTest }) => !isTest || owner.folder === "test")), imported(own)];
+    const unused = (list: ReadonlySet<string>, used: ReadonlySet<string>) =>
+      [...list].filter((name) => names.has(name) && !used.has(name));
+    return [
+      ...unused(owner.dependencies, bySource).map(
+        (name) => `${owner.folder}: ${name} is in dependencies for no source`,
+      ),
+      ...unused(owner.devDependencies, byAny).map(
+        (name) => `${owner.folder}: ${name} is in devDependencies for no test`,
+      ),
+    ];
+  });
+}
+
+function testCodeInSource({ files }: SourceTree): string[] {
+  return files
+    .filter(({ isTest }) => !isTest)
+    .flatMap(({ path, imports }) =>
+      imports.flatMap((one) => {
+        const isForTests =
+          "path" in one
+            ? /\/testing\/|\.test\.ts$/.test(one.path)
+            : TEST_PACKAGES.includes(one.name) || one.specifier.endsWith("/testing");
+        return isForTests ? [`${path} imports ${"path" in one ? one.path : one.specifier}, which is for tests`] : [];
+      }),
+    );
+}
+
+function crowdedFolders({ files }: SourceTree): string[] {
+  const counts = new Map<string, number>();
+  for (const { path } of files) {
+    if (path.endsWith(".test.ts")) continue;
+    const folder = posix.dirname(path);
+    counts.set(folder, (counts.get(folder) ?? 0) + 1);
+  }
+  return [...counts]
+    .filter(([, count]) => count > MAX_FOLDER_FILES)
+    .map(([folder, count]) => `${folder} holds ${count} files; ${MAX_FOLDER_FILES} are the most`);
+}
+
+/** A file that tests alone import is a test helper, unless other packages can import it, too. */
+function helpersOutsideTesting({ files, packages }: SourceTree): string[] {
+  const entries = new Set(packages.flatMap((one) => [...one.entries]));
+  return files
+    .filter(({ path, isTest }) => !isTest && !entries.has(path))
+    .flatMap(({ path }) => {
+      const users = files.filter(({ imports }) => imports.some((one) => "path" in one && one.path === path));
+      if (users.length === 0 || users.some(({ isTest }) => !isTest)) return [];
+      return [`${path} is imported by tests alone, and lies outside testing/`];
+    });
+}
