@@ -9,9 +9,7 @@ import {
   runOptions,
   wholeNumber,
 } from "@lockstep/config";
-import { makeProgram as makeCoordinator } from "@lockstep/coordinator/program";
-import { makeProgram as makeTrainer } from "@lockstep/trainer/program";
-import { makeProgram as makeWorker } from "@lockstep/worker/program";
+import { coordinatorProgram, trainerProgram, workerProgram } from "@lockstep/config/programs";
 import { Command, type Option } from "commander";
 
 const HEAD = `# Configuration
@@ -21,9 +19,9 @@ Every option of every command. The word in \`<…>\` is the unit, or says what s
 with is kept in the \`config.json\` of its folder. A relative path is one of the folder where the command is typed, also
 with pnpm's \`--dir\` and in a folder inside the repository.
 
-This page is made from the definitions in [options.ts](../packages/config/src/options.ts) and in the \`program.ts\` of
-[trainer](../apps/trainer/src/program.ts), [coordinator](../packages/coordinator/src/program/program.ts) and
-[worker](../packages/worker/src/program/program.ts), and a test keeps it current:
+This page is made from the definitions in [options.ts](../packages/config/src/options.ts) and for the programs
+[trainer](../packages/config/src/programs/trainer.ts), [coordinator](../packages/config/src/programs/coordinator.ts) and
+[worker](../packages/config/src/programs/worker.ts), and a test keeps it current:
 \`pnpm vitest run test/src/configuration-page -u\` writes it anew.
 `;
 
@@ -62,9 +60,9 @@ const SHARED = [RUN, MACHINE, SCALING];
 
 export function configurationPage(): string {
   const commands = [
-    ...leavesOf(makeTrainer(), "pnpm"),
-    { name: "pnpm coordinator", command: makeCoordinator() },
-    { name: "pnpm worker", command: makeWorker() },
+    ...leavesOf(trainerProgram(), "pnpm"),
+    { name: "pnpm coordinator", command: coordinatorProgram() },
+    { name: "pnpm worker", command: workerProgram() },
   ];
   const environment = ENVIRONMENT.map(([name, meaning]) => [code(name), meaning]);
   return [

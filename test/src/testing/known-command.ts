@@ -2,9 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { givenRunOptions, makeConfig, tidyArguments } from "@lockstep/config";
-import { makeProgram as makeCoordinator } from "@lockstep/coordinator/program";
-import { makeProgram as makeTrainer } from "@lockstep/trainer/program";
-import { makeProgram as makeWorker } from "@lockstep/worker/program";
+import { coordinatorProgram, trainerProgram, workerProgram } from "@lockstep/config/programs";
 import { type Command, CommanderError } from "commander";
 
 const root = join(import.meta.dirname, "../../..");
@@ -21,9 +19,9 @@ export function expectKnown([first, ...rest]: string[]): void {
     if (name === "install" || existsSync(join(root, "node_modules/.bin", name!))) return;
     throw new Error(`package.json has no "${name}".`);
   }
-  if (script.includes("apps/trainer")) parse(makeTrainer(), tidyArguments([name!, ...words]));
-  else if (script.includes("apps/coordinator")) parse(makeCoordinator(), tidyArguments([name!, ...words]).slice(1));
-  else if (script.includes("apps/worker")) parse(makeWorker(), tidyArguments([name!, ...words]).slice(1));
+  if (script.includes("apps/trainer")) parse(trainerProgram(), tidyArguments([name!, ...words]));
+  else if (script.includes("apps/coordinator")) parse(coordinatorProgram(), tidyArguments([name!, ...words]).slice(1));
+  else if (script.includes("apps/worker")) parse(workerProgram(), tidyArguments([name!, ...words]).slice(1));
   else expectFlagsIn(script, words);
 }
 

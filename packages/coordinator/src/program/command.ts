@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { givenRunOptions, makeConfig, scaleForWorkers, tidyArguments, version } from "@lockstep/config";
+import { type CoordinatorCommandOptions, coordinatorProgram } from "@lockstep/config/programs";
 import { controlToken, dashboardLine, makeSite } from "@lockstep/dashboard";
 import { announce } from "@lockstep/discovery";
 import { LockstepError } from "@lockstep/errors";
@@ -20,12 +21,11 @@ import { coordinate } from "../coordinator.ts";
 import { newRun, resumedRun } from "../run-start.ts";
 import { prepareEntrance } from "./entrance.ts";
 import { addressesOf, authority, joiningLines } from "./joining-lines.ts";
-import { type CommandOptions, makeProgram } from "./program.ts";
 import { refusalLog } from "./refusal-log.ts";
 import { stoppedLine } from "./stopped-line.ts";
 
 async function main(words: string[], program: Command, resources: Resources): Promise<void> {
-  const options = program.opts<CommandOptions & Record<string, unknown>>();
+  const options = program.opts<CoordinatorCommandOptions & Record<string, unknown>>();
   const { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen, resume, out, log } = options;
   if (minWorkers > workers) {
     const text = `Expected --min-workers to be at most --workers (${workers}), got ${minWorkers}`;
@@ -80,6 +80,6 @@ async function main(words: string[], program: Command, resources: Resources): Pr
 }
 
 const words = process.argv.slice(2);
-const program = makeProgram().parse(tidyArguments(["coordinator", ...words]).slice(1), { from: "user" });
-const { log } = program.opts<CommandOptions>();
+const program = coordinatorProgram().parse(tidyArguments(["coordinator", ...words]).slice(1), { from: "user" });
+const { log } = program.opts<CoordinatorCommandOptions>();
 await withResources((resources) => main(words, program, resources)).catch((error) => tellFailure(error, log));

@@ -1,9 +1,10 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { addListenOptions, type GivenListenOptions } from "@lockstep/config/programs";
 import { Command } from "commander";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { addEntranceOptions, type EntranceOptions, prepareEntrance } from "./entrance.ts";
+import { prepareEntrance } from "./entrance.ts";
 
 let config: string;
 beforeEach(async () => {
@@ -18,8 +19,8 @@ afterEach(async () => {
 
 /** The entrance that these words on the command line give. */
 async function entrance(words: string, { workers = 2, isTerminal = true } = {}) {
-  const program = addEntranceOptions(new Command()).parse(words === "" ? [] : words.split(" "), { from: "user" });
-  return prepareEntrance(program.opts<EntranceOptions>(), workers, isTerminal);
+  const program = addListenOptions(new Command()).parse(words === "" ? [] : words.split(" "), { from: "user" });
+  return prepareEntrance(program.opts<GivenListenOptions>(), workers, isTerminal);
 }
 const kept = async () => readdir(config, { recursive: true });
 

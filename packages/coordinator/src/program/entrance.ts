@@ -1,6 +1,6 @@
 /** Who may join this coordinator, and how: from the options of the command line to those of its door. */
 
-import { portNumber, positiveNumber, timerMs } from "@lockstep/config";
+import type { GivenListenOptions } from "@lockstep/config/programs";
 import { LockstepError } from "@lockstep/errors";
 import { DEFAULT_PORT } from "@lockstep/gradient-sync";
 import { isLoopback } from "@lockstep/outbound";
@@ -16,20 +16,6 @@ import {
   storedCertificate,
   storedToken,
 } from "@lockstep/transport";
-import { type Command, Option } from "commander";
-
-export interface EntranceOptions {
-  host: string;
-  port?: number;
-  token?: string;
-  tls?: "self-signed" | "none";
-  tlsCert?: string;
-  tlsKey?: string;
-  allowHost: string[];
-  maxWorkers?: number;
-  refusedJoinsPerMinute: number;
-  handshakeMs: number;
-}
 
 /** How workers come in. */
 export interface Entrance {
@@ -42,53 +28,6 @@ export interface Entrance {
   tokenPath: string | undefined;
 }
 
-export function addEntranceOptions(command: Command): Command {
-  const limits = DEFAULT_LIMITS;
-  const list = (value: string, before: string[]) => [...before, value];
-  const number = (flags: string, help: string) => new Option(flags, help).argParser(positiveNumber);
-  return command
-    .option(
-      "--host <address>",
-      "where to listen; 0.0.0.0 opens the run to the network, with token and TLS",
-      "127.0.0.1",
-    )
-    .addOption(
-      new Option("--port <n>", `where to listen (default: ${DEFAULT_PORT}, or the next that is free)`).argParser(
-        portNumber,
-      ),
-    )
-    .addOption(
-      new Option(
-        "--token <token>",
-        "what workers must show to join; on any address but loopback one is made if none is given. " +
-          "This option shows in the list of processes: better give it in the environment",
-      ).env("LOCKSTEP_TOKEN"),
-    )
-    .addOption(
-      new Option("--tls <how>", "self-signed or none (default: self-signed on any address but loopback, else none)")
-        .choices(["self-signed", "none"])
-        .conflicts(["tlsCert", "tlsKey"]),
-    )
-    .option("--tls-cert <file>", "a certificate of your own, in PEM form")
-    .option("--tls-key <file>", "its private key, in PEM form")
-    .addOption(
-      new Option("--allow-host <name>", "a name by which workers reach the coordinator, if not this machine's own")
-        .argParser(list)
-        .default([], "none"),
-    )
-    .addOption(number("--max-workers <n>", `connections at once (default: ${limits.maxWorkers}, or --workers if more)`))
-    .addOption(
-      number("--refused-joins-per-minute <n>", "joins without the right token that one address may try").default(
-        limits.refusedJoinsPerMinute,
-      ),
-    )
-    .addOption(
-      new Option("--handshake-ms <ms>", "how long a TLS handshake, and then a request, may take")
-        .argParser(timerMs)
-        .default(limits.handshakeMs),
-    );
-}
-
 /**
  * Prepares the entrance of a coordinator that waits for `workers`; makes a token and a certificate where they are
  * needed and not given.
@@ -97,7 +36,7 @@ export function addEntranceOptions(command: Command): Command {
  * @throws LockstepError ERR_OPTION, ERR_TOKEN, ERR_CERTIFICATE, ERR_SECRET
  */
 export async function prepareEntrance(
-  options: EntranceOptions,
+  options: GivenListenOptions,
   workers: number,
   isTerminal: boolean,
 ): Promise<Entrance> {
@@ -145,7 +84,7 @@ async function tokenOf(
   );
 }
 
-async function certificateOf(options: EntranceOptions, loopback: boolean): Promise<Certificate | undefined> {
+async function certificateOf(options: GivenListenOptions, loopback: boolean): Promise<Certificate | undefined> {
   const { tlsCert, tlsKey, tls = loopback ? "none" : "self-signed" } = options;
   if (tlsCert !== undefined && tlsKey !== undefined) return readCertificate(tlsCert, tlsKey);
   if (tlsCert !== undefined || tlsKey !== undefined) {

@@ -1,13 +1,15 @@
 import { tidyArguments } from "@lockstep/config";
+import { coordinatorProgram } from "@lockstep/config/programs";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { makeProgram } from "./program.ts";
 import { stoppedLine } from "./stopped-line.ts";
 
 beforeEach(() => vi.stubEnv("LOCKSTEP_TOKEN", undefined));
 afterEach(() => vi.unstubAllEnvs());
 
 function stopped(words: string, { port = 7077, isTerminal = true } = {}): string {
-  const program = makeProgram().parse(tidyArguments(["coordinator", ...words.split(" ")]).slice(1), { from: "user" });
+  const program = coordinatorProgram().parse(tidyArguments(["coordinator", ...words.split(" ")]).slice(1), {
+    from: "user",
+  });
   return stoppedLine(program, { dir: "runs/a", port, isTerminal }).replace("stopped; continue with: ", "");
 }
 
@@ -27,7 +29,7 @@ test("after a stop, the line to paste holds all that was typed and the run's fol
 });
 
 test("every option of the coordinator is kept in the run's folder, left to the environment, or pasted", () => {
-  const options = makeProgram().options.filter(({ long }) => long !== "--resume");
+  const options = coordinatorProgram().options.filter(({ long }) => long !== "--resume");
   expect(options.length).toBeGreaterThan(40);
   const pasted = options.flatMap(({ long, flags, argChoices }) => {
     const value = flags.includes("<") ? [argChoices?.[0] ?? "3"] : [];

@@ -1,13 +1,13 @@
 /** Makes the line of a stopped coordinator: the command that resumes its run with the same options. */
 
 import { type OptionName, resumeLine, runOptions, typedOptions } from "@lockstep/config";
+import type { CoordinatorCommandOptions } from "@lockstep/config/programs";
 import { DEFAULT_PORT } from "@lockstep/gradient-sync";
 import type { Command } from "commander";
 import { tokenWord } from "./joining-lines.ts";
-import type { CommandOptions } from "./program.ts";
 
 /** Options that the run's folder keeps, or that name it; and the token, which no list of processes should show. */
-const LEFT_OUT: readonly (keyof CommandOptions | OptionName)[] = [
+const LEFT_OUT: readonly (keyof CoordinatorCommandOptions | OptionName)[] = [
   ...(Object.keys(runOptions) as OptionName[]),
   ...(["batchSizePerWorker", "lrScaling", "resume", "out", "token"] as const),
 ];
@@ -17,7 +17,7 @@ export function stoppedLine(
   program: Command,
   { dir, port, isTerminal }: { dir: string; port: number; isTerminal: boolean },
 ): string {
-  const { token, port: typedPort } = program.opts<CommandOptions>();
+  const { token, port: typedPort } = program.opts<CoordinatorCommandOptions>();
   const words = typedOptions(program, LEFT_OUT);
   if (typedPort === undefined && port !== DEFAULT_PORT) words.push("--port", String(port));
   const given = token === undefined ? [] : [tokenWord(token, isTerminal)];

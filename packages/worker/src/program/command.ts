@@ -1,15 +1,23 @@
 /** `pnpm worker`: joins a coordinator with this machine's device. */
 
 import { machineOptions, tidyArguments } from "@lockstep/config";
-import { displayOn, type LogFormat, tellFailure, tuneGarbageCollection, watchInterrupts } from "@lockstep/run";
+import { type WorkerCommandOptions, workerProgram } from "@lockstep/config/programs";
+import { displayOn, tellFailure, tuneGarbageCollection, watchInterrupts } from "@lockstep/run";
 import { work } from "../worker.ts";
 import { findCoordinator } from "./find-coordinator.ts";
 import { endWithParent, tellParent } from "./parent.ts";
-import { makeProgram } from "./program.ts";
 
-const program = makeProgram().parse(tidyArguments(["worker", ...process.argv.slice(2)]).slice(1), { from: "user" });
-const { coordinator, token, tlsFingerprint, insecure, reconnectMs, log: format, ...own } = program.opts();
-const { line: log } = displayOn(process.stdout, format as LogFormat);
+const program = workerProgram().parse(tidyArguments(["worker", ...process.argv.slice(2)]).slice(1), { from: "user" });
+const {
+  coordinator,
+  token,
+  tlsFingerprint,
+  insecure,
+  reconnectMs,
+  log: format,
+  ...own
+} = program.opts<WorkerCommandOptions>();
+const { line: log } = displayOn(process.stdout, format);
 
 /** The first request to stop lets the slice be finished, a second one ends the process at once. */
 function onLeave(leave: () => void): void {

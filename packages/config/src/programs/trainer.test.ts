@@ -1,13 +1,11 @@
-import { givenRunOptions, machineOptions, resumedMachine, tidyArguments } from "@lockstep/config";
 import { describe, expect, test } from "vitest";
-import { nextLine } from "./commands/train.ts";
-import { makeProgram, unkeptOptions } from "./program.ts";
+import { givenRunOptions, machineOptions, tidyArguments } from "../command-line.ts";
+import { trainerProgram, unkeptOptions } from "./trainer.ts";
 
-/** A command that has its options, without running it. */
+/** Returns a command that has its options. */
 function parsed(...words: string[]) {
-  const program = makeProgram();
+  const program = trainerProgram();
   const command = program.commands.find((one) => one.name() === words[0])!;
-  command.action(() => {});
   program.parse(tidyArguments(words), { from: "user" });
   return command;
 }
@@ -47,19 +45,4 @@ describe("the command line", () => {
     });
     expect(machineOptions(parse("train", "--gpu", "0"))).toEqual({ gpu: 0 });
   });
-});
-
-test("a line to paste has a folder's name as a shell takes it", () => {
-  expect(nextLine("runs/ü #1")).toContain("pnpm evaluate --run 'runs/ü #1', pnpm predict --run 'runs/ü #1' PICTURE");
-  expect(nextLine("runs/a-1")).toContain("pnpm evaluate --run runs/a-1,");
-});
-
-describe("where a resumed run computes", () => {
-  test.each([
-    ["with the threads that keep its bits", {}, {}, { threads: 1 }],
-    ["also if a backend is demanded", {}, { backend: "native" as const }, { backend: "native", threads: 1 }],
-    ["or if GPUs are refused", { gpu: 0 }, { gpu: false }, { gpu: false, threads: 1 }],
-    ["but for threads that the run began with", { threads: 3 }, { gpu: true }, { gpu: true, threads: 3 }],
-    ["and for those that are given now", { threads: 3, gpu: 0 }, { threads: 4 }, { gpu: 0, threads: 4 }],
-  ])("is %s", (_, saved, given, expected) => expect(resumedMachine(saved, given, 1)).toEqual(expected));
 });

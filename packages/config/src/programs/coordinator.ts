@@ -1,35 +1,27 @@
-/** The coordinator's command line: which options there are. */
-
-import {
-  addLogOption,
-  addRunOptions,
-  addScalingOptions,
-  positiveNumber,
-  takePathsFromUser,
-  type WeakScaling,
-  wholeNumberOf,
-} from "@lockstep/config";
+/** The command line of the coordinator. */
 import { MAX_HEARTBEAT_MS } from "@lockstep/gradient-sync";
-import type { LogFormat } from "@lockstep/run";
 import { Command, Option } from "commander";
-import type { Balance } from "../membership/balance.ts";
-import { addEntranceOptions, type EntranceOptions } from "./entrance.ts";
+import { addLogOption, addRunOptions, addScalingOptions, positiveNumber, wholeNumberOf } from "../command-line.ts";
+import { takePathsFromUser } from "../user-paths.ts";
+import type { WeakScaling } from "../weak-scaling.ts";
+import { addListenOptions, type GivenListenOptions } from "./listen-options.ts";
 
-/** What the options come to, besides those of the run. */
-export type CommandOptions = WeakScaling &
-  EntranceOptions & {
-    balance: Balance;
+/** The options of the coordinator besides those of the run. */
+export type CoordinatorCommandOptions = WeakScaling &
+  GivenListenOptions & {
+    balance: "speed" | "even";
     heartbeatMs: number;
     stallMs: number;
     minWorkers: number;
     keepOpen?: boolean;
     resume?: string;
     out?: string;
-    log: LogFormat;
+    log: "text" | "json";
   };
 
-export function makeProgram(): Command {
-  const program = addLogOption(addEntranceOptions(addScalingOptions(addRunOptions(new Command("coordinator")))))
+/** Makes the program `coordinator`, which only reads its options. */
+export function coordinatorProgram(): Command {
+  const program = addLogOption(addListenOptions(addScalingOptions(addRunOptions(new Command("coordinator")))))
     .description("gather workers, and train one model with all of them")
     .addOption(new Option("--workers <n>", "workers to wait for").argParser(positiveNumber).default(2))
     .addOption(

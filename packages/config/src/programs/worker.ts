@@ -1,10 +1,26 @@
-/** The worker's command line: which options there are. */
-
-import { addLogOption, addMachineOptions, positiveNumber, takePathsFromUser, wholeNumber } from "@lockstep/config";
+/** The command line of a worker. */
 import { MAX_NAME_CHARACTERS, workerName } from "@lockstep/gradient-sync";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { addLogOption, addMachineOptions, positiveNumber, wholeNumber } from "../command-line.ts";
+import type { MachineOptions } from "../machine.ts";
+import { takePathsFromUser } from "../user-paths.ts";
 
-export function makeProgram(): Command {
+/** The options of a worker. */
+export interface WorkerCommandOptions extends MachineOptions {
+  coordinator?: string;
+  token?: string;
+  tlsFingerprint?: string;
+  insecure?: boolean;
+  model?: string;
+  name?: string;
+  dataDir?: string;
+  maxRows?: number;
+  reconnectMs: number;
+  log: "text" | "json";
+}
+
+/** Makes the program `worker`, which only reads its options. */
+export function workerProgram(): Command {
   const program = addLogOption(addMachineOptions(new Command("worker")))
     .description("compute for a coordinator")
     .addOption(

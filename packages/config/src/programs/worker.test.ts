@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { expect, test } from "vitest";
-import { makeProgram } from "./program.ts";
+import { workerProgram } from "./worker.ts";
 
 /** What a user reads who gives these words; "" if they are taken. */
 function complaint(program: Command, ...words: string[]): string {
@@ -21,6 +21,6 @@ test.each([
   [["--max-rows", "9".repeat(30)], `Expected a whole number of at least 1, got "${"9".repeat(30)}".`],
   [["--name", "w".repeat(128), "--threads", "1"], ""],
 ])("a worker's own options are checked before it connects: %j", (words, expected) => {
-  expect(complaint(makeProgram(), ...words)).toContain(expected);
-  if (expected === "") expect(complaint(makeProgram(), ...words)).toBe("");
+  expect(complaint(workerProgram(), ...words)).toContain(expected);
+  if (expected === "") expect(complaint(workerProgram(), ...words)).toBe("");
 });

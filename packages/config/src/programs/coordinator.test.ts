@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { makeProgram } from "./program.ts";
+import { coordinatorProgram } from "./coordinator.ts";
 
 test.each([
   ["--heartbeat-ms", "715827883", "a whole number from 1 to 715827882"], // three times that is more than a timer waits
@@ -8,7 +8,7 @@ test.each([
   ["--workers", "9".repeat(30), "a whole number of at least 1"],
 ])("the coordinator refuses %s %s itself", (flag, value, expected) => {
   let text = "";
-  const program = makeProgram()
+  const program = coordinatorProgram()
     .exitOverride()
     .configureOutput({ writeErr: (written) => (text += written) });
   expect(() => program.parse([flag, value], { from: "user" })).toThrow();
