@@ -10,4 +10,5 @@ export { awaitLease, expectNoHolder, takeLease } from "./lease/take-lease.ts";
 export { makeFolders } from "./make-folders.ts";
 export { startThread } from "./start-thread.ts";
 export { isTemporaryName, temporaryName } from "./temporary-name.ts";
+export { threadPort } from "./thread-port.ts";
 export { type UserFolder, userFolder } from "./user-folder.ts";

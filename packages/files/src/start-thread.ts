@@ -1,3 +1,4 @@
+/** Starting a worker thread on a module, from TypeScript sources as from built JavaScript. */
 import { Worker } from "node:worker_threads";
 
 /**

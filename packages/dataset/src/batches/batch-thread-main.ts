@@ -1,9 +1,16 @@
 /** The other side of batch-thread.ts: opens the data, then answers the requests in the order asked. */
-import { parentPort, workerData } from "node:worker_threads";
+import { workerData } from "node:worker_threads";
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
+import { threadPort } from "@lockstep/files";
 import type { RecordPart, RecordSupply, SuppliedFacts } from "../records/record-supply.ts";
 import type { Batch } from "./batch.ts";
-import { type BatchConfig, type BatchMeta, openBatchSource, type SliceRequest } from "./batch-source.ts";
+import {
+  type BatchConfig,
+  type BatchMeta,
+  type BatchSource,
+  openBatchSource,
+  type SliceRequest,
+} from "./batch-source.ts";
 
 /** What the thread is started with. */
 export interface BatchThreadData {
@@ -30,34 +37,68 @@ export type BatchThreadMessage =
 
 type Answer = Extract<BatchThreadMessage, { type: "batch" | "error" }>;
 
-interface Waiting {
+interface PendingFetch {
   resolve(records: Uint8Array): void;
   reject(error: Error): void;
 }
 
-const port = parentPort!;
-const send = (message: BatchThreadMessage, transferred: ArrayBuffer[] = []) => port.postMessage(message, transferred);
-const fetches = new Map<number, Waiting>();
-let nextFetch = 0;
-/** Resolves when all requests so far are answered. */
-let answered: Promise<void> = Promise.resolve();
+/** Asks the thread that has the supply. */
+class RemoteSupply implements RecordSupply {
+  readonly facts: SuppliedFacts;
+  readonly #pending = new Map<number, PendingFetch>();
+  #fetches = 0;
 
+  constructor(facts: SuppliedFacts) {
+    this.facts = facts;
+  }
+
+  fetch(part: RecordPart, indexes: Uint32Array): Promise<Uint8Array> {
+    const fetch = this.#fetches++;
+    send({ type: "fetch", fetch, part, indexes });
+    return new Promise((resolve, reject) => this.#pending.set(fetch, { resolve, reject }));
+  }
+
+  records(fetch: number, records: Uint8Array): void {
+    this.#pending.get(fetch)?.resolve(records);
+    this.#pending.delete(fetch);
+  }
+
+  failed(fetch: number, error: LockstepError): void {
+    this.#pending.get(fetch)?.reject(error);
+    this.#pending.delete(fetch);
+  }
+}
+
+/** Makes batches at the same time, and sends them in the order asked: one with all its records waits for those before. */
+class BatchQueue {
+  readonly #source: BatchSource;
+  /** Resolves when all requests so far are answered. */
+  #answered: Promise<void> = Promise.resolve();
+
+  constructor(source: BatchSource) {
+    this.#source = source;
+  }
+
+  make(slice: SliceRequest): void {
+    const made = this.#source.make(slice).then((batch): Answer => ({ type: "batch", batch }), errorAnswer);
+    this.#answered = this.#answered.then(async () => sendAnswer(await made));
+  }
+}
+
+const port = threadPort();
 const { config, facts } = workerData as BatchThreadData;
 try {
-  const source = await openBatchSource(config, facts && supplyOf(facts));
+  const supply = facts && new RemoteSupply(facts);
+  const source = await openBatchSource(config, supply);
+  const queue = new BatchQueue(source);
   port.on("message", (message: BatchThreadRequest) => {
     switch (message.type) {
-      case "make": {
-        const made = source.make(message.slice).then((batch): Answer => ({ type: "batch", batch }), errorAnswer);
-        answered = answered.then(async () => sendAnswer(await made)); // one with all its records waits for those before
-        break;
-      }
+      case "make":
+        return queue.make(message.slice);
       case "records":
-        taken(message.fetch).resolve(message.records);
-        break;
+        return supply?.records(message.fetch, message.records);
       case "no-records":
-        taken(message.fetch).reject(new LockstepError(message.code, message.message));
-        break;
+        return supply?.failed(message.fetch, new LockstepError(message.code, message.message));
     }
   });
   send({ type: "ready", meta: source.meta });
@@ -65,27 +106,13 @@ try {
   send(errorAnswer(error));
 }
 
-/** Asks the thread that has the supply. */
-function supplyOf(facts: SuppliedFacts): RecordSupply {
-  return {
-    facts,
-    fetch(part, indexes) {
-      const fetch = nextFetch++;
-      send({ type: "fetch", fetch, part, indexes });
-      return new Promise((resolve, reject) => fetches.set(fetch, { resolve, reject }));
-    },
-  };
-}
-
-function taken(fetch: number): Waiting {
-  const waiting = fetches.get(fetch)!;
-  fetches.delete(fetch);
-  return waiting;
-}
-
 function sendAnswer(answer: Answer): void {
   if (answer.type === "error") send(answer);
   else send(answer, [answer.batch.images.buffer, answer.batch.labels.buffer, answer.batch.sampleIds.buffer]);
+}
+
+function send(message: BatchThreadMessage, transferred: ArrayBuffer[] = []): void {
+  port.postMessage(message, transferred);
 }
 
 /** An error thrown on purpose is for whoever asked; any other is a defect and ends the thread. */

@@ -1,0 +1,91 @@
+/** The calling side of the batch thread: its replies in the order asked, and the records that it wants fetched. */
+import type { Worker } from "node:worker_threads";
+import { LockstepError } from "@lockstep/errors";
+import { reasonOf } from "@lockstep/outbound";
+import type { RecordPart, RecordSupply } from "../records/record-supply.ts";
+import type { BatchThreadMessage, BatchThreadRequest } from "./batch-thread-main.ts";
+
+type FetchMessage = Extract<BatchThreadMessage, { type: "fetch" }>;
+
+/** What the thread says about its data, or a batch. */
+export type Reply = Exclude<BatchThreadMessage, FetchMessage | { type: "error" }>;
+
+interface PendingReply {
+  resolve(reply: Reply): void;
+  reject(error: Error): void;
+}
+
+type LinkState = { name: "open" } | { name: "ended"; error: Error };
+
+/** Hands each message of the thread to the oldest pending reply. All of them reject when the thread has ended. */
+export class BatchThreadLink {
+  readonly #thread: Worker;
+  readonly #supply: RecordSupply | undefined;
+  readonly #pending: PendingReply[] = [];
+  #state: LinkState = { name: "open" };
+
+  constructor(thread: Worker, supply: RecordSupply | undefined) {
+    this.#thread = thread;
+    this.#supply = supply;
+    thread.on("message", (message: BatchThreadMessage) => this.#receive(message));
+    thread.on("error", (error) => this.#end(error));
+    thread.on("exit", () =>
+      this.#end(new LockstepError("ERR_BATCH_THREAD", "The thread that makes batches has ended.")),
+    );
+  }
+
+  post(message: BatchThreadRequest, transferred: ArrayBuffer[] = []): void {
+    this.#thread.postMessage(message, transferred);
+  }
+
+  /** The reply that comes after all that were waited for before. Rejects with the thread's LockstepError. */
+  reply(): Promise<Reply> {
+    if (this.#state.name === "ended") return Promise.reject(this.#state.error);
+    return new Promise((resolve, reject) => this.#pending.push({ resolve, reject }));
+  }
+
+  /** Ends the thread. */
+  async close(): Promise<void> {
+    await this.#thread.terminate();
+  }
+
+  #receive(message: BatchThreadMessage): void {
+    if (message.type === "fetch") {
+      void this.#fetch(message);
+      return;
+    }
+    const pending = this.#pending.shift();
+    if (message.type === "error") pending?.reject(new LockstepError(message.code, message.message));
+    else pending?.resolve(message);
+  }
+
+  #end(error: Error): void {
+    if (this.#state.name === "ended") return;
+    this.#state = { name: "ended", error };
+    for (const { reject } of this.#pending.splice(0)) reject(error);
+  }
+
+  /** Answers the thread also if the fetch fails, so that the batch which waits for the records fails too. */
+  async #fetch({ fetch, part, indexes }: FetchMessage): Promise<void> {
+    try {
+      if (this.#supply === undefined) throw new Error("there is no supply of records");
+      const records = new Uint8Array(await this.#supply.fetch(part, indexes)); // a copy: they may lie in a larger message
+      this.post({ type: "records", fetch, records }, [records.buffer]);
+    } catch (error) {
+      const { code, message } = error instanceof LockstepError ? error : noRecords(part, indexes, error);
+      this.post({ type: "no-records", fetch, code, message });
+    }
+  }
+}
+
+/** The defect of a thread that replies with something else than was asked for. */
+export const unexpected = ({ type }: Reply) => new Error(`The batch thread answered out of turn with ${type}.`);
+
+function noRecords(part: RecordPart, { length }: Uint32Array, cause: unknown): LockstepError {
+  return new LockstepError(
+    "ERR_RECORDS",
+    `Expected ${length} records of the ${part} files from the coordinator, got an error: ${reasonOf(cause)}. See that ` +
+      "the coordinator runs and can be reached, or name the folder of the data set's files with --data-dir.",
+    { cause },
+  );
+}
