@@ -1,48 +1,71 @@
 /** What runs on the dashboard's thread: it knows the run from what the main thread tells it. */
-import { parentPort, workerData } from "node:worker_threads";
+import { workerData } from "node:worker_threads";
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
+import { threadPort } from "@lockstep/files";
 import type { Command } from "@lockstep/run";
 import { LiveRun, type RunSnapshot, type RunUpdate } from "@lockstep/run/live";
 import { type Dashboard, openDashboard } from "../dashboard.ts";
 
+/** What the thread is started with. */
 export interface ThreadData {
   snapshot: RunSnapshot;
   port: number | undefined;
   controlToken: string;
 }
 
+/** To the thread: what the run does, the outcome of a command, or that it is to end. */
 export type ToThread =
   | { type: "update"; update: RunUpdate }
   /** A command was carried out, or why it was not. */
   | { type: "done"; number: number; reason: string | undefined }
   | { type: "close" };
 
+/** From the thread: that it listens, or why not; and commands, each answered by `done` with the same number. */
 export type FromThread =
   | { type: "listening"; url: string }
   | { type: "failed"; code: ErrorCode; reason: string }
   | { type: "command"; number: number; command: Command };
 
+/** Commands that the main thread carries out between two pieces of its work. */
+class RemoteCommands {
+  readonly #pending = new Map<number, { resolve(): void; reject(error: LockstepError): void }>();
+  #commands = 0;
+
+  /** Resolves when the command was carried out. @throws LockstepError ERR_COMMAND why it was not */
+  command(command: Command): Promise<void> {
+    const number = this.#commands++;
+    say({ type: "command", number, command });
+    return new Promise((resolve, reject) => this.#pending.set(number, { resolve, reject }));
+  }
+
+  done(number: number, reason: string | undefined): void {
+    const pending = this.#pending.get(number);
+    this.#pending.delete(number);
+    if (reason === undefined) pending?.resolve();
+    else pending?.reject(new LockstepError("ERR_COMMAND", reason));
+  }
+}
+
 const { snapshot, port, controlToken } = workerData as ThreadData;
-const main = parentPort!;
-const say = (message: FromThread) => main.postMessage(message);
+const main = threadPort();
 const live = new LiveRun(snapshot);
-const waiting = new Map<number, (reason: string | undefined) => void>();
-let commands = 0;
+const commands = new RemoteCommands();
 let dashboard: Dashboard | undefined;
 
-main.on("message", async (message: ToThread) => {
-  if (message.type === "update") live.take(message.update);
-  else if (message.type === "done") {
-    waiting.get(message.number)?.(message.reason);
-    waiting.delete(message.number);
-  } else {
-    await dashboard?.close();
-    main.close();
+main.on("message", (message: ToThread) => {
+  switch (message.type) {
+    case "update":
+      return live.take(message.update);
+    case "done":
+      return commands.done(message.number, message.reason);
+    case "close":
+      return close();
   }
 });
 
 try {
-  dashboard = await openDashboard({ live, port, desk: { token: controlToken, command: tellMain } });
+  const command = (sent: Command) => commands.command(sent);
+  dashboard = await openDashboard({ live, port, desk: { token: controlToken, command } });
   say({ type: "listening", url: dashboard.url });
 } catch (error) {
   if (!(error instanceof LockstepError)) throw error;
@@ -50,13 +73,11 @@ try {
   main.close(); // nobody has a use for this thread any more
 }
 
-/** The main thread answers between two pieces of its work. */
-function tellMain(command: Command): Promise<void> {
-  const number = commands++;
-  say({ type: "command", number, command });
-  return new Promise((resolve, reject) =>
-    waiting.set(number, (reason) =>
-      reason === undefined ? resolve() : reject(new LockstepError("ERR_COMMAND", reason)),
-    ),
-  );
+async function close(): Promise<void> {
+  await dashboard?.close();
+  main.close();
+}
+
+function say(message: FromThread): void {
+  main.postMessage(message);
 }

@@ -1,5 +1,4 @@
 /** A dashboard on a thread of its own, for a process whose main thread computes for seconds on end. */
-
 import { LockstepError } from "@lockstep/errors";
 import { startThread } from "@lockstep/files";
 import type { Command } from "@lockstep/run";
@@ -7,6 +6,7 @@ import type { LiveRun } from "@lockstep/run/live";
 import type { Dashboard } from "../dashboard.ts";
 import type { FromThread, ThreadData, ToThread } from "./dashboard-thread-main.ts";
 
+/** The run that the dashboard shows, where it listens, and who carries out its commands. */
 export interface ThreadOptions {
   live: LiveRun;
   port?: number | undefined;
@@ -15,7 +15,7 @@ export interface ThreadOptions {
   command: (command: Command) => void;
 }
 
-/** @throws LockstepError ERR_LISTEN */
+/** Starts the thread, and resolves when its dashboard listens. @throws LockstepError ERR_LISTEN */
 export async function openDashboardThread({ live, port, controlToken, command }: ThreadOptions): Promise<Dashboard> {
   const data: ThreadData = { snapshot: live.snapshot(), port, controlToken };
   const thread = startThread("dashboard-thread-main", import.meta.url, data);
