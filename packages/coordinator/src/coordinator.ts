@@ -165,7 +165,7 @@ async function coordinateWith(given: Omit<WatchedOptions, "lease">, resources: R
   noRecords.catch(() => {}); // whoever waits for the workers hears of it
   const nowMs = () => performance.now();
   const log = eventTeller(display, live);
-  const team = new RemoteTeam({ ...options, maxLogBytes: MAX_LOG_BYTES, log, nowMs });
+  const team = new RemoteTeam({ ...options, maxLogBytes: MAX_LOG_BYTES, log, onPhase: live.phase.bind(live), nowMs });
   if (controls !== undefined) controls.dismiss = (name) => team.dismiss(name);
   const initial = {
     updates: (stepRows(folder).at(-1)?.step ?? -1) + 1, // a row is written before its update is made

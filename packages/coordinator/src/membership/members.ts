@@ -30,7 +30,7 @@ export class Member {
   /** Lineage of its replica; replicas of one lineage on like devices are equal to the bit. */
   lineage: Lineage = BEGINNING;
   readonly joinedMs: number;
-  /** When it last finished something, or owed nothing. */
+  /** When it last finished something, or was given something while it owed nothing. */
   progressMs: number;
   /** Number of its contributions that were refused. */
   violations = 0;

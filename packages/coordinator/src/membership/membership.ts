@@ -25,7 +25,7 @@ export class Membership {
   }
 
   clear(): void {
-    this.#members.clear();
+    for (const member of this.all) this.delete(member);
   }
 
   get(id: number): Member | undefined {

@@ -8,7 +8,7 @@ interface Waiter {
 
 /** Wakes those who wait when what they wait for holds: predicates are evaluated whenever something has happened. */
 export class Condition {
-  readonly #condition = new Set<Waiter>();
+  readonly #waiters = new Set<Waiter>();
   #failure: Error | undefined;
 
   /**
@@ -18,14 +18,19 @@ export class Condition {
   wait(holds: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const waiter = { holds, resolve, reject };
-      this.#condition.add(waiter);
+      this.#waiters.add(waiter);
       this.#test(waiter);
     });
   }
 
+  /** The error that waits reject with, if waiting is in vain. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
   /** Tests all predicates: something has happened. */
   notify(): void {
-    for (const waiter of this.#condition) this.#test(waiter);
+    for (const waiter of this.#waiters) this.#test(waiter);
   }
 
   /** Rejects all waits, now and later, with this error; undefined ends that. */
@@ -42,6 +47,6 @@ export class Condition {
     } catch (error) {
       waiter.reject(error); // and the others are tested all the same
     }
-    this.#condition.delete(waiter);
+    this.#waiters.delete(waiter);
   }
 }

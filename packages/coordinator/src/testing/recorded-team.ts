@@ -1,6 +1,7 @@
 /** For tests: a team of workers that do nothing but what the test has them say, by a clock that the test sets. */
 import { encodeFloats, type Plan } from "@lockstep/gradient-sync";
-import { RemoteTeam, type TeamOptions } from "../team/remote-team.ts";
+import { RemoteTeam } from "../team/remote-team.ts";
+import type { TeamOptions } from "../team/team-options.ts";
 import { RecordedSession } from "./recorded-member.ts";
 
 /** One dense tensor of two numbers, which travels in one piece. */

@@ -116,7 +116,6 @@ export class StepRound {
 
   /** Begins an attempt at each of the slices. The message goes out even to a worker that gets none. */
   assign(worker: number, slices: readonly number[]): Outgoing {
-    const { epoch, step, start, end, learningRate } = this.task;
     const own = slices.map((index) => {
       const slice = this.slices[index]!;
       const attempt = slice.attemptsMade++;
@@ -124,11 +123,14 @@ export class StepRound {
       slice.attempts.set(attempt, { attempt, worker, received, askedAgain: new Set(), heldBack: [] });
       return { slice: index, attempt, start: slice.start, end: slice.end };
     });
+    return { to: worker, message: { ...this.announcement, slices: own } };
+  }
+
+  /** The message that tells of the step without giving any slice of it. */
+  get announcement(): Extract<CoordinatorMessage, { type: "assign" }> {
+    const { epoch, step, start, end, learningRate } = this.task;
     const sliceSamples = this.slices.map(samplesOf);
-    return {
-      to: worker,
-      message: { type: "assign", epoch, step, start, end, learningRate, slices: own, sliceSamples },
-    };
+    return { type: "assign", epoch, step, start, end, learningRate, slices: [], sliceSamples };
   }
 
   /** @throws LockstepError ERR_ATTEMPT for a piece that is not this worker's to send, ERR_CHUNK for far too many */

@@ -1,0 +1,85 @@
+/** The slices that members are given, and who may be given any. */
+
+import { type Outgoing, type StepRound, samplesOf, type WorkerMessage } from "@lockstep/gradient-sync";
+import type { Member } from "../membership/members.ts";
+import type { Membership } from "../membership/membership.ts";
+import { type AttemptKey, type GivenSlice, GivenSlices } from "./given-slices.ts";
+
+type Contribution = Extract<WorkerMessage, { type: "contribution" }>;
+
+/** Assigns slices to members, and measures how long each takes. */
+export class Assignments {
+  readonly #membership: Membership;
+  readonly #nowMs: () => number;
+  readonly #outstanding = new GivenSlices();
+
+  /** @param nowMs a monotonic clock, in milliseconds */
+  constructor(membership: Membership, nowMs: () => number) {
+    this.#membership = membership;
+    this.#nowMs = nowMs;
+  }
+
+  /** Members that may be given work: one that leaves, or is behind, only if there is no other. */
+  eligible(step: number): Member[] {
+    const here = this.#membership.in("in");
+    const prompt = here.filter((member) => !this.isBehind(member, step));
+    return [prompt, here].find(({ length }) => length > 0) ?? this.#membership.in("leaving");
+  }
+
+  /** Whether a member still owes a slice of a step before this one. */
+  isBehind({ id }: Member, step: number): boolean {
+    return this.#outstanding.isBehind(id, step);
+  }
+
+  /** Begins an attempt of a member at each of these slices of a step. @returns the message that tells it */
+  assign(member: Member, slices: readonly number[], round: StepRound): Outgoing {
+    const { step } = round.task;
+    const sinceMs = this.#nowMs();
+    const outgoing = round.assign(member.id, slices);
+    let queuedSamples = this.openSamples(member);
+    for (const slice of round.slices.filter((each) => slices.includes(each.slice))) {
+      const samples = samplesOf(slice);
+      queuedSamples += samples;
+      const given = { worker: member.id, step, samples, queuedSamples, sinceMs };
+      this.#outstanding.add({ step, slice: slice.slice, attempt: slice.attemptsMade - 1 }, given);
+    }
+    return outgoing;
+  }
+
+  /** Notes that a member has computed a slice that it was given, or one that no longer counts. */
+  contributed(member: Member, { ms, ...attempt }: Contribution): void {
+    const given = this.#outstanding.get(member.id, attempt);
+    if (given === undefined) return;
+    const now = this.#nowMs();
+    member.progressMs = now;
+    this.#outstanding.delete(member.id, attempt);
+    const computeMs = (ms["data"] ?? 0) + (ms["forward"] ?? 0) + (ms["backward"] ?? 0);
+    member.measure(given.samples, { tookMs: now - Math.max(given.sinceMs, member.contributedMs), computeMs });
+    member.contributedMs = now;
+  }
+
+  /** Notes that what a worker sent for an attempt was refused. */
+  rejected(worker: Member["id"], attempt: AttemptKey): void {
+    this.#outstanding.delete(worker, attempt);
+  }
+
+  /** Samples that a member was given to train with, and has not contributed. */
+  openSamples({ id }: Member): number {
+    return this.#outstanding.samplesOf(id);
+  }
+
+  /** Returns what is known of an attempt that a worker has not contributed yet. */
+  outstanding(worker: Member["id"], attempt: AttemptKey): GivenSlice | undefined {
+    return this.#outstanding.get(worker, attempt);
+  }
+
+  /** Forgets what a member that is gone was given. */
+  lose({ id }: Member): void {
+    this.#outstanding.lose(id);
+  }
+
+  /** Forgets everything: nobody waits for it. */
+  clear(): void {
+    this.#outstanding.clear();
+  }
+}

@@ -1,0 +1,89 @@
+/** Takes what one member says, from its admission on: each message goes to the part of the team that it is for. */
+import { LockstepError } from "@lockstep/errors";
+import type { WorkerMessage } from "@lockstep/gradient-sync";
+import type { Member } from "../membership/members.ts";
+import type { Departures } from "./departures.ts";
+import type { EvaluationRunner } from "./evaluation-runner.ts";
+import type { Reply, ReplyType } from "./requests.ts";
+import type { StepRunner } from "./step-runner.ts";
+import type { TeamState } from "./team-state.ts";
+
+/** The parts of a team that messages are for. */
+export interface MessageTargets {
+  state: TeamState;
+  steps: StepRunner;
+  evaluations: EvaluationRunner;
+  departures: Departures;
+}
+
+/** Handles the messages of one member. */
+export class MemberHandler {
+  readonly member: Member;
+  readonly #targets: MessageTargets;
+
+  constructor(member: Member, targets: MessageTargets) {
+    this.member = member;
+    this.#targets = targets;
+  }
+
+  /**
+   * Handles a message; one that is still coming in after its member was dropped is ignored.
+   *
+   * @throws LockstepError for one that is not for the member to send now; its connection is then to be closed
+   */
+  onMessage(message: WorkerMessage): void {
+    if (this.member.gone) return;
+    this.#pass(message);
+    this.#targets.departures.update();
+  }
+
+  #pass(message: WorkerMessage): void {
+    const { member } = this;
+    const { state, steps, evaluations } = this.#targets;
+    switch (message.type) {
+      case "gradient-chunk":
+        steps.onChunk(member, message);
+        break;
+      case "contribution":
+        steps.onContribution(member, message);
+        break;
+      case "evaluation":
+        evaluations.onEvaluation(member, message);
+        break;
+      case "state-chunk":
+        state.streams.take(member, message);
+        break;
+      case "state-end":
+        state.streams.end(member, message);
+        break;
+      case "leaving":
+        this.#onLeaving();
+        break;
+      case "synced":
+        this.#onReply(message.type, message);
+        break;
+      case "digest-result":
+        this.#onReply(message.type, message);
+        break;
+      case "loaded":
+        this.#onReply(message.type, message);
+        break;
+      default:
+        throw new LockstepError("ERR_MESSAGE_ORDER", `A worker that has joined may not send ${message.type}.`);
+    }
+  }
+
+  #onLeaving(): void {
+    const { member } = this;
+    if (member.state === "in") member.state = "leaving";
+    else if (member.state !== "leaving") this.#targets.departures.release(member);
+  }
+
+  #onReply<Type extends ReplyType>(type: Type, reply: Reply<Type>): void {
+    const { state } = this.#targets;
+    if (state.requests.onReply(type, this.member, reply)) state.progressed(this.member);
+    else if (type !== "loaded") {
+      throw new LockstepError("ERR_MESSAGE_ORDER", `The coordinator has not asked for a ${type}.`);
+    } // a member that the run begins with loads its state without a request
+  }
+}

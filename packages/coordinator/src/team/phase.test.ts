@@ -1,0 +1,141 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { Clock, Ledger, philoxRandom, SimulatedWorker } from "../testing/simulation.ts";
+import { PLAN } from "../testing/toy-worker.ts";
+import { RemoteTeam } from "./remote-team.ts";
+
+const SAMPLES = 22;
+const VALIDATION = { type: "evaluate" as const, part: "validation" as const, samples: 70, epoch: 0, step: 0 };
+const stepTask = (step: number) => {
+  const start = (step % 2) * 8;
+  return { type: "step" as const, step, epoch: 0, start, end: start + 8, learningRate: 0.05 };
+};
+
+let clock: Clock;
+let phases: string[];
+let lines: string[];
+let team: RemoteTeam;
+let workers: SimulatedWorker[];
+let ledger: Ledger;
+beforeEach(() => {
+  [clock, phases, lines, workers, ledger] = [new Clock(), [], [], [], new Ledger(SAMPLES)];
+  team = new RemoteTeam({
+    workers: 2,
+    minWorkers: 2,
+    heartbeatMs: 1000,
+    stallMs: 20_000,
+    maxLogBytes: 100_000,
+    balance: "even",
+    runId: "r",
+    log: (line) => lines.push(line),
+    onPhase: (name, reason) => phases.push(reason === undefined ? name : `${name}: ${reason}`),
+    nowMs: () => clock.nowMs,
+  });
+});
+
+function join(): SimulatedWorker {
+  const worker = new SimulatedWorker({ clock, team, runId: "r", random: philoxRandom(1), ledger });
+  workers.push(worker);
+  team.join(worker.session);
+  return worker;
+}
+
+const begin = () => team.begin({ plan: PLAN, origin: { from: "seed" } });
+const assemble = () => team.assemble(new AbortController().signal);
+const step = (number: number) => team.step(stepTask(number), () => {});
+
+/** Lets simulated time pass, with the ticks of a coordinator, until the promise settles. */
+async function passUntil<Value>(promise: Promise<Value>): Promise<Value> {
+  let isSettled = false;
+  const settle = () => {
+    isSettled = true;
+  };
+  promise.then(settle, settle);
+  const tick = () => {
+    team.tick();
+    if (!isSettled) clock.after(250, tick);
+  };
+  tick();
+  for (let events = 0; !isSettled; events++) {
+    if (events > 10_000 || !(await clock.next())) throw new Error(`It does not end.\n${lines.join("\n")}`);
+  }
+  return promise;
+}
+
+describe("the phases of a simulated run", () => {
+  test("follow one another from its begin to its end", async () => {
+    join();
+    join();
+    await passUntil(begin());
+    await passUntil(assemble());
+    await passUntil(step(0));
+    await passUntil(team.evaluate(VALIDATION));
+    team.finish();
+    expect(phases).toEqual(["gathering", "starting", "idle", "stepping", "idle", "evaluating", "idle", "over"]);
+  });
+
+  test("show a pause from the death of one worker until another has come", async () => {
+    const [, second] = [join(), join()];
+    await passUntil(begin());
+    await passUntil(step(0));
+    second?.die(0);
+    await passUntil(team.until(() => team.size === 1));
+    const assembled = assemble();
+    clock.after(5000, join);
+    await passUntil(assembled);
+    await passUntil(step(1));
+    expect(phases.slice(3)).toEqual([
+      "stepping",
+      "idle",
+      "paused: 1 of at least 2 workers are here",
+      "idle",
+      "stepping",
+      "idle",
+    ]);
+    expect(lines.filter((line) => line.startsWith("the run"))).toEqual([
+      "the run pauses: 1 of at least 2 workers are here; start more workers",
+      "the run goes on",
+    ]);
+  });
+
+  test("show that all are lost in mid-step until others begin again, who are no late joiners", async () => {
+    join();
+    join();
+    await passUntil(begin());
+    const lost = step(0);
+    clock.after(30, () => {
+      for (const worker of workers) worker.die(5);
+    });
+    await expect(passUntil(lost)).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
+    expect(team.phase).toEqual({ name: "lost", isReset: false });
+    await expect(team.evaluate(VALIDATION)).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
+    team.reset();
+    expect(team.phase).toEqual({ name: "lost", isReset: true });
+    join();
+    join();
+    await passUntil(begin());
+    await passUntil(step(0));
+    expect(phases.slice(3)).toEqual(["stepping", "lost", "starting", "idle", "stepping", "idle"]);
+    expect(team.updatesMade).toBe(1);
+  });
+});
+
+test("a run whose workers are lost while they are sent the weights is lost, and does not go on from there", async () => {
+  const worker = join();
+  let arrived = () => {};
+  worker.session.drained = () =>
+    new Promise((resolve) => {
+      arrived = resolve;
+    });
+  const tensors = [
+    { name: "kernel", shape: [2, 3], weight: new Float32Array(6), velocity: new Float32Array(6) },
+    { name: "bias", shape: [3], weight: new Float32Array(3), velocity: new Float32Array(3) },
+  ];
+  const begun = team.begin({ plan: PLAN, origin: { from: "state", tensors, step: 0 } });
+  expect(team.phase.name).toBe("starting");
+  worker.die(0);
+  await clock.next();
+  worker.session.drained = async () => {};
+  arrived();
+  await begun;
+  expect(phases).toEqual(["gathering", "starting", "lost"]);
+});

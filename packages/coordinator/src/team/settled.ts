@@ -1,0 +1,36 @@
+/** What is settled when a run begins: it holds until nobody has its weights any more. */
+import { BufferPool, makeLayout } from "@lockstep/gradient-sync";
+import type { Ready } from "../connections/ready-session.ts";
+import type { Beginning } from "../state/beginning.ts";
+import { Newcomers } from "../state/newcomers.ts";
+import { Replicas } from "../state/replicas.ts";
+import type { Drop } from "./departures.ts";
+import type { Settled } from "./phase.ts";
+import type { TeamState } from "./team-state.ts";
+
+/** Settles how a run of these workers goes: all of them have told the same of the model. */
+export function settle(
+  { plan, sliceRows }: Beginning,
+  { tensors, stateDict, numClasses }: Ready,
+  state: TeamState,
+  drop: Drop,
+): Settled {
+  const { condition, membership, options, progress, requests, streams } = state;
+  const { maxLogBytes, log } = options;
+  return {
+    layout: makeLayout(tensors, plan),
+    sliceRows,
+    numClasses,
+    newcomers: new Newcomers({ streams, requests, plan, stateDict, maxLogBytes, drop, log }),
+    replicas: new Replicas({
+      streams,
+      requests,
+      condition,
+      stateDict,
+      log,
+      holders: () => membership.holders,
+      updates: () => progress.updatesMade,
+    }),
+    buffers: new BufferPool(),
+  };
+}

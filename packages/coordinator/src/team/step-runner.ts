@@ -1,0 +1,199 @@
+/** One step of a run: its slices are planned and given to members, what they send is passed on, and it is committed. */
+import {
+  type CoordinatorMessage,
+  encode,
+  type Outgoing,
+  packingPays,
+  StepRound,
+  updateBytes,
+  type WorkerMessage,
+} from "@lockstep/gradient-sync";
+import { planSlices, type StepTask, type StepTotals } from "@lockstep/run";
+import { weightsOf } from "../membership/balance.ts";
+import type { Member } from "../membership/members.ts";
+import type { Violations } from "../membership/violations.ts";
+import { countTravelled, sharesOf, type Travelled } from "../step/worker-shares.ts";
+import type { Drop } from "./departures.ts";
+import type { Settled } from "./phase.ts";
+import type { TeamState } from "./team-state.ts";
+
+type Said<Type extends WorkerMessage["type"]> = Extract<WorkerMessage, { type: Type }>;
+type SliceId = Said<"contribution">["slice"];
+type Rejected = Extract<CoordinatorMessage, { type: "rejected" }>;
+
+const MAX_WAITING_BYTES = 256 * 2 ** 20;
+
+/** What a step may lead to. */
+export interface StepRunnerOptions {
+  violations: Violations;
+  drop: Drop;
+  /** Decides again who is gone and who computes what. */
+  decide: () => void;
+}
+
+interface StepPlan {
+  round: StepRound;
+  /** Returns the numbers of the slices that a member is given first. */
+  slicesOf: (member: Member) => SliceId[];
+}
+
+/** Plans, begins and commits steps. */
+export class StepRunner {
+  readonly #state: TeamState;
+  readonly #options: StepRunnerOptions;
+  /** Upper bound on the bytes of one step's update. */
+  #updateBytes = 0;
+  /** Traffic of all steps and workers so far. */
+  readonly travelled: Travelled = { workerSteps: 0, bytesUp: 0, bytesDown: 0 };
+
+  constructor(state: TeamState, options: StepRunnerOptions) {
+    this.#state = state;
+    this.#options = options;
+  }
+
+  /**
+   * Takes one step with the members that are eligible; `beforeCommit` is called when the sums are there.
+   *
+   * @throws LockstepError ERR_ALL_LOST when nobody is left who holds the weights
+   */
+  async run(task: StepTask, run: Settled, beforeCommit: (totals: StepTotals) => void): Promise<void> {
+    const { condition, phase } = this.#state;
+    const plan = this.#plan(task, run);
+    const { round } = plan;
+    phase.enter({ name: "stepping", run, round });
+    this.#updateBytes = updateBytes(run.layout, task.end - task.start);
+    try {
+      this.#begin(plan, run);
+      // What came in the same turn of the event loop may have taken back what made it complete.
+      while (!round.complete) await condition.wait(() => round.complete);
+      this.#commit(round, beforeCommit);
+    } finally {
+      phase.rest();
+    }
+  }
+
+  /** @throws LockstepError ERR_ATTEMPT or ERR_CHUNK for a chunk that is not the member's to send */
+  onChunk(member: Member, chunk: Said<"gradient-chunk">): void {
+    const round = this.#state.phase.stepRound;
+    if (round === undefined) return; // it is of a step that is over
+    const before = round.chunksTaken;
+    this.#dispatch(round.onChunk(member.id, chunk));
+    if (round.chunksTaken !== before) this.#state.progressed(member);
+  }
+
+  /** @throws LockstepError ERR_ATTEMPT for a contribution that is not the member's to send */
+  onContribution(member: Member, contribution: Said<"contribution">): void {
+    const { assignments, membership, phase } = this.#state;
+    assignments.contributed(member, contribution);
+    const round = phase.stepRound;
+    if (round === undefined) return;
+    this.#dispatch(round.onContribution(member.id, contribution));
+    for (const id of round.liarsOf(contribution.slice)) {
+      const other = membership.get(id);
+      if (other !== undefined) this.#options.violations.falseNotFinite(other);
+    }
+  }
+
+  /** Withdraws what a member that is gone has not completed. */
+  lose(member: Member): void {
+    this.#dispatch(this.#state.phase.stepRound?.lose(member.id) ?? []);
+  }
+
+  /** Gives one more member a slice of the step under way. */
+  reassign(slice: SliceId, member: Member, reason: string): void {
+    const round = this.#state.phase.stepRound;
+    if (round === undefined) return;
+    const line = `slice ${slice} of step ${round.task.step} goes to ${member.name}: ${reason}`;
+    this.#state.options.log(line, "slice-redone", { worker: member.name });
+    this.#dispatch([this.#assign(member, [slice], round)]);
+  }
+
+  /** Ends the step under way: all members have found one of its slices not finite. */
+  diverged(): void {
+    this.#state.phase.stepRound?.giveUp();
+  }
+
+  /** Cuts the batch into slices for the members that are eligible. */
+  #plan(task: StepTask, { layout, sliceRows, buffers }: Settled): StepPlan {
+    const { eligible, membership, options } = this.#state;
+    const speeds = eligible.map(({ speed }) => speed);
+    const weights = speeds.length > 0 ? weightsOf(speeds, options.balance) : 1;
+    const slices = planSlices(task.start, task.end, weights, sliceRows);
+    const links = membership.all.map(({ session }) => session.ready.linkBytesPerSecond);
+    const round = new StepRound(task, slices, layout, links.some(packingPays), buffers);
+    const slicesOf = (member: Member) => {
+      const index = eligible.indexOf(member);
+      return slices.filter(({ worker }) => worker === index).map(({ slice }) => slice);
+    };
+    return { round, slicesOf };
+  }
+
+  /** Tells all members of the step, also those without a slice of it. */
+  #begin({ round, slicesOf }: StepPlan, { newcomers }: Settled): void {
+    const { followers } = this.#state.membership;
+    const assignments = followers.map((member) => this.#assign(member, slicesOf(member), round));
+    newcomers.told(encode(round.announcement));
+    this.#dispatch(assignments);
+    this.#options.decide();
+  }
+
+  #assign(member: Member, slices: SliceId[], round: StepRound): Outgoing {
+    const { assignments, options } = this.#state;
+    if (!this.#state.owes(member)) member.progressMs = options.nowMs();
+    return assignments.assign(member, slices, round);
+  }
+
+  /** Ends a step whose sums are all there: tells of it, and then has everyone apply it. */
+  #commit(round: StepRound, beforeCommit: (totals: StepTotals) => void): void {
+    const { membership, options, progress } = this.#state;
+    const now = options.nowMs();
+    const sinceMs = progress.stepSinceMs;
+    const stepMs = now - sinceMs;
+    const { followers } = membership;
+    const workers = sharesOf(followers, round, { sinceMs, stepMs });
+    countTravelled(followers, this.travelled);
+    beforeCommit({ ...round.totals(), ms: { step: stepMs }, slices: round.slices.length, workers });
+    progress.commit(round.task.step, now);
+    this.#dispatch([round.commit()]);
+  }
+
+  /** Sends what a round says. What follows from it is told afterwards, so that all hear everything in one order. */
+  #dispatch(outgoing: readonly Outgoing[]): void {
+    const { membership, phase } = this.#state;
+    for (const each of outgoing) {
+      const bytes = membership.tell(each);
+      if (each.to === "all") phase.run?.newcomers.told(bytes);
+    }
+    for (const { to, message } of outgoing) {
+      if (message.type === "withdrawn" && message.again.length > 0) this.#askedAgain();
+      if (message.type === "rejected" && to !== "all") this.#rejected(to, message);
+    }
+    for (const member of membership.all) this.#dropSlowReader(member);
+  }
+
+  /** Members that owed nothing, and are to send pieces again, have time for that from now on. */
+  #askedAgain(): void {
+    const { membership, options, phase, requests } = this.#state;
+    for (const member of membership.all) {
+      const owesMore = this.#state.openSamples(member) > 0 || requests.isPending(member);
+      if (!owesMore && phase.stepRound?.owes(member.id)) member.progressMs = options.nowMs();
+    }
+  }
+
+  #rejected(worker: Member["id"], message: Rejected): void {
+    const { assignments, membership } = this.#state;
+    const member = membership.get(worker);
+    assignments.rejected(worker, message);
+    if (member !== undefined) this.#options.violations.refused(member, message);
+    this.#options.decide();
+  }
+
+  /** Drops a member that does not read before it fills the memory. */
+  #dropSlowReader(member: Member): void {
+    const { maxWaitingBytes = MAX_WAITING_BYTES } = this.#state.options;
+    const { waitingBytes } = member.session;
+    if (waitingBytes <= maxWaitingBytes + this.#updateBytes) return;
+    const reason = `it has not read the ${Math.round(waitingBytes / 1e6)} MB that wait for it`;
+    this.#options.drop(member, "ERR_SLOW_READER", reason);
+  }
+}

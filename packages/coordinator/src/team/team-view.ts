@@ -1,0 +1,61 @@
+/** The view of a team that `decide` looks at. Building it changes nothing. */
+import { doneAttempt, type SliceState, samplesOf } from "@lockstep/gradient-sync";
+import type { SliceView, TeamView, WorkerView } from "../membership/decide.ts";
+import type { Member } from "../membership/members.ts";
+import type { AttemptKey } from "../step/given-slices.ts";
+import type { TeamState } from "./team-state.ts";
+
+/** Returns what there is to decide about: the members, and the slices that nobody has completed. */
+export function teamView(state: TeamState): TeamView {
+  const eligible = new Set(state.eligible);
+  const workers = state.membership.all.map((member) => workerView(state, member, eligible.has(member)));
+  const round = state.phase.stepRound;
+  if (round === undefined) return { workers, openSlices: [] };
+  const open = round.slices.filter((slice) => doneAttempt(slice) === undefined);
+  return { workers, openSlices: open.map((slice) => sliceView(state, round.task.step, slice)) };
+}
+
+function workerView(state: TeamState, member: Member, takesSlices: boolean): WorkerView {
+  const { id, session, msPerSample } = member;
+  const owes = state.owes(member);
+  const streamSinceMs = state.streams.waitingSinceMs(member);
+  return {
+    id,
+    heardMs: session.heardMs,
+    progressMs: progressOf(member, owes, streamSinceMs),
+    owes: owes || streamSinceMs !== undefined,
+    openSamples: state.openSamples(member),
+    msPerSample,
+    takesSlices,
+    catchesUp: member.state === "loading" || member.state === "replaying",
+  };
+}
+
+/** Pieces of a state come beside everything else: a member that owes them and more must make progress with both. */
+function progressOf(member: Member, owes: boolean, streamSinceMs: number | undefined): number {
+  if (streamSinceMs === undefined) return member.progressMs;
+  return owes ? Math.min(member.progressMs, streamSinceMs) : streamSinceMs;
+}
+
+function sliceView(state: TeamState, step: AttemptKey["step"], { slice, attempts, ...rest }: SliceState): SliceView {
+  const { openBecause, notFor, notFinite } = rest;
+  return {
+    slice,
+    samples: samplesOf(rest),
+    attempts: [...attempts.values()].flatMap(({ attempt, worker }) => {
+      const given = state.assignments.outstanding(worker, { step, slice, attempt });
+      if (given === undefined) return [];
+      return [{ worker, sinceMs: given.sinceMs, expectedMs: expectedMs(state, worker, given.queuedSamples) }];
+    }),
+    openBecause,
+    notFor,
+    notFinite,
+  };
+}
+
+/** How long a worker is expected to take for all that it was given; the slowest member's speed stands for an unknown one. */
+function expectedMs({ membership }: TeamState, worker: Member["id"], samples: number): number | undefined {
+  const slowest = Math.max(0, ...membership.all.map(({ msPerSample }) => msPerSample ?? 0));
+  const msPerSample = membership.get(worker)?.msPerSample ?? slowest;
+  return msPerSample === 0 ? undefined : msPerSample * samples;
+}
