@@ -35,7 +35,7 @@ export interface ReadySession {
   close(code: ErrorCode, reason: string): void;
 }
 
-/** Returns the session of a worker whose connection this is, and who said this. */
+/** Joins a connection with what its worker has said. */
 export function readySession(
   connection: Connection,
   said: Pick<ReadySession, "workerId" | "hello" | "ready" | "clockAheadMs">,

@@ -2,58 +2,63 @@
 import { crc32 } from "node:zlib";
 import type { RecordSource } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
-import { type CoordinatorMessage, MAX_RECORD_REQUESTS, type WorkerMessage } from "@lockstep/gradient-sync";
+import { MAX_RECORD_REQUESTS, type WorkerMessage } from "@lockstep/gradient-sync";
+import type { Connection } from "./connection.ts";
 
 type WantRecords = Extract<WorkerMessage, { type: "want-records" }>;
 
-export interface RecordServerOptions {
-  records: Promise<RecordSource | undefined>;
-  send(message: CoordinatorMessage): void;
-  /** Resolves when what was sent is read, or never will be. */
-  drained(): Promise<void>;
-  /** A request was wrong: the worker is to be let go. */
-  refuse(error: LockstepError): void;
-}
-
+/** Answers one worker's requests for records. */
 export class RecordServer {
-  readonly #options: RecordServerOptions;
+  readonly #records: Promise<RecordSource | undefined>;
+  readonly #connection: Pick<Connection, "tell" | "drained" | "close">;
   /** Requests without an answer; the first one's is being sent. */
-  readonly #asked: WantRecords[] = [];
+  readonly #requests: WantRecords[] = [];
 
-  constructor(options: RecordServerOptions) {
-    this.#options = options;
+  /** @param records undefined if this machine does not have them */
+  constructor(records: Promise<RecordSource | undefined>, connection: Pick<Connection, "tell" | "drained" | "close">) {
+    this.#records = records;
+    this.#connection = connection;
   }
 
-  /** @throws LockstepError ERR_RECORDS for a request too many */
+  /**
+   * Answers a request after those before it. Closes the connection if the records cannot be read.
+   *
+   * @throws LockstepError ERR_RECORDS for a request too many
+   */
   serve(request: WantRecords): void {
-    if (this.#asked.push(request) > MAX_RECORD_REQUESTS) {
+    if (this.#requests.push(request) > MAX_RECORD_REQUESTS) {
       const remedy = "wait for answers before asking for more";
       throw new LockstepError("ERR_RECORDS", `More than ${MAX_RECORD_REQUESTS} requests have no answer; ${remedy}.`);
     }
-    if (this.#asked.length === 1) this.#answerAll().catch((error) => this.#options.refuse(asReason(error)));
+    if (this.#requests.length > 1) return;
+    this.#answerAll().catch((error) => {
+      const { code, message } = asReason(error);
+      this.#connection.close(code, message);
+    });
   }
 
-  /** Nobody is there to read any more. */
+  /** Forgets the requests: nobody is there to read the answers. */
   close(): void {
-    this.#asked.length = 0;
+    this.#requests.length = 0;
   }
 
   async #answerAll(): Promise<void> {
-    const source = await this.#options.records;
-    for (let request = this.#asked[0]; request !== undefined; request = this.#asked[0]) {
+    const source = await this.#records;
+    for (let request = this.#requests[0]; request !== undefined; request = this.#requests[0]) {
       if (source === undefined) throw new LockstepError("ERR_RECORDS", "The coordinator has no records to give.");
       const data = source.read(request.part, Uint32Array.from(request.indexes));
-      this.#options.send({ type: "records", request: request.request, data, crc32: crc32(data) });
-      await this.#options.drained();
-      this.#asked.shift();
+      this.#connection.tell({ type: "records", request: request.request, data, crc32: crc32(data) });
+      await this.#connection.drained();
+      this.#requests.shift();
     }
   }
 }
 
-/** A disk of the coordinator that cannot be read ends what asked for its records, and not the coordinator. */
+/** Returns the reason that a worker hears: a disk that cannot be read ends its connection, and not the coordinator. */
 function asReason(error: unknown): LockstepError {
   if (error instanceof LockstepError) return error;
-  const text = `The coordinator could not read the records that it was asked for: ${(error as Error).message}`;
+  const why = error instanceof Error ? error.message : String(error);
+  const text = `The coordinator could not read the records that it was asked for: ${why}`;
   const remedy = "See that its disk is there, or name a folder of this machine with --data-dir.";
   return new LockstepError("ERR_RECORDS", `${text}. ${remedy}`, { cause: error });
 }

@@ -1,9 +1,10 @@
-/** What is on its way to a worker, and how the worker takes it. */
+/** The messages that are on their way to a worker: how much waits, and for how long. */
 import type { WebSocket } from "ws";
 
-/** `drained` waits until less than this waits. */
+/** `drained` resolves when fewer bytes than this wait. */
 const DRAINED_BYTES = 4 * 2 ** 20;
 
+/** Sends to one worker, and measures what the network has not taken yet. */
 export class SendQueue {
   /** Bytes that were sent and that the network has not taken yet. */
   waitingBytes = 0;
@@ -18,6 +19,7 @@ export class SendQueue {
     this.#nowMs = nowMs;
   }
 
+  /** Sends an encoded message, unless the socket is closed or closing. */
   send(bytes: Buffer): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     if (this.waitingBytes === 0) this.#takenMs = this.#nowMs();
@@ -29,7 +31,7 @@ export class SendQueue {
     });
   }
 
-  /** For how long nothing was taken of what waits, in ms. */
+  /** How long the network has taken nothing of what waits, in ms; 0 if nothing waits. */
   get unreadMs(): number {
     return this.waitingBytes === 0 ? 0 : this.#nowMs() - this.#takenMs;
   }
@@ -40,7 +42,7 @@ export class SendQueue {
     return new Promise((resolve) => this.#whenDrained.push(resolve));
   }
 
-  /** Nothing will be taken any more, or little waits: nobody needs to wait. */
+  /** Resolves what waits for `drained`: little waits, or nothing will be taken any more. */
   release(): void {
     for (const resolve of this.#whenDrained.splice(0)) resolve();
   }

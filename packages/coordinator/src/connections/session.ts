@@ -52,18 +52,12 @@ export class Session {
   /** Begins with the worker's greeting. */
   constructor(socket: WebSocket, options: SessionOptions) {
     this.#options = options;
-    const connection = new Connection(socket, options, {
+    this.#connection = new Connection(socket, options, {
       message: (message, bytes) => this.#onMessage(message, bytes),
       ended: (reason) => this.#onEnd(reason),
       hasJoined: () => this.#state.name === "joined",
     });
-    this.#connection = connection;
-    this.#recordServer = new RecordServer({
-      records: options.records,
-      send: (message) => connection.tell(message),
-      drained: () => connection.drained(),
-      refuse: ({ code, message }) => connection.close(code, message),
-    });
+    this.#recordServer = new RecordServer(options.records, this.#connection);
   }
 
   #onEnd(reason: string): void {
@@ -76,17 +70,12 @@ export class Session {
   #onMessage(message: WorkerMessage, bytes: number): void {
     if (message.type === "heartbeat") return; // that it was heard is noted already
     const state = this.#state;
-    switch (state.name) {
-      case "greeting":
-        this.#whileGreeting(message);
-        break;
-      case "preparing":
-        this.#whilePreparing(message, state.hello);
-        break;
-      case "joined":
-        if (OF_STEPS.includes(message.type)) state.session.bytesUp += bytes;
-        this.#whileJoined(message, state);
-    } // what comes while it is leaving, or after the end, does not count
+    if (state.name === "greeting") this.#whileGreeting(message);
+    else if (state.name === "preparing") this.#whilePreparing(message, state.hello);
+    else if (state.name === "joined") {
+      if (OF_STEPS.includes(message.type)) state.session.bytesUp += bytes;
+      this.#whileJoined(message, state);
+    }
   }
 
   #whileGreeting(message: WorkerMessage): void {
