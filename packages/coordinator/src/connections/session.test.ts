@@ -99,6 +99,26 @@ test("a worker that gives up before it says hello is told of under its address",
   expect(failed).toEqual(["127.0.0.1 ERR_NO_GPU no GPU here"]);
 });
 
+test("a worker that leaves before it has joined may go, and nothing that it says after that counts", async () => {
+  const { port, joined, failed, clock } = await open();
+  const early = await peer(port);
+  early.say(HELLO, { type: "leaving" }, READY, { type: "failed", code: "ERR_NO_GPU", reason: "no GPU here" }, HELLO);
+  await vi.waitFor(() => expect(early.told.some(({ type }) => type === "finished")).toBe(true));
+  await beats(early, 2);
+  expect([joined, failed]).toEqual([[], []]);
+  clock.nowMs = 10_001;
+  expect(await early.closed).toBe("4000 ERR_SILENT"); // it does not keep its place
+});
+
+test("a worker tells its time once: a second time is no message of its preparation", async () => {
+  const { port } = await open();
+  const { say, told, closed } = await peer(port);
+  say(HELLO);
+  await vi.waitFor(() => expect(told.some(({ type }) => type === "welcome")).toBe(true));
+  say({ type: "clock", nowMs: 1 }, { type: "clock", nowMs: 2 });
+  expect(await closed).toBe("4000 ERR_HANDSHAKE");
+});
+
 /** Waits until the coordinator has looked at its peers so many times more. */
 async function beats({ told }: { told: { type: string }[] }, times: number): Promise<void> {
   const before = told.length;
