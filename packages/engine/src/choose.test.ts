@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
+import type { EngineOptions } from "./backend/engine.ts";
+import { tf } from "./backend/tf.ts";
 import { startEngine } from "./choose.ts";
-import type { EngineOptions } from "./engine.ts";
 import { cacheDir } from "./native/cache.ts";
 import { emptyMachine, fakeCompiler, fakeProgram, onLinuxX64, tempDir, writeFiles } from "./testing/fakes.ts";
-import { tf } from "./tf.ts";
 
 // In this file nothing leads to native TensorFlow: the machine is empty, or its library is a file of letters.
 

@@ -9,13 +9,13 @@ import {
   inOneLine,
   isGpuDemanded,
   type PassedOver,
-} from "./engine.ts";
-import { cpuName, instructionSet } from "./machine.ts";
+} from "./backend/engine.ts";
+import { tf } from "./backend/tf.ts";
+import { Unavailable } from "./backend/unavailable.ts";
+import { cpuName, instructionSet } from "./host/processor.ts";
 import type { Gpu } from "./native/gpu.ts";
 import { startNative } from "./native/native.ts";
 import { installReluGradient } from "./native/relu-gradient.ts";
-import { tf } from "./tf.ts";
-import { Unavailable } from "./unavailable.ts";
 import { startWasm } from "./wasm/install.ts";
 import { startWebgpu } from "./webgpu/device.ts";
 

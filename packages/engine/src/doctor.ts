@@ -1,15 +1,15 @@
 import { totalmem } from "node:os";
 import { dirname } from "node:path";
+import { type BackendName, describeGpu, type Engine } from "./backend/engine.ts";
+import { Unavailable } from "./backend/unavailable.ts";
 import { chooseEngine } from "./choose.ts";
-import { runCommand } from "./command.ts";
-import { describeCores, usableCores } from "./cores.ts";
-import { type BackendName, describeGpu, type Engine } from "./engine.ts";
-import { cpuName, instructionSet } from "./machine.ts";
+import { runCommand } from "./host/command.ts";
+import { describeCores, usableCores } from "./host/cores.ts";
+import { cpuName, instructionSet } from "./host/processor.ts";
 import { matmulFlopsPerSecond } from "./matmul-speed.ts";
 import { type Gpu, listGpus, requireCudaLibraries } from "./native/gpu.ts";
 import { pythonsCudaLibtensorflow } from "./native/libtensorflow.ts";
 import { cachedWheel, installCudaWheels } from "./native/provision.ts";
-import { Unavailable } from "./unavailable.ts";
 import { listAdapters } from "./webgpu/adapters.ts";
 
 /** One thing that was looked at. */

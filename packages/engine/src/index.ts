@@ -1,5 +1,3 @@
-export { startEngine } from "./choose.ts";
-export { type Check, type DoctorOptions, type DoctorReport, inspectMachine } from "./doctor.ts";
 export {
   type BackendName,
   bitProperties,
@@ -8,9 +6,11 @@ export {
   type Engine,
   type EngineOptions,
   type PassedOver,
-} from "./engine.ts";
+} from "./backend/engine.ts";
+export type { MomentumStep } from "./backend/momentum-step.ts";
+export { readBack } from "./backend/read-back.ts";
+export { tf } from "./backend/tf.ts";
+export { startEngine } from "./choose.ts";
+export { type Check, type DoctorOptions, type DoctorReport, inspectMachine } from "./doctor.ts";
 export { matmulFlopsPerSecond } from "./matmul-speed.ts";
-export type { MomentumStep } from "./momentum-step.ts";
 export { createParameters, type Parameters, type ParameterValues } from "./parameters.ts";
-export { readBack } from "./read-back.ts";
-export { tf } from "./tf.ts";

@@ -1,6 +1,6 @@
 /** How fast this machine multiplies matrices, which is most of what training does. */
-import { readBack } from "./read-back.ts";
-import { tf } from "./tf.ts";
+import { readBack } from "./backend/read-back.ts";
+import { tf } from "./backend/tf.ts";
 
 /** Operations a second of multiplying two square matrices: the best of five, 2·size³ operations each. */
 export async function matmulFlopsPerSecond(size: number): Promise<number> {

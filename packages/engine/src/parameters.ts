@@ -5,9 +5,9 @@
  * Native TensorFlow keeps both in resource variables and updates them in place with one fused op; other backends
  * use plain ops. Callers see one interface.
  */
-import type { MomentumStep } from "./momentum-step.ts";
+import type { MomentumStep } from "./backend/momentum-step.ts";
+import { tf } from "./backend/tf.ts";
 import { ResourceVariable } from "./native/resource-variable.ts";
-import { tf } from "./tf.ts";
 import { requireTensorFits } from "./webgpu/tensor-limit.ts";
 
 /** A model's weights and their velocities, as one backend keeps them. */

@@ -3,8 +3,8 @@ import { readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "nod
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { runCommand } from "../command.ts";
-import { Unavailable } from "../unavailable.ts";
+import { Unavailable } from "../backend/unavailable.ts";
+import { runCommand } from "../host/command.ts";
 import { buildOnce, cacheDir } from "./cache.ts";
 import type { Libtensorflow } from "./libtensorflow.ts";
 

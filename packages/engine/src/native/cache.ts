@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { awaitLease, type Lease, makeFolders, userFolder } from "@lockstep/files";
-import { Unavailable } from "../unavailable.ts";
+import { Unavailable } from "../backend/unavailable.ts";
 
 /** `LOCKSTEP_CACHE`, else `lockstep` in the user's cache folder. */
 export function cacheDir(): string {

@@ -1,8 +1,8 @@
 /** NVIDIA GPUs: which there are, and whether TensorFlow can use them. */
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { runCommand } from "../command.ts";
-import { Unavailable } from "../unavailable.ts";
+import { Unavailable } from "../backend/unavailable.ts";
+import { runCommand } from "../host/command.ts";
 import type { Libtensorflow } from "./libtensorflow.ts";
 
 /** An NVIDIA GPU as its driver describes it. */

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { runCommand } from "../command.ts";
-import { Unavailable } from "../unavailable.ts";
+import { Unavailable } from "../backend/unavailable.ts";
+import { runCommand } from "../host/command.ts";
 
 /** A libtensorflow on this machine: the library and the headers of its C interface. */
 export interface Libtensorflow {

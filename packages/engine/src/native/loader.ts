@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { createRequire, Module } from "node:module";
 import { dirname, join } from "node:path";
 import util from "node:util";
-import { Unavailable } from "../unavailable.ts";
+import { Unavailable } from "../backend/unavailable.ts";
 
 const require = createRequire(import.meta.url);
 

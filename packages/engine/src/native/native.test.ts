@@ -1,10 +1,10 @@
 import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { readBack } from "../backend/read-back.ts";
+import { tf } from "../backend/tf.ts";
 import { startEngine } from "../choose.ts";
-import { readBack } from "../read-back.ts";
 import { fakeProgram, inProcess, tempDir, writeFiles } from "../testing/fakes.ts";
-import { tf } from "../tf.ts";
 import { cacheDir } from "./cache.ts";
 import { claimGpu } from "./claim-gpu.ts";
 import { cachedWheel } from "./provision.ts";

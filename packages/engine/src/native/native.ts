@@ -1,8 +1,8 @@
-import { usableCores } from "../cores.ts";
-import { isGpuDemanded } from "../engine.ts";
-import { instructionSet } from "../machine.ts";
-import { tf } from "../tf.ts";
-import { Unavailable } from "../unavailable.ts";
+import { isGpuDemanded } from "../backend/engine.ts";
+import { tf } from "../backend/tf.ts";
+import { Unavailable } from "../backend/unavailable.ts";
+import { usableCores } from "../host/cores.ts";
+import { instructionSet } from "../host/processor.ts";
 import { addonFor } from "./addon.ts";
 import { type Claim, claimGpu, sharedLine } from "./claim-gpu.ts";
 import { findGpu, type Gpu, listGpus, requireCudaLibraries } from "./gpu.ts";

@@ -1,5 +1,5 @@
 /** The part of tfjs-node's backend that runs a TensorFlow op by name, also one that TensorFlow.js has no kernel for. */
-import { tf } from "../tf.ts";
+import { tf } from "../backend/tf.ts";
 
 /** An attribute of a TensorFlow op, in the form that the addon takes. */
 export interface OpAttribute {

@@ -4,8 +4,8 @@ import { createReadStream, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { makeFolders } from "@lockstep/files";
-import { runCommand } from "../command.ts";
-import { Unavailable } from "../unavailable.ts";
+import { Unavailable } from "../backend/unavailable.ts";
+import { runCommand } from "../host/command.ts";
 
 /** sha256 of the wheels that were tried, by file name. */
 const KNOWN_WHEELS: Record<string, string> = {

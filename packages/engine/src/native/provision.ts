@@ -1,7 +1,7 @@
 /** Brings a libtensorflow into the cache. */
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { Unavailable } from "../unavailable.ts";
+import { Unavailable } from "../backend/unavailable.ts";
 import { findCompiler } from "./addon.ts";
 import { buildOnce, cacheDir } from "./cache.ts";
 import { type Libtensorflow, libtensorflowIn } from "./libtensorflow.ts";

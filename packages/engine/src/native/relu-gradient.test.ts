@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { tf } from "../backend/tf.ts";
 import { startEngine } from "../choose.ts";
-import { tf } from "../tf.ts";
 import { installReluGradient } from "./relu-gradient.ts";
 
 let started: string;

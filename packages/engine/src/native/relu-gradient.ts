@@ -3,7 +3,7 @@
  * ones in JavaScript; and it keeps what goes into a ReLU for it, where what comes out will do.
  */
 
-import { tf } from "../tf.ts";
+import { tf } from "../backend/tf.ts";
 import { floatType, nodeBackend } from "./node-backend.ts";
 
 /** From now on, wherever native TensorFlow computes. */

@@ -3,8 +3,8 @@
  * which tfjs's own variables cannot.
  */
 
-import type { MomentumStep } from "../momentum-step.ts";
-import { tf } from "../tf.ts";
+import type { MomentumStep } from "../backend/momentum-step.ts";
+import { tf } from "../backend/tf.ts";
 import { floatType, nodeBackend, type OpAttribute } from "./node-backend.ts";
 
 let variablesMade = 0;

@@ -2,8 +2,8 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { diskFault, makeFolders } from "@lockstep/files";
 import { download, reasonOf, shownUrl } from "@lockstep/outbound";
-import { runCommand } from "../command.ts";
-import { Unavailable } from "../unavailable.ts";
+import { Unavailable } from "../backend/unavailable.ts";
+import { runCommand } from "../host/command.ts";
 
 /** Longest wait for an answer, or for the next bytes. */
 const STALL_MS = 30_000;

@@ -1,8 +1,8 @@
 /** For tests: the rules that parameters keep on every backend. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readBack } from "../backend/read-back.ts";
+import { tf } from "../backend/tf.ts";
 import { createParameters, type Parameters } from "../parameters.ts";
-import { readBack } from "../read-back.ts";
-import { tf } from "../tf.ts";
 
 const step = { learningRate: 0.1, momentum: 0.9 };
 

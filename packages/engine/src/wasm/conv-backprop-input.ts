@@ -1,5 +1,5 @@
 /** The gradient of a convolution with respect to its input. */
-import { tf } from "../tf.ts";
+import { tf } from "../backend/tf.ts";
 import type { KernelCall } from "./kernel-call.ts";
 
 /**

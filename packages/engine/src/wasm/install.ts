@@ -7,7 +7,7 @@
  * it accepts a tensor as a kernel's result.
  */
 import { LockstepError } from "@lockstep/errors";
-import { tf } from "../tf.ts";
+import { tf } from "../backend/tf.ts";
 import { convBackpropFilter } from "./conv-backprop-filter.ts";
 import { convBackpropInput } from "./conv-backprop-input.ts";
 import type { KernelCall } from "./kernel-call.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { tf } from "../tf.ts";
+import { tf } from "../backend/tf.ts";
 import { installWasmKernels, startWasm } from "./install.ts";
 
 beforeAll(startWasm);

@@ -1,5 +1,5 @@
 /** Products of transposed matrices. Only the product of two matrices as they lie in memory is fast on WASM. */
-import { tf } from "../tf.ts";
+import { tf } from "../backend/tf.ts";
 import type { KernelCall } from "./kernel-call.ts";
 
 /**

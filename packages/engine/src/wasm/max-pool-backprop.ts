@@ -1,6 +1,6 @@
 /** The gradient of max-pooling. The stock kernel takes no number below 1e-38 for a window's largest. */
-import { readBack } from "../read-back.ts";
-import { tf } from "../tf.ts";
+import { readBack } from "../backend/read-back.ts";
+import { tf } from "../backend/tf.ts";
 import type { KernelCall } from "./kernel-call.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { shortageIn } from "@lockstep/errors";
 import { beforeAll, expect, test } from "vitest";
-import { tf } from "../tf.ts";
+import { tf } from "../backend/tf.ts";
 import { startWasm } from "./install.ts";
 
 interface WasmBackend {

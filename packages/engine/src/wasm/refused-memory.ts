@@ -1,5 +1,5 @@
 /** Failed allocations of the WASM backend. */
-import { tf } from "../tf.ts";
+import { tf } from "../backend/tf.ts";
 
 /** The part of Emscripten's module that allocates memory. */
 interface Heap {

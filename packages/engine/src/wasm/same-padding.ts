@@ -1,5 +1,5 @@
 /** Convolutions with padding "same", which the stock kernels leave to XNNPACK. */
-import { tf } from "../tf.ts";
+import { tf } from "../backend/tf.ts";
 import type { KernelCall } from "./kernel-call.ts";
 
 type ConvolutionInputs = { x: tf.Tensor4D; filter: tf.Tensor4D };

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { tf } from "../tf.ts";
+import { tf } from "../backend/tf.ts";
 import { startWasm } from "./install.ts";
 
 beforeAll(startWasm);

@@ -1,8 +1,8 @@
 /** GPUs as WebGPU sees them: through Vulkan on Linux, Metal on macOS, Direct3D 12 on Windows. */
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
-import { runCommand } from "../command.ts";
-import { Unavailable } from "../unavailable.ts";
+import { Unavailable } from "../backend/unavailable.ts";
+import { runCommand } from "../host/command.ts";
 
 /** A GPU as WebGPU describes it. */
 export interface Adapter {

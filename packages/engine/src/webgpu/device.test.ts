@@ -1,12 +1,12 @@
 import { afterAll, describe, expect, test, vi } from "vitest";
+import { readBack } from "../backend/read-back.ts";
+import { tf } from "../backend/tf.ts";
 import { startEngine } from "../choose.ts";
 import { inspectMachine } from "../doctor.ts";
 import { claimGpu } from "../native/claim-gpu.ts";
 import { createParameters } from "../parameters.ts";
-import { readBack } from "../read-back.ts";
 import { emptyMachine, inProcess } from "../testing/fakes.ts";
 import { describeParameters } from "../testing/parameters-suite.ts";
-import { tf } from "../tf.ts";
 import { findAdapter } from "./adapters.ts";
 
 const swiftShader = process.env["LOCKSTEP_TEST_SWIFTSHADER"];

@@ -1,8 +1,8 @@
 /** The one WebGPU device of this process. */
-import { LockstepError } from "@lockstep/errors";
+import { recordGpuFault } from "../backend/gpu-fault.ts";
+import { tf } from "../backend/tf.ts";
+import { Unavailable } from "../backend/unavailable.ts";
 import { claimGpu, sharedLine } from "../native/claim-gpu.ts";
-import { tf } from "../tf.ts";
-import { Unavailable } from "../unavailable.ts";
 import { type Adapter, findAdapter, POWER, reachableAdapters } from "./adapters.ts";
 import { limitTensors } from "./tensor-limit.ts";
 
@@ -17,7 +17,6 @@ const LIMITS = [
 ] as const;
 
 let started: Adapter | undefined;
-let fault: LockstepError | undefined;
 /** Kept, because devices use it and it does not know: were it collected, they would crash. */
 let webgpu: GPU;
 
@@ -44,11 +43,6 @@ async function start(index: number | undefined, log: (line: string) => void): Pr
     release();
     throw error;
   }
-}
-
-/** What went wrong on the GPU, if anything did. From then on its results are worthless. */
-export function gpuFault(): LockstepError | undefined {
-  return fault;
 }
 
 async function open(adapter: Adapter): Promise<Adapter> {
@@ -80,11 +74,11 @@ function watch(device: GPUDevice): void {
     const { error } = event;
     const full = error instanceof GPUOutOfMemoryError;
     const remedy = full ? "Its memory is full: set a smaller --max-rows." : "Update its driver, or report this.";
-    fault ??= new LockstepError("ERR_GPU_FAULT", `The GPU could not do as it was told: ${error.message} ${remedy}`);
+    recordGpuFault(`The GPU could not do as it was told: ${error.message} ${remedy}`);
   });
   void device.lost.then(({ message }) => {
     const remedy = "Start again; a run goes on from its last checkpoint with --resume.";
-    fault ??= new LockstepError("ERR_GPU_FAULT", `The GPU is lost: ${message}. ${remedy}`);
+    recordGpuFault(`The GPU is lost: ${message}. ${remedy}`);
   });
 }
 

@@ -1,6 +1,6 @@
 /** What an engine is, what may be asked of it, and how it is told. */
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
-import { describeQuota } from "./cores.ts";
+import { describeQuota } from "../host/cores.ts";
 
 const BACKENDS = ["native", "webgpu", "wasm", "cpu"] as const;
 /** The name of a backend, as `--backend` takes it. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { instructionSetIn } from "./machine.ts";
+import { instructionSetIn } from "./processor.ts";
 
 test.each([
   ["flags\t\t: fpu sse2 avx fma avx2 avx512f avx512vl", "AVX512"],

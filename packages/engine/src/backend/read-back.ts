@@ -1,5 +1,5 @@
+import { gpuFault } from "./gpu-fault.ts";
 import { tf } from "./tf.ts";
-import { gpuFault } from "./webgpu/device.ts";
 
 /**
  * Copies a float32 tensor to the CPU; the only place where tensors are read.

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { describe, expect, test } from "vitest";
+import { inOneLine } from "../backend/engine.ts";
 import { describeCores, usableCores } from "./cores.ts";
-import { inOneLine } from "./engine.ts";
 
 /** What a process sees on a machine of 8 cores where only these files are. */
 const coresWith = (files: Record<string, string>) => usableCores(8, (path) => files[path]);
