@@ -21,6 +21,8 @@ interface Outcome {
   /** Weights and momentum of each checkpoint, or the code of the error that kept them from being had. */
   states: Promise<number[] | string>[];
   log: string[];
+  /** Names of the phases, in order. */
+  phases: string[];
   simulatedMs: number;
   stepMs: number[];
 }
@@ -55,6 +57,7 @@ async function runWith(crew: number | Crew, faults: Fault[], seed: number): Prom
     evaluated: [],
     states: [],
     log,
+    phases: [],
     simulatedMs: 0,
     stepMs: [],
   };
@@ -63,6 +66,7 @@ async function runWith(crew: number | Crew, faults: Fault[], seed: number): Prom
     ...{ ...limits, runId: "r", maxLogBytes: 100_000, nowMs: () => clock.nowMs },
     balance: bySpeed ? "speed" : "even",
     log: (line) => log.push(`${Math.round(clock.nowMs)} ${line}`),
+    onPhase: (name) => outcome.phases.push(name),
   });
   const ledger = new Ledger(SAMPLES);
   outcome.ledger = ledger.epochs;
@@ -166,6 +170,21 @@ function drawnFaults(seed: number, spared = 1): Fault[] {
   });
 }
 
+/** The phases that may follow each phase in a run that does not end. */
+const NEXT_PHASES: Record<string, string[]> = {
+  gathering: ["starting"],
+  starting: ["idle"],
+  idle: ["stepping", "evaluating"],
+  stepping: ["idle"],
+  evaluating: ["idle"],
+};
+
+function expectPhasesInOrder(phases: readonly string[], told: string): void {
+  expect(phases[0], told).toBe("gathering");
+  for (const [i, phase] of phases.slice(1).entries()) expect(NEXT_PHASES[phases[i] ?? ""], told).toContain(phase);
+  expect(phases.at(-1), told).toBe("idle");
+}
+
 const undisturbed = await runWith(1, [], 0);
 const everySampleOnce = [0, 1, 2, 3].map(() => new Array<number>(SAMPLES).fill(1));
 
@@ -182,8 +201,9 @@ describe("a run in simulated time", () => {
 
   test("200 drawn schedules of deaths, joins, cuts, hangs, slowness and spoiled numbers end with the same weights", async () => {
     for (let seed = 0; seed < 200; seed++) {
-      const { weights, ledger, evaluated, states, log } = await runWith(3, drawnFaults(seed), seed);
+      const { weights, ledger, evaluated, states, log, phases } = await runWith(3, drawnFaults(seed), seed);
       const told = `seed ${seed}\n${log.join("\n")}`;
+      expectPhasesInOrder(phases, told);
       expect(ledger, told).toEqual(everySampleOnce);
       expect(evaluated, told).toEqual([70, 70, 70, 70, 130]);
       expect(weights, told).toEqual(undisturbed.weights);

@@ -2,7 +2,6 @@
  * A team of workers behind sockets, who may come and go: a façade over its members, its phase, and the tasks that they
  * carry out. `decide` says who is gone and who computes what; `StepRound` says what goes out when a chunk comes in.
  */
-import type { LockstepError } from "@lockstep/errors";
 import type { WorkerMessage } from "@lockstep/gradient-sync";
 import type { EvaluateTask, Evaluation, StateCapture, StepTask, StepTotals, Team } from "@lockstep/run";
 import type { WorkerNow } from "@lockstep/run/live";
@@ -23,7 +22,7 @@ import { StepRunner } from "./step-runner.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { TeamOptions } from "./team-options.ts";
 import { TeamState } from "./team-state.ts";
-import { workersNow } from "./workers-now.ts";
+import { workersNow } from "./team-view.ts";
 
 /** Workers behind sockets as the team of a run. Time comes from outside, with `tick`. */
 export class RemoteTeam implements Team {
@@ -36,7 +35,7 @@ export class RemoteTeam implements Team {
   readonly #assembly: Assembly;
   readonly #drop: Drop = (member, code, reason) => this.#departures.drop(member, code, reason);
   /** Why no worker can take part in this run, if that is so. */
-  #givenUp: LockstepError | undefined;
+  #givenUp: Error | undefined;
 
   constructor(options: TeamOptions) {
     const state = new TeamState(options);
@@ -227,7 +226,7 @@ export class RemoteTeam implements Team {
   }
 
   /** No worker can take part in this run: whoever waits for something, now or later, hears why. */
-  giveUp(reason: LockstepError): void {
+  giveUp(reason: Error): void {
     this.#givenUp ??= reason;
     this.#state.condition.fail(this.#givenUp);
   }

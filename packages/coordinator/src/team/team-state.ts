@@ -3,9 +3,9 @@ import type { Member } from "../membership/members.ts";
 import { Membership } from "../membership/membership.ts";
 import { StateStreams } from "../state/state-streams.ts";
 import { Assignments } from "../step/assignments.ts";
+import { Progress } from "../step/progress.ts";
 import { Condition } from "./condition.ts";
 import { CurrentPhase } from "./phase.ts";
-import { Progress } from "./progress.ts";
 import { Requests } from "./requests.ts";
 import type { TeamOptions } from "./team-options.ts";
 

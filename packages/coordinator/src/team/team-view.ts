@@ -1,5 +1,6 @@
-/** The view of a team that `decide` looks at. Building it changes nothing. */
+/** Views of a team: for `decide`, and for people. Building one changes nothing. */
 import { doneAttempt, type SliceState, samplesOf } from "@lockstep/gradient-sync";
+import type { WorkerNow } from "@lockstep/run/live";
 import type { SliceView, TeamView, WorkerView } from "../membership/decide.ts";
 import type { Member } from "../membership/members.ts";
 import type { AttemptKey } from "../step/given-slices.ts";
@@ -58,4 +59,14 @@ function expectedMs({ membership }: TeamState, worker: Member["id"], samples: nu
   const slowest = Math.max(0, ...membership.all.map(({ msPerSample }) => msPerSample ?? 0));
   const msPerSample = membership.get(worker)?.msPerSample ?? slowest;
   return msPerSample === 0 ? undefined : msPerSample * samples;
+}
+
+/** Returns what each member is, does, and when it was last heard. */
+export function workersNow({ membership, options, phase }: TeamState): WorkerNow[] {
+  const nowMs = options.nowMs();
+  return membership.all.map(({ id, name, session, state }) => {
+    const { device, backend } = session.hello;
+    const slices = phase.stepRound?.openSlicesOf(id) ?? [];
+    return { name, device, backend, state, slices, heartbeatAgeMs: nowMs - session.heardMs };
+  });
 }
