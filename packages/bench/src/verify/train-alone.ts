@@ -1,0 +1,35 @@
+/** A training with one worker, in a fresh process of the trainer's program. */
+import { spawn } from "node:child_process";
+import { LockstepError } from "@lockstep/errors";
+import type { Cleanup } from "../cleanup.ts";
+
+/**
+ * Trains with these options of `train`, as they stand after parsing. The process ends with this one at the latest.
+ *
+ * @param program path of the trainer's program
+ * @throws LockstepError ERR_VERIFY where the training fails; it has said why
+ */
+export async function trainAlone(program: string, options: Record<string, unknown>, cleanup: Cleanup): Promise<void> {
+  const words = [...process.execArgv, program, "train", "--no-dashboard", ...wordsOf(options)];
+  const child = spawn(process.execPath, words, { stdio: ["ignore", "ignore", "inherit"] });
+  cleanup.add(() => child.kill("SIGKILL"));
+  await new Promise<void>((resolve, reject) => {
+    const fail = (how: string) => reject(new LockstepError("ERR_VERIFY", `A training ${how}.`));
+    child.on("error", ({ message }) => fail(`could not be started: ${message}`));
+    child.on("exit", (status, signal) => {
+      if (status === 0) resolve();
+      else fail(`ended with ${signal ?? `status ${status}`}; its lines above tell why`);
+    });
+  });
+}
+
+/** Returns the words of a command line: `{ maxSteps: "10", test: false }` → `--max-steps 10 --no-test` */
+export function wordsOf(options: Record<string, unknown>): string[] {
+  return Object.entries(options).flatMap(([name, value]) => {
+    if (value === undefined) return [];
+    if (value === false) return [dashed(name).replace("--", "--no-")];
+    return value === true ? [dashed(name)] : [dashed(name), String(value)];
+  });
+}
+
+const dashed = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

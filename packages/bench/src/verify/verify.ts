@@ -1,0 +1,91 @@
+/**
+ * `pnpm verify`: the same training with one worker and with several, each in fresh processes, compared.
+ *
+ * With --kill one of the several is killed in the middle: the others must go on as if nothing had been.
+ * With fixed slices it demands equal bits of all weights. With free slices sums round differently: losses may differ
+ * by 1e-4 · max(1, loss), and all weights by 1e-4 in relative L2 norm.
+ */
+import { join } from "node:path";
+import type { MachineOptions, RunConfig } from "@lockstep/config";
+import type { VerifyOptions } from "@lockstep/config/programs";
+import { LockstepError } from "@lockstep/errors";
+import type { LiveRun } from "@lockstep/run/live";
+import { temporaryDir, withCleanup } from "../cleanup.ts";
+import { compareRuns, lossTable, verdictOf } from "./comparison.ts";
+import { trainAlone } from "./train-alone.ts";
+import { readTrainedRun } from "./trained-run.ts";
+import { verifiedTraining } from "./verify-options.ts";
+
+/** A training with several workers, which the program starts. */
+export interface TeamTraining {
+  workers: number;
+  config: RunConfig;
+  /** The folder that it writes. */
+  out: string;
+  machine: MachineOptions;
+  /** Is given the workers' processes, and what is known of the run while it goes. */
+  onStarted(processes: { kill(index: number): void }, live: LiveRun): void;
+}
+
+/** What `verify` needs of the program that it is a command of. */
+export interface VerifyProgram {
+  /** Path of the program, whose `train` trains with one worker. */
+  path: string;
+  trainTogether(training: TeamTraining): Promise<void>;
+}
+
+/**
+ * Trains twice, prints both losses and the verdict.
+ *
+ * @throws LockstepError ERR_OPTION, ERR_VERIFY where the runs differ or a training fails
+ */
+export async function verify(
+  options: VerifyOptions & Record<string, unknown>,
+  { path, trainTogether }: VerifyProgram,
+): Promise<void> {
+  const { workers, freeSlices = false, kill = false } = options;
+  const { given, config, machine } = verifiedTraining(options);
+  await withCleanup(async (cleanup) => {
+    const { dir } = temporaryDir(cleanup);
+    const [alone, together] = [join(dir, "alone"), join(dir, "together")];
+    await trainAlone(path, { ...given, ...machine, out: alone }, cleanup);
+    const victim = new Victim(workers - 1);
+    const onStarted: TeamTraining["onStarted"] = (processes, live) => {
+      if (kill) victim.killHalfway(processes, live);
+    };
+    await trainTogether({ workers, config, out: together, machine, onStarted });
+    if (kill) victim.assertKilled();
+    const [one, several] = [readTrainedRun(alone), readTrainedRun(together)];
+    console.log(lossTable(one, several, workers));
+    console.log(verdictOf(compareRuns(one, several), freeSlices));
+  });
+}
+
+/** The worker that is killed in the middle of the run. */
+class Victim {
+  readonly #index: number;
+  #killed = false;
+
+  constructor(index: number) {
+    this.#index = index;
+  }
+
+  /** Kills the worker when half of the run's steps are done. */
+  killHalfway(processes: { kill(index: number): void }, live: LiveRun): void {
+    const unsubscribe = live.subscribe(() => {
+      const { run, stepsDone } = live.snapshot();
+      if (run === undefined || stepsDone < run.derived.steps / 2) return;
+      unsubscribe();
+      processes.kill(this.#index);
+      this.#killed = true;
+      console.log(`killed worker-${this.#index} after ${stepsDone} of ${run.derived.steps} steps`);
+    });
+  }
+
+  /** @throws LockstepError ERR_VERIFY if the run was over too soon */
+  assertKilled(): void {
+    if (this.#killed) return;
+    const text = "The training was over before a worker could be killed; give it more --max-steps";
+    throw new LockstepError("ERR_VERIFY", `${text}.`);
+  }
+}
