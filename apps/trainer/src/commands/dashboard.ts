@@ -1,20 +1,16 @@
 /** `pnpm dashboard`: pages that show runs from their folders. */
+import type { DashboardOptions } from "@lockstep/config/programs";
 import { followRun, openDashboard, readRun } from "@lockstep/dashboard";
 import { tellFailure, untilAskedToStop, withResources } from "@lockstep/run";
 import { isOver } from "@lockstep/run/live";
 
-export interface DashboardCommandOptions {
-  run: string[];
-  port?: number;
-}
-
-/** How often it is looked whether a run has gone on. */
+/** How often the folder is read anew. */
 const LOOK_MS = 1000;
 
 /** Answers until Ctrl-C. */
-export async function dashboard({ run: dirs, port }: DashboardCommandOptions): Promise<void> {
+export async function dashboard({ run: dirs, port }: DashboardOptions): Promise<void> {
   const [first, ...rest] = dirs;
-  const { live, look } = followRun(first!);
+  const { live, look } = followRun(first);
   await withResources(async (resources) => {
     const { url, close } = await openDashboard({ live, others: rest.map(readRun), port });
     resources.add(close);

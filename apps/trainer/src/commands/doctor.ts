@@ -1,9 +1,11 @@
 /** `pnpm run doctor`: what this machine can do, what is missing, and how to get it. */
+import type { DoctorOptions } from "@lockstep/config/programs";
 import { cifar10Files, defaultDataDir } from "@lockstep/dataset";
 import { type Check, inspectMachine } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 
-export async function doctor({ json = false, fix = false }: { json?: boolean; fix?: boolean }): Promise<void> {
+/** Prints what each check found; the process ends with 1 if nothing can train here. */
+export async function doctor({ json = false, fix = false }: DoctorOptions): Promise<void> {
   const { checks, canTrain } = await inspectMachine({ fix, log: (line) => console.error(line) });
   const all = [...checks, datasetCheck()];
   const verdict = canTrain ? "This machine can train." : "Nothing can train here yet; the remedies above help.";

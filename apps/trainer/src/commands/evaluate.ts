@@ -1,6 +1,5 @@
 /** `pnpm evaluate`: the test of a trained model, again. */
-
-import type { MachineOptions } from "@lockstep/config";
+import type { EvaluateOptions } from "@lockstep/config/programs";
 import { openBatchThread, parseNormalize } from "@lockstep/dataset";
 import { makeReport, testLine } from "@lockstep/run";
 import {
@@ -12,11 +11,7 @@ import {
   loadTrainedModel,
 } from "@lockstep/training";
 
-export interface EvaluateOptions extends MachineOptions {
-  run: string;
-  dataDir?: string;
-}
-
+/** Prints loss and accuracy on the test set, and precision and recall of each class. */
 export async function evaluate({ run: dir, dataDir, ...machine }: EvaluateOptions): Promise<void> {
   const { run, replica } = await loadTrainedModel(dir, machine);
   const { inputShape, numClasses, classes, steps } = run.derived;
@@ -30,7 +25,9 @@ export async function evaluate({ run: dir, dataDir, ...machine }: EvaluateOption
     const task = { type: "evaluate", part: "test", samples, epoch: 0, step: steps } as const;
     const batches = new Batches(thread, batchesOf([task], { evaluationRows: rows }));
     const plan = { part: "test" as const, samples, rows, classes: numClasses, signal: new AbortController().signal };
-    const report = makeReport((await evaluateAll(replica, batches, plan))!, classes);
+    const totals = await evaluateAll(replica, batches, plan);
+    if (totals === undefined) return; // never: nothing aborts it
+    const report = makeReport(totals, classes);
     console.log(testLine(report));
     for (const { class: name, precision, recall } of report.perClass) {
       console.log(`${name.padEnd(20)} precision ${percent(precision)}  recall ${percent(recall)}`);
@@ -40,7 +37,7 @@ export async function evaluate({ run: dir, dataDir, ...machine }: EvaluateOption
   }
 }
 
-/** A precision without predictions does not exist. */
+/** Returns a fraction as a percentage; a precision without predictions does not exist. */
 function percent(fraction: number | null): string {
   return fraction === null ? "     —" : `${(100 * fraction).toFixed(1).padStart(5)}%`;
 }

@@ -1,12 +1,7 @@
 /** `pnpm export`: the model of a run, for other programs; or where its time went. */
+import type { ExportOptions } from "@lockstep/config/programs";
 import { openRunFolder, type RunFolder, writeTrace } from "@lockstep/run";
 import { outputFile } from "@lockstep/training";
-
-export interface ExportOptions {
-  run: string;
-  to: "pth" | "safetensors" | "tfjs" | "onnx" | "trace";
-  out?: string;
-}
 
 /** Writes what is asked for, and says how to use it. */
 export async function exportRun({ run: dir, to, out }: ExportOptions): Promise<void> {

@@ -1,15 +1,12 @@
 /** `pnpm predict`: what a trained model takes pictures for. */
-
-import type { MachineOptions } from "@lockstep/config";
+import type { PredictOptions } from "@lockstep/config/programs";
 import { decodeImage, normalizeImage } from "@lockstep/dataset";
 import { readBack, tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { loadTrainedModel } from "@lockstep/training";
 
-export async function predict(
-  images: string[],
-  { run: dir, ...machine }: MachineOptions & { run: string },
-): Promise<void> {
+/** Prints the three likeliest classes of each picture. */
+export async function predict(images: string[], { run: dir, ...machine }: PredictOptions): Promise<void> {
   const { run, replica } = await loadTrainedModel(dir, machine);
   const { inputShape, mean, std, classes } = run.derived;
   const [height, width, channels] = inputShape;
@@ -24,13 +21,14 @@ export async function predict(
     }
   }
 
-  /** Each class with its probability, the likeliest first. */
+  /** Returns each class with its probability, the likeliest first. */
   async function rank(bytes: Uint8Array): Promise<string[]> {
     const input = normalizeImage(bytes, { mean, std });
     const probabilities = tf.tidy(() => replica.predict(tf.tensor4d(input, [1, height, width, channels])).softmax());
     const values = await readBack(probabilities);
     probabilities.dispose();
-    const order = [...classes.keys()].sort((a, b) => values[b]! - values[a]!);
-    return order.map((index) => `${classes[index]} ${(100 * values[index]!).toFixed(1)}%`);
+    const named = [...values].map((probability, index) => ({ probability, name: classes[index] }));
+    const ranked = named.sort((a, b) => b.probability - a.probability);
+    return ranked.map(({ name, probability }) => `${name} ${(100 * probability).toFixed(1)}%`);
   }
 }

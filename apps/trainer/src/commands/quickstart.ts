@@ -1,10 +1,12 @@
 /** `pnpm quickstart`: the whole AlexNet for CIFAR-10, trained on drawn shapes; a look at everything in minutes. */
 
-import { type MachineOptions, machineOptions, makeConfig } from "@lockstep/config";
+import { machineOptions, makeConfig } from "@lockstep/config";
+import type { QuickstartOptions } from "@lockstep/config/programs";
 import { displayOn } from "@lockstep/run";
 import { nextLine, trainNew } from "./train.ts";
 
-export async function quickstart({ out, ...machine }: MachineOptions & { out?: string }): Promise<void> {
+/** Trains, and names what can be done with the run. */
+export async function quickstart({ out, ...machine }: QuickstartOptions): Promise<void> {
   console.log("Ten shapes, drawn at random places, sizes and colours: a set without files, to see a training at work.");
   console.log("On real pictures: pnpm train (CIFAR-10, 170 MB are downloaded).\n");
   const config = makeConfig({ dataset: "shapes", init: "he", trainFraction: 0.9, numEpochs: 1, maxSteps: 150 });
