@@ -1,5 +1,6 @@
 /** How much of a batch each worker gets. */
 
+/** Whether shares of a batch follow the workers' speeds, or are equal. */
 export type Balance = "speed" | "even";
 
 /** Shares stay even while the fastest worker is at most this much faster than the slowest. */

@@ -4,11 +4,12 @@
  */
 import { SILENT_BEATS } from "@lockstep/gradient-sync";
 
+/** One worker, as `decide` sees it. */
 export interface WorkerView {
   id: number;
   /** When anything last came from it. */
   heardMs: number;
-  /** When it last finished something, or owed nothing. */
+  /** When it last finished something, or was given something while it owed nothing. */
   progressMs: number;
   /** Whether it owes anything: a slice, an answer, a piece of its state. */
   owes: boolean;
@@ -22,6 +23,7 @@ export interface WorkerView {
   catchesUp: boolean;
 }
 
+/** A slice of the step under way that nobody has completed, as `decide` sees it. */
 export interface SliceView {
   slice: number;
   samples: number;
@@ -35,12 +37,14 @@ export interface SliceView {
   notFinite: ReadonlySet<number>;
 }
 
+/** All that `decide` sees. */
 export interface TeamView {
   workers: readonly WorkerView[];
   /** Of the step under way, those without a complete contribution. */
   openSlices: readonly SliceView[];
 }
 
+/** How long workers may take. */
 export interface Limits {
   /** A worker that is silent for three times this is gone. */
   heartbeatMs: number;
@@ -48,6 +52,7 @@ export interface Limits {
   stallMs: number;
 }
 
+/** What is to be done about a worker or a slice. */
 export type Decision =
   | { type: "drop"; worker: number; code: "ERR_SILENT" | "ERR_STALLED"; reason: string }
   | { type: "assign"; slice: number; worker: number; reason: string }
@@ -59,6 +64,7 @@ const LATE_FACTOR = 4;
 /** Tries at a slice at once: what all but one of them send is held back, and takes memory. */
 const MAX_ATTEMPTS = 3;
 
+/** Decides who is dropped, and who is given each slice that nobody computes or that is late. */
 export function decide(nowMs: number, { workers, openSlices }: TeamView, limits: Limits): Decision[] {
   const drops = workers.flatMap((worker) => dropOf(nowMs, worker, limits));
   const dropped = new Set(drops.map(({ worker }) => worker));
@@ -75,7 +81,7 @@ export function decide(nowMs: number, { workers, openSlices }: TeamView, limits:
     const others = able.filter(({ id }) => !slice.notFor.has(id));
     const worker = quickest(others.length > 0 ? others : able, openSamples, slice);
     if (worker !== undefined) {
-      openSamples.set(worker.id, openSamples.get(worker.id)! + slice.samples);
+      openSamples.set(worker.id, (openSamples.get(worker.id) ?? 0) + slice.samples);
       return [{ type: "assign", slice: slice.slice, worker: worker.id, reason }];
     }
     const isOpen = slice.attempts.length > 0 || able.length === 0;
@@ -128,7 +134,7 @@ function quickest(
   const free = workers.filter(({ id }) => !notFinite.has(id) && attempts.every(({ worker }) => worker !== id));
   const known = free.flatMap(({ msPerSample }) => msPerSample ?? []);
   const slowest = known.length > 0 ? Math.max(...known) : 1;
-  const endMs = ({ id, msPerSample }: WorkerView) => (openSamples.get(id)! + samples) * (msPerSample ?? slowest);
+  const endMs = ({ id, msPerSample }: WorkerView) => ((openSamples.get(id) ?? 0) + samples) * (msPerSample ?? slowest);
   return free.reduce<WorkerView | undefined>(
     (best, worker) => (best === undefined || endMs(worker) < endMs(best) ? worker : best),
     undefined,

@@ -22,7 +22,7 @@ const LEAST_MS = 0.01;
 /** One worker of the run, with its state and its measured speed. */
 export class Member {
   readonly session: ReadySession;
-  /** As in logs and metrics; unique among those who are here. */
+  /** Name in logs and metrics; unique among the members. */
   readonly name: string;
   state: MemberState = "waiting";
   /** Whether it has left, was lost or dropped. */
@@ -34,9 +34,9 @@ export class Member {
   progressMs: number;
   /** Number of its contributions that were refused. */
   violations = 0;
-  /** Of computing, in samples a millisecond; undefined before its first slice. */
+  /** Computing speed in samples a millisecond; undefined before its first slice. */
   speed: number | undefined;
-  /** From being given a slice to its contribution, for each sample. */
+  /** Time from being given a slice to its contribution, for each sample. */
   msPerSample: number | undefined;
   /** When its last contribution came. */
   contributedMs = 0;

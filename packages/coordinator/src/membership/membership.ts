@@ -1,13 +1,18 @@
-/** The workers that are here, by what they hold. */
+/** The members of a run, by their ids, their states, and the weights that they hold. */
 import { LockstepError } from "@lockstep/errors";
 import { encode, type Outgoing } from "@lockstep/gradient-sync";
 import type { ReadySession } from "../connections/ready-session.ts";
 import { Member, type MemberState } from "./members.ts";
 
+/** Keeps the workers that have joined and are not gone. */
 export class Membership {
   readonly #members = new Map<number, Member>();
 
-  /** @throws LockstepError ERR_NAME if its name is another's, even with its number */
+  /**
+   * Makes a worker a member.
+   *
+   * @throws LockstepError ERR_NAME if its name is another's, even with its id
+   */
   add(session: ReadySession, nowMs: number): Member {
     const { name } = session.hello;
     const taken = new Set(this.all.map((member) => member.name));
@@ -19,11 +24,13 @@ export class Membership {
     return member;
   }
 
+  /** Removes a member: it is gone for good. */
   delete(member: Member): void {
     this.#members.delete(member.id);
     member.gone = true;
   }
 
+  /** Removes all members. */
   clear(): void {
     for (const member of this.all) this.delete(member);
   }
@@ -44,12 +51,12 @@ export class Membership {
     return this.all.filter((member) => member.state === state);
   }
 
-  /** Who hears all that is for all. */
+  /** Members that hold the weights of the step under way, or are about to: they hear all that is for everyone. */
   get followers(): Member[] {
     return this.all.filter(({ follows }) => follows);
   }
 
-  /** Sends what a step has to say, encoded once, to those whom it is for. @returns its bytes */
+  /** Sends a message of a step, encoded once, to the members that it is for. @returns the encoded message */
   tell({ to, except, message }: Outgoing): Buffer {
     const bytes = encode(message);
     const hearers = to === "all" ? this.followers : this.all.filter(({ id }) => id === to);
@@ -61,24 +68,24 @@ export class Membership {
     return bytes;
   }
 
-  /** Those who have the weights, the fastest first. */
+  /** Members that hold the weights, the fastest first. */
   get holders(): Member[] {
     const holders = this.all.filter(({ state }) => state === "in" || state === "leaving");
     return holders.sort((a, b) => (b.speed ?? 0) - (a.speed ?? 0));
   }
 
-  /** Those who came with the weights of a run after so many updates. */
+  /** Members that came with the weights of a run after this many updates. */
   holding(run: string, step: number): Member[] {
     return this.all.filter(({ session: { hello } }) => hello.holds?.run === run && hello.holds.step === step);
   }
 
-  /** The most updates that those who came with weights of a run have, if any did. */
+  /** The most updates in the weights of a run that members came with; undefined if none came with any. */
   heldStep(run: string): number | undefined {
     const steps = this.all.flatMap(({ session: { hello } }) => (hello.holds?.run === run ? [hello.holds.step] : []));
     return steps.length === 0 ? undefined : Math.max(...steps);
   }
 
-  /** Whether all who hold the weights want to leave. */
+  /** Whether all members that hold the weights, or are given them, want to leave. */
   get lastLeaves(): boolean {
     const holders = this.all.filter(({ state }) => state !== "waiting");
     return holders.length > 0 && holders.every(({ state }) => state === "leaving");
