@@ -25,7 +25,7 @@ test("a run begins when as many workers are here as it waits for", async () => {
 
 test("a worker that leaves in the turn in which it has come was not the last one that was waited for", async () => {
   const here = gather({ workers: 1 });
-  run.team.take(run.join(), { type: "leaving" });
+  run.join().say({ type: "leaving" });
   expect(await outcomeOf(here)).toBe("waits");
   run.join();
   expect(await outcomeOf(here)).toBe("done");

@@ -41,7 +41,7 @@ describe("a replica check that a worker does not live to see ends all the same",
     run.sendState(b!, 1, 3);
     await turn();
     expect(typesTold(c!).slice(-3)).toEqual(["load-chunk", "load-chunk", "load-end"]);
-    run.team.take(c!, { type: "loaded", largestDifference: 0.5 });
+    c!.say({ type: "loaded", largestDifference: 0.5 });
     expect(await outcomeOf(checked)).toBe("done");
   });
 
@@ -83,7 +83,7 @@ test("a worker whose weights are wrong is named beside one that is like it, whic
   run.team.tick();
   run.sendState(c!, 0, 3);
   await turn();
-  run.team.take(d, { type: "synced" });
+  d.say({ type: "synced" });
   await turn();
   const checked = run.team.checkReplicas();
   for (const [session, digest] of [
@@ -107,7 +107,7 @@ describe("a state that is read", () => {
     const state = run.team.captureState().read();
     run.lose(a!);
     expect(await outcomeOf(state)).toBe("waits");
-    run.team.take(late, { type: "synced" });
+    late.say({ type: "synced" });
     await turn();
     expect(late.told.at(-1)).toMatchObject({ type: "send-state", request: 2 });
     run.sendState(late, 2, 4);

@@ -77,7 +77,7 @@ async function runWith(crew: number | Crew, faults: Fault[], seed: number): Prom
     const worker = new SimulatedWorker({ clock, team, runId: "r", random, ledger, device });
     worker.msPerSample = msPerSample[all.length] ?? msPerSample[0] ?? worker.msPerSample;
     all.push(worker);
-    team.join(worker.session);
+    worker.join();
   };
   for (let i = 0; i < workers; i++) join();
   for (const { atMs, happen } of faults) clock.after(atMs, () => happen(all, join));

@@ -15,7 +15,7 @@ async function begun(workers: number): Promise<RecordedSession[]> {
 
 /** Has a worker that joined say that it has loaded its snapshot and made all updates since. */
 async function catchUp(session: RecordedSession): Promise<void> {
-  run.team.take(session, { type: "synced" });
+  session.say({ type: "synced" });
   await turn();
 }
 
@@ -87,8 +87,7 @@ describe("an evaluation", () => {
       [0, 0],
     ],
   };
-  const answer = (session: RecordedSession, request: number) =>
-    run.team.take(session, { type: "evaluation", request, ...counts });
+  const answer = (session: RecordedSession, request: number) => session.say({ type: "evaluation", request, ...counts });
   const asked = ({ told }: RecordedSession) =>
     told.flatMap((message) => (message.type === "evaluate" ? message.request : []));
 

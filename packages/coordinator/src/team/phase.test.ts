@@ -35,7 +35,7 @@ beforeEach(() => {
 function join(): SimulatedWorker {
   const worker = new SimulatedWorker({ clock, team, runId: "r", random: philoxRandom(1), ledger });
   workers.push(worker);
-  team.join(worker.session);
+  worker.join();
   return worker;
 }
 

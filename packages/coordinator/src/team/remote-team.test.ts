@@ -35,7 +35,7 @@ function join(
 ): RecordedSession {
   const session = new RecordedSession(sessions.length, hello, { ...READY, ...ready });
   sessions.push(session);
-  team.join(session);
+  session.handle = team.join(session);
   return session;
 }
 /** A run of so many workers, that has begun. */
@@ -51,11 +51,11 @@ type Label = { step?: number; slice: number; attempt?: number };
 const labelOf = ({ step = 0, slice, attempt = 0 }: Label) => ({ step, slice, attempt });
 function sendPiece(session: RecordedSession, label: Label, ...values: number[]): void {
   const piece = encodeFloats(Float32Array.from(values), "fp32");
-  team.take(session, { type: "gradient-chunk", ...labelOf(label), part: 0, offset: 0, ...piece });
+  session.say({ type: "gradient-chunk", ...labelOf(label), part: 0, offset: 0, ...piece });
 }
 function contribute(session: RecordedSession, label: Label, samples: number): void {
   const sums = { samples, lossSum: 1, correct: 0, ms: { forward: 4 }, io: { encode: 1 }, doneMs: 1007 };
-  team.take(session, { type: "contribution", ...labelOf(label), ...sums });
+  session.say({ type: "contribution", ...labelOf(label), ...sums });
 }
 /** Takes a whole step, in which each has one slice. */
 async function takeStep(step: number): Promise<void> {
@@ -148,7 +148,7 @@ describe("a step", () => {
       contribute(session, { slice }, 3);
     }
     const nonsense = { part: 0, offset: 999, ...encodeFloats(Float32Array.of(1), "fp32") };
-    team.take(b!, { type: "gradient-chunk", ...labelOf({ slice: 1 }), ...nonsense });
+    b!.say({ type: "gradient-chunk", ...labelOf({ slice: 1 }), ...nonsense });
     await turn();
     expect(outcome).toBe("waits");
     sendPiece(a!, { slice: 0 }, 1, 1); // asked for again: its sum held what was withdrawn
@@ -323,10 +323,10 @@ describe("an evaluation", () => {
     const done = team.evaluate(VALIDATION);
     for (const violations of [1, 2, 3]) {
       expect(a!.told.at(-1)).toMatchObject({ type: "evaluate", request: 0, start: 0, end: 64 });
-      team.take(a!, { type: "evaluation", request: 0, samples: 64 - violations, lossSum: 1, confusion });
+      a!.say({ type: "evaluation", request: 0, samples: 64 - violations, lossSum: 1, confusion });
     }
     expect(a!.closed).toBe("ERR_STRIKES");
-    team.take(b!, { type: "evaluation", request: 0, samples: 64, lossSum: 1, confusion });
+    b!.say({ type: "evaluation", request: 0, samples: 64, lossSum: 1, confusion });
     expect(await done).toEqual({ samples: 64, lossSum: 1, confusion });
   });
 
@@ -334,7 +334,7 @@ describe("an evaluation", () => {
     const [a] = await begun(1);
     const done = team.evaluate({ ...VALIDATION, part: "test", samples: 66 });
     const answer = (request: number, samples: number, confusion: number[][], predictions: number[]) =>
-      team.take(a!, { type: "evaluation", request, samples, lossSum: 1, confusion, predictions });
+      a!.say({ type: "evaluation", request, samples, lossSum: 1, confusion, predictions });
     answer(
       1,
       2,
@@ -358,7 +358,7 @@ describe("an evaluation", () => {
     stop.abort();
     team.tick();
     expect(await done).toBeUndefined();
-    team.take(a!, { type: "evaluation", request: 0, samples: 64, lossSum: 1, confusion });
+    a!.say({ type: "evaluation", request: 0, samples: 64, lossSum: 1, confusion });
     expect(lines.filter((line) => line.includes("refused"))).toEqual([]);
   });
 });
@@ -368,7 +368,7 @@ describe("a worker that is to leave", () => {
     const [a, b] = await begun(2);
     const done = team.step(TASK, () => {});
     await turn();
-    team.take(a!, { type: "leaving" });
+    a!.say({ type: "leaving" });
     expect(typesTold(a!).at(-1)).toBe("assign");
     sendPiece(a!, { slice: 0 }, 1, 1);
     contribute(a!, { slice: 0 }, 3);
@@ -385,7 +385,7 @@ describe("a worker that is to leave", () => {
   test("owes its state, if that is being read, and leaves when it has sent it", async () => {
     const [a] = await begun(2);
     const state = team.captureState().read();
-    team.take(a!, { type: "leaving" });
+    a!.say({ type: "leaving" });
     team.tick();
     expect(typesTold(a!).at(-1)).toBe("send-state");
     sendState(a!, 0, 5);
@@ -396,7 +396,7 @@ describe("a worker that is to leave", () => {
   test("goes at once if it has no part yet", async () => {
     await begun(1);
     const late = join();
-    team.take(late, { type: "leaving" });
+    late.say({ type: "leaving" });
     expect(late.told).toEqual([{ type: "finished" }]);
   });
 });
@@ -409,9 +409,9 @@ function sendState(
 ): void {
   for (const kind of kinds) {
     const data = new Uint8Array(new Float32Array(2).fill(kind === "weight" ? value : -value).buffer);
-    team.take(session, { type: "state-chunk", request, tensor: 0, kind, offset: 0, data });
+    session.say({ type: "state-chunk", request, tensor: 0, kind, offset: 0, data });
   }
-  team.take(session, { type: "state-end", request, step: 0 });
+  session.say({ type: "state-end", request, step: 0 });
 }
 
 describe("the state", () => {
@@ -486,7 +486,7 @@ describe("a snapshot", () => {
     sendState(source!, 0, 3);
     await turn();
     expect([typesTold(fast).slice(0, 3), typesTold(slow)]).toEqual([["start", "load-chunk", "load-chunk"], []]);
-    team.take(fast, { type: "synced" });
+    fast.say({ type: "synced" });
     await turn();
     expect(team.members.map(({ state }) => state)).toEqual(["in", "loading", "in"]);
     expect(typesTold(slow)).toEqual(["start"]);
@@ -494,8 +494,7 @@ describe("a snapshot", () => {
 });
 
 describe("replicas", () => {
-  const answer = (session: RecordedSession, digest: string) =>
-    team.take(session, { type: "digest-result", step: 0, digest });
+  const answer = (session: RecordedSession, digest: string) => session.say({ type: "digest-result", step: 0, digest });
 
   test("are as they must be if all digests are equal", async () => {
     const [a, b] = await begun(2);
@@ -526,7 +525,7 @@ describe("replicas", () => {
     sendState(a, 0, 3);
     await turn();
     expect(typesTold(b).slice(1)).toEqual(["digest", "load-chunk", "load-chunk", "load-end"]);
-    team.take(b, { type: "loaded", largestDifference: 0.00125 });
+    b.say({ type: "loaded", largestDifference: 0.00125 });
     await checked;
     expect(lines.at(-1)).toBe(
       "w1 had drifted from w0 by up to 1.3e-3, since their devices round differently; w1 was given the weights of w0",
@@ -538,13 +537,13 @@ describe("a message", () => {
   test("that a worker of a run does not say is an error of its connection", async () => {
     const [a] = await begun(1);
     const hello = { ...a!.hello };
-    expect(() => team.take(a!, hello)).toThrow(expect.objectContaining({ code: "ERR_MESSAGE_ORDER" }));
+    expect(() => a!.say(hello)).toThrow(expect.objectContaining({ code: "ERR_MESSAGE_ORDER" }));
   });
 
   test("of one that was dropped says nothing", async () => {
     const [a] = await begun(2);
     team.lose(a!, "its connection closed");
-    expect(() => team.take(a!, { type: "state-end", request: 3, step: 0 })).not.toThrow();
+    expect(() => a!.say({ type: "state-end", request: 3, step: 0 })).not.toThrow();
   });
 
   test("about a step that is over, or has not begun, says nothing", async () => {

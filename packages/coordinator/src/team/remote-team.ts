@@ -2,7 +2,6 @@
  * A team of workers behind sockets, who may come and go: a façade over its members, its phase, and the tasks that they
  * carry out. `decide` says who is gone and who computes what; `StepRound` says what goes out when a chunk comes in.
  */
-import type { WorkerMessage } from "@lockstep/gradient-sync";
 import type { EvaluateTask, Evaluation, StateCapture, StepTask, StepTotals, Team } from "@lockstep/run";
 import type { WorkerNow } from "@lockstep/run/live";
 import type { MessageHandler } from "../connections/admission-control.ts";
@@ -71,7 +70,12 @@ export class RemoteTeam implements Team {
     const line = `${member.name} joined: ${device}, ${backend} (${this.#state.memberCount})`;
     options.log(line, "joined", { worker: member.name, device, backend });
     this.#departures.update();
-    const handler = this.#handlerOf(member);
+    const handler = new MemberHandler(member, {
+      state: this.#state,
+      steps: this.#steps,
+      evaluations: this.#evaluations,
+      departures: this.#departures,
+    });
     return (message) => handler.onMessage(message);
   }
 
@@ -79,12 +83,6 @@ export class RemoteTeam implements Team {
   lose(session: ReadySession, reason: string): void {
     const member = this.#state.membership.get(session.workerId);
     if (member !== undefined) this.#departures.lose(member, reason);
-  }
-
-  /** @throws LockstepError for a message that is not for the worker to send now; its connection is then to be closed */
-  take(session: ReadySession, message: WorkerMessage): void {
-    const member = this.#state.membership.get(session.workerId);
-    if (member !== undefined) this.#handlerOf(member).onMessage(message);
   }
 
   /** Drops a worker for good, whatever it does. @returns whether it was here */
@@ -239,15 +237,6 @@ export class RemoteTeam implements Team {
   }
 
   // Inside
-
-  #handlerOf(member: Member): MemberHandler {
-    return new MemberHandler(member, {
-      state: this.#state,
-      steps: this.#steps,
-      evaluations: this.#evaluations,
-      departures: this.#departures,
-    });
-  }
 
   /** @throws LockstepError ERR_ALL_LOST when nobody holds the weights */
   #settled(): Settled {

@@ -97,12 +97,12 @@ describe("a worker that owed nothing for longer than workers may stall has its w
 
   function sendPiece(session: RecordedSession, slice: number): void {
     const piece = { part: 0, offset: 0, ...encodeFloats(Float32Array.of(1, 1), "fp32") };
-    run.team.take(session, { type: "gradient-chunk", step: 0, slice, attempt: 0, ...piece });
+    session.say({ type: "gradient-chunk", step: 0, slice, attempt: 0, ...piece });
   }
 
   function contribute(session: RecordedSession, slice: number): void {
     const sums = { samples: 2, lossSum: 1, correct: 0, ms: {}, io: {}, doneMs: 0 };
-    run.team.take(session, { type: "contribution", step: 0, slice, attempt: 0, ...sums });
+    session.say({ type: "contribution", step: 0, slice, attempt: 0, ...sums });
   }
 
   /** Asserts that the workers stall only when their time is over from now on. */

@@ -1,5 +1,11 @@
 /** For tests: a worker that is no more than what it was told. */
-import { type CoordinatorMessage, decodeFromCoordinator, PROTOCOL_VERSION } from "@lockstep/gradient-sync";
+import {
+  type CoordinatorMessage,
+  decodeFromCoordinator,
+  PROTOCOL_VERSION,
+  type WorkerMessage,
+} from "@lockstep/gradient-sync";
+import type { MessageHandler } from "../connections/admission-control.ts";
 import type { ReadySession } from "../connections/ready-session.ts";
 import { Member } from "../membership/members.ts";
 
@@ -22,6 +28,10 @@ export class RecordedSession implements ReadySession {
   readonly sent: Buffer[] = [];
   /** Why it was closed. */
   closed: string | undefined;
+  /** Handles what it says; a team gives it with its admission. */
+  handle: MessageHandler = ({ type }) => {
+    throw new Error(`A worker that was not admitted says ${type}.`);
+  };
   /** What `drained` waits for. */
   draining: Promise<void> = Promise.resolve();
 
@@ -51,6 +61,11 @@ export class RecordedSession implements ReadySession {
 
   close(code: string): void {
     this.closed = code;
+  }
+
+  /** Has it say this. */
+  say(message: WorkerMessage): void {
+    this.handle(message);
   }
 
   /** What it was told, in order. */

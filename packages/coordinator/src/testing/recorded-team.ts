@@ -29,7 +29,7 @@ export class RecordedTeam {
   join(hello: Partial<RecordedSession["hello"]> = {}): RecordedSession {
     const session = new RecordedSession(this.sessions.length, hello, READY);
     this.sessions.push(session);
-    this.team.join(session);
+    session.handle = this.team.join(session);
     return session;
   }
 
@@ -42,13 +42,13 @@ export class RecordedTeam {
   async takeStep(step: number): Promise<void> {
     const done = this.team.step({ ...TASK, step }, () => {});
     await turn();
-    const members = this.team.members.filter(({ state }) => state === "in");
-    for (const [slice, { session }] of members.entries()) {
+    const able = this.sessions.filter((session) => this.stateOf(session) === "in");
+    for (const [slice, session] of able.entries()) {
       const place = { step, slice, attempt: 0 };
       const piece = { part: 0, offset: 0, ...encodeFloats(Float32Array.of(1, 1), "fp32") };
-      const sums = { samples: 6 / members.length, lossSum: 1, correct: 0, ms: {}, io: {}, doneMs: 0 };
-      this.team.take(session, { type: "gradient-chunk", ...place, ...piece });
-      this.team.take(session, { type: "contribution", ...place, ...sums });
+      const sums = { samples: 6 / able.length, lossSum: 1, correct: 0, ms: {}, io: {}, doneMs: 0 };
+      session.say({ type: "gradient-chunk", ...place, ...piece });
+      session.say({ type: "contribution", ...place, ...sums });
     }
     await done;
   }
@@ -57,13 +57,13 @@ export class RecordedTeam {
   sendState(session: RecordedSession, request: number, value: number, step = 0): void {
     const data = new Uint8Array(Float32Array.of(value, value).buffer);
     for (const kind of ["weight", "velocity"] as const) {
-      this.team.take(session, { type: "state-chunk", request, tensor: 0, kind, offset: 0, data });
+      session.say({ type: "state-chunk", request, tensor: 0, kind, offset: 0, data });
     }
-    this.team.take(session, { type: "state-end", request, step });
+    session.say({ type: "state-end", request, step });
   }
 
   answerDigest(session: RecordedSession, digest: string): void {
-    this.team.take(session, { type: "digest-result", step: this.team.updatesMade, digest });
+    session.say({ type: "digest-result", step: this.team.updatesMade, digest });
   }
 
   lose(session: RecordedSession): void {

@@ -4,6 +4,7 @@
  */
 import { decodeFromCoordinator, decodeFromWorker, encode, type WorkerMessage } from "@lockstep/gradient-sync";
 import { uniforms } from "@lockstep/random";
+import type { MessageHandler } from "../connections/admission-control.ts";
 import type { ReadySession } from "../connections/ready-session.ts";
 import type { RemoteTeam } from "../team/remote-team.ts";
 import { HELLO, READY, type SliceTask, ToyWorker } from "./toy-worker.ts";
@@ -91,6 +92,8 @@ export class SimulatedWorker extends ToyWorker {
   msPerSample = 10;
   /** Whether nothing gets through, in either direction. */
   silent = false;
+  /** Handles what it says, once it is admitted. */
+  #handle: MessageHandler = () => {};
   /** When the last message of each direction arrives: a connection keeps their order. */
   #arrivesMs = { up: 0, down: 0 };
 
@@ -117,6 +120,11 @@ export class SimulatedWorker extends ToyWorker {
     this.#beat();
   }
 
+  /** It has built the model: the team admits it. */
+  join(): void {
+    this.#handle = this.#options.team.join(this.session);
+  }
+
   /** Its connection ends now; the coordinator notices after `noticeMs`, or by its silence. */
   die(noticeMs: number | undefined): void {
     if (this.dead) return;
@@ -130,7 +138,7 @@ export class SimulatedWorker extends ToyWorker {
     this.#deliver("up", () => {
       this.session.heardMs = this.#options.clock.nowMs;
       const heard = decodeFromWorker(bytes);
-      if (heard.type !== "heartbeat") this.#options.team.take(this.session, heard);
+      if (heard.type !== "heartbeat") this.#handle(heard);
     });
   }
 
