@@ -5,7 +5,7 @@ import { startEngine } from "@lockstep/engine";
 import { loadModel, stateDictNames } from "@lockstep/model";
 import type { ParameterState, StepTotals } from "@lockstep/run";
 import { describe, expect, test } from "vitest";
-import { fixtureSamples, fixtureWeights, readFixture } from "./testing/fixture.ts";
+import { fixtureSamples, fixtureWeights, readFixture } from "./testing/pytorch/fixture.ts";
 import { teamInOneProcess } from "./testing/team-in-one-process.ts";
 
 const { backend, passedOver } = await startEngine({});

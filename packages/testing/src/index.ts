@@ -1,4 +1,3 @@
-export { mulberry32 } from "./counter-numbers.ts";
 export { currentOwner, type Owner, spawnForTest } from "./processes.ts";
 export { lackOf, python } from "./python.ts";
 export { mountSmallDisk, type SmallDisk } from "./small-disk.ts";

@@ -4,9 +4,9 @@ import { makeConfig } from "@lockstep/config";
 import type { Batch, SliceRequest } from "@lockstep/dataset";
 import { encode, type Plan, PROTOCOL_VERSION } from "@lockstep/gradient-sync";
 import { loadModel, type StateDictName, stateDictNames } from "@lockstep/model";
-import { mulberry32 } from "@lockstep/testing";
 import type { PreparedRun } from "@lockstep/training";
 import { connect, Dismissed, Inbox, Participant, readyMessage } from "@lockstep/worker";
+import { mulberry32 } from "../testing/pytorch/counter-numbers.ts";
 import { listeningTeam, preparedRun } from "../testing/team-in-one-process.ts";
 
 const spec = {
