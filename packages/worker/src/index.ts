@@ -1,5 +1,7 @@
-export { type Connection, connect } from "./connection/connection.ts";
+/** A worker: it joins a coordinator and computes for it. */
+export type { Connection } from "./connection/connection.ts";
 export { Dismissed, Inbox } from "./connection/inbox.ts";
+export { connect } from "./connection/socket-connection.ts";
 export { CoordinatorExchange } from "./exchange/coordinator-exchange.ts";
 export { Participant } from "./participant.ts";
 export { type LocalWorkers, startLocalWorkers } from "./program/local-workers.ts";

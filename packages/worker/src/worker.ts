@@ -7,9 +7,10 @@ import { PROTOCOL_VERSION } from "@lockstep/gradient-sync";
 import { isKnownModel } from "@lockstep/model";
 import { type Resources, withResources } from "@lockstep/run";
 import { type PreparedRun, prepare } from "@lockstep/training";
-import { type Connection, connect } from "./connection/connection.ts";
+import type { Connection } from "./connection/connection.ts";
 import { Dismissed, Inbox, type ReceivedMessage } from "./connection/inbox.ts";
 import { isBusy, isPassing, Search, type SearchOptions } from "./connection/search.ts";
+import { connect } from "./connection/socket-connection.ts";
 import { Participant } from "./participant.ts";
 import { readyMessage } from "./ready.ts";
 

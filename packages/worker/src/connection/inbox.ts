@@ -15,14 +15,15 @@ export type ControlMessage = Extract<CoordinatorMessage, { type: "sync" | "send-
 export type ControlHandler = (message: ControlMessage) => Promise<void> | undefined;
 /** Any other message of the coordinator. */
 export type ReceivedMessage = Exclude<CoordinatorMessage, ControlMessage>;
+/** The received message of one type. */
+export type MessageOf<Type extends ReceivedMessage["type"]> = Extract<ReceivedMessage, { type: Type }>;
 
+/** Reads one connection. */
 export class Inbox {
   readonly #connection: Connection;
   readonly #onControl: ControlHandler;
-  /** Why the handling of a control message failed. */
-  #failure: { error: unknown } | undefined;
-  /** Those who wait for a message, to be told of a failure. */
-  readonly #waiting = new Set<(error: unknown) => void>();
+  /** Aborts with the error of a control message whose handling failed. */
+  readonly #failed = new AbortController();
 
   constructor(connection: Connection, onControl: ControlHandler) {
     this.#connection = connection;
@@ -38,7 +39,7 @@ export class Inbox {
    * Waits for the next message.
    *
    * @throws LockstepError when the connection is closed, or what it was refused for
-   * @throws what something that is done on the way has failed with
+   * @throws what the handling of a control message has failed with
    */
   async next(): Promise<ReceivedMessage> {
     for (;;) {
@@ -48,7 +49,7 @@ export class Inbox {
         case "send-state":
         case "state-ack":
         case "rejected":
-          this.#onControl(message)?.catch((error) => this.#fail(error));
+          this.#onControl(message)?.catch((error) => this.#failed.abort(error));
           break;
         case "refused":
           throw new LockstepError(message.code, message.reason);
@@ -58,25 +59,29 @@ export class Inbox {
     }
   }
 
-  #receive(): Promise<CoordinatorMessage> {
-    return new Promise((resolve, reject) => {
-      if (this.#failure !== undefined) throw this.#failure.error;
-      this.#waiting.add(reject);
-      const done = () => this.#waiting.delete(reject);
-      this.#connection.receive().then(resolve, reject).finally(done);
-    });
-  }
-
-  #fail(error: unknown): void {
-    this.#failure ??= { error };
-    for (const reject of this.#waiting) reject(error);
-  }
-
   /** Waits for a message of this type. @throws Dismissed */
-  async expect<Type extends ReceivedMessage["type"]>(type: Type): Promise<Extract<ReceivedMessage, { type: Type }>> {
+  async expect<Type extends ReceivedMessage["type"]>(type: Type): Promise<MessageOf<Type>> {
     const message = await this.next();
-    if (message.type === type) return message as Extract<ReceivedMessage, { type: Type }>;
+    if (isOfType(message, type)) return message;
     if (message.type === "finished") throw new Dismissed();
     throw new LockstepError("ERR_MESSAGE_ORDER", `Expected ${type} from the coordinator, got ${message.type}.`);
   }
+
+  #receive(): Promise<CoordinatorMessage> {
+    const { signal } = this.#failed;
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      const fail = () => reject(signal.reason);
+      signal.addEventListener("abort", fail, { once: true });
+      const done = () => signal.removeEventListener("abort", fail);
+      this.#connection.receive().then(resolve, reject).finally(done);
+    });
+  }
+}
+
+function isOfType<Type extends ReceivedMessage["type"]>(
+  message: ReceivedMessage,
+  type: Type,
+): message is MessageOf<Type> {
+  return message.type === type;
 }

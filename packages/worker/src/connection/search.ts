@@ -2,8 +2,9 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { LockstepError } from "@lockstep/errors";
 import type { JoinOptions } from "@lockstep/transport";
-import { type Connection, connect } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import { Dismissed } from "./inbox.ts";
+import { connect } from "./socket-connection.ts";
 
 /** Reasons for which a connection ends that say nothing against this worker: it may come again. */
 const PASSING = ["ERR_DISCONNECTED", "ERR_CONNECT", "ERR_SILENT", "ERR_STALLED", "ERR_SLOW_READER", "ERR_STATE_LOST"];

@@ -1,4 +1,5 @@
 /** Sends this worker's state beside its work: some pieces whenever the computing thread waits for something else. */
+import { EventEmitter, once } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { LockstepError } from "@lockstep/errors";
 import { CHUNK_BYTES, type CoordinatorMessage, STATE_WINDOW } from "@lockstep/gradient-sync";
@@ -14,12 +15,38 @@ const MAX_STATES = 4;
 type Message = Extract<CoordinatorMessage, { type: "send-state" }>;
 type Snapshot = Pick<StateSnapshot, "pieces" | "dispose">;
 
+/** Pieces of one state that may be sent before the coordinator acknowledges another one. */
+class SendWindow {
+  readonly #acknowledgements = new EventEmitter();
+  #room: number;
+
+  constructor(room: number) {
+    this.#room = room;
+  }
+
+  /** Waits for room, and takes it. @returns false if `signal` aborted first */
+  async reserve(signal: AbortSignal): Promise<boolean> {
+    while (this.#room === 0 && !signal.aborted) {
+      await once(this.#acknowledgements, "acknowledged", { signal }).catch(() => {});
+    }
+    if (signal.aborted) return false;
+    this.#room--;
+    return true;
+  }
+
+  acknowledge(): void {
+    this.#room++;
+    this.#acknowledgements.emit("acknowledged");
+  }
+}
+
+/** Sends the states that the coordinator asks for on one connection. */
 export class StateSender {
   readonly #connection: Connection;
-  /** Pieces that may still be sent, and who waits until there may be more; by request. */
-  readonly #requests = new Map<number, { room: number; wake: () => void }>();
+  /** By request. */
+  readonly #windows = new Map<number, SendWindow>();
   readonly #sending = new Set<Promise<void>>();
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -27,7 +54,7 @@ export class StateSender {
 
   /** @throws LockstepError ERR_MESSAGE_ORDER if one more state would be too many, or this one is on its way already */
   assertRoom(request: number): void {
-    if (this.#requests.size < MAX_STATES && !this.#requests.has(request)) return;
+    if (this.#windows.size < MAX_STATES && !this.#windows.has(request)) return;
     const text = `Expected at most ${MAX_STATES} states to be asked for at once, each once; got request ${request}.`;
     throw new LockstepError("ERR_MESSAGE_ORDER", text);
   }
@@ -44,37 +71,31 @@ export class StateSender {
   }
 
   async #send({ request, window }: Message, step: number, snapshot: Snapshot): Promise<void> {
-    const asked = { room: Math.min(window, STATE_WINDOW), wake: () => {} };
-    this.#requests.set(request, asked);
+    const sendWindow = new SendWindow(Math.min(window, STATE_WINDOW));
+    this.#windows.set(request, sendWindow);
     let pieces = 0;
     try {
       for await (const { tensor, kind, offset, values } of snapshot.pieces(PIECE_ELEMENTS)) {
-        while (asked.room === 0 && !this.#closed) await new Promise<void>((resolve) => (asked.wake = resolve));
-        if (this.#closed) return;
-        asked.room--;
+        if (!(await sendWindow.reserve(this.#closing.signal))) return;
         const data = new Uint8Array(values.slice().buffer);
         this.#connection.send({ type: "state-chunk", request, tensor, kind, offset, data });
         if (++pieces % PIECES_A_TURN === 0) await nextTurn(); // messages that have come are taken in between
       }
       this.#connection.send({ type: "state-end", request, step });
     } finally {
-      this.#requests.delete(request);
+      this.#windows.delete(request);
       snapshot.dispose();
     }
   }
 
   /** The coordinator has room for another piece. */
   acknowledged(request: number): void {
-    const asked = this.#requests.get(request);
-    if (asked === undefined) return; // all of it was sent
-    asked.room++;
-    asked.wake();
+    this.#windows.get(request)?.acknowledge(); // unless all of it was sent
   }
 
   /** Ends what is being sent, and resolves when all of it was let go. */
   async close(): Promise<void> {
-    this.#closed = true;
-    for (const { wake } of this.#requests.values()) wake();
+    this.#closing.abort();
     await Promise.allSettled(this.#sending);
   }
 }

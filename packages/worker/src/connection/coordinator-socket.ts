@@ -1,0 +1,174 @@
+/** The socket of a worker's connection: encodes and sends, receives and decodes, and sends heartbeats. */
+import { LockstepError } from "@lockstep/errors";
+import {
+  type CoordinatorMessage,
+  decodeFromCoordinator,
+  encode,
+  encodeFloats,
+  MAX_MESSAGE_BYTES,
+  packingPays,
+  type WorkerMessage,
+} from "@lockstep/gradient-sync";
+import { explainFailedJoin, openSocket } from "@lockstep/transport";
+import { IoClock } from "./io-clock.ts";
+import { LinkSpeed } from "./link-speed.ts";
+import { machineMs } from "./machine-clock.ts";
+import type { FromSocket, SocketData, ToSocket } from "./socket-messages.ts";
+
+/** The coordinator may be busy for longer than a worker, whose socket has a thread of its own. */
+const COORDINATOR_SILENT_BEATS = 10;
+
+/** Until the coordinator says how often it wants to hear the heart beat: starting an engine may take long. */
+const HEARTBEAT_MS = 1000;
+
+type WebSocket = ReturnType<typeof openSocket>;
+type SocketState = "connecting" | "open" | "closed";
+
+/** Connects at once. What comes is told, the end with its reason last. */
+export class CoordinatorSocket {
+  readonly #url: string;
+  readonly #maxUntakenBytes: number;
+  readonly #tell: (from: FromSocket, transferred?: ArrayBuffer[]) => void;
+  readonly #socket: WebSocket;
+  readonly #clock = new IoClock(() => performance.now());
+  readonly #link = new LinkSpeed();
+  #state: SocketState = "connecting";
+  /** Why the socket ends, once something has gone wrong. */
+  #fault: LockstepError | undefined;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #heardMs = performance.now();
+  #packing = true;
+  /** Of messages that the computing thread was given, and has not received. */
+  #untakenBytes = 0;
+
+  constructor(
+    { url, join, maxUntakenBytes }: SocketData,
+    tell: (from: FromSocket, transferred?: ArrayBuffer[]) => void,
+  ) {
+    this.#url = url;
+    this.#maxUntakenBytes = maxUntakenBytes;
+    this.#tell = tell;
+    const socket = openSocket(url, { ...join, maxPayload: MAX_MESSAGE_BYTES });
+    this.#socket = socket;
+    socket.on("open", () => this.#open());
+    // Not whole messages only: on a slow link one may take longer than the coordinator may be silent. And not before it is
+    // open: else what came with the upgrade would be heard here only.
+    socket.on("upgrade", ({ socket: link }) => socket.on("open", () => link.on("data", () => this.#hear())));
+    socket.on("message", (data: Buffer) => this.#receive(data));
+    socket.on("error", (error) => this.#fail(error));
+    socket.on("close", () => this.#end());
+  }
+
+  send(message: WorkerMessage): void {
+    const timed = message.type === "contribution" ? { ...message, io: this.#clock.take() } : message;
+    const bytes = this.#clock.encode(() => encode(timed));
+    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(bytes, this.#clock.sending());
+  }
+
+  sendPiece({ piece, values, wire }: Extract<ToSocket, { type: "send-piece" }>): void {
+    const encoded = this.#clock.encode(() => encodeFloats(values, wire, this.#packing));
+    this.send({ ...piece, type: "gradient-chunk", ...encoded });
+  }
+
+  /** Sends a heartbeat so often from now on, and expects to hear from the coordinator meanwhile. */
+  heartbeat(everyMs: number): void {
+    clearInterval(this.#heartbeat);
+    this.#heartbeat = setInterval(() => this.#beat(everyMs), everyMs);
+  }
+
+  /** The computing thread has received messages of so many bytes: there may be room for more. */
+  taken(bytes: number): void {
+    this.#untakenBytes -= bytes;
+    if (!this.#socket.isPaused || this.#untakenBytes >= this.#maxUntakenBytes / 2) return;
+    this.#hear();
+    this.#socket.resume();
+  }
+
+  close(): void {
+    this.#socket.close(1000);
+    this.#socket.resume(); // else the other end's goodbye is not read
+  }
+
+  #open(): void {
+    this.#state = "open";
+    this.heartbeat(HEARTBEAT_MS);
+    this.#tell({ type: "open" });
+  }
+
+  #hear(): void {
+    this.#heardMs = performance.now();
+  }
+
+  #receive(data: Buffer): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return; // this end has closed it
+    try {
+      this.#handle(
+        this.#clock.receive(() => decodeFromCoordinator(data)),
+        data.length,
+      );
+    } catch (error) {
+      if (!(error instanceof LockstepError)) throw error;
+      this.#fault = error;
+      this.#socket.close(4000, error.code);
+    }
+  }
+
+  #handle(message: CoordinatorMessage, bytes: number): void {
+    switch (message.type) {
+      case "alive":
+        return;
+      case "link-probe":
+        this.#probe(message.data.length);
+        break;
+      case "welcome":
+        this.send({ type: "clock", nowMs: machineMs() });
+        this.#hand(message, bytes);
+        break;
+      default:
+        this.#hand(message, bytes);
+    }
+  }
+
+  #probe(bytes: number): void {
+    const bytesPerSecond = this.#link.probe(bytes, performance.now());
+    if (bytesPerSecond === undefined) return;
+    this.#packing = packingPays(bytesPerSecond);
+    this.#tell({ type: "link", bytesPerSecond });
+  }
+
+  /** Hands a message to the computing thread. While that has received too few of them, the socket is not read. */
+  #hand(message: CoordinatorMessage, bytes: number): void {
+    this.#untakenBytes += bytes;
+    if (this.#untakenBytes > this.#maxUntakenBytes) this.#socket.pause();
+    if (!("data" in message)) {
+      this.#tell({ type: "message", message, bytes });
+      return;
+    }
+    // A message that fills its buffer has it for itself. Others share one with what ws has yet to read.
+    const data = message.data.buffer.byteLength === bytes ? message.data : message.data.slice();
+    this.#tell({ type: "message", message: { ...message, data }, bytes }, [data.buffer]);
+  }
+
+  #beat(everyMs: number): void {
+    this.send({ type: "heartbeat" });
+    if (this.#socket.isPaused) return; // then it is this end that hears nothing
+    const silentMs = performance.now() - this.#heardMs;
+    if (silentMs < COORDINATOR_SILENT_BEATS * everyMs) return;
+    const text = `Nothing was received from the coordinator for ${Math.round(silentMs / 1000)} s.`;
+    this.#fault ??= new LockstepError("ERR_SILENT", text);
+    this.#socket.terminate();
+  }
+
+  #fail(error: Error): void {
+    const opened = this.#state === "open";
+    this.#fault ??= opened ? new LockstepError("ERR_CONNECT", error.message) : explainFailedJoin(error, this.#url);
+  }
+
+  #end(): void {
+    this.#state = "closed";
+    clearInterval(this.#heartbeat);
+    const text = "The coordinator closed the connection.";
+    const { code, message } = this.#fault ?? new LockstepError("ERR_DISCONNECTED", text);
+    this.#tell({ type: "closed", code, reason: message });
+  }
+}

@@ -1,0 +1,40 @@
+/** Records of the data set that this worker has asked the coordinator for. */
+import { crc32 } from "node:zlib";
+import type { RecordPart } from "@lockstep/dataset";
+import { LockstepError } from "@lockstep/errors";
+import type { CoordinatorMessage, WorkerMessage } from "@lockstep/gradient-sync";
+import { Deferred } from "./deferred.ts";
+
+/** Numbers the requests, and hands each answer to whoever asked. */
+export class RecordRequests {
+  readonly #send: (message: WorkerMessage) => void;
+  readonly #pending = new Map<number, Deferred<Uint8Array>>();
+  #requests = 0;
+
+  constructor(send: (message: WorkerMessage) => void) {
+    this.#send = send;
+  }
+
+  /** Asks for records. Rejects with ERR_RECORDS if they come damaged, and with the error given to `fail`. */
+  request(part: RecordPart, indexes: Uint32Array): Promise<Uint8Array> {
+    const request = this.#requests++;
+    const answer = new Deferred<Uint8Array>();
+    this.#pending.set(request, answer);
+    this.#send({ type: "want-records", request, part, indexes: [...indexes] });
+    return answer.promise;
+  }
+
+  /** The coordinator has sent the records of a request. */
+  deliver({ request, data, crc32: expected }: Extract<CoordinatorMessage, { type: "records" }>): void {
+    const answer = this.#pending.get(request);
+    this.#pending.delete(request);
+    if (crc32(data) === expected) answer?.resolve(data);
+    else answer?.reject(new LockstepError("ERR_RECORDS", "Records from the coordinator were damaged on the way."));
+  }
+
+  /** Rejects all requests: no more answers will come. */
+  fail(error: Error): void {
+    for (const answer of this.#pending.values()) answer.reject(error);
+    this.#pending.clear();
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * The worker's connection to its coordinator. The socket lives on another thread, so heartbeats go on, and chunks are
+ * sent and taken in, while this thread computes inside native code.
+ */
+import type { Worker } from "node:worker_threads";
+import type { RecordPart } from "@lockstep/dataset";
+import { LockstepError } from "@lockstep/errors";
+import { startThread } from "@lockstep/files";
+import type { CoordinatorMessage, Wire, WorkerMessage } from "@lockstep/gradient-sync";
+import { checkJoin, type JoinOptions } from "@lockstep/transport";
+import type { Connection, PiecePlace } from "./connection.ts";
+import { Deferred } from "./deferred.ts";
+import { RecordRequests } from "./record-requests.ts";
+import type { FromSocket, SocketData, ToSocket } from "./socket-messages.ts";
+
+/** What has come and is not yet received, in bytes; with more the socket is not read, and the coordinator has to wait. */
+const MAX_UNTAKEN_BYTES = 256 * 2 ** 20;
+
+type ConnectionState = { name: "connecting" } | { name: "open" } | { name: "closed"; error: Error };
+type Arrived = Extract<FromSocket, { type: "message" }>;
+
+/** @throws LockstepError ERR_CONNECT if nobody answers at `url`, or why `openSocket` did not get in there */
+export async function connect(
+  url: string,
+  join: JoinOptions,
+  maxUntakenBytes: number = MAX_UNTAKEN_BYTES,
+): Promise<Connection> {
+  checkJoin(url, join); // here, where what it throws arrives as it is
+  const data: SocketData = { url, join, maxUntakenBytes };
+  const connection = new SocketConnection(startThread("socket-thread", import.meta.url, data));
+  await connection.opened();
+  return connection;
+}
+
+/** The computing thread's end: messages wait here until they are received. */
+class SocketConnection implements Connection {
+  readonly #thread: Worker;
+  readonly #arrived: Arrived[] = [];
+  /** Those who wait for a message; none does while there are any. */
+  readonly #receivers: Deferred<CoordinatorMessage>[] = [];
+  readonly #records = new RecordRequests((message) => this.send(message));
+  readonly #opened = new Deferred<void>();
+  readonly #closed = new Deferred<void>();
+  readonly #link = new Deferred<number>();
+  #state: ConnectionState = { name: "connecting" };
+
+  constructor(thread: Worker) {
+    this.#thread = thread;
+    thread.on("message", (message: FromSocket) => this.#hear(message));
+    thread.on("error", (error) => this.#end(error));
+    thread.on("exit", () =>
+      this.#end(new LockstepError("ERR_DISCONNECTED", "The thread of the connection has ended.")),
+    );
+  }
+
+  get linkBytesPerSecond(): Promise<number> {
+    return this.#link.promise;
+  }
+
+  get isIdle(): boolean {
+    return this.#arrived.length === 0 && this.#state.name !== "closed";
+  }
+
+  /** Resolves when the coordinator has let this worker in. The thread ends if it does not. */
+  async opened(): Promise<void> {
+    try {
+      await this.#opened.promise;
+    } catch (error) {
+      await this.#thread.terminate();
+      throw error;
+    }
+  }
+
+  send(message: WorkerMessage): void {
+    const transferred = "data" in message ? [message.data.buffer as ArrayBuffer] : [];
+    this.#post({ type: "send", message }, transferred);
+  }
+
+  sendPiece(piece: PiecePlace, values: Float32Array<ArrayBuffer>, wire: Wire): void {
+    this.#post({ type: "send-piece", piece, values, wire }, [values.buffer]);
+  }
+
+  heartbeat(everyMs: number): void {
+    this.#post({ type: "heartbeat", everyMs });
+  }
+
+  async fetchRecords(part: RecordPart, indexes: Uint32Array): Promise<Uint8Array> {
+    if (this.#state.name === "closed") throw this.#state.error;
+    return this.#records.request(part, indexes);
+  }
+
+  async receive(): Promise<CoordinatorMessage> {
+    const next = this.#arrived.shift();
+    if (next !== undefined) return this.#take(next);
+    if (this.#state.name === "closed") throw this.#state.error;
+    const receiver = new Deferred<CoordinatorMessage>();
+    this.#receivers.push(receiver);
+    return receiver.promise;
+  }
+
+  async close(): Promise<void> {
+    this.#post({ type: "close" });
+    await this.#closed.promise;
+    await this.#thread.terminate();
+  }
+
+  #hear(from: FromSocket): void {
+    switch (from.type) {
+      case "open":
+        this.#open();
+        break;
+      case "message":
+        this.#arrive(from);
+        break;
+      case "link":
+        this.#link.resolve(from.bytesPerSecond);
+        break;
+      case "closed":
+        this.#end(new LockstepError(from.code, from.reason));
+    }
+  }
+
+  #open(): void {
+    if (this.#state.name === "connecting") this.#state = { name: "open" };
+    this.#opened.resolve();
+  }
+
+  #arrive(arrived: Arrived): void {
+    if (arrived.message.type === "records") {
+      this.#records.deliver(arrived.message);
+      this.#post({ type: "taken", bytes: arrived.bytes });
+      return;
+    }
+    const receiver = this.#receivers.shift();
+    if (receiver === undefined) this.#arrived.push(arrived);
+    else receiver.resolve(this.#take(arrived));
+  }
+
+  /** The first reason counts: what a thread reports after its socket has closed says nothing more. */
+  #end(error: Error): void {
+    if (this.#state.name === "closed") return;
+    this.#state = { name: "closed", error };
+    for (const receiver of this.#receivers.splice(0)) receiver.reject(error);
+    this.#records.fail(error);
+    this.#opened.reject(error);
+    this.#link.reject(error);
+    this.#closed.resolve();
+  }
+
+  #take({ message, bytes }: Arrived): CoordinatorMessage {
+    this.#post({ type: "taken", bytes });
+    return message;
+  }
+
+  #post(to: ToSocket, transferred: ArrayBuffer[] = []): void {
+    this.#thread.postMessage(to, transferred);
+  }
+}
