@@ -3,6 +3,7 @@ export { type AlexNetCifar10Options, alexnetCifar10 } from "./architectures/alex
 export { checkTrainable, type TrainableOptions } from "./checks/check-trainable.ts";
 export { factorableKernels } from "./layers/factorable.ts";
 export { layersOf } from "./layers/layers.ts";
+export { type ModelSignature, signatureOf } from "./layers/signature.ts";
 export {
   type LoadedModel,
   type LoadModelOptions,
@@ -11,7 +12,6 @@ export {
   type ModelFactory,
 } from "./load/load.ts";
 export { isKnownModel } from "./load/model-file.ts";
-export { type ModelSignature, signatureOf } from "./load/signature.ts";
 export { onnxGraphOf } from "./onnx/onnx-graph.ts";
 export { encodeOnnxModel } from "./onnx/onnx-model.ts";
 export { runOnnx } from "./onnx/onnx-run.ts";

@@ -4,8 +4,8 @@ import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { graphOf } from "../layers/graph.ts";
 import { innerLayers, type Layer, layersOf } from "../layers/layers.ts";
+import { signatureOf } from "../layers/signature.ts";
 import { isImpostor } from "../layers/standard-layers.ts";
-import { signatureOf } from "../load/signature.ts";
 import { mixingLayers } from "./batch-probe.ts";
 import { tryGradients } from "./gradient-trial.ts";
 

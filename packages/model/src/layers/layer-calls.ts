@@ -1,8 +1,8 @@
 /** Sending two images through a model and looking at what its layers are called with. */
 import { tf } from "@lockstep/engine";
 import { uniforms } from "@lockstep/random";
-import { signatureOf } from "../load/signature.ts";
 import { elementCount, type Layer } from "./layers.ts";
+import { signatureOf } from "./signature.ts";
 
 /** A layer takes and returns one tensor or several. */
 export type Tensors = tf.Tensor | tf.Tensor[];

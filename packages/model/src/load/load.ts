@@ -3,13 +3,13 @@ import { basename, extname } from "node:path";
 import { tf } from "@lockstep/engine";
 import { madeUpKind } from "../layers/layer-names.ts";
 import { namedLayer } from "../layers/layers.ts";
+import { signatureOf } from "../layers/signature.ts";
 import { buildModel } from "../spec/build.ts";
 import { type ModelSpec, parseModelSpec } from "../spec/spec.ts";
 import { compiledWith } from "./compiled.ts";
 import { registerFileLoader } from "./file-loader.ts";
 import { importModel, isKnownModel, isLayersModel, KNOWN_MODELS, messageOf, moduleError } from "./model-file.ts";
 import { countRepeatedLayersOnce } from "./repeated-layers.ts";
-import { signatureOf } from "./signature.ts";
 
 /** Says for which data a model is loaded. */
 export interface LoadModelOptions {

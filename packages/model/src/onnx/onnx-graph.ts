@@ -11,7 +11,7 @@ import { z } from "zod";
 import { flattenedRows } from "../layers/flattened-rows.ts";
 import { type Application, graphOf, type Value } from "../layers/graph.ts";
 import type { Layer } from "../layers/layers.ts";
-import { signatureOf } from "../load/signature.ts";
+import { signatureOf } from "../layers/signature.ts";
 import { expectAllTrained } from "../weights/state-dict.ts";
 import type { StateDictName } from "../weights/state-tensors.ts";
 

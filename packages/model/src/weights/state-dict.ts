@@ -15,8 +15,8 @@ import { graphOf } from "../layers/graph.ts";
 import { madeUpKind, type NamedLayer, takeName } from "../layers/layer-names.ts";
 import { elementCount, hasTorchKernel, innerLayers, type Layer, namedLayer, placedLayers } from "../layers/layers.ts";
 import type { ModelSpec } from "../spec/spec.ts";
-import { sequentialIndexes } from "../spec/spec-state-dict.ts";
 import { expectStateDict } from "./fit-state-dict.ts";
+import { sequentialIndexes } from "./spec-state-dict.ts";
 import type { StateDict, StateDictName, StateTensor } from "./state-tensors.ts";
 
 /**

@@ -1,8 +1,8 @@
 /** The state dict of a spec, worked out without TensorFlow.js: what a coordinator knows of weights before workers come. */
 
-import type { ExpectedTensor } from "../weights/state-tensors.ts";
-import { describeModel } from "./describe.ts";
-import { layerNames, type ModelSpec } from "./spec.ts";
+import { describeModel } from "../spec/describe.ts";
+import { layerNames, type ModelSpec } from "../spec/spec.ts";
+import type { ExpectedTensor } from "./state-tensors.ts";
 
 /**
  * Returns name and PyTorch shape of each weight, in the model's order: what `stateDictNames` says of the built model.

@@ -4,12 +4,12 @@ import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { alexnet } from "../architectures/alexnet.ts";
 import { alexnetCifar10 } from "../architectures/alexnet-cifar10.ts";
+import { buildModel } from "../spec/build.ts";
+import { describeModel } from "../spec/describe.ts";
+import type { ModelSpec } from "../spec/spec.ts";
 import { specs } from "../testing/small-specs.ts";
-import { stateDictNames } from "../weights/state-dict.ts";
-import { buildModel } from "./build.ts";
-import { describeModel } from "./describe.ts";
-import type { ModelSpec } from "./spec.ts";
 import { specStateDict } from "./spec-state-dict.ts";
+import { stateDictNames } from "./state-dict.ts";
 
 beforeAll(() => tf.setBackend("cpu"));
 
