@@ -1,11 +1,9 @@
-/** The names of the data sets, and what is known of one before it is opened. */
+/** The facts of the data sets that are known before one is opened. */
 import { CIFAR10_IMAGES } from "./cifar10/cifar10.ts";
+import type { DatasetName } from "./records/records.ts";
 import { SHAPES_CLASSES } from "./shapes.ts";
 
-/** The name of a data set, as `--dataset` takes it. */
-export type DatasetName = "cifar10" | "shapes";
-
-/** What is known of a data set before it is opened. Images are in pixels; those of shapes can have any size. */
+/** The classes and the images of a data set. Images are in pixels; those of shapes can have any size. */
 export interface DatasetFacts {
   classes: readonly string[];
   height: number;

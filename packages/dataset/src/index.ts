@@ -2,17 +2,17 @@ export { type Batch, makeBatch } from "./batches/batch.ts";
 export { type BatchMeta, openBatchSource, type SliceRequest } from "./batches/batch-source.ts";
 export { type BatchThread, openBatchThread } from "./batches/batch-thread.ts";
 export { cifar10Files, openCifar10 } from "./cifar10/cifar10.ts";
-export { defaultDataDir } from "./data-dir.ts";
+export { openRecordSource, type RecordSource } from "./cifar10/record-source.ts";
 export { expectDataFiles } from "./dataset.ts";
-export { type DatasetName, datasetFacts } from "./dataset-facts.ts";
+export { datasetFacts } from "./dataset-facts.ts";
 export { decodeImage, decodeImageBytes, MAX_IMAGE_BYTES } from "./images/decode-image.ts";
 export { expectNormalize, normalizeImage, parseNormalize } from "./images/normalize.ts";
-export { openRecordSource, type RecordSource } from "./records/record-source.ts";
+export { defaultDataDir } from "./records/data-dir.ts";
 export {
   MAX_RECORDS_PER_REQUEST,
   type RecordPart,
   type RecordSupply,
   type SuppliedFacts,
 } from "./records/record-supply.ts";
-export type { Records } from "./records/records.ts";
+export type { DatasetName, Records } from "./records/records.ts";
 export { openShapes } from "./shapes.ts";

@@ -1,12 +1,11 @@
 /** Slices of a run's batches, by name: the training and validation parts and the test set, from one opened data set. */
 import { LockstepError } from "@lockstep/errors";
 import { openDataset } from "../dataset.ts";
-import type { DatasetName } from "../dataset-facts.ts";
 import type { Augment } from "../images/augment.ts";
 import { type Normalize, resolveNormalize } from "../images/normalize.ts";
 import { epochOrder } from "../order.ts";
 import type { RecordSupply } from "../records/record-supply.ts";
-import type { Records, RecordsToLoad } from "../records/records.ts";
+import type { DatasetName, Records, RecordsToLoad } from "../records/records.ts";
 import { splitTrain } from "../split.ts";
 import { type Batch, makeBatch } from "./batch.ts";
 

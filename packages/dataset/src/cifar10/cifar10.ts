@@ -4,7 +4,7 @@
  */
 import { readFileSync, statSync } from "node:fs";
 import { LockstepError } from "@lockstep/errors";
-import { defaultDataDir } from "../data-dir.ts";
+import { defaultDataDir } from "../records/data-dir.ts";
 import type { Records } from "../records/records.ts";
 import { type Cifar10Files, findCifar10Files } from "./find-cifar10.ts";
 

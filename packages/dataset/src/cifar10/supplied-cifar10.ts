@@ -1,7 +1,7 @@
 /** CIFAR-10 on a machine without its files: records from a supply, kept on disk so that each is fetched once. */
 import { join } from "node:path";
 import { excerptOf, LockstepError } from "@lockstep/errors";
-import { defaultDataDir } from "../data-dir.ts";
+import { defaultDataDir } from "../records/data-dir.ts";
 import { RecordCache } from "../records/record-cache.ts";
 import {
   MAX_RECORDS_PER_REQUEST,

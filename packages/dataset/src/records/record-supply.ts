@@ -1,5 +1,5 @@
 /** What a coordinator with a data set's files and a worker without them agree on. */
-import type { DatasetName } from "../dataset-facts.ts";
+import type { DatasetName } from "./records.ts";
 
 /** The files of a data set. A run's training and validation parts are both drawn from `train`. */
 export type RecordPart = "train" | "test";

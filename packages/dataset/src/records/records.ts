@@ -1,4 +1,9 @@
-/** What labelled images of one size have in common. */
+/** Labelled images of one size, as the data sets hold them. */
+
+/** The name of a data set, as `--dataset` takes it. */
+export type DatasetName = "cifar10" | "shapes";
+
+/** The sizes that all labelled images of a data set have in common. */
 export interface RecordsShape {
   samples: number;
   /** Pixels. */

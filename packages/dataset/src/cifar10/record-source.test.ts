@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { cifar10Files, openCifar10 } from "../cifar10/cifar10.ts";
 import { channelStatistics } from "../images/normalize.ts";
 import { CIFAR10_NAMES, temporaryFolder, writeVariedCifar10 } from "../testing/cifar10-for-tests.ts";
+import { cifar10Files, openCifar10 } from "./cifar10.ts";
 import { openRecordSource, type RecordSource } from "./record-source.ts";
 
 let dataDir: string;

@@ -3,6 +3,9 @@ import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { LockstepError } from "@lockstep/errors";
+import { channelSums, type MeanStd } from "../images/normalize.ts";
+import { MAX_RECORDS_PER_REQUEST, type RecordPart, type SuppliedFacts } from "../records/record-supply.ts";
+import type { DatasetName } from "../records/records.ts";
 import {
   CIFAR10_FILE_RECORDS,
   CIFAR10_IMAGES,
@@ -10,12 +13,9 @@ import {
   checkCifar10Labels,
   cifar10FileError,
   readCifar10Record,
-} from "../cifar10/cifar10.ts";
-import type { Cifar10Files } from "../cifar10/find-cifar10.ts";
-import { type DataFilesOptions, provideCifar10 } from "../dataset.ts";
-import type { DatasetName } from "../dataset-facts.ts";
-import { channelSums, type MeanStd } from "../images/normalize.ts";
-import { MAX_RECORDS_PER_REQUEST, type RecordPart, type SuppliedFacts } from "./record-supply.ts";
+} from "./cifar10.ts";
+import type { Cifar10Files } from "./find-cifar10.ts";
+import { type DataFilesOptions, provideCifar10 } from "./provide-cifar10.ts";
 
 /** Read at a time while the files are measured: 0.8 MB, after which the event loop has its turn, every 3 to 5 ms. */
 const CHUNK_RECORDS = 250;
