@@ -1,57 +1,7 @@
-/** What follows from a configuration, for config.json and for the lines at the start. */
-
-import { type RunConfig, version } from "@lockstep/config";
-import type { BatchMeta } from "@lockstep/dataset";
-import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
-import { DEFAULT_INIT, type LoadedModel, type StateDictName, tfjsTopologyOf, topologyDigest } from "@lockstep/model";
-import {
-  type BroughtAlong,
-  type Derived,
-  type DeviceGroup,
-  type RunFolder,
-  type RunId,
-  type Schedule,
-  stepsLine,
-} from "@lockstep/run";
-
-export function derivedOf({
-  runId,
-  loaded,
-  names,
-  meta,
-  schedule,
-  devices,
-}: {
-  runId: RunId;
-  loaded: LoadedModel;
-  names: StateDictName[];
-  meta: BatchMeta;
-  schedule: Schedule;
-  devices: DeviceGroup[];
-}): Derived {
-  const { trainSamples, validationSamples, testSamples, mean, std } = meta;
-  const spare = Array.from(
-    { length: loaded.numClasses - meta.classes.length },
-    (_, i) => `class ${meta.classes.length + i}`,
-  );
-  return {
-    runId,
-    lockstep: version,
-    arithmetic: ARITHMETIC_VERSION,
-    devices,
-    modelName: loaded.name,
-    ...(loaded.spec && { spec: loaded.spec }),
-    topologyDigest: topologyDigest(tfjsTopologyOf(loaded.model, names)),
-    parameters: names.reduce((total, { torchShape }) => total + torchShape.reduce((a, b) => a * b, 1), 0),
-    inputShape: loaded.inputShape,
-    numClasses: loaded.numClasses,
-    classes: [...meta.classes, ...spare],
-    ...{ mean, std },
-    ...{ trainSamples, validationSamples, testSamples },
-    stepsPerEpoch: schedule.stepsPerEpoch,
-    steps: schedule.steps,
-  };
-}
+/** The lines that are printed when a run on this machine starts. */
+import type { RunConfig } from "@lockstep/config";
+import { DEFAULT_INIT } from "@lockstep/model";
+import { type BroughtAlong, type Derived, type RunFolder, stepsLine } from "@lockstep/run";
 
 /** A few lines: the model, the data, the training, the folder. */
 export function summaryOf(

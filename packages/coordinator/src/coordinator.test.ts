@@ -5,12 +5,12 @@ import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { makeConfig } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
-import { lineDisplay, stoppedStatus } from "@lockstep/run";
-import { LiveRun } from "@lockstep/run/live";
+import { lineDisplay, openPanel, StopReason } from "@lockstep/run";
 import { openServer, type TransportServer } from "@lockstep/transport";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
-import { type CoordinatorOptions, coordinate } from "./coordinator.ts";
-import { newRun } from "./run-start.ts";
+import { coordinate } from "./coordinator.ts";
+import type { CoordinatorOptions } from "./coordinator-options.ts";
+import { openDistributedRun } from "./open-run.ts";
 import { SocketWorker } from "./testing/fuzz/socket-worker.ts";
 import { TOY_CODE } from "./testing/toy-worker.ts";
 
@@ -25,12 +25,13 @@ beforeEach(async () => {
     ...{ host: "127.0.0.1", port: 0, anyPort: false, maxPayload: 1 },
     onSocket: (socket) => socket.terminate(),
   });
-  const start = await newRun(makeConfig({ dataset: "shapes", model }), join(dir, "run"), () => {});
+  const config = makeConfig({ dataset: "shapes", model });
+  const panel = openPanel(lineDisplay(() => {}));
   options = {
-    ...start,
+    distributed: await openDistributedRun({ type: "new", config, out: join(dir, "run") }, panel.display),
+    panel,
     ...{ workers: 2, minWorkers: 1, heartbeatMs: 1000, stallMs: 60_000, balance: "even", version: "v" },
     door: { host: "127.0.0.1", port: 0, anyPort: true },
-    display: lineDisplay(() => {}),
     onListening: () => {},
   };
 });
@@ -46,19 +47,19 @@ test("a coordinator that cannot listen takes its folder away and lets go of the 
   const before = listeners();
   const taken = { host: "127.0.0.1", port: door.port, anyPort: false };
   await expect(coordinate({ ...options, door: taken })).rejects.toMatchObject({ code: "ERR_LISTEN" });
-  expect(existsSync(options.folder.dir)).toBe(false);
+  expect(existsSync(options.distributed.run.folder.dir)).toBe(false);
   expect(listeners()).toBe(before);
 });
 
 test("a coordinator that is asked to stop while it waits for workers ends, with nothing to go on from", async () => {
   const onListening = () => void process.emit("SIGTERM", "SIGTERM");
-  expect(await coordinate({ ...options, onListening })).toBe("not begun");
-  expect(stoppedStatus()).toBe(143);
-  expect(existsSync(options.folder.dir)).toBe(false);
+  expect(await coordinate({ ...options, onListening })).toEqual({ end: "not begun", status: 143 });
+  expect(existsSync(options.distributed.run.folder.dir)).toBe(false);
 });
 
 test("a run that can't go on ends with the reason, and says nothing of workers that it would wait for", async () => {
-  const [events, live] = [[] as string[], new LiveRun()];
+  const { live } = options.panel;
+  const events: string[] = [];
   const begun = new Promise<void>((resolve) =>
     live.subscribe((update) => {
       if (update.type !== "event") return;
@@ -67,14 +68,15 @@ test("a run that can't go on ends with the reason, and says nothing of workers t
     }),
   );
   const reason = new LockstepError("ERR_LOCAL_WORKER", "All workers have ended.");
-  const cannotGoOn = begun.then(() => Promise.reject(reason));
+  const failures = new AbortController();
+  begun.then(() => failures.abort(new StopReason({ type: "failure", error: reason })));
   const onListening = (port: number) => {
     const worker = new SocketWorker({ port, name: "toy" });
     worker.hangs = true;
     onTestFinished(() => worker.socket.terminate());
   };
   const { version } = TOY_CODE;
-  const ended = coordinate({ ...options, workers: 1, version, live, onListening, cannotGoOn });
+  const ended = coordinate({ ...options, workers: 1, version, onListening, localWorkers: failures.signal });
   await expect(ended).rejects.toBe(reason);
   await setImmediate();
   expect(events).toContain("begun");

@@ -2,9 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type GivenOptions, makeConfig } from "@lockstep/config";
-import { createRunFolder, type Display, newRunId, type RunFolder } from "@lockstep/run";
+import { createRunFolder, lineDisplay, newRunId, openPanel, type RunFolder, StopReason } from "@lockstep/run";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type CoordinatorOptions, coordinate } from "./coordinator.ts";
+import { coordinate } from "./coordinator.ts";
+import type { CoordinatorOptions } from "./coordinator-options.ts";
 
 const STEPS_PER_EPOCH = 3;
 
@@ -22,24 +23,34 @@ function writeResults(): void {
 /** Resumes a run of one epoch without a test, of which this many steps are done, and returns the outcome. */
 async function resumed(steps: number, given: GivenOptions = {}) {
   const lines: string[] = [];
-  const display = { line: (text: string) => lines.push(text) } as unknown as Display;
   const samples = { trainSamples: 32 * STEPS_PER_EPOCH, validationSamples: 0, testSamples: 8 };
   const progress = { endedSteps: steps, lossSum: 0, correct: 0, samples: 0 };
-  let waits: (error: Error) => void = () => {};
-  const options: CoordinatorOptions = {
-    ...{ config: makeConfig({ dataset: "shapes", numEpochs: 1, test: false, ...given }), runId: newRunId(), folder },
-    ...{ workers: 2, minWorkers: 1, heartbeatMs: 1000, stallMs: 60_000, balance: "even", display, version: "0" },
-    door: { host: "127.0.0.1", port: 0, anyPort: true },
-    model: { kind: "code" },
-    resumed: { step: steps, epoch: 1, seed: 0, progress, tensors: [] },
-    before: {
-      ...{ lockstep: "0", modelName: "Tiny", parameters: 0, inputShape: [1, 1, 1], numClasses: 2, classes: ["a", "b"] },
-      ...{ mean: [0], std: [1], ...samples, stepsPerEpoch: STEPS_PER_EPOCH, steps },
-    },
-    cannotBegin: new Promise<never>((_, reject) => (waits = reject)),
-    onListening: () => waits(new Error("waits for workers")),
+  const derived = {
+    ...{ lockstep: "0", modelName: "Tiny", parameters: 0, inputShape: [1, 1, 1] as [number, number, number] },
+    ...{ numClasses: 2, classes: ["a", "b"], mean: [0], std: [1] },
+    ...{ ...samples, stepsPerEpoch: STEPS_PER_EPOCH, steps },
   };
-  const outcome = await coordinate(options).catch((error: Error) => error.message);
+  const run = {
+    config: makeConfig({ dataset: "shapes", numEpochs: 1, test: false, ...given }),
+    runId: newRunId(),
+    folder,
+    checkpoint: { step: steps, epoch: 1, seed: 0, progress, tensors: [] },
+    saved: { derived, machine: {} },
+  };
+  const failures = new AbortController();
+  const waits = new StopReason({ type: "failure", error: new Error("waits for workers") });
+  const options: CoordinatorOptions = {
+    ...{ workers: 2, minWorkers: 1, heartbeatMs: 1000, stallMs: 60_000, balance: "even", version: "0" },
+    distributed: { run, model: { kind: "code" } },
+    panel: openPanel(lineDisplay((text) => lines.push(text))),
+    door: { host: "127.0.0.1", port: 0, anyPort: true },
+    localWorkers: failures.signal,
+    onListening: () => failures.abort(waits),
+  };
+  const outcome = await coordinate(options).then(
+    ({ end }) => end,
+    (error: Error) => error.message,
+  );
   return { outcome, lines };
 }
 

@@ -1,34 +1,27 @@
-/** What is told of a run: what follows from its options and data, and what travelled. */
-import { ARITHMETIC_VERSION, elementsOf } from "@lockstep/gradient-sync";
+/** What is told of a run: the facts of its model and data, and what travelled. */
+import { elementsOf } from "@lockstep/gradient-sync";
 import { type ModelFile, topologyDigest } from "@lockstep/model/files";
-import type { Derived, RunId, Schedule } from "@lockstep/run";
-import type { ReadySession } from "./connections/ready-session.ts";
+import type { RunFacts } from "@lockstep/run";
+import type { Ready } from "./connections/ready-session.ts";
 import { parseTopology } from "./membership/topology.ts";
 import type { Travelled } from "./step/worker-shares.ts";
 
-type Ready = ReadySession["ready"];
-
-/** For its config.json. */
-export function derivedOf(
-  { runId, model, version }: { runId: RunId; model: ModelFile; version: string },
-  ready: Ready,
-  { stepsPerEpoch, steps }: Pick<Schedule, "stepsPerEpoch" | "steps">,
-): Derived {
+/** Returns the facts that the first worker has told, for config.json. */
+export function runFactsOf(model: ModelFile, ready: Ready): RunFacts {
   const { modelName, inputShape, numClasses, classes, mean, std, trainSamples, validationSamples, testSamples } = ready;
   return {
-    ...(model.kind === "spec" && { spec: model.spec }),
-    ...{
-      runId,
-      lockstep: version,
-      arithmetic: ARITHMETIC_VERSION,
-      modelName,
-      parameters: parametersOf(ready),
-      inputShape,
-      numClasses,
-      classes,
-    },
+    modelName,
+    spec: model.kind === "spec" ? model.spec : undefined,
     topologyDigest: topologyDigest(parseTopology(ready.topology)),
-    ...{ mean, std, trainSamples, validationSamples, testSamples, stepsPerEpoch, steps },
+    parameters: parametersOf(ready),
+    inputShape,
+    numClasses,
+    classes,
+    mean,
+    std,
+    trainSamples,
+    validationSamples,
+    testSamples,
   };
 }
 

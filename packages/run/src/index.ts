@@ -1,5 +1,6 @@
 export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts";
-export { type Checkpoint, checkpointBefore, latestCheckpoint } from "./folder/checkpoint.ts";
+export { type Checkpoint, lastCheckpoint, latestCheckpoint } from "./folder/checkpoint.ts";
+export type { RunFacts } from "./folder/derived.ts";
 export {
   type ComputedWith,
   type DeviceGroup,
@@ -26,19 +27,29 @@ export {
 } from "./folder/run-folder.ts";
 export { readWeights, readWeightsFile } from "./folder/weights.ts";
 export { type Command, Controls, parseCommand } from "./live/controls.ts";
-export { type Conduct, conduct } from "./loop.ts";
+export { type LoopEnd, trainLoop } from "./loop.ts";
 export { keepEvents, parseEvents } from "./record/event-log.ts";
 export { Recorder } from "./record/recorder.ts";
 export { writeTrace } from "./record/trace.ts";
 export { type Resources, withResources } from "./resources.ts";
 export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule/schedule.ts";
 export { type PlannedSlice, planSlices, shares } from "./schedule/slices.ts";
-export { type SignalName, type StopCause, StopReason, stopCauseOf } from "./stop-reason.ts";
+export { type OpenedRun, openRun, type RunRequest, RunSession, type RunStart } from "./session.ts";
+export { type SignalName, type StopCause, StopReason, stopCauseOf, throwIfFailed } from "./stop-reason.ts";
 export type { ParameterState, StateCapture, StepTotals, Team, WorkerShare } from "./team.ts";
 export { type Display, displayOn, lineDisplay } from "./terminal/display.ts";
 export { eventTeller } from "./terminal/event-teller.ts";
 export { tuneGarbageCollection } from "./terminal/gc-tuning.ts";
-export { onStopSignals, statusOf, stoppedStatus, untilAskedToStop, watchInterrupts } from "./terminal/interrupts.ts";
+export {
+  type Interrupts,
+  onStopSignals,
+  statusOf,
+  stoppedStatus,
+  untilAskedToStop,
+  watchInterrupts,
+} from "./terminal/interrupts.ts";
 export { resultLines, stepsLine, testLine } from "./terminal/lines.ts";
 export { type LogFormat, tellFailure } from "./terminal/log.ts";
+export { openPanel, type RunPanel } from "./terminal/panel.ts";
 export { type BroughtAlong, startLines } from "./terminal/start-lines.ts";
+export { TrainingRun } from "./training-run.ts";

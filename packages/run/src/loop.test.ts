@@ -15,7 +15,7 @@ let dir: string;
 let folder: RunFolder;
 let lines: string[];
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "lockstep-conduct-"));
+  dir = mkdtempSync(join(tmpdir(), "lockstep-loop-"));
   folder = createRunFolder(join(dir, "run"), "m", new Date());
   lines = [];
 });
@@ -44,7 +44,7 @@ const rows = () => readMetrics(folder.metrics).map((row) => `${row.type} ${row.s
 const checkpoints = () => readdirSync(folder.checkpoints).sort();
 const weightOf = () => readWeights(folder, "M").get("w")!.data[0];
 
-describe("conduct", () => {
+describe("the training loop", () => {
   test("does the schedule and writes it down", async () => {
     const { outcome, team } = await go({});
     expect(outcome).toBe("finished");

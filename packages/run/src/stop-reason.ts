@@ -29,3 +29,9 @@ export function stopCauseOf(signal: AbortSignal): StopCause | undefined {
   if (reason instanceof StopReason) return reason.cause;
   return { type: "failure", error: reason instanceof Error ? reason : new Error(String(reason)) };
 }
+
+/** @throws the error of the failure that `signal` has aborted with, if it has */
+export function throwIfFailed(signal: AbortSignal): void {
+  const cause = stopCauseOf(signal);
+  if (cause?.type === "failure") throw cause.error;
+}

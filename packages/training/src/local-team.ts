@@ -1,49 +1,82 @@
 /** A team of one: a replica in this process, with the exchange joined in memory. */
-
-import type { RunConfig } from "@lockstep/config";
-import type { StateDictName } from "@lockstep/model";
-import type { Team } from "@lockstep/run";
-import type { Batches } from "./batches.ts";
+import { factorableKernels } from "@lockstep/model";
+import type { EvaluateTask, Evaluation, StateCapture, StepTask, StepTotals, Task, Team } from "@lockstep/run";
+import { Batches, batchesOf } from "./batches.ts";
 import { evaluateAll } from "./evaluate.ts";
 import { InMemoryExchange } from "./exchange.ts";
-import type { Replica } from "./replica.ts";
-import { captureState } from "./state.ts";
+import { EVALUATION_ROWS, type PreparedRun } from "./prepare.ts";
+import { Replica } from "./replica.ts";
+import { captureState, type InitialValues } from "./state.ts";
 import { takeStep } from "./step.ts";
 import { LapClock } from "./step-clock.ts";
 
-export interface LocalTeam {
-  config: RunConfig;
-  replica: Replica;
-  batches: Pick<Batches, "take">;
-  classes: number;
-  evaluationRows: number;
-  names: readonly StateDictName[];
+/** What a local team begins with, and what it is to do. */
+export interface LocalTeamOptions {
+  values: InitialValues;
+  /** In their order: batches are made ahead. */
+  tasks: Iterable<Task>;
 }
 
-export function localTeam({ config, replica, batches, classes, evaluationRows, names }: LocalTeam): Team {
-  const clock = new LapClock();
-  const exchange = new InMemoryExchange(config.sliceRows);
-  return {
-    step: (task, beforeCommit) =>
-      takeStep({ config, replica, batches, exchange, clock }, task, ({ samples, lossSum, correct }) =>
-        beforeCommit({ samples, lossSum, correct, ms: clock.finish() }),
-      ),
-    evaluate: async ({ part, samples }, signal) => {
-      const plan = { part, samples, rows: evaluationRows, classes, signal };
-      const evaluation = await evaluateAll(replica, batches, plan);
-      clock.finish(); // the next step begins after the evaluation
-      return evaluation;
-    },
-    skipTime: () => void clock.finish(),
-    captureState: () => {
-      const capture = captureState(replica, names);
-      return {
-        read: async () => {
-          const tensors = await capture.read();
-          clock.lap("state");
-          return tensors;
-        },
-      };
-    },
-  };
+/** Trains on one replica. */
+export class LocalTeam implements Team {
+  readonly replica: Replica;
+  readonly #prepared: PreparedRun;
+  readonly #batches: Batches;
+  readonly #exchange: InMemoryExchange;
+  readonly #evaluationRows: number;
+  readonly #clock = new LapClock();
+
+  constructor(prepared: PreparedRun, { values, tasks }: LocalTeamOptions) {
+    const { config, loaded, maxRows, thread } = prepared;
+    const factoredKernels = config.sync === "dense" ? [] : factorableKernels(loaded.model);
+    this.#prepared = prepared;
+    this.replica = new Replica(loaded.model, values, { factoredKernels, dropout: config.dropout });
+    this.#evaluationRows = Math.min(EVALUATION_ROWS, maxRows ?? EVALUATION_ROWS);
+    const rows = { evaluationRows: this.#evaluationRows, sliceRows: config.sliceRows };
+    this.#batches = new Batches(thread, batchesOf(tasks, rows));
+    this.#exchange = new InMemoryExchange(config.sliceRows);
+  }
+
+  async step(task: StepTask, beforeCommit: (totals: StepTotals) => void): Promise<void> {
+    const { config, maxRows } = this.#prepared;
+    const clock = this.#clock;
+    const context = {
+      config: { ...config, maxRows },
+      replica: this.replica,
+      batches: this.#batches,
+      exchange: this.#exchange,
+      clock,
+    };
+    await takeStep(context, task, ({ samples, lossSum, correct }) =>
+      beforeCommit({ samples, lossSum, correct, ms: clock.finish() }),
+    );
+  }
+
+  async evaluate({ part, samples }: EvaluateTask, signal: AbortSignal): Promise<Evaluation | undefined> {
+    const classes = this.#prepared.loaded.numClasses;
+    const plan = { part, samples, rows: this.#evaluationRows, classes, signal };
+    const evaluation = await evaluateAll(this.replica, this.#batches, plan);
+    this.skipTime(); // the next step begins after the evaluation
+    return evaluation;
+  }
+
+  captureState(): StateCapture {
+    const capture = captureState(this.replica, this.#prepared.names);
+    return {
+      read: async () => {
+        const tensors = await capture.read();
+        this.#clock.lap("state");
+        return tensors;
+      },
+    };
+  }
+
+  skipTime(): void {
+    this.#clock.finish();
+  }
+
+  /** Frees the replica's tensors. */
+  close(): void {
+    this.replica.dispose();
+  }
 }

@@ -7,6 +7,9 @@ import { fromStateDict, type StateDict, type StateDictName } from "@lockstep/mod
 import type { ParameterState, StateCapture } from "@lockstep/run";
 import type { Replica } from "./replica.ts";
 
+/** The weights of a replica to begin with, and their momentum if there is any. */
+export type InitialValues = ReturnType<typeof parameterValues>;
+
 export type StateKind = "weight" | "velocity";
 
 /** A piece of the state: elements of tensor number `tensor` from `offset` on. */

@@ -3,7 +3,8 @@
 import { machineOptions, makeConfig } from "@lockstep/config";
 import type { QuickstartOptions } from "@lockstep/config/programs";
 import { displayOn } from "@lockstep/run";
-import { nextLine, trainNew } from "./train.ts";
+import { nextLine } from "./train.ts";
+import { trainAlone } from "./train-alone.ts";
 
 /** Trains, and names what can be done with the run. */
 export async function quickstart({ out, ...machine }: QuickstartOptions): Promise<void> {
@@ -11,6 +12,6 @@ export async function quickstart({ out, ...machine }: QuickstartOptions): Promis
   console.log("On real pictures: pnpm train (CIFAR-10, 170 MB are downloaded).\n");
   const config = makeConfig({ dataset: "shapes", init: "he", trainFraction: 0.9, numEpochs: 1, maxSteps: 150 });
   const watching = { display: displayOn(process.stdout, "text"), dashboard: {} };
-  const { dir } = await trainNew(config, out, machineOptions(machine), watching);
+  const { dir } = await trainAlone({ type: "new", config, out }, machineOptions(machine), watching);
   if (process.exitCode === undefined) console.log(nextLine(dir));
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { makeConfig } from "@lockstep/config";
 import { holdRunFolder, lineDisplay, openRunFolder } from "@lockstep/run";
 import { expect, onTestFinished, test } from "vitest";
-import { resumeRun, trainNew } from "./train.ts";
+import { trainAlone } from "./train-alone.ts";
 
 const model = fileURLToPath(new URL("../../../../test/fixtures/tiny-model.ts", import.meta.url));
 
@@ -21,7 +21,8 @@ test("a training whose dashboard does not start lets go of its folder, of the si
   const open = () => [process.listenerCount("SIGTERM"), process.getActiveResourcesInfo().filter(isThread).length];
   const before = open();
   const shown = { display: lineDisplay(() => {}), dashboard: { port } };
-  const training = trainNew(makeConfig({ dataset: "shapes", model }), join(dir, "run"), { threads: 1 }, shown);
+  const request = { type: "new" as const, config: makeConfig({ dataset: "shapes", model }), out: join(dir, "run") };
+  const training = trainAlone(request, { threads: 1 }, shown);
   await expect(training).rejects.toMatchObject({ code: "ERR_LISTEN" });
   expect(open()).toEqual(before);
   const { folder } = openRunFolder(join(dir, "run"));
@@ -37,13 +38,17 @@ test("a run that was killed before its first checkpoint begins again at step 0, 
   const lines: string[] = [];
   const shown = { display: lineDisplay((line) => lines.push(line)) };
   const config = makeConfig({ dataset: "shapes", model, maxSteps: 2, test: false });
-  const { dir: out, checkpoints, metrics } = await trainNew(config, join(dir, "run"), { threads: 1 }, shown);
+  const {
+    dir: out,
+    checkpoints,
+    metrics,
+  } = await trainAlone({ type: "new", config, out: join(dir, "run") }, { threads: 1 }, shown);
   const results = () =>
     [join(out, "Tiny.safetensors"), metrics].map((path) => readFileSync(path, "utf8").replace(/"ms".*/g, ""));
   const undisturbed = results();
   rmSync(checkpoints, { recursive: true });
   mkdirSync(checkpoints);
-  await resumeRun(out, {}, {}, shown);
+  await trainAlone({ type: "resume", dir: out, given: {} }, {}, shown);
   expect(lines).toContain("no checkpoint was written yet; the run begins again at step 0");
   expect(results()).toEqual(undisturbed);
 });

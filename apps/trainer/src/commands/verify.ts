@@ -1,7 +1,7 @@
 /** `pnpm verify`: the same training with one worker and with several, compared. */
 import { verify as verifyTraining } from "@lockstep/bench/verify";
 import type { VerifyOptions } from "@lockstep/config/programs";
-import { newRun } from "@lockstep/coordinator";
+import { openDistributedRun } from "@lockstep/coordinator";
 import type { Display } from "@lockstep/run";
 import { trainTogether } from "./train-together.ts";
 
@@ -12,7 +12,7 @@ export async function verify(options: VerifyOptions & Record<string, unknown>): 
   await verifyTraining(options, {
     path: process.argv[1] ?? "",
     async trainTogether({ workers, config, out, machine, onStarted }) {
-      const start = await newRun(config, out, silent.line);
+      const start = await openDistributedRun({ type: "new", config, out }, silent);
       await trainTogether(workers, start, machine, { display: silent, onStarted });
     },
   });

@@ -5,20 +5,19 @@ import { controlToken, dashboardLine, makeSite } from "@lockstep/dashboard";
 import { announce } from "@lockstep/discovery";
 import { LockstepError } from "@lockstep/errors";
 import {
-  Controls,
   displayOn,
   eventTeller,
+  openPanel,
   type Resources,
-  stoppedStatus,
+  type RunRequest,
   tellFailure,
   withResources,
 } from "@lockstep/run";
-import { LiveRun } from "@lockstep/run/live";
 import { assertPortFree } from "@lockstep/transport";
 import type { Command } from "commander";
 
 import { coordinate } from "../coordinator.ts";
-import { newRun, resumedRun } from "../run-start.ts";
+import { openDistributedRun } from "../open-run.ts";
 import { prepareEntrance } from "./entrance.ts";
 import { addressesOf, authority, joiningLines } from "./joining-lines.ts";
 import { refusalLog } from "./refusal-log.ts";
@@ -37,9 +36,8 @@ async function main(words: string[], program: Command, resources: Resources): Pr
   const { isTerminal } = display;
   const entrance = await prepareEntrance(options, workers, isTerminal);
   await assertPortFree(entrance.door);
-  const live = new LiveRun();
-  const tell = eventTeller(display, live);
-  const controls = new Controls(live, tell);
+  const panel = openPanel(display);
+  const { live, controls } = panel;
   const control = controlToken();
   let listeningAt = entrance.door.port;
   const onListening = (port: number) => {
@@ -47,7 +45,7 @@ async function main(words: string[], program: Command, resources: Resources): Pr
     const where = entrance.loopback ? "in other terminals of this machine" : "paste this on each of their machines";
     display.line(`waiting for ${workers} workers; ${where}:`);
     const addresses = addressesOf(entrance);
-    const codeModel = start.model.kind === "code" ? start.config.model : undefined;
+    const codeModel = distributed.model.kind === "code" ? distributed.run.config.model : undefined;
     const joining = { entrance, addresses, port, isTerminal, words, codeModel };
     for (const line of joiningLines(joining)) display.line(line);
     const url = `${entrance.fingerprint === undefined ? "http" : "https"}://${authority(addresses[0]!, port)}`;
@@ -58,25 +56,22 @@ async function main(words: string[], program: Command, resources: Resources): Pr
     const announcement = announce({ port, name: hostname(), secure, onProblem });
     resources.add(announcement.close);
   };
-  const onRefused = refusalLog((line) => tell(line, "refused"));
+  const onRefused = refusalLog((line) => eventTeller(display, live)(line, "refused"));
   const { onRequest, guards, close } = makeSite({
     live,
     desk: { token: control, command: async (it) => controls.take(it) },
   });
   resources.add(close);
   const door = { ...entrance.door, onRefused, onRequest, guards };
-  const watching = { display, live, controls };
-  const common = { workers, door, heartbeatMs, stallMs, minWorkers, balance, keepOpen, ...watching, onListening };
-  const start =
-    resume === undefined ? await newRun(makeConfig(given), out, display.line) : await resumedRun(resume, given, warn);
-  const outcome = await coordinate({ ...common, ...start, version });
-  if (outcome === "finished") return;
-  if (outcome === "not begun") display.line("stopped before the run began");
-  else {
-    const line = stoppedLine(program, { dir: start.folder.dir, port: listeningAt, isTerminal });
-    display.line(line);
-  }
-  process.exitCode = stoppedStatus();
+  const request: RunRequest =
+    resume === undefined ? { type: "new", config: makeConfig(given), out } : { type: "resume", dir: resume, given };
+  const distributed = await openDistributedRun(request, display);
+  const limits = { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen };
+  const outcome = await coordinate({ ...limits, distributed, panel, door, version, onListening });
+  if (outcome.end === "finished") return;
+  if (outcome.end === "not begun") display.line("stopped before the run began");
+  else display.line(stoppedLine(program, { dir: distributed.run.folder.dir, port: listeningAt, isTerminal }));
+  process.exitCode = outcome.status;
 }
 
 const words = process.argv.slice(2);

@@ -71,6 +71,15 @@ export async function saveCheckpoint(dir: string, checkpoint: Checkpoint, option
 }
 
 /**
+ * Returns the last checkpoint of a run; undefined if none was written yet.
+ *
+ * @throws LockstepError ERR_NO_CHECKPOINT if none of them can be read
+ */
+export function lastCheckpoint(dir: string, warn: (message: string) => void): Checkpoint | undefined {
+  return stepsIn(dir).length === 0 ? undefined : latestCheckpoint(dir, warn);
+}
+
+/**
  * The last checkpoint of a run. One that can't be read, or holds NaN or infinity, is passed over with a warning.
  *
  * @throws LockstepError ERR_NO_CHECKPOINT when there is none, or none that can be read

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { stopCauseOf } from "../stop-reason.ts";
-import { type Interrupts, type StopSignal, stoppedStatus, untilAskedToStop, watchInterrupts } from "./interrupts.ts";
+import { type SignalName, stopCauseOf } from "../stop-reason.ts";
+import { type Interrupts, stoppedStatus, untilAskedToStop, watchInterrupts } from "./interrupts.ts";
 
 describe("a run that watches for requests to stop", () => {
   const lines: string[] = [];
@@ -19,7 +19,7 @@ describe("a run that watches for requests to stop", () => {
   });
   afterEach(() => interrupts.unwatch());
 
-  const comes = (signal: StopSignal) => process.emit(signal, signal);
+  const comes = (signal: SignalName) => process.emit(signal, signal);
 
   test.each([
     ["SIGINT", 130, "stopping after this step; Ctrl-C again stops at once"],
@@ -29,7 +29,7 @@ describe("a run that watches for requests to stop", () => {
     expect(interrupts.signal.aborted).toBe(false);
     comes(signal);
     expect(stopCauseOf(interrupts.signal)).toEqual({ type: "signal", signal });
-    expect(stoppedStatus()).toBe(status);
+    expect(stoppedStatus(interrupts.signal)).toBe(status);
     expect(lines).toEqual([line]);
     expect(exits).toEqual([]);
   });

@@ -1,11 +1,8 @@
 /** Requests from outside to stop: the first one lets a run end its step and save it, a second one ends the process. */
 import { constants } from "node:os";
-import { StopReason } from "../stop-reason.ts";
+import { type SignalName, StopReason, stopCauseOf } from "../stop-reason.ts";
 
-/** Ctrl-C; the system or a supervisor; the terminal that is gone. */
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-/** A signal that asks this process to stop. */
-export type StopSignal = (typeof SIGNALS)[number];
+const SIGNALS: readonly SignalName[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /**
  * A SIGTERM that comes so soon after the first signal is the same request: a supervisor signals each process of a group,
@@ -13,21 +10,21 @@ export type StopSignal = (typeof SIGNALS)[number];
  */
 const ECHO_MS = 1000;
 
-/** The first signal that asked this process to stop, or Ctrl-C's as long as none has. */
-let asked: StopSignal = "SIGINT";
-
 /** Exit status of a program that a signal ended: 128 + the signal's number. */
-export const statusOf = (signal: StopSignal): number => 128 + constants.signals[signal];
+export const statusOf = (signal: SignalName): number => 128 + constants.signals[signal];
 
-/** Exit status of a program that stopped before its end because it was asked to, by a signal or on a page. */
-export const stoppedStatus = (): number => statusOf(asked);
+/** Exit status of a program that stopped before its end. @param signal aborts with a signal, or for another reason */
+export function stoppedStatus(signal: AbortSignal): number {
+  const cause = stopCauseOf(signal);
+  return statusOf(cause?.type === "signal" ? cause.signal : "SIGINT");
+}
 
 /** Calls `act` for each signal that asks this process to stop. Returns what ends that. */
-export function onStopSignals(act: (signal: StopSignal) => void): () => void {
-  const listener = (signal: NodeJS.Signals) => act(signal as StopSignal);
-  for (const signal of SIGNALS) process.on(signal, listener);
+export function onStopSignals(act: (signal: SignalName) => void): () => void {
+  const listeners = SIGNALS.map((signal) => ({ signal, listener: () => act(signal) }));
+  for (const { signal, listener } of listeners) process.on(signal, listener);
   return () => {
-    for (const signal of SIGNALS) process.off(signal, listener);
+    for (const { signal, listener } of listeners) process.off(signal, listener);
   };
 }
 
@@ -61,7 +58,6 @@ export function watchInterrupts(options: InterruptOptions): Interrupts {
   const unwatch = onStopSignals((signal) => {
     if (sinceMs === undefined) {
       sinceMs = nowMs();
-      asked = signal;
       tell(stoppingLine(signal, doing));
       stop.abort(new StopReason({ type: "signal", signal }));
     } else if (signal === "SIGINT" || (signal === "SIGTERM" && nowMs() - sinceMs > ECHO_MS)) exit(statusOf(signal));
@@ -69,14 +65,14 @@ export function watchInterrupts(options: InterruptOptions): Interrupts {
   return { signal: stop.signal, unwatch };
 }
 
-function stoppingLine(signal: StopSignal, doing: string): string {
+function stoppingLine(signal: SignalName, doing: string): string {
   if (signal === "SIGINT") return `${doing}; Ctrl-C again stops at once`;
   const why = signal === "SIGHUP" ? "the terminal is gone (SIGHUP)" : "asked to stop (SIGTERM)";
   return `${why}: ${doing}; another SIGTERM stops at once`;
 }
 
 /** Resolves when this process is asked to stop. */
-export function untilAskedToStop(): Promise<StopSignal> {
+export function untilAskedToStop(): Promise<SignalName> {
   return new Promise((resolve) => {
     const unwatch = onStopSignals((signal) => {
       unwatch();

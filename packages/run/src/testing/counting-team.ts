@@ -6,12 +6,13 @@ import type { Resumed } from "../folder/resumed.ts";
 import type { RunFolder } from "../folder/run-folder.ts";
 import type { Controls } from "../live/controls.ts";
 import type { LiveRun } from "../live/live-run.ts";
-import { conduct } from "../loop.ts";
+import { trainLoop } from "../loop.ts";
 import { Recorder } from "../record/recorder.ts";
 import { makeSchedule, type Schedule } from "../schedule/schedule.ts";
 import { StopReason } from "../stop-reason.ts";
 import type { StateCapture, StepTotals, Team } from "../team.ts";
 import { lineDisplay } from "../terminal/display.ts";
+import { TrainingRun } from "../training-run.ts";
 
 /** With batches of 4, an epoch is three steps of 4, 4 and 2 samples. */
 const SIZES = { trainSamples: 10, validationSamples: 4, testSamples: 4 };
@@ -103,10 +104,9 @@ export function countingRun({ folder, options, team, resumed, stopAfter, lines =
     ...{ folder, config: configOf(options), schedule, display, resumed, live },
     ...{ modelName: "M", classes: ["a", "b"], startedAt: new Date(0) },
   });
-  const [doneSteps, endedSteps] = [resumed?.step ?? 0, resumed?.progress.endedSteps ?? 0];
   const signal = AbortSignal.any([stop.signal, ...(controls === undefined ? [] : [controls.signal])]);
-  const outcome = () => conduct({ schedule, team, recorder, doneSteps, endedSteps, signal, controls });
-  return { recorder, outcome };
+  const run = new TrainingRun({ schedule, recorder, from: resumed, controls });
+  return { recorder, outcome: () => trainLoop(run, team, signal) };
 }
 
 /** Goes on from the last checkpoint. */

@@ -6,7 +6,7 @@ import { type NamedTensor, writeSafetensors } from "@lockstep/formats";
 import { type ExpectedTensor, type ModelSpec, specStateDict } from "@lockstep/model/files";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import tinySpec from "../../../test/fixtures/tiny-model.ts";
-import { newRun } from "./run-start.ts";
+import { openDistributedRun } from "./open-run.ts";
 
 let dir: string;
 beforeAll(() => {
@@ -32,7 +32,8 @@ async function startFrom(tensors: NamedTensor[], model = tinyModel) {
   const out = join(dir, "out");
   rmSync(out, { recursive: true, force: true });
   const lines: string[] = [];
-  const run = newRun(makeConfig({ model, initFrom, dataset: "shapes" }), out, (line) => lines.push(line));
+  const config = makeConfig({ model, initFrom, dataset: "shapes" });
+  const run = openDistributedRun({ type: "new", config, out }, { line: (line) => lines.push(line) });
   return { run, out, lines };
 }
 
@@ -68,7 +69,8 @@ test("a coordinator refuses a model that does not fit the data set before it lis
     model,
     `export default { name: "Two", inputShape: [32, 32, 3], layers: [{ type: "flatten" }, { type: "dense", name: "fc", units: 2 }] };`,
   );
-  const run = newRun(makeConfig({ model, dataset: "shapes" }), join(dir, "out"), () => {});
+  const config = makeConfig({ model, dataset: "shapes" });
+  const run = openDistributedRun({ type: "new", config, out: join(dir, "out") }, { line: () => {} });
   await expect(run).rejects.toMatchObject({
     code: "ERR_MODEL_DATA",
     message: expect.stringContaining("Expected a model with 10 outputs, as shapes has"),

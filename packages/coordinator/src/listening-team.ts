@@ -1,0 +1,71 @@
+/** The team of a coordinator: workers can connect, and time passes for those who have. */
+import { eventTeller, type Resources, type RunPanel, readMetrics, StopReason } from "@lockstep/run";
+import { listen } from "./connections/session-server.ts";
+import type { CoordinatorOptions } from "./coordinator-options.ts";
+import { Admission } from "./membership/admission.ts";
+import type { DistributedRun } from "./open-run.ts";
+import { seldom } from "./program/refusal-log.ts";
+import { RemoteTeam } from "./team/remote-team.ts";
+import { openRecordsHere, welcomeTo } from "./welcome.ts";
+
+/** Bytes of updates that are kept for workers that join. */
+const MAX_LOG_BYTES = 512 * 2 ** 20;
+
+/** How often those who watch the run are told of its workers. */
+const TEAM_EVERY_MS = 500;
+
+const nowMs = () => performance.now();
+
+/** The workers of a run, and those who ask to be among them. */
+export interface ListeningTeam {
+  team: RemoteTeam;
+  admission: Admission;
+  port: number;
+}
+
+/**
+ * Opens the team, and has `resources` close it.
+ *
+ * @param failures aborts when the records that workers are to be given cannot be read
+ */
+export async function openTeam(
+  options: CoordinatorOptions,
+  failures: AbortController,
+  resources: Resources,
+): Promise<ListeningTeam> {
+  const { distributed, panel, heartbeatMs } = options;
+  const { config, runId } = distributed.run;
+  const records = openRecordsHere(config); // listening does not wait for it
+  resources.add(() => records.then((source) => source?.close()).catch(() => {})); // told already
+  const welcome = records.then((source) => welcomeTo(distributed, source));
+  welcome.catch((error) => failures.abort(new StopReason({ type: "failure", error })));
+  const log = eventTeller(panel.display, panel.live);
+  const onPhase = panel.live.phase.bind(panel.live);
+  const team = new RemoteTeam({ ...options, runId, maxLogBytes: MAX_LOG_BYTES, log, onPhase, nowMs });
+  panel.controls.dismiss = (name) => team.dismiss(name);
+  const tell = options.localWorkers === undefined ? seldom((line) => log(line, "refused")) : undefined;
+  const initial = initialOf(distributed);
+  const admission = new Admission({ config, team, version: options.version, initial, ...(tell && { tell }) });
+  const server = await listen({ ...options, welcome, records, admission, nowMs });
+  resources.add(() => server.close());
+  keepTime(team, heartbeatMs, panel, resources);
+  return { team, admission, port: server.port };
+}
+
+/** Returns what is known of the run's model before the first worker comes. */
+function initialOf({ run: { folder, saved, checkpoint }, state }: DistributedRun) {
+  const lastStep = readMetrics(folder.metrics).findLast((row) => row.type === "step");
+  return {
+    updates: lastStep === undefined ? 0 : lastStep.step + 1, // a row is written before its update is made
+    topologyDigest: saved?.derived.topologyDigest,
+    weights: checkpoint?.tensors ?? state,
+  };
+}
+
+function keepTime(team: RemoteTeam, heartbeatMs: number, { live }: RunPanel, resources: Resources): void {
+  // After what has come in: if this process was suspended, nobody was silent, it just has not listened.
+  const ticking = setInterval(() => setImmediate(() => team.tick()), Math.max(20, heartbeatMs / 4));
+  resources.add(() => clearInterval(ticking));
+  const showing = setInterval(() => live.take({ type: "team", workers: team.workersNow }), TEAM_EVERY_MS);
+  resources.add(() => clearInterval(showing));
+}

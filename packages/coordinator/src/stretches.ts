@@ -1,0 +1,155 @@
+/**
+ * The stretches of a distributed run. One lasts until nobody is left who holds the weights; the next one goes on from the
+ * last checkpoint, or from what workers hold that come back.
+ */
+import { existsSync } from "node:fs";
+import { LockstepError } from "@lockstep/errors";
+import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
+import { prefixLine } from "@lockstep/model/files";
+import {
+  type Checkpoint,
+  type ComputedWith,
+  differentBitsLine,
+  groupDevices,
+  type LoopEnd,
+  lastCheckpoint,
+  makeSchedule,
+  type Resumed,
+  type RunSession,
+  resumedAt,
+  type Schedule,
+  StopReason,
+  startLines,
+  trainLoop,
+  tuneGarbageCollection,
+} from "@lockstep/run";
+import type { CoordinatorOptions } from "./coordinator-options.ts";
+import type { ListeningTeam } from "./listening-team.ts";
+import { gathered } from "./membership/gathering.ts";
+import { runFactsOf } from "./run-facts.ts";
+import { type Origin, originOf, whence } from "./state/beginning.ts";
+import { planRun } from "./step/run-plan.ts";
+import type { RemoteTeam } from "./team/remote-team.ts";
+
+/**
+ * If more comes in a step, it pays to collect garbage seldom; if less, heaps would grow, slowly, for nothing. It lies
+ * between the two that were measured, 0.1 and 25 MB: see docs/performance.md.
+ */
+const MUCH_BYTES = 4 * 2 ** 20;
+
+/** A held run, with the workers that compute it. */
+export interface TeamRun extends ListeningTeam {
+  options: CoordinatorOptions;
+  session: RunSession;
+}
+
+/** Trains until the schedule is done or `signal` aborts. */
+export async function trainThroughLosses(run: TeamRun, signal: AbortSignal): Promise<LoopEnd> {
+  const { session, team } = run;
+  const { folder, config, saved } = session.run;
+  const warn = (line: string) => session.panel.display.line(line, { level: "warn" });
+  let before: ComputedWith | undefined = saved?.derived;
+  for (let { checkpoint } = session.run; ; checkpoint = lastCheckpoint(folder.checkpoints, warn)) {
+    const now = computedWith(team);
+    const warning = differentBitsLine(before, now, config);
+    if (warning !== undefined) warn(warning);
+    before = now;
+    const end = await trainStretch(run, checkpoint, signal).catch(expectAllLost);
+    if (end === "finished") return end;
+    if (!signal.aborted) await gatherAgain(run, end, signal);
+    if (signal.aborted) return "interrupted";
+  }
+}
+
+const computedWith = ({ members }: RemoteTeam) => ({
+  arithmetic: ARITHMETIC_VERSION,
+  devices: groupDevices(members.map(({ session }) => session.hello)),
+});
+
+function expectAllLost(error: unknown): undefined {
+  if (!(error instanceof LockstepError) || error.code !== "ERR_ALL_LOST") throw error;
+  return undefined;
+}
+
+/** Waits for workers that the run can go on with. */
+async function gatherAgain({ options, session, team }: TeamRun, end: LoopEnd | undefined, signal: AbortSignal) {
+  const why = end === "interrupted" ? "the last worker leaves; its weights are saved" : "no worker is left";
+  const line = `${why}; the run goes on when workers come`;
+  session.panel.display.line(line);
+  session.panel.live.event(line, "paused");
+  team.reset();
+  await gathered(team, { ...options, lostMs: performance.now(), signal });
+}
+
+/** Trains until the schedule is done, `signal` aborts, the last worker leaves (interrupted) or is lost (ERR_ALL_LOST). */
+async function trainStretch(run: TeamRun, checkpoint: Checkpoint | undefined, signal: AbortSignal): Promise<LoopEnd> {
+  const { options, session, team, admission } = run;
+  const { config } = session.run;
+  session.assertHeld();
+  const { ready } = admission.first;
+  const start = startOf(run, checkpoint);
+  const { plan, mostWorkers, incomingBytes } = planRun(
+    team.members.map(({ session: { ready } }) => ready),
+    config,
+  );
+  if (incomingBytes > MUCH_BYTES) tuneGarbageCollection();
+  admission.begin(mostWorkers);
+  const machine = options.machine ?? session.run.saved?.machine ?? {};
+  const facts = runFactsOf(options.distributed.model, ready);
+  const file = session.settle(facts, { schedule: start.schedule, machine, ...computedWith(team) });
+  admission.onJoined = () => session.addDevices(file, computedWith(team).devices);
+  const { line, kind } = announce(run, start);
+  const training = session.begin(file, start.schedule, start.from);
+  session.panel.live.event(line, kind);
+  await team.begin({ plan, origin: start.origin, sliceRows: config.sliceRows });
+  return trainLoop(training, team, AbortSignal.any([signal, endOf(team)]));
+}
+
+/** Where a stretch starts. */
+interface StretchStart {
+  schedule: Schedule;
+  from: Resumed;
+  origin: Origin;
+}
+
+/** The weights that workers hold are taken, unless the checkpoint is of a later step. */
+function startOf({ options, session, team, admission }: TeamRun, checkpoint: Checkpoint | undefined): StretchStart {
+  const { config, folder } = session.run;
+  const { ready } = admission.first;
+  const [held, saved] = [team.heldStep, checkpoint?.step ?? 0];
+  const schedule = makeSchedule(config, ready, Math.max(held ?? 0, saved));
+  if (held !== undefined && held >= saved) {
+    return { schedule, from: resumedAt(folder, held, schedule), origin: { from: "held", step: held } };
+  }
+  const from = checkpoint ?? resumedAt(folder, 0, schedule);
+  const { state } = options.distributed;
+  return { schedule, from, origin: originOf({ resumed: checkpoint, state }, ready.stateDict) };
+}
+
+/** Says that the run begins, or from where it goes on. @returns the event of that */
+function announce({ session, admission }: TeamRun, { from, origin }: StretchStart) {
+  const { config, folder } = session.run;
+  const { display } = session.panel;
+  if (origin.from === "state" && origin.prefix) display.line(prefixLine(origin.prefix));
+  if (existsSync(folder.metrics)) {
+    const line = `going on after ${from.step} steps, ${whence(origin)}`;
+    display.line(line);
+    return { line, kind: "resumed" as const };
+  }
+  const { ownWeights, tensors, compiled } = admission.first.ready;
+  const brought = { written: ownWeights?.written ?? 0, total: tensors.length, compiled };
+  for (const line of startLines(config, brought)) display.line(line);
+  return { line: "the run begins", kind: "begun" as const };
+}
+
+/** Aborts when all who hold the weights want to leave, and with the failure when the team is lost. */
+function endOf(team: RemoteTeam): AbortSignal {
+  const end = new AbortController();
+  team
+    .until(() => team.lastLeaves)
+    .then(
+      () => end.abort(new StopReason({ type: "last-worker-leaves" })),
+      (error) => end.abort(new StopReason({ type: "failure", error })),
+    );
+  return end.signal;
+}

@@ -1,0 +1,66 @@
+/** What follows from a run's options, its model and its data, for its config.json. */
+import { isDeepStrictEqual } from "node:util";
+import { version } from "@lockstep/config";
+import type { Schedule } from "../schedule/schedule.ts";
+import { type DeviceGroup, mergeDevices } from "./devices.ts";
+import type { Derived, RunId } from "./run-file.ts";
+
+/** The facts of a run's model and data. */
+export type RunFacts = Pick<
+  Derived,
+  | "modelName"
+  | "spec"
+  | "topologyDigest"
+  | "parameters"
+  | "inputShape"
+  | "numClasses"
+  | "classes"
+  | "mean"
+  | "std"
+  | "trainSamples"
+  | "validationSamples"
+  | "testSamples"
+>;
+
+/** What else decides a run. */
+export interface DerivedFrom {
+  runId: RunId;
+  /** Version of Lockstep's arithmetic. */
+  arithmetic: number;
+  devices: DeviceGroup[];
+  schedule: Pick<Schedule, "stepsPerEpoch" | "steps">;
+}
+
+/** Returns the derived part of config.json, in the order in which it is written. */
+export function derivedOf(facts: RunFacts, { runId, arithmetic, devices, schedule }: DerivedFrom): Derived {
+  const { modelName, spec, topologyDigest, parameters, inputShape, numClasses, classes, mean, std } = facts;
+  const { trainSamples, validationSamples, testSamples } = facts;
+  return {
+    runId,
+    lockstep: version,
+    arithmetic,
+    devices,
+    modelName,
+    ...(spec !== undefined && { spec }),
+    topologyDigest,
+    parameters,
+    inputShape,
+    numClasses,
+    classes,
+    mean,
+    std,
+    trainSamples,
+    validationSamples,
+    testSamples,
+    stepsPerEpoch: schedule.stepsPerEpoch,
+    steps: schedule.steps,
+  };
+}
+
+/** Adds devices that compute the run, too. @returns whether that changes anything */
+export function addDevices(derived: Derived, devices: readonly DeviceGroup[]): boolean {
+  const merged = mergeDevices(derived.devices ?? [], devices);
+  if (isDeepStrictEqual(merged, derived.devices)) return false;
+  derived.devices = merged;
+  return true;
+}

@@ -1,0 +1,42 @@
+/** A loss that is NaN or infinite ends a run, before anything that follows from it is applied or saved. */
+import { shellWord } from "@lockstep/config";
+import { LockstepError } from "@lockstep/errors";
+import type { Recorder } from "./record/recorder.ts";
+import type { EvaluateTask, StepTask } from "./schedule/schedule.ts";
+
+/** Tells which task gave which loss. Its remedy is not known yet: it depends on checkpoints that are being written. */
+export class LossNotFinite extends Error {
+  readonly task: StepTask | EvaluateTask;
+  readonly loss: number;
+
+  constructor(task: StepTask | EvaluateTask, loss: number) {
+    super(`The loss is ${loss}.`);
+    this.task = task;
+    this.loss = loss;
+  }
+}
+
+/** @throws LossNotFinite */
+export function assertFiniteLoss(
+  { lossSum, samples }: { lossSum: number; samples: number },
+  task: StepTask | EvaluateTask,
+): void {
+  if (!Number.isFinite(lossSum)) throw new LossNotFinite(task, lossSum / samples);
+}
+
+/** Returns the error with its remedy, which depends on the checkpoints that are there. */
+export function explainLoss(
+  { task, loss }: LossNotFinite,
+  recorder: Pick<Recorder, "lastGoodCheckpoint">,
+): LockstepError {
+  const what =
+    task.type === "step"
+      ? `The loss of step ${task.step} is ${loss} at learning rate ${task.learningRate}; its update was not applied.`
+      : `The ${task.part} loss after ${task.step} steps is ${loss}.`;
+  const good = recorder.lastGoodCheckpoint(task.step);
+  const remedy =
+    good === undefined
+      ? "There is no good checkpoint. Start again with a lower --lr or with --warmup-epochs 1."
+      : `The last good checkpoint is ${good}. Start a new run with --init-from ${shellWord(good)} and a lower --lr.`;
+  return new LockstepError("ERR_LOSS_NOT_FINITE", `${what} ${remedy}`);
+}

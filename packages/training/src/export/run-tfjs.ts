@@ -1,0 +1,35 @@
+/** The tfjs/ folder of a run that is over. */
+import { rmSync } from "node:fs";
+import type { tf } from "@lockstep/engine";
+import { LockstepError } from "@lockstep/errors";
+import { writeTfjsModel } from "@lockstep/formats";
+import { type StateDictName, tfjsTopologyOf } from "@lockstep/model";
+import { type RunFolder, readWeights } from "@lockstep/run";
+import type { Replica } from "../replica.ts";
+import { expectSamePredictions, tfjsExport } from "./load-back.ts";
+
+/**
+ * Writes the model for TensorFlow.js into the run's folder, if it predicts there what it does here. If not, the run's
+ * weights are safe in its .safetensors file all the same.
+ *
+ * @returns why it was not written; undefined if it was
+ */
+export async function writeRunTfjs(
+  folder: RunFolder,
+  { replica, modelName, names }: { replica: Replica; modelName: string; names: readonly StateDictName[] },
+): Promise<string | undefined> {
+  const { tfjs } = folder;
+  const { model } = replica;
+  const [, ...inputShape] = model.inputs[0]!.shape as [null, number, number, number];
+  const predict = (images: tf.Tensor4D) => replica.predict(images);
+  try {
+    await writeTfjsModel(tfjs, tfjsTopologyOf(model, names), readWeights(folder, modelName), (written) =>
+      expectSamePredictions(predict, inputShape, tfjsExport(tfjs, written)),
+    );
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof LockstepError && error.code === "ERR_EXPORT")) throw error;
+    rmSync(tfjs, { recursive: true, force: true });
+    return `${error.code}: ${error.message}`;
+  }
+}

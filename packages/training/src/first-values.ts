@@ -1,0 +1,30 @@
+/** The weights and momentum that a run on one machine begins, or goes on, with. */
+import { fitStateDict, initialWeights, prefixLine, type StateDict, toStateDict } from "@lockstep/model";
+import type { RunStart } from "@lockstep/run";
+import type { PreparedRun } from "./prepare.ts";
+import { type InitialValues, parameterValues } from "./state.ts";
+
+/**
+ * Returns the values of the checkpoint; without one those of --init-from, and else what the model's module has set and
+ * the seed draws.
+ *
+ * @param say is told of a prefix of the file's names that is left out
+ * @throws LockstepError ERR_STATE_DICT if the tensors are not those of the model
+ */
+export async function firstValues(
+  { config, loaded, names, own }: PreparedRun,
+  { checkpoint, initialWeights: given }: Pick<RunStart, "checkpoint" | "initialWeights">,
+  say: (line: string) => void,
+): Promise<InitialValues> {
+  const { model } = loaded;
+  if (checkpoint !== undefined) {
+    const dict = (kind: "weight" | "velocity"): StateDict =>
+      new Map(checkpoint.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, data: tensor[kind] }]));
+    return parameterValues(model, names, dict("weight"), dict("velocity"));
+  }
+  if (given === undefined)
+    return parameterValues(model, names, toStateDict(names, await initialWeights(model, config, own)));
+  const { tensors, prefix } = fitStateDict(names, given);
+  if (prefix !== "") say(prefixLine(prefix));
+  return parameterValues(model, names, tensors);
+}

@@ -1,0 +1,24 @@
+/** The facts of a prepared run's model and data, for its config.json. */
+import { tfjsTopologyOf, topologyDigest } from "@lockstep/model";
+import type { RunFacts } from "@lockstep/run";
+import type { PreparedRun } from "./prepare.ts";
+
+/** Returns the facts; outputs of the model that the data set has no class for get names of their own. */
+export function runFactsOf({ loaded, names, thread }: PreparedRun): RunFacts {
+  const { classes, mean, std, trainSamples, validationSamples, testSamples } = thread.meta;
+  const spare = Array.from({ length: loaded.numClasses - classes.length }, (_, i) => `class ${classes.length + i}`);
+  return {
+    modelName: loaded.name,
+    spec: loaded.spec,
+    topologyDigest: topologyDigest(tfjsTopologyOf(loaded.model, names)),
+    parameters: names.reduce((total, { torchShape }) => total + torchShape.reduce((a, b) => a * b, 1), 0),
+    inputShape: loaded.inputShape,
+    numClasses: loaded.numClasses,
+    classes: [...classes, ...spare],
+    mean,
+    std,
+    trainSamples,
+    validationSamples,
+    testSamples,
+  };
+}
