@@ -192,7 +192,10 @@ export class RemoteTeam implements Team {
     this.#catchUp.begin();
   }
 
-  async evaluate(task: EvaluateTask, signal = new AbortController().signal): Promise<Evaluation | undefined> {
+  async evaluate(
+    task: EvaluateTask,
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<Evaluation | undefined> {
     const evaluation = await this.#evaluations.run(task, this.#settled(), signal);
     this.#state.progress.skipTime();
     return evaluation;
