@@ -1,7 +1,8 @@
 /** What every exchange must do, whoever is behind it. */
+
 import { listen, RemoteTeam } from "@lockstep/coordinator";
 import { readBack, startEngine, tf } from "@lockstep/engine";
-import { fingerprintOf, makeLayout, type Plan, PROTOCOL_VERSION, type RunFacts } from "@lockstep/gradient-sync";
+import { fingerprintOf, makeLayout, type Plan, PROTOCOL_VERSION, type RunFacts, toStep } from "@lockstep/gradient-sync";
 import type { StepTask } from "@lockstep/run";
 import {
   type BatchGradient,
@@ -19,7 +20,7 @@ import { sharedExchanges } from "./examples/shared-exchange.ts";
 beforeAll(async () => void (await startEngine({ backend: "cpu" })));
 
 const SLICE_ROWS = 2;
-const TASK: StepTask = { type: "step", epoch: 0, step: 0, start: 0, end: 6, learningRate: 0.1 };
+const TASK: StepTask = { type: "step", epoch: 0, step: toStep(0), start: 0, end: 6, learningRate: 0.1 };
 // In float32 (1e8 + 1) − 1e8 is 0 but (1e8 − 1e8) + 1 is 1, so the order of a sum shows.
 const BIASES = [1e8, 1, -1e8];
 
@@ -177,7 +178,7 @@ describe.each<[string, () => Promise<TakeStep>]>([
     await takeStep(TASK);
     const before = tf.memory().numTensors;
     for (let step = 1; step < 4; step++) {
-      const updates = await takeStep({ ...TASK, step });
+      const updates = await takeStep({ ...TASK, step: toStep(step) });
       expect(updates.every(({ bias }) => bias.join() === "0,3,3")).toBe(true);
     }
     expect(tf.memory().numTensors).toBe(before);

@@ -7,6 +7,9 @@ import {
   encode,
   LINK_PROBES,
   MAX_MESSAGE_BYTES,
+  toSliceId,
+  toStep,
+  toWorkerId,
 } from "@lockstep/gradient-sync";
 import { openServer, type TransportServer } from "@lockstep/transport";
 import { afterAll, describe, expect, test } from "vitest";
@@ -23,7 +26,7 @@ interface Script {
 }
 
 const config = { ...makeConfig({ model: "tiny", dataset: "shapes" }) };
-const welcome = { type: "welcome" as const, workerId: 0, heartbeatMs: 1000, run: "r", codeModel: false };
+const welcome = { type: "welcome" as const, workerId: toWorkerId(0), heartbeatMs: 1000, run: "r", codeModel: false };
 const probe = { type: "link-probe" as const, data: new Uint8Array(1000) };
 const greeting: Said[] = [{ ...welcome, config, spec: tiny }, ...new Array<Said>(LINK_PROBES).fill(probe)];
 const dense = new Array<"dense">(6).fill("dense");
@@ -34,9 +37,9 @@ const start = {
   chunkBytes: 2 ** 20,
   state: "seed" as const,
 };
-const assign = { type: "assign" as const, step: 0, epoch: 0, start: 0, end: 4, learningRate: 0.1 };
-const slice = { slice: 0, attempt: 0, start: 0, end: 4 };
-const label = { step: 0, slice: 0, attempt: 0 };
+const assign = { type: "assign" as const, step: toStep(0), epoch: 0, start: 0, end: 4, learningRate: 0.1 };
+const slice = { slice: toSliceId(0), attempt: 0, start: 0, end: 4 };
+const label = { step: toStep(0), slice: toSliceId(0), attempt: 0 };
 const floats = (elements: number) => new Uint8Array(4 * elements);
 
 const servers: TransportServer[] = [];
@@ -98,7 +101,7 @@ describe.concurrent("a worker leaves with the reason, if its coordinator", () =>
     [
       "leaves a step out",
       "ERR_MESSAGE_ORDER",
-      afterReady(start, { ...assign, step: 5, slices: [], sliceSamples: [4] }),
+      afterReady(start, { ...assign, step: toStep(5), slices: [], sliceSamples: [4] }),
     ],
     ["asks for samples beyond the data", "ERR_SLICE", afterReady(start, beyond())],
     [
@@ -209,7 +212,7 @@ function evaluate(start: number, end: number): Said {
 }
 
 function commit(): Said {
-  return { type: "commit", step: 0, attempts: [0], samples: 4, lossSum: 1, correct: 0 };
+  return { type: "commit", step: toStep(0), attempts: [0], samples: 4, lossSum: 1, correct: 0 };
 }
 
 function piece(): Said {

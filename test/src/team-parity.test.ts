@@ -2,6 +2,7 @@
 
 import type { RunConfig } from "@lockstep/config";
 import { startEngine } from "@lockstep/engine";
+import { toStep } from "@lockstep/gradient-sync";
 import { loadModel, stateDictNames } from "@lockstep/model";
 import type { ParameterState, StepTotals } from "@lockstep/run";
 import { describe, expect, test } from "vitest";
@@ -44,7 +45,9 @@ async function train(
   let first: ParameterState[] | undefined;
   for (let step = 0; step < steps; step++) {
     const range = { start: step * config.batchSize, end: (step + 1) * config.batchSize };
-    await team.step({ type: "step", epoch: 0, step, ...range, learningRate: lr }, (sums) => totals.push(sums));
+    await team.step({ type: "step", epoch: 0, step: toStep(step), ...range, learningRate: lr }, (sums) =>
+      totals.push(sums),
+    );
     if (states) first ??= await team.captureState().read();
   }
   const last = states ? await team.captureState().read() : [];

@@ -1,4 +1,5 @@
 import type { Batch, BatchThread, SliceRequest } from "@lockstep/dataset";
+import { toStep } from "@lockstep/gradient-sync";
 import type { Task } from "@lockstep/run";
 import { describe, expect, test } from "vitest";
 import { Batches, batchesOf, evaluationRanges } from "./batches.ts";
@@ -130,7 +131,7 @@ test("drained, nothing is left with the thread, failed or not, and batches can b
 
 describe("a world of one", () => {
   test("needs all batches of its tasks, in their order: slices of steps, and evaluations in parts", () => {
-    const step = { type: "step" as const, epoch: 1, step: 0, start: 0, end: 5, learningRate: 0.1 };
+    const step = { type: "step" as const, epoch: 1, step: toStep(0), start: 0, end: 5, learningRate: 0.1 };
     const after = { epoch: 1, step: 1 };
     const tasks: Task[] = [
       step,
@@ -152,7 +153,7 @@ describe("a world of one", () => {
   });
 
   test("without a length of slices takes each batch whole", () => {
-    const step = { type: "step" as const, epoch: 0, step: 0, start: 0, end: 5, learningRate: 0.1 };
+    const step = { type: "step" as const, epoch: 0, step: toStep(0), start: 0, end: 5, learningRate: 0.1 };
     expect(batchesOf([step], { evaluationRows: 2 })(undefined)).toEqual({ part: "train", epoch: 0, start: 0, end: 5 });
   });
 

@@ -1,11 +1,11 @@
 /** How the gradients of slices become the update of a step. The training step does not know which kind it has. */
-import { planSlices, type StepTask } from "@lockstep/run";
+import { type PlannedSlice, planSlices, type StepTask } from "@lockstep/run";
 import { type Contribution, type Gradient, type SliceSums, sumContributions, type Update } from "./contribution.ts";
 
 /** Samples [start, end) of the epoch's order: a part of the global batch. */
 export interface Slice {
   /** Its place among the slices of the step. */
-  slice: number;
+  slice: PlannedSlice["slice"];
   /** How often it was tried before, by this worker or by others. */
   attempt: number;
   start: number;

@@ -2,11 +2,20 @@
  * Lets a coordinator say hostile things to a worker: the frames of an honest run, some of them broken, others out of
  * their order. What does not decode ends a connection; the rest comes to a participant with a real model.
  */
+
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
-import { type CoordinatorMessage, decodeFromCoordinator, encode, type WorkerMessage } from "@lockstep/gradient-sync";
+import {
+  type CoordinatorMessage,
+  decodeFromCoordinator,
+  encode,
+  toSliceId,
+  toStep,
+  toWorkerId,
+  type WorkerMessage,
+} from "@lockstep/gradient-sync";
 import { hostileFrame, pick, type Random, relabelled } from "@lockstep/gradient-sync/testing";
 import { uniforms } from "@lockstep/random";
 import { type Connection, Dismissed, Inbox, Participant } from "@lockstep/worker";
@@ -30,11 +39,11 @@ export const HEAP_BYTES = 32 * 2 ** 20;
 
 /** What the honest run has no occasion to say. */
 const OTHERS: CoordinatorMessage[] = [
-  { type: "withdrawn", step: 1, slice: 0, attempt: 0, again: [0, 16] },
-  { type: "rejected", step: 1, slice: 0, attempt: 0, code: "ERR_NOT_FINITE", reason: "It is not." },
+  { type: "withdrawn", step: toStep(1), slice: toSliceId(0), attempt: 0, again: [0, 16] },
+  { type: "rejected", step: toStep(1), slice: toSliceId(0), attempt: 0, code: "ERR_NOT_FINITE", reason: "It is not." },
   { type: "refused", code: "ERR_STRIKES", reason: "Three times." },
   { type: "evaluate", request: 7, part: "validation", start: 0, end: 10 },
-  { type: "welcome", workerId: 0, heartbeatMs: 1000, run: "r", config: {}, codeModel: false },
+  { type: "welcome", workerId: toWorkerId(0), heartbeatMs: 1000, run: "r", config: {}, codeModel: false },
   { type: "link-probe", data: new Uint8Array(8) },
   { type: "records", request: 0, data: new Uint8Array(8), crc32: 1 },
   { type: "sync" },

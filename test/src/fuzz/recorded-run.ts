@@ -2,7 +2,7 @@
 
 import { makeConfig } from "@lockstep/config";
 import type { Batch, SliceRequest } from "@lockstep/dataset";
-import { encode, type Plan, PROTOCOL_VERSION } from "@lockstep/gradient-sync";
+import { encode, type Plan, PROTOCOL_VERSION, toStep } from "@lockstep/gradient-sync";
 import { loadModel, type StateDictName, stateDictNames } from "@lockstep/model";
 import type { PreparedRun } from "@lockstep/training";
 import { connect, Dismissed, Inbox, Participant, readyMessage } from "@lockstep/worker";
@@ -65,7 +65,7 @@ export async function recordRun(): Promise<RecordedRun> {
   for (let step = 0; step < STEPS; step++) {
     await team.checkReplicas();
     const state = team.captureState().read(); // comes beside the step
-    const task = { type: "step" as const, epoch: 0, step, start: step * BATCH, end: (step + 1) * BATCH };
+    const task = { type: "step" as const, epoch: 0, step: toStep(step), start: step * BATCH, end: (step + 1) * BATCH };
     await team.step({ ...task, learningRate: 0.1 }, () => {});
     await state;
     await team.evaluate({ type: "evaluate", part: "validation", samples: 200, epoch: 0, step });

@@ -2,6 +2,7 @@
 
 import { type MachineOptions, makeConfig } from "@lockstep/config";
 import { readBack, tf } from "@lockstep/engine";
+import { toStep } from "@lockstep/gradient-sync";
 import { factorableKernels, initialWeights, toStateDict } from "@lockstep/model";
 import type { StepTask } from "@lockstep/run";
 import {
@@ -89,7 +90,7 @@ function wholeBatches(batch: number, samples: number, steps: number): StepTask[]
   return Array.from({ length: steps }, (_, step) => {
     const epoch = Math.floor(step / perEpoch);
     const start = (step % perEpoch) * batch;
-    return { type: "step", epoch, step, start, end: start + batch, learningRate: 0.01 };
+    return { type: "step", epoch, step: toStep(step), start, end: start + batch, learningRate: 0.01 };
   });
 }
 

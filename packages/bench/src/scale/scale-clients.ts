@@ -13,6 +13,7 @@ import {
   fingerprintOf,
   MAX_MESSAGE_BYTES,
   PROTOCOL_VERSION,
+  type Step,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
 import { openSocket } from "@lockstep/transport";
@@ -64,7 +65,7 @@ function takePart(socket: WebSocket, worker: number): void {
 
 function contribute(
   say: (message: WorkerMessage) => void,
-  step: number,
+  step: Step,
   { slice, attempt, start, end }: Extract<CoordinatorMessage, { type: "assign" }>["slices"][number],
 ): void {
   const samples = end - start;

@@ -6,7 +6,9 @@
  *
  * Prints `port N`, and at the end {"stepMs", "cpuMs", "rssMiB"}: of each measured step; the process's peak.
  */
+
 import { listen, RemoteTeam } from "@lockstep/coordinator";
+import { toStep } from "@lockstep/gradient-sync";
 import { type WebSocket, WebSocketServer } from "ws";
 import { BATCH, PLAN, piecesOfAll } from "./scale-traffic.ts";
 
@@ -57,7 +59,7 @@ async function conductTeam(): Promise<void> {
   await team.begin({ plan: PLAN, origin: { from: "seed" } });
   for (let step = 0; step < WARMUP + steps; step++) {
     const range = { start: step * BATCH, end: (step + 1) * BATCH };
-    await team.step({ type: "step", epoch: 0, step, ...range, learningRate: 0.1 }, () => lap(step));
+    await team.step({ type: "step", epoch: 0, step: toStep(step), ...range, learningRate: 0.1 }, () => lap(step));
   }
 }
 

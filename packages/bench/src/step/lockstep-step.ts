@@ -6,6 +6,7 @@
 
 import { makeConfig } from "@lockstep/config";
 import { startEngine, tf } from "@lockstep/engine";
+import { toStep } from "@lockstep/gradient-sync";
 import { tuneGarbageCollection } from "@lockstep/run";
 import { InMemoryExchange, LapClock, takeStep } from "@lockstep/training";
 import { alexnetReplica, drawnBatch } from "./drawn-batch.ts";
@@ -28,7 +29,11 @@ const result = {
 };
 for (let step = 0; step < WARMUP + steps; step++) {
   const startMs = performance.now();
-  await takeStep(context, { type: "step", epoch: 0, step, start: 0, end: rows, learningRate: 0.01 }, () => {});
+  await takeStep(
+    context,
+    { type: "step", epoch: 0, step: toStep(step), start: 0, end: rows, learningRate: 0.01 },
+    () => {},
+  );
   const stepMs = performance.now() - startMs;
   if (step < WARMUP) continue;
   result.stepMs.push(stepMs);

@@ -1,7 +1,15 @@
 /** The way of a member's messages: from its session to the team's handler, and not through admission. */
+
 import { once } from "node:events";
 import { makeConfig } from "@lockstep/config";
-import { encode, encodeFloats, MAX_MESSAGE_BYTES, type WorkerMessage } from "@lockstep/gradient-sync";
+import {
+  encode,
+  encodeFloats,
+  MAX_MESSAGE_BYTES,
+  toSliceId,
+  toStep,
+  type WorkerMessage,
+} from "@lockstep/gradient-sync";
 import { openSocket, type TransportServer } from "@lockstep/transport";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { WebSocket } from "ws";
@@ -14,7 +22,7 @@ import { listen } from "./session-server.ts";
 const config = { ...makeConfig({}) };
 const CHUNK: WorkerMessage = {
   type: "gradient-chunk",
-  ...{ step: 0, slice: 0, attempt: 0, part: 0, offset: 0 },
+  ...{ step: toStep(0), slice: toSliceId(0), attempt: 0, part: 0, offset: 0 },
   ...encodeFloats(Float32Array.of(1, 2), "fp32"),
 };
 const READY_TOO = { ...READY, fingerprint: fingerprintOfToy(config) };

@@ -1,6 +1,6 @@
 /** A worker that has built the model of the run, as admission and the team see it. */
 import type { ErrorCode } from "@lockstep/errors";
-import type { WorkerMessage } from "@lockstep/gradient-sync";
+import type { WorkerId, WorkerMessage } from "@lockstep/gradient-sync";
 import type { Connection } from "./connection.ts";
 
 /** The first message of a worker: who it is, and what it computes on. */
@@ -11,7 +11,7 @@ export type Ready = Extract<WorkerMessage, { type: "ready" }>;
 
 /** The session of a worker that has said `ready`. */
 export interface ReadySession {
-  workerId: number;
+  workerId: WorkerId;
   hello: Hello;
   ready: Ready;
   /** IP address of the worker. */

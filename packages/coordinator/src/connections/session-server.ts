@@ -1,5 +1,5 @@
 /** The server of the workers' connections: each gets a session. */
-import { MAX_MESSAGE_BYTES } from "@lockstep/gradient-sync";
+import { MAX_MESSAGE_BYTES, toWorkerId } from "@lockstep/gradient-sync";
 import { type ListenOptions, openServer, type Peer, type TransportServer } from "@lockstep/transport";
 import { Session, type SessionOptions } from "./session.ts";
 
@@ -19,7 +19,7 @@ export function listen({ door, ...settings }: SessionServerOptions): Promise<Tra
     ...door,
     maxPayload: MAX_MESSAGE_BYTES,
     onSocket(socket, peer) {
-      new Session(socket, { workerId: workersSeen++, ...peer, ...settings });
+      new Session(socket, { workerId: toWorkerId(workersSeen++), ...peer, ...settings });
     },
   });
 }

@@ -1,7 +1,14 @@
 /** A worker's session, from its greeting to its end: a state machine that decides what the worker may say when. */
+
 import type { RecordSource } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
-import { type CoordinatorMessage, LINK_PROBES, PROTOCOL_VERSION, type WorkerMessage } from "@lockstep/gradient-sync";
+import {
+  type CoordinatorMessage,
+  LINK_PROBES,
+  PROTOCOL_VERSION,
+  type WorkerId,
+  type WorkerMessage,
+} from "@lockstep/gradient-sync";
 import type { WebSocket } from "ws";
 import type { AdmissionControl, MessageHandler } from "./admission-control.ts";
 import { ClockOffset } from "./clock-offset.ts";
@@ -19,7 +26,7 @@ const PROBE_BYTES = 2 ** 18;
 
 /** What a session needs to know of the run, and of its connection. */
 export interface SessionOptions extends ConnectionOptions {
-  workerId: number;
+  workerId: WorkerId;
   /** What the worker is told of the run. */
   welcome: Promise<Welcome>;
   /** The data set, for a worker without its files. */

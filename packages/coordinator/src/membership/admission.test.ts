@@ -1,7 +1,14 @@
 import { makeConfig } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
 import type { TfjsTopology } from "@lockstep/formats";
-import { decodeFromWorker, encode, factsOf, fingerprintOf, type WorkerMessage } from "@lockstep/gradient-sync";
+import {
+  decodeFromWorker,
+  encode,
+  factsOf,
+  fingerprintOf,
+  toWorkerId,
+  type WorkerMessage,
+} from "@lockstep/gradient-sync";
 import { MAX_PARAMETERS, stableTopology, topologyDigest } from "@lockstep/model/files";
 import { describe, expect, test } from "vitest";
 import type { ReadySession } from "../connections/ready-session.ts";
@@ -33,7 +40,12 @@ function sessionOf(ready: Partial<Ready>, hello: Partial<typeof HELLO> = {}): Re
       ready.fingerprint ?? fingerprintOf(factsOf(told), stableTopology(JSON.parse(told.topology)), { ...config }),
   };
   return {
-    ...{ workerId: sessions++, hello: { ...HELLO, name: `w${sessions}`, ...hello }, heardMs: 0, waitingBytes: 0 },
+    ...{
+      workerId: toWorkerId(sessions++),
+      hello: { ...HELLO, name: `w${sessions}`, ...hello },
+      heardMs: 0,
+      waitingBytes: 0,
+    },
     ...{ address: "192.0.2.1", connectedMs: 0 },
     ready: decodeFromWorker(encode(whole)) as Ready,
     ...{ bytesUp: 0, bytesDown: 0, send: () => {}, drained: async () => {}, close: () => {} },

@@ -1,3 +1,4 @@
+import { toSliceId, toWorkerId, type WorkerId } from "@lockstep/gradient-sync";
 import { describe, expect, test } from "vitest";
 import { decide, type Limits, type SliceView, type WorkerView } from "./decide.ts";
 
@@ -7,7 +8,7 @@ const limits: Limits = { heartbeatMs: 1000, stallMs: 60_000 };
 /** A worker that was heard of just now, has nothing to do, and takes 10 ms for a sample. */
 function worker(id: number, given: Partial<WorkerView> = {}): WorkerView {
   const idle = { heardMs: NOW, progressMs: NOW, openSamples: 0, msPerSample: 10, takesSlices: true, catchesUp: false };
-  return { id, owes: (given.openSamples ?? 0) > 0, ...idle, ...given };
+  return { id: toWorkerId(id), owes: (given.openSamples ?? 0) > 0, ...idle, ...given };
 }
 
 /** A slice of 8 samples that nobody has tried. */
@@ -15,16 +16,21 @@ function slice(number: number, given: Partial<SliceView> = {}): SliceView {
   const open = {
     attempts: [],
     openBecause: "its worker was lost",
-    notFor: new Set<number>(),
-    notFinite: new Set<number>(),
+    notFor: new Set<WorkerId>(),
+    notFinite: new Set<WorkerId>(),
   };
-  return { slice: number, samples: 8, ...open, ...given };
+  return { slice: toSliceId(number), samples: 8, ...open, ...given };
 }
 
 /** An attempt that began `agoMs` ago, and was expected to take 80 ms. */
 const attempt = (worker: number, agoMs = 0, expectedMs: number | undefined = 80) => ({
-  ...{ worker, sinceMs: NOW - agoMs, expectedMs },
+  worker: toWorkerId(worker),
+  sinceMs: NOW - agoMs,
+  expectedMs,
 });
+
+/** The ids of these workers. */
+const idsOf = (...workers: number[]) => new Set(workers.map(toWorkerId));
 
 const decided = (workers: WorkerView[], openSlices: SliceView[] = []) => decide(NOW, { workers, openSlices }, limits);
 const assigned = (workers: WorkerView[], openSlices: SliceView[]) =>
@@ -153,7 +159,7 @@ describe("who gets a slice", () => {
   });
 
   test("is not one whose contribution to it was refused, unless there is no other", () => {
-    const refused = slice(0, { notFor: new Set([0]) });
+    const refused = slice(0, { notFor: idsOf(0) });
     expect(assigned([worker(0), worker(1, { msPerSample: 1000 })], [refused])).toEqual(["0 to 1"]);
     expect(assigned([worker(0)], [refused])).toEqual(["0 to 0"]);
   });
@@ -167,7 +173,7 @@ describe("who gets a slice", () => {
 });
 
 describe("a slice that was not finite", () => {
-  const [refusedBy, notFinite] = [new Set([0, 1]), new Set([0])];
+  const [refusedBy, notFinite] = [idsOf(0, 1), idsOf(0)];
 
   test("never goes back to who found it so", () => {
     expect(assigned([worker(0), worker(1)], [slice(0, { notFor: refusedBy, notFinite })])).toEqual(["0 to 1"]);

@@ -2,11 +2,11 @@
  * What the coordinator does about its workers: a pure function of the time, of what it knows, and of the limits. Who
  * is gone, who has come to a halt, and which slice goes to whom.
  */
-import { SILENT_BEATS } from "@lockstep/gradient-sync";
+import { SILENT_BEATS, type SliceId, type WorkerId } from "@lockstep/gradient-sync";
 
 /** One worker, as `decide` sees it. */
 export interface WorkerView {
-  id: number;
+  id: WorkerId;
   /** When anything last came from it. */
   heardMs: number;
   /** When it last finished something, or was given something while it owed nothing. */
@@ -25,16 +25,16 @@ export interface WorkerView {
 
 /** A slice of the step under way that nobody has completed, as `decide` sees it. */
 export interface SliceView {
-  slice: number;
+  slice: SliceId;
   samples: number;
   /** The tries under way, in the order in which they were begun. */
-  attempts: { worker: number; sinceMs: number; expectedMs: number | undefined }[];
+  attempts: { worker: WorkerId; sinceMs: number; expectedMs: number | undefined }[];
   /** Why no try is under way, if none is. */
   openBecause: string;
   /** Workers that should not get it: their contributions to it were refused. */
-  notFor: ReadonlySet<number>;
+  notFor: ReadonlySet<WorkerId>;
   /** Those of them that must not: their numbers were not finite. */
-  notFinite: ReadonlySet<number>;
+  notFinite: ReadonlySet<WorkerId>;
 }
 
 /** All that `decide` sees. */
@@ -54,10 +54,10 @@ export interface Limits {
 
 /** What is to be done about a worker or a slice. */
 export type Decision =
-  | { type: "drop"; worker: number; code: "ERR_SILENT" | "ERR_STALLED"; reason: string }
-  | { type: "assign"; slice: number; worker: number; reason: string }
+  | { type: "drop"; worker: WorkerId; code: "ERR_SILENT" | "ERR_STALLED"; reason: string }
+  | { type: "assign"; slice: SliceId; worker: WorkerId; reason: string }
   /** No worker is left that could find this slice finite. */
-  | { type: "diverged"; slice: number; reason: string };
+  | { type: "diverged"; slice: SliceId; reason: string };
 
 /** A slice is late after this many times the time that it was expected to take, but not before a worker is silent. */
 const LATE_FACTOR = 4;
@@ -112,7 +112,7 @@ function dropOf(nowMs: number, worker: WorkerView, { heartbeatMs, stallMs }: Lim
 function reasonToAssign(
   nowMs: number,
   { attempts, openBecause }: SliceView,
-  dropped: ReadonlySet<number>,
+  dropped: ReadonlySet<WorkerId>,
   { heartbeatMs }: Limits,
 ): string | undefined {
   const live = attempts.filter(({ worker }) => !dropped.has(worker));
@@ -128,7 +128,7 @@ function reasonToAssign(
 /** Who would end first with this slice. One that was not measured yet counts as the slowest of the others. */
 function quickest(
   workers: readonly WorkerView[],
-  openSamples: ReadonlyMap<number, number>,
+  openSamples: ReadonlyMap<WorkerId, number>,
   { samples, attempts, notFinite }: SliceView,
 ): WorkerView | undefined {
   const free = workers.filter(({ id }) => !notFinite.has(id) && attempts.every(({ worker }) => worker !== id));

@@ -1,5 +1,5 @@
 /** The workers of a run, as the coordinator knows them. */
-import { type CoordinatorMessage, encode } from "@lockstep/gradient-sync";
+import { type CoordinatorMessage, encode, type WorkerId } from "@lockstep/gradient-sync";
 import type { ReadySession } from "../connections/ready-session.ts";
 import { smoothed } from "./balance.ts";
 import { BEGINNING, type Lineage } from "./lineage.ts";
@@ -47,7 +47,7 @@ export class Member {
     this.joinedMs = this.progressMs = nowMs;
   }
 
-  get id(): number {
+  get id(): WorkerId {
     return this.session.workerId;
   }
 

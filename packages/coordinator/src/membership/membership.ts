@@ -1,12 +1,12 @@
 /** The members of a run, by their ids, their states, and the weights that they hold. */
 import { LockstepError } from "@lockstep/errors";
-import { encode, type Outgoing } from "@lockstep/gradient-sync";
+import { encode, type Outgoing, type WorkerId } from "@lockstep/gradient-sync";
 import type { ReadySession } from "../connections/ready-session.ts";
 import { Member, type MemberState } from "./members.ts";
 
 /** Keeps the workers that have joined and are not gone. */
 export class Membership {
-  readonly #members = new Map<number, Member>();
+  readonly #members = new Map<WorkerId, Member>();
 
   /**
    * Makes a worker a member.
@@ -35,7 +35,7 @@ export class Membership {
     for (const member of this.all) this.delete(member);
   }
 
-  get(id: number): Member | undefined {
+  get(id: WorkerId): Member | undefined {
     return this.#members.get(id);
   }
 

@@ -1,6 +1,13 @@
 /** The slices that members are given, and who may be given any. */
 
-import { type Outgoing, type StepRound, samplesOf, type WorkerMessage } from "@lockstep/gradient-sync";
+import {
+  type Outgoing,
+  type SliceId,
+  type StepRound,
+  samplesOf,
+  type WorkerId,
+  type WorkerMessage,
+} from "@lockstep/gradient-sync";
 import type { Member } from "../membership/members.ts";
 import type { Membership } from "../membership/membership.ts";
 import { type AttemptKey, type GivenSlice, GivenSlices } from "./given-slices.ts";
@@ -32,7 +39,7 @@ export class Assignments {
   }
 
   /** Begins an attempt of a member at each of these slices of a step. @returns the message that tells it */
-  assign(member: Member, slices: readonly number[], round: StepRound): Outgoing {
+  assign(member: Member, slices: readonly SliceId[], round: StepRound): Outgoing {
     const { step } = round.task;
     const sinceMs = this.#nowMs();
     const outgoing = round.assign(member.id, slices);
@@ -59,7 +66,7 @@ export class Assignments {
   }
 
   /** Notes that what a worker sent for an attempt was refused. */
-  rejected(worker: Member["id"], attempt: AttemptKey): void {
+  rejected(worker: WorkerId, attempt: AttemptKey): void {
     this.#outstanding.delete(worker, attempt);
   }
 
@@ -69,7 +76,7 @@ export class Assignments {
   }
 
   /** Returns what is known of an attempt that a worker has not contributed yet. */
-  outstanding(worker: Member["id"], attempt: AttemptKey): GivenSlice | undefined {
+  outstanding(worker: WorkerId, attempt: AttemptKey): GivenSlice | undefined {
     return this.#outstanding.get(worker, attempt);
   }
 

@@ -3,7 +3,7 @@
  * or whose result is refused, goes to another, so that every sample counts once. Losses are added in the order of the
  * ranges.
  */
-import { MAX_LOSS_SUM } from "@lockstep/gradient-sync";
+import { MAX_LOSS_SUM, type WorkerId } from "@lockstep/gradient-sync";
 import { addEvaluation, type Evaluation, emptyEvaluation } from "@lockstep/run";
 
 /** Samples that a worker evaluates at once. */
@@ -19,9 +19,9 @@ export interface EvaluationRange {
 
 interface Range extends EvaluationRange {
   /** Who computes it. */
-  worker?: number | undefined;
+  worker?: WorkerId | undefined;
   /** Workers that found its loss not finite. */
-  notFinite: Set<number>;
+  notFinite: Set<WorkerId>;
   /** Of its samples, once it is done. */
   lossSum?: number;
   predictions?: number[] | undefined;
@@ -49,7 +49,7 @@ export class EvaluationRound {
   }
 
   /** Gives a worker what it may compute next. */
-  give(worker: number): EvaluationRange[] {
+  give(worker: WorkerId): EvaluationRange[] {
     const own = this.#open().filter((range) => range.worker === worker).length;
     const free = this.#open().filter((range) => range.worker === undefined && !range.notFinite.has(worker));
     return free.slice(0, Math.max(0, RANGES_AHEAD - own)).map((range) => {
@@ -59,7 +59,7 @@ export class EvaluationRound {
   }
 
   /** @returns why the answer is refused, if it is; its range is then another's */
-  take(worker: number, { request, ...result }: Evaluation & { request: number }): string | undefined {
+  take(worker: WorkerId, { request, ...result }: Evaluation & { request: number }): string | undefined {
     const range = this.#ranges.find((other) => other.request === request);
     if (range === undefined) return undefined; // asked for by an evaluation before this one
     if (range.worker !== worker || range.lossSum !== undefined) return "an evaluation that was not asked for";
@@ -74,17 +74,17 @@ export class EvaluationRound {
   }
 
   /** Samples that a worker was given and has not evaluated. */
-  openSamples(worker: number): number {
+  openSamples(worker: WorkerId): number {
     const own = this.#open().filter((range) => range.worker === worker);
     return own.reduce((total, { start, end }) => total + end - start, 0);
   }
 
-  lose(worker: number): void {
+  lose(worker: WorkerId): void {
     for (const range of this.#open()) if (range.worker === worker) range.worker = undefined;
   }
 
   /** Only these workers are there: a range whose loss all of them have found not finite is left at that. */
-  settle(workers: readonly number[]): void {
+  settle(workers: readonly WorkerId[]): void {
     if (workers.length === 0) return; // others may come, and find it finite
     for (const range of this.#open()) {
       if (workers.every((worker) => range.notFinite.has(worker))) range.lossSum = Number.NaN;

@@ -1,7 +1,9 @@
 /** Slices that workers were given and have not contributed, also those of earlier steps that others were quicker with. */
+import type { SliceId, Step, WorkerId } from "@lockstep/gradient-sync";
+
 export interface GivenSlice {
-  worker: number;
-  step: number;
+  worker: WorkerId;
+  step: Step;
   samples: number;
   /** These, and what the worker was given before and had not finished. */
   queuedSamples: number;
@@ -9,27 +11,27 @@ export interface GivenSlice {
 }
 
 /** What a slice of a step is tried under. */
-export type AttemptKey = { step: number; slice: number; attempt: number };
+export type AttemptKey = { step: Step; slice: SliceId; attempt: number };
 
 export class GivenSlices {
   /** By worker, so that a chunk of one is not looked for among the slices of all. */
-  readonly #given = new Map<number, Map<string, GivenSlice>>();
+  readonly #given = new Map<WorkerId, Map<string, GivenSlice>>();
 
   add(key: AttemptKey, given: GivenSlice): void {
     const own = this.#given.get(given.worker) ?? new Map<string, GivenSlice>();
     this.#given.set(given.worker, own.set(keyOf(key), given));
   }
 
-  get(worker: number, key: AttemptKey): GivenSlice | undefined {
+  get(worker: WorkerId, key: AttemptKey): GivenSlice | undefined {
     return this.#given.get(worker)?.get(keyOf(key));
   }
 
-  delete(worker: number, key: AttemptKey): void {
+  delete(worker: WorkerId, key: AttemptKey): void {
     this.#given.get(worker)?.delete(keyOf(key));
   }
 
   /** A worker is gone: nothing comes of what it was given. */
-  lose(worker: number): void {
+  lose(worker: WorkerId): void {
     this.#given.delete(worker);
   }
 
@@ -37,16 +39,16 @@ export class GivenSlices {
     this.#given.clear();
   }
 
-  samplesOf(worker: number): number {
+  samplesOf(worker: WorkerId): number {
     return this.#of(worker).reduce((total, { samples }) => total + samples, 0);
   }
 
   /** Whether a worker still owes a slice of a step before this one. */
-  isBehind(worker: number, step: number): boolean {
+  isBehind(worker: WorkerId, step: number): boolean {
     return this.#of(worker).some((given) => given.step < step);
   }
 
-  #of(worker: number): GivenSlice[] {
+  #of(worker: WorkerId): GivenSlice[] {
     return [...(this.#given.get(worker)?.values() ?? [])];
   }
 }

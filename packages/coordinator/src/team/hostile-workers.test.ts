@@ -1,7 +1,8 @@
 /** Workers that break their part of the protocol, on real sockets: what becomes of them, and of the run. */
+
 import { once } from "node:events";
 import { connect } from "node:net";
-import { encode, type WorkerMessage } from "@lockstep/gradient-sync";
+import { encode, toSliceId, toStep, type WorkerMessage } from "@lockstep/gradient-sync";
 import { openSocket } from "@lockstep/transport";
 import { afterEach, describe, expect, test } from "vitest";
 import { type LiveRun, type LiveRunOptions, startRun, undisturbedState } from "../testing/fuzz/live-run.ts";
@@ -67,8 +68,8 @@ const spoil = (data: Uint8Array) => new Uint8Array(new Float32Array(data.length 
 
 describe("a worker is let go, and the run goes on undisturbed, if", () => {
   test.each<[string, string, Twist]>([
-    ["it sends a step to come", "ERR_ATTEMPT", only("gradient-chunk", (m) => [{ ...m, step: m.step + 1 }])],
-    ["it sends another's slice", "ERR_ATTEMPT", only("gradient-chunk", (m) => [{ ...m, slice: 99 }])],
+    ["it sends a step to come", "ERR_ATTEMPT", only("gradient-chunk", (m) => [{ ...m, step: toStep(m.step + 1) }])],
+    ["it sends another's slice", "ERR_ATTEMPT", only("gradient-chunk", (m) => [{ ...m, slice: toSliceId(99) }])],
     ["it sends an attempt that was not made", "ERR_ATTEMPT", only("contribution", (m) => [{ ...m, attempt: 7 }])],
     ["its numbers are not finite", "ERR_STRIKES", only("gradient-chunk", (m) => [{ ...m, data: spoil(m.data) }])],
     ["its losses are not finite", "ERR_STRIKES", only("contribution", (m) => [{ ...m, lossSum: Number.NaN }])],
@@ -87,7 +88,11 @@ describe("a worker is let go, and the run goes on undisturbed, if", () => {
     ["a piece of its state comes twice", "ERR_CHUNK", boasting(only("state-chunk", (m) => [m, m]))],
     ["a piece of its state is empty", "ERR_CHUNK", boasting(only("state-chunk", (m) => [stateChunk(m.request, 0)]))],
     ["its state is not whole", "ERR_CHUNK", boasting(only("state-chunk", (m) => (m.tensor === 0 ? NOTHING : [m])))],
-    ["its state is of another step", "ERR_CHUNK", boasting(only("state-end", (m) => [{ ...m, step: m.step + 1 }]))],
+    [
+      "its state is of another step",
+      "ERR_CHUNK",
+      boasting(only("state-end", (m) => [{ ...m, step: toStep(m.step + 1) }])),
+    ],
     ["it does all but contribute", "ERR_STALLED", only("contribution", () => NOTHING)],
     ["it sends no digest", "ERR_STALLED", only("digest-result", () => NOTHING)],
     ["it sends no state", "ERR_STALLED", boasting((m) => (m.type.startsWith("state-") ? NOTHING : undefined))],

@@ -1,3 +1,4 @@
+import { toStep } from "@lockstep/gradient-sync";
 import { beforeEach, describe, expect, test } from "vitest";
 import { Clock, Ledger, philoxRandom, SimulatedWorker } from "../testing/simulation.ts";
 import { PLAN } from "../testing/toy-worker.ts";
@@ -7,7 +8,7 @@ const SAMPLES = 22;
 const VALIDATION = { type: "evaluate" as const, part: "validation" as const, samples: 70, epoch: 0, step: 0 };
 const stepTask = (step: number) => {
   const start = (step % 2) * 8;
-  return { type: "step" as const, step, epoch: 0, start, end: start + 8, learningRate: 0.05 };
+  return { type: "step" as const, step: toStep(step), epoch: 0, start, end: start + 8, learningRate: 0.05 };
 };
 
 let clock: Clock;

@@ -1,4 +1,4 @@
-import { encodeFloats, type Plan, rawFloats } from "@lockstep/gradient-sync";
+import { encodeFloats, type Plan, rawFloats, toSliceId, toStep } from "@lockstep/gradient-sync";
 import type { StepTotals } from "@lockstep/run";
 import { beforeEach, describe, expect, test } from "vitest";
 import { RecordedSession } from "../testing/recorded-member.ts";
@@ -10,7 +10,7 @@ const READY = {
   tensors: [{ name: "bias", shape: [2], dtype: "float32" as const }],
   stateDict: [{ name: "fc.bias", shape: [2] }],
 };
-const TASK = { type: "step" as const, step: 0, epoch: 0, start: 0, end: 6, learningRate: 0.1 };
+const TASK = { type: "step" as const, step: toStep(0), epoch: 0, start: 0, end: 6, learningRate: 0.1 };
 const VALIDATION = { type: "evaluate" as const, part: "validation" as const, samples: 64, epoch: 0, step: 0 };
 
 let nowMs = 0;
@@ -48,7 +48,11 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 const typesTold = ({ told }: RecordedSession) => told.map(({ type }) => type);
 
 type Label = { step?: number; slice: number; attempt?: number };
-const labelOf = ({ step = 0, slice, attempt = 0 }: Label) => ({ step, slice, attempt });
+const labelOf = ({ step = 0, slice, attempt = 0 }: Label) => ({
+  step: toStep(step),
+  slice: toSliceId(slice),
+  attempt,
+});
 function sendPiece(session: RecordedSession, label: Label, ...values: number[]): void {
   const piece = encodeFloats(Float32Array.from(values), "fp32");
   session.say({ type: "gradient-chunk", ...labelOf(label), part: 0, offset: 0, ...piece });
@@ -59,7 +63,7 @@ function contribute(session: RecordedSession, label: Label, samples: number): vo
 }
 /** Takes a whole step, in which each has one slice. */
 async function takeStep(step: number): Promise<void> {
-  const done = team.step({ ...TASK, step }, () => {});
+  const done = team.step({ ...TASK, step: toStep(step) }, () => {});
   await turn();
   const members = team.members.filter(({ state }) => state === "in");
   for (const [slice, { session }] of members.entries()) {
@@ -88,7 +92,7 @@ describe("who joins", () => {
   test("and holds the weights that the run goes on from begins with them; others are brought in", async () => {
     const [ahead, behind] = [join({ holds: { run: "r", step: 5 } }), join({ holds: { run: "r", step: 4 } })];
     await team.begin({ plan: PLAN, origin: { from: "held", step: 5 } });
-    void team.step({ ...TASK, step: 5 }, () => {});
+    void team.step({ ...TASK, step: toStep(5) }, () => {});
     await turn();
     expect(typesTold(ahead)).toEqual(["start", "send-state", "assign"]);
     expect(behind.told).toEqual([{ type: "start", ...PLAN, state: "follows" }]);
@@ -280,7 +284,7 @@ describe("numbers that are not finite", () => {
   test("count against a worker once another one's for that slice are finite", async () => {
     const [a, b] = await begun(2);
     for (const step of [0, 1, 2]) {
-      const done = team.step({ ...TASK, step }, () => {});
+      const done = team.step({ ...TASK, step: toStep(step) }, () => {});
       await turn();
       sendPiece(b!, { step, slice: 1 }, 2, 2);
       contribute(b!, { step, slice: 1 }, 3);
@@ -377,7 +381,7 @@ describe("a worker that is to leave", () => {
     sendPiece(b!, { slice: 1 }, 2, 2);
     contribute(b!, { slice: 1 }, 3);
     await done;
-    void team.step({ ...TASK, step: 1 }, () => {});
+    void team.step({ ...TASK, step: toStep(1) }, () => {});
     await turn();
     expect(b!.told.at(-1)).toMatchObject({ type: "assign", slices: [{ slice: 0, start: 0, end: 6 }] });
   });

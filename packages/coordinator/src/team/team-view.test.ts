@@ -1,4 +1,4 @@
-import { encodeFloats, makeLayout, type Plan, StepRound } from "@lockstep/gradient-sync";
+import { encodeFloats, makeLayout, type Plan, StepRound, toSliceId, toStep } from "@lockstep/gradient-sync";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Member } from "../membership/members.ts";
 import { RecordedSession } from "../testing/recorded-member.ts";
@@ -9,7 +9,7 @@ import { teamView } from "./team-view.ts";
 
 const PLAN: Plan = { forms: ["dense"], wire: "fp32", chunkBytes: 8 };
 const TENSORS = [{ name: "bias", shape: [2], dtype: "float32" as const }];
-const TASK = { type: "step" as const, step: 0, epoch: 0, start: 0, end: 6, learningRate: 0.1 };
+const TASK = { type: "step" as const, step: toStep(0), epoch: 0, start: 0, end: 6, learningRate: 0.1 };
 const STALL_MS = 60_000;
 
 describe("the view of a team", () => {
@@ -30,11 +30,11 @@ describe("the view of a team", () => {
   function stepping(): StepRound {
     const [first, second, third] = members;
     const run = settle({ plan: PLAN, origin: { from: "seed" } }, sessions[0]!.ready, state, () => {});
-    const slices = [0, 1].map((slice) => ({ slice, start: 3 * slice, end: 3 * slice + 3 }));
+    const slices = [0, 1].map((slice) => ({ slice: toSliceId(slice), start: 3 * slice, end: 3 * slice + 3 }));
     const round = new StepRound(TASK, slices, makeLayout(TENSORS, PLAN));
     state.phase.enter({ name: "stepping", run, round });
-    state.assignments.assign(first!, [0], round);
-    state.assignments.assign(second!, [1], round);
+    state.assignments.assign(first!, [toSliceId(0)], round);
+    state.assignments.assign(second!, [toSliceId(1)], round);
     third!.speed = 1;
     return round;
   }
@@ -97,12 +97,12 @@ describe("a worker that owed nothing for longer than workers may stall has its w
 
   function sendPiece(session: RecordedSession, slice: number): void {
     const piece = { part: 0, offset: 0, ...encodeFloats(Float32Array.of(1, 1), "fp32") };
-    session.say({ type: "gradient-chunk", step: 0, slice, attempt: 0, ...piece });
+    session.say({ type: "gradient-chunk", step: toStep(0), slice: toSliceId(slice), attempt: 0, ...piece });
   }
 
   function contribute(session: RecordedSession, slice: number): void {
     const sums = { samples: 2, lossSum: 1, correct: 0, ms: {}, io: {}, doneMs: 0 };
-    session.say({ type: "contribution", step: 0, slice, attempt: 0, ...sums });
+    session.say({ type: "contribution", step: toStep(0), slice: toSliceId(slice), attempt: 0, ...sums });
   }
 
   /** Asserts that the workers stall only when their time is over from now on. */

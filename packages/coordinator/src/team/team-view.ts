@@ -1,9 +1,8 @@
 /** Views of a team: for `decide`, and for people. Building one changes nothing. */
-import { doneAttempt, type SliceState, samplesOf } from "@lockstep/gradient-sync";
+import { doneAttempt, type SliceState, type Step, samplesOf, type WorkerId } from "@lockstep/gradient-sync";
 import type { WorkerNow } from "@lockstep/run/live";
 import type { SliceView, TeamView, WorkerView } from "../membership/decide.ts";
 import type { Member } from "../membership/members.ts";
-import type { AttemptKey } from "../step/given-slices.ts";
 import type { TeamState } from "./team-state.ts";
 
 /** Returns what there is to decide about: the members, and the slices that nobody has completed. */
@@ -38,7 +37,7 @@ function progressOf(member: Member, owes: boolean, streamSinceMs: number | undef
   return owes ? Math.min(member.progressMs, streamSinceMs) : streamSinceMs;
 }
 
-function sliceView(state: TeamState, step: AttemptKey["step"], { slice, attempts, ...rest }: SliceState): SliceView {
+function sliceView(state: TeamState, step: Step, { slice, attempts, ...rest }: SliceState): SliceView {
   const { openBecause, notFor, notFinite } = rest;
   return {
     slice,
@@ -55,7 +54,7 @@ function sliceView(state: TeamState, step: AttemptKey["step"], { slice, attempts
 }
 
 /** How long a worker is expected to take for all that it was given; the slowest member's speed stands for an unknown one. */
-function expectedMs({ membership }: TeamState, worker: Member["id"], samples: number): number | undefined {
+function expectedMs({ membership }: TeamState, worker: WorkerId, samples: number): number | undefined {
   const slowest = Math.max(0, ...membership.all.map(({ msPerSample }) => msPerSample ?? 0));
   const msPerSample = membership.get(worker)?.msPerSample ?? slowest;
   return msPerSample === 0 ? undefined : msPerSample * samples;

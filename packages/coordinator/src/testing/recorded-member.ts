@@ -3,6 +3,8 @@ import {
   type CoordinatorMessage,
   decodeFromCoordinator,
   PROTOCOL_VERSION,
+  toWorkerId,
+  type WorkerId,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
 import type { MessageHandler } from "../connections/admission-control.ts";
@@ -16,7 +18,7 @@ export const STATE_DICT = [
 ];
 
 export class RecordedSession implements ReadySession {
-  readonly workerId: number;
+  readonly workerId: WorkerId;
   readonly hello: ReadySession["hello"];
   readonly ready: ReadySession["ready"];
   readonly address = "192.0.2.1";
@@ -40,7 +42,7 @@ export class RecordedSession implements ReadySession {
     hello: Partial<ReadySession["hello"]> = {},
     ready: Partial<ReadySession["ready"]> = {},
   ) {
-    this.workerId = workerId;
+    this.workerId = toWorkerId(workerId);
     this.hello = { type: "hello", protocol: PROTOCOL_VERSION, name: `w${workerId}`, ...DEVICE, ...hello };
     this.ready = {
       ...{ type: "ready", fingerprint: "", modelName: "M", tensors: [], stateDict: STATE_DICT, factorable: [] },

@@ -1,5 +1,5 @@
 /** For tests: a team of workers that do nothing but what the test has them say, by a clock that the test sets. */
-import { encodeFloats, type Plan } from "@lockstep/gradient-sync";
+import { encodeFloats, type Plan, toSliceId, toStep } from "@lockstep/gradient-sync";
 import { RemoteTeam } from "../team/remote-team.ts";
 import type { TeamOptions } from "../team/team-options.ts";
 import { RecordedSession } from "./recorded-member.ts";
@@ -10,7 +10,7 @@ const READY = {
   tensors: [{ name: "bias", shape: [2], dtype: "float32" as const }],
   stateDict: [{ name: "fc.bias", shape: [2] }],
 };
-const TASK = { type: "step" as const, step: 0, epoch: 0, start: 0, end: 6, learningRate: 0.1 };
+const TASK = { type: "step" as const, epoch: 0, start: 0, end: 6, learningRate: 0.1 };
 
 export class RecordedTeam {
   nowMs = 0;
@@ -39,12 +39,13 @@ export class RecordedTeam {
   }
 
   /** Takes a whole step, in which each worker that takes slices has one. */
-  async takeStep(step: number): Promise<void> {
+  async takeStep(number: number): Promise<void> {
+    const step = toStep(number);
     const done = this.team.step({ ...TASK, step }, () => {});
     await turn();
     const able = this.sessions.filter((session) => this.stateOf(session) === "in");
     for (const [slice, session] of able.entries()) {
-      const place = { step, slice, attempt: 0 };
+      const place = { step, slice: toSliceId(slice), attempt: 0 };
       const piece = { part: 0, offset: 0, ...encodeFloats(Float32Array.of(1, 1), "fp32") };
       const sums = { samples: 6 / able.length, lossSum: 1, correct: 0, ms: {}, io: {}, doneMs: 0 };
       session.say({ type: "gradient-chunk", ...place, ...piece });

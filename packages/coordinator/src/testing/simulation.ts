@@ -2,7 +2,15 @@
  * For tests: a team of workers in simulated time, on a network that delays, cuts and reorders between workers. The
  * workers speak the protocol, and compute a net so small that thousands of steps take a second.
  */
-import { decodeFromCoordinator, decodeFromWorker, encode, type WorkerMessage } from "@lockstep/gradient-sync";
+import {
+  decodeFromCoordinator,
+  decodeFromWorker,
+  encode,
+  type SliceId,
+  type Step,
+  toWorkerId,
+  type WorkerMessage,
+} from "@lockstep/gradient-sync";
 import { uniforms } from "@lockstep/random";
 import type { MessageHandler } from "../connections/admission-control.ts";
 import type { ReadySession } from "../connections/ready-session.ts";
@@ -44,17 +52,17 @@ export class Ledger {
   readonly slices: number[][] = [];
   readonly #samples: number;
   readonly #computed = new Map<string, [start: number, end: number]>();
-  readonly #committed = new Set<number>();
+  readonly #committed = new Set<Step>();
 
   constructor(samples: number) {
     this.#samples = samples;
   }
 
-  computed(step: number, slice: number, attempt: number, range: [start: number, end: number]): void {
+  computed(step: Step, slice: SliceId, attempt: number, range: [start: number, end: number]): void {
     this.#computed.set(`${step}/${slice}/${attempt}`, range);
   }
 
-  committed(step: number, epoch: number, attempts: readonly number[]): void {
+  committed(step: Step, epoch: number, attempts: readonly number[]): void {
     if (this.#committed.has(step)) return; // another worker has told it
     this.#committed.add(step);
     this.epochs[epoch] ??= new Array<number>(this.#samples).fill(0);
@@ -100,7 +108,7 @@ export class SimulatedWorker extends ToyWorker {
   constructor(options: SimulatedOptions, holds?: { run: string; step: number }) {
     super();
     this.#options = options;
-    const workerId = workersMade++;
+    const workerId = toWorkerId(workersMade++);
     const { backend = HELLO.backend, rounding = 0 } = options.device ?? {};
     this.rounding = rounding;
     this.session = {
@@ -154,11 +162,11 @@ export class SimulatedWorker extends ToyWorker {
     this.die(undefined);
   }
 
-  protected override computed(step: number, { slice, attempt, start, end }: SliceTask): void {
+  protected override computed(step: Step, { slice, attempt, start, end }: SliceTask): void {
     this.#options.ledger.computed(step, slice, attempt, [start, end]);
   }
 
-  protected override committed(step: number, epoch: number, attempts: readonly number[]): void {
+  protected override committed(step: Step, epoch: number, attempts: readonly number[]): void {
     this.#options.ledger.committed(step, epoch, attempts);
   }
 

@@ -17,6 +17,8 @@ import {
   partElements,
   type RunFacts,
   rawFloats,
+  type SliceId,
+  type Step,
   StepAssembly,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
@@ -79,9 +81,9 @@ export abstract class ToyWorker {
   dead = false;
   readonly #inbox: CoordinatorMessage[] = [];
   #busy = false;
-  #assembly: { step: number; epoch: number; learningRate: number; assembly: StepAssembly } | undefined;
+  #assembly: { step: Step; epoch: number; learningRate: number; assembly: StepAssembly } | undefined;
   #tasks: SliceTask[] = [];
-  #sent: { slice: number; attempt: number; dense: Float32Array }[] = [];
+  #sent: { slice: SliceId; attempt: number; dense: Float32Array }[] = [];
   #intake: { weight: Float32Array; velocity: Float32Array } | undefined;
 
   protected abstract say(message: WorkerMessage): void;
@@ -93,8 +95,8 @@ export abstract class ToyWorker {
   }
   /** The run is over for it. */
   protected abstract leftAlone(): void;
-  protected computed(_step: number, _task: SliceTask): void {}
-  protected committed(_step: number, _epoch: number, _attempts: readonly number[]): void {}
+  protected computed(_step: Step, _task: SliceTask): void {}
+  protected committed(_step: Step, _epoch: number, _attempts: readonly number[]): void {}
 
   receive(message: CoordinatorMessage): void {
     this.#inbox.push(message);
@@ -220,7 +222,7 @@ export abstract class ToyWorker {
     this.say({ type: "contribution", ...label, lossSum, correct: 0, ms, io: {}, doneMs: 0 });
   }
 
-  #piece(slice: number, attempt: number, part: number, offset: number, values: Float32Array): void {
+  #piece(slice: SliceId, attempt: number, part: number, offset: number, values: Float32Array): void {
     const piece = encodeFloats(values.slice(offset, offset + LAYOUT.chunkElements), "fp32");
     this.say({ type: "gradient-chunk", step: this.#assembly!.step, slice, attempt, part, offset, ...piece });
   }

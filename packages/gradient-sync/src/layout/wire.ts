@@ -82,7 +82,7 @@ export function decodeInto(decoded: Float32Array, { data, packed }: PackedOrNot,
   const bytesEach = BYTES_PER_ELEMENT[wire];
   const groups = packed ? groupsOf(elements) : 0;
   const nonzero = packed ? ones(data.subarray(0, 4 * groups), elements) : elements;
-  if (nonzero < 0 || data.length !== 4 * groups + nonzero * bytesEach) {
+  if (nonzero === undefined || data.length !== 4 * groups + nonzero * bytesEach) {
     throw new LockstepError("ERR_CHUNK", `Expected ${elements} numbers of ${wire}, got ${data.length} other bytes.`);
   }
   const bits = wordsOf(decoded);
@@ -171,9 +171,9 @@ function toHalves(values: Float32Array): Uint16Array<ArrayBuffer> {
 /** Numbers share words of the bit map, 32 to one. */
 const groupsOf = (elements: number) => Math.ceil(elements / 32);
 
-/** How many bits are set; −1 if one beyond the first `elements` is, which nobody may send. */
-function ones(bitmap: Uint8Array, elements: number): number {
-  for (let i = elements; i < 8 * bitmap.length; i++) if ((bitmap[i >>> 3]! >>> (i & 7)) & 1) return -1;
+/** How many bits are set; undefined if one beyond the first `elements` is, which nobody may send. */
+function ones(bitmap: Uint8Array, elements: number): number | undefined {
+  for (let i = elements; i < 8 * bitmap.length; i++) if ((bitmap[i >>> 3]! >>> (i & 7)) & 1) return undefined;
   let count = 0;
   for (const byte of bitmap) for (let rest = byte; rest !== 0; rest &= rest - 1) count++;
   return count;

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { Packr } from "msgpackr";
 import { describe, expect, test } from "vitest";
 import { decodeFromCoordinator, decodeFromWorker, encode } from "./codec.ts";
+import { toSliceId, toStep, toWorkerId } from "./ids.ts";
 import {
   type CoordinatorMessage,
   coordinatorMessageSchema,
@@ -13,7 +14,7 @@ import {
 type Message = WorkerMessage | CoordinatorMessage;
 
 const data = Uint8Array.of(0, 0, 128, 63, 1, 2, 3, 4);
-const piece = { step: 1, slice: 2, attempt: 3, part: 4, offset: 2 ** 33, packed: true, data };
+const piece = { step: toStep(1), slice: toSliceId(2), attempt: 3, part: 4, offset: 2 ** 33, packed: true, data };
 const state = { tensor: 5, kind: "velocity" as const, offset: 70_000, data };
 
 const hello: Extract<WorkerMessage, { type: "hello" }> = {
@@ -21,11 +22,11 @@ const hello: Extract<WorkerMessage, { type: "hello" }> = {
   ...{ gpu: "G, driver 1", instructionSet: "AVX2", threads: 2, holds: { run: "r", step: 40 } },
 };
 const contribution: Extract<WorkerMessage, { type: "contribution" }> = {
-  ...{ type: "contribution", step: 1, slice: 2, attempt: 0, samples: 8, lossSum: 0.1, correct: 3 },
+  ...{ type: "contribution", step: toStep(1), slice: toSliceId(2), attempt: 0, samples: 8, lossSum: 0.1, correct: 3 },
   ...{ ms: { forward: 1.5, "read-back": 0 }, io: { encode: 0.25 }, doneMs: 1234.5 },
 };
 const welcome: Extract<CoordinatorMessage, { type: "welcome" }> = {
-  ...{ type: "welcome", workerId: 0, heartbeatMs: 1000, run: "r", codeModel: false },
+  ...{ type: "welcome", workerId: toWorkerId(0), heartbeatMs: 1000, run: "r", codeModel: false },
   config: { lr: 0.1, model: "alexnet", augment: true, shares: [1, 2], nested: { seed: 2 ** 32 - 1 }, none: null },
   spec: { layers: [{ type: "dense", units: 10 }] },
   supplied: { dataset: "shapes", digest: "d", trainSamples: 5, testSamples: 2, mean: [0.5], std: [0.25] },
@@ -79,13 +80,13 @@ const fromCoordinators: CoordinatorMessage[] = [
   { type: "load-end", step: 12 },
   { type: "sync" },
   {
-    ...{ type: "assign", step: 1, epoch: 2, start: 64, end: 71, learningRate: 0.01 },
-    ...{ slices: [{ slice: 0, attempt: 1, start: 64, end: 68 }], sliceSamples: [4, 3] },
+    ...{ type: "assign", step: toStep(1), epoch: 2, start: 64, end: 71, learningRate: 0.01 },
+    ...{ slices: [{ slice: toSliceId(0), attempt: 1, start: 64, end: 68 }], sliceSamples: [4, 3] },
   },
   { type: "update-chunk", ...piece },
-  { type: "withdrawn", step: 1, slice: 2, attempt: 0, again: [0, 262_144] },
-  { type: "rejected", step: 1, slice: 2, attempt: 0, code: "ERR_NOT_FINITE", reason: "because" },
-  { type: "commit", step: 1, attempts: [0, 2], samples: 7, lossSum: 1.5, correct: 2 },
+  { type: "withdrawn", step: toStep(1), slice: toSliceId(2), attempt: 0, again: [0, 262_144] },
+  { type: "rejected", step: toStep(1), slice: toSliceId(2), attempt: 0, code: "ERR_NOT_FINITE", reason: "because" },
+  { type: "commit", step: toStep(1), attempts: [0, 2], samples: 7, lossSum: 1.5, correct: 2 },
   { type: "evaluate", request: 1, part: "validation", start: 0, end: 10 },
   { type: "send-state", request: 1, window: 8 },
   { type: "state-ack", request: 1 },

@@ -4,6 +4,7 @@
  */
 import { isErrorCode } from "@lockstep/errors";
 import { z } from "zod";
+import { sliceIdSchema, stepSchema, workerIdSchema } from "./ids.ts";
 import { MAX_CLASSES, MAX_HEARTBEAT_MS, MAX_NAME_CHARACTERS, MAX_PREDICTIONS, MAX_SLICES } from "./limits.ts";
 
 const count = z.int().nonnegative();
@@ -69,13 +70,13 @@ export const codeSchema = z.strictObject({
 export type Code = z.infer<typeof codeSchema>;
 
 /** Samples [start, end) of the epoch's order. Each try to compute a slice is an attempt, counted from 0. */
-const sliceSchema = z.strictObject({ slice: count, attempt: count, start: count, end: count });
+const sliceSchema = z.strictObject({ slice: sliceIdSchema, attempt: count, start: count, end: count });
 export type SliceAssignment = z.infer<typeof sliceSchema>;
 
 /** A piece of a contribution, or of an update: see layout.ts for parts and offsets, wire.ts for packing. */
 const pieceFields = {
-  step: count,
-  slice: count,
+  step: stepSchema,
+  slice: sliceIdSchema,
   attempt: count,
   part: count,
   offset: count,
@@ -152,8 +153,8 @@ const gradientChunk = z.strictObject({ type: z.literal("gradient-chunk"), ...pie
 /** "That was all of my contribution for this slice." Its sums count when the coordinator commits the step. */
 const contribution = z.strictObject({
   type: z.literal("contribution"),
-  step: count,
-  slice: count,
+  step: stepSchema,
+  slice: sliceIdSchema,
   attempt: count,
   samples: count,
   lossSum: sum,
@@ -225,7 +226,7 @@ export type WorkerMessage = z.infer<typeof workerMessageSchema>;
 /** "You are in. This is the run." Followed by `link-probe`s, answered by `ready`. */
 const welcome = z.strictObject({
   type: z.literal("welcome"),
-  workerId: count,
+  workerId: workerIdSchema,
   heartbeatMs: z.int().positive().max(MAX_HEARTBEAT_MS),
   /** Names the run, through restarts of the coordinator. */
   run: text,
@@ -282,7 +283,7 @@ const sync = z.strictObject({ type: z.literal("sync") });
  */
 const assign = z.strictObject({
   type: z.literal("assign"),
-  step: count,
+  step: stepSchema,
   epoch: count,
   /** The global batch: samples [start, end) of the epoch's order. */
   start: count,
@@ -303,8 +304,8 @@ const updateChunk = z.strictObject({ type: z.literal("update-chunk"), ...pieceFi
  */
 const withdrawn = z.strictObject({
   type: z.literal("withdrawn"),
-  step: count,
-  slice: count,
+  step: stepSchema,
+  slice: sliceIdSchema,
   attempt: count,
   again: counts(1_000_000),
 });
@@ -312,8 +313,8 @@ const withdrawn = z.strictObject({
 /** "I don't take your contribution, for this reason; another worker computes the slice." */
 const rejected = z.strictObject({
   type: z.literal("rejected"),
-  step: count,
-  slice: count,
+  step: stepSchema,
+  slice: sliceIdSchema,
   attempt: count,
   code,
   reason: text,
@@ -322,7 +323,7 @@ const rejected = z.strictObject({
 /** "The step holds, with these attempts at its slices: apply it." All its pieces were sent before. */
 const commit = z.strictObject({
   type: z.literal("commit"),
-  step: count,
+  step: stepSchema,
   attempts: counts(MAX_SLICES),
   samples: count,
   lossSum: z.number(),

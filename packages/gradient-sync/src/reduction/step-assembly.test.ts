@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { chunkLength, chunkOffsets, makeLayout, partElements } from "../layout/layout.ts";
+import { toSliceId, toStep } from "../protocol/ids.ts";
 import { type Piece, StepAssembly } from "./step-assembly.ts";
 
 const tensor = (name: string, ...shape: number[]) => ({ name, shape, dtype: "float32" as const });
@@ -24,7 +25,7 @@ const dense = Float32Array.from({ length: 7 }, (_, index) => -index);
 function piecesOf(slice: number, attempt: number, part: number, whole: Float32Array): Piece[] {
   return chunkOffsets(layout, whole.length).map((offset) => {
     const length = chunkLength(layout, whole.length, offset)!;
-    return { slice, attempt, part, offset, values: whole.slice(offset, offset + length) };
+    return { slice: toSliceId(slice), attempt, part, offset, values: whole.slice(offset, offset + length) };
   });
 }
 const sums = piecesOf(0, 0, 0, dense);
@@ -46,7 +47,7 @@ function assemblyOf(pieces: readonly Piece[]): StepAssembly {
 }
 /** Each part for all rows of the batch. */
 function complete(assembly: StepAssembly, attempts: readonly number[], { rowElements } = layout): Float32Array[] {
-  return [...rowElements.keys()].map(assembly.complete(9, attempts));
+  return [...rowElements.keys()].map(assembly.complete(toStep(9), attempts));
 }
 const whole = [...sums, ...sliceSamples.flatMap((_, slice) => factorsOf(slice, 0))];
 const incomplete = expect.objectContaining({ code: "ERR_COMMIT", message: expect.stringContaining("Step 9 ") });
@@ -56,11 +57,11 @@ describe("a step", () => {
   test("has the sums, and the factors of all rows in slice order: worked by hand", () => {
     const small = makeLayout([tensor("k", 2, 1)], { forms: ["factored"], wire: "fp32", chunkBytes: 12 });
     const assembly = new StepAssembly(small, [1, 2]);
-    assembly.add({ slice: 1, attempt: 0, part: 1, offset: 3, values: Float32Array.of(6) });
-    assembly.add({ slice: 0, attempt: 0, part: 2, offset: 0, values: Float32Array.of(10) });
-    assembly.add({ slice: 1, attempt: 0, part: 2, offset: 0, values: Float32Array.of(20, 30) });
-    assembly.add({ slice: 0, attempt: 0, part: 1, offset: 0, values: Float32Array.of(1, 2) });
-    assembly.add({ slice: 1, attempt: 0, part: 1, offset: 0, values: Float32Array.of(3, 4, 5) });
+    assembly.add({ slice: toSliceId(1), attempt: 0, part: 1, offset: 3, values: Float32Array.of(6) });
+    assembly.add({ slice: toSliceId(0), attempt: 0, part: 2, offset: 0, values: Float32Array.of(10) });
+    assembly.add({ slice: toSliceId(1), attempt: 0, part: 2, offset: 0, values: Float32Array.of(20, 30) });
+    assembly.add({ slice: toSliceId(0), attempt: 0, part: 1, offset: 0, values: Float32Array.of(1, 2) });
+    assembly.add({ slice: toSliceId(1), attempt: 0, part: 1, offset: 0, values: Float32Array.of(3, 4, 5) });
     expect(assembly.rows).toBe(3);
     expect(complete(assembly, [0, 0], small).map((part) => [...part])).toEqual([[], [1, 2, 3, 4, 5, 6], [10, 20, 30]]);
   });
@@ -139,12 +140,12 @@ describe("a commit before all of it has come", () => {
 describe("a withdrawal", () => {
   test("takes out the attempt, and the sums at the offsets that come again; nothing else", () => {
     const assembly = assemblyOf([...whole, ...factorsOf(1, 1), ...factorsOf(2, 1)]);
-    assembly.withdraw({ slice: 1, attempt: 0, again: [3] });
+    assembly.withdraw({ slice: toSliceId(1), attempt: 0, again: [3] });
     expect(() => complete(assembly, [0, 1, 0])).toThrow(incomplete); // a sum is missing
     for (const { offset, values } of sums.filter((sum) => sum.offset !== 3)) {
-      expect(() => assembly.add({ slice: 0, attempt: 0, part: 0, offset, values })).toThrow(misplaced);
+      expect(() => assembly.add({ slice: toSliceId(0), attempt: 0, part: 0, offset, values })).toThrow(misplaced);
     }
-    assembly.add({ slice: 0, attempt: 0, part: 0, offset: 3, values: Float32Array.of(30, 40, 50) });
+    assembly.add({ slice: toSliceId(0), attempt: 0, part: 0, offset: 3, values: Float32Array.of(30, 40, 50) });
     expect(() => complete(assembly, [0, 0, 0])).toThrow(incomplete); // it was withdrawn
     const [, ...factors] = stepOf([0, 1, 0]);
     expect(complete(assembly, [0, 1, 0])).toEqual([Float32Array.of(-0, -1, -2, 30, 40, 50, -6), ...factors]);
@@ -153,20 +154,20 @@ describe("a withdrawal", () => {
 
   test("lets sums that never held the attempt stand", () => {
     const assembly = assemblyOf([...whole, ...factorsOf(0, 1)]);
-    assembly.withdraw({ slice: 0, attempt: 0, again: [] });
+    assembly.withdraw({ slice: toSliceId(0), attempt: 0, again: [] });
     expect(complete(assembly, [1, 0, 0])).toEqual(stepOf([1, 0, 0]));
   });
 
   test("may come before any piece of the attempt, or for sums that have not come", () => {
     const assembly = new StepAssembly(layout, sliceSamples);
-    assembly.withdraw({ slice: 2, attempt: 0, again: [0, 6] });
+    assembly.withdraw({ slice: toSliceId(2), attempt: 0, again: [0, 6] });
     for (const piece of [...sums, ...factorsOf(0, 0), ...factorsOf(1, 0), ...factorsOf(2, 1)]) assembly.add(piece);
     expect(complete(assembly, [0, 0, 1])).toEqual(stepOf([0, 0, 1]));
   });
 });
 
 describe("a piece that does not fit", () => {
-  const label = { slice: 0, attempt: 0 };
+  const label = { slice: toSliceId(0), attempt: 0 };
   test.each([
     ["a sum between two chunks", { part: 0, offset: 1, values: new Float32Array(3) }],
     ["a sum beyond the end", { part: 0, offset: 9, values: new Float32Array(1) }],
@@ -174,8 +175,8 @@ describe("a piece that does not fit", () => {
     ["a sum that is too long", { part: 0, offset: 6, values: new Float32Array(3) }],
     ["an empty sum", { part: 0, offset: 0, values: new Float32Array() }],
     ["a part that there is not", { part: 5, offset: 0, values: new Float32Array(1) }],
-    ["a slice that there is not", { slice: 3, part: 1, offset: 0, values: new Float32Array(1) }],
-    ["rows of another slice's length", { slice: 1, part: 1, offset: 0, values: new Float32Array(3) }],
+    ["a slice that there is not", { slice: toSliceId(3), part: 1, offset: 0, values: new Float32Array(1) }],
+    ["rows of another slice's length", { slice: toSliceId(1), part: 1, offset: 0, values: new Float32Array(3) }],
     ["a factor beyond the end", { part: 1, offset: 6, values: new Float32Array(1) }],
     ["a factor that is too long", { part: 1, offset: 3, values: new Float32Array(2) }],
     ["a factor that is too short", { part: 1, offset: 0, values: new Float32Array(2) }],

@@ -4,12 +4,13 @@
  */
 import { LockstepError } from "@lockstep/errors";
 import { chunkLength, chunkOffsets, type Layout, partElements } from "../layout/layout.ts";
+import type { SliceId, Step } from "../protocol/ids.ts";
 
 /** Attempts at a slice whose factors are kept at once: the one that flows, and some of this worker's own. */
 const MAX_ATTEMPTS = 8;
 
 interface PiecePlace {
-  slice: number;
+  slice: SliceId;
   attempt: number;
   part: number;
   /** In elements of the part. */
@@ -57,7 +58,7 @@ export class StepAssembly {
   }
 
   /** Samples of a slice of the step; 0 for one that there is not. */
-  samplesOf(slice: number): number {
+  samplesOf(slice: SliceId): number {
     return this.#sliceSamples[slice] ?? 0;
   }
 
@@ -85,7 +86,7 @@ export class StepAssembly {
   }
 
   /** Forgets an attempt, and the sums that had it in them. */
-  withdraw({ slice, attempt, again }: { slice: number; attempt: number; again: readonly number[] }): void {
+  withdraw({ slice, attempt, again }: { slice: SliceId; attempt: number; again: readonly number[] }): void {
     for (const offset of again) this.#sums.delete(offset);
     this.#attempts[slice]?.delete(attempt);
   }
@@ -97,7 +98,7 @@ export class StepAssembly {
    * @param attempts that the commit is made of, by slice
    * @throws LockstepError ERR_COMMIT if not all of them has come
    */
-  complete(step: number, attempts: readonly number[]): (part: number) => Float32Array<ArrayBuffer> {
+  complete(step: Step, attempts: readonly number[]): (part: number) => Float32Array<ArrayBuffer> {
     const chosen = this.#sliceSamples.map((_, slice) => this.#attempts[slice]!.get(attempts[slice]!));
     const hasFactors = this.#layout.rowElements.length > 1;
     const hasSums = chunkOffsets(this.#layout, this.#layout.denseElements).every((offset) => this.#sums.has(offset));
@@ -123,7 +124,7 @@ export class StepAssembly {
     };
   }
 
-  #factorsOf(slice: number, attempt: number): Factors | undefined {
+  #factorsOf(slice: SliceId, attempt: number): Factors | undefined {
     const attempts = this.#attempts[slice];
     const known = attempts?.get(attempt);
     if (attempts === undefined || known !== undefined || attempts.size === MAX_ATTEMPTS) return known;

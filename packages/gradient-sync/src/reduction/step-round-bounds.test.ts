@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { makeLayout } from "../layout/layout.ts";
 import { encodeFloats } from "../layout/wire.ts";
+import { toSliceId, toStep } from "../protocol/ids.ts";
 import type { WorkerMessage } from "../protocol/messages.ts";
-import { doneAttempt, MAX_IGNORED_CHUNKS, StepRound } from "./step-round.ts";
+import { PlainRound } from "../testing/plain-round.ts";
+import { doneAttempt, MAX_IGNORED_CHUNKS } from "./step-round.ts";
 
 /** A matrix that travels as factors of 2 and 3 columns, and 1000 numbers that travel dense, in chunks of 100. */
 const LAYOUT = makeLayout(
@@ -15,19 +17,19 @@ const LAYOUT = makeLayout(
 const DENSE_BYTES = 4 * 1000;
 const ROWS = 50;
 
-function roundOf(slices: number): StepRound {
-  const task = { type: "step" as const, epoch: 0, step: 5, start: 0, end: slices * ROWS, learningRate: 0.1 };
+function roundOf(slices: number): PlainRound {
+  const task = { type: "step" as const, epoch: 0, step: toStep(5), start: 0, end: slices * ROWS, learningRate: 0.1 };
   const ranges = Array.from({ length: slices }, (_, slice) => ({
-    slice,
+    slice: toSliceId(slice),
     start: slice * ROWS,
     end: (slice + 1) * ROWS,
   }));
-  return new StepRound(task, ranges, LAYOUT);
+  return new PlainRound(task, ranges, LAYOUT);
 }
 
 function piece(slice: number, part: number, offset: number, elements = 100, attempt = 0, value = 1) {
   const data = encodeFloats(new Float32Array(elements).fill(value), "fp32");
-  return { type: "gradient-chunk" as const, step: 5, slice, attempt, part, offset, ...data };
+  return { type: "gradient-chunk" as const, step: toStep(5), slice: toSliceId(slice), attempt, part, offset, ...data };
 }
 
 /** All pieces of a contribution: of the dense part, then of the factors, of 100 and 150 numbers. */
@@ -42,11 +44,11 @@ function pieces(slice: number, attempt = 0) {
 }
 
 function contribution(slice: number, attempt = 0): Extract<WorkerMessage, { type: "contribution" }> {
-  const label = { type: "contribution" as const, step: 5, slice, attempt };
+  const label = { type: "contribution" as const, step: toStep(5), slice: toSliceId(slice), attempt };
   return { ...label, samples: ROWS, lossSum: 1, correct: 0, ms: {}, io: {}, doneMs: 0 };
 }
 
-const contribute = (round: StepRound, worker: number, slice: number, attempt = 0) => [
+const contribute = (round: PlainRound, worker: number, slice: number, attempt = 0) => [
   ...pieces(slice, attempt).flatMap((message) => round.onChunk(worker, message)),
   ...round.onContribution(worker, contribution(slice, attempt)),
 ];
@@ -83,7 +85,7 @@ describe("what a round holds", () => {
     for (const message of pieces(0)) round.onChunk(0, message);
     const held = round.bytesHeld;
     for (const message of pieces(0)) round.onChunk(0, message); // again
-    for (const message of pieces(0)) round.onChunk(0, { ...message, step: 4 }); // of the step before
+    for (const message of pieces(0)) round.onChunk(0, { ...message, step: toStep(4) }); // of the step before
     round.onChunk(1, piece(1, 0, 0));
     round.onChunk(1, piece(1, 0, 100, 100, 0, Number.NaN)); // withdraws it all
     for (const message of pieces(1)) round.onChunk(1, message); // too late
@@ -93,7 +95,7 @@ describe("what a round holds", () => {
 
 describe("pieces that are asked for again", () => {
   /** The first worker has contributed, and the second has let all sums go out, when its attempt fails. */
-  function roundWithSumsToMakeAgain(): StepRound {
+  function roundWithSumsToMakeAgain(): PlainRound {
     const round = roundOf(2);
     round.assign(0, [0]);
     round.assign(1, [1]);
@@ -132,7 +134,7 @@ test("a worker that sends without end what is of no use is told so", () => {
   round.onChunk(0, piece(0, 0, 0));
   for (let i = 0; i < MAX_IGNORED_CHUNKS; i++) expect(round.onChunk(0, piece(0, 0, 0))).toEqual([]);
   expect(() => round.onChunk(0, piece(0, 0, 0))).toThrow(expect.objectContaining({ code: "ERR_CHUNK" }));
-  expect(() => round.onChunk(0, { ...piece(0, 0, 0), step: 4 })).toThrow(
+  expect(() => round.onChunk(0, { ...piece(0, 0, 0), step: toStep(4) })).toThrow(
     expect.objectContaining({ code: "ERR_CHUNK" }),
   );
 });

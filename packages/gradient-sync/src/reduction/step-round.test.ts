@@ -2,6 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { makeLayout } from "../layout/layout.ts";
 import { decodeFloats } from "../layout/wire.ts";
+import { toSliceId, toStep } from "../protocol/ids.ts";
+import { PlainRound } from "../testing/plain-round.ts";
 import {
   type Chunk,
   chunkOf,
@@ -18,21 +20,21 @@ import {
 } from "../testing/three-slices.ts";
 import { BufferPool } from "./buffer-pool.ts";
 import { StepAssembly } from "./step-assembly.ts";
-import { type Outgoing, StepRound } from "./step-round.ts";
+import type { Outgoing } from "./step-round.ts";
 
 /** Of all rounds here: what one has released must not be what its messages are made of. */
 const pool = new BufferPool();
 
 /** A round where worker k has the first attempt at slice k. */
-function begun(): StepRound {
-  const round = new StepRound(task, slices, layout, true, pool);
+function begun(): PlainRound {
+  const round = new PlainRound(task, slices, layout, true, pool);
   for (const { slice } of slices) round.assign(slice, [slice]);
   return round;
 }
-const send = (round: StepRound, worker: number, chunks: readonly Chunk[]) =>
+const send = (round: PlainRound, worker: number, chunks: readonly Chunk[]) =>
   chunks.flatMap((chunk) => round.onChunk(worker, chunk));
 /** The whole of an attempt. */
-const contribute = (round: StepRound, worker: number, slice: number, attempt = 0) => [
+const contribute = (round: PlainRound, worker: number, slice: number, attempt = 0) => [
   ...send(round, worker, chunksOf(slice, attempt)),
   ...round.onContribution(worker, contributionOf(slice, attempt)),
 ];
@@ -46,7 +48,7 @@ const sumsIn = (out: readonly Outgoing[]) =>
   out.flatMap(({ message }) => (message.type === "update-chunk" && message.part === 0 ? [message.offset] : []));
 
 /** What the step is for someone who heard all that was for all, and computed nothing. */
-function heard(round: StepRound, out: readonly Outgoing[]): Float32Array[] {
+function heard(round: PlainRound, out: readonly Outgoing[]): Float32Array[] {
   const assembly = new StepAssembly(layout, SAMPLES);
   for (const outgoing of out) if (outgoing.to === "all") take(assembly, outgoing);
   const { message } = round.commit();
@@ -56,7 +58,7 @@ function heard(round: StepRound, out: readonly Outgoing[]): Float32Array[] {
 
 describe("a step", () => {
   test("is told to each worker: the task, its own slices, and how many samples every slice has", () => {
-    const round = new StepRound(task, slices, layout, true, pool);
+    const round = new PlainRound(task, slices, layout, true, pool);
     round.assign(0, [1]);
     const own = [
       { slice: 0, attempt: 0, start: 10, end: 12 },
@@ -116,11 +118,11 @@ describe("a step", () => {
 
   test("without dense tensors is complete with its contributions", () => {
     const factors = makeLayout([tensor("kernel", 2, 1)], { forms: ["factored"], wire: "fp32", chunkBytes: 12 });
-    const round = new StepRound(task, slices.slice(1, 2), factors);
+    const round = new PlainRound(task, slices.slice(1, 2), factors);
     round.assign(0, [0]);
     round.onChunk(0, chunkOf(0, 0, 1, 0, 1, 2));
     round.onChunk(0, chunkOf(0, 0, 2, 0, 3));
-    round.onContribution(0, { ...contributionOf(1), slice: 0 });
+    round.onContribution(0, { ...contributionOf(1), slice: toSliceId(0) });
     expect(round.complete).toBe(true);
   });
 });
@@ -294,8 +296,8 @@ describe("what comes twice", () => {
 
 describe("a piece or a contribution that is not as it must be", () => {
   const chunk = chunkOf(0, 0, 0, 3, 1, 2);
-  const whole = (round: StepRound) => send(round, 0, chunksOf(0));
-  test.each<[string, string, (round: StepRound) => Outgoing[]]>([
+  const whole = (round: PlainRound) => send(round, 0, chunksOf(0));
+  test.each<[string, string, (round: PlainRound) => Outgoing[]]>([
     ["a part that there is not", "ERR_CHUNK", (round) => round.onChunk(0, { ...chunk, part: 3 })],
     ["an offset where no chunk begins", "ERR_CHUNK", (round) => round.onChunk(0, { ...chunk, offset: 1 })],
     ["an offset beyond the part", "ERR_CHUNK", (round) => round.onChunk(0, { ...chunk, offset: 6 })],
@@ -389,7 +391,10 @@ describe("a message about another attempt", () => {
 
   test("of an earlier step, or of one that was withdrawn, is ignored", () => {
     const round = begun();
-    for (const { chunk, contribution } of [of({ step: STEP - 1 }), of({ step: 0, slice: 99 })]) {
+    for (const { chunk, contribution } of [
+      of({ step: toStep(STEP - 1) }),
+      of({ step: toStep(0), slice: toSliceId(99) }),
+    ]) {
       expect([round.onChunk(0, chunk), round.onContribution(0, contribution)]).toEqual([[], []]);
     }
     round.lose(0);
@@ -399,9 +404,9 @@ describe("a message about another attempt", () => {
   });
 
   test.each([
-    ["a step to come", { step: STEP + 1 }],
-    ["another worker's slice", { slice: 1 }],
-    ["a slice that there is not", { slice: 3 }],
+    ["a step to come", { step: toStep(STEP + 1) }],
+    ["another worker's slice", { slice: toSliceId(1) }],
+    ["a slice that there is not", { slice: toSliceId(3) }],
     ["an attempt that there is not", { attempt: 1 }],
   ])("of %s is not this worker's to send", (_, change) => {
     const round = begun();

@@ -8,24 +8,23 @@
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import { chunkLength, chunkOffsets, type Layout, partElements } from "../layout/layout.ts";
 import { allFinite, decodeInto, encodeFloats } from "../layout/wire.ts";
+import { type SliceId, toSliceId, type WorkerId } from "../protocol/ids.ts";
 import { MAX_LOSS_SUM } from "../protocol/limits.ts";
 import type { CoordinatorMessage, WorkerMessage } from "../protocol/messages.ts";
 import { BufferPool } from "./buffer-pool.ts";
 
-type Message<Type extends WorkerMessage["type"]> = Extract<WorkerMessage, { type: Type }>;
+type AnyMessage = WorkerMessage | CoordinatorMessage;
+type Message<Type extends AnyMessage["type"]> = Extract<AnyMessage, { type: Type }>;
 type Chunk = Message<"gradient-chunk">;
 type Values = Float32Array<ArrayBuffer>;
 
 /** The update that a round is for: number `step`, on samples [start, end) of the epoch's order. */
-export type RoundTask = Pick<
-  Extract<CoordinatorMessage, { type: "assign" }>,
-  "epoch" | "step" | "start" | "end" | "learningRate"
->;
+export type RoundTask = Pick<Message<"assign">, "epoch" | "step" | "start" | "end" | "learningRate">;
 
 /** A message for one worker, for all, or for all but the one that it came from. */
 export interface Outgoing {
-  to: number | "all";
-  except?: number;
+  to: WorkerId | "all";
+  except?: WorkerId;
   message: CoordinatorMessage;
 }
 
@@ -35,13 +34,16 @@ export interface Outgoing {
  */
 export const MAX_IGNORED_CHUNKS = 2 ** 16;
 
+/** What the messages of sums have for a slice, which they are not of. */
+const FIRST_SLICE = toSliceId(0);
+
 const NOBODY_FREE = "no worker was free earlier";
 const WORKER_LOST = "its worker was lost";
 const REFUSED = "what its worker sent for it was refused";
 
 interface Attempt {
   attempt: number;
-  worker: number;
+  worker: WorkerId;
   /** Offsets that have come, of each part. */
   received: Set<number>[];
   /** Dense offsets whose sums are made again, and that have not come again. */
@@ -52,7 +54,7 @@ interface Attempt {
 }
 
 export interface SliceState {
-  slice: number;
+  slice: SliceId;
   start: number;
   end: number;
   /** Live ones, by number. */
@@ -63,9 +65,9 @@ export interface SliceState {
   /** Why no attempt is live, when none is; for people. */
   openBecause: string;
   /** Workers whose contributions were refused. */
-  notFor: Set<number>;
+  notFor: Set<WorkerId>;
   /** Workers whose numbers were not finite. */
-  notFinite: Set<number>;
+  notFinite: Set<WorkerId>;
 }
 
 export class StepRound {
@@ -79,11 +81,11 @@ export class StepRound {
   /** Offsets whose sums have gone out. */
   readonly #summed = new Set<number>();
   /** Workers that can send nothing again. */
-  readonly #gone = new Set<number>();
+  readonly #gone = new Set<WorkerId>();
   #diverged = false;
   /** Chunks that were taken, of all attempts; and how many of each worker were not. */
   #taken = 0;
-  readonly #ignored = new Map<number, number>();
+  readonly #ignored = new Map<WorkerId, number>();
 
   /**
    * @param packing whether sums with many zeros go out packed. @default yes
@@ -91,7 +93,7 @@ export class StepRound {
    */
   constructor(
     task: RoundTask,
-    slices: readonly { slice: number; start: number; end: number }[],
+    slices: readonly { slice: SliceId; start: number; end: number }[],
     layout: Layout,
     packing = true,
     pool = new BufferPool(),
@@ -114,8 +116,8 @@ export class StepRound {
     }));
   }
 
-  /** Begins an attempt at each of the slices. The message goes out even to a worker that gets none. */
-  assign(worker: number, slices: readonly number[]): Outgoing {
+  /** Begins an attempt at each of the slices. */
+  assign(worker: WorkerId, slices: readonly SliceId[]): Outgoing {
     const own = slices.map((index) => {
       const slice = this.slices[index]!;
       const attempt = slice.attemptsMade++;
@@ -126,15 +128,15 @@ export class StepRound {
     return { to: worker, message: { ...this.announcement, slices: own } };
   }
 
-  /** The message that tells of the step without giving any slice of it. */
-  get announcement(): Extract<CoordinatorMessage, { type: "assign" }> {
+  /** The step as those hear of it who compute no slice of it. */
+  get announcement(): Message<"assign"> {
     const { epoch, step, start, end, learningRate } = this.task;
     const sliceSamples = this.slices.map(samplesOf);
     return { type: "assign", epoch, step, start, end, learningRate, slices: [], sliceSamples };
   }
 
   /** @throws LockstepError ERR_ATTEMPT for a piece that is not this worker's to send, ERR_CHUNK for far too many */
-  onChunk(worker: number, chunk: Chunk): Outgoing[] {
+  onChunk(worker: WorkerId, chunk: Chunk): Outgoing[] {
     const found = this.#attemptOf(worker, chunk);
     if (found === undefined) return this.#ignore(worker);
     const { slice, attempt } = found;
@@ -157,7 +159,7 @@ export class StepRound {
   }
 
   /** @throws LockstepError ERR_ATTEMPT for a contribution that is not this worker's to send */
-  onContribution(worker: number, message: Message<"contribution">): Outgoing[] {
+  onContribution(worker: WorkerId, message: Message<"contribution">): Outgoing[] {
     const found = this.#attemptOf(worker, message);
     if (found === undefined) return [];
     const { slice, attempt } = found;
@@ -180,7 +182,7 @@ export class StepRound {
   }
 
   /** A worker is gone: what it has not finished, or was to send again, is withdrawn. A complete contribution stands. */
-  lose(worker: number): Outgoing[] {
+  lose(worker: WorkerId): Outgoing[] {
     this.#gone.add(worker);
     const out: Outgoing[] = [];
     for (const slice of this.slices) {
@@ -195,13 +197,13 @@ export class StepRound {
   }
 
   /** Whether a worker was asked for pieces again, and has not sent them. */
-  owes(worker: number): boolean {
+  owes(worker: WorkerId): boolean {
     const attempts = this.slices.flatMap((slice) => [...slice.attempts.values()]);
     return attempts.some((attempt) => attempt.worker === worker && attempt.askedAgain.size > 0);
   }
 
   /** Rows [start, end) of the batch's epoch that a worker computes, for which it has not contributed yet. */
-  openSlicesOf(worker: number): { start: number; end: number }[] {
+  openSlicesOf(worker: WorkerId): { start: number; end: number }[] {
     const open = this.slices.filter(({ attempts }) =>
       [...attempts.values()].some((attempt) => attempt.worker === worker && attempt.contribution === undefined),
     );
@@ -209,7 +211,7 @@ export class StepRound {
   }
 
   /** Workers whose numbers for a slice were not finite, though it is complete with those of another; each is told once. */
-  liarsOf(index: number): number[] {
+  liarsOf(index: SliceId): WorkerId[] {
     const slice = this.slices[index];
     if (slice === undefined || doneAttempt(slice) === undefined) return [];
     const liars = [...slice.notFinite];
@@ -259,7 +261,7 @@ export class StepRound {
   }
 
   /** The attempt that a message of this worker is about; undefined for one that no longer counts. */
-  #attemptOf(worker: number, { step, slice: index, attempt: number }: Pick<Chunk, "step" | "slice" | "attempt">) {
+  #attemptOf(worker: WorkerId, { step, slice: index, attempt: number }: Pick<Chunk, "step" | "slice" | "attempt">) {
     if (step < this.task.step) return undefined; // from a worker that was too late
     const slice = this.slices[index];
     if (step === this.task.step && slice !== undefined && number < slice.attemptsMade) {
@@ -285,7 +287,7 @@ export class StepRound {
     }
   }
 
-  #ignore(worker: number): Outgoing[] {
+  #ignore(worker: WorkerId): Outgoing[] {
     const ignored = (this.#ignored.get(worker) ?? 0) + 1;
     this.#ignored.set(worker, ignored);
     if (ignored <= MAX_IGNORED_CHUNKS) return [];
@@ -315,7 +317,7 @@ export class StepRound {
     }
     const sum = encodeFloats(total, this.#layout.wire, this.#packing);
     if (sum.data.buffer !== total.buffer) this.#pool.release(total); // else the message is a view of it
-    const place = { step: this.task.step, slice: 0, attempt: 0, part: 0, offset };
+    const place = { step: this.task.step, slice: FIRST_SLICE, attempt: 0, part: 0, offset };
     return [{ to: "all", message: { type: "update-chunk", ...place, ...sum } }];
   }
 

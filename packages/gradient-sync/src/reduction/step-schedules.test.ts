@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { PlainRound } from "../testing/plain-round.ts";
 import {
   type Chunk,
   chunksOf,
@@ -16,7 +17,7 @@ import {
 } from "../testing/three-slices.ts";
 import { BufferPool } from "./buffer-pool.ts";
 import { StepAssembly } from "./step-assembly.ts";
-import { type Outgoing, StepRound } from "./step-round.ts";
+import type { Outgoing, StepRound } from "./step-round.ts";
 
 /** Of all schedules: what a round has released must not be what its messages are made of. */
 const pool = new BufferPool();
@@ -71,7 +72,7 @@ class Worker {
 
 /** A round, its workers, one who only listens, as a worker that joins does, and what is on its way between them. */
 class Network {
-  readonly round = new StepRound(task, slices, layout, true, pool);
+  readonly round = new PlainRound(task, slices, layout, true, pool);
   readonly listener = new Worker(-1);
   workers = [0, 1, 2, 3].map((id) => new Worker(id));
 

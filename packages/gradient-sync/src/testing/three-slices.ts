@@ -1,6 +1,7 @@
 /** For tests: a step of three slices, and what workers send and make of it. */
 import { chunkLength, chunkOffsets, makeLayout, partElements } from "../layout/layout.ts";
 import { decodeFloats, encodeFloats } from "../layout/wire.ts";
+import { toSliceId, toStep } from "../protocol/ids.ts";
 import type { WorkerMessage } from "../protocol/messages.ts";
 import type { StepAssembly } from "../reduction/step-assembly.ts";
 import type { Outgoing } from "../reduction/step-round.ts";
@@ -11,13 +12,13 @@ export const layout = makeLayout([tensor("bias", 5), tensor("kernel", 2, 1)], {
   ...{ forms: ["dense", "factored"], wire: "fp32", chunkBytes: 12 },
 });
 export const PARTS = [0, 1, 2];
-export const STEP = 7;
+export const STEP = toStep(7);
 /** Samples of each slice. */
 export const SAMPLES = [2, 1, 3];
 export const slices = [
-  { slice: 0, start: 10, end: 12 },
-  { slice: 1, start: 12, end: 13 },
-  { slice: 2, start: 13, end: 16 },
+  { slice: toSliceId(0), start: 10, end: 12 },
+  { slice: toSliceId(1), start: 12, end: 13 },
+  { slice: toSliceId(2), start: 13, end: 16 },
 ];
 export const task = { type: "step" as const, step: STEP, epoch: 1, start: 10, end: 16, learningRate: 0.1 };
 
@@ -29,7 +30,7 @@ export const partOf = (slice: number, attempt: number, part: number) =>
   );
 export type Chunk = Extract<WorkerMessage, { type: "gradient-chunk" }>;
 export const chunkOf = (slice: number, attempt: number, part: number, offset: number, ...values: number[]): Chunk => ({
-  ...{ type: "gradient-chunk", step: STEP, slice, attempt, part, offset },
+  ...{ type: "gradient-chunk", step: STEP, slice: toSliceId(slice), attempt, part, offset },
   ...encodeFloats(Float32Array.from(values), "fp32"),
 });
 export function chunksOf(slice: number, attempt = 0, parts = PARTS): Chunk[] {
@@ -41,7 +42,7 @@ export function chunksOf(slice: number, attempt = 0, parts = PARTS): Chunk[] {
   });
 }
 export const contributionOf = (slice: number, attempt = 0) => ({
-  ...{ type: "contribution" as const, step: STEP, slice, attempt, samples: SAMPLES[slice]! },
+  ...{ type: "contribution" as const, step: STEP, slice: toSliceId(slice), attempt, samples: SAMPLES[slice]! },
   ...{ lossSum: slice + attempt / 4, correct: slice === 1 ? 0 : 1, ms: {}, io: {}, doneMs: 0 },
 });
 

@@ -5,6 +5,7 @@
 
 import type { RunConfig } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
+import { type Step, toStep } from "@lockstep/gradient-sync";
 import { learningRateAt } from "./learning-rate.ts";
 
 /** The numbers of samples in the parts of a data set. */
@@ -18,7 +19,7 @@ export interface DataSizes {
 export interface StepTask {
   type: "step";
   epoch: number;
-  step: number;
+  step: Step;
   start: number;
   end: number;
   learningRate: number;
@@ -103,7 +104,7 @@ export function makeSchedule(config: RunConfig, sizes: DataSizes, doneSteps = 0)
     return {
       type: "step",
       epoch: epochOf(step),
-      step,
+      step: toStep(step),
       start,
       end,
       learningRate: learningRateAt(config, step, stepsPerEpoch),

@@ -1,8 +1,9 @@
 /** How a global batch is cut into slices, and who computes which. */
+import { type SliceId, toSliceId } from "@lockstep/gradient-sync";
 
 /** A slice of a batch and the worker that computes it. */
 export interface PlannedSlice {
-  slice: number;
+  slice: SliceId;
   /** Index of the worker among those of the step. */
   worker: number;
   start: number;
@@ -26,13 +27,13 @@ export function planSlices(
     return shares(end - start, workers)
       .map(([from, to], worker) => ({ worker, start: start + from, end: start + to }))
       .filter((range) => range.end > range.start)
-      .map((range, slice) => ({ slice, ...range }));
+      .map((range, slice) => ({ slice: toSliceId(slice), ...range }));
   }
   const slices = Math.ceil((end - start) / sliceRows);
   return shares(slices, workers).flatMap(([from, to], worker) =>
     Array.from({ length: to - from }, (_, i) => {
       const first = start + (from + i) * sliceRows;
-      return { slice: from + i, worker, start: first, end: Math.min(first + sliceRows, end) };
+      return { slice: toSliceId(from + i), worker, start: first, end: Math.min(first + sliceRows, end) };
     }),
   );
 }

@@ -1,9 +1,9 @@
 /** What a worker can do with its connection to the coordinator. */
 import type { RecordSupply } from "@lockstep/dataset";
-import type { CoordinatorMessage, Piece, Wire, WorkerMessage } from "@lockstep/gradient-sync";
+import type { CoordinatorMessage, Piece, Step, Wire, WorkerMessage } from "@lockstep/gradient-sync";
 
 /** Where a piece of a contribution belongs. */
-export type PiecePlace = Omit<Piece, "values"> & { step: number };
+export type PiecePlace = Omit<Piece, "values"> & { step: Step };
 
 /** A connection to the coordinator, which stays open until one end closes it. */
 export interface Connection {

@@ -1,10 +1,17 @@
 import { LockstepError } from "@lockstep/errors";
-import type { CoordinatorMessage } from "@lockstep/gradient-sync";
+import { type CoordinatorMessage, toSliceId, toStep } from "@lockstep/gradient-sync";
 import { describe, expect, test } from "vitest";
 import { ScriptedConnection } from "../testing/connection-for-tests.ts";
 import { Inbox } from "./inbox.ts";
 
-const rejected = { type: "rejected", step: 1, slice: 0, attempt: 0, code: "ERR_CHUNK", reason: "no" } as const;
+const rejected = {
+  type: "rejected",
+  step: toStep(1),
+  slice: toSliceId(0),
+  attempt: 0,
+  code: "ERR_CHUNK",
+  reason: "no",
+} as const;
 const CONTROLS: CoordinatorMessage[] = [
   { type: "sync" },
   { type: "send-state", request: 4, window: 8 },

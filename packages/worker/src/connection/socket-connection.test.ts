@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type CoordinatorMessage, encode, MAX_MESSAGE_BYTES } from "@lockstep/gradient-sync";
+import { type CoordinatorMessage, encode, MAX_MESSAGE_BYTES, toSliceId, toStep } from "@lockstep/gradient-sync";
 import { openServer, type TransportServer } from "@lockstep/transport";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { Connection } from "./connection.ts";
@@ -28,7 +28,7 @@ async function connected(maxUntakenBytes?: number): Promise<{ connection: Connec
 }
 
 const piece = (offset: number): CoordinatorMessage => ({
-  ...{ type: "update-chunk", step: 0, slice: 0, attempt: 0, part: 0, offset, packed: false },
+  ...{ type: "update-chunk", step: toStep(0), slice: toSliceId(0), attempt: 0, part: 0, offset, packed: false },
   data: new Uint8Array(2 ** 20),
 });
 

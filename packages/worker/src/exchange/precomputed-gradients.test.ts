@@ -1,5 +1,5 @@
 import { startEngine, tf } from "@lockstep/engine";
-import { makeLayout, StepAssembly } from "@lockstep/gradient-sync";
+import { makeLayout, StepAssembly, toSliceId } from "@lockstep/gradient-sync";
 import { beforeAll, expect, test } from "vitest";
 import { PrecomputedGradients } from "./precomputed-gradients.ts";
 
@@ -14,7 +14,7 @@ function waiting() {
   const assembly = new StepAssembly(layout, [1, 1]);
   const comes = (slice: number, attempt: number, part: number, ...values: number[]) => {
     for (const [offset, value] of values.entries())
-      assembly.add({ slice, attempt, part, offset, values: Float32Array.of(value) });
+      assembly.add({ slice: toSliceId(slice), attempt, part, offset, values: Float32Array.of(value) });
   };
   return { precomputed: new PrecomputedGradients(layout, assembly), comes };
 }

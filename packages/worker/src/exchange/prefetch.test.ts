@@ -1,3 +1,4 @@
+import { toSliceId, toStep } from "@lockstep/gradient-sync";
 import { planSlices } from "@lockstep/run";
 import { describe, expect, test } from "vitest";
 import { sliceToPrefetch } from "./prefetch.ts";
@@ -6,8 +7,8 @@ const meta = { trainSamples: 30 };
 /** Step `step` of epoch 2, of 8 samples or what is left, and a worker's share of it. */
 function assign(step: number, own: (start: number, end: number) => { start: number; end: number }[]) {
   const [start, end] = [8 * step, Math.min(8 * step + 8, meta.trainSamples)];
-  const slices = own(start, end).map((range, slice) => ({ slice, attempt: 0, ...range }));
-  const task = { step, epoch: 2, start, end, learningRate: 0.1 };
+  const slices = own(start, end).map((range, slice) => ({ slice: toSliceId(slice), attempt: 0, ...range }));
+  const task = { step: toStep(step), epoch: 2, start, end, learningRate: 0.1 };
   return { type: "assign" as const, ...task, slices, sliceSamples: slices.map(({ start, end }) => end - start) };
 }
 /** The middle one of three workers, with slices of 2. */

@@ -13,10 +13,10 @@ export function sliceToPrefetch(
   { trainSamples }: { trainSamples: number },
   last: SliceRequest | undefined,
 ): SliceRequest | undefined {
-  if (assigned === undefined || last === undefined || last.part !== "train") return undefined;
+  if (assigned === undefined || last?.part !== "train" || last.epoch !== assigned.epoch) return undefined;
   const batchSize = assigned.end - assigned.start;
   // A slice of the epoch's last batch, which may be smaller, is not prefetched: it may be cut otherwise.
-  const shift = last.epoch === assigned.epoch ? Math.floor((last.start - assigned.start) / batchSize) * batchSize : -1;
+  const shift = Math.floor((last.start - assigned.start) / batchSize) * batchSize;
   if (shift < 0) return undefined;
   const index = assigned.slices.findIndex(({ start, end }) => start + shift === last.start && end + shift === last.end);
   if (index < 0) return undefined;

@@ -1,5 +1,5 @@
 import { startEngine, tf } from "@lockstep/engine";
-import { makeLayout, StepAssembly } from "@lockstep/gradient-sync";
+import { makeLayout, StepAssembly, toSliceId, toStep } from "@lockstep/gradient-sync";
 import { LapClock } from "@lockstep/training";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ScriptedConnection } from "../testing/connection-for-tests.ts";
@@ -21,7 +21,7 @@ const layoutOf = (wire: "fp32" | "bf16") =>
 function sending(wire: "fp32" | "bf16" = "fp32") {
   const [connection, layout] = [new ScriptedConnection(), layoutOf(wire)];
   const assembly = new StepAssembly(layout, [1, 2]);
-  const label = { step: 5, slice: 1, attempt: 3 };
+  const label = { step: toStep(5), slice: toSliceId(1), attempt: 3 };
   const sender = new SliceSender({ connection, layout, assembly, clock: new LapClock(() => 0), ...label });
   const dense = (index: number, ...values: number[]) =>
     sender.gradient(index, { form: "dense", sum: tf.tensor1d(values) });
@@ -68,12 +68,12 @@ describe("the gradients of a slice", () => {
     ]);
     dense(0, 0, 0, 0, 0);
     // Another's slice and the sums come from the coordinator.
-    const other = { slice: 0, attempt: 0, offset: 0 };
+    const other = { slice: toSliceId(0), attempt: 0, offset: 0 };
     assembly.add({ ...other, part: 1, values: Float32Array.of(-1, -2) });
     assembly.add({ ...other, part: 2, values: Float32Array.of(-3, -4, -5) });
     for (const offset of [0, 4]) assembly.add({ ...other, part: 0, offset, values: new Float32Array(4) });
     assembly.add({ ...other, part: 0, offset: 8, values: new Float32Array(1) });
-    const [inputs, deltas] = [1, 2].map(assembly.complete(5, [0, 3]));
+    const [inputs, deltas] = [1, 2].map(assembly.complete(toStep(5), [0, 3]));
     expect([[...inputs!], [...deltas!]]).toEqual([
       [-1, -2, 1, 2, 3, 4],
       [-3, -4, -5, 5, 6, 7, 8, 9, 10],
@@ -99,7 +99,7 @@ describe("the gradients of a slice", () => {
   test("are let go also where one cannot be sent: the coordinator has sent this worker's own factors before", () => {
     const before = tf.memory().numTensors;
     const { factored, assembly } = sending();
-    assembly.add({ slice: 1, attempt: 3, part: 1, offset: 0, values: new Float32Array(4) });
+    assembly.add({ slice: toSliceId(1), attempt: 3, part: 1, offset: 0, values: new Float32Array(4) });
     expect(() => factored([1, 2, 3, 4], [5, 6, 7, 8, 9, 10])).toThrow(
       "No such chunk is expected at 0 of part 1 of slice 1",
     );
@@ -125,14 +125,14 @@ test("what travels as bf16 is used here as rounded, too; the dense part is round
     [2, 1 + 2 ** -7, "bf16"],
     [0, Math.fround(fine), "bf16"],
   ]);
-  assembly.withdraw({ slice: 0, attempt: 0, again: [] });
+  assembly.withdraw({ slice: toSliceId(0), attempt: 0, again: [] });
   for (const [offset, elements] of [0, 4, 8].map((offset) => [offset, offset === 8 ? 1 : 4] as const)) {
-    assembly.add({ slice: 0, attempt: 0, part: 0, offset, values: new Float32Array(elements) });
+    assembly.add({ slice: toSliceId(0), attempt: 0, part: 0, offset, values: new Float32Array(elements) });
   }
   for (const part of [1, 2]) {
-    assembly.add({ slice: 0, attempt: 0, part, offset: 0, values: new Float32Array(part === 1 ? 2 : 3) });
+    assembly.add({ slice: toSliceId(0), attempt: 0, part, offset: 0, values: new Float32Array(part === 1 ? 2 : 3) });
   }
-  const [inputs, deltas] = [1, 2].map(assembly.complete(5, [0, 3]));
+  const [inputs, deltas] = [1, 2].map(assembly.complete(toStep(5), [0, 3]));
   expect([Math.max(...inputs!), Math.max(...deltas!)]).toEqual([1 + 2 ** -7, 1 + 2 ** -7]);
 });
 
@@ -165,7 +165,13 @@ test("the contribution says what the slice adds up to, and where the time went b
   const clock = new LapClock(() => nowMs);
   const layout = layoutOf("fp32");
   const sender = new SliceSender({
-    ...{ connection, layout, assembly: new StepAssembly(layout, [2]), clock, step: 5, slice: 0, attempt: 1 },
+    connection,
+    layout,
+    assembly: new StepAssembly(layout, [2]),
+    clock,
+    step: toStep(5),
+    slice: toSliceId(0),
+    attempt: 1,
   });
   const lap = (ms: number, part: string) => {
     nowMs += ms;

@@ -1,6 +1,14 @@
 /** Sends the gradients of one slice, in pieces that leave as soon as they are full. */
 import { readBack, tf } from "@lockstep/engine";
-import { chunkLength, chunkOffsets, type Layout, roundToWire, type StepAssembly } from "@lockstep/gradient-sync";
+import {
+  chunkLength,
+  chunkOffsets,
+  type Layout,
+  roundToWire,
+  type SliceId,
+  type Step,
+  type StepAssembly,
+} from "@lockstep/gradient-sync";
 import type { Gradient, LapClock, SliceSink, SliceSums } from "@lockstep/training";
 import type { Connection } from "../connection/connection.ts";
 import { machineMs } from "../connection/machine-clock.ts";
@@ -11,13 +19,13 @@ export interface SliceSenderOptions {
   /** Of the step: where this worker's own factors go too, as they are sent. */
   assembly: StepAssembly;
   clock: LapClock;
-  step: number;
-  slice: number;
+  step: Step;
+  slice: SliceId;
   attempt: number;
 }
 
 export class SliceSender implements SliceSink {
-  readonly slice: number;
+  readonly slice: SliceId;
   readonly attempt: number;
   readonly #options: SliceSenderOptions;
   /** Dense gradients as they were read, and where they begin in part 0. */

@@ -2,8 +2,10 @@
  * For tests, as a process of its own: a coordinator of a large model. It tells its port, begins with the workers that
  * are there when it hears `begin`, trains and reads states for some steps, and tells what it took.
  */
+
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { toStep } from "@lockstep/gradient-sync";
 import { listen } from "../../connections/session-server.ts";
 import { RemoteTeam } from "../../team/remote-team.ts";
 import { config, LIMITS, plan, ROWS, SLICE_ROWS, STEPS } from "./large-model.ts";
@@ -50,7 +52,7 @@ async function train(): Promise<void> {
   await team.begin({ plan, origin: { from: "seed" }, sliceRows: SLICE_ROWS });
   for (let step = 0; step < STEPS; step++) {
     const state = step % 10 === 0 ? team.captureState().read() : undefined; // comes beside the steps
-    await team.step({ type: "step", epoch: 0, step, start: 0, end: ROWS, learningRate: 0.1 }, () => {});
+    await team.step({ type: "step", epoch: 0, step: toStep(step), start: 0, end: ROWS, learningRate: 0.1 }, () => {});
     await state;
   }
   tell({ liveBytes: most - before.live, residentBytes: mostResident - before.resident, log });

@@ -9,6 +9,8 @@ import {
   encode,
   MAX_MESSAGE_BYTES,
   partElements,
+  type SliceId,
+  type Step,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
 import { openSocket } from "@lockstep/transport";
@@ -18,7 +20,7 @@ import { layout, ready } from "./large-model.ts";
 
 type Told<Type extends CoordinatorMessage["type"]> = Extract<CoordinatorMessage, { type: Type }>;
 
-type Sent = { step: number; slice: number; attempt: number; samples: number };
+type Sent = { step: Step; slice: SliceId; attempt: number; samples: number };
 
 /** Numbers that are not packed. */
 const ones = (elements: number) => new Uint8Array(new Float32Array(elements).fill(1).buffer);
@@ -84,7 +86,7 @@ export class LargeWorker {
     }
   }
 
-  #contribute(step: number, { slice, attempt, start, end }: Told<"assign">["slices"][number]): void {
+  #contribute(step: Step, { slice, attempt, start, end }: Told<"assign">["slices"][number]): void {
     const sent = { step, slice, attempt, samples: end - start };
     this.#sent.push(sent);
     for (const part of layout.rowElements.keys()) {

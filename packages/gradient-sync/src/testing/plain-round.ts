@@ -1,0 +1,26 @@
+/** For tests: a step round and a step assembly whose workers and slices go by plain numbers. */
+import { toSliceId, toWorkerId } from "../protocol/ids.ts";
+import { type Outgoing, StepRound } from "../reduction/step-round.ts";
+
+/** A `StepRound` that takes a test's numbers for ids. */
+export class PlainRound extends StepRound {
+  override assign(worker: number, slices: readonly number[]): Outgoing {
+    return super.assign(toWorkerId(worker), slices.map(toSliceId));
+  }
+
+  override onChunk(worker: number, chunk: Parameters<StepRound["onChunk"]>[1]): Outgoing[] {
+    return super.onChunk(toWorkerId(worker), chunk);
+  }
+
+  override onContribution(worker: number, message: Parameters<StepRound["onContribution"]>[1]): Outgoing[] {
+    return super.onContribution(toWorkerId(worker), message);
+  }
+
+  override lose(worker: number): Outgoing[] {
+    return super.lose(toWorkerId(worker));
+  }
+
+  override owes(worker: number): boolean {
+    return super.owes(toWorkerId(worker));
+  }
+}
