@@ -15,6 +15,7 @@ const QUESTIONS = {
 
 type Order = keyof typeof QUESTIONS;
 
+/** Shows the controls that go with the state of the run, or none without the token for them. */
 export function showControls(run: Readonly<RunSnapshot>): void {
   element("controls").hidden = control === null || isOver(run);
   element("pause").hidden = run.state === "paused";
@@ -24,6 +25,7 @@ export function showControls(run: Readonly<RunSnapshot>): void {
 /** Whether a worker may be dropped by this page's user. */
 export const mayDrop = (run: Readonly<RunSnapshot>): boolean => control !== null && !isOver(run);
 
+/** Asks for a confirmation, then drops a worker from the run. */
 export function askToDrop(worker: string): void {
   const text = "Its slices go to the others. It does not come back by itself.";
   confirm([`Drop ${worker}?`, text, "Drop"], { do: "drop", worker });

@@ -2,6 +2,7 @@
 
 type Child = Node | string;
 
+/** Makes an element with attributes and children. */
 export function node(tag: string, attributes: Record<string, string> = {}, ...children: Child[]): HTMLElement {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
@@ -9,6 +10,11 @@ export function node(tag: string, attributes: Record<string, string> = {}, ...ch
   return made;
 }
 
+/**
+ * Returns the element of the page with this id.
+ *
+ * @throws Error if there is none of that type
+ */
 export function element<T extends HTMLElement = HTMLElement>(id: string, type?: new () => T): T {
   const found = document.getElementById(id);
   if (!(found instanceof (type ?? HTMLElement))) throw new Error(`The page has no #${id} of that kind.`);

@@ -53,6 +53,7 @@ export function showEvents({ events }: Run): void {
 
 let reported: Run["report"];
 
+/** Shows the confusion matrix of the test, once there is one. */
 export function showConfusion({ report }: Run): void {
   element("confusion-section").hidden = report === undefined;
   if (report === undefined || report === reported) return;
@@ -92,6 +93,7 @@ export function showConfusion({ report }: Run): void {
 
 let configured: Run["run"];
 
+/** Shows the configuration of the run as a list of names and values. */
 export function showConfig({ run }: Run): void {
   if (run === undefined || run === configured) return;
   configured = run;

@@ -6,6 +6,7 @@ import { element, node } from "./dom.ts";
 
 let shown: RunSnapshot["report"];
 
+/** Fetches and shows images of the test set with their predictions, once the run is tested. */
 export async function showImages({ report }: Readonly<RunSnapshot>): Promise<void> {
   if (report === shown) return;
   shown = report;

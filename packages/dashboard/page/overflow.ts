@@ -1,3 +1,5 @@
+/** Hints at the part of a wide region that lies out of sight. */
+
 /** Says of a region that scrolls sideways that there is more than is seen: in words, and by a shade at its right. */
 export function tellOfMore(region: HTMLElement, hint: HTMLElement): void {
   const tell = () => {

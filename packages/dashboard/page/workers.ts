@@ -11,8 +11,9 @@ const COLORS = 8;
 /** In the order in which a worker does them. */
 const PARTS = ["data", "forward", "backward", "read-back", "apply", "state", WAIT];
 
-/** A worker's colour, the same everywhere on the page, however many come after it. */
 const colors = new Map<string, number>();
+
+/** Returns a worker's colour, the same everywhere on the page, however many workers come after it. */
 export function colorOf(name: string): `--w${number}` {
   const known = colors.get(name) ?? colors.size % COLORS;
   colors.set(name, known);
@@ -49,6 +50,11 @@ const CELLS: [label: string, text: (worker: LiveWorker, run: Run) => string][] =
   ["Refused", ({ refused }) => count(refused)],
 ];
 
+/**
+ * Shows a row for each worker.
+ *
+ * @param isNews whether the run was just heard of
+ */
 export function showWorkers(run: Run, isNews: boolean): void {
   if (isNews) heardMs = performance.now();
   rowsSeen = run.workers;
@@ -134,6 +140,7 @@ function sentenceOf(straggler: ReturnType<typeof stragglerOf>, workers: number):
   return `${name} holds up ${percent(fraction, 0)} of each step: ${part} ${milliseconds(partMs)}, median ${milliseconds(medianMs)}.`;
 }
 
+/** A piece of a bar: the share of one part of a step. */
 export interface Piece {
   part: string;
   color: string;
@@ -142,6 +149,7 @@ export interface Piece {
   text: string;
 }
 
+/** Draws pieces side by side as one bar. */
 export function stack(where: Element, pieces: readonly Piece[]): void {
   keyed(where, pieces, {
     key: ({ part }) => part,
@@ -154,6 +162,7 @@ export function stack(where: Element, pieces: readonly Piece[]): void {
   });
 }
 
+/** Shows a legend: a coloured dot and a text for each name. */
 export function showLegend(where: Element, names: readonly { name: string; color: string; text?: string }[]): void {
   keyed(where, names, {
     key: ({ name }) => name,

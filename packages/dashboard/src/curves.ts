@@ -1,6 +1,7 @@
 /** From what is known of a run to the columns of its charts. Their x is the number of updates made. */
 import type { RunSnapshot, StepHistory } from "@lockstep/run/live";
 
+/** The values of a curve; null where it has no point. */
 export type Column = (number | null)[];
 
 /** x, and a y for each curve; there is at least one. */

@@ -10,11 +10,13 @@ const DASHBOARD_PORT = 7080;
 /** Nobody guesses a token of so many characters. */
 const LEAST_TOKEN = 16;
 
+/** The run that a dashboard shows, and the port that it listens on. */
 export interface DashboardOptions extends SiteOptions {
   /** Where to listen. @default 7080, or the next that is free */
   port?: number | undefined;
 }
 
+/** A dashboard that listens. */
 export interface Dashboard {
   url: string;
   close(): Promise<void>;

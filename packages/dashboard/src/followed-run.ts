@@ -6,6 +6,7 @@ import { GrowingFile } from "./growing-file.ts";
 
 const KILLED = "no process writes to its folder any more: it was killed";
 
+/** A run that another process computes, known from its folder. */
 export interface FollowedRun {
   live: LiveRun;
   /** Takes in what its files have got since the last look. @throws LockstepError ERR_RUN_FILE or ERR_METRICS */

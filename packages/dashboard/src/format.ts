@@ -2,6 +2,7 @@
 
 export const count = (value: number): string => Math.round(value).toLocaleString("en");
 
+/** Writes a fraction in percent: `12.3 %`. */
 export const percent = (fraction: number, digits = 1): string => `${(100 * fraction).toFixed(digits)} %`;
 
 /** `950 kB`, `12.7 MB`; of decimal units. */

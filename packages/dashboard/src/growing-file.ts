@@ -1,6 +1,7 @@
 /** A file of lines that another process writes at its end, or puts a new one in its place. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 
+/** The lines that a file has gained since the last look. */
 export interface More {
   /** Whole lines that have come since the last look. */
   text: string;
@@ -10,6 +11,7 @@ export interface More {
   lines: number;
 }
 
+/** A text file that another process appends lines to, read piece by piece. */
 export class GrowingFile {
   readonly #path: string;
   #inode: number | undefined;

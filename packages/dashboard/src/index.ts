@@ -1,3 +1,4 @@
+/** The dashboard package: a page and an API that show a run while it goes. */
 export type { ControlDesk } from "./api/control-desk.ts";
 export {
   controlToken,

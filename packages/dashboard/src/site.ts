@@ -7,6 +7,7 @@ import { forMachines } from "./api/for-machines.ts";
 import { LiveStream } from "./api/live-stream.ts";
 import { testImages } from "./api/test-images.ts";
 
+/** The runs that a site shows, and the commands that it takes. */
 export interface SiteOptions {
   live: LiveRun;
   /** Runs that it is compared with. @default none */
@@ -15,6 +16,7 @@ export interface SiteOptions {
   desk?: ControlDesk | undefined;
 }
 
+/** The paths of a dashboard, without a server. */
 export interface Site {
   /** Answers a request that the server has let in. */
   onRequest(request: IncomingMessage, response: ServerResponse): void;
@@ -26,6 +28,7 @@ export interface Site {
 /** Where everyone may look: it shows nothing of a run. */
 const OPEN = ["/", "/palette.css", "/page.css", "/uplot.css", "/icon.svg", "/page.js", "/healthz"];
 
+/** Makes the site of a run. It listens nowhere: a server hands it the requests. */
 export function makeSite({ live, others = [], desk }: SiteOptions): Site {
   const stream = new LiveStream(live);
   const answerMachine = forMachines(live);

@@ -1,3 +1,4 @@
+/** The order of the samples in an epoch. */
 import { permutation } from "@lockstep/random";
 
 /**

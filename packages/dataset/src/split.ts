@@ -1,3 +1,4 @@
+/** Splits the training samples into those that train and those that validate. */
 import { LockstepError } from "@lockstep/errors";
 import { permutation } from "@lockstep/random";
 

@@ -14,6 +14,7 @@ const QUESTIONS = 4;
 /** A DNS label holds 63 bytes; the rest is for the suffix that tells two coordinators of one name apart. */
 const NAME_BYTES = 40;
 
+/** The facts of a coordinator that are announced. */
 export interface AnnounceOptions {
   /** Where the coordinator listens, on every address of this machine. */
   port: number;
@@ -29,11 +30,13 @@ export interface AnnounceOptions {
   onProblem?: ((reason: string) => void) | undefined;
 }
 
+/** An announcement that goes on until it is closed. */
 export interface Announcement {
   /** Tells the network that the coordinator is gone, and ends every socket. A second call does nothing. */
   close(): Promise<void>;
 }
 
+/** Options of `discover`. */
 export interface DiscoverOptions {
   /** How long to listen for answers; `discover` takes this long. Answers usually come within 500 ms. */
   timeoutMs: number;

@@ -2,6 +2,7 @@
 import { networkInterfaces } from "node:os";
 import { Bonjour } from "bonjour-service";
 
+/** The mDNS service type of coordinators, without the underscore. */
 export const SERVICE_TYPE = "lockstep";
 
 /**

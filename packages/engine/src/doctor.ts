@@ -1,3 +1,4 @@
+/** Inspects a machine for everything that the choice of a backend depends on (`pnpm run doctor`). */
 import { totalmem } from "node:os";
 import { dirname } from "node:path";
 import { type BackendName, describeGpu, type Engine } from "./backend/engine.ts";

@@ -1,3 +1,4 @@
+/** The engine package: the backend of TensorFlow.js that runs on this machine, and parameters on it. */
 export {
   type BackendName,
   bitProperties,

@@ -1,7 +1,9 @@
 /**
- * Every error of the program: what it means, and what to do. A message says it for the case at hand; this says it for
+ * The catalogue of errors: what each code means, and what to do. A message says it for the case at hand; this says it for
  * the code. `docs/errors.md` is made from this table (`pnpm vitest run packages/errors -u`).
  */
+
+/** The meaning of a code, and what to do about it. */
 interface CatalogueEntry {
   meaning: string;
   remedy: string;
@@ -9,6 +11,7 @@ interface CatalogueEntry {
 
 const entry = (meaning: string, remedy: string): CatalogueEntry => ({ meaning, remedy });
 
+/** All error codes, in groups under the headings of docs/errors.md. */
 export const catalogue = {
   "Options and folders": {
     ERR_OPTION: entry(

@@ -1,3 +1,4 @@
+/** The errors package: the one error class, the catalogue of its codes, and excerpts for messages. */
 export { type ErrorCode, isErrorCode } from "./catalogue.ts";
 export { excerpt, excerptOf, faultLines } from "./excerpt.ts";
 export { LockstepError } from "./lockstep-error.ts";

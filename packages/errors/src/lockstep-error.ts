@@ -1,3 +1,4 @@
+/** The error class of Lockstep. */
 import type { ErrorCode } from "./catalogue.ts";
 
 /**

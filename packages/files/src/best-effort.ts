@@ -1,3 +1,4 @@
+/** File operations whose failure is ignored. */
 import { rmSync } from "node:fs";
 
 /** Removes a file if the disk still allows it: the error of the write before is the one to report. */

@@ -1,3 +1,5 @@
+/** Durations in words. */
+
 /** `42 s`, `3 min 20 s` or `2 h 5 min`. */
 export function durationOf(seconds: number): string {
   const whole = Math.round(seconds);

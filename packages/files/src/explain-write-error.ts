@@ -1,3 +1,4 @@
+/** Explains why a file could not be written, with a remedy. */
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import { LockstepError } from "@lockstep/errors";

@@ -1,3 +1,4 @@
+/** The files package: atomic writes, folders, leases of folders, and threads. */
 export { appendLine, appendToFile, writeFileAtomically, writeSmallFile } from "./atomic-write.ts";
 export { removeIfPossible, unlessRefused } from "./best-effort.ts";
 export { diskFault, isFull } from "./disk-fault.ts";

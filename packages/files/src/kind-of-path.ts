@@ -1,3 +1,4 @@
+/** Tells files from folders. */
 import { statSync } from "node:fs";
 
 /** What stands at a path, as far as this user can see; links are followed. */

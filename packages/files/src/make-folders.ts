@@ -1,3 +1,4 @@
+/** Makes folders. */
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { kindOfPath } from "./kind-of-path.ts";

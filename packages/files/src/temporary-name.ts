@@ -1,3 +1,4 @@
+/** Names of files that are still being written. */
 import { randomBytes } from "node:crypto";
 
 /** A name beside a file for what is to take its place. No other process has the same. */

@@ -1,3 +1,4 @@
+/** Lockstep's folders in the user's home. */
 import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";

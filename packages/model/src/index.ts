@@ -1,3 +1,4 @@
+/** The model package: models with TensorFlow.js, from loading them to exporting them. */
 export { type AlexNetOptions, alexnet } from "./architectures/alexnet.ts";
 export { type AlexNetCifar10Options, alexnetCifar10 } from "./architectures/alexnet-cifar10.ts";
 export { checkTrainable, type TrainableOptions } from "./checks/check-trainable.ts";

@@ -1,3 +1,4 @@
+/** Bundles a page's script for browsers. */
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 

@@ -1,3 +1,4 @@
+/** The colours that all pages share. */
 import type { Content } from "./pages.ts";
 
 /** The style sheet with the colours of all pages. */

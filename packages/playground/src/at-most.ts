@@ -1,3 +1,5 @@
+/** Limits how many tasks run at once. */
+
 /**
  * Returns a function that runs tasks, at most `count` of them at once, in the order in which they come. It settles as the
  * task does.

@@ -1,3 +1,5 @@
+/** The facts of a run that the playground's page needs besides the model. */
+
 /** What the page must know of a run besides the model, at /run.json. */
 export interface RunFacts {
   modelName: string;

@@ -7,6 +7,7 @@ import { philoxBlock } from "./philox.ts";
 /** Each use of chance has a key of its own, so that no two share numbers. The numbers are part of the format. */
 const STREAM_KEYS = { init: 1, split: 2, order: 3, augment: 4, dropout: 5, shapes: 6 } as const;
 
+/** The name of a stream of random numbers; each is independent of the others. */
 export type Stream = keyof typeof STREAM_KEYS;
 
 /** The upper three counter words: what the numbers are for, for example (layer, sample, step). */

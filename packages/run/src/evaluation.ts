@@ -1,3 +1,5 @@
+/** The sums of an evaluation, which add up over shards of a data set. */
+
 /** The result of an evaluation as sums over samples, so that shards of a data set add up to the sample. */
 export interface Evaluation {
   samples: number;

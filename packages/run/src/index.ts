@@ -1,3 +1,4 @@
+/** The run package: the loop of a run, its schedule, its folder, and all that it writes and prints. */
 export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts";
 export { type Checkpoint, lastCheckpoint, latestCheckpoint } from "./folder/checkpoint.ts";
 export type { RunFacts } from "./folder/derived.ts";

@@ -8,6 +8,7 @@ const BATCHES_AHEAD = 3;
 /** What will be asked for after `last`, as far as one can tell; undefined if nothing will. */
 export type Foresight = (last: SliceRequest | undefined) => SliceRequest | undefined;
 
+/** The batches of a run, requested from the batch thread ahead of their use. */
 export class Batches {
   readonly #thread: BatchThread;
   readonly #foresee: Foresight;
@@ -60,6 +61,7 @@ export function* evaluationRanges(samples: number, rows: number): Generator<{ st
   for (let start = 0; start < samples; start += rows) yield { start, end: Math.min(start + rows, samples) };
 }
 
+/** The number of samples in the batches of evaluations and in the slices of steps. */
 export interface BatchRows {
   /** Samples of a batch in an evaluation. */
   evaluationRows: number;

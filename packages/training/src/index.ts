@@ -1,3 +1,4 @@
+/** The training package: the gradients of a slice, the exchange, the update, and exports of the result. */
 export { Batches, batchesOf, type Foresight } from "./batches.ts";
 export { drawsDigest } from "./code.ts";
 export {

@@ -10,6 +10,7 @@ import type { Replica } from "./replica.ts";
 /** The weights of a replica to begin with, and their momentum if there is any. */
 export type InitialValues = ReturnType<typeof parameterValues>;
 
+/** The two arrays that a parameter has in the state: its weight and its momentum. */
 export type StateKind = "weight" | "velocity";
 
 /** A piece of the state: elements of tensor number `tensor` from `offset` on. */

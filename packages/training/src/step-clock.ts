@@ -1,3 +1,5 @@
+/** Clocks for the parts of a step. */
+
 /** Divides the time of a step among its parts. */
 export interface StepClock {
   /** Adds the time since the last lap, or since the start, to `part`. */

@@ -8,6 +8,7 @@ import { PAGE_HEADERS } from "@lockstep/pages";
 import { type Command, parseCommand } from "@lockstep/run";
 import { sameToken } from "@lockstep/transport";
 
+/** The commands that a page may give, and the token that it must show. */
 export interface ControlDesk {
   token: string;
   /** Does what it says, or rejects with the reason why not. */
@@ -16,6 +17,7 @@ export interface ControlDesk {
 
 const MAX_BYTES = 4096;
 
+/** Answers a request that gives a command: checks its token, reads the command and obeys it. */
 export async function takeCommand(
   { token, command }: ControlDesk,
   request: IncomingMessage,

@@ -18,6 +18,7 @@ const MAX_PAGES = 64;
 /** So that a connection that is dead is noticed, on both sides. */
 const ALIVE_MS = 15_000;
 
+/** Sends the state of a run to all pages that watch it, and each update after it. */
 export class LiveStream {
   readonly #live: LiveRun;
   readonly #pages = new Set<ServerResponse>();

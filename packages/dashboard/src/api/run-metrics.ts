@@ -68,6 +68,7 @@ const counters: [name: string, help: string, read: Read][] = [
   ["lockstep_refused_messages_total", "Contributions and connections that were refused.", one((run) => run.refused)],
 ];
 
+/** The metrics of a run, read from its live state whenever they are scraped. */
 export class RunMetrics {
   readonly #registry = new Registry();
 

@@ -2,6 +2,7 @@
 import { cifar10Files, defaultDataDir, openCifar10, openShapes, type Records } from "@lockstep/dataset";
 import type { RunSnapshot } from "@lockstep/run/live";
 
+/** An image of the test set with its label and its prediction. */
 export interface TestImage {
   /** In the test set. */
   index: number;
@@ -11,6 +12,7 @@ export interface TestImage {
   pixels: string;
 }
 
+/** Images of the test set, all of one size in pixels. */
 export interface TestImages {
   height: number;
   width: number;

@@ -1,3 +1,4 @@
+/** Augments training images: a pure function of the seed, the epoch and the sample. */
 import { randomWords } from "@lockstep/random";
 
 /** `flip-crop`: mirrored left to right half of the time, and cropped at random after padding with black. */

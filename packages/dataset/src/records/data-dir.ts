@@ -1,3 +1,4 @@
+/** The folder in which data sets are kept. */
 import { join } from "node:path";
 import { userFolder } from "@lockstep/files";
 

@@ -3,8 +3,10 @@ import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+/** The names of the six files, in their order. */
 export const CIFAR10_NAMES = [...[1, 2, 3, 4, 5].map((number) => `data_batch_${number}.bin`), "test_batch.bin"];
 
+/** Makes an empty folder. */
 export const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), "lockstep-dataset-"));
 
 /** The content of file `number`: black images with label 0, but the first record has that label and counts up. */

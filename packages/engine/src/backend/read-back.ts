@@ -1,3 +1,4 @@
+/** Reads tensors back from the backend. */
 import { gpuFault } from "./gpu-fault.ts";
 import { tf } from "./tf.ts";
 

@@ -1,3 +1,4 @@
+/** The error of a backend, or of a way to it, that this machine does not have. */
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
 
 /**

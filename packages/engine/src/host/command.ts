@@ -1,3 +1,4 @@
+/** Runs other programs. */
 import { spawn } from "node:child_process";
 
 /** The exit status and the output of a program. */

@@ -1,3 +1,4 @@
+/** The processor: its name and its vector instructions. */
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 

@@ -1,3 +1,4 @@
+/** Builds the addon that joins tfjs-node to a libtensorflow. */
 import { createHash } from "node:crypto";
 import { readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

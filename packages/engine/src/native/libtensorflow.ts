@@ -1,3 +1,4 @@
+/** Finds a libtensorflow on this machine: the one that is named, Python's, or the system's. */
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Unavailable } from "../backend/unavailable.ts";

@@ -1,3 +1,4 @@
+/** Loads tfjs-node-gpu with an addon from outside its package. */
 import { existsSync } from "node:fs";
 import { createRequire, Module } from "node:module";
 import { dirname, join } from "node:path";

@@ -1,3 +1,4 @@
+/** Starts native TensorFlow: tries each libtensorflow in turn, on a GPU if one is demanded or ready. */
 import { isGpuDemanded } from "../backend/engine.ts";
 import { tf } from "../backend/tf.ts";
 import { Unavailable } from "../backend/unavailable.ts";

@@ -1,3 +1,4 @@
+/** Downloads the libtensorflow that tfjs-node's install script would. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { diskFault, makeFolders } from "@lockstep/files";

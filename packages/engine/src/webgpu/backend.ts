@@ -1,3 +1,4 @@
+/** The WebGPU backend with a check of each tensor's size. */
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import { requireTensorFits } from "./tensor-limit.ts";
 

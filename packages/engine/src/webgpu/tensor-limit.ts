@@ -1,3 +1,4 @@
+/** The largest tensor that this process's GPU takes. */
 import { LockstepError } from "@lockstep/errors";
 
 /** Of this process's device; without one every tensor fits. */

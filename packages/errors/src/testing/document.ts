@@ -13,6 +13,7 @@ This page is made from [catalogue.ts](../packages/errors/src/catalogue.ts), and 
 \`pnpm vitest run packages/errors -u\` writes it anew.
 `;
 
+/** Returns the content of docs/errors.md. */
 export function errorsDocument(): string {
   const sections = Object.entries(catalogue).map(([title, group]) => {
     const rows = Object.entries(group).map(

@@ -1,3 +1,4 @@
+/** AlexNet for the 32 × 32 images of CIFAR-10, as a spec. */
 import type { ModelSpec } from "../spec/spec.ts";
 
 /** Says for which images and classes an AlexNet for CIFAR-10 is made. */

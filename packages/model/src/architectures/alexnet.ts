@@ -1,3 +1,4 @@
+/** AlexNet for images of 224 × 224, as a spec. */
 import type { ModelSpec } from "../spec/spec.ts";
 
 /** Says for which images and classes an AlexNet is made. */

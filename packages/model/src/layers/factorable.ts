@@ -1,3 +1,4 @@
+/** Finds the Dense kernels whose gradients can be sent as two factors. */
 import type { tf } from "@lockstep/engine";
 import { graphOf } from "./graph.ts";
 

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer, request as httpRequest } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 
+/** A proxy that notes each request. */
 export interface RecordingProxy {
   /** `host:port` of the proxy. */
   address: string;

@@ -1,3 +1,4 @@
+/** The state of a run that goes on, also for browsers: nothing here needs Node. */
 export {
   isGone,
   isOver,

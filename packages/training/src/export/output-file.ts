@@ -1,3 +1,4 @@
+/** The path that an export writes to. */
 import { join } from "node:path";
 import { kindOfPath } from "@lockstep/files";
 

@@ -20,6 +20,7 @@ const CHANGED =
   "is no longer the model that this run began with, or an earlier version laid its weights out in another way: its " +
   "predictions may differ from the run's";
 
+/** A trained model: its run, its weights, and a replica that holds them. */
 export interface TrainedModel {
   folder: RunFolder;
   run: RunFile;

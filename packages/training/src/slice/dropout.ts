@@ -4,6 +4,7 @@
  */
 import { randomWords } from "@lockstep/random";
 
+/** The numbers that decide which units a step drops. */
 export interface DropoutDraw {
   seed: number;
   step: number;

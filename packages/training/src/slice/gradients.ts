@@ -7,6 +7,7 @@ import type { OnGradient, Replica } from "../replica.ts";
 import type { StepClock } from "../step-clock.ts";
 import { correctSum, crossEntropySum, readScalars } from "./loss.ts";
 
+/** Options of `computeGradients`. */
 export interface GradientOptions {
   seed: number;
   step: number;

@@ -4,6 +4,7 @@ import type { Batch } from "@lockstep/dataset";
 import { type ParameterValues, tf } from "@lockstep/engine";
 import { uniforms } from "@lockstep/random";
 
+/** Makes the small net: 8 × 8 × 3 images to 5 classes. */
 export function smallModel({ dropout = 0, regularizer }: { dropout?: number; regularizer?: string } = {}) {
   const options = regularizer === undefined ? {} : { kernelRegularizer: regularizer as "l1l2" };
   return tf.sequential({
