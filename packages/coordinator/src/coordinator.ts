@@ -6,7 +6,6 @@ import {
   type Resources,
   RunSession,
   readWeights,
-  StopReason,
   stopCauseOf,
   stoppedStatus,
   throwIfFailed,
@@ -20,6 +19,7 @@ import { type ListeningTeam, openTeam } from "./listening-team.ts";
 import { gathered } from "./membership/gathering.ts";
 import { parseTopology } from "./membership/topology.ts";
 import { trafficLine } from "./run-facts.ts";
+import { wakeOn } from "./stop.ts";
 import { type TeamRun, trainThroughLosses } from "./stretches.ts";
 
 /** How a coordinator ends. One that is asked to stop while it waits for its first workers has not begun. */
@@ -59,26 +59,18 @@ async function coordinateWith(options: CoordinatorOptions, resources: Resources)
     },
   });
   resources.add(interrupts.unwatch);
-  const failures = failuresOf(session, options);
-  const listening = await openTeam(options, failures, resources);
-  const signal = AbortSignal.any([interrupts.signal, panel.controls.signal, failures.signal]);
-  giveUpOn(failures.signal, listening);
+  const listening = await openTeam(options, resources);
+  const failures = [session.lost, listening.failed, ...(options.localWorkers ? [options.localWorkers] : [])];
+  for (const failure of failures) giveUpOn(failure, listening);
+  const signal = AbortSignal.any([interrupts.signal, panel.controls.signal, ...failures]);
   options.onListening(listening.port);
   panel.live.event(`waiting for ${workers} workers`, "waiting");
-  await gathered(listening.team, { ...options, signal });
+  await gathered(listening.team, { ...options, signal: wakeOn(signal, listening.team) });
   throwIfFailed(signal);
   const run = { ...listening, options, session };
   const end = signal.aborted ? "not begun" : await trainThroughLosses(run, signal);
   await conclude(run, end, interrupts);
   return end === "finished" ? { end } : { end, status: stoppedStatus(interrupts.signal) };
-}
-
-/** Aborts with what ends the run at once: its folder is taken, or the workers of this process fail. */
-function failuresOf({ lost }: RunSession, { localWorkers }: CoordinatorOptions): AbortController {
-  const failures = new AbortController();
-  lost.catch((error) => failures.abort(new StopReason({ type: "failure", error })));
-  localWorkers?.addEventListener("abort", () => failures.abort(localWorkers.reason), { once: true });
-  return failures;
 }
 
 /** Has whoever waits for the team hear of a failure. */

@@ -1,5 +1,5 @@
 /** The team of a coordinator: workers can connect, and time passes for those who have. */
-import { eventTeller, type Resources, type RunPanel, readMetrics, StopReason } from "@lockstep/run";
+import { eventTeller, failureSignal, type Resources, type RunPanel, readMetrics } from "@lockstep/run";
 import { listen } from "./connections/session-server.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
 import { Admission } from "./membership/admission.ts";
@@ -21,24 +21,17 @@ export interface ListeningTeam {
   team: RemoteTeam;
   admission: Admission;
   port: number;
+  /** Aborts with the failure when the records that workers are to be given cannot be read. */
+  failed: AbortSignal;
 }
 
-/**
- * Opens the team, and has `resources` close it.
- *
- * @param failures aborts when the records that workers are to be given cannot be read
- */
-export async function openTeam(
-  options: CoordinatorOptions,
-  failures: AbortController,
-  resources: Resources,
-): Promise<ListeningTeam> {
+/** Opens the team, and has `resources` close it. */
+export async function openTeam(options: CoordinatorOptions, resources: Resources): Promise<ListeningTeam> {
   const { distributed, panel, heartbeatMs } = options;
   const { config, runId } = distributed.run;
   const records = openRecordsHere(config); // listening does not wait for it
   resources.add(() => records.then((source) => source?.close()).catch(() => {})); // told already
   const welcome = records.then((source) => welcomeTo(distributed, source));
-  welcome.catch((error) => failures.abort(new StopReason({ type: "failure", error })));
   const log = eventTeller(panel.display, panel.live);
   const onPhase = panel.live.phase.bind(panel.live);
   const team = new RemoteTeam({ ...options, runId, maxLogBytes: MAX_LOG_BYTES, log, onPhase, nowMs });
@@ -49,7 +42,7 @@ export async function openTeam(
   const server = await listen({ ...options, welcome, records, admission, nowMs });
   resources.add(() => server.close());
   keepTime(team, heartbeatMs, panel, resources);
-  return { team, admission, port: server.port };
+  return { team, admission, port: server.port, failed: failureSignal(welcome) };
 }
 
 /** Returns what is known of the run's model before the first worker comes. */

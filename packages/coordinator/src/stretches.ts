@@ -18,7 +18,6 @@ import {
   type RunSession,
   resumedAt,
   type Schedule,
-  StopReason,
   startLines,
   trainLoop,
   tuneGarbageCollection,
@@ -29,6 +28,7 @@ import { gathered } from "./membership/gathering.ts";
 import { runFactsOf } from "./run-facts.ts";
 import { type Origin, originOf, whence } from "./state/beginning.ts";
 import { planRun } from "./step/run-plan.ts";
+import { stretchSignal } from "./stop.ts";
 import type { RemoteTeam } from "./team/remote-team.ts";
 
 /**
@@ -102,7 +102,7 @@ async function trainStretch(run: TeamRun, checkpoint: Checkpoint | undefined, si
   const training = session.begin(file, start.schedule, start.from);
   session.panel.live.event(line, kind);
   await team.begin({ plan, origin: start.origin, sliceRows: config.sliceRows });
-  return trainLoop(training, team, AbortSignal.any([signal, endOf(team)]));
+  return trainLoop(training, team, stretchSignal(signal, team));
 }
 
 /** Where a stretch starts. */
@@ -140,16 +140,4 @@ function announce({ session, admission }: TeamRun, { from, origin }: StretchStar
   const brought = { written: ownWeights?.written ?? 0, total: tensors.length, compiled };
   for (const line of startLines(config, brought)) display.line(line);
   return { line: "the run begins", kind: "begun" as const };
-}
-
-/** Aborts when all who hold the weights want to leave, and with the failure when the team is lost. */
-function endOf(team: RemoteTeam): AbortSignal {
-  const end = new AbortController();
-  team
-    .until(() => team.lastLeaves)
-    .then(
-      () => end.abort(new StopReason({ type: "last-worker-leaves" })),
-      (error) => end.abort(new StopReason({ type: "failure", error })),
-    );
-  return end.signal;
 }

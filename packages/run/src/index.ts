@@ -36,7 +36,14 @@ export { type Resources, withResources } from "./resources.ts";
 export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule/schedule.ts";
 export { type PlannedSlice, planSlices, shares } from "./schedule/slices.ts";
 export { type OpenedRun, openRun, type RunRequest, RunSession, type RunStart } from "./session.ts";
-export { type SignalName, type StopCause, StopReason, stopCauseOf, throwIfFailed } from "./stop-reason.ts";
+export {
+  failureSignal,
+  type SignalName,
+  type StopCause,
+  StopReason,
+  stopCauseOf,
+  throwIfFailed,
+} from "./stop-reason.ts";
 export type { ParameterState, StateCapture, StepTotals, Team, WorkerShare } from "./team.ts";
 export { type Display, displayOn, lineDisplay } from "./terminal/display.ts";
 export { eventTeller } from "./terminal/event-teller.ts";

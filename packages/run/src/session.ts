@@ -27,6 +27,7 @@ import { readWeightsFile } from "./folder/weights.ts";
 import { keepEvents } from "./record/event-log.ts";
 import { Recorder } from "./record/recorder.ts";
 import type { Schedule } from "./schedule/schedule.ts";
+import { failureSignal } from "./stop-reason.ts";
 import type { RunPanel } from "./terminal/panel.ts";
 import { TrainingRun } from "./training-run.ts";
 
@@ -95,11 +96,14 @@ function initialWeights({ initFrom }: RunConfig): Weights | undefined {
 export class RunSession {
   readonly run: OpenedRun;
   readonly panel: RunPanel;
+  /** Aborts with the failure ERR_RUN_TAKEN when another process has taken the folder. */
+  readonly lost: AbortSignal;
   readonly #lease: Lease;
 
   private constructor(run: OpenedRun, panel: RunPanel, lease: Lease) {
     this.run = run;
     this.panel = panel;
+    this.lost = failureSignal(lease.lost);
     this.#lease = lease;
   }
 
@@ -112,11 +116,6 @@ export class RunSession {
     const lease = await holdRunFolder(run.folder, (line) => panel.display.line(line));
     keepEvents(panel.live, run.folder.eventLog, lease);
     return new RunSession(run, panel, lease);
-  }
-
-  /** Rejects with ERR_RUN_TAKEN when another process has taken the folder. */
-  get lost(): Promise<never> {
-    return this.#lease.lost;
   }
 
   /** @throws LockstepError ERR_RUN_TAKEN if another process has taken the folder */

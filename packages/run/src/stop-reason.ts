@@ -22,12 +22,19 @@ export class StopReason {
   }
 }
 
+/** Returns a signal that aborts with a failure when the promise rejects. */
+export function failureSignal(failing: Promise<unknown>): AbortSignal {
+  const failed = new AbortController();
+  failing.catch((reason: unknown) => failed.abort(new StopReason({ type: "failure", error: errorOf(reason) })));
+  return failed.signal;
+}
+
 /** Returns why a run is to stop; undefined as long as it is not. */
 export function stopCauseOf(signal: AbortSignal): StopCause | undefined {
   if (!signal.aborted) return undefined;
   const reason: unknown = signal.reason;
   if (reason instanceof StopReason) return reason.cause;
-  return { type: "failure", error: reason instanceof Error ? reason : new Error(String(reason)) };
+  return { type: "failure", error: errorOf(reason) };
 }
 
 /** @throws the error of the failure that `signal` has aborted with, if it has */
@@ -35,3 +42,5 @@ export function throwIfFailed(signal: AbortSignal): void {
   const cause = stopCauseOf(signal);
   if (cause?.type === "failure") throw cause.error;
 }
+
+const errorOf = (reason: unknown) => (reason instanceof Error ? reason : new Error(String(reason)));

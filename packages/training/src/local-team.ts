@@ -1,6 +1,7 @@
 /** A team of one: a replica in this process, with the exchange joined in memory. */
 import { factorableKernels } from "@lockstep/model";
 import type { EvaluateTask, Evaluation, StateCapture, StepTask, StepTotals, Task, Team } from "@lockstep/run";
+import type { PhaseName } from "@lockstep/run/live";
 import { Batches, batchesOf } from "./batches.ts";
 import { evaluateAll } from "./evaluate.ts";
 import { InMemoryExchange } from "./exchange.ts";
@@ -15,6 +16,8 @@ export interface LocalTeamOptions {
   values: InitialValues;
   /** In their order: batches are made ahead. */
   tasks: Iterable<Task>;
+  /** Hears of each phase when it begins. @default nobody does */
+  onPhase?: (phase: PhaseName) => void;
 }
 
 /** Trains on one replica. */
@@ -24,12 +27,14 @@ export class LocalTeam implements Team {
   readonly #batches: Batches;
   readonly #exchange: InMemoryExchange;
   readonly #evaluationRows: number;
+  readonly #onPhase: (phase: PhaseName) => void;
   readonly #clock = new LapClock();
 
-  constructor(prepared: PreparedRun, { values, tasks }: LocalTeamOptions) {
+  constructor(prepared: PreparedRun, { values, tasks, onPhase = () => {} }: LocalTeamOptions) {
     const { config, loaded, maxRows, thread } = prepared;
     const factoredKernels = config.sync === "dense" ? [] : factorableKernels(loaded.model);
     this.#prepared = prepared;
+    this.#onPhase = onPhase;
     this.replica = new Replica(loaded.model, values, { factoredKernels, dropout: config.dropout });
     this.#evaluationRows = Math.min(EVALUATION_ROWS, maxRows ?? EVALUATION_ROWS);
     const rows = { evaluationRows: this.#evaluationRows, sliceRows: config.sliceRows };
@@ -40,6 +45,7 @@ export class LocalTeam implements Team {
   async step(task: StepTask, beforeCommit: (totals: StepTotals) => void): Promise<void> {
     const { config, maxRows } = this.#prepared;
     const clock = this.#clock;
+    this.#onPhase("stepping");
     const context = {
       config: { ...config, maxRows },
       replica: this.replica,
@@ -50,12 +56,15 @@ export class LocalTeam implements Team {
     await takeStep(context, task, ({ samples, lossSum, correct }) =>
       beforeCommit({ samples, lossSum, correct, ms: clock.finish() }),
     );
+    this.#onPhase("idle");
   }
 
   async evaluate({ part, samples }: EvaluateTask, signal: AbortSignal): Promise<Evaluation | undefined> {
     const classes = this.#prepared.loaded.numClasses;
+    this.#onPhase("evaluating");
     const plan = { part, samples, rows: this.#evaluationRows, classes, signal };
     const evaluation = await evaluateAll(this.replica, this.#batches, plan);
+    this.#onPhase("idle");
     this.skipTime(); // the next step begins after the evaluation
     return evaluation;
   }

@@ -99,7 +99,7 @@ const computedWith = ({ engine }: PreparedRun) => ({
 async function trainSession(
   session: RunSession,
   { prepared, values }: LoadedRun,
-  { dashboard, unkept = [] }: Shown,
+  shown: Shown,
   resources: Resources,
 ): Promise<void> {
   const { run, panel } = session;
@@ -112,30 +112,32 @@ async function trainSession(
   resources.add(display.close);
   const file = session.settle(runFactsOf(prepared), { schedule, machine, ...computedWith(prepared) });
   tellBegin(panel, engine, from?.step ?? 0);
-  if (dashboard !== undefined) await openPages(panel, dashboard, resources);
+  if (shown.dashboard !== undefined) await openPages(panel, shown.dashboard, resources);
   tellStart(session, prepared, file.derived);
-  const team = new LocalTeam(prepared, {
-    values,
-    tasks: schedule.tasksFrom(from?.step ?? 0, from?.progress.endedSteps),
-  });
+  const tasks = schedule.tasksFrom(from?.step ?? 0, from?.progress.endedSteps);
+  const team = new LocalTeam(prepared, { values, tasks, onPhase: live.phase.bind(live) });
   resources.add(() => team.close());
   const training = session.begin(file, schedule, from);
+  const signal = AbortSignal.any([interrupts.signal, controls.signal, session.lost]);
   try {
-    const end = await trainLoop(training, team, AbortSignal.any([interrupts.signal, controls.signal]));
+    const end = await trainLoop(training, team, signal);
     live.event(`the run is over: ${end}`, end === "finished" ? "finished" : "stopped");
     if (end === "finished") {
-      const about = { replica: team.replica, modelName: file.derived.modelName, names: prepared.names };
-      const fault = await writeRunTfjs(run.folder, about);
-      if (fault !== undefined) warnOn(display)(fault);
-    } else {
-      const line = resumeLine("pnpm train", run.folder.dir, unkept);
-      display.line(`stopped after ${training.recorder.checkpointStep} steps; continue with: ${line}`);
-      process.exitCode = stoppedStatus(interrupts.signal);
+      await exportTfjs(session, team, prepared);
+      return;
     }
+    const line = resumeLine("pnpm train", run.folder.dir, shown.unkept ?? []);
+    display.line(`stopped after ${training.recorder.checkpointStep} steps; continue with: ${line}`);
+    process.exitCode = stoppedStatus(interrupts.signal);
   } catch (error) {
     live.event(error instanceof Error ? error.message : String(error), "failed");
     throw error;
   }
+}
+
+async function exportTfjs({ run, panel }: RunSession, { replica }: LocalTeam, { loaded, names }: PreparedRun) {
+  const fault = await writeRunTfjs(run.folder, { replica, modelName: loaded.name, names });
+  if (fault !== undefined) warnOn(panel.display)(fault);
 }
 
 /** Prints what the run is, and what becomes of what its model brings along. */

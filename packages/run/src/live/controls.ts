@@ -1,5 +1,5 @@
 /** What people ask of a run while it goes. It is done between two tasks of the run, where a stop is safe, too. */
-import { setTimeout as pause } from "node:timers/promises";
+import { EventEmitter, once } from "node:events";
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import { StopReason } from "../stop-reason.ts";
@@ -26,8 +26,6 @@ export function parseCommand(text: string): Command {
 
 /** Who: more than that nobody knows, for all who may command show the same token. */
 const WANTED = "requested from the dashboard";
-/** How often a paused run looks whether it is to go on. */
-const LOOK_MS = 50;
 
 /** Holds the commands until the run carries them out between two tasks. */
 export class Controls {
@@ -38,6 +36,7 @@ export class Controls {
   #paused = false;
   #checkpoint = false;
   readonly #stop = new AbortController();
+  readonly #taken = new EventEmitter<{ command: [] }>();
 
   /** @param tell hears of each command that is obeyed. @default the page's events alone */
   constructor(live: LiveRun, tell: TellEvent = live.event.bind(live)) {
@@ -52,7 +51,12 @@ export class Controls {
     if (command.do === "drop") this.#drop(command.worker);
     else if (now.run === undefined)
       throw new LockstepError("ERR_COMMAND", "The run has not begun yet; wait for its workers.");
-    switch (command.do) {
+    this.#obey(command.do);
+    this.#taken.emit("command");
+  }
+
+  #obey(command: Command["do"]): void {
+    switch (command) {
       case "pause":
         if (!this.#paused) this.#tell(`the run pauses: ${WANTED}`, "paused");
         this.#paused = true;
@@ -79,12 +83,16 @@ export class Controls {
   /** Between two tasks: takes the checkpoint that was asked for, and waits while the run is paused. @returns whether it was */
   async attend(checkpoint: () => Promise<void>, signal: AbortSignal): Promise<boolean> {
     for (let wasPaused = false; ; wasPaused = true) {
-      if (this.#checkpoint) {
+      while (this.#checkpoint) {
         this.#checkpoint = false; // before it is taken: another one may be asked for meanwhile
         await checkpoint();
       }
-      if (!this.#paused || signal.aborted) return wasPaused;
-      await pause(LOOK_MS);
+      if (!this.#paused || signal.aborted) {
+        if (wasPaused) this.#live.phase("idle");
+        return wasPaused;
+      }
+      this.#live.phase("paused", WANTED);
+      await once(this.#taken, "command", { signal }).catch(() => {}); // an abort ends the pause, too
     }
   }
 

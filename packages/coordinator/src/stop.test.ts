@@ -1,0 +1,130 @@
+/** All that stops a run reaches its loop as one aborted signal. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeConfig } from "@lockstep/config";
+import {
+  createRunFolder,
+  type Interrupts,
+  lineDisplay,
+  makeSchedule,
+  openPanel,
+  Recorder,
+  type RunPanel,
+  type SignalName,
+  stopCauseOf,
+  stoppedStatus,
+  type Team,
+  TrainingRun,
+  trainLoop,
+  watchInterrupts,
+} from "@lockstep/run";
+import { beforeEach, expect, onTestFinished, test } from "vitest";
+import { stretchSignal } from "./stop.ts";
+import { RecordedTeam } from "./testing/recorded-team.ts";
+
+/** Waits for the signal of the loop before each task, and takes steps that compute nothing. */
+class WaitingTeam implements Team {
+  /** The signals that it was given, each once. */
+  readonly signals = new Set<AbortSignal>();
+
+  async assemble(signal: AbortSignal): Promise<void> {
+    this.signals.add(signal);
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+  }
+
+  async step(...[{ start, end }, beforeCommit]: Parameters<Team["step"]>): Promise<void> {
+    beforeCommit({ samples: end - start, lossSum: 1, correct: 0, ms: { step: 1 } });
+  }
+
+  async evaluate(): Promise<undefined> {}
+
+  captureState() {
+    return { read: async () => [] };
+  }
+}
+
+const config = makeConfig({ batchSize: 4, numEpochs: 1 });
+const SIZES = { trainSamples: 8, validationSamples: 0, testSamples: 0 };
+const FILE = {
+  ...{ ...config, machine: {} },
+  derived: {
+    ...{ lockstep: "0", modelName: "M", parameters: 1, inputShape: [1, 1, 1] as [number, number, number] },
+    ...{ numClasses: 2, classes: ["a", "b"], mean: [0], std: [1], ...SIZES, stepsPerEpoch: 2, steps: 2 },
+  },
+};
+
+let workers: RecordedTeam;
+let panel: RunPanel;
+let interrupts: Interrupts;
+let team: WaitingTeam;
+beforeEach(async () => {
+  workers = new RecordedTeam();
+  workers.join();
+  await workers.begin();
+  panel = openPanel(lineDisplay(() => {}));
+  panel.live.take({ type: "facts", name: "run", run: FILE });
+  interrupts = watchInterrupts({ doing: "stopping", tell: () => {}, exit: () => {} });
+  onTestFinished(interrupts.unwatch);
+  team = new WaitingTeam();
+});
+
+/** Begins the loop of a run of two steps, as a coordinator does. */
+function begin() {
+  const dir = mkdtempSync(join(tmpdir(), "lockstep-stop-"));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const folder = createRunFolder(join(dir, "run"), "m", new Date(0));
+  const schedule = makeSchedule(config, SIZES);
+  const about = { folder, config, schedule, modelName: "M", classes: ["a", "b"], startedAt: new Date(0) };
+  const recorder = new Recorder({ ...about, display: panel.display });
+  const asked = AbortSignal.any([interrupts.signal, panel.controls.signal]);
+  const signal = stretchSignal(asked, workers.team);
+  return { signal, ended: trainLoop(new TrainingRun({ schedule, recorder }), team, signal) };
+}
+
+test.each<[SignalName, number]>([
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+])("%s reaches the loop, which ends its step and saves, with status %i", async (name, status) => {
+  const { signal, ended } = begin();
+  process.emit(name, name);
+  expect(await ended).toBe("interrupted");
+  expect([...team.signals]).toEqual([signal]);
+  expect(stopCauseOf(signal)).toEqual({ type: "signal", signal: name });
+  expect(stoppedStatus(interrupts.signal)).toBe(status);
+});
+
+test("the dashboard's stop reaches the loop on the same way, with the status of Ctrl-C", async () => {
+  const { signal, ended } = begin();
+  panel.controls.take({ do: "stop" });
+  expect(await ended).toBe("interrupted");
+  expect([...team.signals]).toEqual([signal]);
+  expect(stopCauseOf(signal)).toEqual({ type: "dashboard" });
+  expect(stoppedStatus(interrupts.signal)).toBe(130);
+});
+
+test("the last worker's wish to leave reaches the loop on the same way", async () => {
+  const { signal, ended } = begin();
+  for (const session of workers.sessions) session.say({ type: "leaving" });
+  expect(await ended).toBe("interrupted");
+  expect([...team.signals]).toEqual([signal]);
+  expect(stopCauseOf(signal)).toEqual({ type: "last-worker-leaves" });
+});
+
+test("the loss of the team reaches the loop on the same way, and ends it with the error", async () => {
+  const { signal, ended } = begin();
+  for (const session of workers.sessions) workers.lose(session);
+  await expect(ended).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
+  expect([...team.signals]).toEqual([signal]);
+  expect(stopCauseOf(signal)).toMatchObject({ type: "failure", error: { code: "ERR_ALL_LOST" } });
+});
+
+test("what comes after the first request does not change the reason", async () => {
+  const { signal, ended } = begin();
+  process.emit("SIGTERM", "SIGTERM");
+  panel.controls.take({ do: "stop" });
+  for (const session of workers.sessions) workers.lose(session);
+  expect(await ended).toBe("interrupted");
+  expect(stopCauseOf(signal)).toEqual({ type: "signal", signal: "SIGTERM" });
+});
