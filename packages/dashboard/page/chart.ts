@@ -119,13 +119,13 @@ function seriesOf({ label, color: name, look }: Curve, format: (value: number) =
   }
 }
 
-/** Where nobody points at a step, the legend tells of the last one. */
+/** Shows the values of the last step in the legend while nobody points at another one. */
 function showLast(plot: uPlot): void {
   const steps = plot.data[0].length;
   if (plot.cursor.idx == null && steps > 0) plot.setLegend({ idx: steps - 1 }, false);
 }
 
-/** Where a curve has no point of its own, the one before is what holds there. */
+/** Returns the value that holds at a place: that of the curve's last point up to there. */
 function lastOf(column: uPlot.AlignedData[number], at: number | null): number | null | undefined {
   if (at === null) return undefined;
   for (let i = at; i >= 0; i--) if (column[i] != null) return column[i];

@@ -1,13 +1,13 @@
-/** What the server tells of the run: all that is known, then what is new; after a break what was missed. */
+/** Follows the run from the server: first its whole state, then each update; after a break, the missed ones. */
 import { isOver, LiveRun, type RunSnapshot, type RunUpdate } from "@lockstep/run/live";
 import { element, setText } from "./dom.ts";
 
-/** Of the page's address, behind the #: the token of the run, where it has one, and the one for controls. */
+/** The tokens in the page's address, behind the #: that of the run, where it has one, and that for controls. */
 export const secrets = new URLSearchParams(location.hash.slice(1));
 addEventListener("hashchange", () => location.reload());
 
 const token = secrets.get("token");
-/** For requests that are no streams. */
+/** Headers that authorize a request other than the stream. */
 export const authorization: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` };
 const AGAIN_MS = 2000;
 

@@ -1,4 +1,4 @@
-/** What the page's user may ask of the run, once the link holds the token for it. Each is confirmed first. */
+/** Lets the user command the run, if the link holds the token for that. Each command is confirmed first. */
 import { isOver, type RunSnapshot } from "@lockstep/run/live";
 import { authorization, secrets } from "./connection.ts";
 import { element, setText } from "./dom.ts";
@@ -22,7 +22,7 @@ export function showControls(run: Readonly<RunSnapshot>): void {
   element("resume").hidden = run.state !== "paused";
 }
 
-/** Whether a worker may be dropped by this page's user. */
+/** Returns whether this page's user may drop a worker. */
 export const mayDrop = (run: Readonly<RunSnapshot>): boolean => control !== null && !isOver(run);
 
 /** Asks for a confirmation, then drops a worker from the run. */

@@ -1,4 +1,4 @@
-/** What is shown in words and tables: the ledger, events, the test, the configuration. */
+/** Shows in words and tables the ledger, the events, the test and the configuration. */
 import type { RunSnapshot } from "@lockstep/run/live";
 import { count, percent } from "../src/format.ts";
 import { element, keyed, node, setText } from "./dom.ts";
@@ -9,7 +9,7 @@ type Run = Readonly<RunSnapshot>;
 
 const SHOWN_EVENTS = 200;
 
-/** Which samples have counted in this epoch, and who computed them. */
+/** Shows which samples have counted in this epoch, and who computed them. */
 export function showLedger({ ledger, run, redoneSlices }: Run): void {
   const { trainSamples = 0 } = run?.derived ?? {};
   const { epoch, samples } = ledger;

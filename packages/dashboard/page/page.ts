@@ -17,7 +17,7 @@ const DRAW_MS = 250;
 const AGE_MS = 1000;
 /** More curves than this nobody tells apart. */
 const MOST_WORKERS = 8;
-/** Of the runs that are compared: other colours than those of this one. */
+/** Colours of the runs that this one is compared with. */
 const OTHER_COLORS = ["--w2", "--w4", "--w5", "--w6", "--w7"] as const;
 
 /** Runs that are over, and that this one is compared with. */

@@ -8,7 +8,7 @@ type Run = Readonly<RunSnapshot>;
 
 /** Colours that the style sheet has for workers, and for the parts of a step. */
 const COLORS = 8;
-/** In the order in which a worker does them. */
+/** The parts of a worker's step, in the order in which it does them. */
 const PARTS = ["data", "forward", "backward", "read-back", "apply", "state", WAIT];
 
 const colors = new Map<string, number>();
@@ -144,7 +144,7 @@ function sentenceOf(straggler: ReturnType<typeof stragglerOf>, workers: number):
 export interface Piece {
   part: string;
   color: string;
-  /** Of the whole width. */
+  /** Share of the whole width. */
   fraction: number;
   text: string;
 }
@@ -175,7 +175,7 @@ export function showLegend(where: Element, names: readonly { name: string; color
   });
 }
 
-/** What gradients weigh on the way, beside what they would weigh as they are. */
+/** Says how many bytes the gradients take on the wire, beside those that they would take uncompressed. */
 export function showBytes({ recent, run }: Run): void {
   const shares = recent.flatMap(({ workers = [] }) => workers);
   const mean = (what: "bytesUp" | "bytesDown") =>

@@ -1,4 +1,4 @@
-/** From what is known of a run to the columns of its charts. Their x is the number of updates made. */
+/** Turns the state of a run into the columns of its charts. Their x is the number of updates made. */
 import type { RunSnapshot, StepHistory } from "@lockstep/run/live";
 
 /** The values of a curve; null where it has no point. */

@@ -12,7 +12,7 @@ const LEAST_TOKEN = 16;
 
 /** The run that a dashboard shows, and the port that it listens on. */
 export interface DashboardOptions extends SiteOptions {
-  /** Where to listen. @default 7080, or the next that is free */
+  /** The port to listen on. @default 7080, or the next that is free */
   port?: number | undefined;
 }
 
@@ -22,7 +22,7 @@ export interface Dashboard {
   close(): Promise<void>;
 }
 
-/** Where a dashboard listens. */
+/** Returns the address that a dashboard listens on. */
 export function placeOf({ port }: Pick<DashboardOptions, "port">): { host: string; port: number; anyPort: boolean } {
   return { host: LOOPBACK, port: port ?? DASHBOARD_PORT, anyPort: port === undefined };
 }
@@ -45,7 +45,7 @@ export async function openDashboard({ port, ...options }: DashboardOptions): Pro
   return { url: `http://${LOOPBACK}:${server.port}`, close };
 }
 
-/** What a page must show to command a run: LOCKSTEP_CONTROL_TOKEN, or one that is made for this process. */
+/** Returns the token that a page must show to command a run: LOCKSTEP_CONTROL_TOKEN, or one made for this process. */
 export function controlToken(): string {
   const given = process.env["LOCKSTEP_CONTROL_TOKEN"];
   if (given === undefined) return makeToken();

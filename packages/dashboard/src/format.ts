@@ -46,7 +46,7 @@ export function markLabels(marks: readonly number[], step: number, unit: "number
   return marks.map((mark) => mark.toLocaleString("en", decimals));
 }
 
-/** How many decimals write a number in full, up to 12. */
+/** Returns how many decimals write a number in full, up to 12. */
 function decimalsOf(value: number): number {
   return Number(value.toPrecision(3)).toFixed(12).replace(/0+$/, "").split(".")[1]!.length;
 }

@@ -1,4 +1,4 @@
-/** What a dashboard answers at which path. The server before it has checked hosts, origins and the token. */
+/** Answers each path of a dashboard. The server before it has checked hosts, origins and the token. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { answerPages, bundleScript, type Content, PAGE_HEADERS, PALETTE, type Pages } from "@lockstep/pages";
 import type { LiveRun } from "@lockstep/run/live";
@@ -12,7 +12,7 @@ export interface SiteOptions {
   live: LiveRun;
   /** Runs that it is compared with. @default none */
   others?: readonly LiveRun[];
-  /** Without it the page only shows. */
+  /** Takes the page's commands; absent, the page only shows. */
   desk?: ControlDesk | undefined;
 }
 
@@ -25,7 +25,7 @@ export interface Site {
   close(): void;
 }
 
-/** Where everyone may look: it shows nothing of a run. */
+/** Paths that need no token: they show nothing of a run. */
 const OPEN = ["/", "/palette.css", "/page.css", "/uplot.css", "/icon.svg", "/page.js", "/healthz"];
 
 /** Makes the site of a run. It listens nowhere: a server hands it the requests. */

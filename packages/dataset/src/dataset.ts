@@ -17,9 +17,9 @@ export interface Dataset {
   measure(): MeanStd;
 }
 
-/** Where the records of a data set come from. */
+/** The source of a data set's records: files, a download or a supply. */
 export interface DatasetOptions extends DataFilesOptions {
-  /** Where records come from, instead of a download, when there are no files. */
+  /** Supplies records, instead of a download, when there are no files. */
   supply?: RecordSupply | undefined;
 }
 

@@ -39,7 +39,7 @@ const distances = Object.values(shapes);
 
 const SAMPLES = { train: 10_000, test: 2_000 } as const;
 const PARTS = { train: 0, test: 1 } as const;
-/** Of every image ever drawn: the set is the same in every run, whatever the run's seed. */
+/** The seed of every image: the set is the same in every run, whatever the run's seed. */
 const SEED = 0;
 
 /** A part of the set, drawn at `height` × `width` pixels in RGB. Every tenth image is of the same class. */
@@ -58,7 +58,7 @@ export function openShapes(part: "train" | "test", height: number, width: number
   };
 }
 
-/** How a shape lies in its image. Lengths are shares of the image's shorter side. */
+/** The place and the colours of a shape in its image. Lengths are shares of the image's shorter side. */
 interface Scene {
   middleX: number;
   middleY: number;

@@ -9,16 +9,16 @@ import { PROTOCOL_VERSION } from "@lockstep/gradient-sync";
 import type { Service } from "bonjour-service";
 import { end, openResponders, SERVICE_TYPE, withdraw } from "./responders.ts";
 
-/** How often `discover` asks, spread over its time: a datagram may be lost. */
+/** The number of queries that `discover` sends, spread over its time: a datagram may be lost. */
 const QUESTIONS = 4;
 /** A DNS label holds 63 bytes; the rest is for the suffix that tells two coordinators of one name apart. */
 const NAME_BYTES = 40;
 
 /** The facts of a coordinator that are announced. */
 export interface AnnounceOptions {
-  /** Where the coordinator listens, on every address of this machine. */
+  /** The port that the coordinator listens on, on every address of this machine. */
   port: number;
-  /** What a person calls this coordinator; what is not a letter, digit, space or dash in it becomes a dash. */
+  /** The coordinator's name for people; each character but letters, digits, spaces and dashes becomes a dash. */
   name: string;
   /** Whether it speaks TLS. */
   secure: boolean;
@@ -38,7 +38,7 @@ export interface Announcement {
 
 /** Options of `discover`. */
 export interface DiscoverOptions {
-  /** How long to listen for answers; `discover` takes this long. Answers usually come within 500 ms. */
+  /** The time that `discover` listens for answers, and takes. Answers usually come within 500 ms. */
   timeoutMs: number;
 }
 

@@ -31,7 +31,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
   return chooseEngine(options, { install: true });
 }
 
-/** As `startEngine`; without `install`, only what is on this machine already is considered. */
+/** Starts an engine as `startEngine` does; without `install` it considers only what is on this machine already. */
 export async function chooseEngine(options: EngineOptions, { install }: { install: boolean }): Promise<Engine> {
   checkOptions(options);
   const { gpu, log = () => {} } = options;

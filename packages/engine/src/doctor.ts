@@ -16,19 +16,19 @@ import { listAdapters } from "./webgpu/adapters.ts";
 /** One thing that was looked at. */
 export interface Check {
   name: string;
-  /** Whether all is well with it. */
+  /** True if nothing is wrong with it. */
   ok: boolean;
-  /** What was found, with units. */
+  /** The finding, with units. */
   value: string;
   problem?: string;
-  /** What to do about the problem. */
+  /** The way to solve the problem. */
   remedy?: string;
 }
 
 /** The results of all checks of a machine. */
 export interface DoctorReport {
   checks: Check[];
-  /** Whether a backend works. */
+  /** True if a backend works. */
   canTrain: boolean;
 }
 
@@ -63,7 +63,7 @@ const bad = (name: string, value: string, problem: string, remedy: string): Chec
   ...(remedy && { remedy }),
 });
 
-/** What went wrong as a check; a defect stays an exception. */
+/** Turns an error into a check that failed; a defect stays an exception. */
 function badFrom(name: string, value: string, error: unknown): Check {
   if (!(error instanceof Unavailable)) throw error;
   return bad(name, value, error.reason, error.remedy);

@@ -1,4 +1,4 @@
-/** How fast this machine multiplies matrices, which is most of what training does. */
+/** Measures how fast this machine multiplies matrices, which is most of what training does. */
 import { readBack } from "./backend/read-back.ts";
 import { tf } from "./backend/tf.ts";
 

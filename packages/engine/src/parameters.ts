@@ -12,7 +12,7 @@ import { requireTensorFits } from "./webgpu/tensor-limit.ts";
 
 /** A model's weights and their velocities, as one backend keeps them. */
 export interface Parameters {
-  /** How many tensors there are. */
+  /** Number of tensors. */
   readonly length: number;
   /** Weight `index`. The tensor is lent: never dispose of it, and do not use it after the next `apply` to `index`. */
   weight(index: number): tf.Tensor;
@@ -25,7 +25,7 @@ export interface Parameters {
 
 /** One parameter tensor: values in row-major order. */
 export interface ParameterValues {
-  /** What errors call it; absent, its number. */
+  /** Its name in errors; absent, its number. */
   name?: string;
   shape: number[];
   weight: Float32Array;

@@ -443,7 +443,7 @@ export type ErrorCode = { [Group in keyof Catalogue]: keyof Catalogue[Group] }[k
 
 const codes = new Set<string>(Object.values(catalogue).flatMap((group) => Object.keys(group)));
 
-/** Whether this version knows a code, which may have come from elsewhere. */
+/** Returns whether this version knows a code, which may come from another one. */
 export function isErrorCode(code: string): code is ErrorCode {
   return codes.has(code);
 }

@@ -6,7 +6,7 @@ import type { ErrorCode } from "./catalogue.ts";
  * a program prints it without a stack. Anything else that is thrown is a defect.
  */
 export class LockstepError extends Error {
-  /** What kind of error it is: see catalogue.ts. */
+  /** The kind of the error; see catalogue.ts. */
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {

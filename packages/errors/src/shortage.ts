@@ -14,7 +14,7 @@ const OUT_OF_MEMORY = [
   /^Cannot enlarge memory/,
 ];
 
-/** Of this process (EMFILE), or of the whole machine (ENFILE). */
+/** The codes for too many open files of this process (EMFILE) or of the whole machine (ENFILE). */
 const OUT_OF_FILES = /\b(EMFILE|ENFILE)\b/;
 
 /**

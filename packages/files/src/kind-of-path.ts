@@ -1,7 +1,7 @@
 /** Tells files from folders. */
 import { statSync } from "node:fs";
 
-/** What stands at a path, as far as this user can see; links are followed. */
+/** Returns what stands at a path, as far as this user can see; links are followed. */
 export function kindOfPath(path: string): "nothing" | "file" | "folder" {
   try {
     return statSync(path).isDirectory() ? "folder" : "file";

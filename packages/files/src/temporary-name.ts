@@ -1,7 +1,7 @@
 /** Names of files that are still being written. */
 import { randomBytes } from "node:crypto";
 
-/** A name beside a file for what is to take its place. No other process has the same. */
+/** Returns a name beside a file for the one that will replace it. No other process gets the same name. */
 export function temporaryName(path: string): string {
   return `${path}.${randomBytes(6).toString("hex")}.tmp`;
 }

@@ -7,14 +7,14 @@ import { LockstepError } from "@lockstep/errors";
 export interface UserFolder {
   /** The environment variable that names it, by the XDG convention. */
   variable: "XDG_CACHE_HOME" | "XDG_CONFIG_HOME";
-  /** Where it is in the home folder, if that variable is not set. */
+  /** Its place in the home folder, if that variable is not set. */
   name: ".cache" | ".config";
   /** The environment variable of Lockstep that a user without a home folder can set. */
   instead: string;
 }
 
 /**
- * Lockstep's folder in the user's folder of this kind.
+ * Returns Lockstep's folder in the user's folder of this kind.
  *
  * @throws LockstepError ERR_NO_HOME if this user has none
  */
@@ -22,7 +22,7 @@ export function userFolder({ variable, name, instead }: UserFolder): string {
   return join(process.env[variable] || join(homeFolder(instead), name), "lockstep");
 }
 
-/** In a container a user may have neither a HOME nor an entry in the list of users. */
+/** Returns the home folder; in a container a user may have neither a HOME nor an entry in the list of users. */
 function homeFolder(instead: string): string {
   try {
     return homedir() || userInfo().homedir;

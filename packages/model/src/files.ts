@@ -1,4 +1,4 @@
-/** What a process without TensorFlow.js needs of models: what `--model` names, and whether weights and layers are its. */
+/** Models without TensorFlow.js: what `--model` names, and checks of weights and layers against it. */
 
 export { type ModelFile, type ModelSizes, readModelFile, specOf } from "./load/model-file.ts";
 export { describeModel } from "./spec/describe.ts";

@@ -9,7 +9,7 @@ import { openTunnel, refusal, requestTo } from "./tunnel.ts";
 const MAX_REDIRECTS = 10;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
-/** How a URL is requested. */
+/** The options of a request. */
 export interface Question {
   headers: Record<string, string>;
   /** Longest wait for each answer, a proxy's or the server's, and then for the next bytes. */

@@ -6,7 +6,7 @@ import { answerTo } from "./answer.ts";
 /** A file to download, and where it is kept. */
 export interface Download {
   url: string;
-  /** Where the bytes are gathered. What is there already is not asked for again, if `bytes` is known. */
+  /** The file that gathers the bytes. Those that it has already are not asked for again, if `bytes` is known. */
   path: string;
   /** The size that the whole file must have. @default what the server says; then nothing is continued */
   bytes?: number | undefined;
@@ -37,13 +37,13 @@ export async function download(wanted: Download): Promise<void> {
   }
 }
 
-/** What went wrong, in words. Node gives only a code where it tried several addresses of a host. */
+/** Returns what went wrong, in words. Node gives only a code where it tried several addresses of a host. */
 export function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   return cause.message || String((cause as NodeJS.ErrnoException).code);
 }
 
-/** How much of the archive is there. What cannot be the beginning of one is deleted. */
+/** Returns how many bytes of the archive are there. A file that cannot be the beginning of one is deleted. */
 async function usableBytes({ path, bytes }: Download): Promise<number> {
   const file = await open(path).catch(() => undefined);
   if (file === undefined) return 0;

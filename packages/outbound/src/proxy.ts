@@ -27,7 +27,7 @@ export function proxyFor(target: URL, env: NodeJS.ProcessEnv = process.env): Nam
   return found && { variable: found.variable, url: readAddress(found) };
 }
 
-/** Whether only this machine reaches a host, which is in its usual spelling, with or without brackets. */
+/** Returns whether only this machine reaches a host, which is in its usual spelling, with or without brackets. */
 export function isLoopback(host: string): boolean {
   return ["localhost", "::1"].includes(unbracketed(host)) || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
@@ -60,7 +60,7 @@ function readAddress({ variable, value }: { variable: string; value: string }): 
   );
 }
 
-/** Whether NO_PROXY names the host: itself, its domain or its network, each with a port or without, or `*` for all. */
+/** Returns whether NO_PROXY names a host, its domain or its network, each with a port or without, or `*` for all. */
 function isExempt({ hostname, port }: URL, defaultPort: number, list: string): boolean {
   const host = unbracketed(hostname.toLowerCase());
   return list
@@ -75,7 +75,7 @@ function isExempt({ hostname, port }: URL, defaultPort: number, list: string): b
     });
 }
 
-/** Whether `host` is an address in a network such as `10.0.0.0/8`. An address without a length is a network of one. */
+/** Returns whether `host` lies in a network such as `10.0.0.0/8`. An address without a length is a network of one. */
 function isInNetwork(host: string, network: string): boolean {
   const [address = "", length, ...rest] = network.split("/");
   const family = isIP(unbracketed(address));

@@ -4,10 +4,10 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:ht
 import { extname } from "node:path";
 import { pipeline } from "node:stream/promises";
 
-/** What stands at a path: text that is there, or a file that is read each time it is asked for. */
+/** The content of a path: text that is there, or a file that is read each time it is asked for. */
 export type Content = string | { file: string | URL };
 
-/** By path: "/", "/page.js". The ending of the path tells the kind of content; "/" is HTML. */
+/** Contents by path: "/", "/page.js". The ending of the path tells the kind of content; "/" is HTML. */
 export type Pages = ReadonlyMap<string, Content>;
 
 /** A page gets everything from its own server and tells nobody of it; no other page may hold it in a frame. */

@@ -4,9 +4,9 @@ import * as tf from "@tensorflow/tfjs";
 import type { RunFacts } from "../src/facts.ts";
 import { imageOf, pixelsOf } from "./picture.ts";
 
-/** How many classes an answer has. */
+/** The number of classes in an answer. */
 const SHOWN = 3;
-/** How many classes are named before there is an answer. */
+/** The number of classes that are named before there is an answer. */
 const NAMED = 30;
 
 const status = element("status", HTMLElement);
@@ -66,7 +66,7 @@ async function loadModel(): Promise<tf.LayersModel> {
   });
 }
 
-/** Of each class. */
+/** Probability of each class. */
 async function probabilitiesOf(pixels: Uint8Array): Promise<Float32Array> {
   const net = await model;
   const input = normalizeImage(pixels, facts);

@@ -1,4 +1,4 @@
-/** From a file that someone gave to the pixels that a net sees. */
+/** Turns a file that the user gave into the pixels that a net sees. */
 
 /**
  * Has the picture decoded by the program that serves this page, which does it as `pnpm predict` does.

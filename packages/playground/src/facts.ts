@@ -1,6 +1,6 @@
 /** The facts of a run that the playground's page needs besides the model. */
 
-/** What the page must know of a run besides the model, at /run.json. */
+/** The content of /run.json. */
 export interface RunFacts {
   modelName: string;
   parameters: number;
@@ -11,7 +11,7 @@ export interface RunFacts {
   inputShape: readonly [number, number, number];
   /** Names of the labels. */
   classes: readonly string[];
-  /** Of each channel, on the scale on which a byte is 0 to 1. */
+  /** Mean of each channel, on the scale on which a byte is 0 to 1. */
   mean: number[];
   std: number[];
 }

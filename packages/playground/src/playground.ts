@@ -13,7 +13,7 @@ import type { RunFacts } from "./facts.ts";
 import { answerPixels } from "./pixels.ts";
 
 const LOOPBACK = "127.0.0.1";
-/** Where the page sends pictures. */
+/** The path that the page sends pictures to. */
 const PIXELS = "/pixels";
 
 /** The run that the page shows, and where it listens. */
@@ -21,7 +21,7 @@ export interface PlaygroundOptions {
   /** Folder of the run. */
   run: string;
   port: number;
-  /** Whether the next free port will do, if that one is taken. */
+  /** Takes the next free port if that one is in use. */
   anyPort: boolean;
 }
 

@@ -6,7 +6,7 @@ export interface Evaluation {
   lossSum: number;
   /** confusion[label][prediction], in samples. */
   confusion: number[][];
-  /** What each sample was taken for, in the order of the part; absent where nobody asks for it. */
+  /** Predicted class of each sample, in the order of the part; absent where nobody asks for it. */
   predictions?: number[] | undefined;
 }
 

@@ -2,7 +2,7 @@
 
 /** Collects what a piece of work has opened. */
 export interface Resources {
-  /** Has `close` called when the work ends. The last one added is called first. */
+  /** Registers a `close` to call when the work ends. The last one added is called first. */
   add(close: () => unknown): void;
 }
 

@@ -2,10 +2,10 @@
 import type { Batch, BatchThread, SliceRequest } from "@lockstep/dataset";
 import { planSlices, type Task } from "@lockstep/run";
 
-/** How many batches may be asked for or made and not yet taken; bounds the memory. */
+/** The most batches that are requested or made and not yet taken; it bounds the memory. */
 const BATCHES_AHEAD = 3;
 
-/** What will be asked for after `last`, as far as one can tell; undefined if nothing will. */
+/** Returns the request that will follow `last`, as far as one can tell; undefined if none will. */
 export type Foresight = (last: SliceRequest | undefined) => SliceRequest | undefined;
 
 /** The batches of a run, requested from the batch thread ahead of their use. */
@@ -56,7 +56,7 @@ export class Batches {
 const isSame = (a: SliceRequest, b: SliceRequest) =>
   a.part === b.part && a.epoch === b.epoch && a.start === b.start && a.end === b.end;
 
-/** Where the evaluation of `samples` samples is cut into batches. */
+/** Cuts the evaluation of `samples` samples into batches. */
 export function* evaluationRanges(samples: number, rows: number): Generator<{ start: number; end: number }> {
   for (let start = 0; start < samples; start += rows) yield { start, end: Math.min(start + rows, samples) };
 }

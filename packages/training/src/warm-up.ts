@@ -1,4 +1,4 @@
-/** What devices do only once, done before anyone waits for it. */
+/** Warms up a device: it does once what it does only once, before anyone waits for it. */
 import type { Batch } from "@lockstep/dataset";
 import { readBack } from "@lockstep/engine";
 import { disposeContribution } from "./contribution.ts";

@@ -1,4 +1,4 @@
-/** What other programs ask: `/metrics`, `/api/run` and `/healthz`. docs/monitoring.md tells of each. */
+/** Answers other programs: `/metrics`, `/api/run` and `/healthz`. docs/monitoring.md describes each. */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import { PAGE_HEADERS } from "@lockstep/pages";
 import type { LiveRun } from "@lockstep/run/live";

@@ -1,5 +1,5 @@
 /**
- * What happens in a run, as Server-Sent Events. A page that comes gets all that is known, then what is new; one that
+ * Streams a run as Server-Sent Events. A page that comes gets all that is known, then what is new; one that
  * comes back with `Last-Event-ID` gets what it missed, if that is still here.
  */
 import { randomUUID } from "node:crypto";
@@ -27,7 +27,7 @@ export class LiveStream {
   /** Messages so far, of which the last few are kept. */
   #sent = 0;
   #kept: string[] = [];
-  /** Whether any page ever came: before, nobody can come back, and nothing is kept. */
+  /** True once a page has come: before that nobody can come back, so no message is kept. */
   #watched = false;
   #pending: RunUpdate[] = [];
   #flushing: NodeJS.Timeout | undefined;

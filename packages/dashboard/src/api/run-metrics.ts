@@ -1,4 +1,4 @@
-/** What is known of a run, in the format of Prometheus: times in seconds, counters that end in `_total`. */
+/** The state of a run in the format of Prometheus: times in seconds, counters that end in `_total`. */
 import { isGone, type LiveRun, type LiveWorker, PHASE_NAMES, type RunSnapshot } from "@lockstep/run/live";
 import { Counter, Gauge, Registry } from "prom-client";
 

@@ -1,10 +1,10 @@
-/** What `/api/run` tells: the state of a run as docs/monitoring.md describes it. */
+/** Makes the answer of `/api/run`: the state of a run as docs/monitoring.md describes it. */
 import type { RunSnapshot } from "@lockstep/run/live";
 
 /** Rises when a field changes its meaning or goes away. */
 const VERSION = 1;
 
-/** What is not known yet is null. */
+/** Returns the report of a run. Values that are not known yet are null. */
 export function runReport(snapshot: Readonly<RunSnapshot>) {
   const { name, run, state, phase, stepsDone, recent, progress, lastStepAtMs, epochs, test, workers } = snapshot;
   const last = recent.at(-1);

@@ -4,7 +4,7 @@ import type { RunSnapshot } from "@lockstep/run/live";
 
 /** An image of the test set with its label and its prediction. */
 export interface TestImage {
-  /** In the test set. */
+  /** Index in the test set. */
   index: number;
   label: number;
   prediction: number;

@@ -1,4 +1,4 @@
-/** What runs on the dashboard's thread: it knows the run from what the main thread tells it. */
+/** Runs the dashboard on a thread of its own, which knows the run from the messages of the main thread. */
 import { workerData } from "node:worker_threads";
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import { threadPort } from "@lockstep/files";

@@ -28,7 +28,7 @@ export const CIFAR10_RECORD_BYTES = 1 + 3 * PIXELS;
 /** The number of records in each file. */
 export const CIFAR10_FILE_RECORDS = 10_000;
 const FILE_BYTES = CIFAR10_FILE_RECORDS * CIFAR10_RECORD_BYTES;
-/** What every part of the data set has in common. */
+/** The facts that the train and the test part share. */
 export const CIFAR10_IMAGES = { height: SIDE, width: SIDE, channels: 3, classes: CIFAR10_CLASSES };
 
 /**
@@ -116,7 +116,7 @@ export function cifar10FileError(path: string, expected: string, found: string):
   return new LockstepError("ERR_DATA_FILE", `${text}: ${remedy}`);
 }
 
-/** Whether a file lies where CIFAR-10 is downloaded to. */
+/** Returns whether a file lies in the folder that CIFAR-10 is downloaded to. */
 function isDownloaded(path: string): boolean {
   try {
     return path.startsWith(defaultDataDir("cifar10"));

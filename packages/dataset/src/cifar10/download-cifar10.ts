@@ -1,4 +1,4 @@
-/** Getting CIFAR-10 from its official site: download, verify, unpack. Whatever is in place is whole. */
+/** Downloads CIFAR-10 from its official site, verifies it and unpacks it. A file in its place is always whole. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
@@ -23,7 +23,7 @@ const OFFICIAL = {
 
 /** Options of `downloadCifar10`. */
 export interface DownloadCifar10Options {
-  /** Where `cifar-10-batches-bin` is put. */
+  /** The folder to put `cifar-10-batches-bin` into. */
   dir: string;
   /** @default LOCKSTEP_CIFAR10_URL, else the official site */
   url?: string;
@@ -36,14 +36,14 @@ export interface DownloadCifar10Options {
   /** Certificates to trust, in PEM form. @default those of known authorities */
   ca?: string;
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
-  /** Told for which process this one waits. @default nobody is */
+  /** Called with the line that says for which process this one waits. @default ignored */
   log?: ((line: string) => void) | undefined;
 }
 
 /**
  * Downloads the archive to `cifar-10-binary.tar.gz.partial` and unpacks it to `cifar-10-batches-bin`. A download that
- * was cut continues; besides the .partial file nothing half-written stays. Of several processes one downloads. An archive is deleted only once it is
- * unpacked, or has proved to be another one.
+ * was cut continues; besides the .partial file nothing half-written stays. Of several processes one downloads. An archive
+ * is deleted only once it is unpacked, or has proved to be another one.
  *
  * @throws LockstepError ERR_DOWNLOAD, ERR_PROXY, ERR_DATA_ARCHIVE, ERR_NOT_WRITABLE or ERR_DISK_FULL, with the ways out
  */

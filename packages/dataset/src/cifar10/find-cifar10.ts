@@ -1,4 +1,4 @@
-/** Where the files of CIFAR-10's binary version lie in a folder, and what lies there instead. */
+/** Finds the files of CIFAR-10's binary version in a folder, or describes what lies there instead. */
 import { accessSync, constants, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
@@ -52,7 +52,7 @@ export function describeDataDir(dir: string): string {
   return `found none of them, but ${someOf(namesIn(dir))}`;
 }
 
-/** What people have of the same family, by names that nothing else has. */
+/** Data sets and formats that are mistaken for the binary version, by file names that only they have. */
 const KINDS = [
   { what: "CIFAR-100", signs: /^cifar-100|^(fine|coarse)_label_names/ },
   { what: "the Python version of CIFAR-10", signs: /^cifar-10-(batches-py|python)|^data_batch_\d$|^batches\.meta$/ },
@@ -64,7 +64,7 @@ const KINDS = [
 ];
 const BINARY_NEEDED = "the binary version is needed, from cifar-10-binary.tar.gz";
 
-/** What unpacks an archive, by the end of its name; of several that match, the first does. */
+/** The command that unpacks an archive, by the end of its name; the first match counts. */
 const UNPACKERS = [
   { command: "tar -xf", end: /\.(tar(\.\w+)?|tgz|txz|tbz2?|tzst)$/i },
   { command: "unzip", end: /\.zip$/i },
@@ -76,7 +76,7 @@ const UNPACKERS = [
 ];
 const unpackerOf = (name: string) => UNPACKERS.find(({ end }) => end.test(name))?.command;
 
-/** Whether pictures lie in folders by class, or by part and class. */
+/** Returns whether pictures lie in folders by class, or by part and class. */
 function hasFoldersOfPictures(dir: string): boolean {
   const havePictures = (folder: string) => namesIn(folder).some((name) => /\.(png|jpe?g|bmp|ppm)$/i.test(name));
   return subfolders(dir).some((folder) => havePictures(folder) || subfolders(folder).some(havePictures));

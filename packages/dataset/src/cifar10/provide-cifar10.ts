@@ -5,12 +5,12 @@ import { cifar10Files } from "./cifar10.ts";
 import { downloadCifar10 } from "./download-cifar10.ts";
 import { type Cifar10Files, describeDataDir } from "./find-cifar10.ts";
 
-/** Where the files of a data set are, and how their download is reported. */
+/** The folder of a data set's files, and the listeners of their download. */
 export interface DataFilesOptions {
-  /** Where the files are. Without it they are in the default folder, and are downloaded into it if they are not. */
+  /** The folder of the files. Absent, it is the default folder, and missing files are downloaded into it. */
   dataDir?: string | undefined;
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
-  /** Told for which process a download waits. @default nobody is */
+  /** Called with the line that says for which process a download waits. @default ignored */
   log?: ((line: string) => void) | undefined;
 }
 

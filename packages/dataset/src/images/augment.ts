@@ -7,7 +7,7 @@ export type Augment = "none" | "flip-crop";
 /** Black pixels that are put around an image before it is cropped to its old size. */
 const PADDING = 4;
 
-/** What is done to one image: mirrored or not, then moved by whole pixels, down and right if positive. */
+/** The augmentation of one image: it is mirrored or not, then moved by whole pixels, down and right if positive. */
 export interface FlipCrop {
   flip: boolean;
   down: number;

@@ -1,4 +1,4 @@
-/** From a picture's file to the pixels that a net sees. `pnpm predict` and the playground both use it. */
+/** Decodes a picture's file into the pixels that a net sees, for `pnpm predict` and for the playground. */
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";

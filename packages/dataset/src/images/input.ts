@@ -1,2 +1,2 @@
-/** From a picture's pixels to the input of a net, without anything of Node's, for pages as for `pnpm predict`. */
+/** Turns a picture's pixels into the input of a net. Nothing here needs Node, so pages use it too. */
 export { normalizeImage } from "./normalize.ts";

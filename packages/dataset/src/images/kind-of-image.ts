@@ -1,4 +1,4 @@
-/** What a file holds, by its first bytes. */
+/** Recognizes the format of a picture by its first bytes. */
 
 /** [what it is, where the mark stands, the mark] */
 const MARKS: readonly (readonly [kind: string, offset: number, mark: string])[] = [

@@ -111,7 +111,7 @@ export function channelSums(channels: number): ChannelSums {
   };
 }
 
-/** Whether n whole numbers of this sum, and of this sum of squares, are all equal: n·Σx² = (Σx)², without rounding. */
+/** Returns whether n whole numbers with these sums are all equal: n·Σx² = (Σx)², without rounding. */
 function isConstant(n: number, sum: number, squares: number): boolean {
   return BigInt(n) * BigInt(squares) === BigInt(sum) ** 2n;
 }

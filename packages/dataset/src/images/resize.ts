@@ -36,7 +36,7 @@ interface WeightedPixels {
   weights: number[];
 }
 
-/** For each pixel of the new axis, whose middle is that of the old one. The weights fall off as a triangle does. */
+/** Returns the taps of each pixel of the new axis, whose middle is that of the old one. The weights form a triangle. */
 function weightedPixels(from: number, to: number, step: number): WeightedPixels[] {
   const reach = Math.max(step, 1);
   const start = (from - to * step) / 2;

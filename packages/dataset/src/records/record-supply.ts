@@ -1,4 +1,4 @@
-/** What a coordinator with a data set's files and a worker without them agree on. */
+/** The contract between a coordinator with a data set's files and a worker without them. */
 import type { DatasetName } from "./records.ts";
 
 /** The files of a data set. A run's training and validation parts are both drawn from `train`. */
@@ -7,19 +7,19 @@ export type RecordPart = "train" | "test";
 /** Most indexes in one request: 3.1 MB of CIFAR-10's records, which leaves room in a message of 4 MiB. */
 export const MAX_RECORDS_PER_REQUEST = 1024;
 
-/** What a worker must know to stand in for the files. */
+/** The facts of a data set that a worker needs in place of the files. */
 export interface SuppliedFacts {
   dataset: DatasetName;
   /** sha256 of the files, in hexadecimal. Records of one digest are the same everywhere. */
   digest: string;
   trainSamples: number;
   testSamples: number;
-  /** Of each channel over all training images. Float64: rounded on the way, they would normalise differently. */
+  /** Mean of each channel over all training images, in float64: rounded, it would normalise differently. */
   mean: number[];
   std: number[];
 }
 
-/** Where a worker without files gets records from. */
+/** Supplies records to a worker without files. */
 export interface RecordSupply {
   facts: SuppliedFacts;
   /**

@@ -1,4 +1,4 @@
-/** For tests: files in CIFAR-10's layout. */
+/** Writes files in CIFAR-10's layout, for tests. */
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

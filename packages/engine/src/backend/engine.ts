@@ -1,4 +1,4 @@
-/** What an engine is, what may be asked of it, and how it is told. */
+/** The types of an engine and of its options, with their checks and their words. */
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import { describeQuota } from "../host/cores.ts";
 
@@ -21,7 +21,7 @@ export interface EngineOptions {
   gpu?: boolean | number | undefined;
   /** Threads of native TensorFlow, 1 or more; absent, one for each core that the CPU quota pays for. */
   threads?: number | undefined;
-  /** Is told in whole lines what is downloaded, passed over and chosen. */
+  /** Called with whole lines that say what is downloaded, passed over and chosen. */
   log?: (line: string) => void;
 }
 
@@ -33,15 +33,15 @@ export interface PassedOver {
   remedy: string;
 }
 
-/** What computes. */
+/** The hardware that computes. */
 export interface Device {
   kind: "cpu" | "gpu";
   name: string;
-  /** Of a GPU: its driver's version, or the driver's account of itself. */
+  /** A GPU's driver: its version, or its account of itself. */
   driver?: string;
-  /** Of a GPU that CUDA drives. */
+  /** Memory of a GPU that CUDA drives. */
   memoryBytes?: number;
-  /** Of a GPU that WebGPU drives, which does not tell its memory: the largest tensor that it takes. */
+  /** The largest tensor of a GPU that WebGPU drives, which does not tell its memory. */
   maxTensorBytes?: number;
 }
 
@@ -86,7 +86,7 @@ export function describeGpu({ name, driver, memoryBytes, maxTensorBytes }: Omit<
   return maxTensorBytes === undefined ? name : `${name}, ${driver}, tensors up to ${gib(maxTensorBytes)}`;
 }
 
-/** Whether the option names a GPU that must be used. */
+/** Returns whether the option demands a GPU. */
 export const isGpuDemanded = (gpu: boolean | number | undefined) => gpu !== undefined && gpu !== false;
 
 /** @throws LockstepError ERR_BACKEND_NAME, ERR_GPU_BACKEND, ERR_GPU_INDEX or ERR_THREADS */

@@ -1,4 +1,4 @@
-/** What one update of stochastic gradient descent with momentum is given besides the gradient. */
+/** The step of stochastic gradient descent with momentum. */
 
 /** The hyperparameters of one step of SGD with momentum. */
 export interface MomentumStep {

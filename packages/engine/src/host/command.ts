@@ -6,7 +6,7 @@ export interface CommandResult {
   /** Exit status; null if the program could not be started or was killed. */
   status: number | null;
   stdout: string;
-  /** What it wrote to stderr, or why it could not be started. */
+  /** Its output on stderr, or the reason why it could not be started. */
   stderr: string;
 }
 

@@ -1,4 +1,4 @@
-/** How many cores this process may use: no more than its CPU quota pays for, or its threads would be held up together. */
+/** Counts the cores that this process may use: no more than its CPU quota pays for, or its threads would stall. */
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 
@@ -8,7 +8,7 @@ export interface Cores {
   usable: number;
   /** Cores that the process may run on. */
   present: number;
-  /** What its control groups grant it, in cores, if that is less than it may run on. */
+  /** The CPU quota of its control groups, in cores, if that is less than it may run on. */
   quota?: number;
 }
 

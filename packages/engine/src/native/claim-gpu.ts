@@ -1,10 +1,10 @@
-/** Which of several GPUs a process takes: one of its own, as long as there are enough of them. */
+/** Claims a GPU for a process: one of its own, as long as there are enough of them. */
 import { tryLock } from "./lock.ts";
 
 /** A GPU that a process has taken for itself, or shares. */
 export interface Claim<Card> {
   card: Card;
-  /** Whether another process has claimed it before, and computes on it too. */
+  /** True if another process has claimed it before, and computes on it too. */
   isShared: boolean;
   /** Lets another process have it to itself. The end of this process does so as well. */
   release: () => void;

@@ -1,4 +1,4 @@
-/** NVIDIA GPUs: which there are, and whether TensorFlow can use them. */
+/** Lists the NVIDIA GPUs of this machine, and checks that TensorFlow can use them. */
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Unavailable } from "../backend/unavailable.ts";
@@ -9,7 +9,7 @@ import type { Libtensorflow } from "./libtensorflow.ts";
 export interface Gpu {
   /** Number among the GPUs that this process may use. */
   index: number;
-  /** What CUDA_VISIBLE_DEVICES calls it. */
+  /** Its name in CUDA_VISIBLE_DEVICES. */
   uuid: string;
   name: string;
   /** The driver's version, for example "550.54.15". */
@@ -20,7 +20,7 @@ export interface Gpu {
 /** The oldest driver that runs CUDA 12 (NVIDIA, CUDA compatibility, "minor version compatibility"). */
 const OLDEST_DRIVER = "525.60.13";
 
-/** What TensorFlow 2.18 and later, built for CUDA 12, open when they start on a GPU, with what these libraries need. */
+/** The libraries that TensorFlow 2.18 and later, built for CUDA 12, load on a GPU, and those that these need. */
 const CUDA_LIBRARIES = [
   ...["libcuda.so.1", "libcudart.so.12", "libcublas.so.12", "libcublasLt.so.12", "libcudnn.so.9"],
   ...["libcufft.so.11", "libcusolver.so.11", "libcusparse.so.12", "libnvJitLink.so.12"],
@@ -101,7 +101,7 @@ export async function findGpu(index: number): Promise<Gpu> {
   );
 }
 
-/** Which of CUDA's libraries this TensorFlow would not find: beside itself, in LD_LIBRARY_PATH or in the system. */
+/** Returns CUDA's libraries that this TensorFlow would not find: beside itself, in LD_LIBRARY_PATH or in the system. */
 export async function missingCudaLibraries({ file }: Libtensorflow): Promise<string[]> {
   const nvidia = join(dirname(file), "../nvidia");
   const folders = [

@@ -23,10 +23,10 @@ export interface NativeOptions {
   gpu: boolean | number | undefined;
   /** 1 or more; undefined takes TF_NUM_INTRAOP_THREADS, else one for each core that the CPU quota pays for. */
   threads: number | undefined;
-  /** Whether to download what is not there. */
+  /** Allows downloads of what is missing. */
   install: boolean;
   log: (line: string) => void;
-  /** Is told of each way that was tried in vain. */
+  /** Called with each way that was tried in vain. */
   passOver: (obstacle: Unavailable) => void;
 }
 
@@ -49,7 +49,7 @@ interface Way {
   find: () => Promise<Libtensorflow | undefined>;
 }
 
-/** What tfjs-node's backend has beyond the interface of TensorFlow.js. */
+/** The members of tfjs-node's backend beyond the interface of TensorFlow.js. */
 interface NodeBackend {
   binding: { TF_Version: string };
   isUsingGpuDevice: boolean;

@@ -80,7 +80,7 @@ async function findPip(): Promise<string> {
 
 const UNREACHABLE = /NewConnectionError|ConnectTimeoutError|ReadTimeoutError|ProxyError|SSLError/;
 
-/** What pip's output says about why it failed. */
+/** Extracts from pip's output the reason why it failed. */
 function reasonIn(output: string): string {
   const network = UNREACHABLE.exec(output);
   if (network) return `its index cannot be reached (${network[0]}).`;
@@ -89,7 +89,7 @@ function reasonIn(output: string): string {
   return said.replace(/\.?$/, ".");
 }
 
-/** What to do about it. */
+/** Returns the remedy for a failure of pip. */
 function remedyFor(output: string, python: string): string {
   if (UNREACHABLE.test(output)) {
     return "Check the network, and the proxy or index that pip is to use (HTTPS_PROXY, PIP_INDEX_URL).";
@@ -160,7 +160,7 @@ export async function unpackWheel(wheel: string, patterns: readonly string[], di
   );
 }
 
-/** What a wheel asks for under `pip install name[extra]`, as requirements for pip. */
+/** Returns what a wheel requires under `pip install name[extra]`, as requirements for pip. */
 export async function extraRequirements(wheel: string, extra: string): Promise<string[]> {
   const metadata = await python(
     "import sys, zipfile\n" +

@@ -1,4 +1,4 @@
-/** For tests: programs on PATH that play Python, a compiler or nvidia-smi; and programs that start engines. */
+/** Fakes for tests: programs on PATH that play Python, a compiler or nvidia-smi; and programs that start engines. */
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, realpathSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished, vi } from "vitest";
 
-/** Whether native TensorFlow is considered at all. */
+/** True where native TensorFlow is considered at all. */
 export const onLinuxX64 = process.platform === "linux" && process.arch === "x64";
 
 /** An empty folder, removed by the system in its time. */

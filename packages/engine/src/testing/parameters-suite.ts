@@ -1,4 +1,4 @@
-/** For tests: the rules that parameters keep on every backend. */
+/** Tests the rules that parameters keep on every backend. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readBack } from "../backend/read-back.ts";
 import { tf } from "../backend/tf.ts";

@@ -8,7 +8,7 @@ import { runCommand } from "../host/command.ts";
 export interface Adapter {
   /** Number among the adapters that count. */
   index: number;
-  /** What the driver calls the device, for example "NVIDIA GeForce RTX 4070". */
+  /** The driver's name for the device, for example "NVIDIA GeForce RTX 4070". */
   name: string;
   /** The driver's account of itself, with its version. */
   driver: string;
@@ -17,7 +17,7 @@ export interface Adapter {
 }
 
 interface FoundAdapter extends Omit<Adapter, "index"> {
-  /** Whether it only plays a GPU, on the CPU. */
+  /** True if it only plays a GPU, on the CPU. */
   software: boolean;
 }
 
@@ -48,7 +48,7 @@ export async function listAdapters(): Promise<Adapter[]> {
   );
 }
 
-/** Whether it is reached by its name: Dawn takes the first adapter whose name contains the one that it is given. */
+/** Returns whether Dawn reaches it by its name: it takes the first adapter whose name contains the given one. */
 const isReachable = (adapter: Adapter, adapters: readonly Adapter[]) =>
   adapters.find(({ name }) => name.includes(adapter.name)) === adapter;
 

@@ -6,7 +6,7 @@ import { claimGpu, sharedLine } from "../native/claim-gpu.ts";
 import { type Adapter, findAdapter, POWER, reachableAdapters } from "./adapters.ts";
 import { limitTensors } from "./tensor-limit.ts";
 
-/** What TensorFlow.js makes use of. A device has the least that WebGPU allows of each limit that nobody asks for. */
+/** The limits that TensorFlow.js makes use of. A device has the lowest legal value of each that is not requested. */
 const LIMITS = [
   "maxStorageBufferBindingSize",
   "maxBufferSize",

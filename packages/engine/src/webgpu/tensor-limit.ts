@@ -1,7 +1,7 @@
 /** The largest tensor that this process's GPU takes. */
 import { LockstepError } from "@lockstep/errors";
 
-/** Of this process's device; without one every tensor fits. */
+/** The limit of this process's device; without one every tensor fits. */
 let maxTensorBytes = Number.POSITIVE_INFINITY;
 
 /** Sets the largest tensor that this process's device can bind. */

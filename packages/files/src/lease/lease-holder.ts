@@ -111,7 +111,7 @@ function isLockstep([program = "", ...rest]: readonly string[]): boolean {
   return /^node(js)?$/.test(basename(program)) && rest.some((word) => PROGRAM.test(word));
 }
 
-/** When a process started, by the clock on the wall. */
+/** Returns when a process started, by the clock on the wall. */
 function startedAtMs(pid: number): number {
   const upSeconds = Number.parseFloat(readFileSync("/proc/uptime", "utf8"));
   return Date.now() - (upSeconds - Number(statOf(pid).startTime) / TICKS_PER_SECOND) * 1000;

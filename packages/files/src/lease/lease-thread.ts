@@ -1,4 +1,4 @@
-/** What runs on the thread of a lease. */
+/** Renews a lease, on a thread of its own. */
 import { workerData } from "node:worker_threads";
 import { threadPort } from "../thread-port.ts";
 import { keepRenewing, type Renewal } from "./renew-lease.ts";

@@ -16,7 +16,7 @@ import { renewOnThread } from "./renewing-thread.ts";
 export const STALE_MS = 60_000;
 const RENEW_MS = 10_000;
 
-/** What a lease needs to know of the process and of time; tests have one of their own. */
+/** The process and the clocks as a lease sees them; tests have a world of their own. */
 export interface LeaseWorld {
   own: ProcessIdentity;
   /** A clock that never goes back. */
@@ -24,7 +24,7 @@ export interface LeaseWorld {
   /** The clock on the wall, which goes on while the machine is suspended. */
   wallMs: () => number;
   pause: (ms: number) => Promise<void>;
-  /** How often a lease is renewed. */
+  /** Time between two renewals of a lease. */
   renewMs: number;
   /** Renews a lease until the function that it returns is called. */
   keepRenewing: typeof renewOnThread;
@@ -43,7 +43,7 @@ export const realWorld = (renewMs = RENEW_MS): LeaseWorld => ({
 /** The tokens of the leases that this process holds; other leases with this process id are stale. */
 export const heldHere = new Set<string>();
 
-/** What an observer knows of a lease; `unsure` until it has watched for long enough. */
+/** The state of a lease to an observer; `unsure` until it has watched for long enough. */
 export type LeaseState = "free" | "held" | "unsure";
 
 /** One look at a lease. */

@@ -1,4 +1,4 @@
-/** What messages say of a lease and of its holder. */
+/** The words for a lease and its holder in messages. */
 import { LockstepError } from "@lockstep/errors";
 import { durationOf } from "../duration.ts";
 import { parseLease } from "./lease-holder.ts";

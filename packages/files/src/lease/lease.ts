@@ -21,7 +21,7 @@ export class Lease {
   readonly #world: LeaseWorld;
   readonly #token = randomUUID();
   #takenAtMs: number | undefined;
-  /** By the clock on the wall. */
+  /** Start of the holder, by the clock on the wall. */
   #renewedAtMs = 0;
   #endRenewing: (() => void) | undefined;
   /** Why this process may not write to the folder any more. */

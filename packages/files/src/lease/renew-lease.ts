@@ -2,11 +2,11 @@
 import { unlessRefused } from "../best-effort.ts";
 import { rewriteFile } from "../rewrite-file.ts";
 
-/** What a thread has to know to renew a lease. */
+/** The facts that a thread needs to renew a lease. */
 export interface Renewal {
   path: string;
   token: string;
-  /** For how long the lease has been held. */
+  /** Time for which the lease has been held. */
   heldMs: number;
   /** The time between two renewals. */
   everyMs: number;

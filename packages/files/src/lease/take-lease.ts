@@ -7,9 +7,9 @@ import { Lease } from "./lease.ts";
 import { ChangeWatch, LeaseWatch, type LeaseWorld, type Observation, realWorld, STALE_MS } from "./lease-watch.ts";
 import { busy, holderIn } from "./lease-words.ts";
 
-/** How often a lease is looked at that another process holds, or may hold. */
+/** Time between two looks at a lease that another process holds, or may hold. */
 const LOOK_MS = 1000;
-/** How long to wait for a process that takes the lease at this moment. */
+/** Time to wait for a process that takes the lease at this moment. */
 const TAKING_MS = 20;
 
 /**

@@ -1,4 +1,4 @@
-/** Which models can be trained on slices of a batch, so that the result does not depend on how it is sliced. */
+/** Checks that a model can be trained on slices of a batch, so that the result does not depend on how it is sliced. */
 
 import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
@@ -66,7 +66,7 @@ function refuse(reason: string, remedy: string): never {
 
 const MOVES_NUMBERS = new Set(["Reshape", "Flatten", "Permute", "Dropout"]);
 
-/** Whether the layer changes no number, so that a softmax could hide behind it. */
+/** Returns whether the layer changes no number, so that a softmax could hide behind it. */
 function keepsNumbers(layer: Layer): boolean {
   const kind = layer.getClassName();
   return MOVES_NUMBERS.has(kind) || (kind === "Activation" && layer.getConfig()["activation"] === "linear");
@@ -80,7 +80,7 @@ function checkLogits(model: tf.LayersModel): void {
   refuseSoftmax(`The model ends in softmax (layer ${layer.name})`);
 }
 
-/** Whether the outputs for two images are what a softmax puts out, whichever layers made them. */
+/** Returns whether the outputs for two images are those of a softmax, whichever layers made them. */
 function areProbabilities(outputs: Float32Array): boolean {
   const rows = [outputs.subarray(0, outputs.length / 2), outputs.subarray(outputs.length / 2)];
   const sums = rows.map((row) => row.reduce((sum, value) => sum + value, 0));

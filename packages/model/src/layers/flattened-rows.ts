@@ -12,7 +12,7 @@ const IN_PLACE = new Set(
   Add Multiply Average Maximum Minimum`.split(/\s+/),
 );
 
-/** What is known of the rows that an application puts out: where branches join again and again, each is followed once. */
+/** Rows by application, so that each is followed once where branches join again and again. */
 const known = new WeakMap<Application, RowAxes | undefined>();
 
 /**
@@ -25,7 +25,7 @@ export function flattenedRows({ source, shape }: Value): RowAxes | undefined {
   return known.get(source);
 }
 
-/** Whether what comes out has the order of what goes in; inputs of different orders have none in common. */
+/** Returns whether the output has the order of the input; inputs of different orders have none in common. */
 export function keepsOrder({ layer, inputs }: Application): boolean {
   if (!IN_PLACE.has(layer.getClassName())) return false;
   const rows = inputs.map(flattenedRows);

@@ -9,7 +9,7 @@ import { isModel, type Layer } from "./layers.ts";
 /** One application of a layer that is no model. */
 export interface Application {
   layer: Layer;
-  /** What goes in. An InputLayer's application has none: it stands for the model's own input. */
+  /** The inputs. An InputLayer's application has none: it stands for the model's own input. */
   inputs: Value[];
   /** The shapes of what comes out. */
   outputShapes: tf.Shape[];

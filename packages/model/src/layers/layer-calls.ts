@@ -1,4 +1,4 @@
-/** Sending two images through a model and looking at what its layers are called with. */
+/** Sends two images through a model and watches the calls of its layers. */
 import { tf } from "@lockstep/engine";
 import { uniforms } from "@lockstep/random";
 import { elementCount, type Layer } from "./layers.ts";

@@ -8,11 +8,11 @@
 export interface NamedLayer {
   name: string;
   className: string;
-  /** Whether it is a model, which holds layers. */
+  /** True for a model, which holds layers. */
   isModel: boolean;
 }
 
-/** What a made-up name says of the layer's kind (`dense`), or undefined if the name was given. */
+/** Returns the kind of layer in a made-up name (`dense`); undefined if the name was given. */
 export function madeUpKind({ name, className, isModel }: NamedLayer): string | undefined {
   const kind = snakeCase(className);
   if (!isModel) return isNumbered(name, `${kind}_${className}`) ? kind : undefined;

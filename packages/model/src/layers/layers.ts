@@ -1,4 +1,4 @@
-/** Walking over the layers of any `tf.LayersModel`. */
+/** Walks over the layers of any `tf.LayersModel`. */
 import type { tf } from "@lockstep/engine";
 import { type NamedLayer, stableNames } from "./layer-names.ts";
 
@@ -40,7 +40,7 @@ export function namedLayer(layer: Layer): NamedLayer {
   return { name: layer.name, className: layer.getClassName(), isModel: isModel(layer) };
 }
 
-/** What a wrapper wraps (TimeDistributed, Bidirectional) and the cells of a recurrent layer, at any depth. */
+/** Returns what a wrapper wraps (TimeDistributed, Bidirectional) and the cells of a recurrent layer, at any depth. */
 export function innerLayers(layer: Layer): Layer[] {
   const { layer: wrapped, forwardLayer, backwardLayer, cell, cells = [] } = layer as Partial<Inner>;
   const inner = [wrapped, forwardLayer, backwardLayer, cell, ...cells].filter((part) => part !== undefined);
@@ -53,7 +53,7 @@ type Inner = Record<"layer" | "forwardLayer" | "backwardLayer" | "cell", Layer> 
 
 const KERNEL_LAYERS = new Set(["Conv1D", "Conv2D", "Conv3D", "Dense"]);
 
-/** Whether the layer's weights are a kernel [..., in, out] and perhaps a bias [out], as PyTorch's have them too. */
+/** Returns whether the layer's weights are a kernel [..., in, out] and perhaps a bias [out], as PyTorch's are. */
 export function hasTorchKernel(layer: Layer): boolean {
   return KERNEL_LAYERS.has(layer.getClassName());
 }

@@ -1,4 +1,4 @@
-/** What a model takes and gives: images in, one number for each class out. */
+/** The signature of a model: images in, one number for each class out. */
 
 import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";

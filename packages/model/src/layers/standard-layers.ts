@@ -1,4 +1,4 @@
-/** Whether a layer is what its class name says. */
+/** Tells layers of TensorFlow.js from other classes with their names. */
 import { tf } from "@lockstep/engine";
 import type { Layer } from "./layers.ts";
 

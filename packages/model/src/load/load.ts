@@ -1,4 +1,4 @@
-/** From what `--model` says to a model: one of the known ones, or a module of the user's. */
+/** Loads the model that `--model` names: one of the known ones, or a module of the user's. */
 import { basename, extname } from "node:path";
 import { tf } from "@lockstep/engine";
 import { madeUpKind } from "../layers/layer-names.ts";
@@ -19,11 +19,11 @@ export interface LoadModelOptions {
   inputChannels?: number | undefined;
   /** [height, width] of the data set's images, told to a module's function. @default [32, 32] */
   imageSize?: readonly [number, number];
-  /** What `readModelFile` found, as the network brought it: checked, and used instead of what the name stands for. */
+  /** The spec that came over the network: it is checked, and used instead of what the name stands for. */
   spec?: unknown;
 }
 
-/** What a module's function is called with. */
+/** The argument of a module's function. */
 export interface ModelContext {
   /** The TensorFlow.js to build layers with; a second copy of it would not fit. */
   tf: typeof tf;
@@ -33,7 +33,7 @@ export interface ModelContext {
   inputShape: [number, number, number];
 }
 
-/** What a module may export: a spec, a model, or a function that makes one. */
+/** A function that a module may export, which makes a spec or a model. */
 export type ModelFactory = (context: ModelContext) => ModelSpec | tf.LayersModel | Promise<ModelSpec | tf.LayersModel>;
 
 /** A loaded model is a model with its facts, whatever it was made from. */
@@ -47,7 +47,7 @@ export interface LoadedModel {
   /** [height, width, channels] */
   inputShape: [number, number, number];
   numClasses: number;
-  /** What the module compiled the model with, in words: it is not used. */
+  /** The module's compile() settings in words; they are not used. */
   compiled?: string;
 }
 

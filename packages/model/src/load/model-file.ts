@@ -1,4 +1,4 @@
-/** What `--model` names: a net that is known, or what a module of the user's exports. Without TensorFlow.js. */
+/** Reads what `--model` names, without TensorFlow.js: a known net, or the export of a module of the user's. */
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { tf } from "@lockstep/engine";
@@ -15,7 +15,7 @@ import { type ModelSpec, parseModelSpec } from "../spec/spec.ts";
  */
 export type ModelFile = { kind: "known" } | { kind: "spec"; spec: ModelSpec } | { kind: "code" };
 
-/** What a known model is made for. */
+/** The numbers of classes and channels that a known model is made for. */
 export interface ModelSizes {
   numClasses: number;
   inputChannels: number;
@@ -84,7 +84,7 @@ export async function importModel(path: string): Promise<unknown> {
   throw moduleError(path, `${got}. Export a model spec or a function that makes a model, as default.`);
 }
 
-/** Also true of a model of another copy of TensorFlow.js. */
+/** Returns whether a value is a model, also one of another copy of TensorFlow.js. */
 export function isLayersModel(value: unknown): value is tf.LayersModel {
   return typeof value === "object" && value !== null && "predict" in value && "layers" in value;
 }

@@ -17,7 +17,7 @@ import type { StateDictName } from "../weights/state-tensors.ts";
 
 /** The graph of a model, and what it calls its weights. */
 export interface OnnxModelGraph extends OnnxGraph {
-  /** In the state dict. */
+  /** Name in the state dict. */
   weights: readonly StateDictName[];
 }
 

@@ -1,4 +1,4 @@
-/** From a spec to a `tf.LayersModel` of standard layers, which `tf.loadLayersModel` can load after a save. */
+/** Builds a `tf.LayersModel` of standard layers from a spec; `tf.loadLayersModel` can load it after a save. */
 
 import { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";

@@ -5,7 +5,7 @@ import { type LayerSpec, layerNames, type ModelSpec } from "./spec.ts";
 /** A row describes one layer of a spec: its settings, its output and its cost. */
 export interface LayerRow {
   layer: string;
-  /** Without the batch: [height, width, channels], or [units] after flatten. */
+  /** Shape without the batch: [height, width, channels], or [units] after flatten. */
   output: number[];
   channels?: number;
   kernel?: number;

@@ -1,4 +1,4 @@
-/** For tests: random small specs, and their forward pass as PyTorch defines it, in plain loops. */
+/** Draws small specs for tests, and computes their forward pass as PyTorch defines it, in plain loops. */
 import fc from "fast-check";
 import type { LayerSpec, ModelSpec } from "../spec/spec.ts";
 import { layerNames } from "../spec/spec.ts";

@@ -1,4 +1,4 @@
-/** What `model.save` writes about a model, except for the numbers. */
+/** Makes the topology that `model.save` writes: everything about a model but the numbers. */
 import { tf } from "@lockstep/engine";
 import type { TfjsTopology } from "@lockstep/formats";
 import { layersOf } from "../layers/layers.ts";

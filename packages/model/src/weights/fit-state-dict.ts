@@ -7,7 +7,7 @@ type Shaped = { shape: readonly number[] };
 /** Weights in the order of a model, under the model's names. */
 export interface FittedStateDict<Tensor> {
   tensors: Map<string, Tensor>;
-  /** What stood before each name in the file and is left out: "module.", or nothing. */
+  /** The prefix of each name in the file that is left out: "module.", or nothing. */
   prefix: string;
 }
 

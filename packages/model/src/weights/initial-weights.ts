@@ -10,14 +10,14 @@ import { fanInOf, isKernel, isTorchBias } from "./weight-roles.ts";
 /** The rule names the distribution that initial weights are drawn from; docs/models.md tells of each. */
 export type Init = "pytorch" | "he" | "paper";
 
-/** What draws where no rule was asked for. */
+/** The rule for weights where none was asked for. */
 export const DEFAULT_INIT: Init = "pytorch";
 
 /** Says how initial weights are drawn. */
 export interface InitOptions {
   /** @default what the model's module loaded or set stays, and the rest is drawn by DEFAULT_INIT */
   init?: Init | undefined;
-  /** From 0 to 2³² − 1. */
+  /** Seed, from 0 to 2³² − 1. */
   seed: number;
 }
 
@@ -96,7 +96,7 @@ function layersWithBiasOne(weights: readonly tf.LayerVariable[]): Set<Layer> {
   return new Set([...[1, 3, 4].flatMap((index) => convolutions[index] ?? []), ...ofKind("Dense").slice(0, -1)]);
 }
 
-/** As the weight's own initialiser has it, if that is a random one of TensorFlow.js. */
+/** Draws a weight as its own initialiser has it, if that is a random one of TensorFlow.js. */
 function drawOwn(weight: tf.LayerVariable, at: DrawAt): Float32Array | undefined {
   const origin = originOf(weight);
   return origin && drawAs(origin.initializer, shapeOf(weight), at);

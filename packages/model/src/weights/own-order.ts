@@ -1,4 +1,4 @@
-/** Where the weights of a model presume an order of numbers that PyTorch does not have by itself. */
+/** Finds the weights of a model that presume an order of numbers that PyTorch does not have by itself. */
 import type { tf } from "@lockstep/engine";
 import { channelAxis, flattenedRows, keepsOrder } from "../layers/flattened-rows.ts";
 import { graphOf, type Value } from "../layers/graph.ts";
@@ -23,7 +23,7 @@ function isFlattened(value: Value): boolean {
   return axes !== undefined && !axes.includes(1); // with one element on an axis, nothing moves
 }
 
-/** Whether a Reshape made the value of an image with its channels last. */
+/** Returns whether a Reshape made the value of an image with its channels last. */
 function isReshaped({ source }: Value): boolean {
   const [input] = source.inputs;
   if (input === undefined) return false;

@@ -7,7 +7,7 @@ import { isKernel, isTorchBias } from "./weight-roles.ts";
 
 /** These weights of a model's module are known before training draws any. */
 export interface OwnWeights {
-  /** What the model's module loaded or set, by the weight's index in `model.trainableWeights`. */
+  /** Values that the model's module loaded or set, by the weight's index in `model.trainableWeights`. */
   written: ReadonlyMap<number, Float32Array>;
   /** Values of deterministic initialisers (`ones`), for weights that no rule of `--init` draws. */
   constant: ReadonlyMap<number, Float32Array>;
@@ -26,7 +26,7 @@ export async function readOwnWeights(model: tf.LayersModel): Promise<OwnWeights>
   return { written, constant };
 }
 
-/** What the initialiser of a weight gives, if it gives the same twice; without an initialiser, equal numbers count. */
+/** Returns what a weight's initialiser gives, if it gives the same twice; without one, equal numbers count. */
 async function constantOf(weight: tf.LayerVariable): Promise<Float32Array | undefined> {
   const origin = originOf(weight);
   if (origin === undefined) {
@@ -46,9 +46,9 @@ async function apply(initializer: Initializer, shape: number[]): Promise<Float32
   return values;
 }
 
-/** What other workers must have alike, and what the user is told. */
+/** The facts that all workers must share, and that the user is told. */
 export interface OwnWeightsFacts {
-  /** How many weights the module loaded or set, whether or not the run begins with them. */
+  /** Number of weights that the module loaded or set, whether or not the run begins with them. */
   written: number;
   /** SHA-256, in hex, of the weights that the run takes from the model as they are; "" if it takes none. */
   digest: string;

@@ -7,10 +7,10 @@ import { normals, type Place, uniforms } from "@lockstep/random";
 import { elementCount } from "../layers/layers.ts";
 import type { Initializer } from "./weight-origins.ts";
 
-/** Where numbers lie whose initialiser names its own seed: at no weight of the run. */
+/** Place of numbers whose initialiser names its own seed: that of no weight of the run. */
 const OWN_SEED: Place = [0, 0, 1];
 
-/** Where the random numbers of a weight lie in the stream "init". */
+/** The place of a weight's random numbers in the stream "init". */
 export interface DrawAt {
   seed: number;
   place: Place;
@@ -39,7 +39,7 @@ export function drawAs(initializer: Initializer, shape: readonly number[], at: D
   return draw(config, shape, typeof own === "number" ? { seed: own >>> 0, place: OWN_SEED } : at);
 }
 
-/** Whether `drawAs` draws it. */
+/** Returns whether `drawAs` can draw it. */
 export function drawsAtRandom(initializer: Initializer): boolean {
   return DRAWS.has(initializer.getClassName());
 }

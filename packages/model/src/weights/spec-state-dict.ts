@@ -25,7 +25,7 @@ export function specStateDict(spec: ModelSpec): ExpectedTensor[] {
   });
 }
 
-/** Which module of its nn.Sequential each conv and dense layer is: after a Flatten the second one, else the first. */
+/** Returns the index of each conv and dense layer in its nn.Sequential: after a Flatten 1, else 0. */
 export function sequentialIndexes(spec: ModelSpec): Map<string, number> {
   const names = layerNames(spec);
   return new Map(

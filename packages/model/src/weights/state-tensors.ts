@@ -9,7 +9,7 @@ export interface StateDictName {
   axes?: KernelAxes;
 }
 
-/** What a model calls one of its weights, and its shape in PyTorch's layout. */
+/** The name of a model's weight, and its shape in PyTorch's layout. */
 export type ExpectedTensor = Pick<StateDictName, "name" | "torchShape">;
 
 /** A tensor of a state dict has its elements in row-major order, in PyTorch's layout. */
@@ -18,5 +18,5 @@ export interface StateTensor {
   data: Float32Array;
 }
 
-/** By name, in the order of the model's weights. */
+/** The tensors of a model by name, in the order of its weights. */
 export type StateDict = Map<string, StateTensor>;

@@ -1,5 +1,5 @@
 /**
- * Where the weights of layers come from: which layer made each, in which role and with which initialiser, and whether
+ * The origins of weights: which layer made each, in which role and with which initialiser, and whether
  * it was written afterwards.
  *
  * TensorFlow.js forgets the initialiser of a weight. So `addWeight`, through which every layer makes its weights, is
@@ -19,13 +19,13 @@ export interface Initializer {
 export interface WeightOrigin {
   /** The layer that made the weight: the cell of a recurrent layer, or the layer inside a wrapper. */
   layer: Layer;
-  /** What the layer calls it: kernel, bias, gamma, … */
+  /** The layer's name for it: kernel, bias, gamma, … */
   role: string;
   initializer: Initializer;
 }
 
 interface Making extends WeightOrigin {
-  /** What held the values when the layer had made them. Whoever writes a weight gives it another. */
+  /** The tensor with the values that the layer made. Writing a weight gives it another tensor. */
   dataId: object;
 }
 

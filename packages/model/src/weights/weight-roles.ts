@@ -1,4 +1,4 @@
-/** Which weights the rules of `--init` draw: by what they are in their layer, whatever their shape. */
+/** Finds the weights that the rules of `--init` draw, by what they are in their layer, whatever their shape. */
 import type { tf } from "@lockstep/engine";
 import { elementCount, hasTorchKernel } from "../layers/layers.ts";
 import { originOf } from "./weight-origins.ts";
@@ -10,19 +10,19 @@ const LAYERS_WITH_KERNELS = new Set(
 );
 const KERNELS = new Set(["kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel"]);
 
-/** Whether the weight multiplies the inputs of a standard layer. */
+/** Returns whether the weight multiplies the inputs of a standard layer. */
 export function isKernel(weight: tf.LayerVariable): boolean {
   const origin = originOf(weight);
   return origin !== undefined && KERNELS.has(origin.role) && LAYERS_WITH_KERNELS.has(origin.layer.getClassName());
 }
 
-/** Whether the weight is the bias of a layer that PyTorch has with one, too: Dense or a convolution. */
+/** Returns whether the weight is the bias of a layer that has one in PyTorch, too: Dense or a convolution. */
 export function isTorchBias(weight: tf.LayerVariable): boolean {
   const origin = originOf(weight);
   return origin?.role === "bias" && hasTorchKernel(origin.layer);
 }
 
-/** How many numbers an output is the sum of: all axes of a kernel but the last; of a depthwise one only its window. */
+/** Returns how many numbers an output sums: all axes of a kernel but the last; of a depthwise one only its window. */
 export function fanInOf(kernel: tf.LayerVariable): number {
   const isDepthwise = originOf(kernel)?.role === "depthwise_kernel";
   return elementCount(kernel.shape.slice(0, isDepthwise ? -2 : -1));

@@ -1,4 +1,4 @@
-/** For tests: an HTTP proxy that notes what it is asked for. */
+/** An HTTP proxy for tests that notes what it is asked for. */
 import { once } from "node:events";
 import { createServer, request as httpRequest } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";

@@ -13,7 +13,7 @@ const deviceFields = {
   threads: count,
 };
 
-/** How many workers compute, or computed, on devices that are alike. */
+/** Checks a group of workers whose devices are alike. */
 export const deviceGroupSchema = z.strictObject({ ...deviceFields, workers: count });
 /** A number of workers that compute on equal devices. */
 export type DeviceGroup = z.infer<typeof deviceGroupSchema>;
@@ -47,7 +47,7 @@ export function mergeDevices(before: readonly DeviceGroup[], now: readonly Devic
   return [...merged.values()];
 }
 
-/** What a run promises about its bits. */
+/** The conditions under which a run keeps its bits. */
 export interface BitPromise {
   /** Fixed rows of a slice, with which any number of workers gives the same bits. */
   sliceRows: number | undefined;
@@ -66,7 +66,7 @@ export function threadsToKeep(before: readonly DeviceGroup[] | undefined, promis
   return device !== undefined && others.length === 0 && promisesBits(before!, promise) ? device.threads : undefined;
 }
 
-/** What decides the bits of a run beside its configuration. Folders of earlier versions do not have it. */
+/** The arithmetic and the devices that decide a run's bits. Folders of earlier versions do not have them. */
 export interface ComputedWith {
   /** Version of Lockstep's arithmetic. */
   arithmetic?: number | undefined;
@@ -104,7 +104,7 @@ export function differentBitsLine(
 
 const workersOf = (devices: readonly DeviceGroup[]) => devices.reduce((total, { workers }) => total + workers, 0);
 
-/** Without fixed slices, the bits depend on how many workers there are, so that only one worker can keep them. */
+/** Returns whether the bits can stay. Without fixed slices they depend on the number of workers, so one must stay one. */
 function promisesBits(before: readonly DeviceGroup[], { sliceRows, workers }: BitPromise): boolean {
   return sliceRows !== undefined || (workersOf(before) === 1 && workers === 1);
 }

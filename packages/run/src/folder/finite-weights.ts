@@ -26,7 +26,7 @@ function firstNotFinite(data: Float32Array): number | undefined {
   return undefined;
 }
 
-/** Where an element lies along each axis. */
+/** Returns the index of an element along each axis. */
 function placeOf(index: number, shape: readonly number[]): number[] {
   let rest = index;
   return shape

@@ -21,7 +21,7 @@ const stepRowSchema = z.strictObject({
   lr: z.number(),
   /** Milliseconds of the whole step and of its parts: data, forward, backward, update, … */
   ms: z.object({ step: z.number() }).catchall(z.number()),
-  /** Of a run on several machines. */
+  /** Present in a run on several machines. */
   slices: z.number().optional(),
   workers: z
     .array(

@@ -1,4 +1,4 @@
-/** What a run's rows come to so far: the sums of the epoch under way, and the best validation. */
+/** The progress of a run: the sums of the epoch under way, and the best validation. */
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import type { Schedule } from "../schedule/schedule.ts";
@@ -16,7 +16,7 @@ export const progressSchema = z.strictObject({
   best: z.strictObject({ step: z.int(), accuracy: z.number() }).optional(),
 });
 
-/** What the rows of an epoch under way, and the choice of the best checkpoint, go on from. */
+/** The sums of the epoch under way and the best validation, from which a resumed run goes on. */
 export type CheckpointProgress = z.infer<typeof progressSchema>;
 /** The step and the accuracy of the best validation. */
 export type Best = NonNullable<CheckpointProgress["best"]>;
@@ -48,7 +48,7 @@ export function advance(progress: CheckpointProgress, row: MetricsRow, { stepsPe
   }
 }
 
-/** Whether a row stands when a run goes on from `step` updates: what comes later is done, and written, again. */
+/** Returns whether a row stays when a run goes on from `step` updates: later ones are made, and written, again. */
 export function stands(
   row: MetricsRow,
   { step, endedSteps }: { step: number; endedSteps: number },

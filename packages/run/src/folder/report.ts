@@ -16,16 +16,16 @@ const reportSchema = z.object({
   perClass: z.array(
     z.object({
       class: z.string(),
-      /** Of the samples that were taken for the class, the fraction that is of it; null if none was taken for it. */
+      /** Fraction of the samples predicted as the class that are of it; null if there are none. */
       precision: fraction.nullable(),
-      /** Of the samples of the class, the fraction that was taken for it; null if there are none. */
+      /** Fraction of the class's samples that were predicted as it; null if there are none. */
       recall: fraction.nullable(),
       samples: z.number(),
     }),
   ),
   /** confusion[label][prediction], in samples. */
   confusion: z.array(z.array(z.number())),
-  /** What each test sample was taken for, in the order of the data set. Reports of earlier versions have none. */
+  /** Predicted class of each test sample, in the order of the data set. Reports of earlier versions have none. */
   predictions: z.array(z.number()).optional(),
 });
 

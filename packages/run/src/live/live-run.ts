@@ -21,7 +21,7 @@ export interface LiveWorker extends WorkerNow {
   /** Disjoint parts of its last step, and what its socket's thread did meanwhile, in milliseconds. */
   ms: Record<string, number>;
   io: Record<string, number>;
-  /** Of its last step, and of all steps. */
+  /** Bytes of its last step, and of all steps. */
   lastSamples: number;
   samples: number;
   bytesUp: number;

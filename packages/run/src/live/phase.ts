@@ -23,7 +23,7 @@ export type PhaseName = (typeof PHASE_NAMES)[number];
 /** The phase that a run is in, and since when. */
 export interface RunPhase {
   name: PhaseName;
-  /** In ms since 1970. */
+  /** Start of the phase, in ms since 1970. */
   sinceMs: number;
   /** Why it is paused. */
   reason?: string | undefined;

@@ -1,4 +1,4 @@
-/** Who holds up the steps, and with what. */
+/** Finds the worker that holds up the steps, and the part of its step that does. */
 import type { StepRow } from "../folder/metrics.ts";
 import { sharesOf } from "./live-run.ts";
 
@@ -11,7 +11,7 @@ export interface WorkerParts {
 /** A worker that the others wait for. */
 export interface Straggler {
   name: string;
-  /** Of a step, which the others wait for it. */
+  /** Fraction of a step that the others wait for it. */
   fraction: number;
   /** The part in which it falls behind most, and how long the others take for it: their median. */
   part: string;
@@ -21,7 +21,7 @@ export interface Straggler {
 
 /** The part of a worker's step in which it has nothing to do. */
 export const WAIT = "wait";
-/** What is less than this is noise. */
+/** A smaller fraction of a step is noise. */
 const LEAST_FRACTION = 0.05;
 
 /** Means over the steps that each worker took part in. */

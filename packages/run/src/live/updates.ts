@@ -1,4 +1,4 @@
-/** What whoever conducts a run tells about it while it goes: in order, so that whoever takes in all of it knows the run. */
+/** The updates that a run sends while it goes. A subscriber that takes all of them, in order, knows the run. */
 
 import type { MetricsRow } from "../folder/metrics.ts";
 import type { Report } from "../folder/report.ts";
@@ -38,7 +38,7 @@ export const EVENT_KINDS = [
 /** One of `EVENT_KINDS`. */
 export type EventKind = (typeof EVENT_KINDS)[number];
 
-/** Whom an event is about. */
+/** The worker that an event is about. */
 export interface EventSubject {
   worker?: string | undefined;
   /** Of a worker that joins. */
@@ -51,11 +51,11 @@ export interface RunEvent extends EventSubject {
   /** ISO 8601, in UTC. */
   at: string;
   kind: EventKind;
-  /** As it is printed. */
+  /** The text that is printed. */
   text: string;
 }
 
-/** Told of an event when it happens. */
+/** Called with an event when it happens. */
 export type TellEvent = (text: string, kind: EventKind, subject?: EventSubject) => void;
 
 /** The first ones are those of the coordinator; then it `left`, or was `lost` or dropped. */
@@ -69,11 +69,11 @@ export interface WorkerNow {
   state: WorkerState;
   /** Rows [start, end) of the epoch's order that it computes now. */
   slices: readonly { start: number; end: number }[];
-  /** Since anything last came from it. Undefined of this process, which has no heartbeat. */
+  /** Time since its last message. Undefined for this process, which has no heartbeat. */
   heartbeatAgeMs?: number | undefined;
 }
 
-/** How far a run is. */
+/** The progress of a run. */
 export interface Progress {
   /** Number of updates that are done, of `steps`. */
   step: number;

@@ -37,7 +37,7 @@ function flatMean(losses: readonly number[]): number | undefined {
 
 const meanOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** What is said of a loss that has not moved, with the remedy. */
+/** Returns the line about a loss that has not moved, with the remedy. */
 export function flatLossLine({ init, initFrom }: Pick<RunConfig, "init" | "initFrom">, loss: number): string {
   const what = `The loss has stayed at ${loss.toFixed(3)} for ${STEPS} steps, which is that of random guessing.`;
   if (init === "he" || initFrom !== undefined) return `${what} If it stays there, try another --lr.`;

@@ -1,4 +1,4 @@
-/** What TensorBoard shows of a run: which scalars a row of metrics has, and when it happened. */
+/** Writes a run for TensorBoard: the scalars of each row of metrics, and their time. */
 import { type ScalarEvent, startEventFile } from "@lockstep/formats";
 import type { MetricsRow } from "../folder/metrics.ts";
 

@@ -1,6 +1,6 @@
 /**
- * Where the time of a run's last steps went, for https://ui.perfetto.dev: a row for whoever conducts the run, and one for
- * each worker, all on the clock of the first.
+ * Traces the time of a run's last steps for https://ui.perfetto.dev: a row for the coordinator, or for this machine,
+ * and one for each worker, all on the clock of the first.
  *
  * Source: "Trace Event Format" (Chromium): complete events (X) and metadata (M), times in microseconds.
  */
@@ -13,7 +13,7 @@ import type { WorkerShare } from "../team.ts";
 /** Steps that a trace shows. */
 const LAST_STEPS = 200;
 
-/** In the order in which a worker's thread does them; those that take turns (backward, read-back) are drawn as blocks. */
+/** The parts of a step in the order of a worker's thread; parts that take turns (backward, read-back) become blocks. */
 const PARTS = ["apply", "data", "forward", "backward", "read-back"];
 
 type TraceEvent =

@@ -1,4 +1,4 @@
-/** How a global batch is cut into slices, and who computes which. */
+/** Cuts a global batch into slices, and assigns them to workers. */
 import { type SliceId, toSliceId } from "@lockstep/gradient-sync";
 
 /** A slice of a batch and the worker that computes it. */

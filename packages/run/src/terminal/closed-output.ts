@@ -1,4 +1,4 @@
-/** Goes on when whoever reads the output has left. */
+/** Keeps a program alive when the reader of its output has left. */
 
 /** EPIPE: the reader of a pipe ended, as in `| head`. EIO: the terminal is gone. */
 const READER_GONE = ["EPIPE", "EIO"];

@@ -6,7 +6,7 @@ import { jsonLine, type LineFields, type LogFormat } from "./log.ts";
 
 /** A place where a program shows its lines and its progress. */
 export interface Display {
-  /** Whether a person alone sees the lines: secrets stand in them only then. */
+  /** True if only a person sees the lines: secrets stand in them only then. */
   readonly isTerminal: boolean;
   /** @param fields what programs are told besides; people see the text alone */
   line(text: string, fields?: LineFields): void;
@@ -15,7 +15,7 @@ export interface Display {
   close(): void;
 }
 
-/** How often a display without a bar tells of progress. */
+/** Time between two lines of progress on a display without a bar. */
 const LINE_EVERY_MS = 10_000;
 
 /** A bar on a terminal, plain lines elsewhere; with `--log json` an object a line. */

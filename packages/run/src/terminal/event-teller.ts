@@ -1,10 +1,10 @@
-/** Tells of an event wherever people look: on the terminal or in the log, and on the run's page. */
+/** Tells people of an event: on the terminal or in the log, and on the run's page. */
 
 import type { LiveRun } from "../live/live-run.ts";
 import type { EventKind, TellEvent } from "../live/updates.ts";
 import type { Display } from "./display.ts";
 
-/** What someone should look at. */
+/** The events that someone should look at: they are warnings. */
 const TROUBLES = new Set<EventKind>(["lost", "dropped", "refused", "paused", "slice-redone"]);
 
 /** Returns a function that tells of an event on the display and on the run's page. */

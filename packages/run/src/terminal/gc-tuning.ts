@@ -1,7 +1,7 @@
 /** Tunes the garbage collection of V8 for large arrays. */
 import { setFlagsFromString } from "node:v8";
 
-/** By how much a heap may grow until it is collected again. */
+/** The growth of a heap that triggers the next collection, in percent. */
 const GROWTH_PERCENT = 300;
 
 /**

@@ -1,4 +1,4 @@
-/** Lines for programs, and the error that ends one. */
+/** Writes log lines as JSON, and the error that ends a program. */
 import { knownError } from "@lockstep/errors";
 
 /** The values of `--log`. */

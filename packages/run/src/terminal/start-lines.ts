@@ -3,7 +3,7 @@ import type { RunConfig } from "@lockstep/config";
 
 /** Weights and compile() settings that the user's module has set. */
 export interface BroughtAlong {
-  /** How many of the model's `total` weights its module loaded or set. */
+  /** Number of the model's `total` weights that its module loaded or set. */
   written: number;
   total: number;
   /** "the optimizer Adam and the loss meanSquaredError", if the module has compiled the model. */

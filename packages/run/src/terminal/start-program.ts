@@ -33,7 +33,7 @@ function expectOpenFiles(): void {
   if (limit < LEAST_OPEN_FILES) throw tooFewFiles(`it needs ${LEAST_OPEN_FILES} to start`, undefined, limit);
 }
 
-/** How many files this process may have open; known on Linux only. */
+/** Returns how many files this process may have open; known on Linux only. */
 function openFilesLimit(): number {
   try {
     const limits = readFileSync("/proc/self/limits", "utf8");

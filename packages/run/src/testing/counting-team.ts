@@ -1,4 +1,4 @@
-/** For tests: a team that only pretends to compute, and whole runs with it. */
+/** A team for tests that only pretends to compute, and whole runs with it. */
 
 import { type GivenOptions, makeConfig } from "@lockstep/config";
 import { latestCheckpoint } from "../folder/checkpoint.ts";

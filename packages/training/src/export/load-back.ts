@@ -10,12 +10,12 @@ export type Predict = (images: tf.Tensor4D) => tf.Tensor;
 
 /** A model that was written for other programs, before it has the name that they look for. */
 export interface Exported {
-  /** What the file is called in an error: "ONNX file". */
+  /** The file's name in an error: "ONNX file". */
   format: string;
   /** The file or folder that it will be once it is known to be right. */
   path: string;
   load(): Promise<Predict> | Predict;
-  /** What to do if it is wrong. */
+  /** The remedy if it is wrong. */
   remedy: string;
 }
 

@@ -26,7 +26,7 @@ export interface TrainedModel {
   run: RunFile;
   replica: Replica;
   weights: Weights;
-  /** Of each weight, in the model's order. */
+  /** The name of each weight, in the model's order. */
   names: StateDictName[];
 }
 
@@ -52,7 +52,7 @@ async function loadModelOf(run: RunFile): Promise<{ loaded: LoadedModel; names: 
   return { loaded, names: stateDictNames(loaded.model, loaded.spec) };
 }
 
-/** Whether a run was begun with this model: its layers, how they are connected, and how its weights are laid out. */
+/** Returns whether a run was begun with this model: with its layers, their connections and the layout of its weights. */
 export function isModelOf(
   { spec, topologyDigest: digest }: Pick<Derived, "spec" | "topologyDigest">,
   loaded: Pick<LoadedModel, "model" | "spec">,

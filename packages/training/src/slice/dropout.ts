@@ -8,7 +8,7 @@ import { randomWords } from "@lockstep/random";
 export interface DropoutDraw {
   seed: number;
   step: number;
-  /** Which sample each row is: its index in the data set. */
+  /** The sample of each row: its index in the data set. */
   sampleIds: Uint32Array;
 }
 

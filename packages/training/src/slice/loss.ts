@@ -7,7 +7,7 @@ export function crossEntropySum(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Sc
   return tf.losses.softmaxCrossEntropy(oneHot, logits, undefined, undefined, tf.Reduction.SUM);
 }
 
-/** How many rows have their largest logit at the label. A scalar. */
+/** Counts the rows whose largest logit is at the label. A scalar. */
 export function correctSum(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar {
   return logits.argMax(1).equal(labels).sum().toFloat() as tf.Scalar;
 }

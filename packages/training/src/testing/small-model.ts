@@ -1,4 +1,4 @@
-/** For tests: a small net with the kinds of layers that AlexNet has, and batches for it. */
+/** A small net for tests with the kinds of layers that AlexNet has, and batches for it. */
 
 import type { Batch } from "@lockstep/dataset";
 import { type ParameterValues, tf } from "@lockstep/engine";
