@@ -11,7 +11,7 @@ import {
 } from "@lockstep/gradient-sync";
 import { MAX_PARAMETERS, stableTopology } from "@lockstep/model/files";
 import type { Ready, ReadySession } from "../connections/ready-session.ts";
-import { firstDifference } from "../first-difference.ts";
+import { firstDifference } from "./first-difference.ts";
 import { parseTopology } from "./topology.ts";
 
 /**
