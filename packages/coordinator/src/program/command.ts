@@ -48,7 +48,7 @@ async function main(words: string[], program: Command, resources: Resources): Pr
     const codeModel = distributed.model.kind === "code" ? distributed.run.config.model : undefined;
     const joining = { entrance, addresses, port, isTerminal, words, codeModel };
     for (const line of joiningLines(joining)) display.line(line);
-    const url = `${entrance.fingerprint === undefined ? "http" : "https"}://${authority(addresses[0]!, port)}`;
+    const url = `${entrance.fingerprint === undefined ? "http" : "https"}://${authority(addresses[0], port)}`;
     display.line(dashboardLine(url, isTerminal, { token: entrance.door.token, control }));
     if (entrance.loopback) return;
     const onProblem = (reason: string) => warn(`workers must be told the address: ${reason}`);

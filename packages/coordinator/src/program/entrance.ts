@@ -1,5 +1,4 @@
-/** Who may join this coordinator, and how: from the options of the command line to those of its door. */
-
+/** Works out where a coordinator listens and who may join it, from the options of its command line. */
 import type { GivenListenOptions } from "@lockstep/config/programs";
 import { LockstepError } from "@lockstep/errors";
 import { DEFAULT_PORT } from "@lockstep/gradient-sync";
@@ -17,14 +16,14 @@ import {
   storedToken,
 } from "@lockstep/transport";
 
-/** How workers come in. */
+/** Where a coordinator listens and who may join it, with what workers have to be told. */
 export interface Entrance {
   door: ListenOptions;
   /** Whether only this machine reaches it. */
   loopback: boolean;
-  /** Of the certificate, if it speaks TLS. */
+  /** Fingerprint of its certificate; undefined without TLS. */
   fingerprint: string | undefined;
-  /** The file that keeps the token, if it is a made one. */
+  /** The file that keeps the token; undefined if the user gave the token, or none is needed. */
   tokenPath: string | undefined;
 }
 

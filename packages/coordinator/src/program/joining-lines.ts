@@ -1,5 +1,4 @@
-/** What a coordinator prints for those who are to join it. */
-
+/** The lines that a coordinator prints for the people who start its workers. */
 import { shellWord } from "@lockstep/config";
 import { bracketed, reachableAddresses } from "@lockstep/transport";
 import type { Entrance } from "./entrance.ts";
@@ -12,35 +11,34 @@ const ON_TERMINAL = "it is printed on a terminal only";
 const COPY_OF_MODEL =
   "the model is made by code, which is never sent: --model names each machine's own copy of the file";
 
+/** The names by which workers reach a coordinator: the one to use, and others. */
+export type Addresses = readonly [first: string, ...others: string[]];
+
+/** What the lines depend on. */
 export interface Joining {
   entrance: Entrance;
-  /** How others call it, as `name` or `name:port`; the first is the one to use. */
-  addresses: string[];
-  /** Where it listens. */
+  /** Each as `name` or `name:port`. */
+  addresses: Addresses;
+  /** The port on which it listens. */
   port: number;
   /** Whether a person alone sees the lines: the token stands in them only then. */
   isTerminal: boolean;
-  /** What this coordinator was started with. */
+  /** The command line of this coordinator. */
   words: readonly string[];
   /** The file of a model that is made by code, which each worker needs a copy of. @default the model is sent as data */
   codeModel?: string | undefined;
 }
 
-/** The command that a worker is started with, to be pasted, and what there is to know about it. */
-export function joiningLines({ entrance, addresses, port, isTerminal, words, codeModel }: Joining): string[] {
+/** Returns the command that starts a worker, to be pasted, and notes on it. */
+export function joiningLines(joining: Joining): string[] {
+  const { entrance, addresses, port, isTerminal, words, codeModel } = joining;
   const { door, loopback, fingerprint, tokenPath } = entrance;
-  const [first, ...others] = addresses.map((name) => authority(name, port));
-  const command = [
-    ...(door.token === undefined ? [] : [tokenWord(door.token, isTerminal)]),
-    `pnpm worker --coordinator ${fingerprint === undefined ? "ws" : "wss"}://${first}`,
-    ...(fingerprint === undefined ? [] : [`--tls-fingerprint ${fingerprint}`]),
-    ...(door.token !== undefined && fingerprint === undefined && !loopback ? ["--insecure"] : []),
-    ...(codeModel === undefined ? [] : [`--model ${shellWord(codeModel)}`]),
-  ];
+  const [first, ...others] = addresses;
+  const otherAddresses = others.map((name) => authority(name, port)).join(", ");
   const hidden = door.token !== undefined && !isTerminal;
   return [
-    `  ${command.join(" ")}`,
-    ...(others.length > 0 ? [`other addresses of this machine: ${others.join(", ")}`] : []),
+    `  ${workerCommand(authority(first, port), joining)}`,
+    ...(others.length > 0 ? [`other addresses of this machine: ${otherAddresses}`] : []),
     ...(codeModel === undefined || loopback ? [] : [COPY_OF_MODEL]),
     ...(hidden ? [`… is ${tokenPath === undefined ? GIVEN_TOKEN : `the token in ${tokenPath}`}; ${ON_TERMINAL}`] : []),
     ...(tokenPath === undefined ? [] : [`the next start has the same token; to have a new one, delete ${tokenPath}`]),
@@ -49,25 +47,39 @@ export function joiningLines({ entrance, addresses, port, isTerminal, words, cod
   ];
 }
 
-/** How a coordinator is called: by the names that its user gave it, and where it listens. */
-export function addressesOf({ door, loopback }: Entrance): string[] {
-  if (loopback) return [door.host];
-  const addresses = [...(door.allowHosts ?? []), ...reachableAddresses(door.host)];
-  return addresses.length > 0 ? addresses : ["127.0.0.1"]; // No network: for now, only this machine reaches it.
+/** Returns the command that starts a worker of the coordinator at this address. */
+function workerCommand(address: string, { entrance, isTerminal, codeModel }: Joining): string {
+  const { door, loopback, fingerprint } = entrance;
+  const words = [
+    ...(door.token === undefined ? [] : [tokenWord(door.token, isTerminal)]),
+    `pnpm worker --coordinator ${fingerprint === undefined ? "ws" : "wss"}://${address}`,
+    ...(fingerprint === undefined ? [] : [`--tls-fingerprint ${fingerprint}`]),
+    ...(door.token !== undefined && fingerprint === undefined && !loopback ? ["--insecure"] : []),
+    ...(codeModel === undefined ? [] : [`--model ${shellWord(codeModel)}`]),
+  ];
+  return words.join(" ");
 }
 
-/** How to start this coordinator so that other machines reach it, too. */
+/** Returns the names by which workers reach a coordinator: those that its user gave, then its addresses. */
+export function addressesOf({ door, loopback }: Entrance): Addresses {
+  if (loopback) return [door.host];
+  // Without a network only this machine reaches it, for now.
+  const [first = "127.0.0.1", ...others] = [...(door.allowHosts ?? []), ...reachableAddresses(door.host)];
+  return [first, ...others];
+}
+
+/** Returns the command that starts this coordinator so that other machines reach it, too. */
 function openingLines(words: readonly string[]): string[] {
   const command = ["pnpm coordinator", ...withoutToken(words).map(shellWord), "--host 0.0.0.0"];
   return ["only this machine can join; to let others in, with a token and TLS:", `  ${command.join(" ")}`];
 }
 
-/** Gives a program the token; on a line that is kept somewhere, with a gap in its place. */
+/** Returns the word of a command that gives a program the token; a gap is in its place where lines are kept. */
 export function tokenWord(token: string, isTerminal: boolean): string {
   return `LOCKSTEP_TOKEN=${isTerminal ? token : "…"}`;
 }
 
-/** `name:port`, where the name may bring a port of its own. */
+/** Returns `name:port`; a port that the name brings along wins. */
 export function authority(name: string, port: number): string {
   const host = bracketed(name);
   return /:\d+$/.test(host) ? host : `${host}:${port}`;

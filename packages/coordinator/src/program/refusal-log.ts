@@ -1,5 +1,6 @@
-/** Tells of those who were not let in or cannot take part, and in a flood of them not of each. */
+/** Prints who was refused, and in a flood of refusals not each one. */
 
+/** How long nothing is printed after a line. */
 const QUIET_MS = 10_000;
 
 /** A connection that was not let in, and why. */
@@ -8,13 +9,13 @@ export interface Refused {
   reason: string;
 }
 
-/** @returns what to call for each who was refused; it prints as `seldom` does */
+/** Returns a function that prints a refused connection, as seldom as `seldom` does. */
 export function refusalLog(print: (line: string) => void, nowMs?: () => number) {
   const printSeldom = seldom(print, nowMs);
   return ({ address, reason }: Refused): void => printSeldom(`refused ${address}: ${reason}`);
 }
 
-/** @returns what to call with each line; it prints one of them, then none for 10 s, and how many they were */
+/** Returns a function that prints a line, then none for 10 s, and with the next one how many were left out. */
 export function seldom(print: (line: string) => void, nowMs: () => number = () => performance.now()) {
   let printedMs = Number.NEGATIVE_INFINITY;
   let untold = 0;

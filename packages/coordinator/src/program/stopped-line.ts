@@ -1,5 +1,4 @@
 /** Makes the line of a stopped coordinator: the command that resumes its run with the same options. */
-
 import { type OptionName, resumeLine, runOptions, typedOptions } from "@lockstep/config";
 import type { CoordinatorCommandOptions } from "@lockstep/config/programs";
 import { DEFAULT_PORT } from "@lockstep/gradient-sync";
@@ -12,7 +11,11 @@ const LEFT_OUT: readonly (keyof CoordinatorCommandOptions | OptionName)[] = [
   ...(["batchSizePerWorker", "lrScaling", "resume", "out", "token"] as const),
 ];
 
-/** @param port where it listened: workers that hold the weights look for it there */
+/**
+ * Returns the line that is printed last.
+ *
+ * @param port where it listened: workers that hold the weights look for it there
+ */
 export function stoppedLine(
   program: Command,
   { dir, port, isTerminal }: { dir: string; port: number; isTerminal: boolean },
