@@ -102,7 +102,7 @@ describe.runIf(canMakeMachines())("between two machines", () => {
     const first = paste();
     await coordinator.prints("(1 of 2)");
     const listed = processes();
-    expect(listed).toContain("packages/worker/src/program/main.ts\0--coordinator\0wss://");
+    expect(listed).toContain("apps/worker/src/main.ts\0--coordinator\0wss://");
     expect(listed).not.toContain(token);
     for (const { status, stderr } of await Promise.all([first, paste()])) expect([status, stderr]).toEqual([0, ""]);
     expect((await coordinator.finished).status).toBe(0);
