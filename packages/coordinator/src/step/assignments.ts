@@ -10,7 +10,7 @@ import {
 } from "@lockstep/gradient-sync";
 import type { Member } from "../membership/members.ts";
 import type { Membership } from "../membership/membership.ts";
-import { type AttemptKey, type GivenSlice, GivenSlices } from "./given-slices.ts";
+import { type AttemptKey, type OutstandingSlice, OutstandingSlices } from "./outstanding-slices.ts";
 
 type Contribution = Extract<WorkerMessage, { type: "contribution" }>;
 
@@ -18,7 +18,7 @@ type Contribution = Extract<WorkerMessage, { type: "contribution" }>;
 export class Assignments {
   readonly #membership: Membership;
   readonly #nowMs: () => number;
-  readonly #outstanding = new GivenSlices();
+  readonly #outstanding = new OutstandingSlices();
 
   /** @param nowMs a monotonic clock, in milliseconds */
   constructor(membership: Membership, nowMs: () => number) {
@@ -76,7 +76,7 @@ export class Assignments {
   }
 
   /** Returns what is known of an attempt that a worker has not contributed yet. */
-  outstanding(worker: WorkerId, attempt: AttemptKey): GivenSlice | undefined {
+  outstanding(worker: WorkerId, attempt: AttemptKey): OutstandingSlice | undefined {
     return this.#outstanding.get(worker, attempt);
   }
 

@@ -1,7 +1,7 @@
 /** Slices that workers were given and have not contributed, also those of earlier steps that others were quicker with. */
 import type { SliceId, Step, WorkerId } from "@lockstep/gradient-sync";
 
-export interface GivenSlice {
+export interface OutstandingSlice {
   worker: WorkerId;
   step: Step;
   samples: number;
@@ -13,16 +13,16 @@ export interface GivenSlice {
 /** What a slice of a step is tried under. */
 export type AttemptKey = { step: Step; slice: SliceId; attempt: number };
 
-export class GivenSlices {
+export class OutstandingSlices {
   /** By worker, so that a chunk of one is not looked for among the slices of all. */
-  readonly #given = new Map<WorkerId, Map<string, GivenSlice>>();
+  readonly #given = new Map<WorkerId, Map<string, OutstandingSlice>>();
 
-  add(key: AttemptKey, given: GivenSlice): void {
-    const own = this.#given.get(given.worker) ?? new Map<string, GivenSlice>();
+  add(key: AttemptKey, given: OutstandingSlice): void {
+    const own = this.#given.get(given.worker) ?? new Map<string, OutstandingSlice>();
     this.#given.set(given.worker, own.set(keyOf(key), given));
   }
 
-  get(worker: WorkerId, key: AttemptKey): GivenSlice | undefined {
+  get(worker: WorkerId, key: AttemptKey): OutstandingSlice | undefined {
     return this.#given.get(worker)?.get(keyOf(key));
   }
 
@@ -48,7 +48,7 @@ export class GivenSlices {
     return this.#of(worker).some((given) => given.step < step);
   }
 
-  #of(worker: WorkerId): GivenSlice[] {
+  #of(worker: WorkerId): OutstandingSlice[] {
     return [...(this.#given.get(worker)?.values() ?? [])];
   }
 }
