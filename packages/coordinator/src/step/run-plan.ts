@@ -10,7 +10,7 @@ import {
   updateBytes,
 } from "@lockstep/gradient-sync";
 import type { ReadySession } from "../connections/ready-session.ts";
-import { expectRoomForSums, mostSlices, roomForSums } from "./room-for-sums.ts";
+import { assertSumsFit, maxSlices, sumsBudgetBytes } from "./memory-budget.ts";
 
 type Ready = Pick<ReadySession["ready"], "tensors" | "factorable" | "linkBytesPerSecond" | "gemmFlopsPerSecond">;
 type Settings = Pick<RunConfig, "sync" | "wire" | "batchSize" | "sliceRows">;
@@ -27,7 +27,7 @@ export interface RunPlan {
  * @param workers what those who are here have told
  * @throws LockstepError ERR_SUMS if they are too many, or the fixed slices
  */
-export function planRun(workers: readonly Ready[], settings: Settings, roomBytes = roomForSums()): RunPlan {
+export function planRun(workers: readonly Ready[], settings: Settings, budgetBytes = sumsBudgetBytes()): RunPlan {
   const { wire, batchSize, sliceRows } = settings;
   const { tensors, factorable } = workers[0]!;
   const slices = sliceRows === undefined ? Math.min(workers.length, batchSize) : Math.ceil(batchSize / sliceRows);
@@ -38,11 +38,11 @@ export function planRun(workers: readonly Ready[], settings: Settings, roomBytes
   };
   // With fixed slices the form must not depend on who is here: then any number of workers gives the same bits.
   const fastest = planFor(sliceRows === undefined ? slowest : undefined);
-  const fits = slices <= mostSlices(makeLayout(tensors, fastest), roomBytes);
+  const fits = slices <= maxSlices(makeLayout(tensors, fastest), budgetBytes);
   const plan = fits ? fastest : planFor(undefined); // which has as little to add up as can be
   const layout = makeLayout(tensors, plan);
-  expectRoomForSums(layout, slices, roomBytes);
-  const most = mostSlices(layout, roomBytes);
+  assertSumsFit(layout, slices, budgetBytes);
+  const most = maxSlices(layout, budgetBytes);
   const mostWorkers = sliceRows === undefined && most < batchSize ? most : Number.POSITIVE_INFINITY;
   const denseBytes = layout.denseElements * BYTES_PER_ELEMENT[wire]; // which come once for each slice
   return { plan, mostWorkers, incomingBytes: updateBytes(layout, batchSize) + (slices - 1) * denseBytes };

@@ -12,25 +12,25 @@ const SHARE = 0.5;
 const BYTES = Float32Array.BYTES_PER_ELEMENT;
 
 /** Bytes that dense parts may take here, also where a container has less than the machine. */
-export function roomForSums(): number {
+export function sumsBudgetBytes(): number {
   const allowed = process.constrainedMemory() || Number.POSITIVE_INFINITY; // 0: nothing limits this process
   return SHARE * Math.min(totalmem(), allowed);
 }
 
 /** How many slices a step may have. */
-export function mostSlices({ denseElements }: Pick<Layout, "denseElements">, roomBytes = roomForSums()): number {
-  return denseElements === 0 ? Number.POSITIVE_INFINITY : Math.floor(roomBytes / (BYTES * denseElements));
+export function maxSlices({ denseElements }: Pick<Layout, "denseElements">, budgetBytes = sumsBudgetBytes()): number {
+  return denseElements === 0 ? Number.POSITIVE_INFINITY : Math.floor(budgetBytes / (BYTES * denseElements));
 }
 
 /** @throws LockstepError ERR_SUMS if a step of so many slices could not be added up here */
-export function expectRoomForSums(
+export function assertSumsFit(
   { denseElements }: Pick<Layout, "denseElements">,
   slices: number,
-  roomBytes = roomForSums(),
+  budgetBytes = sumsBudgetBytes(),
 ): void {
-  if (slices <= mostSlices({ denseElements }, roomBytes)) return;
+  if (slices <= maxSlices({ denseElements }, budgetBytes)) return;
   const dense = `${megabytes(BYTES * denseElements)} of dense gradients`;
-  const text = `Expected at most ${megabytes(roomBytes)} of sums, half of this machine's memory, got ${slices} slices of ${dense}`;
+  const text = `Expected at most ${megabytes(budgetBytes)} of sums, half of this machine's memory, got ${slices} slices of ${dense}`;
   const remedy =
     "raise --slice-rows, lower --batch-size or --workers, or let more travel as factors with --sync factored";
   throw new LockstepError("ERR_SUMS", `${text}; ${remedy}.`);

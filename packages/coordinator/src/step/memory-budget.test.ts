@@ -1,0 +1,24 @@
+import { expect, test } from "vitest";
+import { assertSumsFit, maxSlices, sumsBudgetBytes } from "./memory-budget.ts";
+
+/** 400 bytes. */
+const layout = { denseElements: 100 };
+
+test("as many slices as fit may be added up, and no more", () => {
+  expect(maxSlices(layout, 1200)).toBe(3);
+  expect(() => assertSumsFit(layout, 3, 1200)).not.toThrow();
+  expect(() => assertSumsFit(layout, 4, 1200)).toThrow(expect.objectContaining({ code: "ERR_SUMS" }));
+  expect(maxSlices(layout, 399)).toBe(0);
+});
+
+test("what is refused is told with its sizes and the options that would help", () => {
+  expect(() => assertSumsFit({ denseElements: 36_113_290 }, 64, 4e9)).toThrow(
+    /^Expected at most 4,000 MB of sums, .* got 64 slices of 144 MB of dense gradients; raise --slice-rows, .*--sync factored\.$/,
+  );
+});
+
+test("where all gradients travel as factors there is nothing to add up", () => {
+  expect(() => assertSumsFit({ denseElements: 0 }, 8192, 1)).not.toThrow();
+});
+
+test("there is room on any machine that can start this", () => expect(sumsBudgetBytes()).toBeGreaterThan(64 * 2 ** 20));
