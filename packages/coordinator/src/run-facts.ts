@@ -4,7 +4,7 @@ import { type ModelFile, topologyDigest } from "@lockstep/model/files";
 import type { RunFacts } from "@lockstep/run";
 import type { Ready } from "./connections/ready-session.ts";
 import { parseTopology } from "./membership/topology.ts";
-import type { Travelled } from "./step/worker-shares.ts";
+import type { Traffic } from "./step/step-stats.ts";
 
 /** Returns the facts that the first worker has told, for config.json. */
 export function runFactsOf(model: ModelFile, ready: Ready): RunFacts {
@@ -26,7 +26,7 @@ export function runFactsOf(model: ModelFile, ready: Ready): RunFacts {
 }
 
 /** What travelled, beside what the gradients would weigh as they are. */
-export function trafficLine({ workerSteps, bytesUp, bytesDown }: Travelled, ready: Ready): string {
+export function trafficLine({ workerSteps, bytesUp, bytesDown }: Traffic, ready: Ready): string {
   const denseBytes = 4 * parametersOf(ready);
   const megabytes = (bytes: number) => (bytes / Math.max(1, workerSteps) / 1e6).toFixed(1);
   return `sent by a worker in a step: ${megabytes(bytesUp)} MB, received ${megabytes(bytesDown)} MB; a dense fp32 gradient has ${(denseBytes / 1e6).toFixed(1)} MB`;

@@ -9,7 +9,7 @@ import type { ReadySession } from "../connections/ready-session.ts";
 import type { Member } from "../membership/members.ts";
 import { Violations } from "../membership/violations.ts";
 import { type Beginning, startWorkers } from "../state/beginning.ts";
-import type { Travelled } from "../step/worker-shares.ts";
+import type { Traffic } from "../step/step-stats.ts";
 import { Assembly } from "./assembly.ts";
 import { CatchUp } from "./catch-up.ts";
 import { allLost, Departures, type Drop } from "./departures.ts";
@@ -136,7 +136,7 @@ export class RemoteTeam implements Team {
   }
 
   /** Traffic of all steps and workers so far. */
-  get travelled(): Readonly<Travelled> {
+  get travelled(): Readonly<Traffic> {
     return this.#steps.travelled;
   }
 

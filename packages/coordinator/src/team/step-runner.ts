@@ -12,7 +12,7 @@ import { planSlices, type StepTask, type StepTotals } from "@lockstep/run";
 import { weightsOf } from "../membership/balance.ts";
 import type { Member } from "../membership/members.ts";
 import type { Violations } from "../membership/violations.ts";
-import { countTravelled, sharesOf, type Travelled } from "../step/worker-shares.ts";
+import { countTraffic, stepStats, type Traffic } from "../step/step-stats.ts";
 import type { Drop } from "./departures.ts";
 import type { Settled } from "./phase.ts";
 import type { TeamState } from "./team-state.ts";
@@ -44,7 +44,7 @@ export class StepRunner {
   /** Upper bound on the bytes of one step's update. */
   #updateBytes = 0;
   /** Traffic of all steps and workers so far. */
-  readonly travelled: Travelled = { workerSteps: 0, bytesUp: 0, bytesDown: 0 };
+  readonly travelled: Traffic = { workerSteps: 0, bytesUp: 0, bytesDown: 0 };
 
   constructor(state: TeamState, options: StepRunnerOptions) {
     this.#state = state;
@@ -150,8 +150,8 @@ export class StepRunner {
     const sinceMs = progress.stepSinceMs;
     const stepMs = now - sinceMs;
     const { followers } = membership;
-    const workers = sharesOf(followers, round, { sinceMs, stepMs });
-    countTravelled(followers, this.travelled);
+    const workers = stepStats(followers, round, { sinceMs, stepMs });
+    countTraffic(followers, this.travelled);
     beforeCommit({ ...round.totals(), ms: { step: stepMs }, slices: round.slices.length, workers });
     progress.commit(round.task.step, now);
     this.#dispatch([round.commit()]);

@@ -7,7 +7,7 @@ import type { Member } from "../membership/members.ts";
 type Contribution = Extract<WorkerMessage, { type: "contribution" }>;
 
 /** @param sinceMs when the step began, by this machine's clock */
-export function sharesOf(
+export function stepStats(
   members: readonly Member[],
   round: StepRound,
   { sinceMs, stepMs }: { sinceMs: number; stepMs: number },
@@ -32,7 +32,7 @@ export function sharesOf(
 }
 
 /** What travelled in steps. */
-export interface Travelled {
+export interface Traffic {
   /** Steps of each worker, added up. */
   workerSteps: number;
   bytesUp: number;
@@ -40,7 +40,7 @@ export interface Travelled {
 }
 
 /** Adds a step of these workers to what has travelled, and begins to count anew. */
-export function countTravelled(members: readonly Member[], travelled: Travelled): void {
+export function countTraffic(members: readonly Member[], travelled: Traffic): void {
   for (const { session } of members) {
     travelled.workerSteps++;
     travelled.bytesUp += session.bytesUp;
