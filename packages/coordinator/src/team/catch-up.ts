@@ -22,16 +22,16 @@ export class CatchUp {
     const { condition, membership, phase, progress } = this.#state;
     const { name } = phase.now;
     const isBetweenSteps = name === "idle" || name === "paused" || name === "evaluating";
-    const newcomers = phase.run?.newcomers;
-    if (!isBetweenSteps || newcomers === undefined || newcomers.busy) return;
+    const lateJoin = phase.run?.lateJoin;
+    if (!isBetweenSteps || lateJoin === undefined || lateJoin.busy) return;
     const { holders } = membership;
     const waiting = membership.in("waiting");
     const [[first], [fastest]] = [waiting, holders];
     if (first === undefined || fastest === undefined) return;
     const alike = waiting.filter((member) => areAlike(member, first));
     const source = holders.find((member) => areAlike(member, first)) ?? fastest;
-    newcomers
-      .bringIn(alike, progress.updatesMade, source)
+    lateJoin
+      .catchUp(alike, progress.updatesMade, source)
       .then(this.#onCaughtUp)
       .catch((error) => {
         const isTold = error instanceof LockstepError && error.code === "ERR_ALL_LOST"; // to whoever waits for the step

@@ -1,7 +1,7 @@
 /** The phase of a distributed run: one value, which holds what exists only while the run is in that phase. */
 import type { BufferPool, Layout, StepRound } from "@lockstep/gradient-sync";
 import type { PhaseName } from "@lockstep/run/live";
-import type { Newcomers } from "../state/newcomers.ts";
+import type { LateJoin } from "../state/late-join.ts";
 import type { Replicas } from "../state/replicas.ts";
 import type { EvaluationRound } from "../step/evaluation-round.ts";
 
@@ -11,7 +11,7 @@ export interface Settled {
   /** Rows of each slice; undefined where slices follow the workers' speeds. */
   sliceRows: number | undefined;
   numClasses: number;
-  newcomers: Newcomers;
+  lateJoin: LateJoin;
   replicas: Replicas;
   /** Buffers that dense chunks are decoded into, of the sizes that the layout has. */
   buffers: BufferPool;

@@ -2,7 +2,7 @@
 import { BufferPool, makeLayout } from "@lockstep/gradient-sync";
 import type { Ready } from "../connections/ready-session.ts";
 import type { Beginning } from "../state/beginning.ts";
-import { Newcomers } from "../state/newcomers.ts";
+import { LateJoin } from "../state/late-join.ts";
 import { Replicas } from "../state/replicas.ts";
 import type { Drop } from "./departures.ts";
 import type { Settled } from "./phase.ts";
@@ -21,7 +21,7 @@ export function settle(
     layout: makeLayout(tensors, plan),
     sliceRows,
     numClasses,
-    newcomers: new Newcomers({ streams, requests, plan, stateDict, maxLogBytes, drop, log }),
+    lateJoin: new LateJoin({ streams, requests, plan, stateDict, maxLogBytes, drop, log }),
     replicas: new Replicas({
       streams,
       requests,

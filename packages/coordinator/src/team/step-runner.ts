@@ -129,10 +129,10 @@ export class StepRunner {
   }
 
   /** Tells all members of the step, also those without a slice of it. */
-  #begin({ round, slicesOf }: StepPlan, { newcomers }: Settled): void {
+  #begin({ round, slicesOf }: StepPlan, { lateJoin }: Settled): void {
     const { followers } = this.#state.membership;
     const assignments = followers.map((member) => this.#assign(member, slicesOf(member), round));
-    newcomers.told(encode(round.announcement));
+    lateJoin.record(encode(round.announcement));
     this.#dispatch(assignments);
     this.#options.decide();
   }
@@ -162,7 +162,7 @@ export class StepRunner {
     const { membership, phase } = this.#state;
     for (const each of outgoing) {
       const bytes = membership.tell(each);
-      if (each.to === "all") phase.run?.newcomers.told(bytes);
+      if (each.to === "all") phase.run?.lateJoin.record(bytes);
     }
     for (const { to, message } of outgoing) {
       if (message.type === "withdrawn" && message.again.length > 0) this.#askedAgain();

@@ -11,7 +11,7 @@ import type { Requests } from "../team/requests.ts";
 import type { StateSpec, StateStreams } from "./state-streams.ts";
 import { UpdateLog } from "./update-log.ts";
 
-export interface NewcomersOptions {
+export interface LateJoinOptions {
   streams: StateStreams;
   requests: Requests;
   plan: Plan;
@@ -22,12 +22,12 @@ export interface NewcomersOptions {
   log: TellEvent;
 }
 
-export class Newcomers {
-  readonly #options: NewcomersOptions;
+export class LateJoin {
+  readonly #options: LateJoinOptions;
   /** Of what is told to everyone, while newcomers do not hear it themselves. */
   #updates: UpdateLog | undefined;
 
-  constructor(options: NewcomersOptions) {
+  constructor(options: LateJoinOptions) {
     this.#options = options;
   }
 
@@ -37,7 +37,7 @@ export class Newcomers {
   }
 
   /** What is told to everyone: newcomers hear it after their snapshot. */
-  told(message: Buffer): void {
+  record(message: Buffer): void {
     this.#updates?.add(message);
   }
 
@@ -48,7 +48,7 @@ export class Newcomers {
    * @param step updates that have been told to everyone
    * @param source of the snapshot
    */
-  async bringIn(waiting: readonly Member[], step: number, source: Member): Promise<void> {
+  async catchUp(waiting: readonly Member[], step: number, source: Member): Promise<void> {
     const { plan, maxLogBytes, drop } = this.#options;
     const updates = new UpdateLog(maxLogBytes);
     this.#updates = updates;
@@ -66,7 +66,7 @@ export class Newcomers {
     } finally {
       if (this.#updates === updates) this.#updates = undefined; // else whoever waits is never brought in
     }
-    if (followed) return this.#catchUp(members);
+    if (followed) return this.#finish(members);
     for (const member of members.filter(({ gone }) => !gone)) {
       if (updates.overflowed) drop(member, "ERR_SLOW_READER", "the run made updates faster than this worker read them");
       else drop(member, "ERR_STATE_LOST", `${source.name} was lost before it had sent the weights`);
@@ -91,7 +91,7 @@ export class Newcomers {
     return true;
   }
 
-  async #catchUp(members: readonly Member[]): Promise<void> {
+  async #finish(members: readonly Member[]): Promise<void> {
     for (const member of (await this.#options.requests.ask(members, { type: "sync" })).keys()) {
       member.state = "in";
       this.#options.log(`${member.name} has caught up, and takes slices`, "caught-up", { worker: member.name });
