@@ -108,7 +108,7 @@ async function throughCoordinator(workers: number): Promise<TakeStep> {
   });
   const joined = Array.from({ length: workers }, (_, index) => join(`ws://127.0.0.1:${server.port}`, `w${index}`));
   await team.until(() => team.size === workers);
-  await team.begin({ plan, origin: { from: "seed" }, sliceRows: SLICE_ROWS });
+  await team.begin({ plan, source: { from: "seed" }, sliceRows: SLICE_ROWS });
   const all = await Promise.all(joined);
   close = async () => {
     team.finish();

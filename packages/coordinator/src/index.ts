@@ -3,5 +3,5 @@ export { coordinate, type Outcome } from "./coordinator.ts";
 export type { CoordinatorOptions } from "./coordinator-options.ts";
 export { Admission } from "./membership/admission.ts";
 export { type DistributedRun, openDistributedRun } from "./open-run.ts";
-export type { Origin } from "./state/beginning.ts";
+export type { StateSource } from "./state/initial-state.ts";
 export { RemoteTeam } from "./team/remote-team.ts";

@@ -26,7 +26,7 @@ import type { CoordinatorOptions } from "./coordinator-options.ts";
 import type { ListeningTeam } from "./listening-team.ts";
 import { gathered } from "./membership/gathering.ts";
 import { runFactsOf } from "./run-facts.ts";
-import { type Origin, originOf, whence } from "./state/beginning.ts";
+import { describeSource, type StateSource, stateSource } from "./state/initial-state.ts";
 import { planRun } from "./step/run-plan.ts";
 import { stretchSignal } from "./stop.ts";
 import type { RemoteTeam } from "./team/remote-team.ts";
@@ -101,7 +101,7 @@ async function trainStretch(run: TeamRun, checkpoint: Checkpoint | undefined, si
   const { line, kind } = announce(run, start);
   const training = session.begin(file, start.schedule, start.from);
   session.panel.live.event(line, kind);
-  await team.begin({ plan, origin: start.origin, sliceRows: config.sliceRows });
+  await team.begin({ plan, source: start.source, sliceRows: config.sliceRows });
   return trainLoop(training, team, stretchSignal(signal, team));
 }
 
@@ -109,7 +109,7 @@ async function trainStretch(run: TeamRun, checkpoint: Checkpoint | undefined, si
 interface StretchStart {
   schedule: Schedule;
   from: Resumed;
-  origin: Origin;
+  source: StateSource;
 }
 
 /** The weights that workers hold are taken, unless the checkpoint is of a later step. */
@@ -119,20 +119,20 @@ function startOf({ options, session, team, admission }: TeamRun, checkpoint: Che
   const [held, saved] = [team.heldStep, checkpoint?.step ?? 0];
   const schedule = makeSchedule(config, ready, Math.max(held ?? 0, saved));
   if (held !== undefined && held >= saved) {
-    return { schedule, from: resumedAt(folder, held, schedule), origin: { from: "held", step: held } };
+    return { schedule, from: resumedAt(folder, held, schedule), source: { from: "held", step: held } };
   }
   const from = checkpoint ?? resumedAt(folder, 0, schedule);
   const { state } = options.distributed;
-  return { schedule, from, origin: originOf({ resumed: checkpoint, state }, ready.stateDict) };
+  return { schedule, from, source: stateSource({ resumed: checkpoint, state }, ready.stateDict) };
 }
 
 /** Says that the run begins, or from where it goes on. @returns the event of that */
-function announce({ session, admission }: TeamRun, { from, origin }: StretchStart) {
+function announce({ session, admission }: TeamRun, { from, source }: StretchStart) {
   const { config, folder } = session.run;
   const { display } = session.panel;
-  if (origin.from === "state" && origin.prefix) display.line(prefixLine(origin.prefix));
+  if (source.from === "state" && source.prefix) display.line(prefixLine(source.prefix));
   if (existsSync(folder.metrics)) {
-    const line = `going on after ${from.step} steps, ${whence(origin)}`;
+    const line = `going on after ${from.step} steps, ${describeSource(source)}`;
     display.line(line);
     return { line, kind: "resumed" as const };
   }

@@ -61,7 +61,7 @@ export async function recordRun(): Promise<RecordedRun> {
   await team.until(() => team.size === 2);
   const loaded = await loadModel("micro", { spec });
   const tensors = stateOf(stateDictNames(loaded.model, loaded.spec));
-  await team.begin({ plan, origin: { from: "state", tensors, step: 0 }, sliceRows: 2 });
+  await team.begin({ plan, source: { from: "state", tensors, step: 0 }, sliceRows: 2 });
   for (let step = 0; step < STEPS; step++) {
     await team.checkReplicas();
     const state = team.captureState().read(); // comes beside the step

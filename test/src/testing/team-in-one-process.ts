@@ -56,7 +56,7 @@ export async function teamInOneProcess(options: TeamOptions): Promise<TeamInOneP
   const { tensors, factorable } = team.members[0]!.session.ready;
   const { sync, wire, batchSize, sliceRows } = config;
   const plan = { forms: planForms({ tensors, factorable, sync, wire, batchSize }), wire, chunkBytes: CHUNK_BYTES };
-  await team.begin({ plan, origin: { from: "state", tensors: options.state, step: 0 }, sliceRows });
+  await team.begin({ plan, source: { from: "state", tensors: options.state, step: 0 }, sliceRows });
   const close = async () => {
     team.finish();
     await Promise.all(ended);

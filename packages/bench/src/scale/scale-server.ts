@@ -56,7 +56,7 @@ async function conductTeam(): Promise<void> {
   });
   console.log(`port ${server.port}`);
   await team.until(() => team.size === workers);
-  await team.begin({ plan: PLAN, origin: { from: "seed" } });
+  await team.begin({ plan: PLAN, source: { from: "seed" } });
   for (let step = 0; step < WARMUP + steps; step++) {
     const range = { start: step * BATCH, end: (step + 1) * BATCH };
     await team.step({ type: "step", epoch: 0, step: toStep(step), ...range, learningRate: 0.1 }, () => lap(step));

@@ -153,7 +153,7 @@ test("whoever holds updates that were undone since holds nothing", async () => {
   admission.admit(sessionOf({}));
   admission.begin(Number.POSITIVE_INFINITY);
   const tensors = READY.stateDict.map(({ name, shape }) => tensor(name, shape));
-  await team.begin({ plan: PLAN, origin: { from: "state", tensors, step: 5 } });
+  await team.begin({ plan: PLAN, source: { from: "state", tensors, step: 5 } });
   for (const step of [5, 6]) admission.admit(sessionOf({}, { holds: { run: "r", step } }));
   expect(team.members.map(({ session }) => session.hello.holds?.step)).toEqual([undefined, 5, undefined]);
 });
@@ -304,7 +304,7 @@ describe("a refusal that every worker will meet", () => {
     const { admission, team } = gathering();
     const sessions = [sessionOf({}), sessionOf({})];
     for (const session of sessions) admission.admit(session);
-    await team.begin({ plan: PLAN, origin: { from: "seed" } });
+    await team.begin({ plan: PLAN, source: { from: "seed" } });
     const ended = team.until(() => false).catch((error: unknown) => error);
     const reason = new LockstepError("ERR_MODEL_REFUSED", "It has no gradient.");
     for (const session of sessions) {

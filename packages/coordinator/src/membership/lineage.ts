@@ -15,7 +15,7 @@ export interface Replica {
 }
 
 /** The lineage of all who begin a run together. */
-export const BEGINNING: Lineage = Symbol("beginning");
+export const INITIAL_LINEAGE: Lineage = Symbol("initial");
 
 /** A lineage that no replica has yet. */
 export function newLineage(): Lineage {

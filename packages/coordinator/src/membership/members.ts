@@ -2,7 +2,7 @@
 import { type CoordinatorMessage, encode, type WorkerId } from "@lockstep/gradient-sync";
 import type { ReadySession } from "../connections/ready-session.ts";
 import { smoothed } from "./balance.ts";
-import { BEGINNING, type Lineage } from "./lineage.ts";
+import { INITIAL_LINEAGE, type Lineage } from "./lineage.ts";
 
 /**
  * - `waiting`: has built the model, and has no weights yet
@@ -28,7 +28,7 @@ export class Member {
   /** Whether it has left, was lost or dropped. */
   gone = false;
   /** Lineage of its replica; replicas of one lineage on like devices are equal to the bit. */
-  lineage: Lineage = BEGINNING;
+  lineage: Lineage = INITIAL_LINEAGE;
   readonly joinedMs: number;
   /** When it last finished something, or was given something while it owed nothing. */
   progressMs: number;

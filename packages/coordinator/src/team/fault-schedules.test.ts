@@ -116,7 +116,7 @@ async function conductAll(team: RemoteTeam, sliceRows: number | undefined, outco
 }
 
 async function conductTasks(team: RemoteTeam, sliceRows: number | undefined, outcome: Outcome): Promise<void> {
-  await team.begin({ plan: PLAN, origin: { from: "seed" }, sliceRows });
+  await team.begin({ plan: PLAN, source: { from: "seed" }, sliceRows });
   for (const task of makeSchedule(config, sizes).tasksFrom(0)) {
     if (task.type === "step") {
       await team.step(task, ({ samples, lossSum, ms }) => {

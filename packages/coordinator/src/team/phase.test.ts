@@ -40,7 +40,7 @@ function join(): SimulatedWorker {
   return worker;
 }
 
-const begin = () => team.begin({ plan: PLAN, origin: { from: "seed" } });
+const begin = () => team.begin({ plan: PLAN, source: { from: "seed" } });
 const assemble = () => team.assemble(new AbortController().signal);
 const step = (number: number) => team.step(stepTask(number), () => {});
 
@@ -131,7 +131,7 @@ test("a run whose workers are lost while they are sent the weights is lost, and 
     { name: "kernel", shape: [2, 3], weight: new Float32Array(6), velocity: new Float32Array(6) },
     { name: "bias", shape: [3], weight: new Float32Array(3), velocity: new Float32Array(3) },
   ];
-  const begun = team.begin({ plan: PLAN, origin: { from: "state", tensors, step: 0 } });
+  const begun = team.begin({ plan: PLAN, source: { from: "state", tensors, step: 0 } });
   expect(team.phase.name).toBe("starting");
   worker.die(0);
   await clock.next();

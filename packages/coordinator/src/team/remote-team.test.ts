@@ -41,7 +41,7 @@ function join(
 /** A run of so many workers, that has begun. */
 async function begun(workers: number): Promise<RecordedSession[]> {
   for (let i = 0; i < workers; i++) join();
-  await team.begin({ plan: PLAN, origin: { from: "seed" } });
+  await team.begin({ plan: PLAN, source: { from: "seed" } });
   return sessions;
 }
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -91,7 +91,7 @@ describe("who joins", () => {
 
   test("and holds the weights that the run goes on from begins with them; others are brought in", async () => {
     const [ahead, behind] = [join({ holds: { run: "r", step: 5 } }), join({ holds: { run: "r", step: 4 } })];
-    await team.begin({ plan: PLAN, origin: { from: "held", step: 5 } });
+    await team.begin({ plan: PLAN, source: { from: "held", step: 5 } });
     void team.step({ ...TASK, step: toStep(5) }, () => {});
     await turn();
     expect(typesTold(ahead)).toEqual(["start", "send-state", "assign"]);
@@ -101,7 +101,7 @@ describe("who joins", () => {
   test("gets the weights from a file if the run begins with those", async () => {
     const [a, b] = [join(), join()];
     const tensors = [{ name: "fc.bias", shape: [2], weight: Float32Array.of(1, 2), velocity: Float32Array.of(3, 4) }];
-    await team.begin({ plan: PLAN, origin: { from: "state", tensors, step: 7 } });
+    await team.begin({ plan: PLAN, source: { from: "state", tensors, step: 7 } });
     const piece = (kind: "weight" | "velocity", values: Float32Array) => ({
       ...{ type: "load-chunk", tensor: 0, kind, offset: 0, data: new Uint8Array(values.buffer) },
     });
@@ -126,7 +126,7 @@ test("the state of a run is handed over by name: a file may have its tensors in 
   });
   const plan: Plan = { ...PLAN, forms: ["dense", "dense"] };
   const sorted = [state("fc.bias", 10, 3), state("fc.weight", 20, 2)]; // as PyTorch's safetensors sorts them
-  await team.begin({ plan, origin: { from: "state", tensors: sorted, step: 0 } });
+  await team.begin({ plan, source: { from: "state", tensors: sorted, step: 0 } });
   const loaded = worker.told.flatMap((told) =>
     told.type === "load-chunk" ? [[told.tensor, told.kind, rawFloats(told.data)]] : [],
   );
@@ -299,7 +299,7 @@ describe("numbers that are not finite", () => {
 
   test("of all workers, however many slices they had, drop none of them and are the step's loss", async () => {
     const [a, b] = [join(), join()];
-    await team.begin({ plan: PLAN, origin: { from: "seed" }, sliceRows: 1 });
+    await team.begin({ plan: PLAN, source: { from: "seed" }, sliceRows: 1 });
     let told: StepTotals | undefined;
     const done = team.step(TASK, (totals) => {
       told = totals;
@@ -476,7 +476,7 @@ describe("a snapshot", () => {
     "of a worker whose link moves %d bytes a second is asked for in at most %d pieces at once",
     async (speed, window) => {
       const a = join({}, { linkBytesPerSecond: speed });
-      await team.begin({ plan: PLAN, origin: { from: "seed" } });
+      await team.begin({ plan: PLAN, source: { from: "seed" } });
       void team.captureState().read();
       expect(a.told.at(-1)).toMatchObject({ type: "send-state", window });
     },
@@ -521,7 +521,7 @@ describe("replicas", () => {
 
   test("of unlike devices that have drifted apart are mended with the state of one", async () => {
     const [a, b] = [join(), join({ backend: "wasm" })];
-    await team.begin({ plan: PLAN, origin: { from: "seed" } });
+    await team.begin({ plan: PLAN, source: { from: "seed" } });
     const checked = team.checkReplicas();
     answer(a, "x");
     answer(b, "y");
@@ -570,7 +570,7 @@ test("when nobody is left who holds the weights those who come begin again", asy
   await expect(team.until(() => true)).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
   team.reset();
   expect([team.phase, team.size]).toEqual([{ name: "lost", isReset: true }, 1]);
-  await team.begin({ plan: PLAN, origin: { from: "seed" } });
+  await team.begin({ plan: PLAN, source: { from: "seed" } });
   await takeStep(0);
   expect(typesTold(late)).toEqual(["start", "assign", "update-chunk", "commit"]);
 });

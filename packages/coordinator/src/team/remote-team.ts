@@ -8,7 +8,7 @@ import type { MessageHandler } from "../connections/admission-control.ts";
 import type { ReadySession } from "../connections/ready-session.ts";
 import type { Member } from "../membership/members.ts";
 import { Violations } from "../membership/violations.ts";
-import { type Beginning, startWorkers } from "../state/beginning.ts";
+import { type RunStart, startWorkers } from "../state/initial-state.ts";
 import type { Traffic } from "../step/step-stats.ts";
 import { Assembly } from "./assembly.ts";
 import { CatchUp } from "./catch-up.ts";
@@ -161,15 +161,15 @@ export class RemoteTeam implements Team {
   // The run
 
   /** All who are here begin; those who come later catch up. */
-  async begin(beginning: Beginning): Promise<void> {
+  async begin(start: RunStart): Promise<void> {
     const { membership, options, phase, progress } = this.#state;
     const [first] = membership.all;
     if (first === undefined) throw allLost();
-    const run = settle(beginning, first.session.ready, this.#state, this.#drop);
+    const run = settle(start, first.session.ready, this.#state, this.#drop);
     phase.enter({ name: "starting", run });
-    const { origin } = beginning;
-    progress.standAt(origin.from === "seed" ? 0 : origin.step);
-    await startWorkers(beginning, { membership, replicas: run.replicas, runId: options.runId });
+    const { source } = start;
+    progress.standAt(source.from === "seed" ? 0 : source.step);
+    await startWorkers(start, { membership, replicas: run.replicas, runId: options.runId });
     phase.rest();
     progress.skipTime();
     this.#catchUp.begin();

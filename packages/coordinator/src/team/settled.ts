@@ -1,7 +1,7 @@
 /** What is settled when a run begins: it holds until nobody has its weights any more. */
 import { BufferPool, makeLayout } from "@lockstep/gradient-sync";
 import type { Ready } from "../connections/ready-session.ts";
-import type { Beginning } from "../state/beginning.ts";
+import type { RunStart } from "../state/initial-state.ts";
 import { LateJoin } from "../state/late-join.ts";
 import { Replicas } from "../state/replicas.ts";
 import type { Drop } from "./departures.ts";
@@ -10,7 +10,7 @@ import type { TeamState } from "./team-state.ts";
 
 /** Settles how a run of these workers goes: all of them have told the same of the model. */
 export function settle(
-  { plan, sliceRows }: Beginning,
+  { plan, sliceRows }: RunStart,
   { tensors, stateDict, numClasses }: Ready,
   state: TeamState,
   drop: Drop,

@@ -29,7 +29,7 @@ describe("the view of a team", () => {
   /** Begins a step in which the first two members have a slice, and the third has nothing to do. */
   function stepping(): StepRound {
     const [first, second, third] = members;
-    const run = settle({ plan: PLAN, origin: { from: "seed" } }, sessions[0]!.ready, state, () => {});
+    const run = settle({ plan: PLAN, source: { from: "seed" } }, sessions[0]!.ready, state, () => {});
     const slices = [0, 1].map((slice) => ({ slice: toSliceId(slice), start: 3 * slice, end: 3 * slice + 3 }));
     const round = new StepRound(TASK, slices, makeLayout(TENSORS, PLAN));
     state.phase.enter({ name: "stepping", run, round });

@@ -35,7 +35,7 @@ export class RecordedTeam {
 
   /** Begins the run from the seed, with those who have joined. */
   async begin(): Promise<void> {
-    await this.team.begin({ plan: PLAN, origin: { from: "seed" } });
+    await this.team.begin({ plan: PLAN, source: { from: "seed" } });
   }
 
   /** Takes a whole step, in which each worker that takes slices has one. */

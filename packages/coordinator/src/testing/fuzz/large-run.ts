@@ -49,7 +49,7 @@ const looking = setInterval(() => {
 }, 100);
 
 async function train(): Promise<void> {
-  await team.begin({ plan, origin: { from: "seed" }, sliceRows: SLICE_ROWS });
+  await team.begin({ plan, source: { from: "seed" }, sliceRows: SLICE_ROWS });
   for (let step = 0; step < STEPS; step++) {
     const state = step % 10 === 0 ? team.captureState().read() : undefined; // comes beside the steps
     await team.step({ type: "step", epoch: 0, step: toStep(step), start: 0, end: ROWS, learningRate: 0.1 }, () => {});

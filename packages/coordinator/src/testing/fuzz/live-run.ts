@@ -80,7 +80,7 @@ export async function startRun(options: LiveRunOptions = {}): Promise<LiveRun> {
   });
   const beating = setInterval(() => honest.beat(), heartbeatMs / hurry / 4);
   await team.until(() => team.size === 1);
-  await team.begin({ plan: PLAN, origin: { from: "seed" }, sliceRows: SLICE_ROWS });
+  await team.begin({ plan: PLAN, source: { from: "seed" }, sliceRows: SLICE_ROWS });
   let stopping = false;
   const running = conductUntil(team, () => stopping, options.checkpoints ?? true);
   running.catch(() => {}); // whoever stops it hears of it

@@ -1,23 +1,23 @@
 /** How a run begins, or goes on: where its weights come from, and who has them at the first step. */
 import type { Plan } from "@lockstep/gradient-sync";
 import type { Checkpoint, ParameterState } from "@lockstep/run";
-import { areAlike, BEGINNING, newLineage } from "../membership/lineage.ts";
+import { areAlike, INITIAL_LINEAGE, newLineage } from "../membership/lineage.ts";
 import type { Membership } from "../membership/membership.ts";
 import { fittedState } from "./fitted-state.ts";
 import type { Replicas } from "./replicas.ts";
 import type { StateSpec } from "./state-streams.ts";
 
 /** Where the weights come from. */
-export type Origin =
+export type StateSource =
   | { from: "seed" }
   | { from: "state"; tensors: readonly ParameterState[]; step: number; prefix?: string }
   /** From the workers that still hold the weights after so many updates. */
   | { from: "held"; step: number };
 
 /** The folder, the configuration and the state that a run begins or resumes with. */
-export interface Beginning {
+export interface RunStart {
   plan: Plan;
-  origin: Origin;
+  source: StateSource;
   sliceRows?: number | undefined;
 }
 
@@ -27,33 +27,33 @@ export interface Beginning {
  * @param state for --init-from
  * @throws LockstepError ERR_STATE_DICT for tensors that are not those of the state dict
  */
-export function originOf(
+export function stateSource(
   { resumed, state }: { resumed: Checkpoint | undefined; state: readonly ParameterState[] | undefined },
   stateDict: readonly StateSpec[],
-): Origin {
+): StateSource {
   const tensors = resumed?.tensors ?? state;
   if (tensors === undefined) return { from: "seed" };
   return { from: "state", step: resumed?.step ?? 0, ...fittedState(tensors, stateDict) };
 }
 
 /** In words, for a run that goes on. */
-export function whence({ from, step }: { from: Origin["from"]; step?: number }): string {
+export function describeSource({ from, step }: { from: StateSource["from"]; step?: number }): string {
   if (from === "held") return "with the weights that workers hold";
   return from === "state" && step !== 0 ? "from the checkpoint" : "from the start: no checkpoint was written yet";
 }
 
 /** Starts those who begin, and sends them the weights, if they come from here. Others who are here are to catch up. */
 export async function startWorkers(
-  { plan, origin }: Beginning,
+  { plan, source }: RunStart,
   { membership, replicas, runId }: { membership: Membership; replicas: Replicas; runId: string },
 ): Promise<void> {
-  const beginners = origin.from === "held" ? membership.holding(runId, origin.step) : membership.all;
+  const beginners = source.from === "held" ? membership.holding(runId, source.step) : membership.all;
   // On unlike devices, nobody here knows which of the replicas that are held were equal before.
-  const mayDiffer = origin.from === "held" && !beginners.every((member) => areAlike(member, beginners[0]!));
+  const mayDiffer = source.from === "held" && !beginners.every((member) => areAlike(member, beginners[0]!));
   for (const member of beginners) {
     member.state = "in";
-    member.lineage = mayDiffer ? newLineage() : BEGINNING;
-    member.send({ type: "start", ...plan, state: origin.from === "state" ? "follows" : origin.from });
+    member.lineage = mayDiffer ? newLineage() : INITIAL_LINEAGE;
+    member.send({ type: "start", ...plan, state: source.from === "state" ? "follows" : source.from });
   }
-  if (origin.from === "state") await replicas.install(origin.tensors, beginners);
+  if (source.from === "state") await replicas.install(source.tensors, beginners);
 }
