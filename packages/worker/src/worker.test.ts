@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { decodeFromWorker, MAX_MESSAGE_BYTES, type WorkerMessage } from "@lockstep/gradient-sync";
 import { openServer } from "@lockstep/transport";
 import { expect, onTestFinished, test } from "vitest";
+import { connect } from "./connection/socket-connection.ts";
 import { work } from "./worker.ts";
 
 test("a worker whose engine does not start tells the coordinator why, and closes its connection", async () => {
@@ -15,10 +16,10 @@ test("a worker whose engine does not start tells the coordinator why, and closes
     },
   });
   onTestFinished(() => server.close());
-  const working = work({
-    ...{ coordinator: `ws://127.0.0.1:${server.port}`, join: {}, reconnectMs: 0, log: () => {}, onLeave: () => {} },
-    machine: { threads: 0 },
-  });
+  const coordinator = `ws://127.0.0.1:${server.port}`;
+  const { signal } = new AbortController();
+  const options = { coordinator, join: {}, reconnectMs: 0, log: () => {}, signal, machine: { threads: 0 } };
+  const working = work(await connect(coordinator, {}), options);
   await expect(working).rejects.toMatchObject({ code: "ERR_THREADS" });
   expect(await closed).toBe(1000);
   expect(told).toContainEqual({ type: "failed", code: "ERR_THREADS", reason: expect.stringContaining("it is 0") });

@@ -1,147 +1,165 @@
 /** A worker: one device. It joins a coordinator, computes the slices that it is given, and applies every update. */
 import { hostname } from "node:os";
-import { type GivenOptions, type MachineOptions, makeConfig } from "@lockstep/config";
+import type { MachineOptions } from "@lockstep/config";
 import { bitProperties, describeDevice, type Engine, startEngine } from "@lockstep/engine";
-import { excerpt, knownError, LockstepError } from "@lockstep/errors";
+import { knownError, LockstepError } from "@lockstep/errors";
 import { PROTOCOL_VERSION } from "@lockstep/gradient-sync";
-import { isKnownModel } from "@lockstep/model";
 import { type Resources, withResources } from "@lockstep/run";
-import { type PreparedRun, prepare } from "@lockstep/training";
+import type { PreparedRun } from "@lockstep/training";
 import type { Connection } from "./connection/connection.ts";
-import { Dismissed, Inbox, type ReceivedMessage } from "./connection/inbox.ts";
+import { Dismissed, Inbox, type MessageOf } from "./connection/inbox.ts";
 import { isBusy, isPassing, Search, type SearchOptions } from "./connection/search.ts";
-import { connect } from "./connection/socket-connection.ts";
 import { Participant } from "./participant.ts";
+import { type PrepareOptions, prepareRun } from "./prepare-run.ts";
 import { readyMessage } from "./ready.ts";
 
-export interface WorkerOptions extends SearchOptions {
-  /** This machine's copy of a model that is made by code. */
-  model?: string | undefined;
+/** What a worker is called, what it has, and when it is to leave. */
+export interface WorkerOptions extends SearchOptions, PrepareOptions {
   name?: string | undefined;
-  /** Where this machine has the data set's files. */
-  dataDir?: string | undefined;
-  maxRows?: number | undefined;
   machine: MachineOptions;
-  log: (line: string) => void;
-  /** Called with what makes this worker leave after its slice. */
-  onLeave: (leave: () => void) => void;
+  /** Aborts when this worker is to leave after its slice. */
+  signal: AbortSignal;
 }
 
 /**
  * Works until the coordinator says that the run is over, or that this worker may leave. A coordinator that goes away is
  * looked for: it may have been started again, and goes on from the weights that workers hold.
  *
+ * @param connection to the coordinator, new; it is closed at the end
  * @throws LockstepError what the coordinator refuses it for, or what is missing on this machine
  */
-export async function work(options: WorkerOptions): Promise<void> {
-  const leave = new AbortController();
+export async function work(connection: Connection, options: WorkerOptions): Promise<void> {
   try {
-    await withResources((resources) => workUntilDismissed(options, leave, resources));
+    await withResources((resources) => new Worker(connection, options, resources).run());
   } catch (error) {
     if (!(error instanceof Dismissed)) throw error;
-    options.log(leave.signal.aborted ? "this worker has left the run" : "the coordinator has ended the run");
+    options.log(options.signal.aborted ? "this worker has left the run" : "the coordinator has ended the run");
   }
 }
 
-async function workUntilDismissed(
-  options: WorkerOptions,
-  leave: AbortController,
-  resources: Resources,
-): Promise<never> {
-  const { coordinator, join, reconnectMs, log, onLeave } = options;
-  let connection = await connect(coordinator, join);
-  resources.add(() => connection.close());
-  onLeave(() => {
-    leave.abort();
-    connection.send({ type: "leaving" });
-  });
-  const engine = await startEngine({ ...options.machine, log }).catch((error) => {
-    throw tell(connection, error);
-  });
-  const hello = helloOf(options, engine);
-  let search: Search | undefined;
-  let run: { prepared: PreparedRun; participant: Participant; id: string } | undefined;
-  for (;;) {
-    const inbox = new Inbox(connection, (message) => run?.participant.handleControl(message));
-    let welcomed = false;
-    try {
-      const holds = run?.participant.held(run.id);
-      connection.send({ ...hello, ...(holds && { holds }) });
-      const welcome = await inbox.expect("welcome");
-      welcomed = true;
-      connection.heartbeat(welcome.heartbeatMs);
-      if (run !== undefined && run.id !== welcome.run) throw otherRun(coordinator);
-      if (run === undefined) {
-        const prepared = await prepareRun(options, engine, welcome, () => connection);
-        resources.add(() => prepared.thread.close());
-        const participant = new Participant(prepared, log);
-        resources.add(() => participant.dispose());
-        run = { prepared, participant, id: welcome.run };
-        if (engine.device.kind === "gpu") await warmedUp(run.participant, log);
+/** The run that a worker takes part in: it stays prepared while the coordinator is away. */
+interface JoinedRun {
+  id: string;
+  prepared: PreparedRun;
+  participant: Participant;
+}
+
+/** `joining` until the coordinator has said welcome, `joined` from then until the connection ends. */
+type WorkerState = "joining" | "joined";
+
+/** Keeps what outlives a connection: the run, and the search for a coordinator that went away. */
+class Worker {
+  readonly #options: WorkerOptions;
+  readonly #resources: Resources;
+  readonly #name: string;
+  /** The current one, which may have ended. */
+  #connection: Connection;
+  #state: WorkerState = "joining";
+  #run: JoinedRun | undefined;
+  /** Goes on until a coordinator was found that has room. */
+  #search: Search | undefined;
+
+  constructor(connection: Connection, options: WorkerOptions, resources: Resources) {
+    this.#connection = connection;
+    this.#options = options;
+    this.#resources = resources;
+    this.#name = options.name ?? `${hostname()}-${process.pid}`;
+    resources.add(() => this.#connection.close());
+    const leave = () => this.#connection.send({ type: "leaving" });
+    if (options.signal.aborted) leave();
+    options.signal.addEventListener("abort", leave);
+    resources.add(() => options.signal.removeEventListener("abort", leave));
+  }
+
+  /** @throws Dismissed when the run is over, or this worker may leave */
+  async run(): Promise<never> {
+    const { machine, log } = this.#options;
+    const engine = await startEngine({ ...machine, log }).catch((error) => {
+      throw this.#report(error);
+    });
+    for (;;) {
+      try {
+        await this.#takePart(engine);
+      } catch (error) {
+        this.#connection = await this.#reconnect(error);
       }
-      connection.send(await readyMessage(run.prepared, welcome.config, connection));
-      log(`${hello.name} joined ${coordinator} and waits for the others`);
-      await run.participant.serve(connection, inbox);
-    } catch (error) {
-      const passes = isPassing(error, search !== undefined);
-      if (error instanceof Dismissed || (passes && leave.signal.aborted)) throw new Dismissed();
-      if (!passes) throw tell(connection, error);
-      await connection.close();
-      if (welcomed && !isBusy(error)) search = undefined; // it had been found
-      const looking = `Looking for the coordinator for ${Math.round(reconnectMs / 1000)} s.`;
-      if (search === undefined) log(`${error.message} ${looking}`);
-      else if (isBusy(error)) log(error.message);
-      search ??= new Search(options, error);
-      connection = await search.connect(error, leave.signal);
     }
   }
-}
 
-function helloOf({ name = `${hostname()}-${process.pid}` }: WorkerOptions, engine: Engine) {
-  const device = describeDevice(engine.device);
-  return { type: "hello" as const, protocol: PROTOCOL_VERSION, name, device, ...bitProperties(engine) };
+  /** Joins, and serves the coordinator until the connection ends. */
+  async #takePart(engine: Engine): Promise<never> {
+    const { coordinator, log } = this.#options;
+    const connection = this.#connection;
+    this.#state = "joining";
+    const inbox = new Inbox(connection, (message) => this.#run?.participant.handleControl(message));
+    const holds = this.#run?.participant.held(this.#run.id);
+    const device = { device: describeDevice(engine.device), ...bitProperties(engine) };
+    connection.send({
+      type: "hello",
+      protocol: PROTOCOL_VERSION,
+      name: this.#name,
+      ...device,
+      ...(holds && { holds }),
+    });
+    const welcome = await inbox.expect("welcome");
+    this.#state = "joined";
+    connection.heartbeat(welcome.heartbeatMs);
+    const { prepared, participant } = await this.#joinedRun(welcome, engine);
+    connection.send(await readyMessage(prepared, welcome.config, connection));
+    log(`${this.#name} joined ${coordinator} and waits for the others`);
+    return participant.serve(connection, inbox);
+  }
+
+  /** The run that the coordinator conducts: prepared when the first one says welcome, and kept. */
+  async #joinedRun(welcome: MessageOf<"welcome">, engine: Engine): Promise<JoinedRun> {
+    const { coordinator, log } = this.#options;
+    if (this.#run !== undefined) {
+      if (this.#run.id !== welcome.run) throw otherRun(coordinator);
+      return this.#run;
+    }
+    const fetch: Connection["fetchRecords"] = (part, indexes) => this.#connection.fetchRecords(part, indexes);
+    const prepared = await prepareRun(this.#options, engine, welcome, fetch);
+    this.#resources.add(() => prepared.thread.close());
+    const participant = new Participant(prepared, log);
+    this.#resources.add(() => participant.dispose());
+    this.#run = { id: welcome.run, prepared, participant };
+    if (engine.device.kind === "gpu") await warmUp(participant, log);
+    return this.#run;
+  }
+
+  /**
+   * Looks for the coordinator again, if what ended the connection says nothing against this worker.
+   *
+   * @throws Dismissed if this worker is to leave
+   * @throws LockstepError why it can't come again, which the coordinator hears of
+   */
+  async #reconnect(error: unknown): Promise<Connection> {
+    const { log, reconnectMs, signal } = this.#options;
+    const passes = isPassing(error, this.#search !== undefined);
+    if (error instanceof Dismissed || (passes && signal.aborted)) throw new Dismissed();
+    if (!passes) throw this.#report(error);
+    await this.#connection.close();
+    if (this.#state === "joined" && !isBusy(error)) this.#search = undefined; // it had been found
+    if (this.#search === undefined) {
+      log(`${error.message} Looking for the coordinator for ${Math.round(reconnectMs / 1000)} s.`);
+    } else if (isBusy(error)) log(error.message);
+    this.#search ??= new Search(this.#options, error);
+    return this.#search.connect(error, signal);
+  }
+
+  /** Lets the coordinator know what was wrong here. */
+  #report(error: unknown): unknown {
+    const { code, message } = knownError(error) ?? { code: "ERR_WORKER" as const, message: (error as Error).message };
+    this.#connection.send({ type: "failed", code, reason: message.slice(0, 1000) });
+    return error;
+  }
 }
 
 /** Before it is waited for, and before its speed is measured. */
-async function warmedUp(participant: Participant, log: (line: string) => void): Promise<void> {
+async function warmUp(participant: Participant, log: (line: string) => void): Promise<void> {
   const startMs = performance.now();
   await participant.warmUp();
   log(`the GPU took its first step, on zeros, in ${((performance.now() - startMs) / 1000).toFixed(1)} s`);
-}
-
-async function prepareRun(
-  { model, dataDir, maxRows, machine, log }: WorkerOptions,
-  engine: Engine,
-  { config, spec, codeModel, supplied }: Extract<ReceivedMessage, { type: "welcome" }>,
-  connection: () => Connection,
-): Promise<PreparedRun> {
-  const given = makeConfig(config as GivenOptions);
-  if (codeModel && model === undefined) {
-    throw new LockstepError(
-      "ERR_MODEL_CODE",
-      `The model of this run, ${excerpt(given.model)}, is made by code, which is never sent. Copy its file here and name it: pnpm worker --model <path>`,
-    );
-  }
-  if (!codeModel && spec === undefined && !isKnownModel(given.model)) {
-    const text = `Expected the coordinator to name a model that Lockstep has, or to send one as data, got ${excerpt(given.model)}`;
-    throw new LockstepError("ERR_MODEL", `${text}; a file of this machine is loaded only if --model names it here.`);
-  }
-  const own = {
-    ...given,
-    ...(codeModel && { model: model! }),
-    // Without a folder of its own, a worker looks in the usual place and then asks the coordinator.
-    dataDir: dataDir ?? (supplied === undefined ? given.dataDir : undefined),
-    maxRows: maxRows ?? given.maxRows,
-  };
-  const fetch: Connection["fetchRecords"] = (part, indexes) => connection().fetchRecords(part, indexes);
-  return prepare(own, machine, log, { engine, spec, supply: supplied && { facts: supplied, fetch } });
-}
-
-/** Lets the coordinator know what was wrong here. */
-function tell(connection: Connection, error: unknown): unknown {
-  const { code, message } = knownError(error) ?? { code: "ERR_WORKER" as const, message: (error as Error).message };
-  connection.send({ type: "failed", code, reason: message.slice(0, 1000) });
-  return error;
 }
 
 function otherRun(coordinator: string): LockstepError {

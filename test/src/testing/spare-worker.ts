@@ -4,7 +4,7 @@
  */
 import { createInterface } from "node:readline";
 import { startEngine, tf } from "@lockstep/engine";
-import { work } from "@lockstep/worker";
+import { connect, work } from "@lockstep/worker";
 
 const machine = { threads: 1 };
 let runs = 0;
@@ -17,8 +17,11 @@ createInterface({ input: process.stdin }).on("line", (line) => {
 });
 
 async function takePart(name: string, coordinator: string): Promise<void> {
-  const onLeave = (leave: () => void) => void process.removeAllListeners("SIGINT").on("SIGINT", leave);
-  await work({ coordinator, name, join: {}, reconnectMs: 30_000, machine, log: console.log, onLeave });
+  const leaving = new AbortController();
+  const connection = await connect(coordinator, {});
+  process.removeAllListeners("SIGINT").on("SIGINT", () => leaving.abort());
+  const options = { coordinator, name, join: {}, reconnectMs: 30_000, machine, log: console.log };
+  await work(connection, { ...options, signal: leaving.signal });
   console.log(`spare ${++runs}`);
 }
 

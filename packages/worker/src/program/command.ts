@@ -3,6 +3,7 @@
 import { machineOptions, tidyArguments } from "@lockstep/config";
 import { type WorkerCommandOptions, workerProgram } from "@lockstep/config/programs";
 import { displayOn, tellFailure, tuneGarbageCollection, watchInterrupts } from "@lockstep/run";
+import { connect } from "../connection/socket-connection.ts";
 import { work } from "../worker.ts";
 import { findCoordinator } from "./find-coordinator.ts";
 import { endWithParent, tellParent } from "./parent.ts";
@@ -19,15 +20,6 @@ const {
 } = program.opts<WorkerCommandOptions>();
 const { line: log } = displayOn(process.stdout, format);
 
-/** The first request to stop lets the slice be finished, a second one ends the process at once. */
-function onLeave(leave: () => void): void {
-  const tell = (line: string) => {
-    log(line);
-    leave();
-  };
-  watchInterrupts({ doing: "leaving after this slice", tell });
-}
-
 endWithParent();
 tuneGarbageCollection();
 try {
@@ -35,7 +27,9 @@ try {
   const join = { token, tlsFingerprint, insecure };
   const url = coordinator ?? (await findCoordinator(join, log));
   const here = { model, name, dataDir, maxRows, machine: machineOptions(machine) };
-  await work({ coordinator: url, join, reconnectMs, ...here, log, onLeave });
+  const connection = await connect(url, join); // until there is one, a signal ends the process at once
+  const { signal } = watchInterrupts({ doing: "leaving after this slice", tell: log });
+  await work(connection, { coordinator: url, join, reconnectMs, ...here, log, signal });
 } catch (error) {
   if (tellParent(error)) process.exitCode = 1;
   else tellFailure(error, format);

@@ -1,0 +1,53 @@
+/** From a coordinator's `welcome` to a run that this machine can compute: its own model, data and limits count. */
+import { type GivenOptions, type MachineOptions, makeConfig } from "@lockstep/config";
+import type { RecordSupply } from "@lockstep/dataset";
+import type { Engine } from "@lockstep/engine";
+import { excerpt, LockstepError } from "@lockstep/errors";
+import { isKnownModel } from "@lockstep/model";
+import { type PreparedRun, prepare } from "@lockstep/training";
+import type { MessageOf } from "./connection/inbox.ts";
+
+/** What this machine has of a run. */
+export interface PrepareOptions {
+  /** This machine's copy of a model that is made by code. */
+  model?: string | undefined;
+  /** Where this machine has the data set's files. */
+  dataDir?: string | undefined;
+  maxRows?: number | undefined;
+  machine: MachineOptions;
+  log: (line: string) => void;
+}
+
+/**
+ * Prepares the run that a coordinator has described.
+ *
+ * @param fetch asks the coordinator for records, where this machine has no files
+ * @throws LockstepError ERR_MODEL_CODE if the model is made by code that is not here, ERR_MODEL if the coordinator names
+ *   none that can be loaded, or what is missing on this machine
+ */
+export async function prepareRun(
+  { model, dataDir, maxRows, machine, log }: PrepareOptions,
+  engine: Engine,
+  { config, spec, codeModel, supplied }: MessageOf<"welcome">,
+  fetch: RecordSupply["fetch"],
+): Promise<PreparedRun> {
+  const given = makeConfig(config as GivenOptions);
+  if (codeModel && model === undefined) {
+    throw new LockstepError(
+      "ERR_MODEL_CODE",
+      `The model of this run, ${excerpt(given.model)}, is made by code, which is never sent. Copy its file here and name it: pnpm worker --model <path>`,
+    );
+  }
+  if (!codeModel && spec === undefined && !isKnownModel(given.model)) {
+    const text = `Expected the coordinator to name a model that Lockstep has, or to send one as data, got ${excerpt(given.model)}`;
+    throw new LockstepError("ERR_MODEL", `${text}; a file of this machine is loaded only if --model names it here.`);
+  }
+  const own = {
+    ...given,
+    ...(codeModel && model !== undefined && { model }),
+    // Without a folder of its own, a worker looks in the usual place and then asks the coordinator.
+    dataDir: dataDir ?? (supplied === undefined ? given.dataDir : undefined),
+    maxRows: maxRows ?? given.maxRows,
+  };
+  return prepare(own, machine, log, { engine, spec, supply: supplied && { facts: supplied, fetch } });
+}
