@@ -10,6 +10,8 @@ type Sizes = Pick<BatchMeta, "trainSamples" | "validationSamples" | "testSamples
 const MAX_CHUNKS = 2 ** 16;
 
 /**
+ * Checks that a run can begin as the coordinator says.
+ *
  * @param step updates that this worker's weights have; undefined if it has none
  * @throws LockstepError ERR_PLAN for a way that the gradients of this model cannot go, ERR_MESSAGE_ORDER if this worker is
  *   to go on with weights that it has not
@@ -24,12 +26,19 @@ export function assertStart(start: Message<"start">, tensors: readonly TensorSpe
   assert(chunks <= MAX_CHUNKS, "ERR_PLAN", `at most ${MAX_CHUNKS} chunks, got ${chunks} of ${chunkBytes} bytes`);
 }
 
+/** What is wrong with a message that needs the weights of the run, if this worker has none. */
+export function missingWeights(type: CoordinatorMessage["type"]): LockstepError {
+  return unexpected("ERR_MESSAGE_ORDER", `the weights of the run before ${type}`);
+}
+
 /** @throws LockstepError ERR_MESSAGE_ORDER for what needs weights, if there are none */
-export function assertWeights(step: number | undefined, type: CoordinatorMessage["type"]): asserts step is number {
-  assert(step !== undefined, "ERR_MESSAGE_ORDER", `the weights of the run before ${type}`);
+function assertWeights(step: number | undefined, type: CoordinatorMessage["type"]): asserts step is number {
+  if (step === undefined) throw missingWeights(type);
 }
 
 /**
+ * Checks the slices of a step.
+ *
  * @param step updates that this worker's weights have
  * @throws LockstepError ERR_MESSAGE_ORDER for another step than the next, ERR_SLICE for slices that do not make up the batch
  */
@@ -43,7 +52,7 @@ export function assertAssign(assign: Message<"assign">, step: number | undefined
   assertSlices(assign, assign);
 }
 
-/** @throws LockstepError ERR_SLICE for one that is none of its step's */
+/** Checks slices against their step. @throws LockstepError ERR_SLICE for one that is none of its step's */
 export function assertSlices(
   { slices }: Pick<Message<"assign">, "slices">,
   { start, sliceSamples }: Pick<Message<"assign">, "start" | "sliceSamples">,
@@ -56,12 +65,16 @@ export function assertSlices(
   }
 }
 
-/** @throws LockstepError ERR_SLICE for samples that there are not */
+/** Checks a range of samples to evaluate. @throws LockstepError ERR_SLICE for samples that there are not */
 export function assertEvaluate({ part, start, end }: Message<"evaluate">, sizes: Sizes): void {
   const samples = part === "validation" ? sizes.validationSamples : sizes.testSamples;
   assert(start < end && end <= samples, "ERR_SLICE", `${part} samples below ${samples}, got [${start}, ${end})`);
 }
 
 function assert(holds: boolean, code: ErrorCode, what: string): asserts holds {
-  if (!holds) throw new LockstepError(code, `Expected from the coordinator ${what}.`);
+  if (!holds) throw unexpected(code, what);
+}
+
+function unexpected(code: ErrorCode, what: string): LockstepError {
+  return new LockstepError(code, `Expected from the coordinator ${what}.`);
 }

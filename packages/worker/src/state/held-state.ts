@@ -1,0 +1,134 @@
+/** The weights and momentum that a worker holds, kept through connections that end. */
+import { type CoordinatorMessage, elementsOf, type GradientForm } from "@lockstep/gradient-sync";
+import { factorableKernels, initialWeights, type StateDict, toStateDict } from "@lockstep/model";
+import { type PreparedRun, parameterValues, Replica, StateSnapshot, stateDigest, warmUp } from "@lockstep/training";
+import type { MessageOf } from "../connection/inbox.ts";
+import { missingWeights } from "../message-checks.ts";
+
+/** Rows of the step on zeros: what is to be compiled is the same for more. */
+const WARM_UP_ROWS = 32;
+/** Elements of each piece in which a state is compared with a received one. */
+const COMPARED_ELEMENTS = 2 ** 20;
+
+/** `stale` weights are not those of the run: zeros, or older ones; `current` ones have `step` updates. */
+type Held =
+  | { name: "nothing" }
+  | { name: "stale"; replica: Replica }
+  | { name: "current"; replica: Replica; step: number };
+
+type Values = ReturnType<typeof parameterValues>;
+
+/** This worker's replica, and how many updates it has. */
+export class HeldState {
+  readonly #run: PreparedRun;
+  #held: Held = { name: "nothing" };
+  #forms: readonly GradientForm[] = [];
+
+  constructor(run: PreparedRun) {
+    this.#run = run;
+  }
+
+  /** Updates that the weights have; undefined if they are not those of the run. */
+  get step(): number | undefined {
+    return this.#held.name === "current" ? this.#held.step : undefined;
+  }
+
+  /**
+   * The replica, for a message that needs the weights of the run.
+   *
+   * @throws LockstepError ERR_MESSAGE_ORDER if there are none
+   */
+  current(type: CoordinatorMessage["type"]): { replica: Replica; step: number } {
+    if (this.#held.name === "current") return this.#held;
+    throw missingWeights(type);
+  }
+
+  /**
+   * Has the device compile and choose what it does only once, so that the first slice takes as long as any other. The
+   * weights are zeros meanwhile, and those of the run come with `start`.
+   *
+   * @throws LockstepError ERR_TENSOR_SIZE if the GPU does not take a tensor of the model
+   */
+  async warmUp(): Promise<void> {
+    const { config, loaded, names, maxRows = WARM_UP_ROWS } = this.#run;
+    const zeros = names.map(({ name, torchShape }) => {
+      return [name, { shape: torchShape, data: new Float32Array(elementsOf(torchShape)) }] as const;
+    });
+    const replica = this.#install(parameterValues(loaded.model, names, new Map(zeros)));
+    this.#held = { name: "stale", replica };
+    replica.factor(factorableKernels(loaded.model)); // as most runs have it
+    const rows = Math.min(config.sliceRows ?? config.batchSize, maxRows, WARM_UP_ROWS);
+    await warmUp(replica, loaded.inputShape, rows);
+  }
+
+  /** Begins with weights from the seed, with those that are held, or with none until they have come. */
+  async begin({ state, forms }: MessageOf<"start">): Promise<void> {
+    this.#forms = forms;
+    if (state === "held") this.current("start").replica.factor(this.#factoredKernels());
+    else if (this.#held.name === "current") this.#held = { name: "stale", replica: this.#held.replica };
+    if (state !== "seed") return;
+    const { config, loaded, names, own } = this.#run;
+    const weights = toStateDict(names, await initialWeights(loaded.model, config, own));
+    this.#held = { name: "current", replica: this.#install(parameterValues(loaded.model, names, weights)), step: 0 };
+  }
+
+  /** An update was applied: the weights have so many now. */
+  advance(step: number): void {
+    this.#held = { name: "current", replica: this.current("commit").replica, step };
+  }
+
+  /**
+   * Takes a received state instead of its own.
+   *
+   * @returns the largest absolute difference of any weight or momentum from those that were held, 0 if none were
+   */
+  async load(weights: StateDict, velocities: StateDict, step: number): Promise<number> {
+    const { loaded, names } = this.#run;
+    const difference = this.#held.name === "current" ? await this.#differenceFrom(weights, velocities) : 0;
+    const replica = this.#install(parameterValues(loaded.model, names, weights, velocities));
+    this.#held = { name: "current", replica, step };
+    return difference;
+  }
+
+  /** Takes hold of the current state, to be read while training goes on. */
+  snapshot(): StateSnapshot {
+    return new StateSnapshot(this.current("send-state").replica, this.#run.names);
+  }
+
+  /** The digest of all weights and momentum. */
+  digest(): Promise<string> {
+    return stateDigest(this.current("digest").replica, this.#run.names);
+  }
+
+  dispose(): void {
+    if (this.#held.name !== "nothing") this.#held.replica.dispose();
+  }
+
+  #install(values: Values): Replica {
+    const { config, loaded } = this.#run;
+    const factoredKernels = this.#factoredKernels();
+    if (this.#held.name === "nothing") {
+      return new Replica(loaded.model, values, { factoredKernels, dropout: config.dropout });
+    }
+    const { replica } = this.#held;
+    replica.load(values);
+    replica.factor(factoredKernels);
+    return replica;
+  }
+
+  #factoredKernels(): number[] {
+    return this.#forms.flatMap((form, index) => (form === "factored" ? [index] : []));
+  }
+
+  async #differenceFrom(weights: StateDict, velocities: StateDict): Promise<number> {
+    let largest = 0;
+    for await (const { tensor, kind, offset, values } of this.snapshot().pieces(COMPARED_ELEMENTS)) {
+      const received = kind === "weight" ? weights : velocities;
+      const others = received.get(this.#run.names[tensor]?.name ?? "")?.data ?? new Float32Array();
+      for (let i = 0; i < values.length; i++) {
+        largest = Math.max(largest, Math.abs((values[i] ?? 0) - (others[offset + i] ?? 0)));
+      }
+    }
+    return largest;
+  }
+}
