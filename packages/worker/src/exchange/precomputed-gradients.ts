@@ -6,6 +6,7 @@ import { tf } from "@lockstep/engine";
 import type { Layout, StepAssembly } from "@lockstep/gradient-sync";
 import { factoredMean } from "@lockstep/training";
 
+/** Computes the mean gradients of factored tensors ahead, one at a time. */
 export class PrecomputedGradients {
   readonly #layout: Layout;
   readonly #assembly: StepAssembly;

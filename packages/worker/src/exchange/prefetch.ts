@@ -21,8 +21,8 @@ export function sliceToPrefetch(
   const index = assigned.slices.findIndex(({ start, end }) => start + shift === last.start && end + shift === last.end);
   if (index < 0) return undefined;
   const next = assigned.slices[index + 1];
-  const { start, end } = next ?? assigned.slices[0]!;
+  const following = next ?? assigned.slices[0];
   const moved = next === undefined ? shift + batchSize : shift;
-  if (assigned.end + moved > trainSamples) return undefined;
-  return { part: "train", epoch: assigned.epoch, start: start + moved, end: end + moved };
+  if (following === undefined || assigned.end + moved > trainSamples) return undefined;
+  return { part: "train", epoch: assigned.epoch, start: following.start + moved, end: following.end + moved };
 }

@@ -1,7 +1,6 @@
 /** Sends the gradients of one slice, in pieces that leave as soon as they are full. */
 import { readBack, tf } from "@lockstep/engine";
 import {
-  chunkLength,
   chunkOffsets,
   type Layout,
   roundToWire,
@@ -13,6 +12,7 @@ import type { Gradient, LapClock, SliceSink, SliceSums } from "@lockstep/trainin
 import type { Connection } from "../connection/connection.ts";
 import { machineMs } from "../connection/machine-clock.ts";
 
+/** The slice, and where its gradients go. */
 export interface SliceSenderOptions {
   connection: Connection;
   layout: Layout;
@@ -24,6 +24,7 @@ export interface SliceSenderOptions {
   attempt: number;
 }
 
+/** Takes the gradients of one attempt at a slice as the backward pass yields them, and sends them. */
 export class SliceSender implements SliceSink {
   readonly slice: SliceId;
   readonly attempt: number;
@@ -40,25 +41,21 @@ export class SliceSender implements SliceSink {
     this.slice = slice;
     this.attempt = attempt;
     this.#options = options;
-    this.#lacking = new Map(
-      chunkOffsets(layout, layout.denseElements).map((offset) => [
-        offset,
-        chunkLength(layout, layout.denseElements, offset)!,
-      ]),
-    );
+    const offsets = chunkOffsets(layout, layout.denseElements);
+    this.#lacking = new Map(offsets.map((offset) => [offset, denseChunkLength(layout, offset)]));
   }
 
   gradient = (index: number, gradient: Gradient): void => {
     const { layout, clock } = this.#options;
-    const place = layout.places[index]!;
+    const place = layout.places[index];
     clock.lap("backward");
     try {
-      if (gradient.form === "dense" && place.form === "dense") {
+      if (gradient.form === "dense" && place?.form === "dense") {
         this.#read(gradient.sum, (values) => this.#addDense(place.offset, values));
-      } else if (gradient.form === "factored" && place.form === "factored") {
+      } else if (gradient.form === "factored" && place?.form === "factored") {
         this.#read(gradient.input, (values) => this.#sendFactor(place.inputPart, values));
         this.#read(gradient.delta, (values) => this.#sendFactor(place.deltaPart, values));
-      } else throw new Error(`Gradient ${index} is ${gradient.form}, but the plan says ${place.form}.`);
+      } else throw new Error(`Gradient ${index} is ${gradient.form}, but the plan says ${place?.form}.`);
     } catch (error) {
       tf.dispose(gradient.form === "dense" ? gradient.sum : [gradient.input, gradient.delta]);
       throw error;
@@ -99,7 +96,7 @@ export class SliceSender implements SliceSink {
     const end = start + values.length;
     for (let offset = start - (start % chunkElements); offset < end; offset += chunkElements) {
       const added = Math.min(end, offset + chunkElements) - Math.max(start, offset);
-      const lacking = this.#lacking.get(offset)! - added;
+      const lacking = (this.#lacking.get(offset) ?? 0) - added;
       this.#lacking.set(offset, lacking);
       if (lacking === 0) this.#sendDense(offset);
     }
@@ -107,7 +104,7 @@ export class SliceSender implements SliceSink {
 
   #sendDense(offset: number): void {
     const { layout } = this.#options;
-    const chunk = new Float32Array(chunkLength(layout, layout.denseElements, offset)!);
+    const chunk = new Float32Array(denseChunkLength(layout, offset));
     for (const { start, values } of this.#dense) {
       const from = Math.max(start, offset);
       const until = Math.min(start + values.length, offset + chunk.length);
@@ -131,4 +128,9 @@ export class SliceSender implements SliceSink {
     const { connection, layout, step, slice, attempt } = this.#options;
     connection.sendPiece({ step, slice, attempt, part, offset }, values, layout.wire);
   }
+}
+
+/** Elements of the chunk of the dense part that begins at `offset`. */
+function denseChunkLength({ chunkElements, denseElements }: Layout, offset: number): number {
+  return Math.min(chunkElements, denseElements - offset);
 }

@@ -1,0 +1,142 @@
+/** One step of the exchange through a coordinator, from the slices that are assigned to the update that is committed. */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { tf } from "@lockstep/engine";
+import { LockstepError } from "@lockstep/errors";
+import { type CoordinatorMessage, decodeInto, type Layout, StepAssembly } from "@lockstep/gradient-sync";
+import type { BatchGradient, LapClock, Slice, SliceSink, Update } from "@lockstep/training";
+import type { Connection } from "../connection/connection.ts";
+import { Dismissed, type Inbox } from "../connection/inbox.ts";
+import { assertSlices } from "../message-checks.ts";
+import { PrecomputedGradients } from "./precomputed-gradients.ts";
+import { SliceSender } from "./slice-sender.ts";
+
+type Message<Type extends CoordinatorMessage["type"]> = Extract<CoordinatorMessage, { type: Type }>;
+type AssignedSlice = Message<"assign">["slices"][number];
+
+/** What the steps of one session have in common. */
+export interface ExchangeContext {
+  connection: Connection;
+  inbox: Inbox;
+  layout: Layout;
+  clock: LapClock;
+}
+
+/** `open` while slices are computed and sums come in, `committed` when the update counts. */
+type StepState = { name: "open" } | { name: "committed"; commit: Message<"commit"> };
+
+/** Sends this worker's slices of a step, and puts the update together. */
+export class StepExchange {
+  readonly #context: ExchangeContext;
+  readonly #assigned: Message<"assign">;
+  /** This worker's: more come when others have lost theirs. */
+  readonly #slices: AssignedSlice[];
+  readonly #assembly: StepAssembly;
+  readonly #precomputed: PrecomputedGradients;
+  /** Of the slices that were sent: kept until the commit, since parts of them may be asked for again. */
+  readonly #senders: SliceSender[] = [];
+  #state: StepState = { name: "open" };
+
+  /** @param dense where the sums come together */
+  constructor(context: ExchangeContext, assigned: Message<"assign">, dense: Float32Array<ArrayBuffer>) {
+    this.#context = context;
+    this.#assigned = assigned;
+    this.#slices = [...assigned.slices];
+    this.#assembly = new StepAssembly(context.layout, assigned.sliceSamples, dense);
+    this.#precomputed = new PrecomputedGradients(context.layout, this.#assembly);
+  }
+
+  /** This worker's slices, as they are assigned; ends with the commit. */
+  async *slices(): AsyncGenerator<Slice> {
+    const { inbox, clock } = this.#context;
+    while (this.#state.name === "open") {
+      for (const slice of this.#slices.filter((one) => !this.#wasSent(one))) yield slice;
+      if (await this.#computesAhead()) continue;
+      const message = await inbox.next(); // the others' factors, sums, slices that others have lost, the commit
+      clock.lap("wait");
+      this.#handle(message);
+    }
+  }
+
+  sink({ slice, attempt }: Slice): SliceSink {
+    const { connection, layout, clock } = this.#context;
+    const { step } = this.#assigned;
+    const sender = new SliceSender({ connection, layout, assembly: this.#assembly, clock, step, slice, attempt });
+    this.#senders.push(sender);
+    return sender;
+  }
+
+  /** The sums of all slices of the step, once it is committed. @throws LockstepError ERR_COMMIT if a slice is missing */
+  update(): Update {
+    if (this.#state.name !== "committed") throw new Error("Expected an update to be asked for after its commit.");
+    const { step, attempts, samples, lossSum, correct } = this.#state.commit;
+    const { rows } = this.#assembly;
+    if (samples !== rows) {
+      const text = `Step ${step} has ${rows} samples, but was committed with ${samples}.`;
+      throw new LockstepError("ERR_COMMIT", text);
+    }
+    const part = this.#assembly.complete(step, attempts);
+    const gradients = this.#context.layout.places.map((place, index): BatchGradient => {
+      if (place.form === "dense") {
+        const values = part(0).subarray(place.offset, place.offset + place.elements);
+        return { form: "dense", sum: tf.tensor(values, place.shape) };
+      }
+      const mean = this.#precomputed.take(index, attempts);
+      if (mean !== undefined) return { form: "mean", mean };
+      const input = tf.tensor2d(part(place.inputPart), [rows, place.inputs]);
+      return { form: "factored", input, delta: tf.tensor2d(part(place.deltaPart), [rows, place.outputs]) };
+    });
+    return { samples, lossSum, correct, gradients };
+  }
+
+  /** Lets go of what was computed ahead and is not part of an update. */
+  dispose(): void {
+    this.#precomputed.dispose();
+  }
+
+  /** While nothing has come, computes a part of the update. @returns whether there was one to compute */
+  async #computesAhead(): Promise<boolean> {
+    const { inbox } = this.#context;
+    if (inbox.isIdle) await nextTurn(); // something may have come while this thread computed
+    if (!inbox.isIdle) return false;
+    return this.#precomputed.computeOne(); // counted as waiting: this step's parts were sent with its contribution
+  }
+
+  #handle(message: CoordinatorMessage): void {
+    const { step } = this.#assigned;
+    if ("step" in message && message.step !== step) {
+      throw new LockstepError("ERR_MESSAGE_ORDER", `Expected step ${step}, got ${message.type} of ${message.step}.`);
+    }
+    switch (message.type) {
+      case "update-chunk":
+        decodeInto(this.#assembly.roomFor(message), message, this.#context.layout.wire);
+        break;
+      case "withdrawn":
+        this.#withdraw(message);
+        break;
+      case "assign":
+        assertSlices(message, this.#assigned);
+        this.#slices.push(...message.slices);
+        break;
+      case "commit":
+        this.#state = { name: "committed", commit: message };
+        break;
+      case "finished":
+        throw new Dismissed();
+      default:
+        throw new LockstepError("ERR_MESSAGE_ORDER", `The coordinator sent ${message.type} in the middle of a step.`);
+    }
+  }
+
+  /** Forgets an attempt, and sends those sums again that had it in them. */
+  #withdraw(message: Message<"withdrawn">): void {
+    this.#assembly.withdraw(message);
+    for (const sender of this.#senders) if (!isSame(sender, message)) sender.sendAgain(message.again);
+  }
+
+  #wasSent(slice: AssignedSlice): boolean {
+    return this.#senders.some((sender) => isSame(sender, slice));
+  }
+}
+
+type Attempt = Pick<AssignedSlice, "slice" | "attempt">;
+const isSame = (one: Attempt, other: Attempt) => one.slice === other.slice && one.attempt === other.attempt;
