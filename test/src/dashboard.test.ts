@@ -215,7 +215,7 @@ describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
     expect(await (await ask("page.css")).text()).toContain(".chart");
     const done = stepsOf(out).length;
     expect(done).toBeGreaterThan(0);
-    await expect.poll(async () => ((await (await ask("api/run")).json()) as { step: number }).step).toBe(done);
+    await expect.poll(async () => (await ask("api/run")).json()).toMatchObject({ step: done, phase: "stepping" });
     expect(training.child.exitCode).toBeNull();
     training.child.kill("SIGKILL");
   });
@@ -230,6 +230,8 @@ describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
     await page.getByRole("button", { name: "Pause" }).click();
     await page.locator("#yes").click();
     await stateIs(page, "paused");
+    const phase = { phase: "paused", phaseReason: "requested from the dashboard" };
+    await expect.poll(async () => (await fetch(`http://127.0.0.1:${port}/api/run`)).json()).toMatchObject(phase);
     await page.getByRole("button", { name: "Stop" }).click();
     await page.locator("#yes").click();
     const { status, stdout } = await training.finished;

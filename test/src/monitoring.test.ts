@@ -40,7 +40,9 @@ test("a coordinator tells of its run what metrics.jsonl says, to those who have 
 
   expect(await ask("/healthz")).toEqual({ status: 200, text: "ok\n" });
   expect((await ask("/metrics")).status).toBe(401);
-  expect(JSON.parse((await ask("/api/run", trusted)).text)).toMatchObject({ state: "waiting", step: 0, workers: [] });
+  expect(JSON.parse((await ask("/api/run", trusted)).text)).toMatchObject({
+    ...{ state: "waiting", phase: "gathering", step: 0, workers: [] },
+  });
 
   const options = ["--coordinator", url!, "--tls-fingerprint", fingerprint!, "--name", "w", "--threads", "1"];
   const worker = start(["worker", ...options], env);
@@ -50,7 +52,15 @@ test("a coordinator tells of its run what metrics.jsonl says, to those who have 
   const last = rows.at(-1)!;
   const share = last.workers![0]!;
   expect(JSON.parse((await ask("/api/run", trusted)).text)).toMatchObject({
-    ...{ state: "finished", step: STEPS, steps: STEPS, loss: last.loss, stepMs: last.ms.step, model: "Tiny" },
+    ...{
+      state: "finished",
+      phase: "over",
+      step: STEPS,
+      steps: STEPS,
+      loss: last.loss,
+      stepMs: last.ms.step,
+      model: "Tiny",
+    },
     workers: [{ name: "w", backend: "native", state: "left", ms: share.ms, io: share.io }],
   });
   const { text } = await ask("/metrics", trusted);

@@ -59,8 +59,10 @@ export interface Team {
   evaluate(task: EvaluateTask, signal: AbortSignal): Promise<Evaluation | undefined>;
   /** Fixes the state after the step just made, to be read while training goes on. Called between steps. */
   captureState(): StateCapture;
-  /** Leaves the time until now out of the next step's: the run was paused. */
-  skipTime?(): void;
+  /** The run pauses before its next task, for this reason. */
+  pause?(reason: string): void;
+  /** The run goes on; the time of the pause belongs to no step. */
+  resume?(): void;
   /** Rejects if the replicas' weights and momentum are not all the same. Absent where there is one replica. */
   checkReplicas?(): Promise<void>;
 }

@@ -46,7 +46,7 @@ export class TrainingRun {
 
   /** Takes the checkpoint that people ask for, and waits while they have paused the run. */
   async attendControls(team: Team, signal: AbortSignal): Promise<void> {
-    if (await this.#controls?.attend(() => this.checkpointOnce(team), signal)) team.skipTime?.();
+    await this.#controls?.attend(team, () => this.checkpointOnce(team), signal);
   }
 
   /** Records a step whose update is about to be applied. @throws LossNotFinite if it must not be */

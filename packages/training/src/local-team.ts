@@ -16,8 +16,8 @@ export interface LocalTeamOptions {
   values: InitialValues;
   /** In their order: batches are made ahead. */
   tasks: Iterable<Task>;
-  /** Hears of each phase when it begins. @default nobody does */
-  onPhase?: (phase: PhaseName) => void;
+  /** Hears of each phase when it begins, with the reason of a pause. @default nobody does */
+  onPhase?: (phase: PhaseName, reason?: string) => void;
 }
 
 /** Trains on one replica. */
@@ -27,7 +27,7 @@ export class LocalTeam implements Team {
   readonly #batches: Batches;
   readonly #exchange: InMemoryExchange;
   readonly #evaluationRows: number;
-  readonly #onPhase: (phase: PhaseName) => void;
+  readonly #onPhase: NonNullable<LocalTeamOptions["onPhase"]>;
   readonly #clock = new LapClock();
 
   constructor(prepared: PreparedRun, { values, tasks, onPhase = () => {} }: LocalTeamOptions) {
@@ -64,8 +64,7 @@ export class LocalTeam implements Team {
     this.#onPhase("evaluating");
     const plan = { part, samples, rows: this.#evaluationRows, classes, signal };
     const evaluation = await evaluateAll(this.replica, this.#batches, plan);
-    this.#onPhase("idle");
-    this.skipTime(); // the next step begins after the evaluation
+    this.resume(); // the next step begins after the evaluation
     return evaluation;
   }
 
@@ -80,8 +79,13 @@ export class LocalTeam implements Team {
     };
   }
 
-  skipTime(): void {
+  pause(reason: string): void {
+    this.#onPhase("paused", reason);
+  }
+
+  resume(): void {
     this.#clock.finish();
+    this.#onPhase("idle");
   }
 
   /** Frees the replica's tensors. */

@@ -70,8 +70,11 @@ describe("the phases of a simulated run", () => {
     await passUntil(assemble());
     await passUntil(step(0));
     await passUntil(team.evaluate(VALIDATION));
+    team.pause("requested from the dashboard");
+    team.resume();
     team.finish();
-    expect(phases).toEqual(["gathering", "starting", "idle", "stepping", "idle", "evaluating", "idle", "over"]);
+    expect(phases.slice(0, 7)).toEqual(["gathering", "starting", "idle", "stepping", "idle", "evaluating", "idle"]);
+    expect(phases.slice(7)).toEqual(["paused: requested from the dashboard", "idle", "over"]);
   });
 
   test("show a pause from the death of one worker until another has come", async () => {

@@ -180,7 +180,13 @@ export class RemoteTeam implements Team {
     return this.#assembly.wait(signal);
   }
 
-  skipTime(): void {
+  pause(reason: string): void {
+    const { phase } = this.#state;
+    if (phase.run !== undefined) phase.enter({ name: "paused", run: phase.run, reason });
+  }
+
+  resume(): void {
+    this.#state.phase.rest();
     this.#state.progress.skipTime();
   }
 

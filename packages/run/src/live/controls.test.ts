@@ -56,6 +56,7 @@ describe("a run", () => {
     expect(live.snapshot().state).toBe("running");
     expect(await ended).toBe("finished");
     expect(team.updates).toBe(6);
+    expect(team.done.slice(1, 5)).toEqual(["step 1", "pause: requested from the dashboard", "resume", "step 2"]);
   });
 
   test("that is paused takes the checkpoint that is asked for, and stays paused", async () => {
@@ -72,7 +73,7 @@ describe("a run", () => {
     const checkpoint = async () => {
       if (asked.push("a checkpoint") === 1) controls.take({ do: "checkpoint" });
     };
-    for (let task = 0; task < 3; task++) await controls.attend(checkpoint, controls.signal);
+    for (let task = 0; task < 3; task++) await controls.attend({}, checkpoint, controls.signal);
     expect(asked).toHaveLength(2);
   });
 

@@ -3,6 +3,7 @@ import { EventEmitter, once } from "node:events";
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import { StopReason } from "../stop-reason.ts";
+import type { Team } from "../team.ts";
 import { isGone, isOver, type LiveRun } from "./live-run.ts";
 import type { TellEvent } from "./updates.ts";
 
@@ -80,18 +81,22 @@ export class Controls {
     return this.#stop.signal;
   }
 
-  /** Between two tasks: takes the checkpoint that was asked for, and waits while the run is paused. @returns whether it was */
-  async attend(checkpoint: () => Promise<void>, signal: AbortSignal): Promise<boolean> {
-    for (let wasPaused = false; ; wasPaused = true) {
+  /** Between two tasks: takes the checkpoint that was asked for, and waits while the run is paused. */
+  async attend(
+    team: Pick<Team, "pause" | "resume">,
+    checkpoint: () => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (let isPaused = false; ; isPaused = true) {
       while (this.#checkpoint) {
         this.#checkpoint = false; // before it is taken: another one may be asked for meanwhile
         await checkpoint();
       }
       if (!this.#paused || signal.aborted) {
-        if (wasPaused) this.#live.phase("idle");
-        return wasPaused;
+        if (isPaused) team.resume?.();
+        return;
       }
-      this.#live.phase("paused", WANTED);
+      if (!isPaused) team.pause?.(WANTED);
       await once(this.#taken, "command", { signal }).catch(() => {}); // an abort ends the pause, too
     }
   }

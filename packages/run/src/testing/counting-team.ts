@@ -58,6 +58,14 @@ export class CountingTeam implements Team {
     return { samples, lossSum: this.evaluationLoss * samples, confusion };
   }
 
+  pause(reason: string): void {
+    this.done.push(`pause: ${reason}`);
+  }
+
+  resume(): void {
+    this.done.push("resume");
+  }
+
   captureState(): StateCapture {
     const values = () => new Float32Array(this.weights).fill(this.updates);
     const state = [{ name: "w", shape: [this.weights], weight: values(), velocity: values() }];
