@@ -29,13 +29,14 @@ export {
 export { readWeights, readWeightsFile } from "./folder/weights.ts";
 export { type Command, Controls, parseCommand } from "./live/controls.ts";
 export { type LoopEnd, trainLoop } from "./loop.ts";
+export { type OpenedRun, openRun, type RunRequest, type RunStart } from "./open-run.ts";
 export { keepEvents, parseEvents } from "./record/event-log.ts";
 export { Recorder } from "./record/recorder.ts";
 export { writeTrace } from "./record/trace.ts";
 export { type Resources, withResources } from "./resources.ts";
 export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule/schedule.ts";
 export { type PlannedSlice, planSlices, shares } from "./schedule/slices.ts";
-export { type OpenedRun, openRun, type RunRequest, RunSession, type RunStart } from "./session.ts";
+export { RunSession } from "./session.ts";
 export {
   failureSignal,
   type SignalName,

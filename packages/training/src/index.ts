@@ -17,6 +17,7 @@ export { outputFile } from "./export/output-file.ts";
 export { writeRunTfjs } from "./export/run-tfjs.ts";
 export { isModelOf, loadTrainedModel } from "./export/trained-model.ts";
 export { firstValues } from "./first-values.ts";
+export { computedWith, type LoadedRun, loadRun } from "./load-run.ts";
 export { LocalTeam } from "./local-team.ts";
 export { downloadProgress, EVALUATION_ROWS, type PreparedRun, prepare } from "./prepare.ts";
 export { Replica } from "./replica.ts";

@@ -1,14 +1,9 @@
 /** A run on this machine, in this process: openRun, a local team, and the training loop. */
-import { type MachineOptions, resumedMachine, resumeLine } from "@lockstep/config";
-import { bitProperties } from "@lockstep/engine";
-import { LockstepError } from "@lockstep/errors";
-import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
+import { type MachineOptions, resumeLine } from "@lockstep/config";
 import {
   atStart,
   type Derived,
   type Display,
-  differentBitsLine,
-  groupDevices,
   makeSchedule,
   openPanel,
   openRun,
@@ -16,31 +11,23 @@ import {
   type RunFolder,
   type RunRequest,
   RunSession,
-  type RunStart,
   startLines,
   stoppedStatus,
-  threadsToKeep,
   trainLoop,
   watchInterrupts,
   withResources,
 } from "@lockstep/run";
 import {
-  firstValues,
-  isModelOf,
+  computedWith,
+  type LoadedRun,
   LocalTeam,
+  loadRun,
   type PreparedRun,
-  prepare,
   runFactsOf,
   writeRunTfjs,
 } from "@lockstep/training";
 import { openPages, type Shown, tellBegin } from "../dashboard-options.ts";
 import { slowBackendLine, summaryOf } from "../summary.ts";
-
-/** A run with all that is loaded of it. */
-interface LoadedRun {
-  prepared: PreparedRun;
-  values: Awaited<ReturnType<typeof firstValues>>;
-}
 
 const warnOn = (display: Display) => (line: string) => display.line(line, { level: "warn" });
 
@@ -53,48 +40,17 @@ const warnOn = (display: Display) => (line: string) => display.line(line, { leve
 export function trainAlone(request: RunRequest, machine: MachineOptions, shown: Shown): Promise<RunFolder> {
   return withResources(async (resources) => {
     const { display } = shown;
-    const load = (start: RunStart) => loadRun(start, machine, display, resources);
-    const { run, model: loaded } = await openRun(request, load, warnOn(display));
+    const { run, model: loaded } = await openRun(
+      request,
+      (start) => loadRun(start, machine, display, ({ thread }) => resources.add(() => thread.close())),
+      warnOn(display),
+    );
     const session = await RunSession.hold(run, openPanel(display));
     resources.add(() => session.close());
     await trainSession(session, loaded, shown, resources);
     return run.folder;
   });
 }
-
-/** Loads engine, model, data and weights. */
-async function loadRun(
-  start: RunStart,
-  given: MachineOptions,
-  display: Display,
-  resources: Resources,
-): Promise<LoadedRun> {
-  const { config, saved, checkpoint } = start;
-  const threads = threadsToKeep(saved?.derived.devices, { sliceRows: config.sliceRows, workers: 1 });
-  const machine = saved === undefined ? given : resumedMachine(saved.machine, given, threads);
-  const prepared = await prepare(config, machine, display.line);
-  resources.add(() => prepared.thread.close());
-  if (saved !== undefined) {
-    assertSameModel(prepared, saved.derived);
-    const warning = differentBitsLine(saved.derived, computedWith(prepared), config);
-    if (warning !== undefined) warnOn(display)(warning);
-    if (checkpoint === undefined) display.line("no checkpoint was written yet; the run begins again at step 0");
-  }
-  return { prepared, values: await firstValues(prepared, start, display.line) };
-}
-
-function assertSameModel({ config, loaded, names }: PreparedRun, derived: Derived): void {
-  if (isModelOf(derived, loaded, names)) return;
-  throw new LockstepError(
-    "ERR_MODEL_CHANGED",
-    `${config.model} is no longer the model that this run began with. Restore it, or start a new run with --init-from.`,
-  );
-}
-
-const computedWith = ({ engine }: PreparedRun) => ({
-  arithmetic: ARITHMETIC_VERSION,
-  devices: groupDevices([bitProperties(engine)]),
-});
 
 async function trainSession(
   session: RunSession,

@@ -2,7 +2,16 @@
 import { type MachineOptions, resumedMachine, resumeLine, version } from "@lockstep/config";
 import { coordinate, type DistributedRun } from "@lockstep/coordinator";
 import { controlToken, dashboardLine, makeSite, placeOf } from "@lockstep/dashboard";
-import { type LogFormat, openPanel, StopReason, threadsToKeep, withResources } from "@lockstep/run";
+import {
+  type Command,
+  type LogFormat,
+  openPanel,
+  type Resources,
+  type RunPanel,
+  StopReason,
+  threadsToKeep,
+  withResources,
+} from "@lockstep/run";
 import type { LiveRun } from "@lockstep/run/live";
 import { type LocalWorkers, startLocalWorkers } from "@lockstep/worker";
 import type { Shown } from "../dashboard-options.ts";
@@ -20,59 +29,66 @@ export interface Watching extends Shown {
 }
 
 /** Trains with so many processes. They are alike: slices are even, since slices by speed would follow noise. */
-export async function trainTogether(
+export function trainTogether(
   workers: number,
   distributed: DistributedRun,
   given: MachineOptions,
-  { display, dashboard, unkept = [], log, onStarted }: Watching,
+  watching: Watching,
 ): Promise<void> {
-  const { run, model } = distributed;
-  const { saved, config } = run;
-  const threads = threadsToKeep(saved?.derived.devices, { sliceRows: config.sliceRows, workers });
-  const machine = resumedMachine(saved?.machine ?? {}, given, threads);
-  const codeModel = model.kind === "code" ? config.model : undefined;
-  const panel = openPanel(display);
-  const { live, controls } = panel;
-  const control = controlToken();
-  await withResources(async (resources) => {
+  return withResources(async (resources) => {
+    const { display, unkept = [] } = watching;
     resources.add(display.close);
-    const desk = {
-      token: control,
-      command: async (command: Parameters<typeof controls.take>[0]) => controls.take(command),
-    };
-    const { onRequest, guards, close } = makeSite({ live, desk });
-    resources.add(close);
-    let graceMs = 0;
+    const panel = openPanel(display);
+    const { door, control } = openDoor(panel, watching, resources);
+    const machine = machineOf(distributed, given, workers);
     const failures = new AbortController();
+    let graceMs = 0;
     const onListening = (port: number) => {
-      const url = `http://${HOST}:${port}`;
-      if (dashboard !== undefined) display.line(dashboardLine(url, display.isTerminal, { control }));
-      const local = startLocalWorkers(workers, url.replace("http", "ws"), machine, { codeModel, log });
+      const local = startWorkers(port, { workers, distributed, machine, control, ...watching });
       resources.add(() => local.end(graceMs));
-      abortOnFailure(local, live, failures);
-      onStarted?.(local, live);
+      abortOnFailure(local, panel.live, failures);
+      watching.onStarted?.(local, panel.live);
     };
-    // On loopback, without token and TLS.
-    const place = { host: HOST, port: 0, anyPort: true };
-    const outcome = await coordinate({
-      ...LIMITS,
-      distributed,
-      panel,
-      workers,
-      machine,
-      version,
-      balance: "even",
-      door: { ...place, ...(dashboard && { ...placeOf(dashboard), onRequest, guards }) },
-      localWorkers: failures.signal,
-      onListening,
-    });
+    const common = { ...LIMITS, balance: "even" as const, version, panel, door, workers, machine };
+    const outcome = await coordinate({ ...common, distributed, localWorkers: failures.signal, onListening });
     if (outcome.end === "not begun") display.line("stopped before the run began");
     else graceMs = LEAVE_MS;
     if (outcome.end === "interrupted") {
-      display.line(`stopped; continue with: ${resumeLine("pnpm train", run.folder.dir, unkept)}`);
+      display.line(`stopped; continue with: ${resumeLine("pnpm train", distributed.run.folder.dir, unkept)}`);
     }
     if (outcome.end !== "finished") process.exitCode = outcome.status;
   });
+}
+
+/** Returns where workers join: on loopback, without token and TLS; and where pages show the run, if they are to. */
+function openDoor({ live, controls }: RunPanel, { dashboard }: Watching, resources: Resources) {
+  const control = controlToken();
+  const command = async (order: Command) => controls.take(order);
+  const { onRequest, guards, close } = makeSite({ live, desk: { token: control, command } });
+  resources.add(close);
+  const door = { host: HOST, port: 0, anyPort: true, ...(dashboard && { ...placeOf(dashboard), onRequest, guards }) };
+  return { door, control };
+}
+
+/** A resumed run keeps its threads, if its bits depend on them. */
+function machineOf({ run: { saved, config } }: DistributedRun, given: MachineOptions, workers: number): MachineOptions {
+  const threads = threadsToKeep(saved?.derived.devices, { sliceRows: config.sliceRows, workers });
+  return resumedMachine(saved?.machine ?? {}, given, threads);
+}
+
+interface Start extends Watching {
+  workers: number;
+  distributed: DistributedRun;
+  machine: MachineOptions;
+  control: string;
+}
+
+function startWorkers(port: number, start: Start): LocalWorkers {
+  const { workers, machine, control, display, dashboard, log } = start;
+  const { run, model } = start.distributed;
+  if (dashboard !== undefined) display.line(dashboardLine(`http://${HOST}:${port}`, display.isTerminal, { control }));
+  const codeModel = model.kind === "code" ? run.config.model : undefined;
+  return startLocalWorkers(workers, `ws://${HOST}:${port}`, machine, { codeModel, log });
 }
 
 /** Before the run has begun, the failure of one worker ends it; then that of all. */

@@ -10,17 +10,15 @@ import {
   type MachineOptions,
   machineOptions,
   makeConfig,
-  type RunConfig,
   scaleForWorkers,
   shellWord,
   type WeakScaling,
 } from "@lockstep/config";
 import { openDistributedRun } from "@lockstep/coordinator";
 import { expectRoomForDashboard } from "@lockstep/dashboard";
-import { LockstepError } from "@lockstep/errors";
-import { describeModel, formatDescription, loadModel } from "@lockstep/model";
 import { displayOn, type LogFormat, type RunFolder, type RunRequest } from "@lockstep/run";
 import type { Shown } from "../dashboard-options.ts";
+import { describeLayers } from "./describe.ts";
 import { trainAlone } from "./train-alone.ts";
 import { trainTogether } from "./train-together.ts";
 
@@ -70,14 +68,4 @@ async function trainWithWorkers(
 export function nextLine(dir: string): string {
   const run = shellWord(dir);
   return `next:    pnpm evaluate --run ${run}, pnpm predict --run ${run} PICTURE, pnpm train --help`;
-}
-
-/** Prints the shape table: no data, no engine. */
-async function describeLayers({ model, numClasses, inputChannels }: RunConfig): Promise<void> {
-  const { spec } = await loadModel(model, { numClasses, inputChannels });
-  if (spec === undefined) {
-    const text = `--describe needs a model spec, but ${model} makes a tf.LayersModel; call its summary() to see the layers.`;
-    throw new LockstepError("ERR_OPTION", text);
-  }
-  console.log(formatDescription(describeModel(spec)));
 }

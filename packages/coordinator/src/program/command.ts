@@ -1,8 +1,14 @@
-import { hostname } from "node:os";
-import { givenRunOptions, makeConfig, scaleForWorkers, tidyArguments, version } from "@lockstep/config";
+/** Does what the command line of the coordinator says: opens the run, listens, and trains with the workers that come. */
+import {
+  type GivenOptions,
+  givenRunOptions,
+  makeConfig,
+  scaleForWorkers,
+  tidyArguments,
+  version,
+} from "@lockstep/config";
 import { type CoordinatorCommandOptions, coordinatorProgram } from "@lockstep/config/programs";
-import { controlToken, dashboardLine, makeSite } from "@lockstep/dashboard";
-import { announce } from "@lockstep/discovery";
+import { controlToken, makeSite } from "@lockstep/dashboard";
 import { LockstepError } from "@lockstep/errors";
 import {
   displayOn,
@@ -15,62 +21,55 @@ import {
 } from "@lockstep/run";
 import { assertPortFree } from "@lockstep/transport";
 import type { Command } from "commander";
-
 import { coordinate } from "../coordinator.ts";
 import { openDistributedRun } from "../open-run.ts";
 import { prepareEntrance } from "./entrance.ts";
-import { addressesOf, authority, joiningLines } from "./joining-lines.ts";
+import { invite } from "./invitation.ts";
 import { refusalLog } from "./refusal-log.ts";
 import { stoppedLine } from "./stopped-line.ts";
 
-async function main(words: string[], program: Command, resources: Resources): Promise<void> {
-  const options = program.opts<CoordinatorCommandOptions & Record<string, unknown>>();
-  const { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen, resume, out, log } = options;
+type Options = CoordinatorCommandOptions & Record<string, unknown>;
+
+/** Returns the options of the run. @throws LockstepError ERR_OPTION */
+function givenOptions(options: Options): GivenOptions {
+  const { workers, minWorkers } = options;
   if (minWorkers > workers) {
     const text = `Expected --min-workers to be at most --workers (${workers}), got ${minWorkers}`;
     throw new LockstepError("ERR_OPTION", `${text}; the run would never begin.`);
   }
-  const given = scaleForWorkers(givenRunOptions(options), options);
-  const display = displayOn(process.stdout, log);
-  const warn = (line: string) => display.line(line, { level: "warn" });
-  const { isTerminal } = display;
-  const entrance = await prepareEntrance(options, workers, isTerminal);
+  return scaleForWorkers(givenRunOptions(options), options);
+}
+
+async function main(words: string[], program: Command, resources: Resources): Promise<void> {
+  const options = program.opts<Options>();
+  const { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen, resume, out } = options;
+  const given = givenOptions(options);
+  const display = displayOn(process.stdout, options.log);
+  const entrance = await prepareEntrance(options, workers, display.isTerminal);
   await assertPortFree(entrance.door);
   const panel = openPanel(display);
   const { live, controls } = panel;
   const control = controlToken();
-  let listeningAt = entrance.door.port;
-  const onListening = (port: number) => {
-    listeningAt = port;
-    const where = entrance.loopback ? "in other terminals of this machine" : "paste this on each of their machines";
-    display.line(`waiting for ${workers} workers; ${where}:`);
-    const addresses = addressesOf(entrance);
-    const codeModel = distributed.model.kind === "code" ? distributed.run.config.model : undefined;
-    const joining = { entrance, addresses, port, isTerminal, words, codeModel };
-    for (const line of joiningLines(joining)) display.line(line);
-    const url = `${entrance.fingerprint === undefined ? "http" : "https"}://${authority(addresses[0], port)}`;
-    display.line(dashboardLine(url, isTerminal, { token: entrance.door.token, control }));
-    if (entrance.loopback) return;
-    const onProblem = (reason: string) => warn(`workers must be told the address: ${reason}`);
-    const secure = entrance.fingerprint !== undefined;
-    const announcement = announce({ port, name: hostname(), secure, onProblem });
-    resources.add(announcement.close);
-  };
-  const onRefused = refusalLog((line) => eventTeller(display, live)(line, "refused"));
   const { onRequest, guards, close } = makeSite({
     live,
-    desk: { token: control, command: async (it) => controls.take(it) },
+    desk: { token: control, command: async (command) => controls.take(command) },
   });
   resources.add(close);
-  const door = { ...entrance.door, onRefused, onRequest, guards };
   const request: RunRequest =
     resume === undefined ? { type: "new", config: makeConfig(given), out } : { type: "resume", dir: resume, given };
   const distributed = await openDistributedRun(request, display);
+  let listeningAt = entrance.door.port;
+  const onListening = (port: number) => {
+    listeningAt = port;
+    invite({ entrance, distributed, workers, words, control }, port, display, resources);
+  };
+  const onRefused = refusalLog((line) => eventTeller(display, live)(line, "refused"));
+  const door = { ...entrance.door, onRefused, onRequest, guards };
   const limits = { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen };
   const outcome = await coordinate({ ...limits, distributed, panel, door, version, onListening });
   if (outcome.end === "finished") return;
-  if (outcome.end === "not begun") display.line("stopped before the run began");
-  else display.line(stoppedLine(program, { dir: distributed.run.folder.dir, port: listeningAt, isTerminal }));
+  const stopped = { dir: distributed.run.folder.dir, port: listeningAt, isTerminal: display.isTerminal };
+  display.line(outcome.end === "not begun" ? "stopped before the run began" : stoppedLine(program, stopped));
   process.exitCode = outcome.status;
 }
 

@@ -1,0 +1,63 @@
+/** Loads all that a run on one machine needs, and finds out whether it can go on as it was. */
+import { type MachineOptions, resumedMachine } from "@lockstep/config";
+import { bitProperties } from "@lockstep/engine";
+import { LockstepError } from "@lockstep/errors";
+import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
+import {
+  type Derived,
+  type Display,
+  differentBitsLine,
+  groupDevices,
+  type RunStart,
+  threadsToKeep,
+} from "@lockstep/run";
+import { isModelOf } from "./export/trained-model.ts";
+import { firstValues } from "./first-values.ts";
+import { type PreparedRun, prepare } from "./prepare.ts";
+import type { InitialValues } from "./state.ts";
+
+/** Engine, model, data and weights of a run. */
+export interface LoadedRun {
+  prepared: PreparedRun;
+  values: InitialValues;
+}
+
+/** Returns what decides the bits of a run beside its configuration. */
+export const computedWith = ({ engine }: PreparedRun) => ({
+  arithmetic: ARITHMETIC_VERSION,
+  devices: groupDevices([bitProperties(engine)]),
+});
+
+/**
+ * Loads engine, model, data and weights; a resumed run keeps its threads, if its bits depend on them.
+ *
+ * @param onPrepared is given what is to be closed, as soon as it is open
+ * @throws LockstepError ERR_MODEL_CHANGED for another model than the run began with
+ */
+export async function loadRun(
+  start: RunStart,
+  given: MachineOptions,
+  display: Display,
+  onPrepared: (prepared: PreparedRun) => void,
+): Promise<LoadedRun> {
+  const { config, saved, checkpoint } = start;
+  const threads = threadsToKeep(saved?.derived.devices, { sliceRows: config.sliceRows, workers: 1 });
+  const machine = saved === undefined ? given : resumedMachine(saved.machine, given, threads);
+  const prepared = await prepare(config, machine, display.line);
+  onPrepared(prepared);
+  if (saved !== undefined) {
+    assertSameModel(prepared, saved.derived);
+    const warning = differentBitsLine(saved.derived, computedWith(prepared), config);
+    if (warning !== undefined) display.line(warning, { level: "warn" });
+    if (checkpoint === undefined) display.line("no checkpoint was written yet; the run begins again at step 0");
+  }
+  return { prepared, values: await firstValues(prepared, start, display.line) };
+}
+
+function assertSameModel({ config, loaded, names }: PreparedRun, derived: Derived): void {
+  if (isModelOf(derived, loaded, names)) return;
+  throw new LockstepError(
+    "ERR_MODEL_CHANGED",
+    `${config.model} is no longer the model that this run began with. Restore it, or start a new run with --init-from.`,
+  );
+}
