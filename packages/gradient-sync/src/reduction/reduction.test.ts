@@ -1,0 +1,179 @@
+/** Both ends of the reduction: what clients put on the wire comes back to each of them as the sum. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { decodeFromWorker, encode } from "../protocol/codec.ts";
+import { toSliceId, toStep } from "../protocol/ids.ts";
+import { type DrawnGradients, drawnGradients, nearestBf16, plainStep } from "../testing/drawn-gradients.ts";
+import { PlainRound } from "../testing/plain-round.ts";
+import { ReductionClient } from "../testing/reduction-client.ts";
+import { BufferPool } from "./buffer-pool.ts";
+import type { Outgoing, SliceState } from "./step-round.ts";
+
+/** Of all steps here: what one has released must not be what its messages are made of. */
+const pool = new BufferPool();
+const STEP = toStep(3);
+/** A client keeps the factors of so many attempts at a slice, also of those that came to nothing. */
+const MOST_ATTEMPTS = 7;
+
+type Action = () => void;
+
+/** A server, its clients, and the bytes that are on their way between them. */
+class Reduction {
+  readonly gradients: DrawnGradients;
+  readonly round: PlainRound;
+  clients: ReductionClient[];
+
+  constructor(gradients: DrawnGradients, clients: number, packing: boolean) {
+    const { layout, sliceSamples } = gradients;
+    const starts = sliceSamples.map((_, slice) => sliceSamples.slice(0, slice).reduce((sum, rows) => sum + rows, 0));
+    const slices = sliceSamples.map((rows, slice) => {
+      const start = starts[slice] ?? 0;
+      return { slice: toSliceId(slice), start, end: start + rows };
+    });
+    const task = { epoch: 0, step: STEP, start: 0, end: slices.at(-1)?.end ?? 0, learningRate: 0.1 };
+    this.gradients = gradients;
+    this.round = new PlainRound(task, slices, layout, packing, pool);
+    this.clients = Array.from({ length: clients }, (_, id) => new ReductionClient(id, gradients));
+    for (const { id } of this.clients) {
+      const own = slices.filter(({ slice }) => slice % clients === id).map(({ slice }) => slice);
+      this.#tell([this.round.assign(id, own)]);
+    }
+  }
+
+  /** Messages that may arrive next, at either end. */
+  get arrivals(): Action[] {
+    return this.clients.flatMap((client) => [
+      ...(client.inbox.length > 0 ? [() => client.hear()] : []),
+      ...(client.outbox.length > 0 ? [() => this.#hear(client)] : []),
+    ]);
+  }
+
+  /** Slices that so many try at once, and that another client may try too. */
+  retries(live: number): Action[] {
+    const isOpen = ({ attempts, attemptsMade }: SliceState) =>
+      attempts.size === live &&
+      attemptsMade < MOST_ATTEMPTS &&
+      [...attempts.values()].every(({ contribution }) => contribution === undefined);
+    return this.round.slices.filter(isOpen).flatMap(({ slice, attempts }) =>
+      this.clients
+        .filter(({ id }) => [...attempts.values()].every(({ worker }) => worker !== id))
+        .map(
+          ({ id }) =>
+            () =>
+              this.#tell([this.round.assign(id, [slice])]),
+        ),
+    );
+  }
+
+  /** Faults: any client but the first is lost, or sends what is not finite. */
+  get faults(): Action[] {
+    return this.clients.slice(1).flatMap((client) => [() => this.#lose(client), () => client.spoil(decodeFromWorker)]);
+  }
+
+  /** Lets everything arrive, and has the first client compute what nobody does. @returns the attempts of the commit */
+  finish(): number[] {
+    for (let next: Action | undefined; ; next()) {
+      next = this.arrivals[0] ?? this.#recompute();
+      if (next === undefined) break;
+    }
+    expect([this.round.complete, this.round.bytesHeld]).toEqual([true, 0]);
+    const { message } = this.round.commit();
+    if (message.type !== "commit") throw new Error(`Expected a commit, got ${message.type}.`);
+    return message.attempts;
+  }
+
+  #recompute(): Action | undefined {
+    const open = this.round.slices.find(({ attempts }) => attempts.size === 0);
+    return open && (() => this.#tell([this.round.assign(0, [open.slice])]));
+  }
+
+  #lose(client: ReductionClient): void {
+    this.clients = this.clients.filter((other) => other !== client);
+    this.#tell(this.round.lose(client.id));
+  }
+
+  #hear({ id, outbox }: ReductionClient): void {
+    const bytes = outbox.shift();
+    if (bytes === undefined) return;
+    const said = decodeFromWorker(bytes);
+    if (said.type === "gradient-chunk") this.#tell(this.round.onChunk(id, said));
+    if (said.type === "contribution") this.#tell(this.round.onContribution(id, said));
+  }
+
+  #tell(outgoing: readonly Outgoing[]): void {
+    for (const { to, except, message } of outgoing) {
+      const bytes = encode(message);
+      const hearers = this.clients.filter(({ id }) => (to === "all" ? id !== except : id === to));
+      for (const { inbox } of hearers) inbox.push(bytes);
+    }
+  }
+}
+
+const bitsOf = (parts: readonly Float32Array[]) =>
+  parts.map((values) => [...new Uint32Array(values.slice().buffer)].map((word) => word.toString(16)));
+
+/** Asserts that every client has, to the bit, the step that these attempts plainly add up to. */
+function expectPlainStep({ gradients, clients }: Reduction, attempts: readonly number[]): void {
+  const expected = bitsOf(plainStep(gradients, attempts));
+  for (const { assembly } of clients) {
+    const part = assembly.complete(STEP, attempts);
+    expect(bitsOf(gradients.layout.rowElements.map((_, index) => part(index)))).toEqual(expected);
+  }
+}
+
+describe("every client has, to the bit, the sums in slice order and all factors", () => {
+  test("for drawn tensors, slices, wire types and zeros, whatever order messages arrive in", () => {
+    fc.assert(
+      fc.property(
+        drawnGradients,
+        fc.integer({ min: 1, max: 4 }),
+        fc.boolean(),
+        fc.array(fc.nat(), { maxLength: 100 }),
+        (gradients, clients, packing, choices) => {
+          const reduction = new Reduction(gradients, clients, packing);
+          for (const choice of choices) {
+            const { arrivals } = reduction;
+            arrivals[choice % arrivals.length]?.();
+          }
+          const attempts = reduction.finish();
+          expect(attempts).toEqual(gradients.sliceSamples.map(() => 0));
+          expectPlainStep(reduction, attempts);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  test("though slices are tried several times, clients are lost, and numbers are not finite", () => {
+    fc.assert(
+      fc.property(
+        drawnGradients,
+        fc.integer({ min: 2, max: 4 }),
+        fc.boolean(),
+        fc.array(fc.nat(), { maxLength: 150 }),
+        (gradients, clients, packing, choices) => {
+          const reduction = new Reduction(gradients, clients, packing);
+          for (const choice of choices) {
+            const { arrivals } = reduction;
+            const rare = [reduction.retries(0), reduction.retries(1), reduction.retries(2), reduction.faults].flat();
+            const actions = [...arrivals, ...arrivals, ...arrivals, ...rare];
+            actions[choice % actions.length]?.();
+          }
+          expectPlainStep(reduction, reduction.finish());
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+});
+
+test("bf16 is rounded to the nearest, ties to even, as worked by hand", () => {
+  const halfway = 1 + 2 ** -8; // between 1 and 1 + 2⁻⁷
+  expect([halfway, halfway + 2 ** -20, 1 + 3 * 2 ** -8, -halfway, 0].map(nearestBf16)).toEqual([
+    1,
+    1 + 2 ** -7,
+    1 + 2 ** -6,
+    -1,
+    0,
+  ]);
+});

@@ -1,0 +1,80 @@
+/** For tests: a client's end of the reduction. It computes what it is assigned, and says and hears bytes. */
+import { chunkOffsets } from "../layout/layout.ts";
+import { decodeInto, encodeFloats, roundToWire } from "../layout/wire.ts";
+import { decodeFromCoordinator, encode } from "../protocol/codec.ts";
+import type { CoordinatorMessage, SliceAssignment, WorkerMessage } from "../protocol/messages.ts";
+import { StepAssembly } from "../reduction/step-assembly.ts";
+import type { DrawnGradients } from "./drawn-gradients.ts";
+
+type Assign = Extract<CoordinatorMessage, { type: "assign" }>;
+type Chunk = Extract<WorkerMessage, { type: "gradient-chunk" }>;
+
+export class ReductionClient {
+  readonly id: number;
+  readonly assembly: StepAssembly;
+  /** Encoded messages, in the order in which they arrive: from the server, and at the server. */
+  readonly inbox: Uint8Array[] = [];
+  readonly outbox: Uint8Array[] = [];
+  readonly #gradients: DrawnGradients;
+  readonly #dense: Chunk[] = [];
+
+  constructor(id: number, gradients: DrawnGradients) {
+    this.id = id;
+    this.#gradients = gradients;
+    this.assembly = new StepAssembly(gradients.layout, gradients.sliceSamples);
+  }
+
+  /** Takes in the next message, and does what it says. */
+  hear(): void {
+    const bytes = this.inbox.shift();
+    if (bytes === undefined) return;
+    const message = decodeFromCoordinator(bytes);
+    if (message.type === "assign") for (const slice of message.slices) this.#compute(message, slice);
+    if (message.type === "update-chunk") {
+      decodeInto(this.assembly.roomFor(message), message, this.#gradients.layout.wire);
+    }
+    if (message.type !== "withdrawn") return;
+    this.assembly.withdraw(message);
+    const isWithdrawn = ({ slice, attempt }: Chunk) => slice === message.slice && attempt === message.attempt;
+    const again = this.#dense.filter((chunk) => message.again.includes(chunk.offset) && !isWithdrawn(chunk));
+    this.outbox.push(...again.map(encode));
+  }
+
+  /** Makes what it sends next not finite, if that is a chunk. */
+  spoil(decode: (bytes: Uint8Array) => WorkerMessage): void {
+    const [bytes] = this.outbox;
+    if (bytes === undefined) return;
+    const message = decode(bytes);
+    if (message.type !== "gradient-chunk") return;
+    const { layout } = this.#gradients;
+    const values = new Float32Array(layout.chunkElements).fill(Number.NaN);
+    this.outbox[0] = encode({ ...message, ...encodeFloats(values, layout.wire) });
+  }
+
+  #compute({ step }: Assign, { slice, attempt, start, end }: SliceAssignment): void {
+    const { layout, partOf } = this.#gradients;
+    for (const part of layout.rowElements.keys()) {
+      const whole = partOf(slice, attempt, part);
+      for (const offset of chunkOffsets(layout, whole.length)) {
+        const values = whole.slice(offset, offset + layout.chunkElements);
+        const chunk: Chunk = {
+          type: "gradient-chunk",
+          step,
+          slice,
+          attempt,
+          part,
+          offset,
+          ...encodeFloats(values, layout.wire),
+        };
+        this.outbox.push(encode(chunk));
+        if (part === 0) this.#dense.push(chunk);
+        else {
+          roundToWire(values, layout.wire);
+          this.assembly.add({ slice, attempt, part, offset, values });
+        }
+      }
+    }
+    const sums = { samples: end - start, lossSum: 1, correct: 0, ms: {}, io: {}, doneMs: 0 };
+    this.outbox.push(encode({ type: "contribution", step, slice, attempt, ...sums }));
+  }
+}
