@@ -1,0 +1,139 @@
+/** What opening a run makes of what is asked for, and when it makes the folder. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type GivenOptions, makeConfig } from "@lockstep/config";
+import { LockstepError } from "@lockstep/errors";
+import { writeSafetensors } from "@lockstep/formats";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { saveCheckpoint } from "./folder/checkpoint.ts";
+import { atStart } from "./folder/resumed.ts";
+import { writeJson } from "./folder/run-folder.ts";
+import { openRun, type RunStart } from "./open-run.ts";
+import { makeSchedule } from "./schedule/schedule.ts";
+import { RunSession } from "./session.ts";
+import { lineDisplay } from "./terminal/display.ts";
+import { openPanel } from "./terminal/panel.ts";
+
+const FACTS = {
+  modelName: "M",
+  topologyDigest: "d",
+  parameters: 1,
+  inputShape: [1, 1, 1] as [number, number, number],
+  numClasses: 2,
+  classes: ["a", "b"],
+  mean: [0],
+  std: [1],
+  trainSamples: 10,
+  validationSamples: 4,
+  testSamples: 4,
+};
+
+let dir: string;
+let out: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "lockstep-open-run-"));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  out = join(dir, "run");
+});
+
+const passes = async (start: RunStart) => start;
+const openNew = (given: GivenOptions = {}, check = passes) =>
+  openRun({ type: "new", config: makeConfig(given), out }, check, () => {});
+const resume = (given: GivenOptions = {}) => openRun({ type: "resume", dir: out, given }, passes, () => {});
+
+/** Opens, holds and settles a new run. */
+async function settled(given: GivenOptions = {}) {
+  const { run } = await openNew(given);
+  const session = await RunSession.hold(run, openPanel(lineDisplay(() => {})));
+  onTestFinished(() => session.close());
+  const schedule = makeSchedule(run.config, FACTS);
+  const file = session.settle(FACTS, { schedule, machine: { threads: 3 }, arithmetic: 1, devices: [] });
+  return { run, session, file };
+}
+
+async function writeWeights(): Promise<string> {
+  const path = join(dir, "init.safetensors");
+  await writeSafetensors(path, [{ name: "w", shape: [1], data: Float32Array.of(5) }]);
+  return path;
+}
+
+describe("a new run", () => {
+  test("has its folder made last: one that cannot be trained leaves none", async () => {
+    const untrainable = new LockstepError("ERR_MODEL", "No layers.");
+    const check = () => {
+      expect(existsSync(out)).toBe(false);
+      return Promise.reject(untrainable);
+    };
+    await expect(openNew({}, check)).rejects.toBe(untrainable);
+    expect(existsSync(out)).toBe(false);
+    expect((await openNew()).run.folder.dir).toBe(out);
+  });
+
+  test("is refused in the folder of another one before anything is checked", async () => {
+    mkdirSync(out);
+    writeFileSync(join(out, "config.json"), "{}");
+    const check = () => Promise.reject(new Error("was checked"));
+    await expect(openNew({}, check)).rejects.toMatchObject({ code: "ERR_RUN_EXISTS" });
+  });
+
+  test("begins with the weights of --init-from", async () => {
+    const { model: start } = await openNew({ initFrom: await writeWeights() });
+    expect(start.initialWeights?.get("w")?.data).toEqual(Float32Array.of(5));
+  });
+});
+
+describe("a resumed run", () => {
+  test("keeps its id, its machine and its options, but for those that are given", async () => {
+    const { run, session } = await settled({ numEpochs: 1, seed: 4 });
+    session.close();
+    const { run: again } = await resume({ numEpochs: 2 });
+    expect(again.runId).toBe(run.runId);
+    expect(again.saved).toMatchObject({ machine: { threads: 3 }, derived: { modelName: "M", steps: 1 } });
+    expect(again.config).toEqual({ ...run.config, numEpochs: 2 });
+  });
+
+  test("goes on from its checkpoint, and not with the weights of --init-from", async () => {
+    const { run, session } = await settled({ initFrom: await writeWeights() });
+    session.close();
+    const [weight, velocity] = [Float32Array.of(7), Float32Array.of(0)];
+    const tensors = [{ name: "w", shape: [1], weight, velocity }];
+    const { progress } = atStart;
+    await saveCheckpoint(run.folder.checkpoints, { step: 1, epoch: 1, seed: 0, progress, tensors }, { keep: 1 });
+    const { run: again } = await resume();
+    expect(again.checkpoint?.tensors).toEqual(tensors);
+    expect(again.initialWeights).toBeUndefined();
+  });
+
+  test("that has no checkpoint yet begins with the weights of --init-from again", async () => {
+    const { session } = await settled({ initFrom: await writeWeights() });
+    session.close();
+    const { run } = await resume();
+    expect(run.checkpoint).toBeUndefined();
+    expect(run.initialWeights?.get("w")?.data).toEqual(Float32Array.of(5));
+  });
+});
+
+describe("a session", () => {
+  test("keeps others from the folder until it is closed", async () => {
+    const { run, session } = await settled();
+    const panel = openPanel(lineDisplay(() => {}));
+    await expect(RunSession.hold({ ...run, ...(await resume()).run }, panel)).rejects.toMatchObject({
+      code: "ERR_RUN_BUSY",
+    });
+    session.close();
+    (await RunSession.hold((await resume()).run, panel)).close();
+  });
+
+  test("tells of the run when it is settled, and adds devices that join to config.json", async () => {
+    const { run, session, file } = await settled();
+    expect(session.panel.live.snapshot()).toMatchObject({ name: "run", run: { derived: { runId: run.runId } } });
+    const device = { backend: "native", libraryVersion: "2", instructionSet: "AVX", threads: 1, workers: 1 };
+    session.addDevices(file, [device]);
+    const written = JSON.parse(readFileSync(run.folder.config, "utf8"));
+    expect(written.derived.devices).toEqual([device]);
+    writeJson(run.folder.config, {});
+    session.addDevices(file, [device]); // nothing new
+    expect(readFileSync(run.folder.config, "utf8")).toBe("{}\n");
+  });
+});
