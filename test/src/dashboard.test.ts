@@ -119,6 +119,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     await page.getByRole("button", { name: "Pause" }).click();
     await page.locator("#yes").click();
     await stateIs(page, "paused");
+    await page.locator("#phase", { hasText: /^paused since .*: requested from the dashboard$/ }).waitFor();
     await training.stalls(1000);
     const steps = training.steps;
     await page.getByRole("button", { name: "Checkpoint" }).click();
@@ -246,6 +247,7 @@ describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
     await dashboard.prints("Ctrl-C");
     const shown = await openPage(portOf(dashboard));
     await stateIs(shown, "finished");
+    expect(await shown.locator("#phase").isVisible()).toBe(false); // the state says all
     expect(await stepsOn(shown)).toBe(30);
     expect(await shown.locator("#loss .u-label").allTextContents()).toContain("first");
     await event(shown, "checkpoint after 30 steps").waitFor();
