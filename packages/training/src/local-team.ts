@@ -5,7 +5,7 @@ import type { PhaseName } from "@lockstep/run/live";
 import { Batches, batchesOf } from "./batches.ts";
 import { evaluateAll } from "./evaluate.ts";
 import { InMemoryExchange } from "./exchange.ts";
-import { EVALUATION_ROWS, type PreparedRun } from "./prepare.ts";
+import { EVALUATION_ROWS, type PreparedRun } from "./prepare/prepare.ts";
 import { Replica } from "./replica.ts";
 import { captureState, type InitialValues } from "./state.ts";
 import { takeStep } from "./step.ts";

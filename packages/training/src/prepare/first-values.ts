@@ -1,8 +1,8 @@
 /** The weights and momentum that a run on one machine begins, or goes on, with. */
 import { fitStateDict, initialWeights, prefixLine, type StateDict, toStateDict } from "@lockstep/model";
 import type { RunStart } from "@lockstep/run";
+import { type InitialValues, parameterValues } from "../state.ts";
 import type { PreparedRun } from "./prepare.ts";
-import { type InitialValues, parameterValues } from "./state.ts";
 
 /**
  * Returns the values of the checkpoint; without one those of --init-from, and else what the model's module has set and

@@ -1,11 +1,11 @@
 /** Warms up a device: it does once what it does only once, before anyone waits for it. */
 import type { Batch } from "@lockstep/dataset";
 import { readBack } from "@lockstep/engine";
-import { disposeContribution } from "./contribution.ts";
-import type { Replica } from "./replica.ts";
-import { computeGradients } from "./slice/gradients.ts";
-import { LapClock } from "./step-clock.ts";
-import { applyUpdate } from "./update.ts";
+import { disposeContribution } from "../contribution.ts";
+import type { Replica } from "../replica.ts";
+import { computeGradients } from "../slice/gradients.ts";
+import { LapClock } from "../step-clock.ts";
+import { applyUpdate } from "../update.ts";
 
 /**
  * Takes a step on images that are zeros. A GPU compiles shaders, loads kernels and looks for the best of them when it

@@ -1,11 +1,11 @@
 import { readBack, startEngine, tf } from "@lockstep/engine";
 import { beforeAll, expect, test } from "vitest";
-import { disposeContribution } from "./contribution.ts";
-import { Replica } from "./replica.ts";
-import { computeGradients } from "./slice/gradients.ts";
-import { LapClock } from "./step-clock.ts";
-import { batchOf, denseKernels, smallModel, valuesFor } from "./testing/small-model.ts";
-import { applyUpdate } from "./update.ts";
+import { disposeContribution } from "../contribution.ts";
+import { Replica } from "../replica.ts";
+import { computeGradients } from "../slice/gradients.ts";
+import { LapClock } from "../step-clock.ts";
+import { batchOf, denseKernels, smallModel, valuesFor } from "../testing/small-model.ts";
+import { applyUpdate } from "../update.ts";
 import { warmUp } from "./warm-up.ts";
 
 beforeAll(async () => void (await startEngine({ backend: "cpu" })));

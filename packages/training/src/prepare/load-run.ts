@@ -11,10 +11,10 @@ import {
   type RunStart,
   threadsToKeep,
 } from "@lockstep/run";
-import { isModelOf } from "./export/trained-model.ts";
+import { isModelOf } from "../export/trained-model.ts";
+import type { InitialValues } from "../state.ts";
 import { firstValues } from "./first-values.ts";
 import { type PreparedRun, prepare } from "./prepare.ts";
-import type { InitialValues } from "./state.ts";
 
 /** Engine, model, data and weights of a run. */
 export interface LoadedRun {
