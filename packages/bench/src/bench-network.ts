@@ -4,31 +4,29 @@
  *     sudo -E env "PATH=$PATH" pnpm bench network --rate 100mbit --python ~/torch/bin/python --json network.json
  *
  * Each worker, and each process of PyTorch, has a network namespace of its own behind a link that `tc tbf` shapes in both
- * directions: see bench/shaped-network.ts for who is connected to whom. What the links really carry is measured first.
+ * directions: see pairs/shaped-network.ts for who is connected to whom. What the links really carry is measured first.
  * With --wire bf16 PyTorch sends fp16, which is as many bytes: its own bf16 hook refuses gloo.
  */
+import type { NetworkOptions } from "@lockstep/config/programs";
 import { LockstepError } from "@lockstep/errors";
 import { withCleanup } from "./cleanup.ts";
-import { IMAGES, lockstepPair, type PairOptions, pairSetting, pytorchPair } from "./pairs/pair.ts";
+import { lockstepPair } from "./pairs/lockstep-pair.ts";
+import { measureLinks } from "./pairs/measure-links.ts";
+import { missingForNetwork } from "./pairs/namespaces.ts";
+import { IMAGES, pairSetting } from "./pairs/pair-setting.ts";
 import { pytorchLeftOut } from "./pairs/python.ts";
+import { pytorchPair } from "./pairs/pytorch-pair.ts";
 import { parseRate } from "./pairs/rate.ts";
 import { inTurn, medians } from "./pairs/rounds.ts";
-import { measureLinks, missingForNetwork, shapedNetwork } from "./pairs/shaped-network.ts";
+import { shapedNetwork } from "./pairs/shaped-network.ts";
 import { coresForTwo } from "./pairs/site.ts";
-import { figure, publish, tellNotes } from "./results/result.ts";
+import { figure } from "./results/figure.ts";
+import { publish, tellNotes } from "./results/result.ts";
 
 const FP16_NOTE = "PyTorch sends fp16, as many bytes as bf16: its own bf16 hook refuses gloo";
 
-export interface BenchNetworkOptions {
-  rate: string;
-  wire: PairOptions["wire"];
-  rounds: number;
-  steps: number;
-  python: string;
-  json?: string;
-}
-
-export async function benchNetwork({ rate, wire, rounds, steps, python, json }: BenchNetworkOptions): Promise<void> {
+/** Measures behind slow links, prints the figures, and writes them if there is to be a file. */
+export async function benchNetwork({ rate, wire, rounds, steps, python, json }: NetworkOptions): Promise<void> {
   const bitsPerSecond = parseRate(rate);
   const missing = missingForNetwork();
   if (missing !== undefined) throw new LockstepError("ERR_BENCH", `Nothing can be measured: ${missing}`);
@@ -57,7 +55,7 @@ export async function benchNetwork({ rate, wire, rounds, steps, python, json }: 
         lockstep.map(({ bytesUp }) => bytesUp),
       ),
     ];
-    const versions = { engine: lockstep[0]!.engine, ...(pytorch[0] && { pytorch: pytorch[0].version }) };
+    const versions = { engine: lockstep[0]?.engine ?? "unknown", ...(pytorch[0] && { pytorch: pytorch[0].version }) };
     const setting = { ...pairSetting, rounds, steps, rate, measuredMbit, wire, cores: cores.pinned };
     publish(
       { bench: `network-${rate}${wire === "fp32" ? "" : `-${wire}`}`, versions, setting, notes, figures, raw },

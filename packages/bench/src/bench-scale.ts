@@ -8,20 +8,16 @@
  * are bare sockets with masks, as ws makes them, and without. Server and clients are two processes on each side. A step
  * is the time from one commit to the next.
  */
+import type { ScaleOptions } from "@lockstep/config/programs";
 import { type Cleanup, withCleanup } from "./cleanup.ts";
 import { inTurn, medians, type Timed } from "./pairs/rounds.ts";
 import { lastLine, nodeScript, start } from "./processes.ts";
-import { figure, publish } from "./results/result.ts";
+import { figure } from "./results/figure.ts";
+import { publish } from "./results/result.ts";
 import { BATCH } from "./scale/scale-traffic.ts";
 
 const TEAMS = [2, 8, 32, 64];
 const peerName = "bare ws sockets";
-
-export interface BenchScaleOptions {
-  rounds: number;
-  steps: number;
-  json?: string;
-}
 
 interface Served extends Timed {
   cpuMs: number[];
@@ -29,7 +25,8 @@ interface Served extends Timed {
   rssMiB: number;
 }
 
-export async function benchScale({ rounds, steps, json }: BenchScaleOptions): Promise<void> {
+/** Measures teams of several sizes, prints the figures, and writes them if there is to be a file. */
+export async function benchScale({ rounds, steps, json }: ScaleOptions): Promise<void> {
   await withCleanup(async (cleanup) => {
     const figures = [];
     const raw: Record<string, unknown> = {};
@@ -64,8 +61,8 @@ type Kind = "lockstep" | "bare" | "unmasked";
 
 async function serve(kind: Kind, workers: number, steps: number, cleanup: Cleanup): Promise<Served> {
   const server = start([...nodeScript("scale/scale-server.ts"), kind, `${workers}`, `${steps}`], cleanup);
-  const [, port] = await server.prints(/port (\d+)/);
-  const clients = start([...nodeScript("scale/scale-clients.ts"), kind, port!, `${workers}`], cleanup);
+  const port = await server.prints(/port (\d+)/);
+  const clients = start([...nodeScript("scale/scale-clients.ts"), kind, port, `${workers}`], cleanup);
   const printed = await server.ended;
   await clients.kill();
   return lastLine<Served>(printed);

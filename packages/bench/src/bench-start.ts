@@ -12,15 +12,11 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { StartOptions } from "@lockstep/config/programs";
 import { type Cleanup, temporaryDir, withCleanup } from "./cleanup.ts";
 import { lockstepProgram, start } from "./processes.ts";
-import { figure, publish } from "./results/result.ts";
-
-export interface BenchStartOptions {
-  rounds: number;
-  store: "machine" | "fresh";
-  json?: string;
-}
+import { figure } from "./results/figure.ts";
+import { publish } from "./results/result.ts";
 
 const repository = fileURLToPath(new URL("../../..", import.meta.url));
 
@@ -32,7 +28,8 @@ interface FirstStep {
   total: number;
 }
 
-export async function benchStart({ rounds, store, json }: BenchStartOptions): Promise<void> {
+/** Measures starts, prints the figures, and writes them if there is to be a file. */
+export async function benchStart({ rounds, store, json }: StartOptions): Promise<void> {
   await withCleanup(async (cleanup) => {
     const firstSteps: FirstStep[] = [];
     for (let round = 1; round <= rounds; round++) {
@@ -59,7 +56,7 @@ export async function benchStart({ rounds, store, json }: BenchStartOptions): Pr
   });
 }
 
-async function bareCloneToFirstStep(store: BenchStartOptions["store"], cleanup: Cleanup): Promise<FirstStep> {
+async function bareCloneToFirstStep(store: StartOptions["store"], cleanup: Cleanup): Promise<FirstStep> {
   const { dir, remove } = temporaryDir(cleanup);
   const clone = join(dir, "clone");
   const fresh = store === "fresh";
@@ -89,15 +86,16 @@ async function workerJoins(rounds: number, cleanup: Cleanup): Promise<number[]> 
   const { dir } = temporaryDir(cleanup);
   const where = ["--workers", "2", "--port", "0", "--dataset", "shapes", "--out", join(dir, "run")];
   const coordinator = start([...lockstepProgram("coordinator"), ...where], cleanup);
-  const [, joining] = await coordinator.prints(/pnpm worker (--coordinator \S.*)/);
+  const joining = await coordinator.prints(/pnpm worker (--coordinator \S.*)/);
   const joins: number[] = [];
   for (let round = 1; round <= rounds; round++) {
     const startMs = performance.now();
     const name = `joiner-${round}`;
-    const worker = start([...lockstepProgram("worker"), ...joining!.trim().split(/\s+/), "--name", name], cleanup);
+    const worker = start([...lockstepProgram("worker"), ...joining.trim().split(/\s+/), "--name", name], cleanup);
     await Promise.race([coordinator.prints(new RegExp(`${name} joined`)), worker.ended]);
-    joins.push((performance.now() - startMs) / 1000);
-    console.log(`round ${round}, from a worker's start to joined: ${joins.at(-1)!.toFixed(2)} s`);
+    const seconds = (performance.now() - startMs) / 1000;
+    joins.push(seconds);
+    console.log(`round ${round}, from a worker's start to joined: ${seconds.toFixed(2)} s`);
     await worker.kill();
     await coordinator.prints(new RegExp(`${name} was lost`)); // killed, and not let go
   }

@@ -3,21 +3,15 @@
  *
  *     pnpm bench step --rounds 5 --steps 20 --python ~/torch/bin/python --json step.json
  */
+import type { StepOptions } from "@lockstep/config/programs";
 import { withCleanup } from "./cleanup.ts";
 import { pytorchLeftOut } from "./pairs/python.ts";
 import { inTurn, medians, type Timed } from "./pairs/rounds.ts";
 import { besideThis, lastLine, nodeScript, start } from "./processes.ts";
-import { figure, publish, tellNotes } from "./results/result.ts";
+import { figure } from "./results/figure.ts";
+import { publish, tellNotes } from "./results/result.ts";
 
 const BATCH = 32;
-
-export interface BenchStepOptions {
-  rounds: number;
-  steps: number;
-  threads: number;
-  python: string;
-  json?: string;
-}
 
 interface LockstepTimes extends Timed {
   version: string;
@@ -29,7 +23,8 @@ interface PytorchTimes extends Timed {
   version: string;
 }
 
-export async function benchStep({ rounds, steps, threads, python, json }: BenchStepOptions): Promise<void> {
+/** Measures steps of one machine, prints the figures, and writes them if there is to be a file. */
+export async function benchStep({ rounds, steps, threads, python, json }: StepOptions): Promise<void> {
   const args = [`${steps}`, `${BATCH}`, `${threads}`];
   const leftOut = pytorchLeftOut(python);
   const notes = tellNotes(leftOut);
@@ -45,7 +40,10 @@ export async function benchStep({ rounds, steps, threads, python, json }: BenchS
     const name = `step of ${BATCH} images, ${threads} threads`;
     const step = { id: "step", name, unit: "ms", images: BATCH } as const;
     const figures = [figure(step, medians(lockstep), medians(pytorch))];
-    const versions = { tensorflow: lockstep[0]!.version, ...(pytorch[0] && { pytorch: pytorch[0].version }) };
+    const versions = {
+      tensorflow: lockstep[0]?.version ?? "unknown",
+      ...(pytorch[0] && { pytorch: pytorch[0].version }),
+    };
     const setting = { model: "alexnet-cifar10", batch: BATCH, rounds, steps, threads };
     publish({ bench: "step", versions, setting, notes, figures, raw }, json);
     for (const side of lockstep) console.log(memoryLine(side));

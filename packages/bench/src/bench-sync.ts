@@ -8,22 +8,20 @@
  * The third side is one worker's forward and backward without the others: what a step takes longer than that is the cost
  * of being distributed, (step − alone) / step.
  */
+import type { ComparingOptions } from "@lockstep/config/programs";
 import { withCleanup } from "./cleanup.ts";
+import { lockstepAlone, lockstepPair } from "./pairs/lockstep-pair.ts";
 import { median } from "./pairs/median.ts";
-import { IMAGES, lockstepAlone, lockstepPair, pairSetting, pytorchPair } from "./pairs/pair.ts";
+import { IMAGES, pairSetting } from "./pairs/pair-setting.ts";
 import { pytorchLeftOut } from "./pairs/python.ts";
+import { pytorchPair } from "./pairs/pytorch-pair.ts";
 import { inTurn, medians, type Timed } from "./pairs/rounds.ts";
 import { coresForTwo, loopbackSite } from "./pairs/site.ts";
-import { type Figure, figure, publish, tellNotes } from "./results/result.ts";
+import { type Figure, figure } from "./results/figure.ts";
+import { publish, tellNotes } from "./results/result.ts";
 
-export interface BenchSyncOptions {
-  rounds: number;
-  steps: number;
-  python: string;
-  json?: string;
-}
-
-export async function benchSync({ rounds, steps, python, json }: BenchSyncOptions): Promise<void> {
+/** Measures on this machine, prints the figures, and writes them if there is to be a file. */
+export async function benchSync({ rounds, steps, python, json }: ComparingOptions): Promise<void> {
   const cores = coresForTwo();
   const site = loopbackSite(cores);
   const leftOut = pytorchLeftOut(python);
@@ -48,7 +46,7 @@ export async function benchSync({ rounds, steps, python, json }: BenchSyncOption
         lockstep.map(({ bytesUp }) => bytesUp),
       ),
     ];
-    const versions = { engine: lockstep[0]!.engine, ...(pytorch[0] && { pytorch: pytorch[0].version }) };
+    const versions = { engine: lockstep[0]?.engine ?? "unknown", ...(pytorch[0] && { pytorch: pytorch[0].version }) };
     const setting = { ...pairSetting, rounds, steps, cores: cores.pinned };
     publish({ bench: "sync", versions, setting, notes, figures, raw }, json);
   });
@@ -58,6 +56,6 @@ export async function benchSync({ rounds, steps, python, json }: BenchSyncOption
 function costFigure(lockstep: readonly Timed[], alone: readonly Timed[]): Figure {
   const [steps, alones] = [medians(lockstep), medians(alone)];
   const what = { id: "cost", name: "share of a step that being distributed costs", unit: "share" } as const;
-  const rounds = steps.map((step, round) => (step - alones[round]!) / step);
+  const rounds = steps.map((step, round) => (step - (alones[round] ?? Number.NaN)) / step);
   return { ...figure(what, rounds), lockstep: 1 - median(alones) / median(steps) };
 }

@@ -1,103 +1,139 @@
-/** The processes that are measured. */
-import { type ChildProcess, spawn } from "node:child_process";
+/** The processes that are measured, and the words that start them. */
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { LockstepError } from "@lockstep/errors";
 import type { Cleanup } from "./cleanup.ts";
 
-export interface Running {
-  child: ChildProcess;
-  /** Resolves with what it printed when it ends with status 0, and rejects with that when it fails. */
-  ended: Promise<string>;
-  /** Resolves with the first match in its standard output; rejects if it ends without one. */
-  prints(pattern: RegExp): Promise<RegExpMatchArray>;
-  /** Ends it and what it started, and waits until they are gone. */
-  kill(): Promise<void>;
-}
-
+/** Where a process runs. */
 export interface StartOptions {
+  /** @default this process's own */
   cwd?: string;
   /** Added to this process's own. */
   env?: NodeJS.ProcessEnv;
 }
 
-/** Starts a command, which ends with the bench at the latest. */
-export function start([command, ...args]: readonly string[], cleanup: Cleanup, options: StartOptions = {}): Running {
-  const child = spawn(command!, args, {
-    ...(options.cwd !== undefined && { cwd: options.cwd }),
-    env: { ...process.env, ...options.env },
-    stdio: ["pipe", "pipe", "pipe"],
-    detached: true, // a group of its own, so that it can be ended with all that it started
-  });
-  const output = { stdout: "", stderr: "" };
-  const watchers = new Set<() => void>();
-  for (const stream of ["stdout", "stderr"] as const) {
-    child[stream].setEncoding("utf8").on("data", (data: string) => {
-      output[stream] += data;
-      for (const watcher of watchers) watcher();
+/** Lines of a failed process that its error repeats. */
+const SHOWN_LINES = 20;
+
+/** A process that is measured: it ends with the bench at the latest, and so does all that it started. */
+export class MeasuredProcess {
+  /** Resolves with what it printed when it ends with status 0, and rejects with its last lines when it fails. */
+  readonly ended: Promise<string>;
+  readonly #command: string;
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #watchers = new Set<() => void>();
+  #stdout = "";
+  #stderr = "";
+
+  constructor(words: readonly string[], cleanup: Cleanup, { cwd, env }: StartOptions = {}) {
+    this.#command = words.join(" ");
+    const [program = "", ...args] = words;
+    this.#child = spawn(program, args, {
+      ...(cwd !== undefined && { cwd }),
+      env: { ...process.env, ...env },
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: true, // a group of its own, so that it can be ended with all that it started
+    });
+    this.ended = this.#end();
+    this.ended.catch(() => {}); // whoever waits for it hears of the error
+    this.#listen();
+    cleanup.add(() => this.#killGroup());
+  }
+
+  /** Its standard input; what is written after its end is lost. */
+  get stdin(): ChildProcessWithoutNullStreams["stdin"] {
+    return this.#child.stdin;
+  }
+
+  /**
+   * Resolves with the first group of the first match in its standard output, or with the whole match if the pattern
+   * has no group; rejects if it ends without one.
+   */
+  prints(pattern: RegExp): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        const match = this.#stdout.match(pattern);
+        if (match === null) return;
+        this.#watchers.delete(look);
+        resolve(match[1] ?? match[0]);
+      };
+      this.#watchers.add(look);
+      look();
+      this.ended.then(() => reject(this.#failure(`ended without printing ${pattern}`)), reject);
     });
   }
-  child.stdin.on("error", () => {}); // it may end before it is told something
-  const failure = (what: string) => {
-    const lastLines = `${output.stdout}${output.stderr}`.trim().split("\n").slice(-20).join("\n");
-    return new LockstepError("ERR_BENCH", `\`${[command, ...args].join(" ")}\` ${what}:\n${lastLines}`);
-  };
-  const ended = new Promise<string>((resolve, reject) => {
-    child.on("error", (cause) => reject(failure(`did not start (${cause.message})`)));
-    child.on("close", (code, signal) =>
-      code === 0 ? resolve(output.stdout) : reject(failure(`ended with ${signal ?? `status ${code}`}`)),
-    );
-  });
-  ended.catch(() => {}); // whoever waits for it hears of the error
-  const prints = (pattern: RegExp) =>
-    new Promise<RegExpMatchArray>((resolve, reject) => {
-      const look = () => {
-        const match = output.stdout.match(pattern);
-        if (match === null) return;
-        watchers.delete(look);
-        resolve(match);
-      };
-      watchers.add(look);
-      look();
-      ended.then(() => reject(failure(`ended without printing ${pattern}`)), reject);
+
+  /** Ends it and what it started, and waits until they are gone. */
+  async kill(): Promise<void> {
+    this.#killGroup();
+    await this.ended.catch(() => {});
+  }
+
+  #end(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#child.on("error", (cause) => reject(this.#failure(`did not start (${cause.message})`)));
+      this.#child.on("close", (code, signal) => {
+        if (code === 0) resolve(this.#stdout);
+        else reject(this.#failure(`ended with ${signal ?? `status ${code}`}`));
+      });
     });
-  const killGroup = () => {
+  }
+
+  #listen(): void {
+    const { stdin, stdout, stderr } = this.#child;
+    stdin.on("error", () => {}); // it may end before it is told something
+    stdout.setEncoding("utf8").on("data", (data: string) => {
+      this.#stdout += data;
+      for (const look of this.#watchers) look();
+    });
+    stderr.setEncoding("utf8").on("data", (data: string) => {
+      this.#stderr += data;
+    });
+  }
+
+  #failure(what: string): LockstepError {
+    const lastLines = `${this.#stdout}${this.#stderr}`.trim().split("\n").slice(-SHOWN_LINES).join("\n");
+    return new LockstepError("ERR_BENCH", `\`${this.#command}\` ${what}:\n${lastLines}`);
+  }
+
+  #killGroup(): void {
+    const { pid } = this.#child;
+    if (pid === undefined) return;
     try {
-      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+      process.kill(-pid, "SIGKILL");
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error; // it ended already
+      if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error; // else it ended already
     }
-  };
-  cleanup.add(killGroup);
-  const kill = () => {
-    killGroup();
-    return ended.then(
-      () => {},
-      () => {},
-    );
-  };
-  return { child, ended, prints, kill };
+  }
+}
+
+/** Starts a command. */
+export function start(words: readonly string[], cleanup: Cleanup, options?: StartOptions): MeasuredProcess {
+  return new MeasuredProcess(words, cleanup, options);
 }
 
 /** Resolves with what each printed when all have ended well; rejects as soon as one fails. */
-export const allEnded = (processes: readonly Running[]): Promise<string[]> =>
-  Promise.all(processes.map(({ ended }) => ended));
-
-/** What a process measured: the last line that it printed, as JSON. */
-export function lastLine<Result>(stdout: string): Result {
-  return JSON.parse(stdout.trim().split("\n").at(-1)!) as Result;
+export function allEnded(processes: readonly MeasuredProcess[]): Promise<string[]> {
+  return Promise.all(processes.map(({ ended }) => ended));
 }
 
-/** The words that run a file of this folder with the Node that runs this. */
+/** Returns what a process measured: the last line that it printed, as JSON. */
+export function lastLine<Result>(stdout: string): Result {
+  return JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
+}
+
+/** Returns the words that run a file of this folder with the Node that runs this. */
 export function nodeScript(name: string): string[] {
   return [process.execPath, ...process.execArgv, besideThis(name)];
 }
 
-/** The words that run a program of this repository, as `pnpm coordinator` and `pnpm worker` do. */
+/** Returns the words that run a program of this repository, as `pnpm coordinator` and `pnpm worker` do. */
 export function lockstepProgram(name: "coordinator" | "worker"): string[] {
   const main = import.meta.resolve(`@lockstep/${name}/main`);
   return [process.execPath, ...process.execArgv, fileURLToPath(main)];
 }
 
+/** Returns the path of a file of this folder. */
 export function besideThis(name: string): string {
   return fileURLToPath(new URL(name, import.meta.url));
 }

@@ -1,3 +1,4 @@
+/** Which Lockstep this is. */
 import packageJson from "../package.json" with { type: "json" };
 
 /** Version of Lockstep. */

@@ -1,3 +1,4 @@
+/** Rounds of a bench: the sides run in turn, so that a noisy time is noisy for all. */
 import { median } from "./median.ts";
 
 /** What one side measured in one round. */
@@ -23,5 +24,5 @@ export async function inTurn<S extends Sides>(rounds: number, sides: S): Promise
   return outcomes as Outcomes<S>;
 }
 
-/** The median of each round. */
+/** Returns the median of each round. */
 export const medians = (outcomes: readonly Timed[]): number[] => outcomes.map(({ stepMs }) => median(stepMs));

@@ -1,35 +1,13 @@
-/** What a bench found: figures to compare, and everything that they come from. One JSON file for each run of one. */
-import { execFileSync } from "node:child_process";
+/** The result of a bench: figures to compare, and everything that they come from. One JSON file for each run of one. */
 import { readFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
-import { version } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
 import { kindOfPath } from "@lockstep/files";
 import { writeJson } from "@lockstep/run";
-import { median } from "../pairs/median.ts";
+import { type Figure, linesOf } from "./figure.ts";
+import { lockstepVersion } from "./lockstep-version.ts";
 
-export type Unit = "ms" | "s" | "bytes" | "share";
-
-/** One number of each side: the median over the rounds of the medians of each round. */
-export interface Figure {
-  /** Names it on command lines: `step`. */
-  id: string;
-  /** Says in a table what it is: "step of 64 images". */
-  name: string;
-  unit: Unit;
-  /** Images of a step, where images/s say something. */
-  images?: number;
-  lockstep: number;
-  /** Who else was measured. @default PyTorch */
-  peerName?: string;
-  /** The peer's; absent where there is none to compare with. */
-  peer?: number;
-  /** peer / lockstep: how many times as fast Lockstep is. */
-  ratio?: number;
-  /** The median of each round. */
-  rounds: { lockstep: number[]; peer: number[] };
-}
-
+/** All that a bench found, with when and where. */
 export interface BenchResult {
   /** `sync`, `network-1gbit`, … */
   bench: string;
@@ -47,18 +25,7 @@ export interface BenchResult {
   raw: unknown;
 }
 
-/** @param lockstep and `peer`: what each round came to */
-export function figure(
-  what: Pick<Figure, "id" | "name" | "unit" | "images" | "peerName">,
-  lockstep: number[],
-  peer: number[] = [],
-): Figure {
-  const rounds = { lockstep, peer };
-  const [ours, theirs] = [median(lockstep), peer.length === 0 ? undefined : median(peer)];
-  const compared = theirs === undefined ? {} : { peer: theirs, ratio: theirs / ours };
-  return { ...what, lockstep: ours, ...compared, rounds };
-}
-
+/** What a bench itself knows of its result. */
 export type Found = Pick<BenchResult, "bench" | "versions" | "setting" | "notes" | "figures" | "raw">;
 
 /** Adds when and where, prints the figures, and writes the file if there is to be one. */
@@ -100,50 +67,9 @@ export function readResult(path: string): BenchResult {
   return result as BenchResult;
 }
 
-/** `612.3 ms`, `12.70 MB`, `21.3 %` */
-export function withUnit(value: number, unit: Unit): string {
-  switch (unit) {
-    case "ms":
-      return `${value.toFixed(1)} ms`;
-    case "s":
-      return `${value.toFixed(2)} s`;
-    case "bytes":
-      return `${(value / 1e6).toFixed(2)} MB`;
-    case "share":
-      return `${(value * 100).toFixed(1)} %`;
-  }
-}
-
-/** `612.3 ms, 104.5 images/s` */
-export function valueWords(value: number, { unit, images }: Pick<Figure, "unit" | "images">): string {
-  const words = withUnit(value, unit);
-  return images === undefined ? words : `${words}, ${((images / value) * 1000).toFixed(1)} images/s`;
-}
-
-/** The notes that there are, printed. */
+/** Prints the notes that there are, and returns them. */
 export function tellNotes(...notes: (string | undefined)[]): string[] {
   const there = notes.filter((note) => note !== undefined);
   for (const note of there) console.log(note);
   return there;
-}
-
-function linesOf(figure: Figure): string[] {
-  const { name, unit, lockstep, peer, peerName = "PyTorch", ratio, rounds } = figure;
-  const side = (who: string, value: number, raw: number[]) =>
-    `  ${who.padEnd(8)} ${valueWords(value, figure)} (rounds: ${raw.map((one) => withUnit(one, unit)).join(", ")})`;
-  const lines = [`${name}:`, side("Lockstep", lockstep, rounds.lockstep)];
-  if (peer === undefined || ratio === undefined) return lines;
-  return [...lines, side(peerName, peer, rounds.peer), `  ratio    ${ratio.toFixed(3)}`];
-}
-
-/** `0.1.0 (6212323)`, with a + for changes that are in no commit. */
-function lockstepVersion(): string {
-  const git = (...args: string[]) =>
-    execFileSync("git", ["-C", import.meta.dirname, ...args], { encoding: "utf8", stdio: "pipe" }).trim();
-  try {
-    const changed = git("status", "--porcelain", "--untracked-files=no") !== "";
-    return `${version} (${git("rev-parse", "--short", "HEAD")}${changed ? "+" : ""})`;
-  } catch {
-    return version; // no repository, or no git
-  }
 }

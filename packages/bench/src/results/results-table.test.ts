@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { type BenchResult, figure, withUnit } from "./result.ts";
+import { figure, withUnit } from "./figure.ts";
+import type { BenchResult } from "./result.ts";
 import { parseBounds, resultsTable } from "./results-table.ts";
 
 const sync: BenchResult = {

@@ -1,6 +1,7 @@
 /** The table of docs/results.md's performance section, from the JSON files of benches. */
 import { LockstepError } from "@lockstep/errors";
-import { type BenchResult, type Figure, valueWords, withUnit } from "./result.ts";
+import { type Figure, valueWords, withUnit } from "./figure.ts";
+import type { BenchResult } from "./result.ts";
 
 /** What was promised of a figure: with a peer the least ratio, without one the most that it may come to. */
 export type Bounds = ReadonlyMap<string, number>;

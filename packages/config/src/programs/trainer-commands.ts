@@ -88,13 +88,36 @@ export interface BenchResultsOptions {
   bound: string[];
 }
 
+/** The options of `bench step`. */
+export interface StepOptions extends ComparingOptions {
+  threads: number;
+}
+
+/** The options of `bench network`. */
+export interface NetworkOptions extends ComparingOptions {
+  /** Rate of each link: "100mbit". */
+  rate: string;
+  wire: "fp32" | "bf16";
+}
+
+/** The options of `bench scale`. */
+export interface ScaleOptions extends BenchOptions {
+  steps: number;
+}
+
+/** The options of `bench start`. */
+export interface StartOptions extends BenchOptions {
+  /** Caches to start with: the machine's, or empty ones. */
+  store: "machine" | "fresh";
+}
+
 /** What each bench does. */
 export interface BenchCommands {
-  step(options: ComparingOptions & { threads: number }): Promise<void>;
+  step(options: StepOptions): Promise<void>;
   sync(options: ComparingOptions): Promise<void>;
-  network(options: ComparingOptions & { rate: string; wire: "fp32" | "bf16" }): Promise<void>;
-  scale(options: BenchOptions & { steps: number }): Promise<void>;
-  start(options: BenchOptions & { store: "machine" | "fresh" }): Promise<void>;
+  network(options: NetworkOptions): Promise<void>;
+  scale(options: ScaleOptions): Promise<void>;
+  start(options: StartOptions): Promise<void>;
   results(options: BenchResultsOptions): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 import type { MetricsRow } from "@lockstep/run";
 import { expect, test } from "vitest";
-import { timesOf } from "./pair.ts";
+import { timesOf } from "./lockstep-times.ts";
 
 const worker = (name: string, bytesUp: number, forward: number) => ({
   ...{ name, samples: 32, bytesUp, bytesDown: 2 * bytesUp },

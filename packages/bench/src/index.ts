@@ -1,1 +1,0 @@
-export { type Cleanup, temporaryDir, withCleanup } from "./cleanup.ts";

@@ -1,0 +1,48 @@
+/** What the metrics of a run tell about the steps of a pair. */
+import type { MetricsRow } from "@lockstep/run";
+import { median } from "./median.ts";
+import { WARMUP } from "./pair-setting.ts";
+import type { Timed } from "./rounds.ts";
+
+/** The times of Lockstep's side. */
+export interface LockstepTimes extends Timed {
+  /** What computed: `native TensorFlow 2.21.0, CPU …`. */
+  engine: string;
+  /** Bytes that one worker sent in one step; the median. */
+  bytesUp: number;
+  /** Bytes that one worker received in one step; the median. */
+  bytesDown: number;
+  /** The median of each part of a step's row: `ms.step`, `worker-0.ms.forward`, … */
+  parts: Record<string, number>;
+}
+
+/** Returns what a run's rows tell, without the steps of the warm-up. */
+export function timesOf(rows: readonly MetricsRow[], engine: string): LockstepTimes {
+  const steps = rows.filter((row) => row.type === "step").filter(({ step }) => step >= WARMUP);
+  const workers = steps.flatMap(({ workers = [] }) => workers);
+  return {
+    stepMs: steps.map(({ ms }) => ms.step),
+    engine,
+    bytesUp: median(workers.map(({ bytesUp }) => bytesUp)),
+    bytesDown: median(workers.map(({ bytesDown }) => bytesDown)),
+    parts: partMedians(steps),
+  };
+}
+
+/** Returns the median of every number in `ms`, and in whatever records a worker's part of the row has. */
+function partMedians(steps: readonly Extract<MetricsRow, { type: "step" }>[]): Record<string, number> {
+  const values = new Map<string, number[]>();
+  const note = (name: string, parts: object) => {
+    for (const [part, value] of Object.entries(parts)) {
+      if (typeof value !== "number") continue;
+      values.set(`${name}.${part}`, [...(values.get(`${name}.${part}`) ?? []), value]);
+    }
+  };
+  for (const { ms, workers = [] } of steps) {
+    note("ms", ms);
+    for (const { name, ...worker } of workers)
+      for (const [group, parts] of Object.entries(worker))
+        if (typeof parts === "object" && parts !== null) note(`${name}.${group}`, parts);
+  }
+  return Object.fromEntries([...values].map(([name, all]) => [name, median(all)]));
+}
