@@ -1,6 +1,7 @@
+import { existsSync } from "node:fs";
 import { expect, test } from "vitest";
 import { withCleanup } from "./cleanup.ts";
-import { lastLine, start } from "./processes.ts";
+import { besideThis, lastLine, lockstepProgram, start } from "./processes.ts";
 
 const node = (script: string) => [process.execPath, "-e", script];
 
@@ -26,4 +27,10 @@ test("one that still runs when the work is done is ended", async () => {
     return endless;
   });
   await expect(running.ended).rejects.toThrow("SIGKILL");
+});
+
+test("the programs and scripts that are measured are there", () => {
+  const programs = [lockstepProgram("coordinator"), lockstepProgram("worker")].map((words) => words.at(-1) ?? "");
+  const scripts = ["pytorch/pytorch_step.py", "pytorch/pytorch_ddp.py", "step/lockstep-step.ts", "pairs/transfer.ts"];
+  expect([...programs, ...scripts.map(besideThis)].filter((path) => !existsSync(path))).toEqual([]);
 });
