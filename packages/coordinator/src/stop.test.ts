@@ -9,8 +9,8 @@ import {
   lineDisplay,
   makeSchedule,
   openPanel,
-  Recorder,
   type RunPanel,
+  RunWriter,
   type SignalName,
   stopCauseOf,
   stoppedStatus,
@@ -76,10 +76,10 @@ function begin() {
   const folder = createRunFolder(join(dir, "run"), "m", new Date(0));
   const schedule = makeSchedule(config, SIZES);
   const about = { folder, config, schedule, modelName: "M", classes: ["a", "b"], startedAt: new Date(0) };
-  const recorder = new Recorder({ ...about, display: panel.display });
+  const writer = new RunWriter({ ...about, display: panel.display });
   const asked = AbortSignal.any([interrupts.signal, panel.controls.signal]);
   const signal = stretchSignal(asked, workers.team);
-  return { signal, ended: trainLoop(new TrainingRun({ schedule, recorder }), team, signal) };
+  return { signal, ended: trainLoop(new TrainingRun({ schedule, writer }), team, signal) };
 }
 
 test.each<[SignalName, number]>([

@@ -14,9 +14,9 @@ import {
   type LoopEnd,
   lastCheckpoint,
   makeSchedule,
-  type Resumed,
+  type ResumePoint,
   type RunSession,
-  resumedAt,
+  resumePointAt,
   type Schedule,
   startLines,
   trainLoop,
@@ -108,7 +108,7 @@ async function trainStretch(run: TeamRun, checkpoint: Checkpoint | undefined, si
 /** Where a stretch starts. */
 interface StretchStart {
   schedule: Schedule;
-  from: Resumed;
+  from: ResumePoint;
   source: StateSource;
 }
 
@@ -119,9 +119,9 @@ function startOf({ options, session, team, admission }: TeamRun, checkpoint: Che
   const [held, saved] = [team.heldStep, checkpoint?.step ?? 0];
   const schedule = makeSchedule(config, ready, Math.max(held ?? 0, saved));
   if (held !== undefined && held >= saved) {
-    return { schedule, from: resumedAt(folder, held, schedule), source: { from: "held", step: held } };
+    return { schedule, from: resumePointAt(folder, held, schedule), source: { from: "held", step: held } };
   }
-  const from = checkpoint ?? resumedAt(folder, 0, schedule);
+  const from = checkpoint ?? resumePointAt(folder, 0, schedule);
   const { state } = options.distributed;
   return { schedule, from, source: stateSource({ resumed: checkpoint, state }, ready.stateDict) };
 }

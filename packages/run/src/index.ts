@@ -1,6 +1,6 @@
 /** The run package: the loop of a run, its schedule, its folder, and all that it writes and prints. */
 export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts";
-export { type Checkpoint, lastCheckpoint, latestCheckpoint } from "./folder/checkpoint.ts";
+export { type Checkpoint, lastCheckpoint } from "./folder/checkpoint.ts";
 export type { RunFacts } from "./folder/derived.ts";
 export {
   type ComputedWith,
@@ -8,30 +8,27 @@ export {
   deviceKey,
   differentBitsLine,
   groupDevices,
-  mergeDevices,
   type RunDevice,
   threadsToKeep,
 } from "./folder/devices.ts";
 export { type MetricsRow, parseMetrics, readMetrics } from "./folder/metrics.ts";
 export { makeReport, readReport } from "./folder/report.ts";
-export { atStart, type Resumed, resumedAt } from "./folder/resumed.ts";
+export { atStart, type ResumePoint, resumePointAt } from "./folder/resume-point.ts";
 export { type Derived, newRunId, parseRunFile, type RunFile, type RunId } from "./folder/run-file.ts";
 export {
   createRunFolder,
-  expectNoRun,
   holdRunFolder,
   openRunFolder,
   type RunFolder,
-  releaseRunFolder,
   watchRunFolder,
   writeJson,
 } from "./folder/run-folder.ts";
 export { readWeights, readWeightsFile } from "./folder/weights.ts";
-export { type Command, Controls, parseCommand } from "./live/controls.ts";
+export { type Command, parseCommand } from "./live/controls.ts";
 export { type LoopEnd, trainLoop } from "./loop.ts";
 export { type OpenedRun, openRun, type RunRequest, type RunStart } from "./open-run.ts";
-export { keepEvents, parseEvents } from "./record/event-log.ts";
-export { Recorder } from "./record/recorder.ts";
+export { parseEvents } from "./record/event-log.ts";
+export { RunWriter } from "./record/run-writer.ts";
 export { writeTrace } from "./record/trace.ts";
 export { type Resources, withResources } from "./resources.ts";
 export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule/schedule.ts";
@@ -40,7 +37,6 @@ export { RunSession } from "./session.ts";
 export {
   failureSignal,
   type SignalName,
-  type StopCause,
   StopReason,
   stopCauseOf,
   throwIfFailed,

@@ -54,7 +54,7 @@ async function doTask(task: Task, run: TrainingRun, team: Team, signal: AbortSig
     }
     case "epoch-end":
       await team.checkReplicas?.();
-      run.recorder.epochEnd(task);
+      run.writer.epochEnd(task);
       return true;
     case "checkpoint":
       await run.checkpoint(team);

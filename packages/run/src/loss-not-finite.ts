@@ -1,7 +1,7 @@
 /** A loss that is NaN or infinite ends a run, before anything that follows from it is applied or saved. */
 import { shellWord } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
-import type { Recorder } from "./record/recorder.ts";
+import type { RunWriter } from "./record/run-writer.ts";
 import type { EvaluateTask, StepTask } from "./schedule/schedule.ts";
 
 /** Tells which task gave which loss. Its remedy is not known yet: it depends on checkpoints that are being written. */
@@ -27,13 +27,13 @@ export function assertFiniteLoss(
 /** Returns the error with its remedy, which depends on the checkpoints that are there. */
 export function explainLoss(
   { task, loss }: LossNotFinite,
-  recorder: Pick<Recorder, "lastGoodCheckpoint">,
+  writer: Pick<RunWriter, "lastGoodCheckpoint">,
 ): LockstepError {
   const what =
     task.type === "step"
       ? `The loss of step ${task.step} is ${loss} at learning rate ${task.learningRate}; its update was not applied.`
       : `The ${task.part} loss after ${task.step} steps is ${loss}.`;
-  const good = recorder.lastGoodCheckpoint(task.step);
+  const good = writer.lastGoodCheckpoint(task.step);
   const remedy =
     good === undefined
       ? "There is no good checkpoint. Start again with a lower --lr or with --warmup-epochs 1."

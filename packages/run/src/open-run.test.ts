@@ -7,7 +7,7 @@ import { LockstepError } from "@lockstep/errors";
 import { writeSafetensors } from "@lockstep/formats";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { saveCheckpoint } from "./folder/checkpoint.ts";
-import { atStart } from "./folder/resumed.ts";
+import { atStart } from "./folder/resume-point.ts";
 import { writeJson } from "./folder/run-folder.ts";
 import { openRun, type RunStart } from "./open-run.ts";
 import { makeSchedule } from "./schedule/schedule.ts";

@@ -4,12 +4,12 @@ import type { MachineOptions } from "@lockstep/config";
 import type { Lease } from "@lockstep/files";
 import { addDevices, derivedOf, type RunFacts } from "./folder/derived.ts";
 import type { DeviceGroup } from "./folder/devices.ts";
-import type { Resumed } from "./folder/resumed.ts";
+import type { ResumePoint } from "./folder/resume-point.ts";
 import type { RunFile } from "./folder/run-file.ts";
 import { holdRunFolder, releaseRunFolder, writeJson } from "./folder/run-folder.ts";
 import type { OpenedRun } from "./open-run.ts";
 import { keepEvents } from "./record/event-log.ts";
-import { Recorder } from "./record/recorder.ts";
+import { RunWriter } from "./record/run-writer.ts";
 import type { Schedule } from "./schedule/schedule.ts";
 import { failureSignal } from "./stop-reason.ts";
 import type { RunPanel } from "./terminal/panel.ts";
@@ -61,14 +61,14 @@ export class RunSession {
   }
 
   /** Makes the folder ready for what the training loop writes. @param from what a resumed run goes on from */
-  begin({ derived }: RunFile, schedule: Schedule, from?: Resumed): TrainingRun {
+  begin({ derived }: RunFile, schedule: Schedule, from?: ResumePoint): TrainingRun {
     const { config, folder } = this.run;
     const { modelName, classes } = derived;
     const { display, live, controls } = this.panel;
     const startedAt = new Date();
     const about = { folder, config, schedule, modelName, classes };
-    const recorder = new Recorder({ ...about, display, live, startedAt, resumed: from, lease: this.#lease });
-    return new TrainingRun({ schedule, recorder, from, controls });
+    const writer = new RunWriter({ ...about, display, live, startedAt, resumed: from, lease: this.#lease });
+    return new TrainingRun({ schedule, writer, from, controls });
   }
 
   /** Gives the folder back. One in which no run has begun is taken away. */

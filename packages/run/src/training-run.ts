@@ -1,33 +1,33 @@
 /** A run that the training loop carries out: how far it is, and what is written about it. */
 
 import type { Evaluation } from "./evaluation.ts";
-import type { Resumed } from "./folder/resumed.ts";
+import type { ResumePoint } from "./folder/resume-point.ts";
 import type { Controls } from "./live/controls.ts";
 import { assertFiniteLoss, explainLoss, LossNotFinite } from "./loss-not-finite.ts";
-import type { Recorder } from "./record/recorder.ts";
+import type { RunWriter } from "./record/run-writer.ts";
 import type { EvaluateTask, Schedule, StepTask, Task } from "./schedule/schedule.ts";
 import type { StepTotals, Team } from "./team.ts";
 
 /** Settings of a `TrainingRun`. */
 export interface TrainingRunOptions {
   schedule: Schedule;
-  recorder: Recorder;
+  writer: RunWriter;
   /** What it goes on from. @default its start */
-  from?: Resumed | undefined;
+  from?: ResumePoint | undefined;
   /** What people ask of the run. @default nothing */
   controls?: Controls | undefined;
 }
 
 /** Knows how many updates a run has made, and keeps its record and its checkpoints. */
 export class TrainingRun {
-  readonly recorder: Recorder;
+  readonly writer: RunWriter;
   readonly #schedule: Schedule;
   readonly #controls: Controls | undefined;
   readonly #endedSteps: number;
   #doneSteps: number;
 
-  constructor({ schedule, recorder, from, controls }: TrainingRunOptions) {
-    this.recorder = recorder;
+  constructor({ schedule, writer, from, controls }: TrainingRunOptions) {
+    this.writer = writer;
     this.#schedule = schedule;
     this.#controls = controls;
     this.#doneSteps = from?.step ?? 0;
@@ -52,47 +52,47 @@ export class TrainingRun {
   /** Records a step whose update is about to be applied. @throws LossNotFinite if it must not be */
   recordStep(task: StepTask, totals: StepTotals): void {
     assertFiniteLoss(totals, task);
-    this.recorder.step(task, totals);
+    this.writer.step(task, totals);
   }
 
   /** Counts the update of a step. A checkpoint whose state was lost with its worker is taken again. */
   async stepMade({ step }: StepTask, team: Team): Promise<void> {
     this.#doneSteps = step + 1;
-    if (this.recorder.checkpointLost) await this.checkpoint(team);
+    if (this.writer.checkpointLost) await this.checkpoint(team);
   }
 
   /** Records the sums of an evaluation. @throws LossNotFinite */
   recordEvaluation(task: EvaluateTask, evaluation: Evaluation): void {
     assertFiniteLoss(evaluation, task);
-    this.recorder.evaluated(task, evaluation);
+    this.writer.evaluated(task, evaluation);
   }
 
   /** Begins a checkpoint, which is written beside what follows, once the one before is written. */
   async checkpoint(team: Team): Promise<void> {
-    await this.recorder.written(); // two at once would need their memory twice
-    this.recorder.checkpoint(this.#schedule.epochOf(this.#doneSteps - 1), this.#doneSteps, team.captureState());
+    await this.writer.written(); // two at once would need their memory twice
+    this.writer.checkpoint(this.#schedule.epochOf(this.#doneSteps - 1), this.#doneSteps, team.captureState());
   }
 
   /** Begins a checkpoint, unless there is one of this step, or no step has been made. */
   async checkpointOnce(team: Team): Promise<void> {
-    if (this.hasBegun && this.recorder.checkpointStep !== this.#doneSteps) await this.checkpoint(team);
+    if (this.hasBegun && this.writer.checkpointStep !== this.#doneSteps) await this.checkpoint(team);
   }
 
   /** Saves the state of a run that ends before its schedule does. */
   async interrupt(team: Team): Promise<void> {
     await this.checkpointOnce(team);
-    await this.recorder.written();
+    await this.writer.written();
   }
 
   /** Writes the final weights and all that follows from them. */
   async finish(team: Team): Promise<void> {
-    await this.recorder.written();
-    await this.recorder.finish(await team.captureState().read());
+    await this.writer.written();
+    await this.writer.finish(await team.captureState().read());
   }
 
   /** Waits until nothing is being written any more. @returns the error that ends the run, with its remedy */
   async abandon(error: unknown): Promise<unknown> {
-    await this.recorder.abandon(error);
-    return error instanceof LossNotFinite ? explainLoss(error, this.recorder) : error;
+    await this.writer.abandon(error);
+    return error instanceof LossNotFinite ? explainLoss(error, this.writer) : error;
   }
 }

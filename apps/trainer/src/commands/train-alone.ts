@@ -83,7 +83,7 @@ async function trainSession(
       return;
     }
     const line = resumeLine("pnpm train", run.folder.dir, shown.unkept ?? []);
-    display.line(`stopped after ${training.recorder.checkpointStep} steps; continue with: ${line}`);
+    display.line(`stopped after ${training.writer.checkpointStep} steps; continue with: ${line}`);
     process.exitCode = stoppedStatus(interrupts.signal);
   } catch (error) {
     live.event(error instanceof Error ? error.message : String(error), "failed");

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mountSmallDisk, type SmallDisk } from "@lockstep/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Recorder } from "../record/recorder.ts";
+import type { RunWriter } from "../record/run-writer.ts";
 import { CountingTeam, countingRun, resumedCountingRun } from "../testing/counting-team.ts";
 import { readMetrics } from "./metrics.ts";
 import { createRunFolder, holdRunFolder, type RunFolder } from "./run-folder.ts";
@@ -51,8 +51,8 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
   const go = () => countingRun({ folder, options: {}, team });
 
   /** Fills the disk when no checkpoint is under way. */
-  const fill = async (recorder: Recorder, freeBytes: number) => {
-    await recorder.written();
+  const fill = async (writer: RunWriter, freeBytes: number) => {
+    await writer.written();
     disk.fill(freeBytes);
   };
 
@@ -67,8 +67,8 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
     });
 
   test("that fills up in a checkpoint keeps the one before", async () => {
-    const { recorder, outcome } = go();
-    team.onStep = (step) => (step === 3 ? fill(recorder, WEIGHTS_BYTES) : undefined);
+    const { writer, outcome } = go();
+    team.onStep = (step) => (step === 3 ? fill(writer, WEIGHTS_BYTES) : undefined);
     await expect(outcome()).rejects.toThrow(diskFull("step-00000006\\.safetensors"));
     expect(checkpoints(folder)).toEqual(["best.safetensors", "step-00000003.safetensors"]);
     disk.clear();
@@ -78,8 +78,8 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
   test("that fills up in a row leaves half of it, and its step is not committed", async () => {
     const parts = Array.from({ length: 1000 }, (_, i) => [`part ${i}`, 1]);
     team.ms = { step: 1, ...Object.fromEntries(parts) }; // a row of more than a block
-    const { recorder, outcome } = go();
-    team.onStep = (step) => (step === 3 ? fill(recorder, 0) : undefined);
+    const { writer, outcome } = go();
+    team.onStep = (step) => (step === 3 ? fill(writer, 0) : undefined);
     await expect(outcome()).rejects.toThrow(diskFull("metrics\\.jsonl"));
     expect(team.updates).toBe(4);
     expect(readFileSync(folder.metrics, "utf8").endsWith("\n")).toBe(false);
@@ -88,8 +88,8 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
   });
 
   test("that fills up in the final weights leaves none", async () => {
-    const { recorder, outcome } = go();
-    team.onTest = () => fill(recorder, WEIGHTS_BYTES / 2);
+    const { writer, outcome } = go();
+    team.onTest = () => fill(writer, WEIGHTS_BYTES / 2);
     await expect(outcome()).rejects.toThrow(diskFull("M\\.safetensors"));
     expect(existsSync(folder.weights("M"))).toBe(false);
     expect(checkpoints(folder)).toContain("step-00000006.safetensors");
@@ -106,9 +106,9 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
 
   test("that becomes unwritable says so, and what was written stays", async () => {
     const lease = await holdRunFolder(folder, say);
-    const { recorder, outcome } = go();
+    const { writer, outcome } = go();
     team.onTest = async () => {
-      await recorder.written();
+      await writer.written();
       disk.setWritable(false);
     };
     const notWritable = expect.objectContaining({

@@ -7,7 +7,7 @@ import { CountingTeam, countingRun, countingSchedule, resumedCountingRun } from 
 import { readCheckpoint } from "./checkpoint.ts";
 import { type MetricsRow, readMetrics } from "./metrics.ts";
 import { type CheckpointProgress, progressAt } from "./progress.ts";
-import { resumedAt } from "./resumed.ts";
+import { resumePointAt } from "./resume-point.ts";
 import { createRunFolder, type RunFolder } from "./run-folder.ts";
 
 let folder: RunFolder;
@@ -22,20 +22,20 @@ function team(updates = 0): CountingTeam {
   return counting;
 }
 
-/** What the recorder holds when a run has stopped after step `stopAfter`: the interrupt saves it. */
+/** What the writer holds when a run has stopped after step `stopAfter`: the interrupt saves it. */
 async function heldAfter(stopAfter: number, options: GivenOptions): Promise<CheckpointProgress> {
   await countingRun({ folder, options, team: team(), stopAfter }).outcome();
   const last = readdirSync(folder.checkpoints).findLast((name) => name.startsWith("step-"))!;
   return readCheckpoint(join(folder.checkpoints, last)).progress;
 }
 
-describe("the progress that follows from the rows is what the recorder holds", () => {
+describe("the progress that follows from the rows is what the writer holds", () => {
   // Epochs end after 3, 6 and 9 updates; the second validation is the best. A stop comes before the validation.
   test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])("when a run stopped after step %d", async (at) => {
     const options = { numEpochs: 3 };
     const held = await heldAfter(at, options);
     expect(held.endedSteps).toBe(at - (at % 3)); // an epoch whose last step this was is not ended yet
-    expect(resumedAt(folder, at + 1, countingSchedule(options))).toEqual({ step: at + 1, progress: held });
+    expect(resumePointAt(folder, at + 1, countingSchedule(options))).toEqual({ step: at + 1, progress: held });
   });
 
   test.each([
@@ -46,7 +46,7 @@ describe("the progress that follows from the rows is what the recorder holds", (
     await countingRun({ folder, options, team: team() }).outcome();
     const held = readCheckpoint(join(folder.checkpoints, `step-${String(step).padStart(8, "0")}.safetensors`)).progress;
     expect(held.endedSteps).toBe(step);
-    expect(resumedAt(folder, step, countingSchedule(options)).progress).toEqual(held);
+    expect(resumePointAt(folder, step, countingSchedule(options)).progress).toEqual(held);
   });
 
   test("when it went on past --max-steps", async () => {
@@ -56,7 +56,7 @@ describe("the progress that follows from the rows is what the recorder holds", (
     const held = readCheckpoint(join(folder.checkpoints, "step-00000005.safetensors")).progress;
     // The row of the cut epoch is gone, and with it that it was ended: what is left to do is the same.
     expect(held.endedSteps).toBe(4);
-    expect(resumedAt(folder, 5, countingSchedule({})).progress).toEqual({ ...held, endedSteps: 3 });
+    expect(resumePointAt(folder, 5, countingSchedule({})).progress).toEqual({ ...held, endedSteps: 3 });
   });
 });
 
@@ -108,7 +108,7 @@ describe("a run that goes on from a step that only its workers hold", () => {
     await countingRun({ folder, options, team: stopped, stopAfter: at }).outcome();
     // The step's checkpoint is not there; the row of the step after it, whose commit was not sent, is.
     rmSync(join(folder.checkpoints, `step-${String(at + 1).padStart(8, "0")}.safetensors`));
-    const resumed = resumedAt(folder, at, countingSchedule(options));
+    const resumed = resumePointAt(folder, at, countingSchedule(options));
     await countingRun({ folder, options, team: team(at), resumed }).outcome();
     expect(readMetrics(folder.metrics)).toEqual(readMetrics(whole.metrics));
     const best = (run: RunFolder) => readCheckpoint(join(run.checkpoints, "best.safetensors"));
@@ -119,7 +119,7 @@ describe("a run that goes on from a step that only its workers hold", () => {
   test("after an epoch's row begins with that epoch's checkpoint, which may be the best", async () => {
     await countingRun({ folder, options: {}, team: team(), stopAfter: 3 }).outcome();
     for (const name of readdirSync(folder.checkpoints)) rmSync(join(folder.checkpoints, name));
-    const resumed = resumedAt(folder, 3, countingSchedule({}));
+    const resumed = resumePointAt(folder, 3, countingSchedule({}));
     await countingRun({ folder, options: {}, team: team(3), resumed, stopAfter: 3 }).outcome();
     const best = readCheckpoint(join(folder.checkpoints, "best.safetensors"));
     expect([best.step, best.tensors[0]!.weight[0]]).toEqual([3, 3]);

@@ -2,12 +2,12 @@
 
 import { type GivenOptions, makeConfig } from "@lockstep/config";
 import { latestCheckpoint } from "../folder/checkpoint.ts";
-import type { Resumed } from "../folder/resumed.ts";
+import type { ResumePoint } from "../folder/resume-point.ts";
 import type { RunFolder } from "../folder/run-folder.ts";
 import type { Controls } from "../live/controls.ts";
 import type { LiveRun } from "../live/live-run.ts";
 import { trainLoop } from "../loop.ts";
-import { Recorder } from "../record/recorder.ts";
+import { RunWriter } from "../record/run-writer.ts";
 import { makeSchedule, type Schedule } from "../schedule/schedule.ts";
 import { StopReason } from "../stop-reason.ts";
 import type { StateCapture, StepTotals, Team } from "../team.ts";
@@ -82,7 +82,7 @@ export interface CountingRun {
   options: GivenOptions;
   team: CountingTeam;
   /** What the run goes on from. */
-  resumed?: Resumed | undefined;
+  resumed?: ResumePoint | undefined;
   /** The step after which someone asks to stop. */
   stopAfter?: number | undefined;
   lines?: string[];
@@ -95,7 +95,7 @@ export function countingSchedule(options: GivenOptions): Schedule {
   return makeSchedule(configOf(options), SIZES);
 }
 
-/** A run whose recorder can be looked at. */
+/** A run whose writer can be looked at. */
 export function countingRun({ folder, options, team, resumed, stopAfter, lines = [], live, controls }: CountingRun) {
   const schedule = countingSchedule(options);
   const stop = new AbortController();
@@ -108,13 +108,13 @@ export function countingRun({ folder, options, team, resumed, stopAfter, lines =
     (text) => lines.push(text),
     () => 0,
   );
-  const recorder = new Recorder({
+  const writer = new RunWriter({
     ...{ folder, config: configOf(options), schedule, display, resumed, live },
     ...{ modelName: "M", classes: ["a", "b"], startedAt: new Date(0) },
   });
   const signal = AbortSignal.any([stop.signal, ...(controls === undefined ? [] : [controls.signal])]);
-  const run = new TrainingRun({ schedule, recorder, from: resumed, controls });
-  return { recorder, outcome: () => trainLoop(run, team, signal) };
+  const run = new TrainingRun({ schedule, writer, from: resumed, controls });
+  return { writer, outcome: () => trainLoop(run, team, signal) };
 }
 
 /** Goes on from the last checkpoint. */

@@ -9,7 +9,7 @@ import { type Checkpoint, checkpointBefore, hasCheckpoint, saveCheckpoint } from
 import { appendMetrics, type EpochRow, type MetricsRow, rewriteMetrics, type TestRow } from "../folder/metrics.ts";
 import { advance, type CheckpointProgress, START, stands } from "../folder/progress.ts";
 import { makeReport, type Report, writeReport } from "../folder/report.ts";
-import type { Resumed } from "../folder/resumed.ts";
+import type { ResumePoint } from "../folder/resume-point.ts";
 import { type RunFolder, removeResults, removeTemporaries } from "../folder/run-folder.ts";
 import type { LiveRun } from "../live/live-run.ts";
 import type { EvaluateTask, Schedule, StepTask, Task } from "../schedule/schedule.ts";
@@ -20,8 +20,8 @@ import { FlatLoss, flatLossLine } from "./flat-loss.ts";
 import { type AppendEvents, startEvents } from "./tensorboard.ts";
 import { writeTrace } from "./trace.ts";
 
-/** Settings of a `Recorder`. */
-export interface RecorderOptions {
+/** Settings of a `RunWriter`. */
+export interface RunWriterOptions {
   folder: RunFolder;
   config: RunConfig;
   schedule: Schedule;
@@ -33,7 +33,7 @@ export interface RecorderOptions {
   live?: LiveRun | undefined;
   startedAt: Date;
   /** What a resumed run goes on from. */
-  resumed?: Resumed | undefined;
+  resumed?: ResumePoint | undefined;
   nowMs?: () => number;
   /** Of the folder: nothing is written there once another process has taken it. @default nobody can */
   lease?: Pick<Lease, "expectHeld"> | undefined;
@@ -43,14 +43,14 @@ export interface RecorderOptions {
 const SPEED_STEPS = 20;
 
 /** Writes what a run produces to its folder, and tells its display. */
-export class Recorder {
+export class RunWriter {
   /** Updates made at the last checkpoint, which may be under way; undefined if there is none. */
   checkpointStep: number | undefined;
   /** Whoever had the state of the last checkpoint was lost before it was here: another one is due. */
   checkpointLost = false;
   /** Of the test, once it is done. */
   report: Report | undefined;
-  readonly #options: RecorderOptions;
+  readonly #options: RunWriterOptions;
   readonly #events: AppendEvents;
   readonly #nowMs: () => number;
   #progress: CheckpointProgress;
@@ -63,7 +63,7 @@ export class Recorder {
   /** When recent steps ended, and how many samples had been seen by then. */
   #recent: { atMs: number; samples: number }[] = [];
 
-  constructor(options: RecorderOptions) {
+  constructor(options: RunWriterOptions) {
     const { folder, schedule, startedAt, resumed } = options;
     this.#options = options;
     this.#nowMs = options.nowMs ?? (() => performance.now());
