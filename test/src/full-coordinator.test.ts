@@ -13,8 +13,14 @@ const limits = { heartbeatMs: 1000, stallMs: 60_000 };
 const nowMs = () => performance.now();
 
 const team = new RemoteTeam({
-  ...{ ...limits, workers: 1, minWorkers: 1, balance: "even", runId: "r", maxLogBytes: 1 },
-  ...{ log: () => {}, nowMs },
+  ...limits,
+  workers: 1,
+  minWorkers: 1,
+  balance: "even",
+  runId: "r",
+  maxLogBytes: 1,
+  log: () => {},
+  nowMs,
 });
 const admission = new Admission({ config, team, version: packageJson.version });
 /** Codes of what it refused. */
@@ -27,7 +33,8 @@ let worker: Running;
 
 beforeAll(async () => {
   const server = await listen({
-    ...{ ...limits, nowMs },
+    ...limits,
+    nowMs,
     door: { host: "127.0.0.1", port: 0, anyPort: true, allowHosts: ["127.0.0.1"] },
     welcome: Promise.resolve({ run: "r", config, codeModel: false, spec: tiny }),
     records: Promise.resolve(undefined),

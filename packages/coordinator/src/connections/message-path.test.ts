@@ -22,7 +22,11 @@ import { listen } from "./session-server.ts";
 const config = { ...makeConfig({}) };
 const CHUNK: WorkerMessage = {
   type: "gradient-chunk",
-  ...{ step: toStep(0), slice: toSliceId(0), attempt: 0, part: 0, offset: 0 },
+  step: toStep(0),
+  slice: toSliceId(0),
+  attempt: 0,
+  part: 0,
+  offset: 0,
   ...encodeFloats(Float32Array.of(1, 2), "fp32"),
 };
 const READY_TOO = { ...READY, fingerprint: fingerprintOfToy(config) };
@@ -38,15 +42,22 @@ const sockets: WebSocket[] = [];
 beforeEach(async () => {
   [passed, handled, members] = [[], [], []];
   const team = {
-    ...{ size: 0, workers: 2, updatesMade: 0, mostUpdatesMade: 0, lose() {}, giveUp() {} },
+    size: 0,
+    workers: 2,
+    updatesMade: 0,
+    mostUpdatesMade: 0,
     join(session: ReadySession) {
       members.push(session);
       return ({ type }: WorkerMessage) => void handled.push(`${session.hello.name}: ${type}`);
     },
+    lose() {},
+    giveUp() {},
   };
   server = await listen({
     door: { host: "127.0.0.1", port: 0, anyPort: false },
-    ...{ heartbeatMs: 1000, stallMs: 60_000, nowMs: () => performance.now() },
+    heartbeatMs: 1000,
+    stallMs: 60_000,
+    nowMs: () => performance.now(),
     welcome: Promise.resolve({ run: "r", config, codeModel: false }),
     records: Promise.resolve(undefined),
     admission: watched(new Admission({ config, team, version: TOY_CODE.version })),

@@ -43,7 +43,10 @@ async function open(options: Partial<SessionServerOptions> = {}) {
   };
   const door = await listen({
     door: { host: "127.0.0.1", port: 0, anyPort: false },
-    ...{ heartbeatMs: 20, stallMs: STALL_MS, admission, nowMs: () => clock.nowMs },
+    heartbeatMs: 20,
+    stallMs: STALL_MS,
+    admission,
+    nowMs: () => clock.nowMs,
     welcome: Promise.resolve({ run: "r", config: {}, codeModel: false }),
     records: Promise.resolve(undefined),
     ...options,

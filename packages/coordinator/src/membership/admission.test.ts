@@ -1,18 +1,12 @@
 import { makeConfig } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
 import type { TfjsTopology } from "@lockstep/formats";
-import {
-  decodeFromWorker,
-  encode,
-  factsOf,
-  fingerprintOf,
-  toWorkerId,
-  type WorkerMessage,
-} from "@lockstep/gradient-sync";
+import { decodeFromWorker, encode, factsOf, fingerprintOf, type WorkerMessage } from "@lockstep/gradient-sync";
 import { MAX_PARAMETERS, stableTopology, topologyDigest } from "@lockstep/model/files";
 import { describe, expect, test } from "vitest";
 import type { ReadySession } from "../connections/ready-session.ts";
 import { RemoteTeam } from "../team/remote-team.ts";
+import { RecordedSession } from "../testing/recorded-member.ts";
 import { HELLO, PLAN, READY, TOY_CODE } from "../testing/toy-worker.ts";
 import { Admission } from "./admission.ts";
 import type { InitialModel } from "./initial-model.ts";
@@ -39,23 +33,13 @@ function sessionOf(ready: Partial<Ready>, hello: Partial<typeof HELLO> = {}): Re
     fingerprint:
       ready.fingerprint ?? fingerprintOf(factsOf(told), stableTopology(JSON.parse(told.topology)), { ...config }),
   };
-  return {
-    ...{
-      workerId: toWorkerId(sessions++),
-      hello: { ...HELLO, name: `w${sessions}`, ...hello },
-      heardMs: 0,
-      waitingBytes: 0,
-    },
-    ...{ address: "192.0.2.1", connectedMs: 0 },
-    ready: decodeFromWorker(encode(whole)) as Ready,
-    ...{ bytesUp: 0, bytesDown: 0, send: () => {}, drained: async () => {}, close: () => {} },
-  };
+  const decoded = decodeFromWorker(encode(whole));
+  if (decoded.type !== "ready") throw new Error(`Expected ready, got ${decoded.type}.`);
+  return new RecordedSession(sessions++, { ...HELLO, name: `w${sessions}`, ...hello }, decoded);
 }
 
 /** A worker that gives up before it has joined. */
-const refusedWorker = (name: string) => ({
-  ...{ name, address: "192.0.2.1", connectedMs: 0, heardMs: 0 },
-});
+const refusedWorker = (name: string) => ({ name, address: "192.0.2.1", connectedMs: 0, heardMs: 0 });
 
 function tensor(name: string, shape: number[]) {
   const zeros = () => new Float32Array(shape.reduce((a, b) => a * b));

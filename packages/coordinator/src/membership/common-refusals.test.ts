@@ -5,7 +5,10 @@ import { CommonRefusals } from "./common-refusals.ts";
 
 const refused = () => new LockstepError("ERR_MODEL_DATA", "Too few outputs.");
 const worker = (name: string, rest: Partial<RefusedWorker> = {}) => ({
-  ...{ name, address: "192.0.2.1", connectedMs: 0, heardMs: 10 },
+  name,
+  address: "192.0.2.1",
+  connectedMs: 0,
+  heardMs: 10,
   ...rest,
 });
 
