@@ -1,4 +1,4 @@
-/** What sessions ask of those who decide about membership, and hand over to them. */
+/** The contract between sessions and admission: who becomes a member, and who handles what a member sends. */
 import type { LockstepError } from "@lockstep/errors";
 import type { WorkerMessage } from "@lockstep/gradient-sync";
 import type { ReadySession } from "./ready-session.ts";

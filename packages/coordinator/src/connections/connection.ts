@@ -1,4 +1,4 @@
-/** A worker's WebSocket with what goes through it: messages both ways, signs of life, and an end that is told of once. */
+/** A worker's WebSocket: it carries messages both ways, watches for signs of life, and ends once, with a reason. */
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import {
   type CoordinatorMessage,
@@ -12,13 +12,13 @@ import type { WebSocket } from "ws";
 import { type ConnectionLimits, overdue } from "./connection-limits.ts";
 import { SendQueue } from "./send-queue.ts";
 
-/** What a connection knows of its worker and of time. */
+/** The limits of a connection, its worker and its clock. */
 export interface ConnectionOptions extends ConnectionLimits, Peer {
   /** A monotonic clock. */
   nowMs: () => number;
 }
 
-/** What a connection asks of its session, and tells it. */
+/** The session of a connection, as the connection calls it. */
 export interface ConnectionEvents {
   /**
    * A message of so many bytes came; none comes after the end.
