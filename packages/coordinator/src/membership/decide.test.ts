@@ -16,8 +16,8 @@ function slice(number: number, given: Partial<SliceView> = {}): SliceView {
   const open = {
     attempts: [],
     openBecause: "its worker was lost",
-    notFor: new Set<WorkerId>(),
-    notFinite: new Set<WorkerId>(),
+    excludedWorkers: new Set<WorkerId>(),
+    nonFiniteWorkers: new Set<WorkerId>(),
   };
   return { slice: toSliceId(number), samples: 8, ...open, ...given };
 }
@@ -159,7 +159,7 @@ describe("who gets a slice", () => {
   });
 
   test("is not one whose contribution to it was refused, unless there is no other", () => {
-    const refused = slice(0, { notFor: idsOf(0) });
+    const refused = slice(0, { excludedWorkers: idsOf(0) });
     expect(assigned([worker(0), worker(1, { msPerSample: 1000 })], [refused])).toEqual(["0 to 1"]);
     expect(assigned([worker(0)], [refused])).toEqual(["0 to 0"]);
   });
@@ -173,14 +173,16 @@ describe("who gets a slice", () => {
 });
 
 describe("a slice that was not finite", () => {
-  const [refusedBy, notFinite] = [idsOf(0, 1), idsOf(0)];
+  const [refusedBy, nonFiniteWorkers] = [idsOf(0, 1), idsOf(0)];
 
   test("never goes back to who found it so", () => {
-    expect(assigned([worker(0), worker(1)], [slice(0, { notFor: refusedBy, notFinite })])).toEqual(["0 to 1"]);
+    expect(assigned([worker(0), worker(1)], [slice(0, { excludedWorkers: refusedBy, nonFiniteWorkers })])).toEqual([
+      "0 to 1",
+    ]);
   });
 
   test("means that training has come apart when every worker has found it so, and not before", () => {
-    const found = slice(4, { notFor: refusedBy, notFinite: refusedBy });
+    const found = slice(4, { excludedWorkers: refusedBy, nonFiniteWorkers: refusedBy });
     expect(decided([worker(0), worker(1)], [found])).toEqual([
       { type: "diverged", slice: 4, reason: "no worker found its numbers finite" },
     ]);

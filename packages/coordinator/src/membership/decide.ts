@@ -32,9 +32,9 @@ export interface SliceView {
   /** Why no try is under way, if none is. */
   openBecause: string;
   /** Workers that should not get it: their contributions to it were refused. */
-  notFor: ReadonlySet<WorkerId>;
+  excludedWorkers: ReadonlySet<WorkerId>;
   /** Those of them that must not: their numbers were not finite. */
-  notFinite: ReadonlySet<WorkerId>;
+  nonFiniteWorkers: ReadonlySet<WorkerId>;
 }
 
 /** All that `decide` sees. */
@@ -78,14 +78,14 @@ export function decide(nowMs: number, { workers, openSlices }: TeamView, limits:
   const assignments = openSlices.flatMap((slice): Decision[] => {
     const reason = reasonToAssign(nowMs, slice, dropped, limits);
     if (reason === undefined) return [];
-    const others = able.filter(({ id }) => !slice.notFor.has(id));
+    const others = able.filter(({ id }) => !slice.excludedWorkers.has(id));
     const worker = quickest(others.length > 0 ? others : able, openSamples, slice);
     if (worker !== undefined) {
       openSamples.set(worker.id, (openSamples.get(worker.id) ?? 0) + slice.samples);
       return [{ type: "assign", slice: slice.slice, worker: worker.id, reason }];
     }
     const isOpen = slice.attempts.length > 0 || able.length === 0;
-    if (isOpen || ![...able, ...busy].every(({ id }) => slice.notFinite.has(id))) return [];
+    if (isOpen || ![...able, ...busy].every(({ id }) => slice.nonFiniteWorkers.has(id))) return [];
     return [{ type: "diverged", slice: slice.slice, reason: "no worker found its numbers finite" }];
   });
   return [...drops, ...assignments];
@@ -129,9 +129,9 @@ function reasonToAssign(
 function quickest(
   workers: readonly WorkerView[],
   openSamples: ReadonlyMap<WorkerId, number>,
-  { samples, attempts, notFinite }: SliceView,
+  { samples, attempts, nonFiniteWorkers }: SliceView,
 ): WorkerView | undefined {
-  const free = workers.filter(({ id }) => !notFinite.has(id) && attempts.every(({ worker }) => worker !== id));
+  const free = workers.filter(({ id }) => !nonFiniteWorkers.has(id) && attempts.every(({ worker }) => worker !== id));
   const known = free.flatMap(({ msPerSample }) => msPerSample ?? []);
   const slowest = known.length > 0 ? Math.max(...known) : 1;
   const endMs = ({ id, msPerSample }: WorkerView) => ((openSamples.get(id) ?? 0) + samples) * (msPerSample ?? slowest);

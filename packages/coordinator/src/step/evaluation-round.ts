@@ -21,7 +21,7 @@ interface Range extends EvaluationRange {
   /** Who computes it. */
   worker?: WorkerId | undefined;
   /** Workers that found its loss not finite. */
-  notFinite: Set<WorkerId>;
+  nonFiniteWorkers: Set<WorkerId>;
   /** Of its samples, once it is done. */
   lossSum?: number;
   predictions?: number[] | undefined;
@@ -39,7 +39,7 @@ export class EvaluationRound {
     this.#counts = emptyEvaluation(classes);
     for (let start = 0; start < samples; start += RANGE_ROWS) {
       const request = firstRequest + this.#ranges.length;
-      this.#ranges.push({ request, start, end: Math.min(start + RANGE_ROWS, samples), notFinite: new Set() });
+      this.#ranges.push({ request, start, end: Math.min(start + RANGE_ROWS, samples), nonFiniteWorkers: new Set() });
     }
   }
 
@@ -51,7 +51,7 @@ export class EvaluationRound {
   /** Gives a worker what it may compute next. */
   give(worker: WorkerId): EvaluationRange[] {
     const own = this.#open().filter((range) => range.worker === worker).length;
-    const free = this.#open().filter((range) => range.worker === undefined && !range.notFinite.has(worker));
+    const free = this.#open().filter((range) => range.worker === undefined && !range.nonFiniteWorkers.has(worker));
     return free.slice(0, Math.max(0, RANGES_AHEAD - own)).map((range) => {
       range.worker = worker;
       return { request: range.request, start: range.start, end: range.end };
@@ -66,7 +66,7 @@ export class EvaluationRound {
     range.worker = undefined;
     if (!this.#fits(result, range.end - range.start)) return "an evaluation that is not of all its samples";
     const isLoss = Math.abs(result.lossSum) <= MAX_LOSS_SUM;
-    if (!isLoss && range.notFinite.add(worker).size === 1) return "a loss that is not finite";
+    if (!isLoss && range.nonFiniteWorkers.add(worker).size === 1) return "a loss that is not finite";
     range.predictions = result.predictions;
     range.lossSum = isLoss ? result.lossSum : Number.NaN; // a second worker has found the same: it is the training's fault
     addEvaluation(this.#counts, result);
@@ -87,7 +87,7 @@ export class EvaluationRound {
   settle(workers: readonly WorkerId[]): void {
     if (workers.length === 0) return; // others may come, and find it finite
     for (const range of this.#open()) {
-      if (workers.every((worker) => range.notFinite.has(worker))) range.lossSum = Number.NaN;
+      if (workers.every((worker) => range.nonFiniteWorkers.has(worker))) range.lossSum = Number.NaN;
     }
   }
 

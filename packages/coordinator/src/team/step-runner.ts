@@ -88,7 +88,7 @@ export class StepRunner {
     const round = phase.stepRound;
     if (round === undefined) return;
     this.#dispatch(round.onContribution(member.id, contribution));
-    for (const id of round.liarsOf(contribution.slice)) {
+    for (const id of round.drainNonFiniteWorkers(contribution.slice)) {
       const other = membership.get(id);
       if (other !== undefined) this.#options.violations.falseNotFinite(other);
     }

@@ -38,7 +38,7 @@ function progressOf(member: Member, owes: boolean, streamSinceMs: number | undef
 }
 
 function sliceView(state: TeamState, step: Step, { slice, attempts, ...rest }: SliceState): SliceView {
-  const { openBecause, notFor, notFinite } = rest;
+  const { openBecause, excludedWorkers, nonFiniteWorkers } = rest;
   return {
     slice,
     samples: samplesOf(rest),
@@ -48,8 +48,8 @@ function sliceView(state: TeamState, step: Step, { slice, attempts, ...rest }: S
       return [{ worker, sinceMs: given.sinceMs, expectedMs: expectedMs(state, worker, given.queuedSamples) }];
     }),
     openBecause,
-    notFor,
-    notFinite,
+    excludedWorkers,
+    nonFiniteWorkers,
   };
 }
 

@@ -335,8 +335,8 @@ describe("a piece or a contribution that is not as it must be", () => {
     const rejected = out.find(({ message }) => message.type === "rejected");
     expect(rejected).toMatchObject({ to: 0, message: { step: STEP, slice: 0, attempt: 0, code } });
     expect(withdrawals(out)).toMatchObject([[0, 0, expect.arrayContaining([0])]]);
-    expect([...round.slices[0]!.notFor]).toEqual([0]);
-    expect([...round.slices[0]!.notFinite]).toEqual(code === "ERR_NOT_FINITE" ? [0] : []);
+    expect([...round.slices[0]!.excludedWorkers]).toEqual([0]);
+    expect([...round.slices[0]!.nonFiniteWorkers]).toEqual(code === "ERR_NOT_FINITE" ? [0] : []);
 
     expect([...send(round, 0, rest), ...round.onContribution(0, contributionOf(0))]).toEqual([]); // what was on its way
     round.assign(3, [0]);
@@ -364,7 +364,7 @@ describe("training has come apart", () => {
       if (worker > 0) round.assign(worker, [0]);
       round.onChunk(worker, nan(worker));
     }
-    expect([...round.slices[0]!.notFinite]).toEqual([0, 1, 2]);
+    expect([...round.slices[0]!.nonFiniteWorkers]).toEqual([0, 1, 2]);
     expect(round.complete).toBe(false);
   });
 

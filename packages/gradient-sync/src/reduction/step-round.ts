@@ -49,7 +49,7 @@ interface Attempt {
   /** Dense offsets whose sums are made again, and that have not come again. */
   askedAgain: Set<number>;
   /** Chunks that wait for this attempt to become the one that flows: as they came, or as numbers if they are to be added. */
-  heldBack: (Chunk | { offset: number; values: Values })[];
+  buffered: (Chunk | { offset: number; values: Values })[];
   contribution?: Message<"contribution">;
 }
 
@@ -61,13 +61,13 @@ export interface SliceState {
   attempts: Map<number, Attempt>;
   attemptsMade: number;
   /** The attempt whose chunks go on to the others. */
-  flowing?: number | undefined;
+  primary?: number | undefined;
   /** Why no attempt is live, when none is; for people. */
   openBecause: string;
   /** Workers whose contributions were refused. */
-  notFor: Set<WorkerId>;
+  excludedWorkers: Set<WorkerId>;
   /** Workers whose numbers were not finite. */
-  notFinite: Set<WorkerId>;
+  nonFiniteWorkers: Set<WorkerId>;
 }
 
 export class StepRound {
@@ -110,8 +110,8 @@ export class StepRound {
         attempts: new Map(),
         attemptsMade: 0,
         openBecause: NOBODY_FREE,
-        notFor: new Set(),
-        notFinite: new Set(),
+        excludedWorkers: new Set(),
+        nonFiniteWorkers: new Set(),
       },
     }));
   }
@@ -122,7 +122,7 @@ export class StepRound {
       const slice = this.slices[index]!;
       const attempt = slice.attemptsMade++;
       const received = this.#layout.rowElements.map(() => new Set<number>());
-      slice.attempts.set(attempt, { attempt, worker, received, askedAgain: new Set(), heldBack: [] });
+      slice.attempts.set(attempt, { attempt, worker, received, askedAgain: new Set(), buffered: [] });
       return { slice: index, attempt, start: slice.start, end: slice.end };
     });
     return { to: worker, message: { ...this.announcement, slices: own } };
@@ -151,10 +151,10 @@ export class StepRound {
     if (!allFinite(values)) return this.#refuseNotFinite(slice, attempt);
     attempt.received[part]!.add(offset);
     this.#taken++;
-    slice.flowing ??= attempt.attempt;
+    slice.primary ??= attempt.attempt;
     const piece = part === 0 ? { offset, values } : chunk;
-    if (slice.flowing === attempt.attempt) return this.#flow(slice, attempt, piece);
-    attempt.heldBack.push(piece);
+    if (slice.primary === attempt.attempt) return this.#flow(slice, attempt, piece);
+    attempt.buffered.push(piece);
     return [];
   }
 
@@ -177,7 +177,7 @@ export class StepRound {
     attempt.contribution = message;
     const out: Outgoing[] = [];
     for (const other of [...slice.attempts.values()]) if (other !== attempt) this.#withdraw(slice, other, out);
-    if (slice.flowing !== attempt.attempt) this.#letFlow(slice, attempt, out);
+    if (slice.primary !== attempt.attempt) this.#promote(slice, attempt, out);
     return out;
   }
 
@@ -211,11 +211,11 @@ export class StepRound {
   }
 
   /** Workers whose numbers for a slice were not finite, though it is complete with those of another; each is told once. */
-  liarsOf(index: SliceId): WorkerId[] {
+  drainNonFiniteWorkers(index: SliceId): WorkerId[] {
     const slice = this.slices[index];
     if (slice === undefined || doneAttempt(slice) === undefined) return [];
-    const liars = [...slice.notFinite];
-    slice.notFinite.clear();
+    const liars = [...slice.nonFiniteWorkers];
+    slice.nonFiniteWorkers.clear();
     return liars;
   }
 
@@ -237,8 +237,8 @@ export class StepRound {
 
   /** Bytes that wait here: at most a dense part in float32 a slice, and a whole contribution for each further attempt. */
   get bytesHeld(): number {
-    const heldBack = this.slices.flatMap(({ attempts }) => [...attempts.values()].flatMap(({ heldBack }) => heldBack));
-    const arrays = heldBack.map((piece) => ("data" in piece ? piece.data : piece.values));
+    const buffered = this.slices.flatMap(({ attempts }) => [...attempts.values()].flatMap(({ buffered }) => buffered));
+    const arrays = buffered.map((piece) => ("data" in piece ? piece.data : piece.values));
     return [...this.#waiting.values(), arrays].flat().reduce((bytes, array) => bytes + (array?.byteLength ?? 0), 0);
   }
 
@@ -301,7 +301,7 @@ export class StepRound {
     return received.every((offsets, part) => offsets.size === this.#chunksOf(part, samples));
   }
 
-  #flow(slice: SliceState, { worker }: Attempt, piece: Attempt["heldBack"][number]): Outgoing[] {
+  #flow(slice: SliceState, { worker }: Attempt, piece: Attempt["buffered"][number]): Outgoing[] {
     if ("data" in piece) return [{ to: "all", except: worker, message: { ...piece, type: "update-chunk" } }];
     const { offset, values } = piece;
     const chunks = this.#waiting.get(offset) ?? new Array<Values | undefined>(this.slices.length).fill(undefined);
@@ -328,22 +328,22 @@ export class StepRound {
    */
   #withdraw(slice: SliceState, attempt: Attempt, out: Outgoing[]): void {
     slice.attempts.delete(attempt.attempt);
-    if (slice.flowing !== attempt.attempt) return;
-    slice.flowing = undefined;
+    if (slice.primary !== attempt.attempt) return;
+    slice.primary = undefined;
     for (const chunks of this.#waiting.values()) chunks[slice.slice] = undefined;
     const again = [...this.#summed];
     this.#summed.clear();
     const label = { step: this.task.step, slice: slice.slice, attempt: attempt.attempt };
     out.push({ to: "all", message: { type: "withdrawn", ...label, again } });
     if (again.length > 0) this.#askAgain(again, out);
-    const next = [...slice.attempts.values()].find(({ heldBack }) => heldBack.length > 0);
-    if (next !== undefined) this.#letFlow(slice, next, out);
+    const next = [...slice.attempts.values()].find(({ buffered }) => buffered.length > 0);
+    if (next !== undefined) this.#promote(slice, next, out);
   }
 
   /** The sums at these offsets are to be made again, of what those who flowed into them send once more. */
   #askAgain(offsets: readonly number[], out: Outgoing[]): void {
     for (const slice of this.slices) {
-      const attempt = slice.flowing === undefined ? undefined : slice.attempts.get(slice.flowing);
+      const attempt = slice.primary === undefined ? undefined : slice.attempts.get(slice.primary);
       if (attempt === undefined) continue;
       if (this.#gone.has(attempt.worker)) {
         slice.openBecause = WORKER_LOST;
@@ -352,18 +352,18 @@ export class StepRound {
     }
   }
 
-  #letFlow(slice: SliceState, attempt: Attempt, out: Outgoing[]): void {
-    slice.flowing = attempt.attempt;
-    for (const piece of attempt.heldBack.splice(0)) out.push(...this.#flow(slice, attempt, piece));
+  #promote(slice: SliceState, attempt: Attempt, out: Outgoing[]): void {
+    slice.primary = attempt.attempt;
+    for (const piece of attempt.buffered.splice(0)) out.push(...this.#flow(slice, attempt, piece));
   }
 
   #refuseNotFinite(slice: SliceState, attempt: Attempt): Outgoing[] {
-    slice.notFinite.add(attempt.worker);
+    slice.nonFiniteWorkers.add(attempt.worker);
     return this.#refuse(slice, attempt, "ERR_NOT_FINITE", "Expected finite numbers, got NaN or infinity.");
   }
 
   #refuse(slice: SliceState, attempt: Attempt, code: ErrorCode, reason: string): Outgoing[] {
-    slice.notFor.add(attempt.worker);
+    slice.excludedWorkers.add(attempt.worker);
     slice.openBecause = REFUSED;
     const label = { step: this.task.step, slice: slice.slice, attempt: attempt.attempt };
     const out: Outgoing[] = [{ to: attempt.worker, message: { type: "rejected", ...label, code, reason } }];
