@@ -57,8 +57,8 @@ export function assertSlices(
   { slices }: Pick<Message<"assign">, "slices">,
   { start, sliceSamples }: Pick<Message<"assign">, "start" | "sliceSamples">,
 ): void {
-  const starts = [start];
-  for (const samples of sliceSamples) starts.push(starts.at(-1)! + samples);
+  let next = start;
+  const starts = [start, ...sliceSamples.map((samples) => (next += samples))];
   for (const { slice, start, end } of slices) {
     const is = slice < sliceSamples.length && start === starts[slice] && end === starts[slice + 1];
     assert(is, "ERR_SLICE", `slice ${slice} to be one of the step's, got samples [${start}, ${end})`);

@@ -10,12 +10,12 @@ import {
   type MessageOf,
   type ReceivedMessage,
 } from "./connection/inbox.ts";
+import { SessionControl } from "./control.ts";
 import { CoordinatorExchange } from "./exchange/coordinator-exchange.ts";
 import { sliceToPrefetch } from "./exchange/prefetch.ts";
 import { assertAssign, assertEvaluate, assertStart } from "./message-checks.ts";
 import type { HeldState } from "./state/held-state.ts";
 import { StateIntake } from "./state/state-intake.ts";
-import { StateSender } from "./state/state-sender.ts";
 import { tensorSpecs } from "./state/tensor-specs.ts";
 
 /** What a session is for, and what outlives it. */
@@ -26,8 +26,6 @@ export interface SessionContext {
   log: (line: string) => void;
 }
 
-type ControlOf<Type extends ControlMessage["type"]> = Extract<ControlMessage, { type: Type }>;
-
 /** `waiting` for the first `start`; then each `start` brings an exchange of its own. */
 type SessionState = { name: "waiting" } | { name: "started"; exchange: CoordinatorExchange };
 
@@ -36,7 +34,7 @@ export class WorkerSession {
   readonly #context: SessionContext;
   readonly #connection: Connection;
   readonly #inbox: Inbox;
-  readonly #sender: StateSender;
+  readonly #control: SessionControl;
   readonly #batches: Batches;
   #session: SessionState = { name: "waiting" };
   #assigned: MessageOf<"assign"> | undefined;
@@ -47,7 +45,7 @@ export class WorkerSession {
     this.#context = context;
     this.#connection = connection;
     this.#inbox = inbox;
-    this.#sender = new StateSender(connection);
+    this.#control = new SessionControl(connection, context.state, context.log);
     const { thread } = context.run;
     this.#batches = new Batches(thread, (last) => sliceToPrefetch(this.#assigned, thread.meta, last));
   }
@@ -66,7 +64,7 @@ export class WorkerSession {
   /** Ends what is under way. */
   async close(): Promise<void> {
     if (this.#session.name === "started") this.#session.exchange.dispose();
-    await this.#sender.close();
+    await this.#control.close();
     await this.#batches.drain();
   }
 
@@ -77,19 +75,7 @@ export class WorkerSession {
    * @throws LockstepError ERR_MESSAGE_ORDER for what may not be asked for now
    */
   handleControl(message: ControlMessage): Promise<void> | undefined {
-    switch (message.type) {
-      case "send-state":
-        return this.#sendState(message);
-      case "sync":
-        this.#connection.send({ type: "synced" });
-        return undefined;
-      case "state-ack":
-        this.#sender.acknowledged(message.request);
-        return undefined;
-      case "rejected":
-        this.#rejected(message);
-        return undefined;
-    }
+    return this.#control.handle(message);
   }
 
   async #handle(message: ReceivedMessage): Promise<void> {
@@ -159,7 +145,7 @@ export class WorkerSession {
 
   #loadChunk(message: MessageOf<"load-chunk">): void {
     this.#intake ??= new StateIntake(this.#context.run.names);
-    this.#intake.take(message);
+    this.#intake.add(message);
   }
 
   /** Takes the state that has come instead of its own. */
@@ -171,17 +157,6 @@ export class WorkerSession {
     const largestDifference = await state.load(intake.dict("weight"), intake.dict("velocity"), step);
     this.#connection.send({ type: "loaded", largestDifference });
     clock.finish();
-  }
-
-  #sendState(message: ControlOf<"send-state">): Promise<void> {
-    const { state } = this.#context;
-    const { step } = state.current(message.type);
-    this.#sender.assertRoom(message.request);
-    return this.#sender.send(message, step, state.snapshot());
-  }
-
-  #rejected({ slice, step, reason }: ControlOf<"rejected">): void {
-    this.#context.log(`the coordinator refused what this worker sent for slice ${slice} of step ${step}: ${reason}`);
   }
 
   #exchange(): CoordinatorExchange {

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { decodeFromWorker, MAX_MESSAGE_BYTES, type WorkerMessage } from "@lockstep/gradient-sync";
 import { openServer } from "@lockstep/transport";
 import { expect, onTestFinished, test } from "vitest";
-import { connect } from "./connection/socket-connection.ts";
+import { connect } from "./connection/connect.ts";
 import { work } from "./worker.ts";
 
 test("a worker whose engine does not start tells the coordinator why, and closes its connection", async () => {

@@ -1,17 +1,16 @@
 /** A worker: one device. It joins a coordinator, computes the slices that it is given, and applies every update. */
 import { hostname } from "node:os";
 import type { MachineOptions } from "@lockstep/config";
-import { bitProperties, describeDevice, type Engine, startEngine } from "@lockstep/engine";
+import { type Engine, startEngine } from "@lockstep/engine";
 import { knownError, LockstepError } from "@lockstep/errors";
-import { PROTOCOL_VERSION } from "@lockstep/gradient-sync";
 import { type Resources, withResources } from "@lockstep/run";
 import type { PreparedRun } from "@lockstep/training";
 import type { Connection } from "./connection/connection.ts";
 import { Dismissed, Inbox, type MessageOf } from "./connection/inbox.ts";
 import { isBusy, isPassing, Search, type SearchOptions } from "./connection/search.ts";
+import { helloMessage, readyMessage } from "./introduction.ts";
 import { Participant } from "./participant.ts";
 import { type PrepareOptions, prepareRun } from "./prepare-run.ts";
-import { readyMessage } from "./ready.ts";
 
 /** What a worker is called, what it has, and when it is to leave. */
 export interface WorkerOptions extends SearchOptions, PrepareOptions {
@@ -93,14 +92,7 @@ class Worker {
     this.#state = "joining";
     const inbox = new Inbox(connection, (message) => this.#run?.participant.handleControl(message));
     const holds = this.#run?.participant.held(this.#run.id);
-    const device = { device: describeDevice(engine.device), ...bitProperties(engine) };
-    connection.send({
-      type: "hello",
-      protocol: PROTOCOL_VERSION,
-      name: this.#name,
-      ...device,
-      ...(holds && { holds }),
-    });
+    connection.send(helloMessage(this.#name, engine, holds));
     const welcome = await inbox.expect("welcome");
     this.#state = "joined";
     connection.heartbeat(welcome.heartbeatMs);

@@ -10,13 +10,11 @@ import {
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
 import { explainFailedJoin, openSocket } from "@lockstep/transport";
+import { Heartbeat } from "./heartbeat.ts";
 import { IoClock } from "./io-clock.ts";
 import { LinkSpeed } from "./link-speed.ts";
 import { machineMs } from "./machine-clock.ts";
 import type { FromSocket, SocketData, ToSocket } from "./socket-messages.ts";
-
-/** The coordinator may be busy for longer than a worker, whose socket has a thread of its own. */
-const COORDINATOR_SILENT_BEATS = 10;
 
 /** Until the coordinator says how often it wants to hear the heart beat: starting an engine may take long. */
 const HEARTBEAT_MS = 1000;
@@ -32,11 +30,15 @@ export class CoordinatorSocket {
   readonly #socket: WebSocket;
   readonly #clock = new IoClock(() => performance.now());
   readonly #link = new LinkSpeed();
+  readonly #heartbeat = new Heartbeat({
+    send: () => this.send({ type: "heartbeat" }),
+    isReading: () => !this.#socket.isPaused,
+    onSilence: (silentMs) => this.#failSilent(silentMs),
+    nowMs: () => performance.now(),
+  });
   #state: SocketState = "connecting";
   /** Why the socket ends, once something has gone wrong. */
   #fault: LockstepError | undefined;
-  #heartbeat: NodeJS.Timeout | undefined;
-  #heardMs = performance.now();
   #packing = true;
   /** Of messages that the computing thread was given, and has not received. */
   #untakenBytes = 0;
@@ -53,7 +55,7 @@ export class CoordinatorSocket {
     socket.on("open", () => this.#open());
     // Not whole messages only: on a slow link one may take longer than the coordinator may be silent. And not before it is
     // open: else what came with the upgrade would be heard here only.
-    socket.on("upgrade", ({ socket: link }) => socket.on("open", () => link.on("data", () => this.#hear())));
+    socket.on("upgrade", ({ socket: link }) => socket.on("open", () => link.on("data", () => this.#heartbeat.hear())));
     socket.on("message", (data: Buffer) => this.#receive(data));
     socket.on("error", (error) => this.#fail(error));
     socket.on("close", () => this.#end());
@@ -72,15 +74,14 @@ export class CoordinatorSocket {
 
   /** Sends a heartbeat so often from now on, and expects to hear from the coordinator meanwhile. */
   heartbeat(everyMs: number): void {
-    clearInterval(this.#heartbeat);
-    this.#heartbeat = setInterval(() => this.#beat(everyMs), everyMs);
+    this.#heartbeat.start(everyMs);
   }
 
   /** The computing thread has received messages of so many bytes: there may be room for more. */
   taken(bytes: number): void {
     this.#untakenBytes -= bytes;
     if (!this.#socket.isPaused || this.#untakenBytes >= this.#maxUntakenBytes / 2) return;
-    this.#hear();
+    this.#heartbeat.hear();
     this.#socket.resume();
   }
 
@@ -93,10 +94,6 @@ export class CoordinatorSocket {
     this.#state = "open";
     this.heartbeat(HEARTBEAT_MS);
     this.#tell({ type: "open" });
-  }
-
-  #hear(): void {
-    this.#heardMs = performance.now();
   }
 
   #receive(data: Buffer): void {
@@ -149,11 +146,7 @@ export class CoordinatorSocket {
     this.#tell({ type: "message", message: { ...message, data }, bytes }, [data.buffer]);
   }
 
-  #beat(everyMs: number): void {
-    this.send({ type: "heartbeat" });
-    if (this.#socket.isPaused) return; // then it is this end that hears nothing
-    const silentMs = performance.now() - this.#heardMs;
-    if (silentMs < COORDINATOR_SILENT_BEATS * everyMs) return;
+  #failSilent(silentMs: number): void {
     const text = `Nothing was received from the coordinator for ${Math.round(silentMs / 1000)} s.`;
     this.#fault ??= new LockstepError("ERR_SILENT", text);
     this.#socket.terminate();
@@ -166,7 +159,7 @@ export class CoordinatorSocket {
 
   #end(): void {
     this.#state = "closed";
-    clearInterval(this.#heartbeat);
+    this.#heartbeat.stop();
     const text = "The coordinator closed the connection.";
     const { code, message } = this.#fault ?? new LockstepError("ERR_DISCONNECTED", text);
     this.#tell({ type: "closed", code, reason: message });

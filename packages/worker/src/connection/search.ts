@@ -2,9 +2,9 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { LockstepError } from "@lockstep/errors";
 import type { JoinOptions } from "@lockstep/transport";
+import { connect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
 import { Dismissed } from "./inbox.ts";
-import { connect } from "./socket-connection.ts";
 
 /** Reasons for which a connection ends that say nothing against this worker: it may come again. */
 const PASSING = ["ERR_DISCONNECTED", "ERR_CONNECT", "ERR_SILENT", "ERR_STALLED", "ERR_SLOW_READER", "ERR_STATE_LOST"];
@@ -13,6 +13,7 @@ const BUSY = ["ERR_FULL", "ERR_LIMITED"];
 /** How long it waits before the first try to come again; twice as long before each further one, up to the second. */
 const BACKOFF_MS = { first: 250, longest: 2000 };
 
+/** Where the coordinator is, and how long it is looked for. */
 export interface SearchOptions {
   /** ws://host:port, or wss:// */
   coordinator: string;

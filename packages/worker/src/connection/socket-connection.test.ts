@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { type CoordinatorMessage, encode, MAX_MESSAGE_BYTES, toSliceId, toStep } from "@lockstep/gradient-sync";
 import { openServer, type TransportServer } from "@lockstep/transport";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { connect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
-import { connect } from "./socket-connection.ts";
 
 type Socket = Parameters<Parameters<typeof openServer>[0]["onSocket"]>[0];
 

@@ -5,35 +5,17 @@
 import type { Worker } from "node:worker_threads";
 import type { RecordPart } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
-import { startThread } from "@lockstep/files";
 import type { CoordinatorMessage, Wire, WorkerMessage } from "@lockstep/gradient-sync";
-import { checkJoin, type JoinOptions } from "@lockstep/transport";
 import type { Connection, PiecePlace } from "./connection.ts";
 import { Deferred } from "./deferred.ts";
 import { RecordRequests } from "./record-requests.ts";
-import type { FromSocket, SocketData, ToSocket } from "./socket-messages.ts";
-
-/** What has come and is not yet received, in bytes; with more the socket is not read, and the coordinator has to wait. */
-const MAX_UNTAKEN_BYTES = 256 * 2 ** 20;
+import type { FromSocket, ToSocket } from "./socket-messages.ts";
 
 type ConnectionState = { name: "connecting" } | { name: "open" } | { name: "closed"; error: Error };
 type Arrived = Extract<FromSocket, { type: "message" }>;
 
-/** @throws LockstepError ERR_CONNECT if nobody answers at `url`, or why `openSocket` did not get in there */
-export async function connect(
-  url: string,
-  join: JoinOptions,
-  maxUntakenBytes: number = MAX_UNTAKEN_BYTES,
-): Promise<Connection> {
-  checkJoin(url, join); // here, where what it throws arrives as it is
-  const data: SocketData = { url, join, maxUntakenBytes };
-  const connection = new SocketConnection(startThread("socket-thread", import.meta.url, data));
-  await connection.opened();
-  return connection;
-}
-
 /** The computing thread's end: messages wait here until they are received. */
-class SocketConnection implements Connection {
+export class SocketConnection implements Connection {
   readonly #thread: Worker;
   readonly #arrived: Arrived[] = [];
   /** Those who wait for a message; none does while there are any. */

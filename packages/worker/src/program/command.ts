@@ -3,7 +3,7 @@
 import { machineOptions, tidyArguments } from "@lockstep/config";
 import { type WorkerCommandOptions, workerProgram } from "@lockstep/config/programs";
 import { displayOn, tellFailure, tuneGarbageCollection, watchInterrupts } from "@lockstep/run";
-import { connect } from "../connection/socket-connection.ts";
+import { connect } from "../connection/connect.ts";
 import { work } from "../worker.ts";
 import { findCoordinator } from "./find-coordinator.ts";
 import { endWithParent, tellParent } from "./parent.ts";

@@ -1,113 +1,85 @@
-/** Workers on this machine, each a process of its own. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
+/** Workers on this machine, which end with this process at the latest. */
+import type { ChildProcess } from "node:child_process";
 import type { MachineOptions } from "@lockstep/config";
 import { usableCores } from "@lockstep/engine/cores";
-import { isErrorCode, LockstepError } from "@lockstep/errors";
+import { LockstepError } from "@lockstep/errors";
 import type { LogFormat } from "@lockstep/run";
-import type { WorkerFailure } from "./parent.ts";
-
-export interface LocalWorkers {
-  /** Rejects when one has failed, with its reason if it told one; never resolves. */
-  oneFailed: Promise<never>;
-  /** Rejects when all have ended, however they did: nobody is left who could come again. Never resolves. */
-  allEnded: Promise<never>;
-  /** Ends one of them at once, as a power cut would. */
-  kill(index: number): void;
-  /** Resolves when all have ended. Those that have not done so after `graceMs` are killed. */
-  end(graceMs: number): Promise<void>;
-}
+import { failureOf, startWorkerProcess } from "./worker-process.ts";
 
 /** The coordinator is this process: if it ends, its workers need not look for it long. */
 const RECONNECT_MS = 2000;
 
-/**
- * Starts `workers` processes that join the coordinator at `url`; the cores are divided among them. They end with this
- * process at the latest.
- *
- * @param codeModel path of the model, if it is made by code
- * @param log how they tell of what ends them
- */
+/** Where a model made by code lies, and how the workers log what ends them. */
+export interface LocalWorkerOptions {
+  codeModel?: string | undefined;
+  /** @default "text" */
+  log?: LogFormat | undefined;
+}
+
+/** Starts `workers` processes that join the coordinator at `url`; the cores are divided among them. */
 export function startLocalWorkers(
   workers: number,
   url: string,
   { backend, gpu, threads }: MachineOptions,
-  { codeModel, log = "text" }: { codeModel?: string | undefined; log?: LogFormat | undefined } = {},
+  { codeModel, log = "text" }: LocalWorkerOptions = {},
 ): LocalWorkers {
   const share = threads ?? Math.max(1, Math.floor(usableCores().usable / workers));
-  const main = import.meta.resolve("@lockstep/worker/main");
-  const options = [
-    "--coordinator",
-    url,
-    "--threads",
-    String(share),
-    "--reconnect-ms",
-    String(RECONNECT_MS),
-    "--log",
-    log,
-  ];
+  const options = ["--coordinator", url, "--threads", String(share), "--reconnect-ms", String(RECONNECT_MS)];
+  options.push("--log", log);
   if (codeModel !== undefined) options.push("--model", codeModel);
   if (backend !== undefined) options.push("--backend", backend);
   const children = Array.from({ length: workers }, (_, index) =>
-    // A group of their own, which Ctrl-C does not reach: the coordinator tells them when to leave.
-    spawn(process.execPath, [...process.execArgv, fileURLToPath(main), ...options, ...ownOptions(index, gpu)], {
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
-      detached: true,
-    }),
+    startWorkerProcess(index, [...options, ...gpuOption(index, gpu)]),
   );
-  const killAll = () => {
-    for (const child of children) child.kill("SIGKILL");
-  };
-  process.on("exit", killAll);
-  const failures = children.map(failureOf);
-  const ended = Promise.all(failures).then((all) => {
-    process.off("exit", killAll);
-    return all;
-  });
-  const never = () => new Promise<never>(() => {});
-  const failed = failures.map((failure) => failure.then((error) => (error === undefined ? never() : throwIt(error))));
-  const oneFailed = Promise.race([never(), ...failed]);
-  const allEnded = ended.then((all) => throwIt(allGone(all)));
-  for (const failure of [oneFailed, allEnded]) failure.catch(() => {}); // whoever waits for it hears of the error
-  const end = async (graceMs: number) => {
-    const late = setTimeout(killAll, graceMs);
-    await ended;
-    clearTimeout(late);
-  };
-  return { oneFailed, allEnded, kill: (index) => void children[index]!.kill("SIGKILL"), end };
+  return new LocalWorkers(children);
 }
 
 /** Where any GPU will do, each worker takes its own. */
-function ownOptions(index: number, gpu: MachineOptions["gpu"]): string[] {
+function gpuOption(index: number, gpu: MachineOptions["gpu"]): string[] {
   const own = gpu === true ? index : gpu;
-  return ["--name", nameOf(index), ...(typeof own === "number" ? ["--gpu", String(own)] : [])];
+  return typeof own === "number" ? ["--gpu", String(own)] : [];
 }
 
-const nameOf = (index: number) => `worker-${index}`;
+/** The processes that `startLocalWorkers` has started. */
+export class LocalWorkers {
+  /** Rejects when one has failed, with its reason if it told one; never resolves. */
+  readonly oneFailed: Promise<never>;
+  /** Rejects when all have ended, however they did: nobody is left who could come again. Never resolves. */
+  readonly allEnded: Promise<never>;
+  readonly #children: readonly ChildProcess[];
+  readonly #ended: Promise<readonly (LockstepError | undefined)[]>;
 
-/** Resolves when a worker has ended, with the reason if it failed: the one that it told, or else how it ended. */
-function failureOf(child: ChildProcess, index: number): Promise<LockstepError | undefined> {
-  const name = nameOf(index);
-  const failure = (what: string) => new LockstepError("ERR_LOCAL_WORKER", `${name} ${what}`);
-  return new Promise((resolve) => {
-    let told: LockstepError | undefined;
-    child.on("message", (message: unknown) => {
-      const failed = failureIn(message);
-      if (failed !== undefined) told = new LockstepError(failed.code, `${name}: ${failed.message}`);
+  constructor(children: readonly ChildProcess[]) {
+    this.#children = children;
+    const failures = children.map(failureOf);
+    this.#ended = Promise.all(failures);
+    this.oneFailed = new Promise((_, reject) => {
+      for (const failure of failures) void failure.then((error) => error !== undefined && reject(error));
     });
-    child.on("error", ({ message }) => resolve(failure(`could not be started: ${message}.`)));
-    child.on("close", (status, signal) => {
-      const how = signal === null ? `ended with status ${status}` : `was killed by ${signal}`;
-      resolve(status === 0 ? undefined : (told ?? failure(`${how}; the lines above may tell why.`)));
+    this.allEnded = this.#ended.then((all) => {
+      throw allGone(all);
     });
-  });
-}
+    for (const failure of [this.oneFailed, this.allEnded]) failure.catch(() => {}); // whoever waits for it hears of the error
+    const kill = () => this.#killAll();
+    process.on("exit", kill);
+    void this.#ended.then(() => process.off("exit", kill));
+  }
 
-/** Reads a worker's failure from a message of its process. Another message, which the user's model may send, has none. */
-export function failureIn(sent: unknown): WorkerFailure | undefined {
-  const { code, message } = Object(sent) as Record<string, unknown>;
-  if (typeof code !== "string" || !isErrorCode(code) || typeof message !== "string") return undefined;
-  return { code, message };
+  /** Ends one of them at once, as a power cut would. */
+  kill(index: number): void {
+    this.#children[index]?.kill("SIGKILL");
+  }
+
+  /** Resolves when all have ended. Those that have not done so after `graceMs` are killed. */
+  async end(graceMs: number): Promise<void> {
+    const late = setTimeout(() => this.#killAll(), graceMs);
+    await this.#ended;
+    clearTimeout(late);
+  }
+
+  #killAll(): void {
+    for (const child of this.#children) child.kill("SIGKILL");
+  }
 }
 
 function allGone(failures: readonly (LockstepError | undefined)[]): LockstepError {
@@ -115,8 +87,4 @@ function allGone(failures: readonly (LockstepError | undefined)[]): LockstepErro
   const why = last === undefined ? "" : `, and ${last.code} was the last failure (${last.message})`;
   const text = `All workers have ended${why}. The run's folder goes on with --resume.`;
   return new LockstepError("ERR_LOCAL_WORKER", text);
-}
-
-function throwIt(error: LockstepError): never {
-  throw error;
 }

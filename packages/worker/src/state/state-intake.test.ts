@@ -18,7 +18,7 @@ describe("a state that comes in", () => {
       ...[piece(1, "velocity", 0, 7, 8), piece(0, "weight", 4, 5, 6), piece(0, "weight", 0, 1, 2, 3, 4)],
       ...[piece(1, "weight", 1, 10), piece(1, "weight", 0, 9), piece(0, "velocity", 0, 0, 0, 0, 0, 0, -1)],
     ]) {
-      intake.take(chunk);
+      intake.add(chunk);
     }
     expect([...intake.dict("weight")]).toEqual([
       ["fc.weight", { shape: [2, 3], data: floats(1, 2, 3, 4, 5, 6) }],
@@ -34,14 +34,14 @@ describe("a state that comes in", () => {
     const intake = new StateIntake(NAMES);
     const { data, ...place } = piece(1, "weight", 0, 3, 4);
     const message = new Uint8Array([0, ...data, 0]);
-    intake.take({ ...place, data: message.subarray(1, 9) });
+    intake.add({ ...place, data: message.subarray(1, 9) });
     expect(intake.dict("weight").get("fc.bias")!.data).toEqual(floats(3, 4));
   });
 
   test("may begin anew, since the worker that it came from was lost: what comes last counts", () => {
     const intake = new StateIntake(NAMES);
-    for (const first of [1, 5]) intake.take(piece(0, "weight", 0, first, 0, 0, 0));
-    intake.take(piece(0, "weight", 4, 6, 7));
+    for (const first of [1, 5]) intake.add(piece(0, "weight", 0, first, 0, 0, 0));
+    intake.add(piece(0, "weight", 4, 6, 7));
     expect(intake.dict("weight").get("fc.weight")!.data).toEqual(floats(5, 0, 0, 0, 6, 7));
   });
 });
@@ -53,5 +53,5 @@ test.each([
   ["that is no whole numbers", { ...piece(1, "weight", 0, 1), data: new Uint8Array(3) }],
 ])("a piece %s is refused", (_, chunk) => {
   const refused = expect.objectContaining({ name: "LockstepError", code: "ERR_CHUNK" });
-  expect(() => new StateIntake(NAMES).take(chunk)).toThrow(refused);
+  expect(() => new StateIntake(NAMES).add(chunk)).toThrow(refused);
 });

@@ -3,56 +3,69 @@ import { LockstepError } from "@lockstep/errors";
 import { type CoordinatorMessage, elementsOf, rawFloats } from "@lockstep/gradient-sync";
 import type { StateDict, StateDictName } from "@lockstep/model";
 
+type Kind = "weight" | "velocity";
+
+/** A tensor of one kind that is being received. */
+interface IncomingTensor {
+  name: string;
+  shape: number[];
+  data: Float32Array;
+  /** Elements of each piece that has come, by where it begins. */
+  pieces: Map<number, number>;
+}
+
+/** Puts a state together, and knows what is missing. */
 export class StateIntake {
-  readonly #names: readonly StateDictName[];
-  readonly #values: Record<"weight" | "velocity", Float32Array[]>;
-  /** Elements of each piece of a tensor, by where it begins. */
-  readonly #pieces: Record<"weight" | "velocity", Map<number, number>[]>;
+  readonly #tensors: Record<Kind, IncomingTensor[]>;
 
   constructor(names: readonly StateDictName[]) {
-    this.#names = names;
-    const empty = () => names.map(({ torchShape }) => new Float32Array(elementsOf(torchShape)));
-    this.#values = { weight: empty(), velocity: empty() };
-    const none = () => names.map(() => new Map<number, number>());
-    this.#pieces = { weight: none(), velocity: none() };
+    const empty = () =>
+      names.map(({ name, torchShape }) => {
+        return { name, shape: torchShape, data: new Float32Array(elementsOf(torchShape)), pieces: new Map() };
+      });
+    this.#tensors = { weight: empty(), velocity: empty() };
   }
 
   /**
-   * If the worker that a state came from is lost, another one's comes from its beginning: what comes last counts.
+   * Takes in a piece. If the worker that a state came from is lost, another one's comes from its beginning: what comes
+   * last counts.
    *
    * @throws LockstepError ERR_CHUNK for a piece that lies in no tensor
    */
-  take({ tensor, kind, offset, data }: Extract<CoordinatorMessage, { type: "load-chunk" }>): void {
-    const whole = this.#values[kind][tensor];
-    if (whole === undefined || data.length === 0 || data.length % 4 !== 0 || offset + data.length / 4 > whole.length) {
+  add({ tensor, kind, offset, data }: Extract<CoordinatorMessage, { type: "load-chunk" }>): void {
+    const incoming = this.#tensors[kind][tensor];
+    const elements = data.length / 4;
+    if (!incoming || elements === 0 || !Number.isInteger(elements) || offset + elements > incoming.data.length) {
       throw new LockstepError(
         "ERR_CHUNK",
         `Expected pieces of the model's tensors, got ${data.length} bytes at ${offset} of tensor ${tensor}, which do not lie in it.`,
       );
     }
-    whole.set(rawFloats(data), offset);
-    this.#pieces[kind][tensor]!.set(offset, data.length / 4);
+    incoming.data.set(rawFloats(data), offset);
+    incoming.pieces.set(offset, elements);
   }
 
   /** @throws LockstepError ERR_CHUNK if a piece is missing */
   assertWhole(): void {
     for (const kind of ["weight", "velocity"] as const) {
-      for (const [tensor, { length }] of this.#values[kind].entries()) {
-        const pieces = this.#pieces[kind][tensor]!;
-        let end = 0;
-        while (pieces.has(end) && end < length) end += pieces.get(end)!;
-        if (end === length) continue;
-        const text = `Expected ${length} numbers of the ${kind} of ${this.#names[tensor]!.name}, got ${end}.`;
+      for (const { name, data, pieces } of this.#tensors[kind]) {
+        const elements = received(pieces, data.length);
+        if (elements === data.length) continue;
+        const text = `Expected ${data.length} numbers of the ${kind} of ${name}, got ${elements}.`;
         throw new LockstepError("ERR_CHUNK", text);
       }
     }
   }
 
   /** The whole of one kind. */
-  dict(kind: "weight" | "velocity"): StateDict {
-    const values = this.#values[kind];
-    return new Map(
-      this.#names.map(({ name, torchShape }, index) => [name, { shape: torchShape, data: values[index]! }]),
-    );
+  dict(kind: Kind): StateDict {
+    return new Map(this.#tensors[kind].map(({ name, shape, data }) => [name, { shape, data }]));
   }
+}
+
+/** Elements that have come without a gap, from the first on. */
+function received(pieces: ReadonlyMap<number, number>, length: number): number {
+  let end = 0;
+  for (let piece = pieces.get(0); piece !== undefined && end < length; piece = pieces.get(end)) end += piece;
+  return end;
 }

@@ -2,6 +2,7 @@
 import type { CoordinatorMessage, WorkerMessage } from "@lockstep/gradient-sync";
 import type { Connection, PiecePlace } from "../connection/connection.ts";
 
+/** Says what it was given, and then closes, unless `staysOpen`. */
 export class ScriptedConnection implements Connection {
   readonly linkBytesPerSecond = Promise.resolve(1e9);
   /** There is always time to compute ahead. */

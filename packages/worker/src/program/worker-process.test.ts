@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { failureIn } from "./local-workers.ts";
+import { failureIn } from "./worker-process.ts";
 
 test("a local worker's failure is read from its message, and other fields are ignored", () => {
   const failure = { code: "ERR_MODEL_DATA", message: "Too few outputs." };

@@ -1,16 +1,35 @@
-/** What a worker tells of its model, data and device. */
+/** What a worker tells the coordinator of itself: its device, and then its model and data. */
 import { version } from "@lockstep/config";
-import { matmulFlopsPerSecond } from "@lockstep/engine";
-import { ARITHMETIC_VERSION, expectAgreed, fingerprintOf, type WorkerMessage } from "@lockstep/gradient-sync";
+import { bitProperties, describeDevice, type Engine, matmulFlopsPerSecond } from "@lockstep/engine";
+import {
+  ARITHMETIC_VERSION,
+  expectAgreed,
+  fingerprintOf,
+  PROTOCOL_VERSION,
+  type WorkerMessage,
+} from "@lockstep/gradient-sync";
 import { factorableKernels, ownWeightsFacts, stableTopology, tfjsTopologyOf } from "@lockstep/model";
 import { drawsDigest, type PreparedRun } from "@lockstep/training";
-
 import type { Connection } from "./connection/connection.ts";
+import { tensorSpecs } from "./state/tensor-specs.ts";
 
 /** Side of the matrices whose product is timed: large enough for the speed of the layers that matter, and quick. */
 const MATMUL_SIZE = { native: 1024, other: 256 };
 
-/** @throws LockstepError ERR_MODEL_REFUSED for a model that no coordinator takes */
+type Hello = Extract<WorkerMessage, { type: "hello" }>;
+
+/** Introduces a worker; `holds` is the state that it has, if it has taken part before. */
+export function helloMessage(name: string, engine: Engine, holds: Hello["holds"]): Hello {
+  const device = describeDevice(engine.device);
+  const hello = { type: "hello" as const, protocol: PROTOCOL_VERSION, name, device, ...bitProperties(engine) };
+  return { ...hello, ...(holds && { holds }) };
+}
+
+/**
+ * Tells what the run is on this machine, for the coordinator to compare.
+ *
+ * @throws LockstepError ERR_MODEL_REFUSED for a model that no coordinator takes
+ */
 export async function readyMessage(
   { config: options, loaded, own, names, thread, engine }: PreparedRun,
   config: Record<string, unknown>,
@@ -18,24 +37,23 @@ export async function readyMessage(
 ): Promise<Extract<WorkerMessage, { type: "ready" }>> {
   const { mean, std, trainSamples, validationSamples, testSamples, classes } = thread.meta;
   const factorable = new Set(factorableKernels(loaded.model));
-  const weights = loaded.model.weights;
   const topology = tfjsTopologyOf(loaded.model, names);
   const ownWeights = ownWeightsFacts(own, options);
   const facts = {
     code: { version, arithmetic: ARITHMETIC_VERSION, draws: await drawsDigest() },
     modelName: loaded.name,
-    tensors: names.map(({ name }, index) => ({
-      name,
-      shape: weights[index]!.shape as number[],
-      dtype: "float32" as const,
-    })),
+    tensors: tensorSpecs({ loaded, names }),
     stateDict: names.map(({ name, torchShape }) => ({ name, shape: torchShape })),
     factorable: names.map((_, index) => factorable.has(index)),
     ...(ownWeights && { ownWeights }),
     inputShape: loaded.inputShape,
     numClasses: loaded.numClasses,
     classes: [...classes],
-    ...{ mean, std, trainSamples, validationSamples, testSamples },
+    mean,
+    std,
+    trainSamples,
+    validationSamples,
+    testSamples,
   };
   const ready = {
     type: "ready" as const,

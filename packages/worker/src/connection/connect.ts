@@ -1,0 +1,26 @@
+/** Connecting to a coordinator. */
+import { startThread } from "@lockstep/files";
+import { checkJoin, type JoinOptions } from "@lockstep/transport";
+import type { Connection } from "./connection.ts";
+import { SocketConnection } from "./socket-connection.ts";
+import type { SocketData } from "./socket-messages.ts";
+
+/** What has come and is not yet received, in bytes; with more the socket is not read, and the coordinator has to wait. */
+const MAX_UNTAKEN_BYTES = 256 * 2 ** 20;
+
+/**
+ * Connects, with the socket on a thread of its own.
+ *
+ * @throws LockstepError ERR_CONNECT if nobody answers at `url`, or why `openSocket` did not get in there
+ */
+export async function connect(
+  url: string,
+  join: JoinOptions,
+  maxUntakenBytes: number = MAX_UNTAKEN_BYTES,
+): Promise<Connection> {
+  checkJoin(url, join); // here, where what it throws arrives as it is
+  const data: SocketData = { url, join, maxUntakenBytes };
+  const connection = new SocketConnection(startThread("socket-thread", import.meta.url, data));
+  await connection.opened();
+  return connection;
+}

@@ -1,0 +1,50 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Heartbeat } from "./heartbeat.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+function beating() {
+  const state = { sent: 0, reading: true, silences: [] as number[] };
+  const heartbeat = new Heartbeat({
+    send: () => state.sent++,
+    isReading: () => state.reading,
+    onSilence: (silentMs) => state.silences.push(silentMs),
+    nowMs: () => Date.now(),
+  });
+  heartbeat.start(100);
+  return { state, heartbeat };
+}
+
+test("beats at its interval, which may change, until it is stopped", () => {
+  const { state, heartbeat } = beating();
+  vi.advanceTimersByTime(300);
+  expect(state.sent).toBe(3);
+  heartbeat.start(50);
+  vi.advanceTimersByTime(100);
+  expect(state.sent).toBe(5);
+  heartbeat.stop();
+  vi.advanceTimersByTime(1000);
+  expect(state.sent).toBe(5);
+});
+
+test("tells of a silence of ten beats, from the last that was heard", () => {
+  const { state, heartbeat } = beating();
+  vi.advanceTimersByTime(950);
+  heartbeat.hear();
+  vi.advanceTimersByTime(949);
+  expect(state.silences).toEqual([]);
+  vi.advanceTimersByTime(101); // beats come at whole hundreds: the next at 2000
+  expect(state.silences).toEqual([1050]);
+});
+
+test("does not count the time in which the socket is not read", () => {
+  const { state, heartbeat } = beating();
+  state.reading = false;
+  vi.advanceTimersByTime(5000);
+  heartbeat.hear(); // it is read again
+  state.reading = true;
+  vi.advanceTimersByTime(900);
+  expect(state.silences).toEqual([]);
+  expect(state.sent).toBe(59);
+});

@@ -1,0 +1,42 @@
+/** A worker on this machine, in a process of its own. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { isErrorCode, LockstepError } from "@lockstep/errors";
+import type { WorkerFailure } from "./parent.ts";
+
+/** Starts worker number `index` with these options, and its name. */
+export function startWorkerProcess(index: number, options: readonly string[]): ChildProcess {
+  const main = fileURLToPath(import.meta.resolve("@lockstep/worker/main"));
+  // A group of its own, which Ctrl-C does not reach: the coordinator tells it when to leave.
+  return spawn(process.execPath, [...process.execArgv, main, ...options, "--name", nameOf(index)], {
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    detached: true,
+  });
+}
+
+/** Resolves when a worker has ended, with the reason if it failed: the one that it told, or else how it ended. */
+export function failureOf(child: ChildProcess, index: number): Promise<LockstepError | undefined> {
+  const name = nameOf(index);
+  const failure = (what: string) => new LockstepError("ERR_LOCAL_WORKER", `${name} ${what}`);
+  return new Promise((resolve) => {
+    let told: LockstepError | undefined;
+    child.on("message", (message: unknown) => {
+      const failed = failureIn(message);
+      if (failed !== undefined) told = new LockstepError(failed.code, `${name}: ${failed.message}`);
+    });
+    child.on("error", ({ message }) => resolve(failure(`could not be started: ${message}.`)));
+    child.on("close", (status, signal) => {
+      const how = signal === null ? `ended with status ${status}` : `was killed by ${signal}`;
+      resolve(status === 0 ? undefined : (told ?? failure(`${how}; the lines above may tell why.`)));
+    });
+  });
+}
+
+/** Reads a worker's failure from a message of its process. Another message, which the user's model may send, has none. */
+export function failureIn(sent: unknown): WorkerFailure | undefined {
+  const { code, message } = Object(sent) as Record<string, unknown>;
+  if (typeof code !== "string" || !isErrorCode(code) || typeof message !== "string") return undefined;
+  return { code, message };
+}
+
+const nameOf = (index: number) => `worker-${index}`;
