@@ -26,6 +26,7 @@ export {
 export { readWeights, readWeightsFile } from "./folder/weights.ts";
 export { type Command, parseCommand } from "./live/controls.ts";
 export { type LoopEnd, trainLoop } from "./loop.ts";
+export { mean, median, sum } from "./numbers.ts";
 export { type OpenedRun, openRun, type RunRequest, type RunStart } from "./open-run.ts";
 export { parseEvents } from "./record/event-log.ts";
 export { RunWriter } from "./record/run-writer.ts";

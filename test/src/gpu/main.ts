@@ -2,6 +2,7 @@
  * Measures this machine's GPU: what the doctor says, PyTorch's numbers, steps, read-back, products and convolutions,
  * and the same in PyTorch where there is one. Started by test/gpu/run.sh, which says with what.
  */
+
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
@@ -10,9 +11,9 @@ import { parseArgs } from "node:util";
 import type { MachineOptions } from "@lockstep/config";
 import { type Engine, inspectMachine, startEngine } from "@lockstep/engine";
 import type { LockstepError } from "@lockstep/errors";
+import { median } from "@lockstep/run";
 import { readFixture } from "../testing/pytorch/fixture.ts";
 import { type Comparison, compareWithPytorch, distance } from "../testing/pytorch/parity.ts";
-import { medianOf } from "./median.ts";
 import { dryRun, fullRun, type Settings } from "./settings.ts";
 import { measureSteps } from "./steps.ts";
 import { describeThroughput, measureThroughput } from "./throughput.ts";
@@ -53,7 +54,7 @@ for (const batch of settings.batches) {
   const figures = await measureSteps(batch, settings, chosen);
   const { bytes, medianMs, gigabytesPerSecond } = figures.readBack;
   console.log(
-    `batch ${batch}: ${medianOf(figures.stepMs).toFixed(1)} ms a step, ${figures.imagesPerSecond.toFixed(0)} images/s, ` +
+    `batch ${batch}: ${median(figures.stepMs).toFixed(1)} ms a step, ${figures.imagesPerSecond.toFixed(0)} images/s, ` +
       `${figures.imagesPerSecondWithoutData.toFixed(0)} without waiting for data; ` +
       `read-back ${(bytes / 1e6).toFixed(1)} MB in ${medianMs.toFixed(1)} ms, ${gigabytesPerSecond.toFixed(2)} GB/s`,
   );

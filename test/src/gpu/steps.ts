@@ -5,6 +5,7 @@ import { readBack, tf } from "@lockstep/engine";
 import { toStep } from "@lockstep/gradient-sync";
 import { factorableKernels, initialWeights, toStateDict } from "@lockstep/model";
 import type { StepTask } from "@lockstep/run";
+import { median } from "@lockstep/run";
 import {
   Batches,
   batchesOf,
@@ -18,7 +19,6 @@ import {
   Replica,
   takeStep,
 } from "@lockstep/training";
-import { medianOf } from "./median.ts";
 import type { Settings } from "./settings.ts";
 
 export interface StepFigures {
@@ -62,7 +62,7 @@ export async function measureSteps(batch: number, settings: Settings, machine: M
       liveTensors.push(tf.memory().numTensors);
     }
     const counted = laps.slice(settings.warmupSteps);
-    const parts = Object.keys(counted[0]!).map((part) => [part, medianOf(counted.map((ms) => ms[part] ?? 0))] as const);
+    const parts = Object.keys(counted[0]!).map((part) => [part, median(counted.map((ms) => ms[part] ?? 0))] as const);
     const { step = 0, data = 0, ...rest } = Object.fromEntries(parts);
     return {
       batch,
@@ -118,6 +118,6 @@ async function measureReadBack(
     ms.push(performance.now() - startMs);
     disposeContribution(contribution);
   }
-  const medianMs = medianOf(ms);
+  const medianMs = median(ms);
   return { bytes, medianMs, gigabytesPerSecond: bytes / medianMs / 1e6 };
 }

@@ -3,6 +3,7 @@
  * the coordinator and the worker that stays hold, and fails if they grow, or if the weights are not those of a run that
  * nobody disturbs.
  */
+
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,8 +11,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { positiveNumber } from "@lockstep/config";
 import { readSafetensors } from "@lockstep/formats";
+import { median } from "@lockstep/run";
 import { Command } from "commander";
-import { medianOf } from "../gpu/median.ts";
 import { run, tinyModel } from "../testing/program.ts";
 import { Spare } from "../testing/spares.ts";
 import { Training } from "../testing/training.ts";
@@ -116,8 +117,8 @@ function rssOf(pid: number): number {
 function heldIn(window: number): Omit<Look, "step"> {
   const inside = looks.filter(({ step }) => Math.floor(step / WINDOW_STEPS) === window);
   return {
-    coordinatorBytes: medianOf(inside.map(({ coordinatorBytes }) => coordinatorBytes)),
-    workerBytes: medianOf(inside.map(({ workerBytes }) => workerBytes)),
+    coordinatorBytes: median(inside.map(({ coordinatorBytes }) => coordinatorBytes)),
+    workerBytes: median(inside.map(({ workerBytes }) => workerBytes)),
     tensors: Math.min(...inside.map(({ tensors }) => tensors)),
   };
 }

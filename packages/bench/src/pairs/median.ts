@@ -1,12 +1,13 @@
-/** The median, which all figures of a bench are. */
+/** The median of measured values. */
 import { LockstepError } from "@lockstep/errors";
+import { median as middleOf } from "@lockstep/run";
 
-/** @throws LockstepError ERR_BENCH for no values */
+/**
+ * Returns the middle value, or the mean of the two in the middle.
+ *
+ * @throws LockstepError ERR_BENCH if nothing was measured
+ */
 export function median(values: readonly number[]): number {
-  if (values.length === 0)
-    throw new LockstepError("ERR_BENCH", "Expected at least one measured value; use --steps 1 or more.");
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const [low = Number.NaN, high = low] = sorted.length % 2 === 1 ? sorted.slice(middle) : sorted.slice(middle - 1);
-  return sorted.length % 2 === 1 ? low : (low + high) / 2;
+  if (values.length > 0) return middleOf(values);
+  throw new LockstepError("ERR_BENCH", "Expected at least one measured value; use --steps 1 or more.");
 }

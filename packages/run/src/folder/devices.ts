@@ -1,5 +1,6 @@
 /** The devices that compute a run, as far as they decide its bits. */
 import { z } from "zod";
+import { sum } from "../numbers.ts";
 
 const count = z.int().nonnegative();
 const deviceFields = {
@@ -102,7 +103,7 @@ export function differentBitsLine(
   return `${text}: ${reasons.join("; ")}${remedy}`;
 }
 
-const workersOf = (devices: readonly DeviceGroup[]) => devices.reduce((total, { workers }) => total + workers, 0);
+const workersOf = (devices: readonly DeviceGroup[]) => sum(devices.map(({ workers }) => workers));
 
 /** Returns whether the bits can stay. Without fixed slices they depend on the number of workers, so one must stay one. */
 function promisesBits(before: readonly DeviceGroup[], { sliceRows, workers }: BitPromise): boolean {

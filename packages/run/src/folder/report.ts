@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { writeSmallFile } from "@lockstep/files";
 import { z } from "zod";
 import { correctOf, type Evaluation } from "../evaluation.ts";
+import { sum } from "../numbers.ts";
 
 const fraction = z.number().min(0).max(1);
 
@@ -67,8 +68,4 @@ export function writeReport(path: string, report: Report): void {
 function jsonOf(key: string, value: Report[keyof Report]): string {
   if (!Array.isArray(value) || key === "classes" || key === "predictions") return JSON.stringify(value);
   return `[\n${value.map((item) => `    ${JSON.stringify(item)}`).join(",\n")}\n  ]`;
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

@@ -1,5 +1,6 @@
 /** Finds the worker that holds up the steps, and the part of its step that does. */
 import type { StepRow } from "../folder/metrics.ts";
+import { mean, median } from "../numbers.ts";
 import { sharesOf } from "./live-run.ts";
 
 /** Milliseconds of each part of a worker's step, as a mean over steps. */
@@ -42,7 +43,7 @@ export function partsOf(steps: readonly StepRow[]): WorkerParts[] {
 /** The worker that the others wait for, if they wait for one for more than a moment. */
 export function stragglerOf(steps: readonly StepRow[]): Straggler | undefined {
   const workers = partsOf(steps);
-  const stepMs = steps.reduce((total, { ms }) => total + ms.step, 0) / steps.length;
+  const stepMs = mean(steps.map(({ ms }) => ms.step));
   const [slowest, ...others] = workers.sort((a, b) => busyMs(b) - busyMs(a));
   if (slowest === undefined || others.length === 0) return undefined;
   const fraction = (busyMs(slowest) - median(others.map(busyMs))) / stepMs;
@@ -56,9 +57,3 @@ export function stragglerOf(steps: readonly StepRow[]): Straggler | undefined {
 
 const busyMs = ({ ms }: WorkerParts) =>
   Object.entries(ms).reduce((total, [part, partMs]) => (part === WAIT ? total : total + partMs), 0);
-
-function median(values: number[]): number {
-  const sorted = values.sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  return (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2;
-}

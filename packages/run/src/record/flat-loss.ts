@@ -1,5 +1,6 @@
 /** Notices a loss that does not move at the beginning of a run, which looks like a fault and is none. */
 import type { RunConfig } from "@lockstep/config";
+import { mean } from "../numbers.ts";
 
 /** Steps from the start of a run after which its loss is judged. */
 const STEPS = 100;
@@ -27,15 +28,13 @@ export class FlatLoss {
 }
 
 function flatMean(losses: readonly number[]): number | undefined {
-  const mean = meanOf(losses);
+  const middle = mean(losses);
   const half = losses.length / 2;
-  const drift = Math.abs(meanOf(losses.slice(half)) - meanOf(losses.slice(0, half)));
+  const drift = Math.abs(mean(losses.slice(half)) - mean(losses.slice(0, half)));
   const isFlat =
-    drift <= LARGEST_DRIFT * mean && losses.every((loss) => Math.abs(loss - mean) <= LARGEST_DISTANCE * mean);
-  return isFlat && mean > SMALLEST_LOSS ? mean : undefined;
+    drift <= LARGEST_DRIFT * middle && losses.every((loss) => Math.abs(loss - middle) <= LARGEST_DISTANCE * middle);
+  return isFlat && middle > SMALLEST_LOSS ? middle : undefined;
 }
-
-const meanOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Returns the line about a loss that has not moved, with the remedy. */
 export function flatLossLine({ init, initFrom }: Pick<RunConfig, "init" | "initFrom">, loss: number): string {

@@ -8,6 +8,7 @@
 import { writeSmallFile } from "@lockstep/files";
 import { readMetrics, type StepRow } from "../folder/metrics.ts";
 import type { RunFolder } from "../folder/run-folder.ts";
+import { sum } from "../numbers.ts";
 import type { WorkerShare } from "../team.ts";
 
 /** Steps that a trace shows. */
@@ -58,7 +59,7 @@ export function traceOf(rows: readonly StepRow[]): Trace {
 /** A worker's step: it waits, computes up to `doneMs` and waits again. Without that time it computes first. */
 function partsOf({ ms, doneMs }: Pick<WorkerShare, "ms" | "doneMs">, stepMs: number): [string, number][] {
   const busy = PARTS.flatMap((part): [string, number][] => (ms[part] === undefined ? [] : [[part, ms[part]]]));
-  const busyMs = busy.reduce((total, [, partMs]) => total + partMs, 0);
+  const busyMs = sum(busy.map(([, partMs]) => partMs));
   const beforeMs = Math.max(0, (doneMs ?? busyMs) - busyMs);
   return [["wait", beforeMs], ...busy, ["wait", stepMs]];
 }

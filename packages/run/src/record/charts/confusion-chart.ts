@@ -1,6 +1,7 @@
 /** The chart of a confusion matrix: a square per pair of true and predicted class, darker for a larger share of the class. */
 import type { TopLevelSpec } from "vega-lite";
 import type { Report } from "../../folder/report.ts";
+import { sum } from "../../numbers.ts";
 
 /** With more classes than these, counts in the cells could not be read. */
 const MAX_COUNTED_CLASSES = 20;
@@ -32,7 +33,7 @@ export function confusionChart({ confusion, classes, accuracy, samples }: Report
 /** Returns the cells that have samples, each with its share of the samples of its true class. */
 function cellsOf(confusion: number[][], classes: readonly string[]) {
   return confusion.flatMap((row, label) => {
-    const total = row.reduce((sum, count) => sum + count, 0);
+    const total = sum(row);
     return row.flatMap((count, prediction) =>
       count === 0 ? [] : [{ label: classes[label], prediction: classes[prediction], count, share: count / total }],
     );

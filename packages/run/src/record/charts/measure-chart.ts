@@ -1,6 +1,7 @@
 /** The chart of a measure over a run: training as a curve, validation as dots. */
 import type { TopLevelSpec } from "vega-lite";
 import type { EpochRow, MetricsRow, StepRow } from "../../folder/metrics.ts";
+import { mean } from "../../numbers.ts";
 
 /** Okabe and Ito's blue and vermilion, which colour-blind people can tell apart. */
 const COLORS = { train: "#0072B2", validation: "#D55E00" };
@@ -123,5 +124,5 @@ function smoothed(points: readonly Point[]): Point[] {
 }
 
 function meanOf(points: readonly Point[], x: number): Point {
-  return { x, value: points.reduce((sum, { value }) => sum + value, 0) / points.length, series: "train" };
+  return { x, value: mean(points.map(({ value }) => value)), series: "train" };
 }
