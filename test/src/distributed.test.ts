@@ -1,4 +1,5 @@
 /** A coordinator and its workers, as processes, on loopback: what comes out is what one machine computes. */
+
 import {
   copyFileSync,
   mkdirSync,
@@ -13,7 +14,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { readSafetensors, writeSafetensors } from "@lockstep/formats";
+import { elementCount, readSafetensors, writeSafetensors } from "@lockstep/formats";
 import { type ModelSpec, specStateDict } from "@lockstep/model/files";
 import { uniforms } from "@lockstep/random";
 import { readMetrics } from "@lockstep/run";
@@ -126,12 +127,7 @@ describe("workers over sockets", () => {
   test("a file of weights in PyTorch's order of names begins the run that it begins on one machine", async () => {
     const [one, two, initFrom] = [join(dir, "from-one"), join(dir, "from-two"), join(dir, "sorted.safetensors")];
     const tensors = specStateDict(tinySpec as ModelSpec).map(({ name, torchShape }, index) => {
-      const data = uniforms(
-        index,
-        "init",
-        [0, 0, 0],
-        torchShape.reduce((a, b) => a * b),
-      ).map((value) => value / 10);
+      const data = uniforms(index, "init", [0, 0, 0], elementCount(torchShape)).map((value) => value / 10);
       return { name, shape: torchShape, data };
     });
     await writeSafetensors(

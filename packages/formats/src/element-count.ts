@@ -1,6 +1,6 @@
-/** How large a tensor is. */
+/** The size of a tensor. */
 
-/** Returns the number of elements of a tensor with this shape. */
-export function elementCount(shape: readonly number[]): number {
-  return shape.reduce((product, length) => product * length, 1);
+/** Returns how many elements a shape has; an unknown length, such as that of the batch, counts as 1. */
+export function elementCount(shape: readonly (number | null)[]): number {
+  return shape.reduce<number>((product, length) => product * (length ?? 1), 1);
 }

@@ -1,3 +1,4 @@
+export { elementCount } from "./element-count.ts";
 export { type OnnxGraph, type OnnxNode, type OnnxProgram, programOf } from "./onnx/onnx-graph.ts";
 export { readOnnx } from "./onnx/read-onnx.ts";
 export { encodeOnnx, type OnnxFacts } from "./onnx/write-onnx.ts";

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import type { ParameterValues } from "@lockstep/engine";
 import { readBack, tf } from "@lockstep/engine";
+import { elementCount } from "@lockstep/formats";
 import { fromStateDict, type StateDict, type StateDictName } from "@lockstep/model";
 import type { ParameterState, StateCapture } from "@lockstep/run";
 import type { Replica } from "./replica.ts";
@@ -69,7 +70,7 @@ export function captureState(replica: Replica, names: readonly StateDictName[]):
 
 async function readSnapshot(snapshot: StateSnapshot, names: readonly StateDictName[]): Promise<ParameterState[]> {
   const state = names.map(({ name, torchShape }) => {
-    const elements = torchShape.reduce((product, length) => product * length, 1);
+    const elements = elementCount(torchShape);
     return { name, shape: torchShape, weight: new Float32Array(elements), velocity: new Float32Array(elements) };
   });
   for await (const { tensor, kind, offset, values } of snapshot.pieces(PIECE_ELEMENTS)) {

@@ -2,6 +2,7 @@
 
 import { makeConfig } from "@lockstep/config";
 import type { Batch, SliceRequest } from "@lockstep/dataset";
+import { elementCount } from "@lockstep/formats";
 import { encode, type Plan, PROTOCOL_VERSION, toStep } from "@lockstep/gradient-sync";
 import { loadModel, type StateDictName, stateDictNames } from "@lockstep/model";
 import type { PreparedRun } from "@lockstep/training";
@@ -111,7 +112,7 @@ async function takePart(url: string, name: string, recorded: RecordedRun): Promi
 
 function stateOf(names: readonly StateDictName[]) {
   return names.map(({ name, torchShape }, tensor) => {
-    const elements = torchShape.reduce((product, length) => product * length, 1);
+    const elements = elementCount(torchShape);
     const weight = Float32Array.from({ length: elements }, (_, i) => mulberry32(tensor + 100, i) - 0.5);
     return { name, shape: torchShape, weight, velocity: new Float32Array(elements) };
   });

@@ -144,7 +144,7 @@ function gradientsOf({ x, filter, strides, pad }: Convolution): tf.Tensor[] {
 /** Numbers between −1 and 1 that do not repeat. */
 const wave = (shape: number[]): tf.Tensor =>
   tf.tensor(
-    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(1 + 12.9 * i)),
+    Float32Array.from({ length: tf.util.sizeFromShape(shape) }, (_, i) => Math.sin(1 + 12.9 * i)),
     shape,
   );
 

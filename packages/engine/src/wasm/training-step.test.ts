@@ -133,14 +133,14 @@ async function train(backend: "wasm" | "cpu", net: Net, steps: number): Promise<
 function weightsOf({ weights }: Net): tf.Variable[] {
   const shapes = [...weights, [16, CLASSES], [CLASSES]];
   return shapes.map((shape, i) => {
-    const inputs = shape.slice(0, -1).reduce((a, b) => a * b, 1);
+    const inputs = tf.util.sizeFromShape(shape.slice(0, -1));
     return tf.tidy(() => tf.variable(tf.mul(wave(shape, i), shape.length === 1 ? 0.1 : 2 / Math.sqrt(inputs))));
   });
 }
 
 /** Numbers between −1 and 1 that do not repeat. */
 function wave(shape: number[], start: number): tf.Tensor {
-  const size = shape.reduce((a, b) => a * b, 1);
+  const size = tf.util.sizeFromShape(shape);
   return tf.tensor(
     Float32Array.from({ length: size }, (_, i) => Math.sin(start + 12.9 * i)),
     shape,

@@ -1,5 +1,6 @@
 /** The largest tensor that this process's GPU takes. */
 import { LockstepError } from "@lockstep/errors";
+import { tf } from "../backend/tf.ts";
 
 /** The limit of this process's device; without one every tensor fits. */
 let maxTensorBytes = Number.POSITIVE_INFINITY;
@@ -15,8 +16,8 @@ export function limitTensors(bytes: number): void {
  * @param what names the tensor in the error, with a capital
  * @throws LockstepError ERR_TENSOR_SIZE
  */
-export function requireTensorFits(what: string, shape: readonly number[]): void {
-  const bytes = 4 * shape.reduce((product, length) => product * length, 1);
+export function requireTensorFits(what: string, shape: number[]): void {
+  const bytes = 4 * tf.util.sizeFromShape(shape);
   if (bytes <= maxTensorBytes) return;
   const number = (value: number) => value.toLocaleString("en");
   throw new LockstepError(

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { elementCount } from "../element-count.ts";
 import { encodeSafetensors, type NamedTensor, readSafetensors, writeSafetensors } from "./safetensors.ts";
 
 const path = join(mkdtempSync(join(tmpdir(), "lockstep-safetensors-")), "x.safetensors");
@@ -31,7 +32,7 @@ function messageOf(read: () => void): string {
 }
 
 const tensor = (name: string, ...shape: number[]): NamedTensor => {
-  const data = new Float32Array(shape.reduce((product, size) => product * size, 1)).map((_, i) => i + 0.5);
+  const data = new Float32Array(elementCount(shape)).map((_, i) => i + 0.5);
   return { name, shape, data };
 };
 
@@ -52,7 +53,7 @@ const tensorsArbitrary = fc
         ),
     ),
   );
-const product = (shape: number[]) => shape.reduce((a, b) => a * b, 1);
+const product = (shape: number[]) => elementCount(shape);
 const metadataArbitrary = fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true });
 
 describe("safetensors", () => {

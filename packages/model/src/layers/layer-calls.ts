@@ -1,7 +1,9 @@
 /** Sends two images through a model and watches the calls of its layers. */
+
 import { tf } from "@lockstep/engine";
+import { elementCount } from "@lockstep/formats";
 import { uniforms } from "@lockstep/random";
-import { elementCount, type Layer } from "./layers.ts";
+import type { Layer } from "./layers.ts";
 import { signatureOf } from "./signature.ts";
 
 /** A layer takes and returns one tensor or several. */

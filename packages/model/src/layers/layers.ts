@@ -57,8 +57,3 @@ const KERNEL_LAYERS = new Set(["Conv1D", "Conv2D", "Conv3D", "Dense"]);
 export function hasTorchKernel(layer: Layer): boolean {
   return KERNEL_LAYERS.has(layer.getClassName());
 }
-
-/** Returns how many elements a shape has; an unknown length, such as that of the batch, counts as 1. */
-export function elementCount(shape: readonly (number | null)[]): number {
-  return shape.reduce<number>((product, length) => product * (length ?? 1), 1);
-}

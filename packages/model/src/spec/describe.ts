@@ -1,5 +1,7 @@
 /** The shape table of a spec: what each layer puts out, and what it costs. */
+
 import { LockstepError } from "@lockstep/errors";
+import { elementCount } from "@lockstep/formats";
 import { type LayerSpec, layerNames, type ModelSpec } from "./spec.ts";
 
 /** A row describes one layer of a spec: its settings, its output and its cost. */
@@ -54,7 +56,7 @@ function describeLayer(layer: LayerSpec, name: string, input: number[], model: s
       return { layer: name, ...describeWindow(layer, input, misfit) };
     case "flatten":
       if (input.length === 1) misfit("its input is flat already; leave it out.");
-      return { layer: name, output: [input.reduce((product, length) => product * length, 1)], parameters: 0, macs: 0 };
+      return { layer: name, output: [elementCount(input)], parameters: 0, macs: 0 };
     case "dense": {
       if (input.length > 1) misfit(`expected numbers, got an image of ${input.join("×")}; put flatten before it.`);
       const macs = input[0]! * layer.units;

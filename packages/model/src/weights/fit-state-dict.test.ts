@@ -1,3 +1,4 @@
+import { elementCount } from "@lockstep/formats";
 import { describe, expect, test } from "vitest";
 import { expectStateDict, fitStateDict } from "./fit-state-dict.ts";
 import type { StateTensor } from "./state-tensors.ts";
@@ -14,7 +15,7 @@ function dictOf(names: string[], prefix = ""): Map<string, StateTensor> {
     names.map((name) => {
       const index = MODEL.findIndex((tensor) => tensor.name === name);
       const shape = MODEL[index]?.torchShape ?? [1];
-      return [prefix + name, { shape, data: new Float32Array(shape.reduce((a, b) => a * b)).fill(index) }];
+      return [prefix + name, { shape, data: new Float32Array(elementCount(shape)).fill(index) }];
     }),
   );
 }

@@ -1,7 +1,9 @@
 /** The weights that training starts from: pure functions of the model, the rule and the seed. */
+
 import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
-import { elementCount, hasTorchKernel, type Layer } from "../layers/layers.ts";
+import { elementCount } from "@lockstep/formats";
+import { hasTorchKernel, type Layer } from "../layers/layers.ts";
 import { type OwnWeights, readOwnWeights } from "./own-weights.ts";
 import { type DrawAt, drawAs, normal, uniformIn } from "./random-initializers.ts";
 import { originOf } from "./weight-origins.ts";

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { tf } from "@lockstep/engine";
+import { elementCount } from "@lockstep/formats";
 import { beforeAll, describe, expect, test } from "vitest";
 import { drawAs } from "./random-initializers.ts";
 import type { Initializer } from "./weight-origins.ts";
@@ -49,7 +50,7 @@ describe("drawAs", () => {
     (shape) => {
       const columns = shape.at(-1)!;
       const matrix = tf.tensor2d(drawn(initializers.orthogonal({ gain: 2 }), shape), [
-        shape.reduce((a, b) => a * b, 1) / columns,
+        elementCount(shape) / columns,
         columns,
       ]);
       const isTall = matrix.shape[0] >= columns;

@@ -3,8 +3,8 @@
  * Distributions and parameters are those of tfjs-layers 4.22, `initializers.ts`; computed in JavaScript, so the same
  * on every backend.
  */
+import { elementCount } from "@lockstep/formats";
 import { normals, type Place, uniforms } from "@lockstep/random";
-import { elementCount } from "../layers/layers.ts";
 import type { Initializer } from "./weight-origins.ts";
 
 /** Place of numbers whose initialiser names its own seed: that of no weight of the run. */

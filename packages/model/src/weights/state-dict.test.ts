@@ -1,4 +1,5 @@
 import { tf } from "@lockstep/engine";
+import { elementCount } from "@lockstep/formats";
 import { beforeAll, describe, expect, test } from "vitest";
 import { alexnet } from "../architectures/alexnet.ts";
 import { alexnetCifar10 } from "../architectures/alexnet-cifar10.ts";
@@ -69,7 +70,7 @@ describe("state dict", () => {
     const names = stateDictNames(buildModel(spec), spec);
     const dict = toStateDict(
       names,
-      names.map(({ torchShape }) => new Float32Array(torchShape.reduce((a, b) => a * b))),
+      names.map(({ torchShape }) => new Float32Array(elementCount(torchShape))),
     );
     dict.set("fc2.0.bias", { shape: [10], data: new Float32Array(10) });
     dict.delete("fc1.1.bias");

@@ -9,11 +9,11 @@
 
 import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
-import { toTfOrder, toTorchOrder } from "@lockstep/formats";
+import { elementCount, toTfOrder, toTorchOrder } from "@lockstep/formats";
 import { flattenedRowsOf } from "../layers/flattened-rows.ts";
 import { graphOf } from "../layers/graph.ts";
 import { madeUpKind, type NamedLayer, takeName } from "../layers/layer-names.ts";
-import { elementCount, hasTorchKernel, innerLayers, type Layer, namedLayer, placedLayers } from "../layers/layers.ts";
+import { hasTorchKernel, innerLayers, type Layer, namedLayer, placedLayers } from "../layers/layers.ts";
 import type { ModelSpec } from "../spec/spec.ts";
 import { expectStateDict } from "./fit-state-dict.ts";
 import { sequentialIndexes } from "./spec-state-dict.ts";

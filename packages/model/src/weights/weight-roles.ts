@@ -1,6 +1,8 @@
 /** Finds the weights that the rules of `--init` draw, by what they are in their layer, whatever their shape. */
+
 import type { tf } from "@lockstep/engine";
-import { elementCount, hasTorchKernel } from "../layers/layers.ts";
+import { elementCount } from "@lockstep/formats";
+import { hasTorchKernel } from "../layers/layers.ts";
 import { originOf } from "./weight-origins.ts";
 
 /** Standard layers whose kernels are drawn; of recurrent ones, their cells. */

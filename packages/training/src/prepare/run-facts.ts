@@ -1,4 +1,5 @@
 /** The facts of a prepared run's model and data, for its config.json. */
+import { elementCount } from "@lockstep/formats";
 import { tfjsTopologyOf, topologyDigest } from "@lockstep/model";
 import type { RunFacts } from "@lockstep/run";
 import type { PreparedRun } from "./prepare.ts";
@@ -11,7 +12,7 @@ export function runFactsOf({ loaded, names, thread }: PreparedRun): RunFacts {
     modelName: loaded.name,
     spec: loaded.spec,
     topologyDigest: topologyDigest(tfjsTopologyOf(loaded.model, names)),
-    parameters: names.reduce((total, { torchShape }) => total + torchShape.reduce((a, b) => a * b, 1), 0),
+    parameters: names.reduce((total, { torchShape }) => total + elementCount(torchShape), 0),
     inputShape: loaded.inputShape,
     numClasses: loaded.numClasses,
     classes: [...classes, ...spare],

@@ -2,6 +2,7 @@
 
 import type { Batch } from "@lockstep/dataset";
 import { type ParameterValues, tf } from "@lockstep/engine";
+import { elementCount } from "@lockstep/formats";
 import { uniforms } from "@lockstep/random";
 
 /** Makes the small net: 8 × 8 × 3 images to 5 classes. */
@@ -26,7 +27,7 @@ export const denseKernels = [2, 4];
 export function valuesFor(model: tf.LayersModel): ParameterValues[] {
   return model.weights.map((weight, index) => {
     const shape = weight.shape as number[];
-    const size = shape.reduce((product, length) => product * length, 1);
+    const size = elementCount(shape);
     return { shape, weight: uniforms(1, "init", [index, 0, 0], size).map((value) => (value - 0.5) * 0.6) };
   });
 }

@@ -1,6 +1,8 @@
 /** What PyTorch computes, as test/fixtures/*.json record it, and the weights and images that it computes on. */
+
 import { readFileSync } from "node:fs";
 import type { Batch } from "@lockstep/dataset";
+import { elementCount } from "@lockstep/formats";
 import { factorableKernels, loadModel, type StateDict, type StateDictName, stateDictNames } from "@lockstep/model";
 import { parameterValues, Replica } from "@lockstep/training";
 import { mulberry32 } from "./counter-numbers.ts";
@@ -29,7 +31,7 @@ export function fixtureWeights(names: readonly Pick<StateDictName, "name" | "tor
   let fanIn = 0;
   return new Map(
     names.map(({ name, torchShape }, k) => {
-      const size = torchShape.reduce((product, length) => product * length, 1);
+      const size = elementCount(torchShape);
       const isWeight = name.endsWith("weight");
       if (isWeight) fanIn = size / torchShape[0]!;
       const bound = Math.sqrt((isWeight ? 2 : 1) / fanIn);
