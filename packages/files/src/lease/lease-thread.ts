@@ -1,6 +1,6 @@
 /** Renews a lease, on a thread of its own. */
 import { workerData } from "node:worker_threads";
-import { threadPort } from "../thread-port.ts";
+import { threadPort } from "../thread/thread-port.ts";
 import { keepRenewing, type Renewal } from "./renew-lease.ts";
 
 const port = threadPort();

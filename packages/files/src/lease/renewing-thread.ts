@@ -1,6 +1,6 @@
 /** Renews a lease on a thread of its own, which goes on while the main thread computes, even inside native code. */
 import type { Worker } from "node:worker_threads";
-import { startThread } from "../start-thread.ts";
+import { startThread } from "../thread/start-thread.ts";
 import { keepRenewing, type Renewal } from "./renew-lease.ts";
 
 /**
