@@ -56,6 +56,7 @@ export function sumContributions(contributions: readonly Contribution[]): Contri
   return total;
 }
 
+/** Disposes of the tensors of a contribution. */
 export function disposeContribution({ gradients }: Update): void {
   tf.dispose(gradients.map(({ form: _, ...tensors }) => tensors));
 }

@@ -25,6 +25,7 @@ export async function evaluateBatch(replica: Replica, batch: Batch): Promise<Eva
   return { ...evaluation, predictions: [...values.subarray(0, batch.samples)] };
 }
 
+/** The part of the data set to evaluate, and the batches to cut it into. */
 export interface EvaluationPlan {
   part: "validation" | "test";
   samples: number;

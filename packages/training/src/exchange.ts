@@ -20,6 +20,7 @@ export interface SliceSink {
   done(sums: SliceSums): Promise<void>;
 }
 
+/** Turns the gradients of slices into the update of a step: in memory, or through a coordinator. */
 export interface Exchange {
   /**
    * The slices of the step that this worker is to compute, one after the other. Where there are other workers, it waits

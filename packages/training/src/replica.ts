@@ -17,6 +17,7 @@ type Layer = tf.layers.Layer;
 type Inputs = tf.Tensor | tf.Tensor[];
 type CallOptions = { training?: boolean };
 
+/** Options of a replica. */
 export interface ReplicaOptions {
   /**
    * Indexes of the kernels whose gradients are taken as factors, among those that `factorableKernels` finds.
@@ -30,6 +31,7 @@ export interface ReplicaOptions {
   dropout?: number | undefined;
 }
 
+/** A model whose weights lie on the device, with their momentum; one worker's copy of them. */
 export class Replica {
   readonly model: tf.LayersModel;
   parameters: Parameters;

@@ -12,6 +12,7 @@ import { regularizerGradients } from "./slice/regularizers.ts";
 import type { LapClock } from "./step-clock.ts";
 import { applyUpdate } from "./update.ts";
 
+/** The parts of a worker that a step needs. */
 export interface StepContext {
   config: RunConfig;
   replica: Replica;

@@ -3,6 +3,7 @@ import { type Parameters, tf } from "@lockstep/engine";
 import type { BatchGradient, Update } from "./contribution.ts";
 import type { RegularizerGradients } from "./slice/regularizers.ts";
 
+/** The hyperparameters of one update by SGD. */
 export interface SgdStep {
   learningRate: number;
   momentum: number;

@@ -25,6 +25,7 @@ export const EVALUATION_ROWS = 64;
 /** WebAssembly can address 4 GiB, which AlexNet at 224 × 224 fills with about 96 samples. */
 const WASM_MAX_ROWS = 64;
 
+/** A run whose engine, model and data are ready. */
 export interface PreparedRun {
   config: RunConfig;
   machine: MachineOptions;
@@ -50,6 +51,11 @@ export interface GivenParts {
   supply?: RecordSupply | undefined;
 }
 
+/**
+ * Starts the engine, loads the model and opens the data of a run, or takes those that are given.
+ *
+ * @throws LockstepError for whatever is wrong with one of them; nothing is written before
+ */
 export async function prepare(
   config: RunConfig,
   machine: MachineOptions,
