@@ -96,7 +96,7 @@ async function conclude(
   else live.event("the run was stopped", "stopped");
   if (end === "not begun") return;
   const { ready } = admission.first;
-  display.line(trafficLine(team.travelled, ready));
+  display.line(trafficLine(team.traffic, ready));
   if (end === "interrupted") return;
   const { folder } = session.run;
   await writeTfjsModel(folder.tfjs, parseTopology(ready.topology), readWeights(folder, ready.modelName));

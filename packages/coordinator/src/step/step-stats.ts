@@ -31,7 +31,7 @@ export function stepStats(
   });
 }
 
-/** What travelled in steps. */
+/** The traffic of steps. */
 export interface Traffic {
   /** Steps of each worker, added up. */
   workerSteps: number;
@@ -39,12 +39,12 @@ export interface Traffic {
   bytesDown: number;
 }
 
-/** Adds a step of these workers to what has travelled, and begins to count anew. */
-export function countTraffic(members: readonly Member[], travelled: Traffic): void {
+/** Adds the traffic of a step of these members, and begins to count anew. */
+export function countTraffic(members: readonly Member[], traffic: Traffic): void {
   for (const { session } of members) {
-    travelled.workerSteps++;
-    travelled.bytesUp += session.bytesUp;
-    travelled.bytesDown += session.bytesDown;
+    traffic.workerSteps++;
+    traffic.bytesUp += session.bytesUp;
+    traffic.bytesDown += session.bytesDown;
     session.bytesUp = session.bytesDown = 0;
   }
 }

@@ -1,4 +1,7 @@
-/** How members go: lost with their connection, dropped for a reason, or left because they asked to. */
+/**
+ * How members go: lost with their connection, dropped for a reason, or left because they asked to. In the midst of a step
+ * the round withdraws what the member has not completed, and `decide` gives those slices to others.
+ */
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import type { Member } from "../membership/members.ts";
 import type { TeamState } from "./team-state.ts";

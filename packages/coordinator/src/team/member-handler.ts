@@ -18,11 +18,11 @@ export interface MessageTargets {
 
 /** Handles the messages of one member. */
 export class MemberHandler {
-  readonly member: Member;
+  readonly #member: Member;
   readonly #targets: MessageTargets;
 
   constructor(member: Member, targets: MessageTargets) {
-    this.member = member;
+    this.#member = member;
     this.#targets = targets;
   }
 
@@ -32,13 +32,13 @@ export class MemberHandler {
    * @throws LockstepError for one that is not for the member to send now; its connection is then to be closed
    */
   onMessage(message: WorkerMessage): void {
-    if (this.member.gone) return;
+    if (this.#member.gone) return;
     this.#pass(message);
     this.#targets.departures.update();
   }
 
   #pass(message: WorkerMessage): void {
-    const { member } = this;
+    const member = this.#member;
     const { state, steps, evaluations } = this.#targets;
     switch (message.type) {
       case "gradient-chunk":
@@ -74,14 +74,14 @@ export class MemberHandler {
   }
 
   #onLeaving(): void {
-    const { member } = this;
+    const member = this.#member;
     if (member.state === "in") member.state = "leaving";
     else if (member.state !== "leaving") this.#targets.departures.release(member);
   }
 
   #onReply<Type extends ReplyType>(type: Type, reply: Reply<Type>): void {
     const { state } = this.#targets;
-    if (state.requests.onReply(type, this.member, reply)) state.progressed(this.member);
+    if (state.requests.onReply(type, this.#member, reply)) state.progressed(this.#member);
     else if (type !== "loaded") {
       throw new LockstepError("ERR_MESSAGE_ORDER", `The coordinator has not asked for a ${type}.`);
     } // a member that the run begins with loads its state without a request

@@ -191,7 +191,7 @@ describe("a step", () => {
         { name: "w1", ...share },
       ],
     });
-    expect(team.travelled).toMatchObject({ workerSteps: 2, bytesUp: 200 });
+    expect(team.traffic).toMatchObject({ workerSteps: 2, bytesUp: 200 });
   });
 
   test.each([

@@ -136,8 +136,8 @@ export class RemoteTeam implements Team {
   }
 
   /** Traffic of all steps and workers so far. */
-  get travelled(): Readonly<Traffic> {
-    return this.#steps.travelled;
+  get traffic(): Readonly<Traffic> {
+    return this.#steps.traffic;
   }
 
   /** The most updates that workers here still hold the weights of, if any hold those of this run. */

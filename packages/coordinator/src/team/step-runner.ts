@@ -4,6 +4,7 @@ import {
   encode,
   type Outgoing,
   packingPays,
+  type SliceId,
   StepRound,
   updateBytes,
   type WorkerMessage,
@@ -18,7 +19,6 @@ import type { Settled } from "./phase.ts";
 import type { TeamState } from "./team-state.ts";
 
 type Said<Type extends WorkerMessage["type"]> = Extract<WorkerMessage, { type: Type }>;
-type SliceId = Said<"contribution">["slice"];
 type Rejected = Extract<CoordinatorMessage, { type: "rejected" }>;
 
 const MAX_WAITING_BYTES = 256 * 2 ** 20;
@@ -33,8 +33,8 @@ export interface StepRunnerOptions {
 
 interface StepPlan {
   round: StepRound;
-  /** Returns the numbers of the slices that a member is given first. */
-  slicesOf: (member: Member) => SliceId[];
+  /** The slices that each eligible member is given first. */
+  slicesOf: ReadonlyMap<Member, SliceId[]>;
 }
 
 /** Plans, begins and commits steps. */
@@ -44,7 +44,7 @@ export class StepRunner {
   /** Upper bound on the bytes of one step's update. */
   #updateBytes = 0;
   /** Traffic of all steps and workers so far. */
-  readonly travelled: Traffic = { workerSteps: 0, bytesUp: 0, bytesDown: 0 };
+  readonly traffic: Traffic = { workerSteps: 0, bytesUp: 0, bytesDown: 0 };
 
   constructor(state: TeamState, options: StepRunnerOptions) {
     this.#state = state;
@@ -121,17 +121,14 @@ export class StepRunner {
     const slices = planSlices(task.start, task.end, weights, sliceRows);
     const links = membership.all.map(({ session }) => session.ready.linkBytesPerSecond);
     const round = new StepRound(task, slices, layout, links.some(packingPays), buffers);
-    const slicesOf = (member: Member) => {
-      const index = eligible.indexOf(member);
-      return slices.filter(({ worker }) => worker === index).map(({ slice }) => slice);
-    };
-    return { round, slicesOf };
+    const own = eligible.map((_, index) => slices.filter(({ worker }) => worker === index).map(({ slice }) => slice));
+    return { round, slicesOf: new Map(eligible.map((member, index) => [member, own[index] ?? []])) };
   }
 
   /** Tells all members of the step, also those without a slice of it. */
   #begin({ round, slicesOf }: StepPlan, { lateJoin }: Settled): void {
     const { followers } = this.#state.membership;
-    const assignments = followers.map((member) => this.#assign(member, slicesOf(member), round));
+    const assignments = followers.map((member) => this.#assign(member, slicesOf.get(member) ?? [], round));
     lateJoin.record(encode(round.announcement));
     this.#dispatch(assignments);
     this.#options.decide();
@@ -151,7 +148,7 @@ export class StepRunner {
     const stepMs = now - sinceMs;
     const { followers } = membership;
     const workers = stepStats(followers, round, { sinceMs, stepMs });
-    countTraffic(followers, this.travelled);
+    countTraffic(followers, this.traffic);
     beforeCommit({ ...round.totals(), ms: { step: stepMs }, slices: round.slices.length, workers });
     progress.commit(round.task.step, now);
     this.#dispatch([round.commit()]);

@@ -1,5 +1,5 @@
 /** Views of a team: for `decide`, and for people. Building one changes nothing. */
-import { doneAttempt, type SliceState, type Step, samplesOf, type WorkerId } from "@lockstep/gradient-sync";
+import { doneAttempt, type SliceState, type Step, samplesOf } from "@lockstep/gradient-sync";
 import type { WorkerNow } from "@lockstep/run/live";
 import type { SliceView, TeamView, WorkerView } from "../membership/decide.ts";
 import type { Member } from "../membership/members.ts";
@@ -12,7 +12,8 @@ export function teamView(state: TeamState): TeamView {
   const round = state.phase.stepRound;
   if (round === undefined) return { workers, openSlices: [] };
   const open = round.slices.filter((slice) => doneAttempt(slice) === undefined);
-  return { workers, openSlices: open.map((slice) => sliceView(state, round.task.step, slice)) };
+  const slowest = Math.max(0, ...workers.map(({ msPerSample }) => msPerSample ?? 0));
+  return { workers, openSlices: open.map((slice) => sliceView(state, round.task.step, slice, slowest)) };
 }
 
 function workerView(state: TeamState, member: Member, takesSlices: boolean): WorkerView {
@@ -37,7 +38,8 @@ function progressOf(member: Member, owes: boolean, streamSinceMs: number | undef
   return owes ? Math.min(member.progressMs, streamSinceMs) : streamSinceMs;
 }
 
-function sliceView(state: TeamState, step: Step, { slice, attempts, ...rest }: SliceState): SliceView {
+/** @param slowest milliseconds for a sample, which stand for a member's that is not measured yet; 0 if none is */
+function sliceView(state: TeamState, step: Step, { slice, attempts, ...rest }: SliceState, slowest: number): SliceView {
   const { openBecause, excludedWorkers, nonFiniteWorkers } = rest;
   return {
     slice,
@@ -45,19 +47,14 @@ function sliceView(state: TeamState, step: Step, { slice, attempts, ...rest }: S
     attempts: [...attempts.values()].flatMap(({ attempt, worker }) => {
       const given = state.assignments.outstanding(worker, { step, slice, attempt });
       if (given === undefined) return [];
-      return [{ worker, sinceMs: given.sinceMs, expectedMs: expectedMs(state, worker, given.queuedSamples) }];
+      const msPerSample = state.membership.get(worker)?.msPerSample ?? slowest;
+      const expectedMs = msPerSample === 0 ? undefined : msPerSample * given.queuedSamples;
+      return [{ worker, sinceMs: given.sinceMs, expectedMs }];
     }),
     openBecause,
     excludedWorkers,
     nonFiniteWorkers,
   };
-}
-
-/** How long a worker is expected to take for all that it was given; the slowest member's speed stands for an unknown one. */
-function expectedMs({ membership }: TeamState, worker: WorkerId, samples: number): number | undefined {
-  const slowest = Math.max(0, ...membership.all.map(({ msPerSample }) => msPerSample ?? 0));
-  const msPerSample = membership.get(worker)?.msPerSample ?? slowest;
-  return msPerSample === 0 ? undefined : msPerSample * samples;
 }
 
 /** Returns what each member is, does, and when it was last heard. */
