@@ -57,28 +57,47 @@ test("a coordinator that is asked to stop while it waits for workers ends, with 
   expect(existsSync(options.distributed.run.folder.dir)).toBe(false);
 });
 
-test("a run that can't go on ends with the reason, and says nothing of workers that it would wait for", async () => {
+/** Coordinates a run with one worker that computes nothing, and returns what was told until it failed. */
+async function failingRun(onEvent: (kind: string, worker: SocketWorker) => void, failures: AbortController) {
   const { live } = options.panel;
   const events: string[] = [];
-  const begun = new Promise<void>((resolve) =>
-    live.subscribe((update) => {
-      if (update.type !== "event") return;
-      events.push(update.event.kind);
-      if (update.event.kind === "begun") resolve();
-    }),
-  );
-  const reason = new LockstepError("ERR_LOCAL_WORKER", "All workers have ended.");
-  const failures = new AbortController();
-  begun.then(() => failures.abort(new StopReason({ type: "failure", error: reason })));
+  let worker: SocketWorker | undefined;
+  live.subscribe((update) => {
+    if (update.type !== "event") return;
+    events.push(update.event.kind);
+    if (worker !== undefined) onEvent(update.event.kind, worker);
+  });
   const onListening = (port: number) => {
-    const worker = new SocketWorker({ port, name: "toy" });
+    worker = new SocketWorker({ port, name: "toy" });
     worker.hangs = true;
-    onTestFinished(() => worker.socket.terminate());
+    const { socket } = worker;
+    onTestFinished(() => socket.terminate());
   };
   const { version } = TOY_CODE;
   const ended = coordinate({ ...options, workers: 1, version, onListening, localWorkers: failures.signal });
-  await expect(ended).rejects.toBe(reason);
+  return { events, error: await ended.catch((error: unknown) => error) };
+}
+
+const allEnded = new LockstepError("ERR_LOCAL_WORKER", "All workers have ended.");
+const failure = new StopReason({ type: "failure", error: allEnded });
+
+test("a run that can't go on ends with the reason, and says nothing of workers that it would wait for", async () => {
+  const failures = new AbortController();
+  const { events, error } = await failingRun((kind) => {
+    if (kind === "begun") failures.abort(failure);
+  }, failures);
+  expect(error).toBe(allEnded);
   await setImmediate();
   expect(events).toContain("begun");
   expect(events).not.toContain("paused");
+});
+
+test("a run whose last worker is lost ends with the reason, if none can come again", async () => {
+  const failures = new AbortController();
+  const { events, error } = await failingRun((kind, worker) => {
+    if (kind === "begun") worker.socket.terminate();
+    if (kind === "lost") queueMicrotask(() => failures.abort(failure)); // the loop is about to hear of the loss
+  }, failures);
+  expect(error).toBe(allEnded);
+  expect(events.slice(-2)).toEqual(["lost", "failed"]);
 });

@@ -19,6 +19,7 @@ import {
   resumePointAt,
   type Schedule,
   startLines,
+  throwIfFailed,
   trainLoop,
   tuneGarbageCollection,
 } from "@lockstep/run";
@@ -57,6 +58,7 @@ export async function trainThroughLosses(run: TeamRun, signal: AbortSignal): Pro
     const end = await trainStretch(run, checkpoint, signal).catch(expectAllLost);
     if (end === "finished") return end;
     if (!signal.aborted) await gatherAgain(run, end, signal);
+    throwIfFailed(signal);
     if (signal.aborted) return "interrupted";
   }
 }
