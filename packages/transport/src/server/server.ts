@@ -3,8 +3,8 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Admission, AdmissionRequest } from "../admission/admission.ts";
-import { AdmissionControl } from "../admission/admission-control.ts";
 import { MAX_PENDING, remoteEndOf, ServerConnections } from "../admission/pending-connections.ts";
+import { RequestAdmission } from "../admission/request-admission.ts";
 import { refusePage, refuseUpgrade, respondWithoutPages } from "./http-responses.ts";
 import { listen, makeHttpServer } from "./listen.ts";
 import { DEFAULT_LIMITS, type ServerOptions } from "./server-options.ts";
@@ -20,7 +20,7 @@ type ServerState = { name: "listening" } | { name: "closing"; closed: Promise<vo
  *   ERR_OPTION if an allowed host is no name
  */
 export async function openServer(options: ServerOptions): Promise<TransportServer> {
-  const admission = new AdmissionControl(options);
+  const admission = new RequestAdmission(options);
   const server = makeHttpServer(options.tls, options.handshakeMs ?? DEFAULT_LIMITS.handshakeMs);
   const port = await listen(server, options);
   return new TransportServer(server, port, admission, options);
@@ -32,14 +32,14 @@ export class TransportServer {
   readonly port: number;
   readonly secure: boolean;
   readonly #http: Server;
-  readonly #admission: AdmissionControl;
+  readonly #admission: RequestAdmission;
   readonly #options: ServerOptions;
   readonly #webSockets: WebSocketServer;
   readonly #connections = new ServerConnections();
   #state: ServerState = { name: "listening" };
 
   /** @param http listens on `port` */
-  constructor(http: Server, port: number, admission: AdmissionControl, options: ServerOptions) {
+  constructor(http: Server, port: number, admission: RequestAdmission, options: ServerOptions) {
     const { tls, maxPayload, maxWorkers = DEFAULT_LIMITS.maxWorkers } = options;
     this.port = port;
     this.secure = tls !== undefined;

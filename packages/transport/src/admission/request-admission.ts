@@ -8,7 +8,7 @@ import { knownHosts, thisMachine } from "./known-hosts.ts";
 import { remoteEndOf } from "./pending-connections.ts";
 
 /** Applies `admit` to the requests of one server. */
-export class AdmissionControl {
+export class RequestAdmission {
   readonly #options: ListenOptions;
   readonly #rateLimit: AuthRateLimit;
   readonly #refusedJoinsPerMinute: number;
