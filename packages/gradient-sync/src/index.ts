@@ -51,12 +51,7 @@ export {
   workerName,
 } from "./protocol/messages.ts";
 export { BufferPool } from "./reduction/buffer-pool.ts";
+export type { Outgoing, RoundTask } from "./reduction/outgoing.ts";
+export type { SliceAttempts } from "./reduction/slice-attempts.ts";
 export { type Piece, StepAssembly } from "./reduction/step-assembly.ts";
-export {
-  doneAttempt,
-  type Outgoing,
-  type RoundTask,
-  type SliceState,
-  StepRound,
-  samplesOf,
-} from "./reduction/step-round.ts";
+export { StepRound } from "./reduction/step-round.ts";

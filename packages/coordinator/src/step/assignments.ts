@@ -1,13 +1,6 @@
 /** The slices that members are given, and who may be given any. */
 
-import {
-  type Outgoing,
-  type SliceId,
-  type StepRound,
-  samplesOf,
-  type WorkerId,
-  type WorkerMessage,
-} from "@lockstep/gradient-sync";
+import type { Outgoing, SliceId, StepRound, WorkerId, WorkerMessage } from "@lockstep/gradient-sync";
 import type { Member } from "../membership/members.ts";
 import type { Membership } from "../membership/membership.ts";
 import { type AttemptKey, type OutstandingSlice, OutstandingSlices } from "./outstanding-slices.ts";
@@ -45,7 +38,7 @@ export class Assignments {
     const outgoing = round.assign(member.id, slices);
     let queuedSamples = this.openSamples(member);
     for (const slice of round.slices.filter((each) => slices.includes(each.slice))) {
-      const samples = samplesOf(slice);
+      const { samples } = slice;
       queuedSamples += samples;
       const given = { worker: member.id, step, samples, queuedSamples, sinceMs };
       this.#outstanding.add({ step, slice: slice.slice, attempt: slice.attemptsMade - 1 }, given);

@@ -1,21 +1,22 @@
 /** What each worker did in a step, for its row in the metrics. */
-import { doneAttempt, type StepRound, type WorkerMessage } from "@lockstep/gradient-sync";
+import type { StepRound, WorkerMessage } from "@lockstep/gradient-sync";
 import type { WorkerShare } from "@lockstep/run";
 import type { ReadySession } from "../connections/ready-session.ts";
 import type { Member } from "../membership/members.ts";
 
 type Contribution = Extract<WorkerMessage, { type: "contribution" }>;
 
-/** @param sinceMs when the step began, by this machine's clock */
+/**
+ * Returns what each member did in a complete step.
+ *
+ * @param sinceMs when the step began, by this machine's clock
+ */
 export function stepStats(
   members: readonly Member[],
   round: StepRound,
   { sinceMs, stepMs }: { sinceMs: number; stepMs: number },
 ): WorkerShare[] {
-  const done = round.slices.flatMap((slice) => {
-    const attempt = doneAttempt(slice);
-    return attempt === undefined ? [] : [{ worker: attempt.worker, contribution: attempt.contribution! }];
-  });
+  const done = round.slices.flatMap(({ complete }) => complete ?? []);
   return members.map(({ id, name, session }) => {
     const own = done.filter(({ worker }) => worker === id).map(({ contribution }) => contribution);
     const doneMs = doneMsOf(own, session, sinceMs);

@@ -1,5 +1,5 @@
 /** Views of a team: for `decide`, and for people. Building one changes nothing. */
-import { doneAttempt, type SliceState, type Step, samplesOf } from "@lockstep/gradient-sync";
+import type { SliceAttempts, Step } from "@lockstep/gradient-sync";
 import type { WorkerNow } from "@lockstep/run/live";
 import type { SliceView, TeamView, WorkerView } from "../membership/decide.ts";
 import type { Member } from "../membership/members.ts";
@@ -11,7 +11,7 @@ export function teamView(state: TeamState): TeamView {
   const workers = state.membership.all.map((member) => workerView(state, member, eligible.has(member)));
   const round = state.phase.stepRound;
   if (round === undefined) return { workers, openSlices: [] };
-  const open = round.slices.filter((slice) => doneAttempt(slice) === undefined);
+  const open = round.slices.filter(({ complete }) => complete === undefined);
   const slowest = Math.max(0, ...workers.map(({ msPerSample }) => msPerSample ?? 0));
   return { workers, openSlices: open.map((slice) => sliceView(state, round.task.step, slice, slowest)) };
 }
@@ -39,11 +39,11 @@ function progressOf(member: Member, owes: boolean, streamSinceMs: number | undef
 }
 
 /** @param slowest milliseconds for a sample, which stand for a member's that is not measured yet; 0 if none is */
-function sliceView(state: TeamState, step: Step, { slice, attempts, ...rest }: SliceState, slowest: number): SliceView {
-  const { openBecause, excludedWorkers, nonFiniteWorkers } = rest;
+function sliceView(state: TeamState, step: Step, slices: SliceAttempts, slowest: number): SliceView {
+  const { slice, samples, attempts, openBecause, excludedWorkers, nonFiniteWorkers } = slices;
   return {
     slice,
-    samples: samplesOf(rest),
+    samples,
     attempts: [...attempts.values()].flatMap(({ attempt, worker }) => {
       const given = state.assignments.outstanding(worker, { step, slice, attempt });
       if (given === undefined) return [];

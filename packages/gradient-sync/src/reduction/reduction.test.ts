@@ -7,7 +7,8 @@ import { type DrawnGradients, drawnGradients, nearestBf16, plainStep } from "../
 import { PlainRound } from "../testing/plain-round.ts";
 import { ReductionClient } from "../testing/reduction-client.ts";
 import { BufferPool } from "./buffer-pool.ts";
-import type { Outgoing, SliceState } from "./step-round.ts";
+import type { Outgoing } from "./outgoing.ts";
+import type { SliceAttempts } from "./slice-attempts.ts";
 
 /** Of all steps here: what one has released must not be what its messages are made of. */
 const pool = new BufferPool();
@@ -50,7 +51,7 @@ class Reduction {
 
   /** Slices that so many try at once, and that another client may try too. */
   retries(live: number): Action[] {
-    const isOpen = ({ attempts, attemptsMade }: SliceState) =>
+    const isOpen = ({ attempts, attemptsMade }: SliceAttempts) =>
       attempts.size === live &&
       attemptsMade < MOST_ATTEMPTS &&
       [...attempts.values()].every(({ contribution }) => contribution === undefined);

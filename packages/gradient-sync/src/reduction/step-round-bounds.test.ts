@@ -4,7 +4,7 @@ import { encodeFloats } from "../layout/wire.ts";
 import { toSliceId, toStep } from "../protocol/ids.ts";
 import type { WorkerMessage } from "../protocol/messages.ts";
 import { PlainRound } from "../testing/plain-round.ts";
-import { doneAttempt, MAX_IGNORED_CHUNKS } from "./step-round.ts";
+import { MAX_IGNORED_CHUNKS } from "./ignored-chunks.ts";
 
 /** A matrix that travels as factors of 2 and 3 columns, and 1000 numbers that travel dense, in chunks of 100. */
 const LAYOUT = makeLayout(
@@ -120,7 +120,7 @@ describe("pieces that are asked for again", () => {
   test("make another worker compute the slice if who was to send them is gone", () => {
     const round = roundWithSumsToMakeAgain();
     round.lose(0);
-    expect(round.slices.map((slice) => doneAttempt(slice) !== undefined)).toEqual([false, true]);
+    expect(round.slices.map(({ complete }) => complete !== undefined)).toEqual([false, true]);
     round.assign(1, [0]);
     contribute(round, 1, 0, 1);
     expect(round.complete).toBe(true);

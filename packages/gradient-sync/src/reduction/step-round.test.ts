@@ -19,8 +19,8 @@ import {
   tensor,
 } from "../testing/three-slices.ts";
 import { BufferPool } from "./buffer-pool.ts";
+import type { Outgoing } from "./outgoing.ts";
 import { StepAssembly } from "./step-assembly.ts";
-import type { Outgoing } from "./step-round.ts";
 
 /** Of all rounds here: what one has released must not be what its messages are made of. */
 const pool = new BufferPool();

@@ -16,8 +16,9 @@ import {
   task,
 } from "../testing/three-slices.ts";
 import { BufferPool } from "./buffer-pool.ts";
+import type { Outgoing } from "./outgoing.ts";
 import { StepAssembly } from "./step-assembly.ts";
-import type { Outgoing, StepRound } from "./step-round.ts";
+import type { StepRound } from "./step-round.ts";
 
 /** Of all schedules: what a round has released must not be what its messages are made of. */
 const pool = new BufferPool();

@@ -1,6 +1,7 @@
-/** For tests: a step round and a step assembly whose workers and slices go by plain numbers. */
+/** For tests: a step round whose workers and slices go by plain numbers. */
 import { toSliceId, toWorkerId } from "../protocol/ids.ts";
-import { type Outgoing, StepRound } from "../reduction/step-round.ts";
+import type { Outgoing } from "../reduction/outgoing.ts";
+import { StepRound } from "../reduction/step-round.ts";
 
 /** A `StepRound` that takes a test's numbers for ids. */
 export class PlainRound extends StepRound {

@@ -3,8 +3,8 @@ import { chunkLength, chunkOffsets, makeLayout, partElements } from "../layout/l
 import { decodeFloats, encodeFloats } from "../layout/wire.ts";
 import { toSliceId, toStep } from "../protocol/ids.ts";
 import type { WorkerMessage } from "../protocol/messages.ts";
+import type { Outgoing } from "../reduction/outgoing.ts";
 import type { StepAssembly } from "../reduction/step-assembly.ts";
-import type { Outgoing } from "../reduction/step-round.ts";
 
 export const tensor = (name: string, ...shape: number[]) => ({ name, shape, dtype: "float32" as const });
 /** Parts: 0 of 5 dense elements; 1 and 2 of 2 and 1 a row. Chunks have 3 elements: dense ones begin at 0 and 3. */
