@@ -1,28 +1,48 @@
+/** A team of one: what it tells of its phases, and what its captured state is. */
 import { fileURLToPath } from "node:url";
 import { makeConfig } from "@lockstep/config";
-import { makeSchedule } from "@lockstep/run";
-import { expect, test } from "vitest";
+import { makeSchedule, type StepTask } from "@lockstep/run";
+import { expect, onTestFinished, test } from "vitest";
 import { LocalTeam } from "./local-team.ts";
 import { firstValues } from "./prepare/first-values.ts";
 import { prepare } from "./prepare/prepare.ts";
 
 const model = fileURLToPath(new URL("../../../test/fixtures/tiny-model.ts", import.meta.url));
+const config = makeConfig({ dataset: "shapes", model, batchSize: 8, maxSteps: 2, test: false });
 
-test("a team of one tells whether it steps or evaluates, and that it is idle in between", async () => {
-  const config = makeConfig({ model, dataset: "shapes", trainFraction: 0.9, batchSize: 4, maxSteps: 2 });
-  const prepared = await prepare(config, { backend: "cpu" }, () => {});
-  const schedule = makeSchedule(config, prepared.thread.meta);
+/** Opens a team for the first two steps of a run. */
+async function openTeam() {
+  const prepared = await prepare(config, {}, () => {});
+  onTestFinished(() => prepared.thread.close());
+  const values = await firstValues(prepared, {}, () => {});
+  const tasks = [...makeSchedule(config, prepared.thread.meta).tasksFrom(0)];
+  const steps = tasks.filter((task): task is StepTask => task.type === "step");
   const phases: string[] = [];
-  const team = new LocalTeam(prepared, {
-    values: await firstValues(prepared, {}, () => {}),
-    tasks: schedule.tasksFrom(0, 0),
-    onPhase: (name) => phases.push(name),
-  });
-  for (const task of schedule.tasksFrom(0, 0)) {
-    if (task.type === "step") await team.step(task, () => {});
-    else if (task.type === "evaluate") await team.evaluate(task, AbortSignal.abort());
-  }
-  expect(phases).toEqual(["stepping", "idle", "stepping", "idle", "evaluating", "idle", "evaluating", "idle"]);
-  team.close();
-  await prepared.thread.close();
+  const team = new LocalTeam(prepared, { values, tasks: steps, onPhase: (phase) => phases.push(phase) });
+  onTestFinished(() => team.close());
+  return { team, steps, phases };
+}
+
+test("a state that is captured is that of its step, whatever follows before it is read", async () => {
+  const { team, steps } = await openTeam();
+  const other = await openTeam();
+  const [first, second] = steps;
+  if (first === undefined || second === undefined) throw new Error("The schedule has two steps.");
+  await team.step(first, () => {});
+  const captured = team.captureState();
+  await team.step(second, () => {});
+  await other.team.step(first, () => {});
+  const expected = await other.team.captureState().read();
+  expect(await captured.read()).toEqual(expected);
+  expect(await team.captureState().read()).not.toEqual(expected);
+});
+
+test("a team of one tells when it computes a step, and an evaluation, and when it has", async () => {
+  const { team, steps, phases } = await openTeam();
+  for (const step of steps) await team.step(step, () => phases.push("sums"));
+  expect(phases).toEqual(["stepping", "sums", "idle", "stepping", "sums", "idle"]);
+  phases.length = 0;
+  const task = { type: "evaluate" as const, part: "validation" as const, samples: 64, epoch: 0, step: 2 };
+  expect(await team.evaluate(task, AbortSignal.abort())).toBeUndefined();
+  expect(phases).toEqual(["evaluating", "idle"]);
 });
