@@ -1,3 +1,5 @@
+/** The config package: the options of a run, and the command lines of the programs that take them. */
+
 export {
   addLogOption,
   addMachineOptions,

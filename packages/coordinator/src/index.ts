@@ -1,3 +1,5 @@
+/** The coordinator package: it gathers workers and trains a run with them. */
+
 export { listen } from "./connections/session-server.ts";
 export { coordinate, type Outcome } from "./coordinator.ts";
 export type { CoordinatorOptions } from "./coordinator-options.ts";

@@ -1,3 +1,5 @@
+/** The formats package: files that other programs read and write, as bytes. */
+
 export { elementCount } from "./element-count.ts";
 export { type OnnxGraph, type OnnxNode, type OnnxProgram, programOf } from "./onnx/onnx-graph.ts";
 export { readOnnx } from "./onnx/read-onnx.ts";

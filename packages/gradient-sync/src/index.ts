@@ -1,3 +1,5 @@
+/** The gradient-sync package: messages, how gradients lie in them, and both ends of their sum. */
+
 export {
   chunkLength,
   chunkOffsets,

@@ -1,3 +1,5 @@
+/** The testing package: what the tests of several packages share. */
+
 export { currentOwner, type Owner, spawnForTest } from "./processes.ts";
 export { lackOf, python } from "./python.ts";
 export { mountSmallDisk, type SmallDisk } from "./small-disk.ts";
