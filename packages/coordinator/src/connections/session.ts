@@ -1,5 +1,4 @@
 /** A worker's session, from its greeting to its end: a state machine that decides what the worker may say when. */
-
 import type { RecordSource } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
 import {
@@ -109,9 +108,8 @@ export class Session {
   }
 
   #onHello(hello: Hello): void {
-    const { protocol } = hello;
-    if (protocol !== PROTOCOL_VERSION) {
-      const text = `Expected protocol ${PROTOCOL_VERSION}, got ${protocol}`;
+    if (hello.protocol !== PROTOCOL_VERSION) {
+      const text = `Expected protocol ${PROTOCOL_VERSION}, got ${hello.protocol}`;
       throw new LockstepError("ERR_PROTOCOL", `${text}; use the same version of Lockstep on all machines.`);
     }
     this.#state = { name: "preparing", hello };
@@ -146,8 +144,8 @@ export class Session {
   /** @param name of the worker, or its address: its engine starts before it says hello, or fails to */
   #onFailed({ code, reason }: Said<"failed">, name: string, session?: ReadySession): void {
     const { address, connectedMs, heardMs } = this.#connection;
-    const worker = { name, address, connectedMs, heardMs };
-    this.#options.admission.failed?.(worker, new LockstepError(code, reason), session);
+    const error = new LockstepError(code, reason);
+    this.#options.admission.failed?.({ name, address, connectedMs, heardMs }, error, session);
     this.#connection.close(code, reason);
   }
 }

@@ -85,8 +85,7 @@ export class Admission implements AdmissionControl {
       return this.#join(session);
     } catch (error) {
       const { hello, address, connectedMs, heardMs } = session;
-      const worker = { name: hello.name, address, connectedMs, heardMs };
-      if (error instanceof LockstepError) this.failed(worker, error);
+      if (error instanceof LockstepError) this.failed({ name: hello.name, address, connectedMs, heardMs }, error);
       throw error;
     }
   }
@@ -133,8 +132,8 @@ export class Admission implements AdmissionControl {
   }
 
   #join(session: ReadySession): MessageHandler {
-    const { hello, ready } = session;
-    const { linkBytesPerSecond, gemmFlopsPerSecond } = ready;
+    const { hello } = session;
+    const { linkBytesPerSecond, gemmFlopsPerSecond } = session.ready;
     if (hello.holds !== undefined) session.hello = { ...hello, holds: standing(hello.holds, this.#updates()) };
     // What they have in common is kept once: a topology may have megabytes.
     if (this.#first !== undefined) session.ready = { ...this.#first.ready, linkBytesPerSecond, gemmFlopsPerSecond };
