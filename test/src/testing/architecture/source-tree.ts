@@ -8,6 +8,7 @@ export interface Package {
   /** From the repository's root, such as packages/run. */
   folder: string;
   name: string;
+  /** Optional ones among them. */
   dependencies: ReadonlySet<string>;
   devDependencies: ReadonlySet<string>;
   /** Paths of the files that other packages import by its name. */
@@ -36,6 +37,7 @@ export interface SourceTree {
 const packageSchema = z.object({
   name: z.string(),
   dependencies: z.record(z.string(), z.string()).default({}),
+  optionalDependencies: z.record(z.string(), z.string()).default({}),
   devDependencies: z.record(z.string(), z.string()).default({}),
   exports: z.record(z.string(), z.object({ "lockstep-source": z.string() })).default({}),
 });
@@ -69,12 +71,12 @@ export function parseSourceTree(texts: ReadonlyMap<string, string>): SourceTree 
 }
 
 function parse(path: string, text: string): Package {
-  const { name, dependencies, devDependencies, exports } = packageSchema.parse(JSON.parse(text));
+  const { name, dependencies, optionalDependencies, devDependencies, exports } = packageSchema.parse(JSON.parse(text));
   const folder = posix.dirname(path);
   return {
     folder,
     name,
-    dependencies: new Set(Object.keys(dependencies)),
+    dependencies: new Set(Object.keys({ ...dependencies, ...optionalDependencies })),
     devDependencies: new Set(Object.keys(devDependencies)),
     entries: new Set(Object.values(exports).map((entry) => posix.join(folder, entry["lockstep-source"]))),
   };
