@@ -7,14 +7,14 @@ import { fittedState } from "./fitted-state.ts";
 import type { Replicas } from "./replicas.ts";
 import type { StateSpec } from "./state-streams.ts";
 
-/** Where the weights come from. */
+/** The source of a run's weights and momentum. */
 export type StateSource =
   | { from: "seed" }
   | { from: "state"; tensors: readonly ParameterState[]; step: number; prefix?: string }
-  /** From the workers that still hold the weights after so many updates. */
+  /** The workers that still hold the weights after `step` updates. */
   | { from: "held"; step: number };
 
-/** The folder, the configuration and the state that a run begins or resumes with. */
+/** The plan and the state that a run begins or resumes with. */
 export interface RunStart {
   plan: Plan;
   source: StateSource;
@@ -36,20 +36,21 @@ export function stateSource(
   return { from: "state", step: resumed?.step ?? 0, ...fittedState(tensors, stateDict) };
 }
 
-/** In words, for a run that goes on. */
+/** Returns the source in words, for a run that goes on. */
 export function describeSource({ from, step }: { from: StateSource["from"]; step?: number }): string {
   if (from === "held") return "with the weights that workers hold";
   return from === "state" && step !== 0 ? "from the checkpoint" : "from the start: no checkpoint was written yet";
 }
 
-/** Starts those who begin, and sends them the weights, if they come from here. Others who are here are to catch up. */
+/** Starts the workers that begin, and sends them the weights, if they come from here. The others catch up later. */
 export async function startWorkers(
   { plan, source }: RunStart,
   { membership, replicas, runId }: { membership: Membership; replicas: Replicas; runId: string },
 ): Promise<void> {
   const beginners = source.from === "held" ? membership.holding(runId, source.step) : membership.all;
   // On unlike devices, nobody here knows which of the replicas that are held were equal before.
-  const mayDiffer = source.from === "held" && !beginners.every((member) => areAlike(member, beginners[0]!));
+  const [first] = beginners;
+  const mayDiffer = source.from === "held" && !beginners.every((member) => first && areAlike(member, first));
   for (const member of beginners) {
     member.state = "in";
     member.lineage = mayDiffer ? newLineage() : INITIAL_LINEAGE;

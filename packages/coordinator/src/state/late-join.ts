@@ -11,20 +11,22 @@ import type { Requests } from "../team/requests.ts";
 import type { StateSpec, StateStreams } from "./state-streams.ts";
 import { UpdateLog } from "./update-log.ts";
 
+/** Options of late joins. */
 export interface LateJoinOptions {
   streams: StateStreams;
   requests: Requests;
   plan: Plan;
   stateDict: readonly StateSpec[];
-  /** Bytes of updates that are kept for them. */
+  /** Bytes of updates that are kept for workers that read their snapshot. */
   maxLogBytes: number;
   drop: (member: Member, code: ErrorCode, reason: string) => void;
   log: TellEvent;
 }
 
+/** Brings workers that join a run under way to the state of the others. */
 export class LateJoin {
   readonly #options: LateJoinOptions;
-  /** Of what is told to everyone, while newcomers do not hear it themselves. */
+  /** Log of what is told to everyone, while late joiners do not hear it themselves. */
   #updates: UpdateLog | undefined;
 
   constructor(options: LateJoinOptions) {
@@ -36,14 +38,14 @@ export class LateJoin {
     return this.#updates !== undefined;
   }
 
-  /** What is told to everyone: newcomers hear it after their snapshot. */
+  /** Records what is told to everyone: late joiners hear it after their snapshot. */
   record(message: Buffer): void {
     this.#updates?.add(message);
   }
 
   /**
-   * Between steps, and unless others are being brought in: brings in those who wait, the ones with slow links after the
-   * others. Who cannot be brought in is let go, and may come again: it begins anew then.
+   * Has waiting members catch up, the ones with slow links after the others. Called between steps, unless it is busy. A
+   * member that cannot catch up is dropped, and may come again.
    *
    * @param step updates that have been told to everyone
    * @param source of the snapshot

@@ -1,14 +1,16 @@
-/** What unequal digests of replicas mean. */
+/** The verdict on replicas whose digests are unequal. */
 import { deviceKey } from "@lockstep/run";
 import type { Member } from "../membership/members.ts";
 
+/** A member and the digest of its weights and momentum. */
 export interface ReplicaDigest {
   member: Member;
   digest: string;
 }
 
+/** Which replicas are right, wrong, or only rounded otherwise. */
 export interface Verdict {
-  /** Whose state is taken for the right one. */
+  /** The member whose state is taken for the right one. */
   reference: Member | undefined;
   /** Members whose weights must equal another member's to the bit, and do not: their machine is faulty. */
   wrong: Member[];
@@ -17,7 +19,7 @@ export interface Verdict {
 }
 
 /**
- * Among replicas that must be equal the majority is right; in a tie, those who joined first. The largest such group is
+ * Judges replicas. Among those that must be equal the majority is right; in a tie, those who joined first. The largest such group is
  * the reference.
  */
 export function culprits(replicas: readonly ReplicaDigest[]): Verdict {

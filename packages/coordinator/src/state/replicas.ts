@@ -11,18 +11,20 @@ import { fittedState } from "./fitted-state.ts";
 import { culprits } from "./replica-check.ts";
 import type { StatePiece, StateSpec, StateStreams } from "./state-streams.ts";
 
+/** Options of the replicas of a run. */
 export interface ReplicasOptions {
   streams: StateStreams;
   requests: Requests;
   condition: Condition;
   stateDict: readonly StateSpec[];
-  /** Those who have the weights, the fastest first: it costs that one least to send them. */
+  /** Members that have the weights, the fastest first: it costs that one least to send them. */
   holders: () => readonly Member[];
   /** Number of committed updates. */
   updates: () => number;
   log: TellEvent;
 }
 
+/** Reads, compares and installs the state of members. */
 export class Replicas {
   readonly #options: ReplicasOptions;
 
@@ -31,7 +33,7 @@ export class Replicas {
   }
 
   /**
-   * The state as it is now, from one worker, while training goes on. If that one is lost, another one's is as good until
+   * Reads the state as it is now, from one worker, while training goes on. If that one is lost, another one's is as good until
    * the next update; also that of a worker which still catches up, once it has.
    *
    * @throws LockstepError ERR_STATE_LOST if the worker that had it is lost, and the others have gone on

@@ -3,25 +3,27 @@ import { LockstepError } from "@lockstep/errors";
 import { CHUNK_BYTES, elementsOf, STATE_WINDOW, type WorkerMessage } from "@lockstep/gradient-sync";
 import type { Member } from "../membership/members.ts";
 
+/** A tensor of the state dict. */
 export type StateSpec = { name: string; shape: number[] };
 type Chunk = Extract<WorkerMessage, { type: "state-chunk" }>;
+/** A piece of a state: numbers of one tensor's weights or momentum. */
 export type StatePiece = Pick<Chunk, "tensor" | "kind" | "offset" | "data">;
 
-/** Elements of each tensor that have come: the pieces of a tensor come in order. */
+/** Number of elements of each tensor that have come: the pieces of a tensor come in order. */
 type Received = Record<Chunk["kind"], number[]>;
 
-/** What is under way of a state may hold up a contribution behind it for so long. */
+/** Pieces of a state that are under way may hold up a contribution behind them for so long. */
 const WINDOW_SECONDS = 0.3;
 
 interface Stream {
   source: Member;
-  /** Pieces that may be under way. */
+  /** Number of pieces that may be under way. */
   window: number;
-  /** Updates that the state must have. */
+  /** Number of updates that the state must have. */
   step: number;
   sizes: readonly number[];
   received: Received;
-  /** Pieces that have come and are not yet acknowledged. */
+  /** Number of pieces that have come and are not yet acknowledged. */
   underWay: number;
   /** When the last piece came, or room for it. */
   lastMs: number;
@@ -30,6 +32,7 @@ interface Stream {
   fail: (error: unknown) => void;
 }
 
+/** Receives the states that were requested of members, and keeps them in bounds. */
 export class StateStreams {
   readonly #streams = new Map<number, Stream>();
   readonly #nowMs: () => number;
@@ -42,7 +45,7 @@ export class StateStreams {
   /**
    * Has a worker send its state as it is now. Further pieces are asked for as `onPiece` resolves.
    *
-   * @param step updates that it was told of
+   * @param step number of updates that it was told of
    * @returns whether all of it came before the worker was lost; false at once for a worker that is gone already
    * @throws what `onPiece` rejects with
    */
@@ -113,15 +116,17 @@ export class StateStreams {
     end(true);
   }
 
+  /** Ends the streams of a member that is gone. */
   lose(member: Member): void {
     for (const { source, end } of this.#streams.values()) if (source === member) end(false);
   }
 
+  /** Tells whether a state of this member is under way. */
   isSource(member: Member): boolean {
     return [...this.#streams.values()].some(({ source }) => source === member);
   }
 
-  /** Since when the next piece of a state is for this worker to send, and not held up by whom it is for. */
+  /** Returns since when a member owes the next piece of a state, if it does, and its reader does not hold it up. */
   waitingSinceMs(member: Member): number | undefined {
     const waiting = [...this.#streams.values()].filter(({ source, underWay }) => source === member && underWay === 0);
     return waiting.length === 0 ? undefined : Math.min(...waiting.map(({ lastMs }) => lastMs));
@@ -137,7 +142,7 @@ export class StateStreams {
   }
 }
 
-/** Pieces that keep a link busy while the one who sends them computes, and hold up little else on it. */
+/** Returns how many pieces keep a link busy while their sender computes, and hold up little else on it. */
 function windowOf(linkBytesPerSecond: number): number {
   return Math.max(1, Math.min(STATE_WINDOW, Math.round((WINDOW_SECONDS * linkBytesPerSecond) / CHUNK_BYTES)));
 }

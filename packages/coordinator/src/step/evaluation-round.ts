@@ -1,5 +1,5 @@
 /**
- * The evaluation of all samples of a part, in ranges that workers take as they have time. A range whose worker is lost,
+ * The evaluation of all samples of a split, in ranges that workers take as they have time. A range whose worker is lost,
  * or whose result is refused, goes to another, so that every sample counts once. Losses are added in the order of the
  * ranges.
  */
@@ -11,6 +11,7 @@ const RANGE_ROWS = 64;
 /** Ranges that a worker is given ahead, so that it never waits for the next. */
 const RANGES_AHEAD = 2;
 
+/** Samples [start, end) of a split, under the number of their request. */
 export interface EvaluationRange {
   request: number;
   start: number;
@@ -18,22 +19,23 @@ export interface EvaluationRange {
 }
 
 interface Range extends EvaluationRange {
-  /** Who computes it. */
+  /** The worker that computes it, if one does. */
   worker?: WorkerId | undefined;
   /** Workers that found its loss not finite. */
   nonFiniteWorkers: Set<WorkerId>;
-  /** Of its samples, once it is done. */
+  /** Sum of the losses of its samples, once it is done. */
   lossSum?: number;
   predictions?: number[] | undefined;
 }
 
+/** Gives ranges out, and adds up their results. */
 export class EvaluationRound {
   readonly #classes: number;
   readonly #ranges: Range[] = [];
-  /** Of the ranges that are done; counts are exact in any order. */
+  /** Counts of the ranges that are done; they are exact in any order. */
   readonly #counts: Evaluation;
 
-  /** @param firstRequest of the numbers that the ranges are asked for with */
+  /** @param firstRequest number of the first range's request */
   constructor(samples: number, classes: number, firstRequest: number) {
     this.#classes = classes;
     this.#counts = emptyEvaluation(classes);
@@ -43,12 +45,12 @@ export class EvaluationRound {
     }
   }
 
-  /** How many. */
+  /** Number of ranges. */
   get ranges(): number {
     return this.#ranges.length;
   }
 
-  /** Gives a worker what it may compute next. */
+  /** Gives a worker the ranges that it may compute next. */
   give(worker: WorkerId): EvaluationRange[] {
     const own = this.#open().filter((range) => range.worker === worker).length;
     const free = this.#open().filter((range) => range.worker === undefined && !range.nonFiniteWorkers.has(worker));
@@ -58,7 +60,7 @@ export class EvaluationRound {
     });
   }
 
-  /** @returns why the answer is refused, if it is; its range is then another's */
+  /** Takes a result. @returns why it is refused, if it is; its range is then another worker's */
   take(worker: WorkerId, { request, ...result }: Evaluation & { request: number }): string | undefined {
     const range = this.#ranges.find((other) => other.request === request);
     if (range === undefined) return undefined; // asked for by an evaluation before this one
@@ -79,11 +81,12 @@ export class EvaluationRound {
     return own.reduce((total, { start, end }) => total + end - start, 0);
   }
 
+  /** Frees the ranges of a worker that is gone. */
   lose(worker: WorkerId): void {
     for (const range of this.#open()) if (range.worker === worker) range.worker = undefined;
   }
 
-  /** Only these workers are there: a range whose loss all of them have found not finite is left at that. */
+  /** Leaves a range at a loss that is not finite, where all workers that are there have found it so. */
   settle(workers: readonly WorkerId[]): void {
     if (workers.length === 0) return; // others may come, and find it finite
     for (const range of this.#open()) {
@@ -91,10 +94,12 @@ export class EvaluationRound {
     }
   }
 
+  /** Whether all ranges are done. */
   get done(): boolean {
     return this.#open().length === 0;
   }
 
+  /** Returns the sums over all samples. */
   total(): Evaluation {
     const predictions = this.#ranges.flatMap(({ predictions = [] }) => predictions);
     return {
@@ -116,7 +121,7 @@ export class EvaluationRound {
   }
 }
 
-/** Whether so many samples were taken for each class as the confusion matrix says. */
+/** Tells whether so many samples were taken for each class as the confusion matrix says. */
 function areThose(predictions: readonly number[], confusion: readonly number[][]): boolean {
   const left = confusion.map((_, taken) => confusion.reduce((total, row) => total + (row[taken] ?? 0), 0));
   for (const taken of predictions) left[taken] = (left[taken] ?? 0) - 1;

@@ -1,28 +1,28 @@
 /**
- * A dense part waits at the coordinator, as float32, until those of all slices of its step can be added to it: whatever
+ * The memory that sums may take. A dense part waits at the coordinator, as float32, until those of all slices of its step can be added to it: whatever
  * order they come in, slices × dense bytes must fit into memory.
  */
 import { totalmem } from "node:os";
 import { LockstepError } from "@lockstep/errors";
 import type { Layout } from "@lockstep/gradient-sync";
 
-/** What sums may take of the machine's memory: the rest is for states, records and whoever else computes there. */
+/** Share of the machine's memory for sums: the rest is for states, records and whoever else computes there. */
 const SHARE = 0.5;
 
 const BYTES = Float32Array.BYTES_PER_ELEMENT;
 
-/** Bytes that dense parts may take here, also where a container has less than the machine. */
+/** Returns the bytes that dense parts may take here, also where a container has less than the machine. */
 export function sumsBudgetBytes(): number {
   const allowed = process.constrainedMemory() || Number.POSITIVE_INFINITY; // 0: nothing limits this process
   return SHARE * Math.min(totalmem(), allowed);
 }
 
-/** How many slices a step may have. */
+/** Returns how many slices a step may have. */
 export function maxSlices({ denseElements }: Pick<Layout, "denseElements">, budgetBytes = sumsBudgetBytes()): number {
   return denseElements === 0 ? Number.POSITIVE_INFINITY : Math.floor(budgetBytes / (BYTES * denseElements));
 }
 
-/** @throws LockstepError ERR_SUMS if a step of so many slices could not be added up here */
+/** Checks that a step can be added up. @throws LockstepError ERR_SUMS if a step of so many slices could not be added up here */
 export function assertSumsFit(
   { denseElements }: Pick<Layout, "denseElements">,
   slices: number,

@@ -1,49 +1,57 @@
 /** Slices that workers were given and have not contributed, also those of earlier steps that others were quicker with. */
 import type { SliceId, Step, WorkerId } from "@lockstep/gradient-sync";
 
+/** An attempt that a worker has not completed. */
 export interface OutstandingSlice {
   worker: WorkerId;
   step: Step;
   samples: number;
-  /** These, and what the worker was given before and had not finished. */
+  /** Samples of this slice, and of what the worker was given before and had not finished. */
   queuedSamples: number;
+  /** When it was given, by the coordinator's clock. */
   sinceMs: number;
 }
 
-/** What a slice of a step is tried under. */
+/** Names an attempt. */
 export type AttemptKey = { step: Step; slice: SliceId; attempt: number };
 
+/** Keeps the outstanding slices of each worker. */
 export class OutstandingSlices {
   /** By worker, so that a chunk of one is not looked for among the slices of all. */
   readonly #given = new Map<WorkerId, Map<string, OutstandingSlice>>();
 
+  /** Adds an attempt that a worker begins. */
   add(key: AttemptKey, given: OutstandingSlice): void {
     const own = this.#given.get(given.worker) ?? new Map<string, OutstandingSlice>();
     this.#given.set(given.worker, own.set(keyOf(key), given));
   }
 
+  /** Returns an attempt of a worker, unless it is done. */
   get(worker: WorkerId, key: AttemptKey): OutstandingSlice | undefined {
     return this.#given.get(worker)?.get(keyOf(key));
   }
 
+  /** Forgets an attempt that is done, or refused. */
   delete(worker: WorkerId, key: AttemptKey): void {
     this.#given.get(worker)?.delete(keyOf(key));
   }
 
-  /** A worker is gone: nothing comes of what it was given. */
+  /** Forgets all attempts of a worker that is gone. */
   lose(worker: WorkerId): void {
     this.#given.delete(worker);
   }
 
+  /** Forgets everything. */
   clear(): void {
     this.#given.clear();
   }
 
+  /** Samples that a worker has not contributed yet. */
   samplesOf(worker: WorkerId): number {
     return this.#of(worker).reduce((total, { samples }) => total + samples, 0);
   }
 
-  /** Whether a worker still owes a slice of a step before this one. */
+  /** Tells whether a worker still owes a slice of a step before this one. */
   isBehind(worker: WorkerId, step: number): boolean {
     return this.#of(worker).some((given) => given.step < step);
   }

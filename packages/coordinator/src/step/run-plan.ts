@@ -15,16 +15,19 @@ import { assertSumsFit, maxSlices, sumsBudgetBytes } from "./memory-budget.ts";
 type Ready = Pick<ReadySession["ready"], "tensors" | "factorable" | "linkBytesPerSecond" | "gemmFlopsPerSecond">;
 type Settings = Pick<RunConfig, "sync" | "wire" | "batchSize" | "sliceRows">;
 
+/** The plan of a run, and the limits that follow from it. */
 export interface RunPlan {
   plan: Plan;
-  /** As many as can be added up, where each has a slice of its own. */
+  /** Most workers whose slices can be added up, where each has one of its own. */
   mostWorkers: number;
-  /** What workers send in a step, neither packed nor with what surrounds the numbers. */
+  /** Bytes that workers send in a step, neither packed nor with what surrounds the numbers. */
   incomingBytes: number;
 }
 
 /**
- * @param workers what those who are here have told
+ * Plans a run for the workers that are here.
+ *
+ * @param workers their measures and models
  * @throws LockstepError ERR_SUMS if they are too many, or the fixed slices
  */
 export function planRun(workers: readonly Ready[], settings: Settings, budgetBytes = sumsBudgetBytes()): RunPlan {
