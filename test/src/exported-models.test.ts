@@ -8,7 +8,7 @@ import { readBack, startEngine, tf } from "@lockstep/engine";
 import { loadModel, stateDictNames } from "@lockstep/model";
 import { readWeightsFile } from "@lockstep/run";
 import { lackOf, python } from "@lockstep/testing";
-import { makeProgram } from "@lockstep/trainer/program";
+import { makeProgram } from "@lockstep/trainer-program/program";
 import { parameterValues, Replica } from "@lockstep/training";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 

@@ -3,8 +3,7 @@
 import { machineOptions, makeConfig } from "@lockstep/config";
 import type { QuickstartOptions } from "@lockstep/config/programs";
 import { displayOn } from "@lockstep/run";
-import { nextLine } from "./train.ts";
-import { trainAlone } from "./train-alone.ts";
+import { nextLine, trainAlone } from "@lockstep/trainer";
 
 /** Trains, and names what can be done with the run. */
 export async function quickstart({ out, ...machine }: QuickstartOptions): Promise<void> {

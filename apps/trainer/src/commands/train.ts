@@ -11,16 +11,12 @@ import {
   machineOptions,
   makeConfig,
   scaleForWorkers,
-  shellWord,
   type WeakScaling,
 } from "@lockstep/config";
-import { openDistributedRun } from "@lockstep/coordinator";
 import { expectRoomForDashboard } from "@lockstep/dashboard";
-import { displayOn, type LogFormat, type RunFolder, type RunRequest } from "@lockstep/run";
-import type { Shown } from "../dashboard-options.ts";
+import { displayOn, type LogFormat, type RunRequest } from "@lockstep/run";
+import { nextLine, trainAlone, trainTogether } from "@lockstep/trainer";
 import { describeLayers } from "./describe.ts";
-import { trainAlone } from "./train-alone.ts";
-import { trainTogether } from "./train-together.ts";
 
 export interface TrainOptions extends MachineOptions, Partial<WeakScaling> {
   out?: string;
@@ -49,23 +45,6 @@ export async function train(options: TrainOptions & Record<string, unknown>, unk
   const { dir } =
     workers === 1
       ? await trainAlone(request, machine, shown)
-      : await trainWithWorkers(workers, request, machine, { ...shown, log });
+      : await trainTogether(workers, request, machine, { ...shown, log });
   if (process.exitCode === undefined) shown.display.line(nextLine(dir));
-}
-
-async function trainWithWorkers(
-  workers: number,
-  request: RunRequest,
-  machine: MachineOptions,
-  shown: Shown & { log: LogFormat },
-): Promise<RunFolder> {
-  const distributed = await openDistributedRun(request, shown.display);
-  await trainTogether(workers, distributed, machine, shown);
-  return distributed.run.folder;
-}
-
-/** Returns the line that names what a user can do with a finished run. */
-export function nextLine(dir: string): string {
-  const run = shellWord(dir);
-  return `next:    pnpm evaluate --run ${run}, pnpm predict --run ${run} PICTURE, pnpm train --help`;
 }

@@ -10,6 +10,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["packages/run"],
   ["packages/dashboard", "packages/playground", "packages/training"],
   ["packages/coordinator", "packages/worker"],
+  ["packages/trainer"],
   ["packages/bench"],
   ["apps/coordinator", "apps/trainer", "apps/worker"],
   ["test"],

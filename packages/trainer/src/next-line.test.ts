@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { nextLine } from "./train.ts";
+import { nextLine } from "./next-line.ts";
 
 test("a line to paste has a folder's name as a shell takes it", () => {
   expect(nextLine("runs/ü #1")).toContain("pnpm evaluate --run 'runs/ü #1', pnpm predict --run 'runs/ü #1' PICTURE");

@@ -1,20 +1,22 @@
 /** `pnpm train --workers N`: a coordinator in this process and N workers beside it, on this machine. */
 import { type MachineOptions, resumedMachine, resumeLine, version } from "@lockstep/config";
-import { coordinate, type DistributedRun } from "@lockstep/coordinator";
+import { coordinate, type DistributedRun, openDistributedRun } from "@lockstep/coordinator";
 import { controlToken, dashboardLine, makeSite, placeOf } from "@lockstep/dashboard";
 import {
   type Command,
   type LogFormat,
   openPanel,
   type Resources,
+  type RunFolder,
   type RunPanel,
+  type RunRequest,
   StopReason,
   threadsToKeep,
   withResources,
 } from "@lockstep/run";
 import type { LiveRun } from "@lockstep/run/live";
 import { type LocalWorkers, startLocalWorkers } from "@lockstep/worker";
-import type { Shown } from "../dashboard-options.ts";
+import type { Shown } from "./shown.ts";
 
 const HOST = "127.0.0.1";
 const LIMITS = { heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1 };
@@ -28,15 +30,20 @@ export interface Watching extends Shown {
   onStarted?: (workers: LocalWorkers, live: LiveRun) => void;
 }
 
-/** Trains with so many processes. They are alike: slices are even, since slices by speed would follow noise. */
+/**
+ * Trains with so many processes. They are alike: slices are even, since slices by speed would follow noise.
+ *
+ * @returns the folder of the run
+ */
 export function trainTogether(
   workers: number,
-  distributed: DistributedRun,
+  request: RunRequest,
   given: MachineOptions,
   watching: Watching,
-): Promise<void> {
+): Promise<RunFolder> {
   return withResources(async (resources) => {
     const { display, unkept = [] } = watching;
+    const distributed = await openDistributedRun(request, display);
     resources.add(display.close);
     const panel = openPanel(display);
     const { door, control } = openDoor(panel, watching, resources);
@@ -57,6 +64,7 @@ export function trainTogether(
       display.line(`stopped; continue with: ${resumeLine("pnpm train", distributed.run.folder.dir, unkept)}`);
     }
     if (outcome.end !== "finished") process.exitCode = outcome.status;
+    return distributed.run.folder;
   });
 }
 

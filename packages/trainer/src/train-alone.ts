@@ -26,8 +26,8 @@ import {
   runFactsOf,
   writeRunTfjs,
 } from "@lockstep/training";
-import { openPages, type Shown, tellBegin } from "../dashboard-options.ts";
-import { slowBackendLine, summaryOf } from "../summary.ts";
+import { openPages, type Shown, tellBegin } from "./shown.ts";
+import { slowBackendLine, summaryOf } from "./summary.ts";
 
 const warnOn = (display: Display) => (line: string) => display.line(line, { level: "warn" });
 
