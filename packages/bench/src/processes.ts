@@ -129,8 +129,11 @@ export function nodeScript(name: string): string[] {
 
 /** Returns the words that run a program of this repository, as `pnpm coordinator` and `pnpm worker` do. */
 export function lockstepProgram(name: "coordinator" | "worker"): string[] {
-  const main = import.meta.resolve(`@lockstep/${name}/main`);
-  return [process.execPath, ...process.execArgv, fileURLToPath(main)];
+  const mains = {
+    coordinator: import.meta.resolve("@lockstep/coordinator/main"),
+    worker: import.meta.resolve("@lockstep/worker/main"),
+  };
+  return [process.execPath, ...process.execArgv, fileURLToPath(mains[name])];
 }
 
 /** Returns the path of a file of this folder. */
