@@ -13,11 +13,11 @@ import {
   watchInterrupts,
   withResources,
 } from "@lockstep/run";
+import { parseTopology } from "./admission/topology.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
 import { finishedLines } from "./finished-run.ts";
 import { type ListeningTeam, openTeam } from "./listening-team.ts";
 import { gathered } from "./membership/gathering.ts";
-import { parseTopology } from "./membership/topology.ts";
 import { trafficLine } from "./run-facts.ts";
 import { wakeOn } from "./stop.ts";
 import { type TeamRun, trainThroughLosses } from "./stretches.ts";

@@ -1,9 +1,9 @@
 /** The coordinator package: it gathers workers and trains a run with them. */
 
+export { Admission } from "./admission/admission.ts";
 export { listen } from "./connections/session-server.ts";
 export { coordinate, type Outcome } from "./coordinator.ts";
 export type { CoordinatorOptions } from "./coordinator-options.ts";
-export { Admission } from "./membership/admission.ts";
 export { type DistributedRun, openDistributedRun } from "./open-run.ts";
 export type { StateSource } from "./state/initial-state.ts";
 export { RemoteTeam } from "./team/remote-team.ts";

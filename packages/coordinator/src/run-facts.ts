@@ -2,8 +2,8 @@
 import { elementsOf } from "@lockstep/gradient-sync";
 import { type ModelFile, topologyDigest } from "@lockstep/model/files";
 import type { RunFacts } from "@lockstep/run";
+import { parseTopology } from "./admission/topology.ts";
 import type { Ready } from "./connections/ready-session.ts";
-import { parseTopology } from "./membership/topology.ts";
 import type { Traffic } from "./step/step-stats.ts";
 
 /** Returns the facts that the first worker has told, for config.json. */

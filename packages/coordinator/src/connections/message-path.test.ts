@@ -13,7 +13,7 @@ import {
 import { openSocket, type TransportServer } from "@lockstep/transport";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { WebSocket } from "ws";
-import { Admission } from "../membership/admission.ts";
+import { Admission } from "../admission/admission.ts";
 import { fingerprintOfToy, HELLO, READY, TOY_CODE } from "../testing/toy-worker.ts";
 import type { AdmissionControl } from "./admission-control.ts";
 import type { ReadySession } from "./ready-session.ts";

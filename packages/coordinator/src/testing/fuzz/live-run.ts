@@ -6,8 +6,8 @@
 import { makeConfig } from "@lockstep/config";
 import type { RecordSource } from "@lockstep/dataset";
 import { makeSchedule, type ParameterState, type StepTask, type Task } from "@lockstep/run";
+import { Admission } from "../../admission/admission.ts";
 import { listen } from "../../connections/session-server.ts";
-import { Admission } from "../../membership/admission.ts";
 import { RemoteTeam } from "../../team/remote-team.ts";
 import type { TeamOptions } from "../../team/team-options.ts";
 import { PLAN, READY, stateOf, TOY_CODE } from "../toy-worker.ts";
