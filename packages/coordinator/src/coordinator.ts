@@ -17,10 +17,10 @@ import { parseTopology } from "./admission/topology.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
 import { finishedLines } from "./finished-run.ts";
 import { type ListeningTeam, openTeam } from "./listening-team.ts";
-import { gathered } from "./membership/gathering.ts";
 import { trafficLine } from "./run-facts.ts";
 import { wakeOn } from "./stop.ts";
 import { type TeamRun, trainThroughLosses } from "./stretches.ts";
+import { gathered } from "./team/gathering.ts";
 
 /** How a coordinator ends. One that is asked to stop while it waits for its first workers has not begun. */
 export type Outcome =

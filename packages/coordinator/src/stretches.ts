@@ -25,11 +25,11 @@ import {
 } from "@lockstep/run";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
 import type { ListeningTeam } from "./listening-team.ts";
-import { gathered } from "./membership/gathering.ts";
 import { runFactsOf } from "./run-facts.ts";
 import { describeSource, type StateSource, stateSource } from "./state/initial-state.ts";
 import { planRun } from "./step/run-plan.ts";
 import { stretchSignal } from "./stop.ts";
+import { gathered } from "./team/gathering.ts";
 import type { RemoteTeam } from "./team/remote-team.ts";
 
 /**

@@ -7,7 +7,7 @@ import { encode, type Plan } from "@lockstep/gradient-sync";
 import type { TellEvent } from "@lockstep/run/live";
 import { areAlike, newLineage } from "../membership/lineage.ts";
 import { type Member, sendToAll } from "../membership/members.ts";
-import type { Requests } from "../team/requests.ts";
+import type { Requests } from "../membership/requests.ts";
 import type { StateSpec, StateStreams } from "./state-streams.ts";
 import { UpdateLog } from "./update-log.ts";
 

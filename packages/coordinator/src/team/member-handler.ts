@@ -2,9 +2,9 @@
 import { LockstepError } from "@lockstep/errors";
 import type { WorkerMessage } from "@lockstep/gradient-sync";
 import type { Member } from "../membership/members.ts";
+import type { Reply, ReplyType } from "../membership/requests.ts";
 import type { Departures } from "./departures.ts";
 import type { EvaluationRunner } from "./evaluation-runner.ts";
-import type { Reply, ReplyType } from "./requests.ts";
 import type { StepRunner } from "./step-runner.ts";
 import type { TeamState } from "./team-state.ts";
 

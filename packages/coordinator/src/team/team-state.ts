@@ -1,12 +1,13 @@
 /** The state that the parts of a team share: who is here, what each owes, and which phase the run is in. */
+
+import { Condition } from "../membership/condition.ts";
 import type { Member } from "../membership/members.ts";
 import { Membership } from "../membership/membership.ts";
+import { Requests } from "../membership/requests.ts";
 import { StateStreams } from "../state/state-streams.ts";
 import { Assignments } from "../step/assignments.ts";
 import { Progress } from "../step/progress.ts";
-import { Condition } from "./condition.ts";
 import { CurrentPhase } from "./phase.ts";
-import { Requests } from "./requests.ts";
 import type { TeamOptions } from "./team-options.ts";
 
 /** Membership, phase and progress of a run, and what its members owe it. */

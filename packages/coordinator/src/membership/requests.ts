@@ -1,7 +1,7 @@
 /** Requests to workers, which they answer when they have done all that they were told before. */
 import type { CoordinatorMessage, WorkerMessage } from "@lockstep/gradient-sync";
-import type { Member } from "../membership/members.ts";
 import type { Condition } from "./condition.ts";
+import type { Member } from "./members.ts";
 
 type Request = Extract<CoordinatorMessage, { type: "sync" | "digest" | "load-end" }>;
 

@@ -1,5 +1,5 @@
 /** Waits for the workers that a run is to begin with, or to go on with when it has lost all of them. */
-import type { RemoteTeam } from "../team/remote-team.ts";
+import type { RemoteTeam } from "./remote-team.ts";
 
 /**
  * Time to wait for further workers that still hold the weights, after the last one joined. It covers the backoff of
