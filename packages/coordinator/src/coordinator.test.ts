@@ -9,8 +9,8 @@ import { lineDisplay, openPanel, StopReason } from "@lockstep/run";
 import { openServer, type TransportServer } from "@lockstep/transport";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { coordinate } from "./coordinator.ts";
-import type { CoordinatorOptions } from "./coordinator-options.ts";
-import { openDistributedRun } from "./open-run.ts";
+import type { CoordinatorOptions } from "./run/coordinator-options.ts";
+import { openDistributedRun } from "./run/open-run.ts";
 import { SocketWorker } from "./testing/fuzz/socket-worker.ts";
 import { TOY_CODE } from "./testing/toy-worker.ts";
 

@@ -14,12 +14,12 @@ import {
   withResources,
 } from "@lockstep/run";
 import { parseTopology } from "./admission/topology.ts";
-import type { CoordinatorOptions } from "./coordinator-options.ts";
-import { finishedLines } from "./finished-run.ts";
-import { type ListeningTeam, openTeam } from "./listening-team.ts";
-import { trafficLine } from "./run-facts.ts";
-import { wakeOn } from "./stop.ts";
-import { type TeamRun, trainThroughLosses } from "./stretches.ts";
+import type { CoordinatorOptions } from "./run/coordinator-options.ts";
+import { finishedLines } from "./run/finished-run.ts";
+import { type ListeningTeam, openTeam } from "./run/listening-team.ts";
+import { trafficLine } from "./run/run-facts.ts";
+import { wakeOn } from "./run/stop.ts";
+import { type TeamRun, trainThroughLosses } from "./run/train-through-losses.ts";
 import { gathered } from "./team/gathering.ts";
 
 /** How a coordinator ends. One that is asked to stop while it waits for its first workers has not begun. */
@@ -28,10 +28,7 @@ export type Outcome =
   /** @property status the exit status of a program that was asked to stop */
   | { end: "interrupted" | "not begun"; status: number };
 
-/**
- * Gathers workers and trains the run with them; one that is finished already needs none. For a run of large gradients
- * it has this process collect garbage seldom.
- */
+/** Gathers workers and trains the run with them; one that is finished already needs none. */
 export function coordinate(options: CoordinatorOptions): Promise<Outcome> {
   return withResources(async (resources) => {
     try {

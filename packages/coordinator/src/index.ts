@@ -3,7 +3,7 @@
 export { Admission } from "./admission/admission.ts";
 export { listen } from "./connections/session-server.ts";
 export { coordinate, type Outcome } from "./coordinator.ts";
-export type { CoordinatorOptions } from "./coordinator-options.ts";
-export { type DistributedRun, openDistributedRun } from "./open-run.ts";
+export type { CoordinatorOptions } from "./run/coordinator-options.ts";
+export { type DistributedRun, openDistributedRun } from "./run/open-run.ts";
 export type { StateSource } from "./state/initial-state.ts";
 export { RemoteTeam } from "./team/remote-team.ts";

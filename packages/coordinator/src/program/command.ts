@@ -22,7 +22,7 @@ import {
 import { assertPortFree } from "@lockstep/transport";
 import type { Command } from "commander";
 import { coordinate } from "../coordinator.ts";
-import { openDistributedRun } from "../open-run.ts";
+import { openDistributedRun } from "../run/open-run.ts";
 import { prepareEntrance } from "./entrance.ts";
 import { invite } from "./invitation.ts";
 import { refusalLog } from "./refusal-log.ts";

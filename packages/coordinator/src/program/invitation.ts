@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { dashboardLine } from "@lockstep/dashboard";
 import { announce } from "@lockstep/discovery";
 import type { Display, Resources } from "@lockstep/run";
-import type { DistributedRun } from "../open-run.ts";
+import type { DistributedRun } from "../run/open-run.ts";
 import type { Entrance } from "./entrance.ts";
 import { addressesOf, authority, joiningLines } from "./joining-lines.ts";
 

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { type GivenOptions, makeConfig } from "@lockstep/config";
 import { createRunFolder, lineDisplay, newRunId, openPanel, type RunFolder, StopReason } from "@lockstep/run";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { coordinate } from "./coordinator.ts";
+import { coordinate } from "../coordinator.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
 
 const STEPS_PER_EPOCH = 3;

@@ -2,8 +2,8 @@
 import type { MachineOptions } from "@lockstep/config";
 import type { RunPanel } from "@lockstep/run";
 import type { ListenOptions } from "@lockstep/transport";
-import type { Balance } from "./membership/balance.ts";
-import type { Limits } from "./membership/decide.ts";
+import type { Balance } from "../membership/balance.ts";
+import type { Limits } from "../membership/decide.ts";
 import type { DistributedRun } from "./open-run.ts";
 
 /** A run, with how its coordinator listens, is shown, and ends. */

@@ -2,9 +2,9 @@
 import { elementsOf } from "@lockstep/gradient-sync";
 import { type ModelFile, topologyDigest } from "@lockstep/model/files";
 import type { RunFacts } from "@lockstep/run";
-import { parseTopology } from "./admission/topology.ts";
-import type { Ready } from "./connections/ready-session.ts";
-import type { Traffic } from "./step/step-stats.ts";
+import { parseTopology } from "../admission/topology.ts";
+import type { Ready } from "../connections/ready-session.ts";
+import type { Traffic } from "../step/step-stats.ts";
 
 /** Returns the facts that the first worker has told, for config.json. */
 export function runFactsOf(model: ModelFile, ready: Ready): RunFacts {

@@ -20,9 +20,9 @@ import {
   type RunStart,
   type readWeightsFile,
 } from "@lockstep/run";
+import { fittedState } from "../state/fitted-state.ts";
+import type { StateSpec } from "../state/state-streams.ts";
 import { expectWorkersTake } from "./check-config.ts";
-import { fittedState } from "./state/fitted-state.ts";
-import type { StateSpec } from "./state/state-streams.ts";
 
 /** A run that workers are to compute. */
 export interface DistributedRun {

@@ -1,6 +1,6 @@
 /**
- * The stretches of a distributed run. One lasts until nobody is left who holds the weights; the next one goes on from the
- * last checkpoint, or from what workers hold that come back.
+ * A distributed run trains until nobody is left who holds the weights; it then goes on from the last checkpoint, or from
+ * what workers hold that come back.
  */
 import { existsSync } from "node:fs";
 import { LockstepError } from "@lockstep/errors";
@@ -23,14 +23,14 @@ import {
   trainLoop,
   tuneGarbageCollection,
 } from "@lockstep/run";
+import { describeSource, type StateSource, stateSource } from "../state/initial-state.ts";
+import { planRun } from "../step/run-plan.ts";
+import { gathered } from "../team/gathering.ts";
+import type { RemoteTeam } from "../team/remote-team.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
 import type { ListeningTeam } from "./listening-team.ts";
 import { runFactsOf } from "./run-facts.ts";
-import { describeSource, type StateSource, stateSource } from "./state/initial-state.ts";
-import { planRun } from "./step/run-plan.ts";
-import { stretchSignal } from "./stop.ts";
-import { gathered } from "./team/gathering.ts";
-import type { RemoteTeam } from "./team/remote-team.ts";
+import { loopSignal } from "./stop.ts";
 
 /**
  * If more comes in a step, it pays to collect garbage seldom; if less, heaps would grow, slowly, for nothing. It lies
@@ -55,7 +55,7 @@ export async function trainThroughLosses(run: TeamRun, signal: AbortSignal): Pro
     const warning = differentBitsLine(before, now, config);
     if (warning !== undefined) warn(warning);
     before = now;
-    const end = await trainStretch(run, checkpoint, signal).catch(expectAllLost);
+    const end = await trainUntilLost(run, checkpoint, signal).catch(lostIfAllAre);
     if (end === "finished") return end;
     if (!signal.aborted) await gatherAgain(run, end, signal);
     throwIfFailed(signal);
@@ -68,13 +68,14 @@ const computedWith = ({ members }: RemoteTeam) => ({
   devices: groupDevices(members.map(({ session }) => session.hello)),
 });
 
-function expectAllLost(error: unknown): undefined {
-  if (!(error instanceof LockstepError) || error.code !== "ERR_ALL_LOST") throw error;
-  return undefined;
+/** @throws the error, unless it is the loss of all workers that hold the weights */
+function lostIfAllAre(error: unknown): "lost" {
+  if (error instanceof LockstepError && error.code === "ERR_ALL_LOST") return "lost";
+  throw error;
 }
 
 /** Waits for workers that the run can go on with. */
-async function gatherAgain({ options, session, team }: TeamRun, end: LoopEnd | undefined, signal: AbortSignal) {
+async function gatherAgain({ options, session, team }: TeamRun, end: LoopEnd | "lost", signal: AbortSignal) {
   const why = end === "interrupted" ? "the last worker leaves; its weights are saved" : "no worker is left";
   const line = `${why}; the run goes on when workers come`;
   session.panel.display.line(line);
@@ -83,8 +84,11 @@ async function gatherAgain({ options, session, team }: TeamRun, end: LoopEnd | u
   await gathered(team, { ...options, lostMs: performance.now(), signal });
 }
 
-/** Trains until the schedule is done, `signal` aborts, the last worker leaves (interrupted) or is lost (ERR_ALL_LOST). */
-async function trainStretch(run: TeamRun, checkpoint: Checkpoint | undefined, signal: AbortSignal): Promise<LoopEnd> {
+/**
+ * Trains until the schedule is done, `signal` aborts, the last worker leaves (interrupted) or is lost (ERR_ALL_LOST). For
+ * a run of large gradients it has this process collect garbage seldom.
+ */
+async function trainUntilLost(run: TeamRun, checkpoint: Checkpoint | undefined, signal: AbortSignal): Promise<LoopEnd> {
   const { options, session, team, admission } = run;
   const { config } = session.run;
   session.assertHeld();
@@ -104,18 +108,18 @@ async function trainStretch(run: TeamRun, checkpoint: Checkpoint | undefined, si
   const training = session.begin(file, start.schedule, start.from);
   session.panel.live.event(line, kind);
   await team.begin({ plan, source: start.source, sliceRows: config.sliceRows });
-  return trainLoop(training, team, stretchSignal(signal, team));
+  return trainLoop(training, team, loopSignal(signal, team));
 }
 
-/** Where a stretch starts. */
-interface StretchStart {
+/** Where training starts, and with whose weights. */
+interface Start {
   schedule: Schedule;
   from: ResumePoint;
   source: StateSource;
 }
 
 /** The weights that workers hold are taken, unless the checkpoint is of a later step. */
-function startOf({ options, session, team, admission }: TeamRun, checkpoint: Checkpoint | undefined): StretchStart {
+function startOf({ options, session, team, admission }: TeamRun, checkpoint: Checkpoint | undefined): Start {
   const { config, folder } = session.run;
   const { ready } = admission.first;
   const [held, saved] = [team.heldStep, checkpoint?.step ?? 0];
@@ -129,7 +133,7 @@ function startOf({ options, session, team, admission }: TeamRun, checkpoint: Che
 }
 
 /** Says that the run begins, or from where it goes on. @returns the event of that */
-function announce({ session, admission }: TeamRun, { from, source }: StretchStart) {
+function announce({ session, admission }: TeamRun, { from, source }: Start) {
   const { config, folder } = session.run;
   const { display } = session.panel;
   if (source.from === "state" && source.prefix) display.line(prefixLine(source.prefix));

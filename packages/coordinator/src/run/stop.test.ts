@@ -20,8 +20,8 @@ import {
   watchInterrupts,
 } from "@lockstep/run";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
-import { stretchSignal } from "./stop.ts";
-import { RecordedTeam } from "./testing/recorded-team.ts";
+import { RecordedTeam } from "../testing/recorded-team.ts";
+import { loopSignal } from "./stop.ts";
 
 /** Waits for the signal of the loop before each task, and takes steps that compute nothing. */
 class WaitingTeam implements Team {
@@ -78,7 +78,7 @@ function begin() {
   const about = { folder, config, schedule, modelName: "M", classes: ["a", "b"], startedAt: new Date(0) };
   const writer = new RunWriter({ ...about, display: panel.display });
   const asked = AbortSignal.any([interrupts.signal, panel.controls.signal]);
-  const signal = stretchSignal(asked, workers.team);
+  const signal = loopSignal(asked, workers.team);
   return { signal, ended: trainLoop(new TrainingRun({ schedule, writer }), team, signal) };
 }
 

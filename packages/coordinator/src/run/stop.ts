@@ -1,6 +1,6 @@
 /** How a stop, a failure and the loss of the team reach those who wait for the team. */
 import { StopReason } from "@lockstep/run";
-import type { RemoteTeam } from "./team/remote-team.ts";
+import type { RemoteTeam } from "../team/remote-team.ts";
 
 /** Has those who wait for the team look at the signal as soon as it aborts. @returns the signal */
 export function wakeOn(signal: AbortSignal, team: RemoteTeam): AbortSignal {
@@ -9,10 +9,10 @@ export function wakeOn(signal: AbortSignal, team: RemoteTeam): AbortSignal {
 }
 
 /**
- * Returns the signal for one stretch of a run: it aborts with `signal`, when all who hold the weights want to leave, and
- * with the failure when nobody holds them any more.
+ * Returns the signal for one training loop: it aborts with `signal`, when all who hold the weights want to leave, and with
+ * the failure when nobody holds them any more.
  */
-export function stretchSignal(signal: AbortSignal, team: RemoteTeam): AbortSignal {
+export function loopSignal(signal: AbortSignal, team: RemoteTeam): AbortSignal {
   const end = new AbortController();
   team
     .until(() => team.lastLeaves)
