@@ -1,8 +1,8 @@
 /** Lockstep against PyTorch on the same weights and images. */
 import { startEngine } from "@lockstep/engine";
 import { describe, expect, test } from "vitest";
-import { fixtureBatch, readFixture } from "./testing/pytorch/fixture.ts";
-import { compareWithPytorch, distance } from "./testing/pytorch/parity.ts";
+import { fixtureBatch, readFixture } from "./pytorch/fixture.ts";
+import { compareWithPytorch, distance } from "./pytorch/parity.ts";
 
 const { backend, passedOver } = await startEngine({});
 const native = backend === "native";

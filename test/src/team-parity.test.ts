@@ -6,7 +6,7 @@ import { toStep } from "@lockstep/gradient-sync";
 import { loadModel, stateDictNames } from "@lockstep/model";
 import type { ParameterState, StepTotals } from "@lockstep/run";
 import { describe, expect, test } from "vitest";
-import { fixtureSamples, fixtureWeights, readFixture } from "./testing/pytorch/fixture.ts";
+import { fixtureSamples, fixtureWeights, readFixture } from "./pytorch/fixture.ts";
 import { teamInOneProcess } from "./testing/team-in-one-process.ts";
 
 const { backend, passedOver } = await startEngine({});

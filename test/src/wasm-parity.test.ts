@@ -2,7 +2,7 @@
 import { startEngine } from "@lockstep/engine";
 import { applyUpdate, computeGradients, disposeContribution, LapClock } from "@lockstep/training";
 import { expect, test } from "vitest";
-import { fixtureBatch, readFixture, replicaOf } from "./testing/pytorch/fixture.ts";
+import { fixtureBatch, readFixture, replicaOf } from "./pytorch/fixture.ts";
 
 test("the losses of two steps are PyTorch's within a thousandth", async () => {
   expect((await startEngine({ backend: "wasm" })).backend).toBe("wasm");

@@ -15,9 +15,9 @@ import {
   Replica,
 } from "@lockstep/training";
 import { beforeAll, describe, expect, test } from "vitest";
+import { fixtureBatch, readFixture } from "./pytorch/fixture.ts";
+import { compareWithPytorch, distance } from "./pytorch/parity.ts";
 import { run, start, tinyModel } from "./testing/program.ts";
-import { fixtureBatch, readFixture } from "./testing/pytorch/fixture.ts";
-import { compareWithPytorch, distance } from "./testing/pytorch/parity.ts";
 
 const swiftShader = process.env["LOCKSTEP_TEST_SWIFTSHADER"];
 const why = swiftShader ? "" : " (skipped: no software GPU, see provide-engine.ts)";

@@ -7,7 +7,7 @@ import { encode, type Plan, PROTOCOL_VERSION, toStep } from "@lockstep/gradient-
 import { loadModel, type StateDictName, stateDictNames } from "@lockstep/model";
 import type { PreparedRun } from "@lockstep/training";
 import { connect, Dismissed, Inbox, Participant, readyMessage } from "@lockstep/worker";
-import { mulberry32 } from "../testing/pytorch/counter-numbers.ts";
+import { mulberry32 } from "../pytorch/counter-numbers.ts";
 import { listeningTeam, preparedRun } from "../testing/team-in-one-process.ts";
 
 const spec = {

@@ -23,7 +23,7 @@ export interface Fixture {
 
 /** alexnet-cifar10-4-images-pytorch.json was made as alexnet-cifar10-pytorch.json was, with one step of four images. */
 export function readFixture(name: string): Fixture {
-  return JSON.parse(readFileSync(new URL(`../../../fixtures/${name}`, import.meta.url), "utf8")) as Fixture;
+  return JSON.parse(readFileSync(new URL(`../../fixtures/${name}`, import.meta.url), "utf8")) as Fixture;
 }
 
 /** Tensor k: (2u − 1)·√(gain / fan_in) with seed 1000 + k, gain 2 for weights and 1 for biases. */
