@@ -103,10 +103,11 @@ test("what a file imports must be listed: for a source in dependencies, for a te
   expect(faultsWith(inTest)).toEqual([]);
 });
 
-test("a package of the repository that is listed is imported, by a source if it is in dependencies", () => {
+test("a package that is listed is imported, by a source if it is in dependencies", () => {
   const high = (lists: Lists) => ({ "packages/high/package.json": packageJson("@lockstep/high", lists) });
-  expect(faultsWith(high({ dependencies: ["@lockstep/low", "@lockstep/beside", "zod", "files-alone"] }))).toEqual([
+  expect(faultsWith(high({ dependencies: ["@lockstep/low", "@lockstep/beside", "zod", "idle"] }))).toEqual([
     "packages/high: @lockstep/beside is in dependencies for no source",
+    "packages/high: idle is in dependencies for no source",
   ]);
   expect(faultsWith(high({ dependencies: ["@lockstep/low", "zod"], devDependencies: ["@lockstep/beside"] }))).toEqual([
     "packages/high: @lockstep/beside is in devDependencies for no test",
@@ -117,6 +118,25 @@ test("a package of the repository that is listed is imported, by a source if it 
   ]);
 });
 
+test("a package that holds files alone is used by resolving one of them", () => {
+  const listed = packageJson("@lockstep/low", {
+    dependencies: ["fonts", "@some/headers"],
+    devDependencies: ["vitest"],
+  });
+  const resolving = ['"@some/headers/package.json"', "`fonts/ttf/$" + "{file}`"].map(
+    (one) => `require.resolve(${one});`,
+  );
+  const low = { "packages/low/package.json": listed, "packages/low/src/low.ts": resolving.join("\n") };
+  expect(faultsWith(low)).toEqual([]);
+});
+
+test("types may be in devDependencies without an import; a package in both lists is told", () => {
+  const low = (lists: Lists) => ({ "packages/low/package.json": packageJson("@lockstep/low", lists) });
+  expect(faultsWith(low({ devDependencies: ["vitest", "@types/ws"] }))).toEqual([]);
+  const high = packageJson("@lockstep/high", { dependencies: ["@lockstep/low", "zod"], devDependencies: ["zod"] });
+  expect(faultsWith({ "packages/high/package.json": high })).toEqual(["packages/high: zod is in both lists"]);
+});
+
 test.each([
   ["vitest", 'import { expect } from "vitest";'],
   ["@lockstep/low/testing", 'export { help } from "@lockstep/low/testing";'],
@@ -124,7 +144,8 @@ test.each([
   ["packages/high/src/testing/help.ts", 'import { help } from "./testing/help.ts";'],
   ["packages/high/src/more.test.ts", 'import { more } from "./more.test.ts";'],
 ])("a source does not import %s, which is for tests", (told, line) => {
-  const dependencies = ["@lockstep/low", "zod", "vitest", "@lockstep/testing"];
+  const forTests = ["vitest", "@lockstep/testing"].filter((name) => name === told);
+  const dependencies = ["@lockstep/low", "zod", ...forTests];
   const faults = faultsWith({
     "packages/high/package.json": packageJson("@lockstep/high", { dependencies }),
     "packages/high/src/more.ts": line,

@@ -65,25 +65,26 @@ function unlistedDependencies({ files }: SourceTree): string[] {
   );
 }
 
-/** Only of this repository's packages: others may be loaded by name, or hold files alone. */
+/** In devDependencies only this repository's packages are looked at: others may be types, which no import names. */
 function unusedDependencies({ packages, files }: SourceTree): string[] {
   const names = new Set(packages.map(({ name }) => name));
   return packages.flatMap((owner) => {
     const own = files.filter((file) => file.owner === owner);
-    const imported = (of: readonly SourceFile[]) =>
-      new Set(of.flatMap(({ imports }) => imports.flatMap((one) => ("name" in one ? [one.name] : []))));
-    const [bySource, byAny] = [imported(own.filter(({ isTest }) => !isTest || owner.folder === "test")), imported(own)];
-    const unused = (list: ReadonlySet<string>, used: ReadonlySet<string>) =>
-      [...list].filter((name) => names.has(name) && !used.has(name));
+    const sources = own.filter(({ isTest }) => !isTest);
+    const [bySource, byAny] = [importedNames(sources.length > 0 ? sources : own), importedNames(own)];
+    const idle = [...owner.dependencies].filter((name) => !bySource.has(name));
+    const idleInTests = [...owner.devDependencies].filter((name) => names.has(name) && !byAny.has(name));
+    const twice = [...owner.dependencies].filter((name) => owner.devDependencies.has(name));
     return [
-      ...unused(owner.dependencies, bySource).map(
-        (name) => `${owner.folder}: ${name} is in dependencies for no source`,
-      ),
-      ...unused(owner.devDependencies, byAny).map(
-        (name) => `${owner.folder}: ${name} is in devDependencies for no test`,
-      ),
+      ...idle.map((name) => `${owner.folder}: ${name} is in dependencies for no source`),
+      ...idleInTests.map((name) => `${owner.folder}: ${name} is in devDependencies for no test`),
+      ...twice.map((name) => `${owner.folder}: ${name} is in both lists`),
     ];
   });
+}
+
+function importedNames(files: readonly SourceFile[]): ReadonlySet<string> {
+  return new Set(files.flatMap(({ imports }) => imports.flatMap((one) => ("name" in one ? [one.name] : []))));
 }
 
 function testCodeInSource({ files }: SourceTree): string[] {

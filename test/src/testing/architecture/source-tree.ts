@@ -43,7 +43,7 @@ const packageSchema = z.object({
 });
 
 const IMPORT =
-  /^(?:import|export)\b[^;"]*?\bfrom "([^"]+)"|^import "([^"]+)"|\bimport\("([^"]+)"\)|\bimport\.meta\.resolve\("([^"]+)"\)/gm;
+  /^(?:import|export)\b[^;"]*?\bfrom "([^"]+)"|^import "([^"]+)"|\bimport\("([^"]+)"\)|\bimport\.meta\.resolve\("([^"]+)"\)|\brequire\.resolve\(["`]([^"`]+)["`]/gm;
 const SKIPPED = new Set(["node_modules", "dist", ".git"]);
 
 /** Reads the packages, the programs and the tests of the repository at `root`. */
@@ -84,14 +84,17 @@ function parse(path: string, text: string): Package {
 
 const isTest = (path: string) => /\.test\.ts$|\/testing\/|^test\//.test(path);
 
-/** What a file imports, without Node's own modules and without what is worked out only when it runs. */
+/** What a file imports or resolves, without Node's own modules and without names that are made only when it runs. */
 function importsOf(path: string, text: string): Import[] {
   return [...text.matchAll(IMPORT)].flatMap(([, ...found]): Import[] => {
     const specifier = found.find((group) => group !== undefined) ?? "";
-    if (specifier.startsWith("node:") || specifier.includes("${")) return [];
-    if (specifier.startsWith(".")) return [{ path: posix.join(posix.dirname(path), specifier) }];
+    if (specifier.startsWith("node:")) return [];
     const [first = "", second = ""] = specifier.split("/");
-    return [{ name: first.startsWith("@") ? `${first}/${second}` : first, specifier }];
+    const name = first.startsWith("@") ? `${first}/${second}` : first;
+    if (specifier.startsWith(".")) {
+      return specifier.includes("${") ? [] : [{ path: posix.join(posix.dirname(path), specifier) }];
+    }
+    return name.includes("${") ? [] : [{ name, specifier }];
   });
 }
 
