@@ -1,8 +1,8 @@
 /** The team of a coordinator: workers can connect, and time passes for those who have. */
 import { eventTeller, failureSignal, type Resources, type RunPanel, readMetrics } from "@lockstep/run";
 import { Admission } from "../admission/admission.ts";
+import { seldom } from "../connections/seldom.ts";
 import { listen } from "../connections/session-server.ts";
-import { seldom } from "../program/refusal-log.ts";
 import { RemoteTeam } from "../team/remote-team.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
 import type { DistributedRun } from "./open-run.ts";
