@@ -7,4 +7,4 @@ export { configDir, existingToken, storedCertificate, storedToken } from "./cred
 export { checkToken, makeToken, sameToken } from "./credentials/token.ts";
 export { assertPortFree } from "./server/listen.ts";
 export { openServer, type TransportServer } from "./server/server.ts";
-export { DEFAULT_LIMITS, type ListenOptions, type Peer } from "./server/server-options.ts";
+export { DEFAULT_LIMITS, type ListenOptions, type Peer } from "./server-options.ts";

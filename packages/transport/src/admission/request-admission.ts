@@ -1,7 +1,7 @@
 /** Decides on the requests that reach a server, counts the refused ones, and reports them. */
 import type { IncomingMessage } from "node:http";
 import { bearerToken, checkToken } from "../credentials/token.ts";
-import { DEFAULT_LIMITS, type ListenOptions } from "../server/server-options.ts";
+import { DEFAULT_LIMITS, type ListenOptions } from "../server-options.ts";
 import { type Admission, type AdmissionRequest, admit } from "./admission.ts";
 import { AuthRateLimit } from "./auth-rate-limit.ts";
 import { knownHosts, thisMachine } from "./known-hosts.ts";

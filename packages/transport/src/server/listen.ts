@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { LockstepError } from "@lockstep/errors";
-import type { ListenOptions } from "./server-options.ts";
+import type { ListenOptions } from "../server-options.ts";
 
 /** Where a server is to listen. */
 export type ListenAddress = Pick<ListenOptions, "host" | "port" | "anyPort">;

@@ -6,8 +6,8 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import type { WebSocket } from "ws";
 import { openSocket } from "../client/client.ts";
 import { type Certificate, selfSigned } from "../credentials/certificate.ts";
+import type { ServerOptions } from "../server-options.ts";
 import { openServer, type TransportServer } from "./server.ts";
-import type { ServerOptions } from "./server-options.ts";
 
 const UPGRADE = {
   connection: "Upgrade",

@@ -5,9 +5,9 @@ import { type WebSocket, WebSocketServer } from "ws";
 import type { Admission, AdmissionRequest } from "../admission/admission.ts";
 import { MAX_PENDING, remoteEndOf, ServerConnections } from "../admission/pending-connections.ts";
 import { RequestAdmission } from "../admission/request-admission.ts";
+import { DEFAULT_LIMITS, type ServerOptions } from "../server-options.ts";
 import { refusePage, refuseUpgrade, respondWithoutPages } from "./http-responses.ts";
 import { listen, makeHttpServer } from "./listen.ts";
-import { DEFAULT_LIMITS, type ServerOptions } from "./server-options.ts";
 
 /** How long `close` waits for the other ends to say goodbye. */
 const GOODBYE_MS = 2000;
