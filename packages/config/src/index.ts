@@ -1,7 +1,6 @@
 /** The config package: the options of a run, and the command lines of the programs that take them. */
 
 export {
-  addLogOption,
   addMachineOptions,
   addRunOptions,
   addScalingOptions,
@@ -11,15 +10,13 @@ export {
   positiveNumber,
   resumedMachine,
   tidyArguments,
-  timerMs,
   wholeNumber,
-  wholeNumberOf,
 } from "./command-line.ts";
 export { type GivenOptions, makeConfig, type RunConfig, resumeConfig, withAbsolutePaths } from "./config.ts";
 export { type MachineOptions, machineSchema } from "./machine.ts";
 export { expectModelFitsData, modelSizes } from "./model-data.ts";
 export { type OptionName, runOptions } from "./options.ts";
 export { resumeLine, shellWord, typedOptions } from "./typed-options.ts";
-export { takePathsFromUser, usersFolder } from "./user-paths.ts";
+export { usersFolder } from "./user-paths.ts";
 export { version } from "./version.ts";
 export { scaleForWorkers, type WeakScaling } from "./weak-scaling.ts";

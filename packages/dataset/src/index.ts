@@ -9,11 +9,6 @@ export { datasetFacts } from "./dataset-facts.ts";
 export { decodeImage, decodeImageBytes, MAX_IMAGE_BYTES } from "./images/decode-image.ts";
 export { expectNormalize, normalizeImage, parseNormalize } from "./images/normalize.ts";
 export { defaultDataDir } from "./records/data-dir.ts";
-export {
-  MAX_RECORDS_PER_REQUEST,
-  type RecordPart,
-  type RecordSupply,
-  type SuppliedFacts,
-} from "./records/record-supply.ts";
+export type { RecordPart, RecordSupply, SuppliedFacts } from "./records/record-supply.ts";
 export type { DatasetName, Records } from "./records/records.ts";
 export { openShapes } from "./shapes.ts";

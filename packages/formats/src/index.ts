@@ -4,8 +4,7 @@ export { elementCount } from "./element-count.ts";
 export { type OnnxGraph, type OnnxNode, type OnnxProgram, programOf } from "./onnx/onnx-graph.ts";
 export { readOnnx } from "./onnx/read-onnx.ts";
 export { encodeOnnx, type OnnxFacts } from "./onnx/write-onnx.ts";
-export { type Field, fieldsOf } from "./protobuf/read.ts";
-export { byteLength, double, type Fields, float, int, message, text } from "./protobuf/write.ts";
+export type { Fields } from "./protobuf/write.ts";
 export { writePth } from "./pth/pth.ts";
 export { readPth } from "./pth/read-pth.ts";
 export {

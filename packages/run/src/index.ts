@@ -26,14 +26,14 @@ export {
 export { readWeights, readWeightsFile } from "./folder/weights.ts";
 export { type Command, parseCommand } from "./live/controls.ts";
 export { type LoopEnd, trainLoop } from "./loop.ts";
-export { mean, median, sum } from "./numbers.ts";
+export { median } from "./numbers.ts";
 export { type OpenedRun, openRun, type RunRequest, type RunStart } from "./open-run.ts";
 export { parseEvents } from "./record/event-log.ts";
 export { RunWriter } from "./record/run-writer.ts";
 export { writeTrace } from "./record/trace.ts";
 export { type Resources, withResources } from "./resources.ts";
 export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule/schedule.ts";
-export { type PlannedSlice, planSlices, shares } from "./schedule/slices.ts";
+export { type PlannedSlice, planSlices } from "./schedule/slices.ts";
 export { RunSession } from "./session.ts";
 export {
   failureSignal,
