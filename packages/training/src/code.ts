@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { openBatchSource } from "@lockstep/dataset";
 import { normals } from "@lockstep/random";
-import { dropoutMask } from "./slice/dropout.ts";
+import { dropoutMask } from "./dropout.ts";
 
 /**
  * SHA-256, in hex, of numbers that this code draws for a fixed seed: initial weights, a dropout mask, and a batch of

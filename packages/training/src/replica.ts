@@ -8,7 +8,7 @@
 import { createParameters, type Parameters, type ParameterValues, tf } from "@lockstep/engine";
 import { factorableKernels, layersOf } from "@lockstep/model";
 import type { Gradient } from "./contribution.ts";
-import { type DropoutDraw, dropoutMask } from "./slice/dropout.ts";
+import { type DropoutDraw, dropoutMask } from "./dropout.ts";
 
 /** Takes over the gradient of weight `index`, in the order of `model.weights`. */
 export type OnGradient = (index: number, gradient: Gradient) => void;
