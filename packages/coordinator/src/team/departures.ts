@@ -71,7 +71,7 @@ export class Departures {
   #endIfAllLost(): void {
     const { condition, membership, phase } = this.#state;
     if (phase.run === undefined || membership.followers.length > 0) return;
-    phase.enter({ name: "lost", isReset: false });
+    phase.enter({ name: "lost" });
     condition.fail(condition.failure ?? allLost());
   }
 }

@@ -110,15 +110,15 @@ describe("the phases of a simulated run", () => {
       for (const worker of workers) worker.die(5);
     });
     await expect(passUntil(lost)).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
-    expect(team.phase).toEqual({ name: "lost", isReset: false });
+    expect(team.phase).toEqual({ name: "lost" });
     await expect(team.evaluate(VALIDATION)).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
     team.reset();
-    expect(team.phase).toEqual({ name: "lost", isReset: true });
+    expect(team.phase).toEqual({ name: "gathering" });
     join();
     join();
     await passUntil(begin());
     await passUntil(step(0));
-    expect(phases.slice(3)).toEqual(["stepping", "lost", "starting", "idle", "stepping", "idle"]);
+    expect(phases.slice(3)).toEqual(["stepping", "lost", "gathering", "starting", "idle", "stepping", "idle"]);
     expect(team.updatesMade).toBe(1);
   });
 });

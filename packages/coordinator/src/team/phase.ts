@@ -18,12 +18,12 @@ export interface Settled {
 }
 
 /**
- * - `gathering`: waits for the workers that the run begins with
+ * - `gathering`: waits for the workers that the run begins with, for the first time or again
  * - `starting`: the weights are on their way to them
  * - `idle`: between two tasks; late joiners catch up, and checkpoints are read
  * - `stepping`, `evaluating`: workers compute
  * - `paused`: too few workers are here, or it was asked for
- * - `lost`: nobody holds the weights; once it is reset, those who are here may begin again
+ * - `lost`: nobody holds the weights, until those who are here and those who come may begin again
  * - `over`: all were told that the run is finished
  */
 export type Phase =
@@ -33,7 +33,7 @@ export type Phase =
   | { name: "stepping"; run: Settled; round: StepRound }
   | { name: "evaluating"; run: Settled; round: EvaluationRound }
   | { name: "paused"; run: Settled; reason: string }
-  | { name: "lost"; isReset: boolean }
+  | { name: "lost" }
   | { name: "over" };
 
 /** Hears of each phase when it begins, with the reason of a pause. */
@@ -70,7 +70,7 @@ export class CurrentPhase {
 
   /** Whether the run waits for workers to begin with, for the first time or again. */
   get isGathering(): boolean {
-    return this.#now.name === "gathering" || (this.#now.name === "lost" && this.#now.isReset);
+    return this.#now.name === "gathering";
   }
 
   /** Enters a phase, and tells of it if it is another one, or another reason. */

@@ -569,7 +569,7 @@ test("when nobody is left who holds the weights those who come begin again", asy
   await expect(step).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
   await expect(team.until(() => true)).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
   team.reset();
-  expect([team.phase, team.size]).toEqual([{ name: "lost", isReset: true }, 1]);
+  expect([team.phase, team.size]).toEqual([{ name: "gathering" }, 1]);
   await team.begin({ plan: PLAN, source: { from: "seed" } });
   await takeStep(0);
   expect(typesTold(late)).toEqual(["start", "assign", "update-chunk", "commit"]);

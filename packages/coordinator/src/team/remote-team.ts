@@ -222,7 +222,7 @@ export class RemoteTeam implements Team {
   /** Nobody is left who holds the weights: those who are here, and those who come, may begin again. */
   reset(): void {
     const { assignments, condition, phase } = this.#state;
-    phase.enter({ name: "lost", isReset: true });
+    phase.enter({ name: "gathering" });
     assignments.clear();
     condition.fail(this.#givenUp);
     for (const member of this.members) {

@@ -2,7 +2,7 @@
 
 /** The names of the phases that a run passes through. */
 export const PHASE_NAMES = [
-  /** It waits for the workers that it is to begin with. */
+  /** It waits for the workers that it is to begin with, or to go on with. */
   "gathering",
   /** The weights are on their way to the workers. */
   "starting",
@@ -12,7 +12,7 @@ export const PHASE_NAMES = [
   "evaluating",
   /** Too few workers are here, or someone asked for it. */
   "paused",
-  /** Nobody holds the weights any more; it waits for workers to go on with. */
+  /** Nobody holds the weights any more; it gathers workers next. */
   "lost",
   "over",
 ] as const;
