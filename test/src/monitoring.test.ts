@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { get } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readMetrics } from "@lockstep/run";
+import { parseEventLog, readMetrics } from "@lockstep/run";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { start, tinyModel } from "./testing/program.ts";
 
@@ -68,6 +68,10 @@ test("a coordinator tells of its run what metrics.jsonl says, to those who have 
   expect(text).toContain(`\nlockstep_loss ${last.loss}\n`);
   const bytesUp = rows.reduce((total, { workers }) => total + workers![0]!.bytesUp, 0);
   expect(text).toContain(`lockstep_bytes_total{worker="w",direction="up"} ${bytesUp}\n`);
+
+  const told = parseEventLog(readFileSync(join(out, "events.jsonl"), "utf8"));
+  const phases = told.flatMap((update) => (update.type === "phase" ? update.phase.name : []));
+  expect(phases).toEqual(["gathering", "starting", "stepping", "over"]);
 
   coordinator.child.kill("SIGINT");
   expect((await coordinator.finished).status).toBe(0);

@@ -50,11 +50,34 @@ test("a run that goes on is followed: steps, events, the team, and the time that
     ["a", "in"],
     ["b", "lost"],
   ]);
-  expect(live.snapshot().phase).toBeUndefined(); // its folder does not tell
+  expect(live.snapshot().phase).toBeUndefined(); // its folder, of an older version, does not tell
   happens("finished");
   look();
   expect(live.snapshot().state).toBe("finished");
   expect(live.snapshot().phase).toEqual({ name: "over", sinceMs: Date.parse("2026-11-24T12:00:00.000Z") });
+});
+
+test("a run is in the phase that its folder tells last, and phases are not listed among its events", () => {
+  const at = "2026-11-24T12:00:01.000Z";
+  const sinceMs = Date.parse(at);
+  const enters = (phase: string, reason?: string) =>
+    add(folder.eventLog, { at, kind: "phase", text: phase, phase, reason });
+  happens("waiting");
+  enters("gathering");
+  happens("begun");
+  enters("starting");
+  enters("stepping");
+  const { live, look } = followRun(folder.dir);
+  expect(live.snapshot().phase).toEqual({ name: "stepping", sinceMs });
+  enters("paused", "1 of at least 2 workers are here");
+  enters("dancing"); // of a later version
+  look();
+  expect(live.snapshot().phase).toEqual({ name: "paused", sinceMs, reason: "1 of at least 2 workers are here" });
+  expect(live.snapshot().events.map(({ kind }) => kind)).toEqual(["waiting", "begun"]);
+  happens("failed");
+  enters("over");
+  look();
+  expect(live.snapshot().phase).toEqual({ name: "over", sinceMs });
 });
 
 test("a run whose lease cannot be read is not said to have been killed", () => {

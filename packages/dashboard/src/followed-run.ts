@@ -1,6 +1,6 @@
 /** A run as its folder tells it: what is there, and then what comes. */
 import { basename, resolve } from "node:path";
-import { openRunFolder, parseEvents, parseMetrics, parseRunFile, readReport, watchRunFolder } from "@lockstep/run";
+import { openRunFolder, parseEventLog, parseMetrics, parseRunFile, readReport, watchRunFolder } from "@lockstep/run";
 import { isGone, isOver, LiveRun, type RunSnapshot, sharesOf, type WorkerNow } from "@lockstep/run/live";
 import { GrowingFile } from "./growing-file.ts";
 
@@ -23,7 +23,7 @@ export function followRun(dir: string): FollowedRun {
 
   function look(): void {
     const held = isHeld(); // before its last words are read
-    for (const event of parseEvents(events!.more().text)) live.take({ type: "event", event });
+    for (const update of parseEventLog(events!.more().text)) live.take(update);
     if (facts!.more().anew) {
       const run = parseRunFile(openRunFolder(dir).config, folder.config);
       live.take({ type: "facts", name: basename(resolve(dir)), run });

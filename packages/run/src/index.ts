@@ -28,7 +28,7 @@ export { type Command, parseCommand } from "./live/controls.ts";
 export { type LoopEnd, trainLoop } from "./loop.ts";
 export { median } from "./numbers.ts";
 export { type OpenedRun, openRun, type RunRequest, type RunStart } from "./open-run.ts";
-export { parseEvents } from "./record/event-log.ts";
+export { keepEvents, type LoggedUpdate, parseEventLog } from "./record/event-log.ts";
 export { RunWriter } from "./record/run-writer.ts";
 export { writeTrace } from "./record/trace.ts";
 export { type Resources, withResources } from "./resources.ts";

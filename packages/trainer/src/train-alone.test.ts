@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { makeConfig } from "@lockstep/config";
-import { holdRunFolder, lineDisplay, openRunFolder } from "@lockstep/run";
+import { holdRunFolder, lineDisplay, openRunFolder, parseEventLog } from "@lockstep/run";
 import { expect, onTestFinished, test } from "vitest";
 import { trainAlone } from "./train-alone.ts";
 
@@ -31,6 +31,22 @@ test("a training whose dashboard does not start lets go of its folder, of the si
 
 /** The channel to a thread keeps this process alive. */
 const isThread = (resource: string) => resource === "MessagePort";
+
+test("events.jsonl tells the phases of a run on this machine, and of its resume", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "lockstep-train-"));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const shown = { display: lineDisplay(() => {}) };
+  const config = makeConfig({ dataset: "shapes", model, maxSteps: 2, test: false });
+  const request = { type: "new" as const, config, out: join(dir, "run") };
+  const { eventLog, checkpoints } = await trainAlone(request, { threads: 1 }, shown);
+  const phases = () =>
+    parseEventLog(readFileSync(eventLog, "utf8")).flatMap((told) => (told.type === "phase" ? told.phase.name : []));
+  expect(phases()).toEqual(["stepping", "over"]);
+  rmSync(checkpoints, { recursive: true });
+  mkdirSync(checkpoints);
+  await trainAlone({ type: "resume", dir: join(dir, "run"), given: {} }, {}, shown);
+  expect(phases()).toEqual(["stepping", "over", "stepping", "over"]);
+});
 
 test("a run that was killed before its first checkpoint begins again at step 0, with the same bits", async () => {
   const dir = mkdtempSync(join(tmpdir(), "lockstep-train-"));

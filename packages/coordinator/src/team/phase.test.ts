@@ -1,5 +1,11 @@
+/** The phases of a simulated run: who hears of them, in which order, and what events.jsonl tells of them. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join as joinPath } from "node:path";
 import { toStep } from "@lockstep/gradient-sync";
-import { beforeEach, describe, expect, test } from "vitest";
+import { keepEvents } from "@lockstep/run";
+import { LiveRun } from "@lockstep/run/live";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { Clock, Ledger, philoxRandom, SimulatedWorker } from "../testing/simulation.ts";
 import { PLAN } from "../testing/toy-worker.ts";
 import { RemoteTeam } from "./remote-team.ts";
@@ -13,13 +19,19 @@ const stepTask = (step: number) => {
 
 let clock: Clock;
 let phases: string[];
+let live: LiveRun;
 let lines: string[];
 let team: RemoteTeam;
 let workers: SimulatedWorker[];
 let ledger: Ledger;
 beforeEach(() => {
   [clock, phases, lines, workers, ledger] = [new Clock(), [], [], [], new Ledger(SAMPLES)];
-  team = new RemoteTeam({
+  live = new LiveRun(undefined, () => clock.nowMs);
+  team = openTeam();
+});
+
+const openTeam = () =>
+  new RemoteTeam({
     workers: 2,
     minWorkers: 2,
     heartbeatMs: 1000,
@@ -28,10 +40,12 @@ beforeEach(() => {
     balance: "even",
     runId: "r",
     log: (line) => lines.push(line),
-    onPhase: (name, reason) => phases.push(reason === undefined ? name : `${name}: ${reason}`),
+    onPhase: (name, reason) => {
+      phases.push(reason === undefined ? name : `${name}: ${reason}`);
+      live.phase(name, reason);
+    },
     nowMs: () => clock.nowMs,
   });
-});
 
 function join(): SimulatedWorker {
   const worker = new SimulatedWorker({ clock, team, runId: "r", random: philoxRandom(1), ledger });
@@ -121,6 +135,68 @@ describe("the phases of a simulated run", () => {
     expect(phases.slice(3)).toEqual(["stepping", "lost", "gathering", "starting", "idle", "stepping", "idle"]);
     expect(team.updatesMade).toBe(1);
   });
+});
+
+test("events.jsonl tells the phases of a simulated run in order, without those that alternate between tasks", async () => {
+  const dir = mkdtempSync(joinPath(tmpdir(), "lockstep-phases-"));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const path = joinPath(dir, "events.jsonl");
+  live = new LiveRun(undefined, () => clock.nowMs);
+  keepEvents(live, path);
+  team = openTeam(); // as the coordinator opens it: the folder is held already
+  live.event("waiting for 2 workers", "waiting");
+  const [, second] = [join(), join()];
+  await passUntil(begin());
+  await passUntil(step(0));
+  await passUntil(team.evaluate(VALIDATION));
+  second?.die(0);
+  await passUntil(team.until(() => team.size === 1));
+  const pausedAtMs = clock.nowMs;
+  const assembled = assemble();
+  clock.after(5000, join);
+  await passUntil(assembled);
+  await passUntil(step(1));
+  team.finish();
+  live.event("the run is finished", "finished");
+  const told = readFileSync(path, "utf8").trimEnd().split("\n");
+  const ofPhases = told.map((line) => JSON.parse(line)).filter(({ kind }) => kind === "phase");
+  const reason = "1 of at least 2 workers are here";
+  expect(ofPhases.map(({ phase }) => phase)).toEqual([
+    "gathering",
+    "starting",
+    "stepping",
+    "paused",
+    "stepping",
+    "over",
+  ]);
+  expect(ofPhases[3]).toMatchObject({ at: new Date(pausedAtMs).toISOString(), reason });
+  expect(Date.parse(ofPhases[4].at)).toBeGreaterThanOrEqual(Math.floor(pausedAtMs + 5000));
+});
+
+test("a pause that ends with the loss of all is said to be over when others have begun again", async () => {
+  const [first, second] = [join(), join()];
+  await passUntil(begin());
+  second?.die(0);
+  await passUntil(team.until(() => team.size === 1));
+  const assembled = assemble();
+  first?.die(100);
+  await expect(passUntil(assembled)).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
+  team.reset();
+  join();
+  join();
+  await passUntil(begin());
+  await passUntil(assemble());
+  expect(phases.slice(3)).toEqual([
+    "paused: 1 of at least 2 workers are here",
+    "lost",
+    "gathering",
+    "starting",
+    "idle",
+  ]);
+  expect(lines.filter((line) => line.startsWith("the run"))).toEqual([
+    "the run pauses: 1 of at least 2 workers are here; start more workers",
+    "the run goes on",
+  ]);
 });
 
 test("a run whose workers are lost while they are sent the weights is lost, and does not go on from there", async () => {

@@ -48,7 +48,7 @@ export interface RunSnapshot {
   /** Undefined until the run has begun. */
   run?: RunFile | undefined;
   state: RunState;
-  /** Undefined while nobody tells it, as of a run that is known from its folder and goes on. */
+  /** Undefined while nobody tells it, as of a run that goes on and whose folder is of an older version. */
   phase?: RunPhase | undefined;
   /** Updates made. */
   stepsDone: number;
@@ -218,7 +218,7 @@ export class LiveRun {
     }
   }
 
-  /** Events tell when a run gathers and when it is over; what it does in between is known only from its process. */
+  /** Events tell when a run gathers and when it is over, however it ends; all other phases are told by name. */
   #phaseAfter({ at, kind }: RunEvent): void {
     const { phase } = this.#now;
     const name = PHASES[kind];

@@ -95,5 +95,5 @@ export type RunUpdate =
   | { type: "team"; workers: WorkerNow[] }
   | { type: "report"; report: Report }
   | { type: "event"; event: RunEvent }
-  /** It alternates several times a second: it is shown, and not kept in events.jsonl. */
+  /** It alternates several times a second: events.jsonl keeps only the changes that last. */
   | { type: "phase"; phase: RunPhase };

@@ -5,7 +5,7 @@ import { LockstepError } from "@lockstep/errors";
 import { mountSmallDisk } from "@lockstep/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { LiveRun } from "../live/live-run.ts";
-import { keepEvents, readEvents } from "./event-log.ts";
+import { keepEvents, parseEventLog, readEvents } from "./event-log.ts";
 
 let dir: string;
 beforeAll(() => {
@@ -23,7 +23,7 @@ test("events outlive the process, a half-written line spoils none, and a resumed
   const again = new LiveRun(undefined, () => 1000);
   keepEvents(again, path);
   again.event("waiting for 1 workers", "waiting");
-  expect(readFileSync(path, "utf8").split("\n")).toHaveLength(3);
+  expect(readFileSync(path, "utf8").split("\n")).toHaveLength(4); // with the phase that the run is in while it waits
   const [joined, waiting] = readEvents(path);
   expect(joined).toEqual({
     ...{ at: "1970-01-01T00:00:00.000Z", kind: "joined", text: "a joined: a CPU, native" },
@@ -31,6 +31,80 @@ test("events outlive the process, a half-written line spoils none, and a resumed
   });
   expect(waiting!.at).toBe("1970-01-01T00:00:01.000Z");
   expect(again.snapshot().events).toEqual([joined, waiting]);
+});
+
+/** The lines of a file that tell of phases. */
+const phaseLines = (path: string) =>
+  readFileSync(path, "utf8")
+    .split("\n")
+    .filter((line) => line.includes('"kind":"phase"'))
+    .map((line) => JSON.parse(line));
+
+test("each change of phase is a line, and the phases that alternate between tasks are one", () => {
+  const path = join(dir, "phases.jsonl");
+  let nowMs = 0;
+  const live = new LiveRun(undefined, () => nowMs++);
+  keepEvents(live, path);
+  live.phase("gathering");
+  live.event("waiting for 2 workers", "waiting");
+  live.event("the run begins", "begun");
+  for (const name of ["starting", "idle", "stepping", "idle", "evaluating", "idle"] as const) live.phase(name);
+  live.phase("paused", "1 of at least 2 workers are here");
+  live.phase("paused", "0 of at least 2 workers are here");
+  for (const name of ["idle", "evaluating", "stepping", "lost", "gathering"] as const) live.phase(name);
+  live.event("the disk is full", "failed"); // no phase of that is told by name
+  expect(phaseLines(path).map(({ text }) => text)).toEqual([
+    "gathering",
+    "starting",
+    "stepping",
+    "paused: 1 of at least 2 workers are here",
+    "paused: 0 of at least 2 workers are here",
+    "stepping",
+    "lost",
+    "gathering",
+    "over",
+  ]);
+  expect(phaseLines(path)[3]).toEqual({
+    at: "1970-01-01T00:00:00.009Z",
+    kind: "phase",
+    text: "paused: 1 of at least 2 workers are here",
+    phase: "paused",
+    reason: "1 of at least 2 workers are here",
+  });
+  expect(live.snapshot().events.map(({ kind }) => kind)).toEqual(["waiting", "begun", "failed"]); // the page's list
+});
+
+test("a process does not take over the phase of the one before, and tells its own", () => {
+  const path = join(dir, "killed.jsonl");
+  const killed = new LiveRun();
+  keepEvents(killed, path);
+  killed.event("the run begins", "begun");
+  killed.phase("stepping");
+  const next = new LiveRun();
+  keepEvents(next, path);
+  expect(next.snapshot().phase).toBeUndefined();
+  next.event("the run goes on", "resumed");
+  next.phase("stepping");
+  next.event("the run is over", "finished");
+  const again = new LiveRun();
+  keepEvents(again, path);
+  again.event("a checkpoint is requested", "wanted");
+  expect(phaseLines(path).map(({ phase }) => phase)).toEqual(["stepping", "stepping", "over"]);
+});
+
+test("lines that a later version may write are left out, and those around them are not", () => {
+  const at = "2026-11-24T12:00:00.000Z";
+  const lines = [
+    { at, kind: "phase", text: "dancing", phase: "dancing" },
+    { at, kind: "phase", text: "stepping", phase: "stepping", mood: "good" },
+    { at, kind: "danced", text: "a danced" },
+    { at, kind: "phase", text: "lost", phase: "lost" },
+    { at, kind: "joined", text: "a joined" },
+  ];
+  expect(parseEventLog(lines.map((line) => JSON.stringify(line)).join("\n"))).toEqual([
+    { type: "phase", phase: { name: "lost", sinceMs: Date.parse(at) } },
+    { type: "event", event: { at, kind: "joined", text: "a joined" } },
+  ]);
 });
 
 test("an event that comes when another process has taken the run is not written", () => {

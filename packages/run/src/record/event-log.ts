@@ -1,11 +1,15 @@
-/** `events.jsonl`: what happened in a run, an event a line, so that it can be told when the run is over. */
+/** `events.jsonl`: what happened in a run, an event or a phase a line, so that it can be told when the run is over. */
 import { existsSync, readFileSync } from "node:fs";
 import { LockstepError } from "@lockstep/errors";
 import type { Lease } from "@lockstep/files";
 import { appendLine } from "@lockstep/files";
 import { z } from "zod";
 import type { LiveRun } from "../live/live-run.ts";
-import { EVENT_KINDS, type RunEvent } from "../live/updates.ts";
+import { PHASE_NAMES, type PhaseName, type RunPhase } from "../live/phase.ts";
+import { EVENT_KINDS, type RunEvent, type RunUpdate } from "../live/updates.ts";
+
+/** What a line of the file tells: something happened, or the run entered another phase. */
+export type LoggedUpdate = Extract<RunUpdate, { type: "event" | "phase" }>;
 
 const eventSchema = z.strictObject({
   at: z.iso.datetime(),
@@ -16,34 +20,77 @@ const eventSchema = z.strictObject({
   backend: z.string().optional(),
 });
 
-/** All events of a file. */
+const phaseSchema = z.strictObject({
+  at: z.iso.datetime(),
+  kind: z.literal("phase"),
+  text: z.string(),
+  phase: z.enum(PHASE_NAMES),
+  reason: z.string().optional(),
+});
+
+const lineSchema = z.union([
+  eventSchema.transform((event): LoggedUpdate => ({ type: "event", event })),
+  phaseSchema.transform(
+    ({ at, phase: name, reason }): LoggedUpdate => ({
+      type: "phase",
+      phase: { name, sinceMs: Date.parse(at), reason },
+    }),
+  ),
+]);
+
+/** Reads all events of a file, without the phases: those are of the process that wrote them. */
 export function readEvents(path: string): RunEvent[] {
-  return existsSync(path) ? parseEvents(readFileSync(path, "utf8")) : [];
+  const updates = existsSync(path) ? parseEventLog(readFileSync(path, "utf8")) : [];
+  return updates.flatMap((update) => (update.type === "event" ? update.event : []));
 }
 
-/** A line that is no event, as a kill may leave one, is left out: no result depends on it. */
-export function parseEvents(text: string): RunEvent[] {
+/**
+ * Parses lines of the file. One that is neither event nor phase, as a kill or a later version may leave one, is left out:
+ * no result depends on it.
+ */
+export function parseEventLog(text: string): LoggedUpdate[] {
   return text.split("\n").flatMap((line) => {
-    const event = eventSchema.safeParse(fromJson(line));
-    return event.success ? event.data : [];
+    const update = lineSchema.safeParse(fromJson(line));
+    return update.success ? update.data : [];
   });
 }
 
 /**
- * Tells `live` of the events in the file, and from then on writes there each one that it hears of, for as long as this
- * process holds the lease of the folder, if there is one.
+ * Tells `live` of the events in the file, and from then on writes there each one that it hears of, and each change of the
+ * phase, for as long as this process holds the lease of the folder, if there is one.
  */
 export function keepEvents(live: LiveRun, path: string, lease?: Pick<Lease, "expectHeld">): void {
   for (const event of readEvents(path)) live.take({ type: "event", event });
+  let told = phaseText(live.snapshot().phase);
   live.subscribe((update) => {
+    if (update.type !== "event" && update.type !== "phase") return;
     if (update.type === "event") append(path, update.event, lease);
+    const { phase } = live.snapshot(); // events begin and end phases, too
+    if (phase === undefined || phaseText(phase) === told) return;
+    told = phaseText(phase);
+    append(path, phaseLine(phase), lease);
   });
 }
 
-function append(path: string, event: RunEvent, lease?: Pick<Lease, "expectHeld">): void {
+/** Returns a phase's name in the file: idle, stepping and evaluating, which alternate several times a second, are one. */
+const loggedName = (name: PhaseName): PhaseName => (name === "idle" || name === "evaluating" ? "stepping" : name);
+
+function phaseText(phase: RunPhase | undefined): string | undefined {
+  if (phase === undefined) return undefined;
+  const name = loggedName(phase.name);
+  return phase.reason === undefined ? name : `${name}: ${phase.reason}`;
+}
+
+function phaseLine(phase: RunPhase): object {
+  const { name, sinceMs, reason } = phase;
+  const at = new Date(sinceMs).toISOString();
+  return { at, kind: "phase", text: phaseText(phase), phase: loggedName(name), reason };
+}
+
+function append(path: string, line: object, lease?: Pick<Lease, "expectHeld">): void {
   try {
     lease?.expectHeld();
-    appendLine(path, JSON.stringify(event));
+    appendLine(path, JSON.stringify(line));
   } catch (error) {
     // A full disk and a lost lease end the run where the next row is written, with the reason.
     if (!(error instanceof LockstepError)) throw error;
