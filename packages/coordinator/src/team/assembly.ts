@@ -4,7 +4,10 @@ import type { TeamState } from "./team-state.ts";
 /** Pauses a run that has too few members, and says so. */
 export class Assembly {
   readonly #state: TeamState;
-  /** Whether it was said that the run pauses, and not yet that it goes on. */
+  /**
+   * Whether it was said that the run pauses, and not yet that it goes on. The phase does not tell: the loss of all ends the
+   * pause, and that the run goes on is said when others have begun again.
+   */
   #isPauseTold = false;
 
   constructor(state: TeamState) {
