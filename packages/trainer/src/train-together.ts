@@ -46,7 +46,7 @@ export function trainTogether(
     const distributed = await openDistributedRun(request, display);
     resources.add(display.close);
     const panel = openPanel(display);
-    const { door, control } = openDoor(panel, watching, resources);
+    const { door, control } = listenOptionsOf(panel, watching, resources);
     const machine = machineOf(distributed, given, workers);
     const failures = new AbortController();
     let graceMs = 0;
@@ -68,8 +68,8 @@ export function trainTogether(
   });
 }
 
-/** Returns where workers join: on loopback, without token and TLS; and where pages show the run, if they are to. */
-function openDoor({ live, controls }: RunPanel, { dashboard }: Watching, resources: Resources) {
+/** Returns how the coordinator listens: on loopback, without token and TLS. It answers the run's pages if they are wanted. */
+function listenOptionsOf({ live, controls }: RunPanel, { dashboard }: Watching, resources: Resources) {
   const control = controlToken();
   const command = async (order: Command) => controls.take(order);
   const { onRequest, guards, close } = makeSite({ live, desk: { token: control, command } });
