@@ -6,6 +6,7 @@ import {
   type Resources,
   RunSession,
   readWeights,
+  showingFailure,
   stopCauseOf,
   stoppedStatus,
   throwIfFailed,
@@ -30,14 +31,7 @@ export type Outcome =
 
 /** Gathers workers and trains the run with them; one that is finished already needs none. */
 export function coordinate(options: CoordinatorOptions): Promise<Outcome> {
-  return withResources(async (resources) => {
-    try {
-      return await coordinateWith(options, resources);
-    } catch (error) {
-      options.panel.live.event(error instanceof Error ? error.message : String(error), "failed");
-      throw error;
-    }
-  });
+  return withResources((resources) => showingFailure(options.panel.live, () => coordinateWith(options, resources)));
 }
 
 async function coordinateWith(options: CoordinatorOptions, resources: Resources): Promise<Outcome> {

@@ -35,6 +35,8 @@ export { type Resources, withResources } from "./resources.ts";
 export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule/schedule.ts";
 export { type PlannedSlice, planSlices } from "./schedule/slices.ts";
 export { RunSession } from "./session.ts";
+export { showingFailure } from "./showing-failure.ts";
+export type { StartedRun } from "./started-run.ts";
 export {
   failureSignal,
   type SignalName,

@@ -42,14 +42,14 @@ const openNew = (given: GivenOptions = {}, check = passes) =>
   openRun({ type: "new", config: makeConfig(given), out }, check, () => {});
 const resume = (given: GivenOptions = {}) => openRun({ type: "resume", dir: out, given }, passes, () => {});
 
-/** Opens, holds and settles a new run. */
-async function settled(given: GivenOptions = {}) {
+/** Opens, holds and starts a new run. */
+async function startNew(given: GivenOptions = {}) {
   const { run } = await openNew(given);
   const session = await RunSession.hold(run, openPanel(lineDisplay(() => {})));
   onTestFinished(() => session.close());
   const schedule = makeSchedule(run.config, FACTS);
-  const file = session.settle(FACTS, { schedule, machine: { threads: 3 }, arithmetic: 1, devices: [] });
-  return { run, session, file };
+  const started = session.start({ facts: FACTS, schedule, machine: { threads: 3 }, arithmetic: 1, devices: [] });
+  return { run, session, started };
 }
 
 async function writeWeights(): Promise<string> {
@@ -85,7 +85,7 @@ describe("a new run", () => {
 
 describe("a resumed run", () => {
   test("keeps its id, its machine and its options, but for those that are given", async () => {
-    const { run, session } = await settled({ numEpochs: 1, seed: 4 });
+    const { run, session } = await startNew({ numEpochs: 1, seed: 4 });
     session.close();
     const { run: again } = await resume({ numEpochs: 2 });
     expect(again.runId).toBe(run.runId);
@@ -94,7 +94,7 @@ describe("a resumed run", () => {
   });
 
   test("goes on from its checkpoint, and not with the weights of --init-from", async () => {
-    const { run, session } = await settled({ initFrom: await writeWeights() });
+    const { run, session } = await startNew({ initFrom: await writeWeights() });
     session.close();
     const [weight, velocity] = [Float32Array.of(7), Float32Array.of(0)];
     const tensors = [{ name: "w", shape: [1], weight, velocity }];
@@ -106,7 +106,7 @@ describe("a resumed run", () => {
   });
 
   test("that has no checkpoint yet begins with the weights of --init-from again", async () => {
-    const { session } = await settled({ initFrom: await writeWeights() });
+    const { session } = await startNew({ initFrom: await writeWeights() });
     session.close();
     const { run } = await resume();
     expect(run.checkpoint).toBeUndefined();
@@ -116,7 +116,7 @@ describe("a resumed run", () => {
 
 describe("a session", () => {
   test("keeps others from the folder until it is closed", async () => {
-    const { run, session } = await settled();
+    const { run, session } = await startNew();
     const panel = openPanel(lineDisplay(() => {}));
     await expect(RunSession.hold({ ...run, ...(await resume()).run }, panel)).rejects.toMatchObject({
       code: "ERR_RUN_BUSY",
@@ -125,15 +125,35 @@ describe("a session", () => {
     (await RunSession.hold((await resume()).run, panel)).close();
   });
 
-  test("tells of the run when it is settled, and adds devices that join to config.json", async () => {
-    const { run, session, file } = await settled();
+  test("keeps in the list of events that the run begins, or from where it goes on", async () => {
+    const { run, session } = await startNew();
+    session.close();
+    const again = await RunSession.hold((await resume()).run, openPanel(lineDisplay(() => {})));
+    onTestFinished(() => again.close());
+    const about = { machine: {}, arithmetic: 1, devices: [], from: { ...atStart, step: 1 } };
+    again.start({
+      facts: FACTS,
+      schedule: makeSchedule(run.config, FACTS),
+      ...about,
+      goingOn: "going on after 1 step",
+    });
+    const events = readFileSync(run.folder.eventLog, "utf8").trim().split("\n");
+    expect(events.map((line) => JSON.parse(line))).toMatchObject([
+      { kind: "begun", text: "the run begins" },
+      { kind: "resumed", text: "going on after 1 step" },
+    ]);
+    expect(again.panel.live.snapshot().state).toBe("running");
+  });
+
+  test("tells of the run when it starts, and adds devices that join to config.json", async () => {
+    const { run, session, started } = await startNew();
     expect(session.panel.live.snapshot()).toMatchObject({ name: "run", run: { derived: { runId: run.runId } } });
     const device = { backend: "native", libraryVersion: "2", instructionSet: "AVX", threads: 1, workers: 1 };
-    session.addDevices(file, [device]);
+    started.addDevices([device]);
     const written = JSON.parse(readFileSync(run.folder.config, "utf8"));
     expect(written.derived.devices).toEqual([device]);
     writeJson(run.folder.config, {});
-    session.addDevices(file, [device]); // nothing new
+    started.addDevices([device]); // nothing new
     expect(readFileSync(run.folder.config, "utf8")).toBe("{}\n");
   });
 });

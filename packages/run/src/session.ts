@@ -1,19 +1,11 @@
-/** A run while this process holds its folder: what is written there when it begins. */
-import { basename } from "node:path";
-import type { MachineOptions } from "@lockstep/config";
+/** A run while this process holds its folder. */
 import type { Lease } from "@lockstep/files";
-import { addDevices, derivedOf, type RunFacts } from "./folder/derived.ts";
-import type { DeviceGroup } from "./folder/devices.ts";
-import type { ResumePoint } from "./folder/resume-point.ts";
-import type { RunFile } from "./folder/run-file.ts";
-import { holdRunFolder, releaseRunFolder, writeJson } from "./folder/run-folder.ts";
+import { holdRunFolder, releaseRunFolder } from "./folder/run-folder.ts";
 import type { OpenedRun } from "./open-run.ts";
 import { keepEvents } from "./record/event-log.ts";
-import { RunWriter } from "./record/run-writer.ts";
-import type { Schedule } from "./schedule/schedule.ts";
+import { type Start, StartedRun } from "./started-run.ts";
 import { failureSignal } from "./stop-reason.ts";
 import type { RunPanel } from "./terminal/panel.ts";
-import { TrainingRun } from "./training-run.ts";
 
 /** A run whose folder this process holds: nobody else writes there. */
 export class RunSession {
@@ -46,42 +38,13 @@ export class RunSession {
     this.#lease.expectHeld();
   }
 
-  /** Writes config.json, now that the facts of model and data are known, and tells of it. */
-  settle(facts: RunFacts, { schedule, machine, ...computedWith }: Settlement): RunFile {
-    const { config, runId, folder } = this.run;
-    const file = { ...config, machine, derived: derivedOf(facts, { runId, schedule, ...computedWith }) };
-    writeJson(folder.config, file);
-    this.panel.live.take({ type: "facts", name: basename(folder.dir), run: file });
-    return file;
+  /** Starts the run, or goes on with it: writes config.json, and tells those who watch. */
+  start(start: Start): StartedRun {
+    return new StartedRun({ run: this.run, panel: this.panel, lease: this.#lease }, start);
   }
 
-  /** Adds devices that have joined to config.json. */
-  addDevices(file: RunFile, devices: readonly DeviceGroup[]): void {
-    if (addDevices(file.derived, devices)) writeJson(this.run.folder.config, file);
-  }
-
-  /** Makes the folder ready for what the training loop writes. @param from what a resumed run goes on from */
-  begin({ derived }: RunFile, schedule: Schedule, from?: ResumePoint): TrainingRun {
-    const { config, folder } = this.run;
-    const { modelName, classes } = derived;
-    const { display, live, controls } = this.panel;
-    const startedAt = new Date();
-    const about = { folder, config, schedule, modelName, classes };
-    const writer = new RunWriter({ ...about, display, live, startedAt, resumed: from, lease: this.#lease });
-    return new TrainingRun({ schedule, writer, from, controls });
-  }
-
-  /** Gives the folder back. One in which no run has begun is taken away. */
+  /** Gives the folder back. One in which no run has started is taken away. */
   close(): void {
     releaseRunFolder(this.run.folder, this.#lease);
   }
-}
-
-/** What config.json holds beside the options and the facts of model and data. */
-export interface Settlement {
-  schedule: Schedule;
-  machine: MachineOptions;
-  /** Version of Lockstep's arithmetic. */
-  arithmetic: number;
-  devices: DeviceGroup[];
 }

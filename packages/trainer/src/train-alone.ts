@@ -11,12 +11,15 @@ import {
   type RunFolder,
   type RunRequest,
   RunSession,
+  type StartedRun,
+  showingFailure,
   startLines,
   stoppedStatus,
   trainLoop,
   watchInterrupts,
   withResources,
 } from "@lockstep/run";
+import { LOCAL_WORKER, type WorkerNow } from "@lockstep/run/live";
 import {
   computedWith,
   type LoadedRun,
@@ -26,7 +29,8 @@ import {
   runFactsOf,
   writeRunTfjs,
 } from "@lockstep/training";
-import { openPages, type Shown, tellBegin } from "./shown.ts";
+import { openPages } from "./pages.ts";
+import type { Shown } from "./shown.ts";
 import { slowBackendLine, summaryOf } from "./summary.ts";
 
 const warnOn = (display: Display) => (line: string) => display.line(line, { level: "warn" });
@@ -58,37 +62,49 @@ async function trainSession(
   shown: Shown,
   resources: Resources,
 ): Promise<void> {
-  const { run, panel } = session;
-  const { display, live, controls } = panel;
-  const { machine, engine, thread } = prepared;
-  const from = run.saved === undefined ? undefined : (run.checkpoint ?? atStart);
-  const schedule = makeSchedule(run.config, thread.meta, from?.step);
+  const { display, live, controls } = session.panel;
   const interrupts = watchInterrupts({ doing: "stopping after this step", tell: (line) => display.line(line) });
   resources.add(interrupts.unwatch);
   resources.add(display.close);
-  const file = session.settle(runFactsOf(prepared), { schedule, machine, ...computedWith(prepared) });
-  tellBegin(panel, engine, from?.step ?? 0);
-  if (shown.dashboard !== undefined) await openPages(panel, shown.dashboard, resources);
-  tellStart(session, prepared, file.derived);
-  const tasks = schedule.tasksFrom(from?.step ?? 0, from?.progress.endedSteps);
-  const team = new LocalTeam(prepared, { values, tasks, onPhase: live.phase.bind(live) });
+  const started = start(session, prepared);
+  live.take({ type: "team", workers: [workerOf(prepared)] });
+  if (shown.dashboard !== undefined) await openPages(session.panel, shown.dashboard, resources);
+  printStart(session, prepared, started.derived);
+  const training = started.openTraining();
+  const team = new LocalTeam(prepared, { values, tasks: training.tasks(), onPhase: live.phase.bind(live) });
   resources.add(() => team.close());
-  const training = session.begin(file, schedule, from);
   const signal = AbortSignal.any([interrupts.signal, controls.signal, session.lost]);
-  try {
+  await showingFailure(live, async () => {
     const end = await trainLoop(training, team, signal);
     live.event(`the run is over: ${end}`, end === "finished" ? "finished" : "stopped");
     if (end === "finished") {
       await exportTfjs(session, team, prepared);
       return;
     }
-    const line = resumeLine("pnpm train", run.folder.dir, shown.unkept ?? []);
+    const line = resumeLine("pnpm train", session.run.folder.dir, shown.unkept ?? []);
     display.line(`stopped after ${training.writer.checkpointStep} steps; continue with: ${line}`);
     process.exitCode = stoppedStatus(interrupts.signal);
-  } catch (error) {
-    live.event(error instanceof Error ? error.message : String(error), "failed");
-    throw error;
-  }
+  });
+}
+
+/** Starts the run; one without a checkpoint starts again at step 0. */
+function start(session: RunSession, prepared: PreparedRun): StartedRun {
+  const { config, saved, checkpoint } = session.run;
+  const from = saved === undefined ? undefined : (checkpoint ?? atStart);
+  const doneSteps = from?.step ?? 0;
+  return session.start({
+    facts: runFactsOf(prepared),
+    schedule: makeSchedule(config, prepared.thread.meta, doneSteps),
+    machine: prepared.machine,
+    ...computedWith(prepared),
+    from,
+    goingOn: doneSteps > 0 ? `going on after ${doneSteps} steps` : undefined,
+  });
+}
+
+/** Returns what the run's pages say of who computes it. */
+function workerOf({ engine: { device, backend } }: PreparedRun): WorkerNow {
+  return { name: LOCAL_WORKER, device: device.name, backend, state: "in", slices: [] };
 }
 
 async function exportTfjs({ run, panel }: RunSession, { replica }: LocalTeam, { loaded, names }: PreparedRun) {
@@ -97,7 +113,7 @@ async function exportTfjs({ run, panel }: RunSession, { replica }: LocalTeam, { 
 }
 
 /** Prints what the run is, and what becomes of what its model brings along. */
-function tellStart(
+function printStart(
   { run, panel: { display } }: RunSession,
   { own, names, loaded, engine }: PreparedRun,
   derived: Derived,

@@ -93,7 +93,7 @@ async function trainUntilLost(run: TeamRun, checkpoint: Checkpoint | undefined, 
   const { config } = session.run;
   session.assertHeld();
   const { ready } = admission.first;
-  const start = startOf(run, checkpoint);
+  const { schedule, from, source } = startOf(run, checkpoint);
   const { plan, mostWorkers, incomingBytes } = planRun(
     team.members.map(({ session: { ready } }) => ready),
     config,
@@ -102,12 +102,13 @@ async function trainUntilLost(run: TeamRun, checkpoint: Checkpoint | undefined, 
   admission.begin(mostWorkers);
   const machine = options.machine ?? session.run.saved?.machine ?? {};
   const facts = runFactsOf(options.distributed.model, ready);
-  const file = session.settle(facts, { schedule: start.schedule, machine, ...computedWith(team) });
-  admission.onJoined = () => session.addDevices(file, computedWith(team).devices);
-  const { line, kind } = announce(run, start);
-  const training = session.begin(file, start.schedule, start.from);
-  session.panel.live.event(line, kind);
-  await team.begin({ plan, source: start.source, sliceRows: config.sliceRows });
+  const hasRows = existsSync(session.run.folder.metrics);
+  const goingOn = hasRows ? `going on after ${from.step} steps, ${describeSource(source)}` : undefined;
+  const started = session.start({ facts, schedule, machine, ...computedWith(team), from, goingOn });
+  admission.onJoined = () => started.addDevices(computedWith(team).devices);
+  printStart(run, source, goingOn);
+  const training = started.openTraining();
+  await team.begin({ plan, source, sliceRows: config.sliceRows });
   return trainLoop(training, team, loopSignal(signal, team));
 }
 
@@ -132,18 +133,15 @@ function startOf({ options, session, team, admission }: TeamRun, checkpoint: Che
   return { schedule, from, source: stateSource({ resumed: checkpoint, state }, ready.stateDict) };
 }
 
-/** Says that the run begins, or from where it goes on. @returns the event of that */
-function announce({ session, admission }: TeamRun, { from, source }: Start) {
-  const { config, folder } = session.run;
+/** Prints from where the run goes on; if it begins, what becomes of what its model brings along. */
+function printStart({ session, admission }: TeamRun, source: StateSource, goingOn: string | undefined): void {
   const { display } = session.panel;
   if (source.from === "state" && source.prefix) display.line(prefixLine(source.prefix));
-  if (existsSync(folder.metrics)) {
-    const line = `going on after ${from.step} steps, ${describeSource(source)}`;
-    display.line(line);
-    return { line, kind: "resumed" as const };
+  if (goingOn !== undefined) {
+    display.line(goingOn);
+    return;
   }
   const { ownWeights, tensors, compiled } = admission.first.ready;
   const brought = { written: ownWeights?.written ?? 0, total: tensors.length, compiled };
-  for (const line of startLines(config, brought)) display.line(line);
-  return { line: "the run begins", kind: "begun" as const };
+  for (const line of startLines(session.run.config, brought)) display.line(line);
 }

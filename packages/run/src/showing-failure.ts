@@ -1,0 +1,16 @@
+/** What a run fails with is an event of the run. */
+import type { LiveRun } from "./live/live-run.ts";
+
+/**
+ * Does a run's work. If it fails, the run's pages and its list of events say with what.
+ *
+ * @throws the error of the work
+ */
+export async function showingFailure<Result>(live: LiveRun, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    live.event(error instanceof Error ? error.message : String(error), "failed");
+    throw error;
+  }
+}

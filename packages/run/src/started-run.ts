@@ -1,0 +1,74 @@
+/** How a run starts, alone and with workers alike: from a folder that is held to what the training loop carries out. */
+import { basename } from "node:path";
+import type { MachineOptions } from "@lockstep/config";
+import type { Lease } from "@lockstep/files";
+import { addDevices, derivedOf, type RunFacts } from "./folder/derived.ts";
+import type { DeviceGroup } from "./folder/devices.ts";
+import type { ResumePoint } from "./folder/resume-point.ts";
+import type { Derived, RunFile } from "./folder/run-file.ts";
+import { writeJson } from "./folder/run-folder.ts";
+import type { OpenedRun } from "./open-run.ts";
+import { RunWriter } from "./record/run-writer.ts";
+import type { Schedule } from "./schedule/schedule.ts";
+import type { RunPanel } from "./terminal/panel.ts";
+import { TrainingRun } from "./training-run.ts";
+
+/** What a run starts with, beside its options: it is known once model, data and workers are. */
+export interface Start {
+  facts: RunFacts;
+  schedule: Schedule;
+  machine: MachineOptions;
+  /** Version of Lockstep's arithmetic. */
+  arithmetic: number;
+  devices: DeviceGroup[];
+  /** What a resumed run goes on from. @default its start */
+  from?: ResumePoint | undefined;
+  /** Says that the run goes on, and from where. @default it begins */
+  goingOn?: string | undefined;
+}
+
+/** A run whose folder this process holds. */
+export interface HeldRun {
+  run: OpenedRun;
+  panel: RunPanel;
+  lease: Lease;
+}
+
+/** A run that has started: config.json says what it computes, and those who watch know that it begins or goes on. */
+export class StartedRun {
+  readonly #held: HeldRun;
+  readonly #start: Start;
+  readonly #file: RunFile;
+
+  constructor(held: HeldRun, start: Start) {
+    const { run, panel } = held;
+    const { facts, machine, goingOn } = start;
+    this.#held = held;
+    this.#start = start;
+    this.#file = { ...run.config, machine, derived: derivedOf(facts, { ...start, runId: run.runId }) };
+    writeJson(run.folder.config, this.#file);
+    panel.live.take({ type: "facts", name: basename(run.folder.dir), run: this.#file });
+    panel.live.event(goingOn ?? "the run begins", goingOn === undefined ? "begun" : "resumed");
+  }
+
+  /** What follows from the run's options, its model and its data. */
+  get derived(): Readonly<Derived> {
+    return this.#file.derived;
+  }
+
+  /** Adds devices that have joined to config.json. */
+  addDevices(devices: readonly DeviceGroup[]): void {
+    if (addDevices(this.#file.derived, devices)) writeJson(this.#held.run.folder.config, this.#file);
+  }
+
+  /** Makes the folder ready for what the training loop writes, and returns what the loop carries out. */
+  openTraining(): TrainingRun {
+    const { run, panel, lease } = this.#held;
+    const { schedule, from } = this.#start;
+    const { modelName, classes } = this.derived;
+    const about = { folder: run.folder, config: run.config, schedule, modelName, classes };
+    const shown = { display: panel.display, live: panel.live };
+    const writer = new RunWriter({ ...about, ...shown, startedAt: new Date(), resumed: from, lease });
+    return new TrainingRun({ schedule, writer, from, controls: panel.controls });
+  }
+}
