@@ -13,3 +13,26 @@ test("one that claims to compute in no time gets a share that is a number, and t
   );
   for (const weight of weights) expect(Number.isFinite(weight) && weight > 0).toBe(true);
 });
+
+test("a member hears what is for all from its replaying on, until it has left", () => {
+  const member = new Member({} as ReadySession, "late", 0);
+  const told = [[member.state, member.follows]];
+  for (const go of ["startLoading", "startReplaying", "takePart", "leave"] as const) {
+    member[go]();
+    told.push([member.state, member.follows]);
+  }
+  expect(told).toEqual([
+    ["waiting", false],
+    ["loading", false],
+    ["replaying", true],
+    ["in", true],
+    ["leaving", true],
+  ]);
+});
+
+test("a member has made progress when it joins, and then when it is noted", () => {
+  const member = new Member({} as ReadySession, "steady", 7);
+  expect(member.progressMs).toBe(7);
+  member.noteProgress(12);
+  expect([member.progressMs, member.joinedMs]).toEqual([12, 7]);
+});

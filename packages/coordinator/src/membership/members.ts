@@ -24,14 +24,13 @@ export class Member {
   readonly session: ReadySession;
   /** Name in logs and metrics; unique among the members. */
   readonly name: string;
-  state: MemberState = "waiting";
+  #state: MemberState = "waiting";
   /** Whether it has left, was lost or dropped. */
   gone = false;
   /** Lineage of its replica; replicas of one lineage on like devices are equal to the bit. */
   lineage: Lineage = INITIAL_LINEAGE;
   readonly joinedMs: number;
-  /** When it last finished something, or was given something while it owed nothing. */
-  progressMs: number;
+  #progressMs: number;
   /** Number of its contributions that were refused. */
   violations = 0;
   /** Computing speed in samples a millisecond; undefined before its first slice. */
@@ -44,11 +43,45 @@ export class Member {
   constructor(session: ReadySession, name: string, nowMs: number) {
     this.session = session;
     this.name = name;
-    this.joinedMs = this.progressMs = nowMs;
+    this.joinedMs = this.#progressMs = nowMs;
   }
 
   get id(): WorkerId {
     return this.session.workerId;
+  }
+
+  get state(): MemberState {
+    return this.#state;
+  }
+
+  /** The weights of a step are on their way to it. */
+  startLoading(): void {
+    this.#state = "loading";
+  }
+
+  /** It was sent all of them and the updates since, and hears from now on what everyone hears. */
+  startReplaying(): void {
+    this.#state = "replaying";
+  }
+
+  /** It holds the weights that all hold, and may be given slices. */
+  takePart(): void {
+    this.#state = "in";
+  }
+
+  /** It has asked to leave, and goes once it owes nothing. */
+  leave(): void {
+    this.#state = "leaving";
+  }
+
+  /** When it last finished something, or was given something while it owed nothing. */
+  get progressMs(): number {
+    return this.#progressMs;
+  }
+
+  /** It has just finished something, or is given something while it owes nothing. */
+  noteProgress(nowMs: number): void {
+    this.#progressMs = nowMs;
   }
 
   /** Whether it holds the weights of the step under way, so that what is for all is for it too. */

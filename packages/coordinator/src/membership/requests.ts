@@ -41,7 +41,7 @@ export class Requests {
     const replies = new Map<Member, Reply<(typeof REPLIES)[Type]>>();
     for (const member of members) {
       pending.set(member, (reply) => replies.set(member, reply));
-      member.progressMs = this.#nowMs();
+      member.noteProgress(this.#nowMs());
       member.send(request);
     }
     try {

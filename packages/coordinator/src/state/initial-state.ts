@@ -52,7 +52,7 @@ export async function startWorkers(
   const [first] = beginners;
   const mayDiffer = source.from === "held" && !beginners.every((member) => first && areAlike(member, first));
   for (const member of beginners) {
-    member.state = "in";
+    member.takePart();
     member.lineage = mayDiffer ? newLineage() : INITIAL_LINEAGE;
     member.send({ type: "start", ...plan, state: source.from === "state" ? "follows" : source.from });
   }

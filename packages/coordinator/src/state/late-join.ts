@@ -57,7 +57,7 @@ export class LateJoin {
     const members = aboutAsFast(waiting);
     const later = newLineage();
     for (const member of members) {
-      member.state = "loading";
+      member.startLoading();
       member.lineage = areAlike(member, source) ? source.lineage : later;
       member.send({ type: "start", ...plan, state: "follows" });
     }
@@ -89,13 +89,13 @@ export class LateJoin {
     for (const message of updates.messages) await sendToAll(members, message); // and those that are added meanwhile
     if (updates.overflowed) return false;
     this.#updates = undefined; // nothing may happen between the last of the log and this
-    for (const member of members) member.state = "replaying";
+    for (const member of members) member.startReplaying();
     return true;
   }
 
   async #finish(members: readonly Member[]): Promise<void> {
     for (const member of (await this.#options.requests.ask(members, { type: "sync" })).keys()) {
-      member.state = "in";
+      member.takePart();
       this.#options.log(`${member.name} has caught up, and takes slices`, "caught-up", { worker: member.name });
     }
   }

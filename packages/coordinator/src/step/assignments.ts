@@ -51,7 +51,7 @@ export class Assignments {
     const given = this.#outstanding.get(member.id, attempt);
     if (given === undefined) return;
     const now = this.#nowMs();
-    member.progressMs = now;
+    member.noteProgress(now);
     this.#outstanding.delete(member.id, attempt);
     const computeMs = (ms["data"] ?? 0) + (ms["forward"] ?? 0) + (ms["backward"] ?? 0);
     member.measure(given.samples, { tookMs: now - Math.max(given.sinceMs, member.contributedMs), computeMs });

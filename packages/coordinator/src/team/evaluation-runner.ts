@@ -67,7 +67,7 @@ export class EvaluationRunner {
     for (const member of eligible) {
       const owed = this.#state.owes(member);
       const ranges = round.give(member.id);
-      if (!owed && ranges.length > 0) member.progressMs = options.nowMs();
+      if (!owed && ranges.length > 0) member.noteProgress(options.nowMs());
       for (const range of ranges) member.send({ type: "evaluate", part, ...range });
     }
   }

@@ -75,7 +75,7 @@ export class MemberHandler {
 
   #onLeaving(): void {
     const member = this.#member;
-    if (member.state === "in") member.state = "leaving";
+    if (member.state === "in") member.leave();
     else if (member.state !== "leaving") this.#targets.departures.release(member);
   }
 

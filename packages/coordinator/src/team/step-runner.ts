@@ -136,7 +136,7 @@ export class StepRunner {
 
   #assign(member: Member, slices: SliceId[], round: StepRound): Outgoing {
     const { assignments, options } = this.#state;
-    if (!this.#state.owes(member)) member.progressMs = options.nowMs();
+    if (!this.#state.owes(member)) member.noteProgress(options.nowMs());
     return assignments.assign(member, slices, round);
   }
 
@@ -173,7 +173,7 @@ export class StepRunner {
     const { membership, options, phase, requests } = this.#state;
     for (const member of membership.all) {
       const owesMore = this.#state.openSamples(member) > 0 || requests.isPending(member);
-      if (!owesMore && phase.stepRound?.owes(member.id)) member.progressMs = options.nowMs();
+      if (!owesMore && phase.stepRound?.owes(member.id)) member.noteProgress(options.nowMs());
     }
   }
 

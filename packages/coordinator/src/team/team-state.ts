@@ -57,6 +57,6 @@ export class TeamState {
   /** Notes that a member has finished something. While it owes a slice of an earlier step that comes first. */
   progressed(member: Member): void {
     const isBehind = this.assignments.isBehind(member, this.progress.updatesMade);
-    if (!isBehind) member.progressMs = this.options.nowMs();
+    if (!isBehind) member.noteProgress(this.options.nowMs());
   }
 }

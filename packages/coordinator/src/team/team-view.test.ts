@@ -23,7 +23,7 @@ describe("the view of a team", () => {
     state = new TeamState({ ...limits, balance: "even", runId: "r", log: () => {}, nowMs: () => nowMs });
     sessions = [0, 1, 2].map((id) => new RecordedSession(id, {}, { tensors: TENSORS }));
     members = sessions.map((session) => state.membership.add(session, nowMs));
-    for (const member of members) member.state = "in";
+    for (const member of members) member.takePart();
   });
 
   /** Begins a step in which the first two members have a slice, and the third has nothing to do. */
@@ -41,7 +41,7 @@ describe("the view of a team", () => {
 
   /** Copies of all that the state holds of its members, and how far the run is. */
   const facts = () => ({
-    members: members.map((member) => ({ ...member })),
+    members: members.map((member) => ({ ...member, state: member.state, progressMs: member.progressMs })),
     sent: sessions.map(({ sent }) => sent.length),
     phase: { ...state.phase.now },
     updates: state.progress.updatesMade,
