@@ -47,6 +47,7 @@ export {
 export {
   type Code,
   type CoordinatorMessage,
+  type MessageOf,
   type SliceAssignment,
   type TensorSpec,
   type WorkerMessage,

@@ -8,37 +8,41 @@
 /** Encoded fields, in pieces. */
 export type Fields = readonly Uint8Array[];
 
-/** A field of the types int32, int64, uint64 or enum. @param value not negative */
+/** Encodes a field of the types int32, int64, uint64 or enum. @param value not negative */
 export function int(field: number, value: number): Fields {
   return [varint(field * 8), varint(value)];
 }
 
+/** Encodes a field of the type double. */
 export function double(field: number, value: number): Fields {
   const bytes = Buffer.alloc(8);
   bytes.writeDoubleLE(value);
   return [varint(field * 8 + 1), bytes];
 }
 
+/** Encodes a field of the type float. */
 export function float(field: number, value: number): Fields {
   const bytes = Buffer.alloc(4);
   bytes.writeFloatLE(value);
   return [varint(field * 8 + 5), bytes];
 }
 
+/** Encodes a field of the type string, in UTF-8. */
 export function text(field: number, value: string): Fields {
   return message(field, [Buffer.from(value)]);
 }
 
-/** A message inside a message; or bytes, which are written alike. */
+/** Encodes a message inside a message, or a field of the type bytes, which are written alike. */
 export function message(field: number, content: Fields): Fields {
   return [varint(field * 8 + 2), varint(byteLength(content)), ...content];
 }
 
+/** Returns how many bytes the fields take. */
 export function byteLength(content: Fields): number {
   return content.reduce((total, { length }) => total + length, 0);
 }
 
-/** Seven bits a byte, least significant first; the top bit says that more follow. */
+/** Encodes a whole number: seven bits a byte, least significant first; the top bit says that more follow. */
 function varint(value: number): Uint8Array {
   const bytes: number[] = [];
   for (; value >= 128; value = Math.floor(value / 128)) bytes.push((value % 128) | 128);

@@ -6,31 +6,34 @@ import type { GradientForm } from "./layout.ts";
 import { elementsOf } from "./layout.ts";
 import { BYTES_PER_ELEMENT, type Wire } from "./wire.ts";
 
+/** What the user asks for: one form for all gradients that can have it, or for each the faster one. */
 export type Sync = "auto" | "dense" | "factored";
 
+/** What the forms of a run's gradients are decided by. */
 export interface PlanInput {
   tensors: readonly TensorSpec[];
-  /** Of each tensor whether its gradient can be had as factors. */
+  /** Whether the gradient of each tensor can be had as factors. */
   factorable: readonly boolean[];
   sync: Sync;
   wire: Wire;
   /** Samples of the global batch. */
   batchSize: number;
-  /** What the way of the bytes depends on; absent on a single machine, and where slices are fixed. */
+  /** The speeds on which `auto` decides; absent on a single machine, and where slices are fixed. */
   links?: Links | undefined;
 }
 
+/** How many workers there are, and how fast the slowest of them is. */
 export interface Links {
   workers: number;
-  /** Of the slowest worker's link. */
+  /** Bytes per second of the slowest worker's link. */
   linkBytesPerSecond: number;
-  /** Of the slowest worker. */
+  /** Operations per second of the slowest worker's matrix product. */
   gemmFlopsPerSecond: number;
 }
 
 /**
- * The form of each gradient. `auto` takes the faster one for each layer: of what travels, and of the product of the
- * factors, which everyone computes for all rows of the batch.
+ * Returns the form of each gradient. `auto` takes the faster one for each layer: it counts the bytes that travel, and
+ * the product of the factors, which everyone computes for all rows of the batch.
  *
  * Without `links` it is factored wherever that is possible: then the form, and with it every bit of the sum, is the
  * same for any number of workers.
@@ -45,13 +48,13 @@ export function planForms(input: PlanInput): GradientForm[] {
   });
 }
 
-/** Smaller ones would cost more than they save. */
+/** Smaller chunks would cost more than they save. */
 const LEAST_CHUNK_BYTES = 2 ** 16;
 const CHUNK_SECONDS = 0.02;
 
 /**
- * Bytes of a chunk: as many as the slowest link carries in 20 ms, since the last one of a step goes up, and its sum down,
- * while everyone waits. No sum depends on it.
+ * Returns the bytes of a chunk: as many as the slowest link carries in 20 ms, since the last one of a step goes up, and
+ * its sum down, while everyone waits. No sum depends on it.
  */
 export function planChunkBytes(linkBytesPerSecond: number): number {
   const bytes = Math.round(CHUNK_SECONDS * linkBytesPerSecond);
@@ -59,9 +62,9 @@ export function planChunkBytes(linkBytesPerSecond: number): number {
 }
 
 /**
- * Seconds that a [inputs, outputs] gradient adds to a step. Its bytes go up from each worker and down to each; those of
- * one worker share nothing with the others' (a switch), and the machine of the coordinator is as fast as they are
- * together.
+ * Estimates the seconds that a [inputs, outputs] gradient adds to a step. Its bytes go up from each worker and down to
+ * each; those of one worker share nothing with the others' (a switch), and the machine of the coordinator is as fast as
+ * they are together.
  */
 function secondsOf([inputs, outputs]: [number, number], { wire, batchSize }: PlanInput, links: Links) {
   const { workers, linkBytesPerSecond, gemmFlopsPerSecond } = links;

@@ -4,8 +4,10 @@
  */
 import { LockstepError } from "@lockstep/errors";
 
+/** How a number travels: as float32, or as bf16, its upper half. */
 export type Wire = "fp32" | "bf16";
 
+/** Bytes of a number that is not packed. */
 export const BYTES_PER_ELEMENT: Record<Wire, number> = { fp32: 4, bf16: 2 };
 
 /** Little-endian numbers as bytes; packed, after a bit map that is filled up to whole words of 4 bytes. */
@@ -18,13 +20,13 @@ export interface WireFloats {
 const WORTH_PACKING = 1 / 8;
 
 /**
- * Whether packing saves time. A megabyte takes 2 ms to pack and unpack, and is 30 % smaller then (docs/performance.md):
- * so much a link of 150 MB/s carries in 2 ms.
+ * Tells whether packing saves time. A megabyte takes 2 ms to pack and unpack, and is 30 % smaller then
+ * (docs/performance.md): so much a link of 150 MB/s carries in 2 ms.
  */
 export const packingPays = (linkBytesPerSecond: number): boolean => linkBytesPerSecond < 150e6;
 
 /**
- * The numbers as bytes, which may be a view of them. bf16 rounds to the nearest, ties to even; NaN stays NaN.
+ * Encodes numbers as bytes, which may be a view of them. bf16 rounds to the nearest, ties to even; NaN stays NaN.
  *
  * @param packing whether what has many zeros is packed
  */
@@ -33,7 +35,7 @@ export function encodeFloats(values: Float32Array<ArrayBuffer>, wire: Wire, pack
   return (packing ? packed(words) : undefined) ?? { data: bytesOf(words), packed: false };
 }
 
-/** Undefined if that saves too little. */
+/** Returns the words packed, or undefined if that saves too little. */
 function packed(words: Int32Array | Uint16Array): WireFloats | undefined {
   const groups = groupsOf(words.length);
   let nonzero = 0;
@@ -58,7 +60,7 @@ function packed(words: Int32Array | Uint16Array): WireFloats | undefined {
 }
 
 /**
- * The inverse, into an array of its own.
+ * Decodes what `encodeFloats` has made into a new array.
  *
  * @param elements how many numbers must be there
  * @throws LockstepError ERR_CHUNK if there are more or fewer
@@ -69,11 +71,11 @@ export function decodeFloats(floats: PackedOrNot, elements: number, wire: Wire):
   return decoded;
 }
 
-/** What comes off the wire, which may lie at any offset of its buffer. */
+/** Numbers as they come off the wire, which may lie at any offset of its buffer. */
 type PackedOrNot = { data: Uint8Array; packed: boolean };
 
 /**
- * The inverse, into an array that takes them all, whatever it holds.
+ * Decodes what `encodeFloats` has made into an array of just as many numbers, whatever it holds.
  *
  * @throws LockstepError ERR_CHUNK if there are more or fewer; the array's numbers are then of no use
  */
@@ -107,7 +109,7 @@ function unpack(bits: Int32Array, words: Int32Array | Uint16Array, bitmap: Int32
   }
 }
 
-/** An array of float32 as pieces of at most `chunkBytes`, neither rounded nor packed: states travel so. */
+/** Cuts an array of float32 into pieces of at most `chunkBytes`, neither rounded nor packed: states travel so. */
 export function* chunksOf(
   values: Float32Array,
   chunkBytes: number,
@@ -118,12 +120,12 @@ export function* chunksOf(
   }
 }
 
-/** The inverse, for one piece: a copy, since what comes off the wire may lie at any offset. */
+/** Decodes one piece of `chunksOf` into a copy, since what comes off the wire may lie at any offset. */
 export function rawFloats(data: Uint8Array): Float32Array<ArrayBuffer> {
   return new Float32Array(new Uint8Array(data).buffer, 0, Math.floor(data.length / 4));
 }
 
-/** What the numbers are after the wire, in place. */
+/** Rounds the numbers, in place, to what they are after the wire. */
 export function roundToWire(values: Float32Array, wire: Wire): void {
   if (wire === "fp32") return;
   const halves = toHalves(values);
@@ -131,7 +133,9 @@ export function roundToWire(values: Float32Array, wire: Wire): void {
   for (let i = 0; i < bits.length; i++) bits[i] = halves[i]! << 16;
 }
 
-/** Whether none is NaN or infinite. Four at a time: V8 unrolls no loops, and this one looks at all that comes. */
+/**
+ * Tells whether no number is NaN or infinite. It looks at four at a time: V8 unrolls no loops, and all numbers pass.
+ */
 export function allFinite(values: Float32Array): boolean {
   const bits = wordsOf(values);
   const whole = bits.length - (bits.length % 4);
@@ -142,19 +146,19 @@ export function allFinite(values: Float32Array): boolean {
   return !bits.subarray(whole).some(isNotFinite);
 }
 
-/** All bits of the exponent are set. */
+/** Tells whether all bits of the exponent are set. */
 const isNotFinite = (word: number): boolean => (word & 0x7f800000) === 0x7f800000;
 
 function bytesOf({ buffer, byteOffset, byteLength }: Int32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>) {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-/** Signed, because V8 computes with numbers beyond 2³¹ as floats. */
+/** Views the numbers as words: signed ones, because V8 computes with numbers beyond 2³¹ as floats. */
 function wordsOf<B extends ArrayBufferLike>(values: Float32Array<B>): Int32Array<B> {
   return new Int32Array(values.buffer, values.byteOffset, values.length);
 }
 
-/** 1 or 0, without a branch, which a processor would guess wrong for every other number. */
+/** Returns 1 or 0 without a branch, which a processor would guess wrong for every other number. */
 const isNotZero = (word: number): number => (word | -word) >>> 31;
 
 function toHalves(values: Float32Array): Uint16Array<ArrayBuffer> {
@@ -168,10 +172,10 @@ function toHalves(values: Float32Array): Uint16Array<ArrayBuffer> {
   return halves;
 }
 
-/** Numbers share words of the bit map, 32 to one. */
+/** Returns the words of a bit map: 32 numbers share one. */
 const groupsOf = (elements: number) => Math.ceil(elements / 32);
 
-/** How many bits are set; undefined if one beyond the first `elements` is, which nobody may send. */
+/** Counts the bits that are set; undefined if one beyond the first `elements` is, which nobody may send. */
 function ones(bitmap: Uint8Array, elements: number): number | undefined {
   for (let i = elements; i < 8 * bitmap.length; i++) if ((bitmap[i >>> 3]! >>> (i & 7)) & 1) return undefined;
   let count = 0;

@@ -9,23 +9,23 @@ import { MAX_CLASSES, MAX_HEARTBEAT_MS, MAX_NAME_CHARACTERS, MAX_PREDICTIONS, MA
 
 const count = z.int().nonnegative();
 const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
-/** Many of them: one complaint at the most, however many are wrong. */
+/** Checks many counts: one complaint at the most, however many are wrong. */
 const counts = (most: number) =>
   z.custom<number[]>(
     (value) => Array.isArray(value) && value.length <= most && value.every(isCount),
     `expected at most ${most} counts`,
   );
-/** What kind of error it is; of those that another version has, only that they are unknown here. */
+/** Checks the code of an error; one that only another version knows becomes ERR_UNKNOWN. */
 const code = z
   .string()
   .regex(/^ERR_[A-Z0-9_]{1,60}$/)
   .transform((given) => (isErrorCode(given) ? given : "ERR_UNKNOWN"));
-/** What people read: no characters that could rewrite a terminal, or turn its lines round. */
+/** Checks a text for people, which loses the characters that could rewrite a terminal, or turn its lines round. */
 const text = z
   .string()
   .max(4096)
   .transform((given) => given.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " "));
-/** What is called so in logs and metrics, line after line. */
+/** Checks a name that stands in logs and metrics, line after line. */
 const name = text.refine(
   (given) => given.length <= MAX_NAME_CHARACTERS,
   `expected at most ${MAX_NAME_CHARACTERS} characters`,
@@ -35,19 +35,21 @@ export function workerName(given: string): string | undefined {
   const parsed = name.safeParse(given);
   return parsed.success && parsed.data.trim() !== "" ? parsed.data : undefined;
 }
-/** Names a file, too: no path. */
+/** Checks a name that becomes a file's, too, and so must be no path. */
 const fileName = name.refine((given) => !/[/\\:]/.test(given), "expected a name without / \\ and :");
 /**
- * Bytes of numbers: see wire.ts. Off the wire they come as a Buffer, whose `slice` does not copy; from here on they are
- * a plain array, a view of the message.
+ * Checks bytes of numbers (see wire.ts). Off the wire they come as a Buffer, whose `slice` does not copy; from here on
+ * they are a plain array, a view of the message.
  */
 const floats = z
   .instanceof(Uint8Array)
   .transform((bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
-/** Of each part of the work. The names go into files and charts, so they are not for a worker to choose. */
+/**
+ * Checks the time of each part of the work. The names go into files and charts, so they are not for a worker to choose.
+ */
 const milliseconds = <Part extends string>(...parts: Part[]) =>
   z.partialRecord(z.enum(parts), z.number().nonnegative());
-/** Of a loss: not finite if the training has come apart. */
+/** Checks the sum of a loss, which is not finite if the training has come apart. */
 const sum = z.union([z.number(), z.nan(), z.literal(Number.POSITIVE_INFINITY), z.literal(Number.NEGATIVE_INFINITY)]);
 
 /** A tensor of the model, in TensorFlow.js' layout. */
@@ -56,9 +58,12 @@ export const tensorSpecSchema = z.strictObject({
   shape: z.array(count).max(8),
   dtype: z.literal("float32"),
 });
+/** A tensor that has passed the check. */
 export type TensorSpec = z.infer<typeof tensorSpecSchema>;
 
-/** The code that a worker computes with. Two workers whose code differs compute different numbers from the same data. */
+/**
+ * The code that a worker computes with. Two workers whose code differs compute different numbers from the same data.
+ */
 export const codeSchema = z.strictObject({
   /** Version of Lockstep. */
   version: text,
@@ -67,10 +72,14 @@ export const codeSchema = z.strictObject({
   /** Digest of random numbers that this code draws for a fixed seed. */
   draws: text,
 });
+/** A worker's code that has passed the check. */
 export type Code = z.infer<typeof codeSchema>;
 
-/** Samples [start, end) of the epoch's order. Each try to compute a slice is an attempt, counted from 0. */
+/**
+ * Checks a slice: samples [start, end) of the epoch's order. Each try to compute a slice is an attempt, counted from 0.
+ */
 const sliceSchema = z.strictObject({ slice: sliceIdSchema, attempt: count, start: count, end: count });
+/** A slice that is assigned to a worker, and the number of the attempt. */
 export type SliceAssignment = z.infer<typeof sliceSchema>;
 
 /** A piece of a contribution, or of an update: see layout.ts for parts and offsets, wire.ts for packing. */
@@ -116,9 +125,9 @@ const ready = z.strictObject({
   code: codeSchema,
   modelName: fileName,
   tensors: z.array(tensorSpecSchema).max(4096),
-  /** Under PyTorch's names, in the order of `tensors`. */
+  /** The same tensors under PyTorch's names, in the order of `tensors`. */
   stateDict: z.array(z.strictObject({ name: text, shape: z.array(count).max(8) })).max(4096),
-  /** Of each tensor whether its gradient can be had as factors. */
+  /** Whether the gradient of each tensor can be had as factors. */
   factorable: z.array(z.boolean()).max(4096),
   inputShape: z.tuple([count, count, count]),
   numClasses: count.max(MAX_CLASSES),
@@ -128,7 +137,7 @@ const ready = z.strictObject({
   trainSamples: count,
   validationSamples: count,
   testSamples: count,
-  /** Of weights that the model brings along: how many its module loaded or set, and a digest of those that are taken. */
+  /** Weights that the model brings along: how many its module loaded or set, and a digest of those that are taken. */
   ownWeights: z.strictObject({ written: count, digest: text }).optional(),
   /** What the module gave to compile(), in words: the coordinator tells the user that it is not used. */
   compiled: text.optional(),
@@ -202,6 +211,7 @@ const heartbeat = z.strictObject({ type: z.literal("heartbeat") });
 /** "I cannot go on, for this reason." Then it closes. */
 const failed = z.strictObject({ type: z.literal("failed"), code, reason: text });
 
+/** Checks a message of a worker. */
 export const workerMessageSchema = z.discriminatedUnion("type", [
   hello,
   clock,
@@ -219,6 +229,7 @@ export const workerMessageSchema = z.discriminatedUnion("type", [
   heartbeat,
   failed,
 ]);
+/** What a worker says. */
 export type WorkerMessage = z.infer<typeof workerMessageSchema>;
 
 // Coordinator → worker
@@ -289,7 +300,7 @@ const assign = z.strictObject({
   start: count,
   end: count,
   learningRate: z.number(),
-  /** Yours. */
+  /** The receiver's slices. */
   slices: z.array(sliceSchema).max(MAX_SLICES),
   /** Samples of every slice of the step, in slice order. */
   sliceSamples: counts(MAX_SLICES),
@@ -354,6 +365,7 @@ const alive = z.strictObject({ type: z.literal("alive") });
 /** "The run is over, or you may leave." The worker leaves with exit status 0. */
 const finished = z.strictObject({ type: z.literal("finished") });
 
+/** Checks a message of a coordinator. */
 export const coordinatorMessageSchema = z.discriminatedUnion("type", [
   welcome,
   linkProbe,
@@ -375,4 +387,11 @@ export const coordinatorMessageSchema = z.discriminatedUnion("type", [
   alive,
   finished,
 ]);
+/** What a coordinator says. */
 export type CoordinatorMessage = z.infer<typeof coordinatorMessageSchema>;
+
+/** The message of one type, whoever says it. */
+export type MessageOf<Type extends (WorkerMessage | CoordinatorMessage)["type"]> = Extract<
+  WorkerMessage | CoordinatorMessage,
+  { type: Type }
+>;

@@ -6,17 +6,18 @@ import { LockstepError } from "@lockstep/errors";
 import { chunkLength, chunkOffsets, type Layout, partElements } from "../layout/layout.ts";
 import type { SliceId, Step } from "../protocol/ids.ts";
 
-/** Attempts at a slice whose factors are kept at once: the one that flows, and some of this worker's own. */
+/** Attempts at a slice whose factors are kept at once: the primary one, and some of this worker's own. */
 const MAX_ATTEMPTS = 8;
 
 interface PiecePlace {
   slice: SliceId;
   attempt: number;
   part: number;
-  /** In elements of the part. */
+  /** Counted in elements of the part. */
   offset: number;
 }
 
+/** Numbers of the update, and where in it they belong. */
 export interface Piece extends PiecePlace {
   values: Float32Array;
 }
@@ -28,13 +29,14 @@ interface Factors {
   received: Set<number>[];
 }
 
+/** Puts the update of one step together, whatever order its pieces come in. */
 export class StepAssembly {
   readonly #layout: Layout;
   readonly #sliceSamples: readonly number[];
   readonly #dense: Float32Array<ArrayBuffer>;
   /** Offsets of the sums that have come. */
   readonly #sums = new Set<number>();
-  /** Of each slice, by attempt. */
+  /** The factors of each slice, by attempt. */
   readonly #attempts: Map<number, Factors>[];
 
   /**
@@ -52,7 +54,7 @@ export class StepAssembly {
     this.#attempts = sliceSamples.map(() => new Map());
   }
 
-  /** Of the global batch. */
+  /** Samples of the global batch. */
   get rows(): number {
     return this.#sliceSamples.reduce((total, samples) => total + samples, 0);
   }
@@ -62,13 +64,17 @@ export class StepAssembly {
     return this.#sliceSamples[slice] ?? 0;
   }
 
-  /** A piece from the coordinator, or of this worker's own factors. @throws LockstepError ERR_CHUNK if it does not fit */
+  /**
+   * Adds a piece of the coordinator's, or of this worker's own factors.
+   *
+   * @throws LockstepError ERR_CHUNK if it does not fit
+   */
   add({ values, ...place }: Piece): void {
     this.roomFor(place, values.length).set(values);
   }
 
   /**
-   * Where the numbers of a piece belong, for whoever has them in another form. From then on they count as there.
+   * Returns where the numbers of a piece belong, for a caller who decodes them there. From then on they count as there.
    *
    * @param given how many there are. @default as many as there must be
    * @throws LockstepError ERR_CHUNK if no such piece is expected
@@ -110,8 +116,8 @@ export class StepAssembly {
   }
 
   /**
-   * A factor part for all rows, as `complete` would have it, if it has come from every slice; and the attempts, by slice,
-   * that it is made of. They may turn out to be others in the end.
+   * Returns a factor part for all rows, as `complete` would, if it has come from every slice; and the attempts, by
+   * slice, that it is made of. They may turn out to be others in the end.
    */
   wholeFactor(part: number): { attempts: number[]; values: Float32Array<ArrayBuffer> } | undefined {
     const chosen = this.#attempts.map((attempts) =>
