@@ -1,10 +1,9 @@
 /** What the coordinator may ask of a worker at any time of a session, beside its steps. */
+import type { MessageOf } from "@lockstep/gradient-sync";
 import type { Connection } from "./connection/connection.ts";
 import type { ControlMessage } from "./connection/inbox.ts";
 import type { HeldState } from "./state/held-state.ts";
 import { StateSender } from "./state/state-sender.ts";
-
-type ControlOf<Type extends ControlMessage["type"]> = Extract<ControlMessage, { type: Type }>;
 
 /** Handles the control messages of one session. */
 export class SessionControl {
@@ -21,6 +20,8 @@ export class SessionControl {
   }
 
   /**
+   * Handles a control message.
+   *
    * @returns what goes on after the call, if anything does
    * @throws LockstepError ERR_MESSAGE_ORDER for what may not be asked for now
    */
@@ -45,13 +46,13 @@ export class SessionControl {
     return this.#sender.close();
   }
 
-  #sendState(message: ControlOf<"send-state">): Promise<void> {
+  #sendState(message: MessageOf<"send-state">): Promise<void> {
     const { step } = this.#state.current(message.type);
     this.#sender.assertRoom(message.request);
     return this.#sender.send(message, step, this.#state.snapshot());
   }
 
-  #rejected({ slice, step, reason }: ControlOf<"rejected">): void {
+  #rejected({ slice, step, reason }: MessageOf<"rejected">): void {
     this.#log(`the coordinator refused what this worker sent for slice ${slice} of step ${step}: ${reason}`);
   }
 }

@@ -5,8 +5,8 @@ import {
   ARITHMETIC_VERSION,
   expectAgreed,
   fingerprintOf,
+  type MessageOf,
   PROTOCOL_VERSION,
-  type WorkerMessage,
 } from "@lockstep/gradient-sync";
 import { factorableKernels, ownWeightsFacts, stableTopology, tfjsTopologyOf } from "@lockstep/model";
 import { drawsDigest, type PreparedRun } from "@lockstep/training";
@@ -16,17 +16,15 @@ import { tensorSpecs } from "./state/tensor-specs.ts";
 /** Side of the matrices whose product is timed: large enough for the speed of the layers that matter, and quick. */
 const MATMUL_SIZE = { native: 1024, other: 256 };
 
-type Hello = Extract<WorkerMessage, { type: "hello" }>;
-
 /** Introduces a worker; `holds` is the state that it has, if it has taken part before. */
-export function helloMessage(name: string, engine: Engine, holds: Hello["holds"]): Hello {
+export function helloMessage(name: string, engine: Engine, holds: MessageOf<"hello">["holds"]): MessageOf<"hello"> {
   const device = describeDevice(engine.device);
   const hello = { type: "hello" as const, protocol: PROTOCOL_VERSION, name, device, ...bitProperties(engine) };
   return { ...hello, ...(holds && { holds }) };
 }
 
 /**
- * Tells what the run is on this machine, for the coordinator to compare.
+ * Describes the run on this machine, for the coordinator to compare.
  *
  * @throws LockstepError ERR_MODEL_REFUSED for a model that no coordinator takes
  */
@@ -34,7 +32,7 @@ export async function readyMessage(
   { config: options, loaded, own, names, thread, engine }: PreparedRun,
   config: Record<string, unknown>,
   { linkBytesPerSecond }: Connection,
-): Promise<Extract<WorkerMessage, { type: "ready" }>> {
+): Promise<MessageOf<"ready">> {
   const { mean, std, trainSamples, validationSamples, testSamples, classes } = thread.meta;
   const factorable = new Set(factorableKernels(loaded.model));
   const topology = tfjsTopologyOf(loaded.model, names);

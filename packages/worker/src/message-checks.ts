@@ -1,9 +1,8 @@
-/** What a coordinator may ask of a worker: anything else, and the worker leaves with the reason. */
+/** Checks what a coordinator asks of a worker; for anything else the worker leaves with the reason. */
 import type { BatchMeta } from "@lockstep/dataset";
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
-import { type CoordinatorMessage, makeLayout, type TensorSpec } from "@lockstep/gradient-sync";
+import { type CoordinatorMessage, type MessageOf, makeLayout, type TensorSpec } from "@lockstep/gradient-sync";
 
-type Message<Type extends CoordinatorMessage["type"]> = Extract<CoordinatorMessage, { type: Type }>;
 type Sizes = Pick<BatchMeta, "trainSamples" | "validationSamples" | "testSamples">;
 
 /** Chunks that the dense part of a gradient may be cut into. */
@@ -13,10 +12,10 @@ const MAX_CHUNKS = 2 ** 16;
  * Checks that a run can begin as the coordinator says.
  *
  * @param step updates that this worker's weights have; undefined if it has none
- * @throws LockstepError ERR_PLAN for a way that the gradients of this model cannot go, ERR_MESSAGE_ORDER if this worker is
- *   to go on with weights that it has not
+ * @throws LockstepError ERR_PLAN for a way that the gradients of this model cannot go, ERR_MESSAGE_ORDER if this worker
+ *   is to go on with weights that it has not
  */
-export function assertStart(start: Message<"start">, tensors: readonly TensorSpec[], step: number | undefined): void {
+export function assertStart(start: MessageOf<"start">, tensors: readonly TensorSpec[], step: number | undefined): void {
   const { forms, state, chunkBytes } = start;
   if (state === "held") assertWeights(step, "start");
   const fits = tensors.every(({ shape }, index) => forms[index] !== "factored" || shape.length === 2);
@@ -26,7 +25,7 @@ export function assertStart(start: Message<"start">, tensors: readonly TensorSpe
   assert(chunks <= MAX_CHUNKS, "ERR_PLAN", `at most ${MAX_CHUNKS} chunks, got ${chunks} of ${chunkBytes} bytes`);
 }
 
-/** What is wrong with a message that needs the weights of the run, if this worker has none. */
+/** Makes the error of a message that needs the weights of the run, where this worker has none. */
 export function missingWeights(type: CoordinatorMessage["type"]): LockstepError {
   return unexpected("ERR_MESSAGE_ORDER", `the weights of the run before ${type}`);
 }
@@ -40,9 +39,10 @@ function assertWeights(step: number | undefined, type: CoordinatorMessage["type"
  * Checks the slices of a step.
  *
  * @param step updates that this worker's weights have
- * @throws LockstepError ERR_MESSAGE_ORDER for another step than the next, ERR_SLICE for slices that do not make up the batch
+ * @throws LockstepError ERR_MESSAGE_ORDER for another step than the next, ERR_SLICE for slices that do not make up the
+ *   batch
  */
-export function assertAssign(assign: Message<"assign">, step: number | undefined, { trainSamples }: Sizes): void {
+export function assertAssign(assign: MessageOf<"assign">, step: number | undefined, { trainSamples }: Sizes): void {
   assertWeights(step, "assign");
   const { start, end, sliceSamples } = assign;
   assert(assign.step === step, "ERR_MESSAGE_ORDER", `step ${step}, got step ${assign.step}`);
@@ -54,8 +54,8 @@ export function assertAssign(assign: Message<"assign">, step: number | undefined
 
 /** Checks slices against their step. @throws LockstepError ERR_SLICE for one that is none of its step's */
 export function assertSlices(
-  { slices }: Pick<Message<"assign">, "slices">,
-  { start, sliceSamples }: Pick<Message<"assign">, "start" | "sliceSamples">,
+  { slices }: Pick<MessageOf<"assign">, "slices">,
+  { start, sliceSamples }: Pick<MessageOf<"assign">, "start" | "sliceSamples">,
 ): void {
   let next = start;
   const starts = [start, ...sliceSamples.map((samples) => (next += samples))];
@@ -66,7 +66,7 @@ export function assertSlices(
 }
 
 /** Checks a range of samples to evaluate. @throws LockstepError ERR_SLICE for samples that there are not */
-export function assertEvaluate({ part, start, end }: Message<"evaluate">, sizes: Sizes): void {
+export function assertEvaluate({ part, start, end }: MessageOf<"evaluate">, sizes: Sizes): void {
   const samples = part === "validation" ? sizes.validationSamples : sizes.testSamples;
   assert(start < end && end <= samples, "ERR_SLICE", `${part} samples below ${samples}, got [${start}, ${end})`);
 }

@@ -25,7 +25,7 @@ export class Participant {
     return this.#state.warmUp();
   }
 
-  /** What it holds, for a coordinator that was started again. */
+  /** Returns what it holds, for a coordinator that was started again. */
   held(run: string): { run: string; step: number } | undefined {
     const { step } = this.#state;
     return step === undefined ? undefined : { run, step };

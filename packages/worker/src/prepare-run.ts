@@ -3,9 +3,9 @@ import { type GivenOptions, type MachineOptions, makeConfig } from "@lockstep/co
 import type { RecordSupply } from "@lockstep/dataset";
 import type { Engine } from "@lockstep/engine";
 import { excerpt, LockstepError } from "@lockstep/errors";
+import type { MessageOf } from "@lockstep/gradient-sync";
 import { isKnownModel } from "@lockstep/model";
 import { type PreparedRun, prepare } from "@lockstep/training";
-import type { MessageOf } from "./connection/inbox.ts";
 
 /** What this machine has of a run. */
 export interface PrepareOptions {
@@ -22,8 +22,8 @@ export interface PrepareOptions {
  * Prepares the run that a coordinator has described.
  *
  * @param fetch asks the coordinator for records, where this machine has no files
- * @throws LockstepError ERR_MODEL_CODE if the model is made by code that is not here, ERR_MODEL if the coordinator names
- *   none that can be loaded, or what is missing on this machine
+ * @throws LockstepError ERR_MODEL_CODE if the model is made by code that is not here, ERR_MODEL if the coordinator
+ *   names none that can be loaded, or what is missing on this machine
  */
 export async function prepareRun(
   { model, dataDir, maxRows, machine, log }: PrepareOptions,

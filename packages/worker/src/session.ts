@@ -1,15 +1,9 @@
 /** A worker's session with its coordinator: one method for each message, from `start` until the connection ends. */
 import { LockstepError } from "@lockstep/errors";
-import { makeLayout } from "@lockstep/gradient-sync";
+import { type MessageOf, makeLayout } from "@lockstep/gradient-sync";
 import { Batches, evaluateBatch, type LapClock, type PreparedRun, takeStep } from "@lockstep/training";
 import type { Connection } from "./connection/connection.ts";
-import {
-  type ControlMessage,
-  Dismissed,
-  type Inbox,
-  type MessageOf,
-  type ReceivedMessage,
-} from "./connection/inbox.ts";
+import { type ControlMessage, Dismissed, type Inbox, type ReceivedMessage } from "./connection/inbox.ts";
 import { SessionControl } from "./control.ts";
 import { CoordinatorExchange } from "./exchange/coordinator-exchange.ts";
 import { sliceToPrefetch } from "./exchange/prefetch.ts";

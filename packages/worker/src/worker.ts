@@ -3,10 +3,11 @@ import { hostname } from "node:os";
 import type { MachineOptions } from "@lockstep/config";
 import { type Engine, startEngine } from "@lockstep/engine";
 import { knownError, LockstepError } from "@lockstep/errors";
+import type { MessageOf } from "@lockstep/gradient-sync";
 import { type Resources, withResources } from "@lockstep/run";
 import type { PreparedRun } from "@lockstep/training";
 import type { Connection } from "./connection/connection.ts";
-import { Dismissed, Inbox, type MessageOf } from "./connection/inbox.ts";
+import { Dismissed, Inbox } from "./connection/inbox.ts";
 import { isBusy, isPassing, Search, type SearchOptions } from "./connection/search.ts";
 import { helloMessage, readyMessage } from "./introduction.ts";
 import { Participant } from "./participant.ts";
@@ -51,11 +52,11 @@ class Worker {
   readonly #options: WorkerOptions;
   readonly #resources: Resources;
   readonly #name: string;
-  /** The current one, which may have ended. */
+  /** The current connection, which may have ended. */
   #connection: Connection;
   #state: WorkerState = "joining";
   #run: JoinedRun | undefined;
-  /** Goes on until a coordinator was found that has room. */
+  /** The search that is under way: it goes on until a coordinator was found that has room. */
   #search: Search | undefined;
 
   constructor(connection: Connection, options: WorkerOptions, resources: Resources) {
@@ -102,7 +103,7 @@ class Worker {
     return participant.serve(connection, inbox);
   }
 
-  /** The run that the coordinator conducts: prepared when the first one says welcome, and kept. */
+  /** Returns the run that the coordinator conducts, which is prepared at the first welcome and kept. */
   async #joinedRun(welcome: MessageOf<"welcome">, engine: Engine): Promise<JoinedRun> {
     const { coordinator, log } = this.#options;
     if (this.#run !== undefined) {
@@ -147,7 +148,7 @@ class Worker {
   }
 }
 
-/** Before it is waited for, and before its speed is measured. */
+/** Warms up the device before anyone waits for it, and before its speed is measured. */
 async function warmUp(participant: Participant, log: (line: string) => void): Promise<void> {
   const startMs = performance.now();
   await participant.warmUp();

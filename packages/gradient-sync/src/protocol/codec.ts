@@ -5,6 +5,7 @@ import type { z } from "zod";
 import {
   type CoordinatorMessage,
   coordinatorMessageSchema,
+  type MessageOf,
   type WorkerMessage,
   workerMessageSchema,
 } from "./messages.ts";
@@ -47,7 +48,7 @@ export function decodeFromCoordinator(bytes: Uint8Array): CoordinatorMessage {
  *
  * @throws LockstepError ERR_MODEL_REFUSED that says which limit is passed
  */
-export function expectAgreed(message: Extract<WorkerMessage, { type: "ready" }>): void {
+export function expectAgreed(message: MessageOf<"ready">): void {
   const parsed = workerMessageSchema.safeParse(message);
   if (parsed.success) return;
   const text = `A coordinator cannot take this model: ${firstIssue(parsed.error)}`;

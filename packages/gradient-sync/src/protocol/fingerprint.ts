@@ -1,11 +1,10 @@
 /** What must be the same on all workers of a run, as one digest. */
 import { createHash } from "node:crypto";
-import type { WorkerMessage } from "./messages.ts";
+import type { MessageOf } from "./messages.ts";
 
-type Ready = Extract<WorkerMessage, { type: "ready" }>;
 /** What a worker tells of the run, without what belongs to the worker. */
 export type RunFacts = Omit<
-  Ready,
+  MessageOf<"ready">,
   "type" | "fingerprint" | "topology" | "compiled" | "linkBytesPerSecond" | "gemmFlopsPerSecond"
 >;
 
@@ -30,7 +29,7 @@ function inOrder(_: string, value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Only the facts, of an object that may hold more. */
+/** Returns the facts alone, of an object that may hold more. */
 export function factsOf(facts: RunFacts): RunFacts {
   const { code, modelName, tensors, stateDict, factorable, inputShape, numClasses, classes, mean, std } = facts;
   const { trainSamples, validationSamples, testSamples } = facts;

@@ -5,7 +5,9 @@ import type { Connection } from "./connection.ts";
 import { SocketConnection } from "./socket-connection.ts";
 import type { SocketData } from "./socket-messages.ts";
 
-/** What has come and is not yet received, in bytes; with more the socket is not read, and the coordinator has to wait. */
+/**
+ * Bytes that may have come and not be received yet; with more the socket is not read, and the coordinator has to wait.
+ */
 const MAX_UNTAKEN_BYTES = 256 * 2 ** 20;
 
 /**

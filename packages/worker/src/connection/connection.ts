@@ -10,11 +10,14 @@ export interface Connection {
   send(message: WorkerMessage): void;
   /** Sends a piece of a contribution. The array is taken over. */
   sendPiece(piece: PiecePlace, values: Float32Array<ArrayBuffer>, wire: Wire): void;
-  /** Of the way from the coordinator to here, as measured after `welcome`. */
+  /** Speed of the way from the coordinator to here, as measured after `welcome`. */
   readonly linkBytesPerSecond: Promise<number>;
   /** Whether every message that has come was received, and the connection is open: there is time for something else. */
   readonly isIdle: boolean;
-  /** The next message of the coordinator. Rejects when the connection is closed and all that came is received. */
+  /**
+   * Resolves with the next message of the coordinator. Rejects when the connection is closed and all that came is
+   * received.
+   */
   receive(): Promise<CoordinatorMessage>;
   heartbeat(everyMs: number): void;
   /** Asks the coordinator for records of the data set. */

@@ -16,13 +16,13 @@ import { LinkSpeed } from "./link-speed.ts";
 import { machineMs } from "./machine-clock.ts";
 import type { FromSocket, SocketData, ToSocket } from "./socket-messages.ts";
 
-/** Until the coordinator says how often it wants to hear the heart beat: starting an engine may take long. */
+/** The interval until the coordinator says how often it wants a heartbeat: starting an engine may take long. */
 const HEARTBEAT_MS = 1000;
 
 type WebSocket = ReturnType<typeof openSocket>;
 type SocketState = "connecting" | "open" | "closed";
 
-/** Connects at once. What comes is told, the end with its reason last. */
+/** Connects at once, and reports what comes; last of all the end, with its reason. */
 export class CoordinatorSocket {
   readonly #url: string;
   readonly #maxUntakenBytes: number;
@@ -40,7 +40,7 @@ export class CoordinatorSocket {
   /** Why the socket ends, once something has gone wrong. */
   #fault: LockstepError | undefined;
   #packing = true;
-  /** Of messages that the computing thread was given, and has not received. */
+  /** Bytes of messages that the computing thread was given, and has not received. */
   #untakenBytes = 0;
 
   constructor(
@@ -53,8 +53,8 @@ export class CoordinatorSocket {
     const socket = openSocket(url, { ...join, maxPayload: MAX_MESSAGE_BYTES });
     this.#socket = socket;
     socket.on("open", () => this.#open());
-    // Not whole messages only: on a slow link one may take longer than the coordinator may be silent. And not before it is
-    // open: else what came with the upgrade would be heard here only.
+    // Any bytes count: on a slow link a whole message may take longer than the coordinator may be silent. It begins when
+    // the socket is open: else what came with the upgrade would be heard here only.
     socket.on("upgrade", ({ socket: link }) => socket.on("open", () => link.on("data", () => this.#heartbeat.hear())));
     socket.on("message", (data: Buffer) => this.#receive(data));
     socket.on("error", (error) => this.#fail(error));
@@ -77,7 +77,7 @@ export class CoordinatorSocket {
     this.#heartbeat.start(everyMs);
   }
 
-  /** The computing thread has received messages of so many bytes: there may be room for more. */
+  /** Notes that the computing thread has received messages of so many bytes: there may be room for more. */
   taken(bytes: number): void {
     this.#untakenBytes -= bytes;
     if (!this.#socket.isPaused || this.#untakenBytes >= this.#maxUntakenBytes / 2) return;

@@ -5,11 +5,11 @@ const COORDINATOR_SILENT_BEATS = 10;
 
 /** What a heartbeat does, and when. */
 export interface HeartbeatOptions {
-  /** Sends one. */
+  /** Sends a heartbeat. */
   send: () => void;
   /** Whether the socket is read now: while it is not, this end hears nothing. */
   isReading: () => boolean;
-  /** Nothing has come for so many milliseconds, which is too long. */
+  /** Hears that nothing has come for so many milliseconds, which is too long. */
   onSilence: (silentMs: number) => void;
   /** A monotonic clock, in ms. */
   nowMs: () => number;
@@ -36,7 +36,7 @@ export class Heartbeat {
     clearInterval(this.#timer);
   }
 
-  /** Something has come, or is read again from now on. */
+  /** Notes that something has come, or is read again from now on. */
   hear(): void {
     this.#heardMs = this.#options.nowMs();
   }

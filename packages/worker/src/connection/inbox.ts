@@ -3,20 +3,18 @@
  * are handled in between.
  */
 import { LockstepError } from "@lockstep/errors";
-import type { CoordinatorMessage } from "@lockstep/gradient-sync";
+import type { CoordinatorMessage, MessageOf } from "@lockstep/gradient-sync";
 import type { Connection } from "./connection.ts";
 
-/** The coordinator lets this worker go, where it expected something else. */
+/** Thrown where the coordinator lets this worker go, and something else was expected. */
 export class Dismissed extends Error {}
 
 /** A message that may come at any time, and is handled as soon as it is its turn. */
-export type ControlMessage = Extract<CoordinatorMessage, { type: "sync" | "send-state" | "state-ack" | "rejected" }>;
+export type ControlMessage = MessageOf<"sync" | "send-state" | "state-ack" | "rejected">;
 /** Handles a control message; if the promise that it returns rejects, so does the wait for the next message. */
 export type ControlHandler = (message: ControlMessage) => Promise<void> | undefined;
 /** Any other message of the coordinator. */
 export type ReceivedMessage = Exclude<CoordinatorMessage, ControlMessage>;
-/** The received message of one type. */
-export type MessageOf<Type extends ReceivedMessage["type"]> = Extract<ReceivedMessage, { type: Type }>;
 
 /** Reads one connection. */
 export class Inbox {
@@ -30,7 +28,7 @@ export class Inbox {
     this.#onControl = onControl;
   }
 
-  /** Whether there is time for something else: nothing has come. */
+  /** Whether nothing has come, so that there is time for something else. */
   get isIdle(): boolean {
     return this.#connection.isIdle;
   }

@@ -1,4 +1,4 @@
-/** What a socket's thread spends its time with, in milliseconds: it overlaps the computing thread's. */
+/** Measures what a socket's thread spends its time with, in milliseconds: it overlaps the computing thread's. */
 export class IoClock {
   readonly #nowMs: () => number;
   #ms = { encode: 0, send: 0, receive: 0 };
@@ -19,7 +19,7 @@ export class IoClock {
     return this.#time("receive", work);
   }
 
-  /** A message is being sent until what this returns is called. */
+  /** Notes that a message is being sent, until what this returns is called. */
   sending(): () => void {
     if (this.#sending++ === 0) this.#sendingSinceMs = this.#nowMs();
     return () => {
@@ -27,7 +27,7 @@ export class IoClock {
     };
   }
 
-  /** The times since they were last taken. */
+  /** Returns the times since they were last taken. */
   take(): { encode: number; send: number; receive: number } {
     const taken = this.#ms;
     this.#ms = { encode: 0, send: 0, receive: 0 };

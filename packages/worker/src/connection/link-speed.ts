@@ -6,7 +6,7 @@ export class LinkSpeed {
   readonly #arrivedMs: number[] = [];
 
   /**
-   * Counts a probe. It comes as long after the one before as the link needs for its bytes; but for some, when this thread
+   * Counts a probe. Each comes as long after the one before as the link needs for its bytes, except when this thread
    * was busy.
    *
    * @returns bytes per second once all probes are here, and only then

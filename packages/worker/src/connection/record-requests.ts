@@ -2,7 +2,7 @@
 import { crc32 } from "node:zlib";
 import type { RecordPart } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
-import type { CoordinatorMessage, WorkerMessage } from "@lockstep/gradient-sync";
+import type { MessageOf, WorkerMessage } from "@lockstep/gradient-sync";
 import { Deferred } from "./deferred.ts";
 
 /** Numbers the requests, and hands each answer to whoever asked. */
@@ -24,8 +24,8 @@ export class RecordRequests {
     return answer.promise;
   }
 
-  /** The coordinator has sent the records of a request. */
-  deliver({ request, data, crc32: expected }: Extract<CoordinatorMessage, { type: "records" }>): void {
+  /** Hands over the records of a request, which the coordinator has sent. */
+  deliver({ request, data, crc32: expected }: MessageOf<"records">): void {
     const answer = this.#pending.get(request);
     this.#pending.delete(request);
     if (crc32(data) === expected) answer?.resolve(data);

@@ -8,9 +8,12 @@ import { Dismissed } from "./inbox.ts";
 
 /** Reasons for which a connection ends that say nothing against this worker: it may come again. */
 const PASSING = ["ERR_DISCONNECTED", "ERR_CONNECT", "ERR_SILENT", "ERR_STALLED", "ERR_SLOW_READER", "ERR_STATE_LOST"];
-/** Refused for the number of others, or of refusals: where a worker comes back, its own last connection may still count. */
+/**
+ * Refusals for the number of workers or of refused joins: when a worker comes back, its last connection may still
+ * count.
+ */
 const BUSY = ["ERR_FULL", "ERR_LIMITED"];
-/** How long it waits before the first try to come again; twice as long before each further one, up to the second. */
+/** Wait before the first attempt to come back; it doubles with each further one, up to `longest`. */
 const BACKOFF_MS = { first: 250, longest: 2000 };
 
 /** Where the coordinator is, and how long it is looked for. */
@@ -23,17 +26,23 @@ export interface SearchOptions {
   reconnectMs: number;
 }
 
-/** Whether a worker whose connection ended for this may come again. @param comesBack whether it was there before */
+/**
+ * Tells whether a worker whose connection ended for this may come again.
+ *
+ * @param comesBack whether it was there before
+ */
 export function isPassing(error: unknown, comesBack = false): error is LockstepError {
   return error instanceof LockstepError && (PASSING.includes(error.code) || (comesBack && isBusy(error)));
 }
 
-/** Whether a worker was turned away for what others do, which may change. */
+/** Tells whether a worker was turned away for what others do, which may change. */
 export function isBusy(error: unknown): boolean {
   return error instanceof LockstepError && BUSY.includes(error.code);
 }
 
-/** One search goes on until a coordinator says welcome and has room: one that only drops connections does not end it. */
+/**
+ * One search goes on until a coordinator says welcome and has room: one that only drops connections does not end it.
+ */
 export class Search {
   readonly #options: SearchOptions;
   readonly #lost: LockstepError;
@@ -50,8 +59,8 @@ export class Search {
   /**
    * @param last why the last connection ended
    * @throws Dismissed if it is to leave meanwhile
-   * @throws LockstepError ERR_DISCONNECTED when the time is over, ERR_FULL or ERR_LIMITED if it was turned away last, or
-   *   what it was refused for
+   * @throws LockstepError ERR_DISCONNECTED when the time is over, ERR_FULL or ERR_LIMITED if it was turned away last,
+   *   or what it was refused for
    */
   async connect(last: LockstepError, leave: AbortSignal): Promise<Connection> {
     const { coordinator, join, reconnectMs } = this.#options;

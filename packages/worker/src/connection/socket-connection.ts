@@ -18,7 +18,7 @@ type Arrived = Extract<FromSocket, { type: "message" }>;
 export class SocketConnection implements Connection {
   readonly #thread: Worker;
   readonly #arrived: Arrived[] = [];
-  /** Those who wait for a message; none does while there are any. */
+  /** Callers that wait for a message; there are none while messages wait. */
   readonly #receivers: Deferred<CoordinatorMessage>[] = [];
   readonly #records = new RecordRequests((message) => this.send(message));
   readonly #opened = new Deferred<void>();
@@ -118,7 +118,9 @@ export class SocketConnection implements Connection {
     else receiver.resolve(this.#take(arrived));
   }
 
-  /** The first reason counts: what a thread reports after its socket has closed says nothing more. */
+  /**
+   * Ends the connection. The first reason counts: what a thread reports after its socket has closed says nothing more.
+   */
   #end(error: Error): void {
     if (this.#state.name === "closed") return;
     this.#state = { name: "closed", error };

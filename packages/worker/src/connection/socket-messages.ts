@@ -12,7 +12,7 @@ export interface SocketData {
   maxUntakenBytes: number;
 }
 
-/** To the socket thread. */
+/** What the computing thread tells the socket thread. */
 export type ToSocket =
   | { type: "send"; message: WorkerMessage }
   /** A piece of a contribution, to be encoded there. */
@@ -22,7 +22,7 @@ export type ToSocket =
   | { type: "taken"; bytes: number }
   | { type: "close" };
 
-/** From the socket thread. */
+/** What the socket thread tells the computing thread. */
 export type FromSocket =
   | { type: "open" }
   | { type: "message"; message: CoordinatorMessage; bytes: number }

@@ -2,7 +2,7 @@
  * The exchange through a coordinator. Gradients are read back and sent as the backward pass yields them; pieces of the
  * update come in while this worker computes, and count when the coordinator commits the step.
  */
-import type { CoordinatorMessage, Layout } from "@lockstep/gradient-sync";
+import type { Layout, MessageOf } from "@lockstep/gradient-sync";
 import type { Exchange, LapClock, Slice, SliceSink, Update } from "@lockstep/training";
 import type { Connection } from "../connection/connection.ts";
 import type { Inbox } from "../connection/inbox.ts";
@@ -13,7 +13,10 @@ type ExchangeState = { name: "idle" } | { name: "stepping"; step: StepExchange }
 /** Takes part in the steps of one session, one after the other. */
 export class CoordinatorExchange implements Exchange {
   readonly #context: ExchangeContext;
-  /** Where the sums of each step come together: one array for all steps, whose memory the tensors of an update may share. */
+  /**
+   * Where the sums of each step come together: one array for all steps, whose memory the tensors of an update may
+   * share.
+   */
   readonly #dense: Float32Array<ArrayBuffer>;
   #state: ExchangeState = { name: "idle" };
 
@@ -22,8 +25,8 @@ export class CoordinatorExchange implements Exchange {
     this.#dense = new Float32Array(layout.denseElements);
   }
 
-  /** The step that the next `slices` is for. */
-  assign(message: Extract<CoordinatorMessage, { type: "assign" }>): void {
+  /** Begins the step that the next `slices` is for. */
+  assign(message: MessageOf<"assign">): void {
     this.#state = { name: "stepping", step: new StepExchange(this.#context, message, this.#dense) };
   }
 
@@ -41,7 +44,7 @@ export class CoordinatorExchange implements Exchange {
     return update;
   }
 
-  /** Lets go of what was computed ahead for a step that is not to be. */
+  /** Releases what was computed ahead for a step that will not be committed. */
   dispose(): void {
     if (this.#state.name === "stepping") this.#state.step.dispose();
     this.#state = { name: "idle" };

@@ -1,6 +1,7 @@
 /**
  * Gradients of fully connected layers that are computed while this worker waits for the rest of the step: all factors
- * of a layer are usually there long before the last sums of the convolutions. Whether they count is known at the commit.
+ * of a layer are usually there long before the last sums of the convolutions. Whether they count is known at the
+ * commit.
  */
 import { tf } from "@lockstep/engine";
 import type { Layout, StepAssembly } from "@lockstep/gradient-sync";
@@ -10,7 +11,7 @@ import { factoredMean } from "@lockstep/training";
 export class PrecomputedGradients {
   readonly #layout: Layout;
   readonly #assembly: StepAssembly;
-  /** By tensor; and the attempts, by slice, whose factors are in it. */
+  /** The mean of each tensor, and the attempts, by slice, whose factors are in it. */
   readonly #means = new Map<number, { attempts: readonly number[]; mean: tf.Tensor2D }>();
 
   constructor(layout: Layout, assembly: StepAssembly) {
@@ -18,7 +19,7 @@ export class PrecomputedGradients {
     this.#assembly = assembly;
   }
 
-  /** Computes one whose factors are there. @returns whether there was one */
+  /** Computes the mean gradient of one tensor whose factors are there. @returns whether there was one */
   computeOne(): boolean {
     for (const [index, place] of this.#layout.places.entries()) {
       if (place.form !== "factored" || this.#means.has(index)) continue;
@@ -37,7 +38,7 @@ export class PrecomputedGradients {
     return false;
   }
 
-  /** The mean gradient of a tensor, if it was made of these attempts. It is the caller's. */
+  /** Returns the mean gradient of a tensor, if it was made of these attempts. It is the caller's. */
   take(index: number, attempts: readonly number[]): tf.Tensor2D | undefined {
     const found = this.#means.get(index);
     if (found === undefined || !areEqual(found.attempts, attempts)) return undefined;

@@ -1,15 +1,13 @@
 /** Which samples this worker will probably be asked for next, so that they are fetched and made before it is asked. */
 import type { SliceRequest } from "@lockstep/dataset";
-import type { CoordinatorMessage } from "@lockstep/gradient-sync";
-
-type Assign = Extract<CoordinatorMessage, { type: "assign" }>;
+import type { MessageOf } from "@lockstep/gradient-sync";
 
 /**
- * The slice after `last`: the next of this step's, or after them the same share of the next step's batch. Undefined if
- * `last` is none of them.
+ * Returns the slice after `last`: the next of this step's, or after them the same share of the next step's batch.
+ * Undefined if `last` is none of them.
  */
 export function sliceToPrefetch(
-  assigned: Assign | undefined,
+  assigned: MessageOf<"assign"> | undefined,
   { trainSamples }: { trainSamples: number },
   last: SliceRequest | undefined,
 ): SliceRequest | undefined {

@@ -16,7 +16,7 @@ import { machineMs } from "../connection/machine-clock.ts";
 export interface SliceSenderOptions {
   connection: Connection;
   layout: Layout;
-  /** Of the step: where this worker's own factors go too, as they are sent. */
+  /** The step's assembly, where this worker's own factors go too, as they are sent. */
   assembly: StepAssembly;
   clock: LapClock;
   step: Step;
@@ -33,7 +33,7 @@ export class SliceSender implements SliceSink {
   readonly #dense: { start: number; values: Float32Array }[] = [];
   /** Elements that each chunk of the dense part still lacks. */
   readonly #lacking: Map<number, number>;
-  /** Where reading back takes its time (WebGPU), what is being read. */
+  /** Gradients that are being read back, which takes its time on WebGPU. */
   readonly #reading: Promise<void>[] = [];
 
   constructor(options: SliceSenderOptions) {
@@ -67,13 +67,13 @@ export class SliceSender implements SliceSink {
     await Promise.all(this.#reading);
     const { connection, clock, step, slice, attempt } = this.#options;
     clock.lap("read-back");
-    // Waiting is what is left of the coordinator's step; it knows that better.
+    // The coordinator works out the waiting itself: it is the rest of the step.
     const doneMs = machineMs();
     const { step: _, wait: __, ...ms } = clock.finish();
     connection.send({ type: "contribution", step, slice, attempt, samples, lossSum, correct, ms, io: {}, doneMs });
   }
 
-  /** Sends pieces of the dense part once more, those of them that were sent. */
+  /** Sends pieces of the dense part once more, as far as they were sent. */
   sendAgain(offsets: readonly number[]): void {
     for (const offset of new Set(offsets)) if (this.#lacking.get(offset) === 0) this.#sendDense(offset);
   }
@@ -130,7 +130,7 @@ export class SliceSender implements SliceSink {
   }
 }
 
-/** Elements of the chunk of the dense part that begins at `offset`. */
+/** Returns the elements of the chunk of the dense part that begins at `offset`. */
 function denseChunkLength({ chunkElements, denseElements }: Layout, offset: number): number {
   return Math.min(chunkElements, denseElements - offset);
 }

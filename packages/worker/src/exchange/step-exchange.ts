@@ -1,8 +1,16 @@
-/** One step of the exchange through a coordinator, from the slices that are assigned to the update that is committed. */
+/**
+ * One step of the exchange through a coordinator, from the slices that are assigned to the update that is committed.
+ */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
-import { type CoordinatorMessage, decodeInto, type Layout, StepAssembly } from "@lockstep/gradient-sync";
+import {
+  type CoordinatorMessage,
+  decodeInto,
+  type Layout,
+  type MessageOf,
+  StepAssembly,
+} from "@lockstep/gradient-sync";
 import type { BatchGradient, LapClock, Slice, SliceSink, Update } from "@lockstep/training";
 import type { Connection } from "../connection/connection.ts";
 import { Dismissed, type Inbox } from "../connection/inbox.ts";
@@ -10,8 +18,7 @@ import { assertSlices } from "../message-checks.ts";
 import { PrecomputedGradients } from "./precomputed-gradients.ts";
 import { SliceSender } from "./slice-sender.ts";
 
-type Message<Type extends CoordinatorMessage["type"]> = Extract<CoordinatorMessage, { type: Type }>;
-type AssignedSlice = Message<"assign">["slices"][number];
+type AssignedSlice = MessageOf<"assign">["slices"][number];
 
 /** What the steps of one session have in common. */
 export interface ExchangeContext {
@@ -22,22 +29,22 @@ export interface ExchangeContext {
 }
 
 /** `open` while slices are computed and sums come in, `committed` when the update counts. */
-type StepState = { name: "open" } | { name: "committed"; commit: Message<"commit"> };
+type StepState = { name: "open" } | { name: "committed"; commit: MessageOf<"commit"> };
 
 /** Sends this worker's slices of a step, and puts the update together. */
 export class StepExchange {
   readonly #context: ExchangeContext;
-  readonly #assigned: Message<"assign">;
-  /** This worker's: more come when others have lost theirs. */
+  readonly #assigned: MessageOf<"assign">;
+  /** This worker's slices: more come when others have lost theirs. */
   readonly #slices: AssignedSlice[];
   readonly #assembly: StepAssembly;
   readonly #precomputed: PrecomputedGradients;
-  /** Of the slices that were sent: kept until the commit, since parts of them may be asked for again. */
+  /** Senders of the slices that were sent, kept until the commit, since parts of them may be asked for again. */
   readonly #senders: SliceSender[] = [];
   #state: StepState = { name: "open" };
 
   /** @param dense where the sums come together */
-  constructor(context: ExchangeContext, assigned: Message<"assign">, dense: Float32Array<ArrayBuffer>) {
+  constructor(context: ExchangeContext, assigned: MessageOf<"assign">, dense: Float32Array<ArrayBuffer>) {
     this.#context = context;
     this.#assigned = assigned;
     this.#slices = [...assigned.slices];
@@ -45,7 +52,7 @@ export class StepExchange {
     this.#precomputed = new PrecomputedGradients(context.layout, this.#assembly);
   }
 
-  /** This worker's slices, as they are assigned; ends with the commit. */
+  /** Yields this worker's slices, as they are assigned; ends with the commit. */
   async *slices(): AsyncGenerator<Slice> {
     const { inbox, clock } = this.#context;
     while (this.#state.name === "open") {
@@ -65,7 +72,11 @@ export class StepExchange {
     return sender;
   }
 
-  /** The sums of all slices of the step, once it is committed. @throws LockstepError ERR_COMMIT if a slice is missing */
+  /**
+   * Returns the sums of all slices of the step, once it is committed.
+   *
+   * @throws LockstepError ERR_COMMIT if a slice is missing
+   */
   update(): Update {
     if (this.#state.name !== "committed") throw new Error("Expected an update to be asked for after its commit.");
     const { step, attempts, samples, lossSum, correct } = this.#state.commit;
@@ -88,7 +99,7 @@ export class StepExchange {
     return { samples, lossSum, correct, gradients };
   }
 
-  /** Lets go of what was computed ahead and is not part of an update. */
+  /** Releases what was computed ahead and is not part of an update. */
   dispose(): void {
     this.#precomputed.dispose();
   }
@@ -128,7 +139,7 @@ export class StepExchange {
   }
 
   /** Forgets an attempt, and sends those sums again that had it in them. */
-  #withdraw(message: Message<"withdrawn">): void {
+  #withdraw(message: MessageOf<"withdrawn">): void {
     this.#assembly.withdraw(message);
     for (const sender of this.#senders) if (!isSame(sender, message)) sender.sendAgain(message.again);
   }

@@ -1,4 +1,4 @@
-/** Where the coordinator is, if nobody says: on this machine, else on the local network. */
+/** Finds the coordinator where no option names it: on this machine, else on the local network. */
 import { once } from "node:events";
 import { connect } from "node:net";
 import { discover } from "@lockstep/discovery";
@@ -9,13 +9,13 @@ import { bracketed, type JoinOptions, WORKER_LINE } from "@lockstep/transport";
 const DISCOVERY_MS = 3000;
 
 /**
- * The url of the coordinator: one that listens on this machine, else the only one that announces itself on the local
- * network.
+ * Returns the url of the coordinator: one that listens on this machine, else the only one that announces itself on the
+ * local network.
  *
  * @param port where it would listen on this machine
  * @param look finds those that announce themselves
- * @throws LockstepError ERR_NO_COORDINATOR if there is none, or more than one; ERR_UNPROVED if the one that was found can't
- *   prove who it is to a worker that has no fingerprint
+ * @throws LockstepError ERR_NO_COORDINATOR if there is none, or more than one; ERR_UNPROVED if the one that was found
+ *   can't prove who it is to a worker that has no fingerprint
  */
 export async function findCoordinator(
   join: JoinOptions,
@@ -50,7 +50,7 @@ function expectProved(url: string, join: JoinOptions): string {
   return url;
 }
 
-/** Anyone can announce anything, and an authority vouches for names only: a token is for whom the fingerprint fits. */
+/** Makes the error: anyone can announce anything, and an authority vouches for names only. */
 function unproved(url: string, { token }: JoinOptions): LockstepError {
   const missing = [
     "its fingerprint (--tls-fingerprint)",
@@ -69,7 +69,7 @@ function tokenForStranger(url: string): LockstepError {
   );
 }
 
-/** The loopback address on which something listens: `--host localhost` may be either. */
+/** Returns the loopback address on which something listens: `--host localhost` may be either. */
 async function hostListening(port: number): Promise<string | undefined> {
   const hosts = ["127.0.0.1", "::1"];
   const listening = await Promise.all(hosts.map((host) => listensOn(host, port)));

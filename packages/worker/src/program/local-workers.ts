@@ -34,7 +34,7 @@ export function startLocalWorkers(
   return new LocalWorkers(children);
 }
 
-/** Where any GPU will do, each worker takes its own. */
+/** Makes the option that gives each worker a GPU of its own, where any will do. */
 function gpuOption(index: number, gpu: MachineOptions["gpu"]): string[] {
   const own = gpu === true ? index : gpu;
   return typeof own === "number" ? ["--gpu", String(own)] : [];
@@ -42,9 +42,9 @@ function gpuOption(index: number, gpu: MachineOptions["gpu"]): string[] {
 
 /** The processes that `startLocalWorkers` has started. */
 export class LocalWorkers {
-  /** Rejects when one has failed, with its reason if it told one; never resolves. */
+  /** Rejects when a worker has failed, with its reason if it told one; never resolves. */
   readonly oneFailed: Promise<never>;
-  /** Rejects when all have ended, however they did: nobody is left who could come again. Never resolves. */
+  /** Rejects when all workers have ended, however they did: none is left that could come again. Never resolves. */
   readonly allEnded: Promise<never>;
   readonly #children: readonly ChildProcess[];
   readonly #ended: Promise<readonly (LockstepError | undefined)[]>;
@@ -65,12 +65,12 @@ export class LocalWorkers {
     void this.#ended.then(() => process.off("exit", kill));
   }
 
-  /** Ends one of them at once, as a power cut would. */
+  /** Ends one worker at once, as a power cut would. */
   kill(index: number): void {
     this.#children[index]?.kill("SIGKILL");
   }
 
-  /** Resolves when all have ended. Those that have not done so after `graceMs` are killed. */
+  /** Resolves when all workers have ended. Those that have not done so after `graceMs` are killed. */
   async end(graceMs: number): Promise<void> {
     const late = setTimeout(() => this.#killAll(), graceMs);
     await this.#ended;

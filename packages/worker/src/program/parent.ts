@@ -1,7 +1,7 @@
 /** The process that started this worker, if that was `pnpm train --workers`. */
 import { type ErrorCode, knownError } from "@lockstep/errors";
 
-/** Why a worker fails, as its parent hears of it. */
+/** The reason for which a worker fails, as its parent hears of it. */
 export interface WorkerFailure {
   code: ErrorCode;
   message: string;
@@ -22,8 +22,8 @@ export function tellParent(error: unknown): boolean {
 }
 
 /**
- * Ends this process when its parent is gone, however that ended: nobody else can come back as this worker's coordinator.
- * A process that was started otherwise has no such parent.
+ * Ends this process when its parent is gone, however that ended: nobody else can come back as this worker's
+ * coordinator. A process that was started otherwise has no such parent.
  */
 export function endWithParent(): void {
   process.once("disconnect", () => process.exit(1));

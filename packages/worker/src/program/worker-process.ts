@@ -4,10 +4,10 @@ import { fileURLToPath } from "node:url";
 import { isErrorCode, LockstepError } from "@lockstep/errors";
 import type { WorkerFailure } from "./parent.ts";
 
-/** Starts worker number `index` with these options, and its name. */
+/** Starts worker number `index` with these options and a name. */
 export function startWorkerProcess(index: number, options: readonly string[]): ChildProcess {
   const main = fileURLToPath(import.meta.resolve("@lockstep/worker/main"));
-  // A group of its own, which Ctrl-C does not reach: the coordinator tells it when to leave.
+  // Ctrl-C does not reach a group of its own: the coordinator tells the worker when to leave.
   return spawn(process.execPath, [...process.execArgv, main, ...options, "--name", nameOf(index)], {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
     detached: true,
@@ -32,7 +32,9 @@ export function failureOf(child: ChildProcess, index: number): Promise<LockstepE
   });
 }
 
-/** Reads a worker's failure from a message of its process. Another message, which the user's model may send, has none. */
+/**
+ * Reads a worker's failure from a message of its process. Another message, which the user's model may send, has none.
+ */
 export function failureIn(sent: unknown): WorkerFailure | undefined {
   const { code, message } = Object(sent) as Record<string, unknown>;
   if (typeof code !== "string" || !isErrorCode(code) || typeof message !== "string") return undefined;

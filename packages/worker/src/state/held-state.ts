@@ -1,11 +1,10 @@
 /** The weights and momentum that a worker holds, kept through connections that end. */
-import { type CoordinatorMessage, elementsOf, type GradientForm } from "@lockstep/gradient-sync";
+import { type CoordinatorMessage, elementsOf, type GradientForm, type MessageOf } from "@lockstep/gradient-sync";
 import { factorableKernels, initialWeights, type StateDict, toStateDict } from "@lockstep/model";
 import { type PreparedRun, parameterValues, Replica, StateSnapshot, stateDigest, warmUp } from "@lockstep/training";
-import type { MessageOf } from "../connection/inbox.ts";
 import { missingWeights } from "../message-checks.ts";
 
-/** Rows of the step on zeros: what is to be compiled is the same for more. */
+/** Rows of the step on zeros: more of them compile the same code. */
 const WARM_UP_ROWS = 32;
 /** Elements of each piece in which a state is compared with a received one. */
 const COMPARED_ELEMENTS = 2 ** 20;
@@ -34,7 +33,7 @@ export class HeldState {
   }
 
   /**
-   * The replica, for a message that needs the weights of the run.
+   * Returns the replica, for a message that needs the weights of the run.
    *
    * @throws LockstepError ERR_MESSAGE_ORDER if there are none
    */
@@ -72,7 +71,7 @@ export class HeldState {
     this.#held = { name: "current", replica: this.#install(parameterValues(loaded.model, names, weights)), step: 0 };
   }
 
-  /** An update was applied: the weights have so many now. */
+  /** Notes that an update was applied: the weights have `step` of them now. */
   advance(step: number): void {
     this.#held = { name: "current", replica: this.current("commit").replica, step };
   }
@@ -95,7 +94,7 @@ export class HeldState {
     return new StateSnapshot(this.current("send-state").replica, this.#run.names);
   }
 
-  /** The digest of all weights and momentum. */
+  /** Computes the digest of all weights and momentum. */
   digest(): Promise<string> {
     return stateDigest(this.current("digest").replica, this.#run.names);
   }

@@ -1,6 +1,6 @@
 /** Weights and momentum that the coordinator sends, while they come. */
 import { LockstepError } from "@lockstep/errors";
-import { type CoordinatorMessage, elementsOf, rawFloats } from "@lockstep/gradient-sync";
+import { elementsOf, type MessageOf, rawFloats } from "@lockstep/gradient-sync";
 import type { StateDict, StateDictName } from "@lockstep/model";
 
 type Kind = "weight" | "velocity";
@@ -32,7 +32,7 @@ export class StateIntake {
    *
    * @throws LockstepError ERR_CHUNK for a piece that lies in no tensor
    */
-  add({ tensor, kind, offset, data }: Extract<CoordinatorMessage, { type: "load-chunk" }>): void {
+  add({ tensor, kind, offset, data }: MessageOf<"load-chunk">): void {
     const incoming = this.#tensors[kind][tensor];
     const elements = data.length / 4;
     if (!incoming || elements === 0 || !Number.isInteger(elements) || offset + elements > incoming.data.length) {
@@ -57,13 +57,13 @@ export class StateIntake {
     }
   }
 
-  /** The whole of one kind. */
+  /** Returns all tensors of one kind. */
   dict(kind: Kind): StateDict {
     return new Map(this.#tensors[kind].map(({ name, shape, data }) => [name, { shape, data }]));
   }
 }
 
-/** Elements that have come without a gap, from the first on. */
+/** Counts the elements that have come without a gap, from the first on. */
 function received(pieces: ReadonlyMap<number, number>, length: number): number {
   let end = 0;
   for (let piece = pieces.get(0); piece !== undefined && end < length; piece = pieces.get(end)) end += piece;

@@ -2,17 +2,18 @@
 import { EventEmitter, once } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { LockstepError } from "@lockstep/errors";
-import { CHUNK_BYTES, type CoordinatorMessage, STATE_WINDOW } from "@lockstep/gradient-sync";
+import { CHUNK_BYTES, type MessageOf, STATE_WINDOW } from "@lockstep/gradient-sync";
 import type { StateSnapshot } from "@lockstep/training";
 import type { Connection } from "../connection/connection.ts";
 
 const PIECE_ELEMENTS = CHUNK_BYTES / 4;
-/** At most. A step may have few turns: with one piece in each, the 300 of AlexNet were not through after 30 steps. */
+/**
+ * Pieces sent before the event loop has a turn. A step has few: with one piece in each, 30 were too few for AlexNet.
+ */
 const PIECES_A_TURN = 16;
-/** A checkpoint, a newcomer's and a mended replica's, and one whose reader was lost: each holds the tensors of its step. */
+/** States sent at once: for a checkpoint, a late joiner, a mended replica, and one whose reader was lost. */
 const MAX_STATES = 4;
 
-type Message = Extract<CoordinatorMessage, { type: "send-state" }>;
 type Snapshot = Pick<StateSnapshot, "pieces" | "dispose">;
 
 /** Pieces of one state that may be sent before the coordinator acknowledges another one. */
@@ -43,7 +44,7 @@ class SendWindow {
 /** Sends the states that the coordinator asks for on one connection. */
 export class StateSender {
   readonly #connection: Connection;
-  /** By request. */
+  /** The window of each state, by request. */
   readonly #windows = new Map<number, SendWindow>();
   readonly #sending = new Set<Promise<void>>();
   readonly #closing = new AbortController();
@@ -64,13 +65,13 @@ export class StateSender {
    *
    * @param step updates that the state has
    */
-  send(message: Message, step: number, snapshot: Snapshot): Promise<void> {
+  send(message: MessageOf<"send-state">, step: number, snapshot: Snapshot): Promise<void> {
     const sending = this.#send(message, step, snapshot);
     this.#sending.add(sending);
     return sending.finally(() => this.#sending.delete(sending));
   }
 
-  async #send({ request, window }: Message, step: number, snapshot: Snapshot): Promise<void> {
+  async #send({ request, window }: MessageOf<"send-state">, step: number, snapshot: Snapshot): Promise<void> {
     const sendWindow = new SendWindow(Math.min(window, STATE_WINDOW));
     this.#windows.set(request, sendWindow);
     let pieces = 0;
@@ -88,7 +89,7 @@ export class StateSender {
     }
   }
 
-  /** The coordinator has room for another piece. */
+  /** Notes that the coordinator has room for another piece. */
   acknowledged(request: number): void {
     this.#windows.get(request)?.acknowledge(); // unless all of it was sent
   }
