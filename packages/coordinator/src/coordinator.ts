@@ -19,8 +19,9 @@ import type { CoordinatorOptions } from "./run/coordinator-options.ts";
 import { finishedLines } from "./run/finished-run.ts";
 import { type ListeningTeam, openTeam } from "./run/listening-team.ts";
 import { trafficLine } from "./run/run-facts.ts";
+import type { TeamRun } from "./run/start-with-team.ts";
 import { wakeOn } from "./run/stop.ts";
-import { type TeamRun, trainThroughLosses } from "./run/train-through-losses.ts";
+import { trainThroughLosses } from "./run/train-through-losses.ts";
 import { gathered } from "./team/gathering.ts";
 
 /** How a coordinator ends. One that is asked to stop while it waits for its first workers has not begun. */

@@ -1,0 +1,107 @@
+/** How a run starts with a team, or goes on with one: from where, with whose weights, and what is printed of it. */
+import { existsSync } from "node:fs";
+import { ARITHMETIC_VERSION, type Plan } from "@lockstep/gradient-sync";
+import { prefixLine } from "@lockstep/model/files";
+import {
+  type Checkpoint,
+  groupDevices,
+  makeSchedule,
+  type ResumePoint,
+  type RunSession,
+  resumePointAt,
+  type Schedule,
+  startLines,
+  type TrainingRun,
+  tuneGarbageCollection,
+} from "@lockstep/run";
+import { describeSource, type StateSource, stateSource } from "../state/initial-state.ts";
+import { planRun } from "../step/run-plan.ts";
+import type { RemoteTeam } from "../team/remote-team.ts";
+import type { CoordinatorOptions } from "./coordinator-options.ts";
+import type { ListeningTeam } from "./listening-team.ts";
+import { runFactsOf } from "./run-facts.ts";
+
+/**
+ * If more comes in a step, it pays to collect garbage seldom; if less, heaps would grow, slowly, for nothing. It lies
+ * between the two that were measured, 0.1 and 25 MB: see docs/performance.md.
+ */
+const MUCH_BYTES = 4 * 2 ** 20;
+
+/** A held run, with the workers that compute it. */
+export interface TeamRun extends ListeningTeam {
+  options: CoordinatorOptions;
+  session: RunSession;
+}
+
+/** Returns what decides the bits of a run beside its configuration. */
+export const computedWith = ({ members }: RemoteTeam) => ({
+  arithmetic: ARITHMETIC_VERSION,
+  devices: groupDevices(members.map(({ session }) => session.hello)),
+});
+
+/**
+ * Starts the run with the workers that are here, from the checkpoint or from what they hold. For a run of large gradients
+ * it has this process collect garbage seldom.
+ *
+ * @throws LockstepError ERR_RUN_TAKEN if another process has taken the folder
+ */
+export async function startWithTeam(run: TeamRun, checkpoint: Checkpoint | undefined): Promise<TrainingRun> {
+  const { options, session, team, admission } = run;
+  const { config, folder, saved } = session.run;
+  session.assertHeld();
+  const { schedule, from, source } = startOf(run, checkpoint);
+  const plan = planFor(run);
+  const goesOn = existsSync(folder.metrics);
+  const goingOn = goesOn ? `going on after ${from.step} steps, ${describeSource(source)}` : undefined;
+  const facts = runFactsOf(options.distributed.model, admission.first.ready);
+  const machine = options.machine ?? saved?.machine ?? {};
+  const started = session.start({ facts, schedule, machine, ...computedWith(team), from, goingOn });
+  admission.onJoined = () => started.addDevices(computedWith(team).devices);
+  printStart(run, source, goingOn);
+  const training = started.openTraining();
+  await team.begin({ plan, source, sliceRows: config.sliceRows });
+  return training;
+}
+
+/** Plans what is exchanged in a step, and admits as many workers as there is memory for. */
+function planFor({ session, team, admission }: TeamRun): Plan {
+  const readies = team.members.map(({ session: { ready } }) => ready);
+  const { plan, mostWorkers, incomingBytes } = planRun(readies, session.run.config);
+  if (incomingBytes > MUCH_BYTES) tuneGarbageCollection();
+  admission.begin(mostWorkers);
+  return plan;
+}
+
+/** Where training starts, and with whose weights. */
+interface Start {
+  schedule: Schedule;
+  from: ResumePoint;
+  source: StateSource;
+}
+
+/** The weights that workers hold are taken, unless the checkpoint is of a later step. */
+function startOf({ options, session, team, admission }: TeamRun, checkpoint: Checkpoint | undefined): Start {
+  const { config, folder } = session.run;
+  const { ready } = admission.first;
+  const [held, saved] = [team.heldStep, checkpoint?.step ?? 0];
+  const schedule = makeSchedule(config, ready, Math.max(held ?? 0, saved));
+  if (held !== undefined && held >= saved) {
+    return { schedule, from: resumePointAt(folder, held, schedule), source: { from: "held", step: held } };
+  }
+  const from = checkpoint ?? resumePointAt(folder, 0, schedule);
+  const { state } = options.distributed;
+  return { schedule, from, source: stateSource({ resumed: checkpoint, state }, ready.stateDict) };
+}
+
+/** Prints from where the run goes on; if it begins, what becomes of what its model brings along. */
+function printStart({ session, admission }: TeamRun, source: StateSource, goingOn: string | undefined): void {
+  const { display } = session.panel;
+  if (source.from === "state" && source.prefix) display.line(prefixLine(source.prefix));
+  if (goingOn !== undefined) {
+    display.line(goingOn);
+    return;
+  }
+  const { ownWeights, tensors, compiled } = admission.first.ready;
+  const brought = { written: ownWeights?.written ?? 0, total: tensors.length, compiled };
+  for (const line of startLines(session.run.config, brought)) display.line(line);
+}
