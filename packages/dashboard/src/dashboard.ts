@@ -34,9 +34,13 @@ export const expectRoomForDashboard = (wish: Pick<DashboardOptions, "port">) => 
 export async function openDashboard({ port, ...options }: DashboardOptions): Promise<Dashboard> {
   const { onRequest, guards, close: closeSite } = makeSite(options);
   const server = await openServer({
-    ...{ ...placeOf({ port }), onRequest, guards },
+    ...placeOf({ port }),
+    onRequest,
+    guards,
     // No worker can join.
-    ...{ maxWorkers: 0, maxPayload: 1, onSocket: (socket) => socket.terminate() },
+    maxWorkers: 0,
+    maxPayload: 1,
+    onSocket: (socket) => socket.terminate(),
   });
   const close = async () => {
     closeSite();

@@ -56,7 +56,11 @@ function teamOf(now: Readonly<RunSnapshot>): WorkerNow[] {
   return workers
     .filter((worker) => !isGone(worker))
     .map(({ name, device, backend, state }) => ({
-      ...{ name, device, backend, slices: [], state: here.has(name) ? "in" : state },
+      name,
+      device,
+      backend,
+      slices: [],
+      state: here.has(name) ? "in" : state,
     }));
 }
 

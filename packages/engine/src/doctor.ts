@@ -59,7 +59,10 @@ export async function inspectMachine({ fix = false, log = () => {} }: DoctorOpti
 const good = (name: string, value: string): Check => ({ name, ok: true, value });
 
 const bad = (name: string, value: string, problem: string, remedy: string): Check => ({
-  ...{ name, ok: false, value, problem },
+  name,
+  ok: false,
+  value,
+  problem,
   ...(remedy && { remedy }),
 });
 

@@ -21,7 +21,11 @@ export function openIdx(imagesPath: string, labelsPath: string, classes: readonl
   if (labels.length !== samples) throw wrong(labelsPath, `${samples} labels`);
   if (labels.some((label) => label >= classes.length)) throw wrong(labelsPath, `labels below ${classes.length}`);
   return {
-    ...{ samples, height, width, channels: 1, classes },
+    samples,
+    height,
+    width,
+    channels: 1,
+    classes,
     read(index, out) {
       const start = IMAGES.headerBytes + index * pixels;
       out.set(images.subarray(start, start + pixels));

@@ -70,7 +70,8 @@ export async function measureSteps(batch: number, settings: Settings, machine: M
       partsMs: { data, ...rest },
       imagesPerSecond: (1000 * batch) / step,
       imagesPerSecondWithoutData: (1000 * batch) / (step - data),
-      ...{ losses, liveTensors },
+      losses,
+      liveTensors,
       readBack: await measureReadBack(run, replica, batch, settings.readBacks),
     };
   } finally {

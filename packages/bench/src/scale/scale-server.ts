@@ -41,12 +41,10 @@ async function conductTeam(): Promise<void> {
   const quiet = { log: () => {}, nowMs: () => performance.now(), maxLogBytes: 2 ** 29 };
   const team = new RemoteTeam({ ...limits, ...quiet, balance: "even", runId: "bench" });
   const server = await listen({
-    ...{
-      door: { host: "127.0.0.1", port: 0, anyPort: true },
-      heartbeatMs: limits.heartbeatMs,
-      stallMs: limits.stallMs,
-      nowMs: () => performance.now(),
-    },
+    door: { host: "127.0.0.1", port: 0, anyPort: true },
+    heartbeatMs: limits.heartbeatMs,
+    stallMs: limits.stallMs,
+    nowMs: () => performance.now(),
     welcome: Promise.resolve({ run: "bench", config: {}, codeModel: false }),
     records: Promise.resolve(undefined),
     admission: {

@@ -30,15 +30,25 @@ const factorable = TENSORS.map(({ shape }) => shape.length === 2);
 
 export const PLAN = {
   forms: planForms({ tensors: TENSORS, factorable, sync: "factored", wire: "fp32", batchSize: BATCH }),
-  ...{ wire: "fp32" as const, chunkBytes: CHUNK_BYTES },
+  wire: "fp32" as const,
+  chunkBytes: CHUNK_BYTES,
 };
 const LAYOUT = makeLayout(TENSORS, PLAN);
 
 export const FACTS: RunFacts = {
   code: { version: "v", arithmetic: 1, draws: "d" },
-  ...{ modelName: "m", tensors: TENSORS, factorable, stateDict: TENSORS.map(({ name, shape }) => ({ name, shape })) },
-  ...{ inputShape: [32, 32, 3], numClasses: 10, classes: [], mean: [], std: [] },
-  ...{ trainSamples: 2 ** 30, validationSamples: 0, testSamples: 0 },
+  modelName: "m",
+  tensors: TENSORS,
+  factorable,
+  stateDict: TENSORS.map(({ name, shape }) => ({ name, shape })),
+  inputShape: [32, 32, 3],
+  numClasses: 10,
+  classes: [],
+  mean: [],
+  std: [],
+  trainSamples: 2 ** 30,
+  validationSamples: 0,
+  testSamples: 0,
 };
 
 export interface Piece {

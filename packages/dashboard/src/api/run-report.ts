@@ -33,7 +33,9 @@ export function runReport(snapshot: Readonly<RunSnapshot>) {
     redoneSlices: snapshot.redoneSlices,
     refused: snapshot.refused,
     workers: workers.map(({ lastSamples, slices, goneBecause = null, heartbeatAgeMs = null, ...worker }) => ({
-      ...{ ...worker, goneBecause, heartbeatAgeMs },
+      ...worker,
+      goneBecause,
+      heartbeatAgeMs,
     })),
   };
 }

@@ -17,8 +17,15 @@ const KNOWN_WHEELS: Record<string, string> = {
  * pip settings that do not apply to downloads. pip ignores empty ones. The user's choice of an index is kept.
  */
 const PIP_SETTINGS = {
-  ...{ PIP_REQUIRE_VIRTUALENV: "0", PIP_REQUIRE_HASHES: "0", PIP_REQUIREMENT: "", PIP_CONSTRAINT: "" },
-  ...{ PIP_PYTHON_VERSION: "", PIP_PLATFORM: "", PIP_ABI: "", PIP_IMPLEMENTATION: "", PIP_QUIET: "" },
+  PIP_REQUIRE_VIRTUALENV: "0",
+  PIP_REQUIRE_HASHES: "0",
+  PIP_REQUIREMENT: "",
+  PIP_CONSTRAINT: "",
+  PIP_PYTHON_VERSION: "",
+  PIP_PLATFORM: "",
+  PIP_ABI: "",
+  PIP_IMPLEMENTATION: "",
+  PIP_QUIET: "",
 };
 
 const BY_HAND = "Or name the folder of a TensorFlow that is already there in LOCKSTEP_LIBTENSORFLOW.";

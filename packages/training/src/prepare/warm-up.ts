@@ -21,8 +21,13 @@ export async function warmUp(
   rows: number,
 ): Promise<void> {
   const batch: Batch = {
-    ...{ samples: rows, height, width, channels, images: new Float32Array(rows * height * width * channels) },
-    ...{ labels: new Int32Array(rows), sampleIds: new Uint32Array(rows) },
+    samples: rows,
+    height,
+    width,
+    channels,
+    images: new Float32Array(rows * height * width * channels),
+    labels: new Int32Array(rows),
+    sampleIds: new Uint32Array(rows),
   };
   const update = await computeGradients(replica, batch, { seed: 0, step: 0, clock: new LapClock() });
   for (const gradient of update.gradients) {

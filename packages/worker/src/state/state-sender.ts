@@ -7,9 +7,7 @@ import type { StateSnapshot } from "@lockstep/training";
 import type { Connection } from "../connection/connection.ts";
 
 const PIECE_ELEMENTS = CHUNK_BYTES / 4;
-/**
- * Pieces sent before the event loop has a turn. A step has few: with one piece in each, 30 were too few for AlexNet.
- */
+/** Pieces sent in one turn of the event loop. At one a turn, AlexNet's 300 were not through after 30 steps. */
 const PIECES_A_TURN = 16;
 /** States sent at once: for a checkpoint, a late joiner, a mended replica, and one whose reader was lost. */
 const MAX_STATES = 4;
