@@ -6,8 +6,8 @@ import type { MachineOptions } from "./machine.ts";
 import { type OptionName, runOptions } from "./options.ts";
 
 /**
- * Arguments as commander is to see them: without the "--" that npm's habit puts after the command; `--batch_size` as
- * `--batch-size`; and `--gpu` with an index only where digits follow, so that it eats no file name.
+ * Returns the arguments as commander is to see them: without the "--" that npm's habit puts after the command;
+ * `--batch_size` as `--batch-size`; and `--gpu` with an index only where digits follow, so that it eats no file name.
  */
 export function tidyArguments(given: readonly string[]): string[] {
   const [command, ...rest] = given;
@@ -20,7 +20,7 @@ export function tidyArguments(given: readonly string[]): string[] {
 
 const ANY_GPU = "any";
 
-/** Every option of a run, from the one table. */
+/** Adds every option of a run to a command, from the one table. */
 export function addRunOptions(command: Command): Command {
   for (const { flags, help, default: value } of Object.values(runOptions)) {
     const shown = value === undefined || typeof value === "boolean" ? help : `${help} (default: ${value})`;
@@ -29,14 +29,14 @@ export function addRunOptions(command: Command): Command {
   return command;
 }
 
-/** The options that say where to compute, among a command's parsed options. */
+/** Picks the options that say where to compute from a command's parsed options. */
 export function machineOptions({ backend, gpu, threads }: MachineOptions): MachineOptions {
   return { ...(backend && { backend }), ...(gpu !== undefined && { gpu }), ...(threads !== undefined && { threads }) };
 }
 
 /**
- * The options that say where a resumed run computes: the given ones, then the saved ones. A demand for one kind of
- * device takes the place of a saved demand for another kind.
+ * Returns the options that say where a resumed run computes: the given ones, then the saved ones. A demand for one kind
+ * of device takes the place of a saved demand for another kind.
  *
  * @param threadsToKeep the threads that keep the run's bits, if neither the user nor the folder names any
  */
@@ -45,7 +45,7 @@ export function resumedMachine(saved: MachineOptions, given: MachineOptions, thr
   return machineOptions({ ...kept, ...given, threads: given.threads ?? saved.threads ?? threadsToKeep });
 }
 
-/** The run options among a command's parsed options; only those that were given. */
+/** Picks the run options that were given from a command's parsed options. */
 export function givenRunOptions(options: Record<string, unknown>): GivenOptions {
   const given: GivenOptions = {};
   for (const name of Object.keys(runOptions) as OptionName[]) {
@@ -79,7 +79,7 @@ export function addMachineOptions(command: Command): Command {
     );
 }
 
-/** How the batch follows the number of workers. */
+/** Adds the options by which the batch follows the number of workers. */
 export function addScalingOptions(command: Command): Command {
   return command
     .addOption(

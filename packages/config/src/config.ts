@@ -14,7 +14,7 @@ export type GivenOptions = Partial<Record<OptionName, unknown>>;
 const names = Object.keys(runOptions) as OptionName[];
 
 /**
- * The full configuration: defaults, then what was given.
+ * Makes the full configuration: defaults, then what was given.
  *
  * @throws LockstepError that names the option, what was expected and what came
  */
@@ -37,7 +37,9 @@ export function makeConfig(given: GivenOptions): RunConfig {
   return config;
 }
 
-/** The configuration of a resumed run: the saved one, changed only where a change keeps the training what it was. */
+/**
+ * Makes the configuration of a resumed run: the saved one, changed only where a change keeps the training what it was.
+ */
 export function resumeConfig(saved: RunConfig, given: GivenOptions): RunConfig {
   for (const name of names) {
     if (given[name] === undefined || ("changeable" in runOptions[name] && runOptions[name].changeable)) continue;
@@ -58,7 +60,7 @@ export function resumeConfig(saved: RunConfig, given: GivenOptions): RunConfig {
   });
 }
 
-/** Paths in the saved configuration hold wherever the run is continued from. */
+/** Makes the paths of a configuration absolute, so that they hold wherever the run is continued from. */
 export function withAbsolutePaths(config: RunConfig): RunConfig {
   return {
     ...config,
@@ -68,7 +70,7 @@ export function withAbsolutePaths(config: RunConfig): RunConfig {
   };
 }
 
-/** The option's name on the command line: `--batch-size`. */
+/** Returns the option's name on the command line: `--batch-size`. */
 export function flagOf(name: OptionName): string {
   return runOptions[name].flags.split(" ")[0]!;
 }

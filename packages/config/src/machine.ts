@@ -1,4 +1,6 @@
-/** Which device computes a run: kept in its folder, so that `--resume` alone goes on in the same way. */
+/**
+ * The options that choose the device of a run: kept in its folder, so that `--resume` alone goes on in the same way.
+ */
 import { z } from "zod";
 
 /** Checks the machine options that a run's folder keeps. */

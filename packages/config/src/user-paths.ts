@@ -1,4 +1,7 @@
-/** Paths on a command line and in the environment mean what they do in the user's shell, also where pnpm has changed the folder. */
+/**
+ * Paths on a command line and in the environment mean what they do in the user's shell, also where pnpm has changed the
+ * folder.
+ */
 import { realpathSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import type { Command } from "commander";
@@ -11,7 +14,7 @@ const NAME_OR_PATH = /^<name\|path>$/;
 /** Variables of the environment that name folders. */
 const FOLDERS = ["LOCKSTEP_CACHE", "LOCKSTEP_DATA", "LOCKSTEP_LIBTENSORFLOW", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"];
 
-/** Whether what stands for a model is a path, and not a name. */
+/** Tells whether a text that stands for a model is a path, and not a name. */
 export const isPath = (text: string): boolean => /[/\\]|\.[cm]?[jt]s$/.test(text);
 
 /**
@@ -38,13 +41,13 @@ export function takePathsFromUser(program: Command, folder = usersFolder(), env 
   return program;
 }
 
-/** A slash at the end says that a folder is meant. */
+/** Keeps a slash at the end, which says that a folder is meant. */
 const keepSlash = (text: string, path: string) => (/[/\\]$/.test(text) && !/[/\\]$/.test(path) ? `${path}/` : path);
 
 /**
- * The folder in which the user typed the command, if it is another one than this process's: pnpm runs the scripts of
- * package.json in its folder. A process that such a script starts inherits the variables, but is not meant: it is not
- * what the script says.
+ * Returns the folder in which the user typed the command, if it is another one than this process's: pnpm runs the
+ * scripts of package.json in its folder. A process that such a script starts inherits the variables, but is not meant:
+ * it is not what the script says.
  */
 export function usersFolder(env: NodeJS.ProcessEnv = process.env, main = process.argv[1] ?? ""): string | undefined {
   const { INIT_CWD, npm_package_json: packageJson, npm_lifecycle_script: script = "" } = env;

@@ -1,4 +1,4 @@
-/** Which Lockstep this is. */
+/** The version of this Lockstep. */
 import packageJson from "../package.json" with { type: "json" };
 
 /** Version of Lockstep. */

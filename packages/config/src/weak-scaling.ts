@@ -5,7 +5,7 @@ import { type GivenOptions, makeConfig } from "./config.ts";
 /** The settings from which the global batch and its learning rate follow. */
 export interface WeakScaling {
   workers: number;
-  /** Samples; the global batch is this times the workers. */
+  /** Samples of each worker; the global batch is this times the workers. */
   batchSizePerWorker?: number | undefined;
   lrScaling: "none" | "linear";
 }
@@ -14,8 +14,8 @@ export interface WeakScaling {
 const WARMUP_EPOCHS = 5;
 
 /**
- * The options of a run on so many workers. `linear` multiplies the learning rate by the workers, and warms it up
- * (Goyal et al., "Accurate, large minibatch SGD", 2017).
+ * Returns the options of a run on so many workers. `linear` multiplies the learning rate by the workers, and warms it
+ * up (Goyal et al., "Accurate, large minibatch SGD", 2017).
  *
  * @throws LockstepError ERR_OPTION where the options contradict each other
  */

@@ -7,7 +7,7 @@ import { LockstepError } from "@lockstep/errors";
 export const ALL_ADDRESSES = ["0.0.0.0", "::"];
 
 /**
- * A host to listen on in its one usual spelling: `0` is 0.0.0.0, IPv6 has no brackets.
+ * Returns a host to listen on in its one usual spelling: `0` is 0.0.0.0, IPv6 has no brackets.
  * @throws LockstepError ERR_OPTION if it is neither an address nor a name
  */
 export function canonicalHost(host: string): string {
@@ -43,8 +43,8 @@ export function assertNoZone(option: string, host: string, remedy: string): void
 }
 
 /**
- * The addresses at which other machines reach a coordinator that listens on `host`, IPv4 first; this machine's own if it
- * listens on all, which are none where there is no network.
+ * Returns the addresses at which other machines reach a coordinator that listens on `host`, IPv4 first; this machine's
+ * own if it listens on all, which are none where there is no network.
  */
 export function reachableAddresses(host: string, interfaces = networkInterfaces()): string[] {
   if (!ALL_ADDRESSES.includes(host)) return [host];
@@ -56,7 +56,9 @@ export function reachableAddresses(host: string, interfaces = networkInterfaces(
   return [...outer.filter((address) => isIPv4(address)), ...others];
 }
 
-/** An address that anyone can have only few of: of public IPv6 the first half, since one machine has all the rest. */
+/**
+ * Returns what one machine has only few of: an address, but of public IPv6 its first half, since the rest is its own.
+ */
 export function networkOf(address: string): string {
   if (!isIPv6(address) || /^f[cde]/i.test(address)) return address;
   const [left = "", right] = address.split("::");
@@ -66,7 +68,7 @@ export function networkOf(address: string): string {
   return `${groups.slice(0, 4).join(":")}::/64`;
 }
 
-/** A host as it stands in a url. */
+/** Returns a host as it stands in a url. */
 export function bracketed(host: string): string {
   return host.split(":").length > 2 && !host.startsWith("[") ? `[${host}]` : host;
 }

@@ -27,9 +27,13 @@ export interface ListenOptions {
   nowMs?: (() => number) | undefined;
   /** Answers a page; must not throw. @default 426 for `/`, 404 for the rest */
   onRequest?: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
-  /** Which paths show something of the run: where there is a token, they are answered to whoever shows it. @default none */
+  /**
+   * Which paths show something of the run: where there is a token, they are answered to whoever shows it.
+   *
+   * @default none
+   */
   guards?: ((path: string) => boolean) | undefined;
-  /** Someone was refused; may come often. @default nobody is told */
+  /** Hears of each refusal, of which there may be many. @default nobody is told */
   onRefused?: ((refusal: { address: string; status: number; reason: string }) => void) | undefined;
 }
 
@@ -37,7 +41,10 @@ export interface ListenOptions {
 export interface ServerOptions extends ListenOptions {
   /** The largest message that a worker may send, in bytes. */
   maxPayload: number;
-  /** A worker was let in. It has an error listener already, so that what it sends can end its own connection only. */
+  /**
+   * Takes the socket of a worker that was let in. It has an error listener already, so that what it sends can end its
+   * own connection only.
+   */
   onSocket(socket: WebSocket, peer: Peer): void;
 }
 

@@ -38,7 +38,7 @@ export interface PredictOptions extends MachineOptions {
 export interface VerifyOptions extends MachineOptions {
   workers: number;
   freeSlices?: boolean;
-  /** Kill one of the several in the middle. */
+  /** Whether one of the several workers is killed in the middle. */
   kill?: boolean;
 }
 
@@ -121,7 +121,7 @@ export interface BenchCommands {
   results(options: BenchResultsOptions): Promise<void>;
 }
 
-/** What each command does. It loads its work when it is called, so that `--help` and a wrong flag answer at once. */
+/** What each command does; it loads its work when it is called, so that `--help` and a wrong flag answer at once. */
 export interface TrainerCommands {
   /** @param unkept typed options, as words, that a resume needs once more */
   train(options: TrainOptions & WithRunOptions, unkept: readonly string[]): Promise<void>;

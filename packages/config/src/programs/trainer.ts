@@ -14,7 +14,7 @@ import { takePathsFromUser } from "../user-paths.ts";
 import { addBenchCommands } from "./bench.ts";
 import type { TrainerCommands } from "./trainer-commands.ts";
 
-/** As @lockstep/dashboard has it, which is loaded where it is needed only. */
+/** The port of @lockstep/dashboard, which is loaded only where it is needed. */
 const DASHBOARD_PORT = 7080;
 
 /** Options of the commands that read a run or make one. */
@@ -39,7 +39,9 @@ export function trainerProgram(commands?: TrainerCommands): Command {
   return takePathsFromUser(program);
 }
 
-/** Returns the typed options of `train` that a run's folder does not keep: words for the line that goes on with the run. */
+/**
+ * Returns the typed options of `train` that a run's folder does not keep: words for the line that goes on with the run.
+ */
 export function unkeptOptions(command: Command): string[] {
   const machine = ["backend", "gpu", "threads"];
   const kept = [...Object.keys(runOptions), ...machine, "batchSizePerWorker", "lrScaling", "resume", "out"];

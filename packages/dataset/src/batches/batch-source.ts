@@ -36,12 +36,14 @@ export interface BatchMeta {
   /** Pixels. */
   width: number;
   channels: number;
-  /** For each channel, as used to normalise. */
+  /** Mean of each channel, as used to normalise. */
   mean: number[];
   std: number[];
 }
 
-/** The samples [start, end) of a part: of the training part in the epoch's order, of the others in the part's own. */
+/**
+ * Names the samples [start, end) of a part: of the training part in the epoch's order, of the others in the part's own.
+ */
 export interface SliceRequest {
   part: "train" | "validation" | "test";
   epoch: number;
@@ -52,7 +54,7 @@ export interface SliceRequest {
 /** Makes the batches of a run. */
 export interface BatchSource {
   meta: BatchMeta;
-  /** @throws LockstepError if the part has no such samples, or the supply does not give them */
+  /** Makes a batch. @throws LockstepError if the part has no such samples, or the supply does not give them */
   make(slice: SliceRequest): Promise<Batch>;
 }
 

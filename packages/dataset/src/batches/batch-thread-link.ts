@@ -7,7 +7,7 @@ import type { BatchThreadMessage, BatchThreadRequest } from "./batch-thread-main
 
 type FetchMessage = Extract<BatchThreadMessage, { type: "fetch" }>;
 
-/** What the thread says about its data, or a batch. */
+/** A reply of the thread: what it says about its data, or a batch. */
 export type Reply = Exclude<BatchThreadMessage, FetchMessage | { type: "error" }>;
 
 interface PendingReply {
@@ -38,7 +38,9 @@ export class BatchThreadLink {
     this.#thread.postMessage(message, transferred);
   }
 
-  /** The reply that comes after all that were waited for before. Rejects with the thread's LockstepError. */
+  /**
+   * Resolves with the reply that comes after all that were waited for before. Rejects with the thread's LockstepError.
+   */
   reply(): Promise<Reply> {
     if (this.#state.name === "ended") return Promise.reject(this.#state.error);
     return new Promise((resolve, reject) => this.#pending.push({ resolve, reject }));
@@ -78,7 +80,7 @@ export class BatchThreadLink {
   }
 }
 
-/** The defect of a thread that replies with something else than was asked for. */
+/** Makes the error for the defect of a thread that replies with something else than was asked for. */
 export const unexpected = ({ type }: Reply) => new Error(`The batch thread answered out of turn with ${type}.`);
 
 function noRecords(part: RecordPart, { length }: Uint32Array, cause: unknown): LockstepError {

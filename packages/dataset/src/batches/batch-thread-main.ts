@@ -15,18 +15,21 @@ import {
 /** What the thread is started with. */
 export interface BatchThreadData {
   config: BatchConfig;
-  /** Of the supply, if there is one. */
+  /** Facts of the supply, if there is one. */
   facts: SuppliedFacts | undefined;
 }
 
-/** To the thread: "make this batch", answered by `batch` or `error`; or "here is what you wanted fetched", or why not. */
+/**
+ * What the thread is told: "make this batch", answered by `batch` or `error`; or "here is what you wanted fetched", or
+ * why not.
+ */
 export type BatchThreadRequest =
   | { type: "make"; slice: SliceRequest }
   | { type: "records"; fetch: number; records: Uint8Array }
   | { type: "no-records"; fetch: number; code: ErrorCode; message: string };
 
 /**
- * From the thread: "here is what you asked for", first about the data, then batches; or "it failed, and why". In
+ * What the thread says: "here is what you asked for", first about the data, then batches; or "it failed, and why". In
  * between "I need these records", answered by `records` or `no-records` with the same number, in any order.
  */
 export type BatchThreadMessage =
@@ -42,7 +45,7 @@ interface PendingFetch {
   reject(error: Error): void;
 }
 
-/** Asks the thread that has the supply. */
+/** A supply whose records come from the thread that started this one. */
 class RemoteSupply implements RecordSupply {
   readonly facts: SuppliedFacts;
   readonly #pending = new Map<number, PendingFetch>();
@@ -69,7 +72,9 @@ class RemoteSupply implements RecordSupply {
   }
 }
 
-/** Makes batches at the same time, and sends them in the order asked: one with all its records waits for those before. */
+/**
+ * Makes batches at the same time, and sends them in the order asked: one with all its records waits for those before.
+ */
 class BatchQueue {
   readonly #source: BatchSource;
   /** Resolves when all requests so far are answered. */
@@ -115,7 +120,7 @@ function send(message: BatchThreadMessage, transferred: ArrayBuffer[] = []): voi
   port.postMessage(message, transferred);
 }
 
-/** An error thrown on purpose is for whoever asked; any other is a defect and ends the thread. */
+/** Makes an answer of an error thrown on purpose; any other is a defect and ends the thread. */
 function errorAnswer(error: unknown): Extract<BatchThreadMessage, { type: "error" }> {
   if (!(error instanceof LockstepError)) throw error;
   return { type: "error", code: error.code, message: error.message };

@@ -15,7 +15,10 @@ export interface BatchThread {
    * that wait, 4 bytes a value, is bounded by how many are asked for ahead of `take`.
    */
   request(slice: SliceRequest): void;
-  /** The batch of the oldest request not yet taken. Rejects with the thread's LockstepError; later ones still come. */
+  /**
+   * Resolves with the batch of the oldest request not yet taken. Rejects with the thread's LockstepError; later ones
+   * still come.
+   */
   take(): Promise<Batch>;
   /** Ends the thread. Batches not taken are lost. */
   close(): Promise<void>;

@@ -8,7 +8,7 @@ import type { Records } from "../records/records.ts";
 export interface Batch {
   /** [samples, height, width, channels], normalised. */
   images: Float32Array<ArrayBuffer>;
-  /** [samples] */
+  /** [samples]; the class of each. */
   labels: Int32Array<ArrayBuffer>;
   /** [samples]; the index of each among its records. */
   sampleIds: Uint32Array<ArrayBuffer>;
@@ -38,7 +38,7 @@ export interface BatchOptions {
   width: number;
 }
 
-/** Reads, augments (at the records' own size), resizes and normalises. A pure function of its options. */
+/** Reads records, augments them at their own size, resizes and normalises them. A pure function of its options. */
 export function makeBatch(options: BatchOptions): Batch {
   const { records, epoch, seed, augment, height, width } = options;
   const { channels } = records;

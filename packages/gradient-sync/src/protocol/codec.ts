@@ -1,4 +1,4 @@
-/** Bytes on the wire ↔ messages. The only module that knows MessagePack. */
+/** Turns messages into bytes on the wire and back: the only module that knows MessagePack. */
 import { LockstepError } from "@lockstep/errors";
 import { Packr } from "msgpackr";
 import type { z } from "zod";
@@ -11,15 +11,18 @@ import {
 } from "./messages.ts";
 import { malformation } from "./well-formed.ts";
 
-// Plain maps, so that any MessagePack library reads them: MessagePack has no word for a field that is undefined. Float
-// arrays are handed over as bytes: msgpackr would corrupt a Float32Array.
+// Messages are plain maps, so that any MessagePack library reads them: MessagePack has no word for a field that is
+// undefined. Float arrays are handed over as bytes: msgpackr would corrupt a Float32Array.
 const plain = { useRecords: false, skipValues: [undefined] };
 const packr = new Packr(plain);
 
-/** Characters of what is wrong with a message: it may quote the message, and is sent back, and printed. */
+/** Most characters that say what is wrong with a message: they may quote it, and are sent back, and printed. */
 const MAX_REASON = 1000;
 
-/** A message as bytes, in a buffer of its own. `data` comes last, and is copied once: msgpackr would do so twice. */
+/**
+ * Encodes a message as bytes, in a buffer of its own. `data` comes last, and is copied once: msgpackr would do so
+ * twice.
+ */
 export function encode(message: WorkerMessage | CoordinatorMessage): Buffer {
   if (!("data" in message)) return Buffer.from(packr.pack(message));
   const { data, ...fields } = message;
@@ -33,12 +36,12 @@ const NO_BYTES = new Uint8Array();
 /** MessagePack: bytes of the empty byte string; what stands before the length, in four bytes, of a longer one. */
 const [NO_BYTES_PACKED, BIN_32] = [2, 0xc6];
 
-/** @throws LockstepError ERR_MESSAGE that says what is wrong with it */
+/** Decodes what a worker sent. @throws LockstepError ERR_MESSAGE that says what is wrong with it */
 export function decodeFromWorker(bytes: Uint8Array): WorkerMessage {
   return decode(bytes, workerMessageSchema, "a worker");
 }
 
-/** @throws LockstepError ERR_MESSAGE that says what is wrong with it */
+/** Decodes what a coordinator sent. @throws LockstepError ERR_MESSAGE that says what is wrong with it */
 export function decodeFromCoordinator(bytes: Uint8Array): CoordinatorMessage {
   return decode(bytes, coordinatorMessageSchema, "the coordinator");
 }
@@ -55,7 +58,9 @@ export function expectAgreed(message: MessageOf<"ready">): void {
   throw new LockstepError("ERR_MODEL_REFUSED", `${text}; change the model, or train it with \`pnpm train\`.`);
 }
 
-/** The fields are checked one by one and copied into a new object; `data` stays a view of the bytes. */
+/**
+ * Decodes a message: its fields are checked one by one and copied into a new object; `data` stays a view of the bytes.
+ */
 function decode<Message>(bytes: Uint8Array, schema: z.ZodType<Message>, sender: string): Message {
   const wrong = malformation(bytes);
   if (wrong !== undefined) {
@@ -70,7 +75,7 @@ function firstIssue({ issues: [issue] }: z.ZodError): string {
   return `${issue?.path.join(".") || "type"}: ${issue?.message}`.slice(0, MAX_REASON).replace(/\p{Cc}/gu, " ");
 }
 
-/** What is left to go wrong is a map whose keys are maps. */
+/** Unpacks well-formed bytes; all that can still be wrong is a map whose keys are maps. */
 function unpack(bytes: Uint8Array, sender: string): unknown {
   try {
     return packr.unpack(bytes);

@@ -12,7 +12,7 @@ export type RunFacts = Omit<
 const PLACES = ["dataDir", "model", "initFrom", "maxRows"];
 
 /**
- * SHA-256, in hex, of the facts, of the model's layers and of the run's options.
+ * Computes the SHA-256, in hex, of the facts, of the model's layers and of the run's options.
  *
  * @param layers as a text that is the same on all workers; the message's topology is not
  */
@@ -23,7 +23,7 @@ export function fingerprintOf(facts: RunFacts, layers: string, config: Record<st
     .digest("hex");
 }
 
-/** The fields of an object in the order of their names, whoever wrote them down. */
+/** Puts the fields of an object in the order of their names, whoever wrote them down. */
 function inOrder(_: string, value: unknown): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -1,7 +1,7 @@
 /**
- * What a message must look like before anything of it is unpacked: plain MessagePack, whole, neither deep nor of very
- * many values. Else a few hundred bytes could take minutes, or gigabytes: extension types refer back to other values,
- * headers claim what never comes, and each byte of a message may be an empty map.
+ * Checks what a message looks like before anything of it is unpacked: it must be plain MessagePack, whole, neither deep
+ * nor of very many values. Else a few hundred bytes could take minutes, or gigabytes: extension types refer back to
+ * other values, headers claim what never comes, and each byte of a message may be an empty map.
  */
 import { MAX_MESSAGE_DEPTH, MAX_MESSAGE_ENTRIES, MAX_MESSAGE_VALUES } from "./limits.ts";
 
@@ -15,9 +15,9 @@ interface Format {
   values: 0 | 1 | 2;
 }
 
-/** @returns what is wrong with the bytes, if something is */
+/** Returns what is wrong with the bytes, if something is. */
 export function malformation(bytes: Uint8Array): string | undefined {
-  /** Of each array and map around the next value, how many values it lacks. */
+  /** How many values each array and map around the next value lacks. */
   const lacking = [1];
   let at = 0;
   let [seen, entries] = [0, 0];
@@ -45,7 +45,7 @@ export function malformation(bytes: Uint8Array): string | undefined {
 
 const FORMATS = Array.from({ length: 256 }, (_, byte) => formatOf(byte));
 
-/** Undefined for extension types and the byte that has no meaning. */
+/** Returns the format of a value, or undefined for extension types and the byte that has no meaning. */
 function formatOf(byte: number): Format | undefined {
   const fixed = (length: number, values: Format["values"] = 0) => ({ lengthBytes: 0, length, values });
   const counted = (lengthBytes: number, values: Format["values"] = 0) => ({ lengthBytes, length: 0, values });

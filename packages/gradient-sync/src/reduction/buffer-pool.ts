@@ -1,13 +1,14 @@
 /** The buffers that chunks of gradients are decoded into, kept from one step for the next. */
 
 /**
- * Reuses the buffers of dense chunks: the system clears the memory of a new one and V8 collects it later, which together
- * take as long as the sum. It holds as many as were once needed at the same time, and one for chunks that are only read.
+ * Reuses the buffers of dense chunks: the system clears the memory of a new one and V8 collects it later, which
+ * together take as long as the sum. It holds as many as were once needed at the same time, and one for chunks that are
+ * only read.
  */
 export class BufferPool {
-  /** By length, of which there are two: that of a chunk, and that of the last one. */
+  /** Free buffers by length, of which there are two: that of a chunk, and that of the last one. */
   readonly #free = new Map<number, Float32Array<ArrayBuffer>[]>();
-  /** As long as the longest that was asked for. */
+  /** The shared buffer, as long as the longest that was asked for. */
   #scratch = new Float32Array();
 
   /** Returns a buffer of `elements` numbers with any content. It is the caller's until `release`. */

@@ -16,12 +16,14 @@ export class ChunkDecoder {
     this.#pool = pool;
   }
 
-  /** Elements of a chunk of a slice of so many samples; undefined if none begins there. */
+  /** Returns the elements of a chunk of a slice of so many samples; undefined if none begins there. */
   elementsOf({ part, offset }: Chunk, samples: number): number | undefined {
     return chunkLength(this.#layout, partElements(this.#layout, part, samples), offset);
   }
 
-  /** Returns the numbers of a chunk, or why they are refused. Factors lie in the scratch buffer, until the next call. */
+  /**
+   * Returns the numbers of a chunk, or why they are refused. Factors lie in the scratch buffer, until the next call.
+   */
   decode(chunk: Chunk, elements: number): Float32Array<ArrayBuffer> | string {
     const values = chunk.part === 0 ? this.#pool.acquire(elements) : this.#pool.scratch(elements);
     try {

@@ -67,7 +67,7 @@ export class DenseSums {
     return waiting.reduce((bytes, values) => bytes + (values?.byteLength ?? 0), 0);
   }
 
-  /** ((a + b) + c) + …, in slice order. */
+  /** Computes ((a + b) + c) + …, in slice order. */
   #encodedSum(chunks: readonly (Values | undefined)[]): WireFloats | undefined {
     const { layout, packing, pool } = this.#options;
     let total: Values | undefined;
@@ -86,7 +86,7 @@ export class DenseSums {
   }
 }
 
-/** Rounds to float32 after each addition, so the order of additions shows. Four at a time: V8 unrolls no loops. */
+/** Adds numbers, four at a time since V8 unrolls no loops. Each sum is rounded to float32, so their order shows. */
 function addTo(total: Values, other: Values): void {
   const whole = total.length - (total.length % 4);
   for (let i = 0; i < whole; i += 4) {

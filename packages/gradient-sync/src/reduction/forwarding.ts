@@ -1,4 +1,4 @@
-/** What primary attempts send goes on to the others, and is taken back when one of them fails. */
+/** Sends what primary attempts send on to the others, and takes it back when one of them fails. */
 import { type SliceId, type Step, toSliceId, type WorkerId } from "../protocol/ids.ts";
 import type { DenseSums } from "./dense-sums.ts";
 import type { Outgoing } from "./outgoing.ts";
@@ -61,7 +61,7 @@ export class Forwarding {
     if (next !== undefined) this.promote(slice, next, out);
   }
 
-  /** The sums at these offsets are to be made again, of what the primary attempts send once more. */
+  /** Asks the primary attempts to send once more what the sums at these offsets are made of. */
   #askAgain(offsets: readonly number[], out: Outgoing[]): void {
     for (const slice of this.#slices) {
       const { primary } = slice;

@@ -1,10 +1,11 @@
-/** How many chunks of each worker were of no use in a step. */
+/** Counts the chunks of each worker that were of no use in a step. */
 import { LockstepError } from "@lockstep/errors";
 import type { WorkerId } from "../protocol/ids.ts";
 
 /**
- * Chunks of a worker in one step that may be ignored: of attempts that were withdrawn, or a repetition of what was not
- * asked for again. An honest worker sends some when slices of its are withdrawn, and a slow one those of a step before.
+ * Most chunks of a worker in one step that are ignored: those of attempts that were withdrawn, or a repetition of what
+ * was not asked for again. An honest worker sends some when slices of its are withdrawn, and a slow one those of a step
+ * before.
  */
 export const MAX_IGNORED_CHUNKS = 2 ** 16;
 

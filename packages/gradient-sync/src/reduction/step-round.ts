@@ -54,14 +54,18 @@ export class StepRound {
     return { to: worker, message: { ...this.announcement, slices: own } };
   }
 
-  /** The step as those hear of it who compute no slice of it. */
+  /** The message to workers that compute no slice of the step. */
   get announcement(): Assign {
     const { epoch, step, start, end, learningRate } = this.task;
     const sliceSamples = this.slices.map(({ samples }) => samples);
     return { type: "assign", epoch, step, start, end, learningRate, slices: [], sliceSamples };
   }
 
-  /** @throws LockstepError ERR_ATTEMPT for a chunk that is not this worker's to send, ERR_CHUNK for far too many */
+  /**
+   * Takes in a chunk.
+   *
+   * @throws LockstepError ERR_ATTEMPT for a chunk that is not this worker's to send, ERR_CHUNK for far too many
+   */
   onChunk(worker: WorkerId, chunk: Chunk): Outgoing[] {
     const found = this.#slices.attemptOf(worker, chunk);
     if (found === undefined) return this.#ignore(worker);
@@ -81,7 +85,7 @@ export class StepRound {
     return this.#forwarding.accept(slice, attempt, part === 0 ? { offset, values } : chunk);
   }
 
-  /** @throws LockstepError ERR_ATTEMPT for a contribution that is not this worker's to send */
+  /** Takes in a contribution. @throws LockstepError ERR_ATTEMPT for a contribution that is not this worker's to send */
   onContribution(worker: WorkerId, contribution: Contribution): Outgoing[] {
     const found = this.#slices.attemptOf(worker, contribution);
     if (found === undefined) return [];
@@ -122,7 +126,9 @@ export class StepRound {
     return this.#slices.owes(worker);
   }
 
-  /** Rows [start, end) of the batch's epoch that a worker computes, for which it has not contributed yet. */
+  /**
+   * Returns the rows [start, end) of the batch's epoch that a worker computes, for which it has not contributed yet.
+   */
   openSlicesOf(worker: WorkerId): { start: number; end: number }[] {
     return this.slices.filter((slice) => slice.isOpenFor(worker)).map(({ start, end }) => ({ start, end }));
   }
@@ -148,7 +154,9 @@ export class StepRound {
     return this.#slices.areComplete && this.#sums.areComplete;
   }
 
-  /** Bytes that wait here: at most a dense part in float32 a slice, and a whole contribution for each further attempt. */
+  /**
+   * Bytes that wait here: at most a dense part in float32 a slice, and a whole contribution for each further attempt.
+   */
   get bytesHeld(): number {
     return this.#slices.bytesHeld + this.#sums.bytesHeld;
   }

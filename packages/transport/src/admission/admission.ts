@@ -1,4 +1,4 @@
-/** Who may come in: a pure decision on each request, before anything of it is believed. */
+/** Decides who may come in: a pure function of each request, before anything of it is believed. */
 
 import { sameToken } from "../credentials/token.ts";
 import type { AuthRateLimit } from "./auth-rate-limit.ts";
@@ -26,7 +26,7 @@ export interface AdmissionState {
 export interface AdmissionOptions {
   /** The token that a join must show, if any. */
   token: string | undefined;
-  /** As `knownHosts` gives them. */
+  /** The names of the coordinator, as `knownHosts` gives them. */
   hosts: ReadonlySet<string>;
   secure: boolean;
   refusedJoinsPerMinute: number;
@@ -84,7 +84,7 @@ function refuse(status: Refusal["status"], reason: string): Refusal {
   return { verdict: "refuse", status, reason };
 }
 
-/** A header's value, made safe to print. */
+/** Makes a header's value safe to print. */
 function shown(value: string | undefined): string {
   return value === undefined ? "(none)" : JSON.stringify(value.replaceAll(/[^\x20-\x7e]/g, "?").slice(0, 100));
 }

@@ -1,8 +1,8 @@
-/** How often joins from each remote address were refused within the last minute. */
+/** Counts how often joins from each remote address were refused within the last minute. */
 import { networkOf } from "../addresses.ts";
 
 const WINDOW_MS = 60_000;
-/** Addresses that are remembered; with more, the one refused least recently is forgotten. */
+/** Most addresses that are remembered; with more, the one refused least recently is forgotten. */
 const MAX_ADDRESSES = 4096;
 
 /** Counts refused joins for each address; what it remembers is bounded, whatever addresses come. */
@@ -15,7 +15,7 @@ export class AuthRateLimit {
     this.#perAddress = perAddress;
   }
 
-  /** Refused joins from this address within the minute that ends now, at most `perAddress`. */
+  /** Returns the refused joins from this address within the minute that ends now, at most `perAddress`. */
   count(nowMs: number, address: string): number {
     return (this.#times.get(networkOf(address)) ?? []).filter((timeMs) => timeMs > nowMs - WINDOW_MS).length;
   }
@@ -30,7 +30,7 @@ export class AuthRateLimit {
     if (this.#times.size > MAX_ADDRESSES && oldest !== undefined) this.#times.delete(oldest);
   }
 
-  /** Addresses that are remembered. */
+  /** Number of addresses that are remembered. */
   get addresses(): number {
     return this.#times.size;
   }

@@ -1,18 +1,18 @@
 /**
- * By which names this coordinator is called. A request to any other name comes from a page that has pointed a name of
- * its own at this machine (DNS rebinding), to speak to the coordinator in a browser's stead.
+ * The names by which this coordinator is called. A request to any other name comes from a page that has pointed a name
+ * of its own at this machine (DNS rebinding), to speak to the coordinator in a browser's stead.
  */
 import { hostname, networkInterfaces } from "node:os";
 import { LockstepError } from "@lockstep/errors";
 import { ALL_ADDRESSES, bracketed } from "../addresses.ts";
 
-/** What this machine is called. */
+/** The names and addresses of a machine. */
 export interface Machine {
   hostname: string;
   addresses: string[];
 }
 
-/** What this machine is called now; its addresses change as networks come and go. */
+/** Returns the names and addresses of this machine now; its addresses change as networks come and go. */
 export function thisMachine(): Machine {
   const addresses = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
   return { hostname: hostname(), addresses };
@@ -30,7 +30,7 @@ export interface KnownHostsOptions {
 }
 
 /**
- * All `name:port` by which the coordinator may be called, and `name:*` for those with any port.
+ * Returns all `name:port` by which the coordinator may be called, and `name:*` for those with any port.
  * @throws LockstepError ERR_OPTION if an allowed host is no name
  */
 export function knownHosts({ host, port, secure, allowHosts, machine }: KnownHostsOptions): Set<string> {
@@ -43,14 +43,14 @@ export function knownHosts({ host, port, secure, allowHosts, machine }: KnownHos
   return new Set([...direct, ...allowHosts.map((allowed) => allowedAuthority(allowed, secure))]);
 }
 
-/** Whether the coordinator goes by the name in a `Host` header. */
+/** Tells whether the coordinator goes by the name in a `Host` header. */
 export function isKnownHost(known: ReadonlySet<string>, header: string | undefined, secure: boolean): boolean {
   const authority = authorityOf(header, secure);
   if (authority === undefined) return false;
   return known.has(authority) || known.has(authority.replace(/\d+$/, "*"));
 }
 
-/** Whether an `Origin` header names a page of the coordinator that goes by the name in the `Host` header. */
+/** Tells whether an `Origin` header names a page of the coordinator that goes by the name in the `Host` header. */
 export function isOwnOrigin(origin: string, host: string | undefined, secure: boolean): boolean {
   const scheme = secure ? "https://" : "http://";
   if (!origin.startsWith(scheme)) return false;
@@ -58,7 +58,7 @@ export function isOwnOrigin(origin: string, host: string | undefined, secure: bo
   return authority !== undefined && authority === authorityOf(host, secure);
 }
 
-/** `name:port` in its one usual spelling; undefined for what is none. */
+/** Returns `name:port` in its one usual spelling; undefined for what is none. */
 function authorityOf(header: string | undefined, secure: boolean): string | undefined {
   if (header === undefined || /[/\\?#@]/.test(header)) return undefined;
   const url = `${secure ? "https" : "http"}://${header}`;

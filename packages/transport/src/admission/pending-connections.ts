@@ -1,10 +1,12 @@
-/** The connections of a server. Those that have not joined share the room between networks, so that none takes it all. */
+/**
+ * The connections of a server. Those that have not joined share the room between networks, so that none takes it all.
+ */
 import type { Socket } from "node:net";
 import { networkOf } from "../addresses.ts";
 
-/** Connections beyond those of workers: pages, and joins that are not yet decided. The rest is dropped at once. */
+/** Most connections beyond those of workers: pages, and joins that are not yet decided. Others are dropped at once. */
 export const MAX_PENDING = 256;
-/** Pending connections that one network may have, so that it leaves room for others. */
+/** Most pending connections that one network may have, so that it leaves room for others. */
 const MAX_PENDING_PER_NETWORK = MAX_PENDING / 2;
 
 /** A connection counts as pending until its WebSocket is accepted; a page's connection stays pending. */
@@ -35,7 +37,7 @@ export class ServerConnections {
     socket.once("close", () => this.#open.delete(connection));
   }
 
-  /** The WebSocket on this socket, or on the TLS above it, was accepted: its connection is not pending any more. */
+  /** Notes that the WebSocket on this socket, or on the TLS above it, was accepted: it is not pending any more. */
   join(socket: Socket): void {
     const { address, port } = remoteEndOf(socket);
     for (const connection of this.#open) {
@@ -54,7 +56,7 @@ export class ServerConnections {
   }
 }
 
-/** The remote address, with IPv4 in its own form also where it comes in by an IPv6 socket, and port. */
+/** Returns the remote address and port; IPv4 has its own form also where it comes in by an IPv6 socket. */
 export function remoteEndOf({ remoteAddress = "unknown", remotePort = 0 }: Socket): RemoteEnd {
   return { address: remoteAddress.replace(/^::ffff:(?=\d+\.)/, ""), port: remotePort };
 }

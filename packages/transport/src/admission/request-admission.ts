@@ -25,7 +25,7 @@ export class RequestAdmission {
     this.#hostsAt(options.port);
   }
 
-  /** @param server the port that it listens on, and how many WebSockets are open */
+  /** Decides on a request. @param server the port that it listens on, and how many WebSockets are open */
   decide(
     kind: AdmissionRequest["kind"],
     request: IncomingMessage,
@@ -48,14 +48,16 @@ export class RequestAdmission {
     return admission;
   }
 
-  /** The names by which the coordinator is called now: this machine's addresses change as networks come and go. */
+  /**
+   * Returns the names by which the coordinator is called now: this machine's addresses change as networks come and go.
+   */
   #hostsAt(port: number): Set<string> {
     const { host, tls, allowHosts = [] } = this.#options;
     return knownHosts({ host, port, secure: tls !== undefined, allowHosts, machine: thisMachine() });
   }
 }
 
-/** A browser sends no header with what it reads as a stream of events: then the token is in the page's address. */
+/** Returns the token of a request: a browser that reads a stream of events has it in the address, not in a header. */
 function tokenOf(kind: AdmissionRequest["kind"], { url = "", headers }: IncomingMessage): string | undefined {
   const token = bearerToken(headers.authorization);
   if (token !== undefined || kind !== "read") return token;

@@ -1,4 +1,4 @@
-/** The worker's way in: opens the WebSocket, and shows the token to nobody but the coordinator. */
+/** Joins a coordinator as a worker does: opens the WebSocket, and shows the token to nobody but the coordinator. */
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { createConnection, Socket } from "node:net";
 import { LockstepError } from "@lockstep/errors";
@@ -82,13 +82,13 @@ export function checkJoin(url: string, { token, tlsFingerprint, insecure = false
 }
 
 /**
- * Masks are there so that scripts of web pages cannot make caches on the way take their bytes for HTTP (RFC 6455,
- * section 10.3). No page's script runs here, so the mask stays zeros, which change nothing; else each end would pass
- * over every byte in JavaScript.
+ * Leaves the mask zero. Masks are there so that scripts of web pages cannot make caches on the way take their bytes for
+ * HTTP (RFC 6455, section 10.3). No page's script runs here, so the zeros change nothing; else each end would pass over
+ * every byte in JavaScript.
  */
 const noMask = () => {};
 
-/** What ws takes as `createConnection`: the request is written to the connection that is answered, and to none before. */
+/** Makes a `createConnection` for ws: the request is written to the connection that is answered, and to none before. */
 function afterProof(connectTo: () => Promise<Socket>): typeof createConnection {
   const create = (_: unknown, answer: (error: Error | null, socket?: Socket) => void) => {
     connectTo().then((socket) => answer(null, socket), answer);

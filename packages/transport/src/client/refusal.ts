@@ -30,7 +30,10 @@ export async function refusalOf(response: IncomingMessage, at: string, token: st
   }
 }
 
-/** Why a socket to `url` never opened, for the worker's user: the coordinator's own reasons as they are, the network's in words. */
+/**
+ * Explains why a socket to `url` never opened, for the worker's user: the coordinator's own reasons as they are, the
+ * network's in words.
+ */
 export function explainFailedJoin(error: NodeJS.ErrnoException, url: string): LockstepError {
   if (error instanceof LockstepError) return error;
   const { protocol, origin } = new URL(url);
@@ -50,7 +53,7 @@ export function explainFailedJoin(error: NodeJS.ErrnoException, url: string): Lo
   }
 }
 
-/** The first line of the answer, without what could move the cursor of a terminal. */
+/** Reads the first line of the answer, without what could move the cursor of a terminal. */
 async function readReason(response: IncomingMessage, token: string | undefined): Promise<string> {
   let text = "";
   try {

@@ -8,9 +8,11 @@ import { WORKER_LINE } from "./refusal.ts";
 export interface SecureConnectionOptions {
   host: string;
   port: number;
-  /** SHA-256 of the one certificate to accept, as `readFingerprint` gives it; without it, a known authority vouches. */
+  /**
+   * The SHA-256 of the one certificate to accept, as `readFingerprint` gives it; without it, a known authority vouches.
+   */
   pin: string | undefined;
-  /** How long all of it may take. */
+  /** How long connecting and the handshake may take together. */
   handshakeMs: number;
   /** Opens the connection to `host` through a proxy. @default a direct one */
   tunnel?: (() => Promise<Socket>) | undefined;

@@ -1,6 +1,7 @@
 /**
- * What a coordinator keeps for its next start, so that workers which know it find the same one again: its token and its
- * own certificate. One set for each user, outside of every run's folder; the files are the user's alone.
+ * The credentials that a coordinator keeps for its next start, so that workers which know it find the same one again:
+ * its token and its own certificate. One set for each user, outside of every run's folder; the files are the user's
+ * alone.
  */
 import { X509Certificate } from "node:crypto";
 import { link, readFile, rm, stat, writeFile } from "node:fs/promises";
@@ -11,13 +12,13 @@ import { makeFolders, temporaryName, userFolder } from "@lockstep/files";
 import { type Certificate, readCertificate, selfSigned } from "./certificate.ts";
 import { checkToken, makeToken } from "./token.ts";
 
-/** `lockstep` in XDG_CONFIG_HOME, else in `.config` of the user's home. */
+/** Returns the folder `lockstep` in XDG_CONFIG_HOME, else in `.config` of the user's home. */
 export function configDir(): string {
   return userFolder({ variable: "XDG_CONFIG_HOME", name: ".config", instead: "XDG_CONFIG_HOME" });
 }
 
 /**
- * The token of this user's coordinators; made at the first call.
+ * Returns the token of this user's coordinators, which is made at the first call.
  * @throws LockstepError ERR_SECRET if it can't be kept, if others can read it, or if its file holds something else
  */
 export async function storedToken(dir: string): Promise<{ token: string; path: string }> {
@@ -32,7 +33,7 @@ export async function storedToken(dir: string): Promise<{ token: string; path: s
   }
 }
 
-/** The token of this user's coordinators, if one was made. @throws LockstepError as `storedToken` does */
+/** Returns the token of this user's coordinators, if one was made. @throws LockstepError as `storedToken` does */
 export async function existingToken(dir: string): Promise<{ token: string; path: string } | undefined> {
   const path = join(dir, "token");
   const mode = await modeOf(path).catch((cause) => {
@@ -42,7 +43,9 @@ export async function existingToken(dir: string): Promise<{ token: string; path:
 }
 
 /**
- * The certificate of this user's coordinators; made at the first call, and again when its year is over.
+ * Returns the certificate of this user's coordinators, which is made at the first call, and again when its year is
+ * over.
+ *
  * @throws LockstepError ERR_SECRET as above
  */
 export async function storedCertificate(dir: string, nowMs: number = Date.now()): Promise<Certificate> {

@@ -1,13 +1,18 @@
-/** The password of a run: whoever knows it may join. It travels as `Authorization: Bearer <token>`, and nowhere else. */
+/**
+ * The password of a run: whoever knows it may join. It travels as `Authorization: Bearer <token>`, and nowhere else.
+ */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { LockstepError } from "@lockstep/errors";
 
-/** A new token: 128 random bits as hex, which shells, urls and headers all leave alone. */
+/** Makes a token: 128 random bits as hex, which shells, urls and headers all leave alone. */
 export function makeToken(): string {
   return randomBytes(16).toString("hex");
 }
 
-/** Whether two tokens are the same; how long it takes tells nothing about where they differ, nor about their lengths. */
+/**
+ * Tells whether two tokens are the same; how long it takes tells nothing about where they differ, nor about their
+ * lengths.
+ */
 export function sameToken(a: string, b: string): boolean {
   return timingSafeEqual(createHash("sha256").update(a).digest(), createHash("sha256").update(b).digest());
 }
@@ -23,7 +28,7 @@ export function checkToken(token: string): void {
   throw new LockstepError("ERR_TOKEN", `Expected a token of letters, digits and -._~+/=, got ${came}; ${remedy}.`);
 }
 
-/** The token in an `Authorization` header, if there is one. */
+/** Returns the token in an `Authorization` header, if there is one. */
 export function bearerToken(authorization: string | undefined): string | undefined {
   return /^Bearer +([\w.~+/=-]+) *$/i.exec(authorization ?? "")?.[1];
 }

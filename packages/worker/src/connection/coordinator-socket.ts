@@ -53,8 +53,8 @@ export class CoordinatorSocket {
     const socket = openSocket(url, { ...join, maxPayload: MAX_MESSAGE_BYTES });
     this.#socket = socket;
     socket.on("open", () => this.#open());
-    // Any bytes count: on a slow link a whole message may take longer than the coordinator may be silent. It begins when
-    // the socket is open: else what came with the upgrade would be heard here only.
+    // Any bytes count: on a slow link a whole message may take longer than the coordinator may be silent. They count
+    // once the socket is open: else what came with the upgrade would be heard here only.
     socket.on("upgrade", ({ socket: link }) => socket.on("open", () => link.on("data", () => this.#heartbeat.hear())));
     socket.on("message", (data: Buffer) => this.#receive(data));
     socket.on("error", (error) => this.#fail(error));
