@@ -28,7 +28,8 @@ const config = makeConfig({ batchSize: BATCH });
 /** Kernels of dense layers as factors, what else there is dense, in chunks of 16 numbers. */
 const plan: Plan = {
   forms: ["dense", "dense", "factored", "dense", "factored", "dense"],
-  ...{ wire: "fp32", chunkBytes: 64 },
+  wire: "fp32",
+  chunkBytes: 64,
 };
 
 function batchOf({ part, epoch, start, end }: SliceRequest): Batch {

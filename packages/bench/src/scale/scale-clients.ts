@@ -7,12 +7,12 @@
  */
 
 import {
-  type CoordinatorMessage,
   decodeFromCoordinator,
   encode,
   fingerprintOf,
   MAX_MESSAGE_BYTES,
   PROTOCOL_VERSION,
+  type SliceAssignment,
   type Step,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
@@ -66,7 +66,7 @@ function takePart(socket: WebSocket, worker: number): void {
 function contribute(
   say: (message: WorkerMessage) => void,
   step: Step,
-  { slice, attempt, start, end }: Extract<CoordinatorMessage, { type: "assign" }>["slices"][number],
+  { slice, attempt, start, end }: SliceAssignment,
 ): void {
   const samples = end - start;
   for (const { part, offset, elements } of piecesOf(samples)) {

@@ -7,6 +7,7 @@ import { toSliceId, toStep, toWorkerId } from "./ids.ts";
 import {
   type CoordinatorMessage,
   coordinatorMessageSchema,
+  type MessageOf,
   type WorkerMessage,
   workerMessageSchema,
 } from "./messages.ts";
@@ -17,15 +18,15 @@ const data = Uint8Array.of(0, 0, 128, 63, 1, 2, 3, 4);
 const piece = { step: toStep(1), slice: toSliceId(2), attempt: 3, part: 4, offset: 2 ** 33, packed: true, data };
 const state = { tensor: 5, kind: "velocity" as const, offset: 70_000, data };
 
-const hello: Extract<WorkerMessage, { type: "hello" }> = {
+const hello: MessageOf<"hello"> = {
   ...{ type: "hello", protocol: 4, name: "wörker", device: "d", backend: "native", libraryVersion: "2" },
   ...{ gpu: "G, driver 1", instructionSet: "AVX2", threads: 2, holds: { run: "r", step: 40 } },
 };
-const contribution: Extract<WorkerMessage, { type: "contribution" }> = {
+const contribution: MessageOf<"contribution"> = {
   ...{ type: "contribution", step: toStep(1), slice: toSliceId(2), attempt: 0, samples: 8, lossSum: 0.1, correct: 3 },
   ...{ ms: { forward: 1.5, "read-back": 0 }, io: { encode: 0.25 }, doneMs: 1234.5 },
 };
-const welcome: Extract<CoordinatorMessage, { type: "welcome" }> = {
+const welcome: MessageOf<"welcome"> = {
   ...{ type: "welcome", workerId: toWorkerId(0), heartbeatMs: 1000, run: "r", codeModel: false },
   config: { lr: 0.1, model: "alexnet", augment: true, shares: [1, 2], nested: { seed: 2 ** 32 - 1 }, none: null },
   spec: { layers: [{ type: "dense", units: 10 }] },

@@ -18,8 +18,9 @@ export const MAX_MESSAGE_BYTES = 4 * 2 ** 20;
 /** Most arrays and maps within one another in a message. */
 export const MAX_MESSAGE_DEPTH = 32;
 
-/** Most values in a message, and most entries of its maps, which cost most: both bound the work of unpacking. */
+/** Most values in a message: they bound the work of unpacking. */
 export const MAX_MESSAGE_VALUES = 2 ** 20 + 2 ** 16;
+/** Most maps of a message, with their entries: they cost more than other values. */
 export const MAX_MESSAGE_ENTRIES = 2 ** 16;
 
 /** The largest sum of losses, since losses are float32: a larger one could not be added up. */

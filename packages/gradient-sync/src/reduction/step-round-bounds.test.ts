@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { makeLayout } from "../layout/layout.ts";
 import { encodeFloats } from "../layout/wire.ts";
 import { toSliceId, toStep } from "../protocol/ids.ts";
-import type { WorkerMessage } from "../protocol/messages.ts";
+import type { MessageOf } from "../protocol/messages.ts";
 import { PlainRound } from "../testing/plain-round.ts";
 import { MAX_IGNORED_CHUNKS } from "./ignored-chunks.ts";
 
@@ -43,7 +43,7 @@ function pieces(slice: number, attempt = 0) {
   return [...dense, ...factors];
 }
 
-function contribution(slice: number, attempt = 0): Extract<WorkerMessage, { type: "contribution" }> {
+function contribution(slice: number, attempt = 0): MessageOf<"contribution"> {
   const label = { type: "contribution" as const, step: toStep(5), slice: toSliceId(slice), attempt };
   return { ...label, samples: ROWS, lossSum: 1, correct: 0, ms: {}, io: {}, doneMs: 0 };
 }

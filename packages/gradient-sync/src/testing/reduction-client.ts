@@ -2,12 +2,12 @@
 import { chunkOffsets } from "../layout/layout.ts";
 import { decodeInto, encodeFloats, roundToWire } from "../layout/wire.ts";
 import { decodeFromCoordinator, encode } from "../protocol/codec.ts";
-import type { CoordinatorMessage, SliceAssignment, WorkerMessage } from "../protocol/messages.ts";
+import type { MessageOf, SliceAssignment, WorkerMessage } from "../protocol/messages.ts";
 import { StepAssembly } from "../reduction/step-assembly.ts";
 import type { DrawnGradients } from "./drawn-gradients.ts";
 
-type Assign = Extract<CoordinatorMessage, { type: "assign" }>;
-type Chunk = Extract<WorkerMessage, { type: "gradient-chunk" }>;
+type Assign = MessageOf<"assign">;
+type Chunk = MessageOf<"gradient-chunk">;
 
 export class ReductionClient {
   readonly id: number;

@@ -2,7 +2,7 @@
 import { chunkLength, chunkOffsets, makeLayout, partElements } from "../layout/layout.ts";
 import { decodeFloats, encodeFloats } from "../layout/wire.ts";
 import { toSliceId, toStep } from "../protocol/ids.ts";
-import type { WorkerMessage } from "../protocol/messages.ts";
+import type { MessageOf } from "../protocol/messages.ts";
 import type { Outgoing } from "../reduction/outgoing.ts";
 import type { StepAssembly } from "../reduction/step-assembly.ts";
 
@@ -28,7 +28,7 @@ export const partOf = (slice: number, attempt: number, part: number) =>
     { length: partElements(layout, part, SAMPLES[slice]!) },
     (_, index) => 1000 * (slice + 1) + 100 * attempt + 10 * part + index / 8,
   );
-export type Chunk = Extract<WorkerMessage, { type: "gradient-chunk" }>;
+export type Chunk = MessageOf<"gradient-chunk">;
 export const chunkOf = (slice: number, attempt: number, part: number, offset: number, ...values: number[]): Chunk => ({
   ...{ type: "gradient-chunk", step: STEP, slice: toSliceId(slice), attempt, part, offset },
   ...encodeFloats(Float32Array.from(values), "fp32"),
