@@ -33,28 +33,8 @@ export interface DerivedFrom {
 
 /** Returns the derived part of config.json, in the order in which it is written. */
 export function derivedOf(facts: RunFacts, { runId, arithmetic, devices, schedule }: DerivedFrom): Derived {
-  const { modelName, spec, topologyDigest, parameters, inputShape, numClasses, classes, mean, std } = facts;
-  const { trainSamples, validationSamples, testSamples } = facts;
-  return {
-    runId,
-    lockstep: version,
-    arithmetic,
-    devices,
-    modelName,
-    ...(spec !== undefined && { spec }),
-    topologyDigest,
-    parameters,
-    inputShape,
-    numClasses,
-    classes,
-    mean,
-    std,
-    trainSamples,
-    validationSamples,
-    testSamples,
-    stepsPerEpoch: schedule.stepsPerEpoch,
-    steps: schedule.steps,
-  };
+  const { stepsPerEpoch, steps } = schedule;
+  return { runId, lockstep: version, arithmetic, devices, ...facts, stepsPerEpoch, steps };
 }
 
 /** Adds devices that compute the run, too. @returns whether that changes anything */
