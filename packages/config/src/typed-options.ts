@@ -1,4 +1,4 @@
-/** What was typed on a command line, for a line that starts the program again. */
+/** Gathers what was typed on a command line, for a line that starts the program again. */
 import type { Command } from "commander";
 
 /**

@@ -18,7 +18,7 @@ export type RunRequest =
   | { type: "new"; config: RunConfig; out: string | undefined }
   | { type: "resume"; dir: string; given: GivenOptions };
 
-/** What a run starts from, as far as it is known without its model. */
+/** The start of a run, as far as it is known without its model. */
 export interface RunStart {
   config: RunConfig;
   /** Stays the same through resumes. */

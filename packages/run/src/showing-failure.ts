@@ -1,4 +1,4 @@
-/** What a run fails with is an event of the run. */
+/** The error that ends a run becomes an event of the run. */
 import type { LiveRun } from "./live/live-run.ts";
 
 /**

@@ -1,4 +1,4 @@
-/** How a run starts, alone and with workers alike: from a folder that is held to what the training loop carries out. */
+/** Starts a run, alone and with workers alike: makes of a held folder what the training loop carries out. */
 import { basename } from "node:path";
 import type { MachineOptions } from "@lockstep/config";
 import type { Lease } from "@lockstep/files";
@@ -13,7 +13,7 @@ import type { Schedule } from "./schedule/schedule.ts";
 import type { RunPanel } from "./terminal/panel.ts";
 import { TrainingRun } from "./training-run.ts";
 
-/** What a run starts with, beside its options: it is known once model, data and workers are. */
+/** The facts that a run starts with, beside its options: they are known once model, data and workers are. */
 export interface Start {
   facts: RunFacts;
   schedule: Schedule;
@@ -51,7 +51,7 @@ export class StartedRun {
     panel.live.event(goingOn ?? "the run begins", goingOn === undefined ? "begun" : "resumed");
   }
 
-  /** What follows from the run's options, its model and its data. */
+  /** The facts that follow from the run's options, its model and its data. */
   get derived(): Readonly<Derived> {
     return this.#file.derived;
   }

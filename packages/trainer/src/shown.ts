@@ -7,7 +7,7 @@ export interface DashboardOptions {
   port?: number | undefined;
 }
 
-/** How a run is shown while it goes. */
+/** Options that say how a run is shown while it goes. */
 export interface Shown {
   display: Display;
   /** @default no pages show it */

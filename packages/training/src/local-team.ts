@@ -11,7 +11,7 @@ import { captureState, type InitialValues } from "./state.ts";
 import { takeStep } from "./step.ts";
 import { LapClock } from "./step-clock.ts";
 
-/** What a local team begins with, and what it is to do. */
+/** Options of a local team: the values that it begins with, and its tasks. */
 export interface LocalTeamOptions {
   values: InitialValues;
   /** In their order: batches are made ahead. */

@@ -1,4 +1,4 @@
-/** What a server is told: where it listens, whom it lets in, and who hears of that. */
+/** Options of a server: where it listens, whom it lets in, and who hears of that. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { WebSocket } from "ws";
 

@@ -12,7 +12,7 @@ import type { HeldState } from "./state/held-state.ts";
 import { StateIntake } from "./state/state-intake.ts";
 import { tensorSpecs } from "./state/tensor-specs.ts";
 
-/** What a session is for, and what outlives it. */
+/** Options of a session: what it is for, and what outlives it. */
 export interface SessionContext {
   run: PreparedRun;
   state: HeldState;

@@ -13,7 +13,7 @@ import { helloMessage, readyMessage } from "./introduction.ts";
 import { Participant } from "./participant.ts";
 import { type PrepareOptions, prepareRun } from "./prepare-run.ts";
 
-/** What a worker is called, what it has, and when it is to leave. */
+/** Options of a worker: its name, what it has, and when it is to leave. */
 export interface WorkerOptions extends SearchOptions, PrepareOptions {
   name?: string | undefined;
   machine: MachineOptions;

@@ -1,4 +1,4 @@
-/** What the metrics of a run tell about the steps of a pair. */
+/** Reads the times of a pair's steps from the metrics of its run. */
 import type { MetricsRow } from "@lockstep/run";
 import { median } from "./median.ts";
 import { WARMUP } from "./pair-setting.ts";
@@ -6,7 +6,7 @@ import type { Timed } from "./rounds.ts";
 
 /** The times of Lockstep's side. */
 export interface LockstepTimes extends Timed {
-  /** What computed: `native TensorFlow 2.21.0, CPU …`. */
+  /** Engine that computed: `native TensorFlow 2.21.0, CPU …`. */
   engine: string;
   /** Bytes that one worker sent in one step; the median. */
   bytesUp: number;

@@ -1,4 +1,4 @@
-/** What the links of the shaped network really carry. */
+/** Measures the rate that the links of the shaped network really carry. */
 import { LockstepError } from "@lockstep/errors";
 import type { Cleanup } from "../cleanup.ts";
 import { lastLine, nodeScript, start } from "../processes.ts";

@@ -1,4 +1,4 @@
-/** What all benches of a pair have in common, on both sides: two workers that train alexnet-cifar10 together. */
+/** Setting of all benches of a pair, on both sides: two workers that train alexnet-cifar10 together. */
 
 /** Number of workers. */
 export const WORKERS = 2;
@@ -19,7 +19,7 @@ export const pairSetting = {
   threadsPerWorker: THREADS,
 };
 
-/** What a bench may choose. */
+/** Options that a bench may choose. */
 export interface PairOptions {
   /** Measured steps. */
   steps: number;

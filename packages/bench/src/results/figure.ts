@@ -1,7 +1,7 @@
 /** One figure of a bench: a number of each side, and how it is written. */
 import { median } from "../pairs/median.ts";
 
-/** What a figure counts. */
+/** Unit that a figure counts in. */
 export type Unit = "ms" | "s" | "bytes" | "share";
 
 /** A figure is one number of each side: the median over the rounds of the medians of each round. */
@@ -14,7 +14,7 @@ export interface Figure {
   /** Images of a step, where images/s say something. */
   images?: number;
   lockstep: number;
-  /** Who else was measured. @default PyTorch */
+  /** Name of the peer that was measured beside. @default PyTorch */
   peerName?: string;
   /** The peer's; absent where there is none to compare with. */
   peer?: number;

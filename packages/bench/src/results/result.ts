@@ -11,21 +11,21 @@ import { lockstepVersion } from "./lockstep-version.ts";
 export interface BenchResult {
   /** `sync`, `network-1gbit`, … */
   bench: string;
-  /** What was typed. */
+  /** Command line that was typed. */
   command: string;
   /** ISO 8601. */
   date: string;
   machine: { cpu: string; cores: number; memoryGiB: number; platform: string };
   versions: Record<string, string>;
   setting: Record<string, unknown>;
-  /** What a reader has to know: what was left out and why, what a link really carried. */
+  /** Notes for the reader: what was left out and why, what a link really carried. */
   notes: string[];
   figures: Figure[];
   /** Every measured value. */
   raw: unknown;
 }
 
-/** What a bench itself knows of its result. */
+/** The part of a result that the bench itself knows. */
 export type Found = Pick<BenchResult, "bench" | "versions" | "setting" | "notes" | "figures" | "raw">;
 
 /** Adds when and where, prints the figures, and writes the file if there is to be one. */

@@ -1,4 +1,4 @@
-/** What a training has left in its folder, for a comparison. */
+/** Reads what a training has left in its folder, for a comparison. */
 import { openRunFolder, parseRunFile, readMetrics, readWeights } from "@lockstep/run";
 
 /** The losses and final weights of a run. */

@@ -27,7 +27,7 @@ export interface TeamTraining {
   onStarted(processes: { kill(index: number): void }, live: LiveRun): void;
 }
 
-/** What `verify` needs of the program that it is a command of. */
+/** The program that `verify` is a command of. */
 export interface VerifyProgram {
   /** Path of the program, whose `train` trains with one worker. */
   path: string;

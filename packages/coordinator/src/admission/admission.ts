@@ -27,7 +27,7 @@ export interface AdmittingTeam {
   giveUp(reason: LockstepError): void;
 }
 
-/** What `Admission` compares workers with, and the team that it admits them to. */
+/** Options of an `Admission`: what it compares workers with, and the team that it admits them to. */
 export interface AdmissionOptions {
   config: RunConfig;
   team: AdmittingTeam;

@@ -23,7 +23,7 @@ const OF_STEPS: WorkerMessage["type"][] = ["gradient-chunk", "contribution"];
 /** Bytes of each message that shows how fast the link to a worker is. */
 const PROBE_BYTES = 2 ** 18;
 
-/** What a session needs to know of the run, and of its connection. */
+/** Options of a session: the run, and its connection. */
 export interface SessionOptions extends ConnectionOptions {
   workerId: WorkerId;
   /** What the worker is told of the run. */

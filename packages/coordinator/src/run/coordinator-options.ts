@@ -1,4 +1,4 @@
-/** What a coordinator is given. */
+/** Options of a coordinator. */
 import type { MachineOptions } from "@lockstep/config";
 import type { RunPanel } from "@lockstep/run";
 import type { ListenOptions } from "@lockstep/transport";

@@ -1,4 +1,4 @@
-/** What is told of a run: the facts of its model and data, and what travelled. */
+/** Derives the facts of a run from what its first worker has told, and says how much travelled. */
 import { elementsOf } from "@lockstep/gradient-sync";
 import { type ModelFile, topologyDigest } from "@lockstep/model/files";
 import type { RunFacts } from "@lockstep/run";

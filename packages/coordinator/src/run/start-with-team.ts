@@ -1,4 +1,4 @@
-/** How a run starts with a team, or goes on with one: from where, with whose weights, and what is printed of it. */
+/** Starts a run with a team, or goes on with it: decides from where and with whose weights, and prints that. */
 import { existsSync } from "node:fs";
 import { ARITHMETIC_VERSION, type Plan } from "@lockstep/gradient-sync";
 import { prefixLine } from "@lockstep/model/files";

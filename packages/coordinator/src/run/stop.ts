@@ -1,4 +1,4 @@
-/** How a stop, a failure and the loss of the team reach those who wait for the team. */
+/** Brings a stop, a failure and the loss of the team to those who wait for the team. */
 import { StopReason } from "@lockstep/run";
 import type { RemoteTeam } from "../team/remote-team.ts";
 

@@ -9,7 +9,7 @@ import type { TeamState } from "./team-state.ts";
 /** Drops a member, and tells it why. */
 export type Drop = (member: Member, code: ErrorCode, reason: string) => void;
 
-/** What a departure leads to. */
+/** Callbacks that a departure leads to. */
 export interface DeparturesOptions {
   /** Takes back what a member that is gone was given; what it leaves behind is decided afterwards. */
   takeBack: (member: Member) => void;

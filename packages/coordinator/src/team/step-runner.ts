@@ -23,7 +23,7 @@ type Rejected = Extract<CoordinatorMessage, { type: "rejected" }>;
 
 const MAX_WAITING_BYTES = 256 * 2 ** 20;
 
-/** What a step may lead to. */
+/** Callbacks that a step may lead to. */
 export interface StepRunnerOptions {
   violations: Violations;
   drop: Drop;

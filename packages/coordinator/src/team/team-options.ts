@@ -1,4 +1,4 @@
-/** What a team of workers is made with. */
+/** Options of a team of workers. */
 import type { TellEvent } from "@lockstep/run/live";
 import type { Balance } from "../membership/balance.ts";
 import type { Limits } from "../membership/decide.ts";

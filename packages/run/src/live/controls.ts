@@ -25,7 +25,7 @@ export function parseCommand(text: string): Command {
   }
 }
 
-/** Who: more than that nobody knows, for all who may command show the same token. */
+/** Names who asked. Nobody knows more, since all who may command show the same token. */
 const WANTED = "requested from the dashboard";
 
 /** Holds the commands until the run carries them out between two tasks. */

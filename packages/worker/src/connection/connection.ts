@@ -1,4 +1,4 @@
-/** What a worker can do with its connection to the coordinator. */
+/** A worker's connection to the coordinator. */
 import type { RecordSupply } from "@lockstep/dataset";
 import type { CoordinatorMessage, Piece, Step, Wire, WorkerMessage } from "@lockstep/gradient-sync";
 

@@ -3,7 +3,7 @@
 /** The coordinator may be busy for longer than a worker, whose socket has a thread of its own. */
 const COORDINATOR_SILENT_BEATS = 10;
 
-/** What a heartbeat does, and when. */
+/** Settings of a heartbeat: what it does, and when. */
 export interface HeartbeatOptions {
   /** Sends a heartbeat. */
   send: () => void;
