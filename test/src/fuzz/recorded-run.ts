@@ -6,7 +6,7 @@ import { elementCount } from "@lockstep/formats";
 import { encode, type Plan, PROTOCOL_VERSION, toStep } from "@lockstep/gradient-sync";
 import { loadModel, type StateDictName, stateDictNames } from "@lockstep/model";
 import type { PreparedRun } from "@lockstep/training";
-import { connect, Dismissed, Inbox, Participant, readyMessage } from "@lockstep/worker";
+import { type Connection, connect, Dismissed, Inbox, Participant, readyMessage } from "@lockstep/worker";
 import { mulberry32 } from "../pytorch/counter-numbers.ts";
 import { listeningTeam, preparedRun } from "../testing/team-in-one-process.ts";
 
@@ -80,22 +80,7 @@ export async function recordRun(): Promise<RecordedRun> {
 }
 
 async function takePart(url: string, name: string, recorded: RecordedRun): Promise<void> {
-  const real = await connect(url, {});
-  const connection: typeof real = {
-    ...real,
-    get isIdle() {
-      return real.isIdle;
-    },
-    async receive() {
-      const message = await real.receive();
-      if (message.type !== "welcome") recorded.frames.push(encode(message));
-      return message;
-    },
-    send(message) {
-      if (message.type === "digest-result") recorded.digests.push(message.digest);
-      real.send(message);
-    },
-  };
+  const connection = recording(await connect(url, {}), recorded);
   const device = { backend: "b", libraryVersion: "v", instructionSet: "i", threads: 1, device: "d" };
   connection.send({ type: "hello", protocol: PROTOCOL_VERSION, name, ...device });
   const run = await freshRun();
@@ -109,6 +94,29 @@ async function takePart(url: string, name: string, recorded: RecordedRun): Promi
   });
   participant.dispose();
   await connection.close();
+}
+
+/** Forwards to a connection, and records what the coordinator sends and which digests the worker answers with. */
+function recording(connection: Connection, recorded: RecordedRun): Connection {
+  return {
+    linkBytesPerSecond: connection.linkBytesPerSecond,
+    get isIdle() {
+      return connection.isIdle;
+    },
+    async receive() {
+      const message = await connection.receive();
+      if (message.type !== "welcome") recorded.frames.push(encode(message));
+      return message;
+    },
+    send(message) {
+      if (message.type === "digest-result") recorded.digests.push(message.digest);
+      connection.send(message);
+    },
+    sendPiece: (...piece) => connection.sendPiece(...piece),
+    heartbeat: (everyMs) => connection.heartbeat(everyMs),
+    fetchRecords: (...request) => connection.fetchRecords(...request),
+    close: () => connection.close(),
+  };
 }
 
 function stateOf(names: readonly StateDictName[]) {
