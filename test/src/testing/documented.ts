@@ -1,4 +1,4 @@
-/** The commands and links that stand in README, CONTRIBUTING and docs/. */
+/** The commands and links that stand in README, CONTRIBUTING, CHANGELOG and docs/. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -8,6 +8,7 @@ const root = join(import.meta.dirname, "../../..");
 export const pages = [
   "README.md",
   "CONTRIBUTING.md",
+  "CHANGELOG.md",
   ...readdirSync(join(root, "docs"))
     .filter((name) => name.endsWith(".md"))
     .map((name) => `docs/${name}`),
