@@ -78,7 +78,13 @@ async function trainingDigest(): Promise<string> {
   for (const task of makeSchedule(config, source.meta).tasksFrom(0)) {
     if (task.type === "step") await takeStep(context, task, (totals) => hash.update(JSON.stringify(totals)));
   }
-  const plan = { part: "validation" as const, samples: 20, rows: 8, classes: 10, signal: new AbortController().signal };
+  const plan = {
+    split: "validation" as const,
+    samples: 20,
+    rows: 8,
+    classes: 10,
+    signal: new AbortController().signal,
+  };
   hash.update(JSON.stringify(await evaluateAll(replica, batches, plan)));
   hash.update(await stateDigest(replica, names));
   replica.dispose();

@@ -2,9 +2,9 @@ import { describe, expect, test } from "vitest";
 import type { Records } from "./records/records.ts";
 import { openShapes } from "./shapes.ts";
 
-function imageOf(part: "train" | "test", size: number, index: number): Uint8Array {
+function imageOf(split: "train" | "test", size: number, index: number): Uint8Array {
   const out = new Uint8Array(size * size * 3);
-  openShapes(part, size, size).read(index, out);
+  openShapes(split, size, size).read(index, out);
   return out;
 }
 
@@ -28,8 +28,8 @@ describe("shapes", () => {
   });
 
   test("the ten classes are equally frequent in both parts", () => {
-    for (const part of ["train", "test"] as const) {
-      const records = openShapes(part, 8, 8);
+    for (const split of ["train", "test"] as const) {
+      const records = openShapes(split, 8, 8);
       const counts = new Array<number>(records.classes.length).fill(0);
       const out = new Uint8Array(8 * 8 * 3);
       for (let index = 0; index < records.samples; index++) counts[records.read(index, out)]!++;

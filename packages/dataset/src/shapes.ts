@@ -43,16 +43,16 @@ const PARTS = { train: 0, test: 1 } as const;
 const SEED = 0;
 
 /** A part of the set, drawn at `height` × `width` pixels in RGB. Every tenth image is of the same class. */
-export function openShapes(part: "train" | "test", height: number, width: number): Records {
+export function openShapes(split: "train" | "test", height: number, width: number): Records {
   return {
-    samples: SAMPLES[part],
+    samples: SAMPLES[split],
     height,
     width,
     channels: 3,
     classes: SHAPES_CLASSES,
     read(index, out) {
       const label = index % SHAPES_CLASSES.length;
-      draw(distances[label]!, scene(part, index), height, width, out);
+      draw(distances[label]!, scene(split, index), height, width, out);
       return label;
     },
   };
@@ -73,8 +73,8 @@ interface Scene {
  * The colours are far enough apart to see and near enough to grey to train on: between black and white, He's initial
  * weights with a learning rate of 0.01 were seen to diverge.
  */
-function scene(part: keyof typeof PARTS, index: number): Scene {
-  const words = randomWords(SEED, "shapes", [PARTS[part], index, 0], new Uint32Array(11));
+function scene(split: keyof typeof PARTS, index: number): Scene {
+  const words = randomWords(SEED, "shapes", [PARTS[split], index, 0], new Uint32Array(11));
   const between = (word: number, low: number, high: number) => low + (words[word]! / 2 ** 32) * (high - low);
   const dark = [4, 5, 6].map((word) => between(word, 70, 110));
   const light = [7, 8, 9].map((word) => between(word, 145, 185));

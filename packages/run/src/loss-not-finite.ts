@@ -32,7 +32,7 @@ export function explainLoss(
   const what =
     task.type === "step"
       ? `The loss of step ${task.step} is ${loss} at learning rate ${task.learningRate}; its update was not applied.`
-      : `The ${task.part} loss after ${task.step} steps is ${loss}.`;
+      : `The ${task.split} loss after ${task.step} steps is ${loss}.`;
   const good = writer.lastGoodCheckpoint(task.step);
   const remedy =
     good === undefined

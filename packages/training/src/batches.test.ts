@@ -4,7 +4,7 @@ import type { Task } from "@lockstep/run";
 import { describe, expect, test } from "vitest";
 import { Batches, batchesOf, evaluationRanges } from "./batches.ts";
 
-const train = (start: number): SliceRequest => ({ part: "train", epoch: 0, start, end: start + 1 });
+const train = (start: number): SliceRequest => ({ split: "train", epoch: 0, start, end: start + 1 });
 const batchOf = (start: number): Batch => ({
   ...{ images: new Float32Array(1), labels: new Int32Array(1), sampleIds: Uint32Array.of(start) },
   ...{ samples: 1, height: 1, width: 1, channels: 1 },
@@ -90,7 +90,7 @@ describe("a batch that was not foreseen", () => {
   });
 
   test.each<[string, Partial<SliceRequest>]>([
-    ["part", { part: "test" }],
+    ["part", { split: "test" }],
     ["epoch", { epoch: 1 }],
     ["end", { end: 99 }],
   ])("may differ in its %s alone", async (_, change) => {
@@ -135,7 +135,7 @@ describe("a world of one", () => {
     const after = { epoch: 1, step: 1 };
     const tasks: Task[] = [
       step,
-      { type: "evaluate", part: "validation", samples: 3, ...after },
+      { type: "evaluate", split: "validation", samples: 3, ...after },
       { type: "epoch-end", ...after },
       { type: "checkpoint", ...after },
       { ...step, epoch: 2, start: 5, end: 6 },

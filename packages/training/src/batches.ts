@@ -47,14 +47,14 @@ export class Batches {
     }
   }
 
-  #ask({ part, epoch, start, end }: SliceRequest): void {
-    this.#thread.request({ part, epoch, start, end });
-    this.#asked.push({ part, epoch, start, end });
+  #ask({ split, epoch, start, end }: SliceRequest): void {
+    this.#thread.request({ split, epoch, start, end });
+    this.#asked.push({ split, epoch, start, end });
   }
 }
 
 const isSame = (a: SliceRequest, b: SliceRequest) =>
-  a.part === b.part && a.epoch === b.epoch && a.start === b.start && a.end === b.end;
+  a.split === b.split && a.epoch === b.epoch && a.start === b.start && a.end === b.end;
 
 /** Cuts the evaluation of `samples` samples into batches. */
 export function* evaluationRanges(samples: number, rows: number): Generator<{ start: number; end: number }> {
@@ -82,11 +82,12 @@ function* requestsOf(tasks: Iterable<Task>, { evaluationRows, sliceRows }: Batch
   for (const task of tasks) {
     if (task.type === "step") {
       for (const { start, end } of planSlices(task.start, task.end, 1, sliceRows)) {
-        yield { part: "train", epoch: task.epoch, start, end };
+        yield { split: "train", epoch: task.epoch, start, end };
       }
     }
     if (task.type === "evaluate") {
-      for (const range of evaluationRanges(task.samples, evaluationRows)) yield { part: task.part, epoch: 0, ...range };
+      for (const range of evaluationRanges(task.samples, evaluationRows))
+        yield { split: task.split, epoch: 0, ...range };
     }
   }
 }

@@ -21,7 +21,7 @@ export async function drawsDigest(): Promise<string> {
     augment: "flip-crop",
     shuffle: true,
   });
-  const { images, labels, sampleIds } = await source.make({ part: "train", epoch, start: 0, end: 8 });
+  const { images, labels, sampleIds } = await source.make({ split: "train", epoch, start: 0, end: 8 });
   const weights = normals(seed, "init", [0, 0, 0], 64);
   const mask = dropoutMask({ seed, step: 3, sampleIds }, 0, 0.5, 64);
   const hash = createHash("sha256");

@@ -27,7 +27,7 @@ export async function evaluateBatch(replica: Replica, batch: Batch): Promise<Eva
 
 /** The part of the data set to evaluate, and the batches to cut it into. */
 export interface EvaluationPlan {
-  part: "validation" | "test";
+  split: "validation" | "test";
   samples: number;
   /** Samples of a batch. */
   rows: number;
@@ -45,7 +45,7 @@ export async function evaluateAll(
   const predictions: number[] = [];
   for (const range of evaluationRanges(plan.samples, plan.rows)) {
     if (plan.signal.aborted) return undefined;
-    const part = await evaluateBatch(replica, await batches.take({ part: plan.part, epoch: 0, ...range }));
+    const part = await evaluateBatch(replica, await batches.take({ split: plan.split, epoch: 0, ...range }));
     addEvaluation(total, part);
     predictions.push(...part.predictions);
   }

@@ -42,7 +42,7 @@ test("a team of one tells when it computes a step, and an evaluation, and when i
   for (const step of steps) await team.step(step, () => phases.push("sums"));
   expect(phases).toEqual(["stepping", "sums", "idle", "stepping", "sums", "idle"]);
   phases.length = 0;
-  const task = { type: "evaluate" as const, part: "validation" as const, samples: 64, epoch: 0, step: 2 };
+  const task = { type: "evaluate" as const, split: "validation" as const, samples: 64, epoch: 0, step: 2 };
   expect(await team.evaluate(task, AbortSignal.abort())).toBeUndefined();
   expect(phases).toEqual(["evaluating", "idle"]);
 });

@@ -59,10 +59,10 @@ export class LocalTeam implements Team {
     this.#onPhase("idle");
   }
 
-  async evaluate({ part, samples }: EvaluateTask, signal: AbortSignal): Promise<Evaluation | undefined> {
+  async evaluate({ split, samples }: EvaluateTask, signal: AbortSignal): Promise<Evaluation | undefined> {
     const classes = this.#prepared.loaded.numClasses;
     this.#onPhase("evaluating");
-    const plan = { part, samples, rows: this.#evaluationRows, classes, signal };
+    const plan = { split, samples, rows: this.#evaluationRows, classes, signal };
     const evaluation = await evaluateAll(this.replica, this.#batches, plan);
     this.resume(); // the next step begins after the evaluation
     return evaluation;

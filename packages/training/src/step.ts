@@ -33,7 +33,7 @@ export async function takeStep(
   const { seed, maxRows, momentum, weightDecay } = config;
   const { step, epoch, learningRate } = task;
   for await (const slice of exchange.slices(task)) {
-    const batch = await batches.take({ part: "train", epoch, ...slice }); // usually made already, steps ago
+    const batch = await batches.take({ split: "train", epoch, ...slice }); // usually made already, steps ago
     clock.lap("data");
     const sink = exchange.sink(slice); // takes each gradient as soon as the backward pass has it
     await sink.done(await streamGradients(replica, batch, { seed, step, maxRows, clock }, sink.gradient));

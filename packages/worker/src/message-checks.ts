@@ -66,9 +66,9 @@ export function assertSlices(
 }
 
 /** Checks a range of samples to evaluate. @throws LockstepError ERR_SLICE for samples that there are not */
-export function assertEvaluate({ part, start, end }: MessageOf<"evaluate">, sizes: Sizes): void {
-  const samples = part === "validation" ? sizes.validationSamples : sizes.testSamples;
-  assert(start < end && end <= samples, "ERR_SLICE", `${part} samples below ${samples}, got [${start}, ${end})`);
+export function assertEvaluate({ part: split, start, end }: MessageOf<"evaluate">, sizes: Sizes): void {
+  const samples = split === "validation" ? sizes.validationSamples : sizes.testSamples;
+  assert(start < end && end <= samples, "ERR_SLICE", `${split} samples below ${samples}, got [${start}, ${end})`);
 }
 
 function assert(holds: boolean, code: ErrorCode, what: string): asserts holds {

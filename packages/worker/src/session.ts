@@ -122,10 +122,10 @@ export class WorkerSession {
     const { run, state, clock } = this.#context;
     const { replica } = state.current("evaluate");
     assertEvaluate(message, run.thread.meta);
-    const { request, part, start, end } = message;
-    const batch = await this.#batches.take({ part, epoch: 0, start, end });
+    const { request, part: split, start, end } = message;
+    const batch = await this.#batches.take({ split, epoch: 0, start, end });
     const { predictions, ...sums } = await evaluateBatch(replica, batch);
-    const shown = part === "test" && { predictions };
+    const shown = split === "test" && { predictions };
     this.#connection.send({ type: "evaluation", request, ...sums, ...shown });
     clock.finish(); // the next step begins after the evaluation
   }

@@ -110,7 +110,7 @@ class Worker {
       if (this.#run.id !== welcome.run) throw otherRun(coordinator);
       return this.#run;
     }
-    const fetch: Connection["fetchRecords"] = (part, indexes) => this.#connection.fetchRecords(part, indexes);
+    const fetch: Connection["fetchRecords"] = (split, indexes) => this.#connection.fetchRecords(split, indexes);
     const prepared = await prepareRun(this.#options, engine, welcome, fetch);
     this.#resources.add(() => prepared.thread.close());
     const participant = new Participant(prepared, log);

@@ -32,7 +32,7 @@ const plan: Plan = {
   chunkBytes: 64,
 };
 
-function batchOf({ part, epoch, start, end }: SliceRequest): Batch {
+function batchOf({ split: part, epoch, start, end }: SliceRequest): Batch {
   const samples = end - start;
   const images = Float32Array.from(
     { length: samples * 48 },
@@ -70,7 +70,7 @@ export async function recordRun(): Promise<RecordedRun> {
     const task = { type: "step" as const, epoch: 0, step: toStep(step), start: step * BATCH, end: (step + 1) * BATCH };
     await team.step({ ...task, learningRate: 0.1 }, () => {});
     await state;
-    await team.evaluate({ type: "evaluate", part: "validation", samples: 200, epoch: 0, step });
+    await team.evaluate({ type: "evaluate", split: "validation", samples: 200, epoch: 0, step });
   }
   await team.checkReplicas();
   team.finish();

@@ -101,7 +101,7 @@ async function measureReadBack(
   batch: number,
   rounds: number,
 ): Promise<ReadBackFigures> {
-  thread.request({ part: "train", epoch: 0, start: 0, end: batch });
+  thread.request({ split: "train", epoch: 0, start: 0, end: batch });
   const images = await thread.take();
   const ms: number[] = [];
   let bytes = 0;

@@ -22,9 +22,9 @@ export async function evaluate({ run: dir, dataDir, ...machine }: EvaluateOption
   try {
     const samples = thread.meta.testSamples;
     const rows = Math.min(EVALUATION_ROWS, run.maxRows ?? EVALUATION_ROWS);
-    const task = { type: "evaluate", part: "test", samples, epoch: 0, step: steps } as const;
+    const task = { type: "evaluate", split: "test", samples, epoch: 0, step: steps } as const;
     const batches = new Batches(thread, batchesOf([task], { evaluationRows: rows }));
-    const plan = { part: "test" as const, samples, rows, classes: numClasses, signal: new AbortController().signal };
+    const plan = { split: "test" as const, samples, rows, classes: numClasses, signal: new AbortController().signal };
     const totals = await evaluateAll(replica, batches, plan);
     if (totals === undefined) return; // never: nothing aborts it
     const report = makeReport(totals, classes);

@@ -26,14 +26,14 @@ export class EvaluationRunner {
    * @returns undefined if it was stopped
    * @throws LockstepError ERR_ALL_LOST when nobody is left who holds the weights
    */
-  async run({ part, samples }: EvaluateTask, run: Settled, signal: AbortSignal): Promise<Evaluation | undefined> {
+  async run({ split, samples }: EvaluateTask, run: Settled, signal: AbortSignal): Promise<Evaluation | undefined> {
     const { condition, phase } = this.#state;
     const round = new EvaluationRound(samples, run.numClasses, this.#ranges);
     this.#ranges += round.ranges;
     phase.enter({ name: "evaluating", run, round });
     try {
       await condition.wait(() => {
-        if (!signal.aborted) this.#giveRanges(part, round);
+        if (!signal.aborted) this.#giveRanges(split, round);
         return round.done || signal.aborted;
       });
     } finally {
@@ -61,14 +61,14 @@ export class EvaluationRunner {
     this.#state.phase.evaluationRound?.lose(id);
   }
 
-  #giveRanges(part: EvaluateTask["part"], round: EvaluationRound): void {
+  #giveRanges(split: EvaluateTask["split"], round: EvaluationRound): void {
     const { eligible, options } = this.#state;
     round.settle(eligible.map(({ id }) => id));
     for (const member of eligible) {
       const owed = this.#state.owes(member);
       const ranges = round.give(member.id);
       if (!owed && ranges.length > 0) member.noteProgress(options.nowMs());
-      for (const range of ranges) member.send({ type: "evaluate", part, ...range });
+      for (const range of ranges) member.send({ type: "evaluate", part: split, ...range });
     }
   }
 }

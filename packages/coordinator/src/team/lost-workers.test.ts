@@ -78,7 +78,7 @@ describe("workers that join a run", () => {
 });
 
 describe("an evaluation", () => {
-  const task = { type: "evaluate" as const, part: "validation" as const, samples: 128, epoch: 0, step: 0 };
+  const task = { type: "evaluate" as const, split: "validation" as const, samples: 128, epoch: 0, step: 0 };
   const counts = {
     samples: 64,
     lossSum: 1,

@@ -11,7 +11,7 @@ import { PLAN } from "../testing/toy-worker.ts";
 import { RemoteTeam } from "./remote-team.ts";
 
 const SAMPLES = 22;
-const VALIDATION = { type: "evaluate" as const, part: "validation" as const, samples: 70, epoch: 0, step: 0 };
+const VALIDATION = { type: "evaluate" as const, split: "validation" as const, samples: 70, epoch: 0, step: 0 };
 const stepTask = (step: number) => {
   const start = (step % 2) * 8;
   return { type: "step" as const, step: toStep(step), epoch: 0, start, end: start + 8, learningRate: 0.05 };

@@ -11,7 +11,7 @@ const READY = {
   stateDict: [{ name: "fc.bias", shape: [2] }],
 };
 const TASK = { type: "step" as const, step: toStep(0), epoch: 0, start: 0, end: 6, learningRate: 0.1 };
-const VALIDATION = { type: "evaluate" as const, part: "validation" as const, samples: 64, epoch: 0, step: 0 };
+const VALIDATION = { type: "evaluate" as const, split: "validation" as const, samples: 64, epoch: 0, step: 0 };
 
 let nowMs = 0;
 let lines: string[] = [];
@@ -336,7 +336,7 @@ describe("an evaluation", () => {
 
   test("says what each sample was taken for in the order of the part, not of the answers", async () => {
     const [a] = await begun(1);
-    const done = team.evaluate({ ...VALIDATION, part: "test", samples: 66 });
+    const done = team.evaluate({ ...VALIDATION, split: "test", samples: 66 });
     const answer = (request: number, samples: number, confusion: number[][], predictions: number[]) =>
       a!.say({ type: "evaluation", request, samples, lossSum: 1, confusion, predictions });
     answer(

@@ -123,7 +123,7 @@ describe("a worker that owed nothing for longer than workers may stall has its w
 
   test("it is given a range to evaluate", () => {
     passMs(10 * STALL_MS);
-    const task = { type: "evaluate" as const, part: "validation" as const, samples: 384, epoch: 0, step: 0 };
+    const task = { type: "evaluate" as const, split: "validation" as const, samples: 384, epoch: 0, step: 0 };
     run.team.evaluate(task).catch(() => {}); // nobody is left in the end
     expectWholeTime(sessions);
   });

@@ -42,10 +42,10 @@ export interface BatchMeta {
 }
 
 /**
- * Names the samples [start, end) of a part: of the training part in the epoch's order, of the others in the part's own.
+ * Names the samples [start, end) of a split: of the training split in the epoch's order, of the others in record order.
  */
 export interface SliceRequest {
-  part: "train" | "validation" | "test";
+  split: "train" | "validation" | "test";
   epoch: number;
   start: number;
   end: number;
@@ -54,7 +54,7 @@ export interface SliceRequest {
 /** Makes the batches of a run. */
 export interface BatchSource {
   meta: BatchMeta;
-  /** Makes a batch. @throws LockstepError if the part has no such samples, or the supply does not give them */
+  /** Makes a batch. @throws LockstepError if the split has no such samples or the supply fails */
   make(slice: SliceRequest): Promise<Batch>;
 }
 
@@ -67,18 +67,18 @@ export async function openBatchSource(config: BatchConfig, supply?: RecordSupply
   const { height, width, seed, augment } = config;
   const { train, test, measure } = await openDataset(config.dataset, { ...config, supply });
   const { mean, std } = resolveNormalize(config.normalize, train.channels, measure);
-  const split = splitTrain(train.samples, config.trainFraction, seed);
+  const { train: trainIndexes, validation: validationIndexes } = splitTrain(train.samples, config.trainFraction, seed);
   const testOrder = Uint32Array.from({ length: test.samples }, (_, index) => index);
-  let shuffled = { epoch: -1, order: split.train };
+  let shuffled = { epoch: -1, order: trainIndexes };
 
   function trainOrder(epoch: number): Uint32Array {
-    if (shuffled.epoch !== epoch) shuffled = { epoch, order: epochOrder(split.train, seed, epoch, config) };
+    if (shuffled.epoch !== epoch) shuffled = { epoch, order: epochOrder(trainIndexes, seed, epoch, config) };
     return shuffled.order;
   }
 
-  function partOf({ part, epoch }: SliceRequest): Part {
-    if (part === "train") return { records: train, order: trainOrder(epoch), augment };
-    if (part === "validation") return { records: train, order: split.validation, augment: "none" };
+  function recordsOf({ split, epoch }: SliceRequest): SplitRecords {
+    if (split === "train") return { records: train, order: trainOrder(epoch), augment };
+    if (split === "validation") return { records: train, order: validationIndexes, augment: "none" };
     return { records: test, order: testOrder, augment: "none" };
   }
 
@@ -86,8 +86,8 @@ export async function openBatchSource(config: BatchConfig, supply?: RecordSupply
     meta: {
       dataset: config.dataset,
       classes: train.classes,
-      trainSamples: split.train.length,
-      validationSamples: split.validation.length,
+      trainSamples: trainIndexes.length,
+      validationSamples: validationIndexes.length,
       testSamples: test.samples,
       height,
       width,
@@ -96,15 +96,15 @@ export async function openBatchSource(config: BatchConfig, supply?: RecordSupply
       std,
     },
     async make(slice) {
-      const part = partOf(slice);
-      checkRange(slice, part.order.length);
-      const records = await atHand(part.records, part.order.subarray(slice.start, slice.end));
-      return makeBatch({ ...slice, ...part, records, seed, normalize: { mean, std }, height, width });
+      const { order, augment, records: source } = recordsOf(slice);
+      checkRange(slice, order.length);
+      const records = await atHand(source, order.subarray(slice.start, slice.end));
+      return makeBatch({ ...slice, order, augment, records, seed, normalize: { mean, std }, height, width });
     },
   };
 }
 
-interface Part {
+interface SplitRecords {
   records: Records | RecordsToLoad;
   /** Indices into the records. */
   order: Uint32Array;
@@ -115,10 +115,10 @@ async function atHand(records: Records | RecordsToLoad, indexes: Uint32Array): P
   return "load" in records ? records.load(indexes) : records;
 }
 
-function checkRange({ part, start, end }: SliceRequest, samples: number): void {
+function checkRange({ split, start, end }: SliceRequest, samples: number): void {
   if (start >= 0 && start < end && end <= samples) return;
   throw new LockstepError(
     "ERR_SLICE",
-    `Expected a slice inside the ${samples} samples of the ${part} part, got [${start}, ${end}).`,
+    `Expected a slice inside the ${samples} samples of the ${split} split, got [${start}, ${end}).`,
   );
 }

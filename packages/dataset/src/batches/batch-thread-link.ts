@@ -2,7 +2,7 @@
 import type { Worker } from "node:worker_threads";
 import { LockstepError } from "@lockstep/errors";
 import { reasonOf } from "@lockstep/outbound";
-import type { RecordPart, RecordSupply } from "../records/record-supply.ts";
+import type { RecordSplit, RecordSupply } from "../records/record-supply.ts";
 import type { BatchThreadMessage, BatchThreadRequest } from "./batch-thread-main.ts";
 
 type FetchMessage = Extract<BatchThreadMessage, { type: "fetch" }>;
@@ -68,13 +68,13 @@ export class BatchThreadLink {
   }
 
   /** Answers the thread also if the fetch fails, so that the batch which waits for the records fails too. */
-  async #fetch({ fetch, part, indexes }: FetchMessage): Promise<void> {
+  async #fetch({ fetch, split, indexes }: FetchMessage): Promise<void> {
     try {
       if (this.#supply === undefined) throw new Error("there is no supply of records");
-      const records = new Uint8Array(await this.#supply.fetch(part, indexes)); // a copy: they may lie in a larger message
+      const records = new Uint8Array(await this.#supply.fetch(split, indexes)); // a copy: they may lie in a larger message
       this.post({ type: "records", fetch, records }, [records.buffer]);
     } catch (error) {
-      const { code, message } = error instanceof LockstepError ? error : noRecords(part, indexes, error);
+      const { code, message } = error instanceof LockstepError ? error : noRecords(split, indexes, error);
       this.post({ type: "no-records", fetch, code, message });
     }
   }
@@ -83,10 +83,10 @@ export class BatchThreadLink {
 /** Makes the error for the defect of a thread that replies with something else than was asked for. */
 export const unexpected = ({ type }: Reply) => new Error(`The batch thread answered out of turn with ${type}.`);
 
-function noRecords(part: RecordPart, { length }: Uint32Array, cause: unknown): LockstepError {
+function noRecords(split: RecordSplit, { length }: Uint32Array, cause: unknown): LockstepError {
   return new LockstepError(
     "ERR_RECORDS",
-    `Expected ${length} records of the ${part} files from the coordinator, got an error: ${reasonOf(cause)}. See that ` +
+    `Expected ${length} records of the ${split} files from the coordinator, got an error: ${reasonOf(cause)}. See that ` +
       "the coordinator runs and can be reached, or name the folder of the data set's files with --data-dir.",
     { cause },
   );

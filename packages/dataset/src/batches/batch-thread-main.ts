@@ -2,7 +2,7 @@
 import { workerData } from "node:worker_threads";
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import { threadPort } from "@lockstep/files";
-import type { RecordPart, RecordSupply, SuppliedFacts } from "../records/record-supply.ts";
+import type { RecordSplit, RecordSupply, SuppliedFacts } from "../records/record-supply.ts";
 import type { Batch } from "./batch.ts";
 import {
   type BatchConfig,
@@ -36,7 +36,7 @@ export type BatchThreadMessage =
   | { type: "ready"; meta: BatchMeta }
   | { type: "batch"; batch: Batch }
   | { type: "error"; code: ErrorCode; message: string }
-  | { type: "fetch"; fetch: number; part: RecordPart; indexes: Uint32Array };
+  | { type: "fetch"; fetch: number; split: RecordSplit; indexes: Uint32Array };
 
 type Answer = Extract<BatchThreadMessage, { type: "batch" | "error" }>;
 
@@ -55,9 +55,9 @@ class RemoteSupply implements RecordSupply {
     this.facts = facts;
   }
 
-  fetch(part: RecordPart, indexes: Uint32Array): Promise<Uint8Array> {
+  fetch(split: RecordSplit, indexes: Uint32Array): Promise<Uint8Array> {
     const fetch = this.#fetches++;
-    send({ type: "fetch", fetch, part, indexes });
+    send({ type: "fetch", fetch, split, indexes });
     return new Promise((resolve, reject) => this.#pending.set(fetch, { resolve, reject }));
   }
 

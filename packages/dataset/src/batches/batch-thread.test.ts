@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { openRecordSource, type RecordSource } from "../cifar10/record-source.ts";
 import { channelStatistics } from "../images/normalize.ts";
 import { epochOrder } from "../order.ts";
-import type { RecordPart, RecordSupply } from "../records/record-supply.ts";
+import type { RecordSplit, RecordSupply } from "../records/record-supply.ts";
 import { openShapes } from "../shapes.ts";
 import { splitTrain } from "../split.ts";
 import { temporaryFolder, writeVariedCifar10 } from "../testing/cifar10-for-tests.ts";
@@ -47,10 +47,10 @@ describe("openBatchThread", () => {
 
   test("gives the batches in the order asked, equal to those made without a thread", async () => {
     thread = await openBatchThread(config);
-    thread.request({ part: "train", epoch: 0, start: 0, end: 4 });
-    thread.request({ part: "train", epoch: 1, start: 7998, end: 8000 });
-    thread.request({ part: "validation", epoch: 1, start: 0, end: 3 });
-    thread.request({ part: "test", epoch: 1, start: 1, end: 3 });
+    thread.request({ split: "train", epoch: 0, start: 0, end: 4 });
+    thread.request({ split: "train", epoch: 1, start: 7998, end: 8000 });
+    thread.request({ split: "validation", epoch: 1, start: 0, end: 3 });
+    thread.request({ split: "test", epoch: 1, start: 1, end: 3 });
 
     const made = { seed: 3, normalize: half, height: 32, width: 32 };
     const train = { ...made, records: openShapes("train", 32, 32), augment: "flip-crop" as const };
@@ -67,7 +67,7 @@ describe("openBatchThread", () => {
   test("makes batches while the asking thread is blocked", async () => {
     thread = await openBatchThread(config);
     const requestTwo = () => {
-      for (const start of [0, 1000]) thread.request({ part: "train", epoch: 0, start, end: start + 1000 });
+      for (const start of [0, 1000]) thread.request({ split: "train", epoch: 0, start, end: start + 1000 });
     };
     const takeTwoMs = async () => {
       const startMs = performance.now();
@@ -83,11 +83,11 @@ describe("openBatchThread", () => {
 
   test("rejects the take of a slice that is not there, and goes on with the next", async () => {
     thread = await openBatchThread(config);
-    thread.request({ part: "train", epoch: 0, start: 0, end: 8001 });
-    thread.request({ part: "train", epoch: 0, start: 0, end: 1 });
+    thread.request({ split: "train", epoch: 0, start: 0, end: 8001 });
+    thread.request({ split: "train", epoch: 0, start: 0, end: 1 });
     await expect(thread.take()).rejects.toMatchObject({
       code: "ERR_SLICE",
-      message: "Expected a slice inside the 8000 samples of the train part, got [0, 8001).",
+      message: "Expected a slice inside the 8000 samples of the train split, got [0, 8001).",
     });
     expect((await thread.take()).samples).toBe(1);
   });
@@ -103,11 +103,11 @@ describe("openBatchThread", () => {
 
   test("rejects what is still waited for when it is closed, and what is asked later", async () => {
     thread = await openBatchThread(config);
-    thread.request({ part: "train", epoch: 0, start: 0, end: 8000 });
+    thread.request({ split: "train", epoch: 0, start: 0, end: 8000 });
     const waiting = expect(thread.take()).rejects.toMatchObject({ code: "ERR_BATCH_THREAD" });
     await thread.close();
     await waiting;
-    thread.request({ part: "train", epoch: 0, start: 0, end: 1 });
+    thread.request({ split: "train", epoch: 0, start: 0, end: 1 });
     await expect(thread.take()).rejects.toMatchObject({ code: "ERR_BATCH_THREAD" });
   });
 });
@@ -115,15 +115,15 @@ describe("openBatchThread", () => {
 describe("openBatchThread without files and with a supply", () => {
   const cifar10: BatchConfig = { ...config, dataset: "cifar10", normalize: "dataset" };
   const slices: SliceRequest[] = [
-    { part: "train", epoch: 0, start: 0, end: 8 },
-    { part: "validation", epoch: 0, start: 9_990, end: 10_000 },
-    { part: "train", epoch: 1, start: 39_990, end: 40_000 },
-    { part: "test", epoch: 1, start: 5, end: 9 },
+    { split: "train", epoch: 0, start: 0, end: 8 },
+    { split: "validation", epoch: 0, start: 9_990, end: 10_000 },
+    { split: "train", epoch: 1, start: 39_990, end: 40_000 },
+    { split: "test", epoch: 1, start: 5, end: 9 },
   ];
   let root: string;
   let dataDir: string;
   let source: RecordSource;
-  let fetched: [RecordPart, number[]][];
+  let fetched: [RecordSplit, number[]][];
 
   beforeAll(async () => {
     dataDir = writeVariedCifar10(temporaryFolder());
@@ -145,12 +145,12 @@ describe("openBatchThread without files and with a supply", () => {
   });
 
   const supply = (
-    fetch: RecordSupply["fetch"] = async (part, indexes) => source.read(part, indexes),
+    fetch: RecordSupply["fetch"] = async (split, indexes) => source.read(split, indexes),
   ): RecordSupply => ({
     facts: source.facts,
-    fetch(part, indexes) {
-      fetched.push([part, [...indexes]]);
-      return fetch(part, indexes);
+    fetch(split, indexes) {
+      fetched.push([split, [...indexes]]);
+      return fetch(split, indexes);
     },
   });
   const noSupply = () => supply(() => Promise.reject(new Error("nothing should be fetched")));
@@ -198,9 +198,9 @@ describe("openBatchThread without files and with a supply", () => {
     const asked = new Promise<void>((resolve) => {
       allAsked = resolve;
     });
-    const fetch: RecordSupply["fetch"] = (part, indexes) =>
+    const fetch: RecordSupply["fetch"] = (split, indexes) =>
       new Promise((resolve) => {
-        waiting.push(() => resolve(source.read(part, indexes)));
+        waiting.push(() => resolve(source.read(split, indexes)));
         if (waiting.length === slices.length) allAsked();
       });
     thread = await openBatchThread(cifar10, { supply: supply(fetch) });
@@ -218,7 +218,7 @@ describe("openBatchThread without files and with a supply", () => {
       },
       async () => new Uint8Array(5),
     ];
-    const failing = supply((part, indexes) => (answers.shift() ?? supply().fetch)(part, indexes));
+    const failing = supply((split, indexes) => (answers.shift() ?? supply().fetch)(split, indexes));
     thread = await openBatchThread(cifar10, { supply: failing });
     for (let i = 0; i < 4; i++) thread.request(slices[0]!);
     await expect(thread.take()).rejects.toMatchObject({
@@ -241,8 +241,8 @@ describe("openBatchThread without files and with a supply", () => {
 
   test("takes a copy of answers that lie in a larger message", async () => {
     const messages: Uint8Array[] = [];
-    const inMessage = supply(async (part, indexes) => {
-      const records = source.read(part, indexes);
+    const inMessage = supply(async (split, indexes) => {
+      const records = source.read(split, indexes);
       const message = Buffer.concat([Buffer.from("head"), records, Buffer.from("tail")]);
       messages.push(message);
       return message.subarray(4, 4 + records.length);

@@ -48,13 +48,13 @@ describe("openRecordSource", () => {
 
   test("gives the files' own bytes, in the order asked and as often", async () => {
     const { read } = await open();
-    const expected = (part: "train" | "test", index: number) => {
-      const name = part === "test" ? "test_batch.bin" : `data_batch_${1 + Math.floor(index / 10_000)}.bin`;
+    const expected = (split: "train" | "test", index: number) => {
+      const name = split === "test" ? "test_batch.bin" : `data_batch_${1 + Math.floor(index / 10_000)}.bin`;
       const start = (index % 10_000) * 3073;
       return readFileSync(join(dataDir, name)).subarray(start, start + 3073);
     };
-    const sameBytes = (part: "train" | "test", indexes: number[]) =>
-      Buffer.concat(indexes.map((index) => expected(part, index))).equals(read(part, Uint32Array.from(indexes)));
+    const sameBytes = (split: "train" | "test", indexes: number[]) =>
+      Buffer.concat(indexes.map((index) => expected(split, index))).equals(read(split, Uint32Array.from(indexes)));
     expect(sameBytes("train", [49_999, 0, 9_999, 10_000, 0, 30_001])).toBe(true);
     expect(sameBytes("test", [9_999, 3])).toBe(true);
     expect(read("train", new Uint32Array()).length).toBe(0);

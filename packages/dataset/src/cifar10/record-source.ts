@@ -4,7 +4,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { LockstepError } from "@lockstep/errors";
 import { channelSums, type MeanStd } from "../images/normalize.ts";
-import { MAX_RECORDS_PER_REQUEST, type RecordPart, type SuppliedFacts } from "../records/record-supply.ts";
+import { MAX_RECORDS_PER_REQUEST, type RecordSplit, type SuppliedFacts } from "../records/record-supply.ts";
 import type { DatasetName } from "../records/records.ts";
 import {
   CIFAR10_FILE_RECORDS,
@@ -28,7 +28,7 @@ export interface RecordSource {
    *
    * @throws LockstepError ERR_RECORDS for an index outside the part or more than MAX_RECORDS_PER_REQUEST indexes
    */
-  read(part: RecordPart, indexes: Uint32Array): Uint8Array<ArrayBuffer>;
+  read(split: RecordSplit, indexes: Uint32Array): Uint8Array<ArrayBuffer>;
   /** Closes the files. */
   close(): void;
 }
@@ -50,22 +50,22 @@ export async function openRecordSource(
     test: paths.test.length * CIFAR10_FILE_RECORDS,
   };
   const measured = await measure(paths);
-  const openAll = (part: RecordPart) => paths[part].map((path) => openSync(path, "r"));
+  const openAll = (split: RecordSplit) => paths[split].map((path) => openSync(path, "r"));
   const files = { train: openAll("train"), test: openAll("test") };
 
-  function readRecord(part: RecordPart, index: number, out: Uint8Array, start: number): void {
+  function readRecord(split: RecordSplit, index: number, out: Uint8Array, start: number): void {
     const number = Math.floor(index / CIFAR10_FILE_RECORDS);
     const at = (index % CIFAR10_FILE_RECORDS) * CIFAR10_RECORD_BYTES;
-    const bytes = readSync(files[part][number]!, out, start, CIFAR10_RECORD_BYTES, at);
-    if (bytes < CIFAR10_RECORD_BYTES) throw cutShort(paths[part][number]!, at + bytes);
+    const bytes = readSync(files[split][number]!, out, start, CIFAR10_RECORD_BYTES, at);
+    if (bytes < CIFAR10_RECORD_BYTES) throw cutShort(paths[split][number]!, at + bytes);
   }
 
   return {
     facts: { dataset, trainSamples: samples.train, testSamples: samples.test, ...measured },
-    read(part, indexes) {
-      checkIndexes(part, indexes, samples[part]);
+    read(split, indexes) {
+      checkIndexes(split, indexes, samples[split]);
       const records = new Uint8Array(indexes.length * CIFAR10_RECORD_BYTES);
-      for (const [place, index] of indexes.entries()) readRecord(part, index, records, place * CIFAR10_RECORD_BYTES);
+      for (const [place, index] of indexes.entries()) readRecord(split, index, records, place * CIFAR10_RECORD_BYTES);
       return records;
     },
     close() {
@@ -109,7 +109,7 @@ async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
-function checkIndexes(part: RecordPart, indexes: Uint32Array, samples: number): void {
+function checkIndexes(split: RecordSplit, indexes: Uint32Array, samples: number): void {
   if (indexes.length > MAX_RECORDS_PER_REQUEST) {
     throw new LockstepError(
       "ERR_RECORDS",
@@ -120,7 +120,7 @@ function checkIndexes(part: RecordPart, indexes: Uint32Array, samples: number): 
   if (outside === undefined) return;
   throw new LockstepError(
     "ERR_RECORDS",
-    `Expected indexes below ${samples}, as many records as the ${part} files have, got ${outside}.`,
+    `Expected indexes below ${samples}, as many records as the ${split} files have, got ${outside}.`,
   );
 }
 

@@ -1,7 +1,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { RecordPart, RecordSupply, SuppliedFacts } from "../records/record-supply.ts";
+import type { RecordSplit, RecordSupply, SuppliedFacts } from "../records/record-supply.ts";
 import { temporaryFolder } from "../testing/cifar10-for-tests.ts";
 import { openSuppliedCifar10 } from "./supplied-cifar10.ts";
 
@@ -15,17 +15,17 @@ const facts: SuppliedFacts = {
 };
 
 /** Record `index` has label `index % 10`, and all of its pixels are `index % 251`, plus 1 in the test part. */
-function recordsOf(part: RecordPart, indexes: Uint32Array): Uint8Array {
+function recordsOf(split: RecordSplit, indexes: Uint32Array): Uint8Array {
   const records = new Uint8Array(indexes.length * 3073);
   for (const [place, index] of indexes.entries()) {
-    records.fill((index % 251) + (part === "test" ? 1 : 0), place * 3073, (place + 1) * 3073);
+    records.fill((index % 251) + (split === "test" ? 1 : 0), place * 3073, (place + 1) * 3073);
     records[place * 3073] = index % 10;
   }
   return records;
 }
 
 let root: string;
-let asked: [RecordPart, number[]][];
+let asked: [RecordSplit, number[]][];
 beforeEach(() => {
   root = temporaryFolder();
   vi.stubEnv("LOCKSTEP_DATA", root);
@@ -39,9 +39,9 @@ afterEach(() => {
 function supply(answer = recordsOf): RecordSupply {
   return {
     facts,
-    async fetch(part, indexes) {
-      asked.push([part, [...indexes]]);
-      return answer(part, indexes);
+    async fetch(split, indexes) {
+      asked.push([split, [...indexes]]);
+      return answer(split, indexes);
     },
   };
 }

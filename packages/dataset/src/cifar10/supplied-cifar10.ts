@@ -5,7 +5,7 @@ import { defaultDataDir } from "../records/data-dir.ts";
 import { RecordCache } from "../records/record-cache.ts";
 import {
   MAX_RECORDS_PER_REQUEST,
-  type RecordPart,
+  type RecordSplit,
   type RecordSupply,
   type SuppliedFacts,
 } from "../records/record-supply.ts";
@@ -26,9 +26,9 @@ export function openSuppliedCifar10(supply: RecordSupply): { train: RecordsToLoa
   return { train: suppliedRecords(supply, "train", trainSamples), test: suppliedRecords(supply, "test", testSamples) };
 }
 
-function suppliedRecords(supply: RecordSupply, part: RecordPart, samples: number): RecordsToLoad {
+function suppliedRecords(supply: RecordSupply, split: RecordSplit, samples: number): RecordsToLoad {
   const folder = join(defaultDataDir("cifar10"), "records", supply.facts.digest);
-  const cache = new RecordCache(join(folder, `${part}.records`), CIFAR10_RECORD_BYTES);
+  const cache = new RecordCache(join(folder, `${split}.records`), CIFAR10_RECORD_BYTES);
   return {
     samples,
     ...CIFAR10_IMAGES,
@@ -38,8 +38,8 @@ function suppliedRecords(supply: RecordSupply, part: RecordPart, samples: number
       for (let start = 0; start < missing.length; start += MAX_RECORDS_PER_REQUEST) {
         const places = missing.slice(start, start + MAX_RECORDS_PER_REQUEST);
         const asked = Uint32Array.from(places, (place) => indexes[place]!);
-        const fetched = await supply.fetch(part, asked); // waits for the coordinator
-        checkRecords(part, asked, fetched);
+        const fetched = await supply.fetch(split, asked); // waits for the coordinator
+        checkRecords(split, asked, fetched);
         cache.write(asked, fetched);
         for (const [i, place] of places.entries()) records.set(recordAt(fetched, i), place * CIFAR10_RECORD_BYTES);
       }
@@ -73,24 +73,24 @@ function checkFacts(facts: SuppliedFacts): void {
   );
 }
 
-function checkRecords(part: RecordPart, asked: Uint32Array, records: Uint8Array): void {
+function checkRecords(split: RecordSplit, asked: Uint32Array, records: Uint8Array): void {
   const bytes = asked.length * CIFAR10_RECORD_BYTES;
   if (records.length !== bytes) {
     throw answerError(
-      part,
+      split,
       `${asked.length} records, ${bytes.toLocaleString("en")} bytes,`,
       `${records.length.toLocaleString("en")} bytes`,
     );
   }
   const wrong = findWrongLabel(records);
   if (wrong === undefined) return;
-  throw answerError(part, "labels from 0 to 9", `${wrong.label} in record ${asked[wrong.index]}`);
+  throw answerError(split, "labels from 0 to 9", `${wrong.label} in record ${asked[wrong.index]}`);
 }
 
-function answerError(part: RecordPart, expected: string, got: string): LockstepError {
+function answerError(split: RecordSplit, expected: string, got: string): LockstepError {
   return new LockstepError(
     "ERR_RECORDS",
-    `Expected ${expected} of the ${part} files from the coordinator, got ${got}. Run the same version of Lockstep on ` +
+    `Expected ${expected} of the ${split} files from the coordinator, got ${got}. Run the same version of Lockstep on ` +
       "both machines, or name the folder of the data set's files with --data-dir.",
   );
 }

@@ -2,7 +2,7 @@
 import type { DatasetName } from "./records.ts";
 
 /** The files of a data set. A run's training and validation parts are both drawn from `train`. */
-export type RecordPart = "train" | "test";
+export type RecordSplit = "train" | "test";
 
 /** Most indexes in one request: 3.1 MB of CIFAR-10's records, which leaves room in a message of 4 MiB. */
 export const MAX_RECORDS_PER_REQUEST = 1024;
@@ -26,5 +26,5 @@ export interface RecordSupply {
    * The same bytes as `RecordSource.read` gives, for up to MAX_RECORDS_PER_REQUEST indexes. Rejects when the
    * coordinator cannot give them. Calls may overlap, and be answered in any order.
    */
-  fetch(part: RecordPart, indexes: Uint32Array): Promise<Uint8Array>;
+  fetch(split: RecordSplit, indexes: Uint32Array): Promise<Uint8Array>;
 }

@@ -88,9 +88,9 @@ export class RunWriter {
     this.#show(step + 1, loss, samples);
   }
 
-  evaluated({ part, step }: EvaluateTask, evaluation: Evaluation): void {
+  evaluated({ split, step }: EvaluateTask, evaluation: Evaluation): void {
     this.#recent = [];
-    if (part === "validation") {
+    if (split === "validation") {
       this.#validation = evaluation;
       return;
     }

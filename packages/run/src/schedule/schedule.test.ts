@@ -5,7 +5,7 @@ import { makeSchedule, type Task } from "./schedule.ts";
 
 const sizes = { trainSamples: 10, validationSamples: 3, testSamples: 4 };
 const brief = (task: Task) =>
-  task.type === "step" ? `${task.step}:${task.start}-${task.end}` : task.type === "evaluate" ? task.part : task.type;
+  task.type === "step" ? `${task.step}:${task.start}-${task.end}` : task.type === "evaluate" ? task.split : task.type;
 
 describe("makeSchedule", () => {
   test("two epochs of ten samples in batches of four, written out", () => {

@@ -28,7 +28,7 @@ export interface StepTask {
 /** All samples of a part once, without gradients; after `step` updates. */
 export interface EvaluateTask {
   type: "evaluate";
-  part: "validation" | "test";
+  split: "validation" | "test";
   samples: number;
   epoch: number;
   step: number;
@@ -81,7 +81,7 @@ export function makeSchedule(config: RunConfig, sizes: DataSizes, doneSteps = 0)
       yield* tasksAfter(step);
     }
     if (config.test) {
-      yield { type: "evaluate", part: "test", samples: sizes.testSamples, epoch: epochOf(steps - 1), step: steps };
+      yield { type: "evaluate", split: "test", samples: sizes.testSamples, epoch: epochOf(steps - 1), step: steps };
     }
   }
 
@@ -90,7 +90,7 @@ export function makeSchedule(config: RunConfig, sizes: DataSizes, doneSteps = 0)
     const epochEnds = done.step === steps || done.step % stepsPerEpoch === 0;
     if (epochEnds) {
       if (sizes.validationSamples > 0) {
-        yield { type: "evaluate", part: "validation", samples: sizes.validationSamples, ...done };
+        yield { type: "evaluate", split: "validation", samples: sizes.validationSamples, ...done };
       }
       yield { type: "epoch-end", ...done };
     }

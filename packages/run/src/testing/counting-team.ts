@@ -46,11 +46,11 @@ export class CountingTeam implements Team {
     await this.onStep(step);
   }
 
-  async evaluate({ part, samples }: Parameters<Team["evaluate"]>[0], signal: AbortSignal) {
-    this.done.push(part);
+  async evaluate({ split, samples }: Parameters<Team["evaluate"]>[0], signal: AbortSignal) {
+    this.done.push(split);
     if (signal.aborted) return undefined;
-    if (part === "test") await this.onTest();
-    const right = part === "validation" ? this.validations[Math.ceil(this.updates / 3) - 1]! : samples;
+    if (split === "test") await this.onTest();
+    const right = split === "validation" ? this.validations[Math.ceil(this.updates / 3) - 1]! : samples;
     const confusion = [
       [right, samples - right],
       [0, 0],

@@ -16,11 +16,11 @@ export class RecordRequests {
   }
 
   /** Asks for records. Rejects with ERR_RECORDS if they come damaged, and with the error given to `fail`. */
-  request(part: RecordPart, indexes: Uint32Array): Promise<Uint8Array> {
+  request(split: RecordPart, indexes: Uint32Array): Promise<Uint8Array> {
     const request = this.#requests++;
     const answer = new Deferred<Uint8Array>();
     this.#pending.set(request, answer);
-    this.#send({ type: "want-records", request, part, indexes: [...indexes] });
+    this.#send({ type: "want-records", request, part: split, indexes: [...indexes] });
     return answer.promise;
   }
 

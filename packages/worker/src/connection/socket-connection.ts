@@ -66,9 +66,9 @@ export class SocketConnection implements Connection {
     this.#post({ type: "heartbeat", everyMs });
   }
 
-  async fetchRecords(part: RecordPart, indexes: Uint32Array): Promise<Uint8Array> {
+  async fetchRecords(split: RecordPart, indexes: Uint32Array): Promise<Uint8Array> {
     if (this.#state.name === "closed") throw this.#state.error;
-    return this.#records.request(part, indexes);
+    return this.#records.request(split, indexes);
   }
 
   async receive(): Promise<CoordinatorMessage> {

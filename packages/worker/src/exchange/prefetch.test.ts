@@ -13,7 +13,7 @@ function assign(step: number, own: (start: number, end: number) => { start: numb
 }
 /** The middle one of three workers, with slices of 2. */
 const middle = (start: number, end: number) => planSlices(start, end, 3, 2).filter(({ worker }) => worker === 1);
-const train = (start: number, end: number, epoch = 2) => ({ part: "train" as const, epoch, start, end });
+const train = (start: number, end: number, epoch = 2) => ({ split: "train" as const, epoch, start, end });
 
 describe("after a slice of this step comes", () => {
   const two = (start: number) => [
@@ -75,7 +75,7 @@ describe("nothing is prefetched", () => {
     ["after another's slice, which this worker computes for it", assigned, train(8, 12)],
     ["after one of an earlier step", assigned, train(0, 8)],
     ["after one of another epoch", assigned, train(8, 16, 1)],
-    ["after an evaluation", assigned, { ...train(8, 16), part: "validation" as const }],
+    ["after an evaluation", assigned, { ...train(8, 16), split: "validation" as const }],
     ["without a share of this step", assign(1, () => []), train(8, 16)],
   ])("%s", (_, assign, last) => expect(sliceToPrefetch(assign, meta, last)).toBeUndefined());
 });

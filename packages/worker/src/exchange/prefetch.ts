@@ -11,7 +11,7 @@ export function sliceToPrefetch(
   { trainSamples }: { trainSamples: number },
   last: SliceRequest | undefined,
 ): SliceRequest | undefined {
-  if (assigned === undefined || last?.part !== "train" || last.epoch !== assigned.epoch) return undefined;
+  if (assigned === undefined || last?.split !== "train" || last.epoch !== assigned.epoch) return undefined;
   const batchSize = assigned.end - assigned.start;
   // A slice of the epoch's last batch, which may be smaller, is not prefetched: it may be cut otherwise.
   const shift = Math.floor((last.start - assigned.start) / batchSize) * batchSize;
@@ -22,5 +22,5 @@ export function sliceToPrefetch(
   const following = next ?? assigned.slices[0];
   const moved = next === undefined ? shift + batchSize : shift;
   if (following === undefined || assigned.end + moved > trainSamples) return undefined;
-  return { part: "train", epoch: assigned.epoch, start: following.start + moved, end: following.end + moved };
+  return { split: "train", epoch: assigned.epoch, start: following.start + moved, end: following.end + moved };
 }
