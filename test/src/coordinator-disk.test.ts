@@ -68,7 +68,7 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
       run.coordinator.child.kill("SIGINT");
       expect((await run.coordinator.finished).status).toBe(130);
       for (const { finished } of workers) expect((await finished).status).toBe(0);
-      await undisturbed.expectSame(run.out);
+      await undisturbed.assertSame(run.out);
     },
   );
 
@@ -89,7 +89,7 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
     run.coordinator.child.kill("SIGINT");
     expect((await run.coordinator.finished).status).toBe(130);
     expect((await other.finished).status).toBe(0);
-    await undisturbed.expectSame(run.out);
+    await undisturbed.assertSame(run.out);
   });
 
   test("that is unwritable from the start: the coordinator does not start, and says so", async () => {

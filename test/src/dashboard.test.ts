@@ -252,7 +252,7 @@ describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
     expect(await shown.locator("#loss .u-label").allTextContents()).toContain("first");
     await event(shown, "checkpoint after 30 steps").waitFor();
     expect(await shown.locator("#confusion tbody tr").count()).toBe(10);
-    await expectHintOfMore(shown);
+    await assertOverflowHint(shown);
     await shown.locator("#images figure").nth(47).waitFor();
     const kinds = await shown.evaluate<string[]>(
       '[...document.querySelectorAll("#images figure")].map((one) => one.className)',
@@ -267,7 +267,7 @@ describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
 });
 
 /** The confusion matrix says on a phone that it scrolls, and can be scrolled by the keyboard. */
-async function expectHintOfMore(page: Page): Promise<void> {
+async function assertOverflowHint(page: Page): Promise<void> {
   const hint = page.getByText("Not all columns fit");
   const shade = page.locator(".frame.more");
   const table = page.getByRole("group", { name: "what was taken for what" });

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { anchorsIn, commandsIn, linksIn, pages, readPage } from "./testing/documented.ts";
-import { expectKnown } from "./testing/known-command.ts";
+import { assertKnown } from "./testing/known-command.ts";
 
 const root = join(import.meta.dirname, "../..");
 /** Commands of every page but the changelog, which tells of earlier versions too. */
@@ -17,19 +17,19 @@ test("commands are found in blocks and in running text, without what is around t
 });
 
 test("a command that nobody knows, and an option that it has not, are told", () => {
-  expect(() => expectKnown(["trian"])).toThrow('no "trian"');
-  expect(() => expectKnown(["train", "--batchsize", "3"])).toThrow("unknown option '--batchsize'");
-  expect(() => expectKnown(["train", "--batch-size", "none"])).toThrow("Expected --batch-size");
-  expect(() => expectKnown(["bench", "walk"])).toThrow("unknown command 'walk'");
-  expect(() => expectKnown(["coordinator", "--gpu"])).toThrow("unknown option '--gpu=any'");
-  expect(() => expectKnown(["worker", "--reconnect-ms", "soon"])).toThrow("whole number");
-  expect(() => expectKnown(["fuzz", "--speed", "3"])).toThrow("no --speed");
+  expect(() => assertKnown(["trian"])).toThrow('no "trian"');
+  expect(() => assertKnown(["train", "--batchsize", "3"])).toThrow("unknown option '--batchsize'");
+  expect(() => assertKnown(["train", "--batch-size", "none"])).toThrow("Expected --batch-size");
+  expect(() => assertKnown(["bench", "walk"])).toThrow("unknown command 'walk'");
+  expect(() => assertKnown(["coordinator", "--gpu"])).toThrow("unknown option '--gpu=any'");
+  expect(() => assertKnown(["worker", "--reconnect-ms", "soon"])).toThrow("whole number");
+  expect(() => assertKnown(["fuzz", "--speed", "3"])).toThrow("no --speed");
 });
 
 describe("the program knows", () => {
   test.each(commands.map(({ page, words }) => [`pnpm ${words.join(" ")}`, page, words] as const))(
     "%s, from %s",
-    (_, __, words) => expectKnown([...words]),
+    (_, __, words) => assertKnown([...words]),
   );
 });
 

@@ -137,7 +137,7 @@ function ledgerOf(rows: readonly StepRow[]): number[][] {
 }
 
 /** Every sample once in each epoch, but in the last one only those of the steps before it was stopped. */
-function expectEverySampleOnce(out: string): void {
+function assertEverySampleOnce(out: string): void {
   const rows = stepsOf(out);
   const [whole, stepsLeft] = [Math.floor(rows.length / STEPS_PER_EPOCH), rows.length % STEPS_PER_EPOCH];
   const once = new Array<number>(TRAIN_SAMPLES).fill(1);
@@ -162,8 +162,8 @@ test(`${SCHEDULES} drawn schedules of kills, joins, stops, cuts, leaves and rest
     const { run } = schedule;
     try {
       await schedule.goThrough();
-      expectEverySampleOnce(run.out);
-      await undisturbed.expectSame(run.out);
+      assertEverySampleOnce(run.out);
+      await undisturbed.assertSame(run.out);
     } catch (error) {
       throw new Error(`seed ${seed}\n${schedule.told.join("\n")}\n${run.coordinator.stdout()}`, { cause: error });
     }

@@ -24,7 +24,7 @@ const pnpm = () => {
 };
 
 /** Expects that the last checkpoint of a run is of its last step. */
-function expectSaved(out: string): void {
+function assertSaved(out: string): void {
   const steps = readMetrics(join(out, "metrics.jsonl")).filter(({ type }) => type === "step").length;
   expect(existsSync(join(out, `checkpoints/step-${String(steps).padStart(8, "0")}.safetensors`))).toBe(true);
 }
@@ -74,7 +74,7 @@ describe("a run that is asked to stop is saved", () => {
     expect(stdout).toContain("asked to stop (SIGTERM): stopping after this step; another SIGTERM stops at once");
     expect(stdout).toMatch(/^stopped after \d+ steps; continue with/m);
     expect(status).toBe(143);
-    expectSaved(out);
+    assertSaved(out);
   });
 
   test("by SIGHUP, when its terminal is gone", async () => {
@@ -85,7 +85,7 @@ describe("a run that is asked to stop is saved", () => {
     const { status, stdout } = await training.finished;
     expect(stdout).toContain("the terminal is gone (SIGHUP)");
     expect(status).toBe(129);
-    expectSaved(out);
+    assertSaved(out);
   });
 
   test("when nobody reads any more what coordinator and worker print", async () => {
@@ -98,6 +98,6 @@ describe("a run that is asked to stop is saved", () => {
     training.coordinator.child.kill("SIGTERM");
     expect(await training.coordinator.finished).toMatchObject({ status: 143, stderr: "" });
     expect(await worker.finished).toMatchObject({ status: 0, stderr: "" });
-    expectSaved(out);
+    assertSaved(out);
   });
 });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeBatch } from "@lockstep/dataset";
 import { startEngine } from "@lockstep/engine";
-import { checkTrainable, loadModel } from "@lockstep/model";
+import { assertTrainable, loadModel } from "@lockstep/model";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openIdx } from "./examples/idx-records.ts";
 import { readPage } from "./testing/documented.ts";
@@ -29,7 +29,7 @@ test("the model takes the classes and the size of its data set, and can be train
     imageSize: [28, 28],
     inputChannels: 1,
   });
-  await checkTrainable(model, { numClasses: 7 });
+  await assertTrainable(model, { numClasses: 7 });
   expect([name, inputShape, model.outputs[0]!.shape]).toEqual(["SmallVGG", [28, 28, 1], [null, 7]]);
   model.dispose();
 });

@@ -118,7 +118,7 @@ async function throughCoordinator(workers: number): Promise<TakeStep> {
   return async (task) => {
     const done = team.step(task, () => {});
     const updates = all.map(async ({ inbox, exchange }) => {
-      exchange.assign(await inbox.expect("assign"));
+      exchange.assign(await inbox.nextOfType("assign"));
       return takePart(exchange, task);
     });
     await done;
@@ -131,7 +131,7 @@ async function join(url: string, name: string) {
   const device = { backend: "b", libraryVersion: "v", instructionSet: "i", threads: 1, device: "d" };
   connection.send({ type: "hello", protocol: PROTOCOL_VERSION, name, ...device });
   const inbox = new Inbox(connection, () => {});
-  await inbox.expect("welcome");
+  await inbox.nextOfType("welcome");
   const facts: RunFacts = {
     code: { version: "v", arithmetic: 1, draws: "d" },
     ...{
@@ -145,7 +145,7 @@ async function join(url: string, name: string) {
   };
   const speeds = { linkBytesPerSecond: await connection.linkBytesPerSecond, gemmFlopsPerSecond: 1e9 };
   connection.send({ type: "ready", fingerprint: fingerprintOf(facts, "", {}), ...facts, ...speeds, topology: "{}" });
-  const layout = makeLayout(tensors, await inbox.expect("start"));
+  const layout = makeLayout(tensors, await inbox.nextOfType("start"));
   return { connection, inbox, exchange: new CoordinatorExchange(connection, inbox, layout, new LapClock()) };
 }
 

@@ -79,7 +79,7 @@ const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, i
 const readFloats = (path: string) => new Float32Array(new Uint8Array(readFileSync(path)).buffer);
 
 /** The largest absolute difference. Logits that are all alike would agree by chance, so they must spread. */
-function expectSameLogits(actual: Float32Array): void {
+function assertSameLogits(actual: Float32Array): void {
   expect(actual.length).toBe(1000);
   expect(Math.max(...logits) - Math.min(...logits)).toBeGreaterThan(0.01);
   expect(Math.max(...actual.map((value, i) => Math.abs(value - logits[i]!)))).toBeLessThan(1e-4);
@@ -90,7 +90,7 @@ describe.each(["safetensors", "pth"] as const)("export --to %s", (format) => {
     const weights = join(dir, `weights.${format}`);
     expect((await run(["export", "--run", out, "--to", format, "--out", weights])).status).toBe(0);
     execFileSync(python, [fixture("torch_logits.py"), weights, join(dir, "images.f32"), join(dir, "logits.f32")]);
-    expectSameLogits(readFloats(join(dir, "logits.f32")));
+    assertSameLogits(readFloats(join(dir, "logits.f32")));
   });
 });
 
@@ -107,18 +107,18 @@ test.skipIf(onnxLack !== "")(
     expect(about.net.input).toEqual(["images", "batch", 3, 32, 32]);
     expect(JSON.parse(about.net.metadata.classes)).toEqual(openShapes("test", 32, 32).classes);
     expect(about.net.metadata).toMatchObject({ mean: "[0.5,0.5,0.5]", std: "[0.5,0.5,0.5]" });
-    expectSameLogits(readFloats(join(folder, "net.logits.f32")));
+    assertSameLogits(readFloats(join(folder, "net.logits.f32")));
   },
 );
 
 test("export --to tfjs loads with tf.loadLayersModel and gives the same logits", async () => {
   const folder = join(dir, "tfjs");
   expect((await run(["export", "--run", out, "--to", "tfjs", "--out", folder])).status).toBe(0);
-  expectSameLogits(await logitsOfTfjs(folder));
+  assertSameLogits(await logitsOfTfjs(folder));
 });
 
 test("so does the tfjs model that the run itself wrote", async () =>
-  expectSameLogits(await logitsOfTfjs(join(out, "tfjs"))));
+  assertSameLogits(await logitsOfTfjs(join(out, "tfjs"))));
 
 /** Reads model.json and weights.bin as tf.loadLayersModel does over HTTP. */
 async function logitsOfTfjs(folder: string): Promise<Float32Array> {

@@ -207,7 +207,7 @@ describe("one run, to which one thing after the other happens", () => {
     expect(stdout).toContain(`stopped; continue with: pnpm coordinator --resume ${run.out}`);
     for (const name of ["a", "f"]) expect((await workers.get(name)!.process.finished).status).toBe(0);
     expect(run.savedSteps).toBe(run.steps);
-    await undisturbed.expectSame(run.out);
+    await undisturbed.assertSame(run.out);
   });
 });
 
@@ -273,7 +273,7 @@ describe("one run, whose last worker is lost again and again", () => {
     expect((await worker.finished).status).toBe(0);
     await run.coordinator.prints("the last worker leaves; its weights are saved; the run goes on when workers come");
     expect(run.savedSteps).toBe(run.steps);
-    await undisturbed.expectSame(run.out);
+    await undisturbed.assertSame(run.out);
     worker = await run.worker("e");
     await run.coordinator.prints(`going on after ${run.savedSteps} steps, from the checkpoint`);
     await run.goesOn(1);
@@ -336,7 +336,7 @@ describe("a worker whose computing thread is held up while its heart beats", () 
   test("all is as if nothing had happened", async () => {
     run.coordinator.child.kill("SIGINT");
     expect((await run.coordinator.finished).status).toBe(130);
-    await new Undisturbed(heldUp, join(dir, "held-up-undisturbed")).expectSame(run.out);
+    await new Undisturbed(heldUp, join(dir, "held-up-undisturbed")).assertSame(run.out);
   });
 });
 

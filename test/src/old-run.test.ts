@@ -47,7 +47,7 @@ function folderOf({ files }: OldRun, name: string): string {
 }
 
 /** Expects of a run the steps, each once, the losses and the final weights of the one without an interruption. */
-function expectUndisturbed(out: string, { losses, epochs, finalWeights }: OldRun): void {
+function assertUndisturbed(out: string, { losses, epochs, finalWeights }: OldRun): void {
   const rows = readMetrics(join(out, "metrics.jsonl"));
   expect(stepsOf(out).map(({ step, loss }) => [step, loss])).toEqual(losses.map((loss, step) => [step, loss]));
   expect(rows.filter(({ type }) => type === "epoch")).toEqual(epochs);
@@ -67,7 +67,7 @@ test("a run that version 0.1 began on one machine ends with the weights that it 
   const out = folderOf(train, "train");
   const { status, stderr } = await run(["train", "--resume", out, "--no-dashboard"]);
   expect([status, stderr]).toEqual([0, ""]);
-  expectUndisturbed(out, train);
+  assertUndisturbed(out, train);
 });
 
 test("a run that a coordinator of version 0.1 began ends with the weights that it would have had", async () => {
@@ -76,5 +76,5 @@ test("a run that a coordinator of version 0.1 began ends with the weights that i
     const { status, stderr } = await finished;
     expect([status, stderr]).toEqual([0, ""]);
   }
-  expectUndisturbed(out, coordinator);
+  assertUndisturbed(out, coordinator);
 });

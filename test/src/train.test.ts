@@ -240,7 +240,7 @@ describe("a run that stops and goes on", () => {
     await killed.finished;
     const { stderr } = await run(["evaluate", "--run", out]);
     expect(stderr).toContain("this run has not ended: these are the weights of its last checkpoint");
-    await expectToGoOn(out);
+    await assertResumes(out);
   });
 
   test("a full disk (needs the right to mount one) ends it with the reason, and loses no more than that", async ({
@@ -256,14 +256,14 @@ describe("a run that stops and goes on", () => {
       expect(status).toBe(1);
       expect(stderr).toMatch(/^ERR_DISK_FULL: Disk full: .*\/run\/.* needs .* Free some space \(.*--resume\).*\n$/);
       disk.clear();
-      await expectToGoOn(out);
+      await assertResumes(out);
     } finally {
       disk.unmount();
     }
   });
 
   /** From the last checkpoint to 20 steps more than there were, each once. */
-  async function expectToGoOn(out: string): Promise<void> {
+  async function assertResumes(out: string): Promise<void> {
     const last = Math.max(...steps(out).map(({ step }) => step));
     const { status, stderr } = await run(["train", "--resume", out, "--max-steps", String(last + 20)]);
     expect(stderr).toBe("");

@@ -60,7 +60,7 @@ async function train(backend: BackendName, path: string, batches: readonly Batch
 }
 
 /** In each tensor, the length of the difference as a share of the length of what is expected. */
-function expectSame(actual: readonly Float32Array[], expected: readonly Float32Array[]): void {
+function assertSame(actual: readonly Float32Array[], expected: readonly Float32Array[]): void {
   expect(actual.map(({ length }) => length)).toEqual(expected.map(({ length }) => length));
   for (const [index, values] of expected.entries()) {
     let difference = 0;
@@ -83,7 +83,7 @@ describe.skipIf(!swiftShader)(`training on WebGPU${why}`, () => {
     const batches = [0, 1, 2].map((step) => fixtureBatch(step, 6, 32, 10));
     const expected = await train("cpu", tinyModel, batches);
     for (const [step, actual] of (await train("webgpu", tinyModel, batches)).entries()) {
-      expectSame(actual, expected[step]!);
+      assertSame(actual, expected[step]!);
     }
   });
 

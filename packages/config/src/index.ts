@@ -14,7 +14,7 @@ export {
 } from "./command-line.ts";
 export { type GivenOptions, makeConfig, type RunConfig, resumeConfig, withAbsolutePaths } from "./config.ts";
 export { type MachineOptions, machineSchema } from "./machine.ts";
-export { expectModelFitsData, modelSizes } from "./model-data.ts";
+export { assertModelFitsData, modelSizes } from "./model-data.ts";
 export { type OptionName, runOptions } from "./options.ts";
 export { resumeLine, shellWord, typedOptions } from "./typed-options.ts";
 export { usersFolder } from "./user-paths.ts";

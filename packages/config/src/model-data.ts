@@ -22,7 +22,7 @@ export function modelSizes(
  *
  * @throws LockstepError ERR_MODEL_DATA for a model with fewer outputs than there are classes, or other channels
  */
-export function expectModelFitsData(
+export function assertModelFitsData(
   config: RunConfig,
   { inputShape, numClasses }: { inputShape: readonly number[]; numClasses: number },
   facts: DataFacts,

@@ -1,7 +1,7 @@
 /** A dashboard at a port of its own, on this machine's loopback. */
 
 import { LockstepError } from "@lockstep/errors";
-import { assertPortFree, checkToken, makeToken, openServer } from "@lockstep/transport";
+import { assertPortFree, assertToken, makeToken, openServer } from "@lockstep/transport";
 import { makeSite, type SiteOptions } from "./site.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -28,7 +28,7 @@ export function placeOf({ port }: Pick<DashboardOptions, "port">): { host: strin
 }
 
 /** Finds out early whether it can. @throws LockstepError ERR_LISTEN */
-export const expectRoomForDashboard = (wish: Pick<DashboardOptions, "port">) => assertPortFree(placeOf(wish));
+export const assertDashboardPortFree = (wish: Pick<DashboardOptions, "port">) => assertPortFree(placeOf(wish));
 
 /** @throws LockstepError ERR_LISTEN */
 export async function openDashboard({ port, ...options }: DashboardOptions): Promise<Dashboard> {
@@ -53,7 +53,7 @@ export async function openDashboard({ port, ...options }: DashboardOptions): Pro
 export function controlToken(): string {
   const given = process.env["LOCKSTEP_CONTROL_TOKEN"];
   if (given === undefined) return makeToken();
-  checkToken(given);
+  assertToken(given);
   if (given.length >= LEAST_TOKEN) return given;
   const text = `Expected LOCKSTEP_CONTROL_TOKEN to have at least ${LEAST_TOKEN} characters, got ${given.length}`;
   throw new LockstepError("ERR_TOKEN", `${text}; \`openssl rand -hex 16\` makes a good one.`);

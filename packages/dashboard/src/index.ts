@@ -1,10 +1,10 @@
 /** The dashboard package: a page and an API that show a run while it goes. */
 export type { ControlDesk } from "./api/control-desk.ts";
 export {
+  assertDashboardPortFree,
   controlToken,
   type Dashboard,
   dashboardLine,
-  expectRoomForDashboard,
   openDashboard,
   placeOf,
 } from "./dashboard.ts";

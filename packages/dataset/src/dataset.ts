@@ -48,12 +48,12 @@ export async function openDataset(name: DatasetName, options: DatasetOptions & S
  *
  * @throws LockstepError ERR_DATA_FILE
  */
-export function expectDataFiles(name: DatasetName, options: DataFilesOptions): void {
+export function assertDataFiles(name: DatasetName, options: DataFilesOptions): void {
   if (name !== "shapes") existingCifar10(options);
 }
 
 /** Makes sure that the files of a data set, or a supply of its records, are in place, so that opening it is quick. */
 export async function prepareDataset(name: DatasetName, options: DatasetOptions): Promise<void> {
-  expectDataFiles(name, options);
+  assertDataFiles(name, options);
   if (name !== "shapes" && options.supply === undefined) await provideCifar10(options);
 }

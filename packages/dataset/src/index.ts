@@ -4,10 +4,10 @@ export { type BatchMeta, openBatchSource, type SliceRequest } from "./batches/ba
 export { type BatchThread, openBatchThread } from "./batches/batch-thread.ts";
 export { cifar10Files, openCifar10 } from "./cifar10/cifar10.ts";
 export { openRecordSource, type RecordSource } from "./cifar10/record-source.ts";
-export { expectDataFiles } from "./dataset.ts";
+export { assertDataFiles } from "./dataset.ts";
 export { datasetFacts } from "./dataset-facts.ts";
 export { decodeImage, decodeImageBytes, MAX_IMAGE_BYTES } from "./images/decode-image.ts";
-export { expectNormalize, normalizeImage, parseNormalize } from "./images/normalize.ts";
+export { assertNormalizeOption, normalizeImage, parseNormalize } from "./images/normalize.ts";
 export { defaultDataDir } from "./records/data-dir.ts";
 export type { RecordSplit as RecordPart, RecordSupply, SuppliedFacts } from "./records/record-supply.ts";
 export type { DatasetName, Records } from "./records/records.ts";

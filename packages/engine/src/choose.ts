@@ -1,8 +1,8 @@
 /** Chooses the backend of TensorFlow.js: the fastest that works here, with a reason for each that was passed over. */
 import { LockstepError } from "@lockstep/errors";
 import {
+  assertOptions,
   type BackendName,
-  checkOptions,
   type Device,
   type Engine,
   type EngineOptions,
@@ -33,7 +33,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
 
 /** Starts an engine as `startEngine` does; without `install` it considers only what is on this machine already. */
 export async function chooseEngine(options: EngineOptions, { install }: { install: boolean }): Promise<Engine> {
-  checkOptions(options);
+  assertOptions(options);
   const { gpu, log = () => {} } = options;
   const passedOver: PassedOver[] = [];
   const passOver = (name: string) => (obstacle: Unavailable) => {

@@ -8,7 +8,7 @@ import { runCommand } from "./host/command.ts";
 import { describeCores, usableCores } from "./host/cores.ts";
 import { cpuName, instructionSet } from "./host/processor.ts";
 import { matmulFlopsPerSecond } from "./matmul-speed.ts";
-import { type Gpu, listGpus, requireCudaLibraries } from "./native/gpu.ts";
+import { assertCudaLibraries, type Gpu, listGpus } from "./native/gpu.ts";
 import { pythonsCudaLibtensorflow } from "./native/libtensorflow.ts";
 import { cachedWheel, installCudaWheels } from "./native/provision.ts";
 import { listAdapters } from "./webgpu/adapters.ts";
@@ -137,7 +137,7 @@ async function cudaCheck(fix: boolean, log: (line: string) => void): Promise<Che
       const remedy = "`pnpm run doctor --fix` downloads it, about 3 GB.";
       return bad("CUDA", "not installed", "TensorFlow for the GPU is not installed.", remedy);
     }
-    await requireCudaLibraries(library);
+    await assertCudaLibraries(library);
     return good("CUDA", `TensorFlow and CUDA's libraries in ${dirname(library.file)}`);
   } catch (error) {
     return badFrom("CUDA", "not usable", error);

@@ -7,7 +7,7 @@ export { explainWriteError, writeFault } from "./explain-write-error.ts";
 export { kindOfPath } from "./kind-of-path.ts";
 export { Lease } from "./lease/lease.ts";
 export { LeaseWatch, realWorld } from "./lease/lease-watch.ts";
-export { awaitLease, expectNoHolder, takeLease } from "./lease/take-lease.ts";
+export { assertNoHolder, awaitLease, takeLease } from "./lease/take-lease.ts";
 export { makeFolders } from "./make-folders.ts";
 export { isTemporaryName, temporaryName } from "./temporary-name.ts";
 export { startThread } from "./thread/start-thread.ts";

@@ -26,7 +26,7 @@ export {
   type Wire,
 } from "./layout/wire.ts";
 export { ARITHMETIC_VERSION } from "./protocol/arithmetic.ts";
-export { decodeFromCoordinator, decodeFromWorker, encode, expectAgreed } from "./protocol/codec.ts";
+export { assertAgreed, decodeFromCoordinator, decodeFromWorker, encode } from "./protocol/codec.ts";
 export { factsOf, fingerprintOf, type RunFacts } from "./protocol/fingerprint.ts";
 export { type SliceId, type Step, toSliceId, toStep, toWorkerId, type WorkerId } from "./protocol/ids.ts";
 export {

@@ -6,7 +6,7 @@ import { tf } from "@lockstep/engine";
 import { expect, test } from "vitest";
 import { alexnet } from "./architectures/alexnet.ts";
 import { alexnetCifar10 } from "./architectures/alexnet-cifar10.ts";
-import { checkTrainable } from "./checks/check-trainable.ts";
+import { assertTrainable } from "./checks/assert-trainable.ts";
 import { loadModel } from "./load/load.ts";
 import { describeModel } from "./spec/describe.ts";
 import { saveModel } from "./testing/save-for-tests.ts";
@@ -24,7 +24,7 @@ test("the modules in docs/models.md load and can be trained", async () => {
     const path = join(folder, `my-model-${index}.ts`);
     await writeFile(path, text.replace("file:///data/trained", pathToFileURL(folder).href));
     const { name, model } = await loadModel(path, { numClasses: 10 });
-    await checkTrainable(model, { numClasses: 10 });
+    await assertTrainable(model, { numClasses: 10 });
     names.push(name);
   }
   await rm(folder, { recursive: true });

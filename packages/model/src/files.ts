@@ -4,6 +4,6 @@ export { type ModelFile, type ModelSizes, readModelFile, specOf } from "./load/m
 export { describeModel } from "./spec/describe.ts";
 export { MAX_PARAMETERS, type ModelSpec } from "./spec/spec.ts";
 export { stableTopology, topologyDigest } from "./tfjs/stable-topology.ts";
-export { expectStateDict, fitStateDict, prefixLine } from "./weights/fit-state-dict.ts";
+export { assertStateDict, fitStateDict, prefixLine } from "./weights/fit-state-dict.ts";
 export { specStateDict } from "./weights/spec-state-dict.ts";
 export type { ExpectedTensor } from "./weights/state-tensors.ts";

@@ -1,7 +1,7 @@
 /** The model package: models with TensorFlow.js, from loading them to exporting them. */
 export { type AlexNetOptions, alexnet } from "./architectures/alexnet.ts";
 export { type AlexNetCifar10Options, alexnetCifar10 } from "./architectures/alexnet-cifar10.ts";
-export { checkTrainable, type TrainableOptions } from "./checks/check-trainable.ts";
+export { assertTrainable, type TrainableOptions } from "./checks/assert-trainable.ts";
 export { factorableKernels } from "./layers/factorable.ts";
 export { layersOf } from "./layers/layers.ts";
 export { type ModelSignature, signatureOf } from "./layers/signature.ts";

@@ -70,7 +70,7 @@ async function contentFrom(start: number, wanted: Download): Promise<{ response:
   }
   try {
     if (!isPart && statusCode !== 200) throw new Error(`the server answered with status ${statusCode}`);
-    checkOffer(response, bytes === undefined ? undefined : bytes - (isPart ? start : 0));
+    assertExpectedLength(response, bytes === undefined ? undefined : bytes - (isPart ? start : 0));
   } catch (error) {
     response.destroy();
     throw error;
@@ -82,7 +82,7 @@ function isRange(range: string | undefined, start: number, bytes = Number.NaN): 
   return [bytes, "*"].some((total) => range === `bytes ${start}-${bytes - 1}/${total}`);
 }
 
-function checkOffer({ headers }: IncomingMessage, bytes: number | undefined): void {
+function assertExpectedLength({ headers }: IncomingMessage, bytes: number | undefined): void {
   if (/html/i.test(headers["content-type"] ?? "")) throw new Error(WEB_PAGE);
   const offered = headers["content-length"];
   if (bytes === undefined || offered === undefined || Number(offered) === bytes) return;
@@ -102,7 +102,7 @@ async function save(response: IncomingMessage, start: number, { path, bytes, onP
   try {
     for (let next = first; !next.done; next = await content.next()) {
       const chunk = next.value as Buffer;
-      checkLength(doneBytes + chunk.length, totalBytes);
+      assertLength(doneBytes + chunk.length, totalBytes);
       await file.writeFile(chunk);
       doneBytes += chunk.length;
       onProgress?.(doneBytes, totalBytes ?? doneBytes);
@@ -116,7 +116,7 @@ async function save(response: IncomingMessage, start: number, { path, bytes, onP
   }
 }
 
-function checkLength(bytes: number, most = Number.POSITIVE_INFINITY): void {
+function assertLength(bytes: number, most = Number.POSITIVE_INFINITY): void {
   if (bytes > most) throw new Error(`the file is longer than ${count(most)} bytes`);
 }
 

@@ -39,7 +39,7 @@ export interface Playground {
 export async function openPlayground({ run: dir, port, anyPort }: PlaygroundOptions): Promise<Playground> {
   const { folder, config } = openRunFolder(dir);
   const run = parseRunFile(config, folder.config);
-  expectTfjsModel(folder);
+  assertTfjsModel(folder);
   const onPage = answerPages(await pagesOf(folder, run));
   const [height, width] = run.derived.inputShape;
   const onPicture = answerPixels({ height, width });
@@ -59,7 +59,7 @@ export async function openPlayground({ run: dir, port, anyPort }: PlaygroundOpti
 
 const isPicture = (url: string) => url.replace(/\?.*/, "") === PIXELS;
 
-function expectTfjsModel({ dir, tfjs }: RunFolder): void {
+function assertTfjsModel({ dir, tfjs }: RunFolder): void {
   if (existsSync(join(tfjs, "model.json"))) return;
   throw new LockstepError(
     "ERR_NO_TFJS",

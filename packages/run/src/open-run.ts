@@ -10,7 +10,7 @@ import {
 import type { Weights } from "@lockstep/formats";
 import { type Checkpoint, lastCheckpoint } from "./folder/checkpoint.ts";
 import { type Derived, newRunId, parseRunFile, type RunId } from "./folder/run-file.ts";
-import { createRunFolder, expectNoRun, openRunFolder, type RunFolder } from "./folder/run-folder.ts";
+import { assertNoRun, createRunFolder, openRunFolder, type RunFolder } from "./folder/run-folder.ts";
 import { readWeightsFile } from "./folder/weights.ts";
 
 /** Asks for a run in a folder of its own, or for an earlier one to go on with the changes that a resume allows. */
@@ -49,7 +49,7 @@ export async function openRun<Model>(
   warn: (line: string) => void,
 ): Promise<{ run: OpenedRun; model: Model }> {
   if (request.type === "new") {
-    if (request.out !== undefined) expectNoRun(request.out);
+    if (request.out !== undefined) assertNoRun(request.out);
     const config = withAbsolutePaths(request.config);
     const start = { config, runId: newRunId(), initialWeights: initialWeights(config) };
     const model = await check(start);

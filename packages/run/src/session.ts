@@ -35,7 +35,7 @@ export class RunSession {
 
   /** @throws LockstepError ERR_RUN_TAKEN if another process has taken the folder */
   assertHeld(): void {
-    this.#lease.expectHeld();
+    this.#lease.assertHeld();
   }
 
   /** Starts the run, or goes on with it: writes config.json, and tells those who watch. */

@@ -24,7 +24,7 @@ function isRunning(pid: number): boolean {
 }
 
 let left: number[] = [];
-const expectGone = (numbers: number[]) => vi.waitFor(() => expect(numbers.filter(isRunning)).toEqual([]));
+const assertExited = (numbers: number[]) => vi.waitFor(() => expect(numbers.filter(isRunning)).toEqual([]));
 
 describe.runIf(process.platform === "linux")("on Linux, where processes can be looked at", () => {
   test.fails("a test that times out", async () => {
@@ -34,7 +34,7 @@ describe.runIf(process.platform === "linux")("on Linux, where processes can be l
 
   test("leaves no process behind", async () => {
     expect(left).toHaveLength(2);
-    await expectGone(left);
+    await assertExited(left);
   });
 
   test.runIf(process.platform === "linux")(
@@ -57,7 +57,7 @@ describe.runIf(process.platform === "linux")("on Linux, where processes can be l
       const numbers = await numbersOf(parent);
       expect(numbers.filter(isRunning)).toEqual(numbers);
       parent.kill("SIGKILL");
-      await expectGone(numbers);
+      await assertExited(numbers);
     },
   );
 });

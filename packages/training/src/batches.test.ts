@@ -90,7 +90,7 @@ describe("a batch that was not foreseen", () => {
   });
 
   test.each<[string, Partial<SliceRequest>]>([
-    ["part", { split: "test" }],
+    ["split", { split: "test" }],
     ["epoch", { epoch: 1 }],
     ["end", { end: 99 }],
   ])("may differ in its %s alone", async (_, change) => {
@@ -143,18 +143,18 @@ describe("a world of one", () => {
     const foresee = batchesOf(tasks, { evaluationRows: 2, sliceRows: 4 });
     const all = Array.from({ length: 6 }, () => foresee(undefined));
     expect(all).toEqual([
-      { part: "train", epoch: 1, start: 0, end: 4 },
-      { part: "train", epoch: 1, start: 4, end: 5 },
-      { part: "validation", epoch: 0, start: 0, end: 2 },
-      { part: "validation", epoch: 0, start: 2, end: 3 },
-      { part: "train", epoch: 2, start: 5, end: 6 },
+      { split: "train", epoch: 1, start: 0, end: 4 },
+      { split: "train", epoch: 1, start: 4, end: 5 },
+      { split: "validation", epoch: 0, start: 0, end: 2 },
+      { split: "validation", epoch: 0, start: 2, end: 3 },
+      { split: "train", epoch: 2, start: 5, end: 6 },
       undefined,
     ]);
   });
 
   test("without a length of slices takes each batch whole", () => {
     const step = { type: "step" as const, epoch: 0, step: toStep(0), start: 0, end: 5, learningRate: 0.1 };
-    expect(batchesOf([step], { evaluationRows: 2 })(undefined)).toEqual({ part: "train", epoch: 0, start: 0, end: 5 });
+    expect(batchesOf([step], { evaluationRows: 2 })(undefined)).toEqual({ split: "train", epoch: 0, start: 0, end: 5 });
   });
 
   test.each([

@@ -77,7 +77,7 @@ describe("a layer object that is applied several times", () => {
   });
 
   /** What TensorFlow.js gives for the model as it is, without any of the replica's taps. */
-  async function expectGradients(factored: number, make: () => tf.LayersModel): Promise<void> {
+  async function assertGradients(factored: number, make: () => tf.LayersModel): Promise<void> {
     const [untapped, tapped] = [make(), make()];
     const values = valuesFor(untapped);
     untapped.setWeights(values.map(({ shape, weight }) => tf.tensor(weight, shape)));
@@ -99,7 +99,7 @@ describe("a layer object that is applied several times", () => {
   }
 
   test("Dense gets the sum of the gradients of its places", async () => {
-    await expectGradients(2, () => {
+    await assertGradients(2, () => {
       const inputs = images();
       const twice = layers.dense({ units: 12, activation: "tanh" });
       const flat = chain(inputs, [layers.flatten(), layers.dense({ units: 12 })]);
@@ -108,7 +108,7 @@ describe("a layer object that is applied several times", () => {
   });
 
   test("Conv2D does so too, and what a model inside a model holds that is applied twice", async () => {
-    await expectGradients(1, () => {
+    await assertGradients(1, () => {
       const conv = layers.conv2d({ filters: 3, kernelSize: 3, padding: "same", activation: "tanh" });
       const innermost = () => {
         const inputs = tf.input({ shape: [8, 8, 3] });
@@ -126,7 +126,7 @@ describe("a layer object that is applied several times", () => {
   });
 
   test("a Dense layer inside a model gives factors, and another of its name that is applied twice gives none", async () => {
-    await expectGradients(3, () => {
+    await assertGradients(3, () => {
       const inputs = images();
       const holder = () => tf.sequential({ layers: [layers.dense({ name: "fc", units: 8, inputShape: [8] })] });
       const [once, twice] = [holder(), holder()] as const;
@@ -150,7 +150,7 @@ describe("a layer object that is applied several times", () => {
         return tf.tidy(() => this.#factors.read().mul([inputs].flat()[0]!));
       }
     }
-    await expectGradients(2, () => {
+    await assertGradients(2, () => {
       const inputs = images();
       const scale = new Scale({ name: "scale" });
       const parts = [layers.flatten(), layers.dense({ units: 6 }), scale, scale, layers.dense({ units: 5 })];

@@ -1,7 +1,7 @@
 import type { NetworkInterfaceInfo } from "node:os";
 import { describe, expect, test } from "vitest";
 import { bracketed, canonicalHost, reachableAddresses } from "./addresses.ts";
-import { checkJoin } from "./client/client.ts";
+import { assertJoin } from "./client/client.ts";
 
 describe("the host", () => {
   test.each([
@@ -30,7 +30,7 @@ describe("the host", () => {
           message: expect.stringMatching(/link-local: it needs a zone .*; listen on all .*--host ::/),
         }),
       );
-      expect(() => checkJoin(`ws://${bracketed(host)}:7077`, {})).toThrow(
+      expect(() => assertJoin(`ws://${bracketed(host)}:7077`, {})).toThrow(
         expect.objectContaining({
           code: "ERR_OPTION",
           message: expect.stringMatching(/link-local.*; name it by another/),
@@ -49,7 +49,9 @@ test.each(["::1%lo", "[::1%lo]", "fd00::7%eth0", "fd00::7%25eth0", "2001:db8::1%
         message: expect.stringMatching(`Expected ${option} .*zone.*${remedy.source}`),
       });
     expect(() => canonicalHost(host)).toThrow(refused("--host", /leave the zone out/));
-    expect(() => checkJoin(`ws://${bracketed(host)}:7077`, {})).toThrow(refused("--coordinator", /leave the zone out/));
+    expect(() => assertJoin(`ws://${bracketed(host)}:7077`, {})).toThrow(
+      refused("--coordinator", /leave the zone out/),
+    );
   },
 );
 

@@ -51,7 +51,7 @@ export class WorkerSession {
    * @throws LockstepError when the connection ends
    */
   async serve(): Promise<never> {
-    await this.#start(await this.#inbox.expect("start"));
+    await this.#start(await this.#inbox.nextOfType("start"));
     for (;;) await this.#handle(await this.#inbox.next());
   }
 

@@ -94,7 +94,7 @@ class Worker {
     const inbox = new Inbox(connection, (message) => this.#run?.participant.handleControl(message));
     const holds = this.#run?.participant.held(this.#run.id);
     connection.send(helloMessage(this.#name, engine, holds));
-    const welcome = await inbox.expect("welcome");
+    const welcome = await inbox.nextOfType("welcome");
     this.#state = "joined";
     connection.heartbeat(welcome.heartbeatMs);
     const { prepared, participant } = await this.#joinedRun(welcome, engine);

@@ -86,7 +86,7 @@ async function takePart(url: string, name: string, recorded: RecordedRun): Promi
   const run = await freshRun();
   const participant = new Participant(run, () => {});
   const inbox = new Inbox(connection, (message) => participant.handleControl(message));
-  const welcome = await inbox.expect("welcome");
+  const welcome = await inbox.nextOfType("welcome");
   connection.heartbeat(welcome.heartbeatMs);
   connection.send(await readyMessage(run, welcome.config, connection));
   await participant.serve(connection, inbox).catch((error: unknown) => {

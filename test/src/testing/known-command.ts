@@ -12,7 +12,7 @@ const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
  * @param words what stands after `pnpm`
  * @throws the reason why there is no such command, or why it does not take these options
  */
-export function expectKnown([first, ...rest]: string[]): void {
+export function assertKnown([first, ...rest]: string[]): void {
   const [name, ...words] = first === "run" ? rest : [first!, ...rest];
   const script = scripts[name!];
   if (script === undefined) {
@@ -22,14 +22,14 @@ export function expectKnown([first, ...rest]: string[]): void {
   if (script.includes("apps/trainer")) parse(trainerProgram(), tidyArguments([name!, ...words]));
   else if (script.includes("apps/coordinator")) parse(coordinatorProgram(), tidyArguments([name!, ...words]).slice(1));
   else if (script.includes("apps/worker")) parse(workerProgram(), tidyArguments([name!, ...words]).slice(1));
-  else expectFlagsIn(script, words);
+  else assertFlagsIn(script, words);
 }
 
 /** Values of a run's options are checked as at its start. */
 function parse(program: Command, words: string[]): void {
   for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     command.exitOverride().configureOutput({ writeOut: () => {}, writeErr: () => {} });
-    if (command.commands.length === 0) command.action(checkValues);
+    if (command.commands.length === 0) command.action(assertOptionValues);
   }
   try {
     program.parse(words, { from: "user" });
@@ -38,7 +38,7 @@ function parse(program: Command, words: string[]): void {
   }
 }
 
-function checkValues(...given: unknown[]): void {
+function assertOptionValues(...given: unknown[]): void {
   makeConfig(givenRunOptions((given.at(-1) as Command).opts()));
 }
 
@@ -49,7 +49,7 @@ function isMention({ code }: CommanderError, words: string[]): boolean {
 }
 
 /** Of the tools in test/src, which read their options themselves; what others take is their own affair. */
-function expectFlagsIn(script: string, words: string[]): void {
+function assertFlagsIn(script: string, words: string[]): void {
   const main = /test\/src\/\S+/.exec(script)?.[0];
   if (main === undefined) return;
   const source = readFileSync(join(root, main), "utf8");

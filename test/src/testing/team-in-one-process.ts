@@ -72,7 +72,7 @@ async function takePart(url: string, name: string, config: RunConfig, { load, ..
   const run = preparedRun(config, await load(), data);
   const participant = new Participant(run, () => {});
   const inbox = new Inbox(connection, (message) => participant.handleControl(message));
-  const welcome = await inbox.expect("welcome");
+  const welcome = await inbox.nextOfType("welcome");
   connection.heartbeat(welcome.heartbeatMs);
   connection.send(await readyMessage(run, welcome.config, connection));
   try {

@@ -30,7 +30,7 @@ export class Undisturbed {
    * Expects of a run that it took each of its steps once, with the losses of this one, and that its last checkpoint is of
    * that step and has the same weights and momentum, bit for bit.
    */
-  async expectSame(out: string): Promise<void> {
+  async assertSame(out: string): Promise<void> {
     const rows = stepsOf(out);
     await this.#reach(rows.length);
     const losses = ({ step, loss }: StepRow) => [step, loss];

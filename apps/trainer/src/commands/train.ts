@@ -13,7 +13,7 @@ import {
   scaleForWorkers,
   type WeakScaling,
 } from "@lockstep/config";
-import { expectRoomForDashboard } from "@lockstep/dashboard";
+import { assertDashboardPortFree } from "@lockstep/dashboard";
 import { displayOn, type LogFormat, type RunRequest } from "@lockstep/run";
 import { nextLine, trainAlone, trainTogether } from "@lockstep/trainer";
 import { describeLayers } from "./describe.ts";
@@ -37,7 +37,7 @@ export async function train(options: TrainOptions & Record<string, unknown>, unk
   const given = scaleForWorkers(givenRunOptions(options), { workers, batchSizePerWorker, lrScaling });
   if (options.describe === true) return describeLayers(makeConfig(given));
   const dashboard = options.dashboard === false ? undefined : { port };
-  if (dashboard !== undefined) await expectRoomForDashboard(dashboard);
+  if (dashboard !== undefined) await assertDashboardPortFree(dashboard);
   const request: RunRequest =
     resume === undefined ? { type: "new", config: makeConfig(given), out } : { type: "resume", dir: resume, given };
   const machine = machineOptions(options);

@@ -4,9 +4,9 @@ import { LockstepError } from "@lockstep/errors";
 import { DEFAULT_PORT } from "@lockstep/gradient-sync";
 import { isLoopback } from "@lockstep/outbound";
 import {
+  assertToken,
   type Certificate,
   canonicalHost,
-  checkToken,
   configDir,
   DEFAULT_LIMITS,
   existingToken,
@@ -69,7 +69,7 @@ async function tokenOf(
   isTerminal: boolean,
 ): Promise<{ token?: string; path?: string }> {
   if (given !== undefined) {
-    checkToken(given);
+    assertToken(given);
     return { token: given };
   }
   if (loopback) return {};

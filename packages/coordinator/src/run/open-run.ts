@@ -1,6 +1,6 @@
 /** Opens the run of a coordinator: all is checked that can be without TensorFlow.js. */
 import type { RunConfig } from "@lockstep/config";
-import { expectModelFitsData, modelSizes } from "@lockstep/config";
+import { assertModelFitsData, modelSizes } from "@lockstep/config";
 import { datasetFacts } from "@lockstep/dataset";
 import {
   describeModel,
@@ -22,7 +22,7 @@ import {
 } from "@lockstep/run";
 import { fittedState } from "../state/fitted-state.ts";
 import type { StateSpec } from "../state/state-streams.ts";
-import { expectWorkersTake } from "./check-config.ts";
+import { assertWorkersAccept } from "./assert-config.ts";
 
 /** A run that workers are to compute. */
 export interface DistributedRun {
@@ -54,7 +54,7 @@ async function checkedModel(
   say: Say,
   warn: Say,
 ): Promise<Omit<DistributedRun, "run">> {
-  expectWorkersTake(config);
+  assertWorkersAccept(config);
   const spec = saved?.derived.spec;
   const model = spec === undefined ? await readModelFile(config.model) : savedSpec(spec);
   const stateDict = stateDictOf(model, config);
@@ -78,7 +78,7 @@ function stateDictOf(model: ModelFile, config: RunConfig): StateSpec[] | undefin
   if (spec === undefined) return undefined;
   const output = describeModel(spec).rows.at(-1)!.output;
   const { inputShape } = spec;
-  if (output.length === 1) expectModelFitsData(config, { inputShape, numClasses: output[0]! }, facts);
+  if (output.length === 1) assertModelFitsData(config, { inputShape, numClasses: output[0]! }, facts);
   return specStateDict(spec).map(({ name, torchShape }) => ({ name, shape: torchShape }));
 }
 

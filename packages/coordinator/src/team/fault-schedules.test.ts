@@ -179,7 +179,7 @@ const NEXT_PHASES: Record<string, string[]> = {
   evaluating: ["idle"],
 };
 
-function expectPhasesInOrder(phases: readonly string[], told: string): void {
+function assertPhasesInOrder(phases: readonly string[], told: string): void {
   expect(phases[0], told).toBe("gathering");
   for (const [i, phase] of phases.slice(1).entries()) expect(NEXT_PHASES[phases[i] ?? ""], told).toContain(phase);
   expect(phases.at(-1), told).toBe("idle");
@@ -203,7 +203,7 @@ describe("a run in simulated time", () => {
     for (let seed = 0; seed < 200; seed++) {
       const { weights, ledger, evaluated, states, log, phases } = await runWith(3, drawnFaults(seed), seed);
       const told = `seed ${seed}\n${log.join("\n")}`;
-      expectPhasesInOrder(phases, told);
+      assertPhasesInOrder(phases, told);
       expect(ledger, told).toEqual(everySampleOnce);
       expect(evaluated, told).toEqual([70, 70, 70, 70, 130]);
       expect(weights, told).toEqual(undisturbed.weights);

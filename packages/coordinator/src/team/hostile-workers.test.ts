@@ -56,7 +56,7 @@ const boasting =
     twist(message) ?? (message.type === "contribution" ? [{ ...message, ms: { forward: 0.001 } }] : undefined);
 
 /** The run goes on with the honest worker, and comes to what it would have come to. */
-async function expectUndisturbed({ team, stop }: LiveRun): Promise<void> {
+async function assertUndisturbed({ team, stop }: LiveRun): Promise<void> {
   const until = team.updatesMade + 3;
   await team.until(() => team.updatesMade >= until);
   const { steps, state } = await stop();
@@ -104,7 +104,7 @@ describe("a worker is let go, and the run goes on undisturbed, if", () => {
     const hostile = join(live, twist);
     expect(await hostile.closed).toEqual({ code: 4000, reason: code });
     expect(live.team.members.map(({ name }) => name)).toEqual(["honest"]);
-    await expectUndisturbed(live);
+    await assertUndisturbed(live);
   });
 });
 
@@ -113,7 +113,7 @@ test("two connections whose numbers are not finite are both let go, and the run 
   const spoiling = only("gradient-chunk", (m) => [{ ...m, data: spoil(m.data) }]);
   const liars = ["hostile", "accomplice"].map((name) => join(live, spoiling, name));
   for (const { closed } of liars) expect(await closed).toEqual({ code: 4000, reason: "ERR_STRIKES" });
-  await expectUndisturbed(live);
+  await assertUndisturbed(live);
 });
 
 describe("whoever comes in numbers and says nothing", () => {
@@ -128,7 +128,7 @@ describe("whoever comes in numbers and says nothing", () => {
     }
     expect(closed).toBe(10_000);
     expect(live.team.updatesMade).toBeGreaterThan(before);
-    await expectUndisturbed(live);
+    await assertUndisturbed(live);
   });
 
   test("1,000 times by WebSocket: has no place, or is told that it was silent", async () => {
@@ -147,7 +147,7 @@ describe("whoever comes in numbers and says nothing", () => {
     // Beyond its places a coordinator has room for some connections that it tells so; the rest is cut off.
     expect(["ERR_SILENT", "ERR_FULL", "ECONNRESET"]).toEqual(expect.arrayContaining([...new Set(endings)]));
     expect(endings.filter((ending) => ending === "ERR_SILENT").length).toBeGreaterThanOrEqual(99);
-    await expectUndisturbed(live);
+    await assertUndisturbed(live);
   });
 });
 
@@ -178,7 +178,7 @@ describe("a worker that joins begins anew", () => {
     expect(await late.closed).toEqual({ code: 4000, reason: "ERR_STATE_LOST" });
     join(live, () => undefined, "late again");
     await live.team.until(() => live.log.includes("late again has caught up, and takes slices"));
-    await expectUndisturbed(live);
+    await assertUndisturbed(live);
   });
 
   test("if more updates are made than are kept for it", async () => {
@@ -190,7 +190,7 @@ describe("a worker that joins begins anew", () => {
     for (const message of held) source.socket.send(encode(message));
     expect(await late.closed).toEqual({ code: 4000, reason: "ERR_SLOW_READER" });
     source.socket.terminate(); // else it would be asked for its state
-    await expectUndisturbed(live);
+    await assertUndisturbed(live);
   });
 });
 

@@ -106,7 +106,7 @@ describe("a worker that owed nothing for longer than workers may stall has its w
   }
 
   /** Asserts that the workers stall only when their time is over from now on. */
-  function expectWholeTime(workers: readonly RecordedSession[]): void {
+  function assertTimesAddUp(workers: readonly RecordedSession[]): void {
     passMs(STALL_MS);
     run.team.tick();
     expect(workers.map(({ closed }) => closed)).toEqual(workers.map(() => undefined));
@@ -118,14 +118,14 @@ describe("a worker that owed nothing for longer than workers may stall has its w
   test("it is given a slice", () => {
     passMs(10 * STALL_MS);
     run.team.step(TASK, () => {}).catch(() => {}); // nobody is left in the end
-    expectWholeTime(sessions);
+    assertTimesAddUp(sessions);
   });
 
   test("it is given a range to evaluate", () => {
     passMs(10 * STALL_MS);
     const task = { type: "evaluate" as const, split: "validation" as const, samples: 384, epoch: 0, step: 0 };
     run.team.evaluate(task).catch(() => {}); // nobody is left in the end
-    expectWholeTime(sessions);
+    assertTimesAddUp(sessions);
   });
 
   test("it is asked for pieces again", () => {
@@ -140,6 +140,6 @@ describe("a worker that owed nothing for longer than workers may stall has its w
       expect.arrayContaining(["withdrawn"]),
       expect.arrayContaining(["withdrawn"]),
     ]);
-    expectWholeTime([first, third]);
+    assertTimesAddUp([first, third]);
   });
 });

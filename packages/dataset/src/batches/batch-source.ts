@@ -97,7 +97,7 @@ export async function openBatchSource(config: BatchConfig, supply?: RecordSupply
     },
     async make(slice) {
       const { order, augment, records: source } = recordsOf(slice);
-      checkRange(slice, order.length);
+      assertRange(slice, order.length);
       const records = await atHand(source, order.subarray(slice.start, slice.end));
       return makeBatch({ ...slice, order, augment, records, seed, normalize: { mean, std }, height, width });
     },
@@ -115,7 +115,7 @@ async function atHand(records: Records | RecordsToLoad, indexes: Uint32Array): P
   return "load" in records ? records.load(indexes) : records;
 }
 
-function checkRange({ split, start, end }: SliceRequest, samples: number): void {
+function assertRange({ split, start, end }: SliceRequest, samples: number): void {
   if (start >= 0 && start < end && end <= samples) return;
   throw new LockstepError(
     "ERR_SLICE",

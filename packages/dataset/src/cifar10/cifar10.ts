@@ -38,7 +38,7 @@ export const CIFAR10_IMAGES = { height: SIDE, width: SIDE, channels: 3, classes:
  */
 export function cifar10Files(dir: string): Cifar10Files | undefined {
   const files = findCifar10Files(dir);
-  for (const path of [...(files?.train ?? []), ...(files?.test ?? [])]) checkSize(path);
+  for (const path of [...(files?.train ?? []), ...(files?.test ?? [])]) assertSize(path);
   return files;
 }
 
@@ -83,7 +83,7 @@ export function findWrongLabel(records: Uint8Array): { index: number; label: num
   return undefined;
 }
 
-function checkSize(path: string): void {
+function assertSize(path: string): void {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats?.isFile() && stats.size === FILE_BYTES) return;
   const size = stats?.isDirectory() ? "a folder" : `${stats?.size.toLocaleString("en")} bytes`;
@@ -92,7 +92,7 @@ function checkSize(path: string): void {
 
 function readChecked(path: string): Buffer {
   const bytes = readFileSync(path);
-  checkCifar10Labels(path, bytes, 0);
+  assertCifar10Labels(path, bytes, 0);
   return bytes;
 }
 
@@ -101,7 +101,7 @@ function readChecked(path: string): Buffer {
  *
  * @throws LockstepError that names the record with a label above 9
  */
-export function checkCifar10Labels(path: string, records: Uint8Array, first: number): void {
+export function assertCifar10Labels(path: string, records: Uint8Array, first: number): void {
   const wrong = findWrongLabel(records);
   if (wrong === undefined) return;
   throw cifar10FileError(path, "labels from 0 to 9", `${wrong.label} in record ${first + wrong.index}`);

@@ -92,7 +92,7 @@ const cutAfter =
     onBytes = (doneBytes) => doneBytes === bytes && response.destroy();
   };
 
-function expectWhole(): void {
+function assertComplete(): void {
   expect(readdirSync(dir)).toEqual(["cifar-10-batches-bin"]);
   for (const [index, path] of [...cifar10Files(dir)!.train, ...cifar10Files(dir)!.test].entries()) {
     expect(readFileSync(path).equals(cifar10File(index + 1))).toBe(true);
@@ -102,7 +102,7 @@ function expectWhole(): void {
 describe("downloadCifar10", () => {
   test("leaves the unpacked folder and nothing else, and tells its progress up to the end", async () => {
     const progress = await downloadFrom(whole);
-    expectWhole();
+    assertComplete();
     expect(progress).toEqual(progress.toSorted((a, b) => a - b));
     expect(progress.at(-1)).toBe(1);
   });
@@ -124,7 +124,7 @@ describe("downloadCifar10", () => {
       log: (line: string) => lines.push(line),
     };
     await Promise.all([downloadCifar10(options), downloadCifar10(options)]);
-    expectWhole();
+    assertComplete();
     expect(requests).toBe(1);
     expect(lines).toEqual([
       `waiting for process ${process.pid} on ${hostname()}, which is downloading CIFAR-10 to ${dir}`,
@@ -142,27 +142,27 @@ describe("downloadCifar10", () => {
     expect(readFileSync(partial()).equals(archive.subarray(0, 5000))).toBe(true);
     const progress = await downloadFrom(ranges);
     expect(progress[0]).toBeGreaterThan(5000 / archive.length);
-    expectWhole();
+    assertComplete();
   });
 
   test("starts again where the server ignores the range", async () => {
     await expect(downloadFrom(cutAfter(5000))).rejects.toThrow("Could not download");
     await downloadFrom(whole);
-    expectWhole();
+    assertComplete();
   });
 
   test("starts again over a .partial that is longer than the archive", async () => {
     mkdirSync(dir);
     writeFileSync(partial(), Buffer.alloc(archive.length + 1));
     await downloadFrom(whole);
-    expectWhole();
+    assertComplete();
   });
 
   test("only unpacks a .partial that has all bytes", async () => {
     mkdirSync(dir);
     writeFileSync(partial(), archive);
     expect(await downloadFrom((_, response) => response.destroy())).toEqual([]);
-    expectWhole();
+    assertComplete();
   });
 
   test("deletes a .partial that the server calls out of range", async () => {
@@ -245,7 +245,7 @@ describe("downloadCifar10", () => {
     expect(readFileSync(partial()).equals(archive)).toBe(true);
     rmSync(join(dir, "cifar-10-batches-bin"));
     await downloadFrom((_, response) => response.destroy());
-    expectWhole();
+    assertComplete();
   });
 
   test("leaves nothing of an archive without one of the files", async () => {

@@ -7,10 +7,10 @@ import { channelSums, type MeanStd } from "../images/normalize.ts";
 import { MAX_RECORDS_PER_REQUEST, type RecordSplit, type SuppliedFacts } from "../records/record-supply.ts";
 import type { DatasetName } from "../records/records.ts";
 import {
+  assertCifar10Labels,
   CIFAR10_FILE_RECORDS,
   CIFAR10_IMAGES,
   CIFAR10_RECORD_BYTES,
-  checkCifar10Labels,
   cifar10FileError,
   readCifar10Record,
 } from "./cifar10.ts";
@@ -63,7 +63,7 @@ export async function openRecordSource(
   return {
     facts: { dataset, trainSamples: samples.train, testSamples: samples.test, ...measured },
     read(split, indexes) {
-      checkIndexes(split, indexes, samples[split]);
+      assertIndexes(split, indexes, samples[split]);
       const records = new Uint8Array(indexes.length * CIFAR10_RECORD_BYTES);
       for (const [place, index] of indexes.entries()) readRecord(split, index, records, place * CIFAR10_RECORD_BYTES);
       return records;
@@ -101,7 +101,7 @@ async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
       const at = first * CIFAR10_RECORD_BYTES;
       const { bytesRead } = await file.read(chunk, 0, chunk.length, at);
       if (bytesRead < chunk.length) throw cutShort(path, at + bytesRead);
-      checkCifar10Labels(path, chunk, first);
+      assertCifar10Labels(path, chunk, first);
       yield chunk;
     }
   } finally {
@@ -109,7 +109,7 @@ async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
-function checkIndexes(split: RecordSplit, indexes: Uint32Array, samples: number): void {
+function assertIndexes(split: RecordSplit, indexes: Uint32Array, samples: number): void {
   if (indexes.length > MAX_RECORDS_PER_REQUEST) {
     throw new LockstepError(
       "ERR_RECORDS",

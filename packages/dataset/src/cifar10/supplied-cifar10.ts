@@ -21,7 +21,7 @@ const MAX_SAMPLES = 50_000;
  * @throws LockstepError ERR_RECORDS if the facts are not CIFAR-10's, ERR_RECORD_CACHE if records cannot be kept
  */
 export function openSuppliedCifar10(supply: RecordSupply): { train: RecordsToLoad; test: RecordsToLoad } {
-  checkFacts(supply.facts);
+  assertFacts(supply.facts);
   const { trainSamples, testSamples } = supply.facts;
   return { train: suppliedRecords(supply, "train", trainSamples), test: suppliedRecords(supply, "test", testSamples) };
 }
@@ -39,7 +39,7 @@ function suppliedRecords(supply: RecordSupply, split: RecordSplit, samples: numb
         const places = missing.slice(start, start + MAX_RECORDS_PER_REQUEST);
         const asked = Uint32Array.from(places, (place) => indexes[place]!);
         const fetched = await supply.fetch(split, asked); // waits for the coordinator
-        checkRecords(split, asked, fetched);
+        assertRecords(split, asked, fetched);
         cache.write(asked, fetched);
         for (const [i, place] of places.entries()) records.set(recordAt(fetched, i), place * CIFAR10_RECORD_BYTES);
       }
@@ -57,7 +57,7 @@ const recordAt = (records: Uint8Array, index: number) =>
   records.subarray(index * CIFAR10_RECORD_BYTES, (index + 1) * CIFAR10_RECORD_BYTES);
 
 /** The digest names a folder, so it must not hold a path. */
-function checkFacts(facts: SuppliedFacts): void {
+function assertFacts(facts: SuppliedFacts): void {
   const { dataset, digest, trainSamples, testSamples, mean, std } = facts;
   const { channels } = CIFAR10_IMAGES;
   const isCount = (samples: number) => Number.isInteger(samples) && samples >= 1 && samples <= MAX_SAMPLES;
@@ -73,7 +73,7 @@ function checkFacts(facts: SuppliedFacts): void {
   );
 }
 
-function checkRecords(split: RecordSplit, asked: Uint32Array, records: Uint8Array): void {
+function assertRecords(split: RecordSplit, asked: Uint32Array, records: Uint8Array): void {
   const bytes = asked.length * CIFAR10_RECORD_BYTES;
   if (records.length !== bytes) {
     throw answerError(

@@ -35,7 +35,7 @@ export function parseNormalize(text: string): Normalize {
  *
  * @throws LockstepError ERR_NORMALIZE
  */
-export function expectNormalize(text: string, channels: number): void {
+export function assertNormalizeOption(text: string, channels: number): void {
   resolveNormalize(parseNormalize(text), channels, () => ({ mean: [], std: [] }));
 }
 

@@ -90,7 +90,7 @@ export function describeGpu({ name, driver, memoryBytes, maxTensorBytes }: Omit<
 export const isGpuDemanded = (gpu: boolean | number | undefined) => gpu !== undefined && gpu !== false;
 
 /** @throws LockstepError ERR_BACKEND_NAME, ERR_GPU_BACKEND, ERR_GPU_INDEX or ERR_THREADS */
-export function checkOptions({ backend, gpu, threads }: EngineOptions): void {
+export function assertOptions({ backend, gpu, threads }: EngineOptions): void {
   const fail = (code: ErrorCode, message: string): never => {
     throw new LockstepError(code, message);
   };

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { emptyMachine, fakeProgram, tempDir, writeFiles } from "../testing/fakes.ts";
-import { findGpu, listGpus, missingCudaLibraries, requireCudaLibraries } from "./gpu.ts";
+import { assertCudaLibraries, findGpu, listGpus, missingCudaLibraries } from "./gpu.ts";
 
 const TWO_GPUS = "0, GPU-aaaa-1, NVIDIA H200, 570.86.15, 143771\n1, GPU-bbbb-2, NVIDIA L4, 570.86.15, 23034\n";
 
@@ -100,8 +100,8 @@ describe("CUDA's libraries", () => {
     ]);
     writeFiles(other, ["libcusolver.so.11", "libcusparse.so.12", "libnvJitLink.so.12"]);
     vi.stubEnv("LD_LIBRARY_PATH", `/nowhere:${other}`);
-    await expect(requireCudaLibraries(library)).rejects.toThrow("cannot use the GPU: libcudnn.so.9 is missing.");
+    await expect(assertCudaLibraries(library)).rejects.toThrow("cannot use the GPU: libcudnn.so.9 is missing.");
     writeFiles(other, ["libcudnn.so.9"]);
-    await expect(requireCudaLibraries(library)).resolves.toBeUndefined();
+    await expect(assertCudaLibraries(library)).resolves.toBeUndefined();
   });
 });

@@ -50,7 +50,7 @@ export async function listGpus(): Promise<Gpu[]> {
   }
   const gpus = visibleGpus(stdout);
   if (gpus.length === 0) throw noGpu();
-  requireDriver(gpus[0]!.driver);
+  assertDriver(gpus[0]!.driver);
   return gpus;
 }
 
@@ -76,7 +76,7 @@ function noGpu(): Unavailable {
   );
 }
 
-function requireDriver(driver: string): void {
+function assertDriver(driver: string): void {
   if (driver.localeCompare(OLDEST_DRIVER, "en", { numeric: true }) >= 0) return;
   throw new Unavailable(
     "ERR_OLD_GPU_DRIVER",
@@ -123,7 +123,7 @@ function filesIn(dir: string): string[] {
 }
 
 /** @throws Unavailable ERR_CUDA_LIBRARIES */
-export async function requireCudaLibraries(library: Libtensorflow): Promise<void> {
+export async function assertCudaLibraries(library: Libtensorflow): Promise<void> {
   const missing = await missingCudaLibraries(library);
   if (missing.length === 0) return;
   throw new Unavailable(

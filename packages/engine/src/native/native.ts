@@ -6,7 +6,7 @@ import { usableCores } from "../host/cores.ts";
 import { instructionSet } from "../host/processor.ts";
 import { addonFor } from "./addon.ts";
 import { type Claim, claimGpu, sharedLine } from "./claim-gpu.ts";
-import { findGpu, type Gpu, listGpus, requireCudaLibraries } from "./gpu.ts";
+import { assertCudaLibraries, findGpu, type Gpu, listGpus } from "./gpu.ts";
 import {
   type Libtensorflow,
   namedLibtensorflow,
@@ -71,7 +71,7 @@ export async function startNative(options: NativeOptions): Promise<Native> {
 }
 
 async function load(options: NativeOptions): Promise<Native> {
-  requireSupportedMachine();
+  assertSupportedMachine();
   const claim = await claimCard(options);
   let native: Native | undefined;
   try {
@@ -107,7 +107,7 @@ async function loadFor(
   return native;
 }
 
-function requireSupportedMachine(): void {
+function assertSupportedMachine(): void {
   const here = `${process.platform} ${process.arch}`;
   if (here !== "linux x64") {
     throw new Unavailable("ERR_PLATFORM", `Native TensorFlow is set up on Linux x64 only; this is ${here}.`, "");
@@ -150,7 +150,7 @@ function ways(card: Gpu | undefined, demanded: boolean, install: boolean, log: (
 }
 
 async function withCuda(library: Libtensorflow | undefined): Promise<Libtensorflow | undefined> {
-  if (library) await requireCudaLibraries(library);
+  if (library) await assertCudaLibraries(library);
   return library;
 }
 

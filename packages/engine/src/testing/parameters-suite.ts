@@ -23,16 +23,16 @@ export function describeParameters(backend: string, problem?: string): void {
     beforeAll(async () => void (missing || (await tf.setBackend(backend))));
     afterAll(() => expect(missing ? 0 : tf.memory().numTensors).toBe(0));
 
-    test.skipIf(missing)("two steps give v = μv + g and w = w − lr·v, worked by hand", checkTwoSteps);
+    test.skipIf(missing)("two steps give v = μv + g and w = w − lr·v, worked by hand", assertTwoSteps);
     test.skipIf(missing)(
       "it goes on from a given velocity, and leaves the arrays that it was given alone",
-      checkGivenVelocity,
+      assertGivenVelocity,
     );
-    test.skipIf(missing)("each tensor is updated by itself, and no tensor is left behind", checkTensorsApart);
+    test.skipIf(missing)("each tensor is updated by itself, and no tensor is left behind", assertTensorsApart);
   });
 }
 
-async function checkTwoSteps(): Promise<void> {
+async function assertTwoSteps(): Promise<void> {
   const parameters = createParameters([{ shape: [2], weight: Float32Array.of(1, -2) }]);
   await applyOnce(parameters, 0, [1, 10]);
   // v = (1, 10); w = (1, −2) − 0.1·v = (0.9, −3)
@@ -46,7 +46,7 @@ async function checkTwoSteps(): Promise<void> {
   parameters.dispose();
 }
 
-async function checkGivenVelocity(): Promise<void> {
+async function assertGivenVelocity(): Promise<void> {
   const weight = Float32Array.of(1, 1, 1, 1);
   const velocity = Float32Array.of(10, 10, 10, 10);
   const parameters = createParameters([{ shape: [4], weight, velocity }]);
@@ -60,7 +60,7 @@ async function checkGivenVelocity(): Promise<void> {
   parameters.dispose();
 }
 
-async function checkTensorsApart(): Promise<void> {
+async function assertTensorsApart(): Promise<void> {
   const parameters = createParameters([
     { shape: [2, 2], weight: Float32Array.of(1, 2, 3, 4) },
     { shape: [1], weight: Float32Array.of(5) },

@@ -18,7 +18,7 @@ describe("the rebuilt kernels", () => {
     const products = fc.tuple(size, size, size, fc.boolean(), fc.boolean(), fc.constantFrom([], [1], [1, 1], [3]));
     await fc.assert(
       fc.asyncProperty(products, async ([rows, inner, columns, transposeA, transposeB, outer]) => {
-        await expectSameOnBoth(() => {
+        await assertSameOnBoth(() => {
           const a = wave([...outer, ...(transposeA ? [inner, rows] : [rows, inner])]);
           const b = wave([...outer, ...(transposeB ? [columns, inner] : [inner, columns])]);
           const product = tf.matMul(a, b, transposeA, transposeB);
@@ -33,7 +33,7 @@ describe("the rebuilt kernels", () => {
   test("differentiate a convolution as pure JavaScript does, whatever its sizes, strides and padding", async () => {
     await fc.assert(
       fc.asyncProperty(convolutions, async (convolution) => {
-        await expectSameOnBoth(() => gradientsOf(convolution));
+        await assertSameOnBoth(() => gradientsOf(convolution));
       }),
       { numRuns: 300 },
     );
@@ -49,7 +49,7 @@ describe("the rebuilt kernels", () => {
       { x: [2, 8, 8, 4], filter: [1, 1, 4, 3], strides: [2, 2], pad: "same" },
     ],
   ])("differentiate the convolution of %s", async (_, convolution) => {
-    await expectSameOnBoth(() => gradientsOf(convolution));
+    await assertSameOnBoth(() => gradientsOf(convolution));
   });
 
   test("differentiate max-pooling as pure JavaScript does, also where all numbers are negative", async () => {
@@ -63,7 +63,7 @@ describe("the rebuilt kernels", () => {
     });
     await fc.assert(
       fc.asyncProperty(pools, async ({ shape, size, stride, pad, shift }) => {
-        await expectSameOnBoth(() => {
+        await assertSameOnBoth(() => {
           const pool = (x: tf.Tensor) => tf.maxPool(x as tf.Tensor4D, size, stride, pad);
           const x = tf.add(wave(shape), shift);
           const out = pool(x);
@@ -82,7 +82,7 @@ describe("the rebuilt kernels", () => {
   });
 
   test("convolve with activation as pure JavaScript does where strides skip pixels", async () => {
-    await expectSameOnBoth(() => {
+    await assertSameOnBoth(() => {
       const [x, filter] = [wave([2, 9, 9, 3]) as tf.Tensor4D, wave([2, 2, 3, 4]) as tf.Tensor4D];
       return [tf.fused.conv2d({ x, filter, strides: 3, pad: "same", bias: wave([4]), activation: "relu" })];
     });
@@ -149,7 +149,7 @@ const wave = (shape: number[]): tf.Tensor =>
   );
 
 /** Fails where WASM and pure JavaScript differ by more than 1e-4 of a tensor's largest number. */
-async function expectSameOnBoth(compute: () => tf.Tensor[]): Promise<void> {
+async function assertSameOnBoth(compute: () => tf.Tensor[]): Promise<void> {
   const [actual, expected] = [await valuesOn("wasm", compute), await valuesOn("cpu", compute)];
   for (const [index, values] of expected.entries()) {
     const tolerance = 1e-4 * values.reduce((max, value) => Math.max(max, Math.abs(value)), 1e-3);

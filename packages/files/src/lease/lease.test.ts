@@ -188,11 +188,11 @@ describe("a lease", () => {
   test("that another process has taken is not released, and its old holder writes nothing more", async () => {
     const world = slowWorld(elsewhere("laptop"));
     const lease = await take(world);
-    lease.expectHeld();
+    lease.assertHeld();
     writeFileSync(path, formatLease(elsewhere("there"), "b", 0)); // while the laptop was shut
     await world.pause(60_000);
     const taken = failure("ERR_RUN_TAKEN", `^Process 7 on there has taken ${dir}, as this process did not renew its`);
-    expect(() => lease.expectHeld()).toThrow(taken);
+    expect(() => lease.assertHeld()).toThrow(taken);
     await expect(lease.lost).rejects.toThrow(taken);
     lease.release();
     expect(readFileSync(path, "utf8")).toContain('"token": "b"');
@@ -204,7 +204,7 @@ describe("a lease", () => {
     const content = readFileSync(path, "utf8");
     rmSync(path);
     await world.pause(20_000);
-    lease.expectHeld();
+    lease.assertHeld();
     const renewed = readFileSync(path, "utf8");
     expect(renewed).not.toBe(content);
     expect(renewed.replace("20000", "00000")).toBe(content);
@@ -216,10 +216,10 @@ describe("a lease", () => {
     rmSync(path);
     writeFileSync(`${path}.new`, "");
     await world.pause(20_000);
-    lease.expectHeld();
+    lease.assertHeld();
     expect(existsSync(path)).toBe(false);
     rmSync(`${path}.new`);
-    lease.expectHeld();
+    lease.assertHeld();
     expect(readFileSync(path, "utf8")).toContain('"host": "here"');
   });
 
@@ -228,7 +228,7 @@ describe("a lease", () => {
     const lease = await take(world);
     lease.release();
     await world.pause(20_000);
-    expect(() => lease.expectHeld()).toThrow(
+    expect(() => lease.assertHeld()).toThrow(
       failure("ERR_RUN_TAKEN", `^This process has released ${dir}, and may not`),
     );
     expect(readdirSync(dir)).toEqual([]);

@@ -57,7 +57,7 @@ export class Lease {
    *
    * @throws LockstepError ERR_RUN_TAKEN, also after `release`
    */
-  expectHeld(): void {
+  assertHeld(): void {
     const ageMs = this.#world.wallMs() - this.#renewedAtMs;
     if (this.#end === undefined && ageMs > this.#world.renewMs) this.#renew(); // the process or its machine was suspended
     if (this.#end !== undefined) throw this.#end;

@@ -57,7 +57,7 @@ export async function awaitLease(
  *
  * @throws LockstepError ERR_RUN_BUSY
  */
-export function expectNoHolder(path: string, dir: string): void {
+export function assertNoHolder(path: string, dir: string): void {
   const { state, content } = lookAt(new LeaseWatch(path, realWorld()), path);
   if (state === "held") throw busy(content!, path, dir);
 }

@@ -22,12 +22,12 @@ export function readStoredZip(path: string): Map<string, Uint8Array<ArrayBuffer>
   try {
     const fileBytes = fstatSync(file).size;
     const end = read(file, Math.max(fileBytes - END_BYTES, 0), END_BYTES);
-    expectMark(end, "PK\x05\x06");
+    assertSignature(end, "PK\x05\x06");
     const directory = read(file, end.readUInt32LE(16), end.readUInt32LE(12));
     const entries = new Map<string, Uint8Array<ArrayBuffer>>();
     for (let at = 0; at < directory.length; ) {
       const entry = directory.subarray(at);
-      expectMark(entry, "PK\x01\x02");
+      assertSignature(entry, "PK\x01\x02");
       const [nameBytes, extraBytes, commentBytes] = [28, 30, 32].map((field) => entry.readUInt16LE(field));
       const name = entry.subarray(DIRECTORY_ENTRY_BYTES, DIRECTORY_ENTRY_BYTES + nameBytes!).toString();
       entries.set(name, readEntry(file, entry, name));
@@ -44,13 +44,13 @@ function readEntry(file: number, entry: Buffer, name: string): Uint8Array<ArrayB
   const [sum, bytes] = [entry.readUInt32LE(16), entry.readUInt32LE(20)];
   const at = entry.readUInt32LE(42);
   const header = read(file, at, LOCAL_HEADER_BYTES);
-  expectMark(header, "PK\x03\x04");
+  assertSignature(header, "PK\x03\x04");
   const data = read(file, at + LOCAL_HEADER_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28), bytes);
   if (crc32(data) !== sum) throw new RangeError(`Expected the checksum ${sum} of ${name}, found ${crc32(data)}.`);
   return data;
 }
 
-function expectMark(bytes: Buffer, mark: string): void {
+function assertSignature(bytes: Buffer, mark: string): void {
   const found = bytes.toString("latin1", 0, mark.length);
   if (found !== mark) throw new RangeError(`Expected ${JSON.stringify(mark)}, found ${JSON.stringify(found)}.`);
 }

@@ -40,7 +40,7 @@ export function isCounter({ name, dtype }: Entry): boolean {
 /** @throws LockstepError ERR_SAFETENSORS */
 export function parseHeader(path: string, json: string): Header {
   const header = parseObject(path, json);
-  expectFlatWithKeysOnce(path, json);
+  assertFlatWithKeysOnce(path, json);
   const metadata = header[METADATA] ?? {};
   if (!isTextRecord(metadata)) throw broken(path, "metadata that maps text to text", excerptOf(metadata));
   const entries = Object.entries(header).filter(([name]) => name !== METADATA);
@@ -53,7 +53,7 @@ export function parseHeader(path: string, json: string): Header {
 }
 
 /** Sees that the tensors fill the data without gaps, and returns the bytes of data. */
-export function checkLayout(path: string, entries: readonly Entry[], dataBytes: number): number {
+export function assertLayout(path: string, entries: readonly Entry[], dataBytes: number): number {
   let end = 0;
   for (const { name, data_offsets } of entries) {
     if (data_offsets[0] !== end) {
@@ -88,7 +88,7 @@ function parseObject(path: string, json: string): Record<string, unknown> {
  * Looks at the text of a header that is JSON: how deep it is nested, since whoever walks through it may run out of
  * stack; and the keys of the outermost object, of which JSON.parse takes the last of two equal ones without a word.
  */
-function expectFlatWithKeysOnce(path: string, json: string): void {
+function assertFlatWithKeysOnce(path: string, json: string): void {
   const seen = new Set<string>();
   let depth = 0;
   for (let i = 0; i < json.length; i++) {
@@ -98,7 +98,7 @@ function expectFlatWithKeysOnce(path: string, json: string): void {
     if (depth > MAX_DEPTH) throw broken(path, `a header nested at most ${MAX_DEPTH} deep`, "a deeper one");
     if (character !== '"') continue;
     const end = endOfString(json, i);
-    if (depth === 1 && isKey(json, end)) expectNew(path, JSON.parse(json.slice(i, end)), seen);
+    if (depth === 1 && isKey(json, end)) assertNewName(path, JSON.parse(json.slice(i, end)), seen);
     i = end - 1;
   }
 }
@@ -117,7 +117,7 @@ function isKey(json: string, end: number): boolean {
   return json[next] === ":";
 }
 
-function expectNew(path: string, key: string, seen: Set<string>): void {
+function assertNewName(path: string, key: string, seen: Set<string>): void {
   if (seen.has(key)) throw broken(path, "each tensor once", `${excerpt(key)} twice`);
   seen.add(key);
 }

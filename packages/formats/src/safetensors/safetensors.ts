@@ -11,7 +11,7 @@ import { writeFileAtomically } from "@lockstep/files";
 import { elementCount } from "../element-count.ts";
 import { HEAD_BYTES, kindOf } from "./first-bytes.ts";
 import { FLOAT_TYPES } from "./float-types.ts";
-import { broken, checkLayout, type Header, isCounter, METADATA, parseHeader } from "./safetensors-header.ts";
+import { assertLayout, broken, type Header, isCounter, METADATA, parseHeader } from "./safetensors-header.ts";
 
 /** A float32 tensor with its elements in row-major order; a name stands once in a file. */
 export interface NamedTensor {
@@ -77,7 +77,7 @@ export function readSafetensorsMetadata(path: string): Record<string, string> {
 }
 
 function fileParts(tensors: readonly NamedTensor[], metadata: Record<string, string>): Uint8Array[] {
-  checkTensors(tensors);
+  assertTensors(tensors);
   let end = 0;
   const entries = tensors.map(({ name, shape, data }) => {
     const begin = end;
@@ -91,7 +91,7 @@ function fileParts(tensors: readonly NamedTensor[], metadata: Record<string, str
   return [header, ...tensors.map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))];
 }
 
-function checkTensors(tensors: readonly NamedTensor[]): void {
+function assertTensors(tensors: readonly NamedTensor[]): void {
   const names = new Set([METADATA]);
   for (const { name, shape, data } of tensors) {
     if (names.has(name))
@@ -130,15 +130,15 @@ function folderGiven(path: string): LockstepError {
 
 function readHeader(path: string, file: number): Header & { dataBegin: number; dataBytes: number } {
   const fileBytes = fstatSync(file).size;
-  expectNothingElse(path, read(path, file, 0, Math.min(HEAD_BYTES, fileBytes)));
+  assertNothingElse(path, read(path, file, 0, Math.min(HEAD_BYTES, fileBytes)));
   const headerBytes = readHeaderBytes(path, file, fileBytes);
   const header = parseHeader(path, read(path, file, 8, headerBytes).toString());
   const dataBegin = 8 + headerBytes;
-  return { ...header, dataBegin, dataBytes: checkLayout(path, header.entries, fileBytes - dataBegin) };
+  return { ...header, dataBegin, dataBytes: assertLayout(path, header.entries, fileBytes - dataBegin) };
 }
 
 /** Says what a file is that is of another known kind. */
-function expectNothingElse(path: string, head: Buffer): void {
+function assertNothingElse(path: string, head: Buffer): void {
   const mayBeOne = head.length > 8 && head.readUInt32LE(4) === 0 && head[8] === "{".charCodeAt(0);
   const kind = mayBeOne ? undefined : kindOf(head);
   if (kind !== undefined) throw broken(path, "a .safetensors file", kind.is, kind.remedy);

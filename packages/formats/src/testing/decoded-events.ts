@@ -60,16 +60,16 @@ export function decodeEventFile(dir: string): DecodedEvent[] {
   const events: DecodedEvent[] = [];
   for (let at = 0; at < bytes.length; ) {
     const length = Number(bytes.readBigUInt64LE(at));
-    checkSum(bytes.subarray(at, at + 8), bytes.readUInt32LE(at + 8));
+    assertSum(bytes.subarray(at, at + 8), bytes.readUInt32LE(at + 8));
     const data = bytes.subarray(at + 12, at + 12 + length);
-    checkSum(data, bytes.readUInt32LE(at + 12 + length));
+    assertSum(data, bytes.readUInt32LE(at + 12 + length));
     events.push(decodeEvent(data));
     at += 16 + length;
   }
   return events;
 }
 
-function checkSum(bytes: Buffer, masked: number): void {
+function assertSum(bytes: Buffer, masked: number): void {
   if (unmask(masked) !== crc32c(bytes))
     throw new RangeError(`Expected the checksum ${crc32c(bytes)}, got ${unmask(masked)}.`);
 }

@@ -28,7 +28,7 @@ export async function writeTfjsModel(
   stateDict: Weights,
   check?: (folder: string) => Promise<void>,
 ): Promise<void> {
-  expectWeightsOf(topology, stateDict);
+  assertWeightsOf(topology, stateDict);
   const { weights, ...description } = topology;
   const manifest = weights.map(({ name, shape, dtype }) => ({ name, shape, dtype }));
   const weightsManifest = [{ paths: ["weights.bin"], weights: manifest }];
@@ -52,13 +52,13 @@ export async function writeTfjsModel(
 function* weightBytes({ weights }: TfjsTopology, stateDict: Weights): Generator<Uint8Array> {
   for (const { stateDictName, axes } of weights) {
     const tensor = stateDict.get(stateDictName);
-    if (tensor === undefined) continue; // never: `expectWeightsOf` has found them all
+    if (tensor === undefined) continue; // never: `assertWeightsOf` has found them all
     const values = axes === undefined ? tensor.data : toTfOrder(tensor.data, axes);
     yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   }
 }
 
-function expectWeightsOf({ weights }: TfjsTopology, stateDict: Weights): void {
+function assertWeightsOf({ weights }: TfjsTopology, stateDict: Weights): void {
   const known = new Set(weights.map(({ stateDictName }) => stateDictName));
   const faults = [
     ...weights.flatMap(({ stateDictName, shape }) => {

@@ -116,7 +116,7 @@ const directions: Direction[] = [
 const packed = (value: unknown): Uint8Array => new Packr({ useRecords: false }).pack(value);
 
 /** What the bytes are: a message that comes back as it was, or refused as every bad message is. */
-function expectMessageOrRefusal(bytes: Uint8Array, decode: (bytes: Uint8Array) => Message) {
+function assertMessageOrRefusal(bytes: Uint8Array, decode: (bytes: Uint8Array) => Message) {
   let message: Message;
   try {
     message = decode(bytes);
@@ -163,7 +163,7 @@ describe.each(directions)("messages from $from", ({ samples, types, decode }) =>
     for (const bytes of samples.map(encode)) {
       for (let bit = 0; bit < 8 * bytes.length; bit++) {
         bytes[bit >> 3]! ^= 1 << (bit & 7);
-        expectMessageOrRefusal(bytes, decode);
+        assertMessageOrRefusal(bytes, decode);
         bytes[bit >> 3]! ^= 1 << (bit & 7);
       }
     }
@@ -174,7 +174,7 @@ describe.each(directions)("messages from $from", ({ samples, types, decode }) =>
     fc.assert(
       fc.property(fc.constantFrom(...samples), fc.nat(), value, (message, place, other) => {
         const fields = Object.keys(message);
-        expectMessageOrRefusal(packed({ ...message, [fields[place % fields.length]!]: other }), decode);
+        assertMessageOrRefusal(packed({ ...message, [fields[place % fields.length]!]: other }), decode);
       }),
       { numRuns: 2000 },
     );

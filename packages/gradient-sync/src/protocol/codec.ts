@@ -51,7 +51,7 @@ export function decodeFromCoordinator(bytes: Uint8Array): CoordinatorMessage {
  *
  * @throws LockstepError ERR_MODEL_REFUSED that says which limit is passed
  */
-export function expectAgreed(message: MessageOf<"ready">): void {
+export function assertAgreed(message: MessageOf<"ready">): void {
   const parsed = workerMessageSchema.safeParse(message);
   if (parsed.success) return;
   const text = `A coordinator cannot take this model: ${firstIssue(parsed.error)}`;

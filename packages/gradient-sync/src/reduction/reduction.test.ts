@@ -114,7 +114,7 @@ const bitsOf = (parts: readonly Float32Array[]) =>
   parts.map((values) => [...new Uint32Array(values.slice().buffer)].map((word) => word.toString(16)));
 
 /** Asserts that every client has, to the bit, the step that these attempts plainly add up to. */
-function expectPlainStep({ gradients, clients }: Reduction, attempts: readonly number[]): void {
+function assertPlainStep({ gradients, clients }: Reduction, attempts: readonly number[]): void {
   const expected = bitsOf(plainStep(gradients, attempts));
   for (const { assembly } of clients) {
     const part = assembly.complete(STEP, attempts);
@@ -138,7 +138,7 @@ describe("every client has, to the bit, the sums in slice order and all factors"
           }
           const attempts = reduction.finish();
           expect(attempts).toEqual(gradients.sliceSamples.map(() => 0));
-          expectPlainStep(reduction, attempts);
+          assertPlainStep(reduction, attempts);
         },
       ),
       { numRuns: 150 },
@@ -160,7 +160,7 @@ describe("every client has, to the bit, the sums in slice order and all factors"
             const actions = [...arrivals, ...arrivals, ...arrivals, ...rare];
             actions[choice % actions.length]?.();
           }
-          expectPlainStep(reduction, reduction.finish());
+          assertPlainStep(reduction, reduction.finish());
         },
       ),
       { numRuns: 150 },

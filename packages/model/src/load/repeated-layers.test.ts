@@ -1,6 +1,6 @@
 import { tf } from "@lockstep/engine";
 import { beforeAll, describe, expect, test } from "vitest";
-import { checkTrainable } from "../checks/check-trainable.ts";
+import { assertTrainable } from "../checks/assert-trainable.ts";
 import { stableTopology } from "../tfjs/stable-topology.ts";
 import { tfjsTopologyOf } from "../tfjs/tfjs-topology.ts";
 import { stateDictNames } from "../weights/state-dict.ts";
@@ -50,7 +50,7 @@ describe.each(makers)("%s that holds layers several times", (_, make) => {
       ...["inner.weight", "inner.bias", "twice.weight", "twice.bias"],
       ...names.slice(-2), // the last one's, which has no name
     ]);
-    await checkTrainable(model, { numClasses: 3 });
+    await assertTrainable(model, { numClasses: 3 });
   });
 
   test("predicts what it did, also after it was saved and loaded", async () => {

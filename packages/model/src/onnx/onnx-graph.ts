@@ -12,7 +12,7 @@ import { flattenedRows } from "../layers/flattened-rows.ts";
 import { type Application, graphOf, type Value } from "../layers/graph.ts";
 import type { Layer } from "../layers/layers.ts";
 import { signatureOf } from "../layers/signature.ts";
-import { expectAllTrained } from "../weights/state-dict.ts";
+import { assertAllTrainable } from "../weights/state-dict.ts";
 import type { StateDictName } from "../weights/state-tensors.ts";
 
 /** The graph of a model, and what it calls its weights. */
@@ -54,12 +54,12 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
     return [{ operator: "Pad", operands: [[0, 0, top, left, 0, 0, bottom, right]] }];
   },
   Add(application) {
-    expectInput(application, IMAGE);
+    assertInput(application, IMAGE);
     return [{ operator: "Sum" }];
   },
   Flatten: () => [{ operator: "Flatten" }],
   Dense(application, weights) {
-    expectInput(application, NUMBERS);
+    assertInput(application, NUMBERS);
     const { activation } = settingsOf(application, activationSettings);
     return [{ operator: "Gemm", attributes: { transB: 1 }, operands: weights }, ...activated(activation)];
   },
@@ -83,7 +83,7 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
  *   are not trained
  */
 export function onnxGraphOf(model: tf.LayersModel, weights: readonly StateDictName[]): OnnxModelGraph {
-  expectAllTrained(model);
+  assertAllTrainable(model);
   const graph: OnnxModelGraph = { name: model.name, ...signatureOf(model), nodes: [], weights, constants: new Map() };
   const weightNames = new Map(model.trainableWeights.map((weight, index) => [weight, weights[index]!.name]));
   const { applications, outputs } = graphOf(model);
@@ -99,7 +99,7 @@ export function onnxGraphOf(model: tf.LayersModel, weights: readonly StateDictNa
     valueNames.set(application, values[0]!);
   }
   const output = outputs[0]!;
-  expectOrderedOutput(output);
+  assertOrderedOutput(output);
   graph.nodes.push({ operator: "Identity", name: "logits", inputs: [valueNames.get(output.source)!], attributes: {} });
   return graph;
 }
@@ -175,13 +175,13 @@ function windowAttributes(
 const IMAGE = { rank: 4, name: "an image" };
 const NUMBERS = { rank: 2, name: "a row of numbers" };
 
-function expectInput({ layer, inputs }: Application, { rank, name }: typeof IMAGE): void {
+function assertInput({ layer, inputs }: Application, { rank, name }: typeof IMAGE): void {
   const other = inputs.find(({ shape }) => shape.length !== rank)?.shape.slice(1);
   if (other !== undefined) throw refusal(layer, `expected ${name} to go in, got [${other.join(", ")}]`);
 }
 
 /** A flattened image that is itself the output would have its classes in another order. */
-function expectOrderedOutput(output: Value): void {
+function assertOrderedOutput(output: Value): void {
   const [positions, inputs] = flattenedRows(output) ?? [1, 1];
   if (positions > 1 && inputs > 1) {
     throw refusal(output.source.layer, "a flattened image can't be the output; end with Dense");

@@ -123,7 +123,7 @@ async function write(name: string, { model, spec }: Case): Promise<Logits> {
 }
 
 /** At first weights some nets' logits lie close together; these must be told apart, too. */
-function expectSameLogits(name: string, actual: Float32Array, due: Float32Array): void {
+function assertSameLogits(name: string, actual: Float32Array, due: Float32Array): void {
   expect(actual.length, name).toBe(due.length);
   const spread = Math.max(...due) - Math.min(...due);
   const error = Math.max(...due.map((value, i) => Math.abs(value - actual[i]!)));
@@ -171,7 +171,7 @@ describe("an ONNX model", () => {
       metadata: facts.metadata,
     });
     for (const [name, { due }] of expected) {
-      expectSameLogits(
+      assertSameLogits(
         name,
         new Float32Array(new Uint8Array(readFileSync(join(dir, `${name}.logits.f32`))).buffer),
         due,
@@ -180,7 +180,7 @@ describe("an ONNX model", () => {
   });
 
   test("read back and interpreted, gives the same logits", () => {
-    for (const [name, { due, own }] of expected) expectSameLogits(name, own, due);
+    for (const [name, { due, own }] of expected) assertSameLogits(name, own, due);
   });
 
   const ofImages = (...parts: tf.layers.Layer[]) =>

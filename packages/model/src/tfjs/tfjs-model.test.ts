@@ -116,10 +116,10 @@ describe.each(models)("the files of %s", (name, make) => {
     expect(weights.equals(new Uint8Array(weightData as ArrayBuffer))).toBe(true);
   });
 
-  test("load with tf.loadLayersModel and give the same logits", () => expectSameWhenLoaded(json, weights, model));
+  test("load with tf.loadLayersModel and give the same logits", () => assertSameWhenLoaded(json, weights, model));
 });
 
-async function expectSameWhenLoaded(json: string, weights: Buffer, model: tf.LayersModel): Promise<void> {
+async function assertSameWhenLoaded(json: string, weights: Buffer, model: tf.LayersModel): Promise<void> {
   const { weightsManifest, ...artifacts } = JSON.parse(json);
   const weightData = new Uint8Array(weights).buffer;
   const source = { ...artifacts, weightSpecs: weightsManifest[0].weights, weightData };
@@ -138,7 +138,7 @@ test("Models inside a model may hold layers of one name: each saved weight has a
   const dir = join(folder, "namesakes");
   await writeTfjsModel(dir, topology, stateDict);
   const json = await readFile(join(dir, "model.json"), "utf8");
-  await expectSameWhenLoaded(json, await readFile(join(dir, "weights.bin")), model);
+  await assertSameWhenLoaded(json, await readFile(join(dir, "weights.bin")), model);
 });
 
 describe("tfjsTopologyOf", () => {

@@ -3,7 +3,7 @@ import { tf } from "@lockstep/engine";
 import type { TfjsTopology } from "@lockstep/formats";
 import { layersOf } from "../layers/layers.ts";
 import { renameNamesakes } from "../layers/namesakes.ts";
-import { expectAllTrained } from "../weights/state-dict.ts";
+import { assertAllTrainable } from "../weights/state-dict.ts";
 import type { StateDictName } from "../weights/state-tensors.ts";
 
 /**
@@ -14,7 +14,7 @@ import type { StateDictName } from "../weights/state-tensors.ts";
  * @throws LockstepError ERR_MODEL_REFUSED for a model with weights that aren't trained
  */
 export function tfjsTopologyOf(model: tf.LayersModel, names: readonly StateDictName[]): TfjsTopology {
-  expectAllTrained(model);
+  assertAllTrainable(model);
   // By way of text, because layers leave undefined fields in their configurations, which JSON has not.
   const modelTopology = JSON.parse(JSON.stringify(model.toJSON(null, false)));
   const newNames = renameNamesakes(model, modelTopology.config);

@@ -1,6 +1,6 @@
 import { elementCount } from "@lockstep/formats";
 import { describe, expect, test } from "vitest";
-import { expectStateDict, fitStateDict } from "./fit-state-dict.ts";
+import { assertStateDict, fitStateDict } from "./fit-state-dict.ts";
 import type { StateTensor } from "./state-tensors.ts";
 
 const MODEL = [
@@ -75,7 +75,7 @@ describe("weights for a model", () => {
 
   test("with many faults, or long names, are refused with a message of bounded length", () => {
     const strange = Array.from({ length: 3000 }, (_, i) => `${i}`.padEnd(5000, "x"));
-    const message = messageOf(() => expectStateDict(MODEL, dictOf([...names, ...strange])));
+    const message = messageOf(() => assertStateDict(MODEL, dictOf([...names, ...strange])));
     expect(message).toContain(`\n  ${"0".padEnd(100, "x")}… (5000 characters) is unexpected\n`);
     expect(message).toContain("\n  and 2980 more\n");
     expect(message.length).toBeLessThan(4000);

@@ -24,7 +24,7 @@ export function fitStateDict<Tensor extends Shaped>(
 ): FittedStateDict<Tensor> {
   const prefix = prefixOf(expected, dict);
   const named = new Map([...dict].map(([name, tensor]) => [name.slice(prefix.length), tensor]));
-  expectFit(expected, named, prefix);
+  assertSameTensors(expected, named, prefix);
   return { tensors: new Map(expected.map(({ name }) => [name, named.get(name)!])), prefix };
 }
 
@@ -33,8 +33,8 @@ export function fitStateDict<Tensor extends Shaped>(
  *
  * @throws LockstepError ERR_STATE_DICT that names each tensor that is missing, unexpected or of another shape
  */
-export function expectStateDict(expected: readonly ExpectedTensor[], dict: ReadonlyMap<string, Shaped>): void {
-  expectFit(expected, dict, "");
+export function assertStateDict(expected: readonly ExpectedTensor[], dict: ReadonlyMap<string, Shaped>): void {
+  assertSameTensors(expected, dict, "");
 }
 
 /** Returns the line that says which prefix was left out. */
@@ -58,7 +58,11 @@ function sharedPrefixes([first = "", ...others]: readonly string[]): string[] {
   return ["", ...prefixes.filter((prefix) => others.every((name) => name.startsWith(prefix)))];
 }
 
-function expectFit(expected: readonly ExpectedTensor[], dict: ReadonlyMap<string, Shaped>, prefix: string): void {
+function assertSameTensors(
+  expected: readonly ExpectedTensor[],
+  dict: ReadonlyMap<string, Shaped>,
+  prefix: string,
+): void {
   const known = new Set(expected.map(({ name }) => name));
   const faults = [
     ...expected.flatMap(({ name, torchShape }) => {

@@ -52,7 +52,7 @@ export async function initialWeights(
   return weights.map((weight, index) => {
     const at: DrawAt = { seed, place: [index, 0, 0] };
     const set = init === undefined ? written.get(index) : undefined;
-    if (set !== undefined) return expectFinite(weight, set).slice();
+    if (set !== undefined) return assertFinite(weight, set).slice();
     if (isKernel(weight)) return rule.kernel(weight, at);
     if (isTorchBias(weight)) return rule.bias(weight, at, facts);
     return drawOwn(weight, at) ?? constant.get(index)?.slice() ?? refuseRandom(weight);
@@ -106,7 +106,7 @@ function drawOwn(weight: tf.LayerVariable, at: DrawAt): Float32Array | undefined
 
 const shapeOf = ({ shape }: tf.LayerVariable) => shape as number[];
 
-function expectFinite(weight: tf.LayerVariable, values: Float32Array): Float32Array {
+function assertFinite(weight: tf.LayerVariable, values: Float32Array): Float32Array {
   const wrong = values.find((value) => !Number.isFinite(value));
   if (wrong === undefined) return values;
   throw new LockstepError(

@@ -15,7 +15,7 @@ import { graphOf } from "../layers/graph.ts";
 import { madeUpKind, type NamedLayer, takeName } from "../layers/layer-names.ts";
 import { hasTorchKernel, innerLayers, type Layer, namedLayer, placedLayers } from "../layers/layers.ts";
 import type { ModelSpec } from "../spec/spec.ts";
-import { expectStateDict } from "./fit-state-dict.ts";
+import { assertStateDict } from "./fit-state-dict.ts";
 import { sequentialIndexes } from "./spec-state-dict.ts";
 import type { StateDict, StateDictName, StateTensor } from "./state-tensors.ts";
 
@@ -71,13 +71,13 @@ export function toStateDict(tensors: readonly StateDictName[], values: readonly 
 /**
  * The inverse of `toStateDict`.
  *
- * @throws LockstepError ERR_STATE_DICT, as `expectStateDict` does
+ * @throws LockstepError ERR_STATE_DICT, as `assertStateDict` does
  */
 export function fromStateDict(
   tensors: readonly StateDictName[],
   dict: ReadonlyMap<string, StateTensor>,
 ): Float32Array[] {
-  expectStateDict(tensors, dict);
+  assertStateDict(tensors, dict);
   return tensors.map(({ name, axes }) => {
     const { data } = dict.get(name)!;
     return axes === undefined ? data : toTfOrder(data, axes);
@@ -86,9 +86,9 @@ export function fromStateDict(
 
 /**
  * @throws LockstepError ERR_MODEL_REFUSED for a model with weights that aren't trained (frozen ones, a
- *   BatchNormalization's averages): no state dict holds them. `checkTrainable` refuses such a model, too.
+ *   BatchNormalization's averages): no state dict holds them. `assertTrainable` refuses such a model, too.
  */
-export function expectAllTrained(model: tf.LayersModel): void {
+export function assertAllTrainable(model: tf.LayersModel): void {
   const [frozen] = model.nonTrainableWeights;
   if (frozen === undefined) return;
   throw new LockstepError(

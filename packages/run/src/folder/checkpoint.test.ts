@@ -102,7 +102,7 @@ describe("checkpoints", () => {
     const taken = new LockstepError("ERR_RUN_TAKEN", "Another process has taken the folder.");
     await saveCheckpoint(dir, checkpointAt(30), { keep: 1 });
     const lease = {
-      expectHeld() {
+      assertHeld() {
         throw taken;
       },
     };

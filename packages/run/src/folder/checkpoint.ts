@@ -12,7 +12,7 @@ import { explainWriteError, isTemporaryName, temporaryName } from "@lockstep/fil
 import { readSafetensors, readSafetensorsMetadata, type SafetensorsFile, writeSafetensors } from "@lockstep/formats";
 import { z } from "zod";
 import type { ParameterState } from "../team.ts";
-import { expectFinite } from "./finite-weights.ts";
+import { assertFinite } from "./finite-weights.ts";
 import { type Best, type CheckpointProgress, progressSchema } from "./progress.ts";
 
 /** The name of a momentum tensor begins with this text; the weight's name follows. */
@@ -35,7 +35,7 @@ export interface SaveOptions {
   /** How many checkpoints stay, besides the best. */
   keep: number;
   /** Of the folder. @default nobody else can take it */
-  lease?: Pick<Lease, "expectHeld"> | undefined;
+  lease?: Pick<Lease, "assertHeld"> | undefined;
 }
 
 const metadataSchema = z.object({
@@ -60,7 +60,7 @@ export async function saveCheckpoint(dir: string, checkpoint: Checkpoint, option
   const momentum = tensors.map(({ name, shape, velocity }) => ({ name: MOMENTUM + name, shape, data: velocity }));
   const metadata = { step: `${step}`, epoch: `${epoch}`, seed: `${seed}`, progress: JSON.stringify(progress) };
   await writeSafetensors(path, [...weights, ...momentum], metadata);
-  options.lease?.expectHeld(); // else the later ones are those of the process that holds it
+  options.lease?.assertHeld(); // else the later ones are those of the process that holds it
   try {
     if (progress.best?.step === step) await nameBest(dir, path);
     await removeOthers(dir, step, options.keep);
@@ -90,7 +90,7 @@ export function latestCheckpoint(dir: string, warn: (message: string) => void): 
     try {
       const path = pathOf(dir, step);
       const checkpoint = readCheckpoint(path);
-      expectFinite(path, numbersOf(checkpoint));
+      assertFinite(path, numbersOf(checkpoint));
       return checkpoint;
     } catch (error) {
       if (!(error instanceof LockstepError)) throw error;

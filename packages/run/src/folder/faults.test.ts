@@ -24,7 +24,7 @@ const checkpoints = (folder: RunFolder) => readdirSync(folder.checkpoints);
 const isTemporary = (name: string | Buffer) => name.toString().endsWith(".tmp");
 
 /** Goes on to the end, and finds the rows and the weights of a run that nothing happened to. */
-async function expectToGoOn(folder: RunFolder): Promise<void> {
+async function assertResumes(folder: RunFolder): Promise<void> {
   const untroubled = createRunFolder(join(dir, "untroubled"), "m", new Date());
   await countingRun({ folder: untroubled, options: {}, team: new CountingTeam() }).outcome();
   expect(await resumedCountingRun({ folder, options: {} }).outcome()).toBe("finished");
@@ -72,7 +72,7 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
     await expect(outcome()).rejects.toThrow(diskFull("step-00000006\\.safetensors"));
     expect(checkpoints(folder)).toEqual(["best.safetensors", "step-00000003.safetensors"]);
     disk.clear();
-    await expectToGoOn(folder);
+    await assertResumes(folder);
   });
 
   test("that fills up in a row leaves half of it, and its step is not committed", async () => {
@@ -84,7 +84,7 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
     expect(team.updates).toBe(4);
     expect(readFileSync(folder.metrics, "utf8").endsWith("\n")).toBe(false);
     disk.clear();
-    await expectToGoOn(folder);
+    await assertResumes(folder);
   });
 
   test("that fills up in the final weights leaves none", async () => {
@@ -94,7 +94,7 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
     expect(existsSync(folder.weights("M"))).toBe(false);
     expect(checkpoints(folder)).toContain("step-00000006.safetensors");
     disk.clear();
-    await expectToGoOn(folder);
+    await assertResumes(folder);
   });
 
   test("that fills up in the folder of a new run says so before the first step", async () => {
@@ -120,7 +120,7 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
     await expect(holdRunFolder(folder, say)).rejects.toThrow(notWritable);
     expect(() => createRunFolder(join(disk.dir, "other"), "m", new Date())).toThrow(notWritable);
     disk.setWritable(true);
-    await expectToGoOn(folder);
+    await assertResumes(folder);
   });
 });
 
@@ -133,5 +133,5 @@ test("what a kill leaves half-written does not keep a run from going on, and goe
   for (const path of [checkpoint, best, folder.metrics, folder.weights("M"), folder.report]) {
     writeFileSync(`${path}.0123456789ab.tmp`, "half of a fi");
   }
-  await expectToGoOn(folder);
+  await assertResumes(folder);
 });

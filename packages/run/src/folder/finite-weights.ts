@@ -7,7 +7,7 @@ interface Tensor {
 }
 
 /** @throws LockstepError ERR_WEIGHTS_NOT_FINITE that names the file, the first such tensor and where in it the number is */
-export function expectFinite(path: string, tensors: ReadonlyMap<string, Tensor>): void {
+export function assertFinite(path: string, tensors: ReadonlyMap<string, Tensor>): void {
   for (const [name, { shape, data }] of tensors) {
     const index = firstNotFinite(data);
     if (index === undefined) continue;

@@ -75,13 +75,13 @@ export function progressAt(
   saved: Best | undefined,
 ): CheckpointProgress {
   const standing = rows.filter((row) => stands(row, { step, endedSteps: step }, epochs));
-  expectEachStep(standing, step);
+  assertEachStep(standing, step);
   const progress = standing.reduce((sums, row) => advance(sums, row, epochs), START);
   const last = standing.at(-1);
   return { ...progress, best: last?.type === "epoch" && last.step === step ? betterOf(saved, last) : saved };
 }
 
-function expectEachStep(rows: readonly MetricsRow[], step: number): void {
+function assertEachStep(rows: readonly MetricsRow[], step: number): void {
   const found = rows.flatMap((row) => (row.type === "step" ? row.step : []));
   const missing = Array.from({ length: step }, (_, i) => i).find((i) => found[i] !== i);
   if (missing === undefined) return;

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { shellWord, usersFolder } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
 import {
-  expectNoHolder,
+  assertNoHolder,
   isTemporaryName,
   kindOfPath,
   type Lease,
@@ -140,7 +140,7 @@ export function releaseRunFolder({ dir, isNew, isMade, config, eventLog }: RunFo
 /** Whether no other process may have begun a run in the folder. */
 function isHeld(lease: Lease): boolean {
   try {
-    lease.expectHeld();
+    lease.assertHeld();
     return true;
   } catch (error) {
     if (!(error instanceof LockstepError)) throw error;
@@ -169,13 +169,13 @@ const leaseFile = (dir: string) => join(dir, "run.pid");
  * @throws LockstepError ERR_RUN_EXISTS, ERR_RUN_BUSY if a process is known to write there, or ERR_NOT_WRITABLE if a file
  *   is there
  */
-export function expectNoRun(out: string): void {
+export function assertNoRun(out: string): void {
   if (kindOfPath(out) === "file") {
     const text = `Expected --out to be a folder for the run, but ${out} is a file; choose another.`;
     throw new LockstepError("ERR_NOT_WRITABLE", text);
   }
   if (!existsSync(join(out, "config.json"))) return;
-  expectNoHolder(leaseFile(out), out);
+  assertNoHolder(leaseFile(out), out);
   throw runExists(out);
 }
 
@@ -208,7 +208,7 @@ function runFolder(dir: string): RunFolder {
 }
 
 function makeFolder(out: string): string {
-  expectNoRun(out);
+  assertNoRun(out);
   makeFolders(out);
   return out;
 }

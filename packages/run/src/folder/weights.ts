@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { readSafetensors, type Weights } from "@lockstep/formats";
 import { latestCheckpoint, MOMENTUM } from "./checkpoint.ts";
-import { expectFinite } from "./finite-weights.ts";
+import { assertFinite } from "./finite-weights.ts";
 import type { RunFolder } from "./run-folder.ts";
 
 /** The final weights of a run; of an unfinished one those of its last checkpoint. */
@@ -21,6 +21,6 @@ export function readWeights(folder: RunFolder, modelName: string): Weights {
 export function readWeightsFile(path: string): Weights {
   const { tensors } = readSafetensors(path);
   const weights = new Map([...tensors].filter(([name]) => !name.startsWith(MOMENTUM)));
-  expectFinite(path, weights);
+  assertFinite(path, weights);
   return weights;
 }

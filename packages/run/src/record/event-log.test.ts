@@ -111,10 +111,10 @@ test("an event that comes when another process has taken the run is not written"
   const path = join(dir, "taken.jsonl");
   const live = new LiveRun();
   let taken = false;
-  const expectHeld = () => {
+  const assertHeld = () => {
     if (taken) throw new LockstepError("ERR_RUN_TAKEN", "Another process has taken the folder.");
   };
-  keepEvents(live, path, { expectHeld });
+  keepEvents(live, path, { assertHeld });
   live.event("a joined", "joined");
   taken = true;
   live.event("Another process has taken the folder.", "failed");

@@ -59,7 +59,7 @@ export function parseEventLog(text: string): LoggedUpdate[] {
  * Tells `live` of the events in the file, and from then on writes there each one that it hears of, and each change of the
  * phase, for as long as this process holds the lease of the folder, if there is one.
  */
-export function keepEvents(live: LiveRun, path: string, lease?: Pick<Lease, "expectHeld">): void {
+export function keepEvents(live: LiveRun, path: string, lease?: Pick<Lease, "assertHeld">): void {
   for (const event of readEvents(path)) live.take({ type: "event", event });
   let told = phaseText(live.snapshot().phase);
   live.subscribe((update) => {
@@ -87,9 +87,9 @@ function phaseLine(phase: RunPhase): object {
   return { at, kind: "phase", text: phaseText(phase), phase: loggedName(name), reason };
 }
 
-function append(path: string, line: object, lease?: Pick<Lease, "expectHeld">): void {
+function append(path: string, line: object, lease?: Pick<Lease, "assertHeld">): void {
   try {
-    lease?.expectHeld();
+    lease?.assertHeld();
     appendLine(path, JSON.stringify(line));
   } catch (error) {
     // A full disk and a lost lease end the run where the next row is written, with the reason.

@@ -36,7 +36,7 @@ export interface RunWriterOptions {
   resumed?: ResumePoint | undefined;
   nowMs?: () => number;
   /** Of the folder: nothing is written there once another process has taken it. @default nobody can */
-  lease?: Pick<Lease, "expectHeld"> | undefined;
+  lease?: Pick<Lease, "assertHeld"> | undefined;
 }
 
 /** Steps over which images/s are measured. */
@@ -67,7 +67,7 @@ export class RunWriter {
     const { folder, schedule, startedAt, resumed } = options;
     this.#options = options;
     this.#nowMs = options.nowMs ?? (() => performance.now());
-    options.lease?.expectHeld();
+    options.lease?.assertHeld();
     if (resumed !== undefined) removeTemporaries(folder);
     if (resumed !== undefined && hasCheckpoint(folder.checkpoints, resumed.step)) this.checkpointStep = resumed.step;
     if (resumed !== undefined && resumed.step < schedule.steps) removeResults(folder, options.modelName);
@@ -131,7 +131,7 @@ export class RunWriter {
    * @param step updates made; `epoch` is that of the last one, from 0
    */
   checkpoint(epoch: number, step: number, state: StateCapture): void {
-    this.#expectNoFailure();
+    this.#assertNoFailure();
     const head = { step, epoch: epoch + 1, seed: this.#options.config.seed, progress: this.#progress };
     this.checkpointStep = step;
     this.checkpointLost = false;
@@ -141,7 +141,7 @@ export class RunWriter {
   /** Resolves when every checkpoint is on the disk; throws the error of one that could not be written. */
   async written(): Promise<void> {
     await this.#writing;
-    this.#expectNoFailure();
+    this.#assertNoFailure();
   }
 
   /** Waits for the checkpoint under way when `reason` has ended the run; an error of its own is told in a line. */
@@ -163,7 +163,7 @@ export class RunWriter {
   async finish(tensors: readonly ParameterState[]): Promise<void> {
     const { folder, modelName, config, schedule, display } = this.#options;
     display.close();
-    this.#options.lease?.expectHeld();
+    this.#options.lease?.assertHeld();
     const weights = tensors.map(({ name, shape, weight }) => ({ name, shape, data: weight }));
     await writeSafetensors(folder.weights(modelName), weights, {
       model: modelName,
@@ -177,8 +177,8 @@ export class RunWriter {
   }
 
   #write(row: MetricsRow): void {
-    this.#expectNoFailure();
-    this.#options.lease?.expectHeld();
+    this.#assertNoFailure();
+    this.#options.lease?.assertHeld();
     appendMetrics(this.#options.folder.metrics, row);
     this.#events(row);
     this.#options.live?.take({ type: "row", row });
@@ -189,7 +189,7 @@ export class RunWriter {
     const { folder, config, live, lease } = this.#options;
     try {
       const [tensors] = await Promise.all([state.read(), before]);
-      lease?.expectHeld();
+      lease?.assertHeld();
       await saveCheckpoint(folder.checkpoints, { ...head, tensors }, { keep: config.keep, lease });
       live?.event(`checkpoint after ${head.step} steps`, "checkpoint");
     } catch (error) {
@@ -198,7 +198,7 @@ export class RunWriter {
     }
   }
 
-  #expectNoFailure(): void {
+  #assertNoFailure(): void {
     const failure = this.#failure;
     this.#failure = undefined;
     if (failure !== undefined) throw failure;

@@ -20,7 +20,7 @@ export async function startProgram(load: () => Promise<unknown>): Promise<void> 
     process.exit(1);
   });
   try {
-    expectOpenFiles();
+    assertFileLimit();
     await load();
   } catch (error) {
     tellFailure(error, format);
@@ -28,7 +28,7 @@ export async function startProgram(load: () => Promise<unknown>): Promise<void> 
 }
 
 /** @throws LockstepError ERR_OPEN_FILES */
-function expectOpenFiles(): void {
+function assertFileLimit(): void {
   const limit = openFilesLimit();
   if (limit < LEAST_OPEN_FILES) throw tooFewFiles(`it needs ${LEAST_OPEN_FILES} to start`, undefined, limit);
 }

@@ -17,7 +17,7 @@ import { encodeOnnxModel, layersInOwnOrder, onnxGraphOf, runOnnx, tfjsTopologyOf
 import { readWeightsFile } from "@lockstep/run";
 import type { Replica } from "../replica.ts";
 import { parameterValues } from "../state.ts";
-import { type Exported, expectSamePredictions, type Predict, tfjsExport } from "./load-back.ts";
+import { assertSamePredictions, type Exported, type Predict, tfjsExport } from "./load-back.ts";
 import { outputFile } from "./output-file.ts";
 import { loadTrainedModel, type TrainedModel } from "./trained-model.ts";
 
@@ -41,7 +41,7 @@ interface Format {
  *   what stood in the file's place is then untouched
  */
 export async function exportModel(dir: string, to: ModelFormat, out: string | undefined): Promise<string> {
-  if (to === "tfjs" && out !== undefined) expectNoFile(out);
+  if (to === "tfjs" && out !== undefined) assertNoFile(out);
   const trained = await loadTrainedModel(dir, { gpu: false });
   const { replica, run } = trained;
   const { modelName, inputShape } = run.derived;
@@ -50,7 +50,7 @@ export async function exportModel(dir: string, to: ModelFormat, out: string | un
   const predict: Predict = (images) => replica.predict(images);
   try {
     await format.write(path, trained, (written) =>
-      expectSamePredictions(predict, inputShape, format.exported(path, written, trained)),
+      assertSamePredictions(predict, inputShape, format.exported(path, written, trained)),
     );
     return format.usage(path, trained);
   } finally {
@@ -59,7 +59,7 @@ export async function exportModel(dir: string, to: ModelFormat, out: string | un
 }
 
 /** The files of TensorFlow.js fill a folder. */
-function expectNoFile(out: string): void {
+function assertNoFile(out: string): void {
   if (kindOfPath(out) !== "file") return;
   const text = `Expected --out to be a folder for model.json and weights.bin, but ${out} is a file; choose another.`;
   throw new LockstepError("ERR_NOT_WRITABLE", text);

@@ -1,6 +1,6 @@
 import { tf } from "@lockstep/engine";
 import { beforeAll, describe, expect, test } from "vitest";
-import { expectSamePredictions, type Predict } from "./load-back.ts";
+import { assertSamePredictions, type Predict } from "./load-back.ts";
 
 beforeAll(async () => {
   await tf.setBackend("cpu");
@@ -19,7 +19,7 @@ const net = (order: number[], bias = 0): Predict => {
 const nowhere: Predict = (images) => images.mean([1, 2]).mul(Number.NaN);
 
 const checkLoaded = (model: Predict, load: () => Predict): Promise<string> =>
-  expectSamePredictions(model, [2, 2, 3], {
+  assertSamePredictions(model, [2, 2, 3], {
     format: "ONNX file",
     path: "out/net.onnx",
     load,

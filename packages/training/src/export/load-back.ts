@@ -31,7 +31,7 @@ const ROUNDING = 1e-5;
  * @throws LockstepError ERR_EXPORT if it cannot be loaded, or predicts something else; and what either of them throws
  *   when it predicts
  */
-export async function expectSamePredictions(
+export async function assertSamePredictions(
   model: Predict,
   inputShape: readonly [number, number, number],
   exported: Exported,

@@ -6,7 +6,7 @@ import { writeTfjsModel } from "@lockstep/formats";
 import { type StateDictName, tfjsTopologyOf } from "@lockstep/model";
 import { type RunFolder, readWeights } from "@lockstep/run";
 import type { Replica } from "../replica.ts";
-import { expectSamePredictions, tfjsExport } from "./load-back.ts";
+import { assertSamePredictions, tfjsExport } from "./load-back.ts";
 
 /**
  * Writes the model for TensorFlow.js into the run's folder, if it predicts there what it does here. If not, the run's
@@ -24,7 +24,7 @@ export async function writeRunTfjs(
   const predict = (images: tf.Tensor4D) => replica.predict(images);
   try {
     await writeTfjsModel(tfjs, tfjsTopologyOf(model, names), readWeights(folder, modelName), (written) =>
-      expectSamePredictions(predict, inputShape, tfjsExport(tfjs, written)),
+      assertSamePredictions(predict, inputShape, tfjsExport(tfjs, written)),
     );
     return undefined;
   } catch (error) {

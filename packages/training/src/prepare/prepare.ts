@@ -1,17 +1,17 @@
 /** Engine, model and data of a run. All that can be wrong with them is found here, before anything is written. */
 
-import { expectModelFitsData, type MachineOptions, modelSizes, type RunConfig } from "@lockstep/config";
+import { assertModelFitsData, type MachineOptions, modelSizes, type RunConfig } from "@lockstep/config";
 import {
+  assertDataFiles,
   type BatchThread,
   datasetFacts,
-  expectDataFiles,
   openBatchThread,
   parseNormalize,
   type RecordSupply,
 } from "@lockstep/dataset";
 import { type Engine, startEngine } from "@lockstep/engine";
 import {
-  checkTrainable,
+  assertTrainable,
   type LoadedModel,
   loadModel,
   type OwnWeights,
@@ -63,7 +63,7 @@ export async function prepare(
   given: GivenParts = {},
 ): Promise<PreparedRun> {
   const normalize = parseNormalize(config.normalize);
-  expectDataFiles(config.dataset, config); // the engine's library may be a long download
+  assertDataFiles(config.dataset, config); // the engine's library may be a long download
   const engine = given.engine ?? (await startEngine({ ...machine, log }));
   const facts = datasetFacts(config.dataset);
   const loaded = await loadModel(config.model, {
@@ -72,12 +72,12 @@ export async function prepare(
     spec: given.spec,
   });
   const own = await readOwnWeights(loaded.model);
-  await checkTrainable(loaded.model, {
+  await assertTrainable(loaded.model, {
     allowSoftmax: config.allowSoftmax,
     numClasses: config.numClasses ?? loaded.numClasses,
     tryOut: loaded.spec === undefined,
   });
-  expectModelFitsData(config, loaded, facts);
+  assertModelFitsData(config, loaded, facts);
   const [height, width] = loaded.inputShape;
   const names = stateDictNames(loaded.model, loaded.spec);
   const maxRows = config.maxRows ?? (engine.backend === "wasm" ? WASM_MAX_ROWS : undefined);

@@ -29,7 +29,7 @@ async function valuesOf(contribution: Contribution): Promise<number[][]> {
   return values;
 }
 
-function expectClose(actual: number[][], expected: number[][], relative: number): void {
+function assertClose(actual: number[][], expected: number[][], relative: number): void {
   expect(actual.length).toBe(expected.length);
   for (const [index, values] of actual.entries()) {
     const difference = Math.hypot(...values.map((value, i) => value - expected[index]![i]!));
@@ -56,7 +56,7 @@ describe("computeGradients", () => {
       expect(contribution.lossSum).toBeCloseTo(value.dataSync()[0]!, 4);
       expect(contribution.samples).toBe(7);
       expect(contribution.gradients.filter(({ form }) => form === "factored").length).toBe(factored.length);
-      expectClose(await valuesOf(contribution), expected, 1e-6);
+      assertClose(await valuesOf(contribution), expected, 1e-6);
     }
   });
 
@@ -75,7 +75,7 @@ describe("computeGradients", () => {
     // The taps stay on the layers of this model, so a fresh one is compared.
     const fresh = await tf.models.modelFromJSON({ modelTopology: JSON.parse(topology) });
     const untapped = new Replica(fresh, values);
-    expectClose(withFactors, await valuesOf(await computeGradients(untapped, batchOf(0, 4), options())), 1e-6);
+    assertClose(withFactors, await valuesOf(await computeGradients(untapped, batchOf(0, 4), options())), 1e-6);
   });
 
   test("the sums of slices add up to those of the whole batch, dropout included, in any division", async () => {
@@ -93,7 +93,7 @@ describe("computeGradients", () => {
     expect(total.samples).toBe(11);
     expect(total.correct).toBe(whole.correct);
     expect(total.lossSum).toBeCloseTo(whole.lossSum, 4);
-    expectClose(await valuesOf(total), await valuesOf(whole), 1e-5);
+    assertClose(await valuesOf(total), await valuesOf(whole), 1e-5);
   });
 
   test("maxRows computes the same in parts", async () => {
@@ -101,7 +101,7 @@ describe("computeGradients", () => {
     const whole = await computeGradients(replica, batchOf(5, 16), options());
     const parts = await computeGradients(replica, batchOf(5, 16), options({ maxRows: 4 }));
     expect(parts.correct).toBe(whole.correct);
-    expectClose(await valuesOf(parts), await valuesOf(whole), 1e-5);
+    assertClose(await valuesOf(parts), await valuesOf(whole), 1e-5);
   });
 
   test("another step draws other dropout masks, the same step the same", async () => {

@@ -1,6 +1,6 @@
 /** Decides on the requests that reach a server, counts the refused ones, and reports them. */
 import type { IncomingMessage } from "node:http";
-import { bearerToken, checkToken } from "../credentials/token.ts";
+import { assertToken, bearerToken } from "../credentials/token.ts";
 import { DEFAULT_LIMITS, type ListenOptions } from "../server-options.ts";
 import { type Admission, type AdmissionRequest, admit } from "./admission.ts";
 import { AuthRateLimit } from "./auth-rate-limit.ts";
@@ -21,7 +21,7 @@ export class RequestAdmission {
     this.#refusedJoinsPerMinute = refusedJoinsPerMinute;
     this.#rateLimit = new AuthRateLimit(refusedJoinsPerMinute);
     this.#nowMs = options.nowMs ?? (() => performance.now());
-    if (token !== undefined) checkToken(token);
+    if (token !== undefined) assertToken(token);
     this.#hostsAt(options.port);
   }
 

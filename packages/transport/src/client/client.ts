@@ -5,7 +5,7 @@ import { LockstepError } from "@lockstep/errors";
 import { isLoopback, openTunnel, proxyFor } from "@lockstep/outbound";
 import { WebSocket } from "ws";
 import { assertNoZone } from "../addresses.ts";
-import { checkToken } from "../credentials/token.ts";
+import { assertToken } from "../credentials/token.ts";
 import { refusalOf } from "./refusal.ts";
 import { connectSecurely, readFingerprint } from "./secure-connection.ts";
 
@@ -36,7 +36,7 @@ export interface SocketOptions extends JoinOptions {
  */
 export function openSocket(url: string, options: SocketOptions): WebSocket {
   const { token, maxPayload, handshakeMs = 10_000 } = options;
-  const { target, pin, proxy } = checkJoin(url, options);
+  const { target, pin, proxy } = assertJoin(url, options);
   const secure = target.protocol === "wss:";
   const place = { host: target.hostname.replace(/^\[|\]$/g, ""), port: Number(target.port || (secure ? 443 : 80)) };
   const tunnel = proxy && (() => openTunnel(proxy, place, handshakeMs));
@@ -61,10 +61,10 @@ export function openSocket(url: string, options: SocketOptions): WebSocket {
  * Makes sure that joining there gives away nothing, before anything is sent.
  * @throws LockstepError as `openSocket` does
  */
-export function checkJoin(url: string, { token, tlsFingerprint, insecure = false }: JoinOptions) {
+export function assertJoin(url: string, { token, tlsFingerprint, insecure = false }: JoinOptions) {
   const target = readUrl(url);
   const secure = target.protocol === "wss:";
-  if (token !== undefined) checkToken(token);
+  if (token !== undefined) assertToken(token);
   const pin = tlsFingerprint === undefined ? undefined : readFingerprint(tlsFingerprint);
   if (pin !== undefined && !secure) {
     throw new LockstepError(

@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
 import { makeFolders, temporaryName, userFolder } from "@lockstep/files";
 import { type Certificate, readCertificate, selfSigned } from "./certificate.ts";
-import { checkToken, makeToken } from "./token.ts";
+import { assertToken, makeToken } from "./token.ts";
 
 /** Returns the folder `lockstep` in XDG_CONFIG_HOME, else in `.config` of the user's home. */
 export function configDir(): string {
@@ -26,7 +26,7 @@ export async function storedToken(dir: string): Promise<{ token: string; path: s
   await keep(path, async () => `${makeToken()}\n`);
   try {
     const token = (await readFile(path, "utf8")).trim();
-    checkToken(token);
+    assertToken(token);
     return { token, path };
   } catch (cause) {
     throw somethingElse(path, "a token", cause);

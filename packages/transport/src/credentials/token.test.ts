@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { bearerToken, checkToken, makeToken, sameToken } from "./token.ts";
+import { assertToken, bearerToken, makeToken, sameToken } from "./token.ts";
 
 test("a made token has 128 bits, is new each time, and passes through a header", () => {
   const token = makeToken();
   expect(token).toMatch(/^[0-9a-f]{32}$/);
   expect(makeToken()).not.toBe(token);
-  expect(() => checkToken(token)).not.toThrow();
+  expect(() => assertToken(token)).not.toThrow();
   expect(bearerToken(`Bearer ${token}`)).toBe(token);
 });
 
@@ -17,8 +17,8 @@ test("tokens are the same only if all of them is", () => {
 test.each(["", "two words", "line\nbreak", "ü", 'quo"te'])(
   "%j is no token, and the message does not repeat it",
   (token) => {
-    expect(() => checkToken(token)).toThrow(expect.objectContaining({ code: "ERR_TOKEN" }));
-    expect(() => checkToken(token)).not.toThrow(token === "" ? "''" : token);
+    expect(() => assertToken(token)).toThrow(expect.objectContaining({ code: "ERR_TOKEN" }));
+    expect(() => assertToken(token)).not.toThrow(token === "" ? "''" : token);
   },
 );
 

@@ -21,7 +21,7 @@ export function sameToken(a: string, b: string): boolean {
  * Checks a token that a person has chosen; any length will do, and a short one can be guessed.
  * @throws LockstepError ERR_TOKEN unless a header can carry it
  */
-export function checkToken(token: string): void {
+export function assertToken(token: string): void {
   if (/^[\w.~+/=-]+$/.test(token)) return;
   const came = token === "" ? "an empty one" : "one with other characters";
   const remedy = "give the coordinator and its workers another, the same one";

@@ -1,6 +1,6 @@
 /** Connecting to a coordinator. */
 import { startThread } from "@lockstep/files";
-import { checkJoin, type JoinOptions } from "@lockstep/transport";
+import { assertJoin, type JoinOptions } from "@lockstep/transport";
 import type { Connection } from "./connection.ts";
 import { SocketConnection } from "./socket-connection.ts";
 import type { SocketData } from "./socket-messages.ts";
@@ -20,7 +20,7 @@ export async function connect(
   join: JoinOptions,
   maxUntakenBytes: number = MAX_UNTAKEN_BYTES,
 ): Promise<Connection> {
-  checkJoin(url, join); // here, where what it throws arrives as it is
+  assertJoin(url, join); // here, where what it throws arrives as it is
   const data: SocketData = { url, join, maxUntakenBytes };
   const connection = new SocketConnection(startThread("socket-thread", import.meta.url, data));
   await connection.opened();

@@ -87,13 +87,13 @@ describe("a state that cannot be read back, while it is sent on the way", () => 
 describe("what is expected", () => {
   test("is given, control messages handled", async () => {
     const { inbox, controls } = inboxOf({ type: "sync" }, { type: "load-end", step: 3 });
-    expect(await inbox.expect("load-end")).toEqual({ type: "load-end", step: 3 });
+    expect(await inbox.nextOfType("load-end")).toEqual({ type: "load-end", step: 3 });
     expect(controls).toEqual([{ type: "sync" }]);
   });
 
   test("must come next", async () => {
     const { inbox } = inboxOf({ type: "digest" });
-    await expect(inbox.expect("load-end")).rejects.toMatchObject({
+    await expect(inbox.nextOfType("load-end")).rejects.toMatchObject({
       ...{ code: "ERR_MESSAGE_ORDER", message: "Expected load-end from the coordinator, got digest." },
     });
   });

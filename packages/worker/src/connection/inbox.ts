@@ -58,7 +58,7 @@ export class Inbox {
   }
 
   /** Waits for a message of this type. @throws Dismissed */
-  async expect<Type extends ReceivedMessage["type"]>(type: Type): Promise<MessageOf<Type>> {
+  async nextOfType<Type extends ReceivedMessage["type"]>(type: Type): Promise<MessageOf<Type>> {
     const message = await this.next();
     if (isOfType(message, type)) return message;
     if (message.type === "finished") throw new Dismissed();

@@ -26,14 +26,14 @@ export async function findCoordinator(
   const host = await hostListening(port);
   if (host !== undefined) {
     const scheme = join.tlsFingerprint === undefined ? "ws" : "wss";
-    return expectProved(`${scheme}://${bracketed(host)}:${port}`, join);
+    return assertFingerprintProved(`${scheme}://${bracketed(host)}:${port}`, join);
   }
   log("no coordinator on this machine's default port; looking on the local network");
   const found = await look();
   const [only] = found;
   if (only !== undefined && found.length === 1) {
     log(`found ${only}`);
-    return expectProved(only, join);
+    return assertFingerprintProved(only, join);
   }
   const what = found.length === 0 ? "found none" : `found ${found.join(" and ")}`;
   throw new LockstepError(
@@ -43,7 +43,7 @@ export async function findCoordinator(
 }
 
 /** A discovered coordinator gets the token only if its certificate matches the fingerprint, on this machine too. */
-function expectProved(url: string, join: JoinOptions): string {
+function assertFingerprintProved(url: string, join: JoinOptions): string {
   if (join.tlsFingerprint !== undefined) return url;
   if (url.startsWith("wss:")) throw unproved(url, join);
   if (join.token !== undefined) throw tokenForStranger(url);

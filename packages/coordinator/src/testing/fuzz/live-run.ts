@@ -120,12 +120,12 @@ function lostState(error: { code?: string }): void {
 }
 
 async function conductTask(team: RemoteTeam, task: Task): Promise<void> {
-  if (task.type === "step") await team.step(task, expectFinite);
-  if (task.type === "evaluate") expectFinite((await team.evaluate(task))!);
+  if (task.type === "step") await team.step(task, assertFinite);
+  if (task.type === "evaluate") assertFinite((await team.evaluate(task))!);
   if (task.type === "epoch-end") await team.checkReplicas();
 }
 
-function expectFinite({ lossSum }: { lossSum: number }): void {
+function assertFinite({ lossSum }: { lossSum: number }): void {
   if (!Number.isFinite(lossSum)) throw new Error(`The run has come apart: its loss is ${lossSum}.`);
 }
 

@@ -1,6 +1,6 @@
 import { makeConfig } from "@lockstep/config";
 import { expect, test } from "vitest";
-import { expectWorkersTake } from "./check-config.ts";
+import { assertWorkersAccept } from "./assert-config.ts";
 
 test.each([
   [{ batchSize: "8193", sliceRows: "1" }, /at most 8192 slices, got 8193; give --slice-rows 2 or more/],
@@ -8,9 +8,9 @@ test.each([
   [{ normalize: "abc" }, /half, dataset, or means\/stds .* got "abc"/],
   [{ normalize: "1,2/3,4" }, /each of the 3 channels, got 2/],
 ])("a coordinator refuses %j itself, and does not leave it to its workers", (given, message) => {
-  expect(() => expectWorkersTake(makeConfig(given))).toThrow(message);
+  expect(() => assertWorkersAccept(makeConfig(given))).toThrow(message);
 });
 
 test("a coordinator takes what is just within the limits", () => {
-  expectWorkersTake(makeConfig({ batchSize: "8192", sliceRows: "1", numClasses: "1000", normalize: "1,2,3/3,4,5" }));
+  assertWorkersAccept(makeConfig({ batchSize: "8192", sliceRows: "1", numClasses: "1000", normalize: "1,2,3/3,4,5" }));
 });

@@ -9,7 +9,7 @@ import { isImpostor } from "../layers/standard-layers.ts";
 import { mixingLayers } from "./batch-probe.ts";
 import { tryGradients } from "./gradient-trial.ts";
 
-/** Says what `checkTrainable` expects of a model, and how much it tries out. */
+/** Says what `assertTrainable` expects of a model, and how much it tries out. */
 export interface TrainableOptions {
   /** The classes that the labels have; the model must have as many outputs. */
   numClasses: number;
@@ -29,7 +29,7 @@ export interface TrainableOptions {
  *
  * @throws LockstepError ERR_MODEL_REFUSED with the layer, the reason and the remedy
  */
-export async function checkTrainable(model: tf.LayersModel, options: TrainableOptions): Promise<void> {
+export async function assertTrainable(model: tf.LayersModel, options: TrainableOptions): Promise<void> {
   const { numClasses, allowSoftmax = false, tryOut = true } = options;
   const signature = signatureOf(model);
   if (signature.numClasses !== numClasses) {
@@ -38,13 +38,13 @@ export async function checkTrainable(model: tf.LayersModel, options: TrainableOp
       "change the units of its last layer (a module's function is given numClasses), or set --num-classes",
     );
   }
-  if (!allowSoftmax) checkLogits(model);
+  if (!allowSoftmax) assertLogits(model);
   const layers = layersOf(model);
   for (const layer of layers) {
-    checkLayer(layer);
-    for (const inner of innerLayers(layer)) checkLayer(inner, layer);
+    assertLayer(layer);
+    for (const inner of innerLayers(layer)) assertLayer(inner, layer);
   }
-  checkWeights(model);
+  assertWeights(model);
   if (tryOut) {
     const logits = await tryGradients(model);
     if (!allowSoftmax && areProbabilities(logits)) refuseSoftmax("The model's outputs are probabilities");
@@ -72,7 +72,7 @@ function keepsNumbers(layer: Layer): boolean {
   return MOVES_NUMBERS.has(kind) || (kind === "Activation" && layer.getConfig()["activation"] === "linear");
 }
 
-function checkLogits(model: tf.LayersModel): void {
+function assertLogits(model: tf.LayersModel): void {
   let { source } = graphOf(model).outputs[0]!;
   while (keepsNumbers(source.layer)) source = source.inputs[0]!.source;
   const { layer } = source;
@@ -117,7 +117,7 @@ const REFUSED: ReadonlyMap<string, readonly [reason: string, remedy: string]> = 
 ]);
 
 /**
- * Standard layers that compute each row of the batch from that row alone; recurrent ones as far as `checkLayer` allows.
+ * Standard layers that compute each row of the batch from that row alone; recurrent ones as far as `assertLayer` allows.
  * Concatenate and Dot can be told to work along the axis of the batch, so they are not listed, but tried out.
  */
 const ROW_BY_ROW = new Set(
@@ -135,7 +135,7 @@ const ROW_BY_ROW = new Set(
 const isKnown = (layer: Layer) => ROW_BY_ROW.has(layer.getClassName());
 
 /** @param holder the wrapper or recurrent layer that `layer` is a part of */
-function checkLayer(layer: Layer, holder?: Layer): void {
+function assertLayer(layer: Layer, holder?: Layer): void {
   const kind = layer.getClassName();
   const place =
     holder === undefined ? `${layer.name} (${kind})` : `${holder.name} (${kind} inside ${holder.getClassName()})`;
@@ -165,7 +165,7 @@ function checkLayer(layer: Layer, holder?: Layer): void {
   }
 }
 
-function checkWeights(model: tf.LayersModel): void {
+function assertWeights(model: tf.LayersModel): void {
   const weights = model.trainableWeights;
   if (model.weights.length === 0) {
     refuse(`The model ${model.name} has no weights, so there is nothing to train`, "give it a Dense or Conv layer");

@@ -1,14 +1,14 @@
 /** Checks a run's options for what workers would refuse, before any worker starts. */
 
 import type { RunConfig } from "@lockstep/config";
-import { datasetFacts, expectNormalize } from "@lockstep/dataset";
+import { assertNormalizeOption, datasetFacts } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
 import { MAX_CLASSES, MAX_SLICES } from "@lockstep/gradient-sync";
 
 /** @throws LockstepError ERR_OPTION or ERR_NORMALIZE */
-export function expectWorkersTake(config: RunConfig): void {
+export function assertWorkersAccept(config: RunConfig): void {
   const { batchSize, sliceRows, numClasses = 1, normalize, dataset } = config;
-  expectNormalize(normalize, datasetFacts(dataset).channels);
+  assertNormalizeOption(normalize, datasetFacts(dataset).channels);
   const slices = sliceRows === undefined ? 1 : Math.ceil(batchSize / sliceRows);
   if (slices > MAX_SLICES) {
     const least = Math.ceil(batchSize / MAX_SLICES);

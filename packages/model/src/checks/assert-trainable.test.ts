@@ -2,7 +2,7 @@ import { tf } from "@lockstep/engine";
 import { beforeAll, describe, expect, test } from "vitest";
 import { alexnetCifar10 } from "../architectures/alexnet-cifar10.ts";
 import { buildModel } from "../spec/build.ts";
-import { checkTrainable } from "./check-trainable.ts";
+import { assertTrainable } from "./assert-trainable.ts";
 
 beforeAll(() => tf.setBackend("cpu"));
 
@@ -19,7 +19,7 @@ const withSequence = (...layers: Layer[]) =>
   tf.sequential({
     layers: [tf.layers.reshape({ inputShape: [4, 4, 3], targetShape: [4, 12] }), ...layers, flatten(), logits()],
   });
-const check = (model: tf.LayersModel, allowSoftmax = false) => checkTrainable(model, { numClasses: 5, allowSoftmax });
+const check = (model: tf.LayersModel, allowSoftmax = false) => assertTrainable(model, { numClasses: 5, allowSoftmax });
 
 /** A layer of the user's own, made of a function of the rows. */
 function custom(change: (rows: tf.Tensor, training: boolean) => tf.Tensor): Layer {
@@ -32,9 +32,9 @@ function custom(change: (rows: tf.Tensor, training: boolean) => tf.Tensor): Laye
   return new Custom({ name: "mine" });
 }
 
-describe("checkTrainable", () => {
+describe("assertTrainable", () => {
   test("accepts the CIFAR-10 AlexNet with its dropout", async () => {
-    await checkTrainable(buildModel(alexnetCifar10()), { numClasses: 10, tryOut: false }); // as a spec's
+    await assertTrainable(buildModel(alexnetCifar10()), { numClasses: 10, tryOut: false }); // as a spec's
   });
 
   test("accepts the standard layers that look at one row", async () => {
