@@ -1,5 +1,6 @@
 /** The testing package: what the tests of several packages share. */
 
+export { defined } from "./defined.ts";
 export { currentOwner, type Owner, spawnForTest } from "./processes.ts";
 export { lackOf, python } from "./python.ts";
 export { mountSmallDisk, type SmallDisk } from "./small-disk.ts";

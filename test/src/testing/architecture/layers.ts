@@ -2,7 +2,8 @@
 
 /** Folders of packages. Those in one line know nothing of each other. */
 export const LAYERS: readonly (readonly string[])[] = [
-  ["packages/errors", "packages/pages", "packages/random", "packages/testing"],
+  ["packages/testing"],
+  ["packages/errors", "packages/pages", "packages/random"],
   ["packages/files", "packages/outbound"],
   ["packages/formats"],
   ["packages/dataset", "packages/engine", "packages/gradient-sync", "packages/transport"],
