@@ -208,7 +208,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
 describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
   test("is shown while a step is under way, however long that takes", async () => {
     const out = join(dir, "held-up");
-    const model = fileURLToPath(new URL("../fixtures/held-up-model.ts", import.meta.url));
+    const model = fileURLToPath(new URL("../fixtures/held-up-model.js", import.meta.url));
     const heldUp = ["--model", model, ...data, "--batch-size", "60", "--slice-rows", "60", "--no-test", "--out", out];
     const training = start(["train", ...heldUp, "--port", "0"], { LOCKSTEP_TEST_HOLD_UP: "40 Infinity" });
     await training.prints("held up in slice 40\n"); // for ever: what is answered from now on is answered meanwhile

@@ -19,10 +19,10 @@ import { type ModelSpec, specStateDict } from "@lockstep/model/files";
 import { uniforms } from "@lockstep/random";
 import { readMetrics } from "@lockstep/run";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import tinySpec from "../fixtures/tiny-model.ts";
+import tinySpec from "../fixtures/tiny-model.js";
 import { type Finished, run, start, tinyModel, wideModel } from "./testing/program.ts";
 
-const codeModel = fileURLToPath(new URL("../fixtures/code-model.ts", import.meta.url));
+const codeModel = fileURLToPath(new URL("../fixtures/code-model.js", import.meta.url));
 const cifar10 = process.env["LOCKSTEP_TEST_CIFAR10"];
 let dir: string;
 beforeAll(() => {
@@ -194,7 +194,7 @@ describe("workers on unlike devices", () => {
 
 describe("what a worker need not have", () => {
   test("the model, if it is data: it travels; and the run folder gets it for browsers too", async () => {
-    const [out, file] = [join(dir, "travels"), join(dir, "net.ts")];
+    const [out, file] = [join(dir, "travels"), join(dir, "net.mjs")];
     copyFileSync(tinyModel, file);
     const options = ["--model", file, "--dataset", "shapes", "--batch-size", "50", "--max-steps", "2", "--no-test"];
     const coordinator = start(["coordinator", "--workers", "2", ...options, "--out", out]);
@@ -234,7 +234,7 @@ describe("what a worker need not have", () => {
   });
 
   test("but where it is code, all copies must be one model: one activation more, and a worker is refused, at a resume too", async () => {
-    const [out, other] = [join(dir, "other-code"), join(dir, "other-model.ts")];
+    const [out, other] = [join(dir, "other-code"), join(dir, "other-model.mjs")];
     writeFileSync(other, readFileSync(codeModel, "utf8").replace(', name: "fc2"', ', activation: "relu", name: "fc2"'));
     const options = ["--model", codeModel, "--dataset", "shapes", "--batch-size", "50", "--no-test"];
     const begin = async (words: string[]) => {
@@ -266,7 +266,7 @@ describe("what a worker need not have", () => {
 
   test("weights that its module has set are the run's: a worker with others is refused, and the coordinator says it once", async () => {
     const module = (value: number) => {
-      const path = join(dir, `set-to-${value}.ts`);
+      const path = join(dir, `set-to-${value}.mjs`);
       const change = `const [kernel] = layers[2].getWeights();
         layers[2].setWeights([tf.fill(kernel.shape, ${value}), tf.zeros([numClasses])]);
         model.compile({ optimizer: "adam", loss: "categoricalCrossentropy" });

@@ -56,9 +56,7 @@ test("a worker whose engine does not start ends with the reason, and its coordin
 test.runIf(process.platform === "linux").each(["train", "coordinator", "worker"])(
   "with too few open files, pnpm %s says in one line what to raise",
   async (program) => {
-    const main = `apps/${program === "train" ? "trainer" : program}/src/main.ts`;
-    const node = [process.execPath, "--import", "tsx", "--conditions=lockstep-source", main, program];
-    const { status, stderr } = await launch(["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", ...node]).finished;
+    const { status, stderr } = await start([program], {}, ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh"]).finished;
     expect(stderr).toMatch(/^ERR_OPEN_FILES: .*It may have 64 open\. .*ulimit -n 4096\n$/);
     expect(status).toBe(1);
   },

@@ -30,8 +30,8 @@ afterAll(() => rmSync(dir, { recursive: true }));
 function bin(): string {
   const folder = join(dir, "bin");
   mkdirSync(folder);
-  const node = `"${process.execPath}" --import tsx --conditions=lockstep-source`;
-  writeFileSync(join(folder, "pnpm"), `#!/bin/sh\ncommand=$1\nshift\nexec ${node} apps/$command/src/main.ts "$@"\n`);
+  const program = `"${process.execPath}" apps/$command/dist/main.js`;
+  writeFileSync(join(folder, "pnpm"), `#!/bin/sh\ncommand=$1\nshift\nexec ${program} "$@"\n`);
   chmodSync(join(folder, "pnpm"), 0o755);
   return folder;
 }
@@ -102,7 +102,7 @@ describe.runIf(canMakeMachines())("between two machines", () => {
     const first = paste();
     await coordinator.prints("(1 of 2)");
     const listed = processes();
-    expect(listed).toContain("apps/worker/src/main.ts\0--coordinator\0wss://");
+    expect(listed).toContain("apps/worker/dist/main.js\0--coordinator\0wss://");
     expect(listed).not.toContain(token);
     for (const { status, stderr } of await Promise.all([first, paste()])) expect([status, stderr]).toEqual([0, ""]);
     expect((await coordinator.finished).status).toBe(0);

@@ -302,7 +302,7 @@ describe("one run, whose last worker is lost again and again", () => {
 });
 
 describe("a worker whose computing thread is held up while its heart beats", () => {
-  const model = fileURLToPath(new URL("../fixtures/held-up-model.ts", import.meta.url));
+  const model = fileURLToPath(new URL("../fixtures/held-up-model.js", import.meta.url));
   const heldUp = ["--model", model, ...options, "--batch-size", "60", "--slice-rows", "5"];
   const STALL_MS = 3 * SILENT_MS;
   const limits = ["--workers", "3", "--heartbeat-ms", String(HEARTBEAT_MS), "--stall-ms", String(STALL_MS)];

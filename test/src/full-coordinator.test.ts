@@ -3,7 +3,7 @@
 import { makeConfig } from "@lockstep/config";
 import { Admission, listen, RemoteTeam } from "@lockstep/coordinator";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import tiny from "../fixtures/tiny-model.ts";
+import tiny from "../fixtures/tiny-model.js";
 import packageJson from "../package.json" with { type: "json" };
 import { type Running, run, start } from "./testing/program.ts";
 import { Way } from "./testing/way.ts";

@@ -13,7 +13,7 @@ import {
 } from "@lockstep/gradient-sync";
 import { openServer, type TransportServer } from "@lockstep/transport";
 import { afterAll, describe, expect, test } from "vitest";
-import tiny from "../fixtures/tiny-model.ts";
+import tiny from "../fixtures/tiny-model.js";
 import { run } from "./testing/program.ts";
 
 type Said = CoordinatorMessage | Uint8Array | "close";

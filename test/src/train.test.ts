@@ -24,8 +24,8 @@ const configOf = (out: string) => {
 const steps = (out: string) => readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type === "step");
 
 test("a model made by code that has changed is not resumed, and as it was it is", async () => {
-  const [out, model] = [join(dir, "code"), join(dir, "code-model.ts")];
-  const code = readFileSync(new URL("../fixtures/code-model.ts", import.meta.url), "utf8");
+  const [out, model] = [join(dir, "code"), join(dir, "code-model.mjs")];
+  const code = readFileSync(new URL("../fixtures/code-model.js", import.meta.url), "utf8");
   const change = `layers[1].setWeights([tf.zeros([3072, 16]), tf.zeros([16])]);
     model.compile({ optimizer: "adam", loss: "meanSquaredError" });
     return model;`;
@@ -38,7 +38,7 @@ test("a model made by code that has changed is not resumed, and as it was it is"
   writeFileSync(model, code.replace("relu", "tanh"));
   const changed = await run(["train", "--resume", out, "--max-steps", "2"]);
   expect(changed.stderr).toMatch(
-    /^ERR_MODEL_CHANGED: .*code-model\.ts is no longer the model that this run began with/,
+    /^ERR_MODEL_CHANGED: .*code-model\.mjs is no longer the model that this run began with/,
   );
   writeFileSync(model, code); // the layers are the same, and the weights come from the checkpoint
   expect((await run(["train", "--resume", out, "--max-steps", "2"])).status).toBe(0);
@@ -46,7 +46,7 @@ test("a model made by code that has changed is not resumed, and as it was it is"
 
 /** Writes a module whose function makes a model of `layers`, one after the other, which may share those in `shared`. */
 function modelFile(name: string, layers: string, shared = ""): string {
-  const path = join(dir, `${name}.ts`);
+  const path = join(dir, `${name}.mjs`);
   const body = `const l = tf.layers; ${shared} return tf.sequential({ name: "${name}", layers: [${layers}] });`;
   writeFileSync(path, `export default ({ tf, inputShape, numClasses }) => { ${body} }`);
   return path;

@@ -14,7 +14,7 @@ import { openDistributedRun } from "./run/open-run.ts";
 import { SocketWorker } from "./testing/fuzz/socket-worker.ts";
 import { TOY_CODE } from "./testing/toy-worker.ts";
 
-const model = fileURLToPath(new URL("../../../test/fixtures/tiny-model.ts", import.meta.url));
+const model = fileURLToPath(new URL("../../../test/fixtures/tiny-model.js", import.meta.url));
 
 let dir: string;
 let options: CoordinatorOptions;

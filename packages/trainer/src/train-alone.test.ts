@@ -9,7 +9,7 @@ import { holdRunFolder, lineDisplay, openRunFolder, parseEventLog } from "@locks
 import { expect, onTestFinished, test } from "vitest";
 import { trainAlone } from "./train-alone.ts";
 
-const model = fileURLToPath(new URL("../../../test/fixtures/tiny-model.ts", import.meta.url));
+const model = fileURLToPath(new URL("../../../test/fixtures/tiny-model.js", import.meta.url));
 
 test("a training whose dashboard does not start lets go of its folder, of the signals and of its threads", async () => {
   const dir = mkdtempSync(join(tmpdir(), "lockstep-train-"));

@@ -7,7 +7,7 @@ import { LocalTeam } from "./local-team.ts";
 import { firstValues } from "./prepare/first-values.ts";
 import { prepare } from "./prepare/prepare.ts";
 
-const model = fileURLToPath(new URL("../../../test/fixtures/tiny-model.ts", import.meta.url));
+const model = fileURLToPath(new URL("../../../test/fixtures/tiny-model.js", import.meta.url));
 const config = makeConfig({ dataset: "shapes", model, batchSize: 8, maxSteps: 2, test: false });
 
 /** Opens a team for the first two steps of a run. */

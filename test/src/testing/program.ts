@@ -1,11 +1,12 @@
-/** Runs the program as its users do, as a process of its own. */
+/** Runs the built programs as processes: they start in a third of the time that their sources take. */
 import { type ChildProcess, spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Owner, spawnForTest } from "@lockstep/testing";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-export const tinyModel = fileURLToPath(new URL("../../fixtures/tiny-model.ts", import.meta.url));
-export const wideModel = fileURLToPath(new URL("../../fixtures/wide-model.ts", import.meta.url));
+export const tinyModel = fileURLToPath(new URL("../../fixtures/tiny-model.js", import.meta.url));
+export const wideModel = fileURLToPath(new URL("../../fixtures/wide-model.js", import.meta.url));
 
 /** Whether a program can be given a terminal, and the words that put it on one. */
 export const hasTerminals = spawnSync("script", ["--version"]).status === 0;
@@ -34,12 +35,15 @@ export interface Running {
  * @param owner the test that it ends with. @default the one that runs now
  */
 export function start(args: string[], env: NodeJS.ProcessEnv = {}, place: string[] = [], owner?: Owner): Running {
-  const [command] = args;
-  const apart = command === "coordinator" || command === "worker";
-  const main = `apps/${apart ? command : "trainer"}/src/main.ts`;
-  const program = ["--import", "tsx", "--conditions=lockstep-source", main];
-  if (apart) args = args.slice(1);
-  return launch([...place, process.execPath, ...program, ...args], env, owner);
+  return launch([...place, ...programWords(args)], env, owner);
+}
+
+/** Returns the words that run a command of package.json: Node, the built program and its arguments. */
+export function programWords([command, ...options]: readonly string[]): string[] {
+  if (command === undefined) throw new Error("Expected the name of a command, got no words.");
+  const isProgram = command === "coordinator" || command === "worker";
+  const [app, args] = isProgram ? [command, options] : ["trainer", [command, ...options]];
+  return [process.execPath, join(root, `apps/${app}/dist/main.js`), ...args];
 }
 
 /** Starts any command, in the root of the repository. */

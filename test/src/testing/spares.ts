@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { launch, type Running } from "./program.ts";
 
-const program = fileURLToPath(new URL("./spare-worker.ts", import.meta.url));
+const program = fileURLToPath(new URL("../../dist/testing/spare-worker.js", import.meta.url));
 
 const LOOK_MS = 5;
 
@@ -12,7 +12,7 @@ export class Spare {
   #runs = 0;
 
   constructor() {
-    this.process = launch([process.execPath, "--import", "tsx", "--conditions=lockstep-source", program]);
+    this.process = launch([process.execPath, program]);
   }
 
   /** Resolves when it has its engine, and takes part in no run any more. */

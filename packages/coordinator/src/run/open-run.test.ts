@@ -5,7 +5,7 @@ import { makeConfig } from "@lockstep/config";
 import { type NamedTensor, writeSafetensors } from "@lockstep/formats";
 import { type ExpectedTensor, type ModelSpec, specStateDict } from "@lockstep/model/files";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import tinySpec from "../../../../test/fixtures/tiny-model.ts";
+import tinySpec from "../../../../test/fixtures/tiny-model.js";
 import { openDistributedRun } from "./open-run.ts";
 
 let dir: string;
@@ -15,7 +15,7 @@ beforeAll(() => {
 afterAll(() => rmSync(dir, { recursive: true }));
 
 const tiny = tinySpec as ModelSpec;
-const tinyModel = join(import.meta.dirname, "../../../../test/fixtures/tiny-model.ts");
+const tinyModel = join(import.meta.dirname, "../../../../test/fixtures/tiny-model.js");
 
 /** Tensors whose numbers tell which they are, sorted by name as `safetensors.torch.save_file` does. */
 function sortedTensors(expected: readonly ExpectedTensor[], prefix = ""): NamedTensor[] {

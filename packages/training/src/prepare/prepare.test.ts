@@ -7,7 +7,7 @@ import { prepare } from "./prepare.ts";
 
 vi.mock("@lockstep/model", async (original) => ({ ...(await original<object>()), stateDictNames: vi.fn() }));
 
-const model = fileURLToPath(new URL("../../../../test/fixtures/tiny-model.ts", import.meta.url));
+const model = fileURLToPath(new URL("../../../../test/fixtures/tiny-model.js", import.meta.url));
 const config = makeConfig({ model, dataset: "shapes" });
 const engine = {
   ...{ backend: "cpu" as const, libraryVersion: "v", instructionSet: "i", threads: 1, passedOver: [] },
