@@ -1,5 +1,5 @@
 /**
- * Pictures in IDX files, the format of MNIST and Fashion-MNIST: big-endian numbers, then a byte for each pixel or label.
+ * Reads IDX files, the format of MNIST and Fashion-MNIST: big-endian numbers, then one byte for each pixel or label.
  * Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
  */
 import { readFileSync } from "node:fs";
@@ -9,7 +9,11 @@ import { LockstepError } from "@lockstep/errors";
 const IMAGES = { magic: 0x803, headerBytes: 16 };
 const LABELS = { headerBytes: 8 };
 
-/** @throws LockstepError ERR_DATA_FILE if the files are not what they should be */
+/**
+ * Opens the images and labels of one split.
+ *
+ * @throws LockstepError ERR_DATA_FILE if a file is not valid
+ */
 export function openIdx(imagesPath: string, labelsPath: string, classes: readonly string[]): Records {
   const images = readFileSync(imagesPath);
   const labels = readFileSync(labelsPath).subarray(LABELS.headerBytes);
@@ -35,5 +39,5 @@ export function openIdx(imagesPath: string, labelsPath: string, classes: readonl
 }
 
 function wrong(path: string, expected: string): LockstepError {
-  return new LockstepError("ERR_DATA_FILE", `Expected ${expected} in ${path}, found none; get the file again.`);
+  return new LockstepError("ERR_DATA_FILE", `Expected ${expected} in ${path}. Download the file again.`);
 }

@@ -1,4 +1,4 @@
-/** Workers of one process that add up through its memory. */
+/** Exchanges for workers in one process, which sum their gradients in memory. */
 import { tf } from "@lockstep/engine";
 import { type PlannedSlice, planSlices, type StepTask } from "@lockstep/run";
 import {
@@ -11,7 +11,7 @@ import {
   sumContributions,
 } from "@lockstep/training";
 
-/** One exchange for each of `workers` workers. */
+/** Returns one exchange for each of `workers` workers. */
 export function sharedExchanges(workers: number, sliceRows?: number): Exchange[] {
   const rounds = new Map<number, Round>();
   const roundOf = (task: StepTask) => {
@@ -44,49 +44,49 @@ class SharedExchange implements Exchange {
       gradient: (index, gradient) => {
         gradients[index] = gradient;
       },
-      done: async (sums) => this.#round!.put(slice, { ...sums, gradients }),
+      done: async (sums) => this.#round!.add(slice, { ...sums, gradients }),
     };
   }
 
   update(): Promise<Contribution> {
-    return this.#round!.take();
+    return this.#round!.total();
   }
 }
 
-/** A step: what the workers have put down, and the sum when all of it is there. */
+/** One step: the contributions so far, and their sum once all slices are complete. */
 class Round {
   readonly planned: PlannedSlice[];
   readonly #contributions: Contribution[] = [];
   readonly #total: Promise<Contribution>;
   #finish: (total: Contribution) => void = () => {};
   #missing: number;
-  #takers: number;
-  readonly #onTaken: () => void;
+  #readers: number;
+  readonly #onRead: () => void;
 
-  constructor(planned: PlannedSlice[], workers: number, onTaken: () => void) {
+  constructor(planned: PlannedSlice[], workers: number, onRead: () => void) {
     this.planned = planned;
     this.#missing = planned.length;
-    this.#takers = workers;
-    this.#onTaken = onTaken;
+    this.#readers = workers;
+    this.#onRead = onRead;
     this.#total = new Promise((resolve) => {
       this.#finish = resolve;
     });
   }
 
-  put(slice: number, contribution: Contribution): void {
-    this.#contributions[slice] = contribution; // in slice order, whoever is first
+  add(slice: number, contribution: Contribution): void {
+    this.#contributions[slice] = contribution; // in slice order, not in order of arrival
     this.#missing -= 1;
     if (this.#missing === 0) this.#finish(sumContributions(this.#contributions));
   }
 
-  /** Waits for all slices. Each taker owns its tensors; the last one lets the originals go. */
-  async take(): Promise<Contribution> {
+  /** Waits for all slices. Each reader owns the tensors that it gets; the last one disposes of the originals. */
+  async total(): Promise<Contribution> {
     const total = await this.#total;
     const own = { ...total, gradients: total.gradients.map(cloned) };
-    this.#takers -= 1;
-    if (this.#takers === 0) {
+    this.#readers -= 1;
+    if (this.#readers === 0) {
       disposeContribution(total);
-      this.#onTaken();
+      this.#onRead();
     }
     return own;
   }
