@@ -1,7 +1,7 @@
 /** Does what the command line says: `pnpm train …` and the others. */
 
 import { tidyArguments } from "@lockstep/config";
-import { type LogFormat, tellFailure, tuneGarbageCollection } from "@lockstep/run";
+import { type LogFormat, reportFailure, tuneGarbageCollection } from "@lockstep/run";
 import { makeProgram } from "./program.ts";
 
 let format: LogFormat = "text";
@@ -12,4 +12,4 @@ const program = makeProgram().hook("preAction", (_, command) => {
 });
 await program
   .parseAsync(tidyArguments(process.argv.slice(2)), { from: "user" })
-  .catch((error) => tellFailure(error, format));
+  .catch((error) => reportFailure(error, format));

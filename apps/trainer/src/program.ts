@@ -5,7 +5,7 @@ import type { Command } from "commander";
 /** Makes the program with all its commands, ready to parse a command line. */
 export function makeProgram(): Command {
   return trainerProgram({
-    train: async (options, unkept) => (await import("./commands/train.ts")).train(options, unkept),
+    train: async (options, unsavedFlags) => (await import("./commands/train.ts")).train(options, unsavedFlags),
     quickstart: async (options) => (await import("./commands/quickstart.ts")).quickstart(options),
     evaluate: async (options) => (await import("./commands/evaluate.ts")).evaluate(options),
     predict: async (images, options) => (await import("./commands/predict.ts")).predict(images, options),

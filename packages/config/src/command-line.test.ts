@@ -8,5 +8,5 @@ describe("where a resumed run computes", () => {
     ["or if GPUs are refused", { gpu: 0 }, { gpu: false }, { gpu: false, threads: 1 }],
     ["but for threads that the run began with", { threads: 3 }, { gpu: true }, { gpu: true, threads: 3 }],
     ["and for those that are given now", { threads: 3, gpu: 0 }, { threads: 4 }, { gpu: 0, threads: 4 }],
-  ])("is %s", (_, saved, given, expected) => expect(resumedMachine(saved, given, 1)).toEqual(expected));
+  ])("is %s", (_, saved, explicit, expected) => expect(resumedMachine(saved, explicit, 1)).toEqual(expected));
 });

@@ -1,7 +1,7 @@
 /** The options of runs and machines on command lines, made from the table in options.ts. */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { GivenOptions } from "./config.ts";
+import type { ExplicitOptions } from "./config.ts";
 import type { MachineOptions } from "./machine.ts";
 import { type OptionName, runOptions } from "./options.ts";
 
@@ -9,8 +9,8 @@ import { type OptionName, runOptions } from "./options.ts";
  * Returns the arguments as commander is to see them: without the "--" that npm's habit puts after the command;
  * `--batch_size` as `--batch-size`; and `--gpu` with an index only where digits follow, so that it eats no file name.
  */
-export function tidyArguments(given: readonly string[]): string[] {
-  const [command, ...rest] = given;
+export function tidyArguments(argv: readonly string[]): string[] {
+  const [command, ...rest] = argv;
   const words = command === undefined ? [] : [command, ...(rest[0] === "--" ? rest.slice(1) : rest)];
   return words.map((word, index) => {
     if (word === "--gpu" && !/^\d+$/.test(words[index + 1] ?? "")) return `--gpu=${ANY_GPU}`;
@@ -40,19 +40,23 @@ export function machineOptions({ backend, gpu, threads }: MachineOptions): Machi
  *
  * @param threadsToKeep the threads that keep the run's bits, if neither the user nor the folder names any
  */
-export function resumedMachine(saved: MachineOptions, given: MachineOptions, threadsToKeep?: number): MachineOptions {
-  const kept = given.backend === undefined && given.gpu === undefined ? saved : {};
-  return machineOptions({ ...kept, ...given, threads: given.threads ?? saved.threads ?? threadsToKeep });
+export function resumedMachine(
+  saved: MachineOptions,
+  explicit: MachineOptions,
+  threadsToKeep?: number,
+): MachineOptions {
+  const device = explicit.backend === undefined && explicit.gpu === undefined ? saved : {};
+  return machineOptions({ ...device, ...explicit, threads: explicit.threads ?? saved.threads ?? threadsToKeep });
 }
 
 /** Picks the run options that were given from a command's parsed options. */
-export function givenRunOptions(options: Record<string, unknown>): GivenOptions {
-  const given: GivenOptions = {};
+export function explicitRunOptions(options: Record<string, unknown>): ExplicitOptions {
+  const explicit: ExplicitOptions = {};
   for (const name of Object.keys(runOptions) as OptionName[]) {
-    const untouched = runOptions[name].flags.startsWith("--no-") && options[name] === true;
-    if (options[name] !== undefined && !untouched) given[name] = options[name];
+    const isDefaultSwitch = runOptions[name].flags.startsWith("--no-") && options[name] === true;
+    if (options[name] !== undefined && !isDefaultSwitch) explicit[name] = options[name];
   }
-  return given;
+  return explicit;
 }
 
 /** Adds `--log` to a command. */
@@ -110,10 +114,10 @@ export const portNumber = wholeNumberOf("a port from 0 to 65535", 0, 65_535);
 export const timerMs = wholeNumberOf(`a whole number from 1 to ${MAX_TIMER_MS}`, 1, MAX_TIMER_MS);
 
 /** Makes the parser of an option whose value is a whole number within bounds. */
-export function wholeNumberOf(expected: string, least: number, most: number = Number.MAX_SAFE_INTEGER) {
+export function wholeNumberOf(expected: string, min: number, max: number = Number.MAX_SAFE_INTEGER) {
   return (text: string): number => {
     const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (number >= least && number <= most) return number;
+    if (number >= min && number <= max) return number;
     throw new InvalidArgumentError(`Expected ${expected}, got ${JSON.stringify(text.slice(0, 50))}.`);
   };
 }

@@ -42,7 +42,7 @@ describe("makeConfig", () => {
     ],
     [{ seed: -1 }, "Expected --seed to be a whole number from 0 to 4294967295, got -1; for example --seed 0."],
     [{ warmupEpochs: 3, numEpochs: 2 }, "Expected --warmup-epochs to be at most --num-epochs (2), got 3; lower it."],
-  ])("refuses %j", (given, message) => expect(() => makeConfig(given)).toThrow(message));
+  ])("refuses %j", (explicit, message) => expect(() => makeConfig(explicit)).toThrow(message));
 
   test("refuses an unknown key", () => {
     expect(() => makeConfig({ learningRate: 1 } as object)).toThrow(

@@ -9,7 +9,7 @@ import { isPath } from "./user-paths.ts";
 export type RunConfig = { [Name in OptionName]: z.infer<(typeof runOptions)[Name]["schema"]> };
 
 /** The options as the user gave them: text from the command line, or values from a file. */
-export type GivenOptions = Partial<Record<OptionName, unknown>>;
+export type ExplicitOptions = Partial<Record<OptionName, unknown>>;
 
 const names = Object.keys(runOptions) as OptionName[];
 
@@ -18,14 +18,14 @@ const names = Object.keys(runOptions) as OptionName[];
  *
  * @throws LockstepError that names the option, what was expected and what came
  */
-export function makeConfig(given: GivenOptions): RunConfig {
-  const unknown = Object.keys(given).find((name) => !(name in runOptions));
+export function makeConfig(explicit: ExplicitOptions): RunConfig {
+  const unknown = Object.keys(explicit).find((name) => !(name in runOptions));
   if (unknown !== undefined) {
     throw new LockstepError("ERR_OPTION", `Unknown option "${excerpt(unknown)}"; known are ${names.join(", ")}.`);
   }
   const entries = names.map((name) => [
     name,
-    given[name] === undefined ? runOptions[name].default : check(name, given[name]),
+    explicit[name] === undefined ? runOptions[name].default : check(name, explicit[name]),
   ]);
   const config = Object.fromEntries(entries) as RunConfig;
   if (config.warmupEpochs > config.numEpochs) {
@@ -40,15 +40,15 @@ export function makeConfig(given: GivenOptions): RunConfig {
 /**
  * Makes the configuration of a resumed run: the saved one, changed only where a change keeps the training what it was.
  */
-export function resumeConfig(saved: RunConfig, given: GivenOptions): RunConfig {
+export function resumeConfig(saved: RunConfig, explicit: ExplicitOptions): RunConfig {
   for (const name of names) {
-    if (given[name] === undefined || ("changeable" in runOptions[name] && runOptions[name].changeable)) continue;
+    if (explicit[name] === undefined || ("changeable" in runOptions[name] && runOptions[name].changeable)) continue;
     throw new LockstepError(
       "ERR_OPTION",
       `${flagOf(name)} cannot change on --resume: the run continues with ${JSON.stringify(saved[name]) ?? "what it had without it"}. Leave it out, or start a new run with --init-from.`,
     );
   }
-  if (given.numEpochs !== undefined && saved.lrSchedule !== "constant") {
+  if (explicit.numEpochs !== undefined && saved.lrSchedule !== "constant") {
     throw new LockstepError(
       "ERR_OPTION",
       `--num-epochs cannot change on --resume with --lr-schedule ${saved.lrSchedule}, whose rates follow from it. Leave it out.`,
@@ -56,7 +56,7 @@ export function resumeConfig(saved: RunConfig, given: GivenOptions): RunConfig {
   }
   return makeConfig({
     ...saved,
-    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+    ...Object.fromEntries(Object.entries(explicit).filter(([, value]) => value !== undefined)),
   });
 }
 
@@ -78,10 +78,10 @@ export function flagOf(name: OptionName): string {
 function check(name: OptionName, value: unknown): unknown {
   const parsed = z.safeParse(runOptions[name].schema as z.ZodType, value);
   if (parsed.success) return parsed.data;
-  const given = typeof value === "string" ? excerpt(value) : excerptOf(value);
+  const got = typeof value === "string" ? excerpt(value) : excerptOf(value);
   const example = runOptions[name].default;
   throw new LockstepError(
     "ERR_OPTION",
-    `Expected ${flagOf(name)} to be ${runOptions[name].expected}, got ${given}${example === undefined ? "" : `; for example ${flagOf(name)} ${example}`}.`,
+    `Expected ${flagOf(name)} to be ${runOptions[name].expected}, got ${got}${example === undefined ? "" : `; for example ${flagOf(name)} ${example}`}.`,
   );
 }

@@ -4,7 +4,7 @@ export {
   addMachineOptions,
   addRunOptions,
   addScalingOptions,
-  givenRunOptions,
+  explicitRunOptions,
   machineOptions,
   portNumber,
   positiveNumber,
@@ -12,11 +12,11 @@ export {
   tidyArguments,
   wholeNumber,
 } from "./command-line.ts";
-export { type GivenOptions, makeConfig, type RunConfig, resumeConfig, withAbsolutePaths } from "./config.ts";
+export { type ExplicitOptions, makeConfig, type RunConfig, resumeConfig, withAbsolutePaths } from "./config.ts";
 export { type MachineOptions, machineSchema } from "./machine.ts";
 export { assertModelFitsData, modelSizes } from "./model-data.ts";
 export { type OptionName, runOptions } from "./options.ts";
-export { resumeLine, shellWord, typedOptions } from "./typed-options.ts";
-export { usersFolder } from "./user-paths.ts";
+export { explicitFlags, resumeLine, shellWord } from "./resume-line.ts";
+export { invocationFolder } from "./user-paths.ts";
 export { version } from "./version.ts";
 export { scaleForWorkers, type WeakScaling } from "./weak-scaling.ts";

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { describe, expect, test } from "vitest";
-import { takePathsFromUser, usersFolder } from "./user-paths.ts";
+import { invocationFolder, resolveUserPaths } from "./user-paths.ts";
 
 function parse(folder: string | undefined, ...words: string[]) {
   const program = new Command("lockstep");
@@ -13,7 +13,7 @@ function parse(folder: string | undefined, ...words: string[]) {
     .option("--json")
     .argument("[image...]")
     .action(() => {});
-  takePathsFromUser(program, folder).parse(["some", ...words], { from: "user" });
+  resolveUserPaths(program, folder).parse(["some", ...words], { from: "user" });
   return { ...command.opts(), images: command.processedArgs[0] };
 }
 
@@ -30,11 +30,11 @@ describe("paths on the command line", () => {
 });
 
 test("folders in variables of the environment are relative to where the user is, also for processes started later", () => {
-  const given = { LOCKSTEP_CACHE: "c", LOCKSTEP_DATA: "../d", LOCKSTEP_LIBTENSORFLOW: "/tf", XDG_CACHE_HOME: "" };
-  const env: NodeJS.ProcessEnv = { ...given, XDG_CONFIG_HOME: "./x", LOCKSTEP_TOKEN: "t" };
-  takePathsFromUser(new Command("lockstep"), undefined, env);
-  expect(env).toMatchObject(given);
-  takePathsFromUser(new Command("lockstep"), "/home/ann", env);
+  const folders = { LOCKSTEP_CACHE: "c", LOCKSTEP_DATA: "../d", LOCKSTEP_LIBTENSORFLOW: "/tf", XDG_CACHE_HOME: "" };
+  const env: NodeJS.ProcessEnv = { ...folders, XDG_CONFIG_HOME: "./x", LOCKSTEP_TOKEN: "t" };
+  resolveUserPaths(new Command("lockstep"), undefined, env);
+  expect(env).toMatchObject(folders);
+  resolveUserPaths(new Command("lockstep"), "/home/ann", env);
   expect(env).toEqual({
     LOCKSTEP_CACHE: "/home/ann/c",
     LOCKSTEP_DATA: "/home/d",
@@ -54,8 +54,8 @@ describe("the user's folder", () => {
   };
 
   test("is where pnpm was called", () => {
-    expect(usersFolder(env, main)).toBe("/home/ann");
-    expect(usersFolder({ ...env, INIT_CWD: process.cwd() }, main)).toBe(undefined);
+    expect(invocationFolder(env, main)).toBe("/home/ann");
+    expect(invocationFolder({ ...env, INIT_CWD: process.cwd() }, main)).toBe(undefined);
   });
 
   test.each([
@@ -64,6 +64,6 @@ describe("the user's folder", () => {
     ["by the tests, which are a script", { ...env, npm_lifecycle_script: "vitest run" }, main],
     ["as the worker of a training", env, `${process.cwd()}/packages/worker/src/program/main.ts`],
   ])("is this process's own where it was started %s", (_, environment, started) => {
-    expect(usersFolder(environment, started)).toBe(undefined);
+    expect(invocationFolder(environment, started)).toBe(undefined);
   });
 });

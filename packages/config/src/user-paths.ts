@@ -21,35 +21,40 @@ export const isPath = (text: string): boolean => /[/\\]|\.[cm]?[jt]s$/.test(text
  * Lets every option and argument of a program that takes a path, by its placeholder, take it relative to the user's
  * folder. Folders in `env` become absolute, since the processes that this one starts inherit them.
  */
-export function takePathsFromUser(program: Command, folder = usersFolder(), env = process.env): Command {
+export function resolveUserPaths(program: Command, folder = invocationFolder(), env = process.env): Command {
   if (folder === undefined) return program;
   for (const name of FOLDERS) if (env[name]) env[name] = resolve(folder, env[name]);
-  const whole = (text: string) => (text === "" ? text : keepSlash(text, resolve(folder, text)));
-  const wholeIfPath = (text: string) => (isPath(text) ? whole(text) : text);
-  const collect = (text: string, before: string[] = []) => [...before, whole(text)];
+  const absolutePath = (text: string) => (text === "" ? text : withTrailingSlash(text, resolve(folder, text)));
+  const absoluteIfPath = (text: string) => (isPath(text) ? absolutePath(text) : text);
+  const collect = (text: string, before: string[] = []) => [...before, absolutePath(text)];
   for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])]) {
     for (const option of command.options) {
       const placeholder = option.flags.split(" ").at(-1)!;
-      if (PATH.test(placeholder)) option.argParser<string | string[]>(option.variadic ? (collect as never) : whole);
-      else if (NAME_OR_PATH.test(placeholder)) option.argParser(wholeIfPath);
+      if (PATH.test(placeholder))
+        option.argParser<string | string[]>(option.variadic ? (collect as never) : absolutePath);
+      else if (NAME_OR_PATH.test(placeholder)) option.argParser(absoluteIfPath);
     }
     for (const argument of command.registeredArguments) {
       if (PATH.test(`<${argument.name()}>`))
-        argument.argParser<string | string[]>(argument.variadic ? (collect as never) : whole);
+        argument.argParser<string | string[]>(argument.variadic ? (collect as never) : absolutePath);
     }
   }
   return program;
 }
 
 /** Keeps a slash at the end, which says that a folder is meant. */
-const keepSlash = (text: string, path: string) => (/[/\\]$/.test(text) && !/[/\\]$/.test(path) ? `${path}/` : path);
+const withTrailingSlash = (text: string, path: string) =>
+  /[/\\]$/.test(text) && !/[/\\]$/.test(path) ? `${path}/` : path;
 
 /**
  * Returns the folder in which the user typed the command, if it is another one than this process's: pnpm runs the
  * scripts of package.json in its folder. A process that such a script starts inherits the variables, but is not meant:
  * it is not what the script says.
  */
-export function usersFolder(env: NodeJS.ProcessEnv = process.env, main = process.argv[1] ?? ""): string | undefined {
+export function invocationFolder(
+  env: NodeJS.ProcessEnv = process.env,
+  main = process.argv[1] ?? "",
+): string | undefined {
   const { INIT_CWD, npm_package_json: packageJson, npm_lifecycle_script: script = "" } = env;
   const here = process.cwd();
   if (INIT_CWD === undefined || INIT_CWD === here || packageJson === undefined) return undefined;

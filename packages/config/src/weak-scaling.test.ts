@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { scaleForWorkers } from "./weak-scaling.ts";
 
 test("without --batch-size-per-worker nothing changes with the workers", () => {
-  const given = { batchSize: "64", lr: "0.1" };
-  expect(scaleForWorkers(given, { workers: 8, lrScaling: "none" })).toEqual(given);
+  const explicit = { batchSize: "64", lr: "0.1" };
+  expect(scaleForWorkers(explicit, { workers: 8, lrScaling: "none" })).toEqual(explicit);
 });
 
 test("the batch grows with the workers; the rate only if asked, and then it warms up", () => {

@@ -1,6 +1,6 @@
 /** Weak scaling: the global batch, and with it the learning rate, grow with the number of workers. */
 import { LockstepError } from "@lockstep/errors";
-import { type GivenOptions, makeConfig } from "./config.ts";
+import { type ExplicitOptions, makeConfig } from "./config.ts";
 
 /** The settings from which the global batch and its learning rate follow. */
 export interface WeakScaling {
@@ -20,21 +20,21 @@ const WARMUP_EPOCHS = 5;
  * @throws LockstepError ERR_OPTION where the options contradict each other
  */
 export function scaleForWorkers(
-  given: GivenOptions,
+  explicit: ExplicitOptions,
   { workers, batchSizePerWorker, lrScaling }: WeakScaling,
-): GivenOptions {
+): ExplicitOptions {
   if (batchSizePerWorker === undefined) {
-    if (lrScaling === "none") return given;
+    if (lrScaling === "none") return explicit;
     throw new LockstepError(
       "ERR_OPTION",
       "--lr-scaling linear needs --batch-size-per-worker: with --batch-size the global batch, and so the right learning rate, is the same for any number of workers. Give --batch-size-per-worker, or leave --lr-scaling out.",
     );
   }
-  if (given.batchSize !== undefined) {
+  if (explicit.batchSize !== undefined) {
     throw new LockstepError("ERR_OPTION", "Expected --batch-size or --batch-size-per-worker, got both; leave one out.");
   }
-  const scaled = { ...given, batchSize: batchSizePerWorker * workers };
+  const scaled = { ...explicit, batchSize: batchSizePerWorker * workers };
   if (lrScaling === "none") return scaled;
-  const { lr, numEpochs } = makeConfig(given);
-  return { ...scaled, lr: lr * workers, warmupEpochs: given.warmupEpochs ?? Math.min(WARMUP_EPOCHS, numEpochs / 4) };
+  const { lr, numEpochs } = makeConfig(explicit);
+  return { ...scaled, lr: lr * workers, warmupEpochs: explicit.warmupEpochs ?? Math.min(WARMUP_EPOCHS, numEpochs / 4) };
 }

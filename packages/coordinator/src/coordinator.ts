@@ -6,12 +6,12 @@ import {
   type Resources,
   RunSession,
   readWeights,
-  showingFailure,
   stopCauseOf,
   stoppedStatus,
   throwIfFailed,
   untilAskedToStop,
   watchInterrupts,
+  withFailureEvent,
   withResources,
 } from "@lockstep/run";
 import { parseTopology } from "./admission/topology.ts";
@@ -32,7 +32,7 @@ export type Outcome =
 
 /** Gathers workers and trains the run with them; one that is finished already needs none. */
 export function coordinate(options: CoordinatorOptions): Promise<Outcome> {
-  return withResources((resources) => showingFailure(options.panel.live, () => coordinateWith(options, resources)));
+  return withResources((resources) => withFailureEvent(options.panel.live, () => coordinateWith(options, resources)));
 }
 
 async function coordinateWith(options: CoordinatorOptions, resources: Resources): Promise<Outcome> {
@@ -46,13 +46,13 @@ async function coordinateWith(options: CoordinatorOptions, resources: Resources)
   resources.add(() => session.close());
   const interrupts = watchInterrupts({
     doing: "stopping after this step",
-    tell: (line) => {
+    log: (line) => {
       if (panel.live.snapshot().run !== undefined) panel.display.line(line); // else the stop itself is told
     },
   });
   resources.add(interrupts.unwatch);
   const listening = await openTeam(options, resources);
-  const failures = [session.lost, listening.failed, ...(options.localWorkers ? [options.localWorkers] : [])];
+  const failures = [session.leaseSignal, listening.failed, ...(options.localWorkers ? [options.localWorkers] : [])];
   for (const failure of failures) giveUpOn(failure, listening);
   const signal = AbortSignal.any([interrupts.signal, panel.controls.signal, ...failures]);
   options.onListening(listening.port);

@@ -24,7 +24,7 @@ export function connect(onNews: (run: Readonly<RunSnapshot>) => void): void {
   });
   source.addEventListener("updates", ({ data }: MessageEvent<string>) => {
     if (live === undefined) return;
-    for (const update of JSON.parse(data) as RunUpdate[]) live.take(update);
+    for (const update of JSON.parse(data) as RunUpdate[]) live.apply(update);
     onNews(live.snapshot());
   });
   source.addEventListener("error", () => {

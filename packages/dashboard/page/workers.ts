@@ -1,5 +1,5 @@
 /** The workers: as a table, and what each does in a step. */
-import { isGone, type LiveWorker, partsOf, type RunSnapshot, stragglerOf, WAIT } from "@lockstep/run/live";
+import { hasLeft, type LiveWorker, partsOf, type RunSnapshot, stragglerOf, WAIT } from "@lockstep/run/live";
 import { bytes, count, milliseconds, percent } from "../src/format.ts";
 import { askToDrop, mayDrop } from "./controls.ts";
 import { element, keyed, node, setText } from "./dom.ts";
@@ -58,7 +58,7 @@ const CELLS: [label: string, text: (worker: LiveWorker, run: Run) => string][] =
 export function showWorkers(run: Run, isNews: boolean): void {
   if (isNews) heardMs = performance.now();
   rowsSeen = run.workers;
-  const order = (worker: LiveWorker) => `${isGone(worker) ? 1 : 0}${worker.name}`;
+  const order = (worker: LiveWorker) => `${hasLeft(worker) ? 1 : 0}${worker.name}`;
   const workers = [...rowsSeen].sort((a, b) => order(a).localeCompare(order(b), "en", { numeric: true }));
   keyed(element("workers"), workers, {
     key: ({ name }) => name,
@@ -67,7 +67,7 @@ export function showWorkers(run: Run, isNews: boolean): void {
       row.dataset["state"] = worker.state;
       for (const [i, [, text]] of CELLS.entries()) setText(row.children[i + 1]!, text(worker, run));
       const drop = row.querySelector("button")!;
-      drop.hidden = !mayDrop(run) || isGone(worker) || worker.heartbeatAgeMs === undefined;
+      drop.hidden = !mayDrop(run) || hasLeft(worker) || worker.heartbeatAgeMs === undefined;
     },
   });
 }
@@ -82,7 +82,7 @@ function rowOf(name: string): HTMLElement {
 }
 
 function speedOf(worker: LiveWorker, { recent }: Run): string {
-  if (isGone(worker)) return "—";
+  if (hasLeft(worker)) return "—";
   const ms = recent.reduce((total, row) => total + row.ms.step, 0);
   const samples = recent.reduce((total, row) => {
     const own = row.workers === undefined ? row.samples : row.workers.find(({ name }) => name === worker.name)?.samples;
@@ -93,7 +93,7 @@ function speedOf(worker: LiveWorker, { recent }: Run): string {
 
 function heartbeatOf(worker: LiveWorker): string {
   const { heartbeatAgeMs } = worker;
-  if (isGone(worker) || heartbeatAgeMs === undefined) return "—";
+  if (hasLeft(worker) || heartbeatAgeMs === undefined) return "—";
   return `${((heartbeatAgeMs + performance.now() - heardMs) / 1000).toFixed(1)} s ago`;
 }
 

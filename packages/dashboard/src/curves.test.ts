@@ -8,7 +8,7 @@ function runOf(steps: number): LiveRun {
     const share = { name: "a", samples: 3, bytesUp: 0, bytesDown: 0, ms: {}, io: {} };
     const workers = step === 1 ? [share] : [share, { ...share, name: "b", samples: 1 }];
     const sums = { loss: 2, samples: 4, correct: 1, lr: 0.1, ms: { step: 20 } };
-    live.take({ type: "row", row: { type: "step", epoch: 1, step, ...sums, workers } });
+    live.apply({ type: "row", row: { type: "step", epoch: 1, step, ...sums, workers } });
   }
   return live;
 }

@@ -1,7 +1,7 @@
 /** A run as its folder tells it: what is there, and then what comes. */
 import { basename, resolve } from "node:path";
 import { openRunFolder, parseEventLog, parseMetrics, parseRunFile, readReport, watchRunFolder } from "@lockstep/run";
-import { isGone, isOver, LiveRun, type RunSnapshot, sharesOf, type WorkerNow } from "@lockstep/run/live";
+import { hasLeft, isOver, LiveRun, type RunSnapshot, sharesOf, type WorkerNow } from "@lockstep/run/live";
 import { GrowingFile } from "./growing-file.ts";
 
 const KILLED = "no process writes to its folder any more: it was killed";
@@ -23,20 +23,20 @@ export function followRun(dir: string): FollowedRun {
 
   function look(): void {
     const held = isHeld(); // before its last words are read
-    for (const update of parseEventLog(events!.more().text)) live.take(update);
+    for (const update of parseEventLog(events!.more().text)) live.apply(update);
     if (facts!.more().anew) {
       const run = parseRunFile(openRunFolder(dir).config, folder.config);
-      live.take({ type: "facts", name: basename(resolve(dir)), run });
+      live.apply({ type: "facts", name: basename(resolve(dir)), run });
     }
     const { text, anew, lines } = rows!.more();
     const news = parseMetrics(text, folder.metrics, lines);
-    if (anew) live.take({ type: "history", rows: news });
-    else for (const row of news) live.take({ type: "row", row });
+    if (anew) live.apply({ type: "history", rows: news });
+    else for (const row of news) live.apply({ type: "row", row });
     const written = report.more().anew || anew ? readReport(folder.report) : undefined;
-    if (written !== undefined) live.take({ type: "report", report: written });
+    if (written !== undefined) live.apply({ type: "report", report: written });
     if (!held && !isOver(live.snapshot())) live.event(KILLED, "stopped");
     if (news.length === 0) return;
-    live.take({ type: "team", workers: teamOf(live.snapshot()) });
+    live.apply({ type: "team", workers: teamOf(live.snapshot()) });
     tellProgress(live);
   }
 
@@ -54,7 +54,7 @@ function teamOf(now: Readonly<RunSnapshot>): WorkerNow[] {
   const last = recent.at(-1);
   const here = new Set(last && sharesOf(last).map(({ name }) => name));
   return workers
-    .filter((worker) => !isGone(worker))
+    .filter((worker) => !hasLeft(worker))
     .map(({ name, device, backend, state }) => ({
       name,
       device,
@@ -74,5 +74,5 @@ function tellProgress(live: LiveRun): void {
   const samples = recent.reduce((total, row) => total + row.samples, 0);
   const secondsLeft = ((steps - stepsDone) * seconds) / recent.length;
   const progress = { step: stepsDone, steps, loss: last.loss, samplesPerSecond: samples / seconds, secondsLeft };
-  live.take({ type: "progress", progress });
+  live.apply({ type: "progress", progress });
 }

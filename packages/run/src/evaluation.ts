@@ -17,10 +17,10 @@ export function emptyEvaluation(classes: number): Evaluation {
 }
 
 /** Adds the sums of `part` to `total`, in place. */
-export function addEvaluation(total: Evaluation, part: Evaluation): void {
-  total.samples += part.samples;
-  total.lossSum += part.lossSum;
-  for (const [label, row] of part.confusion.entries()) {
+export function addEvaluation(total: Evaluation, shard: Evaluation): void {
+  total.samples += shard.samples;
+  total.lossSum += shard.lossSum;
+  for (const [label, row] of shard.confusion.entries()) {
     for (const [prediction, count] of row.entries()) total.confusion[label]![prediction]! += count;
   }
 }

@@ -1,7 +1,5 @@
 /** The run package: the loop of a run, its schedule, its folder, and all that it writes and prints. */
-export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts";
-export { type Checkpoint, lastCheckpoint } from "./folder/checkpoint.ts";
-export type { RunFacts } from "./folder/derived.ts";
+
 export {
   type ComputedWith,
   type DeviceGroup,
@@ -10,7 +8,11 @@ export {
   groupDevices,
   type RunDevice,
   threadsToKeep,
-} from "./folder/devices.ts";
+} from "./devices.ts";
+export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts";
+export { withFailureEvent } from "./failure-event.ts";
+export { type Checkpoint, lastCheckpoint } from "./folder/checkpoint.ts";
+export type { RunFacts } from "./folder/derived.ts";
 export { type MetricsRow, parseMetrics, readMetrics } from "./folder/metrics.ts";
 export { makeReport, readReport } from "./folder/report.ts";
 export { atStart, type ResumePoint, resumePointAt } from "./folder/resume-point.ts";
@@ -26,17 +28,25 @@ export {
 export { readWeights, readWeightsFile } from "./folder/weights.ts";
 export { type Command, parseCommand } from "./live/controls.ts";
 export { type LoopEnd, trainLoop } from "./loop.ts";
-export { median } from "./numbers.ts";
-export { type OpenedRun, openRun, type RunRequest, type RunStart } from "./open-run.ts";
-export { keepEvents, type LoggedUpdate, parseEventLog } from "./record/event-log.ts";
+export { type OpenedRun, openRun, type RunInputs, type RunRequest } from "./open-run.ts";
+export { tuneGarbageCollection } from "./process/gc-tuning.ts";
+export {
+  type Interrupts,
+  onStopSignals,
+  statusOf,
+  stoppedStatus,
+  untilAskedToStop,
+  watchInterrupts,
+} from "./process/interrupts.ts";
+export { type Resources, withResources } from "./process/resources.ts";
+export { type LoggedUpdate, parseEventLog, recordEvents } from "./record/event-log.ts";
 export { RunWriter } from "./record/run-writer.ts";
 export { writeTrace } from "./record/trace.ts";
-export { type Resources, withResources } from "./resources.ts";
+export { RunSession } from "./run-session.ts";
 export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule/schedule.ts";
 export { type PlannedSlice, planSlices } from "./schedule/slices.ts";
-export { RunSession } from "./session.ts";
-export { showingFailure } from "./showing-failure.ts";
 export type { StartedRun } from "./started-run.ts";
+export { median } from "./statistics.ts";
 export {
   failureSignal,
   type SignalName,
@@ -46,18 +56,9 @@ export {
 } from "./stop-reason.ts";
 export type { ParameterState, StateCapture, StepTotals, Team, WorkerShare } from "./team.ts";
 export { type Display, displayOn, lineDisplay } from "./terminal/display.ts";
-export { eventTeller } from "./terminal/event-teller.ts";
-export { tuneGarbageCollection } from "./terminal/gc-tuning.ts";
-export {
-  type Interrupts,
-  onStopSignals,
-  statusOf,
-  stoppedStatus,
-  untilAskedToStop,
-  watchInterrupts,
-} from "./terminal/interrupts.ts";
+export { eventLogger } from "./terminal/event-logger.ts";
 export { resultLines, stepsLine, testLine } from "./terminal/lines.ts";
-export { type LogFormat, tellFailure } from "./terminal/log.ts";
+export { type LogFormat, reportFailure } from "./terminal/log.ts";
+export { type ModuleSettings, moduleSettingsLines } from "./terminal/module-settings.ts";
 export { openPanel, type RunPanel } from "./terminal/panel.ts";
-export { type BroughtAlong, startLines } from "./terminal/start-lines.ts";
 export { TrainingRun } from "./training-run.ts";

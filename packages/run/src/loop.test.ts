@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { GivenOptions } from "@lockstep/config";
+import type { ExplicitOptions } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { latestCheckpoint, readCheckpoint } from "./folder/checkpoint.ts";
@@ -23,14 +23,14 @@ afterEach(() => rmSync(dir, { recursive: true }));
 
 /** Runs until the schedule or `stopAfter` ends it. */
 async function go(
-  options: GivenOptions,
+  options: ExplicitOptions,
   { team = new CountingTeam(), stopAfter }: { team?: CountingTeam; stopAfter?: number } = {},
 ) {
   return { outcome: await countingRun({ folder, options, team, stopAfter, lines }).outcome(), team };
 }
 
 /** Goes on from the last checkpoint. */
-async function resume(options: GivenOptions, more: { team?: CountingTeam; stopAfter?: number } = {}) {
+async function resume(options: ExplicitOptions, more: { team?: CountingTeam; stopAfter?: number } = {}) {
   return resumedCountingRun({ folder, options, lines, ...more }).outcome();
 }
 

@@ -28,7 +28,7 @@ async function doTasks(run: TrainingRun, team: Team, signal: AbortSignal): Promi
   for (const task of run.tasks()) {
     await run.attendControls(team, signal);
     await team.assemble?.(signal);
-    const stops = signal.aborted && run.hasBegun;
+    const stops = signal.aborted && run.hasStarted;
     if (stops || !(await doTask(task, run, team, signal))) {
       throwIfFailed(signal);
       await run.interrupt(team);

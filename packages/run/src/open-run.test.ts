@@ -2,16 +2,16 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type GivenOptions, makeConfig } from "@lockstep/config";
+import { type ExplicitOptions, makeConfig } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
 import { writeSafetensors } from "@lockstep/formats";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { saveCheckpoint } from "./folder/checkpoint.ts";
 import { atStart } from "./folder/resume-point.ts";
 import { writeJson } from "./folder/run-folder.ts";
-import { openRun, type RunStart } from "./open-run.ts";
+import { openRun, type RunInputs } from "./open-run.ts";
+import { RunSession } from "./run-session.ts";
 import { makeSchedule } from "./schedule/schedule.ts";
-import { RunSession } from "./session.ts";
 import { lineDisplay } from "./terminal/display.ts";
 import { openPanel } from "./terminal/panel.ts";
 
@@ -37,14 +37,14 @@ beforeEach(() => {
   out = join(dir, "run");
 });
 
-const passes = async (start: RunStart) => start;
-const openNew = (given: GivenOptions = {}, check = passes) =>
-  openRun({ type: "new", config: makeConfig(given), out }, check, () => {});
-const resume = (given: GivenOptions = {}) => openRun({ type: "resume", dir: out, given }, passes, () => {});
+const passes = async (start: RunInputs) => start;
+const openNew = (explicit: ExplicitOptions = {}, check = passes) =>
+  openRun({ type: "new", config: makeConfig(explicit), out }, check, () => {});
+const resume = (explicit: ExplicitOptions = {}) => openRun({ type: "resume", dir: out, explicit }, passes, () => {});
 
 /** Opens, holds and starts a new run. */
-async function startNew(given: GivenOptions = {}) {
-  const { run } = await openNew(given);
+async function startNew(explicit: ExplicitOptions = {}) {
+  const { run } = await openNew(explicit);
   const session = await RunSession.hold(run, openPanel(lineDisplay(() => {})));
   onTestFinished(() => session.close());
   const schedule = makeSchedule(run.config, FACTS);
@@ -135,7 +135,7 @@ describe("a session", () => {
       facts: FACTS,
       schedule: makeSchedule(run.config, FACTS),
       ...about,
-      goingOn: "going on after 1 step",
+      resumeMessage: "going on after 1 step",
     });
     const events = readFileSync(run.folder.eventLog, "utf8").trim().split("\n");
     expect(events.map((line) => JSON.parse(line))).toMatchObject([

@@ -1,7 +1,7 @@
 /** Opens a run: a new one, or an earlier one that goes on, on one machine and with workers alike. */
 import { basename, extname } from "node:path";
 import {
-  type GivenOptions,
+  type ExplicitOptions,
   type MachineOptions,
   type RunConfig,
   resumeConfig,
@@ -16,10 +16,10 @@ import { readWeightsFile } from "./folder/weights.ts";
 /** Asks for a run in a folder of its own, or for an earlier one to go on with the changes that a resume allows. */
 export type RunRequest =
   | { type: "new"; config: RunConfig; out: string | undefined }
-  | { type: "resume"; dir: string; given: GivenOptions };
+  | { type: "resume"; dir: string; explicit: ExplicitOptions };
 
 /** The start of a run, as far as it is known without its model. */
-export interface RunStart {
+export interface RunInputs {
   config: RunConfig;
   /** Stays the same through resumes. */
   runId: RunId;
@@ -32,7 +32,7 @@ export interface RunStart {
 }
 
 /** A run with a folder, which this process may not hold yet. */
-export interface OpenedRun extends RunStart {
+export interface OpenedRun extends RunInputs {
   folder: RunFolder;
 }
 
@@ -45,7 +45,7 @@ export interface OpenedRun extends RunStart {
  */
 export async function openRun<Model>(
   request: RunRequest,
-  check: (start: RunStart) => Promise<Model>,
+  check: (start: RunInputs) => Promise<Model>,
   warn: (line: string) => void,
 ): Promise<{ run: OpenedRun; model: Model }> {
   if (request.type === "new") {
@@ -59,7 +59,7 @@ export async function openRun<Model>(
   const { folder, config: content } = openRunFolder(request.dir);
   const { derived, machine, ...options } = parseRunFile(content, folder.config);
   const checkpoint = lastCheckpoint(folder.checkpoints, warn);
-  const config = withAbsolutePaths(resumeConfig(options, request.given));
+  const config = withAbsolutePaths(resumeConfig(options, request.explicit));
   const start = {
     config,
     runId: derived.runId ?? newRunId(),

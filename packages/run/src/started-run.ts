@@ -2,8 +2,8 @@
 import { basename } from "node:path";
 import type { MachineOptions } from "@lockstep/config";
 import type { Lease } from "@lockstep/files";
+import type { DeviceGroup } from "./devices.ts";
 import { addDevices, derivedOf, type RunFacts } from "./folder/derived.ts";
-import type { DeviceGroup } from "./folder/devices.ts";
 import type { ResumePoint } from "./folder/resume-point.ts";
 import type { Derived, RunFile } from "./folder/run-file.ts";
 import { writeJson } from "./folder/run-folder.ts";
@@ -14,7 +14,7 @@ import type { RunPanel } from "./terminal/panel.ts";
 import { TrainingRun } from "./training-run.ts";
 
 /** The facts that a run starts with, beside its options: they are known once model, data and workers are. */
-export interface Start {
+export interface StartOptions {
   facts: RunFacts;
   schedule: Schedule;
   machine: MachineOptions;
@@ -22,13 +22,13 @@ export interface Start {
   arithmetic: number;
   devices: DeviceGroup[];
   /** What a resumed run goes on from. @default its start */
-  from?: ResumePoint | undefined;
+  resumePoint?: ResumePoint | undefined;
   /** Says that the run goes on, and from where. @default it begins */
-  goingOn?: string | undefined;
+  resumeMessage?: string | undefined;
 }
 
 /** A run whose folder this process holds. */
-export interface HeldRun {
+export interface LeasedRun {
   run: OpenedRun;
   panel: RunPanel;
   lease: Lease;
@@ -36,19 +36,19 @@ export interface HeldRun {
 
 /** A run that has started: config.json says what it computes, and those who watch know that it begins or goes on. */
 export class StartedRun {
-  readonly #held: HeldRun;
-  readonly #start: Start;
+  readonly #leased: LeasedRun;
+  readonly #start: StartOptions;
   readonly #file: RunFile;
 
-  constructor(held: HeldRun, start: Start) {
-    const { run, panel } = held;
-    const { facts, machine, goingOn } = start;
-    this.#held = held;
+  constructor(leased: LeasedRun, start: StartOptions) {
+    const { run, panel } = leased;
+    const { facts, machine, resumeMessage } = start;
+    this.#leased = leased;
     this.#start = start;
     this.#file = { ...run.config, machine, derived: derivedOf(facts, { ...start, runId: run.runId }) };
     writeJson(run.folder.config, this.#file);
-    panel.live.take({ type: "facts", name: basename(run.folder.dir), run: this.#file });
-    panel.live.event(goingOn ?? "the run begins", goingOn === undefined ? "begun" : "resumed");
+    panel.live.apply({ type: "facts", name: basename(run.folder.dir), run: this.#file });
+    panel.live.event(resumeMessage ?? "the run begins", resumeMessage === undefined ? "begun" : "resumed");
   }
 
   /** The facts that follow from the run's options, its model and its data. */
@@ -58,17 +58,17 @@ export class StartedRun {
 
   /** Adds devices that have joined to config.json. */
   addDevices(devices: readonly DeviceGroup[]): void {
-    if (addDevices(this.#file.derived, devices)) writeJson(this.#held.run.folder.config, this.#file);
+    if (addDevices(this.#file.derived, devices)) writeJson(this.#leased.run.folder.config, this.#file);
   }
 
   /** Makes the folder ready for what the training loop writes, and returns what the loop carries out. */
   openTraining(): TrainingRun {
-    const { run, panel, lease } = this.#held;
-    const { schedule, from } = this.#start;
+    const { run, panel, lease } = this.#leased;
+    const { schedule, resumePoint } = this.#start;
     const { modelName, classes } = this.derived;
     const about = { folder: run.folder, config: run.config, schedule, modelName, classes };
     const shown = { display: panel.display, live: panel.live };
-    const writer = new RunWriter({ ...about, ...shown, startedAt: new Date(), resumed: from, lease });
-    return new TrainingRun({ schedule, writer, from, controls: panel.controls });
+    const writer = new RunWriter({ ...about, ...shown, startedAt: new Date(), resumePoint, lease });
+    return new TrainingRun({ schedule, writer, resumePoint, controls: panel.controls });
   }
 }

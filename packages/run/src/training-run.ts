@@ -13,7 +13,7 @@ export interface TrainingRunOptions {
   schedule: Schedule;
   writer: RunWriter;
   /** What it goes on from. @default its start */
-  from?: ResumePoint | undefined;
+  resumePoint?: ResumePoint | undefined;
   /** What people ask of the run. @default nothing */
   controls?: Controls | undefined;
 }
@@ -26,16 +26,16 @@ export class TrainingRun {
   readonly #endedSteps: number;
   #doneSteps: number;
 
-  constructor({ schedule, writer, from, controls }: TrainingRunOptions) {
+  constructor({ schedule, writer, resumePoint, controls }: TrainingRunOptions) {
     this.writer = writer;
     this.#schedule = schedule;
     this.#controls = controls;
-    this.#doneSteps = from?.step ?? 0;
-    this.#endedSteps = from?.progress.endedSteps ?? 0;
+    this.#doneSteps = resumePoint?.step ?? 0;
+    this.#endedSteps = resumePoint?.progress.endedSteps ?? 0;
   }
 
   /** Whether an update has been made: there is a state that only the team holds. */
-  get hasBegun(): boolean {
+  get hasStarted(): boolean {
     return this.#doneSteps > 0;
   }
 
@@ -58,7 +58,7 @@ export class TrainingRun {
   /** Counts the update of a step. A checkpoint whose state was lost with its worker is taken again. */
   async stepMade({ step }: StepTask, team: Team): Promise<void> {
     this.#doneSteps = step + 1;
-    if (this.writer.checkpointLost) await this.checkpoint(team);
+    if (this.writer.isCheckpointDue) await this.checkpoint(team);
   }
 
   /** Records the sums of an evaluation. @throws LossNotFinite */
@@ -75,7 +75,7 @@ export class TrainingRun {
 
   /** Begins a checkpoint, unless there is one of this step, or no step has been made. */
   async checkpointOnce(team: Team): Promise<void> {
-    if (this.hasBegun && this.writer.checkpointStep !== this.#doneSteps) await this.checkpoint(team);
+    if (this.hasStarted && this.writer.checkpointStep !== this.#doneSteps) await this.checkpoint(team);
   }
 
   /** Saves the state of a run that ends before its schedule does. */

@@ -1,16 +1,16 @@
 /** The pages of a run on this machine, which a thread beside it answers. */
 import { controlToken, dashboardLine, openDashboardThread } from "@lockstep/dashboard";
 import type { Resources, RunPanel } from "@lockstep/run";
-import type { DashboardOptions } from "./shown.ts";
+import type { DashboardPort } from "./run-view.ts";
 
 /** Has a thread of its own answer the pages of the run, until `resources` are closed. */
 export async function openPages(
   { display, live, controls }: RunPanel,
-  dashboard: DashboardOptions,
+  dashboard: DashboardPort,
   resources: Resources,
 ): Promise<void> {
   const control = controlToken();
-  const command = controls.take.bind(controls);
+  const command = controls.handle.bind(controls);
   const { url, close } = await openDashboardThread({ live, ...dashboard, controlToken: control, command });
   resources.add(close);
   display.line(dashboardLine(url, display.isTerminal, { control }));

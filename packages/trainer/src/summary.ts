@@ -1,14 +1,14 @@
 /** The lines that are printed when a run on this machine starts. */
 import type { RunConfig } from "@lockstep/config";
 import { DEFAULT_INIT } from "@lockstep/model";
-import { type BroughtAlong, type Derived, type RunFolder, stepsLine } from "@lockstep/run";
+import { type Derived, type ModuleSettings, type RunFolder, stepsLine } from "@lockstep/run";
 
 /** A few lines: the model, the data, the training, the folder. */
 export function summaryOf(
   config: RunConfig,
   derived: Derived,
   { dir }: RunFolder,
-  { brought, resumedStep }: { brought: BroughtAlong; resumedStep?: number | undefined },
+  { moduleSettings, resumedStep }: { moduleSettings: ModuleSettings; resumedStep?: number | undefined },
 ): string {
   const { modelName, parameters, trainSamples, validationSamples, testSamples, mean, std } = derived;
   const {
@@ -27,7 +27,7 @@ export function summaryOf(
   } = config;
   const number = (value: number) => value.toLocaleString("en");
   const list = (values: number[]) => values.map((value) => value.toFixed(4)).join(" ");
-  const keepsAll = init === undefined && brought.written === brought.total;
+  const keepsAll = init === undefined && moduleSettings.written === moduleSettings.total;
   const weights = initFrom ?? (keepsAll ? "weights of its module" : `${init ?? DEFAULT_INIT} init`);
   return [
     `model:  ${modelName}, ${number(parameters)} parameters, ${weights}, seed ${seed}`,

@@ -1,5 +1,5 @@
 /** From a coordinator's `welcome` to a run that this machine can compute: its own model, data and limits count. */
-import { type GivenOptions, type MachineOptions, makeConfig } from "@lockstep/config";
+import { type ExplicitOptions, type MachineOptions, makeConfig } from "@lockstep/config";
 import type { RecordSupply } from "@lockstep/dataset";
 import type { Engine } from "@lockstep/engine";
 import { excerpt, LockstepError } from "@lockstep/errors";
@@ -31,7 +31,7 @@ export async function prepareRun(
   { config, spec, codeModel, supplied }: MessageOf<"welcome">,
   fetch: RecordSupply["fetch"],
 ): Promise<PreparedRun> {
-  const given = makeConfig(config as GivenOptions);
+  const given = makeConfig(config as ExplicitOptions);
   if (codeModel && model === undefined) {
     throw new LockstepError(
       "ERR_MODEL_CODE",

@@ -1,7 +1,7 @@
 /** Whether the program knows a command: parsed as on the command line, and not run. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { givenRunOptions, makeConfig, tidyArguments } from "@lockstep/config";
+import { explicitRunOptions, makeConfig, tidyArguments } from "@lockstep/config";
 import { coordinatorProgram, trainerProgram, workerProgram } from "@lockstep/config/programs";
 import { type Command, CommanderError } from "commander";
 
@@ -39,7 +39,7 @@ function parse(program: Command, words: string[]): void {
 }
 
 function assertOptionValues(...given: unknown[]): void {
-  makeConfig(givenRunOptions((given.at(-1) as Command).opts()));
+  makeConfig(explicitRunOptions((given.at(-1) as Command).opts()));
 }
 
 /** A command's name alone stands for the command; its options need not be there. */

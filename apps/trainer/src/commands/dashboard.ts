@@ -1,11 +1,11 @@
 /** `pnpm dashboard`: pages that show runs from their folders. */
 import type { DashboardOptions } from "@lockstep/config/programs";
 import { followRun, openDashboard, readRun } from "@lockstep/dashboard";
-import { tellFailure, untilAskedToStop, withResources } from "@lockstep/run";
+import { reportFailure, untilAskedToStop, withResources } from "@lockstep/run";
 import { isOver } from "@lockstep/run/live";
 
 /** How often the folder is read anew. */
-const LOOK_MS = 1000;
+const POLL_MS = 1000;
 
 /** Answers until Ctrl-C. */
 export async function dashboard({ run: dirs, port }: DashboardOptions): Promise<void> {
@@ -14,15 +14,15 @@ export async function dashboard({ run: dirs, port }: DashboardOptions): Promise<
   await withResources(async (resources) => {
     const { url, close } = await openDashboard({ live, others: rest.map(readRun), port });
     resources.add(close);
-    const looking = setInterval(() => {
+    const timer = setInterval(() => {
       try {
         look();
       } catch (error) {
-        clearInterval(looking); // what is known stays on the page
-        tellFailure(error, "text");
+        clearInterval(timer); // what is known stays on the page
+        reportFailure(error, "text");
       }
-    }, LOOK_MS);
-    resources.add(() => clearInterval(looking));
+    }, POLL_MS);
+    resources.add(() => clearInterval(timer));
     const asked = untilAskedToStop();
     const follows = isOver(live.snapshot()) ? "" : "follows the run, which has controls on its own page; ";
     console.log(`dashboard: ${url}/  (${follows}Ctrl-C ends it)`);

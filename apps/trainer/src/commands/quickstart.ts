@@ -3,14 +3,14 @@
 import { machineOptions, makeConfig } from "@lockstep/config";
 import type { QuickstartOptions } from "@lockstep/config/programs";
 import { displayOn } from "@lockstep/run";
-import { nextLine, trainAlone } from "@lockstep/trainer";
+import { nextStepsLine, trainInProcess } from "@lockstep/trainer";
 
 /** Trains, and names what can be done with the run. */
 export async function quickstart({ out, ...machine }: QuickstartOptions): Promise<void> {
   console.log("Ten shapes, drawn at random places, sizes and colours: a set without files, to see a training at work.");
   console.log("On real pictures: pnpm train (CIFAR-10, 170 MB are downloaded).\n");
   const config = makeConfig({ dataset: "shapes", init: "he", trainFraction: 0.9, numEpochs: 1, maxSteps: 150 });
-  const watching = { display: displayOn(process.stdout, "text"), dashboard: {} };
-  const { dir } = await trainAlone({ type: "new", config, out }, machineOptions(machine), watching);
-  if (process.exitCode === undefined) console.log(nextLine(dir));
+  const view = { display: displayOn(process.stdout, "text"), dashboard: {} };
+  const { dir } = await trainInProcess({ type: "new", config, out }, machineOptions(machine), view);
+  if (process.exitCode === undefined) console.log(nextStepsLine(dir));
 }

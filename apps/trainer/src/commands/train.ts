@@ -6,7 +6,7 @@
  *   pnpm train --resume runs/try --max-steps 400
  */
 import {
-  givenRunOptions,
+  explicitRunOptions,
   type MachineOptions,
   machineOptions,
   makeConfig,
@@ -15,7 +15,7 @@ import {
 } from "@lockstep/config";
 import { assertDashboardPortFree } from "@lockstep/dashboard";
 import { displayOn, type LogFormat, type RunRequest } from "@lockstep/run";
-import { nextLine, trainAlone, trainTogether } from "@lockstep/trainer";
+import { nextStepsLine, trainInProcess, trainWithWorkers } from "@lockstep/trainer";
 import { describeLayers } from "./describe.ts";
 
 export interface TrainOptions extends MachineOptions, Partial<WeakScaling> {
@@ -30,21 +30,26 @@ export interface TrainOptions extends MachineOptions, Partial<WeakScaling> {
   port?: number;
 }
 
-/** @param unkept typed options, as words, that a resume needs once more */
-export async function train(options: TrainOptions & Record<string, unknown>, unkept: readonly string[]): Promise<void> {
+/** @param unsavedFlags typed options, as words, that a resume needs once more */
+export async function train(
+  options: TrainOptions & Record<string, unknown>,
+  unsavedFlags: readonly string[],
+): Promise<void> {
   const { out, resume, workers = 1, log, port } = options;
   const { batchSizePerWorker, lrScaling = "none" } = options;
-  const given = scaleForWorkers(givenRunOptions(options), { workers, batchSizePerWorker, lrScaling });
-  if (options.describe === true) return describeLayers(makeConfig(given));
+  const explicit = scaleForWorkers(explicitRunOptions(options), { workers, batchSizePerWorker, lrScaling });
+  if (options.describe === true) return describeLayers(makeConfig(explicit));
   const dashboard = options.dashboard === false ? undefined : { port };
   if (dashboard !== undefined) await assertDashboardPortFree(dashboard);
   const request: RunRequest =
-    resume === undefined ? { type: "new", config: makeConfig(given), out } : { type: "resume", dir: resume, given };
+    resume === undefined
+      ? { type: "new", config: makeConfig(explicit), out }
+      : { type: "resume", dir: resume, explicit };
   const machine = machineOptions(options);
-  const shown = { display: displayOn(process.stdout, log), dashboard, unkept };
+  const view = { display: displayOn(process.stdout, log), dashboard, unsavedFlags };
   const { dir } =
     workers === 1
-      ? await trainAlone(request, machine, shown)
-      : await trainTogether(workers, request, machine, { ...shown, log });
-  if (process.exitCode === undefined) shown.display.line(nextLine(dir));
+      ? await trainInProcess(request, machine, view)
+      : await trainWithWorkers(workers, request, machine, { ...view, log });
+  if (process.exitCode === undefined) view.display.line(nextStepsLine(dir));
 }

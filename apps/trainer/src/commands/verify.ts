@@ -2,7 +2,7 @@
 import { verify as verifyTraining } from "@lockstep/bench/verify";
 import type { VerifyOptions } from "@lockstep/config/programs";
 import type { Display } from "@lockstep/run";
-import { trainTogether } from "@lockstep/trainer";
+import { trainWithWorkers } from "@lockstep/trainer";
 
 const silent: Display = { isTerminal: false, line: () => {}, progress: () => {}, close: () => {} };
 
@@ -11,7 +11,7 @@ export async function verify(options: VerifyOptions & Record<string, unknown>): 
   await verifyTraining(options, {
     path: process.argv[1] ?? "",
     async trainTogether({ workers, config, out, machine, onStarted }) {
-      await trainTogether(workers, { type: "new", config, out }, machine, { display: silent, onStarted });
+      await trainWithWorkers(workers, { type: "new", config, out }, machine, { display: silent, onStarted });
     },
   });
 }

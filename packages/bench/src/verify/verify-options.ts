@@ -1,5 +1,5 @@
 /** The options of `pnpm verify`: which training is done twice, and with how many workers. */
-import { type GivenOptions, givenRunOptions, machineOptions, makeConfig, type RunConfig } from "@lockstep/config";
+import { type ExplicitOptions, explicitRunOptions, machineOptions, makeConfig, type RunConfig } from "@lockstep/config";
 import type { VerifyOptions } from "@lockstep/config/programs";
 import { usableCores } from "@lockstep/engine/cores";
 import { LockstepError } from "@lockstep/errors";
@@ -12,7 +12,7 @@ const SLICE_ROWS = 8;
 /** One training, for one worker and for several. */
 export interface VerifiedTraining {
   /** The options of the run that differ from their defaults. */
-  given: GivenOptions;
+  given: ExplicitOptions;
   /** The whole configuration. */
   config: RunConfig;
   /** Where each worker computes; all have as many threads, because sums inside one operation may depend on them. */
@@ -36,8 +36,8 @@ export function verifiedTraining(options: VerifyOptions & Record<string, unknown
   return { given, config, machine: { ...machine, threads } };
 }
 
-function givenTraining(options: Record<string, unknown>, freeSlices: boolean): GivenOptions {
-  const typed = givenRunOptions(options);
+function givenTraining(options: Record<string, unknown>, freeSlices: boolean): ExplicitOptions {
+  const typed = explicitRunOptions(options);
   if (freeSlices) return { ...FREE_DEFAULTS, ...typed, sliceRows: undefined };
   return { ...DEFAULTS, ...typed, sliceRows: typed.sliceRows ?? String(SLICE_ROWS) };
 }

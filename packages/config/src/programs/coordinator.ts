@@ -2,13 +2,13 @@
 import { MAX_HEARTBEAT_MS } from "@lockstep/gradient-sync";
 import { Command, Option } from "commander";
 import { addLogOption, addRunOptions, addScalingOptions, positiveNumber, wholeNumberOf } from "../command-line.ts";
-import { takePathsFromUser } from "../user-paths.ts";
+import { resolveUserPaths } from "../user-paths.ts";
 import type { WeakScaling } from "../weak-scaling.ts";
-import { addListenOptions, type GivenListenOptions } from "./listen-options.ts";
+import { addListenOptions, type ListenCommandOptions } from "./listen-options.ts";
 
 /** The options of the coordinator besides those of the run. */
 export type CoordinatorCommandOptions = WeakScaling &
-  GivenListenOptions & {
+  ListenCommandOptions & {
     balance: "speed" | "even";
     heartbeatMs: number;
     stallMs: number;
@@ -47,5 +47,5 @@ export function coordinatorProgram(): Command {
     .option("--keep-open", "keep answering when the run is over, until Ctrl-C")
     .addOption(new Option("--resume <dir>", "continue the run in this folder").conflicts("out"))
     .option("--out <dir>", "folder of the run (default: runs/<date>-<model>)");
-  return takePathsFromUser(program);
+  return resolveUserPaths(program);
 }

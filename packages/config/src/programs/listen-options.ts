@@ -5,7 +5,7 @@ import { type Command, Option } from "commander";
 import { portNumber, positiveNumber, timerMs } from "../command-line.ts";
 
 /** The listen options as the command line gives them; what they come to, the coordinator works out. */
-export interface GivenListenOptions {
+export interface ListenCommandOptions {
   host: string;
   port?: number;
   token?: string;

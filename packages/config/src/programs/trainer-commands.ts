@@ -2,7 +2,7 @@
 import type { MachineOptions } from "../machine.ts";
 import type { WeakScaling } from "../weak-scaling.ts";
 
-/** The options of a run among others, by the names that options.ts gives them; see `givenRunOptions`. */
+/** The options of a run among others, by the names that options.ts gives them; see `explicitRunOptions`. */
 type WithRunOptions = Record<string, unknown>;
 
 /** The options of `train` besides those of the run. */
@@ -123,8 +123,8 @@ export interface BenchCommands {
 
 /** What each command does; it loads its work when it is called, so that `--help` and a wrong flag answer at once. */
 export interface TrainerCommands {
-  /** @param unkept typed options, as words, that a resume needs once more */
-  train(options: TrainOptions & WithRunOptions, unkept: readonly string[]): Promise<void>;
+  /** @param unsavedFlags typed options, as words, that a resume needs once more */
+  train(options: TrainOptions & WithRunOptions, unsavedFlags: readonly string[]): Promise<void>;
   quickstart(options: QuickstartOptions): Promise<void>;
   evaluate(options: EvaluateOptions): Promise<void>;
   predict(images: string[], options: PredictOptions): Promise<void>;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { givenRunOptions, machineOptions, tidyArguments } from "../command-line.ts";
-import { trainerProgram, unkeptOptions } from "./trainer.ts";
+import { explicitRunOptions, machineOptions, tidyArguments } from "../command-line.ts";
+import { trainerProgram, unsavedFlags } from "./trainer.ts";
 
 /** Returns a command that has its options. */
 function parsed(...words: string[]) {
@@ -20,26 +20,26 @@ describe("the command line", () => {
   });
 
   test("a training that was stopped goes on with all that was typed and that its folder does not keep", () => {
-    const kept = ["--lr", "0.1", "--no-shuffle", "--threads", "2", "--gpu", "--out", "runs/a"];
-    const unkept = ["--log", "json", "--workers", "2", "--port", "9000", "--no-dashboard"];
-    expect(unkeptOptions(parsed("train", ...kept, ...unkept)).sort()).toEqual([...unkept].sort());
-    expect(unkeptOptions(parsed("train", ...kept))).toEqual([]);
+    const saved = ["--lr", "0.1", "--no-shuffle", "--threads", "2", "--gpu", "--out", "runs/a"];
+    const unsaved = ["--log", "json", "--workers", "2", "--port", "9000", "--no-dashboard"];
+    expect(unsavedFlags(parsed("train", ...saved, ...unsaved)).sort()).toEqual([...unsaved].sort());
+    expect(unsavedFlags(parsed("train", ...saved))).toEqual([]);
   });
 
   test("underscores do as well as dashes, and npm's -- is taken in good part", () => {
-    expect(givenRunOptions(parse("train", "--batch_size", "8", "--num_epochs=3"))).toEqual({
+    expect(explicitRunOptions(parse("train", "--batch_size", "8", "--num_epochs=3"))).toEqual({
       batchSize: "8",
       numEpochs: "3",
     });
-    expect(givenRunOptions(parse("train", "--", "--lr", "0.5"))).toEqual({ lr: "0.5" });
-    expect(givenRunOptions(parse("train", "--out", "my_run", "--model", "./my_model.ts"))).toEqual({
+    expect(explicitRunOptions(parse("train", "--", "--lr", "0.5"))).toEqual({ lr: "0.5" });
+    expect(explicitRunOptions(parse("train", "--out", "my_run", "--model", "./my_model.ts"))).toEqual({
       model: "./my_model.ts",
     });
   });
 
   test("only what was given counts as given, switches too", () => {
-    expect(givenRunOptions(parse("train"))).toEqual({});
-    expect(givenRunOptions(parse("train", "--no-shuffle", "--allow-softmax"))).toEqual({
+    expect(explicitRunOptions(parse("train"))).toEqual({});
+    expect(explicitRunOptions(parse("train", "--no-shuffle", "--allow-softmax"))).toEqual({
       shuffle: false,
       allowSoftmax: true,
     });

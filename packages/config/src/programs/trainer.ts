@@ -9,8 +9,8 @@ import {
   positiveNumber,
 } from "../command-line.ts";
 import { runOptions } from "../options.ts";
-import { typedOptions } from "../typed-options.ts";
-import { takePathsFromUser } from "../user-paths.ts";
+import { explicitFlags } from "../resume-line.ts";
+import { resolveUserPaths } from "../user-paths.ts";
 import { addBenchCommands } from "./bench.ts";
 import type { TrainerCommands } from "./trainer-commands.ts";
 
@@ -36,16 +36,16 @@ export function trainerProgram(commands?: TrainerCommands): Command {
   addDashboard(program, commands);
   addDoctor(program, commands);
   addBenchCommands(program, commands?.bench);
-  return takePathsFromUser(program);
+  return resolveUserPaths(program);
 }
 
 /**
  * Returns the typed options of `train` that a run's folder does not keep: words for the line that goes on with the run.
  */
-export function unkeptOptions(command: Command): string[] {
+export function unsavedFlags(command: Command): string[] {
   const machine = ["backend", "gpu", "threads"];
   const kept = [...Object.keys(runOptions), ...machine, "batchSizePerWorker", "lrScaling", "resume", "out"];
-  return typedOptions(command, kept);
+  return explicitFlags(command, kept);
 }
 
 function addTrain(program: Command, commands?: TrainerCommands): void {
@@ -64,7 +64,7 @@ function addTrain(program: Command, commands?: TrainerCommands): void {
     )
     .addOption(portOption("where pages show the run", DASHBOARD_PORT))
     .option("--no-dashboard", "show the run nowhere but here")
-    .action((options, command) => commands?.train(options, unkeptOptions(command)));
+    .action((options, command) => commands?.train(options, unsavedFlags(command)));
 }
 
 function addQuickstart(program: Command, commands?: TrainerCommands): void {

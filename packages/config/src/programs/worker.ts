@@ -3,7 +3,7 @@ import { MAX_NAME_CHARACTERS, workerName } from "@lockstep/gradient-sync";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { addLogOption, addMachineOptions, positiveNumber, wholeNumber } from "../command-line.ts";
 import type { MachineOptions } from "../machine.ts";
-import { takePathsFromUser } from "../user-paths.ts";
+import { resolveUserPaths } from "../user-paths.ts";
 
 /** The options of a worker. */
 export interface WorkerCommandOptions extends MachineOptions {
@@ -52,12 +52,12 @@ export function workerProgram(): Command {
         .argParser(wholeNumber)
         .default(120_000),
     );
-  return takePathsFromUser(program);
+  return resolveUserPaths(program);
 }
 
-function nameOf(given: string): string {
-  const name = workerName(given);
+function nameOf(text: string): string {
+  const name = workerName(text);
   if (name !== undefined) return name;
-  const length = given.trim() === "" ? "an empty one" : `${given.length}`;
+  const length = text.trim() === "" ? "an empty one" : `${text.length}`;
   throw new InvalidArgumentError(`Expected a name of 1 to ${MAX_NAME_CHARACTERS} characters, got ${length}.`);
 }

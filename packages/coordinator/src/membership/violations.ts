@@ -1,6 +1,6 @@
 /** Counts the contributions of each worker that were refused; the third one is its last. */
 import type { ErrorCode } from "@lockstep/errors";
-import type { TellEvent } from "@lockstep/run/live";
+import type { LogEvent } from "@lockstep/run/live";
 import type { Member } from "./members.ts";
 
 /** A worker is dropped after this many refused contributions. */
@@ -8,7 +8,7 @@ const MAX_VIOLATIONS = 3;
 
 /** Where violations are logged, and how a worker is dropped for them. */
 export interface ViolationsOptions {
-  log: TellEvent;
+  log: LogEvent;
   drop: (member: Member, code: ErrorCode, reason: string) => void;
 }
 

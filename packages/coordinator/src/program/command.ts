@@ -1,7 +1,7 @@
 /** Does what the command line of the coordinator says: opens the run, listens, and trains with the workers that come. */
 import {
-  type GivenOptions,
-  givenRunOptions,
+  type ExplicitOptions,
+  explicitRunOptions,
   makeConfig,
   scaleForWorkers,
   tidyArguments,
@@ -12,11 +12,11 @@ import { controlToken, makeSite } from "@lockstep/dashboard";
 import { LockstepError } from "@lockstep/errors";
 import {
   displayOn,
-  eventTeller,
+  eventLogger,
   openPanel,
   type Resources,
   type RunRequest,
-  tellFailure,
+  reportFailure,
   withResources,
 } from "@lockstep/run";
 import { assertPortFree } from "@lockstep/transport";
@@ -31,19 +31,19 @@ import { stoppedLine } from "./stopped-line.ts";
 type Options = CoordinatorCommandOptions & Record<string, unknown>;
 
 /** Returns the options of the run. @throws LockstepError ERR_OPTION */
-function givenOptions(options: Options): GivenOptions {
+function givenOptions(options: Options): ExplicitOptions {
   const { workers, minWorkers } = options;
   if (minWorkers > workers) {
     const text = `Expected --min-workers to be at most --workers (${workers}), got ${minWorkers}`;
     throw new LockstepError("ERR_OPTION", `${text}; the run would never begin.`);
   }
-  return scaleForWorkers(givenRunOptions(options), options);
+  return scaleForWorkers(explicitRunOptions(options), options);
 }
 
 async function main(words: string[], program: Command, resources: Resources): Promise<void> {
   const options = program.opts<Options>();
   const { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen, resume, out } = options;
-  const given = givenOptions(options);
+  const explicit = givenOptions(options);
   const display = displayOn(process.stdout, options.log);
   const entrance = await prepareEntrance(options, workers, display.isTerminal);
   await assertPortFree(entrance.door);
@@ -52,18 +52,20 @@ async function main(words: string[], program: Command, resources: Resources): Pr
   const control = controlToken();
   const { onRequest, guards, close } = makeSite({
     live,
-    desk: { token: control, command: async (command) => controls.take(command) },
+    desk: { token: control, command: async (command) => controls.handle(command) },
   });
   resources.add(close);
   const request: RunRequest =
-    resume === undefined ? { type: "new", config: makeConfig(given), out } : { type: "resume", dir: resume, given };
+    resume === undefined
+      ? { type: "new", config: makeConfig(explicit), out }
+      : { type: "resume", dir: resume, explicit };
   const distributed = await openDistributedRun(request, display);
   let listeningAt = entrance.door.port;
   const onListening = (port: number) => {
     listeningAt = port;
     invite({ entrance, distributed, workers, words, control }, port, display, resources);
   };
-  const onRefused = refusalLog((line) => eventTeller(display, live)(line, "refused"));
+  const onRefused = refusalLog((line) => eventLogger(display, live)(line, "refused"));
   const door = { ...entrance.door, onRefused, onRequest, guards };
   const limits = { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen };
   const outcome = await coordinate({ ...limits, distributed, panel, door, version, onListening });
@@ -76,4 +78,4 @@ async function main(words: string[], program: Command, resources: Resources): Pr
 const words = process.argv.slice(2);
 const program = coordinatorProgram().parse(tidyArguments(["coordinator", ...words]).slice(1), { from: "user" });
 const { log } = program.opts<CoordinatorCommandOptions>();
-await withResources((resources) => main(words, program, resources)).catch((error) => tellFailure(error, log));
+await withResources((resources) => main(words, program, resources)).catch((error) => reportFailure(error, log));

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { addListenOptions, type GivenListenOptions } from "@lockstep/config/programs";
+import { addListenOptions, type ListenCommandOptions } from "@lockstep/config/programs";
 import { Command } from "commander";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { prepareEntrance } from "./entrance.ts";
@@ -20,7 +20,7 @@ afterEach(async () => {
 /** The entrance that these words on the command line give. */
 async function entrance(words: string, { workers = 2, isTerminal = true } = {}) {
   const program = addListenOptions(new Command()).parse(words === "" ? [] : words.split(" "), { from: "user" });
-  return prepareEntrance(program.opts<GivenListenOptions>(), workers, isTerminal);
+  return prepareEntrance(program.opts<ListenCommandOptions>(), workers, isTerminal);
 }
 const kept = async () => readdir(config, { recursive: true });
 

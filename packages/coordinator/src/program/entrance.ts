@@ -1,5 +1,5 @@
 /** Works out where a coordinator listens and who may join it, from the options of its command line. */
-import type { GivenListenOptions } from "@lockstep/config/programs";
+import type { ListenCommandOptions } from "@lockstep/config/programs";
 import { LockstepError } from "@lockstep/errors";
 import { DEFAULT_PORT } from "@lockstep/gradient-sync";
 import { isLoopback } from "@lockstep/outbound";
@@ -35,7 +35,7 @@ export interface Entrance {
  * @throws LockstepError ERR_OPTION, ERR_TOKEN, ERR_CERTIFICATE, ERR_SECRET
  */
 export async function prepareEntrance(
-  options: GivenListenOptions,
+  options: ListenCommandOptions,
   workers: number,
   isTerminal: boolean,
 ): Promise<Entrance> {
@@ -83,7 +83,7 @@ async function tokenOf(
   );
 }
 
-async function certificateOf(options: GivenListenOptions, loopback: boolean): Promise<Certificate | undefined> {
+async function certificateOf(options: ListenCommandOptions, loopback: boolean): Promise<Certificate | undefined> {
   const { tlsCert, tlsKey, tls = loopback ? "none" : "self-signed" } = options;
   if (tlsCert !== undefined && tlsKey !== undefined) return readCertificate(tlsCert, tlsKey);
   if (tlsCert !== undefined || tlsKey !== undefined) {

@@ -1,5 +1,5 @@
 /** Makes the line of a stopped coordinator: the command that resumes its run with the same options. */
-import { type OptionName, resumeLine, runOptions, typedOptions } from "@lockstep/config";
+import { explicitFlags, type OptionName, resumeLine, runOptions } from "@lockstep/config";
 import type { CoordinatorCommandOptions } from "@lockstep/config/programs";
 import { DEFAULT_PORT } from "@lockstep/gradient-sync";
 import type { Command } from "commander";
@@ -21,7 +21,7 @@ export function stoppedLine(
   { dir, port, isTerminal }: { dir: string; port: number; isTerminal: boolean },
 ): string {
   const { token, port: typedPort } = program.opts<CoordinatorCommandOptions>();
-  const words = typedOptions(program, LEFT_OUT);
+  const words = explicitFlags(program, LEFT_OUT);
   if (typedPort === undefined && port !== DEFAULT_PORT) words.push("--port", String(port));
   const given = token === undefined ? [] : [tokenWord(token, isTerminal)];
   return `stopped; continue with: ${[...given, resumeLine("pnpm coordinator", dir, words)].join(" ")}`;

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { type GivenOptions, makeConfig } from "@lockstep/config";
+import { type ExplicitOptions, makeConfig } from "@lockstep/config";
 import { createRunFolder, lineDisplay, newRunId, openPanel, type RunFolder, StopReason } from "@lockstep/run";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { coordinate } from "../coordinator.ts";
@@ -21,7 +21,7 @@ function writeResults(): void {
 }
 
 /** Resumes a run of one epoch without a test, of which this many steps are done, and returns the outcome. */
-async function resumed(steps: number, given: GivenOptions = {}) {
+async function resumed(steps: number, given: ExplicitOptions = {}) {
   const lines: string[] = [];
   const samples = { trainSamples: 32 * STEPS_PER_EPOCH, validationSamples: 0, testSamples: 8 };
   const progress = { endedSteps: steps, lossSum: 0, correct: 0, samples: 0 };

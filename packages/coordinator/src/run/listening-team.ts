@@ -1,5 +1,5 @@
 /** The team of a coordinator: workers can connect, and time passes for those who have. */
-import { eventTeller, failureSignal, type Resources, type RunPanel, readMetrics } from "@lockstep/run";
+import { eventLogger, failureSignal, type Resources, type RunPanel, readMetrics } from "@lockstep/run";
 import { Admission } from "../admission/admission.ts";
 import { seldom } from "../connections/seldom.ts";
 import { listen } from "../connections/session-server.ts";
@@ -32,7 +32,7 @@ export async function openTeam(options: CoordinatorOptions, resources: Resources
   const records = openRecordsHere(config); // listening does not wait for it
   resources.add(() => records.then((source) => source?.close()).catch(() => {})); // told already
   const welcome = records.then((source) => welcomeTo(distributed, source));
-  const log = eventTeller(panel.display, panel.live);
+  const log = eventLogger(panel.display, panel.live);
   const onPhase = panel.live.phase.bind(panel.live);
   const team = new RemoteTeam({ ...options, runId, maxLogBytes: MAX_LOG_BYTES, log, onPhase, nowMs });
   panel.controls.dismiss = (name) => team.dismiss(name);
@@ -59,6 +59,6 @@ function keepTime(team: RemoteTeam, heartbeatMs: number, { live }: RunPanel, res
   // After what has come in: if this process was suspended, nobody was silent, it just has not listened.
   const ticking = setInterval(() => setImmediate(() => team.tick()), Math.max(20, heartbeatMs / 4));
   resources.add(() => clearInterval(ticking));
-  const showing = setInterval(() => live.take({ type: "team", workers: team.workersNow }), TEAM_EVERY_MS);
+  const showing = setInterval(() => live.apply({ type: "team", workers: team.workersNow }), TEAM_EVERY_MS);
   resources.add(() => clearInterval(showing));
 }

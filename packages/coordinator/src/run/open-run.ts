@@ -16,8 +16,8 @@ import {
   type OpenedRun,
   openRun,
   type ParameterState,
+  type RunInputs,
   type RunRequest,
-  type RunStart,
   type readWeightsFile,
 } from "@lockstep/run";
 import { fittedState } from "../state/fitted-state.ts";
@@ -50,7 +50,7 @@ export async function openDistributedRun(
 }
 
 async function checkedModel(
-  { config, saved, checkpoint, initialWeights }: RunStart,
+  { config, saved, checkpoint, initialWeights }: RunInputs,
   say: Say,
   warn: Say,
 ): Promise<Omit<DistributedRun, "run">> {

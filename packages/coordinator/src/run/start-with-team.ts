@@ -6,11 +6,11 @@ import {
   type Checkpoint,
   groupDevices,
   makeSchedule,
+  moduleSettingsLines,
   type ResumePoint,
   type RunSession,
   resumePointAt,
   type Schedule,
-  startLines,
   type TrainingRun,
   tuneGarbageCollection,
 } from "@lockstep/run";
@@ -52,12 +52,12 @@ export async function startWithTeam(run: TeamRun, checkpoint: Checkpoint | undef
   const { schedule, from, source } = startOf(run, checkpoint);
   const plan = planFor(run);
   const goesOn = existsSync(folder.metrics);
-  const goingOn = goesOn ? `going on after ${from.step} steps, ${describeSource(source)}` : undefined;
+  const resumeMessage = goesOn ? `going on after ${from.step} steps, ${describeSource(source)}` : undefined;
   const facts = runFactsOf(options.distributed.model, admission.first.ready);
   const machine = options.machine ?? saved?.machine ?? {};
-  const started = session.start({ facts, schedule, machine, ...computedWith(team), from, goingOn });
+  const started = session.start({ facts, schedule, machine, ...computedWith(team), resumePoint: from, resumeMessage });
   admission.onJoined = () => started.addDevices(computedWith(team).devices);
-  printStart(run, source, goingOn);
+  printStart(run, source, resumeMessage);
   const training = started.openTraining();
   await team.begin({ plan, source, sliceRows: config.sliceRows });
   return training;
@@ -94,14 +94,14 @@ function startOf({ options, session, team, admission }: TeamRun, checkpoint: Che
 }
 
 /** Prints from where the run goes on; if it begins, what becomes of what its model brings along. */
-function printStart({ session, admission }: TeamRun, source: StateSource, goingOn: string | undefined): void {
+function printStart({ session, admission }: TeamRun, source: StateSource, resumeMessage: string | undefined): void {
   const { display } = session.panel;
   if (source.from === "state" && source.prefix) display.line(prefixLine(source.prefix));
-  if (goingOn !== undefined) {
-    display.line(goingOn);
+  if (resumeMessage !== undefined) {
+    display.line(resumeMessage);
     return;
   }
   const { ownWeights, tensors, compiled } = admission.first.ready;
   const brought = { written: ownWeights?.written ?? 0, total: tensors.length, compiled };
-  for (const line of startLines(session.run.config, brought)) display.line(line);
+  for (const line of moduleSettingsLines(session.run.config, brought)) display.line(line);
 }

@@ -63,8 +63,8 @@ beforeEach(async () => {
   workers.join();
   await workers.begin();
   panel = openPanel(lineDisplay(() => {}));
-  panel.live.take({ type: "facts", name: "run", run: FILE });
-  interrupts = watchInterrupts({ doing: "stopping", tell: () => {}, exit: () => {} });
+  panel.live.apply({ type: "facts", name: "run", run: FILE });
+  interrupts = watchInterrupts({ doing: "stopping", log: () => {}, exit: () => {} });
   onTestFinished(interrupts.unwatch);
   team = new WaitingTeam();
 });
@@ -97,7 +97,7 @@ test.each<[SignalName, number]>([
 
 test("the dashboard's stop reaches the loop on the same way, with the status of Ctrl-C", async () => {
   const { signal, ended } = begin();
-  panel.controls.take({ do: "stop" });
+  panel.controls.handle({ do: "stop" });
   expect(await ended).toBe("interrupted");
   expect([...team.signals]).toEqual([signal]);
   expect(stopCauseOf(signal)).toEqual({ type: "dashboard" });
@@ -123,7 +123,7 @@ test("the loss of the team reaches the loop on the same way, and ends it with th
 test("what comes after the first request does not change the reason", async () => {
   const { signal, ended } = begin();
   process.emit("SIGTERM", "SIGTERM");
-  panel.controls.take({ do: "stop" });
+  panel.controls.handle({ do: "stop" });
   for (const session of workers.sessions) workers.lose(session);
   expect(await ended).toBe("interrupted");
   expect(stopCauseOf(signal)).toEqual({ type: "signal", signal: "SIGTERM" });

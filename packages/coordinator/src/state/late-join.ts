@@ -4,7 +4,7 @@
  */
 import type { ErrorCode } from "@lockstep/errors";
 import { encode, type Plan } from "@lockstep/gradient-sync";
-import type { TellEvent } from "@lockstep/run/live";
+import type { LogEvent } from "@lockstep/run/live";
 import { areAlike, newLineage } from "../membership/lineage.ts";
 import { type Member, sendToAll } from "../membership/members.ts";
 import type { Requests } from "../membership/requests.ts";
@@ -20,7 +20,7 @@ export interface LateJoinOptions {
   /** Bytes of updates that are kept for workers that read their snapshot. */
   maxLogBytes: number;
   drop: (member: Member, code: ErrorCode, reason: string) => void;
-  log: TellEvent;
+  log: LogEvent;
 }
 
 /** Brings workers that join a run under way to the state of the others. */

@@ -2,7 +2,7 @@
 import { LockstepError } from "@lockstep/errors";
 import { CHUNK_BYTES, chunksOf, elementsOf, encode, rawFloats } from "@lockstep/gradient-sync";
 import type { ParameterState } from "@lockstep/run";
-import type { TellEvent } from "@lockstep/run/live";
+import type { LogEvent } from "@lockstep/run/live";
 import type { Condition } from "../membership/condition.ts";
 import { mustEqual, newLineage } from "../membership/lineage.ts";
 import { type Member, sendToAll } from "../membership/members.ts";
@@ -21,7 +21,7 @@ export interface ReplicasOptions {
   holders: () => readonly Member[];
   /** Number of committed updates. */
   updates: () => number;
-  log: TellEvent;
+  log: LogEvent;
 }
 
 /** Reads, compares and installs the state of members. */

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join as joinPath } from "node:path";
 import { toStep } from "@lockstep/gradient-sync";
-import { keepEvents } from "@lockstep/run";
+import { recordEvents } from "@lockstep/run";
 import { LiveRun } from "@lockstep/run/live";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { Clock, Ledger, philoxRandom, SimulatedWorker } from "../testing/simulation.ts";
@@ -142,7 +142,7 @@ test("events.jsonl tells the phases of a simulated run in order, without those t
   onTestFinished(() => rmSync(dir, { recursive: true }));
   const path = joinPath(dir, "events.jsonl");
   live = new LiveRun(undefined, () => clock.nowMs);
-  keepEvents(live, path);
+  recordEvents(live, path);
   team = openTeam(); // as the coordinator opens it: the folder is held already
   live.event("waiting for 2 workers", "waiting");
   const [, second] = [join(), join()];

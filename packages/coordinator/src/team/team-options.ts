@@ -1,5 +1,5 @@
 /** Options of a team of workers. */
-import type { TellEvent } from "@lockstep/run/live";
+import type { LogEvent } from "@lockstep/run/live";
 import type { Balance } from "../membership/balance.ts";
 import type { Limits } from "../membership/decide.ts";
 import type { PhaseListener } from "./phase.ts";
@@ -18,7 +18,7 @@ export interface TeamOptions extends Limits {
   /** A worker that lets more than this, and the update of a step, wait for it is dropped. @default 256 MiB */
   maxWaitingBytes?: number;
   /** Told in whole lines what happens to workers. */
-  log: TellEvent;
+  log: LogEvent;
   /** Told when the run enters another phase. @default nobody is told */
   onPhase?: PhaseListener;
   /** A monotonic clock, in milliseconds. */

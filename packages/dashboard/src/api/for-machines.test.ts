@@ -72,14 +72,14 @@ function twoSteps(): void {
   const a = share("a", { forward: 100, wait: 150 });
   const quoted = share('b "the \\ second"', { forward: 240, wait: 10 });
   live.event("joined", "joined", { worker: "a", device: "a CPU", backend: "native" });
-  live.take({ type: "row", row: { ...sums, step: 6, loss: 3, ms: { step: 260 }, workers: [a, quoted] } });
-  live.take({ type: "row", row: { ...sums, step: 7, loss: 2.5, ms: { step: 250 }, workers: [a, quoted] } });
+  live.apply({ type: "row", row: { ...sums, step: 6, loss: 3, ms: { step: 260 }, workers: [a, quoted] } });
+  live.apply({ type: "row", row: { ...sums, step: 7, loss: 2.5, ms: { step: 250 }, workers: [a, quoted] } });
   live.event("refused", "refused", { worker: quoted.name });
   live.event("lost", "lost", { worker: quoted.name });
   live.event("slice 1 goes to a", "slice-redone", { worker: "a" });
-  live.take({ type: "progress", progress: { step: 8, steps: 20, loss: 2.5, samplesPerSecond: 32, secondsLeft: 3 } });
+  live.apply({ type: "progress", progress: { step: 8, steps: 20, loss: 2.5, samplesPerSecond: 32, secondsLeft: 3 } });
   const now = { state: "in", slices: [{ start: 8, end: 16 }], heartbeatAgeMs: 70 } as const;
-  live.take({ type: "team", workers: [{ name: "a", device: "a CPU", backend: "native", ...now }] });
+  live.apply({ type: "team", workers: [{ name: "a", device: "a CPU", backend: "native", ...now }] });
 }
 
 describe("/metrics", () => {

@@ -1,5 +1,5 @@
 /** The state of a run in the format of Prometheus: times in seconds, counters that end in `_total`. */
-import { isGone, type LiveRun, type LiveWorker, PHASE_NAMES, type RunSnapshot } from "@lockstep/run/live";
+import { hasLeft, type LiveRun, type LiveWorker, PHASE_NAMES, type RunSnapshot } from "@lockstep/run/live";
 import { Counter, Gauge, Registry } from "prom-client";
 
 /** Values by labels. */
@@ -10,7 +10,7 @@ const one = (read: (run: Readonly<RunSnapshot>) => number | undefined): Read => 
   return (run) => [[{}, read(run)]];
 };
 const lastStep = ({ recent }: Readonly<RunSnapshot>) => recent.at(-1);
-const here = ({ workers }: Readonly<RunSnapshot>) => workers.filter((worker) => !isGone(worker));
+const here = ({ workers }: Readonly<RunSnapshot>) => workers.filter((worker) => !hasLeft(worker));
 const seconds = (ms: number | undefined) => (ms === undefined ? undefined : ms / 1000);
 const partsOf = (part: "ms" | "io"): Read => {
   return (run) =>

@@ -55,7 +55,7 @@ let dashboard: Dashboard | undefined;
 main.on("message", (message: ToThread) => {
   switch (message.type) {
     case "update":
-      return live.take(message.update);
+      return live.apply(message.update);
     case "done":
       return commands.done(message.number, message.reason);
     case "close":

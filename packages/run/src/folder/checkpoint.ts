@@ -176,8 +176,8 @@ async function nameBest(dir: string, path: string): Promise<void> {
 
 async function removeOthers(dir: string, step: number, keep: number): Promise<void> {
   const steps = stepsIn(dir);
-  const kept = new Set(steps.filter((other) => other <= step).slice(-keep));
-  for (const other of steps.filter((other) => !kept.has(other))) await rm(pathOf(dir, other));
+  const retained = new Set(steps.filter((other) => other <= step).slice(-keep));
+  for (const other of steps.filter((other) => !retained.has(other))) await rm(pathOf(dir, other));
   for (const name of readdirSync(dir)) if (isTemporaryName(name)) await rm(join(dir, name));
 }
 

@@ -1,8 +1,8 @@
 /** What follows from a run's options, its model and its data, for its config.json. */
 import { isDeepStrictEqual } from "node:util";
 import { version } from "@lockstep/config";
+import { type DeviceGroup, mergeDevices } from "../devices.ts";
 import type { Schedule } from "../schedule/schedule.ts";
-import { type DeviceGroup, mergeDevices } from "./devices.ts";
 import type { Derived, RunId } from "./run-file.ts";
 
 /** The facts of a run's model and data. */

@@ -19,7 +19,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-const say = () => {};
+const log = () => {};
 const checkpoints = (folder: RunFolder) => readdirSync(folder.checkpoints);
 const isTemporary = (name: string | Buffer) => name.toString().endsWith(".tmp");
 
@@ -99,13 +99,13 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
 
   test("that fills up in the folder of a new run says so before the first step", async () => {
     disk.fill(0);
-    await expect(holdRunFolder(folder, say)).rejects.toThrow(diskFull("run\\.pid"));
+    await expect(holdRunFolder(folder, log)).rejects.toThrow(diskFull("run\\.pid"));
     expect(() => go()).toThrow(diskFull("events\\.out\\S*"));
     expect(team.done).toEqual([]);
   });
 
   test("that becomes unwritable says so, and what was written stays", async () => {
-    const lease = await holdRunFolder(folder, say);
+    const lease = await holdRunFolder(folder, log);
     const { writer, outcome } = go();
     team.onTest = async () => {
       await writer.written();
@@ -117,7 +117,7 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
     });
     await expect(outcome()).rejects.toThrow(notWritable);
     expect(() => lease.release()).not.toThrow();
-    await expect(holdRunFolder(folder, say)).rejects.toThrow(notWritable);
+    await expect(holdRunFolder(folder, log)).rejects.toThrow(notWritable);
     expect(() => createRunFolder(join(disk.dir, "other"), "m", new Date())).toThrow(notWritable);
     disk.setWritable(true);
     await assertResumes(folder);

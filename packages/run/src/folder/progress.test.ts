@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { GivenOptions } from "@lockstep/config";
+import type { ExplicitOptions } from "@lockstep/config";
 import { beforeEach, describe, expect, test } from "vitest";
 import { CountingTeam, countingRun, countingSchedule, resumedCountingRun } from "../testing/counting-team.ts";
 import { readCheckpoint } from "./checkpoint.ts";
@@ -23,7 +23,7 @@ function team(updates = 0): CountingTeam {
 }
 
 /** What the writer holds when a run has stopped after step `stopAfter`: the interrupt saves it. */
-async function heldAfter(stopAfter: number, options: GivenOptions): Promise<CheckpointProgress> {
+async function heldAfter(stopAfter: number, options: ExplicitOptions): Promise<CheckpointProgress> {
   await countingRun({ folder, options, team: team(), stopAfter }).outcome();
   const last = readdirSync(folder.checkpoints).findLast((name) => name.startsWith("step-"))!;
   return readCheckpoint(join(folder.checkpoints, last)).progress;
@@ -51,8 +51,8 @@ describe("the progress that follows from the rows is what the writer holds", () 
 
   test("when it went on past --max-steps", async () => {
     await countingRun({ folder, options: { maxSteps: 4 }, team: team() }).outcome();
-    const resumed = resumedCountingRun({ folder, options: {}, team: team(4), stopAfter: 4 });
-    await resumed.outcome();
+    const resumePoint = resumedCountingRun({ folder, options: {}, team: team(4), stopAfter: 4 });
+    await resumePoint.outcome();
     const held = readCheckpoint(join(folder.checkpoints, "step-00000005.safetensors")).progress;
     // The row of the cut epoch is gone, and with it that it was ended: what is left to do is the same.
     expect(held.endedSteps).toBe(4);
@@ -108,8 +108,8 @@ describe("a run that goes on from a step that only its workers hold", () => {
     await countingRun({ folder, options, team: stopped, stopAfter: at }).outcome();
     // The step's checkpoint is not there; the row of the step after it, whose commit was not sent, is.
     rmSync(join(folder.checkpoints, `step-${String(at + 1).padStart(8, "0")}.safetensors`));
-    const resumed = resumePointAt(folder, at, countingSchedule(options));
-    await countingRun({ folder, options, team: team(at), resumed }).outcome();
+    const resumePoint = resumePointAt(folder, at, countingSchedule(options));
+    await countingRun({ folder, options, team: team(at), resumePoint }).outcome();
     expect(readMetrics(folder.metrics)).toEqual(readMetrics(whole.metrics));
     const best = (run: RunFolder) => readCheckpoint(join(run.checkpoints, "best.safetensors"));
     expect(best(folder)).toEqual(best(whole));
@@ -119,8 +119,8 @@ describe("a run that goes on from a step that only its workers hold", () => {
   test("after an epoch's row begins with that epoch's checkpoint, which may be the best", async () => {
     await countingRun({ folder, options: {}, team: team(), stopAfter: 3 }).outcome();
     for (const name of readdirSync(folder.checkpoints)) rmSync(join(folder.checkpoints, name));
-    const resumed = resumePointAt(folder, 3, countingSchedule({}));
-    await countingRun({ folder, options: {}, team: team(3), resumed, stopAfter: 3 }).outcome();
+    const resumePoint = resumePointAt(folder, 3, countingSchedule({}));
+    await countingRun({ folder, options: {}, team: team(3), resumePoint, stopAfter: 3 }).outcome();
     const best = readCheckpoint(join(folder.checkpoints, "best.safetensors"));
     expect([best.step, best.tensors[0]!.weight[0]]).toEqual([3, 3]);
   });

@@ -49,7 +49,7 @@ export function advance(progress: CheckpointProgress, row: MetricsRow, { stepsPe
 }
 
 /** Returns whether a row stays when a run goes on from `step` updates: later ones are made, and written, again. */
-export function stands(
+export function survivesResume(
   row: MetricsRow,
   { step, endedSteps }: { step: number; endedSteps: number },
   { steps, stepsPerEpoch }: Epochs,
@@ -74,7 +74,7 @@ export function progressAt(
   epochs: Epochs,
   saved: Best | undefined,
 ): CheckpointProgress {
-  const standing = rows.filter((row) => stands(row, { step, endedSteps: step }, epochs));
+  const standing = rows.filter((row) => survivesResume(row, { step, endedSteps: step }, epochs));
   assertEachStep(standing, step);
   const progress = standing.reduce((sums, row) => advance(sums, row, epochs), START);
   const last = standing.at(-1);

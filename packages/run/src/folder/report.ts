@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { writeSmallFile } from "@lockstep/files";
 import { z } from "zod";
 import { correctOf, type Evaluation } from "../evaluation.ts";
-import { sum } from "../numbers.ts";
+import { sum } from "../statistics.ts";
 
 const fraction = z.number().min(0).max(1);
 

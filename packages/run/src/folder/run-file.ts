@@ -1,10 +1,10 @@
 /** `config.json`: the configuration of a run as its options say it, under `machine` what computed it, and under
  * `derived` what followed. */
 import { randomUUID } from "node:crypto";
-import { type GivenOptions, type MachineOptions, machineSchema, makeConfig, type RunConfig } from "@lockstep/config";
+import { type ExplicitOptions, type MachineOptions, machineSchema, makeConfig, type RunConfig } from "@lockstep/config";
 import { faultLines, LockstepError } from "@lockstep/errors";
 import { z } from "zod";
-import { deviceGroupSchema } from "./devices.ts";
+import { deviceGroupSchema } from "../devices.ts";
 
 const count = z.int().nonnegative();
 const runIdSchema = z.uuid().brand<"RunId">();
@@ -59,10 +59,10 @@ export function newRunId(): RunId {
  */
 export function parseRunFile(value: unknown, path: string): RunFile {
   try {
-    const { machine, derived, ...given } = z
+    const { machine, derived, ...options } = z
       .looseObject({ machine: machineSchema, derived: derivedSchema })
       .parse(value);
-    return { ...makeConfig(given as GivenOptions), machine, derived };
+    return { ...makeConfig(options as ExplicitOptions), machine, derived };
   } catch (cause) {
     const reason =
       cause instanceof z.ZodError

@@ -89,16 +89,16 @@ describe("run folder", () => {
 });
 
 describe("a run's folder that is held", () => {
-  const say = () => {};
-  const unbegun = async (out: string) => {
+  const log = () => {};
+  const unstarted = async (out: string) => {
     const folder = createRunFolder(out, "m", now);
-    const lease = await holdRunFolder(folder, say);
+    const lease = await holdRunFolder(folder, log);
     writeFileSync(folder.eventLog, "");
     return { folder, lease };
   };
 
   test("is taken away with what was written there, if no run has begun when it is given back", async () => {
-    const { folder, lease } = await unbegun(join(dir, "unbegun"));
+    const { folder, lease } = await unstarted(join(dir, "unbegun"));
     releaseRunFolder(folder, lease);
     expect(existsSync(folder.dir)).toBe(false);
   });
@@ -107,18 +107,18 @@ describe("a run's folder that is held", () => {
     for (const own of [[], ["notes.txt"]]) {
       const out = mkdtempSync(join(dir, "own-"));
       for (const name of own) writeFileSync(join(out, name), "");
-      const { folder, lease } = await unbegun(out);
+      const { folder, lease } = await unstarted(out);
       releaseRunFolder(folder, lease);
       expect(readdirSync(out)).toEqual(own);
     }
   });
 
   test("stays if the run has begun, or another process has begun one there", async () => {
-    const begun = await unbegun(join(dir, "begun"));
-    writeJson(begun.folder.config, {});
-    releaseRunFolder(begun.folder, begun.lease);
-    expect(readdirSync(begun.folder.dir).sort()).toEqual(["config.json", "events.jsonl"]);
-    const lost = await unbegun(join(dir, "lost"));
+    const started = await unstarted(join(dir, "begun"));
+    writeJson(started.folder.config, {});
+    releaseRunFolder(started.folder, started.lease);
+    expect(readdirSync(started.folder.dir).sort()).toEqual(["config.json", "events.jsonl"]);
+    const lost = await unstarted(join(dir, "lost"));
     lost.lease.release();
     releaseRunFolder(lost.folder, lost.lease);
     expect(readdirSync(lost.folder.dir)).toEqual(["events.jsonl"]);
@@ -126,23 +126,23 @@ describe("a run's folder that is held", () => {
 
   test("is refused to others; a new run is not begun in it when the quicker one has ended", async () => {
     const [first, second] = [1, 2].map(() => createRunFolder(join(dir, "held"), "m", now));
-    const lease = await holdRunFolder(first!, say);
-    await expect(holdRunFolder(second!, say)).rejects.toThrow(expect.objectContaining({ code: "ERR_RUN_BUSY" }));
+    const lease = await holdRunFolder(first!, log);
+    await expect(holdRunFolder(second!, log)).rejects.toThrow(expect.objectContaining({ code: "ERR_RUN_BUSY" }));
     writeJson(first!.config, {});
     expect(() => createRunFolder(first!.dir, "m", now)).toThrow(expect.objectContaining({ code: "ERR_RUN_BUSY" }));
     lease.release();
-    await expect(holdRunFolder(second!, say)).rejects.toThrow(expect.objectContaining({ code: "ERR_RUN_EXISTS" }));
-    (await holdRunFolder(openRunFolder(first!.dir).folder, say)).release();
+    await expect(holdRunFolder(second!, log)).rejects.toThrow(expect.objectContaining({ code: "ERR_RUN_EXISTS" }));
+    (await holdRunFolder(openRunFolder(first!.dir).folder, log)).release();
     expect(readdirSync(first!.dir)).toEqual(["config.json"]);
   });
 
   test("is known to those who watch it", async () => {
     const folder = createRunFolder(join(dir, "watched"), "m", now);
-    const isHeld = watchRunFolder(folder);
-    expect(isHeld()).toBe(false);
-    const lease = await holdRunFolder(folder, say);
-    expect(isHeld()).toBe(true);
+    const holdsLease = watchRunFolder(folder);
+    expect(holdsLease()).toBe(false);
+    const lease = await holdRunFolder(folder, log);
+    expect(holdsLease()).toBe(true);
     lease.release();
-    expect(isHeld()).toBe(false);
+    expect(holdsLease()).toBe(false);
   });
 });

@@ -1,7 +1,7 @@
 /** The folder of a run: which file is where. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { shellWord, usersFolder } from "@lockstep/config";
+import { invocationFolder, shellWord } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
 import {
   assertNoHolder,
@@ -118,9 +118,9 @@ export function removeTemporaries({ dir, checkpoints, charts }: RunFolder): void
  * @throws LockstepError ERR_RUN_BUSY if another process writes to the folder, ERR_RUN_EXISTS if one was quicker to begin a
  *   run in a new folder
  */
-export async function holdRunFolder(folder: RunFolder, say: (line: string) => void): Promise<Lease> {
+export async function holdRunFolder(folder: RunFolder, log: (line: string) => void): Promise<Lease> {
   const { dir, isNew, config } = folder;
-  const lease = await takeLease(leaseFile(dir), dir, say);
+  const lease = await takeLease(leaseFile(dir), dir, log);
   if (!isNew || !existsSync(config)) return lease;
   lease.release();
   throw runExists(dir);
@@ -131,14 +131,14 @@ export async function holdRunFolder(folder: RunFolder, say: (line: string) => vo
  * too if it was made for the run and is empty.
  */
 export function releaseRunFolder({ dir, isNew, isMade, config, eventLog }: RunFolder, lease: Lease): void {
-  const isUnbegun = isNew && !existsSync(config) && isHeld(lease);
-  if (isUnbegun) removeIfPossible(eventLog);
+  const neverStarted = isNew && !existsSync(config) && holdsLease(lease);
+  if (neverStarted) removeIfPossible(eventLog);
   lease.release();
-  if (isUnbegun && isMade) unlessRefused(() => rmdirSync(dir));
+  if (neverStarted && isMade) unlessRefused(() => rmdirSync(dir));
 }
 
 /** Whether no other process may have begun a run in the folder. */
-function isHeld(lease: Lease): boolean {
+function holdsLease(lease: Lease): boolean {
   try {
     lease.assertHeld();
     return true;
@@ -214,13 +214,13 @@ function makeFolder(out: string): string {
 }
 
 /** Named so that the user can paste it, wherever the command was typed. */
-const runsFolder = () => (usersFolder() === undefined ? "runs" : resolve("runs"));
+const runsFolder = () => (invocationFolder() === undefined ? "runs" : resolve("runs"));
 
 /** Two runs that start at once get two folders, since only one of them can make each. */
-function makeNewFolder(runs: string, wanted: string): string {
+function makeNewFolder(runs: string, name: string): string {
   makeFolders(runs);
   for (let number = 1; ; number++) {
-    const dir = join(runs, number === 1 ? wanted : `${wanted}-${number}`);
+    const dir = join(runs, number === 1 ? name : `${name}-${number}`);
     try {
       mkdirSync(dir);
       return dir;

@@ -26,7 +26,7 @@ let runs = 0;
 beforeEach(() => {
   live = new LiveRun();
   controls = new Controls(live);
-  live.take({ type: "facts", name: "run", run: parseRunFile({ machine: {}, derived: DERIVED }, "config.json") });
+  live.apply({ type: "facts", name: "run", run: parseRunFile({ machine: {}, derived: DERIVED }, "config.json") });
   folder = createRunFolder(join(dir, String(runs++)), "m", new Date(0));
 });
 
@@ -34,7 +34,7 @@ beforeEach(() => {
 function commanded(...commands: Command[]) {
   const team = new CountingTeam();
   team.onStep = (step) => {
-    if (step === 1) for (const command of commands) controls.take(command);
+    if (step === 1) for (const command of commands) controls.handle(command);
   };
   const { outcome } = countingRun({ folder, options: { test: false, checkpointEvery: 100 }, team, controls, live });
   return { team, ended: outcome() };
@@ -52,7 +52,7 @@ describe("a run", () => {
     await until(() => live.snapshot().state === "paused");
     for (let turns = 0; turns < 20; turns++) await turn();
     expect(team.updates).toBe(2);
-    controls.take({ do: "resume" });
+    controls.handle({ do: "resume" });
     expect(live.snapshot().state).toBe("running");
     expect(await ended).toBe("finished");
     expect(team.updates).toBe(6);
@@ -63,15 +63,15 @@ describe("a run", () => {
     const { team, ended } = commanded({ do: "pause" }, { do: "checkpoint" });
     await until(() => existsSync(join(folder.checkpoints, "step-00000002.safetensors")));
     expect(team.updates).toBe(2);
-    controls.take({ do: "resume" });
+    controls.handle({ do: "resume" });
     await ended;
   });
 
   test("takes the checkpoint that is asked for while another one is begun", async () => {
-    controls.take({ do: "checkpoint" });
+    controls.handle({ do: "checkpoint" });
     const asked: string[] = [];
     const checkpoint = async () => {
-      if (asked.push("a checkpoint") === 1) controls.take({ do: "checkpoint" });
+      if (asked.push("a checkpoint") === 1) controls.handle({ do: "checkpoint" });
     };
     for (let task = 0; task < 3; task++) await controls.attend({}, checkpoint, controls.signal);
     expect(asked).toHaveLength(2);
@@ -89,9 +89,9 @@ describe("a command", () => {
   test("is told once it is obeyed, and only then", async () => {
     const told: string[] = [];
     controls = new Controls(live, (text, kind) => told.push(`${kind}: ${text}`));
-    controls.take({ do: "resume" }); // it goes on anyway
-    for (const order of ["pause", "pause", "checkpoint", "resume", "stop"] as const) controls.take({ do: order });
-    expect(() => controls.take({ do: "drop", worker: "a" })).toThrow("needs one worker");
+    controls.handle({ do: "resume" }); // it goes on anyway
+    for (const order of ["pause", "pause", "checkpoint", "resume", "stop"] as const) controls.handle({ do: order });
+    expect(() => controls.handle({ do: "drop", worker: "a" })).toThrow("needs one worker");
     expect(told.map((line) => line.replace("requested from the dashboard", "…"))).toEqual([
       "paused: the run pauses: …",
       "wanted: a checkpoint after this step: …",
@@ -105,19 +105,19 @@ describe("a command", () => {
   });
 
   test("comes too late when the run is over, and too early before it has begun", () => {
-    expect(() => new Controls(new LiveRun()).take({ do: "stop" })).toThrow("has not begun yet");
+    expect(() => new Controls(new LiveRun()).handle({ do: "stop" })).toThrow("has not begun yet");
     live.event("the run is finished", "finished");
-    expect(() => controls.take({ do: "stop" })).toThrow("The run is over.");
+    expect(() => controls.handle({ do: "stop" })).toThrow("The run is over.");
   });
 
   test("drops a worker that is there, unless it is the last", () => {
     const dropped: string[] = [];
     controls.dismiss = (name) => name === "a" && dropped.push(name) > 0;
     live.event("a joined", "joined", { worker: "a" });
-    expect(() => controls.take({ do: "drop", worker: "a" })).toThrow("needs one worker");
+    expect(() => controls.handle({ do: "drop", worker: "a" })).toThrow("needs one worker");
     live.event("b joined", "joined", { worker: "b" });
-    controls.take({ do: "drop", worker: "a" });
+    controls.handle({ do: "drop", worker: "a" });
     expect(dropped).toEqual(["a"]);
-    expect(() => controls.take({ do: "drop", worker: "c" })).toThrow("No worker c is here.");
+    expect(() => controls.handle({ do: "drop", worker: "c" })).toThrow("No worker c is here.");
   });
 });

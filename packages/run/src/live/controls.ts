@@ -4,8 +4,8 @@ import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import { StopReason } from "../stop-reason.ts";
 import type { Team } from "../team.ts";
-import { isGone, isOver, type LiveRun } from "./live-run.ts";
-import type { TellEvent } from "./updates.ts";
+import { hasLeft, isOver, type LiveRun } from "./live-run.ts";
+import type { LogEvent } from "./updates.ts";
 
 const commandSchema = z.discriminatedUnion("do", [
   z.strictObject({ do: z.enum(["pause", "resume", "checkpoint", "stop"]) }),
@@ -26,52 +26,52 @@ export function parseCommand(text: string): Command {
 }
 
 /** Names who asked. Nobody knows more, since all who may command show the same token. */
-const WANTED = "requested from the dashboard";
+const REASON = "requested from the dashboard";
 
 /** Holds the commands until the run carries them out between two tasks. */
 export class Controls {
   /** Drops a worker, and says whether it was there. Absent where there is no team. */
   dismiss: ((worker: string) => boolean) | undefined;
   readonly #live: LiveRun;
-  readonly #tell: TellEvent;
+  readonly #logEvent: LogEvent;
   #paused = false;
   #checkpoint = false;
   readonly #stop = new AbortController();
-  readonly #taken = new EventEmitter<{ command: [] }>();
+  readonly #received = new EventEmitter<{ command: [] }>();
 
-  /** @param tell hears of each command that is obeyed. @default the page's events alone */
-  constructor(live: LiveRun, tell: TellEvent = live.event.bind(live)) {
+  /** @param logEvent hears of each command that is obeyed. @default the page's events alone */
+  constructor(live: LiveRun, logEvent: LogEvent = live.event.bind(live)) {
     this.#live = live;
-    this.#tell = tell;
+    this.#logEvent = logEvent;
   }
 
   /** @throws LockstepError ERR_COMMAND for what can't be done now */
-  take(command: Command): void {
+  handle(command: Command): void {
     const now = this.#live.snapshot();
     if (isOver(now)) throw new LockstepError("ERR_COMMAND", "The run is over.");
     if (command.do === "drop") this.#drop(command.worker);
     else if (now.run === undefined)
       throw new LockstepError("ERR_COMMAND", "The run has not begun yet; wait for its workers.");
     this.#obey(command.do);
-    this.#taken.emit("command");
+    this.#received.emit("command");
   }
 
   #obey(command: Command["do"]): void {
     switch (command) {
       case "pause":
-        if (!this.#paused) this.#tell(`the run pauses: ${WANTED}`, "paused");
+        if (!this.#paused) this.#logEvent(`the run pauses: ${REASON}`, "paused");
         this.#paused = true;
         return;
       case "resume":
-        if (this.#paused) this.#tell(`the run goes on: ${WANTED}`, "goes-on");
+        if (this.#paused) this.#logEvent(`the run goes on: ${REASON}`, "goes-on");
         this.#paused = false;
         return;
       case "checkpoint":
-        this.#tell(`a checkpoint after this step: ${WANTED}`, "wanted");
+        this.#logEvent(`a checkpoint after this step: ${REASON}`, "wanted");
         this.#checkpoint = true;
         return;
       case "stop":
-        this.#tell(`stopping after this step: ${WANTED}`, "wanted");
+        this.#logEvent(`stopping after this step: ${REASON}`, "wanted");
         this.#stop.abort(new StopReason({ type: "dashboard" }));
     }
   }
@@ -96,13 +96,13 @@ export class Controls {
         if (isPaused) team.resume?.();
         return;
       }
-      if (!isPaused) team.pause?.(WANTED);
-      await once(this.#taken, "command", { signal }).catch(() => {}); // an abort ends the pause, too
+      if (!isPaused) team.pause?.(REASON);
+      await once(this.#received, "command", { signal }).catch(() => {}); // an abort ends the pause, too
     }
   }
 
   #drop(worker: string): void {
-    const here = this.#live.snapshot().workers.filter((one) => !isGone(one));
+    const here = this.#live.snapshot().workers.filter((one) => !hasLeft(one));
     if (here.length < 2) throw new LockstepError("ERR_COMMAND", "The run needs one worker; pause or stop it instead.");
     if (this.dismiss?.(worker) !== true) throw new LockstepError("ERR_COMMAND", `No worker ${worker} is here.`);
   }

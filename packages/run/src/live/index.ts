@@ -1,6 +1,6 @@
 /** The state of a run that goes on, also for browsers: nothing here needs Node. */
 export {
-  isGone,
+  hasLeft,
   isOver,
   type Ledger,
   LiveRun,
@@ -17,9 +17,9 @@ export {
   EVENT_KINDS,
   type EventKind,
   type EventSubject,
+  type LogEvent,
   type RunEvent,
   type RunUpdate,
-  type TellEvent,
   type WorkerNow,
   type WorkerState,
 } from "./updates.ts";

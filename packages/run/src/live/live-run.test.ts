@@ -76,7 +76,7 @@ test("a worker may have any name, and thousands may come and go", () => {
     "constructor",
     ...Array.from({ length: 5000 }, (_, i) => `w${i}`),
   ].entries()) {
-    run.take({ type: "row", row: stepRow(step, { workers: [share(name, 4)] }) });
+    run.apply({ type: "row", row: stepRow(step, { workers: [share(name, 4)] }) });
   }
   const { history, ledger } = run.snapshot();
   expect(history.workers.slice(0, 2).map(({ name, samples }) => [name, samples[0]! + samples[1]!])).toEqual([
@@ -92,13 +92,13 @@ describe("LiveRun", () => {
   test("is the same wherever the same updates are taken, also from a copy half-way", () => {
     const run = new LiveRun(undefined, () => 0);
     run.event("a joined", "joined", { worker: "a", device: "a CPU", backend: "native" });
-    run.take({ type: "row", row: stepRow(0, { workers: [share("a", 4, { backward: 8 })] }) });
+    run.apply({ type: "row", row: stepRow(0, { workers: [share("a", 4, { backward: 8 })] }) });
     const copy = new LiveRun(JSON.parse(JSON.stringify(run.snapshot())), () => 0);
-    run.subscribe((update) => copy.take(JSON.parse(JSON.stringify(update))));
+    run.subscribe((update) => copy.apply(JSON.parse(JSON.stringify(update))));
     for (let step = 1; step < 5000; step++) {
-      run.take({ type: "row", row: stepRow(step, { workers: [share("a", 3), share("b", 1)] }) });
+      run.apply({ type: "row", row: stepRow(step, { workers: [share("a", 3), share("b", 1)] }) });
     }
-    run.take({ type: "team", workers: [worker("a")] });
+    run.apply({ type: "team", workers: [worker("a")] });
     run.event("slice 0 of step 7 goes to a", "slice-redone", { worker: "a" });
     expect(JSON.stringify(copy.snapshot())).toBe(JSON.stringify(run.snapshot()));
     expect(run.snapshot().workers.map(({ name, state }) => [name, state])).toEqual([
@@ -109,10 +109,10 @@ describe("LiveRun", () => {
 
   test("counts the samples of an epoch, each with the worker that computed it", () => {
     const run = new LiveRun();
-    run.take({ type: "row", row: stepRow(0, { workers: [share("a", 3), share("b", 1)] }) });
-    run.take({ type: "row", row: stepRow(1, { workers: [share("a", 4)] }) });
+    run.apply({ type: "row", row: stepRow(0, { workers: [share("a", 3), share("b", 1)] }) });
+    run.apply({ type: "row", row: stepRow(1, { workers: [share("a", 4)] }) });
     expect(run.snapshot().ledger).toEqual({ epoch: 1, samples: 8, workers: [entry("a", 7), entry("b", 1)] });
-    run.take({ type: "row", row: stepRow(2, { epoch: 2, workers: [share("a", 4)] }) });
+    run.apply({ type: "row", row: stepRow(2, { epoch: 2, workers: [share("a", 4)] }) });
     expect(run.snapshot().ledger).toEqual({ epoch: 2, samples: 4, workers: [entry("a", 4)] });
   });
 
@@ -137,8 +137,8 @@ describe("LiveRun", () => {
 
   test("begins anew from the rows that stand when a run goes on from a checkpoint", () => {
     const run = new LiveRun();
-    for (let step = 0; step < 10; step++) run.take({ type: "row", row: stepRow(step) });
-    run.take({ type: "history", rows: [stepRow(0), stepRow(1)] });
+    for (let step = 0; step < 10; step++) run.apply({ type: "row", row: stepRow(step) });
+    run.apply({ type: "history", rows: [stepRow(0), stepRow(1)] });
     expect(run.snapshot()).toMatchObject({ stepsDone: 2, ledger: { samples: 8 } });
     expect(run.snapshot().history.first).toEqual([0, 1]);
   });

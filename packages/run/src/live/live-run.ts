@@ -72,9 +72,9 @@ export interface RunSnapshot {
 }
 
 const RECENT_STEPS = 20;
-const KEPT_EVENTS = 1000;
+const MAX_EVENTS = 1000;
 /** Workers that are gone, and still shown. */
-const KEPT_GONE = 16;
+const MAX_LEFT_WORKERS = 16;
 /** What computes in a run on a single machine, which has no team. */
 export const LOCAL_WORKER = "this process";
 
@@ -97,7 +97,7 @@ export class LiveRun {
   readonly #dateMs: () => number;
 
   /** @param from what was known before, which becomes this one's own */
-  constructor(from: RunSnapshot = nothingYet(), dateMs: () => number = Date.now) {
+  constructor(from: RunSnapshot = emptySnapshot(), dateMs: () => number = Date.now) {
     this.#now = from;
     this.#dateMs = dateMs;
   }
@@ -113,21 +113,21 @@ export class LiveRun {
     return () => void this.#listeners.delete(listener);
   }
 
-  take(update: RunUpdate): void {
+  apply(update: RunUpdate): void {
     this.#fold(update);
     for (const listener of this.#listeners) listener(update);
   }
 
   /** Takes an event that happens now. */
   event(text: string, kind: EventKind, subject: EventSubject = {}): void {
-    this.take({ type: "event", event: { at: new Date(this.#dateMs()).toISOString(), kind, text, ...subject } });
+    this.apply({ type: "event", event: { at: new Date(this.#dateMs()).toISOString(), kind, text, ...subject } });
   }
 
   /** Says which phase the run enters now. The one that it is in already is no news, and a run that is over enters none. */
   phase(name: PhaseName, reason?: string): void {
     const { phase } = this.#now;
     if (isOver(this.#now) || (phase?.name === name && phase.reason === reason)) return;
-    this.take({ type: "phase", phase: { name, sinceMs: this.#dateMs(), reason } });
+    this.apply({ type: "phase", phase: { name, sinceMs: this.#dateMs(), reason } });
   }
 
   #fold(update: RunUpdate): void {
@@ -138,7 +138,7 @@ export class LiveRun {
         now.run = update.run;
         return;
       case "history":
-        this.#startOver();
+        this.#reset();
         for (const row of update.rows) this.#row(row);
         now.lastStepAtMs = undefined;
         return;
@@ -162,8 +162,8 @@ export class LiveRun {
     }
   }
 
-  #startOver(): void {
-    const { history, recent, epochs, ledger, stepsDone } = nothingYet();
+  #reset(): void {
+    const { history, recent, epochs, ledger, stepsDone } = emptySnapshot();
     Object.assign(this.#now, { history, recent, epochs, ledger, stepsDone });
     this.#now.test = this.#now.report = this.#now.progress = undefined;
     for (const worker of this.#now.workers) worker.samples = worker.bytesUp = worker.bytesDown = 0;
@@ -199,14 +199,14 @@ export class LiveRun {
   #team(workers: readonly WorkerNow[]): void {
     const here = new Set(workers.map(({ name }) => name));
     for (const worker of [...this.#now.workers])
-      if (!here.has(worker.name)) this.#gone(worker, "left", "it is not here any more");
+      if (!here.has(worker.name)) this.#markLeft(worker, "left", "it is not here any more");
     for (const worker of workers) Object.assign(this.#worker(worker.name), worker, { goneBecause: undefined });
   }
 
   #event(event: RunEvent): void {
     const now = this.#now;
     now.events.push(event);
-    if (now.events.length > KEPT_EVENTS) now.events.shift();
+    if (now.events.length > MAX_EVENTS) now.events.shift();
     now.state = STATES[event.kind] ?? now.state;
     if (event.kind === "waiting") now.workers = []; // those before belong to a coordinator that is no more
     if (event.kind === "slice-redone") now.redoneSlices++;
@@ -214,7 +214,7 @@ export class LiveRun {
     if (event.worker !== undefined) this.#eventOf(this.#worker(event.worker), event);
     this.#phaseAfter(event);
     if (isOver(now)) {
-      for (const worker of [...now.workers]) this.#gone(worker, "left", "the run is over");
+      for (const worker of [...now.workers]) this.#markLeft(worker, "left", "the run is over");
     }
   }
 
@@ -235,10 +235,10 @@ export class LiveRun {
         return;
       case "lost":
       case "dropped":
-        this.#gone(worker, "lost", text);
+        this.#markLeft(worker, "lost", text);
         return;
       case "left":
-        this.#gone(worker, "left", text);
+        this.#markLeft(worker, "left", text);
         return;
       case "slice-redone":
         worker.redoneSlices++;
@@ -248,11 +248,11 @@ export class LiveRun {
     }
   }
 
-  #gone(worker: LiveWorker, state: "left" | "lost", reason: string): void {
-    if (isGone(worker)) return;
+  #markLeft(worker: LiveWorker, state: "left" | "lost", reason: string): void {
+    if (hasLeft(worker)) return;
     Object.assign(worker, { state, goneBecause: reason, slices: [] });
-    const gone = this.#now.workers.filter(isGone);
-    if (gone.length > KEPT_GONE) this.#now.workers.splice(this.#now.workers.indexOf(gone[0]!), 1);
+    const leftWorkers = this.#now.workers.filter(hasLeft);
+    if (leftWorkers.length > MAX_LEFT_WORKERS) this.#now.workers.splice(this.#now.workers.indexOf(leftWorkers[0]!), 1);
   }
 
   #worker(name: string): LiveWorker {
@@ -268,7 +268,7 @@ export class LiveRun {
 }
 
 /** Tells whether a worker no longer takes part. */
-export const isGone = ({ state }: LiveWorker): boolean => state === "left" || state === "lost";
+export const hasLeft = ({ state }: LiveWorker): boolean => state === "left" || state === "lost";
 
 /** Whether nothing more happens in a run. */
 export const isOver = ({ state }: Readonly<RunSnapshot>): boolean => ["finished", "stopped", "failed"].includes(state);
@@ -280,7 +280,7 @@ export function sharesOf({ workers, samples, ms }: StepRow): NonNullable<StepRow
   return [{ name: LOCAL_WORKER, samples, bytesUp: 0, bytesDown: 0, ms: parts, io: {} }];
 }
 
-function nothingYet(): RunSnapshot {
+function emptySnapshot(): RunSnapshot {
   return {
     ...{ name: "", state: "waiting", stepsDone: 0, history: emptyHistory(), recent: [], epochs: [], workers: [] },
     ...{ events: [], ledger: { epoch: 0, samples: 0, workers: [] }, redoneSlices: 0, refused: 0 },

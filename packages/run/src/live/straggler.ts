@@ -1,6 +1,6 @@
 /** Finds the worker that holds up the steps, and the part of its step that does. */
 import type { StepRow } from "../folder/metrics.ts";
-import { mean, median } from "../numbers.ts";
+import { mean, median } from "../statistics.ts";
 import { sharesOf } from "./live-run.ts";
 
 /** Milliseconds of each part of a worker's step, as a mean over steps. */

@@ -56,7 +56,7 @@ export interface RunEvent extends EventSubject {
 }
 
 /** Called with an event when it happens. */
-export type TellEvent = (text: string, kind: EventKind, subject?: EventSubject) => void;
+export type LogEvent = (text: string, kind: EventKind, subject?: EventSubject) => void;
 
 /** The first ones are those of the coordinator; then it `left`, or was `lost` or dropped. */
 export type WorkerState = "waiting" | "loading" | "replaying" | "in" | "leaving" | "left" | "lost";

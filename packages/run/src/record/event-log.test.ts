@@ -5,7 +5,7 @@ import { LockstepError } from "@lockstep/errors";
 import { mountSmallDisk } from "@lockstep/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { LiveRun } from "../live/live-run.ts";
-import { keepEvents, parseEventLog, readEvents } from "./event-log.ts";
+import { parseEventLog, readEvents, recordEvents } from "./event-log.ts";
 
 let dir: string;
 beforeAll(() => {
@@ -16,12 +16,12 @@ afterAll(() => rmSync(dir, { recursive: true }));
 test("events outlive the process, a half-written line spoils none, and a resumed run tells the old ones too", () => {
   const path = join(dir, "events.jsonl");
   const first = new LiveRun(undefined, () => 0);
-  keepEvents(first, path);
+  recordEvents(first, path);
   first.event("a joined: a CPU, native", "joined", { worker: "a", device: "a CPU", backend: "native" });
-  first.take({ type: "history", rows: [] }); // no event
+  first.apply({ type: "history", rows: [] }); // no event
   appendFileSync(path, '{"at":"19');
   const again = new LiveRun(undefined, () => 1000);
-  keepEvents(again, path);
+  recordEvents(again, path);
   again.event("waiting for 1 workers", "waiting");
   expect(readFileSync(path, "utf8").split("\n")).toHaveLength(4); // with the phase that the run is in while it waits
   const [joined, waiting] = readEvents(path);
@@ -44,7 +44,7 @@ test("each change of phase is a line, and the phases that alternate between task
   const path = join(dir, "phases.jsonl");
   let nowMs = 0;
   const live = new LiveRun(undefined, () => nowMs++);
-  keepEvents(live, path);
+  recordEvents(live, path);
   live.phase("gathering");
   live.event("waiting for 2 workers", "waiting");
   live.event("the run begins", "begun");
@@ -77,17 +77,17 @@ test("each change of phase is a line, and the phases that alternate between task
 test("a process does not take over the phase of the one before, and tells its own", () => {
   const path = join(dir, "killed.jsonl");
   const killed = new LiveRun();
-  keepEvents(killed, path);
+  recordEvents(killed, path);
   killed.event("the run begins", "begun");
   killed.phase("stepping");
   const next = new LiveRun();
-  keepEvents(next, path);
+  recordEvents(next, path);
   expect(next.snapshot().phase).toBeUndefined();
   next.event("the run goes on", "resumed");
   next.phase("stepping");
   next.event("the run is over", "finished");
   const again = new LiveRun();
-  keepEvents(again, path);
+  recordEvents(again, path);
   again.event("a checkpoint is requested", "wanted");
   expect(phaseLines(path).map(({ phase }) => phase)).toEqual(["stepping", "stepping", "over"]);
 });
@@ -114,7 +114,7 @@ test("an event that comes when another process has taken the run is not written"
   const assertHeld = () => {
     if (taken) throw new LockstepError("ERR_RUN_TAKEN", "Another process has taken the folder.");
   };
-  keepEvents(live, path, { assertHeld });
+  recordEvents(live, path, { assertHeld });
   live.event("a joined", "joined");
   taken = true;
   live.event("Another process has taken the folder.", "failed");
@@ -126,7 +126,7 @@ test("an event that a full disk cut is left out, and those before and after it a
   try {
     const path = join(disk.dir, "events.jsonl");
     const live = new LiveRun();
-    keepEvents(live, path);
+    recordEvents(live, path);
     live.event("a joined", "joined");
     disk.fill(0);
     live.event("x".repeat(100_000), "joined"); // the block that the file has already takes the beginning
@@ -141,7 +141,7 @@ test("an event that a full disk cut is left out, and those before and after it a
 
 test("a disk that can't be written does not end a run by its events", () => {
   const live = new LiveRun();
-  keepEvents(live, join(dir, "nowhere", "events.jsonl"));
+  recordEvents(live, join(dir, "nowhere", "events.jsonl"));
   live.event("a joined", "joined");
   expect(live.snapshot().events).toHaveLength(1);
 });

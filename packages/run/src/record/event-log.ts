@@ -59,15 +59,15 @@ export function parseEventLog(text: string): LoggedUpdate[] {
  * Tells `live` of the events in the file, and from then on writes there each one that it hears of, and each change of the
  * phase, for as long as this process holds the lease of the folder, if there is one.
  */
-export function keepEvents(live: LiveRun, path: string, lease?: Pick<Lease, "assertHeld">): void {
-  for (const event of readEvents(path)) live.take({ type: "event", event });
-  let told = phaseText(live.snapshot().phase);
+export function recordEvents(live: LiveRun, path: string, lease?: Pick<Lease, "assertHeld">): void {
+  for (const event of readEvents(path)) live.apply({ type: "event", event });
+  let lastText = phaseText(live.snapshot().phase);
   live.subscribe((update) => {
     if (update.type !== "event" && update.type !== "phase") return;
     if (update.type === "event") append(path, update.event, lease);
     const { phase } = live.snapshot(); // events begin and end phases, too
-    if (phase === undefined || phaseText(phase) === told) return;
-    told = phaseText(phase);
+    if (phase === undefined || phaseText(phase) === lastText) return;
+    lastText = phaseText(phase);
     append(path, phaseLine(phase), lease);
   });
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { GivenOptions } from "@lockstep/config";
+import type { ExplicitOptions } from "@lockstep/config";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createRunFolder, type RunFolder } from "../folder/run-folder.ts";
 import { CountingTeam, countingRun, resumedCountingRun } from "../testing/counting-team.ts";
@@ -18,7 +18,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }));
 
 /** 40 epochs of 3 steps. */
-const LONG: GivenOptions = { numEpochs: 40, test: false };
+const LONG: ExplicitOptions = { numEpochs: 40, test: false };
 
 function teamWith(lossAt: (step: number) => number, updates = 0): CountingTeam {
   const team = new CountingTeam(updates);

@@ -1,6 +1,6 @@
 /** Notices a loss that does not move at the beginning of a run, which looks like a fault and is none. */
 import type { RunConfig } from "@lockstep/config";
-import { mean } from "../numbers.ts";
+import { mean } from "../statistics.ts";
 
 /** Steps from the start of a run after which its loss is judged. */
 const STEPS = 100;

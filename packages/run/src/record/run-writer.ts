@@ -7,7 +7,7 @@ import { writeSafetensors } from "@lockstep/formats";
 import { correctOf, type Evaluation } from "../evaluation.ts";
 import { type Checkpoint, checkpointBefore, hasCheckpoint, saveCheckpoint } from "../folder/checkpoint.ts";
 import { appendMetrics, type EpochRow, type MetricsRow, rewriteMetrics, type TestRow } from "../folder/metrics.ts";
-import { advance, type CheckpointProgress, START, stands } from "../folder/progress.ts";
+import { advance, type CheckpointProgress, START, survivesResume } from "../folder/progress.ts";
 import { makeReport, type Report, writeReport } from "../folder/report.ts";
 import type { ResumePoint } from "../folder/resume-point.ts";
 import { type RunFolder, removeResults, removeTemporaries } from "../folder/run-folder.ts";
@@ -33,7 +33,7 @@ export interface RunWriterOptions {
   live?: LiveRun | undefined;
   startedAt: Date;
   /** What a resumed run goes on from. */
-  resumed?: ResumePoint | undefined;
+  resumePoint?: ResumePoint | undefined;
   nowMs?: () => number;
   /** Of the folder: nothing is written there once another process has taken it. @default nobody can */
   lease?: Pick<Lease, "assertHeld"> | undefined;
@@ -47,7 +47,7 @@ export class RunWriter {
   /** Updates made at the last checkpoint, which may be under way; undefined if there is none. */
   checkpointStep: number | undefined;
   /** Whoever had the state of the last checkpoint was lost before it was here: another one is due. */
-  checkpointLost = false;
+  isCheckpointDue = false;
   /** Of the test, once it is done. */
   report: Report | undefined;
   readonly #options: RunWriterOptions;
@@ -64,19 +64,20 @@ export class RunWriter {
   #recent: { atMs: number; samples: number }[] = [];
 
   constructor(options: RunWriterOptions) {
-    const { folder, schedule, startedAt, resumed } = options;
+    const { folder, schedule, startedAt, resumePoint } = options;
     this.#options = options;
     this.#nowMs = options.nowMs ?? (() => performance.now());
     options.lease?.assertHeld();
-    if (resumed !== undefined) removeTemporaries(folder);
-    if (resumed !== undefined && hasCheckpoint(folder.checkpoints, resumed.step)) this.checkpointStep = resumed.step;
-    if (resumed !== undefined && resumed.step < schedule.steps) removeResults(folder, options.modelName);
-    this.#progress = resumed?.progress ?? START;
-    const at = resumed && { step: resumed.step, endedSteps: resumed.progress.endedSteps };
-    const rows = at === undefined ? [] : rewriteMetrics(folder.metrics, (row) => stands(row, at, schedule));
+    if (resumePoint !== undefined) removeTemporaries(folder);
+    if (resumePoint !== undefined && hasCheckpoint(folder.checkpoints, resumePoint.step))
+      this.checkpointStep = resumePoint.step;
+    if (resumePoint !== undefined && resumePoint.step < schedule.steps) removeResults(folder, options.modelName);
+    this.#progress = resumePoint?.progress ?? START;
+    const at = resumePoint && { step: resumePoint.step, endedSteps: resumePoint.progress.endedSteps };
+    const rows = at === undefined ? [] : rewriteMetrics(folder.metrics, (row) => survivesResume(row, at, schedule));
     for (const row of rows) if (row.type === "step") this.#flatLoss.add(row.step, row.loss);
     this.#events = startEvents(folder.events, startedAt, rows);
-    options.live?.take({ type: "history", rows });
+    options.live?.apply({ type: "history", rows });
   }
 
   step({ step, epoch, learningRate }: StepTask, { lossSum, ...totals }: StepTotals): void {
@@ -100,7 +101,7 @@ export class RunWriter {
     const row: TestRow = { type: "test", step, loss, accuracy, samples };
     this.#write(row);
     writeReport(folder.report, this.report);
-    live?.take({ type: "report", report: this.report });
+    live?.apply({ type: "report", report: this.report });
     live?.event(testLine(row), "tested");
     display.line(testLine(row), row);
   }
@@ -134,7 +135,7 @@ export class RunWriter {
     this.#assertNoFailure();
     const head = { step, epoch: epoch + 1, seed: this.#options.config.seed, progress: this.#progress };
     this.checkpointStep = step;
-    this.checkpointLost = false;
+    this.isCheckpointDue = false;
     this.#writing = this.#save(head, state, this.#writing);
   }
 
@@ -181,7 +182,7 @@ export class RunWriter {
     this.#options.lease?.assertHeld();
     appendMetrics(this.#options.folder.metrics, row);
     this.#events(row);
-    this.#options.live?.take({ type: "row", row });
+    this.#options.live?.apply({ type: "row", row });
     this.#progress = advance(this.#progress, row, this.#options.schedule);
   }
 
@@ -193,7 +194,7 @@ export class RunWriter {
       await saveCheckpoint(folder.checkpoints, { ...head, tensors }, { keep: config.keep, lease });
       live?.event(`checkpoint after ${head.step} steps`, "checkpoint");
     } catch (error) {
-      if (error instanceof LockstepError && error.code === "ERR_STATE_LOST") this.checkpointLost = true;
+      if (error instanceof LockstepError && error.code === "ERR_STATE_LOST") this.isCheckpointDue = true;
       else this.#failure ??= error as Error;
     }
   }
@@ -215,6 +216,6 @@ export class RunWriter {
     const samplesPerSecond = (last.samples - first.samples) / seconds;
     const progress = { step: stepsDone, steps: schedule.steps, loss, samplesPerSecond, secondsLeft };
     display.progress(progress);
-    live?.take({ type: "progress", progress });
+    live?.apply({ type: "progress", progress });
   }
 }

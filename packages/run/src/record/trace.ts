@@ -8,7 +8,7 @@
 import { writeSmallFile } from "@lockstep/files";
 import { readMetrics, type StepRow } from "../folder/metrics.ts";
 import type { RunFolder } from "../folder/run-folder.ts";
-import { sum } from "../numbers.ts";
+import { sum } from "../statistics.ts";
 import type { WorkerShare } from "../team.ts";
 
 /** Steps that a trace shows. */

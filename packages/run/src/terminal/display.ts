@@ -35,7 +35,7 @@ export function lineDisplay(write: Display["line"], nowMs: () => number = () => 
       if (nowMs() - lastMs < LINE_EVERY_MS) return;
       lastMs = nowMs();
       const width = String(progress.steps).length;
-      const { loss, images, left } = wordsOf(progress);
+      const { loss, images, left } = formatProgress(progress);
       write(
         `step ${String(progress.step).padStart(width)}/${progress.steps}  loss ${loss}  ${images} images/s  ${left} left`,
         { type: "progress", ...progress },
@@ -68,14 +68,14 @@ function barDisplay(stream: NodeJS.WriteStream): Display {
           stopOnComplete: false,
           gracefulExit: false,
         });
-        bar.start(progress.steps, progress.step, wordsOf(progress));
+        bar.start(progress.steps, progress.step, formatProgress(progress));
       }
-      bar.update(progress.step, wordsOf(progress));
+      bar.update(progress.step, formatProgress(progress));
     },
     close,
   };
 }
 
-function wordsOf({ loss, samplesPerSecond, secondsLeft }: Progress) {
+function formatProgress({ loss, samplesPerSecond, secondsLeft }: Progress) {
   return { loss: loss.toFixed(3), images: samplesPerSecond.toFixed(1), left: durationOf(secondsLeft) };
 }

@@ -2,7 +2,7 @@ import { Writable } from "node:stream";
 import { LockstepError } from "@lockstep/errors";
 import { expect, test, vi } from "vitest";
 import { displayOn } from "./display.ts";
-import { jsonLine, tellFailure } from "./log.ts";
+import { jsonLine, reportFailure } from "./log.ts";
 
 test("a line for programs is one object, with time, level, message and fields", () => {
   const time = new Date("2026-11-23T21:09:00.250Z");
@@ -46,15 +46,15 @@ test("an error is told with its code and ends the program with status 1; a defec
   const told = vi.spyOn(console, "error").mockImplementation(() => {});
   const { exitCode } = process;
   try {
-    tellFailure(new LockstepError("ERR_NO_RUN", "There is none."), "text");
-    tellFailure(new LockstepError("ERR_NO_RUN", "There is none."), "json");
+    reportFailure(new LockstepError("ERR_NO_RUN", "There is none."), "text");
+    reportFailure(new LockstepError("ERR_NO_RUN", "There is none."), "json");
     expect(process.exitCode).toBe(1);
     expect(told.mock.calls[0]).toEqual(["ERR_NO_RUN: There is none."]);
     expect(JSON.parse(told.mock.calls[1]![0])).toMatchObject({
       ...{ level: "error", code: "ERR_NO_RUN", message: "There is none." },
     });
     const defect = new TypeError("x is not a function");
-    expect(() => tellFailure(defect, "json")).toThrow(defect);
+    expect(() => reportFailure(defect, "json")).toThrow(defect);
   } finally {
     process.exitCode = exitCode;
     told.mockRestore();

@@ -20,7 +20,7 @@ export function jsonLine(message: string, fields: LineFields = {}, time = new Da
  * Tells of the error that ends the program, on standard error. One that nobody threw on purpose, and that does not come
  * of a shortage, is a defect: it goes on.
  */
-export function tellFailure(error: unknown, format: LogFormat): void {
+export function reportFailure(error: unknown, format: LogFormat): void {
   const known = knownError(error);
   if (known === undefined) throw error;
   const { code, message } = known;

@@ -2,7 +2,7 @@
 import { Controls } from "../live/controls.ts";
 import { LiveRun } from "../live/live-run.ts";
 import type { Display } from "./display.ts";
-import { eventTeller } from "./event-teller.ts";
+import { eventLogger } from "./event-logger.ts";
 
 /** The terminal, the pages, and the commands that come from the pages. */
 export interface RunPanel {
@@ -14,5 +14,5 @@ export interface RunPanel {
 /** Makes the panel of a run that nothing is known of yet. */
 export function openPanel(display: Display): RunPanel {
   const live = new LiveRun();
-  return { display, live, controls: new Controls(live, eventTeller(display, live)) };
+  return { display, live, controls: new Controls(live, eventLogger(display, live)) };
 }

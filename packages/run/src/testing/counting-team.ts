@@ -1,6 +1,6 @@
 /** A team for tests that only pretends to compute, and whole runs with it. */
 
-import { type GivenOptions, makeConfig } from "@lockstep/config";
+import { type ExplicitOptions, makeConfig } from "@lockstep/config";
 import { latestCheckpoint } from "../folder/checkpoint.ts";
 import type { ResumePoint } from "../folder/resume-point.ts";
 import type { RunFolder } from "../folder/run-folder.ts";
@@ -79,10 +79,10 @@ export const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 /** The run that `CountingTeam` computes in a test. */
 export interface CountingRun {
   folder: RunFolder;
-  options: GivenOptions;
+  options: ExplicitOptions;
   team: CountingTeam;
   /** What the run goes on from. */
-  resumed?: ResumePoint | undefined;
+  resumePoint?: ResumePoint | undefined;
   /** The step after which someone asks to stop. */
   stopAfter?: number | undefined;
   lines?: string[];
@@ -91,12 +91,21 @@ export interface CountingRun {
 }
 
 /** Returns the schedule of a run with these options. */
-export function countingSchedule(options: GivenOptions): Schedule {
+export function countingSchedule(options: ExplicitOptions): Schedule {
   return makeSchedule(configOf(options), SIZES);
 }
 
 /** A run whose writer can be looked at. */
-export function countingRun({ folder, options, team, resumed, stopAfter, lines = [], live, controls }: CountingRun) {
+export function countingRun({
+  folder,
+  options,
+  team,
+  resumePoint,
+  stopAfter,
+  lines = [],
+  live,
+  controls,
+}: CountingRun) {
   const schedule = countingSchedule(options);
   const stop = new AbortController();
   const { onStep } = team;
@@ -109,21 +118,21 @@ export function countingRun({ folder, options, team, resumed, stopAfter, lines =
     () => 0,
   );
   const writer = new RunWriter({
-    ...{ folder, config: configOf(options), schedule, display, resumed, live },
+    ...{ folder, config: configOf(options), schedule, display, resumePoint, live },
     ...{ modelName: "M", classes: ["a", "b"], startedAt: new Date(0) },
   });
   const signal = AbortSignal.any([stop.signal, ...(controls === undefined ? [] : [controls.signal])]);
-  const run = new TrainingRun({ schedule, writer, from: resumed, controls });
+  const run = new TrainingRun({ schedule, writer, resumePoint, controls });
   return { writer, outcome: () => trainLoop(run, team, signal) };
 }
 
 /** Goes on from the last checkpoint. */
 export function resumedCountingRun(run: Omit<CountingRun, "resumed" | "team"> & { team?: CountingTeam }) {
-  const resumed = latestCheckpoint(run.folder.checkpoints, () => {});
-  const team = run.team ?? new CountingTeam(resumed.tensors[0]!.weight[0]);
-  return countingRun({ ...run, team, resumed });
+  const resumePoint = latestCheckpoint(run.folder.checkpoints, () => {});
+  const team = run.team ?? new CountingTeam(resumePoint.tensors[0]!.weight[0]);
+  return countingRun({ ...run, team, resumePoint });
 }
 
-function configOf(options: GivenOptions) {
+function configOf(options: ExplicitOptions) {
   return makeConfig({ batchSize: 4, numEpochs: 2, ...options });
 }

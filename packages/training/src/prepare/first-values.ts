@@ -1,6 +1,6 @@
 /** The weights and momentum that a run on one machine begins, or goes on, with. */
 import { fitStateDict, initialWeights, prefixLine, type StateDict, toStateDict } from "@lockstep/model";
-import type { RunStart } from "@lockstep/run";
+import type { RunInputs } from "@lockstep/run";
 import { type InitialValues, parameterValues } from "../state.ts";
 import type { PreparedRun } from "./prepare.ts";
 
@@ -13,7 +13,7 @@ import type { PreparedRun } from "./prepare.ts";
  */
 export async function firstValues(
   { config, loaded, names, own }: PreparedRun,
-  { checkpoint, initialWeights: given }: Pick<RunStart, "checkpoint" | "initialWeights">,
+  { checkpoint, initialWeights: given }: Pick<RunInputs, "checkpoint" | "initialWeights">,
   say: (line: string) => void,
 ): Promise<InitialValues> {
   const { model } = loaded;

@@ -8,7 +8,7 @@ import {
   type Display,
   differentBitsLine,
   groupDevices,
-  type RunStart,
+  type RunInputs,
   threadsToKeep,
 } from "@lockstep/run";
 import { isModelOf } from "../export/trained-model.ts";
@@ -35,7 +35,7 @@ export const computedWith = ({ engine }: PreparedRun) => ({
  * @throws LockstepError ERR_MODEL_CHANGED for another model than the run began with
  */
 export async function loadRun(
-  start: RunStart,
+  start: RunInputs,
   given: MachineOptions,
   display: Display,
   onPrepared: (prepared: PreparedRun) => void,

@@ -2,7 +2,7 @@
 
 import { machineOptions, tidyArguments } from "@lockstep/config";
 import { type WorkerCommandOptions, workerProgram } from "@lockstep/config/programs";
-import { displayOn, tellFailure, tuneGarbageCollection, watchInterrupts } from "@lockstep/run";
+import { displayOn, reportFailure, tuneGarbageCollection, watchInterrupts } from "@lockstep/run";
 import { connect } from "../connection/connect.ts";
 import { work } from "../worker.ts";
 import { findCoordinator } from "./find-coordinator.ts";
@@ -28,9 +28,9 @@ try {
   const url = coordinator ?? (await findCoordinator(join, log));
   const here = { model, name, dataDir, maxRows, machine: machineOptions(machine) };
   const connection = await connect(url, join); // until there is one, a signal ends the process at once
-  const { signal } = watchInterrupts({ doing: "leaving after this slice", tell: log });
+  const { signal } = watchInterrupts({ doing: "leaving after this slice", log });
   await work(connection, { coordinator: url, join, reconnectMs, ...here, log, signal });
 } catch (error) {
   if (tellParent(error)) process.exitCode = 1;
-  else tellFailure(error, format);
+  else reportFailure(error, format);
 }

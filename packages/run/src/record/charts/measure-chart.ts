@@ -1,7 +1,7 @@
 /** The chart of a measure over a run: training as a curve, validation as dots. */
 import type { TopLevelSpec } from "vega-lite";
 import type { EpochRow, MetricsRow, StepRow } from "../../folder/metrics.ts";
-import { mean } from "../../numbers.ts";
+import { mean } from "../../statistics.ts";
 
 /** Okabe and Ito's blue and vermilion, which colour-blind people can tell apart. */
 const COLORS = { train: "#0072B2", validation: "#D55E00" };

@@ -1,16 +1,16 @@
 import { expect, test } from "vitest";
+import { withFailureEvent } from "./failure-event.ts";
 import { LiveRun } from "./live/live-run.ts";
-import { showingFailure } from "./showing-failure.ts";
 
 test("what a run fails with is its last event, and goes on to whoever began the run", async () => {
   const live = new LiveRun();
   const error = new Error("The disk is full.");
-  await expect(showingFailure(live, () => Promise.reject(error))).rejects.toBe(error);
+  await expect(withFailureEvent(live, () => Promise.reject(error))).rejects.toBe(error);
   expect(live.snapshot()).toMatchObject({ state: "failed", events: [{ kind: "failed", text: "The disk is full." }] });
 });
 
 test("a run that does not fail shows nothing of the kind", async () => {
   const live = new LiveRun();
-  expect(await showingFailure(live, async () => "finished")).toBe("finished");
+  expect(await withFailureEvent(live, async () => "finished")).toBe("finished");
   expect(live.snapshot().events).toEqual([]);
 });

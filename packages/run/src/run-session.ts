@@ -2,8 +2,8 @@
 import type { Lease } from "@lockstep/files";
 import { holdRunFolder, releaseRunFolder } from "./folder/run-folder.ts";
 import type { OpenedRun } from "./open-run.ts";
-import { keepEvents } from "./record/event-log.ts";
-import { type Start, StartedRun } from "./started-run.ts";
+import { recordEvents } from "./record/event-log.ts";
+import { StartedRun, type StartOptions } from "./started-run.ts";
 import { failureSignal } from "./stop-reason.ts";
 import type { RunPanel } from "./terminal/panel.ts";
 
@@ -12,13 +12,13 @@ export class RunSession {
   readonly run: OpenedRun;
   readonly panel: RunPanel;
   /** Aborts with the failure ERR_RUN_TAKEN when another process has taken the folder. */
-  readonly lost: AbortSignal;
+  readonly leaseSignal: AbortSignal;
   readonly #lease: Lease;
 
   private constructor(run: OpenedRun, panel: RunPanel, lease: Lease) {
     this.run = run;
     this.panel = panel;
-    this.lost = failureSignal(lease.lost);
+    this.leaseSignal = failureSignal(lease.lost);
     this.#lease = lease;
   }
 
@@ -29,7 +29,7 @@ export class RunSession {
    */
   static async hold(run: OpenedRun, panel: RunPanel): Promise<RunSession> {
     const lease = await holdRunFolder(run.folder, (line) => panel.display.line(line));
-    keepEvents(panel.live, run.folder.eventLog, lease);
+    recordEvents(panel.live, run.folder.eventLog, lease);
     return new RunSession(run, panel, lease);
   }
 
@@ -39,7 +39,7 @@ export class RunSession {
   }
 
   /** Starts the run, or goes on with it: writes config.json, and tells those who watch. */
-  start(start: Start): StartedRun {
+  start(start: StartOptions): StartedRun {
     return new StartedRun({ run: this.run, panel: this.panel, lease: this.#lease }, start);
   }
 

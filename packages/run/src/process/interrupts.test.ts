@@ -12,7 +12,7 @@ describe("a run that watches for requests to stop", () => {
     lines.length = exits.length = nowMs = 0;
     interrupts = watchInterrupts({
       doing: "stopping after this step",
-      tell: (line) => lines.push(line),
+      log: (line) => lines.push(line),
       nowMs: () => nowMs,
       exit: (status) => exits.push(status),
     });

@@ -2,16 +2,16 @@
 import type { Display } from "@lockstep/run";
 
 /** Where pages show the run. */
-export interface DashboardOptions {
+export interface DashboardPort {
   /** @default 7080, or the next that is free */
   port?: number | undefined;
 }
 
 /** Options that say how a run is shown while it goes. */
-export interface Shown {
+export interface RunView {
   display: Display;
   /** @default no pages show it */
-  dashboard?: DashboardOptions | undefined;
+  dashboard?: DashboardPort | undefined;
   /** Options, as words, that a resume needs once more, since the run's folder does not keep them. @default none */
-  unkept?: readonly string[];
+  unsavedFlags?: readonly string[];
 }

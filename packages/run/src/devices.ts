@@ -1,6 +1,6 @@
 /** The devices that compute a run, as far as they decide its bits. */
 import { z } from "zod";
-import { sum } from "../numbers.ts";
+import { sum } from "./statistics.ts";
 
 const count = z.int().nonnegative();
 const deviceFields = {
@@ -92,7 +92,8 @@ export function differentBitsLine(
   if (was === undefined || others.length > 0 || !promisesBits(devices, { sliceRows, workers })) return undefined;
   const other = now.devices.find((device) => deviceKey(device) !== deviceKey(was));
   const reasons = [
-    other !== undefined && `it was computed ${inWords(was, other)}, and now ${inWords(other, was)}`,
+    other !== undefined &&
+      `it was computed ${describeDifferences(was, other)}, and now ${describeDifferences(other, was)}`,
     arithmetic !== now.arithmetic &&
       `the version of Lockstep's arithmetic was ${arithmetic}, and is now ${now.arithmetic}`,
   ].filter((reason) => reason !== false);
@@ -111,7 +112,7 @@ function promisesBits(before: readonly DeviceGroup[], { sliceRows, workers }: Bi
 }
 
 /** Those properties of a device in which it differs from another one. */
-function inWords(device: RunDevice, other: RunDevice): string {
+function describeDifferences(device: RunDevice, other: RunDevice): string {
   const { backend, libraryVersion, gpu, instructionSet, threads } = device;
   const parts = [
     backend !== other.backend && `on the ${backend} backend`,

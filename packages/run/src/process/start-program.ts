@@ -4,8 +4,8 @@
  */
 import { readFileSync } from "node:fs";
 import { knownError, tooFewFiles } from "@lockstep/errors";
+import { type LogFormat, reportFailure } from "../terminal/log.ts";
 import { outliveReaders } from "./closed-output.ts";
-import { type LogFormat, tellFailure } from "./log.ts";
 
 /** Node opens so many files at once when it loads a program from its sources. */
 const LEAST_OPEN_FILES = 128;
@@ -16,14 +16,14 @@ export async function startProgram(load: () => Promise<unknown>): Promise<void> 
   const format: LogFormat = /--log[= ]json/.test(process.argv.join(" ")) ? "json" : "text";
   process.on("uncaughtException", (error) => {
     if (knownError(error) === undefined) console.error(error);
-    else tellFailure(error, format);
+    else reportFailure(error, format);
     process.exit(1);
   });
   try {
     assertFileLimit();
     await load();
   } catch (error) {
-    tellFailure(error, format);
+    reportFailure(error, format);
   }
 }
 

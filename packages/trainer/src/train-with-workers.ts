@@ -16,14 +16,14 @@ import {
 } from "@lockstep/run";
 import type { LiveRun } from "@lockstep/run/live";
 import { type LocalWorkers, startLocalWorkers } from "@lockstep/worker";
-import type { Shown } from "./shown.ts";
+import type { RunView } from "./run-view.ts";
 
 const HOST = "127.0.0.1";
 const LIMITS = { heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1 };
 /** How long workers may take to leave a run that is over. */
 const LEAVE_MS = 10_000;
 
-export interface Watching extends Shown {
+export interface LocalWorkersView extends RunView {
   /** How the workers tell of what ends them. @default "text" */
   log?: LogFormat;
   /** Is given the workers' processes, and what is known of the run while it goes. */
@@ -35,33 +35,33 @@ export interface Watching extends Shown {
  *
  * @returns the folder of the run
  */
-export function trainTogether(
+export function trainWithWorkers(
   workers: number,
   request: RunRequest,
-  given: MachineOptions,
-  watching: Watching,
+  explicit: MachineOptions,
+  view: LocalWorkersView,
 ): Promise<RunFolder> {
   return withResources(async (resources) => {
-    const { display, unkept = [] } = watching;
+    const { display, unsavedFlags = [] } = view;
     const distributed = await openDistributedRun(request, display);
     resources.add(display.close);
     const panel = openPanel(display);
-    const { door, control } = listenOptionsOf(panel, watching, resources);
-    const machine = machineOf(distributed, given, workers);
+    const { door, control } = listenOptionsOf(panel, view, resources);
+    const machine = machineOf(distributed, explicit, workers);
     const failures = new AbortController();
     let graceMs = 0;
     const onListening = (port: number) => {
-      const local = startWorkers(port, { workers, distributed, machine, control, ...watching });
+      const local = startWorkers(port, { workers, distributed, machine, control, ...view });
       resources.add(() => local.end(graceMs));
       abortOnFailure(local, panel.live, failures);
-      watching.onStarted?.(local, panel.live);
+      view.onStarted?.(local, panel.live);
     };
     const common = { ...LIMITS, balance: "even" as const, version, panel, door, workers, machine };
     const outcome = await coordinate({ ...common, distributed, localWorkers: failures.signal, onListening });
     if (outcome.end === "not begun") display.line("stopped before the run began");
     else graceMs = LEAVE_MS;
     if (outcome.end === "interrupted") {
-      display.line(`stopped; continue with: ${resumeLine("pnpm train", distributed.run.folder.dir, unkept)}`);
+      display.line(`stopped; continue with: ${resumeLine("pnpm train", distributed.run.folder.dir, unsavedFlags)}`);
     }
     if (outcome.end !== "finished") process.exitCode = outcome.status;
     return distributed.run.folder;
@@ -69,9 +69,9 @@ export function trainTogether(
 }
 
 /** Returns how the coordinator listens: on loopback, without token and TLS. It answers the run's pages if they are wanted. */
-function listenOptionsOf({ live, controls }: RunPanel, { dashboard }: Watching, resources: Resources) {
+function listenOptionsOf({ live, controls }: RunPanel, { dashboard }: LocalWorkersView, resources: Resources) {
   const control = controlToken();
-  const command = async (order: Command) => controls.take(order);
+  const command = async (order: Command) => controls.handle(order);
   const { onRequest, guards, close } = makeSite({ live, desk: { token: control, command } });
   resources.add(close);
   const door = { host: HOST, port: 0, anyPort: true, ...(dashboard && { ...placeOf(dashboard), onRequest, guards }) };
@@ -79,12 +79,16 @@ function listenOptionsOf({ live, controls }: RunPanel, { dashboard }: Watching, 
 }
 
 /** A resumed run keeps its threads, if its bits depend on them. */
-function machineOf({ run: { saved, config } }: DistributedRun, given: MachineOptions, workers: number): MachineOptions {
+function machineOf(
+  { run: { saved, config } }: DistributedRun,
+  explicit: MachineOptions,
+  workers: number,
+): MachineOptions {
   const threads = threadsToKeep(saved?.derived.devices, { sliceRows: config.sliceRows, workers });
-  return resumedMachine(saved?.machine ?? {}, given, threads);
+  return resumedMachine(saved?.machine ?? {}, explicit, threads);
 }
 
-interface Start extends Watching {
+interface Start extends LocalWorkersView {
   workers: number;
   distributed: DistributedRun;
   machine: MachineOptions;

@@ -1,31 +1,31 @@
 import { makeConfig } from "@lockstep/config";
 import { expect, test } from "vitest";
-import { startLines } from "./start-lines.ts";
+import { moduleSettingsLines } from "./module-settings.ts";
 
 const all = { written: 6, total: 6 };
 
 test("the line says whether the weights are the module's, drawn, or from a file", () => {
-  expect(startLines(makeConfig({}), all)).toEqual([
+  expect(moduleSettingsLines(makeConfig({}), all)).toEqual([
     "weights: those that the model's module loaded or set (--init draws them anew)",
   ]);
-  expect(startLines(makeConfig({ seed: 3 }), { written: 4, total: 6 })).toEqual([
+  expect(moduleSettingsLines(makeConfig({ seed: 3 }), { written: 4, total: 6 })).toEqual([
     "weights: 4 of 6 are those that the model's module loaded or set, the others are drawn with seed 3 (--init draws all anew)",
   ]);
-  expect(startLines(makeConfig({ init: "he" }), all)).toEqual([
+  expect(moduleSettingsLines(makeConfig({ init: "he" }), all)).toEqual([
     "weights: he init, seed 0, as --init says; what the model's module loaded or set is not used",
   ]);
-  expect(startLines(makeConfig({ initFrom: "a.safetensors" }), all)).toEqual([
+  expect(moduleSettingsLines(makeConfig({ initFrom: "a.safetensors" }), all)).toEqual([
     "weights: from a.safetensors; what the model's module loaded or set is not used",
   ]);
 });
 
 test("the line says that a compiled model's optimizer and loss are not used, and which are", () => {
   const compiled = "the optimizer Adam and the loss categoricalCrossentropy";
-  expect(startLines(makeConfig({ lr: 0.05 }), { written: 0, total: 6, compiled })).toEqual([
+  expect(moduleSettingsLines(makeConfig({ lr: 0.05 }), { written: 0, total: 6, compiled })).toEqual([
     `compile: ${compiled} are not used; training takes SGD (learning rate 0.05, momentum 0.9, weight decay 0) and softmax cross-entropy instead`,
   ]);
 });
 
 test("a model that brings nothing along needs no line", () => {
-  expect(startLines(makeConfig({}), { written: 0, total: 6 })).toEqual([]);
+  expect(moduleSettingsLines(makeConfig({}), { written: 0, total: 6 })).toEqual([]);
 });

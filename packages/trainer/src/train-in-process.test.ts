@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { makeConfig } from "@lockstep/config";
 import { holdRunFolder, lineDisplay, openRunFolder, parseEventLog } from "@lockstep/run";
 import { expect, onTestFinished, test } from "vitest";
-import { trainAlone } from "./train-alone.ts";
+import { trainInProcess } from "./train-in-process.ts";
 
 const model = fileURLToPath(new URL("../../../test/fixtures/tiny-model.js", import.meta.url));
 
@@ -20,9 +20,9 @@ test("a training whose dashboard does not start lets go of its folder, of the si
   const { port } = server.address() as AddressInfo;
   const open = () => [process.listenerCount("SIGTERM"), process.getActiveResourcesInfo().filter(isThread).length];
   const before = open();
-  const shown = { display: lineDisplay(() => {}), dashboard: { port } };
+  const view = { display: lineDisplay(() => {}), dashboard: { port } };
   const request = { type: "new" as const, config: makeConfig({ dataset: "shapes", model }), out: join(dir, "run") };
-  const training = trainAlone(request, { threads: 1 }, shown);
+  const training = trainInProcess(request, { threads: 1 }, view);
   await expect(training).rejects.toMatchObject({ code: "ERR_LISTEN" });
   expect(open()).toEqual(before);
   const { folder } = openRunFolder(join(dir, "run"));
@@ -35,16 +35,16 @@ const isThread = (resource: string) => resource === "MessagePort";
 test("events.jsonl tells the phases of a run on this machine, and of its resume", async () => {
   const dir = mkdtempSync(join(tmpdir(), "lockstep-train-"));
   onTestFinished(() => rmSync(dir, { recursive: true }));
-  const shown = { display: lineDisplay(() => {}) };
+  const view = { display: lineDisplay(() => {}) };
   const config = makeConfig({ dataset: "shapes", model, maxSteps: 2, test: false });
   const request = { type: "new" as const, config, out: join(dir, "run") };
-  const { eventLog, checkpoints } = await trainAlone(request, { threads: 1 }, shown);
+  const { eventLog, checkpoints } = await trainInProcess(request, { threads: 1 }, view);
   const phases = () =>
     parseEventLog(readFileSync(eventLog, "utf8")).flatMap((told) => (told.type === "phase" ? told.phase.name : []));
   expect(phases()).toEqual(["stepping", "over"]);
   rmSync(checkpoints, { recursive: true });
   mkdirSync(checkpoints);
-  await trainAlone({ type: "resume", dir: join(dir, "run"), given: {} }, {}, shown);
+  await trainInProcess({ type: "resume", dir: join(dir, "run"), explicit: {} }, {}, view);
   expect(phases()).toEqual(["stepping", "over", "stepping", "over"]);
 });
 
@@ -52,19 +52,19 @@ test("a run that was killed before its first checkpoint begins again at step 0, 
   const dir = mkdtempSync(join(tmpdir(), "lockstep-train-"));
   onTestFinished(() => rmSync(dir, { recursive: true }));
   const lines: string[] = [];
-  const shown = { display: lineDisplay((line) => lines.push(line)) };
+  const view = { display: lineDisplay((line) => lines.push(line)) };
   const config = makeConfig({ dataset: "shapes", model, maxSteps: 2, test: false });
   const {
     dir: out,
     checkpoints,
     metrics,
-  } = await trainAlone({ type: "new", config, out: join(dir, "run") }, { threads: 1 }, shown);
+  } = await trainInProcess({ type: "new", config, out: join(dir, "run") }, { threads: 1 }, view);
   const results = () =>
     [join(out, "Tiny.safetensors"), metrics].map((path) => readFileSync(path, "utf8").replace(/"ms".*/g, ""));
   const undisturbed = results();
   rmSync(checkpoints, { recursive: true });
   mkdirSync(checkpoints);
-  await trainAlone({ type: "resume", dir: out, given: {} }, {}, shown);
+  await trainInProcess({ type: "resume", dir: out, explicit: {} }, {}, view);
   expect(lines).toContain("no checkpoint was written yet; the run begins again at step 0");
   expect(results()).toEqual(undisturbed);
 });

@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
 import { expect, test } from "vitest";
 import { positiveNumber, tidyArguments } from "./command-line.ts";
-import { resumeLine, typedOptions } from "./typed-options.ts";
+import { explicitFlags, resumeLine } from "./resume-line.ts";
 
 /** A program with an option of each kind that ours have. */
 function program(...words: string[]): Command {
@@ -22,13 +22,13 @@ test("what was typed comes back, and neither defaults nor the environment nor wh
   const words = ["--out", "x", "--allow-host", "a", "--allow_host=b:6", "--port=5", "--keep-open", "--no-dashboard"];
   process.env["A_TOKEN_OF_THIS_TEST"] = "secret";
   try {
-    const typed = typedOptions(program(...words), ["out"]);
-    expect(typed).toEqual(["--port", "5", "--allow-host", "a", "--allow-host", "b:6", "--keep-open", "--no-dashboard"]);
-    expect(typedOptions(program(...typed), [])).toEqual(typed);
+    const flags = explicitFlags(program(...words), ["out"]);
+    expect(flags).toEqual(["--port", "5", "--allow-host", "a", "--allow-host", "b:6", "--keep-open", "--no-dashboard"]);
+    expect(explicitFlags(program(...flags), [])).toEqual(flags);
   } finally {
     delete process.env["A_TOKEN_OF_THIS_TEST"];
   }
-  expect(typedOptions(program(), [])).toEqual([]);
+  expect(explicitFlags(program(), [])).toEqual([]);
 });
 
 test("a resume line holds what the folder does not keep, as a shell takes it", () => {

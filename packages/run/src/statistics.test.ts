@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { mean, median, sum } from "./numbers.ts";
+import { mean, median, sum } from "./statistics.ts";
 
 describe("numbers", () => {
   test("have a sum, which is 0 for none", () => {

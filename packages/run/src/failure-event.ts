@@ -6,7 +6,7 @@ import type { LiveRun } from "./live/live-run.ts";
  *
  * @throws the error of the work
  */
-export async function showingFailure<Result>(live: LiveRun, work: () => Promise<Result>): Promise<Result> {
+export async function withFailureEvent<Result>(live: LiveRun, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {

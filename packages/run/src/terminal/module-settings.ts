@@ -2,7 +2,7 @@
 import type { RunConfig } from "@lockstep/config";
 
 /** Weights and compile() settings that the user's module has set. */
-export interface BroughtAlong {
+export interface ModuleSettings {
   /** Number of the model's `total` weights that its module loaded or set. */
   written: number;
   total: number;
@@ -11,11 +11,13 @@ export interface BroughtAlong {
 }
 
 /** At most one line for the weights, and one for `compile()`; none for a model that brings nothing along. */
-export function startLines(config: RunConfig, brought: BroughtAlong): string[] {
-  return [weightsLine(config, brought), compiledLine(config, brought)].filter((line) => line !== undefined);
+export function moduleSettingsLines(config: RunConfig, moduleSettings: ModuleSettings): string[] {
+  return [weightsLine(config, moduleSettings), compiledLine(config, moduleSettings)].filter(
+    (line) => line !== undefined,
+  );
 }
 
-function weightsLine({ init, initFrom, seed }: RunConfig, { written, total }: BroughtAlong): string | undefined {
+function weightsLine({ init, initFrom, seed }: RunConfig, { written, total }: ModuleSettings): string | undefined {
   if (written === 0) return undefined;
   const unused = "what the model's module loaded or set is not used";
   if (initFrom !== undefined) return `weights: from ${initFrom}; ${unused}`;
@@ -25,7 +27,7 @@ function weightsLine({ init, initFrom, seed }: RunConfig, { written, total }: Br
   return `weights: ${written} of ${total} are ${kept}, the others are drawn with seed ${seed} (--init draws all anew)`;
 }
 
-function compiledLine({ lr, momentum, weightDecay }: RunConfig, { compiled }: BroughtAlong): string | undefined {
+function compiledLine({ lr, momentum, weightDecay }: RunConfig, { compiled }: ModuleSettings): string | undefined {
   if (compiled === undefined) return undefined;
   const sgd = `SGD (learning rate ${lr}, momentum ${momentum}, weight decay ${weightDecay})`;
   return `compile: ${compiled} are not used; training takes ${sgd} and softmax cross-entropy instead`;

@@ -5,6 +5,7 @@ import {
   type Derived,
   type Display,
   makeSchedule,
+  moduleSettingsLines,
   openPanel,
   openRun,
   type Resources,
@@ -12,11 +13,10 @@ import {
   type RunRequest,
   RunSession,
   type StartedRun,
-  showingFailure,
-  startLines,
   stoppedStatus,
   trainLoop,
   watchInterrupts,
+  withFailureEvent,
   withResources,
 } from "@lockstep/run";
 import { LOCAL_WORKER, type WorkerNow } from "@lockstep/run/live";
@@ -30,7 +30,7 @@ import {
   writeRunTfjs,
 } from "@lockstep/training";
 import { openPages } from "./pages.ts";
-import type { Shown } from "./shown.ts";
+import type { RunView } from "./run-view.ts";
 import { slowBackendLine, summaryOf } from "./summary.ts";
 
 const warnOn = (display: Display) => (line: string) => display.line(line, { level: "warn" });
@@ -41,9 +41,9 @@ const warnOn = (display: Display) => (line: string) => display.line(line, { leve
  *
  * @returns the folder of the run
  */
-export function trainAlone(request: RunRequest, machine: MachineOptions, shown: Shown): Promise<RunFolder> {
+export function trainInProcess(request: RunRequest, machine: MachineOptions, view: RunView): Promise<RunFolder> {
   return withResources(async (resources) => {
-    const { display } = shown;
+    const { display } = view;
     const { run, model: loaded } = await openRun(
       request,
       (start) => loadRun(start, machine, display, ({ thread }) => resources.add(() => thread.close())),
@@ -51,7 +51,7 @@ export function trainAlone(request: RunRequest, machine: MachineOptions, shown: 
     );
     const session = await RunSession.hold(run, openPanel(display));
     resources.add(() => session.close());
-    await trainSession(session, loaded, shown, resources);
+    await trainSession(session, loaded, view, resources);
     return run.folder;
   });
 }
@@ -59,29 +59,29 @@ export function trainAlone(request: RunRequest, machine: MachineOptions, shown: 
 async function trainSession(
   session: RunSession,
   { prepared, values }: LoadedRun,
-  shown: Shown,
+  view: RunView,
   resources: Resources,
 ): Promise<void> {
   const { display, live, controls } = session.panel;
-  const interrupts = watchInterrupts({ doing: "stopping after this step", tell: (line) => display.line(line) });
+  const interrupts = watchInterrupts({ doing: "stopping after this step", log: (line) => display.line(line) });
   resources.add(interrupts.unwatch);
   resources.add(display.close);
   const started = start(session, prepared);
-  live.take({ type: "team", workers: [workerOf(prepared)] });
-  if (shown.dashboard !== undefined) await openPages(session.panel, shown.dashboard, resources);
+  live.apply({ type: "team", workers: [workerOf(prepared)] });
+  if (view.dashboard !== undefined) await openPages(session.panel, view.dashboard, resources);
   printStart(session, prepared, started.derived);
   const training = started.openTraining();
   const team = new LocalTeam(prepared, { values, tasks: training.tasks(), onPhase: live.phase.bind(live) });
   resources.add(() => team.close());
-  const signal = AbortSignal.any([interrupts.signal, controls.signal, session.lost]);
-  await showingFailure(live, async () => {
+  const signal = AbortSignal.any([interrupts.signal, controls.signal, session.leaseSignal]);
+  await withFailureEvent(live, async () => {
     const end = await trainLoop(training, team, signal);
     live.event(`the run is over: ${end}`, end === "finished" ? "finished" : "stopped");
     if (end === "finished") {
       await exportTfjs(session, team, prepared);
       return;
     }
-    const line = resumeLine("pnpm train", session.run.folder.dir, shown.unkept ?? []);
+    const line = resumeLine("pnpm train", session.run.folder.dir, view.unsavedFlags ?? []);
     display.line(`stopped after ${training.writer.checkpointStep} steps; continue with: ${line}`);
     process.exitCode = stoppedStatus(interrupts.signal);
   });
@@ -97,8 +97,8 @@ function start(session: RunSession, prepared: PreparedRun): StartedRun {
     schedule: makeSchedule(config, prepared.thread.meta, doneSteps),
     machine: prepared.machine,
     ...computedWith(prepared),
-    from,
-    goingOn: doneSteps > 0 ? `going on after ${doneSteps} steps` : undefined,
+    resumePoint: from,
+    resumeMessage: doneSteps > 0 ? `going on after ${doneSteps} steps` : undefined,
   });
 }
 
@@ -119,9 +119,9 @@ function printStart(
   derived: Derived,
 ) {
   const { config, saved, checkpoint, folder } = run;
-  const brought = { written: own.written.size, total: names.length, compiled: loaded.compiled };
+  const moduleSettings = { written: own.written.size, total: names.length, compiled: loaded.compiled };
   const resumedStep = saved === undefined ? undefined : (checkpoint?.step ?? 0);
-  display.line(summaryOf(config, derived, folder, { brought, resumedStep }));
-  if (saved === undefined) for (const line of startLines(config, brought)) display.line(line);
+  display.line(summaryOf(config, derived, folder, { moduleSettings, resumedStep }));
+  if (saved === undefined) for (const line of moduleSettingsLines(config, moduleSettings)) display.line(line);
   if (["wasm", "cpu"].includes(engine.backend)) display.line(slowBackendLine(engine.backend));
 }

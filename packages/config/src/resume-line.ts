@@ -6,7 +6,7 @@ import type { Command } from "commander";
  *
  * @param except names of options to leave out, as in the parsed options
  */
-export function typedOptions(command: Command, except: readonly string[]): string[] {
+export function explicitFlags(command: Command, except: readonly string[]): string[] {
   return command.options.flatMap((option) => {
     const name = option.attributeName();
     const value: unknown = command.getOptionValue(name);

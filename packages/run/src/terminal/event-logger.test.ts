@@ -1,18 +1,18 @@
 import { expect, test } from "vitest";
 import { LiveRun } from "../live/live-run.ts";
 import { lineDisplay } from "./display.ts";
-import { eventTeller } from "./event-teller.ts";
+import { eventLogger } from "./event-logger.ts";
 import { jsonLine } from "./log.ts";
 
 test("an event is told on the terminal, in the log with what programs need, and on the page", () => {
   const lines: string[] = [];
   const live = new LiveRun();
-  const tell = eventTeller(
+  const logEvent = eventLogger(
     lineDisplay((text, fields) => lines.push(jsonLine(text, fields, new Date(0)))),
     live,
   );
-  tell("a joined", "joined", { worker: "a" });
-  tell("the run pauses", "paused");
+  logEvent("a joined", "joined", { worker: "a" });
+  logEvent("the run pauses", "paused");
   const time = new Date(0).toISOString();
   expect(lines.map((line) => JSON.parse(line))).toEqual([
     { time, level: "info", message: "a joined", type: "joined", worker: "a" },

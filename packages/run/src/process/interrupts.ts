@@ -40,7 +40,7 @@ export interface InterruptOptions {
   /** What the process does when it is asked to stop, such as "stopping after this step". */
   doing: string;
   /** Is told once, with `doing` and what would end the process at once. */
-  tell: (line: string) => void;
+  log: (line: string) => void;
   /** A monotonic clock. @default performance.now */
   nowMs?: () => number;
   /** Ends the process. @default process.exit */
@@ -52,13 +52,13 @@ export interface InterruptOptions {
  * once. Another SIGHUP does not: when a terminal closes, its shell and the kernel both send one.
  */
 export function watchInterrupts(options: InterruptOptions): Interrupts {
-  const { doing, tell, nowMs = () => performance.now(), exit = process.exit } = options;
+  const { doing, log, nowMs = () => performance.now(), exit = process.exit } = options;
   const stop = new AbortController();
   let sinceMs: number | undefined;
   const unwatch = onStopSignals((signal) => {
     if (sinceMs === undefined) {
       sinceMs = nowMs();
-      tell(stoppingLine(signal, doing));
+      log(stoppingLine(signal, doing));
       stop.abort(new StopReason({ type: "signal", signal }));
     } else if (signal === "SIGINT" || (signal === "SIGTERM" && nowMs() - sinceMs > ECHO_MS)) exit(statusOf(signal));
   });

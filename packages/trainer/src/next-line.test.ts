@@ -1,7 +1,0 @@
-import { expect, test } from "vitest";
-import { nextLine } from "./next-line.ts";
-
-test("a line to paste has a folder's name as a shell takes it", () => {
-  expect(nextLine("runs/ü #1")).toContain("pnpm evaluate --run 'runs/ü #1', pnpm predict --run 'runs/ü #1' PICTURE");
-  expect(nextLine("runs/a-1")).toContain("pnpm evaluate --run runs/a-1,");
-});
