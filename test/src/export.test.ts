@@ -8,13 +8,13 @@ import { makeBatch, openShapes } from "@lockstep/dataset";
 import { readBack, startEngine, tf } from "@lockstep/engine";
 import { loadModel, stateDictNames } from "@lockstep/model";
 import { readWeightsFile } from "@lockstep/run";
-import { lackOf, python } from "@lockstep/testing";
+import { missingModules, python } from "@lockstep/testing";
 import { parameterValues, Replica } from "@lockstep/training";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run } from "./testing/program.ts";
 
-const torchLack = lackOf("torch, safetensors, numpy");
-const onnxLack = lackOf("onnx, onnxruntime, numpy");
+const torchLack = missingModules("torch, safetensors, numpy");
+const onnxLack = missingModules("onnx, onnxruntime, numpy");
 
 let dir: string;
 let out: string;

@@ -7,12 +7,12 @@ import { fileURLToPath } from "node:url";
 import { readBack, startEngine, tf } from "@lockstep/engine";
 import { loadModel, stateDictNames } from "@lockstep/model";
 import { readWeightsFile } from "@lockstep/run";
-import { lackOf, python } from "@lockstep/testing";
+import { missingModules, python } from "@lockstep/testing";
 import { makeProgram } from "@lockstep/trainer-program/program";
 import { parameterValues, Replica } from "@lockstep/training";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 
-const lack = lackOf("torch, safetensors, numpy, onnx, onnxruntime");
+const lack = missingModules("torch, safetensors, numpy, onnx, onnxruntime");
 const FORMATS = ["pth", "safetensors", "tfjs", "onnx"] as const;
 const ROWS = 5;
 

@@ -61,7 +61,7 @@ test("downloads go through HTTPS_PROXY, and the server behind it must still prov
   const port = await secureServer();
   expect((await downloaded(`https://archive.example:${port}/a.gz`)).equals(ARCHIVE)).toBe(true);
   expect((await downloaded(`https://192.0.2.7:${port}/a.gz`)).equals(ARCHIVE)).toBe(true);
-  expect(proxy.asked).toEqual([
+  expect(proxy.requests).toEqual([
     { line: `CONNECT archive.example:${port}`, user: "me:secret" },
     { line: `CONNECT 192.0.2.7:${port}`, user: "me:secret" },
   ]);
@@ -75,7 +75,7 @@ test("redirects are followed from https to https, and never to http", async () =
   const plainPort = await listening(createServer((_, response) => response.end(ARCHIVE)));
   const to = (target: string) => `https://archive.example:${port}/?to=${encodeURIComponent(target)}`;
   expect((await downloaded(to(`https://mirror.example:${port}/a.gz`))).equals(ARCHIVE)).toBe(true);
-  expect(proxy.asked.map(({ line }) => line)).toEqual([
+  expect(proxy.requests.map(({ line }) => line)).toEqual([
     `CONNECT archive.example:${port}`,
     `CONNECT mirror.example:${port}`,
   ]);

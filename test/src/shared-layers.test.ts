@@ -7,11 +7,11 @@ import { fileURLToPath } from "node:url";
 import { startEngine, tf } from "@lockstep/engine";
 import { writeSafetensors } from "@lockstep/formats";
 import { initialWeights, stateDictNames, toStateDict } from "@lockstep/model";
-import { lackOf, python } from "@lockstep/testing";
+import { missingModules, python } from "@lockstep/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const { layers } = tf;
-const lack = lackOf("torch, safetensors, numpy");
+const lack = missingModules("torch, safetensors, numpy");
 
 let dir: string;
 beforeAll(async () => {

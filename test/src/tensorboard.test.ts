@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readMetrics } from "@lockstep/run";
-import { lackOf, python } from "@lockstep/testing";
+import { missingModules, python } from "@lockstep/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { run, tinyModel } from "./testing/program.ts";
 
-const lack = lackOf("tensorboard");
+const lack = missingModules("tensorboard");
 const reader = fileURLToPath(new URL("../fixtures/read_events.py", import.meta.url));
 let dir: string;
 beforeAll(() => {

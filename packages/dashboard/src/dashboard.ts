@@ -32,11 +32,11 @@ export const assertDashboardPortFree = (wish: Pick<DashboardOptions, "port">) =>
 
 /** @throws LockstepError ERR_LISTEN */
 export async function openDashboard({ port, ...options }: DashboardOptions): Promise<Dashboard> {
-  const { onRequest, guards, close: closeSite } = makeSite(options);
+  const { onRequest, isProtected, close: closeSite } = makeSite(options);
   const server = await openServer({
     ...placeOf({ port }),
     onRequest,
-    guards,
+    isProtected,
     // No worker can join.
     maxWorkers: 0,
     maxPayload: 1,

@@ -23,9 +23,9 @@ beforeEach(async () => {
     commands.push(given);
   };
   site = makeSite({ live, desk: { token: CONTROL, command } });
-  const { onRequest, guards } = site;
+  const { onRequest, isProtected } = site;
   const place = { host: "127.0.0.1", port: 0, anyPort: false, token: TOKEN };
-  server = await openServer({ ...place, maxPayload: 1, onSocket: (socket) => socket.close(), onRequest, guards });
+  server = await openServer({ ...place, maxPayload: 1, onSocket: (socket) => socket.close(), onRequest, isProtected });
 });
 afterEach(async () => {
   site.close();

@@ -1,6 +1,6 @@
 /** Answers each path of a dashboard. The server before it has checked hosts, origins and the token. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { answerPages, bundleScript, type Content, PAGE_HEADERS, PALETTE, type Pages } from "@lockstep/pages";
+import { bundleScript, type Content, PAGE_HEADERS, PALETTE, type Pages, servePages } from "@lockstep/pages";
 import type { LiveRun } from "@lockstep/run/live";
 import { type ControlDesk, takeCommand } from "./api/control-desk.ts";
 import { forMachines } from "./api/for-machines.ts";
@@ -20,7 +20,7 @@ export interface SiteOptions {
 export interface Site {
   /** Answers a request that the server has let in. */
   onRequest(request: IncomingMessage, response: ServerResponse): void;
-  guards(path: string): boolean;
+  isProtected(path: string): boolean;
   /** Ends what is under way. */
   close(): void;
 }
@@ -32,7 +32,7 @@ const OPEN = ["/", "/palette.css", "/page.css", "/uplot.css", "/icon.svg", "/pag
 export function makeSite({ live, others = [], desk }: SiteOptions): Site {
   const stream = new LiveStream(live);
   const answerMachine = forMachines(live);
-  let pages: Promise<ReturnType<typeof answerPages>> | undefined;
+  let pages: Promise<ReturnType<typeof servePages>> | undefined;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url!.replace(/\?.*/, "");
@@ -40,7 +40,7 @@ export function makeSite({ live, others = [], desk }: SiteOptions): Site {
     if (path === "/live") return stream.open(request, response);
     if (path === "/test-images.json") return answerJson(response, testImages(live.snapshot()));
     if (path === "/control" && desk !== undefined) return takeCommand(desk, request, response);
-    pages ??= pagesOf(others).then(answerPages); // made for the first who looks: most runs are not looked at
+    pages ??= pagesOf(others).then(servePages); // made for the first who looks: most runs are not looked at
     (await pages)(request, response);
   }
 
@@ -48,7 +48,7 @@ export function makeSite({ live, others = [], desk }: SiteOptions): Site {
     onRequest: (request, response) => {
       answer(request, response).catch(() => response.destroy()); // whoever asked has gone, or sent no text
     },
-    guards: (path) => !OPEN.includes(path),
+    isProtected: (path) => !OPEN.includes(path),
     close: () => stream.close(),
   };
 }

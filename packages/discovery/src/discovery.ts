@@ -10,7 +10,7 @@ import type { Service } from "bonjour-service";
 import { end, openResponders, SERVICE_TYPE, withdraw } from "./responders.ts";
 
 /** The number of queries that `discover` sends, spread over its time: a datagram may be lost. */
-const QUESTIONS = 4;
+const QUERIES = 4;
 /** A DNS label holds 63 bytes; the rest is for the suffix that tells two coordinators of one name apart. */
 const NAME_BYTES = 40;
 
@@ -72,18 +72,18 @@ export function announce({ port, name, secure, onProblem }: AnnounceOptions): An
 export async function discover({ timeoutMs }: DiscoverOptions): Promise<string[]> {
   const responders = openResponders();
   const browsers = responders.map((responder) => responder.find({ type: SERVICE_TYPE }));
-  const asking = setInterval(() => {
+  const queryTimer = setInterval(() => {
     for (const browser of browsers) browser.update();
-  }, timeoutMs / QUESTIONS);
+  }, timeoutMs / QUERIES);
   try {
     await sleep(timeoutMs);
   } finally {
-    clearInterval(asking);
+    clearInterval(queryTimer);
     await Promise.all(responders.map(end));
   }
   const found = browsers.flatMap((browser) => browser.services);
-  const ours = found.filter(({ txt }) => txt?.protocol === String(PROTOCOL_VERSION));
-  return [...new Set((ours.length > 0 ? ours : found).flatMap(urlOf))];
+  const compatible = found.filter(({ txt }) => txt?.protocol === String(PROTOCOL_VERSION));
+  return [...new Set((compatible.length > 0 ? compatible : found).flatMap(urlOf))];
 }
 
 function urlOf({ port, txt, addresses = [], referer }: Service): string[] {

@@ -12,9 +12,9 @@ const MAX_FAULT_LENGTH = 500;
  * terminal become question marks, and no half of a surrogate pair is left at the cut.
  */
 export function excerpt(text: string, max = MAX_LENGTH): string {
-  const beginning = text.slice(0, max).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
-  if (text.length <= max) return beginning;
-  return `${beginning.replace(/[\uD800-\uDBFF]$/, "")}… (${text.length} characters)`;
+  const prefix = text.slice(0, max).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
+  if (text.length <= max) return prefix;
+  return `${prefix.replace(/[\uD800-\uDBFF]$/, "")}… (${text.length} characters)`;
 }
 
 /** Returns the beginning of a value as JSON; a value nested too deeply is described instead. */

@@ -2,4 +2,4 @@
 export { type ErrorCode, isErrorCode } from "./catalogue.ts";
 export { excerpt, excerptOf, faultLines } from "./excerpt.ts";
 export { LockstepError } from "./lockstep-error.ts";
-export { knownError, shortageIn, tooFewFiles } from "./shortage.ts";
+export { knownError, shortageIn, tooManyOpenFiles } from "./shortage.ts";

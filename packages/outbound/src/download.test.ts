@@ -139,14 +139,14 @@ describe("HTTP_PROXY", () => {
     const proxy = await proxyIs("HTTP_PROXY", { credentials: "me:p%40ss@" });
     const port = await serving(whole);
     await download({ url: `http://archive.example:${port}/a.gz`, path, stallMs: 5000 });
-    expect(proxy.asked).toEqual([{ line: `GET http://archive.example:${port}/a.gz`, user: "me:p@ss" }]);
+    expect(proxy.requests).toEqual([{ line: `GET http://archive.example:${port}/a.gz`, user: "me:p@ss" }]);
     expect(readFileSync(path).equals(ARCHIVE)).toBe(true);
   });
 
   test("may have a password with a bare %, beside sequences that stand for a character", async () => {
     const proxy = await proxyIs("HTTP_PROXY", { credentials: "me:p%ss%40%:@" });
     await download({ url: `http://archive.example:${await serving(whole)}/a.gz`, path, stallMs: 5000 });
-    expect(proxy.asked[0]!.user).toBe("me:p%ss@%:");
+    expect(proxy.requests[0]!.user).toBe("me:p%ss@%:");
   });
 
   test("is not asked for this machine, nor for what NO_PROXY names", async () => {
@@ -156,7 +156,7 @@ describe("HTTP_PROXY", () => {
     await expect(download({ url: "http://archive.example/a.gz", path, stallMs: 5000 })).rejects.toThrow(
       /ENOTFOUND|EAI/,
     );
-    expect(proxy.asked).toEqual([]);
+    expect(proxy.requests).toEqual([]);
   });
 });
 

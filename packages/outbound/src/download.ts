@@ -1,7 +1,7 @@
 /** Downloading one large gzip archive over HTTP, in as many attempts as it takes. */
 import { open, rm } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
-import { answerTo } from "./answer.ts";
+import { getFollowingRedirects } from "./get.ts";
 
 /** A file to download, and where it is kept. */
 export interface Download {
@@ -26,12 +26,12 @@ const GZIP = Buffer.from([0x1f, 0x8b]);
  *
  * @throws Error that says what went wrong; LockstepError ERR_PROXY if a proxy refuses
  */
-export async function download(wanted: Download): Promise<void> {
-  const haveBytes = await usableBytes(wanted);
-  if (haveBytes === wanted.bytes) return;
-  const { response, start } = await contentFrom(haveBytes, wanted);
+export async function download(options: Download): Promise<void> {
+  const haveBytes = await usableBytes(options);
+  if (haveBytes === options.bytes) return;
+  const { response, start } = await contentFrom(haveBytes, options);
   try {
-    await save(response, start, wanted);
+    await save(response, start, options);
   } finally {
     response.destroy();
   }
@@ -59,23 +59,26 @@ async function usableBytes({ path, bytes }: Download): Promise<number> {
 }
 
 /** Requests the bytes from `start` on, or the whole file if the server does not support ranges. */
-async function contentFrom(start: number, wanted: Download): Promise<{ response: IncomingMessage; start: number }> {
-  const { url, bytes, ...question } = wanted;
-  const response = await answerTo(url, { ...question, headers: start > 0 ? { range: `bytes=${start}-` } : {} });
+async function contentFrom(start: number, options: Download): Promise<{ response: IncomingMessage; start: number }> {
+  const { url, bytes, ...request } = options;
+  const response = await getFollowingRedirects(url, {
+    ...request,
+    headers: start > 0 ? { range: `bytes=${start}-` } : {},
+  });
   const { statusCode } = response;
-  const isPart = statusCode === 206 && start > 0 && isRange(response.headers["content-range"], start, bytes);
-  if (!isPart && start > 0 && (statusCode === 206 || statusCode === 416)) {
+  const isPartial = statusCode === 206 && start > 0 && isRange(response.headers["content-range"], start, bytes);
+  if (!isPartial && start > 0 && (statusCode === 206 || statusCode === 416)) {
     response.destroy();
-    return contentFrom(0, wanted);
+    return contentFrom(0, options);
   }
   try {
-    if (!isPart && statusCode !== 200) throw new Error(`the server answered with status ${statusCode}`);
-    assertExpectedLength(response, bytes === undefined ? undefined : bytes - (isPart ? start : 0));
+    if (!isPartial && statusCode !== 200) throw new Error(`the server answered with status ${statusCode}`);
+    assertExpectedLength(response, bytes === undefined ? undefined : bytes - (isPartial ? start : 0));
   } catch (error) {
     response.destroy();
     throw error;
   }
-  return { response, start: isPart ? start : 0 };
+  return { response, start: isPartial ? start : 0 };
 }
 
 function isRange(range: string | undefined, start: number, bytes = Number.NaN): boolean {
@@ -95,7 +98,7 @@ const WEB_PAGE =
 async function save(response: IncomingMessage, start: number, { path, bytes, onProgress }: Download): Promise<void> {
   const offered = response.headers["content-length"];
   const totalBytes = bytes ?? (offered === undefined ? undefined : Number(offered));
-  const content = start > 0 ? response[Symbol.asyncIterator]() : beginningWithGzip(response);
+  const content = start > 0 ? response[Symbol.asyncIterator]() : gzipChunks(response);
   const first = await content.next(); // before the file is opened: if it is no archive, what was there stays
   const file = await open(path, start > 0 ? "a" : "w");
   let doneBytes = start;
@@ -121,7 +124,7 @@ function assertLength(bytes: number, most = Number.POSITIVE_INFINITY): void {
 }
 
 /** The chunks of `body`, once its first bytes are those of a gzip archive. */
-async function* beginningWithGzip(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function* gzipChunks(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let head: Buffer | undefined = Buffer.alloc(0);
   for await (const chunk of body) {
     head = head === undefined ? undefined : Buffer.concat([head, chunk]);

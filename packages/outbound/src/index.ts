@@ -1,5 +1,6 @@
 /** Connections to the outside: downloads, and proxies. */
-export { shownUrl } from "./answer.ts";
+
 export { type Download, download, reasonOf } from "./download.ts";
+export { redactedUrl } from "./get.ts";
 export { isLoopback, type NamedProxy, proxyFor } from "./proxy.ts";
 export { openTunnel } from "./tunnel.ts";

@@ -65,16 +65,16 @@ export function requestTo({ url }: NamedProxy, { headers, ...options }: RequestO
 
 /** Makes the error for a status with which a proxy answered in place of the other end. */
 export function refusal(proxy: NamedProxy, { host, port }: { host: string; port: number }, status: number): Error {
-  const answer = `${status} ${STATUS_CODES[status] ?? ""}`.trim();
+  const statusLine = `${status} ${STATUS_CODES[status] ?? ""}`.trim();
   const direct = `if this machine reaches ${host} without a proxy, add ${host} to NO_PROXY`;
   if (UNREACHED.includes(status))
-    return new Error(`${describe(proxy)} could not reach ${host}:${port}, it answered ${answer}; ${direct}`);
+    return new Error(`${describe(proxy)} could not reach ${host}:${port}, it answered ${statusLine}; ${direct}`);
   const remedy =
     status === 407
       ? `put your user and password into ${proxy.variable}, as in http://user:password@proxy.example.org:3128`
       : `${direct}; else whoever runs the proxy must allow port ${port}`;
   return new LockstepError(
     "ERR_PROXY",
-    `Expected a connection to ${host}:${port} from ${describe(proxy)}, got ${answer}; ${remedy}.`,
+    `Expected a connection to ${host}:${port} from ${describe(proxy)}, got ${statusLine}; ${remedy}.`,
   );
 }

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { answerPages, type Content } from "./pages.ts";
+import { type Content, servePages } from "./pages.ts";
 
 let dir: string;
 let server: Server;
@@ -25,7 +25,7 @@ beforeAll(async () => {
     ["/weights.bin", { file: join(dir, "weights.bin") }],
     ["/gone.bin", { file: join(dir, "gone.bin") }],
   ]);
-  server = createServer(answerPages(pages)).listen(0, "127.0.0.1");
+  server = createServer(servePages(pages)).listen(0, "127.0.0.1");
   await once(server, "listening");
 });
 afterAll(() => {
@@ -39,7 +39,7 @@ async function ask(path: string, method = "GET"): Promise<IncomingMessage> {
   return response;
 }
 
-describe("answerPages", () => {
+describe("servePages", () => {
   test.each([
     ["/", "text/html; charset=utf-8", "<!doctype html><title>é</title>"],
     ["/?a=b", "text/html; charset=utf-8", "<!doctype html><title>é</title>"],

@@ -30,9 +30,9 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /** A listener for requests that answers with `pages`, and 404 for all else; it never throws. */
-export function answerPages(pages: Pages): (request: IncomingMessage, response: ServerResponse) => void {
+export function servePages(pages: Pages): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
-    answerPage(pages, request, response).catch(() => {
+    servePage(pages, request, response).catch(() => {
       // The file is not there (any more), or whoever asked has gone.
       if (response.headersSent) response.destroy();
       else refuse(response, 404);
@@ -40,7 +40,7 @@ export function answerPages(pages: Pages): (request: IncomingMessage, response: 
   };
 }
 
-async function answerPage(pages: Pages, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function servePage(pages: Pages, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = request.url!.replace(/\?.*/, "");
   const content = pages.get(path);
   if (content === undefined) return refuse(response, 404);

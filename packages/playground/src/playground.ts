@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { shellWord } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
-import { answerPages, bundleScript, type Content, PALETTE, type Pages } from "@lockstep/pages";
+import { bundleScript, type Content, PALETTE, type Pages, servePages } from "@lockstep/pages";
 import { openRunFolder, parseRunFile, type RunFile, type RunFolder } from "@lockstep/run";
 import { openServer } from "@lockstep/transport";
 import type { RunFacts } from "./facts.ts";
@@ -40,7 +40,7 @@ export async function openPlayground({ run: dir, port, anyPort }: PlaygroundOpti
   const { folder, config } = openRunFolder(dir);
   const run = parseRunFile(config, folder.config);
   assertTfjsModel(folder);
-  const onPage = answerPages(await pagesOf(folder, run));
+  const onPage = servePages(await pagesOf(folder, run));
   const [height, width] = run.derived.inputShape;
   const onPicture = answerPixels({ height, width });
   const server = await openServer({
@@ -48,7 +48,7 @@ export async function openPlayground({ run: dir, port, anyPort }: PlaygroundOpti
     port,
     anyPort,
     onRequest: (request, response) => (isPicture(request.url!) ? onPicture : onPage)(request, response),
-    guards: isPicture, // pictures come from the page itself, and from no page elsewhere
+    isProtected: isPicture, // pictures come from the page itself, and from no page elsewhere
     // No worker can join.
     maxWorkers: 0,
     maxPayload: 1,

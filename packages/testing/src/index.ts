@@ -2,5 +2,5 @@
 
 export { defined } from "./defined.ts";
 export { currentOwner, type Owner, spawnForTest } from "./processes.ts";
-export { lackOf, python } from "./python.ts";
+export { missingModules, python } from "./python.ts";
 export { mountSmallDisk, type SmallDisk } from "./small-disk.ts";

@@ -72,9 +72,14 @@ export function trainWithWorkers(
 function listenOptionsOf({ live, controls }: RunPanel, { dashboard }: LocalWorkersView, resources: Resources) {
   const control = controlToken();
   const command = async (order: Command) => controls.handle(order);
-  const { onRequest, guards, close } = makeSite({ live, desk: { token: control, command } });
+  const { onRequest, isProtected, close } = makeSite({ live, desk: { token: control, command } });
   resources.add(close);
-  const door = { host: HOST, port: 0, anyPort: true, ...(dashboard && { ...placeOf(dashboard), onRequest, guards }) };
+  const door = {
+    host: HOST,
+    port: 0,
+    anyPort: true,
+    ...(dashboard && { ...placeOf(dashboard), onRequest, isProtected }),
+  };
   return { door, control };
 }
 

@@ -32,7 +32,7 @@ export interface ListenOptions {
    *
    * @default none
    */
-  guards?: ((path: string) => boolean) | undefined;
+  isProtected?: ((path: string) => boolean) | undefined;
   /** Hears of each refusal, of which there may be many. @default nobody is told */
   onRefused?: ((refusal: { address: string; status: number; reason: string }) => void) | undefined;
 }
@@ -52,5 +52,5 @@ export interface ServerOptions extends ListenOptions {
 export interface Peer {
   address: string;
   /** Calls `onBytes` whenever some have come, also in the middle of a message. */
-  hear(onBytes: () => void): void;
+  onData(onBytes: () => void): void;
 }

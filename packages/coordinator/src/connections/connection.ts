@@ -48,7 +48,7 @@ export class Connection {
 
   /** Begins to listen to the worker, and to watch it. */
   constructor(socket: WebSocket, options: ConnectionOptions, events: ConnectionEvents) {
-    const { address, hear, heartbeatMs, nowMs } = options;
+    const { address, onData, heartbeatMs, nowMs } = options;
     this.address = address;
     this.connectedMs = this.#heardMs = nowMs();
     this.#socket = socket;
@@ -57,7 +57,7 @@ export class Connection {
     this.#queue = new SendQueue(socket, nowMs);
     this.#watching = setInterval(() => this.#watch(), heartbeatMs);
     // Not whole messages only: on a slow link one may take longer than a worker may be silent.
-    hear(() => {
+    onData(() => {
       this.#heardMs = nowMs();
     });
     socket.on("message", (data: Buffer) => this.#receive(data));

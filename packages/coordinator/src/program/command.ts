@@ -50,7 +50,7 @@ async function main(words: string[], program: Command, resources: Resources): Pr
   const panel = openPanel(display);
   const { live, controls } = panel;
   const control = controlToken();
-  const { onRequest, guards, close } = makeSite({
+  const { onRequest, isProtected, close } = makeSite({
     live,
     desk: { token: control, command: async (command) => controls.handle(command) },
   });
@@ -66,7 +66,7 @@ async function main(words: string[], program: Command, resources: Resources): Pr
     invite({ entrance, distributed, workers, words, control }, port, display, resources);
   };
   const onRefused = refusalLog((line) => eventLogger(display, live)(line, "refused"));
-  const door = { ...entrance.door, onRefused, onRequest, guards };
+  const door = { ...entrance.door, onRefused, onRequest, isProtected };
   const limits = { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen };
   const outcome = await coordinate({ ...limits, distributed, panel, door, version, onListening });
   if (outcome.end === "finished") return;

@@ -13,10 +13,10 @@ let site: Site;
 beforeEach(async () => {
   live = new LiveRun(undefined, () => STEP_ENDED_MS);
   site = makeSite({ live });
-  const { onRequest, guards } = site;
+  const { onRequest, isProtected } = site;
   server = await openServer({
     ...{ host: "127.0.0.1", port: 0, anyPort: false, maxPayload: 1024, token: TOKEN, refusedJoinsPerMinute: 3 },
-    ...{ onSocket: () => {}, onRequest, guards },
+    ...{ onSocket: () => {}, onRequest, isProtected },
   });
 });
 afterEach(async () => {

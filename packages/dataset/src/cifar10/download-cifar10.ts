@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { createGunzip } from "node:zlib";
 import { LockstepError } from "@lockstep/errors";
 import { awaitLease, diskFault, isFull, type Lease, makeFolders } from "@lockstep/files";
-import { download, reasonOf, shownUrl } from "@lockstep/outbound";
+import { download, reasonOf, redactedUrl } from "@lockstep/outbound";
 import { extract } from "tar-stream";
 import { cifar10Files } from "./cifar10.ts";
 import { CIFAR10_FOLDER } from "./find-cifar10.ts";
@@ -80,7 +80,7 @@ async function downloadTo(dir: string, options: DownloadCifar10Options): Promise
     const fault = diskFault(cause);
     if (fault !== undefined) throw diskError(`Could not keep CIFAR-10 in ${dir} (${fault.message}).`, fault);
     const code = cause instanceof LockstepError ? cause.code : "ERR_DOWNLOAD";
-    const text = `Could not download CIFAR-10 from ${shownUrl(url)} to ${dir}: ${reasonOf(cause)}`;
+    const text = `Could not download CIFAR-10 from ${redactedUrl(url)} to ${dir}: ${reasonOf(cause)}`;
     throw new LockstepError(code, `${text.replace(/\.$/, "")}. Run the same command again to continue, ${WAYS_OUT}`, {
       cause,
     });
@@ -97,7 +97,7 @@ async function downloadTo(dir: string, options: DownloadCifar10Options): Promise
     await rm(path, { force: true });
     throw new LockstepError(
       "ERR_DATA_ARCHIVE",
-      `Expected the archive of CIFAR-10 at ${shownUrl(url)}, but ${reasonOf(cause)}. It was deleted: run the same command again, ${WAYS_OUT}`,
+      `Expected the archive of CIFAR-10 at ${redactedUrl(url)}, but ${reasonOf(cause)}. It was deleted: run the same command again, ${WAYS_OUT}`,
       { cause },
     );
   }

@@ -2,7 +2,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { diskFault, makeFolders } from "@lockstep/files";
-import { download, reasonOf, shownUrl } from "@lockstep/outbound";
+import { download, reasonOf, redactedUrl } from "@lockstep/outbound";
 import { Unavailable } from "../backend/unavailable.ts";
 import { runCommand } from "../host/command.ts";
 
@@ -38,15 +38,15 @@ async function fetchArchive(
   makeFolders(dir);
   const archive = join(dir, "archive.tar.gz");
   try {
-    log(`downloading ${shownUrl(url)}`);
+    log(`downloading ${redactedUrl(url)}`);
     await download({ url, path: archive, stallMs: STALL_MS });
   } catch (error) {
     const fault = diskFault(error);
     if (fault !== undefined) throw cacheError(dir, fault);
-    throw unavailable(`${shownUrl(url)} could not be downloaded: ${reasonOf(error).replace(/\.$/, "")}.`, error);
+    throw unavailable(`${redactedUrl(url)} could not be downloaded: ${reasonOf(error).replace(/\.$/, "")}.`, error);
   }
   const { status, stderr } = await runCommand("tar", ["-xzf", archive, "-C", dir, ...tarOptions]);
-  if (status !== 0) throw unavailable(`${shownUrl(url)} could not be unpacked: ${stderr.trim()}.`);
+  if (status !== 0) throw unavailable(`${redactedUrl(url)} could not be unpacked: ${stderr.trim()}.`);
   rmSync(archive);
 }
 

@@ -8,7 +8,7 @@ export interface RecordingProxy {
   /** `host:port` of the proxy. */
   address: string;
   /** The request line of each request, and the user that came with it, if one did. */
-  asked: { line: string; user?: string }[];
+  requests: { line: string; user?: string }[];
   close(): Promise<void>;
 }
 
@@ -18,24 +18,24 @@ export interface RecordingProxy {
  * @param refuse a status to answer every request with
  */
 export async function startRecordingProxy({ refuse }: { refuse?: number } = {}): Promise<RecordingProxy> {
-  const asked: RecordingProxy["asked"] = [];
+  const requests: RecordingProxy["requests"] = [];
   const sockets = new Set<Socket>();
-  const note = (line: string, authorization: string | undefined) => {
+  const record = (line: string, authorization: string | undefined) => {
     const user = authorization && Buffer.from(authorization.replace("Basic ", ""), "base64").toString();
-    asked.push({ line, ...(user && { user }) });
+    requests.push({ line, ...(user && { user }) });
   };
   const server = createServer((incoming, outgoing) => {
-    note(`${incoming.method} ${incoming.url}`, incoming.headers["proxy-authorization"]);
+    record(`${incoming.method} ${incoming.url}`, incoming.headers["proxy-authorization"]);
     if (refuse !== undefined) return void outgoing.writeHead(refuse).end();
     const { port, pathname } = new URL(incoming.url!);
-    const forward = httpRequest({ host: "127.0.0.1", port, path: pathname, headers: incoming.headers }, (answer) => {
-      outgoing.writeHead(answer.statusCode!, answer.headers);
-      answer.pipe(outgoing);
+    const forward = httpRequest({ host: "127.0.0.1", port, path: pathname, headers: incoming.headers }, (response) => {
+      outgoing.writeHead(response.statusCode!, response.headers);
+      response.pipe(outgoing);
     });
     forward.on("error", () => outgoing.destroy()).end();
   });
   server.on("connect", ({ url, headers }, client: Socket, head: Buffer) => {
-    note(`CONNECT ${url}`, headers["proxy-authorization"]);
+    record(`CONNECT ${url}`, headers["proxy-authorization"]);
     if (refuse !== undefined) return void client.end(`HTTP/1.1 ${refuse} No\r\n\r\n`);
     const end = connect(Number(/\d+$/.exec(url!)![0]), "127.0.0.1", () => {
       client.write("HTTP/1.1 200 Connection established\r\n\r\n");
@@ -49,7 +49,7 @@ export async function startRecordingProxy({ refuse }: { refuse?: number } = {}):
   await once(server.listen(0, "127.0.0.1"), "listening");
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    asked,
+    requests,
     async close() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

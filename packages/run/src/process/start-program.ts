@@ -3,7 +3,7 @@
  * loaded.
  */
 import { readFileSync } from "node:fs";
-import { knownError, tooFewFiles } from "@lockstep/errors";
+import { knownError, tooManyOpenFiles } from "@lockstep/errors";
 import { type LogFormat, reportFailure } from "../terminal/log.ts";
 import { outliveReaders } from "./closed-output.ts";
 
@@ -30,7 +30,7 @@ export async function startProgram(load: () => Promise<unknown>): Promise<void> 
 /** @throws LockstepError ERR_OPEN_FILES */
 function assertFileLimit(): void {
   const limit = openFilesLimit();
-  if (limit < LEAST_OPEN_FILES) throw tooFewFiles(`it needs ${LEAST_OPEN_FILES} to start`, undefined, limit);
+  if (limit < LEAST_OPEN_FILES) throw tooManyOpenFiles(`it needs ${LEAST_OPEN_FILES} to start`, undefined, limit);
 }
 
 /** Returns how many files this process may have open; known on Linux only. */

@@ -2,7 +2,7 @@
 
 import { sameToken } from "../credentials/token.ts";
 import type { AuthRateLimit } from "./auth-rate-limit.ts";
-import { isKnownHost, isOwnOrigin } from "./known-hosts.ts";
+import { isKnownHost, isSameOrigin } from "./known-hosts.ts";
 
 /** A request as its headers tell it. */
 export interface AdmissionRequest {
@@ -59,19 +59,19 @@ export function admit(
   const { secure, refusedJoinsPerMinute, maxWorkers } = options;
   if (!isKnownHost(options.hosts, host, secure)) {
     const remedy = "use its address, or start the coordinator with --allow-host and that name";
-    return refuse(403, `This coordinator does not go by the name ${shown(host)}; ${remedy}.`);
+    return refuse(403, `This coordinator does not go by the name ${printable(host)}; ${remedy}.`);
   }
   if (kind === "page") return { verdict: "accept" };
-  if (origin !== undefined && !isOwnOrigin(origin, host, secure)) {
-    return refuse(403, `Pages of ${shown(origin)} may not connect to this coordinator; open its own page.`);
+  if (origin !== undefined && !isSameOrigin(origin, host, secure)) {
+    return refuse(403, `Pages of ${printable(origin)} may not connect to this coordinator; open its own page.`);
   }
   if (rateLimit.count(nowMs, address) >= refusedJoinsPerMinute) {
     const remedy = "wait a minute, then join with the right token";
     return refuse(429, `${refusedJoinsPerMinute} joins from ${address} were refused within a minute; ${remedy}.`);
   }
   if (options.token !== undefined && (token === undefined || !sameToken(token, options.token))) {
-    const came = token === undefined ? "got none" : "got another";
-    return refuse(401, `Expected the token of this coordinator, ${came}.`);
+    const got = token === undefined ? "got none" : "got another";
+    return refuse(401, `Expected the token of this coordinator, ${got}.`);
   }
   if (kind === "join" && sessions >= maxWorkers) {
     const remedy = "wait until one leaves, or start the coordinator with a higher --max-workers";
@@ -85,6 +85,6 @@ function refuse(status: Refusal["status"], reason: string): Refusal {
 }
 
 /** Makes a header's value safe to print. */
-function shown(value: string | undefined): string {
+function printable(value: string | undefined): string {
   return value === undefined ? "(none)" : JSON.stringify(value.replaceAll(/[^\x20-\x7e]/g, "?").slice(0, 100));
 }

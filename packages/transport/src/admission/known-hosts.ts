@@ -51,7 +51,7 @@ export function isKnownHost(known: ReadonlySet<string>, header: string | undefin
 }
 
 /** Tells whether an `Origin` header names a page of the coordinator that goes by the name in the `Host` header. */
-export function isOwnOrigin(origin: string, host: string | undefined, secure: boolean): boolean {
+export function isSameOrigin(origin: string, host: string | undefined, secure: boolean): boolean {
   const scheme = secure ? "https://" : "http://";
   if (!origin.startsWith(scheme)) return false;
   const authority = authorityOf(origin.slice(scheme.length), secure);

@@ -12,12 +12,12 @@ const MAX_PENDING_PER_NETWORK = MAX_PENDING / 2;
 /** A connection counts as pending until its WebSocket is accepted; a page's connection stays pending. */
 interface Connection {
   readonly socket: Socket;
-  readonly end: RemoteEnd;
+  readonly remote: RemoteEndpoint;
   state: "pending" | "joined";
 }
 
 /** The other end of a connection, which is the same for the TLS on top of it. */
-interface RemoteEnd {
+interface RemoteEndpoint {
   address: string;
   port: number;
 }
@@ -28,8 +28,8 @@ export class ServerConnections {
 
   /** Takes in a new connection, or drops it if its network has too many that are pending. */
   accept(socket: Socket): void {
-    const connection: Connection = { socket, end: remoteEndOf(socket), state: "pending" };
-    if (this.#pendingOf(networkOf(connection.end.address)) >= MAX_PENDING_PER_NETWORK) {
+    const connection: Connection = { socket, remote: remoteEndpointOf(socket), state: "pending" };
+    if (this.#pendingOf(networkOf(connection.remote.address)) >= MAX_PENDING_PER_NETWORK) {
       socket.destroy();
       return;
     }
@@ -39,9 +39,9 @@ export class ServerConnections {
 
   /** Notes that the WebSocket on this socket, or on the TLS above it, was accepted: it is not pending any more. */
   join(socket: Socket): void {
-    const { address, port } = remoteEndOf(socket);
+    const { address, port } = remoteEndpointOf(socket);
     for (const connection of this.#open) {
-      if (connection.end.address === address && connection.end.port === port) connection.state = "joined";
+      if (connection.remote.address === address && connection.remote.port === port) connection.state = "joined";
     }
   }
 
@@ -51,12 +51,12 @@ export class ServerConnections {
   }
 
   #pendingOf(network: string): number {
-    const isPending = ({ state, end }: Connection) => state === "pending" && networkOf(end.address) === network;
+    const isPending = ({ state, remote }: Connection) => state === "pending" && networkOf(remote.address) === network;
     return [...this.#open].filter(isPending).length;
   }
 }
 
 /** Returns the remote address and port; IPv4 has its own form also where it comes in by an IPv6 socket. */
-export function remoteEndOf({ remoteAddress = "unknown", remotePort = 0 }: Socket): RemoteEnd {
+export function remoteEndpointOf({ remoteAddress = "unknown", remotePort = 0 }: Socket): RemoteEndpoint {
   return { address: remoteAddress.replace(/^::ffff:(?=\d+\.)/, ""), port: remotePort };
 }

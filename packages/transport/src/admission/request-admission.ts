@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS, type ListenOptions } from "../server-options.ts";
 import { type Admission, type AdmissionRequest, admit } from "./admission.ts";
 import { AuthRateLimit } from "./auth-rate-limit.ts";
 import { knownHosts, thisMachine } from "./known-hosts.ts";
-import { remoteEndOf } from "./pending-connections.ts";
+import { remoteEndpointOf } from "./pending-connections.ts";
 
 /** Applies `admit` to the requests of one server. */
 export class RequestAdmission {
@@ -33,7 +33,7 @@ export class RequestAdmission {
   ): Admission {
     const { token, tls, maxWorkers = DEFAULT_LIMITS.maxWorkers, onRefused } = this.#options;
     const { host, origin } = request.headers;
-    const { address } = remoteEndOf(request.socket);
+    const { address } = remoteEndpointOf(request.socket);
     const limits = { refusedJoinsPerMinute: this.#refusedJoinsPerMinute, maxWorkers };
     const admission = admit(
       this.#nowMs(),

@@ -188,7 +188,7 @@ describe("through the proxy of the environment", () => {
     const { code } = await failure(url.replace("127.0.0.1", "a.example"), { tlsFingerprint: tls.fingerprint });
     expect(code).toBe("ERR_CERTIFICATE");
     expect(await heard()).toBe("");
-    expect(proxy.asked).toEqual([
+    expect(proxy.requests).toEqual([
       { line: `CONNECT a.example:${port}`, user: "me:password" },
       { line: `CONNECT ${new URL(url.replace("127.0.0.1", "a.example")).host}`, user: "me:password" },
     ]);
@@ -208,10 +208,10 @@ describe("through the proxy of the environment", () => {
     };
     expect(await greetingAt("a.example")).toBe("welcome");
     expect(await greetingAt("127.0.0.1")).toBe("welcome");
-    expect(proxy.asked).toEqual([{ line: `CONNECT a.example:${port}`, user: "me:password" }]);
+    expect(proxy.requests).toEqual([{ line: `CONNECT a.example:${port}`, user: "me:password" }]);
     vi.stubEnv("NO_PROXY", "example");
     expect((await failure(`ws://a.example:${port}`, { token: undefined })).code).toMatch(/ENOTFOUND|EAI_AGAIN/);
-    expect(proxy.asked).toHaveLength(1);
+    expect(proxy.requests).toHaveLength(1);
   });
 
   test("that refuses, the worker is told of the proxy and not of its password", async () => {

@@ -38,16 +38,16 @@ export function openSocket(url: string, options: SocketOptions): WebSocket {
   const { token, maxPayload, handshakeMs = 10_000 } = options;
   const { target, pin, proxy } = assertJoin(url, options);
   const secure = target.protocol === "wss:";
-  const place = { host: target.hostname.replace(/^\[|\]$/g, ""), port: Number(target.port || (secure ? 443 : 80)) };
-  const tunnel = proxy && (() => openTunnel(proxy, place, handshakeMs));
-  const connect = secure ? () => connectSecurely({ ...place, pin, handshakeMs, tunnel }) : tunnel;
+  const endpoint = { host: target.hostname.replace(/^\[|\]$/g, ""), port: Number(target.port || (secure ? 443 : 80)) };
+  const tunnel = proxy && (() => openTunnel(proxy, endpoint, handshakeMs));
+  const connect = secure ? () => connectSecurely({ ...endpoint, pin, handshakeMs, tunnel }) : tunnel;
   const socket = new WebSocket(target, {
     headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
     handshakeTimeout: handshakeMs,
     maxPayload,
     perMessageDeflate: false,
     generateMask: noMask,
-    ...(connect && { createConnection: afterProof(connect) }),
+    ...(connect && { createConnection: createConnectionBy(connect) }),
   });
   socket.on("unexpected-response", async (request: ClientRequest, response: IncomingMessage) => {
     const refusal = await refusalOf(response, target.origin, token);
@@ -89,9 +89,9 @@ export function assertJoin(url: string, { token, tlsFingerprint, insecure = fals
 const noMask = () => {};
 
 /** Makes a `createConnection` for ws: the request is written to the connection that is answered, and to none before. */
-function afterProof(connectTo: () => Promise<Socket>): typeof createConnection {
-  const create = (_: unknown, answer: (error: Error | null, socket?: Socket) => void) => {
-    connectTo().then((socket) => answer(null, socket), answer);
+function createConnectionBy(connectTo: () => Promise<Socket>): typeof createConnection {
+  const create = (_: unknown, callback: (error: Error | null, socket?: Socket) => void) => {
+    connectTo().then((socket) => callback(null, socket), callback);
   };
   return create as unknown as typeof createConnection;
 }

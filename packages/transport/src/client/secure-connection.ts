@@ -24,7 +24,7 @@ export interface SecureConnectionOptions {
  */
 export async function connectSecurely(options: SecureConnectionOptions): Promise<TLSSocket> {
   const { host, port, pin, handshakeMs } = options;
-  const begun = performance.now();
+  const startMs = performance.now();
   const tunnel = await options.tunnel?.();
   const socket = connect({
     ...(tunnel && { socket: tunnel }),
@@ -36,7 +36,7 @@ export async function connectSecurely(options: SecureConnectionOptions): Promise
   });
   return new Promise((resolve, reject) => {
     const onTimeout = () => socket.destroy(new Error(`no TLS handshake within ${handshakeMs} ms`));
-    const deadline = setTimeout(onTimeout, handshakeMs - (performance.now() - begun));
+    const deadline = setTimeout(onTimeout, handshakeMs - (performance.now() - startMs));
     socket.once("close", () => clearTimeout(deadline));
     socket.once("error", (error) => reject(socket.authorizationError ? untrusted(host, error) : error));
     socket.once("secureConnect", () => {
@@ -44,7 +44,7 @@ export async function connectSecurely(options: SecureConnectionOptions): Promise
       const { fingerprint256 } = socket.getPeerCertificate();
       if (pin === undefined || fingerprint256 === pin) resolve(socket);
       else {
-        reject(otherCertificate(host, pin, fingerprint256));
+        reject(certificateMismatch(host, pin, fingerprint256));
         socket.destroy();
       }
     });
@@ -64,10 +64,10 @@ export function readFingerprint(text: string): string {
   );
 }
 
-function otherCertificate(host: string, pin: string, came: string | undefined): LockstepError {
+function certificateMismatch(host: string, pin: string, fingerprint: string | undefined): LockstepError {
   return new LockstepError(
     "ERR_CERTIFICATE",
-    `Expected ${host} to have the certificate ${pin}, got ${came ?? "none"}; nothing was sent. Look at the fingerprint that the coordinator printed: if it has changed, give the new one; if not, somebody sits in between.`,
+    `Expected ${host} to have the certificate ${pin}, got ${fingerprint ?? "none"}; nothing was sent. Look at the fingerprint that the coordinator printed: if it has changed, give the new one; if not, somebody sits in between.`,
   );
 }
 

@@ -23,13 +23,13 @@ export function configDir(): string {
  */
 export async function storedToken(dir: string): Promise<{ token: string; path: string }> {
   const path = join(dir, "token");
-  await keep(path, async () => `${makeToken()}\n`);
+  await ensureSecretFile(path, async () => `${makeToken()}\n`);
   try {
     const token = (await readFile(path, "utf8")).trim();
     assertToken(token);
     return { token, path };
   } catch (cause) {
-    throw somethingElse(path, "a token", cause);
+    throw malformedFile(path, "a token", cause);
   }
 }
 
@@ -37,7 +37,7 @@ export async function storedToken(dir: string): Promise<{ token: string; path: s
 export async function existingToken(dir: string): Promise<{ token: string; path: string } | undefined> {
   const path = join(dir, "token");
   const mode = await modeOf(path).catch((cause) => {
-    throw cannotKeep(path, cause as Error);
+    throw cannotStore(path, cause as Error);
   });
   return mode === undefined ? undefined : storedToken(dir);
 }
@@ -54,36 +54,36 @@ export async function storedCertificate(dir: string, nowMs: number = Date.now())
     const { cert, key } = await selfSigned({ hosts: ["localhost", hostname()] });
     return `${cert}\n${key}`;
   };
-  await keep(path, make);
-  const kept = await readKept(path);
-  if (Date.parse(new X509Certificate(kept.cert).validTo) > nowMs) return kept;
+  await ensureSecretFile(path, make);
+  const stored = await readStored(path);
+  if (Date.parse(new X509Certificate(stored.cert).validTo) > nowMs) return stored;
   await rm(path, { force: true });
-  await keep(path, make);
-  return readKept(path);
+  await ensureSecretFile(path, make);
+  return readStored(path);
 }
 
-async function readKept(path: string): Promise<Certificate> {
+async function readStored(path: string): Promise<Certificate> {
   try {
     return await readCertificate(path, path);
   } catch (cause) {
-    throw somethingElse(path, "a certificate with its key", cause);
+    throw malformedFile(path, "a certificate with its key", cause);
   }
 }
 
 /** Makes sure that there is a file at `path`, and that it is the user's alone. */
-async function keep(path: string, make: () => Promise<string>): Promise<void> {
+async function ensureSecretFile(path: string, make: () => Promise<string>): Promise<void> {
   let mode: number | undefined;
   try {
     mode = await modeOf(path);
-    if (mode === undefined) await writeOnce(path, await make());
+    if (mode === undefined) await createFile(path, await make());
   } catch (cause) {
-    throw cannotKeep(path, cause as Error);
+    throw cannotStore(path, cause as Error);
   }
   if (mode !== undefined && (mode & 0o077) !== 0 && process.platform !== "win32") throw readableByOthers(path, mode);
 }
 
 /** Writes a file whole; of two processes that do so at once, one wins. */
-async function writeOnce(path: string, text: string): Promise<void> {
+async function createFile(path: string, text: string): Promise<void> {
   const temporary = temporaryName(path);
   makeFolders(dirname(path), 0o700);
   try {
@@ -112,12 +112,12 @@ function readableByOthers(path: string, mode: number): LockstepError {
   );
 }
 
-function somethingElse(path: string, what: string, cause: unknown): LockstepError {
+function malformedFile(path: string, what: string, cause: unknown): LockstepError {
   const text = `Expected ${what} in ${path}, got something else; delete it to have a new one made.`;
   return new LockstepError("ERR_SECRET", text, { cause });
 }
 
-function cannotKeep(path: string, cause: Error): LockstepError {
+function cannotStore(path: string, cause: Error): LockstepError {
   return new LockstepError(
     "ERR_SECRET",
     `Expected to keep a secret of this coordinator in ${path}, which failed (${cause.message}); name another folder in XDG_CONFIG_HOME, or give the coordinator LOCKSTEP_TOKEN, --tls-cert and --tls-key.`,

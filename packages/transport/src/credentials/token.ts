@@ -23,9 +23,9 @@ export function sameToken(a: string, b: string): boolean {
  */
 export function assertToken(token: string): void {
   if (/^[\w.~+/=-]+$/.test(token)) return;
-  const came = token === "" ? "an empty one" : "one with other characters";
+  const got = token === "" ? "an empty one" : "one with other characters";
   const remedy = "give the coordinator and its workers another, the same one";
-  throw new LockstepError("ERR_TOKEN", `Expected a token of letters, digits and -._~+/=, got ${came}; ${remedy}.`);
+  throw new LockstepError("ERR_TOKEN", `Expected a token of letters, digits and -._~+/=, got ${got}; ${remedy}.`);
 }
 
 /** Returns the token in an `Authorization` header, if there is one. */

@@ -11,7 +11,7 @@ export function refuseUpgrade(connection: Duplex, { status, reason }: Refusal, h
     "Connection: close",
     "Content-Type: text/plain; charset=utf-8",
     `Content-Length: ${Buffer.byteLength(reason) + 1}`,
-    ...Object.entries(hintsOf(status)).map(([name, value]) => `${name}: ${value}`),
+    ...Object.entries(hintHeaders(status)).map(([name, value]) => `${name}: ${value}`),
     "",
     `${reason}\n`,
   ];
@@ -23,11 +23,11 @@ export function refuseUpgrade(connection: Duplex, { status, reason }: Refusal, h
 
 /** Answers a page that is refused. */
 export function refusePage(response: ServerResponse, { status, reason }: Refusal): void {
-  respond(response, status, reason, { connection: "close", ...hintsOf(status) });
+  respond(response, status, reason, { connection: "close", ...hintHeaders(status) });
 }
 
 /** Headers that say what would help. */
-function hintsOf(status: Refusal["status"]): Record<string, string> {
+function hintHeaders(status: Refusal["status"]): Record<string, string> {
   if (status === 401) return { "WWW-Authenticate": "Bearer" };
   return status === 429 ? { "Retry-After": "60" } : {};
 }

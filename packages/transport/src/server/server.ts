@@ -3,14 +3,14 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Admission, AdmissionRequest } from "../admission/admission.ts";
-import { MAX_PENDING, remoteEndOf, ServerConnections } from "../admission/pending-connections.ts";
+import { MAX_PENDING, remoteEndpointOf, ServerConnections } from "../admission/pending-connections.ts";
 import { RequestAdmission } from "../admission/request-admission.ts";
 import { DEFAULT_LIMITS, type ServerOptions } from "../server-options.ts";
 import { refusePage, refuseUpgrade, respondWithoutPages } from "./http-responses.ts";
 import { listen, makeHttpServer } from "./listen.ts";
 
 /** How long `close` waits for the other ends to say goodbye. */
-const GOODBYE_MS = 2000;
+const CLOSE_TIMEOUT_MS = 2000;
 
 type ServerState = { name: "listening" } | { name: "closing"; closed: Promise<void> };
 
@@ -49,7 +49,7 @@ export class TransportServer {
     this.#webSockets = new WebSocketServer({ noServer: true, maxPayload, perMessageDeflate: false });
     http.maxConnections = maxWorkers + MAX_PENDING;
     http.on("connection", (socket) => this.#connections.accept(socket));
-    http.on("request", (request, response) => this.#answer(request, response));
+    http.on("request", (request, response) => this.#respond(request, response));
     http.on("upgrade", (request, connection, head) => this.#upgrade(request, connection, head));
     http.on("error", () => {}); // One connection that could not be accepted, for want of file descriptors.
   }
@@ -60,9 +60,9 @@ export class TransportServer {
     return this.#state.closed;
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse): void {
-    const { guards = () => false, onRequest = respondWithoutPages } = this.#options;
-    const admission = this.#decide(guards(pathOf(request)) ? "read" : "page", request);
+  #respond(request: IncomingMessage, response: ServerResponse): void {
+    const { isProtected = () => false, onRequest = respondWithoutPages } = this.#options;
+    const admission = this.#decide(isProtected(pathOf(request)) ? "read" : "page", request);
     if (admission.verdict === "accept") onRequest(request, response);
     else refusePage(response, admission);
   }
@@ -77,8 +77,8 @@ export class TransportServer {
   #join(socket: WebSocket, { socket: connection }: IncomingMessage): void {
     socket.on("error", () => socket.terminate());
     this.#connections.join(connection);
-    const hear = (onBytes: () => void) => void connection.on("data", onBytes);
-    this.#options.onSocket(socket, { address: remoteEndOf(connection).address, hear });
+    const onData = (onBytes: () => void) => void connection.on("data", onBytes);
+    this.#options.onSocket(socket, { address: remoteEndpointOf(connection).address, onData });
   }
 
   #decide(kind: AdmissionRequest["kind"], request: IncomingMessage): Admission {
@@ -87,13 +87,13 @@ export class TransportServer {
 
   async #close(): Promise<void> {
     const closed = new Promise((resolve) => this.#http.close(resolve));
-    const goodbyes = [...this.#webSockets.clients].map((socket) => {
+    const closing = [...this.#webSockets.clients].map((socket) => {
       socket.close(1000);
       return new Promise((resolve) => socket.once("close", resolve));
     });
-    const goodbyeOver = setTimeout(() => this.#connections.destroy(), GOODBYE_MS);
-    await Promise.all(goodbyes);
-    clearTimeout(goodbyeOver);
+    const timeout = setTimeout(() => this.#connections.destroy(), CLOSE_TIMEOUT_MS);
+    await Promise.all(closing);
+    clearTimeout(timeout);
     this.#connections.destroy();
     await closed;
   }

@@ -10,7 +10,7 @@ const MAX_REDIRECTS = 10;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
 /** The options of a request. */
-export interface Question {
+export interface GetOptions {
   headers: Record<string, string>;
   /** Longest wait for each answer, a proxy's or the server's, and then for the next bytes. */
   stallMs: number;
@@ -24,10 +24,10 @@ export interface Question {
  *
  * @throws Error, or LockstepError ERR_PROXY
  */
-export async function answerTo(url: string, question: Question): Promise<IncomingMessage> {
+export async function getFollowingRedirects(url: string, options: GetOptions): Promise<IncomingMessage> {
   let target = new URL(url);
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-    const response = await answerAt(target, question);
+    const response = await getOnce(target, options);
     if (!REDIRECTS.includes(response.statusCode!)) return response;
     response.destroy();
     target = redirectTarget(response, target);
@@ -36,7 +36,7 @@ export async function answerTo(url: string, question: Question): Promise<Incomin
 }
 
 /** Shows a url without what may be secret in it: a user, a password, a signature. */
-export function shownUrl(url: string | URL): string {
+export function redactedUrl(url: string | URL): string {
   if (!URL.canParse(String(url))) return "an invalid URL";
   const { protocol, host, pathname } = new URL(String(url));
   return host === "" ? `${protocol}…` : `${protocol}//${host}${pathname}`;
@@ -48,45 +48,45 @@ function redirectTarget({ statusCode, headers: { location } }: IncomingMessage, 
   }
   const to = new URL(location, from);
   if (to.protocol === "https:" || to.protocol === from.protocol) return to;
-  throw new Error(`the server redirects to ${shownUrl(to)}, which is not https`);
+  throw new Error(`the server redirects to ${redactedUrl(to)}, which is not https`);
 }
 
-async function answerAt(target: URL, question: Question): Promise<IncomingMessage> {
+async function getOnce(target: URL, options: GetOptions): Promise<IncomingMessage> {
   const proxy = proxyFor(target);
-  const request = await beginRequest(target, proxy, question);
+  const request = await sendRequest(target, proxy, options);
   return new Promise((resolve, reject) => {
-    request.on("timeout", () => request.destroy(new Error(`nothing came for ${question.stallMs / 1000} s`)));
+    request.on("timeout", () => request.destroy(new Error(`nothing came for ${options.stallMs / 1000} s`)));
     request.on("error", reject);
     request.on("response", (response) => {
       if (proxy === undefined || response.statusCode !== 407) return resolve(response);
       response.destroy();
-      reject(refusal(proxy, placeOf(target), 407));
+      reject(refusal(proxy, endpointOf(target), 407));
     });
   });
 }
 
-async function beginRequest(
+async function sendRequest(
   target: URL,
   proxy: NamedProxy | undefined,
-  { headers, stallMs, ca }: Question,
+  { headers, stallMs, ca }: GetOptions,
 ): Promise<ClientRequest> {
   const isSecure = target.protocol === "https:";
   const options = { headers, timeout: stallMs };
   if (proxy === undefined) return (isSecure ? httpsGet : httpGet)(target, { ...options, ca, agent: false });
   if (!isSecure) {
     // A proxy for plain HTTP is given the whole address, and asks for it itself.
-    const asked = { ...options, path: target.href, headers: { ...headers, host: target.host } };
-    return requestTo(proxy, asked).end();
+    const proxyOptions = { ...options, path: target.href, headers: { ...headers, host: target.host } };
+    return requestTo(proxy, proxyOptions).end();
   }
-  const place = placeOf(target);
-  const tunnel = await openTunnel(proxy, place, stallMs);
-  return httpsGet(target, { ...options, createConnection: () => secured(tunnel, place.host, ca) });
+  const endpoint = endpointOf(target);
+  const tunnel = await openTunnel(proxy, endpoint, stallMs);
+  return httpsGet(target, { ...options, createConnection: () => overTls(tunnel, endpoint.host, ca) });
 }
 
-function secured(socket: Socket, host: string, ca: string | undefined): Socket {
+function overTls(socket: Socket, host: string, ca: string | undefined): Socket {
   return connect({ socket, host, servername: isIP(host) === 0 ? host : "", ...(ca !== undefined && { ca }) });
 }
 
-function placeOf({ protocol, hostname, port }: URL): { host: string; port: number } {
+function endpointOf({ protocol, hostname, port }: URL): { host: string; port: number } {
   return { host: unbracketed(hostname), port: Number(port || (protocol === "https:" ? 443 : 80)) };
 }
