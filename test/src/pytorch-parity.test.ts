@@ -4,9 +4,9 @@ import { describe, expect, test } from "vitest";
 import { fixtureBatch, readFixture } from "./pytorch/fixture.ts";
 import { compareWithPytorch, distance } from "./pytorch/parity.ts";
 
-const { backend, passedOver } = await startEngine({});
+const { backend, skipped: skipped } = await startEngine({});
 const native = backend === "native";
-const why = native ? "" : ` (needs the native engine: ${passedOver.map(({ reason }) => reason).join("; ")})`;
+const why = native ? "" : ` (needs the native engine: ${skipped.map(({ reason }) => reason).join("; ")})`;
 
 describe.each([
   ["alexnet-cifar10-pytorch.json", 32, 10],

@@ -9,9 +9,9 @@ import { describe, expect, test } from "vitest";
 import { fixtureSamples, fixtureWeights, readFixture } from "./pytorch/fixture.ts";
 import { teamInOneProcess } from "./testing/team-in-one-process.ts";
 
-const { backend, passedOver } = await startEngine({});
+const { backend, skipped: skipped } = await startEngine({});
 const native = backend === "native";
-const why = native ? "" : ` (needs the native engine: ${passedOver.map(({ reason }) => reason).join("; ")})`;
+const why = native ? "" : ` (needs the native engine: ${skipped.map(({ reason }) => reason).join("; ")})`;
 
 const fixture = readFixture("alexnet-cifar10-pytorch.json");
 const { batch_size: batchSize, lr, momentum } = fixture;

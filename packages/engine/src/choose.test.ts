@@ -32,7 +32,7 @@ describe.runIf(onLinuxX64)("on a machine with nothing but Node", () => {
       ),
     ]);
     expect(lines.at(-1)).toMatch(/^engine: TensorFlow\.js on wasm 4\.22\.0, CPU .*, 1 thread$/);
-    expect(engine.passedOver.map(({ backend }) => backend)).toEqual(["native", "native"]);
+    expect(engine.skipped.map(({ backend }) => backend)).toEqual(["native", "native"]);
     expect(tf.getBackend()).toBe("wasm");
     expect(tf.add(1, 2).dataSync()[0]).toBe(3);
   });
@@ -40,7 +40,7 @@ describe.runIf(onLinuxX64)("on a machine with nothing but Node", () => {
   test("and a compiler, the lack of Python is the reason", async () => {
     fakeCompiler(emptyMachine());
     const { engine } = await start();
-    expect(engine.passedOver[0]!.reason).toBe("TensorFlow is installed with pip, but python3 was not found.");
+    expect(engine.skipped[0]!.reason).toBe("TensorFlow is installed with pip, but python3 was not found.");
   });
 
   test("a demand for the native backend is refused", async () => {
@@ -51,7 +51,7 @@ describe.runIf(onLinuxX64)("on a machine with nothing but Node", () => {
   test("the backend cpu computes in JavaScript", async () => {
     emptyMachine();
     const { engine, lines } = await start({ backend: "cpu" });
-    expect(engine).toMatchObject({ backend: "cpu", threads: 1, passedOver: [] });
+    expect(engine).toMatchObject({ backend: "cpu", threads: 1, skipped: [] });
     expect(lines).toHaveLength(1);
     expect(tf.getBackend()).toBe("cpu");
   });
@@ -96,7 +96,7 @@ describe.runIf(onLinuxX64)("a machine with a GPU", () => {
   test("uses the CPU as long as CUDA is not installed, and says what installs it", async () => {
     nvidiaSmi(emptyMachine());
     const { engine } = await start();
-    expect(engine.passedOver[0]).toEqual({
+    expect(engine.skipped[0]).toEqual({
       backend: "native",
       reason: "NVIDIA H200 is not used, for want of a TensorFlow with CUDA that works.",
       remedy: "`--gpu`, or `pnpm run doctor --fix`, downloads one (about 3 GB).",

@@ -1,14 +1,14 @@
 /** Chooses the backend of TensorFlow.js: the fastest that works here, with a reason for each that was passed over. */
 import { LockstepError } from "@lockstep/errors";
 import {
-  assertOptions,
+  assertEngineOptions,
   type BackendName,
   type Device,
   type Engine,
   type EngineOptions,
-  inOneLine,
-  isGpuDemanded,
-  type PassedOver,
+  describeEngine,
+  isGpuRequired,
+  type SkippedBackend,
 } from "./backend/engine.ts";
 import { tf } from "./backend/tf.ts";
 import { Unavailable } from "./backend/unavailable.ts";
@@ -33,17 +33,17 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
 
 /** Starts an engine as `startEngine` does; without `install` it considers only what is on this machine already. */
 export async function chooseEngine(options: EngineOptions, { install }: { install: boolean }): Promise<Engine> {
-  assertOptions(options);
+  assertEngineOptions(options);
   const { gpu, log = () => {} } = options;
-  const passedOver: PassedOver[] = [];
-  const passOver = (name: string) => (obstacle: Unavailable) => {
+  const skipped: SkippedBackend[] = [];
+  const skip = (name: string) => (obstacle: Unavailable) => {
     const { reason, remedy } = obstacle;
-    if (passedOver.some((other) => other.reason === reason)) return;
-    passedOver.push({ backend: name, reason, remedy });
+    if (skipped.some((other) => other.reason === reason)) return;
+    skipped.push({ backend: name, reason, remedy });
     log(`${name} passed over: ${obstacle.message.trim()}`);
   };
   const starts: Record<BackendName, () => Promise<Started>> = {
-    native: () => startOnNative(options, install, passOver("native")),
+    native: () => startOnNative(options, install, skip("native")),
     webgpu: () => startOnWebgpu(options),
     wasm: startOnWasm,
     cpu: startOnCpu,
@@ -51,27 +51,32 @@ export async function chooseEngine(options: EngineOptions, { install }: { instal
   const order = backendsInOrder(options);
   for (const name of order) {
     try {
-      const engine = { backend: name, instructionSet: instructionSet(), passedOver, ...(await starts[name]()) };
-      log(inOneLine(engine));
+      const engine = {
+        backend: name,
+        instructionSet: instructionSet(),
+        skipped: skipped,
+        ...(await starts[name]()),
+      };
+      log(describeEngine(engine));
       return engine;
     } catch (error) {
       if (!(error instanceof Unavailable) || order.length === 1) throw error;
-      passOver(name)(error);
+      skip(name)(error);
     }
   }
-  if (isGpuDemanded(gpu)) throw noGpu(passedOver);
+  if (isGpuRequired(gpu)) throw noGpu(skipped);
   throw new LockstepError("ERR_NO_BACKEND", "No backend of TensorFlow.js starts here. `pnpm run doctor` tells more.");
 }
 
 function backendsInOrder({ backend, gpu }: EngineOptions): BackendName[] {
   if (backend) return [backend];
   if (process.env["LOCKSTEP_LIBTENSORFLOW"]) return ["native"];
-  return isGpuDemanded(gpu) ? ["native", "webgpu"] : ["native", "wasm", "cpu"];
+  return isGpuRequired(gpu) ? ["native", "webgpu"] : ["native", "wasm", "cpu"];
 }
 
-function noGpu(passedOver: readonly PassedOver[]): LockstepError {
+function noGpu(skipped: readonly SkippedBackend[]): LockstepError {
   const obstacles = (backend: BackendName) =>
-    passedOver.filter((way) => way.backend === backend).map(({ reason, remedy }) => `${reason} ${remedy}`.trim());
+    skipped.filter((way) => way.backend === backend).map(({ reason, remedy }) => `${reason} ${remedy}`.trim());
   const cuda = obstacles("native").join(" ");
   const webgpu = obstacles("webgpu").join(" ");
   return new LockstepError("ERR_NO_GPU", `No GPU can be used. With CUDA: ${cuda} With WebGPU: ${webgpu}`);
@@ -82,9 +87,9 @@ type Started = Pick<Engine, "device" | "libraryVersion" | "threads" | "quota">;
 async function startOnNative(
   { gpu, threads, log = () => {} }: EngineOptions,
   install: boolean,
-  passOver: (obstacle: Unavailable) => void,
+  onSkip: (obstacle: Unavailable) => void,
 ): Promise<Started> {
-  const native = await startNative({ gpu, threads, install, log, passOver });
+  const native = await startNative({ gpu, threads, install, log, onSkip });
   installReluGradient();
   return {
     device: native.gpu ? onGpu(native.gpu) : onCpu(),

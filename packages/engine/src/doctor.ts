@@ -56,9 +56,9 @@ export async function inspectMachine({ fix = false, log = () => {} }: DoctorOpti
   return { checks: [...checks, ...(await engineChecks(best))], canTrain: true };
 }
 
-const good = (name: string, value: string): Check => ({ name, ok: true, value });
+const passed = (name: string, value: string): Check => ({ name, ok: true, value });
 
-const bad = (name: string, value: string, problem: string, remedy: string): Check => ({
+const failed = (name: string, value: string, problem: string, remedy: string): Check => ({
   name,
   ok: false,
   value,
@@ -67,36 +67,36 @@ const bad = (name: string, value: string, problem: string, remedy: string): Chec
 });
 
 /** Turns an error into a check that failed; a defect stays an exception. */
-function badFrom(name: string, value: string, error: unknown): Check {
+function failedWith(name: string, value: string, error: unknown): Check {
   if (!(error instanceof Unavailable)) throw error;
-  return bad(name, value, error.reason, error.remedy);
+  return failed(name, value, error.reason, error.remedy);
 }
 
 function nodeCheck(): Check {
   const version = process.versions.node;
   const [major = 0, minor = 0] = version.split(".").map(Number);
-  if (major > 20 || (major === 20 && minor >= 19)) return good("Node", version);
-  return bad("Node", version, "Lockstep needs Node 20.19 or later.", "Install it from https://nodejs.org.");
+  if (major > 20 || (major === 20 && minor >= 19)) return passed("Node", version);
+  return failed("Node", version, "Lockstep needs Node 20.19 or later.", "Install it from https://nodejs.org.");
 }
 
 async function pnpmCheck(): Promise<Check> {
   const running = /\bpnpm\/(\S+)/.exec(process.env["npm_config_user_agent"] ?? "")?.[1];
   const version = running ?? (await runCommand("pnpm", ["--version"])).stdout.trim();
-  return good("pnpm", version || "not installed; npx -y pnpm@10 does as well");
+  return passed("pnpm", version || "not installed; npx -y pnpm@10 does as well");
 }
 
 function processorCheck(): Check {
   const value = `${cpuName()}, ${describeCores(usableCores())}, ${instructionSet()}`;
-  if (instructionSet() !== "SSE") return good("processor", value);
-  return bad("processor", value, "It lacks AVX, which native TensorFlow needs.", "Train on another machine.");
+  if (instructionSet() !== "SSE") return passed("processor", value);
+  return failed("processor", value, "It lacks AVX, which native TensorFlow needs.", "Train on another machine.");
 }
 
 function memoryCheck(): Check {
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   const availableBytes = process.availableMemory();
   const value = `${gib(availableBytes)} free of ${gib(totalmem())}`;
-  if (availableBytes >= 2 * 2 ** 30) return good("memory", value);
-  return bad(
+  if (availableBytes >= 2 * 2 ** 30) return passed("memory", value);
+  return failed(
     "memory",
     value,
     "Training AlexNet takes about 2 GiB.",
@@ -110,11 +110,11 @@ async function gpuChecks(fix: boolean, log: (line: string) => void): Promise<Che
   try {
     gpus = await listGpus();
   } catch (error) {
-    if (error instanceof Unavailable && error.code === "ERR_NO_NVIDIA") return [good("NVIDIA driver", "none")];
-    return [badFrom("NVIDIA driver", "not usable", error)];
+    if (error instanceof Unavailable && error.code === "ERR_NO_NVIDIA") return [passed("NVIDIA driver", "none")];
+    return [failedWith("NVIDIA driver", "not usable", error)];
   }
   const list = gpus.map(({ index, ...gpu }) => `${index}: ${describeGpu(gpu)}`);
-  return [good("NVIDIA driver", list.join("; ")), await cudaCheck(fix, log)];
+  return [passed("NVIDIA driver", list.join("; ")), await cudaCheck(fix, log)];
 }
 
 /** The GPUs that WebGPU reaches. A machine without one is in order. */
@@ -122,10 +122,10 @@ async function webgpuCheck(): Promise<{ check: Check; backends: "webgpu"[] }> {
   const name = "WebGPU";
   try {
     const list = (await listAdapters()).map(({ index, ...adapter }) => `${index}: ${describeGpu(adapter)}`);
-    return { check: good(name, list.join("; ")), backends: ["webgpu"] };
+    return { check: passed(name, list.join("; ")), backends: ["webgpu"] };
   } catch (error) {
-    const without = error instanceof Unavailable && ["ERR_NO_ADAPTER", "ERR_SOFTWARE_GPU"].includes(error.code);
-    return { check: without ? good(name, error.reason) : badFrom(name, "not usable", error), backends: [] };
+    const hasNone = error instanceof Unavailable && ["ERR_NO_ADAPTER", "ERR_SOFTWARE_GPU"].includes(error.code);
+    return { check: hasNone ? passed(name, error.reason) : failedWith(name, "not usable", error), backends: [] };
   }
 }
 
@@ -135,12 +135,12 @@ async function cudaCheck(fix: boolean, log: (line: string) => void): Promise<Che
     const library = found ?? (fix ? await installCudaWheels(log) : undefined);
     if (library === undefined) {
       const remedy = "`pnpm run doctor --fix` downloads it, about 3 GB.";
-      return bad("CUDA", "not installed", "TensorFlow for the GPU is not installed.", remedy);
+      return failed("CUDA", "not installed", "TensorFlow for the GPU is not installed.", remedy);
     }
     await assertCudaLibraries(library);
-    return good("CUDA", `TensorFlow and CUDA's libraries in ${dirname(library.file)}`);
+    return passed("CUDA", `TensorFlow and CUDA's libraries in ${dirname(library.file)}`);
   } catch (error) {
-    return badFrom("CUDA", "not usable", error);
+    return failedWith("CUDA", "not usable", error);
   }
 }
 
@@ -148,17 +148,17 @@ async function tryBackend(backend: BackendName, fix: boolean, log: (line: string
   const name = `backend ${backend}`;
   try {
     const engine = await chooseEngine({ backend, ...(fix && { log }) }, { install: fix });
-    return { engine, check: good(name, `${engine.libraryVersion} on ${engine.device.name}`) };
+    return { engine, check: passed(name, `${engine.libraryVersion} on ${engine.device.name}`) };
   } catch (error) {
-    return { check: badFrom(name, "not usable", error) };
+    return { check: failedWith(name, "not usable", error) };
   }
 }
 
 async function engineChecks({ backend, libraryVersion, threads }: Engine): Promise<Check[]> {
   return [
-    good("libtensorflow", backend === "native" ? libraryVersion : "not used"),
-    good("threads", String(threads)),
-    good(
+    passed("libtensorflow", backend === "native" ? libraryVersion : "not used"),
+    passed("threads", String(threads)),
+    passed(
       "matmul",
       `${((await matmulFlopsPerSecond(backend === "native" ? 2048 : 256)) / 1e9).toFixed(1)} GFLOP/s on ${backend}`,
     ),

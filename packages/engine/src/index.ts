@@ -6,7 +6,7 @@ export {
   describeDevice,
   type Engine,
   type EngineOptions,
-  type PassedOver,
+  type SkippedBackend,
 } from "./backend/engine.ts";
 export type { MomentumStep } from "./backend/momentum-step.ts";
 export { readBack } from "./backend/read-back.ts";

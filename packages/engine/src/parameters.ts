@@ -8,7 +8,7 @@
 import type { MomentumStep } from "./backend/momentum-step.ts";
 import { tf } from "./backend/tf.ts";
 import { ResourceVariable } from "./native/resource-variable.ts";
-import { assertTensorFits } from "./webgpu/tensor-limit.ts";
+import { assertTensorSize } from "./webgpu/tensor-limit.ts";
 
 /** A model's weights and their velocities, as one backend keeps them. */
 export interface Parameters {
@@ -40,7 +40,7 @@ export interface ParameterValues {
  */
 export function createParameters(values: readonly ParameterValues[]): Parameters {
   if (tf.getBackend() === "webgpu")
-    for (const [index, { name, shape }] of values.entries()) assertTensorFits(name ?? `Weight ${index}`, shape);
+    for (const [index, { name, shape }] of values.entries()) assertTensorSize(name ?? `Weight ${index}`, shape);
   return tf.getBackend() === "tensorflow" ? new FusedParameters(values) : new PlainParameters(values);
 }
 

@@ -108,7 +108,7 @@ export function preparedRun(
     libraryVersion: "v",
     instructionSet: "i",
     threads: 1,
-    passedOver: [],
+    skipped: [],
   };
   const names = stateDictNames(loaded.model, loaded.spec);
   const own = { written: new Map(), constant: new Map() };

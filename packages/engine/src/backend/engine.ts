@@ -26,7 +26,7 @@ export interface EngineOptions {
 }
 
 /** Something that would have been better, why it is not used, and what would change that. */
-export interface PassedOver {
+export interface SkippedBackend {
   backend: string;
   reason: string;
   /** Empty where nothing helps. */
@@ -57,11 +57,11 @@ export interface Engine {
   threads: number;
   /** The CPU quota, in cores, if it is what limits the threads. */
   quota?: number;
-  passedOver: PassedOver[];
+  skipped: SkippedBackend[];
 }
 
 /** "engine: native TensorFlow 2.21.0, CPU AMD EPYC (AVX512), 2 threads" */
-export function inOneLine({ backend, device, libraryVersion, threads, quota, instructionSet }: Engine): string {
+export function describeEngine({ backend, device, libraryVersion, threads, quota, instructionSet }: Engine): string {
   const library = backend === "native" ? "native TensorFlow" : `TensorFlow.js on ${backend}`;
   const reason = quota === undefined ? "" : ` ${describeQuota(quota)}`;
   const inThreads = `CPU ${device.name} (${instructionSet}), ${threads} ${threads === 1 ? "thread" : "threads"}${reason}`;
@@ -87,17 +87,17 @@ export function describeGpu({ name, driver, memoryBytes, maxTensorBytes }: Omit<
 }
 
 /** Returns whether the option demands a GPU. */
-export const isGpuDemanded = (gpu: boolean | number | undefined) => gpu !== undefined && gpu !== false;
+export const isGpuRequired = (gpu: boolean | number | undefined) => gpu !== undefined && gpu !== false;
 
 /** @throws LockstepError ERR_BACKEND_NAME, ERR_GPU_BACKEND, ERR_GPU_INDEX or ERR_THREADS */
-export function assertOptions({ backend, gpu, threads }: EngineOptions): void {
+export function assertEngineOptions({ backend, gpu, threads }: EngineOptions): void {
   const fail = (code: ErrorCode, message: string): never => {
     throw new LockstepError(code, message);
   };
   if (backend !== undefined && !BACKENDS.includes(backend)) {
     fail("ERR_BACKEND_NAME", `There is no backend ${backend}. Name ${BACKENDS.join(", ")}.`);
   }
-  if (isGpuDemanded(gpu) && (backend === "wasm" || backend === "cpu")) {
+  if (isGpuRequired(gpu) && (backend === "wasm" || backend === "cpu")) {
     fail("ERR_GPU_BACKEND", `The backend ${backend} does not use GPUs. Leave out the GPU, or the backend.`);
   }
   if (gpu === false && backend === "webgpu") {

@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { describe, expect, test } from "vitest";
-import { inOneLine } from "../backend/engine.ts";
+import { describeEngine } from "../backend/engine.ts";
 import { describeCores, usableCores } from "./cores.ts";
 
 /** What a process sees on a machine of 8 cores where only these files are. */
@@ -61,7 +61,7 @@ describe("threads follow the CPU quota of the control group", () => {
       device: { kind: "cpu" as const, name: "EPYC" },
       libraryVersion: "2.21.0",
     };
-    expect(inOneLine({ ...engine, instructionSet: "AVX2", threads: 1, quota: 1.5, passedOver: [] })).toBe(
+    expect(describeEngine({ ...engine, instructionSet: "AVX2", threads: 1, quota: 1.5, skipped: [] })).toBe(
       "engine: native TensorFlow 2.21.0, CPU EPYC (AVX2), 1 thread (CPU quota: 1.5 cores)",
     );
   });

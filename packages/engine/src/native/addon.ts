@@ -23,10 +23,10 @@ const QUIET_SOURCE = fileURLToPath(new URL("../../src/native/quiet.cc", import.m
 export async function addonFor(library: Libtensorflow, log: (line: string) => void): Promise<string> {
   if (library.addon !== undefined) return library.addon;
   const dir = join(cacheDir(), `addon-${addonKey(library)}`);
-  await buildOnce(dir, log, async (part) => {
+  await buildOnce(dir, log, async (dir) => {
     const compiler = await findCompiler();
     log("compiling TensorFlow.js's addon, which takes some seconds");
-    await compileAddon(compiler, library, part);
+    await compileAddon(compiler, library, dir);
   });
   return join(dir, "tfjs_binding.node");
 }

@@ -28,26 +28,26 @@ export async function buildOnce(
   build: (emptyDir: string) => Promise<void>,
 ): Promise<string> {
   if (existsSync(dir)) return dir;
-  const lease = await holdPlace(dir, log);
-  const part = `${dir}${PART}${randomBytes(6).toString("hex")}`;
+  const lease = await acquireLease(dir, log);
+  const temporaryDir = `${dir}${PART_SUFFIX}${randomBytes(6).toString("hex")}`;
   try {
     removeLeftovers(dir);
     if (existsSync(dir)) return dir;
-    mkdirSync(part);
-    await build(part);
-    putInPlace(part, dir);
+    mkdirSync(temporaryDir);
+    await build(temporaryDir);
+    moveIntoPlace(temporaryDir, dir);
     return dir;
   } finally {
-    rmSync(part, { recursive: true, force: true });
+    rmSync(temporaryDir, { recursive: true, force: true });
     lease.release();
   }
 }
 
 /** Suffix of a folder that is still being built. */
-const PART = ".part-";
+const PART_SUFFIX = ".part-";
 
 /** Waits until no other process builds the folder, on this machine or on another one that shares the cache. */
-async function holdPlace(dir: string, log: (line: string) => void): Promise<Lease> {
+async function acquireLease(dir: string, log: (line: string) => void): Promise<Lease> {
   try {
     makeFolders(dirname(dir));
     return await awaitLease(`${dir}.lease`, dir, `installing ${dir}`, log);
@@ -62,9 +62,9 @@ async function holdPlace(dir: string, log: (line: string) => void): Promise<Leas
 }
 
 /** A machine that was suspended may have lost its lease: the first to finish wins, and the copies are equal. */
-function putInPlace(part: string, dir: string): void {
+function moveIntoPlace(temporaryDir: string, dir: string): void {
   try {
-    renameSync(part, dir);
+    renameSync(temporaryDir, dir);
   } catch (error) {
     if (!existsSync(dir)) throw error;
   }
@@ -73,7 +73,7 @@ function putInPlace(part: string, dir: string): void {
 /** Removes what builders left when they were killed: none of them lives, for this process has the lease. */
 function removeLeftovers(dir: string): void {
   for (const name of readdirSync(dirname(dir))) {
-    if (!name.startsWith(`${basename(dir)}${PART}`)) continue;
+    if (!name.startsWith(`${basename(dir)}${PART_SUFFIX}`)) continue;
     rmSync(join(dirname(dir), name), { recursive: true, force: true, maxRetries: 5 }); // its pip may still write
   }
 }

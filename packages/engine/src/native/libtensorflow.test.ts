@@ -59,9 +59,9 @@ describe("a libtensorflow", () => {
     ["('cuda_version', '12.5.1'), ('cudnn_version', '9'), ('is_cuda_build', True)", true],
     ["('cuda_version', '11.8'), ('is_cuda_build', True)", false],
     ["('is_cuda_build', False), ('is_rocm_build', False)", false],
-  ])("of Python's whose build_info is %s is built for CUDA 12: %s", async (account, expected) => {
+  ])("of Python's whose build_info is %s is built for CUDA 12: %s", async (buildInfo, expected) => {
     const dir = folderWith("libtensorflow_cc.so.2", HEADER, "python/platform/build_info.py");
-    writeFileSync(join(dir, "python/platform/build_info.py"), `build_info = OrderedDict([${account}])\n`);
+    writeFileSync(join(dir, "python/platform/build_info.py"), `build_info = OrderedDict([${buildInfo}])\n`);
     fakeProgram(emptyMachine(), "python3", `console.log(${JSON.stringify(dir)})`);
     expect(await pythonsCudaLibtensorflow()).toEqual(expected ? libtensorflowIn(dir) : undefined);
   });

@@ -52,9 +52,9 @@ export async function pythonsLibtensorflow(): Promise<Libtensorflow | undefined>
 /** The same if it was built for CUDA 12, by its own account. */
 export async function pythonsCudaLibtensorflow(): Promise<Libtensorflow | undefined> {
   const library = await pythonsLibtensorflow();
-  const account = library && join(library.includeDir, "../python/platform/build_info.py");
-  if (!account || !existsSync(account)) return undefined;
-  const text = readFileSync(account, "utf8");
+  const buildInfo = library && join(library.includeDir, "../python/platform/build_info.py");
+  if (!buildInfo || !existsSync(buildInfo)) return undefined;
+  const text = readFileSync(buildInfo, "utf8");
   return /'is_cuda_build', True/.test(text) && /'cuda_version', '12\./.test(text) ? library : undefined;
 }
 

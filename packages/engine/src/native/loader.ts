@@ -24,10 +24,10 @@ export function loadNative(addonFile: string): void {
   });
   loadAddon(addonFile);
   const locator = createRequire(require.resolve("@tensorflow/tfjs-node-gpu")).resolve("@mapbox/node-pre-gyp");
-  const standIn = new Module(locator);
-  Object.assign(standIn, { filename: locator, loaded: true, exports: { find: () => addonFile } });
+  const locatorStub = new Module(locator);
+  Object.assign(locatorStub, { filename: locator, loaded: true, exports: { find: () => addonFile } });
   const saved = require.cache[locator];
-  require.cache[locator] = standIn;
+  require.cache[locator] = locatorStub;
   try {
     require("@tensorflow/tfjs-node-gpu");
   } finally {
@@ -40,9 +40,9 @@ export function loadNative(addonFile: string): void {
 function loadAddon(addonFile: string): void {
   const quiet = join(dirname(addonFile), "quiet.node");
   process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "2"; // errors only
-  const silent = Number(process.env["TF_CPP_MIN_LOG_LEVEL"]) >= 2 && existsSync(quiet);
+  const isQuiet = Number(process.env["TF_CPP_MIN_LOG_LEVEL"]) >= 2 && existsSync(quiet);
   try {
-    if (silent) (require(quiet) as { quietly(callback: () => void): void }).quietly(() => require(addonFile));
+    if (isQuiet) (require(quiet) as { quietly(callback: () => void): void }).quietly(() => require(addonFile));
     else require(addonFile);
   } catch (error) {
     throw loadError(addonFile, error as Error);
@@ -51,13 +51,13 @@ function loadAddon(addonFile: string): void {
 
 function loadError(addonFile: string, cause: Error): Unavailable {
   // The loader's words where the kernel refuses to map a file for execution.
-  const [, refused] = /^(.*): failed to map segment from shared object/.exec(cause.message) ?? [];
-  if (refused === undefined) {
+  const [, refusedFile] = /^(.*): failed to map segment from shared object/.exec(cause.message) ?? [];
+  if (refusedFile === undefined) {
     const reason = `The TensorFlow.js addon cannot be loaded: ${cause.message}.`;
     const remedy = `Remove the folder ${dirname(addonFile)} to have it built again.`;
     return new Unavailable("ERR_ADDON_LOAD", reason, remedy, { cause });
   }
-  const reason = `${refused} lies on a file system from which nothing may be run (mounted with noexec).`;
-  const variable = refused.startsWith(dirname(addonFile)) ? "LOCKSTEP_CACHE" : "LOCKSTEP_LIBTENSORFLOW";
+  const reason = `${refusedFile} lies on a file system from which nothing may be run (mounted with noexec).`;
+  const variable = refusedFile.startsWith(dirname(addonFile)) ? "LOCKSTEP_CACHE" : "LOCKSTEP_LIBTENSORFLOW";
   return new Unavailable("ERR_NOEXEC", reason, `Name a folder elsewhere in ${variable}.`, { cause });
 }

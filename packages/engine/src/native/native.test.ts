@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { readBack } from "../backend/read-back.ts";
 import { tf } from "../backend/tf.ts";
 import { startEngine } from "../choose.ts";
-import { fakeProgram, inProcess, tempDir, writeFiles } from "../testing/fakes.ts";
+import { fakeProgram, runInProcess, tempDir, writeFiles } from "../testing/fakes.ts";
 import { cacheDir } from "./cache.ts";
 import { claimGpu } from "./claim-gpu.ts";
 import { cachedWheel } from "./provision.ts";
@@ -35,7 +35,7 @@ describe.skipIf(problem !== undefined)(`native TensorFlow${problem ? ` (skipped:
   test("is what a second start gives at once", async () => {
     lines.length = 0;
     const engine = await startEngine({ log: (line) => lines.push(line) });
-    expect(engine).toMatchObject({ backend: "native", passedOver: [] });
+    expect(engine).toMatchObject({ backend: "native", skipped: [] });
     expect(engine.libraryVersion).toMatch(/^2\.\d+\.\d+/);
     expect(lines).toEqual([expect.stringMatching(/^engine: native TensorFlow 2\.[^,]*, [CG]PU .+/)]);
   });
@@ -51,7 +51,7 @@ describe.skipIf(problem !== undefined)(`native TensorFlow${problem ? ` (skipped:
   });
 
   test("writes nothing of its own on the screen", () => {
-    const { stdout, stderr } = inProcess(
+    const { stdout, stderr } = runInProcess(
       `await startEngine({ backend: "native" }); tf.matMul([[1]], [[2]]).dataSync();`,
       { TF_CPP_MIN_LOG_LEVEL: undefined },
     );
@@ -65,7 +65,7 @@ describe.skipIf(problem !== undefined)(`native TensorFlow${problem ? ` (skipped:
       const engine = await startEngine({ backend: "native", gpu: false, threads: ${threads} });
       tf.matMul(tf.ones([512, 512]), tf.ones([512, 512])).dataSync();
       console.log(JSON.stringify([engine.threads, readdirSync("/proc/self/task").length]));`;
-    const [two, four] = [2, 4].map((threads) => JSON.parse(inProcess(program(threads)).stdout) as number[]);
+    const [two, four] = [2, 4].map((threads) => JSON.parse(runInProcess(program(threads)).stdout) as number[]);
     expect([two![0], four![0]]).toEqual([2, 4]);
     expect(four![1]! - two![1]!).toBe(2);
   });
@@ -104,13 +104,13 @@ describe.skipIf(problem !== undefined || cachedWheel("cpu") === undefined)("on a
       load(module, file);
     };
     await startEngine(${options}).then(
-      ({ device, passedOver }) => console.log(device.kind, passedOver[0]?.reason),
+      ({ device, skipped }) => console.log(device.kind, skipped[0]?.reason),
       (error) => console.log(error.code, error.message),
     );
     console.log(process.env.CUDA_VISIBLE_DEVICES);`;
 
   test("TensorFlow sees only that GPU, takes memory as it needs it, and computes without TF32 and in a fixed order; and where it computes on the CPU all the same, a demand fails", () => {
-    const { stdout } = inProcess(program(`{ gpu: 0, backend: "native" }`), machineWithGpu("GPU-aaaa"));
+    const { stdout } = runInProcess(program(`{ gpu: 0, backend: "native" }`), machineWithGpu("GPU-aaaa"));
     const [seen, outcome, afterwards] = stdout.split("\n");
     expect(seen).toBe("GPU-aaaa true 0 1");
     expect(outcome).toMatch(
@@ -123,7 +123,8 @@ describe.skipIf(problem !== undefined || cachedWheel("cpu") === undefined)("on a
     const first = `GPU-1-${process.pid}`;
     const second = `GPU-2-${process.pid}`;
     const { release } = await claimGpu([first], (uuid) => uuid); // as a worker that runs
-    const seenBy = (options: string) => inProcess(program(options), machineWithGpu(first, second)).stdout.split(" ")[0];
+    const seenBy = (options: string) =>
+      runInProcess(program(options), machineWithGpu(first, second)).stdout.split(" ")[0];
     expect(seenBy(`{ gpu: true, backend: "native" }`)).toBe(second);
     expect(seenBy("{}")).toBe(second);
     expect(seenBy(`{ gpu: 0, backend: "native" }`)).toBe(first);
@@ -132,19 +133,19 @@ describe.skipIf(problem !== undefined || cachedWheel("cpu") === undefined)("on a
   });
 
   test("without a demand the CPU serves, and says why", () => {
-    const { stdout } = inProcess(program("{}"), machineWithGpu("GPU-aaaa"));
+    const { stdout } = runInProcess(program("{}"), machineWithGpu("GPU-aaaa"));
     expect(stdout).toMatch(/^GPU-aaaa true 0 1\ncpu TensorFlow was loaded from .*, but not for the GPU\.\n/);
   });
 
   test("what the user says of TF32, of memory and of the order stands", () => {
     const given = { NVIDIA_TF32_OVERRIDE: "1", TF_FORCE_GPU_ALLOW_GROWTH: "false", TF_DETERMINISTIC_OPS: "0" };
-    expect(inProcess(program("{}"), { ...machineWithGpu("GPU-aaaa"), ...given }).stdout).toMatch(
+    expect(runInProcess(program("{}"), { ...machineWithGpu("GPU-aaaa"), ...given }).stdout).toMatch(
       /^GPU-aaaa false 1 0\n/,
     );
   });
 
   test("gpu: false hides it from TensorFlow", () => {
-    const { stdout } = inProcess(program("{ gpu: false }"), machineWithGpu("GPU-aaaa"));
+    const { stdout } = runInProcess(program("{ gpu: false }"), machineWithGpu("GPU-aaaa"));
     expect(stdout).toBe("-1 true 0 undefined\ncpu undefined\nundefined\n");
   });
 });

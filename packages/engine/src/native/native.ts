@@ -1,5 +1,5 @@
 /** Starts native TensorFlow: tries each libtensorflow in turn, on a GPU if one is demanded or ready. */
-import { isGpuDemanded } from "../backend/engine.ts";
+import { isGpuRequired } from "../backend/engine.ts";
 import { tf } from "../backend/tf.ts";
 import { Unavailable } from "../backend/unavailable.ts";
 import { usableCores } from "../host/cores.ts";
@@ -27,7 +27,7 @@ export interface NativeOptions {
   install: boolean;
   log: (line: string) => void;
   /** Called with each way that was tried in vain. */
-  passOver: (obstacle: Unavailable) => void;
+  onSkip: (obstacle: Unavailable) => void;
 }
 
 /** The libtensorflow that was loaded. */
@@ -44,7 +44,7 @@ export interface Native {
 }
 
 /** A way to a library, for a GPU or for the CPU. It leads to undefined where nothing is, and nothing is to be said. */
-interface Way {
+interface Candidate {
   gpu?: Gpu;
   find: () => Promise<Libtensorflow | undefined>;
 }
@@ -66,7 +66,7 @@ let started: Native | undefined;
 export async function startNative(options: NativeOptions): Promise<Native> {
   started ??= await load(options);
   await tf.setBackend("tensorflow");
-  if (isGpuDemanded(options.gpu) && started.gpu === undefined) throw gpuUnused(started.file);
+  if (isGpuRequired(options.gpu) && started.gpu === undefined) throw gpuUnused(started.file);
   return started;
 }
 
@@ -83,27 +83,28 @@ async function load(options: NativeOptions): Promise<Native> {
   return native;
 }
 
-async function loadFor(
-  card: Gpu | undefined,
-  { gpu, threads, install, log, passOver }: NativeOptions,
-): Promise<Native> {
-  const given = threads ?? (Number(process.env["TF_NUM_INTRAOP_THREADS"]) || undefined);
+async function loadFor(card: Gpu | undefined, { gpu, threads, install, log, onSkip }: NativeOptions): Promise<Native> {
+  const requestedThreads = threads ?? (Number(process.env["TF_NUM_INTRAOP_THREADS"]) || undefined);
   const { usable, quota } = usableCores();
   // By itself TensorFlow takes one for each core, and knows nothing of quotas.
-  const named = threads ?? (given === undefined && quota !== undefined ? usable : undefined);
-  if (named !== undefined) process.env["TF_NUM_INTRAOP_THREADS"] = String(named);
-  const { library, way } = await firstThatLoads(ways(card, isGpuDemanded(gpu), install, log), log, passOver);
+  const threadSetting = threads ?? (requestedThreads === undefined && quota !== undefined ? usable : undefined);
+  if (threadSetting !== undefined) process.env["TF_NUM_INTRAOP_THREADS"] = String(threadSetting);
+  const { library, way: candidate } = await loadFirstUsable(
+    candidates(card, isGpuRequired(gpu), install, log),
+    log,
+    onSkip,
+  );
   await tf.setBackend("tensorflow");
   const { binding, isUsingGpuDevice } = tf.backend() as unknown as NodeBackend;
   const native = {
     libraryVersion: binding.TF_Version,
     file: library.file,
-    threads: given ?? usable,
-    ...(given === undefined && quota !== undefined && { quota }),
+    threads: requestedThreads ?? usable,
+    ...(requestedThreads === undefined && quota !== undefined && { quota }),
   };
-  if (way.gpu === undefined) return native;
-  if (isUsingGpuDevice) return { ...native, gpu: way.gpu };
-  if (!isGpuDemanded(gpu)) passOver(gpuUnused(library.file));
+  if (candidate.gpu === undefined) return native;
+  if (isUsingGpuDevice) return { ...native, gpu: candidate.gpu };
+  if (!isGpuRequired(gpu)) onSkip(gpuUnused(library.file));
   return native;
 }
 
@@ -117,25 +118,30 @@ function assertSupportedMachine(): void {
 }
 
 /** The GPU to use: one that no other process has, unless one was named. Without a demand for one, there need be none. */
-async function claimCard({ gpu, passOver }: NativeOptions): Promise<Claim<Gpu> | undefined> {
+async function claimCard({ gpu, onSkip }: NativeOptions): Promise<Claim<Gpu> | undefined> {
   if (gpu === false) return undefined;
   try {
     return await claimGpu(typeof gpu === "number" ? [await findGpu(gpu)] : await listGpus(), ({ uuid }) => uuid);
   } catch (error) {
-    if (isGpuDemanded(gpu) || !(error instanceof Unavailable)) throw error;
+    if (isGpuRequired(gpu) || !(error instanceof Unavailable)) throw error;
     // A machine without NVIDIA's driver, or one whose GPUs the user hides, is as it should be.
-    if (error.code !== "ERR_NO_NVIDIA" && error.code !== "ERR_NO_GPU") passOver(error);
+    if (error.code !== "ERR_NO_NVIDIA" && error.code !== "ERR_NO_GPU") onSkip(error);
     return undefined;
   }
 }
 
-function ways(card: Gpu | undefined, demanded: boolean, install: boolean, log: (line: string) => void): Way[] {
+function candidates(
+  card: Gpu | undefined,
+  gpuRequired: boolean,
+  install: boolean,
+  log: (line: string) => void,
+): Candidate[] {
   const gpu = card && { gpu: card };
   if (process.env["LOCKSTEP_LIBTENSORFLOW"]) return [{ ...gpu, find: async () => namedLibtensorflow() }];
   const onGpu = [
     async () => withCuda(cachedWheel("cuda")),
     async () => withCuda(await pythonsCudaLibtensorflow()),
-    async () => (demanded && install ? withCuda(await installCudaWheels(log)) : Promise.reject(noCuda(card!))),
+    async () => (gpuRequired && install ? withCuda(await installCudaWheels(log)) : Promise.reject(noCuda(card!))),
   ];
   const onCpu = [
     async () => cachedWheel("cpu") ?? cachedWheel("cuda") ?? cachedTfjsLibrary(),
@@ -145,7 +151,7 @@ function ways(card: Gpu | undefined, demanded: boolean, install: boolean, log: (
   ];
   return [
     ...(gpu ? onGpu.map((find) => ({ ...gpu, find })) : []),
-    ...(demanded ? [] : onCpu.map((find) => ({ find }))),
+    ...(gpuRequired ? [] : onCpu.map((find) => ({ find }))),
   ];
 }
 
@@ -154,16 +160,16 @@ async function withCuda(library: Libtensorflow | undefined): Promise<Libtensorfl
   return library;
 }
 
-async function firstThatLoads(ways: Way[], log: (line: string) => void, passOver: NativeOptions["passOver"]) {
+async function loadFirstUsable(candidates: Candidate[], log: (line: string) => void, onSkip: NativeOptions["onSkip"]) {
   const obstacles: Unavailable[] = [];
-  for (const way of ways) {
+  for (const candidate of candidates) {
     try {
-      const library = await way.find();
+      const library = await candidate.find();
       if (library === undefined) continue;
       const addon = await addonFor(library, log);
-      showingOnly(way.gpu, () => loadNative(addon));
-      obstacles.forEach(passOver);
-      return { way, library };
+      withVisibleGpu(candidate.gpu, () => loadNative(addon));
+      obstacles.forEach(onSkip);
+      return { way: candidate, library };
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
       obstacles.push(error);
@@ -171,7 +177,7 @@ async function firstThatLoads(ways: Way[], log: (line: string) => void, passOver
     }
   }
   const last = obstacles.pop();
-  obstacles.forEach(passOver);
+  obstacles.forEach(onSkip);
   throw (
     last ?? new Unavailable("ERR_NO_LIBTENSORFLOW", "TensorFlow is not installed.", "`pnpm run doctor --fix` does it.")
   );
@@ -181,7 +187,7 @@ async function firstThatLoads(ways: Way[], log: (line: string) => void, passOver
  * CUDA looks for its GPUs when the library loads, so workers of one machine can have one each. Afterwards the variable
  * is as the user had it, for child processes.
  */
-function showingOnly(gpu: Gpu | undefined, load: () => void): void {
+function withVisibleGpu(gpu: Gpu | undefined, load: () => void): void {
   const { CUDA_VISIBLE_DEVICES: visible } = process.env;
   process.env["CUDA_VISIBLE_DEVICES"] = gpu?.uuid ?? "-1";
   // Otherwise TensorFlow takes nearly all of the memory at once, and a second worker on the GPU finds none.

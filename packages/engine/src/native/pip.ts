@@ -28,7 +28,7 @@ const PIP_SETTINGS = {
   PIP_QUIET: "",
 };
 
-const BY_HAND = "Or name the folder of a TensorFlow that is already there in LOCKSTEP_LIBTENSORFLOW.";
+const MANUAL_REMEDY = "Or name the folder of a TensorFlow that is already there in LOCKSTEP_LIBTENSORFLOW.";
 
 /**
  * Downloads wheels into `dir` with pip: for the Python that runs here, else for Python 3.12. Nothing of Python is
@@ -64,7 +64,7 @@ export async function downloadWheels(
   throw new Unavailable(
     "ERR_WHEEL_DOWNLOAD",
     `pip could not download ${requirements.join(", ")}: ${reasonIn(output)}`,
-    `${remedyFor(output, python)} ${BY_HAND}`,
+    `${remedyFor(output, python)} ${MANUAL_REMEDY}`,
   );
 }
 
@@ -75,13 +75,13 @@ async function findPip(): Promise<string> {
     if ((await runCommand(name, ["--version"])).status === 0) pythons.push(name);
   }
   if (pythons.length === 0) {
-    const remedy = `Install them (Debian, Ubuntu: apt install python3-pip). ${BY_HAND}`;
+    const remedy = `Install them (Debian, Ubuntu: apt install python3-pip). ${MANUAL_REMEDY}`;
     throw new Unavailable("ERR_NO_PYTHON", "TensorFlow is installed with pip, but python3 was not found.", remedy);
   }
   throw new Unavailable(
     "ERR_NO_PIP",
     `TensorFlow is installed with pip, but ${pythons[0]} has no pip.`,
-    `Install it (${pythons[0]} -m ensurepip, or on Debian, Ubuntu: apt install python3-pip). ${BY_HAND}`,
+    `Install it (${pythons[0]} -m ensurepip, or on Debian, Ubuntu: apt install python3-pip). ${MANUAL_REMEDY}`,
   );
 }
 
@@ -92,8 +92,8 @@ function reasonIn(output: string): string {
   const network = UNREACHABLE.exec(output);
   if (network) return `its index cannot be reached (${network[0]}).`;
   const lines = output.trim().split("\n");
-  const said = lines.findLast((line) => line.startsWith("ERROR")) ?? lines.at(-1) ?? "";
-  return said.replace(/\.?$/, ".");
+  const message = lines.findLast((line) => line.startsWith("ERROR")) ?? lines.at(-1) ?? "";
+  return message.replace(/\.?$/, ".");
 }
 
 /** Returns the remedy for a failure of pip. */
@@ -124,7 +124,7 @@ async function verify(file: string, name: string, log: (line: string) => void): 
   throw new Unavailable(
     "ERR_WHEEL_HASH",
     `The downloaded ${name} is not the known one: its sha256 is ${found}, expected ${expected}.`,
-    `It was discarded; see which index pip uses (pip config list). ${BY_HAND}`,
+    `It was discarded; see which index pip uses (pip config list). ${MANUAL_REMEDY}`,
   );
 }
 
@@ -159,7 +159,7 @@ function sizeOf(dir: string): number {
  * @throws Unavailable ERR_WHEEL_UNPACK
  */
 export async function unpackWheel(wheel: string, patterns: readonly string[], dir: string): Promise<void> {
-  await python(
+  await runPython(
     "import fnmatch, sys, zipfile\n" +
       "z = zipfile.ZipFile(sys.argv[1])\n" +
       "z.extractall(sys.argv[2], [n for n in z.namelist() if any(fnmatch.fnmatchcase(n, p) for p in sys.argv[3:])])",
@@ -169,7 +169,7 @@ export async function unpackWheel(wheel: string, patterns: readonly string[], di
 
 /** Returns what a wheel requires under `pip install name[extra]`, as requirements for pip. */
 export async function extraRequirements(wheel: string, extra: string): Promise<string[]> {
-  const metadata = await python(
+  const metadata = await runPython(
     "import sys, zipfile\n" +
       "z = zipfile.ZipFile(sys.argv[1])\n" +
       "print(z.read(next(n for n in z.namelist() if n.endswith('.dist-info/METADATA'))).decode())",
@@ -179,7 +179,7 @@ export async function extraRequirements(wheel: string, extra: string): Promise<s
   return [...metadata.matchAll(pattern)].map(([, requirement]) => requirement!.trim());
 }
 
-async function python(program: string, args: string[]): Promise<string> {
+async function runPython(program: string, args: string[]): Promise<string> {
   const result = await runCommand(await findPip(), ["-c", program, ...args]);
   if (result.status === 0) return result.stdout;
   throw new Unavailable(

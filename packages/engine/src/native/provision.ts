@@ -15,7 +15,7 @@ export const TENSORFLOW_VERSION = "2.21.0";
 const TFJS_LIBRARY_VERSION = "2.9.1";
 
 /** All that is needed of a wheel: two libraries, and the headers that the addon's sources include. */
-const WANTED = [
+const WHEEL_MEMBERS = [
   "libtensorflow_cc.so.2",
   "libtensorflow_framework.so.2",
   "include/tensorflow/c/*.h",
@@ -24,16 +24,16 @@ const WANTED = [
   "include/xla/tsl/c/tsl_status.h",
 ].map((name) => `tensorflow/${name}`);
 
-const dirOf = (version: string, variant: string) => join(cacheDir(), `libtensorflow-${version}-${variant}`);
+const cacheEntry = (version: string, variant: string) => join(cacheDir(), `libtensorflow-${version}-${variant}`);
 
 /** Returns the libtensorflow from a wheel in the cache, if it is there. */
 export function cachedWheel(variant: "cpu" | "cuda"): Libtensorflow | undefined {
-  return libtensorflowIn(join(dirOf(TENSORFLOW_VERSION, variant), "tensorflow"));
+  return libtensorflowIn(join(cacheEntry(TENSORFLOW_VERSION, variant), "tensorflow"));
 }
 
 /** Returns the libtensorflow that tfjs-node comes with, and its addon, if they are in the cache. */
 export function cachedTfjsLibrary(): Libtensorflow | undefined {
-  const dir = dirOf(TFJS_LIBRARY_VERSION, "cpu");
+  const dir = cacheEntry(TFJS_LIBRARY_VERSION, "cpu");
   const library = libtensorflowIn(join(dir, "deps"));
   const addon = join(dir, "lib/napi-v8/tfjs_binding.node");
   return library && existsSync(addon) ? { ...library, addon } : library;
@@ -42,17 +42,17 @@ export function cachedTfjsLibrary(): Libtensorflow | undefined {
 /** The library from the wheel `tensorflow-cpu`. */
 export async function installCpuWheel(log: (line: string) => void): Promise<Libtensorflow> {
   await findCompiler(); // without one the library would be of no use
-  const dir = dirOf(TENSORFLOW_VERSION, "cpu");
-  await buildOnce(dir, log, async (part) => {
+  const dir = cacheEntry(TENSORFLOW_VERSION, "cpu");
+  await buildOnce(dir, log, async (temporaryDir) => {
     log(`downloading TensorFlow ${TENSORFLOW_VERSION} for the CPU with pip: 270 MB, 850 MB unpacked in ${cacheDir()}`);
-    const download = join(part, "download");
+    const download = join(temporaryDir, "download");
     const [wheel] = await downloadWheels([`tensorflow-cpu==${TENSORFLOW_VERSION}`], download, log);
     log("unpacking it");
-    await unpackWheel(wheel!, WANTED, part);
-    whole(libtensorflowIn(join(part, "tensorflow")), wheel!);
+    await unpackWheel(wheel!, WHEEL_MEMBERS, temporaryDir);
+    assertFound(libtensorflowIn(join(temporaryDir, "tensorflow")), wheel!);
     rmSync(download, { recursive: true });
   });
-  return whole(cachedWheel("cpu"), dir);
+  return assertFound(cachedWheel("cpu"), dir);
 }
 
 /**
@@ -61,19 +61,19 @@ export async function installCpuWheel(log: (line: string) => void): Promise<Libt
  */
 export async function installCudaWheels(log: (line: string) => void): Promise<Libtensorflow> {
   await findCompiler();
-  const dir = dirOf(TENSORFLOW_VERSION, "cuda");
-  await buildOnce(dir, log, async (part) => {
+  const dir = cacheEntry(TENSORFLOW_VERSION, "cuda");
+  await buildOnce(dir, log, async (temporaryDir) => {
     log(`downloading TensorFlow ${TENSORFLOW_VERSION} with CUDA by pip: about 3 GB, more unpacked, in ${cacheDir()}`);
-    const download = join(part, "download");
+    const download = join(temporaryDir, "download");
     const [wheel] = await downloadWheels([`tensorflow==${TENSORFLOW_VERSION}`], download, log);
     const cudaWheels = await downloadWheels(await extraRequirements(wheel!, "and-cuda"), join(download, "cuda"), log);
     log(`unpacking ${cudaWheels.length + 1} wheels`);
-    await unpackWheel(wheel!, WANTED, part);
-    whole(libtensorflowIn(join(part, "tensorflow")), wheel!);
-    for (const cudaWheel of cudaWheels) await unpackWheel(cudaWheel, ["nvidia/*/lib/*"], part);
+    await unpackWheel(wheel!, WHEEL_MEMBERS, temporaryDir);
+    assertFound(libtensorflowIn(join(temporaryDir, "tensorflow")), wheel!);
+    for (const cudaWheel of cudaWheels) await unpackWheel(cudaWheel, ["nvidia/*/lib/*"], temporaryDir);
     rmSync(download, { recursive: true });
   });
-  return whole(cachedWheel("cuda"), dir);
+  return assertFound(cachedWheel("cuda"), dir);
 }
 
 /** The library that tfjs-node's own installation takes, with its ready-made addon where there is no compiler. */
@@ -82,12 +82,14 @@ export async function installTfjsLibrary(log: (line: string) => void): Promise<L
     () => true,
     () => false,
   );
-  const dir = dirOf(TFJS_LIBRARY_VERSION, "cpu");
-  await buildOnce(dir, log, (part) => fetchTfjsLibrary(TFJS_LIBRARY_VERSION, part, { withAddon: !hasCompiler, log }));
-  return whole(cachedTfjsLibrary(), dir);
+  const dir = cacheEntry(TFJS_LIBRARY_VERSION, "cpu");
+  await buildOnce(dir, log, (temporaryDir) =>
+    fetchTfjsLibrary(TFJS_LIBRARY_VERSION, temporaryDir, { withAddon: !hasCompiler, log }),
+  );
+  return assertFound(cachedTfjsLibrary(), dir);
 }
 
-function whole(library: Libtensorflow | undefined, where: string): Libtensorflow {
+function assertFound(library: Libtensorflow | undefined, where: string): Libtensorflow {
   if (library !== undefined) return library;
   const remedy = `Remove ${cacheDir()} to have all fetched again, or name another one in LOCKSTEP_LIBTENSORFLOW.`;
   throw new Unavailable("ERR_LIBTENSORFLOW", `${where} lacks files of libtensorflow.`, remedy);

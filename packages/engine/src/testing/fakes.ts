@@ -27,8 +27,8 @@ export function emptyMachine(): string {
   vi.stubEnv("LOCKSTEP_CACHE", join(dir, "cache"));
   vi.stubEnv("TFJS_NODE_CDN_STORAGE", "http://127.0.0.1:1/");
   vi.stubEnv("VK_ICD_FILENAMES", join(dir, "no-vulkan-driver.json"));
-  const given = ["CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "LOCKSTEP_ALLOW_SOFTWARE_GPU", "VK_DRIVER_FILES"];
-  for (const name of ["LOCKSTEP_LIBTENSORFLOW", "CXX", ...given]) {
+  const variables = ["CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "LOCKSTEP_ALLOW_SOFTWARE_GPU", "VK_DRIVER_FILES"];
+  for (const name of ["LOCKSTEP_LIBTENSORFLOW", "CXX", ...variables]) {
     vi.stubEnv(name, undefined);
   }
   onTestFinished(() => {
@@ -38,7 +38,7 @@ export function emptyMachine(): string {
 }
 
 /** Runs a program that starts an engine in a process of its own, where nothing is loaded; gives what it prints. */
-export function inProcess(program: string, env: NodeJS.ProcessEnv = {}, nodeOptions: readonly string[] = []) {
+export function runInProcess(program: string, env: NodeJS.ProcessEnv = {}, nodeOptions: readonly string[] = []) {
   const script = join(tempDir(), "program.mts");
   const index = fileURLToPath(new URL("../index.ts", import.meta.url));
   writeFileSync(script, `import { readBack, startEngine, tf } from ${JSON.stringify(index)};\n${program}`);

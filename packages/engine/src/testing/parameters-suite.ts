@@ -18,17 +18,17 @@ async function applyOnce(parameters: Parameters, index: number, gradient: number
  * @param problem why the backend is missing; the tests are skipped then
  */
 export function describeParameters(backend: string, problem?: string): void {
-  const missing = problem !== undefined;
-  describe(`parameters on ${backend}${missing ? ` (skipped: ${problem})` : ""}`, () => {
-    beforeAll(async () => void (missing || (await tf.setBackend(backend))));
-    afterAll(() => expect(missing ? 0 : tf.memory().numTensors).toBe(0));
+  const isMissing = problem !== undefined;
+  describe(`parameters on ${backend}${isMissing ? ` (skipped: ${problem})` : ""}`, () => {
+    beforeAll(async () => void (isMissing || (await tf.setBackend(backend))));
+    afterAll(() => expect(isMissing ? 0 : tf.memory().numTensors).toBe(0));
 
-    test.skipIf(missing)("two steps give v = μv + g and w = w − lr·v, worked by hand", assertTwoSteps);
-    test.skipIf(missing)(
+    test.skipIf(isMissing)("two steps give v = μv + g and w = w − lr·v, worked by hand", assertTwoSteps);
+    test.skipIf(isMissing)(
       "it goes on from a given velocity, and leaves the arrays that it was given alone",
-      assertGivenVelocity,
+      assertInitialVelocity,
     );
-    test.skipIf(missing)("each tensor is updated by itself, and no tensor is left behind", assertTensorsApart);
+    test.skipIf(isMissing)("each tensor is updated by itself, and no tensor is left behind", assertTensorsApart);
   });
 }
 
@@ -46,7 +46,7 @@ async function assertTwoSteps(): Promise<void> {
   parameters.dispose();
 }
 
-async function assertGivenVelocity(): Promise<void> {
+async function assertInitialVelocity(): Promise<void> {
   const weight = Float32Array.of(1, 1, 1, 1);
   const velocity = Float32Array.of(10, 10, 10, 10);
   const parameters = createParameters([{ shape: [4], weight, velocity }]);

@@ -13,7 +13,7 @@ import { convBackpropInput } from "./conv-backprop-input.ts";
 import type { KernelCall } from "./kernel-call.ts";
 import { matMulOfTransposed } from "./mat-mul.ts";
 import { maxPoolBackprop } from "./max-pool-backprop.ts";
-import { throwWhereMemoryIsRefused } from "./refused-memory.ts";
+import { throwOnFailedAllocation } from "./failed-allocation.ts";
 import { withNumericPadding } from "./same-padding.ts";
 
 let installed = false;
@@ -22,7 +22,7 @@ let installed = false;
 export async function startWasm(): Promise<void> {
   await import("@tensorflow/tfjs-backend-wasm"); // on Node it finds its .wasm files beside itself: no setWasmPaths
   installWasmKernels();
-  if (await tf.setBackend("wasm")) return throwWhereMemoryIsRefused();
+  if (await tf.setBackend("wasm")) return throwOnFailedAllocation();
   throw new LockstepError(
     "ERR_WASM",
     "Expected TensorFlow.js to load its WASM module, but it did not (why is in its warning above). " +

@@ -22,9 +22,9 @@ interface FoundAdapter extends Omit<Adapter, "index"> {
 }
 
 /** Fast adapters come before those that save power. */
-export const POWER = { powerPreference: "high-performance" } as const;
+export const ADAPTER_OPTIONS = { powerPreference: "high-performance" } as const;
 
-const INSTALL =
+const INSTALL_REMEDY =
   process.platform === "linux"
     ? "Install the card's Vulkan driver and the loader (Debian, Ubuntu: apt install libvulkan1 mesa-vulkan-drivers; " +
       "NVIDIA's driver brings its own), and let this user open /dev/dri."
@@ -37,14 +37,14 @@ const INSTALL =
  * @throws Unavailable ERR_NO_WEBGPU, ERR_NO_ADAPTER or ERR_SOFTWARE_GPU
  */
 export async function listAdapters(): Promise<Adapter[]> {
-  const found = await askForAdapters();
+  const found = await queryAdapters();
   const allowed = process.env["LOCKSTEP_ALLOW_SOFTWARE_GPU"] === "1";
-  const counting = found.filter(({ software }) => allowed || !software);
-  if (counting.length > 0) return counting.map(({ software: _, ...adapter }, index) => ({ index, ...adapter }));
+  const eligible = found.filter(({ software }) => allowed || !software);
+  if (eligible.length > 0) return eligible.map(({ software: _, ...adapter }, index) => ({ index, ...adapter }));
   throw new Unavailable(
     "ERR_SOFTWARE_GPU",
     `WebGPU finds no GPU but ${found.map(({ name }) => name).join(", ")}, which computes on the CPU.`,
-    `${INSTALL} For tests, LOCKSTEP_ALLOW_SOFTWARE_GPU=1 takes what is there.`,
+    `${INSTALL_REMEDY} For tests, LOCKSTEP_ALLOW_SOFTWARE_GPU=1 takes what is there.`,
   );
 }
 
@@ -87,7 +87,7 @@ export async function findAdapter(index: number): Promise<Adapter> {
  */
 const PRINT_ADAPTERS = `
   const { create } = await import(process.argv[1]);
-  const ask = (name) => create(["adapter=" + name]).requestAdapter(${JSON.stringify(POWER)});
+  const ask = (name) => create(["adapter=" + name]).requestAdapter(${JSON.stringify(ADAPTER_OPTIONS)});
   const list = await ask("(none)").then(() => "", (error) => error.message);
   const adapters = [];
   for (const [, name] of list.matchAll(/name: '(.*)'$/gm)) {
@@ -98,17 +98,17 @@ const PRINT_ADAPTERS = `
   console.log(JSON.stringify(adapters));`;
 
 /** Asks in a process of its own, because drivers write on the screen, and a broken one ends the process. */
-async function askForAdapters(): Promise<FoundAdapter[]> {
+async function queryAdapters(): Promise<FoundAdapter[]> {
   const node = ["--input-type=module", "--eval", PRINT_ADAPTERS];
   const { status, stdout, stderr } = await runCommand(process.execPath, [...node, webgpuModule()]);
   if (status !== 0) {
     const reason = /^\w*Error: (.*?)\.?$/m.exec(stderr)?.[1] ?? "a driver crashed";
-    throw new Unavailable("ERR_NO_WEBGPU", `WebGPU cannot be asked for GPUs: ${reason}.`, INSTALL);
+    throw new Unavailable("ERR_NO_WEBGPU", `WebGPU cannot be asked for GPUs: ${reason}.`, INSTALL_REMEDY);
   }
   const adapters = JSON.parse(stdout) as FoundAdapter[];
   if (adapters.length > 0) return adapters;
   const warning = /^Warning: (.*?)[.!]?$/m.exec(stderr)?.[1];
-  throw new Unavailable("ERR_NO_ADAPTER", `WebGPU finds no GPU${warning ? ` (${warning})` : ""}.`, INSTALL);
+  throw new Unavailable("ERR_NO_ADAPTER", `WebGPU finds no GPU${warning ? ` (${warning})` : ""}.`, INSTALL_REMEDY);
 }
 
 /**

@@ -5,7 +5,7 @@ import { startEngine } from "../choose.ts";
 import { inspectMachine } from "../doctor.ts";
 import { claimGpu } from "../native/claim-gpu.ts";
 import { createParameters } from "../parameters.ts";
-import { emptyMachine, inProcess } from "../testing/fakes.ts";
+import { emptyMachine, runInProcess } from "../testing/fakes.ts";
 import { describeParameters } from "../testing/parameters-suite.ts";
 import { findAdapter } from "./adapters.ts";
 
@@ -26,7 +26,7 @@ describe.skipIf(missing)(`WebGPU on the CPU${missing ? ` (skipped: ${missing})` 
       backend: "webgpu",
       device: { kind: "gpu", name: expect.stringMatching(/^SwiftShader/), maxTensorBytes: expect.any(Number) },
       libraryVersion: "4.22.0",
-      passedOver: [{ backend: "native", reason: expect.stringContaining("no NVIDIA driver") }],
+      skipped: [{ backend: "native", reason: expect.stringContaining("no NVIDIA driver") }],
     });
     expect(lines).toEqual([
       expect.stringMatching(/^native passed over: There is no NVIDIA driver.*Install the driver/),
@@ -85,7 +85,7 @@ describeParameters("webgpu", missing);
 // Each in a process of its own: a GPU that failed once is not to be used again, and what is loaded stays loaded.
 describe.skipIf(missing)("a process", () => {
   const run = (program: string, nodeOptions: string[] = []) => {
-    const { status, stdout, stderr } = inProcess(program, softwareGpu, nodeOptions);
+    const { status, stdout, stderr } = runInProcess(program, softwareGpu, nodeOptions);
     expect({ status, stderr }).toMatchObject({ status: 0 });
     return stdout;
   };

@@ -3,7 +3,7 @@ import { recordGpuFault } from "../backend/gpu-fault.ts";
 import { tf } from "../backend/tf.ts";
 import { Unavailable } from "../backend/unavailable.ts";
 import { claimGpu, sharedLine } from "../native/claim-gpu.ts";
-import { type Adapter, findAdapter, POWER, reachableAdapters } from "./adapters.ts";
+import { type Adapter, findAdapter, ADAPTER_OPTIONS, reachableAdapters } from "./adapters.ts";
 import { limitTensors } from "./tensor-limit.ts";
 
 /** The limits that TensorFlow.js makes use of. A device has the lowest legal value of each that is not requested. */
@@ -50,7 +50,7 @@ async function open(adapter: Adapter): Promise<Adapter> {
     const { create, globals } = await import("webgpu");
     Object.assign(globalThis, globals); // GPUBufferUsage and the like, which the backend takes from there
     webgpu = create([`adapter=${adapter.name}`]);
-    const found = await webgpu.requestAdapter(POWER);
+    const found = await webgpu.requestAdapter(ADAPTER_OPTIONS);
     if (found === null) throw new Error("it is gone");
     const { limits } = found;
     const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, limits[name]]));

@@ -16,7 +16,7 @@ export function limitTensors(bytes: number): void {
  * @param what names the tensor in the error, with a capital
  * @throws LockstepError ERR_TENSOR_SIZE
  */
-export function assertTensorFits(what: string, shape: number[]): void {
+export function assertTensorSize(what: string, shape: number[]): void {
   const bytes = 4 * tf.util.sizeFromShape(shape);
   if (bytes <= maxTensorBytes) return;
   const number = (value: number) => value.toLocaleString("en");

@@ -10,7 +10,7 @@ vi.mock("@lockstep/model", async (original) => ({ ...(await original<object>()),
 const model = fileURLToPath(new URL("../../../../test/fixtures/tiny-model.js", import.meta.url));
 const config = makeConfig({ model, dataset: "shapes" });
 const engine = {
-  ...{ backend: "cpu" as const, libraryVersion: "v", instructionSet: "i", threads: 1, passedOver: [] },
+  ...{ backend: "cpu" as const, libraryVersion: "v", instructionSet: "i", threads: 1, skipped: [] },
   device: { kind: "cpu" as const, name: "d" },
 };
 /** The channels to threads and processes that keep this one alive. */

@@ -13,7 +13,7 @@ interface Heap {
  * Makes a failed allocation of the running WASM backend an error. TensorFlow.js uses the 0 that `malloc` returns then as
  * an address, so that a kernel overwrites what lies there, or ends later with "memory access out of bounds".
  */
-export function throwWhereMemoryIsRefused(): void {
+export function throwOnFailedAllocation(): void {
   const { wasm } = tf.backend() as unknown as { wasm: Heap };
   wasm._free(wasm._malloc(1)); // Emscripten puts another function into `_malloc` at its first call.
   const malloc = wasm._malloc;
