@@ -14,7 +14,7 @@ import {
   parameterValues,
   Replica,
   stateDigest,
-  takeStep,
+  trainStep,
 } from "@lockstep/training";
 import { expect, test } from "vitest";
 
@@ -61,7 +61,7 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => new Uint8A
 async function trainingDigest(): Promise<string> {
   const hash = createHash("sha256");
   const source = await openBatchSource({ ...config, height: 8, width: 8, normalize: parseNormalize(config.normalize) });
-  const batches = { take: source.make };
+  const batches = { next: source.make };
   const model = smallNet();
   const names = stateDictNames(model);
   for (const init of ["he", "paper", "pytorch"] as const) {
@@ -76,7 +76,7 @@ async function trainingDigest(): Promise<string> {
   });
   const context = { config, replica, batches, exchange: new InMemoryExchange(config.sliceRows), clock: new LapClock() };
   for (const task of makeSchedule(config, source.meta).tasksFrom(0)) {
-    if (task.type === "step") await takeStep(context, task, (totals) => hash.update(JSON.stringify(totals)));
+    if (task.type === "step") await trainStep(context, task, (totals) => hash.update(JSON.stringify(totals)));
   }
   const plan = {
     split: "validation" as const,

@@ -2,7 +2,14 @@
 
 import { listen, RemoteTeam } from "@lockstep/coordinator";
 import { readBack, startEngine, tf } from "@lockstep/engine";
-import { fingerprintOf, makeLayout, type Plan, PROTOCOL_VERSION, type RunFacts, toStep } from "@lockstep/gradient-sync";
+import {
+  type FingerprintFacts,
+  fingerprintOf,
+  makeLayout,
+  type Plan,
+  PROTOCOL_VERSION,
+  toStep,
+} from "@lockstep/gradient-sync";
 import type { StepTask } from "@lockstep/run";
 import {
   type BatchGradient,
@@ -25,7 +32,7 @@ const TASK: StepTask = { type: "step", epoch: 0, step: toStep(0), start: 0, end:
 const BIASES = [1e8, 1, -1e8];
 
 /** The weights: a kernel [2, 1] in two factors, and a bias [3]. */
-const tensors: RunFacts["tensors"] = [
+const tensors: FingerprintFacts["tensors"] = [
   { name: "kernel", shape: [2, 1], dtype: "float32" },
   { name: "bias", shape: [3], dtype: "float32" },
 ];
@@ -132,7 +139,7 @@ async function join(url: string, name: string) {
   connection.send({ type: "hello", protocol: PROTOCOL_VERSION, name, ...device });
   const inbox = new Inbox(connection, () => {});
   await inbox.nextOfType("welcome");
-  const facts: RunFacts = {
+  const facts: FingerprintFacts = {
     code: { version: "v", arithmetic: 1, draws: "d" },
     ...{
       modelName: "m",

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { fixtureBatch, readFixture } from "./pytorch/fixture.ts";
 import { compareWithPytorch, distance } from "./pytorch/parity.ts";
 
-const { backend, skipped: skipped } = await startEngine({});
+const { backend, skipped } = await startEngine({});
 const native = backend === "native";
 const why = native ? "" : ` (needs the native engine: ${skipped.map(({ reason }) => reason).join("; ")})`;
 

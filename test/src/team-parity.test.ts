@@ -9,7 +9,7 @@ import { describe, expect, test } from "vitest";
 import { fixtureSamples, fixtureWeights, readFixture } from "./pytorch/fixture.ts";
 import { teamInOneProcess } from "./testing/team-in-one-process.ts";
 
-const { backend, skipped: skipped } = await startEngine({});
+const { backend, skipped } = await startEngine({});
 const native = backend === "native";
 const why = native ? "" : ` (needs the native engine: ${skipped.map(({ reason }) => reason).join("; ")})`;
 

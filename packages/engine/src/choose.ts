@@ -4,9 +4,9 @@ import {
   assertEngineOptions,
   type BackendName,
   type Device,
+  describeEngine,
   type Engine,
   type EngineOptions,
-  describeEngine,
   isGpuRequired,
   type SkippedBackend,
 } from "./backend/engine.ts";

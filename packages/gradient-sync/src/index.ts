@@ -27,7 +27,7 @@ export {
 } from "./layout/wire.ts";
 export { ARITHMETIC_VERSION } from "./protocol/arithmetic.ts";
 export { assertAgreed, decodeFromCoordinator, decodeFromWorker, encode } from "./protocol/codec.ts";
-export { factsOf, fingerprintOf, type RunFacts } from "./protocol/fingerprint.ts";
+export { type FingerprintFacts, factsOf, fingerprintOf } from "./protocol/fingerprint.ts";
 export { type SliceId, type Step, toSliceId, toStep, toWorkerId, type WorkerId } from "./protocol/ids.ts";
 export {
   CHUNK_BYTES,

@@ -1,7 +1,7 @@
 /** The playground's page: loads the model once, and classifies each picture that is dropped, pasted or chosen. */
 import { normalizeImage } from "@lockstep/dataset/input";
 import * as tf from "@tensorflow/tfjs";
-import type { RunFacts } from "../src/facts.ts";
+import type { PlaygroundFacts } from "../src/facts.ts";
 import { imageOf, pixelsOf } from "./picture.ts";
 
 /** The number of classes in an answer. */
@@ -15,7 +15,7 @@ const file = element("file", HTMLInputElement);
 const seen = element("seen", HTMLCanvasElement);
 const ranking = element("ranking", HTMLElement);
 
-const facts: RunFacts = await (await fetch("/run.json")).json();
+const facts: PlaygroundFacts = await (await fetch("/run.json")).json();
 const [height, width, channels] = facts.inputShape;
 describeRun();
 const model = loadModel();

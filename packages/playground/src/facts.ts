@@ -1,7 +1,7 @@
 /** The facts of a run that the playground's page needs besides the model. */
 
 /** The content of /run.json. */
-export interface RunFacts {
+export interface PlaygroundFacts {
   modelName: string;
   parameters: number;
   dataset: string;

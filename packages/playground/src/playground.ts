@@ -9,7 +9,7 @@ import { LockstepError } from "@lockstep/errors";
 import { bundleScript, type Content, PALETTE, type Pages, servePages } from "@lockstep/pages";
 import { openRunFolder, parseRunFile, type RunFile, type RunFolder } from "@lockstep/run";
 import { openServer } from "@lockstep/transport";
-import type { RunFacts } from "./facts.ts";
+import type { PlaygroundFacts } from "./facts.ts";
 import { answerPixels } from "./pixels.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -82,7 +82,7 @@ async function pagesOf(folder: RunFolder, run: RunFile): Promise<Pages> {
   ]);
 }
 
-function factsOf({ dataset, derived }: RunFile): RunFacts {
+function factsOf({ dataset, derived }: RunFile): PlaygroundFacts {
   const { modelName, parameters, steps, inputShape, classes, mean, std } = derived;
   return { modelName, parameters, dataset, steps, inputShape, classes, mean, std };
 }

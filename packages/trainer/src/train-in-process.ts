@@ -21,12 +21,12 @@ import {
 } from "@lockstep/run";
 import { LOCAL_WORKER, type WorkerNow } from "@lockstep/run/live";
 import {
-  computedWith,
   type LoadedRun,
   LocalTeam,
   loadRun,
+  localNumerics,
+  localRunFacts,
   type PreparedRun,
-  runFactsOf,
   writeRunTfjs,
 } from "@lockstep/training";
 import { openPages } from "./pages.ts";
@@ -93,10 +93,10 @@ function start(session: RunSession, prepared: PreparedRun): StartedRun {
   const from = saved === undefined ? undefined : (checkpoint ?? atStart);
   const doneSteps = from?.step ?? 0;
   return session.start({
-    facts: runFactsOf(prepared),
+    facts: localRunFacts(prepared),
     schedule: makeSchedule(config, prepared.thread.meta, doneSteps),
     machine: prepared.machine,
-    ...computedWith(prepared),
+    ...localNumerics(prepared),
     resumePoint: from,
     resumeMessage: doneSteps > 0 ? `going on after ${doneSteps} steps` : undefined,
   });

@@ -2,7 +2,7 @@ import type { Batch, BatchThread, SliceRequest } from "@lockstep/dataset";
 import { toStep } from "@lockstep/gradient-sync";
 import type { Task } from "@lockstep/run";
 import { describe, expect, test } from "vitest";
-import { Batches, batchesOf, evaluationRanges } from "./batches.ts";
+import { Batches, evaluationRanges, plannedRequests } from "./batches.ts";
 
 const train = (start: number): SliceRequest => ({ split: "train", epoch: 0, start, end: start + 1 });
 const batchOf = (start: number): Batch => ({
@@ -52,16 +52,16 @@ describe("batches that were foreseen", () => {
     const thread = new Thread();
     const batches = new Batches(thread, upTo(99));
     expect(thread.asked).toEqual([10, 11, 12]);
-    expect(await startOf(batches.take(train(10)))).toBe(10);
+    expect(await startOf(batches.next(train(10)))).toBe(10);
     expect(thread.asked).toEqual([10, 11, 12, 13]);
-    for (const start of [11, 12, 13]) expect(await startOf(batches.take(train(start)))).toBe(start);
+    for (const start of [11, 12, 13]) expect(await startOf(batches.next(train(start)))).toBe(start);
     expect(thread.waiting).toEqual([14, 15, 16]);
   });
 
   test("end when nothing more can be told", async () => {
     const thread = new Thread();
     const batches = new Batches(thread, upTo(12));
-    for (const start of [10, 11]) expect(await startOf(batches.take(train(start)))).toBe(start);
+    for (const start of [10, 11]) expect(await startOf(batches.next(train(start)))).toBe(start);
     expect(thread.waiting).toEqual([]);
   });
 });
@@ -71,21 +71,21 @@ describe("a batch that was not foreseen", () => {
     const thread = new Thread();
     const batches = new Batches(thread, (last) => (last === undefined ? undefined : upTo(99)(last)));
     expect(thread.asked).toEqual([]);
-    expect(await startOf(batches.take(train(20)))).toBe(20);
+    expect(await startOf(batches.next(train(20)))).toBe(20);
     expect(thread.asked).toEqual([20, 21, 22, 23]);
   });
 
   test("takes the place of those that were, and that nobody wants now", async () => {
     const thread = new Thread();
     const batches = new Batches(thread, upTo(99));
-    expect(await startOf(batches.take(train(40)))).toBe(40);
+    expect(await startOf(batches.next(train(40)))).toBe(40);
     expect(thread.waiting).toEqual([41, 42, 43]);
   });
 
   test("leaves those that are still ahead: only what came before the wanted one goes", async () => {
     const thread = new Thread();
     const batches = new Batches(thread, upTo(99));
-    expect(await startOf(batches.take(train(12)))).toBe(12);
+    expect(await startOf(batches.next(train(12)))).toBe(12);
     expect(thread.asked).toEqual([10, 11, 12, 13, 14, 15]);
   });
 
@@ -96,7 +96,7 @@ describe("a batch that was not foreseen", () => {
   ])("may differ in its %s alone", async (_, change) => {
     const thread = new Thread();
     const batches = new Batches(thread, upTo(99));
-    await batches.take({ ...train(10), ...change });
+    await batches.next({ ...train(10), ...change });
     expect(thread.asked.slice(0, 4)).toEqual([10, 11, 12, 10]);
   });
 });
@@ -106,17 +106,17 @@ describe("a batch that cannot be made", () => {
     const thread = new Thread();
     thread.fails.add(10);
     const batches = new Batches(thread, upTo(99));
-    await expect(batches.take(train(10))).rejects.toThrow("Batch 10 failed.");
-    expect(await startOf(batches.take(train(11)))).toBe(11);
+    await expect(batches.next(train(10))).rejects.toThrow("Batch 10 failed.");
+    expect(await startOf(batches.next(train(11)))).toBe(11);
   });
 
   test("is none for those who want another one", async () => {
     const thread = new Thread();
     for (const start of [10, 11]) thread.fails.add(start);
     const batches = new Batches(thread, upTo(99));
-    expect(await startOf(batches.take(train(12)))).toBe(12);
+    expect(await startOf(batches.next(train(12)))).toBe(12);
     for (const start of [13, 14, 15]) thread.fails.add(start);
-    expect(await startOf(batches.take(train(40)))).toBe(40);
+    expect(await startOf(batches.next(train(40)))).toBe(40);
   });
 });
 
@@ -126,7 +126,7 @@ test("drained, nothing is left with the thread, failed or not, and batches can b
   const batches = new Batches(thread, upTo(99));
   await batches.drain();
   expect(thread.waiting).toEqual([]);
-  expect(await startOf(batches.take(train(10)))).toBe(10);
+  expect(await startOf(batches.next(train(10)))).toBe(10);
 });
 
 describe("a world of one", () => {
@@ -140,8 +140,8 @@ describe("a world of one", () => {
       { type: "checkpoint", ...after },
       { ...step, epoch: 2, start: 5, end: 6 },
     ];
-    const foresee = batchesOf(tasks, { evaluationRows: 2, sliceRows: 4 });
-    const all = Array.from({ length: 6 }, () => foresee(undefined));
+    const next = plannedRequests(tasks, { evaluationRows: 2, sliceRows: 4 });
+    const all = Array.from({ length: 6 }, () => next(undefined));
     expect(all).toEqual([
       { split: "train", epoch: 1, start: 0, end: 4 },
       { split: "train", epoch: 1, start: 4, end: 5 },
@@ -154,7 +154,12 @@ describe("a world of one", () => {
 
   test("without a length of slices takes each batch whole", () => {
     const step = { type: "step" as const, epoch: 0, step: toStep(0), start: 0, end: 5, learningRate: 0.1 };
-    expect(batchesOf([step], { evaluationRows: 2 })(undefined)).toEqual({ split: "train", epoch: 0, start: 0, end: 5 });
+    expect(plannedRequests([step], { evaluationRows: 2 })(undefined)).toEqual({
+      split: "train",
+      epoch: 0,
+      start: 0,
+      end: 5,
+    });
   });
 
   test.each([

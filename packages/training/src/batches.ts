@@ -3,57 +3,57 @@ import type { Batch, BatchThread, SliceRequest } from "@lockstep/dataset";
 import { planSlices, type Task } from "@lockstep/run";
 
 /** The most batches that are requested or made and not yet taken; it bounds the memory. */
-const BATCHES_AHEAD = 3;
+const MAX_PREFETCHED = 3;
 
 /** Returns the request that will follow `last`, as far as one can tell; undefined if none will. */
-export type Foresight = (last: SliceRequest | undefined) => SliceRequest | undefined;
+export type PredictRequest = (last: SliceRequest | undefined) => SliceRequest | undefined;
 
 /** The batches of a run, requested from the batch thread ahead of their use. */
 export class Batches {
   readonly #thread: BatchThread;
-  readonly #foresee: Foresight;
+  readonly #predict: PredictRequest;
   /** Asked of the thread and not yet taken, in order. */
-  readonly #asked: SliceRequest[] = [];
+  readonly #requested: SliceRequest[] = [];
 
-  constructor(thread: BatchThread, foresee: Foresight) {
+  constructor(thread: BatchThread, predict: PredictRequest) {
     this.#thread = thread;
-    this.#foresee = foresee;
-    this.#askAhead(undefined);
+    this.#predict = predict;
+    this.#prefetch(undefined);
   }
 
   /** The batch of a slice. Waits for the thread that makes it, if it isn't there yet. */
-  async take(wanted: SliceRequest): Promise<Batch> {
-    while (this.#asked.length > 0 && !isSame(this.#asked[0]!, wanted)) {
-      this.#asked.shift();
+  async next(request: SliceRequest): Promise<Batch> {
+    while (this.#requested.length > 0 && !isEqual(this.#requested[0]!, request)) {
+      this.#requested.shift();
       await this.#thread.take().catch(() => {}); // foreseen, but not what was wanted
     }
-    if (this.#asked.length === 0) this.#ask(wanted);
+    if (this.#requested.length === 0) this.#request(request);
     const batch = this.#thread.take();
-    this.#asked.shift();
-    this.#askAhead(wanted);
+    this.#requested.shift();
+    this.#prefetch(request);
     return batch;
   }
 
   /** Lets go of all that was foreseen. */
   async drain(): Promise<void> {
-    for (const _ of this.#asked.splice(0)) await this.#thread.take().catch(() => {});
+    for (const _ of this.#requested.splice(0)) await this.#thread.take().catch(() => {});
   }
 
-  #askAhead(last: SliceRequest | undefined): void {
-    while (this.#asked.length < BATCHES_AHEAD) {
-      const next = this.#foresee(this.#asked.at(-1) ?? last);
+  #prefetch(last: SliceRequest | undefined): void {
+    while (this.#requested.length < MAX_PREFETCHED) {
+      const next = this.#predict(this.#requested.at(-1) ?? last);
       if (next === undefined) return;
-      this.#ask(next);
+      this.#request(next);
     }
   }
 
-  #ask({ split, epoch, start, end }: SliceRequest): void {
+  #request({ split, epoch, start, end }: SliceRequest): void {
     this.#thread.request({ split, epoch, start, end });
-    this.#asked.push({ split, epoch, start, end });
+    this.#requested.push({ split, epoch, start, end });
   }
 }
 
-const isSame = (a: SliceRequest, b: SliceRequest) =>
+const isEqual = (a: SliceRequest, b: SliceRequest) =>
   a.split === b.split && a.epoch === b.epoch && a.start === b.start && a.end === b.end;
 
 /** Cuts the evaluation of `samples` samples into batches. */
@@ -70,7 +70,7 @@ export interface BatchRows {
 }
 
 /** All batches of the tasks, in their order: what a world of one needs. */
-export function batchesOf(tasks: Iterable<Task>, rows: BatchRows): Foresight {
+export function plannedRequests(tasks: Iterable<Task>, rows: BatchRows): PredictRequest {
   const requests = requestsOf(tasks, rows);
   return () => {
     const next = requests.next();

@@ -38,16 +38,16 @@ export interface EvaluationPlan {
 /** Sums over all samples of a part. Undefined if it was to stop before the end. */
 export async function evaluateAll(
   replica: Replica,
-  batches: Pick<Batches, "take">,
+  batches: Pick<Batches, "next">,
   plan: EvaluationPlan,
 ): Promise<Evaluation | undefined> {
   const total = emptyEvaluation(plan.classes);
   const predictions: number[] = [];
   for (const range of evaluationRanges(plan.samples, plan.rows)) {
     if (plan.signal.aborted) return undefined;
-    const part = await evaluateBatch(replica, await batches.take({ split: plan.split, epoch: 0, ...range }));
-    addEvaluation(total, part);
-    predictions.push(...part.predictions);
+    const evaluation = await evaluateBatch(replica, await batches.next({ split: plan.split, epoch: 0, ...range }));
+    addEvaluation(total, evaluation);
+    predictions.push(...evaluation.predictions);
   }
   return { ...total, predictions };
 }

@@ -4,7 +4,7 @@ import { makeConfig } from "@lockstep/config";
 import { makeSchedule, type StepTask } from "@lockstep/run";
 import { expect, onTestFinished, test } from "vitest";
 import { LocalTeam } from "./local-team.ts";
-import { firstValues } from "./prepare/first-values.ts";
+import { initialValues } from "./prepare/initial-values.ts";
 import { prepare } from "./prepare/prepare.ts";
 
 const model = fileURLToPath(new URL("../../../test/fixtures/tiny-model.js", import.meta.url));
@@ -14,7 +14,7 @@ const config = makeConfig({ dataset: "shapes", model, batchSize: 8, maxSteps: 2,
 async function openTeam() {
   const prepared = await prepare(config, {}, () => {});
   onTestFinished(() => prepared.thread.close());
-  const values = await firstValues(prepared, {}, () => {});
+  const values = await initialValues(prepared, {}, () => {});
   const tasks = [...makeSchedule(config, prepared.thread.meta).tasksFrom(0)];
   const steps = tasks.filter((task): task is StepTask => task.type === "step");
   const phases: string[] = [];

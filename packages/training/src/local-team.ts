@@ -2,13 +2,13 @@
 import { factorableKernels } from "@lockstep/model";
 import type { EvaluateTask, Evaluation, StateCapture, StepTask, StepTotals, Task, Team } from "@lockstep/run";
 import type { PhaseName } from "@lockstep/run/live";
-import { Batches, batchesOf } from "./batches.ts";
+import { Batches, plannedRequests } from "./batches.ts";
 import { evaluateAll } from "./evaluate.ts";
 import { InMemoryExchange } from "./exchange.ts";
 import { EVALUATION_ROWS, type PreparedRun } from "./prepare/prepare.ts";
 import { Replica } from "./replica.ts";
 import { captureState, type InitialValues } from "./state.ts";
-import { takeStep } from "./step.ts";
+import { trainStep } from "./step.ts";
 import { LapClock } from "./step-clock.ts";
 
 /** Options of a local team: the values that it begins with, and its tasks. */
@@ -38,7 +38,7 @@ export class LocalTeam implements Team {
     this.replica = new Replica(loaded.model, values, { factoredKernels, dropout: config.dropout });
     this.#evaluationRows = Math.min(EVALUATION_ROWS, maxRows ?? EVALUATION_ROWS);
     const rows = { evaluationRows: this.#evaluationRows, sliceRows: config.sliceRows };
-    this.#batches = new Batches(thread, batchesOf(tasks, rows));
+    this.#batches = new Batches(thread, plannedRequests(tasks, rows));
     this.#exchange = new InMemoryExchange(config.sliceRows);
   }
 
@@ -53,7 +53,7 @@ export class LocalTeam implements Team {
       exchange: this.#exchange,
       clock,
     };
-    await takeStep(context, task, ({ samples, lossSum, correct }) =>
+    await trainStep(context, task, ({ samples, lossSum, correct }) =>
       beforeCommit({ samples, lossSum, correct, ms: clock.finish() }),
     );
     this.#onPhase("idle");

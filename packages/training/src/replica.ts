@@ -132,10 +132,10 @@ export class Replica {
     return read;
   }
 
-  #tapDropout(layer: Layer, givenRate: number | undefined): void {
-    const rate = givenRate ?? (layer.getConfig() as { rate: number }).rate;
+  #tapDropout(layer: Layer, rateOverride: number | undefined): void {
+    const rate = rateOverride ?? (layer.getConfig() as { rate: number }).rate;
     layer.call = (inputs: Inputs, options: CallOptions) => {
-      const x = only(inputs);
+      const x = single(inputs);
       if (options.training !== true || rate === 0 || this.#dropout === undefined) return x;
       const units = x.size / x.shape[0]!;
       const mask = dropoutMask(this.#dropout, this.#dropoutsApplied++, rate, units);
@@ -148,10 +148,10 @@ export class Replica {
    * part of the tapped op because tfjs visits only ops on a path from what it differentiates, and b is on one.
    */
   #tapDense(layer: Layer, kernel: number): void {
-    const whole = layer.call.bind(layer);
+    const stockCall = layer.call.bind(layer);
     const { activation } = layer as unknown as { activation: { apply(x: tf.Tensor): tf.Tensor } | null };
     layer.call = (inputs: Inputs, options: CallOptions) => {
-      if (options.training !== true || !this.#factoredKernels.has(kernel)) return whole(inputs, options);
+      if (options.training !== true || !this.#factoredKernels.has(kernel)) return stockCall(inputs, options);
       const { onGradient } = this.#tap!;
       return tf.tidy(() => {
         const weight = this.parameters.weight(kernel);
@@ -164,13 +164,13 @@ export class Replica {
           };
           return { value: tf.matMul(x as tf.Tensor, weight).add(bias as tf.Tensor), gradFunc };
         });
-        const y = linear(only(inputs), layer.weights[1]!.read());
+        const y = linear(single(inputs), layer.weights[1]!.read());
         return activation === null ? y : activation.apply(y);
       });
     };
   }
 }
 
-function only(inputs: Inputs): tf.Tensor {
+function single(inputs: Inputs): tf.Tensor {
   return Array.isArray(inputs) ? inputs[0]! : inputs;
 }

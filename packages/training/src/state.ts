@@ -28,12 +28,12 @@ export interface StatePiece {
  */
 export class StateSnapshot {
   readonly #names: readonly StateDictName[];
-  readonly #held: Record<StateKind, tf.Tensor[]>;
+  readonly #tensors: Record<StateKind, tf.Tensor[]>;
 
   constructor({ parameters }: Replica, names: readonly StateDictName[]) {
     this.#names = names;
     const hold = (tensor: tf.Tensor) => tf.keep(tensor.clone());
-    this.#held = {
+    this.#tensors = {
       weight: names.map((_, index) => hold(parameters.weight(index))),
       velocity: names.map((_, index) => hold(parameters.velocity(index))),
     };
@@ -43,22 +43,22 @@ export class StateSnapshot {
   async *pieces(pieceElements: number): AsyncGenerator<StatePiece, void> {
     for (const [tensor, name] of this.#names.entries()) {
       for (const kind of ["weight", "velocity"] as const) {
-        const held = this.#held[kind][tensor]!;
+        const source = this.#tensors[kind][tensor]!;
         let offset = 0;
-        for (const piece of piecesOf(held, name, pieceElements)) {
+        for (const piece of piecesOf(source, name, pieceElements)) {
           const values = await readBack(piece);
           piece.dispose();
           yield { tensor, kind, offset, values };
           offset += values.length;
         }
-        held.dispose();
+        source.dispose();
       }
     }
   }
 
   /** Lets go of what was not read. */
   dispose(): void {
-    tf.dispose([...this.#held.weight, ...this.#held.velocity].filter((tensor) => !tensor.isDisposed));
+    tf.dispose([...this.#tensors.weight, ...this.#tensors.velocity].filter((tensor) => !tensor.isDisposed));
   }
 }
 

@@ -16,7 +16,7 @@ import { applyUpdate } from "./update.ts";
 export interface StepContext {
   config: RunConfig;
   replica: Replica;
-  batches: Pick<Batches, "take">;
+  batches: Pick<Batches, "next">;
   exchange: Exchange;
   clock: LapClock;
 }
@@ -25,7 +25,7 @@ export interface StepContext {
  * Takes one step with this worker's slices. `beforeCommit` sees the sums of the whole batch before the update is
  * applied; if it throws, the weights stay as they were.
  */
-export async function takeStep(
+export async function trainStep(
   { config, replica, batches, exchange, clock }: StepContext,
   task: StepTask,
   beforeCommit: (totals: Omit<StepTotals, "ms">) => void,
@@ -33,7 +33,7 @@ export async function takeStep(
   const { seed, maxRows, momentum, weightDecay } = config;
   const { step, epoch, learningRate } = task;
   for await (const slice of exchange.slices(task)) {
-    const batch = await batches.take({ split: "train", epoch, ...slice }); // usually made already, steps ago
+    const batch = await batches.next({ split: "train", epoch, ...slice }); // usually made already, steps ago
     clock.lap("data");
     const sink = exchange.sink(slice); // takes each gradient as soon as the backward pass has it
     await sink.done(await streamGradients(replica, batch, { seed, step, maxRows, clock }, sink.gradient));

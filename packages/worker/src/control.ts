@@ -33,10 +33,10 @@ export class SessionControl {
         this.#connection.send({ type: "synced" });
         return undefined;
       case "state-ack":
-        this.#sender.acknowledged(message.request);
+        this.#sender.acknowledge(message.request);
         return undefined;
       case "rejected":
-        this.#rejected(message);
+        this.#logRejection(message);
         return undefined;
     }
   }
@@ -48,11 +48,11 @@ export class SessionControl {
 
   #sendState(message: MessageOf<"send-state">): Promise<void> {
     const { step } = this.#state.current(message.type);
-    this.#sender.assertRoom(message.request);
+    this.#sender.assertCapacity(message.request);
     return this.#sender.send(message, step, this.#state.snapshot());
   }
 
-  #rejected({ slice, step, reason }: MessageOf<"rejected">): void {
+  #logRejection({ slice, step, reason }: MessageOf<"rejected">): void {
     this.#log(`the coordinator refused what this worker sent for slice ${slice} of step ${step}: ${reason}`);
   }
 }

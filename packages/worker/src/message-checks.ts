@@ -18,21 +18,21 @@ const MAX_CHUNKS = 2 ** 16;
 export function assertStart(start: MessageOf<"start">, tensors: readonly TensorSpec[], step: number | undefined): void {
   const { forms, state, chunkBytes } = start;
   if (state === "held") assertWeights(step, "start");
-  const fits = tensors.every(({ shape }, index) => forms[index] !== "factored" || shape.length === 2);
-  assert(fits && forms.length === tensors.length, "ERR_PLAN", `a form for each of ${tensors.length} tensors`);
+  const formsFit = tensors.every(({ shape }, index) => forms[index] !== "factored" || shape.length === 2);
+  assert(formsFit && forms.length === tensors.length, "ERR_PLAN", `a form for each of ${tensors.length} tensors`);
   const { denseElements, chunkElements } = makeLayout(tensors, start);
   const chunks = Math.ceil(denseElements / chunkElements);
   assert(chunks <= MAX_CHUNKS, "ERR_PLAN", `at most ${MAX_CHUNKS} chunks, got ${chunks} of ${chunkBytes} bytes`);
 }
 
 /** Makes the error of a message that needs the weights of the run, where this worker has none. */
-export function missingWeights(type: CoordinatorMessage["type"]): LockstepError {
+export function missingWeightsError(type: CoordinatorMessage["type"]): LockstepError {
   return unexpected("ERR_MESSAGE_ORDER", `the weights of the run before ${type}`);
 }
 
 /** @throws LockstepError ERR_MESSAGE_ORDER for what needs weights, if there are none */
 function assertWeights(step: number | undefined, type: CoordinatorMessage["type"]): asserts step is number {
-  if (step === undefined) throw missingWeights(type);
+  if (step === undefined) throw missingWeightsError(type);
 }
 
 /**
@@ -60,8 +60,8 @@ export function assertSlices(
   let next = start;
   const starts = [start, ...sliceSamples.map((samples) => (next += samples))];
   for (const { slice, start, end } of slices) {
-    const is = slice < sliceSamples.length && start === starts[slice] && end === starts[slice + 1];
-    assert(is, "ERR_SLICE", `slice ${slice} to be one of the step's, got samples [${start}, ${end})`);
+    const isOfStep = slice < sliceSamples.length && start === starts[slice] && end === starts[slice + 1];
+    assert(isOfStep, "ERR_SLICE", `slice ${slice} to be one of the step's, got samples [${start}, ${end})`);
   }
 }
 

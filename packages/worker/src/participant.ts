@@ -26,7 +26,7 @@ export class Participant {
   }
 
   /** Returns what it holds, for a coordinator that was started again. */
-  held(run: string): { run: string; step: number } | undefined {
+  heldState(run: string): { run: string; step: number } | undefined {
     const { step } = this.#state;
     return step === undefined ? undefined : { run, step };
   }

@@ -31,23 +31,23 @@ export async function prepareRun(
   { config, spec, codeModel, supplied }: MessageOf<"welcome">,
   fetch: RecordSupply["fetch"],
 ): Promise<PreparedRun> {
-  const given = makeConfig(config as ExplicitOptions);
+  const runConfig = makeConfig(config as ExplicitOptions);
   if (codeModel && model === undefined) {
     throw new LockstepError(
       "ERR_MODEL_CODE",
-      `The model of this run, ${excerpt(given.model)}, is made by code, which is never sent. Copy its file here and name it: pnpm worker --model <path>`,
+      `The model of this run, ${excerpt(runConfig.model)}, is made by code, which is never sent. Copy its file here and name it: pnpm worker --model <path>`,
     );
   }
-  if (!codeModel && spec === undefined && !isKnownModel(given.model)) {
-    const text = `Expected the coordinator to name a model that Lockstep has, or to send one as data, got ${excerpt(given.model)}`;
+  if (!codeModel && spec === undefined && !isKnownModel(runConfig.model)) {
+    const text = `Expected the coordinator to name a model that Lockstep has, or to send one as data, got ${excerpt(runConfig.model)}`;
     throw new LockstepError("ERR_MODEL", `${text}; a file of this machine is loaded only if --model names it here.`);
   }
-  const own = {
-    ...given,
+  const localConfig = {
+    ...runConfig,
     ...(codeModel && model !== undefined && { model }),
     // Without a folder of its own, a worker looks in the usual place and then asks the coordinator.
-    dataDir: dataDir ?? (supplied === undefined ? given.dataDir : undefined),
-    maxRows: maxRows ?? given.maxRows,
+    dataDir: dataDir ?? (supplied === undefined ? runConfig.dataDir : undefined),
+    maxRows: maxRows ?? runConfig.maxRows,
   };
-  return prepare(own, machine, log, { engine, spec, supply: supplied && { facts: supplied, fetch } });
+  return prepare(localConfig, machine, log, { engine, spec, supply: supplied && { facts: supplied, fetch } });
 }

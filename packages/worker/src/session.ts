@@ -1,7 +1,7 @@
 /** A worker's session with its coordinator: one method for each message, from `start` until the connection ends. */
 import { LockstepError } from "@lockstep/errors";
 import { type MessageOf, makeLayout } from "@lockstep/gradient-sync";
-import { Batches, evaluateBatch, type LapClock, type PreparedRun, takeStep } from "@lockstep/training";
+import { Batches, evaluateBatch, type LapClock, type PreparedRun, trainStep } from "@lockstep/training";
 import type { Connection } from "./connection/connection.ts";
 import { type ControlMessage, Dismissed, type Inbox, type ReceivedMessage } from "./connection/inbox.ts";
 import { SessionControl } from "./control.ts";
@@ -9,7 +9,7 @@ import { CoordinatorExchange } from "./exchange/coordinator-exchange.ts";
 import { sliceToPrefetch } from "./exchange/prefetch.ts";
 import { assertAssign, assertEvaluate, assertStart } from "./message-checks.ts";
 import type { HeldState } from "./state/held-state.ts";
-import { StateIntake } from "./state/state-intake.ts";
+import { StateReceiver } from "./state/state-receiver.ts";
 import { tensorSpecs } from "./state/tensor-specs.ts";
 
 /** Options of a session: what it is for, and what outlives it. */
@@ -33,7 +33,7 @@ export class WorkerSession {
   #session: SessionState = { name: "waiting" };
   #assigned: MessageOf<"assign"> | undefined;
   /** The state that is being received. */
-  #intake: StateIntake | undefined;
+  #stateReceiver: StateReceiver | undefined;
 
   constructor(context: SessionContext, connection: Connection, inbox: Inbox) {
     this.#context = context;
@@ -98,8 +98,8 @@ export class WorkerSession {
     if (this.#session.name === "started") this.#session.exchange.dispose();
     const tensors = tensorSpecs(run);
     assertStart(message, tensors, state.step);
-    this.#intake = undefined;
-    await state.begin(message);
+    this.#stateReceiver = undefined;
+    await state.start(message);
     const exchange = new CoordinatorExchange(this.#connection, this.#inbox, makeLayout(tensors, message), clock);
     this.#session = { name: "started", exchange };
   }
@@ -114,7 +114,7 @@ export class WorkerSession {
     exchange.assign(message);
     const config = { ...run.config, maxRows: run.maxRows };
     const context = { config, replica, batches: this.#batches, exchange, clock };
-    await takeStep(context, { ...message, type: "step" }, () => {});
+    await trainStep(context, { ...message, type: "step" }, () => {});
     state.advance(message.step + 1);
   }
 
@@ -123,7 +123,7 @@ export class WorkerSession {
     const { replica } = state.current("evaluate");
     assertEvaluate(message, run.thread.meta);
     const { request, part: split, start, end } = message;
-    const batch = await this.#batches.take({ split, epoch: 0, start, end });
+    const batch = await this.#batches.next({ split, epoch: 0, start, end });
     const { predictions, ...sums } = await evaluateBatch(replica, batch);
     const shown = split === "test" && { predictions };
     this.#connection.send({ type: "evaluation", request, ...sums, ...shown });
@@ -138,17 +138,17 @@ export class WorkerSession {
   }
 
   #loadChunk(message: MessageOf<"load-chunk">): void {
-    this.#intake ??= new StateIntake(this.#context.run.names);
-    this.#intake.add(message);
+    this.#stateReceiver ??= new StateReceiver(this.#context.run.names);
+    this.#stateReceiver.add(message);
   }
 
   /** Takes the state that has come instead of its own. */
   async #loadEnd({ step }: MessageOf<"load-end">): Promise<void> {
     const { run, state, clock } = this.#context;
-    const intake = this.#intake ?? new StateIntake(run.names);
-    this.#intake = undefined;
-    intake.assertWhole();
-    const largestDifference = await state.load(intake.dict("weight"), intake.dict("velocity"), step);
+    const receiver = this.#stateReceiver ?? new StateReceiver(run.names);
+    this.#stateReceiver = undefined;
+    receiver.assertComplete();
+    const largestDifference = await state.load(receiver.dict("weight"), receiver.dict("velocity"), step);
     this.#connection.send({ type: "loaded", largestDifference });
     clock.finish();
   }

@@ -8,13 +8,13 @@ import { type Resources, withResources } from "@lockstep/run";
 import type { PreparedRun } from "@lockstep/training";
 import type { Connection } from "./connection/connection.ts";
 import { Dismissed, Inbox } from "./connection/inbox.ts";
-import { isBusy, isPassing, Search, type SearchOptions } from "./connection/search.ts";
+import { isBusy, isTransient, Reconnection, type ReconnectionOptions } from "./connection/reconnection.ts";
 import { helloMessage, readyMessage } from "./introduction.ts";
 import { Participant } from "./participant.ts";
 import { type PrepareOptions, prepareRun } from "./prepare-run.ts";
 
 /** Options of a worker: its name, what it has, and when it is to leave. */
-export interface WorkerOptions extends SearchOptions, PrepareOptions {
+export interface WorkerOptions extends ReconnectionOptions, PrepareOptions {
   name?: string | undefined;
   machine: MachineOptions;
   /** Aborts when this worker is to leave after its slice. */
@@ -57,7 +57,7 @@ class Worker {
   #state: WorkerState = "joining";
   #run: JoinedRun | undefined;
   /** The search that is under way: it goes on until a coordinator was found that has room. */
-  #search: Search | undefined;
+  #reconnection: Reconnection | undefined;
 
   constructor(connection: Connection, options: WorkerOptions, resources: Resources) {
     this.#connection = connection;
@@ -79,7 +79,7 @@ class Worker {
     });
     for (;;) {
       try {
-        await this.#takePart(engine);
+        await this.#joinAndServe(engine);
       } catch (error) {
         this.#connection = await this.#reconnect(error);
       }
@@ -87,13 +87,13 @@ class Worker {
   }
 
   /** Joins, and serves the coordinator until the connection ends. */
-  async #takePart(engine: Engine): Promise<never> {
+  async #joinAndServe(engine: Engine): Promise<never> {
     const { coordinator, log } = this.#options;
     const connection = this.#connection;
     this.#state = "joining";
     const inbox = new Inbox(connection, (message) => this.#run?.participant.handleControl(message));
-    const holds = this.#run?.participant.held(this.#run.id);
-    connection.send(helloMessage(this.#name, engine, holds));
+    const heldState = this.#run?.participant.heldState(this.#run.id);
+    connection.send(helloMessage(this.#name, engine, heldState));
     const welcome = await inbox.nextOfType("welcome");
     this.#state = "joined";
     connection.heartbeat(welcome.heartbeatMs);
@@ -107,7 +107,7 @@ class Worker {
   async #joinedRun(welcome: MessageOf<"welcome">, engine: Engine): Promise<JoinedRun> {
     const { coordinator, log } = this.#options;
     if (this.#run !== undefined) {
-      if (this.#run.id !== welcome.run) throw otherRun(coordinator);
+      if (this.#run.id !== welcome.run) throw otherRunError(coordinator);
       return this.#run;
     }
     const fetch: Connection["fetchRecords"] = (split, indexes) => this.#connection.fetchRecords(split, indexes);
@@ -128,16 +128,16 @@ class Worker {
    */
   async #reconnect(error: unknown): Promise<Connection> {
     const { log, reconnectMs, signal } = this.#options;
-    const passes = isPassing(error, this.#search !== undefined);
-    if (error instanceof Dismissed || (passes && signal.aborted)) throw new Dismissed();
-    if (!passes) throw this.#report(error);
+    const isTransientError = isTransient(error, this.#reconnection !== undefined);
+    if (error instanceof Dismissed || (isTransientError && signal.aborted)) throw new Dismissed();
+    if (!isTransientError) throw this.#report(error);
     await this.#connection.close();
-    if (this.#state === "joined" && !isBusy(error)) this.#search = undefined; // it had been found
-    if (this.#search === undefined) {
+    if (this.#state === "joined" && !isBusy(error)) this.#reconnection = undefined; // it had been found
+    if (this.#reconnection === undefined) {
       log(`${error.message} Looking for the coordinator for ${Math.round(reconnectMs / 1000)} s.`);
     } else if (isBusy(error)) log(error.message);
-    this.#search ??= new Search(this.#options, error);
-    return this.#search.connect(error, signal);
+    this.#reconnection ??= new Reconnection(this.#options, error);
+    return this.#reconnection.connect(error, signal);
   }
 
   /** Lets the coordinator know what was wrong here. */
@@ -155,7 +155,7 @@ async function warmUp(participant: Participant, log: (line: string) => void): Pr
   log(`the GPU took its first step, on zeros, in ${((performance.now() - startMs) / 1000).toFixed(1)} s`);
 }
 
-function otherRun(coordinator: string): LockstepError {
+function otherRunError(coordinator: string): LockstepError {
   const text = `The coordinator at ${coordinator} now conducts another run than the one that this worker took part in; start the worker again.`;
   return new LockstepError("ERR_OTHER_RUN", text);
 }

@@ -146,7 +146,7 @@ async function session(participant: Participant, said: readonly CoordinatorMessa
   const start = decodeFromCoordinator(honest.frames[0]!) as Extract<CoordinatorMessage, { type: "start" }>;
   await take([{ ...start, state: "follows" }]); // it forgets what the session before this one has made of it
   const ending = await take(said);
-  if (participant.held("r") !== undefined) await take([{ ...start, state: "held" }, { type: "digest" }]);
+  if (participant.heldState("r") !== undefined) await take([{ ...start, state: "held" }, { type: "digest" }]);
   return { ending, faithful: digests.every(({ step, digest }) => digest === honest.digests[step]) };
 }
 

@@ -8,16 +8,16 @@ import type { StepTask } from "@lockstep/run";
 import { median } from "@lockstep/run";
 import {
   Batches,
-  batchesOf,
   computeGradients,
   disposeContribution,
   InMemoryExchange,
   LapClock,
   type PreparedRun,
   parameterValues,
+  plannedRequests,
   prepare,
   Replica,
-  takeStep,
+  trainStep,
 } from "@lockstep/training";
 import type { Settings } from "./settings.ts";
 
@@ -48,14 +48,14 @@ export async function measureSteps(batch: number, settings: Settings, machine: M
   const replica = await replicaOf(run);
   try {
     const tasks = wholeBatches(batch, run.thread.meta.trainSamples, settings.warmupSteps + settings.steps);
-    const batches = new Batches(run.thread, batchesOf(tasks, { evaluationRows: batch }));
+    const batches = new Batches(run.thread, plannedRequests(tasks, { evaluationRows: batch }));
     const clock = new LapClock();
     const context = { config, replica, batches, exchange: new InMemoryExchange(), clock };
     const laps: Record<string, number>[] = [];
     const losses: number[] = [];
     const liveTensors: number[] = [];
     for (const task of tasks) {
-      await takeStep(context, task, ({ lossSum, samples }) => {
+      await trainStep(context, task, ({ lossSum, samples }) => {
         laps.push(clock.finish());
         losses.push(lossSum / samples);
       });

@@ -4,11 +4,11 @@ import { openBatchThread, parseNormalize } from "@lockstep/dataset";
 import { makeReport, testLine } from "@lockstep/run";
 import {
   Batches,
-  batchesOf,
   downloadProgress,
   EVALUATION_ROWS,
   evaluateAll,
   loadTrainedModel,
+  plannedRequests,
 } from "@lockstep/training";
 
 /** Prints loss and accuracy on the test set, and precision and recall of each class. */
@@ -23,7 +23,7 @@ export async function evaluate({ run: dir, dataDir, ...machine }: EvaluateOption
     const samples = thread.meta.testSamples;
     const rows = Math.min(EVALUATION_ROWS, run.maxRows ?? EVALUATION_ROWS);
     const task = { type: "evaluate", split: "test", samples, epoch: 0, step: steps } as const;
-    const batches = new Batches(thread, batchesOf([task], { evaluationRows: rows }));
+    const batches = new Batches(thread, plannedRequests([task], { evaluationRows: rows }));
     const plan = { split: "test" as const, samples, rows, classes: numClasses, signal: new AbortController().signal };
     const totals = await evaluateAll(replica, batches, plan);
     if (totals === undefined) return; // never: nothing aborts it

@@ -3,10 +3,10 @@ import {
   CHUNK_BYTES,
   chunkLength,
   chunkOffsets,
+  type FingerprintFacts,
   makeLayout,
   partElements,
   planForms,
-  type RunFacts,
 } from "@lockstep/gradient-sync";
 import { planSlices } from "@lockstep/run";
 
@@ -35,7 +35,7 @@ export const PLAN = {
 };
 const LAYOUT = makeLayout(TENSORS, PLAN);
 
-export const FACTS: RunFacts = {
+export const FACTS: FingerprintFacts = {
   code: { version: "v", arithmetic: 1, draws: "d" },
   modelName: "m",
   tensors: TENSORS,

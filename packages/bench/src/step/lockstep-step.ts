@@ -8,7 +8,7 @@ import { makeConfig } from "@lockstep/config";
 import { startEngine, tf } from "@lockstep/engine";
 import { toStep } from "@lockstep/gradient-sync";
 import { tuneGarbageCollection } from "@lockstep/run";
-import { InMemoryExchange, LapClock, takeStep } from "@lockstep/training";
+import { InMemoryExchange, LapClock, trainStep } from "@lockstep/training";
 import { alexnetReplica, drawnBatch } from "./drawn-batch.ts";
 
 const WARMUP = 5;
@@ -19,7 +19,7 @@ const engine = await startEngine({ threads });
 const replica = await alexnetReplica({ factored: true });
 const batch = drawnBatch(rows);
 
-const batches = { take: async () => batch };
+const batches = { next: async () => batch };
 const context = { config: makeConfig({}), replica, batches, exchange: new InMemoryExchange(), clock: new LapClock() };
 const result = {
   version: engine.libraryVersion,
@@ -29,7 +29,7 @@ const result = {
 };
 for (let step = 0; step < WARMUP + steps; step++) {
   const startMs = performance.now();
-  await takeStep(
+  await trainStep(
     context,
     { type: "step", epoch: 0, step: toStep(step), start: 0, end: rows, learningRate: 0.01 },
     () => {},

@@ -5,9 +5,9 @@ import {
   ARITHMETIC_VERSION,
   type Code,
   elementsOf,
+  type FingerprintFacts,
   factsOf,
   fingerprintOf,
-  type RunFacts,
 } from "@lockstep/gradient-sync";
 import { MAX_PARAMETERS, stableTopology } from "@lockstep/model/files";
 import type { Ready, ReadySession } from "../connections/ready-session.ts";
@@ -30,7 +30,14 @@ export function assertSameCode(version: string, code: Code): void {
 }
 
 /** @throws LockstepError ERR_MODEL for sizes that do not fit one another, or are more than there may be */
-export function assertTrainable({ tensors, stateDict, factorable, numClasses, classes, ...facts }: RunFacts): void {
+export function assertTrainable({
+  tensors,
+  stateDict,
+  factorable,
+  numClasses,
+  classes,
+  ...facts
+}: FingerprintFacts): void {
   const sizesOf = (list: readonly { shape: readonly number[] }[]) => list.map(({ shape }) => elementsOf(shape));
   const sizes = sizesOf(tensors);
   const parameters = sizes.reduce((total, elements) => total + elements, 0);
@@ -84,7 +91,7 @@ function assertSameOwnWeights(ready: Ready, first: ReadySession): void {
 }
 
 /** Returns all that must be equal on all workers, as one piece of JSON. */
-function comparable(facts: RunFacts, layers: string) {
+function comparable(facts: FingerprintFacts, layers: string) {
   const model: unknown = JSON.parse(layers);
   return { ...factsOf(facts), model };
 }

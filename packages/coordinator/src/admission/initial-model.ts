@@ -1,7 +1,7 @@
 /** What a run has of its model before its first worker comes: from a run folder, or from --init-from. */
 import { LockstepError } from "@lockstep/errors";
 import type { TfjsTopology } from "@lockstep/formats";
-import type { RunFacts } from "@lockstep/gradient-sync";
+import type { FingerprintFacts } from "@lockstep/gradient-sync";
 import { topologyDigest } from "@lockstep/model/files";
 import type { ParameterState } from "@lockstep/run";
 import { fittedState } from "../state/fitted-state.ts";
@@ -24,7 +24,7 @@ export interface InitialModel {
  */
 export function assertInitialModel(
   { topologyDigest: digest, weights }: InitialModel,
-  { stateDict }: RunFacts,
+  { stateDict }: FingerprintFacts,
   topology: TfjsTopology,
 ): void {
   if (digest !== undefined && digest !== topologyDigest(topology)) {

@@ -9,7 +9,7 @@ import { deviceKey, type RunDevice } from "@lockstep/run";
 export type Lineage = symbol;
 
 /** A replica on the device of the worker that holds it. */
-export interface Replica {
+export interface MemberReplica {
   readonly lineage: Lineage;
   readonly session: { readonly hello: RunDevice };
 }
@@ -23,11 +23,11 @@ export function newLineage(): Lineage {
 }
 
 /** Whether two workers compute the same numbers to the bit, as far as they have told of their devices. */
-export function areAlike(a: Pick<Replica, "session">, b: Pick<Replica, "session">): boolean {
+export function areAlike(a: Pick<MemberReplica, "session">, b: Pick<MemberReplica, "session">): boolean {
   return deviceKey(a.session.hello) === deviceKey(b.session.hello);
 }
 
 /** Whether the replicas of two workers must be equal to the bit. */
-export function mustEqual(a: Replica, b: Replica): boolean {
+export function mustEqual(a: MemberReplica, b: MemberReplica): boolean {
   return a.lineage === b.lineage && areAlike(a, b);
 }

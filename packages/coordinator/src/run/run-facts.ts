@@ -7,7 +7,7 @@ import type { Ready } from "../connections/ready-session.ts";
 import type { Traffic } from "../step/step-stats.ts";
 
 /** Returns the facts that the first worker has told, for config.json. */
-export function runFactsOf(model: ModelFile, ready: Ready): RunFacts {
+export function teamRunFacts(model: ModelFile, ready: Ready): RunFacts {
   const { modelName, inputShape, numClasses, classes, mean, std, trainSamples, validationSamples, testSamples } = ready;
   return {
     modelName,

@@ -19,7 +19,7 @@ import { planRun } from "../step/run-plan.ts";
 import type { RemoteTeam } from "../team/remote-team.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
 import type { ListeningTeam } from "./listening-team.ts";
-import { runFactsOf } from "./run-facts.ts";
+import { teamRunFacts } from "./run-facts.ts";
 
 /**
  * If more comes in a step, it pays to collect garbage seldom; if less, heaps would grow, slowly, for nothing. It lies
@@ -34,7 +34,7 @@ export interface TeamRun extends ListeningTeam {
 }
 
 /** Returns what decides the bits of a run beside its configuration. */
-export const computedWith = ({ members }: RemoteTeam) => ({
+export const teamNumerics = ({ members }: RemoteTeam) => ({
   arithmetic: ARITHMETIC_VERSION,
   devices: groupDevices(members.map(({ session }) => session.hello)),
 });
@@ -53,10 +53,10 @@ export async function startWithTeam(run: TeamRun, checkpoint: Checkpoint | undef
   const plan = planFor(run);
   const goesOn = existsSync(folder.metrics);
   const resumeMessage = goesOn ? `going on after ${from.step} steps, ${describeSource(source)}` : undefined;
-  const facts = runFactsOf(options.distributed.model, admission.first.ready);
+  const facts = teamRunFacts(options.distributed.model, admission.first.ready);
   const machine = options.machine ?? saved?.machine ?? {};
-  const started = session.start({ facts, schedule, machine, ...computedWith(team), resumePoint: from, resumeMessage });
-  admission.onJoined = () => started.addDevices(computedWith(team).devices);
+  const started = session.start({ facts, schedule, machine, ...teamNumerics(team), resumePoint: from, resumeMessage });
+  admission.onJoined = () => started.addDevices(teamNumerics(team).devices);
   printStart(run, source, resumeMessage);
   const training = started.openTraining();
   await team.begin({ plan, source, sliceRows: config.sliceRows });

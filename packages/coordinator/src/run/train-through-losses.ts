@@ -13,7 +13,7 @@ import {
   trainLoop,
 } from "@lockstep/run";
 import { gathered } from "../team/gathering.ts";
-import { computedWith, startWithTeam, type TeamRun } from "./start-with-team.ts";
+import { startWithTeam, type TeamRun, teamNumerics } from "./start-with-team.ts";
 import { loopSignal } from "./stop.ts";
 
 /** Trains until the schedule is done or `signal` aborts. */
@@ -23,7 +23,7 @@ export async function trainThroughLosses(run: TeamRun, signal: AbortSignal): Pro
   const warn = (line: string) => session.panel.display.line(line, { level: "warn" });
   let before: ComputedWith | undefined = saved?.derived;
   for (let { checkpoint } = session.run; ; checkpoint = lastCheckpoint(folder.checkpoints, warn)) {
-    const now = computedWith(team);
+    const now = teamNumerics(team);
     const warning = differentBitsLine(before, now, config);
     if (warning !== undefined) warn(warning);
     before = now;

@@ -11,11 +11,11 @@ import {
   chunkOffsets,
   decodeFloats,
   encodeFloats,
+  type FingerprintFacts,
   fingerprintOf,
   makeLayout,
   PROTOCOL_VERSION,
   partElements,
-  type RunFacts,
   rawFloats,
   type SliceId,
   type Step,
@@ -64,7 +64,7 @@ export const READY: Said<"ready"> = {
   ...{ linkBytesPerSecond: 1e9, gemmFlopsPerSecond: 1e9 },
 };
 
-export const fingerprintOfToy = (config: Record<string, unknown>, facts: RunFacts = READY) =>
+export const fingerprintOfToy = (config: Record<string, unknown>, facts: FingerprintFacts = READY) =>
   fingerprintOf(facts, stableTopology(TOPOLOGY), config);
 
 export abstract class ToyWorker {

@@ -10,10 +10,10 @@ import { LockstepError } from "@lockstep/errors";
 import { tf } from "../backend/tf.ts";
 import { convBackpropFilter } from "./conv-backprop-filter.ts";
 import { convBackpropInput } from "./conv-backprop-input.ts";
+import { throwOnFailedAllocation } from "./failed-allocation.ts";
 import type { KernelCall } from "./kernel-call.ts";
 import { matMulOfTransposed } from "./mat-mul.ts";
 import { maxPoolBackprop } from "./max-pool-backprop.ts";
-import { throwOnFailedAllocation } from "./failed-allocation.ts";
 import { withNumericPadding } from "./same-padding.ts";
 
 let installed = false;

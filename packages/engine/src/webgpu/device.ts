@@ -3,7 +3,7 @@ import { recordGpuFault } from "../backend/gpu-fault.ts";
 import { tf } from "../backend/tf.ts";
 import { Unavailable } from "../backend/unavailable.ts";
 import { claimGpu, sharedLine } from "../native/claim-gpu.ts";
-import { type Adapter, findAdapter, ADAPTER_OPTIONS, reachableAdapters } from "./adapters.ts";
+import { ADAPTER_OPTIONS, type Adapter, findAdapter, reachableAdapters } from "./adapters.ts";
 import { limitTensors } from "./tensor-limit.ts";
 
 /** The limits that TensorFlow.js makes use of. A device has the lowest legal value of each that is not requested. */

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { factsOf, fingerprintOf as fingerprintWith, type RunFacts } from "./fingerprint.ts";
+import { type FingerprintFacts, factsOf, fingerprintOf as fingerprintWith } from "./fingerprint.ts";
 
 const code = { version: "0.1.0", arithmetic: 1, draws: "0a1b" };
-const facts: RunFacts = {
+const facts: FingerprintFacts = {
   code,
   ownWeights: { written: 2, digest: "5d" },
   modelName: "alexnet-cifar10",
@@ -27,7 +27,7 @@ const facts: RunFacts = {
 const [first, second] = facts.tensors;
 
 /** For each fact, others that differ from it by as little as can be. */
-const changes: { [Fact in keyof RunFacts]: RunFacts[Fact][] } = {
+const changes: { [Fact in keyof FingerprintFacts]: FingerprintFacts[Fact][] } = {
   code: [
     { ...code, version: "0.1.1" },
     { ...code, arithmetic: 2 },
@@ -63,7 +63,8 @@ const changes: { [Fact in keyof RunFacts]: RunFacts[Fact][] } = {
 };
 
 const config = { model: "m", lr: 0.01, batchSize: 32, augment: true, sync: "auto", dataDir: "/a", schedule: [1, 2] };
-const fingerprintOf = (facts: RunFacts, config: Record<string, unknown>) => fingerprintWith(facts, "relu", config);
+const fingerprintOf = (facts: FingerprintFacts, config: Record<string, unknown>) =>
+  fingerprintWith(facts, "relu", config);
 const expected = fingerprintOf(facts, config);
 const shuffled = <Value extends object>(value: Value): fc.Arbitrary<Value> =>
   fc

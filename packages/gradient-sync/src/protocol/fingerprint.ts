@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { MessageOf } from "./messages.ts";
 
 /** What a worker tells of the run, without what belongs to the worker. */
-export type RunFacts = Omit<
+export type FingerprintFacts = Omit<
   MessageOf<"ready">,
   "type" | "fingerprint" | "topology" | "compiled" | "linkBytesPerSecond" | "gemmFlopsPerSecond"
 >;
@@ -16,7 +16,7 @@ const PLACES = ["dataDir", "model", "initFrom", "maxRows"];
  *
  * @param layers as a text that is the same on all workers; the message's topology is not
  */
-export function fingerprintOf(facts: RunFacts, layers: string, config: Record<string, unknown>): string {
+export function fingerprintOf(facts: FingerprintFacts, layers: string, config: Record<string, unknown>): string {
   const options = Object.fromEntries(Object.entries(config).filter(([name]) => !PLACES.includes(name)));
   return createHash("sha256")
     .update(JSON.stringify([factsOf(facts), layers, options], inOrder))
@@ -30,7 +30,7 @@ function inOrder(_: string, value: unknown): unknown {
 }
 
 /** Returns the facts alone, of an object that may hold more. */
-export function factsOf(facts: RunFacts): RunFacts {
+export function factsOf(facts: FingerprintFacts): FingerprintFacts {
   const { code, modelName, tensors, stateDict, factorable, inputShape, numClasses, classes, mean, std } = facts;
   const { trainSamples, validationSamples, testSamples } = facts;
   const sizes = { trainSamples, validationSamples, testSamples };

@@ -17,9 +17,9 @@ import { encodeOnnxModel, layersInOwnOrder, onnxGraphOf, runOnnx, tfjsTopologyOf
 import { readWeightsFile } from "@lockstep/run";
 import type { Replica } from "../replica.ts";
 import { parameterValues } from "../state.ts";
-import { assertSamePredictions, type Exported, type Predict, tfjsExport } from "./load-back.ts";
 import { outputFile } from "./output-file.ts";
 import { loadTrainedModel, type TrainedModel } from "./trained-model.ts";
+import { assertSamePredictions, type Exported, type Predict, tfjsExport } from "./verify-export.ts";
 
 type ModelFormat = "pth" | "safetensors" | "tfjs" | "onnx";
 
@@ -161,9 +161,9 @@ function notesForPyTorch({ replica, names }: TrainedModel): string {
 
 function noteOnOrder(layers: readonly string[]): string[] {
   if (layers.length === 0) return [];
-  const [takes, them] = layers.length === 1 ? ["takes", "it"] : ["take", "them"];
+  const [verb, them] = layers.length === 1 ? ["takes", "it"] : ["take", "them"];
   return [
-    `${layers.join(", ")} ${takes} the numbers of an image as TensorFlow.js orders them: in PyTorch, make the image ` +
+    `${layers.join(", ")} ${verb} the numbers of an image as TensorFlow.js orders them: in PyTorch, make the image ` +
       `x.permute(0, 2, 3, 1) before it is flattened or reshaped for ${them}`,
   ];
 }

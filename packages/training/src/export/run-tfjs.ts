@@ -6,7 +6,7 @@ import { writeTfjsModel } from "@lockstep/formats";
 import { type StateDictName, tfjsTopologyOf } from "@lockstep/model";
 import { type RunFolder, readWeights } from "@lockstep/run";
 import type { Replica } from "../replica.ts";
-import { assertSamePredictions, tfjsExport } from "./load-back.ts";
+import { assertSamePredictions, tfjsExport } from "./verify-export.ts";
 
 /**
  * Writes the model for TensorFlow.js into the run's folder, if it predicts there what it does here. If not, the run's

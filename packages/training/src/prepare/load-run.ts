@@ -13,7 +13,7 @@ import {
 } from "@lockstep/run";
 import { isModelOf } from "../export/trained-model.ts";
 import type { InitialValues } from "../state.ts";
-import { firstValues } from "./first-values.ts";
+import { initialValues } from "./initial-values.ts";
 import { type PreparedRun, prepare } from "./prepare.ts";
 
 /** Engine, model, data and weights of a run. */
@@ -23,7 +23,7 @@ export interface LoadedRun {
 }
 
 /** Returns what decides the bits of a run beside its configuration. */
-export const computedWith = ({ engine }: PreparedRun) => ({
+export const localNumerics = ({ engine }: PreparedRun) => ({
   arithmetic: ARITHMETIC_VERSION,
   devices: groupDevices([bitProperties(engine)]),
 });
@@ -36,22 +36,22 @@ export const computedWith = ({ engine }: PreparedRun) => ({
  */
 export async function loadRun(
   start: RunInputs,
-  given: MachineOptions,
+  options: MachineOptions,
   display: Display,
   onPrepared: (prepared: PreparedRun) => void,
 ): Promise<LoadedRun> {
   const { config, saved, checkpoint } = start;
   const threads = threadsToKeep(saved?.derived.devices, { sliceRows: config.sliceRows, workers: 1 });
-  const machine = saved === undefined ? given : resumedMachine(saved.machine, given, threads);
+  const machine = saved === undefined ? options : resumedMachine(saved.machine, options, threads);
   const prepared = await prepare(config, machine, display.line);
   onPrepared(prepared);
   if (saved !== undefined) {
     assertSameModel(prepared, saved.derived);
-    const warning = differentBitsLine(saved.derived, computedWith(prepared), config);
+    const warning = differentBitsLine(saved.derived, localNumerics(prepared), config);
     if (warning !== undefined) display.line(warning, { level: "warn" });
     if (checkpoint === undefined) display.line("no checkpoint was written yet; the run begins again at step 0");
   }
-  return { prepared, values: await firstValues(prepared, start, display.line) };
+  return { prepared, values: await initialValues(prepared, start, display.line) };
 }
 
 function assertSameModel({ config, loaded, names }: PreparedRun, derived: Derived): void {

@@ -42,7 +42,7 @@ export interface PreparedRun {
 }
 
 /** What a worker may have from its coordinator. */
-export interface GivenParts {
+export interface SuppliedParts {
   /** The engine, if it runs already. */
   engine?: Engine;
   /** The model, as data; then the file that the configuration names is not read. */
@@ -60,16 +60,16 @@ export async function prepare(
   config: RunConfig,
   machine: MachineOptions,
   log: (line: string) => void,
-  given: GivenParts = {},
+  supplied: SuppliedParts = {},
 ): Promise<PreparedRun> {
   const normalize = parseNormalize(config.normalize);
   assertDataFiles(config.dataset, config); // the engine's library may be a long download
-  const engine = given.engine ?? (await startEngine({ ...machine, log }));
+  const engine = supplied.engine ?? (await startEngine({ ...machine, log }));
   const facts = datasetFacts(config.dataset);
   const loaded = await loadModel(config.model, {
     ...modelSizes(config, facts),
     imageSize: [facts.height, facts.width],
-    spec: given.spec,
+    spec: supplied.spec,
   });
   const own = await readOwnWeights(loaded.model);
   await assertTrainable(loaded.model, {
@@ -84,7 +84,7 @@ export async function prepare(
   // Last, since from here on the thread keeps the process alive until it is closed.
   const thread = await openBatchThread(
     { ...config, height, width, normalize },
-    { onProgress: downloadProgress(log), log, supply: given.supply },
+    { onProgress: downloadProgress(log), log, supply: supplied.supply },
   );
   return { config, machine, engine, maxRows, loaded, own, names, thread };
 }

@@ -5,9 +5,12 @@ import type { RunFacts } from "@lockstep/run";
 import type { PreparedRun } from "./prepare.ts";
 
 /** Returns the facts; outputs of the model that the data set has no class for get names of their own. */
-export function runFactsOf({ loaded, names, thread }: PreparedRun): RunFacts {
+export function localRunFacts({ loaded, names, thread }: PreparedRun): RunFacts {
   const { classes, mean, std, trainSamples, validationSamples, testSamples } = thread.meta;
-  const spare = Array.from({ length: loaded.numClasses - classes.length }, (_, i) => `class ${classes.length + i}`);
+  const placeholders = Array.from(
+    { length: loaded.numClasses - classes.length },
+    (_, i) => `class ${classes.length + i}`,
+  );
   return {
     modelName: loaded.name,
     spec: loaded.spec,
@@ -15,7 +18,7 @@ export function runFactsOf({ loaded, names, thread }: PreparedRun): RunFacts {
     parameters: names.reduce((total, { torchShape }) => total + elementCount(torchShape), 0),
     inputShape: loaded.inputShape,
     numClasses: loaded.numClasses,
-    classes: [...classes, ...spare],
+    classes: [...classes, ...placeholders],
     mean,
     std,
     trainSamples,

@@ -115,11 +115,11 @@ describe("computeGradients", () => {
 
   test("no tensor is left once the contribution is disposed of", async () => {
     const replica = replicaOf({ dropout: 0.5 });
-    const takeStep = async (step: number) =>
+    const trainStep = async (step: number) =>
       disposeContribution(await computeGradients(replica, batchOf(0, 6), options({ step, maxRows: 4 })));
-    await takeStep(0); // from now on the parameters lend their tensors
+    await trainStep(0); // from now on the parameters lend their tensors
     const before = tf.memory().numTensors;
-    for (let step = 1; step < 5; step++) await takeStep(step);
+    for (let step = 1; step < 5; step++) await trainStep(step);
     expect(tf.memory().numTensors).toBe(before);
   });
 });

@@ -22,7 +22,7 @@ export async function computeGradients(
   batch: Batch,
   options: GradientOptions,
 ): Promise<Contribution> {
-  return collected((onGradient) => streamGradients(replica, batch, options, onGradient));
+  return collectGradients((onGradient) => streamGradients(replica, batch, options, onGradient));
 }
 
 /**
@@ -35,19 +35,19 @@ export async function streamGradients(
   options: GradientOptions,
   onGradient: OnGradient,
 ): Promise<SliceSums> {
-  const partRows = Math.min(options.maxRows ?? batch.samples, batch.samples);
-  if (partRows === batch.samples) return gradientsOfRows(replica, batch, [0, batch.samples], options, onGradient);
+  const rowsPerPass = Math.min(options.maxRows ?? batch.samples, batch.samples);
+  if (rowsPerPass === batch.samples) return gradientsOfRows(replica, batch, [0, batch.samples], options, onGradient);
   const parts: Contribution[] = [];
-  for (let row = 0; row < batch.samples; row += partRows) {
-    const rows: [number, number] = [row, Math.min(row + partRows, batch.samples)];
-    parts.push(await collected((keep) => gradientsOfRows(replica, batch, rows, options, keep)));
+  for (let row = 0; row < batch.samples; row += rowsPerPass) {
+    const rows: [number, number] = [row, Math.min(row + rowsPerPass, batch.samples)];
+    parts.push(await collectGradients((keep) => gradientsOfRows(replica, batch, rows, options, keep)));
   }
   const { gradients, ...sums } = sumContributions(parts);
   for (const [index, gradient] of gradients.entries()) onGradient(index, gradient);
   return sums;
 }
 
-async function collected(stream: (onGradient: OnGradient) => Promise<SliceSums>): Promise<Contribution> {
+async function collectGradients(stream: (onGradient: OnGradient) => Promise<SliceSums>): Promise<Contribution> {
   const gradients: Gradient[] = [];
   const sums = await stream((index, gradient) => {
     gradients[index] = gradient;

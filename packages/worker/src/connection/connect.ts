@@ -8,7 +8,7 @@ import type { SocketData } from "./socket-messages.ts";
 /**
  * Bytes that may have come and not be received yet; with more the socket is not read, and the coordinator has to wait.
  */
-const MAX_UNTAKEN_BYTES = 256 * 2 ** 20;
+const MAX_BUFFERED_BYTES = 256 * 2 ** 20;
 
 /**
  * Connects, with the socket on a thread of its own.
@@ -18,10 +18,10 @@ const MAX_UNTAKEN_BYTES = 256 * 2 ** 20;
 export async function connect(
   url: string,
   join: JoinOptions,
-  maxUntakenBytes: number = MAX_UNTAKEN_BYTES,
+  maxBufferedBytes: number = MAX_BUFFERED_BYTES,
 ): Promise<Connection> {
   assertJoin(url, join); // here, where what it throws arrives as it is
-  const data: SocketData = { url, join, maxUntakenBytes };
+  const data: SocketData = { url, join, maxBufferedBytes };
   const connection = new SocketConnection(startThread("socket-thread", import.meta.url, data));
   await connection.opened();
   return connection;

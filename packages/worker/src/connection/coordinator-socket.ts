@@ -25,8 +25,8 @@ type SocketState = "connecting" | "open" | "closed";
 /** Connects at once, and reports what comes; last of all the end, with its reason. */
 export class CoordinatorSocket {
   readonly #url: string;
-  readonly #maxUntakenBytes: number;
-  readonly #tell: (from: FromSocket, transferred?: ArrayBuffer[]) => void;
+  readonly #maxBufferedBytes: number;
+  readonly #post: (from: FromSocket, transferred?: ArrayBuffer[]) => void;
   readonly #socket: WebSocket;
   readonly #clock = new IoClock(() => performance.now());
   readonly #link = new LinkSpeed();
@@ -41,28 +41,30 @@ export class CoordinatorSocket {
   #fault: LockstepError | undefined;
   #packing = true;
   /** Bytes of messages that the computing thread was given, and has not received. */
-  #untakenBytes = 0;
+  #bufferedBytes = 0;
 
   constructor(
-    { url, join, maxUntakenBytes }: SocketData,
-    tell: (from: FromSocket, transferred?: ArrayBuffer[]) => void,
+    { url, join, maxBufferedBytes }: SocketData,
+    post: (from: FromSocket, transferred?: ArrayBuffer[]) => void,
   ) {
     this.#url = url;
-    this.#maxUntakenBytes = maxUntakenBytes;
-    this.#tell = tell;
+    this.#maxBufferedBytes = maxBufferedBytes;
+    this.#post = post;
     const socket = openSocket(url, { ...join, maxPayload: MAX_MESSAGE_BYTES });
     this.#socket = socket;
     socket.on("open", () => this.#open());
     // Any bytes count: on a slow link a whole message may take longer than the coordinator may be silent. They count
     // once the socket is open: else what came with the upgrade would be heard here only.
-    socket.on("upgrade", ({ socket: link }) => socket.on("open", () => link.on("data", () => this.#heartbeat.hear())));
+    socket.on("upgrade", ({ socket: link }) =>
+      socket.on("open", () => link.on("data", () => this.#heartbeat.received())),
+    );
     socket.on("message", (data: Buffer) => this.#receive(data));
     socket.on("error", (error) => this.#fail(error));
     socket.on("close", () => this.#end());
   }
 
   send(message: WorkerMessage): void {
-    const timed = message.type === "contribution" ? { ...message, io: this.#clock.take() } : message;
+    const timed = message.type === "contribution" ? { ...message, io: this.#clock.readAndReset() } : message;
     const bytes = this.#clock.encode(() => encode(timed));
     if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(bytes, this.#clock.sending());
   }
@@ -78,10 +80,10 @@ export class CoordinatorSocket {
   }
 
   /** Notes that the computing thread has received messages of so many bytes: there may be room for more. */
-  taken(bytes: number): void {
-    this.#untakenBytes -= bytes;
-    if (!this.#socket.isPaused || this.#untakenBytes >= this.#maxUntakenBytes / 2) return;
-    this.#heartbeat.hear();
+  received(bytes: number): void {
+    this.#bufferedBytes -= bytes;
+    if (!this.#socket.isPaused || this.#bufferedBytes >= this.#maxBufferedBytes / 2) return;
+    this.#heartbeat.received();
     this.#socket.resume();
   }
 
@@ -93,7 +95,7 @@ export class CoordinatorSocket {
   #open(): void {
     this.#state = "open";
     this.heartbeat(HEARTBEAT_MS);
-    this.#tell({ type: "open" });
+    this.#post({ type: "open" });
   }
 
   #receive(data: Buffer): void {
@@ -119,10 +121,10 @@ export class CoordinatorSocket {
         break;
       case "welcome":
         this.send({ type: "clock", nowMs: machineMs() });
-        this.#hand(message, bytes);
+        this.#forward(message, bytes);
         break;
       default:
-        this.#hand(message, bytes);
+        this.#forward(message, bytes);
     }
   }
 
@@ -130,20 +132,20 @@ export class CoordinatorSocket {
     const bytesPerSecond = this.#link.probe(bytes, performance.now());
     if (bytesPerSecond === undefined) return;
     this.#packing = packingPays(bytesPerSecond);
-    this.#tell({ type: "link", bytesPerSecond });
+    this.#post({ type: "link", bytesPerSecond });
   }
 
   /** Hands a message to the computing thread. While that has received too few of them, the socket is not read. */
-  #hand(message: CoordinatorMessage, bytes: number): void {
-    this.#untakenBytes += bytes;
-    if (this.#untakenBytes > this.#maxUntakenBytes) this.#socket.pause();
+  #forward(message: CoordinatorMessage, bytes: number): void {
+    this.#bufferedBytes += bytes;
+    if (this.#bufferedBytes > this.#maxBufferedBytes) this.#socket.pause();
     if (!("data" in message)) {
-      this.#tell({ type: "message", message, bytes });
+      this.#post({ type: "message", message, bytes });
       return;
     }
     // A message that fills its buffer has it for itself. Others share one with what ws has yet to read.
     const data = message.data.buffer.byteLength === bytes ? message.data : message.data.slice();
-    this.#tell({ type: "message", message: { ...message, data }, bytes }, [data.buffer]);
+    this.#post({ type: "message", message: { ...message, data }, bytes }, [data.buffer]);
   }
 
   #failSilent(silentMs: number): void {
@@ -162,6 +164,6 @@ export class CoordinatorSocket {
     this.#heartbeat.stop();
     const text = "The coordinator closed the connection.";
     const { code, message } = this.#fault ?? new LockstepError("ERR_DISCONNECTED", text);
-    this.#tell({ type: "closed", code, reason: message });
+    this.#post({ type: "closed", code, reason: message });
   }
 }

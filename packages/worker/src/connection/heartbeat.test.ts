@@ -31,7 +31,7 @@ test("beats at its interval, which may change, until it is stopped", () => {
 test("tells of a silence of ten beats, from the last that was heard", () => {
   const { state, heartbeat } = beating();
   vi.advanceTimersByTime(950);
-  heartbeat.hear();
+  heartbeat.received();
   vi.advanceTimersByTime(949);
   expect(state.silences).toEqual([]);
   vi.advanceTimersByTime(101); // beats come at whole hundreds: the next at 2000
@@ -42,7 +42,7 @@ test("does not count the time in which the socket is not read", () => {
   const { state, heartbeat } = beating();
   state.reading = false;
   vi.advanceTimersByTime(5000);
-  heartbeat.hear(); // it is read again
+  heartbeat.received(); // it is read again
   state.reading = true;
   vi.advanceTimersByTime(900);
   expect(state.silences).toEqual([]);

@@ -19,11 +19,11 @@ export interface HeartbeatOptions {
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   #timer: NodeJS.Timeout | undefined;
-  #heardMs: number;
+  #lastReceivedMs: number;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
-    this.#heardMs = options.nowMs();
+    this.#lastReceivedMs = options.nowMs();
   }
 
   /** Beats so often from now on. */
@@ -37,15 +37,15 @@ export class Heartbeat {
   }
 
   /** Notes that something has come, or is read again from now on. */
-  hear(): void {
-    this.#heardMs = this.#options.nowMs();
+  received(): void {
+    this.#lastReceivedMs = this.#options.nowMs();
   }
 
   #beat(everyMs: number): void {
     const { send, isReading, onSilence, nowMs } = this.#options;
     send();
     if (!isReading()) return;
-    const silentMs = nowMs() - this.#heardMs;
+    const silentMs = nowMs() - this.#lastReceivedMs;
     if (silentMs >= COORDINATOR_SILENT_BEATS * everyMs) onSilence(silentMs);
   }
 }

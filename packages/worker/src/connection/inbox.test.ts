@@ -1,7 +1,7 @@
 import { LockstepError } from "@lockstep/errors";
 import { type CoordinatorMessage, toSliceId, toStep } from "@lockstep/gradient-sync";
 import { describe, expect, test } from "vitest";
-import { ScriptedConnection } from "../testing/connection-for-tests.ts";
+import { ScriptedConnection } from "../testing/scripted-connection.ts";
 import { Inbox } from "./inbox.ts";
 
 const rejected = {
@@ -75,11 +75,11 @@ describe("a state that cannot be read back, while it is sent on the way", () => 
 
   test("is told at the next wait, if nobody waits when it happens", async () => {
     const { inbox, fail, connection } = sending();
-    connection.arrives({ type: "digest" });
+    connection.push({ type: "digest" });
     expect(await inbox.next()).toEqual({ type: "digest" });
     fail(new Error("the GPU is gone"));
     await new Promise(setImmediate);
-    connection.arrives({ type: "digest" });
+    connection.push({ type: "digest" });
     await expect(inbox.next()).rejects.toThrow("the GPU is gone");
   });
 });

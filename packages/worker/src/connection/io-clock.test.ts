@@ -18,7 +18,7 @@ test("times encoding and receiving apart, hands on what they give, and does not 
   nowMs += 100;
   expect(clock.receive(working(5))).toBe("worked 5 ms");
   clock.encode(working(4));
-  expect(clock.take()).toEqual({ encode: 7, send: 0, receive: 5 });
+  expect(clock.readAndReset()).toEqual({ encode: 7, send: 0, receive: 5 });
 });
 
 test("counts the time in which anything is being sent once, however many messages are", () => {
@@ -33,16 +33,16 @@ test("counts the time in which anything is being sent once, however many message
   const third = clock.sending();
   nowMs += 1;
   third();
-  expect(clock.take().send).toBe(31);
+  expect(clock.readAndReset().send).toBe(31);
 });
 
 test("begins anew when it is taken; what is still being sent is counted when it has gone", () => {
   clock.encode(working(3));
   const sent = clock.sending();
   nowMs += 10;
-  expect(clock.take()).toEqual({ encode: 3, send: 0, receive: 0 });
+  expect(clock.readAndReset()).toEqual({ encode: 3, send: 0, receive: 0 });
   nowMs += 10;
   sent();
-  expect(clock.take()).toEqual({ encode: 0, send: 20, receive: 0 });
-  expect(clock.take()).toEqual({ encode: 0, send: 0, receive: 0 });
+  expect(clock.readAndReset()).toEqual({ encode: 0, send: 20, receive: 0 });
+  expect(clock.readAndReset()).toEqual({ encode: 0, send: 0, receive: 0 });
 });

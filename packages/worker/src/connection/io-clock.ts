@@ -28,10 +28,10 @@ export class IoClock {
   }
 
   /** Returns the times since they were last taken. */
-  take(): { encode: number; send: number; receive: number } {
-    const taken = this.#ms;
+  readAndReset(): { encode: number; send: number; receive: number } {
+    const ms = this.#ms;
     this.#ms = { encode: 0, send: 0, receive: 0 };
-    return taken;
+    return ms;
   }
 
   #time<Result>(part: "encode" | "receive", work: () => Result): Result {

@@ -18,23 +18,23 @@ export class RecordRequests {
   /** Asks for records. Rejects with ERR_RECORDS if they come damaged, and with the error given to `fail`. */
   request(split: RecordPart, indexes: Uint32Array): Promise<Uint8Array> {
     const request = this.#requests++;
-    const answer = new Deferred<Uint8Array>();
-    this.#pending.set(request, answer);
+    const response = new Deferred<Uint8Array>();
+    this.#pending.set(request, response);
     this.#send({ type: "want-records", request, part: split, indexes: [...indexes] });
-    return answer.promise;
+    return response.promise;
   }
 
   /** Hands over the records of a request, which the coordinator has sent. */
   deliver({ request, data, crc32: expected }: MessageOf<"records">): void {
-    const answer = this.#pending.get(request);
+    const response = this.#pending.get(request);
     this.#pending.delete(request);
-    if (crc32(data) === expected) answer?.resolve(data);
-    else answer?.reject(new LockstepError("ERR_RECORDS", "Records from the coordinator were damaged on the way."));
+    if (crc32(data) === expected) response?.resolve(data);
+    else response?.reject(new LockstepError("ERR_RECORDS", "Records from the coordinator were damaged on the way."));
   }
 
   /** Rejects all requests: no more answers will come. */
   fail(error: Error): void {
-    for (const answer of this.#pending.values()) answer.reject(error);
+    for (const response of this.#pending.values()) response.reject(error);
     this.#pending.clear();
   }
 }

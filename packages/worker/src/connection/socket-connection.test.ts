@@ -15,14 +15,14 @@ afterEach(async () => {
 });
 
 /** A connection to a coordinator that says what it is told to. */
-async function connected(maxUntakenBytes?: number): Promise<{ connection: Connection; socket: Socket }> {
+async function connected(maxBufferedBytes?: number): Promise<{ connection: Connection; socket: Socket }> {
   const sockets: Socket[] = [];
   const server = await openServer({
     ...{ host: "127.0.0.1", port: 0, anyPort: false, maxPayload: MAX_MESSAGE_BYTES },
     onSocket: (socket) => sockets.push(socket),
   });
   servers.push(server);
-  const connection = await connect(`ws://127.0.0.1:${server.port}`, {}, maxUntakenBytes);
+  const connection = await connect(`ws://127.0.0.1:${server.port}`, {}, maxBufferedBytes);
   connections.push(connection);
   return { connection, socket: sockets[0]! };
 }

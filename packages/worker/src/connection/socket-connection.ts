@@ -12,12 +12,12 @@ import { RecordRequests } from "./record-requests.ts";
 import type { FromSocket, ToSocket } from "./socket-messages.ts";
 
 type ConnectionState = { name: "connecting" } | { name: "open" } | { name: "closed"; error: Error };
-type Arrived = Extract<FromSocket, { type: "message" }>;
+type BufferedMessage = Extract<FromSocket, { type: "message" }>;
 
 /** The computing thread's end: messages wait here until they are received. */
 export class SocketConnection implements Connection {
   readonly #thread: Worker;
-  readonly #arrived: Arrived[] = [];
+  readonly #buffered: BufferedMessage[] = [];
   /** Callers that wait for a message; there are none while messages wait. */
   readonly #receivers: Deferred<CoordinatorMessage>[] = [];
   readonly #records = new RecordRequests((message) => this.send(message));
@@ -28,7 +28,7 @@ export class SocketConnection implements Connection {
 
   constructor(thread: Worker) {
     this.#thread = thread;
-    thread.on("message", (message: FromSocket) => this.#hear(message));
+    thread.on("message", (message: FromSocket) => this.#onThreadMessage(message));
     thread.on("error", (error) => this.#end(error));
     thread.on("exit", () =>
       this.#end(new LockstepError("ERR_DISCONNECTED", "The thread of the connection has ended.")),
@@ -40,7 +40,7 @@ export class SocketConnection implements Connection {
   }
 
   get isIdle(): boolean {
-    return this.#arrived.length === 0 && this.#state.name !== "closed";
+    return this.#buffered.length === 0 && this.#state.name !== "closed";
   }
 
   /** Resolves when the coordinator has let this worker in. The thread ends if it does not. */
@@ -72,8 +72,8 @@ export class SocketConnection implements Connection {
   }
 
   async receive(): Promise<CoordinatorMessage> {
-    const next = this.#arrived.shift();
-    if (next !== undefined) return this.#take(next);
+    const next = this.#buffered.shift();
+    if (next !== undefined) return this.#consume(next);
     if (this.#state.name === "closed") throw this.#state.error;
     const receiver = new Deferred<CoordinatorMessage>();
     this.#receivers.push(receiver);
@@ -86,13 +86,13 @@ export class SocketConnection implements Connection {
     await this.#thread.terminate();
   }
 
-  #hear(from: FromSocket): void {
+  #onThreadMessage(from: FromSocket): void {
     switch (from.type) {
       case "open":
         this.#open();
         break;
       case "message":
-        this.#arrive(from);
+        this.#deliver(from);
         break;
       case "link":
         this.#link.resolve(from.bytesPerSecond);
@@ -107,15 +107,15 @@ export class SocketConnection implements Connection {
     this.#opened.resolve();
   }
 
-  #arrive(arrived: Arrived): void {
-    if (arrived.message.type === "records") {
-      this.#records.deliver(arrived.message);
-      this.#post({ type: "taken", bytes: arrived.bytes });
+  #deliver(buffered: BufferedMessage): void {
+    if (buffered.message.type === "records") {
+      this.#records.deliver(buffered.message);
+      this.#post({ type: "received", bytes: buffered.bytes });
       return;
     }
     const receiver = this.#receivers.shift();
-    if (receiver === undefined) this.#arrived.push(arrived);
-    else receiver.resolve(this.#take(arrived));
+    if (receiver === undefined) this.#buffered.push(buffered);
+    else receiver.resolve(this.#consume(buffered));
   }
 
   /**
@@ -131,8 +131,8 @@ export class SocketConnection implements Connection {
     this.#closed.resolve();
   }
 
-  #take({ message, bytes }: Arrived): CoordinatorMessage {
-    this.#post({ type: "taken", bytes });
+  #consume({ message, bytes }: BufferedMessage): CoordinatorMessage {
+    this.#post({ type: "received", bytes });
     return message;
   }
 

@@ -9,7 +9,7 @@ export interface SocketData {
   url: string;
   join: JoinOptions;
   /** Messages that the computing thread has not received, in bytes; with more the socket is not read. */
-  maxUntakenBytes: number;
+  maxBufferedBytes: number;
 }
 
 /** What the computing thread tells the socket thread. */
@@ -19,7 +19,7 @@ export type ToSocket =
   | { type: "send-piece"; piece: PiecePlace; values: Float32Array<ArrayBuffer>; wire: Wire }
   | { type: "heartbeat"; everyMs: number }
   /** Messages of so many bytes were received. */
-  | { type: "taken"; bytes: number }
+  | { type: "received"; bytes: number }
   | { type: "close" };
 
 /** What the socket thread tells the computing thread. */

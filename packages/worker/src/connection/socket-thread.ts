@@ -17,8 +17,8 @@ port.on("message", (to: ToSocket) => {
       return socket.sendPiece(to);
     case "heartbeat":
       return socket.heartbeat(to.everyMs);
-    case "taken":
-      return socket.taken(to.bytes);
+    case "received":
+      return socket.received(to.bytes);
     case "close":
       return socket.close();
   }

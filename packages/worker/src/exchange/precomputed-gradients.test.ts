@@ -29,8 +29,8 @@ test("a gradient is computed once all rows of both factors are there, and no soo
   expect(precomputed.computeOne()).toBe(true);
   expect(precomputed.computeOne()).toBe(false);
   // (1·10 + 3·20) / 2 and (2·10 + 4·20) / 2
-  expect([...precomputed.take(0, [0, 0])!.dataSync()]).toEqual([35, 50]);
-  expect(precomputed.take(0, [0, 0])).toBeUndefined();
+  expect([...precomputed.pop(0, [0, 0])!.dataSync()]).toEqual([35, 50]);
+  expect(precomputed.pop(0, [0, 0])).toBeUndefined();
 });
 
 test("it does not count for other attempts than it was made of, and is let go", () => {
@@ -41,7 +41,7 @@ test("it does not count for other attempts than it was made of, and is let go", 
   comes(0, 0, 2, 10);
   comes(1, 0, 2, 20);
   precomputed.computeOne();
-  expect(precomputed.take(0, [0, 1])).toBeUndefined();
+  expect(precomputed.pop(0, [0, 1])).toBeUndefined();
   precomputed.dispose();
   expect(tf.memory().numTensors).toBe(before);
 });

@@ -39,11 +39,11 @@ export class PrecomputedGradients {
   }
 
   /** Returns the mean gradient of a tensor, if it was made of these attempts. It is the caller's. */
-  take(index: number, attempts: readonly number[]): tf.Tensor2D | undefined {
-    const found = this.#means.get(index);
-    if (found === undefined || !areEqual(found.attempts, attempts)) return undefined;
+  pop(index: number, attempts: readonly number[]): tf.Tensor2D | undefined {
+    const precomputed = this.#means.get(index);
+    if (precomputed === undefined || !areEqual(precomputed.attempts, attempts)) return undefined;
     this.#means.delete(index);
-    return found.mean;
+    return precomputed.mean;
   }
 
   dispose(): void {
@@ -52,5 +52,5 @@ export class PrecomputedGradients {
   }
 }
 
-const areEqual = (some: readonly number[], others: readonly number[]) =>
-  some.length === others.length && some.every((value, index) => value === others[index]);
+const areEqual = (a: readonly number[], b: readonly number[]) =>
+  a.length === b.length && a.every((value, index) => value === b[index]);

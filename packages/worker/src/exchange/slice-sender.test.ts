@@ -2,7 +2,7 @@ import { startEngine, tf } from "@lockstep/engine";
 import { makeLayout, StepAssembly, toSliceId, toStep } from "@lockstep/gradient-sync";
 import { LapClock } from "@lockstep/training";
 import { beforeAll, describe, expect, test } from "vitest";
-import { ScriptedConnection } from "../testing/connection-for-tests.ts";
+import { ScriptedConnection } from "../testing/scripted-connection.ts";
 import { SliceSender } from "./slice-sender.ts";
 
 beforeAll(async () => void (await startEngine({ backend: "cpu" })));
@@ -142,19 +142,19 @@ describe("pieces that are asked for again", () => {
     dense(3, 1, 2);
     dense(2, 3, 4, 5);
     const [first] = sent();
-    sender.sendAgain([0, 4, 8]);
+    sender.resend([0, 4, 8]);
     expect(sent()).toEqual([first]); // the others leave when they are full
     dense(0, 6, 7, 8, 9);
     expect(sent()).toHaveLength(2);
-    sender.sendAgain([8]);
-    sender.sendAgain([]);
-    sender.sendAgain([0]);
+    sender.resend([8]);
+    sender.resend([]);
+    sender.resend([0]);
     expect(sent()).toEqual([[0, 8, [9]], first]);
   });
 
   test("of another layout are none of this slice's", () => {
     const { sender, sent } = sending();
-    sender.sendAgain([1, 400]);
+    sender.resend([1, 400]);
     expect(sent()).toEqual([]);
   });
 });

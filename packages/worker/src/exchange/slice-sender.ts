@@ -32,9 +32,9 @@ export class SliceSender implements SliceSink {
   /** Dense gradients as they were read, and where they begin in part 0. */
   readonly #dense: { start: number; values: Float32Array }[] = [];
   /** Elements that each chunk of the dense part still lacks. */
-  readonly #lacking: Map<number, number>;
+  readonly #missing: Map<number, number>;
   /** Gradients that are being read back, which takes its time on WebGPU. */
-  readonly #reading: Promise<void>[] = [];
+  readonly #pendingReads: Promise<void>[] = [];
 
   constructor(options: SliceSenderOptions) {
     const { layout, slice, attempt } = options;
@@ -42,7 +42,7 @@ export class SliceSender implements SliceSink {
     this.attempt = attempt;
     this.#options = options;
     const offsets = chunkOffsets(layout, layout.denseElements);
-    this.#lacking = new Map(offsets.map((offset) => [offset, denseChunkLength(layout, offset)]));
+    this.#missing = new Map(offsets.map((offset) => [offset, denseChunkLength(layout, offset)]));
   }
 
   gradient = (index: number, gradient: Gradient): void => {
@@ -64,7 +64,7 @@ export class SliceSender implements SliceSink {
   };
 
   async done({ samples, lossSum, correct }: SliceSums): Promise<void> {
-    await Promise.all(this.#reading);
+    await Promise.all(this.#pendingReads);
     const { connection, clock, step, slice, attempt } = this.#options;
     clock.lap("read-back");
     // The coordinator works out the waiting itself: it is the rest of the step.
@@ -74,20 +74,20 @@ export class SliceSender implements SliceSink {
   }
 
   /** Sends pieces of the dense part once more, as far as they were sent. */
-  sendAgain(offsets: readonly number[]): void {
-    for (const offset of new Set(offsets)) if (this.#lacking.get(offset) === 0) this.#sendDense(offset);
+  resend(offsets: readonly number[]): void {
+    for (const offset of new Set(offsets)) if (this.#missing.get(offset) === 0) this.#sendDense(offset);
   }
 
-  #read(tensor: tf.Tensor, take: (values: Float32Array) => void): void {
+  #read(tensor: tf.Tensor, onValues: (values: Float32Array) => void): void {
     const values = readBack(tensor);
     if (!(values instanceof Promise)) {
-      take(values);
+      onValues(values);
       tensor.dispose();
       return;
     }
-    const reading = values.then(take).finally(() => tensor.dispose());
-    reading.catch(() => {}); // done() hears of it, unless the backward pass fails before
-    this.#reading.push(reading);
+    const pending = values.then(onValues).finally(() => tensor.dispose());
+    pending.catch(() => {}); // done() hears of it, unless the backward pass fails before
+    this.#pendingReads.push(pending);
   }
 
   #addDense(start: number, values: Float32Array): void {
@@ -96,9 +96,9 @@ export class SliceSender implements SliceSink {
     const end = start + values.length;
     for (let offset = start - (start % chunkElements); offset < end; offset += chunkElements) {
       const added = Math.min(end, offset + chunkElements) - Math.max(start, offset);
-      const lacking = (this.#lacking.get(offset) ?? 0) - added;
-      this.#lacking.set(offset, lacking);
-      if (lacking === 0) this.#sendDense(offset);
+      const missing = (this.#missing.get(offset) ?? 0) - added;
+      this.#missing.set(offset, missing);
+      if (missing === 0) this.#sendDense(offset);
     }
   }
 

@@ -57,7 +57,7 @@ export class StepExchange {
     const { inbox, clock } = this.#context;
     while (this.#state.name === "open") {
       for (const slice of this.#slices.filter((one) => !this.#wasSent(one))) yield slice;
-      if (await this.#computesAhead()) continue;
+      if (await this.#precompute()) continue;
       const message = await inbox.next(); // the others' factors, sums, slices that others have lost, the commit
       clock.lap("wait");
       this.#handle(message);
@@ -91,7 +91,7 @@ export class StepExchange {
         const values = part(0).subarray(place.offset, place.offset + place.elements);
         return { form: "dense", sum: tf.tensor(values, place.shape) };
       }
-      const mean = this.#precomputed.take(index, attempts);
+      const mean = this.#precomputed.pop(index, attempts);
       if (mean !== undefined) return { form: "mean", mean };
       const input = tf.tensor2d(part(place.inputPart), [rows, place.inputs]);
       return { form: "factored", input, delta: tf.tensor2d(part(place.deltaPart), [rows, place.outputs]) };
@@ -105,7 +105,7 @@ export class StepExchange {
   }
 
   /** While nothing has come, computes a part of the update. @returns whether there was one to compute */
-  async #computesAhead(): Promise<boolean> {
+  async #precompute(): Promise<boolean> {
     const { inbox } = this.#context;
     if (inbox.isIdle) await nextTurn(); // something may have come while this thread computed
     if (!inbox.isIdle) return false;
@@ -141,7 +141,7 @@ export class StepExchange {
   /** Forgets an attempt, and sends those sums again that had it in them. */
   #withdraw(message: MessageOf<"withdrawn">): void {
     this.#assembly.withdraw(message);
-    for (const sender of this.#senders) if (!isSame(sender, message)) sender.sendAgain(message.again);
+    for (const sender of this.#senders) if (!isSame(sender, message)) sender.resend(message.again);
   }
 
   #wasSent(slice: AssignedSlice): boolean {

@@ -6,7 +6,7 @@ import { displayOn, reportFailure, tuneGarbageCollection, watchInterrupts } from
 import { connect } from "../connection/connect.ts";
 import { work } from "../worker.ts";
 import { findCoordinator } from "./find-coordinator.ts";
-import { endWithParent, tellParent } from "./parent.ts";
+import { exitWithParent, reportToParent } from "./parent.ts";
 
 const program = workerProgram().parse(tidyArguments(["worker", ...process.argv.slice(2)]).slice(1), { from: "user" });
 const {
@@ -16,21 +16,21 @@ const {
   insecure,
   reconnectMs,
   log: format,
-  ...own
+  ...local
 } = program.opts<WorkerCommandOptions>();
 const { line: log } = displayOn(process.stdout, format);
 
-endWithParent();
+exitWithParent();
 tuneGarbageCollection();
 try {
-  const { model, name, dataDir, maxRows, ...machine } = own;
+  const { model, name, dataDir, maxRows, ...machine } = local;
   const join = { token, tlsFingerprint, insecure };
   const url = coordinator ?? (await findCoordinator(join, log));
-  const here = { model, name, dataDir, maxRows, machine: machineOptions(machine) };
+  const localOptions = { model, name, dataDir, maxRows, machine: machineOptions(machine) };
   const connection = await connect(url, join); // until there is one, a signal ends the process at once
   const { signal } = watchInterrupts({ doing: "leaving after this slice", log });
-  await work(connection, { coordinator: url, join, reconnectMs, ...here, log, signal });
+  await work(connection, { coordinator: url, join, reconnectMs, ...localOptions, log, signal });
 } catch (error) {
-  if (tellParent(error)) process.exitCode = 1;
+  if (reportToParent(error)) process.exitCode = 1;
   else reportFailure(error, format);
 }

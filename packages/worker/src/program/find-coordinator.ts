@@ -13,7 +13,7 @@ const DISCOVERY_MS = 3000;
  * local network.
  *
  * @param port where it would listen on this machine
- * @param look finds those that announce themselves
+ * @param findOnNetwork finds those that announce themselves
  * @throws LockstepError ERR_NO_COORDINATOR if there is none, or more than one; ERR_UNPROVED if the one that was found
  *   can't prove who it is to a worker that has no fingerprint
  */
@@ -21,37 +21,37 @@ export async function findCoordinator(
   join: JoinOptions,
   log: (line: string) => void,
   port: number = DEFAULT_PORT,
-  look: () => Promise<string[]> = () => discover({ timeoutMs: DISCOVERY_MS }),
+  findOnNetwork: () => Promise<string[]> = () => discover({ timeoutMs: DISCOVERY_MS }),
 ): Promise<string> {
-  const host = await hostListening(port);
+  const host = await listeningHost(port);
   if (host !== undefined) {
     const scheme = join.tlsFingerprint === undefined ? "ws" : "wss";
     return assertFingerprintProved(`${scheme}://${bracketed(host)}:${port}`, join);
   }
   log("no coordinator on this machine's default port; looking on the local network");
-  const found = await look();
-  const [only] = found;
-  if (only !== undefined && found.length === 1) {
-    log(`found ${only}`);
-    return assertFingerprintProved(only, join);
+  const found = await findOnNetwork();
+  const [url] = found;
+  if (url !== undefined && found.length === 1) {
+    log(`found ${url}`);
+    return assertFingerprintProved(url, join);
   }
-  const what = found.length === 0 ? "found none" : `found ${found.join(" and ")}`;
+  const finding = found.length === 0 ? "found none" : `found ${found.join(" and ")}`;
   throw new LockstepError(
     "ERR_NO_COORDINATOR",
-    `Expected one coordinator on port ${port} of this machine or on the local network, ${what}; start \`pnpm coordinator\`, or name one with --coordinator and its address.`,
+    `Expected one coordinator on port ${port} of this machine or on the local network, ${finding}; start \`pnpm coordinator\`, or name one with --coordinator and its address.`,
   );
 }
 
 /** A discovered coordinator gets the token only if its certificate matches the fingerprint, on this machine too. */
 function assertFingerprintProved(url: string, join: JoinOptions): string {
   if (join.tlsFingerprint !== undefined) return url;
-  if (url.startsWith("wss:")) throw unproved(url, join);
-  if (join.token !== undefined) throw tokenForStranger(url);
+  if (url.startsWith("wss:")) throw missingProofError(url, join);
+  if (join.token !== undefined) throw withheldTokenError(url);
   return url;
 }
 
 /** Makes the error: anyone can announce anything, and an authority vouches for names only. */
-function unproved(url: string, { token }: JoinOptions): LockstepError {
+function missingProofError(url: string, { token }: JoinOptions): LockstepError {
   const missing = [
     "its fingerprint (--tls-fingerprint)",
     ...(token === undefined ? ["its token (LOCKSTEP_TOKEN)"] : []),
@@ -62,7 +62,7 @@ function unproved(url: string, { token }: JoinOptions): LockstepError {
   );
 }
 
-function tokenForStranger(url: string): LockstepError {
+function withheldTokenError(url: string): LockstepError {
   return new LockstepError(
     "ERR_UNPROVED",
     `Found ${url}, but a token goes only to a coordinator that was named, or that proves who it is. If this is yours, add --coordinator ${url}; if it has no token, leave out LOCKSTEP_TOKEN.`,
@@ -70,13 +70,13 @@ function tokenForStranger(url: string): LockstepError {
 }
 
 /** Returns the loopback address on which something listens: `--host localhost` may be either. */
-async function hostListening(port: number): Promise<string | undefined> {
+async function listeningHost(port: number): Promise<string | undefined> {
   const hosts = ["127.0.0.1", "::1"];
-  const listening = await Promise.all(hosts.map((host) => listensOn(host, port)));
+  const listening = await Promise.all(hosts.map((host) => isListening(host, port)));
   return hosts.find((_, index) => listening[index]);
 }
 
-async function listensOn(host: string, port: number): Promise<boolean> {
+async function isListening(host: string, port: number): Promise<boolean> {
   const socket = connect(port, host);
   try {
     await once(socket, "connect");

@@ -36,8 +36,8 @@ export function startLocalWorkers(
 
 /** Makes the option that gives each worker a GPU of its own, where any will do. */
 function gpuOption(index: number, gpu: MachineOptions["gpu"]): string[] {
-  const own = gpu === true ? index : gpu;
-  return typeof own === "number" ? ["--gpu", String(own)] : [];
+  const workerGpu = gpu === true ? index : gpu;
+  return typeof workerGpu === "number" ? ["--gpu", String(workerGpu)] : [];
 }
 
 /** The processes that `startLocalWorkers` has started. */
@@ -57,7 +57,7 @@ export class LocalWorkers {
       for (const failure of failures) void failure.then((error) => error !== undefined && reject(error));
     });
     this.allEnded = this.#ended.then((all) => {
-      throw allGone(all);
+      throw allEndedError(all);
     });
     for (const failure of [this.oneFailed, this.allEnded]) failure.catch(() => {}); // whoever waits for it hears of the error
     const kill = () => this.#killAll();
@@ -82,7 +82,7 @@ export class LocalWorkers {
   }
 }
 
-function allGone(failures: readonly (LockstepError | undefined)[]): LockstepError {
+function allEndedError(failures: readonly (LockstepError | undefined)[]): LockstepError {
   const last = failures.findLast((failure) => failure !== undefined);
   const why = last === undefined ? "" : `, and ${last.code} was the last failure (${last.message})`;
   const text = `All workers have ended${why}. The run's folder goes on with --resume.`;

@@ -13,7 +13,7 @@ export interface WorkerFailure {
  *
  * @returns whether there is such a parent, and a reason for it
  */
-export function tellParent(error: unknown): boolean {
+export function reportToParent(error: unknown): boolean {
   const known = knownError(error);
   if (known === undefined || process.send === undefined) return false;
   const failure: WorkerFailure = { code: known.code, message: known.message };
@@ -25,7 +25,7 @@ export function tellParent(error: unknown): boolean {
  * Ends this process when its parent is gone, however that ended: nobody else can come back as this worker's
  * coordinator. A process that was started otherwise has no such parent.
  */
-export function endWithParent(): void {
+export function exitWithParent(): void {
   process.once("disconnect", () => process.exit(1));
   process.channel?.unref(); // listening keeps no worker that is done from ending
 }

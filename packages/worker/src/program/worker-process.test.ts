@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { failureIn } from "./worker-process.ts";
+import { parseFailure } from "./worker-process.ts";
 
 test("a local worker's failure is read from its message, and other fields are ignored", () => {
   const failure = { code: "ERR_MODEL_DATA", message: "Too few outputs." };
-  expect(failureIn({ ...failure, more: 1 })).toEqual(failure);
+  expect(parseFailure({ ...failure, more: 1 })).toEqual(failure);
 });
 
 test.each([
@@ -17,5 +17,5 @@ test.each([
   [{ code: "ERR_MODEL_DATA" }],
   [{ code: "ERR_MODEL_DATA", message: {} }],
 ])("the message %j, which a user's model module may send to the trainer, is ignored", (message) => {
-  expect(failureIn(message)).toBe(undefined);
+  expect(parseFailure(message)).toBe(undefined);
 });

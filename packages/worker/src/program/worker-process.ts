@@ -19,15 +19,15 @@ export function failureOf(child: ChildProcess, index: number): Promise<LockstepE
   const name = nameOf(index);
   const failure = (what: string) => new LockstepError("ERR_LOCAL_WORKER", `${name} ${what}`);
   return new Promise((resolve) => {
-    let told: LockstepError | undefined;
+    let reported: LockstepError | undefined;
     child.on("message", (message: unknown) => {
-      const failed = failureIn(message);
-      if (failed !== undefined) told = new LockstepError(failed.code, `${name}: ${failed.message}`);
+      const failed = parseFailure(message);
+      if (failed !== undefined) reported = new LockstepError(failed.code, `${name}: ${failed.message}`);
     });
     child.on("error", ({ message }) => resolve(failure(`could not be started: ${message}.`)));
     child.on("close", (status, signal) => {
       const how = signal === null ? `ended with status ${status}` : `was killed by ${signal}`;
-      resolve(status === 0 ? undefined : (told ?? failure(`${how}; the lines above may tell why.`)));
+      resolve(status === 0 ? undefined : (reported ?? failure(`${how}; the lines above may tell why.`)));
     });
   });
 }
@@ -35,7 +35,7 @@ export function failureOf(child: ChildProcess, index: number): Promise<LockstepE
 /**
  * Reads a worker's failure from a message of its process. Another message, which the user's model may send, has none.
  */
-export function failureIn(sent: unknown): WorkerFailure | undefined {
+export function parseFailure(sent: unknown): WorkerFailure | undefined {
   const { code, message } = Object(sent) as Record<string, unknown>;
   if (typeof code !== "string" || !isErrorCode(code) || typeof message !== "string") return undefined;
   return { code, message };

@@ -2,7 +2,7 @@
 import { type CoordinatorMessage, elementsOf, type GradientForm, type MessageOf } from "@lockstep/gradient-sync";
 import { factorableKernels, initialWeights, type StateDict, toStateDict } from "@lockstep/model";
 import { type PreparedRun, parameterValues, Replica, StateSnapshot, stateDigest, warmUp } from "@lockstep/training";
-import { missingWeights } from "../message-checks.ts";
+import { missingWeightsError } from "../message-checks.ts";
 
 /** Rows of the step on zeros: more of them compile the same code. */
 const WARM_UP_ROWS = 32;
@@ -10,7 +10,7 @@ const WARM_UP_ROWS = 32;
 const COMPARED_ELEMENTS = 2 ** 20;
 
 /** `stale` weights are not those of the run: zeros, or older ones; `current` ones have `step` updates. */
-type Held =
+type HeldReplica =
   | { name: "nothing" }
   | { name: "stale"; replica: Replica }
   | { name: "current"; replica: Replica; step: number };
@@ -20,7 +20,7 @@ type Values = ReturnType<typeof parameterValues>;
 /** This worker's replica, and how many updates it has. */
 export class HeldState {
   readonly #run: PreparedRun;
-  #held: Held = { name: "nothing" };
+  #held: HeldReplica = { name: "nothing" };
   #forms: readonly GradientForm[] = [];
 
   constructor(run: PreparedRun) {
@@ -39,7 +39,7 @@ export class HeldState {
    */
   current(type: CoordinatorMessage["type"]): { replica: Replica; step: number } {
     if (this.#held.name === "current") return this.#held;
-    throw missingWeights(type);
+    throw missingWeightsError(type);
   }
 
   /**
@@ -61,7 +61,7 @@ export class HeldState {
   }
 
   /** Begins with weights from the seed, with those that are held, or with none until they have come. */
-  async begin({ state, forms }: MessageOf<"start">): Promise<void> {
+  async start({ state, forms }: MessageOf<"start">): Promise<void> {
     this.#forms = forms;
     if (state === "held") this.current("start").replica.factor(this.#factoredKernels());
     else if (this.#held.name === "current") this.#held = { name: "stale", replica: this.#held.replica };
@@ -122,10 +122,10 @@ export class HeldState {
   async #differenceFrom(weights: StateDict, velocities: StateDict): Promise<number> {
     let largest = 0;
     for await (const { tensor, kind, offset, values } of this.snapshot().pieces(COMPARED_ELEMENTS)) {
-      const received = kind === "weight" ? weights : velocities;
-      const others = received.get(this.#run.names[tensor]?.name ?? "")?.data ?? new Float32Array();
+      const receivedDict = kind === "weight" ? weights : velocities;
+      const receivedValues = receivedDict.get(this.#run.names[tensor]?.name ?? "")?.data ?? new Float32Array();
       for (let i = 0; i < values.length; i++) {
-        largest = Math.max(largest, Math.abs((values[i] ?? 0) - (others[offset + i] ?? 0)));
+        largest = Math.max(largest, Math.abs((values[i] ?? 0) - (receivedValues[offset + i] ?? 0)));
       }
     }
     return largest;

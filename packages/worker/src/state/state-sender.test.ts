@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ScriptedConnection } from "../testing/connection-for-tests.ts";
+import { ScriptedConnection } from "../testing/scripted-connection.ts";
 import { StateSender } from "./state-sender.ts";
 
 /** A state of so many pieces of one number each, which knows what was read of it, and whether it was let go. */
@@ -46,17 +46,17 @@ describe("a state that is asked for", () => {
     const sent = sender.send(ask(0, 2), 1, snapshot);
     await turns();
     expect(connection.sent).toHaveLength(2);
-    sender.acknowledged(1); // of another request
+    sender.acknowledge(1); // of another request
     await turns();
     expect(connection.sent).toHaveLength(2);
-    sender.acknowledged(0);
+    sender.acknowledge(0);
     await turns();
     expect(connection.sent).toHaveLength(3);
-    sender.acknowledged(0);
-    sender.acknowledged(0);
+    sender.acknowledge(0);
+    sender.acknowledge(0);
     await sent;
     expect(connection.sent).toHaveLength(5 + 1);
-    sender.acknowledged(0); // those for the last pieces come when all of it was sent
+    sender.acknowledge(0); // those for the last pieces come when all of it was sent
   });
 
   test("lets other messages be taken in between its pieces, of which it sends several in a turn", async () => {
@@ -79,8 +79,8 @@ describe("a state that is asked for", () => {
       ...[chunk(8, 0), chunk(8, 1), { type: "state-end", request: 8, step: 6 }],
     ]);
     expect([first.disposed, second.disposed]).toEqual([0, 1]);
-    sender.acknowledged(7);
-    sender.acknowledged(7);
+    sender.acknowledge(7);
+    sender.acknowledge(7);
     await sent[0];
     expect(connection.sent.at(-1)).toEqual({ type: "state-end", request: 7, step: 5 });
   });

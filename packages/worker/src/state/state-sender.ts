@@ -8,7 +8,7 @@ import type { Connection } from "../connection/connection.ts";
 
 const PIECE_ELEMENTS = CHUNK_BYTES / 4;
 /** Pieces sent in one turn of the event loop. At one a turn, AlexNet's 300 were not through after 30 steps. */
-const PIECES_A_TURN = 16;
+const PIECES_PER_TURN = 16;
 /** States sent at once: for a checkpoint, a late joiner, a mended replica, and one whose reader was lost. */
 const MAX_STATES = 4;
 
@@ -17,24 +17,24 @@ type Snapshot = Pick<StateSnapshot, "pieces" | "dispose">;
 /** Pieces of one state that may be sent before the coordinator acknowledges another one. */
 class SendWindow {
   readonly #acknowledgements = new EventEmitter();
-  #room: number;
+  #credits: number;
 
-  constructor(room: number) {
-    this.#room = room;
+  constructor(credits: number) {
+    this.#credits = credits;
   }
 
   /** Waits for room, and takes it. @returns false if `signal` aborted first */
   async reserve(signal: AbortSignal): Promise<boolean> {
-    while (this.#room === 0 && !signal.aborted) {
+    while (this.#credits === 0 && !signal.aborted) {
       await once(this.#acknowledgements, "acknowledged", { signal }).catch(() => {});
     }
     if (signal.aborted) return false;
-    this.#room--;
+    this.#credits--;
     return true;
   }
 
   acknowledge(): void {
-    this.#room++;
+    this.#credits++;
     this.#acknowledgements.emit("acknowledged");
   }
 }
@@ -52,7 +52,7 @@ export class StateSender {
   }
 
   /** @throws LockstepError ERR_MESSAGE_ORDER if one more state would be too many, or this one is on its way already */
-  assertRoom(request: number): void {
+  assertCapacity(request: number): void {
     if (this.#windows.size < MAX_STATES && !this.#windows.has(request)) return;
     const text = `Expected at most ${MAX_STATES} states to be asked for at once, each once; got request ${request}.`;
     throw new LockstepError("ERR_MESSAGE_ORDER", text);
@@ -78,7 +78,7 @@ export class StateSender {
         if (!(await sendWindow.reserve(this.#closing.signal))) return;
         const data = new Uint8Array(values.slice().buffer);
         this.#connection.send({ type: "state-chunk", request, tensor, kind, offset, data });
-        if (++pieces % PIECES_A_TURN === 0) await nextTurn(); // messages that have come are taken in between
+        if (++pieces % PIECES_PER_TURN === 0) await nextTurn(); // messages that have come are taken in between
       }
       this.#connection.send({ type: "state-end", request, step });
     } finally {
@@ -88,7 +88,7 @@ export class StateSender {
   }
 
   /** Notes that the coordinator has room for another piece. */
-  acknowledged(request: number): void {
+  acknowledge(request: number): void {
     this.#windows.get(request)?.acknowledge(); // unless all of it was sent
   }
 

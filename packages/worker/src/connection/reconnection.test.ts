@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import { LockstepError } from "@lockstep/errors";
 import { expect, test } from "vitest";
-import { Search } from "./search.ts";
+import { Reconnection } from "./reconnection.ts";
 
 /** Where nobody listens. */
 async function freePort(): Promise<number> {
@@ -14,9 +14,9 @@ async function freePort(): Promise<number> {
 
 test("a search in vain ends with the reason for which it began, and not with a refusal on the way", async () => {
   const coordinator = `ws://127.0.0.1:${await freePort()}`;
-  const lost = new LockstepError("ERR_DISCONNECTED", "The coordinator closed the connection.");
+  const disconnectError = new LockstepError("ERR_DISCONNECTED", "The coordinator closed the connection.");
   const refused = new LockstepError("ERR_FULL", "Expected at most 1 workers, and they are here.");
-  const search = new Search({ coordinator, join: {}, reconnectMs: 300 }, lost);
+  const search = new Reconnection({ coordinator, join: {}, reconnectMs: 300 }, disconnectError);
   await expect(search.connect(refused, new AbortController().signal)).rejects.toMatchObject({
     code: "ERR_DISCONNECTED",
     message: expect.stringMatching(/^The coordinator closed the connection\. It did not come back within 0 s\./),

@@ -7,7 +7,7 @@ import type { Connection } from "./connection.ts";
 import { Dismissed } from "./inbox.ts";
 
 /** Reasons for which a connection ends that say nothing against this worker: it may come again. */
-const PASSING = ["ERR_DISCONNECTED", "ERR_CONNECT", "ERR_SILENT", "ERR_STALLED", "ERR_SLOW_READER", "ERR_STATE_LOST"];
+const TRANSIENT = ["ERR_DISCONNECTED", "ERR_CONNECT", "ERR_SILENT", "ERR_STALLED", "ERR_SLOW_READER", "ERR_STATE_LOST"];
 /**
  * Refusals for the number of workers or of refused joins: when a worker comes back, its last connection may still
  * count.
@@ -17,7 +17,7 @@ const BUSY = ["ERR_FULL", "ERR_LIMITED"];
 const BACKOFF_MS = { first: 250, longest: 2000 };
 
 /** Where the coordinator is, and how long it is looked for. */
-export interface SearchOptions {
+export interface ReconnectionOptions {
   /** ws://host:port, or wss:// */
   coordinator: string;
   /** What the coordinator wants to see of this worker, and this worker of it. */
@@ -29,10 +29,10 @@ export interface SearchOptions {
 /**
  * Tells whether a worker whose connection ended for this may come again.
  *
- * @param comesBack whether it was there before
+ * @param isReconnecting whether it was there before
  */
-export function isPassing(error: unknown, comesBack = false): error is LockstepError {
-  return error instanceof LockstepError && (PASSING.includes(error.code) || (comesBack && isBusy(error)));
+export function isTransient(error: unknown, isReconnecting = false): error is LockstepError {
+  return error instanceof LockstepError && (TRANSIENT.includes(error.code) || (isReconnecting && isBusy(error)));
 }
 
 /** Tells whether a worker was turned away for what others do, which may change. */
@@ -43,17 +43,17 @@ export function isBusy(error: unknown): boolean {
 /**
  * One search goes on until a coordinator says welcome and has room: one that only drops connections does not end it.
  */
-export class Search {
-  readonly #options: SearchOptions;
-  readonly #lost: LockstepError;
-  readonly #untilMs: number;
+export class Reconnection {
+  readonly #options: ReconnectionOptions;
+  readonly #disconnectError: LockstepError;
+  readonly #deadlineMs: number;
   #waitMs = BACKOFF_MS.first;
 
-  /** @param lost why there is no connection any more */
-  constructor(options: SearchOptions, lost: LockstepError) {
+  /** @param disconnectError why there is no connection any more */
+  constructor(options: ReconnectionOptions, disconnectError: LockstepError) {
     this.#options = options;
-    this.#lost = lost;
-    this.#untilMs = performance.now() + options.reconnectMs;
+    this.#disconnectError = disconnectError;
+    this.#deadlineMs = performance.now() + options.reconnectMs;
   }
 
   /**
@@ -65,7 +65,7 @@ export class Search {
   async connect(last: LockstepError, leave: AbortSignal): Promise<Connection> {
     const { coordinator, join, reconnectMs } = this.#options;
     let cause = last;
-    while (performance.now() < this.#untilMs) {
+    while (performance.now() < this.#deadlineMs) {
       await pause(this.#waitMs * (0.5 + Math.random() / 2), undefined, { signal: leave }).catch(() => {});
       this.#waitMs = Math.min(2 * this.#waitMs, BACKOFF_MS.longest);
       if (leave.aborted) throw new Dismissed();
@@ -75,13 +75,13 @@ export class Search {
         await connection.close();
         throw new Dismissed();
       } catch (error) {
-        if (!isPassing(error, true)) throw error;
+        if (!isTransient(error, true)) throw error;
         cause = error;
       }
     }
-    if (reconnectMs === 0) throw this.#lost;
+    if (reconnectMs === 0) throw this.#disconnectError;
     if (isBusy(cause)) throw cause;
-    const text = `${this.#lost.message} It did not come back within ${Math.round(reconnectMs / 1000)} s.`;
+    const text = `${this.#disconnectError.message} It did not come back within ${Math.round(reconnectMs / 1000)} s.`;
     throw new LockstepError(
       "ERR_DISCONNECTED",
       `${text} The run goes on from its last checkpoint with pnpm coordinator --resume DIR.`,

@@ -10,13 +10,13 @@ export class ScriptedConnection implements Connection {
   readonly sent: WorkerMessage[] = [];
   /** Pieces of contributions, among them the numbers, and how they are to travel. */
   readonly pieces: (PiecePlace & { values: number[]; wire: string })[] = [];
-  readonly #arrived: CoordinatorMessage[];
+  readonly #incoming: CoordinatorMessage[];
   /** Whether it stays open when all has been said. */
   staysOpen = false;
 
-  /** @param arrived what the coordinator says, and then it closes the connection */
-  constructor(...arrived: CoordinatorMessage[]) {
-    this.#arrived = arrived;
+  /** @param incoming what the coordinator says, and then it closes the connection */
+  constructor(...incoming: CoordinatorMessage[]) {
+    this.#incoming = incoming;
   }
 
   send(message: WorkerMessage): void {
@@ -29,12 +29,12 @@ export class ScriptedConnection implements Connection {
   }
 
   /** The coordinator says something more. */
-  arrives(message: CoordinatorMessage): void {
-    this.#arrived.push(message);
+  push(message: CoordinatorMessage): void {
+    this.#incoming.push(message);
   }
 
   async receive(): Promise<CoordinatorMessage> {
-    const message = this.#arrived.shift();
+    const message = this.#incoming.shift();
     if (message === undefined && this.staysOpen) return new Promise(() => {});
     if (message === undefined) throw new Error("The connection is closed.");
     return message;

@@ -15,7 +15,7 @@ interface IncomingTensor {
 }
 
 /** Puts a state together, and knows what is missing. */
-export class StateIntake {
+export class StateReceiver {
   readonly #tensors: Record<Kind, IncomingTensor[]>;
 
   constructor(names: readonly StateDictName[]) {
@@ -46,10 +46,10 @@ export class StateIntake {
   }
 
   /** @throws LockstepError ERR_CHUNK if a piece is missing */
-  assertWhole(): void {
+  assertComplete(): void {
     for (const kind of ["weight", "velocity"] as const) {
       for (const { name, data, pieces } of this.#tensors[kind]) {
-        const elements = received(pieces, data.length);
+        const elements = contiguousElements(pieces, data.length);
         if (elements === data.length) continue;
         const text = `Expected ${data.length} numbers of the ${kind} of ${name}, got ${elements}.`;
         throw new LockstepError("ERR_CHUNK", text);
@@ -64,7 +64,7 @@ export class StateIntake {
 }
 
 /** Counts the elements that have come without a gap, from the first on. */
-function received(pieces: ReadonlyMap<number, number>, length: number): number {
+function contiguousElements(pieces: ReadonlyMap<number, number>, length: number): number {
   let end = 0;
   for (let piece = pieces.get(0); piece !== undefined && end < length; piece = pieces.get(end)) end += piece;
   return end;

@@ -1,6 +1,6 @@
 import { tf } from "@lockstep/engine";
 import { beforeAll, describe, expect, test } from "vitest";
-import { assertSamePredictions, type Predict } from "./load-back.ts";
+import { assertSamePredictions, type Predict } from "./verify-export.ts";
 
 beforeAll(async () => {
   await tf.setBackend("cpu");

@@ -8,13 +8,13 @@ import type { PreparedRun } from "./prepare.ts";
  * Returns the values of the checkpoint; without one those of --init-from, and else what the model's module has set and
  * the seed draws.
  *
- * @param say is told of a prefix of the file's names that is left out
+ * @param log is told of a prefix of the file's names that is left out
  * @throws LockstepError ERR_STATE_DICT if the tensors are not those of the model
  */
-export async function firstValues(
+export async function initialValues(
   { config, loaded, names, own }: PreparedRun,
-  { checkpoint, initialWeights: given }: Pick<RunInputs, "checkpoint" | "initialWeights">,
-  say: (line: string) => void,
+  { checkpoint, initialWeights: initFrom }: Pick<RunInputs, "checkpoint" | "initialWeights">,
+  log: (line: string) => void,
 ): Promise<InitialValues> {
   const { model } = loaded;
   if (checkpoint !== undefined) {
@@ -22,9 +22,9 @@ export async function firstValues(
       new Map(checkpoint.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, data: tensor[kind] }]));
     return parameterValues(model, names, dict("weight"), dict("velocity"));
   }
-  if (given === undefined)
+  if (initFrom === undefined)
     return parameterValues(model, names, toStateDict(names, await initialWeights(model, config, own)));
-  const { tensors, prefix } = fitStateDict(names, given);
-  if (prefix !== "") say(prefixLine(prefix));
+  const { tensors, prefix } = fitStateDict(names, initFrom);
+  if (prefix !== "") log(prefixLine(prefix));
   return parameterValues(model, names, tensors);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { StateIntake } from "./state-intake.ts";
+import { StateReceiver } from "./state-receiver.ts";
 
 const NAMES = [
   { name: "fc.weight", torchShape: [2, 3] },
@@ -13,36 +13,36 @@ const floats = (...values: number[]) => Float32Array.from(values);
 
 describe("a state that comes in", () => {
   test("is put together from its pieces, under PyTorch's names and shapes", () => {
-    const intake = new StateIntake(NAMES);
+    const receiver = new StateReceiver(NAMES);
     for (const chunk of [
       ...[piece(1, "velocity", 0, 7, 8), piece(0, "weight", 4, 5, 6), piece(0, "weight", 0, 1, 2, 3, 4)],
       ...[piece(1, "weight", 1, 10), piece(1, "weight", 0, 9), piece(0, "velocity", 0, 0, 0, 0, 0, 0, -1)],
     ]) {
-      intake.add(chunk);
+      receiver.add(chunk);
     }
-    expect([...intake.dict("weight")]).toEqual([
+    expect([...receiver.dict("weight")]).toEqual([
       ["fc.weight", { shape: [2, 3], data: floats(1, 2, 3, 4, 5, 6) }],
       ["fc.bias", { shape: [2], data: floats(9, 10) }],
     ]);
-    expect([...intake.dict("velocity")]).toEqual([
+    expect([...receiver.dict("velocity")]).toEqual([
       ["fc.weight", { shape: [2, 3], data: floats(0, 0, 0, 0, 0, -1) }],
       ["fc.bias", { shape: [2], data: floats(7, 8) }],
     ]);
   });
 
   test("may lie at any place of a message", () => {
-    const intake = new StateIntake(NAMES);
+    const receiver = new StateReceiver(NAMES);
     const { data, ...place } = piece(1, "weight", 0, 3, 4);
     const message = new Uint8Array([0, ...data, 0]);
-    intake.add({ ...place, data: message.subarray(1, 9) });
-    expect(intake.dict("weight").get("fc.bias")!.data).toEqual(floats(3, 4));
+    receiver.add({ ...place, data: message.subarray(1, 9) });
+    expect(receiver.dict("weight").get("fc.bias")!.data).toEqual(floats(3, 4));
   });
 
   test("may begin anew, since the worker that it came from was lost: what comes last counts", () => {
-    const intake = new StateIntake(NAMES);
-    for (const first of [1, 5]) intake.add(piece(0, "weight", 0, first, 0, 0, 0));
-    intake.add(piece(0, "weight", 4, 6, 7));
-    expect(intake.dict("weight").get("fc.weight")!.data).toEqual(floats(5, 0, 0, 0, 6, 7));
+    const receiver = new StateReceiver(NAMES);
+    for (const first of [1, 5]) receiver.add(piece(0, "weight", 0, first, 0, 0, 0));
+    receiver.add(piece(0, "weight", 4, 6, 7));
+    expect(receiver.dict("weight").get("fc.weight")!.data).toEqual(floats(5, 0, 0, 0, 6, 7));
   });
 });
 
@@ -53,5 +53,5 @@ test.each([
   ["that is no whole numbers", { ...piece(1, "weight", 0, 1), data: new Uint8Array(3) }],
 ])("a piece %s is refused", (_, chunk) => {
   const refused = expect.objectContaining({ name: "LockstepError", code: "ERR_CHUNK" });
-  expect(() => new StateIntake(NAMES).add(chunk)).toThrow(refused);
+  expect(() => new StateReceiver(NAMES).add(chunk)).toThrow(refused);
 });

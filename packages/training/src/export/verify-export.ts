@@ -36,26 +36,26 @@ export async function assertSamePredictions(
   inputShape: readonly [number, number, number],
   exported: Exported,
 ): Promise<void> {
-  const predict = await loaded(exported);
+  const predict = await loadPredict(exported);
   const images = randomImages(inputShape);
   try {
-    const due = await logitsOf(model, images);
-    const reason = differenceOf(await logitsOf(predict, images), due);
-    if (reason !== undefined) throw faulty(exported, reason);
+    const expected = await logitsOf(model, images);
+    const reason = differenceOf(await logitsOf(predict, images), expected);
+    if (reason !== undefined) throw exportError(exported, reason);
   } finally {
     images.dispose();
   }
 }
 
-async function loaded(exported: Exported): Promise<Predict> {
+async function loadPredict(exported: Exported): Promise<Predict> {
   try {
     return await exported.load();
   } catch (cause) {
-    throw faulty(exported, `it could not be loaded (${(cause as Error).message})`, { cause });
+    throw exportError(exported, `it could not be loaded (${(cause as Error).message})`, { cause });
   }
 }
 
-function faulty({ format, path, remedy }: Exported, reason: string, options?: ErrorOptions): LockstepError {
+function exportError({ format, path, remedy }: Exported, reason: string, options?: ErrorOptions): LockstepError {
   const text = `Expected the ${format} to predict what the model of the run does, but ${reason}.`;
   return new LockstepError("ERR_EXPORT", `${text} Nothing was written to ${path}; ${remedy}.`, options);
 }
@@ -69,11 +69,11 @@ function randomImages([height, width, channels]: readonly [number, number, numbe
 }
 
 /** Says how the logits differ by more than rounding, or returns undefined. */
-function differenceOf(actual: Float32Array, due: Float32Array): string | undefined {
-  if (actual.length !== due.length)
-    return `it gives ${actual.length / ROWS} numbers a picture, not ${due.length / ROWS}`;
-  const gap = largestGap(actual, due);
-  if (gap <= TOLERANCE * spreadOf(due) + ROUNDING * Math.max(...due.map(Math.abs))) return undefined;
+function differenceOf(actual: Float32Array, expected: Float32Array): string | undefined {
+  if (actual.length !== expected.length)
+    return `it gives ${actual.length / ROWS} numbers a picture, not ${expected.length / ROWS}`;
+  const gap = largestGap(actual, expected);
+  if (gap <= TOLERANCE * spreadOf(expected) + ROUNDING * Math.max(...expected.map(Math.abs))) return undefined;
   return gap === 0 ? undefined : `a logit differs by ${gap.toPrecision(3)}`;
 }
 
