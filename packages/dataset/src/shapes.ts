@@ -38,7 +38,7 @@ export const SHAPES_CLASSES = Object.keys(shapes);
 const distances = Object.values(shapes);
 
 const SAMPLES = { train: 10_000, test: 2_000 } as const;
-const PARTS = { train: 0, test: 1 } as const;
+const SPLITS = { train: 0, test: 1 } as const;
 /** The seed of every image: the set is the same in every run, whatever the run's seed. */
 const SEED = 0;
 
@@ -73,8 +73,8 @@ interface Scene {
  * The colours are far enough apart to see and near enough to grey to train on: between black and white, He's initial
  * weights with a learning rate of 0.01 were seen to diverge.
  */
-function scene(split: keyof typeof PARTS, index: number): Scene {
-  const words = randomWords(SEED, "shapes", [PARTS[split], index, 0], new Uint32Array(11));
+function scene(split: keyof typeof SPLITS, index: number): Scene {
+  const words = randomWords(SEED, "shapes", [SPLITS[split], index, 0], new Uint32Array(11));
   const between = (word: number, low: number, high: number) => low + (words[word]! / 2 ** 32) * (high - low);
   const dark = [4, 5, 6].map((word) => between(word, 70, 110));
   const light = [7, 8, 9].map((word) => between(word, 145, 185));

@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
-import { removeIfPossible, unlessRefused } from "./best-effort.ts";
+import { ignoreFileErrors, removeIfPossible } from "./best-effort.ts";
 import { explainWriteError } from "./explain-write-error.ts";
 import { makeFolders } from "./make-folders.ts";
 import { temporaryName } from "./temporary-name.ts";
@@ -80,7 +80,7 @@ export function appendToFile(path: string, content: string | Uint8Array): void {
  * @throws LockstepError as `appendToFile` does
  */
 export function appendLine(path: string, line: string): void {
-  unlessRefused(() => endAfterLastLine(path));
+  ignoreFileErrors(() => endAfterLastLine(path));
   appendToFile(path, `${line}\n`);
 }
 

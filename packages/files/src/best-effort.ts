@@ -3,11 +3,11 @@ import { rmSync } from "node:fs";
 
 /** Removes a file if the disk still allows it: the error of the write before is the one to report. */
 export function removeIfPossible(path: string): void {
-  unlessRefused(() => rmSync(path, { force: true }));
+  ignoreFileErrors(() => rmSync(path, { force: true }));
 }
 
 /** Runs `attempt` and ignores file system errors. */
-export function unlessRefused(attempt: () => void): void {
+export function ignoreFileErrors(attempt: () => void): void {
   try {
     attempt();
   } catch (error) {

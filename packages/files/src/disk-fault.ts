@@ -12,4 +12,4 @@ export function diskFault(error: unknown): NodeJS.ErrnoException | undefined {
 }
 
 /** Tells whether a fault means that there is no room left. */
-export const isFull = ({ code }: NodeJS.ErrnoException): boolean => code === "ENOSPC" || code === "EDQUOT";
+export const isDiskFull = ({ code }: NodeJS.ErrnoException): boolean => code === "ENOSPC" || code === "EDQUOT";

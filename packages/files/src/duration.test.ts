@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { durationOf } from "./duration.ts";
+import { formatDuration } from "./duration.ts";
 
 test.each([
   [0.4, "0 s"],
   [59.4, "59 s"],
   [200, "3 min 20 s"],
   [7500, "2 h 5 min"],
-])("%d seconds read %s", (seconds, text) => expect(durationOf(seconds)).toBe(text));
+])("%d seconds read %s", (seconds, text) => expect(formatDuration(seconds)).toBe(text));

@@ -2,14 +2,14 @@
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import { LockstepError } from "@lockstep/errors";
-import { isFull } from "./disk-fault.ts";
-import { kindOfPath } from "./kind-of-path.ts";
+import { isDiskFull } from "./disk-fault.ts";
+import { pathKind } from "./path-kind.ts";
 
 /** Converts a file system error into a LockstepError with a remedy; returns other errors unchanged. */
 export function explainWriteError(path: string, bytes: number, cause: unknown): unknown {
   const fault = cause as NodeJS.ErrnoException;
   if (fault.errno === undefined) return cause;
-  if (isFull(fault)) {
+  if (isDiskFull(fault)) {
     const { bavail, bsize } = statfsSync(existingFolder(dirname(path)));
     const text = `Disk full: ${path} needs ${sizeOf(bytes)}, ${sizeOf(bavail * bsize)} are free there.`;
     const remedy = "Free some space (a training goes on with --resume), or choose another folder with --out.";
@@ -28,13 +28,13 @@ export function writeFault({ code, path, message }: NodeJS.ErrnoException): stri
 
 /** The file that a path leads through. */
 function fileIn(path: string): string | undefined {
-  const kind = kindOfPath(path);
+  const kind = pathKind(path);
   if (kind !== "nothing") return kind === "file" ? path : undefined;
   return dirname(path) === path ? undefined : fileIn(dirname(path));
 }
 
 function existingFolder(path: string): string {
-  return kindOfPath(path) === "folder" ? path : existingFolder(dirname(path));
+  return pathKind(path) === "folder" ? path : existingFolder(dirname(path));
 }
 
 function sizeOf(bytes: number): string {

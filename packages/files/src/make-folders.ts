@@ -1,7 +1,7 @@
 /** Makes folders. */
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { kindOfPath } from "./kind-of-path.ts";
+import { pathKind } from "./path-kind.ts";
 
 /**
  * Makes a folder and those above it. Node's own recursive way never ends where a folder can't be made in one that
@@ -10,12 +10,12 @@ import { kindOfPath } from "./kind-of-path.ts";
  * @throws the error of the file system for the folder that can't be made
  */
 export function makeFolders(path: string, mode?: number): void {
-  if (kindOfPath(path) === "folder") return;
+  if (pathKind(path) === "folder") return;
   const parent = dirname(path);
   if (parent !== path) makeFolders(parent, mode);
   try {
     mkdirSync(path, { mode });
   } catch (error) {
-    if (kindOfPath(path) !== "folder") throw error; // else another process was quicker
+    if (pathKind(path) !== "folder") throw error; // else another process was quicker
   }
 }

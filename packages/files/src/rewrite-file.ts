@@ -2,8 +2,8 @@
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 
 /** The content of a file; undefined if there is none. */
-export function readIfThere(path: string): string | undefined {
-  return unlessAbsent(() => readFileSync(path, "utf8"));
+export function readIfPresent(path: string): string | undefined {
+  return undefinedIfAbsent(() => readFileSync(path, "utf8"));
 }
 
 /**
@@ -13,7 +13,7 @@ export function readIfThere(path: string): string | undefined {
  * @returns the content before; undefined if there is no such file
  */
 export function rewriteFile(path: string, rewrite: (content: string) => string | undefined): string | undefined {
-  const file = unlessAbsent(() => openSync(path, "r+"));
+  const file = undefinedIfAbsent(() => openSync(path, "r+"));
   if (file === undefined) return undefined;
   try {
     const content = readFileSync(file, "utf8");
@@ -25,7 +25,7 @@ export function rewriteFile(path: string, rewrite: (content: string) => string |
   }
 }
 
-function unlessAbsent<Value>(act: () => Value): Value | undefined {
+function undefinedIfAbsent<Value>(act: () => Value): Value | undefined {
   try {
     return act();
   } catch (error) {

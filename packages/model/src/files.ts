@@ -1,9 +1,9 @@
 /** Models without TensorFlow.js: what `--model` names, and checks of weights and layers against it. */
 
-export { type ModelFile, type ModelSizes, readModelFile, specOf } from "./load/model-file.ts";
+export { type ModelFile, readModelFile, specOf } from "./load/model-file.ts";
 export { describeModel } from "./spec/describe.ts";
 export { MAX_PARAMETERS, type ModelSpec } from "./spec/spec.ts";
 export { stableTopology, topologyDigest } from "./tfjs/stable-topology.ts";
-export { assertStateDict, fitStateDict, prefixLine } from "./weights/fit-state-dict.ts";
+export { fitStateDict, prefixLine } from "./weights/fit-state-dict.ts";
 export { specStateDict } from "./weights/spec-state-dict.ts";
 export type { ExpectedTensor } from "./weights/state-tensors.ts";

@@ -25,7 +25,7 @@ class Thread implements BatchThread {
     this.asked.push(start);
   }
 
-  async take(): Promise<Batch> {
+  async next(): Promise<Batch> {
     const start = this.asked[this.#taken++];
     if (start === undefined) throw new Error("Expected a request before each take.");
     if (this.fails.has(start)) throw new Error(`Batch ${start} failed.`);

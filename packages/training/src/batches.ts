@@ -25,10 +25,10 @@ export class Batches {
   async next(request: SliceRequest): Promise<Batch> {
     while (this.#requested.length > 0 && !isEqual(this.#requested[0]!, request)) {
       this.#requested.shift();
-      await this.#thread.take().catch(() => {}); // foreseen, but not what was wanted
+      await this.#thread.next().catch(() => {}); // foreseen, but not what was wanted
     }
     if (this.#requested.length === 0) this.#request(request);
-    const batch = this.#thread.take();
+    const batch = this.#thread.next();
     this.#requested.shift();
     this.#prefetch(request);
     return batch;
@@ -36,7 +36,7 @@ export class Batches {
 
   /** Lets go of all that was foreseen. */
   async drain(): Promise<void> {
-    for (const _ of this.#requested.splice(0)) await this.#thread.take().catch(() => {});
+    for (const _ of this.#requested.splice(0)) await this.#thread.next().catch(() => {});
   }
 
   #prefetch(last: SliceRequest | undefined): void {

@@ -8,7 +8,7 @@ import {
   type MessageOf,
   PROTOCOL_VERSION,
 } from "@lockstep/gradient-sync";
-import { factorableKernels, ownWeightsFacts, stableTopology, tfjsTopologyOf } from "@lockstep/model";
+import { factorableKernels, presetWeightsFacts, stableTopology, tfjsTopologyOf } from "@lockstep/model";
 import { drawsDigest, type PreparedRun } from "@lockstep/training";
 import type { Connection } from "./connection/connection.ts";
 import { tensorSpecs } from "./state/tensor-specs.ts";
@@ -36,7 +36,7 @@ export async function readyMessage(
   const { mean, std, trainSamples, validationSamples, testSamples, classes } = thread.meta;
   const factorable = new Set(factorableKernels(loaded.model));
   const topology = tfjsTopologyOf(loaded.model, names);
-  const ownWeights = ownWeightsFacts(own, options);
+  const ownWeights = presetWeightsFacts(own, options);
   const facts = {
     code: { version, arithmetic: ARITHMETIC_VERSION, draws: await drawsDigest() },
     modelName: loaded.name,

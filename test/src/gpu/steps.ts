@@ -102,7 +102,7 @@ async function measureReadBack(
   rounds: number,
 ): Promise<ReadBackFigures> {
   thread.request({ split: "train", epoch: 0, start: 0, end: batch });
-  const images = await thread.take();
+  const images = await thread.next();
   const ms: number[] = [];
   let bytes = 0;
   for (let round = 0; round < rounds; round++) {

@@ -98,7 +98,7 @@ export function preparedRun(
   const thread: BatchThread = {
     meta: { dataset: "shapes", classes, ...sizes, height, width, channels, mean: [0.5], std: [0.5] },
     request: (slice) => requests.push(slice),
-    take: async () => data.batchOf(requests.shift()!),
+    next: async () => data.batchOf(requests.shift()!),
     close: async () => {},
   };
   const device = { kind: "cpu" as const, name: "d" };

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { LockstepError } from "@lockstep/errors";
-import { kindOfPath } from "@lockstep/files";
+import { pathKind } from "@lockstep/files";
 import { writeJson } from "@lockstep/run";
 import { type Figure, linesOf } from "./figure.ts";
 import { lockstepVersion } from "./lockstep-version.ts";
@@ -52,7 +52,7 @@ export function publish(found: Found, json: string | undefined): void {
 
 /** @throws LockstepError ERR_BENCH if the file isn't one that a bench wrote */
 export function readResult(path: string): BenchResult {
-  if (kindOfPath(path) === "folder") throw new LockstepError("ERR_BENCH", `${path} is a folder; name a file in it.`);
+  if (pathKind(path) === "folder") throw new LockstepError("ERR_BENCH", `${path} is a folder; name a file in it.`);
   let result: Partial<BenchResult>;
   try {
     result = JSON.parse(readFileSync(path, "utf8")) as Partial<BenchResult>;

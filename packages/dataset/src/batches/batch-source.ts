@@ -98,7 +98,7 @@ export async function openBatchSource(config: BatchConfig, supply?: RecordSupply
     async make(slice) {
       const { order, augment, records: source } = recordsOf(slice);
       assertRange(slice, order.length);
-      const records = await atHand(source, order.subarray(slice.start, slice.end));
+      const records = await loaded(source, order.subarray(slice.start, slice.end));
       return makeBatch({ ...slice, order, augment, records, seed, normalize: { mean, std }, height, width });
     },
   };
@@ -111,7 +111,7 @@ interface SplitRecords {
   augment: Augment;
 }
 
-async function atHand(records: Records | RecordsToLoad, indexes: Uint32Array): Promise<Records> {
+async function loaded(records: Records | RecordsToLoad, indexes: Uint32Array): Promise<Records> {
   return "load" in records ? records.load(indexes) : records;
 }
 

@@ -38,7 +38,7 @@ export type BatchThreadMessage =
   | { type: "error"; code: ErrorCode; message: string }
   | { type: "fetch"; fetch: number; split: RecordSplit; indexes: Uint32Array };
 
-type Answer = Extract<BatchThreadMessage, { type: "batch" | "error" }>;
+type BatchReply = Extract<BatchThreadMessage, { type: "batch" | "error" }>;
 
 interface PendingFetch {
   resolve(records: Uint8Array): void;
@@ -78,15 +78,15 @@ class RemoteSupply implements RecordSupply {
 class BatchQueue {
   readonly #source: BatchSource;
   /** Resolves when all requests so far are answered. */
-  #answered: Promise<void> = Promise.resolve();
+  #lastReply: Promise<void> = Promise.resolve();
 
   constructor(source: BatchSource) {
     this.#source = source;
   }
 
   make(slice: SliceRequest): void {
-    const made = this.#source.make(slice).then((batch): Answer => ({ type: "batch", batch }), errorAnswer);
-    this.#answered = this.#answered.then(async () => sendAnswer(await made));
+    const made = this.#source.make(slice).then((batch): BatchReply => ({ type: "batch", batch }), errorReply);
+    this.#lastReply = this.#lastReply.then(async () => sendReply(await made));
   }
 }
 
@@ -108,12 +108,12 @@ try {
   });
   send({ type: "ready", meta: source.meta });
 } catch (error) {
-  send(errorAnswer(error));
+  send(errorReply(error));
 }
 
-function sendAnswer(answer: Answer): void {
-  if (answer.type === "error") send(answer);
-  else send(answer, [answer.batch.images.buffer, answer.batch.labels.buffer, answer.batch.sampleIds.buffer]);
+function sendReply(reply: BatchReply): void {
+  if (reply.type === "error") send(reply);
+  else send(reply, [reply.batch.images.buffer, reply.batch.labels.buffer, reply.batch.sampleIds.buffer]);
 }
 
 function send(message: BatchThreadMessage, transferred: ArrayBuffer[] = []): void {
@@ -121,7 +121,7 @@ function send(message: BatchThreadMessage, transferred: ArrayBuffer[] = []): voi
 }
 
 /** Makes an answer of an error thrown on purpose; any other is a defect and ends the thread. */
-function errorAnswer(error: unknown): Extract<BatchThreadMessage, { type: "error" }> {
+function errorReply(error: unknown): Extract<BatchThreadMessage, { type: "error" }> {
   if (!(error instanceof LockstepError)) throw error;
   return { type: "error", code: error.code, message: error.message };
 }

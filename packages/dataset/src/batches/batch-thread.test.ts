@@ -55,11 +55,11 @@ describe("openBatchThread", () => {
     const made = { seed: 3, normalize: half, height: 32, width: 32 };
     const train = { ...made, records: openShapes("train", 32, 32), augment: "flip-crop" as const };
     const order = (epoch: number) => epochOrder(split.train, 3, epoch, { shuffle: true });
-    expect(await thread.take()).toEqual(makeBatch({ ...train, order: order(0), epoch: 0, start: 0, end: 4 }));
-    expect(await thread.take()).toEqual(makeBatch({ ...train, order: order(1), epoch: 1, start: 7998, end: 8000 }));
+    expect(await thread.next()).toEqual(makeBatch({ ...train, order: order(0), epoch: 0, start: 0, end: 4 }));
+    expect(await thread.next()).toEqual(makeBatch({ ...train, order: order(1), epoch: 1, start: 7998, end: 8000 }));
     const validation = { ...train, order: split.validation, augment: "none" as const };
-    expect(await thread.take()).toEqual(makeBatch({ ...validation, epoch: 1, start: 0, end: 3 }));
-    const testBatch = await thread.take();
+    expect(await thread.next()).toEqual(makeBatch({ ...validation, epoch: 1, start: 0, end: 3 }));
+    const testBatch = await thread.next();
     expect(testBatch.sampleIds).toEqual(Uint32Array.of(1, 2));
     expect(testBatch.labels).toEqual(Int32Array.of(1, 2));
   });
@@ -69,27 +69,27 @@ describe("openBatchThread", () => {
     const requestTwo = () => {
       for (const start of [0, 1000]) thread.request({ split: "train", epoch: 0, start, end: start + 1000 });
     };
-    const takeTwoMs = async () => {
+    const twoBatchesMs = async () => {
       const startMs = performance.now();
-      for (let i = 0; i < 2; i++) await thread.take();
+      for (let i = 0; i < 2; i++) await thread.next();
       return performance.now() - startMs;
     };
     requestTwo();
-    const makingMs = await takeTwoMs();
+    const makingMs = await twoBatchesMs();
     requestTwo();
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5 * makingMs); // blocks as native code does
-    expect(await takeTwoMs()).toBeLessThan(makingMs / 2);
+    expect(await twoBatchesMs()).toBeLessThan(makingMs / 2);
   });
 
   test("rejects the take of a slice that is not there, and goes on with the next", async () => {
     thread = await openBatchThread(config);
     thread.request({ split: "train", epoch: 0, start: 0, end: 8001 });
     thread.request({ split: "train", epoch: 0, start: 0, end: 1 });
-    await expect(thread.take()).rejects.toMatchObject({
+    await expect(thread.next()).rejects.toMatchObject({
       code: "ERR_SLICE",
       message: "Expected a slice inside the 8000 samples of the train split, got [0, 8001).",
     });
-    expect((await thread.take()).samples).toBe(1);
+    expect((await thread.next()).samples).toBe(1);
   });
 
   test("fails with the thread's own error if the data do not open", async () => {
@@ -104,11 +104,11 @@ describe("openBatchThread", () => {
   test("rejects what is still waited for when it is closed, and what is asked later", async () => {
     thread = await openBatchThread(config);
     thread.request({ split: "train", epoch: 0, start: 0, end: 8000 });
-    const waiting = expect(thread.take()).rejects.toMatchObject({ code: "ERR_BATCH_THREAD" });
+    const waiting = expect(thread.next()).rejects.toMatchObject({ code: "ERR_BATCH_THREAD" });
     await thread.close();
     await waiting;
     thread.request({ split: "train", epoch: 0, start: 0, end: 1 });
-    await expect(thread.take()).rejects.toMatchObject({ code: "ERR_BATCH_THREAD" });
+    await expect(thread.next()).rejects.toMatchObject({ code: "ERR_BATCH_THREAD" });
   });
 });
 
@@ -160,7 +160,7 @@ describe("openBatchThread without files and with a supply", () => {
     thread = await openBatchThread(config, { supply });
     for (const slice of slices) thread.request(slice);
     const batches: Batch[] = [];
-    for (const _ of slices) batches.push(await thread.take());
+    for (const _ of slices) batches.push(await thread.next());
     await thread.close();
     return { meta: thread.meta, batches };
   }
@@ -206,8 +206,8 @@ describe("openBatchThread without files and with a supply", () => {
     thread = await openBatchThread(cifar10, { supply: supply(fetch) });
     for (const slice of slices) thread.request(slice);
     await asked;
-    for (const answer of waiting.reverse()) answer();
-    for (const batch of batches) expect(await thread.take()).toEqual(batch);
+    for (const reply of waiting.reverse()) reply();
+    for (const batch of batches) expect(await thread.next()).toEqual(batch);
   });
 
   test("rejects the take of a batch whose records do not come, and goes on with the next", async () => {
@@ -221,22 +221,22 @@ describe("openBatchThread without files and with a supply", () => {
     const failing = supply((split, indexes) => (answers.shift() ?? supply().fetch)(split, indexes));
     thread = await openBatchThread(cifar10, { supply: failing });
     for (let i = 0; i < 4; i++) thread.request(slices[0]!);
-    await expect(thread.take()).rejects.toMatchObject({
+    await expect(thread.next()).rejects.toMatchObject({
       name: "LockstepError",
       code: "ERR_RECORDS",
       message: expect.stringMatching(
         /^Expected 8 records of the train files from the coordinator, got an error: socket hang up\./,
       ),
     });
-    await expect(thread.take()).rejects.toMatchObject({
+    await expect(thread.next()).rejects.toMatchObject({
       code: "ERR_DISCONNECTED",
       message: "The coordinator has ended.",
     });
-    await expect(thread.take()).rejects.toMatchObject({
+    await expect(thread.next()).rejects.toMatchObject({
       code: "ERR_RECORDS",
       message: expect.stringMatching(/got 5 bytes/),
     });
-    expect((await thread.take()).samples).toBe(8);
+    expect((await thread.next()).samples).toBe(8);
   });
 
   test("takes a copy of answers that lie in a larger message", async () => {
@@ -270,19 +270,19 @@ describe("openBatchThread without files and with a supply", () => {
     const fetching = new Promise<void>((resolve) => {
       asked = resolve;
     });
-    let answer = (_: Uint8Array) => {};
+    let reply = (_: Uint8Array) => {};
     const late = supply(() => {
       asked();
       return new Promise((resolve) => {
-        answer = resolve;
+        reply = resolve;
       });
     });
     thread = await openBatchThread(cifar10, { supply: late });
     thread.request(slices[0]!);
-    const waiting = expect(thread.take()).rejects.toMatchObject({ code: "ERR_BATCH_THREAD" });
+    const waiting = expect(thread.next()).rejects.toMatchObject({ code: "ERR_BATCH_THREAD" });
     await fetching;
     await thread.close();
     await waiting;
-    answer(new Uint8Array(8 * 3073)); // too late, and harmless
+    reply(new Uint8Array(8 * 3073)); // too late, and harmless
   });
 });

@@ -19,7 +19,7 @@ export interface BatchThread {
    * Resolves with the batch of the oldest request not yet taken. Rejects with the thread's LockstepError; later ones
    * still come.
    */
-  take(): Promise<Batch>;
+  next(): Promise<Batch>;
   /** Ends the thread. Batches not taken are lost. */
   close(): Promise<void>;
 }
@@ -64,7 +64,7 @@ class OpenBatchThread implements BatchThread {
     this.#link.post({ type: "make", slice });
   }
 
-  async take(): Promise<Batch> {
+  async next(): Promise<Batch> {
     const batch = this.#requested.shift();
     if (batch === undefined) throw new Error("Expected a request before each take.");
     // Node hands on messages that have come meanwhile in one go, up to 1,000 of them. A caller that computes on each

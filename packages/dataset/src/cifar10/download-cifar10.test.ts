@@ -76,7 +76,7 @@ async function downloadFrom(
 
 const sha256Of = (content: Buffer) => createHash("sha256").update(content).digest("hex");
 const partial = () => join(dir, "cifar-10-binary.tar.gz.partial");
-const whole: RequestListener = (_, response) => response.end(archive);
+const complete: RequestListener = (_, response) => response.end(archive);
 const ranges: RequestListener = ({ headers }, response) => {
   const start = Number(/^bytes=(\d+)-$/.exec(headers.range ?? "")![1]);
   const range = `bytes ${start}-${archive.length - 1}/${archive.length}`;
@@ -101,7 +101,7 @@ function assertComplete(): void {
 
 describe("downloadCifar10", () => {
   test("leaves the unpacked folder and nothing else, and tells its progress up to the end", async () => {
-    const progress = await downloadFrom(whole);
+    const progress = await downloadFrom(complete);
     assertComplete();
     expect(progress).toEqual(progress.toSorted((a, b) => a - b));
     expect(progress.at(-1)).toBe(1);
@@ -147,14 +147,14 @@ describe("downloadCifar10", () => {
 
   test("starts again where the server ignores the range", async () => {
     await expect(downloadFrom(cutAfter(5000))).rejects.toThrow("Could not download");
-    await downloadFrom(whole);
+    await downloadFrom(complete);
     assertComplete();
   });
 
   test("starts again over a .partial that is longer than the archive", async () => {
     mkdirSync(dir);
     writeFileSync(partial(), Buffer.alloc(archive.length + 1));
-    await downloadFrom(whole);
+    await downloadFrom(complete);
     assertComplete();
   });
 
@@ -191,7 +191,7 @@ describe("downloadCifar10", () => {
 
   test("calls a folder that cannot be made a fault of the disk, not of the network", async () => {
     writeFileSync(dir, "a file where the folder is to be");
-    await expect(downloadFrom(whole)).rejects.toMatchObject({
+    await expect(downloadFrom(complete)).rejects.toMatchObject({
       code: "ERR_NOT_WRITABLE",
       message: expect.stringMatching(/Could not keep CIFAR-10 in .* \(EEXIST.*LOCKSTEP_DATA/),
     });
@@ -211,7 +211,7 @@ describe("downloadCifar10", () => {
   });
 
   test("deletes an archive with another sha256, and says both", async () => {
-    await expect(downloadFrom(whole, archive, "0".repeat(64))).rejects.toMatchObject({
+    await expect(downloadFrom(complete, archive, "0".repeat(64))).rejects.toMatchObject({
       code: "ERR_DATA_ARCHIVE",
       message: expect.stringContaining(
         `its sha256 should be ${"0".repeat(64)} and is ${sha256Of(archive)}. It was deleted`,
@@ -238,7 +238,7 @@ describe("downloadCifar10", () => {
   test("keeps a good archive where the disk is what fails, and only unpacks it the next time", async () => {
     mkdirSync(dir);
     writeFileSync(join(dir, "cifar-10-batches-bin"), "a file where the folder is to be");
-    await expect(downloadFrom(whole)).rejects.toMatchObject({
+    await expect(downloadFrom(complete)).rejects.toMatchObject({
       code: "ERR_NOT_WRITABLE",
       message: expect.stringMatching(/could not be unpacked .*ENOTDIR.*The archive is kept\. Free space/),
     });

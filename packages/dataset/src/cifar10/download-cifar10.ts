@@ -5,7 +5,7 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { createGunzip } from "node:zlib";
 import { LockstepError } from "@lockstep/errors";
-import { awaitLease, diskFault, isFull, type Lease, makeFolders } from "@lockstep/files";
+import { awaitLease, diskFault, isDiskFull, type Lease, makeFolders } from "@lockstep/files";
 import { download, reasonOf, redactedUrl } from "@lockstep/outbound";
 import { extract } from "tar-stream";
 import { cifar10Files } from "./cifar10.ts";
@@ -49,7 +49,7 @@ export interface DownloadCifar10Options {
  */
 export async function downloadCifar10(options: DownloadCifar10Options): Promise<void> {
   const { dir, log = () => {} } = options;
-  const lease = await holdFolder(dir, log);
+  const lease = await acquireFolder(dir, log);
   try {
     if (cifar10Files(dir) === undefined) await downloadTo(dir, options);
   } finally {
@@ -58,7 +58,7 @@ export async function downloadCifar10(options: DownloadCifar10Options): Promise<
 }
 
 /** Waits until no other process downloads into the folder, on this machine or on another one that shares it. */
-async function holdFolder(dir: string, log: (line: string) => void): Promise<Lease> {
+async function acquireFolder(dir: string, log: (line: string) => void): Promise<Lease> {
   try {
     makeFolders(dir);
     return await awaitLease(join(dir, "download.lease"), dir, `downloading CIFAR-10 to ${dir}`, log);
@@ -112,7 +112,7 @@ const WAYS_OUT =
 function diskError(text: string, fault: NodeJS.ErrnoException): LockstepError {
   const remedy = "Free space there or see to the permissions, and run the same command again";
   return new LockstepError(
-    isFull(fault) ? "ERR_DISK_FULL" : "ERR_NOT_WRITABLE",
+    isDiskFull(fault) ? "ERR_DISK_FULL" : "ERR_NOT_WRITABLE",
     `${text} ${remedy}; LOCKSTEP_DATA names another folder.`,
     { cause: fault },
   );

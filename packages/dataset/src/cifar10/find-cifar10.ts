@@ -2,7 +2,7 @@
 import { accessSync, constants, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
-import { kindOfPath } from "@lockstep/files";
+import { pathKind } from "@lockstep/files";
 
 /** The folder inside the official archive. */
 export const CIFAR10_FOLDER = "cifar-10-batches-bin";
@@ -30,36 +30,35 @@ export function findCifar10Files(dir: string): Cifar10Files | undefined {
     .find(Boolean);
   if (folder === undefined) return undefined;
   const there = namesIn(folder);
-  const pathOf = (name: string) =>
-    join(folder, there.find((one) => one === name) ?? there.find(isCalled(name)) ?? name);
+  const pathOf = (name: string) => join(folder, there.find((one) => one === name) ?? there.find(hasName(name)) ?? name);
   return { train: TRAIN_FILES.map(pathOf), test: TEST_FILES.map(pathOf) };
 }
 
 /** Says in some words what a folder that a user named holds, if it does not hold the files. */
 export function describeDataDir(dir: string): string {
-  const kindOfDir = kindOfPath(dir);
-  if (kindOfDir === "nothing") return "there is no such folder";
-  const own = kindOfDir === "file" ? [basename(dir)] : namesIn(dir);
+  const kind = pathKind(dir);
+  if (kind === "nothing") return "there is no such folder";
+  const own = kind === "file" ? [basename(dir)] : namesIn(dir);
   const names = [...own, ...subfolders(dir).flatMap(namesIn)].map((name) => name.toLowerCase());
-  const kind = KINDS.find(({ signs }) => names.some((name) => signs.test(name)));
-  if (kind !== undefined) return `found ${kind.what}: ${BINARY_NEEDED}`;
+  const format = OTHER_FORMATS.find(({ pattern }) => names.some((name) => pattern.test(name)));
+  if (format !== undefined) return `found ${format.name}: ${BINARY_NEEDED}`;
   const archive = own.find((name) => unpackerOf(name) !== undefined);
   if (archive !== undefined)
     return `found the archive ${archive}: unpack it (${unpackerOf(archive)}) and name its folder`;
-  if (kindOfDir === "file") return "that is a file";
+  if (kind === "file") return "that is a file";
   if (hasFoldersOfPictures(dir)) return `found folders of pictures: ${BINARY_NEEDED}`;
   if (names.length === 0) return isReadable(dir) ? "it is empty" : "it cannot be read";
   return `found none of them, but ${someOf(namesIn(dir))}`;
 }
 
 /** Data sets and formats that are mistaken for the binary version, by file names that only they have. */
-const KINDS = [
-  { what: "CIFAR-100", signs: /^cifar-100|^(fine|coarse)_label_names/ },
-  { what: "the Python version of CIFAR-10", signs: /^cifar-10-(batches-py|python)|^data_batch_\d$|^batches\.meta$/ },
-  { what: "the Matlab version of CIFAR-10", signs: /^cifar-10-(batches-mat|matlab)|^data_batch_\d\.mat$/ },
+const OTHER_FORMATS = [
+  { name: "CIFAR-100", pattern: /^cifar-100|^(fine|coarse)_label_names/ },
+  { name: "the Python version of CIFAR-10", pattern: /^cifar-10-(batches-py|python)|^data_batch_\d$|^batches\.meta$/ },
+  { name: "the Matlab version of CIFAR-10", pattern: /^cifar-10-(batches-mat|matlab)|^data_batch_\d\.mat$/ },
   ...["parquet", "arrow", "tfrecord", "npz", "npy", "h5"].map((format) => ({
-    what: `*.${format} files`,
-    signs: new RegExp(`\\.${format}(-|$)`),
+    name: `*.${format} files`,
+    pattern: new RegExp(`\\.${format}(-|$)`),
   })),
 ];
 const BINARY_NEEDED = "the binary version is needed, from cifar-10-binary.tar.gz";
@@ -85,14 +84,14 @@ function hasFoldersOfPictures(dir: string): boolean {
 const someOf = (names: readonly string[]) =>
   names.slice(0, 3).join(", ") + (names.length > 3 ? ` and ${names.length - 3} more` : "");
 
-const isCalled = (name: string) => (one: string) => one.toLowerCase() === name;
+const hasName = (name: string) => (one: string) => one.toLowerCase() === name;
 
 /** The folders inside that are called as the one in the archive. */
-const named = (dir: string) => subfolders(dir).filter((path) => isCalled(CIFAR10_FOLDER)(basename(path)));
+const named = (dir: string) => subfolders(dir).filter((path) => hasName(CIFAR10_FOLDER)(basename(path)));
 
 function onlyOneWithFiles(folders: readonly string[]): string | undefined {
   const found = folders.filter((folder) =>
-    namesIn(folder).some((name) => [...TRAIN_FILES, ...TEST_FILES].some((wanted) => isCalled(wanted)(name))),
+    namesIn(folder).some((name) => [...TRAIN_FILES, ...TEST_FILES].some((wanted) => hasName(wanted)(name))),
   );
   if (found.length < 2) return found[0];
   const text = `Expected one folder with the files of CIFAR-10, found several: ${found.join(", ")}. Name one of them`;
@@ -101,7 +100,7 @@ function onlyOneWithFiles(folders: readonly string[]): string | undefined {
 
 function subfolders(dir: string): string[] {
   const paths = namesIn(dir).flatMap((name) => (UNFINISHED.test(name) ? [] : join(dir, name)));
-  return paths.filter((path) => kindOfPath(path) === "folder");
+  return paths.filter((path) => pathKind(path) === "folder");
 }
 
 function isReadable(dir: string): boolean {

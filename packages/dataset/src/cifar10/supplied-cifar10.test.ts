@@ -36,12 +36,12 @@ afterEach(() => {
   rmSync(root, { recursive: true });
 });
 
-function supply(answer = recordsOf): RecordSupply {
+function supply(reply = recordsOf): RecordSupply {
   return {
     facts,
     async fetch(split, indexes) {
       asked.push([split, [...indexes]]);
-      return answer(split, indexes);
+      return reply(split, indexes);
     },
   };
 }

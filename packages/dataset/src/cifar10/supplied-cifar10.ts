@@ -76,7 +76,7 @@ function assertFacts(facts: SuppliedFacts): void {
 function assertRecords(split: RecordSplit, asked: Uint32Array, records: Uint8Array): void {
   const bytes = asked.length * CIFAR10_RECORD_BYTES;
   if (records.length !== bytes) {
-    throw answerError(
+    throw replyError(
       split,
       `${asked.length} records, ${bytes.toLocaleString("en")} bytes,`,
       `${records.length.toLocaleString("en")} bytes`,
@@ -84,10 +84,10 @@ function assertRecords(split: RecordSplit, asked: Uint32Array, records: Uint8Arr
   }
   const wrong = findWrongLabel(records);
   if (wrong === undefined) return;
-  throw answerError(split, "labels from 0 to 9", `${wrong.label} in record ${asked[wrong.index]}`);
+  throw replyError(split, "labels from 0 to 9", `${wrong.label} in record ${asked[wrong.index]}`);
 }
 
-function answerError(split: RecordSplit, expected: string, got: string): LockstepError {
+function replyError(split: RecordSplit, expected: string, got: string): LockstepError {
   return new LockstepError(
     "ERR_RECORDS",
     `Expected ${expected} of the ${split} files from the coordinator, got ${got}. Run the same version of Lockstep on ` +

@@ -102,26 +102,26 @@ describe("decodeImage", () => {
   });
 
   describe("a JPEG", () => {
-    let whole: Buffer;
+    let complete: Buffer;
     beforeAll(async () => {
       const noise = Uint8Array.from({ length: 64 * 48 * 3 }, (_, i) => (i * i * 31 + i * 17) % 256);
-      whole = await sharp(noise, { raw: { width: 64, height: 48, channels: 3 } })
+      complete = await sharp(noise, { raw: { width: 64, height: 48, channels: 3 } })
         .jpeg()
         .toBuffer();
     });
     const decodedBytes = (bytes: Uint8Array) => decodeImageBytes(bytes, "photo.jpg", { height: 48, width: 64 });
 
     test("that lacks the mark of its end is whole", async () => {
-      expect(whole.subarray(-2)).toEqual(Buffer.of(0xff, 0xd9));
-      const due = await decodedBytes(whole);
-      expect(await decodedBytes(whole.subarray(0, -2))).toEqual(due);
-      expect(await decodedBytes(whole.subarray(0, -1))).toEqual(due);
-      expect(await decodedBytes(Buffer.concat([whole, Buffer.alloc(9)]))).toEqual(due);
+      expect(complete.subarray(-2)).toEqual(Buffer.of(0xff, 0xd9));
+      const due = await decodedBytes(complete);
+      expect(await decodedBytes(complete.subarray(0, -2))).toEqual(due);
+      expect(await decodedBytes(complete.subarray(0, -1))).toEqual(due);
+      expect(await decodedBytes(Buffer.concat([complete, Buffer.alloc(9)]))).toEqual(due);
     });
 
     test("that was cut short within its pixels is not", async () => {
-      for (const bytes of [whole.length - 50, Math.round(whole.length / 2), 700]) {
-        await expect(decodedBytes(whole.subarray(0, bytes)), `${bytes}`).rejects.toMatchObject({
+      for (const bytes of [complete.length - 50, Math.round(complete.length / 2), 700]) {
+        await expect(decodedBytes(complete.subarray(0, bytes)), `${bytes}`).rejects.toMatchObject({
           code: "ERR_IMAGE_FILE",
         });
       }

@@ -2,9 +2,9 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
-import { kindOfPath } from "@lockstep/files";
+import { pathKind } from "@lockstep/files";
 import sharp, { type Metadata, type Sharp } from "sharp";
-import { kindOfImage } from "./kind-of-image.ts";
+import { detectImageFormat } from "./detect-image-format.ts";
 import { cover, type Size } from "./resize.ts";
 
 /** The largest file that is read. */
@@ -32,18 +32,18 @@ export async function decodeImage(path: string, size: Size): Promise<Uint8Array>
  * @throws LockstepError ERR_IMAGE_FILE if it is something else, damaged or too large
  */
 export async function decodeImageBytes(bytes: Uint8Array, name: string, size: Size): Promise<Uint8Array> {
-  const kind = kindOfImage(bytes);
+  const kind = detectImageFormat(bytes);
   if (kind !== "PNG" && kind !== "JPEG") throw refusal(name, kind, "Save it as one of these.");
   if (bytes.length > MAX_IMAGE_BYTES) throw refusal(name, `more than ${MAX_IMAGE_BYTES} bytes`, "Make it smaller.");
   // One more mark of its end, so that a JPEG which lacks it is read; one that was cut short before is still found out.
-  const whole = kind === "JPEG" ? Buffer.concat([bytes, END_OF_IMAGE]) : bytes;
+  const complete = kind === "JPEG" ? Buffer.concat([bytes, END_OF_IMAGE]) : bytes;
   try {
-    const { width, height, ...header } = await sharp(whole, { limitInputPixels: false }).metadata();
+    const { width, height, ...header } = await sharp(complete, { limitInputPixels: false }).metadata();
     if (width * height > MAX_PIXELS) {
       const found = `${width} × ${height} pixels, and at most ${MAX_PIXELS / 1e6} million are decoded`;
       throw refusal(name, found, "Make it smaller.");
     }
-    const { data, info } = await pixelsOf(sharp(whole).autoOrient(), header);
+    const { data, info } = await pixelsOf(sharp(complete).autoOrient(), header);
     const out = new Uint8Array(size.height * size.width * 3);
     cover(data, info, out, size, 3);
     return out;
@@ -74,7 +74,7 @@ function rgbOfCmyk(cmyk: Uint8Array): Uint8Array {
 
 /** Reads at most MAX_IMAGE_BYTES + 1, which is enough for the size check. */
 async function readImage(path: string): Promise<Uint8Array> {
-  if (kindOfPath(path) === "folder") throw refusal(path, "a folder", `Name the pictures in it: ${join(path, "*")}`);
+  if (pathKind(path) === "folder") throw refusal(path, "a folder", `Name the pictures in it: ${join(path, "*")}`);
   try {
     const file = await open(path);
     try {

@@ -41,9 +41,9 @@ describe("RecordCache", () => {
     const indexes = Uint32Array.of(0, 1, 2, 3);
     const records = Uint8Array.from({ length: 12 }, (_, i) => i + 1);
     cache.write(indexes, records);
-    const whole = readFileSync(path);
-    for (let at = 0; at < whole.length; at++) {
-      const damaged = Buffer.from(whole);
+    const complete = readFileSync(path);
+    for (let at = 0; at < complete.length; at++) {
+      const damaged = Buffer.from(complete);
       damaged[at]! ^= 1;
       writeFileSync(path, damaged);
       expect(contentOf(cache).missing).toEqual([Math.floor(at / SLOT_BYTES)]);

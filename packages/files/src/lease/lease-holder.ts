@@ -3,7 +3,7 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename } from "node:path";
 import { z } from "zod";
-import { heldMsText } from "./renew-lease.ts";
+import { formatHeldMs } from "./renew-lease.ts";
 
 const processSchema = z.object({
   host: z.string(),
@@ -25,7 +25,7 @@ export type ProcessIdentity = z.infer<typeof processSchema>;
 /** A holder as its lease file names it. */
 export type LeaseHolder = z.infer<typeof holderSchema>;
 /** The holder in a lease file of an earlier version. */
-export interface BareHolder {
+export interface LegacyHolder {
   pid: number;
   token?: undefined;
 }
@@ -35,7 +35,7 @@ export function formatLease(identity: ProcessIdentity, token: string, heldMs: nu
   const holder: LeaseHolder = {
     ...identity,
     token,
-    heldMs: heldMsText(heldMs),
+    heldMs: formatHeldMs(heldMs),
   };
   return `${JSON.stringify(holder, undefined, 2)}\n`;
 }
@@ -45,7 +45,7 @@ export function formatLease(identity: ProcessIdentity, token: string, heldMs: nu
  *
  * @returns undefined for what is neither, which nobody holds
  */
-export function parseLease(text: string): LeaseHolder | BareHolder | undefined {
+export function parseLease(text: string): LeaseHolder | LegacyHolder | undefined {
   if (/^\d+\n?$/.test(text)) return { pid: Number(text) };
   try {
     return holderSchema.safeParse(JSON.parse(text)).data;

@@ -1,11 +1,11 @@
 /** Observes a lease that another process may hold. */
 import { statSync } from "node:fs";
-import { readIfThere } from "../rewrite-file.ts";
+import { readIfPresent } from "../rewrite-file.ts";
 import {
-  type BareHolder,
   isRunning,
   isRunningLockstep,
   type LeaseHolder,
+  type LegacyHolder,
   ownIdentity,
   type ProcessIdentity,
   parseLease,
@@ -17,7 +17,7 @@ export const STALE_MS = 60_000;
 const RENEW_MS = 10_000;
 
 /** The process and the clocks as a lease sees them; tests have a world of their own. */
-export interface LeaseWorld {
+export interface LeaseEnvironment {
   own: ProcessIdentity;
   /** A clock that never goes back. */
   nowMs: () => number;
@@ -31,7 +31,7 @@ export interface LeaseWorld {
 }
 
 /** Returns this process, its clocks and its threads. */
-export const realWorld = (renewMs = RENEW_MS): LeaseWorld => ({
+export const realEnvironment = (renewMs = RENEW_MS): LeaseEnvironment => ({
   own: ownIdentity(),
   nowMs: () => performance.now(),
   wallMs: () => Date.now(),
@@ -41,7 +41,7 @@ export const realWorld = (renewMs = RENEW_MS): LeaseWorld => ({
 });
 
 /** The tokens of the leases that this process holds; other leases with this process id are stale. */
-export const heldHere = new Set<string>();
+export const ownLeaseTokens = new Set<string>();
 
 /** The state of a lease to an observer; `unsure` until it has watched for long enough. */
 export type LeaseState = "free" | "held" | "unsure";
@@ -63,14 +63,14 @@ export class LeaseWatch {
   readonly #own: ProcessIdentity;
   readonly #changes: ChangeWatch;
 
-  constructor(path: string, world: Pick<LeaseWorld, "own" | "nowMs">) {
+  constructor(path: string, environment: Pick<LeaseEnvironment, "own" | "nowMs">) {
     this.#path = path;
-    this.#own = world.own;
-    this.#changes = new ChangeWatch(world);
+    this.#own = environment.own;
+    this.#changes = new ChangeWatch(environment);
   }
 
-  look(): Observation {
-    const content = readIfThere(this.#path);
+  observe(): Observation {
+    const content = readIfPresent(this.#path);
     return { state: content === undefined ? "free" : this.#judge(content), content };
   }
 
@@ -82,10 +82,10 @@ export class LeaseWatch {
     return alive ? "held" : "free";
   }
 
-  #isAlive(holder: LeaseHolder | BareHolder): boolean | undefined {
+  #isAlive(holder: LeaseHolder | LegacyHolder): boolean | undefined {
     if (holder.token === undefined) return isRunningLockstep(holder.pid, this.#modifiedAtMs());
     const running = isRunning(holder, this.#own);
-    return running && holder.pid === this.#own.pid ? heldHere.has(holder.token) : running;
+    return running && holder.pid === this.#own.pid ? ownLeaseTokens.has(holder.token) : running;
   }
 
   #modifiedAtMs(): number {
@@ -99,7 +99,7 @@ export class ChangeWatch {
   #seen: string | undefined;
   #seenAtMs = 0;
 
-  constructor({ nowMs }: Pick<LeaseWorld, "nowMs">) {
+  constructor({ nowMs }: Pick<LeaseEnvironment, "nowMs">) {
     this.#nowMs = nowMs;
   }
 

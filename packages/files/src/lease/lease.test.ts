@@ -14,11 +14,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { spawnForTest } from "@lockstep/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { acquireLease, awaitLease } from "./acquire-lease.ts";
 import type { Lease } from "./lease.ts";
 import { formatLease, ownIdentity } from "./lease-holder.ts";
-import { type LeaseWorld, realWorld } from "./lease-watch.ts";
+import { type LeaseEnvironment, realEnvironment } from "./lease-watch.ts";
 import { renewOnThread } from "./renewing-thread.ts";
-import { awaitLease, takeLease } from "./take-lease.ts";
 
 /** Without what names it on its machine, it is a process of which nobody else can tell whether it lives. */
 const elsewhere = (host: string) => ({ host, pid: 7 });
@@ -40,7 +40,7 @@ afterEach(() => {
 });
 
 /** A world whose clock moves only when it pauses; what happens meanwhile is called with the time. */
-function slowWorld(own = elsewhere("here"), meanwhile: (nowMs: number) => void = () => {}): LeaseWorld {
+function slowEnvironment(own = elsewhere("here"), meanwhile: (nowMs: number) => void = () => {}): LeaseEnvironment {
   let now = 1e9;
   const pause = async (ms: number) => {
     now += ms;
@@ -50,8 +50,8 @@ function slowWorld(own = elsewhere("here"), meanwhile: (nowMs: number) => void =
   return { own, nowMs: () => now, wallMs: () => now, pause, ...never };
 }
 
-async function take(world?: LeaseWorld): Promise<Lease> {
-  const lease = await takeLease(path, dir, (line) => lines.push(line), world);
+async function acquire(environment?: LeaseEnvironment): Promise<Lease> {
+  const lease = await acquireLease(path, dir, (line) => lines.push(line), environment);
   leases.push(lease);
   return lease;
 }
@@ -83,9 +83,9 @@ describe("a lease", () => {
     const { identity } = await sleeper();
     writeFileSync(path, formatLease(identity, "a", 200_000));
     const message = `^Process ${identity.pid} on ${identity.host} has been writing to ${dir} for 3 min 20 s\\. Wait `;
-    await expect(take()).rejects.toThrow(failure("ERR_RUN_BUSY", message));
+    await expect(acquire()).rejects.toThrow(failure("ERR_RUN_BUSY", message));
     rmSync(path);
-    (await take()).release();
+    (await acquire()).release();
     expect(readdirSync(dir)).toEqual([]);
     expect(lines).toEqual([]);
   });
@@ -94,7 +94,7 @@ describe("a lease", () => {
     "is not what a file with %j says",
     async (content) => {
       writeFileSync(path, content);
-      await take();
+      await acquire();
       expect(lines).toEqual([]);
     },
   );
@@ -105,10 +105,10 @@ describe("a lease", () => {
       const { child } = await sleeper([process.execPath, programAt(name)]);
       writeFileSync(path, `${child.pid}\n`);
       const text = `^Process ${child.pid}, of an earlier version of Lockstep, seems .* if no training runs, delete ${path}\\.$`;
-      await expect(take()).rejects.toThrow(failure("ERR_RUN_BUSY", text));
+      await expect(acquire()).rejects.toThrow(failure("ERR_RUN_BUSY", text));
       child.kill("SIGKILL");
       await once(child, "exit");
-      await take();
+      await acquire();
     },
   );
 
@@ -122,7 +122,7 @@ describe("a lease", () => {
       const { child } = await sleeper(words());
       writeFileSync(path, `${child.pid}\n`);
       if (writtenAt !== undefined) utimesSync(path, writtenAt, writtenAt);
-      await take();
+      await acquire();
     },
   );
 
@@ -131,14 +131,14 @@ describe("a lease", () => {
     writeFileSync(path, formatLease(identity, "a", 0));
     child.kill("SIGKILL");
     await once(child, "exit");
-    await take();
+    await acquire();
     expect(lines).toEqual([]);
   });
 
   test("of a process whose id another one has now is taken at once", async () => {
     const { identity } = await sleeper();
     writeFileSync(path, formatLease({ ...identity, startTime: "1" }, "a", 0));
-    await take();
+    await acquire();
   });
 
   test("of another PID namespace is held for as long as it is renewed, whatever runs here under its process id", async () => {
@@ -146,7 +146,7 @@ describe("a lease", () => {
     const container = { ...identity, pidNamespace: "pid:[1]", startTime: "1" };
     writeFileSync(path, formatLease(container, "a", 0));
     const renews = (nowMs: number) => nowMs >= 9000 && writeFileSync(path, formatLease(container, "a", 10_000));
-    await expect(take(slowWorld(ownIdentity(), renews))).rejects.toThrow(failure("ERR_RUN_BUSY", "for 10 s"));
+    await expect(acquire(slowEnvironment(ownIdentity(), renews))).rejects.toThrow(failure("ERR_RUN_BUSY", "for 10 s"));
     expect(lines).toEqual([
       `waiting up to 60 s to see whether process ${identity.pid} on ${identity.host} still writes to ${dir}`,
     ]);
@@ -155,7 +155,7 @@ describe("a lease", () => {
   test("of another machine is taken when it was not renewed for 60 s of the observer's clock", async () => {
     writeFileSync(path, formatLease(elsewhere("there"), "a", 1e12));
     let waitedMs = 0;
-    await take(slowWorld(elsewhere("here"), (nowMs) => (waitedMs = nowMs)));
+    await acquire(slowEnvironment(elsewhere("here"), (nowMs) => (waitedMs = nowMs)));
     expect(waitedMs).toBe(60_000);
     expect(lines).toEqual([`waiting up to 60 s to see whether process 7 on there still writes to ${dir}`]);
     expect(readFileSync(path, "utf8")).toContain('"host": "here"');
@@ -164,33 +164,33 @@ describe("a lease", () => {
   test("that is awaited is watched once, and named in one line, for as long as its holder renews it", async () => {
     writeFileSync(path, formatLease(elsewhere("there"), "a", 0));
     let waitedMs = 0;
-    const world = slowWorld(elsewhere("here"), (nowMs) => {
+    const environment = slowEnvironment(elsewhere("here"), (nowMs) => {
       waitedMs = nowMs;
       if (nowMs % 10_000 === 0 && nowMs <= 50_000) writeFileSync(path, formatLease(elsewhere("there"), "a", nowMs));
     });
-    leases.push(await awaitLease(path, dir, "installing TensorFlow", (line) => lines.push(line), world));
+    leases.push(await awaitLease(path, dir, "installing TensorFlow", (line) => lines.push(line), environment));
     expect(waitedMs).toBe(110_000);
     expect(lines).toEqual(["waiting for process 7 on there, which is installing TensorFlow"]);
   });
 
   test("that several find stale at once is taken by one of them", async () => {
     writeFileSync(path, formatLease(elsewhere("there"), "a", 0));
-    const all = await Promise.allSettled(["b", "c", "d"].map((host) => take(slowWorld(elsewhere(host)))));
+    const all = await Promise.allSettled(["b", "c", "d"].map((host) => acquire(slowEnvironment(elsewhere(host)))));
     expect(all.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected", "rejected"]);
   });
 
   test("is taken where a process died while it took it", async () => {
     writeFileSync(`${path}.new`, "");
-    await take(slowWorld());
+    await acquire(slowEnvironment());
     expect(readdirSync(dir)).toEqual(["run.pid"]);
   });
 
   test("that another process has taken is not released, and its old holder writes nothing more", async () => {
-    const world = slowWorld(elsewhere("laptop"));
-    const lease = await take(world);
+    const environment = slowEnvironment(elsewhere("laptop"));
+    const lease = await acquire(environment);
     lease.assertHeld();
     writeFileSync(path, formatLease(elsewhere("there"), "b", 0)); // while the laptop was shut
-    await world.pause(60_000);
+    await environment.pause(60_000);
     const taken = failure("ERR_RUN_TAKEN", `^Process 7 on there has taken ${dir}, as this process did not renew its`);
     expect(() => lease.assertHeld()).toThrow(taken);
     await expect(lease.lost).rejects.toThrow(taken);
@@ -199,11 +199,11 @@ describe("a lease", () => {
   });
 
   test("whose file was deleted is put back", async () => {
-    const world = slowWorld();
-    const lease = await take(world);
+    const environment = slowEnvironment();
+    const lease = await acquire(environment);
     const content = readFileSync(path, "utf8");
     rmSync(path);
-    await world.pause(20_000);
+    await environment.pause(20_000);
     lease.assertHeld();
     const renewed = readFileSync(path, "utf8");
     expect(renewed).not.toBe(content);
@@ -211,11 +211,11 @@ describe("a lease", () => {
   });
 
   test("whose file was deleted is put back as soon as no other process is in the way", async () => {
-    const world = slowWorld();
-    const lease = await take(world);
+    const environment = slowEnvironment();
+    const lease = await acquire(environment);
     rmSync(path);
     writeFileSync(`${path}.new`, "");
-    await world.pause(20_000);
+    await environment.pause(20_000);
     lease.assertHeld();
     expect(existsSync(path)).toBe(false);
     rmSync(`${path}.new`);
@@ -224,10 +224,10 @@ describe("a lease", () => {
   });
 
   test("that was released is not put back by who asks for it late", async () => {
-    const world = slowWorld();
-    const lease = await take(world);
+    const environment = slowEnvironment();
+    const lease = await acquire(environment);
     lease.release();
-    await world.pause(20_000);
+    await environment.pause(20_000);
     expect(() => lease.assertHeld()).toThrow(
       failure("ERR_RUN_TAKEN", `^This process has released ${dir}, and may not`),
     );
@@ -235,11 +235,11 @@ describe("a lease", () => {
   });
 
   test("is free when this process has let go of it on a disk that did not let it delete the file", async () => {
-    const lease = await take(realWorld());
+    const lease = await acquire(realEnvironment());
     const content = readFileSync(path);
     lease.release();
     writeFileSync(path, content);
-    await take();
+    await acquire();
   });
 });
 
@@ -249,9 +249,9 @@ const moduleOf = (name: string) => JSON.stringify(new URL(name, import.meta.url)
 // Blocks its main thread until the lease's file has been renewed twice, and then ends without a release.
 const BLOCKED = `
   import { readFileSync } from "node:fs";
-  import { takeLease } from ${moduleOf("./take-lease.ts")};
-  import { realWorld } from ${moduleOf("./lease-watch.ts")};
-  await takeLease(process.argv[1], "the run", () => {}, realWorld(20));
+  import { acquireLease } from ${moduleOf("./acquire-lease.ts")};
+  import { realEnvironment } from ${moduleOf("./lease-watch.ts")};
+  await acquireLease(process.argv[1], "the run", () => {}, realEnvironment(20));
   const seen = new Set();
   while (seen.size < 3) {
     seen.add(readFileSync(process.argv[1], "utf8"));
@@ -268,7 +268,7 @@ test("a lease is renewed while its holder's main thread is blocked, and keeps no
 });
 
 test("a holder that finds another token in its lease's file, by its thread, has lost the lease", async () => {
-  const lease = await take(realWorld(20));
+  const lease = await acquire(realEnvironment(20));
   writeFileSync(path, formatLease(elsewhere("there"), "b", 0));
   await expect(lease.lost).rejects.toThrow(failure("ERR_RUN_TAKEN", "^Process 7 on there has taken "));
 });
@@ -287,10 +287,10 @@ test("a lease is renewed by a timer where no thread can be started", async () =>
 
 // Each start takes the lease, holds it, and says what came of it.
 const START = `
-  import { takeLease } from ${moduleOf("./take-lease.ts")};
+  import { acquireLease } from ${moduleOf("./acquire-lease.ts")};
   process.stdout.write("ready ");
   process.stdin.once("data", () =>
-    takeLease(process.argv[1], "the run", () => {}).then(
+    acquireLease(process.argv[1], "the run", () => {}).then(
       () => process.stdout.write("holds"),
       (error) => process.stdout.write(error.code)));
 `;
@@ -304,8 +304,8 @@ test("of several processes that start at once, after one that was killed, exactl
       return child;
     }),
   );
-  const said = starts.map(async (child) => String((await once(child.stdout, "data"))[0]));
+  const logged = starts.map(async (child) => String((await once(child.stdout, "data"))[0]));
   for (const { stdin } of starts) stdin.write("go");
-  expect((await Promise.all(said)).sort()).toEqual(["ERR_RUN_BUSY", "ERR_RUN_BUSY", "ERR_RUN_BUSY", "holds"]);
+  expect((await Promise.all(logged)).sort()).toEqual(["ERR_RUN_BUSY", "ERR_RUN_BUSY", "ERR_RUN_BUSY", "holds"]);
   expect(existsSync(`${path}.new`)).toBe(false);
 });

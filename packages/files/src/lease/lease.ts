@@ -4,12 +4,12 @@
  */
 import { randomUUID } from "node:crypto";
 import { LockstepError } from "@lockstep/errors";
-import { removeIfPossible, unlessRefused } from "../best-effort.ts";
+import { ignoreFileErrors, removeIfPossible } from "../best-effort.ts";
 import { replaceFile } from "../replace-file.ts";
-import { readIfThere } from "../rewrite-file.ts";
+import { readIfPresent } from "../rewrite-file.ts";
 import { formatLease } from "./lease-holder.ts";
-import { heldHere, type LeaseWorld, STALE_MS } from "./lease-watch.ts";
-import { subjectIn } from "./lease-words.ts";
+import { holderAsSubject } from "./lease-messages.ts";
+import { type LeaseEnvironment, ownLeaseTokens, STALE_MS } from "./lease-watch.ts";
 import { isLeaseOf, renewInPlace } from "./renew-lease.ts";
 
 /** A lease that this process holds. */
@@ -18,21 +18,21 @@ export class Lease {
   readonly lost: Promise<never>;
   readonly #path: string;
   readonly #dir: string;
-  readonly #world: LeaseWorld;
+  readonly #environment: LeaseEnvironment;
   readonly #token = randomUUID();
-  #takenAtMs: number | undefined;
+  #acquiredAtMs: number | undefined;
   /** Start of the holder, by the clock on the wall. */
   #renewedAtMs = 0;
   #endRenewing: (() => void) | undefined;
   /** Why this process may not write to the folder any more. */
   #end: LockstepError | undefined;
-  #tellLoss: (loss: LockstepError) => void = () => {};
+  #rejectLost: (error: LockstepError) => void = () => {};
 
-  constructor(path: string, dir: string, world: LeaseWorld) {
+  constructor(path: string, dir: string, environment: LeaseEnvironment) {
     this.#path = path;
     this.#dir = dir;
-    this.#world = world;
-    this.lost = new Promise((_, reject) => (this.#tellLoss = reject));
+    this.#environment = environment;
+    this.lost = new Promise((_, reject) => (this.#rejectLost = reject));
     this.lost.catch(() => {}); // whoever waits for it hears of it
   }
 
@@ -43,10 +43,10 @@ export class Lease {
    */
   put(found: string | undefined): boolean {
     const heldMs = this.#heldMs();
-    if (!replaceFile(this.#path, found, formatLease(this.#world.own, this.#token, heldMs))) return false;
-    heldHere.add(this.#token);
-    this.#renewedAtMs = this.#world.wallMs();
-    const { renewMs, keepRenewing } = this.#world;
+    if (!replaceFile(this.#path, found, formatLease(this.#environment.own, this.#token, heldMs))) return false;
+    ownLeaseTokens.add(this.#token);
+    this.#renewedAtMs = this.#environment.wallMs();
+    const { renewMs, keepRenewing } = this.#environment;
     const renewal = { path: this.#path, token: this.#token, heldMs, everyMs: renewMs };
     this.#endRenewing ??= keepRenewing(renewal, (found) => this.#attempt(() => found));
     return true;
@@ -58,17 +58,17 @@ export class Lease {
    * @throws LockstepError ERR_RUN_TAKEN, also after `release`
    */
   assertHeld(): void {
-    const ageMs = this.#world.wallMs() - this.#renewedAtMs;
-    if (this.#end === undefined && ageMs > this.#world.renewMs) this.#renew(); // the process or its machine was suspended
+    const ageMs = this.#environment.wallMs() - this.#renewedAtMs;
+    if (this.#end === undefined && ageMs > this.#environment.renewMs) this.#renew(); // the process or its machine was suspended
     if (this.#end !== undefined) throw this.#end;
   }
 
   /** Frees the folder, if it is still this process's. */
   release(): void {
     this.#stop(`This process has released ${this.#dir}, and may not write there any more.`);
-    heldHere.delete(this.#token);
-    unlessRefused(() => {
-      if (this.#isOwn(readIfThere(this.#path))) removeIfPossible(this.#path);
+    ownLeaseTokens.delete(this.#token);
+    ignoreFileErrors(() => {
+      if (this.#isOwn(readIfPresent(this.#path))) removeIfPossible(this.#path);
     });
   }
 
@@ -79,25 +79,25 @@ export class Lease {
   /** Takes in what `renew` finds in the file. Ignores disk errors; the next renewal retries. */
   #attempt(renew: () => string | undefined): void {
     try {
-      this.#take(renew());
+      this.#handleContent(renew());
     } catch (error) {
       if (!(error instanceof LockstepError) && (error as NodeJS.ErrnoException).errno === undefined) throw error;
     }
   }
 
   /** @param found undefined if somebody deleted the file, and nobody took the lease */
-  #take(found: string | undefined): void {
+  #handleContent(found: string | undefined): void {
     if (this.#end !== undefined) return;
     if (found === undefined) this.put(undefined);
-    else if (this.#isOwn(found)) this.#renewedAtMs = this.#world.wallMs();
-    else this.#lose(found);
+    else if (this.#isOwn(found)) this.#renewedAtMs = this.#environment.wallMs();
+    else this.#endTakenOver(found);
   }
 
-  #lose(found: string): void {
-    const loss = this.#stop(
-      `${subjectIn(found)} has taken ${this.#dir}, as this process did not renew its lease for ${STALE_MS / 1000} s: it was suspended, or the disk did not answer. This process has stopped writing; the other one continues from the last checkpoint.`,
+  #endTakenOver(found: string): void {
+    const error = this.#stop(
+      `${holderAsSubject(found)} has taken ${this.#dir}, as this process did not renew its lease for ${STALE_MS / 1000} s: it was suspended, or the disk did not answer. This process has stopped writing; the other one continues from the last checkpoint.`,
     );
-    this.#tellLoss(loss);
+    this.#rejectLost(error);
   }
 
   /** @returns why the lease ended, the first time that it did */
@@ -108,9 +108,9 @@ export class Lease {
   }
 
   #heldMs(): number {
-    const nowMs = this.#world.nowMs();
-    this.#takenAtMs ??= nowMs;
-    return nowMs - this.#takenAtMs;
+    const nowMs = this.#environment.nowMs();
+    this.#acquiredAtMs ??= nowMs;
+    return nowMs - this.#acquiredAtMs;
   }
 
   #isOwn(content: string | undefined): boolean {

@@ -9,18 +9,18 @@ import { keepRenewing, type Renewal } from "./renew-lease.ts";
  */
 export function renewOnThread(
   renewal: Renewal,
-  tell: (found: string | undefined) => void,
+  onReplaced: (found: string | undefined) => void,
   start: typeof startThread = startThread,
 ): () => void {
   let thread: Worker | undefined;
   let endTimer = () => {};
   let ended = false;
   const onTimer = () => {
-    if (!ended) endTimer = keepRenewing(renewal, tell);
+    if (!ended) endTimer = keepRenewing(renewal, onReplaced);
   };
   try {
     thread = start("lease-thread", import.meta.url, renewal);
-    thread.on("message", tell).once("error", onTimer).unref();
+    thread.on("message", onReplaced).once("error", onTimer).unref();
   } catch {
     onTimer();
   }

@@ -22,11 +22,11 @@ export function isFloatType(name: string): name is keyof typeof FLOAT_TYPES {
 
 /** Returns a view of the bytes, or a copy where they do not begin at a multiple of four. */
 function aligned(bytes: Buffer<ArrayBuffer>): Float32Array<ArrayBuffer> {
-  const { buffer, byteOffset, length } = byteOffsetFits(bytes) ? bytes : new Uint8Array(bytes);
+  const { buffer, byteOffset, length } = isAligned(bytes) ? bytes : new Uint8Array(bytes);
   return new Float32Array(buffer, byteOffset, length / 4);
 }
 
-const byteOffsetFits = ({ byteOffset }: Uint8Array) => byteOffset % 4 === 0;
+const isAligned = ({ byteOffset }: Uint8Array) => byteOffset % 4 === 0;
 
 function widened(toFloat32Bits: (bits: number) => number): ToFloat32 {
   return (bytes) => {

@@ -42,7 +42,7 @@ export function parseHeader(path: string, json: string): Header {
   const header = parseObject(path, json);
   assertFlatWithKeysOnce(path, json);
   const metadata = header[METADATA] ?? {};
-  if (!isTextRecord(metadata)) throw broken(path, "metadata that maps text to text", excerptOf(metadata));
+  if (!isTextRecord(metadata)) throw invalidFile(path, "metadata that maps text to text", excerptOf(metadata));
   const entries = Object.entries(header).filter(([name]) => name !== METADATA);
   return {
     metadata,
@@ -57,16 +57,16 @@ export function assertLayout(path: string, entries: readonly Entry[], dataBytes:
   let end = 0;
   for (const { name, data_offsets } of entries) {
     if (data_offsets[0] !== end) {
-      throw broken(path, `"${excerpt(name)}" to begin at byte ${end} of the data`, data_offsets[0]);
+      throw invalidFile(path, `"${excerpt(name)}" to begin at byte ${end} of the data`, data_offsets[0]);
     }
     end = data_offsets[1];
   }
-  if (end !== dataBytes) throw broken(path, `${end} bytes of data`, `${dataBytes}`);
+  if (end !== dataBytes) throw invalidFile(path, `${end} bytes of data`, `${dataBytes}`);
   return end;
 }
 
 /** Makes the error for a file that is no valid safetensors file. */
-export function broken(
+export function invalidFile(
   path: string,
   expected: string,
   found: string | number | bigint,
@@ -81,7 +81,7 @@ function parseObject(path: string, json: string): Record<string, unknown> {
   } catch {
     // Told below.
   }
-  throw broken(path, "a header that is a JSON object", JSON.stringify(json.slice(0, 40)));
+  throw invalidFile(path, "a header that is a JSON object", JSON.stringify(json.slice(0, 40)));
 }
 
 /**
@@ -95,7 +95,7 @@ function assertFlatWithKeysOnce(path: string, json: string): void {
     const character = json[i]!;
     if (character === "{" || character === "[") depth++;
     if (character === "}" || character === "]") depth--;
-    if (depth > MAX_DEPTH) throw broken(path, `a header nested at most ${MAX_DEPTH} deep`, "a deeper one");
+    if (depth > MAX_DEPTH) throw invalidFile(path, `a header nested at most ${MAX_DEPTH} deep`, "a deeper one");
     if (character !== '"') continue;
     const end = endOfString(json, i);
     if (depth === 1 && isKey(json, end)) assertNewName(path, JSON.parse(json.slice(i, end)), seen);
@@ -118,7 +118,7 @@ function isKey(json: string, end: number): boolean {
 }
 
 function assertNewName(path: string, key: string, seen: Set<string>): void {
-  if (seen.has(key)) throw broken(path, "each tensor once", `${excerpt(key)} twice`);
+  if (seen.has(key)) throw invalidFile(path, "each tensor once", `${excerpt(key)} twice`);
   seen.add(key);
 }
 
@@ -130,13 +130,13 @@ function isTextRecord(value: unknown): value is Record<string, string> {
 
 function parseEntry(path: string, name: string, value: unknown): Entry {
   const parsed = entrySchema.safeParse(value);
-  if (!parsed.success) throw broken(path, `dtype, shape and data_offsets of "${excerpt(name)}"`, excerptOf(value));
+  if (!parsed.success) throw invalidFile(path, `dtype, shape and data_offsets of "${excerpt(name)}"`, excerptOf(value));
   const entry = { name, ...parsed.data };
   const { shape, data_offsets } = entry;
   const expected = elementCount(shape) * bytesPerElement(path, entry);
   const bytes = data_offsets[1] - data_offsets[0];
   if (bytes === expected) return entry;
-  throw broken(path, `${expected} bytes for "${excerpt(name)}" [${excerpt(String(shape))}]`, `${bytes}`);
+  throw invalidFile(path, `${expected} bytes for "${excerpt(name)}" [${excerpt(String(shape))}]`, `${bytes}`);
 }
 
 function bytesPerElement(path: string, entry: Entry): number {
@@ -144,5 +144,5 @@ function bytesPerElement(path: string, entry: Entry): number {
   if (isFloatType(dtype)) return FLOAT_TYPES[dtype].bytesPerElement;
   if (isCounter(entry)) return COUNTER_BYTES[dtype]!;
   const remedy = "Convert it in Python with tensor.float() and save it again.";
-  throw broken(path, `dtype F32, F16 or BF16 for "${excerpt(name)}"`, excerpt(dtype), remedy);
+  throw invalidFile(path, `dtype F32, F16 or BF16 for "${excerpt(name)}"`, excerpt(dtype), remedy);
 }

@@ -9,9 +9,9 @@ import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 
 import { excerpt, LockstepError } from "@lockstep/errors";
 import { writeFileAtomically } from "@lockstep/files";
 import { elementCount } from "../element-count.ts";
-import { HEAD_BYTES, kindOf } from "./first-bytes.ts";
+import { detectFormat, HEAD_BYTES } from "./detect-format.ts";
 import { FLOAT_TYPES } from "./float-types.ts";
-import { assertLayout, broken, type Header, isCounter, METADATA, parseHeader } from "./safetensors-header.ts";
+import { assertLayout, type Header, invalidFile, isCounter, METADATA, parseHeader } from "./safetensors-header.ts";
 
 /** A float32 tensor with its elements in row-major order; a name stands once in a file. */
 export interface NamedTensor {
@@ -32,7 +32,7 @@ const MAX_HEADER_BYTES = 100_000_000;
 
 /** A whole file in memory; `writeSafetensors` makes no such copy. */
 export function encodeSafetensors(tensors: readonly NamedTensor[], metadata: Record<string, string>): Uint8Array {
-  return Buffer.concat(fileParts(tensors, metadata));
+  return Buffer.concat(fileChunks(tensors, metadata));
 }
 
 /**
@@ -48,7 +48,7 @@ export async function writeSafetensors(
   metadata: Record<string, string> = {},
   check?: (temporary: string) => Promise<void>,
 ): Promise<void> {
-  await writeFileAtomically(path, fileParts(tensors, metadata), check);
+  await writeFileAtomically(path, fileChunks(tensors, metadata), check);
 }
 
 /**
@@ -76,7 +76,7 @@ export function readSafetensorsMetadata(path: string): Record<string, string> {
   return withFile(path, (file) => readHeader(path, file).metadata);
 }
 
-function fileParts(tensors: readonly NamedTensor[], metadata: Record<string, string>): Uint8Array[] {
+function fileChunks(tensors: readonly NamedTensor[], metadata: Record<string, string>): Uint8Array[] {
   assertTensors(tensors);
   let end = 0;
   const entries = tensors.map(({ name, shape, data }) => {
@@ -114,7 +114,7 @@ function withFile<T>(path: string, use: (file: number) => T): T {
 
 function openFile(path: string): number {
   try {
-    if (statSync(path).isDirectory()) throw folderGiven(path);
+    if (statSync(path).isDirectory()) throw folderError(path);
     return openSync(path, "r");
   } catch (cause) {
     if (cause instanceof LockstepError) throw cause;
@@ -122,15 +122,15 @@ function openFile(path: string): number {
   }
 }
 
-function folderGiven(path: string): LockstepError {
+function folderError(path: string): LockstepError {
   const files = readdirSync(path).filter((name) => name.endsWith(".safetensors"));
   const remedy = files.length === 0 ? "It holds none." : `Name a file in it: ${excerpt(files.join(", "))}.`;
-  return broken(path, "a .safetensors file", "a folder", remedy);
+  return invalidFile(path, "a .safetensors file", "a folder", remedy);
 }
 
 function readHeader(path: string, file: number): Header & { dataBegin: number; dataBytes: number } {
   const fileBytes = fstatSync(file).size;
-  assertNothingElse(path, read(path, file, 0, Math.min(HEAD_BYTES, fileBytes)));
+  assertNoOtherFormat(path, read(path, file, 0, Math.min(HEAD_BYTES, fileBytes)));
   const headerBytes = readHeaderBytes(path, file, fileBytes);
   const header = parseHeader(path, read(path, file, 8, headerBytes).toString());
   const dataBegin = 8 + headerBytes;
@@ -138,10 +138,10 @@ function readHeader(path: string, file: number): Header & { dataBegin: number; d
 }
 
 /** Says what a file is that is of another known kind. */
-function assertNothingElse(path: string, head: Buffer): void {
+function assertNoOtherFormat(path: string, head: Buffer): void {
   const mayBeOne = head.length > 8 && head.readUInt32LE(4) === 0 && head[8] === "{".charCodeAt(0);
-  const kind = mayBeOne ? undefined : kindOf(head);
-  if (kind !== undefined) throw broken(path, "a .safetensors file", kind.is, kind.remedy);
+  const kind = mayBeOne ? undefined : detectFormat(head);
+  if (kind !== undefined) throw invalidFile(path, "a .safetensors file", kind.name, kind.remedy);
 }
 
 /** Bytes of a file, in memory of their own. */
@@ -149,19 +149,19 @@ function read(path: string, file: number, position: number, bytes: number): Buff
   const out = Buffer.from(new ArrayBuffer(bytes));
   for (let done = 0; done < bytes; ) {
     const count = readSync(file, out, done, bytes - done, position + done);
-    if (count === 0) throw broken(path, `${position + bytes} bytes`, `${position + done}`);
+    if (count === 0) throw invalidFile(path, `${position + bytes} bytes`, `${position + done}`);
     done += count;
   }
   return out;
 }
 
 function readHeaderBytes(path: string, file: number, fileBytes: number): number {
-  if (fileBytes < 8) throw broken(path, "at least 8 bytes", `${fileBytes}`);
+  if (fileBytes < 8) throw invalidFile(path, "at least 8 bytes", `${fileBytes}`);
   const headerBytes = read(path, file, 0, 8).readBigUInt64LE();
   if (headerBytes > MAX_HEADER_BYTES) {
     const remedy = "It is no .safetensors file, or damaged: copy or make it again.";
-    throw broken(path, `a header of at most ${MAX_HEADER_BYTES} bytes`, headerBytes, remedy);
+    throw invalidFile(path, `a header of at most ${MAX_HEADER_BYTES} bytes`, headerBytes, remedy);
   }
-  if (headerBytes > fileBytes - 8) throw broken(path, `a header of ${headerBytes} bytes`, `${fileBytes - 8}`);
+  if (headerBytes > fileBytes - 8) throw invalidFile(path, `a header of ${headerBytes} bytes`, `${fileBytes - 8}`);
   return Number(headerBytes);
 }

@@ -6,7 +6,7 @@ import { rmSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { excerpt, faultLines, LockstepError } from "@lockstep/errors";
-import { explainWriteError, makeFolders, temporaryName, unlessRefused } from "@lockstep/files";
+import { explainWriteError, ignoreFileErrors, makeFolders, temporaryName } from "@lockstep/files";
 import { elementCount } from "../element-count.ts";
 import type { Weights } from "../weights.ts";
 import { toTfOrder } from "./reverse-axes.ts";
@@ -44,7 +44,7 @@ export async function writeTfjsModel(
     const elements = weights.reduce((sum, { shape }) => sum + elementCount(shape), 0);
     throw explainWriteError(join(dir, "weights.bin"), elements * Float32Array.BYTES_PER_ELEMENT + json.length, error);
   } finally {
-    unlessRefused(() => rmSync(temporary, { recursive: true, force: true }));
+    ignoreFileErrors(() => rmSync(temporary, { recursive: true, force: true }));
   }
 }
 

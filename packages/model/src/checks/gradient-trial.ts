@@ -14,10 +14,10 @@ import { messageOf } from "../load/model-file.ts";
 export async function tryGradients(model: tf.LayersModel): Promise<Float32Array> {
   const weights = model.trainableWeights;
   const variables = weights.map((weight) => weight.read() as tf.Variable);
-  const kept: tf.Tensor[] = [];
+  const logitsTensors: tf.Tensor[] = [];
   const loss = () => {
     const logits = model.apply(probeImages(model), { training: true }) as tf.Tensor;
-    kept.push(tf.keep(logits));
+    logitsTensors.push(tf.keep(logits));
     return tf.logSoftmax(logits).sum() as tf.Scalar;
   };
   try {
@@ -25,9 +25,9 @@ export async function tryGradients(model: tf.LayersModel): Promise<Float32Array>
     tf.dispose([value, grads]);
     const missing = weights.find((_, index) => grads[variables[index]!.name] == null);
     if (missing !== undefined) throw unreached(missing);
-    return await readBack(kept[0]!);
+    return await readBack(logitsTensors[0]!);
   } finally {
-    tf.dispose(kept);
+    tf.dispose(logitsTensors);
   }
 }
 

@@ -69,6 +69,6 @@ function sourceOf({ tensor, within }: Place): Place {
   }
   const holder = within.at(-1);
   if (holder === undefined || !isModel(holder.outboundLayer)) return { tensor, within };
-  const given = holder.inputTensors[holder.outboundLayer.inputs.indexOf(tensor)];
-  return given === undefined ? { tensor, within } : sourceOf({ tensor: given, within: within.slice(0, -1) });
+  const outerInput = holder.inputTensors[holder.outboundLayer.inputs.indexOf(tensor)];
+  return outerInput === undefined ? { tensor, within } : sourceOf({ tensor: outerInput, within: within.slice(0, -1) });
 }

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { stableTopology } from "../tfjs/stable-topology.ts";
 import { tfjsTopologyOf } from "../tfjs/tfjs-topology.ts";
 import { stateDictNames } from "../weights/state-dict.ts";
-import { madeUpKind, stableNames } from "./layer-names.ts";
+import { generatedKind, stableNames } from "./layer-names.ts";
 import { namedLayer } from "./layers.ts";
 
 beforeAll(() => tf.setBackend("cpu"));
@@ -70,7 +70,7 @@ describe("names of layers", () => {
       ],
       ...[tf.sequential(), modelOf()],
     ];
-    const kinds = made.map((layer) => madeUpKind(namedLayer(layer)));
+    const kinds = made.map((layer) => generatedKind(namedLayer(layer)));
     expect(kinds).not.toContain(undefined);
     expect(new Set(kinds).size).toBe(made.length);
   });

@@ -13,7 +13,7 @@ export interface NamedLayer {
 }
 
 /** Returns the kind of layer in a made-up name (`dense`); undefined if the name was given. */
-export function madeUpKind({ name, className, isModel }: NamedLayer): string | undefined {
+export function generatedKind({ name, className, isModel }: NamedLayer): string | undefined {
   const kind = snakeCase(className);
   if (!isModel) return isNumbered(name, `${kind}_${className}`) ? kind : undefined;
   if (isNumbered(name, "sequential_")) return "sequential"; // also of one that describes itself as a graph
@@ -25,16 +25,16 @@ export function madeUpKind({ name, className, isModel }: NamedLayer): string | u
  * and position (`dense_3`), with one more number where a layer was given that name.
  */
 export function stableNames(layers: readonly NamedLayer[]): string[] {
-  const kinds = layers.map(madeUpKind);
+  const kinds = layers.map(generatedKind);
   const taken = new Set(layers.flatMap(({ name }, position) => (kinds[position] === undefined ? [name] : [])));
   return layers.map(({ name }, position) => {
     const kind = kinds[position];
-    return kind === undefined ? name : takeName(`${kind}_${position}`, taken);
+    return kind === undefined ? name : uniqueName(`${kind}_${position}`, taken);
   });
 }
 
 /** Adds `name` to those that are taken, with `_1`, `_2` … after it if it was among them, and returns what it added. */
-export function takeName(name: string, taken: Set<string>): string {
+export function uniqueName(name: string, taken: Set<string>): string {
   let free = name;
   for (let count = 1; taken.has(free); count++) free = `${name}_${count}`;
   taken.add(free);

@@ -1,7 +1,7 @@
 /** Loads the model that `--model` names: one of the known ones, or a module of the user's. */
 import { basename, extname } from "node:path";
 import { tf } from "@lockstep/engine";
-import { madeUpKind } from "../layers/layer-names.ts";
+import { generatedKind } from "../layers/layer-names.ts";
 import { namedLayer } from "../layers/layers.ts";
 import { signatureOf } from "../layers/signature.ts";
 import { buildModel } from "../spec/build.ts";
@@ -71,7 +71,7 @@ export async function loadModel(nameOrPath: string, options: LoadModelOptions = 
     );
   }
   countRepeatedLayersOnce(made);
-  const isNamed = madeUpKind(namedLayer(made)) === undefined;
+  const isNamed = generatedKind(namedLayer(made)) === undefined;
   const name = isNamed ? made.name : basename(nameOrPath, extname(nameOrPath));
   const compiled = compiledWith(made);
   return {

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
-import { kindOfPath } from "@lockstep/files";
+import { pathKind } from "@lockstep/files";
 import { alexnet } from "../architectures/alexnet.ts";
 import { alexnetCifar10 } from "../architectures/alexnet-cifar10.ts";
 import { type ModelSpec, parseModelSpec } from "../spec/spec.ts";
@@ -67,7 +67,7 @@ export async function importModel(path: string): Promise<unknown> {
     );
   }
   const file = resolve(path);
-  const kind = kindOfPath(file);
+  const kind = pathKind(file);
   if (kind === "nothing") throw moduleError(path, `there is no file ${file}. Give the path from where you are.`);
   if (kind === "folder") throw moduleError(path, "that is a folder. Name the file of the module in it.");
   if (/\?.*ts$/.test(file)) throw moduleError(path, `the loader of TypeScript takes no ? in a path. Rename ${file}.`);

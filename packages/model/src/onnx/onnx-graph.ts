@@ -107,9 +107,9 @@ export function onnxGraphOf(model: tf.LayersModel, weights: readonly StateDictNa
 /** @returns the name of the node, and of its output: no other node has it, however often a layer is applied */
 function addNode(graph: OnnxGraph, layer: string, { operator, ...operation }: Operation, values: string[]): string {
   const { attributes = {}, operands = [] } = operation;
-  const isTaken = (name: string) => graph.nodes.some((node) => node.name === name);
+  const isUsed = (name: string) => graph.nodes.some((node) => node.name === name);
   let name = `${layer}/${operator}`;
-  for (let count = 1; isTaken(name); count++) name = `${layer}/${operator}_${count}`;
+  for (let count = 1; isUsed(name); count++) name = `${layer}/${operator}_${count}`;
   const operandNames = operands.map((operand) => {
     if (typeof operand === "string") return operand;
     graph.constants.set(`${name}/operand`, operand);

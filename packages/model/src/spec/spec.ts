@@ -61,10 +61,10 @@ export function layerNames({ layers }: Pick<ModelSpec, "layers">): string[] {
 /**
  * A checked spec from something unknown.
  *
- * @param origin where it comes from, for the message: "./my-model.ts"
+ * @param source where it comes from, for the message: "./my-model.ts"
  * @throws LockstepError ERR_MODEL_SPEC that lists each field that is wrong
  */
-export function parseModelSpec(value: unknown, origin: string): ModelSpec {
+export function parseModelSpec(value: unknown, source: string): ModelSpec {
   const parsed = modelSpecSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map(
@@ -72,6 +72,6 @@ export function parseModelSpec(value: unknown, origin: string): ModelSpec {
   );
   throw new LockstepError(
     "ERR_MODEL_SPEC",
-    `${origin} is no model spec:\n${faultLines(faults)}\ndocs/models.md shows the fields of a spec.`,
+    `${source} is no model spec:\n${faultLines(faults)}\ndocs/models.md shows the fields of a spec.`,
   );
 }

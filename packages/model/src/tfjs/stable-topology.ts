@@ -1,19 +1,19 @@
 /** A topology as text that is the same in every process that made the same model. */
 import { createHash } from "node:crypto";
 import type { TfjsTopology } from "@lockstep/formats";
-import { madeUpKind, type NamedLayer } from "../layers/layer-names.ts";
+import { generatedKind, type NamedLayer } from "../layers/layer-names.ts";
 
 /**
  * The JSON of a topology's layers and weights, without versions of libraries, where names that TensorFlow.js made up
- * (see `madeUpKind`) are numbered in the order in which they stand. Two models of one text have the same layers,
+ * (see `generatedKind`) are numbered in the order in which they stand. Two models of one text have the same layers,
  * connected alike, and the same weights.
  */
 export function stableTopology({ modelTopology, weights }: TfjsTopology): string {
   const { keras_version: _, backend: __, ...layers } = modelTopology;
-  const madeUp = madeUpNames(modelTopology);
+  const generated = generatedNames(modelTopology);
   const numbers = new Map<string, number>();
   const numbered = (name: string) => {
-    if (!madeUp.has(name)) return name;
+    if (!generated.has(name)) return name;
     if (!numbers.has(name)) numbers.set(name, numbers.size);
     return `#${numbers.get(name)}`;
   };
@@ -29,9 +29,9 @@ export function topologyDigest(topology: TfjsTopology): string {
 }
 
 /** The names in a topology that TensorFlow.js made up for layers, and those that it made of them. */
-function madeUpNames(topology: unknown): Set<string> {
+function generatedNames(topology: unknown): Set<string> {
   const layers = namedLayersIn(topology);
-  const own = layers.filter((layer) => madeUpKind(layer) !== undefined).map(({ name }) => name);
+  const own = layers.filter((layer) => generatedKind(layer) !== undefined).map(({ name }) => name);
   const inputs = layers.filter(({ className, name }) => className === "InputLayer" && /^input\d+$/.test(name));
   const derived = own.flatMap((name) => [`${name}_input`, `forward_${name}`, `backward_${name}`]);
   return new Set([...own, ...inputs.map(({ name }) => name), ...derived]);

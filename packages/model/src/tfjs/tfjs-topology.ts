@@ -2,13 +2,13 @@
 import { tf } from "@lockstep/engine";
 import type { TfjsTopology } from "@lockstep/formats";
 import { layersOf } from "../layers/layers.ts";
-import { renameNamesakes } from "../layers/namesakes.ts";
+import { renameDuplicates } from "../layers/rename-duplicates.ts";
 import { assertAllTrainable } from "../weights/state-dict.ts";
 import type { StateDictName } from "../weights/state-tensors.ts";
 
 /**
  * What `writeTfjsModel` needs besides the weights. No weight is read, so nothing comes back from the device. Each weight
- * has a name of its own: see `renameNamesakes`.
+ * has a name of its own: see `renameDuplicates`.
  *
  * @param names of each of `model.trainableWeights`, from `stateDictNames`
  * @throws LockstepError ERR_MODEL_REFUSED for a model with weights that aren't trained
@@ -17,7 +17,7 @@ export function tfjsTopologyOf(model: tf.LayersModel, names: readonly StateDictN
   assertAllTrainable(model);
   // By way of text, because layers leave undefined fields in their configurations, which JSON has not.
   const modelTopology = JSON.parse(JSON.stringify(model.toJSON(null, false)));
-  const newNames = renameNamesakes(model, modelTopology.config);
+  const newNames = renameDuplicates(model, modelTopology.config);
   const weightNames = layersOf(model).flatMap((layer) =>
     layer.trainableWeights.map(({ originalName }) => weightName(originalName, layer.name, newNames.get(layer))),
   );

@@ -53,8 +53,8 @@ function prefixOf(expected: readonly ExpectedTensor[], dict: ReadonlyMap<string,
 
 /** "", "a." and "a.b." for names that all begin with "a.b.". */
 function sharedPrefixes([first = "", ...others]: readonly string[]): string[] {
-  const parts = first.split(".").slice(0, -1);
-  const prefixes = parts.map((_, index) => `${parts.slice(0, index + 1).join(".")}.`);
+  const segments = first.split(".").slice(0, -1);
+  const prefixes = segments.map((_, index) => `${segments.slice(0, index + 1).join(".")}.`);
   return ["", ...prefixes.filter((prefix) => others.every((name) => name.startsWith(prefix)))];
 }
 

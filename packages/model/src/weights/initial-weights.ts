@@ -4,10 +4,10 @@ import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { elementCount } from "@lockstep/formats";
 import { hasTorchKernel, type Layer } from "../layers/layers.ts";
-import { type OwnWeights, readOwnWeights } from "./own-weights.ts";
+import { type PresetWeights, readPresetWeights } from "./preset-weights.ts";
 import { type DrawAt, drawAs, normal, uniformIn } from "./random-initializers.ts";
-import { originOf } from "./weight-origins.ts";
 import { fanInOf, isKernel, isTorchBias } from "./weight-roles.ts";
+import { weightSource } from "./weight-sources.ts";
 
 /** The rule names the distribution that initial weights are drawn from; docs/models.md tells of each. */
 export type Init = "pytorch" | "he" | "paper";
@@ -43,9 +43,9 @@ export interface InitOptions {
 export async function initialWeights(
   model: tf.LayersModel,
   { init, seed }: InitOptions,
-  own?: OwnWeights,
+  own?: PresetWeights,
 ): Promise<Float32Array[]> {
-  const { written, constant } = own ?? (await readOwnWeights(model));
+  const { written, constant } = own ?? (await readPresetWeights(model));
   const weights = model.trainableWeights;
   const rule = RULES[init ?? DEFAULT_INIT];
   const facts = { withBiasOne: layersWithBiasOne(weights) };
@@ -67,7 +67,7 @@ interface Rule {
 const RULES: Record<Init, Rule> = {
   pytorch: {
     kernel: (weight, at) => torchUniform(weight, fanInOf(weight), at),
-    bias: (weight, at) => torchUniform(weight, fanInOf(originOf(weight)!.layer.weights[0]!), at),
+    bias: (weight, at) => torchUniform(weight, fanInOf(weightSource(weight)!.layer.weights[0]!), at),
   },
   he: {
     kernel: (weight, at) => normal(0, Math.sqrt(2 / fanInOf(weight)), shapeOf(weight), at),
@@ -75,7 +75,7 @@ const RULES: Record<Init, Rule> = {
   },
   paper: {
     kernel: (weight, at) => normal(0, 0.01, shapeOf(weight), at),
-    bias: (weight, _, { withBiasOne }) => filled(weight, withBiasOne.has(originOf(weight)!.layer) ? 1 : 0),
+    bias: (weight, _, { withBiasOne }) => filled(weight, withBiasOne.has(weightSource(weight)!.layer) ? 1 : 0),
   },
 };
 
@@ -91,7 +91,7 @@ function filled(weight: tf.LayerVariable, value: number): Float32Array {
 
 /** The 2nd, 4th and 5th convolution and all Dense layers but the last. */
 function layersWithBiasOne(weights: readonly tf.LayerVariable[]): Set<Layer> {
-  const layers = new Set(weights.filter(isKernel).map((kernel) => originOf(kernel)!.layer));
+  const layers = new Set(weights.filter(isKernel).map((kernel) => weightSource(kernel)!.layer));
   const ofKind = (kind: string) =>
     [...layers].filter((layer) => layer.getClassName().startsWith(kind) && hasTorchKernel(layer));
   const convolutions = ofKind("Conv");
@@ -100,8 +100,8 @@ function layersWithBiasOne(weights: readonly tf.LayerVariable[]): Set<Layer> {
 
 /** Draws a weight as its own initialiser has it, if that is a random one of TensorFlow.js. */
 function drawOwn(weight: tf.LayerVariable, at: DrawAt): Float32Array | undefined {
-  const origin = originOf(weight);
-  return origin && drawAs(origin.initializer, shapeOf(weight), at);
+  const source = weightSource(weight);
+  return source && drawAs(source.initializer, shapeOf(weight), at);
 }
 
 const shapeOf = ({ shape }: tf.LayerVariable) => shape as number[];
@@ -117,11 +117,11 @@ function assertFinite(weight: tf.LayerVariable, values: Float32Array): Float32Ar
 }
 
 function refuseRandom(weight: tf.LayerVariable): never {
-  const origin = originOf(weight);
+  const source = weightSource(weight);
   const why =
-    origin === undefined
+    source === undefined
       ? "was made without addWeight, so its initialiser is not known, and it holds different numbers"
-      : `has an initialiser of its own kind (${origin.initializer.getClassName()}), which gave other numbers at its second call`;
+      : `has an initialiser of its own kind (${source.initializer.getClassName()}), which gave other numbers at its second call`;
   throw new LockstepError(
     "ERR_MODEL_REFUSED",
     `${titleOf(weight)} ${why}, so --seed cannot repeat it. Give it an initialiser of tf.initializers, ` +

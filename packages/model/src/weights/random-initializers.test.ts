@@ -3,7 +3,7 @@ import { tf } from "@lockstep/engine";
 import { elementCount } from "@lockstep/formats";
 import { beforeAll, describe, expect, test } from "vitest";
 import { drawAs } from "./random-initializers.ts";
-import type { Initializer } from "./weight-origins.ts";
+import type { Initializer } from "./weight-sources.ts";
 
 beforeAll(() => tf.setBackend("cpu"));
 

@@ -5,7 +5,7 @@
  */
 import { elementCount } from "@lockstep/formats";
 import { normals, type Place, uniforms } from "@lockstep/random";
-import type { Initializer } from "./weight-origins.ts";
+import type { Initializer } from "./weight-sources.ts";
 
 /** Place of numbers whose initialiser names its own seed: that of no weight of the run. */
 const OWN_SEED: Place = [0, 0, 1];
@@ -58,8 +58,8 @@ export function normal(mean: number, deviation: number, shape: readonly number[]
 function truncated(mean: number, deviation: number, shape: readonly number[], { seed, place }: DrawAt): Float32Array {
   const count = elementCount(shape);
   for (let drawn = Math.ceil(count * 1.1) + 64; ; drawn *= 2) {
-    const kept = normals(seed, "init", place, drawn).filter((value) => Math.abs(value) <= 2);
-    if (kept.length >= count) return scaled(kept.slice(0, count), deviation, mean);
+    const accepted = normals(seed, "init", place, drawn).filter((value) => Math.abs(value) <= 2);
+    if (accepted.length >= count) return scaled(accepted.slice(0, count), deviation, mean);
   }
 }
 

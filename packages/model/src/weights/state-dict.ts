@@ -12,7 +12,7 @@ import { LockstepError } from "@lockstep/errors";
 import { elementCount, toTfOrder, toTorchOrder } from "@lockstep/formats";
 import { flattenedRowsOf } from "../layers/flattened-rows.ts";
 import { graphOf } from "../layers/graph.ts";
-import { madeUpKind, type NamedLayer, takeName } from "../layers/layer-names.ts";
+import { generatedKind, type NamedLayer, uniqueName } from "../layers/layer-names.ts";
 import { hasTorchKernel, innerLayers, type Layer, namedLayer, placedLayers } from "../layers/layers.ts";
 import type { ModelSpec } from "../spec/spec.ts";
 import { assertStateDict } from "./fit-state-dict.ts";
@@ -113,7 +113,7 @@ function lastNamesOf(layer: Layer): string[] {
   return layer.trainableWeights.map(({ originalName }) => {
     const [first, ...names] = originalName.split("/") as [string, ...string[]];
     const known = inner.has(first) ? [first, ...names] : names; // a model that is wrapped was named before its wrapper
-    return takeName(known.map((name) => innerName(name, inner.get(name))).join("."), taken);
+    return uniqueName(known.map((name) => innerName(name, inner.get(name))).join("."), taken);
   });
 }
 
@@ -121,6 +121,6 @@ function lastNamesOf(layer: Layer): string[] {
 function innerName(name: string, layer: NamedLayer | undefined): string {
   if (layer === undefined) return name;
   const [, direction = "", own = name] = /^((?:forward|backward)_)?(.*)$/.exec(name)!;
-  const kind = madeUpKind({ ...layer, name: own });
+  const kind = generatedKind({ ...layer, name: own });
   return kind === undefined ? name : `${direction}${kind}_0`;
 }

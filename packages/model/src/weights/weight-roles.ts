@@ -3,7 +3,7 @@
 import type { tf } from "@lockstep/engine";
 import { elementCount } from "@lockstep/formats";
 import { hasTorchKernel } from "../layers/layers.ts";
-import { originOf } from "./weight-origins.ts";
+import { weightSource } from "./weight-sources.ts";
 
 /** Standard layers whose kernels are drawn; of recurrent ones, their cells. */
 const LAYERS_WITH_KERNELS = new Set(
@@ -14,18 +14,18 @@ const KERNELS = new Set(["kernel", "depthwise_kernel", "pointwise_kernel", "recu
 
 /** Returns whether the weight multiplies the inputs of a standard layer. */
 export function isKernel(weight: tf.LayerVariable): boolean {
-  const origin = originOf(weight);
-  return origin !== undefined && KERNELS.has(origin.role) && LAYERS_WITH_KERNELS.has(origin.layer.getClassName());
+  const source = weightSource(weight);
+  return source !== undefined && KERNELS.has(source.role) && LAYERS_WITH_KERNELS.has(source.layer.getClassName());
 }
 
 /** Returns whether the weight is the bias of a layer that has one in PyTorch, too: Dense or a convolution. */
 export function isTorchBias(weight: tf.LayerVariable): boolean {
-  const origin = originOf(weight);
-  return origin?.role === "bias" && hasTorchKernel(origin.layer);
+  const source = weightSource(weight);
+  return source?.role === "bias" && hasTorchKernel(source.layer);
 }
 
 /** Returns how many numbers an output sums: all axes of a kernel but the last; of a depthwise one only its window. */
 export function fanInOf(kernel: tf.LayerVariable): number {
-  const isDepthwise = originOf(kernel)?.role === "depthwise_kernel";
+  const isDepthwise = weightSource(kernel)?.role === "depthwise_kernel";
   return elementCount(kernel.shape.slice(0, isDepthwise ? -2 : -1));
 }

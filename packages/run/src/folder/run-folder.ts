@@ -4,16 +4,16 @@ import { dirname, join, resolve } from "node:path";
 import { invocationFolder, shellWord } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
 import {
+  acquireLease,
   assertNoHolder,
+  ignoreFileErrors,
   isTemporaryName,
-  kindOfPath,
   type Lease,
   LeaseWatch,
   makeFolders,
-  realWorld,
+  pathKind,
+  realEnvironment,
   removeIfPossible,
-  takeLease,
-  unlessRefused,
   writeFault,
   writeSmallFile,
 } from "@lockstep/files";
@@ -53,7 +53,7 @@ export interface RunFolder {
  */
 export function createRunFolder(out: string | undefined, model: string, now: Date): RunFolder {
   try {
-    const isMade = out === undefined || kindOfPath(out) === "nothing";
+    const isMade = out === undefined || pathKind(out) === "nothing";
     const dir = out === undefined ? makeNewFolder(runsFolder(), `${stampOf(now)}-${model}`) : makeFolder(out);
     return { ...runFolder(dir), isNew: true, isMade };
   } catch (cause) {
@@ -79,7 +79,7 @@ export function openRunFolder(dir: string): { folder: RunFolder; config: unknown
 }
 
 function whyNoRun({ dir, config }: RunFolder, cause: Error): string {
-  const kind = kindOfPath(dir);
+  const kind = pathKind(dir);
   if (kind === "nothing") return "it isn't there";
   if (kind === "file") return "that is a file";
   return existsSync(config) ? `its config.json can't be read (${cause.message})` : "it has no config.json";
@@ -88,7 +88,7 @@ function whyNoRun({ dir, config }: RunFolder, cause: Error): string {
 /** What the user may have meant: the run around what was named, or the newest one in it. */
 function suggestion(dir: string): string {
   const isRun = (path: string) => existsSync(join(path, "config.json"));
-  const inside = kindOfPath(dir) === "folder" ? readdirSync(dir).map((name) => join(dir, name)) : [];
+  const inside = pathKind(dir) === "folder" ? readdirSync(dir).map((name) => join(dir, name)) : [];
   const newest = inside.filter(isRun).sort().at(-1);
   const meant = isRun(dirname(dir)) ? dirname(dir) : newest;
   return meant === undefined ? "Name the one that the run printed." : `Name a run's own folder, such as ${meant}.`;
@@ -120,7 +120,7 @@ export function removeTemporaries({ dir, checkpoints, charts }: RunFolder): void
  */
 export async function holdRunFolder(folder: RunFolder, log: (line: string) => void): Promise<Lease> {
   const { dir, isNew, config } = folder;
-  const lease = await takeLease(leaseFile(dir), dir, log);
+  const lease = await acquireLease(leaseFile(dir), dir, log);
   if (!isNew || !existsSync(config)) return lease;
   lease.release();
   throw runExists(dir);
@@ -134,7 +134,7 @@ export function releaseRunFolder({ dir, isNew, isMade, config, eventLog }: RunFo
   const neverStarted = isNew && !existsSync(config) && holdsLease(lease);
   if (neverStarted) removeIfPossible(eventLog);
   lease.release();
-  if (neverStarted && isMade) unlessRefused(() => rmdirSync(dir));
+  if (neverStarted && isMade) ignoreFileErrors(() => rmdirSync(dir));
 }
 
 /** Whether no other process may have begun a run in the folder. */
@@ -150,10 +150,10 @@ function holdsLease(lease: Lease): boolean {
 
 /** Observes a run's folder. The function that it returns tells whether a process may be writing there. */
 export function watchRunFolder({ dir }: RunFolder): () => boolean {
-  const watch = new LeaseWatch(leaseFile(dir), realWorld());
+  const watch = new LeaseWatch(leaseFile(dir), realEnvironment());
   return () => {
     try {
-      return watch.look().state !== "free";
+      return watch.observe().state !== "free";
     } catch (error) {
       if ((error as NodeJS.ErrnoException).errno === undefined) throw error;
       return true; // a lease that cannot be read does not tell that nobody writes
@@ -170,7 +170,7 @@ const leaseFile = (dir: string) => join(dir, "run.pid");
  *   is there
  */
 export function assertNoRun(out: string): void {
-  if (kindOfPath(out) === "file") {
+  if (pathKind(out) === "file") {
     const text = `Expected --out to be a folder for the run, but ${out} is a file; choose another.`;
     throw new LockstepError("ERR_NOT_WRITABLE", text);
   }

@@ -1,5 +1,5 @@
 /** Displays: they show the lines of a program, and between them how far the run is, to people or to programs. */
-import { durationOf } from "@lockstep/files";
+import { formatDuration } from "@lockstep/files";
 import { SingleBar } from "cli-progress";
 import type { Progress } from "../live/updates.ts";
 import { jsonLine, type LineFields, type LogFormat } from "./log.ts";
@@ -77,5 +77,5 @@ function barDisplay(stream: NodeJS.WriteStream): Display {
 }
 
 function formatProgress({ loss, samplesPerSecond, secondsLeft }: Progress) {
-  return { loss: loss.toFixed(3), images: samplesPerSecond.toFixed(1), left: durationOf(secondsLeft) };
+  return { loss: loss.toFixed(3), images: samplesPerSecond.toFixed(1), left: formatDuration(secondsLeft) };
 }

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
-import { kindOfPath, writeFileAtomically } from "@lockstep/files";
+import { pathKind, writeFileAtomically } from "@lockstep/files";
 import {
   programOf,
   readOnnx,
@@ -13,7 +13,7 @@ import {
   writeSafetensors,
   writeTfjsModel,
 } from "@lockstep/formats";
-import { encodeOnnxModel, layersInOwnOrder, onnxGraphOf, runOnnx, tfjsTopologyOf } from "@lockstep/model";
+import { encodeOnnxModel, layersInTfOrder, onnxGraphOf, runOnnx, tfjsTopologyOf } from "@lockstep/model";
 import { readWeightsFile } from "@lockstep/run";
 import type { Replica } from "../replica.ts";
 import { parameterValues } from "../state.ts";
@@ -60,7 +60,7 @@ export async function exportModel(dir: string, to: ModelFormat, out: string | un
 
 /** The files of TensorFlow.js fill a folder. */
 function assertNoFile(out: string): void {
-  if (kindOfPath(out) !== "file") return;
+  if (pathKind(out) !== "file") return;
   const text = `Expected --out to be a folder for model.json and weights.bin, but ${out} is a file; choose another.`;
   throw new LockstepError("ERR_NOT_WRITABLE", text);
 }
@@ -155,7 +155,7 @@ const LAYOUT_NOT_VERIFIED =
 /** Says what whoever ports the model to PyTorch must see to. */
 function notesForPyTorch({ replica, names }: TrainedModel): string {
   const onLayout = counterpartOf(replica, names) === undefined ? [LAYOUT_NOT_VERIFIED] : [];
-  const notes = [...onLayout, ...noteOnOrder(layersInOwnOrder(replica.model))];
+  const notes = [...onLayout, ...noteOnOrder(layersInTfOrder(replica.model))];
   return notes.map((note) => `\nnote: ${note}`).join("");
 }
 

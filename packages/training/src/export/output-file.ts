@@ -1,6 +1,6 @@
 /** The path that an export writes to. */
 import { join } from "node:path";
-import { kindOfPath } from "@lockstep/files";
+import { pathKind } from "@lockstep/files";
 
 /**
  * The file that an export writes.
@@ -11,5 +11,5 @@ import { kindOfPath } from "@lockstep/files";
  */
 export function outputFile(out: string | undefined, dir: string, name: string): string {
   if (out === undefined) return join(dir, "export", name);
-  return /[/\\]$/.test(out) || kindOfPath(out) === "folder" ? join(out, name) : out;
+  return /[/\\]$/.test(out) || pathKind(out) === "folder" ? join(out, name) : out;
 }

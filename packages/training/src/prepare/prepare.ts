@@ -14,8 +14,8 @@ import {
   assertTrainable,
   type LoadedModel,
   loadModel,
-  type OwnWeights,
-  readOwnWeights,
+  type PresetWeights,
+  readPresetWeights,
   type StateDictName,
   stateDictNames,
 } from "@lockstep/model";
@@ -34,7 +34,7 @@ export interface PreparedRun {
   maxRows: number | undefined;
   loaded: LoadedModel;
   /** What the model brings along of the weights to begin with. */
-  own: OwnWeights;
+  own: PresetWeights;
   /** Of each weight, in the model's order. */
   names: StateDictName[];
   /** The data, opened. The caller closes it. */
@@ -71,7 +71,7 @@ export async function prepare(
     imageSize: [facts.height, facts.width],
     spec: supplied.spec,
   });
-  const own = await readOwnWeights(loaded.model);
+  const own = await readPresetWeights(loaded.model);
   await assertTrainable(loaded.model, {
     allowSoftmax: config.allowSoftmax,
     numClasses: config.numClasses ?? loaded.numClasses,

@@ -1,6 +1,6 @@
 /** Records of the data set that this worker has asked the coordinator for. */
 import { crc32 } from "node:zlib";
-import type { RecordPart } from "@lockstep/dataset";
+import type { RecordSplit } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
 import type { MessageOf, WorkerMessage } from "@lockstep/gradient-sync";
 import { Deferred } from "./deferred.ts";
@@ -16,7 +16,7 @@ export class RecordRequests {
   }
 
   /** Asks for records. Rejects with ERR_RECORDS if they come damaged, and with the error given to `fail`. */
-  request(split: RecordPart, indexes: Uint32Array): Promise<Uint8Array> {
+  request(split: RecordSplit, indexes: Uint32Array): Promise<Uint8Array> {
     const request = this.#requests++;
     const response = new Deferred<Uint8Array>();
     this.#pending.set(request, response);

@@ -3,7 +3,7 @@
  * sent and taken in, while this thread computes inside native code.
  */
 import type { Worker } from "node:worker_threads";
-import type { RecordPart } from "@lockstep/dataset";
+import type { RecordSplit } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
 import type { CoordinatorMessage, Wire, WorkerMessage } from "@lockstep/gradient-sync";
 import type { Connection, PiecePlace } from "./connection.ts";
@@ -66,7 +66,7 @@ export class SocketConnection implements Connection {
     this.#post({ type: "heartbeat", everyMs });
   }
 
-  async fetchRecords(split: RecordPart, indexes: Uint32Array): Promise<Uint8Array> {
+  async fetchRecords(split: RecordSplit, indexes: Uint32Array): Promise<Uint8Array> {
     if (this.#state.name === "closed") throw this.#state.error;
     return this.#records.request(split, indexes);
   }

@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 
 /** Returns what stands at a path, as far as this user can see; links are followed. */
-export function kindOfPath(path: string): "nothing" | "file" | "folder" {
+export function pathKind(path: string): "nothing" | "file" | "folder" {
   try {
     return statSync(path).isDirectory() ? "folder" : "file";
   } catch (error) {

@@ -1,10 +1,10 @@
 /** The words for a lease and its holder in messages. */
 import { LockstepError } from "@lockstep/errors";
-import { durationOf } from "../duration.ts";
+import { formatDuration } from "../duration.ts";
 import { parseLease } from "./lease-holder.ts";
 
 /** The holder that the content of a lease file names: `process 12 on host-a`. */
-export function holderIn(content: string): string {
+export function describeHolder(content: string): string {
   const lease = parseLease(content);
   if (lease === undefined) return "something else";
   return lease.token === undefined
@@ -13,18 +13,18 @@ export function holderIn(content: string): string {
 }
 
 /** The error of a process that finds the lease of the folder `dir`, in the file `path`, held by another process. */
-export function busy(content: string, path: string, dir: string): LockstepError {
+export function leaseBusyError(content: string, path: string, dir: string): LockstepError {
   const lease = parseLease(content)!;
-  const holder = subjectIn(content);
+  const holder = holderAsSubject(content);
   const text =
     lease.token === undefined
       ? `${holder} seems to be writing to ${dir}. Wait for it, or stop it; if no training runs, delete ${path}.`
-      : `${holder} has been writing to ${dir} for ${durationOf(Number(lease.heldMs) / 1000)}. Wait for it, or stop it.`;
+      : `${holder} has been writing to ${dir} for ${formatDuration(Number(lease.heldMs) / 1000)}. Wait for it, or stop it.`;
   return new LockstepError("ERR_RUN_BUSY", text);
 }
 
 /** The holder as the subject at the beginning of a sentence. */
-export function subjectIn(content: string): string {
-  const holder = holderIn(content);
+export function holderAsSubject(content: string): string {
+  const holder = describeHolder(content);
   return `${holder[0]!.toUpperCase()}${holder.slice(1)}${holder.includes(",") ? "," : ""}`;
 }

@@ -29,13 +29,13 @@ type Connection = [layer: string, ...place: unknown[]];
  *
  * @returns the new name of each layer that has one
  */
-export function renameNamesakes(model: HasLayers, config: ModelConfig): Map<Layer, string> {
+export function renameDuplicates(model: HasLayers, config: ModelConfig): Map<Layer, string> {
   const newNames = new Map<Layer, string>();
   const known = new Set(placedLayers(model).flatMap(({ layer, path }) => [layer.name, ...path]));
   const seen = new Set<string>();
   for (const layer of layersOf(model)) {
     if (layer.weights.length === 0) continue;
-    if (seen.has(layer.name)) newNames.set(layer, freeName(layer.name, known));
+    if (seen.has(layer.name)) newNames.set(layer, unusedName(layer.name, known));
     seen.add(layer.name);
   }
   if (newNames.size > 0) rename(model, config, newNames);
@@ -43,7 +43,7 @@ export function renameNamesakes(model: HasLayers, config: ModelConfig): Map<Laye
 }
 
 /** `fc_1`, `fc_2`, …: the first that no layer has; no other layer gets it from now on. */
-function freeName(name: string, known: Set<string>): string {
+function unusedName(name: string, known: Set<string>): string {
   let count = 1;
   while (known.has(`${name}_${count}`)) count++;
   known.add(`${name}_${count}`);

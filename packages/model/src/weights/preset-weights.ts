@@ -2,11 +2,11 @@
 import { createHash } from "node:crypto";
 import { readBack, type tf } from "@lockstep/engine";
 import { drawsAtRandom } from "./random-initializers.ts";
-import { type Initializer, isWritten, originOf } from "./weight-origins.ts";
 import { isKernel, isTorchBias } from "./weight-roles.ts";
+import { type Initializer, isWritten, weightSource } from "./weight-sources.ts";
 
 /** These weights of a model's module are known before training draws any. */
-export interface OwnWeights {
+export interface PresetWeights {
   /** Values that the model's module loaded or set, by the weight's index in `model.trainableWeights`. */
   written: ReadonlyMap<number, Float32Array>;
   /** Values of deterministic initialisers (`ones`), for weights that no rule of `--init` draws. */
@@ -14,7 +14,7 @@ export interface OwnWeights {
 }
 
 /** Reads them. A weight that is neither drawn by a rule, nor written, nor constant is in none of the maps. */
-export async function readOwnWeights(model: tf.LayersModel): Promise<OwnWeights> {
+export async function readPresetWeights(model: tf.LayersModel): Promise<PresetWeights> {
   const written = new Map<number, Float32Array>();
   const constant = new Map<number, Float32Array>();
   for (const [index, weight] of model.trainableWeights.entries()) {
@@ -28,14 +28,14 @@ export async function readOwnWeights(model: tf.LayersModel): Promise<OwnWeights>
 
 /** Returns what a weight's initialiser gives, if it gives the same twice; without one, equal numbers count. */
 async function constantOf(weight: tf.LayerVariable): Promise<Float32Array | undefined> {
-  const origin = originOf(weight);
-  if (origin === undefined) {
+  const source = weightSource(weight);
+  if (source === undefined) {
     const values = (await readBack(weight.read())).slice();
     return new Set(values).size === 1 ? values : undefined;
   }
-  if (drawsAtRandom(origin.initializer)) return undefined;
+  if (drawsAtRandom(source.initializer)) return undefined;
   const shape = weight.shape as number[];
-  const [once, again] = [await apply(origin.initializer, shape), await apply(origin.initializer, shape)];
+  const [once, again] = [await apply(source.initializer, shape), await apply(source.initializer, shape)];
   return once.every((value, i) => Object.is(value, again[i])) ? once : undefined;
 }
 
@@ -47,7 +47,7 @@ async function apply(initializer: Initializer, shape: number[]): Promise<Float32
 }
 
 /** The facts that all workers must share, and that the user is told. */
-export interface OwnWeightsFacts {
+export interface PresetWeightsFacts {
   /** Number of weights that the module loaded or set, whether or not the run begins with them. */
   written: number;
   /** SHA-256, in hex, of the weights that the run takes from the model as they are; "" if it takes none. */
@@ -58,10 +58,10 @@ export interface OwnWeightsFacts {
  * @param options of the run: `init` has written weights drawn anew, and with `initFrom` none of a model's own is taken
  * @returns undefined for a model that brings nothing along
  */
-export function ownWeightsFacts(
-  { written, constant }: OwnWeights,
+export function presetWeightsFacts(
+  { written, constant }: PresetWeights,
   { init, initFrom }: { init?: string | undefined; initFrom?: string | undefined },
-): OwnWeightsFacts | undefined {
+): PresetWeightsFacts | undefined {
   const taken = initFrom !== undefined ? [] : [...constant, ...(init === undefined ? written : [])];
   if (taken.length === 0 && written.size === 0) return undefined;
   return { written: written.size, digest: digestOf(new Map(taken)) };

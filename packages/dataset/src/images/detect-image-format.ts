@@ -15,7 +15,7 @@ const MARKS: readonly (readonly [kind: string, offset: number, mark: string])[] 
 ];
 
 /** Returns "PNG", "JPEG", or words for what else the bytes are. */
-export function kindOfImage(bytes: Uint8Array): string {
+export function detectImageFormat(bytes: Uint8Array): string {
   const head = Buffer.from(bytes.subarray(0, 16)).toString("latin1");
   if (head === "") return "an empty file";
   const known = MARKS.find(([, offset, mark]) => head.startsWith(mark, offset));

@@ -3,14 +3,14 @@
 import { excerpt } from "@lockstep/errors";
 
 /** A kind of file that its first bytes reveal. */
-export interface FileKind {
+export interface FileFormat {
   /** "a .pth file of PyTorch" */
-  is: string;
+  name: string;
   /** A sentence. */
   remedy: string;
 }
 
-/** Bytes that `kindOf` needs of a file's beginning. */
+/** Bytes that `detectFormat` needs of a file's beginning. */
 export const HEAD_BYTES = 1024;
 
 const CONVERT =
@@ -27,19 +27,19 @@ const SET_WEIGHTS =
   `of the same layers that gives them to each with setWeights (${CHAPTER}).`;
 
 /** What begins with these bytes; of several that match, the first counts. */
-const MAGIC: readonly [bytes: Buffer, kind: FileKind][] = [
-  [Buffer.of(0x1f, 0x8b), { is: "a gzip archive", remedy: UNPACK }],
-  [Buffer.from("BZh"), { is: "a bzip2 archive", remedy: UNPACK }],
-  [Buffer.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0), { is: "an xz archive", remedy: UNPACK }],
-  [Buffer.of(0x28, 0xb5, 0x2f, 0xfd), { is: "a zstd archive", remedy: UNPACK }],
-  [Buffer.of(0x37, 0x7a, 0xbc, 0xaf), { is: "a 7z archive", remedy: UNPACK }],
-  [Buffer.from("Rar!"), { is: "a rar archive", remedy: UNPACK }],
-  [Buffer.from("\x89HDF", "latin1"), { is: "an HDF5 file, as Keras writes", remedy: SET_WEIGHTS }],
-  [Buffer.from("\x93NUMPY", "latin1"), { is: "an .npy file of NumPy", remedy: SAVE_AGAIN }],
-  [Buffer.from("GGUF"), { is: "a GGUF file", remedy: SAVE_AGAIN }],
+const MAGIC: readonly [bytes: Buffer, kind: FileFormat][] = [
+  [Buffer.of(0x1f, 0x8b), { name: "a gzip archive", remedy: UNPACK }],
+  [Buffer.from("BZh"), { name: "a bzip2 archive", remedy: UNPACK }],
+  [Buffer.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0), { name: "an xz archive", remedy: UNPACK }],
+  [Buffer.of(0x28, 0xb5, 0x2f, 0xfd), { name: "a zstd archive", remedy: UNPACK }],
+  [Buffer.of(0x37, 0x7a, 0xbc, 0xaf), { name: "a 7z archive", remedy: UNPACK }],
+  [Buffer.from("Rar!"), { name: "a rar archive", remedy: UNPACK }],
+  [Buffer.from("\x89HDF", "latin1"), { name: "an HDF5 file, as Keras writes", remedy: SET_WEIGHTS }],
+  [Buffer.from("\x93NUMPY", "latin1"), { name: "an .npy file of NumPy", remedy: SAVE_AGAIN }],
+  [Buffer.from("GGUF"), { name: "a GGUF file", remedy: SAVE_AGAIN }],
   [
     Buffer.from("version https://git-lfs"),
-    { is: "a Git LFS pointer, which stands for the file", remedy: "Fetch the file itself with git lfs pull." },
+    { name: "a Git LFS pointer, which stands for the file", remedy: "Fetch the file itself with git lfs pull." },
   ],
 ];
 
@@ -48,9 +48,9 @@ const MAGIC: readonly [bytes: Buffer, kind: FileKind][] = [
  *
  * @param head the first `HEAD_BYTES` of the file, or all of it
  */
-export function kindOf(head: Buffer): FileKind | undefined {
-  if (head.length === 0) return { is: "an empty file", remedy: "Copy or download it again." };
-  return MAGIC.find(([bytes]) => startsWith(head, bytes))?.[1] ?? kindOfArchive(head) ?? kindOfText(head);
+export function detectFormat(head: Buffer): FileFormat | undefined {
+  if (head.length === 0) return { name: "an empty file", remedy: "Copy or download it again." };
+  return MAGIC.find(([bytes]) => startsWith(head, bytes))?.[1] ?? detectArchive(head) ?? detectText(head);
 }
 
 /** A .keras file is a zip archive with one of these as its first file. */
@@ -61,43 +61,50 @@ const startsWith = (head: Buffer, bytes: Buffer) => head.subarray(0, bytes.lengt
 /** Whether it has no characters that stand in no text; bytes that are not UTF-8 have become U+FFFD. */
 const isPlainText = (text: string) => !/[^\P{C}\p{Cf}\t\n\r]|\uFFFD/u.test(text.slice(0, -1));
 
-function plainText(text: string): FileKind {
-  return { is: `text that begins with "${excerpt(text, 40)}"`, remedy: "Read it: it may tell why a download failed." };
+function plainText(text: string): FileFormat {
+  return {
+    name: `text that begins with "${excerpt(text, 40)}"`,
+    remedy: "Read it: it may tell why a download failed.",
+  };
 }
 
 /** Archives and pickles, which are told apart by more than a few bytes. */
-function kindOfArchive(head: Buffer): FileKind | undefined {
+function detectArchive(head: Buffer): FileFormat | undefined {
   const text = head.toString("latin1");
   const [first = 0, second = 0, third = 0] = head;
   if (text.startsWith("PK\x03\x04") || text.startsWith("PK\x05\x06")) {
-    if (/\/(data|constants)\.pkl/.test(text)) return { is: "a .pth file of PyTorch", remedy: CONVERT };
-    if (KERAS.test(text)) return { is: "a .keras file of Keras", remedy: SET_WEIGHTS };
-    if (text.includes(".npy")) return { is: "an .npz file of NumPy", remedy: SAVE_AGAIN };
-    return { is: "a zip archive", remedy: UNPACK };
+    if (/\/(data|constants)\.pkl/.test(text)) return { name: "a .pth file of PyTorch", remedy: CONVERT };
+    if (KERAS.test(text)) return { name: "a .keras file of Keras", remedy: SET_WEIGHTS };
+    if (text.includes(".npy")) return { name: "an .npz file of NumPy", remedy: SAVE_AGAIN };
+    return { name: "a zip archive", remedy: UNPACK };
   }
   if (first === 0x80 && second >= 2 && second <= 5)
-    return { is: "a pickle, as in an old .pth file of PyTorch", remedy: CONVERT };
-  if (text.slice(257, 262) === "ustar") return { is: "a tar archive", remedy: UNPACK };
+    return { name: "a pickle, as in an old .pth file of PyTorch", remedy: CONVERT };
+  if (text.slice(257, 262) === "ustar") return { name: "a tar archive", remedy: UNPACK };
   // ModelProto: field 1, the version of the format; then field 2, the producer, or field 7, the graph.
   if (first === 0x08 && second >= 3 && second <= 20 && [0x12, 0x3a].includes(third))
-    return { is: "an ONNX model", remedy: SAVE_AGAIN };
+    return { name: "an ONNX model", remedy: SAVE_AGAIN };
   return undefined;
 }
 
-function kindOfText(head: Buffer): FileKind | undefined {
+function detectText(head: Buffer): FileFormat | undefined {
   const text = head
     .toString("utf8")
     .replace(/^\uFEFF/, "")
     .trimStart();
   if (/^<(!doctype html|html|head|body|!--)/i.test(text)) {
     const remedy = "Download the file itself: this is what a server shows instead, such as its page about the file.";
-    return { is: "an HTML page", remedy };
+    return { name: "an HTML page", remedy };
   }
-  if (text.startsWith("<?xml")) return { is: "an XML document", remedy: "Read it: it may tell why a download failed." };
+  if (text.startsWith("<?xml"))
+    return { name: "an XML document", remedy: "Read it: it may tell why a download failed." };
   if (!/^[{[]/.test(text)) return isPlainText(text) ? plainText(text) : undefined;
-  if (text.includes('"modelTopology"')) return { is: "the model.json of a TensorFlow.js model", remedy: LOAD };
+  if (text.includes('"modelTopology"')) return { name: "the model.json of a TensorFlow.js model", remedy: LOAD };
   if (text.includes('"weight_map"')) {
-    return { is: "JSON, perhaps the index of weights in several files", remedy: "Save them as one .safetensors file." };
+    return {
+      name: "JSON, perhaps the index of weights in several files",
+      remedy: "Save them as one .safetensors file.",
+    };
   }
-  return { is: "JSON", remedy: "Name the .safetensors file itself." };
+  return { name: "JSON", remedy: "Name the .safetensors file itself." };
 }

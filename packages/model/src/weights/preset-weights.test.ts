@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type LoadModelOptions, loadModel } from "../load/load.ts";
 import { saveModel } from "../testing/save-for-tests.ts";
 import { initialWeights } from "./initial-weights.ts";
-import { ownWeightsFacts, readOwnWeights } from "./own-weights.ts";
+import { presetWeightsFacts, readPresetWeights } from "./preset-weights.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -62,7 +62,7 @@ describe("a module's own weights", () => {
     const { model: plain } = await loadModule(`export default ({ tf }) => { ${make}; return model; };`);
     const [, , kernel, bias] = await begins(plain);
     expect(await begins(model)).toEqual([[1, 1, 1, 1], [1], kernel, bias]);
-    expect((await readOwnWeights(model)).written.size).toBe(2);
+    expect((await readPresetWeights(model)).written.size).toBe(2);
   });
 
   test("a ready model that a module exports keeps what it was set to", async () => {
@@ -94,20 +94,20 @@ describe("what other workers must have alike", () => {
 
   test("other values have another digest, and the same values at another place, too", () => {
     const digests = [one, other, withWeights([[1, Float32Array.of(1, 2)]])].map(
-      (own) => ownWeightsFacts(own, {})!.digest,
+      (own) => presetWeightsFacts(own, {})!.digest,
     );
     expect(new Set(digests).size).toBe(3);
-    expect(ownWeightsFacts(withWeights([[0, Float32Array.of(1, 2)]]), {})).toEqual(ownWeightsFacts(one, {}));
+    expect(presetWeightsFacts(withWeights([[0, Float32Array.of(1, 2)]]), {})).toEqual(presetWeightsFacts(one, {}));
   });
 
   test("weights that the run does not take may differ: with --init, and with --init-from", () => {
     for (const options of [{ init: "he" }, { initFrom: "weights.safetensors" }]) {
-      expect(ownWeightsFacts(one, options)).toEqual(ownWeightsFacts(other, options));
-      expect(ownWeightsFacts(one, options)).toEqual({ written: 1, digest: "" });
+      expect(presetWeightsFacts(one, options)).toEqual(presetWeightsFacts(other, options));
+      expect(presetWeightsFacts(one, options)).toEqual({ written: 1, digest: "" });
     }
   });
 
   test("a model that brings nothing along has no digest", () => {
-    expect(ownWeightsFacts(withWeights([]), {})).toBeUndefined();
+    expect(presetWeightsFacts(withWeights([]), {})).toBeUndefined();
   });
 });

@@ -8,7 +8,7 @@ import { graphOf, type Value } from "../layers/graph.ts";
  * by Flatten or by Reshape. A Dense layer after Flatten is none of them: the state dict has its columns in PyTorch's
  * order.
  */
-export function layersInOwnOrder(model: tf.LayersModel): string[] {
+export function layersInTfOrder(model: tf.LayersModel): string[] {
   const { applications } = graphOf(model);
   const found = applications.filter((application) => {
     const { layer, inputs } = application;

@@ -16,7 +16,7 @@ export interface Initializer {
 }
 
 /** The origin of a weight says which layer made it, and how. */
-export interface WeightOrigin {
+export interface WeightSource {
   /** The layer that made the weight: the cell of a recurrent layer, or the layer inside a wrapper. */
   layer: Layer;
   /** The layer's name for it: kernel, bias, gamma, … */
@@ -24,7 +24,7 @@ export interface WeightOrigin {
   initializer: Initializer;
 }
 
-interface Making extends WeightOrigin {
+interface RecordedSource extends WeightSource {
   /** The tensor with the values that the layer made. Writing a weight gives it another tensor. */
   dataId: object;
 }
@@ -42,19 +42,19 @@ type AddWeight = (
   ...more: unknown[]
 ) => tf.LayerVariable;
 
-const makings = new WeakMap<tf.LayerVariable, Making>();
+const recordedSources = new WeakMap<tf.LayerVariable, RecordedSource>();
 
 const prototype = tf.layers.Layer.prototype as unknown as { addWeight: AddWeight };
 const { addWeight } = prototype;
 prototype.addWeight = function (name, shape, dtype, initializer, ...more) {
   const weight = addWeight.call(this, name, shape, dtype, initializer, ...more);
-  makings.set(weight, { layer: this, role: name, initializer, dataId: dataOf(weight) });
+  recordedSources.set(weight, { layer: this, role: name, initializer, dataId: dataOf(weight) });
   return weight;
 };
 
 /** Undefined for a weight that its layer made without `addWeight`. */
-export function originOf(weight: tf.LayerVariable): WeightOrigin | undefined {
-  return makings.get(weight);
+export function weightSource(weight: tf.LayerVariable): WeightSource | undefined {
+  return recordedSources.get(weight);
 }
 
 /**
@@ -62,8 +62,8 @@ export function originOf(weight: tf.LayerVariable): WeightOrigin | undefined {
  * option `weights`, `assign`, or an optimizer. To be asked before a replica takes the place of the weight.
  */
 export function isWritten(weight: tf.LayerVariable): boolean {
-  const making = makings.get(weight);
-  return making !== undefined && making.dataId !== dataOf(weight);
+  const recorded = recordedSources.get(weight);
+  return recorded !== undefined && recorded.dataId !== dataOf(weight);
 }
 
 function dataOf(weight: tf.LayerVariable): object {

@@ -1,6 +1,6 @@
 import { tf } from "@lockstep/engine";
 import { expect, test } from "vitest";
-import { layersInOwnOrder } from "./own-order.ts";
+import { layersInTfOrder } from "./tf-order.ts";
 
 const { layers } = tf;
 const dense = (name: string) => layers.dense({ name, units: 3 });
@@ -29,6 +29,6 @@ test.each<[string, () => tf.LayersModel, string[]]>([
   ],
   ["the mean of each channel", () => net(layers.globalAveragePooling2d({}), layers.reshape({ targetShape: [2] })), []],
   ["a single pixel", () => net(layers.maxPooling2d({ poolSize: 4 }), layers.reshape({ targetShape: [2] })), []],
-])("layersInOwnOrder finds what PyTorch's order does not fit: %s", (_, make, names) => {
-  expect(layersInOwnOrder(make())).toEqual(names);
+])("layersInTfOrder finds what PyTorch's order does not fit: %s", (_, make, names) => {
+  expect(layersInTfOrder(make())).toEqual(names);
 });
