@@ -21,7 +21,7 @@ import { inTurn, medians } from "./pairs/rounds.ts";
 import { shapedNetwork } from "./pairs/shaped-network.ts";
 import { coresForTwo } from "./pairs/site.ts";
 import { figure } from "./results/figure.ts";
-import { publish, tellNotes } from "./results/result.ts";
+import { printNotes, publish } from "./results/result.ts";
 
 const FP16_NOTE = "PyTorch sends fp16, as many bytes as bf16: its own bf16 hook refuses gloo";
 
@@ -32,13 +32,13 @@ export async function benchNetwork({ rate, wire, rounds, steps, python, json }: 
   if (missing !== undefined) throw new LockstepError("ERR_BENCH", `Nothing can be measured: ${missing}`);
   const cores = coresForTwo();
   const leftOut = pytorchLeftOut(python);
-  const notes = tellNotes(cores.note, leftOut ?? (wire === "bf16" ? FP16_NOTE : undefined));
+  const notes = printNotes(cores.note, leftOut ?? (wire === "bf16" ? FP16_NOTE : undefined));
   await withCleanup(async (cleanup) => {
     const site = shapedNetwork(bitsPerSecond, cores, cleanup);
     const measuredMbit = await measureLinks(bitsPerSecond, cleanup);
     const { up, down, across } = measuredMbit;
     const carried = `${up.toFixed(1)} Mbit/s up, ${down.toFixed(1)} down, ${across.toFixed(1)} from worker to worker`;
-    notes.push(...tellNotes(`the links of ${rate} carried ${carried}`));
+    notes.push(...printNotes(`the links of ${rate} carried ${carried}`));
     const options = { steps, wire, python };
     const raw = await inTurn(rounds, {
       lockstep: () => lockstepPair(site, options, cleanup),

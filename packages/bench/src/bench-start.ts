@@ -35,11 +35,11 @@ export async function benchStart({ rounds, store, json }: StartOptions): Promise
     for (let round = 1; round <= rounds; round++) {
       const times = await bareCloneToFirstStep(store, cleanup);
       firstSteps.push(times);
-      const parts = Object.entries(times).map(([part, seconds]) => `${part} ${seconds.toFixed(2)} s`);
-      console.log(`round ${round}, from a bare clone to the first step: ${parts.join(", ")}`);
+      const stages = Object.entries(times).map(([stage, seconds]) => `${stage} ${seconds.toFixed(2)} s`);
+      console.log(`round ${round}, from a bare clone to the first step: ${stages.join(", ")}`);
     }
     const joins = await workerJoins(rounds, cleanup);
-    const seconds = (part: keyof FirstStep) => firstSteps.map((times) => times[part]);
+    const seconds = (stage: keyof FirstStep) => firstSteps.map((times) => times[stage]);
     const figures = [
       figure({ id: "first-step", name: "from a bare clone to the first step", unit: "s" }, seconds("total")),
       figure({ id: "clone", name: "of that, git clone", unit: "s" }, seconds("clone")),

@@ -9,7 +9,7 @@ import { pytorchLeftOut } from "./pairs/python.ts";
 import { inTurn, medians, type Timed } from "./pairs/rounds.ts";
 import { besideThis, lastLine, nodeScript, start } from "./processes.ts";
 import { figure } from "./results/figure.ts";
-import { publish, tellNotes } from "./results/result.ts";
+import { printNotes, publish } from "./results/result.ts";
 
 const BATCH = 32;
 
@@ -27,7 +27,7 @@ interface PytorchTimes extends Timed {
 export async function benchStep({ rounds, steps, threads, python, json }: StepOptions): Promise<void> {
   const args = [`${steps}`, `${BATCH}`, `${threads}`];
   const leftOut = pytorchLeftOut(python);
-  const notes = tellNotes(leftOut);
+  const notes = printNotes(leftOut);
   await withCleanup(async (cleanup) => {
     const measure = async <Times>(command: string[]) => lastLine<Times>(await start(command, cleanup).ended);
     const raw = await inTurn(rounds, {

@@ -18,14 +18,14 @@ import { pytorchPair } from "./pairs/pytorch-pair.ts";
 import { inTurn, medians, type Timed } from "./pairs/rounds.ts";
 import { coresForTwo, loopbackSite } from "./pairs/site.ts";
 import { type Figure, figure } from "./results/figure.ts";
-import { publish, tellNotes } from "./results/result.ts";
+import { printNotes, publish } from "./results/result.ts";
 
 /** Measures on this machine, prints the figures, and writes them if there is to be a file. */
 export async function benchSync({ rounds, steps, python, json }: ComparingOptions): Promise<void> {
   const cores = coresForTwo();
   const site = loopbackSite(cores);
   const leftOut = pytorchLeftOut(python);
-  const notes = tellNotes(cores.note, leftOut);
+  const notes = printNotes(cores.note, leftOut);
   await withCleanup(async (cleanup) => {
     const options = { steps, wire: "fp32" as const, python };
     const raw = await inTurn(rounds, {

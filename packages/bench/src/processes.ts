@@ -51,14 +51,14 @@ export class MeasuredProcess {
    */
   prints(pattern: RegExp): Promise<string> {
     return new Promise((resolve, reject) => {
-      const look = () => {
+      const check = () => {
         const match = this.#stdout.match(pattern);
         if (match === null) return;
-        this.#watchers.delete(look);
+        this.#watchers.delete(check);
         resolve(match[1] ?? match[0]);
       };
-      this.#watchers.add(look);
-      look();
+      this.#watchers.add(check);
+      check();
       this.ended.then(() => reject(this.#failure(`ended without printing ${pattern}`)), reject);
     });
   }
@@ -84,7 +84,7 @@ export class MeasuredProcess {
     stdin.on("error", () => {}); // it may end before it is told something
     stdout.setEncoding("utf8").on("data", (data: string) => {
       this.#stdout += data;
-      for (const look of this.#watchers) look();
+      for (const check of this.#watchers) check();
     });
     stderr.setEncoding("utf8").on("data", (data: string) => {
       this.#stderr += data;

@@ -9,7 +9,7 @@ export interface Curve {
   /** A custom property of the page's style sheet. */
   color: `--${string}`;
   /** Drawn as dots, as what lies behind the others, or only as the edge of a band. @default a line */
-  look?: "dots" | "faint" | "dashed" | "none";
+  lineStyle?: "dots" | "faint" | "dashed" | "none";
 }
 
 /** The curves of a chart, and what its axis of values shows. */
@@ -32,13 +32,13 @@ const color = (name: string) => style().getPropertyValue(name).trim();
 /** A chart on the page, whose curves are replaced with each `show`. */
 export class Chart {
   readonly #plot: uPlot;
-  readonly #where: HTMLElement;
+  readonly #container: HTMLElement;
 
-  constructor(where: HTMLElement, options: ChartOptions) {
-    this.#where = where;
+  constructor(container: HTMLElement, options: ChartOptions) {
+    this.#container = container;
     const none = options.curves.map(() => []) as unknown as uPlot.AlignedData;
-    this.#plot = new uPlot(plotOptions(widthOf(where), options), none, where);
-    new ResizeObserver(() => this.#plot.setSize({ width: widthOf(where), height: HEIGHT })).observe(where);
+    this.#plot = new uPlot(plotOptions(widthOf(container), options), none, container);
+    new ResizeObserver(() => this.#plot.setSize({ width: widthOf(container), height: HEIGHT })).observe(container);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#plot.redraw());
   }
 
@@ -47,12 +47,12 @@ export class Chart {
     this.#plot.setData(
       tables.length === 1 ? (tables[0] as uPlot.AlignedData) : uPlot.join(tables as uPlot.AlignedData[]),
     );
-    this.#where.setAttribute("aria-label", summary);
+    this.#container.setAttribute("aria-label", summary);
   }
 }
 
-function widthOf(where: HTMLElement): number {
-  return Math.max(where.clientWidth, 100);
+function widthOf(container: HTMLElement): number {
+  return Math.max(container.clientWidth, 100);
 }
 
 function plotOptions(width: number, { curves, bands = [], unit, fromZero = false }: ChartOptions): uPlot.Options {
@@ -95,7 +95,7 @@ function axesOf(unit: ChartOptions["unit"] = "number"): uPlot.Axis[] {
   ];
 }
 
-function seriesOf({ label, color: name, look }: Curve, format: (value: number) => string): uPlot.Series {
+function seriesOf({ label, color: name, lineStyle }: Curve, format: (value: number) => string): uPlot.Series {
   const common = {
     label,
     spanGaps: true,
@@ -105,7 +105,7 @@ function seriesOf({ label, color: name, look }: Curve, format: (value: number) =
     },
   };
   const stroke = () => color(name);
-  switch (look) {
+  switch (lineStyle) {
     case "dots":
       return { ...common, stroke, width: 1.5, points: { show: true, size: 7, fill: stroke } };
     case "faint":
@@ -135,6 +135,6 @@ function lastOf(column: uPlot.AlignedData[number], at: number | null): number | 
 function rangeOf(low: number | null, high: number | null, fromZero: boolean): [number, number] {
   if (low === null || high === null) return [0, 1];
   const bottom = fromZero ? 0 : low;
-  const room = (high - bottom || Math.abs(high) || 1) * 0.06;
-  return [fromZero ? 0 : Math.max(bottom - room, bottom >= 0 ? 0 : Number.NEGATIVE_INFINITY), high + room];
+  const margin = (high - bottom || Math.abs(high) || 1) * 0.06;
+  return [fromZero ? 0 : Math.max(bottom - margin, bottom >= 0 ? 0 : Number.NEGATIVE_INFINITY), high + margin];
 }

@@ -22,8 +22,8 @@ export function element<T extends HTMLElement = HTMLElement>(id: string, type?: 
 }
 
 /** Only what changed is written: an element that has the focus, or is read out, is left alone. */
-export function setText(where: Element, text: string): void {
-  if (where.textContent !== text) where.textContent = text;
+export function setText(target: Element, text: string): void {
+  if (target.textContent !== text) target.textContent = text;
 }
 
 /** Makes `list` hold one element for each key, in order; those that are there stay the same elements. */
@@ -40,17 +40,17 @@ export function keyed<Item>(
     update: (made: HTMLElement, item: Item) => void;
   },
 ): void {
-  const there = new Map(
+  const existing = new Map(
     Array.from(list.children, (child) => [(child as HTMLElement).dataset["key"], child as HTMLElement]),
   );
-  const wanted = items.map((item) => {
-    const found = there.get(key(item)) ?? make(item);
+  const ordered = items.map((item) => {
+    const found = existing.get(key(item)) ?? make(item);
     found.dataset["key"] = key(item);
     update(found, item);
     return found;
   });
-  const keep = new Set(wanted);
+  const keep = new Set(ordered);
   for (const child of [...list.children]) if (!keep.has(child as HTMLElement)) child.remove();
-  for (const [i, child] of wanted.entries())
+  for (const [i, child] of ordered.entries())
     if (list.children[i] !== child) list.insertBefore(child, list.children[i] ?? null);
 }

@@ -2,7 +2,7 @@
 import type { RunSnapshot } from "@lockstep/run/live";
 import { count, percent } from "../src/format.ts";
 import { element, keyed, node, setText } from "./dom.ts";
-import { tellOfMore } from "./overflow.ts";
+import { showOverflowHint } from "./overflow.ts";
 import { colorOf, showLegend, stack } from "./workers.ts";
 
 type Run = Readonly<RunSnapshot>;
@@ -13,7 +13,7 @@ const SHOWN_EVENTS = 200;
 export function showLedger({ ledger, run, redoneSlices }: Run): void {
   const { trainSamples = 0 } = run?.derived ?? {};
   const { epoch, samples } = ledger;
-  const whole = samples === trainSamples && epoch > 0 ? "each exactly once" : "each once";
+  const coverage = samples === trainSamples && epoch > 0 ? "each exactly once" : "each once";
   const redone =
     redoneSlices === 0
       ? ""
@@ -22,18 +22,18 @@ export function showLedger({ ledger, run, redoneSlices }: Run): void {
     element("ledger-text"),
     epoch === 0
       ? "No sample has counted yet."
-      : `Epoch ${epoch}: ${count(samples)} of ${count(trainSamples)} samples have counted, ${whole}${redone}.`,
+      : `Epoch ${epoch}: ${count(samples)} of ${count(trainSamples)} samples have counted, ${coverage}${redone}.`,
   );
-  const pieces = ledger.workers.map(({ name, samples: own }) => ({
-    part: name,
+  const pieces = ledger.workers.map(({ name, samples: workerSamples }) => ({
+    name,
     color: colorOf(name),
-    fraction: own / Math.max(trainSamples, 1),
-    text: `${name} ${count(own)}`,
+    fraction: workerSamples / Math.max(trainSamples, 1),
+    text: `${name} ${count(workerSamples)}`,
   }));
   stack(element("ledger"), pieces);
   showLegend(
     element("ledger-legend"),
-    pieces.map(({ part, color, text }) => ({ name: part, color, text })),
+    pieces.map(({ name, color, text }) => ({ name, color, text })),
   );
 }
 
@@ -57,7 +57,7 @@ let reported: Run["report"];
 export function showConfusion({ report }: Run): void {
   element("confusion-section").hidden = report === undefined;
   if (report === undefined || report === reported) return;
-  if (reported === undefined) tellOfMore(element("confusion-scroll"), element("confusion-hint"));
+  if (reported === undefined) showOverflowHint(element("confusion-scroll"), element("confusion-hint"));
   reported = report;
   const { accuracy, samples, classes, confusion } = report;
   setText(
@@ -75,13 +75,13 @@ export function showConfusion({ report }: Run): void {
       1,
       row.reduce((a, b) => a + b, 0),
     );
-    const cells = row.map((times, taken) => {
+    const cells = row.map((times, predicted) => {
       const cell = node(
         "td",
-        { title: `${classes[label]} taken for ${classes[taken]}: ${count(times)}` },
+        { title: `${classes[label]} taken for ${classes[predicted]}: ${count(times)}` },
         times === 0 ? "" : count(times),
       );
-      const color = label === taken ? "--right" : "--wrong";
+      const color = label === predicted ? "--right" : "--wrong";
       const strength = Math.round(100 * Math.sqrt(times / all));
       cell.style.background = `color-mix(in srgb, var(${color}) ${strength}%, transparent)`;
       return cell;
@@ -98,17 +98,17 @@ export function showConfig({ run }: Run): void {
   if (run === undefined || run === configured) return;
   configured = run;
   const { machine, derived, ...options } = run;
-  const { spec: _, classes, ...follows } = derived;
-  const entries = Object.entries({ ...options, ...machine, ...follows, classes: classes.join(", ") });
+  const { spec: _, classes, ...derivedOptions } = derived;
+  const entries = Object.entries({ ...options, ...machine, ...derivedOptions, classes: classes.join(", ") });
   element("config").replaceChildren(
     ...entries.flatMap(([name, value]) =>
-      value === undefined || value === null ? [] : [node("dt", {}, name), node("dd", {}, wordsOf(value))],
+      value === undefined || value === null ? [] : [node("dt", {}, name), node("dd", {}, formatValue(value))],
     ),
   );
 }
 
-function wordsOf(value: unknown): string {
-  if (Array.isArray(value)) return value.map(wordsOf).join(" × ");
+function formatValue(value: unknown): string {
+  if (Array.isArray(value)) return value.map(formatValue).join(" × ");
   if (typeof value === "number") return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)));
   return String(value);
 }

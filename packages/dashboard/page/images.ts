@@ -12,9 +12,9 @@ export async function showImages({ report }: Readonly<RunSnapshot>): Promise<voi
   shown = report;
   element("images-section").hidden = true;
   if (report?.predictions === undefined) return;
-  const answer = await fetch("/test-images.json", { headers: authorization });
-  if (!answer.ok || report !== shown) return;
-  const { images, ...size }: TestImages = await answer.json();
+  const response = await fetch("/test-images.json", { headers: authorization });
+  if (!response.ok || report !== shown) return;
+  const { images, ...size }: TestImages = await response.json();
   element("images").replaceChildren(...images.map((image) => figureOf(image, size, report.classes)));
   element("images-section").hidden = images.length === 0;
 }
@@ -25,11 +25,11 @@ function figureOf(
   classes: string[],
 ) {
   const right = label === prediction;
-  const [is, taken] = [classes[label]!, classes[prediction]!];
-  const words = right ? [is] : [taken, node("s", {}, is)];
+  const [is, predicted] = [classes[label]!, classes[prediction]!];
+  const words = right ? [is] : [predicted, node("s", {}, is)];
   const picture = draw(pixels, size);
   picture.setAttribute("role", "img");
-  picture.setAttribute("aria-label", right ? `${is}, taken for that` : `${is}, taken for ${taken}`);
+  picture.setAttribute("aria-label", right ? `${is}, taken for that` : `${is}, taken for ${predicted}`);
   const attributes = { class: right ? "right" : "wrong", title: `test image ${index}` };
   return node("figure", attributes, picture, node("figcaption", {}, ...words));
 }

@@ -8,7 +8,7 @@ import { showControls } from "./controls.ts";
 import { element, setText } from "./dom.ts";
 import { showConfig, showConfusion, showEvents, showLedger } from "./facts.ts";
 import { showImages } from "./images.ts";
-import { colorOf, showBytes, showParts, showWorkers } from "./workers.ts";
+import { colorOf, showBytes, showStepTimes, showWorkers } from "./workers.ts";
 
 type Run = Readonly<RunSnapshot>;
 
@@ -16,7 +16,7 @@ type Run = Readonly<RunSnapshot>;
 const DRAW_MS = 250;
 const AGE_MS = 1000;
 /** More curves than this nobody tells apart. */
-const MOST_WORKERS = 8;
+const MAX_WORKER_CURVES = 8;
 /** Colours of the runs that this one is compared with. */
 const OTHER_COLORS = ["--w2", "--w4", "--w5", "--w6", "--w7"] as const;
 
@@ -42,7 +42,7 @@ function draw(): void {
   showControls(run);
   showCurves(run);
   showSpeed(run);
-  showParts(run);
+  showStepTimes(run);
   showBytes(run);
   showWorkers(run, true);
   showLedger(run);
@@ -87,11 +87,11 @@ function showTiles(now: Run): void {
   const mean = (column: number[]) => sumOfLast(column) / sumOfLast(history.samples);
   const validated = last?.evalLoss === undefined ? "training" : `validation ${figure(last.evalLoss)}`;
   tile("loss", figure(mean(history.lossSum)), validated);
-  const [part, accuracy] = test === undefined ? ["validation", last?.evalAccuracy] : ["test", test.accuracy];
+  const [split, accuracy] = test === undefined ? ["validation", last?.evalAccuracy] : ["test", test.accuracy];
   tile(
     "accuracy",
     percent(mean(history.correct)),
-    accuracy === undefined ? "training" : `${part} ${percent(accuracy)}`,
+    accuracy === undefined ? "training" : `${split} ${percent(accuracy)}`,
   );
   const perSecond = (1000 * history.samples.reduce(add, 0)) / history.stepMs.reduce(add, 0);
   if (isOver(now) || progress === undefined) {
@@ -115,17 +115,17 @@ function tile(name: string, value: string, note: string): void {
 function chartOf(what: "Loss" | "Accuracy"): Chart {
   const curves: Curve[] = [
     { label: "training", color: "--w0" },
-    { label: "each step", color: "--w0", look: "faint" },
+    { label: "each step", color: "--w0", lineStyle: "faint" },
     ...(what === "Loss"
       ? ([
-          { label: "least", color: "--w0", look: "none" },
-          { label: "greatest", color: "--w0", look: "none" },
+          { label: "least", color: "--w0", lineStyle: "none" },
+          { label: "greatest", color: "--w0", lineStyle: "none" },
         ] as const)
       : []),
-    { label: "training, by epoch", color: "--w3", look: "dots" },
-    { label: "validation", color: "--w1", look: "dots" },
+    { label: "training, by epoch", color: "--w3", lineStyle: "dots" },
+    { label: "validation", color: "--w1", lineStyle: "dots" },
     ...others.map(
-      ({ name }, i): Curve => ({ label: name, color: OTHER_COLORS[i % OTHER_COLORS.length]!, look: "dashed" }),
+      ({ name }, i): Curve => ({ label: name, color: OTHER_COLORS[i % OTHER_COLORS.length]!, lineStyle: "dashed" }),
     ),
   ];
   const unit = what === "Accuracy" ? "percent" : "number";
@@ -154,7 +154,7 @@ function showSpeed(run: Run): void {
   const names = run.history.workers
     .map(({ name }) => name)
     .sort()
-    .slice(0, MOST_WORKERS);
+    .slice(0, MAX_WORKER_CURVES);
   const workers = names.length > 1 ? names : []; // one alone is the total
   if (speed?.workers !== workers.join()) {
     element("speed").replaceChildren();

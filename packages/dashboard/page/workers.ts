@@ -1,7 +1,7 @@
 /** The workers: as a table, and what each does in a step. */
 import { hasLeft, type LiveWorker, partsOf, type RunSnapshot, stragglerOf, WAIT } from "@lockstep/run/live";
 import { bytes, count, milliseconds, percent } from "../src/format.ts";
-import { askToDrop, mayDrop } from "./controls.ts";
+import { confirmDrop, mayDrop } from "./controls.ts";
 import { element, keyed, node, setText } from "./dom.ts";
 
 type Run = Readonly<RunSnapshot>;
@@ -9,7 +9,7 @@ type Run = Readonly<RunSnapshot>;
 /** Colours that the style sheet has for workers, and for the parts of a step. */
 const COLORS = 8;
 /** The parts of a worker's step, in the order in which it does them. */
-const PARTS = ["data", "forward", "backward", "read-back", "apply", "state", WAIT];
+const SEGMENTS = ["data", "forward", "backward", "read-back", "apply", "state", WAIT];
 
 const colors = new Map<string, number>();
 
@@ -20,7 +20,8 @@ export function colorOf(name: string): `--w${number}` {
   return `--w${known}`;
 }
 
-const partColor = (part: string) => (part === WAIT ? "--wait" : `--w${(PARTS.indexOf(part) + COLORS) % COLORS}`);
+const segmentColor = (segment: string) =>
+  segment === WAIT ? "--wait" : `--w${(SEGMENTS.indexOf(segment) + COLORS) % COLORS}`;
 
 const WORDS = {
   waiting: "waits for the weights",
@@ -33,8 +34,8 @@ const WORDS = {
 };
 
 /** When the page last heard of the workers: their heartbeats go on growing older. */
-let heardMs = performance.now();
-let rowsSeen: readonly LiveWorker[] = [];
+let updatedMs = performance.now();
+let latestWorkers: readonly LiveWorker[] = [];
 
 const CELLS: [label: string, text: (worker: LiveWorker, run: Run) => string][] = [
   ["State", ({ state, goneBecause }) => goneBecause ?? WORDS[state]],
@@ -53,13 +54,13 @@ const CELLS: [label: string, text: (worker: LiveWorker, run: Run) => string][] =
 /**
  * Shows a row for each worker.
  *
- * @param isNews whether the run was just heard of
+ * @param isUpdate whether the run was just heard of
  */
-export function showWorkers(run: Run, isNews: boolean): void {
-  if (isNews) heardMs = performance.now();
-  rowsSeen = run.workers;
+export function showWorkers(run: Run, isUpdate: boolean): void {
+  if (isUpdate) updatedMs = performance.now();
+  latestWorkers = run.workers;
   const order = (worker: LiveWorker) => `${hasLeft(worker) ? 1 : 0}${worker.name}`;
-  const workers = [...rowsSeen].sort((a, b) => order(a).localeCompare(order(b), "en", { numeric: true }));
+  const workers = [...latestWorkers].sort((a, b) => order(a).localeCompare(order(b), "en", { numeric: true }));
   keyed(element("workers"), workers, {
     key: ({ name }) => name,
     make: ({ name }) => rowOf(name),
@@ -76,7 +77,7 @@ function rowOf(name: string): HTMLElement {
   const dot = node("span", { class: "dot" });
   dot.style.background = `var(${colorOf(name)})`;
   const drop = node("button", { type: "button", "aria-label": `Drop ${name}` }, "Drop");
-  drop.addEventListener("click", () => askToDrop(name));
+  drop.addEventListener("click", () => confirmDrop(name));
   const cells = CELLS.map(([label]) => node("td", { "data-label": label }));
   return node("tr", {}, node("th", { scope: "row" }, dot, name), ...cells, node("td", {}, drop));
 }
@@ -85,8 +86,9 @@ function speedOf(worker: LiveWorker, { recent }: Run): string {
   if (hasLeft(worker)) return "—";
   const ms = recent.reduce((total, row) => total + row.ms.step, 0);
   const samples = recent.reduce((total, row) => {
-    const own = row.workers === undefined ? row.samples : row.workers.find(({ name }) => name === worker.name)?.samples;
-    return total + (own ?? 0);
+    const samplesOfWorker =
+      row.workers === undefined ? row.samples : row.workers.find(({ name }) => name === worker.name)?.samples;
+    return total + (samplesOfWorker ?? 0);
   }, 0);
   return ms === 0 ? "—" : ((1000 * samples) / ms).toFixed(1);
 }
@@ -94,55 +96,55 @@ function speedOf(worker: LiveWorker, { recent }: Run): string {
 function heartbeatOf(worker: LiveWorker): string {
   const { heartbeatAgeMs } = worker;
   if (hasLeft(worker) || heartbeatAgeMs === undefined) return "—";
-  return `${((heartbeatAgeMs + performance.now() - heardMs) / 1000).toFixed(1)} s ago`;
+  return `${((heartbeatAgeMs + performance.now() - updatedMs) / 1000).toFixed(1)} s ago`;
 }
 
 /** Stacked bars, all on one scale, and who holds up the others. */
-export function showParts({ recent }: Run): void {
+export function showStepTimes({ recent }: Run): void {
   const workers = partsOf(recent).sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
-  const totals = workers.map(({ ms }) => Object.values(ms).reduce((total, part) => total + part, 0));
+  const totals = workers.map(({ ms }) => Object.values(ms).reduce((total, segment) => total + segment, 0));
   const longest = Math.max(...totals, 1e-9);
   const straggler = stragglerOf(recent);
-  setText(element("straggler"), sentenceOf(straggler, workers.length));
+  setText(element("straggler"), stragglerText(straggler, workers.length));
   keyed(element("parts"), workers, {
     key: ({ name }) => name,
     make: ({ name }) => node("li", {}, node("span", {}, name), node("div", { class: "stack" }), node("span")),
     update: (row, { name, ms }) => {
       row.classList.toggle("straggler", name === straggler?.name);
-      const parts = inOrder(ms);
+      const segments = inOrder(ms);
       stack(
         row.children[1]!,
-        parts.map(([part, value]) => ({
-          part,
-          color: partColor(part),
+        segments.map(([segment, value]) => ({
+          name: segment,
+          color: segmentColor(segment),
           fraction: value / longest,
-          text: `${part} ${milliseconds(value)}`,
+          text: `${segment} ${milliseconds(value)}`,
         })),
       );
-      setText(row.children[2]!, milliseconds(Object.values(ms).reduce((total, part) => total + part, 0)));
+      setText(row.children[2]!, milliseconds(Object.values(ms).reduce((total, segment) => total + segment, 0)));
     },
   });
-  const names = [...new Set(workers.flatMap(({ ms }) => inOrder(ms).map(([part]) => part)))];
+  const names = [...new Set(workers.flatMap(({ ms }) => inOrder(ms).map(([segment]) => segment)))];
   showLegend(
     element("parts-legend"),
-    names.map((part) => ({ name: part, color: partColor(part) })),
+    names.map((segment) => ({ name: segment, color: segmentColor(segment) })),
   );
 }
 
-function inOrder(ms: Record<string, number>): [part: string, ms: number][] {
-  const parts = Object.entries(ms).filter(([, part]) => part > 0);
-  return parts.sort(([a], [b]) => PARTS.indexOf(a) - PARTS.indexOf(b));
+function inOrder(ms: Record<string, number>): [segment: string, ms: number][] {
+  const segments = Object.entries(ms).filter(([, segment]) => segment > 0);
+  return segments.sort(([a], [b]) => SEGMENTS.indexOf(a) - SEGMENTS.indexOf(b));
 }
 
-function sentenceOf(straggler: ReturnType<typeof stragglerOf>, workers: number): string {
+function stragglerText(straggler: ReturnType<typeof stragglerOf>, workers: number): string {
   if (straggler === undefined) return workers > 1 ? "No worker holds up the others." : "";
-  const { name, fraction, part, partMs, medianMs } = straggler;
-  return `${name} holds up ${percent(fraction, 0)} of each step: ${part} ${milliseconds(partMs)}, median ${milliseconds(medianMs)}.`;
+  const { name, fraction, part: segment, partMs, medianMs } = straggler;
+  return `${name} holds up ${percent(fraction, 0)} of each step: ${segment} ${milliseconds(partMs)}, median ${milliseconds(medianMs)}.`;
 }
 
 /** A piece of a bar: the share of one part of a step. */
 export interface Piece {
-  part: string;
+  name: string;
   color: string;
   /** Share of the whole width. */
   fraction: number;
@@ -150,9 +152,9 @@ export interface Piece {
 }
 
 /** Draws pieces side by side as one bar. */
-export function stack(where: Element, pieces: readonly Piece[]): void {
-  keyed(where, pieces, {
-    key: ({ part }) => part,
+export function stack(target: Element, pieces: readonly Piece[]): void {
+  keyed(target, pieces, {
+    key: ({ name }) => name,
     make: () => node("span"),
     update: (made, { color, fraction, text }) => {
       made.style.width = `${100 * fraction}%`;
@@ -163,8 +165,8 @@ export function stack(where: Element, pieces: readonly Piece[]): void {
 }
 
 /** Shows a legend: a coloured dot and a text for each name. */
-export function showLegend(where: Element, names: readonly { name: string; color: string; text?: string }[]): void {
-  keyed(where, names, {
+export function showLegend(target: Element, names: readonly { name: string; color: string; text?: string }[]): void {
+  keyed(target, names, {
     key: ({ name }) => name,
     make: ({ color }) => {
       const dot = node("span", { class: "dot" });
@@ -195,7 +197,7 @@ export function showBytes({ recent, run }: Run): void {
     key: ({ name }) => name,
     make: ({ name }) => node("li", {}, node("span", {}, name), node("div", { class: "stack" }), node("span")),
     update: (row, { value, color, name }) => {
-      stack(row.children[1]!, [{ part: name, color, fraction: value / largest, text: bytes(value) }]);
+      stack(row.children[1]!, [{ name, color, fraction: value / largest, text: bytes(value) }]);
       setText(row.children[2]!, bytes(value));
     },
   });

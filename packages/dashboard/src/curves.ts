@@ -8,8 +8,8 @@ export type Column = (number | null)[];
 export type Table = [number[], Column, ...Column[]];
 
 /** A smoothed curve forgets what is further back than this part of what is shown. */
-const SMOOTHED_PART = 1 / 100;
-const MOST_SMOOTHED = 20;
+const SMOOTHING_FRACTION = 1 / 100;
+const MAX_SMOOTHING_SPAN = 20;
 
 /** Updates made at the end of each bucket. */
 const updatesOf = ({ first, steps }: StepHistory): number[] => first.map((step, i) => step + steps[i]!);
@@ -38,19 +38,19 @@ export function epochTable({ epochs }: RunSnapshot, what: "Loss" | "Accuracy"): 
 /** Images a second: of all, then of each of the workers; null where it had none. */
 export function speedTable({ history }: RunSnapshot, workers: readonly string[]): Table {
   const perSecond = (samples: number[]) => samples.map((value, i) => (1000 * value) / history.stepMs[i]!);
-  const own = workers.map((name) =>
+  const perWorker = workers.map((name) =>
     perSecond(history.workers.find((worker) => worker.name === name)?.samples ?? []).map((value) =>
       value === 0 ? null : value,
     ),
   );
-  return [updatesOf(history), smoothed(perSecond(history.samples)), ...own.map(smoothed)];
+  return [updatesOf(history), smoothed(perSecond(history.samples)), ...perWorker.map(smoothed)];
 }
 
 const ratio = (sums: number[], counts: number[]): number[] => sums.map((sum, i) => sum / counts[i]!);
 
 /** A running mean that forgets; where there is nothing, it waits. */
 export function smoothed(values: readonly (number | null)[]): Column {
-  const span = Math.min(Math.max(5, values.length * SMOOTHED_PART), MOST_SMOOTHED);
+  const span = Math.min(Math.max(5, values.length * SMOOTHING_FRACTION), MAX_SMOOTHING_SPAN);
   const keep = 1 - 1 / span;
   let [sum, weight] = [0, 0];
   return values.map((value) => {

@@ -8,10 +8,10 @@ const LOOPBACK = "127.0.0.1";
 const DASHBOARD_PORT = 7080;
 
 /** Nobody guesses a token of so many characters. */
-const LEAST_TOKEN = 16;
+const MIN_TOKEN_LENGTH = 16;
 
 /** The run that a dashboard shows, and the port that it listens on. */
-export interface DashboardOptions extends SiteOptions {
+export interface DashboardServerOptions extends SiteOptions {
   /** The port to listen on. @default 7080, or the next that is free */
   port?: number | undefined;
 }
@@ -23,18 +23,23 @@ export interface Dashboard {
 }
 
 /** Returns the address that a dashboard listens on. */
-export function placeOf({ port }: Pick<DashboardOptions, "port">): { host: string; port: number; anyPort: boolean } {
+export function dashboardAddress({ port }: Pick<DashboardServerOptions, "port">): {
+  host: string;
+  port: number;
+  anyPort: boolean;
+} {
   return { host: LOOPBACK, port: port ?? DASHBOARD_PORT, anyPort: port === undefined };
 }
 
 /** Finds out early whether it can. @throws LockstepError ERR_LISTEN */
-export const assertDashboardPortFree = (wish: Pick<DashboardOptions, "port">) => assertPortFree(placeOf(wish));
+export const assertDashboardPortFree = (options: Pick<DashboardServerOptions, "port">) =>
+  assertPortFree(dashboardAddress(options));
 
 /** @throws LockstepError ERR_LISTEN */
-export async function openDashboard({ port, ...options }: DashboardOptions): Promise<Dashboard> {
+export async function openDashboard({ port, ...options }: DashboardServerOptions): Promise<Dashboard> {
   const { onRequest, isProtected, close: closeSite } = makeSite(options);
   const server = await openServer({
-    ...placeOf({ port }),
+    ...dashboardAddress({ port }),
     onRequest,
     isProtected,
     // No worker can join.
@@ -51,11 +56,11 @@ export async function openDashboard({ port, ...options }: DashboardOptions): Pro
 
 /** Returns the token that a page must show to command a run: LOCKSTEP_CONTROL_TOKEN, or one made for this process. */
 export function controlToken(): string {
-  const given = process.env["LOCKSTEP_CONTROL_TOKEN"];
-  if (given === undefined) return makeToken();
-  assertToken(given);
-  if (given.length >= LEAST_TOKEN) return given;
-  const text = `Expected LOCKSTEP_CONTROL_TOKEN to have at least ${LEAST_TOKEN} characters, got ${given.length}`;
+  const token = process.env["LOCKSTEP_CONTROL_TOKEN"];
+  if (token === undefined) return makeToken();
+  assertToken(token);
+  if (token.length >= MIN_TOKEN_LENGTH) return token;
+  const text = `Expected LOCKSTEP_CONTROL_TOKEN to have at least ${MIN_TOKEN_LENGTH} characters, got ${token.length}`;
   throw new LockstepError("ERR_TOKEN", `${text}; \`openssl rand -hex 16\` makes a good one.`);
 }
 

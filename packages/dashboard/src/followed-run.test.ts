@@ -37,13 +37,13 @@ test("a run that goes on is followed: steps, events, the team, and the time that
   happens("begun");
   for (const name of ["a", "b"]) happens("joined", name);
   step(0, "a", "b");
-  const { live, look } = followRun(folder.dir);
+  const { live, poll } = followRun(folder.dir);
   expect(live.snapshot()).toMatchObject({ name: "run", state: "running", stepsDone: 1 });
   expect(live.snapshot().progress).toEqual({ step: 1, steps: 10, loss: 2, samplesPerSecond: 8, secondsLeft: 4.5 });
   happens("lost", "b");
   step(1, "a");
-  look();
-  look();
+  poll();
+  poll();
   expect(live.snapshot().stepsDone).toBe(2);
   expect(live.snapshot().history.samples).toEqual([4, 4]);
   expect(live.snapshot().workers.map(({ name, state }) => [name, state])).toEqual([
@@ -52,7 +52,7 @@ test("a run that goes on is followed: steps, events, the team, and the time that
   ]);
   expect(live.snapshot().phase).toBeUndefined(); // its folder, of an older version, does not tell
   happens("finished");
-  look();
+  poll();
   expect(live.snapshot().state).toBe("finished");
   expect(live.snapshot().phase).toEqual({ name: "over", sinceMs: Date.parse("2026-11-24T12:00:00.000Z") });
 });
@@ -67,16 +67,16 @@ test("a run is in the phase that its folder tells last, and phases are not liste
   happens("begun");
   enters("starting");
   enters("stepping");
-  const { live, look } = followRun(folder.dir);
+  const { live, poll } = followRun(folder.dir);
   expect(live.snapshot().phase).toEqual({ name: "stepping", sinceMs });
   enters("paused", "1 of at least 2 workers are here");
   enters("dancing"); // of a later version
-  look();
+  poll();
   expect(live.snapshot().phase).toEqual({ name: "paused", sinceMs, reason: "1 of at least 2 workers are here" });
   expect(live.snapshot().events.map(({ kind }) => kind)).toEqual(["waiting", "begun"]);
   happens("failed");
   enters("over");
-  look();
+  poll();
   expect(live.snapshot().phase).toEqual({ name: "over", sinceMs });
 });
 
@@ -102,8 +102,8 @@ test("a run that was killed is not said to be running, until it is resumed", asy
   happens("begun");
   step(0, "a");
   lease.release(); // as a kill leaves it: no last word, and no process
-  const { live, look } = followRun(folder.dir);
-  look();
+  const { live, poll } = followRun(folder.dir);
+  poll();
   expect(live.snapshot().state).toBe("stopped");
   expect(live.snapshot().events.map(({ kind }) => kind)).toEqual(["begun", "stopped"]);
   lease = await holdRunFolder(openRunFolder(folder.dir).folder, () => {});
@@ -111,6 +111,6 @@ test("a run that was killed is not said to be running, until it is resumed", asy
   renameSync(`${folder.metrics}.tmp`, folder.metrics);
   happens("resumed");
   step(0, "b");
-  look();
+  poll();
   expect(live.snapshot()).toMatchObject({ state: "running", stepsDone: 1, ledger: { samples: 4 } });
 });

@@ -10,7 +10,7 @@ const KILLED = "no process writes to its folder any more: it was killed";
 export interface FollowedRun {
   live: LiveRun;
   /** Takes in what its files have got since the last look. @throws LockstepError ERR_RUN_FILE or ERR_METRICS */
-  look(): void;
+  poll(): void;
 }
 
 /** @throws LockstepError ERR_NO_RUN, ERR_RUN_FILE or ERR_METRICS */
@@ -21,27 +21,27 @@ export function followRun(dir: string): FollowedRun {
   const report = new GrowingFile(folder.report);
   const isHeld = watchRunFolder(folder);
 
-  function look(): void {
-    const held = isHeld(); // before its last words are read
-    for (const update of parseEventLog(events!.more().text)) live.apply(update);
-    if (facts!.more().anew) {
+  function poll(): void {
+    const isOwned = isHeld(); // before its last words are read
+    for (const update of parseEventLog(events!.read().text)) live.apply(update);
+    if (facts!.read().isReplaced) {
       const run = parseRunFile(openRunFolder(dir).config, folder.config);
       live.apply({ type: "facts", name: basename(resolve(dir)), run });
     }
-    const { text, anew, lines } = rows!.more();
-    const news = parseMetrics(text, folder.metrics, lines);
-    if (anew) live.apply({ type: "history", rows: news });
+    const { text, isReplaced, linesBefore } = rows!.read();
+    const news = parseMetrics(text, folder.metrics, linesBefore);
+    if (isReplaced) live.apply({ type: "history", rows: news });
     else for (const row of news) live.apply({ type: "row", row });
-    const written = report.more().anew || anew ? readReport(folder.report) : undefined;
+    const written = report.read().isReplaced || isReplaced ? readReport(folder.report) : undefined;
     if (written !== undefined) live.apply({ type: "report", report: written });
-    if (!held && !isOver(live.snapshot())) live.event(KILLED, "stopped");
+    if (!isOwned && !isOver(live.snapshot())) live.event(KILLED, "stopped");
     if (news.length === 0) return;
     live.apply({ type: "team", workers: teamOf(live.snapshot()) });
-    tellProgress(live);
+    updateProgress(live);
   }
 
-  look();
-  return { live, look };
+  poll();
+  return { live, poll };
 }
 
 /** The same of a run that nobody follows. */
@@ -52,7 +52,7 @@ function teamOf(now: Readonly<RunSnapshot>): WorkerNow[] {
   if (isOver(now)) return [];
   const { workers, recent } = now;
   const last = recent.at(-1);
-  const here = new Set(last && sharesOf(last).map(({ name }) => name));
+  const contributors = new Set(last && sharesOf(last).map(({ name }) => name));
   return workers
     .filter((worker) => !hasLeft(worker))
     .map(({ name, device, backend, state }) => ({
@@ -60,12 +60,12 @@ function teamOf(now: Readonly<RunSnapshot>): WorkerNow[] {
       device,
       backend,
       slices: [],
-      state: here.has(name) ? "in" : state,
+      state: contributors.has(name) ? "in" : state,
     }));
 }
 
 /** At the speed of the last steps. */
-function tellProgress(live: LiveRun): void {
+function updateProgress(live: LiveRun): void {
   const { recent, run, stepsDone } = live.snapshot();
   const last = recent.at(-1);
   if (last === undefined || run === undefined) return;

@@ -14,21 +14,21 @@ afterEach(() => rmSync(dir, { recursive: true }));
 
 test("each look gives the lines that are whole and new, and none twice", () => {
   const file = new GrowingFile(path);
-  expect(file.more()).toEqual({ text: "", anew: false, lines: 0 });
+  expect(file.read()).toEqual({ text: "", isReplaced: false, linesBefore: 0 });
   writeFileSync(path, "one\ntwo é\nthr");
-  expect(file.more()).toEqual({ text: "one\ntwo é\n", anew: true, lines: 0 });
-  expect(file.more()).toEqual({ text: "", anew: false, lines: 2 });
+  expect(file.read()).toEqual({ text: "one\ntwo é\n", isReplaced: true, linesBefore: 0 });
+  expect(file.read()).toEqual({ text: "", isReplaced: false, linesBefore: 2 });
   appendFileSync(path, "ee\nfour\n");
-  expect(file.more()).toEqual({ text: "three\nfour\n", anew: false, lines: 2 });
+  expect(file.read()).toEqual({ text: "three\nfour\n", isReplaced: false, linesBefore: 2 });
 });
 
 test("a file that takes the place of another, or is cut short, is read anew, though it is longer", () => {
   const file = new GrowingFile(path);
   writeFileSync(path, "one\ntwo\n");
-  file.more();
+  file.read();
   writeFileSync(`${path}.tmp`, "one\nzwei\ndrei\n");
   renameSync(`${path}.tmp`, path);
-  expect(file.more()).toEqual({ text: "one\nzwei\ndrei\n", anew: true, lines: 0 });
+  expect(file.read()).toEqual({ text: "one\nzwei\ndrei\n", isReplaced: true, linesBefore: 0 });
   writeFileSync(path, "one\n");
-  expect(file.more()).toEqual({ text: "one\n", anew: true, lines: 0 });
+  expect(file.read()).toEqual({ text: "one\n", isReplaced: true, linesBefore: 0 });
 });

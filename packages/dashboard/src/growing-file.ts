@@ -2,13 +2,13 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 
 /** The lines that a file has gained since the last look. */
-export interface More {
+export interface NewLines {
   /** Whole lines that have come since the last look. */
   text: string;
   /** Whether the file is another one than at the last look: then `text` is all of it. */
-  anew: boolean;
+  isReplaced: boolean;
   /** Lines before `text`. */
-  lines: number;
+  linesBefore: number;
 }
 
 /** A text file that another process appends lines to, read piece by piece. */
@@ -23,27 +23,27 @@ export class GrowingFile {
   }
 
   /** Nothing, if the file is not there. */
-  more(): More {
-    const file = openIfThere(this.#path);
-    if (file === undefined) return { text: "", anew: false, lines: this.#lines };
+  read(): NewLines {
+    const file = openIfExists(this.#path);
+    if (file === undefined) return { text: "", isReplaced: false, linesBefore: this.#lines };
     try {
       const { ino, size } = fstatSync(file);
-      const anew = ino !== this.#inode || size < this.#bytes;
-      if (anew) [this.#inode, this.#bytes, this.#lines] = [ino, 0, 0];
+      const isReplaced = ino !== this.#inode || size < this.#bytes;
+      if (isReplaced) [this.#inode, this.#bytes, this.#lines] = [ino, 0, 0];
       const bytes = Buffer.alloc(size - this.#bytes);
       readSync(file, bytes, { position: this.#bytes });
-      const whole = bytes.subarray(0, bytes.lastIndexOf("\n") + 1); // the rest of a line may be still to come
-      const news = { text: whole.toString("utf8"), anew, lines: this.#lines };
-      this.#bytes += whole.length;
-      this.#lines += news.text.split("\n").length - 1;
-      return news;
+      const completeLines = bytes.subarray(0, bytes.lastIndexOf("\n") + 1); // the rest of a line may be still to come
+      const added = { text: completeLines.toString("utf8"), isReplaced, linesBefore: this.#lines };
+      this.#bytes += completeLines.length;
+      this.#lines += added.text.split("\n").length - 1;
+      return added;
     } finally {
       closeSync(file);
     }
   }
 }
 
-function openIfThere(path: string): number | undefined {
+function openIfExists(path: string): number | undefined {
   try {
     return openSync(path, "r");
   } catch (error) {

@@ -1,12 +1,12 @@
 /** The dashboard package: a page and an API that show a run while it goes. */
-export type { ControlDesk } from "./api/control-desk.ts";
+export type { ControlEndpoint } from "./api/control-endpoint.ts";
 export {
   assertDashboardPortFree,
   controlToken,
   type Dashboard,
+  dashboardAddress,
   dashboardLine,
   openDashboard,
-  placeOf,
 } from "./dashboard.ts";
 export { followRun, readRun } from "./followed-run.ts";
 export { makeSite, type Site } from "./site.ts";

@@ -18,27 +18,36 @@ let commands: Command[];
 beforeEach(async () => {
   live = new LiveRun(undefined, () => 0);
   commands = [];
-  const command = async (given: Command) => {
-    if (given.do === "drop") throw new LockstepError("ERR_COMMAND", `No worker ${given.worker} is here.`);
-    commands.push(given);
+  const command = async (sent: Command) => {
+    if (sent.do === "drop") throw new LockstepError("ERR_COMMAND", `No worker ${sent.worker} is here.`);
+    commands.push(sent);
   };
-  site = makeSite({ live, desk: { token: CONTROL, command } });
+  site = makeSite({ live, control: { token: CONTROL, command } });
   const { onRequest, isProtected } = site;
-  const place = { host: "127.0.0.1", port: 0, anyPort: false, token: TOKEN };
-  server = await openServer({ ...place, maxPayload: 1, onSocket: (socket) => socket.close(), onRequest, isProtected });
+  const address = { host: "127.0.0.1", port: 0, anyPort: false, token: TOKEN };
+  server = await openServer({
+    ...address,
+    maxPayload: 1,
+    onSocket: (socket) => socket.close(),
+    onRequest,
+    isProtected,
+  });
 });
 afterEach(async () => {
   site.close();
   await server.close();
 });
 
-interface Asked {
+interface RequestOptions {
   method?: string;
   headers?: Record<string, string>;
   body?: string;
 }
 
-async function ask(path: string, { method = "GET", headers = {}, body }: Asked = {}): Promise<IncomingMessage> {
+async function ask(
+  path: string,
+  { method = "GET", headers = {}, body }: RequestOptions = {},
+): Promise<IncomingMessage> {
   const request = httpRequest({ host: "127.0.0.1", port: server.port, path, method, headers }).end(body);
   const [response] = (await once(request, "response")) as [IncomingMessage];
   return response.setEncoding("utf8");

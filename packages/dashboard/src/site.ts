@@ -2,8 +2,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { bundleScript, type Content, PAGE_HEADERS, PALETTE, type Pages, servePages } from "@lockstep/pages";
 import type { LiveRun } from "@lockstep/run/live";
-import { type ControlDesk, takeCommand } from "./api/control-desk.ts";
-import { forMachines } from "./api/for-machines.ts";
+import { apiRoutes } from "./api/api-routes.ts";
+import { type ControlEndpoint, handleCommand } from "./api/control-endpoint.ts";
 import { LiveStream } from "./api/live-stream.ts";
 import { testImages } from "./api/test-images.ts";
 
@@ -13,7 +13,7 @@ export interface SiteOptions {
   /** Runs that it is compared with. @default none */
   others?: readonly LiveRun[];
   /** Takes the page's commands; absent, the page only shows. */
-  desk?: ControlDesk | undefined;
+  control?: ControlEndpoint | undefined;
 }
 
 /** The paths of a dashboard, without a server. */
@@ -26,34 +26,34 @@ export interface Site {
 }
 
 /** Paths that need no token: they show nothing of a run. */
-const OPEN = ["/", "/palette.css", "/page.css", "/uplot.css", "/icon.svg", "/page.js", "/healthz"];
+const PUBLIC_PATHS = ["/", "/palette.css", "/page.css", "/uplot.css", "/icon.svg", "/page.js", "/healthz"];
 
 /** Makes the site of a run. It listens nowhere: a server hands it the requests. */
-export function makeSite({ live, others = [], desk }: SiteOptions): Site {
+export function makeSite({ live, others = [], control }: SiteOptions): Site {
   const stream = new LiveStream(live);
-  const answerMachine = forMachines(live);
+  const handleApiRequest = apiRoutes(live);
   let pages: Promise<ReturnType<typeof servePages>> | undefined;
 
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function handleRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url!.replace(/\?.*/, "");
-    if (await answerMachine(path, request, response)) return;
+    if (await handleApiRequest(path, request, response)) return;
     if (path === "/live") return stream.open(request, response);
-    if (path === "/test-images.json") return answerJson(response, testImages(live.snapshot()));
-    if (path === "/control" && desk !== undefined) return takeCommand(desk, request, response);
+    if (path === "/test-images.json") return sendJson(response, testImages(live.snapshot()));
+    if (path === "/control" && control !== undefined) return handleCommand(control, request, response);
     pages ??= pagesOf(others).then(servePages); // made for the first who looks: most runs are not looked at
     (await pages)(request, response);
   }
 
   return {
     onRequest: (request, response) => {
-      answer(request, response).catch(() => response.destroy()); // whoever asked has gone, or sent no text
+      handleRequest(request, response).catch(() => response.destroy()); // whoever asked has gone, or sent no text
     },
-    isProtected: (path) => !OPEN.includes(path),
+    isProtected: (path) => !PUBLIC_PATHS.includes(path),
     close: () => stream.close(),
   };
 }
 
-function answerJson(response: ServerResponse, value: unknown): void {
+function sendJson(response: ServerResponse, value: unknown): void {
   response.writeHead(value === undefined ? 404 : 200, { ...PAGE_HEADERS, "content-type": "application/json" });
   response.end(JSON.stringify(value));
 }

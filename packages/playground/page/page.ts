@@ -20,8 +20,8 @@ const [height, width, channels] = facts.inputShape;
 describeRun();
 const model = loadModel();
 model.then(
-  () => tell(""),
-  (error) => tell(error.message),
+  () => showStatus(""),
+  (error) => showStatus(error.message),
 );
 
 /** The newest picture, whose answer alone is shown. */
@@ -44,23 +44,24 @@ addEventListener("drop", (event) => {
 });
 
 async function classify(picture: File | undefined): Promise<void> {
-  if (picture === undefined) return tell("Expected a picture, got something else: save it as a file, and choose that.");
+  if (picture === undefined)
+    return showStatus("Expected a picture, got something else: save it as a file, and choose that.");
   const turn = ++newest;
-  tell("Looking …");
+  showStatus("Looking …");
   try {
     const pixels = await pixelsOf(picture);
     if (turn === newest) show(pixels);
     const probabilities = await probabilitiesOf(pixels);
     if (turn !== newest) return;
     rank(probabilities);
-    tell("");
+    showStatus("");
   } catch (error) {
-    if (turn === newest) tell((error as Error).message);
+    if (turn === newest) showStatus((error as Error).message);
   }
 }
 
 async function loadModel(): Promise<tf.LayersModel> {
-  const onProgress = (fraction: number) => tell(`Loading the model … ${Math.round(100 * fraction)}%`);
+  const onProgress = (fraction: number) => showStatus(`Loading the model … ${Math.round(100 * fraction)}%`);
   return tf.loadLayersModel("/tfjs/model.json", { onProgress }).catch((cause) => {
     throw new Error(`The model could not be loaded (${cause.message}). Is pnpm playground still running?`, { cause });
   });
@@ -113,7 +114,7 @@ function rank(probabilities: Float32Array): void {
   );
 }
 
-function tell(text: string): void {
+function showStatus(text: string): void {
   status.textContent = text;
 }
 

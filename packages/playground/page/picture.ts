@@ -8,11 +8,11 @@
  */
 export async function pixelsOf(picture: File): Promise<Uint8Array> {
   const url = `/pixels?name=${encodeURIComponent(picture.name)}`;
-  const answer = await fetch(url, { method: "POST", body: picture }).catch((cause) => {
+  const response = await fetch(url, { method: "POST", body: picture }).catch((cause) => {
     throw new Error(`The picture could not be sent (${cause.message}). Is pnpm playground still running?`, { cause });
   });
-  if (!answer.ok) throw new Error(await answer.text());
-  return new Uint8Array(await answer.arrayBuffer());
+  if (!response.ok) throw new Error(await response.text());
+  return new Uint8Array(await response.arrayBuffer());
 }
 
 /** Converts RGB bytes to ImageData. */

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { answerPixels, BODIES_AT_ONCE } from "./pixels.ts";
+import { MAX_BUFFERED_BODIES, pixelsListener } from "./pixels.ts";
 
 const SIZE = { height: 1, width: 1 };
 const servers: ReturnType<typeof createServer>[] = [];
@@ -25,31 +25,31 @@ async function slowServer() {
     happened.push(`decoded ${name}`);
     return Buffer.from(name);
   };
-  const answerRequest = answerPixels(SIZE, decode);
+  const onRequest = pixelsListener(SIZE, decode);
   const server = createServer((request: IncomingMessage, response) => {
     request.once("end", () => {
       happened.push(nameOf(request));
       server.emit("taken");
     });
-    answerRequest(request, response);
+    onRequest(request, response);
   });
   servers.push(server);
   await once(server.listen(0, "127.0.0.1"), "listening");
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/pixels?name=`;
   const post = async (name: string) => (await fetch(url + name, { method: "POST", body: `a picture ${name}` })).text();
-  const taken = async (count: number) => {
+  const received = async (count: number) => {
     while (happened.length < count) await once(server, "taken");
   };
-  return { happened, decoding, open, post, taken, server, url };
+  return { happened, decoding, open, post, taken: received, server, url };
 }
 const nameOf = ({ url }: IncomingMessage) => /name=(.*)/.exec(url!)![1]!;
 
 test("pictures are read while another one is decoded, which happens one at a time", async () => {
-  const { decoding, open, post, taken } = await slowServer();
-  const answers = Promise.all(["a", "b", "c"].map(post));
-  await taken(3);
+  const { decoding, open, post, taken: received } = await slowServer();
+  const responses = Promise.all(["a", "b", "c"].map(post));
+  await received(3);
   open();
-  expect(await answers).toEqual(["a", "b", "c"]);
+  expect(await responses).toEqual(["a", "b", "c"]);
   expect(decoding.most).toBe(1);
 });
 
@@ -70,20 +70,20 @@ test("a picture that comes in slowly holds up no other", async () => {
 });
 
 test("only so many pictures are in memory at once, and the others come in after them", async () => {
-  const { happened, open, post, taken } = await slowServer();
-  const names = Array.from({ length: BODIES_AT_ONCE + 1 }, (_, index) => `p${index}`);
-  const answers = Promise.all(names.map(post));
-  await taken(BODIES_AT_ONCE);
+  const { happened, open, post, taken: received } = await slowServer();
+  const names = Array.from({ length: MAX_BUFFERED_BODIES + 1 }, (_, index) => `p${index}`);
+  const responses = Promise.all(names.map(post));
+  await received(MAX_BUFFERED_BODIES);
   open();
-  expect((await answers).sort()).toEqual([...names].sort());
-  const lastTaken = happened.findLastIndex((what) => !what.startsWith("decoded"));
-  expect(happened.findIndex((what) => what.startsWith("decoded"))).toBeLessThan(lastTaken);
+  expect((await responses).sort()).toEqual([...names].sort());
+  const lastReceived = happened.findLastIndex((what) => !what.startsWith("decoded"));
+  expect(happened.findIndex((what) => what.startsWith("decoded"))).toBeLessThan(lastReceived);
 });
 
 test("one that breaks off while it comes in makes room for the next", async () => {
   const { open, post, server, url } = await slowServer();
   open();
-  for (let i = 0; i < BODIES_AT_ONCE; i++) {
+  for (let i = 0; i < MAX_BUFFERED_BODIES; i++) {
     const ending = new AbortController();
     const body = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(Buffer.from("half")) });
     const cut = fetch(`${url}cut`, { method: "POST", body, duplex: "half", signal: ending.signal } as RequestInit);

@@ -3,10 +3,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { decodeImageBytes, MAX_IMAGE_BYTES } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
 import { PAGE_HEADERS } from "@lockstep/pages";
-import { atMost } from "./at-most.ts";
+import { concurrencyLimit } from "./concurrency-limit.ts";
 
 /** The most pictures that are in memory at once. Further ones wait unread. */
-export const BODIES_AT_ONCE = 8;
+export const MAX_BUFFERED_BODIES = 8;
 
 /**
  * Returns a listener that answers a POST of a picture's bytes, whose name is the query's `name`, with [height, width, 3]
@@ -16,21 +16,21 @@ export const BODIES_AT_ONCE = 8;
  *
  * @param decode another decoder, for tests
  */
-export function answerPixels(size: { height: number; width: number }, decode = decodeImageBytes) {
-  const inMemory = atMost(BODIES_AT_ONCE);
-  const inDecoder = atMost(1);
+export function pixelsListener(size: { height: number; width: number }, decode = decodeImageBytes) {
+  const inMemory = concurrencyLimit(MAX_BUFFERED_BODIES);
+  const inDecoder = concurrencyLimit(1);
   return (request: IncomingMessage, response: ServerResponse): void => {
     if (request.method !== "POST") {
-      answer(response, 405, "Expected a POST.", { allow: "POST" });
+      respond(response, 405, "Expected a POST.", { allow: "POST" });
       return;
     }
     inMemory(async () => {
       const name = new URL(request.url!, "http://localhost").searchParams.get("name") ?? "the picture";
       const bytes = await bodyOf(request);
       const pixels = await inDecoder(() => decode(bytes, name, size));
-      answer(response, 200, pixels, { "content-type": "application/octet-stream" });
+      respond(response, 200, pixels, { "content-type": "application/octet-stream" });
     }).catch((error) => {
-      if (error instanceof LockstepError) answer(response, 422, error.message);
+      if (error instanceof LockstepError) respond(response, 422, error.message);
       else response.destroy(); // Whoever asked has gone.
     });
   };
@@ -47,7 +47,7 @@ async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
-function answer(
+function respond(
   response: ServerResponse,
   status: number,
   content: string | Uint8Array,

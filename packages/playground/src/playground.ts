@@ -10,7 +10,7 @@ import { bundleScript, type Content, PALETTE, type Pages, servePages } from "@lo
 import { openRunFolder, parseRunFile, type RunFile, type RunFolder } from "@lockstep/run";
 import { openServer } from "@lockstep/transport";
 import type { PlaygroundFacts } from "./facts.ts";
-import { answerPixels } from "./pixels.ts";
+import { pixelsListener } from "./pixels.ts";
 
 const LOOPBACK = "127.0.0.1";
 /** The path that the page sends pictures to. */
@@ -42,7 +42,7 @@ export async function openPlayground({ run: dir, port, anyPort }: PlaygroundOpti
   assertTfjsModel(folder);
   const onPage = servePages(await pagesOf(folder, run));
   const [height, width] = run.derived.inputShape;
-  const onPicture = answerPixels({ height, width });
+  const onPicture = pixelsListener({ height, width });
   const server = await openServer({
     host: LOOPBACK,
     port,

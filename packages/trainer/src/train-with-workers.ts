@@ -1,7 +1,7 @@
 /** `pnpm train --workers N`: a coordinator in this process and N workers beside it, on this machine. */
 import { type MachineOptions, resumedMachine, resumeLine, version } from "@lockstep/config";
 import { coordinate, type DistributedRun, openDistributedRun } from "@lockstep/coordinator";
-import { controlToken, dashboardLine, makeSite, placeOf } from "@lockstep/dashboard";
+import { controlToken, dashboardAddress, dashboardLine, makeSite } from "@lockstep/dashboard";
 import {
   type Command,
   type LogFormat,
@@ -72,13 +72,13 @@ export function trainWithWorkers(
 function listenOptionsOf({ live, controls }: RunPanel, { dashboard }: LocalWorkersView, resources: Resources) {
   const control = controlToken();
   const command = async (order: Command) => controls.handle(order);
-  const { onRequest, isProtected, close } = makeSite({ live, desk: { token: control, command } });
+  const { onRequest, isProtected, close } = makeSite({ live, control: { token: control, command } });
   resources.add(close);
   const door = {
     host: HOST,
     port: 0,
     anyPort: true,
-    ...(dashboard && { ...placeOf(dashboard), onRequest, isProtected }),
+    ...(dashboard && { ...dashboardAddress(dashboard), onRequest, isProtected }),
   };
   return { door, control };
 }

@@ -10,13 +10,13 @@ const POLL_MS = 1000;
 /** Answers until Ctrl-C. */
 export async function dashboard({ run: dirs, port }: DashboardOptions): Promise<void> {
   const [first, ...rest] = dirs;
-  const { live, look } = followRun(first);
+  const { live, poll } = followRun(first);
   await withResources(async (resources) => {
     const { url, close } = await openDashboard({ live, others: rest.map(readRun), port });
     resources.add(close);
     const timer = setInterval(() => {
       try {
-        look();
+        poll();
       } catch (error) {
         clearInterval(timer); // what is known stays on the page
         reportFailure(error, "text");
@@ -24,8 +24,8 @@ export async function dashboard({ run: dirs, port }: DashboardOptions): Promise<
     }, POLL_MS);
     resources.add(() => clearInterval(timer));
     const asked = untilAskedToStop();
-    const follows = isOver(live.snapshot()) ? "" : "follows the run, which has controls on its own page; ";
-    console.log(`dashboard: ${url}/  (${follows}Ctrl-C ends it)`);
+    const hint = isOver(live.snapshot()) ? "" : "follows the run, which has controls on its own page; ";
+    console.log(`dashboard: ${url}/  (${hint}Ctrl-C ends it)`);
     await asked;
   });
 }

@@ -25,24 +25,24 @@ export function timesOf(rows: readonly MetricsRow[], engine: string): LockstepTi
     engine,
     bytesUp: median(workers.map(({ bytesUp }) => bytesUp)),
     bytesDown: median(workers.map(({ bytesDown }) => bytesDown)),
-    parts: partMedians(steps),
+    parts: segmentMedians(steps),
   };
 }
 
 /** Returns the median of every number in `ms`, and in whatever records a worker's part of the row has. */
-function partMedians(steps: readonly Extract<MetricsRow, { type: "step" }>[]): Record<string, number> {
+function segmentMedians(steps: readonly Extract<MetricsRow, { type: "step" }>[]): Record<string, number> {
   const values = new Map<string, number[]>();
-  const note = (name: string, parts: object) => {
-    for (const [part, value] of Object.entries(parts)) {
+  const note = (name: string, segments: object) => {
+    for (const [segment, value] of Object.entries(segments)) {
       if (typeof value !== "number") continue;
-      values.set(`${name}.${part}`, [...(values.get(`${name}.${part}`) ?? []), value]);
+      values.set(`${name}.${segment}`, [...(values.get(`${name}.${segment}`) ?? []), value]);
     }
   };
   for (const { ms, workers = [] } of steps) {
     note("ms", ms);
     for (const { name, ...worker } of workers)
-      for (const [group, parts] of Object.entries(worker))
-        if (typeof parts === "object" && parts !== null) note(`${name}.${group}`, parts);
+      for (const [group, segments] of Object.entries(worker))
+        if (typeof segments === "object" && segments !== null) note(`${name}.${group}`, segments);
   }
   return Object.fromEntries([...values].map(([name, all]) => [name, median(all)]));
 }

@@ -59,8 +59,8 @@ export function valueWords(value: number, { unit, images }: Pick<Figure, "unit" 
 /** Returns the lines that tell a figure: both sides with their rounds, and the ratio. */
 export function linesOf(figure: Figure): string[] {
   const { name, unit, lockstep, peer, peerName = "PyTorch", ratio, rounds } = figure;
-  const side = (who: string, value: number, raw: number[]) =>
-    `  ${who.padEnd(8)} ${valueWords(value, figure)} (rounds: ${raw.map((one) => withUnit(one, unit)).join(", ")})`;
+  const side = (sideName: string, value: number, raw: number[]) =>
+    `  ${sideName.padEnd(8)} ${valueWords(value, figure)} (rounds: ${raw.map((one) => withUnit(one, unit)).join(", ")})`;
   const lines = [`${name}:`, side("Lockstep", lockstep, rounds.lockstep)];
   if (peer === undefined || ratio === undefined) return lines;
   return [...lines, side(peerName, peer, rounds.peer), `  ratio    ${ratio.toFixed(3)}`];

@@ -26,12 +26,12 @@ export interface BenchResult {
 }
 
 /** The part of a result that the bench itself knows. */
-export type Found = Pick<BenchResult, "bench" | "versions" | "setting" | "notes" | "figures" | "raw">;
+export type Measurement = Pick<BenchResult, "bench" | "versions" | "setting" | "notes" | "figures" | "raw">;
 
 /** Adds when and where, prints the figures, and writes the file if there is to be one. */
-export function publish(found: Found, json: string | undefined): void {
+export function publish(measurement: Measurement, json: string | undefined): void {
   const result: BenchResult = {
-    bench: found.bench,
+    bench: measurement.bench,
     command: `pnpm ${process.argv.slice(2).join(" ")}`,
     date: new Date().toISOString(),
     machine: {
@@ -40,11 +40,11 @@ export function publish(found: Found, json: string | undefined): void {
       memoryGiB: Math.round(totalmem() / 2 ** 30),
       platform: `${process.platform} ${release()}`,
     },
-    versions: { lockstep: lockstepVersion(), node: process.version, ...found.versions },
-    setting: found.setting,
-    notes: found.notes,
-    figures: found.figures,
-    raw: found.raw,
+    versions: { lockstep: lockstepVersion(), node: process.version, ...measurement.versions },
+    setting: measurement.setting,
+    notes: measurement.notes,
+    figures: measurement.figures,
+    raw: measurement.raw,
   };
   console.log(result.figures.flatMap(linesOf).join("\n"));
   if (json !== undefined) writeJson(json, result);
@@ -68,8 +68,8 @@ export function readResult(path: string): BenchResult {
 }
 
 /** Prints the notes that there are, and returns them. */
-export function tellNotes(...notes: (string | undefined)[]): string[] {
-  const there = notes.filter((note) => note !== undefined);
-  for (const note of there) console.log(note);
-  return there;
+export function printNotes(...notes: (string | undefined)[]): string[] {
+  const present = notes.filter((note) => note !== undefined);
+  for (const note of present) console.log(note);
+  return present;
 }

@@ -81,6 +81,6 @@ function rawLines({ bench, command, date, versions, notes, figures }: BenchResul
 
 /** The median of each round; every step's value is in the JSON file. */
 function sides({ unit, rounds, peerName = "PyTorch" }: Figure): string[] {
-  const values = (who: string, raw: number[]) => `${who} ${raw.map((value) => withUnit(value, unit)).join(", ")}`;
+  const values = (side: string, raw: number[]) => `${side} ${raw.map((value) => withUnit(value, unit)).join(", ")}`;
   return [values("Lockstep", rounds.lockstep), ...(rounds.peer.length > 0 ? [values(peerName, rounds.peer)] : [])];
 }

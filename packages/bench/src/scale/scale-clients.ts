@@ -32,7 +32,7 @@ for (let worker = 0; worker < workers; worker++) {
     ? new WebSocket(url, { perMessageDeflate: false })
     : openSocket(url, { maxPayload: MAX_MESSAGE_BYTES });
   socket.on("close", () => process.exit(0));
-  if (kind === "lockstep") takePart(socket, worker);
+  if (kind === "lockstep") simulateWorker(socket, worker);
   else moveBytes(socket, worker);
 }
 
@@ -48,32 +48,32 @@ function moveBytes(socket: WebSocket, worker: number): void {
   });
 }
 
-function takePart(socket: WebSocket, worker: number): void {
-  const say = (message: WorkerMessage) => socket.send(encode(message));
+function simulateWorker(socket: WebSocket, worker: number): void {
+  const send = (message: WorkerMessage) => socket.send(encode(message));
   const device = { device: "d", backend: "b", libraryVersion: "v", instructionSet: "i", threads: 1 };
-  socket.on("open", () => say({ type: "hello", protocol: PROTOCOL_VERSION, name: `w${worker}`, ...device }));
+  socket.on("open", () => send({ type: "hello", protocol: PROTOCOL_VERSION, name: `w${worker}`, ...device }));
   socket.on("message", (data: Buffer) => {
     const message = decodeFromCoordinator(data);
-    if (message.type === "alive") say({ type: "heartbeat" });
+    if (message.type === "alive") send({ type: "heartbeat" });
     if (message.type === "welcome") {
       const speeds = { linkBytesPerSecond: 1e9, gemmFlopsPerSecond: 1e9 };
-      say({ type: "ready", fingerprint: fingerprintOf(FACTS, "", {}), ...FACTS, ...speeds, topology: "{}" });
+      send({ type: "ready", fingerprint: fingerprintOf(FACTS, "", {}), ...FACTS, ...speeds, topology: "{}" });
     }
-    if (message.type === "assign") for (const slice of message.slices) contribute(say, message.step, slice);
+    if (message.type === "assign") for (const slice of message.slices) contribute(send, message.step, slice);
   });
 }
 
 function contribute(
-  say: (message: WorkerMessage) => void,
+  send: (message: WorkerMessage) => void,
   step: Step,
   { slice, attempt, start, end }: SliceAssignment,
 ): void {
   const samples = end - start;
   for (const { part, offset, elements } of piecesOf(samples)) {
     const data = NUMBERS.subarray(0, 4 * elements);
-    say({ type: "gradient-chunk", step, slice, attempt, part, offset, packed: false, data });
+    send({ type: "gradient-chunk", step, slice, attempt, part, offset, packed: false, data });
   }
-  say({
+  send({
     type: "contribution",
     step,
     slice,

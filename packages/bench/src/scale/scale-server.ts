@@ -31,12 +31,12 @@ function lap(step: number): void {
   last = { atMs: now, cpu: process.cpuUsage() };
 }
 
-if (kind === "lockstep") await conductTeam();
+if (kind === "lockstep") await runTeam();
 else await moveBytes();
 console.log(JSON.stringify(measured));
 process.exit(0);
 
-async function conductTeam(): Promise<void> {
+async function runTeam(): Promise<void> {
   const limits = { workers, heartbeatMs: 5000, stallMs: 60_000, minWorkers: 1 };
   const quiet = { log: () => {}, nowMs: () => performance.now(), maxLogBytes: 2 ** 29 };
   const team = new RemoteTeam({ ...limits, ...quiet, balance: "even", runId: "bench" });
@@ -68,29 +68,29 @@ async function moveBytes(): Promise<void> {
   const sums = pieces[0]!.slice(denseFrom).map(({ elements }) => Buffer.alloc(8 + 4 * elements, 1));
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false });
   const sockets: WebSocket[] = [];
-  let come = sums.map(() => 0);
-  let [left, step] = [0, 0];
-  const total = pieces.reduce((sum, own) => sum + own.length, 0);
+  let received = sums.map(() => 0);
+  let [remaining, step] = [0, 0];
+  const total = pieces.reduce((sum, ofWorker) => sum + ofWorker.length, 0);
   await new Promise<void>((resolve) => {
-    const begin = () => {
-      [left, come] = [total, sums.map(() => 0)];
+    const beginStep = () => {
+      [remaining, received] = [total, sums.map(() => 0)];
       for (const socket of sockets) socket.send(Buffer.alloc(0));
     };
     server.on("connection", (socket) => {
       sockets.push(socket);
       socket.on("message", (data: Buffer) => {
         const [worker, index] = [data.readUInt32LE(0), data.readUInt32LE(4)];
-        const ownDenseFrom = pieces[worker]!.length - sums.length;
-        if (index < ownDenseFrom) for (const other of sockets) other !== socket && other.send(data);
-        else if (++come[index - ownDenseFrom]! === workers) {
-          for (const other of sockets) other.send(sums[index - ownDenseFrom]!);
+        const workerDenseFrom = pieces[worker]!.length - sums.length;
+        if (index < workerDenseFrom) for (const other of sockets) other !== socket && other.send(data);
+        else if (++received[index - workerDenseFrom]! === workers) {
+          for (const other of sockets) other.send(sums[index - workerDenseFrom]!);
         }
-        if (--left > 0) return;
+        if (--remaining > 0) return;
         lap(step++);
         if (step === WARMUP + steps) resolve();
-        else begin();
+        else beginStep();
       });
-      if (sockets.length === workers) begin();
+      if (sockets.length === workers) beginStep();
     });
     server.on("listening", () => console.log(`port ${(server.address() as { port: number }).port}`));
   });

@@ -62,11 +62,11 @@ export interface Piece {
 export function piecesOf(samples: number): Piece[] {
   const parts = LAYOUT.rowElements.map((_, part) => part);
   return [...parts.slice(1), 0].flatMap((part) => {
-    const whole = partElements(LAYOUT, part, samples);
-    return chunkOffsets(LAYOUT, whole).map((offset) => ({
+    const length = partElements(LAYOUT, part, samples);
+    return chunkOffsets(LAYOUT, length).map((offset) => ({
       part,
       offset,
-      elements: chunkLength(LAYOUT, whole, offset)!,
+      elements: chunkLength(LAYOUT, length, offset)!,
     }));
   });
 }

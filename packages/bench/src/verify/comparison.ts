@@ -47,9 +47,9 @@ function lossesFit(one: TrainedRun, several: TrainedRun): boolean {
  * @throws LockstepError ERR_VERIFY if they do not agree
  */
 export function verdictOf({ unequal, distance, lossesFit }: Comparison, freeSlices: boolean): string {
-  const holds = freeSlices ? lossesFit && distance <= TOLERANCE : unequal === 0;
+  const isEqual = freeSlices ? lossesFit && distance <= TOLERANCE : unequal === 0;
   const found = `${unequal} weights differ, relative L2 distance ${distance.toExponential(1)}`;
-  if (!holds) {
+  if (!isEqual) {
     const text = `The workers do not give what one gives: ${found}. Please report this with the command.`;
     throw new LockstepError("ERR_VERIFY", text);
   }

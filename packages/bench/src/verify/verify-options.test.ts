@@ -5,10 +5,10 @@ import { verifiedTraining } from "./verify-options.ts";
 const SHAPES = { dataset: "shapes", maxSteps: "10", test: false, trainFraction: "1" };
 
 test("A verified training has 10 steps on shapes in slices of 8, unless told otherwise", () => {
-  const { given, config } = verifiedTraining({ workers: 3 });
-  expect(given).toEqual({ ...SHAPES, sliceRows: "8" });
+  const { runOptions, config } = verifiedTraining({ workers: 3 });
+  expect(runOptions).toEqual({ ...SHAPES, sliceRows: "8" });
   expect(config).toMatchObject({ dataset: "shapes", maxSteps: 10, test: false, sliceRows: 8 });
-  expect(verifiedTraining({ workers: 3, maxSteps: "4", sliceRows: "16" }).given).toMatchObject({
+  expect(verifiedTraining({ workers: 3, maxSteps: "4", sliceRows: "16" }).runOptions).toMatchObject({
     maxSteps: "4",
     sliceRows: "16",
   });

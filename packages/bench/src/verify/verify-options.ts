@@ -12,7 +12,7 @@ const SLICE_ROWS = 8;
 /** One training, for one worker and for several. */
 export interface VerifiedTraining {
   /** The options of the run that differ from their defaults. */
-  given: ExplicitOptions;
+  runOptions: ExplicitOptions;
   /** The whole configuration. */
   config: RunConfig;
   /** Where each worker computes; all have as many threads, because sums inside one operation may depend on them. */
@@ -27,16 +27,16 @@ export interface VerifiedTraining {
 export function verifiedTraining(options: VerifyOptions & Record<string, unknown>): VerifiedTraining {
   const { workers, freeSlices = false } = options;
   if (workers < 2) throw new LockstepError("ERR_OPTION", `Expected --workers to be at least 2, got ${workers}.`);
-  const given = givenTraining(options, freeSlices);
-  const config = makeConfig(given);
+  const runOptions = trainingOptions(options, freeSlices);
+  const config = makeConfig(runOptions);
   if (config.wire !== "fp32") {
     throw new LockstepError("ERR_OPTION", "Expected --wire fp32 to verify, got bf16, which is lossy; leave it out.");
   }
   const { threads = Math.max(1, Math.floor(usableCores().usable / workers)), ...machine } = machineOptions(options);
-  return { given, config, machine: { ...machine, threads } };
+  return { runOptions, config, machine: { ...machine, threads } };
 }
 
-function givenTraining(options: Record<string, unknown>, freeSlices: boolean): ExplicitOptions {
+function trainingOptions(options: Record<string, unknown>, freeSlices: boolean): ExplicitOptions {
   const typed = explicitRunOptions(options);
   if (freeSlices) return { ...FREE_DEFAULTS, ...typed, sliceRows: undefined };
   return { ...DEFAULTS, ...typed, sliceRows: typed.sliceRows ?? String(SLICE_ROWS) };

@@ -44,11 +44,11 @@ export async function verify(
   { path, trainTogether }: VerifyProgram,
 ): Promise<void> {
   const { workers, freeSlices = false, kill = false } = options;
-  const { given, config, machine } = verifiedTraining(options);
+  const { runOptions, config, machine } = verifiedTraining(options);
   await withCleanup(async (cleanup) => {
     const { dir } = temporaryDir(cleanup);
     const [alone, together] = [join(dir, "alone"), join(dir, "together")];
-    await trainAlone(path, { ...given, ...machine, out: alone }, cleanup);
+    await trainAlone(path, { ...runOptions, ...machine, out: alone }, cleanup);
     const victim = new Victim(workers - 1);
     const onStarted: TeamTraining["onStarted"] = (processes, live) => {
       if (kill) victim.killHalfway(processes, live);

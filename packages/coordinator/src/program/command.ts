@@ -52,7 +52,7 @@ async function main(words: string[], program: Command, resources: Resources): Pr
   const control = controlToken();
   const { onRequest, isProtected, close } = makeSite({
     live,
-    desk: { token: control, command: async (command) => controls.handle(command) },
+    control: { token: control, command: async (command) => controls.handle(command) },
   });
   resources.add(close);
   const request: RunRequest =

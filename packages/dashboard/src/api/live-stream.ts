@@ -10,13 +10,13 @@ import { isOver, type LiveRun, type RunUpdate } from "@lockstep/run/live";
 /** Updates are sent together: no page can show more of them in a second. */
 const FLUSH_MS = 200;
 /** Messages that are kept for pages that come back, and their size in characters. */
-const KEPT_MESSAGES = 256;
-const KEPT_CHARACTERS = 4 * 2 ** 20;
+const MAX_REPLAY_MESSAGES = 256;
+const MAX_REPLAY_CHARACTERS = 4 * 2 ** 20;
 /** A page that reads so much too slowly is let go: it comes back, and gets what is known by then. */
-const MAX_WAITING_BYTES = 16 * 2 ** 20;
+const MAX_UNSENT_BYTES = 16 * 2 ** 20;
 const MAX_PAGES = 64;
 /** So that a connection that is dead is noticed, on both sides. */
-const ALIVE_MS = 15_000;
+const KEEPALIVE_MS = 15_000;
 
 /** Sends the state of a run to all pages that watch it, and each update after it. */
 export class LiveStream {
@@ -26,23 +26,23 @@ export class LiveStream {
   readonly #process = randomUUID().slice(0, 8);
   /** Messages so far, of which the last few are kept. */
   #sent = 0;
-  #kept: string[] = [];
+  #replay: string[] = [];
   /** True once a page has come: before that nobody can come back, so no message is kept. */
   #watched = false;
   #pending: RunUpdate[] = [];
   #flushing: NodeJS.Timeout | undefined;
-  readonly #beating: NodeJS.Timeout;
+  readonly #keepalive: NodeJS.Timeout;
   readonly #unsubscribe: () => void;
 
   constructor(live: LiveRun) {
     this.#live = live;
     this.#unsubscribe = live.subscribe((update) => {
       if (!this.#watched) return;
-      this.#keep(update);
+      this.#enqueue(update);
       if (isOver(live.snapshot())) return this.#flush(); // soon nobody is there to send it
       this.#flushing ??= setTimeout(() => this.#flush(), FLUSH_MS).unref();
     });
-    this.#beating = setInterval(() => this.#write(": alive\n\n"), ALIVE_MS).unref();
+    this.#keepalive = setInterval(() => this.#write(": alive\n\n"), KEEPALIVE_MS).unref();
   }
 
   open(request: IncomingMessage, response: ServerResponse): void {
@@ -64,12 +64,12 @@ export class LiveStream {
   close(): void {
     this.#flush();
     this.#unsubscribe();
-    clearInterval(this.#beating);
+    clearInterval(this.#keepalive);
     for (const page of this.#pages) page.end();
   }
 
   /** Of the phases that alternate between two messages, only the last one is sent. */
-  #keep(update: RunUpdate): void {
+  #enqueue(update: RunUpdate): void {
     if (update.type === "phase") this.#pending = this.#pending.filter(({ type }) => type !== "phase");
     this.#pending.push(update);
   }
@@ -81,15 +81,16 @@ export class LiveStream {
     this.#sent++;
     const message = this.#messageOf("updates", this.#pending);
     this.#pending = [];
-    this.#kept.push(message);
-    let characters = this.#kept.reduce((total, { length }) => total + length, 0);
-    while (this.#kept.length > KEPT_MESSAGES || characters > KEPT_CHARACTERS) characters -= this.#kept.shift()!.length;
+    this.#replay.push(message);
+    let characters = this.#replay.reduce((total, { length }) => total + length, 0);
+    while (this.#replay.length > MAX_REPLAY_MESSAGES || characters > MAX_REPLAY_CHARACTERS)
+      characters -= this.#replay.shift()!.length;
     this.#write(message);
   }
 
   #write(text: string): void {
     for (const page of this.#pages) {
-      if (page.writableLength > MAX_WAITING_BYTES) page.destroy();
+      if (page.writableLength > MAX_UNSENT_BYTES) page.destroy();
       else page.write(text);
     }
   }
@@ -102,7 +103,7 @@ export class LiveStream {
   #missedSince(lastId: string | string[] | undefined): string[] | undefined {
     const [, process, number] = /^(\w+)-(\d+)$/.exec(String(lastId)) ?? [];
     const missed = this.#sent - Number(number);
-    if (process !== this.#process || !(missed >= 0 && missed <= this.#kept.length)) return undefined;
-    return missed === 0 ? [] : this.#kept.slice(-missed);
+    if (process !== this.#process || !(missed >= 0 && missed <= this.#replay.length)) return undefined;
+    return missed === 0 ? [] : this.#replay.slice(-missed);
   }
 }

@@ -10,12 +10,12 @@ const one = (read: (run: Readonly<RunSnapshot>) => number | undefined): Read => 
   return (run) => [[{}, read(run)]];
 };
 const lastStep = ({ recent }: Readonly<RunSnapshot>) => recent.at(-1);
-const here = ({ workers }: Readonly<RunSnapshot>) => workers.filter((worker) => !hasLeft(worker));
+const connectedWorkers = ({ workers }: Readonly<RunSnapshot>) => workers.filter((worker) => !hasLeft(worker));
 const seconds = (ms: number | undefined) => (ms === undefined ? undefined : ms / 1000);
-const partsOf = (part: "ms" | "io"): Read => {
+const workerTimes = (group: "ms" | "io"): Read => {
   return (run) =>
-    here(run).flatMap((worker) =>
-      Object.entries(worker[part]).map(([name, ms]): Samples[number] => [
+    connectedWorkers(run).flatMap((worker) =>
+      Object.entries(worker[group]).map(([name, ms]): Samples[number] => [
         { worker: worker.name, part: name },
         ms / 1000,
       ]),
@@ -43,14 +43,14 @@ const gauges: [name: string, help: string, read: Read][] = [
     "When the last step ended, since 1970.",
     one(({ lastStepAtMs }) => seconds(lastStepAtMs)),
   ],
-  ["lockstep_step_part_seconds", "Disjoint parts of a worker's last step.", partsOf("ms")],
-  ["lockstep_socket_seconds", "What the thread of a worker's socket did in its last step.", partsOf("io")],
+  ["lockstep_step_part_seconds", "Disjoint parts of a worker's last step.", workerTimes("ms")],
+  ["lockstep_socket_seconds", "What the thread of a worker's socket did in its last step.", workerTimes("io")],
   [
     "lockstep_heartbeat_age_seconds",
     "Since anything last came from a worker.",
-    (run) => here(run).map(({ name, heartbeatAgeMs }) => [{ worker: name }, seconds(heartbeatAgeMs)]),
+    (run) => connectedWorkers(run).map(({ name, heartbeatAgeMs }) => [{ worker: name }, seconds(heartbeatAgeMs)]),
   ],
-  ["lockstep_workers", "Workers that are here.", one((run) => here(run).length)],
+  ["lockstep_workers", "Workers that are here.", one((run) => connectedWorkers(run).length)],
   ["lockstep_run_phase", "1 for the phase that the run is in, 0 for the others.", phases],
 ];
 

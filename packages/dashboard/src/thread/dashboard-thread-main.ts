@@ -34,7 +34,7 @@ class RemoteCommands {
   /** Resolves when the command was carried out. @throws LockstepError ERR_COMMAND why it was not */
   command(command: Command): Promise<void> {
     const number = this.#commands++;
-    say({ type: "command", number, command });
+    post({ type: "command", number, command });
     return new Promise((resolve, reject) => this.#pending.set(number, { resolve, reject }));
   }
 
@@ -65,11 +65,11 @@ main.on("message", (message: ToThread) => {
 
 try {
   const command = (sent: Command) => commands.command(sent);
-  dashboard = await openDashboard({ live, port, desk: { token: controlToken, command } });
-  say({ type: "listening", url: dashboard.url });
+  dashboard = await openDashboard({ live, port, control: { token: controlToken, command } });
+  post({ type: "listening", url: dashboard.url });
 } catch (error) {
   if (!(error instanceof LockstepError)) throw error;
-  say({ type: "failed", code: error.code, reason: error.message });
+  post({ type: "failed", code: error.code, reason: error.message });
   main.close(); // nobody has a use for this thread any more
 }
 
@@ -78,6 +78,6 @@ async function close(): Promise<void> {
   main.close();
 }
 
-function say(message: FromThread): void {
+function post(message: FromThread): void {
   main.postMessage(message);
 }

@@ -7,7 +7,7 @@ import type { Dashboard } from "../dashboard.ts";
 import type { FromThread, ThreadData, ToThread } from "./dashboard-thread-main.ts";
 
 /** The run that the dashboard shows, where it listens, and who carries out its commands. */
-export interface ThreadOptions {
+export interface DashboardThreadOptions {
   live: LiveRun;
   port?: number | undefined;
   controlToken: string;
@@ -16,7 +16,12 @@ export interface ThreadOptions {
 }
 
 /** Starts the thread, and resolves when its dashboard listens. @throws LockstepError ERR_LISTEN */
-export async function openDashboardThread({ live, port, controlToken, command }: ThreadOptions): Promise<Dashboard> {
+export async function openDashboardThread({
+  live,
+  port,
+  controlToken,
+  command,
+}: DashboardThreadOptions): Promise<Dashboard> {
   const data: ThreadData = { snapshot: live.snapshot(), port, controlToken };
   const thread = startThread("dashboard-thread-main", import.meta.url, data);
   const post = (message: ToThread) => thread.postMessage(message);

@@ -4,7 +4,7 @@
  * Returns a function that runs tasks, at most `count` of them at once, in the order in which they come. It settles as the
  * task does.
  */
-export function atMost(count: number) {
+export function concurrencyLimit(count: number) {
   const waiting: (() => void)[] = [];
   let running = 0;
   return async <T>(task: () => Promise<T>): Promise<T> => {

@@ -24,20 +24,20 @@ afterEach(async () => {
   await server.close();
 });
 
-interface Answer {
+interface Reply {
   status: number;
   type: string | undefined;
   text: string;
 }
 
-function ask(path: string, headers: Record<string, string> = {}, method = "GET"): Promise<Answer> {
+function ask(path: string, headers: Record<string, string> = {}, method = "GET"): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const asking = request({ host: "127.0.0.1", port: server.port, path, method, headers }, (response) => {
+    const sent = request({ host: "127.0.0.1", port: server.port, path, method, headers }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (data: string) => (text += data));
       response.on("end", () => resolve({ status: response.statusCode!, type: response.headers["content-type"], text }));
     });
-    asking.on("error", reject).end();
+    sent.on("error", reject).end();
   });
 }
 const trusted = { authorization: `Bearer ${TOKEN}` };
@@ -171,13 +171,13 @@ describe("/api/run", () => {
     live.phase("stepping");
     const report = JSON.parse((await ask("/api/run", trusted)).text) as { workers: object[] };
     const { types } = parse((await ask("/metrics", trusted)).text);
-    const told = (heading: string) => {
+    const documented = (heading: string) => {
       const [section] = docs.split(`\n## ${heading}\n`)[1]!.split("\n## ");
       return [...section!.matchAll(/^\| (`.*?`) \|/gm)].flatMap(([, cell]) => cell!.match(/[\w]+/g)!).sort();
     };
-    expect(told("/api/run")).toEqual([...Object.keys(report), ...Object.keys(report.workers[0]!)].sort());
-    expect(told("/metrics")).toEqual(Object.keys(types).sort());
-    expect(told("The phase")).toEqual([...PHASE_NAMES].sort());
+    expect(documented("/api/run")).toEqual([...Object.keys(report), ...Object.keys(report.workers[0]!)].sort());
+    expect(documented("/metrics")).toEqual(Object.keys(types).sort());
+    expect(documented("The phase")).toEqual([...PHASE_NAMES].sort());
   });
 });
 

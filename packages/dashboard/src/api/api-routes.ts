@@ -5,7 +5,7 @@ import type { LiveRun } from "@lockstep/run/live";
 import { RunMetrics } from "./run-metrics.ts";
 import { runReport } from "./run-report.ts";
 
-interface Told {
+interface Body {
   type: string;
   text: string;
 }
@@ -13,9 +13,9 @@ interface Told {
 const TEXT = "text/plain; charset=utf-8";
 
 /** @returns what answers a request, if its path is one of these, and says whether it was */
-export function forMachines(live: LiveRun) {
+export function apiRoutes(live: LiveRun) {
   const metrics = new RunMetrics(live);
-  const pages = new Map<string, () => Promise<Told>>([
+  const pages = new Map<string, () => Promise<Body>>([
     ["/healthz", async () => ({ type: TEXT, text: "ok\n" })], // tells nothing of the run: anyone may ask
     ["/metrics", async () => ({ type: metrics.contentType, text: await metrics.text() })],
     ["/api/run", async () => ({ type: "application/json", text: `${JSON.stringify(runReport(live.snapshot()))}\n` })],

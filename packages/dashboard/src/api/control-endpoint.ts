@@ -9,7 +9,7 @@ import { type Command, parseCommand } from "@lockstep/run";
 import { sameToken } from "@lockstep/transport";
 
 /** The commands that a page may give, and the token that it must show. */
-export interface ControlDesk {
+export interface ControlEndpoint {
   token: string;
   /** Does what it says, or rejects with the reason why not. */
   command: (command: Command) => Promise<void>;
@@ -18,26 +18,26 @@ export interface ControlDesk {
 const MAX_BYTES = 4096;
 
 /** Answers a request that gives a command: checks its token, reads the command and obeys it. */
-export async function takeCommand(
-  { token, command }: ControlDesk,
+export async function handleCommand(
+  { token, command }: ControlEndpoint,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const answer = (status: number, text = STATUS_CODES[status]!) =>
+  const respond = (status: number, text = STATUS_CODES[status]!) =>
     void response
       .writeHead(status, { ...PAGE_HEADERS, "content-type": "text/plain; charset=utf-8", connection: "close" })
       .end(`${text}\n`);
   const shown = request.headers["x-lockstep-control"];
-  if (request.method !== "POST") return answer(405);
-  if (typeof shown !== "string" || !sameToken(shown, token)) return answer(401, "Expected the token for controls.");
+  if (request.method !== "POST") return respond(405);
+  if (typeof shown !== "string" || !sameToken(shown, token)) return respond(401, "Expected the token for controls.");
   const text = await textOf(request);
-  if (text === undefined) return answer(413);
+  if (text === undefined) return respond(413);
   try {
     await command(parseCommand(text));
-    answer(200);
+    respond(200);
   } catch (error) {
     if (!(error instanceof LockstepError)) throw error;
-    answer(409, error.message);
+    respond(409, error.message);
   }
 }
 
