@@ -1,4 +1,4 @@
-/** docs/configuration.md, as it follows from the definitions of the options. */
+/** Generates docs/configuration.md from the definitions of the options. */
 
 import {
   addMachineOptions,
@@ -14,42 +14,42 @@ import { Command, type Option } from "commander";
 
 const HEAD = `# Configuration
 
-Every option of every command. The word in \`<…>\` is the unit, or says what stands there: \`<ms>\` are milliseconds,
-\`<samples>\` images. \`--batch_size 64\` and \`--batch-size=64\` are the same as \`--batch-size 64\`. What a run was started
-with is kept in the \`config.json\` of its folder. A relative path is one of the folder where the command is typed, also
-with pnpm's \`--dir\` and in a folder inside the repository.
+Every option of every command. The word in \`<…>\` is the unit or names the value: \`<ms>\` stands for milliseconds,
+\`<samples>\` for images. \`--batch_size 64\` and \`--batch-size=64\` mean the same as \`--batch-size 64\`. A run's folder
+keeps the options that it was started with, in \`config.json\`. Relative paths start from the folder in which the command is
+typed, also with pnpm's \`--dir\` and in a folder inside the repository.
 
-This page is made from the definitions in [options.ts](../packages/config/src/options.ts) and for the programs
+This page is generated from the definitions in [options.ts](../packages/config/src/options.ts) and those of the programs
 [trainer](../packages/config/src/programs/trainer.ts), [coordinator](../packages/config/src/programs/coordinator.ts) and
-[worker](../packages/config/src/programs/worker.ts), and a test keeps it current:
-\`pnpm vitest run test/src/configuration-page -u\` writes it anew.
+[worker](../packages/config/src/programs/worker.ts). A test keeps it current;
+\`pnpm vitest run test/src/configuration-page -u\` generates it again.
 `;
 
 const ENVIRONMENT: [name: string, meaning: string][] = [
-  ["LOCKSTEP_TOKEN", "the token of `coordinator` and `worker`, instead of `--token`; [security.md](security.md)"],
-  ["LOCKSTEP_CONTROL_TOKEN", "what a page must show to command a run (default: one that is made anew)"],
-  ["LOCKSTEP_COORDINATOR", "what `--coordinator` of `worker` says"],
-  ["LOCKSTEP_CACHE", "the folder for what is made on this machine, such as TensorFlow (default: `~/.cache/lockstep`)"],
+  ["LOCKSTEP_TOKEN", "the token for `coordinator` and `worker`, instead of `--token`; [security.md](security.md)"],
+  ["LOCKSTEP_CONTROL_TOKEN", "the token that a page needs to control a run (default: a new random one)"],
+  ["LOCKSTEP_COORDINATOR", "the default of `--coordinator` of `worker`"],
+  ["LOCKSTEP_CACHE", "the folder for TensorFlow and other files built on this machine (default: `~/.cache/lockstep`)"],
   ["LOCKSTEP_DATA", "the folder for downloaded data sets (default: `~/.cache/lockstep/data`)"],
-  ["LOCKSTEP_CIFAR10_URL", "where CIFAR-10 is downloaded from (default: its official site)"],
+  ["LOCKSTEP_CIFAR10_URL", "the URL from which CIFAR-10 is downloaded (default: its official site)"],
   [
     "HTTPS_PROXY",
-    "the proxy for downloads by https and for a worker's connection by wss, as `http://host:port`, with `user:password@` " +
-      "if it asks for them; a fingerprint is checked through the proxy, too",
+    "the proxy for https downloads and for a worker's wss connection, as `http://host:port`, with `user:password@` if it " +
+      "requires them; fingerprints are checked through the proxy, too",
   ],
   ["HTTP_PROXY", "the same for http and ws"],
   [
     "NO_PROXY",
-    "hosts that are reached without a proxy: names, domains, addresses, and networks such as `10.0.0.0/8`, separated by " +
-      "commas, each with a port or without; or `*` for all. Loopback always is",
+    "hosts to reach without a proxy: names, domains, addresses, and networks such as `10.0.0.0/8`, separated by commas, " +
+      "each with or without a port; or `*` for all. Loopback never uses a proxy",
   ],
   [
     "TSX_DISABLE_CACHE",
-    "`1` where the folder for temporary files (`TMPDIR`) cannot be written: else tsx, which reads TypeScript, keeps a " +
-      "cache there and ends with an error",
+    "set it to `1` if the folder for temporary files (`TMPDIR`) is not writable; otherwise tsx, which loads TypeScript, " +
+      "fails to write its cache there",
   ],
-  ["LOCKSTEP_LIBTENSORFLOW", "the folder of a TensorFlow to use instead of a downloaded one"],
-  ["LOCKSTEP_ALLOW_SOFTWARE_GPU", "`1` lets a GPU count that is played by the CPU; [gpu.md](gpu.md)"],
+  ["LOCKSTEP_LIBTENSORFLOW", "the folder of an installed TensorFlow to use instead of a downloaded one"],
+  ["LOCKSTEP_ALLOW_SOFTWARE_GPU", "`1` allows a GPU that is emulated on the CPU; [gpu.md](gpu.md)"],
 ];
 
 /** Options that several commands have, each told once. */
@@ -58,6 +58,7 @@ const MACHINE = { title: "Options of the machine", options: addMachineOptions(ne
 const SCALING = { title: "Options of scaling", options: addScalingOptions(new Command()).options };
 const SHARED = [RUN, MACHINE, SCALING];
 
+/** Returns the content of docs/configuration.md. */
 export function configurationPage(): string {
   const commands = [
     ...leavesOf(trainerProgram(), "pnpm"),
@@ -70,21 +71,21 @@ export function configurationPage(): string {
     section(RUN.title, RUN_ABOUT, tableOf(["option", "default", "value", "meaning", "on resume"], runRows())),
     section(
       MACHINE.title,
-      "Where to compute. `--resume` on one machine takes the saved ones.",
+      "Where to compute. `--resume` on one machine uses the saved values.",
       optionTable(MACHINE.options),
     ),
-    section(SCALING.title, "How the batch follows the number of workers.", optionTable(SCALING.options)),
+    section(SCALING.title, "How the batch size follows the number of workers.", optionTable(SCALING.options)),
     ...commands.map(commandSection),
     section(
       "Environment",
-      "Variables that the commands read. A relative path in one is also one of the folder where the command is typed.",
+      "Variables that the commands read. Relative paths in them also start from the folder in which the command is typed.",
       tableOf(["variable", "meaning"], environment),
     ),
   ].join("\n");
 }
 
 const RUN_ABOUT =
-  "What is computed. With `--resume` the saved ones hold; those marked in the last column may be given anew.";
+  "What to compute. `--resume` uses the saved values; the options marked in the last column may be given again.";
 
 function runRows(): string[][] {
   return Object.values(runOptions).map((option) => {
