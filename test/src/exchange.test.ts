@@ -1,6 +1,6 @@
 /** What every exchange must do, whoever is behind it. */
 
-import { listen, RemoteTeam } from "@lockstep/coordinator";
+import { RemoteTeam, serveSessions } from "@lockstep/coordinator";
 import { readBack, startEngine, tf } from "@lockstep/engine";
 import {
   type FingerprintFacts,
@@ -104,13 +104,13 @@ async function throughCoordinator(workers: number): Promise<TakeStep> {
   const nowMs = () => performance.now();
   const limits = { workers, heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1 };
   const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", maxLogBytes: 1e6, log: () => {}, nowMs });
-  const server = await listen({
-    ...{ door: { host: "127.0.0.1", port: 0, anyPort: true }, heartbeatMs: 1000, stallMs: 60_000, nowMs },
+  const server = await serveSessions({
+    ...{ listen: { host: "127.0.0.1", port: 0, anyPort: true }, heartbeatMs: 1000, stallMs: 60_000, nowMs },
     welcome: Promise.resolve({ run: "r", config: {}, codeModel: false }),
     records: Promise.resolve(undefined),
     admission: {
       admit: (session) => team.join(session),
-      lost: (session, reason) => team.lose(session, reason),
+      onDisconnected: (session, reason) => team.disconnect(session, reason),
     },
   });
   const joined = Array.from({ length: workers }, (_, index) => join(`ws://127.0.0.1:${server.port}`, `w${index}`));

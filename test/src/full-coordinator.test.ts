@@ -1,7 +1,7 @@
 /** A coordinator that can add up the gradients of one worker only, and real workers. */
 
 import { makeConfig } from "@lockstep/config";
-import { Admission, listen, RemoteTeam } from "@lockstep/coordinator";
+import { Admission, RemoteTeam, serveSessions } from "@lockstep/coordinator";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import tiny from "../fixtures/tiny-model.js";
 import packageJson from "../package.json" with { type: "json" };
@@ -32,10 +32,10 @@ let close: () => Promise<void>;
 let worker: Running;
 
 beforeAll(async () => {
-  const server = await listen({
+  const server = await serveSessions({
     ...limits,
     nowMs,
-    door: { host: "127.0.0.1", port: 0, anyPort: true, allowHosts: ["127.0.0.1"] },
+    listen: { host: "127.0.0.1", port: 0, anyPort: true, allowHosts: ["127.0.0.1"] },
     welcome: Promise.resolve({ run: "r", config, codeModel: false, spec: tiny }),
     records: Promise.resolve(undefined),
     admission: {
@@ -48,7 +48,7 @@ beforeAll(async () => {
           throw error;
         }
       },
-      lost: (session, reason) => void unnoticed.push(() => admission.lost(session, reason)),
+      onDisconnected: (session, reason) => void unnoticed.push(() => admission.onDisconnected(session, reason)),
     },
   });
   close = () => server.close();

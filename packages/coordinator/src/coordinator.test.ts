@@ -18,10 +18,10 @@ const model = fileURLToPath(new URL("../../../test/fixtures/tiny-model.js", impo
 
 let dir: string;
 let options: CoordinatorOptions;
-let door: TransportServer;
+let server: TransportServer;
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), "lockstep-coordinator-"));
-  door = await openServer({
+  server = await openServer({
     ...{ host: "127.0.0.1", port: 0, anyPort: false, maxPayload: 1 },
     onSocket: (socket) => socket.terminate(),
   });
@@ -31,12 +31,12 @@ beforeEach(async () => {
     distributed: await openDistributedRun({ type: "new", config, out: join(dir, "run") }, panel.display),
     panel,
     ...{ workers: 2, minWorkers: 1, heartbeatMs: 1000, stallMs: 60_000, balance: "even", version: "v" },
-    door: { host: "127.0.0.1", port: 0, anyPort: true },
+    listen: { host: "127.0.0.1", port: 0, anyPort: true },
     onListening: () => {},
   };
 });
 afterEach(async () => {
-  await door.close();
+  await server.close();
   rmSync(dir, { recursive: true });
 });
 
@@ -45,8 +45,8 @@ const listeners = () => process.listenerCount("SIGINT") + process.listenerCount(
 
 test("a coordinator that cannot listen takes its folder away and lets go of the signals", async () => {
   const before = listeners();
-  const taken = { host: "127.0.0.1", port: door.port, anyPort: false };
-  await expect(coordinate({ ...options, door: taken })).rejects.toMatchObject({ code: "ERR_LISTEN" });
+  const taken = { host: "127.0.0.1", port: server.port, anyPort: false };
+  await expect(coordinate({ ...options, listen: taken })).rejects.toMatchObject({ code: "ERR_LISTEN" });
   expect(existsSync(options.distributed.run.folder.dir)).toBe(false);
   expect(listeners()).toBe(before);
 });

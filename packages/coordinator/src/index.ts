@@ -1,7 +1,7 @@
 /** The coordinator package: it gathers workers and trains a run with them. */
 
 export { Admission } from "./admission/admission.ts";
-export { listen } from "./connections/session-server.ts";
+export { serveSessions } from "./connections/session-server.ts";
 export { coordinate, type Outcome } from "./coordinator.ts";
 export type { CoordinatorOptions } from "./run/coordinator-options.ts";
 export { type DistributedRun, openDistributedRun } from "./run/open-run.ts";

@@ -46,7 +46,7 @@ export function trainWithWorkers(
     const distributed = await openDistributedRun(request, display);
     resources.add(display.close);
     const panel = openPanel(display);
-    const { door, control } = listenOptionsOf(panel, view, resources);
+    const { listen, control } = listenOptionsOf(panel, view, resources);
     const machine = machineOf(distributed, explicit, workers);
     const failures = new AbortController();
     let graceMs = 0;
@@ -56,7 +56,7 @@ export function trainWithWorkers(
       abortOnFailure(local, panel.live, failures);
       view.onStarted?.(local, panel.live);
     };
-    const common = { ...LIMITS, balance: "even" as const, version, panel, door, workers, machine };
+    const common = { ...LIMITS, balance: "even" as const, version, panel, listen, workers, machine };
     const outcome = await coordinate({ ...common, distributed, localWorkers: failures.signal, onListening });
     if (outcome.end === "not begun") display.line("stopped before the run began");
     else graceMs = LEAVE_MS;
@@ -74,13 +74,13 @@ function listenOptionsOf({ live, controls }: RunPanel, { dashboard }: LocalWorke
   const command = async (order: Command) => controls.handle(order);
   const { onRequest, isProtected, close } = makeSite({ live, control: { token: control, command } });
   resources.add(close);
-  const door = {
+  const listen = {
     host: HOST,
     port: 0,
     anyPort: true,
     ...(dashboard && { ...dashboardAddress(dashboard), onRequest, isProtected }),
   };
-  return { door, control };
+  return { listen, control };
 }
 
 /** A resumed run keeps its threads, if its bits depend on them. */

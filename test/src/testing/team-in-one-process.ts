@@ -1,7 +1,7 @@
 /** A coordinator's team and its workers in this process, over real sockets: what they compute can be looked at. */
 
 import { makeConfig, type RunConfig } from "@lockstep/config";
-import { listen, RemoteTeam } from "@lockstep/coordinator";
+import { RemoteTeam, serveSessions } from "@lockstep/coordinator";
 import type { Batch, BatchThread, SliceRequest } from "@lockstep/dataset";
 import { CHUNK_BYTES, PROTOCOL_VERSION, planForms } from "@lockstep/gradient-sync";
 import type { LoadedModel } from "@lockstep/model";
@@ -34,13 +34,13 @@ export async function listeningTeam(config: RunConfig, workers: number) {
   const nowMs = () => performance.now();
   const limits = { workers, heartbeatMs: HEARTBEAT_MS, stallMs: 60_000, minWorkers: 1 };
   const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", maxLogBytes: 2 ** 28, log: () => {}, nowMs });
-  const server = await listen({
-    ...{ door: { host: "127.0.0.1", port: 0, anyPort: true }, heartbeatMs: HEARTBEAT_MS, stallMs: 60_000, nowMs },
+  const server = await serveSessions({
+    ...{ listen: { host: "127.0.0.1", port: 0, anyPort: true }, heartbeatMs: HEARTBEAT_MS, stallMs: 60_000, nowMs },
     welcome: Promise.resolve({ run: "r", config: { ...config }, codeModel: false }),
     records: Promise.resolve(undefined),
     admission: {
       admit: (session) => team.join(session),
-      lost: (session, reason) => team.lose(session, reason),
+      onDisconnected: (session, reason) => team.disconnect(session, reason),
     },
   });
   return { team, server, url: `ws://127.0.0.1:${server.port}` };

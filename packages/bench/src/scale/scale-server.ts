@@ -7,7 +7,7 @@
  * Prints `port N`, and at the end {"stepMs", "cpuMs", "rssMiB"}: of each measured step; the process's peak.
  */
 
-import { listen, RemoteTeam } from "@lockstep/coordinator";
+import { RemoteTeam, serveSessions } from "@lockstep/coordinator";
 import { toStep } from "@lockstep/gradient-sync";
 import { type WebSocket, WebSocketServer } from "ws";
 import { BATCH, PLAN, piecesOfAll } from "./scale-traffic.ts";
@@ -40,8 +40,8 @@ async function runTeam(): Promise<void> {
   const limits = { workers, heartbeatMs: 5000, stallMs: 60_000, minWorkers: 1 };
   const quiet = { log: () => {}, nowMs: () => performance.now(), maxLogBytes: 2 ** 29 };
   const team = new RemoteTeam({ ...limits, ...quiet, balance: "even", runId: "bench" });
-  const server = await listen({
-    door: { host: "127.0.0.1", port: 0, anyPort: true },
+  const server = await serveSessions({
+    listen: { host: "127.0.0.1", port: 0, anyPort: true },
     heartbeatMs: limits.heartbeatMs,
     stallMs: limits.stallMs,
     nowMs: () => performance.now(),
@@ -49,7 +49,7 @@ async function runTeam(): Promise<void> {
     records: Promise.resolve(undefined),
     admission: {
       admit: (session) => team.join(session),
-      lost: (session, reason) => team.lose(session, reason),
+      onDisconnected: (session, reason) => team.disconnect(session, reason),
     },
   });
   console.log(`port ${server.port}`);

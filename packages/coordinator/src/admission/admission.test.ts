@@ -1,7 +1,7 @@
 import { makeConfig } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
 import type { TfjsTopology } from "@lockstep/formats";
-import { decodeFromWorker, encode, factsOf, fingerprintOf, type WorkerMessage } from "@lockstep/gradient-sync";
+import { decodeFromWorker, encode, factsOf, fingerprintOf, type MessageOf } from "@lockstep/gradient-sync";
 import { MAX_PARAMETERS, stableTopology, topologyDigest } from "@lockstep/model/files";
 import { describe, expect, test } from "vitest";
 import type { ReadySession } from "../connections/ready-session.ts";
@@ -12,14 +12,14 @@ import { Admission } from "./admission.ts";
 import type { InitialModel } from "./initial-model.ts";
 
 const config = makeConfig({});
-type Ready = Extract<WorkerMessage, { type: "ready" }>;
+type Ready = MessageOf<"ready">;
 
 function gathering(initial: InitialModel = {}, workers = 2) {
   const lines: string[] = [];
   const limits = { workers, heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1, maxLogBytes: 1 };
   const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", nowMs: () => 0, log: () => {} });
-  const tell = (line: string) => lines.push(line);
-  const admission = new Admission({ config, team, version: TOY_CODE.version, initial, tell });
+  const log = (line: string) => lines.push(line);
+  const admission = new Admission({ config, team, version: TOY_CODE.version, initial, log });
   return { team, admission, lines };
 }
 
@@ -27,13 +27,13 @@ let sessions = 0;
 
 /** As it comes from a socket, with the fingerprint of what it tells. */
 function sessionOf(ready: Partial<Ready>, hello: Partial<typeof HELLO> = {}): ReadySession {
-  const told = { ...READY, ...ready };
-  const whole = {
-    ...told,
+  const facts = { ...READY, ...ready };
+  const message = {
+    ...facts,
     fingerprint:
-      ready.fingerprint ?? fingerprintOf(factsOf(told), stableTopology(JSON.parse(told.topology)), { ...config }),
+      ready.fingerprint ?? fingerprintOf(factsOf(facts), stableTopology(JSON.parse(facts.topology)), { ...config }),
   };
-  const decoded = decodeFromWorker(encode(whole));
+  const decoded = decodeFromWorker(encode(message));
   if (decoded.type !== "ready") throw new Error(`Expected ready, got ${decoded.type}.`);
   return new RecordedSession(sessions++, { ...HELLO, name: `w${sessions}`, ...hello }, decoded);
 }
@@ -148,7 +148,7 @@ describe("when all are gone", () => {
     const first = sessionOf({});
     admission.admit(first);
     if (begun) admission.begin(Number.POSITIVE_INFINITY);
-    admission.lost(first, "it went");
+    admission.onDisconnected(first, "it went");
     return admission;
   };
 
@@ -255,7 +255,7 @@ describe("a refusal that every worker will meet", () => {
     const bad = () => sessionOf({ ...withTensor([6]), trainSamples: 23 }, { name: "bad" });
     for (const _ of [1, 2, 3]) {
       await refusedWith(() => admission.admit(bad()), "ERR_STATE_DICT");
-      admission.failed(refusedWorker("bad"), new LockstepError("ERR_MODEL_DATA", "Too few outputs."));
+      admission.onFailed(refusedWorker("bad"), new LockstepError("ERR_MODEL_DATA", "Too few outputs."));
     }
     for (const _ of [1, 2]) admission.admit(sessionOf({}));
     await team.until(() => team.size === 2);
@@ -275,8 +275,8 @@ describe("a refusal that every worker will meet", () => {
     const { admission, team, lines } = gathering();
     const ended = waiting(team);
     const tooFew = new LockstepError("ERR_MODEL_DATA", "Expected a model with 10 outputs.");
-    admission.failed(refusedWorker("a"), new LockstepError("ERR_NO_GPU", "No GPU."));
-    for (const name of ["b", "c"]) admission.failed(refusedWorker(name), tooFew);
+    admission.onFailed(refusedWorker("a"), new LockstepError("ERR_NO_GPU", "No GPU."));
+    for (const name of ["b", "c"]) admission.onFailed(refusedWorker(name), tooFew);
     expect(await ended).toBe(tooFew);
     expect(lines).toEqual([
       "a cannot take part: ERR_NO_GPU: No GPU.",
@@ -292,8 +292,8 @@ describe("a refusal that every worker will meet", () => {
     const ended = team.until(() => false).catch((error: unknown) => error);
     const reason = new LockstepError("ERR_MODEL_REFUSED", "It has no gradient.");
     for (const session of sessions) {
-      admission.failed(refusedWorker(session.hello.name), reason, session);
-      admission.lost(session, reason.message);
+      admission.onFailed(refusedWorker(session.hello.name), reason, session);
+      admission.onDisconnected(session, reason.message);
     }
     expect(await ended).toBe(reason);
     team.reset();
@@ -304,7 +304,7 @@ describe("a refusal that every worker will meet", () => {
     "a refusal that lies in one machine is not common: %s leaves the run waiting for others",
     async (code) => {
       const { admission, team } = gathering();
-      for (const name of ["a", "b", "c"]) admission.failed(refusedWorker(name), new LockstepError(code, "Not here."));
+      for (const name of ["a", "b", "c"]) admission.onFailed(refusedWorker(name), new LockstepError(code, "Not here."));
       admission.admit(sessionOf({}));
       await team.until(() => team.size === 1);
     },
@@ -314,7 +314,7 @@ describe("a refusal that every worker will meet", () => {
     const { admission, team } = gathering();
     admission.admit(sessionOf({}));
     for (const name of ["a", "b", "c"])
-      admission.failed(refusedWorker(name), new LockstepError("ERR_MODEL_DATA", "Too few."));
+      admission.onFailed(refusedWorker(name), new LockstepError("ERR_MODEL_DATA", "Too few."));
     await team.until(() => team.size === 1);
   });
 });

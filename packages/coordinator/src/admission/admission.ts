@@ -6,7 +6,7 @@ import type { AdmissionControl, MessageHandler, RefusedWorker } from "../connect
 import type { ReadySession } from "../connections/ready-session.ts";
 import { CommonRefusals } from "./common-refusals.ts";
 import { assertOwnFingerprint, assertSameCode, assertSameRun, assertTrainable } from "./compatibility.ts";
-import { standing } from "./held-state.ts";
+import { validHeldState } from "./held-state.ts";
 import { assertInitialModel, type InitialModel } from "./initial-model.ts";
 import { parseTopology } from "./topology.ts";
 
@@ -22,7 +22,7 @@ export interface AdmittingTeam {
   readonly mostUpdatesMade: number;
   /** @throws LockstepError ERR_NAME for the name of another member */
   join(session: ReadySession): MessageHandler;
-  lose(session: ReadySession, reason: string): void;
+  disconnect(session: ReadySession, reason: string): void;
   /** Ends the run with a reason for which no worker can take part. */
   giveUp(reason: LockstepError): void;
 }
@@ -36,7 +36,7 @@ export interface AdmissionOptions {
   /** What the run has of its model already. @default nothing: the first worker says what the model is */
   initial?: InitialModel;
   /** Is told in whole lines which workers cannot take part. @default nobody is told */
-  tell?: (line: string) => void;
+  log?: (line: string) => void;
 }
 
 /**
@@ -80,12 +80,12 @@ export class Admission implements AdmissionControl {
   /** @throws LockstepError the reason to refuse it; the run ends with that if no other worker can be admitted either */
   admit(session: ReadySession): MessageHandler {
     try {
-      this.#assertRoom();
+      this.#assertCapacity();
       this.#assertMatches(session);
       return this.#join(session);
     } catch (error) {
       const { hello, address, connectedMs, heardMs } = session;
-      if (error instanceof LockstepError) this.failed({ name: hello.name, address, connectedMs, heardMs }, error);
+      if (error instanceof LockstepError) this.onFailed({ name: hello.name, address, connectedMs, heardMs }, error);
       throw error;
     }
   }
@@ -94,23 +94,23 @@ export class Admission implements AdmissionControl {
    * A worker gives up, or was refused. The run ends with the reason if no other worker can take part either; else a
    * worker that had not joined is told of.
    */
-  failed(worker: RefusedWorker, error: LockstepError, session?: ReadySession): void {
-    const { team, tell = () => {} } = this.#options;
+  onFailed(worker: RefusedWorker, error: LockstepError, session?: ReadySession): void {
+    const { team, log = () => {} } = this.#options;
     const others = team.size - (session === undefined ? 0 : 1);
     const isCommon = this.#refusals.note(worker, error, team.mostUpdatesMade);
     if (isCommon && others === 0) team.giveUp(error);
-    else if (session === undefined) tell(`${worker.name} cannot take part: ${error.code}: ${error.message}`);
+    else if (session === undefined) log(`${worker.name} cannot take part: ${error.code}: ${error.message}`);
   }
 
   /** The connection of a member has ended. */
-  lost(session: ReadySession, reason: string): void {
+  onDisconnected(session: ReadySession, reason: string): void {
     const { team } = this.#options;
-    team.lose(session, reason);
+    team.disconnect(session, reason);
     if (team.size === 0 && this.#state.name === "gathering") this.#first = undefined;
   }
 
   /** @throws LockstepError ERR_OVER, ERR_FULL */
-  #assertRoom(): void {
+  #assertCapacity(): void {
     if (this.#state.name === "over") throw new LockstepError("ERR_OVER", "The run is over.");
     if (this.#state.name === "gathering" || this.#options.team.size < this.#state.mostWorkers) return;
     const text = `Expected at most ${this.#state.mostWorkers} workers, and they are here`;
@@ -134,7 +134,7 @@ export class Admission implements AdmissionControl {
   #join(session: ReadySession): MessageHandler {
     const { hello } = session;
     const { linkBytesPerSecond, gemmFlopsPerSecond } = session.ready;
-    if (hello.holds !== undefined) session.hello = { ...hello, holds: standing(hello.holds, this.#updates()) };
+    if (hello.holds !== undefined) session.hello = { ...hello, holds: validHeldState(hello.holds, this.#updates()) };
     // What they have in common is kept once: a topology may have megabytes.
     if (this.#first !== undefined) session.ready = { ...this.#first.ready, linkBytesPerSecond, gemmFlopsPerSecond };
     const handle = this.#options.team.join(session);

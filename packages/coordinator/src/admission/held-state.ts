@@ -2,7 +2,7 @@
 import { LockstepError } from "@lockstep/errors";
 import type { Hello } from "../connections/ready-session.ts";
 
-type Held = NonNullable<Hello["holds"]>;
+type HeldState = NonNullable<Hello["holds"]>;
 
 /**
  * Returns what a worker holds if the run has made those updates, or undefined: a run that went on from its checkpoint
@@ -12,7 +12,10 @@ type Held = NonNullable<Hello["holds"]>;
  * @param most committed at any time
  * @throws LockstepError ERR_HOLDS for more updates than were ever made
  */
-export function standing(held: Held, { updates, most }: { updates: number; most: number }): Held | undefined {
+export function validHeldState(
+  held: HeldState,
+  { updates, most }: { updates: number; most: number },
+): HeldState | undefined {
   if (held.step > most) {
     const text = `It holds weights after ${held.step} updates, but this run has made only ${most}.`;
     throw new LockstepError("ERR_HOLDS", text);

@@ -34,7 +34,7 @@ export interface AdmissionControl {
    * @param session the one that was admitted, if it was
    * @default nothing happens
    */
-  failed?(worker: RefusedWorker, error: LockstepError, session?: ReadySession): void;
+  onFailed?(worker: RefusedWorker, error: LockstepError, session?: ReadySession): void;
   /** The session of a member has ended. */
-  lost(session: ReadySession, reason: string): void;
+  onDisconnected(session: ReadySession, reason: string): void;
 }

@@ -20,7 +20,7 @@ export class ClockOffset {
    *
    * @returns whether an answer was awaited
    */
-  answer(workerMs: number, nowMs: number): boolean {
+  receive(workerMs: number, nowMs: number): boolean {
     if (this.#askedMs === undefined || this.#aheadMs !== undefined) return false;
     this.#aheadMs = workerMs - (this.#askedMs + nowMs) / 2;
     return true;

@@ -81,7 +81,7 @@ export class Connection {
   }
 
   /** Encodes and sends a message. */
-  tell(message: CoordinatorMessage): void {
+  sendMessage(message: CoordinatorMessage): void {
     this.send(encode(message));
   }
 
@@ -92,7 +92,7 @@ export class Connection {
 
   /** Ends the connection: tells the worker why, and does not wait for one that does not take the goodbye. */
   close(code: ErrorCode, reason: string): void {
-    this.tell({ type: "refused", code, reason: reason.slice(0, 1000) });
+    this.sendMessage({ type: "refused", code, reason: reason.slice(0, 1000) });
     this.#socket.close(4000, code);
     this.#end(reason);
   }
@@ -116,7 +116,7 @@ export class Connection {
       joiningMs: this.#events.hasJoined() ? undefined : now - this.connectedMs,
     };
     const reason = overdue(times, this.#options);
-    if (reason === undefined) this.tell({ type: "alive" });
+    if (reason === undefined) this.sendMessage({ type: "alive" });
     else this.close(reason.code, reason.message);
   }
 

@@ -17,7 +17,7 @@ import { Admission } from "../admission/admission.ts";
 import { fingerprintOfToy, HELLO, READY, TOY_CODE } from "../testing/toy-worker.ts";
 import type { AdmissionControl } from "./admission-control.ts";
 import type { ReadySession } from "./ready-session.ts";
-import { listen } from "./session-server.ts";
+import { serveSessions } from "./session-server.ts";
 
 const config = { ...makeConfig({}) };
 const CHUNK: WorkerMessage = {
@@ -50,11 +50,11 @@ beforeEach(async () => {
       members.push(session);
       return ({ type }: WorkerMessage) => void handled.push(`${session.hello.name}: ${type}`);
     },
-    lose() {},
+    disconnect() {},
     giveUp() {},
   };
-  server = await listen({
-    door: { host: "127.0.0.1", port: 0, anyPort: false },
+  server = await serveSessions({
+    listen: { host: "127.0.0.1", port: 0, anyPort: false },
     heartbeatMs: 1000,
     stallMs: 60_000,
     nowMs: () => performance.now(),

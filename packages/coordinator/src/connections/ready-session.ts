@@ -1,13 +1,13 @@
 /** A worker that has built the model of the run, as admission and the team see it. */
 import type { ErrorCode } from "@lockstep/errors";
-import type { WorkerId, WorkerMessage } from "@lockstep/gradient-sync";
+import type { MessageOf, WorkerId } from "@lockstep/gradient-sync";
 import type { Connection } from "./connection.ts";
 
 /** The first message of a worker: who it is, and what it computes on. */
-export type Hello = Extract<WorkerMessage, { type: "hello" }>;
+export type Hello = MessageOf<"hello">;
 
 /** The message that ends a worker's preparation: its model and data, and what it has measured. */
-export type Ready = Extract<WorkerMessage, { type: "ready" }>;
+export type Ready = MessageOf<"ready">;
 
 /** The session of a worker that has said `ready`. */
 export interface ReadySession {
@@ -38,11 +38,11 @@ export interface ReadySession {
 /** Joins a connection with what its worker has said. */
 export function readySession(
   connection: Connection,
-  said: Pick<ReadySession, "workerId" | "hello" | "ready" | "clockAheadMs">,
+  received: Pick<ReadySession, "workerId" | "hello" | "ready" | "clockAheadMs">,
 ): ReadySession {
   const { address, connectedMs } = connection;
   return {
-    ...said,
+    ...received,
     address,
     connectedMs,
     get heardMs() {

@@ -2,20 +2,23 @@
 import { crc32 } from "node:zlib";
 import type { RecordSource } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
-import { MAX_RECORD_REQUESTS, type WorkerMessage } from "@lockstep/gradient-sync";
+import { MAX_RECORD_REQUESTS, type MessageOf } from "@lockstep/gradient-sync";
 import type { Connection } from "./connection.ts";
 
-type WantRecords = Extract<WorkerMessage, { type: "want-records" }>;
+type WantRecords = MessageOf<"want-records">;
 
 /** Answers one worker's requests for records. */
 export class RecordServer {
   readonly #records: Promise<RecordSource | undefined>;
-  readonly #connection: Pick<Connection, "tell" | "drained" | "close">;
+  readonly #connection: Pick<Connection, "sendMessage" | "drained" | "close">;
   /** Requests without an answer; the first one's is being sent. */
   readonly #requests: WantRecords[] = [];
 
   /** @param records undefined if this machine does not have them */
-  constructor(records: Promise<RecordSource | undefined>, connection: Pick<Connection, "tell" | "drained" | "close">) {
+  constructor(
+    records: Promise<RecordSource | undefined>,
+    connection: Pick<Connection, "sendMessage" | "drained" | "close">,
+  ) {
     this.#records = records;
     this.#connection = connection;
   }
@@ -31,7 +34,7 @@ export class RecordServer {
       throw new LockstepError("ERR_RECORDS", `More than ${MAX_RECORD_REQUESTS} requests have no answer; ${remedy}.`);
     }
     if (this.#requests.length > 1) return;
-    this.#answerAll().catch((error) => {
+    this.#sendAll().catch((error) => {
       const { code, message } = asReason(error);
       this.#connection.close(code, message);
     });
@@ -42,12 +45,12 @@ export class RecordServer {
     this.#requests.length = 0;
   }
 
-  async #answerAll(): Promise<void> {
+  async #sendAll(): Promise<void> {
     const source = await this.#records;
     for (let request = this.#requests[0]; request !== undefined; request = this.#requests[0]) {
       if (source === undefined) throw new LockstepError("ERR_RECORDS", "The coordinator has no records to give.");
       const data = source.read(request.part, Uint32Array.from(request.indexes));
-      this.#connection.tell({ type: "records", request: request.request, data, crc32: crc32(data) });
+      this.#connection.sendMessage({ type: "records", request: request.request, data, crc32: crc32(data) });
       await this.#connection.drained();
       this.#requests.shift();
     }

@@ -11,7 +11,7 @@ export class SendQueue {
   readonly #socket: WebSocket;
   readonly #nowMs: () => number;
   /** When something was last taken, or began to wait where nothing did. */
-  #takenMs = 0;
+  #flushedMs = 0;
   #whenDrained: (() => void)[] = [];
 
   constructor(socket: WebSocket, nowMs: () => number) {
@@ -22,18 +22,18 @@ export class SendQueue {
   /** Sends an encoded message, unless the socket is closed or closing. */
   send(bytes: Buffer): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
-    if (this.waitingBytes === 0) this.#takenMs = this.#nowMs();
+    if (this.waitingBytes === 0) this.#flushedMs = this.#nowMs();
     this.waitingBytes += bytes.length;
     this.#socket.send(bytes, () => {
       this.waitingBytes -= bytes.length;
-      this.#takenMs = this.#nowMs();
+      this.#flushedMs = this.#nowMs();
       if (this.waitingBytes < DRAINED_BYTES) this.release();
     });
   }
 
   /** How long the network has taken nothing of what waits, in ms; 0 if nothing waits. */
   get unreadMs(): number {
-    return this.waitingBytes === 0 ? 0 : this.#nowMs() - this.#takenMs;
+    return this.waitingBytes === 0 ? 0 : this.#nowMs() - this.#flushedMs;
   }
 
   /** Resolves when little waits, or nothing can any more: whoever sends much awaits it between pieces. */

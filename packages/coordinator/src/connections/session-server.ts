@@ -5,7 +5,7 @@ import { Session, type SessionOptions } from "./session.ts";
 
 /** Where sessions are served, and what they have in common. */
 export interface SessionServerOptions extends Omit<SessionOptions, keyof Peer | "workerId"> {
-  door: ListenOptions;
+  listen: ListenOptions;
 }
 
 /**
@@ -13,10 +13,10 @@ export interface SessionServerOptions extends Omit<SessionOptions, keyof Peer | 
  *
  * @throws LockstepError as `openServer` does, if the port is taken or not ours
  */
-export function listen({ door, ...settings }: SessionServerOptions): Promise<TransportServer> {
+export function serveSessions({ listen, ...settings }: SessionServerOptions): Promise<TransportServer> {
   let workersSeen = 0;
   return openServer({
-    ...door,
+    ...listen,
     maxPayload: MAX_MESSAGE_BYTES,
     onSocket(socket, peer) {
       new Session(socket, { workerId: toWorkerId(workersSeen++), ...peer, ...settings });

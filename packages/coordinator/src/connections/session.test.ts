@@ -15,13 +15,13 @@ import type { WebSocket } from "ws";
 import { HELLO, READY } from "../testing/toy-worker.ts";
 import type { AdmissionControl } from "./admission-control.ts";
 import type { ReadySession } from "./ready-session.ts";
-import { listen, type SessionServerOptions } from "./session-server.ts";
+import { type SessionServerOptions, serveSessions } from "./session-server.ts";
 
-const doors: TransportServer[] = [];
+const servers: TransportServer[] = [];
 const sockets: WebSocket[] = [];
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.terminate();
-  await Promise.all(doors.splice(0).map((door) => door.close()));
+  await Promise.all(servers.splice(0).map((server) => server.close()));
 });
 
 const STALL_MS = 60_000;
@@ -30,7 +30,7 @@ const LUNCH = { type: "lunch" } as unknown as WorkerMessage;
 async function open(options: Partial<SessionServerOptions> = {}) {
   const clock = { nowMs: 0 };
   const joined: ReadySession[] = [];
-  const lost: string[] = [];
+  const disconnected: string[] = [];
   const heard: string[] = [];
   const failed: string[] = [];
   const admission: AdmissionControl = {
@@ -38,11 +38,11 @@ async function open(options: Partial<SessionServerOptions> = {}) {
       joined.push(session);
       return ({ type }) => void heard.push(type);
     },
-    lost: (_, reason) => void lost.push(reason),
-    failed: ({ name }, { code, message }) => void failed.push(`${name} ${code} ${message}`),
+    onDisconnected: (_, reason) => void disconnected.push(reason),
+    onFailed: ({ name }, { code, message }) => void failed.push(`${name} ${code} ${message}`),
   };
-  const door = await listen({
-    door: { host: "127.0.0.1", port: 0, anyPort: false },
+  const server = await serveSessions({
+    listen: { host: "127.0.0.1", port: 0, anyPort: false },
     heartbeatMs: 20,
     stallMs: STALL_MS,
     admission,
@@ -51,24 +51,24 @@ async function open(options: Partial<SessionServerOptions> = {}) {
     records: Promise.resolve(undefined),
     ...options,
   });
-  doors.push(door);
-  return { port: door.port, clock, joined, lost, heard, failed };
+  servers.push(server);
+  return { port: server.port, clock, joined, disconnected, heard, failed };
 }
 
 /** A peer, and what it is told. */
 async function peer(port: number) {
   const socket = openSocket(`ws://127.0.0.1:${port}`, { maxPayload: MAX_MESSAGE_BYTES });
   sockets.push(socket);
-  const told: ReturnType<typeof decodeFromCoordinator>[] = [];
-  socket.on("message", (data: Buffer) => told.push(decodeFromCoordinator(data)));
+  const received: ReturnType<typeof decodeFromCoordinator>[] = [];
+  socket.on("message", (data: Buffer) => received.push(decodeFromCoordinator(data)));
   socket.on("error", () => {}); // `close` follows
   const closed = new Promise<string>((resolve) => socket.on("close", (code, reason) => resolve(`${code} ${reason}`)));
   await once(socket, "open");
   return {
     socket,
-    told,
+    received,
     closed,
-    say(...messages: object[]) {
+    send(...messages: object[]) {
       for (const message of messages) socket.send(encode(message as WorkerMessage)); // or what looks like one
     },
   };
@@ -77,27 +77,27 @@ async function peer(port: number) {
 /** A peer that has joined. */
 async function worker(port: number) {
   const joined = await peer(port);
-  joined.say(HELLO, READY);
+  joined.send(HELLO, READY);
   return joined;
 }
 
 test("a worker that gives up is told of with its reason, whether it had joined or not", async () => {
-  const { port, failed, lost } = await open();
+  const { port, failed, disconnected } = await open();
   const giveUp = { type: "failed", code: "ERR_MODEL_DATA", reason: "too few outputs" };
   const early = await peer(port);
-  early.say({ ...HELLO, name: "early" }, giveUp);
+  early.send({ ...HELLO, name: "early" }, giveUp);
   await early.closed;
   const late = await worker(port);
-  late.say(giveUp);
+  late.send(giveUp);
   await late.closed;
   expect(failed).toEqual(["early", "toy"].map((name) => `${name} ERR_MODEL_DATA too few outputs`));
-  expect(lost).toEqual(["too few outputs"]);
+  expect(disconnected).toEqual(["too few outputs"]);
 });
 
 test("a worker that gives up before it says hello is told of under its address", async () => {
   const { port, failed } = await open();
   const engineless = await peer(port);
-  engineless.say({ type: "failed", code: "ERR_NO_GPU", reason: "no GPU here" });
+  engineless.send({ type: "failed", code: "ERR_NO_GPU", reason: "no GPU here" });
   expect(await engineless.closed).toBe("4000 ERR_NO_GPU");
   expect(failed).toEqual(["127.0.0.1 ERR_NO_GPU no GPU here"]);
 });
@@ -105,8 +105,8 @@ test("a worker that gives up before it says hello is told of under its address",
 test("a worker that leaves before it has joined may go, and nothing that it says after that counts", async () => {
   const { port, joined, failed, clock } = await open();
   const early = await peer(port);
-  early.say(HELLO, { type: "leaving" }, READY, { type: "failed", code: "ERR_NO_GPU", reason: "no GPU here" }, HELLO);
-  await vi.waitFor(() => expect(early.told.some(({ type }) => type === "finished")).toBe(true));
+  early.send(HELLO, { type: "leaving" }, READY, { type: "failed", code: "ERR_NO_GPU", reason: "no GPU here" }, HELLO);
+  await vi.waitFor(() => expect(early.received.some(({ type }) => type === "finished")).toBe(true));
   await beats(early, 2);
   expect([joined, failed]).toEqual([[], []]);
   clock.nowMs = 10_001;
@@ -115,17 +115,17 @@ test("a worker that leaves before it has joined may go, and nothing that it says
 
 test("a worker tells its time once: a second time is no message of its preparation", async () => {
   const { port } = await open();
-  const { say, told, closed } = await peer(port);
-  say(HELLO);
-  await vi.waitFor(() => expect(told.some(({ type }) => type === "welcome")).toBe(true));
-  say({ type: "clock", nowMs: 1 }, { type: "clock", nowMs: 2 });
+  const { send, received, closed } = await peer(port);
+  send(HELLO);
+  await vi.waitFor(() => expect(received.some(({ type }) => type === "welcome")).toBe(true));
+  send({ type: "clock", nowMs: 1 }, { type: "clock", nowMs: 2 });
   expect(await closed).toBe("4000 ERR_HANDSHAKE");
 });
 
 /** Waits until the coordinator has looked at its peers so many times more. */
-async function beats({ told }: { told: { type: string }[] }, times: number): Promise<void> {
-  const before = told.length;
-  await vi.waitFor(() => expect(told.length).toBeGreaterThanOrEqual(before + times));
+async function beats({ received }: { received: { type: string }[] }, times: number): Promise<void> {
+  const before = received.length;
+  await vi.waitFor(() => expect(received.length).toBeGreaterThanOrEqual(before + times));
 }
 
 /** Stops to read, while its own messages still go out. */
@@ -134,11 +134,11 @@ const stopReading = ({ socket }: { socket: WebSocket }) => socket.pause();
 test("a worker's clock is compared with the coordinator's, half-way between welcome and its answer", async () => {
   const { port, clock, joined } = await open();
   clock.nowMs = 100;
-  const { say, told } = await peer(port);
-  say(HELLO);
-  await vi.waitFor(() => expect(told.some(({ type }) => type === "welcome")).toBe(true));
+  const { send, received } = await peer(port);
+  send(HELLO);
+  await vi.waitFor(() => expect(received.some(({ type }) => type === "welcome")).toBe(true));
   clock.nowMs = 140;
-  say({ type: "clock", nowMs: 50_120 }, READY);
+  send({ type: "clock", nowMs: 50_120 }, READY);
   await vi.waitFor(() => expect(joined[0]?.clockAheadMs).toBe(50_000));
 });
 
@@ -153,25 +153,25 @@ describe("a connection ends with a code that says why", () => {
     ["it asks for records where there are none", [HELLO, want(0)], "ERR_RECORDS"],
   ])("if %s", async (_, messages, code) => {
     const { port } = await open();
-    const { say, closed, told } = await peer(port);
-    say(...messages);
+    const { send, closed, received } = await peer(port);
+    send(...messages);
     expect(await closed).toBe(`4000 ${code}`);
-    expect(told.at(-1)).toMatchObject({ type: "refused", code });
+    expect(received.at(-1)).toMatchObject({ type: "refused", code });
   });
 
   test("if a message is larger than it may be", async () => {
-    const { port, lost } = await open();
+    const { port, disconnected } = await open();
     const { socket, closed } = await worker(port);
     socket.send(new Uint8Array(MAX_MESSAGE_BYTES + 1));
     expect(await closed).toBe("1009 ");
-    await vi.waitFor(() => expect(lost).toEqual(["Max payload size exceeded"]));
+    await vi.waitFor(() => expect(disconnected).toEqual(["Max payload size exceeded"]));
   });
 
   test("if it is silent, or says only that it lives", async () => {
     const { port, clock } = await open();
     const [silent, beating] = [await peer(port), await peer(port)];
     for (clock.nowMs = 0; clock.nowMs < 600_000; clock.nowMs += 9000) {
-      beating.say({ type: "heartbeat" });
+      beating.send({ type: "heartbeat" });
       beating.socket.ping();
       await once(beating.socket, "pong"); // it was heard
     }
@@ -181,38 +181,40 @@ describe("a connection ends with a code that says why", () => {
   });
 
   test("if it takes nothing of what it is sent, though its heart beats", async () => {
-    const { port, clock, joined, lost } = await open();
+    const { port, clock, joined, disconnected } = await open();
     const [stuck, other] = [await worker(port), await worker(port)];
     await vi.waitFor(() => expect(joined).toHaveLength(2));
     stopReading(stuck);
     joined[0]!.send(Buffer.alloc(64 * 2 ** 20)); // more than the network holds
     await vi.waitFor(() => expect(joined[0]!.waitingBytes).toBeGreaterThan(0));
     clock.nowMs = STALL_MS - 1;
-    stuck.say({ type: "heartbeat" });
+    stuck.send({ type: "heartbeat" });
     await beats(other, 3);
-    expect(lost).toEqual([]);
+    expect(disconnected).toEqual([]);
     clock.nowMs = STALL_MS + 1;
-    await vi.waitFor(() => expect(lost).toEqual(["This worker read nothing of what the coordinator sent for 60 s."]));
+    await vi.waitFor(() =>
+      expect(disconnected).toEqual(["This worker read nothing of what the coordinator sent for 60 s."]),
+    );
   });
 });
 
 describe("a peer that was told to go", () => {
   test("is not listened to any more, and lost once", async () => {
-    const { port, joined, lost, heard } = await open();
-    const { say, closed, told } = await worker(port);
-    say({ type: "synced" }, LUNCH, { type: "synced" }, LUNCH, LUNCH);
+    const { port, joined, disconnected, heard } = await open();
+    const { send, closed, received } = await worker(port);
+    send({ type: "synced" }, LUNCH, { type: "synced" }, LUNCH, LUNCH);
     expect(await closed).toBe("4000 ERR_MESSAGE");
     expect(heard).toEqual(["synced"]);
     expect(joined).toHaveLength(1);
-    expect(lost).toHaveLength(1);
-    expect(told.filter(({ type }) => type === "refused")).toHaveLength(1);
+    expect(disconnected).toHaveLength(1);
+    expect(received.filter(({ type }) => type === "refused")).toHaveLength(1);
   });
 
   test("is lost at once, even if it does not answer the goodbye", async () => {
-    const { port, lost } = await open({ heartbeatMs: 60_000 });
+    const { port, disconnected } = await open({ heartbeatMs: 60_000 });
     const socket = await rawWorker(port);
     socket.write(frame(encode(LUNCH)));
-    await vi.waitFor(() => expect(lost).toHaveLength(1));
+    await vi.waitFor(() => expect(disconnected).toHaveLength(1));
     socket.destroy();
   });
 });
@@ -231,20 +233,20 @@ describe("records", () => {
     const { port } = await open({ records: Promise.resolve(source(() => reads++)) });
     const asking = await worker(port);
     stopReading(asking);
-    for (let request = 0; request < MAX_RECORD_REQUESTS; request++) asking.say(want(request, 1000));
+    for (let request = 0; request < MAX_RECORD_REQUESTS; request++) asking.send(want(request, 1000));
     await vi.waitFor(() => expect(reads).toBeGreaterThan(1));
     await beats(await peer(port), 5);
     expect(reads).toBeLessThan(MAX_RECORD_REQUESTS); // a few answers fit into the buffers of the network
     asking.socket.resume();
-    const answers = () => asking.told.filter(({ type }) => type === "records");
-    await vi.waitFor(() => expect(answers()).toHaveLength(MAX_RECORD_REQUESTS), 10_000);
-    expect(answers().map((answer) => answer.type === "records" && answer.request)).toEqual([...Array(16).keys()]);
+    const replies = () => asking.received.filter(({ type }) => type === "records");
+    await vi.waitFor(() => expect(replies()).toHaveLength(MAX_RECORD_REQUESTS), 10_000);
+    expect(replies().map((reply) => reply.type === "records" && reply.request)).toEqual([...Array(16).keys()]);
   });
 
   test("are asked for a few times at once, and no more", async () => {
     const { port } = await open({ records: new Promise(() => {}) });
-    const { say, closed } = await worker(port);
-    for (let request = 0; request <= MAX_RECORD_REQUESTS; request++) say(want(request));
+    const { send, closed } = await worker(port);
+    for (let request = 0; request <= MAX_RECORD_REQUESTS; request++) send(want(request));
     expect(await closed).toBe("4000 ERR_RECORDS");
   });
 
@@ -254,17 +256,17 @@ describe("records", () => {
     });
     const { port } = await open({ records: Promise.resolve(broken) });
     const asking = await worker(port);
-    asking.say(want(0));
+    asking.send(want(0));
     expect(await asking.closed).toBe("4000 ERR_RECORDS");
     const reason = expect.stringContaining("could not read the records that it was asked for: EIO: i/o error, read.");
-    expect(asking.told.at(-1)).toEqual({ type: "refused", code: "ERR_RECORDS", reason });
+    expect(asking.received.at(-1)).toEqual({ type: "refused", code: "ERR_RECORDS", reason });
     await beats(await peer(port), 1);
   });
 
   test("have an index below 2³²: none is taken for another", async () => {
     const { port } = await open({ records: Promise.resolve(source(() => {})) });
-    const { say, closed } = await worker(port);
-    say({ ...want(0), indexes: [2 ** 32] });
+    const { send, closed } = await worker(port);
+    send({ ...want(0), indexes: [2 ** 32] });
     expect(await closed).toBe("4000 ERR_MESSAGE");
   });
 });

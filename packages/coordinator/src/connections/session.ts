@@ -2,8 +2,8 @@
 import type { RecordSource } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
 import {
-  type CoordinatorMessage,
   LINK_PROBES,
+  type MessageOf,
   PROTOCOL_VERSION,
   type WorkerId,
   type WorkerMessage,
@@ -15,8 +15,7 @@ import { Connection, type ConnectionOptions } from "./connection.ts";
 import { type Hello, type Ready, type ReadySession, readySession } from "./ready-session.ts";
 import { RecordServer } from "./record-server.ts";
 
-type Said<Type extends WorkerMessage["type"]> = Extract<WorkerMessage, { type: Type }>;
-type Welcome = Omit<Extract<CoordinatorMessage, { type: "welcome" }>, "type" | "workerId" | "heartbeatMs">;
+type Welcome = Omit<MessageOf<"welcome">, "type" | "workerId" | "heartbeatMs">;
 
 /** Messages whose bytes count as the traffic of steps. */
 const OF_STEPS: WorkerMessage["type"][] = ["gradient-chunk", "contribution"];
@@ -70,7 +69,7 @@ export class Session {
     const last = this.#state;
     this.#state = { name: "ended" };
     this.#recordServer.close();
-    if (last.name === "joined") this.#options.admission.lost(last.session, reason);
+    if (last.name === "joined") this.#options.admission.onDisconnected(last.session, reason);
   }
 
   #onMessage(message: WorkerMessage, bytes: number): void {
@@ -119,14 +118,14 @@ export class Session {
   #welcome(run: Welcome): void {
     const { workerId, heartbeatMs, nowMs } = this.#options;
     this.#clock.ask(nowMs());
-    this.#connection.tell({ type: "welcome", workerId, heartbeatMs, ...run });
+    this.#connection.sendMessage({ type: "welcome", workerId, heartbeatMs, ...run });
     const data = new Uint8Array(PROBE_BYTES);
-    for (let probe = 0; probe < LINK_PROBES; probe++) this.#connection.tell({ type: "link-probe", data });
+    for (let probe = 0; probe < LINK_PROBES; probe++) this.#connection.sendMessage({ type: "link-probe", data });
   }
 
   /** Returns whether the worker was asked for its time. */
-  #onClock({ nowMs }: Said<"clock">): boolean {
-    return this.#clock.answer(nowMs, this.#options.nowMs());
+  #onClock({ nowMs }: MessageOf<"clock">): boolean {
+    return this.#clock.receive(nowMs, this.#options.nowMs());
   }
 
   #onReady(ready: Ready, hello: Hello): void {
@@ -138,14 +137,14 @@ export class Session {
 
   #onLeaving(): void {
     this.#state = { name: "leaving" };
-    this.#connection.tell({ type: "finished" });
+    this.#connection.sendMessage({ type: "finished" });
   }
 
   /** @param name of the worker, or its address: its engine starts before it says hello, or fails to */
-  #onFailed({ code, reason }: Said<"failed">, name: string, session?: ReadySession): void {
+  #onFailed({ code, reason }: MessageOf<"failed">, name: string, session?: ReadySession): void {
     const { address, connectedMs, heardMs } = this.#connection;
     const error = new LockstepError(code, reason);
-    this.#options.admission.failed?.({ name, address, connectedMs, heardMs }, error, session);
+    this.#options.admission.onFailed?.({ name, address, connectedMs, heardMs }, error, session);
     this.#connection.close(code, reason);
   }
 }

@@ -1,25 +1,25 @@
 /** One condition variable for all that a run waits for. */
 
-interface Waiter {
-  holds: () => boolean;
+interface PendingWait {
+  predicate: () => boolean;
   resolve: () => void;
   reject: (error: unknown) => void;
 }
 
 /** Wakes those who wait when what they wait for holds: predicates are evaluated whenever something has happened. */
 export class Condition {
-  readonly #waiters = new Set<Waiter>();
+  readonly #waits = new Set<PendingWait>();
   #failure: Error | undefined;
 
   /**
    * Resolves when `holds` returns true; it is called now, and at each `notify`. Rejects with what it throws, and with the
    * error given to `fail`.
    */
-  wait(holds: () => boolean): Promise<void> {
+  wait(predicate: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
-      const waiter = { holds, resolve, reject };
-      this.#waiters.add(waiter);
-      this.#test(waiter);
+      const wait = { predicate, resolve, reject };
+      this.#waits.add(wait);
+      this.#test(wait);
     });
   }
 
@@ -30,7 +30,7 @@ export class Condition {
 
   /** Tests all predicates: something has happened. */
   notify(): void {
-    for (const waiter of this.#waiters) this.#test(waiter);
+    for (const wait of this.#waits) this.#test(wait);
   }
 
   /** Rejects all waits, now and later, with this error; undefined ends that. */
@@ -39,14 +39,14 @@ export class Condition {
     this.notify();
   }
 
-  #test(waiter: Waiter): void {
+  #test(wait: PendingWait): void {
     try {
       if (this.#failure !== undefined) throw this.#failure;
-      if (!waiter.holds()) return;
-      waiter.resolve();
+      if (!wait.predicate()) return;
+      wait.resolve();
     } catch (error) {
-      waiter.reject(error); // and the others are tested all the same
+      wait.reject(error); // and the others are tested all the same
     }
-    this.#waiters.delete(waiter);
+    this.#waits.delete(wait);
   }
 }

@@ -6,20 +6,27 @@ const NOW = 1_000_000;
 const limits: Limits = { heartbeatMs: 1000, stallMs: 60_000 };
 
 /** A worker that was heard of just now, has nothing to do, and takes 10 ms for a sample. */
-function worker(id: number, given: Partial<WorkerView> = {}): WorkerView {
-  const idle = { heardMs: NOW, progressMs: NOW, openSamples: 0, msPerSample: 10, takesSlices: true, catchesUp: false };
-  return { id: toWorkerId(id), owes: (given.openSamples ?? 0) > 0, ...idle, ...given };
+function worker(id: number, overrides: Partial<WorkerView> = {}): WorkerView {
+  const idle = {
+    heardMs: NOW,
+    progressMs: NOW,
+    openSamples: 0,
+    msPerSample: 10,
+    isEligible: true,
+    isCatchingUp: false,
+  };
+  return { id: toWorkerId(id), owes: (overrides.openSamples ?? 0) > 0, ...idle, ...overrides };
 }
 
 /** A slice of 8 samples that nobody has tried. */
-function slice(number: number, given: Partial<SliceView> = {}): SliceView {
+function slice(number: number, overrides: Partial<SliceView> = {}): SliceView {
   const open = {
     attempts: [],
     openBecause: "its worker was lost",
     excludedWorkers: new Set<WorkerId>(),
     nonFiniteWorkers: new Set<WorkerId>(),
   };
-  return { slice: toSliceId(number), samples: 8, ...open, ...given };
+  return { slice: toSliceId(number), samples: 8, ...open, ...overrides };
 }
 
 /** An attempt that began `agoMs` ago, and was expected to take 80 ms. */
@@ -58,12 +65,12 @@ describe("a worker", () => {
   });
 
   test("is dropped once, for its silence, if it is silent and stalled", () => {
-    const lost = worker(0, { heardMs: NOW - 10 ** 6, progressMs: NOW - 10 ** 6, openSamples: 1 });
-    expect(decided([lost])).toMatchObject([{ type: "drop", code: "ERR_SILENT" }]);
+    const silent = worker(0, { heardMs: NOW - 10 ** 6, progressMs: NOW - 10 ** 6, openSamples: 1 });
+    expect(decided([silent])).toMatchObject([{ type: "drop", code: "ERR_SILENT" }]);
   });
 
   test("is dropped whether it takes slices or not", () => {
-    expect(decided([worker(0, { takesSlices: false, heardMs: 0 })])).toMatchObject([{ type: "drop", worker: 0 }]);
+    expect(decided([worker(0, { isEligible: false, heardMs: 0 })])).toMatchObject([{ type: "drop", worker: 0 }]);
   });
 });
 
@@ -78,16 +85,16 @@ describe("a slice", () => {
   });
 
   test("of a worker that is dropped goes on in the same decision, to another", () => {
-    const lost = worker(0, { heardMs: NOW - 3500, openSamples: 8 });
-    expect(decided([lost, worker(1)], [slice(0, { attempts: [attempt(0)] })])).toEqual([
+    const silent = worker(0, { heardMs: NOW - 3500, openSamples: 8 });
+    expect(decided([silent, worker(1)], [slice(0, { attempts: [attempt(0)] })])).toEqual([
       { type: "drop", worker: 0, code: "ERR_SILENT", reason: "nothing was received from it for 3.5 s" },
       { type: "assign", slice: 0, worker: 1, reason: "its worker was dropped" },
     ]);
   });
 
   test("whose second worker is dropped stays with the first, if that one is not late", () => {
-    const lost = worker(1, { heardMs: 0 });
-    expect(assigned([worker(0), lost, worker(2)], [slice(0, { attempts: [attempt(0), attempt(1)] })])).toEqual([]);
+    const silent = worker(1, { heardMs: 0 });
+    expect(assigned([worker(0), silent, worker(2)], [slice(0, { attempts: [attempt(0), attempt(1)] })])).toEqual([]);
   });
 
   test.each([
@@ -96,9 +103,9 @@ describe("a slice", () => {
   ])("is late after %s", (_, expectedMs, limitMs) => {
     const tried = (agoMs: number) => [slice(0, { attempts: [attempt(0, agoMs, expectedMs)] })];
     expect(decided([worker(0), worker(1)], tried(limitMs))).toEqual([]);
-    const told = `it has taken ${((limitMs + 100) / 1000).toFixed(1)} s so far, and was expected to take ${(expectedMs / 1000).toFixed(1)} s`;
+    const reason = `it has taken ${((limitMs + 100) / 1000).toFixed(1)} s so far, and was expected to take ${(expectedMs / 1000).toFixed(1)} s`;
     expect(decided([worker(0), worker(1)], tried(limitMs + 100))).toEqual([
-      { type: "assign", slice: 0, worker: 1, reason: told },
+      { type: "assign", slice: 0, worker: 1, reason },
     ]);
   });
 
@@ -133,7 +140,7 @@ describe("a slice", () => {
   });
 
   test("goes to nobody while no worker takes slices, and that is no divergence", () => {
-    expect(decided([worker(0, { takesSlices: false })], [slice(0)])).toEqual([]);
+    expect(decided([worker(0, { isEligible: false })], [slice(0)])).toEqual([]);
     expect(decided([], [slice(0)])).toEqual([]);
   });
 });
@@ -166,7 +173,7 @@ describe("who gets a slice", () => {
 
   test("is not one that leaves, has not caught up, or is dropped", () => {
     const slow = worker(1, { msPerSample: 1000 });
-    for (const other of [worker(0, { takesSlices: false }), worker(0, { heardMs: 0 })]) {
+    for (const other of [worker(0, { isEligible: false }), worker(0, { heardMs: 0 })]) {
       expect(assigned([other, slow], [slice(0)])).toEqual(["0 to 1"]);
     }
   });
@@ -187,11 +194,11 @@ describe("a slice that was not finite", () => {
       { type: "diverged", slice: 4, reason: "no worker found its numbers finite" },
     ]);
     expect(assigned([worker(0), worker(1), worker(2)], [found])).toEqual(["4 to 2"]);
-    const late = worker(2, { takesSlices: false, openSamples: 8 }); // it takes slices again when it is done with those
+    const late = worker(2, { isEligible: false, openSamples: 8 }); // it takes slices again when it is done with those
     expect(decided([worker(0), worker(1), late], [found])).toEqual([]);
-    const newcomer = worker(2, { takesSlices: false, catchesUp: true });
-    expect(decided([worker(0), worker(1), newcomer], [found])).toEqual([]);
-    const leaves = worker(2, { takesSlices: false });
+    const lateJoiner = worker(2, { isEligible: false, isCatchingUp: true });
+    expect(decided([worker(0), worker(1), lateJoiner], [found])).toEqual([]);
+    const leaves = worker(2, { isEligible: false });
     expect(decided([worker(0), worker(1), leaves], [{ ...found, attempts: [attempt(2, 10_000)] }])).toEqual([]);
   });
 });

@@ -18,9 +18,9 @@ export interface WorkerView {
   /** Expected from being given a slice to its contribution, for each sample; undefined before its first. */
   msPerSample: number | undefined;
   /** Whether it may be given slices. */
-  takesSlices: boolean;
+  isEligible: boolean;
   /** Whether it is getting its weights, or making the updates since: then it may be given slices soon. */
-  catchesUp: boolean;
+  isCatchingUp: boolean;
 }
 
 /** A slice of the step under way that nobody has completed, as `decide` sees it. */
@@ -69,17 +69,17 @@ export function decide(nowMs: number, { workers, openSlices }: TeamView, limits:
   const drops = workers.flatMap((worker) => dropOf(nowMs, worker, limits));
   const dropped = new Set(drops.map(({ worker }) => worker));
   const staying = workers.filter(({ id }) => !dropped.has(id));
-  const able = staying.filter(({ takesSlices }) => takesSlices);
+  const able = staying.filter(({ isEligible }) => isEligible);
   /** Those who may take slices when they have ended something else. */
   const busy = staying.filter(
-    ({ takesSlices, catchesUp, openSamples }) => !takesSlices && (catchesUp || openSamples > 0),
+    ({ isEligible, isCatchingUp, openSamples }) => !isEligible && (isCatchingUp || openSamples > 0),
   );
   const openSamples = new Map(able.map(({ id, openSamples }) => [id, openSamples]));
   const assignments = openSlices.flatMap((slice): Decision[] => {
     const reason = reasonToAssign(nowMs, slice, dropped, limits);
     if (reason === undefined) return [];
     const others = able.filter(({ id }) => !slice.excludedWorkers.has(id));
-    const worker = quickest(others.length > 0 ? others : able, openSamples, slice);
+    const worker = fastestFor(others.length > 0 ? others : able, openSamples, slice);
     if (worker !== undefined) {
       openSamples.set(worker.id, (openSamples.get(worker.id) ?? 0) + slice.samples);
       return [{ type: "assign", slice: slice.slice, worker: worker.id, reason }];
@@ -126,7 +126,7 @@ function reasonToAssign(
 }
 
 /** Who would end first with this slice. One that was not measured yet counts as the slowest of the others. */
-function quickest(
+function fastestFor(
   workers: readonly WorkerView[],
   openSamples: ReadonlyMap<WorkerId, number>,
   { samples, attempts, nonFiniteWorkers }: SliceView,

@@ -16,12 +16,12 @@ test("one that claims to compute in no time gets a share that is a number, and t
 
 test("a member hears what is for all from its replaying on, until it has left", () => {
   const member = new Member({} as ReadySession, "late", 0);
-  const told = [[member.state, member.follows]];
-  for (const go of ["startLoading", "startReplaying", "takePart", "leave"] as const) {
+  const states = [[member.state, member.isSubscribed]];
+  for (const go of ["startLoading", "startReplaying", "activate", "leave"] as const) {
     member[go]();
-    told.push([member.state, member.follows]);
+    states.push([member.state, member.isSubscribed]);
   }
-  expect(told).toEqual([
+  expect(states).toEqual([
     ["waiting", false],
     ["loading", false],
     ["replaying", true],

@@ -2,7 +2,7 @@
 import { type CoordinatorMessage, encode, type WorkerId } from "@lockstep/gradient-sync";
 import type { ReadySession } from "../connections/ready-session.ts";
 import { smoothed } from "./balance.ts";
-import { INITIAL_LINEAGE, type Lineage } from "./lineage.ts";
+import { INITIAL_ORIGIN, type StateOrigin } from "./state-origin.ts";
 
 /**
  * - `waiting`: has built the model, and has no weights yet
@@ -14,10 +14,10 @@ import { INITIAL_LINEAGE, type Lineage } from "./lineage.ts";
 export type MemberState = "waiting" | "loading" | "replaying" | "in" | "leaving";
 
 /** Caps one slow slice at this many times the current estimate, so that an outlier does not dominate. */
-const MOST_TIMES_SLOWER = 4;
+const MAX_SLOWDOWN = 4;
 
 /** What a worker says that it computed in less is taken for this: shares of a batch must stay numbers. */
-const LEAST_MS = 0.01;
+const MIN_COMPUTE_MS = 0.01;
 
 /** One worker of the run, with its state and its measured speed. */
 export class Member {
@@ -26,9 +26,9 @@ export class Member {
   readonly name: string;
   #state: MemberState = "waiting";
   /** Whether it has left, was lost or dropped. */
-  gone = false;
+  hasDeparted = false;
   /** Lineage of its replica; replicas of one lineage on like devices are equal to the bit. */
-  lineage: Lineage = INITIAL_LINEAGE;
+  origin: StateOrigin = INITIAL_ORIGIN;
   readonly joinedMs: number;
   #progressMs: number;
   /** Number of its contributions that were refused. */
@@ -65,7 +65,7 @@ export class Member {
   }
 
   /** It holds the weights that all hold, and may be given slices. */
-  takePart(): void {
+  activate(): void {
     this.#state = "in";
   }
 
@@ -85,7 +85,7 @@ export class Member {
   }
 
   /** Whether it holds the weights of the step under way, so that what is for all is for it too. */
-  get follows(): boolean {
+  get isSubscribed(): boolean {
     return this.state === "replaying" || this.state === "in" || this.state === "leaving";
   }
 
@@ -95,8 +95,8 @@ export class Member {
 
   /** Takes in how long a slice took: `computeMs` of it were spent computing. */
   measure(samples: number, { tookMs, computeMs }: { tookMs: number; computeMs: number }): void {
-    if (computeMs > 0) this.speed = smoothed(this.speed, samples / Math.max(computeMs, LEAST_MS));
-    const mostMs = MOST_TIMES_SLOWER * (this.msPerSample ?? Number.POSITIVE_INFINITY);
+    if (computeMs > 0) this.speed = smoothed(this.speed, samples / Math.max(computeMs, MIN_COMPUTE_MS));
+    const mostMs = MAX_SLOWDOWN * (this.msPerSample ?? Number.POSITIVE_INFINITY);
     this.msPerSample = smoothed(this.msPerSample, Math.min(tookMs / samples, mostMs));
   }
 }

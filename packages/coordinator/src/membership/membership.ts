@@ -15,11 +15,11 @@ export class Membership {
    */
   add(session: ReadySession, nowMs: number): Member {
     const { name } = session.hello;
-    const taken = new Set(this.all.map((member) => member.name));
-    const own = taken.has(name) ? `${name}-${session.workerId}` : name;
-    if (taken.has(own))
-      throw new LockstepError("ERR_NAME", `A worker named ${own} is here already; choose another --name.`);
-    const member = new Member(session, own, nowMs);
+    const names = new Set(this.all.map((member) => member.name));
+    const unique = names.has(name) ? `${name}-${session.workerId}` : name;
+    if (names.has(unique))
+      throw new LockstepError("ERR_NAME", `A worker named ${unique} is here already; choose another --name.`);
+    const member = new Member(session, unique, nowMs);
     this.#members.set(member.id, member);
     return member;
   }
@@ -27,7 +27,7 @@ export class Membership {
   /** Removes a member: it is gone for good. */
   delete(member: Member): void {
     this.#members.delete(member.id);
-    member.gone = true;
+    member.hasDeparted = true;
   }
 
   /** Removes all members. */
@@ -52,15 +52,15 @@ export class Membership {
   }
 
   /** Members that hold the weights of the step under way, or are about to: they hear all that is for everyone. */
-  get followers(): Member[] {
-    return this.all.filter(({ follows }) => follows);
+  get subscribers(): Member[] {
+    return this.all.filter(({ isSubscribed }) => isSubscribed);
   }
 
   /** Sends a message of a step, encoded once, to the members that it is for. @returns the encoded message */
-  tell({ to, except, message }: Outgoing): Buffer {
+  send({ to, except, message }: Outgoing): Buffer {
     const bytes = encode(message);
-    const hearers = to === "all" ? this.followers : this.all.filter(({ id }) => id === to);
-    for (const { id, session } of hearers) {
+    const recipients = to === "all" ? this.subscribers : this.all.filter(({ id }) => id === to);
+    for (const { id, session } of recipients) {
       if (id === except) continue;
       session.send(bytes);
       session.bytesDown += bytes.length;
@@ -75,12 +75,12 @@ export class Membership {
   }
 
   /** Members that came with the weights of a run after this many updates. */
-  holding(run: string, step: number): Member[] {
+  holdersOf(run: string, step: number): Member[] {
     return this.all.filter(({ session: { hello } }) => hello.holds?.run === run && hello.holds.step === step);
   }
 
   /** The most updates in the weights of a run that members came with; undefined if none came with any. */
-  heldStep(run: string): number | undefined {
+  resumableStep(run: string): number | undefined {
     const steps = this.all.flatMap(({ session: { hello } }) => (hello.holds?.run === run ? [hello.holds.step] : []));
     return steps.length === 0 ? undefined : Math.max(...steps);
   }

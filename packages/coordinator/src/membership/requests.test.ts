@@ -14,19 +14,19 @@ beforeEach(() => {
 
 const digest = (text: string) => ({ type: "digest-result" as const, step: 3, digest: text });
 /** As the team does: it takes the reply, then notifies those who wait. */
-function answer(member: typeof a.member, given: Reply): void {
-  if (given.type === "synced") requests.onReply(given.type, member, given);
-  else if (given.type === "loaded") requests.onReply(given.type, member, given);
-  else requests.onReply(given.type, member, given);
+function reply(member: typeof a.member, message: Reply): void {
+  if (message.type === "synced") requests.onReply(message.type, member, message);
+  else if (message.type === "loaded") requests.onReply(message.type, member, message);
+  else requests.onReply(message.type, member, message);
   condition.notify();
 }
 
 describe("a question", () => {
   test("is put to each, and answered when all have answered; answers are in the order of those asked", async () => {
     const asked = requests.ask([a.member, b.member], { type: "digest" });
-    expect([a.session.told, b.session.told]).toEqual([[{ type: "digest" }], [{ type: "digest" }]]);
-    answer(b.member, digest("of b"));
-    answer(a.member, digest("of a"));
+    expect([a.session.sentMessages, b.session.sentMessages]).toEqual([[{ type: "digest" }], [{ type: "digest" }]]);
+    reply(b.member, digest("of b"));
+    reply(a.member, digest("of a"));
     expect([...(await asked)]).toEqual([
       [a.member, digest("of a")],
       [b.member, digest("of b")],
@@ -35,35 +35,35 @@ describe("a question", () => {
 
   test("does not wait for who is gone", async () => {
     const asked = requests.ask([a.member, b.member], { type: "sync" });
-    answer(a.member, { type: "synced" });
-    b.member.gone = true;
+    reply(a.member, { type: "synced" });
+    b.member.hasDeparted = true;
     condition.notify();
     expect([...(await asked).keys()]).toEqual([a.member]);
   });
 
   test("counts the answer that one gave before it went", async () => {
     const asked = requests.ask([a.member, b.member], { type: "sync" });
-    answer(a.member, { type: "synced" });
-    a.member.gone = true;
-    answer(b.member, { type: "synced" });
+    reply(a.member, { type: "synced" });
+    a.member.hasDeparted = true;
+    reply(b.member, { type: "synced" });
     expect((await asked).size).toBe(2);
   });
 
   test("is not answered by the answer to another one, by another worker, or by one that nobody asked for", async () => {
-    answer(a.member, digest("early"));
+    reply(a.member, digest("early"));
     const asked = requests.ask([a.member], { type: "digest" });
-    answer(b.member, digest("of b"));
-    answer(a.member, { type: "synced" });
-    answer(a.member, { type: "loaded", largestDifference: 0 });
-    answer(a.member, digest("of a"));
-    answer(a.member, digest("again"));
+    reply(b.member, digest("of b"));
+    reply(a.member, { type: "synced" });
+    reply(a.member, { type: "loaded", largestDifference: 0 });
+    reply(a.member, digest("of a"));
+    reply(a.member, digest("again"));
     expect([...(await asked).values()]).toEqual([digest("of a")]);
   });
 
   test("may be put beside another one", async () => {
     const [first, second] = [requests.ask([a.member], { type: "sync" }), requests.ask([a.member], { type: "digest" })];
-    answer(a.member, digest("of a"));
-    answer(a.member, { type: "synced" });
+    reply(a.member, digest("of a"));
+    reply(a.member, { type: "synced" });
     expect([(await first).size, (await second).size]).toEqual([1, 1]);
   });
 
@@ -72,9 +72,9 @@ describe("a question", () => {
     condition.fail(new Error("all lost"));
     await expect(asked).rejects.toThrow("all lost");
     condition.fail(undefined);
-    answer(a.member, digest("late"));
+    reply(a.member, digest("late"));
     const again = requests.ask([a.member], { type: "digest" });
-    answer(a.member, digest("of a"));
+    reply(a.member, digest("of a"));
     expect([...(await again).values()]).toEqual([digest("of a")]);
   });
 });

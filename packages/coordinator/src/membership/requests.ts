@@ -1,9 +1,9 @@
 /** Requests to workers, which they answer when they have done all that they were told before. */
-import type { CoordinatorMessage, WorkerMessage } from "@lockstep/gradient-sync";
+import type { MessageOf, WorkerMessage } from "@lockstep/gradient-sync";
 import type { Condition } from "./condition.ts";
 import type { Member } from "./members.ts";
 
-type Request = Extract<CoordinatorMessage, { type: "sync" | "digest" | "load-end" }>;
+type Request = MessageOf<"sync" | "digest" | "load-end">;
 
 /** The type of the reply to each type of request. */
 const REPLIES = { sync: "synced", digest: "digest-result", "load-end": "loaded" } as const;
@@ -45,7 +45,7 @@ export class Requests {
       member.send(request);
     }
     try {
-      await this.#condition.wait(() => members.every((member) => replies.has(member) || member.gone));
+      await this.#condition.wait(() => members.every((member) => replies.has(member) || member.hasDeparted));
     } finally {
       for (const member of members) pending.delete(member);
     }

@@ -23,7 +23,7 @@ import { assertPortFree } from "@lockstep/transport";
 import type { Command } from "commander";
 import { coordinate } from "../coordinator.ts";
 import { openDistributedRun } from "../run/open-run.ts";
-import { prepareEntrance } from "./entrance.ts";
+import { prepareEndpoint } from "./endpoint.ts";
 import { invite } from "./invitation.ts";
 import { refusalLog } from "./refusal-log.ts";
 import { stoppedLine } from "./stopped-line.ts";
@@ -45,8 +45,8 @@ async function main(words: string[], program: Command, resources: Resources): Pr
   const { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen, resume, out } = options;
   const explicit = givenOptions(options);
   const display = displayOn(process.stdout, options.log);
-  const entrance = await prepareEntrance(options, workers, display.isTerminal);
-  await assertPortFree(entrance.door);
+  const endpoint = await prepareEndpoint(options, workers, display.isTerminal);
+  await assertPortFree(endpoint.listen);
   const panel = openPanel(display);
   const { live, controls } = panel;
   const control = controlToken();
@@ -60,15 +60,15 @@ async function main(words: string[], program: Command, resources: Resources): Pr
       ? { type: "new", config: makeConfig(explicit), out }
       : { type: "resume", dir: resume, explicit };
   const distributed = await openDistributedRun(request, display);
-  let listeningAt = entrance.door.port;
+  let listeningAt = endpoint.listen.port;
   const onListening = (port: number) => {
     listeningAt = port;
-    invite({ entrance, distributed, workers, words, control }, port, display, resources);
+    invite({ endpoint, distributed, workers, words, control }, port, display, resources);
   };
   const onRefused = refusalLog((line) => eventLogger(display, live)(line, "refused"));
-  const door = { ...entrance.door, onRefused, onRequest, isProtected };
+  const listen = { ...endpoint.listen, onRefused, onRequest, isProtected };
   const limits = { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen };
-  const outcome = await coordinate({ ...limits, distributed, panel, door, version, onListening });
+  const outcome = await coordinate({ ...limits, distributed, panel, listen, version, onListening });
   if (outcome.end === "finished") return;
   const stopped = { dir: distributed.run.folder.dir, port: listeningAt, isTerminal: display.isTerminal };
   display.line(outcome.end === "not begun" ? "stopped before the run began" : stoppedLine(program, stopped));

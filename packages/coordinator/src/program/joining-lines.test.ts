@@ -1,24 +1,24 @@
 import { expect, test } from "vitest";
-import type { Entrance } from "./entrance.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { addressesOf, type Joining, joiningLines } from "./joining-lines.ts";
 
 const LIMITS = { maxWorkers: 256, refusedJoinsPerMinute: 10, handshakeMs: 10_000 };
 const WHERE = { port: 7077, anyPort: true, allowHosts: [] };
-const LOCAL: Entrance = {
-  door: { ...WHERE, ...LIMITS, host: "127.0.0.1" },
+const LOCAL: Endpoint = {
+  listen: { ...WHERE, ...LIMITS, host: "127.0.0.1" },
   loopback: true,
   fingerprint: undefined,
   tokenPath: undefined,
 };
-const OPEN: Entrance = {
-  door: { ...WHERE, ...LIMITS, host: "0.0.0.0", token: "secret" },
+const OPEN: Endpoint = {
+  listen: { ...WHERE, ...LIMITS, host: "0.0.0.0", token: "secret" },
   loopback: false,
   fingerprint: "AB:CD",
   tokenPath: "/home/ann/.config/lockstep/token",
 };
 
-const lines = (entrance: Entrance, joining: Partial<Joining> = {}) =>
-  joiningLines({ entrance, addresses: ["192.0.2.7"], port: 7078, isTerminal: true, words: [], ...joining });
+const lines = (endpoint: Endpoint, joining: Partial<Joining> = {}) =>
+  joiningLines({ endpoint, addresses: ["192.0.2.7"], port: 7078, isTerminal: true, words: [], ...joining });
 
 test("on a terminal, the command for workers is whole", () => {
   expect(lines(OPEN)).toEqual([
@@ -28,12 +28,12 @@ test("on a terminal, the command for workers is whole", () => {
 });
 
 test("elsewhere, no line holds the token, wherever it came from", () => {
-  const given = { ...OPEN, tokenPath: undefined };
-  expect(lines(given, { isTerminal: false })).toEqual([
+  const options = { ...OPEN, tokenPath: undefined };
+  expect(lines(options, { isTerminal: false })).toEqual([
     "  LOCKSTEP_TOKEN=… pnpm worker --coordinator wss://192.0.2.7:7078 --tls-fingerprint AB:CD",
     "… is the token that this coordinator was given; it is printed on a terminal only",
   ]);
-  const local = { ...LOCAL, door: { ...LOCAL.door, token: "secret" } };
+  const local = { ...LOCAL, listen: { ...LOCAL.listen, token: "secret" } };
   for (const words of [["--token", "secret"], ["--token=secret"], ["--", "--token", "secret", "--workers", "3"]]) {
     expect(lines(local, { isTerminal: false, words }).join("\n")).not.toContain("secret");
     expect(lines(local, { words }).at(-1)).not.toContain("secret");
@@ -79,6 +79,6 @@ test("on loopback, the command needs no secrets, and how to let others in is tol
 });
 
 test("the names that the user gave come first, then where it listens", () => {
-  const named = { ...OPEN, door: { ...OPEN.door, host: "192.0.2.7", allowHosts: ["train.example.org"] } };
+  const named = { ...OPEN, listen: { ...OPEN.listen, host: "192.0.2.7", allowHosts: ["train.example.org"] } };
   expect(addressesOf(named)).toEqual(["train.example.org", "192.0.2.7"]);
 });

@@ -1,7 +1,7 @@
 /** The lines that a coordinator prints for the people who start its workers. */
 import { shellWord } from "@lockstep/config";
 import { bracketed, reachableAddresses } from "@lockstep/transport";
-import type { Entrance } from "./entrance.ts";
+import type { Endpoint } from "./endpoint.ts";
 
 const WARNING =
   "WARNING: without TLS, whoever is on the network in between can read and change all that is sent, the token too";
@@ -16,7 +16,7 @@ export type Addresses = readonly [first: string, ...others: string[]];
 
 /** What the lines depend on. */
 export interface Joining {
-  entrance: Entrance;
+  endpoint: Endpoint;
   /** Each as `name` or `name:port`. */
   addresses: Addresses;
   /** The port on which it listens. */
@@ -31,11 +31,11 @@ export interface Joining {
 
 /** Returns the command that starts a worker, to be pasted, and notes on it. */
 export function joiningLines(joining: Joining): string[] {
-  const { entrance, addresses, port, isTerminal, words, codeModel } = joining;
-  const { door, loopback, fingerprint, tokenPath } = entrance;
+  const { endpoint, addresses, port, isTerminal, words, codeModel } = joining;
+  const { listen, loopback, fingerprint, tokenPath } = endpoint;
   const [first, ...others] = addresses;
   const otherAddresses = others.map((name) => authority(name, port)).join(", ");
-  const hidden = door.token !== undefined && !isTerminal;
+  const hidden = listen.token !== undefined && !isTerminal;
   return [
     `  ${workerCommand(authority(first, port), joining)}`,
     ...(others.length > 0 ? [`other addresses of this machine: ${otherAddresses}`] : []),
@@ -48,23 +48,23 @@ export function joiningLines(joining: Joining): string[] {
 }
 
 /** Returns the command that starts a worker of the coordinator at this address. */
-function workerCommand(address: string, { entrance, isTerminal, codeModel }: Joining): string {
-  const { door, loopback, fingerprint } = entrance;
+function workerCommand(address: string, { endpoint, isTerminal, codeModel }: Joining): string {
+  const { listen, loopback, fingerprint } = endpoint;
   const words = [
-    ...(door.token === undefined ? [] : [tokenWord(door.token, isTerminal)]),
+    ...(listen.token === undefined ? [] : [tokenWord(listen.token, isTerminal)]),
     `pnpm worker --coordinator ${fingerprint === undefined ? "ws" : "wss"}://${address}`,
     ...(fingerprint === undefined ? [] : [`--tls-fingerprint ${fingerprint}`]),
-    ...(door.token !== undefined && fingerprint === undefined && !loopback ? ["--insecure"] : []),
+    ...(listen.token !== undefined && fingerprint === undefined && !loopback ? ["--insecure"] : []),
     ...(codeModel === undefined ? [] : [`--model ${shellWord(codeModel)}`]),
   ];
   return words.join(" ");
 }
 
 /** Returns the names by which workers reach a coordinator: those that its user gave, then its addresses. */
-export function addressesOf({ door, loopback }: Entrance): Addresses {
-  if (loopback) return [door.host];
+export function addressesOf({ listen, loopback }: Endpoint): Addresses {
+  if (loopback) return [listen.host];
   // Without a network only this machine reaches it, for now.
-  const [first = "127.0.0.1", ...others] = [...(door.allowHosts ?? []), ...reachableAddresses(door.host)];
+  const [first = "127.0.0.1", ...others] = [...(listen.allowHosts ?? []), ...reachableAddresses(listen.host)];
   return [first, ...others];
 }
 

@@ -1,5 +1,5 @@
 /** Prints who was refused, and in a flood of refusals not each one. */
-import { seldom } from "../connections/seldom.ts";
+import { throttleLog } from "../connections/log-throttle.ts";
 
 /** A connection that was not let in, and why. */
 export interface Refused {
@@ -9,6 +9,6 @@ export interface Refused {
 
 /** Returns a function that prints a refused connection, as seldom as `seldom` does. */
 export function refusalLog(print: (line: string) => void, nowMs?: () => number) {
-  const printSeldom = seldom(print, nowMs);
-  return ({ address, reason }: Refused): void => printSeldom(`refused ${address}: ${reason}`);
+  const printThrottled = throttleLog(print, nowMs);
+  return ({ address, reason }: Refused): void => printThrottled(`refused ${address}: ${reason}`);
 }

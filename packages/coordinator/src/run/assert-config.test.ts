@@ -7,8 +7,8 @@ test.each([
   [{ numClasses: "1001" }, /--num-classes of at most 1000 with workers, got 1001/],
   [{ normalize: "abc" }, /half, dataset, or means\/stds .* got "abc"/],
   [{ normalize: "1,2/3,4" }, /each of the 3 channels, got 2/],
-])("a coordinator refuses %j itself, and does not leave it to its workers", (given, message) => {
-  expect(() => assertWorkersAccept(makeConfig(given))).toThrow(message);
+])("a coordinator refuses %j itself, and does not leave it to its workers", (overrides, message) => {
+  expect(() => assertWorkersAccept(makeConfig(overrides))).toThrow(message);
 });
 
 test("a coordinator takes what is just within the limits", () => {

@@ -15,7 +15,7 @@ export interface CoordinatorOptions extends Limits {
   /** With fewer workers than this the run pauses. */
   minWorkers: number;
   /** Where it listens, and who may join. */
-  door: ListenOptions;
+  listen: ListenOptions;
   balance: Balance;
   /** Version of Lockstep. */
   version: string;

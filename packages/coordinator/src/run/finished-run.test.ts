@@ -21,7 +21,7 @@ function writeResults(): void {
 }
 
 /** Resumes a run of one epoch without a test, of which this many steps are done, and returns the outcome. */
-async function resumed(steps: number, given: ExplicitOptions = {}) {
+async function resume(steps: number, overrides: ExplicitOptions = {}) {
   const lines: string[] = [];
   const samples = { trainSamples: 32 * STEPS_PER_EPOCH, validationSamples: 0, testSamples: 8 };
   const progress = { endedSteps: steps, lossSum: 0, correct: 0, samples: 0 };
@@ -31,7 +31,7 @@ async function resumed(steps: number, given: ExplicitOptions = {}) {
     ...{ ...samples, stepsPerEpoch: STEPS_PER_EPOCH, steps },
   };
   const run = {
-    config: makeConfig({ dataset: "shapes", numEpochs: 1, test: false, ...given }),
+    config: makeConfig({ dataset: "shapes", numEpochs: 1, test: false, ...overrides }),
     runId: newRunId(),
     folder,
     checkpoint: { step: steps, epoch: 1, seed: 0, progress, tensors: [] },
@@ -43,7 +43,7 @@ async function resumed(steps: number, given: ExplicitOptions = {}) {
     ...{ workers: 2, minWorkers: 1, heartbeatMs: 1000, stallMs: 60_000, balance: "even", version: "0" },
     distributed: { run, model: { kind: "code" } },
     panel: openPanel(lineDisplay((text) => lines.push(text))),
-    door: { host: "127.0.0.1", port: 0, anyPort: true },
+    listen: { host: "127.0.0.1", port: 0, anyPort: true },
     localWorkers: failures.signal,
     onListening: () => failures.abort(waits),
   };
@@ -57,7 +57,7 @@ async function resumed(steps: number, given: ExplicitOptions = {}) {
 describe("a coordinator that resumes a run", () => {
   test("a resumed run of which nothing is left says where its results are and ends, without waiting for workers", async () => {
     writeResults();
-    expect(await resumed(3)).toEqual({
+    expect(await resume(3)).toEqual({
       outcome: "finished",
       lines: [
         "steps:  3, 3 an epoch; 3 are done",
@@ -69,23 +69,23 @@ describe("a coordinator that resumes a run", () => {
 
   test("a resumed run waits for workers if the options ask for more epochs", async () => {
     writeResults();
-    expect((await resumed(3, { numEpochs: 2 })).outcome).toBe("waits for workers");
+    expect((await resume(3, { numEpochs: 2 })).outcome).toBe("waits for workers");
   });
 
   test.each([
     ["its steps are not all made", 2, {}],
     ["its test is not done", 3, { test: true }],
-  ])("waits for workers if %s", async (_, steps, given) => {
+  ])("waits for workers if %s", async (_, steps, overrides) => {
     writeResults();
-    expect((await resumed(steps, given)).outcome).toBe("waits for workers");
+    expect((await resume(steps, overrides)).outcome).toBe("waits for workers");
   });
 
   test("a resumed run waits for workers if its final weights are not written", async () => {
-    expect((await resumed(3)).outcome).toBe("waits for workers");
+    expect((await resume(3)).outcome).toBe("waits for workers");
   });
 
   test("a resumed run refuses fewer steps than are done at once", async () => {
-    const { outcome } = await resumed(3, { maxSteps: 2 });
+    const { outcome } = await resume(3, { maxSteps: 2 });
     expect(outcome).toMatch(
       /^Expected --max-steps and --num-epochs to allow at least the 3 steps that are done, got 2/,
     );

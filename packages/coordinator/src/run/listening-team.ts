@@ -1,12 +1,13 @@
 /** The team of a coordinator: workers can connect, and time passes for those who have. */
 import { eventLogger, failureSignal, type Resources, type RunPanel, readMetrics } from "@lockstep/run";
 import { Admission } from "../admission/admission.ts";
-import { seldom } from "../connections/seldom.ts";
-import { listen } from "../connections/session-server.ts";
+import { throttleLog } from "../connections/log-throttle.ts";
+import { serveSessions } from "../connections/session-server.ts";
 import { RemoteTeam } from "../team/remote-team.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
+import { openLocalRecords } from "./local-records.ts";
 import type { DistributedRun } from "./open-run.ts";
-import { openRecordsHere, welcomeTo } from "./welcome.ts";
+import { welcomeMessage } from "./welcome-message.ts";
 
 /** Bytes of updates that are kept for workers that join. */
 const MAX_LOG_BYTES = 512 * 2 ** 20;
@@ -29,17 +30,23 @@ export interface ListeningTeam {
 export async function openTeam(options: CoordinatorOptions, resources: Resources): Promise<ListeningTeam> {
   const { distributed, panel, heartbeatMs } = options;
   const { config, runId } = distributed.run;
-  const records = openRecordsHere(config); // listening does not wait for it
+  const records = openLocalRecords(config); // listening does not wait for it
   resources.add(() => records.then((source) => source?.close()).catch(() => {})); // told already
-  const welcome = records.then((source) => welcomeTo(distributed, source));
+  const welcome = records.then((source) => welcomeMessage(distributed, source));
   const log = eventLogger(panel.display, panel.live);
   const onPhase = panel.live.phase.bind(panel.live);
   const team = new RemoteTeam({ ...options, runId, maxLogBytes: MAX_LOG_BYTES, log, onPhase, nowMs });
   panel.controls.dismiss = (name) => team.dismiss(name);
-  const tell = options.localWorkers === undefined ? seldom((line) => log(line, "refused")) : undefined;
+  const logRefusal = options.localWorkers === undefined ? throttleLog((line) => log(line, "refused")) : undefined;
   const initial = initialOf(distributed);
-  const admission = new Admission({ config, team, version: options.version, initial, ...(tell && { tell }) });
-  const server = await listen({ ...options, welcome, records, admission, nowMs });
+  const admission = new Admission({
+    config,
+    team,
+    version: options.version,
+    initial,
+    ...(logRefusal && { log: logRefusal }),
+  });
+  const server = await serveSessions({ ...options, welcome, records, admission, nowMs });
   resources.add(() => server.close());
   keepTime(team, heartbeatMs, panel, resources);
   return { team, admission, port: server.port, failed: failureSignal(welcome) };

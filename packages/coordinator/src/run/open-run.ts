@@ -33,7 +33,7 @@ export interface DistributedRun {
   state?: readonly ParameterState[] | undefined;
 }
 
-type Say = (line: string) => void;
+type Print = (line: string) => void;
 
 /**
  * Opens a run for workers: a new one, or an earlier one that goes on from its last checkpoint; without a checkpoint, from
@@ -43,16 +43,16 @@ export async function openDistributedRun(
   request: RunRequest,
   { line }: Pick<Display, "line">,
 ): Promise<DistributedRun> {
-  const say: Say = (text) => line(text);
-  const warn: Say = (text) => line(text, { level: "warn" });
-  const { run, model } = await openRun(request, (start) => checkedModel(start, say, warn), warn);
+  const print: Print = (text) => line(text);
+  const warn: Print = (text) => line(text, { level: "warn" });
+  const { run, model } = await openRun(request, (start) => checkedModel(start, print, warn), warn);
   return { run, ...model };
 }
 
 async function checkedModel(
   { config, saved, checkpoint, initialWeights }: RunInputs,
-  say: Say,
-  warn: Say,
+  print: Print,
+  warn: Print,
 ): Promise<Omit<DistributedRun, "run">> {
   assertWorkersAccept(config);
   const spec = saved?.derived.spec;
@@ -60,7 +60,7 @@ async function checkedModel(
   const stateDict = stateDictOf(model, config);
   checkedState(checkpoint?.tensors, stateDict, warn);
   const state = initialWeights && withoutMomentum(initialWeights);
-  return { model, state: checkedState(state, stateDict, say) };
+  return { model, state: checkedState(state, stateDict, print) };
 }
 /** The layers that the run began with: the user's file may have changed, or be gone. The workers check it. */
 function savedSpec(spec: unknown): ModelFile {
@@ -90,11 +90,11 @@ function stateDictOf(model: ModelFile, config: RunConfig): StateSpec[] | undefin
 function checkedState<State extends readonly ParameterState[] | undefined>(
   state: State,
   stateDict: readonly StateSpec[] | undefined,
-  say: Say,
+  print: Print,
 ): State | ParameterState[] {
   if (state === undefined || stateDict === undefined) return state;
   const { tensors, prefix } = fittedState(state, stateDict);
-  if (prefix !== "") say(prefixLine(prefix));
+  if (prefix !== "") print(prefixLine(prefix));
   return tensors;
 }
 

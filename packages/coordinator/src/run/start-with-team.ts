@@ -25,7 +25,7 @@ import { teamRunFacts } from "./run-facts.ts";
  * If more comes in a step, it pays to collect garbage seldom; if less, heaps would grow, slowly, for nothing. It lies
  * between the two that were measured, 0.1 and 25 MB: see docs/performance.md.
  */
-const MUCH_BYTES = 4 * 2 ** 20;
+const LARGE_STEP_BYTES = 4 * 2 ** 20;
 
 /** A held run, with the workers that compute it. */
 export interface TeamRun extends ListeningTeam {
@@ -67,7 +67,7 @@ export async function startWithTeam(run: TeamRun, checkpoint: Checkpoint | undef
 function planFor({ session, team, admission }: TeamRun): Plan {
   const readies = team.members.map(({ session: { ready } }) => ready);
   const { plan, mostWorkers, incomingBytes } = planRun(readies, session.run.config);
-  if (incomingBytes > MUCH_BYTES) tuneGarbageCollection();
+  if (incomingBytes > LARGE_STEP_BYTES) tuneGarbageCollection();
   admission.begin(mostWorkers);
   return plan;
 }
@@ -83,14 +83,14 @@ interface Start {
 function startOf({ options, session, team, admission }: TeamRun, checkpoint: Checkpoint | undefined): Start {
   const { config, folder } = session.run;
   const { ready } = admission.first;
-  const [held, saved] = [team.heldStep, checkpoint?.step ?? 0];
-  const schedule = makeSchedule(config, ready, Math.max(held ?? 0, saved));
-  if (held !== undefined && held >= saved) {
-    return { schedule, from: resumePointAt(folder, held, schedule), source: { from: "held", step: held } };
+  const [resumable, saved] = [team.resumableStep, checkpoint?.step ?? 0];
+  const schedule = makeSchedule(config, ready, Math.max(resumable ?? 0, saved));
+  if (resumable !== undefined && resumable >= saved) {
+    return { schedule, from: resumePointAt(folder, resumable, schedule), source: { from: "held", step: resumable } };
   }
   const from = checkpoint ?? resumePointAt(folder, 0, schedule);
   const { state } = options.distributed;
-  return { schedule, from, source: stateSource({ resumed: checkpoint, state }, ready.stateDict) };
+  return { schedule, from, source: stateSource({ checkpoint, state }, ready.stateDict) };
 }
 
 /** Prints from where the run goes on; if it begins, what becomes of what its model brings along. */

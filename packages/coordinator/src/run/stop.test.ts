@@ -106,7 +106,7 @@ test("the dashboard's stop reaches the loop on the same way, with the status of 
 
 test("the last worker's wish to leave reaches the loop on the same way", async () => {
   const { signal, ended } = begin();
-  for (const session of workers.sessions) session.say({ type: "leaving" });
+  for (const session of workers.sessions) session.deliver({ type: "leaving" });
   expect(await ended).toBe("interrupted");
   expect([...team.signals]).toEqual([signal]);
   expect(stopCauseOf(signal)).toEqual({ type: "last-worker-leaves" });
@@ -114,7 +114,7 @@ test("the last worker's wish to leave reaches the loop on the same way", async (
 
 test("the loss of the team reaches the loop on the same way, and ends it with the error", async () => {
   const { signal, ended } = begin();
-  for (const session of workers.sessions) workers.lose(session);
+  for (const session of workers.sessions) workers.disconnect(session);
   await expect(ended).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
   expect([...team.signals]).toEqual([signal]);
   expect(stopCauseOf(signal)).toMatchObject({ type: "failure", error: { code: "ERR_ALL_LOST" } });
@@ -124,7 +124,7 @@ test("what comes after the first request does not change the reason", async () =
   const { signal, ended } = begin();
   process.emit("SIGTERM", "SIGTERM");
   panel.controls.handle({ do: "stop" });
-  for (const session of workers.sessions) workers.lose(session);
+  for (const session of workers.sessions) workers.disconnect(session);
   expect(await ended).toBe("interrupted");
   expect(stopCauseOf(signal)).toEqual({ type: "signal", signal: "SIGTERM" });
 });

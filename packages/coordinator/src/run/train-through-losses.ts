@@ -27,7 +27,7 @@ export async function trainThroughLosses(run: TeamRun, signal: AbortSignal): Pro
     const warning = differentBitsLine(before, now, config);
     if (warning !== undefined) warn(warning);
     before = now;
-    const end = await trainUntilLost(run, checkpoint, signal).catch(lostIfAllAre);
+    const end = await trainUntilLost(run, checkpoint, signal).catch(asLost);
     if (end === "finished") return end;
     if (!signal.aborted) await gatherAgain(run, end, signal);
     throwIfFailed(signal);
@@ -36,7 +36,7 @@ export async function trainThroughLosses(run: TeamRun, signal: AbortSignal): Pro
 }
 
 /** @throws the error, unless it is the loss of all workers that hold the weights */
-function lostIfAllAre(error: unknown): "lost" {
+function asLost(error: unknown): "lost" {
   if (error instanceof LockstepError && error.code === "ERR_ALL_LOST") return "lost";
   throw error;
 }
@@ -48,7 +48,7 @@ async function gatherAgain({ options, session, team }: TeamRun, end: LoopEnd | "
   session.panel.display.line(line);
   session.panel.live.event(line, "paused");
   team.reset();
-  await gathered(team, { ...options, lostMs: performance.now(), signal });
+  await gathered(team, { ...options, lostAtMs: performance.now(), signal });
 }
 
 /** Trains until the schedule is done, `signal` aborts, the last worker leaves (interrupted) or is lost (ERR_ALL_LOST). */

@@ -1,8 +1,8 @@
 /** How a run begins, or goes on: where its weights come from, and who has them at the first step. */
 import type { Plan } from "@lockstep/gradient-sync";
 import type { Checkpoint, ParameterState } from "@lockstep/run";
-import { areAlike, INITIAL_LINEAGE, newLineage } from "../membership/lineage.ts";
 import type { Membership } from "../membership/membership.ts";
+import { haveSameDevice, INITIAL_ORIGIN, newOrigin } from "../membership/state-origin.ts";
 import { fittedState } from "./fitted-state.ts";
 import type { Replicas } from "./replicas.ts";
 import type { StateSpec } from "./state-streams.ts";
@@ -28,12 +28,12 @@ export interface RunStart {
  * @throws LockstepError ERR_STATE_DICT for tensors that are not those of the state dict
  */
 export function stateSource(
-  { resumed, state }: { resumed: Checkpoint | undefined; state: readonly ParameterState[] | undefined },
+  { checkpoint, state }: { checkpoint: Checkpoint | undefined; state: readonly ParameterState[] | undefined },
   stateDict: readonly StateSpec[],
 ): StateSource {
-  const tensors = resumed?.tensors ?? state;
+  const tensors = checkpoint?.tensors ?? state;
   if (tensors === undefined) return { from: "seed" };
-  return { from: "state", step: resumed?.step ?? 0, ...fittedState(tensors, stateDict) };
+  return { from: "state", step: checkpoint?.step ?? 0, ...fittedState(tensors, stateDict) };
 }
 
 /** Returns the source in words, for a run that goes on. */
@@ -47,14 +47,14 @@ export async function startWorkers(
   { plan, source }: RunStart,
   { membership, replicas, runId }: { membership: Membership; replicas: Replicas; runId: string },
 ): Promise<void> {
-  const beginners = source.from === "held" ? membership.holding(runId, source.step) : membership.all;
+  const starters = source.from === "held" ? membership.holdersOf(runId, source.step) : membership.all;
   // On unlike devices, nobody here knows which of the replicas that are held were equal before.
-  const [first] = beginners;
-  const mayDiffer = source.from === "held" && !beginners.every((member) => first && areAlike(member, first));
-  for (const member of beginners) {
-    member.takePart();
-    member.lineage = mayDiffer ? newLineage() : INITIAL_LINEAGE;
+  const [first] = starters;
+  const mayDiffer = source.from === "held" && !starters.every((member) => first && haveSameDevice(member, first));
+  for (const member of starters) {
+    member.activate();
+    member.origin = mayDiffer ? newOrigin() : INITIAL_ORIGIN;
     member.send({ type: "start", ...plan, state: source.from === "state" ? "follows" : source.from });
   }
-  if (source.from === "state") await replicas.install(source.tensors, beginners);
+  if (source.from === "state") await replicas.install(source.tensors, starters);
 }

@@ -5,9 +5,9 @@
 import type { ErrorCode } from "@lockstep/errors";
 import { encode, type Plan } from "@lockstep/gradient-sync";
 import type { LogEvent } from "@lockstep/run/live";
-import { areAlike, newLineage } from "../membership/lineage.ts";
 import { type Member, sendToAll } from "../membership/members.ts";
 import type { Requests } from "../membership/requests.ts";
+import { haveSameDevice, newOrigin } from "../membership/state-origin.ts";
 import type { StateSpec, StateStreams } from "./state-streams.ts";
 import { UpdateLog } from "./update-log.ts";
 
@@ -54,22 +54,22 @@ export class LateJoin {
     const { plan, maxLogBytes, drop } = this.#options;
     const updates = new UpdateLog(maxLogBytes);
     this.#updates = updates;
-    const members = aboutAsFast(waiting);
-    const later = newLineage();
+    const members = withSimilarLinks(waiting);
+    const later = newOrigin();
     for (const member of members) {
       member.startLoading();
-      member.lineage = areAlike(member, source) ? source.lineage : later;
+      member.origin = haveSameDevice(member, source) ? source.origin : later;
       member.send({ type: "start", ...plan, state: "follows" });
     }
-    let followed: boolean;
+    let caughtUp: boolean;
     try {
-      const whole = await this.#sendSnapshot(members, step, updates, source);
-      followed = whole && (await this.#sendUpdates(members, step, updates));
+      const complete = await this.#sendSnapshot(members, step, updates, source);
+      caughtUp = complete && (await this.#sendUpdates(members, step, updates));
     } finally {
       if (this.#updates === updates) this.#updates = undefined; // else whoever waits is never brought in
     }
-    if (followed) return this.#finish(members);
-    for (const member of members.filter(({ gone }) => !gone)) {
+    if (caughtUp) return this.#finish(members);
+    for (const member of members.filter(({ hasDeparted: gone }) => !gone)) {
       if (updates.overflowed) drop(member, "ERR_SLOW_READER", "the run made updates faster than this worker read them");
       else drop(member, "ERR_STATE_LOST", `${source.name} was lost before it had sent the weights`);
     }
@@ -95,14 +95,14 @@ export class LateJoin {
 
   async #finish(members: readonly Member[]): Promise<void> {
     for (const member of (await this.#options.requests.ask(members, { type: "sync" })).keys()) {
-      member.takePart();
+      member.activate();
       this.#options.log(`${member.name} has caught up, and takes slices`, "caught-up", { worker: member.name });
     }
   }
 }
 
 /** Those whose links are at least half as fast as the fastest: all get a snapshot at the pace of the slowest of them. */
-function aboutAsFast(members: readonly Member[]): Member[] {
+function withSimilarLinks(members: readonly Member[]): Member[] {
   const speedOf = ({ session }: Member) => session.ready.linkBytesPerSecond;
   const fastest = Math.max(...members.map(speedOf));
   return members.filter((member) => speedOf(member) >= fastest / 2);

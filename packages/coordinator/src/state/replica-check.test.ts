@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { recordedMember } from "../testing/recorded-member.ts";
-import { culprits } from "./replica-check.ts";
+import { judgeReplicas } from "./replica-check.ts";
 
 /** Replicas in the order of joining, written as device and digest: "cpu a". */
 function verdict(...replicas: string[]) {
-  const given = replicas.map((replica, id) => {
+  const members = replicas.map((replica, id) => {
     const [backend, digest] = replica.split(" ") as [string, string];
     return { member: recordedMember(id, { backend }).member, digest };
   });
-  const { reference, wrong, drifted } = culprits(given);
+  const { reference, wrong, drifted } = judgeReplicas(members);
   return { reference: reference?.id, wrong: wrong.map(({ id }) => id), drifted: drifted.map(({ id }) => id) };
 }
 
@@ -41,23 +41,23 @@ describe("among unlike devices", () => {
   });
 
   test("a worker is wrong beside its like, and not because others round otherwise", () => {
-    const told = verdict("gpu b", "cpu a", "cpu x", "cpu a", "gpu b", "gpu c");
-    expect(told).toEqual({ reference: 0, wrong: [5, 2], drifted: [1, 3] });
+    const result = verdict("gpu b", "cpu a", "cpu x", "cpu a", "gpu b", "gpu c");
+    expect(result).toEqual({ reference: 0, wrong: [5, 2], drifted: [1, 3] });
   });
 
   test.each([{ backend: "wasm" }, { libraryVersion: "3" }, { instructionSet: "SSE" }, { threads: 1 }, { gpu: "G" }])(
     "devices are unlike that differ in %o",
     (change) => {
-      const given = [recordedMember(0).member, recordedMember(1, change).member];
-      const { wrong, drifted } = culprits(given.map((member, id) => ({ member, digest: `${id}` })));
-      expect([wrong, drifted]).toEqual([[], [given[1]]]);
+      const members = [recordedMember(0).member, recordedMember(1, change).member];
+      const { wrong, drifted } = judgeReplicas(members.map((member, id) => ({ member, digest: `${id}` })));
+      expect([wrong, drifted]).toEqual([[], [members[1]]]);
     },
   );
 
   test("the name of the device says nothing", () => {
-    const given = [recordedMember(0).member, recordedMember(1, { device: "another" }).member];
-    const { wrong } = culprits(given.map((member, id) => ({ member, digest: `${id}` })));
-    expect(wrong).toEqual([given[1]]);
+    const members = [recordedMember(0).member, recordedMember(1, { device: "another" }).member];
+    const { wrong } = judgeReplicas(members.map((member, id) => ({ member, digest: `${id}` })));
+    expect(wrong).toEqual([members[1]]);
   });
 });
 

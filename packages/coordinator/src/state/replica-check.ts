@@ -22,9 +22,9 @@ export interface Verdict {
  * Judges replicas. Among those that must be equal the majority is right; in a tie, those who joined first. The largest such group is
  * the reference.
  */
-export function culprits(replicas: readonly ReplicaDigest[]): Verdict {
+export function judgeReplicas(replicas: readonly ReplicaDigest[]): Verdict {
   const groups = groupBy(replicas, ({ member }) => deviceKey(member.session.hello))
-    .flatMap((alike) => groupBy(alike, ({ member }) => member.lineage))
+    .flatMap((alike) => groupBy(alike, ({ member }) => member.origin))
     .map((group) => {
       const right = largest(groupBy(group, ({ digest }) => digest));
       return { right, wrong: group.filter((replica) => !right.includes(replica)) };

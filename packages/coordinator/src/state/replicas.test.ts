@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { RecordedSession } from "../testing/recorded-member.ts";
-import { outcomeOf, RecordedTeam, turn, typesTold } from "../testing/recorded-team.ts";
+import { outcomeOf, RecordedTeam, sentTypes, turn } from "../testing/recorded-team.ts";
 
 let run: RecordedTeam;
 let [a, b, c]: RecordedSession[] = [];
@@ -18,9 +18,9 @@ describe("a replica check that a worker does not live to see ends all the same",
   test("a replica check ends when the worker whose state was the right one answers and is lost before the others answer", async () => {
     await begun("native", "wasm");
     const checked = run.team.checkReplicas();
-    run.answerDigest(a!, "x");
-    run.lose(a!);
-    run.answerDigest(b!, "y");
+    run.replyDigest(a!, "x");
+    run.disconnect(a!);
+    run.replyDigest(b!, "y");
     expect(await outcomeOf(checked)).toBe("done");
     expect(run.lines.at(-1)).toBe("w0 was lost: its connection closed (1 here)");
   });
@@ -28,51 +28,51 @@ describe("a replica check that a worker does not live to see ends all the same",
   test("a replica check ends when the worker with the right state is lost while others get it: the state of one of them is then the right one", async () => {
     await begun("native", "wasm", "webgpu");
     const checked = run.team.checkReplicas();
-    run.answerDigest(a!, "x");
-    run.answerDigest(b!, "y");
-    run.answerDigest(c!, "z");
+    run.replyDigest(a!, "x");
+    run.replyDigest(b!, "y");
+    run.replyDigest(c!, "z");
     await turn();
-    expect(a!.told.at(-1)).toMatchObject({ type: "send-state", request: 0 });
-    run.lose(a!);
+    expect(a!.sentMessages.at(-1)).toMatchObject({ type: "send-state", request: 0 });
+    run.disconnect(a!);
     await turn();
-    run.answerDigest(b!, "y");
-    run.answerDigest(c!, "z");
+    run.replyDigest(b!, "y");
+    run.replyDigest(c!, "z");
     await turn();
     run.sendState(b!, 1, 3);
     await turn();
-    expect(typesTold(c!).slice(-3)).toEqual(["load-chunk", "load-chunk", "load-end"]);
-    c!.say({ type: "loaded", largestDifference: 0.5 });
+    expect(sentTypes(c!).slice(-3)).toEqual(["load-chunk", "load-chunk", "load-end"]);
+    c!.deliver({ type: "loaded", largestDifference: 0.5 });
     expect(await outcomeOf(checked)).toBe("done");
   });
 
   test("a replica check ends when a worker that drifted is lost before it has loaded the right state", async () => {
     await begun("native", "wasm");
     const checked = run.team.checkReplicas();
-    run.answerDigest(a!, "x");
-    run.answerDigest(b!, "y");
+    run.replyDigest(a!, "x");
+    run.replyDigest(b!, "y");
     await turn();
     run.sendState(a!, 0, 3);
     await turn();
-    expect(typesTold(b!).at(-1)).toBe("load-end");
-    run.lose(b!);
+    expect(sentTypes(b!).at(-1)).toBe("load-end");
+    run.disconnect(b!);
     expect(await outcomeOf(checked)).toBe("done");
   });
 
   test("a replica check ends when a worker whose weights are wrong is lost before the others answer: they go on without it", async () => {
     await begun("native", "native");
     const checked = run.team.checkReplicas();
-    run.answerDigest(b!, "y");
-    run.lose(b!);
-    run.answerDigest(a!, "x");
+    run.replyDigest(b!, "y");
+    run.disconnect(b!);
+    run.replyDigest(a!, "x");
     expect(await outcomeOf(checked)).toBe("done");
   });
 
   test("a replica check ends when all are lost, with the error that says so", async () => {
     await begun("native", "wasm");
     const checked = run.team.checkReplicas();
-    run.answerDigest(a!, "x");
-    run.lose(a!);
-    run.lose(b!);
+    run.replyDigest(a!, "x");
+    run.disconnect(a!);
+    run.disconnect(b!);
     expect(await outcomeOf(checked)).toBe("No worker is left that holds the weights.");
   });
 });
@@ -83,7 +83,7 @@ test("a worker whose weights are wrong is named beside one that is like it, whic
   run.team.tick();
   run.sendState(c!, 0, 3);
   await turn();
-  d.say({ type: "synced" });
+  d.deliver({ type: "synced" });
   await turn();
   const checked = run.team.checkReplicas();
   for (const [session, digest] of [
@@ -92,7 +92,7 @@ test("a worker whose weights are wrong is named beside one that is like it, whic
     [c!, "y"],
     [d, "z"],
   ] as const)
-    run.answerDigest(session, digest);
+    run.replyDigest(session, digest);
   await expect(checked).rejects.toThrow("The weights of w3 differ from those of w2, though their devices are alike");
 });
 
@@ -103,13 +103,13 @@ describe("a state that is read", () => {
     run.team.tick();
     run.sendState(a!, 0, 3);
     await turn();
-    expect([run.stateOf(late), typesTold(late).at(-1)]).toEqual(["replaying", "sync"]);
+    expect([run.stateOf(late), sentTypes(late).at(-1)]).toEqual(["replaying", "sync"]);
     const state = run.team.captureState().read();
-    run.lose(a!);
+    run.disconnect(a!);
     expect(await outcomeOf(state)).toBe("waits");
-    late.say({ type: "synced" });
+    late.deliver({ type: "synced" });
     await turn();
-    expect(late.told.at(-1)).toMatchObject({ type: "send-state", request: 2 });
+    expect(late.sentMessages.at(-1)).toMatchObject({ type: "send-state", request: 2 });
     run.sendState(late, 2, 4);
     expect((await state)[0]!.weight).toEqual(Float32Array.of(4, 4));
   });
@@ -122,8 +122,8 @@ describe("a state that is read", () => {
     await turn();
     const state = run.team.captureState().read();
     state.catch(() => {});
-    await run.takeStep(0);
-    run.lose(a!);
+    await run.completeStep(0);
+    run.disconnect(a!);
     await expect(state).rejects.toMatchObject({ code: "ERR_STATE_LOST" });
     expect(run.stateOf(late)).toBe("replaying");
   });
@@ -131,7 +131,7 @@ describe("a state that is read", () => {
   test("a state that is read is lost with the last worker, if nobody catches up", async () => {
     await begun("native");
     const state = run.team.captureState().read();
-    run.lose(a!);
+    run.disconnect(a!);
     expect(await outcomeOf(state)).toBe("No worker is left that holds the weights.");
   });
 });

@@ -4,11 +4,11 @@ import { CHUNK_BYTES, chunksOf, elementsOf, encode, rawFloats } from "@lockstep/
 import type { ParameterState } from "@lockstep/run";
 import type { LogEvent } from "@lockstep/run/live";
 import type { Condition } from "../membership/condition.ts";
-import { mustEqual, newLineage } from "../membership/lineage.ts";
 import { type Member, sendToAll } from "../membership/members.ts";
 import type { Requests } from "../membership/requests.ts";
+import { mustBeEqual, newOrigin } from "../membership/state-origin.ts";
 import { fittedState } from "./fitted-state.ts";
-import { culprits } from "./replica-check.ts";
+import { judgeReplicas } from "./replica-check.ts";
 import type { StatePiece, StateSpec, StateStreams } from "./state-streams.ts";
 
 /** Options of the replicas of a run. */
@@ -46,14 +46,14 @@ export class Replicas {
       const elements = elementsOf(shape);
       return { name, shape, weight: new Float32Array(elements), velocity: new Float32Array(elements) };
     });
-    const take = async ({ tensor, kind, offset, data }: StatePiece) =>
+    const store = async ({ tensor, kind, offset, data }: StatePiece) =>
       state[tensor]![kind].set(rawFloats(data), offset);
     for (let last = "The last worker"; ; ) {
       if (holders().length === 0) await condition.wait(() => holders().length > 0 || updates() !== step);
-      if (updates() !== step) throw lostWith(last);
+      if (updates() !== step) throw stateLost(last);
       const source = holders()[0];
       if (source === undefined) continue; // the one that was waited for is lost, too
-      if (await streams.request(source, { stateDict, step }, take)) return state;
+      if (await streams.request(source, { stateDict, step }, store)) return state;
       last = source.name;
     }
   }
@@ -85,27 +85,27 @@ export class Replicas {
    * @throws LockstepError ERR_REPLICA that names the worker
    */
   async compare(members: readonly Member[]): Promise<void> {
-    const answers = await this.#options.requests.ask(members, { type: "digest" });
-    const here = [...answers.keys()].filter(({ gone }) => !gone);
-    const replicas = here.map((member) => ({ member, digest: answers.get(member)!.digest }));
-    const { reference, wrong, drifted } = culprits(replicas);
+    const replies = await this.#options.requests.ask(members, { type: "digest" });
+    const here = [...replies.keys()].filter(({ hasDeparted: gone }) => !gone);
+    const replicas = here.map((member) => ({ member, digest: replies.get(member)!.digest }));
+    const { reference, wrong, drifted } = judgeReplicas(replicas);
     if (reference === undefined) return; // nobody is left to compare
     if (wrong.length > 0) throw replicaError(wrong, here);
-    if (drifted.length > 0 && !(await this.#mend(reference, drifted))) return this.compare(here);
-    const lineage = drifted.length > 0 ? newLineage() : reference.lineage;
-    for (const member of here) member.lineage = lineage; // all are equal now
+    if (drifted.length > 0 && !(await this.#overwrite(reference, drifted))) return this.compare(here);
+    const origin = drifted.length > 0 ? newOrigin() : reference.origin;
+    for (const member of here) member.origin = origin; // all are equal now
   }
 
   /** Sends the state of one worker to others that have drifted away from it. @returns whether all of it came */
-  async #mend(source: Member, drifted: readonly Member[]): Promise<boolean> {
+  async #overwrite(source: Member, drifted: readonly Member[]): Promise<boolean> {
     const { streams, requests, stateDict, updates, log } = this.#options;
     const step = updates();
-    const whole = await streams.request(source, { stateDict, step }, (piece) =>
+    const complete = await streams.request(source, { stateDict, step }, (piece) =>
       sendToAll(drifted, encode({ ...piece, type: "load-chunk" })),
     );
-    if (!whole) return false;
-    const answers = await requests.ask(drifted, { type: "load-end", step });
-    for (const [{ name }, { largestDifference }] of answers) {
+    if (!complete) return false;
+    const replies = await requests.ask(drifted, { type: "load-end", step });
+    for (const [{ name }, { largestDifference }] of replies) {
       const by = largestDifference.toExponential(1);
       const why = `since their devices round differently; ${name} was given the weights of ${source.name}`;
       const line = `${name} had drifted from ${source.name} by up to ${by}, ${why}`;
@@ -115,13 +115,13 @@ export class Replicas {
   }
 }
 
-function lostWith(name: string): LockstepError {
+function stateLost(name: string): LockstepError {
   return new LockstepError("ERR_STATE_LOST", `${name} was lost before it had sent its state.`);
 }
 
 function replicaError(wrong: readonly Member[], compared: readonly Member[]): LockstepError {
   const names = wrong.map(({ name }) => name).join(" and ");
-  const right = compared.find((member) => !wrong.includes(member) && mustEqual(member, wrong[0]!))!;
+  const right = compared.find((member) => !wrong.includes(member) && mustBeEqual(member, wrong[0]!))!;
   const text = `The weights of ${names} differ from those of ${right.name}, though their devices are alike`;
   const remedy = "Look for faulty memory or another version there; start again with --resume and without it.";
   return new LockstepError("ERR_REPLICA", `${text}. ${remedy}`);

@@ -1,11 +1,11 @@
 /** The weights and momentum of workers, on their way here piece by piece while training goes on. */
 import { LockstepError } from "@lockstep/errors";
-import { CHUNK_BYTES, elementsOf, STATE_WINDOW, type WorkerMessage } from "@lockstep/gradient-sync";
+import { CHUNK_BYTES, elementsOf, type MessageOf, STATE_WINDOW } from "@lockstep/gradient-sync";
 import type { Member } from "../membership/members.ts";
 
 /** A tensor of the state dict. */
 export type StateSpec = { name: string; shape: number[] };
-type Chunk = Extract<WorkerMessage, { type: "state-chunk" }>;
+type Chunk = MessageOf<"state-chunk">;
 /** A piece of a state: numbers of one tensor's weights or momentum. */
 export type StatePiece = Pick<Chunk, "tensor" | "kind" | "offset" | "data">;
 
@@ -28,7 +28,7 @@ interface Stream {
   /** When the last piece came, or room for it. */
   lastMs: number;
   onPiece: (piece: StatePiece) => Promise<void>;
-  end: (whole: boolean) => void;
+  settle: (complete: boolean) => void;
   fail: (error: unknown) => void;
 }
 
@@ -54,14 +54,14 @@ export class StateStreams {
     { stateDict, step }: { stateDict: readonly StateSpec[]; step: number },
     onPiece: Stream["onPiece"],
   ): Promise<boolean> {
-    if (source.gone) return Promise.resolve(false); // its loss, which would end the stream, was told before
+    if (source.hasDeparted) return Promise.resolve(false); // its loss, which would end the stream, was told before
     const request = this.#requests++;
     const sizes = stateDict.map(({ shape }) => elementsOf(shape));
     const none = () => sizes.map(() => 0);
     return new Promise((resolve, reject) => {
-      const end = (whole: boolean) => {
+      const settle = (complete: boolean) => {
         this.#streams.delete(request);
-        resolve(whole);
+        resolve(complete);
       };
       const fail = (error: unknown) => {
         this.#streams.delete(request);
@@ -70,18 +70,18 @@ export class StateStreams {
       const received = { weight: none(), velocity: none() };
       const lastMs = this.#nowMs();
       const window = windowOf(source.session.ready.linkBytesPerSecond);
-      this.#streams.set(request, { source, window, step, sizes, received, underWay: 0, lastMs, onPiece, end, fail });
+      this.#streams.set(request, { source, window, step, sizes, received, underWay: 0, lastMs, onPiece, settle, fail });
       source.send({ type: "send-state", request, window });
     });
   }
 
   /** @throws LockstepError ERR_CHUNK for a piece that was not asked for, is not the tensor's next, or is one too many */
-  take(member: Member, { request, tensor, kind, offset, data }: Chunk): void {
+  onChunk(member: Member, { request, tensor, kind, offset, data }: Chunk): void {
     const stream = this.#of(member, request);
     const { sizes, received } = stream;
     const elements = data.length / 4;
-    const fits = elements > 0 && Number.isInteger(elements) && offset + elements <= (sizes[tensor] ?? 0);
-    if (!fits || offset !== received[kind][tensor]) {
+    const isInBounds = elements > 0 && Number.isInteger(elements) && offset + elements <= (sizes[tensor] ?? 0);
+    if (!isInBounds || offset !== received[kind][tensor]) {
       throw new LockstepError(
         "ERR_CHUNK",
         `Expected the next piece of tensor ${tensor}, got ${data.length} bytes at ${offset}.`,
@@ -106,19 +106,19 @@ export class StateStreams {
   }
 
   /** @throws LockstepError ERR_CHUNK if it was not asked for, is not whole, or not of the step that it was asked for at */
-  end(member: Member, { request, step }: Extract<WorkerMessage, { type: "state-end" }>): void {
-    const { sizes, received, step: expected, end } = this.#of(member, request);
-    const whole = sizes.every((size, i) => received.weight[i] === size && received.velocity[i] === size);
-    if (!whole || step !== expected) {
-      const got = `${whole ? "a" : "part of a"} state after ${step}`;
+  onEnd(member: Member, { request, step }: MessageOf<"state-end">): void {
+    const { sizes, received, step: expected, settle } = this.#of(member, request);
+    const complete = sizes.every((size, i) => received.weight[i] === size && received.velocity[i] === size);
+    if (!complete || step !== expected) {
+      const got = `${complete ? "a" : "part of a"} state after ${step}`;
       throw new LockstepError("ERR_CHUNK", `Expected the whole state after ${expected} updates, got ${got}.`);
     }
-    end(true);
+    settle(true);
   }
 
   /** Ends the streams of a member that is gone. */
-  lose(member: Member): void {
-    for (const { source, end } of this.#streams.values()) if (source === member) end(false);
+  cancel(member: Member): void {
+    for (const { source, settle } of this.#streams.values()) if (source === member) settle(false);
   }
 
   /** Tells whether a state of this member is under way. */

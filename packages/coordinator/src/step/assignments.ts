@@ -1,11 +1,11 @@
 /** The slices that members are given, and who may be given any. */
 
-import type { Outgoing, SliceId, StepRound, WorkerId, WorkerMessage } from "@lockstep/gradient-sync";
+import type { MessageOf, Outgoing, SliceId, StepRound, WorkerId } from "@lockstep/gradient-sync";
 import type { Member } from "../membership/members.ts";
 import type { Membership } from "../membership/membership.ts";
 import { type AttemptKey, type OutstandingSlice, OutstandingSlices } from "./outstanding-slices.ts";
 
-type Contribution = Extract<WorkerMessage, { type: "contribution" }>;
+type Contribution = MessageOf<"contribution">;
 
 /** Assigns slices to members, and measures how long each takes. */
 export class Assignments {
@@ -40,21 +40,24 @@ export class Assignments {
     for (const slice of round.slices.filter((each) => slices.includes(each.slice))) {
       const { samples } = slice;
       queuedSamples += samples;
-      const given = { worker: member.id, step, samples, queuedSamples, sinceMs };
-      this.#outstanding.add({ step, slice: slice.slice, attempt: slice.attemptsMade - 1 }, given);
+      const outstanding = { worker: member.id, step, samples, queuedSamples, sinceMs };
+      this.#outstanding.add({ step, slice: slice.slice, attempt: slice.attemptsMade - 1 }, outstanding);
     }
     return outgoing;
   }
 
   /** Notes that a member has computed a slice that it was given, or one that no longer counts. */
   contributed(member: Member, { ms, ...attempt }: Contribution): void {
-    const given = this.#outstanding.get(member.id, attempt);
-    if (given === undefined) return;
+    const outstanding = this.#outstanding.get(member.id, attempt);
+    if (outstanding === undefined) return;
     const now = this.#nowMs();
     member.noteProgress(now);
     this.#outstanding.delete(member.id, attempt);
     const computeMs = (ms["data"] ?? 0) + (ms["forward"] ?? 0) + (ms["backward"] ?? 0);
-    member.measure(given.samples, { tookMs: now - Math.max(given.sinceMs, member.contributedMs), computeMs });
+    member.measure(outstanding.samples, {
+      tookMs: now - Math.max(outstanding.sinceMs, member.contributedMs),
+      computeMs,
+    });
     member.contributedMs = now;
   }
 
@@ -74,8 +77,8 @@ export class Assignments {
   }
 
   /** Forgets what a member that is gone was given. */
-  lose({ id }: Member): void {
-    this.#outstanding.lose(id);
+  remove({ id }: Member): void {
+    this.#outstanding.remove(id);
   }
 
   /** Forgets everything: nobody waits for it. */

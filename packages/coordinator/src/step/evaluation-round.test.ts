@@ -5,7 +5,7 @@ import { EvaluationRound } from "./evaluation-round.ts";
 const CLASSES = 2;
 const [first, second] = [toWorkerId(0), toWorkerId(1)];
 /** An answer of a range of two samples, both recognised. */
-const answer = (request: number, lossSum: number) => ({
+const reply = (request: number, lossSum: number) => ({
   ...{ request, samples: 2, lossSum },
   confusion: [
     [2, 0],
@@ -15,22 +15,22 @@ const answer = (request: number, lossSum: number) => ({
 
 test("a loss beyond float32 is another's to find; where a second one finds it too, the evaluation has none", () => {
   const round = new EvaluationRound(2, CLASSES, 5);
-  round.give(first);
-  expect(round.take(first, answer(5, 1e308))).toBe("a loss that is not finite");
+  round.assign(first);
+  expect(round.add(first, reply(5, 1e308))).toBe("a loss that is not finite");
   round.settle([first, second]);
   expect(round.done).toBe(false);
-  round.give(second);
-  expect(round.take(second, answer(5, 1e308))).toBeUndefined();
+  round.assign(second);
+  expect(round.add(second, reply(5, 1e308))).toBeUndefined();
   expect(round.total().lossSum).toBeNaN();
 });
 
 test("while nobody is there, no range is given up", () => {
   const round = new EvaluationRound(2, CLASSES, 0);
-  round.give(first);
-  round.lose(first);
+  round.assign(first);
+  round.withdraw(first);
   round.settle([]);
   expect(round.done).toBe(false);
-  round.give(second);
-  round.take(second, answer(0, 3));
+  round.assign(second);
+  round.add(second, reply(0, 3));
   expect([round.done, round.total().lossSum]).toEqual([true, 3]);
 });

@@ -51,7 +51,7 @@ export class EvaluationRound {
   }
 
   /** Gives a worker the ranges that it may compute next. */
-  give(worker: WorkerId): EvaluationRange[] {
+  assign(worker: WorkerId): EvaluationRange[] {
     const own = this.#open().filter((range) => range.worker === worker).length;
     const free = this.#open().filter((range) => range.worker === undefined && !range.nonFiniteWorkers.has(worker));
     return free.slice(0, Math.max(0, RANGES_AHEAD - own)).map((range) => {
@@ -61,12 +61,12 @@ export class EvaluationRound {
   }
 
   /** Takes a result. @returns why it is refused, if it is; its range is then another worker's */
-  take(worker: WorkerId, { request, ...result }: Evaluation & { request: number }): string | undefined {
+  add(worker: WorkerId, { request, ...result }: Evaluation & { request: number }): string | undefined {
     const range = this.#ranges.find((other) => other.request === request);
     if (range === undefined) return undefined; // asked for by an evaluation before this one
     if (range.worker !== worker || range.lossSum !== undefined) return "an evaluation that was not asked for";
     range.worker = undefined;
-    if (!this.#fits(result, range.end - range.start)) return "an evaluation that is not of all its samples";
+    if (!this.#isConsistent(result, range.end - range.start)) return "an evaluation that is not of all its samples";
     const isLoss = Math.abs(result.lossSum) <= MAX_LOSS_SUM;
     if (!isLoss && range.nonFiniteWorkers.add(worker).size === 1) return "a loss that is not finite";
     range.predictions = result.predictions;
@@ -82,7 +82,7 @@ export class EvaluationRound {
   }
 
   /** Frees the ranges of a worker that is gone. */
-  lose(worker: WorkerId): void {
+  withdraw(worker: WorkerId): void {
     for (const range of this.#open()) if (range.worker === worker) range.worker = undefined;
   }
 
@@ -113,8 +113,8 @@ export class EvaluationRound {
     return this.#ranges.filter(({ lossSum }) => lossSum === undefined);
   }
 
-  #fits({ samples, confusion, predictions }: Evaluation, expected: number): boolean {
-    if (predictions !== undefined && !areThose(predictions, confusion)) return false;
+  #isConsistent({ samples, confusion, predictions }: Evaluation, expected: number): boolean {
+    if (predictions !== undefined && !matchConfusion(predictions, confusion)) return false;
     const counts = confusion.flat();
     const square = confusion.length === this.#classes && confusion.every(({ length }) => length === this.#classes);
     return square && samples === expected && counts.reduce((total, count) => total + count, 0) === expected;
@@ -122,8 +122,8 @@ export class EvaluationRound {
 }
 
 /** Tells whether so many samples were taken for each class as the confusion matrix says. */
-function areThose(predictions: readonly number[], confusion: readonly number[][]): boolean {
-  const left = confusion.map((_, taken) => confusion.reduce((total, row) => total + (row[taken] ?? 0), 0));
-  for (const taken of predictions) left[taken] = (left[taken] ?? 0) - 1;
+function matchConfusion(predictions: readonly number[], confusion: readonly number[][]): boolean {
+  const left = confusion.map((_, predicted) => confusion.reduce((total, row) => total + (row[predicted] ?? 0), 0));
+  for (const predicted of predictions) left[predicted] = (left[predicted] ?? 0) - 1;
   return left.every((count) => count === 0) && left.length === confusion.length;
 }

@@ -18,32 +18,32 @@ export type AttemptKey = { step: Step; slice: SliceId; attempt: number };
 /** Keeps the outstanding slices of each worker. */
 export class OutstandingSlices {
   /** By worker, so that a chunk of one is not looked for among the slices of all. */
-  readonly #given = new Map<WorkerId, Map<string, OutstandingSlice>>();
+  readonly #outstanding = new Map<WorkerId, Map<string, OutstandingSlice>>();
 
   /** Adds an attempt that a worker begins. */
-  add(key: AttemptKey, given: OutstandingSlice): void {
-    const own = this.#given.get(given.worker) ?? new Map<string, OutstandingSlice>();
-    this.#given.set(given.worker, own.set(keyOf(key), given));
+  add(key: AttemptKey, slice: OutstandingSlice): void {
+    const own = this.#outstanding.get(slice.worker) ?? new Map<string, OutstandingSlice>();
+    this.#outstanding.set(slice.worker, own.set(keyOf(key), slice));
   }
 
   /** Returns an attempt of a worker, unless it is done. */
   get(worker: WorkerId, key: AttemptKey): OutstandingSlice | undefined {
-    return this.#given.get(worker)?.get(keyOf(key));
+    return this.#outstanding.get(worker)?.get(keyOf(key));
   }
 
   /** Forgets an attempt that is done, or refused. */
   delete(worker: WorkerId, key: AttemptKey): void {
-    this.#given.get(worker)?.delete(keyOf(key));
+    this.#outstanding.get(worker)?.delete(keyOf(key));
   }
 
   /** Forgets all attempts of a worker that is gone. */
-  lose(worker: WorkerId): void {
-    this.#given.delete(worker);
+  remove(worker: WorkerId): void {
+    this.#outstanding.delete(worker);
   }
 
   /** Forgets everything. */
   clear(): void {
-    this.#given.clear();
+    this.#outstanding.clear();
   }
 
   /** Samples that a worker has not contributed yet. */
@@ -53,11 +53,11 @@ export class OutstandingSlices {
 
   /** Tells whether a worker still owes a slice of a step before this one. */
   isBehind(worker: WorkerId, step: number): boolean {
-    return this.#of(worker).some((given) => given.step < step);
+    return this.#of(worker).some((slice) => slice.step < step);
   }
 
   #of(worker: WorkerId): OutstandingSlice[] {
-    return [...(this.#given.get(worker)?.values() ?? [])];
+    return [...(this.#outstanding.get(worker)?.values() ?? [])];
   }
 }
 

@@ -41,8 +41,8 @@ export function planRun(workers: readonly Ready[], settings: Settings, budgetByt
   };
   // With fixed slices the form must not depend on who is here: then any number of workers gives the same bits.
   const fastest = planFor(sliceRows === undefined ? slowest : undefined);
-  const fits = slices <= maxSlices(makeLayout(tensors, fastest), budgetBytes);
-  const plan = fits ? fastest : planFor(undefined); // which has as little to add up as can be
+  const isWithinBudget = slices <= maxSlices(makeLayout(tensors, fastest), budgetBytes);
+  const plan = isWithinBudget ? fastest : planFor(undefined); // which has as little to add up as can be
   const layout = makeLayout(tensors, plan);
   assertSumsFit(layout, slices, budgetBytes);
   const most = maxSlices(layout, budgetBytes);

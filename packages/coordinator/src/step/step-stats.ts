@@ -1,10 +1,10 @@
 /** What each worker did in a step, for its row in the metrics. */
-import type { StepRound, WorkerMessage } from "@lockstep/gradient-sync";
+import type { MessageOf, StepRound } from "@lockstep/gradient-sync";
 import type { WorkerShare } from "@lockstep/run";
 import type { ReadySession } from "../connections/ready-session.ts";
 import type { Member } from "../membership/members.ts";
 
-type Contribution = Extract<WorkerMessage, { type: "contribution" }>;
+type Contribution = MessageOf<"contribution">;
 
 /**
  * Returns what each member did in a complete step.

@@ -1,6 +1,6 @@
 /** Between steps, members that wait for the weights are given them, if someone has them. */
 import { LockstepError } from "@lockstep/errors";
-import { areAlike } from "../membership/lineage.ts";
+import { haveSameDevice } from "../membership/state-origin.ts";
 import type { TeamState } from "./team-state.ts";
 
 /** Has members that joined late catch up. */
@@ -28,14 +28,14 @@ export class CatchUp {
     const waiting = membership.in("waiting");
     const [[first], [fastest]] = [waiting, holders];
     if (first === undefined || fastest === undefined) return;
-    const alike = waiting.filter((member) => areAlike(member, first));
-    const source = holders.find((member) => areAlike(member, first)) ?? fastest;
+    const alike = waiting.filter((member) => haveSameDevice(member, first));
+    const source = holders.find((member) => haveSameDevice(member, first)) ?? fastest;
     lateJoin
       .catchUp(alike, progress.updatesMade, source)
       .then(this.#onCaughtUp)
       .catch((error) => {
-        const isTold = error instanceof LockstepError && error.code === "ERR_ALL_LOST"; // to whoever waits for the step
-        if (!isTold) condition.fail(error);
+        const isReported = error instanceof LockstepError && error.code === "ERR_ALL_LOST"; // to whoever waits for the step
+        if (!isReported) condition.fail(error);
       });
   }
 }

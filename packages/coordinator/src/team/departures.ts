@@ -12,7 +12,7 @@ export type Drop = (member: Member, code: ErrorCode, reason: string) => void;
 /** Callbacks that a departure leads to. */
 export interface DeparturesOptions {
   /** Takes back what a member that is gone was given; what it leaves behind is decided afterwards. */
-  takeBack: (member: Member) => void;
+  reclaim: (member: Member) => void;
   /** Decides again who is gone and who computes what. */
   decide: () => void;
 }
@@ -28,7 +28,7 @@ export class Departures {
   }
 
   /** Removes a member whose connection has ended. */
-  lose(member: Member, reason: string): void {
+  disconnect(member: Member, reason: string): void {
     this.#remove(member, "lost", `${member.name} was lost: ${reason}`);
   }
 
@@ -49,20 +49,20 @@ export class Departures {
     const { condition, membership, streams } = this.#state;
     for (const member of membership.in("leaving")) {
       const owes = this.#state.openSamples(member) > 0 || streams.isSource(member);
-      const isLast = !membership.followers.some((other) => other !== member);
+      const isLast = !membership.subscribers.some((other) => other !== member);
       if (!owes && !isLast) this.release(member);
     }
     condition.notify();
   }
 
   #remove(member: Member, kind: "lost" | "dropped" | "left", line: string): void {
-    if (member.gone) return;
+    if (member.hasDeparted) return;
     const { assignments, membership, options, streams } = this.#state;
     membership.delete(member);
     options.log(`${line} (${this.#state.memberCount})`, kind, { worker: member.name });
-    assignments.lose(member);
-    streams.lose(member);
-    this.#options.takeBack(member);
+    assignments.remove(member);
+    streams.cancel(member);
+    this.#options.reclaim(member);
     this.#endIfAllLost();
     this.#options.decide();
     this.update();
@@ -70,7 +70,7 @@ export class Departures {
 
   #endIfAllLost(): void {
     const { condition, membership, phase } = this.#state;
-    if (phase.run === undefined || membership.followers.length > 0) return;
+    if (phase.run === undefined || membership.subscribers.length > 0) return;
     phase.enter({ name: "lost" });
     condition.fail(condition.failure ?? allLost());
   }

@@ -1,11 +1,11 @@
 /** One evaluation of a run: its ranges are given to members as they have time. */
 import { LockstepError } from "@lockstep/errors";
-import type { WorkerMessage } from "@lockstep/gradient-sync";
+import type { MessageOf } from "@lockstep/gradient-sync";
 import type { EvaluateTask, Evaluation } from "@lockstep/run";
 import type { Member } from "../membership/members.ts";
 import type { Violations } from "../membership/violations.ts";
 import { EvaluationRound } from "../step/evaluation-round.ts";
-import type { Settled } from "./phase.ts";
+import type { ActiveRun } from "./phase.ts";
 import type { TeamState } from "./team-state.ts";
 
 /** Gives out the ranges of an evaluation, and takes their results. */
@@ -26,14 +26,14 @@ export class EvaluationRunner {
    * @returns undefined if it was stopped
    * @throws LockstepError ERR_ALL_LOST when nobody is left who holds the weights
    */
-  async run({ split, samples }: EvaluateTask, run: Settled, signal: AbortSignal): Promise<Evaluation | undefined> {
+  async run({ split, samples }: EvaluateTask, run: ActiveRun, signal: AbortSignal): Promise<Evaluation | undefined> {
     const { condition, phase } = this.#state;
     const round = new EvaluationRound(samples, run.numClasses, this.#ranges);
     this.#ranges += round.ranges;
     phase.enter({ name: "evaluating", run, round });
     try {
       await condition.wait(() => {
-        if (!signal.aborted) this.#giveRanges(split, round);
+        if (!signal.aborted) this.#assignRanges(split, round);
         return round.done || signal.aborted;
       });
     } finally {
@@ -43,7 +43,7 @@ export class EvaluationRunner {
   }
 
   /** @throws LockstepError ERR_ATTEMPT for a result that nobody has asked for */
-  onEvaluation(member: Member, result: Extract<WorkerMessage, { type: "evaluation" }>): void {
+  onEvaluation(member: Member, result: MessageOf<"evaluation">): void {
     const { request } = result;
     if (request >= this.#ranges) {
       const text = `The coordinator has not asked for an evaluation under number ${request}.`;
@@ -51,22 +51,22 @@ export class EvaluationRunner {
     }
     const round = this.#state.phase.evaluationRound;
     if (round === undefined) return; // it was stopped
-    const refused = round.take(member.id, result);
+    const refused = round.add(member.id, result);
     if (refused === undefined) this.#state.progressed(member);
     else this.#violations.refused(member, { reason: refused });
   }
 
   /** Takes back the ranges of a member that is gone. */
-  lose({ id }: Member): void {
-    this.#state.phase.evaluationRound?.lose(id);
+  withdraw({ id }: Member): void {
+    this.#state.phase.evaluationRound?.withdraw(id);
   }
 
-  #giveRanges(split: EvaluateTask["split"], round: EvaluationRound): void {
+  #assignRanges(split: EvaluateTask["split"], round: EvaluationRound): void {
     const { eligible, options } = this.#state;
     round.settle(eligible.map(({ id }) => id));
     for (const member of eligible) {
       const owed = this.#state.owes(member);
-      const ranges = round.give(member.id);
+      const ranges = round.assign(member.id);
       if (!owed && ranges.length > 0) member.noteProgress(options.nowMs());
       for (const range of ranges) member.send({ type: "evaluate", part: split, ...range });
     }

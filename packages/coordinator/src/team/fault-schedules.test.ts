@@ -87,7 +87,7 @@ async function runWith(crew: number | Crew, faults: Fault[], seed: number): Prom
     if (!done) clock.after(250, tick);
   };
   clock.after(250, tick);
-  const run = conductAll(team, bySpeed ? undefined : SLICE_ROWS, outcome).then(
+  const run = trainThroughLosses(team, bySpeed ? undefined : SLICE_ROWS, outcome).then(
     () => (done = true),
     (error) => {
       done = true;
@@ -107,15 +107,15 @@ async function runWith(crew: number | Crew, faults: Fault[], seed: number): Prom
   return outcome;
 }
 
-async function conductAll(team: RemoteTeam, sliceRows: number | undefined, outcome: Outcome): Promise<void> {
+async function trainThroughLosses(team: RemoteTeam, sliceRows: number | undefined, outcome: Outcome): Promise<void> {
   try {
-    await conductTasks(team, sliceRows, outcome);
+    await runTasks(team, sliceRows, outcome);
   } finally {
     await Promise.all(outcome.states); // also when the run has failed
   }
 }
 
-async function conductTasks(team: RemoteTeam, sliceRows: number | undefined, outcome: Outcome): Promise<void> {
+async function runTasks(team: RemoteTeam, sliceRows: number | undefined, outcome: Outcome): Promise<void> {
   await team.begin({ plan: PLAN, source: { from: "seed" }, sliceRows });
   for (const task of makeSchedule(config, sizes).tasksFrom(0)) {
     if (task.type === "step") {
@@ -179,10 +179,10 @@ const NEXT_PHASES: Record<string, string[]> = {
   evaluating: ["idle"],
 };
 
-function assertPhasesInOrder(phases: readonly string[], told: string): void {
-  expect(phases[0], told).toBe("gathering");
-  for (const [i, phase] of phases.slice(1).entries()) expect(NEXT_PHASES[phases[i] ?? ""], told).toContain(phase);
-  expect(phases.at(-1), told).toBe("idle");
+function assertPhasesInOrder(phases: readonly string[], context: string): void {
+  expect(phases[0], context).toBe("gathering");
+  for (const [i, phase] of phases.slice(1).entries()) expect(NEXT_PHASES[phases[i] ?? ""], context).toContain(phase);
+  expect(phases.at(-1), context).toBe("idle");
 }
 
 const undisturbed = await runWith(1, [], 0);
@@ -202,13 +202,13 @@ describe("a run in simulated time", () => {
   test("200 drawn schedules of deaths, joins, cuts, hangs, slowness and spoiled numbers end with the same weights", async () => {
     for (let seed = 0; seed < 200; seed++) {
       const { weights, ledger, evaluated, states, log, phases } = await runWith(3, drawnFaults(seed), seed);
-      const told = `seed ${seed}\n${log.join("\n")}`;
-      assertPhasesInOrder(phases, told);
-      expect(ledger, told).toEqual(everySampleOnce);
-      expect(evaluated, told).toEqual([70, 70, 70, 70, 130]);
-      expect(weights, told).toEqual(undisturbed.weights);
+      const context = `seed ${seed}\n${log.join("\n")}`;
+      assertPhasesInOrder(phases, context);
+      expect(ledger, context).toEqual(everySampleOnce);
+      expect(evaluated, context).toEqual([70, 70, 70, 70, 130]);
+      expect(weights, context).toEqual(undisturbed.weights);
       for (const [i, state] of (await Promise.all(states)).entries()) {
-        if (state !== "ERR_STATE_LOST") expect(state, told).toEqual(await undisturbed.states[i]);
+        if (state !== "ERR_STATE_LOST") expect(state, context).toEqual(await undisturbed.states[i]);
       }
     }
   }, 120_000);
@@ -218,10 +218,10 @@ describe("a run in simulated time", () => {
     for (let seed = 0; seed < 200; seed++) {
       const crew = { workers: 4, msPerSample: [10, 20, 35, 80], bySpeed: true };
       const { weights, ledger, slices, evaluated, log } = await runWith(crew, drawnFaults(seed), seed);
-      const told = `seed ${seed}\n${log.join("\n")}`;
-      expect(ledger, told).toEqual(everySampleOnce);
-      expect(evaluated, told).toEqual([70, 70, 70, 70, 130]);
-      for (const [i, weight] of weights.entries()) expect(weight, told).toBeCloseTo(undisturbed.weights[i]!, 5);
+      const context = `seed ${seed}\n${log.join("\n")}`;
+      expect(ledger, context).toEqual(everySampleOnce);
+      expect(evaluated, context).toEqual([70, 70, 70, 70, 130]);
+      for (const [i, weight] of weights.entries()) expect(weight, context).toBeCloseTo(undisturbed.weights[i]!, 5);
       if (slices.some((samples) => Math.max(...samples) > 1 + Math.min(...samples))) unequal++;
     }
     expect(unequal).toBe(200); // even slices differ by one sample at most
@@ -234,9 +234,9 @@ describe("a run in simulated time", () => {
       await run.then(
         ({ weights, ledger, log }) => {
           ends.finished++;
-          const told = `seed ${seed}\n${log.join("\n")}`;
-          expect(ledger, told).toEqual(everySampleOnce);
-          expect(weights, told).toEqual(undisturbed.weights);
+          const context = `seed ${seed}\n${log.join("\n")}`;
+          expect(ledger, context).toEqual(everySampleOnce);
+          expect(weights, context).toEqual(undisturbed.weights);
         },
         (error: Error & { code?: string }) => {
           if (error.message.includes("is not finite"))
@@ -257,10 +257,10 @@ describe("a run in simulated time", () => {
     let mended = 0;
     for (let seed = 0; seed < 40; seed++) {
       const { weights, ledger, evaluated, log } = await runWith({ workers: 2, devices }, drawnFaults(seed), seed);
-      const told = `seed ${seed}\n${log.join("\n")}`;
-      expect(ledger, told).toEqual(everySampleOnce);
-      expect(evaluated, told).toEqual([70, 70, 70, 70, 130]);
-      for (const [i, weight] of weights.entries()) expect(weight, told).toBeCloseTo(undisturbed.weights[i]!, 4);
+      const context = `seed ${seed}\n${log.join("\n")}`;
+      expect(ledger, context).toEqual(everySampleOnce);
+      expect(evaluated, context).toEqual([70, 70, 70, 70, 130]);
+      for (const [i, weight] of weights.entries()) expect(weight, context).toBeCloseTo(undisturbed.weights[i]!, 4);
       if (log.some((line) => line.includes(" had drifted from "))) mended++;
     }
     expect(mended).toBeGreaterThan(20);
@@ -305,8 +305,8 @@ describe("a run in simulated time", () => {
     ];
     const { weights, log, stepMs } = await runWith(crew, faults, 5);
     expect(weights).toEqual(undisturbed.weights);
-    const given = log.flatMap((line) => /goes to (w\d+): it has taken 3\.\d s/.exec(line)?.[1] ?? []);
-    expect(new Set(given).size).toBe(2);
+    const reassigned = log.flatMap((line) => /goes to (w\d+): it has taken 3\.\d s/.exec(line)?.[1] ?? []);
+    expect(new Set(reassigned).size).toBe(2);
     const sliceMs = 2 * 40 + 100;
     expect(Math.max(...stepMs)).toBeGreaterThan(3000);
     expect(Math.max(...stepMs)).toBeLessThan(2 * (3000 + 250) + 2 * sliceMs + 250);
@@ -341,7 +341,7 @@ describe("a run in simulated time", () => {
 
   test("two workers that lie about the same slices are dropped, and the run goes on with the one that does not", async () => {
     const spoil = (workers: SimulatedWorker[]) => {
-      for (const liar of workers.slice(1)) liar.spoiled = Number.POSITIVE_INFINITY;
+      for (const faulty of workers.slice(1)) faulty.spoiled = Number.POSITIVE_INFINITY;
     };
     const { weights, ledger, log } = await runWith(3, [{ atMs: 200, happen: spoil }], 3);
     expect(ledger).toEqual(everySampleOnce);

@@ -6,13 +6,13 @@ let run: RecordedTeam;
 beforeEach(() => {
   run = new RecordedTeam();
 });
-const gather = (given: Partial<Gathering> = {}) =>
+const gather = (overrides: Partial<Gathering> = {}) =>
   gathered(run.team, {
     workers: 2,
     minWorkers: 1,
     signal: new AbortController().signal,
     nowMs: () => run.nowMs,
-    ...given,
+    ...overrides,
   });
 
 test("a run begins when as many workers are here as it waits for", async () => {
@@ -25,7 +25,7 @@ test("a run begins when as many workers are here as it waits for", async () => {
 
 test("a worker that leaves in the turn in which it has come was not the last one that was waited for", async () => {
   const here = gather({ workers: 1 });
-  run.join().say({ type: "leaving" });
+  run.join().deliver({ type: "leaving" });
   expect(await outcomeOf(here)).toBe("waits");
   run.join();
   expect(await outcomeOf(here)).toBe("done");

@@ -15,7 +15,7 @@ export interface Gathering {
   minWorkers: number;
   signal: AbortSignal;
   /** When the last one was lost, if the run has begun already. */
-  lostMs?: number;
+  lostAtMs?: number;
   /** The team's clock. @default performance.now */
   nowMs?: () => number;
 }
@@ -23,12 +23,12 @@ export interface Gathering {
 /** Resolves when enough workers are here, or `signal` aborts. */
 export async function gathered(
   team: RemoteTeam,
-  { workers, minWorkers, signal, lostMs, nowMs = () => performance.now() }: Gathering,
+  { workers, minWorkers, signal, lostAtMs, nowMs = () => performance.now() }: Gathering,
 ): Promise<void> {
   const areEnough = () => {
     if (team.size >= workers || signal.aborted) return true;
-    if (lostMs === undefined && team.heldStep === undefined) return false;
-    const lastMs = Math.max(lostMs ?? 0, ...team.members.map(({ joinedMs }) => joinedMs));
+    if (lostAtMs === undefined && team.resumableStep === undefined) return false;
+    const lastMs = Math.max(lostAtMs ?? 0, ...team.members.map(({ joinedMs }) => joinedMs));
     return team.size >= minWorkers && nowMs() - lastMs > RETURN_MS;
   };
   // A worker may leave in the turn of the event loop in which it has come.

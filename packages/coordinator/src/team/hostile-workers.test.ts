@@ -111,8 +111,8 @@ describe("a worker is let go, and the run goes on undisturbed, if", () => {
 test("two connections whose numbers are not finite are both let go, and the run goes on undisturbed", async () => {
   const live = await run();
   const spoiling = only("gradient-chunk", (m) => [{ ...m, data: spoil(m.data) }]);
-  const liars = ["hostile", "accomplice"].map((name) => join(live, spoiling, name));
-  for (const { closed } of liars) expect(await closed).toEqual({ code: 4000, reason: "ERR_STRIKES" });
+  const nonFinite = ["hostile", "accomplice"].map((name) => join(live, spoiling, name));
+  for (const { closed } of nonFinite) expect(await closed).toEqual({ code: 4000, reason: "ERR_STRIKES" });
   await assertUndisturbed(live);
 });
 
@@ -154,13 +154,13 @@ describe("whoever comes in numbers and says nothing", () => {
 describe("a worker that joins begins anew", () => {
   /** One that joins, and whoever was to send it the weights, but holds them back from then on. */
   async function joinWithSlowSource(live: LiveRun) {
-    const held: WorkerMessage[] = [];
+    const delayed: WorkerMessage[] = [];
     const isHeld = () => live.log.some((line) => line.startsWith("late joined"));
     const source = join(
       live,
       boasting((message) => {
         if (!message.type.startsWith("state-") || !isHeld()) return undefined;
-        held.push(message);
+        delayed.push(message);
         return NOTHING;
       }),
     );
@@ -168,7 +168,7 @@ describe("a worker that joins begins anew", () => {
     await live.team.until(() => stateOf("hostile") === "in" && live.team.members.some(({ speed = 0 }) => speed > 100));
     const late = join(live, () => undefined, "late");
     await live.team.until(() => stateOf("late") === "loading");
-    return { source, late, held };
+    return { source, late, held: delayed };
   }
 
   test("if whoever was to send it the weights is lost", async () => {
@@ -184,10 +184,10 @@ describe("a worker that joins begins anew", () => {
   test("if more updates are made than are kept for it", async () => {
     const maxLogBytes = 30_000; // some steps
     const live = await run({ maxLogBytes, checkpoints: false, stallMs: 1e6 });
-    const { source, late, held } = await joinWithSlowSource(live);
+    const { source, late, held: delayed } = await joinWithSlowSource(live);
     const until = live.team.updatesMade + 30;
-    await live.team.until(() => live.team.updatesMade > until && held.length >= 4);
-    for (const message of held) source.socket.send(encode(message));
+    await live.team.until(() => live.team.updatesMade > until && delayed.length >= 4);
+    for (const message of delayed) source.socket.send(encode(message));
     expect(await late.closed).toEqual({ code: 4000, reason: "ERR_SLOW_READER" });
     source.socket.terminate(); // else it would be asked for its state
     await assertUndisturbed(live);

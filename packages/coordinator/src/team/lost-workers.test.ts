@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { RecordedSession } from "../testing/recorded-member.ts";
-import { outcomeOf, RecordedTeam, turn, typesTold } from "../testing/recorded-team.ts";
+import { outcomeOf, RecordedTeam, sentTypes, turn } from "../testing/recorded-team.ts";
 
 let run: RecordedTeam;
 beforeEach(() => {
@@ -15,7 +15,7 @@ async function begun(workers: number): Promise<RecordedSession[]> {
 
 /** Has a worker that joined say that it has loaded its snapshot and made all updates since. */
 async function catchUp(session: RecordedSession): Promise<void> {
-  session.say({ type: "synced" });
+  session.deliver({ type: "synced" });
   await turn();
 }
 
@@ -24,13 +24,13 @@ describe("workers that join a run", () => {
     const [a, b] = await begun(2);
     const late = run.join();
     run.team.tick();
-    expect(typesTold(a!).at(-1)).toBe("send-state");
-    run.lose(a!);
+    expect(sentTypes(a!).at(-1)).toBe("send-state");
+    run.disconnect(a!);
     await turn();
     expect(late.closed).toBe("ERR_STATE_LOST");
     const again = run.join();
     run.team.tick();
-    expect(b!.told.at(-1)).toMatchObject({ type: "send-state", request: 1 });
+    expect(b!.sentMessages.at(-1)).toMatchObject({ type: "send-state", request: 1 });
     run.sendState(b!, 1, 3);
     await turn();
     await catchUp(again);
@@ -42,10 +42,10 @@ describe("workers that join a run", () => {
     const lost = run.join();
     run.team.tick();
     const next = run.join();
-    run.lose(lost);
+    run.disconnect(lost);
     run.sendState(a!, 0, 3);
     await turn();
-    expect(a!.told.at(-1)).toMatchObject({ type: "send-state", request: 1 });
+    expect(a!.sentMessages.at(-1)).toMatchObject({ type: "send-state", request: 1 });
     run.sendState(a!, 1, 3);
     await turn();
     await catchUp(next);
@@ -60,7 +60,7 @@ describe("workers that join a run", () => {
     await turn();
     await catchUp(other);
     expect(run.stateOf(other)).toBe("replaying"); // both were asked at once
-    run.lose(lost);
+    run.disconnect(lost);
     await turn();
     expect(run.stateOf(other)).toBe("in");
   });
@@ -87,8 +87,9 @@ describe("an evaluation", () => {
       [0, 0],
     ],
   };
-  const answer = (session: RecordedSession, request: number) => session.say({ type: "evaluation", request, ...counts });
-  const asked = ({ told }: RecordedSession) =>
+  const reply = (session: RecordedSession, request: number) =>
+    session.deliver({ type: "evaluation", request, ...counts });
+  const asked = ({ sentMessages: told }: RecordedSession) =>
     told.flatMap((message) => (message.type === "evaluate" ? message.request : []));
 
   test("an evaluation of which a worker answers a part and is lost gives the rest to another, and counts each sample once", async () => {
@@ -98,12 +99,12 @@ describe("an evaluation", () => {
       [0, 1],
       [2, 3],
     ]);
-    answer(a!, 0);
-    run.lose(a!);
-    answer(b!, 2);
-    answer(b!, 3);
+    reply(a!, 0);
+    run.disconnect(a!);
+    reply(b!, 2);
+    reply(b!, 3);
     expect(asked(b!)).toEqual([2, 3, 1]);
-    answer(b!, 1);
+    reply(b!, 1);
     expect(await evaluation).toMatchObject({ samples: 256, lossSum: 4 });
   });
 
@@ -114,26 +115,26 @@ describe("an evaluation", () => {
     run.sendState(a!, 0, 3);
     await turn();
     const evaluation = run.team.evaluate(task);
-    answer(a!, 0);
-    run.lose(a!);
+    reply(a!, 0);
+    run.disconnect(a!);
     expect(await outcomeOf(evaluation)).toBe("waits");
     await catchUp(late);
-    answer(late, 1);
+    reply(late, 1);
     expect(await evaluation).toMatchObject({ samples: 128, lossSum: 2 });
   });
 
   test("an evaluation whose workers are all lost ends with the error that says so, and the next one begins anew", async () => {
     const [a] = await begun(1);
     const evaluation = run.team.evaluate(task);
-    run.lose(a!);
+    run.disconnect(a!);
     expect(await outcomeOf(evaluation)).toBe("No worker is left that holds the weights.");
     run.team.reset();
     const next = run.join();
     await run.begin();
     const again = run.team.evaluate(task);
     expect(asked(next)).toEqual([2, 3]);
-    answer(next, 2);
-    answer(next, 3);
+    reply(next, 2);
+    reply(next, 3);
     expect(await again).toMatchObject({ samples: 128, lossSum: 2 });
   });
 });

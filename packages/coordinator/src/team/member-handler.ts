@@ -32,7 +32,7 @@ export class MemberHandler {
    * @throws LockstepError for one that is not for the member to send now; its connection is then to be closed
    */
   onMessage(message: WorkerMessage): void {
-    if (this.#member.gone) return;
+    if (this.#member.hasDeparted) return;
     this.#pass(message);
     this.#targets.departures.update();
   }
@@ -51,10 +51,10 @@ export class MemberHandler {
         evaluations.onEvaluation(member, message);
         break;
       case "state-chunk":
-        state.streams.take(member, message);
+        state.streams.onChunk(member, message);
         break;
       case "state-end":
-        state.streams.end(member, message);
+        state.streams.onEnd(member, message);
         break;
       case "leaving":
         this.#onLeaving();

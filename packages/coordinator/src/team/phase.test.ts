@@ -158,8 +158,8 @@ test("events.jsonl tells the phases of a simulated run in order, without those t
   await passUntil(step(1));
   team.finish();
   live.event("the run is finished", "finished");
-  const told = readFileSync(path, "utf8").trimEnd().split("\n");
-  const ofPhases = told.map((line) => JSON.parse(line)).filter(({ kind }) => kind === "phase");
+  const events = readFileSync(path, "utf8").trimEnd().split("\n");
+  const ofPhases = events.map((line) => JSON.parse(line)).filter(({ kind }) => kind === "phase");
   const reason = "1 of at least 2 workers are here";
   expect(ofPhases.map(({ phase }) => phase)).toEqual([
     "gathering",

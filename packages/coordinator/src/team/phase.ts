@@ -6,7 +6,7 @@ import type { Replicas } from "../state/replicas.ts";
 import type { EvaluationRound } from "../step/evaluation-round.ts";
 
 /** What is settled when a run begins, until nobody holds its weights any more. */
-export interface Settled {
+export interface ActiveRun {
   layout: Layout;
   /** Rows of each slice; undefined where slices follow the workers' speeds. */
   sliceRows: number | undefined;
@@ -28,11 +28,11 @@ export interface Settled {
  */
 export type Phase =
   | { name: "gathering" }
-  | { name: "starting"; run: Settled }
-  | { name: "idle"; run: Settled }
-  | { name: "stepping"; run: Settled; round: StepRound }
-  | { name: "evaluating"; run: Settled; round: EvaluationRound }
-  | { name: "paused"; run: Settled; reason: string }
+  | { name: "starting"; run: ActiveRun }
+  | { name: "idle"; run: ActiveRun }
+  | { name: "stepping"; run: ActiveRun; round: StepRound }
+  | { name: "evaluating"; run: ActiveRun; round: EvaluationRound }
+  | { name: "paused"; run: ActiveRun; reason: string }
   | { name: "lost" }
   | { name: "over" };
 
@@ -54,7 +54,7 @@ export class CurrentPhase {
   }
 
   /** What is settled of the run, while someone holds its weights. */
-  get run(): Settled | undefined {
+  get run(): ActiveRun | undefined {
     return "run" in this.#now ? this.#now.run : undefined;
   }
 

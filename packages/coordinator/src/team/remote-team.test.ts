@@ -45,7 +45,7 @@ async function begun(workers: number): Promise<RecordedSession[]> {
   return sessions;
 }
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
-const typesTold = ({ told }: RecordedSession) => told.map(({ type }) => type);
+const sentTypes = ({ sentMessages: totals }: RecordedSession) => totals.map(({ type }) => type);
 
 type Label = { step?: number; slice: number; attempt?: number };
 const labelOf = ({ step = 0, slice, attempt = 0 }: Label) => ({
@@ -55,11 +55,11 @@ const labelOf = ({ step = 0, slice, attempt = 0 }: Label) => ({
 });
 function sendPiece(session: RecordedSession, label: Label, ...values: number[]): void {
   const piece = encodeFloats(Float32Array.from(values), "fp32");
-  session.say({ type: "gradient-chunk", ...labelOf(label), part: 0, offset: 0, ...piece });
+  session.deliver({ type: "gradient-chunk", ...labelOf(label), part: 0, offset: 0, ...piece });
 }
 function contribute(session: RecordedSession, label: Label, samples: number): void {
   const sums = { samples, lossSum: 1, correct: 0, ms: { forward: 4 }, io: { encode: 1 }, doneMs: 1007 };
-  session.say({ type: "contribution", ...labelOf(label), ...sums });
+  session.deliver({ type: "contribution", ...labelOf(label), ...sums });
 }
 /** Takes a whole step, in which each has one slice. */
 async function takeStep(step: number): Promise<void> {
@@ -81,21 +81,21 @@ describe("who joins", () => {
   });
 
   test("may hold the weights of this run: the furthest step counts", () => {
-    expect(team.heldStep).toBeUndefined();
+    expect(team.resumableStep).toBeUndefined();
     join({ holds: { run: "another", step: 9 } });
-    expect(team.heldStep).toBeUndefined();
+    expect(team.resumableStep).toBeUndefined();
     join({ holds: { run: "r", step: 3 } });
     join({ holds: { run: "r", step: 5 } });
-    expect(team.heldStep).toBe(5);
+    expect(team.resumableStep).toBe(5);
   });
 
   test("and holds the weights that the run goes on from begins with them; others are brought in", async () => {
-    const [ahead, behind] = [join({ holds: { run: "r", step: 5 } }), join({ holds: { run: "r", step: 4 } })];
+    const [newer, older] = [join({ holds: { run: "r", step: 5 } }), join({ holds: { run: "r", step: 4 } })];
     await team.begin({ plan: PLAN, source: { from: "held", step: 5 } });
     void team.step({ ...TASK, step: toStep(5) }, () => {});
     await turn();
-    expect(typesTold(ahead)).toEqual(["start", "send-state", "assign"]);
-    expect(behind.told).toEqual([{ type: "start", ...PLAN, state: "follows" }]);
+    expect(sentTypes(newer)).toEqual(["start", "send-state", "assign"]);
+    expect(older.sentMessages).toEqual([{ type: "start", ...PLAN, state: "follows" }]);
   });
 
   test("gets the weights from a file if the run begins with those", async () => {
@@ -105,11 +105,11 @@ describe("who joins", () => {
     const piece = (kind: "weight" | "velocity", values: Float32Array) => ({
       ...{ type: "load-chunk", tensor: 0, kind, offset: 0, data: new Uint8Array(values.buffer) },
     });
-    expect(a.told.slice(1)).toEqual([
+    expect(a.sentMessages.slice(1)).toEqual([
       ...[piece("weight", tensors[0]!.weight), piece("velocity", tensors[0]!.velocity)],
       { type: "load-end", step: 7 },
     ]);
-    expect(b.told).toEqual(a.told);
+    expect(b.sentMessages).toEqual(a.sentMessages);
   });
 });
 
@@ -127,8 +127,8 @@ test("the state of a run is handed over by name: a file may have its tensors in 
   const plan: Plan = { ...PLAN, forms: ["dense", "dense"] };
   const sorted = [state("fc.bias", 10, 3), state("fc.weight", 20, 2)]; // as PyTorch's safetensors sorts them
   await team.begin({ plan, source: { from: "state", tensors: sorted, step: 0 } });
-  const loaded = worker.told.flatMap((told) =>
-    told.type === "load-chunk" ? [[told.tensor, told.kind, rawFloats(told.data)]] : [],
+  const loaded = worker.sentMessages.flatMap((totals) =>
+    totals.type === "load-chunk" ? [[totals.tensor, totals.kind, rawFloats(totals.data)]] : [],
   );
   expect(loaded).toEqual([
     [0, "weight", Float32Array.of(20, 20)],
@@ -152,7 +152,7 @@ describe("a step", () => {
       contribute(session, { slice }, 3);
     }
     const nonsense = { part: 0, offset: 999, ...encodeFloats(Float32Array.of(1), "fp32") };
-    b!.say({ type: "gradient-chunk", ...labelOf({ slice: 1 }), ...nonsense });
+    b!.deliver({ type: "gradient-chunk", ...labelOf({ slice: 1 }), ...nonsense });
     await turn();
     expect(outcome).toBe("waits");
     sendPiece(a!, { slice: 0 }, 1, 1); // asked for again: its sum held what was withdrawn
@@ -165,8 +165,8 @@ describe("a step", () => {
   test("is shared, and ends with what each worker did", async () => {
     const [a, b] = await begun(2);
     let totals: StepTotals | undefined;
-    const done = team.step(TASK, (told) => {
-      totals = told;
+    const done = team.step(TASK, (sums) => {
+      totals = sums;
     });
     await turn();
     nowMs = 10;
@@ -176,7 +176,7 @@ describe("a step", () => {
       contribute(session, { slice }, 3);
     }
     await done;
-    expect(typesTold(a!)).toEqual(["start", "assign", "update-chunk", "commit"]);
+    expect(sentTypes(a!)).toEqual(["start", "assign", "update-chunk", "commit"]);
     const share = {
       samples: 3,
       bytesUp: 100,
@@ -203,8 +203,8 @@ describe("a step", () => {
     const [a] = await begun(1);
     Object.assign(a!, { clockAheadMs });
     let totals: StepTotals | undefined;
-    const done = team.step(TASK, (told) => {
-      totals = told;
+    const done = team.step(TASK, (sums) => {
+      totals = sums;
     });
     await turn();
     nowMs = 10;
@@ -223,7 +223,7 @@ describe("a step", () => {
     sendPiece(a!, { slice: 0 }, 1, 1);
     contribute(a!, { slice: 0 }, 6);
     await expect(done).rejects.toThrow("the disk is full");
-    expect(typesTold(a!)).not.toContain("commit");
+    expect(sentTypes(a!)).not.toContain("commit");
   });
 
   test("tells all in one order, though one of them is dropped meanwhile", async () => {
@@ -237,7 +237,7 @@ describe("a step", () => {
     expect(b!.closed).toBe("ERR_SLOW_READER");
     expect(lines.at(-2)).toBe("w1 was dropped: it has not read the 537 MB that wait for it (2 here)");
     for (const session of [a!, c!]) {
-      expect(typesTold(session).filter((type) => type !== "assign")).toEqual(["start", "update-chunk", "withdrawn"]);
+      expect(sentTypes(session).filter((type) => type !== "assign")).toEqual(["start", "update-chunk", "withdrawn"]);
     }
   });
 
@@ -272,11 +272,11 @@ describe("contributions of the wrong shape", () => {
     sendPiece(b!, { slice: 1 }, 2, 2);
     contribute(b!, { slice: 1 }, 3);
     sendPiece(a!, { slice: 0 }, 1, 1, 1);
-    expect(typesTold(a!).at(-1)).toBe("rejected");
+    expect(sentTypes(a!).at(-1)).toBe("rejected");
     sendPiece(b!, { slice: 0, attempt: 1 }, 1, 1);
     contribute(b!, { slice: 0, attempt: 1 }, 3);
     await done;
-    expect(a!.told.at(-1)).toMatchObject({ type: "commit", attempts: [1, 0], lossSum: 2 });
+    expect(a!.sentMessages.at(-1)).toMatchObject({ type: "commit", attempts: [1, 0], lossSum: 2 });
   });
 });
 
@@ -300,9 +300,9 @@ describe("numbers that are not finite", () => {
   test("of all workers, however many slices they had, drop none of them and are the step's loss", async () => {
     const [a, b] = [join(), join()];
     await team.begin({ plan: PLAN, source: { from: "seed" }, sliceRows: 1 });
-    let told: StepTotals | undefined;
-    const done = team.step(TASK, (totals) => {
-      told = totals;
+    let totals: StepTotals | undefined;
+    const done = team.step(TASK, (sums) => {
+      totals = sums;
       throw new Error("not finite");
     });
     done.catch(() => {});
@@ -311,7 +311,7 @@ describe("numbers that are not finite", () => {
     for (const slice of [3, 4, 5]) sendPiece(b, { slice }, Number.NaN, 1);
     sendPiece(b, { slice: 0, attempt: 1 }, Number.NaN, 1);
     await expect(done).rejects.toThrow("not finite");
-    expect(told!.lossSum).toBeNaN();
+    expect(totals!.lossSum).toBeNaN();
     expect([a.closed, b.closed]).toEqual([undefined, undefined]);
   });
 });
@@ -326,20 +326,20 @@ describe("an evaluation", () => {
     const [a, b] = await begun(2);
     const done = team.evaluate(VALIDATION);
     for (const violations of [1, 2, 3]) {
-      expect(a!.told.at(-1)).toMatchObject({ type: "evaluate", request: 0, start: 0, end: 64 });
-      a!.say({ type: "evaluation", request: 0, samples: 64 - violations, lossSum: 1, confusion });
+      expect(a!.sentMessages.at(-1)).toMatchObject({ type: "evaluate", request: 0, start: 0, end: 64 });
+      a!.deliver({ type: "evaluation", request: 0, samples: 64 - violations, lossSum: 1, confusion });
     }
     expect(a!.closed).toBe("ERR_STRIKES");
-    b!.say({ type: "evaluation", request: 0, samples: 64, lossSum: 1, confusion });
+    b!.deliver({ type: "evaluation", request: 0, samples: 64, lossSum: 1, confusion });
     expect(await done).toEqual({ samples: 64, lossSum: 1, confusion });
   });
 
   test("says what each sample was taken for in the order of the part, not of the answers", async () => {
     const [a] = await begun(1);
     const done = team.evaluate({ ...VALIDATION, split: "test", samples: 66 });
-    const answer = (request: number, samples: number, confusion: number[][], predictions: number[]) =>
-      a!.say({ type: "evaluation", request, samples, lossSum: 1, confusion, predictions });
-    answer(
+    const reply = (request: number, samples: number, confusion: number[][], predictions: number[]) =>
+      a!.deliver({ type: "evaluation", request, samples, lossSum: 1, confusion, predictions });
+    reply(
       1,
       2,
       [
@@ -348,10 +348,10 @@ describe("an evaluation", () => {
       ],
       [1, 0],
     );
-    answer(0, 64, confusion, Array<number>(63).fill(0)); // one is missing
-    answer(0, 64, confusion, [...Array<number>(63).fill(0), 1]); // one is none of those that it counts
+    reply(0, 64, confusion, Array<number>(63).fill(0)); // one is missing
+    reply(0, 64, confusion, [...Array<number>(63).fill(0), 1]); // one is none of those that it counts
     expect(lines.filter((line) => line.includes("not of all its samples"))).toHaveLength(2);
-    answer(0, 64, confusion, Array<number>(64).fill(0));
+    reply(0, 64, confusion, Array<number>(64).fill(0));
     expect((await done)!.predictions).toEqual([...Array<number>(64).fill(0), 1, 0]);
   });
 
@@ -362,7 +362,7 @@ describe("an evaluation", () => {
     stop.abort();
     team.tick();
     expect(await done).toBeUndefined();
-    a!.say({ type: "evaluation", request: 0, samples: 64, lossSum: 1, confusion });
+    a!.deliver({ type: "evaluation", request: 0, samples: 64, lossSum: 1, confusion });
     expect(lines.filter((line) => line.includes("refused"))).toEqual([]);
   });
 });
@@ -372,36 +372,36 @@ describe("a worker that is to leave", () => {
     const [a, b] = await begun(2);
     const done = team.step(TASK, () => {});
     await turn();
-    a!.say({ type: "leaving" });
-    expect(typesTold(a!).at(-1)).toBe("assign");
+    a!.deliver({ type: "leaving" });
+    expect(sentTypes(a!).at(-1)).toBe("assign");
     sendPiece(a!, { slice: 0 }, 1, 1);
     contribute(a!, { slice: 0 }, 3);
-    expect(typesTold(a!).at(-1)).toBe("finished");
+    expect(sentTypes(a!).at(-1)).toBe("finished");
     expect(lines.at(-1)).toBe("w0 left (1 here)");
     sendPiece(b!, { slice: 1 }, 2, 2);
     contribute(b!, { slice: 1 }, 3);
     await done;
     void team.step({ ...TASK, step: toStep(1) }, () => {});
     await turn();
-    expect(b!.told.at(-1)).toMatchObject({ type: "assign", slices: [{ slice: 0, start: 0, end: 6 }] });
+    expect(b!.sentMessages.at(-1)).toMatchObject({ type: "assign", slices: [{ slice: 0, start: 0, end: 6 }] });
   });
 
   test("owes its state, if that is being read, and leaves when it has sent it", async () => {
     const [a] = await begun(2);
     const state = team.captureState().read();
-    a!.say({ type: "leaving" });
+    a!.deliver({ type: "leaving" });
     team.tick();
-    expect(typesTold(a!).at(-1)).toBe("send-state");
+    expect(sentTypes(a!).at(-1)).toBe("send-state");
     sendState(a!, 0, 5);
     expect((await state)[0]!.weight).toEqual(Float32Array.of(5, 5));
-    expect(typesTold(a!)).toContain("finished");
+    expect(sentTypes(a!)).toContain("finished");
   });
 
   test("goes at once if it has no part yet", async () => {
     await begun(1);
     const late = join();
-    late.say({ type: "leaving" });
-    expect(late.told).toEqual([{ type: "finished" }]);
+    late.deliver({ type: "leaving" });
+    expect(late.sentMessages).toEqual([{ type: "finished" }]);
   });
 });
 
@@ -413,9 +413,9 @@ function sendState(
 ): void {
   for (const kind of kinds) {
     const data = new Uint8Array(new Float32Array(2).fill(kind === "weight" ? value : -value).buffer);
-    session.say({ type: "state-chunk", request, tensor: 0, kind, offset: 0, data });
+    session.deliver({ type: "state-chunk", request, tensor: 0, kind, offset: 0, data });
   }
-  session.say({ type: "state-end", request, step: 0 });
+  session.deliver({ type: "state-end", request, step: 0 });
 }
 
 describe("the state", () => {
@@ -431,9 +431,9 @@ describe("the state", () => {
   test("is that of another worker, if the first is lost and nothing was applied since", async () => {
     const [a, b] = await begun(2);
     const state = team.captureState().read();
-    team.lose(a!, "its connection closed");
+    team.disconnect(a!, "its connection closed");
     await turn();
-    expect(b!.told.at(-1)).toMatchObject({ type: "send-state", request: 1 });
+    expect(b!.sentMessages.at(-1)).toMatchObject({ type: "send-state", request: 1 });
     sendState(b!, 1, 4);
     expect((await state)[0]!.weight).toEqual(Float32Array.of(4, 4));
   });
@@ -443,7 +443,7 @@ describe("the state", () => {
     const state = team.captureState().read();
     state.catch(() => {});
     await takeStep(0);
-    team.lose(a!, "its connection closed");
+    team.disconnect(a!, "its connection closed");
     await expect(state).rejects.toMatchObject({
       code: "ERR_STATE_LOST",
       message: expect.stringContaining("w0 was lost"),
@@ -454,7 +454,7 @@ describe("the state", () => {
     const [a] = await begun(1);
     const state = team.captureState().read();
     state.catch(() => {});
-    team.lose(a!, "its connection closed");
+    team.disconnect(a!, "its connection closed");
     await expect(state).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
   });
 
@@ -463,7 +463,7 @@ describe("the state", () => {
     team.members[0]!.speed = 1;
     team.members[1]!.speed = 2;
     void team.captureState().read();
-    expect([typesTold(a!).at(-1), typesTold(b!).at(-1)]).toEqual(["start", "send-state"]);
+    expect([sentTypes(a!).at(-1), sentTypes(b!).at(-1)]).toEqual(["start", "send-state"]);
   });
 });
 
@@ -478,7 +478,7 @@ describe("a snapshot", () => {
       const a = join({}, { linkBytesPerSecond: speed });
       await team.begin({ plan: PLAN, source: { from: "seed" } });
       void team.captureState().read();
-      expect(a.told.at(-1)).toMatchObject({ type: "send-state", window });
+      expect(a.sentMessages.at(-1)).toMatchObject({ type: "send-state", window });
     },
   );
 
@@ -489,30 +489,31 @@ describe("a snapshot", () => {
     slow.draining = new Promise(() => {}); // it reads nothing for now
     sendState(source!, 0, 3);
     await turn();
-    expect([typesTold(fast).slice(0, 3), typesTold(slow)]).toEqual([["start", "load-chunk", "load-chunk"], []]);
-    fast.say({ type: "synced" });
+    expect([sentTypes(fast).slice(0, 3), sentTypes(slow)]).toEqual([["start", "load-chunk", "load-chunk"], []]);
+    fast.deliver({ type: "synced" });
     await turn();
     expect(team.members.map(({ state }) => state)).toEqual(["in", "loading", "in"]);
-    expect(typesTold(slow)).toEqual(["start"]);
+    expect(sentTypes(slow)).toEqual(["start"]);
   });
 });
 
 describe("replicas", () => {
-  const answer = (session: RecordedSession, digest: string) => session.say({ type: "digest-result", step: 0, digest });
+  const reply = (session: RecordedSession, digest: string) =>
+    session.deliver({ type: "digest-result", step: 0, digest });
 
   test("are as they must be if all digests are equal", async () => {
     const [a, b] = await begun(2);
     const checked = team.checkReplicas();
-    answer(b!, "x");
-    answer(a!, "x");
+    reply(b!, "x");
+    reply(a!, "x");
     await checked;
   });
 
   test("end the run if like devices differ, with the name of the one that joined later", async () => {
     const [a, b] = await begun(2);
     const checked = team.checkReplicas();
-    answer(b!, "y");
-    answer(a!, "x");
+    reply(b!, "y");
+    reply(a!, "x");
     await expect(checked).rejects.toMatchObject({
       code: "ERR_REPLICA",
       message: expect.stringContaining("The weights of w1 differ from those of w0, though their devices are alike"),
@@ -523,13 +524,13 @@ describe("replicas", () => {
     const [a, b] = [join(), join({ backend: "wasm" })];
     await team.begin({ plan: PLAN, source: { from: "seed" } });
     const checked = team.checkReplicas();
-    answer(a, "x");
-    answer(b, "y");
+    reply(a, "x");
+    reply(b, "y");
     await turn();
     sendState(a, 0, 3);
     await turn();
-    expect(typesTold(b).slice(1)).toEqual(["digest", "load-chunk", "load-chunk", "load-end"]);
-    b.say({ type: "loaded", largestDifference: 0.00125 });
+    expect(sentTypes(b).slice(1)).toEqual(["digest", "load-chunk", "load-chunk", "load-end"]);
+    b.deliver({ type: "loaded", largestDifference: 0.00125 });
     await checked;
     expect(lines.at(-1)).toBe(
       "w1 had drifted from w0 by up to 1.3e-3, since their devices round differently; w1 was given the weights of w0",
@@ -541,13 +542,13 @@ describe("a message", () => {
   test("that a worker of a run does not say is an error of its connection", async () => {
     const [a] = await begun(1);
     const hello = { ...a!.hello };
-    expect(() => a!.say(hello)).toThrow(expect.objectContaining({ code: "ERR_MESSAGE_ORDER" }));
+    expect(() => a!.deliver(hello)).toThrow(expect.objectContaining({ code: "ERR_MESSAGE_ORDER" }));
   });
 
   test("of one that was dropped says nothing", async () => {
     const [a] = await begun(2);
-    team.lose(a!, "its connection closed");
-    expect(() => a!.say({ type: "state-end", request: 3, step: 0 })).not.toThrow();
+    team.disconnect(a!, "its connection closed");
+    expect(() => a!.deliver({ type: "state-end", request: 3, step: 0 })).not.toThrow();
   });
 
   test("about a step that is over, or has not begun, says nothing", async () => {
@@ -555,7 +556,7 @@ describe("a message", () => {
     await takeStep(0);
     sendPiece(a!, { slice: 0 }, 9, 9);
     contribute(a!, { slice: 0 }, 6);
-    expect(typesTold(a!).at(-1)).toBe("commit");
+    expect(sentTypes(a!).at(-1)).toBe("commit");
   });
 });
 
@@ -565,19 +566,19 @@ test("when nobody is left who holds the weights those who come begin again", asy
   step.catch(() => {});
   await turn();
   const late = join();
-  team.lose(a!, "its connection closed");
+  team.disconnect(a!, "its connection closed");
   await expect(step).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
   await expect(team.until(() => true)).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
   team.reset();
   expect([team.phase, team.size]).toEqual([{ name: "gathering" }, 1]);
   await team.begin({ plan: PLAN, source: { from: "seed" } });
   await takeStep(0);
-  expect(typesTold(late)).toEqual(["start", "assign", "update-chunk", "commit"]);
+  expect(sentTypes(late)).toEqual(["start", "assign", "update-chunk", "commit"]);
 });
 
 test("all are told when the run is over", async () => {
   const all = await begun(2);
   team.finish();
-  expect(all.map((session) => typesTold(session).at(-1))).toEqual(["finished", "finished"]);
+  expect(all.map((session) => sentTypes(session).at(-1))).toEqual(["finished", "finished"]);
   expect(team.size).toBe(0);
 });

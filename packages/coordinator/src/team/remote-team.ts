@@ -10,13 +10,13 @@ import type { Member } from "../membership/members.ts";
 import { Violations } from "../membership/violations.ts";
 import { type RunStart, startWorkers } from "../state/initial-state.ts";
 import type { Traffic } from "../step/step-stats.ts";
-import { Assembly } from "./assembly.ts";
+import { activeRun } from "./active-run.ts";
 import { CatchUp } from "./catch-up.ts";
 import { allLost, Departures, type Drop } from "./departures.ts";
 import { EvaluationRunner } from "./evaluation-runner.ts";
 import { MemberHandler } from "./member-handler.ts";
-import type { Phase, Settled } from "./phase.ts";
-import { settle } from "./settled.ts";
+import type { ActiveRun, Phase } from "./phase.ts";
+import { Quorum } from "./quorum.ts";
 import { StepRunner } from "./step-runner.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { TeamOptions } from "./team-options.ts";
@@ -31,10 +31,10 @@ export class RemoteTeam implements Team {
   readonly #supervisor: Supervisor;
   readonly #departures: Departures;
   readonly #catchUp: CatchUp;
-  readonly #assembly: Assembly;
+  readonly #quorum: Quorum;
   readonly #drop: Drop = (member, code, reason) => this.#departures.drop(member, code, reason);
   /** Why no worker can take part in this run, if that is so. */
-  #givenUp: Error | undefined;
+  #failure: Error | undefined;
 
   constructor(options: TeamOptions) {
     const state = new TeamState(options);
@@ -42,17 +42,17 @@ export class RemoteTeam implements Team {
     const violations = new Violations({ log: options.log, drop: this.#drop });
     const steps = new StepRunner(state, { violations, drop: this.#drop, decide });
     const evaluations = new EvaluationRunner(state, violations);
-    const takeBack = (member: Member) => {
-      evaluations.lose(member);
-      steps.lose(member);
+    const reclaim = (member: Member) => {
+      evaluations.withdraw(member);
+      steps.withdraw(member);
     };
     this.#state = state;
     this.#steps = steps;
     this.#evaluations = evaluations;
     this.#supervisor = new Supervisor(state, { steps, drop: this.#drop });
-    this.#departures = new Departures(state, { takeBack, decide });
+    this.#departures = new Departures(state, { reclaim, decide });
     this.#catchUp = new CatchUp(state, () => this.tick());
-    this.#assembly = new Assembly(state);
+    this.#quorum = new Quorum(state);
   }
 
   // Members
@@ -80,9 +80,9 @@ export class RemoteTeam implements Team {
   }
 
   /** A worker's connection has ended. */
-  lose(session: ReadySession, reason: string): void {
+  disconnect(session: ReadySession, reason: string): void {
     const member = this.#state.membership.get(session.workerId);
-    if (member !== undefined) this.#departures.lose(member, reason);
+    if (member !== undefined) this.#departures.disconnect(member, reason);
   }
 
   /** Drops a worker for good, whatever it does. @returns whether it was here */
@@ -141,8 +141,8 @@ export class RemoteTeam implements Team {
   }
 
   /** The most updates that workers here still hold the weights of, if any hold those of this run. */
-  get heldStep(): number | undefined {
-    return this.#state.membership.heldStep(this.#state.options.runId);
+  get resumableStep(): number | undefined {
+    return this.#state.membership.resumableStep(this.#state.options.runId);
   }
 
   /**
@@ -154,8 +154,8 @@ export class RemoteTeam implements Team {
   }
 
   /** Resolves when `holds` returns true, after whatever happens. Rejects when nobody is left who holds the weights. */
-  until(holds: () => boolean): Promise<void> {
-    return this.#state.condition.wait(holds);
+  until(predicate: () => boolean): Promise<void> {
+    return this.#state.condition.wait(predicate);
   }
 
   // The run
@@ -165,7 +165,7 @@ export class RemoteTeam implements Team {
     const { membership, options, phase, progress } = this.#state;
     const [first] = membership.all;
     if (first === undefined) throw allLost();
-    const run = settle(start, first.session.ready, this.#state, this.#drop);
+    const run = activeRun(start, first.session.ready, this.#state, this.#drop);
     phase.enter({ name: "starting", run });
     const { source } = start;
     progress.standAt(source.from === "seed" ? 0 : source.step);
@@ -177,7 +177,7 @@ export class RemoteTeam implements Team {
 
   /** Resolves when enough workers take part; until then the run is paused, which is said. */
   assemble(signal: AbortSignal): Promise<void> {
-    return this.#assembly.wait(signal);
+    return this.#quorum.wait(signal);
   }
 
   pause(reason: string): void {
@@ -191,7 +191,7 @@ export class RemoteTeam implements Team {
   }
 
   async step(task: StepTask, beforeCommit: (totals: StepTotals) => void): Promise<void> {
-    const run = this.#settled();
+    const run = this.#activeRun();
     this.#state.progress.standAt(task.step);
     this.#catchUp.begin();
     await this.#steps.run(task, run, beforeCommit);
@@ -202,7 +202,7 @@ export class RemoteTeam implements Team {
     task: EvaluateTask,
     signal: AbortSignal = new AbortController().signal,
   ): Promise<Evaluation | undefined> {
-    const evaluation = await this.#evaluations.run(task, this.#settled(), signal);
+    const evaluation = await this.#evaluations.run(task, this.#activeRun(), signal);
     this.#state.progress.skipTime();
     return evaluation;
   }
@@ -215,7 +215,7 @@ export class RemoteTeam implements Team {
 
   /** @throws LockstepError ERR_REPLICA that names the worker whose replica is not what it must be */
   async checkReplicas(): Promise<void> {
-    await this.#settled().replicas.compare(this.#state.membership.in("in"));
+    await this.#activeRun().replicas.compare(this.#state.membership.in("in"));
     this.#state.progress.skipTime();
   }
 
@@ -224,7 +224,7 @@ export class RemoteTeam implements Team {
     const { assignments, condition, phase } = this.#state;
     phase.enter({ name: "gathering" });
     assignments.clear();
-    condition.fail(this.#givenUp);
+    condition.fail(this.#failure);
     for (const member of this.members) {
       if (member.state === "leaving") this.#departures.release(member);
       else if (member.state !== "waiting")
@@ -234,8 +234,8 @@ export class RemoteTeam implements Team {
 
   /** No worker can take part in this run: whoever waits for something, now or later, hears why. */
   giveUp(reason: Error): void {
-    this.#givenUp ??= reason;
-    this.#state.condition.fail(this.#givenUp);
+    this.#failure ??= reason;
+    this.#state.condition.fail(this.#failure);
   }
 
   /** Says goodbye to all. */
@@ -248,13 +248,13 @@ export class RemoteTeam implements Team {
   // Inside
 
   /** @throws LockstepError ERR_ALL_LOST when nobody holds the weights */
-  #settled(): Settled {
+  #activeRun(): ActiveRun {
     const { condition, phase } = this.#state;
     if (phase.run === undefined) throw condition.failure ?? allLost();
     return phase.run;
   }
 
   async #read(): ReturnType<StateCapture["read"]> {
-    return this.#settled().replicas.read();
+    return this.#activeRun().replicas.read();
   }
 }

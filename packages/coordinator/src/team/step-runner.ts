@@ -1,13 +1,12 @@
 /** One step of a run: its slices are planned and given to members, what they send is passed on, and it is committed. */
 import {
-  type CoordinatorMessage,
   encode,
+  type MessageOf,
   type Outgoing,
   packingPays,
   type SliceId,
   StepRound,
   updateBytes,
-  type WorkerMessage,
 } from "@lockstep/gradient-sync";
 import { planSlices, type StepTask, type StepTotals } from "@lockstep/run";
 import { weightsOf } from "../membership/balance.ts";
@@ -15,11 +14,10 @@ import type { Member } from "../membership/members.ts";
 import type { Violations } from "../membership/violations.ts";
 import { countTraffic, stepStats, type Traffic } from "../step/step-stats.ts";
 import type { Drop } from "./departures.ts";
-import type { Settled } from "./phase.ts";
+import type { ActiveRun } from "./phase.ts";
 import type { TeamState } from "./team-state.ts";
 
-type Said<Type extends WorkerMessage["type"]> = Extract<WorkerMessage, { type: Type }>;
-type Rejected = Extract<CoordinatorMessage, { type: "rejected" }>;
+type Rejected = MessageOf<"rejected">;
 
 const MAX_WAITING_BYTES = 256 * 2 ** 20;
 
@@ -56,7 +54,7 @@ export class StepRunner {
    *
    * @throws LockstepError ERR_ALL_LOST when nobody is left who holds the weights
    */
-  async run(task: StepTask, run: Settled, beforeCommit: (totals: StepTotals) => void): Promise<void> {
+  async run(task: StepTask, run: ActiveRun, beforeCommit: (totals: StepTotals) => void): Promise<void> {
     const { condition, phase } = this.#state;
     const plan = this.#plan(task, run);
     const { round } = plan;
@@ -73,7 +71,7 @@ export class StepRunner {
   }
 
   /** @throws LockstepError ERR_ATTEMPT or ERR_CHUNK for a chunk that is not the member's to send */
-  onChunk(member: Member, chunk: Said<"gradient-chunk">): void {
+  onChunk(member: Member, chunk: MessageOf<"gradient-chunk">): void {
     const round = this.#state.phase.stepRound;
     if (round === undefined) return; // it is of a step that is over
     const before = round.chunksTaken;
@@ -82,7 +80,7 @@ export class StepRunner {
   }
 
   /** @throws LockstepError ERR_ATTEMPT for a contribution that is not the member's to send */
-  onContribution(member: Member, contribution: Said<"contribution">): void {
+  onContribution(member: Member, contribution: MessageOf<"contribution">): void {
     const { assignments, membership, phase } = this.#state;
     assignments.contributed(member, contribution);
     const round = phase.stepRound;
@@ -95,7 +93,7 @@ export class StepRunner {
   }
 
   /** Withdraws what a member that is gone has not completed. */
-  lose(member: Member): void {
+  withdraw(member: Member): void {
     this.#dispatch(this.#state.phase.stepRound?.lose(member.id) ?? []);
   }
 
@@ -114,7 +112,7 @@ export class StepRunner {
   }
 
   /** Cuts the batch into slices for the members that are eligible. */
-  #plan(task: StepTask, { layout, sliceRows, buffers }: Settled): StepPlan {
+  #plan(task: StepTask, { layout, sliceRows, buffers }: ActiveRun): StepPlan {
     const { eligible, membership, options } = this.#state;
     const speeds = eligible.map(({ speed }) => speed);
     const weights = speeds.length > 0 ? weightsOf(speeds, options.balance) : 1;
@@ -126,9 +124,9 @@ export class StepRunner {
   }
 
   /** Tells all members of the step, also those without a slice of it. */
-  #begin({ round, slicesOf }: StepPlan, { lateJoin }: Settled): void {
-    const { followers } = this.#state.membership;
-    const assignments = followers.map((member) => this.#assign(member, slicesOf.get(member) ?? [], round));
+  #begin({ round, slicesOf }: StepPlan, { lateJoin }: ActiveRun): void {
+    const { subscribers } = this.#state.membership;
+    const assignments = subscribers.map((member) => this.#assign(member, slicesOf.get(member) ?? [], round));
     lateJoin.record(encode(round.announcement));
     this.#dispatch(assignments);
     this.#options.decide();
@@ -146,9 +144,9 @@ export class StepRunner {
     const now = options.nowMs();
     const sinceMs = progress.stepSinceMs;
     const stepMs = now - sinceMs;
-    const { followers } = membership;
-    const workers = stepStats(followers, round, { sinceMs, stepMs });
-    countTraffic(followers, this.traffic);
+    const { subscribers } = membership;
+    const workers = stepStats(subscribers, round, { sinceMs, stepMs });
+    countTraffic(subscribers, this.traffic);
     beforeCommit({ ...round.totals(), ms: { step: stepMs }, slices: round.slices.length, workers });
     progress.commit(round.task.step, now);
     this.#dispatch([round.commit()]);
@@ -158,7 +156,7 @@ export class StepRunner {
   #dispatch(outgoing: readonly Outgoing[]): void {
     const { membership, phase } = this.#state;
     for (const each of outgoing) {
-      const bytes = membership.tell(each);
+      const bytes = membership.send(each);
       if (each.to === "all") phase.run?.lateJoin.record(bytes);
     }
     for (const { to, message } of outgoing) {

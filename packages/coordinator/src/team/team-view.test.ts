@@ -2,8 +2,8 @@ import { encodeFloats, makeLayout, type Plan, StepRound, toSliceId, toStep } fro
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Member } from "../membership/members.ts";
 import { RecordedSession } from "../testing/recorded-member.ts";
-import { RecordedTeam, typesTold } from "../testing/recorded-team.ts";
-import { settle } from "./settled.ts";
+import { RecordedTeam, sentTypes } from "../testing/recorded-team.ts";
+import { activeRun } from "./active-run.ts";
 import { TeamState } from "./team-state.ts";
 import { teamView } from "./team-view.ts";
 
@@ -23,13 +23,13 @@ describe("the view of a team", () => {
     state = new TeamState({ ...limits, balance: "even", runId: "r", log: () => {}, nowMs: () => nowMs });
     sessions = [0, 1, 2].map((id) => new RecordedSession(id, {}, { tensors: TENSORS }));
     members = sessions.map((session) => state.membership.add(session, nowMs));
-    for (const member of members) member.takePart();
+    for (const member of members) member.activate();
   });
 
   /** Begins a step in which the first two members have a slice, and the third has nothing to do. */
   function stepping(): StepRound {
     const [first, second, third] = members;
-    const run = settle({ plan: PLAN, source: { from: "seed" } }, sessions[0]!.ready, state, () => {});
+    const run = activeRun({ plan: PLAN, source: { from: "seed" } }, sessions[0]!.ready, state, () => {});
     const slices = [0, 1].map((slice) => ({ slice: toSliceId(slice), start: 3 * slice, end: 3 * slice + 3 }));
     const round = new StepRound(TASK, slices, makeLayout(TENSORS, PLAN));
     state.phase.enter({ name: "stepping", run, round });
@@ -97,12 +97,12 @@ describe("a worker that owed nothing for longer than workers may stall has its w
 
   function sendPiece(session: RecordedSession, slice: number): void {
     const piece = { part: 0, offset: 0, ...encodeFloats(Float32Array.of(1, 1), "fp32") };
-    session.say({ type: "gradient-chunk", step: toStep(0), slice: toSliceId(slice), attempt: 0, ...piece });
+    session.deliver({ type: "gradient-chunk", step: toStep(0), slice: toSliceId(slice), attempt: 0, ...piece });
   }
 
   function contribute(session: RecordedSession, slice: number): void {
     const sums = { samples: 2, lossSum: 1, correct: 0, ms: {}, io: {}, doneMs: 0 };
-    session.say({ type: "contribution", step: toStep(0), slice: toSliceId(slice), attempt: 0, ...sums });
+    session.deliver({ type: "contribution", step: toStep(0), slice: toSliceId(slice), attempt: 0, ...sums });
   }
 
   /** Asserts that the workers stall only when their time is over from now on. */
@@ -135,8 +135,8 @@ describe("a worker that owed nothing for longer than workers may stall has its w
     contribute(first, 0);
     contribute(third, 2);
     passMs(10 * STALL_MS);
-    run.lose(second); // the sum held what it had sent: it is made again
-    expect([first, third].map(typesTold)).toEqual([
+    run.disconnect(second); // the sum held what it had sent: it is made again
+    expect([first, third].map(sentTypes)).toEqual([
       expect.arrayContaining(["withdrawn"]),
       expect.arrayContaining(["withdrawn"]),
     ]);

@@ -16,7 +16,7 @@ export function teamView(state: TeamState): TeamView {
   return { workers, openSlices: open.map((slice) => sliceView(state, round.task.step, slice, slowest)) };
 }
 
-function workerView(state: TeamState, member: Member, takesSlices: boolean): WorkerView {
+function workerView(state: TeamState, member: Member, isEligible: boolean): WorkerView {
   const { id, session, msPerSample } = member;
   const owes = state.owes(member);
   const streamSinceMs = state.streams.waitingSinceMs(member);
@@ -27,8 +27,8 @@ function workerView(state: TeamState, member: Member, takesSlices: boolean): Wor
     owes: owes || streamSinceMs !== undefined,
     openSamples: state.openSamples(member),
     msPerSample,
-    takesSlices,
-    catchesUp: member.state === "loading" || member.state === "replaying",
+    isEligible,
+    isCatchingUp: member.state === "loading" || member.state === "replaying",
   };
 }
 
@@ -45,11 +45,11 @@ function sliceView(state: TeamState, step: Step, slices: SliceAttempts, slowest:
     slice,
     samples,
     attempts: [...attempts.values()].flatMap(({ attempt, worker }) => {
-      const given = state.assignments.outstanding(worker, { step, slice, attempt });
-      if (given === undefined) return [];
+      const outstanding = state.assignments.outstanding(worker, { step, slice, attempt });
+      if (outstanding === undefined) return [];
       const msPerSample = state.membership.get(worker)?.msPerSample ?? slowest;
-      const expectedMs = msPerSample === 0 ? undefined : msPerSample * given.queuedSamples;
-      return [{ worker, sinceMs: given.sinceMs, expectedMs }];
+      const expectedMs = msPerSample === 0 ? undefined : msPerSample * outstanding.queuedSamples;
+      return [{ worker, sinceMs: outstanding.sinceMs, expectedMs }];
     }),
     openBecause,
     excludedWorkers,

@@ -66,12 +66,12 @@ export class RecordedSession implements ReadySession {
   }
 
   /** Has it say this. */
-  say(message: WorkerMessage): void {
+  deliver(message: WorkerMessage): void {
     this.handle(message);
   }
 
   /** What it was told, in order. */
-  get told(): CoordinatorMessage[] {
+  get sentMessages(): CoordinatorMessage[] {
     return this.sent.map((bytes) => decodeFromCoordinator(bytes));
   }
 }

@@ -39,7 +39,7 @@ export class RecordedTeam {
   }
 
   /** Takes a whole step, in which each worker that takes slices has one. */
-  async takeStep(number: number): Promise<void> {
+  async completeStep(number: number): Promise<void> {
     const step = toStep(number);
     const done = this.team.step({ ...TASK, step }, () => {});
     await turn();
@@ -48,8 +48,8 @@ export class RecordedTeam {
       const place = { step, slice: toSliceId(slice), attempt: 0 };
       const piece = { part: 0, offset: 0, ...encodeFloats(Float32Array.of(1, 1), "fp32") };
       const sums = { samples: 6 / able.length, lossSum: 1, correct: 0, ms: {}, io: {}, doneMs: 0 };
-      session.say({ type: "gradient-chunk", ...place, ...piece });
-      session.say({ type: "contribution", ...place, ...sums });
+      session.deliver({ type: "gradient-chunk", ...place, ...piece });
+      session.deliver({ type: "contribution", ...place, ...sums });
     }
     await done;
   }
@@ -58,17 +58,17 @@ export class RecordedTeam {
   sendState(session: RecordedSession, request: number, value: number, step = 0): void {
     const data = new Uint8Array(Float32Array.of(value, value).buffer);
     for (const kind of ["weight", "velocity"] as const) {
-      session.say({ type: "state-chunk", request, tensor: 0, kind, offset: 0, data });
+      session.deliver({ type: "state-chunk", request, tensor: 0, kind, offset: 0, data });
     }
-    session.say({ type: "state-end", request, step });
+    session.deliver({ type: "state-end", request, step });
   }
 
-  answerDigest(session: RecordedSession, digest: string): void {
-    session.say({ type: "digest-result", step: this.team.updatesMade, digest });
+  replyDigest(session: RecordedSession, digest: string): void {
+    session.deliver({ type: "digest-result", step: this.team.updatesMade, digest });
   }
 
-  lose(session: RecordedSession): void {
-    this.team.lose(session, "its connection closed");
+  disconnect(session: RecordedSession): void {
+    this.team.disconnect(session, "its connection closed");
   }
 
   stateOf(session: RecordedSession): string | undefined {
@@ -80,7 +80,7 @@ export class RecordedTeam {
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Returns the types of the messages that a worker received. */
-export const typesTold = ({ told }: RecordedSession): string[] => told.map(({ type }) => type);
+export const sentTypes = ({ sentMessages: told }: RecordedSession): string[] => told.map(({ type }) => type);
 
 /** Returns the state of a promise after all pending callbacks have run. */
 export async function outcomeOf(promise: Promise<unknown>): Promise<string> {

@@ -138,10 +138,10 @@ export class SimulatedWorker extends ToyWorker {
     if (this.dead) return;
     this.dead = true;
     if (noticeMs !== undefined)
-      this.#options.clock.after(noticeMs, () => this.#options.team.lose(this.session, "its connection closed"));
+      this.#options.clock.after(noticeMs, () => this.#options.team.disconnect(this.session, "its connection closed"));
   }
 
-  protected say(message: WorkerMessage): void {
+  protected send(message: WorkerMessage): void {
     const bytes = encode(message);
     this.#deliver("up", () => {
       this.session.heardMs = this.#options.clock.nowMs;
@@ -173,7 +173,7 @@ export class SimulatedWorker extends ToyWorker {
   #beat(): void {
     this.#options.clock.after(250, () => {
       if (this.dead) return;
-      this.say({ type: "heartbeat" });
+      this.send({ type: "heartbeat" });
       this.#beat();
     });
   }

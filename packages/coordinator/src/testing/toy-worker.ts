@@ -13,6 +13,7 @@ import {
   encodeFloats,
   type FingerprintFacts,
   fingerprintOf,
+  type MessageOf,
   makeLayout,
   PROTOCOL_VERSION,
   partElements,
@@ -37,11 +38,9 @@ const CLASSES = 3;
 const BOUNDS = [0, 6, 9] as const;
 const ELEMENTS = BOUNDS[2];
 
-type Told<Type extends CoordinatorMessage["type"]> = Extract<CoordinatorMessage, { type: Type }>;
-type Said<Type extends WorkerMessage["type"]> = Extract<WorkerMessage, { type: Type }>;
-export type SliceTask = Told<"assign">["slices"][number];
+export type SliceTask = MessageOf<"assign">["slices"][number];
 
-export const HELLO: Said<"hello"> = {
+export const HELLO: MessageOf<"hello"> = {
   ...{ type: "hello", protocol: PROTOCOL_VERSION, name: "toy", device: "a sheet of paper" },
   ...{ backend: "sim", libraryVersion: "1", instructionSet: "x", threads: 1 },
 };
@@ -55,7 +54,7 @@ const TOPOLOGY: TfjsTopology = {
 export const TOY_CODE = { version: "toy", arithmetic: ARITHMETIC_VERSION, draws: "d" };
 
 /** Its fingerprint is another for each run's options: see `fingerprintOfToy`. */
-export const READY: Said<"ready"> = {
+export const READY: MessageOf<"ready"> = {
   ...{ type: "ready", fingerprint: "", code: TOY_CODE, modelName: "toy", tensors: TENSORS, factorable: [true, false] },
   stateDict: TENSORS.map(({ name, shape }) => ({ name, shape })),
   ...{ inputShape: [1, 1, 2], numClasses: CLASSES, classes: ["a", "b", "c"], mean: [0], std: [1] },
@@ -86,7 +85,7 @@ export abstract class ToyWorker {
   #sent: { slice: SliceId; attempt: number; dense: Float32Array }[] = [];
   #intake: { weight: Float32Array; velocity: Float32Array } | undefined;
 
-  protected abstract say(message: WorkerMessage): void;
+  protected abstract send(message: WorkerMessage): void;
   /** Calls `then` when so many samples are computed. */
   protected abstract compute(samples: number, then: () => void): void;
   /** What it says that so many samples took. */
@@ -104,7 +103,7 @@ export abstract class ToyWorker {
   }
 
   leave(): void {
-    this.say({ type: "leaving" });
+    this.send({ type: "leaving" });
   }
 
   /** Computes, and takes in what has come, one thing after the other, as a computing thread does. */
@@ -132,7 +131,7 @@ export abstract class ToyWorker {
   #obey(message: CoordinatorMessage): void {
     switch (message.type) {
       case "welcome":
-        this.say({ ...READY, fingerprint: fingerprintOfToy(message.config) });
+        this.send({ ...READY, fingerprint: fingerprintOfToy(message.config) });
         return;
       case "start":
         this.#intake = undefined;
@@ -161,7 +160,7 @@ export abstract class ToyWorker {
         this.#apply(message);
         return;
       case "evaluate":
-        this.say({ type: "evaluation", request: message.request, ...evaluationOf(this.weights, message) });
+        this.send({ type: "evaluation", request: message.request, ...evaluationOf(this.weights, message) });
         return;
       case "send-state":
         this.#sendState(message.request);
@@ -176,14 +175,14 @@ export abstract class ToyWorker {
         this.velocity = this.#intake!.velocity;
         this.#intake = undefined;
         this.step = message.step;
-        this.say({ type: "loaded", largestDifference: 0 });
+        this.send({ type: "loaded", largestDifference: 0 });
         return;
       case "sync":
-        this.say({ type: "synced" });
+        this.send({ type: "synced" });
         return;
       case "digest": {
         const digest = Buffer.from(this.weights.buffer).toString("hex");
-        this.say({ type: "digest-result", step: this.step, digest });
+        this.send({ type: "digest-result", step: this.step, digest });
         return;
       }
       case "finished":
@@ -219,15 +218,15 @@ export abstract class ToyWorker {
     const label = { step, slice, attempt, samples: end - start };
     const lossSum = Math.abs(this.weights[0]!) * (end - start);
     const ms = { forward: this.msToCompute(end - start) };
-    this.say({ type: "contribution", ...label, lossSum, correct: 0, ms, io: {}, doneMs: 0 });
+    this.send({ type: "contribution", ...label, lossSum, correct: 0, ms, io: {}, doneMs: 0 });
   }
 
   #piece(slice: SliceId, attempt: number, part: number, offset: number, values: Float32Array): void {
     const piece = encodeFloats(values.slice(offset, offset + LAYOUT.chunkElements), "fp32");
-    this.say({ type: "gradient-chunk", step: this.#assembly!.step, slice, attempt, part, offset, ...piece });
+    this.send({ type: "gradient-chunk", step: this.#assembly!.step, slice, attempt, part, offset, ...piece });
   }
 
-  #apply({ step, attempts, samples }: Told<"commit">): void {
+  #apply({ step, attempts, samples }: MessageOf<"commit">): void {
     const { assembly, learningRate, epoch } = this.#assembly!;
     const part = assembly.complete(step, attempts);
     const [dense, inputs, deltas] = [part(0), part(1), part(2)];
@@ -256,10 +255,10 @@ export abstract class ToyWorker {
     ] as const) {
       for (const tensor of TENSORS.keys()) {
         const data = new Uint8Array(values.slice(BOUNDS[tensor], BOUNDS[tensor + 1]).buffer);
-        this.say({ type: "state-chunk", request, tensor, kind, offset: 0, data });
+        this.send({ type: "state-chunk", request, tensor, kind, offset: 0, data });
       }
     }
-    this.say({ type: "state-end", request, step: this.step });
+    this.send({ type: "state-end", request, step: this.step });
   }
 }
 
@@ -271,7 +270,7 @@ export function stateOf({ weights, velocity }: ToyWorker): ParameterState[] {
   });
 }
 
-function evaluationOf(weights: Float32Array, { start, end }: Told<"evaluate">): Evaluation {
+function evaluationOf(weights: Float32Array, { start, end }: MessageOf<"evaluate">): Evaluation {
   const samples = end - start;
   const confusion = [0, 1, 2].map((label) => [0, 1, 2].map((guess) => (label === 0 && guess === 0 ? samples : 0)));
   return { samples, lossSum: samples * Math.abs(weights[0]!), confusion };

@@ -40,10 +40,10 @@ export async function breakProtocol(port: number, random: Random): Promise<numbe
   socket.write([...lines, "Sec-WebSocket-Version: 13", `Sec-WebSocket-Key: ${"A".repeat(22)}==`, "", ""].join("\r\n"));
   await once(socket, "data");
   socket.write(pick(random, BREACHES));
-  let said = Buffer.alloc(0);
+  let received = Buffer.alloc(0);
   for await (const data of socket) {
-    said = Buffer.concat([said, data]);
-    const code = closeCode(said);
+    received = Buffer.concat([received, data]);
+    const code = closeCode(received);
     if (code === undefined) continue;
     socket.destroy();
     return code;

@@ -5,11 +5,11 @@ const seed = Number(process.env["LOCKSTEP_TEST_SEED"] ?? Math.floor(Math.random(
 
 test("10,000 hostile frames: the coordinator neither crashes nor grows, and the run comes to what it would have", async () => {
   const report = await fuzzCoordinator({ frames: 10_000, seed });
-  const told = `LOCKSTEP_TEST_SEED=${seed}\n${JSON.stringify(report, undefined, 2)}`;
-  expect(unnamedEndings(report), told).toEqual({});
-  expect(Object.keys(report.endings).length, told).toBeGreaterThan(8);
-  expect(report.steps, told).toBeGreaterThan(50);
-  expect(report.undisturbed, told).toBe(true);
-  expect(report.heapGrowthBytes, told).toBeLessThan(HEAP_BYTES);
-  expect(report.rssGrowthBytes, told).toBeLessThan(RSS_BYTES);
+  const context = `LOCKSTEP_TEST_SEED=${seed}\n${JSON.stringify(report, undefined, 2)}`;
+  expect(unnamedEndings(report), context).toEqual({});
+  expect(Object.keys(report.endings).length, context).toBeGreaterThan(8);
+  expect(report.steps, context).toBeGreaterThan(50);
+  expect(report.undisturbed, context).toBe(true);
+  expect(report.heapGrowthBytes, context).toBeLessThan(HEAP_BYTES);
+  expect(report.rssGrowthBytes, context).toBeLessThan(RSS_BYTES);
 });

@@ -10,6 +10,7 @@ import {
   decodeFromWorker,
   elementsOf,
   encode,
+  type MessageOf,
   partElements,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
@@ -89,7 +90,7 @@ export class HostileWorker {
       const boast = { ...message, ms: { forward: 0.001 } };
       this.#send(encode(boast), boast, socket);
     };
-    this.worker = new SocketWorker({ port, name, send, onTold: (message) => this.#told(message) });
+    this.worker = new SocketWorker({ port, name, send, onMessage: (message) => this.#onMessage(message) });
   }
 
   #send(frame: Buffer, message: WorkerMessage, socket: WebSocket): void {
@@ -100,14 +101,14 @@ export class HostileWorker {
     const wrong = honest ? [frame] : pick(random, WAYS)(occasion);
     this.#own.push(frame);
     if (this.#own.length > 100) this.#own.shift();
-    for (const other of wrong.filter((other) => other === frame || !this.#isLie(other))) {
+    for (const other of wrong.filter((other) => other === frame || !this.#isUndetectable(other))) {
       socket.send(other);
       if (other !== frame) this.sent++;
     }
     if (this.sent >= frames) leave();
   }
 
-  #told(message: CoordinatorMessage): void {
+  #onMessage(message: CoordinatorMessage): void {
     if (message.type === "send-state") this.#stateRequests.add(message.request);
     if (message.type === "commit") {
       this.#attempts.clear();
@@ -119,7 +120,7 @@ export class HostileWorker {
     }
   }
 
-  #isLie(frame: Buffer): boolean {
+  #isUndetectable(frame: Buffer): boolean {
     const message = decoded(frame);
     switch (message?.type) {
       case "gradient-chunk": {
@@ -139,7 +140,7 @@ export class HostileWorker {
   }
 }
 
-type Chunk = Extract<WorkerMessage, { type: "gradient-chunk" }>;
+type Chunk = MessageOf<"gradient-chunk">;
 const attemptOf = ({ step, slice, attempt }: Chunk) => `${step}/${slice}/${attempt}`;
 const placeOf = (chunk: Chunk) => `${attemptOf(chunk)}/${chunk.part}/${chunk.offset}`;
 

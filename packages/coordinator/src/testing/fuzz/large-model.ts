@@ -1,7 +1,7 @@
 /** For tests: a model with many parameters, what workers tell of it, and how much a coordinator may hold of it. */
 
 import { makeConfig } from "@lockstep/config";
-import { MAX_MESSAGE_BYTES, makeLayout, updateBytes, type WorkerMessage } from "@lockstep/gradient-sync";
+import { MAX_MESSAGE_BYTES, type MessageOf, makeLayout, updateBytes } from "@lockstep/gradient-sync";
 import { fingerprintOfToy, READY } from "../toy-worker.ts";
 
 /** A kernel that travels as factors, and this many numbers that travel dense, 2 MiB. */
@@ -27,7 +27,7 @@ const facts = {
   ...{ trainSamples: 1000 * ROWS, validationSamples: 0, testSamples: 0 },
 };
 export const config = { ...makeConfig({}) };
-export const ready: Extract<WorkerMessage, { type: "ready" }> = {
+export const ready: MessageOf<"ready"> = {
   ...{ type: "ready", ...facts, fingerprint: fingerprintOfToy(config, facts), topology: READY.topology },
   ...{ linkBytesPerSecond: 1e9, gemmFlopsPerSecond: 1e9 },
 };

@@ -6,7 +6,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { toStep } from "@lockstep/gradient-sync";
-import { listen } from "../../connections/session-server.ts";
+import { serveSessions } from "../../connections/session-server.ts";
 import { RemoteTeam } from "../../team/remote-team.ts";
 import { config, LIMITS, plan, ROWS, SLICE_ROWS, STEPS } from "./large-model.ts";
 
@@ -20,7 +20,7 @@ export interface MemoryReport {
 
 setFlagsFromString("--expose_gc");
 const collectGarbage: () => void = runInNewContext("gc");
-const tell = (message: { port: number } | MemoryReport) => process.send!(message);
+const report = (message: { port: number } | MemoryReport) => process.send!(message);
 
 function live(): number {
   collectGarbage();
@@ -32,12 +32,12 @@ const nowMs = () => performance.now();
 const log: string[] = [];
 const limits = { workers: 1, minWorkers: 1, heartbeatMs: 1000, ...LIMITS };
 const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", nowMs, log: (line) => log.push(line) });
-const door = await listen({
-  door: { host: "127.0.0.1", port: 0, anyPort: false },
+const server = await serveSessions({
+  listen: { host: "127.0.0.1", port: 0, anyPort: false },
   ...{ heartbeatMs: limits.heartbeatMs, stallMs: LIMITS.stallMs, nowMs },
   welcome: Promise.resolve({ run: "r", config, codeModel: false }),
   records: Promise.resolve(undefined),
-  admission: { admit: team.join.bind(team), lost: team.lose.bind(team) },
+  admission: { admit: team.join.bind(team), onDisconnected: team.disconnect.bind(team) },
 });
 const ticking = setInterval(() => team.tick(), 100);
 let most = 0;
@@ -55,14 +55,14 @@ async function train(): Promise<void> {
     await team.step({ type: "step", epoch: 0, step: toStep(step), start: 0, end: ROWS, learningRate: 0.1 }, () => {});
     await state;
   }
-  tell({ liveBytes: most - before.live, residentBytes: mostResident - before.resident, log });
+  report({ liveBytes: most - before.live, residentBytes: mostResident - before.resident, log });
   clearInterval(looking);
   clearInterval(ticking);
-  await door.close();
+  await server.close();
   process.disconnect();
 }
 
-process.on("message", (said) => {
-  if (said === "begin") void train();
+process.on("message", (message) => {
+  if (message === "begin") void train();
 });
-tell({ port: door.port });
+report({ port: server.port });

@@ -8,6 +8,7 @@ import {
   elementsOf,
   encode,
   MAX_MESSAGE_BYTES,
+  type MessageOf,
   partElements,
   type SliceId,
   type Step,
@@ -17,8 +18,6 @@ import { openSocket } from "@lockstep/transport";
 import type { WebSocket } from "ws";
 import { HELLO } from "../toy-worker.ts";
 import { layout, ready } from "./large-model.ts";
-
-type Told<Type extends CoordinatorMessage["type"]> = Extract<CoordinatorMessage, { type: Type }>;
 
 type Sent = { step: Step; slice: SliceId; attempt: number; samples: number };
 
@@ -39,10 +38,10 @@ export class LargeWorker {
 
   constructor(port: number, name: string) {
     this.socket = openSocket(`ws://127.0.0.1:${port}`, { maxPayload: MAX_MESSAGE_BYTES });
-    this.socket.on("open", () => this.#say({ ...HELLO, name }));
+    this.socket.on("open", () => this.#send({ ...HELLO, name }));
     this.socket.on("error", () => {});
     this.socket.on("close", () => clearInterval(this.#beating));
-    this.#beating = setInterval(() => this.#say({ type: "heartbeat" }), 500);
+    this.#beating = setInterval(() => this.#send({ type: "heartbeat" }), 500);
     this.refused = new Promise((resolve) => {
       this.socket.on("message", (data: Buffer) => {
         const message = decodeFromCoordinator(data);
@@ -52,14 +51,14 @@ export class LargeWorker {
     });
   }
 
-  #say(message: WorkerMessage): void {
+  #send(message: WorkerMessage): void {
     if (this.socket.readyState === this.socket.OPEN) this.socket.send(encode(message));
   }
 
   #obey(message: CoordinatorMessage): void {
     switch (message.type) {
       case "welcome":
-        this.#say(ready);
+        this.#send(ready);
         return;
       case "assign":
         for (const slice of message.slices) this.#contribute(message.step, slice);
@@ -82,11 +81,11 @@ export class LargeWorker {
         this.#sent = [];
         return;
       case "sync":
-        this.#say({ type: "synced" });
+        this.#send({ type: "synced" });
     }
   }
 
-  #contribute(step: Step, { slice, attempt, start, end }: Told<"assign">["slices"][number]): void {
+  #contribute(step: Step, { slice, attempt, start, end }: MessageOf<"assign">["slices"][number]): void {
     const sent = { step, slice, attempt, samples: end - start };
     this.#sent.push(sent);
     for (const part of layout.rowElements.keys()) {
@@ -95,21 +94,21 @@ export class LargeWorker {
         if (this.hangs) return;
       }
     }
-    this.#say({ ...sent, type: "contribution", lossSum: 1, correct: 0, ms: { forward: 1 }, io: {}, doneMs: 0 });
+    this.#send({ ...sent, type: "contribution", lossSum: 1, correct: 0, ms: { forward: 1 }, io: {}, doneMs: 0 });
   }
 
   #sendPiece({ samples, ...label }: Sent, part: number, offset: number): void {
     const data = ones(chunkLength(layout, partElements(layout, part, samples), offset)!);
-    this.#say({ type: "gradient-chunk", ...label, part, offset, packed: false, data });
+    this.#send({ type: "gradient-chunk", ...label, part, offset, packed: false, data });
   }
 
   #sendState(request: number): void {
     const piece = this.#states.get(request)?.next().value;
-    if (piece !== undefined) this.#say(piece);
+    if (piece !== undefined) this.#send(piece);
   }
 }
 
-function* stateOf({ request }: Told<"send-state">, step: number): Generator<WorkerMessage, undefined> {
+function* stateOf({ request }: MessageOf<"send-state">, step: number): Generator<WorkerMessage, undefined> {
   for (const [tensor, { shape }] of ready.tensors.entries()) {
     for (const kind of ["weight", "velocity"] as const) {
       const elements = elementsOf(shape);

@@ -7,7 +7,7 @@ import { makeConfig } from "@lockstep/config";
 import type { RecordSource } from "@lockstep/dataset";
 import { makeSchedule, type ParameterState, type StepTask, type Task } from "@lockstep/run";
 import { Admission } from "../../admission/admission.ts";
-import { listen } from "../../connections/session-server.ts";
+import { serveSessions } from "../../connections/session-server.ts";
 import { RemoteTeam } from "../../team/remote-team.ts";
 import type { TeamOptions } from "../../team/team-options.ts";
 import { PLAN, READY, stateOf, TOY_CODE } from "../toy-worker.ts";
@@ -63,8 +63,8 @@ export async function startRun(options: LiveRunOptions = {}): Promise<LiveRun> {
     ...{ heartbeatMs, stallMs, maxLogBytes, workers: 1, minWorkers: 1, balance: "even", runId: "r", nowMs },
     log: (line) => log.push(line) > LINES && log.shift(),
   });
-  const door = await listen({
-    door: { host: "127.0.0.1", port: 0, anyPort: false, maxWorkers, handshakeMs },
+  const server = await serveSessions({
+    listen: { host: "127.0.0.1", port: 0, anyPort: false, maxWorkers, handshakeMs },
     ...{ heartbeatMs: heartbeatMs / hurry, stallMs, nowMs },
     welcome: Promise.resolve({ run: "r", config: welcomeConfig, codeModel: false }),
     records: Promise.resolve(options.records),
@@ -72,7 +72,7 @@ export async function startRun(options: LiveRunOptions = {}): Promise<LiveRun> {
   });
   const ticking = setInterval(() => team.tick(), heartbeatMs / hurry / 4);
   const honest = new SocketWorker({
-    ...{ port: door.port, name: "honest" },
+    ...{ port: server.port, name: "honest" },
     send: (frame, _, socket) => {
       options.onFrame?.(frame);
       socket.send(frame);
@@ -82,10 +82,10 @@ export async function startRun(options: LiveRunOptions = {}): Promise<LiveRun> {
   await team.until(() => team.size === 1);
   await team.begin({ plan: PLAN, source: { from: "seed" }, sliceRows: SLICE_ROWS });
   let stopping = false;
-  const running = conductUntil(team, () => stopping, options.checkpoints ?? true);
+  const running = trainUntil(team, () => stopping, options.checkpoints ?? true);
   running.catch(() => {}); // whoever stops it hears of it
   return {
-    ...{ port: door.port, team, honest, log },
+    ...{ port: server.port, team, honest, log },
     async stop() {
       stopping = true;
       return { steps: await running, state: await team.captureState().read() };
@@ -94,32 +94,32 @@ export async function startRun(options: LiveRunOptions = {}): Promise<LiveRun> {
       clearInterval(ticking);
       clearInterval(beating);
       honest.socket.terminate();
-      await door.close();
+      await server.close();
     },
   };
 }
 
-async function conductUntil(team: RemoteTeam, stopped: () => boolean, checkpoints: boolean): Promise<number> {
+async function trainUntil(team: RemoteTeam, stopped: () => boolean, checkpoints: boolean): Promise<number> {
   let checkpoint: Promise<unknown> = Promise.resolve();
   for (const task of makeSchedule(welcomeConfig, READY).tasksFrom(0)) {
     if (stopped()) break;
     if (task.type === "checkpoint") {
       if (!checkpoints) continue;
       await checkpoint; // one after the other, as in a real run
-      checkpoint = team.captureState().read().catch(lostState);
+      checkpoint = team.captureState().read().catch(ignoreLostState);
       checkpoint.catch(() => {}); // whoever waits for it hears of it
-    } else await conductTask(team, task);
+    } else await runTask(team, task);
   }
   await checkpoint;
   return team.updatesMade;
 }
 
 /** Who had the state may have been a hostile peer, and the others have gone on. */
-function lostState(error: { code?: string }): void {
+function ignoreLostState(error: { code?: string }): void {
   if (error.code !== "ERR_STATE_LOST") throw error;
 }
 
-async function conductTask(team: RemoteTeam, task: Task): Promise<void> {
+async function runTask(team: RemoteTeam, task: Task): Promise<void> {
   if (task.type === "step") await team.step(task, assertFinite);
   if (task.type === "evaluate") assertFinite((await team.evaluate(task))!);
   if (task.type === "epoch-end") await team.checkReplicas();

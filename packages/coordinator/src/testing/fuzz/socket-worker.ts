@@ -17,7 +17,7 @@ export interface SocketWorkerOptions {
   /** Sends the frames of a message, which may be others than its own. @default as it is */
   send?: (frame: Buffer, message: WorkerMessage, socket: WebSocket) => void;
   /** Hears what the coordinator says, before this worker does. */
-  onTold?: (message: CoordinatorMessage) => void;
+  onMessage?: (message: CoordinatorMessage) => void;
 }
 
 export class SocketWorker extends ToyWorker {
@@ -26,14 +26,19 @@ export class SocketWorker extends ToyWorker {
   readonly closed: Promise<{ code: number; reason: string }>;
   readonly #send: NonNullable<SocketWorkerOptions["send"]>;
 
-  constructor({ port, name, send = (frame, _, socket) => socket.send(frame), onTold = () => {} }: SocketWorkerOptions) {
+  constructor({
+    port,
+    name,
+    send = (frame, _, socket) => socket.send(frame),
+    onMessage = () => {},
+  }: SocketWorkerOptions) {
     super();
     this.#send = send;
     this.socket = openSocket(`ws://127.0.0.1:${port}`, { maxPayload: MAX_MESSAGE_BYTES });
-    this.socket.on("open", () => this.say({ ...HELLO, name }));
+    this.socket.on("open", () => this.send({ ...HELLO, name }));
     this.socket.on("message", (data: Buffer) => {
       const message = decodeFromCoordinator(data);
-      onTold(message);
+      onMessage(message);
       this.receive(message);
     });
     this.socket.on("error", () => {}); // `close` follows
@@ -47,10 +52,10 @@ export class SocketWorker extends ToyWorker {
 
   /** Its heart beats. */
   beat(): void {
-    this.say({ type: "heartbeat" });
+    this.send({ type: "heartbeat" });
   }
 
-  protected say(message: WorkerMessage): void {
+  protected send(message: WorkerMessage): void {
     if (this.socket.readyState === this.socket.OPEN) this.#send(encode(message), message, this.socket);
   }
 

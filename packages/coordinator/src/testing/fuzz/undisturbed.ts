@@ -7,10 +7,10 @@ import { LAYOUT, ToyWorker } from "../toy-worker.ts";
 const SELF = toWorkerId(0);
 
 class LoneWorker extends ToyWorker {
-  readonly said: WorkerMessage[] = [];
+  readonly sent: WorkerMessage[] = [];
 
-  protected say(message: WorkerMessage): void {
-    this.said.push(message);
+  protected send(message: WorkerMessage): void {
+    this.sent.push(message);
   }
 
   protected compute(_: number, then: () => void): void {
@@ -23,21 +23,21 @@ class LoneWorker extends ToyWorker {
 /** A worker that has taken these steps alone. */
 export function undisturbedWorker(tasks: Iterable<StepTask>, sliceRows: number): ToyWorker {
   const worker = new LoneWorker();
-  const tell = (message: CoordinatorMessage) => worker.receive(message);
+  const send = (message: CoordinatorMessage) => worker.receive(message);
   for (const task of tasks) {
     const round = new StepRound(task, planSlices(task.start, task.end, 1, sliceRows), LAYOUT);
-    tell(
+    send(
       round.assign(
         SELF,
         round.slices.map(({ slice }) => slice),
       ).message,
     );
-    for (const message of worker.said.splice(0)) {
+    for (const message of worker.sent.splice(0)) {
       const out = message.type === "gradient-chunk" ? round.onChunk(SELF, message) : [];
       if (message.type === "contribution") out.push(...round.onContribution(SELF, message));
-      for (const { except, message: update } of out) if (except !== SELF) tell(update);
+      for (const { except, message: update } of out) if (except !== SELF) send(update);
     }
-    tell(round.commit().message);
+    send(round.commit().message);
   }
   return worker;
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { addListenOptions, type ListenCommandOptions } from "@lockstep/config/programs";
 import { Command } from "commander";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { prepareEntrance } from "./entrance.ts";
+import { prepareEndpoint } from "./endpoint.ts";
 
 let config: string;
 beforeEach(async () => {
@@ -18,9 +18,9 @@ afterEach(async () => {
 });
 
 /** The entrance that these words on the command line give. */
-async function entrance(words: string, { workers = 2, isTerminal = true } = {}) {
+async function endpoint(words: string, { workers = 2, isTerminal = true } = {}) {
   const program = addListenOptions(new Command()).parse(words === "" ? [] : words.split(" "), { from: "user" });
-  return prepareEntrance(program.opts<ListenCommandOptions>(), workers, isTerminal);
+  return prepareEndpoint(program.opts<ListenCommandOptions>(), workers, isTerminal);
 }
 const kept = async () => readdir(config, { recursive: true });
 
@@ -28,78 +28,78 @@ describe("on loopback", () => {
   test.each(["", "--host localhost", "--host ::1", "--host 127.1"])(
     "nothing is demanded or kept: %j",
     async (words) => {
-      const { door, loopback, fingerprint } = await entrance(words, { isTerminal: false });
-      expect([loopback, door.token, door.tls, fingerprint]).toEqual([true, undefined, undefined, undefined]);
+      const { listen, loopback, fingerprint } = await endpoint(words, { isTerminal: false });
+      expect([loopback, listen.token, listen.tls, fingerprint]).toEqual([true, undefined, undefined, undefined]);
       expect(await kept()).toEqual([]);
     },
   );
 
   test("a token that is given is demanded there too, and TLS spoken on request", async () => {
     vi.stubEnv("LOCKSTEP_TOKEN", "from-environment");
-    expect((await entrance("")).door.token).toBe("from-environment");
-    expect((await entrance("--token other")).door.token).toBe("other");
-    expect((await entrance("--tls self-signed")).fingerprint).toMatch(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
+    expect((await endpoint("")).listen.token).toBe("from-environment");
+    expect((await endpoint("--token other")).listen.token).toBe("other");
+    expect((await endpoint("--tls self-signed")).fingerprint).toMatch(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
   });
 });
 
 describe.each(["--host 0.0.0.0", "--host ::", "--host 0", "--host 192.0.2.7", "--host box.lan"])("with %s", (host) => {
   test("a token and a certificate are made, and stay the same", async () => {
-    const first = await entrance(host);
-    expect(first.door.token).toMatch(/^[0-9a-f]{32}$/);
-    expect(first.door.tls).toBeDefined();
+    const first = await endpoint(host);
+    expect(first.listen.token).toMatch(/^[0-9a-f]{32}$/);
+    expect(first.listen.tls).toBeDefined();
     expect([first.loopback, first.tokenPath]).toEqual([false, join(config, "lockstep", "token")]);
-    const { door, fingerprint } = await entrance(host);
-    expect([door.token, fingerprint]).toEqual([first.door.token, first.fingerprint]);
+    const { listen, fingerprint } = await endpoint(host);
+    expect([listen.token, fingerprint]).toEqual([first.listen.token, first.fingerprint]);
   });
 
   test("where nobody would see a new token, the coordinator does not start", async () => {
-    await expect(entrance(host, { isTerminal: false })).rejects.toMatchObject({
+    await expect(endpoint(host, { isTerminal: false })).rejects.toMatchObject({
       code: "ERR_TOKEN",
       message: expect.stringMatching(/got none, and a new one is printed on a terminal only.*set LOCKSTEP_TOKEN/),
     });
     expect(await kept()).toEqual([]);
     vi.stubEnv("LOCKSTEP_TOKEN", "given");
-    expect(await entrance(host, { isTerminal: false })).toMatchObject({
-      door: { token: "given" },
+    expect(await endpoint(host, { isTerminal: false })).toMatchObject({
+      listen: { token: "given" },
       tokenPath: undefined,
     });
   });
 
   test("a start without a terminal has the token that was printed at an earlier one, as was said there", async () => {
-    const { door, tokenPath } = await entrance(host);
-    expect(await entrance(host, { isTerminal: false })).toMatchObject({ door: { token: door.token }, tokenPath });
+    const { listen, tokenPath } = await endpoint(host);
+    expect(await endpoint(host, { isTerminal: false })).toMatchObject({ listen: { token: listen.token }, tokenPath });
   });
 });
 
 test("TLS can be left to a private network", async () => {
-  const { door, fingerprint } = await entrance("--host 0.0.0.0 --tls none");
-  expect([door.tls, fingerprint]).toEqual([undefined, undefined]);
-  expect(door.token).toBeDefined();
+  const { listen, fingerprint } = await endpoint("--host 0.0.0.0 --tls none");
+  expect([listen.tls, fingerprint]).toEqual([undefined, undefined]);
+  expect(listen.token).toBeDefined();
 });
 
 test("a certificate of the user's own is taken, and needs both files", async () => {
-  await entrance("--host 0.0.0.0");
+  await endpoint("--host 0.0.0.0");
   const pem = join(config, "lockstep", "certificate.pem");
-  const { fingerprint } = await entrance("--host 0.0.0.0");
-  expect((await entrance(`--tls-cert ${pem} --tls-key ${pem}`)).fingerprint).toBe(fingerprint);
-  await expect(entrance(`--tls-cert ${pem}`)).rejects.toThrow(/got only --tls-cert; add --tls-key/);
-  await expect(entrance(`--tls-key ${pem}`)).rejects.toThrow(/got only --tls-key; add --tls-cert/);
+  const { fingerprint } = await endpoint("--host 0.0.0.0");
+  expect((await endpoint(`--tls-cert ${pem} --tls-key ${pem}`)).fingerprint).toBe(fingerprint);
+  await expect(endpoint(`--tls-cert ${pem}`)).rejects.toThrow(/got only --tls-cert; add --tls-key/);
+  await expect(endpoint(`--tls-key ${pem}`)).rejects.toThrow(/got only --tls-key; add --tls-cert/);
 });
 
 test("limits have defaults, and there is a place for every worker that is waited for", async () => {
   const limits = { maxWorkers: 256, refusedJoinsPerMinute: 10, handshakeMs: 10_000 };
-  expect((await entrance("")).door).toMatchObject({ ...limits, port: 7077, anyPort: true, allowHosts: [] });
+  expect((await endpoint("")).listen).toMatchObject({ ...limits, port: 7077, anyPort: true, allowHosts: [] });
   const words =
     "--max-workers 2 --refused-joins-per-minute 3 --handshake-ms 4 --port 5 --allow-host a --allow-host b:6";
-  const given = { maxWorkers: 2, refusedJoinsPerMinute: 3, handshakeMs: 4, port: 5, anyPort: false };
-  expect((await entrance(words)).door).toMatchObject({ ...given, allowHosts: ["a", "b:6"] });
-  expect((await entrance("", { workers: 300 })).door.maxWorkers).toBe(300);
-  await expect(entrance("--max-workers 2", { workers: 3 })).rejects.toThrow(
+  const options = { maxWorkers: 2, refusedJoinsPerMinute: 3, handshakeMs: 4, port: 5, anyPort: false };
+  expect((await endpoint(words)).listen).toMatchObject({ ...options, allowHosts: ["a", "b:6"] });
+  expect((await endpoint("", { workers: 300 })).listen.maxWorkers).toBe(300);
+  await expect(endpoint("--max-workers 2", { workers: 3 })).rejects.toThrow(
     /at least --workers \(3\), got 2; raise it/,
   );
 });
 
 test("a token that no header can carry, and a host that is none, are refused", async () => {
-  await expect(entrance("--token ü")).rejects.toMatchObject({ code: "ERR_TOKEN" });
-  await expect(entrance("--host 0.0.0.0:7077")).rejects.toMatchObject({ code: "ERR_OPTION" });
+  await expect(endpoint("--token ü")).rejects.toMatchObject({ code: "ERR_TOKEN" });
+  await expect(endpoint("--host 0.0.0.0:7077")).rejects.toMatchObject({ code: "ERR_OPTION" });
 });

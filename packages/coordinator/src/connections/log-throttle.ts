@@ -4,16 +4,16 @@
 const QUIET_MS = 10_000;
 
 /** Returns a function that prints a line, then none for 10 s, and with the next one how many were left out. */
-export function seldom(print: (line: string) => void, nowMs: () => number = () => performance.now()) {
+export function throttleLog(print: (line: string) => void, nowMs: () => number = () => performance.now()) {
   let printedMs = Number.NEGATIVE_INFINITY;
-  let untold = 0;
+  let suppressed = 0;
   return (line: string): void => {
     if (nowMs() - printedMs < QUIET_MS) {
-      untold++;
+      suppressed++;
       return;
     }
-    print(`${line}${untold > 0 ? ` (and ${untold} more before)` : ""}`);
+    print(`${line}${suppressed > 0 ? ` (and ${suppressed} more before)` : ""}`);
     printedMs = nowMs();
-    untold = 0;
+    suppressed = 0;
   };
 }

@@ -17,8 +17,8 @@ import {
 } from "@lockstep/transport";
 
 /** Where a coordinator listens and who may join it, with what workers have to be told. */
-export interface Entrance {
-  door: ListenOptions;
+export interface Endpoint {
+  listen: ListenOptions;
   /** Whether only this machine reaches it. */
   loopback: boolean;
   /** Fingerprint of its certificate; undefined without TLS. */
@@ -34,28 +34,28 @@ export interface Entrance {
  * @param isTerminal whether what is printed is seen by a person only
  * @throws LockstepError ERR_OPTION, ERR_TOKEN, ERR_CERTIFICATE, ERR_SECRET
  */
-export async function prepareEntrance(
+export async function prepareEndpoint(
   options: ListenCommandOptions,
   workers: number,
   isTerminal: boolean,
-): Promise<Entrance> {
+): Promise<Endpoint> {
   const host = canonicalHost(options.host);
   const loopback = isLoopback(host);
   const { port, allowHost: allowHosts, refusedJoinsPerMinute, handshakeMs } = options;
-  const maxWorkers = placesFor(workers, options.maxWorkers);
+  const maxWorkers = maxWorkersFor(workers, options.maxWorkers);
   const { token, path: tokenPath } = await tokenOf(options.token, loopback, isTerminal);
   const certificate = await certificateOf(options, loopback);
   const where = { host, port: port ?? DEFAULT_PORT, anyPort: port === undefined, allowHosts };
   const limits = { maxWorkers, refusedJoinsPerMinute, handshakeMs };
   return {
-    door: { ...where, ...limits, token, tls: certificate },
+    listen: { ...where, ...limits, token, tls: certificate },
     loopback,
     fingerprint: certificate?.fingerprint,
     tokenPath,
   };
 }
 
-function placesFor(workers: number, maxWorkers = Math.max(workers, DEFAULT_LIMITS.maxWorkers)): number {
+function maxWorkersFor(workers: number, maxWorkers = Math.max(workers, DEFAULT_LIMITS.maxWorkers)): number {
   if (maxWorkers >= workers) return maxWorkers;
   throw new LockstepError(
     "ERR_OPTION",

@@ -2,13 +2,13 @@
 import type { TeamState } from "./team-state.ts";
 
 /** Pauses a run that has too few members, and says so. */
-export class Assembly {
+export class Quorum {
   readonly #state: TeamState;
   /**
    * Whether it was said that the run pauses, and not yet that it goes on. The phase does not tell: the loss of all ends the
    * pause, and that the run goes on is said when others have begun again.
    */
-  #isPauseTold = false;
+  #pauseLogged = false;
 
   constructor(state: TeamState) {
     this.#state = state;
@@ -34,13 +34,13 @@ export class Assembly {
     const here = membership.all.filter(({ state }) => state !== "leaving").length;
     if (here >= options.minWorkers) {
       if (phase.now.name === "paused") phase.rest();
-      if (this.#isPauseTold) options.log("the run goes on", "goes-on");
-      this.#isPauseTold = false;
+      if (this.#pauseLogged) options.log("the run goes on", "goes-on");
+      this.#pauseLogged = false;
       return;
     }
     const reason = `${here} of at least ${options.minWorkers} workers are here`;
     if (run !== undefined) phase.enter({ name: "paused", run, reason });
-    if (!this.#isPauseTold) options.log(`the run pauses: ${reason}; start more workers`, "paused");
-    this.#isPauseTold = true;
+    if (!this.#pauseLogged) options.log(`the run pauses: ${reason}; start more workers`, "paused");
+    this.#pauseLogged = true;
   }
 }

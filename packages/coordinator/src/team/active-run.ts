@@ -5,16 +5,16 @@ import type { RunStart } from "../state/initial-state.ts";
 import { LateJoin } from "../state/late-join.ts";
 import { Replicas } from "../state/replicas.ts";
 import type { Drop } from "./departures.ts";
-import type { Settled } from "./phase.ts";
+import type { ActiveRun } from "./phase.ts";
 import type { TeamState } from "./team-state.ts";
 
 /** Settles how a run of these workers goes: all of them have told the same of the model. */
-export function settle(
+export function activeRun(
   { plan, sliceRows }: RunStart,
   { tensors, stateDict, numClasses }: Ready,
   state: TeamState,
   drop: Drop,
-): Settled {
+): ActiveRun {
   const { condition, membership, options, progress, requests, streams } = state;
   const { maxLogBytes, log } = options;
   return {

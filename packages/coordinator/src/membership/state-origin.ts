@@ -6,28 +6,28 @@
 import { deviceKey, type RunDevice } from "@lockstep/run";
 
 /** Identifies the replicas that were once given the same state. */
-export type Lineage = symbol;
+export type StateOrigin = symbol;
 
 /** A replica on the device of the worker that holds it. */
 export interface MemberReplica {
-  readonly lineage: Lineage;
+  readonly origin: StateOrigin;
   readonly session: { readonly hello: RunDevice };
 }
 
 /** The lineage of all who begin a run together. */
-export const INITIAL_LINEAGE: Lineage = Symbol("initial");
+export const INITIAL_ORIGIN: StateOrigin = Symbol("initial");
 
 /** A lineage that no replica has yet. */
-export function newLineage(): Lineage {
+export function newOrigin(): StateOrigin {
   return Symbol("later");
 }
 
 /** Whether two workers compute the same numbers to the bit, as far as they have told of their devices. */
-export function areAlike(a: Pick<MemberReplica, "session">, b: Pick<MemberReplica, "session">): boolean {
+export function haveSameDevice(a: Pick<MemberReplica, "session">, b: Pick<MemberReplica, "session">): boolean {
   return deviceKey(a.session.hello) === deviceKey(b.session.hello);
 }
 
 /** Whether the replicas of two workers must be equal to the bit. */
-export function mustEqual(a: MemberReplica, b: MemberReplica): boolean {
-  return a.lineage === b.lineage && areAlike(a, b);
+export function mustBeEqual(a: MemberReplica, b: MemberReplica): boolean {
+  return a.origin === b.origin && haveSameDevice(a, b);
 }

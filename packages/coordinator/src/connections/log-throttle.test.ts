@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { seldom } from "./seldom.ts";
+import { throttleLog } from "./log-throttle.ts";
 
 test("a line is followed by none for ten seconds, and the next one says how many were left out", () => {
   const lines: string[] = [];
   let nowMs = 0;
-  const print = seldom(
+  const print = throttleLog(
     (line) => lines.push(line),
     () => nowMs,
   );

@@ -1,0 +1,14 @@
+/** The welcome: what each worker receives of a run when it connects. */
+import type { RecordSource } from "@lockstep/dataset";
+import type { DistributedRun } from "./open-run.ts";
+
+/** Returns the body of the welcome. @param records the source for workers without files, if this machine has them */
+export function welcomeMessage({ run: { config, runId }, model }: DistributedRun, records: RecordSource | undefined) {
+  return {
+    run: runId,
+    config: { ...config },
+    codeModel: model.kind === "code",
+    ...(model.kind === "spec" && { spec: model.spec }),
+    ...(records && { supplied: records.facts }),
+  };
+}
