@@ -93,7 +93,7 @@ test("a member's gradient chunks go to its handler, and admission sees it come a
   expect(handled).toEqual(["toy: gradient-chunk", "toy: gradient-chunk", "toy: synced"]);
   expect(passed).toEqual(["admit"]);
   socket.close();
-  await vi.waitFor(() => expect(passed).toEqual(["admit", "lost"]));
+  await vi.waitFor(() => expect(passed).toEqual(["admit", "onDisconnected"]));
 });
 
 test("a refused worker's gradient chunks go nowhere", async () => {
@@ -111,5 +111,5 @@ test("a dropped worker's gradient chunks go nowhere, though it goes on to send",
   for (const _ of [1, 2, 3]) socket.send(encode(CHUNK));
   await once(socket, "close");
   expect(handled).toEqual(["toy: gradient-chunk"]);
-  expect(passed).toEqual(["admit", "lost"]);
+  expect(passed).toEqual(["admit", "onDisconnected"]);
 });
