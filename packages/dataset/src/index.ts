@@ -9,6 +9,6 @@ export { datasetFacts } from "./dataset-facts.ts";
 export { decodeImage, decodeImageBytes, MAX_IMAGE_BYTES } from "./images/decode-image.ts";
 export { assertNormalizeOption, normalizeImage, parseNormalize } from "./images/normalize.ts";
 export { defaultDataDir } from "./records/data-dir.ts";
-export type { RecordSplit, RecordSupply } from "./records/record-supply.ts";
+export type { RecordSplit, RecordSupply, SuppliedFacts } from "./records/record-supply.ts";
 export type { Records } from "./records/records.ts";
 export { openShapes } from "./shapes.ts";
