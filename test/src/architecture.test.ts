@@ -7,7 +7,7 @@ import { readSourceTree } from "./testing/architecture/source-tree.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-test("packages and their rooms import only those below them, list what they import, and keep test helpers in testing/", () => {
+test("packages import only from lower layers, list what they import, have no cycles of folders, and keep test helpers in testing/", () => {
   const tree = readSourceTree(root);
   expect(tree.files.length).toBeGreaterThan(500); // an empty tree would break no rule
   expect(architectureFaults(tree, LAYERS)).toEqual([]);

@@ -49,9 +49,9 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
     "that %s ends the coordinator with the reason; its workers hold the weights, and --resume goes on",
     async (_, reason, fail, mend) => {
       const limits = ["--workers", "2"];
-      const run = await Training.begin([...limits, ...tiny], join(disk.dir, "run"));
+      const run = await Training.start([...limits, ...tiny], join(disk.dir, "run"));
       const workers = await Promise.all([run.worker("a"), run.worker("b")]);
-      await run.until(() => run.savedSteps >= 8);
+      await run.waitUntil(() => run.savedSteps >= 8);
       await fail();
       const { status, stderr } = await run.coordinator.finished;
       expect(stderr).toMatch(reason);
@@ -64,7 +64,7 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
       mend();
       await run.resume(limits);
       await run.coordinator.prints(/going on after \d+ steps, with the weights that workers hold/);
-      await run.goesOn(5);
+      await run.advances(5);
       run.coordinator.child.kill("SIGINT");
       expect((await run.coordinator.finished).status).toBe(130);
       for (const { finished } of workers) expect((await finished).status).toBe(0);
@@ -74,9 +74,9 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
 
   test("whose last checkpoint is all that is left: --resume goes on from it", async () => {
     const limits = ["--workers", "1"];
-    const run = await Training.begin([...limits, ...tiny], join(disk.dir, "run"));
+    const run = await Training.start([...limits, ...tiny], join(disk.dir, "run"));
     const worker = await run.worker("a");
-    await run.until(() => run.savedSteps >= 8);
+    await run.waitUntil(() => run.savedSteps >= 8);
     disk.fill(LESS_THAN_A_CHECKPOINT);
     expect((await run.coordinator.finished).stderr).toMatch(/^ERR_DISK_FULL/);
     worker.child.kill("SIGKILL");
@@ -85,7 +85,7 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
     await run.resume(limits);
     const other = await run.worker("b");
     await run.coordinator.prints(`going on after ${saved} steps, from the checkpoint`);
-    await run.goesOn(5);
+    await run.advances(5);
     run.coordinator.child.kill("SIGINT");
     expect((await run.coordinator.finished).status).toBe(130);
     expect((await other.finished).status).toBe(0);

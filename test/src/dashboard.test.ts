@@ -6,9 +6,9 @@ import { fileURLToPath } from "node:url";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Running, run, start, tinyModel } from "./testing/program.ts";
+import { TcpProxy } from "./testing/tcp-proxy.ts";
 import { Training } from "./testing/training.ts";
 import { stepsOf } from "./testing/undisturbed.ts";
-import { Way } from "./testing/way.ts";
 
 const executablePath = process.env["LOCKSTEP_TEST_CHROMIUM"] ?? "/usr/bin/chromium";
 const lack = existsSync(executablePath) ? "" : ` (needs LOCKSTEP_TEST_CHROMIUM, or Chromium at ${executablePath})`;
@@ -72,20 +72,20 @@ const event = (page: Page, text: string) => page.locator("#events li", { hasText
 
 describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
   let training: Training;
-  let way: Way;
+  let proxy: TcpProxy;
   const workers = new Map<string, Running>();
   beforeAll(async () => {
     const limits = ["--workers", "3", "--min-workers", "1", "--heartbeat-ms", "500"];
-    training = await Training.begin([...tiny, ...limits], join(dir, "team"));
+    training = await Training.start([...tiny, ...limits], join(dir, "team"));
     for (const name of ["a", "b", "c"]) workers.set(name, await training.worker(name));
-    way = await Way.to(training.port);
+    proxy = await TcpProxy.to(training.port);
   });
-  afterAll(() => way.close());
-  afterEach(() => closePages(training.port, Number(new URL(way.url).port)));
+  afterAll(() => proxy.close());
+  afterEach(() => closePages(training.port, Number(new URL(proxy.url).port)));
   const openControls = () => openPage(training.port, {}, `#control=${CONTROL}`);
 
   test("shows its curves, which grow, from the first step on", async () => {
-    await training.goesOn(20);
+    await training.advances(20);
     const page = await openPage(training.port);
     const before = await stepOfChart(page, "loss");
     expect(before).toBeGreaterThanOrEqual(20);
@@ -107,15 +107,15 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     await page.locator("#workers tr").first().waitFor();
     expect(await page.locator("#controls").isVisible()).toBe(false);
     expect(await page.locator("#workers button").first().isVisible()).toBe(false);
-    const answer = await page.request.post(`http://127.0.0.1:${training.port}/control`, { data: { do: "stop" } });
-    expect(answer.status()).toBe(401);
+    const response = await page.request.post(`http://127.0.0.1:${training.port}/control`, { data: { do: "stop" } });
+    expect(response.status()).toBe(401);
   });
 
   test("pauses once that is confirmed, takes a checkpoint meanwhile, and goes on", async () => {
     const page = await openControls();
     await page.getByRole("button", { name: "Pause" }).click();
     await page.getByRole("button", { name: "Cancel" }).click();
-    await training.goesOn(5);
+    await training.advances(5);
     await page.getByRole("button", { name: "Pause" }).click();
     await page.locator("#yes").click();
     await stateIs(page, "paused");
@@ -131,7 +131,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     await page.getByRole("button", { name: "Go on" }).click();
     await page.locator("#yes").click();
     await stateIs(page, "running");
-    await training.goesOn(5);
+    await training.advances(5);
     for (const line of ["the run pauses", "a checkpoint after this step", "the run goes on"]) {
       expect(training.coordinator.stdout()).toContain(`${line}: requested from the dashboard`);
     }
@@ -145,13 +145,13 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     expect(await page.locator("#confirm").isVisible()).toBe(true);
     await page.keyboard.press("Escape");
     expect(await page.locator("#confirm").isVisible()).toBe(false);
-    await training.goesOn(2);
+    await training.advances(2);
   });
 
   test("goes on after a break with what was missed, and nothing twice", async () => {
-    const page = await openPage(Number(new URL(way.url).port));
+    const page = await openPage(Number(new URL(proxy.url).port));
     const again = page.waitForRequest((request) => request.url().endsWith("/live"));
-    way.cut();
+    proxy.cut();
     expect((await (await again).allHeaders())["last-event-id"]).toMatch(/^\w+-\d+$/);
     const before = await stepsOn(page);
     await expect.poll(() => stepsOn(page)).toBeGreaterThan(before);
@@ -170,7 +170,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     const color = 'getComputedStyle(document.querySelector("#workers tr[data-key=b] th")).color';
     expect(await page.evaluate(color)).toBe("rgb(200, 85, 61)");
     await event(page, "b was lost").waitFor();
-    await training.goesOn(5);
+    await training.advances(5);
     expect(await rowOf(page, "a", "in").count()).toBe(1);
   });
 
@@ -180,7 +180,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     await page.locator("#yes").click();
     await rowOf(page, "c", "lost").waitFor();
     expect((await workers.get("c")!.finished).status).toBe(1);
-    await training.goesOn(5);
+    await training.advances(5);
   });
 
   test.each(["light", "dark"] as const)("fits a phone and a wide screen, in %s colours", async (colorScheme) => {
@@ -207,11 +207,11 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
 
 describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
   test("is shown while a step is under way, however long that takes", async () => {
-    const out = join(dir, "held-up");
-    const model = fileURLToPath(new URL("../fixtures/held-up-model.js", import.meta.url));
-    const heldUp = ["--model", model, ...data, "--batch-size", "60", "--slice-rows", "60", "--no-test", "--out", out];
-    const training = start(["train", ...heldUp, "--port", "0"], { LOCKSTEP_TEST_HOLD_UP: "40 Infinity" });
-    await training.prints("held up in slice 40\n"); // for ever: what is answered from now on is answered meanwhile
+    const out = join(dir, "stalling");
+    const model = fileURLToPath(new URL("../fixtures/stalling-model.js", import.meta.url));
+    const stalling = ["--model", model, ...data, "--batch-size", "60", "--slice-rows", "60", "--no-test", "--out", out];
+    const training = start(["train", ...stalling, "--port", "0"], { LOCKSTEP_TEST_STALL: "40 Infinity" });
+    await training.prints("stalls in slice 40\n"); // for ever: what is answered from now on is answered meanwhile
     const ask = (path: string) => fetch(`http://127.0.0.1:${portOf(training)}/${path}`);
     expect(await (await ask("page.css")).text()).toContain(".chart");
     const done = stepsOf(out).length;

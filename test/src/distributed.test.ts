@@ -158,14 +158,14 @@ test("a run goes on with other numbers of workers and ends with the bits of one,
     const { status, stderr } = await run(["train", "--no-dashboard", ...options]);
     expect(status, stderr).toBe(0);
   };
-  const [one, many] = [join(dir, "one-worker"), join(dir, "three-one-two")];
+  const [one, several] = [join(dir, "one-worker"), join(dir, "three-one-two")];
   const fresh = ["--slice-rows", "60", "--no-test"];
   await train(...training, ...fresh, "--threads", "1", "--max-steps", "9", "--out", one);
-  await together(3, [...fresh, "--max-steps", "3"], many); // each has one thread
-  await train("--resume", many, "--max-steps", "6");
-  await train("--resume", many, "--max-steps", "9", "--workers", "2");
+  await together(3, [...fresh, "--max-steps", "3"], several); // each has one thread
+  await train("--resume", several, "--max-steps", "6");
+  await train("--resume", several, "--max-steps", "9", "--workers", "2");
   const weights = (out: string) => readFileSync(join(out, "Tiny.safetensors"));
-  expect(weights(many).equals(weights(one))).toBe(true);
+  expect(weights(several).equals(weights(one))).toBe(true);
 });
 
 describe("workers on unlike devices", () => {
@@ -237,14 +237,14 @@ describe("what a worker need not have", () => {
     const [out, other] = [join(dir, "other-code"), join(dir, "other-model.mjs")];
     writeFileSync(other, readFileSync(codeModel, "utf8").replace(', name: "fc2"', ', activation: "relu", name: "fc2"'));
     const options = ["--model", codeModel, "--dataset", "shapes", "--batch-size", "50", "--no-test"];
-    const begin = async (words: string[]) => {
+    const startPair = async (words: string[]) => {
       const coordinator = start(["coordinator", "--workers", "2", ...words]);
       await coordinator.prints("pnpm worker --coordinator");
       const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
       const worker = (model: string) => start(["worker", "--coordinator", url, "--threads", "1", "--model", model]);
       return { coordinator, worker };
     };
-    const { coordinator, worker } = await begin([...options, "--max-steps", "2", "--out", out]);
+    const { coordinator, worker } = await startPair([...options, "--max-steps", "2", "--out", out]);
     const first = worker(codeModel);
     await first.prints("joined");
     const beside = await worker(other).finished;
@@ -255,7 +255,7 @@ describe("what a worker need not have", () => {
     worker(codeModel);
     expect((await coordinator.finished).status).toBe(0);
 
-    const again = await begin(["--resume", out, "--max-steps", "4"]);
+    const again = await startPair(["--resume", out, "--max-steps", "4"]);
     const changed = await again.worker(other).finished;
     expect(changed.status).toBe(1);
     expect(changed.stderr).toMatch(/^ERR_MODEL_CHANGED: Its model is not the one that this run began with/m);

@@ -11,8 +11,8 @@ import { readMetrics } from "@lockstep/run";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commandsIn, readPage } from "./testing/documented.ts";
+import { canCreateNetworkPair, createNetworkPair, type NetworkPair } from "./testing/network-pair.ts";
 import { launch, tinyModel } from "./testing/program.ts";
-import { canMakeMachines, makeTwoMachines, type TwoMachines } from "./testing/two-machines.ts";
 
 const cifar10 = process.env["LOCKSTEP_TEST_CIFAR10"];
 const { scripts } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
@@ -27,9 +27,9 @@ describe("the README's commands for one machine, on a tiny model", () => {
   });
   afterAll(() => rmSync(dir, { recursive: true }));
 
-  const told: Record<string, string> = { evaluate: "[Test ]", predict: "photo.jpg", export: ".pth" };
+  const expectedOutput: Record<string, string> = { evaluate: "[Test ]", predict: "photo.jpg", export: ".pth" };
   const documented = commandsIn(readPage("README.md")).filter(
-    ([name, ...options]) => name! in told || (name === "train" && !options.includes("--help")),
+    ([name, ...options]) => name! in expectedOutput || (name === "train" && !options.includes("--help")),
   );
   let runs = 0;
 
@@ -54,7 +54,7 @@ describe("the README's commands for one machine, on a tiny model", () => {
     const { status, stdout, stderr } = await launch(["sh", "-c", `exec ${scripts[name!]} ${options.join(" ")}`])
       .finished;
     expect(status, stderr).toBe(0);
-    expect(stdout).toContain(told[name!] ?? "[Epoch   1]");
+    expect(stdout).toContain(expectedOutput[name!] ?? "[Epoch   1]");
   });
 });
 
@@ -83,24 +83,24 @@ describe("the README's commands as they stand, word for word", () => {
   });
 });
 
-describe.runIf(cifar10 !== undefined && canMakeMachines())(
+describe.runIf(cifar10 !== undefined && canCreateNetworkPair())(
   "pnpm coordinator --workers 2, and pnpm worker twice",
   () => {
     let dir: string;
-    let machines: TwoMachines; // of its own network, so that workers find this coordinator and no other
+    let network: NetworkPair; // of its own network, so that workers find this coordinator and no other
     beforeAll(() => {
       dir = mkdtempSync(join(tmpdir(), "lockstep-documented-"));
-      machines = makeTwoMachines();
+      network = createNetworkPair();
     });
     afterAll(() => {
-      machines.remove();
+      network.remove();
       rmSync(dir, { recursive: true });
     });
 
     test("train AlexNet for 20 steps, and leave the whole folder of a run", async () => {
       const out = join(dir, "run");
       const pnpm = (command: "coordinator" | "worker", options = "") =>
-        launch([...machines.one, "sh", "-c", `exec ${scripts[command]} ${options}`]);
+        launch([...network.one, "sh", "-c", `exec ${scripts[command]} ${options}`]);
       const options = `--data-dir ${cifar10} --batch-size 64 --max-steps 20 --train-fraction 0.99 --no-test`;
       const coordinator = pnpm("coordinator", `--workers 2 ${options} --balance even --out ${out}`);
       await coordinator.prints("pnpm worker");
@@ -119,8 +119,8 @@ describe.runIf(cifar10 !== undefined && canMakeMachines())(
           expect(worker.samples).toBe(32);
           expect(worker.bytesUp).toBeLessThan(13e6);
           expect(Object.keys(worker.io).sort()).toEqual(["encode", "receive", "send"]);
-          const parts = Object.values(worker.ms).reduce((total, part) => total + part, 0);
-          expect(Math.abs(parts / ms.step - 1)).toBeLessThan(0.05);
+          const segmentsMs = Object.values(worker.ms).reduce((total, part) => total + part, 0);
+          expect(Math.abs(segmentsMs / ms.step - 1)).toBeLessThan(0.05);
         }
       }
       expect(rows.at(-1)).toMatchObject({ type: "epoch", step: 20, samples: 1280 });

@@ -10,10 +10,10 @@ import { readMetrics } from "@lockstep/run";
 import { afterAll, expect, test } from "vitest";
 import { mulberry32 } from "./pytorch/counter-numbers.ts";
 import { tinyModel } from "./testing/program.ts";
-import { type Spare, Spares } from "./testing/spares.ts";
+import { TcpProxy } from "./testing/tcp-proxy.ts";
 import { Training } from "./testing/training.ts";
 import { type StepRow, stepsOf, Undisturbed } from "./testing/undisturbed.ts";
-import { Way } from "./testing/way.ts";
+import { type StandbyWorker, WorkerPool } from "./testing/worker-pool.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "lockstep-drawn-"));
 afterAll(() => rmSync(dir, { recursive: true, maxRetries: 10 })); // processes of a test that failed may write still
@@ -31,8 +31,8 @@ const epochs = ["--train-fraction", "0.03", "--batch-size", String(BATCH)];
 const training = [...options, ...epochs, "--slice-rows", "5", "--lr", "0.05", "--checkpoint-every", "4"];
 
 interface Member {
-  spare: Spare;
-  way: Way;
+  worker: StandbyWorker;
+  proxy: TcpProxy;
 }
 
 const KINDS = ["kill", "kill", "join", "join", "stop", "stop", "cut", "hold", "leave", "restart"] as const;
@@ -40,52 +40,52 @@ const KINDS = ["kill", "kill", "join", "join", "stop", "stop", "cut", "hold", "l
 /** A run, and what happens to it. */
 class Schedule {
   readonly run: Training;
-  readonly told: string[] = [];
+  readonly faultLog: string[] = [];
   readonly #random: () => number;
-  readonly #spares: Spares;
-  readonly #here: Member[] = [];
+  readonly #pool: WorkerPool;
+  readonly #connected: Member[] = [];
   readonly #left: Member[] = [];
   #joined = 0;
 
-  constructor(seed: number, run: Training, spares: Spares) {
+  constructor(seed: number, run: Training, pool: WorkerPool) {
     let drawn = 0;
     this.#random = () => mulberry32(seed, drawn++);
     this.run = run;
-    this.#spares = spares;
+    this.#pool = pool;
   }
 
-  async goThrough(): Promise<void> {
+  async execute(): Promise<void> {
     await Promise.all([this.#join(), this.#join()]);
     const steps = Array.from({ length: FAULTS }, () => 1 + Math.floor((STEPS - 1) * this.#random()));
     for (const step of steps.sort((a, b) => a - b)) {
-      await this.run.until(() => this.run.steps >= step);
+      await this.run.waitUntil(() => this.run.steps >= step);
       const kind = KINDS[Math.floor(KINDS.length * this.#random())]!;
-      this.told.push(`step ${this.run.steps}: ${kind}`);
-      await this.#happen(kind);
-      if (this.#here.length === 0) await Promise.all([this.#join(), this.#join()]);
+      this.faultLog.push(`step ${this.run.steps}: ${kind}`);
+      await this.#cause(kind);
+      if (this.#connected.length === 0) await Promise.all([this.#join(), this.#join()]);
     }
-    await this.run.goesOn(2);
+    await this.run.advances(2);
     this.run.coordinator.child.kill("SIGINT");
     expect((await this.run.coordinator.finished).status).toBe(130);
-    for (const { spare, way } of [...this.#here, ...this.#left]) {
-      spare.process.child.kill("SIGINT"); // one may have been dropped, and look for the coordinator
-      await spare.ready();
-      way.close();
-      this.#spares.giveBack(spare);
+    for (const { worker, proxy } of [...this.#connected, ...this.#left]) {
+      worker.process.child.kill("SIGINT"); // one may have been dropped, and look for the coordinator
+      await worker.ready();
+      proxy.close();
+      this.#pool.release(worker);
     }
   }
 
-  async #happen(kind: (typeof KINDS)[number]): Promise<void> {
-    const index = Math.floor(this.#here.length * this.#random());
-    const { spare, way } = this.#here[index]!;
-    const { child } = spare.process;
+  async #cause(kind: (typeof KINDS)[number]): Promise<void> {
+    const index = Math.floor(this.#connected.length * this.#random());
+    const { worker, proxy } = this.#connected[index]!;
+    const { child } = worker.process;
     const whileMs = 4 * HEARTBEAT_MS * this.#random();
     switch (kind) {
       case "kill":
         child.kill("SIGKILL");
-        way.close();
-        this.#here.splice(index, 1);
-        this.#spares.replace();
+        proxy.close();
+        this.#connected.splice(index, 1);
+        this.#pool.replace();
         return;
       case "join":
         return this.#join();
@@ -95,16 +95,16 @@ class Schedule {
         child.kill("SIGCONT");
         return;
       case "cut":
-        way.cut();
+        proxy.cut();
         return;
       case "hold":
-        void way.up.hold(20_000 * this.#random());
+        void proxy.up.hold(20_000 * this.#random());
         await pause(whileMs);
-        way.up.release();
+        proxy.up.release();
         return;
       case "leave":
         child.kill("SIGINT");
-        this.#left.push(...this.#here.splice(index, 1));
+        this.#left.push(...this.#connected.splice(index, 1));
         return;
       case "restart":
         this.run.coordinator.child.kill("SIGKILL");
@@ -113,10 +113,10 @@ class Schedule {
   }
 
   async #join(): Promise<void> {
-    const [spare, way] = [await this.#spares.take(), await Way.to(this.run.port)];
+    const [worker, proxy] = [await this.#pool.acquire(), await TcpProxy.to(this.run.port)];
     const name = `w${this.#joined++}`;
-    this.#here.push({ spare, way });
-    spare.join(name, way.url);
+    this.#connected.push({ worker, proxy });
+    worker.join(name, proxy.url);
     await this.run.coordinator.prints(`${name} joined`);
   }
 }
@@ -139,13 +139,13 @@ function ledgerOf(rows: readonly StepRow[]): number[][] {
 /** Every sample once in each epoch, but in the last one only those of the steps before it was stopped. */
 function assertEverySampleOnce(out: string): void {
   const rows = stepsOf(out);
-  const [whole, stepsLeft] = [Math.floor(rows.length / STEPS_PER_EPOCH), rows.length % STEPS_PER_EPOCH];
+  const [completeEpochs, stepsLeft] = [Math.floor(rows.length / STEPS_PER_EPOCH), rows.length % STEPS_PER_EPOCH];
   const once = new Array<number>(TRAIN_SAMPLES).fill(1);
   const stopped = stepsLeft === 0 ? [] : [[...once].fill(0, stepsLeft * BATCH)];
-  expect(whole).toBeGreaterThan(0);
-  expect(ledgerOf(rows)).toEqual([...new Array<number[]>(whole).fill(once), ...stopped]);
+  expect(completeEpochs).toBeGreaterThan(0);
+  expect(ledgerOf(rows)).toEqual([...new Array<number[]>(completeEpochs).fill(once), ...stopped]);
   const epochs = readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type === "epoch");
-  expect(epochs.length).toBeGreaterThanOrEqual(whole - 1); // the last one's validation may have been stopped
+  expect(epochs.length).toBeGreaterThanOrEqual(completeEpochs - 1); // the last one's validation may have been stopped
   expect(epochs.map(({ epoch, samples }) => [epoch, samples])).toEqual(
     Array.from({ length: epochs.length }, (_, epoch) => [epoch + 1, TRAIN_SAMPLES]),
   );
@@ -153,19 +153,19 @@ function assertEverySampleOnce(out: string): void {
 
 test(`${SCHEDULES} drawn schedules of kills, joins, stops, cuts, leaves and restarts count every sample once, and end with the same weights`, async () => {
   const undisturbed = new Undisturbed(training, join(dir, "undisturbed"));
-  const spares = new Spares(4);
-  const begin = (seed: number) => Training.begin([...limits, ...training], join(dir, `seed-${seed}`));
-  let next = begin(0);
+  const pool = new WorkerPool(4);
+  const startTraining = (seed: number) => Training.start([...limits, ...training], join(dir, `seed-${seed}`));
+  let next = startTraining(0);
   for (let seed = 0; seed < SCHEDULES; seed++) {
-    const schedule = new Schedule(seed, await next, spares);
-    if (seed + 1 < SCHEDULES) next = begin(seed + 1); // starts meanwhile
+    const schedule = new Schedule(seed, await next, pool);
+    if (seed + 1 < SCHEDULES) next = startTraining(seed + 1); // starts meanwhile
     const { run } = schedule;
     try {
-      await schedule.goThrough();
+      await schedule.execute();
       assertEverySampleOnce(run.out);
       await undisturbed.assertSame(run.out);
     } catch (error) {
-      throw new Error(`seed ${seed}\n${schedule.told.join("\n")}\n${run.coordinator.stdout()}`, { cause: error });
+      throw new Error(`seed ${seed}\n${schedule.faultLog.join("\n")}\n${run.coordinator.stdout()}`, { cause: error });
     }
   }
 }, 600_000);

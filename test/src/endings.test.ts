@@ -88,10 +88,10 @@ describe("a run that is asked to stop is saved", () => {
 
   test("when nobody reads any more what coordinator and worker print", async () => {
     const out = join(dir, "pipes");
-    const training = await Training.begin(["--workers", "1", ...endless], out);
+    const training = await Training.start(["--workers", "1", ...endless], out);
     const worker = await training.worker("a");
     worker.child.stdout!.destroy();
-    await training.goesOn(1);
+    await training.advances(1);
     training.coordinator.child.stdout!.destroy();
     training.coordinator.child.kill("SIGTERM");
     expect(await training.coordinator.finished).toMatchObject({ status: 143, stderr: "" });

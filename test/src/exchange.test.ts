@@ -50,7 +50,7 @@ function gradientsOf(slice: number): [number, Gradient][] {
   ];
 }
 
-interface Got {
+interface StepResult {
   bias: number[];
   /** The mean gradient. */
   kernel: number[];
@@ -58,7 +58,7 @@ interface Got {
 }
 
 /** One worker's part in a step. */
-async function takePart(exchange: Exchange, task: StepTask): Promise<Got> {
+async function computeStep(exchange: Exchange, task: StepTask): Promise<StepResult> {
   for await (const slice of exchange.slices(task)) {
     const sink = exchange.sink(slice);
     for (const [index, gradient] of gradientsOf(slice.slice)) sink.gradient(index, gradient);
@@ -68,7 +68,7 @@ async function takePart(exchange: Exchange, task: StepTask): Promise<Got> {
   const [kernel, bias] = update.gradients as [BatchGradient, Gradient & { form: "dense" }];
   const mean = meanOf(kernel, update.samples);
   const read = async (tensor: tf.Tensor) => [...(await readBack(tensor))];
-  const result: Got = {
+  const result: StepResult = {
     ...{ bias: await read(bias.sum), kernel: await read(mean) },
     sums: [update.samples, update.lossSum, update.correct],
   };
@@ -84,23 +84,23 @@ function meanOf(kernel: BatchGradient, samples: number): tf.Tensor {
 }
 
 /** Takes a step, and returns what each worker got. */
-type TakeStep = (task: StepTask) => Promise<Got[]>;
+type RunStep = (task: StepTask) => Promise<StepResult[]>;
 let close: () => Promise<void> = async () => {};
 afterEach(() => close());
 
-async function inMemory(): Promise<TakeStep> {
+async function inMemory(): Promise<RunStep> {
   close = async () => {};
   const exchange = new InMemoryExchange(SLICE_ROWS);
-  return async (task) => [await takePart(exchange, task)];
+  return async (task) => [await computeStep(exchange, task)];
 }
 
-async function sharedBy(workers: number): Promise<TakeStep> {
+async function sharedBy(workers: number): Promise<RunStep> {
   close = async () => {};
   const exchanges = sharedExchanges(workers, SLICE_ROWS);
-  return (task) => Promise.all(exchanges.map((exchange) => takePart(exchange, task)));
+  return (task) => Promise.all(exchanges.map((exchange) => computeStep(exchange, task)));
 }
 
-async function throughCoordinator(workers: number): Promise<TakeStep> {
+async function throughCoordinator(workers: number): Promise<RunStep> {
   const nowMs = () => performance.now();
   const limits = { workers, heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1 };
   const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", maxLogBytes: 1e6, log: () => {}, nowMs });
@@ -126,7 +126,7 @@ async function throughCoordinator(workers: number): Promise<TakeStep> {
     const done = team.step(task, () => {});
     const updates = all.map(async ({ inbox, exchange }) => {
       exchange.assign(await inbox.nextOfType("assign"));
-      return takePart(exchange, task);
+      return computeStep(exchange, task);
     });
     await done;
     return Promise.all(updates);
@@ -156,7 +156,7 @@ async function join(url: string, name: string) {
   return { connection, inbox, exchange: new CoordinatorExchange(connection, inbox, layout, new LapClock()) };
 }
 
-describe.each<[string, () => Promise<TakeStep>]>([
+describe.each<[string, () => Promise<RunStep>]>([
   ["in memory", inMemory],
   ["of docs/extending.md, two workers", () => sharedBy(2)],
   ["of docs/extending.md, more workers than slices", () => sharedBy(5)],
@@ -165,34 +165,34 @@ describe.each<[string, () => Promise<TakeStep>]>([
   ["through a coordinator, more workers than slices", () => throughCoordinator(5)],
 ])("the exchange %s", (_, make) => {
   test("gives everyone the sums of all slices, in slice order", async () => {
-    const takeStep = await make();
-    for (const { bias, sums } of await takeStep(TASK)) {
+    const runStep = await make();
+    for (const { bias, sums } of await runStep(TASK)) {
       expect(bias).toEqual([0, 3, 3]); // (1e8 + 1) − 1e8, 0 + 1 + 2, 1 + 1 + 1
       expect(sums).toEqual([6, 3.75, 3]);
     }
   });
 
   test("gives everyone the factors of all slices, or what they make: the mean over all rows", async () => {
-    const takeStep = await make();
-    for (const { kernel } of await takeStep(TASK)) {
+    const runStep = await make();
+    for (const { kernel } of await runStep(TASK)) {
       // −(0·0 + 1·1 + … + 5·5) / 6, and 0.5 · (0 + 1 + … + 5) / 6 more
       expect(kernel).toEqual([expect.closeTo(-55 / 6, 5), expect.closeTo(-62.5 / 6, 5)]);
     }
   });
 
   test("takes over what it is given, and keeps nothing from step to step", async () => {
-    const takeStep = await make();
-    await takeStep(TASK);
+    const runStep = await make();
+    await runStep(TASK);
     const before = tf.memory().numTensors;
     for (let step = 1; step < 4; step++) {
-      const updates = await takeStep({ ...TASK, step: toStep(step) });
+      const updates = await runStep({ ...TASK, step: toStep(step) });
       expect(updates.every(({ bias }) => bias.join() === "0,3,3")).toBe(true);
     }
     expect(tf.memory().numTensors).toBe(before);
   });
 
   test("takes a batch whose last slice is smaller", async () => {
-    const takeStep = await make();
-    for (const { sums } of await takeStep({ ...TASK, end: 4 })) expect(sums).toEqual([4, 1.5, 1]);
+    const runStep = await make();
+    for (const { sums } of await runStep({ ...TASK, end: 4 })) expect(sums).toEqual([4, 1.5, 1]);
   });
 });

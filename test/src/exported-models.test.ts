@@ -58,12 +58,12 @@ type Name = keyof typeof MODELS;
 /** Runs a command of `pnpm`, and returns what it prints. */
 async function command(...words: string[]): Promise<string> {
   let printed = "";
-  const take = (text: unknown) => {
+  const capture = (text: unknown) => {
     printed += `${text}\n`;
     return true;
   };
-  const logged = vi.spyOn(console, "log").mockImplementation(take);
-  const written = vi.spyOn(process.stdout, "write").mockImplementation(take);
+  const logged = vi.spyOn(console, "log").mockImplementation(capture);
+  const written = vi.spyOn(process.stdout, "write").mockImplementation(capture);
   try {
     await makeProgram().parseAsync(words, { from: "user" });
   } finally {

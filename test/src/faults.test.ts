@@ -7,9 +7,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Running, run as runToEnd, start, tinyModel, wideModel } from "./testing/program.ts";
+import { TcpProxy } from "./testing/tcp-proxy.ts";
 import { Training } from "./testing/training.ts";
 import { type StepRow, stepsOf, Undisturbed } from "./testing/undisturbed.ts";
-import { Way } from "./testing/way.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "lockstep-faults-"));
 afterAll(() => rmSync(dir, { recursive: true, maxRetries: 10 })); // processes of a test that failed may write still
@@ -27,28 +27,28 @@ const BUSY_MS = 2000;
 function limitMs(quiet: readonly StepRow[]): number {
   const times = quiet.map(({ ms }) => ms.step).sort((a, b) => a - b);
   const [median, largest] = [times[Math.floor(times.length / 2)]!, times.at(-1)!];
-  const lookMs = HEARTBEAT_MS / 4;
-  return Math.max(SILENT_MS, 4 * median) + lookMs + 2 * largest + BUSY_MS;
+  const checkMs = HEARTBEAT_MS / 4;
+  return Math.max(SILENT_MS, 4 * median) + checkMs + 2 * largest + BUSY_MS;
 }
 
 const undisturbed = new Undisturbed(tiny, join(dir, "undisturbed"));
 
 describe("one run, to which one thing after the other happens", () => {
   const limits = ["--workers", "3", "--min-workers", "2", "--heartbeat-ms", String(HEARTBEAT_MS)];
-  const workers = new Map<string, { process: Running; way: Way }>();
+  const workers = new Map<string, { process: Running; proxy: TcpProxy }>();
   let run: Training;
   let quiet: StepRow[];
 
-  const comes = async (name: string) => {
-    const way = await Way.to(run.port);
-    workers.set(name, { way, process: await run.worker(name, { url: way.url }) });
+  const startWorker = async (name: string) => {
+    const proxy = await TcpProxy.to(run.port);
+    workers.set(name, { proxy, process: await run.worker(name, { url: proxy.url }) });
   };
   const signal = (name: string, kind: NodeJS.Signals) => workers.get(name)!.process.child.kill(kind);
   /** The time of the step under way when it began, or of the next one. */
   const stepWhile = async (fault: () => unknown): Promise<number> => {
     const before = run.steps;
     await fault();
-    await run.until(() => run.steps >= before + 2);
+    await run.waitUntil(() => run.steps >= before + 2);
     return Math.max(
       ...stepsOf(run.out)
         .slice(before, before + 2)
@@ -57,10 +57,10 @@ describe("one run, to which one thing after the other happens", () => {
   };
 
   beforeAll(async () => {
-    run = await Training.begin([...limits, ...tiny], join(dir, "eventful"));
+    run = await Training.start([...limits, ...tiny], join(dir, "eventful"));
   });
   afterAll(() => {
-    for (const { way } of workers.values()) way.close();
+    for (const { proxy } of workers.values()) proxy.close();
   });
 
   test("Ctrl-C on workers before the run begins: they leave with 0, and it begins with others", async () => {
@@ -72,20 +72,20 @@ describe("one run, to which one thing after the other happens", () => {
       const { status, stderr } = await worker.finished;
       expect([status, stderr]).toEqual([0, ""]);
     }
-    await Promise.all(["a", "b", "c"].map(comes));
-    await run.goesOn(12);
+    await Promise.all(["a", "b", "c"].map(startWorker));
+    await run.advances(12);
     quiet = stepsOf(run.out).slice(2);
     expect(new Set(quiet.flatMap(({ workers }) => workers!.map(({ name }) => name)))).toEqual(new Set(["a", "b", "c"]));
   });
 
   test("a worker is killed in the middle of its upload: its slices go to the others", async () => {
-    const { way, process } = workers.get("c")!;
-    await way.up.hold(15_000);
+    const { proxy, process } = workers.get("c")!;
+    await proxy.up.hold(15_000);
     const killedMs = performance.now();
     process.child.kill("SIGKILL");
-    way.cut();
+    proxy.cut();
     const step = run.steps;
-    await run.goesOn(1);
+    await run.advances(1);
     expect(performance.now() - killedMs).toBeLessThan(limitMs(quiet));
     expect(run.coordinator.stdout()).toContain("c was lost: its connection closed (2 here)");
     expect(run.coordinator.stdout()).toMatch(
@@ -94,8 +94,8 @@ describe("one run, to which one thing after the other happens", () => {
   });
 
   test("a worker that joins gets what the others hold, and takes slices from then on", async () => {
-    await comes("d");
-    await run.givesSlicesTo("d");
+    await startWorker("d");
+    await run.assignsSlicesTo("d");
     expect(run.coordinator.stdout()).toContain("d has caught up, and takes slices");
   });
 
@@ -105,7 +105,7 @@ describe("one run, to which one thing after the other happens", () => {
     expect(stepMs).toBeLessThan(limitMs(quiet));
     expect(run.coordinator.stdout()).toMatch(/b was dropped: nothing was received from it for 1\.[5-9] s/);
     signal("b", "SIGCONT");
-    await run.givesSlicesTo("b");
+    await run.assignsSlicesTo("b");
   });
 
   test("a worker is stopped in the middle of a step, and then killed", async () => {
@@ -113,15 +113,15 @@ describe("one run, to which one thing after the other happens", () => {
     await run.stalls(SILENT_MS / 3);
     const step = run.steps;
     signal("d", "SIGKILL");
-    await run.goesOn(1);
+    await run.advances(1);
     expect(run.coordinator.stdout()).toMatch(
       new RegExp(`slice \\d+ of step ${step} goes to [ab]: its worker was lost`),
     );
   });
 
   test("a worker's connection is cut: it connects again, and takes slices", async () => {
-    workers.get("b")!.way.cut();
-    await run.givesSlicesTo("b");
+    workers.get("b")!.proxy.cut();
+    await run.assignsSlicesTo("b");
     expect(run.coordinator.stdout()).toMatch(/b was lost: its connection closed(.|\n)*b joined(.|\n)*b has caught up/);
     expect(workers.get("b")!.process.stdout()).toContain("The coordinator closed the connection.");
   });
@@ -136,47 +136,47 @@ describe("one run, to which one thing after the other happens", () => {
         signal("b", "SIGCONT");
       }
     })();
-    const told = run.coordinator.stdout().length;
-    await run.goesOn(6);
+    const printedLength = run.coordinator.stdout().length;
+    await run.advances(6);
     slow = false;
     await slowness;
     const times = stepsOf(run.out)
       .slice(before)
       .map(({ ms }) => ms.step);
     expect(Math.max(...times)).toBeLessThan(limitMs(quiet));
-    expect(run.coordinator.stdout().slice(told)).not.toMatch(/b was/);
+    expect(run.coordinator.stdout().slice(printedLength)).not.toMatch(/b was/);
   });
 
   test("a worker's link becomes so slow that one message takes longer than it may be silent: it is not taken for dead", async () => {
-    const told = run.coordinator.stdout().length;
-    const { upSpeed } = workers.get("b")!.way;
+    const printedLength = run.coordinator.stdout().length;
+    const { upSpeed } = workers.get("b")!.proxy;
     upSpeed.bytesPerSecond = 5000;
     await pause(2 * SILENT_MS);
-    await run.goesOn(2);
+    await run.advances(2);
     upSpeed.bytesPerSecond = Number.POSITIVE_INFINITY;
-    expect(run.coordinator.stdout().slice(told)).not.toMatch(/b was/);
-    await run.givesSlicesTo("b");
+    expect(run.coordinator.stdout().slice(printedLength)).not.toMatch(/b was/);
+    await run.assignsSlicesTo("b");
   });
 
   test("the coordinator is stopped for longer than a worker may be silent: it drops nobody for that", async () => {
-    const told = run.coordinator.stdout().length;
+    const printedLength = run.coordinator.stdout().length;
     run.coordinator.child.kill("SIGSTOP");
     await pause(SILENT_MS + HEARTBEAT_MS);
     run.coordinator.child.kill("SIGCONT");
-    await run.goesOn(2);
-    expect(run.coordinator.stdout().slice(told)).not.toContain("was dropped");
+    await run.advances(2);
+    expect(run.coordinator.stdout().slice(printedLength)).not.toContain("was dropped");
   });
 
   test("the coordinator is killed while one worker holds a step less: it goes on from the other's, no step comes twice", async () => {
-    await comes("e");
-    await run.givesSlicesTo("e");
-    void workers.get("b")!.way.down.hold();
+    await startWorker("e");
+    await run.assignsSlicesTo("e");
+    void workers.get("b")!.proxy.down.hold();
     await run.stalls(SILENT_MS / 3);
     const { steps } = run;
     run.coordinator.child.kill("SIGKILL");
-    workers.get("b")!.way.cut();
+    workers.get("b")!.proxy.cut();
     await run.resume([...limits]);
-    await run.givesSlicesTo("b");
+    await run.assignsSlicesTo("b");
     expect(run.coordinator.stdout()).toContain(`going on after ${steps} steps, with the weights that workers hold`);
     expect(run.coordinator.stdout()).toMatch(/b has caught up, and takes slices/);
     expect(stepsOf(run.out).map(({ step }) => step)).toEqual(Array.from({ length: run.steps }, (_, step) => step));
@@ -187,7 +187,7 @@ describe("one run, to which one thing after the other happens", () => {
     const { status, stdout } = await workers.get("e")!.process.finished;
     expect(status).toBe(0);
     expect(stdout).toContain("leaving after this slice");
-    await run.goesOn(2);
+    await run.advances(2);
     expect(run.coordinator.stdout()).toContain("e left (2 here)");
   });
 
@@ -195,9 +195,9 @@ describe("one run, to which one thing after the other happens", () => {
     signal("b", "SIGKILL");
     await run.coordinator.prints("the run pauses: 1 of at least 2 workers are here; start more workers");
     await run.stalls(HEARTBEAT_MS);
-    await comes("f");
+    await startWorker("f");
     await run.coordinator.prints("the run goes on");
-    await run.givesSlicesTo("f");
+    await run.assignsSlicesTo("f");
   });
 
   test("Ctrl-C on the coordinator: a checkpoint, and all leave; all is as if nothing had happened", async () => {
@@ -218,10 +218,10 @@ describe("one run, whose last worker is lost again and again", () => {
   let worker: Running;
 
   beforeAll(async () => {
-    const every = ["--checkpoint-every", String(CHECKPOINT_EVERY)];
-    run = await Training.begin([...limits, ...tiny, ...every], join(dir, "lonely"));
+    const checkpoints = ["--checkpoint-every", String(CHECKPOINT_EVERY)];
+    run = await Training.start([...limits, ...tiny, ...checkpoints], join(dir, "lonely"));
     worker = await run.worker("a");
-    await run.goesOn(1);
+    await run.advances(1);
   });
 
   test("it and the coordinator are killed before the first checkpoint: the run begins again", async () => {
@@ -231,7 +231,7 @@ describe("one run, whose last worker is lost again and again", () => {
     await run.resume(limits);
     worker = await run.worker("b");
     await run.coordinator.prints("going on after 0 steps, from the start: no checkpoint was written yet");
-    await run.goesOn(1);
+    await run.advances(1);
   });
 
   test("the coordinator is killed before the first checkpoint: the worker holds the weights", async () => {
@@ -241,9 +241,9 @@ describe("one run, whose last worker is lost again and again", () => {
     expect(steps).toBeLessThan(CHECKPOINT_EVERY);
     await run.resume(limits);
     // A step's row is written before its update goes out: the worker may hold one update fewer than there are rows.
-    const held = new RegExp(`going on after (${steps}|${steps - 1}) steps, with the weights that workers hold`);
-    await run.coordinator.prints(held);
-    await run.until(() => run.savedSteps >= CHECKPOINT_EVERY);
+    const resumeLine = new RegExp(`going on after (${steps}|${steps - 1}) steps, with the weights that workers hold`);
+    await run.coordinator.prints(resumeLine);
+    await run.waitUntil(() => run.savedSteps >= CHECKPOINT_EVERY);
   });
 
   test("the worker is killed, and the coordinator lives: another one goes on from the last checkpoint", async () => {
@@ -253,7 +253,7 @@ describe("one run, whose last worker is lost again and again", () => {
     expect(saved % CHECKPOINT_EVERY).toBe(0);
     worker = await run.worker("c");
     await run.coordinator.prints(`going on after ${saved} steps, from the checkpoint`);
-    await run.goesOn(1);
+    await run.advances(1);
   });
 
   test("it is killed, and Ctrl-C ends the worker that looks for it: others go on from the last checkpoint", async () => {
@@ -265,7 +265,7 @@ describe("one run, whose last worker is lost again and again", () => {
     await run.resume(limits);
     worker = await run.worker("d");
     await run.coordinator.prints(`going on after ${saved} steps, from the checkpoint`);
-    await run.goesOn(1);
+    await run.advances(1);
   });
 
   test("Ctrl-C on the last worker: its weights are saved before it leaves, and nothing is lost", async () => {
@@ -276,7 +276,7 @@ describe("one run, whose last worker is lost again and again", () => {
     await undisturbed.assertSame(run.out);
     worker = await run.worker("e");
     await run.coordinator.prints(`going on after ${run.savedSteps} steps, from the checkpoint`);
-    await run.goesOn(1);
+    await run.advances(1);
   });
 
   test("Ctrl-C twice on the coordinator: it does not wait for a step that does not end", async () => {
@@ -291,7 +291,7 @@ describe("one run, whose last worker is lost again and again", () => {
   test("Ctrl-C on a coordinator without workers: there is nothing to wait for", async () => {
     await run.resume(limits);
     worker = await run.worker("f");
-    await run.goesOn(1);
+    await run.advances(1);
     worker.child.kill("SIGKILL");
     await run.coordinator.prints("no worker is left");
     run.coordinator.child.kill("SIGINT");
@@ -302,31 +302,31 @@ describe("one run, whose last worker is lost again and again", () => {
 });
 
 describe("a worker whose computing thread is held up while its heart beats", () => {
-  const model = fileURLToPath(new URL("../fixtures/held-up-model.js", import.meta.url));
-  const heldUp = ["--model", model, ...options, "--batch-size", "60", "--slice-rows", "5"];
+  const model = fileURLToPath(new URL("../fixtures/stalling-model.js", import.meta.url));
+  const stalling = ["--model", model, ...options, "--batch-size", "60", "--slice-rows", "5"];
   const STALL_MS = 3 * SILENT_MS;
   const limits = ["--workers", "3", "--heartbeat-ms", String(HEARTBEAT_MS), "--stall-ms", String(STALL_MS)];
-  const holdUp = { slow: [60, SILENT_MS + 2 * HEARTBEAT_MS], hung: [160, Number.POSITIVE_INFINITY] };
+  const stalls = { slow: [60, SILENT_MS + 2 * HEARTBEAT_MS], hung: [160, Number.POSITIVE_INFINITY] };
   let run: Training;
   let hung: Running;
 
   beforeAll(async () => {
-    run = await Training.begin([...limits, ...heldUp], join(dir, "held-up"));
+    run = await Training.start([...limits, ...stalling], join(dir, "stalling"));
     const worker = (name: string, [slice, ms]: number[]) =>
-      run.worker(name, { options: ["--model", model], env: { LOCKSTEP_TEST_HOLD_UP: `${slice} ${ms}` } });
-    [, , hung] = await Promise.all([worker("quick", []), worker("slow", holdUp.slow), worker("hung", holdUp.hung)]);
+      run.worker(name, { options: ["--model", model], env: { LOCKSTEP_TEST_STALL: `${slice} ${ms}` } });
+    [, , hung] = await Promise.all([worker("quick", []), worker("slow", stalls.slow), worker("hung", stalls.hung)]);
   });
 
   test("for longer than it may be silent: another computes its slices, it is late, and takes part again", async () => {
     await run.coordinator.prints(/slice \d+ of step \d+ goes to \w+: it has taken/);
-    await run.givesSlicesTo("slow");
+    await run.assignsSlicesTo("slow");
     expect(run.coordinator.stdout()).not.toContain("slow was");
   });
 
   test("for ever: one step waits for it, and no further one; when it has stalled it is dropped", async () => {
     await run.coordinator.prints("hung was dropped: still sending heartbeats, but no progress for");
     hung.child.kill("SIGKILL");
-    await run.goesOn(2);
+    await run.advances(2);
     const rows = stepsOf(run.out);
     const late = rows.filter(({ ms }) => ms.step > SILENT_MS);
     expect(late.length).toBe(2);
@@ -336,26 +336,26 @@ describe("a worker whose computing thread is held up while its heart beats", () 
   test("all is as if nothing had happened", async () => {
     run.coordinator.child.kill("SIGINT");
     expect((await run.coordinator.finished).status).toBe(130);
-    await new Undisturbed(heldUp, join(dir, "held-up-undisturbed")).assertSame(run.out);
+    await new Undisturbed(stalling, join(dir, "stalling-undisturbed")).assertSame(run.out);
   });
 });
 
 test("a worker that is lost while its weights are on their way to a newcomer: the newcomer begins anew", async () => {
   const wide = ["--model", wideModel, ...options, "--batch-size", "8", "--slice-rows", "4"];
-  const run = await Training.begin(["--workers", "1", ...wide], join(dir, "wide"));
+  const run = await Training.start(["--workers", "1", ...wide], join(dir, "wide"));
   const source = await run.worker("source");
-  await run.goesOn(1);
-  const way = await Way.to(run.port);
-  const newcomer = start(["worker", "--coordinator", way.url, "--threads", "1", "--name", "newcomer"]);
-  await newcomer.prints("engine:");
-  await way.down.hold(3_000_000);
+  await run.advances(1);
+  const proxy = await TcpProxy.to(run.port);
+  const lateWorker = start(["worker", "--coordinator", proxy.url, "--threads", "1", "--name", "newcomer"]);
+  await lateWorker.prints("engine:");
+  await proxy.down.hold(3_000_000);
   source.child.kill("SIGKILL");
   await run.coordinator.prints("going on after 0 steps, from the start: no checkpoint was written yet");
-  way.down.release();
-  await run.givesSlicesTo("newcomer");
+  proxy.down.release();
+  await run.assignsSlicesTo("newcomer");
   run.coordinator.child.kill("SIGINT");
   expect((await run.coordinator.finished).status).toBe(130);
-  way.close();
+  proxy.close();
 });
 
 describe("pnpm train --workers 3", () => {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import tiny from "../fixtures/tiny-model.js";
 import packageJson from "../package.json" with { type: "json" };
 import { type Running, run, start } from "./testing/program.ts";
-import { Way } from "./testing/way.ts";
+import { TcpProxy } from "./testing/tcp-proxy.ts";
 
 const config = { ...makeConfig({ model: "tiny", dataset: "shapes" }) };
 const limits = { heartbeatMs: 1000, stallMs: 60_000 };
@@ -27,7 +27,7 @@ const admission = new Admission({ config, team, version: packageJson.version });
 const refused: string[] = [];
 /** Ends of connections that it has not noticed: it does when it has refused another one. */
 const unnoticed: (() => void)[] = [];
-let way: Way;
+let proxy: TcpProxy;
 let close: () => Promise<void>;
 let worker: Running;
 
@@ -52,24 +52,24 @@ beforeAll(async () => {
     },
   });
   close = () => server.close();
-  way = await Way.to(server.port);
+  proxy = await TcpProxy.to(server.port);
   admission.begin(1);
-  worker = start(["worker", "--coordinator", way.url, "--backend", "cpu"]);
-  await isHere(() => true);
+  worker = start(["worker", "--coordinator", proxy.url, "--backend", "cpu"]);
+  await memberJoins(() => true);
 });
 afterAll(async () => {
-  way.close();
+  proxy.close();
   await close();
 });
 
 /** Waits for one worker that is as it should be. */
-async function isHere(isWanted: (id: number) => boolean): Promise<void> {
+async function memberJoins(matches: (id: number) => boolean): Promise<void> {
   const ended = worker.finished.then(({ stderr }) => Promise.reject(new Error(`It has ended: ${stderr}`)));
-  await Promise.race([team.until(() => team.members.some(({ id }) => isWanted(id))), ended]);
+  await Promise.race([team.until(() => team.members.some(({ id }) => matches(id))), ended]);
 }
 
 test("another worker is refused, and leaves with the reason", async () => {
-  const { status, stderr } = await run(["worker", "--coordinator", way.url, "--backend", "cpu"]);
+  const { status, stderr } = await run(["worker", "--coordinator", proxy.url, "--backend", "cpu"]);
   expect(stderr).toMatch(/^ERR_FULL: Expected at most 1 workers, and they are here/);
   expect(status).toBe(1);
 });
@@ -77,8 +77,8 @@ test("another worker is refused, and leaves with the reason", async () => {
 test("one whose connection broke comes back before that is noticed: it tries again, and is taken", async () => {
   const before = team.members[0]!.id;
   refused.length = 0;
-  way.cut();
-  await isHere((id) => id !== before);
+  proxy.cut();
+  await memberJoins((id) => id !== before);
   expect(refused).toEqual(["ERR_FULL"]);
   team.finish();
   expect(await worker.finished).toMatchObject({ status: 0, stderr: "" });

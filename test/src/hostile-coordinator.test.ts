@@ -16,19 +16,19 @@ import { afterAll, describe, expect, test } from "vitest";
 import tiny from "../fixtures/tiny-model.js";
 import { run } from "./testing/program.ts";
 
-type Said = CoordinatorMessage | Uint8Array | "close";
+type Scripted = CoordinatorMessage | Uint8Array | "close";
 
 /** What the coordinator says when a worker connects, has said hello, and has said that it is ready. */
 interface Script {
-  open?: Said[];
-  hello?: Said[];
-  ready?: Said[];
+  open?: Scripted[];
+  hello?: Scripted[];
+  ready?: Scripted[];
 }
 
 const config = { ...makeConfig({ model: "tiny", dataset: "shapes" }) };
 const welcome = { type: "welcome" as const, workerId: toWorkerId(0), heartbeatMs: 1000, run: "r", codeModel: false };
 const probe = { type: "link-probe" as const, data: new Uint8Array(1000) };
-const greeting: Said[] = [{ ...welcome, config, spec: tiny }, ...new Array<Said>(LINK_PROBES).fill(probe)];
+const greeting: Scripted[] = [{ ...welcome, config, spec: tiny }, ...new Array<Scripted>(LINK_PROBES).fill(probe)];
 const dense = new Array<"dense">(6).fill("dense");
 const start = {
   type: "start" as const,
@@ -51,17 +51,17 @@ async function coordinator(script: Script, drops = 0): Promise<string> {
   const server = await openServer({
     ...{ host: "127.0.0.1", port: 0, anyPort: true, maxPayload: MAX_MESSAGE_BYTES },
     onSocket: (socket) => {
-      const say = (said: Said[] = []) => {
-        for (const each of said) {
-          if (each === "close") socket.close(4000, "ERR_WHATEVER");
-          else socket.send(each instanceof Uint8Array ? each : encode(each));
+      const sendAll = (messages: Scripted[] = []) => {
+        for (const message of messages) {
+          if (message === "close") socket.close(4000, "ERR_WHATEVER");
+          else socket.send(message instanceof Uint8Array ? message : encode(message));
         }
       };
-      say(script.open);
+      sendAll(script.open);
       socket.on("message", (data: Buffer) => {
         const { type } = decodeFromWorker(data);
         if (type === "hello" && dropped++ < drops) socket.terminate();
-        else if (type === "hello" || type === "ready") say(script[type]);
+        else if (type === "hello" || type === "ready") sendAll(script[type]);
       });
     },
   });
@@ -69,7 +69,7 @@ async function coordinator(script: Script, drops = 0): Promise<string> {
   return `ws://127.0.0.1:${server.port}`;
 }
 
-const afterReady = (...ready: Said[]): Script => ({ hello: greeting, ready });
+const afterReady = (...ready: Scripted[]): Script => ({ hello: greeting, ready });
 
 describe.concurrent("a worker leaves with the reason, if its coordinator", () => {
   test.for<[string, string, Script]>([
@@ -169,7 +169,7 @@ describe.concurrent("a worker whose connection is dropped before its coordinator
   });
 
   test("gives up with the reason when there is no room for it for longer than --reconnect-ms", async ({ task }) => {
-    const full: Said = { type: "refused", code: "ERR_FULL", reason: "no room" };
+    const full: Scripted = { type: "refused", code: "ERR_FULL", reason: "no room" };
     const words = ["worker", "--backend", "cpu", "--reconnect-ms", "1000"];
     const { status, stdout, stderr } = await run(
       [...words, "--coordinator", await coordinator(afterReady(full), 1)],
@@ -182,7 +182,7 @@ describe.concurrent("a worker whose connection is dropped before its coordinator
   });
 
   test("comes no more once it is refused with a reason", async ({ task }) => {
-    const refused: Said = { type: "refused", code: "ERR_PROTOCOL", reason: "another protocol" };
+    const refused: Scripted = { type: "refused", code: "ERR_PROTOCOL", reason: "another protocol" };
     const { status, stderr } = await run(
       ["worker", "--backend", "cpu", "--coordinator", await coordinator({ hello: [refused] }, 1)],
       {},
@@ -203,26 +203,26 @@ function cifar10(digest: string): CoordinatorMessage {
   return { ...welcome, config: { ...config, dataset: "cifar10" }, spec: tiny, supplied };
 }
 
-function beyond(): Said {
+function beyond(): Scripted {
   return { ...assign, start: 2 ** 40, end: 2 ** 40 + 4, slices: [], sliceSamples: [4] };
 }
 
-function evaluate(start: number, end: number): Said {
+function evaluate(start: number, end: number): Scripted {
   return { type: "evaluate", request: 0, part: "test", start, end };
 }
 
-function commit(): Said {
+function commit(): Scripted {
   return { type: "commit", step: toStep(0), attempts: [0], samples: 4, lossSum: 1, correct: 0 };
 }
 
-function piece(): Said {
+function piece(): Scripted {
   return { type: "update-chunk", ...label, part: 0, offset: 0, packed: false, data: floats(7) };
 }
 
-function load(tensor: number, offset: number): Said {
+function load(tensor: number, offset: number): Scripted {
   return { type: "load-chunk", tensor, kind: "weight", offset, data: floats(1) };
 }
 
-function sendState(request: number): Said {
+function sendState(request: number): Scripted {
   return { type: "send-state", request, window: 8 };
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { hasTerminals, onTerminal, run, start, tinyModel } from "./testing/program.ts";
+import { hasTerminals, run, start, terminalPrefix, tinyModel } from "./testing/program.ts";
 
 let dir: string;
 beforeAll(() => {
@@ -52,7 +52,7 @@ test.runIf(hasTerminals)(
   async () => {
     const env = { LOCKSTEP_TOKEN: "the-secret-of-this-test", LOCKSTEP_CONTROL_TOKEN: "the-other-secret-of-this-test" };
     const options = ["--workers", "1", "--max-steps", "2", "--port", "0", "--out", join(dir, "together")];
-    const coordinator = start(["coordinator", ...options, ...tiny], env, onTerminal);
+    const coordinator = start(["coordinator", ...options, ...tiny], env, terminalPrefix);
     await coordinator.prints(/ws:\/\/127\.0\.0\.1:\d+/);
     const [url] = /ws:\/\/127\.0\.0\.1:\d+/.exec(coordinator.stdout())!;
     const worker = start(["worker", "--coordinator", url, "--log", "json"], env);
@@ -60,7 +60,7 @@ test.runIf(hasTerminals)(
     expect([first.status, second.status, second.stderr]).toEqual([0, 0, ""]);
     expect(linesOf(first.stdout).some(({ message }) => message.includes("LOCKSTEP_TOKEN=… pnpm worker"))).toBe(true);
     expect(linesOf(second.stdout).length).toBeGreaterThan(1);
-    const alone = start(["train", "--max-steps", "2", "--out", join(dir, "alone"), ...tiny], env, onTerminal);
+    const alone = start(["train", "--max-steps", "2", "--out", join(dir, "alone"), ...tiny], env, terminalPrefix);
     const { stdout } = await alone.finished;
     expect(linesOf(stdout).some(({ message }) => message.startsWith("dashboard: http://"))).toBe(true);
     expect(first.stdout + second.stdout + stdout).not.toContain("secret-of-this-test");

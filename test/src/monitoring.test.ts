@@ -20,8 +20,8 @@ test("a coordinator tells of its run what metrics.jsonl says, to those who have 
   const env = { LOCKSTEP_TOKEN: "the-token", XDG_CONFIG_HOME: join(dir, "config") };
   const out = join(dir, "run");
   const training = ["--model", tinyModel, "--dataset", "shapes", "--no-test", "--max-steps", String(STEPS)];
-  const place = ["--workers", "1", "--port", "0", "--tls", "self-signed", "--keep-open", "--out", out];
-  const coordinator = start(["coordinator", ...training, ...place], env);
+  const listenOptions = ["--workers", "1", "--port", "0", "--tls", "self-signed", "--keep-open", "--out", out];
+  const coordinator = start(["coordinator", ...training, ...listenOptions], env);
   await coordinator.prints(/wss:.* --tls-fingerprint \S+/);
   const [, url, fingerprint] = /(wss:\S+) --tls-fingerprint (\S+)/.exec(coordinator.stdout())!;
   const ca = new X509Certificate(readFileSync(join(dir, "config", "lockstep", "certificate.pem"))).toString();
@@ -69,8 +69,8 @@ test("a coordinator tells of its run what metrics.jsonl says, to those who have 
   const bytesUp = rows.reduce((total, { workers }) => total + workers![0]!.bytesUp, 0);
   expect(text).toContain(`lockstep_bytes_total{worker="w",direction="up"} ${bytesUp}\n`);
 
-  const told = parseEventLog(readFileSync(join(out, "events.jsonl"), "utf8"));
-  const phases = told.flatMap((update) => (update.type === "phase" ? update.phase.name : []));
+  const updates = parseEventLog(readFileSync(join(out, "events.jsonl"), "utf8"));
+  const phases = updates.flatMap((update) => (update.type === "phase" ? update.phase.name : []));
   expect(phases).toEqual(["gathering", "starting", "stepping", "over"]);
 
   coordinator.child.kill("SIGINT");

@@ -63,7 +63,7 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
   const settled = (page: Page) => page.waitForSelector("#status:empty", { state: "attached" });
 
   /** The likeliest class and its probability in percent. */
-  async function answerOf(page: Page): Promise<{ name: string; percent: number }> {
+  async function predictionOn(page: Page): Promise<{ name: string; percent: number }> {
     await settled(page);
     expect(await page.locator("#ranking li").count()).toBe(3);
     const [name, percent] = await page.locator("#ranking li").first().locator("span").allTextContents();
@@ -89,9 +89,9 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
     const page = await openPage();
     for (const [index, [, name, percent]] of predicted.entries()) {
       await page.setInputFiles("#file", pictures[index]!);
-      const answer = await answerOf(page);
-      expect(answer.name).toBe(name);
-      expect(Math.abs(answer.percent - Number(percent))).toBeLessThan(0.15); // one more or less in the last digit
+      const prediction = await predictionOn(page);
+      expect(prediction.name).toBe(name);
+      expect(Math.abs(prediction.percent - Number(percent))).toBeLessThan(0.15); // one more or less in the last digit
       const due = await decodeImage(pictures[index]!, { height: 32, width: 32 });
       expect(await shownBytes(page)).toEqual([...due]);
     }
@@ -129,7 +129,7 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
       await session.send("Input.dispatchDragEvent", { type, x: 5, y: 5, data });
     }
     await page.waitForSelector("#ranking li");
-    expect((await answerOf(page)).name).toBe("ring");
+    expect((await predictionOn(page)).name).toBe("ring");
   });
 
   test("takes a picture from the clipboard, and says so when there is none", async () => {
@@ -140,7 +140,7 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
     })])`);
     await page.keyboard.press("Control+V");
     await page.waitForSelector("#ranking li");
-    expect((await answerOf(page)).name).toBe("ring");
+    expect((await predictionOn(page)).name).toBe("ring");
     await page.evaluate('navigator.clipboard.writeText("a ring")');
     await page.keyboard.press("Control+V");
     await page.getByText("Expected a picture, got something else").waitFor();
@@ -153,7 +153,7 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
     await page.waitForSelector("#file:focus");
     await page.keyboard.press("Enter");
     await (await chosen).setFiles(await shape(1));
-    expect((await answerOf(page)).name).toBe("ring");
+    expect((await predictionOn(page)).name).toBe("ring");
   });
 
   test("says of a file that it holds no picture, and takes the next", async () => {
@@ -164,14 +164,14 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
     await page.getByText("Expected a PNG or JPEG image at notes.png, found: an unsupported image format").waitFor();
     expect(problems.splice(0)).toEqual([expect.stringContaining("422")]); // the browser tells of it
     await page.setInputFiles("#file", await shape(1));
-    expect((await answerOf(page)).name).toBe("ring");
+    expect((await predictionOn(page)).name).toBe("ring");
   });
 
   test.each(["light", "dark"] as const)("fits a phone and a wide screen, in %s colours", async (colorScheme) => {
     for (const width of [390, 1400]) {
       const page = await openPage({ viewport: { width, height: 800 }, colorScheme });
       await page.setInputFiles("#file", await shape(1));
-      await answerOf(page);
+      await predictionOn(page);
       expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
       const [red] = await page.evaluate<string>("getComputedStyle(document.documentElement).backgroundColor").then(rgb);
       expect(red! < 128).toBe(colorScheme === "dark");
@@ -266,9 +266,9 @@ describe("the server", () => {
   test("decodes pictures for its own page only", async () => {
     const body = readFileSync(await shape(1));
     const post = (headers: Record<string, string>) => ask(headers, "/pixels?name=ring.png", { method: "POST", body });
-    const own = await post({ origin: `http://127.0.0.1:${port}` });
-    expect([own.statusCode, own.headers["content-length"]]).toEqual([200, String(32 * 32 * 3)]);
-    expect(own.headers["content-security-policy"]).toContain("default-src 'none'");
+    const sameOrigin = await post({ origin: `http://127.0.0.1:${port}` });
+    expect([sameOrigin.statusCode, sameOrigin.headers["content-length"]]).toEqual([200, String(32 * 32 * 3)]);
+    expect(sameOrigin.headers["content-security-policy"]).toContain("default-src 'none'");
     expect((await post({ origin: "http://pictures.example" })).statusCode).toBe(403);
     expect((await post({ host: `pictures.example:${port}` })).statusCode).toBe(403);
     expect((await ask({}, "/pixels")).statusCode).toBe(405);
@@ -325,10 +325,10 @@ describe("what can't be served", () => {
   test("a port that is taken is named", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
-    const taken = (server.address() as AddressInfo).port;
-    const { status, stderr } = await run(["playground", "--run", trained, "--port", String(taken)]);
+    const usedPort = (server.address() as AddressInfo).port;
+    const { status, stderr } = await run(["playground", "--run", trained, "--port", String(usedPort)]);
     server.close();
-    expect(stderr).toContain(`ERR_LISTEN: Cannot listen on 127.0.0.1:${taken}`);
+    expect(stderr).toContain(`ERR_LISTEN: Cannot listen on 127.0.0.1:${usedPort}`);
     expect(status).toBe(1);
   });
 });

@@ -6,7 +6,7 @@ import { compareWithPytorch, distance } from "./pytorch/parity.ts";
 
 const { backend, skipped } = await startEngine({});
 const native = backend === "native";
-const why = native ? "" : ` (needs the native engine: ${skipped.map(({ reason }) => reason).join("; ")})`;
+const skipReason = native ? "" : ` (needs the native engine: ${skipped.map(({ reason }) => reason).join("; ")})`;
 
 describe.each([
   ["alexnet-cifar10-pytorch.json", 32, 10],
@@ -21,7 +21,7 @@ describe.each([
     expect([...fixtureBatch(0, 8, 1, classes).labels]).toEqual(fixture.first_labels.slice(0, 8));
   });
 
-  test.skipIf(!native)(`losses, first gradients and the whole update are PyTorch's${why}`, async () => {
+  test.skipIf(!native)(`losses, first gradients and the whole update are PyTorch's${skipReason}`, async () => {
     const comparisons = await compareWithPytorch(fixture, size, classes);
     expect(comparisons.length).toBe(2 * fixture.steps.length + 2 * Object.keys(fixture.update_l2).length);
     for (const comparison of comparisons) {

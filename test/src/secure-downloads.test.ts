@@ -66,8 +66,8 @@ test("downloads go through HTTPS_PROXY, and the server behind it must still prov
     { line: `CONNECT 192.0.2.7:${port}`, user: "me:secret" },
   ]);
   await expect(downloaded(`https://evil.example:${port}/a.gz`)).rejects.toThrow(/evil\.example.*altnames/);
-  const stranger = await selfSigned({ hosts: ["archive.example"] });
-  await expect(downloaded(`https://archive.example:${port}/a.gz`, stranger.cert)).rejects.toThrow(/self-signed/);
+  const untrusted = await selfSigned({ hosts: ["archive.example"] });
+  await expect(downloaded(`https://archive.example:${port}/a.gz`, untrusted.cert)).rejects.toThrow(/self-signed/);
 });
 
 test("redirects are followed from https to https, and never to http", async () => {

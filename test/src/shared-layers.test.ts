@@ -20,10 +20,10 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 
-type Part = tf.layers.Layer;
+type Layer = tf.layers.Layer;
 const image = () => tf.input({ shape: [6, 8, 3] });
-const chain = (inputs: tf.SymbolicTensor, ...parts: Part[]) =>
-  parts.reduce((x, part) => part.apply(x) as tf.SymbolicTensor, inputs);
+const chain = (inputs: tf.SymbolicTensor, ...layers: Layer[]) =>
+  layers.reduce((x, layer) => layer.apply(x) as tf.SymbolicTensor, inputs);
 const dense = (name: string, units: number) => layers.dense({ name, units });
 const conv = (name: string, filters: number) => layers.conv2d({ name, filters, kernelSize: 3, padding: "same" });
 const added = (...values: tf.SymbolicTensor[]) => layers.add().apply(values) as tf.SymbolicTensor;

@@ -11,7 +11,7 @@ import { teamInOneProcess } from "./testing/team-in-one-process.ts";
 
 const { backend, skipped } = await startEngine({});
 const native = backend === "native";
-const why = native ? "" : ` (needs the native engine: ${skipped.map(({ reason }) => reason).join("; ")})`;
+const skipReason = native ? "" : ` (needs the native engine: ${skipped.map(({ reason }) => reason).join("; ")})`;
 
 const fixture = readFixture("alexnet-cifar10-pytorch.json");
 const { batch_size: batchSize, lr, momentum } = fixture;
@@ -66,7 +66,7 @@ const lossesOf = ({ totals }: Trained) => totals.map(({ lossSum, samples }) => l
 /** Relative L2 distance of two arrays. */
 const distance = (a: Float32Array, b: Float32Array) => norm(a.map((value, i) => value - b[i]!)) / norm(b);
 
-describe.skipIf(!native)(`several workers${why}`, () => {
+describe.skipIf(!native)(`several workers${skipReason}`, () => {
   test("two of them give PyTorch's losses, first gradients and updates", { timeout: 300_000 }, async () => {
     const trained = await train(2, fixture.steps.length, {}, { states: true });
     for (const [step, loss] of lossesOf(trained).entries()) {

@@ -63,8 +63,8 @@ test.runIf(canShiftClocks)(
     const coordinator = start(["coordinator", ...options, ...training]);
     await coordinator.prints("pnpm worker --coordinator");
     const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
-    const worker = (name: string, place: string[] = []) =>
-      start(["worker", "--coordinator", url, "--threads", "1", "--name", name], {}, place).finished;
+    const worker = (name: string, prefix: string[] = []) =>
+      start(["worker", "--coordinator", url, "--threads", "1", "--name", name], {}, prefix).finished;
     const ended = await Promise.all([coordinator.finished, worker("here"), worker("elsewhere", elsewhere)]);
     expect(ended.map(({ status }) => status)).toEqual([0, 0, 0]);
 
@@ -78,12 +78,12 @@ test.runIf(canShiftClocks)(
     }
     const { names, events } = readTrace(join(out, "trace.json"));
     expect(names.toSorted()).toEqual(["coordinator", "elsewhere", "here"]);
-    const wholeUs = Math.max(...events.map(end));
+    const endUs = Math.max(...events.map(end));
     for (const tid of [1, 2]) {
-      const own = events.filter((event) => event.tid === tid);
-      expect(own.filter(({ name }) => name === "backward").length).toBe(STEPS);
-      for (const [index, event] of own.slice(1).entries()) expect(event.ts).toBe(end(own[index]!));
-      expect(end(own.at(-1)!)).toBe(wholeUs);
+      const ofWorker = events.filter((event) => event.tid === tid);
+      expect(ofWorker.filter(({ name }) => name === "backward").length).toBe(STEPS);
+      for (const [index, event] of ofWorker.slice(1).entries()) expect(event.ts).toBe(end(ofWorker[index]!));
+      expect(end(ofWorker.at(-1)!)).toBe(endUs);
     }
   },
 );

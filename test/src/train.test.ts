@@ -166,8 +166,8 @@ describe("a whole run", () => {
     expect(rows.map(({ epoch }) => epoch)).toEqual([...Array(32).fill(1), ...Array(32).fill(2)]);
     for (const { ms } of rows) {
       expect(Object.keys(ms)).toEqual(expect.arrayContaining(["step", "data", "forward", "backward"]));
-      const { step, ...parts } = ms;
-      expect(Object.values(parts).reduce((sum, part) => sum + part, 0) / step).toBeGreaterThan(0.95);
+      const { step, ...segments } = ms;
+      expect(Object.values(segments).reduce((sum, part) => sum + part, 0) / step).toBeGreaterThan(0.95);
     }
   });
 
@@ -309,10 +309,10 @@ test("without a validation part there are no eval columns", async () => {
 
 test("--max-rows computes the same in parts", async () => {
   const once = join(dir, "once");
-  const parts = join(dir, "parts");
+  const chunked = join(dir, "parts");
   await run([...tiny, "--max-steps", "5", "--no-test", "--out", once]);
-  await run([...tiny, "--max-steps", "5", "--no-test", "--max-rows", "100", "--out", parts]);
-  for (const [index, { loss }] of steps(parts).entries()) expect(loss).toBeCloseTo(steps(once)[index]!.loss, 5);
+  await run([...tiny, "--max-steps", "5", "--no-test", "--max-rows", "100", "--out", chunked]);
+  for (const [index, { loss }] of steps(chunked).entries()) expect(loss).toBeCloseTo(steps(once)[index]!.loss, 5);
 });
 
 describe("bad input", () => {
@@ -349,8 +349,8 @@ test.each([
   await once(other, "listening");
   const { port } = other.address() as AddressInfo;
   const out = join(dir, "taken");
-  const place = ["--port", String(port), "--out", out];
-  const { status, stderr } = await run([command, ...tiny.slice(1), ...options, ...place]);
+  const listenOptions = ["--port", String(port), "--out", out];
+  const { status, stderr } = await run([command, ...tiny.slice(1), ...options, ...listenOptions]);
   other.close();
   expect(stderr).toContain(`ERR_LISTEN: Cannot listen on 127.0.0.1:${port}`);
   expect(status).toBe(1);

@@ -20,7 +20,7 @@ import { compareWithPytorch, distance } from "./pytorch/parity.ts";
 import { run, start, tinyModel } from "./testing/program.ts";
 
 const swiftShader = process.env["LOCKSTEP_TEST_SWIFTSHADER"];
-const why = swiftShader ? "" : " (skipped: no software GPU, see provide-engine.ts)";
+const skipReason = swiftShader ? "" : " (skipped: no software GPU, see provide-engine.ts)";
 const TOLERANCE = 1e-3;
 const sgd = { learningRate: 0.01, momentum: 0.9, weightDecay: 1e-4 };
 
@@ -64,17 +64,17 @@ function assertSame(actual: readonly Float32Array[], expected: readonly Float32A
   expect(actual.map(({ length }) => length)).toEqual(expected.map(({ length }) => length));
   for (const [index, values] of expected.entries()) {
     let difference = 0;
-    let whole = 0;
+    let squaredNorm = 0;
     for (const [i, value] of values.entries()) {
       difference += (actual[index]![i]! - value) ** 2;
-      whole += value ** 2;
+      squaredNorm += value ** 2;
     }
-    expect(whole).toBeGreaterThan(0);
-    expect(Math.sqrt(difference / whole), `tensor ${index}`).toBeLessThan(TOLERANCE);
+    expect(squaredNorm).toBeGreaterThan(0);
+    expect(Math.sqrt(difference / squaredNorm), `tensor ${index}`).toBeLessThan(TOLERANCE);
   }
 }
 
-describe.skipIf(!swiftShader)(`training on WebGPU${why}`, () => {
+describe.skipIf(!swiftShader)(`training on WebGPU${skipReason}`, () => {
   beforeAll(() => {
     Object.assign(process.env, { VK_ICD_FILENAMES: swiftShader, LOCKSTEP_ALLOW_SOFTWARE_GPU: "1" });
   });

@@ -82,13 +82,13 @@ class Round {
   /** Waits for all slices. Each reader owns the tensors that it gets; the last one disposes of the originals. */
   async total(): Promise<Contribution> {
     const total = await this.#total;
-    const own = { ...total, gradients: total.gradients.map(cloned) };
+    const copy = { ...total, gradients: total.gradients.map(cloned) };
     this.#readers -= 1;
     if (this.#readers === 0) {
       disposeContribution(total);
       this.#onRead();
     }
-    return own;
+    return copy;
   }
 }
 

@@ -7,9 +7,9 @@ const seed = Number(process.env["LOCKSTEP_TEST_SEED"] ?? Math.floor(Math.random(
 test("10,000 hostile frames: a worker leaves with a reason, keeps no tensor, and holds the weights of a whole step", async () => {
   await startEngine({ backend: "cpu" });
   const report = await fuzzWorker({ frames: 10_000, seed });
-  const told = `LOCKSTEP_TEST_SEED=${seed}\n${JSON.stringify(report, undefined, 2)}`;
-  expect(Object.keys(report.endings).length, told).toBeGreaterThan(4);
-  expect(report.faithful, told).toBe(true);
-  expect(report.tensors, told).toBe(0);
-  expect(report.heapGrowthBytes, told).toBeLessThan(HEAP_BYTES);
+  const context = `LOCKSTEP_TEST_SEED=${seed}\n${JSON.stringify(report, undefined, 2)}`;
+  expect(Object.keys(report.endings).length, context).toBeGreaterThan(4);
+  expect(report.faithful, context).toBe(true);
+  expect(report.tensors, context).toBe(0);
+  expect(report.heapGrowthBytes, context).toBeLessThan(HEAP_BYTES);
 });

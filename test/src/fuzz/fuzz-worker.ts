@@ -63,10 +63,10 @@ export async function fuzzWorker(
   while (report.frames < frames) {
     const random = randomOf(seed, report.frames);
     const inOrder = random() < 0.7;
-    const { said, hostile } = inOrder ? broken(random, honest.frames, pool) : shuffled(random, honest.frames);
+    const { messages, hostile } = inOrder ? broken(random, honest.frames, pool) : shuffled(random, honest.frames);
     report.frames += hostile;
-    report.messages += said.length;
-    const { ending, faithful } = await session(participant, said, honest);
+    report.messages += messages.length;
+    const { ending, faithful } = await session(participant, messages, honest);
     report.endings.set(ending, (report.endings.get(ending) ?? 0) + 1);
     if (!inOrder && !faithful) report.faithful = false;
     onProgress(report.frames);
@@ -82,40 +82,40 @@ export async function fuzzWorker(
   };
 }
 
-interface Said {
-  said: CoordinatorMessage[];
+interface ScriptedSession {
+  messages: CoordinatorMessage[];
   /** Frames among them, and of those that were no messages, that are not as in the honest run. */
   hostile: number;
 }
 
 /** The honest run with hostile frames in it. */
-function broken(random: Random, honest: readonly Buffer[], pool: readonly Buffer[]): Said {
-  const said: CoordinatorMessage[] = [];
+function broken(random: Random, honest: readonly Buffer[], pool: readonly Buffer[]): ScriptedSession {
+  const messages: CoordinatorMessage[] = [];
   let hostile = 0;
   for (const frame of honest) {
-    if (random() < 0.75) said.push(decodeFromCoordinator(frame));
+    if (random() < 0.75) messages.push(decodeFromCoordinator(frame));
     else {
       const base = random() < 0.5 ? frame : pick(random, pool);
       const message = decoded(random() < 0.3 ? relabelled(random, base) : hostileFrame(random, base, pool));
-      said.push(message ?? decodeFromCoordinator(frame)); // bytes that are no message never come so far
+      messages.push(message ?? decodeFromCoordinator(frame)); // bytes that are no message never come so far
       hostile++;
     }
   }
-  return { said, hostile };
+  return { messages, hostile };
 }
 
 /** The honest run with messages missing, there again, or in another place. */
-function shuffled(random: Random, honest: readonly Buffer[]): Said {
-  const said = honest.map(decodeFromCoordinator);
+function shuffled(random: Random, honest: readonly Buffer[]): ScriptedSession {
+  const messages = honest.map(decodeFromCoordinator);
   const hostile = 1 + Math.floor(4 * random());
   for (let change = 0; change < hostile; change++) {
-    const [from, to] = [Math.floor(random() * said.length), Math.floor(random() * said.length)];
-    const way = random();
-    if (way < 0.3) said.splice(from, 1);
-    else if (way < 0.6) said.splice(to, 0, said[from]!);
-    else said.splice(to, 0, ...said.splice(from, 1));
+    const [from, to] = [Math.floor(random() * messages.length), Math.floor(random() * messages.length)];
+    const draw = random();
+    if (draw < 0.3) messages.splice(from, 1);
+    else if (draw < 0.6) messages.splice(to, 0, messages[from]!);
+    else messages.splice(to, 0, ...messages.splice(from, 1));
   }
-  return { said, hostile };
+  return { messages, hostile };
 }
 
 function decoded(frame: Buffer): CoordinatorMessage | undefined {
@@ -128,9 +128,9 @@ function decoded(frame: Buffer): CoordinatorMessage | undefined {
 }
 
 /** What the participant does when it is told all this, and what it holds then. */
-async function session(participant: Participant, said: readonly CoordinatorMessage[], honest: RecordedRun) {
+async function session(participant: Participant, messages: readonly CoordinatorMessage[], honest: RecordedRun) {
   const digests: Extract<WorkerMessage, { type: "digest-result" }>[] = [];
-  const take = async (messages: readonly CoordinatorMessage[]): Promise<string> => {
+  const serve = async (messages: readonly CoordinatorMessage[]): Promise<string> => {
     const connection = scripted(messages, (message) => message.type === "digest-result" && digests.push(message));
     try {
       return await participant.serve(
@@ -144,9 +144,9 @@ async function session(participant: Participant, said: readonly CoordinatorMessa
     }
   };
   const start = decodeFromCoordinator(honest.frames[0]!) as Extract<CoordinatorMessage, { type: "start" }>;
-  await take([{ ...start, state: "follows" }]); // it forgets what the session before this one has made of it
-  const ending = await take(said);
-  if (participant.heldState("r") !== undefined) await take([{ ...start, state: "held" }, { type: "digest" }]);
+  await serve([{ ...start, state: "follows" }]); // it forgets what the session before this one has made of it
+  const ending = await serve(messages);
+  if (participant.heldState("r") !== undefined) await serve([{ ...start, state: "held" }, { type: "digest" }]);
   return { ending, faithful: digests.every(({ step, digest }) => digest === honest.digests[step]) };
 }
 

@@ -36,7 +36,7 @@ function progress(side: string): (done: number) => void {
 }
 
 const failures: string[] = [];
-const expect = (holds: boolean, what: string) => void (holds || failures.push(what));
+const expect = (isTrue: boolean, what: string) => void (isTrue || failures.push(what));
 
 if (only !== "worker") {
   const report = await fuzzCoordinator({ frames, seed }, progress("coordinator"));

@@ -59,7 +59,7 @@ export interface RecordedRun {
 export async function recordRun(): Promise<RecordedRun> {
   const { team, server, url } = await listeningTeam(config, 2);
   const recorded: RecordedRun = { frames: [], digests: [] };
-  const ended = [takePart(url, "recorded", recorded), takePart(url, "other", { frames: [], digests: [] })];
+  const ended = [joinRun(url, "recorded", recorded), joinRun(url, "other", { frames: [], digests: [] })];
   await team.until(() => team.size === 2);
   const loaded = await loadModel("micro", { spec });
   const tensors = stateOf(stateDictNames(loaded.model, loaded.spec));
@@ -79,7 +79,7 @@ export async function recordRun(): Promise<RecordedRun> {
   return recorded;
 }
 
-async function takePart(url: string, name: string, recorded: RecordedRun): Promise<void> {
+async function joinRun(url: string, name: string, recorded: RecordedRun): Promise<void> {
   const connection = recording(await connect(url, {}), recorded);
   const device = { backend: "b", libraryVersion: "v", instructionSet: "i", threads: 1, device: "d" };
   connection.send({ type: "hello", protocol: PROTOCOL_VERSION, name, ...device });
@@ -113,7 +113,7 @@ function recording(connection: Connection, recorded: RecordedRun): Connection {
       connection.send(message);
     },
     sendPiece: (...piece) => connection.sendPiece(...piece),
-    heartbeat: (everyMs) => connection.heartbeat(everyMs),
+    heartbeat: (intervalMs) => connection.heartbeat(intervalMs),
     fetchRecords: (...request) => connection.fetchRecords(...request),
     close: () => connection.close(),
   };

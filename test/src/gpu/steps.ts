@@ -47,7 +47,7 @@ export async function measureSteps(batch: number, settings: Settings, machine: M
   const run = await prepare(config, machine, () => {});
   const replica = await replicaOf(run);
   try {
-    const tasks = wholeBatches(batch, run.thread.meta.trainSamples, settings.warmupSteps + settings.steps);
+    const tasks = fullBatches(batch, run.thread.meta.trainSamples, settings.warmupSteps + settings.steps);
     const batches = new Batches(run.thread, plannedRequests(tasks, { evaluationRows: batch }));
     const clock = new LapClock();
     const context = { config, replica, batches, exchange: new InMemoryExchange(), clock };
@@ -62,8 +62,10 @@ export async function measureSteps(batch: number, settings: Settings, machine: M
       liveTensors.push(tf.memory().numTensors);
     }
     const counted = laps.slice(settings.warmupSteps);
-    const parts = Object.keys(counted[0]!).map((part) => [part, median(counted.map((ms) => ms[part] ?? 0))] as const);
-    const { step = 0, data = 0, ...rest } = Object.fromEntries(parts);
+    const segments = Object.keys(counted[0]!).map(
+      (part) => [part, median(counted.map((ms) => ms[part] ?? 0))] as const,
+    );
+    const { step = 0, data = 0, ...rest } = Object.fromEntries(segments);
     return {
       batch,
       stepMs: counted.map((ms) => ms["step"]!),
@@ -86,7 +88,7 @@ async function replicaOf({ config, loaded: { model }, names }: PreparedRun): Pro
 }
 
 /** Without the last batch of an epoch, which is smaller. */
-function wholeBatches(batch: number, samples: number, steps: number): StepTask[] {
+function fullBatches(batch: number, samples: number, steps: number): StepTask[] {
   const perEpoch = Math.floor(samples / batch);
   return Array.from({ length: steps }, (_, step) => {
     const epoch = Math.floor(step / perEpoch);

@@ -14,21 +14,21 @@ import { readSafetensors } from "@lockstep/formats";
 import { median } from "@lockstep/run";
 import { Command } from "commander";
 import { run, tinyModel } from "../testing/program.ts";
-import { Spare } from "../testing/spares.ts";
 import { Training } from "../testing/training.ts";
+import { StandbyWorker } from "../testing/worker-pool.ts";
 
-const { steps: STEPS, every: EVERY_STEPS } = new Command("soak")
+const { steps: STEPS, everySteps: EVERY_STEPS } = new Command("soak")
   .option("--steps <n>", "updates in all", positiveNumber, 20_000)
   .option("--every <n>", "updates after which a worker dies and another one joins", positiveNumber, 500)
   .parse()
-  .opts<{ steps: number; every: number }>();
+  .opts<{ steps: number; everySteps: number }>();
 /** What is held is compared by windows of so many steps, the first of which does not count. */
 const WINDOW_STEPS = STEPS / 10;
-const MOST_GROWTH = 0.05;
-const LOOK_MS = 250;
+const MAX_GROWTH = 0.05;
+const POLL_MS = 250;
 
 /** What the processes hold at a moment; a step that is under way has tensors of its own. */
-interface Look {
+interface MemorySample {
   step: number;
   coordinatorBytes: number;
   workerBytes: number;
@@ -44,29 +44,29 @@ const [disturbed, undisturbed] = [join(dir, "disturbed"), join(dir, "undisturbed
 
 const startMs = performance.now();
 const limits = ["--workers", "2", "--heartbeat-ms", "1000"];
-const soak = await Training.begin([...limits, ...training], disturbed);
-const looks: Look[] = [];
-const staying = new Spare();
-let mortal = new Spare();
-await Promise.all([joins(staying, "staying"), joins(mortal, "w0")]);
-let next = new Spare();
+const soak = await Training.start([...limits, ...training], disturbed);
+const samples: MemorySample[] = [];
+const staying = new StandbyWorker();
+let mortal = new StandbyWorker();
+await Promise.all([joinRun(staying, "staying"), joinRun(mortal, "w0")]);
+let next = new StandbyWorker();
 let deaths = 0;
 for (let step = EVERY_STEPS; step < STEPS; step += EVERY_STEPS) {
-  await lookUntil(step);
+  await sampleUntil(step);
   mortal.process.child.kill("SIGKILL");
-  [mortal, next] = [next, new Spare()];
-  await joins(mortal, `w${++deaths}`);
-  if (step % WINDOW_STEPS === 0) console.log(tell(step));
+  [mortal, next] = [next, new StandbyWorker()];
+  await joinRun(mortal, `w${++deaths}`);
+  if (step % WINDOW_STEPS === 0) console.log(progressLine(step));
 }
-await lookUntil(STEPS);
+await sampleUntil(STEPS);
 await staying.ready();
-console.log(tell(STEPS));
+console.log(progressLine(STEPS));
 
 const { status, stderr } = await run(["train", ...training, "--threads", "1", "--out", undisturbed]);
 if (status !== 0) throw new Error(stderr);
 const [one, other] = [disturbed, undisturbed].map((out) => readSafetensors(join(out, "checkpoints", nameOf(STEPS))));
 
-const windows = Array.from({ length: STEPS / WINDOW_STEPS }, (_, index) => heldIn(index)).slice(1);
+const windows = Array.from({ length: STEPS / WINDOW_STEPS }, (_, index) => memoryIn(index)).slice(1);
 const failures = [
   ...grown(
     "the coordinator",
@@ -84,24 +84,24 @@ if (failures.length === 0)
   console.log(`${deaths} deaths and joins: nothing grew, and the weights are those of one process`);
 process.exit(failures.length === 0 ? 0 : 1);
 
-async function joins(spare: Spare, name: string): Promise<void> {
-  await spare.ready();
-  spare.join(name, `ws://127.0.0.1:${soak.port}`);
+async function joinRun(worker: StandbyWorker, name: string): Promise<void> {
+  await worker.ready();
+  worker.join(name, `ws://127.0.0.1:${soak.port}`);
   await soak.coordinator.prints(`${name} joined`);
 }
 
-async function lookUntil(step: number): Promise<void> {
+async function sampleUntil(step: number): Promise<void> {
   while (soak.steps < step) {
     const { child, stdout } = soak.coordinator;
     if (child.exitCode !== null && child.exitCode !== 0) throw new Error(`The coordinator ended:\n${stdout()}`);
-    if (child.exitCode === null) await look();
-    await pause(LOOK_MS);
+    if (child.exitCode === null) await sampleMemory();
+    await pause(POLL_MS);
   }
 }
 
-async function look(): Promise<void> {
+async function sampleMemory(): Promise<void> {
   const { rssBytes, tensors } = await staying.memory();
-  looks.push({
+  samples.push({
     step: soak.steps,
     coordinatorBytes: rssOf(soak.coordinator.child.pid!),
     workerBytes: rssBytes,
@@ -114,8 +114,8 @@ function rssOf(pid: number): number {
 }
 
 /** What was held in a window: medians of the bytes, and the tensors between two steps. */
-function heldIn(window: number): Omit<Look, "step"> {
-  const inside = looks.filter(({ step }) => Math.floor(step / WINDOW_STEPS) === window);
+function memoryIn(window: number): Omit<MemorySample, "step"> {
+  const inside = samples.filter(({ step }) => Math.floor(step / WINDOW_STEPS) === window);
   return {
     coordinatorBytes: median(inside.map(({ coordinatorBytes }) => coordinatorBytes)),
     workerBytes: median(inside.map(({ workerBytes }) => workerBytes)),
@@ -123,17 +123,17 @@ function heldIn(window: number): Omit<Look, "step"> {
   };
 }
 
-function tell(step: number): string {
-  const { coordinatorBytes, workerBytes, tensors } = heldIn(step / WINDOW_STEPS - 1);
+function progressLine(step: number): string {
+  const { coordinatorBytes, workerBytes, tensors } = memoryIn(step / WINDOW_STEPS - 1);
   const seconds = Math.round((performance.now() - startMs) / 1000);
-  const held = `coordinator ${inMegabytes(coordinatorBytes)} MB, worker ${inMegabytes(workerBytes)} MB, ${tensors} tensors`;
-  return `step ${step}, ${deaths} deaths, ${seconds} s: ${held}`;
+  const memory = `coordinator ${inMegabytes(coordinatorBytes)} MB, worker ${inMegabytes(workerBytes)} MB, ${tensors} tensors`;
+  return `step ${step}, ${deaths} deaths, ${seconds} s: ${memory}`;
 }
 
-function grown(who: string, bytes: readonly number[]): string[] {
-  const most = Math.max(...bytes);
-  if (most <= (1 + MOST_GROWTH) * bytes[0]!) return [];
-  return [`${who} grew from ${inMegabytes(bytes[0]!)} to ${inMegabytes(most)} MB`];
+function grown(processName: string, bytes: readonly number[]): string[] {
+  const largest = Math.max(...bytes);
+  if (largest <= (1 + MAX_GROWTH) * bytes[0]!) return [];
+  return [`${processName} grew from ${inMegabytes(bytes[0]!)} to ${inMegabytes(largest)} MB`];
 }
 
 function nameOf(step: number): string {

@@ -10,7 +10,7 @@ export const wideModel = fileURLToPath(new URL("../../fixtures/wide-model.js", i
 
 /** Whether a program can be given a terminal, and the words that put it on one. */
 export const hasTerminals = spawnSync("script", ["--version"]).status === 0;
-export const onTerminal = ["sh", "-c", 'exec script -qec "$*" /dev/null', "sh"];
+export const terminalPrefix = ["sh", "-c", 'exec script -qec "$*" /dev/null', "sh"];
 
 export interface Finished {
   /** Exit status; −1 if a signal ended it. */
@@ -31,11 +31,11 @@ export interface Running {
 /**
  * Starts a command of package.json (`train`, `coordinator`, `worker`, …), in the root of the repository.
  *
- * @param place words that put it somewhere else, such as `ip netns exec NAME`
+ * @param prefix words that put it somewhere else, such as `ip netns exec NAME`
  * @param owner the test that it ends with. @default the one that runs now
  */
-export function start(args: string[], env: NodeJS.ProcessEnv = {}, place: string[] = [], owner?: Owner): Running {
-  return launch([...place, ...programWords(args)], env, owner);
+export function start(args: string[], env: NodeJS.ProcessEnv = {}, prefix: string[] = [], owner?: Owner): Running {
+  return launch([...prefix, ...programWords(args)], env, owner);
 }
 
 /** Returns the words that run a command of package.json: Node, the built program and its arguments. */
@@ -52,10 +52,10 @@ export function launch(words: string[], env: NodeJS.ProcessEnv = {}, owner?: Own
   let stdout = "";
   let stderr = "";
   const waiting: { text: string | RegExp; resolve: () => void }[] = [];
-  const holds = (text: string | RegExp) => (typeof text === "string" ? stdout.includes(text) : text.test(stdout));
+  const isPrinted = (text: string | RegExp) => (typeof text === "string" ? stdout.includes(text) : text.test(stdout));
   child.stdout.setEncoding("utf8").on("data", (data: string) => {
     stdout += data;
-    for (const { text, resolve } of waiting) if (holds(text)) resolve();
+    for (const { text, resolve } of waiting) if (isPrinted(text)) resolve();
   });
   child.stderr.setEncoding("utf8").on("data", (data: string) => {
     stderr += data;
@@ -66,7 +66,7 @@ export function launch(words: string[], env: NodeJS.ProcessEnv = {}, owner?: Own
   const prints = (text: string | RegExp) =>
     new Promise<void>((resolve, reject) => {
       waiting.push({ text, resolve });
-      if (holds(text)) resolve();
+      if (isPrinted(text)) resolve();
       void finished.then(() => reject(new Error(`It ended without printing "${text}":\n${stdout}${stderr}`)));
     });
   return { child, finished, prints, stdout: () => stdout };

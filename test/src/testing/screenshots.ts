@@ -18,11 +18,11 @@ const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] }
 try {
   const out = join(dir, "tiny-shapes");
   const data = ["--dataset", "shapes", "--train-fraction", "0.9", "--batch-size", "64", "--lr", "0.005"];
-  const training = await Training.begin(["--workers", "3", "--model", tinyModel, ...data, "--num-epochs", "4"], out);
+  const training = await Training.start(["--workers", "3", "--model", tinyModel, ...data, "--num-epochs", "4"], out);
   const workers = await Promise.all(["worker-0", "worker-1", "worker-2"].map((name) => training.worker(name)));
-  await training.goesOn(300);
+  await training.advances(300);
   workers[2]!.child.kill("SIGKILL");
-  await training.goesOn(100);
+  await training.advances(100);
   await shoot(`http://127.0.0.1:${training.port}`, { name: "dashboard", height: 1230 });
   await training.coordinator.finished;
   const dashboard = start(["dashboard", "--run", out, "--port", "0"]);

@@ -49,9 +49,7 @@ export async function listeningTeam(config: RunConfig, workers: number) {
 export async function teamInOneProcess(options: TeamOptions): Promise<TeamInOneProcess> {
   const config = makeConfig({ ...options.config });
   const { team, server, url } = await listeningTeam(config, options.workers);
-  const ended = Array.from({ length: options.workers }, (_, index) =>
-    takePart(url, `worker-${index}`, config, options),
-  );
+  const ended = Array.from({ length: options.workers }, (_, index) => joinRun(url, `worker-${index}`, config, options));
   await Promise.race([team.until(() => team.size === options.workers), ...ended]);
   const { tensors, factorable } = team.members[0]!.session.ready;
   const { sync, wire, batchSize, sliceRows } = config;
@@ -65,7 +63,7 @@ export async function teamInOneProcess(options: TeamOptions): Promise<TeamInOneP
   return { team, close };
 }
 
-async function takePart(url: string, name: string, config: RunConfig, { load, ...data }: TeamOptions): Promise<void> {
+async function joinRun(url: string, name: string, config: RunConfig, { load, ...data }: TeamOptions): Promise<void> {
   const connection = await connect(url, {});
   const hello = { backend: "b", libraryVersion: "v", instructionSet: "i", threads: 1, device: "d" };
   connection.send({ type: "hello", protocol: PROTOCOL_VERSION, name, ...hello });

@@ -7,11 +7,11 @@ import { type Running, start } from "./program.ts";
 import { stepsOf } from "./undisturbed.ts";
 
 /** How often the rows are looked at. */
-const LOOK_MS = 20;
+const POLL_MS = 20;
 /** Workers may call it by the port of another process, that leads to it. */
-const ANY_WAY = ["--allow-host", "127.0.0.1"];
+const ALLOW_PROXY = ["--allow-host", "127.0.0.1"];
 
-export interface WorkerPlace {
+export interface WorkerOptions {
   /** Where it looks for the coordinator. @default straight where it listens */
   url?: string;
   options?: string[];
@@ -30,16 +30,16 @@ export class Training {
     this.coordinator = coordinator;
   }
 
-  static async begin(options: string[], out: string): Promise<Training> {
-    const training = new Training(out, start(["coordinator", ...options, ...ANY_WAY, "--port", "0", "--out", out]));
+  static async start(options: string[], out: string): Promise<Training> {
+    const training = new Training(out, start(["coordinator", ...options, ...ALLOW_PROXY, "--port", "0", "--out", out]));
     await training.#listens();
     return training;
   }
 
   /** Starts a coordinator again, on the port of the one that is gone. */
   async resume(options: string[]): Promise<void> {
-    const place = ["--port", String(this.port), "--resume", this.out];
-    this.coordinator = start(["coordinator", ...options, ...ANY_WAY, ...place], {}, [], this.#owner);
+    const listenOptions = ["--port", String(this.port), "--resume", this.out];
+    this.coordinator = start(["coordinator", ...options, ...ALLOW_PROXY, ...listenOptions], {}, [], this.#owner);
     await this.#listens();
   }
 
@@ -49,9 +49,14 @@ export class Training {
   }
 
   /** Starts a worker, and resolves when the coordinator may take it. */
-  async worker(name: string, { url, options = [], env }: WorkerPlace = {}): Promise<Running> {
-    const place = ["--coordinator", url ?? `ws://127.0.0.1:${this.port}`];
-    const worker = start(["worker", ...place, "--threads", "1", "--name", name, ...options], env, [], this.#owner);
+  async worker(name: string, { url, options = [], env }: WorkerOptions = {}): Promise<Running> {
+    const listenOptions = ["--coordinator", url ?? `ws://127.0.0.1:${this.port}`];
+    const worker = start(
+      ["worker", ...listenOptions, "--threads", "1", "--name", name, ...options],
+      env,
+      [],
+      this.#owner,
+    );
     await worker.prints("joined");
     return worker;
   }
@@ -63,36 +68,36 @@ export class Training {
   }
 
   /** Resolves when that many steps more have been taken. */
-  async goesOn(steps: number): Promise<void> {
-    const wanted = this.steps + steps;
-    await this.until(() => this.steps >= wanted);
+  async advances(steps: number): Promise<void> {
+    const target = this.steps + steps;
+    await this.waitUntil(() => this.steps >= target);
   }
 
   /** Resolves when a worker has computed slices of a step that is yet to come. */
-  async givesSlicesTo(name: string): Promise<void> {
+  async assignsSlicesTo(name: string): Promise<void> {
     const before = this.steps;
     const did = () =>
       stepsOf(this.out)
         .slice(before)
         .flatMap(({ workers }) => workers!);
-    await this.until(() => did().some((worker) => worker.name === name && worker.samples > 0));
+    await this.waitUntil(() => did().some((worker) => worker.name === name && worker.samples > 0));
   }
 
   /** Resolves when no step has ended for so long. */
   async stalls(ms: number): Promise<void> {
     let [steps, sinceMs] = [this.steps, performance.now()];
-    await this.until(() => {
+    await this.waitUntil(() => {
       if (this.steps !== steps) [steps, sinceMs] = [this.steps, performance.now()];
       return performance.now() - sinceMs > ms;
     });
   }
 
   /** @throws if the coordinator ends first */
-  async until(holds: () => boolean): Promise<void> {
+  async waitUntil(condition: () => boolean): Promise<void> {
     const { child, stdout } = this.coordinator;
-    while (!holds()) {
+    while (!condition()) {
       if (child.exitCode !== null || child.signalCode !== null) throw new Error(`The coordinator ended:\n${stdout()}`);
-      await pause(LOOK_MS);
+      await pause(POLL_MS);
     }
   }
 

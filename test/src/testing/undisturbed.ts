@@ -43,8 +43,16 @@ export class Undisturbed {
     if (steps <= this.#steps) return;
     const to = steps + STEPS_AHEAD;
     const from = this.#steps === 0 ? [...this.#options, "--out", this.#out] : ["--resume", this.#out];
-    const every = ["--checkpoint-every", "1", "--keep", String(1_000_000)];
-    const { status, stderr } = await run(["train", ...from, ...every, "--max-steps", String(to), "--threads", "1"]);
+    const checkpoints = ["--checkpoint-every", "1", "--keep", String(1_000_000)];
+    const { status, stderr } = await run([
+      "train",
+      ...from,
+      ...checkpoints,
+      "--max-steps",
+      String(to),
+      "--threads",
+      "1",
+    ]);
     expect([status, stderr]).toEqual([0, ""]);
     this.#steps = to;
   }

@@ -143,14 +143,14 @@ test.each([
   ["@lockstep/testing", 'import type { Running } from "@lockstep/testing";'],
   ["packages/high/src/testing/help.ts", 'import { help } from "./testing/help.ts";'],
   ["packages/high/src/more.test.ts", 'import { more } from "./more.test.ts";'],
-])("a source does not import %s, which is for tests", (told, line) => {
-  const forTests = ["vitest", "@lockstep/testing"].filter((name) => name === told);
+])("a source does not import %s, which is for tests", (imported, line) => {
+  const forTests = ["vitest", "@lockstep/testing"].filter((name) => name === imported);
   const dependencies = ["@lockstep/low", "zod", ...forTests];
   const faults = faultsWith({
     "packages/high/package.json": packageJson("@lockstep/high", { dependencies }),
     "packages/high/src/more.ts": line,
   });
-  expect(faults).toEqual([`packages/high/src/more.ts imports ${told}, which is for tests`]);
+  expect(faults).toEqual([`packages/high/src/more.ts imports ${imported}, which is for tests`]);
 });
 
 test("a folder holds so many files and no more; tests and other folders do not count", () => {

@@ -1,6 +1,6 @@
 /** The rules of the architecture. Each returns a line for each place that breaks it. */
 import { posix } from "node:path";
-import { roomCycles } from "./room-cycles.ts";
+import { folderCycles } from "./folder-cycles.ts";
 import type { Package, SourceFile, SourceTree } from "./source-tree.ts";
 
 /** Files that one folder may hold, besides tests. */
@@ -14,7 +14,7 @@ export function architectureFaults(tree: SourceTree, layers: readonly (readonly 
   return [
     ...unplacedPackages(tree, layers),
     ...wrongArrows(tree, layers),
-    ...roomCycles(tree),
+    ...folderCycles(tree),
     ...straysOutOfPackages(tree),
     ...unlistedDependencies(tree),
     ...unusedDependencies(tree),

@@ -3,11 +3,11 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { launch, type Running } from "./program.ts";
 
-const program = fileURLToPath(new URL("../../dist/testing/spare-worker.js", import.meta.url));
+const program = fileURLToPath(new URL("../../dist/testing/standby-worker.js", import.meta.url));
 
-const LOOK_MS = 5;
+const POLL_MS = 5;
 
-export class Spare {
+export class StandbyWorker {
   readonly process: Running;
   #runs = 0;
 
@@ -17,7 +17,7 @@ export class Spare {
 
   /** Resolves when it has its engine, and takes part in no run any more. */
   ready(): Promise<void> {
-    return this.process.prints(`spare ${this.#runs}\n`);
+    return this.process.prints(`idle ${this.#runs}\n`);
   }
 
   join(name: string, url: string): void {
@@ -27,36 +27,36 @@ export class Spare {
 
   /** What it holds; `tensors` while it computes are more. */
   async memory(): Promise<{ tensors: number; rssBytes: number }> {
-    const told = () => this.process.stdout().match(/^memory .*\n/gm) ?? [];
-    const before = told().length;
+    const reports = () => this.process.stdout().match(/^memory .*\n/gm) ?? [];
+    const before = reports().length;
     this.process.child.stdin!.write("memory\n");
-    while (told().length === before) await pause(LOOK_MS);
-    return JSON.parse(told().at(-1)!.slice("memory ".length)) as { tensors: number; rssBytes: number };
+    while (reports().length === before) await pause(POLL_MS);
+    return JSON.parse(reports().at(-1)!.slice("memory ".length)) as { tensors: number; rssBytes: number };
   }
 }
 
-export class Spares {
-  readonly #waiting: Spare[];
+export class WorkerPool {
+  readonly #waiting: StandbyWorker[];
 
   /** @param count how many are kept ready */
   constructor(count: number) {
-    this.#waiting = Array.from({ length: count }, () => new Spare());
+    this.#waiting = Array.from({ length: count }, () => new StandbyWorker());
   }
 
   /** The next that is ready; another one is started in its place if it does not come back. */
-  async take(): Promise<Spare> {
-    const spare = this.#waiting.shift() ?? new Spare();
-    await spare.ready();
-    return spare;
+  async acquire(): Promise<StandbyWorker> {
+    const worker = this.#waiting.shift() ?? new StandbyWorker();
+    await worker.ready();
+    return worker;
   }
 
   /** Takes one back that has left its run. */
-  giveBack(spare: Spare): void {
-    this.#waiting.push(spare);
+  release(worker: StandbyWorker): void {
+    this.#waiting.push(worker);
   }
 
   /** One was killed. */
   replace(): void {
-    this.#waiting.push(new Spare());
+    this.#waiting.push(new StandbyWorker());
   }
 }

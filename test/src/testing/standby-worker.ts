@@ -10,21 +10,21 @@ const machine = { threads: 1 };
 let runs = 0;
 
 await startEngine(machine);
-console.log("spare 0");
+console.log("idle 0");
 createInterface({ input: process.stdin }).on("line", (line) => {
-  if (line === "memory") tellMemory();
-  else void takePart(...(line.split(" ") as [string, string]));
+  if (line === "memory") reportMemory();
+  else void joinRun(...(line.split(" ") as [string, string]));
 });
 
-async function takePart(name: string, coordinator: string): Promise<void> {
+async function joinRun(name: string, coordinator: string): Promise<void> {
   const leaving = new AbortController();
   const connection = await connect(coordinator, {});
   process.removeAllListeners("SIGINT").on("SIGINT", () => leaving.abort());
   const options = { coordinator, name, join: {}, reconnectMs: 30_000, machine, log: console.log };
   await work(connection, { ...options, signal: leaving.signal });
-  console.log(`spare ${++runs}`);
+  console.log(`idle ${++runs}`);
 }
 
-function tellMemory(): void {
+function reportMemory(): void {
   console.log(`memory ${JSON.stringify({ tensors: tf.memory().numTensors, rssBytes: process.memoryUsage.rss() })}`);
 }

@@ -9,8 +9,8 @@ class Gate {
   #passedBytes = 0;
   #limitBytes = Number.POSITIVE_INFINITY;
   #closed = false;
-  #goOn = () => {};
-  #tellHeld = () => {};
+  #resume = () => {};
+  #onHeld = () => {};
 
   constructor(speed: { bytesPerSecond: number }) {
     this.#speed = speed;
@@ -19,29 +19,29 @@ class Gate {
   /** After so many more bytes everything waits here. Resolves when something does. */
   hold(afterBytes = 0): Promise<void> {
     this.#limitBytes = this.#passedBytes + afterBytes;
-    return new Promise((resolve) => (this.#tellHeld = resolve));
+    return new Promise((resolve) => (this.#onHeld = resolve));
   }
 
   release(): void {
     this.#limitBytes = Number.POSITIVE_INFINITY;
-    this.#goOn();
+    this.#resume();
   }
 
   /** What waits here is lost. */
   close(): void {
     this.#closed = true;
-    this.#goOn();
+    this.#resume();
   }
 
   /** Hands on `data`, in pieces, when they may pass. */
-  async *through(data: Buffer): AsyncGenerator<Buffer> {
+  async *forward(data: Buffer): AsyncGenerator<Buffer> {
     for (let offset = 0; offset < data.length && !this.#closed; ) {
       const { bytesPerSecond } = this.#speed;
       const atOnce = Math.ceil(bytesPerSecond / 50);
       const bytes = Math.min(data.length - offset, this.#limitBytes - this.#passedBytes, atOnce);
       if (bytes === 0) {
-        this.#tellHeld();
-        await new Promise<void>((resolve) => (this.#goOn = resolve));
+        this.#onHeld();
+        await new Promise<void>((resolve) => (this.#resume = resolve));
         continue;
       }
       this.#passedBytes += bytes;
@@ -54,7 +54,7 @@ class Gate {
 
 const FULL_SPEED = { bytesPerSecond: Number.POSITIVE_INFINITY };
 
-export class Way {
+export class TcpProxy {
   /** Of all that goes to the coordinator. */
   readonly upSpeed = { bytesPerSecond: Number.POSITIVE_INFINITY };
   /** Of the connection that was opened last. */
@@ -75,10 +75,10 @@ export class Way {
   }
 
   /** @param port where the coordinator listens, on loopback */
-  static async to(port: number): Promise<Way> {
+  static async to(port: number): Promise<TcpProxy> {
     const server = createServer();
     await once(server.listen(0, "127.0.0.1"), "listening");
-    return new Way(server, port);
+    return new TcpProxy(server, port);
   }
 
   /** Where the worker is to look for its coordinator. */
@@ -101,7 +101,7 @@ export class Way {
     this.#sockets.add(from.on("close", () => this.#sockets.delete(from)));
     try {
       for await (const data of from) {
-        for await (const piece of gate.through(data as Buffer)) {
+        for await (const piece of gate.forward(data as Buffer)) {
           if (!to.write(piece)) await once(to, "drain");
         }
       }

@@ -13,8 +13,8 @@ import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasTerminals, launch, onTerminal, run, start, tinyModel } from "./testing/program.ts";
-import { canMakeMachines, makeTwoMachines, type TwoMachines } from "./testing/two-machines.ts";
+import { canCreateNetworkPair, createNetworkPair, type NetworkPair } from "./testing/network-pair.ts";
+import { hasTerminals, launch, run, start, terminalPrefix, tinyModel } from "./testing/program.ts";
 
 const patient = ["--heartbeat-ms", "10000"]; // starting an engine takes long on a busy machine
 const training = ["--model", tinyModel, "--dataset", "shapes", "--no-test", ...patient];
@@ -55,25 +55,25 @@ function processes(): string {
   return ids.map((id) => `${read(`/proc/${id}/cmdline`)} ${read(`/proc/${id}/comm`)}`).join("\n");
 }
 
-describe.runIf(canMakeMachines())("between two machines", () => {
-  let machines: TwoMachines;
+describe.runIf(canCreateNetworkPair())("between two machines", () => {
+  let network: NetworkPair;
   beforeAll(() => {
-    machines = makeTwoMachines();
+    network = createNetworkPair();
   });
-  afterAll(() => machines.remove());
+  afterAll(() => network.remove());
 
   const fingerprintIn = (stdout: string) => /--tls-fingerprint ([0-9A-F:]{95})/.exec(stdout)?.[1];
   const worker = (words: string, more: NodeJS.ProcessEnv = {}) =>
-    start(["worker", "--threads", "1", ...words.split(" ")], { ...env, ...more }, machines.two).finished;
+    start(["worker", "--threads", "1", ...words.split(" ")], { ...env, ...more }, network.two).finished;
 
   test.runIf(hasTerminals)("the line on the terminal lets workers in, and nothing else does", async () => {
     const out = join(dir, "terminal");
     const words = [...training, "--max-steps", "2", "--workers", "2", "--host", "0.0.0.0", "--out", out];
-    const coordinator = start(["coordinator", ...words], env, [...machines.one, ...onTerminal]);
+    const coordinator = start(["coordinator", ...words], env, [...network.one, ...terminalPrefix]);
     await coordinator.prints("the next start has the same token");
     const line = /LOCKSTEP_TOKEN=.*/.exec(coordinator.stdout())![0].trim();
     const fingerprint = fingerprintIn(line)!;
-    const url = `wss://${machines.address}:7077`;
+    const url = `wss://${network.address}:7077`;
     const token = /=([0-9a-f]{32}) /.exec(line)![1]!;
     expect(line).toBe(`LOCKSTEP_TOKEN=${token} pnpm worker --coordinator ${url} --tls-fingerprint ${fingerprint}`);
 
@@ -83,7 +83,7 @@ describe.runIf(canMakeMachines())("between two machines", () => {
       [pinned, {}, /^ERR_TOKEN: .*got none\. Give it as LOCKSTEP_TOKEN=…/],
       [pinned, { LOCKSTEP_TOKEN: "wrong" }, /^ERR_TOKEN: .*got another\./],
       [pinned.replace(/..$/, fingerprint.endsWith("00") ? "11" : "00"), right, /^ERR_CERTIFICATE: .*nothing was sent/],
-      [`--coordinator ws://${machines.address}:7077`, right, /^ERR_INSECURE: .*expected wss:/],
+      [`--coordinator ws://${network.address}:7077`, right, /^ERR_INSECURE: .*expected wss:/],
     ];
     const refuse = async ([words, secrets, expected]: (typeof refusals)[number]) => {
       const { status, stdout, stderr } = await worker(words, secrets);
@@ -95,7 +95,7 @@ describe.runIf(canMakeMachines())("between two machines", () => {
     expect(coordinator.stdout()).toMatch(/refused 10\.98\.0\.2: Expected the token of this coordinator, got /);
 
     const paste = () => {
-      const shell = launch([...machines.two, "sh"], env);
+      const shell = launch([...network.two, "sh"], env);
       shell.child.stdin!.end(`${line}\n`);
       return shell.finished;
     };
@@ -114,10 +114,10 @@ describe.runIf(canMakeMachines())("between two machines", () => {
   test("without a terminal the line has a gap for the token; the coordinator is found, and restarts with the same certificate", async () => {
     const [out, right] = [join(dir, "found"), { LOCKSTEP_TOKEN: "given-to-both" }];
     const words = [...training, "--max-steps", "2", "--workers", "1", "--host", "0.0.0.0", "--out", out];
-    const coordinator = start(["coordinator", ...words], { ...env, ...right }, machines.one);
+    const coordinator = start(["coordinator", ...words], { ...env, ...right }, network.one);
     await coordinator.prints("on a terminal only");
     const fingerprint = fingerprintIn(coordinator.stdout())!;
-    const url = `wss://${machines.address}:7077`;
+    const url = `wss://${network.address}:7077`;
     expect(coordinator.stdout()).toContain(`  LOCKSTEP_TOKEN=… pnpm worker --coordinator ${url} --tls-fingerprint`);
 
     const bare = await worker("--name bare");
@@ -132,7 +132,7 @@ describe.runIf(canMakeMachines())("between two machines", () => {
     const again = start(
       ["coordinator", "--resume", out, "--max-steps", "4", "--workers", "1", "--host", "0.0.0.0"],
       { ...env, ...right },
-      machines.one,
+      network.one,
     );
     await again.prints("on a terminal only");
     expect(fingerprintIn(again.stdout())).toBe(fingerprint);
@@ -160,12 +160,12 @@ describe("a coordinator on loopback", () => {
   /** The status of the answer; 101 for a WebSocket. */
   function ask(port: number, headers: Record<string, string>): Promise<number | undefined> {
     return new Promise((resolve, reject) => {
-      const answered = (response: IncomingMessage) => {
+      const onResponse = (response: IncomingMessage) => {
         response.socket.destroy();
         resolve(response.statusCode);
       };
       const asking = request({ host: "127.0.0.1", port, headers });
-      asking.on("response", answered).on("upgrade", answered).on("error", reject).end();
+      asking.on("response", onResponse).on("upgrade", onResponse).on("error", reject).end();
     });
   }
 

@@ -1,7 +1,7 @@
 /** Two machines on a network of their own, as network namespaces of Linux; they need root and iproute2. */
 import { execFileSync, spawnSync } from "node:child_process";
 
-export interface TwoMachines {
+export interface NetworkPair {
   /** Words that put a command on the first machine, which is at `address`. */
   one: string[];
   two: string[];
@@ -13,12 +13,12 @@ export interface TwoMachines {
 const ADDRESS = "10.98.0.1";
 const prefix = `lockstep-${process.pid}`;
 
-export function canMakeMachines(): boolean {
+export function canCreateNetworkPair(): boolean {
   const probe = `${prefix}-probe`;
   return ["add", "delete"].every((verb) => spawnSync("ip", ["netns", verb, probe]).status === 0);
 }
 
-export function makeTwoMachines(): TwoMachines {
+export function createNetworkPair(): NetworkPair {
   const [one, two] = [`${prefix}-one`, `${prefix}-two`];
   for (const name of [one, two]) {
     ip(`netns add ${name}`);

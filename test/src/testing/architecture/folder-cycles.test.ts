@@ -1,18 +1,18 @@
 import { expect, test } from "vitest";
-import { roomCycles } from "./room-cycles.ts";
+import { folderCycles } from "./folder-cycles.ts";
 import { parseSourceTree } from "./source-tree.ts";
 
-/** The cycles of one package, whose sources have these imports by relative path. */
+/** Returns the cycles of a package whose sources have these imports, by relative path. */
 function cyclesOf(imports: Record<string, readonly string[]>): string[] {
   const texts = Object.entries(imports).map(([path, specifiers]): [string, string] => {
     const lines = specifiers.map((specifier) => `import type { One } from "${specifier}";\n`);
     return [`packages/house/${path}`, lines.join("")];
   });
   const json = JSON.stringify({ name: "@lockstep/house" });
-  return roomCycles(parseSourceTree(new Map([["packages/house/package.json", json], ...texts])));
+  return folderCycles(parseSourceTree(new Map([["packages/house/package.json", json], ...texts])));
 }
 
-test("rooms that point one way have no cycle, be it from several files of one", () => {
+test("folders that import in one direction have no cycle, even if several files of one folder import", () => {
   const imports = {
     "src/attic/roof.ts": ["../kitchen/stove.ts", "./beam.ts"],
     "src/attic/beam.ts": ["../cellar/coal.ts", "./roof.ts"],
@@ -21,12 +21,12 @@ test("rooms that point one way have no cycle, be it from several files of one", 
   expect(cyclesOf(imports)).toEqual([]);
 });
 
-test("two rooms whose files need each other are a cycle, though the files have none", () => {
+test("two folders whose files import each other are a cycle, although the files have none", () => {
   const imports = { "src/kitchen/stove.ts": ["../cellar/coal.ts"], "src/cellar/lamp.ts": ["../kitchen/matches.ts"] };
-  expect(cyclesOf(imports)).toEqual(["packages/house has a cycle of rooms: cellar → kitchen → cellar"]);
+  expect(cyclesOf(imports)).toEqual(["packages/house has a cycle of folders: cellar → kitchen → cellar"]);
 });
 
-test("of each knot a shortest cycle is told, once", () => {
+test("a shortest cycle of each group is reported once", () => {
   const imports = {
     "src/attic/roof.ts": ["../bath/tub.ts"],
     "src/bath/tub.ts": ["../cellar/coal.ts"],
@@ -35,12 +35,12 @@ test("of each knot a shortest cycle is told, once", () => {
     "src/kitchen/shelf/jar.ts": ["../stove.ts"],
   };
   expect(cyclesOf(imports)).toEqual([
-    "packages/house has a cycle of rooms: attic → bath → cellar → attic",
-    "packages/house has a cycle of rooms: kitchen → kitchen/shelf → kitchen",
+    "packages/house has a cycle of folders: attic → bath → cellar → attic",
+    "packages/house has a cycle of folders: kitchen → kitchen/shelf → kitchen",
   ]);
 });
 
-test("a file outside all folders is a room by itself: rooms may share one, and another may join them", () => {
+test("a file outside all folders counts as a folder: folders may share one, and another may join them", () => {
   const imports = {
     "src/house.ts": ["./kitchen/stove.ts", "./words.ts"],
     "src/kitchen/stove.ts": ["../words.ts"],
@@ -48,11 +48,11 @@ test("a file outside all folders is a room by itself: rooms may share one, and a
   };
   expect(cyclesOf(imports)).toEqual([]);
   expect(cyclesOf({ ...imports, "src/kitchen/lamp.ts": ["../house.ts"] })).toEqual([
-    "packages/house has a cycle of rooms: house.ts → kitchen → house.ts",
+    "packages/house has a cycle of folders: house.ts → kitchen → house.ts",
   ]);
 });
 
-test("imports by tests and their helpers do not count", () => {
+test("imports in tests and their helpers do not count", () => {
   const imports = {
     "src/kitchen/stove.ts": ["../cellar/coal.ts"],
     "src/cellar/coal.test.ts": ["../kitchen/stove.ts"],
