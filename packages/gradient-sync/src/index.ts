@@ -26,7 +26,7 @@ export {
   type Wire,
 } from "./layout/wire.ts";
 export { ARITHMETIC_VERSION } from "./protocol/arithmetic.ts";
-export { assertAgreed, decodeFromCoordinator, decodeFromWorker, encode } from "./protocol/codec.ts";
+export { assertValidReady, decodeFromCoordinator, decodeFromWorker, encode } from "./protocol/codec.ts";
 export { type FingerprintFacts, factsOf, fingerprintOf } from "./protocol/fingerprint.ts";
 export { type SliceId, type Step, toSliceId, toStep, toWorkerId, type WorkerId } from "./protocol/ids.ts";
 export {
@@ -39,9 +39,9 @@ export {
   MAX_MESSAGE_BYTES,
   MAX_NAME_CHARACTERS,
   MAX_RECORD_REQUESTS,
+  MAX_SILENT_HEARTBEATS,
   MAX_SLICES,
   PROTOCOL_VERSION,
-  SILENT_BEATS,
   STATE_WINDOW,
 } from "./protocol/limits.ts";
 export {

@@ -22,12 +22,12 @@ export type Place = readonly [number, number, number];
 export function randomWords(seed: number, stream: Stream, place: Place, out: Uint32Array, first = 0): Uint32Array {
   const key = [seed | 0, STREAM_KEYS[stream]] as const;
   const [a, b, c] = place;
-  const whole = out.length - (out.length % 4);
-  for (let i = 0; i < whole; i += 4) philoxBlock([(first + i) / 4, a, b, c], key, out, i);
-  if (whole < out.length) {
+  const unrolled = out.length - (out.length % 4);
+  for (let i = 0; i < unrolled; i += 4) philoxBlock([(first + i) / 4, a, b, c], key, out, i);
+  if (unrolled < out.length) {
     const last = new Uint32Array(4);
-    philoxBlock([(first + whole) / 4, a, b, c], key, last);
-    out.set(last.subarray(0, out.length - whole), whole);
+    philoxBlock([(first + unrolled) / 4, a, b, c], key, last);
+    out.set(last.subarray(0, out.length - unrolled), unrolled);
   }
   return out;
 }

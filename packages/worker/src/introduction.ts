@@ -3,7 +3,7 @@ import { version } from "@lockstep/config";
 import { bitProperties, describeDevice, type Engine, matmulFlopsPerSecond } from "@lockstep/engine";
 import {
   ARITHMETIC_VERSION,
-  assertAgreed,
+  assertValidReady,
   fingerprintOf,
   type MessageOf,
   PROTOCOL_VERSION,
@@ -64,6 +64,6 @@ export async function readyMessage(
       engine.backend === "native" ? MATMUL_SIZE.native : MATMUL_SIZE.other,
     ),
   };
-  assertAgreed(ready);
+  assertValidReady(ready);
   return ready;
 }

@@ -1,6 +1,6 @@
 /** How long a worker may be silent, read nothing, or take to join, before its connection ends. */
 import { LockstepError } from "@lockstep/errors";
-import { SILENT_BEATS } from "@lockstep/gradient-sync";
+import { MAX_SILENT_HEARTBEATS } from "@lockstep/gradient-sync";
 
 /** How long a worker that has not joined may be silent: it is starting its engine. */
 const HANDSHAKE_SILENT_MS = 10_000;
@@ -35,7 +35,7 @@ export function overdue(
     return new LockstepError("ERR_SLOW_READER", text);
   }
   if (joiningMs === undefined) return undefined;
-  if (silentMs > Math.max(HANDSHAKE_SILENT_MS, SILENT_BEATS * heartbeatMs)) {
+  if (silentMs > Math.max(HANDSHAKE_SILENT_MS, MAX_SILENT_HEARTBEATS * heartbeatMs)) {
     const text = `The coordinator received nothing from this worker for ${Math.round(silentMs / 1000)} s.`;
     return new LockstepError("ERR_SILENT", text);
   }

@@ -4,7 +4,7 @@ import {
   type CoordinatorMessage,
   decodeFromWorker,
   encode,
-  SILENT_BEATS,
+  MAX_SILENT_HEARTBEATS,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
 import type { Peer } from "@lockstep/transport";
@@ -125,7 +125,10 @@ export class Connection {
     if (this.#ended) return;
     this.#ended = true;
     clearInterval(this.#watching);
-    const goodbye = setTimeout(() => this.#socket.terminate(), SILENT_BEATS * this.#options.heartbeatMs).unref();
+    const goodbye = setTimeout(
+      () => this.#socket.terminate(),
+      MAX_SILENT_HEARTBEATS * this.#options.heartbeatMs,
+    ).unref();
     this.#socket.once("close", () => clearTimeout(goodbye));
     this.#queue.release();
     this.#events.ended(reason);

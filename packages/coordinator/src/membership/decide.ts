@@ -2,7 +2,7 @@
  * What the coordinator does about its workers: a pure function of the time, of what it knows, and of the limits. Who
  * is gone, who has come to a halt, and which slice goes to whom.
  */
-import { SILENT_BEATS, type SliceId, type WorkerId } from "@lockstep/gradient-sync";
+import { MAX_SILENT_HEARTBEATS, type SliceId, type WorkerId } from "@lockstep/gradient-sync";
 
 /** One worker, as `decide` sees it. */
 export interface WorkerView {
@@ -96,7 +96,7 @@ type Drop = Extract<Decision, { type: "drop" }>;
 function dropOf(nowMs: number, worker: WorkerView, { heartbeatMs, stallMs }: Limits): Drop[] {
   const { id, heardMs, progressMs, owes } = worker;
   const silentMs = nowMs - heardMs;
-  if (silentMs > SILENT_BEATS * heartbeatMs) {
+  if (silentMs > MAX_SILENT_HEARTBEATS * heartbeatMs) {
     const reason = `nothing was received from it for ${seconds(silentMs)}`;
     return [{ type: "drop", worker: id, code: "ERR_SILENT", reason }];
   }
@@ -119,7 +119,7 @@ function reasonToAssign(
   const last = live.at(-1); // whoever had it before is late already
   if (last === undefined) return attempts.length === 0 ? openBecause : "its worker was dropped";
   if (last.expectedMs === undefined || live.length >= MAX_ATTEMPTS) return undefined;
-  const limitMs = Math.max(SILENT_BEATS * heartbeatMs, LATE_FACTOR * last.expectedMs);
+  const limitMs = Math.max(MAX_SILENT_HEARTBEATS * heartbeatMs, LATE_FACTOR * last.expectedMs);
   const tookMs = nowMs - last.sinceMs;
   if (tookMs <= limitMs) return undefined;
   return `it has taken ${seconds(tookMs)} so far, and was expected to take ${seconds(last.expectedMs)}`;

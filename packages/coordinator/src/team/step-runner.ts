@@ -74,9 +74,9 @@ export class StepRunner {
   onChunk(member: Member, chunk: MessageOf<"gradient-chunk">): void {
     const round = this.#state.phase.stepRound;
     if (round === undefined) return; // it is of a step that is over
-    const before = round.chunksTaken;
+    const before = round.acceptedChunks;
     this.#dispatch(round.onChunk(member.id, chunk));
-    if (round.chunksTaken !== before) this.#state.progressed(member);
+    if (round.acceptedChunks !== before) this.#state.progressed(member);
   }
 
   /** @throws LockstepError ERR_ATTEMPT for a contribution that is not the member's to send */
@@ -94,7 +94,7 @@ export class StepRunner {
 
   /** Withdraws what a member that is gone has not completed. */
   withdraw(member: Member): void {
-    this.#dispatch(this.#state.phase.stepRound?.lose(member.id) ?? []);
+    this.#dispatch(this.#state.phase.stepRound?.removeWorker(member.id) ?? []);
   }
 
   /** Gives one more member a slice of the step under way. */
@@ -108,7 +108,7 @@ export class StepRunner {
 
   /** Ends the step under way: all members have found one of its slices not finite. */
   diverged(): void {
-    this.#state.phase.stepRound?.giveUp();
+    this.#state.phase.stepRound?.markDiverged();
   }
 
   /** Cuts the batch into slices for the members that are eligible. */
@@ -171,7 +171,7 @@ export class StepRunner {
     const { membership, options, phase, requests } = this.#state;
     for (const member of membership.all) {
       const owesMore = this.#state.openSamples(member) > 0 || requests.isPending(member);
-      if (!owesMore && phase.stepRound?.owes(member.id)) member.noteProgress(options.nowMs());
+      if (!owesMore && phase.stepRound?.mustResend(member.id)) member.noteProgress(options.nowMs());
     }
   }
 

@@ -51,7 +51,7 @@ export class TeamState {
   /** Whether a member owes something that it does in order: samples, a reply, or pieces that it is to send again. */
   owes(member: Member): boolean {
     if (this.openSamples(member) > 0 || this.requests.isPending(member)) return true;
-    return this.phase.stepRound?.owes(member.id) === true;
+    return this.phase.stepRound?.mustResend(member.id) === true;
   }
 
   /** Notes that a member has finished something. While it owes a slice of an earlier step that comes first. */

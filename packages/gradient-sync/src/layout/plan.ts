@@ -49,7 +49,7 @@ export function planForms(input: PlanInput): GradientForm[] {
 }
 
 /** Smaller chunks would cost more than they save. */
-const LEAST_CHUNK_BYTES = 2 ** 16;
+const MIN_CHUNK_BYTES = 2 ** 16;
 const CHUNK_SECONDS = 0.02;
 
 /**
@@ -58,7 +58,7 @@ const CHUNK_SECONDS = 0.02;
  */
 export function planChunkBytes(linkBytesPerSecond: number): number {
   const bytes = Math.round(CHUNK_SECONDS * linkBytesPerSecond);
-  return Math.max(LEAST_CHUNK_BYTES, Math.min(CHUNK_BYTES, bytes));
+  return Math.max(MIN_CHUNK_BYTES, Math.min(CHUNK_BYTES, bytes));
 }
 
 /**

@@ -70,8 +70,12 @@ describe("numbers on the wire", () => {
         seen.add(packed);
         const moved = new Uint8Array(shift + data.length + 3);
         moved.set(data, shift);
-        const back = decodeFloats({ data: moved.subarray(shift, shift + data.length), packed }, values.length, "fp32");
-        expect(bitsOf(back)).toEqual(bitsOf(values));
+        const decoded = decodeFloats(
+          { data: moved.subarray(shift, shift + data.length), packed },
+          values.length,
+          "fp32",
+        );
+        expect(bitsOf(decoded)).toEqual(bitsOf(values));
       }),
     );
     expect(seen.size).toBe(2);
@@ -85,8 +89,12 @@ describe("numbers on the wire", () => {
         seen.add(packed);
         const moved = new Uint8Array(shift + data.length + 3);
         moved.set(data, shift);
-        const back = decodeFloats({ data: moved.subarray(shift, shift + data.length), packed }, values.length, "bf16");
-        expect([...back]).toEqual([...values].map(nearestBf16));
+        const decoded = decodeFloats(
+          { data: moved.subarray(shift, shift + data.length), packed },
+          values.length,
+          "bf16",
+        );
+        expect([...decoded]).toEqual([...values].map(nearestBf16));
       }),
     );
     expect(seen.size).toBe(2);
@@ -127,21 +135,24 @@ describe("numbers on the wire", () => {
   test.each([
     ["fp32", 54, 8 + 54 * 4, 256],
     ["bf16", 52, 8 + 52 * 2, 128],
-  ] as const)("of %s are packed only if that saves an eighth of the bytes", (wire, most, packedBytes, wholeBytes) => {
-    expect(packedBytes).toBe((wholeBytes * 7) / 8);
-    const packed = encodeFloats(withNonzero(most), wire);
-    expect([packed.packed, packed.data.length]).toEqual([true, packedBytes]);
-    const whole = encodeFloats(withNonzero(most + 1), wire);
-    expect([whole.packed, whole.data.length]).toEqual([false, wholeBytes]);
-  });
+  ] as const)(
+    "of %s are packed only if that saves an eighth of the bytes",
+    (wire, most, packedBytes, unpackedBytes) => {
+      expect(packedBytes).toBe((unpackedBytes * 7) / 8);
+      const packed = encodeFloats(withNonzero(most), wire);
+      expect([packed.packed, packed.data.length]).toEqual([true, packedBytes]);
+      const unpacked = encodeFloats(withNonzero(most + 1), wire);
+      expect([unpacked.packed, unpacked.data.length]).toEqual([false, unpackedBytes]);
+    },
+  );
 
   test("are a copy: neither end sees what the other does to its array", () => {
     const values = Float32Array.of(1, 2);
     const sent = encodeFloats(values, "fp32");
-    const back = decodeFloats(sent, 2, "fp32");
+    const decoded = decodeFloats(sent, 2, "fp32");
     values[0] = 9;
     sent.data.fill(0);
-    expect(back).toEqual(Float32Array.of(1, 2));
+    expect(decoded).toEqual(Float32Array.of(1, 2));
     const view = Float32Array.of(7, 1, 2, 7).subarray(1, 3);
     for (const wire of wires) expect(throughWire(view, wire)).toEqual(Float32Array.of(1, 2));
   });

@@ -44,14 +44,14 @@ function packed(words: Int32Array | Uint16Array): WireFloats | undefined {
   if (packedBytes > (1 - WORTH_PACKING) * words.byteLength) return undefined;
   const buffer = new ArrayBuffer(packedBytes + words.BYTES_PER_ELEMENT); // each word is written, and 0 overwritten
   const bitmap = new Int32Array(buffer, 0, groups);
-  const kept = new (words instanceof Int32Array ? Int32Array : Uint16Array)(buffer, 4 * groups, nonzero + 1);
+  const nonzeroWords = new (words instanceof Int32Array ? Int32Array : Uint16Array)(buffer, 4 * groups, nonzero + 1);
   let next = 0;
   for (let group = 0; group < groups; group++) {
     let bits = 0;
     for (let i = 32 * group; i < Math.min(32 * (group + 1), words.length); i++) {
       const bit = isNotZero(words[i]!);
       bits |= bit << (i & 31);
-      kept[next] = words[i]!;
+      nonzeroWords[next] = words[i]!;
       next += bit;
     }
     bitmap[group] = bits;
@@ -83,7 +83,7 @@ export function decodeInto(decoded: Float32Array, { data, packed }: PackedOrNot,
   const elements = decoded.length;
   const bytesEach = BYTES_PER_ELEMENT[wire];
   const groups = packed ? groupsOf(elements) : 0;
-  const nonzero = packed ? ones(data.subarray(0, 4 * groups), elements) : elements;
+  const nonzero = packed ? countOnes(data.subarray(0, 4 * groups), elements) : elements;
   if (nonzero === undefined || data.length !== 4 * groups + nonzero * bytesEach) {
     throw new LockstepError("ERR_CHUNK", `Expected ${elements} numbers of ${wire}, got ${data.length} other bytes.`);
   }
@@ -138,12 +138,12 @@ export function roundToWire(values: Float32Array, wire: Wire): void {
  */
 export function allFinite(values: Float32Array): boolean {
   const bits = wordsOf(values);
-  const whole = bits.length - (bits.length % 4);
-  for (let i = 0; i < whole; i += 4) {
+  const unrolled = bits.length - (bits.length % 4);
+  for (let i = 0; i < unrolled; i += 4) {
     if (isNotFinite(bits[i]!) || isNotFinite(bits[i + 1]!) || isNotFinite(bits[i + 2]!) || isNotFinite(bits[i + 3]!))
       return false;
   }
-  return !bits.subarray(whole).some(isNotFinite);
+  return !bits.subarray(unrolled).some(isNotFinite);
 }
 
 /** Tells whether all bits of the exponent are set. */
@@ -176,7 +176,7 @@ function toHalves(values: Float32Array): Uint16Array<ArrayBuffer> {
 const groupsOf = (elements: number) => Math.ceil(elements / 32);
 
 /** Counts the bits that are set; undefined if one beyond the first `elements` is, which nobody may send. */
-function ones(bitmap: Uint8Array, elements: number): number | undefined {
+function countOnes(bitmap: Uint8Array, elements: number): number | undefined {
   for (let i = elements; i < 8 * bitmap.length; i++) if ((bitmap[i >>> 3]! >>> (i & 7)) & 1) return undefined;
   let count = 0;
   for (const byte of bitmap) for (let rest = byte; rest !== 0; rest &= rest - 1) count++;

@@ -202,9 +202,9 @@ describe("the codec", () => {
   });
 
   test("what is optional may be missing or undefined", () => {
-    const { holds: _, ...newcomer } = hello;
-    expect(decodeFromWorker(encode(newcomer))).toEqual(newcomer);
-    expect(decodeFromWorker(encode({ ...hello, holds: undefined }))).toEqual(newcomer);
+    const { holds: _, ...withoutState } = hello;
+    expect(decodeFromWorker(encode(withoutState))).toEqual(withoutState);
+    expect(decodeFromWorker(encode({ ...hello, holds: undefined }))).toEqual(withoutState);
     const { spec: __, supplied: ___, ...others } = welcome;
     const bare = { ...others, config: { lr: 0.1, dropout: undefined } };
     expect(decodeFromCoordinator(encode(bare))).toEqual(bare);

@@ -17,7 +17,7 @@ const plain = { useRecords: false, skipValues: [undefined] };
 const packr = new Packr(plain);
 
 /** Most characters that say what is wrong with a message: they may quote it, and are sent back, and printed. */
-const MAX_REASON = 1000;
+const MAX_REASON_CHARACTERS = 1000;
 
 /**
  * Encodes a message as bytes, in a buffer of its own. `data` comes last, and is copied once: msgpackr would do so
@@ -51,7 +51,7 @@ export function decodeFromCoordinator(bytes: Uint8Array): CoordinatorMessage {
  *
  * @throws LockstepError ERR_MODEL_REFUSED that says which limit is passed
  */
-export function assertAgreed(message: MessageOf<"ready">): void {
+export function assertValidReady(message: MessageOf<"ready">): void {
   const parsed = workerMessageSchema.safeParse(message);
   if (parsed.success) return;
   const text = `A coordinator cannot take this model: ${firstIssue(parsed.error)}`;
@@ -72,7 +72,9 @@ function decode<Message>(bytes: Uint8Array, schema: z.ZodType<Message>, sender: 
 }
 
 function firstIssue({ issues: [issue] }: z.ZodError): string {
-  return `${issue?.path.join(".") || "type"}: ${issue?.message}`.slice(0, MAX_REASON).replace(/\p{Cc}/gu, " ");
+  return `${issue?.path.join(".") || "type"}: ${issue?.message}`
+    .slice(0, MAX_REASON_CHARACTERS)
+    .replace(/\p{Cc}/gu, " ");
 }
 
 /** Unpacks well-formed bytes; all that can still be wrong is a map whose keys are maps. */

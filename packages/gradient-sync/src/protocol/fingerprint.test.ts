@@ -107,9 +107,9 @@ describe("the fingerprint", () => {
 
   test.each(["dataDir", "model", "initFrom", "maxRows"])(
     "is the same whatever %s is: it is a worker's own",
-    (place) => {
+    (option) => {
       for (const value of ["/elsewhere", 8, undefined]) {
-        expect(fingerprintOf(facts, { ...config, [place]: value })).toBe(expected);
+        expect(fingerprintOf(facts, { ...config, [option]: value })).toBe(expected);
       }
     },
   );
@@ -133,7 +133,7 @@ describe("the fingerprint", () => {
   });
 
   test("is of the facts alone, whatever else a worker tells of itself", () => {
-    const told = {
+    const fields = {
       ...facts,
       type: "ready",
       fingerprint: "f",
@@ -141,7 +141,7 @@ describe("the fingerprint", () => {
       linkBytesPerSecond: 1,
       gemmFlopsPerSecond: 2,
     };
-    expect(factsOf(told)).toEqual(facts);
-    expect(fingerprintOf(told, config)).toBe(expected);
+    expect(factsOf(fields)).toEqual(facts);
+    expect(fingerprintOf(fields, config)).toBe(expected);
   });
 });

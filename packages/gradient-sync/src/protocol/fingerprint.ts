@@ -9,7 +9,7 @@ export type FingerprintFacts = Omit<
 >;
 
 /** Options that say where things are on one machine; they change nothing in what is computed. */
-const PLACES = ["dataDir", "model", "initFrom", "maxRows"];
+const LOCAL_OPTIONS = ["dataDir", "model", "initFrom", "maxRows"];
 
 /**
  * Computes the SHA-256, in hex, of the facts, of the model's layers and of the run's options.
@@ -17,14 +17,14 @@ const PLACES = ["dataDir", "model", "initFrom", "maxRows"];
  * @param layers as a text that is the same on all workers; the message's topology is not
  */
 export function fingerprintOf(facts: FingerprintFacts, layers: string, config: Record<string, unknown>): string {
-  const options = Object.fromEntries(Object.entries(config).filter(([name]) => !PLACES.includes(name)));
+  const options = Object.fromEntries(Object.entries(config).filter(([name]) => !LOCAL_OPTIONS.includes(name)));
   return createHash("sha256")
-    .update(JSON.stringify([factsOf(facts), layers, options], inOrder))
+    .update(JSON.stringify([factsOf(facts), layers, options], withSortedKeys))
     .digest("hex");
 }
 
 /** Puts the fields of an object in the order of their names, whoever wrote them down. */
-function inOrder(_: string, value: unknown): unknown {
+function withSortedKeys(_: string, value: unknown): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

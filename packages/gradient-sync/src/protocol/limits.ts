@@ -35,10 +35,10 @@ export const MAX_CLASSES = 1000;
 export const MAX_PREDICTIONS = 1024;
 
 /** How many `heartbeatMs` either end may be silent before the other takes it for dead. */
-export const SILENT_BEATS = 3;
+export const MAX_SILENT_HEARTBEATS = 3;
 
-/** The longest interval of heartbeats: a timer can wait for `SILENT_BEATS` of them. */
-export const MAX_HEARTBEAT_MS = Math.floor((2 ** 31 - 1) / SILENT_BEATS);
+/** The longest interval of heartbeats: a timer can wait for `MAX_SILENT_HEARTBEATS` of them. */
+export const MAX_HEARTBEAT_MS = Math.floor((2 ** 31 - 1) / MAX_SILENT_HEARTBEATS);
 
 /** Most characters of a worker's name, which stands in logs and metrics, line after line. */
 export const MAX_NAME_CHARACTERS = 128;

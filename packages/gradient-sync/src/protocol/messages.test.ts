@@ -117,8 +117,8 @@ test.each([
   ["", undefined],
   [" ", undefined],
   ["\n", undefined],
-])("a worker's name is checked by the worker as by the coordinator: %j", (given, taken) => {
-  expect(workerName(given)).toBe(taken);
+])("a worker's name is checked by the worker as by the coordinator: %j", (name, accepted) => {
+  expect(workerName(name)).toBe(accepted);
   const hello = {
     type: "hello",
     protocol: 1,
@@ -128,5 +128,5 @@ test.each([
     instructionSet: "i",
     threads: 1,
   };
-  expect(accepts({ ...hello, name: given })).toBe(taken !== undefined);
+  expect(accepts({ ...hello, name })).toBe(accepted !== undefined);
 });

@@ -19,24 +19,24 @@ const counts = (most: number) =>
 const code = z
   .string()
   .regex(/^ERR_[A-Z0-9_]{1,60}$/)
-  .transform((given) => (isErrorCode(given) ? given : "ERR_UNKNOWN"));
+  .transform((value) => (isErrorCode(value) ? value : "ERR_UNKNOWN"));
 /** Checks a text for people, which loses the characters that could rewrite a terminal, or turn its lines round. */
 const text = z
   .string()
   .max(4096)
-  .transform((given) => given.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " "));
+  .transform((value) => value.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " "));
 /** Checks a name that stands in logs and metrics, line after line. */
 const name = text.refine(
-  (given) => given.length <= MAX_NAME_CHARACTERS,
+  (value) => value.length <= MAX_NAME_CHARACTERS,
   `expected at most ${MAX_NAME_CHARACTERS} characters`,
 );
 /** Returns a worker's name as a coordinator takes it, or undefined for one that is empty or too long. */
-export function workerName(given: string): string | undefined {
-  const parsed = name.safeParse(given);
+export function workerName(value: string): string | undefined {
+  const parsed = name.safeParse(value);
   return parsed.success && parsed.data.trim() !== "" ? parsed.data : undefined;
 }
 /** Checks a name that becomes a file's, too, and so must be no path. */
-const fileName = name.refine((given) => !/[/\\:]/.test(given), "expected a name without / \\ and :");
+const fileName = name.refine((value) => !/[/\\:]/.test(value), "expected a name without / \\ and :");
 /**
  * Checks bytes of numbers (see wire.ts). Off the wire they come as a Buffer, whose `slice` does not copy; from here on
  * they are a plain array, a view of the message.
@@ -101,7 +101,7 @@ const stateFields = { tensor: count, kind: z.enum(["weight", "velocity"]), offse
 const hello = z.strictObject({
   type: z.literal("hello"),
   protocol: count,
-  name: name.refine((given) => given.trim() !== "", "expected a name that is not empty"),
+  name: name.refine((value) => value.trim() !== "", "expected a name that is not empty"),
   /** A CPU's name; of a GPU also its driver and memory. */
   device: text,
   backend: text,

@@ -10,9 +10,9 @@ const types = [workerMessageSchema, coordinatorMessageSchema].flatMap(({ options
 
 test("docs/protocol.md tells of every message, and of no other", () => {
   for (const type of types) expect(page, type).toMatch(new RegExp(`\`${type}\``));
-  const told = [...page.matchAll(/`([a-z]+(?:-[a-z]+)*)`/g)].map(([, word]) => word!);
+  const mentioned = [...page.matchAll(/`([a-z]+(?:-[a-z]+)*)`/g)].map(([, word]) => word!);
   const fields = ["type", "slice", "attempt"];
-  expect(told.filter((word) => !(types as string[]).includes(word) && !fields.includes(word))).toEqual([]);
+  expect(mentioned.filter((word) => !(types as string[]).includes(word) && !fields.includes(word))).toEqual([]);
 });
 
 test("docs/protocol.md is of the version that is spoken", () =>

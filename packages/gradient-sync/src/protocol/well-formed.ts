@@ -18,18 +18,18 @@ interface Format {
 /** Returns what is wrong with the bytes, if something is. */
 export function malformation(bytes: Uint8Array): string | undefined {
   /** How many values each array and map around the next value lacks. */
-  const lacking = [1];
+  const remaining = [1];
   let at = 0;
   let [seen, entries] = [0, 0];
-  while (lacking.length > 0) {
-    if (lacking.at(-1) === 0) {
-      lacking.pop();
+  while (remaining.length > 0) {
+    if (remaining.at(-1) === 0) {
+      remaining.pop();
       continue;
     }
-    lacking[lacking.length - 1]!--;
+    remaining[remaining.length - 1]!--;
     if (++seen > MAX_MESSAGE_VALUES) return `more than ${MAX_MESSAGE_VALUES} values`;
     if (at >= bytes.length) return `${bytes.length} bytes that end too early`;
-    const format = FORMATS[bytes[at]!];
+    const format = FORMAT_OF_BYTE[bytes[at]!];
     if (format === undefined) return `a value of type 0x${bytes[at]!.toString(16)}, which none may have`;
     at++;
     let { length } = format;
@@ -38,12 +38,12 @@ export function malformation(bytes: Uint8Array): string | undefined {
     if (format.values === 2) entries += 1 + length;
     if (entries > MAX_MESSAGE_ENTRIES) return `more than ${MAX_MESSAGE_ENTRIES} maps and entries of maps`;
     if (format.values === 0) at += length;
-    else if (lacking.push(length * format.values) > MAX_MESSAGE_DEPTH) return `more than ${MAX_MESSAGE_DEPTH} levels`;
+    else if (remaining.push(length * format.values) > MAX_MESSAGE_DEPTH) return `more than ${MAX_MESSAGE_DEPTH} levels`;
   }
   return at === bytes.length ? undefined : `${bytes.length - at} bytes after its end`;
 }
 
-const FORMATS = Array.from({ length: 256 }, (_, byte) => formatOf(byte));
+const FORMAT_OF_BYTE = Array.from({ length: 256 }, (_, byte) => formatOf(byte));
 
 /** Returns the format of a value, or undefined for extension types and the byte that has no meaning. */
 function formatOf(byte: number): Format | undefined {

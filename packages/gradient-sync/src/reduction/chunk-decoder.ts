@@ -36,7 +36,7 @@ export class ChunkDecoder {
   }
 
   /** Tells whether these are the offsets of all chunks, by part, of a slice of so many samples. */
-  areAll(received: readonly ReadonlySet<number>[], samples: number): boolean {
+  hasAllChunks(received: readonly ReadonlySet<number>[], samples: number): boolean {
     return received.every((offsets, part) => {
       return offsets.size === chunkOffsets(this.#layout, partElements(this.#layout, part, samples)).length;
     });

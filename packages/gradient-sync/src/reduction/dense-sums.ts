@@ -62,7 +62,7 @@ export class DenseSums {
   }
 
   /** Bytes of chunks that wait. */
-  get bytesHeld(): number {
+  get bufferedBytes(): number {
     const waiting = [...this.#waiting.values()].flat();
     return waiting.reduce((bytes, values) => bytes + (values?.byteLength ?? 0), 0);
   }
@@ -88,12 +88,12 @@ export class DenseSums {
 
 /** Adds numbers, four at a time since V8 unrolls no loops. Each sum is rounded to float32, so their order shows. */
 function addTo(total: Values, other: Values): void {
-  const whole = total.length - (total.length % 4);
-  for (let i = 0; i < whole; i += 4) {
+  const unrolled = total.length - (total.length % 4);
+  for (let i = 0; i < unrolled; i += 4) {
     total[i] = total[i]! + other[i]!;
     total[i + 1] = total[i + 1]! + other[i + 1]!;
     total[i + 2] = total[i + 2]! + other[i + 2]!;
     total[i + 3] = total[i + 3]! + other[i + 3]!;
   }
-  for (let i = whole; i < total.length; i++) total[i] = total[i]! + other[i]!;
+  for (let i = unrolled; i < total.length; i++) total[i] = total[i]! + other[i]!;
 }

@@ -8,7 +8,7 @@ import type { Attempt, CheckedPiece, SliceAttempts } from "./slice-attempts.ts";
 const SUM_SLICE = toSliceId(0);
 
 /** Why a slice whose worker was lost needs another one. */
-export const WORKER_LOST = "its worker was lost";
+export const WORKER_DISCONNECTED = "its worker was lost";
 
 /** Passes on the pieces of primary attempts: factors as they come, dense chunks as sums. */
 export class Forwarding {
@@ -16,7 +16,7 @@ export class Forwarding {
   readonly #slices: readonly SliceAttempts[];
   readonly #sums: DenseSums;
   /** Workers that can send nothing again. */
-  readonly #lost = new Set<WorkerId>();
+  readonly #disconnected = new Set<WorkerId>();
 
   constructor(step: Step, slices: readonly SliceAttempts[], sums: DenseSums) {
     this.#step = step;
@@ -25,14 +25,14 @@ export class Forwarding {
   }
 
   /** Notes that a worker can send nothing again. */
-  lose(worker: WorkerId): void {
-    this.#lost.add(worker);
+  markDisconnected(worker: WorkerId): void {
+    this.#disconnected.add(worker);
   }
 
   /** Passes a piece on, or buffers it where another attempt is the primary one. */
   accept(slice: SliceAttempts, attempt: Attempt, piece: CheckedPiece): Outgoing[] {
     slice.primary ??= attempt;
-    if (slice.primary === attempt) return this.#pass(slice.slice, attempt.worker, piece);
+    if (slice.primary === attempt) return this.#forward(slice.slice, attempt.worker, piece);
     attempt.buffered.push(piece);
     return [];
   }
@@ -41,7 +41,7 @@ export class Forwarding {
   promote(slice: SliceAttempts, attempt: Attempt, out: Outgoing[]): void {
     if (slice.primary === attempt) return;
     slice.primary = attempt;
-    for (const piece of attempt.buffered.splice(0)) out.push(...this.#pass(slice.slice, attempt.worker, piece));
+    for (const piece of attempt.buffered.splice(0)) out.push(...this.#forward(slice.slice, attempt.worker, piece));
   }
 
   /**
@@ -56,24 +56,24 @@ export class Forwarding {
     const again = this.#sums.withdraw(slice.slice);
     const label = { step: this.#step, slice: slice.slice, attempt: attempt.attempt };
     out.push({ to: "all", message: { type: "withdrawn", ...label, again } });
-    if (again.length > 0) this.#askAgain(again, out);
+    if (again.length > 0) this.#requestResend(again, out);
     const next = [...slice.attempts.values()].find(({ buffered }) => buffered.length > 0);
     if (next !== undefined) this.promote(slice, next, out);
   }
 
   /** Asks the primary attempts to send once more what the sums at these offsets are made of. */
-  #askAgain(offsets: readonly number[], out: Outgoing[]): void {
+  #requestResend(offsets: readonly number[], out: Outgoing[]): void {
     for (const slice of this.#slices) {
       const { primary } = slice;
       if (primary === undefined) continue;
-      if (this.#lost.has(primary.worker)) {
-        slice.openBecause = WORKER_LOST;
+      if (this.#disconnected.has(primary.worker)) {
+        slice.openBecause = WORKER_DISCONNECTED;
         this.withdraw(slice, primary, out);
-      } else for (const offset of offsets) primary.askedAgain.add(offset);
+      } else for (const offset of offsets) primary.pendingResends.add(offset);
     }
   }
 
-  #pass(slice: SliceId, worker: WorkerId, piece: CheckedPiece): Outgoing[] {
+  #forward(slice: SliceId, worker: WorkerId, piece: CheckedPiece): Outgoing[] {
     if ("data" in piece) return [{ to: "all", except: worker, message: { ...piece, type: "update-chunk" } }];
     const sum = this.#sums.add(slice, piece);
     if (sum === undefined) return [];

@@ -37,15 +37,15 @@ class Reduction {
     this.clients = Array.from({ length: clients }, (_, id) => new ReductionClient(id, gradients));
     for (const { id } of this.clients) {
       const own = slices.filter(({ slice }) => slice % clients === id).map(({ slice }) => slice);
-      this.#tell([this.round.assign(id, own)]);
+      this.#send([this.round.assign(id, own)]);
     }
   }
 
   /** Messages that may arrive next, at either end. */
   get arrivals(): Action[] {
     return this.clients.flatMap((client) => [
-      ...(client.inbox.length > 0 ? [() => client.hear()] : []),
-      ...(client.outbox.length > 0 ? [() => this.#hear(client)] : []),
+      ...(client.inbox.length > 0 ? [() => client.receive()] : []),
+      ...(client.outbox.length > 0 ? [() => this.#receive(client)] : []),
     ]);
   }
 
@@ -61,14 +61,16 @@ class Reduction {
         .map(
           ({ id }) =>
             () =>
-              this.#tell([this.round.assign(id, [slice])]),
+              this.#send([this.round.assign(id, [slice])]),
         ),
     );
   }
 
   /** Faults: any client but the first is lost, or sends what is not finite. */
   get faults(): Action[] {
-    return this.clients.slice(1).flatMap((client) => [() => this.#lose(client), () => client.spoil(decodeFromWorker)]);
+    return this.clients
+      .slice(1)
+      .flatMap((client) => [() => this.#disconnect(client), () => client.corruptNext(decodeFromWorker)]);
   }
 
   /** Lets everything arrive, and has the first client compute what nobody does. @returns the attempts of the commit */
@@ -77,7 +79,7 @@ class Reduction {
       next = this.arrivals[0] ?? this.#recompute();
       if (next === undefined) break;
     }
-    expect([this.round.complete, this.round.bytesHeld]).toEqual([true, 0]);
+    expect([this.round.complete, this.round.bufferedBytes]).toEqual([true, 0]);
     const { message } = this.round.commit();
     if (message.type !== "commit") throw new Error(`Expected a commit, got ${message.type}.`);
     return message.attempts;
@@ -85,27 +87,27 @@ class Reduction {
 
   #recompute(): Action | undefined {
     const open = this.round.slices.find(({ attempts }) => attempts.size === 0);
-    return open && (() => this.#tell([this.round.assign(0, [open.slice])]));
+    return open && (() => this.#send([this.round.assign(0, [open.slice])]));
   }
 
-  #lose(client: ReductionClient): void {
+  #disconnect(client: ReductionClient): void {
     this.clients = this.clients.filter((other) => other !== client);
-    this.#tell(this.round.lose(client.id));
+    this.#send(this.round.removeWorker(client.id));
   }
 
-  #hear({ id, outbox }: ReductionClient): void {
+  #receive({ id, outbox }: ReductionClient): void {
     const bytes = outbox.shift();
     if (bytes === undefined) return;
-    const said = decodeFromWorker(bytes);
-    if (said.type === "gradient-chunk") this.#tell(this.round.onChunk(id, said));
-    if (said.type === "contribution") this.#tell(this.round.onContribution(id, said));
+    const message = decodeFromWorker(bytes);
+    if (message.type === "gradient-chunk") this.#send(this.round.onChunk(id, message));
+    if (message.type === "contribution") this.#send(this.round.onContribution(id, message));
   }
 
-  #tell(outgoing: readonly Outgoing[]): void {
+  #send(outgoing: readonly Outgoing[]): void {
     for (const { to, except, message } of outgoing) {
       const bytes = encode(message);
-      const hearers = this.clients.filter(({ id }) => (to === "all" ? id !== except : id === to));
-      for (const { inbox } of hearers) inbox.push(bytes);
+      const receivers = this.clients.filter(({ id }) => (to === "all" ? id !== except : id === to));
+      for (const { inbox } of receivers) inbox.push(bytes);
     }
   }
 }

@@ -20,7 +20,7 @@ export interface Attempt {
   /** Offsets that have come, of each part. */
   readonly received: readonly Set<number>[];
   /** Dense offsets whose sums are made again, and that have not come again. */
-  readonly askedAgain: Set<number>;
+  readonly pendingResends: Set<number>;
   /** Pieces that wait for this attempt to become the primary one. */
   buffered: CheckedPiece[];
   contribution?: Contribution;
@@ -76,7 +76,7 @@ export class SliceAttempts {
     const { slice, start, end } = this;
     const attempt = this.attemptsMade++;
     const received = Array.from({ length: parts }, () => new Set<number>());
-    this.attempts.set(attempt, { attempt, worker, received, askedAgain: new Set(), buffered: [] });
+    this.attempts.set(attempt, { attempt, worker, received, pendingResends: new Set(), buffered: [] });
     return { slice, attempt, start, end };
   }
 
@@ -94,7 +94,7 @@ export class SliceAttempts {
   }
 
   /** Bytes of buffered pieces. */
-  get bytesHeld(): number {
+  get bufferedBytes(): number {
     const pieces = [...this.attempts.values()].flatMap(({ buffered }) => buffered);
     return pieces.reduce((bytes, piece) => bytes + ("data" in piece ? piece.data : piece.values).byteLength, 0);
   }

@@ -22,10 +22,10 @@ const partOf = (slice: number, attempt: number, part: number) =>
   );
 const dense = Float32Array.from({ length: 7 }, (_, index) => -index);
 
-function piecesOf(slice: number, attempt: number, part: number, whole: Float32Array): Piece[] {
-  return chunkOffsets(layout, whole.length).map((offset) => {
-    const length = chunkLength(layout, whole.length, offset)!;
-    return { slice: toSliceId(slice), attempt, part, offset, values: whole.slice(offset, offset + length) };
+function piecesOf(slice: number, attempt: number, part: number, values: Float32Array): Piece[] {
+  return chunkOffsets(layout, values.length).map((offset) => {
+    const length = chunkLength(layout, values.length, offset)!;
+    return { slice: toSliceId(slice), attempt, part, offset, values: values.slice(offset, offset + length) };
   });
 }
 const sums = piecesOf(0, 0, 0, dense);
@@ -49,7 +49,7 @@ function assemblyOf(pieces: readonly Piece[]): StepAssembly {
 function complete(assembly: StepAssembly, attempts: readonly number[], { rowElements } = layout): Float32Array[] {
   return [...rowElements.keys()].map(assembly.complete(toStep(9), attempts));
 }
-const whole = [...sums, ...sliceSamples.flatMap((_, slice) => factorsOf(slice, 0))];
+const allPieces = [...sums, ...sliceSamples.flatMap((_, slice) => factorsOf(slice, 0))];
 const incomplete = expect.objectContaining({ code: "ERR_COMMIT", message: expect.stringContaining("Step 9 ") });
 const misplaced = expect.objectContaining({ code: "ERR_CHUNK" });
 
@@ -68,7 +68,7 @@ describe("a step", () => {
 
   test("is the same in whatever order its pieces come", () => {
     fc.assert(
-      fc.property(fc.shuffledSubarray(whole, { minLength: whole.length }), (pieces) => {
+      fc.property(fc.shuffledSubarray(allPieces, { minLength: allPieces.length }), (pieces) => {
         const assembly = assemblyOf(pieces);
         expect(assembly.rows).toBe(rows);
         expect(complete(assembly, [0, 0, 0])).toEqual(stepOf([0, 0, 0]));
@@ -89,8 +89,8 @@ describe("a step", () => {
 
   test("may be of another's attempt beside this worker's own, of which a part is there", () => {
     const own = factorsOf(1, 1);
-    const [begun, rest] = [own.slice(0, 2), own.slice(2)];
-    const assembly = assemblyOf([...begun, ...whole]);
+    const [started, rest] = [own.slice(0, 2), own.slice(2)];
+    const assembly = assemblyOf([...started, ...allPieces]);
     expect(complete(assembly, [0, 0, 0])).toEqual(stepOf([0, 0, 0]));
     expect(() => complete(assembly, [0, 1, 0])).toThrow(incomplete);
     for (const piece of rest) assembly.add(piece);
@@ -108,8 +108,8 @@ describe("a step", () => {
 
 describe("a commit before all of it has come", () => {
   test("is refused, whichever piece is missing", () => {
-    for (const missing of whole) {
-      const assembly = assemblyOf(whole.filter((piece) => piece !== missing));
+    for (const missing of allPieces) {
+      const assembly = assemblyOf(allPieces.filter((piece) => piece !== missing));
       expect(() => complete(assembly, [0, 0, 0])).toThrow(incomplete);
       assembly.add(missing);
       expect(complete(assembly, [0, 0, 0])).toEqual(stepOf([0, 0, 0]));
@@ -122,13 +122,13 @@ describe("a commit before all of it has come", () => {
     ["more slices than there are", [0, 0, 0, 0]],
     ["none", []],
   ])("is refused: it names %s", (_, attempts) => {
-    expect(() => complete(assemblyOf(whole), attempts)).toThrow(incomplete);
+    expect(() => complete(assemblyOf(allPieces), attempts)).toThrow(incomplete);
   });
 
   test("is refused if the pieces of two attempts make up one", () => {
     const [first, ...others] = factorsOf(0, 0);
     const pieces = [
-      ...whole.filter(({ slice, part }) => part === 0 || slice > 0),
+      ...allPieces.filter(({ slice, part }) => part === 0 || slice > 0),
       ...others,
       { ...first!, attempt: 1 },
     ];
@@ -139,7 +139,7 @@ describe("a commit before all of it has come", () => {
 
 describe("a withdrawal", () => {
   test("takes out the attempt, and the sums at the offsets that come again; nothing else", () => {
-    const assembly = assemblyOf([...whole, ...factorsOf(1, 1), ...factorsOf(2, 1)]);
+    const assembly = assemblyOf([...allPieces, ...factorsOf(1, 1), ...factorsOf(2, 1)]);
     assembly.withdraw({ slice: toSliceId(1), attempt: 0, again: [3] });
     expect(() => complete(assembly, [0, 1, 0])).toThrow(incomplete); // a sum is missing
     for (const { offset, values } of sums.filter((sum) => sum.offset !== 3)) {
@@ -153,7 +153,7 @@ describe("a withdrawal", () => {
   });
 
   test("lets sums that never held the attempt stand", () => {
-    const assembly = assemblyOf([...whole, ...factorsOf(0, 1)]);
+    const assembly = assemblyOf([...allPieces, ...factorsOf(0, 1)]);
     assembly.withdraw({ slice: toSliceId(0), attempt: 0, again: [] });
     expect(complete(assembly, [1, 0, 0])).toEqual(stepOf([1, 0, 0]));
   });
@@ -185,19 +185,19 @@ describe("a piece that does not fit", () => {
   ])("is refused: %s", (_, piece) => {
     const assembly = new StepAssembly(layout, sliceSamples);
     expect(() => assembly.add({ ...label, ...piece })).toThrow(misplaced);
-    for (const right of whole) assembly.add(right);
+    for (const right of allPieces) assembly.add(right);
     expect(complete(assembly, [0, 0, 0])).toEqual(stepOf([0, 0, 0]));
   });
 
   test("is refused: any that comes twice", () => {
-    for (const piece of whole) {
+    for (const piece of allPieces) {
       const assembly = assemblyOf([piece]);
       expect(() => assembly.add(piece)).toThrow(misplaced);
     }
   });
 
   test("does not make up for one that is missing", () => {
-    const pieces = whole.filter(({ slice, part, offset }) => !(slice === 2 && part === 3 && offset === 3));
+    const pieces = allPieces.filter(({ slice, part, offset }) => !(slice === 2 && part === 3 && offset === 3));
     const assembly = assemblyOf(pieces);
     const twice = factorsOf(2, 0).find(({ part, offset }) => part === 3 && offset === 6)!;
     expect(() => assembly.add(twice)).toThrow(misplaced);

@@ -70,25 +70,25 @@ export class StepAssembly {
    * @throws LockstepError ERR_CHUNK if it does not fit
    */
   add({ values, ...place }: Piece): void {
-    this.roomFor(place, values.length).set(values);
+    this.claim(place, values.length).set(values);
   }
 
   /**
    * Returns where the numbers of a piece belong, for a caller who decodes them there. From then on they count as there.
    *
-   * @param given how many there are. @default as many as there must be
+   * @param count how many there are. @default as many as there must be
    * @throws LockstepError ERR_CHUNK if no such piece is expected
    */
-  roomFor(place: PiecePlace, given?: number): Float32Array<ArrayBuffer> {
+  claim(place: PiecePlace, count?: number): Float32Array<ArrayBuffer> {
     const { slice, attempt, part, offset } = place;
     const factors = part === 0 ? undefined : this.#factorsOf(slice, attempt);
-    const whole = part === 0 ? this.#dense : factors?.parts[part];
+    const target = part === 0 ? this.#dense : factors?.parts[part];
     const received = part === 0 ? this.#sums : factors?.received[part];
-    const elements = chunkLength(this.#layout, whole?.length ?? 0, offset);
-    const fits = elements !== undefined && elements === (given ?? elements);
-    if (!whole || !received || !fits || received.has(offset)) throw misplaced(place);
+    const elements = chunkLength(this.#layout, target?.length ?? 0, offset);
+    const isExpected = elements !== undefined && elements === (count ?? elements);
+    if (!target || !received || !isExpected || received.has(offset)) throw misplaced(place);
     received.add(offset);
-    return whole.subarray(offset, offset + elements);
+    return target.subarray(offset, offset + elements);
   }
 
   /** Forgets an attempt, and the sums that had it in them. */
@@ -108,8 +108,8 @@ export class StepAssembly {
     const chosen = this.#sliceSamples.map((_, slice) => this.#attempts[slice]!.get(attempts[slice]!));
     const hasFactors = this.#layout.rowElements.length > 1;
     const hasSums = chunkOffsets(this.#layout, this.#layout.denseElements).every((offset) => this.#sums.has(offset));
-    const isWhole = chosen.every((factors) => !hasFactors || (factors && this.#isWhole(factors)));
-    if (!hasSums || !isWhole || attempts.length !== chosen.length) {
+    const isComplete = chosen.every((factors) => !hasFactors || (factors && this.#isComplete(factors)));
+    if (!hasSums || !isComplete || attempts.length !== chosen.length) {
       throw new LockstepError("ERR_COMMIT", `Step ${step} was committed before all of it had come.`);
     }
     return (part) => (part === 0 ? this.#dense : concat(chosen.map((factors) => factors!.parts[part]!)));
@@ -119,7 +119,7 @@ export class StepAssembly {
    * Returns a factor part for all rows, as `complete` would, if it has come from every slice; and the attempts, by
    * slice, that it is made of. They may turn out to be others in the end.
    */
-  wholeFactor(part: number): { attempts: number[]; values: Float32Array<ArrayBuffer> } | undefined {
+  completeFactor(part: number): { attempts: number[]; values: Float32Array<ArrayBuffer> } | undefined {
     const chosen = this.#attempts.map((attempts) =>
       [...attempts].findLast(([, factors]) => this.#hasPart(factors, part)),
     );
@@ -143,7 +143,7 @@ export class StepAssembly {
     return factors;
   }
 
-  #isWhole(factors: Factors): boolean {
+  #isComplete(factors: Factors): boolean {
     return factors.parts.every((_, part) => this.#hasPart(factors, part));
   }
 
@@ -153,13 +153,13 @@ export class StepAssembly {
 }
 
 function concat(arrays: Float32Array[]): Float32Array<ArrayBuffer> {
-  const whole = new Float32Array(arrays.reduce((total, { length }) => total + length, 0));
+  const target = new Float32Array(arrays.reduce((total, { length }) => total + length, 0));
   let offset = 0;
   for (const array of arrays) {
-    whole.set(array, offset);
+    target.set(array, offset);
     offset += array.length;
   }
-  return whole;
+  return target;
 }
 
 function misplaced({ slice, part, offset }: PiecePlace): LockstepError {

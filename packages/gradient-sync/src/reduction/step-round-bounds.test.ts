@@ -60,10 +60,10 @@ describe("what a round holds", () => {
     let most = 0;
     for (let slice = 0; slice < 8; slice++) {
       contribute(round, slice, slice);
-      most = Math.max(most, round.bytesHeld);
+      most = Math.max(most, round.bufferedBytes);
     }
     expect(most).toBe(7 * DENSE_BYTES); // of the last slice nothing is held: it completes each sum
-    expect(round.bytesHeld).toBe(0);
+    expect(round.bufferedBytes).toBe(0);
     expect(round.complete).toBe(true);
   });
 
@@ -73,9 +73,9 @@ describe("what a round holds", () => {
     round.assign(1, [0]);
     round.onChunk(0, piece(0, 1, 0)); // the first attempt flows on
     for (let time = 0; time < 5; time++) for (const message of pieces(0, 1)) round.onChunk(1, message);
-    expect(round.bytesHeld).toBe(DENSE_BYTES + 4 * ROWS * (2 + 3));
+    expect(round.bufferedBytes).toBe(DENSE_BYTES + 4 * ROWS * (2 + 3));
     round.onContribution(1, contribution(0, 1));
-    expect(round.bytesHeld).toBe(0);
+    expect(round.bufferedBytes).toBe(0);
   });
 
   test("does not grow by what is refused, repeated, late or withdrawn", () => {
@@ -83,13 +83,13 @@ describe("what a round holds", () => {
     round.assign(0, [0]);
     round.assign(1, [1]);
     for (const message of pieces(0)) round.onChunk(0, message);
-    const held = round.bytesHeld;
+    const bytesBefore = round.bufferedBytes;
     for (const message of pieces(0)) round.onChunk(0, message); // again
     for (const message of pieces(0)) round.onChunk(0, { ...message, step: toStep(4) }); // of the step before
     round.onChunk(1, piece(1, 0, 0));
     round.onChunk(1, piece(1, 0, 100, 100, 0, Number.NaN)); // withdraws it all
     for (const message of pieces(1)) round.onChunk(1, message); // too late
-    expect(round.bytesHeld).toBeLessThanOrEqual(held);
+    expect(round.bufferedBytes).toBeLessThanOrEqual(bytesBefore);
   });
 });
 
@@ -103,7 +103,7 @@ describe("pieces that are asked for again", () => {
     for (const message of pieces(1)) round.onChunk(1, message);
     const out = round.onContribution(1, { ...contribution(1), samples: 1 });
     expect(out.map(({ message }) => message.type)).toEqual(["rejected", "withdrawn"]);
-    expect(round.owes(0)).toBe(true);
+    expect(round.mustResend(0)).toBe(true);
     round.assign(0, [1]);
     contribute(round, 0, 1, 1);
     expect(round.complete).toBe(false);
@@ -113,13 +113,13 @@ describe("pieces that are asked for again", () => {
   test("complete the step when they have come", () => {
     const round = roundWithSumsToMakeAgain();
     for (let chunk = 0; chunk < 10; chunk++) round.onChunk(0, piece(0, 0, 100 * chunk));
-    expect(round.owes(0)).toBe(false);
+    expect(round.mustResend(0)).toBe(false);
     expect(round.complete).toBe(true);
   });
 
   test("make another worker compute the slice if who was to send them is gone", () => {
     const round = roundWithSumsToMakeAgain();
-    round.lose(0);
+    round.removeWorker(0);
     expect(round.slices.map(({ complete }) => complete !== undefined)).toEqual([false, true]);
     round.assign(1, [0]);
     contribute(round, 1, 0, 1);

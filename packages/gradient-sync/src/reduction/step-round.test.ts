@@ -10,11 +10,11 @@ import {
   chunksOf,
   contributionOf,
   layout,
+  receive,
   SAMPLES,
   STEP,
   slices,
   stepOf,
-  take,
   task,
   tensor,
 } from "../testing/three-slices.ts";
@@ -26,7 +26,7 @@ import { StepAssembly } from "./step-assembly.ts";
 const pool = new BufferPool();
 
 /** A round where worker k has the first attempt at slice k. */
-function begun(): PlainRound {
+function startedRound(): PlainRound {
   const round = new PlainRound(task, slices, layout, true, pool);
   for (const { slice } of slices) round.assign(slice, [slice]);
   return round;
@@ -48,9 +48,9 @@ const sumsIn = (out: readonly Outgoing[]) =>
   out.flatMap(({ message }) => (message.type === "update-chunk" && message.part === 0 ? [message.offset] : []));
 
 /** What the step is for someone who heard all that was for all, and computed nothing. */
-function heard(round: PlainRound, out: readonly Outgoing[]): Float32Array[] {
+function receivedStep(round: PlainRound, out: readonly Outgoing[]): Float32Array[] {
   const assembly = new StepAssembly(layout, SAMPLES);
-  for (const outgoing of out) if (outgoing.to === "all") take(assembly, outgoing);
+  for (const outgoing of out) if (outgoing.to === "all") receive(assembly, outgoing);
   const { message } = round.commit();
   if (message.type !== "commit") throw new Error(`Expected a commit, got ${message.type}.`);
   return [0, 1, 2].map(assembly.complete(STEP, message.attempts));
@@ -64,10 +64,10 @@ describe("a step", () => {
       { slice: 0, attempt: 0, start: 10, end: 12 },
       { slice: 1, attempt: 1, start: 12, end: 13 },
     ];
-    const { type: _, ...told } = task;
+    const { type: _, ...fields } = task;
     expect(round.assign(4, [0, 1])).toEqual({
       to: 4,
-      message: { type: "assign", ...told, slices: own, sliceSamples: SAMPLES },
+      message: { type: "assign", ...fields, slices: own, sliceSamples: SAMPLES },
     });
     expect(round.assign(5, [])).toMatchObject({ to: 5, message: { slices: [], sliceSamples: SAMPLES } });
   });
@@ -76,20 +76,20 @@ describe("a step", () => {
     const all = slices.flatMap(({ slice }) => chunksOf(slice));
     fc.assert(
       fc.property(fc.shuffledSubarray(all, { minLength: all.length }), (chunks) => {
-        const round = begun();
+        const round = startedRound();
         const out = chunks.flatMap((chunk) => round.onChunk(chunk.slice, chunk));
         for (const { slice } of slices) {
           expect(round.complete).toBe(false);
           expect(round.onContribution(slice, contributionOf(slice))).toEqual([]);
         }
         expect(round.complete).toBe(true);
-        expect(heard(round, out)).toEqual(stepOf([0, 0, 0]));
+        expect(receivedStep(round, out)).toEqual(stepOf([0, 0, 0]));
       }),
     );
   });
 
   test("is committed with the samples, the loss and the right answers of all slices", () => {
-    const round = begun();
+    const round = startedRound();
     for (const { slice } of slices) contribute(round, slice, slice);
     const totals = { samples: 6, lossSum: 3, correct: 2 };
     expect(round.totals()).toEqual(totals);
@@ -100,7 +100,7 @@ describe("a step", () => {
   });
 
   test("adds in the order of slices and not of arrival: float32 sums depend on it", () => {
-    const round = begun();
+    const round = startedRound();
     const parts = [2 ** 24, 1, -(2 ** 24)].map((value, slice) => chunkOf(slice, 0, 0, 3, value, value));
     const out = [2, 1, 0].flatMap((slice) => round.onChunk(slice, parts[slice]!));
     expect(out).toHaveLength(1);
@@ -111,7 +111,7 @@ describe("a step", () => {
   });
 
   test("forwards each piece of a factor as it is, at once, to all but the one that it came from", () => {
-    const round = begun();
+    const round = startedRound();
     const [chunk] = chunksOf(2, 0, [1]);
     expect(round.onChunk(2, chunk!)).toEqual([{ to: "all", except: 2, message: { ...chunk, type: "update-chunk" } }]);
   });
@@ -130,7 +130,7 @@ describe("a step", () => {
 describe("a second attempt at a slice", () => {
   /** Worker 3 tries slice 0 too, of which worker 0 has sent its factors and the first of its dense pieces. */
   function twice() {
-    const round = begun();
+    const round = startedRound();
     const out = send(round, 0, chunksOf(0).slice(0, 1));
     out.push(...send(round, 0, chunksOf(0, 0, [1, 2])));
     for (const slice of [1, 2]) out.push(...contribute(round, slice, slice));
@@ -143,9 +143,9 @@ describe("a second attempt at a slice", () => {
     expect(send(round, 3, chunksOf(0, 1))).toEqual([]);
     out.push(...send(round, 0, chunksOf(0).slice(1)), ...round.onContribution(0, contributionOf(0)));
     expect(withdrawals(out)).toEqual([]);
-    expect(round.bytesHeld).toBe(0);
+    expect(round.bufferedBytes).toBe(0);
     expect(round.onContribution(3, contributionOf(0, 1))).toEqual([]);
-    expect(heard(round, out)).toEqual(stepOf([0, 0, 0]));
+    expect(receivedStep(round, out)).toEqual(stepOf([0, 0, 0]));
   });
 
   test("takes the place of the first if it is complete before: the first is withdrawn with its sums", () => {
@@ -156,36 +156,36 @@ describe("a second attempt at a slice", () => {
     expect(round.complete).toBe(false);
     for (const slice of [1, 2]) out.push(...send(round, slice, chunksOf(slice, 0, [0]).slice(0, 1)));
     expect(round.complete).toBe(true);
-    expect(heard(round, out)).toEqual(stepOf([1, 0, 0]));
+    expect(receivedStep(round, out)).toEqual(stepOf([1, 0, 0]));
   });
 
   test("takes the place of the first, with what of it has come, if the first's worker is lost", () => {
     const { round, out } = twice();
     const [first, ...rest] = chunksOf(0, 1);
     send(round, 3, [first!]);
-    out.push(...round.lose(0));
+    out.push(...round.removeWorker(0));
     out.push(...send(round, 3, rest), ...round.onContribution(3, contributionOf(0, 1)));
     for (const slice of [1, 2]) out.push(...send(round, slice, chunksOf(slice, 0, [0]).slice(0, 1)));
-    expect(heard(round, out)).toEqual(stepOf([1, 0, 0]));
+    expect(receivedStep(round, out)).toEqual(stepOf([1, 0, 0]));
   });
 
   test("flows itself if the first has sent nothing", () => {
-    const round = begun();
+    const round = startedRound();
     round.assign(3, [0]);
     const out = [1, 2].flatMap((slice) => contribute(round, slice, slice));
     out.push(...contribute(round, 3, 0, 1), ...send(round, 0, chunksOf(0)));
     expect(withdrawals(out)).toEqual([]);
-    expect(heard(round, out)).toEqual(stepOf([1, 0, 0]));
+    expect(receivedStep(round, out)).toEqual(stepOf([1, 0, 0]));
   });
 });
 
 describe("when an attempt that flowed is withdrawn", () => {
   /** All sums have gone out; worker 0 is lost before its contribution, and worker 3 gets its slice. */
   function withdrawn(others: readonly number[] = [1, 2]) {
-    const round = begun();
+    const round = startedRound();
     const out = slices.flatMap(({ slice }) => send(round, slice, chunksOf(slice)));
     for (const slice of others) out.push(...round.onContribution(slice, contributionOf(slice)));
-    out.push(...round.lose(0));
+    out.push(...round.removeWorker(0));
     round.assign(3, [0]);
     return { round, out };
   }
@@ -198,7 +198,7 @@ describe("when an attempt that flowed is withdrawn", () => {
     expect(round.complete).toBe(false);
     out.push(...send(round, 2, dense(2).slice(0, 1)));
     expect(round.complete).toBe(true);
-    expect(heard(round, out)).toEqual(stepOf([1, 0, 0]));
+    expect(receivedStep(round, out)).toEqual(stepOf([1, 0, 0]));
   });
 
   test("another's contribution may come before the pieces that it sends again", () => {
@@ -208,63 +208,63 @@ describe("when an attempt that flowed is withdrawn", () => {
     expect(round.complete).toBe(false);
     out.push(...send(round, 2, dense(2)));
     expect(round.complete).toBe(true);
-    expect(heard(round, out)).toEqual(stepOf([1, 0, 0]));
+    expect(receivedStep(round, out)).toEqual(stepOf([1, 0, 0]));
   });
 
   test("another one may be withdrawn before the pieces have come again: each is sent once for each sum that held it", () => {
     const { round, out } = withdrawn([2]);
     out.push(...send(round, 2, dense(2).slice(0, 1)));
-    out.push(...round.lose(1));
+    out.push(...round.removeWorker(1));
     expect(withdrawals(out)).toEqual([
       [0, 0, [0, 3]],
       [1, 0, []],
     ]);
     round.assign(4, [1]);
     out.push(...contribute(round, 3, 0, 1), ...contribute(round, 4, 1, 1), ...send(round, 2, dense(2).slice(1)));
-    expect(heard(round, out)).toEqual(stepOf([1, 1, 0]));
+    expect(receivedStep(round, out)).toEqual(stepOf([1, 1, 0]));
   });
 
   test("a sum that was made anew can be withdrawn again", () => {
     const { round, out } = withdrawn([2]);
     out.push(...send(round, 3, chunksOf(0, 1)), ...send(round, 1, dense(1)), ...send(round, 2, dense(2).slice(0, 1)));
-    out.push(...round.lose(3));
+    out.push(...round.removeWorker(3));
     expect(withdrawals(out).at(-1)).toEqual([0, 1, [0]]);
     round.assign(4, [0]);
     out.push(...contribute(round, 4, 0, 2), ...round.onContribution(1, contributionOf(1)));
     out.push(...send(round, 1, dense(1).slice(0, 1)), ...send(round, 2, dense(2)));
-    expect(heard(round, out)).toEqual(stepOf([2, 0, 0]));
+    expect(receivedStep(round, out)).toEqual(stepOf([2, 0, 0]));
   });
 
   test("a complete contribution whose worker is gone is withdrawn with it, since nobody can send it again", () => {
-    const round = begun();
+    const round = startedRound();
     const out = slices.flatMap(({ slice }) => send(round, slice, chunksOf(slice)));
     for (const slice of [1, 2]) out.push(...round.onContribution(slice, contributionOf(slice)));
-    expect(round.lose(1)).toEqual([]); // it stands, as long as its sums do
-    out.push(...round.lose(0));
+    expect(round.removeWorker(1)).toEqual([]); // it stands, as long as its sums do
+    out.push(...round.removeWorker(0));
     expect(withdrawals(out)).toEqual([
       [0, 0, [0, 3]],
       [1, 0, []],
     ]);
     round.assign(2, [0, 1]);
     out.push(...send(round, 2, dense(2)), ...contribute(round, 2, 0, 1), ...contribute(round, 2, 1, 1));
-    expect(heard(round, out)).toEqual(stepOf([1, 1, 0]));
+    expect(receivedStep(round, out)).toEqual(stepOf([1, 1, 0]));
   });
 
   test("nothing has to be sent again if it was in no sum", () => {
-    const round = begun();
-    const out = [...send(round, 0, chunksOf(0)), ...contribute(round, 1, 1), ...round.lose(0)];
+    const round = startedRound();
+    const out = [...send(round, 0, chunksOf(0)), ...contribute(round, 1, 1), ...round.removeWorker(0)];
     expect(withdrawals(out)).toEqual([[0, 0, []]]);
     round.assign(2, [0]);
     out.push(...contribute(round, 2, 2), ...contribute(round, 2, 0, 1));
-    expect(heard(round, out)).toEqual(stepOf([1, 0, 0]));
+    expect(receivedStep(round, out)).toEqual(stepOf([1, 0, 0]));
   });
 
-  test("one that had sent nothing goes without a word", () => expect(begun().lose(0)).toEqual([]));
+  test("one that had sent nothing goes without a word", () => expect(startedRound().removeWorker(0)).toEqual([]));
 });
 
 describe("what comes twice", () => {
   test("is ignored: pieces, and contributions", () => {
-    const round = begun();
+    const round = startedRound();
     const out = slices.flatMap(({ slice }) => [
       ...send(round, slice, chunksOf(slice)),
       ...send(round, slice, chunksOf(slice)),
@@ -276,27 +276,27 @@ describe("what comes twice", () => {
     ]);
     expect(again).toEqual([]);
     expect(round.totals().lossSum).toBe(3);
-    expect(heard(round, out)).toEqual(stepOf([0, 0, 0]));
+    expect(receivedStep(round, out)).toEqual(stepOf([0, 0, 0]));
   });
 
   test("is ignored although it was asked for again, from the second time on", () => {
-    const round = begun();
+    const round = startedRound();
     slices.map(({ slice }) => send(round, slice, chunksOf(slice)));
-    round.lose(0);
+    round.removeWorker(0);
     round.assign(3, [0]);
     send(round, 3, chunksOf(0, 1));
     const [chunk] = chunksOf(1);
     expect([...round.onChunk(1, chunk!), ...round.onChunk(1, chunk!)]).toEqual([]);
     expect(sumsIn(send(round, 2, chunksOf(2, 0, [0])))).toEqual([0]);
-    const held = round.bytesHeld;
+    const bytesBefore = round.bufferedBytes;
     expect(round.onChunk(1, chunk!)).toEqual([]); // its sum has gone out
-    expect(round.bytesHeld).toBe(held);
+    expect(round.bufferedBytes).toBe(bytesBefore);
   });
 });
 
 describe("a piece or a contribution that is not as it must be", () => {
   const chunk = chunkOf(0, 0, 0, 3, 1, 2);
-  const whole = (round: PlainRound) => send(round, 0, chunksOf(0));
+  const sendAll = (round: PlainRound) => send(round, 0, chunksOf(0));
   test.each<[string, string, (round: PlainRound) => Outgoing[]]>([
     ["a part that there is not", "ERR_CHUNK", (round) => round.onChunk(0, { ...chunk, part: 3 })],
     ["an offset where no chunk begins", "ERR_CHUNK", (round) => round.onChunk(0, { ...chunk, offset: 1 })],
@@ -319,19 +319,19 @@ describe("a piece or a contribution that is not as it must be", () => {
     [
       "other samples than asked for",
       "ERR_CONTRIBUTION",
-      (round) => [...whole(round), ...round.onContribution(0, { ...contributionOf(0), samples: 3 })],
+      (round) => [...sendAll(round), ...round.onContribution(0, { ...contributionOf(0), samples: 3 })],
     ],
     [
       "more right answers than samples",
       "ERR_CONTRIBUTION",
-      (round) => [...whole(round), ...round.onContribution(0, { ...contributionOf(0), correct: 3 })],
+      (round) => [...sendAll(round), ...round.onContribution(0, { ...contributionOf(0), correct: 3 })],
     ],
-  ])("with %s is rejected, and another attempt makes it good", (_, code, spoil) => {
-    const round = begun();
+  ])("with %s is rejected, and another attempt makes it good", (_, code, corrupt) => {
+    const round = startedRound();
     const out = [1, 2].flatMap((slice) => contribute(round, slice, slice));
     const [first, ...rest] = chunksOf(0);
     out.push(...round.onChunk(0, first!));
-    out.push(...spoil(round));
+    out.push(...corrupt(round));
     const rejected = out.find(({ message }) => message.type === "rejected");
     expect(rejected).toMatchObject({ to: 0, message: { step: STEP, slice: 0, attempt: 0, code } });
     expect(withdrawals(out)).toMatchObject([[0, 0, expect.arrayContaining([0])]]);
@@ -341,17 +341,17 @@ describe("a piece or a contribution that is not as it must be", () => {
     expect([...send(round, 0, rest), ...round.onContribution(0, contributionOf(0))]).toEqual([]); // what was on its way
     round.assign(3, [0]);
     out.push(...contribute(round, 3, 0, 1), ...[1, 2].flatMap((slice) => send(round, slice, chunksOf(slice, 0, [0]))));
-    expect(heard(round, out)).toEqual(stepOf([1, 0, 0]));
+    expect(receivedStep(round, out)).toEqual(stepOf([1, 0, 0]));
   });
 
   test("is rejected of a second attempt too, and the first flows on", () => {
-    const round = begun();
+    const round = startedRound();
     round.assign(3, [0]);
     const out = send(round, 0, chunksOf(0).slice(0, 1));
     expect(typesOf(round.onChunk(3, chunkOf(0, 1, 0, 0, Number.NaN, 0, 0)))).toEqual(["rejected"]);
     out.push(...send(round, 0, chunksOf(0).slice(1)), ...round.onContribution(0, contributionOf(0)));
     out.push(...[1, 2].flatMap((slice) => contribute(round, slice, slice)));
-    expect(heard(round, out)).toEqual(stepOf([0, 0, 0]));
+    expect(receivedStep(round, out)).toEqual(stepOf([0, 0, 0]));
   });
 });
 
@@ -359,7 +359,7 @@ describe("training has come apart", () => {
   const nan = (attempt: number) => chunkOf(0, attempt, 1, 0, Number.NaN, 0, 0);
 
   test("not because workers find a slice not finite, however many: another one may not", () => {
-    const round = begun();
+    const round = startedRound();
     for (const worker of [0, 1, 2]) {
       if (worker > 0) round.assign(worker, [0]);
       round.onChunk(worker, nan(worker));
@@ -369,15 +369,15 @@ describe("training has come apart", () => {
   });
 
   test("no sum of losses is finite that no float32 could be: it would come to infinity with others'", () => {
-    const round = begun();
+    const round = startedRound();
     send(round, 1, chunksOf(1));
     const out = round.onContribution(1, { ...contributionOf(1), lossSum: 1e308 });
     expect(out[0]).toMatchObject({ to: 1, message: { type: "rejected", code: "ERR_NOT_FINITE" } });
   });
 
   test("when it is given up, since no other worker is there", () => {
-    const round = begun();
-    round.giveUp();
+    const round = startedRound();
+    round.markDiverged();
     expect(round.complete).toBe(true);
     expect(round.totals()).toEqual({ samples: 6, lossSum: Number.NaN, correct: 0 });
   });
@@ -390,17 +390,17 @@ describe("a message about another attempt", () => {
   });
 
   test("of an earlier step, or of one that was withdrawn, is ignored", () => {
-    const round = begun();
+    const round = startedRound();
     for (const { chunk, contribution } of [
       of({ step: toStep(STEP - 1) }),
       of({ step: toStep(0), slice: toSliceId(99) }),
     ]) {
       expect([round.onChunk(0, chunk), round.onContribution(0, contribution)]).toEqual([[], []]);
     }
-    round.lose(0);
+    round.removeWorker(0);
     const { chunk, contribution } = of({});
     expect([round.onChunk(0, chunk), round.onContribution(0, contribution)]).toEqual([[], []]);
-    expect(round.bytesHeld).toBe(0);
+    expect(round.bufferedBytes).toBe(0);
   });
 
   test.each([
@@ -409,7 +409,7 @@ describe("a message about another attempt", () => {
     ["a slice that there is not", { slice: toSliceId(3) }],
     ["an attempt that there is not", { attempt: 1 }],
   ])("of %s is not this worker's to send", (_, change) => {
-    const round = begun();
+    const round = startedRound();
     const { chunk, contribution } = of(change);
     const error = expect.objectContaining({
       code: "ERR_ATTEMPT",
@@ -417,6 +417,6 @@ describe("a message about another attempt", () => {
     });
     expect(() => round.onChunk(0, chunk)).toThrow(error);
     expect(() => round.onContribution(0, contribution)).toThrow(error);
-    expect(round.bytesHeld).toBe(0);
+    expect(round.bufferedBytes).toBe(0);
   });
 });

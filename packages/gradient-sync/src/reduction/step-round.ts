@@ -10,7 +10,7 @@ import { MAX_LOSS_SUM } from "../protocol/limits.ts";
 import { BufferPool } from "./buffer-pool.ts";
 import { ChunkDecoder } from "./chunk-decoder.ts";
 import { DenseSums } from "./dense-sums.ts";
-import { Forwarding, WORKER_LOST } from "./forwarding.ts";
+import { Forwarding, WORKER_DISCONNECTED } from "./forwarding.ts";
 import { IgnoredChunks } from "./ignored-chunks.ts";
 import type { Assign, Chunk, Contribution, Outgoing, RoundTask } from "./outgoing.ts";
 import type { Attempt, SliceAttempts } from "./slice-attempts.ts";
@@ -27,7 +27,7 @@ export class StepRound {
   readonly #sums: DenseSums;
   readonly #forwarding: Forwarding;
   readonly #ignored = new IgnoredChunks();
-  #chunksTaken = 0;
+  #acceptedChunks = 0;
   #diverged = false;
 
   /**
@@ -75,13 +75,13 @@ export class StepRound {
     const received = attempt.received[part];
     if (elements === undefined || received === undefined)
       return this.#refuse(slice, attempt, "ERR_CHUNK", `No chunk of part ${part} begins at ${offset}.`);
-    const again = part === 0 && attempt.askedAgain.delete(offset);
+    const again = part === 0 && attempt.pendingResends.delete(offset);
     if (received.has(offset) && !again) return this.#ignore(worker);
     const values = this.#decoder.decode(chunk, elements);
     if (typeof values === "string") return this.#refuse(slice, attempt, "ERR_CHUNK", values);
     if (!allFinite(values)) return this.#refuseNonFinite(slice, attempt);
     received.add(offset);
-    this.#chunksTaken++;
+    this.#acceptedChunks++;
     return this.#forwarding.accept(slice, attempt, part === 0 ? { offset, values } : chunk);
   }
 
@@ -93,8 +93,8 @@ export class StepRound {
     if (attempt.contribution !== undefined) return [];
     if (!(Math.abs(contribution.lossSum) <= MAX_LOSS_SUM)) return this.#refuseNonFinite(slice, attempt);
     const { samples } = slice;
-    const isWhole = this.#decoder.areAll(attempt.received, samples);
-    if (!isWhole || contribution.samples !== samples || contribution.correct > samples) {
+    const isComplete = this.#decoder.hasAllChunks(attempt.received, samples);
+    if (!isComplete || contribution.samples !== samples || contribution.correct > samples) {
       const reason = "Expected all pieces, and sums over all samples, of the slice.";
       return this.#refuse(slice, attempt, "ERR_CONTRIBUTION", reason);
     }
@@ -107,14 +107,14 @@ export class StepRound {
   }
 
   /** Withdraws what a worker that is gone has not finished, or was to send again. A complete contribution stands. */
-  lose(worker: WorkerId): Outgoing[] {
-    this.#forwarding.lose(worker);
+  removeWorker(worker: WorkerId): Outgoing[] {
+    this.#forwarding.markDisconnected(worker);
     const out: Outgoing[] = [];
     for (const slice of this.slices) {
       for (const attempt of [...slice.attempts.values()]) {
-        const stands = attempt.contribution !== undefined && attempt.askedAgain.size === 0;
+        const stands = attempt.contribution !== undefined && attempt.pendingResends.size === 0;
         if (attempt.worker !== worker || stands) continue;
-        slice.openBecause = WORKER_LOST;
+        slice.openBecause = WORKER_DISCONNECTED;
         this.#forwarding.withdraw(slice, attempt, out);
       }
     }
@@ -122,8 +122,8 @@ export class StepRound {
   }
 
   /** Tells whether a worker was asked for pieces again, and has not sent them. */
-  owes(worker: WorkerId): boolean {
-    return this.#slices.owes(worker);
+  mustResend(worker: WorkerId): boolean {
+    return this.#slices.mustResend(worker);
   }
 
   /**
@@ -139,12 +139,12 @@ export class StepRound {
   }
 
   /** Number of chunks taken so far, without repetitions and those that no longer count. */
-  get chunksTaken(): number {
-    return this.#chunksTaken;
+  get acceptedChunks(): number {
+    return this.#acceptedChunks;
   }
 
   /** Ends the step: all who are here have found a slice not finite, so it is the training, and not a worker. */
-  giveUp(): void {
+  markDiverged(): void {
     this.#diverged = true;
   }
 
@@ -157,8 +157,8 @@ export class StepRound {
   /**
    * Bytes that wait here: at most a dense part in float32 a slice, and a whole contribution for each further attempt.
    */
-  get bytesHeld(): number {
-    return this.#slices.bytesHeld + this.#sums.bytesHeld;
+  get bufferedBytes(): number {
+    return this.#slices.bufferedBytes + this.#sums.bufferedBytes;
   }
 
   /** Returns the sums over the batch, in slice order; `lossSum` is NaN if the training has come apart. */

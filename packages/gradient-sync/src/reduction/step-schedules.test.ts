@@ -8,11 +8,11 @@ import {
   layout,
   PARTS,
   partOf,
+  receive,
   SAMPLES,
   STEP,
   slices,
   stepOf,
-  take,
   task,
 } from "../testing/three-slices.ts";
 import { BufferPool } from "./buffer-pool.ts";
@@ -23,7 +23,7 @@ import type { StepRound } from "./step-round.ts";
 /** Of all schedules: what a round has released must not be what its messages are made of. */
 const pool = new BufferPool();
 
-type Said = Chunk | ReturnType<typeof contributionOf>;
+type WorkerOutput = Chunk | ReturnType<typeof contributionOf>;
 type Action = () => void;
 
 /** A worker that computes piece by piece and obeys; what it says, and what it is told, takes its time. */
@@ -31,8 +31,8 @@ class Worker {
   readonly id: number;
   readonly assembly = new StepAssembly(layout, SAMPLES);
   readonly inbox: Outgoing[] = [];
-  readonly outbox: Said[] = [];
-  readonly #toDo: Said[] = [];
+  readonly outbox: WorkerOutput[] = [];
+  readonly #toDo: WorkerOutput[] = [];
   readonly #sent: Chunk[] = [];
 
   constructor(id: number) {
@@ -48,7 +48,7 @@ class Worker {
   }
 
   #read(outgoing: Outgoing): void {
-    take(this.assembly, outgoing);
+    receive(this.assembly, outgoing);
     const { message } = outgoing;
     if (message.type === "assign") {
       for (const { slice, attempt } of message.slices)
@@ -61,7 +61,7 @@ class Worker {
     }
   }
 
-  #compute(next: Said): void {
+  #compute(next: WorkerOutput): void {
     this.outbox.push(next);
     if (next.type === "contribution") return;
     this.#sent.push(next);
@@ -78,17 +78,19 @@ class Network {
   workers = [0, 1, 2, 3].map((id) => new Worker(id));
 
   constructor() {
-    for (const { id } of this.workers) this.#tell([this.round.assign(id, id < slices.length ? [id] : [])]);
+    for (const { id } of this.workers) this.#send([this.round.assign(id, id < slices.length ? [id] : [])]);
   }
 
   /** Somebody computes, reads, or is heard. */
   get work(): Action[] {
-    const heard = this.workers.filter(({ outbox }) => outbox.length > 0).map((worker) => () => this.#hear(worker));
-    return [...heard, ...[...this.workers, this.listener].flatMap(({ actions }) => actions)];
+    const arrivals = this.workers
+      .filter(({ outbox }) => outbox.length > 0)
+      .map((worker) => () => this.#receive(worker));
+    return [...arrivals, ...[...this.workers, this.listener].flatMap(({ actions }) => actions)];
   }
 
   /** A slice that so many try goes to one more worker. */
-  tries(tried: number): Action[] {
+  retries(tried: number): Action[] {
     const open = this.round.slices
       .map(({ slice, attempts }) => ({ slice, attempts: [...attempts.values()] }))
       .filter(({ attempts }) => attempts.length === tried && attempts.every(({ contribution }) => !contribution));
@@ -98,25 +100,27 @@ class Network {
         .map(
           ({ id }) =>
             () =>
-              this.#tell([this.round.assign(id, [slice])]),
+              this.#send([this.round.assign(id, [slice])]),
         ),
     );
   }
 
   /** A worker is lost; the first never is. */
-  get losses(): Action[] {
-    return this.workers.slice(1).map((lost) => () => {
-      this.workers = this.workers.filter((worker) => worker !== lost);
-      this.#tell(this.round.lose(lost.id));
+  get disconnects(): Action[] {
+    return this.workers.slice(1).map((removed) => () => {
+      this.workers = this.workers.filter((worker) => worker !== removed);
+      this.#send(this.round.removeWorker(removed.id));
     });
   }
 
-  #hear({ id, outbox }: Worker): void {
-    const said = outbox.shift()!;
-    this.#tell(said.type === "contribution" ? this.round.onContribution(id, said) : this.round.onChunk(id, said));
+  #receive({ id, outbox }: Worker): void {
+    const message = outbox.shift()!;
+    this.#send(
+      message.type === "contribution" ? this.round.onContribution(id, message) : this.round.onChunk(id, message),
+    );
   }
 
-  #tell(out: readonly Outgoing[]): void {
+  #send(out: readonly Outgoing[]): void {
     for (const outgoing of out) {
       const { to, except } = outgoing;
       for (const worker of [...this.workers, this.listener]) {
@@ -141,24 +145,24 @@ test("any schedule of sending, losing and trying up to three times ends with all
       const network = new Network();
       const { round, listener } = network;
       for (const choice of choices) {
-        const mayHappen = [
+        const actions = [
           network.work,
           network.work,
-          network.tries(0),
-          network.tries(1),
-          network.tries(2),
-          network.losses,
+          network.retries(0),
+          network.retries(1),
+          network.retries(2),
+          network.disconnects,
         ].flat();
-        mayHappen[choice % mayHappen.length]!();
-        expect(round.bytesHeld).toBeLessThanOrEqual(mostBytes(round));
+        actions[choice % actions.length]!();
+        expect(round.bufferedBytes).toBeLessThanOrEqual(mostBytes(round));
       }
       for (let left = true; left; ) {
-        const [next] = [...network.tries(0), ...network.work];
+        const [next] = [...network.retries(0), ...network.work];
         next?.();
         left = next !== undefined;
       }
       expect(round.complete).toBe(true);
-      expect(round.bytesHeld).toBe(0);
+      expect(round.bufferedBytes).toBe(0);
       const { message } = round.commit();
       if (message.type !== "commit") throw new Error(`Expected a commit, got ${message.type}.`);
       for (const { assembly } of [...network.workers, listener]) {

@@ -44,9 +44,9 @@ export class StepSlices {
   }
 
   /** Tells whether a worker was asked for pieces again, and has not sent them. */
-  owes(worker: WorkerId): boolean {
+  mustResend(worker: WorkerId): boolean {
     const attempts = this.all.flatMap((slice) => [...slice.attempts.values()]);
-    return attempts.some((attempt) => attempt.worker === worker && attempt.askedAgain.size > 0);
+    return attempts.some((attempt) => attempt.worker === worker && attempt.pendingResends.size > 0);
   }
 
   /** Whether each slice has a complete attempt. */
@@ -68,7 +68,7 @@ export class StepSlices {
   }
 
   /** Bytes of buffered pieces. */
-  get bytesHeld(): number {
-    return this.all.reduce((bytes, slice) => bytes + slice.bytesHeld, 0);
+  get bufferedBytes(): number {
+    return this.all.reduce((bytes, slice) => bytes + slice.bufferedBytes, 0);
   }
 }

@@ -17,11 +17,11 @@ export class PlainRound extends StepRound {
     return super.onContribution(toWorkerId(worker), message);
   }
 
-  override lose(worker: number): Outgoing[] {
-    return super.lose(toWorkerId(worker));
+  override removeWorker(worker: number): Outgoing[] {
+    return super.removeWorker(toWorkerId(worker));
   }
 
-  override owes(worker: number): boolean {
-    return super.owes(toWorkerId(worker));
+  override mustResend(worker: number): boolean {
+    return super.mustResend(toWorkerId(worker));
   }
 }

@@ -25,13 +25,13 @@ export class ReductionClient {
   }
 
   /** Takes in the next message, and does what it says. */
-  hear(): void {
+  receive(): void {
     const bytes = this.inbox.shift();
     if (bytes === undefined) return;
     const message = decodeFromCoordinator(bytes);
     if (message.type === "assign") for (const slice of message.slices) this.#compute(message, slice);
     if (message.type === "update-chunk") {
-      decodeInto(this.assembly.roomFor(message), message, this.#gradients.layout.wire);
+      decodeInto(this.assembly.claim(message), message, this.#gradients.layout.wire);
     }
     if (message.type !== "withdrawn") return;
     this.assembly.withdraw(message);
@@ -41,7 +41,7 @@ export class ReductionClient {
   }
 
   /** Makes what it sends next not finite, if that is a chunk. */
-  spoil(decode: (bytes: Uint8Array) => WorkerMessage): void {
+  corruptNext(decode: (bytes: Uint8Array) => WorkerMessage): void {
     const [bytes] = this.outbox;
     if (bytes === undefined) return;
     const message = decode(bytes);
@@ -54,9 +54,9 @@ export class ReductionClient {
   #compute({ step }: Assign, { slice, attempt, start, end }: SliceAssignment): void {
     const { layout, partOf } = this.#gradients;
     for (const part of layout.rowElements.keys()) {
-      const whole = partOf(slice, attempt, part);
-      for (const offset of chunkOffsets(layout, whole.length)) {
-        const values = whole.slice(offset, offset + layout.chunkElements);
+      const all = partOf(slice, attempt, part);
+      for (const offset of chunkOffsets(layout, all.length)) {
+        const values = all.slice(offset, offset + layout.chunkElements);
         const chunk: Chunk = {
           type: "gradient-chunk",
           step,

@@ -55,7 +55,7 @@ export function stepOf(attempts: readonly number[]): Float32Array[] {
 }
 
 /** What a worker makes of what it is told. */
-export function take(assembly: StepAssembly, { message }: Outgoing): void {
+export function receive(assembly: StepAssembly, { message }: Outgoing): void {
   if (message.type === "withdrawn") assembly.withdraw(message);
   if (message.type !== "update-chunk") return;
   const samples = message.part === 0 ? 0 : assembly.samplesOf(message.slice);

@@ -23,8 +23,8 @@ export class PrecomputedGradients {
   computeOne(): boolean {
     for (const [index, place] of this.#layout.places.entries()) {
       if (place.form !== "factored" || this.#means.has(index)) continue;
-      const input = this.#assembly.wholeFactor(place.inputPart);
-      const delta = this.#assembly.wholeFactor(place.deltaPart);
+      const input = this.#assembly.completeFactor(place.inputPart);
+      const delta = this.#assembly.completeFactor(place.deltaPart);
       if (input === undefined || delta === undefined || !areEqual(input.attempts, delta.attempts)) continue;
       const { rows } = this.#assembly;
       const factors = [

@@ -119,7 +119,7 @@ export class StepExchange {
     }
     switch (message.type) {
       case "update-chunk":
-        decodeInto(this.#assembly.roomFor(message), message, this.#context.layout.wire);
+        decodeInto(this.#assembly.claim(message), message, this.#context.layout.wire);
         break;
       case "withdrawn":
         this.#withdraw(message);
