@@ -57,7 +57,7 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
       expect(stderr).toMatch(reason);
       expect(stderr.trim().split("\n")).toHaveLength(1);
       expect(status).toBe(1);
-      for (const worker of workers) await worker.prints("Looking for the coordinator");
+      for (const worker of workers) await worker.prints("Trying to reconnect");
       const saved = run.savedSteps;
       expect(saved).toBeGreaterThanOrEqual(8);
 

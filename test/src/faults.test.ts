@@ -258,7 +258,7 @@ describe("one run, whose last worker is lost again and again", () => {
 
   test("it is killed, and Ctrl-C ends the worker that looks for it: others go on from the last checkpoint", async () => {
     run.coordinator.child.kill("SIGKILL");
-    await worker.prints("Looking for the coordinator");
+    await worker.prints("Trying to reconnect");
     worker.child.kill("SIGINT");
     expect((await worker.finished).status).toBe(0);
     const saved = run.savedSteps;

@@ -155,7 +155,7 @@ describe.concurrent("a worker whose connection is dropped before its coordinator
     const url = await coordinator(afterReady(start, { type: "finished" }), 2);
     const { status, stdout, stderr } = await run(["worker", "--coordinator", url, "--backend", "cpu"], {}, task);
     expect([stderr, status]).toEqual(["", 0]);
-    expect(stdout).toContain("The coordinator closed the connection. Looking for the coordinator for 120 s.");
+    expect(stdout).toContain("The coordinator closed the connection. Trying to reconnect for 120 s.");
   });
 
   test("gives up when that goes on for longer than --reconnect-ms", async ({ task }) => {
@@ -163,7 +163,7 @@ describe.concurrent("a worker whose connection is dropped before its coordinator
     const words = ["worker", "--coordinator", url, "--backend", "cpu", "--reconnect-ms", "1000"];
     const { status, stderr } = await run(words, {}, task);
     expect(stderr).toMatch(
-      /^ERR_DISCONNECTED: The coordinator closed the connection\. It did not come back within 1 s\./,
+      /^ERR_DISCONNECTED: The coordinator closed the connection\. It could not be reached again within 1 s\./,
     );
     expect(status).toBe(1);
   });
@@ -177,7 +177,7 @@ describe.concurrent("a worker whose connection is dropped before its coordinator
       task,
     );
     expect([stderr, status]).toEqual(["ERR_FULL: no room\n", 1]);
-    expect(stdout.match(/Looking for the coordinator/g)).toHaveLength(1);
+    expect(stdout.match(/Trying to reconnect/g)).toHaveLength(1);
     expect(stdout).toContain("\nno room\n");
   });
 

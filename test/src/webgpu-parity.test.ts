@@ -167,7 +167,7 @@ describe.skipIf(!swiftShader)(`training on WebGPU${skipReason}`, () => {
       /^(native|webgpu) had drifted from (native|webgpu) by up to \S+, since their devices round differently;/m,
     );
     expect(stdout).toMatch(/^webgpu joined: SwiftShader .+, tensors up to \d+\.\d GiB, webgpu/m);
-    expect((await webgpu!).stdout).toMatch(/^the GPU took its first step, on zeros, in .* s\nwebgpu joined/m);
+    expect((await webgpu!).stdout).toMatch(/^warmed up the GPU with a step on zeros in .* s\nwebgpu joined/m);
     expect((await native!).stdout).not.toContain("on zeros");
     rmSync(dir, { recursive: true });
   });

@@ -108,11 +108,11 @@ function startWorkers(port: number, start: Start): LocalWorkers {
   return startLocalWorkers(workers, `ws://${HOST}:${port}`, machine, { codeModel, log });
 }
 
-/** Before the run has begun, the failure of one worker ends it; then that of all. */
-function abortOnFailure({ oneFailed, allEnded }: LocalWorkers, live: LiveRun, failures: AbortController): void {
+/** Aborts `failures` when a worker fails before the run has started, and when all workers have ended. */
+function abortOnFailure({ firstFailure, allEnded }: LocalWorkers, live: LiveRun, failures: AbortController): void {
   const abort = (error: Error) => failures.abort(new StopReason({ type: "failure", error }));
-  oneFailed.catch((error) => {
+  void firstFailure.then((error) => {
     if (live.snapshot().run === undefined) abort(error);
   });
-  allEnded.catch(abort);
+  void allEnded.then(abort);
 }

@@ -1,4 +1,4 @@
-/** What the coordinator may ask of a worker at any time of a session, beside its steps. */
+/** Handles the control messages of a session, which may arrive at any time beside its steps. */
 import type { MessageOf } from "@lockstep/gradient-sync";
 import type { Connection } from "./connection/connection.ts";
 import type { ControlMessage } from "./connection/inbox.ts";
@@ -22,8 +22,8 @@ export class SessionControl {
   /**
    * Handles a control message.
    *
-   * @returns what goes on after the call, if anything does
-   * @throws LockstepError ERR_MESSAGE_ORDER for what may not be asked for now
+   * @returns a promise of the work that continues after the call, if any
+   * @throws LockstepError ERR_MESSAGE_ORDER if the message is not allowed now
    */
   handle(message: ControlMessage): Promise<void> | undefined {
     switch (message.type) {
@@ -41,7 +41,7 @@ export class SessionControl {
     }
   }
 
-  /** Ends what is being sent. */
+  /** Aborts the transfers under way. */
   close(): Promise<void> {
     return this.#sender.close();
   }
@@ -53,6 +53,6 @@ export class SessionControl {
   }
 
   #logRejection({ slice, step, reason }: MessageOf<"rejected">): void {
-    this.#log(`the coordinator refused what this worker sent for slice ${slice} of step ${step}: ${reason}`);
+    this.#log(`the coordinator rejected this worker's gradients for slice ${slice} of step ${step}: ${reason}`);
   }
 }

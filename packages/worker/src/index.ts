@@ -1,4 +1,4 @@
-/** A worker: it joins a coordinator and computes for it. */
+/** The worker package: a worker joins a coordinator and computes slices for it. */
 
 export { connect } from "./connection/connect.ts";
 export type { Connection } from "./connection/connection.ts";

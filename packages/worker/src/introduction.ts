@@ -1,4 +1,4 @@
-/** What a worker tells the coordinator of itself: its device, and then its model and data. */
+/** The messages with which a worker introduces itself: `hello` with its device, `ready` with its model and data. */
 import { version } from "@lockstep/config";
 import { bitProperties, describeDevice, type Engine, matmulFlopsPerSecond } from "@lockstep/engine";
 import {
@@ -13,10 +13,10 @@ import { drawsDigest, type PreparedRun } from "@lockstep/training";
 import type { Connection } from "./connection/connection.ts";
 import { tensorSpecs } from "./state/tensor-specs.ts";
 
-/** Side of the matrices whose product is timed: large enough for the speed of the layers that matter, and quick. */
+/** Size of the square matrices whose product is timed: large enough to predict the speed of large layers, and quick. */
 const MATMUL_SIZE = { native: 1024, other: 256 };
 
-/** Introduces a worker; `holds` is the state that it has, if it has taken part before. */
+/** Makes the `hello` of a worker; `holds` describes the state that it holds after an earlier session. */
 export function helloMessage(name: string, engine: Engine, holds: MessageOf<"hello">["holds"]): MessageOf<"hello"> {
   const device = describeDevice(engine.device);
   const hello = { type: "hello" as const, protocol: PROTOCOL_VERSION, name, device, ...bitProperties(engine) };
@@ -24,9 +24,9 @@ export function helloMessage(name: string, engine: Engine, holds: MessageOf<"hel
 }
 
 /**
- * Describes the run on this machine, for the coordinator to compare.
+ * Makes the `ready` message: model and data as this machine has them, which the coordinator compares.
  *
- * @throws LockstepError ERR_MODEL_REFUSED for a model that no coordinator takes
+ * @throws LockstepError ERR_MODEL_REFUSED if no coordinator would accept the model
  */
 export async function readyMessage(
   { config: options, loaded, own, names, thread, engine }: PreparedRun,

@@ -1,4 +1,4 @@
-/** A worker's part in a run: what it keeps through connections that end. */
+/** A worker's share of a run, which outlives its connections. */
 import { LockstepError } from "@lockstep/errors";
 import { LapClock, type PreparedRun } from "@lockstep/training";
 import type { Connection } from "./connection/connection.ts";
@@ -6,7 +6,7 @@ import type { ControlMessage, Inbox } from "./connection/inbox.ts";
 import { WorkerSession } from "./session.ts";
 import { HeldState } from "./state/held-state.ts";
 
-/** Holds the state of a run, and serves the coordinator in one session after the other. */
+/** Holds the replica of a run, and serves the coordinator in one session after another. */
 export class Participant {
   readonly #run: PreparedRun;
   readonly #log: (line: string) => void;
@@ -20,22 +20,22 @@ export class Participant {
     this.#state = new HeldState(run);
   }
 
-  /** Takes a step on zeros. @throws LockstepError ERR_TENSOR_SIZE if the GPU does not take a tensor of the model */
+  /** Warms up the device. @throws LockstepError ERR_TENSOR_SIZE if a tensor of the model is too large for the GPU */
   warmUp(): Promise<void> {
     return this.#state.warmUp();
   }
 
-  /** Returns what it holds, for a coordinator that was started again. */
+  /** Returns the held state as a restarted coordinator needs it: the run and its number of updates. */
   heldState(run: string): { run: string; step: number } | undefined {
     const { step } = this.#state;
     return step === undefined ? undefined : { run, step };
   }
 
   /**
-   * Serves the coordinator until it says that the run is over or that this worker may leave.
+   * Serves the coordinator until the run is over or this worker may leave.
    *
-   * @throws Dismissed then
-   * @throws LockstepError when the connection ends; the replica is then as it was after the last whole step
+   * @throws Dismissed at that point
+   * @throws LockstepError when the connection ends; the replica then has the state after the last complete step
    */
   async serve(connection: Connection, inbox: Inbox): Promise<never> {
     const context = { run: this.#run, state: this.#state, clock: this.#clock, log: this.#log };
@@ -50,14 +50,14 @@ export class Participant {
   }
 
   /**
-   * Handles what may be asked for at any time of a session.
+   * Handles a control message.
    *
-   * @returns what goes on after the call, if anything does
-   * @throws LockstepError ERR_MESSAGE_ORDER for what may not be asked for now
+   * @returns a promise of the work that continues after the call, if any
+   * @throws LockstepError ERR_MESSAGE_ORDER if the message is not allowed now
    */
   handleControl(message: ControlMessage): Promise<void> | undefined {
     if (this.#session !== undefined) return this.#session.handleControl(message);
-    throw new LockstepError("ERR_MESSAGE_ORDER", `The coordinator sent ${message.type} before this worker took part.`);
+    throw new LockstepError("ERR_MESSAGE_ORDER", `Expected this worker to be ready before ${message.type}.`);
   }
 
   dispose(): void {

@@ -1,4 +1,4 @@
-/** From a coordinator's `welcome` to a run that this machine can compute: its own model, data and limits count. */
+/** Prepares the run that a coordinator's `welcome` describes, with this machine's model file, data and limits. */
 import { type ExplicitOptions, type MachineOptions, makeConfig } from "@lockstep/config";
 import type { RecordSupply } from "@lockstep/dataset";
 import type { Engine } from "@lockstep/engine";
@@ -7,11 +7,11 @@ import type { MessageOf } from "@lockstep/gradient-sync";
 import { isKnownModel } from "@lockstep/model";
 import { type PreparedRun, prepare } from "@lockstep/training";
 
-/** What this machine has of a run. */
+/** Options of `prepareRun`: what this machine provides. */
 export interface PrepareOptions {
-  /** This machine's copy of a model that is made by code. */
+  /** Path of this machine's copy of a model that is code. */
   model?: string | undefined;
-  /** Where this machine has the data set's files. */
+  /** Folder of the data set's files on this machine. */
   dataDir?: string | undefined;
   maxRows?: number | undefined;
   machine: MachineOptions;
@@ -21,9 +21,9 @@ export interface PrepareOptions {
 /**
  * Prepares the run that a coordinator has described.
  *
- * @param fetch asks the coordinator for records, where this machine has no files
- * @throws LockstepError ERR_MODEL_CODE if the model is made by code that is not here, ERR_MODEL if the coordinator
- *   names none that can be loaded, or what is missing on this machine
+ * @param fetch requests records from the coordinator, for a machine without files
+ * @throws LockstepError ERR_MODEL_CODE if the model is code that this machine does not have, ERR_MODEL if it cannot be
+ *   loaded, or as `prepare`
  */
 export async function prepareRun(
   { model, dataDir, maxRows, machine, log }: PrepareOptions,
@@ -35,17 +35,17 @@ export async function prepareRun(
   if (codeModel && model === undefined) {
     throw new LockstepError(
       "ERR_MODEL_CODE",
-      `The model of this run, ${excerpt(runConfig.model)}, is made by code, which is never sent. Copy its file here and name it: pnpm worker --model <path>`,
+      `The model of this run, ${excerpt(runConfig.model)}, is code, which is never sent. Copy its file to this machine and name it: pnpm worker --model <path>`,
     );
   }
   if (!codeModel && spec === undefined && !isKnownModel(runConfig.model)) {
-    const text = `Expected the coordinator to name a model that Lockstep has, or to send one as data, got ${excerpt(runConfig.model)}`;
-    throw new LockstepError("ERR_MODEL", `${text}; a file of this machine is loaded only if --model names it here.`);
+    const text = `Expected the coordinator to name a built-in model or to send one as data, got ${excerpt(runConfig.model)}`;
+    throw new LockstepError("ERR_MODEL", `${text}. To load a file of this machine, name it with --model.`);
   }
   const localConfig = {
     ...runConfig,
     ...(codeModel && model !== undefined && { model }),
-    // Without a folder of its own, a worker looks in the usual place and then asks the coordinator.
+    // Without --data-dir, a worker looks in the default folder and then asks the coordinator.
     dataDir: dataDir ?? (supplied === undefined ? runConfig.dataDir : undefined),
     maxRows: maxRows ?? runConfig.maxRows,
   };

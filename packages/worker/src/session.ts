@@ -1,4 +1,4 @@
-/** A worker's session with its coordinator: one method for each message, from `start` until the connection ends. */
+/** A worker's session with its coordinator, from `start` until the connection ends: one method for each message. */
 import { LockstepError } from "@lockstep/errors";
 import { type MessageOf, makeLayout } from "@lockstep/gradient-sync";
 import { Batches, evaluateBatch, type LapClock, type PreparedRun, trainStep } from "@lockstep/training";
@@ -12,7 +12,7 @@ import type { HeldState } from "./state/held-state.ts";
 import { StateReceiver } from "./state/state-receiver.ts";
 import { tensorSpecs } from "./state/tensor-specs.ts";
 
-/** Options of a session: what it is for, and what outlives it. */
+/** Options of a session: the run and the state that outlive it. */
 export interface SessionContext {
   run: PreparedRun;
   state: HeldState;
@@ -20,7 +20,7 @@ export interface SessionContext {
   log: (line: string) => void;
 }
 
-/** `waiting` for the first `start`; then each `start` brings an exchange of its own. */
+/** `waiting` for the first `start`; each `start` creates an exchange. */
 type SessionState = { name: "waiting" } | { name: "started"; exchange: CoordinatorExchange };
 
 /** Serves the coordinator over one connection. */
@@ -32,7 +32,7 @@ export class WorkerSession {
   readonly #batches: Batches;
   #session: SessionState = { name: "waiting" };
   #assigned: MessageOf<"assign"> | undefined;
-  /** The state that is being received. */
+  /** Receives the state that is being loaded. */
   #stateReceiver: StateReceiver | undefined;
 
   constructor(context: SessionContext, connection: Connection, inbox: Inbox) {
@@ -45,9 +45,9 @@ export class WorkerSession {
   }
 
   /**
-   * Does what the coordinator asks for, in order, until it says that the run is over or that this worker may leave.
+   * Handles the coordinator's messages in order until the run is over or this worker may leave.
    *
-   * @throws Dismissed then
+   * @throws Dismissed at that point
    * @throws LockstepError when the connection ends
    */
   async serve(): Promise<never> {
@@ -55,7 +55,7 @@ export class WorkerSession {
     for (;;) await this.#handle(await this.#inbox.next());
   }
 
-  /** Ends what is under way. */
+  /** Aborts the work under way and waits for its end. */
   async close(): Promise<void> {
     if (this.#session.name === "started") this.#session.exchange.dispose();
     await this.#control.close();
@@ -63,10 +63,10 @@ export class WorkerSession {
   }
 
   /**
-   * Handles what concerns no step, and may be asked for at any time.
+   * Handles a control message.
    *
-   * @returns what goes on after the call, if anything does
-   * @throws LockstepError ERR_MESSAGE_ORDER for what may not be asked for now
+   * @returns a promise of the work that continues after the call, if any
+   * @throws LockstepError ERR_MESSAGE_ORDER if the message is not allowed now
    */
   handleControl(message: ControlMessage): Promise<void> | undefined {
     return this.#control.handle(message);
@@ -75,7 +75,7 @@ export class WorkerSession {
   async #handle(message: ReceivedMessage): Promise<void> {
     switch (message.type) {
       case "start":
-        return this.#start(message); // once more: whoever sent this worker's state was lost
+        return this.#start(message); // again: the worker that sent this one its state has disconnected
       case "assign":
         return this.#assign(message);
       case "evaluate":
@@ -89,7 +89,7 @@ export class WorkerSession {
       case "finished":
         throw new Dismissed();
       default:
-        throw new LockstepError("ERR_MESSAGE_ORDER", `The coordinator sent ${message.type} where a task was expected.`);
+        throw new LockstepError("ERR_MESSAGE_ORDER", `Expected a task from the coordinator, got ${message.type}.`);
     }
   }
 
@@ -142,7 +142,7 @@ export class WorkerSession {
     this.#stateReceiver.add(message);
   }
 
-  /** Takes the state that has come instead of its own. */
+  /** Replaces this worker's state with the received one. */
   async #loadEnd({ step }: MessageOf<"load-end">): Promise<void> {
     const { run, state, clock } = this.#context;
     const receiver = this.#stateReceiver ?? new StateReceiver(run.names);
@@ -155,6 +155,6 @@ export class WorkerSession {
 
   #exchange(): CoordinatorExchange {
     if (this.#session.name === "started") return this.#session.exchange;
-    throw new LockstepError("ERR_MESSAGE_ORDER", "The coordinator sent a step before this worker's start.");
+    throw new LockstepError("ERR_MESSAGE_ORDER", "Expected the coordinator to send start before a step.");
   }
 }

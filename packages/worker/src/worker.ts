@@ -1,4 +1,4 @@
-/** A worker: one device. It joins a coordinator, computes the slices that it is given, and applies every update. */
+/** A worker: one device that joins a coordinator, computes its assigned slices and applies every update. */
 import { hostname } from "node:os";
 import type { MachineOptions } from "@lockstep/config";
 import { type Engine, startEngine } from "@lockstep/engine";
@@ -13,20 +13,21 @@ import { helloMessage, readyMessage } from "./introduction.ts";
 import { Participant } from "./participant.ts";
 import { type PrepareOptions, prepareRun } from "./prepare-run.ts";
 
-/** Options of a worker: its name, what it has, and when it is to leave. */
+/** Options of a worker. */
 export interface WorkerOptions extends ReconnectionOptions, PrepareOptions {
+  /** Name of the worker. @default host name and process id */
   name?: string | undefined;
   machine: MachineOptions;
-  /** Aborts when this worker is to leave after its slice. */
+  /** Aborts when this worker is to leave after its current slice. */
   signal: AbortSignal;
 }
 
 /**
- * Works until the coordinator says that the run is over, or that this worker may leave. A coordinator that goes away is
- * looked for: it may have been started again, and goes on from the weights that workers hold.
+ * Works until the run is over or this worker may leave. If the coordinator goes away, the worker reconnects: a restarted
+ * coordinator resumes from the weights that the workers hold.
  *
- * @param connection to the coordinator, new; it is closed at the end
- * @throws LockstepError what the coordinator refuses it for, or what is missing on this machine
+ * @param connection a new connection to the coordinator, which this function closes
+ * @throws LockstepError the reason why the coordinator refused this worker, or what is missing on this machine
  */
 export async function work(connection: Connection, options: WorkerOptions): Promise<void> {
   try {
@@ -37,17 +38,17 @@ export async function work(connection: Connection, options: WorkerOptions): Prom
   }
 }
 
-/** The run that a worker takes part in: it stays prepared while the coordinator is away. */
+/** The run of a worker. It stays prepared while the coordinator is away. */
 interface JoinedRun {
   id: string;
   prepared: PreparedRun;
   participant: Participant;
 }
 
-/** `joining` until the coordinator has said welcome, `joined` from then until the connection ends. */
+/** `joining` until the coordinator sends `welcome`, then `joined` until the connection ends. */
 type WorkerState = "joining" | "joined";
 
-/** Keeps what outlives a connection: the run, and the search for a coordinator that went away. */
+/** Owns what outlives a connection: the run, and the attempts to reconnect. */
 class Worker {
   readonly #options: WorkerOptions;
   readonly #resources: Resources;
@@ -56,7 +57,7 @@ class Worker {
   #connection: Connection;
   #state: WorkerState = "joining";
   #run: JoinedRun | undefined;
-  /** The search that is under way: it goes on until a coordinator was found that has room. */
+  /** The attempts to reconnect that are under way, until the coordinator has sent `welcome`. */
   #reconnection: Reconnection | undefined;
 
   constructor(connection: Connection, options: WorkerOptions, resources: Resources) {
@@ -71,7 +72,7 @@ class Worker {
     resources.add(() => options.signal.removeEventListener("abort", leave));
   }
 
-  /** @throws Dismissed when the run is over, or this worker may leave */
+  /** Starts the engine and serves the coordinator, over one connection after another. @throws Dismissed at the end */
   async run(): Promise<never> {
     const { machine, log } = this.#options;
     const engine = await startEngine({ ...machine, log }).catch((error) => {
@@ -86,7 +87,7 @@ class Worker {
     }
   }
 
-  /** Joins, and serves the coordinator until the connection ends. */
+  /** Joins the run and serves the coordinator until the connection ends. */
   async #joinAndServe(engine: Engine): Promise<never> {
     const { coordinator, log } = this.#options;
     const connection = this.#connection;
@@ -99,11 +100,11 @@ class Worker {
     connection.heartbeat(welcome.heartbeatMs);
     const { prepared, participant } = await this.#joinedRun(welcome, engine);
     connection.send(await readyMessage(prepared, welcome.config, connection));
-    log(`${this.#name} joined ${coordinator} and waits for the others`);
+    log(`${this.#name} joined ${coordinator}`);
     return participant.serve(connection, inbox);
   }
 
-  /** Returns the run that the coordinator conducts, which is prepared at the first welcome and kept. */
+  /** Returns the coordinator's run, which is prepared at the first `welcome`. */
   async #joinedRun(welcome: MessageOf<"welcome">, engine: Engine): Promise<JoinedRun> {
     const { coordinator, log } = this.#options;
     if (this.#run !== undefined) {
@@ -121,10 +122,10 @@ class Worker {
   }
 
   /**
-   * Looks for the coordinator again, if what ended the connection says nothing against this worker.
+   * Reconnects to the coordinator after an error that permits it.
    *
    * @throws Dismissed if this worker is to leave
-   * @throws LockstepError why it can't come again, which the coordinator hears of
+   * @throws LockstepError any other error, which is reported to the coordinator first
    */
   async #reconnect(error: unknown): Promise<Connection> {
     const { log, reconnectMs, signal } = this.#options;
@@ -132,15 +133,15 @@ class Worker {
     if (error instanceof Dismissed || (isTransientError && signal.aborted)) throw new Dismissed();
     if (!isTransientError) throw this.#report(error);
     await this.#connection.close();
-    if (this.#state === "joined" && !isBusy(error)) this.#reconnection = undefined; // it had been found
+    if (this.#state === "joined" && !isBusy(error)) this.#reconnection = undefined; // the coordinator had accepted it
     if (this.#reconnection === undefined) {
-      log(`${error.message} Looking for the coordinator for ${Math.round(reconnectMs / 1000)} s.`);
+      log(`${error.message} Trying to reconnect for ${Math.round(reconnectMs / 1000)} s.`);
     } else if (isBusy(error)) log(error.message);
     this.#reconnection ??= new Reconnection(this.#options, error);
     return this.#reconnection.connect(error, signal);
   }
 
-  /** Lets the coordinator know what was wrong here. */
+  /** Reports a failure to the coordinator, and returns it. */
   #report(error: unknown): unknown {
     const { code, message } = knownError(error) ?? { code: "ERR_WORKER" as const, message: (error as Error).message };
     this.#connection.send({ type: "failed", code, reason: message.slice(0, 1000) });
@@ -148,14 +149,14 @@ class Worker {
   }
 }
 
-/** Warms up the device before anyone waits for it, and before its speed is measured. */
+/** Warms up the GPU before the first step, and before its speed is measured. */
 async function warmUp(participant: Participant, log: (line: string) => void): Promise<void> {
   const startMs = performance.now();
   await participant.warmUp();
-  log(`the GPU took its first step, on zeros, in ${((performance.now() - startMs) / 1000).toFixed(1)} s`);
+  log(`warmed up the GPU with a step on zeros in ${((performance.now() - startMs) / 1000).toFixed(1)} s`);
 }
 
 function otherRunError(coordinator: string): LockstepError {
-  const text = `The coordinator at ${coordinator} now conducts another run than the one that this worker took part in; start the worker again.`;
+  const text = `The coordinator at ${coordinator} now trains another run than the one this worker had joined. Start the worker again.`;
   return new LockstepError("ERR_OTHER_RUN", text);
 }

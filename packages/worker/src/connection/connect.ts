@@ -1,26 +1,24 @@
-/** Connecting to a coordinator. */
+/** Connects a worker to its coordinator. */
 import { startThread } from "@lockstep/files";
 import { assertJoin, type JoinOptions } from "@lockstep/transport";
 import type { Connection } from "./connection.ts";
 import { SocketConnection } from "./socket-connection.ts";
 import type { SocketData } from "./socket-messages.ts";
 
-/**
- * Bytes that may have come and not be received yet; with more the socket is not read, and the coordinator has to wait.
- */
+/** Bytes of messages that may wait to be received. Beyond them the socket is paused: backpressure on the coordinator. */
 const MAX_BUFFERED_BYTES = 256 * 2 ** 20;
 
 /**
- * Connects, with the socket on a thread of its own.
+ * Connects to the coordinator at `url`. The socket runs on its own thread.
  *
- * @throws LockstepError ERR_CONNECT if nobody answers at `url`, or why `openSocket` did not get in there
+ * @throws LockstepError ERR_CONNECT if nothing answers at `url`, or the reason why the coordinator refused
  */
 export async function connect(
   url: string,
   join: JoinOptions,
   maxBufferedBytes: number = MAX_BUFFERED_BYTES,
 ): Promise<Connection> {
-  assertJoin(url, join); // here, where what it throws arrives as it is
+  assertJoin(url, join); // on this thread, so that its error arrives unchanged
   const data: SocketData = { url, join, maxBufferedBytes };
   const connection = new SocketConnection(startThread("socket-thread", import.meta.url, data));
   await connection.opened();

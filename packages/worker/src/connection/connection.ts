@@ -2,25 +2,23 @@
 import type { RecordSupply } from "@lockstep/dataset";
 import type { CoordinatorMessage, Piece, Step, Wire, WorkerMessage } from "@lockstep/gradient-sync";
 
-/** Where a piece of a contribution belongs. */
+/** The place of a piece of a contribution: step, slice, attempt, part and offset. */
 export type PiecePlace = Omit<Piece, "values"> & { step: Step };
 
-/** A connection to the coordinator, which stays open until one end closes it. */
+/** A connection to the coordinator. It stays open until one end closes it. */
 export interface Connection {
   send(message: WorkerMessage): void;
-  /** Sends a piece of a contribution. The array is taken over. */
+  /** Sends a piece of a contribution. The connection takes ownership of the array. */
   sendPiece(piece: PiecePlace, values: Float32Array<ArrayBuffer>, wire: Wire): void;
-  /** Speed of the way from the coordinator to here, as measured after `welcome`. */
+  /** Download bandwidth from the coordinator, measured after `welcome`. */
   readonly linkBytesPerSecond: Promise<number>;
-  /** Whether every message that has come was received, and the connection is open: there is time for something else. */
+  /** True if the connection is open and no message waits to be received, so there is time for other work. */
   readonly isIdle: boolean;
-  /**
-   * Resolves with the next message of the coordinator. Rejects when the connection is closed and all that came is
-   * received.
-   */
+  /** Resolves with the coordinator's next message. Rejects once the connection is closed and every message was received. */
   receive(): Promise<CoordinatorMessage>;
+  /** Sends a heartbeat every `everyMs` milliseconds from now on. */
   heartbeat(everyMs: number): void;
-  /** Asks the coordinator for records of the data set. */
+  /** Requests records of the data set from the coordinator. */
   fetchRecords: RecordSupply["fetch"];
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** The socket of a worker's connection: encodes and sends, receives and decodes, and sends heartbeats. */
+/** The socket of a worker's connection: it encodes and sends, receives and decodes, and sends heartbeats. */
 import { LockstepError } from "@lockstep/errors";
 import {
   type CoordinatorMessage,
@@ -16,13 +16,13 @@ import { LinkSpeed } from "./link-speed.ts";
 import { machineMs } from "./machine-clock.ts";
 import type { FromSocket, SocketData, ToSocket } from "./socket-messages.ts";
 
-/** The interval until the coordinator says how often it wants a heartbeat: starting an engine may take long. */
+/** Interval until `welcome` sets another one: starting an engine may take long. */
 const HEARTBEAT_MS = 1000;
 
 type WebSocket = ReturnType<typeof openSocket>;
 type SocketState = "connecting" | "open" | "closed";
 
-/** Connects at once, and reports what comes; last of all the end, with its reason. */
+/** Connects at once and reports every event to the computing thread; the last one is `closed`, with its reason. */
 export class CoordinatorSocket {
   readonly #url: string;
   readonly #maxBufferedBytes: number;
@@ -37,10 +37,10 @@ export class CoordinatorSocket {
     nowMs: () => performance.now(),
   });
   #state: SocketState = "connecting";
-  /** Why the socket ends, once something has gone wrong. */
+  /** The first error; it is the reason why the socket closes. */
   #fault: LockstepError | undefined;
   #packing = true;
-  /** Bytes of messages that the computing thread was given, and has not received. */
+  /** Bytes of messages that were posted to the computing thread and not yet received there. */
   #bufferedBytes = 0;
 
   constructor(
@@ -53,8 +53,8 @@ export class CoordinatorSocket {
     const socket = openSocket(url, { ...join, maxPayload: MAX_MESSAGE_BYTES });
     this.#socket = socket;
     socket.on("open", () => this.#open());
-    // Any bytes count: on a slow link a whole message may take longer than the coordinator may be silent. They count
-    // once the socket is open: else what came with the upgrade would be heard here only.
+    // Any bytes count as a sign of life: on a slow link one message may take longer than the allowed silence. The
+    // listener is added on open, since a "data" listener would consume the bytes that arrive with the upgrade.
     socket.on("upgrade", ({ socket: link }) =>
       socket.on("open", () => link.on("data", () => this.#heartbeat.received())),
     );
@@ -74,12 +74,12 @@ export class CoordinatorSocket {
     this.send({ ...piece, type: "gradient-chunk", ...encoded });
   }
 
-  /** Sends a heartbeat so often from now on, and expects to hear from the coordinator meanwhile. */
+  /** Sends a heartbeat every `everyMs` milliseconds, and fails the connection if the coordinator is silent for too long. */
   heartbeat(everyMs: number): void {
     this.#heartbeat.start(everyMs);
   }
 
-  /** Notes that the computing thread has received messages of so many bytes: there may be room for more. */
+  /** Notes that the computing thread has received `bytes` of messages, and resumes a paused socket once half are. */
   received(bytes: number): void {
     this.#bufferedBytes -= bytes;
     if (!this.#socket.isPaused || this.#bufferedBytes >= this.#maxBufferedBytes / 2) return;
@@ -89,7 +89,7 @@ export class CoordinatorSocket {
 
   close(): void {
     this.#socket.close(1000);
-    this.#socket.resume(); // else the other end's goodbye is not read
+    this.#socket.resume(); // a paused socket would never read the other end's close frame
   }
 
   #open(): void {
@@ -99,7 +99,7 @@ export class CoordinatorSocket {
   }
 
   #receive(data: Buffer): void {
-    if (this.#socket.readyState !== this.#socket.OPEN) return; // this end has closed it
+    if (this.#socket.readyState !== this.#socket.OPEN) return; // this end is closing it
     try {
       this.#handle(
         this.#clock.receive(() => decodeFromCoordinator(data)),
@@ -135,7 +135,7 @@ export class CoordinatorSocket {
     this.#post({ type: "link", bytesPerSecond });
   }
 
-  /** Hands a message to the computing thread. While that has received too few of them, the socket is not read. */
+  /** Posts a message to the computing thread, and pauses the socket while too many bytes wait there. */
   #forward(message: CoordinatorMessage, bytes: number): void {
     this.#bufferedBytes += bytes;
     if (this.#bufferedBytes > this.#maxBufferedBytes) this.#socket.pause();
@@ -143,7 +143,7 @@ export class CoordinatorSocket {
       this.#post({ type: "message", message, bytes });
       return;
     }
-    // A message that fills its buffer has it for itself. Others share one with what ws has yet to read.
+    // A message that fills its buffer owns it. Others share one with bytes that ws has yet to read.
     const data = message.data.buffer.byteLength === bytes ? message.data : message.data.slice();
     this.#post({ type: "message", message: { ...message, data }, bytes }, [data.buffer]);
   }

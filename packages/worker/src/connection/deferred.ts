@@ -1,6 +1,6 @@
-/** A promise that is settled from outside, by a method of the class that has it. */
+/** A promise that its owner settles. */
 
-/** Settles once; later calls change nothing. Nobody has to await it: a rejection is not an unhandled one. */
+/** Settles once; later calls change nothing. A rejection that nothing awaits is not reported as unhandled. */
 export class Deferred<Value> {
   readonly promise: Promise<Value>;
   resolve: (value: Value) => void = () => {};
@@ -11,6 +11,6 @@ export class Deferred<Value> {
       this.resolve = resolve;
       this.reject = reject;
     });
-    this.promise.catch(() => {}); // whoever awaits it hears of the error
+    this.promise.catch(() => {}); // those who await it still get the error
   }
 }

@@ -1,21 +1,21 @@
-/** Heartbeats to the coordinator, and how long nothing has come from it. */
+/** Sends heartbeats to the coordinator and watches for its silence. */
 
-/** The coordinator may be busy for longer than a worker, whose socket has a thread of its own. */
+/** Intervals of silence that are tolerated. The coordinator may be busy: unlike a worker, it has one thread. */
 const COORDINATOR_SILENT_BEATS = 10;
 
-/** Settings of a heartbeat: what it does, and when. */
+/** Options of a heartbeat. */
 export interface HeartbeatOptions {
   /** Sends a heartbeat. */
   send: () => void;
-  /** Whether the socket is read now: while it is not, this end hears nothing. */
+  /** Returns false while the socket is paused: then silence means nothing. */
   isReading: () => boolean;
-  /** Hears that nothing has come for so many milliseconds, which is too long. */
+  /** Called when nothing was received for too long. */
   onSilence: (silentMs: number) => void;
-  /** A monotonic clock, in ms. */
+  /** A monotonic clock in milliseconds. */
   nowMs: () => number;
 }
 
-/** Beats at an interval, which may change, until it is stopped. */
+/** Beats at an interval, which `start` may change, until it is stopped. */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   #timer: NodeJS.Timeout | undefined;
@@ -26,7 +26,7 @@ export class Heartbeat {
     this.#lastReceivedMs = options.nowMs();
   }
 
-  /** Beats so often from now on. */
+  /** Beats every `everyMs` milliseconds from now on. */
   start(everyMs: number): void {
     this.stop();
     this.#timer = setInterval(() => this.#beat(everyMs), everyMs);
@@ -36,7 +36,7 @@ export class Heartbeat {
     clearInterval(this.#timer);
   }
 
-  /** Notes that something has come, or is read again from now on. */
+  /** Restarts the silence: call it when bytes arrive, and when a paused socket resumes. */
   received(): void {
     this.#lastReceivedMs = this.#options.nowMs();
   }

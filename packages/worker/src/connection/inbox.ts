@@ -1,26 +1,26 @@
 /**
- * The coordinator's messages, one after the other. Control messages, which may come at any time and concern no step,
- * are handled in between.
+ * Reads the coordinator's messages one by one. Control messages, which may arrive at any time and belong to no step, are
+ * handled in between.
  */
 import { LockstepError } from "@lockstep/errors";
 import type { CoordinatorMessage, MessageOf } from "@lockstep/gradient-sync";
 import type { Connection } from "./connection.ts";
 
-/** Thrown where the coordinator lets this worker go, and something else was expected. */
+/** Thrown when the coordinator has finished with this worker. */
 export class Dismissed extends Error {}
 
-/** A message that may come at any time, and is handled as soon as it is its turn. */
+/** A message that may arrive at any time, and is handled when it is read. */
 export type ControlMessage = MessageOf<"sync" | "send-state" | "state-ack" | "rejected">;
-/** Handles a control message; if the promise that it returns rejects, so does the wait for the next message. */
+/** Handles a control message. If the promise that it returns rejects, `next` rejects too. */
 export type ControlHandler = (message: ControlMessage) => Promise<void> | undefined;
-/** Any other message of the coordinator. */
+/** Any other message from the coordinator. */
 export type ReceivedMessage = Exclude<CoordinatorMessage, ControlMessage>;
 
 /** Reads one connection. */
 export class Inbox {
   readonly #connection: Connection;
   readonly #onControl: ControlHandler;
-  /** Aborts with the error of a control message whose handling failed. */
+  /** Aborts with the error of the control message that could not be handled. */
   readonly #failed = new AbortController();
 
   constructor(connection: Connection, onControl: ControlHandler) {
@@ -28,7 +28,7 @@ export class Inbox {
     this.#onControl = onControl;
   }
 
-  /** Whether nothing has come, so that there is time for something else. */
+  /** True if no message waits, so there is time for other work. */
   get isIdle(): boolean {
     return this.#connection.isIdle;
   }
@@ -36,8 +36,8 @@ export class Inbox {
   /**
    * Waits for the next message.
    *
-   * @throws LockstepError when the connection is closed, or what it was refused for
-   * @throws what the handling of a control message has failed with
+   * @throws LockstepError when the connection is closed, the refusal's code if the coordinator refused this worker
+   * @throws the error of a control message that could not be handled
    */
   async next(): Promise<ReceivedMessage> {
     for (;;) {
@@ -57,7 +57,12 @@ export class Inbox {
     }
   }
 
-  /** Waits for a message of this type. @throws Dismissed */
+  /**
+   * Waits for the next message, which must be of this type.
+   *
+   * @throws Dismissed if the coordinator has finished with this worker
+   * @throws LockstepError ERR_MESSAGE_ORDER if it is of another type, or as `next`
+   */
   async nextOfType<Type extends ReceivedMessage["type"]>(type: Type): Promise<MessageOf<Type>> {
     const message = await this.next();
     if (isOfType(message, type)) return message;

@@ -1,8 +1,8 @@
-/** Measures what a socket's thread spends its time with, in milliseconds: it overlaps the computing thread's. */
+/** Measures how a socket's thread spends its time, in milliseconds. That time overlaps the computing thread's. */
 export class IoClock {
   readonly #nowMs: () => number;
   #ms = { encode: 0, send: 0, receive: 0 };
-  /** Messages that the network has not taken yet. */
+  /** Messages that are in flight to the network. */
   #sending = 0;
   #sendingSinceMs = 0;
 
@@ -19,7 +19,7 @@ export class IoClock {
     return this.#time("receive", work);
   }
 
-  /** Notes that a message is being sent, until what this returns is called. */
+  /** Starts to count the time of a send. The returned function ends it; sends that overlap count once. */
   sending(): () => void {
     if (this.#sending++ === 0) this.#sendingSinceMs = this.#nowMs();
     return () => {
@@ -27,7 +27,7 @@ export class IoClock {
     };
   }
 
-  /** Returns the times since they were last taken. */
+  /** Returns the times since the last call. */
   readAndReset(): { encode: number; send: number; receive: number } {
     const ms = this.#ms;
     this.#ms = { encode: 0, send: 0, receive: 0 };

@@ -1,4 +1,4 @@
-/** How fast the way from the coordinator is, as the probes that it sends after `welcome` show. */
+/** Measures the download bandwidth from the probes that the coordinator sends after `welcome`. */
 import { LINK_PROBES } from "@lockstep/gradient-sync";
 
 /** Times the probes of one connection. */
@@ -6,10 +6,10 @@ export class LinkSpeed {
   readonly #arrivedMs: number[] = [];
 
   /**
-   * Counts a probe. Each comes as long after the one before as the link needs for its bytes, except when this thread
-   * was busy.
+   * Counts a probe. The gap between two probes is the time that the link needs for the bytes of one, unless this thread
+   * was busy; the median leaves such gaps out.
    *
-   * @returns bytes per second once all probes are here, and only then
+   * @returns bytes per second at the last probe, before it undefined
    */
   probe(bytes: number, nowMs: number): number | undefined {
     this.#arrivedMs.push(nowMs);

@@ -19,6 +19,8 @@ test("a search in vain ends with the reason for which it began, and not with a r
   const search = new Reconnection({ coordinator, join: {}, reconnectMs: 300 }, disconnectError);
   await expect(search.connect(refused, new AbortController().signal)).rejects.toMatchObject({
     code: "ERR_DISCONNECTED",
-    message: expect.stringMatching(/^The coordinator closed the connection\. It did not come back within 0 s\./),
+    message: expect.stringMatching(
+      /^The coordinator closed the connection\. It could not be reached again within 0 s\./,
+    ),
   });
 });

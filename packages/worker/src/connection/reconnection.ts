@@ -1,4 +1,4 @@
-/** Looks for a coordinator that went away, at random intervals, so that many workers do not all come at once. */
+/** Reconnects to a coordinator that went away, at random intervals so that many workers do not reconnect at once. */
 import { setTimeout as pause } from "node:timers/promises";
 import { LockstepError } from "@lockstep/errors";
 import type { JoinOptions } from "@lockstep/transport";
@@ -6,42 +6,40 @@ import { connect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
 import { Dismissed } from "./inbox.ts";
 
-/** Reasons for which a connection ends that say nothing against this worker: it may come again. */
+/** Codes with which a connection may end through no fault of this worker: it may reconnect. */
 const TRANSIENT = ["ERR_DISCONNECTED", "ERR_CONNECT", "ERR_SILENT", "ERR_STALLED", "ERR_SLOW_READER", "ERR_STATE_LOST"];
-/**
- * Refusals for the number of workers or of refused joins: when a worker comes back, its last connection may still
- * count.
- */
+/** Refusals because of a limit: when a worker reconnects, its previous connection may still count towards it. */
 const BUSY = ["ERR_FULL", "ERR_LIMITED"];
-/** Wait before the first attempt to come back; it doubles with each further one, up to `longest`. */
+/** Delay before the first attempt to reconnect; it doubles with each further attempt, up to `longest`. */
 const BACKOFF_MS = { first: 250, longest: 2000 };
 
-/** Where the coordinator is, and how long it is looked for. */
+/** Options of the attempts to reconnect. */
 export interface ReconnectionOptions {
-  /** ws://host:port, or wss:// */
+  /** URL of the coordinator: ws://host:port or wss://host:port. */
   coordinator: string;
-  /** What the coordinator wants to see of this worker, and this worker of it. */
+  /** Credentials of this worker, and the checks of the coordinator's. */
   join: JoinOptions;
-  /** For how long a coordinator that went away is looked for. */
+  /** Milliseconds for which a worker tries to reconnect; 0 for not at all. */
   reconnectMs: number;
 }
 
 /**
- * Tells whether a worker whose connection ended for this may come again.
+ * Returns whether a worker whose connection ended with this error may reconnect.
  *
- * @param isReconnecting whether it was there before
+ * @param isReconnecting true if it was connected before: then a limit that refuses it may be its own last connection
  */
 export function isTransient(error: unknown, isReconnecting = false): error is LockstepError {
   return error instanceof LockstepError && (TRANSIENT.includes(error.code) || (isReconnecting && isBusy(error)));
 }
 
-/** Tells whether a worker was turned away for what others do, which may change. */
+/** Returns whether a limit of the coordinator refused the worker, which may change. */
 export function isBusy(error: unknown): boolean {
   return error instanceof LockstepError && BUSY.includes(error.code);
 }
 
 /**
- * One search goes on until a coordinator says welcome and has room: one that only drops connections does not end it.
+ * The attempts to reconnect after one disconnect. They share a deadline, which lasts until the coordinator sends
+ * `welcome`: one that only accepts connections and drops them does not extend it.
  */
 export class Reconnection {
   readonly #options: ReconnectionOptions;
@@ -49,7 +47,7 @@ export class Reconnection {
   readonly #deadlineMs: number;
   #waitMs = BACKOFF_MS.first;
 
-  /** @param disconnectError why there is no connection any more */
+  /** @param disconnectError the error that ended the connection */
   constructor(options: ReconnectionOptions, disconnectError: LockstepError) {
     this.#options = options;
     this.#disconnectError = disconnectError;
@@ -57,10 +55,13 @@ export class Reconnection {
   }
 
   /**
-   * @param last why the last connection ended
-   * @throws Dismissed if it is to leave meanwhile
-   * @throws LockstepError ERR_DISCONNECTED when the time is over, ERR_FULL or ERR_LIMITED if it was turned away last,
-   *   or what it was refused for
+   * Connects as soon as the coordinator accepts a connection.
+   *
+   * @param last the error that ended the last connection
+   * @param leave aborts when this worker is to leave
+   * @throws Dismissed if `leave` aborts
+   * @throws LockstepError ERR_DISCONNECTED at the deadline, ERR_FULL or ERR_LIMITED if a limit refused the last attempt,
+   *   or the code of a refusal that is final
    */
   async connect(last: LockstepError, leave: AbortSignal): Promise<Connection> {
     const { coordinator, join, reconnectMs } = this.#options;
@@ -81,10 +82,10 @@ export class Reconnection {
     }
     if (reconnectMs === 0) throw this.#disconnectError;
     if (isBusy(cause)) throw cause;
-    const text = `${this.#disconnectError.message} It did not come back within ${Math.round(reconnectMs / 1000)} s.`;
+    const text = `${this.#disconnectError.message} It could not be reached again within ${Math.round(reconnectMs / 1000)} s.`;
     throw new LockstepError(
       "ERR_DISCONNECTED",
-      `${text} The run goes on from its last checkpoint with pnpm coordinator --resume DIR.`,
+      `${text} Resume the run from its last checkpoint with pnpm coordinator --resume DIR.`,
       { cause },
     );
   }

@@ -1,11 +1,11 @@
-/** Records of the data set that this worker has asked the coordinator for. */
+/** Requests for records of the data set that this worker has sent to the coordinator. */
 import { crc32 } from "node:zlib";
 import type { RecordSplit } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
 import type { MessageOf, WorkerMessage } from "@lockstep/gradient-sync";
 import { Deferred } from "./deferred.ts";
 
-/** Numbers the requests, and hands each answer to whoever asked. */
+/** Numbers the requests and matches each response with its request. */
 export class RecordRequests {
   readonly #send: (message: WorkerMessage) => void;
   readonly #pending = new Map<number, Deferred<Uint8Array>>();
@@ -15,7 +15,7 @@ export class RecordRequests {
     this.#send = send;
   }
 
-  /** Asks for records. Rejects with ERR_RECORDS if they come damaged, and with the error given to `fail`. */
+  /** Requests records. Rejects with ERR_RECORDS if they arrive damaged, and with the error given to `fail`. */
   request(split: RecordSplit, indexes: Uint32Array): Promise<Uint8Array> {
     const request = this.#requests++;
     const response = new Deferred<Uint8Array>();
@@ -24,15 +24,15 @@ export class RecordRequests {
     return response.promise;
   }
 
-  /** Hands over the records of a request, which the coordinator has sent. */
+  /** Resolves the request that these records belong to. */
   deliver({ request, data, crc32: expected }: MessageOf<"records">): void {
     const response = this.#pending.get(request);
     this.#pending.delete(request);
     if (crc32(data) === expected) response?.resolve(data);
-    else response?.reject(new LockstepError("ERR_RECORDS", "Records from the coordinator were damaged on the way."));
+    else response?.reject(new LockstepError("ERR_RECORDS", "Records from the coordinator were damaged in transit."));
   }
 
-  /** Rejects all requests: no more answers will come. */
+  /** Rejects all pending requests: no more responses will arrive. */
   fail(error: Error): void {
     for (const response of this.#pending.values()) response.reject(error);
     this.#pending.clear();

@@ -1,6 +1,6 @@
 /**
- * The worker's connection to its coordinator. The socket lives on another thread, so heartbeats go on, and chunks are
- * sent and taken in, while this thread computes inside native code.
+ * The worker's connection to its coordinator. The socket lives on another thread, so heartbeats and chunks are sent and
+ * received while this thread computes inside native code.
  */
 import type { Worker } from "node:worker_threads";
 import type { RecordSplit } from "@lockstep/dataset";
@@ -14,11 +14,11 @@ import type { FromSocket, ToSocket } from "./socket-messages.ts";
 type ConnectionState = { name: "connecting" } | { name: "open" } | { name: "closed"; error: Error };
 type BufferedMessage = Extract<FromSocket, { type: "message" }>;
 
-/** The computing thread's end: messages wait here until they are received. */
+/** The computing thread's end of a connection: messages wait here until they are received. */
 export class SocketConnection implements Connection {
   readonly #thread: Worker;
   readonly #buffered: BufferedMessage[] = [];
-  /** Callers that wait for a message; there are none while messages wait. */
+  /** Callers that wait for a message; empty while messages are buffered. */
   readonly #receivers: Deferred<CoordinatorMessage>[] = [];
   readonly #records = new RecordRequests((message) => this.send(message));
   readonly #opened = new Deferred<void>();
@@ -30,9 +30,7 @@ export class SocketConnection implements Connection {
     this.#thread = thread;
     thread.on("message", (message: FromSocket) => this.#onThreadMessage(message));
     thread.on("error", (error) => this.#end(error));
-    thread.on("exit", () =>
-      this.#end(new LockstepError("ERR_DISCONNECTED", "The thread of the connection has ended.")),
-    );
+    thread.on("exit", () => this.#end(new LockstepError("ERR_DISCONNECTED", "The connection's thread has ended.")));
   }
 
   get linkBytesPerSecond(): Promise<number> {
@@ -43,7 +41,7 @@ export class SocketConnection implements Connection {
     return this.#buffered.length === 0 && this.#state.name !== "closed";
   }
 
-  /** Resolves when the coordinator has let this worker in. The thread ends if it does not. */
+  /** Resolves when the coordinator has accepted the connection; otherwise ends the thread and rejects. */
   async opened(): Promise<void> {
     try {
       await this.#opened.promise;
@@ -118,9 +116,7 @@ export class SocketConnection implements Connection {
     else receiver.resolve(this.#consume(buffered));
   }
 
-  /**
-   * Ends the connection. The first reason counts: what a thread reports after its socket has closed says nothing more.
-   */
+  /** Ends the connection. Only the first reason counts: errors after the socket has closed add nothing. */
   #end(error: Error): void {
     if (this.#state.name === "closed") return;
     this.#state = { name: "closed", error };

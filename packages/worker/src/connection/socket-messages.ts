@@ -1,28 +1,28 @@
-/** What the computing thread and the thread of the socket say to each other. */
+/** The messages between the computing thread and the socket thread. */
 import type { ErrorCode } from "@lockstep/errors";
 import type { CoordinatorMessage, Wire, WorkerMessage } from "@lockstep/gradient-sync";
 import type { JoinOptions } from "@lockstep/transport";
 import type { PiecePlace } from "./connection.ts";
 
-/** What the socket thread is started with. */
+/** Input of the socket thread. */
 export interface SocketData {
   url: string;
   join: JoinOptions;
-  /** Messages that the computing thread has not received, in bytes; with more the socket is not read. */
+  /** Bytes of messages that may wait for the computing thread; beyond them the socket is paused. */
   maxBufferedBytes: number;
 }
 
-/** What the computing thread tells the socket thread. */
+/** A message from the computing thread to the socket thread. */
 export type ToSocket =
   | { type: "send"; message: WorkerMessage }
-  /** A piece of a contribution, to be encoded there. */
+  /** A piece of a contribution, which the socket thread encodes. */
   | { type: "send-piece"; piece: PiecePlace; values: Float32Array<ArrayBuffer>; wire: Wire }
   | { type: "heartbeat"; everyMs: number }
-  /** Messages of so many bytes were received. */
+  /** The computing thread has received `bytes` of messages. */
   | { type: "received"; bytes: number }
   | { type: "close" };
 
-/** What the socket thread tells the computing thread. */
+/** A message from the socket thread to the computing thread. */
 export type FromSocket =
   | { type: "open" }
   | { type: "message"; message: CoordinatorMessage; bytes: number }

@@ -1,4 +1,4 @@
-/** What runs on the socket thread: a socket, and the port to the thread that computes. */
+/** The entry point of the socket thread: it connects the socket with the port to the computing thread. */
 import { workerData } from "node:worker_threads";
 import { threadPort } from "@lockstep/files";
 import { CoordinatorSocket } from "./coordinator-socket.ts";

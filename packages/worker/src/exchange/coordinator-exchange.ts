@@ -1,6 +1,6 @@
 /**
- * The exchange through a coordinator. Gradients are read back and sent as the backward pass yields them; pieces of the
- * update come in while this worker computes, and count when the coordinator commits the step.
+ * The exchange through a coordinator. Gradients are read back and sent as the backward pass yields them. Pieces of the
+ * update arrive while this worker computes, and take effect when the coordinator commits the step.
  */
 import type { Layout, MessageOf } from "@lockstep/gradient-sync";
 import type { Exchange, LapClock, Slice, SliceSink, Update } from "@lockstep/training";
@@ -13,10 +13,7 @@ type ExchangeState = { name: "idle" } | { name: "stepping"; step: StepExchange }
 /** Takes part in the steps of one session, one after the other. */
 export class CoordinatorExchange implements Exchange {
   readonly #context: ExchangeContext;
-  /**
-   * Where the sums of each step come together: one array for all steps, whose memory the tensors of an update may
-   * share.
-   */
+  /** Receives the dense sums of each step: one array for all steps, whose memory the tensors of an update may share. */
   readonly #dense: Float32Array<ArrayBuffer>;
   #state: ExchangeState = { name: "idle" };
 
@@ -25,7 +22,7 @@ export class CoordinatorExchange implements Exchange {
     this.#dense = new Float32Array(layout.denseElements);
   }
 
-  /** Begins the step that the next `slices` is for. */
+  /** Starts the step that the next `slices` belongs to. */
   assign(message: MessageOf<"assign">): void {
     this.#state = { name: "stepping", step: new StepExchange(this.#context, message, this.#dense) };
   }
@@ -44,7 +41,7 @@ export class CoordinatorExchange implements Exchange {
     return update;
   }
 
-  /** Releases what was computed ahead for a step that will not be committed. */
+  /** Releases the precomputed gradients of a step that will not be committed. */
   dispose(): void {
     if (this.#state.name === "stepping") this.#state.step.dispose();
     this.#state = { name: "idle" };

@@ -1,17 +1,16 @@
 /**
- * Gradients of fully connected layers that are computed while this worker waits for the rest of the step: all factors
- * of a layer are usually there long before the last sums of the convolutions. Whether they count is known at the
- * commit.
+ * Gradients of fully connected layers that are computed while this worker waits for the rest of the step: all factors of
+ * a layer usually arrive long before the last sums of the convolutions. The commit decides whether they are used.
  */
 import { tf } from "@lockstep/engine";
 import type { Layout, StepAssembly } from "@lockstep/gradient-sync";
 import { factoredMean } from "@lockstep/training";
 
-/** Computes the mean gradients of factored tensors ahead, one at a time. */
+/** Computes the mean gradients of factored tensors ahead of the commit, one at a time. */
 export class PrecomputedGradients {
   readonly #layout: Layout;
   readonly #assembly: StepAssembly;
-  /** The mean of each tensor, and the attempts, by slice, whose factors are in it. */
+  /** The mean of each tensor, and the attempt of each slice whose factors it contains. */
   readonly #means = new Map<number, { attempts: readonly number[]; mean: tf.Tensor2D }>();
 
   constructor(layout: Layout, assembly: StepAssembly) {
@@ -19,7 +18,7 @@ export class PrecomputedGradients {
     this.#assembly = assembly;
   }
 
-  /** Computes the mean gradient of one tensor whose factors are there. @returns whether there was one */
+  /** Computes the mean gradient of one tensor whose factors are complete. @returns false if there is none */
   computeOne(): boolean {
     for (const [index, place] of this.#layout.places.entries()) {
       if (place.form !== "factored" || this.#means.has(index)) continue;
@@ -38,7 +37,7 @@ export class PrecomputedGradients {
     return false;
   }
 
-  /** Returns the mean gradient of a tensor, if it was made of these attempts. It is the caller's. */
+  /** Removes and returns the mean gradient of a tensor if it was made of these attempts. The caller disposes of it. */
   pop(index: number, attempts: readonly number[]): tf.Tensor2D | undefined {
     const precomputed = this.#means.get(index);
     if (precomputed === undefined || !areEqual(precomputed.attempts, attempts)) return undefined;

@@ -1,10 +1,10 @@
-/** Which samples this worker will probably be asked for next, so that they are fetched and made before it is asked. */
+/** Predicts the samples that this worker computes next, so that their batch is made before it is needed. */
 import type { SliceRequest } from "@lockstep/dataset";
 import type { MessageOf } from "@lockstep/gradient-sync";
 
 /**
- * Returns the slice after `last`: the next of this step's, or after them the same share of the next step's batch.
- * Undefined if `last` is none of them.
+ * Returns the slice after `last`: the next one of this step, or after them the same share of the next step's batch.
+ * Undefined if `last` is none of these.
  */
 export function sliceToPrefetch(
   assigned: MessageOf<"assign"> | undefined,
@@ -13,7 +13,7 @@ export function sliceToPrefetch(
 ): SliceRequest | undefined {
   if (assigned === undefined || last?.split !== "train" || last.epoch !== assigned.epoch) return undefined;
   const batchSize = assigned.end - assigned.start;
-  // A slice of the epoch's last batch, which may be smaller, is not prefetched: it may be cut otherwise.
+  // The epoch's last batch may be smaller and sliced differently, so its slices are not prefetched.
   const shift = Math.floor((last.start - assigned.start) / batchSize) * batchSize;
   if (shift < 0) return undefined;
   const index = assigned.slices.findIndex(({ start, end }) => start + shift === last.start && end + shift === last.end);

@@ -1,4 +1,4 @@
-/** Sends the gradients of one slice, in pieces that leave as soon as they are full. */
+/** Sends the gradients of one slice in chunks, each as soon as it is complete. */
 import { readBack, tf } from "@lockstep/engine";
 import {
   chunkOffsets,
@@ -12,11 +12,11 @@ import type { Gradient, LapClock, SliceSink, SliceSums } from "@lockstep/trainin
 import type { Connection } from "../connection/connection.ts";
 import { machineMs } from "../connection/machine-clock.ts";
 
-/** The slice, and where its gradients go. */
+/** Options of a slice sender: the slice, and where its gradients go. */
 export interface SliceSenderOptions {
   connection: Connection;
   layout: Layout;
-  /** The step's assembly, where this worker's own factors go too, as they are sent. */
+  /** Assembly of the step, which also gets this worker's own factors as they are sent. */
   assembly: StepAssembly;
   clock: LapClock;
   step: Step;
@@ -24,16 +24,16 @@ export interface SliceSenderOptions {
   attempt: number;
 }
 
-/** Takes the gradients of one attempt at a slice as the backward pass yields them, and sends them. */
+/** Sends the gradients of one attempt at a slice as the backward pass yields them. */
 export class SliceSender implements SliceSink {
   readonly slice: SliceId;
   readonly attempt: number;
   readonly #options: SliceSenderOptions;
-  /** Dense gradients as they were read, and where they begin in part 0. */
+  /** Dense gradients as they were read back, with their start in part 0. */
   readonly #dense: { start: number; values: Float32Array }[] = [];
-  /** Elements that each chunk of the dense part still lacks. */
+  /** Elements that each chunk of the dense part still misses. */
   readonly #missing: Map<number, number>;
-  /** Gradients that are being read back, which takes its time on WebGPU. */
+  /** Read-backs under way; only WebGPU's are asynchronous. */
   readonly #pendingReads: Promise<void>[] = [];
 
   constructor(options: SliceSenderOptions) {
@@ -67,13 +67,13 @@ export class SliceSender implements SliceSink {
     await Promise.all(this.#pendingReads);
     const { connection, clock, step, slice, attempt } = this.#options;
     clock.lap("read-back");
-    // The coordinator works out the waiting itself: it is the rest of the step.
+    // The coordinator computes the waiting time itself: it is the rest of the step.
     const doneMs = machineMs();
     const { step: _, wait: __, ...ms } = clock.finish();
     connection.send({ type: "contribution", step, slice, attempt, samples, lossSum, correct, ms, io: {}, doneMs });
   }
 
-  /** Sends pieces of the dense part once more, as far as they were sent. */
+  /** Sends those chunks of the dense part again that were sent before. */
   resend(offsets: readonly number[]): void {
     for (const offset of new Set(offsets)) if (this.#missing.get(offset) === 0) this.#sendDense(offset);
   }
@@ -86,7 +86,7 @@ export class SliceSender implements SliceSink {
       return;
     }
     const pending = values.then(onValues).finally(() => tensor.dispose());
-    pending.catch(() => {}); // done() hears of it, unless the backward pass fails before
+    pending.catch(() => {}); // done() rejects with it, unless the backward pass fails first
     this.#pendingReads.push(pending);
   }
 
@@ -130,7 +130,7 @@ export class SliceSender implements SliceSink {
   }
 }
 
-/** Returns the elements of the chunk of the dense part that begins at `offset`. */
+/** Returns the number of elements of the dense part's chunk at `offset`. */
 function denseChunkLength({ chunkElements, denseElements }: Layout, offset: number): number {
   return Math.min(chunkElements, denseElements - offset);
 }

@@ -1,6 +1,4 @@
-/**
- * One step of the exchange through a coordinator, from the slices that are assigned to the update that is committed.
- */
+/** One step of the exchange through a coordinator, from the assigned slices to the committed update. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
@@ -20,7 +18,7 @@ import { SliceSender } from "./slice-sender.ts";
 
 type AssignedSlice = MessageOf<"assign">["slices"][number];
 
-/** What the steps of one session have in common. */
+/** State that the steps of one session share. */
 export interface ExchangeContext {
   connection: Connection;
   inbox: Inbox;
@@ -28,22 +26,22 @@ export interface ExchangeContext {
   clock: LapClock;
 }
 
-/** `open` while slices are computed and sums come in, `committed` when the update counts. */
+/** `open` while slices are computed and sums arrive, `committed` when the update is final. */
 type StepState = { name: "open" } | { name: "committed"; commit: MessageOf<"commit"> };
 
-/** Sends this worker's slices of a step, and puts the update together. */
+/** Sends this worker's slices of a step and assembles the update. */
 export class StepExchange {
   readonly #context: ExchangeContext;
   readonly #assigned: MessageOf<"assign">;
-  /** This worker's slices: more come when others have lost theirs. */
+  /** This worker's slices. More are assigned when other workers disconnect. */
   readonly #slices: AssignedSlice[];
   readonly #assembly: StepAssembly;
   readonly #precomputed: PrecomputedGradients;
-  /** Senders of the slices that were sent, kept until the commit, since parts of them may be asked for again. */
+  /** Senders of the slices that were sent. The coordinator may request chunks of them again until the commit. */
   readonly #senders: SliceSender[] = [];
   #state: StepState = { name: "open" };
 
-  /** @param dense where the sums come together */
+  /** @param dense receives the dense sums */
   constructor(context: ExchangeContext, assigned: MessageOf<"assign">, dense: Float32Array<ArrayBuffer>) {
     this.#context = context;
     this.#assigned = assigned;
@@ -52,13 +50,13 @@ export class StepExchange {
     this.#precomputed = new PrecomputedGradients(context.layout, this.#assembly);
   }
 
-  /** Yields this worker's slices, as they are assigned; ends with the commit. */
+  /** Yields this worker's slices as they are assigned, and ends with the commit. */
   async *slices(): AsyncGenerator<Slice> {
     const { inbox, clock } = this.#context;
     while (this.#state.name === "open") {
       for (const slice of this.#slices.filter((one) => !this.#wasSent(one))) yield slice;
       if (await this.#precompute()) continue;
-      const message = await inbox.next(); // the others' factors, sums, slices that others have lost, the commit
+      const message = await inbox.next(); // factors of other workers, sums, more slices, the commit
       clock.lap("wait");
       this.#handle(message);
     }
@@ -73,16 +71,17 @@ export class StepExchange {
   }
 
   /**
-   * Returns the sums of all slices of the step, once it is committed.
+   * Returns the sums of all slices of the committed step.
    *
    * @throws LockstepError ERR_COMMIT if a slice is missing
    */
   update(): Update {
-    if (this.#state.name !== "committed") throw new Error("Expected an update to be asked for after its commit.");
+    if (this.#state.name !== "committed")
+      throw new Error("Expected the step to be committed before its update is read.");
     const { step, attempts, samples, lossSum, correct } = this.#state.commit;
     const { rows } = this.#assembly;
     if (samples !== rows) {
-      const text = `Step ${step} has ${rows} samples, but was committed with ${samples}.`;
+      const text = `Expected step ${step} to be committed with ${rows} samples, got ${samples}.`;
       throw new LockstepError("ERR_COMMIT", text);
     }
     const part = this.#assembly.complete(step, attempts);
@@ -99,23 +98,26 @@ export class StepExchange {
     return { samples, lossSum, correct, gradients };
   }
 
-  /** Releases what was computed ahead and is not part of an update. */
+  /** Releases the precomputed gradients that no update uses. */
   dispose(): void {
     this.#precomputed.dispose();
   }
 
-  /** While nothing has come, computes a part of the update. @returns whether there was one to compute */
+  /** Computes a part of the update while no message waits. @returns false if a message waits or nothing can be computed */
   async #precompute(): Promise<boolean> {
     const { inbox } = this.#context;
-    if (inbox.isIdle) await nextTurn(); // something may have come while this thread computed
+    if (inbox.isIdle) await nextTurn(); // messages may have arrived while this thread computed
     if (!inbox.isIdle) return false;
-    return this.#precomputed.computeOne(); // counted as waiting: this step's parts were sent with its contribution
+    return this.#precomputed.computeOne(); // counted as waiting: the times of this step are sent already
   }
 
   #handle(message: CoordinatorMessage): void {
     const { step } = this.#assigned;
     if ("step" in message && message.step !== step) {
-      throw new LockstepError("ERR_MESSAGE_ORDER", `Expected step ${step}, got ${message.type} of ${message.step}.`);
+      throw new LockstepError(
+        "ERR_MESSAGE_ORDER",
+        `Expected step ${step}, got ${message.type} of step ${message.step}.`,
+      );
     }
     switch (message.type) {
       case "update-chunk":
@@ -134,11 +136,14 @@ export class StepExchange {
       case "finished":
         throw new Dismissed();
       default:
-        throw new LockstepError("ERR_MESSAGE_ORDER", `The coordinator sent ${message.type} in the middle of a step.`);
+        throw new LockstepError(
+          "ERR_MESSAGE_ORDER",
+          `Expected a message of step ${step} from the coordinator, got ${message.type}.`,
+        );
     }
   }
 
-  /** Forgets an attempt, and sends those sums again that had it in them. */
+  /** Drops a withdrawn attempt, and sends again those chunks whose sums contained it. */
   #withdraw(message: MessageOf<"withdrawn">): void {
     this.#assembly.withdraw(message);
     for (const sender of this.#senders) if (!isSame(sender, message)) sender.resend(message.again);

@@ -27,7 +27,7 @@ try {
   const join = { token, tlsFingerprint, insecure };
   const url = coordinator ?? (await findCoordinator(join, log));
   const localOptions = { model, name, dataDir, maxRows, machine: machineOptions(machine) };
-  const connection = await connect(url, join); // until there is one, a signal ends the process at once
+  const connection = await connect(url, join); // a signal before this ends the process at once
   const { signal } = watchInterrupts({ doing: "leaving after this slice", log });
   await work(connection, { coordinator: url, join, reconnectMs, ...localOptions, log, signal });
 } catch (error) {

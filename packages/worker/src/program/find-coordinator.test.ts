@@ -27,7 +27,7 @@ describe("where something listens on this machine", () => {
     const found = findCoordinator({ token: "secret" }, () => {}, port);
     await expect(found).rejects.toMatchObject({
       code: "ERR_UNPROVED",
-      message: expect.stringContaining(`add --coordinator ws://127.0.0.1:${port}; if it has no token`),
+      message: expect.stringContaining(`add --coordinator ws://127.0.0.1:${port}; if it needs no token`),
     });
     await expect(found).rejects.toMatchObject({ message: expect.not.stringContaining("secret") });
   });

@@ -1,4 +1,4 @@
-/** Finds the coordinator where no option names it: on this machine, else on the local network. */
+/** Finds the coordinator if no option names it: on this machine, else on the local network. */
 import { once } from "node:events";
 import { connect } from "node:net";
 import { discover } from "@lockstep/discovery";
@@ -9,13 +9,13 @@ import { bracketed, type JoinOptions, WORKER_LINE } from "@lockstep/transport";
 const DISCOVERY_MS = 3000;
 
 /**
- * Returns the url of the coordinator: one that listens on this machine, else the only one that announces itself on the
+ * Returns the URL of the coordinator that listens on this machine, else of the only one that announces itself on the
  * local network.
  *
- * @param port where it would listen on this machine
- * @param findOnNetwork finds those that announce themselves
- * @throws LockstepError ERR_NO_COORDINATOR if there is none, or more than one; ERR_UNPROVED if the one that was found
- *   can't prove who it is to a worker that has no fingerprint
+ * @param port the port to try on this machine
+ * @param findOnNetwork returns the URLs of the coordinators that announce themselves
+ * @throws LockstepError ERR_NO_COORDINATOR if there is none or more than one, ERR_UNPROVED if joining it takes a
+ *   fingerprint or a token that was not given, or would reveal the token to a coordinator without proof of its identity
  */
 export async function findCoordinator(
   join: JoinOptions,
@@ -28,7 +28,7 @@ export async function findCoordinator(
     const scheme = join.tlsFingerprint === undefined ? "ws" : "wss";
     return assertFingerprintProved(`${scheme}://${bracketed(host)}:${port}`, join);
   }
-  log("no coordinator on this machine's default port; looking on the local network");
+  log("no coordinator listens on this machine's default port; searching the local network");
   const found = await findOnNetwork();
   const [url] = found;
   if (url !== undefined && found.length === 1) {
@@ -38,11 +38,11 @@ export async function findCoordinator(
   const finding = found.length === 0 ? "found none" : `found ${found.join(" and ")}`;
   throw new LockstepError(
     "ERR_NO_COORDINATOR",
-    `Expected one coordinator on port ${port} of this machine or on the local network, ${finding}; start \`pnpm coordinator\`, or name one with --coordinator and its address.`,
+    `Expected one coordinator on port ${port} of this machine or on the local network, ${finding}. Start \`pnpm coordinator\`, or name one with --coordinator ws://HOST:PORT.`,
   );
 }
 
-/** A discovered coordinator gets the token only if its certificate matches the fingerprint, on this machine too. */
+/** Throws unless the fingerprint proves the coordinator's identity, or none is needed: ws:// without a token. */
 function assertFingerprintProved(url: string, join: JoinOptions): string {
   if (join.tlsFingerprint !== undefined) return url;
   if (url.startsWith("wss:")) throw missingProofError(url, join);
@@ -50,7 +50,7 @@ function assertFingerprintProved(url: string, join: JoinOptions): string {
   return url;
 }
 
-/** Makes the error: anyone can announce anything, and an authority vouches for names only. */
+/** Makes the error for TLS without a fingerprint: anyone can announce anything, and a CA vouches only for names. */
 function missingProofError(url: string, { token }: JoinOptions): LockstepError {
   const missing = [
     "its fingerprint (--tls-fingerprint)",
@@ -58,18 +58,18 @@ function missingProofError(url: string, { token }: JoinOptions): LockstepError {
   ];
   return new LockstepError(
     "ERR_UNPROVED",
-    `Found a coordinator with TLS at ${url}, but not what it takes to join it: ${missing.join(" and ")}. Use the whole line that the coordinator printed: ${WORKER_LINE}`,
+    `Found a coordinator with TLS at ${url}; joining it takes ${missing.join(" and ")}. Use the complete command that the coordinator printed: ${WORKER_LINE}`,
   );
 }
 
 function withheldTokenError(url: string): LockstepError {
   return new LockstepError(
     "ERR_UNPROVED",
-    `Found ${url}, but a token goes only to a coordinator that was named, or that proves who it is. If this is yours, add --coordinator ${url}; if it has no token, leave out LOCKSTEP_TOKEN.`,
+    `Found ${url}, but the token is sent only to a coordinator that you name or that proves its identity with a fingerprint. If it is yours, add --coordinator ${url}; if it needs no token, unset LOCKSTEP_TOKEN.`,
   );
 }
 
-/** Returns the loopback address on which something listens: `--host localhost` may be either. */
+/** Returns the loopback address on which something listens; `--host localhost` may mean either one. */
 async function listeningHost(port: number): Promise<string | undefined> {
   const hosts = ["127.0.0.1", "::1"];
   const listening = await Promise.all(hosts.map((host) => isListening(host, port)));

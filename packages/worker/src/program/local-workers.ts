@@ -1,4 +1,4 @@
-/** Workers on this machine, which end with this process at the latest. */
+/** Starts workers on this machine. They end with this process at the latest. */
 import type { ChildProcess } from "node:child_process";
 import type { MachineOptions } from "@lockstep/config";
 import { usableCores } from "@lockstep/engine/cores";
@@ -6,17 +6,18 @@ import { LockstepError } from "@lockstep/errors";
 import type { LogFormat } from "@lockstep/run";
 import { failureOf, startWorkerProcess } from "./worker-process.ts";
 
-/** The coordinator is this process: if it ends, its workers need not look for it long. */
+/** The coordinator is this process: if it ends, it will not come back. */
 const RECONNECT_MS = 2000;
 
-/** Where a model made by code lies, and how the workers log what ends them. */
+/** Options of `startLocalWorkers`. */
 export interface LocalWorkerOptions {
+  /** Path of the run's model, if it is code. */
   codeModel?: string | undefined;
-  /** @default "text" */
+  /** Format of the workers' lines. @default "text" */
   log?: LogFormat | undefined;
 }
 
-/** Starts `workers` processes that join the coordinator at `url`; the cores are divided among them. */
+/** Starts `workers` processes that join the coordinator at `url`, and divides the cores among them. */
 export function startLocalWorkers(
   workers: number,
   url: string,
@@ -34,18 +35,18 @@ export function startLocalWorkers(
   return new LocalWorkers(children);
 }
 
-/** Makes the option that gives each worker a GPU of its own, where any will do. */
+/** Returns the option that gives each worker its own GPU, unless one GPU is named for all. */
 function gpuOption(index: number, gpu: MachineOptions["gpu"]): string[] {
   const workerGpu = gpu === true ? index : gpu;
   return typeof workerGpu === "number" ? ["--gpu", String(workerGpu)] : [];
 }
 
-/** The processes that `startLocalWorkers` has started. */
+/** The worker processes that `startLocalWorkers` has started. */
 export class LocalWorkers {
-  /** Rejects when a worker has failed, with its reason if it told one; never resolves. */
-  readonly oneFailed: Promise<never>;
-  /** Rejects when all workers have ended, however they did: none is left that could come again. Never resolves. */
-  readonly allEnded: Promise<never>;
+  /** Resolves with the error of the first worker that fails; stays pending while none does. */
+  readonly firstFailure: Promise<LockstepError>;
+  /** Resolves when every worker has ended, for any reason, with the error that this is for a run under way. */
+  readonly allEnded: Promise<LockstepError>;
   readonly #children: readonly ChildProcess[];
   readonly #ended: Promise<readonly (LockstepError | undefined)[]>;
 
@@ -53,24 +54,21 @@ export class LocalWorkers {
     this.#children = children;
     const failures = children.map(failureOf);
     this.#ended = Promise.all(failures);
-    this.oneFailed = new Promise((_, reject) => {
-      for (const failure of failures) void failure.then((error) => error !== undefined && reject(error));
+    this.firstFailure = new Promise((resolve) => {
+      for (const failure of failures) void failure.then((error) => error !== undefined && resolve(error));
     });
-    this.allEnded = this.#ended.then((all) => {
-      throw allEndedError(all);
-    });
-    for (const failure of [this.oneFailed, this.allEnded]) failure.catch(() => {}); // whoever waits for it hears of the error
+    this.allEnded = this.#ended.then(allEndedError);
     const kill = () => this.#killAll();
     process.on("exit", kill);
     void this.#ended.then(() => process.off("exit", kill));
   }
 
-  /** Ends one worker at once, as a power cut would. */
+  /** Kills one worker at once, as a power cut would. */
   kill(index: number): void {
     this.#children[index]?.kill("SIGKILL");
   }
 
-  /** Resolves when all workers have ended. Those that have not done so after `graceMs` are killed. */
+  /** Resolves when all workers have ended. Kills those that have not after `graceMs` milliseconds. */
   async end(graceMs: number): Promise<void> {
     const late = setTimeout(() => this.#killAll(), graceMs);
     await this.#ended;
@@ -84,7 +82,7 @@ export class LocalWorkers {
 
 function allEndedError(failures: readonly (LockstepError | undefined)[]): LockstepError {
   const last = failures.findLast((failure) => failure !== undefined);
-  const why = last === undefined ? "" : `, and ${last.code} was the last failure (${last.message})`;
-  const text = `All workers have ended${why}. The run's folder goes on with --resume.`;
+  const why = last === undefined ? "" : `; the last failure was ${last.code} (${last.message.replace(/\.$/, "")})`;
+  const text = `All workers have ended${why}. Resume the run with --resume.`;
   return new LockstepError("ERR_LOCAL_WORKER", text);
 }

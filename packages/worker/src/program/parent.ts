@@ -1,17 +1,17 @@
-/** The process that started this worker, if that was `pnpm train --workers`. */
+/** The parent process of a worker that `pnpm train --workers` has started. */
 import { type ErrorCode, knownError } from "@lockstep/errors";
 
-/** The reason for which a worker fails, as its parent hears of it. */
+/** The failure of a worker, as it is sent to the parent. */
 export interface WorkerFailure {
   code: ErrorCode;
   message: string;
 }
 
 /**
- * Tells the parent why this worker fails, so that a reason that every worker will meet again can end the run, and is
- * printed once.
+ * Sends this worker's failure to the parent, so that one that every worker would repeat can end the run and is printed
+ * once.
  *
- * @returns whether there is such a parent, and a reason for it
+ * @returns false if there is no such parent or the error has no code
  */
 export function reportToParent(error: unknown): boolean {
   const known = knownError(error);
@@ -22,10 +22,10 @@ export function reportToParent(error: unknown): boolean {
 }
 
 /**
- * Ends this process when its parent is gone, however that ended: nobody else can come back as this worker's
- * coordinator. A process that was started otherwise has no such parent.
+ * Exits when the parent ends for any reason: its coordinator cannot come back. Does nothing in a process without an IPC
+ * channel to a parent.
  */
 export function exitWithParent(): void {
   process.once("disconnect", () => process.exit(1));
-  process.channel?.unref(); // listening keeps no worker that is done from ending
+  process.channel?.unref(); // or the listener would keep a finished worker alive
 }

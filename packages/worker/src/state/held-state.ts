@@ -1,15 +1,15 @@
-/** The weights and momentum that a worker holds, kept through connections that end. */
+/** The weights and momentum of a worker, which outlive its connections. */
 import { type CoordinatorMessage, elementsOf, type GradientForm, type MessageOf } from "@lockstep/gradient-sync";
 import { factorableKernels, initialWeights, type StateDict, toStateDict } from "@lockstep/model";
 import { type PreparedRun, parameterValues, Replica, StateSnapshot, stateDigest, warmUp } from "@lockstep/training";
 import { missingWeightsError } from "../message-checks.ts";
 
-/** Rows of the step on zeros: more of them compile the same code. */
+/** Batch size of the warm-up step: a larger one would compile the same kernels. */
 const WARM_UP_ROWS = 32;
-/** Elements of each piece in which a state is compared with a received one. */
+/** Elements of the pieces in which two states are compared. */
 const COMPARED_ELEMENTS = 2 ** 20;
 
-/** `stale` weights are not those of the run: zeros, or older ones; `current` ones have `step` updates. */
+/** `stale` weights are not those of the run: zeros, or outdated ones. `current` weights have `step` updates. */
 type HeldReplica =
   | { name: "nothing" }
   | { name: "stale"; replica: Replica }
@@ -17,7 +17,7 @@ type HeldReplica =
 
 type Values = ReturnType<typeof parameterValues>;
 
-/** This worker's replica, and how many updates it has. */
+/** This worker's replica and the number of its updates. */
 export class HeldState {
   readonly #run: PreparedRun;
   #held: HeldReplica = { name: "nothing" };
@@ -27,7 +27,7 @@ export class HeldState {
     this.#run = run;
   }
 
-  /** Updates that the weights have; undefined if they are not those of the run. */
+  /** Number of updates in the weights; undefined if they are not those of the run. */
   get step(): number | undefined {
     return this.#held.name === "current" ? this.#held.step : undefined;
   }
@@ -43,10 +43,10 @@ export class HeldState {
   }
 
   /**
-   * Has the device compile and choose what it does only once, so that the first slice takes as long as any other. The
-   * weights are zeros meanwhile, and those of the run come with `start`.
+   * Runs one step on zeros, so that the device compiles its kernels before the first slice. The weights are zeros until
+   * `start` brings those of the run.
    *
-   * @throws LockstepError ERR_TENSOR_SIZE if the GPU does not take a tensor of the model
+   * @throws LockstepError ERR_TENSOR_SIZE if a tensor of the model is too large for the GPU
    */
   async warmUp(): Promise<void> {
     const { config, loaded, names, maxRows = WARM_UP_ROWS } = this.#run;
@@ -55,12 +55,12 @@ export class HeldState {
     });
     const replica = this.#install(parameterValues(loaded.model, names, new Map(zeros)));
     this.#held = { name: "stale", replica };
-    replica.factor(factorableKernels(loaded.model)); // as most runs have it
+    replica.factor(factorableKernels(loaded.model)); // as in most runs
     const rows = Math.min(config.sliceRows ?? config.batchSize, maxRows, WARM_UP_ROWS);
     await warmUp(replica, loaded.inputShape, rows);
   }
 
-  /** Begins with weights from the seed, with those that are held, or with none until they have come. */
+  /** Starts from the seed's weights, from the held ones, or without any until they are loaded. */
   async start({ state, forms }: MessageOf<"start">): Promise<void> {
     this.#forms = forms;
     if (state === "held") this.current("start").replica.factor(this.#factoredKernels());
@@ -71,15 +71,15 @@ export class HeldState {
     this.#held = { name: "current", replica: this.#install(parameterValues(loaded.model, names, weights)), step: 0 };
   }
 
-  /** Notes that an update was applied: the weights have `step` of them now. */
+  /** Notes that an update was applied: the weights now have `step` of them. */
   advance(step: number): void {
     this.#held = { name: "current", replica: this.current("commit").replica, step };
   }
 
   /**
-   * Takes a received state instead of its own.
+   * Replaces the state with a received one.
    *
-   * @returns the largest absolute difference of any weight or momentum from those that were held, 0 if none were
+   * @returns the largest absolute difference between the two states' weights and momentum; 0 if none was held
    */
   async load(weights: StateDict, velocities: StateDict, step: number): Promise<number> {
     const { loaded, names } = this.#run;
@@ -89,7 +89,7 @@ export class HeldState {
     return difference;
   }
 
-  /** Takes hold of the current state, to be read while training goes on. */
+  /** Captures the current state, to be read while training continues. */
   snapshot(): StateSnapshot {
     return new StateSnapshot(this.current("send-state").replica, this.#run.names);
   }

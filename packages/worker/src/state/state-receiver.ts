@@ -1,4 +1,4 @@
-/** Weights and momentum that the coordinator sends, while they come. */
+/** Receives the weights and momentum that the coordinator sends. */
 import { LockstepError } from "@lockstep/errors";
 import { elementsOf, type MessageOf, rawFloats } from "@lockstep/gradient-sync";
 import type { StateDict, StateDictName } from "@lockstep/model";
@@ -10,11 +10,11 @@ interface IncomingTensor {
   name: string;
   shape: number[];
   data: Float32Array;
-  /** Elements of each piece that has come, by where it begins. */
+  /** Number of elements of each received piece, by its offset. */
   pieces: Map<number, number>;
 }
 
-/** Puts a state together, and knows what is missing. */
+/** Assembles a state from its pieces and knows what is missing. */
 export class StateReceiver {
   readonly #tensors: Record<Kind, IncomingTensor[]>;
 
@@ -27,10 +27,10 @@ export class StateReceiver {
   }
 
   /**
-   * Takes in a piece. If the worker that a state came from is lost, another one's comes from its beginning: what comes
-   * last counts.
+   * Adds a piece. If the worker that sends the state disconnects, another one sends it again from the start, so a later
+   * piece replaces an earlier one.
    *
-   * @throws LockstepError ERR_CHUNK for a piece that lies in no tensor
+   * @throws LockstepError ERR_CHUNK if the piece lies in no tensor
    */
   add({ tensor, kind, offset, data }: MessageOf<"load-chunk">): void {
     const incoming = this.#tensors[kind][tensor];
@@ -38,7 +38,7 @@ export class StateReceiver {
     if (!incoming || elements === 0 || !Number.isInteger(elements) || offset + elements > incoming.data.length) {
       throw new LockstepError(
         "ERR_CHUNK",
-        `Expected pieces of the model's tensors, got ${data.length} bytes at ${offset} of tensor ${tensor}, which do not lie in it.`,
+        `Expected a piece of one of the model's tensors, got ${data.length} bytes at element ${offset} of tensor ${tensor}, which do not lie in it.`,
       );
     }
     incoming.data.set(rawFloats(data), offset);
@@ -51,19 +51,19 @@ export class StateReceiver {
       for (const { name, data, pieces } of this.#tensors[kind]) {
         const elements = contiguousElements(pieces, data.length);
         if (elements === data.length) continue;
-        const text = `Expected ${data.length} numbers of the ${kind} of ${name}, got ${elements}.`;
+        const text = `Expected ${data.length} elements of the ${kind} of ${name}, got ${elements}.`;
         throw new LockstepError("ERR_CHUNK", text);
       }
     }
   }
 
-  /** Returns all tensors of one kind. */
+  /** Returns the tensors of one kind as a state dict. */
   dict(kind: Kind): StateDict {
     return new Map(this.#tensors[kind].map(({ name, shape, data }) => [name, { shape, data }]));
   }
 }
 
-/** Counts the elements that have come without a gap, from the first on. */
+/** Counts the received elements before the first gap. */
 function contiguousElements(pieces: ReadonlyMap<number, number>, length: number): number {
   let end = 0;
   for (let piece = pieces.get(0); piece !== undefined && end < length; piece = pieces.get(end)) end += piece;

@@ -1,4 +1,4 @@
-/** Sends this worker's state beside its work: some pieces whenever the computing thread waits for something else. */
+/** Sends this worker's state in the background: some pieces whenever the computing thread waits for something else. */
 import { EventEmitter, once } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { LockstepError } from "@lockstep/errors";
@@ -7,14 +7,14 @@ import type { StateSnapshot } from "@lockstep/training";
 import type { Connection } from "../connection/connection.ts";
 
 const PIECE_ELEMENTS = CHUNK_BYTES / 4;
-/** Pieces sent in one turn of the event loop. At one a turn, AlexNet's 300 were not through after 30 steps. */
+/** Pieces sent in one turn of the event loop. At one per turn, AlexNet's 300 took more than 30 steps. */
 const PIECES_PER_TURN = 16;
-/** States sent at once: for a checkpoint, a late joiner, a mended replica, and one whose reader was lost. */
+/** States sent at once: for a checkpoint, a late join, a repaired replica, and one whose receiver disconnected. */
 const MAX_STATES = 4;
 
 type Snapshot = Pick<StateSnapshot, "pieces" | "dispose">;
 
-/** Pieces of one state that may be sent before the coordinator acknowledges another one. */
+/** The send window of one state: the pieces that may be in flight. */
 class SendWindow {
   readonly #acknowledgements = new EventEmitter();
   #credits: number;
@@ -23,7 +23,7 @@ class SendWindow {
     this.#credits = credits;
   }
 
-  /** Waits for room, and takes it. @returns false if `signal` aborted first */
+  /** Waits until another piece may be sent. @returns false if `signal` aborts first */
   async reserve(signal: AbortSignal): Promise<boolean> {
     while (this.#credits === 0 && !signal.aborted) {
       await once(this.#acknowledgements, "acknowledged", { signal }).catch(() => {});
@@ -39,7 +39,7 @@ class SendWindow {
   }
 }
 
-/** Sends the states that the coordinator asks for on one connection. */
+/** Sends the states that the coordinator requests on one connection. */
 export class StateSender {
   readonly #connection: Connection;
   /** The window of each state, by request. */
@@ -51,17 +51,17 @@ export class StateSender {
     this.#connection = connection;
   }
 
-  /** @throws LockstepError ERR_MESSAGE_ORDER if one more state would be too many, or this one is on its way already */
+  /** @throws LockstepError ERR_MESSAGE_ORDER if too many states are under way, or this request is */
   assertCapacity(request: number): void {
     if (this.#windows.size < MAX_STATES && !this.#windows.has(request)) return;
-    const text = `Expected at most ${MAX_STATES} states to be asked for at once, each once; got request ${request}.`;
+    const text = `Expected at most ${MAX_STATES} different requests for the state at once, got request ${request}.`;
     throw new LockstepError("ERR_MESSAGE_ORDER", text);
   }
 
   /**
-   * Sends all of a snapshot, and disposes of it.
+   * Sends a complete snapshot, and disposes of it.
    *
-   * @param step updates that the state has
+   * @param step number of updates in the state
    */
   send(message: MessageOf<"send-state">, step: number, snapshot: Snapshot): Promise<void> {
     const sending = this.#send(message, step, snapshot);
@@ -78,7 +78,7 @@ export class StateSender {
         if (!(await sendWindow.reserve(this.#closing.signal))) return;
         const data = new Uint8Array(values.slice().buffer);
         this.#connection.send({ type: "state-chunk", request, tensor, kind, offset, data });
-        if (++pieces % PIECES_PER_TURN === 0) await nextTurn(); // messages that have come are taken in between
+        if (++pieces % PIECES_PER_TURN === 0) await nextTurn(); // lets waiting messages be handled
       }
       this.#connection.send({ type: "state-end", request, step });
     } finally {
@@ -87,12 +87,12 @@ export class StateSender {
     }
   }
 
-  /** Notes that the coordinator has room for another piece. */
+  /** Notes that the coordinator has received a piece: another one may be sent. */
   acknowledge(request: number): void {
-    this.#windows.get(request)?.acknowledge(); // unless all of it was sent
+    this.#windows.get(request)?.acknowledge(); // undefined once everything was sent
   }
 
-  /** Ends what is being sent, and resolves when all of it was let go. */
+  /** Aborts the transfers under way, and resolves when their snapshots are released. */
   async close(): Promise<void> {
     this.#closing.abort();
     await Promise.allSettled(this.#sending);

@@ -1,20 +1,20 @@
-/** For tests: a connection that says what it is given, and keeps what is sent. */
+/** A connection for tests: it receives given messages and records what is sent. */
 import type { CoordinatorMessage, WorkerMessage } from "@lockstep/gradient-sync";
 import type { Connection, PiecePlace } from "../connection/connection.ts";
 
-/** Says what it was given, and then closes, unless `staysOpen`. */
+/** Receives its messages and then closes, unless `staysOpen` is set. */
 export class ScriptedConnection implements Connection {
   readonly linkBytesPerSecond = Promise.resolve(1e9);
-  /** There is always time to compute ahead. */
+  /** True, so that gradients are always precomputed. */
   readonly isIdle = true;
   readonly sent: WorkerMessage[] = [];
-  /** Pieces of contributions, among them the numbers, and how they are to travel. */
+  /** The pieces that were sent, with their values and wire format. */
   readonly pieces: (PiecePlace & { values: number[]; wire: string })[] = [];
   readonly #incoming: CoordinatorMessage[];
-  /** Whether it stays open when all has been said. */
+  /** True to stay open after the last message. */
   staysOpen = false;
 
-  /** @param incoming what the coordinator says, and then it closes the connection */
+  /** @param incoming the messages of the coordinator */
   constructor(...incoming: CoordinatorMessage[]) {
     this.#incoming = incoming;
   }
@@ -25,10 +25,10 @@ export class ScriptedConnection implements Connection {
 
   sendPiece(piece: PiecePlace, values: Float32Array<ArrayBuffer>, wire: string): void {
     this.pieces.push({ ...piece, values: [...values], wire });
-    structuredClone(values, { transfer: [values.buffer] }); // it is taken over
+    structuredClone(values, { transfer: [values.buffer] }); // the sender loses the array, as with a real thread
   }
 
-  /** The coordinator says something more. */
+  /** Adds a message of the coordinator. */
   push(message: CoordinatorMessage): void {
     this.#incoming.push(message);
   }
@@ -43,7 +43,7 @@ export class ScriptedConnection implements Connection {
   heartbeat(): void {}
 
   async fetchRecords(): Promise<Uint8Array> {
-    throw new Error("There are no records here.");
+    throw new Error("This connection has no records.");
   }
 
   async close(): Promise<void> {}
