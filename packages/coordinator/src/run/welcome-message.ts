@@ -1,9 +1,16 @@
 /** The welcome: what each worker receives of a run when it connects. */
 import type { RecordSource } from "@lockstep/dataset";
+import type { MessageOf } from "@lockstep/gradient-sync";
 import type { DistributedRun } from "./open-run.ts";
 
+/** The facts of the run in a `welcome`; the session adds those of the worker. */
+type WelcomeBody = Omit<MessageOf<"welcome">, "type" | "workerId" | "heartbeatMs">;
+
 /** Returns the body of the welcome. @param records the source for workers without files, if this machine has them */
-export function welcomeMessage({ run: { config, runId }, model }: DistributedRun, records: RecordSource | undefined) {
+export function welcomeMessage(
+  { run: { config, runId }, model }: DistributedRun,
+  records: RecordSource | undefined,
+): WelcomeBody {
   return {
     run: runId,
     config: { ...config },
