@@ -1,18 +1,44 @@
 import { defineConfig } from "vitest/config";
 
-// One run for the whole repository; `pnpm test packages/engine` runs one folder, `pnpm test -t name` one test.
-export default defineConfig({
-  resolve: { conditions: ["lockstep-source"] },
-  ssr: { resolve: { conditions: ["lockstep-source"] } },
-  test: {
-    include: ["packages/*/src/**/*.test.ts", "apps/*/src/**/*.test.ts", "test/src/**/*.test.ts"],
-    environment: "node",
-    pool: "forks",
-    maxWorkers: 2,
-    testTimeout: 120_000,
-    hookTimeout: 300_000,
-    // Real processes, sockets and a browser on a machine that CI shares: one that fails is run once more, and marked.
-    retry: process.env["CI"] === undefined ? 0 : 1,
-    globalSetup: ["packages/testing/src/temporary-folder.ts", "test/src/testing/provide-engine.ts"],
-  },
+// `pnpm vitest run packages/engine` runs one folder, `-t name` one test. A test's name says to which project it belongs:
+//   unit         x.test.ts in packages and apps: no process, browser or native engine
+//   integration  x.integration.test.ts, and all of test/src
+//   long         x.long.test.ts: a drawn case of each proof, or all of them in `pnpm test:long` (mode "long")
+const sources = ["packages/*/src", "apps/*/src"];
+const inSources = (name: string) => sources.map((folder) => `${folder}/**/${name}`);
+const INTEGRATION = "*.integration.test.ts";
+const LONG = "*.long.test.ts";
+
+export default defineConfig(({ mode }) => {
+  const resolve = { conditions: ["lockstep-source"] };
+  const project = (name: string, test: object) => ({
+    resolve,
+    ssr: { resolve },
+    test: { name, environment: "node", pool: "forks", testTimeout: 120_000, hookTimeout: 300_000, ...test },
+  });
+  const programs = { globalSetup: ["test/src/testing/provide-engine.ts"] };
+  return {
+    test: {
+      maxWorkers: 2,
+      globalSetup: ["packages/testing/src/temporary-folder.ts", "packages/testing/src/choose-seed.ts"],
+      projects: [
+        project("unit", {
+          include: inSources("*.test.ts"),
+          exclude: inSources(INTEGRATION).concat(inSources(LONG)),
+          setupFiles: ["packages/testing/src/unit-only.ts"],
+          isolate: false, // loading TensorFlow.js anew for each file would take longer than the tests
+        }),
+        project("integration", {
+          include: [...inSources(INTEGRATION), "test/src/**/*.test.ts"],
+          exclude: [`test/src/**/${LONG}`],
+          ...programs,
+        }),
+        project("long", {
+          include: [...inSources(LONG), `test/src/**/${LONG}`],
+          env: { LOCKSTEP_TEST_CASES: mode === "long" ? "all" : "one" },
+          ...programs,
+        }),
+      ],
+    },
+  };
 });

@@ -39,9 +39,15 @@ export interface ProcessOptions {
   ipc?: boolean;
 }
 
-/** Words that have Linux end a process with its parent, also when the parent is killed; none on other systems. */
-const WITH_PARENT = ["/usr/bin/setpriv", "--pdeathsig", "KILL", "--"];
-const withParent = spawnSync(WITH_PARENT[0]!, [...WITH_PARENT.slice(1), "true"]).status === 0 ? WITH_PARENT : [];
+const SETPRIV = "/usr/bin/setpriv";
+let tiedToParent: string[] | undefined;
+
+/** Returns words that have Linux end a process with its parent, also when the parent is killed; none elsewhere. */
+function wordsTyingToParent(): string[] {
+  const words = ["--pdeathsig", "KILL", "--"];
+  tiedToParent ??= spawnSync(SETPRIV, [...words, "true"]).status === 0 ? [SETPRIV, ...words] : [];
+  return tiedToParent;
+}
 
 const started = new Set<ChildProcess>();
 process.on("exit", () => {
@@ -59,7 +65,7 @@ export function spawnForTest(
 ): ChildProcessByStdio<Writable, Readable, null>;
 export function spawnForTest(words: readonly string[], options: ProcessOptions = {}): ChildProcess {
   const { cwd, env, owner = currentOwner(), stderr = "inherit", ipc = false } = options;
-  const [program, ...rest] = [...withParent, ...words];
+  const [program, ...rest] = [...wordsTyingToParent(), ...words];
   const child = spawn(program!, rest, {
     ...(cwd !== undefined && { cwd }),
     env: { ...process.env, ...env },
