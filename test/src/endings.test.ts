@@ -57,7 +57,7 @@ test.runIf(process.platform === "linux").each(["train", "coordinator", "worker"]
   "with too few open files, pnpm %s says in one line what to raise",
   async (program) => {
     const { status, stderr } = await start([program], {}, ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh"]).finished;
-    expect(stderr).toMatch(/^ERR_OPEN_FILES: .*It may have 64 open\. .*ulimit -n 4096\n$/);
+    expect(stderr).toMatch(/^ERR_OPEN_FILES: .*Its limit is 64\. .*ulimit -n 4096\n$/);
     expect(status).toBe(1);
   },
 );

@@ -6,11 +6,11 @@ import { errorsDocument } from "./testing/document.ts";
 
 const root = join(import.meta.dirname, "../../..");
 
-test("docs/errors.md is what the catalogue says", async () => {
+test("docs/errors.md matches the catalogue", async () => {
   await expect(errorsDocument()).toMatchFileSnapshot(join(root, "docs/errors.md"));
 });
 
-test("the program has every error of the catalogue", () => {
+test("every code of the catalogue occurs in the source", () => {
   const sources = ["packages", "apps"].flatMap((folder) =>
     readdirSync(join(root, folder)).flatMap((part) => sourcesIn(join(root, folder, part, "src"))),
   );
@@ -19,7 +19,7 @@ test("the program has every error of the catalogue", () => {
   expect(codes.filter((code) => !text.includes(`"${code}"`))).toEqual([]);
 });
 
-test("a code of another version is not known", () => {
+test("isErrorCode rejects codes that this version does not define", () => {
   expect(isErrorCode("ERR_OPTION")).toBe(true);
   expect(isErrorCode("ERR_OF_TOMORROW")).toBe(false);
   expect(isErrorCode("constructor")).toBe(false);

@@ -2,11 +2,11 @@
 import type { ErrorCode } from "./catalogue.ts";
 
 /**
- * The one error that Lockstep throws on purpose. Its message says what was expected, what came and what to do;
- * a program prints it without a stack. Anything else that is thrown is a defect.
+ * The only error that Lockstep throws deliberately. Its message says what was expected, what was found and what to do;
+ * a program prints it without a stack trace. Any other thrown error is a bug.
  */
 export class LockstepError extends Error {
-  /** The kind of the error; see catalogue.ts. */
+  /** The kind of error; see catalogue.ts. */
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {

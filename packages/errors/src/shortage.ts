@@ -1,9 +1,10 @@
-/** Recognizes errors that report failed memory allocation or too few open files, whatever threw them. */
+/** Recognizes errors from any source that report a failed memory allocation or too many open files. */
 import { LockstepError } from "./lockstep-error.ts";
 
+/** Maximum number of nested causes to inspect. */
 const MAX_CAUSES = 8;
 
-/** Error messages that report failed memory allocation. */
+/** Error messages that report a failed memory allocation. */
 const OUT_OF_MEMORY = [
   /^Array buffer allocation failed/,
   /^ERR_WORKER_OUT_OF_MEMORY/,
@@ -14,13 +15,12 @@ const OUT_OF_MEMORY = [
   /^Cannot enlarge memory/,
 ];
 
-/** The codes for too many open files of this process (EMFILE) or of the whole machine (ENFILE). */
+/** System error codes for too many open files in this process (EMFILE) or on the whole machine (ENFILE). */
 const TOO_MANY_OPEN_FILES = /\b(EMFILE|ENFILE)\b/;
 
 /**
- * Explains an error that comes of too little memory or too few open files, or that has one for its cause.
- *
- * @returns undefined for any other error
+ * Returns an error that explains the shortage if `error`, or one of its causes, reports a failed memory allocation or too
+ * many open files; otherwise undefined.
  */
 export function shortageIn(error: unknown): LockstepError | undefined {
   let cause = error;
@@ -34,23 +34,23 @@ export function shortageIn(error: unknown): LockstepError | undefined {
   return undefined;
 }
 
-/** The error that a program tells of: itself if it was thrown on purpose, or what it says of a shortage. */
+/** Returns the error that a program reports: the shortage behind it, or a LockstepError itself; undefined for a bug. */
 export function knownError(error: unknown): LockstepError | undefined {
   return shortageIn(error) ?? (error instanceof LockstepError ? error : undefined);
 }
 
-/** @param limit how many files this process may have open, if that is known */
+/** Returns the error for too many open files. @param limit the number of files that this process may open, if known */
 export function tooManyOpenFiles(reason: string, cause?: unknown, limit?: number): LockstepError {
-  const limitText = limit === undefined ? "" : ` It may have ${limit} open.`;
+  const limitText = limit === undefined ? "" : ` Its limit is ${limit}.`;
   const text = `This process cannot open more files and connections (${reason.split("\n", 1)[0]}).${limitText}`;
   return new LockstepError("ERR_OPEN_FILES", `${text} Raise the limit in its shell: ulimit -n 4096`, { cause });
 }
 
 function outOfMemory(reason: string, cause: unknown): LockstepError {
-  const text = `This machine refuses the memory that is needed (${reason.split("\n").at(-1)}).`;
+  const text = `A memory allocation failed (${reason.split("\n").at(-1)}).`;
   const remedy =
-    "Free some, raise the limit (ulimit -v, or the container's), or need less: a smaller model, --batch-size";
-  return new LockstepError("ERR_OUT_OF_MEMORY", `${text} ${remedy} or --max-rows. --resume goes on with a run.`, {
+    "Free some memory, raise the limit (ulimit -v, or the container's), or use a smaller model, --batch-size";
+  return new LockstepError("ERR_OUT_OF_MEMORY", `${text} ${remedy} or --max-rows. Continue the run with --resume.`, {
     cause,
   });
 }
