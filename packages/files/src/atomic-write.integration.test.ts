@@ -13,15 +13,15 @@ const noFull = !existsSync("/dev/full");
 describe.each([
   ["writeFileAtomically", (path: string, content: Uint8Array) => writeFileAtomically(path, [content])],
   ["writeSmallFile", async (path: string, content: Uint8Array) => writeSmallFile(path, content)],
-])("%s", (_, write) => {
-  test("writes a file whose folder it makes, and leaves nothing else there", async () => {
+])("%s", (name, write) => {
+  test(`${name} writes a file in a folder that it makes, and leaves nothing else there`, async () => {
     const dir = join(folder(), "a/b");
     await write(join(dir, "x"), Buffer.from("one"));
     expect(readFileSync(join(dir, "x"), "utf8")).toBe("one");
     expect(readdirSync(dir)).toEqual(["x"]);
   });
 
-  test("replaces a file that is there, whatever else writes to it at the same time", async () => {
+  test(`${name} replaces an existing file, also with eight writes at the same time`, async () => {
     const path = join(folder(), "x");
     writeFileSync(path, "a longer text than the new one");
     await Promise.all(Array.from({ length: 8 }, () => write(path, Buffer.from("é"))));
@@ -29,7 +29,7 @@ describe.each([
     expect(readdirSync(dirname(path))).toEqual(["x"]);
   });
 
-  test("tells a full disk with the bytes needed and keeps the old file (needs Linux and the right to mount)", async ({
+  test(`${name} reports a full disk with the bytes needed and keeps the old file (needs Linux and the right to mount)`, async ({
     skip,
     onTestFinished,
   }) => {
@@ -41,21 +41,21 @@ describe.each([
     await expect(write(path, new Uint8Array(1_500_000))).rejects.toThrow(
       expect.objectContaining({
         code: "ERR_DISK_FULL",
-        message: expect.stringMatching(/^Disk full: .*x needs 1\.5 MB, [\d.]+ MB are free there\. Free some space \(/),
+        message: expect.stringMatching(
+          /^Disk full: .*x needs 1\.5 MB, but only [\d.]+ MB is free\. Free some space \(/,
+        ),
       }),
     );
     expect(readFileSync(path, "utf8")).toBe("old");
     expect(readdirSync(disk.dir)).toEqual(["x"]);
   });
 
-  test("tells a folder that is in the way", async () => {
+  test(`${name} reports a folder that has the name of the file`, async () => {
     const path = folder();
-    await expect(write(path, Buffer.alloc(0))).rejects.toThrow(
-      `Cannot write ${path} (EISDIR: a folder of this name is there)`,
-    );
+    await expect(write(path, Buffer.alloc(0))).rejects.toThrow(`Cannot write ${path} (EISDIR: a folder has this name)`);
   });
 
-  test("tells a folder that can't be written", async () => {
+  test(`${name} reports a folder that cannot be written`, async () => {
     const file = join(folder(), "file");
     writeFileSync(file, "");
     await expect(write(join(file, "x"), Buffer.alloc(0))).rejects.toThrow(
@@ -78,20 +78,20 @@ test("writeFileAtomically joins its chunks while the event loop turns", async ()
 });
 
 describe("appendToFile", () => {
-  test("adds to a file that it makes", () => {
+  test("appendToFile appends to a file that it makes", () => {
     const path = join(folder(), "x");
     appendToFile(path, "one ");
     appendToFile(path, Buffer.from("two"));
     expect(readFileSync(path, "utf8")).toBe("one two");
   });
 
-  test.skipIf(noFull)("tells a full disk, and what can't be written", () => {
+  test.skipIf(noFull)("appendToFile reports a full disk, and a file that cannot be written", () => {
     const path = join(folder(), "x");
     symlinkSync("/dev/full", path);
     expect(() => appendToFile(path, "a row")).toThrow(
       expect.objectContaining({
         code: "ERR_DISK_FULL",
-        message: expect.stringContaining(`${path} needs 5 bytes, `),
+        message: expect.stringContaining(`${path} needs 5 bytes, but `),
       }),
     );
     expect(() => appendToFile(join(path, "y"), "a row")).toThrow(expect.objectContaining({ code: "ERR_NOT_WRITABLE" }));

@@ -1,4 +1,4 @@
-/** Files that are whole or absent: written under a temporary name, flushed, then renamed; and files that grow by lines. */
+/** Writes files atomically (under a temporary name, flushed, then renamed), and appends lines to files. */
 import {
   appendFileSync,
   closeSync,
@@ -19,13 +19,12 @@ import { makeFolders } from "./make-folders.ts";
 import { temporaryName } from "./temporary-name.ts";
 
 /**
- * Writes a file so that its name only ever stands for a whole one: into a temporary one (`.tmp`), flushed to the disk,
- * renamed. Missing folders are made. The event loop goes on meanwhile. The chunks are written one after the other, as
- * they are: none is copied, so none may change before the promise settles.
+ * Writes a file atomically: into a temporary file (`.tmp`), which is flushed to the disk and then renamed. Makes missing
+ * folders. The event loop keeps turning meanwhile. The chunks are written in order without being copied, so none may
+ * change before the promise settles.
  *
- * @param check sees the path of the temporary file before that is renamed; if it rejects, nothing is written
- * @throws LockstepError ERR_DISK_FULL or ERR_NOT_WRITABLE, and what `check` does; a file that stood there before is then
- *   untouched
+ * @param check receives the path of the temporary file before the rename; if it rejects, nothing is written
+ * @throws LockstepError ERR_DISK_FULL or ERR_NOT_WRITABLE, and the errors of `check`; an existing file then stays as it was
  */
 export async function writeFileAtomically(
   path: string,
@@ -46,7 +45,7 @@ export async function writeFileAtomically(
   }
 }
 
-/** Like `writeFileAtomically`, but done when it returns: for what is small. */
+/** Writes a small file atomically and synchronously; otherwise like `writeFileAtomically`. */
 export function writeSmallFile(path: string, content: string | Uint8Array): void {
   const temporary = temporaryName(path);
   try {
@@ -61,9 +60,9 @@ export function writeSmallFile(path: string, content: string | Uint8Array): void
 }
 
 /**
- * Adds to the end of a file. What was added outlives this process, though not a power cut.
+ * Appends to a file. The appended bytes survive a kill of this process, but not a power failure.
  *
- * @throws LockstepError ERR_DISK_FULL, when a part may have been added, or ERR_NOT_WRITABLE
+ * @throws LockstepError ERR_DISK_FULL, after which some of the bytes may have been appended, or ERR_NOT_WRITABLE
  */
 export function appendToFile(path: string, content: string | Uint8Array): void {
   try {
@@ -74,17 +73,17 @@ export function appendToFile(path: string, content: string | Uint8Array): void {
 }
 
 /**
- * Adds a line to a file of lines. What a kill or a full disk has left of the line before, which has no end, is taken off
- * first: else this line would continue it, and both would be lost.
+ * Appends a line to a file of lines. If a kill or a full disk left the last line incomplete, removes that line first;
+ * otherwise the new line would continue it and both would be lost.
  *
- * @throws LockstepError as `appendToFile` does
+ * @throws LockstepError ERR_DISK_FULL or ERR_NOT_WRITABLE
  */
 export function appendLine(path: string, line: string): void {
-  ignoreFileErrors(() => endAfterLastLine(path));
+  ignoreFileErrors(() => removeIncompleteLine(path));
   appendToFile(path, `${line}\n`);
 }
 
-function endAfterLastLine(path: string): void {
+function removeIncompleteLine(path: string): void {
   const file = openSync(path, "r+");
   try {
     const { size } = fstatSync(file);
@@ -100,8 +99,8 @@ async function writeFlushed(path: string, chunks: readonly Uint8Array[]): Promis
   const file = await open(path, "w");
   try {
     for (const chunk of chunks) {
-      // The chunk in one go: another thread writes it, and hears of the next only between two steps of a training on
-      // this one. A call may still write only a part: Linux stops at 2 GiB.
+      // Each write takes a whole chunk: a thread pool writes it, and this thread can pass on the next write only between
+      // two training steps. A write may still be partial: Linux stops at 2 GiB.
       for (let done = 0; done < chunk.length; ) done += (await file.write(chunk, done)).bytesWritten;
     }
     await file.sync();
@@ -110,7 +109,7 @@ async function writeFlushed(path: string, chunks: readonly Uint8Array[]): Promis
   }
 }
 
-/** Makes a rename survive a power cut. Windows can't open folders, and doesn't need to. */
+/** Flushes a folder, so that a rename in it survives a power failure. Windows cannot open folders and needs no flush. */
 async function flushFolder(path: string): Promise<void> {
   if (process.platform === "win32") return;
   const folder = await open(path, "r");

@@ -1,7 +1,8 @@
 /** File operations whose failure is ignored. */
 import { rmSync } from "node:fs";
+import { isSystemError } from "./system-error.ts";
 
-/** Removes a file if the disk still allows it: the error of the write before is the one to report. */
+/** Removes a file if the disk still allows it. Use it after a failed write, whose error is the one to report. */
 export function removeIfPossible(path: string): void {
   ignoreFileErrors(() => rmSync(path, { force: true }));
 }
@@ -11,6 +12,6 @@ export function ignoreFileErrors(attempt: () => void): void {
   try {
     attempt();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).errno === undefined) throw error;
+    if (!isSystemError(error)) throw error;
   }
 }

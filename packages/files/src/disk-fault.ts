@@ -1,15 +1,16 @@
-/** Tells faults of the disk from those of a network, which look alike. */
+/** Distinguishes disk errors from network errors, which look alike. */
 
-/** Codes of writes into an open file, whose errors do not name it. */
+/** Codes of errors from writes to an open file. Such an error does not name the file. */
 const WRITE_CODES = new Set(["ENOSPC", "EDQUOT", "EROFS", "EFBIG", "EIO"]);
 
-/** The fault of the disk behind an error: the error itself, or one that caused it; undefined if there is none. */
+/** Returns the disk error behind an error: the error itself or one of its causes; undefined if there is none. */
 export function diskFault(error: unknown): NodeJS.ErrnoException | undefined {
   if (!(error instanceof Error)) return undefined;
-  const { code, path, syscall } = error as NodeJS.ErrnoException;
-  const isOfDisk = WRITE_CODES.has(code ?? "") || (path !== undefined && syscall !== "connect" && syscall !== "listen");
-  return isOfDisk ? error : diskFault(error.cause);
+  const fault: NodeJS.ErrnoException = error;
+  const { code = "", path, syscall } = fault;
+  const isOfDisk = WRITE_CODES.has(code) || (path !== undefined && syscall !== "connect" && syscall !== "listen");
+  return isOfDisk ? fault : diskFault(error.cause);
 }
 
-/** Tells whether a fault means that there is no room left. */
+/** Returns whether an error means that the disk, or the user's quota, is full. */
 export const isDiskFull = ({ code }: NodeJS.ErrnoException): boolean => code === "ENOSPC" || code === "EDQUOT";

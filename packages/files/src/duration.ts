@@ -1,6 +1,6 @@
-/** Durations in words. */
+/** Formats durations for people. */
 
-/** `42 s`, `3 min 20 s` or `2 h 5 min`. */
+/** Formats seconds as `42 s`, `3 min 20 s` or `2 h 5 min`. */
 export function formatDuration(seconds: number): string {
   const rounded = Math.round(seconds);
   if (rounded < 60) return `${rounded} s`;

@@ -4,29 +4,29 @@ import { dirname } from "node:path";
 import { LockstepError } from "@lockstep/errors";
 import { isDiskFull } from "./disk-fault.ts";
 import { pathKind } from "./path-kind.ts";
+import { isSystemError } from "./system-error.ts";
 
 /** Converts a file system error into a LockstepError with a remedy; returns other errors unchanged. */
 export function explainWriteError(path: string, bytes: number, cause: unknown): unknown {
-  const fault = cause as NodeJS.ErrnoException;
-  if (fault.errno === undefined) return cause;
-  if (isDiskFull(fault)) {
+  if (!isSystemError(cause)) return cause;
+  if (isDiskFull(cause)) {
     const { bavail, bsize } = statfsSync(existingFolder(dirname(path)));
-    const text = `Disk full: ${path} needs ${sizeOf(bytes)}, ${sizeOf(bavail * bsize)} are free there.`;
-    const remedy = "Free some space (a training goes on with --resume), or choose another folder with --out.";
+    const text = `Disk full: ${path} needs ${formatBytes(bytes)}, but only ${formatBytes(bavail * bsize)} is free.`;
+    const remedy = "Free some space (a run continues with --resume), or choose another folder with --out.";
     return new LockstepError("ERR_DISK_FULL", `${text} ${remedy}`, { cause });
   }
-  const text = `Cannot write ${path} (${writeFault(fault)}). Check that its folder is one that you may write to`;
+  const text = `Cannot write ${path} (${writeFault(cause)}). Check that you may write to its folder`;
   return new LockstepError("ERR_NOT_WRITABLE", `${text}, or choose another with --out.`, { cause });
 }
 
-/** An error of the file system in words, where a file stands in the place of a folder or the other way round. */
+/** Describes a file system error. Says so in words if a file is in the place of a folder, or a folder in that of a file. */
 export function writeFault({ code, path, message }: NodeJS.ErrnoException): string {
-  if (code === "EISDIR") return `${code}: a folder of this name is there`;
+  if (code === "EISDIR") return `${code}: a folder has this name`;
   const file = path !== undefined && /^(EEXIST|ENOTDIR)$/.test(code ?? "") ? fileIn(path) : undefined;
   return file === undefined ? message : `${code}: ${file} is a file, not a folder`;
 }
 
-/** The file that a path leads through. */
+/** Returns the file that a path passes through, as if it were a folder. */
 function fileIn(path: string): string | undefined {
   const kind = pathKind(path);
   if (kind !== "nothing") return kind === "file" ? path : undefined;
@@ -37,6 +37,6 @@ function existingFolder(path: string): string {
   return pathKind(path) === "folder" ? path : existingFolder(dirname(path));
 }
 
-function sizeOf(bytes: number): string {
+function formatBytes(bytes: number): string {
   return bytes < 1e5 ? `${bytes} bytes` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

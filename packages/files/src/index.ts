@@ -1,4 +1,4 @@
-/** The files package: atomic writes, folders, leases of folders, and threads. */
+/** The files package: atomic writes, folders, leases on folders, and threads. */
 export { appendLine, appendToFile, writeFileAtomically, writeSmallFile } from "./atomic-write.ts";
 export { ignoreFileErrors, removeIfPossible } from "./best-effort.ts";
 export { diskFault, isDiskFull } from "./disk-fault.ts";
@@ -9,6 +9,7 @@ export { Lease } from "./lease/lease.ts";
 export { LeaseWatch, realEnvironment } from "./lease/lease-watch.ts";
 export { makeFolders } from "./make-folders.ts";
 export { pathKind } from "./path-kind.ts";
+export { hasCode, isSystemError } from "./system-error.ts";
 export { isTemporaryName, temporaryName } from "./temporary-name.ts";
 export { startThread } from "./thread/start-thread.ts";
 export { threadPort } from "./thread/thread-port.ts";

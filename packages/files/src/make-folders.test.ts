@@ -1,28 +1,31 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { test as base, describe, expect } from "vitest";
 import { makeFolders } from "./make-folders.ts";
 
-let dir: string;
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "lockstep-folders-"));
+const test = base.extend<{ dir: string }>({
+  // biome-ignore lint/correctness/noEmptyPattern: Vitest reads a fixture's needs from this pattern
+  dir: async ({}, use) => {
+    const dir = mkdtempSync(join(tmpdir(), "lockstep-folders-"));
+    await use(dir);
+    rmSync(dir, { recursive: true });
+  },
 });
-afterEach(() => rmSync(dir, { recursive: true }));
 
 describe("makeFolders", () => {
-  test("makes those that are missing, with the mode, and leaves those that are there", () => {
+  test("makeFolders makes missing folders with the mode, and leaves existing ones", ({ dir }) => {
     makeFolders(join(dir, "a/b"), 0o700);
     makeFolders(join(dir, "a/b/c"));
     expect(statSync(join(dir, "a")).mode & 0o777).toBe(0o700);
     expect(statSync(join(dir, "a/b/c")).isDirectory()).toBe(true);
   });
 
-  test.runIf(process.platform === "linux")("fails at once in a folder that takes none", () => {
+  test.runIf(process.platform === "linux")("makeFolders fails at once in a folder that takes no others", () => {
     expect(() => makeFolders("/proc/x/y")).toThrow(/ENOENT.*'\/proc\/x'/);
   });
 
-  test("fails where a file stands", () => {
+  test("makeFolders fails if a file is in the path", ({ dir }) => {
     writeFileSync(join(dir, "file"), "");
     expect(() => makeFolders(join(dir, "file/a"))).toThrow(/file/);
     expect(() => makeFolders(join(dir, "file"))).toThrow(/EEXIST/);

@@ -4,10 +4,10 @@ import { dirname } from "node:path";
 import { pathKind } from "./path-kind.ts";
 
 /**
- * Makes a folder and those above it. Node's own recursive way never ends where a folder can't be made in one that
- * exists, such as /proc.
+ * Makes a folder and its missing parents. Node 20's own recursive `mkdirSync` never returns if an existing parent takes
+ * no folders, as /proc does.
  *
- * @throws the error of the file system for the folder that can't be made
+ * @throws the file system's error for the folder that cannot be made
  */
 export function makeFolders(path: string, mode?: number): void {
   if (pathKind(path) === "folder") return;
@@ -16,6 +16,6 @@ export function makeFolders(path: string, mode?: number): void {
   try {
     mkdirSync(path, { mode });
   } catch (error) {
-    if (pathKind(path) !== "folder") throw error; // else another process was quicker
+    if (pathKind(path) !== "folder") throw error; // otherwise another process has just made it
   }
 }

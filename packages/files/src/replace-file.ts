@@ -1,16 +1,17 @@
-/** Replaces a file as Git does: `<file>.new` is made, which only one process can do at a time, and gets its name. */
+/** Replaces a file as Git does: only one process at a time can create `<file>.new`, which is then renamed. */
 import { closeSync, fsyncSync, openSync, renameSync, writeSync } from "node:fs";
 import { removeIfPossible } from "./best-effort.ts";
 import { explainWriteError } from "./explain-write-error.ts";
 import { readIfPresent } from "./rewrite-file.ts";
+import { hasCode } from "./system-error.ts";
 
-/** The file that stands beside `path` while a process replaces it. */
+/** Returns the path of the file that exists while a process replaces `path`. */
 export const replacementFile = (path: string): string => `${path}.new`;
 
 /**
- * Replaces the file if it still holds `found` (undefined: there is none), whole or not at all.
+ * Replaces the file atomically if it still has the content `found` (undefined: the file does not exist).
  *
- * @returns false if another process replaces it now, or has done so
+ * @returns false if another process is replacing the file, or has done so
  * @throws LockstepError ERR_DISK_FULL or ERR_NOT_WRITABLE
  */
 export function replaceFile(path: string, found: string | undefined, content: string): boolean {
@@ -23,18 +24,18 @@ export function replaceFile(path: string, found: string | undefined, content: st
     else removeIfPossible(replacement);
     return readIfPresent(path) === content;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false; // it took so long that others removed it
+    if (hasCode(error, "ENOENT")) return false; // another process took this one for dead and removed the file
     removeIfPossible(replacement);
     throw explainWriteError(path, content.length, error);
   }
 }
 
-/** Makes a file that only one process can make at a time; returns undefined if it is there. */
+/** Creates and opens a file; returns undefined if it exists. */
 function createExclusively(path: string, bytes: number): number | undefined {
   try {
     return openSync(path, "wx");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return undefined;
+    if (hasCode(error, "EEXIST")) return undefined;
     throw explainWriteError(path, bytes, error);
   }
 }

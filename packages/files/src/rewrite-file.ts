@@ -1,16 +1,17 @@
-/** Reads a small file, and writes over it in place. */
+/** Reads a small file, and overwrites it in place. */
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { hasCode } from "./system-error.ts";
 
-/** The content of a file; undefined if there is none. */
+/** Returns the content of a file; undefined if the file does not exist. */
 export function readIfPresent(path: string): string | undefined {
   return undefinedIfAbsent(() => readFileSync(path, "utf8"));
 }
 
 /**
- * Writes over a file in place. If the file is replaced meanwhile, what was written goes with the old one.
+ * Overwrites a file in place. If another process replaces the file meanwhile, the new file stays as it is.
  *
- * @param rewrite is given the content, and gives one of the same length, or undefined to leave it
- * @returns the content before; undefined if there is no such file
+ * @param rewrite maps the content to one of the same length, or to undefined to leave the file unchanged
+ * @returns the previous content; undefined if the file does not exist
  */
 export function rewriteFile(path: string, rewrite: (content: string) => string | undefined): string | undefined {
   const file = undefinedIfAbsent(() => openSync(path, "r+"));
@@ -29,7 +30,7 @@ function undefinedIfAbsent<Value>(act: () => Value): Value | undefined {
   try {
     return act();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (hasCode(error, "ENOENT")) return undefined;
     throw error;
   }
 }

@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL("../../..", import.meta.url));
 afterEach(() => vi.unstubAllEnvs());
 
 describe("the folder of a user", () => {
-  test("lies where XDG says, else in the home folder", () => {
+  test("the user folder is in the XDG folder, or else in the home folder", () => {
     vi.stubEnv("XDG_CACHE_HOME", "/xdg");
     expect(userFolder(cache)).toBe("/xdg/lockstep");
     vi.stubEnv("XDG_CACHE_HOME", "");
@@ -18,7 +18,7 @@ describe("the folder of a user", () => {
     expect(userFolder(cache)).toBe("/home/ann/.cache/lockstep");
   });
 
-  test("is not the working folder where HOME is empty", () => {
+  test("the user folder is not the working folder if HOME is empty", () => {
     vi.stubEnv("XDG_CACHE_HOME", "");
     vi.stubEnv("HOME", undefined);
     const own = homedir();
@@ -27,7 +27,7 @@ describe("the folder of a user", () => {
   });
 
   // Only root can become a user that the system does not know.
-  test.runIf(process.getuid?.() === 0)("is named by a variable where there is no home folder", () => {
+  test.runIf(process.getuid?.() === 0)("the error for a user without a home folder names the variable to set", () => {
     const { HOME: _, XDG_CACHE_HOME: __, ...env } = process.env;
     const script = `process.setuid(54321);
       const { userFolder } = await import("./packages/files/src/user-folder.ts");
@@ -35,7 +35,7 @@ describe("the folder of a user", () => {
     const flags = ["--import", "tsx", "--conditions=lockstep-source", "--input-type=module", "-e"];
     const { stdout, stderr } = spawnSync(process.execPath, [...flags, script], { cwd: root, env, encoding: "utf8" });
     expect(stdout + stderr).toBe(
-      "ERR_NO_HOME Expected a home folder, but HOME is not set, and the system knows no user 54321. Name a folder in LOCKSTEP_CACHE, or set HOME.\n",
+      "ERR_NO_HOME Expected a home folder, but HOME is not set and the system has no entry for user 54321. Set LOCKSTEP_CACHE to a folder, or set HOME.\n",
     );
   });
 });

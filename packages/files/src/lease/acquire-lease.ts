@@ -1,4 +1,4 @@
-/** Takes the lease of a folder: a file that says which process may write there. */
+/** Acquires the lease on a folder: a file that names the process which may write there. */
 import { removeIfPossible } from "../best-effort.ts";
 import { explainWriteError } from "../explain-write-error.ts";
 import { replacementFile } from "../replace-file.ts";
@@ -10,20 +10,21 @@ import {
   type LeaseEnvironment,
   LeaseWatch,
   type Observation,
+  type Occupied,
   realEnvironment,
   STALE_MS,
 } from "./lease-watch.ts";
 
-/** Time between two looks at a lease that another process holds, or may hold. */
+/** Milliseconds between two checks of a lease that another process holds, or may hold. */
 const POLL_MS = 1000;
-/** Time to wait for a process that takes the lease at this moment. */
+/** Milliseconds to wait for a process that is acquiring the lease at this moment. */
 const RETRY_MS = 20;
 
 /**
- * Takes the lease of a folder. Where only time can tell whether its holder is alive, it says so in a line and waits.
+ * Acquires the lease on a folder. If only time can show whether its holder is alive, logs one line and waits.
  *
- * @param path the lease's file
- * @param dir the folder, for messages
+ * @param path path of the lease file
+ * @param dir path of the folder, for messages
  * @throws LockstepError ERR_RUN_BUSY if another process holds it; ERR_DISK_FULL or ERR_NOT_WRITABLE
  */
 export async function acquireLease(
@@ -34,16 +35,15 @@ export async function acquireLease(
 ): Promise<Lease> {
   const logOnce = once(log);
   return await acquireWhenFree(path, dir, environment, ({ state, content }) => {
-    if (state === "held") throw leaseBusyError(content!, path, dir);
-    logOnce(`waiting up to ${STALE_MS / 1000} s to see whether ${describeHolder(content!)} still writes to ${dir}`);
+    if (state === "held") throw leaseBusyError(content, path, dir);
+    logOnce(`waiting up to ${STALE_MS / 1000} s to see whether ${describeHolder(content)} is still writing to ${dir}`);
   });
 }
 
 /**
- * Takes the lease of a folder as `acquireLease` does, once the process that holds it is done. It says in one line for which
- * process it waits.
+ * Acquires the lease on a folder once the process that holds it is done. Logs one line that names that process.
  *
- * @param activity what the holder does in the folder, such as "installing TensorFlow in /cache"
+ * @param activity the holder's activity in the folder, such as "installing TensorFlow in /cache"
  * @throws LockstepError ERR_DISK_FULL or ERR_NOT_WRITABLE
  */
 export async function awaitLease(
@@ -55,26 +55,26 @@ export async function awaitLease(
 ): Promise<Lease> {
   const logOnce = once(log);
   return await acquireWhenFree(path, dir, environment, ({ content }) =>
-    logOnce(`waiting for ${describeHolder(content!)}, which is ${activity}`),
+    logOnce(`waiting for ${describeHolder(content)}, which is ${activity}`),
   );
 }
 
 /**
- * Makes sure that no process is known to hold the lease of a folder, without waiting to find out.
+ * Throws if another process is known to hold the lease on a folder. Does not wait if that is uncertain.
  *
  * @throws LockstepError ERR_RUN_BUSY
  */
 export function assertNoHolder(path: string, dir: string): void {
-  const { state, content } = observe(new LeaseWatch(path, realEnvironment()), path);
-  if (state === "held") throw leaseBusyError(content!, path, dir);
+  const seen = observe(new LeaseWatch(path, realEnvironment()), path);
+  if (seen.state === "held") throw leaseBusyError(seen.content, path, dir);
 }
 
-/** @param onWait is told of each look that finds the lease held, or that cannot tell; throws to give up */
+/** @param onWait is called for each observation that finds the lease held or unsure; it throws to give up */
 async function acquireWhenFree(
   path: string,
   dir: string,
   environment: LeaseEnvironment,
-  onWait: (seen: Observation) => void,
+  onWait: (seen: Occupied) => void,
 ): Promise<Lease> {
   const lease = new Lease(path, dir, environment);
   const watch = new LeaseWatch(path, environment);
@@ -88,7 +88,7 @@ async function acquireWhenFree(
   }
 }
 
-/** Removes the file that a process which was killed while it took the lease has left. */
+/** Removes the file left by a process that was killed while it acquired the lease. */
 function removeIfStale(path: string, watch: ChangeWatch): void {
   const content = readIfPresent(path);
   if (content !== undefined && watch.judge(content) === "free") removeIfPossible(path);
@@ -103,9 +103,9 @@ function observe(watch: LeaseWatch, path: string): Observation {
 }
 
 function once(log: (line: string) => void): (line: string) => void {
-  let logged = false;
+  let isFirst = true;
   return (line) => {
-    if (!logged) log(line);
-    logged = true;
+    if (isFirst) log(line);
+    isFirst = false;
   };
 }

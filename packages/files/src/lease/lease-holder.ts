@@ -2,35 +2,37 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename } from "node:path";
+import { at } from "@lockstep/errors";
 import { z } from "zod";
+import { hasCode } from "../system-error.ts";
 import { formatHeldMs } from "./renew-lease.ts";
 
 const processSchema = z.object({
   host: z.string(),
   pid: z.int(),
-  /** The three that name one process for ever, in one start of one machine; absent where there is no /proc. */
+  /** This field and the next two identify one process for good, even after a reboot; absent where there is no /proc. */
   bootId: z.string().optional(),
   pidNamespace: z.string().optional(),
   startTime: z.string().optional(),
 });
 const holderSchema = processSchema.extend({
-  /** Names this lease among all. */
+  /** Identifies this lease among all leases. */
   token: z.string(),
-  /** Grows with each renewal, by the holder's own clock. The text keeps its length, so that it is replaced in place. */
+  /** Milliseconds held, by the holder's own clock. The text has a fixed length, so that a renewal replaces it in place. */
   heldMs: z.string().regex(/^\d+$/),
 });
 
-/** A process as another one can recognise it. */
+/** The facts by which other processes recognize a process. */
 export type ProcessIdentity = z.infer<typeof processSchema>;
-/** A holder as its lease file names it. */
+/** The holder of a lease, as its file describes it. */
 export type LeaseHolder = z.infer<typeof holderSchema>;
-/** The holder in a lease file of an earlier version. */
+/** The holder in a lease file that an earlier version of Lockstep wrote. */
 export interface LegacyHolder {
   pid: number;
   token?: undefined;
 }
 
-/** The content of a lease's file. It always has the same length for one holder. */
+/** Returns the content of a lease file. Its length depends on the holder only, not on `heldMs`. */
 export function formatLease(identity: ProcessIdentity, token: string, heldMs: number): string {
   const holder: LeaseHolder = {
     ...identity,
@@ -41,9 +43,9 @@ export function formatLease(identity: ProcessIdentity, token: string, heldMs: nu
 }
 
 /**
- * Reads the content of a lease's file. A bare number is what earlier versions wrote: the holder's process id.
+ * Parses the content of a lease file. Earlier versions wrote only the holder's process id.
  *
- * @returns undefined for what is neither, which nobody holds
+ * @returns undefined for any other content, which counts as a free lease
  */
 export function parseLease(text: string): LeaseHolder | LegacyHolder | undefined {
   if (/^\d+\n?$/.test(text)) return { pid: Number(text) };
@@ -54,11 +56,11 @@ export function parseLease(text: string): LeaseHolder | LegacyHolder | undefined
   }
 }
 
-/** The identity of this process. */
+/** Returns the identity of this process. */
 export function ownIdentity(): ProcessIdentity {
   const identity = { host: hostname(), pid: process.pid };
   try {
-    if (readlinkSync("/proc/self") !== String(process.pid)) return identity; // /proc shows another PID namespace
+    if (readlinkSync("/proc/self") !== String(process.pid)) return identity; // /proc belongs to another PID namespace
     return {
       ...identity,
       bootId: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
@@ -71,66 +73,66 @@ export function ownIdentity(): ProcessIdentity {
 }
 
 /**
- * Tells whether the process of a holder runs. Only a process of the same machine, in the same start of it and in the
- * same PID namespace can tell.
+ * Returns whether the holder's process is running. Only a process on the same machine, in the same boot and in the same
+ * PID namespace can know.
  *
- * @returns undefined if this process cannot tell
+ * @returns undefined if this process cannot know
  */
 export function isRunning(holder: ProcessIdentity, own: ProcessIdentity): boolean | undefined {
-  const alike = (["host", "bootId", "pidNamespace"] as const).every(
+  const isSameSystem = (["host", "bootId", "pidNamespace"] as const).every(
     (name) => own[name] !== undefined && own[name] === holder[name],
   );
-  if (!alike) return undefined;
+  if (!isSameSystem) return undefined;
   if (!hasProcess(holder.pid)) return false;
   try {
     const { startTime, state } = statOf(holder.pid);
     return startTime === holder.startTime && state !== "Z" && state !== "X";
   } catch {
-    return undefined; // somebody else's process, whose folder in /proc is hidden
+    return undefined; // another user's process, whose folder in /proc is hidden
   }
 }
 
 /**
- * Tells whether the process id in the file of an earlier version is that of a training on this machine: a process that
- * runs Lockstep, and did so already when the file was written. Where nobody can tell, it is.
+ * Returns whether the process id in a file of an earlier version belongs to a run on this machine: to a process that runs
+ * Lockstep and started before the file was written. Returns true if this process cannot know.
  */
 export function isRunningLockstep(pid: number, writtenAtMs: number): boolean {
   if (pid <= 1 || pid === process.pid || !hasProcess(pid)) return false;
   try {
-    const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-    return isLockstep(words) && startedAtMs(pid) <= writtenAtMs;
+    const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+    return isLockstep(command) && startedAtMs(pid) <= writtenAtMs;
   } catch {
-    return true; // there is no /proc here to ask, or it hides the processes of others
+    return true; // there is no /proc here, or it hides the processes of other users
   }
 }
 
-/** The programs that train, as they are started from their sources or from what was built of them. */
+/** Paths of the programs that train, from sources or built. */
 const PROGRAM = /(^|[/\\])apps[/\\](trainer|coordinator)[/\\](src[/\\]main\.ts|dist[/\\]main\.js)$/;
 
-function isLockstep([program = "", ...rest]: readonly string[]): boolean {
-  return /^node(js)?$/.test(basename(program)) && rest.some((word) => PROGRAM.test(word));
+function isLockstep([program = "", ...parameters]: readonly string[]): boolean {
+  return /^node(js)?$/.test(basename(program)) && parameters.some((parameter) => PROGRAM.test(parameter));
 }
 
-/** Returns when a process started, by the clock on the wall. */
+/** Returns the wall-clock time at which a process started. */
 function startedAtMs(pid: number): number {
   const upSeconds = Number.parseFloat(readFileSync("/proc/uptime", "utf8"));
   return Date.now() - (upSeconds - Number(statOf(pid).startTime) / TICKS_PER_SECOND) * 1000;
 }
 
-/** Linux counts in /proc with this unit, whatever its timer does. */
+/** The unit of times in Linux's /proc, which does not depend on the kernel's timer frequency. */
 const TICKS_PER_SECOND = 100;
 
 function hasProcess(pid: number): boolean {
   try {
-    return process.kill(pid, 0); // asks only whether it is there
+    return process.kill(pid, 0); // signal 0 only checks that the process exists
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM"; // there, but somebody else's
+    return hasCode(error, "EPERM"); // it exists, but belongs to another user
   }
 }
 
-/** The state of a process, and when it started, in ticks since the machine did. */
+/** Returns the state of a process, and its start time in ticks since the boot. */
 function statOf(pid: number): { state: string; startTime: string } {
   const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" "); // the name before them may hold anything
-  return { state: fields[0]!, startTime: fields[19]! };
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" "); // the program's name before them may hold any character
+  return { state: at(fields, 0), startTime: at(fields, 19) };
 }

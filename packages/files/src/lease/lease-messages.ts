@@ -1,30 +1,30 @@
-/** The words for a lease and its holder in messages. */
+/** Messages about leases and their holders. */
 import { LockstepError } from "@lockstep/errors";
 import { formatDuration } from "../duration.ts";
 import { parseLease } from "./lease-holder.ts";
 
-/** The holder that the content of a lease file names: `process 12 on host-a`. */
+/** Describes the holder in a lease file: `process 12 on host-a`. */
 export function describeHolder(content: string): string {
   const lease = parseLease(content);
-  if (lease === undefined) return "something else";
+  if (lease === undefined) return "an unknown process";
   return lease.token === undefined
     ? `process ${lease.pid}, of an earlier version of Lockstep`
     : `process ${lease.pid} on ${lease.host}`;
 }
 
-/** The error of a process that finds the lease of the folder `dir`, in the file `path`, held by another process. */
+/** Makes the error for a folder `dir` whose lease, in the file `path`, another process holds. */
 export function leaseBusyError(content: string, path: string, dir: string): LockstepError {
-  const lease = parseLease(content)!;
+  const lease = parseLease(content);
   const holder = holderAsSubject(content);
   const text =
-    lease.token === undefined
-      ? `${holder} seems to be writing to ${dir}. Wait for it, or stop it; if no training runs, delete ${path}.`
-      : `${holder} has been writing to ${dir} for ${formatDuration(Number(lease.heldMs) / 1000)}. Wait for it, or stop it.`;
+    lease?.token === undefined
+      ? `${holder} seems to be writing to ${dir}. Wait for it to finish, or stop it. If no run is active, delete ${path}.`
+      : `${holder} has been writing to ${dir} for ${formatDuration(Number(lease.heldMs) / 1000)}. Wait for it to finish, or stop it.`;
   return new LockstepError("ERR_RUN_BUSY", text);
 }
 
-/** The holder as the subject at the beginning of a sentence. */
+/** Describes the holder at the start of a sentence, with the comma that a longer description needs. */
 export function holderAsSubject(content: string): string {
   const holder = describeHolder(content);
-  return `${holder[0]!.toUpperCase()}${holder.slice(1)}${holder.includes(",") ? "," : ""}`;
+  return `${holder.charAt(0).toUpperCase()}${holder.slice(1)}${holder.includes(",") ? "," : ""}`;
 }

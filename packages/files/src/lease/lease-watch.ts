@@ -1,4 +1,4 @@
-/** Observes a lease that another process may hold. */
+/** Observes leases that other processes may hold. */
 import { statSync } from "node:fs";
 import { readIfPresent } from "../rewrite-file.ts";
 import {
@@ -12,25 +12,25 @@ import {
 } from "./lease-holder.ts";
 import { renewOnThread } from "./renewing-thread.ts";
 
-/** A lease unchanged for this long, by the observer's clock, is stale. */
+/** Milliseconds without a change, by the observer's clock, after which a lease is stale. */
 export const STALE_MS = 60_000;
 const RENEW_MS = 10_000;
 
-/** The process and the clocks as a lease sees them; tests have a world of their own. */
+/** The process identity and the clocks that a lease works with. Tests replace them. */
 export interface LeaseEnvironment {
   own: ProcessIdentity;
-  /** A clock that never goes back. */
+  /** Returns the time of a monotonic clock. */
   nowMs: () => number;
-  /** The clock on the wall, which goes on while the machine is suspended. */
+  /** Returns the wall-clock time, which advances while the machine is suspended. */
   wallMs: () => number;
   pause: (ms: number) => Promise<void>;
-  /** Time between two renewals of a lease. */
+  /** Milliseconds between two renewals of a lease. */
   renewMs: number;
   /** Renews a lease until the function that it returns is called. */
   keepRenewing: typeof renewOnThread;
 }
 
-/** Returns this process, its clocks and its threads. */
+/** Returns the environment with this process's identity, clocks and threads. */
 export const realEnvironment = (renewMs = RENEW_MS): LeaseEnvironment => ({
   own: ownIdentity(),
   nowMs: () => performance.now(),
@@ -40,23 +40,26 @@ export const realEnvironment = (renewMs = RENEW_MS): LeaseEnvironment => ({
   keepRenewing: renewOnThread,
 });
 
-/** The tokens of the leases that this process holds; other leases with this process id are stale. */
+/** The tokens of the leases that this process holds. Any other lease with this process id is stale. */
 export const ownLeaseTokens = new Set<string>();
 
-/** The state of a lease to an observer; `unsure` until it has watched for long enough. */
+/** The state of a lease to an observer: `unsure` until the observer has watched it for long enough. */
 export type LeaseState = "free" | "held" | "unsure";
 
-/** One look at a lease. */
-export interface Observation {
-  state: LeaseState;
-  /** Content of the lease's file; undefined if there is none. */
-  content: string | undefined;
+/** A lease file that another process holds, or may hold. */
+export interface Occupied {
+  state: "held" | "unsure";
+  /** Content of the lease file. */
+  content: string;
 }
 
+/** The state of a lease at one moment. A free lease may have a file without a living holder. */
+export type Observation = Occupied | { state: "free"; content: string | undefined };
+
 /**
- * Judges a lease each time that it is asked. What a process of the same machine can tell about the holder counts at
- * once. Otherwise the lease is held if it changes, and free if it does not for `STALE_MS`. Times in the file are never
- * compared with this machine's clock.
+ * Judges whether a lease is held. On the holder's machine, the state of the holder's process decides at once. Elsewhere
+ * the lease is held if its file changes, and free after `STALE_MS` without a change. Times in the file are never compared
+ * with this machine's clock, so clocks need not agree.
  */
 export class LeaseWatch {
   readonly #path: string;
@@ -69,9 +72,10 @@ export class LeaseWatch {
     this.#changes = new ChangeWatch(environment);
   }
 
+  /** Reads the lease file and judges it. Call it repeatedly: an unsure state settles with time. */
   observe(): Observation {
     const content = readIfPresent(this.#path);
-    return { state: content === undefined ? "free" : this.#judge(content), content };
+    return content === undefined ? { state: "free", content } : { state: this.#judge(content), content };
   }
 
   #judge(content: string): LeaseState {
@@ -93,7 +97,7 @@ export class LeaseWatch {
   }
 }
 
-/** Judges by its changes alone whether somebody still writes a file. */
+/** Judges whether a process still writes to a file, from changes of the content alone. */
 export class ChangeWatch {
   readonly #nowMs: () => number;
   #seen: string | undefined;
@@ -103,7 +107,7 @@ export class ChangeWatch {
     this.#nowMs = nowMs;
   }
 
-  /** Judges the content that the file has now. */
+  /** Judges the file, given its present content. */
   judge(content: string): LeaseState {
     const nowMs = this.#nowMs();
     if (content === this.#seen) return nowMs - this.#seenAtMs >= STALE_MS ? "free" : "unsure";

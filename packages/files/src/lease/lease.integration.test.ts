@@ -12,34 +12,56 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { spawnForTest } from "@lockstep/testing";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { defined, spawnForTest } from "@lockstep/testing";
+import { test as base, describe, expect } from "vitest";
 import { acquireLease, awaitLease } from "./acquire-lease.ts";
 import type { Lease } from "./lease.ts";
 import { formatLease, ownIdentity } from "./lease-holder.ts";
 import { type LeaseEnvironment, realEnvironment } from "./lease-watch.ts";
 import { renewOnThread } from "./renewing-thread.ts";
 
-/** Without what names it on its machine, it is a process of which nobody else can tell whether it lives. */
+/** A process on another machine: without a boot id and start time, no other process can know whether it is alive. */
 const elsewhere = (host: string) => ({ host, pid: 7 });
 
-let dir: string;
-let path: string;
-let leases: Lease[];
-let ends: (() => void)[];
-let lines: string[];
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "lockstep-lease-"));
-  path = join(dir, "run.pid");
-  [leases, ends, lines] = [[], [], []];
-});
-afterEach(() => {
-  for (const lease of leases) lease.release();
-  for (const end of ends) end();
-  rmSync(dir, { recursive: true });
+const SLEEP = `process.stdout.write("here"); setInterval(() => {}, 1e6)`;
+
+/** The folder and the file of a lease, the lines that were logged, and what to end after the test. */
+class LeaseFolder {
+  readonly dir = mkdtempSync(join(tmpdir(), "lockstep-lease-"));
+  readonly path = join(this.dir, "run.pid");
+  readonly lines: string[] = [];
+  readonly ends: (() => void)[] = [];
+
+  async acquire(environment?: LeaseEnvironment): Promise<Lease> {
+    const lease = await acquireLease(this.path, this.dir, (line) => this.lines.push(line), environment);
+    this.ends.push(() => lease.release());
+    return lease;
+  }
+
+  /** Writes a program with this path in the folder, which does nothing. */
+  programAt(name: string): string {
+    const program = join(this.dir, name);
+    mkdirSync(dirname(program), { recursive: true });
+    writeFileSync(program, SLEEP);
+    return program;
+  }
+
+  remove(): void {
+    for (const end of this.ends) end();
+    rmSync(this.dir, { recursive: true });
+  }
+}
+
+const test = base.extend<{ folder: LeaseFolder }>({
+  // biome-ignore lint/correctness/noEmptyPattern: Vitest reads a fixture's needs from this pattern
+  folder: async ({}, use) => {
+    const folder = new LeaseFolder();
+    await use(folder);
+    folder.remove();
+  },
 });
 
-/** A world whose clock moves only when it pauses; what happens meanwhile is called with the time. */
+/** An environment whose clock moves only during a pause; `meanwhile` is called then with the milliseconds passed. */
 function slowEnvironment(own = elsewhere("here"), meanwhile: (nowMs: number) => void = () => {}): LeaseEnvironment {
   let now = 1e9;
   const pause = async (ms: number) => {
@@ -50,157 +72,178 @@ function slowEnvironment(own = elsewhere("here"), meanwhile: (nowMs: number) => 
   return { own, nowMs: () => now, wallMs: () => now, pause, ...never };
 }
 
-async function acquire(environment?: LeaseEnvironment): Promise<Lease> {
-  const lease = await acquireLease(path, dir, (line) => lines.push(line), environment);
-  leases.push(lease);
-  return lease;
-}
-
 const failure = (code: string, message: string | RegExp) =>
   expect.objectContaining({ code, message: expect.stringMatching(message) });
 
-const SLEEP = `process.stdout.write("here"); setInterval(() => {}, 1e6)`;
-
-/** A process that does nothing, and its identity as the file of a lease has it. */
-async function sleeper(words = [process.execPath, "-e", SLEEP]) {
-  const child = spawnForTest(words);
+/** Starts a process that does nothing, and returns it with its identity as in a lease file. */
+async function sleeper(command = [process.execPath, "-e", SLEEP]) {
+  const child = spawnForTest(command);
   await once(child.stdout, "data");
   const stat = readFileSync(`/proc/${child.pid}/stat`, "utf8");
-  const startTime = stat.split(") ")[1]!.split(" ")[19]!;
-  return { child, identity: { ...ownIdentity(), pid: child.pid!, startTime } };
-}
-
-/** A program of that name, which does nothing. */
-function programAt(name: string): string {
-  const program = join(dir, name);
-  mkdirSync(dirname(program), { recursive: true });
-  writeFileSync(program, SLEEP);
-  return program;
+  const startTime = defined(stat.split(") ")[1]?.split(" ")[19], "start time");
+  return { child, identity: { ...ownIdentity(), pid: defined(child.pid, "process id"), startTime } };
 }
 
 describe("a lease", () => {
-  test("names its holder and how long it has been held, and is gone when it is released", async () => {
+  test("a held lease is refused with its holder and duration, and a released one leaves no file", async ({
+    folder,
+  }) => {
+    const { dir, path } = folder;
     const { identity } = await sleeper();
     writeFileSync(path, formatLease(identity, "a", 200_000));
     const message = `^Process ${identity.pid} on ${identity.host} has been writing to ${dir} for 3 min 20 s\\. Wait `;
-    await expect(acquire()).rejects.toThrow(failure("ERR_RUN_BUSY", message));
+    await expect(folder.acquire()).rejects.toThrow(failure("ERR_RUN_BUSY", message));
     rmSync(path);
-    (await acquire()).release();
+    (await folder.acquire()).release();
     expect(readdirSync(dir)).toEqual([]);
-    expect(lines).toEqual([]);
+    expect(folder.lines).toEqual([]);
   });
 
-  test.each(["1", "0\n", "-1", "", "{", "[]", "999999999", `${process.pid}\n`])(
-    "is not what a file with %j says",
-    async (content) => {
+  test.for(["1", "0\n", "-1", "", "{", "[]", "999999999", `${process.pid}\n`])(
+    "a file with the content %j is no held lease",
+    async (content, { folder }) => {
+      const { path } = folder;
       writeFileSync(path, content);
-      await acquire();
-      expect(lines).toEqual([]);
+      await folder.acquire();
+      expect(folder.lines).toEqual([]);
     },
   );
 
-  test.each(["apps/trainer/dist/main.js", "apps/coordinator/src/main.ts"])(
-    "of an earlier version counts while its process runs %s, and says how to go on",
-    async (name) => {
-      const { child } = await sleeper([process.execPath, programAt(name)]);
+  test.for(["apps/trainer/dist/main.js", "apps/coordinator/src/main.ts"])(
+    "a lease of an earlier version is held while its process runs %s, and the error says what to do",
+    async (name, { folder }) => {
+      const { path } = folder;
+      const { child } = await sleeper([process.execPath, folder.programAt(name)]);
       writeFileSync(path, `${child.pid}\n`);
-      const text = `^Process ${child.pid}, of an earlier version of Lockstep, seems .* if no training runs, delete ${path}\\.$`;
-      await expect(acquire()).rejects.toThrow(failure("ERR_RUN_BUSY", text));
+      const text = `^Process ${child.pid}, of an earlier version of Lockstep, seems .* If no run is active, delete ${path}\\.$`;
+      await expect(folder.acquire()).rejects.toThrow(failure("ERR_RUN_BUSY", text));
       child.kill("SIGKILL");
       await once(child, "exit");
-      await acquire();
+      await folder.acquire();
     },
   );
 
-  test.each([
-    ["another Node program", () => [process.execPath, programAt("node_modules/apps/main.js")]],
-    ["a program that shows Lockstep's source", () => ["tail", "-f", programAt("apps/trainer/src/main.ts")]],
-    ["a Lockstep of after the file", () => [process.execPath, programAt("apps/trainer/dist/main.js")], 1],
+  test.for<[what: string, command: (folder: LeaseFolder) => string[], writtenAt?: number]>([
+    ["another Node program", (folder) => [process.execPath, folder.programAt("node_modules/apps/main.js")]],
+    [
+      "a program that shows Lockstep's source",
+      (folder) => ["tail", "-f", folder.programAt("apps/trainer/src/main.ts")],
+    ],
+    [
+      "a Lockstep process that started after the file was written",
+      (folder) => [process.execPath, folder.programAt("apps/trainer/dist/main.js")],
+      1,
+    ],
   ])(
-    "of an earlier version does not count where its process id is that of %s",
-    async (_, words, writtenAt?: number) => {
-      const { child } = await sleeper(words());
+    "a lease of an earlier version is free if its process id belongs to %s",
+    async ([, command, writtenAt], { folder }) => {
+      const { path } = folder;
+      const { child } = await sleeper(command(folder));
       writeFileSync(path, `${child.pid}\n`);
       if (writtenAt !== undefined) utimesSync(path, writtenAt, writtenAt);
-      await acquire();
+      await folder.acquire();
     },
   );
 
-  test("of a process that was killed on this machine is taken at once", async () => {
+  test("the lease of a process that was killed on this machine is acquired at once", async ({ folder }) => {
+    const { path } = folder;
     const { child, identity } = await sleeper();
     writeFileSync(path, formatLease(identity, "a", 0));
     child.kill("SIGKILL");
     await once(child, "exit");
-    await acquire();
-    expect(lines).toEqual([]);
+    await folder.acquire();
+    expect(folder.lines).toEqual([]);
   });
 
-  test("of a process whose id another one has now is taken at once", async () => {
+  test("a lease whose process id another process has now is acquired at once", async ({ folder }) => {
+    const { path } = folder;
     const { identity } = await sleeper();
     writeFileSync(path, formatLease({ ...identity, startTime: "1" }, "a", 0));
-    await acquire();
+    await folder.acquire();
   });
 
-  test("of another PID namespace is held for as long as it is renewed, whatever runs here under its process id", async () => {
+  test("a lease from another PID namespace is held while it is renewed, whatever process has its id here", async ({
+    folder,
+  }) => {
+    const { dir, path } = folder;
     const { identity } = await sleeper();
     const container = { ...identity, pidNamespace: "pid:[1]", startTime: "1" };
     writeFileSync(path, formatLease(container, "a", 0));
     const renews = (nowMs: number) => nowMs >= 9000 && writeFileSync(path, formatLease(container, "a", 10_000));
-    await expect(acquire(slowEnvironment(ownIdentity(), renews))).rejects.toThrow(failure("ERR_RUN_BUSY", "for 10 s"));
-    expect(lines).toEqual([
-      `waiting up to 60 s to see whether process ${identity.pid} on ${identity.host} still writes to ${dir}`,
+    await expect(folder.acquire(slowEnvironment(ownIdentity(), renews))).rejects.toThrow(
+      failure("ERR_RUN_BUSY", "for 10 s"),
+    );
+    expect(folder.lines).toEqual([
+      `waiting up to 60 s to see whether process ${identity.pid} on ${identity.host} is still writing to ${dir}`,
     ]);
   });
 
-  test("of another machine is taken when it was not renewed for 60 s of the observer's clock", async () => {
+  test("a lease of another machine is taken over after 60 s without a renewal, by the observer's clock", async ({
+    folder,
+  }) => {
+    const { dir, path } = folder;
     writeFileSync(path, formatLease(elsewhere("there"), "a", 1e12));
     let waitedMs = 0;
-    await acquire(slowEnvironment(elsewhere("here"), (nowMs) => (waitedMs = nowMs)));
+    await folder.acquire(slowEnvironment(elsewhere("here"), (nowMs) => (waitedMs = nowMs)));
     expect(waitedMs).toBe(60_000);
-    expect(lines).toEqual([`waiting up to 60 s to see whether process 7 on there still writes to ${dir}`]);
+    expect(folder.lines).toEqual([`waiting up to 60 s to see whether process 7 on there is still writing to ${dir}`]);
     expect(readFileSync(path, "utf8")).toContain('"host": "here"');
   });
 
-  test("that is awaited is watched once, and named in one line, for as long as its holder renews it", async () => {
+  test("awaitLease waits while the holder renews the lease, and logs one line", async ({ folder }) => {
+    const { dir, path } = folder;
     writeFileSync(path, formatLease(elsewhere("there"), "a", 0));
     let waitedMs = 0;
     const environment = slowEnvironment(elsewhere("here"), (nowMs) => {
       waitedMs = nowMs;
       if (nowMs % 10_000 === 0 && nowMs <= 50_000) writeFileSync(path, formatLease(elsewhere("there"), "a", nowMs));
     });
-    leases.push(await awaitLease(path, dir, "installing TensorFlow", (line) => lines.push(line), environment));
+    const log = (line: string) => folder.lines.push(line);
+    const lease = await awaitLease(path, dir, "installing TensorFlow", log, environment);
+    folder.ends.push(() => lease.release());
     expect(waitedMs).toBe(110_000);
-    expect(lines).toEqual(["waiting for process 7 on there, which is installing TensorFlow"]);
+    expect(folder.lines).toEqual(["waiting for process 7 on there, which is installing TensorFlow"]);
   });
 
-  test("that several find stale at once is taken by one of them", async () => {
+  test("a stale lease that three processes find at once is acquired by one of them", async ({ folder }) => {
+    const { path } = folder;
     writeFileSync(path, formatLease(elsewhere("there"), "a", 0));
-    const all = await Promise.allSettled(["b", "c", "d"].map((host) => acquire(slowEnvironment(elsewhere(host)))));
+    const all = await Promise.allSettled(
+      ["b", "c", "d"].map((host) => folder.acquire(slowEnvironment(elsewhere(host)))),
+    );
     expect(all.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected", "rejected"]);
   });
 
-  test("is taken where a process died while it took it", async () => {
+  test("a lease is acquired although a process died while acquiring it", async ({ folder }) => {
+    const { dir, path } = folder;
     writeFileSync(`${path}.new`, "");
-    await acquire(slowEnvironment());
+    await folder.acquire(slowEnvironment());
     expect(readdirSync(dir)).toEqual(["run.pid"]);
   });
 
-  test("that another process has taken is not released, and its old holder writes nothing more", async () => {
+  test("a holder whose lease was taken over fails its checks and does not release the new lease", async ({
+    folder,
+  }) => {
+    const { dir, path } = folder;
     const environment = slowEnvironment(elsewhere("laptop"));
-    const lease = await acquire(environment);
+    const lease = await folder.acquire(environment);
     lease.assertHeld();
     writeFileSync(path, formatLease(elsewhere("there"), "b", 0)); // while the laptop was shut
     await environment.pause(60_000);
-    const taken = failure("ERR_RUN_TAKEN", `^Process 7 on there has taken ${dir}, as this process did not renew its`);
+    const taken = failure(
+      "ERR_RUN_TAKEN",
+      `^Process 7 on there took over ${dir} because this process did not renew its`,
+    );
     expect(() => lease.assertHeld()).toThrow(taken);
     await expect(lease.lost).rejects.toThrow(taken);
     lease.release();
     expect(readFileSync(path, "utf8")).toContain('"token": "b"');
   });
 
-  test("whose file was deleted is put back", async () => {
+  test("a lease whose file was deleted is written again", async ({ folder }) => {
+    const { path } = folder;
     const environment = slowEnvironment();
-    const lease = await acquire(environment);
+    const lease = await folder.acquire(environment);
     const content = readFileSync(path, "utf8");
     rmSync(path);
     await environment.pause(20_000);
@@ -210,9 +253,10 @@ describe("a lease", () => {
     expect(renewed.replace("20000", "00000")).toBe(content);
   });
 
-  test("whose file was deleted is put back as soon as no other process is in the way", async () => {
+  test("a lease whose file was deleted is written again once no other process is acquiring it", async ({ folder }) => {
+    const { path } = folder;
     const environment = slowEnvironment();
-    const lease = await acquire(environment);
+    const lease = await folder.acquire(environment);
     rmSync(path);
     writeFileSync(`${path}.new`, "");
     await environment.pause(20_000);
@@ -223,23 +267,25 @@ describe("a lease", () => {
     expect(readFileSync(path, "utf8")).toContain('"host": "here"');
   });
 
-  test("that was released is not put back by who asks for it late", async () => {
+  test("a released lease is not written again by a late check", async ({ folder }) => {
+    const { dir } = folder;
     const environment = slowEnvironment();
-    const lease = await acquire(environment);
+    const lease = await folder.acquire(environment);
     lease.release();
     await environment.pause(20_000);
     expect(() => lease.assertHeld()).toThrow(
-      failure("ERR_RUN_TAKEN", `^This process has released ${dir}, and may not`),
+      failure("ERR_RUN_TAKEN", `^This process has released ${dir}, and can no longer`),
     );
     expect(readdirSync(dir)).toEqual([]);
   });
 
-  test("is free when this process has let go of it on a disk that did not let it delete the file", async () => {
-    const lease = await acquire(realEnvironment());
+  test("a lease that this process released is free even if its file could not be deleted", async ({ folder }) => {
+    const { path } = folder;
+    const lease = await folder.acquire(realEnvironment());
     const content = readFileSync(path);
     lease.release();
     writeFileSync(path, content);
-    await acquire();
+    await folder.acquire();
   });
 });
 
@@ -260,42 +306,48 @@ const BLOCKED = `
   process.stdout.write("renewed");
 `;
 
-test("a lease is renewed while its holder's main thread is blocked, and keeps no process from its end", async () => {
+test("a lease is renewed while its holder's main thread is blocked, and does not keep the process alive", async ({
+  folder,
+}) => {
+  const { path } = folder;
   const child = spawnForTest([process.execPath, ...SOURCE_FLAGS, BLOCKED, path]);
   const exited = once(child, "exit");
   expect(String((await once(child.stdout, "data"))[0])).toBe("renewed");
   expect(await exited).toEqual([0, null]);
 });
 
-test("a holder that finds another token in its lease's file, by its thread, has lost the lease", async () => {
-  const lease = await acquire(realEnvironment(20));
+test("a holder whose thread finds another token in the lease file has lost the lease", async ({ folder }) => {
+  const { path } = folder;
+  const lease = await folder.acquire(realEnvironment(20));
   writeFileSync(path, formatLease(elsewhere("there"), "b", 0));
-  await expect(lease.lost).rejects.toThrow(failure("ERR_RUN_TAKEN", "^Process 7 on there has taken "));
+  await expect(lease.lost).rejects.toThrow(failure("ERR_RUN_TAKEN", "^Process 7 on there took over "));
 });
 
-test("a lease is renewed by a timer where no thread can be started", async () => {
+test("a lease is renewed by a timer if no thread can be started", async ({ folder }) => {
+  const { path } = folder;
   const renewal = { path, token: "a", heldMs: 0, everyMs: 10 };
   writeFileSync(path, formatLease(elsewhere("there"), "b", 0));
   const start = () => {
     throw new Error("no thread");
   };
   const found = await new Promise<string | undefined>((resolve) => {
-    ends.push(renewOnThread(renewal, resolve, start));
+    folder.ends.push(renewOnThread(renewal, resolve, start));
   });
   expect(found).toContain('"token": "b"');
 });
 
-// Each start takes the lease, holds it, and says what came of it.
+// Each process acquires the lease, holds it, and prints the outcome.
 const START = `
   import { acquireLease } from ${moduleOf("./acquire-lease.ts")};
   process.stdout.write("ready ");
   process.stdin.once("data", () =>
     acquireLease(process.argv[1], "the run", () => {}).then(
-      () => process.stdout.write("holds"),
+      () => process.stdout.write("acquired"),
       (error) => process.stdout.write(error.code)));
 `;
 
-test("of several processes that start at once, after one that was killed, exactly one gets the lease", async () => {
+test("exactly one of several processes that start at once acquires a killed process's lease", async ({ folder }) => {
+  const { path } = folder;
   writeFileSync(path, formatLease({ ...ownIdentity(), pid: spawnSync("true").pid, startTime: "1" }, "killed", 0));
   const starts = await Promise.all(
     Array.from({ length: 4 }, async () => {
@@ -304,8 +356,8 @@ test("of several processes that start at once, after one that was killed, exactl
       return child;
     }),
   );
-  const logged = starts.map(async (child) => String((await once(child.stdout, "data"))[0]));
+  const outcomes = starts.map(async (child) => String((await once(child.stdout, "data"))[0]));
   for (const { stdin } of starts) stdin.write("go");
-  expect((await Promise.all(logged)).sort()).toEqual(["ERR_RUN_BUSY", "ERR_RUN_BUSY", "ERR_RUN_BUSY", "holds"]);
+  expect((await Promise.all(outcomes)).sort()).toEqual(["ERR_RUN_BUSY", "ERR_RUN_BUSY", "ERR_RUN_BUSY", "acquired"]);
   expect(existsSync(`${path}.new`)).toBe(false);
 });

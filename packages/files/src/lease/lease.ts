@@ -1,12 +1,13 @@
 /**
- * A lease: a file that says which process may write to a folder. The holder renews it; one that is not renewed is
- * taken over. It works between machines that share the folder, and needs no clocks that agree.
+ * A lease: a file that names the process which may write to a folder. The holder renews it, and another process takes it
+ * over if it is not renewed. Leases work between machines that share the folder, and their clocks need not agree.
  */
 import { randomUUID } from "node:crypto";
 import { LockstepError } from "@lockstep/errors";
 import { ignoreFileErrors, removeIfPossible } from "../best-effort.ts";
 import { replaceFile } from "../replace-file.ts";
 import { readIfPresent } from "../rewrite-file.ts";
+import { isSystemError } from "../system-error.ts";
 import { formatLease } from "./lease-holder.ts";
 import { holderAsSubject } from "./lease-messages.ts";
 import { type LeaseEnvironment, ownLeaseTokens, STALE_MS } from "./lease-watch.ts";
@@ -14,17 +15,17 @@ import { isLeaseOf, renewInPlace } from "./renew-lease.ts";
 
 /** A lease that this process holds. */
 export class Lease {
-  /** Rejects with ERR_RUN_TAKEN when another process is found to have taken the lease. */
+  /** Rejects with ERR_RUN_TAKEN when this process finds that another one has taken over the lease. */
   readonly lost: Promise<never>;
   readonly #path: string;
   readonly #dir: string;
   readonly #environment: LeaseEnvironment;
   readonly #token = randomUUID();
   #acquiredAtMs: number | undefined;
-  /** Start of the holder, by the clock on the wall. */
+  /** Wall-clock time of the last renewal that this process knows of. */
   #renewedAtMs = 0;
   #endRenewing: (() => void) | undefined;
-  /** Why this process may not write to the folder any more. */
+  /** The reason why this process may no longer write to the folder. */
   #end: LockstepError | undefined;
   #rejectLost: (error: LockstepError) => void = () => {};
 
@@ -33,13 +34,13 @@ export class Lease {
     this.#dir = dir;
     this.#environment = environment;
     this.lost = new Promise((_, reject) => (this.#rejectLost = reject));
-    this.lost.catch(() => {}); // whoever waits for it hears of it
+    this.lost.catch(() => {}); // the rejection is not unhandled if no caller waits for it
   }
 
   /**
-   * Puts the lease in the place of what was found there.
+   * Writes this lease in place of the content `found`, and starts to renew it.
    *
-   * @returns whether it is there; if not, another process was quicker
+   * @returns false if another process was faster
    */
   put(found: string | undefined): boolean {
     const heldMs = this.#heldMs();
@@ -48,12 +49,12 @@ export class Lease {
     this.#renewedAtMs = this.#environment.wallMs();
     const { renewMs, keepRenewing } = this.#environment;
     const renewal = { path: this.#path, token: this.#token, heldMs, everyMs: renewMs };
-    this.#endRenewing ??= keepRenewing(renewal, (found) => this.#attempt(() => found));
+    this.#endRenewing ??= keepRenewing(renewal, (content) => this.#attempt(() => content));
     return true;
   }
 
   /**
-   * Makes sure that the folder is still this process's, before it writes there.
+   * Throws unless this process still holds the lease. Call it before each write to the folder.
    *
    * @throws LockstepError ERR_RUN_TAKEN, also after `release`
    */
@@ -63,9 +64,9 @@ export class Lease {
     if (this.#end !== undefined) throw this.#end;
   }
 
-  /** Frees the folder, if it is still this process's. */
+  /** Ends the lease, and deletes its file if this process still holds it. */
   release(): void {
-    this.#stop(`This process has released ${this.#dir}, and may not write there any more.`);
+    this.#stop(`This process has released ${this.#dir}, and can no longer write to it.`);
     ownLeaseTokens.delete(this.#token);
     ignoreFileErrors(() => {
       if (this.#isOwn(readIfPresent(this.#path))) removeIfPossible(this.#path);
@@ -76,16 +77,16 @@ export class Lease {
     this.#attempt(() => renewInPlace({ path: this.#path, token: this.#token, heldMs: this.#heldMs() }));
   }
 
-  /** Takes in what `renew` finds in the file. Ignores disk errors; the next renewal retries. */
+  /** Handles the content that `renew` finds in the file. Ignores disk errors; the next renewal retries. */
   #attempt(renew: () => string | undefined): void {
     try {
       this.#handleContent(renew());
     } catch (error) {
-      if (!(error instanceof LockstepError) && (error as NodeJS.ErrnoException).errno === undefined) throw error;
+      if (!(error instanceof LockstepError) && !isSystemError(error)) throw error;
     }
   }
 
-  /** @param found undefined if somebody deleted the file, and nobody took the lease */
+  /** @param found undefined if the file was deleted and no process has taken the lease */
   #handleContent(found: string | undefined): void {
     if (this.#end !== undefined) return;
     if (found === undefined) this.put(undefined);
@@ -95,12 +96,12 @@ export class Lease {
 
   #endTakenOver(found: string): void {
     const error = this.#stop(
-      `${holderAsSubject(found)} has taken ${this.#dir}, as this process did not renew its lease for ${STALE_MS / 1000} s: it was suspended, or the disk did not answer. This process has stopped writing; the other one continues from the last checkpoint.`,
+      `${holderAsSubject(found)} took over ${this.#dir} because this process did not renew its lease for ${STALE_MS / 1000} s: it was suspended, or the disk did not respond. This process has stopped writing; the other one continues from the last checkpoint.`,
     );
     this.#rejectLost(error);
   }
 
-  /** @returns why the lease ended, the first time that it did */
+  /** Stops renewing. Returns the reason why the lease ended; only the first call sets it. */
   #stop(why: string): LockstepError {
     this.#endRenewing?.();
     this.#end ??= new LockstepError("ERR_RUN_TAKEN", why);

@@ -1,26 +1,26 @@
-/** Renews a lease in its file. Threads load this module, so it imports little. */
+/** Renews a lease in its file. A thread loads this module, so it imports little. */
 import { ignoreFileErrors } from "../best-effort.ts";
 import { rewriteFile } from "../rewrite-file.ts";
 
-/** The facts that a thread needs to renew a lease. */
+/** The data that a thread needs to renew a lease. */
 export interface Renewal {
   path: string;
   token: string;
-  /** Time for which the lease has been held. */
+  /** Milliseconds since the lease was acquired. */
   heldMs: number;
-  /** The time between two renewals. */
+  /** Milliseconds between two renewals. */
   everyMs: number;
 }
 
 const HELD_MS_DIGITS = 13;
 
-/** The time as a lease file has it: always of the same length, so that it can be replaced in place. */
+/** Formats the time held with a fixed number of digits, so that a renewal can replace it in place. */
 export const formatHeldMs = (heldMs: number): string => String(Math.round(heldMs)).padStart(HELD_MS_DIGITS, "0");
 
-/** Tells whether the content of a lease file is that of the lease with this token. */
+/** Returns whether the content of a lease file belongs to the lease with this token. */
 export const isLeaseOf = (token: string, content: string): boolean => content.includes(`"token": "${token}"`);
 
-/** Renews the lease if the file still has its token. Returns the content found; undefined if there is no file. */
+/** Renews the lease if the file still has its token. Returns the content found; undefined if the file does not exist. */
 export function renewInPlace({ path, token, heldMs }: Omit<Renewal, "everyMs">): string | undefined {
   return rewriteFile(path, (content) =>
     isLeaseOf(token, content) ? content.replace(/"heldMs": "\d+"/, `"heldMs": "${formatHeldMs(heldMs)}"`) : undefined,
@@ -28,10 +28,10 @@ export function renewInPlace({ path, token, heldMs }: Omit<Renewal, "everyMs">):
 }
 
 /**
- * Renews a lease again and again. Ignores disk errors; the next renewal retries.
+ * Renews a lease periodically. Ignores disk errors; the next renewal retries.
  *
- * @param onReplaced is told what is found where the lease is not; undefined if the file is gone
- * @returns a function that ends it
+ * @param onReplaced receives the file's content if it is no longer this lease's; undefined if the file was deleted
+ * @returns a function that stops the renewals
  */
 export function keepRenewing(renewal: Renewal, onReplaced: (found: string | undefined) => void): () => void {
   const sinceMs = performance.now() - renewal.heldMs;

@@ -1,11 +1,11 @@
-/** Renews a lease on a thread of its own, which goes on while the main thread computes, even inside native code. */
+/** Renews a lease on a separate thread, which keeps running while the main thread computes, even inside native code. */
 import type { Worker } from "node:worker_threads";
 import { startThread } from "../thread/start-thread.ts";
 import { keepRenewing, type Renewal } from "./renew-lease.ts";
 
 /**
- * Does what `keepRenewing` does, on a thread that does not keep the process alive. Where no thread can be had, a timer of
- * this thread renews the lease.
+ * Renews a lease as `keepRenewing` does, on a thread that does not keep the process alive. If no thread can be started, a
+ * timer on this thread renews the lease.
  */
 export function renewOnThread(
   renewal: Renewal,

@@ -1,10 +1,10 @@
-/** Starting a worker thread on a module, from TypeScript sources as from built JavaScript. */
+/** Starts a worker thread on a module, from TypeScript sources and from built JavaScript alike. */
 import { Worker } from "node:worker_threads";
 
 /**
- * Starts a thread on a module that lies beside its caller: `startThread("batch-thread-main", import.meta.url, data)`.
- * Where the caller runs from TypeScript sources, so does the thread. It registers tsx by itself for that: a test runner
- * has none to hand down, and with `--import` Node 20 registers it too late for the thread's first module.
+ * Starts a thread on a module beside its caller: `startThread("batch-thread-main", import.meta.url, data)`. If the caller
+ * runs from TypeScript sources, so does the thread. The thread then registers tsx itself, for two reasons: a test runner
+ * has no tsx to pass on, and Node 20 applies `--import` too late for the thread's first module.
  */
 export function startThread(module: string, callerUrl: string, workerData: unknown): Worker {
   if (!callerUrl.endsWith(".ts")) return new Worker(new URL(`./${module}.js`, callerUrl), { workerData });

@@ -1,8 +1,8 @@
-/** How a thread that `startThread` started talks with the thread that started it. */
+/** Connects a thread that `startThread` started with the thread that started it. */
 import { type MessagePort, parentPort } from "node:worker_threads";
 
-/** The port to the thread that started this one. */
+/** Returns the port to the thread that started this one. */
 export function threadPort(): MessagePort {
-  if (parentPort === null) throw new Error("Expected to run on a thread that another one has started.");
+  if (parentPort === null) throw new Error("Expected to run in a worker thread, got the main thread.");
   return parentPort;
 }

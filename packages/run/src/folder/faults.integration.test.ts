@@ -61,7 +61,7 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
       code: "ERR_DISK_FULL",
       message: expect.stringMatching(
         RegExp(
-          `^Disk full: \\S*/${file} needs .*, .* are free there\\. Free some space \\(a training goes on with --res`,
+          `^Disk full: \\S*/${file} needs .*, but only .* is free\\. Free some space \\(a run continues with --res`,
         ),
       ),
     });
