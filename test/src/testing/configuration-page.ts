@@ -14,7 +14,7 @@ import { Command, type Option } from "commander";
 
 const HEAD = `# Configuration
 
-Every option of every command. The word in \`<…>\` is the unit or names the value: \`<ms>\` stands for milliseconds,
+This page lists every option of every command. The word in \`<…>\` is the unit or names the value: \`<ms>\` stands for milliseconds,
 \`<samples>\` for images. \`--batch_size 64\` and \`--batch-size=64\` mean the same as \`--batch-size 64\`. A run's folder
 keeps the options that it was started with, in \`config.json\`. Relative paths start from the folder in which the command is
 typed, also with pnpm's \`--dir\` and in a folder inside the repository.
@@ -136,7 +136,7 @@ function optionTable(options: readonly Option[]): string {
 function defaultOf(option: Option, stated: string | undefined): string {
   const { mandatory, defaultValue, defaultValueDescription } = option;
   if (isSwitch(option)) return "off";
-  if (mandatory && defaultValue === undefined) return "must be given";
+  if (mandatory && defaultValue === undefined) return "required";
   if (stated !== undefined) return stated.includes("<") ? code(stated) : stated;
   if (defaultValueDescription !== undefined) return defaultValueDescription;
   return defaultValue === undefined || String(defaultValue) === "" ? "none" : code(String(defaultValue));
