@@ -6,11 +6,11 @@ import { startEngine } from "./choose.ts";
 import { cacheDir } from "./native/cache.ts";
 import { emptyMachine, fakeCompiler, fakeProgram, onLinuxX64, tempDir, writeFiles } from "./testing/fakes.ts";
 
-// In this file nothing leads to native TensorFlow: the machine is empty, or its library is a file of letters.
+// No test here loads native TensorFlow: the machine is empty, or its library is a text file.
 
 const LIBRARY = ["libtensorflow_cc.so.2", "include/tensorflow/c/eager/c_api.h"];
 
-/** What `log` was told, and how it ended. */
+/** Starts an engine, and returns it with the lines that it logged. */
 async function start(options: EngineOptions = {}) {
   const lines: string[] = [];
   const engine = await startEngine({ ...options, log: (line) => lines.push(line) });
@@ -21,12 +21,12 @@ const nvidiaSmi = (bin: string) =>
   fakeProgram(bin, "nvidia-smi", `console.log("0, GPU-aaaa, NVIDIA H200, 570.86.15, 143771")`);
 
 describe.runIf(onLinuxX64)("on a machine with nothing but Node", () => {
-  test("WASM serves, and each other way is one line with its reason and its remedy", async () => {
+  test("the engine is WASM, and one line for each skipped backend has its reason and its remedy", async () => {
     emptyMachine();
     const { engine, lines } = await start();
     expect(engine).toMatchObject({ backend: "wasm", device: { kind: "cpu" }, libraryVersion: "4.22.0", threads: 1 });
-    expect(lines.filter((line) => line.startsWith("native passed over"))).toEqual([
-      expect.stringMatching(/needs a C\+\+ compiler, and none of .* runs here\. Install one/),
+    expect(lines.filter((line) => line.startsWith("native skipped"))).toEqual([
+      expect.stringMatching(/needs a C\+\+ compiler, but none of .* runs\. Install one/),
       expect.stringMatching(
         /libtensorflow-cpu-linux-x86_64-2\.9\.1\.tar\.gz could not be downloaded: .*\. Check the network/,
       ),
@@ -37,13 +37,13 @@ describe.runIf(onLinuxX64)("on a machine with nothing but Node", () => {
     expect(tf.add(1, 2).dataSync()[0]).toBe(3);
   });
 
-  test("and a compiler, the lack of Python is the reason", async () => {
+  test("with a compiler, native TensorFlow is skipped because Python is missing", async () => {
     fakeCompiler(emptyMachine());
     const { engine } = await start();
     expect(engine.skipped[0]!.reason).toBe("TensorFlow is installed with pip, but python3 was not found.");
   });
 
-  test("a demand for the native backend is refused", async () => {
+  test("the native backend fails to start if it is required", async () => {
     emptyMachine();
     await expect(start({ backend: "native" })).rejects.toMatchObject({ code: "ERR_TFJS_DOWNLOAD" });
   });
@@ -56,31 +56,33 @@ describe.runIf(onLinuxX64)("on a machine with nothing but Node", () => {
     expect(tf.getBackend()).toBe("cpu");
   });
 
-  test("a demand for a GPU is refused, with what CUDA and what WebGPU lack and what helps", async () => {
+  test("a required GPU is an error with the reasons and remedies of both CUDA and WebGPU, which are not logged too", async () => {
     emptyMachine();
-    await expect(start({ gpu: true })).rejects.toMatchObject({
+    const lines: string[] = [];
+    await expect(startEngine({ gpu: true, log: (line) => lines.push(line) })).rejects.toMatchObject({
       code: "ERR_NO_GPU",
       message: expect.stringMatching(
-        /^No GPU can be used\. With CUDA: There is no NVIDIA driver.*\. Install the driver.*\. With WebGPU: WebGPU finds no GPU .*\. Install the card's Vulkan driver/,
+        /^No GPU is usable\. CUDA: There is no NVIDIA driver.*\. Install the driver.*\. WebGPU: WebGPU finds no GPU .*\. Install the card's Vulkan driver/,
       ),
     });
+    expect(lines).toEqual([]);
   });
 
-  test("a demand for CUDA or for WebGPU is refused with its own reason", async () => {
+  test("a required GPU on one backend is an error with that backend's reason", async () => {
     emptyMachine();
     await expect(start({ gpu: true, backend: "native" })).rejects.toMatchObject({ code: "ERR_NO_NVIDIA" });
     await expect(start({ backend: "webgpu" })).rejects.toMatchObject({ code: "ERR_NO_ADAPTER" });
   });
 });
 
-describe.runIf(onLinuxX64)("a library in LOCKSTEP_LIBTENSORFLOW that does not work", () => {
-  test("because nothing is there is an error, not a fallback", async () => {
+describe.runIf(onLinuxX64)("LOCKSTEP_LIBTENSORFLOW", () => {
+  test("a folder that does not exist in LOCKSTEP_LIBTENSORFLOW is an error, not a fallback", async () => {
     emptyMachine();
     vi.stubEnv("LOCKSTEP_LIBTENSORFLOW", "/no/such/folder");
     await expect(start()).rejects.toMatchObject({ code: "ERR_LIBTENSORFLOW" });
   });
 
-  test("because it cannot be loaded is an error, not a fallback", async () => {
+  test("a library in LOCKSTEP_LIBTENSORFLOW that cannot be loaded is an error, not a fallback", async () => {
     fakeCompiler(emptyMachine());
     const dir = tempDir();
     writeFiles(dir, LIBRARY);
@@ -93,24 +95,24 @@ describe.runIf(onLinuxX64)("a library in LOCKSTEP_LIBTENSORFLOW that does not wo
 });
 
 describe.runIf(onLinuxX64)("a machine with a GPU", () => {
-  test("uses the CPU as long as CUDA is not installed, and says what installs it", async () => {
+  test("a machine with a GPU but without CUDA uses the CPU, and says how to install CUDA", async () => {
     nvidiaSmi(emptyMachine());
     const { engine } = await start();
     expect(engine.skipped[0]).toEqual({
       backend: "native",
-      reason: "NVIDIA H200 is not used, for want of a TensorFlow with CUDA that works.",
-      remedy: "`--gpu`, or `pnpm run doctor --fix`, downloads one (about 3 GB).",
+      reason: "NVIDIA H200 is not used: there is no working TensorFlow with CUDA.",
+      remedy: "Use `--gpu` or `pnpm run doctor --fix` to download one (about 3 GB).",
     });
   });
 
-  test("of which another was demanded tells which there are", async () => {
+  test("a required GPU that does not exist is an error that lists the existing ones", async () => {
     nvidiaSmi(emptyMachine());
     await expect(start({ gpu: 1 })).rejects.toThrow(
-      "With CUDA: There is no GPU 1 here, but 0 (NVIDIA H200). Name one of these. With WebGPU: ",
+      "CUDA: There is no GPU 1. Available: 0 (NVIDIA H200). Choose one of these. WebGPU: ",
     );
   });
 
-  test("refuses a demand when a library of CUDA is missing, by its name", async () => {
+  test("a required GPU without a CUDA library is an error with the library's name", async () => {
     const bin = emptyMachine();
     nvidiaSmi(bin);
     fakeCompiler(bin);
@@ -126,13 +128,13 @@ describe.runIf(onLinuxX64)("a machine with a GPU", () => {
 
 describe("options", () => {
   test.each([
-    [{ backend: "cuda" }, "ERR_BACKEND_NAME", "There is no backend cuda. Name native, webgpu, wasm, cpu."],
+    [{ backend: "cuda" }, "ERR_BACKEND_NAME", "Expected a backend of native, webgpu, wasm, cpu, got cuda."],
     [{ backend: "webgpu", gpu: false }, "ERR_GPU_BACKEND", "The backend webgpu needs a GPU."],
     [{ backend: "cpu", gpu: true }, "ERR_GPU_BACKEND", "The backend cpu does not use GPUs."],
-    [{ gpu: -1 }, "ERR_GPU_INDEX", "A GPU's index is 0, 1, 2, …; this one is -1."],
-    [{ threads: 0 }, "ERR_THREADS", "must be 1 or more, and whole; it is 0."],
-    [{ threads: 1.5 }, "ERR_THREADS", "must be 1 or more, and whole; it is 1.5."],
-  ])("%j are refused with %s", async (options, code, message) => {
+    [{ gpu: -1 }, "ERR_GPU_INDEX", "Expected a GPU index of 0, 1, 2, …, got -1."],
+    [{ threads: 0 }, "ERR_THREADS", "to be a positive integer, got 0."],
+    [{ threads: 1.5 }, "ERR_THREADS", "to be a positive integer, got 1.5."],
+  ])("the options %j are rejected with %s", async (options, code, message) => {
     await expect(startEngine(options as EngineOptions)).rejects.toMatchObject({
       code,
       message: expect.stringContaining(message),

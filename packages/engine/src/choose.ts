@@ -1,4 +1,4 @@
-/** Chooses the backend of TensorFlow.js: the fastest that works here, with a reason for each that was passed over. */
+/** Chooses the backend of TensorFlow.js: the fastest that works on this machine. */
 import { LockstepError } from "@lockstep/errors";
 import {
   assertEngineOptions,
@@ -20,27 +20,29 @@ import { startWasm } from "./wasm/install.ts";
 import { startWebgpu } from "./webgpu/device.ts";
 
 /**
- * Makes TensorFlow.js ready to compute. Native TensorFlow is downloaded into the user's cache if it is not there.
+ * Starts a backend of TensorFlow.js. Downloads native TensorFlow into the user's cache if it is missing.
  *
- * Call it on the main thread (others have an environment of their own, which libraries do not see) before `tf` is
- * used. A process loads native TensorFlow once, with the `gpu` and `threads` of the first call.
+ * Call it before `tf` is used and on the main thread: libraries do not see the environment of another thread. A process
+ * loads native TensorFlow once, with the `gpu` and `threads` of the first call.
  *
- * @throws LockstepError if what was demanded (a backend, a GPU, LOCKSTEP_LIBTENSORFLOW) cannot be had
+ * @throws LockstepError if a required backend, GPU or LOCKSTEP_LIBTENSORFLOW is not available
  */
 export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
   return chooseEngine(options, { install: true });
 }
 
-/** Starts an engine as `startEngine` does; without `install` it considers only what is on this machine already. */
+/** Starts an engine as `startEngine` does. Without `install`, it uses only what is already on this machine. */
 export async function chooseEngine(options: EngineOptions, { install }: { install: boolean }): Promise<Engine> {
   assertEngineOptions(options);
   const { gpu, log = () => {} } = options;
   const skipped: SkippedBackend[] = [];
+  const order = backendsInOrder(options);
+  const reasonsInError = isGpuRequired(gpu) && order.length > 1; // ERR_NO_GPU repeats them
   const skip = (name: string) => (obstacle: Unavailable) => {
     const { reason, remedy } = obstacle;
     if (skipped.some((other) => other.reason === reason)) return;
     skipped.push({ backend: name, reason, remedy });
-    log(`${name} passed over: ${obstacle.message.trim()}`);
+    if (!reasonsInError) log(skippedLine({ backend: name, reason, remedy }));
   };
   const starts: Record<BackendName, () => Promise<Started>> = {
     native: () => startOnNative(options, install, skip("native")),
@@ -48,15 +50,15 @@ export async function chooseEngine(options: EngineOptions, { install }: { instal
     wasm: startOnWasm,
     cpu: startOnCpu,
   };
-  const order = backendsInOrder(options);
   for (const name of order) {
     try {
       const engine = {
         backend: name,
         instructionSet: instructionSet(),
-        skipped: skipped,
+        skipped,
         ...(await starts[name]()),
       };
+      if (reasonsInError) for (const backend of skipped) log(skippedLine(backend));
       log(describeEngine(engine));
       return engine;
     } catch (error) {
@@ -65,8 +67,14 @@ export async function chooseEngine(options: EngineOptions, { install }: { instal
     }
   }
   if (isGpuRequired(gpu)) throw noGpu(skipped);
-  throw new LockstepError("ERR_NO_BACKEND", "No backend of TensorFlow.js starts here. `pnpm run doctor` tells more.");
+  throw new LockstepError(
+    "ERR_NO_BACKEND",
+    "No backend of TensorFlow.js starts on this machine. See `pnpm run doctor`.",
+  );
 }
+
+/** Returns the log line for a skipped backend. */
+const skippedLine = ({ backend, reason, remedy }: SkippedBackend) => `${backend} skipped: ${reason} ${remedy}`.trim();
 
 function backendsInOrder({ backend, gpu }: EngineOptions): BackendName[] {
   if (backend) return [backend];
@@ -76,10 +84,10 @@ function backendsInOrder({ backend, gpu }: EngineOptions): BackendName[] {
 
 function noGpu(skipped: readonly SkippedBackend[]): LockstepError {
   const obstacles = (backend: BackendName) =>
-    skipped.filter((way) => way.backend === backend).map(({ reason, remedy }) => `${reason} ${remedy}`.trim());
+    skipped.filter((other) => other.backend === backend).map(({ reason, remedy }) => `${reason} ${remedy}`.trim());
   const cuda = obstacles("native").join(" ");
   const webgpu = obstacles("webgpu").join(" ");
-  return new LockstepError("ERR_NO_GPU", `No GPU can be used. With CUDA: ${cuda} With WebGPU: ${webgpu}`);
+  return new LockstepError("ERR_NO_GPU", `No GPU is usable. CUDA: ${cuda} WebGPU: ${webgpu}`);
 }
 
 type Started = Pick<Engine, "device" | "libraryVersion" | "threads" | "quota">;

@@ -5,7 +5,7 @@ import { emptyMachine, fakeProgram, onLinuxX64 } from "./testing/fakes.ts";
 const check = ({ checks }: DoctorReport, name: string) => checks.find((other) => other.name === name);
 
 describe.runIf(onLinuxX64)("the doctor", () => {
-  test("on a machine with nothing but Node finds that WASM can train, and what native TensorFlow lacks", async () => {
+  test("on a machine with nothing but Node, the doctor reports that WASM can train and what native TensorFlow lacks", async () => {
     emptyMachine();
     const report = await inspectMachine();
     expect(report.canTrain).toBe(true);
@@ -15,7 +15,11 @@ describe.runIf(onLinuxX64)("the doctor", () => {
       ...["libtensorflow", "threads", "matmul"],
     ]);
     expect(check(report, "Node")).toEqual({ name: "Node", ok: true, value: process.versions.node });
-    expect(check(report, "NVIDIA driver")).toEqual({ name: "NVIDIA driver", ok: true, value: "none" });
+    expect(check(report, "NVIDIA driver")).toEqual({
+      name: "NVIDIA driver",
+      ok: true,
+      value: "not installed; only an NVIDIA GPU needs it",
+    });
     expect(check(report, "WebGPU")).toEqual({
       ...{ name: "WebGPU", ok: true },
       value: expect.stringMatching(/^WebGPU finds no GPU \(.+\)\.$/),
@@ -25,14 +29,14 @@ describe.runIf(onLinuxX64)("the doctor", () => {
       ok: false,
       value: "not usable",
       problem: "TensorFlow is not installed.",
-      remedy: "`pnpm run doctor --fix` does it.",
+      remedy: "Run `pnpm run doctor --fix` to install it.",
     });
     expect(check(report, "backend wasm")).toMatchObject({ ok: true, value: expect.stringMatching(/^4\.22\.0 on /) });
     expect(check(report, "threads")?.value).toBe("1");
     expect(check(report, "matmul")?.value).toMatch(/^\d+\.\d GFLOP\/s on wasm$/);
   });
 
-  test("with fix tries to install, and tells why it could not", async () => {
+  test("with --fix, the doctor tries to install what is missing, and reports why it could not", async () => {
     emptyMachine();
     const lines: string[] = [];
     const report = await inspectMachine({ fix: true, log: (line) => lines.push(line) });
@@ -43,29 +47,29 @@ describe.runIf(onLinuxX64)("the doctor", () => {
     expect(lines.join("\n")).toContain("needs a C++ compiler");
   });
 
-  test("tells a driver that does not answer, with its remedy", async () => {
+  test("the doctor reports a driver that does not respond, with the remedy", async () => {
     fakeProgram(emptyMachine(), "nvidia-smi", `console.log("Driver/library version mismatch"); process.exit(18);`);
     const report = await inspectMachine();
     expect(check(report, "NVIDIA driver")).toEqual({
       name: "NVIDIA driver",
       ok: false,
       value: "not usable",
-      problem: "The NVIDIA driver does not answer. nvidia-smi says: Driver/library version mismatch.",
-      remedy: "Reinstall the driver, or restart the machine if it was updated.",
+      problem: "The NVIDIA driver does not respond. nvidia-smi printed: Driver/library version mismatch.",
+      remedy: "Reinstall the driver, or restart the machine after an update of the driver.",
     });
   });
 
-  test("tells that a GPU waits for CUDA", async () => {
+  test("the doctor reports a GPU without CUDA", async () => {
     fakeProgram(emptyMachine(), "nvidia-smi", `console.log("0, GPU-aaaa, NVIDIA H200, 570.86.15, 143771")`);
     const report = await inspectMachine();
     expect(check(report, "NVIDIA driver")?.value).toBe("0: NVIDIA H200, driver 570.86.15, 140.4 GiB");
     expect(check(report, "CUDA")).toMatchObject({
       ok: false,
-      remedy: "`pnpm run doctor --fix` downloads it, about 3 GB.",
+      remedy: "Run `pnpm run doctor --fix` to download it (about 3 GB).",
     });
   });
 
-  test("reports in plain data", async () => {
+  test("the doctor's report is plain JSON data", async () => {
     emptyMachine();
     const report = await inspectMachine();
     expect(JSON.parse(JSON.stringify(report))).toEqual(report);

@@ -1,4 +1,4 @@
-/** Inspects a machine for everything that the choice of a backend depends on (`pnpm run doctor`). */
+/** Checks everything on a machine that the choice of a backend depends on (`pnpm run doctor`). */
 import { totalmem } from "node:os";
 import { dirname } from "node:path";
 import { type BackendName, describeGpu, type Engine } from "./backend/engine.ts";
@@ -13,15 +13,15 @@ import { pythonsCudaLibtensorflow } from "./native/libtensorflow.ts";
 import { cachedWheel, installCudaWheels } from "./native/provision.ts";
 import { listAdapters } from "./webgpu/adapters.ts";
 
-/** One thing that was looked at. */
+/** The result of one check. */
 export interface Check {
   name: string;
-  /** True if nothing is wrong with it. */
+  /** True if there is no problem. */
   ok: boolean;
-  /** The finding, with units. */
+  /** What was found, with units. */
   value: string;
   problem?: string;
-  /** The way to solve the problem. */
+  /** The solution of the problem. */
   remedy?: string;
 }
 
@@ -34,12 +34,12 @@ export interface DoctorReport {
 
 /** Options of `inspectMachine`. */
 export interface DoctorOptions {
-  /** Downloads what is missing of native TensorFlow and, on a machine with a GPU, of CUDA. */
+  /** Downloads missing parts of native TensorFlow and, on a machine with an NVIDIA GPU, of CUDA. */
   fix?: boolean;
   log?: (line: string) => void;
 }
 
-/** Looks at everything that the choice of a backend depends on, and leaves the best one running. */
+/** Runs all checks, and leaves the best backend running. */
 export async function inspectMachine({ fix = false, log = () => {} }: DoctorOptions = {}): Promise<DoctorReport> {
   const webgpu = await webgpuCheck();
   const machine = [nodeCheck(), await pnpmCheck(), processorCheck(), memoryCheck(), ...(await gpuChecks(fix, log))];
@@ -66,7 +66,7 @@ const failed = (name: string, value: string, problem: string, remedy: string): C
   ...(remedy && { remedy }),
 });
 
-/** Turns an error into a check that failed; a defect stays an exception. */
+/** Turns an `Unavailable` error into a failed check; throws any other error again. */
 function failedWith(name: string, value: string, error: unknown): Check {
   if (!(error instanceof Unavailable)) throw error;
   return failed(name, value, error.reason, error.remedy);
@@ -82,13 +82,18 @@ function nodeCheck(): Check {
 async function pnpmCheck(): Promise<Check> {
   const running = /\bpnpm\/(\S+)/.exec(process.env["npm_config_user_agent"] ?? "")?.[1];
   const version = running ?? (await runCommand("pnpm", ["--version"])).stdout.trim();
-  return passed("pnpm", version || "not installed; npx -y pnpm@10 does as well");
+  return passed("pnpm", version || "not installed; `npx -y pnpm@10` works too");
 }
 
 function processorCheck(): Check {
   const value = `${cpuName()}, ${describeCores(usableCores())}, ${instructionSet()}`;
   if (instructionSet() !== "SSE") return passed("processor", value);
-  return failed("processor", value, "It lacks AVX, which native TensorFlow needs.", "Train on another machine.");
+  return failed(
+    "processor",
+    value,
+    "The processor lacks AVX, which native TensorFlow needs.",
+    "Train on another machine.",
+  );
 }
 
 function memoryCheck(): Check {
@@ -99,25 +104,26 @@ function memoryCheck(): Check {
   return failed(
     "memory",
     value,
-    "Training AlexNet takes about 2 GiB.",
-    "Close other programs, or set a smaller --max-rows.",
+    "Training AlexNet needs about 2 GiB.",
+    "Close other programs or set a smaller --max-rows.",
   );
 }
 
-/** The NVIDIA driver, and whether a TensorFlow with CUDA is there for it. A machine without either is in order. */
+/** Checks the NVIDIA driver and a TensorFlow with CUDA for it. A machine without an NVIDIA GPU needs neither. */
 async function gpuChecks(fix: boolean, log: (line: string) => void): Promise<Check[]> {
   let gpus: Gpu[];
   try {
     gpus = await listGpus();
   } catch (error) {
-    if (error instanceof Unavailable && error.code === "ERR_NO_NVIDIA") return [passed("NVIDIA driver", "none")];
+    if (error instanceof Unavailable && error.code === "ERR_NO_NVIDIA")
+      return [passed("NVIDIA driver", "not installed; only an NVIDIA GPU needs it")];
     return [failedWith("NVIDIA driver", "not usable", error)];
   }
   const list = gpus.map(({ index, ...gpu }) => `${index}: ${describeGpu(gpu)}`);
   return [passed("NVIDIA driver", list.join("; ")), await cudaCheck(fix, log)];
 }
 
-/** The GPUs that WebGPU reaches. A machine without one is in order. */
+/** Checks the GPUs that WebGPU finds. A machine may have none. */
 async function webgpuCheck(): Promise<{ check: Check; backends: "webgpu"[] }> {
   const name = "WebGPU";
   try {
@@ -134,11 +140,11 @@ async function cudaCheck(fix: boolean, log: (line: string) => void): Promise<Che
     const found = cachedWheel("cuda") ?? (await pythonsCudaLibtensorflow());
     const library = found ?? (fix ? await installCudaWheels(log) : undefined);
     if (library === undefined) {
-      const remedy = "`pnpm run doctor --fix` downloads it, about 3 GB.";
-      return failed("CUDA", "not installed", "TensorFlow for the GPU is not installed.", remedy);
+      const remedy = "Run `pnpm run doctor --fix` to download it (about 3 GB).";
+      return failed("CUDA", "not installed", "TensorFlow with CUDA is not installed.", remedy);
     }
     await assertCudaLibraries(library);
-    return passed("CUDA", `TensorFlow and CUDA's libraries in ${dirname(library.file)}`);
+    return passed("CUDA", `TensorFlow and the CUDA libraries in ${dirname(library.file)}`);
   } catch (error) {
     return failedWith("CUDA", "not usable", error);
   }

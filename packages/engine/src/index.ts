@@ -1,4 +1,4 @@
-/** The engine package: the backend of TensorFlow.js that runs on this machine, and parameters on it. */
+/** The engine package: the backend of TensorFlow.js on this machine, and a model's parameters on it. */
 export {
   type BackendName,
   bitProperties,

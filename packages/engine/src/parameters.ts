@@ -1,42 +1,42 @@
 /**
- * A model's weights with their momentum, and the update of stochastic gradient descent on them:
- * v = μ·v + g, then w = w − lr·v (as torch.optim.SGD does it).
+ * A model's weights with their velocities, and the SGD update of them: v = μ·v + g, then w = w − lr·v, as in
+ * torch.optim.SGD.
  *
- * Native TensorFlow keeps both in resource variables and updates them in place with one fused op; other backends
- * use plain ops. Callers see one interface.
+ * Native TensorFlow keeps both in resource variables and updates them in place with one fused op; other backends use
+ * plain ops. The interface is the same.
  */
 import type { MomentumStep } from "./backend/momentum-step.ts";
 import { tf } from "./backend/tf.ts";
 import { ResourceVariable } from "./native/resource-variable.ts";
 import { assertTensorSize } from "./webgpu/tensor-limit.ts";
 
-/** A model's weights and their velocities, as one backend keeps them. */
+/** A model's weights and velocities on one backend. */
 export interface Parameters {
   /** Number of tensors. */
   readonly length: number;
-  /** Weight `index`. The tensor is lent: never dispose of it, and do not use it after the next `apply` to `index`. */
+  /** Returns weight `index`. Do not dispose of the tensor or use it after the next `apply` to `index`. */
   weight(index: number): tf.Tensor;
-  /** Velocity `index`, lent like a weight. */
+  /** Returns velocity `index`, under the same rules as a weight. */
   velocity(index: number): tf.Tensor;
-  /** Takes one step on weight `index` with its mean gradient, which stays the caller's. */
+  /** Applies one step to weight `index` with its mean gradient, which the caller keeps. */
   apply(index: number, gradient: tf.Tensor, step: MomentumStep): void;
   dispose(): void;
 }
 
 /** One parameter tensor: values in row-major order. */
 export interface ParameterValues {
-  /** Its name in errors; absent, its number. */
+  /** Name of the parameter in errors. @default its number */
   name?: string;
   shape: number[];
   weight: Float32Array;
-  /** Zeros if absent. */
+  /** @default zeros */
   velocity?: Float32Array;
 }
 
 /**
- * Puts the values on the current backend. The arrays are copied and stay the caller's.
+ * Creates parameters on the current backend. The arrays are copied; the caller keeps them.
  *
- * @throws LockstepError ERR_TENSOR_SIZE if one is larger than the GPU takes
+ * @throws LockstepError ERR_TENSOR_SIZE if one is too large for the GPU
  */
 export function createParameters(values: readonly ParameterValues[]): Parameters {
   if (tf.getBackend() === "webgpu")
@@ -44,7 +44,7 @@ export function createParameters(values: readonly ParameterValues[]): Parameters
   return tf.getBackend() === "tensorflow" ? new FusedParameters(values) : new PlainParameters(values);
 }
 
-// tf.tensor may share the memory of the array that it is given, so it is given a copy.
+// tf.tensor may share the memory of its array, so it gets a copy.
 const weightOf = ({ shape, weight }: ParameterValues): tf.Tensor => tf.tensor(weight.slice(), shape, "float32");
 const velocityOf = ({ shape, velocity }: ParameterValues): tf.Tensor =>
   velocity === undefined ? tf.zeros(shape) : tf.tensor(velocity.slice(), shape, "float32");

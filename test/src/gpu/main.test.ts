@@ -12,7 +12,7 @@ test.runIf(process.platform === "linux")("test/gpu/run.sh says why it measures n
     env: { ...process.env, ...hidden, PATH: path },
     encoding: "utf8",
   });
-  expect(stderr).toMatch(/^ERR_NO_GPU: No GPU can be used\. With CUDA: .+ With WebGPU: .+ Install/m);
+  expect(stderr).toMatch(/^ERR_NO_GPU: No GPU is usable\. CUDA: .+ WebGPU: .+ Install/m);
   expect(stdout).toMatch(/^.. {2}backend native /m);
   expect(status).toBe(1);
 });

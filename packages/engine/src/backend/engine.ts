@@ -1,4 +1,4 @@
-/** The types of an engine and of its options, with their checks and their words. */
+/** The types of an engine and its options, their checks and their descriptions. */
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import { describeQuota } from "../host/cores.ts";
 
@@ -6,30 +6,30 @@ const BACKENDS = ["native", "webgpu", "wasm", "cpu"] as const;
 /** The name of a backend, as `--backend` takes it. */
 export type BackendName = (typeof BACKENDS)[number];
 
-/** The demands that an engine must meet. */
+/** Options of `startEngine`. */
 export interface EngineOptions {
   /**
-   * The backend that it must be; absent, the first that works of native, wasm and cpu (pure JavaScript), or, where a
-   * GPU is demanded, of native and webgpu.
+   * The backend to use.
+   * @default the first that works of native, wasm and cpu (pure JavaScript); if a GPU is required, of native and webgpu
    */
   backend?: BackendName | undefined;
   /**
-   * `true` or an index demands a GPU, `false` keeps off them; absent, one is used if all that CUDA needs is there.
-   * Without an index it is one that no other process has, if there is one.
-   * CUDA and WebGPU count GPUs each in its own order.
+   * `true` or an index requires a GPU, `false` uses none. Without an index, a GPU that no other process uses is
+   * preferred. CUDA and WebGPU number the GPUs independently.
+   * @default a GPU if everything that CUDA needs is installed
    */
   gpu?: boolean | number | undefined;
-  /** Threads of native TensorFlow, 1 or more; absent, one for each core that the CPU quota pays for. */
+  /** Threads of native TensorFlow, 1 or more. @default one for each core in the CPU quota */
   threads?: number | undefined;
-  /** Called with whole lines that say what is downloaded, passed over and chosen. */
+  /** Called with lines about downloads, skipped backends and the choice. */
   log?: (line: string) => void;
 }
 
-/** Something that would have been better, why it is not used, and what would change that. */
+/** A preferred backend that is not used, why not, and what would change that. */
 export interface SkippedBackend {
   backend: string;
   reason: string;
-  /** Empty where nothing helps. */
+  /** Empty if nothing helps. */
   remedy: string;
 }
 
@@ -37,30 +37,30 @@ export interface SkippedBackend {
 export interface Device {
   kind: "cpu" | "gpu";
   name: string;
-  /** A GPU's driver: its version, or its account of itself. */
+  /** A GPU's driver: its version or its description. */
   driver?: string;
-  /** Memory of a GPU that CUDA drives. */
+  /** Memory of a GPU under CUDA. */
   memoryBytes?: number;
-  /** The largest tensor of a GPU that WebGPU drives, which does not tell its memory. */
+  /** Largest tensor of a GPU under WebGPU, which does not report the memory. */
   maxTensorBytes?: number;
 }
 
-/** The backend that runs, and the hardware that it runs on. */
+/** The running backend and its hardware. */
 export interface Engine {
   backend: BackendName;
   device: Device;
-  /** Version of libtensorflow; on the other backends, of TensorFlow.js. */
+  /** Version of libtensorflow for the native backend, of TensorFlow.js for the others. */
   libraryVersion: string;
   /** The processor's widest vector instructions, for example "AVX512". */
   instructionSet: string;
-  /** Threads that compute. */
+  /** Computing threads. */
   threads: number;
-  /** The CPU quota, in cores, if it is what limits the threads. */
+  /** CPU quota in cores, if it limits the threads. */
   quota?: number;
   skipped: SkippedBackend[];
 }
 
-/** "engine: native TensorFlow 2.21.0, CPU AMD EPYC (AVX512), 2 threads" */
+/** Describes an engine in one line: "engine: native TensorFlow 2.21.0, CPU AMD EPYC (AVX512), 2 threads". */
 export function describeEngine({ backend, device, libraryVersion, threads, quota, instructionSet }: Engine): string {
   const library = backend === "native" ? "native TensorFlow" : `TensorFlow.js on ${backend}`;
   const reason = quota === undefined ? "" : ` ${describeQuota(quota)}`;
@@ -68,45 +68,45 @@ export function describeEngine({ backend, device, libraryVersion, threads, quota
   return `engine: ${library} ${libraryVersion}, ${device.kind === "cpu" ? inThreads : `GPU ${describeGpu(device)}`}`;
 }
 
-/** The properties of an engine that decide its bits: two engines that are equal in all of them compute the same. */
+/** Returns the properties that decide an engine's bits: engines equal in all of them compute the same numbers. */
 export function bitProperties({ backend, device, libraryVersion, instructionSet, threads }: Engine) {
   const gpu = device.kind === "gpu" ? { gpu: describeGpu(device) } : {};
   return { backend, libraryVersion, ...gpu, instructionSet, threads };
 }
 
-/** A CPU by its name, a GPU with its driver and memory too. */
+/** Describes a CPU by its name, and a GPU with its driver and memory. */
 export function describeDevice(device: Device): string {
   return device.kind === "cpu" ? device.name : describeGpu(device);
 }
 
-/** "NVIDIA H200, driver 570.86.15, 140.4 GiB" */
+/** Describes a GPU: "NVIDIA H200, driver 570.86.15, 140.4 GiB". */
 export function describeGpu({ name, driver, memoryBytes, maxTensorBytes }: Omit<Device, "kind">): string {
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   if (memoryBytes !== undefined) return `${name}, driver ${driver}, ${gib(memoryBytes)}`;
   return maxTensorBytes === undefined ? name : `${name}, ${driver}, tensors up to ${gib(maxTensorBytes)}`;
 }
 
-/** Returns whether the option demands a GPU. */
+/** Returns whether the option requires a GPU. */
 export const isGpuRequired = (gpu: boolean | number | undefined) => gpu !== undefined && gpu !== false;
 
-/** @throws LockstepError ERR_BACKEND_NAME, ERR_GPU_BACKEND, ERR_GPU_INDEX or ERR_THREADS */
+/** Checks the options. @throws LockstepError ERR_BACKEND_NAME, ERR_GPU_BACKEND, ERR_GPU_INDEX or ERR_THREADS */
 export function assertEngineOptions({ backend, gpu, threads }: EngineOptions): void {
   const fail = (code: ErrorCode, message: string): never => {
     throw new LockstepError(code, message);
   };
   if (backend !== undefined && !BACKENDS.includes(backend)) {
-    fail("ERR_BACKEND_NAME", `There is no backend ${backend}. Name ${BACKENDS.join(", ")}.`);
+    fail("ERR_BACKEND_NAME", `Expected a backend of ${BACKENDS.join(", ")}, got ${backend}.`);
   }
   if (isGpuRequired(gpu) && (backend === "wasm" || backend === "cpu")) {
-    fail("ERR_GPU_BACKEND", `The backend ${backend} does not use GPUs. Leave out the GPU, or the backend.`);
+    fail("ERR_GPU_BACKEND", `The backend ${backend} does not use GPUs. Leave out the GPU or the backend.`);
   }
   if (gpu === false && backend === "webgpu") {
-    fail("ERR_GPU_BACKEND", "The backend webgpu needs a GPU. Allow one, or name another backend.");
+    fail("ERR_GPU_BACKEND", "The backend webgpu needs a GPU. Allow one or choose another backend.");
   }
   if (typeof gpu === "number" && !(Number.isInteger(gpu) && gpu >= 0)) {
-    fail("ERR_GPU_INDEX", `A GPU's index is 0, 1, 2, …; this one is ${gpu}.`);
+    fail("ERR_GPU_INDEX", `Expected a GPU index of 0, 1, 2, …, got ${gpu}.`);
   }
   if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) {
-    fail("ERR_THREADS", `The number of threads must be 1 or more, and whole; it is ${threads}.`);
+    fail("ERR_THREADS", `Expected the number of threads to be a positive integer, got ${threads}.`);
   }
 }

@@ -1,8 +1,8 @@
-/** The step of stochastic gradient descent with momentum. */
+/** The type of an SGD step with momentum. */
 
 /** The hyperparameters of one step of SGD with momentum. */
 export interface MomentumStep {
   learningRate: number;
-  /** μ, the share of the velocity that is kept. */
+  /** μ, the factor of the velocity. */
   momentum: number;
 }

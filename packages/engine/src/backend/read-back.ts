@@ -3,11 +3,11 @@ import { gpuFault } from "./gpu-fault.ts";
 import { tf } from "./tf.ts";
 
 /**
- * Copies a float32 tensor to the CPU; the only place where tensors are read.
+ * Copies a float32 tensor to the CPU. All tensors are read here.
  *
- * On WebGPU the copy is asynchronous, so a promise comes back, which rejects if anything went wrong on the GPU since
- * it was started. On every other backend it is there at once, which allows reading inside a gradient function. The
- * caller keeps the tensor and owns the array.
+ * On WebGPU the copy is asynchronous: the returned promise rejects if the GPU has had a fault since it was started. On
+ * the other backends the values are returned at once, so a gradient function can read them. The caller keeps the tensor
+ * and owns the array.
  *
  * @throws LockstepError ERR_GPU_FAULT
  */

@@ -1,7 +1,7 @@
-/** TensorFlow.js, which every other file imports from here. */
+/** TensorFlow.js. Every other file imports it from here. */
 import * as tf from "@tensorflow/tfjs";
 
-// TensorFlow.js greets whoever runs it on Node without tfjs-node; production mode keeps it quiet.
+// TensorFlow.js prints a greeting on Node without tfjs-node. Production mode prevents it.
 tf.enableProdMode();
 
 export { tf };

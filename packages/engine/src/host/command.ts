@@ -1,4 +1,4 @@
-/** Programs of this machine that are run for what they say: nvidia-smi, pip, a compiler. */
+/** Runs programs of this machine for their output: nvidia-smi, pip, a compiler. */
 import { execFile } from "node:child_process";
 
 /** The exit status and the output of a program. */
@@ -6,11 +6,11 @@ export interface CommandResult {
   /** Exit status; null if the program could not be started or was killed. */
   status: number | null;
   stdout: string;
-  /** What it wrote to stderr, or why it could not be started. */
+  /** The program's stderr, or the reason why it could not be started. */
   stderr: string;
 }
 
-/** Runs a program to its end, without an input, and gives back what it said. A failure is a result, not an exception. */
+/** Runs a program to its end without input and returns its output. A failure is a result, not an exception. */
 export function runCommand(
   program: string,
   args: readonly string[],

@@ -3,25 +3,25 @@ import { describe, expect, test } from "vitest";
 import { describeEngine } from "../backend/engine.ts";
 import { describeCores, usableCores } from "./cores.ts";
 
-/** What a process sees on a machine of 8 cores where only these files are. */
+/** Counts the cores on a machine of 8 cores with only these files. */
 const coresWith = (files: Record<string, string>) => usableCores(8, (path) => files[path]);
 const V2 = { "/proc/self/cgroup": "0::/pod/box\n" };
 const V1 = { "/proc/self/cgroup": "7:memory:/x\n4:cpu,cpuacct:/pod/box\n0::/\n" };
 
-describe("threads follow the CPU quota of the control group", () => {
+describe("the usable cores follow the CPU quota", () => {
   test.each([
-    ["of version 2", { ...V2, "/sys/fs/cgroup/pod/box/cpu.max": "250000 100000\n" }, 2],
+    ["of cgroup version 2", { ...V2, "/sys/fs/cgroup/pod/box/cpu.max": "250000 100000\n" }, 2],
     [
-      "of a group around it",
+      "of a parent group",
       { ...V2, "/sys/fs/cgroup/pod/box/cpu.max": "max 100000\n", "/sys/fs/cgroup/pod/cpu.max": "300000 100000\n" },
       3,
     ],
     ["of a container with the host's path", { ...V2, "/sys/fs/cgroup/cpu.max": "100000 50000\n" }, 2],
     ["of less than one core", { ...V2, "/sys/fs/cgroup/pod/box/cpu.max": "20000 100000\n" }, 1],
-    ["that is none", { ...V2, "/sys/fs/cgroup/pod/box/cpu.max": "max 100000\n" }, 8],
+    ["that is unlimited", { ...V2, "/sys/fs/cgroup/pod/box/cpu.max": "max 100000\n" }, 8],
     ["of more than the machine has", { ...V2, "/sys/fs/cgroup/pod/box/cpu.max": "6400000 100000\n" }, 8],
     [
-      "of version 1",
+      "of cgroup version 1",
       {
         ...V1,
         "/sys/fs/cgroup/cpu/pod/box/cpu.cfs_quota_us": "400000\n",
@@ -39,7 +39,7 @@ describe("threads follow the CPU quota of the control group", () => {
       5,
     ],
     [
-      "of version 1 that is none",
+      "of version 1 that is unlimited",
       {
         ...V1,
         "/sys/fs/cgroup/cpu/pod/box/cpu.cfs_quota_us": "-1\n",
@@ -47,12 +47,12 @@ describe("threads follow the CPU quota of the control group", () => {
       },
       8,
     ],
-    ["where there are no control groups", {}, 8],
-  ])("%s", (_, files, usable) => {
+    ["without control groups", {}, 8],
+  ])("the usable cores with a CPU quota %s", (_, files, usable) => {
     expect(coresWith(files).usable).toBe(usable);
   });
 
-  test("which the engine's line and the doctor say", () => {
+  test("the engine's line and the doctor show the CPU quota", () => {
     const limited = coresWith({ ...V2, "/sys/fs/cgroup/pod/box/cpu.max": "150000 100000\n" });
     expect(describeCores(limited)).toBe("1 of 8 cores (CPU quota: 1.5 cores)");
     expect(describeCores(coresWith({}))).toBe("8 cores");
@@ -67,6 +67,6 @@ describe("threads follow the CPU quota of the control group", () => {
   });
 });
 
-test("this machine's cores are no more than Node counts", () => {
+test("this machine has at most as many usable cores as Node counts", () => {
   expect(usableCores().usable).toBeLessThanOrEqual(availableParallelism());
 });

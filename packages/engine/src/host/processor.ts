@@ -2,13 +2,13 @@
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 
-/** The processor's widest vector instructions: "AVX512", "AVX2", "AVX" or "SSE"; elsewhere than on Linux x64, "unknown". */
+/** Returns the widest vector instructions: "AVX512", "AVX2", "AVX" or "SSE" on Linux x64, elsewhere "unknown". */
 export function instructionSet(): string {
   if (process.platform !== "linux" || process.arch !== "x64") return "unknown";
   return instructionSetIn(readFileSync("/proc/cpuinfo", "utf8"));
 }
 
-/** The same from the text of /proc/cpuinfo. */
+/** Returns the widest vector instructions from the text of /proc/cpuinfo. */
 export function instructionSetIn(cpuinfo: string): string {
   const flags = new Set(/^flags\s*:(.*)$/m.exec(cpuinfo)?.[1]?.trim().split(/\s+/));
   if (flags.has("avx512f")) return "AVX512";
@@ -16,7 +16,7 @@ export function instructionSetIn(cpuinfo: string): string {
   return flags.has("avx") ? "AVX" : "SSE";
 }
 
-/** The processor's name, for example "AMD EPYC". */
+/** Returns the processor's name, for example "AMD EPYC". */
 export function cpuName(): string {
   return cpus()[0]?.model.trim() || process.arch;
 }

@@ -13,25 +13,25 @@ function library() {
 }
 
 describe("the addon", () => {
-  test("without a compiler is an error that says how to get one", async () => {
+  test("an addon without a compiler is an error that says how to get one", async () => {
     emptyMachine();
     await expect(addonFor(library(), () => {})).rejects.toMatchObject({
       code: "ERR_NO_COMPILER",
-      message: expect.stringMatching(/none of g\+\+, c\+\+, clang\+\+ runs here.*apt install g\+\+.*CXX/),
+      message: expect.stringMatching(/none of g\+\+, c\+\+, clang\+\+ runs.*apt install g\+\+.*CXX/),
     });
   });
 
-  test("that does not compile is an error with what the compiler said, and leaves nothing", async () => {
+  test("an addon that does not compile is an error with the compiler's output, and leaves no files", async () => {
     const bin = emptyMachine();
     fakeProgram(bin, "g++", `if (args[0] !== "--version") { console.error("no such header"); process.exit(1); }`);
     await expect(addonFor(library(), () => {})).rejects.toMatchObject({
       code: "ERR_ADDON_BUILD",
-      message: expect.stringMatching(/g\+\+ -std=c\+\+17 .* said: no such header/),
+      message: expect.stringMatching(/g\+\+ -std=c\+\+17 .* printed: no such header/),
     });
     expect(readdirSync(cacheDir())).toEqual([]);
   });
 
-  test("once compiled needs no compiler, until the library is another", async () => {
+  test("a compiled addon needs no compiler until the library changes", async () => {
     const bin = emptyMachine();
     const lines: string[] = [];
     const log = (line: string) => lines.push(line);
@@ -47,7 +47,7 @@ describe("the addon", () => {
     await expect(addonFor(tensorflow, log)).rejects.toMatchObject({ code: "ERR_NO_COMPILER" });
   });
 
-  test("is compiled by the compiler in CXX, before all others", async () => {
+  test("the compiler in CXX takes precedence over all others", async () => {
     const bin = emptyMachine();
     fakeProgram(bin, "g++", "process.exit(1)");
     fakeProgram(bin, "my-c++", `if (args[0] !== "--version") fs.writeFileSync(args[args.indexOf("-o") + 1], "mine");`);
@@ -55,7 +55,7 @@ describe("the addon", () => {
     expect(readFileSync(await addonFor(library(), () => {}), "utf8")).toBe("mine");
   });
 
-  test("that came with the library is taken as it is", async () => {
+  test("a library's ready-made addon is used as it is", async () => {
     emptyMachine();
     expect(await addonFor({ ...library(), addon: "/ready-made.node" }, () => {})).toBe("/ready-made.node");
   });

@@ -1,4 +1,4 @@
-/** Builds the addon that joins tfjs-node to a libtensorflow. */
+/** Builds the addon that connects tfjs-node with a libtensorflow. */
 import { createHash } from "node:crypto";
 import { readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -15,8 +15,8 @@ const SOURCES = ["tfjs_backend.cc", "tfjs_binding.cc"].map((name) => join(TFJS_N
 const QUIET_SOURCE = fileURLToPath(new URL("../../src/native/quiet.cc", import.meta.url));
 
 /**
- * The file of the addon that joins tfjs-node to this libtensorflow: from the cache, or compiled into it. It uses
- * only Node-API 8, so one file serves every Node.
+ * Returns the file of the addon that connects tfjs-node with this libtensorflow, and compiles it into the cache if it is
+ * not there. It uses only Node-API 8, so it works with every version of Node.
  *
  * @throws Unavailable ERR_NO_COMPILER or ERR_ADDON_BUILD
  */
@@ -25,13 +25,13 @@ export async function addonFor(library: Libtensorflow, log: (line: string) => vo
   const dir = join(cacheDir(), `addon-${addonKey(library)}`);
   await buildOnce(dir, log, async (dir) => {
     const compiler = await findCompiler();
-    log("compiling TensorFlow.js's addon, which takes some seconds");
+    log("compiling the addon of TensorFlow.js, which takes some seconds");
     await compileAddon(compiler, library, dir);
   });
   return join(dir, "tfjs_binding.node");
 }
 
-/** Another library, the same file replaced, or other sources need another addon. */
+/** Returns a key that changes with the library's path or content and with the addon's sources. */
 function addonKey({ file }: Libtensorflow): string {
   const { size, mtimeMs } = statSync(file);
   const sources = [...SOURCES, QUIET_SOURCE].map((source) => readFileSync(source, "utf8"));
@@ -55,7 +55,7 @@ async function compileAddon(compiler: string, { file, includeDir }: Libtensorflo
 }
 
 /**
- * The C++ compiler of this machine.
+ * Returns the command of a C++ compiler on this machine.
  *
  * @throws Unavailable ERR_NO_COMPILER
  */
@@ -66,8 +66,8 @@ export async function findCompiler(): Promise<string> {
   }
   throw new Unavailable(
     "ERR_NO_COMPILER",
-    `TensorFlow.js's addon needs a C++ compiler, and none of ${candidates.join(", ")} runs here.`,
-    "Install one (Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++), or name yours in CXX.",
+    `The addon of TensorFlow.js needs a C++ compiler, but none of ${candidates.join(", ")} runs.`,
+    "Install one (Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++), or set CXX to yours.",
   );
 }
 
@@ -76,7 +76,7 @@ async function compile(compiler: string, args: string[]): Promise<void> {
   if (status === 0) return;
   throw new Unavailable(
     "ERR_ADDON_BUILD",
-    `TensorFlow.js's addon did not compile. ${compiler} ${args.join(" ")} said: ${stderr.trim()}`,
+    `The addon of TensorFlow.js did not compile. ${compiler} ${args.join(" ")} printed: ${stderr.trim()}`,
     "Try another compiler (CXX), or another libtensorflow (LOCKSTEP_LIBTENSORFLOW).",
   );
 }

@@ -10,7 +10,7 @@ import { buildOnce, cacheDir } from "./cache.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../../../..", import.meta.url));
 
-/** Another process that runs `build` for the folder, where `part` and `dir` are in scope. */
+/** Starts a process that runs `build` for the folder; `part`, the temporary folder, and `dir` are in scope. */
 function builder(dir: string, build: string): ChildProcess {
   const script = join(tempDir(), "builder.mts");
   writeFileSync(
@@ -26,21 +26,21 @@ function builder(dir: string, build: string): ChildProcess {
 }
 
 /** Resolves when the process prints the text; rejects if it ends before. */
-function says(child: ChildProcess, text: string): Promise<void> {
+function printed(child: ChildProcess, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     let output = "";
     child.stdout!.on("data", (chunk) => {
       output += chunk;
       if (output.includes(text)) resolve();
     });
-    child.on("close", () => reject(new Error(`ended before it said ${text}: ${output}`)));
+    child.on("close", () => reject(new Error(`ended before it printed ${text}: ${output}`)));
   });
 }
 
 const ended = (child: ChildProcess) => new Promise((resolve) => child.on("close", resolve));
 
 describe("the cache", () => {
-  test("lies where LOCKSTEP_CACHE, else XDG_CACHE_HOME, else the home folder says", () => {
+  test("the cache is in LOCKSTEP_CACHE, else in XDG_CACHE_HOME, else in the home folder", () => {
     vi.stubEnv("HOME", "/home/ann");
     vi.stubEnv("LOCKSTEP_CACHE", undefined);
     vi.stubEnv("XDG_CACHE_HOME", undefined);
@@ -54,7 +54,7 @@ describe("the cache", () => {
     vi.unstubAllEnvs();
   });
 
-  test("a folder is built once, and then found", async () => {
+  test("a folder is built once, and found afterwards", async () => {
     const dir = join(tempDir(), "a/b");
     let builds = 0;
     const build = async (part: string) => {
@@ -67,7 +67,7 @@ describe("the cache", () => {
     expect(readFileSync(join(dir, "file"), "utf8")).toBe("content");
   });
 
-  test("a build that fails leaves nothing behind", async () => {
+  test("a build that fails leaves no files", async () => {
     const parent = tempDir();
     const failing = buildOnce(
       join(parent, "x"),
@@ -81,7 +81,7 @@ describe("the cache", () => {
     expect(readdirSync(parent)).toEqual([]);
   });
 
-  test("a cache that cannot be written is told with its remedy", async () => {
+  test("a cache that is not writable is an error with its remedy", async () => {
     const file = join(tempDir(), "file");
     writeFileSync(file, "");
     await expect(
@@ -92,11 +92,11 @@ describe("the cache", () => {
       ),
     ).rejects.toMatchObject({
       code: "ERR_CACHE",
-      message: expect.stringMatching(/cannot be written.*LOCKSTEP_CACHE/),
+      message: expect.stringMatching(/is not writable.*LOCKSTEP_CACHE/),
     });
   });
 
-  test("what a killed process left is removed, but not what belongs to another folder", async () => {
+  test("the temporary folder of a killed process is removed, but not that of another folder", async () => {
     const dir = join(tempDir(), "x");
     const leftover = `${dir}.part-0123456789ab`;
     const other = `${dir}-other.part-0123456789ab`;
@@ -109,16 +109,16 @@ describe("the cache", () => {
     expect([leftover, other].map((part) => existsSync(part))).toEqual([false, true]);
   });
 
-  test.runIf(process.platform === "linux")("processes that start at once build once", async () => {
+  test.runIf(process.platform === "linux")("of processes that start at once, one builds", async () => {
     const dir = join(tempDir(), "x");
     const log = `${dir}.log`;
     const build = `appendFileSync(${JSON.stringify(log)}, "built\\n"); console.log("building"); await new Promise((go) => process.stdin.once("data", go)); process.stdin.destroy();`;
     const first = builder(dir, build);
-    await says(first, "building");
+    await printed(first, "building");
     const others = [builder(dir, build), builder(dir, build)];
     await Promise.all(
       others.map((other) =>
-        says(other, `waiting for process ${first.pid} on ${hostname()}, which is installing ${dir}`),
+        printed(other, `waiting for process ${first.pid} on ${hostname()}, which is installing ${dir}`),
       ),
     );
     first.stdin!.write("go\n");
@@ -126,21 +126,18 @@ describe("the cache", () => {
     expect(readFileSync(log, "utf8")).toBe("built\n");
   });
 
-  test.runIf(process.platform === "linux")(
-    "when the one that builds is killed, the one that waits builds",
-    async () => {
-      const dir = join(tempDir(), "x");
-      const killed = builder(
-        dir,
-        `writeFileSync(part + "/half", ""); console.log("building"); setInterval(() => {}, 1e6); await new Promise(() => {});`,
-      );
-      await says(killed, "building");
-      const waiting = builder(dir, `writeFileSync(part + "/whole", "");`);
-      await says(waiting, `waiting for process ${killed.pid} on ${hostname()}, which is installing ${dir}`);
-      killed.kill("SIGKILL");
-      expect(await ended(waiting)).toBe(0);
-      expect(readdirSync(dir)).toEqual(["whole"]);
-      expect(readdirSync(join(dir, ".."))).toEqual(["x"]);
-    },
-  );
+  test.runIf(process.platform === "linux")("when the building process is killed, the waiting one builds", async () => {
+    const dir = join(tempDir(), "x");
+    const killed = builder(
+      dir,
+      `writeFileSync(part + "/half", ""); console.log("building"); setInterval(() => {}, 1e6); await new Promise(() => {});`,
+    );
+    await printed(killed, "building");
+    const waiting = builder(dir, `writeFileSync(part + "/whole", "");`);
+    await printed(waiting, `waiting for process ${killed.pid} on ${hostname()}, which is installing ${dir}`);
+    killed.kill("SIGKILL");
+    expect(await ended(waiting)).toBe(0);
+    expect(readdirSync(dir)).toEqual(["whole"]);
+    expect(readdirSync(join(dir, ".."))).toEqual(["x"]);
+  });
 });

@@ -1,5 +1,5 @@
 /**
- * The per-user cache of what takes long to fetch or build: libtensorflow and the addon compiled against it.
+ * The per-user cache of downloads and builds that take long: libtensorflow and the addon compiled against it.
  * Entries are created atomically, even under crashes and concurrent processes.
  */
 import { randomBytes } from "node:crypto";
@@ -8,17 +8,17 @@ import { basename, dirname, join, resolve } from "node:path";
 import { awaitLease, type Lease, makeFolders, userFolder } from "@lockstep/files";
 import { Unavailable } from "../backend/unavailable.ts";
 
-/** `LOCKSTEP_CACHE`, else `lockstep` in the user's cache folder. */
+/** Returns the cache folder: `LOCKSTEP_CACHE`, else `lockstep` in the user's cache folder. */
 export function cacheDir(): string {
   const inHome = () => userFolder({ variable: "XDG_CACHE_HOME", name: ".cache", instead: "LOCKSTEP_CACHE" });
   return resolve(process.env["LOCKSTEP_CACHE"] || inHome());
 }
 
 /**
- * Makes sure that the folder `dir` exists, and calls `build` if it does not.
+ * Calls `build` unless the folder `dir` exists.
  *
- * `build` fills an empty folder beside it, which gets its name only when it is complete. One process builds at a
- * time; the others wait for it, and build only if it failed.
+ * `build` fills an empty temporary folder, which is renamed to `dir` once it is complete. One process builds at a time;
+ * the others wait for it, and build only if it fails.
  *
  * @throws Unavailable ERR_CACHE, or what `build` throws
  */
@@ -43,10 +43,10 @@ export async function buildOnce(
   }
 }
 
-/** Suffix of a folder that is still being built. */
+/** Infix of the name of a folder that is still being built. */
 const PART_SUFFIX = ".part-";
 
-/** Waits until no other process builds the folder, on this machine or on another one that shares the cache. */
+/** Waits until no other process builds the folder, on this machine or on another that shares the cache. */
 async function acquireLease(dir: string, log: (line: string) => void): Promise<Lease> {
   try {
     makeFolders(dirname(dir));
@@ -54,14 +54,14 @@ async function acquireLease(dir: string, log: (line: string) => void): Promise<L
   } catch (error) {
     throw new Unavailable(
       "ERR_CACHE",
-      `The cache folder ${dirname(dir)} cannot be written: ${(error as Error).message}.`,
-      "Name another one in LOCKSTEP_CACHE.",
+      `The cache folder ${dirname(dir)} is not writable: ${(error as Error).message}.`,
+      "Set LOCKSTEP_CACHE to another folder.",
       { cause: error },
     );
   }
 }
 
-/** A machine that was suspended may have lost its lease: the first to finish wins, and the copies are equal. */
+/** Renames the temporary folder. If a suspended machine lost its lease, the first to finish wins; the copies are equal. */
 function moveIntoPlace(temporaryDir: string, dir: string): void {
   try {
     renameSync(temporaryDir, dir);
@@ -70,10 +70,10 @@ function moveIntoPlace(temporaryDir: string, dir: string): void {
   }
 }
 
-/** Removes what builders left when they were killed: none of them lives, for this process has the lease. */
+/** Removes the folders of builders that were killed; none of them is alive, since this process holds the lease. */
 function removeLeftovers(dir: string): void {
   for (const name of readdirSync(dirname(dir))) {
     if (!name.startsWith(`${basename(dir)}${PART_SUFFIX}`)) continue;
-    rmSync(join(dirname(dir), name), { recursive: true, force: true, maxRetries: 5 }); // its pip may still write
+    rmSync(join(dirname(dir), name), { recursive: true, force: true, maxRetries: 5 }); // pip may outlive its builder for a moment
   }
 }

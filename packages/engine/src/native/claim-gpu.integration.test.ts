@@ -8,12 +8,12 @@ import { describe, expect, test } from "vitest";
 import { tempDir } from "../testing/fakes.ts";
 import { claimGpu } from "./claim-gpu.ts";
 
-/** Two GPUs that no other test has. */
+/** Two GPUs that no other test claims. */
 const cards = ["first", "second"].map((name) => ({ name, uuid: `GPU-${name}-${process.pid}` }));
 const keyOf = ({ uuid }: { uuid: string }) => uuid;
 const claim = () => claimGpu(cards, keyOf);
 
-/** Another process that claims one of them and keeps it. Resolves when it has. */
+/** Starts a process that claims one of them, and resolves once it has. */
 async function otherProcess(): Promise<{ child: ChildProcess; name: string }> {
   const script = join(tempDir(), "worker.mts");
   const module = fileURLToPath(new URL("./claim-gpu.ts", import.meta.url));
@@ -31,7 +31,7 @@ async function otherProcess(): Promise<{ child: ChildProcess; name: string }> {
 }
 
 describe.runIf(process.platform === "linux")("of two GPUs", () => {
-  test("each process takes its own, a third shares the first, and the next has that of one that is gone", async () => {
+  test("two processes claim their own GPU, a third shares the first, and a released one is claimed again", async () => {
     const { child, name } = await otherProcess();
     const own = await claim();
     const third = await claim();
@@ -45,13 +45,13 @@ describe.runIf(process.platform === "linux")("of two GPUs", () => {
     next.release();
   });
 
-  test("a demand for one that is taken shares it", async () => {
+  test("a required GPU that another process has claimed is shared", async () => {
     const own = await claimGpu([cards[1]!], keyOf);
     expect(await claimGpu([cards[1]!], keyOf)).toMatchObject({ card: { name: "second" }, isShared: true });
     own.release();
   });
 
-  test("a claim keeps no process from ending", async () => {
+  test("a claim does not keep its process alive", async () => {
     const { child } = await otherProcess();
     child.stdin!.end();
     expect(await once(child, "exit")).toEqual([0, null]);

@@ -1,21 +1,21 @@
-/** Claims a GPU for a process: one of its own, as long as there are enough of them. */
+/** Claims a GPU for a process: its own while there are enough of them. */
 import { tryLock } from "./lock.ts";
 
-/** A GPU that a process has taken for itself, or shares. */
+/** A process's claim on a GPU, which may be shared. */
 export interface Claim<Card> {
   card: Card;
-  /** True if another process has claimed it before, and computes on it too. */
+  /** True if another process has claimed the GPU too. */
   isShared: boolean;
-  /** Lets another process have it to itself. The end of this process does so as well. */
+  /** Releases the claim. The end of the process does so too. */
   release: () => void;
 }
 
 /**
- * The first of the GPUs that no other process on this machine has claimed; the first, if all are claimed. A claim is
- * advice among processes of Lockstep: nothing keeps others off the GPU.
+ * Claims the first GPU that no other process on this machine has claimed, or shares the first if all are claimed. Claims
+ * are advisory, among processes of Lockstep: nothing keeps other programs off the GPU.
  *
- * @param cards at least one
- * @param keyOf what it is called in all processes
+ * @param cards the GPUs, at least one
+ * @param keyOf returns the name of a GPU, which is the same in all processes
  */
 export async function claimGpu<Card>(cards: readonly Card[], keyOf: (card: Card) => string): Promise<Claim<Card>> {
   for (const card of cards) {
@@ -25,5 +25,5 @@ export async function claimGpu<Card>(cards: readonly Card[], keyOf: (card: Card)
   return { card: cards[0]!, isShared: true, release: () => {} };
 }
 
-/** Returns the line that says that the GPU is not this process's alone. */
-export const sharedLine = (name: string) => `GPU ${name} is shared: another process has taken it already`;
+/** Returns the log line for a shared GPU. */
+export const sharedLine = (name: string) => `GPU ${name} is shared: another process uses it too`;

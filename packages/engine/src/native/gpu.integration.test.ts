@@ -14,7 +14,7 @@ function nvidiaSmi(output: string, status = 0): void {
 }
 
 describe("GPUs", () => {
-  test("are listed with name, driver and memory", async () => {
+  test("GPUs are listed with name, driver and memory", async () => {
     nvidiaSmi(TWO_GPUS);
     expect(await listGpus()).toEqual([
       { index: 0, uuid: "GPU-aaaa-1", name: "NVIDIA H200", driver: "570.86.15", memoryBytes: 143771 * 2 ** 20 },
@@ -26,7 +26,7 @@ describe("GPUs", () => {
     ["1,0", ["NVIDIA L4", "NVIDIA H200"]],
     ["1", ["NVIDIA L4"]],
     ["GPU-bbbb", ["NVIDIA L4"]],
-  ])("are counted among those of CUDA_VISIBLE_DEVICES=%s", async (visible, names) => {
+  ])("GPUs are numbered in the order of CUDA_VISIBLE_DEVICES=%s", async (visible, names) => {
     nvidiaSmi(TWO_GPUS);
     vi.stubEnv("CUDA_VISIBLE_DEVICES", visible);
     const gpus = await listGpus();
@@ -34,13 +34,13 @@ describe("GPUs", () => {
     expect(gpus.map(({ index }) => index)).toEqual(names.map((_, index) => index));
   });
 
-  test("that the user hides are not there", async () => {
+  test("GPUs hidden by CUDA_VISIBLE_DEVICES are not listed", async () => {
     nvidiaSmi(TWO_GPUS);
     vi.stubEnv("CUDA_VISIBLE_DEVICES", "-1");
-    await expect(listGpus()).rejects.toThrow('no GPU that may be used: CUDA_VISIBLE_DEVICES is "-1"');
+    await expect(listGpus()).rejects.toThrow('No GPU is visible: CUDA_VISIBLE_DEVICES is "-1"');
   });
 
-  test("are out of reach without a driver", async () => {
+  test("a machine without a driver has no GPUs, with the remedy", async () => {
     emptyMachine();
     await expect(listGpus()).rejects.toMatchObject({
       code: "ERR_NO_NVIDIA",
@@ -48,7 +48,7 @@ describe("GPUs", () => {
     });
   });
 
-  test("are out of reach when the driver does not answer", async () => {
+  test("a driver that does not respond is an error with nvidia-smi's output", async () => {
     nvidiaSmi("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver", 9);
     await expect(listGpus()).rejects.toMatchObject({
       code: "ERR_GPU_DRIVER",
@@ -61,27 +61,30 @@ describe("GPUs", () => {
     ["525.60.12", false],
     ["525.60.13", true],
     ["1000.1", true],
-  ])("with driver %s are usable: %s", async (driver, usable) => {
+  ])("a GPU with driver %s is usable: %s", async (driver, usable) => {
     nvidiaSmi(`0, GPU-a, NVIDIA T4, ${driver}, 15000\n`);
     if (usable) await expect(listGpus()).resolves.toHaveLength(1);
-    else await expect(listGpus()).rejects.toThrow(`too old: it is ${driver}, and CUDA 12 needs 525.60.13`);
+    else
+      await expect(listGpus()).rejects.toThrow(
+        `CUDA 12 needs version 525.60.13 or later of the NVIDIA driver, got ${driver}.`,
+      );
   });
 
-  test("of which there is none are told so", async () => {
+  test("a driver without GPUs is an error", async () => {
     nvidiaSmi("No devices were found\n");
     await expect(listGpus()).rejects.toMatchObject({ code: "ERR_NO_GPU" });
   });
 
-  test("are chosen by index, and a wrong index tells the right ones", async () => {
+  test("a GPU is found by its index, and an invalid index is an error with the valid ones", async () => {
     nvidiaSmi(TWO_GPUS);
     expect((await findGpu(0)).name).toBe("NVIDIA H200");
     expect((await findGpu(1)).name).toBe("NVIDIA L4");
-    await expect(findGpu(2)).rejects.toThrow("There is no GPU 2 here, but 0 (NVIDIA H200), 1 (NVIDIA L4).");
+    await expect(findGpu(2)).rejects.toThrow("There is no GPU 2. Available: 0 (NVIDIA H200), 1 (NVIDIA L4).");
   });
 });
 
 describe("CUDA's libraries", () => {
-  test("are looked for beside TensorFlow, in LD_LIBRARY_PATH and in the system", async () => {
+  test("CUDA's libraries are searched beside TensorFlow, in LD_LIBRARY_PATH and in the system", async () => {
     const site = tempDir();
     const other = tempDir();
     const bin = emptyMachine();

@@ -7,9 +7,9 @@ import type { Libtensorflow } from "./libtensorflow.ts";
 
 /** An NVIDIA GPU as its driver describes it. */
 export interface Gpu {
-  /** Number among the GPUs that this process may use. */
+  /** Index among the GPUs that this process may use. */
   index: number;
-  /** Its name in CUDA_VISIBLE_DEVICES. */
+  /** Identifies the GPU in CUDA_VISIBLE_DEVICES. */
   uuid: string;
   name: string;
   /** The driver's version, for example "550.54.15". */
@@ -20,14 +20,21 @@ export interface Gpu {
 /** The oldest driver that runs CUDA 12 (NVIDIA, CUDA compatibility, "minor version compatibility"). */
 const OLDEST_DRIVER = "525.60.13";
 
-/** The libraries that TensorFlow 2.18 and later, built for CUDA 12, load on a GPU, and those that these need. */
+/** The libraries that TensorFlow 2.18 and later for CUDA 12 load on a GPU, and their dependencies. */
 const CUDA_LIBRARIES = [
-  ...["libcuda.so.1", "libcudart.so.12", "libcublas.so.12", "libcublasLt.so.12", "libcudnn.so.9"],
-  ...["libcufft.so.11", "libcusolver.so.11", "libcusparse.so.12", "libnvJitLink.so.12"],
+  "libcuda.so.1",
+  "libcudart.so.12",
+  "libcublas.so.12",
+  "libcublasLt.so.12",
+  "libcudnn.so.9",
+  "libcufft.so.11",
+  "libcusolver.so.11",
+  "libcusparse.so.12",
+  "libnvJitLink.so.12",
 ];
 
 /**
- * The GPUs that this process may use, in nvidia-smi's order or in that of CUDA_VISIBLE_DEVICES; at least one.
+ * Lists the GPUs that this process may use, at least one, in the order of CUDA_VISIBLE_DEVICES or of nvidia-smi.
  *
  * @throws Unavailable ERR_NO_NVIDIA, ERR_GPU_DRIVER, ERR_OLD_GPU_DRIVER or ERR_NO_GPU
  */
@@ -37,15 +44,15 @@ export async function listGpus(): Promise<Gpu[]> {
   if (status === null) {
     throw new Unavailable(
       "ERR_NO_NVIDIA",
-      "There is no NVIDIA driver: nvidia-smi is not to be found.",
-      `Install the driver, version ${OLDEST_DRIVER} or later; start a container with its GPUs (docker run --gpus all).`,
+      "There is no NVIDIA driver: nvidia-smi was not found.",
+      `Install the driver, version ${OLDEST_DRIVER} or later, or start the container with GPUs (docker run --gpus all).`,
     );
   }
   if (status !== 0) {
     throw new Unavailable(
       "ERR_GPU_DRIVER",
-      `The NVIDIA driver does not answer. nvidia-smi says: ${(stdout + stderr).trim()}.`,
-      "Reinstall the driver, or restart the machine if it was updated.",
+      `The NVIDIA driver does not respond. nvidia-smi printed: ${(stdout + stderr).trim()}.`,
+      "Reinstall the driver, or restart the machine after an update of the driver.",
     );
   }
   const gpus = visibleGpus(stdout);
@@ -71,8 +78,8 @@ function noGpu(): Unavailable {
   const visible = process.env["CUDA_VISIBLE_DEVICES"];
   return new Unavailable(
     "ERR_NO_GPU",
-    `There is no GPU that may be used${visible === undefined ? "" : `: CUDA_VISIBLE_DEVICES is "${visible}"`}.`,
-    "See what nvidia-smi lists, and CUDA_VISIBLE_DEVICES.",
+    `No GPU is visible${visible === undefined ? "" : `: CUDA_VISIBLE_DEVICES is "${visible}"`}.`,
+    "Compare the GPUs that nvidia-smi lists with CUDA_VISIBLE_DEVICES.",
   );
 }
 
@@ -80,13 +87,13 @@ function assertDriver(driver: string): void {
   if (driver.localeCompare(OLDEST_DRIVER, "en", { numeric: true }) >= 0) return;
   throw new Unavailable(
     "ERR_OLD_GPU_DRIVER",
-    `The NVIDIA driver is too old: it is ${driver}, and CUDA 12 needs ${OLDEST_DRIVER}.`,
+    `CUDA 12 needs version ${OLDEST_DRIVER} or later of the NVIDIA driver, got ${driver}.`,
     "Update the driver.",
   );
 }
 
 /**
- * The GPU that the user asked for.
+ * Returns the GPU with this index.
  *
  * @throws Unavailable as `listGpus`, or ERR_GPU_INDEX
  */
@@ -96,12 +103,12 @@ export async function findGpu(index: number): Promise<Gpu> {
   if (gpu !== undefined) return gpu;
   throw new Unavailable(
     "ERR_GPU_INDEX",
-    `There is no GPU ${index} here, but ${gpus.map((other) => `${other.index} (${other.name})`).join(", ")}.`,
-    "Name one of these.",
+    `There is no GPU ${index}. Available: ${gpus.map((other) => `${other.index} (${other.name})`).join(", ")}.`,
+    "Choose one of these.",
   );
 }
 
-/** Returns CUDA's libraries that this TensorFlow would not find: beside itself, in LD_LIBRARY_PATH or in the system. */
+/** Returns the CUDA libraries that this TensorFlow finds neither beside itself, in LD_LIBRARY_PATH nor in the system. */
 export async function missingCudaLibraries({ file }: Libtensorflow): Promise<string[]> {
   const nvidia = join(dirname(file), "../nvidia");
   const folders = [
@@ -122,15 +129,15 @@ function filesIn(dir: string): string[] {
   }
 }
 
-/** @throws Unavailable ERR_CUDA_LIBRARIES */
+/** Checks that this TensorFlow finds the CUDA libraries. @throws Unavailable ERR_CUDA_LIBRARIES */
 export async function assertCudaLibraries(library: Libtensorflow): Promise<void> {
   const missing = await missingCudaLibraries(library);
   if (missing.length === 0) return;
   throw new Unavailable(
     "ERR_CUDA_LIBRARIES",
-    `${dirname(library.file)} cannot use the GPU: ${missing.join(", ")} ${missing.length > 1 ? "are" : "is"} missing.`,
+    `TensorFlow in ${dirname(library.file)} cannot use the GPU: ${missing.join(", ")} ${missing.length > 1 ? "are" : "is"} missing.`,
     missing.includes("libcuda.so.1")
-      ? "libcuda.so.1 belongs to the NVIDIA driver: install it, or start the container with its GPUs."
-      : "`pip install tensorflow[and-cuda]` installs them; `pnpm run doctor --fix` brings a TensorFlow that has them.",
+      ? "libcuda.so.1 belongs to the NVIDIA driver: install it, or start the container with GPUs."
+      : "Install them with `pip install tensorflow[and-cuda]`, or run `pnpm run doctor --fix` to download a TensorFlow with them.",
   );
 }

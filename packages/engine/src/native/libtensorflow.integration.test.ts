@@ -18,17 +18,20 @@ function folderWith(...names: string[]): string {
 }
 
 describe("a libtensorflow", () => {
-  test.each(["libtensorflow_cc.so.2", "lib/libtensorflow_cc.so.2", "lib/libtensorflow.so.2"])("may be %s", (name) => {
-    const dir = folderWith(name, HEADER);
-    expect(libtensorflowIn(dir)).toEqual({ file: join(dir, name), includeDir: join(dir, "include") });
-  });
+  test.each(["libtensorflow_cc.so.2", "lib/libtensorflow_cc.so.2", "lib/libtensorflow.so.2"])(
+    "a libtensorflow may be %s",
+    (name) => {
+      const dir = folderWith(name, HEADER);
+      expect(libtensorflowIn(dir)).toEqual({ file: join(dir, name), includeDir: join(dir, "include") });
+    },
+  );
 
-  test("is not one without headers, nor headers without it", () => {
+  test("a library without headers is no libtensorflow, nor are headers without a library", () => {
     expect(libtensorflowIn(folderWith("libtensorflow_cc.so.2"))).toBeUndefined();
     expect(libtensorflowIn(folderWith(HEADER))).toBeUndefined();
   });
 
-  test("is taken from LOCKSTEP_LIBTENSORFLOW, also by a relative path", () => {
+  test("LOCKSTEP_LIBTENSORFLOW may be a relative path", () => {
     emptyMachine();
     expect(namedLibtensorflow()).toBeUndefined();
     const dir = folderWith("libtensorflow_cc.so.2", HEADER);
@@ -36,18 +39,18 @@ describe("a libtensorflow", () => {
     expect(namedLibtensorflow()?.file).toBe(join(dir, "libtensorflow_cc.so.2"));
   });
 
-  test("that LOCKSTEP_LIBTENSORFLOW names wrongly is an error that says what must be there", () => {
+  test("a wrong LOCKSTEP_LIBTENSORFLOW is an error with the expected files", () => {
     emptyMachine();
     const dir = folderWith("libtensorflow_cc.so.2");
     vi.stubEnv("LOCKSTEP_LIBTENSORFLOW", dir);
     expect(namedLibtensorflow).toThrow(
-      `${dir}, where there is no libtensorflow: expected one of libtensorflow_cc.so.2`,
+      `one of libtensorflow_cc.so.2, lib/libtensorflow_cc.so.2, lib/libtensorflow.so.2, but ${dir} does not.`,
     );
     vi.stubEnv("LOCKSTEP_LIBTENSORFLOW", "/no/such/folder");
-    expect(namedLibtensorflow).toThrow("/no/such/folder, where there is nothing");
+    expect(namedLibtensorflow).toThrow("but /no/such/folder does not exist.");
   });
 
-  test("is found where Python has it", async () => {
+  test("Python's libtensorflow is found", async () => {
     const bin = emptyMachine();
     expect(await pythonsLibtensorflow()).toBeUndefined();
     const dir = folderWith("libtensorflow_cc.so.2", HEADER);
@@ -59,7 +62,7 @@ describe("a libtensorflow", () => {
     ["('cuda_version', '12.5.1'), ('cudnn_version', '9'), ('is_cuda_build', True)", true],
     ["('cuda_version', '11.8'), ('is_cuda_build', True)", false],
     ["('is_cuda_build', False), ('is_rocm_build', False)", false],
-  ])("of Python's whose build_info is %s is built for CUDA 12: %s", async (buildInfo, expected) => {
+  ])("Python's libtensorflow with the build_info %s is built for CUDA 12: %s", async (buildInfo, expected) => {
     const dir = folderWith("libtensorflow_cc.so.2", HEADER, "python/platform/build_info.py");
     writeFileSync(join(dir, "python/platform/build_info.py"), `build_info = OrderedDict([${buildInfo}])\n`);
     fakeProgram(emptyMachine(), "python3", `console.log(${JSON.stringify(dir)})`);

@@ -1,4 +1,4 @@
-/** Finds a libtensorflow on this machine: the one that is named, Python's, or the system's. */
+/** Finds a libtensorflow on this machine: the one in LOCKSTEP_LIBTENSORFLOW, Python's, or the system's. */
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Unavailable } from "../backend/unavailable.ts";
@@ -9,14 +9,14 @@ export interface Libtensorflow {
   /** The library's file, `libtensorflow_cc.so.2` (Python's wheels) or `libtensorflow.so.2` (the C library). */
   file: string;
   includeDir: string;
-  /** An addon that came with it, and so needs no compiler. */
+  /** The library's ready-made addon, if it has one. */
   addon?: string;
 }
 
 const LIBRARY_FILES = ["libtensorflow_cc.so.2", "lib/libtensorflow_cc.so.2", "lib/libtensorflow.so.2"];
 const HEADER = "tensorflow/c/eager/c_api.h";
 
-/** The libtensorflow in `dir`, which is laid out like a Python package `tensorflow` or like the C library's archive. */
+/** Returns the libtensorflow in `dir`, a folder like the Python package `tensorflow` or the C library's archive. */
 export function libtensorflowIn(dir: string): Libtensorflow | undefined {
   const includeDir = join(dir, "include");
   const file = LIBRARY_FILES.map((name) => join(dir, name)).find((path) => existsSync(path));
@@ -24,9 +24,9 @@ export function libtensorflowIn(dir: string): Libtensorflow | undefined {
 }
 
 /**
- * The libtensorflow that the user named in LOCKSTEP_LIBTENSORFLOW.
+ * Returns the libtensorflow in the folder LOCKSTEP_LIBTENSORFLOW, or undefined if that is not set.
  *
- * @throws Unavailable ERR_LIBTENSORFLOW if nothing usable is there
+ * @throws Unavailable ERR_LIBTENSORFLOW if the folder has none
  */
 export function namedLibtensorflow(): Libtensorflow | undefined {
   if (!process.env["LOCKSTEP_LIBTENSORFLOW"]) return undefined;
@@ -35,13 +35,13 @@ export function namedLibtensorflow(): Libtensorflow | undefined {
   if (library !== undefined) return library;
   throw new Unavailable(
     "ERR_LIBTENSORFLOW",
-    `LOCKSTEP_LIBTENSORFLOW is ${dir}, where there is ${existsSync(dir) ? "no libtensorflow" : "nothing"}: ` +
-      `expected one of ${LIBRARY_FILES.join(", ")}, and include/${HEADER}.`,
-    "Name a folder with these files (a Python package `tensorflow`, or an unpacked libtensorflow), or unset it.",
+    `Expected the folder LOCKSTEP_LIBTENSORFLOW to contain include/${HEADER} and one of ${LIBRARY_FILES.join(", ")}, ` +
+      `but ${dir} ${existsSync(dir) ? "does not" : "does not exist"}.`,
+    "Set it to a Python package `tensorflow` or to an unpacked libtensorflow, or unset it.",
   );
 }
 
-/** The `tensorflow` that is installed for the Python that runs here. */
+/** Returns the libtensorflow of the package `tensorflow` that `python3` imports. */
 export async function pythonsLibtensorflow(): Promise<Libtensorflow | undefined> {
   const program =
     "import importlib.util as u; s = u.find_spec('tensorflow'); print(s.submodule_search_locations[0] if s else '')";
@@ -49,7 +49,7 @@ export async function pythonsLibtensorflow(): Promise<Libtensorflow | undefined>
   return status === 0 && stdout.trim() !== "" ? libtensorflowIn(stdout.trim()) : undefined;
 }
 
-/** The same if it was built for CUDA 12, by its own account. */
+/** Returns Python's libtensorflow if its build_info.py says that it was built for CUDA 12. */
 export async function pythonsCudaLibtensorflow(): Promise<Libtensorflow | undefined> {
   const library = await pythonsLibtensorflow();
   const buildInfo = library && join(library.includeDir, "../python/platform/build_info.py");
@@ -58,7 +58,7 @@ export async function pythonsCudaLibtensorflow(): Promise<Libtensorflow | undefi
   return /'is_cuda_build', True/.test(text) && /'cuda_version', '12\./.test(text) ? library : undefined;
 }
 
-/** The libtensorflow that is installed for the whole machine. */
+/** Returns the libtensorflow in /usr/local or /usr. */
 export function systemLibtensorflow(): Libtensorflow | undefined {
   return libtensorflowIn("/usr/local") ?? libtensorflowIn("/usr");
 }

@@ -5,7 +5,7 @@ import { onLinuxX64, tempDir } from "../testing/fakes.ts";
 import { loadNative } from "./loader.ts";
 
 test.runIf(onLinuxX64)(
-  "an addon where nothing may be run is not to be built again, but elsewhere (needs the right to mount)",
+  "an addon on a file system with noexec is an error that names another place (needs permission to mount)",
   ({ skip, onTestFinished }) => {
     const dir = tempDir();
     const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "noexec,size=1000000", "lockstep-test", dir]);
@@ -16,7 +16,7 @@ test.runIf(onLinuxX64)(
     expect(() => loadNative(addon)).toThrow(
       expect.objectContaining({
         code: "ERR_NOEXEC",
-        message: `${addon} lies on a file system from which nothing may be run (mounted with noexec). Name a folder elsewhere in LOCKSTEP_CACHE.`,
+        message: `${addon} is on a file system that is mounted with noexec, from which nothing can be loaded. Set LOCKSTEP_CACHE to a folder on another file system.`,
       }),
     );
   },

@@ -10,14 +10,14 @@ const require = createRequire(import.meta.url);
 /**
  * Loads tfjs-node-gpu with the addon at `addonFile`, and so registers the backend "tensorflow".
  *
- * The package asks node-pre-gyp where its addon is; while it loads, a stand-in answers. It also calls two functions
- * of `util` that Node 23 removed.
+ * The package asks node-pre-gyp for the addon's path; while it loads, a stub returns `addonFile`. It also calls two
+ * functions of `util` that Node 23 removed.
  *
- * @throws Unavailable ERR_ADDON_LOAD if the addon or a library that it needs cannot be loaded, ERR_NOEXEC if it lies where
- *   nothing may be run
+ * @throws Unavailable ERR_ADDON_LOAD if the addon or one of its libraries cannot be loaded, ERR_NOEXEC if its file system
+ *   is mounted with noexec
  */
 export function loadNative(addonFile: string): void {
-  // Assigned on every Node: the ones that Node 20 and 22 still have print a deprecation warning.
+  // Assigned on every Node: those of Node 20 and 22 print a deprecation warning.
   Object.assign(util, {
     isArray: Array.isArray,
     isNullOrUndefined: (value: unknown) => value === null || value === undefined,
@@ -36,7 +36,7 @@ export function loadNative(addonFile: string): void {
   }
 }
 
-/** Loads the addon alone, so that one that cannot be loaded fails before the package has registered anything. */
+/** Loads the addon alone, so that a broken one fails before the package has registered anything. */
 function loadAddon(addonFile: string): void {
   const quiet = join(dirname(addonFile), "quiet.node");
   process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "2"; // errors only
@@ -50,14 +50,14 @@ function loadAddon(addonFile: string): void {
 }
 
 function loadError(addonFile: string, cause: Error): Unavailable {
-  // The loader's words where the kernel refuses to map a file for execution.
+  // The dynamic loader's message when the kernel refuses to map a file for execution.
   const [, refusedFile] = /^(.*): failed to map segment from shared object/.exec(cause.message) ?? [];
   if (refusedFile === undefined) {
-    const reason = `The TensorFlow.js addon cannot be loaded: ${cause.message}.`;
-    const remedy = `Remove the folder ${dirname(addonFile)} to have it built again.`;
+    const reason = `The addon of TensorFlow.js cannot be loaded: ${cause.message}.`;
+    const remedy = `Remove the folder ${dirname(addonFile)} to build it again.`;
     return new Unavailable("ERR_ADDON_LOAD", reason, remedy, { cause });
   }
-  const reason = `${refusedFile} lies on a file system from which nothing may be run (mounted with noexec).`;
+  const reason = `${refusedFile} is on a file system that is mounted with noexec, from which nothing can be loaded.`;
   const variable = refusedFile.startsWith(dirname(addonFile)) ? "LOCKSTEP_CACHE" : "LOCKSTEP_LIBTENSORFLOW";
-  return new Unavailable("ERR_NOEXEC", reason, `Name a folder elsewhere in ${variable}.`, { cause });
+  return new Unavailable("ERR_NOEXEC", reason, `Set ${variable} to a folder on another file system.`, { cause });
 }

@@ -1,15 +1,15 @@
 /**
- * Locks among the processes of a machine. A lock is a listening socket in Linux's abstract namespace: the kernel frees
- * it with its process, so it cannot go stale. It holds within a network namespace: containers do not see each other's.
- * On other systems nothing is locked.
+ * Locks among the processes of a machine. A lock is a listening socket in Linux's abstract namespace: the kernel frees it
+ * with its process, so it cannot go stale. Locks belong to a network namespace: containers do not see each other's. On
+ * other systems nothing is locked.
  */
 import { createHash } from "node:crypto";
 import { createServer } from "node:net";
 
 /**
- * Holds `name` until the returned function is called, which frees it. A held lock keeps no process from ending.
+ * Locks `name` until the returned function is called. A lock does not keep its process alive.
  *
- * @returns undefined if another process has it, or this one
+ * @returns undefined if this process or another one holds the lock
  */
 export function tryLock(name: string): Promise<(() => void) | undefined> {
   if (process.platform !== "linux") return Promise.resolve(() => {});
@@ -17,7 +17,7 @@ export function tryLock(name: string): Promise<(() => void) | undefined> {
   return new Promise((resolve, reject) => {
     server.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "EADDRINUSE") resolve(undefined);
-      else reject(error); // once it listens this says nothing: who could not connect tries again
+      else reject(error); // ignored once the lock is held: the promise is settled
     });
     server.listen(addressOf(name), () => resolve(() => void server.close())).unref();
   });

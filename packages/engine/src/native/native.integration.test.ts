@@ -18,7 +18,7 @@ try {
 }
 
 describe.skipIf(problem !== undefined)(`native TensorFlow${problem ? ` (skipped: ${problem})` : ""}`, () => {
-  test("multiplies matrices", async () => {
+  test("native TensorFlow multiplies matrices", async () => {
     const product = tf.matMul(
       [
         [1, 2],
@@ -32,7 +32,7 @@ describe.skipIf(problem !== undefined)(`native TensorFlow${problem ? ` (skipped:
     expect([...(await readBack(product))]).toEqual([19, 22, 43, 50]);
   });
 
-  test("is what a second start gives at once", async () => {
+  test("a second start returns the running native TensorFlow", async () => {
     lines.length = 0;
     const engine = await startEngine({ log: (line) => lines.push(line) });
     expect(engine).toMatchObject({ backend: "native", skipped: [] });
@@ -40,17 +40,17 @@ describe.skipIf(problem !== undefined)(`native TensorFlow${problem ? ` (skipped:
     expect(lines).toEqual([expect.stringMatching(/^engine: native TensorFlow 2\.[^,]*, [CG]PU .+/)]);
   });
 
-  test("calls the functions of util that Node 23 removed, in its kernels of strings and of topk", async () => {
+  test("kernels of strings and topk work, which use functions of util that Node 23 removed", async () => {
     const { values, indices } = tf.topk([3, 9, 4], 2);
     expect([...(await values.data()), ...(await indices.data())]).toEqual([9, 4, 1, 2]);
     expect(tf.tensor(["a", "b"]).dataSync()).toEqual(["a", "b"]);
   });
 
-  test("shares its tensors' class with the namespace tf", () => {
+  test("native tensors are instances of tf.Tensor", () => {
     expect(tf.relu([1])).toBeInstanceOf(tf.Tensor);
   });
 
-  test("writes nothing of its own on the screen", () => {
+  test("native TensorFlow prints nothing", () => {
     const { stdout, stderr } = runInProcess(
       `await startEngine({ backend: "native" }); tf.matMul([[1]], [[2]]).dataSync();`,
       { TF_CPP_MIN_LOG_LEVEL: undefined },
@@ -58,8 +58,8 @@ describe.skipIf(problem !== undefined)(`native TensorFlow${problem ? ` (skipped:
     expect({ stdout, stderr }).toEqual({ stdout: "", stderr: "" });
   });
 
-  // Threads of the process, minus those that it has with one: 2 more threads for 2 more.
-  test("computes with as many threads as were asked for", () => {
+  // The process has other threads too, so the difference counts.
+  test("native TensorFlow computes with the given number of threads", () => {
     const program = (threads: number) => `
       import { readdirSync } from "node:fs";
       const engine = await startEngine({ backend: "native", gpu: false, threads: ${threads} });
@@ -71,10 +71,7 @@ describe.skipIf(problem !== undefined)(`native TensorFlow${problem ? ` (skipped:
   });
 });
 
-/**
- * A machine with a GPU, as far as can be played: nvidia-smi, CUDA's libraries by name, and for TensorFlow with CUDA
- * the one without.
- */
+/** Fakes a machine with GPUs: nvidia-smi, the names of CUDA's libraries, and TensorFlow without CUDA in the place of one with. */
 function machineWithGpu(...uuids: [string, ...string[]]): NodeJS.ProcessEnv {
   const dir = tempDir();
   const bin = join(dir, "bin");
@@ -109,20 +106,18 @@ describe.skipIf(problem !== undefined || cachedWheel("cpu") === undefined)("on a
     );
     console.log(process.env.CUDA_VISIBLE_DEVICES);`;
 
-  test("TensorFlow sees only that GPU, takes memory as it needs it, and computes without TF32 and in a fixed order; and where it computes on the CPU all the same, a demand fails", () => {
+  test("TensorFlow is loaded with one visible GPU, growing memory, no TF32 and deterministic ops; if it then computes on the CPU, a required GPU is an error", () => {
     const { stdout } = runInProcess(program(`{ gpu: 0, backend: "native" }`), machineWithGpu("GPU-aaaa"));
     const [seen, outcome, afterwards] = stdout.split("\n");
     expect(seen).toBe("GPU-aaaa true 0 1");
-    expect(outcome).toMatch(
-      /^ERR_GPU_UNUSED TensorFlow was loaded from .*, but not for the GPU. Run it with TF_CPP_MIN_/,
-    );
+    expect(outcome).toMatch(/^ERR_GPU_UNUSED TensorFlow from .* does not use the GPU\. Set TF_CPP_MIN_/);
     expect(afterwards).toBe("undefined");
   });
 
-  test("that has two, a worker takes the one that no other has; with an index, that one", async () => {
+  test("of two GPUs a worker uses the unclaimed one, or the one with the given index", async () => {
     const first = `GPU-1-${process.pid}`;
     const second = `GPU-2-${process.pid}`;
-    const { release } = await claimGpu([first], (uuid) => uuid); // as a worker that runs
+    const { release } = await claimGpu([first], (uuid) => uuid); // as a running worker does
     const seenBy = (options: string) =>
       runInProcess(program(options), machineWithGpu(first, second)).stdout.split(" ")[0];
     expect(seenBy(`{ gpu: true, backend: "native" }`)).toBe(second);
@@ -132,19 +127,19 @@ describe.skipIf(problem !== undefined || cachedWheel("cpu") === undefined)("on a
     expect(seenBy(`{ gpu: true, backend: "native" }`)).toBe(first);
   });
 
-  test("without a demand the CPU serves, and says why", () => {
+  test("a GPU that is not required and does not work is skipped for the CPU, with the reason", () => {
     const { stdout } = runInProcess(program("{}"), machineWithGpu("GPU-aaaa"));
-    expect(stdout).toMatch(/^GPU-aaaa true 0 1\ncpu TensorFlow was loaded from .*, but not for the GPU\.\n/);
+    expect(stdout).toMatch(/^GPU-aaaa true 0 1\ncpu TensorFlow from .* does not use the GPU\.\n/);
   });
 
-  test("what the user says of TF32, of memory and of the order stands", () => {
+  test("the user's settings of TF32, memory growth and determinism take precedence", () => {
     const given = { NVIDIA_TF32_OVERRIDE: "1", TF_FORCE_GPU_ALLOW_GROWTH: "false", TF_DETERMINISTIC_OPS: "0" };
     expect(runInProcess(program("{}"), { ...machineWithGpu("GPU-aaaa"), ...given }).stdout).toMatch(
       /^GPU-aaaa false 1 0\n/,
     );
   });
 
-  test("gpu: false hides it from TensorFlow", () => {
+  test("gpu: false hides the GPU from TensorFlow", () => {
     const { stdout } = runInProcess(program("{ gpu: false }"), machineWithGpu("GPU-aaaa"));
     expect(stdout).toBe("-1 true 0 undefined\ncpu undefined\nundefined\n");
   });

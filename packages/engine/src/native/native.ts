@@ -1,4 +1,4 @@
-/** Starts native TensorFlow: tries each libtensorflow in turn, on a GPU if one is demanded or ready. */
+/** Starts native TensorFlow: tries each libtensorflow in turn, on a GPU if one is required or ready. */
 import { isGpuRequired } from "../backend/engine.ts";
 import { tf } from "../backend/tf.ts";
 import { Unavailable } from "../backend/unavailable.ts";
@@ -17,16 +17,16 @@ import {
 import { loadNative } from "./loader.ts";
 import { cachedTfjsLibrary, cachedWheel, installCpuWheel, installCudaWheels, installTfjsLibrary } from "./provision.ts";
 
-/** The demands that native TensorFlow must meet. */
+/** Options of `startNative`. */
 export interface NativeOptions {
-  /** `true` or an index demands a GPU, `false` keeps off them; undefined takes one if all that it needs is there. */
+  /** `true` or an index requires a GPU, `false` uses none, undefined uses one if all that it needs is installed. */
   gpu: boolean | number | undefined;
-  /** 1 or more; undefined takes TF_NUM_INTRAOP_THREADS, else one for each core that the CPU quota pays for. */
+  /** Threads, 1 or more; undefined means TF_NUM_INTRAOP_THREADS, else one for each core in the CPU quota. */
   threads: number | undefined;
-  /** Allows downloads of what is missing. */
+  /** Allows downloads. */
   install: boolean;
   log: (line: string) => void;
-  /** Called with each way that was tried in vain. */
+  /** Called with the error of each candidate that was skipped. */
   onSkip: (obstacle: Unavailable) => void;
 }
 
@@ -35,15 +35,15 @@ export interface Native {
   libraryVersion: string;
   /** The library's file. */
   file: string;
-  /** Threads that share the work of an op. */
+  /** Threads that share the work of one op. */
   threads: number;
-  /** The CPU quota, in cores, if it is what limits the threads. */
+  /** CPU quota in cores, if it limits the threads. */
   quota?: number;
   /** The GPU that TensorFlow runs on; absent on the CPU. */
   gpu?: Gpu;
 }
 
-/** A way to a library, for a GPU or for the CPU. It leads to undefined where nothing is, and nothing is to be said. */
+/** A place of a library, for a GPU or for the CPU. `find` returns undefined if there is nothing to report. */
 interface Candidate {
   gpu?: Gpu;
   find: () => Promise<Libtensorflow | undefined>;
@@ -58,10 +58,10 @@ interface NodeBackend {
 let started: Native | undefined;
 
 /**
- * Loads native TensorFlow by the first way that works and makes it the backend of TensorFlow.js. A process loads it
- * only once: a second call gives what the first one gave.
+ * Loads native TensorFlow from the first candidate that works and makes it the backend of TensorFlow.js. A process loads
+ * it once: a second call returns the same.
  *
- * @throws Unavailable with the last reason, if no way works
+ * @throws Unavailable with the last reason, if no candidate works
  */
 export async function startNative(options: NativeOptions): Promise<Native> {
   started ??= await load(options);
@@ -86,7 +86,7 @@ async function load(options: NativeOptions): Promise<Native> {
 async function loadFor(card: Gpu | undefined, { gpu, threads, install, log, onSkip }: NativeOptions): Promise<Native> {
   const requestedThreads = threads ?? (Number(process.env["TF_NUM_INTRAOP_THREADS"]) || undefined);
   const { usable, quota } = usableCores();
-  // By itself TensorFlow takes one for each core, and knows nothing of quotas.
+  // TensorFlow's own default is one thread for each core: it ignores quotas.
   const threadSetting = threads ?? (requestedThreads === undefined && quota !== undefined ? usable : undefined);
   if (threadSetting !== undefined) process.env["TF_NUM_INTRAOP_THREADS"] = String(threadSetting);
   const { library, way: candidate } = await loadFirstUsable(
@@ -111,20 +111,20 @@ async function loadFor(card: Gpu | undefined, { gpu, threads, install, log, onSk
 function assertSupportedMachine(): void {
   const here = `${process.platform} ${process.arch}`;
   if (here !== "linux x64") {
-    throw new Unavailable("ERR_PLATFORM", `Native TensorFlow is set up on Linux x64 only; this is ${here}.`, "");
+    throw new Unavailable("ERR_PLATFORM", `Native TensorFlow is available on Linux x64 only; this is ${here}.`, "");
   }
   if (instructionSet() !== "SSE") return;
-  throw new Unavailable("ERR_NO_AVX", "Native TensorFlow needs a processor with AVX, and this one has none.", "");
+  throw new Unavailable("ERR_NO_AVX", "Native TensorFlow needs a processor with AVX, which this one lacks.", "");
 }
 
-/** The GPU to use: one that no other process has, unless one was named. Without a demand for one, there need be none. */
+/** Claims the GPU with the given index, or one that no other process uses. Returns undefined to use the CPU. */
 async function claimCard({ gpu, onSkip }: NativeOptions): Promise<Claim<Gpu> | undefined> {
   if (gpu === false) return undefined;
   try {
     return await claimGpu(typeof gpu === "number" ? [await findGpu(gpu)] : await listGpus(), ({ uuid }) => uuid);
   } catch (error) {
     if (isGpuRequired(gpu) || !(error instanceof Unavailable)) throw error;
-    // A machine without NVIDIA's driver, or one whose GPUs the user hides, is as it should be.
+    // A machine without NVIDIA's driver, or with hidden GPUs, is normal.
     if (error.code !== "ERR_NO_NVIDIA" && error.code !== "ERR_NO_GPU") onSkip(error);
     return undefined;
   }
@@ -173,28 +173,33 @@ async function loadFirstUsable(candidates: Candidate[], log: (line: string) => v
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
       obstacles.push(error);
-      if (error.code === "ERR_NOEXEC") break; // the addon of every other way would lie there, too
+      if (error.code === "ERR_NOEXEC") break; // every other candidate's addon would be on the same file system
     }
   }
   const last = obstacles.pop();
   obstacles.forEach(onSkip);
   throw (
-    last ?? new Unavailable("ERR_NO_LIBTENSORFLOW", "TensorFlow is not installed.", "`pnpm run doctor --fix` does it.")
+    last ??
+    new Unavailable(
+      "ERR_NO_LIBTENSORFLOW",
+      "TensorFlow is not installed.",
+      "Run `pnpm run doctor --fix` to install it.",
+    )
   );
 }
 
 /**
- * CUDA looks for its GPUs when the library loads, so workers of one machine can have one each. Afterwards the variable
- * is as the user had it, for child processes.
+ * Loads the library with one GPU or none visible: CUDA looks for GPUs at that moment, so each worker of a machine can
+ * have its own. Afterwards the variable has the user's value again, for child processes.
  */
 function withVisibleGpu(gpu: Gpu | undefined, load: () => void): void {
   const { CUDA_VISIBLE_DEVICES: visible } = process.env;
   process.env["CUDA_VISIBLE_DEVICES"] = gpu?.uuid ?? "-1";
-  // Otherwise TensorFlow takes nearly all of the memory at once, and a second worker on the GPU finds none.
+  // Otherwise TensorFlow allocates nearly all of the memory at once, and a second worker on the GPU gets none.
   process.env["TF_FORCE_GPU_ALLOW_GROWTH"] ??= "true";
-  // Otherwise products are of numbers rounded to 10 bits, and a GPU disagrees with the CPUs that it trains with.
+  // Otherwise factors are rounded to 10 bits (TF32), and a GPU disagrees with the CPUs that it trains with.
   process.env["NVIDIA_TF32_OVERRIDE"] ??= "0";
-  // Otherwise cuDNN's fastest kernels are measured out anew in each process, and some add in any order.
+  // Otherwise each process picks cuDNN's fastest kernels by measuring, and some kernels add in any order.
   if (gpu) process.env["TF_DETERMINISTIC_OPS"] ??= "1";
   try {
     load();
@@ -205,11 +210,11 @@ function withVisibleGpu(gpu: Gpu | undefined, load: () => void): void {
 }
 
 function noCuda({ name }: Gpu): Unavailable {
-  const remedy = "`--gpu`, or `pnpm run doctor --fix`, downloads one (about 3 GB).";
-  return new Unavailable("ERR_NO_CUDA", `${name} is not used, for want of a TensorFlow with CUDA that works.`, remedy);
+  const remedy = "Use `--gpu` or `pnpm run doctor --fix` to download one (about 3 GB).";
+  return new Unavailable("ERR_NO_CUDA", `${name} is not used: there is no working TensorFlow with CUDA.`, remedy);
 }
 
 function gpuUnused(file: string): Unavailable {
-  const remedy = "Run it with TF_CPP_MIN_LOG_LEVEL=0 to see what TensorFlow says about it.";
-  return new Unavailable("ERR_GPU_UNUSED", `TensorFlow was loaded from ${file}, but not for the GPU.`, remedy);
+  const remedy = "Set TF_CPP_MIN_LOG_LEVEL=0 to see TensorFlow's log.";
+  return new Unavailable("ERR_GPU_UNUSED", `TensorFlow from ${file} does not use the GPU.`, remedy);
 }

@@ -1,7 +1,7 @@
-/** The part of tfjs-node's backend that runs a TensorFlow op by name, also one that TensorFlow.js has no kernel for. */
+/** The part of tfjs-node's backend that runs any TensorFlow op by name, even one without a kernel in TensorFlow.js. */
 import { tf } from "../backend/tf.ts";
 
-/** An attribute of a TensorFlow op, in the form that the addon takes. */
+/** An attribute of a TensorFlow op, in the addon's form. */
 export interface OpAttribute {
   name: string;
   type: number;
@@ -19,7 +19,7 @@ export function nodeBackend(): NodeBackend {
   return tf.backend() as unknown as NodeBackend;
 }
 
-/** The attribute of that name, for float32. */
+/** Returns the type attribute `name` with the value float32. */
 export function floatType(name: string): OpAttribute {
   const { binding } = nodeBackend();
   return { name, type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT };

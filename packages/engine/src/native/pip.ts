@@ -1,4 +1,4 @@
-/** Wheels by pip: downloaded, verified, and unpacked without installing them. */
+/** Downloads wheels with pip, verifies and unpacks them, without installing them. */
 import { createHash } from "node:crypto";
 import { createReadStream, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -7,15 +7,13 @@ import { makeFolders } from "@lockstep/files";
 import { Unavailable } from "../backend/unavailable.ts";
 import { runCommand } from "../host/command.ts";
 
-/** sha256 of the wheels that were tried, by file name. */
+/** SHA-256 of the wheels that were tested, by file name. */
 const KNOWN_WHEELS: Record<string, string> = {
   "tensorflow_cpu-2.21.0-cp311-cp311-manylinux_2_27_x86_64.whl":
     "2b847d217b02ee7731ed91431daf3250daa0196c3c94614d23be27232e6e5b6c",
 };
 
-/**
- * pip settings that do not apply to downloads. pip ignores empty ones. The user's choice of an index is kept.
- */
+/** Overrides pip settings that must not affect a download; pip ignores empty ones. The user's index still applies. */
 const PIP_SETTINGS = {
   PIP_REQUIRE_VIRTUALENV: "0",
   PIP_REQUIRE_HASHES: "0",
@@ -28,14 +26,14 @@ const PIP_SETTINGS = {
   PIP_QUIET: "",
 };
 
-const MANUAL_REMEDY = "Or name the folder of a TensorFlow that is already there in LOCKSTEP_LIBTENSORFLOW.";
+const MANUAL_REMEDY = "Or set LOCKSTEP_LIBTENSORFLOW to the folder of an installed TensorFlow.";
 
 /**
- * Downloads wheels into `dir` with pip: for the Python that runs here, else for Python 3.12. Nothing of Python is
- * used from them, so any Python's will do.
+ * Downloads wheels into `dir` with pip: for this machine's Python, else for Python 3.12. Their Python code is not used,
+ * so the wheels of any Python version work.
  *
  * @param requirements for example `tensorflow-cpu==2.21.0`
- * @returns the wheels' files
+ * @returns the paths of the wheels
  * @throws Unavailable ERR_NO_PYTHON, ERR_NO_PIP, ERR_WHEEL_DOWNLOAD or ERR_WHEEL_HASH
  */
 export async function downloadWheels(
@@ -50,7 +48,7 @@ export async function downloadWheels(
   let output = "";
   for (const target of [[], ["--python-version", "3.12"]]) {
     const stopWatching = watchSize(dir, log);
-    // With TMPDIR, pip's unfinished files lie in `dir` too: their growth is seen, and they go when it goes.
+    // With TMPDIR, pip's partial files are in `dir` too: their growth is logged, and they are removed with it.
     const env = { ...process.env, ...PIP_SETTINGS, TMPDIR: dir };
     const result = await runCommand(python, [...download, ...target, ...requirements], env);
     stopWatching();
@@ -87,10 +85,10 @@ async function findPip(): Promise<string> {
 
 const UNREACHABLE = /NewConnectionError|ConnectTimeoutError|ReadTimeoutError|ProxyError|SSLError/;
 
-/** Extracts from pip's output the reason why it failed. */
+/** Extracts the reason of a failure from pip's output. */
 function reasonIn(output: string): string {
   const network = UNREACHABLE.exec(output);
-  if (network) return `its index cannot be reached (${network[0]}).`;
+  if (network) return `the package index cannot be reached (${network[0]}).`;
   const lines = output.trim().split("\n");
   const message = lines.findLast((line) => line.startsWith("ERROR")) ?? lines.at(-1) ?? "";
   return message.replace(/\.?$/, ".");
@@ -99,22 +97,22 @@ function reasonIn(output: string): string {
 /** Returns the remedy for a failure of pip. */
 function remedyFor(output: string, python: string): string {
   if (UNREACHABLE.test(output)) {
-    return "Check the network, and the proxy or index that pip is to use (HTTPS_PROXY, PIP_INDEX_URL).";
+    return "Check the network, the proxy (HTTPS_PROXY) and pip's index (PIP_INDEX_URL).";
   }
   if (/No space left|Permission denied|Read-only file system/.test(output)) {
-    return "Free space there or see to the permissions, or name another folder in LOCKSTEP_CACHE.";
+    return "Free disk space, fix the permissions, or set LOCKSTEP_CACHE to another folder.";
   }
   if (/No matching distribution/.test(output)) {
-    if (process.env["PIP_NO_INDEX"]) return "PIP_NO_INDEX keeps pip from its index: unset it.";
-    return `See which index pip uses (${python} -m pip config list): this one has no wheel for this machine.`;
+    if (process.env["PIP_NO_INDEX"]) return "Unset PIP_NO_INDEX, which keeps pip from its index.";
+    return `Check which index pip uses (${python} -m pip config list): it has no wheel for this machine.`;
   }
-  return `Fix what pip reports; check its settings too (${python} -m pip config list).`;
+  return `Fix what pip reports, and check its settings (${python} -m pip config list).`;
 }
 
 async function verify(file: string, name: string, log: (line: string) => void): Promise<void> {
   const expected = KNOWN_WHEELS[name];
   if (expected === undefined) {
-    log(`${name}: its sha256 is not recorded here, so what pip checked against its index has to do`);
+    log(`${name}: no SHA-256 is recorded for it; relying on pip's check against its index`);
     return;
   }
   const hash = createHash("sha256");
@@ -123,12 +121,12 @@ async function verify(file: string, name: string, log: (line: string) => void): 
   if (found === expected) return;
   throw new Unavailable(
     "ERR_WHEEL_HASH",
-    `The downloaded ${name} is not the known one: its sha256 is ${found}, expected ${expected}.`,
-    `It was discarded; see which index pip uses (pip config list). ${MANUAL_REMEDY}`,
+    `Expected the downloaded ${name} to have the SHA-256 ${expected}, got ${found}.`,
+    `It was discarded. Check which index pip uses (pip config list). ${MANUAL_REMEDY}`,
   );
 }
 
-/** Logs how much has come every few seconds, until the returned function is called. */
+/** Logs the downloaded megabytes every few seconds until the returned function is called. */
 function watchSize(dir: string, log: (line: string) => void): () => void {
   let shownBytes = 0;
   const timer = setInterval(() => {
@@ -139,7 +137,7 @@ function watchSize(dir: string, log: (line: string) => void): () => void {
   return () => clearInterval(timer);
 }
 
-/** Bytes in all files under `dir`, some of which may vanish while we look. */
+/** Returns the bytes of all files under `dir`; files may vanish meanwhile. */
 function sizeOf(dir: string): number {
   let bytes = 0;
   try {
@@ -148,13 +146,13 @@ function sizeOf(dir: string): number {
       if (stats?.isFile()) bytes += stats.size;
     }
   } catch {
-    return 0; // a folder vanished; the next look will tell
+    return 0; // a folder vanished; the next call counts again
   }
   return bytes;
 }
 
 /**
- * Unpacks the members of a wheel, which is a zip archive, that match one of the shell patterns.
+ * Unpacks those members of a wheel, a zip archive, that match one of the shell patterns.
  *
  * @throws Unavailable ERR_WHEEL_UNPACK
  */
@@ -167,7 +165,7 @@ export async function unpackWheel(wheel: string, patterns: readonly string[], di
   );
 }
 
-/** Returns what a wheel requires under `pip install name[extra]`, as requirements for pip. */
+/** Returns pip requirements for what `pip install name[extra]` adds to a wheel. */
 export async function extraRequirements(wheel: string, extra: string): Promise<string[]> {
   const metadata = await runPython(
     "import sys, zipfile\n" +
@@ -185,6 +183,6 @@ async function runPython(program: string, args: string[]): Promise<string> {
   throw new Unavailable(
     "ERR_WHEEL_UNPACK",
     `${args[0]} could not be unpacked: ${reasonIn(result.stderr)}`,
-    "See whether the disk is full.",
+    "Check whether the disk is full.",
   );
 }

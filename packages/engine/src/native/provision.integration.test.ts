@@ -19,7 +19,7 @@ const TENSORFLOW = {
   ),
 };
 
-/** An index with these wheels, and a machine with Python and a compiler. Gives pip's downloads, a line each. */
+/** Fakes a machine with Python, a compiler and an index with these wheels. Returns a function that lists pip's downloads. */
 function machineWith(wheels: Record<string, Record<string, Uint8Array>>): () => string[] {
   const bin = emptyMachine();
   const index = tempDir();
@@ -32,7 +32,7 @@ function machineWith(wheels: Record<string, Record<string, Uint8Array>>): () => 
 const CPU_WHEEL = "tensorflow_cpu-2.21.0-cp99.whl";
 
 describe("provisioning", () => {
-  test("puts what is needed of the wheel into the cache, and does nothing the second time", async () => {
+  test("the needed files of the CPU wheel are put into the cache, once", async () => {
     const downloads = machineWith({ [CPU_WHEEL]: TENSORFLOW });
     const lines: string[] = [];
     const library = await installCpuWheel((line) => lines.push(line));
@@ -52,14 +52,14 @@ describe("provisioning", () => {
     expect(downloads()).toHaveLength(1);
   });
 
-  test("without a compiler downloads nothing", async () => {
+  test("a machine without a compiler downloads nothing", async () => {
     machineWith({ [CPU_WHEEL]: TENSORFLOW });
     const bin = emptyMachine();
     fakePython(bin, tempDir());
     await expect(installCpuWheel(() => {})).rejects.toMatchObject({ code: "ERR_NO_COMPILER" });
   });
 
-  test("from a wheel without the library says so, and leaves nothing", async () => {
+  test("a wheel without the library is an error, and leaves no files", async () => {
     machineWith({ [CPU_WHEEL]: { "tensorflow/python/nn.py": strToU8("") } });
     await expect(installCpuWheel(() => {})).rejects.toMatchObject({
       code: "ERR_LIBTENSORFLOW",
@@ -68,7 +68,7 @@ describe("provisioning", () => {
     expect(readdirSync(cacheDir())).toEqual([]);
   });
 
-  test.runIf(process.platform === "linux")("of two processes at once downloads once", async () => {
+  test.runIf(process.platform === "linux")("two processes that install at once download once", async () => {
     const downloads = machineWith({ [CPU_WHEEL]: TENSORFLOW });
     const script = join(tempDir(), "install.mts");
     const module = fileURLToPath(new URL("./provision.ts", import.meta.url));
@@ -90,7 +90,7 @@ describe("provisioning", () => {
     expect(downloads()).toHaveLength(1);
   });
 
-  test("of CUDA lays its libraries where TensorFlow's run path expects them", async () => {
+  test("the CUDA libraries are put where TensorFlow's run path expects them", async () => {
     const cudnn = {
       "nvidia/cudnn/lib/libcudnn.so.9": strToU8("cudnn"),
       "nvidia/cudnn/include/cudnn.h": strToU8("not needed"),
@@ -111,7 +111,7 @@ describe("provisioning", () => {
     expect(downloads()[1]).toMatch(/nvidia-cudnn-cu12<10.0,>=9.3 nvidia-cublas-cu12<13.0$/);
   });
 
-  test("of CUDA that lacks a library leaves nothing", async () => {
+  test("a missing CUDA wheel is an error, and leaves no files", async () => {
     machineWith({ "tensorflow-2.21.0-cp99.whl": TENSORFLOW });
     await expect(installCudaWheels(() => {})).rejects.toThrow("No matching distribution found for nvidia-cudnn-cu12");
     expect(readdirSync(cacheDir())).toEqual([]);

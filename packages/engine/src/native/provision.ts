@@ -1,4 +1,4 @@
-/** Brings a libtensorflow into the cache. */
+/** Downloads a libtensorflow into the cache. */
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Unavailable } from "../backend/unavailable.ts";
@@ -8,13 +8,13 @@ import { type Libtensorflow, libtensorflowIn } from "./libtensorflow.ts";
 import { downloadWheels, extraRequirements, unpackWheel } from "./pip.ts";
 import { fetchTfjsLibrary } from "./tfjs-download.ts";
 
-/** TensorFlow's version that is provisioned. Its C interface is stable, so the addon builds against any of 2.x. */
+/** Version of TensorFlow to download. Its C interface is stable, so the addon builds against any 2.x. */
 export const TENSORFLOW_VERSION = "2.21.0";
 
-/** The version that tfjs-node 4.22 itself asks for. */
+/** Version that tfjs-node 4.22 itself downloads. */
 const TFJS_LIBRARY_VERSION = "2.9.1";
 
-/** All that is needed of a wheel: two libraries, and the headers that the addon's sources include. */
+/** The members of a wheel that are unpacked: two libraries, and the headers that the addon's sources include. */
 const WHEEL_MEMBERS = [
   "libtensorflow_cc.so.2",
   "libtensorflow_framework.so.2",
@@ -26,12 +26,12 @@ const WHEEL_MEMBERS = [
 
 const cacheEntry = (version: string, variant: string) => join(cacheDir(), `libtensorflow-${version}-${variant}`);
 
-/** Returns the libtensorflow from a wheel in the cache, if it is there. */
+/** Returns the libtensorflow from a wheel in the cache, if any. */
 export function cachedWheel(variant: "cpu" | "cuda"): Libtensorflow | undefined {
   return libtensorflowIn(join(cacheEntry(TENSORFLOW_VERSION, variant), "tensorflow"));
 }
 
-/** Returns the libtensorflow that tfjs-node comes with, and its addon, if they are in the cache. */
+/** Returns tfjs-node's own libtensorflow, with its ready-made addon, if they are in the cache. */
 export function cachedTfjsLibrary(): Libtensorflow | undefined {
   const dir = cacheEntry(TFJS_LIBRARY_VERSION, "cpu");
   const library = libtensorflowIn(join(dir, "deps"));
@@ -39,15 +39,15 @@ export function cachedTfjsLibrary(): Libtensorflow | undefined {
   return library && existsSync(addon) ? { ...library, addon } : library;
 }
 
-/** The library from the wheel `tensorflow-cpu`. */
+/** Returns the library from the wheel `tensorflow-cpu`, and downloads it if necessary. */
 export async function installCpuWheel(log: (line: string) => void): Promise<Libtensorflow> {
-  await findCompiler(); // without one the library would be of no use
+  await findCompiler(); // without a compiler the library would be useless
   const dir = cacheEntry(TENSORFLOW_VERSION, "cpu");
   await buildOnce(dir, log, async (temporaryDir) => {
     log(`downloading TensorFlow ${TENSORFLOW_VERSION} for the CPU with pip: 270 MB, 850 MB unpacked in ${cacheDir()}`);
     const download = join(temporaryDir, "download");
     const [wheel] = await downloadWheels([`tensorflow-cpu==${TENSORFLOW_VERSION}`], download, log);
-    log("unpacking it");
+    log("unpacking TensorFlow");
     await unpackWheel(wheel!, WHEEL_MEMBERS, temporaryDir);
     assertFound(libtensorflowIn(join(temporaryDir, "tensorflow")), wheel!);
     rmSync(download, { recursive: true });
@@ -56,14 +56,16 @@ export async function installCpuWheel(log: (line: string) => void): Promise<Libt
 }
 
 /**
- * The library from the wheel `tensorflow`, and the CUDA libraries that it asks for. They lie as in Python's
- * site-packages, which is where the library's run path looks for them.
+ * Returns the library from the wheel `tensorflow`, and downloads it with its CUDA libraries if necessary. They are laid
+ * out as in Python's site-packages, where the library's run path expects them.
  */
 export async function installCudaWheels(log: (line: string) => void): Promise<Libtensorflow> {
   await findCompiler();
   const dir = cacheEntry(TENSORFLOW_VERSION, "cuda");
   await buildOnce(dir, log, async (temporaryDir) => {
-    log(`downloading TensorFlow ${TENSORFLOW_VERSION} with CUDA by pip: about 3 GB, more unpacked, in ${cacheDir()}`);
+    log(
+      `downloading TensorFlow ${TENSORFLOW_VERSION} with CUDA with pip: about 3 GB, more when unpacked in ${cacheDir()}`,
+    );
     const download = join(temporaryDir, "download");
     const [wheel] = await downloadWheels([`tensorflow==${TENSORFLOW_VERSION}`], download, log);
     const cudaWheels = await downloadWheels(await extraRequirements(wheel!, "and-cuda"), join(download, "cuda"), log);
@@ -76,7 +78,7 @@ export async function installCudaWheels(log: (line: string) => void): Promise<Li
   return assertFound(cachedWheel("cuda"), dir);
 }
 
-/** The library that tfjs-node's own installation takes, with its ready-made addon where there is no compiler. */
+/** Returns tfjs-node's own library, downloaded if necessary; with its ready-made addon if there is no compiler. */
 export async function installTfjsLibrary(log: (line: string) => void): Promise<Libtensorflow> {
   const hasCompiler = await findCompiler().then(
     () => true,
@@ -91,6 +93,6 @@ export async function installTfjsLibrary(log: (line: string) => void): Promise<L
 
 function assertFound(library: Libtensorflow | undefined, where: string): Libtensorflow {
   if (library !== undefined) return library;
-  const remedy = `Remove ${cacheDir()} to have all fetched again, or name another one in LOCKSTEP_LIBTENSORFLOW.`;
+  const remedy = `Remove ${cacheDir()} to download everything again, or set LOCKSTEP_LIBTENSORFLOW to another one.`;
   throw new Unavailable("ERR_LIBTENSORFLOW", `${where} lacks files of libtensorflow.`, remedy);
 }

@@ -1,5 +1,5 @@
-// One function for JavaScript, quietly(callback): calls it while stderr of the whole process leads nowhere.
-// TensorFlow 2.21 logs a line while the dynamic loader starts it, before any setting of its own can stop it.
+// Exports quietly(callback) to JavaScript: it calls the callback while stderr of the process is /dev/null.
+// TensorFlow 2.21 logs a line while it is loaded, before any of its settings can prevent it.
 #include <fcntl.h>
 #include <node_api.h>
 #include <unistd.h>

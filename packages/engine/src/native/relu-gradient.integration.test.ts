@@ -19,11 +19,11 @@ const slopes = tf.grad((x) =>
 );
 const values = () => [...slopes(tf.tensor1d([-1, 0, 0.5, 4])).dataSync()];
 
-test("what is positive hands on the gradient that comes, and nothing else does, on the engine that there is", () => {
+test("the gradient of ReLU is dy for positive inputs and 0 elsewhere, on this machine's engine", () => {
   expect(values().map((slope) => slope + 0)).toEqual([0, 0, 5, -7]);
 });
 
-test("and in a process whose backend is another one in the end", async () => {
+test("the gradient of ReLU is the same after a change of the backend", async () => {
   await tf.setBackend("cpu");
   expect(values().map((slope) => slope + 0)).toEqual([0, 0, 5, -7]);
 });

@@ -1,12 +1,12 @@
 /**
- * The gradient of ReLU as TensorFlow's own op. TensorFlow.js makes it of six, the first of which fills an array with
- * ones in JavaScript; and it keeps what goes into a ReLU for it, where what comes out will do.
+ * The gradient of ReLU as TensorFlow's own op. TensorFlow.js composes it of six ops, the first of which fills an array
+ * with ones in JavaScript, and saves the input of the ReLU for it, where the output suffices.
  */
 
 import { tf } from "../backend/tf.ts";
 import { floatType, nodeBackend } from "./node-backend.ts";
 
-/** From now on, wherever native TensorFlow computes. */
+/** Registers the gradient, for wherever native TensorFlow computes. */
 export function installReluGradient(): void {
   tf.unregisterGradient("Relu");
   tf.registerGradient({
@@ -16,7 +16,7 @@ export function installReluGradient(): void {
   });
 }
 
-/** `dy` where `y`, of its shape, is positive; elsewhere 0. */
+/** Returns `dy` where `y`, of the same shape, is positive, else 0. */
 function reluGradient(dy: tf.Tensor, y: tf.Tensor): tf.Tensor {
   if (tf.getBackend() !== "tensorflow") return tf.where(y.greater(0), dy, tf.zerosLike(dy));
   return nodeBackend().executeSingleOutput("ReluGrad", [floatType("T")], [dy, y]);

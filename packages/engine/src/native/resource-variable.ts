@@ -12,7 +12,7 @@ let variablesMade = 0;
 /** A float32 variable that TensorFlow updates in place. */
 export class ResourceVariable {
   readonly #handle: tf.Tensor;
-  /** A view of the variable's own buffer, kept between `read` and the next update. */
+  /** A view of the variable's buffer, from `read` to the next update. */
   #view: tf.Tensor | undefined;
 
   private constructor(handle: tf.Tensor) {
@@ -20,8 +20,8 @@ export class ResourceVariable {
   }
 
   /**
-   * A variable with the value of `initial`, which is disposed of. It holds a copy: a tensor made from a JavaScript
-   * array lies in memory that V8 owns, which TensorFlow must not update in place.
+   * Creates a variable with the value of `initial`, which it disposes of. The variable holds a copy: a tensor made from a
+   * JavaScript array is in memory that V8 owns, which TensorFlow must not update in place.
    */
   static from(initial: tf.Tensor): ResourceVariable {
     const copy = tf.tidy(() => initial.add(0));
@@ -42,15 +42,15 @@ export class ResourceVariable {
     return new ResourceVariable(tf.keep(handle));
   }
 
-  /** A tensor that shares the variable's buffer. It is lent until the next update. */
+  /** Returns a tensor that shares the variable's buffer. Do not dispose of it or use it after the next update. */
   read(): tf.Tensor {
     this.#view ??= tf.keep(nodeBackend().executeSingleOutput("ReadVariableOp", [floatType("dtype")], [this.#handle]));
     return this.#view;
   }
 
-  /** One fused step: velocity = μ·velocity + gradient; this = this − lr·velocity. */
+  /** Applies one fused step: velocity = μ·velocity + gradient; this = this − lr·velocity. */
   applyMomentum(velocity: ResourceVariable, gradient: tf.Tensor, { learningRate, momentum }: MomentumStep): void {
-    // While anything else holds a variable's buffer, TensorFlow copies it before writing: 67 MB for one fc layer.
+    // TensorFlow copies a buffer that anything else holds before it writes: 67 MB for one fc layer.
     this.#dropView();
     velocity.#dropView();
     const [lr, mu] = [tf.scalar(learningRate), tf.scalar(momentum)];

@@ -16,7 +16,7 @@ function archive(...names: string[]): Buffer {
   return execFileSync("tar", ["-czf", "-", "-C", dir, "."]);
 }
 
-/** A server with these files, in place of Google's. */
+/** Serves these files in the place of Google's server. */
 async function serve(files: Record<string, Buffer>): Promise<void> {
   const path = process.env["PATH"];
   emptyMachine();
@@ -33,7 +33,7 @@ async function serve(files: Record<string, Buffer>): Promise<void> {
 const library = archive("lib/libtensorflow.so.2", "include/tensorflow/c/eager/c_api.h");
 
 describe("the download of tfjs-node's own library", () => {
-  test("brings library and headers", async () => {
+  test("the download contains library and headers", async () => {
     await serve({ [LIBRARY]: library });
     const dir = tempDir();
     await fetchTfjsLibrary("2.9.1", dir, { withAddon: false, log: () => {} });
@@ -42,14 +42,14 @@ describe("the download of tfjs-node's own library", () => {
     expect(readFileSync(join(dir, "deps/lib/libtensorflow.so.2"), "utf8")).toBe("lib/libtensorflow.so.2");
   });
 
-  test("brings the ready-made addon if wanted, in the place from where it finds the library", async () => {
+  test("the ready-made addon is downloaded on request, to where it finds the library", async () => {
     await serve({ [LIBRARY]: library, [ADDON]: archive("tfjs_binding.node") });
     const dir = tempDir();
     await fetchTfjsLibrary("2.9.1", dir, { withAddon: true, log: () => {} });
     expect(readdirSync(join(dir, "lib/napi-v8"))).toEqual(["tfjs_binding.node"]);
   });
 
-  test("that the server does not have is an error with the address", async () => {
+  test("a file that the server does not have is an error with its URL", async () => {
     await serve({});
     await expect(fetchTfjsLibrary("2.9.1", tempDir(), { withAddon: false, log: () => {} })).rejects.toMatchObject({
       code: "ERR_TFJS_DOWNLOAD",
@@ -59,13 +59,13 @@ describe("the download of tfjs-node's own library", () => {
     });
   });
 
-  test("that is cut short is an error", async () => {
+  test("a truncated archive is an error", async () => {
     await serve({ [LIBRARY]: library.subarray(0, library.length / 2) });
     const download = fetchTfjsLibrary("2.9.1", tempDir(), { withAddon: false, log: () => {} });
     await expect(download).rejects.toThrow(/could not be unpacked: .*(unexpected|Unexpected)/);
   });
 
-  test("without a network is an error with its reason", async () => {
+  test("a download without a network is an error with the reason", async () => {
     emptyMachine();
     const download = fetchTfjsLibrary("2.9.1", tempDir(), { withAddon: false, log: () => {} });
     await expect(download).rejects.toThrow(/could not be downloaded: .*(ECONNREFUSED|bad port)/);

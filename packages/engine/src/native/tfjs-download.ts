@@ -1,4 +1,4 @@
-/** Downloads the libtensorflow that tfjs-node's install script would. */
+/** Downloads the libtensorflow that tfjs-node's install script would download. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { diskFault, makeFolders } from "@lockstep/files";
@@ -6,13 +6,13 @@ import { download, reasonOf, redactedUrl } from "@lockstep/outbound";
 import { Unavailable } from "../backend/unavailable.ts";
 import { runCommand } from "../host/command.ts";
 
-/** Longest wait for an answer, or for the next bytes. */
+/** Longest wait for a response or for the next bytes. */
 const STALL_MS = 30_000;
 
 /**
- * Fetches what the install script of tfjs-node 4.22 would put into its package: libtensorflow into `dir/deps` and,
- * if wanted, the ready-made addon into `dir/lib/napi-v8`, which finds the library by that layout. Like the script, it
- * asks the server named in TFJS_NODE_CDN_STORAGE, else Google's.
+ * Downloads what the install script of tfjs-node 4.22 would put into its package: libtensorflow into `dir/deps` and, on
+ * request, the ready-made addon into `dir/lib/napi-v8`, which finds the library through that layout. Like the script, it
+ * uses the server in TFJS_NODE_CDN_STORAGE, else Google's.
  *
  * @throws Unavailable ERR_TFJS_DOWNLOAD or ERR_CACHE
  */
@@ -51,11 +51,11 @@ async function fetchArchive(
 }
 
 function cacheError(dir: string, fault: Error): Unavailable {
-  const remedy = "Free space there, or name another folder in LOCKSTEP_CACHE.";
-  return new Unavailable("ERR_CACHE", `${dir} cannot be written: ${fault.message}.`, remedy, { cause: fault });
+  const remedy = "Free disk space, or set LOCKSTEP_CACHE to another folder.";
+  return new Unavailable("ERR_CACHE", `${dir} is not writable: ${fault.message}.`, remedy, { cause: fault });
 }
 
 function unavailable(reason: string, cause?: unknown): Unavailable {
-  const remedy = "Check the network, or name the folder of a libtensorflow in LOCKSTEP_LIBTENSORFLOW.";
+  const remedy = "Check the network, or set LOCKSTEP_LIBTENSORFLOW to the folder of a libtensorflow.";
   return new Unavailable("ERR_TFJS_DOWNLOAD", reason, remedy, { cause });
 }

@@ -1,4 +1,4 @@
-/** Fakes for tests: programs on PATH that play Python, a compiler or nvidia-smi; and programs that start engines. */
+/** Fakes for tests: programs on PATH that act as Python, a compiler or nvidia-smi; and processes that start engines. */
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, realpathSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -7,18 +7,18 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished, vi } from "vitest";
 
-/** True where native TensorFlow is considered at all. */
+/** True on the platform of native TensorFlow. */
 export const onLinuxX64 = process.platform === "linux" && process.arch === "x64";
 
-/** An empty folder, removed by the system in its time. */
+/** Creates an empty folder, which the system removes eventually. */
 export function tempDir(): string {
   return realpathSync(mkdtempSync(join(tmpdir(), "lockstep-engine-")));
 }
 
 /**
- * A machine with nothing on it: an empty PATH, cache and environment until the test is over.
+ * Fakes a machine with nothing installed: an empty PATH, cache and environment until the end of the test.
  *
- * @returns the folder that is its PATH, for `fakeProgram`
+ * @returns the folder on its PATH, for `fakeProgram`
  */
 export function emptyMachine(): string {
   const dir = tempDir();
@@ -37,7 +37,7 @@ export function emptyMachine(): string {
   return join(dir, "bin");
 }
 
-/** Runs a program that starts an engine in a process of its own, where nothing is loaded; gives what it prints. */
+/** Runs a program that starts an engine in a child process, where nothing is loaded, and returns its output. */
 export function runInProcess(program: string, env: NodeJS.ProcessEnv = {}, nodeOptions: readonly string[] = []) {
   const script = join(tempDir(), "program.mts");
   const index = fileURLToPath(new URL("../index.ts", import.meta.url));
@@ -49,7 +49,7 @@ export function runInProcess(program: string, env: NodeJS.ProcessEnv = {}, nodeO
   });
 }
 
-/** A program written in JavaScript, whose arguments are `args`. */
+/** Writes a program in JavaScript; `args` are its arguments. */
 export function fakeProgram(bin: string, name: string, script: string): void {
   const file = join(bin, name);
   writeFileSync(
@@ -59,13 +59,13 @@ export function fakeProgram(bin: string, name: string, script: string): void {
   chmodSync(file, 0o755);
 }
 
-/** Writes a compiler that makes a file with the word `compiled`. */
+/** Writes a compiler whose output is a file with the word `compiled`. */
 export const fakeCompiler = (bin: string) =>
   fakeProgram(bin, "g++", `if (args[0] !== "--version") fs.writeFileSync(args[args.indexOf("-o") + 1], "compiled");`);
 
 /**
- * A Python whose pip finds its wheels in the folder `index`, where a file's name begins with the requirement's name.
- * Each download adds its arguments to `index/downloads`, a line each.
+ * Writes a Python whose pip finds its wheels in the folder `index`, by names that start with the requirement's name. Each
+ * download appends its arguments to `index/downloads`, one line each.
  */
 export function fakePython(bin: string, index: string): void {
   const fflate = createRequire(import.meta.url).resolve("fflate");
@@ -109,7 +109,7 @@ export function fakePython(bin: string, index: string): void {
   );
 }
 
-/** Files that make a folder look like a libtensorflow. */
+/** Writes files into a folder, each with its name as content, so that it looks like a libtensorflow. */
 export function writeFiles(dir: string, names: readonly string[]): void {
   for (const name of names) {
     mkdirSync(dirname(join(dir, name)), { recursive: true });

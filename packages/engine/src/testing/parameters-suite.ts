@@ -1,4 +1,4 @@
-/** Tests the rules that parameters keep on every backend. */
+/** The conformance tests of `Parameters`, for every backend. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readBack } from "../backend/read-back.ts";
 import { tf } from "../backend/tf.ts";
@@ -15,7 +15,7 @@ async function applyOnce(parameters: Parameters, index: number, gradient: number
 /**
  * Defines the tests of `Parameters` on a backend.
  *
- * @param problem why the backend is missing; the tests are skipped then
+ * @param problem the reason why the backend is missing, which skips the tests
  */
 export function describeParameters(backend: string, problem?: string): void {
   const isMissing = problem !== undefined;
@@ -25,10 +25,10 @@ export function describeParameters(backend: string, problem?: string): void {
 
     test.skipIf(isMissing)("two steps give v = μv + g and w = w − lr·v, worked by hand", assertTwoSteps);
     test.skipIf(isMissing)(
-      "it goes on from a given velocity, and leaves the arrays that it was given alone",
+      "an initial velocity takes part in the update, and the arrays of initial values do not change",
       assertInitialVelocity,
     );
-    test.skipIf(isMissing)("each tensor is updated by itself, and no tensor is left behind", assertTensorsApart);
+    test.skipIf(isMissing)("each tensor is updated by itself, and no tensor leaks", assertTensorsApart);
   });
 }
 

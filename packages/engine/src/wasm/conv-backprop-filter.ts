@@ -3,12 +3,12 @@ import { tf } from "../backend/tf.ts";
 import type { KernelCall } from "./kernel-call.ts";
 
 /**
- * With s the stride and p the padding before (likewise in width; a convolution with a dilation has no gradient in
- * TensorFlow.js):
+ * Computes the gradient as another convolution. With s the stride and p the padding before (likewise in width; a
+ * convolution with a dilation has no gradient in TensorFlow.js):
  *
  *     dfilter[i, j, ci, co] = Σ over n, h, w of x[n, h·s + i − p, w·s + j − p, ci] · dy[n, h, w, co]
  *
- * which is again a convolution: of x with dy as the filter, where the channels of x are the images, the images are
+ * This is a convolution of x with dy as the filter, where the channels of x are the images, the images are
  * the channels that are summed over, and s is the dilation of the filter.
  */
 export function convBackpropFilter({
@@ -18,7 +18,7 @@ export function convBackpropFilter({
   const conv = tf.backend_util.computeConv2DInfo(x.shape, filterShape, strides, 1, pad, dimRoundingMode);
   const { filterHeight, filterWidth, strideHeight, strideWidth } = conv;
   const { top, left } = conv.padInfo;
-  // As much padding behind as the last step of the stride reaches over.
+  // The padding behind is what the last step of the stride reaches over.
   const bottom = Math.max(0, filterHeight + (conv.outHeight - 1) * strideHeight - top - conv.inHeight);
   const right = Math.max(0, filterWidth + (conv.outWidth - 1) * strideWidth - left - conv.inWidth);
   const padding: tf.backend_util.ExplicitPadding = [

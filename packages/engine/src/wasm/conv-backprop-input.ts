@@ -3,12 +3,12 @@ import { tf } from "../backend/tf.ts";
 import type { KernelCall } from "./kernel-call.ts";
 
 /**
- * For stride 1, paddings below the filter's size and NHWC; nothing for other calls. With p the padding before, K the
- * filter's size (likewise in width):
+ * Computes the gradient as another convolution, for stride 1, paddings below the filter's size and NHWC; returns
+ * undefined for other calls. With p the padding before and K the filter's size (likewise in width):
  *
  *     dx[n, h, w, ci] = Σ over i, j, co of dy[n, h + p − i, w + p − j, co] · filter[i, j, ci, co]
  *
- * which is the convolution of dy, padded by K − 1 − p, with the filter reversed in height and width and with its
+ * This is the convolution of dy, padded by K − 1 − p, with the filter reversed in height and width and with its
  * channel axes swapped.
  */
 export function convBackpropInput({

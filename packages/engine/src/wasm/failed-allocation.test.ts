@@ -9,9 +9,9 @@ interface WasmBackend {
 
 beforeAll(startWasm);
 
-// Two tensors of the first size have more bytes than a memory of 32-bit addresses; the other sizes exceed it alone.
+// Two tensors of the first size exceed a memory of 32-bit addresses; the other sizes exceed it alone.
 test.each([2 ** 29, 2 ** 30, 2 ** 31])(
-  "a tensor of %i numbers, for which WebAssembly has no memory, is an error that says so",
+  "a tensor of %i numbers, too large for WebAssembly's memory, is an error with its size",
   (size) => {
     const backend = tf.backend() as unknown as WasmBackend;
     if (size === 2 ** 29) backend.makeOutput([size], "float32");
@@ -27,6 +27,6 @@ test.each([2 ** 29, 2 ** 30, 2 ** 31])(
   },
 );
 
-test("what there is memory for is computed as before", async () => {
+test("tensors that fit into memory are computed as before", async () => {
   expect(await tf.add([1, 2], [3, 4]).data()).toEqual(Float32Array.of(4, 6));
 });

@@ -1,10 +1,10 @@
 /**
- * The WASM backend as it comes cannot train: Conv2DBackpropFilter is missing, and the other matrix kernels of the
- * backward pass are plain loops, 10 to 30 times slower than those of the forward pass, which are XNNPACK's. Here the
- * backward pass is rebuilt from forward kernels, and two kernels that can be wrong are put right.
+ * Makes the WASM backend able to train. The stock backend lacks Conv2DBackpropFilter, and its other matrix kernels of the
+ * backward pass are plain loops, 10 to 30 times slower than the forward pass's XNNPACK kernels. Here the backward pass is
+ * rebuilt from forward kernels, and two kernels with wrong results are fixed.
  *
- * A rebuilt kernel is written in ordinary ops: while a kernel runs, TensorFlow.js records nothing for gradients, and
- * it accepts a tensor as a kernel's result.
+ * A rebuilt kernel is written in ordinary ops: while a kernel runs, TensorFlow.js records nothing for gradients, and it
+ * accepts a tensor as a kernel's result.
  */
 import { LockstepError } from "@lockstep/errors";
 import { tf } from "../backend/tf.ts";
@@ -18,19 +18,19 @@ import { withNumericPadding } from "./same-padding.ts";
 
 let installed = false;
 
-/** Makes WASM the backend, with kernels that can train. Fails with ERR_WASM if TensorFlow.js cannot load it. */
+/** Makes WASM the backend, with kernels that can train. @throws LockstepError ERR_WASM if it cannot be loaded */
 export async function startWasm(): Promise<void> {
-  await import("@tensorflow/tfjs-backend-wasm"); // on Node it finds its .wasm files beside itself: no setWasmPaths
+  await import("@tensorflow/tfjs-backend-wasm"); // on Node it finds its .wasm files itself, without setWasmPaths
   installWasmKernels();
   if (await tf.setBackend("wasm")) return throwOnFailedAllocation();
   throw new LockstepError(
     "ERR_WASM",
-    "Expected TensorFlow.js to load its WASM module, but it did not (why is in its warning above). " +
-      "Install the packages again, or name another backend.",
+    "TensorFlow.js did not load its WASM module; its warning above has the reason. " +
+      "Install the packages again, or choose another backend.",
   );
 }
 
-/** Registers the rebuilt kernels for backend "wasm", whose package must be imported. A second call does nothing. */
+/** Registers the rebuilt kernels for the backend "wasm", whose package must be loaded. A second call does nothing. */
 export function installWasmKernels(): void {
   if (installed) return;
   replaceKernel(tf.BatchMatMul, matMulOfTransposed);
@@ -46,7 +46,7 @@ export function installWasmKernels(): void {
   installed = true;
 }
 
-/** Puts `rebuilt` before the stock kernel, which still serves the calls for which it returns nothing. */
+/** Puts `rebuilt` before the stock kernel, which still handles the calls for which it returns undefined. */
 function replaceKernel<Call extends KernelCall<object, object>>(
   kernelName: string,
   rebuilt: (call: Call) => tf.Tensor | undefined,

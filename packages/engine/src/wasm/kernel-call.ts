@@ -1,6 +1,6 @@
-/** The types of a kernel's call. */
+/** The type of a kernel's call. */
 
-/** A kernel's call as an op makes it: its inputs are tensors, though TensorFlow.js only promises their descriptions. */
+/** A kernel's call by an op. Its inputs are tensors, although TensorFlow.js types them as TensorInfo. */
 export interface KernelCall<Inputs, Attributes> {
   inputs: Inputs;
   attrs: Attributes;

@@ -6,14 +6,14 @@ import { installWasmKernels, startWasm } from "./install.ts";
 beforeAll(startWasm);
 
 describe("the rebuilt kernels", () => {
-  test("serve the WASM backend, and installing them again changes nothing", () => {
+  test("installing the rebuilt kernels twice changes nothing", () => {
     expect(tf.getBackend()).toBe("wasm");
     const kernel = tf.getKernel(tf.Conv2DBackpropFilter, "wasm");
     installWasmKernels();
     expect(tf.getKernel(tf.Conv2DBackpropFilter, "wasm")).toBe(kernel);
   });
 
-  test("multiply transposed matrices as pure JavaScript does, one matrix or several", async () => {
+  test("products of transposed matrices, single or batched, equal those of pure JavaScript", async () => {
     const size = fc.integer({ min: 1, max: 70 });
     const products = fc.tuple(size, size, size, fc.boolean(), fc.boolean(), fc.constantFrom([], [1], [1, 1], [3]));
     await fc.assert(
@@ -30,7 +30,7 @@ describe("the rebuilt kernels", () => {
     );
   });
 
-  test("differentiate a convolution as pure JavaScript does, whatever its sizes, strides and padding", async () => {
+  test("gradients of convolutions of any size, stride and padding equal those of pure JavaScript", async () => {
     await fc.assert(
       fc.asyncProperty(convolutions, async (convolution) => {
         await assertSameOnBoth(() => gradientsOf(convolution));
@@ -48,11 +48,11 @@ describe("the rebuilt kernels", () => {
       "a filter of one pixel, every other pixel",
       { x: [2, 8, 8, 4], filter: [1, 1, 4, 3], strides: [2, 2], pad: "same" },
     ],
-  ])("differentiate the convolution of %s", async (_, convolution) => {
+  ])("gradients of the convolution of %s equal those of pure JavaScript", async (_, convolution) => {
     await assertSameOnBoth(() => gradientsOf(convolution));
   });
 
-  test("differentiate max-pooling as pure JavaScript does, also where all numbers are negative", async () => {
+  test("gradients of max-pooling equal those of pure JavaScript, also for negative inputs", async () => {
     const upTo = (max: number) => fc.integer({ min: 1, max });
     const pools = fc.record({
       shape: fc.tuple(upTo(3), fc.integer({ min: 4, max: 12 }), fc.integer({ min: 4, max: 12 }), upTo(3)),
@@ -74,21 +74,21 @@ describe("the rebuilt kernels", () => {
     );
   });
 
-  test("pool what has become NaN", async () => {
+  test("max-pooling of NaN has a gradient", async () => {
     const [dx] = await valuesOn("wasm", () => [
       tf.grad((x: tf.Tensor) => tf.maxPool(x as tf.Tensor4D, 2, 2, "valid"))(tf.fill([1, 4, 4, 1], Number.NaN)),
     ]);
     expect(dx!.length).toBe(16);
   });
 
-  test("convolve with activation as pure JavaScript does where strides skip pixels", async () => {
+  test("a fused convolution whose stride skips pixels equals that of pure JavaScript", async () => {
     await assertSameOnBoth(() => {
       const [x, filter] = [wave([2, 9, 9, 3]) as tf.Tensor4D, wave([2, 2, 3, 4]) as tf.Tensor4D];
       return [tf.fused.conv2d({ x, filter, strides: 3, pad: "same", bias: wave([4]), activation: "relu" })];
     });
   });
 
-  test("give hand-worked gradients of a 2×2 filter on a 3×3 image", async () => {
+  test("gradients of a 2×2 filter on a 3×3 image equal those worked by hand", async () => {
     await tf.setBackend("wasm");
     const x = tf.tensor4d([1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 3, 3, 1]);
     const filter = tf.tensor4d([1, 10, 100, 1000], [2, 2, 1, 1]);
@@ -133,7 +133,7 @@ const convolutions: fc.Arbitrary<Convolution> = fc
     tf.backend_util.computeConv2DInfo(x, filter, strides, 1, pad).outShape.every((size) => size > 0),
   );
 
-/** The convolution, and its gradients with respect to input and filter. */
+/** Returns the convolution and its gradients with respect to input and filter. */
 function gradientsOf({ x, filter, strides, pad }: Convolution): tf.Tensor[] {
   const convolve = (image: tf.Tensor, weights: tf.Tensor) =>
     tf.conv2d(image as tf.Tensor4D, weights as tf.Tensor4D, strides, pad);
@@ -141,14 +141,14 @@ function gradientsOf({ x, filter, strides, pad }: Convolution): tf.Tensor[] {
   return [out, ...tf.grads(convolve)([wave(x), wave(filter)], wave(out.shape))];
 }
 
-/** Numbers between −1 and 1 that do not repeat. */
+/** Makes a tensor of numbers between −1 and 1 that do not repeat. */
 const wave = (shape: number[]): tf.Tensor =>
   tf.tensor(
     Float32Array.from({ length: tf.util.sizeFromShape(shape) }, (_, i) => Math.sin(1 + 12.9 * i)),
     shape,
   );
 
-/** Fails where WASM and pure JavaScript differ by more than 1e-4 of a tensor's largest number. */
+/** Fails if WASM and pure JavaScript differ by more than 1e-4 of a tensor's largest number. */
 async function assertSameOnBoth(compute: () => tf.Tensor[]): Promise<void> {
   const [actual, expected] = [await valuesOn("wasm", compute), await valuesOn("cpu", compute)];
   for (const [index, values] of expected.entries()) {

@@ -1,12 +1,12 @@
-/** Products of transposed matrices. Only the product of two matrices as they lie in memory is fast on WASM. */
+/** Products of transposed matrices. On WASM, only products without transposition are fast. */
 import { tf } from "../backend/tf.ts";
 import type { KernelCall } from "./kernel-call.ts";
 
 /**
- * op(A)·op(B) for float32 matrices, of which at least one is transposed; nothing for other calls.
+ * Computes op(A)·op(B) for float32 matrices of which at least one is transposed; returns undefined for other calls.
  *
- * Either op(A)·op(B) as it stands, or (op(B)ᵀ·op(A)ᵀ)ᵀ, whichever moves fewer numbers: transposing a 4096×4096
- * kernel takes longer than multiplying a batch of 32 by it.
+ * Computes either op(A)·op(B) or (op(B)ᵀ·op(A)ᵀ)ᵀ, whichever moves fewer elements: transposing a 4096×4096 kernel takes
+ * longer than multiplying a batch of 32 by it.
  */
 export function matMulOfTransposed({
   inputs: { a, b },

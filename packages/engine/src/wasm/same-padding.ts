@@ -5,8 +5,8 @@ import type { KernelCall } from "./kernel-call.ts";
 type ConvolutionInputs = { x: tf.Tensor4D; filter: tf.Tensor4D };
 
 /**
- * The same convolution with its padding in numbers; nothing for other paddings. Where a stride skips pixels,
- * XNNPACK's own rule for "same" comes to a padding below 0, and the result is all zeros.
+ * Makes a kernel that runs the same convolution with numeric padding; it returns undefined for other paddings. If the
+ * stride skips pixels, XNNPACK's own rule for "same" gives a negative padding, and the result is all zeros.
  *
  * @param kernelName Conv2D or FusedConv2D
  */

@@ -4,7 +4,7 @@ import { startWasm } from "./install.ts";
 
 beforeAll(startWasm);
 
-// The layers of the two networks with fewer channels, on smaller images: what a step computes, op for op.
+// The ops of the two networks' training steps, with fewer channels and smaller images.
 const alexnet: Net = {
   image: [67, 67, 3],
   features: (x, [w1, b1, w2, b2, w3, b3, w4, b4, w5, b5]) => {
@@ -65,7 +65,7 @@ describe.each([
   ["alexnet", alexnet],
   ["alexnet-cifar10", alexnetCifar10],
 ])("three training steps of a small %s", (_, net) => {
-  test("have the losses, gradients and weights that pure JavaScript has", async () => {
+  test("equal those of pure JavaScript in losses, gradients and weights", async () => {
     const [actual, expected] = [await train("wasm", net, 3), await train("cpu", net, 3)];
     expect(expected.map((values) => values.some((value) => value !== 0))).toEqual(expected.map(() => true));
     for (const [index, values] of expected.entries()) {
@@ -75,7 +75,7 @@ describe.each([
   });
 });
 
-test("steps on WASM leave nothing behind, neither tensors nor data that no tensor holds", async () => {
+test("training steps on WASM leak neither tensors nor their data", async () => {
   await tf.setBackend("wasm");
   const weights = weightsOf(alexnetCifar10);
   const data = () => ({ ...tf.memory(), data: tf.backend().numDataIds() });
@@ -88,9 +88,9 @@ test("steps on WASM leave nothing behind, neither tensors nor data that no tenso
 
 interface Net {
   image: [number, number, number];
-  /** From images to the input of the dense layers. */
+  /** Maps images to the input of the dense layers. */
   features: (images: tf.Tensor4D, weights: tf.Tensor4D[]) => tf.Tensor;
-  /** Shapes of kernels and biases, in the order of the layers, up to the first dense one. */
+  /** Shapes of kernels and biases in the order of the layers, up to the first dense one. */
   weights: number[][];
 }
 
@@ -100,7 +100,7 @@ const labels = [3, 1, 4, 1, 5];
 const reluOf = (x: tf.Tensor, bias: tf.Tensor | undefined) => tf.relu(tf.add(x, bias!)) as tf.Tensor4D;
 const pool = (x: tf.Tensor4D, size: number) => tf.maxPool(x, size, 2, "valid");
 
-/** Dense layers with dropout, and the summed loss, as a training step has them. */
+/** Computes the summed loss of a training step: features, dense layers, dropout. */
 function lossOf({ image, features, weights: shapes }: Net, weights: tf.Tensor[]): tf.Scalar {
   const images = wave([labels.length, ...image], 1) as tf.Tensor4D;
   const [w6, b6, w7, b7] = weights.slice(shapes.length - 2) as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
@@ -112,7 +112,7 @@ function lossOf({ image, features, weights: shapes }: Net, weights: tf.Tensor[])
   return tf.losses.softmaxCrossEntropy(oneHot, logits, undefined, undefined, tf.Reduction.SUM);
 }
 
-/** The loss and its gradients; the weights are updated by them. */
+/** Takes one step; returns the loss and its gradients. */
 function step(net: Net, weights: tf.Variable[]): tf.Tensor[] {
   const { value, grads } = tf.variableGrads(() => lossOf(net, weights), weights);
   const gradients = weights.map((weight) => grads[weight.name]!);
@@ -120,7 +120,7 @@ function step(net: Net, weights: tf.Variable[]): tf.Tensor[] {
   return [value, ...gradients];
 }
 
-/** What every step gives and, last, the weights. */
+/** Returns the results of each step and, last, the weights. */
 async function train(backend: "wasm" | "cpu", net: Net, steps: number): Promise<Float32Array[]> {
   await tf.setBackend(backend);
   const weights = weightsOf(net);
@@ -138,7 +138,7 @@ function weightsOf({ weights }: Net): tf.Variable[] {
   });
 }
 
-/** Numbers between −1 and 1 that do not repeat. */
+/** Makes a tensor of numbers between −1 and 1 that do not repeat. */
 function wave(shape: number[], start: number): tf.Tensor {
   const size = tf.util.sizeFromShape(shape);
   return tf.tensor(

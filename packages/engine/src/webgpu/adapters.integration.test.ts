@@ -9,13 +9,13 @@ const swiftShader = process.env["LOCKSTEP_TEST_SWIFTSHADER"];
 const why = swiftShader ? "" : " (skipped: no software GPU, see test/src/testing/provide-engine.ts)";
 const hasCompiler = spawnSync("g++", ["--version"]).status === 0;
 
-/** A machine with these Vulkan drivers and no others. */
+/** Fakes a machine with these Vulkan drivers and no others. */
 function machineWith(...drivers: string[]): void {
   emptyMachine();
   vi.stubEnv("VK_ICD_FILENAMES", drivers.join(":"));
 }
 
-/** A file that tells Vulkan's loader of the driver in `library`. */
+/** Writes a manifest of the Vulkan driver in `library`. */
 function driverFile(library: string): string {
   const file = join(tempDir(), "driver.json");
   writeFileSync(
@@ -26,12 +26,12 @@ function driverFile(library: string): string {
 }
 
 describe.skipIf(!swiftShader)(`an adapter that computes on the CPU${why}`, () => {
-  test("counts only where that is allowed", async () => {
+  test("a software adapter is eligible only if that is allowed", async () => {
     machineWith(swiftShader!);
     await expect(listAdapters()).rejects.toMatchObject({
       code: "ERR_SOFTWARE_GPU",
       message: expect.stringMatching(
-        /no GPU but SwiftShader Device.*on the CPU\. Install.*LOCKSTEP_ALLOW_SOFTWARE_GPU=1/,
+        /finds only SwiftShader Device.*on the CPU\. Install.*LOCKSTEP_ALLOW_SOFTWARE_GPU=1/,
       ),
     });
     vi.stubEnv("LOCKSTEP_ALLOW_SOFTWARE_GPU", "1");
@@ -45,17 +45,17 @@ describe.skipIf(!swiftShader)(`an adapter that computes on the CPU${why}`, () =>
     expect(adapter!.maxTensorBytes).toBeGreaterThanOrEqual(2 ** 27); // the least that WebGPU allows
   });
 
-  test("is found by its number, and a wrong number tells the right ones", async () => {
+  test("an adapter is found by its index, and an invalid index is an error with the valid ones", async () => {
     machineWith(swiftShader!);
     vi.stubEnv("LOCKSTEP_ALLOW_SOFTWARE_GPU", "1");
     expect((await findAdapter(0)).index).toBe(0);
     await expect(findAdapter(1)).rejects.toMatchObject({
       code: "ERR_GPU_INDEX",
-      message: expect.stringMatching(/has no GPU 1 here, but 0 \(SwiftShader Device/),
+      message: expect.stringMatching(/has no GPU 1\. Available: 0 \(SwiftShader Device/),
     });
   });
 
-  test("cannot be reached behind another of the same name, and is not taken for it", async () => {
+  test("an adapter behind another of the same name cannot be reached", async () => {
     const { ICD } = JSON.parse(readFileSync(swiftShader!, "utf8"));
     const copy = join(tempDir(), "libvk_swiftshader.so");
     copyFileSync(resolve(dirname(swiftShader!), ICD.library_path), copy);
@@ -69,20 +69,20 @@ describe.skipIf(!swiftShader)(`an adapter that computes on the CPU${why}`, () =>
     });
   });
 
-  test.skipIf(!hasCompiler)("behind a driver that crashes is an obstacle, and this process goes on", async () => {
+  test.skipIf(!hasCompiler)("a driver that crashes is an error, and this process survives", async () => {
     const source = join(tempDir(), "driver.cc");
     writeFileSync(source, "#include <cstdlib>\n__attribute__((constructor)) static void crash() { std::abort(); }\n");
     execFileSync("g++", ["-shared", "-fPIC", source, "-o", `${source}.so`]);
     machineWith(swiftShader!, driverFile(`${source}.so`));
     await expect(listAdapters()).rejects.toMatchObject({
       code: "ERR_NO_WEBGPU",
-      message: expect.stringMatching(/cannot be asked for GPUs: a driver crashed\. Install the card's/),
+      message: expect.stringMatching(/cannot list GPUs: a driver crashed\. Install the card's/),
     });
   });
 });
 
 describe.runIf(onLinuxX64)("a machine", () => {
-  test("without a Vulkan driver has no adapter, and says what Dawn says", async () => {
+  test("a machine without a Vulkan driver has no adapter, with Dawn's reason", async () => {
     emptyMachine();
     await expect(listAdapters()).rejects.toMatchObject({
       code: "ERR_NO_ADAPTER",

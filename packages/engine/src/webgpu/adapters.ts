@@ -6,22 +6,22 @@ import { runCommand } from "../host/command.ts";
 
 /** A GPU as WebGPU describes it. */
 export interface Adapter {
-  /** Number among the adapters that count. */
+  /** Index among the eligible adapters. */
   index: number;
   /** The driver's name for the device, for example "NVIDIA GeForce RTX 4070". */
   name: string;
-  /** The driver's account of itself, with its version. */
+  /** The driver's description of itself, with its version. */
   driver: string;
   /** The largest tensor that the device can bind, in bytes. */
   maxTensorBytes: number;
 }
 
 interface FoundAdapter extends Omit<Adapter, "index"> {
-  /** True if it only plays a GPU, on the CPU. */
+  /** True if it emulates a GPU on the CPU. */
   software: boolean;
 }
 
-/** Fast adapters come before those that save power. */
+/** Prefers fast adapters to those that save power. */
 export const ADAPTER_OPTIONS = { powerPreference: "high-performance" } as const;
 
 const INSTALL_REMEDY =
@@ -31,7 +31,7 @@ const INSTALL_REMEDY =
     : "Update the graphics driver.";
 
 /**
- * The adapters that count; at least one. One that computes on the CPU (SwiftShader, lavapipe) counts only where
+ * Lists the eligible adapters, at least one. One that computes on the CPU (SwiftShader, lavapipe) is eligible only if
  * LOCKSTEP_ALLOW_SOFTWARE_GPU is 1.
  *
  * @throws Unavailable ERR_NO_WEBGPU, ERR_NO_ADAPTER or ERR_SOFTWARE_GPU
@@ -43,17 +43,17 @@ export async function listAdapters(): Promise<Adapter[]> {
   if (eligible.length > 0) return eligible.map(({ software: _, ...adapter }, index) => ({ index, ...adapter }));
   throw new Unavailable(
     "ERR_SOFTWARE_GPU",
-    `WebGPU finds no GPU but ${found.map(({ name }) => name).join(", ")}, which computes on the CPU.`,
-    `${INSTALL_REMEDY} For tests, LOCKSTEP_ALLOW_SOFTWARE_GPU=1 takes what is there.`,
+    `WebGPU finds only ${found.map(({ name }) => name).join(", ")}, which computes on the CPU.`,
+    `${INSTALL_REMEDY} For tests, set LOCKSTEP_ALLOW_SOFTWARE_GPU=1.`,
   );
 }
 
-/** Returns whether Dawn reaches it by its name: it takes the first adapter whose name contains the given one. */
+/** Returns whether Dawn selects this adapter by its name: it takes the first whose name contains the given one. */
 const isReachable = (adapter: Adapter, adapters: readonly Adapter[]) =>
   adapters.find(({ name }) => name.includes(adapter.name)) === adapter;
 
 /**
- * The adapters that a process may take without being told which; at least one.
+ * Lists the adapters that Dawn can select by name, at least one.
  *
  * @throws Unavailable as `listAdapters`
  */
@@ -63,7 +63,7 @@ export async function reachableAdapters(): Promise<Adapter[]> {
 }
 
 /**
- * The adapter that the user asked for.
+ * Returns the adapter with this index.
  *
  * @throws Unavailable as `listAdapters`, or ERR_GPU_INDEX
  */
@@ -72,19 +72,17 @@ export async function findAdapter(index: number): Promise<Adapter> {
   const adapter = adapters[index];
   const list = adapters.map((other) => `${other.index} (${other.name})`).join(", ");
   if (adapter === undefined) {
-    throw new Unavailable("ERR_GPU_INDEX", `WebGPU has no GPU ${index} here, but ${list}.`, "Name one of these.");
+    throw new Unavailable("ERR_GPU_INDEX", `WebGPU has no GPU ${index}. Available: ${list}.`, "Choose one of these.");
   }
   if (isReachable(adapter, adapters)) return adapter;
   throw new Unavailable(
     "ERR_GPU_INDEX",
-    `WebGPU on Node finds GPUs by their names alone, so it cannot reach GPU ${index} of ${list}.`,
-    "Start the worker where it sees no other, in a container that is given this GPU alone.",
+    `WebGPU on Node selects a GPU by its name only, so it cannot reach GPU ${index} of ${list}.`,
+    "Start the worker in a container that has only this GPU.",
   );
 }
 
-/**
- * Prints the adapters as JSON. Dawn tells the names of all when it is asked for one that does not exist.
- */
+/** Prints the adapters as JSON. Dawn lists all names in its error for a name that does not exist. */
 const PRINT_ADAPTERS = `
   const { create } = await import(process.argv[1]);
   const ask = (name) => create(["adapter=" + name]).requestAdapter(${JSON.stringify(ADAPTER_OPTIONS)});
@@ -97,13 +95,13 @@ const PRINT_ADAPTERS = `
   }
   console.log(JSON.stringify(adapters));`;
 
-/** Asks in a process of its own, because drivers write on the screen, and a broken one ends the process. */
+/** Lists all adapters in a child process, because drivers print to the terminal, and a broken one ends the process. */
 async function queryAdapters(): Promise<FoundAdapter[]> {
   const node = ["--input-type=module", "--eval", PRINT_ADAPTERS];
   const { status, stdout, stderr } = await runCommand(process.execPath, [...node, webgpuModule()]);
   if (status !== 0) {
     const reason = /^\w*Error: (.*?)\.?$/m.exec(stderr)?.[1] ?? "a driver crashed";
-    throw new Unavailable("ERR_NO_WEBGPU", `WebGPU cannot be asked for GPUs: ${reason}.`, INSTALL_REMEDY);
+    throw new Unavailable("ERR_NO_WEBGPU", `WebGPU cannot list GPUs: ${reason}.`, INSTALL_REMEDY);
   }
   const adapters = JSON.parse(stdout) as FoundAdapter[];
   if (adapters.length > 0) return adapters;
@@ -112,7 +110,7 @@ async function queryAdapters(): Promise<FoundAdapter[]> {
 }
 
 /**
- * Where the package webgpu is.
+ * Returns the URL of the package webgpu.
  *
  * @throws Unavailable ERR_NO_WEBGPU
  */
@@ -121,6 +119,8 @@ function webgpuModule(): string {
     return pathToFileURL(createRequire(import.meta.url).resolve("webgpu")).href;
   } catch (error) {
     const reason = "The package webgpu, an optional dependency, is not installed.";
-    throw new Unavailable("ERR_NO_WEBGPU", reason, "Run `pnpm install` where it can be fetched.", { cause: error });
+    throw new Unavailable("ERR_NO_WEBGPU", reason, "Run `pnpm install` with access to the npm registry.", {
+      cause: error,
+    });
   }
 }

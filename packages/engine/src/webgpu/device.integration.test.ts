@@ -17,7 +17,7 @@ const GIB = 2 ** 30;
 describe.skipIf(missing)(`WebGPU on the CPU${missing ? ` (skipped: ${missing})` : ""}`, () => {
   afterAll(() => expect(tf.memory().numTensors).toBe(0));
 
-  test("serves a demand for a GPU where CUDA is missing, and the log says so", async () => {
+  test("WebGPU is used if a GPU is required and CUDA is missing, and the log says so", async () => {
     emptyMachine();
     for (const [name, value] of Object.entries(softwareGpu)) vi.stubEnv(name, value);
     const lines: string[] = [];
@@ -29,7 +29,7 @@ describe.skipIf(missing)(`WebGPU on the CPU${missing ? ` (skipped: ${missing})` 
       skipped: [{ backend: "native", reason: expect.stringContaining("no NVIDIA driver") }],
     });
     expect(lines).toEqual([
-      expect.stringMatching(/^native passed over: There is no NVIDIA driver.*Install the driver/),
+      expect.stringMatching(/^native skipped: There is no NVIDIA driver.*Install the driver/),
       expect.stringMatching(
         /^engine: TensorFlow\.js on webgpu 4\.22\.0, GPU SwiftShader .*, tensors up to \d+\.\d GiB$/,
       ),
@@ -40,30 +40,30 @@ describe.skipIf(missing)(`WebGPU on the CPU${missing ? ` (skipped: ${missing})` 
     product.dispose();
   });
 
-  test("is what a second start gives at once, whatever the machine has become", async () => {
+  test("a second start returns the running WebGPU device", async () => {
     emptyMachine();
     expect((await startEngine({ backend: "webgpu" })).backend).toBe("webgpu");
   });
 
-  test("leaves no navigator that would make Node look like a browser", () => {
+  test("WebGPU leaves no navigator that would make Node look like a browser", () => {
     const { navigator } = globalThis as { navigator?: object };
     expect("gpu" in (navigator ?? {})).toBe(false);
   });
 
-  test("refuses a tensor that the GPU does not take, by its name, its bytes and the limit", async () => {
+  test("a tensor that is too large for the GPU is an error with its name, its bytes and the limit", async () => {
     const { device } = await startEngine({ backend: "webgpu" });
     const limit = device.maxTensorBytes!;
     const size = limit / 4 + 1;
     const large = { name: "fc1.weight", shape: [1, size], weight: new Float32Array(size) };
     expect(() => createParameters([large])).toThrow(
-      `fc1.weight of shape [1, ${size}] has ${(limit + 4).toLocaleString("en")} bytes, and this GPU takes ${limit.toLocaleString("en")} at`,
+      `fc1.weight of shape [1, ${size}] has ${(limit + 4).toLocaleString("en")} bytes, but this GPU allows at most ${limit.toLocaleString("en")}.`,
     );
     const { name: _, ...nameless } = large;
     expect(() => createParameters([{ shape: [1], weight: Float32Array.of(1) }, nameless])).toThrow("Weight 1 of shape");
     expect(() => tf.tidy(() => tf.fill([size], 0))).toThrow(/^A tensor of shape \[\d+\] has .* smaller --max-rows/);
   });
 
-  test("is told by the doctor", async () => {
+  test("the doctor reports WebGPU", async () => {
     emptyMachine();
     for (const [name, value] of Object.entries(softwareGpu)) vi.stubEnv(name, value);
     const { checks } = await inspectMachine();
@@ -82,7 +82,7 @@ describe.skipIf(missing)(`WebGPU on the CPU${missing ? ` (skipped: ${missing})` 
 
 describeParameters("webgpu", missing);
 
-// Each in a process of its own: a GPU that failed once is not to be used again, and what is loaded stays loaded.
+// Each test runs a child process: a failed GPU is not used again, and loaded libraries stay loaded.
 describe.skipIf(missing)("a process", () => {
   const run = (program: string, nodeOptions: string[] = []) => {
     const { status, stdout, stderr } = runInProcess(program, softwareGpu, nodeOptions);
@@ -92,45 +92,45 @@ describe.skipIf(missing)("a process", () => {
   const start = `await startEngine({ backend: "webgpu" });
     const outcome = (tensor) => readBack(tensor).then((values) => [...values].join(), ({ code, message }) => code + " " + message);`;
 
-  test("that computes on the CPU loads nothing of WebGPU", () => {
+  test("a process that computes on the CPU does not load WebGPU", () => {
     const maps = `import { readFileSync } from "node:fs";
       console.log(/dawn\\.node/.test(readFileSync("/proc/self/maps", "utf8")), Object.keys(globalThis).includes("GPUBuffer"));`;
     expect(run(`await startEngine({ backend: "cpu" }); ${maps}`)).toBe("false false\n");
     expect(run(`await startEngine({ backend: "webgpu" }); ${maps}`)).toBe("true true\n");
   });
 
-  test("that shares the only GPU with another says so", async () => {
+  test("a process that shares the only GPU logs it", async () => {
     vi.stubEnv("LOCKSTEP_ALLOW_SOFTWARE_GPU", "1");
     vi.stubEnv("VK_ICD_FILENAMES", swiftShader);
     const { name } = await findAdapter(0);
     vi.unstubAllEnvs();
-    const { release } = await claimGpu([name], () => `webgpu ${name}`); // it may have been claimed by a test before
+    const { release } = await claimGpu([name], () => `webgpu ${name}`); // a test before may have claimed it
     const lines = run(`await startEngine({ backend: "webgpu", log: console.log });`);
     release();
-    expect(lines).toMatch(/^GPU SwiftShader .* is shared: another process has taken it already\nengine: /);
+    expect(lines).toMatch(/^GPU SwiftShader .* is shared: another process uses it too\nengine: /);
   });
 
-  test("whose garbage is collected computes on, and ends by itself", () => {
+  test("a WebGPU process survives garbage collection, and exits by itself", () => {
     const program = `${start}
       for (let i = 0; i < 20; i++) { gc(); await new Promise(setImmediate); }
       console.log(await outcome(tf.ones([64, 64]).sum()));`;
     expect(run(program, ["--expose-gc"])).toBe("4096\n");
   });
 
-  test("whose GPU refuses something learns it at the next read, not from zeros", () => {
+  test("a failed operation on the GPU is an error at the next read", () => {
     const program = `${start}
       console.log(await outcome(tf.ones([64, 64]).sum()));
       tf.backend().device.createBuffer({ size: ${16 * GIB}, usage: GPUBufferUsage.STORAGE });
       console.log(await outcome(tf.ones([64, 64]).sum()));`;
     expect(run(program)).toMatch(
-      /^4096\nERR_GPU_FAULT The GPU could not do as it was told: Buffer size \(17179869184\) exceeds/,
+      /^4096\nERR_GPU_FAULT An operation failed on the GPU: Buffer size \(17179869184\) exceeds/,
     );
   });
 
-  test("whose GPU is lost learns it at the next read", () => {
+  test("a lost GPU is an error at the next read", () => {
     const program = `${start}
       tf.backend().device.destroy();
       console.log(await outcome(tf.ones([64, 64]).sum()));`;
-    expect(run(program)).toMatch(/^ERR_GPU_FAULT The GPU is lost: .*--resume\.\n/);
+    expect(run(program)).toMatch(/^ERR_GPU_FAULT The GPU was lost: .*--resume\.\n/);
   });
 });

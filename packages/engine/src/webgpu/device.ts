@@ -1,4 +1,4 @@
-/** The one WebGPU device of this process. */
+/** The WebGPU device of this process. */
 import { recordGpuFault } from "../backend/gpu-fault.ts";
 import { tf } from "../backend/tf.ts";
 import { Unavailable } from "../backend/unavailable.ts";
@@ -6,7 +6,7 @@ import { claimGpu, sharedLine } from "../native/claim-gpu.ts";
 import { ADAPTER_OPTIONS, type Adapter, findAdapter, reachableAdapters } from "./adapters.ts";
 import { limitTensors } from "./tensor-limit.ts";
 
-/** The limits that TensorFlow.js makes use of. A device has the lowest legal value of each that is not requested. */
+/** The limits that TensorFlow.js uses. A device has the lowest legal value of those that are not requested. */
 const LIMITS = [
   "maxStorageBufferBindingSize",
   "maxBufferSize",
@@ -17,14 +17,14 @@ const LIMITS = [
 ] as const;
 
 let started: Adapter | undefined;
-/** Kept, because devices use it and it does not know: were it collected, they would crash. */
+/** Referenced here so that it is not garbage-collected: devices use it without a reference, and would crash. */
 let webgpu: GPU;
 
 /**
- * Makes WebGPU the backend of TensorFlow.js. A process takes one device: a second call gives the first one's.
+ * Makes WebGPU the backend of TensorFlow.js. A process uses one device: a second call returns the same adapter.
  *
- * @param index of the GPU; undefined takes one that no other process has
- * @throws Unavailable if there is no such GPU, or none that works
+ * @param index index of the GPU; undefined prefers one that no other process uses
+ * @throws Unavailable if there is no such GPU or it does not work
  */
 export async function startWebgpu(index: number | undefined, log: (line: string) => void): Promise<Adapter> {
   started ??= await start(index, log);
@@ -48,10 +48,10 @@ async function start(index: number | undefined, log: (line: string) => void): Pr
 async function open(adapter: Adapter): Promise<Adapter> {
   try {
     const { create, globals } = await import("webgpu");
-    Object.assign(globalThis, globals); // GPUBufferUsage and the like, which the backend takes from there
+    Object.assign(globalThis, globals); // GPUBufferUsage and others, which the backend reads from there
     webgpu = create([`adapter=${adapter.name}`]);
     const found = await webgpu.requestAdapter(ADAPTER_OPTIONS);
-    if (found === null) throw new Error("it is gone");
+    if (found === null) throw new Error("it is no longer available");
     const { limits } = found;
     const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, limits[name]]));
     const device = await found.requestDevice({ requiredLimits });
@@ -60,29 +60,31 @@ async function open(adapter: Adapter): Promise<Adapter> {
     const backend = withNavigator(webgpu, () => new CheckedBackend(device, found.info));
     tf.registerBackend("webgpu", () => backend);
   } catch (error) {
-    const reason = `${adapter.name} cannot be used by WebGPU: ${(error as Error).message}.`;
+    const reason = `WebGPU cannot use ${adapter.name}: ${(error as Error).message}.`;
     throw new Unavailable("ERR_WEBGPU", reason, "Update its driver.", { cause: error });
   }
   limitTensors(adapter.maxTensorBytes);
   return adapter;
 }
 
-/** An operation that fails on the GPU throws nothing, and what is read afterwards looks like numbers. */
+/** Records faults of the device: a failed operation does not throw, and what is read afterwards looks like numbers. */
 function watch(device: GPUDevice): void {
   device.addEventListener("uncapturederror", (event) => {
-    event.preventDefault(); // or it is printed
+    event.preventDefault(); // otherwise it is printed
     const { error } = event;
     const full = error instanceof GPUOutOfMemoryError;
-    const remedy = full ? "Its memory is full: set a smaller --max-rows." : "Update its driver, or report this.";
-    recordGpuFault(`The GPU could not do as it was told: ${error.message} ${remedy}`);
+    const remedy = full
+      ? "The GPU is out of memory: set a smaller --max-rows."
+      : "Update its driver, or report this error.";
+    recordGpuFault(`An operation failed on the GPU: ${error.message} ${remedy}`);
   });
   void device.lost.then(({ message }) => {
-    const remedy = "Start again; a run goes on from its last checkpoint with --resume.";
-    recordGpuFault(`The GPU is lost: ${message}. ${remedy}`);
+    const remedy = "Resume the run from its last checkpoint with --resume.";
+    recordGpuFault(`The GPU was lost: ${message}. ${remedy}`);
   });
 }
 
-/** The backend's constructor looks for `navigator.gpu`, which Node has not; others who look would take it for a browser. */
+/** Defines `navigator.gpu` for the backend's constructor only: other code would take Node for a browser. */
 function withNavigator<Result>(gpu: GPU, construct: () => Result): Result {
   const before = Object.getOwnPropertyDescriptor(globalThis, "navigator");
   Object.defineProperty(globalThis, "navigator", { value: { gpu }, configurable: true });

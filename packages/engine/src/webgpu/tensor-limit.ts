@@ -1,19 +1,19 @@
-/** The largest tensor that this process's GPU takes. */
+/** The limit on the size of tensors on this process's GPU. */
 import { LockstepError } from "@lockstep/errors";
 import { tf } from "../backend/tf.ts";
 
-/** The limit of this process's device; without one every tensor fits. */
+/** Limit of this process's device; infinite without one. */
 let maxTensorBytes = Number.POSITIVE_INFINITY;
 
-/** Sets the largest tensor that this process's device can bind. */
+/** Sets the size of the largest tensor that this process's device can bind. */
 export function limitTensors(bytes: number): void {
   maxTensorBytes = bytes;
 }
 
 /**
- * Makes sure that the GPU takes a tensor of this shape. Each of its elements has 4 bytes, whatever its type.
+ * Checks that a tensor of this shape fits on the GPU. Every element has 4 bytes, whatever its dtype.
  *
- * @param what names the tensor in the error, with a capital
+ * @param what name of the tensor in the error, capitalized
  * @throws LockstepError ERR_TENSOR_SIZE
  */
 export function assertTensorSize(what: string, shape: number[]): void {
@@ -22,7 +22,8 @@ export function assertTensorSize(what: string, shape: number[]): void {
   const number = (value: number) => value.toLocaleString("en");
   throw new LockstepError(
     "ERR_TENSOR_SIZE",
-    `${what} of shape [${shape.join(", ")}] has ${number(bytes)} bytes, and this GPU takes ${number(maxTensorBytes)} ` +
-      "at the most. If it grows with the batch, set a smaller --max-rows; else take a smaller model, or another device.",
+    `${what} of shape [${shape.join(", ")}] has ${number(bytes)} bytes, but this GPU allows at most ` +
+      `${number(maxTensorBytes)}. If it grows with the batch, set a smaller --max-rows, else use a smaller model or ` +
+      "another device.",
   );
 }
