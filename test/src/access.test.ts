@@ -70,7 +70,7 @@ describe.runIf(canCreateNetworkPair())("between two machines", () => {
     const out = join(dir, "terminal");
     const words = [...training, "--max-steps", "2", "--workers", "2", "--host", "0.0.0.0", "--out", out];
     const coordinator = start(["coordinator", ...words], env, [...network.one, ...terminalPrefix]);
-    await coordinator.prints("the next start has the same token");
+    await coordinator.prints("later starts reuse this token");
     const line = /LOCKSTEP_TOKEN=.*/.exec(coordinator.stdout())![0].trim();
     const fingerprint = fingerprintIn(line)!;
     const url = `wss://${network.address}:7077`;

@@ -183,7 +183,7 @@ describe("workers on unlike devices", () => {
     for (const worker of workers) expect((await worker).status).toBe(0);
     const { derived } = JSON.parse(readFileSync(join(out, "config.json"), "utf8"));
     expect(derived.devices.map(({ backend }: { backend: string }) => backend).sort()).toEqual(["native", "wasm"]);
-    const drifts = [...stdout.matchAll(/had drifted from \w+ by up to (\S+), since their devices round differently;/g)];
+    const drifts = [...stdout.matchAll(/had drifted from \w+ by up to (\S+), because their devices round differently;/g)];
     expect(drifts.length).toBe(2);
     for (const [, difference] of drifts) {
       expect(Number(difference)).toBeGreaterThan(0);
@@ -258,7 +258,7 @@ describe("what a worker need not have", () => {
     const again = await startPair(["--resume", out, "--max-steps", "4"]);
     const changed = await again.worker(other).finished;
     expect(changed.status).toBe(1);
-    expect(changed.stderr).toMatch(/^ERR_MODEL_CHANGED: Its model is not the one that this run began with/m);
+    expect(changed.stderr).toMatch(/^ERR_MODEL_CHANGED: This worker's model is not the one that the run began with/m);
     for (const _ of [1, 2]) again.worker(codeModel);
     expect((await again.coordinator.finished).status).toBe(0);
     expect(steps(out).length).toBe(4);

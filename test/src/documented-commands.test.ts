@@ -124,7 +124,9 @@ describe.runIf(cifar10 !== undefined && canCreateNetworkPair())(
         }
       }
       expect(rows.at(-1)).toMatchObject({ type: "epoch", step: 20, samples: 1280 });
-      expect(stdout).toMatch(/sent by a worker in a step: 1[0-2]\.\d MB, .* a dense fp32 gradient has 144\.5 MB/);
+      expect(stdout).toMatch(
+        /mean traffic per worker and step: 1[0-2]\.\d MB sent, .* a dense fp32 gradient has 144\.5 MB/,
+      );
       expect(readdirSync(out).sort()).toEqual(
         [
           "AlexNet_CIFAR10.safetensors",

@@ -96,7 +96,7 @@ describe("one run, to which one thing after the other happens", () => {
   test("a worker that joins gets what the others hold, and takes slices from then on", async () => {
     await startWorker("d");
     await run.assignsSlicesTo("d");
-    expect(run.coordinator.stdout()).toContain("d has caught up, and takes slices");
+    expect(run.coordinator.stdout()).toContain("d has caught up and is assigned slices");
   });
 
   test("a worker is stopped, and dropped for its silence; when it wakes up it comes back and takes slices", async () => {
@@ -178,7 +178,7 @@ describe("one run, to which one thing after the other happens", () => {
     await run.resume([...limits]);
     await run.assignsSlicesTo("b");
     expect(run.coordinator.stdout()).toContain(`going on after ${steps} steps, with the weights that workers hold`);
-    expect(run.coordinator.stdout()).toMatch(/b has caught up, and takes slices/);
+    expect(run.coordinator.stdout()).toMatch(/b has caught up and is assigned slices/);
     expect(stepsOf(run.out).map(({ step }) => step)).toEqual(Array.from({ length: run.steps }, (_, step) => step));
   });
 
@@ -193,10 +193,10 @@ describe("one run, to which one thing after the other happens", () => {
 
   test("with fewer workers than --min-workers the run pauses, and goes on when one comes", async () => {
     signal("b", "SIGKILL");
-    await run.coordinator.prints("the run pauses: 1 of at least 2 workers are here; start more workers");
+    await run.coordinator.prints("the run pauses: 1 of 2 required workers is connected; start more workers");
     await run.stalls(HEARTBEAT_MS);
     await startWorker("f");
-    await run.coordinator.prints("the run goes on");
+    await run.coordinator.prints("the run continues");
     await run.assignsSlicesTo("f");
   });
 
@@ -204,7 +204,9 @@ describe("one run, to which one thing after the other happens", () => {
     run.coordinator.child.kill("SIGINT");
     const { status, stdout } = await run.coordinator.finished;
     expect(status).toBe(130);
-    expect(stdout).toContain(`stopped; continue with: pnpm coordinator --resume ${run.out}`);
+    expect(stdout).toMatch(
+      new RegExp(`stopped after \\d+ steps?; continue with: pnpm coordinator --resume ${run.out}`),
+    );
     for (const name of ["a", "f"]) expect((await workers.get(name)!.process.finished).status).toBe(0);
     expect(run.savedSteps).toBe(run.steps);
     await undisturbed.assertSame(run.out);
@@ -248,7 +250,7 @@ describe("one run, whose last worker is lost again and again", () => {
 
   test("the worker is killed, and the coordinator lives: another one goes on from the last checkpoint", async () => {
     worker.child.kill("SIGKILL");
-    await run.coordinator.prints("no worker is left; the run goes on when workers come");
+    await run.coordinator.prints("no worker is left; the run continues when workers join");
     const saved = run.savedSteps;
     expect(saved % CHECKPOINT_EVERY).toBe(0);
     worker = await run.worker("c");
@@ -271,7 +273,9 @@ describe("one run, whose last worker is lost again and again", () => {
   test("Ctrl-C on the last worker: its weights are saved before it leaves, and nothing is lost", async () => {
     worker.child.kill("SIGINT");
     expect((await worker.finished).status).toBe(0);
-    await run.coordinator.prints("the last worker leaves; its weights are saved; the run goes on when workers come");
+    await run.coordinator.prints(
+      "the last worker is leaving; its weights are saved; the run continues when workers join",
+    );
     expect(run.savedSteps).toBe(run.steps);
     await undisturbed.assertSame(run.out);
     worker = await run.worker("e");
@@ -297,7 +301,9 @@ describe("one run, whose last worker is lost again and again", () => {
     run.coordinator.child.kill("SIGINT");
     const { status, stdout } = await run.coordinator.finished;
     expect(status).toBe(130);
-    expect(stdout).toContain(`stopped; continue with: pnpm coordinator --resume ${run.out}`);
+    expect(stdout).toMatch(
+      new RegExp(`stopped after \\d+ steps?; continue with: pnpm coordinator --resume ${run.out}`),
+    );
   });
 });
 

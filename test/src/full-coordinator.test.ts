@@ -70,7 +70,7 @@ async function memberJoins(matches: (id: number) => boolean): Promise<void> {
 
 test("another worker is refused, and leaves with the reason", async () => {
   const { status, stderr } = await run(["worker", "--coordinator", proxy.url, "--backend", "cpu"]);
-  expect(stderr).toMatch(/^ERR_FULL: Expected at most 1 workers, and they are here/);
+  expect(stderr).toMatch(/^ERR_FULL: Expected the number of workers to be at most 1, got one more/);
   expect(status).toBe(1);
 });
 

@@ -164,7 +164,7 @@ describe.skipIf(!swiftShader)(`training on WebGPU${skipReason}`, () => {
     expect([samples(first, "native"), samples(first, "webgpu")]).toEqual([100, 100]);
     expect(samples(last, "native")).toBeGreaterThan(3 * samples(last, "webgpu"));
     expect(stdout).toMatch(
-      /^(native|webgpu) had drifted from (native|webgpu) by up to \S+, since their devices round differently;/m,
+      /^(native|webgpu) had drifted from (native|webgpu) by up to \S+, because their devices round differently;/m,
     );
     expect(stdout).toMatch(/^webgpu joined: SwiftShader .+, tensors up to \d+\.\d GiB, webgpu/m);
     expect((await webgpu!).stdout).toMatch(/^warmed up the GPU with a step on zeros in .* s\nwebgpu joined/m);

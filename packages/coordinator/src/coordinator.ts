@@ -1,4 +1,4 @@
-/** A coordinator: holds the run, gathers its workers, and trains with them. It needs no TensorFlow. */
+/** The coordinator: it holds the run, gathers workers, and trains with them. It does not load TensorFlow. */
 import { writeTfjsModel } from "@lockstep/formats";
 import {
   type Interrupts,
@@ -22,15 +22,20 @@ import { trafficLine } from "./run/run-facts.ts";
 import type { TeamRun } from "./run/start-with-team.ts";
 import { wakeOn } from "./run/stop.ts";
 import { trainThroughLosses } from "./run/train-through-losses.ts";
+import { counted } from "./run/wording.ts";
 import { gathered } from "./team/gathering.ts";
 
-/** How a coordinator ends. One that is asked to stop while it waits for its first workers has not begun. */
+/** How a coordinator ended: `not begun` if it was stopped while it waited for its first workers. */
 export type Outcome =
   | { end: "finished" }
-  /** @property status the exit status of a program that was asked to stop */
-  | { end: "interrupted" | "not begun"; status: number };
+  /**
+   * @property status exit status of a program that was asked to stop
+   * @property steps number of steps that the saved run has made
+   */
+  | { end: "interrupted"; status: number; steps: number }
+  | { end: "not begun"; status: number };
 
-/** Gathers workers and trains the run with them; one that is finished already needs none. */
+/** Gathers workers and trains the run with them. A run that is finished already needs no workers. */
 export function coordinate(options: CoordinatorOptions): Promise<Outcome> {
   return withResources((resources) => withFailureEvent(options.panel.live, () => coordinateWith(options, resources)));
 }
@@ -56,16 +61,18 @@ async function coordinateWith(options: CoordinatorOptions, resources: Resources)
   for (const failure of failures) giveUpOn(failure, listening);
   const signal = AbortSignal.any([interrupts.signal, panel.controls.signal, ...failures]);
   options.onListening(listening.port);
-  panel.live.event(`waiting for ${workers} workers`, "waiting");
+  panel.live.event(`waiting for ${counted(workers, "worker")}`, "waiting");
   await gathered(listening.team, { ...options, signal: wakeOn(signal, listening.team) });
   throwIfFailed(signal);
   const run = { ...listening, options, session };
   const end = signal.aborted ? "not begun" : await trainThroughLosses(run, signal);
   await conclude(run, end, interrupts);
-  return end === "finished" ? { end } : { end, status: stoppedStatus(interrupts.signal) };
+  if (end === "finished") return { end };
+  const status = stoppedStatus(interrupts.signal);
+  return end === "interrupted" ? { end, status, steps: listening.team.updatesMade } : { end, status };
 }
 
-/** Has whoever waits for the team hear of a failure. */
+/** Rejects all waits for the team once `failure` aborts. */
 function giveUpOn(failure: AbortSignal, { team }: ListeningTeam): void {
   const giveUp = () => {
     const cause = stopCauseOf(failure);
@@ -75,7 +82,7 @@ function giveUpOn(failure: AbortSignal, { team }: ListeningTeam): void {
   failure.addEventListener("abort", giveUp, { once: true });
 }
 
-/** Lets the workers go, and writes what a run leaves when it is over. */
+/** Releases the workers and writes the final files of a finished run. */
 async function conclude(
   { options, session, team, admission }: TeamRun,
   end: LoopEnd | "not begun",

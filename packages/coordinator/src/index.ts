@@ -1,4 +1,4 @@
-/** The coordinator package: it gathers workers and trains a run with them. */
+/** The coordinator package: gathers workers and trains a run with them. */
 
 export { Admission } from "./admission/admission.ts";
 export { serveSessions } from "./connections/session-server.ts";

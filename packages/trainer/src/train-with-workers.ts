@@ -61,7 +61,8 @@ export function trainWithWorkers(
     if (outcome.end === "not begun") display.line("stopped before the run began");
     else graceMs = LEAVE_MS;
     if (outcome.end === "interrupted") {
-      display.line(`stopped; continue with: ${resumeLine("pnpm train", distributed.run.folder.dir, unsavedFlags)}`);
+      const command = resumeLine("pnpm train", distributed.run.folder.dir, unsavedFlags);
+      display.line(`stopped after ${outcome.steps} steps; continue with: ${command}`);
     }
     if (outcome.end !== "finished") process.exitCode = outcome.status;
     return distributed.run.folder;

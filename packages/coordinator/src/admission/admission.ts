@@ -1,4 +1,4 @@
-/** Admits workers whose model and data match the first worker's, and refuses others with the reason. */
+/** Admits workers whose model and data match the first worker's, and refuses others with a reason. */
 import type { RunConfig } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
 import { stableTopology } from "@lockstep/model/files";
@@ -18,31 +18,32 @@ export interface AdmittingTeam {
   readonly workers: number;
   /** Number of committed updates. */
   readonly updatesMade: number;
-  /** The most updates that were ever committed: a run that goes on from its checkpoint has undone those after it. */
+  /** Largest number of updates ever committed; resuming from a checkpoint undoes later ones. */
   readonly mostUpdatesMade: number;
-  /** @throws LockstepError ERR_NAME for the name of another member */
+  /** Adds a worker. @throws LockstepError ERR_NAME if its name is taken */
   join(session: ReadySession): MessageHandler;
+  /** Removes a worker whose connection has ended. */
   disconnect(session: ReadySession, reason: string): void;
-  /** Ends the run with a reason for which no worker can take part. */
+  /** Ends the run, because no worker can take part for this reason. */
   giveUp(reason: LockstepError): void;
 }
 
-/** Options of an `Admission`: what it compares workers with, and the team that it admits them to. */
+/** Options of an `Admission`: the team, and what workers are compared with. */
 export interface AdmissionOptions {
   config: RunConfig;
   team: AdmittingTeam;
   /** The coordinator's own version of Lockstep. */
   version: string;
-  /** What the run has of its model already. @default nothing: the first worker says what the model is */
+  /** The model that the run has already. @default none: the first worker determines it */
   initial?: InitialModel;
-  /** Is told in whole lines which workers cannot take part. @default nobody is told */
+  /** Logs a line for each worker that cannot take part. @default does nothing */
   log?: (line: string) => void;
 }
 
 /**
- * - `gathering`: when all have gone, the next one may say anew what the run is
- * - `running`: all must match those who began it, also when none of them is left
- * - `over`: nobody is admitted any more
+ * - `gathering`: when all members have left, the next worker determines the model again
+ * - `running`: workers must match the first one, even after it has left
+ * - `over`: no worker is admitted any more
  */
 type State = { name: "gathering" } | { name: "running"; mostWorkers: number } | { name: "over" };
 
@@ -61,23 +62,27 @@ export class Admission implements AdmissionControl {
     this.#refusals = new CommonRefusals(options.team.workers);
   }
 
-  /** The worker that the others are compared with: the first one, until none is left before the run begins. */
+  /** The worker that others are compared with: the first one, unless all have left before the run begins. */
   get first(): ReadySession {
     if (this.#first === undefined) throw new Error("Expected a worker to have been admitted.");
     return this.#first;
   }
 
-  /** The run begins, or goes on, with `mostWorkers` at the most. */
+  /** Starts or resumes the run, with at most `mostWorkers` workers. */
   begin(mostWorkers: number): void {
     this.#state = { name: "running", mostWorkers };
   }
 
-  /** The run is over. */
+  /** Ends the run. */
   end(): void {
     this.#state = { name: "over" };
   }
 
-  /** @throws LockstepError the reason to refuse it; the run ends with that if no other worker can be admitted either */
+  /**
+   * Admits a worker.
+   *
+   * @throws LockstepError with the reason to refuse it; the run ends with that error if no other worker could join either
+   */
   admit(session: ReadySession): MessageHandler {
     try {
       this.#assertCapacity();
@@ -91,8 +96,8 @@ export class Admission implements AdmissionControl {
   }
 
   /**
-   * A worker gives up, or was refused. The run ends with the reason if no other worker can take part either; else a
-   * worker that had not joined is told of.
+   * Handles a worker that gave up or was refused. Ends the run with the reason if no other worker can take part either;
+   * otherwise logs it, unless the worker had joined.
    */
   onFailed(worker: RefusedWorker, error: LockstepError, session?: ReadySession): void {
     const { team, log = () => {} } = this.#options;
@@ -102,24 +107,24 @@ export class Admission implements AdmissionControl {
     else if (session === undefined) log(`${worker.name} cannot take part: ${error.code}: ${error.message}`);
   }
 
-  /** The connection of a member has ended. */
+  /** Removes a member whose connection has ended. */
   onDisconnected(session: ReadySession, reason: string): void {
     const { team } = this.#options;
     team.disconnect(session, reason);
     if (team.size === 0 && this.#state.name === "gathering") this.#first = undefined;
   }
 
-  /** @throws LockstepError ERR_OVER, ERR_FULL */
+  /** Throws if the run is over or has as many workers as there is memory for. @throws LockstepError ERR_OVER, ERR_FULL */
   #assertCapacity(): void {
     if (this.#state.name === "over") throw new LockstepError("ERR_OVER", "The run is over.");
     if (this.#state.name === "gathering" || this.#options.team.size < this.#state.mostWorkers) return;
-    const text = `Expected at most ${this.#state.mostWorkers} workers, and they are here`;
-    const why = "the coordinator has no memory to add up the gradients of more";
+    const text = `Expected the number of workers to be at most ${this.#state.mostWorkers}, got one more`;
+    const cause = "the coordinator has too little memory to sum the gradients of more workers";
     const remedy = "start it with --sync factored, or on a machine with more memory";
-    throw new LockstepError("ERR_FULL", `${text}: ${why}; ${remedy}.`);
+    throw new LockstepError("ERR_FULL", `${text}: ${cause}; ${remedy}.`);
   }
 
-  /** @throws LockstepError what of its code, its model or its data is not as it must be */
+  /** Throws if a worker's code, model or data is not that of the run. */
   #assertMatches({ ready }: ReadySession): void {
     const { config, version, initial = {} } = this.#options;
     assertSameCode(version, ready.code);
@@ -135,7 +140,7 @@ export class Admission implements AdmissionControl {
     const { hello } = session;
     const { linkBytesPerSecond, gemmFlopsPerSecond } = session.ready;
     if (hello.holds !== undefined) session.hello = { ...hello, holds: validHeldState(hello.holds, this.#updates()) };
-    // What they have in common is kept once: a topology may have megabytes.
+    // Workers share the first one's facts, since a topology may have megabytes.
     if (this.#first !== undefined) session.ready = { ...this.#first.ready, linkBytesPerSecond, gemmFlopsPerSecond };
     const handle = this.#options.team.join(session);
     this.#first ??= session;
@@ -143,7 +148,7 @@ export class Admission implements AdmissionControl {
     return handle;
   }
 
-  /** Returns how many updates the run has made, as it is now and at the most. */
+  /** Returns the number of updates that the run has made now, and the largest number that it ever made. */
   #updates(): { updates: number; most: number } {
     const { team, initial: { updates = 0 } = {} } = this.#options;
     const most = Math.max(updates, team.mostUpdatesMade);

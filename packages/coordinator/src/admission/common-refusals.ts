@@ -1,10 +1,10 @@
-/** Finds out when workers are refused for what the run is, so that no other worker can take part in it either. */
+/** Detects refusals whose reason lies in the run itself, so that no other worker could join it either. */
 import type { ErrorCode, LockstepError } from "@lockstep/errors";
 import type { RefusedWorker } from "../connections/admission-control.ts";
 
 /**
- * Reasons that lie in the options, the model, or the weights of a run, or in how the coordinator hands them out; others
- * lie in a machine, or pass.
+ * Reasons that lie in a run's options, model or weights, or in how the coordinator sends them. Other reasons lie in one
+ * machine, or are temporary.
  */
 const OF_THE_RUN: readonly ErrorCode[] = [
   "ERR_CHUNK",
@@ -19,23 +19,23 @@ const OF_THE_RUN: readonly ErrorCode[] = [
   "ERR_TRAIN_FRACTION",
 ];
 
-/** Counts the workers that were refused for one reason that lies in the run. */
+/** Counts the workers that were refused for each reason that lies in the run. */
 export class CommonRefusals {
   readonly #enough: number;
   readonly #refused = new Map<ErrorCode, RefusedWorker[]>();
   #updates = 0;
 
-  /** @param enough the number of workers whose refusal for one reason shows that all will be: as many as the run waits for */
+  /** @param enough number of workers refused for one reason that shows that all will be: as many as the run waits for */
   constructor(enough: number) {
     this.#enough = enough;
   }
 
   /**
-   * Notes that a worker was refused, or gave up. One that was started again counts once: its own machine may be what is
-   * wrong, and another one may have the right copy of the model.
+   * Counts a worker that was refused or gave up. A restarted worker counts once: the fault may lie in its own machine, and
+   * another machine may have the right copy of the model.
    *
-   * @param updates that the run has made; refusals from before the latest update are forgotten
-   * @returns whether every other worker will meet the same reason
+   * @param updates number of updates that the run has made; refusals from before the latest update no longer count
+   * @returns whether every other worker would be refused for the same reason
    */
   note(worker: RefusedWorker, { code }: LockstepError, updates: number): boolean {
     if (updates > this.#updates) this.#refused.clear();
@@ -50,11 +50,11 @@ export class CommonRefusals {
   }
 }
 
-/** Whether the second may be the first one that was started again. */
+/** Returns whether the second worker may be the first one, restarted. */
 function isStartedAgain(first: RefusedWorker, second: RefusedWorker): boolean {
   if (first.address !== second.address) return false;
   if (first.name === second.name) return true;
-  // A worker that was given no name ends its name with the number of its process.
+  // The default name of a worker ends with its process id.
   const isLike = first.name.replace(/-\d+$/, "") === second.name.replace(/-\d+$/, "");
   return isLike && second.connectedMs >= first.heardMs;
 }

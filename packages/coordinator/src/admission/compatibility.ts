@@ -1,4 +1,4 @@
-/** Compares a worker with the coordinator's code, with what can be trained, and with the first worker of the run. */
+/** Checks that a worker is compatible: with the coordinator's code, with itself, and with the first worker of the run. */
 import type { RunConfig } from "@lockstep/config";
 import { excerpt, LockstepError } from "@lockstep/errors";
 import {
@@ -15,9 +15,9 @@ import { firstDifference } from "./first-difference.ts";
 import { parseTopology } from "./topology.ts";
 
 /**
- * Refuses a worker whose code is not the coordinator's, which adds up what the worker computes.
+ * Throws if a worker's version or arithmetic is not the coordinator's.
  *
- * @throws LockstepError ERR_FINGERPRINT that says which version came
+ * @throws LockstepError ERR_FINGERPRINT with both versions
  */
 export function assertSameCode(version: string, code: Code): void {
   const differences = [
@@ -25,11 +25,12 @@ export function assertSameCode(version: string, code: Code): void {
     code.arithmetic !== ARITHMETIC_VERSION && `arithmetic version ${ARITHMETIC_VERSION}, got ${code.arithmetic}`,
   ].filter((difference) => difference !== false);
   if (differences.length === 0) return;
-  const remedy = "other code computes other numbers: install the coordinator's version on this worker's machine";
+  const remedy =
+    "different code computes different numbers: install the coordinator's version on this worker's machine";
   throw new LockstepError("ERR_FINGERPRINT", `Expected ${differences.join("; ")}; ${remedy}.`);
 }
 
-/** @throws LockstepError ERR_MODEL for sizes that do not fit one another, or are more than there may be */
+/** Throws if a worker's facts contradict each other or exceed a limit. @throws LockstepError ERR_MODEL */
 export function assertTrainable({
   tensors,
   stateDict,
@@ -44,10 +45,10 @@ export function assertTrainable({
   const faults: [boolean, string][] = [
     [parameters < 1 || parameters > MAX_PARAMETERS, `1 to ${MAX_PARAMETERS} parameters, got ${parameters}`],
     [String(sizes) !== String(sizesOf(stateDict)), "the same tensors for the state dict, in their order"],
-    [factorable.length !== tensors.length, "to be told of each tensor whether its gradient can be sent as factors"],
+    [factorable.length !== tensors.length, "a flag for each tensor that says if its gradient can be sent as factors"],
     [factorable.some((can, i) => can && tensors[i]?.shape.length !== 2), "factors of matrices only"],
-    [numClasses < 1 || classes.length !== numClasses, `${numClasses} names of classes, got ${classes.length}`],
-    [facts.trainSamples < 1, "samples to train with"],
+    [numClasses < 1 || classes.length !== numClasses, `${numClasses} class names, got ${classes.length}`],
+    [facts.trainSamples < 1, "samples to train on"],
     [facts.mean.length !== facts.std.length, "as many means as stds"],
   ];
   const fault = faults.find(([isSo]) => isSo);
@@ -55,19 +56,23 @@ export function assertTrainable({
 }
 
 /**
- * @param layers of the worker, as `stableTopology` has them
- * @throws LockstepError ERR_FINGERPRINT if the worker's fingerprint is not that of the facts that it told
+ * Throws if a worker's fingerprint is not that of its own facts.
+ *
+ * @param layers the worker's layers, as `stableTopology` returns them
+ * @throws LockstepError ERR_FINGERPRINT
  */
 export function assertOwnFingerprint(config: RunConfig, ready: Ready, layers: string): void {
   const expected = fingerprintOf(factsOf(ready), layers, { ...config });
   if (ready.fingerprint === expected) return;
   const got = excerpt(ready.fingerprint);
-  throw differs(`Its fingerprint is ${got}, but the model and data that it told of have ${expected}`);
+  throw differs(`Its fingerprint is ${got}, but the model and data that it reported have ${expected}`);
 }
 
 /**
- * @param layers of the worker, as `stableTopology` has them
- * @throws LockstepError ERR_FINGERPRINT that says what differs from the first worker's idea of the run
+ * Throws if a worker's facts differ from those of the first worker.
+ *
+ * @param layers the worker's layers, as `stableTopology` returns them
+ * @throws LockstepError ERR_FINGERPRINT with the first difference
  */
 export function assertSameRun(ready: Ready, layers: string, first: ReadySession): void {
   if (ready.fingerprint === first.ready.fingerprint) return;
@@ -79,18 +84,18 @@ export function assertSameRun(ready: Ready, layers: string, first: ReadySession)
   throw differs(`Its ${path} is ${a}, but ${first.hello.name} has ${b}`);
 }
 
-/** @throws LockstepError ERR_FINGERPRINT if the models of the two bring other weights along */
+/** Throws if the models of two workers bring different weights. @throws LockstepError ERR_FINGERPRINT */
 function assertSameOwnWeights(ready: Ready, first: ReadySession): void {
   const digestOf = ({ ownWeights }: Ready) => ownWeights?.digest || "none";
   const [digest, expected] = [digestOf(ready), digestOf(first.ready)];
   if (digest === expected) return;
-  const what = "The weights that its model's module or initialisers gave are not those of";
+  const what = "The weights from its model's module or initializers are not those of";
   const remedy = "give all workers the same files of weights, or begin the run with --init or --init-from";
   const text = `${what} ${first.hello.name} (SHA-256 ${digest}, expected ${expected}); ${remedy}.`;
   throw new LockstepError("ERR_FINGERPRINT", text);
 }
 
-/** Returns all that must be equal on all workers, as one piece of JSON. */
+/** Returns everything that must be equal on all workers. */
 function comparable(facts: FingerprintFacts, layers: string) {
   const model: unknown = JSON.parse(layers);
   return { ...factsOf(facts), model };

@@ -1,18 +1,18 @@
-/** Compares what two workers tell of a run. */
+/** Finds the first difference between the facts of two workers. */
 import { excerpt, excerptOf } from "@lockstep/errors";
 
-/** Where two pieces of JSON differ first, and what stands there, cut short. */
+/** The first difference between two JSON values, with both values shortened. */
 export interface Difference {
-  /** "model.config.layers.1.config.activation" */
+  /** The path of the difference, such as "model.config.layers.1.config.activation". */
   path: string;
   a: string;
   b: string;
 }
 
-/** Of the path and of each value, in characters. */
+/** Maximum length of the path and of each value, in characters. */
 const MAX_LENGTH = 200;
 
-/** In the order of `a`'s fields; undefined if they are equal. */
+/** Returns the first difference in the order of `a`'s fields; undefined if the values are equal. */
 export function firstDifference(a: unknown, b: unknown, path: readonly string[] = []): Difference | undefined {
   if (isNested(a) && isNested(b) && Array.isArray(a) === Array.isArray(b)) {
     for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {

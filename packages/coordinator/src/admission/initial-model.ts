@@ -1,4 +1,4 @@
-/** What a run has of its model before its first worker comes: from a run folder, or from --init-from. */
+/** The model that a run has before its first worker joins: from its folder, or from `--init-from`. */
 import { LockstepError } from "@lockstep/errors";
 import type { TfjsTopology } from "@lockstep/formats";
 import type { FingerprintFacts } from "@lockstep/gradient-sync";
@@ -8,19 +8,18 @@ import { fittedState } from "../state/fitted-state.ts";
 
 /** The model that the first worker must have. */
 export interface InitialModel {
-  /** Number of updates that the run's rows tell of. @default 0 */
+  /** Number of updates in the run's metrics. @default 0 */
   updates?: number;
-  /** Digest of the topology that the run had before. @default any will do */
+  /** Digest of the topology with which the run began. @default any topology is accepted */
   topologyDigest?: string | undefined;
-  /** Weights of a checkpoint, or of --init-from. @default any model will do */
+  /** Weights of a checkpoint or from `--init-from`. @default any model is accepted */
   weights?: readonly ParameterState[] | undefined;
 }
 
 /**
- * Compares the first worker's model with what the run has of it.
+ * Throws if the first worker's model is not the one that the run has.
  *
- * @throws LockstepError ERR_MODEL_CHANGED for another model than the run had when it was begun, ERR_STATE_DICT for one
- *   that the weights do not fit
+ * @throws LockstepError ERR_MODEL_CHANGED if the run began with another model, ERR_STATE_DICT if the weights do not fit
  */
 export function assertInitialModel(
   { topologyDigest: digest, weights }: InitialModel,
@@ -28,8 +27,9 @@ export function assertInitialModel(
   topology: TfjsTopology,
 ): void {
   if (digest !== undefined && digest !== topologyDigest(topology)) {
-    const text = "Its model is not the one that this run began with";
-    throw new LockstepError("ERR_MODEL_CHANGED", `${text}; give it that one, or begin a new run with --init-from.`);
+    const text = "This worker's model is not the one that the run began with";
+    const remedy = "give the worker the original model, or start a new run with --init-from";
+    throw new LockstepError("ERR_MODEL_CHANGED", `${text}; ${remedy}.`);
   }
   if (weights !== undefined) fittedState(weights, stateDict);
 }

@@ -1,4 +1,4 @@
-/** Reads the topology of the model that a worker tells of. */
+/** Parses the topology of a worker's model. */
 import { LockstepError } from "@lockstep/errors";
 import { type TfjsTopology, tfjsTopologySchema } from "@lockstep/formats";
 

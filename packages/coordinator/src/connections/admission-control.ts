@@ -1,4 +1,4 @@
-/** The contract between sessions and admission: who becomes a member, and who handles what a member sends. */
+/** The contract between sessions and admission: admission decides who becomes a member and who handles its messages. */
 import type { LockstepError } from "@lockstep/errors";
 import type { WorkerMessage } from "@lockstep/gradient-sync";
 import type { ReadySession } from "./ready-session.ts";
@@ -6,35 +6,35 @@ import type { ReadySession } from "./ready-session.ts";
 /**
  * Handles each message that a member sends once it is admitted, in order.
  *
- * @throws LockstepError for a message that is not for the member to send now; its session then ends with that reason
+ * @throws LockstepError if the member may not send this message now; its session ends with that error
  */
 export type MessageHandler = (message: WorkerMessage) => void;
 
-/** A worker that gave up or was refused, as its connection shows it; times are of the coordinator's clock. */
+/** A worker that gave up or was refused. Times are in milliseconds, by the coordinator's clock. */
 export interface RefusedWorker {
   name: string;
   address: string;
   connectedMs: number;
-  /** When anything last came from it. */
+  /** Time at which bytes last arrived from it. */
   heardMs: number;
 }
 
-/** Decides which workers become members, and hears when they go; what members send in between does not pass here. */
+/** Decides which workers become members, and is notified when they disconnect. Members' messages do not pass through it. */
 export interface AdmissionControl {
   /**
    * Admits a worker that has built the model.
    *
-   * @returns the handler of all that it sends from then on
-   * @throws LockstepError the reason if it cannot be admitted
+   * @returns the handler of every message that it sends from then on
+   * @throws LockstepError with the reason if the worker is refused
    */
   admit(session: ReadySession): MessageHandler;
   /**
-   * A worker gives up, before it was admitted or afterwards; a member is `lost` next.
+   * Handles a worker that gives up, before or after it was admitted. For a member, `onDisconnected` follows.
    *
-   * @param session the one that was admitted, if it was
+   * @param session the member's session, if the worker was admitted
    * @default nothing happens
    */
   onFailed?(worker: RefusedWorker, error: LockstepError, session?: ReadySession): void;
-  /** The session of a member has ended. */
+  /** Handles the end of a member's session. */
   onDisconnected(session: ReadySession, reason: string): void;
 }

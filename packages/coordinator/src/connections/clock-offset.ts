@@ -1,28 +1,28 @@
-/** Compares a worker's clock with the coordinator's, by one question and its answer. */
+/** Measures the offset of a worker's clock from the coordinator's, with one request and its reply. */
 
-/** The offset of a worker's clock: undefined until the worker was asked for its time and has told it. */
+/** The offset of a worker's clock; undefined until the worker has replied with its time. */
 export class ClockOffset {
-  #askedMs: number | undefined;
+  #requestedMs: number | undefined;
   #aheadMs: number | undefined;
 
-  /** How far the worker's clock is ahead of the coordinator's. */
+  /** Milliseconds by which the worker's clock is ahead of the coordinator's. */
   get aheadMs(): number | undefined {
     return this.#aheadMs;
   }
 
-  /** Notes when the worker was asked, by the coordinator's clock. */
-  ask(nowMs: number): void {
-    this.#askedMs = nowMs;
+  /** Records when the worker's time was requested, by the coordinator's clock. */
+  onRequest(nowMs: number): void {
+    this.#requestedMs = nowMs;
   }
 
   /**
-   * Takes the worker's time, which it is assumed to have read half-way between question and answer.
+   * Computes the offset. The worker is assumed to have read its clock half-way between the request and the reply.
    *
-   * @returns whether an answer was awaited
+   * @returns whether a reply was expected
    */
-  receive(workerMs: number, nowMs: number): boolean {
-    if (this.#askedMs === undefined || this.#aheadMs !== undefined) return false;
-    this.#aheadMs = workerMs - (this.#askedMs + nowMs) / 2;
+  onReply(workerMs: number, nowMs: number): boolean {
+    if (this.#requestedMs === undefined || this.#aheadMs !== undefined) return false;
+    this.#aheadMs = workerMs - (this.#requestedMs + nowMs) / 2;
     return true;
   }
 }

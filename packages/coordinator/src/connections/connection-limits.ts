@@ -1,30 +1,30 @@
-/** How long a worker may be silent, read nothing, or take to join, before its connection ends. */
+/** Limits on how long a worker may be silent, read nothing, or take to join before its connection is closed. */
 import { LockstepError } from "@lockstep/errors";
 import { MAX_SILENT_HEARTBEATS } from "@lockstep/gradient-sync";
 
-/** How long a worker that has not joined may be silent: it is starting its engine. */
+/** Silence allowed to a worker that has not joined: it may be starting its engine. */
 const HANDSHAKE_SILENT_MS = 10_000;
-/** How long it may take from the WebSocket to `ready`: the engine may have to be built first, and the model be large. */
+/** Time allowed from the WebSocket's opening to `ready`: the engine may have to be built, and the model may be large. */
 const JOIN_MS = 600_000;
 
-/** The times of a connection, in ms. */
+/** The ages of a connection's last events, in milliseconds. */
 export interface ConnectionTimes {
-  /** Since the network last took something of what waits for the worker. */
+  /** Since the network last accepted queued bytes for the worker; 0 if none are queued. */
   unreadMs: number;
-  /** Since anything last came from it. */
+  /** Since bytes last arrived from it. */
   silentMs: number;
-  /** Since it connected; undefined once it has joined: then the team watches its silence. */
+  /** Since it connected; undefined once it has joined, because the team watches the silence of members. */
   joiningMs: number | undefined;
 }
 
-/** The limits that the user sets, in ms. */
+/** The limits that the user sets, in milliseconds. */
 export interface ConnectionLimits {
   heartbeatMs: number;
-  /** How long a worker may take nothing of what it is sent. */
+  /** Time that a worker may read nothing of what it is sent. */
   stallMs: number;
 }
 
-/** Returns the reason to end a connection, if one of its times is over. */
+/** Returns the reason to close a connection that exceeds a limit; undefined if it exceeds none. */
 export function overdue(
   { unreadMs, silentMs, joiningMs }: ConnectionTimes,
   { heartbeatMs, stallMs }: ConnectionLimits,

@@ -1,4 +1,4 @@
-/** A worker's WebSocket: it carries messages both ways, watches for signs of life, and ends once, with a reason. */
+/** A worker's WebSocket: it carries messages both ways, checks liveness, and ends once, with a reason. */
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import {
   type CoordinatorMessage,
@@ -12,23 +12,23 @@ import type { WebSocket } from "ws";
 import { type ConnectionLimits, overdue } from "./connection-limits.ts";
 import { SendQueue } from "./send-queue.ts";
 
-/** The limits of a connection, its worker and its clock. */
+/** Options of a connection: its limits, its peer and its clock. */
 export interface ConnectionOptions extends ConnectionLimits, Peer {
-  /** A monotonic clock. */
+  /** A monotonic clock, in milliseconds. */
   nowMs: () => number;
 }
 
-/** The session of a connection, as the connection calls it. */
+/** Callbacks of a connection into its session. */
 export interface ConnectionEvents {
   /**
-   * A message of so many bytes came; none comes after the end.
+   * Handles a message, which had `bytes` bytes on the wire. It is not called after `ended`.
    *
-   * @throws LockstepError the reason to close the connection
+   * @throws LockstepError with the reason to close the connection
    */
   message(message: WorkerMessage, bytes: number): void;
-  /** The connection has ended: nothing is sent or heard any more. */
+  /** Handles the end of the connection, after which nothing is sent or received. */
   ended(reason: string): void;
-  /** Whether the worker has joined: then it is for the team to notice its silence. */
+  /** Returns whether the worker has joined. The team, not the connection, then watches its silence. */
   hasJoined(): boolean;
 }
 
@@ -36,7 +36,7 @@ export interface ConnectionEvents {
 export class Connection {
   /** IP address of the worker. */
   readonly address: string;
-  /** When it began. */
+  /** Time at which it opened, in milliseconds. */
   readonly connectedMs: number;
   readonly #socket: WebSocket;
   readonly #options: ConnectionOptions;
@@ -46,7 +46,7 @@ export class Connection {
   #heardMs: number;
   #ended = false;
 
-  /** Begins to listen to the worker, and to watch it. */
+  /** Starts to receive from the worker and to watch its liveness. */
   constructor(socket: WebSocket, options: ConnectionOptions, events: ConnectionEvents) {
     const { address, onData, heartbeatMs, nowMs } = options;
     this.address = address;
@@ -56,26 +56,26 @@ export class Connection {
     this.#events = events;
     this.#queue = new SendQueue(socket, nowMs);
     this.#watching = setInterval(() => this.#watch(), heartbeatMs);
-    // Not whole messages only: on a slow link one may take longer than a worker may be silent.
+    // Any bytes count: on a slow link, one message may take longer than the silence that is allowed.
     onData(() => {
       this.#heardMs = nowMs();
     });
     socket.on("message", (data: Buffer) => this.#receive(data));
-    socket.on("error", ({ message }) => this.#end(message)); // of the network, or ws closes it with a code of its own
+    socket.on("error", ({ message }) => this.#end(message)); // a network error, or a protocol error that ws has answered
     socket.on("close", () => this.#end("its connection closed"));
   }
 
-  /** When anything last came from the worker. */
+  /** Time at which bytes last arrived from the worker, in milliseconds. */
   get heardMs(): number {
     return this.#heardMs;
   }
 
-  /** Bytes that were sent and that the network has not taken yet. */
+  /** Bytes that were sent and that the network has not accepted yet. */
   get waitingBytes(): number {
     return this.#queue.waitingBytes;
   }
 
-  /** Resolves when little waits, or nothing can any more. */
+  /** Resolves when few bytes are queued, or the connection has ended. */
   drained(): Promise<void> {
     return this.#queue.drained();
   }
@@ -90,7 +90,7 @@ export class Connection {
     if (!this.#ended) this.#queue.send(bytes);
   }
 
-  /** Ends the connection: tells the worker why, and does not wait for one that does not take the goodbye. */
+  /** Ends the connection and sends the worker the reason. A worker that does not close in time is cut off. */
   close(code: ErrorCode, reason: string): void {
     this.sendMessage({ type: "refused", code, reason: reason.slice(0, 1000) });
     this.#socket.close(4000, code);
@@ -107,7 +107,7 @@ export class Connection {
     }
   }
 
-  /** Shows that this end lives, and looks whether the other one does. */
+  /** Sends a heartbeat, or closes the connection if it exceeds a limit. */
   #watch(): void {
     const now = this.#options.nowMs();
     const times = {
@@ -120,7 +120,7 @@ export class Connection {
     else this.close(reason.code, reason.message);
   }
 
-  /** Stops to listen to the worker, and to watch it. */
+  /** Stops receiving from the worker and watching it. */
   #end(reason: string): void {
     if (this.#ended) return;
     this.#ended = true;

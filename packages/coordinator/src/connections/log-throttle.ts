@@ -1,9 +1,9 @@
-/** A rate limit for lines: strangers can cause as many refusals as they like, and each would be a line. */
+/** A rate limit for log lines. Without it, anyone who can reach the port could flood the log with refused connections. */
 
-/** Time without a line after each that is printed. */
+/** Milliseconds after a printed line during which further lines are suppressed. */
 const QUIET_MS = 10_000;
 
-/** Returns a function that prints a line, then none for 10 s, and with the next one how many were left out. */
+/** Returns a function that prints at most one line per 10 s; each printed line counts those suppressed before it. */
 export function throttleLog(print: (line: string) => void, nowMs: () => number = () => performance.now()) {
   let printedMs = Number.NEGATIVE_INFINITY;
   let suppressed = 0;
@@ -12,7 +12,7 @@ export function throttleLog(print: (line: string) => void, nowMs: () => number =
       suppressed++;
       return;
     }
-    print(`${line}${suppressed > 0 ? ` (and ${suppressed} more before)` : ""}`);
+    print(`${line}${suppressed > 0 ? ` (${suppressed} more suppressed)` : ""}`);
     printedMs = nowMs();
     suppressed = 0;
   };

@@ -3,46 +3,46 @@ import type { ErrorCode } from "@lockstep/errors";
 import type { MessageOf, WorkerId } from "@lockstep/gradient-sync";
 import type { Connection } from "./connection.ts";
 
-/** The first message of a worker: who it is, and what it computes on. */
+/** A worker's first message: its name and device. */
 export type Hello = MessageOf<"hello">;
 
-/** The message that ends a worker's preparation: its model and data, and what it has measured. */
+/** The message that ends a worker's preparation: its model, its data, and its measured speeds. */
 export type Ready = MessageOf<"ready">;
 
-/** The session of a worker that has said `ready`. */
+/** The session of a worker that has sent `ready`. */
 export interface ReadySession {
   workerId: WorkerId;
   hello: Hello;
   ready: Ready;
   /** IP address of the worker. */
   address: string;
-  /** When its connection began, by the coordinator's clock. */
+  /** Time at which its connection opened, by the coordinator's clock. */
   connectedMs: number;
-  /** When anything last came from it, by the coordinator's clock. */
+  /** Time at which bytes last arrived from it, by the coordinator's clock. */
   readonly heardMs: number;
-  /** How far its clock is ahead of the coordinator's; undefined if it has not told its time. */
+  /** Milliseconds by which its clock is ahead of the coordinator's; undefined if it has not sent its time. */
   readonly clockAheadMs?: number | undefined;
-  /** Bytes of steps that came from it, and that were sent to it; states and records are not counted. */
+  /** Bytes received from it and sent to it in steps; states and records are not counted. */
   bytesUp: number;
   bytesDown: number;
-  /** Bytes that were sent and that the network has not taken yet. */
+  /** Bytes that were sent and that the network has not accepted yet. */
   readonly waitingBytes: number;
   /** Sends an encoded message; does nothing once the session has ended. */
   send(bytes: Buffer): void;
-  /** Resolves when little waits, or nothing can any more: whoever sends much awaits it between pieces. */
+  /** Resolves when few bytes are queued, or the session has ended. Callers that send a lot await it between chunks. */
   drained(): Promise<void>;
-  /** Ends the session, and tells the worker the reason. */
+  /** Ends the session and sends the worker the reason. */
   close(code: ErrorCode, reason: string): void;
 }
 
-/** Joins a connection with what its worker has said. */
+/** Returns the session of a connection whose worker is ready. */
 export function readySession(
   connection: Connection,
-  received: Pick<ReadySession, "workerId" | "hello" | "ready" | "clockAheadMs">,
+  facts: Pick<ReadySession, "workerId" | "hello" | "ready" | "clockAheadMs">,
 ): ReadySession {
   const { address, connectedMs } = connection;
   return {
-    ...received,
+    ...facts,
     address,
     connectedMs,
     get heardMs() {

@@ -1,4 +1,4 @@
-/** Gives a worker the records of the data set that it asks for, one answer after the other, as it reads them. */
+/** Serves records of the data set to a worker: one response after the other, no faster than the worker reads. */
 import { crc32 } from "node:zlib";
 import type { RecordSource } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
@@ -7,14 +7,14 @@ import type { Connection } from "./connection.ts";
 
 type WantRecords = MessageOf<"want-records">;
 
-/** Answers one worker's requests for records. */
+/** Serves one worker's requests for records. */
 export class RecordServer {
   readonly #records: Promise<RecordSource | undefined>;
   readonly #connection: Pick<Connection, "sendMessage" | "drained" | "close">;
-  /** Requests without an answer; the first one's is being sent. */
+  /** Requests without a response, oldest first; the first one is being served. */
   readonly #requests: WantRecords[] = [];
 
-  /** @param records undefined if this machine does not have them */
+  /** @param records resolves to undefined if this machine does not have the records */
   constructor(
     records: Promise<RecordSource | undefined>,
     connection: Pick<Connection, "sendMessage" | "drained" | "close">,
@@ -24,14 +24,14 @@ export class RecordServer {
   }
 
   /**
-   * Answers a request after those before it. Closes the connection if the records cannot be read.
+   * Queues a request. Closes the connection if the records cannot be read.
    *
-   * @throws LockstepError ERR_RECORDS for a request too many
+   * @throws LockstepError ERR_RECORDS if too many requests are in flight
    */
   serve(request: WantRecords): void {
     if (this.#requests.push(request) > MAX_RECORD_REQUESTS) {
-      const remedy = "wait for answers before asking for more";
-      throw new LockstepError("ERR_RECORDS", `More than ${MAX_RECORD_REQUESTS} requests have no answer; ${remedy}.`);
+      const text = `Expected at most ${MAX_RECORD_REQUESTS} requests for records in flight, got one more`;
+      throw new LockstepError("ERR_RECORDS", `${text}; wait for a response before sending the next request.`);
     }
     if (this.#requests.length > 1) return;
     this.#sendAll().catch((error) => {
@@ -40,7 +40,7 @@ export class RecordServer {
     });
   }
 
-  /** Forgets the requests: nobody is there to read the answers. */
+  /** Drops the queued requests: the worker has disconnected. */
   close(): void {
     this.#requests.length = 0;
   }
@@ -48,7 +48,7 @@ export class RecordServer {
   async #sendAll(): Promise<void> {
     const source = await this.#records;
     for (let request = this.#requests[0]; request !== undefined; request = this.#requests[0]) {
-      if (source === undefined) throw new LockstepError("ERR_RECORDS", "The coordinator has no records to give.");
+      if (source === undefined) throw new LockstepError("ERR_RECORDS", "The coordinator has no records to serve.");
       const data = source.read(request.part, Uint32Array.from(request.indexes));
       this.#connection.sendMessage({ type: "records", request: request.request, data, crc32: crc32(data) });
       await this.#connection.drained();
@@ -57,11 +57,11 @@ export class RecordServer {
   }
 }
 
-/** Returns the reason that a worker hears: a disk that cannot be read ends its connection, and not the coordinator. */
+/** Returns the error that the worker receives. An unreadable disk ends the worker's connection, not the coordinator. */
 function asReason(error: unknown): LockstepError {
   if (error instanceof LockstepError) return error;
   const why = error instanceof Error ? error.message : String(error);
-  const text = `The coordinator could not read the records that it was asked for: ${why}`;
-  const remedy = "See that its disk is there, or name a folder of this machine with --data-dir.";
+  const text = `The coordinator could not read the requested records: ${why}`;
+  const remedy = "Check the coordinator's disk, or give this worker a local copy with --data-dir.";
   return new LockstepError("ERR_RECORDS", `${text}. ${remedy}`, { cause: error });
 }

@@ -1,16 +1,16 @@
-/** The messages that are on their way to a worker: how much waits, and for how long. */
+/** The queue of messages to one worker: how many bytes are queued, and for how long the network has accepted none. */
 import type { WebSocket } from "ws";
 
-/** `drained` resolves when fewer bytes than this wait. */
+/** `drained` resolves when fewer bytes than this are queued. */
 const DRAINED_BYTES = 4 * 2 ** 20;
 
-/** Sends to one worker, and measures what the network has not taken yet. */
+/** Sends to one worker and measures what the network has not accepted yet. */
 export class SendQueue {
-  /** Bytes that were sent and that the network has not taken yet. */
+  /** Bytes that were sent and that the network has not accepted yet. */
   waitingBytes = 0;
   readonly #socket: WebSocket;
   readonly #nowMs: () => number;
-  /** When something was last taken, or began to wait where nothing did. */
+  /** Time at which the network last accepted bytes, or at which bytes were queued while none were. */
   #flushedMs = 0;
   #whenDrained: (() => void)[] = [];
 
@@ -19,7 +19,7 @@ export class SendQueue {
     this.#nowMs = nowMs;
   }
 
-  /** Sends an encoded message, unless the socket is closed or closing. */
+  /** Sends an encoded message unless the socket is closed or closing. */
   send(bytes: Buffer): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     if (this.waitingBytes === 0) this.#flushedMs = this.#nowMs();
@@ -31,18 +31,18 @@ export class SendQueue {
     });
   }
 
-  /** How long the network has taken nothing of what waits, in ms; 0 if nothing waits. */
+  /** Milliseconds since the network last accepted queued bytes; 0 if none are queued. */
   get unreadMs(): number {
     return this.waitingBytes === 0 ? 0 : this.#nowMs() - this.#flushedMs;
   }
 
-  /** Resolves when little waits, or nothing can any more: whoever sends much awaits it between pieces. */
+  /** Resolves when few bytes are queued, or the socket is closed. */
   drained(): Promise<void> {
     if (this.waitingBytes < DRAINED_BYTES || this.#socket.readyState !== this.#socket.OPEN) return Promise.resolve();
     return new Promise((resolve) => this.#whenDrained.push(resolve));
   }
 
-  /** Resolves what waits for `drained`: little waits, or nothing will be taken any more. */
+  /** Resolves all pending `drained` promises. */
   release(): void {
     for (const resolve of this.#whenDrained.splice(0)) resolve();
   }

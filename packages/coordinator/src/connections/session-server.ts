@@ -1,17 +1,17 @@
-/** The server of the workers' connections: each gets a session. */
+/** The server of the workers' connections: each connection gets a session. */
 import { MAX_MESSAGE_BYTES, toWorkerId } from "@lockstep/gradient-sync";
 import { type ListenOptions, openServer, type Peer, type TransportServer } from "@lockstep/transport";
 import { Session, type SessionOptions } from "./session.ts";
 
-/** Where sessions are served, and what they have in common. */
+/** The listen options, and the options that all sessions share. */
 export interface SessionServerOptions extends Omit<SessionOptions, keyof Peer | "workerId"> {
   listen: ListenOptions;
 }
 
 /**
- * Starts to listen for workers.
+ * Listens for workers and serves a session to each.
  *
- * @throws LockstepError as `openServer` does, if the port is taken or not ours
+ * @throws LockstepError ERR_LISTEN if the port is in use or not permitted
  */
 export function serveSessions({ listen, ...settings }: SessionServerOptions): Promise<TransportServer> {
   let workersSeen = 0;

@@ -258,7 +258,7 @@ describe("records", () => {
     const asking = await worker(port);
     asking.send(want(0));
     expect(await asking.closed).toBe("4000 ERR_RECORDS");
-    const reason = expect.stringContaining("could not read the records that it was asked for: EIO: i/o error, read.");
+    const reason = expect.stringContaining("could not read the requested records: EIO: i/o error, read.");
     expect(asking.received.at(-1)).toEqual({ type: "refused", code: "ERR_RECORDS", reason });
     await beats(await peer(port), 1);
   });

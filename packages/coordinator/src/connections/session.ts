@@ -1,4 +1,4 @@
-/** A worker's session, from its greeting to its end: a state machine that decides what the worker may say when. */
+/** A worker's session: a state machine that decides which messages the worker may send when. */
 import type { RecordSource } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
 import {
@@ -18,16 +18,16 @@ import { RecordServer } from "./record-server.ts";
 type Welcome = Omit<MessageOf<"welcome">, "type" | "workerId" | "heartbeatMs">;
 
 /** Messages whose bytes count as the traffic of steps. */
-const OF_STEPS: WorkerMessage["type"][] = ["gradient-chunk", "contribution"];
-/** Bytes of each message that shows how fast the link to a worker is. */
+const STEP_MESSAGES: WorkerMessage["type"][] = ["gradient-chunk", "contribution"];
+/** Bytes of each message that measures the speed of the link to a worker. */
 const PROBE_BYTES = 2 ** 18;
 
-/** Options of a session: the run, and its connection. */
+/** Options of a session and its connection. */
 export interface SessionOptions extends ConnectionOptions {
   workerId: WorkerId;
-  /** What the worker is told of the run. */
+  /** The run as the worker's welcome describes it. */
   welcome: Promise<Welcome>;
-  /** The data set, for a worker without its files. */
+  /** The data set's records, for a worker without the files. */
   records: Promise<RecordSource | undefined>;
   admission: AdmissionControl;
 }
@@ -35,9 +35,9 @@ export interface SessionOptions extends ConnectionOptions {
 /**
  * - `greeting`: until `hello`
  * - `preparing`: until `ready`; the worker starts its engine and builds the model
- * - `joined`: it was admitted, and what it says goes to its handler
- * - `leaving`: it asked to leave before it had joined, and may go; nothing that it says counts
- * - `ended`: so is its connection
+ * - `joined`: the worker was admitted, and its messages go to its handler
+ * - `leaving`: the worker asked to leave before it joined; its messages are ignored
+ * - `ended`: the connection has ended
  */
 type State =
   | { name: "greeting" }
@@ -54,7 +54,7 @@ export class Session {
   readonly #clock = new ClockOffset();
   #state: State = { name: "greeting" };
 
-  /** Begins with the worker's greeting. */
+  /** Starts in the state `greeting`. */
   constructor(socket: WebSocket, options: SessionOptions) {
     this.#options = options;
     this.#connection = new Connection(socket, options, {
@@ -73,12 +73,12 @@ export class Session {
   }
 
   #onMessage(message: WorkerMessage, bytes: number): void {
-    if (message.type === "heartbeat") return; // that it was heard is noted already
+    if (message.type === "heartbeat") return; // the connection has recorded the time already
     const state = this.#state;
     if (state.name === "greeting") this.#whileGreeting(message);
     else if (state.name === "preparing") this.#whilePreparing(message, state.hello);
     else if (state.name === "joined") {
-      if (OF_STEPS.includes(message.type)) state.session.bytesUp += bytes;
+      if (STEP_MESSAGES.includes(message.type)) state.session.bytesUp += bytes;
       this.#whileJoined(message, state);
     }
   }
@@ -112,20 +112,20 @@ export class Session {
       throw new LockstepError("ERR_PROTOCOL", `${text}; use the same version of Lockstep on all machines.`);
     }
     this.#state = { name: "preparing", hello };
-    this.#options.welcome.then(this.#welcome.bind(this), () => {}); // without it the coordinator ends, and says why
+    this.#options.welcome.then(this.#welcome.bind(this), () => {}); // on failure the coordinator itself stops and reports it
   }
 
   #welcome(run: Welcome): void {
     const { workerId, heartbeatMs, nowMs } = this.#options;
-    this.#clock.ask(nowMs());
+    this.#clock.onRequest(nowMs());
     this.#connection.sendMessage({ type: "welcome", workerId, heartbeatMs, ...run });
     const data = new Uint8Array(PROBE_BYTES);
     for (let probe = 0; probe < LINK_PROBES; probe++) this.#connection.sendMessage({ type: "link-probe", data });
   }
 
-  /** Returns whether the worker was asked for its time. */
+  /** Handles the worker's time. @returns whether it was requested */
   #onClock({ nowMs }: MessageOf<"clock">): boolean {
-    return this.#clock.receive(nowMs, this.#options.nowMs());
+    return this.#clock.onReply(nowMs, this.#options.nowMs());
   }
 
   #onReady(ready: Ready, hello: Hello): void {
@@ -140,7 +140,7 @@ export class Session {
     this.#connection.sendMessage({ type: "finished" });
   }
 
-  /** @param name of the worker, or its address: its engine starts before it says hello, or fails to */
+  /** @param name the worker's name, or its address if its engine failed before it sent `hello` */
   #onFailed({ code, reason }: MessageOf<"failed">, name: string, session?: ReadySession): void {
     const { address, connectedMs, heardMs } = this.#connection;
     const error = new LockstepError(code, reason);

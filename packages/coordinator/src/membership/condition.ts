@@ -1,4 +1,4 @@
-/** One condition variable for all that a run waits for. */
+/** The condition variable of a run. */
 
 interface PendingWait {
   predicate: () => boolean;
@@ -6,14 +6,14 @@ interface PendingWait {
   reject: (error: unknown) => void;
 }
 
-/** Wakes those who wait when what they wait for holds: predicates are evaluated whenever something has happened. */
+/** A condition variable: each wait has a predicate, which is tested at once and at each `notify`. */
 export class Condition {
   readonly #waits = new Set<PendingWait>();
   #failure: Error | undefined;
 
   /**
-   * Resolves when `holds` returns true; it is called now, and at each `notify`. Rejects with what it throws, and with the
-   * error given to `fail`.
+   * Resolves when `predicate` returns true; it is called now and at each `notify`. Rejects with what it throws, or with the
+   * error passed to `fail`.
    */
   wait(predicate: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -23,17 +23,17 @@ export class Condition {
     });
   }
 
-  /** The error that waits reject with, if waiting is in vain. */
+  /** The error that all waits reject with; undefined while waiting makes sense. */
   get failure(): Error | undefined {
     return this.#failure;
   }
 
-  /** Tests all predicates: something has happened. */
+  /** Tests the predicates of all pending waits. */
   notify(): void {
     for (const wait of this.#waits) this.#test(wait);
   }
 
-  /** Rejects all waits, now and later, with this error; undefined ends that. */
+  /** Rejects all pending and later waits with this error; undefined lifts it. */
   fail(error: Error | undefined): void {
     this.#failure = error;
     this.notify();
@@ -45,7 +45,7 @@ export class Condition {
       if (!wait.predicate()) return;
       wait.resolve();
     } catch (error) {
-      wait.reject(error); // and the others are tested all the same
+      wait.reject(error); // the other waits are still tested
     }
     this.#waits.delete(wait);
   }

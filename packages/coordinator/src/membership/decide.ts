@@ -1,76 +1,76 @@
 /**
- * What the coordinator does about its workers: a pure function of the time, of what it knows, and of the limits. Who
- * is gone, who has come to a halt, and which slice goes to whom.
+ * The coordinator's decisions about its workers, as a pure function of the time, a view of the team, and the limits: which
+ * workers to drop because they are silent or stalled, and which worker gets which slice.
  */
 import { MAX_SILENT_HEARTBEATS, type SliceId, type WorkerId } from "@lockstep/gradient-sync";
 
 /** One worker, as `decide` sees it. */
 export interface WorkerView {
   id: WorkerId;
-  /** When anything last came from it. */
+  /** Time at which bytes last arrived from it. */
   heardMs: number;
-  /** When it last finished something, or was given something while it owed nothing. */
+  /** Time at which it last finished something, or got work while it had none. */
   progressMs: number;
-  /** Whether it owes anything: a slice, an answer, a piece of its state. */
+  /** Whether it owes anything: a slice, a reply, a chunk of its state. */
   owes: boolean;
-  /** Samples that it was given and has not finished. */
+  /** Samples that it was assigned and has not finished. */
   openSamples: number;
-  /** Expected from being given a slice to its contribution, for each sample; undefined before its first. */
+  /** Expected milliseconds per sample, from the assignment of a slice to its contribution; undefined before its first. */
   msPerSample: number | undefined;
-  /** Whether it may be given slices. */
+  /** Whether it may be assigned slices. */
   isEligible: boolean;
-  /** Whether it is getting its weights, or making the updates since: then it may be given slices soon. */
+  /** Whether it is loading a snapshot or replaying updates, and so may become eligible soon. */
   isCatchingUp: boolean;
 }
 
-/** A slice of the step under way that nobody has completed, as `decide` sees it. */
+/** A slice of the current step that no worker has completed, as `decide` sees it. */
 export interface SliceView {
   slice: SliceId;
   samples: number;
-  /** The tries under way, in the order in which they were begun. */
+  /** Attempts in flight, in the order in which they were assigned. */
   attempts: { worker: WorkerId; sinceMs: number; expectedMs: number | undefined }[];
-  /** Why no try is under way, if none is. */
+  /** Reason why no attempt is in flight; used if none is. */
   openBecause: string;
-  /** Workers that should not get it: their contributions to it were refused. */
+  /** Workers that should not get it, because their contributions to it were refused. */
   excludedWorkers: ReadonlySet<WorkerId>;
-  /** Those of them that must not: their numbers were not finite. */
+  /** Workers that must not get it, because their numbers were not finite. */
   nonFiniteWorkers: ReadonlySet<WorkerId>;
 }
 
-/** All that `decide` sees. */
+/** The team as `decide` sees it. */
 export interface TeamView {
   workers: readonly WorkerView[];
-  /** Of the step under way, those without a complete contribution. */
+  /** Slices of the current step without a complete contribution. */
   openSlices: readonly SliceView[];
 }
 
-/** How long workers may take. */
+/** Time limits of workers, in milliseconds. */
 export interface Limits {
-  /** A worker that is silent for three times this is gone. */
+  /** Interval between heartbeats. A worker that is silent for three intervals is dropped. */
   heartbeatMs: number;
-  /** A worker that has work and finishes nothing for so long is dropped. */
+  /** A worker that has work and makes no progress for this long is dropped. */
   stallMs: number;
 }
 
-/** What is to be done about a worker or a slice. */
+/** An action on a worker or a slice. */
 export type Decision =
   | { type: "drop"; worker: WorkerId; code: "ERR_SILENT" | "ERR_STALLED"; reason: string }
   | { type: "assign"; slice: SliceId; worker: WorkerId; reason: string }
-  /** No worker is left that could find this slice finite. */
+  /** No worker is left that could still find this slice's numbers finite. */
   | { type: "diverged"; slice: SliceId; reason: string };
 
-/** A slice is late after this many times the time that it was expected to take, but not before a worker is silent. */
+/** A slice is late after this many times its expected time, but not before its worker would count as silent. */
 const LATE_FACTOR = 4;
-/** Tries at a slice at once: what all but one of them send is held back, and takes memory. */
+/** Attempts at one slice at a time: the coordinator buffers what all but one of them send, which takes memory. */
 const MAX_ATTEMPTS = 3;
 
-/** Decides who is dropped, and who is given each slice that nobody computes or that is late. */
+/** Decides which workers are dropped, and which worker gets each slice that is open or late. */
 export function decide(nowMs: number, { workers, openSlices }: TeamView, limits: Limits): Decision[] {
   const drops = workers.flatMap((worker) => dropOf(nowMs, worker, limits));
   const dropped = new Set(drops.map(({ worker }) => worker));
   const staying = workers.filter(({ id }) => !dropped.has(id));
   const able = staying.filter(({ isEligible }) => isEligible);
-  /** Those who may take slices when they have ended something else. */
+  /** Workers that may become eligible when they have finished something else. */
   const busy = staying.filter(
     ({ isEligible, isCatchingUp, openSamples }) => !isEligible && (isCatchingUp || openSamples > 0),
   );
@@ -108,7 +108,7 @@ function dropOf(nowMs: number, worker: WorkerView, { heartbeatMs, stallMs }: Lim
   return [];
 }
 
-/** Why a slice needs a worker, or another one; undefined if it doesn't. */
+/** Returns the reason why a slice needs a worker, or another one; undefined if it does not. */
 function reasonToAssign(
   nowMs: number,
   { attempts, openBecause }: SliceView,
@@ -116,7 +116,7 @@ function reasonToAssign(
   { heartbeatMs }: Limits,
 ): string | undefined {
   const live = attempts.filter(({ worker }) => !dropped.has(worker));
-  const last = live.at(-1); // whoever had it before is late already
+  const last = live.at(-1); // earlier attempts are late already
   if (last === undefined) return attempts.length === 0 ? openBecause : "its worker was dropped";
   if (last.expectedMs === undefined || live.length >= MAX_ATTEMPTS) return undefined;
   const limitMs = Math.max(MAX_SILENT_HEARTBEATS * heartbeatMs, LATE_FACTOR * last.expectedMs);
@@ -125,7 +125,7 @@ function reasonToAssign(
   return `it has taken ${seconds(tookMs)} so far, and was expected to take ${seconds(last.expectedMs)}`;
 }
 
-/** Who would end first with this slice. One that was not measured yet counts as the slowest of the others. */
+/** Returns the worker that would finish this slice first. One without a measurement counts as the slowest of the others. */
 function fastestFor(
   workers: readonly WorkerView[],
   openSamples: ReadonlyMap<WorkerId, number>,

@@ -1,4 +1,4 @@
-/** Requests to workers, which they answer when they have done all that they were told before. */
+/** Requests to workers, to which they reply once they have handled all earlier messages. */
 import type { MessageOf, WorkerMessage } from "@lockstep/gradient-sync";
 import type { Condition } from "./condition.ts";
 import type { Member } from "./members.ts";
@@ -13,7 +13,7 @@ export type ReplyType = (typeof REPLIES)[Request["type"]];
 /** A worker's reply of one type. */
 export type Reply<Type extends ReplyType = ReplyType> = Extract<WorkerMessage, { type: Type }>;
 
-/** Takes the reply of each member that owes one; a member is sent one request of a type at a time. */
+/** The callbacks of expected replies. A member is sent one request of a type at a time. */
 type Pending = { readonly [Type in ReplyType]: Map<Member, (reply: Reply<Type>) => void> };
 
 /** Sends requests to workers and collects their replies. */
@@ -28,9 +28,9 @@ export class Requests {
   }
 
   /**
-   * Sends a request to each member, and waits until each has replied or is gone.
+   * Sends a request to each member and waits until each has replied or departed.
    *
-   * @returns the replies that came, in the order of the members
+   * @returns the replies, in the order of the members
    */
   async ask<Type extends Request["type"]>(
     members: readonly Member[],
@@ -52,12 +52,12 @@ export class Requests {
     return new Map(members.flatMap((member) => entryOf(replies, member)));
   }
 
-  /** Tells whether this member was sent a request that it has not replied to. */
+  /** Returns whether this member has not replied to a request yet. */
   isPending(member: Member): boolean {
     return Object.values(this.#pending).some((pending) => pending.has(member));
   }
 
-  /** @returns whether the reply was waited for */
+  /** Handles a reply. @returns whether it was expected */
   onReply<Type extends ReplyType>(type: Type, member: Member, reply: Reply<Type>): boolean {
     const pending: Map<Member, (reply: Reply<Type>) => void> = this.#pending[type];
     const settle = pending.get(member);

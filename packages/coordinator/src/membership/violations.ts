@@ -1,4 +1,4 @@
-/** Counts the contributions of each worker that were refused; the third one is its last. */
+/** Counts each worker's refused contributions; a worker is dropped after the third one. */
 import type { ErrorCode } from "@lockstep/errors";
 import type { LogEvent } from "@lockstep/run/live";
 import type { Member } from "./members.ts";
@@ -6,13 +6,13 @@ import type { Member } from "./members.ts";
 /** A worker is dropped after this many refused contributions. */
 const MAX_VIOLATIONS = 3;
 
-/** Where violations are logged, and how a worker is dropped for them. */
+/** Callbacks of `Violations`. */
 export interface ViolationsOptions {
   log: LogEvent;
   drop: (member: Member, code: ErrorCode, reason: string) => void;
 }
 
-/** Logs violations, and drops workers that have committed too many. */
+/** Logs violations, and drops workers with too many. */
 export class Violations {
   readonly #options: ViolationsOptions;
 
@@ -20,14 +20,17 @@ export class Violations {
     this.#options = options;
   }
 
-  /** Notes a refused contribution. Numbers that are not finite may be the training's fault: `falseNotFinite` counts them. */
+  /**
+   * Logs and counts a refused contribution. One that is not finite is not counted, because the training may have diverged:
+   * `falseNotFinite` counts it if another worker finds the slice finite.
+   */
   refused(member: Member, { code, reason }: { code?: ErrorCode; reason: string }): void {
     const line = `a contribution of ${member.name} was refused: ${reason}`;
     this.#options.log(line, "refused", { worker: member.name });
     if (code !== "ERR_NOT_FINITE") this.#count(member, reason);
   }
 
-  /** Notes that another worker has found the numbers of this one's slice finite. */
+  /** Counts a slice that this worker found not finite and another worker found finite. */
   falseNotFinite(member: Member): void {
     this.#count(member, "numbers that are not finite, though another worker found them finite");
   }

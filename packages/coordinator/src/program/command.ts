@@ -71,7 +71,8 @@ async function main(words: string[], program: Command, resources: Resources): Pr
   const outcome = await coordinate({ ...limits, distributed, panel, listen, version, onListening });
   if (outcome.end === "finished") return;
   const stopped = { dir: distributed.run.folder.dir, port: listeningAt, isTerminal: display.isTerminal };
-  display.line(outcome.end === "not begun" ? "stopped before the run began" : stoppedLine(program, stopped));
+  if (outcome.end === "not begun") display.line("stopped before the run began");
+  else display.line(stoppedLine(program, { ...stopped, steps: outcome.steps }));
   process.exitCode = outcome.status;
 }
 

@@ -8,7 +8,7 @@ import { prepareEndpoint } from "./endpoint.ts";
 
 let config: string;
 beforeEach(async () => {
-  config = await mkdtemp(join(tmpdir(), "lockstep-entrance-"));
+  config = await mkdtemp(join(tmpdir(), "lockstep-endpoint-"));
   vi.stubEnv("XDG_CONFIG_HOME", config);
   vi.stubEnv("LOCKSTEP_TOKEN", undefined);
 });
@@ -17,7 +17,7 @@ afterEach(async () => {
   await rm(config, { recursive: true });
 });
 
-/** The entrance that these words on the command line give. */
+/** Returns the endpoint for these command-line words. */
 async function endpoint(words: string, { workers = 2, isTerminal = true } = {}) {
   const program = addListenOptions(new Command()).parse(words === "" ? [] : words.split(" "), { from: "user" });
   return prepareEndpoint(program.opts<ListenCommandOptions>(), workers, isTerminal);
@@ -55,7 +55,7 @@ describe.each(["--host 0.0.0.0", "--host ::", "--host 0", "--host 192.0.2.7", "-
   test("where nobody would see a new token, the coordinator does not start", async () => {
     await expect(endpoint(host, { isTerminal: false })).rejects.toMatchObject({
       code: "ERR_TOKEN",
-      message: expect.stringMatching(/got none, and a new one is printed on a terminal only.*set LOCKSTEP_TOKEN/),
+      message: expect.stringMatching(/got none, and a new one is printed only on a terminal.*set LOCKSTEP_TOKEN/),
     });
     expect(await kept()).toEqual([]);
     vi.stubEnv("LOCKSTEP_TOKEN", "given");

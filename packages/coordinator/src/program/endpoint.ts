@@ -1,4 +1,4 @@
-/** Works out where a coordinator listens and who may join it, from the options of its command line. */
+/** Derives a coordinator's endpoint, that is where it listens and who may join, from its command-line options. */
 import type { ListenCommandOptions } from "@lockstep/config/programs";
 import { LockstepError } from "@lockstep/errors";
 import { DEFAULT_PORT } from "@lockstep/gradient-sync";
@@ -16,22 +16,22 @@ import {
   storedToken,
 } from "@lockstep/transport";
 
-/** Where a coordinator listens and who may join it, with what workers have to be told. */
+/** The listen options of a coordinator, with what its workers need to know. */
 export interface Endpoint {
   listen: ListenOptions;
-  /** Whether only this machine reaches it. */
+  /** Whether only this machine can reach it. */
   loopback: boolean;
-  /** Fingerprint of its certificate; undefined without TLS. */
+  /** The fingerprint of its certificate; undefined without TLS. */
   fingerprint: string | undefined;
-  /** The file that keeps the token; undefined if the user gave the token, or none is needed. */
+  /** The file that stores the token; undefined if the user gave the token or none is needed. */
   tokenPath: string | undefined;
 }
 
 /**
- * Prepares the entrance of a coordinator that waits for `workers`; makes a token and a certificate where they are
- * needed and not given.
+ * Prepares the endpoint of a coordinator that waits for `workers`. Creates a token and a certificate where they are needed
+ * and not given.
  *
- * @param isTerminal whether what is printed is seen by a person only
+ * @param isTerminal whether output goes to a terminal, where a new token may be printed
  * @throws LockstepError ERR_OPTION, ERR_TOKEN, ERR_CERTIFICATE, ERR_SECRET
  */
 export async function prepareEndpoint(
@@ -74,12 +74,12 @@ async function tokenOf(
   }
   if (loopback) return {};
   if (isTerminal) return storedToken(configDir());
-  // Whatever catches the output is a log, where no secret belongs; and unprinted, nobody would know a new token.
+  // Off a terminal, output is a log, in which a secret must not appear; without printing it, nobody would know a new token.
   const earlier = await existingToken(configDir());
   if (earlier !== undefined) return earlier;
   throw new LockstepError(
     "ERR_TOKEN",
-    "Expected a token for workers of other machines, got none, and a new one is printed on a terminal only, in lines for people; set LOCKSTEP_TOKEN for this coordinator and for its workers (`openssl rand -hex 16` makes one), or start it on a terminal.",
+    "Expected a token for workers on other machines, got none, and a new one is printed only on a terminal, with --log text; set LOCKSTEP_TOKEN for this coordinator and for its workers (`openssl rand -hex 16` makes one), or start the coordinator on a terminal.",
   );
 }
 

@@ -1,24 +1,25 @@
-/** Tells people, and the local network, how workers reach a coordinator that listens now. */
+/** Invites workers: prints the command that starts one, and announces the coordinator on the local network. */
 import { hostname } from "node:os";
 import { dashboardLine } from "@lockstep/dashboard";
 import { announce } from "@lockstep/discovery";
 import type { Display, Resources } from "@lockstep/run";
 import type { DistributedRun } from "../run/open-run.ts";
+import { counted } from "../run/wording.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { addressesOf, authority, joiningLines } from "./joining-lines.ts";
 
-/** Whom a coordinator waits for, and how they reach it. */
+/** What an invitation depends on. */
 export interface Invitation {
   endpoint: Endpoint;
   distributed: DistributedRun;
   workers: number;
-  /** What the coordinator was started with. */
+  /** The arguments that the coordinator was started with. */
   words: readonly string[];
-  /** The token of those who may command the run on its page. */
+  /** The token that allows a dashboard to control the run. */
   control: string;
 }
 
-/** Prints the command that a worker is started with and the dashboard's address; on a network, announces the port. */
+/** Prints the command that starts a worker and the dashboard's address; on a network, announces the port. */
 export function invite(
   { endpoint, distributed: { model, run }, workers, words, control }: Invitation,
   port: number,
@@ -27,8 +28,8 @@ export function invite(
 ): void {
   const { isTerminal } = display;
   const { loopback, fingerprint, listen } = endpoint;
-  const where = loopback ? "in other terminals of this machine" : "paste this on each of their machines";
-  display.line(`waiting for ${workers} workers; ${where}:`);
+  const where = loopback ? "run this in other terminals on this machine" : "run this on each worker's machine";
+  display.line(`waiting for ${counted(workers, "worker")}; ${where}:`);
   const addresses = addressesOf(endpoint);
   const codeModel = model.kind === "code" ? run.config.model : undefined;
   for (const line of joiningLines({ endpoint, addresses, port, isTerminal, words, codeModel })) display.line(line);
@@ -37,6 +38,9 @@ export function invite(
   const url = `${secure ? "https" : "http"}://${authority(address, port)}`;
   display.line(dashboardLine(url, isTerminal, { token: listen.token, control }));
   if (loopback) return;
-  const onProblem = (reason: string) => display.line(`workers must be told the address: ${reason}`, { level: "warn" });
+  const onProblem = (reason: string) =>
+    display.line(`workers cannot find this coordinator by themselves, start them with --coordinator: ${reason}`, {
+      level: "warn",
+    });
   resources.add(announce({ port, name: hostname(), secure, onProblem }).close);
 }

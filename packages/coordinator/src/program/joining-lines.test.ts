@@ -23,7 +23,7 @@ const lines = (endpoint: Endpoint, joining: Partial<Joining> = {}) =>
 test("on a terminal, the command for workers is whole", () => {
   expect(lines(OPEN)).toEqual([
     "  LOCKSTEP_TOKEN=secret pnpm worker --coordinator wss://192.0.2.7:7078 --tls-fingerprint AB:CD",
-    "the next start has the same token; to have a new one, delete /home/ann/.config/lockstep/token",
+    "later starts reuse this token; to get a new one, delete /home/ann/.config/lockstep/token",
   ]);
 });
 
@@ -31,7 +31,7 @@ test("elsewhere, no line holds the token, wherever it came from", () => {
   const options = { ...OPEN, tokenPath: undefined };
   expect(lines(options, { isTerminal: false })).toEqual([
     "  LOCKSTEP_TOKEN=… pnpm worker --coordinator wss://192.0.2.7:7078 --tls-fingerprint AB:CD",
-    "… is the token that this coordinator was given; it is printed on a terminal only",
+    "… is the token that this coordinator was started with; it is printed only on a terminal",
   ]);
   const local = { ...LOCAL, listen: { ...LOCAL.listen, token: "secret" } };
   for (const words of [["--token", "secret"], ["--token=secret"], ["--", "--token", "secret", "--workers", "3"]]) {
@@ -42,7 +42,7 @@ test("elsewhere, no line holds the token, wherever it came from", () => {
 
 test("a token that is kept is named by its file where it is not printed", () => {
   expect(lines(OPEN, { isTerminal: false })[1]).toBe(
-    "… is the token in /home/ann/.config/lockstep/token; it is printed on a terminal only",
+    "… is the token in /home/ann/.config/lockstep/token; it is printed only on a terminal",
   );
 });
 
@@ -53,7 +53,7 @@ test("for a model that is made by code, the command names the file, and other ma
   );
   expect(lines(OPEN, { codeModel }).slice(0, 2)).toEqual([
     "  LOCKSTEP_TOKEN=secret pnpm worker --coordinator wss://192.0.2.7:7078 --tls-fingerprint AB:CD --model '/home/ann/my nets/net.ts'",
-    "the model is made by code, which is never sent: --model names each machine's own copy of the file",
+    "the model is a code file, which is never sent: --model names each machine's own copy of the file",
   ]);
 });
 
@@ -66,14 +66,14 @@ test("all addresses are told, and IPv6 stands in brackets", () => {
 test("without TLS on a network, workers must say that they accept it, and a warning says what that means", () => {
   const [command, , warning] = lines({ ...OPEN, fingerprint: undefined });
   expect(command).toBe("  LOCKSTEP_TOKEN=secret pnpm worker --coordinator ws://192.0.2.7:7078 --insecure");
-  expect(warning).toMatch(/^WARNING: without TLS, whoever is on the network in between can read and change/);
+  expect(warning).toMatch(/^WARNING: without TLS, anyone on the network path can read and change/);
 });
 
 test("on loopback, the command needs no secrets, and how to let others in is told", () => {
   const words = ["--model", "my net.ts", "--workers", "3"];
   expect(lines(LOCAL, { addresses: addressesOf(LOCAL), words })).toEqual([
     "  pnpm worker --coordinator ws://127.0.0.1:7078",
-    "only this machine can join; to let others in, with a token and TLS:",
+    "only workers on this machine can join; to let other machines join, with a token and TLS, start it with:",
     "  pnpm coordinator --model 'my net.ts' --workers 3 --host 0.0.0.0",
   ]);
 });

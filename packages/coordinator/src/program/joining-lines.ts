@@ -4,32 +4,32 @@ import { bracketed, reachableAddresses } from "@lockstep/transport";
 import type { Endpoint } from "./endpoint.ts";
 
 const WARNING =
-  "WARNING: without TLS, whoever is on the network in between can read and change all that is sent, the token too";
+  "WARNING: without TLS, anyone on the network path can read and change everything that is sent, including the token";
 
-const GIVEN_TOKEN = "the token that this coordinator was given";
-const ON_TERMINAL = "it is printed on a terminal only";
+const GIVEN_TOKEN = "the token that this coordinator was started with";
+const ON_TERMINAL = "it is printed only on a terminal";
 const COPY_OF_MODEL =
-  "the model is made by code, which is never sent: --model names each machine's own copy of the file";
+  "the model is a code file, which is never sent: --model names each machine's own copy of the file";
 
-/** The names by which workers reach a coordinator: the one to use, and others. */
+/** The addresses at which workers reach a coordinator: the one to use first, then alternatives. */
 export type Addresses = readonly [first: string, ...others: string[]];
 
-/** What the lines depend on. */
+/** What the joining lines depend on. */
 export interface Joining {
   endpoint: Endpoint;
-  /** Each as `name` or `name:port`. */
+  /** Addresses of the coordinator, each as `name` or `name:port`. */
   addresses: Addresses;
   /** The port on which it listens. */
   port: number;
-  /** Whether a person alone sees the lines: the token stands in them only then. */
+  /** Whether the lines go to a terminal; only then do they contain the token. */
   isTerminal: boolean;
-  /** The command line of this coordinator. */
+  /** The arguments of this coordinator. */
   words: readonly string[];
-  /** The file of a model that is made by code, which each worker needs a copy of. @default the model is sent as data */
+  /** The code file of the model, of which each worker needs a copy. @default the model is sent as data */
   codeModel?: string | undefined;
 }
 
-/** Returns the command that starts a worker, to be pasted, and notes on it. */
+/** Returns the command that starts a worker, followed by notes on it. */
 export function joiningLines(joining: Joining): string[] {
   const { endpoint, addresses, port, isTerminal, words, codeModel } = joining;
   const { listen, loopback, fingerprint, tokenPath } = endpoint;
@@ -41,13 +41,13 @@ export function joiningLines(joining: Joining): string[] {
     ...(others.length > 0 ? [`other addresses of this machine: ${otherAddresses}`] : []),
     ...(codeModel === undefined || loopback ? [] : [COPY_OF_MODEL]),
     ...(hidden ? [`… is ${tokenPath === undefined ? GIVEN_TOKEN : `the token in ${tokenPath}`}; ${ON_TERMINAL}`] : []),
-    ...(tokenPath === undefined ? [] : [`the next start has the same token; to have a new one, delete ${tokenPath}`]),
+    ...(tokenPath === undefined ? [] : [`later starts reuse this token; to get a new one, delete ${tokenPath}`]),
     ...(loopback ? openingLines(words) : []),
     ...(loopback || fingerprint !== undefined ? [] : [WARNING]),
   ];
 }
 
-/** Returns the command that starts a worker of the coordinator at this address. */
+/** Returns the command that starts a worker for the coordinator at this address. */
 function workerCommand(address: string, { endpoint, isTerminal, codeModel }: Joining): string {
   const { listen, loopback, fingerprint } = endpoint;
   const words = [
@@ -60,26 +60,29 @@ function workerCommand(address: string, { endpoint, isTerminal, codeModel }: Joi
   return words.join(" ");
 }
 
-/** Returns the names by which workers reach a coordinator: those that its user gave, then its addresses. */
+/** Returns the addresses at which workers reach a coordinator: the names from `--allow-host`, then those of its interfaces. */
 export function addressesOf({ listen, loopback }: Endpoint): Addresses {
   if (loopback) return [listen.host];
-  // Without a network only this machine reaches it, for now.
+  // Without a network, only this machine can reach it.
   const [first = "127.0.0.1", ...others] = [...(listen.allowHosts ?? []), ...reachableAddresses(listen.host)];
   return [first, ...others];
 }
 
-/** Returns the command that starts this coordinator so that other machines reach it, too. */
+/** Returns the command that restarts this coordinator so that other machines can reach it too. */
 function openingLines(words: readonly string[]): string[] {
   const command = ["pnpm coordinator", ...withoutToken(words).map(shellWord), "--host 0.0.0.0"];
-  return ["only this machine can join; to let others in, with a token and TLS:", `  ${command.join(" ")}`];
+  return [
+    "only workers on this machine can join; to let other machines join, with a token and TLS, start it with:",
+    `  ${command.join(" ")}`,
+  ];
 }
 
-/** Returns the word of a command that gives a program the token; a gap is in its place where lines are kept. */
+/** Returns the variable that gives a command the token; off a terminal, `…` stands for the token. */
 export function tokenWord(token: string, isTerminal: boolean): string {
   return `LOCKSTEP_TOKEN=${isTerminal ? token : "…"}`;
 }
 
-/** Returns `name:port`; a port that the name brings along wins. */
+/** Returns `name:port`; a port in the name takes precedence. */
 export function authority(name: string, port: number): string {
   const host = bracketed(name);
   return /:\d+$/.test(host) ? host : `${host}:${port}`;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { refusalLog } from "./refusal-log.ts";
 
-test("of a flood of refusals one is told every ten seconds, with how many there were", () => {
+test("a flood of refused connections prints one line per ten seconds, with the number suppressed", () => {
   const lines: string[] = [];
   let nowMs = 0;
   const refused = refusalLog(
@@ -11,8 +11,8 @@ test("of a flood of refusals one is told every ten seconds, with how many there 
   for (nowMs of [0, 1, 9999, 10_000, 15_000, 40_000, 60_000]) refused({ address: "192.0.2.1", reason: `At ${nowMs}.` });
   expect(lines).toEqual([
     "refused 192.0.2.1: At 0.",
-    "refused 192.0.2.1: At 10000. (and 2 more before)",
-    "refused 192.0.2.1: At 40000. (and 1 more before)",
+    "refused 192.0.2.1: At 10000. (2 more suppressed)",
+    "refused 192.0.2.1: At 40000. (1 more suppressed)",
     "refused 192.0.2.1: At 60000.",
   ]);
 });

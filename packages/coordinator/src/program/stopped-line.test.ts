@@ -10,7 +10,8 @@ function stopped(words: string, { port = 7077, isTerminal = true } = {}): string
   const program = coordinatorProgram().parse(tidyArguments(["coordinator", ...words.split(" ")]).slice(1), {
     from: "user",
   });
-  return stoppedLine(program, { dir: "runs/a", port, isTerminal }).replace("stopped; continue with: ", "");
+  const line = stoppedLine(program, { dir: "runs/a", steps: 7, port, isTerminal });
+  return line.replace("stopped after 7 steps; continue with: ", "");
 }
 
 test("after a stop, the line to paste holds all that was typed and the run's folder does not keep", () => {

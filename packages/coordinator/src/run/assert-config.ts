@@ -1,11 +1,10 @@
-/** Checks a run's options for what workers would refuse, before any worker starts. */
-
+/** Checks that workers can accept a run's options, before any worker starts. */
 import type { RunConfig } from "@lockstep/config";
 import { assertNormalizeOption, datasetFacts } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
 import { MAX_CLASSES, MAX_SLICES } from "@lockstep/gradient-sync";
 
-/** @throws LockstepError ERR_OPTION or ERR_NORMALIZE */
+/** Throws for options that workers would refuse. @throws LockstepError ERR_OPTION or ERR_NORMALIZE */
 export function assertWorkersAccept(config: RunConfig): void {
   const { batchSize, sliceRows, numClasses = 1, normalize, dataset } = config;
   assertNormalizeOption(normalize, datasetFacts(dataset).channels);
@@ -17,5 +16,5 @@ export function assertWorkersAccept(config: RunConfig): void {
   }
   if (numClasses <= MAX_CLASSES) return;
   const text = `Expected --num-classes of at most ${MAX_CLASSES} with workers, got ${numClasses}`;
-  throw new LockstepError("ERR_OPTION", `${text}; train with fewer, or with \`pnpm train\` on one machine.`);
+  throw new LockstepError("ERR_OPTION", `${text}; use fewer classes, or train with \`pnpm train\` on one machine.`);
 }

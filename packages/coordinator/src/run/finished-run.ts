@@ -1,10 +1,11 @@
-/** A run that is resumed when nothing of it is left to do: it needs no workers. */
+/** Detects a resumed run that has nothing left to do and therefore needs no workers. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { makeSchedule, type OpenedRun, readReport, resultLines, stepsLine } from "@lockstep/run";
 
 /**
- * Returns what to say of a run whose steps are all made and whose results are all written; undefined if anything is left.
+ * Returns the lines to print for a run whose steps are all done and whose results are all written; undefined if anything is
+ * left to do.
  *
  * @throws LockstepError ERR_OPTION if the options now allow fewer steps than are done
  */

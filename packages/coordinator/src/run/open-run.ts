@@ -1,4 +1,4 @@
-/** Opens the run of a coordinator: all is checked that can be without TensorFlow.js. */
+/** Opens the run of a coordinator and checks everything that can be checked without TensorFlow.js. */
 import type { RunConfig } from "@lockstep/config";
 import { assertModelFitsData, modelSizes } from "@lockstep/config";
 import { datasetFacts } from "@lockstep/dataset";
@@ -24,20 +24,20 @@ import { fittedState } from "../state/fitted-state.ts";
 import type { StateSpec } from "../state/state-streams.ts";
 import { assertWorkersAccept } from "./assert-config.ts";
 
-/** A run that workers are to compute. */
+/** A run that workers will compute. */
 export interface DistributedRun {
   run: OpenedRun;
-  /** What --model names: sent to the workers if it is data. */
+  /** The model that `--model` names; it is sent to the workers if it is data rather than code. */
   model: ModelFile;
-  /** Weights to begin with, for --init-from. */
+  /** Initial weights, for `--init-from`. */
   state?: readonly ParameterState[] | undefined;
 }
 
 type Print = (line: string) => void;
 
 /**
- * Opens a run for workers: a new one, or an earlier one that goes on from its last checkpoint; without a checkpoint, from
- * what workers hold, or from the start.
+ * Opens a new run, or resumes one from its last checkpoint. Without a checkpoint, a resumed run continues from the weights
+ * that workers hold, or from the start.
  */
 export async function openDistributedRun(
   request: RunRequest,
@@ -62,13 +62,15 @@ async function checkedModel(
   const state = initialWeights && withoutMomentum(initialWeights);
   return { model, state: checkedState(state, stateDict, print) };
 }
-/** The layers that the run began with: the user's file may have changed, or be gone. The workers check it. */
+
+/** Returns the layers that the run began with, because the user's file may have changed since. The workers validate them. */
 function savedSpec(spec: unknown): ModelFile {
   return { kind: "spec", spec: spec as ModelSpec };
 }
 
 /**
- * Returns what a model of known layers calls its weights; undefined for one that code makes: its first worker will tell.
+ * Returns the state dict's names and shapes for a model that is data; undefined for a code model, of which the first worker
+ * reports them.
  *
  * @throws LockstepError ERR_MODEL_SPEC, or ERR_MODEL_DATA for a model that does not fit the data set
  */
@@ -83,9 +85,9 @@ function stateDictOf(model: ModelFile, config: RunConfig): StateSpec[] | undefin
 }
 
 /**
- * Returns a state under the model's names and in its order, as far as they are known here.
+ * Returns a state under the model's names and in its order, or unchanged if those are not known yet.
  *
- * @throws LockstepError ERR_STATE_DICT for another model's, in the words that one machine has for it
+ * @throws LockstepError ERR_STATE_DICT for the state of another model
  */
 function checkedState<State extends readonly ParameterState[] | undefined>(
   state: State,

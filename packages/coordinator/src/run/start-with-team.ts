@@ -1,4 +1,4 @@
-/** Starts a run with a team, or goes on with it: decides from where and with whose weights, and prints that. */
+/** Starts or resumes a run with a team: decides from which step and with which weights, and prints the decision. */
 import { existsSync } from "node:fs";
 import { ARITHMETIC_VERSION, type Plan } from "@lockstep/gradient-sync";
 import { prefixLine } from "@lockstep/model/files";
@@ -22,26 +22,26 @@ import type { ListeningTeam } from "./listening-team.ts";
 import { teamRunFacts } from "./run-facts.ts";
 
 /**
- * If more comes in a step, it pays to collect garbage seldom; if less, heaps would grow, slowly, for nothing. It lies
- * between the two that were measured, 0.1 and 25 MB: see docs/performance.md.
+ * Incoming bytes per step above which rare garbage collection pays off; below, it would only make heaps grow. The bound
+ * lies between the two sizes that were measured, 0.1 and 25 MB: see docs/performance.md.
  */
 const LARGE_STEP_BYTES = 4 * 2 ** 20;
 
-/** A held run, with the workers that compute it. */
+/** A run that this process holds, with the team that computes it. */
 export interface TeamRun extends ListeningTeam {
   options: CoordinatorOptions;
   session: RunSession;
 }
 
-/** Returns what decides the bits of a run beside its configuration. */
+/** Returns what determines the bits of a run besides its configuration: the arithmetic and the devices. */
 export const teamNumerics = ({ members }: RemoteTeam) => ({
   arithmetic: ARITHMETIC_VERSION,
   devices: groupDevices(members.map(({ session }) => session.hello)),
 });
 
 /**
- * Starts the run with the workers that are here, from the checkpoint or from what they hold. For a run of large gradients
- * it has this process collect garbage seldom.
+ * Starts the run with the workers that have joined, from the checkpoint or from the weights that they hold. Tunes this
+ * process's garbage collection if the gradients are large.
  *
  * @throws LockstepError ERR_RUN_TAKEN if another process has taken the folder
  */
@@ -63,7 +63,7 @@ export async function startWithTeam(run: TeamRun, checkpoint: Checkpoint | undef
   return training;
 }
 
-/** Plans what is exchanged in a step, and admits as many workers as there is memory for. */
+/** Plans the gradient exchange, and limits admission to the workers that there is memory for. */
 function planFor({ session, team, admission }: TeamRun): Plan {
   const readies = team.members.map(({ session: { ready } }) => ready);
   const { plan, mostWorkers, incomingBytes } = planRun(readies, session.run.config);
@@ -72,14 +72,14 @@ function planFor({ session, team, admission }: TeamRun): Plan {
   return plan;
 }
 
-/** Where training starts, and with whose weights. */
+/** The step at which training starts, and the source of its weights. */
 interface Start {
   schedule: Schedule;
   from: ResumePoint;
   source: StateSource;
 }
 
-/** The weights that workers hold are taken, unless the checkpoint is of a later step. */
+/** Chooses the weights that workers hold, unless the checkpoint is of a later step. */
 function startOf({ options, session, team, admission }: TeamRun, checkpoint: Checkpoint | undefined): Start {
   const { config, folder } = session.run;
   const { ready } = admission.first;
@@ -93,7 +93,7 @@ function startOf({ options, session, team, admission }: TeamRun, checkpoint: Che
   return { schedule, from, source: stateSource({ checkpoint, state }, ready.stateDict) };
 }
 
-/** Prints from where the run goes on; if it begins, what becomes of what its model brings along. */
+/** Prints where a resumed run continues, or how a new run treats the weights and compile options of its model. */
 function printStart({ session, admission }: TeamRun, source: StateSource, resumeMessage: string | undefined): void {
   const { display } = session.panel;
   if (source.from === "state" && source.prefix) display.line(prefixLine(source.prefix));

@@ -1,16 +1,16 @@
-/** Brings a stop, a failure and the loss of the team to those who wait for the team. */
+/** Connects stop requests, failures and the loss of the team to the waits on the team. */
 import { StopReason } from "@lockstep/run";
 import type { RemoteTeam } from "../team/remote-team.ts";
 
-/** Has those who wait for the team look at the signal as soon as it aborts. @returns the signal */
+/** Re-evaluates the waits on the team as soon as the signal aborts. @returns the signal */
 export function wakeOn(signal: AbortSignal, team: RemoteTeam): AbortSignal {
   signal.addEventListener("abort", () => team.tick(), { once: true });
   return signal;
 }
 
 /**
- * Returns the signal for one training loop: it aborts with `signal`, when all who hold the weights want to leave, and with
- * the failure when nobody holds them any more.
+ * Returns the signal for one training loop. It aborts with `signal`, when all workers that hold the weights want to leave,
+ * and, with the failure, when no worker holds them any more.
  */
 export function loopSignal(signal: AbortSignal, team: RemoteTeam): AbortSignal {
   const end = new AbortController();

@@ -1,6 +1,6 @@
 /**
- * A distributed run trains until nobody is left who holds the weights; it then goes on from the last checkpoint, or from
- * what workers hold that come back.
+ * Trains a distributed run across the loss of all its workers: it then continues from the last checkpoint, or from the
+ * weights of workers that reconnect.
  */
 import { LockstepError } from "@lockstep/errors";
 import {
@@ -35,23 +35,23 @@ export async function trainThroughLosses(run: TeamRun, signal: AbortSignal): Pro
   }
 }
 
-/** @throws the error, unless it is the loss of all workers that hold the weights */
+/** Returns "lost" for the loss of all workers that hold the weights. @throws any other error */
 function asLost(error: unknown): "lost" {
   if (error instanceof LockstepError && error.code === "ERR_ALL_LOST") return "lost";
   throw error;
 }
 
-/** Waits for workers that the run can go on with. */
+/** Waits for workers with which the run can continue. */
 async function gatherAgain({ options, session, team }: TeamRun, end: LoopEnd | "lost", signal: AbortSignal) {
-  const why = end === "interrupted" ? "the last worker leaves; its weights are saved" : "no worker is left";
-  const line = `${why}; the run goes on when workers come`;
+  const why = end === "interrupted" ? "the last worker is leaving; its weights are saved" : "no worker is left";
+  const line = `${why}; the run continues when workers join`;
   session.panel.display.line(line);
   session.panel.live.event(line, "paused");
   team.reset();
   await gathered(team, { ...options, lostAtMs: performance.now(), signal });
 }
 
-/** Trains until the schedule is done, `signal` aborts, the last worker leaves (interrupted) or is lost (ERR_ALL_LOST). */
+/** Trains until the schedule is done, `signal` aborts, or the last worker leaves. @throws ERR_ALL_LOST when it is lost */
 async function trainUntilLost(run: TeamRun, checkpoint: Checkpoint | undefined, signal: AbortSignal): Promise<LoopEnd> {
   const training = await startWithTeam(run, checkpoint);
   return trainLoop(training, run.team, loopSignal(signal, run.team));

@@ -1,4 +1,4 @@
-/** The welcome: what each worker receives of a run when it connects. */
+/** The welcome message, which describes the run to a worker that connects. */
 import type { RecordSource } from "@lockstep/dataset";
 import type { MessageOf } from "@lockstep/gradient-sync";
 import type { DistributedRun } from "./open-run.ts";

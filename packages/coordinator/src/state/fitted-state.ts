@@ -1,4 +1,4 @@
-/** Weights and momentum from a file, put in the order of a run's state dict: workers know a tensor by its number in it. */
+/** Puts weights and momentum from a file in the order of a run's state dict, in which workers number the tensors. */
 import { fitStateDict } from "@lockstep/model/files";
 import type { ParameterState } from "@lockstep/run";
 import type { StateSpec } from "./state-streams.ts";

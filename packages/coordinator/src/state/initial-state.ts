@@ -1,4 +1,4 @@
-/** How a run begins, or goes on: where its weights come from, and who has them at the first step. */
+/** The initial state of a run that starts or resumes: the source of its weights, and the workers that get them. */
 import type { Plan } from "@lockstep/gradient-sync";
 import type { Checkpoint, ParameterState } from "@lockstep/run";
 import type { Membership } from "../membership/membership.ts";
@@ -11,10 +11,10 @@ import type { StateSpec } from "./state-streams.ts";
 export type StateSource =
   | { from: "seed" }
   | { from: "state"; tensors: readonly ParameterState[]; step: number; prefix?: string }
-  /** The workers that still hold the weights after `step` updates. */
+  /** Workers that still hold the weights after `step` updates. */
   | { from: "held"; step: number };
 
-/** The plan and the state that a run begins or resumes with. */
+/** The plan and the state with which a run starts or resumes. */
 export interface RunStart {
   plan: Plan;
   source: StateSource;
@@ -22,9 +22,9 @@ export interface RunStart {
 }
 
 /**
- * Returns the source of the initial weights when no worker holds them; tensors follow the state dict's order.
+ * Returns the source of the initial weights when no worker holds them. Tensors are in the order of the state dict.
  *
- * @param state for --init-from
+ * @param state the weights from `--init-from`
  * @throws LockstepError ERR_STATE_DICT for tensors that are not those of the state dict
  */
 export function stateSource(
@@ -36,19 +36,19 @@ export function stateSource(
   return { from: "state", step: checkpoint?.step ?? 0, ...fittedState(tensors, stateDict) };
 }
 
-/** Returns the source in words, for a run that goes on. */
+/** Describes the source of a resumed run's weights in words. */
 export function describeSource({ from, step }: { from: StateSource["from"]; step?: number }): string {
   if (from === "held") return "with the weights that workers hold";
   return from === "state" && step !== 0 ? "from the checkpoint" : "from the start: no checkpoint was written yet";
 }
 
-/** Starts the workers that begin, and sends them the weights, if they come from here. The others catch up later. */
+/** Starts the run's first workers, and sends them the weights if the coordinator has them. Others catch up later. */
 export async function startWorkers(
   { plan, source }: RunStart,
   { membership, replicas, runId }: { membership: Membership; replicas: Replicas; runId: string },
 ): Promise<void> {
   const starters = source.from === "held" ? membership.holdersOf(runId, source.step) : membership.all;
-  // On unlike devices, nobody here knows which of the replicas that are held were equal before.
+  // Replicas on different kinds of devices may have differed before; the coordinator cannot know.
   const [first] = starters;
   const mayDiffer = source.from === "held" && !starters.every((member) => first && haveSameDevice(member, first));
   for (const member of starters) {

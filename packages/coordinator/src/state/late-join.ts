@@ -1,6 +1,7 @@
 /**
- * Workers that join a run under way. Each gets a snapshot of the weights from a worker that has them, then all that was
- * told to everyone since, as fast as it reads, and takes slices once it has caught up. Nobody waits for it.
+ * Late joins: workers that join a run between steps. Each gets a snapshot of the weights from another worker, then the
+ * messages that all workers received since, as fast as it reads, and is assigned slices once it has caught up. The other
+ * workers do not wait for it.
  */
 import type { ErrorCode } from "@lockstep/errors";
 import { encode, type Plan } from "@lockstep/gradient-sync";
@@ -17,38 +18,38 @@ export interface LateJoinOptions {
   requests: Requests;
   plan: Plan;
   stateDict: readonly StateSpec[];
-  /** Bytes of updates that are kept for workers that read their snapshot. */
+  /** Bytes of updates that are buffered while workers read their snapshot. */
   maxLogBytes: number;
   drop: (member: Member, code: ErrorCode, reason: string) => void;
   log: LogEvent;
 }
 
-/** Brings workers that join a run under way to the state of the others. */
+/** Brings late joiners to the state of the other workers. */
 export class LateJoin {
   readonly #options: LateJoinOptions;
-  /** Log of what is told to everyone, while late joiners do not hear it themselves. */
+  /** Log of the messages for all, while late joiners do not receive them directly. */
   #updates: UpdateLog | undefined;
 
   constructor(options: LateJoinOptions) {
     this.#options = options;
   }
 
-  /** Whether a snapshot is on its way. */
+  /** Whether a snapshot is being transferred. */
   get busy(): boolean {
     return this.#updates !== undefined;
   }
 
-  /** Records what is told to everyone: late joiners hear it after their snapshot. */
+  /** Records a message for all, which late joiners receive after their snapshot. */
   record(message: Buffer): void {
     this.#updates?.add(message);
   }
 
   /**
-   * Has waiting members catch up, the ones with slow links after the others. Called between steps, unless it is busy. A
-   * member that cannot catch up is dropped, and may come again.
+   * Brings waiting members up to date, those with slow links in a later call. It is called between steps while it is not
+   * busy. A member that cannot catch up is dropped, and may join again.
    *
-   * @param step updates that have been told to everyone
-   * @param source of the snapshot
+   * @param step number of committed updates
+   * @param source the member that sends the snapshot
    */
   async catchUp(waiting: readonly Member[], step: number, source: Member): Promise<void> {
     const { plan, maxLogBytes, drop } = this.#options;
@@ -66,11 +67,12 @@ export class LateJoin {
       const complete = await this.#sendSnapshot(members, step, updates, source);
       caughtUp = complete && (await this.#sendUpdates(members, step, updates));
     } finally {
-      if (this.#updates === updates) this.#updates = undefined; // else whoever waits is never brought in
+      if (this.#updates === updates) this.#updates = undefined; // otherwise it would stay busy for ever
     }
     if (caughtUp) return this.#finish(members);
     for (const member of members.filter(({ hasDeparted: gone }) => !gone)) {
-      if (updates.overflowed) drop(member, "ERR_SLOW_READER", "the run made updates faster than this worker read them");
+      if (updates.overflowed)
+        drop(member, "ERR_SLOW_READER", "the run made updates faster than this worker could read them");
       else drop(member, "ERR_STATE_LOST", `${source.name} was lost before it had sent the weights`);
     }
   }
@@ -82,13 +84,13 @@ export class LateJoin {
     });
   }
 
-  /** @returns whether they have had all updates; then they hear what everyone hears, from the next one on */
+  /** Sends the logged updates. @returns whether all were sent; the members then receive all later messages directly */
   async #sendUpdates(members: readonly Member[], step: number, updates: UpdateLog): Promise<boolean> {
-    if (updates.overflowed) return false; // nor have they had all of the snapshot
+    if (updates.overflowed) return false; // the snapshot is incomplete, too
     await sendToAll(members, encode({ type: "load-end", step }));
-    for (const message of updates.messages) await sendToAll(members, message); // and those that are added meanwhile
+    for (const message of updates.messages) await sendToAll(members, message); // includes those added meanwhile
     if (updates.overflowed) return false;
-    this.#updates = undefined; // nothing may happen between the last of the log and this
+    this.#updates = undefined; // no await between the last logged message and this
     for (const member of members) member.startReplaying();
     return true;
   }
@@ -96,12 +98,12 @@ export class LateJoin {
   async #finish(members: readonly Member[]): Promise<void> {
     for (const member of (await this.#options.requests.ask(members, { type: "sync" })).keys()) {
       member.activate();
-      this.#options.log(`${member.name} has caught up, and takes slices`, "caught-up", { worker: member.name });
+      this.#options.log(`${member.name} has caught up and is assigned slices`, "caught-up", { worker: member.name });
     }
   }
 }
 
-/** Those whose links are at least half as fast as the fastest: all get a snapshot at the pace of the slowest of them. */
+/** Returns the members whose links are at least half as fast as the fastest, since a snapshot goes at the slowest's pace. */
 function withSimilarLinks(members: readonly Member[]): Member[] {
   const speedOf = ({ session }: Member) => session.ready.linkBytesPerSecond;
   const fastest = Math.max(...members.map(speedOf));

@@ -1,4 +1,4 @@
-/** The verdict on replicas whose digests are unequal. */
+/** Judges replicas by their digests. */
 import { deviceKey } from "@lockstep/run";
 import type { Member } from "../membership/members.ts";
 
@@ -8,19 +8,19 @@ export interface ReplicaDigest {
   digest: string;
 }
 
-/** Which replicas are right, wrong, or only rounded otherwise. */
+/** The replicas that are right, wrong, or merely rounded differently. */
 export interface Verdict {
-  /** The member whose state is taken for the right one. */
+  /** The member whose state counts as right; undefined if there are no replicas. */
   reference: Member | undefined;
-  /** Members whose weights must equal another member's to the bit, and do not: their machine is faulty. */
+  /** Members whose weights must equal another member's to the bit and do not: their machines are faulty. */
   wrong: Member[];
-  /** Members whose weights differ from the reference's because the devices that computed them round differently. */
+  /** Members whose weights differ from the reference's because their devices round differently. */
   drifted: Member[];
 }
 
 /**
- * Judges replicas. Among those that must be equal the majority is right; in a tie, those who joined first. The largest such group is
- * the reference.
+ * Judges replicas. Among those that must be equal, the majority is right; in a tie, those that joined first. The largest
+ * group of right replicas provides the reference.
  */
 export function judgeReplicas(replicas: readonly ReplicaDigest[]): Verdict {
   const groups = groupBy(replicas, ({ member }) => deviceKey(member.session.hello))
@@ -38,7 +38,7 @@ export function judgeReplicas(replicas: readonly ReplicaDigest[]): Verdict {
   };
 }
 
-/** The groups in the order of their first items. */
+/** Groups items by key, in the order of each group's first item. */
 function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => unknown): Item[][] {
   const groups = new Map<unknown, Item[]>();
   for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);

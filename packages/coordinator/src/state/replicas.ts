@@ -1,4 +1,4 @@
-/** The weights and momentum that the workers hold: read from one, compared between all, sent to those who lack them. */
+/** The replicas of the weights and momentum on the workers: reads one, compares all, and installs a state on them. */
 import { LockstepError } from "@lockstep/errors";
 import { CHUNK_BYTES, chunksOf, elementsOf, encode, rawFloats } from "@lockstep/gradient-sync";
 import type { ParameterState } from "@lockstep/run";
@@ -17,9 +17,9 @@ export interface ReplicasOptions {
   requests: Requests;
   condition: Condition;
   stateDict: readonly StateSpec[];
-  /** Members that have the weights, the fastest first: it costs that one least to send them. */
+  /** Returns the members that hold the weights, fastest first: sending costs the fastest one least. */
   holders: () => readonly Member[];
-  /** Number of committed updates. */
+  /** Returns the number of committed updates. */
   updates: () => number;
   log: LogEvent;
 }
@@ -33,11 +33,11 @@ export class Replicas {
   }
 
   /**
-   * Reads the state as it is now, from one worker, while training goes on. If that one is lost, another one's is as good until
-   * the next update; also that of a worker which still catches up, once it has.
+   * Reads the current state from one worker while training continues. If that worker disconnects before the next update,
+   * another one's state is read instead, or that of a late joiner once it has caught up.
    *
-   * @throws LockstepError ERR_STATE_LOST if the worker that had it is lost, and the others have gone on
-   * @throws LockstepError ERR_ALL_LOST if there is none
+   * @throws LockstepError ERR_STATE_LOST if the worker disconnects after the others have applied further updates
+   * @throws LockstepError ERR_ALL_LOST if no worker holds the weights
    */
   async read(): Promise<ParameterState[]> {
     const { streams, condition, stateDict, holders, updates } = this.#options;
@@ -52,16 +52,16 @@ export class Replicas {
       if (holders().length === 0) await condition.wait(() => holders().length > 0 || updates() !== step);
       if (updates() !== step) throw stateLost(last);
       const source = holders()[0];
-      if (source === undefined) continue; // the one that was waited for is lost, too
+      if (source === undefined) continue; // the holder that was waited for has disconnected, too
       if (await streams.request(source, { stateDict, step }, store)) return state;
       last = source.name;
     }
   }
 
   /**
-   * Sends weights and momentum from a file to all who begin. On the wire a tensor is its number in the state dict.
+   * Sends weights and momentum from a file to members. On the wire, a tensor is identified by its index in the state dict.
    *
-   * @throws LockstepError ERR_STATE_DICT for tensors that are not those of the state dict; then nothing is sent
+   * @throws LockstepError ERR_STATE_DICT if the tensors are not those of the state dict; nothing is sent then
    */
   async install(state: readonly ParameterState[], members: readonly Member[]): Promise<void> {
     const { tensors } = fittedState(state, this.#options.stateDict);
@@ -79,24 +79,24 @@ export class Replicas {
   }
 
   /**
-   * Compares the digests of replicas. Those of one lineage on like devices must be equal; others may round otherwise, and
-   * are sent the state of the reference. A worker that is lost on the way is left out.
+   * Compares the digests of replicas. Those of one origin on devices of one kind must be equal. Others may have been rounded
+   * differently, and are sent the state of the reference. A worker that disconnects meanwhile is left out.
    *
-   * @throws LockstepError ERR_REPLICA that names the worker
+   * @throws LockstepError ERR_REPLICA with the names of the faulty workers
    */
   async compare(members: readonly Member[]): Promise<void> {
     const replies = await this.#options.requests.ask(members, { type: "digest" });
     const here = [...replies.keys()].filter(({ hasDeparted: gone }) => !gone);
     const replicas = here.map((member) => ({ member, digest: replies.get(member)!.digest }));
     const { reference, wrong, drifted } = judgeReplicas(replicas);
-    if (reference === undefined) return; // nobody is left to compare
+    if (reference === undefined) return; // no worker is left to compare
     if (wrong.length > 0) throw replicaError(wrong, here);
     if (drifted.length > 0 && !(await this.#overwrite(reference, drifted))) return this.compare(here);
     const origin = drifted.length > 0 ? newOrigin() : reference.origin;
-    for (const member of here) member.origin = origin; // all are equal now
+    for (const member of here) member.origin = origin; // all replicas are equal now
   }
 
-  /** Sends the state of one worker to others that have drifted away from it. @returns whether all of it came */
+  /** Overwrites the state of drifted workers with that of `source`. @returns whether `source` sent all of it */
   async #overwrite(source: Member, drifted: readonly Member[]): Promise<boolean> {
     const { streams, requests, stateDict, updates, log } = this.#options;
     const step = updates();
@@ -107,8 +107,8 @@ export class Replicas {
     const replies = await requests.ask(drifted, { type: "load-end", step });
     for (const [{ name }, { largestDifference }] of replies) {
       const by = largestDifference.toExponential(1);
-      const why = `since their devices round differently; ${name} was given the weights of ${source.name}`;
-      const line = `${name} had drifted from ${source.name} by up to ${by}, ${why}`;
+      const remedy = `because their devices round differently; ${name} now has the weights of ${source.name}`;
+      const line = `${name} had drifted from ${source.name} by up to ${by}, ${remedy}`;
       log(line, "mended", { worker: name });
     }
     return true;
@@ -122,7 +122,8 @@ function stateLost(name: string): LockstepError {
 function replicaError(wrong: readonly Member[], compared: readonly Member[]): LockstepError {
   const names = wrong.map(({ name }) => name).join(" and ");
   const right = compared.find((member) => !wrong.includes(member) && mustBeEqual(member, wrong[0]!))!;
-  const text = `The weights of ${names} differ from those of ${right.name}, though their devices are alike`;
-  const remedy = "Look for faulty memory or another version there; start again with --resume and without it.";
+  const text = `The weights of ${names} differ from those of ${right.name}, although their devices are of one kind`;
+  const remedy =
+    "Check that machine's memory and installed versions; resume the run with --resume, without that worker.";
   return new LockstepError("ERR_REPLICA", `${text}. ${remedy}`);
 }

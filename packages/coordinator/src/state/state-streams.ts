@@ -1,4 +1,4 @@
-/** The weights and momentum of workers, on their way here piece by piece while training goes on. */
+/** Streams of weights and momentum from workers, which arrive chunk by chunk while training continues. */
 import { LockstepError } from "@lockstep/errors";
 import { CHUNK_BYTES, elementsOf, type MessageOf, STATE_WINDOW } from "@lockstep/gradient-sync";
 import type { Member } from "../membership/members.ts";
@@ -6,33 +6,33 @@ import type { Member } from "../membership/members.ts";
 /** A tensor of the state dict. */
 export type StateSpec = { name: string; shape: number[] };
 type Chunk = MessageOf<"state-chunk">;
-/** A piece of a state: numbers of one tensor's weights or momentum. */
+/** A chunk of a state: consecutive values of one tensor's weights or momentum. */
 export type StatePiece = Pick<Chunk, "tensor" | "kind" | "offset" | "data">;
 
-/** Number of elements of each tensor that have come: the pieces of a tensor come in order. */
+/** Number of elements of each tensor that have arrived; the chunks of a tensor arrive in order. */
 type Received = Record<Chunk["kind"], number[]>;
 
-/** Pieces of a state that are under way may hold up a contribution behind them for so long. */
+/** Time for which the chunks in flight may delay a contribution that is queued behind them. */
 const WINDOW_SECONDS = 0.3;
 
 interface Stream {
   source: Member;
-  /** Number of pieces that may be under way. */
+  /** Number of chunks that may be in flight. */
   window: number;
   /** Number of updates that the state must have. */
   step: number;
   sizes: readonly number[];
   received: Received;
-  /** Number of pieces that have come and are not yet acknowledged. */
-  underWay: number;
-  /** When the last piece came, or room for it. */
+  /** Number of chunks that have arrived and are not acknowledged yet. */
+  unacknowledged: number;
+  /** Time at which the last chunk was acknowledged, or the stream was requested. */
   lastMs: number;
   onPiece: (piece: StatePiece) => Promise<void>;
   settle: (complete: boolean) => void;
   fail: (error: unknown) => void;
 }
 
-/** Receives the states that were requested of members, and keeps them in bounds. */
+/** Requests states from members, receives them, and enforces their flow control. */
 export class StateStreams {
   readonly #streams = new Map<number, Stream>();
   readonly #nowMs: () => number;
@@ -43,18 +43,18 @@ export class StateStreams {
   }
 
   /**
-   * Has a worker send its state as it is now. Further pieces are asked for as `onPiece` resolves.
+   * Requests the current state of a worker. Each chunk is acknowledged when `onPiece` resolves.
    *
-   * @param step number of updates that it was told of
-   * @returns whether all of it came before the worker was lost; false at once for a worker that is gone already
-   * @throws what `onPiece` rejects with
+   * @param step number of updates that the state must have
+   * @returns whether the whole state arrived before the worker disconnected; false at once for one that has departed already
+   * @throws the error that `onPiece` rejects with
    */
   request(
     source: Member,
     { stateDict, step }: { stateDict: readonly StateSpec[]; step: number },
     onPiece: Stream["onPiece"],
   ): Promise<boolean> {
-    if (source.hasDeparted) return Promise.resolve(false); // its loss, which would end the stream, was told before
+    if (source.hasDeparted) return Promise.resolve(false); // `cancel`, which would end the stream, was called before
     const request = this.#requests++;
     const sizes = stateDict.map(({ shape }) => elementsOf(shape));
     const none = () => sizes.map(() => 0);
@@ -70,12 +70,23 @@ export class StateStreams {
       const received = { weight: none(), velocity: none() };
       const lastMs = this.#nowMs();
       const window = windowOf(source.session.ready.linkBytesPerSecond);
-      this.#streams.set(request, { source, window, step, sizes, received, underWay: 0, lastMs, onPiece, settle, fail });
+      this.#streams.set(request, {
+        source,
+        window,
+        step,
+        sizes,
+        received,
+        unacknowledged: 0,
+        lastMs,
+        onPiece,
+        settle,
+        fail,
+      });
       source.send({ type: "send-state", request, window });
     });
   }
 
-  /** @throws LockstepError ERR_CHUNK for a piece that was not asked for, is not the tensor's next, or is one too many */
+  /** Handles a chunk. @throws LockstepError ERR_CHUNK if it was not requested, is out of order, or exceeds the window */
   onChunk(member: Member, { request, tensor, kind, offset, data }: Chunk): void {
     const stream = this.#of(member, request);
     const { sizes, received } = stream;
@@ -84,65 +95,64 @@ export class StateStreams {
     if (!isInBounds || offset !== received[kind][tensor]) {
       throw new LockstepError(
         "ERR_CHUNK",
-        `Expected the next piece of tensor ${tensor}, got ${data.length} bytes at ${offset}.`,
+        `Expected the next chunk of tensor ${tensor}, got ${data.length} bytes at element ${offset}.`,
       );
     }
-    if (stream.underWay >= stream.window) {
+    if (stream.unacknowledged >= stream.window) {
       throw new LockstepError(
         "ERR_CHUNK",
-        `More than ${stream.window} pieces of a state came without being asked for.`,
+        `Expected at most ${stream.window} unacknowledged chunks of a state, got one more.`,
       );
     }
     received[kind][tensor] = offset + elements;
-    stream.underWay++;
+    stream.unacknowledged++;
     stream
       .onPiece({ tensor, kind, offset, data })
       .then(() => {
-        stream.underWay--;
+        stream.unacknowledged--;
         stream.lastMs = this.#nowMs();
         member.send({ type: "state-ack", request });
       })
       .catch(stream.fail);
   }
 
-  /** @throws LockstepError ERR_CHUNK if it was not asked for, is not whole, or not of the step that it was asked for at */
+  /** Handles the end of a state. @throws LockstepError ERR_CHUNK if it was not requested, is incomplete or of another step */
   onEnd(member: Member, { request, step }: MessageOf<"state-end">): void {
     const { sizes, received, step: expected, settle } = this.#of(member, request);
     const complete = sizes.every((size, i) => received.weight[i] === size && received.velocity[i] === size);
     if (!complete || step !== expected) {
-      const got = `${complete ? "a" : "part of a"} state after ${step}`;
-      throw new LockstepError("ERR_CHUNK", `Expected the whole state after ${expected} updates, got ${got}.`);
+      const got = `${complete ? "a" : "an incomplete"} state after ${step}`;
+      throw new LockstepError("ERR_CHUNK", `Expected the complete state after ${expected} updates, got ${got}.`);
     }
     settle(true);
   }
 
-  /** Ends the streams of a member that is gone. */
+  /** Ends the streams of a member that has departed. */
   cancel(member: Member): void {
     for (const { source, settle } of this.#streams.values()) if (source === member) settle(false);
   }
 
-  /** Tells whether a state of this member is under way. */
+  /** Returns whether a state of this member is being received. */
   isSource(member: Member): boolean {
     return [...this.#streams.values()].some(({ source }) => source === member);
   }
 
-  /** Returns since when a member owes the next piece of a state, if it does, and its reader does not hold it up. */
+  /** Returns the time since which a member owes the next chunk of a state; undefined if it owes none. */
   waitingSinceMs(member: Member): number | undefined {
-    const waiting = [...this.#streams.values()].filter(({ source, underWay }) => source === member && underWay === 0);
+    const waiting = [...this.#streams.values()].filter(
+      ({ source, unacknowledged }) => source === member && unacknowledged === 0,
+    );
     return waiting.length === 0 ? undefined : Math.min(...waiting.map(({ lastMs }) => lastMs));
   }
 
   #of(member: Member, request: number): Stream {
     const stream = this.#streams.get(request);
     if (stream?.source === member) return stream;
-    throw new LockstepError(
-      "ERR_CHUNK",
-      `The coordinator has not asked ${member.name} for its state under number ${request}.`,
-    );
+    throw new LockstepError("ERR_CHUNK", `The coordinator has not requested state ${request} from ${member.name}.`);
   }
 }
 
-/** Returns how many pieces keep a link busy while their sender computes, and hold up little else on it. */
+/** Returns the number of chunks that keep a link busy while their sender computes, without delaying other messages much. */
 function windowOf(linkBytesPerSecond: number): number {
   return Math.max(1, Math.min(STATE_WINDOW, Math.round((WINDOW_SECONDS * linkBytesPerSecond) / CHUNK_BYTES)));
 }

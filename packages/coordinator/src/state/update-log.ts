@@ -1,24 +1,24 @@
-/** The log of what was told to all since a snapshot of the weights was begun. */
+/** The log of messages for all workers since a snapshot of the weights was started. */
 
-/** Keeps messages for workers that get the snapshot, and hear them afterwards. */
+/** Buffers messages for workers that receive the snapshot first. */
 export class UpdateLog {
   readonly #maxBytes: number;
   #bytes = 0;
   readonly messages: Buffer[] = [];
 
-  /** @param maxBytes above which nothing is kept: a worker that has not read it by then comes too late */
+  /** @param maxBytes size above which the log overflows: a worker that has not read its snapshot by then cannot catch up */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
-  /** Adds a message, as encoded. */
+  /** Adds an encoded message. */
   add(message: Buffer): void {
     this.#bytes += message.length;
     if (this.overflowed) this.messages.length = 0;
     else this.messages.push(message);
   }
 
-  /** Whether there were more bytes than are kept. */
+  /** Whether the messages exceeded the limit and were discarded. */
   get overflowed(): boolean {
     return this.#bytes > this.#maxBytes;
   }

@@ -1,5 +1,4 @@
-/** The slices that members are given, and who may be given any. */
-
+/** Assigns slices to members and decides which members are eligible. */
 import type { MessageOf, Outgoing, SliceId, StepRound, WorkerId } from "@lockstep/gradient-sync";
 import type { Member } from "../membership/members.ts";
 import type { Membership } from "../membership/membership.ts";
@@ -7,7 +6,7 @@ import { type AttemptKey, type OutstandingSlice, OutstandingSlices } from "./out
 
 type Contribution = MessageOf<"contribution">;
 
-/** Assigns slices to members, and measures how long each takes. */
+/** Assigns slices to members and measures how long each takes. */
 export class Assignments {
   readonly #membership: Membership;
   readonly #nowMs: () => number;
@@ -19,19 +18,19 @@ export class Assignments {
     this.#nowMs = nowMs;
   }
 
-  /** Members that may be given work: one that leaves, or is behind, only if there is no other. */
+  /** Returns the members that may get work. Members that are leaving or behind are eligible only if there are no others. */
   eligible(step: number): Member[] {
     const here = this.#membership.in("in");
     const prompt = here.filter((member) => !this.isBehind(member, step));
     return [prompt, here].find(({ length }) => length > 0) ?? this.#membership.in("leaving");
   }
 
-  /** Whether a member still owes a slice of a step before this one. */
+  /** Returns whether a member still owes a slice of a step before this one. */
   isBehind({ id }: Member, step: number): boolean {
     return this.#outstanding.isBehind(id, step);
   }
 
-  /** Begins an attempt of a member at each of these slices of a step. @returns the message that tells it */
+  /** Starts an attempt of a member at each of these slices of a step. @returns the message that assigns them */
   assign(member: Member, slices: readonly SliceId[], round: StepRound): Outgoing {
     const { step } = round.task;
     const sinceMs = this.#nowMs();
@@ -46,7 +45,7 @@ export class Assignments {
     return outgoing;
   }
 
-  /** Notes that a member has computed a slice that it was given, or one that no longer counts. */
+  /** Records that a member has computed a slice; the slice may no longer count. */
   contributed(member: Member, { ms, ...attempt }: Contribution): void {
     const outstanding = this.#outstanding.get(member.id, attempt);
     if (outstanding === undefined) return;
@@ -61,27 +60,27 @@ export class Assignments {
     member.contributedMs = now;
   }
 
-  /** Notes that what a worker sent for an attempt was refused. */
+  /** Records that a worker's contribution to an attempt was refused. */
   rejected(worker: WorkerId, attempt: AttemptKey): void {
     this.#outstanding.delete(worker, attempt);
   }
 
-  /** Samples that a member was given to train with, and has not contributed. */
+  /** Returns the number of training samples that a member was assigned and has not contributed. */
   openSamples({ id }: Member): number {
     return this.#outstanding.samplesOf(id);
   }
 
-  /** Returns what is known of an attempt that a worker has not contributed yet. */
+  /** Returns the record of an attempt that a worker has not contributed yet. */
   outstanding(worker: WorkerId, attempt: AttemptKey): OutstandingSlice | undefined {
     return this.#outstanding.get(worker, attempt);
   }
 
-  /** Forgets what a member that is gone was given. */
+  /** Removes the outstanding slices of a member that has departed. */
   remove({ id }: Member): void {
     this.#outstanding.remove(id);
   }
 
-  /** Forgets everything: nobody waits for it. */
+  /** Removes all outstanding slices. */
   clear(): void {
     this.#outstanding.clear();
   }

@@ -1,17 +1,17 @@
 /**
- * The evaluation of all samples of a split, in ranges that workers take as they have time. A range whose worker is lost,
- * or whose result is refused, goes to another, so that every sample counts once. Losses are added in the order of the
- * ranges.
+ * The evaluation of all samples of a split, in ranges that are assigned to workers as they become free. A range whose worker
+ * disconnects, or whose result is refused, goes to another worker, so that every sample counts once. Losses are summed in
+ * the order of the ranges.
  */
 import { MAX_LOSS_SUM, type WorkerId } from "@lockstep/gradient-sync";
 import { addEvaluation, type Evaluation, emptyEvaluation } from "@lockstep/run";
 
-/** Samples that a worker evaluates at once. */
+/** Number of samples in a range. */
 const RANGE_ROWS = 64;
-/** Ranges that a worker is given ahead, so that it never waits for the next. */
+/** Number of ranges that a worker has in flight, so that it never waits for the next one. */
 const RANGES_AHEAD = 2;
 
-/** Samples [start, end) of a split, under the number of their request. */
+/** Samples [start, end) of a split, and the id of the request for them. */
 export interface EvaluationRange {
   request: number;
   start: number;
@@ -19,23 +19,23 @@ export interface EvaluationRange {
 }
 
 interface Range extends EvaluationRange {
-  /** The worker that computes it, if one does. */
+  /** The worker that it is assigned to, if any. */
   worker?: WorkerId | undefined;
-  /** Workers that found its loss not finite. */
+  /** Workers whose loss for it was not finite. */
   nonFiniteWorkers: Set<WorkerId>;
   /** Sum of the losses of its samples, once it is done. */
   lossSum?: number;
   predictions?: number[] | undefined;
 }
 
-/** Gives ranges out, and adds up their results. */
+/** Assigns ranges to workers and sums their results. */
 export class EvaluationRound {
   readonly #classes: number;
   readonly #ranges: Range[] = [];
-  /** Counts of the ranges that are done; they are exact in any order. */
+  /** Counts over the ranges that are done; integer sums are exact in any order. */
   readonly #counts: Evaluation;
 
-  /** @param firstRequest number of the first range's request */
+  /** @param firstRequest id of the first range's request */
   constructor(samples: number, classes: number, firstRequest: number) {
     this.#classes = classes;
     this.#counts = emptyEvaluation(classes);
@@ -50,7 +50,7 @@ export class EvaluationRound {
     return this.#ranges.length;
   }
 
-  /** Gives a worker the ranges that it may compute next. */
+  /** Assigns a worker its next ranges. @returns the ranges that are new to it */
   assign(worker: WorkerId): EvaluationRange[] {
     const own = this.#open().filter((range) => range.worker === worker).length;
     const free = this.#open().filter((range) => range.worker === undefined && !range.nonFiniteWorkers.has(worker));
@@ -60,35 +60,36 @@ export class EvaluationRound {
     });
   }
 
-  /** Takes a result. @returns why it is refused, if it is; its range is then another worker's */
+  /** Adds a result. @returns the reason if it is refused; its range then goes to another worker */
   add(worker: WorkerId, { request, ...result }: Evaluation & { request: number }): string | undefined {
     const range = this.#ranges.find((other) => other.request === request);
-    if (range === undefined) return undefined; // asked for by an evaluation before this one
-    if (range.worker !== worker || range.lossSum !== undefined) return "an evaluation that was not asked for";
+    if (range === undefined) return undefined; // requested by an earlier evaluation
+    if (range.worker !== worker || range.lossSum !== undefined) return "an evaluation that was not requested";
     range.worker = undefined;
-    if (!this.#isConsistent(result, range.end - range.start)) return "an evaluation that is not of all its samples";
+    if (!this.#isConsistent(result, range.end - range.start))
+      return "an evaluation that does not cover all its samples";
     const isLoss = Math.abs(result.lossSum) <= MAX_LOSS_SUM;
     if (!isLoss && range.nonFiniteWorkers.add(worker).size === 1) return "a loss that is not finite";
     range.predictions = result.predictions;
-    range.lossSum = isLoss ? result.lossSum : Number.NaN; // a second worker has found the same: it is the training's fault
+    range.lossSum = isLoss ? result.lossSum : Number.NaN; // a second worker found the same: the training has diverged
     addEvaluation(this.#counts, result);
     return undefined;
   }
 
-  /** Samples that a worker was given and has not evaluated. */
+  /** Returns the number of samples that a worker was assigned and has not evaluated. */
   openSamples(worker: WorkerId): number {
     const own = this.#open().filter((range) => range.worker === worker);
     return own.reduce((total, { start, end }) => total + end - start, 0);
   }
 
-  /** Frees the ranges of a worker that is gone. */
+  /** Frees the ranges of a worker that has departed. */
   withdraw(worker: WorkerId): void {
     for (const range of this.#open()) if (range.worker === worker) range.worker = undefined;
   }
 
-  /** Leaves a range at a loss that is not finite, where all workers that are there have found it so. */
+  /** Accepts a loss that is not finite for each range that all of these workers have found not finite. */
   settle(workers: readonly WorkerId[]): void {
-    if (workers.length === 0) return; // others may come, and find it finite
+    if (workers.length === 0) return; // workers that join later may find it finite
     for (const range of this.#open()) {
       if (workers.every((worker) => range.nonFiniteWorkers.has(worker))) range.lossSum = Number.NaN;
     }
@@ -113,6 +114,7 @@ export class EvaluationRound {
     return this.#ranges.filter(({ lossSum }) => lossSum === undefined);
   }
 
+  /** Returns whether a result covers its samples, and its counts agree with each other. */
   #isConsistent({ samples, confusion, predictions }: Evaluation, expected: number): boolean {
     if (predictions !== undefined && !matchConfusion(predictions, confusion)) return false;
     const counts = confusion.flat();
@@ -121,7 +123,7 @@ export class EvaluationRound {
   }
 }
 
-/** Tells whether so many samples were taken for each class as the confusion matrix says. */
+/** Returns whether each class is predicted as often as the confusion matrix says. */
 function matchConfusion(predictions: readonly number[], confusion: readonly number[][]): boolean {
   const left = confusion.map((_, predicted) => confusion.reduce((total, row) => total + (row[predicted] ?? 0), 0));
   for (const predicted of predictions) left[predicted] = (left[predicted] ?? 0) - 1;

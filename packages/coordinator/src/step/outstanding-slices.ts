@@ -1,4 +1,4 @@
-/** Slices that workers were given and have not contributed, also those of earlier steps that others were quicker with. */
+/** Slices that workers were assigned and have not contributed, including those of earlier steps that others completed. */
 import type { SliceId, Step, WorkerId } from "@lockstep/gradient-sync";
 
 /** An attempt that a worker has not completed. */
@@ -6,52 +6,52 @@ export interface OutstandingSlice {
   worker: WorkerId;
   step: Step;
   samples: number;
-  /** Samples of this slice, and of what the worker was given before and had not finished. */
+  /** Samples of this slice and of the work that the worker had queued before it. */
   queuedSamples: number;
-  /** When it was given, by the coordinator's clock. */
+  /** Time of the assignment, by the coordinator's clock. */
   sinceMs: number;
 }
 
-/** Names an attempt. */
+/** Identifies an attempt. */
 export type AttemptKey = { step: Step; slice: SliceId; attempt: number };
 
-/** Keeps the outstanding slices of each worker. */
+/** The outstanding slices of each worker. */
 export class OutstandingSlices {
-  /** By worker, so that a chunk of one is not looked for among the slices of all. */
+  /** Outstanding slices by worker and attempt. */
   readonly #outstanding = new Map<WorkerId, Map<string, OutstandingSlice>>();
 
-  /** Adds an attempt that a worker begins. */
+  /** Adds an attempt of a worker. */
   add(key: AttemptKey, slice: OutstandingSlice): void {
     const own = this.#outstanding.get(slice.worker) ?? new Map<string, OutstandingSlice>();
     this.#outstanding.set(slice.worker, own.set(keyOf(key), slice));
   }
 
-  /** Returns an attempt of a worker, unless it is done. */
+  /** Returns an attempt of a worker if it is outstanding. */
   get(worker: WorkerId, key: AttemptKey): OutstandingSlice | undefined {
     return this.#outstanding.get(worker)?.get(keyOf(key));
   }
 
-  /** Forgets an attempt that is done, or refused. */
+  /** Deletes an attempt that is complete or refused. */
   delete(worker: WorkerId, key: AttemptKey): void {
     this.#outstanding.get(worker)?.delete(keyOf(key));
   }
 
-  /** Forgets all attempts of a worker that is gone. */
+  /** Deletes all attempts of a worker that has departed. */
   remove(worker: WorkerId): void {
     this.#outstanding.delete(worker);
   }
 
-  /** Forgets everything. */
+  /** Deletes all attempts. */
   clear(): void {
     this.#outstanding.clear();
   }
 
-  /** Samples that a worker has not contributed yet. */
+  /** Returns the number of samples that a worker has not contributed yet. */
   samplesOf(worker: WorkerId): number {
     return this.#of(worker).reduce((total, { samples }) => total + samples, 0);
   }
 
-  /** Tells whether a worker still owes a slice of a step before this one. */
+  /** Returns whether a worker still owes a slice of a step before this one. */
   isBehind(worker: WorkerId, step: number): boolean {
     return this.#of(worker).some((slice) => slice.step < step);
   }

@@ -1,6 +1,6 @@
-/** How far a run is: the updates that it has made, and when it made the last one. */
+/** The progress of a run: the number of committed updates and the time of the last one. */
 
-/** Counts committed updates, and measures the time from one to the next. */
+/** Counts committed updates and measures the time from one to the next. */
 export class Progress {
   readonly #nowMs: () => number;
   #updatesMade = 0;
@@ -13,34 +13,34 @@ export class Progress {
     this.#sinceMs = nowMs();
   }
 
-  /** Number of updates that all members were told of. */
+  /** Number of committed updates. */
   get updatesMade(): number {
     return this.#updatesMade;
   }
 
-  /** The most that there ever were: a run that goes on from its checkpoint has undone those after it. */
+  /** Largest number of updates ever committed; resuming from a checkpoint undoes later ones. */
   get mostUpdatesMade(): number {
     return this.#mostUpdatesMade;
   }
 
-  /** When the step under way began, by the clock in milliseconds. */
+  /** Time at which the current step began, in milliseconds. */
   get stepSinceMs(): number {
     return this.#sinceMs;
   }
 
-  /** Notes that the weights are those after this many updates. */
-  standAt(updates: number): void {
+  /** Records that the weights are those after this many updates. */
+  resumeAt(updates: number): void {
     this.#updatesMade = updates;
   }
 
-  /** Notes the commit of this step, at this time. */
+  /** Records the commit of a step at this time. */
   commit(step: number, atMs: number): void {
     this.#updatesMade = step + 1;
     this.#mostUpdatesMade = Math.max(this.#mostUpdatesMade, this.#updatesMade);
     this.#sinceMs = atMs;
   }
 
-  /** Starts to measure anew: the time until now belongs to no step. */
+  /** Restarts the measurement, so that the time until now counts for no step. */
   skipTime(): void {
     this.#sinceMs = this.#nowMs();
   }

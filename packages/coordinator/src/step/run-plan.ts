@@ -1,5 +1,4 @@
-/** How the gradients of a run travel, and how many workers may take part: by who is here, and what can be added up. */
-
+/** Plans how a run's gradients are sent and how many workers may join, from the workers' links and the memory for sums. */
 import type { RunConfig } from "@lockstep/config";
 import {
   BYTES_PER_ELEMENT,
@@ -15,20 +14,20 @@ import { assertSumsFit, maxSlices, sumsBudgetBytes } from "./memory-budget.ts";
 type Ready = Pick<ReadySession["ready"], "tensors" | "factorable" | "linkBytesPerSecond" | "gemmFlopsPerSecond">;
 type Settings = Pick<RunConfig, "sync" | "wire" | "batchSize" | "sliceRows">;
 
-/** The plan of a run, and the limits that follow from it. */
+/** The plan of a run and the limits that follow from it. */
 export interface RunPlan {
   plan: Plan;
-  /** Most workers whose slices can be added up, where each has one of its own. */
+  /** Largest number of workers whose slices fit into memory, if each has a slice of its own. */
   mostWorkers: number;
-  /** Bytes that workers send in a step, neither packed nor with what surrounds the numbers. */
+  /** Bytes of gradients that workers send in a step, without packing and framing. */
   incomingBytes: number;
 }
 
 /**
- * Plans a run for the workers that are here.
+ * Plans a run for the workers that have joined.
  *
- * @param workers their measures and models
- * @throws LockstepError ERR_SUMS if they are too many, or the fixed slices
+ * @param workers their models and measured speeds; at least one
+ * @throws LockstepError ERR_SUMS if there are too many workers or fixed slices
  */
 export function planRun(workers: readonly Ready[], settings: Settings, budgetBytes = sumsBudgetBytes()): RunPlan {
   const { wire, batchSize, sliceRows } = settings;
@@ -39,19 +38,19 @@ export function planRun(workers: readonly Ready[], settings: Settings, budgetByt
   const planFor = (links: typeof slowest | undefined): Plan => {
     return { forms: planForms({ ...settings, tensors, factorable, links }), wire, chunkBytes };
   };
-  // With fixed slices the form must not depend on who is here: then any number of workers gives the same bits.
+  // With fixed slices, the form must not depend on the workers, so that any number of them gives the same bits.
   const fastest = planFor(sliceRows === undefined ? slowest : undefined);
   const isWithinBudget = slices <= maxSlices(makeLayout(tensors, fastest), budgetBytes);
-  const plan = isWithinBudget ? fastest : planFor(undefined); // which has as little to add up as can be
+  const plan = isWithinBudget ? fastest : planFor(undefined); // the plan with the smallest sums
   const layout = makeLayout(tensors, plan);
   assertSumsFit(layout, slices, budgetBytes);
   const most = maxSlices(layout, budgetBytes);
   const mostWorkers = sliceRows === undefined && most < batchSize ? most : Number.POSITIVE_INFINITY;
-  const denseBytes = layout.denseElements * BYTES_PER_ELEMENT[wire]; // which come once for each slice
+  const denseBytes = layout.denseElements * BYTES_PER_ELEMENT[wire]; // sent once for each slice
   return { plan, mostWorkers, incomingBytes: updateBytes(layout, batchSize) + (slices - 1) * denseBytes };
 }
 
-/** The slowest of the links and devices. */
+/** Returns the speeds of the slowest link and device. */
 function linksOf(workers: readonly Ready[]) {
   return {
     workers: workers.length,

@@ -1,4 +1,4 @@
-/** What each worker did in a step, for its row in the metrics. */
+/** Statistics of each worker's share of a step, for its row in the metrics. */
 import type { MessageOf, StepRound } from "@lockstep/gradient-sync";
 import type { WorkerShare } from "@lockstep/run";
 import type { ReadySession } from "../connections/ready-session.ts";
@@ -7,9 +7,9 @@ import type { Member } from "../membership/members.ts";
 type Contribution = MessageOf<"contribution">;
 
 /**
- * Returns what each member did in a complete step.
+ * Returns each member's share of a complete step.
  *
- * @param sinceMs when the step began, by this machine's clock
+ * @param sinceMs time at which the step began, by this machine's clock
  */
 export function stepStats(
   members: readonly Member[],
@@ -34,13 +34,13 @@ export function stepStats(
 
 /** The traffic of steps. */
 export interface Traffic {
-  /** Steps of each worker, added up. */
+  /** Number of steps, summed over the workers. */
   workerSteps: number;
   bytesUp: number;
   bytesDown: number;
 }
 
-/** Adds the traffic of a step of these members, and begins to count anew. */
+/** Adds these members' traffic of a step to the total, and resets their counters. */
 export function countTraffic(members: readonly Member[], traffic: Traffic): void {
   for (const { session } of members) {
     traffic.workerSteps++;
@@ -50,7 +50,7 @@ export function countTraffic(members: readonly Member[], traffic: Traffic): void
   }
 }
 
-/** When in the step the last of these was computed, as far as the clocks can be compared. */
+/** Returns the time in the step at which the last of these was computed; undefined if the clocks cannot be compared. */
 function doneMsOf(own: readonly Contribution[], { clockAheadMs }: ReadySession, sinceMs: number): number | undefined {
   if (own.length === 0 || clockAheadMs === undefined) return undefined;
   return Math.max(...own.map(({ doneMs }) => doneMs)) - clockAheadMs - sinceMs;
@@ -62,7 +62,7 @@ function addUp(parts: readonly Record<string, number>[]): Record<string, number>
   return total;
 }
 
-/** What is left of the step: the computing thread had nothing to do, from its contribution to the commit. */
+/** Adds `wait`, the rest of the step, in which the computing thread was idle between its contribution and the commit. */
 function withWait(ms: Record<string, number>, stepMs: number): Record<string, number> {
   const busyMs = Object.values(ms).reduce((total, part) => total + part, 0);
   return { ...ms, wait: Math.max(0, stepMs - busyMs) };

@@ -1,22 +1,40 @@
-/** What is settled when a run begins: it holds until nobody has its weights any more. */
-import { BufferPool, makeLayout } from "@lockstep/gradient-sync";
+/** An active run: what is fixed from its start until no worker holds its weights any more. */
+import { BufferPool, type Layout, makeLayout } from "@lockstep/gradient-sync";
 import type { Ready } from "../connections/ready-session.ts";
+import type { Condition } from "../membership/condition.ts";
+import type { Membership } from "../membership/membership.ts";
 import type { RunStart } from "../state/initial-state.ts";
-import { LateJoin } from "../state/late-join.ts";
+import { LateJoin, type LateJoinOptions } from "../state/late-join.ts";
 import { Replicas } from "../state/replicas.ts";
-import type { Drop } from "./departures.ts";
-import type { ActiveRun } from "./phase.ts";
-import type { TeamState } from "./team-state.ts";
+import type { Progress } from "../step/progress.ts";
 
-/** Settles how a run of these workers goes: all of them have told the same of the model. */
-export function activeRun(
+/** The parts of a run that exist while some worker holds its weights. */
+export interface ActiveRun {
+  layout: Layout;
+  /** Rows of each slice; undefined where slices follow the workers' speeds. */
+  sliceRows: number | undefined;
+  numClasses: number;
+  lateJoin: LateJoin;
+  replicas: Replicas;
+  /** Buffers into which dense chunks are decoded, in the sizes of the layout. */
+  buffers: BufferPool;
+}
+
+/** The parts of a team that an active run uses. */
+export interface ActiveRunOptions
+  extends Pick<LateJoinOptions, "streams" | "requests" | "maxLogBytes" | "drop" | "log"> {
+  condition: Condition;
+  membership: Membership;
+  progress: Progress;
+}
+
+/** Builds the active run of workers that have all reported the same model as `ready`. */
+export function makeActiveRun(
   { plan, sliceRows }: RunStart,
   { tensors, stateDict, numClasses }: Ready,
-  state: TeamState,
-  drop: Drop,
+  options: ActiveRunOptions,
 ): ActiveRun {
-  const { condition, membership, options, progress, requests, streams } = state;
-  const { maxLogBytes, log } = options;
+  const { condition, membership, progress, requests, streams, maxLogBytes, drop, log } = options;
   return {
     layout: makeLayout(tensors, plan),
     sliceRows,

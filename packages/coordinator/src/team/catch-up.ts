@@ -1,24 +1,24 @@
-/** Between steps, members that wait for the weights are given them, if someone has them. */
+/** Between steps, lets members that wait for the weights catch up with a member that holds them. */
 import { LockstepError } from "@lockstep/errors";
 import { haveSameDevice } from "../membership/state-origin.ts";
 import type { TeamState } from "./team-state.ts";
 
-/** Has members that joined late catch up. */
+/** Starts the catching up of members that joined late. */
 export class CatchUp {
   readonly #state: TeamState;
   readonly #onCaughtUp: () => void;
 
-  /** @param onCaughtUp called when those who were brought in take part, so that the next ones can follow */
+  /** @param onCaughtUp called when a group of members has caught up, so that the next group can start */
   constructor(state: TeamState, onCaughtUp: () => void) {
     this.#state = state;
     this.#onCaughtUp = onCaughtUp;
   }
 
   /**
-   * Begins, unless others are under way. Those whose devices are alike come together, with the weights of a member that
-   * is like them, if there is one: it rounds as they do.
+   * Starts a group of late joiners, unless another group is catching up. A group has devices of one kind, and gets the
+   * weights of a member with the same kind of device if there is one, because that member rounds as they do.
    */
-  begin(): void {
+  start(): void {
     const { condition, membership, phase, progress } = this.#state;
     const { name } = phase.now;
     const isBetweenSteps = name === "idle" || name === "paused" || name === "evaluating";
@@ -34,7 +34,7 @@ export class CatchUp {
       .catchUp(alike, progress.updatesMade, source)
       .then(this.#onCaughtUp)
       .catch((error) => {
-        const isReported = error instanceof LockstepError && error.code === "ERR_ALL_LOST"; // to whoever waits for the step
+        const isReported = error instanceof LockstepError && error.code === "ERR_ALL_LOST"; // by the wait for the current task
         if (!isReported) condition.fail(error);
       });
   }

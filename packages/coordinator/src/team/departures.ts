@@ -1,23 +1,23 @@
 /**
- * How members go: lost with their connection, dropped for a reason, or left because they asked to. In the midst of a step
- * the round withdraws what the member has not completed, and `decide` gives those slices to others.
+ * The departures of members: one is lost with its connection, dropped for a reason, or leaves because it asked to. During a
+ * step, the round withdraws what the member has not completed, and `decide` assigns those slices to others.
  */
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import type { Member } from "../membership/members.ts";
 import type { TeamState } from "./team-state.ts";
 
-/** Drops a member, and tells it why. */
+/** Drops a member and sends it the reason. */
 export type Drop = (member: Member, code: ErrorCode, reason: string) => void;
 
 /** Callbacks that a departure leads to. */
 export interface DeparturesOptions {
-  /** Takes back what a member that is gone was given; what it leaves behind is decided afterwards. */
+  /** Reclaims the work of a member that has departed; `decide` is called afterwards. */
   reclaim: (member: Member) => void;
-  /** Decides again who is gone and who computes what. */
+  /** Decides again which members are dropped and who computes what. */
   decide: () => void;
 }
 
-/** Removes members, and ends the run when none is left that holds the weights. */
+/** Removes members, and enters the phase `lost` when none is left that holds the weights. */
 export class Departures {
   readonly #state: TeamState;
   readonly #options: DeparturesOptions;
@@ -32,19 +32,19 @@ export class Departures {
     this.#remove(member, "lost", `${member.name} was lost: ${reason}`);
   }
 
-  /** Removes a member, and closes its connection with the reason. */
+  /** Removes a member and closes its connection with the reason. */
   drop(member: Member, code: ErrorCode, reason: string): void {
     this.#remove(member, "dropped", `${member.name} was dropped: ${reason}`);
     member.session.close(code, `The coordinator dropped this worker: ${reason}.`);
   }
 
-  /** Lets a member go that has asked to leave. */
+  /** Releases a member that has asked to leave. */
   release(member: Member): void {
     member.send({ type: "finished" });
     this.#remove(member, "left", `${member.name} left`);
   }
 
-  /** Something has happened: members that leave and owe nothing any more are released, and those who wait are notified. */
+  /** Releases leaving members that owe nothing any more, and notifies all waits. It is called after every event. */
   update(): void {
     const { condition, membership, streams } = this.#state;
     for (const member of membership.in("leaving")) {
@@ -76,7 +76,7 @@ export class Departures {
   }
 }
 
-/** Returns the error of a run whose weights nobody holds any more. */
+/** Returns the error for a run whose weights no worker holds any more. */
 export function allLost(): LockstepError {
   return new LockstepError("ERR_ALL_LOST", "No worker is left that holds the weights.");
 }

@@ -1,14 +1,14 @@
-/** One evaluation of a run: its ranges are given to members as they have time. */
+/** Runs evaluations: assigns their ranges to members as they become free. */
 import { LockstepError } from "@lockstep/errors";
 import type { MessageOf } from "@lockstep/gradient-sync";
 import type { EvaluateTask, Evaluation } from "@lockstep/run";
 import type { Member } from "../membership/members.ts";
 import type { Violations } from "../membership/violations.ts";
 import { EvaluationRound } from "../step/evaluation-round.ts";
-import type { ActiveRun } from "./phase.ts";
+import type { ActiveRun } from "./active-run.ts";
 import type { TeamState } from "./team-state.ts";
 
-/** Gives out the ranges of an evaluation, and takes their results. */
+/** Assigns the ranges of an evaluation and collects their results. */
 export class EvaluationRunner {
   readonly #state: TeamState;
   readonly #violations: Violations;
@@ -21,10 +21,10 @@ export class EvaluationRunner {
   }
 
   /**
-   * Evaluates all samples of a split with whoever is eligible, as it goes on.
+   * Evaluates all samples of a split on the members that are eligible, which may change meanwhile.
    *
-   * @returns undefined if it was stopped
-   * @throws LockstepError ERR_ALL_LOST when nobody is left who holds the weights
+   * @returns undefined if `signal` aborted before the end
+   * @throws LockstepError ERR_ALL_LOST when no worker holds the weights any more
    */
   async run({ split, samples }: EvaluateTask, run: ActiveRun, signal: AbortSignal): Promise<Evaluation | undefined> {
     const { condition, phase } = this.#state;
@@ -42,21 +42,21 @@ export class EvaluationRunner {
     return round.done ? round.total() : undefined;
   }
 
-  /** @throws LockstepError ERR_ATTEMPT for a result that nobody has asked for */
+  /** Handles a result. @throws LockstepError ERR_ATTEMPT if it was never requested */
   onEvaluation(member: Member, result: MessageOf<"evaluation">): void {
     const { request } = result;
     if (request >= this.#ranges) {
-      const text = `The coordinator has not asked for an evaluation under number ${request}.`;
+      const text = `The coordinator has not requested evaluation ${request}.`;
       throw new LockstepError("ERR_ATTEMPT", text);
     }
     const round = this.#state.phase.evaluationRound;
-    if (round === undefined) return; // it was stopped
+    if (round === undefined) return; // the evaluation was stopped
     const refused = round.add(member.id, result);
     if (refused === undefined) this.#state.progressed(member);
     else this.#violations.refused(member, { reason: refused });
   }
 
-  /** Takes back the ranges of a member that is gone. */
+  /** Frees the ranges of a member that has departed. */
   withdraw({ id }: Member): void {
     this.#state.phase.evaluationRound?.withdraw(id);
   }

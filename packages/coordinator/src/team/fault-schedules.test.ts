@@ -315,7 +315,7 @@ describe("a run in simulated time", () => {
   test("a worker that joins gets the weights and takes slices, and nobody waits for it", async () => {
     const { weights, log, stepMs } = await runWith(2, [{ atMs: 300, happen: (_, join) => join() }], 9);
     expect(weights).toEqual(undisturbed.weights);
-    expect(log.some((line) => line.includes("has caught up, and takes slices"))).toBe(true);
+    expect(log.some((line) => line.includes("has caught up and is assigned slices"))).toBe(true);
     const quiet = await runWith(2, [], 9);
     expect(Math.max(...stepMs)).toBeLessThan(2 * Math.max(...quiet.stepMs));
   });

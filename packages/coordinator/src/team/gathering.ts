@@ -1,9 +1,9 @@
-/** Waits for the workers that a run is to begin with, or to go on with when it has lost all of them. */
+/** Waits for the workers with which a run starts, or with which it continues after it has lost all of them. */
 import type { RemoteTeam } from "./remote-team.ts";
 
 /**
- * Time to wait for further workers that still hold the weights, after the last one joined. It covers the backoff of
- * workers that connect again.
+ * Time to wait, after the last worker joined, for further workers that still hold the weights. It covers the backoff of
+ * workers that reconnect.
  */
 const RETURN_MS = 3000;
 
@@ -11,16 +11,16 @@ const RETURN_MS = 3000;
 export interface Gathering {
   /** Number of workers to wait for. */
   workers: number;
-  /** Number of workers that suffice when some may hold the weights and no more come. */
+  /** Number of workers that suffice if some may hold the weights and no more workers join. */
   minWorkers: number;
   signal: AbortSignal;
-  /** When the last one was lost, if the run has begun already. */
+  /** Time at which the last worker was lost, if the run has begun already. */
   lostAtMs?: number;
   /** The team's clock. @default performance.now */
   nowMs?: () => number;
 }
 
-/** Resolves when enough workers are here, or `signal` aborts. */
+/** Resolves when enough workers have joined, or `signal` aborts. */
 export async function gathered(
   team: RemoteTeam,
   { workers, minWorkers, signal, lostAtMs, nowMs = () => performance.now() }: Gathering,
@@ -31,7 +31,7 @@ export async function gathered(
     const lastMs = Math.max(lostAtMs ?? 0, ...team.members.map(({ joinedMs }) => joinedMs));
     return team.size >= minWorkers && nowMs() - lastMs > RETURN_MS;
   };
-  // A worker may leave in the turn of the event loop in which it has come.
+  // A worker may leave in the same turn of the event loop in which it joined.
   do await team.until(areEnough);
   while (!areEnough());
 }

@@ -177,7 +177,7 @@ describe("a worker that joins begins anew", () => {
     source.socket.terminate();
     expect(await late.closed).toEqual({ code: 4000, reason: "ERR_STATE_LOST" });
     join(live, () => undefined, "late again");
-    await live.team.until(() => live.log.includes("late again has caught up, and takes slices"));
+    await live.team.until(() => live.log.includes("late again has caught up and is assigned slices"));
     await assertUndisturbed(live);
   });
 

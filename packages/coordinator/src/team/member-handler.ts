@@ -1,4 +1,4 @@
-/** Takes what one member says, from its admission on: each message goes to the part of the team that it is for. */
+/** Dispatches the messages of one member, from its admission on, to the parts of the team. */
 import { LockstepError } from "@lockstep/errors";
 import type { WorkerMessage } from "@lockstep/gradient-sync";
 import type { Member } from "../membership/members.ts";
@@ -8,7 +8,7 @@ import type { EvaluationRunner } from "./evaluation-runner.ts";
 import type { StepRunner } from "./step-runner.ts";
 import type { TeamState } from "./team-state.ts";
 
-/** The parts of a team that messages are for. */
+/** The parts of a team that handle messages. */
 export interface MessageTargets {
   state: TeamState;
   steps: StepRunner;
@@ -27,17 +27,17 @@ export class MemberHandler {
   }
 
   /**
-   * Handles a message; one that is still coming in after its member was dropped is ignored.
+   * Handles a message. One that arrives after its member has departed is ignored.
    *
-   * @throws LockstepError for one that is not for the member to send now; its connection is then to be closed
+   * @throws LockstepError if the member may not send the message now; the caller closes its connection
    */
   onMessage(message: WorkerMessage): void {
     if (this.#member.hasDeparted) return;
-    this.#pass(message);
+    this.#dispatch(message);
     this.#targets.departures.update();
   }
 
-  #pass(message: WorkerMessage): void {
+  #dispatch(message: WorkerMessage): void {
     const member = this.#member;
     const { state, steps, evaluations } = this.#targets;
     switch (message.type) {
@@ -83,7 +83,7 @@ export class MemberHandler {
     const { state } = this.#targets;
     if (state.requests.onReply(type, this.#member, reply)) state.progressed(this.#member);
     else if (type !== "loaded") {
-      throw new LockstepError("ERR_MESSAGE_ORDER", `The coordinator has not asked for a ${type}.`);
-    } // a member that the run begins with loads its state without a request
+      throw new LockstepError("ERR_MESSAGE_ORDER", `The coordinator has not requested a ${type}.`);
+    } // a member that the run starts with loads its state without a request
   }
 }

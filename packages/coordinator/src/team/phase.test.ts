@@ -104,14 +104,14 @@ describe("the phases of a simulated run", () => {
     expect(phases.slice(3)).toEqual([
       "stepping",
       "idle",
-      "paused: 1 of at least 2 workers are here",
+      "paused: 1 of 2 required workers is connected",
       "idle",
       "stepping",
       "idle",
     ]);
     expect(lines.filter((line) => line.startsWith("the run"))).toEqual([
-      "the run pauses: 1 of at least 2 workers are here; start more workers",
-      "the run goes on",
+      "the run pauses: 1 of 2 required workers is connected; start more workers",
+      "the run continues",
     ]);
   });
 
@@ -160,7 +160,7 @@ test("events.jsonl tells the phases of a simulated run in order, without those t
   live.event("the run is finished", "finished");
   const events = readFileSync(path, "utf8").trimEnd().split("\n");
   const ofPhases = events.map((line) => JSON.parse(line)).filter(({ kind }) => kind === "phase");
-  const reason = "1 of at least 2 workers are here";
+  const reason = "1 of 2 required workers is connected";
   expect(ofPhases.map(({ phase }) => phase)).toEqual([
     "gathering",
     "starting",
@@ -187,15 +187,15 @@ test("a pause that ends with the loss of all is said to be over when others have
   await passUntil(begin());
   await passUntil(assemble());
   expect(phases.slice(3)).toEqual([
-    "paused: 1 of at least 2 workers are here",
+    "paused: 1 of 2 required workers is connected",
     "lost",
     "gathering",
     "starting",
     "idle",
   ]);
   expect(lines.filter((line) => line.startsWith("the run"))).toEqual([
-    "the run pauses: 1 of at least 2 workers are here; start more workers",
-    "the run goes on",
+    "the run pauses: 1 of 2 required workers is connected; start more workers",
+    "the run continues",
   ]);
 });
 

@@ -1,12 +1,12 @@
-/** Waits until enough members are here for the next task: with fewer, the run pauses. */
+/** The quorum of a run: with fewer members than `minWorkers`, the run pauses before its next task. */
 import type { TeamState } from "./team-state.ts";
 
-/** Pauses a run that has too few members, and says so. */
+/** Pauses a run that has too few members, and logs the pause and its end. */
 export class Quorum {
   readonly #state: TeamState;
   /**
-   * Whether it was said that the run pauses, and not yet that it goes on. The phase does not tell: the loss of all ends the
-   * pause, and that the run goes on is said when others have begun again.
+   * Whether a pause was logged and its end was not. The phase cannot replace it: losing all workers ends the phase `paused`,
+   * but the end is logged only when the run has started again with others.
    */
   #pauseLogged = false;
 
@@ -14,7 +14,7 @@ export class Quorum {
     this.#state = state;
   }
 
-  /** Resolves when enough members take part, or the signal aborts. */
+  /** Resolves when enough members hold the weights, or the signal aborts. */
   async wait(signal: AbortSignal): Promise<void> {
     const { condition, membership, options, progress } = this.#state;
     let waited = false;
@@ -27,18 +27,18 @@ export class Quorum {
     if (waited) progress.skipTime();
   }
 
-  /** Members that catch up count: the run goes on as soon as they have. */
+  /** Pauses or continues the run. Members that are catching up count towards the quorum. */
   #checkPause(): void {
     const { membership, options, phase } = this.#state;
     const { run } = phase;
     const here = membership.all.filter(({ state }) => state !== "leaving").length;
     if (here >= options.minWorkers) {
       if (phase.now.name === "paused") phase.rest();
-      if (this.#pauseLogged) options.log("the run goes on", "goes-on");
+      if (this.#pauseLogged) options.log("the run continues", "goes-on");
       this.#pauseLogged = false;
       return;
     }
-    const reason = `${here} of at least ${options.minWorkers} workers are here`;
+    const reason = `${here} of ${options.minWorkers} required workers ${here === 1 ? "is" : "are"} connected`;
     if (run !== undefined) phase.enter({ name: "paused", run, reason });
     if (!this.#pauseLogged) options.log(`the run pauses: ${reason}; start more workers`, "paused");
     this.#pauseLogged = true;

@@ -235,7 +235,7 @@ describe("a step", () => {
     b!.waitingBytes = 2 ** 29;
     sendPiece(c!, { slice: 2 }, 3, 3);
     expect(b!.closed).toBe("ERR_SLOW_READER");
-    expect(lines.at(-2)).toBe("w1 was dropped: it has not read the 537 MB that wait for it (2 here)");
+    expect(lines.at(-2)).toBe("w1 was dropped: it has not read 537 MB that are queued for it (2 here)");
     for (const session of [a!, c!]) {
       expect(sentTypes(session).filter((type) => type !== "assign")).toEqual(["start", "update-chunk", "withdrawn"]);
     }
@@ -350,7 +350,7 @@ describe("an evaluation", () => {
     );
     reply(0, 64, confusion, Array<number>(63).fill(0)); // one is missing
     reply(0, 64, confusion, [...Array<number>(63).fill(0), 1]); // one is none of those that it counts
-    expect(lines.filter((line) => line.includes("not of all its samples"))).toHaveLength(2);
+    expect(lines.filter((line) => line.includes("does not cover all its samples"))).toHaveLength(2);
     reply(0, 64, confusion, Array<number>(64).fill(0));
     expect((await done)!.predictions).toEqual([...Array<number>(64).fill(0), 1, 0]);
   });
@@ -516,7 +516,7 @@ describe("replicas", () => {
     reply(a!, "x");
     await expect(checked).rejects.toMatchObject({
       code: "ERR_REPLICA",
-      message: expect.stringContaining("The weights of w1 differ from those of w0, though their devices are alike"),
+      message: expect.stringContaining("The weights of w1 differ from those of w0, although their devices are of one kind"),
     });
   });
 
@@ -533,7 +533,7 @@ describe("replicas", () => {
     b.deliver({ type: "loaded", largestDifference: 0.00125 });
     await checked;
     expect(lines.at(-1)).toBe(
-      "w1 had drifted from w0 by up to 1.3e-3, since their devices round differently; w1 was given the weights of w0",
+      "w1 had drifted from w0 by up to 1.3e-3, because their devices round differently; w1 now has the weights of w0",
     );
   });
 });

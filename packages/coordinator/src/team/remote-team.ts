@@ -1,6 +1,7 @@
 /**
- * A team of workers behind sockets, who may come and go: a façade over its members, its phase, and the tasks that they
- * carry out. `decide` says who is gone and who computes what; `StepRound` says what goes out when a chunk comes in.
+ * A team of workers behind sockets, which may join and leave at any time: a façade over its members, its phase and its
+ * tasks. `decide` determines which members are dropped and who computes what; `StepRound` determines which messages follow
+ * from an incoming chunk.
  */
 import type { EvaluateTask, Evaluation, StateCapture, StepTask, StepTotals, Team } from "@lockstep/run";
 import type { WorkerNow } from "@lockstep/run/live";
@@ -10,12 +11,12 @@ import type { Member } from "../membership/members.ts";
 import { Violations } from "../membership/violations.ts";
 import { type RunStart, startWorkers } from "../state/initial-state.ts";
 import type { Traffic } from "../step/step-stats.ts";
-import { activeRun } from "./active-run.ts";
+import { type ActiveRun, makeActiveRun } from "./active-run.ts";
 import { CatchUp } from "./catch-up.ts";
 import { allLost, Departures, type Drop } from "./departures.ts";
 import { EvaluationRunner } from "./evaluation-runner.ts";
 import { MemberHandler } from "./member-handler.ts";
-import type { ActiveRun, Phase } from "./phase.ts";
+import type { Phase } from "./phase.ts";
 import { Quorum } from "./quorum.ts";
 import { StepRunner } from "./step-runner.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -23,7 +24,7 @@ import type { TeamOptions } from "./team-options.ts";
 import { TeamState } from "./team-state.ts";
 import { workersNow } from "./team-view.ts";
 
-/** Workers behind sockets as the team of a run. Time comes from outside, with `tick`. */
+/** Workers behind sockets as the team of a run. The owner advances its time with `tick`. */
 export class RemoteTeam implements Team {
   readonly #state: TeamState;
   readonly #steps: StepRunner;
@@ -33,7 +34,7 @@ export class RemoteTeam implements Team {
   readonly #catchUp: CatchUp;
   readonly #quorum: Quorum;
   readonly #drop: Drop = (member, code, reason) => this.#departures.drop(member, code, reason);
-  /** Why no worker can take part in this run, if that is so. */
+  /** Reason why no worker can take part in this run, if `giveUp` was called. */
   #failure: Error | undefined;
 
   constructor(options: TeamOptions) {
@@ -58,16 +59,17 @@ export class RemoteTeam implements Team {
   // Members
 
   /**
-   * Takes in a worker that has built the model. If the run is under way, it catches up and takes part.
+   * Adds a worker that has built the model. If the run has started, the worker catches up first.
    *
-   * @returns the handler of what it sends
-   * @throws LockstepError ERR_NAME if its name is another's, even with its number
+   * @returns the handler of its messages
+   * @throws LockstepError ERR_NAME if its name is taken, even with its id appended
    */
   join(session: ReadySession): MessageHandler {
     const { membership, options } = this.#state;
     const member = membership.add(session, options.nowMs());
     const { device, backend } = session.hello;
-    const line = `${member.name} joined: ${device}, ${backend} (${this.#state.memberCount})`;
+    const renamed = member.name === session.hello.name ? "" : `, renamed because ${session.hello.name} is taken`;
+    const line = `${member.name} joined${renamed}: ${device}, ${backend} (${this.#state.memberCount})`;
     options.log(line, "joined", { worker: member.name, device, backend });
     this.#departures.update();
     const handler = new MemberHandler(member, {
@@ -79,58 +81,59 @@ export class RemoteTeam implements Team {
     return (message) => handler.onMessage(message);
   }
 
-  /** A worker's connection has ended. */
+  /** Removes a worker whose connection has ended. */
   disconnect(session: ReadySession, reason: string): void {
     const member = this.#state.membership.get(session.workerId);
     if (member !== undefined) this.#departures.disconnect(member, reason);
   }
 
-  /** Drops a worker for good, whatever it does. @returns whether it was here */
+  /** Drops a worker at the user's request. @returns whether the worker was a member */
   dismiss(name: string): boolean {
     const member = this.members.find((one) => one.name === name);
     if (member !== undefined) this.#drop(member, "ERR_DISMISSED", "this was requested from the dashboard");
     return member !== undefined;
   }
 
-  /** Looks at the time: who is silent, late or stalled. To be called several times in a heartbeat. */
+  /** Checks the time: drops silent and stalled members, and reassigns late slices. Call it several times per heartbeat. */
   tick(): void {
-    this.#catchUp.begin();
+    this.#catchUp.start();
     this.#supervisor.decide();
     this.#departures.update();
   }
 
-  // What is known of the run
+  // State of the run
 
-  /** The phase that the run is in. */
+  /** The current phase of the run. */
   get phase(): Phase {
     return this.#state.phase.now;
   }
 
-  /** How many the run waits for before it begins. */
+  /** Number of workers that the run waits for before it begins. */
   get workers(): number {
     return this.#state.options.workers;
   }
 
-  /** Number of workers that have built the model. */
+  /** Number of members. */
   get size(): number {
     return this.#state.membership.size;
   }
 
+  /** All members, in the order in which they joined. */
   get members(): readonly Member[] {
     return this.#state.membership.all;
   }
 
-  /** What there is to show of each worker. */
+  /** The state of each worker, for the dashboard. */
   get workersNow(): WorkerNow[] {
     return workersNow(this.#state);
   }
 
-  /** Number of updates that everyone was told of. */
+  /** Number of committed updates. */
   get updatesMade(): number {
     return this.#state.progress.updatesMade;
   }
 
-  /** The most that there ever were: a run that goes on from its checkpoint has undone those after it. */
+  /** Largest number of updates ever committed; resuming from a checkpoint undoes later ones. */
   get mostUpdatesMade(): number {
     return this.#state.progress.mostUpdatesMade;
   }
@@ -140,64 +143,70 @@ export class RemoteTeam implements Team {
     return this.#steps.traffic;
   }
 
-  /** The most updates that workers here still hold the weights of, if any hold those of this run. */
+  /** Latest step whose weights members still held when they joined; undefined if none hold weights of this run. */
   get resumableStep(): number | undefined {
     return this.#state.membership.resumableStep(this.#state.options.runId);
   }
 
   /**
-   * Whether, between steps, all who hold the weights want to leave: the last of them waits until they are saved, and
-   * `reset` is called. At the end of a step others may still catch up.
+   * Whether, between steps, all members that hold the weights are leaving. The last of them stays until the weights are
+   * saved and `reset` is called. During a step this is false, because others may still catch up at its end.
    */
   get lastLeaves(): boolean {
     return this.#state.phase.stepRound === undefined && this.#state.membership.lastLeaves;
   }
 
-  /** Resolves when `holds` returns true, after whatever happens. Rejects when nobody is left who holds the weights. */
+  /** Resolves when `predicate` returns true; it is tested after every event. Rejects when no worker holds the weights. */
   until(predicate: () => boolean): Promise<void> {
     return this.#state.condition.wait(predicate);
   }
 
   // The run
 
-  /** All who are here begin; those who come later catch up. */
+  /** Starts or resumes the run with the current members; workers that join later catch up. */
   async begin(start: RunStart): Promise<void> {
-    const { membership, options, phase, progress } = this.#state;
+    const { condition, membership, options, phase, progress, requests, streams } = this.#state;
     const [first] = membership.all;
     if (first === undefined) throw allLost();
-    const run = activeRun(start, first.session.ready, this.#state, this.#drop);
+    const { maxLogBytes, log } = options;
+    const parts = { condition, membership, progress, requests, streams, maxLogBytes, log, drop: this.#drop };
+    const run = makeActiveRun(start, first.session.ready, parts);
     phase.enter({ name: "starting", run });
     const { source } = start;
-    progress.standAt(source.from === "seed" ? 0 : source.step);
+    progress.resumeAt(source.from === "seed" ? 0 : source.step);
     await startWorkers(start, { membership, replicas: run.replicas, runId: options.runId });
     phase.rest();
     progress.skipTime();
-    this.#catchUp.begin();
+    this.#catchUp.start();
   }
 
-  /** Resolves when enough workers take part; until then the run is paused, which is said. */
+  /** Resolves when enough members hold the weights; pauses the run until then. */
   assemble(signal: AbortSignal): Promise<void> {
     return this.#quorum.wait(signal);
   }
 
+  /** Enters the phase `paused` with this reason. */
   pause(reason: string): void {
     const { phase } = this.#state;
     if (phase.run !== undefined) phase.enter({ name: "paused", run: phase.run, reason });
   }
 
+  /** Ends a pause. */
   resume(): void {
     this.#state.phase.rest();
     this.#state.progress.skipTime();
   }
 
+  /** Runs one step; see `Team`. */
   async step(task: StepTask, beforeCommit: (totals: StepTotals) => void): Promise<void> {
     const run = this.#activeRun();
-    this.#state.progress.standAt(task.step);
-    this.#catchUp.begin();
+    this.#state.progress.resumeAt(task.step);
+    this.#catchUp.start();
     await this.#steps.run(task, run, beforeCommit);
-    this.#catchUp.begin();
+    this.#catchUp.start();
   }
 
+  /** Evaluates a split; see `Team`. */
   async evaluate(
     task: EvaluateTask,
     signal: AbortSignal = new AbortController().signal,
@@ -207,19 +216,20 @@ export class RemoteTeam implements Team {
     return evaluation;
   }
 
+  /** Starts to read the current state; see `Team`. */
   captureState(): StateCapture {
     const state = this.#read();
-    state.catch(() => {}); // whoever reads it hears of it
+    state.catch(() => {}); // `read` reports the error
     return { read: () => state };
   }
 
-  /** @throws LockstepError ERR_REPLICA that names the worker whose replica is not what it must be */
+  /** Compares all replicas. @throws LockstepError ERR_REPLICA with the names of the faulty workers */
   async checkReplicas(): Promise<void> {
     await this.#activeRun().replicas.compare(this.#state.membership.in("in"));
     this.#state.progress.skipTime();
   }
 
-  /** Nobody is left who holds the weights: those who are here, and those who come, may begin again. */
+  /** Gathers workers again after no worker holds the weights any more. */
   reset(): void {
     const { assignments, condition, phase } = this.#state;
     phase.enter({ name: "gathering" });
@@ -228,26 +238,26 @@ export class RemoteTeam implements Team {
     for (const member of this.members) {
       if (member.state === "leaving") this.#departures.release(member);
       else if (member.state !== "waiting")
-        this.#drop(member, "ERR_STATE_LOST", "the workers that had the weights for it are lost");
+        this.#drop(member, "ERR_STATE_LOST", "the workers that held its weights were lost");
     }
   }
 
-  /** No worker can take part in this run: whoever waits for something, now or later, hears why. */
+  /** Rejects all waits, now and later, because no worker can take part in this run. */
   giveUp(reason: Error): void {
     this.#failure ??= reason;
     this.#state.condition.fail(this.#failure);
   }
 
-  /** Says goodbye to all. */
+  /** Tells all members that the run is over, and removes them. */
   finish(): void {
     for (const member of this.members) member.send({ type: "finished" });
     this.#state.membership.clear();
     this.#state.phase.enter({ name: "over" });
   }
 
-  // Inside
+  // Private
 
-  /** @throws LockstepError ERR_ALL_LOST when nobody holds the weights */
+  /** Returns the active run. @throws LockstepError ERR_ALL_LOST when no worker holds the weights */
   #activeRun(): ActiveRun {
     const { condition, phase } = this.#state;
     if (phase.run === undefined) throw condition.failure ?? allLost();

@@ -1,4 +1,4 @@
-/** One step of a run: its slices are planned and given to members, what they send is passed on, and it is committed. */
+/** Runs steps: plans a step's slices, assigns them to members, forwards what they send, and commits the step. */
 import {
   encode,
   type MessageOf,
@@ -13,29 +13,29 @@ import { weightsOf } from "../membership/balance.ts";
 import type { Member } from "../membership/members.ts";
 import type { Violations } from "../membership/violations.ts";
 import { countTraffic, stepStats, type Traffic } from "../step/step-stats.ts";
+import type { ActiveRun } from "./active-run.ts";
 import type { Drop } from "./departures.ts";
-import type { ActiveRun } from "./phase.ts";
 import type { TeamState } from "./team-state.ts";
 
 type Rejected = MessageOf<"rejected">;
 
 const MAX_WAITING_BYTES = 256 * 2 ** 20;
 
-/** Callbacks that a step may lead to. */
+/** The violations of members, and callbacks that a step may lead to. */
 export interface StepRunnerOptions {
   violations: Violations;
   drop: Drop;
-  /** Decides again who is gone and who computes what. */
+  /** Decides again which members are dropped and who computes what. */
   decide: () => void;
 }
 
 interface StepPlan {
   round: StepRound;
-  /** The slices that each eligible member is given first. */
+  /** The slices that each eligible member is assigned first. */
   slicesOf: ReadonlyMap<Member, SliceId[]>;
 }
 
-/** Plans, begins and commits steps. */
+/** Plans, starts and commits steps. */
 export class StepRunner {
   readonly #state: TeamState;
   readonly #options: StepRunnerOptions;
@@ -50,9 +50,9 @@ export class StepRunner {
   }
 
   /**
-   * Takes one step with the members that are eligible; `beforeCommit` is called when the sums are there.
+   * Runs one step on the members that are eligible; calls `beforeCommit` when the sums are complete.
    *
-   * @throws LockstepError ERR_ALL_LOST when nobody is left who holds the weights
+   * @throws LockstepError ERR_ALL_LOST when no worker holds the weights any more
    */
   async run(task: StepTask, run: ActiveRun, beforeCommit: (totals: StepTotals) => void): Promise<void> {
     const { condition, phase } = this.#state;
@@ -62,7 +62,7 @@ export class StepRunner {
     this.#updateBytes = updateBytes(run.layout, task.end - task.start);
     try {
       this.#begin(plan, run);
-      // What came in the same turn of the event loop may have taken back what made it complete.
+      // An event in the same turn of the event loop may have withdrawn a contribution again.
       while (!round.complete) await condition.wait(() => round.complete);
       this.#commit(round, beforeCommit);
     } finally {
@@ -70,16 +70,16 @@ export class StepRunner {
     }
   }
 
-  /** @throws LockstepError ERR_ATTEMPT or ERR_CHUNK for a chunk that is not the member's to send */
+  /** Handles a chunk. @throws LockstepError ERR_ATTEMPT or ERR_CHUNK if the member may not send it */
   onChunk(member: Member, chunk: MessageOf<"gradient-chunk">): void {
     const round = this.#state.phase.stepRound;
-    if (round === undefined) return; // it is of a step that is over
+    if (round === undefined) return; // the chunk belongs to a step that is over
     const before = round.acceptedChunks;
     this.#dispatch(round.onChunk(member.id, chunk));
     if (round.acceptedChunks !== before) this.#state.progressed(member);
   }
 
-  /** @throws LockstepError ERR_ATTEMPT for a contribution that is not the member's to send */
+  /** Handles a contribution. @throws LockstepError ERR_ATTEMPT if the member may not send it */
   onContribution(member: Member, contribution: MessageOf<"contribution">): void {
     const { assignments, membership, phase } = this.#state;
     assignments.contributed(member, contribution);
@@ -92,12 +92,12 @@ export class StepRunner {
     }
   }
 
-  /** Withdraws what a member that is gone has not completed. */
+  /** Withdraws what a member that has departed has not completed. */
   withdraw(member: Member): void {
     this.#dispatch(this.#state.phase.stepRound?.removeWorker(member.id) ?? []);
   }
 
-  /** Gives one more member a slice of the step under way. */
+  /** Assigns a slice of the current step to another member. */
   reassign(slice: SliceId, member: Member, reason: string): void {
     const round = this.#state.phase.stepRound;
     if (round === undefined) return;
@@ -106,12 +106,12 @@ export class StepRunner {
     this.#dispatch([this.#assign(member, [slice], round)]);
   }
 
-  /** Ends the step under way: all members have found one of its slices not finite. */
+  /** Ends the current step, because all members have found one of its slices not finite. */
   diverged(): void {
     this.#state.phase.stepRound?.markDiverged();
   }
 
-  /** Cuts the batch into slices for the members that are eligible. */
+  /** Splits the batch into slices for the members that are eligible. */
   #plan(task: StepTask, { layout, sliceRows, buffers }: ActiveRun): StepPlan {
     const { eligible, membership, options } = this.#state;
     const speeds = eligible.map(({ speed }) => speed);
@@ -123,7 +123,7 @@ export class StepRunner {
     return { round, slicesOf: new Map(eligible.map((member, index) => [member, own[index] ?? []])) };
   }
 
-  /** Tells all members of the step, also those without a slice of it. */
+  /** Announces the step to all subscribers, including those without a slice. */
   #begin({ round, slicesOf }: StepPlan, { lateJoin }: ActiveRun): void {
     const { subscribers } = this.#state.membership;
     const assignments = subscribers.map((member) => this.#assign(member, slicesOf.get(member) ?? [], round));
@@ -138,7 +138,7 @@ export class StepRunner {
     return assignments.assign(member, slices, round);
   }
 
-  /** Ends a step whose sums are all there: tells of it, and then has everyone apply it. */
+  /** Commits a step whose sums are complete: calls `beforeCommit`, then lets all subscribers apply the update. */
   #commit(round: StepRound, beforeCommit: (totals: StepTotals) => void): void {
     const { membership, options, progress } = this.#state;
     const now = options.nowMs();
@@ -152,7 +152,7 @@ export class StepRunner {
     this.#dispatch([round.commit()]);
   }
 
-  /** Sends what a round says. What follows from it is told afterwards, so that all hear everything in one order. */
+  /** Sends a round's messages, and only then handles their consequences, so that all members see one order. */
   #dispatch(outgoing: readonly Outgoing[]): void {
     const { membership, phase } = this.#state;
     for (const each of outgoing) {
@@ -166,7 +166,7 @@ export class StepRunner {
     for (const member of membership.all) this.#dropSlowReader(member);
   }
 
-  /** Members that owed nothing, and are to send pieces again, have time for that from now on. */
+  /** Restarts the time limit of members that owed nothing and now have to send chunks again. */
   #askedAgain(): void {
     const { membership, options, phase, requests } = this.#state;
     for (const member of membership.all) {
@@ -183,12 +183,12 @@ export class StepRunner {
     this.#options.decide();
   }
 
-  /** Drops a member that does not read before it fills the memory. */
+  /** Drops a member whose unread messages exceed the memory limit. */
   #dropSlowReader(member: Member): void {
     const { maxWaitingBytes = MAX_WAITING_BYTES } = this.#state.options;
     const { waitingBytes } = member.session;
     if (waitingBytes <= maxWaitingBytes + this.#updateBytes) return;
-    const reason = `it has not read the ${Math.round(waitingBytes / 1e6)} MB that wait for it`;
+    const reason = `it has not read ${Math.round(waitingBytes / 1e6)} MB that are queued for it`;
     this.#options.drop(member, "ERR_SLOW_READER", reason);
   }
 }

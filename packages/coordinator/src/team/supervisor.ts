@@ -1,11 +1,11 @@
-/** Carries out what `decide` says: drops members that are silent or stalled, and gives their slices to others. */
+/** Carries out the decisions of `decide`: drops silent and stalled members, and assigns their slices to others. */
 import { type Decision, decide } from "../membership/decide.ts";
 import type { Drop } from "./departures.ts";
 import type { StepRunner } from "./step-runner.ts";
 import type { TeamState } from "./team-state.ts";
 import { teamView } from "./team-view.ts";
 
-/** Looks at the time and at the team, and acts. */
+/** Decides on the team and carries out the decisions. */
 export class Supervisor {
   readonly #state: TeamState;
   readonly #steps: StepRunner;
@@ -18,7 +18,7 @@ export class Supervisor {
     this.#drop = drop;
   }
 
-  /** What is carried out may call for another decision: that is then made afterwards, not in between. */
+  /** Decides and acts. A call that results from an action is deferred until the current decisions are carried out. */
   decide(): void {
     if (this.#now !== "idle") {
       this.#now = "to decide again";
@@ -48,7 +48,7 @@ export class Supervisor {
         return;
       }
       case "assign": {
-        const member = membership.get(decision.worker); // it may have been dropped by the decision before this one
+        const member = membership.get(decision.worker); // an earlier decision may have dropped it
         if (member !== undefined) this.#steps.reassign(decision.slice, member, decision.reason);
         return;
       }

@@ -4,22 +4,22 @@ import type { Balance } from "../membership/balance.ts";
 import type { Limits } from "../membership/decide.ts";
 import type { PhaseListener } from "./phase.ts";
 
-/** The limits of a team, and who hears of it. */
+/** The limits of a team, and the callbacks that report its events. */
 export interface TeamOptions extends Limits {
   /** Number of workers that the run waits for before it begins. */
   workers: number;
   balance: Balance;
-  /** Names the run, through restarts. */
+  /** Identifies the run across restarts. */
   runId: string;
-  /** Bytes of updates that are kept for a worker that joins late. */
+  /** Bytes of updates that are buffered for workers that join late. */
   maxLogBytes: number;
-  /** With fewer workers than this the run pauses. */
+  /** Quorum: with fewer workers than this, the run pauses. */
   minWorkers: number;
-  /** A worker that lets more than this, and the update of a step, wait for it is dropped. @default 256 MiB */
+  /** Queued bytes, beyond the update of one step, above which a worker that does not read is dropped. @default 256 MiB */
   maxWaitingBytes?: number;
-  /** Told in whole lines what happens to workers. */
+  /** Logs events of workers, each as a line. */
   log: LogEvent;
-  /** Told when the run enters another phase. @default nobody is told */
+  /** Is called when the run enters another phase. @default does nothing */
   onPhase?: PhaseListener;
   /** A monotonic clock, in milliseconds. */
   nowMs: () => number;

@@ -1,5 +1,4 @@
-/** The state that the parts of a team share: who is here, what each owes, and which phase the run is in. */
-
+/** The state that the parts of a team share: its members, what each of them owes, and the phase of the run. */
 import { Condition } from "../membership/condition.ts";
 import type { Member } from "../membership/members.ts";
 import { Membership } from "../membership/membership.ts";
@@ -10,11 +9,11 @@ import { Progress } from "../step/progress.ts";
 import { CurrentPhase } from "./phase.ts";
 import type { TeamOptions } from "./team-options.ts";
 
-/** Membership, phase and progress of a run, and what its members owe it. */
+/** Membership, phase and progress of a run, and what its members owe. */
 export class TeamState {
   readonly options: TeamOptions;
   readonly membership = new Membership();
-  /** Waited on for anything that happens; fails when nobody is left who holds the weights. */
+  /** Is notified of every event, and fails when no worker holds the weights any more. */
   readonly condition = new Condition();
   readonly phase: CurrentPhase;
   readonly progress: Progress;
@@ -32,29 +31,29 @@ export class TeamState {
     this.streams = new StateStreams(nowMs);
   }
 
-  /** How many members are here, for people. */
+  /** The number of members, in words for the log. */
   get memberCount(): string {
     const { size } = this.membership;
     return this.phase.isGathering ? `${size} of ${this.options.workers}` : `${size} here`;
   }
 
-  /** Members that may be given work now. */
+  /** Members that may get work now. */
   get eligible(): Member[] {
     return this.assignments.eligible(this.progress.updatesMade);
   }
 
-  /** Samples that a member was given, to train with or to evaluate, and has not finished. */
+  /** Returns the number of samples that a member was assigned, to train on or to evaluate, and has not finished. */
   openSamples(member: Member): number {
     return this.assignments.openSamples(member) + (this.phase.evaluationRound?.openSamples(member.id) ?? 0);
   }
 
-  /** Whether a member owes something that it does in order: samples, a reply, or pieces that it is to send again. */
+  /** Returns whether a member owes samples, a reply, or chunks that it has to send again. */
   owes(member: Member): boolean {
     if (this.openSamples(member) > 0 || this.requests.isPending(member)) return true;
     return this.phase.stepRound?.mustResend(member.id) === true;
   }
 
-  /** Notes that a member has finished something. While it owes a slice of an earlier step that comes first. */
+  /** Records that a member has finished something, unless it still owes a slice of an earlier step, which comes first. */
   progressed(member: Member): void {
     const isBehind = this.assignments.isBehind(member, this.progress.updatesMade);
     if (!isBehind) member.noteProgress(this.options.nowMs());

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Member } from "../membership/members.ts";
 import { RecordedSession } from "../testing/recorded-member.ts";
 import { RecordedTeam, sentTypes } from "../testing/recorded-team.ts";
-import { activeRun } from "./active-run.ts";
+import { makeActiveRun } from "./active-run.ts";
 import { TeamState } from "./team-state.ts";
 import { teamView } from "./team-view.ts";
 
@@ -29,7 +29,9 @@ describe("the view of a team", () => {
   /** Begins a step in which the first two members have a slice, and the third has nothing to do. */
   function stepping(): StepRound {
     const [first, second, third] = members;
-    const run = activeRun({ plan: PLAN, source: { from: "seed" } }, sessions[0]!.ready, state, () => {});
+    const { maxLogBytes, log } = state.options;
+    const parts = { ...state, maxLogBytes, log, drop: () => {} };
+    const run = makeActiveRun({ plan: PLAN, source: { from: "seed" } }, sessions[0]!.ready, parts);
     const slices = [0, 1].map((slice) => ({ slice: toSliceId(slice), start: 3 * slice, end: 3 * slice + 3 }));
     const round = new StepRound(TASK, slices, makeLayout(TENSORS, PLAN));
     state.phase.enter({ name: "stepping", run, round });

@@ -1,11 +1,11 @@
-/** Views of a team: for `decide`, and for people. Building one changes nothing. */
+/** Views of a team, for `decide` and for the dashboard. Building a view has no side effects. */
 import type { SliceAttempts, Step } from "@lockstep/gradient-sync";
 import type { WorkerNow } from "@lockstep/run/live";
 import type { SliceView, TeamView, WorkerView } from "../membership/decide.ts";
 import type { Member } from "../membership/members.ts";
 import type { TeamState } from "./team-state.ts";
 
-/** Returns what there is to decide about: the members, and the slices that nobody has completed. */
+/** Returns the view for `decide`: the members and the slices that no member has completed. */
 export function teamView(state: TeamState): TeamView {
   const eligible = new Set(state.eligible);
   const workers = state.membership.all.map((member) => workerView(state, member, eligible.has(member)));
@@ -32,13 +32,13 @@ function workerView(state: TeamState, member: Member, isEligible: boolean): Work
   };
 }
 
-/** Pieces of a state come beside everything else: a member that owes them and more must make progress with both. */
+/** Returns the time of the last progress. A member that owes chunks of a state and other work must progress with both. */
 function progressOf(member: Member, owes: boolean, streamSinceMs: number | undefined): number {
   if (streamSinceMs === undefined) return member.progressMs;
   return owes ? Math.min(member.progressMs, streamSinceMs) : streamSinceMs;
 }
 
-/** @param slowest milliseconds for a sample, which stand for a member's that is not measured yet; 0 if none is */
+/** @param slowest milliseconds per sample of the slowest member, used for members without a measurement; 0 if there is none */
 function sliceView(state: TeamState, step: Step, slices: SliceAttempts, slowest: number): SliceView {
   const { slice, samples, attempts, openBecause, excludedWorkers, nonFiniteWorkers } = slices;
   return {
@@ -57,7 +57,7 @@ function sliceView(state: TeamState, step: Step, slices: SliceAttempts, slowest:
   };
 }
 
-/** Returns what each member is, does, and when it was last heard. */
+/** Returns the device, state and current slices of each member, and the age of its last heartbeat. */
 export function workersNow({ membership, options, phase }: TeamState): WorkerNow[] {
   const nowMs = options.nowMs();
   return membership.all.map(({ id, name, session, state }) => {
