@@ -183,7 +183,9 @@ describe("workers on unlike devices", () => {
     for (const worker of workers) expect((await worker).status).toBe(0);
     const { derived } = JSON.parse(readFileSync(join(out, "config.json"), "utf8"));
     expect(derived.devices.map(({ backend }: { backend: string }) => backend).sort()).toEqual(["native", "wasm"]);
-    const drifts = [...stdout.matchAll(/had drifted from \w+ by up to (\S+), because their devices round differently;/g)];
+    const drifts = [
+      ...stdout.matchAll(/had drifted from \w+ by up to (\S+), because their devices round differently;/g),
+    ];
     expect(drifts.length).toBe(2);
     for (const [, difference] of drifts) {
       expect(Number(difference)).toBeGreaterThan(0);

@@ -68,7 +68,7 @@ test("whoever would begin with other weights than the first worker is refused wi
   expect(() => admission.admit(loads("5d"))).toThrow(
     expect.objectContaining({
       code: "ERR_FINGERPRINT",
-      message: expect.stringMatching(/^The weights that its model's module .* \(SHA-256 5d, expected 5c\)/),
+      message: expect.stringMatching(/^The weights from its model's module .* \(SHA-256 5d, expected 5c\)/),
     }),
   );
   expect(() => admission.admit(sessionOf({}))).toThrow("(SHA-256 none, expected 5c)");

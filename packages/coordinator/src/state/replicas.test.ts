@@ -93,7 +93,9 @@ test("a worker whose weights are wrong is named beside one that is like it, whic
     [d, "z"],
   ] as const)
     run.replyDigest(session, digest);
-  await expect(checked).rejects.toThrow("The weights of w3 differ from those of w2, although their devices are of one kind");
+  await expect(checked).rejects.toThrow(
+    "The weights of w3 differ from those of w2, although their devices are of one kind",
+  );
 });
 
 describe("a state that is read", () => {

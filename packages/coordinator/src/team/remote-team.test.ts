@@ -77,7 +77,10 @@ describe("who joins", () => {
   test("is told apart from others of its name", () => {
     join({ name: "box" });
     join({ name: "box" });
-    expect(lines).toEqual(["box joined: d, native (1 of 2)", "box-1 joined: d, native (2 of 2)"]);
+    expect(lines).toEqual([
+      "box joined: d, native (1 of 2)",
+      "box-1 joined, renamed because box is taken: d, native (2 of 2)",
+    ]);
   });
 
   test("may hold the weights of this run: the furthest step counts", () => {
@@ -516,7 +519,9 @@ describe("replicas", () => {
     reply(a!, "x");
     await expect(checked).rejects.toMatchObject({
       code: "ERR_REPLICA",
-      message: expect.stringContaining("The weights of w1 differ from those of w0, although their devices are of one kind"),
+      message: expect.stringContaining(
+        "The weights of w1 differ from those of w0, although their devices are of one kind",
+      ),
     });
   });
 
