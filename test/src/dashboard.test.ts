@@ -98,7 +98,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     await page.locator("#loss .u-over").hover({ position: { x: 2, y: 50 } });
     expect(await stepOfChart(page, "loss")).toBeLessThan(0.05 * (await stepsOn(page)) + 2);
     expect(await page.locator("#speed .u-series").allTextContents()).toHaveLength(5); // the step, all, three workers
-    expect(await page.locator("#parts li").count()).toBe(3);
+    expect(await page.locator("#segments li").count()).toBe(3);
     expect(await page.locator("#bytes li").count()).toBe(3);
   });
 
@@ -128,7 +128,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     expect(training.savedSteps).toBe(steps);
     expect(training.steps).toBe(steps);
     expect(await stepsOn(page)).toBe(steps);
-    await page.getByRole("button", { name: "Go on" }).click();
+    await page.getByRole("button", { name: "Resume" }).click();
     await page.locator("#yes").click();
     await stateIs(page, "running");
     await training.advances(5);
@@ -200,7 +200,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     expect(status).toBe(130);
     expect(stdout).toContain("continue with: pnpm coordinator --resume");
     expect(training.savedSteps).toBe(training.steps);
-    await page.getByText("The run is over, and its server has ended").waitFor();
+    await page.getByText("The run has ended, and so has its server").waitFor();
     problems.length = 0; // that nobody answers any more
   });
 });
@@ -268,9 +268,9 @@ describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
 
 /** The confusion matrix says on a phone that it scrolls, and can be scrolled by the keyboard. */
 async function assertOverflowHint(page: Page): Promise<void> {
-  const hint = page.getByText("Not all columns fit");
+  const hint = page.getByText("Some columns are hidden");
   const shade = page.locator(".frame.more");
-  const table = page.getByRole("group", { name: "what was taken for what" });
+  const table = page.getByRole("group", { name: "Test: confusion matrix" });
   expect(await hint.isVisible()).toBe(false);
   await page.setViewportSize({ width: 360, height: 800 });
   await hint.waitFor();

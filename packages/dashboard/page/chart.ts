@@ -1,25 +1,26 @@
-/** A chart of curves over the updates of a run, in the page's colours. */
+/** Draws curves over the steps of a run, in the page's colours. */
 import uPlot from "uplot";
 import type { Table } from "../src/curves.ts";
 import { figure, markLabels, percent, ROUND_STEPS } from "../src/format.ts";
 
-/** A curve of a chart: its name in the legend, and how it is drawn. */
+/** A curve of a chart. */
 export interface Curve {
+  /** Name in the legend. */
   label: string;
   /** A custom property of the page's style sheet. */
   color: `--${string}`;
-  /** Drawn as dots, as what lies behind the others, or only as the edge of a band. @default a line */
+  /** How it is drawn; "none" is for the edge of a band. @default a solid line */
   lineStyle?: "dots" | "faint" | "dashed" | "none";
 }
 
-/** The curves of a chart, and what its axis of values shows. */
+/** The curves of a chart, and its y axis. */
 export interface ChartOptions {
   curves: readonly Curve[];
-  /** Pairs of curves, by number from 1, with the space between them filled. */
+  /** Pairs of curves, numbered from 1, with the area between them filled. */
   bands?: [number, number][];
   /** The quantity that the curves show. @default "number" */
   unit?: "number" | "percent";
-  /** Whether the axis begins at 0. */
+  /** Whether the y axis starts at 0. @default false */
   fromZero?: boolean;
 }
 
@@ -29,7 +30,7 @@ const AXIS_HEIGHT = 28;
 const style = () => getComputedStyle(document.documentElement);
 const color = (name: string) => style().getPropertyValue(name).trim();
 
-/** A chart on the page, whose curves are replaced with each `show`. */
+/** A chart on the page. Each `show` replaces its curves. */
 export class Chart {
   readonly #plot: uPlot;
   readonly #container: HTMLElement;
@@ -42,7 +43,7 @@ export class Chart {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#plot.redraw());
   }
 
-  /** Draws the tables, each of which has an x of its own, and says in words what is drawn. */
+  /** Draws the tables, which may differ in their x values, and describes them to screen readers. */
   show(tables: Table[], summary: string): void {
     this.#plot.setData(
       tables.length === 1 ? (tables[0] as uPlot.AlignedData) : uPlot.join(tables as uPlot.AlignedData[]),
@@ -67,13 +68,13 @@ function plotOptions(width: number, { curves, bands = [], unit, fromZero = false
       ...curves.map((curve) => seriesOf(curve, format)),
     ],
     bands: bands.map((series) => ({ series, fill: () => `${color("--accent")}22` })),
-    padding: [8, 28, 0, 0], // half of the last number of steps stands right of its mark
+    padding: [8, 28, 0, 0], // half of the last label is right of its tick
     hooks: { draw: [showLast] },
     cursor: { y: false, points: { size: 7 } },
   };
 }
 
-/** Returns the axis of the steps, with whole numbers only, and that of the curves' values. */
+/** Returns the x axis, with whole numbers only, and the y axis. */
 function axesOf(unit: ChartOptions["unit"] = "number"): uPlot.Axis[] {
   const axis = {
     stroke: () => color("--soft"),
@@ -119,13 +120,13 @@ function seriesOf({ label, color: name, lineStyle }: Curve, format: (value: numb
   }
 }
 
-/** Shows the values of the last step in the legend while nobody points at another one. */
+/** Shows the values of the last step in the legend while the pointer is not on the chart. */
 function showLast(plot: uPlot): void {
   const steps = plot.data[0].length;
   if (plot.cursor.idx == null && steps > 0) plot.setLegend({ idx: steps - 1 }, false);
 }
 
-/** Returns the value that holds at a place: that of the curve's last point up to there. */
+/** Returns the value at an index, or that of the curve's last point before it. */
 function lastOf(column: uPlot.AlignedData[number], at: number | null): number | null | undefined {
   if (at === null) return undefined;
   for (let i = at; i >= 0; i--) if (column[i] != null) return column[i];

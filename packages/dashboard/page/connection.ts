@@ -1,19 +1,19 @@
-/** Follows the run from the server: first its whole state, then each update; after a break, the missed ones. */
+/** Receives the run from the server: a snapshot, then updates, and after an interruption the missed ones. */
 import { isOver, LiveRun, type RunSnapshot, type RunUpdate } from "@lockstep/run/live";
 import { element, setText } from "./dom.ts";
 
-/** The tokens in the page's address, behind the #: that of the run, where it has one, and that for controls. */
+/** The tokens after the # of the page's address: `token` if the run has one, and `control`. */
 export const secrets = new URLSearchParams(location.hash.slice(1));
 addEventListener("hashchange", () => location.reload());
 
 const token = secrets.get("token");
-/** Headers that authorize a request other than the stream. */
+/** Headers that authorize a request, except the event stream. */
 export const authorization: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` };
 const RETRY_MS = 2000;
 
 let live: LiveRun | undefined;
 
-/** @param onChange told after each change, with what is known then */
+/** Follows the run. @param onChange called after each change with the state of the run */
 export function connect(onChange: (run: Readonly<RunSnapshot>) => void): void {
   const source = new EventSource(token === null ? "/live" : `/live?token=${encodeURIComponent(token)}`);
   const onConnected = () => showConnection("live", "");
@@ -32,20 +32,20 @@ export function connect(onChange: (run: Readonly<RunSnapshot>) => void): void {
     showConnection(
       "away",
       isFinished
-        ? "The run is over, and its server has ended: pnpm dashboard --run shows it again."
-        : "The server does not answer. Looking for it …",
+        ? "The run has ended, and so has its server. To show it again: pnpm dashboard --run"
+        : "The server does not respond. Reconnecting …",
     );
     if (source.readyState === EventSource.CLOSED) void explain(() => connect(onChange));
   });
 }
 
-/** The server answered, but not with the stream: says why, and comes again unless that is for the reader to mend. */
+/** Handles a refused stream: explains a missing token, which only the user can add, or retries later. */
 async function explain(retry: () => void): Promise<void> {
   const response = await fetch("/live", { method: "HEAD", headers: authorization }).catch(() => undefined);
   if (response !== undefined && [401, 403, 429].includes(response.status)) {
     showConnection(
       "away",
-      "This address lacks the run's token. Open the whole link that was printed when the run was started.",
+      "This address lacks the run's token. Open the complete link that the run printed when it started.",
     );
   } else setTimeout(retry, RETRY_MS);
 }

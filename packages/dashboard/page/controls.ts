@@ -1,4 +1,4 @@
-/** Lets the user command the run, if the link holds the token for that. Each command is confirmed first. */
+/** Shows the buttons that control the run, if the link has the control token. Each command needs a confirmation. */
 import { isOver, type RunSnapshot } from "@lockstep/run/live";
 import { authorization, secrets } from "./connection.ts";
 import { element, setText } from "./dom.ts";
@@ -7,27 +7,39 @@ const control = secrets.get("control");
 const dialog = element("confirm", HTMLDialogElement);
 
 const CONFIRMATIONS = {
-  pause: ["Pause the run?", "It stops between two steps. Workers stay, and keep the weights.", "Pause"],
-  resume: ["Let the run go on?", "The next step begins at once.", "Go on"],
-  checkpoint: ["Save a checkpoint now?", "The weights and momentum are written beside the steps that follow.", "Save"],
-  stop: ["Stop the run?", "It finishes this step and saves a checkpoint. --resume goes on from there.", "Stop"],
+  pause: [
+    "Pause the run?",
+    "It pauses after the current step. The workers stay connected and keep the weights.",
+    "Pause",
+  ],
+  resume: ["Resume the run?", "The next step starts immediately.", "Resume"],
+  checkpoint: [
+    "Save a checkpoint now?",
+    "The weights and the optimizer state are written while the next steps run.",
+    "Save",
+  ],
+  stop: [
+    "Stop the run?",
+    "It finishes the current step and saves a checkpoint, from which --resume continues.",
+    "Stop",
+  ],
 } as const;
 
 type CommandName = keyof typeof CONFIRMATIONS;
 
-/** Shows the controls that go with the state of the run, or none without the token for them. */
+/** Shows the controls that fit the state of the run; none without the control token. */
 export function showControls(run: Readonly<RunSnapshot>): void {
   element("controls").hidden = control === null || isOver(run);
   element("pause").hidden = run.state === "paused";
   element("resume").hidden = run.state !== "paused";
 }
 
-/** Returns whether this page's user may drop a worker. */
+/** Returns whether this page may drop a worker: it has the control token, and the run has not ended. */
 export const mayDrop = (run: Readonly<RunSnapshot>): boolean => control !== null && !isOver(run);
 
-/** Asks for a confirmation, then drops a worker from the run. */
+/** Drops a worker from the run after a confirmation. */
 export function confirmDrop(worker: string): void {
-  const text = "Its slices go to the others. It does not come back by itself.";
+  const text = "Its slices are reassigned to the others. It does not reconnect by itself.";
   confirm([`Drop ${worker}?`, text, "Drop"], { do: "drop", worker });
 }
 
@@ -54,6 +66,6 @@ async function send(command: object): Promise<void> {
     const response = await fetch("/control", { method: "POST", headers, body: JSON.stringify(command) });
     setText(element("outcome"), response.ok ? "" : (await response.text()).trim());
   } catch {
-    setText(element("outcome"), "The server does not answer; nothing was done.");
+    setText(element("outcome"), "The server does not respond. The command was not carried out.");
   }
 }

@@ -1,32 +1,33 @@
-/** Short words for what a page does with its elements. */
+/** Helpers for the elements of a page. */
 
 type Child = Node | string;
 
-/** Makes an element with attributes and children. */
+/** Creates an element with attributes and children. */
 export function node(tag: string, attributes: Record<string, string> = {}, ...children: Child[]): HTMLElement {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
+  const created = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) created.setAttribute(name, value);
+  created.append(...children);
+  return created;
 }
 
 /**
- * Returns the element of the page with this id.
+ * Returns the element with this id.
  *
- * @throws Error if there is none of that type
+ * @throws Error if there is none of this type
  */
 export function element<T extends HTMLElement = HTMLElement>(id: string, type?: new () => T): T {
   const found = document.getElementById(id);
-  if (!(found instanceof (type ?? HTMLElement))) throw new Error(`The page has no #${id} of that kind.`);
+  if (!(found instanceof (type ?? HTMLElement)))
+    throw new Error(`Expected an element #${id} of type ${(type ?? HTMLElement).name} on the page.`);
   return found as T;
 }
 
-/** Only what changed is written: an element that has the focus, or is read out, is left alone. */
+/** Sets the text of an element if it changes, so that focus and screen readers are not disturbed. */
 export function setText(target: Element, text: string): void {
   if (target.textContent !== text) target.textContent = text;
 }
 
-/** Makes `list` hold one element for each key, in order; those that are there stay the same elements. */
+/** Makes `list` contain one element per item, in order. Elements with a known key are updated, not replaced. */
 export function keyed<Item>(
   list: Element,
   items: readonly Item[],

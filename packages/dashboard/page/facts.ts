@@ -1,4 +1,4 @@
-/** Shows in words and tables the ledger, the events, the test and the configuration. */
+/** Shows the ledger, the events, the test and the configuration. */
 import type { RunSnapshot } from "@lockstep/run/live";
 import { count, percent } from "../src/format.ts";
 import { element, keyed, node, setText } from "./dom.ts";
@@ -7,9 +7,10 @@ import { colorOf, showLegend, stack } from "./workers.ts";
 
 type Run = Readonly<RunSnapshot>;
 
+/** Number of events that are listed. */
 const SHOWN_EVENTS = 200;
 
-/** Shows which samples have counted in this epoch, and who computed them. */
+/** Shows how many samples have counted in this epoch, and which workers computed them. */
 export function showLedger({ ledger, run, redoneSlices }: Run): void {
   const { trainSamples = 0 } = run?.derived ?? {};
   const { epoch, samples } = ledger;
@@ -17,11 +18,11 @@ export function showLedger({ ledger, run, redoneSlices }: Run): void {
   const redone =
     redoneSlices === 0
       ? ""
-      : `. Slices of this run that were given to a second worker, and count once: ${count(redoneSlices)}`;
+      : `. ${count(redoneSlices)} slices of this run were reassigned to a second worker; each counts once`;
   setText(
     element("ledger-text"),
     epoch === 0
-      ? "No sample has counted yet."
+      ? "No samples have counted yet."
       : `Epoch ${epoch}: ${count(samples)} of ${count(trainSamples)} samples have counted, ${coverage}${redone}.`,
   );
   const pieces = ledger.workers.map(({ name, samples: workerSamples }) => ({
@@ -37,7 +38,7 @@ export function showLedger({ ledger, run, redoneSlices }: Run): void {
   );
 }
 
-/** The newest first. */
+/** Lists the events, newest first. */
 export function showEvents({ events }: Run): void {
   const newest = events.slice(-SHOWN_EVENTS).reverse();
   keyed(element("events"), newest, {
@@ -53,7 +54,7 @@ export function showEvents({ events }: Run): void {
 
 let reported: Run["report"];
 
-/** Shows the confusion matrix of the test, once there is one. */
+/** Shows the confusion matrix after the test. */
 export function showConfusion({ report }: Run): void {
   element("confusion-section").hidden = report === undefined;
   if (report === undefined || report === reported) return;
@@ -62,7 +63,7 @@ export function showConfusion({ report }: Run): void {
   const { accuracy, samples, classes, confusion } = report;
   setText(
     element("confusion-text"),
-    `${percent(accuracy, 2)} of ${count(samples)} test images were taken for what they are. Rows: what they are; columns: what they were taken for.`,
+    `${percent(accuracy, 2)} of ${count(samples)} test images are classified correctly. Rows: true class; columns: predicted class.`,
   );
   const head = node(
     "tr",
@@ -78,7 +79,7 @@ export function showConfusion({ report }: Run): void {
     const cells = row.map((times, predicted) => {
       const cell = node(
         "td",
-        { title: `${classes[label]} taken for ${classes[predicted]}: ${count(times)}` },
+        { title: `${classes[label]} classified as ${classes[predicted]}: ${count(times)}` },
         times === 0 ? "" : count(times),
       );
       const color = label === predicted ? "--right" : "--wrong";
@@ -93,7 +94,7 @@ export function showConfusion({ report }: Run): void {
 
 let configured: Run["run"];
 
-/** Shows the configuration of the run as a list of names and values. */
+/** Lists the configuration of the run. */
 export function showConfig({ run }: Run): void {
   if (run === undefined || run === configured) return;
   configured = run;

@@ -1,4 +1,4 @@
-/** A grid of test images with what they were taken for, once there are any. */
+/** Shows a grid of test images with their predictions after the test. */
 import type { RunSnapshot } from "@lockstep/run/live";
 import type { TestImage, TestImages } from "../src/api/test-images.ts";
 import { authorization } from "./connection.ts";
@@ -6,7 +6,7 @@ import { element, node } from "./dom.ts";
 
 let shown: RunSnapshot["report"];
 
-/** Fetches and shows images of the test set with their predictions, once the run is tested. */
+/** Fetches and shows test images with their predictions. Hides the grid before the test. */
 export async function showImages({ report }: Readonly<RunSnapshot>): Promise<void> {
   if (report === shown) return;
   shown = report;
@@ -29,7 +29,7 @@ function figureOf(
   const words = right ? [is] : [predicted, node("s", {}, is)];
   const picture = draw(pixels, size);
   picture.setAttribute("role", "img");
-  picture.setAttribute("aria-label", right ? `${is}, taken for that` : `${is}, taken for ${predicted}`);
+  picture.setAttribute("aria-label", right ? `${is}, classified correctly` : `${is}, classified as ${predicted}`);
   const attributes = { class: right ? "right" : "wrong", title: `test image ${index}` };
   return node("figure", attributes, picture, node("figcaption", {}, ...words));
 }
@@ -40,7 +40,7 @@ function draw(pixels: string, { height, width, channels }: Omit<TestImages, "ima
   Object.assign(canvas, { width, height });
   const image = new ImageData(width, height);
   for (let i = 0; i < width * height; i++) {
-    // A gray image has one channel, for all three colours.
+    // A grayscale image has one channel for all three colours.
     const color = [0, 1, 2].map((channel) => bytes[i * channels + (channels === 1 ? 0 : channel)]!);
     image.data.set([...color, 255], 4 * i);
   }

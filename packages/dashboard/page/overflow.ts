@@ -1,6 +1,6 @@
-/** Hints at the part of a wide region that lies out of sight. */
+/** Indicates that a wide region has more content than is visible. */
 
-/** Says of a region that scrolls sideways that there is more than is seen: in words, and by a shade at its right. */
+/** Shows a hint and a shade at the right edge while a horizontally scrolling region has hidden content. */
 export function showOverflowHint(region: HTMLElement, hint: HTMLElement): void {
   const update = () => {
     const hiddenPixels = region.scrollWidth - region.clientWidth;

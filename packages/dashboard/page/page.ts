@@ -1,4 +1,4 @@
-/** The dashboard's page: draws what the server tells of the run, a few times a second at most. */
+/** The dashboard's page: draws the run that the server streams. */
 import { isOver, type RunSnapshot } from "@lockstep/run/live";
 import { accuracyTable, epochTable, lossTable, speedTable, type Table } from "../src/curves.ts";
 import { count, duration, figure, percent } from "../src/format.ts";
@@ -12,15 +12,16 @@ import { colorOf, showBytes, showStepTimes, showWorkers } from "./workers.ts";
 
 type Run = Readonly<RunSnapshot>;
 
-/** How often the page is drawn at most, and how often what grows older by itself is. */
+/** Minimum milliseconds between two draws. */
 const DRAW_MS = 250;
+/** Milliseconds between updates of the heartbeats' ages. */
 const AGE_MS = 1000;
-/** More curves than this nobody tells apart. */
+/** Number of workers whose speed is drawn: more curves are indistinguishable. */
 const MAX_WORKER_CURVES = 8;
-/** Colours of the runs that this one is compared with. */
+/** Colours of the runs to compare with. */
 const OTHER_COLORS = ["--w2", "--w4", "--w5", "--w6", "--w7"] as const;
 
-/** Runs that are over, and that this one is compared with. */
+/** Runs to compare with. */
 const others: Run[] = await (await fetch("/others.json", { headers: authorization })).json().catch(() => []);
 
 const charts = { loss: chartOf("Loss"), accuracy: chartOf("Accuracy") };
@@ -69,10 +70,10 @@ function showHead(now: Run): void {
   if (stepsDone > 0) showTiles(now);
 }
 
-/** When it began is shown of a phase that lasts; the others take turns several times a second. */
+/** Shows the phase, with its start if it is one that lasts: the others alternate several times a second. */
 function showPhase({ phase }: Run): void {
   const shown = element("phase");
-  shown.hidden = phase === undefined || phase.name === "over"; // the state says how it ended
+  shown.hidden = phase === undefined || phase.name === "over"; // the state shows how it ended
   if (phase === undefined) return;
   const { name, sinceMs, reason } = phase;
   const lasts = name === "gathering" || name === "starting" || name === "paused" || name === "lost";
@@ -95,7 +96,7 @@ function showTiles(now: Run): void {
   );
   const perSecond = (1000 * history.samples.reduce(add, 0)) / history.stepMs.reduce(add, 0);
   if (isOver(now) || progress === undefined) {
-    tile("speed", figure(perSecond), "over all steps");
+    tile("speed", figure(perSecond), "mean over all steps");
     tile("left", "—", isOver(now) ? `the run is ${state}` : "");
   } else {
     tile("speed", figure(progress.samplesPerSecond), "last 20 steps");
@@ -104,7 +105,7 @@ function showTiles(now: Run): void {
 }
 
 const add = (a: number, b: number) => a + b;
-/** Of the last tenth of what is shown, and of 20 entries at most. */
+/** Returns the sum of the last tenth of a column, at most 20 entries. */
 const sumOfLast = (column: number[]) => column.slice(-Math.min(20, Math.ceil(column.length / 10))).reduce(add, 0);
 
 function tile(name: string, value: string, note: string): void {
@@ -118,8 +119,8 @@ function chartOf(what: "Loss" | "Accuracy"): Chart {
     { label: "each step", color: "--w0", lineStyle: "faint" },
     ...(what === "Loss"
       ? ([
-          { label: "least", color: "--w0", lineStyle: "none" },
-          { label: "greatest", color: "--w0", lineStyle: "none" },
+          { label: "minimum", color: "--w0", lineStyle: "none" },
+          { label: "maximum", color: "--w0", lineStyle: "none" },
         ] as const)
       : []),
     { label: "training, by epoch", color: "--w3", lineStyle: "dots" },
@@ -149,13 +150,13 @@ function showCurves(run: Run): void {
   );
 }
 
-/** Its curves are the workers, so it is made anew when there are others. */
+/** Draws the speed. The chart has a curve for each worker, so it is recreated when the workers change. */
 function showSpeed(run: Run): void {
   const names = run.history.workers
     .map(({ name }) => name)
     .sort()
     .slice(0, MAX_WORKER_CURVES);
-  const workers = names.length > 1 ? names : []; // one alone is the total
+  const workers = names.length > 1 ? names : []; // a single worker equals the total
   if (speed?.workers !== workers.join()) {
     element("speed").replaceChildren();
     const curves: Curve[] = [
@@ -165,5 +166,5 @@ function showSpeed(run: Run): void {
     speed = { chart: new Chart(element("speed"), { curves, fromZero: true }), workers: workers.join() };
   }
   const table = speedTable(run, workers);
-  speed.chart.show([table], `Images a second: ${figure(table[1].at(-1) ?? 0)}`);
+  speed.chart.show([table], `Images per second: ${figure(table[1].at(-1) ?? 0)}`);
 }

@@ -1,4 +1,4 @@
-/** The workers: as a table, and what each does in a step. */
+/** Shows the workers: their table, the times of their steps, and their traffic. */
 import { hasLeft, type LiveWorker, partsOf, type RunSnapshot, stragglerOf, WAIT } from "@lockstep/run/live";
 import { bytes, count, milliseconds, percent } from "../src/format.ts";
 import { confirmDrop, mayDrop } from "./controls.ts";
@@ -6,14 +6,14 @@ import { element, keyed, node, setText } from "./dom.ts";
 
 type Run = Readonly<RunSnapshot>;
 
-/** Colours that the style sheet has for workers, and for the parts of a step. */
+/** Number of colours in the style sheet for workers and for segments of a step. */
 const COLORS = 8;
-/** The parts of a worker's step, in the order in which it does them. */
+/** The segments of a worker's step, in the order of a step. */
 const SEGMENTS = ["data", "forward", "backward", "read-back", "apply", "state", WAIT];
 
 const colors = new Map<string, number>();
 
-/** Returns a worker's colour, the same everywhere on the page, however many workers come after it. */
+/** Returns a worker's colour, which is the same everywhere on the page and never changes. */
 export function colorOf(name: string): `--w${number}` {
   const known = colors.get(name) ?? colors.size % COLORS;
   colors.set(name, known);
@@ -23,38 +23,42 @@ export function colorOf(name: string): `--w${number}` {
 const segmentColor = (segment: string) =>
   segment === WAIT ? "--wait" : `--w${(SEGMENTS.indexOf(segment) + COLORS) % COLORS}`;
 
-const WORDS = {
-  waiting: "waits for the weights",
-  loading: "takes in the weights",
-  replaying: "catches up",
-  in: "takes part",
-  leaving: "is leaving",
-  left: "has left",
-  lost: "is lost",
+/** Texts for the states of a worker. */
+const STATE_TEXTS = {
+  waiting: "waiting for weights",
+  loading: "receiving weights",
+  replaying: "catching up",
+  in: "training",
+  leaving: "leaving",
+  left: "left",
+  lost: "lost",
 };
 
-/** When the page last heard of the workers: their heartbeats go on growing older. */
+/** Time of the last update, in milliseconds: the heartbeats grow older since. */
 let updatedMs = performance.now();
 let latestWorkers: readonly LiveWorker[] = [];
 
 const CELLS: [label: string, text: (worker: LiveWorker, run: Run) => string][] = [
-  ["State", ({ state, goneBecause }) => goneBecause ?? WORDS[state]],
+  ["State", ({ state, goneBecause }) => goneBecause ?? STATE_TEXTS[state]],
   ["Device", ({ device, backend }) => [device, backend].filter((word) => word !== "").join(", ") || "—"],
   ["Images/s", (worker, run) => speedOf(worker, run)],
-  ["Slice", ({ slices }) => slices.map(({ start, end }) => `${count(start)}–${count(end - 1)}`).join(", ") || "—"],
+  [
+    "Current slice",
+    ({ slices }) => slices.map(({ start, end }) => `${count(start)}–${count(end - 1)}`).join(", ") || "—",
+  ],
   ["Heartbeat", (worker) => heartbeatOf(worker)],
   [
     "Up / down",
     ({ bytesUp, bytesDown }) => (bytesUp + bytesDown === 0 ? "—" : `${bytes(bytesUp)} / ${bytes(bytesDown)}`),
   ],
-  ["Redone", ({ redoneSlices }) => count(redoneSlices)],
-  ["Refused", ({ refused }) => count(refused)],
+  ["Reassigned slices", ({ redoneSlices }) => count(redoneSlices)],
+  ["Refused messages", ({ refused }) => count(refused)],
 ];
 
 /**
  * Shows a row for each worker.
  *
- * @param isUpdate whether the run was just heard of
+ * @param isUpdate whether the run has just been received, not only grown older
  */
 export function showWorkers(run: Run, isUpdate: boolean): void {
   if (isUpdate) updatedMs = performance.now();
@@ -99,14 +103,14 @@ function heartbeatOf(worker: LiveWorker): string {
   return `${((heartbeatAgeMs + performance.now() - updatedMs) / 1000).toFixed(1)} s ago`;
 }
 
-/** Stacked bars, all on one scale, and who holds up the others. */
+/** Shows the segments of each worker's steps as stacked bars on one scale, and names the straggler. */
 export function showStepTimes({ recent }: Run): void {
   const workers = partsOf(recent).sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
   const totals = workers.map(({ ms }) => Object.values(ms).reduce((total, segment) => total + segment, 0));
   const longest = Math.max(...totals, 1e-9);
   const straggler = stragglerOf(recent);
   setText(element("straggler"), stragglerText(straggler, workers.length));
-  keyed(element("parts"), workers, {
+  keyed(element("segments"), workers, {
     key: ({ name }) => name,
     make: ({ name }) => node("li", {}, node("span", {}, name), node("div", { class: "stack" }), node("span")),
     update: (row, { name, ms }) => {
@@ -126,7 +130,7 @@ export function showStepTimes({ recent }: Run): void {
   });
   const names = [...new Set(workers.flatMap(({ ms }) => inOrder(ms).map(([segment]) => segment)))];
   showLegend(
-    element("parts-legend"),
+    element("segments-legend"),
     names.map((segment) => ({ name: segment, color: segmentColor(segment) })),
   );
 }
@@ -137,21 +141,22 @@ function inOrder(ms: Record<string, number>): [segment: string, ms: number][] {
 }
 
 function stragglerText(straggler: ReturnType<typeof stragglerOf>, workers: number): string {
-  if (straggler === undefined) return workers > 1 ? "No worker holds up the others." : "";
+  if (straggler === undefined) return workers > 1 ? "No worker delays the others." : "";
   const { name, fraction, part: segment, partMs, medianMs } = straggler;
-  return `${name} holds up ${percent(fraction, 0)} of each step: ${segment} ${milliseconds(partMs)}, median ${milliseconds(medianMs)}.`;
+  return `${name} delays each step by ${percent(fraction, 0)}: ${segment} takes ${milliseconds(partMs)}, the median of the others is ${milliseconds(medianMs)}.`;
 }
 
-/** A piece of a bar: the share of one part of a step. */
+/** A piece of a stacked bar. */
 export interface Piece {
   name: string;
   color: string;
-  /** Share of the whole width. */
+  /** Fraction of the full width. */
   fraction: number;
+  /** Tooltip. */
   text: string;
 }
 
-/** Draws pieces side by side as one bar. */
+/** Draws pieces side by side as a stacked bar. */
 export function stack(target: Element, pieces: readonly Piece[]): void {
   keyed(target, pieces, {
     key: ({ name }) => name,
@@ -164,7 +169,7 @@ export function stack(target: Element, pieces: readonly Piece[]): void {
   });
 }
 
-/** Shows a legend: a coloured dot and a text for each name. */
+/** Shows a legend: a coloured dot and a text per entry. */
 export function showLegend(target: Element, names: readonly { name: string; color: string; text?: string }[]): void {
   keyed(target, names, {
     key: ({ name }) => name,
@@ -177,7 +182,7 @@ export function showLegend(target: Element, names: readonly { name: string; colo
   });
 }
 
-/** Says how many bytes the gradients take on the wire, beside those that they would take uncompressed. */
+/** Shows the mean bytes that a worker sends and receives in a step, beside the size of a dense gradient. */
 export function showBytes({ recent, run }: Run): void {
   const shares = recent.flatMap(({ workers = [] }) => workers);
   const mean = (what: "bytesUp" | "bytesDown") =>

@@ -13,7 +13,7 @@ function runOf(steps: number): LiveRun {
   return live;
 }
 
-test("a smoothed curve begins where the values do, follows them, and leaves gaps as they are", () => {
+test("a smoothed curve starts at the first value, follows the values, and keeps gaps", () => {
   expect(smoothed([5])).toEqual([5]);
   expect(smoothed([null, 3, null, 3])).toEqual([null, 3, null, 3]);
   const step = smoothed([...Array<number>(50).fill(0), ...Array<number>(50).fill(1)]);
@@ -21,7 +21,7 @@ test("a smoothed curve begins where the values do, follows them, and leaves gaps
   expect(step.at(-1)).toBeGreaterThan(0.99);
 });
 
-test("curves are over updates made, and their values are exact where nothing changes", () => {
+test("the x axis counts completed steps, and constant values stay exact", () => {
   const run = runOf(3).snapshot();
   expect(lossTable(run).map((column) => column.map((value) => Number(value?.toFixed(9))))).toEqual([
     [1, 2, 3],
@@ -30,14 +30,14 @@ test("curves are over updates made, and their values are exact where nothing cha
   expect(accuracyTable(run)[2]).toEqual([0.25, 0.25, 0.25]);
 });
 
-test("a worker that had no samples in a step has no speed there", () => {
+test("a worker has no speed in a step in which it had no samples", () => {
   const [, all, a, b] = speedTable(runOf(3).snapshot(), ["a", "b"]);
   expect(all!.map((value) => Math.round(value!))).toEqual([200, 200, 200]);
   expect(a!.map((value) => Math.round(value!))).toEqual([150, 150, 150]);
   expect(b!.map((value) => value && Math.round(value))).toEqual([50, null, 50]);
 });
 
-test("a run of 100,000 steps gives curves that a page draws at once", () => {
+test("the curves of 100,000 steps have at most 2,048 points", () => {
   const table = lossTable(runOf(100_000).snapshot());
   expect(table[0].length).toBeLessThanOrEqual(2048);
   expect(table[0].at(-1)).toBe(100_000);

@@ -1,32 +1,33 @@
-/** Turns the state of a run into the columns of its charts. Their x is the number of updates made. */
+/** Turns the state of a run into the columns of its charts. The x axis is the number of completed steps. */
 import type { RunSnapshot, StepHistory } from "@lockstep/run/live";
 
-/** The values of a curve; null where it has no point. */
+/** The values of a curve. A null leaves a gap. */
 export type Column = (number | null)[];
 
-/** x, and a y for each curve; there is at least one. */
+/** The x values, and a column of y values for each curve. */
 export type Table = [number[], Column, ...Column[]];
 
-/** A smoothed curve forgets what is further back than this part of what is shown. */
+/** Span of the moving average, as a fraction of the points shown. */
 const SMOOTHING_FRACTION = 1 / 100;
+/** Upper bound of that span, in points. */
 const MAX_SMOOTHING_SPAN = 20;
 
-/** Updates made at the end of each bucket. */
+/** Returns the number of completed steps at the end of each bucket. */
 const updatesOf = ({ first, steps }: StepHistory): number[] => first.map((step, i) => step + steps[i]!);
 
-/** Per step: smoothed, mean, least, greatest. */
+/** Returns the loss by step: smoothed, mean, minimum, maximum. */
 export function lossTable({ history }: RunSnapshot): Table {
   const mean = ratio(history.lossSum, history.samples);
   return [updatesOf(history), smoothed(mean), mean, history.lossMin, history.lossMax];
 }
 
-/** Per step: smoothed, mean. */
+/** Returns the accuracy by step: smoothed, mean. */
 export function accuracyTable({ history }: RunSnapshot): Table {
   const mean = ratio(history.correct, history.samples);
   return [updatesOf(history), smoothed(mean), mean];
 }
 
-/** Per epoch: training, validation. */
+/** Returns the loss or accuracy by epoch: training, validation. */
 export function epochTable({ epochs }: RunSnapshot, what: "Loss" | "Accuracy"): Table {
   return [
     epochs.map(({ step }) => step),
@@ -35,7 +36,7 @@ export function epochTable({ epochs }: RunSnapshot, what: "Loss" | "Accuracy"): 
   ];
 }
 
-/** Images a second: of all, then of each of the workers; null where it had none. */
+/** Returns images per second: the total, then each worker. A step in which a worker had no samples is null. */
 export function speedTable({ history }: RunSnapshot, workers: readonly string[]): Table {
   const perSecond = (samples: number[]) => samples.map((value, i) => (1000 * value) / history.stepMs[i]!);
   const perWorker = workers.map((name) =>
@@ -48,14 +49,14 @@ export function speedTable({ history }: RunSnapshot, workers: readonly string[])
 
 const ratio = (sums: number[], counts: number[]): number[] => sums.map((sum, i) => sum / counts[i]!);
 
-/** A running mean that forgets; where there is nothing, it waits. */
+/** Returns the exponential moving average of the values. Gaps stay, and do not count. */
 export function smoothed(values: readonly (number | null)[]): Column {
   const span = Math.min(Math.max(5, values.length * SMOOTHING_FRACTION), MAX_SMOOTHING_SPAN);
   const keep = 1 - 1 / span;
   let [sum, weight] = [0, 0];
   return values.map((value) => {
     if (value === null) return null;
-    [sum, weight] = [keep * sum + value, keep * weight + 1]; // the first values weigh as much as they are worth
+    [sum, weight] = [keep * sum + value, keep * weight + 1]; // bias correction, so that the first values count in full
     return sum / weight;
   });
 }

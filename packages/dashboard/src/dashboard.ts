@@ -1,4 +1,4 @@
-/** A dashboard at a port of its own, on this machine's loopback. */
+/** Serves a dashboard on a separate port of the loopback interface. */
 
 import { LockstepError } from "@lockstep/errors";
 import { assertPortFree, assertToken, makeToken, openServer } from "@lockstep/transport";
@@ -7,22 +7,22 @@ import { makeSite, type SiteOptions } from "./site.ts";
 const LOOPBACK = "127.0.0.1";
 const DASHBOARD_PORT = 7080;
 
-/** Nobody guesses a token of so many characters. */
+/** Shortest control token that is accepted, in characters: too long to guess. */
 const MIN_TOKEN_LENGTH = 16;
 
 /** The run that a dashboard shows, and the port that it listens on. */
 export interface DashboardServerOptions extends SiteOptions {
-  /** The port to listen on. @default 7080, or the next that is free */
+  /** Port to listen on. @default 7080, or the next free one */
   port?: number | undefined;
 }
 
-/** A dashboard that listens. */
+/** A dashboard that is being served. */
 export interface Dashboard {
   url: string;
   close(): Promise<void>;
 }
 
-/** Returns the address that a dashboard listens on. */
+/** Returns the address that a dashboard listens on: the given port, or 7080 or the next free one. */
 export function dashboardAddress({ port }: Pick<DashboardServerOptions, "port">): {
   host: string;
   port: number;
@@ -31,18 +31,18 @@ export function dashboardAddress({ port }: Pick<DashboardServerOptions, "port">)
   return { host: LOOPBACK, port: port ?? DASHBOARD_PORT, anyPort: port === undefined };
 }
 
-/** Finds out early whether it can. @throws LockstepError ERR_LISTEN */
+/** Throws if the dashboard's port is in use, before a run starts. @throws LockstepError ERR_LISTEN */
 export const assertDashboardPortFree = (options: Pick<DashboardServerOptions, "port">) =>
   assertPortFree(dashboardAddress(options));
 
-/** @throws LockstepError ERR_LISTEN */
+/** Starts to serve a dashboard. @throws LockstepError ERR_LISTEN */
 export async function openDashboard({ port, ...options }: DashboardServerOptions): Promise<Dashboard> {
   const { onRequest, isProtected, close: closeSite } = makeSite(options);
   const server = await openServer({
     ...dashboardAddress({ port }),
     onRequest,
     isProtected,
-    // No worker can join.
+    // No WebSocket can connect.
     maxWorkers: 0,
     maxPayload: 1,
     onSocket: (socket) => socket.terminate(),
@@ -54,7 +54,7 @@ export async function openDashboard({ port, ...options }: DashboardServerOptions
   return { url: `http://${LOOPBACK}:${server.port}`, close };
 }
 
-/** Returns the token that a page must show to command a run: LOCKSTEP_CONTROL_TOKEN, or one made for this process. */
+/** Returns the token that a page needs to control a run: LOCKSTEP_CONTROL_TOKEN, or a new random one. */
 export function controlToken(): string {
   const token = process.env["LOCKSTEP_CONTROL_TOKEN"];
   if (token === undefined) return makeToken();
@@ -65,16 +65,16 @@ export function controlToken(): string {
 }
 
 /**
- * The line that says where a dashboard is. What its reader must know stands behind the #, which no browser sends
- * anywhere; and only where a person alone sees the line, since what catches the output elsewhere is a log.
+ * Returns the line that tells the dashboard's URL. The secrets follow the #, which browsers do not send. Output that is
+ * not a terminal may be a log, so it gets the URL without them.
  */
 export function dashboardLine(
   url: string,
   isTerminal: boolean,
   secrets: { token?: string | undefined; control: string },
 ) {
-  const words = Object.entries(secrets).flatMap(([name, value]) =>
+  const parameters = Object.entries(secrets).flatMap(([name, value]) =>
     value === undefined ? [] : `${name}=${encodeURIComponent(value)}`,
   );
-  return `dashboard: ${url}/${isTerminal ? `#${words.join("&")}` : ""}`;
+  return `dashboard: ${url}/${isTerminal ? `#${parameters.join("&")}` : ""}`;
 }

@@ -33,7 +33,7 @@ function step(number: number, ...workers: string[]): void {
   add(folder.metrics, { ...row, workers: shares });
 }
 
-test("a run that goes on is followed: steps, events, the team, and the time that is left", () => {
+test("a running run is followed: steps, events, workers and the remaining time", () => {
   happens("begun");
   for (const name of ["a", "b"]) happens("joined", name);
   step(0, "a", "b");
@@ -50,14 +50,14 @@ test("a run that goes on is followed: steps, events, the team, and the time that
     ["a", "in"],
     ["b", "lost"],
   ]);
-  expect(live.snapshot().phase).toBeUndefined(); // its folder, of an older version, does not tell
+  expect(live.snapshot().phase).toBeUndefined(); // a folder of an older version has no phases
   happens("finished");
   poll();
   expect(live.snapshot().state).toBe("finished");
   expect(live.snapshot().phase).toEqual({ name: "over", sinceMs: Date.parse("2026-11-24T12:00:00.000Z") });
 });
 
-test("a run is in the phase that its folder tells last, and phases are not listed among its events", () => {
+test("the phase is the last one in the event log, and phases are not listed as events", () => {
   const at = "2026-11-24T12:00:01.000Z";
   const sinceMs = Date.parse(at);
   const enters = (phase: string, reason?: string) =>
@@ -70,7 +70,7 @@ test("a run is in the phase that its folder tells last, and phases are not liste
   const { live, poll } = followRun(folder.dir);
   expect(live.snapshot().phase).toEqual({ name: "stepping", sinceMs });
   enters("paused", "1 of at least 2 workers are here");
-  enters("dancing"); // of a later version
+  enters("dancing"); // a phase of a later version
   poll();
   expect(live.snapshot().phase).toEqual({ name: "paused", sinceMs, reason: "1 of at least 2 workers are here" });
   expect(live.snapshot().events.map(({ kind }) => kind)).toEqual(["waiting", "begun"]);
@@ -80,14 +80,14 @@ test("a run is in the phase that its folder tells last, and phases are not liste
   expect(live.snapshot().phase).toEqual({ name: "over", sinceMs });
 });
 
-test("a run whose lease cannot be read is not said to have been killed", () => {
+test("a run whose lease cannot be read is not reported as killed", () => {
   happens("begun");
   lease.release();
   mkdirSync(join(folder.dir, "run.pid"));
   expect(followRun(folder.dir).live.snapshot().state).toBe("running");
 });
 
-test("in a run that is over nobody takes part any more", () => {
+test("all workers of a finished run have left", () => {
   happens("begun");
   step(0, "a", "b");
   happens("finished");
@@ -98,16 +98,16 @@ test("in a run that is over nobody takes part any more", () => {
   ).toEqual(["left", "left"]);
 });
 
-test("a run that was killed is not said to be running, until it is resumed", async () => {
+test("a killed run is reported as stopped until it is resumed", async () => {
   happens("begun");
   step(0, "a");
-  lease.release(); // as a kill leaves it: no last word, and no process
+  lease.release(); // as a kill leaves it: no last event, and no process
   const { live, poll } = followRun(folder.dir);
   poll();
   expect(live.snapshot().state).toBe("stopped");
   expect(live.snapshot().events.map(({ kind }) => kind)).toEqual(["begun", "stopped"]);
   lease = await holdRunFolder(openRunFolder(folder.dir).folder, () => {});
-  writeFileSync(`${folder.metrics}.tmp`, ""); // goes on from the start, for there is no checkpoint
+  writeFileSync(`${folder.metrics}.tmp`, ""); // restarts from step 0, since there is no checkpoint
   renameSync(`${folder.metrics}.tmp`, folder.metrics);
   happens("resumed");
   step(0, "b");

@@ -1,19 +1,19 @@
-/** A run as its folder tells it: what is there, and then what comes. */
+/** Follows a run that another process computes, by reading the files in its folder. */
 import { basename, resolve } from "node:path";
 import { openRunFolder, parseEventLog, parseMetrics, parseRunFile, readReport, watchRunFolder } from "@lockstep/run";
 import { hasLeft, isOver, LiveRun, type RunSnapshot, sharesOf, type WorkerNow } from "@lockstep/run/live";
 import { GrowingFile } from "./growing-file.ts";
 
-const KILLED = "no process writes to its folder any more: it was killed";
+const KILLED = "no process writes to the run's folder any more; the run was killed";
 
-/** A run that another process computes, known from its folder. */
+/** A run that another process computes, as its folder shows it. */
 export interface FollowedRun {
   live: LiveRun;
-  /** Takes in what its files have got since the last look. @throws LockstepError ERR_RUN_FILE or ERR_METRICS */
+  /** Reads the lines that were added since the last poll. @throws LockstepError ERR_RUN_FILE or ERR_METRICS */
   poll(): void;
 }
 
-/** @throws LockstepError ERR_NO_RUN, ERR_RUN_FILE or ERR_METRICS */
+/** Reads a run's folder, and returns how to follow it. @throws LockstepError ERR_NO_RUN, ERR_RUN_FILE or ERR_METRICS */
 export function followRun(dir: string): FollowedRun {
   const { folder } = openRunFolder(dir);
   const live = new LiveRun();
@@ -22,20 +22,20 @@ export function followRun(dir: string): FollowedRun {
   const isHeld = watchRunFolder(folder);
 
   function poll(): void {
-    const isOwned = isHeld(); // before its last words are read
+    const isOwned = isHeld(); // checked first, or the last lines of a run that ends now would be missed
     for (const update of parseEventLog(events!.read().text)) live.apply(update);
     if (facts!.read().isReplaced) {
       const run = parseRunFile(openRunFolder(dir).config, folder.config);
       live.apply({ type: "facts", name: basename(resolve(dir)), run });
     }
     const { text, isReplaced, linesBefore } = rows!.read();
-    const news = parseMetrics(text, folder.metrics, linesBefore);
-    if (isReplaced) live.apply({ type: "history", rows: news });
-    else for (const row of news) live.apply({ type: "row", row });
+    const newRows = parseMetrics(text, folder.metrics, linesBefore);
+    if (isReplaced) live.apply({ type: "history", rows: newRows });
+    else for (const row of newRows) live.apply({ type: "row", row });
     const written = report.read().isReplaced || isReplaced ? readReport(folder.report) : undefined;
     if (written !== undefined) live.apply({ type: "report", report: written });
     if (!isOwned && !isOver(live.snapshot())) live.event(KILLED, "stopped");
-    if (news.length === 0) return;
+    if (newRows.length === 0) return;
     live.apply({ type: "team", workers: teamOf(live.snapshot()) });
     updateProgress(live);
   }
@@ -44,10 +44,13 @@ export function followRun(dir: string): FollowedRun {
   return { live, poll };
 }
 
-/** The same of a run that nobody follows. */
+/** Reads a run's folder once. @throws LockstepError ERR_NO_RUN, ERR_RUN_FILE or ERR_METRICS */
 export const readRun = (dir: string): LiveRun => followRun(dir).live;
 
-/** Those who are not known to be gone; those who had a part in the last step are in. When the run is over, nobody is. */
+/**
+ * Returns the workers that have not left. Those with samples in the last step take part; the state of the others is
+ * unchanged. A run that has ended has none.
+ */
 function teamOf(now: Readonly<RunSnapshot>): WorkerNow[] {
   if (isOver(now)) return [];
   const { workers, recent } = now;
@@ -64,7 +67,7 @@ function teamOf(now: Readonly<RunSnapshot>): WorkerNow[] {
     }));
 }
 
-/** At the speed of the last steps. */
+/** Updates the progress: the remaining time follows from the speed of the last steps. */
 function updateProgress(live: LiveRun): void {
   const { recent, run, stepsDone } = live.snapshot();
   const last = recent.at(-1);

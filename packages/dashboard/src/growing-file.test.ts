@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-test("each look gives the lines that are whole and new, and none twice", () => {
+test("each read returns the new complete lines, and none twice", () => {
   const file = new GrowingFile(path);
   expect(file.read()).toEqual({ text: "", isReplaced: false, linesBefore: 0 });
   writeFileSync(path, "one\ntwo é\nthr");

@@ -1,17 +1,17 @@
-/** A file of lines that another process writes at its end, or puts a new one in its place. */
+/** Reads a text file that another process appends lines to, or replaces. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 
-/** The lines that a file has gained since the last look. */
+/** The lines that a file has gained since it was last read. */
 export interface NewLines {
-  /** Whole lines that have come since the last look. */
+  /** The new complete lines. */
   text: string;
-  /** Whether the file is another one than at the last look: then `text` is all of it. */
+  /** Whether the file is new or was replaced: then `text` is all of it. */
   isReplaced: boolean;
-  /** Lines before `text`. */
+  /** Number of lines before `text`. */
   linesBefore: number;
 }
 
-/** A text file that another process appends lines to, read piece by piece. */
+/** A text file that another process appends lines to. */
 export class GrowingFile {
   readonly #path: string;
   #inode: number | undefined;
@@ -22,7 +22,7 @@ export class GrowingFile {
     this.#path = path;
   }
 
-  /** Nothing, if the file is not there. */
+  /** Returns the lines that were added since the last call: none if the file does not exist. */
   read(): NewLines {
     const file = openIfExists(this.#path);
     if (file === undefined) return { text: "", isReplaced: false, linesBefore: this.#lines };
@@ -32,7 +32,7 @@ export class GrowingFile {
       if (isReplaced) [this.#inode, this.#bytes, this.#lines] = [ino, 0, 0];
       const bytes = Buffer.alloc(size - this.#bytes);
       readSync(file, bytes, { position: this.#bytes });
-      const completeLines = bytes.subarray(0, bytes.lastIndexOf("\n") + 1); // the rest of a line may be still to come
+      const completeLines = bytes.subarray(0, bytes.lastIndexOf("\n") + 1); // the last line may be incomplete
       const added = { text: completeLines.toString("utf8"), isReplaced, linesBefore: this.#lines };
       this.#bytes += completeLines.length;
       this.#lines += added.text.split("\n").length - 1;

@@ -1,4 +1,4 @@
-/** The dashboard package: a page and an API that show a run while it goes. */
+/** The dashboard package: a page and an API that show a run as it trains. */
 export type { ControlEndpoint } from "./api/control-endpoint.ts";
 export {
   assertDashboardPortFree,

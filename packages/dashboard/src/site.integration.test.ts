@@ -53,7 +53,7 @@ async function ask(
   return response.setEncoding("utf8");
 }
 
-/** Reads events until there is one, and leaves. */
+/** Returns the first event of the stream, and disconnects. */
 async function eventOf(headers: Record<string, string> = {}) {
   const response = await ask(`/live?token=${TOKEN}`, { headers });
   let text = "";
@@ -66,7 +66,7 @@ async function eventOf(headers: Record<string, string> = {}) {
 }
 
 describe("the stream", () => {
-  test("begins with all that is known, and tells a page that comes back only what it missed", async () => {
+  test("the event stream starts with a snapshot, and sends a page that reconnects only what it missed", async () => {
     live.event("a joined", "joined", { worker: "a" });
     const first = await eventOf();
     expect(first.event).toBe("snapshot");
@@ -79,14 +79,14 @@ describe("the stream", () => {
     expect((await eventOf({ "last-event-id": missed.id })).data).toHaveLength(1);
   });
 
-  test("keeps nothing before the first page comes: nobody has missed that", async () => {
+  test("the event stream stores no messages before the first page connects", async () => {
     live.event("a joined", "joined");
     expect((await eventOf()).id).toMatch(/-0$/);
     live.event("a left", "left");
     expect((await eventOf()).id).toMatch(/-1$/);
   });
 
-  test("begins anew for a page that comes from another process, from the future, or with nonsense", async () => {
+  test("the event stream sends a snapshot if the last event id is of another process, of the future, or malformed", async () => {
     live.event("a joined", "joined");
     const { id } = await eventOf();
     for (const lastId of ["00000000-1", id.replace(/-.*/, "-99"), "nonsense", `${id}x`]) {
@@ -94,7 +94,7 @@ describe("the stream", () => {
     }
   });
 
-  test("begins anew for a page that was away for longer than messages are kept", async () => {
+  test("the event stream sends a snapshot to a page that missed more than the replay buffer holds", async () => {
     live.event("a joined", "joined");
     const { id } = await eventOf();
     for (let i = 0; i < 300; i++) {
@@ -104,7 +104,7 @@ describe("the stream", () => {
     expect((await eventOf({ "last-event-id": id })).event).toBe("snapshot");
   });
 
-  test("tells a page the last of the phases that alternate between two messages, in its place", async () => {
+  test("the event stream sends only the last of several changes of phase, in order", async () => {
     const { id } = await eventOf();
     for (const name of ["stepping", "idle", "stepping", "evaluating"] as const) live.phase(name);
     live.event("the run is finished", "finished");
@@ -115,7 +115,7 @@ describe("the stream", () => {
     ]);
   });
 
-  test("tells a page that stays what happens", async () => {
+  test("the event stream sends updates to an open page", async () => {
     const response = await ask(`/live?token=${TOKEN}`);
     let text = "";
     for await (const chunk of response) {
@@ -127,8 +127,8 @@ describe("the stream", () => {
   });
 });
 
-describe("who may look", () => {
-  test("the page itself is for everyone, what it shows is for those with the token", async () => {
+describe("access", () => {
+  test("the page needs no token, the data that it shows does", async () => {
     for (const path of ["/", "/page.js", "/palette.css", "/page.css", "/uplot.css", "/icon.svg"]) {
       expect((await ask(path)).resume().statusCode, path).toBe(200);
     }
@@ -140,7 +140,7 @@ describe("who may look", () => {
     expect((await ask("/nothing", { headers })).resume().statusCode).toBe(404);
   });
 
-  test("whoever guesses the token is soon not answered any more", async () => {
+  test("a client that guesses the token is rate limited", async () => {
     for (let guess = 0; guess < 10; guess++) (await ask(`/live?token=${guess}`)).resume();
     expect((await ask(`/live?token=${TOKEN}`)).resume().statusCode).toBe(429);
   });
@@ -156,20 +156,20 @@ describe("commands", () => {
     return [response.statusCode, text.trim()];
   };
 
-  test("are carried out for those who show the token for them", async () => {
+  test("commands with the control token are carried out", async () => {
     expect(await post(allowed, '{"do":"pause"}')).toEqual([200, "OK"]);
     expect(commands).toEqual([{ do: "pause" }]);
   });
 
   test.each([
-    ["without the token for controls", json, '{"do":"stop"}', 401],
-    ["with another", { ...json, "x-lockstep-control": TOKEN }, '{"do":"stop"}', 401],
+    ["without the control token", json, '{"do":"stop"}', 401],
+    ["with a wrong control token", { ...json, "x-lockstep-control": TOKEN }, '{"do":"stop"}', 401],
     ["without the run's token", { "x-lockstep-control": CONTROL }, '{"do":"stop"}', 401],
     ["from a page of another site", { ...allowed, origin: "http://elsewhere.example" }, '{"do":"stop"}', 403],
-    ["that are none", allowed, '{"do":"dance"}', 409],
-    ["that are no JSON", allowed, "stop", 409],
+    ["that do not exist", allowed, '{"do":"dance"}', 409],
+    ["that are not JSON", allowed, "stop", 409],
     ["that are too long", allowed, "x".repeat(5000), 413],
-  ])("%s are not", async (_, headers, body, status) => {
+  ])("commands %s are refused", async (_, headers, body, status) => {
     expect((await post(headers, body))[0]).toBe(status);
     expect(commands).toEqual([]);
   });

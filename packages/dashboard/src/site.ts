@@ -1,4 +1,4 @@
-/** Answers each path of a dashboard. The server before it has checked hosts, origins and the token. */
+/** Routes the requests of a dashboard. The server has checked the host, the origin and the token before. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { bundleScript, type Content, PAGE_HEADERS, PALETTE, type Pages, servePages } from "@lockstep/pages";
 import type { LiveRun } from "@lockstep/run/live";
@@ -7,28 +7,28 @@ import { type ControlEndpoint, handleCommand } from "./api/control-endpoint.ts";
 import { LiveStream } from "./api/live-stream.ts";
 import { testImages } from "./api/test-images.ts";
 
-/** The runs that a site shows, and the commands that it takes. */
+/** The runs that a site shows, and the commands that it accepts. */
 export interface SiteOptions {
   live: LiveRun;
-  /** Runs that it is compared with. @default none */
+  /** Runs to compare it with. @default none */
   others?: readonly LiveRun[];
-  /** Takes the page's commands; absent, the page only shows. */
+  /** Carries out the page's commands. @default the page is read-only */
   control?: ControlEndpoint | undefined;
 }
 
-/** The paths of a dashboard, without a server. */
+/** The request handlers of a dashboard, for a server. */
 export interface Site {
-  /** Answers a request that the server has let in. */
+  /** Answers a request that the server has admitted. */
   onRequest(request: IncomingMessage, response: ServerResponse): void;
   isProtected(path: string): boolean;
-  /** Ends what is under way. */
+  /** Ends the open event streams. */
   close(): void;
 }
 
-/** Paths that need no token: they show nothing of a run. */
+/** Paths that need no token, since they reveal nothing about a run. */
 const PUBLIC_PATHS = ["/", "/palette.css", "/page.css", "/uplot.css", "/icon.svg", "/page.js", "/healthz"];
 
-/** Makes the site of a run. It listens nowhere: a server hands it the requests. */
+/** Makes the site of a run. It does not listen: a server passes requests to it. */
 export function makeSite({ live, others = [], control }: SiteOptions): Site {
   const stream = new LiveStream(live);
   const handleApiRequest = apiRoutes(live);
@@ -40,13 +40,13 @@ export function makeSite({ live, others = [], control }: SiteOptions): Site {
     if (path === "/live") return stream.open(request, response);
     if (path === "/test-images.json") return sendJson(response, testImages(live.snapshot()));
     if (path === "/control" && control !== undefined) return handleCommand(control, request, response);
-    pages ??= pagesOf(others).then(servePages); // made for the first who looks: most runs are not looked at
+    pages ??= pagesOf(others).then(servePages); // bundled for the first reader, since most runs have none
     (await pages)(request, response);
   }
 
   return {
     onRequest: (request, response) => {
-      handleRequest(request, response).catch(() => response.destroy()); // whoever asked has gone, or sent no text
+      handleRequest(request, response).catch(() => response.destroy()); // the client has disconnected, or its body is not text
     },
     isProtected: (path) => !PUBLIC_PATHS.includes(path),
     close: () => stream.close(),

@@ -1,12 +1,12 @@
-/** The playground's page: loads the model once, and classifies each picture that is dropped, pasted or chosen. */
+/** The playground's page: loads the model once, and classifies each picture that the user drops, pastes or chooses. */
 import { normalizeImage } from "@lockstep/dataset/input";
 import * as tf from "@tensorflow/tfjs";
 import type { PlaygroundFacts } from "../src/facts.ts";
 import { imageOf, pixelsOf } from "./picture.ts";
 
-/** The number of classes in an answer. */
+/** Number of classes in a prediction. */
 const SHOWN = 3;
-/** The number of classes that are named before there is an answer. */
+/** Number of classes that the page lists. */
 const NAMED = 30;
 
 const status = element("status", HTMLElement);
@@ -24,7 +24,7 @@ model.then(
   (error) => showStatus(error.message),
 );
 
-/** The newest picture, whose answer alone is shown. */
+/** Number of the newest picture. Predictions for older ones are dropped. */
 let newest = 0;
 
 file.addEventListener("change", () => {
@@ -33,7 +33,7 @@ file.addEventListener("change", () => {
 });
 addEventListener("paste", (event) => classify(event.clipboardData?.files[0]));
 addEventListener("dragover", (event) => {
-  event.preventDefault(); // says that a drop is welcome
+  event.preventDefault(); // allows a drop
   drop.classList.add("over");
 });
 addEventListener("dragleave", () => drop.classList.remove("over"));
@@ -45,9 +45,9 @@ addEventListener("drop", (event) => {
 
 async function classify(picture: File | undefined): Promise<void> {
   if (picture === undefined)
-    return showStatus("Expected a picture, got something else: save it as a file, and choose that.");
+    return showStatus("Expected a picture, got something else. Save the picture as a file and choose that file.");
   const turn = ++newest;
-  showStatus("Looking …");
+  showStatus("Classifying …");
   try {
     const pixels = await pixelsOf(picture);
     if (turn === newest) show(pixels);
@@ -67,7 +67,7 @@ async function loadModel(): Promise<tf.LayersModel> {
   });
 }
 
-/** Probability of each class. */
+/** Returns the probability of each class. */
 async function probabilitiesOf(pixels: Uint8Array): Promise<Float32Array> {
   const net = await model;
   const input = normalizeImage(pixels, facts);
@@ -88,7 +88,7 @@ function describeRun(): void {
     `${parameters.toLocaleString("en")} parameters, trained for ${steps.toLocaleString("en")} steps on ${dataset}`;
   const named = classes.slice(0, NAMED).join(", ");
   const more = classes.length > NAMED ? ` and ${classes.length - NAMED} more` : "";
-  element("classes", HTMLElement).textContent = `It tells apart: ${named}${more}.`;
+  element("classes", HTMLElement).textContent = `Classes: ${named}${more}.`;
 }
 
 function show(pixels: Uint8Array): void {
@@ -97,11 +97,11 @@ function show(pixels: Uint8Array): void {
   seen.getContext("2d")!.putImageData(imageOf(pixels, width, height), 0, 0);
   seen.hidden = false;
   element("caption", HTMLElement).textContent =
-    `What the net sees: ${width} × ${height} pixels. Drop, paste or choose another picture.`;
+    `The input of the model: ${width} × ${height} pixels. Drop, paste or choose another picture.`;
   ranking.replaceChildren();
 }
 
-/** The likeliest classes, each with a bar as long as its probability. */
+/** Shows the most likely classes, each with a bar as long as its probability. */
 function rank(probabilities: Float32Array): void {
   const order = [...facts.classes.keys()].sort((a, b) => probabilities[b]! - probabilities[a]!);
   ranking.replaceChildren(
@@ -126,6 +126,6 @@ function node(tag: string, ...children: (Node | string)[]): HTMLElement {
 
 function element<T extends HTMLElement>(id: string, type: new () => T): T {
   const found = document.getElementById(id);
-  if (!(found instanceof type)) throw new Error(`The page has no ${type.name} #${id}.`);
+  if (!(found instanceof type)) throw new Error(`Expected an element #${id} of type ${type.name} on the page.`);
   return found;
 }

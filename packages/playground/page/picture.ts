@@ -1,10 +1,10 @@
-/** Turns a file that the user gave into the pixels that a net sees. */
+/** Turns a picture file into the pixels that the model receives. */
 
 /**
- * Has the picture decoded by the program that serves this page, which does it as `pnpm predict` does.
+ * Decodes a picture on the server, as `pnpm predict` does.
  *
  * @returns [height, width, 3] bytes in RGB
- * @throws Error for people, if the file is not a supported image
+ * @throws Error with a message for people, if the file is not a supported image
  */
 export async function pixelsOf(picture: File): Promise<Uint8Array> {
   const url = `/pixels?name=${encodeURIComponent(picture.name)}`;

@@ -1,8 +1,8 @@
-/** Limits how many tasks run at once. */
+/** Limits the number of concurrent tasks. */
 
 /**
- * Returns a function that runs tasks, at most `count` of them at once, in the order in which they come. It settles as the
- * task does.
+ * Returns a function that runs tasks in the order of its calls, at most `count` at once. Its promise settles as the
+ * task's does.
  */
 export function concurrencyLimit(count: number) {
   const waiting: (() => void)[] = [];
@@ -13,7 +13,7 @@ export function concurrencyLimit(count: number) {
     try {
       return await task();
     } finally {
-      const next = waiting.shift(); // takes the place of this one
+      const next = waiting.shift(); // inherits the slot of this task
       if (next === undefined) running--;
       else next();
     }

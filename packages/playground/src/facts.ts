@@ -1,17 +1,18 @@
-/** The facts of a run that the playground's page needs besides the model. */
+/** The facts of a run that the playground's page needs beside the model. */
 
 /** The content of /run.json. */
 export interface PlaygroundFacts {
   modelName: string;
   parameters: number;
   dataset: string;
-  /** Updates. */
+  /** Training steps. */
   steps: number;
   /** [height, width, channels] */
   inputShape: readonly [number, number, number];
-  /** Names of the labels. */
+  /** Class names, by label. */
   classes: readonly string[];
-  /** Mean of each channel, on the scale on which a byte is 0 to 1. */
+  /** Mean of each channel, with pixel values scaled to 0 to 1. */
   mean: number[];
+  /** Standard deviation of each channel, on the same scale. */
   std: number[];
 }

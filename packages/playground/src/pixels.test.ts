@@ -10,7 +10,7 @@ afterEach(() => {
   for (const server of servers.splice(0)) server.close().closeAllConnections();
 });
 
-/** A server whose decoder waits to be let go on, and what has happened there: "3" came in whole, "decoded 3". */
+/** Starts a server whose decoder waits for `open()`. `happened` logs "3" for a complete body, and "decoded 3". */
 async function slowServer() {
   const happened: string[] = [];
   let open!: () => void;
@@ -29,7 +29,7 @@ async function slowServer() {
   const server = createServer((request: IncomingMessage, response) => {
     request.once("end", () => {
       happened.push(nameOf(request));
-      server.emit("taken");
+      server.emit("received");
     });
     onRequest(request, response);
   });
@@ -38,13 +38,13 @@ async function slowServer() {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/pixels?name=`;
   const post = async (name: string) => (await fetch(url + name, { method: "POST", body: `a picture ${name}` })).text();
   const received = async (count: number) => {
-    while (happened.length < count) await once(server, "taken");
+    while (happened.length < count) await once(server, "received");
   };
   return { happened, decoding, open, post, taken: received, server, url };
 }
 const nameOf = ({ url }: IncomingMessage) => /name=(.*)/.exec(url!)![1]!;
 
-test("pictures are read while another one is decoded, which happens one at a time", async () => {
+test("pictures are decoded one at a time, and further bodies are read meanwhile", async () => {
   const { decoding, open, post, taken: received } = await slowServer();
   const responses = Promise.all(["a", "b", "c"].map(post));
   await received(3);
@@ -53,7 +53,7 @@ test("pictures are read while another one is decoded, which happens one at a tim
   expect(decoding.most).toBe(1);
 });
 
-test("a picture that comes in slowly holds up no other", async () => {
+test("a slow upload does not delay another", async () => {
   const { open, post, url } = await slowServer();
   open();
   let sendRest!: () => void;
@@ -69,7 +69,7 @@ test("a picture that comes in slowly holds up no other", async () => {
   expect(await (await slow).text()).toBe("slow");
 });
 
-test("only so many pictures are in memory at once, and the others come in after them", async () => {
+test("only MAX_BUFFERED_BODIES pictures are in memory at once, and the others follow", async () => {
   const { happened, open, post, taken: received } = await slowServer();
   const names = Array.from({ length: MAX_BUFFERED_BODIES + 1 }, (_, index) => `p${index}`);
   const responses = Promise.all(names.map(post));
@@ -80,7 +80,7 @@ test("only so many pictures are in memory at once, and the others come in after 
   expect(happened.findIndex((what) => what.startsWith("decoded"))).toBeLessThan(lastReceived);
 });
 
-test("one that breaks off while it comes in makes room for the next", async () => {
+test("an aborted upload frees its slot", async () => {
   const { open, post, server, url } = await slowServer();
   open();
   for (let i = 0; i < MAX_BUFFERED_BODIES; i++) {

@@ -1,27 +1,27 @@
-/** Decodes the pictures that the page sends, so that it sees what `pnpm predict` does. */
+/** Decodes the pictures that the page sends, with the decoder of `pnpm predict`. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { decodeImageBytes, MAX_IMAGE_BYTES } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
 import { PAGE_HEADERS } from "@lockstep/pages";
 import { concurrencyLimit } from "./concurrency-limit.ts";
 
-/** The most pictures that are in memory at once. Further ones wait unread. */
+/** Maximum number of request bodies in memory. Further requests wait unread. */
 export const MAX_BUFFERED_BODIES = 8;
 
 /**
- * Returns a listener that answers a POST of a picture's bytes, whose name is the query's `name`, with [height, width, 3]
- * bytes in RGB; or 422 with what was wrong, for people. Pictures are decoded one at a time, so that a few large ones do
- * not fill the memory. They are read meanwhile: the server closes a connection whose request does not come in soon. The
- * listener never throws.
+ * Returns a request listener that decodes pictures. It answers a POST of a picture, whose file name is the query's
+ * `name`, with [height, width, 3] bytes in RGB, or with 422 and an error message for people. Pictures are decoded one at
+ * a time, so that a few large ones do not fill the memory. Meanwhile further bodies are read, since the server closes
+ * connections whose request is incomplete for long. The listener never throws.
  *
- * @param decode another decoder, for tests
+ * @param decode decoder to use, for tests
  */
 export function pixelsListener(size: { height: number; width: number }, decode = decodeImageBytes) {
   const inMemory = concurrencyLimit(MAX_BUFFERED_BODIES);
   const inDecoder = concurrencyLimit(1);
   return (request: IncomingMessage, response: ServerResponse): void => {
     if (request.method !== "POST") {
-      respond(response, 405, "Expected a POST.", { allow: "POST" });
+      respond(response, 405, "Expected the method POST.", { allow: "POST" });
       return;
     }
     inMemory(async () => {
@@ -31,12 +31,12 @@ export function pixelsListener(size: { height: number; width: number }, decode =
       respond(response, 200, pixels, { "content-type": "application/octet-stream" });
     }).catch((error) => {
       if (error instanceof LockstepError) respond(response, 422, error.message);
-      else response.destroy(); // Whoever asked has gone.
+      else response.destroy(); // The client has disconnected.
     });
   };
 }
 
-/** Keeps the first chunks only, until they exceed MAX_IMAGE_BYTES, which is enough for the size check. */
+/** Reads a request body. Keeps only the chunks up to MAX_IMAGE_BYTES and the one beyond, for the size check to fail. */
 async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   let bytes = 0;

@@ -1,6 +1,6 @@
 /**
- * A page on this machine's loopback that classifies pictures with the model of a run. The browser computes; the pixels
- * come from the decoder of `pnpm predict`, since browsers read some pictures in other ways.
+ * Serves a page on the loopback interface that classifies pictures with the model of a run. The browser runs the model;
+ * the server decodes the pictures as `pnpm predict` does, since browsers decode some of them differently.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -13,28 +13,28 @@ import type { PlaygroundFacts } from "./facts.ts";
 import { pixelsListener } from "./pixels.ts";
 
 const LOOPBACK = "127.0.0.1";
-/** The path that the page sends pictures to. */
+/** Path that the page posts pictures to. */
 const PIXELS = "/pixels";
 
-/** The run that the page shows, and where it listens. */
+/** The run whose model the page uses, and the port to listen on. */
 export interface PlaygroundOptions {
   /** Folder of the run. */
   run: string;
   port: number;
-  /** Takes the next free port if that one is in use. */
+  /** Whether to use the next free port if that one is in use. */
   anyPort: boolean;
 }
 
-/** A page that is served. */
+/** A playground that is being served. */
 export interface Playground {
   url: string;
   close(): Promise<void>;
 }
 
 /**
- * Starts to answer.
+ * Starts to serve the playground.
  *
- * @throws LockstepError ERR_NO_RUN, ERR_RUN_FILE, ERR_NO_TFJS for a run that hasn't written its tfjs/, or ERR_LISTEN
+ * @throws LockstepError ERR_NO_RUN, ERR_RUN_FILE, ERR_NO_TFJS if the run has no tfjs/ yet, or ERR_LISTEN
  */
 export async function openPlayground({ run: dir, port, anyPort }: PlaygroundOptions): Promise<Playground> {
   const { folder, config } = openRunFolder(dir);
@@ -48,8 +48,8 @@ export async function openPlayground({ run: dir, port, anyPort }: PlaygroundOpti
     port,
     anyPort,
     onRequest: (request, response) => (isPicture(request.url!) ? onPicture : onPage)(request, response),
-    isProtected: isPicture, // pictures come from the page itself, and from no page elsewhere
-    // No worker can join.
+    isProtected: isPicture, // accept pictures from this page only
+    // No WebSocket can connect.
     maxWorkers: 0,
     maxPayload: 1,
     onSocket: (socket) => socket.terminate(),
@@ -63,8 +63,8 @@ function assertTfjsModel({ dir, tfjs }: RunFolder): void {
   if (existsSync(join(tfjs, "model.json"))) return;
   throw new LockstepError(
     "ERR_NO_TFJS",
-    `Expected a model in ${tfjs}, which a run writes when it ends, but this one has none. Go on with ` +
-      `pnpm train --resume ${shellWord(dir)}, or take its last checkpoint: pnpm export --run ${shellWord(dir)} --to tfjs --out ${shellWord(tfjs)}`,
+    `Expected a model in ${tfjs}, which a run writes when it ends. This run has none. Continue it with ` +
+      `pnpm train --resume ${shellWord(dir)}, or export its last checkpoint with pnpm export --run ${shellWord(dir)} --to tfjs --out ${shellWord(tfjs)}`,
   );
 }
 

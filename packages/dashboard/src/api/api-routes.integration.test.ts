@@ -42,7 +42,7 @@ function ask(path: string, headers: Record<string, string> = {}, method = "GET")
 }
 const trusted = { authorization: `Bearer ${TOKEN}` };
 
-/** By the text format of Prometheus, version 0.0.4: `name{label="value"} number`; each name has its help and its type. */
+/** Parses the text format of Prometheus, version 0.0.4: `name{label="value"} number`; each name has a help and a type. */
 function parse(text: string): { types: Record<string, string>; values: Record<string, number> } {
   const types: Record<string, string> = {};
   const values: Record<string, number> = {};
@@ -63,7 +63,7 @@ function parse(text: string): { types: Record<string, string>; values: Record<st
   return { types, values };
 }
 
-/** Two steps of two workers; one of them has gone since, and what it was given was given again. */
+/** Two steps of two workers, one of which is lost afterwards: its slice is reassigned. */
 function twoSteps(): void {
   const sums = { type: "step", epoch: 2, samples: 8, correct: 1, lr: 0.1, slices: 2 } as const;
   const share = (name: string, ms: Record<string, number>) => {
@@ -83,7 +83,7 @@ function twoSteps(): void {
 }
 
 describe("/metrics", () => {
-  test("tells what is known, in seconds, and nothing of a worker's present once it is gone", async () => {
+  test("/metrics has all figures in seconds, and no gauges of a worker that has left", async () => {
     twoSteps();
     const { status, type, text } = await ask("/metrics", trusted);
     expect([status, type]).toEqual([200, "text/plain; version=0.0.4; charset=utf-8"]);
@@ -109,7 +109,7 @@ describe("/metrics", () => {
     expect(parse((await ask("/metrics", trusted)).text).values).toEqual(values); // counters do not grow by being read
   });
 
-  test("tells the phase of the run as a set of which one is 1", async () => {
+  test("/metrics has the phase as a state set", async () => {
     live.phase("stepping");
     const { values } = parse((await ask("/metrics", trusted)).text);
     const phases = Object.entries(values).filter(([name]) => name.startsWith("lockstep_run_phase"));
@@ -125,7 +125,7 @@ describe("/metrics", () => {
     });
   });
 
-  test("tells no figures before there are any", async () => {
+  test("/metrics has no samples of unknown figures", async () => {
     const { values } = parse((await ask("/metrics", trusted)).text);
     expect(values).toEqual({
       ...{ lockstep_step: 0, lockstep_workers: 0, lockstep_redone_slices_total: 0, lockstep_refused_messages_total: 0 },
@@ -136,7 +136,7 @@ describe("/metrics", () => {
 describe("/api/run", () => {
   const docs = readFileSync(new URL("../../../../docs/monitoring.md", import.meta.url), "utf8");
 
-  test("tells what is known, and null for what is not", async () => {
+  test("/api/run has null for every unknown value", async () => {
     expect(JSON.parse((await ask("/api/run", trusted)).text)).toMatchObject({
       step: 0,
       loss: null,
@@ -166,7 +166,7 @@ describe("/api/run", () => {
     });
   });
 
-  test("docs/monitoring.md tells of every field, metric and phase, and of no other", async () => {
+  test("docs/monitoring.md lists every field, metric and phase, and no other", async () => {
     twoSteps();
     live.phase("stepping");
     const report = JSON.parse((await ask("/api/run", trusted)).text) as { workers: object[] };
@@ -181,8 +181,8 @@ describe("/api/run", () => {
   });
 });
 
-describe("who may ask", () => {
-  test.each(["/metrics", "/api/run"])("%s needs the token, which cannot be guessed for long", async (path) => {
+describe("access", () => {
+  test.each(["/metrics", "/api/run"])("%s needs the token, and guesses are rate limited", async (path) => {
     expect(await ask(path)).toMatchObject({ status: 401, text: "Expected the token of this coordinator, got none.\n" });
     for (let guess = 0; guess < 2; guess++) {
       expect((await ask(path, { authorization: `Bearer guess-${guess}` })).status).toBe(401);
@@ -191,11 +191,11 @@ describe("who may ask", () => {
     expect((await ask("/healthz")).status).toBe(200);
   });
 
-  test.each(["/metrics", "/api/run", "/healthz"])("%s answers to the coordinator's own names alone", async (path) => {
+  test.each(["/metrics", "/api/run", "/healthz"])("%s refuses a foreign Host header", async (path) => {
     expect((await ask(path, { ...trusted, host: "evil.example" })).status).toBe(403);
   });
 
-  test("whether the coordinator lives is told to anyone, and nothing can be changed", async () => {
+  test("/healthz is public, and every path is read-only", async () => {
     expect(await ask("/healthz")).toMatchObject({ status: 200, text: "ok\n" });
     for (const path of ["/healthz", "/metrics", "/api/run"]) {
       expect((await ask(path, trusted, "POST")).status, path).toBe(405);

@@ -1,4 +1,4 @@
-/** Answers other programs: `/metrics`, `/api/run` and `/healthz`. docs/monitoring.md describes each. */
+/** Serves `/metrics`, `/api/run` and `/healthz` to other programs. docs/monitoring.md describes each. */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import { PAGE_HEADERS } from "@lockstep/pages";
 import type { LiveRun } from "@lockstep/run/live";
@@ -12,11 +12,11 @@ interface Body {
 
 const TEXT = "text/plain; charset=utf-8";
 
-/** @returns what answers a request, if its path is one of these, and says whether it was */
+/** Returns a handler for requests to the API. It resolves with false for any other path, which it leaves unanswered. */
 export function apiRoutes(live: LiveRun) {
   const metrics = new RunMetrics(live);
   const pages = new Map<string, () => Promise<Body>>([
-    ["/healthz", async () => ({ type: TEXT, text: "ok\n" })], // tells nothing of the run: anyone may ask
+    ["/healthz", async () => ({ type: TEXT, text: "ok\n" })], // public: reveals nothing about the run
     ["/metrics", async () => ({ type: metrics.contentType, text: await metrics.text() })],
     ["/api/run", async () => ({ type: "application/json", text: `${JSON.stringify(runReport(live.snapshot()))}\n` })],
   ]);

@@ -1,6 +1,6 @@
 /**
- * Takes commands from the page. Whoever sends one must know the control token, and show it in a header of its own: no
- * page of another site can send that header, nor read the token from this page's address.
+ * Accepts commands from the page. A request needs the control token in a custom header: a page of another site can
+ * neither send that header nor read the token from this page's address.
  */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import { LockstepError } from "@lockstep/errors";
@@ -8,16 +8,16 @@ import { PAGE_HEADERS } from "@lockstep/pages";
 import { type Command, parseCommand } from "@lockstep/run";
 import { sameToken } from "@lockstep/transport";
 
-/** The commands that a page may give, and the token that it must show. */
+/** Carries out the commands of a page that has the token. */
 export interface ControlEndpoint {
   token: string;
-  /** Does what it says, or rejects with the reason why not. */
+  /** Carries out a command. Rejects with the reason if it is refused. */
   command: (command: Command) => Promise<void>;
 }
 
 const MAX_BYTES = 4096;
 
-/** Answers a request that gives a command: checks its token, reads the command and obeys it. */
+/** Answers a request with a command: checks its token, parses the command and carries it out. */
 export async function handleCommand(
   { token, command }: ControlEndpoint,
   request: IncomingMessage,
@@ -27,9 +27,13 @@ export async function handleCommand(
     void response
       .writeHead(status, { ...PAGE_HEADERS, "content-type": "text/plain; charset=utf-8", connection: "close" })
       .end(`${text}\n`);
-  const shown = request.headers["x-lockstep-control"];
+  const received = request.headers["x-lockstep-control"];
   if (request.method !== "POST") return respond(405);
-  if (typeof shown !== "string" || !sameToken(shown, token)) return respond(401, "Expected the token for controls.");
+  if (typeof received !== "string" || !sameToken(received, token))
+    return respond(
+      401,
+      "Expected the control token in x-lockstep-control. Open the link that the run printed when it started.",
+    );
   const text = await textOf(request);
   if (text === undefined) return respond(413);
   try {

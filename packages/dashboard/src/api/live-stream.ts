@@ -1,33 +1,33 @@
 /**
- * Streams a run as Server-Sent Events. A page that comes gets all that is known, then what is new; one that
- * comes back with `Last-Event-ID` gets what it missed, if that is still here.
+ * Streams a run as Server-Sent Events. A new page receives a snapshot, then updates. A page that reconnects with
+ * `Last-Event-ID` receives the messages that it missed, if they are still in the replay buffer.
  */
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { PAGE_HEADERS } from "@lockstep/pages";
 import { isOver, type LiveRun, type RunUpdate } from "@lockstep/run/live";
 
-/** Updates are sent together: no page can show more of them in a second. */
+/** Milliseconds for which updates are collected into one message: a page cannot show more of them. */
 const FLUSH_MS = 200;
-/** Messages that are kept for pages that come back, and their size in characters. */
+/** Limits of the replay buffer, in messages and in characters. */
 const MAX_REPLAY_MESSAGES = 256;
 const MAX_REPLAY_CHARACTERS = 4 * 2 ** 20;
-/** A page that reads so much too slowly is let go: it comes back, and gets what is known by then. */
+/** Bytes that may wait for a slow page. Beyond that it is disconnected; it reconnects and receives a snapshot. */
 const MAX_UNSENT_BYTES = 16 * 2 ** 20;
 const MAX_PAGES = 64;
-/** So that a connection that is dead is noticed, on both sides. */
+/** Milliseconds between keep-alive comments, which let both sides notice a dead connection. */
 const KEEPALIVE_MS = 15_000;
 
-/** Sends the state of a run to all pages that watch it, and each update after it. */
+/** Sends the state of a run, and each update after it, to every page that is open. */
 export class LiveStream {
   readonly #live: LiveRun;
   readonly #pages = new Set<ServerResponse>();
-  /** Tells messages of this process from those of one before it. */
+  /** Distinguishes messages of this process from those of an earlier one. */
   readonly #process = randomUUID().slice(0, 8);
-  /** Messages so far, of which the last few are kept. */
+  /** Number of messages so far. The last of them are in the replay buffer. */
   #sent = 0;
   #replay: string[] = [];
-  /** True once a page has come: before that nobody can come back, so no message is kept. */
+  /** True once a page has connected. Before that no page can reconnect, so no message is stored. */
   #watched = false;
   #pending: RunUpdate[] = [];
   #flushing: NodeJS.Timeout | undefined;
@@ -39,21 +39,22 @@ export class LiveStream {
     this.#unsubscribe = live.subscribe((update) => {
       if (!this.#watched) return;
       this.#enqueue(update);
-      if (isOver(live.snapshot())) return this.#flush(); // soon nobody is there to send it
+      if (isOver(live.snapshot())) return this.#flush(); // the process may end before the timer fires
       this.#flushing ??= setTimeout(() => this.#flush(), FLUSH_MS).unref();
     });
     this.#keepalive = setInterval(() => this.#write(": alive\n\n"), KEEPALIVE_MS).unref();
   }
 
+  /** Answers a request for the stream. */
   open(request: IncomingMessage, response: ServerResponse): void {
     if (this.#pages.size >= MAX_PAGES) {
-      response.writeHead(503, PAGE_HEADERS).end(`${MAX_PAGES} pages are open already; close one.\n`);
+      response.writeHead(503, PAGE_HEADERS).end(`Expected at most ${MAX_PAGES} open pages. Close one.\n`);
       return;
     }
     response.writeHead(200, { ...PAGE_HEADERS, "content-type": "text/event-stream" });
     if (request.method === "HEAD") return void response.end();
     this.#watched = true;
-    this.#flush(); // what is known holds what is pending
+    this.#flush(); // the snapshot includes the pending updates
     const missed = this.#missedSince(request.headers["last-event-id"]);
     const all = () => this.#messageOf("snapshot", this.#live.snapshot());
     response.write(`retry: 1000\n\n${missed?.join("") ?? all()}`);
@@ -61,6 +62,7 @@ export class LiveStream {
     response.once("close", () => this.#pages.delete(response));
   }
 
+  /** Sends what is pending, and ends all streams. */
   close(): void {
     this.#flush();
     this.#unsubscribe();
@@ -68,7 +70,7 @@ export class LiveStream {
     for (const page of this.#pages) page.end();
   }
 
-  /** Of the phases that alternate between two messages, only the last one is sent. */
+  /** Queues an update. Of several changes of phase in one message only the last is sent. */
   #enqueue(update: RunUpdate): void {
     if (update.type === "phase") this.#pending = this.#pending.filter(({ type }) => type !== "phase");
     this.#pending.push(update);
@@ -95,7 +97,7 @@ export class LiveStream {
     }
   }
 
-  /** JSON has no line ends of its own. */
+  /** Formats an event. JSON contains no line breaks, so the data is one line. */
   #messageOf(event: "snapshot" | "updates", data: unknown): string {
     return `id: ${this.#process}-${this.#sent}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
   }

@@ -1,8 +1,8 @@
-/** The state of a run in the format of Prometheus: times in seconds, counters that end in `_total`. */
+/** Exports the state of a run to Prometheus: times in seconds, counters that end in `_total`. */
 import { hasLeft, type LiveRun, type LiveWorker, PHASE_NAMES, type RunSnapshot } from "@lockstep/run/live";
 import { Counter, Gauge, Registry } from "prom-client";
 
-/** Values by labels. */
+/** Values with their labels. An undefined value is not exported. */
 type Samples = [labels: Record<string, string>, value: number | undefined][];
 type Read = (run: Readonly<RunSnapshot>) => Samples;
 
@@ -26,49 +26,53 @@ const ofWorkers = (read: (worker: LiveWorker) => Samples): Read => {
     workers.flatMap((worker) => read(worker).map(([labels, value]) => [{ worker: worker.name, ...labels }, value]));
 };
 
-/** A state set: 1 for the phase that the run is in, 0 for the others, and nothing where it is not known. */
+/** A state set: 1 for the current phase, 0 for the others, and no sample if the phase is unknown. */
 const phases: Read = ({ phase }) =>
   PHASE_NAMES.map((name) => [{ phase: name }, phase === undefined ? undefined : Number(name === phase.name)]);
 
 const gauges: [name: string, help: string, read: Read][] = [
-  ["lockstep_step", "Updates made.", one(({ stepsDone }) => stepsDone)],
-  ["lockstep_steps", "Updates of the whole run.", one(({ run }) => run?.derived.steps)],
+  ["lockstep_step", "Completed steps.", one(({ stepsDone }) => stepsDone)],
+  ["lockstep_steps", "Steps of the whole run.", one(({ run }) => run?.derived.steps)],
   ["lockstep_epoch", "Epoch of the last step, from 1.", one((run) => lastStep(run)?.epoch)],
   ["lockstep_loss", "Mean loss over the batch of the last step.", one((run) => lastStep(run)?.loss)],
   ["lockstep_learning_rate", "Learning rate of the last step.", one((run) => lastStep(run)?.lr)],
-  ["lockstep_images_per_second", "Over the last steps.", one(({ progress }) => progress?.samplesPerSecond)],
-  ["lockstep_step_seconds", "What the last step took.", one((run) => seconds(lastStep(run)?.ms.step))],
+  [
+    "lockstep_images_per_second",
+    "Images per second over the last steps.",
+    one(({ progress }) => progress?.samplesPerSecond),
+  ],
+  ["lockstep_step_seconds", "Duration of the last step.", one((run) => seconds(lastStep(run)?.ms.step))],
   [
     "lockstep_last_step_timestamp_seconds",
-    "When the last step ended, since 1970.",
+    "Unix time at which the last step ended.",
     one(({ lastStepAtMs }) => seconds(lastStepAtMs)),
   ],
-  ["lockstep_step_part_seconds", "Disjoint parts of a worker's last step.", workerTimes("ms")],
-  ["lockstep_socket_seconds", "What the thread of a worker's socket did in its last step.", workerTimes("io")],
+  ["lockstep_step_part_seconds", "Durations of the disjoint parts of a worker's last step.", workerTimes("ms")],
+  ["lockstep_socket_seconds", "Time that a worker's socket thread spent in its last step, by part.", workerTimes("io")],
   [
     "lockstep_heartbeat_age_seconds",
-    "Since anything last came from a worker.",
+    "Time since a worker was last heard from.",
     (run) => connectedWorkers(run).map(({ name, heartbeatAgeMs }) => [{ worker: name }, seconds(heartbeatAgeMs)]),
   ],
-  ["lockstep_workers", "Workers that are here.", one((run) => connectedWorkers(run).length)],
-  ["lockstep_run_phase", "1 for the phase that the run is in, 0 for the others.", phases],
+  ["lockstep_workers", "Connected workers.", one((run) => connectedWorkers(run).length)],
+  ["lockstep_run_phase", "1 for the current phase, 0 for the others.", phases],
 ];
 
 const counters: [name: string, help: string, read: Read][] = [
-  ["lockstep_images_total", "Samples that a worker computed.", ofWorkers(({ samples }) => [[{}, samples]])],
+  ["lockstep_images_total", "Samples that a worker has computed.", ofWorkers(({ samples }) => [[{}, samples]])],
   [
     "lockstep_bytes_total",
-    "Bytes of steps that a worker sent (up) and received (down).",
+    "Bytes that a worker sent (up) and received (down) in steps.",
     ofWorkers(({ bytesUp, bytesDown }) => [
       [{ direction: "up" }, bytesUp],
       [{ direction: "down" }, bytesDown],
     ]),
   ],
-  ["lockstep_redone_slices_total", "Slices that were given to a second worker.", one((run) => run.redoneSlices)],
-  ["lockstep_refused_messages_total", "Contributions and connections that were refused.", one((run) => run.refused)],
+  ["lockstep_redone_slices_total", "Slices that were reassigned to a second worker.", one((run) => run.redoneSlices)],
+  ["lockstep_refused_messages_total", "Refused contributions and connections.", one((run) => run.refused)],
 ];
 
-/** The metrics of a run, read from its live state whenever they are scraped. */
+/** The metrics of a run, read from its live state at each scrape. */
 export class RunMetrics {
   readonly #registry = new Registry();
 
@@ -92,16 +96,18 @@ export class RunMetrics {
     }
   }
 
+  /** Content type of the exposition format. */
   get contentType(): string {
     return this.#registry.contentType;
   }
 
+  /** Returns all metrics in the exposition format. */
   text(): Promise<string> {
     return this.#registry.metrics();
   }
 }
 
-/** Only what is known: a missing figure is not told as 0. */
+/** Returns the samples that have a value: an unknown one is not exported as 0. */
 function known(samples: Samples): [labels: Record<string, string>, value: number][] {
   return samples.flatMap(([labels, value]) => (value === undefined ? [] : [[labels, value]]));
 }

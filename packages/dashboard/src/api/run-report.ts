@@ -1,7 +1,7 @@
-/** Makes the answer of `/api/run`: the state of a run as docs/monitoring.md describes it. */
+/** Builds the response of `/api/run`: the state of a run, as docs/monitoring.md describes it. */
 import type { RunSnapshot } from "@lockstep/run/live";
 
-/** Rises when a field changes its meaning or goes away. */
+/** Version of the report. It rises when a field changes its meaning or is removed. */
 const VERSION = 1;
 
 /** Returns the report of a run. Values that are not known yet are null. */

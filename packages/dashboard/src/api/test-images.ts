@@ -1,4 +1,4 @@
-/** Test images and what the net took them for: the wrong ones first. */
+/** Selects test images with their predictions, the misclassified ones first. */
 import { cifar10Files, defaultDataDir, openCifar10, openShapes, type Records } from "@lockstep/dataset";
 import type { RunSnapshot } from "@lockstep/run/live";
 
@@ -20,9 +20,10 @@ export interface TestImages {
   images: TestImage[];
 }
 
+/** Number of images that the page shows. */
 const SHOWN = 48;
 
-/** Undefined until the run was tested, or if this machine has no images of it. */
+/** Returns images of the test set with their predictions; undefined before the test, or without the data set. */
 export function testImages({ run, report }: Readonly<RunSnapshot>): TestImages | undefined {
   const { predictions } = report ?? {};
   const records = run && recordsOf(run);

@@ -1,4 +1,4 @@
-/** Runs the dashboard on a thread of its own, which knows the run from the messages of the main thread. */
+/** Serves the dashboard on a worker thread, which receives the run's updates from the main thread. */
 import { workerData } from "node:worker_threads";
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import { threadPort } from "@lockstep/files";
@@ -6,32 +6,32 @@ import type { Command } from "@lockstep/run";
 import { LiveRun, type RunSnapshot, type RunUpdate } from "@lockstep/run/live";
 import { type Dashboard, openDashboard } from "../dashboard.ts";
 
-/** What the thread is started with. */
+/** Data that the thread starts with. */
 export interface ThreadData {
   snapshot: RunSnapshot;
   port: number | undefined;
   controlToken: string;
 }
 
-/** To the thread: what the run does, the outcome of a command, or that it is to end. */
+/** Messages to the thread. */
 export type ToThread =
   | { type: "update"; update: RunUpdate }
-  /** A command was carried out, or why it was not. */
+  /** A command was carried out, or was refused for a reason. */
   | { type: "done"; number: number; reason: string | undefined }
   | { type: "close" };
 
-/** From the thread: that it listens, or why not; and commands, each answered by `done` with the same number. */
+/** Messages from the thread. The reply to a command is a `done` with the same number. */
 export type FromThread =
   | { type: "listening"; url: string }
   | { type: "failed"; code: ErrorCode; reason: string }
   | { type: "command"; number: number; command: Command };
 
-/** Commands that the main thread carries out between two pieces of its work. */
+/** Commands that the main thread carries out between two tasks. */
 class RemoteCommands {
   readonly #pending = new Map<number, { resolve(): void; reject(error: LockstepError): void }>();
   #commands = 0;
 
-  /** Resolves when the command was carried out. @throws LockstepError ERR_COMMAND why it was not */
+  /** Resolves when the command has been carried out. @throws LockstepError ERR_COMMAND if it is refused */
   command(command: Command): Promise<void> {
     const number = this.#commands++;
     post({ type: "command", number, command });
@@ -70,7 +70,7 @@ try {
 } catch (error) {
   if (!(error instanceof LockstepError)) throw error;
   post({ type: "failed", code: error.code, reason: error.message });
-  main.close(); // nobody has a use for this thread any more
+  main.close(); // without a server the thread has no purpose
 }
 
 async function close(): Promise<void> {

@@ -1,4 +1,4 @@
-/** A dashboard on a thread of its own, for a process whose main thread computes for seconds on end. */
+/** Starts the dashboard on a worker thread, for a process whose main thread computes for seconds at a time. */
 import { LockstepError } from "@lockstep/errors";
 import { startThread } from "@lockstep/files";
 import type { Command } from "@lockstep/run";
@@ -6,12 +6,12 @@ import type { LiveRun } from "@lockstep/run/live";
 import type { Dashboard } from "../dashboard.ts";
 import type { FromThread, ThreadData, ToThread } from "./dashboard-thread-main.ts";
 
-/** The run that the dashboard shows, where it listens, and who carries out its commands. */
+/** The run that the dashboard shows, where it listens, and how its commands are carried out. */
 export interface DashboardThreadOptions {
   live: LiveRun;
   port?: number | undefined;
   controlToken: string;
-  /** Carries out what the page's user wants. @throws LockstepError why it can't */
+  /** Carries out a command of the page. @throws LockstepError if the command is refused */
   command: (command: Command) => void;
 }
 
@@ -29,17 +29,17 @@ export async function openDashboardThread({
   const ended = new Promise<void>((resolve) => thread.once("exit", () => resolve()));
   const url = await new Promise<string>((resolve, reject) => {
     thread.on("error", reject);
-    ended.then(() => reject(new Error("The dashboard's thread has ended before it listened.")));
+    ended.then(() => reject(new Error("The dashboard's thread ended before it listened.")));
     thread.on("message", (message: FromThread) => {
       if (message.type === "listening") resolve(message.url);
       else if (message.type === "failed") reject(new LockstepError(message.code, message.reason));
       else post({ type: "done", number: message.number, reason: refusalOf(() => command(message.command)) });
     });
   });
-  thread.unref(); // a run that is over does not wait for its readers
+  thread.unref(); // the process may end while pages are open
   const close = async () => {
     unsubscribe();
-    thread.ref(); // but its last words are heard
+    thread.ref(); // wait for the last updates to be sent
     post({ type: "close" });
     await ended;
   };

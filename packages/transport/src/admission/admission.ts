@@ -58,12 +58,12 @@ export function admit(
 ): Admission {
   const { secure, refusedJoinsPerMinute, maxWorkers } = options;
   if (!isKnownHost(options.hosts, host, secure)) {
-    const remedy = "use its address, or start the coordinator with --allow-host and that name";
-    return refuse(403, `This coordinator does not go by the name ${printable(host)}; ${remedy}.`);
+    const remedy = "Use its address; a coordinator accepts further names with --allow-host";
+    return refuse(403, `This server is not known by the name ${printable(host)}. ${remedy}.`);
   }
   if (kind === "page") return { verdict: "accept" };
   if (origin !== undefined && !isSameOrigin(origin, host, secure)) {
-    return refuse(403, `Pages of ${printable(origin)} may not connect to this coordinator; open its own page.`);
+    return refuse(403, `Pages of ${printable(origin)} may not connect to this server. Open its own page instead.`);
   }
   if (rateLimit.count(nowMs, address) >= refusedJoinsPerMinute) {
     const remedy = "wait a minute, then join with the right token";
