@@ -3,9 +3,9 @@
  *
  *     sudo -E env "PATH=$PATH" pnpm bench network --rate 100mbit --python ~/torch/bin/python --json network.json
  *
- * Each worker, and each process of PyTorch, has a network namespace of its own behind a link that `tc tbf` shapes in both
- * directions: see pairs/shaped-network.ts for who is connected to whom. What the links really carry is measured first.
- * With --wire bf16 PyTorch sends fp16, which is as many bytes: its own bf16 hook refuses gloo.
+ * Each worker, and each process of PyTorch, has its own network namespace, behind a link that `tc tbf` shapes in both
+ * directions. pairs/shaped-network.ts shows the topology. The throughput of the links is measured first. With --wire bf16
+ * PyTorch sends fp16, which has the same size: its bf16 hook does not support gloo.
  */
 import type { NetworkOptions } from "@lockstep/config/programs";
 import { LockstepError } from "@lockstep/errors";
@@ -25,11 +25,11 @@ import { printNotes, publish } from "./results/result.ts";
 
 const FP16_NOTE = "PyTorch sends fp16, as many bytes as bf16: its own bf16 hook refuses gloo";
 
-/** Measures behind slow links, prints the figures, and writes them if there is to be a file. */
+/** Measures behind slow links, prints the figures, and writes them to a file if one is named. */
 export async function benchNetwork({ rate, wire, rounds, steps, python, json }: NetworkOptions): Promise<void> {
   const bitsPerSecond = parseRate(rate);
   const missing = missingForNetwork();
-  if (missing !== undefined) throw new LockstepError("ERR_BENCH", `Nothing can be measured: ${missing}`);
+  if (missing !== undefined) throw new LockstepError("ERR_BENCH", `Cannot measure here. ${missing}`);
   const cores = coresForTwo();
   const leftOut = pytorchLeftOut(python);
   const notes = printNotes(cores.note, leftOut ?? (wire === "bf16" ? FP16_NOTE : undefined));

@@ -4,9 +4,9 @@
  *
  *     pnpm bench scale --rounds 3 --steps 5 --json scale.json
  *
- * Clients of ws mask what they send, at a pass over all bytes at each end; Lockstep's workers do not need to. So there
- * are bare sockets with masks, as ws makes them, and without. Server and clients are two processes on each side. A step
- * is the time from one commit to the next.
+ * Clients of ws mask what they send, which costs a pass over all bytes at each end. Lockstep's workers send unmasked
+ * frames. So the bare sockets are measured with and without masks. On each side the server is one process and the
+ * clients are another. A step lasts from one commit to the next.
  */
 import type { ScaleOptions } from "@lockstep/config/programs";
 import { type Cleanup, withCleanup } from "./cleanup.ts";
@@ -21,11 +21,11 @@ const peerName = "bare ws sockets";
 
 interface Served extends Timed {
   cpuMs: number[];
-  /** Of the server's process, at its most. */
+  /** Peak resident memory of the server process. */
   rssMiB: number;
 }
 
-/** Measures teams of several sizes, prints the figures, and writes them if there is to be a file. */
+/** Measures teams of several sizes, prints the figures, and writes them to a file if one is named. */
 export async function benchScale({ rounds, steps, json }: ScaleOptions): Promise<void> {
   await withCleanup(async (cleanup) => {
     const figures = [];

@@ -1,14 +1,14 @@
 /**
- * `pnpm bench start`: how long a newcomer waits for the first step, and a coordinator for a worker.
+ * `pnpm bench start`: the time from a bare clone to the first step, and from the start of a worker to its join.
  *
  *     pnpm bench start --rounds 3 --json start.json
  *     pnpm bench start --rounds 3 --store fresh --json start-fresh.json
  *
- * From a bare clone: `git clone` of this folder's last commit (so no network is in that part), `pnpm install
- * --frozen-lockfile`, and `pnpm quickstart` until it prints its first step, which it does after the second. With
+ * From a bare clone: `git clone` of this folder's last commit (so that stage needs no network), `pnpm install
+ * --frozen-lockfile`, and `pnpm quickstart` until it prints its first step, which it prints after the second. With
  * `--store fresh` the caches of pnpm, pip and Lockstep (libtensorflow) are empty, so the network is measured too.
  *
- * A worker's start: from its process to the coordinator's line that it has joined, over the loopback.
+ * A worker's start: from its process to the coordinator's line that it has joined, over the loopback interface.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,7 +20,7 @@ import { publish } from "./results/result.ts";
 
 const repository = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** Seconds. */
+/** Seconds of each stage. */
 interface FirstStep {
   clone: number;
   install: number;
@@ -28,7 +28,7 @@ interface FirstStep {
   total: number;
 }
 
-/** Measures starts, prints the figures, and writes them if there is to be a file. */
+/** Measures starts, prints the figures, and writes them to a file if one is named. */
 export async function benchStart({ rounds, store, json }: StartOptions): Promise<void> {
   await withCleanup(async (cleanup) => {
     const firstSteps: FirstStep[] = [];
@@ -81,11 +81,11 @@ async function bareCloneToFirstStep(store: StartOptions["store"], cleanup: Clean
   };
 }
 
-/** One worker after the other joins a coordinator that waits for two, so that the run never begins. */
+/** Measures the joins of one worker after another. The coordinator waits for two, so the run never starts. */
 async function workerJoins(rounds: number, cleanup: Cleanup): Promise<number[]> {
   const { dir } = temporaryDir(cleanup);
-  const where = ["--workers", "2", "--port", "0", "--dataset", "shapes", "--out", join(dir, "run")];
-  const coordinator = start([...lockstepProgram("coordinator"), ...where], cleanup);
+  const options = ["--workers", "2", "--port", "0", "--dataset", "shapes", "--out", join(dir, "run")];
+  const coordinator = start([...lockstepProgram("coordinator"), ...options], cleanup);
   const joining = await coordinator.prints(/pnpm worker (--coordinator \S.*)/);
   const joins: number[] = [];
   for (let round = 1; round <= rounds; round++) {
@@ -97,7 +97,7 @@ async function workerJoins(rounds: number, cleanup: Cleanup): Promise<number[]> 
     joins.push(seconds);
     console.log(`round ${round}, from a worker's start to joined: ${seconds.toFixed(2)} s`);
     await worker.kill();
-    await coordinator.prints(new RegExp(`${name} was lost`)); // killed, and not let go
+    await coordinator.prints(new RegExp(`${name} was lost`)); // its end is noticed before the next one joins
   }
   return joins;
 }

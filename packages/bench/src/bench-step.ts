@@ -1,5 +1,5 @@
 /**
- * `pnpm bench step`: single-node steps, Lockstep's and PyTorch's in turn, each in a fresh process.
+ * `pnpm bench step`: steps on one machine, of Lockstep and PyTorch in turn, each in a fresh process.
  *
  *     pnpm bench step --rounds 5 --steps 20 --python ~/torch/bin/python --json step.json
  */
@@ -23,7 +23,7 @@ interface PytorchTimes extends Timed {
   version: string;
 }
 
-/** Measures steps of one machine, prints the figures, and writes them if there is to be a file. */
+/** Measures steps of one machine, prints the figures, and writes them to a file if one is named. */
 export async function benchStep({ rounds, steps, threads, python, json }: StepOptions): Promise<void> {
   const args = [`${steps}`, `${BATCH}`, `${threads}`];
   const leftOut = pytorchLeftOut(python);
@@ -50,10 +50,10 @@ export async function benchStep({ rounds, steps, threads, python, json }: StepOp
   });
 }
 
-/** Steps after which the process should not grow any more. */
+/** Number of steps after which the process should no longer grow. */
 const SETTLED_STEPS = 50;
 
-/** Whether live tensors stay as many, and the process as large within 5 %. */
+/** Reports whether the number of live tensors is constant, and the memory constant within 5 %. */
 function memoryLine({ liveTensors, rssMiB }: LockstepTimes): string {
   const tensors =
     new Set(liveTensors).size === 1

@@ -3,10 +3,10 @@
  *
  *     pnpm bench sync --rounds 5 --steps 20 --python ~/torch/bin/python --json sync.json
  *
- * alexnet-cifar10, 32 images and one thread for each worker, which has a core of its own on both sides. The sides run in
- * turn in fresh processes. Lockstep's are `pnpm coordinator` and `pnpm worker`, and its times come from the run's folder.
- * The third side is one worker's forward and backward without the others: what a step takes longer than that is the cost
- * of being distributed, (step − alone) / step.
+ * Both sides train alexnet-cifar10 with 32 images and one thread per worker, each worker on its own core. The sides run
+ * in turn, in fresh processes. Lockstep's are `pnpm coordinator` and `pnpm worker`; its times are in the run's folder.
+ * The third side is a worker's forward and backward pass without a team. The additional time of a step is the cost of
+ * distribution, (step − alone) / step.
  */
 import type { ComparingOptions } from "@lockstep/config/programs";
 import { withCleanup } from "./cleanup.ts";
@@ -20,7 +20,7 @@ import { coresForTwo, loopbackSite } from "./pairs/site.ts";
 import { type Figure, figure } from "./results/figure.ts";
 import { printNotes, publish } from "./results/result.ts";
 
-/** Measures on this machine, prints the figures, and writes them if there is to be a file. */
+/** Measures on this machine, prints the figures, and writes them to a file if one is named. */
 export async function benchSync({ rounds, steps, python, json }: ComparingOptions): Promise<void> {
   const cores = coresForTwo();
   const site = loopbackSite(cores);
@@ -52,7 +52,7 @@ export async function benchSync({ rounds, steps, python, json }: ComparingOption
   });
 }
 
-/** (step − alone) / step in each round, and of the medians over the rounds. */
+/** Returns (step − alone) / step for each round. */
 function costFigure(lockstep: readonly Timed[], alone: readonly Timed[]): Figure {
   const [steps, alones] = [medians(lockstep), medians(alone)];
   const what = { id: "cost", name: "share of a step that being distributed costs", unit: "share" } as const;

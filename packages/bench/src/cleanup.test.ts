@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { expect, test } from "vitest";
 import { temporaryDir, withCleanup } from "./cleanup.ts";
 
-test("cleans up in reverse order, when the work is done and when it fails", async () => {
+test("cleanup runs in reverse order, after success and after failure", async () => {
   const ended: string[] = [];
   const work = (fails: boolean) =>
     withCleanup(async (cleanup) => {
@@ -16,7 +16,7 @@ test("cleans up in reverse order, when the work is done and when it fails", asyn
   expect(ended).toEqual(["second", "first", "second", "first"]);
 });
 
-test("a temporary folder is gone afterwards", async () => {
+test("a temporary folder is removed at the end", async () => {
   const dir = await withCleanup(async (cleanup) => {
     const { dir } = temporaryDir(cleanup);
     expect(existsSync(dir)).toBe(true);

@@ -1,15 +1,16 @@
-/** What a bench leaves behind, however it ends: nothing. */
+/** Cleans up after a bench, however it ends. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onStopSignals, statusOf } from "@lockstep/run";
 
+/** Collects what to do at the end of a bench. */
 export interface Cleanup {
-  /** Called at the end, the last added first. It must not throw, and must not mind that there is nothing left to do. */
+  /** Adds a callback for the end. The last one added runs first. It must not throw, and must tolerate a second cleanup. */
   add(end: () => void): void;
 }
 
-/** Does the work, then cleans up: when it is done, when it fails, and when the process is asked to stop. */
+/** Runs `work`, then cleans up: on success, on failure, and on a stop signal. */
 export async function withCleanup<Result>(work: (cleanup: Cleanup) => Promise<Result>): Promise<Result> {
   const ends: (() => void)[] = [];
   const cleanUp = () => {
@@ -27,7 +28,7 @@ export async function withCleanup<Result>(work: (cleanup: Cleanup) => Promise<Re
   }
 }
 
-/** A new folder that is removed at the end, or before with `remove`. */
+/** Creates a temporary folder, which is removed at the end or by `remove`. */
 export function temporaryDir(cleanup: Cleanup): { dir: string; remove: () => void } {
   const dir = mkdtempSync(join(tmpdir(), "lockstep-bench-"));
   const remove = () => rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });

@@ -5,14 +5,14 @@ import { besideThis, lastLine, lockstepProgram, start } from "./processes.ts";
 
 const node = (script: string) => [process.execPath, "-e", script];
 
-test("a process's last line is what it measured", async () => {
+test("the last line of a process is its measurement", async () => {
   await withCleanup(async (cleanup) => {
     const printed = await start(node(`console.log("engine: …\\n" + JSON.stringify({ stepMs: [1] }))`), cleanup).ended;
     expect(lastLine(printed)).toEqual({ stepMs: [1] });
   });
 });
 
-test("one that fails says how, with its last lines", async () => {
+test("the error of a failed process has its status and last lines", async () => {
   await withCleanup(async (cleanup) => {
     const failing = start(node(`console.error("no such thing"); process.exit(3)`), cleanup);
     await expect(failing.prints(/joined/)).rejects.toThrow(/status 3:\nno such thing/);
@@ -20,7 +20,7 @@ test("one that fails says how, with its last lines", async () => {
   });
 });
 
-test("one that still runs when the work is done is ended", async () => {
+test("a process that is still running at the end is killed", async () => {
   const running = await withCleanup(async (cleanup) => {
     const endless = start(node(`console.log("here"); setInterval(() => {}, 1000)`), cleanup);
     await endless.prints(/here/);
@@ -29,7 +29,7 @@ test("one that still runs when the work is done is ended", async () => {
   await expect(running.ended).rejects.toThrow("SIGKILL");
 });
 
-test("the programs and scripts that are measured are there", () => {
+test("the measured programs and scripts exist", () => {
   const programs = [lockstepProgram("coordinator"), lockstepProgram("worker")].map((words) => words.at(-1) ?? "");
   const scripts = ["pytorch/pytorch_step.py", "pytorch/pytorch_ddp.py", "step/lockstep-step.ts", "pairs/transfer.ts"];
   expect([...programs, ...scripts.map(besideThis)].filter((path) => !existsSync(path))).toEqual([]);

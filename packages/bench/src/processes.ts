@@ -1,23 +1,23 @@
-/** The processes that are measured, and the words that start them. */
+/** Starts the processes that are measured. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { LockstepError } from "@lockstep/errors";
 import type { Cleanup } from "./cleanup.ts";
 
-/** Where a process runs. */
+/** Folder and environment of a process. */
 export interface StartOptions {
-  /** @default this process's own */
+  /** Working directory. @default that of this process */
   cwd?: string;
-  /** Added to this process's own. */
+  /** Environment variables, added to those of this process. */
   env?: NodeJS.ProcessEnv;
 }
 
-/** Lines of a failed process that its error repeats. */
+/** Number of last lines of a failed process that its error quotes. */
 const SHOWN_LINES = 20;
 
-/** A process that is measured: it ends with the bench at the latest, and so does all that it started. */
+/** A process that is measured. It and its children end with the bench at the latest. */
 export class MeasuredProcess {
-  /** Resolves with what it printed when it ends with status 0, and rejects with its last lines when it fails. */
+  /** Resolves with its standard output when it exits with status 0; rejects with its last lines otherwise. */
   readonly ended: Promise<string>;
   readonly #command: string;
   readonly #child: ChildProcessWithoutNullStreams;
@@ -32,22 +32,22 @@ export class MeasuredProcess {
       ...(cwd !== undefined && { cwd }),
       env: { ...process.env, ...env },
       stdio: ["pipe", "pipe", "pipe"],
-      detached: true, // a group of its own, so that it can be ended with all that it started
+      detached: true, // a separate process group, so that its children can be killed with it
     });
     this.ended = this.#end();
-    this.ended.catch(() => {}); // whoever waits for it hears of the error
+    this.ended.catch(() => {}); // the error reaches those who await it
     this.#listen();
     cleanup.add(() => this.#killGroup());
   }
 
-  /** Its standard input; what is written after its end is lost. */
+  /** Its standard input. Writes after its end are dropped. */
   get stdin(): ChildProcessWithoutNullStreams["stdin"] {
     return this.#child.stdin;
   }
 
   /**
-   * Resolves with the first group of the first match in its standard output, or with the whole match if the pattern
-   * has no group; rejects if it ends without one.
+   * Resolves with the first group of the first match in its standard output, or with the match if the pattern has no
+   * group. Rejects if the process ends without a match.
    */
   prints(pattern: RegExp): Promise<string> {
     return new Promise((resolve, reject) => {
@@ -63,7 +63,7 @@ export class MeasuredProcess {
     });
   }
 
-  /** Ends it and what it started, and waits until they are gone. */
+  /** Kills the process and its children, and waits for its end. */
   async kill(): Promise<void> {
     this.#killGroup();
     await this.ended.catch(() => {});
@@ -81,7 +81,7 @@ export class MeasuredProcess {
 
   #listen(): void {
     const { stdin, stdout, stderr } = this.#child;
-    stdin.on("error", () => {}); // it may end before it is told something
+    stdin.on("error", () => {}); // it may end before a write
     stdout.setEncoding("utf8").on("data", (data: string) => {
       this.#stdout += data;
       for (const check of this.#watchers) check();
@@ -102,32 +102,32 @@ export class MeasuredProcess {
     try {
       process.kill(-pid, "SIGKILL");
     } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error; // else it ended already
+      if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error; // ESRCH: it has ended already
     }
   }
 }
 
-/** Starts a command. */
+/** Starts a command. It ends with the bench. */
 export function start(words: readonly string[], cleanup: Cleanup, options?: StartOptions): MeasuredProcess {
   return new MeasuredProcess(words, cleanup, options);
 }
 
-/** Resolves with what each printed when all have ended well; rejects as soon as one fails. */
+/** Resolves with the standard output of each process when all have succeeded; rejects as soon as one fails. */
 export function allEnded(processes: readonly MeasuredProcess[]): Promise<string[]> {
   return Promise.all(processes.map(({ ended }) => ended));
 }
 
-/** Returns what a process measured: the last line that it printed, as JSON. */
+/** Parses the last line that a process printed, which is its measurement in JSON. */
 export function lastLine<Result>(stdout: string): Result {
   return JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
 }
 
-/** Returns the words that run a file of this folder with the Node that runs this. */
+/** Returns the command that runs a file of this folder with this Node. */
 export function nodeScript(name: string): string[] {
   return [process.execPath, ...process.execArgv, besideThis(name)];
 }
 
-/** Returns the words that run a program of this repository, as `pnpm coordinator` and `pnpm worker` do. */
+/** Returns the command that runs a program of this repository, as `pnpm coordinator` and `pnpm worker` do. */
 export function lockstepProgram(name: "coordinator" | "worker"): string[] {
   const mains = {
     coordinator: import.meta.resolve("@lockstep/coordinator/main"),

@@ -1,9 +1,9 @@
 /**
- * What a step of one worker costs without the others: forward and backward of its rows with the gradients of all
- * weights, nothing sent and nothing applied. Two of these run at once, so that each core is as busy as in a run.
+ * Measures a step of one worker without the team: forward and backward pass of its rows with the gradients of all
+ * weights. It sends and applies nothing. Two of these processes run at once, so that each core is as busy as in a run.
  *
- * lockstep-alone.ts STEPS BATCH THREADS: prints `ready` after 5 steps that do not count, waits for a line, measures,
- * prints one JSON object, and goes on computing until its standard input ends, for the sake of the other one.
+ * lockstep-alone.ts STEPS BATCH THREADS: prints `ready` after 5 warm-up steps, waits for a line, measures, prints one
+ * JSON object, and keeps computing until its standard input ends, so that the other process stays under the same load.
  */
 import { once } from "node:events";
 import { setImmediate } from "node:timers/promises";
@@ -30,13 +30,13 @@ async function stepMs(): Promise<number> {
 
 for (let warmup = 0; warmup < WARMUP; warmup++) await stepMs();
 console.log("ready");
-await once(process.stdin, "data"); // the other one is ready too
-let enough = false;
-process.stdin.on("end", () => (enough = true));
+await once(process.stdin, "data"); // both processes are ready
+let isFinished = false;
+process.stdin.on("end", () => (isFinished = true));
 const result = { version: engine.libraryVersion, stepMs: [] as number[] };
 for (let measured = 0; measured < steps; measured++) result.stepMs.push(await stepMs());
 console.log(JSON.stringify(result));
-while (!enough) {
+while (!isFinished) {
   await stepMs();
-  await setImmediate(); // lets the end of the input be noticed
+  await setImmediate(); // lets the event loop see the end of the input
 }

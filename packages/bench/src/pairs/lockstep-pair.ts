@@ -1,4 +1,4 @@
-/** Lockstep's side of a pair: the real programs, `pnpm coordinator` and two of `pnpm worker`. */
+/** Lockstep's side of a pair: `pnpm coordinator` and two processes of `pnpm worker`. */
 import { join } from "node:path";
 import { readMetrics } from "@lockstep/run";
 import { type Cleanup, temporaryDir } from "../cleanup.ts";
@@ -8,7 +8,7 @@ import { IMAGES, type PairOptions, ROWS, THREADS, WARMUP, WORKERS } from "./pair
 import type { Timed } from "./rounds.ts";
 import type { Site } from "./site.ts";
 
-/** Trains with a coordinator and two workers; the times are those of the run's metrics.jsonl. */
+/** Trains with a coordinator and two workers, and returns the times in the run's metrics.jsonl. */
 export async function lockstepPair(site: Site, options: PairOptions, cleanup: Cleanup): Promise<LockstepTimes> {
   const { dir, remove } = temporaryDir(cleanup);
   const run = join(dir, "run");
@@ -18,10 +18,10 @@ export async function lockstepPair(site: Site, options: PairOptions, cleanup: Cl
     cleanup,
     { env },
   );
-  const joining = await coordinator.prints(/pnpm worker (--coordinator \S.*)/); // as it tells people to join it
-  const workers = site.workers.map((place, index) => {
+  const joining = await coordinator.prints(/pnpm worker (--coordinator \S.*)/); // the command that it prints for workers
+  const workers = site.workers.map((prefix, index) => {
     const words = [...joining.trim().split(/\s+/), "--threads", `${THREADS}`, "--name", `worker-${index}`];
-    return start([...place, ...lockstepProgram("worker"), ...words], cleanup, { env });
+    return start([...prefix, ...lockstepProgram("worker"), ...words], cleanup, { env });
   });
   const [, printed = ""] = await allEnded([coordinator, ...workers]);
   const engine = /engine: (.*)/.exec(printed)?.[1] ?? "unknown";
@@ -38,15 +38,15 @@ function coordinatorWords({ coordinatorHost }: Site, { steps, wire }: PairOption
   return [...team, ...where, ...training, ...length];
 }
 
-/** Computes forward and backward alone, on both workers' cores at once. */
+/** Measures forward and backward passes without a team, on both workers' cores at once. */
 export async function lockstepAlone({ workers }: Site, steps: number, cleanup: Cleanup): Promise<Timed> {
-  const both = workers.map((place) =>
-    start([...place, ...nodeScript("pairs/lockstep-alone.ts"), `${steps}`, `${ROWS}`, `${THREADS}`], cleanup),
+  const processes = workers.map((prefix) =>
+    start([...prefix, ...nodeScript("pairs/lockstep-alone.ts"), `${steps}`, `${ROWS}`, `${THREADS}`], cleanup),
   );
-  await Promise.all(both.map((one) => one.prints(/^ready$/m)));
-  for (const { stdin } of both) stdin.write("go\n");
-  await Promise.all(both.map((one) => one.prints(/^\{.*\}$/m))); // each goes on until both have measured
-  for (const { stdin } of both) stdin.end();
-  const printed = await allEnded(both);
+  await Promise.all(processes.map((one) => one.prints(/^ready$/m)));
+  for (const { stdin } of processes) stdin.write("go\n");
+  await Promise.all(processes.map((one) => one.prints(/^\{.*\}$/m))); // each keeps computing until both have measured
+  for (const { stdin } of processes) stdin.end();
+  const printed = await allEnded(processes);
   return { stepMs: printed.flatMap((stdout) => lastLine<Timed>(stdout).stepMs) };
 }

@@ -1,4 +1,4 @@
-/** Reads the times of a pair's steps from the metrics of its run. */
+/** Reads the times of a pair's steps from the run's metrics. */
 import type { MetricsRow } from "@lockstep/run";
 import { median } from "./median.ts";
 import { WARMUP } from "./pair-setting.ts";
@@ -8,15 +8,15 @@ import type { Timed } from "./rounds.ts";
 export interface LockstepTimes extends Timed {
   /** Engine that computed: `native TensorFlow 2.21.0, CPU …`. */
   engine: string;
-  /** Bytes that one worker sent in one step; the median. */
+  /** Median of the bytes that a worker sent in a step. */
   bytesUp: number;
-  /** Bytes that one worker received in one step; the median. */
+  /** Median of the bytes that a worker received in a step. */
   bytesDown: number;
-  /** The median of each part of a step's row: `ms.step`, `worker-0.ms.forward`, … */
+  /** Median of each time in a step's row: `ms.step`, `worker-0.ms.forward`, … */
   parts: Record<string, number>;
 }
 
-/** Returns what a run's rows tell, without the steps of the warm-up. */
+/** Returns the times in a run's rows, without the warm-up steps. */
 export function timesOf(rows: readonly MetricsRow[], engine: string): LockstepTimes {
   const steps = rows.filter((row) => row.type === "step").filter(({ step }) => step >= WARMUP);
   const workers = steps.flatMap(({ workers = [] }) => workers);
@@ -29,7 +29,7 @@ export function timesOf(rows: readonly MetricsRow[], engine: string): LockstepTi
   };
 }
 
-/** Returns the median of every number in `ms`, and in whatever records a worker's part of the row has. */
+/** Returns the median of every number in `ms` and in the nested records of each worker. */
 function segmentMedians(steps: readonly Extract<MetricsRow, { type: "step" }>[]): Record<string, number> {
   const values = new Map<string, number[]>();
   const note = (name: string, segments: object) => {

@@ -1,4 +1,4 @@
-/** Measures the rate that the links of the shaped network really carry. */
+/** Measures the throughput of the shaped network's links. */
 import { LockstepError } from "@lockstep/errors";
 import type { Cleanup } from "../cleanup.ts";
 import { lastLine, nodeScript, start } from "../processes.ts";
@@ -16,13 +16,13 @@ export interface MeasuredMbit {
   across: number;
 }
 
-/** How long a transfer takes at the links' rate. */
+/** Duration of a transfer at the links' rate. */
 const TRANSFER_SECONDS = 2;
 
 /**
- * Measures what TCP gets through the links, in each direction.
+ * Measures the TCP throughput of the links in each direction.
  *
- * @throws LockstepError ERR_BENCH if they carry more than they should, or much less
+ * @throws LockstepError ERR_BENCH if it exceeds the configured rate, or falls far below it
  */
 export async function measureLinks(bitsPerSecond: number, cleanup: Cleanup): Promise<MeasuredMbit> {
   const bytes = Math.round((bitsPerSecond / 8) * TRANSFER_SECONDS);
@@ -34,7 +34,7 @@ export async function measureLinks(bitsPerSecond: number, cleanup: Cleanup): Pro
   const expected = bitsPerSecond / 1e6;
   for (const [direction, mbit] of Object.entries(measured)) {
     if (mbit <= expected * 1.05 && mbit >= expected * 0.8) continue;
-    const text = `Expected the shaped link (${direction}) to carry about ${expected} Mbit/s, measured ${mbit.toFixed(1)}; try a lower --rate, or a quieter machine.`;
+    const text = `Expected the shaped link (${direction}) to carry about ${expected} Mbit/s, measured ${mbit.toFixed(1)}. Try a lower --rate or a quieter machine.`;
     throw new LockstepError("ERR_BENCH", text);
   }
   return measured;

@@ -9,5 +9,5 @@ import { median as middleOf } from "@lockstep/run";
  */
 export function median(values: readonly number[]): number {
   if (values.length > 0) return middleOf(values);
-  throw new LockstepError("ERR_BENCH", "Expected at least one measured value; use --steps 1 or more.");
+  throw new LockstepError("ERR_BENCH", "Expected at least one measured value. Use --steps 1 or more.");
 }

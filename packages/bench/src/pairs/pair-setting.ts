@@ -1,14 +1,14 @@
-/** Setting of all benches of a pair, on both sides: two workers that train alexnet-cifar10 together. */
+/** The setting of both sides of a pair: two workers that train alexnet-cifar10 together. */
 
 /** Number of workers. */
 export const WORKERS = 2;
-/** Images of a worker in a step. */
+/** Images per worker in a step. */
 export const ROWS = 32;
-/** Threads of a worker. */
+/** Threads per worker. */
 export const THREADS = 1;
 /** Images of a step. */
 export const IMAGES = WORKERS * ROWS;
-/** Steps of each process that do not count. The scripts know this number too. */
+/** Warm-up steps of each process, which are not measured. The Python scripts have the same number. */
 export const WARMUP = 5;
 
 /** The setting as results record it. */
@@ -19,7 +19,7 @@ export const pairSetting = {
   threadsPerWorker: THREADS,
 };
 
-/** Options that a bench may choose. */
+/** Options of a bench of a pair. */
 export interface PairOptions {
   /** Measured steps. */
   steps: number;

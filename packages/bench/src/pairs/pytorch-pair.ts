@@ -13,8 +13,8 @@ export interface PytorchTimes extends Timed {
 }
 
 /**
- * Trains with two ranks. With --wire bf16 PyTorch's gradients are halved too, by the one hook of its own that does it
- * over gloo: to fp16.
+ * Trains with two ranks. With --wire bf16 PyTorch's gradients are compressed, too: to fp16, by the only communication
+ * hook that does so over gloo.
  */
 export async function pytorchPair(
   { workers, ddpHost, ddpInterface }: Site,
@@ -24,8 +24,8 @@ export async function pytorchPair(
   const script = besideThis("pytorch/pytorch_ddp.py");
   const meeting = [ddpHost, `${await freePort()}`, ddpInterface];
   const training = [`${steps}`, `${ROWS}`, `${THREADS}`, wire === "bf16" ? "fp16" : wire];
-  const ranks = workers.map((place, rank) =>
-    start([...place, python, "-B", script, `${rank}`, `${WORKERS}`, ...meeting, ...training], cleanup),
+  const ranks = workers.map((prefix, rank) =>
+    start([...prefix, python, "-B", script, `${rank}`, `${WORKERS}`, ...meeting, ...training], cleanup),
   );
   const [printed = ""] = await allEnded(ranks);
   return lastLine<PytorchTimes>(printed);

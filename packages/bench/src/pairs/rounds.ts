@@ -1,7 +1,7 @@
-/** Rounds of a bench: the sides run in turn, so that a noisy time is noisy for all. */
+/** Runs the sides of a bench in turn, so that noise on the machine affects all of them. */
 import { median } from "./median.ts";
 
-/** What one side measured in one round. */
+/** The measurement of one side in one round. */
 export interface Timed {
   /** Milliseconds of each measured step. */
   stepMs: number[];
@@ -10,7 +10,7 @@ export interface Timed {
 type Sides = Record<string, () => Promise<Timed>>;
 type Outcomes<S extends Sides> = { [Name in keyof S]: Awaited<ReturnType<S[Name]>>[] };
 
-/** Lets the sides run in turn, each in fresh processes, as often as there are rounds: a noisy time is noisy for all. */
+/** Runs each side once per round, in turn, and returns the measurements of each. */
 export async function inTurn<S extends Sides>(rounds: number, sides: S): Promise<Outcomes<S>> {
   const outcomes = Object.fromEntries(Object.keys(sides).map((name) => [name, [] as Timed[]]));
   for (let round = 1; round <= rounds; round++) {

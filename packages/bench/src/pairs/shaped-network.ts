@@ -1,15 +1,15 @@
 /**
- * A small network in namespaces of this machine, whose links are as slow as asked:
+ * Builds a small network of namespaces on this machine, whose links have a given rate:
  *
  *     worker 0  eth0 ──── port0 ┐
- *     10.77.0.2                 ├ bridge 10.77.0.1, in a namespace of its own, with the coordinator
+ *     10.77.0.2                 ├ bridge 10.77.0.1, in a separate namespace, with the coordinator
  *     worker 1  eth0 ──── port1 ┘
  *     10.77.0.3
  *
- * `tc tbf` shapes both ends of each cable: eth0 what a worker sends, portN what it receives. The coordinator is
- * attached to the bridge itself, so its own link is not shaped: each worker has the whole rate to it in each direction
- * at the same time, as in a cluster whose coordinator has a faster link. Two processes of PyTorch, in the workers'
- * namespaces, talk through both cables, with the whole rate in each direction.
+ * `tc tbf` shapes both ends of each cable: eth0 for what a worker sends, portN for what it receives. The coordinator is
+ * attached to the bridge itself, so its link is not shaped: each worker has the full rate to it in both directions at the
+ * same time, as in a cluster whose coordinator has a faster link. The two processes of PyTorch, in the workers'
+ * namespaces, communicate through both cables, with the full rate in each direction.
  */
 import type { Cleanup } from "../cleanup.ts";
 import { addNamespace, inNamespace, inside, namespace } from "./namespaces.ts";
@@ -26,7 +26,7 @@ export function workerHost(index: number): string {
   return `${SUBNET}.${index + 2}`;
 }
 
-/** Sets the network up; it is removed by `cleanup`. */
+/** Sets up the network. `cleanup` removes it. */
 export function shapedNetwork(bitsPerSecond: number, { pins }: Cores, cleanup: Cleanup): Site {
   addBridge(cleanup);
   for (const index of pins.keys()) addWorker(index, bitsPerSecond, cleanup);

@@ -1,44 +1,47 @@
-/** Where the processes of a pair run: what stands before their commands, and the addresses. */
+/** Describes where the processes of a pair run: their command prefixes and addresses. */
 import { execFileSync } from "node:child_process";
 import { networkInterfaces } from "node:os";
 
+/** Command prefixes and addresses of the processes of a pair. */
 export interface Site {
-  /** The words that put a command on the machine, and core, of each of the two workers. */
+  /** Command prefix of each of the two workers: its namespace and its core. */
   workers: readonly [readonly string[], readonly string[]];
+  /** Command prefix of the coordinator. */
   coordinator: readonly string[];
-  /** Where the coordinator listens. */
+  /** Address that the coordinator listens on. */
   coordinatorHost: string;
-  /** Where rank 0 of PyTorch listens. */
+  /** Address that rank 0 of PyTorch listens on. */
   ddpHost: string;
   /** Network interface that gloo uses. */
   ddpInterface: string;
 }
 
+/** The cores of the two workers. */
 export interface Cores {
-  /** The words that keep a command on one core; none if that can't be done here. */
+  /** Command prefix that pins each worker to one core; empty if that is not possible. */
   pins: readonly [readonly string[], readonly string[]];
-  /** The two cores. */
+  /** Numbers of the two cores. */
   pinned?: [number, number];
-  /** Why the workers are not pinned. */
+  /** Reason why the workers are not pinned. */
   note?: string;
 }
 
-/** A core for each worker, the same for both sides; the coordinator goes where there is room. */
+/** Chooses a core for each worker, the same for both sides. The coordinator is not pinned. */
 export function coresForTwo(): Cores {
-  const loose = (reason: string): Cores => ({ pins: [[], []], note: `workers are not pinned to cores: ${reason}` });
+  const unpinned = (reason: string): Cores => ({ pins: [[], []], note: `workers are not pinned to cores: ${reason}` });
   let cores: number[];
   try {
     cores = coresOf(execFileSync("taskset", ["-pc", String(process.pid)], { encoding: "utf8", stdio: "pipe" }));
   } catch {
-    return loose("there is no taskset; install util-linux");
+    return unpinned("taskset was not found; install util-linux");
   }
   const [first, second] = cores;
-  if (first === undefined || second === undefined) return loose("this process has fewer than 2 cores");
+  if (first === undefined || second === undefined) return unpinned("this process has fewer than 2 cores");
   const pin = (core: number) => ["taskset", "-c", String(core)];
   return { pins: [pin(first), pin(second)], pinned: [first, second] };
 }
 
-/** `pid 7's current affinity list: 0,2-4` → 0, 2, 3, 4 */
+/** Parses the output of taskset: `pid 7's current affinity list: 0,2-4` is 0, 2, 3, 4. */
 export function coresOf(tasksetOutput: string): number[] {
   const list = tasksetOutput.trim().split(": ").at(-1)!;
   return list.split(",").flatMap((range) => {
@@ -47,7 +50,7 @@ export function coresOf(tasksetOutput: string): number[] {
   });
 }
 
-/** Everything on this machine, over its loopback. */
+/** Returns a site on this machine's loopback interface. */
 export function loopbackSite({ pins }: Cores): Site {
   const [loopback] = Object.entries(networkInterfaces()).find(([, addresses]) => addresses?.[0]?.internal) ?? ["lo"];
   const host = "127.0.0.1";

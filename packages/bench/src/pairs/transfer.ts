@@ -1,7 +1,7 @@
 /**
- * A plain TCP transfer, to see what a link carries.
+ * Transfers bytes over TCP, to measure the throughput of a link.
  *
- * transfer.ts receive HOST     prints `port N`, takes one connection, prints {"bytes", "ms"} from its first byte on
+ * transfer.ts receive HOST     prints `port N`, accepts one connection, prints {"bytes", "ms"}, measured from its first byte
  * transfer.ts send HOST PORT BYTES
  */
 import { once } from "node:events";
@@ -29,9 +29,9 @@ async function receive(): Promise<void> {
 async function send(toPort: number, total: number): Promise<void> {
   const socket = connect(toPort, host);
   const block = Buffer.alloc(64 * 1024);
-  for (let left = total; left > 0; left -= block.length) {
-    if (!socket.write(block.subarray(0, Math.min(left, block.length)))) await once(socket, "drain");
+  for (let remaining = total; remaining > 0; remaining -= block.length) {
+    if (!socket.write(block.subarray(0, Math.min(remaining, block.length)))) await once(socket, "drain");
   }
-  socket.end().resume(); // reading is how the other side's end is noticed
+  socket.end().resume(); // the end of the other side is only seen by reading
   await once(socket, "close");
 }

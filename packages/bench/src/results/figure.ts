@@ -1,30 +1,31 @@
-/** One figure of a bench: a number of each side, and how it is written. */
+/** A figure of a bench: a value of each side, and its formatting. */
 import { median } from "../pairs/median.ts";
 
-/** Unit that a figure counts in. */
+/** Unit of a figure. */
 export type Unit = "ms" | "s" | "bytes" | "share";
 
-/** A figure is one number of each side: the median over the rounds of the medians of each round. */
+/** A figure: for each side the median of the medians of its rounds. */
 export interface Figure {
-  /** Names it on command lines: `step`. */
+  /** Name on command lines, such as `step`. */
   id: string;
-  /** Says in a table what it is: "step of 64 images". */
+  /** Name in tables, such as "step of 64 images". */
   name: string;
   unit: Unit;
-  /** Images of a step, where images/s say something. */
+  /** Images per step, if images/s are meaningful. */
   images?: number;
+  /** Value of Lockstep's side. */
   lockstep: number;
-  /** Name of the peer that was measured beside. @default PyTorch */
+  /** Name of the side that Lockstep is compared with. @default PyTorch */
   peerName?: string;
-  /** The peer's; absent where there is none to compare with. */
+  /** Value of the peer; undefined if there is none. */
   peer?: number;
-  /** peer / lockstep: how many times as fast Lockstep is. */
+  /** peer / lockstep: the speed-up of Lockstep. */
   ratio?: number;
-  /** The median of each round. */
+  /** Median of each round. */
   rounds: { lockstep: number[]; peer: number[] };
 }
 
-/** Makes a figure. @param lockstep and `peer`: what each round came to */
+/** Makes a figure. @param lockstep value of each round @param peer value of each round */
 export function figure(
   what: Pick<Figure, "id" | "name" | "unit" | "images" | "peerName">,
   lockstep: number[],
@@ -36,7 +37,7 @@ export function figure(
   return { ...what, lockstep: ours, ...compared, rounds };
 }
 
-/** Returns a value in words: `612.3 ms`, `12.70 MB`, `21.3 %` */
+/** Formats a value with its unit: `612.3 ms`, `12.70 MB`, `21.3 %`. */
 export function withUnit(value: number, unit: Unit): string {
   switch (unit) {
     case "ms":
@@ -50,13 +51,13 @@ export function withUnit(value: number, unit: Unit): string {
   }
 }
 
-/** Returns a value with what follows from it: `612.3 ms, 104.5 images/s` */
+/** Formats a value, with the images per second if they are meaningful: `612.3 ms, 104.5 images/s`. */
 export function valueWords(value: number, { unit, images }: Pick<Figure, "unit" | "images">): string {
   const words = withUnit(value, unit);
   return images === undefined ? words : `${words}, ${((images / value) * 1000).toFixed(1)} images/s`;
 }
 
-/** Returns the lines that tell a figure: both sides with their rounds, and the ratio. */
+/** Formats a figure as lines: both sides with their rounds, and the ratio. */
 export function linesOf(figure: Figure): string[] {
   const { name, unit, lockstep, peer, peerName = "PyTorch", ratio, rounds } = figure;
   const side = (sideName: string, value: number, raw: number[]) =>

@@ -1,8 +1,8 @@
-/** Which Lockstep was measured. */
+/** Identifies the Lockstep that was measured. */
 import { execFileSync } from "node:child_process";
 import { version } from "@lockstep/config";
 
-/** Returns the version and the commit: `0.1.0 (6212323)`, with a + for changes that are in no commit. */
+/** Returns the version and the commit: `0.1.0 (6212323)`, with a + if there are uncommitted changes. */
 export function lockstepVersion(): string {
   const git = (...args: string[]) =>
     execFileSync("git", ["-C", import.meta.dirname, ...args], { encoding: "utf8", stdio: "pipe" }).trim();

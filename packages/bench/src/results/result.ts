@@ -1,4 +1,4 @@
-/** The result of a bench: figures to compare, and everything that they come from. One JSON file for each run of one. */
+/** The result of a bench: its figures and the measurements behind them, in one JSON file per run. */
 import { readFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { LockstepError } from "@lockstep/errors";
@@ -7,28 +7,28 @@ import { writeJson } from "@lockstep/run";
 import { type Figure, linesOf } from "./figure.ts";
 import { lockstepVersion } from "./lockstep-version.ts";
 
-/** All that a bench found, with when and where. */
+/** A measurement with its date, machine and versions. */
 export interface BenchResult {
   /** `sync`, `network-1gbit`, … */
   bench: string;
-  /** Command line that was typed. */
+  /** Command line of the bench. */
   command: string;
   /** ISO 8601. */
   date: string;
   machine: { cpu: string; cores: number; memoryGiB: number; platform: string };
   versions: Record<string, string>;
   setting: Record<string, unknown>;
-  /** Notes for the reader: what was left out and why, what a link really carried. */
+  /** Notes for the reader, such as what was left out and why, or the measured rate of a link. */
   notes: string[];
   figures: Figure[];
   /** Every measured value. */
   raw: unknown;
 }
 
-/** The part of a result that the bench itself knows. */
+/** The part of a result that a bench provides. */
 export type Measurement = Pick<BenchResult, "bench" | "versions" | "setting" | "notes" | "figures" | "raw">;
 
-/** Adds when and where, prints the figures, and writes the file if there is to be one. */
+/** Completes a measurement with date and machine, prints the figures, and writes them to `json` if it is given. */
 export function publish(measurement: Measurement, json: string | undefined): void {
   const result: BenchResult = {
     bench: measurement.bench,
@@ -50,9 +50,10 @@ export function publish(measurement: Measurement, json: string | undefined): voi
   if (json !== undefined) writeJson(json, result);
 }
 
-/** @throws LockstepError ERR_BENCH if the file isn't one that a bench wrote */
+/** Reads a result file. @throws LockstepError ERR_BENCH if no bench wrote it */
 export function readResult(path: string): BenchResult {
-  if (pathKind(path) === "folder") throw new LockstepError("ERR_BENCH", `${path} is a folder; name a file in it.`);
+  if (pathKind(path) === "folder")
+    throw new LockstepError("ERR_BENCH", `Expected ${path} to be a file, got a folder. Name a file in it.`);
   let result: Partial<BenchResult>;
   try {
     result = JSON.parse(readFileSync(path, "utf8")) as Partial<BenchResult>;
@@ -61,13 +62,13 @@ export function readResult(path: string): BenchResult {
   }
   const { bench, command, date, machine, versions, figures } = result;
   if (!bench || !command || !date || !machine || !versions || !Array.isArray(figures)) {
-    const text = `Expected ${path} to be a file that \`pnpm bench … --json\` wrote; it lacks some of bench, command, date, machine, versions, figures.`;
+    const text = `Expected ${path} to be a file that \`pnpm bench … --json\` wrote, but one of bench, command, date, machine, versions and figures is missing.`;
     throw new LockstepError("ERR_BENCH", text);
   }
   return result as BenchResult;
 }
 
-/** Prints the notes that there are, and returns them. */
+/** Prints the notes that are defined, and returns them. */
 export function printNotes(...notes: (string | undefined)[]): string[] {
   const present = notes.filter((note) => note !== undefined);
   for (const note of present) console.log(note);

@@ -18,7 +18,7 @@ const sync: BenchResult = {
   raw: {},
 };
 
-test("a figure is the median of the rounds, and the ratio how many times as fast", () => {
+test("a figure is the median of its rounds, and the ratio is the speed-up", () => {
   expect(sync.figures[0]).toMatchObject({ lockstep: 600, peer: 720, ratio: 1.2 });
   expect(sync.figures[1]).toEqual({
     ...{ id: "cost", name: "share", unit: "share", lockstep: 0.25 },
@@ -26,7 +26,7 @@ test("a figure is the median of the rounds, and the ratio how many times as fast
   });
 });
 
-test("values have their units", () => {
+test("values are formatted with their units", () => {
   expect([
     withUnit(612.34, "ms"),
     withUnit(8.361, "s"),
@@ -35,7 +35,7 @@ test("values have their units", () => {
   ]).toEqual(["612.3 ms", "8.36 s", "12.70 MB", "21.3 %"]);
 });
 
-test("the table has a row for each figure, then machine, commands, versions and raw values", () => {
+test("the table has a row per figure, then machines, commands, versions and raw values", () => {
   expect(resultsTable([sync], parseBounds(["sync/step=1.1", "sync/cost=0.2"]))).toBe(`\
 | bench | | Lockstep | PyTorch | ratio | bound |
 | --- | --- | --- | --- | --- | --- |
@@ -51,8 +51,8 @@ Machine: 2 cores of AMD EPYC, 24 GiB, linux 6.18, Node v20.20.2.
 `);
 });
 
-test("a bound is of a figure that there is, and a number", () => {
+test("a bound needs an existing figure and a number", () => {
   expect(() => parseBounds(["sync"])).toThrow("such as sync/step=1.1");
-  expect(() => resultsTable([sync], parseBounds(["sync/stop=1"]))).toThrow("there are sync/step, sync/cost");
+  expect(() => resultsTable([sync], parseBounds(["sync/stop=1"]))).toThrow("(sync/step, sync/cost), got sync/stop");
   expect(resultsTable([sync])).toContain("| 1.200 × | — |");
 });

@@ -1,13 +1,13 @@
-/** The table of docs/results.md's performance section, from the JSON files of benches. */
+/** Makes the performance table of docs/results.md from the result files of benches. */
 import { LockstepError } from "@lockstep/errors";
 import { type Figure, valueWords, withUnit } from "./figure.ts";
 import type { BenchResult } from "./result.ts";
 
-/** What was promised of a figure: with a peer the least ratio, without one the most that it may come to. */
+/** The bound of each figure: with a peer the minimum ratio, without one the maximum value. */
 export type Bounds = ReadonlyMap<string, number>;
 
 /**
- * `sync/step=1.1` → "sync/step" → 1.1. Milliseconds, seconds, bytes and shares (0.2 for 20 %) are as in the files.
+ * Parses bounds: `sync/step=1.1` maps "sync/step" to 1.1, in the unit of the result file (a share of 20 % is 0.2).
  *
  * @throws LockstepError ERR_OPTION
  */
@@ -16,19 +16,22 @@ export function parseBounds(words: readonly string[]): Bounds {
     words.map((word) => {
       const [, figure, number] = /^([^=]+\/[^=]+)=(\d+(?:\.\d+)?)$/.exec(word) ?? [];
       if (figure !== undefined) return [figure, Number(number)];
-      throw new LockstepError("ERR_OPTION", `Expected --bound to be such as sync/step=1.1, got ${word}.`);
+      throw new LockstepError(
+        "ERR_OPTION",
+        `Expected --bound to be a figure and a number, such as sync/step=1.1, got ${word}.`,
+      );
     }),
   );
 }
 
-/** Markdown: a row for each figure; below it the machines, and for each bench its command and the raw values. */
+/** Returns a Markdown table with a row per figure; below it the machines, and the command and raw values of each bench. */
 export function resultsTable(results: readonly BenchResult[], bounds: Bounds = new Map()): string {
   const known = results.flatMap(({ bench, figures }) => figures.map(({ id }) => `${bench}/${id}`));
   const unknown = [...bounds.keys()].find((key) => !known.includes(key));
   if (unknown !== undefined)
     throw new LockstepError(
       "ERR_OPTION",
-      `There is no figure ${unknown} in these files; there are ${known.join(", ")}.`,
+      `Expected --bound to name a figure of these files (${known.join(", ")}), got ${unknown}.`,
     );
   const rows = results.flatMap((result) =>
     result.figures.map((figure) => row(result.bench, figure, bounds.get(`${result.bench}/${figure.id}`))),
@@ -61,8 +64,8 @@ function row(bench: string, figure: Figure, bound: number | undefined): string {
 
 function boundWords({ unit, lockstep, ratio }: Figure, bound: number): string {
   const met = ratio === undefined ? lockstep <= bound : ratio >= bound;
-  const promise = ratio === undefined ? `≤ ${withUnit(bound, unit)}` : `≥ ${bound} ×`;
-  return `${promise}, ${met ? "met" : "**missed**"}`;
+  const limit = ratio === undefined ? `≤ ${withUnit(bound, unit)}` : `≥ ${bound} ×`;
+  return `${limit}, ${met ? "met" : "**missed**"}`;
 }
 
 function machineWords({ machine: { cpu, cores, memoryGiB, platform }, versions: { node } }: BenchResult): string {
@@ -79,7 +82,7 @@ function rawLines({ bench, command, date, versions, notes, figures }: BenchResul
   ];
 }
 
-/** The median of each round; every step's value is in the JSON file. */
+/** Returns the median of each round. The value of each step is in the JSON file. */
 function sides({ unit, rounds, peerName = "PyTorch" }: Figure): string[] {
   const values = (side: string, raw: number[]) => `${side} ${raw.map((value) => withUnit(value, unit)).join(", ")}`;
   return [values("Lockstep", rounds.lockstep), ...(rounds.peer.length > 0 ? [values(peerName, rounds.peer)] : [])];

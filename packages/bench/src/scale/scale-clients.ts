@@ -1,9 +1,9 @@
 /**
- * Workers that compute nothing, for scale-server.ts: they send and receive what workers of alexnet-cifar10 would.
+ * Simulates workers for scale-server.ts: they send and receive what workers of alexnet-cifar10 do, and compute nothing.
  *
  * scale-clients.ts lockstep|bare|unmasked PORT WORKERS
  *
- * Clients of ws mask what they send. Lockstep's workers do not, and neither do those of `unmasked`.
+ * Clients of ws mask what they send. Lockstep's workers and those of `unmasked` do not.
  */
 
 import {
@@ -22,7 +22,7 @@ import { FACTS, piecesOf, piecesOfAll } from "./scale-traffic.ts";
 
 const [kind, port, count] = process.argv.slice(2) as [string, string, string];
 const workers = Number(count);
-/** Numbers without zeros, so that nothing is packed. */
+/** Numbers without zeros, so that no chunk is packed. */
 const NUMBERS = new Uint8Array(Float32Array.from({ length: 2 ** 18 }, (_, i) => 1 + (i % 7)).buffer);
 
 for (let worker = 0; worker < workers; worker++) {

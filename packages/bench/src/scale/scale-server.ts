@@ -1,10 +1,10 @@
 /**
- * The middle of a large team, which is measured:
+ * Measures the server of a large team:
  *
- * scale-server.ts lockstep WORKERS STEPS        the coordinator's team behind its sockets, without a disk
- * scale-server.ts bare|unmasked WORKERS STEPS   bare ws sockets that move the same bytes: nothing is decoded or added up
+ * scale-server.ts lockstep WORKERS STEPS        the coordinator's team and its sockets, without a disk
+ * scale-server.ts bare|unmasked WORKERS STEPS   bare ws sockets that move the same bytes, without decoding or summing
  *
- * Prints `port N`, and at the end {"stepMs", "cpuMs", "rssMiB"}: of each measured step; the process's peak.
+ * Prints `port N`, and at the end {"stepMs", "cpuMs", "rssMiB"}: the times of each measured step, and the peak memory of the process.
  */
 
 import { RemoteTeam, serveSessions } from "@lockstep/coordinator";
@@ -19,7 +19,7 @@ const [workers, steps] = numbers.map(Number) as [number, number];
 const measured = { stepMs: [] as number[], cpuMs: [] as number[], rssMiB: 0 };
 let last = { atMs: performance.now(), cpu: process.cpuUsage() };
 
-/** A step has ended. */
+/** Records the end of a step. */
 function lap(step: number): void {
   const { user, system } = process.cpuUsage(last.cpu);
   const now = performance.now();
@@ -61,7 +61,7 @@ async function runTeam(): Promise<void> {
   }
 }
 
-/** A piece is `worker, index` as two 32-bit numbers, then its bytes. An empty message says: begin the next step. */
+/** Relays a piece, which is `worker, index` as two 32-bit numbers and then its bytes. An empty message starts a step. */
 async function moveBytes(): Promise<void> {
   const pieces = piecesOfAll(workers);
   const denseFrom = pieces[0]!.findIndex(({ part }) => part === 0);

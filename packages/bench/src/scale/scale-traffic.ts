@@ -1,4 +1,4 @@
-/** What the workers of a large team send in a step of alexnet-cifar10, whoever computes it. */
+/** Lists what the workers of a large team send in a step of alexnet-cifar10. */
 import {
   CHUNK_BYTES,
   chunkLength,
@@ -10,7 +10,7 @@ import {
 } from "@lockstep/gradient-sync";
 import { planSlices } from "@lockstep/run";
 
-/** Samples of the global batch, however many workers share it. */
+/** Samples of the global batch, for any number of workers. */
 export const BATCH = 64;
 
 const conv = (name: string, inputs: number, outputs: number) => [
@@ -21,13 +21,14 @@ const dense = (name: string, inputs: number, outputs: number) => [
   { name: `${name}.weight`, shape: [inputs, outputs], dtype: "float32" as const },
   { name: `${name}.bias`, shape: [outputs], dtype: "float32" as const },
 ];
-/** 36,113,290 numbers. */
+/** The parameters of alexnet-cifar10: 36,113,290 numbers. */
 export const TENSORS = [
   ...[conv("c1", 3, 64), conv("c2", 64, 256), conv("c3", 256, 384), conv("c4", 384, 256), conv("c5", 256, 256)].flat(),
   ...[dense("f1", 4096, 4096), dense("f2", 4096, 4096), dense("f3", 4096, 10)].flat(),
 ];
 const factorable = TENSORS.map(({ shape }) => shape.length === 2);
 
+/** Plan of the exchange. */
 export const PLAN = {
   forms: planForms({ tensors: TENSORS, factorable, sync: "factored", wire: "fp32", batchSize: BATCH }),
   wire: "fp32" as const,
@@ -35,6 +36,7 @@ export const PLAN = {
 };
 const LAYOUT = makeLayout(TENSORS, PLAN);
 
+/** Facts of the run, as a worker reports them. */
 export const FACTS: FingerprintFacts = {
   code: { version: "v", arithmetic: 1, draws: "d" },
   modelName: "m",
@@ -51,14 +53,16 @@ export const FACTS: FingerprintFacts = {
   testSamples: 0,
 };
 
+/** A chunk of a contribution. */
 export interface Piece {
+  /** Part of the layout that it belongs to; 0 is the dense one. */
   part: number;
-  /** In elements. */
+  /** Offset in the part, in elements. */
   offset: number;
   elements: number;
 }
 
-/** What a contribution of so many samples is made of: the factors first. */
+/** Returns the chunks of a contribution of `samples` samples, factors first. */
 export function piecesOf(samples: number): Piece[] {
   const parts = LAYOUT.rowElements.map((_, part) => part);
   return [...parts.slice(1), 0].flatMap((part) => {
@@ -71,7 +75,7 @@ export function piecesOf(samples: number): Piece[] {
   });
 }
 
-/** The pieces of each of so many workers. */
+/** Returns the chunks of each worker. */
 export function piecesOfAll(workers: number): Piece[][] {
   return planSlices(0, BATCH, workers).map(({ start, end }) => piecesOf(end - start));
 }

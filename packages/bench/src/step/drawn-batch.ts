@@ -1,10 +1,10 @@
-/** The CIFAR-10 AlexNet and a batch of noise for it: what Lockstep's own processes of a bench compute on. */
+/** Makes the CIFAR-10 AlexNet and a batch of noise for the processes of a bench. */
 import type { Batch } from "@lockstep/dataset";
 import { factorableKernels, initialWeights, loadModel } from "@lockstep/model";
 import { uniforms } from "@lockstep/random";
 import { Replica } from "@lockstep/training";
 
-/** @param factored whether the fully connected layers give factors, as in a run, or whole gradients */
+/** Makes the model. @param factored whether dense layers have factored gradients, as in a run, or dense ones */
 export async function alexnetReplica({ factored }: { factored: boolean }): Promise<Replica> {
   const { model } = await loadModel("alexnet-cifar10");
   const weights = await initialWeights(model, { init: "pytorch", seed: 0 });
@@ -15,6 +15,7 @@ export async function alexnetReplica({ factored }: { factored: boolean }): Promi
   return new Replica(model, values, { factoredKernels: factored ? factorableKernels(model) : [] });
 }
 
+/** Makes a batch of noise with the shape of CIFAR-10 images. */
 export function drawnBatch(rows: number): Batch {
   const sampleIds = Uint32Array.from({ length: rows }, (_, row) => row);
   return {

@@ -1,7 +1,7 @@
 /**
- * Steps of the CIFAR-10 AlexNet in Lockstep: the other side of pytorch_step.py.
+ * Measures steps of the CIFAR-10 AlexNet in Lockstep, the counterpart of pytorch_step.py.
  *
- * lockstep-step.ts STEPS BATCH THREADS: prints one JSON object; the first 5 steps are not counted.
+ * lockstep-step.ts STEPS BATCH THREADS: prints one JSON object, without the 5 warm-up steps.
  */
 
 import { makeConfig } from "@lockstep/config";

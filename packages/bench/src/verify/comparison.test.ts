@@ -6,7 +6,7 @@ const run = (losses: number[], ...weights: number[]) => ({
   weights: new Map([["fc.weight", { data: Float32Array.from(weights) }]]),
 });
 
-test("Runs with equal bits are verified, and the same losses are shown as equal", () => {
+test("runs with equal bits are verified, and equal losses are shown as equal", () => {
   const [one, several] = [run([2, 1.5], 3, 4), run([2, 1.5], 3, 4)];
   const comparison = compareRuns(one, several);
   expect(comparison).toEqual({ unequal: 0, distance: 0, lossesFit: true });
@@ -18,14 +18,14 @@ test("Runs with equal bits are verified, and the same losses are shown as equal"
   ]);
 });
 
-test("Fixed slices demand equal bits of all weights: those of 0 and -0 are not", () => {
+test("with fixed slices all weights must have equal bits, which 0 and -0 have not", () => {
   const comparison = compareRuns(run([1], 3, 0), run([1], 3, -0));
   expect(comparison).toEqual({ unequal: 1, distance: 0, lossesFit: true });
   expect(() => verdictOf(comparison, false)).toThrow("1 weights differ, relative L2 distance 0.0e+0. Please report");
   expect(verdictOf(comparison, true)).toBe("verified within 0.0001: 1 weights differ, relative L2 distance 0.0e+0");
 });
 
-test("The distance of the weights is relative to the norm of one worker's", () => {
+test("the distance of the weights is relative to the norm of one worker's weights", () => {
   expect(compareRuns(run([], 3, 4), run([], 3, 4.5)).distance).toBeCloseTo(0.1, 7);
 });
 
@@ -39,7 +39,7 @@ test.each([
   expect(() => verdictOf(compareRuns(one, several), true)).toThrow(expect.objectContaining({ code: "ERR_VERIFY" }));
 });
 
-test("A large loss may differ by 1e-4 of itself", () => {
+test("a large loss may differ by a relative 1e-4", () => {
   expect(compareRuns(run([100], 3), run([100.009], 3)).lossesFit).toBe(true);
   expect(compareRuns(run([100], 3), run([100.011], 3)).lossesFit).toBe(false);
 });

@@ -1,21 +1,21 @@
-/** Two trainings of one configuration, compared: losses step by step, and every weight. */
+/** Compares two trainings of one configuration: the loss of each step, and every weight. */
 import { LockstepError } from "@lockstep/errors";
 import type { TrainedRun } from "./trained-run.ts";
 
-/** With free slices sums round differently: by so much losses, relative to max(1, loss), and weights may differ. */
+/** Tolerance with free slices, where sums round differently: of losses relative to max(1, loss), of weights in L2 norm. */
 const TOLERANCE = 1e-4;
 
-/** How far two runs are apart. */
+/** The difference between two runs. */
 export interface Comparison {
   /** Number of weights whose bits differ. */
   unequal: number;
   /** Relative L2 distance of all weights. */
   distance: number;
-  /** Whether there are as many losses, and each is within the tolerance. */
+  /** Whether both runs have the same number of losses, and each is within the tolerance. */
   lossesFit: boolean;
 }
 
-/** Compares a run of several workers with one of one worker, which has the same weights by name. */
+/** Compares a run of several workers with a run of one worker. Both have weights of the same names. */
 export function compareRuns(one: TrainedRun, several: TrainedRun): Comparison {
   let squares = 0;
   let norm = 0;
@@ -41,16 +41,16 @@ function lossesFit(one: TrainedRun, several: TrainedRun): boolean {
 }
 
 /**
- * Returns the line that says how the runs agree.
+ * Returns the line that states how far the runs agree.
  *
- * @param freeSlices whether rounding is allowed for; else all bits of the weights must be equal
- * @throws LockstepError ERR_VERIFY if they do not agree
+ * @param freeSlices whether to tolerate rounding; otherwise the weights must be equal to the bit
+ * @throws LockstepError ERR_VERIFY if they differ
  */
 export function verdictOf({ unequal, distance, lossesFit }: Comparison, freeSlices: boolean): string {
   const isEqual = freeSlices ? lossesFit && distance <= TOLERANCE : unequal === 0;
   const found = `${unequal} weights differ, relative L2 distance ${distance.toExponential(1)}`;
   if (!isEqual) {
-    const text = `The workers do not give what one gives: ${found}. Please report this with the command.`;
+    const text = `Expected the result of one worker, got another: ${found}. Please report this with the command.`;
     throw new LockstepError("ERR_VERIFY", text);
   }
   return unequal === 0 ? "verified: all weights are equal, bit for bit" : `verified within ${TOLERANCE}: ${found}`;

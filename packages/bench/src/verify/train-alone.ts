@@ -1,13 +1,13 @@
-/** A training with one worker, in a fresh process of the trainer's program. */
+/** Trains with one worker, in a fresh process of the trainer's program. */
 import { spawn } from "node:child_process";
 import { LockstepError } from "@lockstep/errors";
 import type { Cleanup } from "../cleanup.ts";
 
 /**
- * Trains with these options of `train`, as they stand after parsing. The process ends with this one at the latest.
+ * Trains with these parsed options of `train`. The process ends with this one at the latest.
  *
  * @param program path of the trainer's program
- * @throws LockstepError ERR_VERIFY where the training fails; it has said why
+ * @throws LockstepError ERR_VERIFY if the training fails, after it has printed the reason
  */
 export async function trainAlone(program: string, options: Record<string, unknown>, cleanup: Cleanup): Promise<void> {
   const words = [...process.execArgv, program, "train", "--no-dashboard", ...wordsOf(options)];
@@ -18,12 +18,12 @@ export async function trainAlone(program: string, options: Record<string, unknow
     child.on("error", ({ message }) => fail(`could not be started: ${message}`));
     child.on("exit", (status, signal) => {
       if (status === 0) resolve();
-      else fail(`ended with ${signal ?? `status ${status}`}; its lines above tell why`);
+      else fail(`ended with ${signal ?? `status ${status}`}. Its output above has the reason`);
     });
   });
 }
 
-/** Returns the words of a command line: `{ maxSteps: "10", test: false }` → `--max-steps 10 --no-test` */
+/** Returns options as command-line arguments: `{ maxSteps: "10", test: false }` is `--max-steps 10 --no-test`. */
 export function wordsOf(options: Record<string, unknown>): string[] {
   return Object.entries(options).flatMap(([name, value]) => {
     if (value === undefined) return [];

@@ -1,11 +1,11 @@
-/** Reads what a training has left in its folder, for a comparison. */
+/** Reads the losses and weights of a finished run, to compare them. */
 import { openRunFolder, parseRunFile, readMetrics, readWeights } from "@lockstep/run";
 
 /** The losses and final weights of a run. */
 export interface TrainedRun {
-  /** By step. */
+  /** Losses by step. */
   losses: number[];
-  /** By name. */
+  /** Weights by name. */
   weights: ReadonlyMap<string, { data: Float32Array }>;
 }
 

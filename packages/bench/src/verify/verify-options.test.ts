@@ -4,7 +4,7 @@ import { verifiedTraining } from "./verify-options.ts";
 
 const SHAPES = { dataset: "shapes", maxSteps: "10", test: false, trainFraction: "1" };
 
-test("A verified training has 10 steps on shapes in slices of 8, unless told otherwise", () => {
+test("by default a verified training has 10 steps on shapes in slices of 8", () => {
   const { runOptions, config } = verifiedTraining({ workers: 3 });
   expect(runOptions).toEqual({ ...SHAPES, sliceRows: "8" });
   expect(config).toMatchObject({ dataset: "shapes", maxSteps: 10, test: false, sliceRows: 8 });
@@ -17,7 +17,7 @@ test("A verified training has 10 steps on shapes in slices of 8, unless told oth
   expect(free.config.maxSteps).toBe(50);
 });
 
-test("One worker computes with as many threads as each of several", () => {
+test("one worker has as many threads as each of several", () => {
   expect(verifiedTraining({ workers: 10_000 }).machine).toEqual({ threads: 1 });
   expect(verifiedTraining({ workers: 2, threads: 5, backend: "native" }).machine).toEqual({
     backend: "native",
@@ -27,13 +27,13 @@ test("One worker computes with as many threads as each of several", () => {
 
 test.each([
   [{ workers: 1 }, "Expected --workers to be at least 2, got 1."],
-  [{ workers: 2, wire: "bf16" }, "Expected --wire fp32 to verify, got bf16"],
+  [{ workers: 2, wire: "bf16" }, "Expected --wire fp32, got bf16"],
   [{ workers: 2, lr: "x" }, "Expected --lr to be"],
-])("A training that cannot be verified is refused before anything starts: %j", (options, message) => {
+])("a training that cannot be verified is refused before anything starts: %j", (options, message) => {
   expect(() => verifiedTraining(options)).toThrow(message);
 });
 
-test("The options of a training are words of its command line", () => {
+test("the options of a training are passed as command-line arguments", () => {
   expect(wordsOf({ ...SHAPES, shuffle: true, out: "a b", sliceRows: undefined })).toEqual(
     "--dataset shapes --max-steps 10 --no-test --train-fraction 1 --shuffle --out".split(" ").concat("a b"),
   );

@@ -1,28 +1,28 @@
-/** The options of `pnpm verify`: which training is done twice, and with how many workers. */
+/** Parses the options of `pnpm verify`: the training to repeat, and the number of workers. */
 import { type ExplicitOptions, explicitRunOptions, machineOptions, makeConfig, type RunConfig } from "@lockstep/config";
 import type { VerifyOptions } from "@lockstep/config/programs";
 import { usableCores } from "@lockstep/engine/cores";
 import { LockstepError } from "@lockstep/errors";
 
 const DEFAULTS = { dataset: "shapes", maxSteps: "10", test: false, trainFraction: "1" };
-/** Rounding needs some steps to show. */
+/** Defaults with free slices: differences from rounding take some steps to show. */
 const FREE_DEFAULTS = { ...DEFAULTS, maxSteps: "50" };
 const SLICE_ROWS = 8;
 
-/** One training, for one worker and for several. */
+/** A training, for one worker and for several. */
 export interface VerifiedTraining {
-  /** The options of the run that differ from their defaults. */
+  /** Options of the run that are not at their defaults. */
   runOptions: ExplicitOptions;
-  /** The whole configuration. */
+  /** Complete configuration of the run. */
   config: RunConfig;
-  /** Where each worker computes; all have as many threads, because sums inside one operation may depend on them. */
+  /** Machine options of each worker. All have the same number of threads, since sums in an operation may depend on it. */
   machine: { threads: number } & ReturnType<typeof machineOptions>;
 }
 
 /**
- * Works out the training that the options name, before anything starts.
+ * Returns the training that the options describe.
  *
- * @throws LockstepError ERR_OPTION for a wrong option, fewer than two workers, or a wire that loses bits
+ * @throws LockstepError ERR_OPTION for an invalid option, fewer than two workers, or a lossy wire format
  */
 export function verifiedTraining(options: VerifyOptions & Record<string, unknown>): VerifiedTraining {
   const { workers, freeSlices = false } = options;
@@ -30,7 +30,7 @@ export function verifiedTraining(options: VerifyOptions & Record<string, unknown
   const runOptions = trainingOptions(options, freeSlices);
   const config = makeConfig(runOptions);
   if (config.wire !== "fp32") {
-    throw new LockstepError("ERR_OPTION", "Expected --wire fp32 to verify, got bf16, which is lossy; leave it out.");
+    throw new LockstepError("ERR_OPTION", "Expected --wire fp32, got bf16, which is lossy. Leave the option out.");
   }
   const { threads = Math.max(1, Math.floor(usableCores().usable / workers)), ...machine } = machineOptions(options);
   return { runOptions, config, machine: { ...machine, threads } };

@@ -1,9 +1,9 @@
 /**
  * `pnpm verify`: the same training with one worker and with several, each in fresh processes, compared.
  *
- * With --kill one of the several is killed in the middle: the others must go on as if nothing had been.
- * With fixed slices it demands equal bits of all weights. With free slices sums round differently: losses may differ
- * by 1e-4 · max(1, loss), and all weights by 1e-4 in relative L2 norm.
+ * With --kill one of the workers is killed halfway, which must not change the result. With fixed slices all weights
+ * must be equal to the bit. With free slices sums round differently: losses may differ by 1e-4 · max(1, loss), and all
+ * weights by 1e-4 in relative L2 norm.
  */
 import { join } from "node:path";
 import type { MachineOptions, RunConfig } from "@lockstep/config";
@@ -16,28 +16,28 @@ import { trainAlone } from "./train-alone.ts";
 import { readTrainedRun } from "./trained-run.ts";
 import { verifiedTraining } from "./verify-options.ts";
 
-/** A training with several workers, which the program starts. */
+/** A training with several workers. */
 export interface TeamTraining {
   workers: number;
   config: RunConfig;
-  /** The folder that it writes. */
+  /** Run folder to write. */
   out: string;
   machine: MachineOptions;
-  /** Is given the workers' processes, and what is known of the run while it goes. */
+  /** Receives the worker processes and the live state of the run. */
   onStarted(processes: { kill(index: number): void }, live: LiveRun): void;
 }
 
-/** The program that `verify` is a command of. */
+/** The program that has the command `verify`. */
 export interface VerifyProgram {
-  /** Path of the program, whose `train` trains with one worker. */
+  /** Path of the program. Its command `train` trains with one worker. */
   path: string;
   trainTogether(training: TeamTraining): Promise<void>;
 }
 
 /**
- * Trains twice, prints both losses and the verdict.
+ * Trains twice, and prints both losses and the verdict.
  *
- * @throws LockstepError ERR_OPTION, ERR_VERIFY where the runs differ or a training fails
+ * @throws LockstepError ERR_OPTION, or ERR_VERIFY if the runs differ or a training fails
  */
 export async function verify(
   options: VerifyOptions & Record<string, unknown>,
@@ -61,7 +61,7 @@ export async function verify(
   });
 }
 
-/** The worker that is killed in the middle of the run. */
+/** The worker that is killed halfway through the run. */
 class Victim {
   readonly #index: number;
   #killed = false;
@@ -70,7 +70,7 @@ class Victim {
     this.#index = index;
   }
 
-  /** Kills the worker when half of the run's steps are done. */
+  /** Kills the worker after half of the run's steps. */
   killHalfway(processes: { kill(index: number): void }, live: LiveRun): void {
     const unsubscribe = live.subscribe(() => {
       const { run, stepsDone } = live.snapshot();
@@ -82,10 +82,10 @@ class Victim {
     });
   }
 
-  /** @throws LockstepError ERR_VERIFY if the run was over too soon */
+  /** Throws if no worker was killed. @throws LockstepError ERR_VERIFY */
   assertKilled(): void {
     if (this.#killed) return;
-    const text = "The training was over before a worker could be killed; give it more --max-steps";
+    const text = "The training ended before a worker could be killed. Increase --max-steps";
     throw new LockstepError("ERR_VERIFY", `${text}.`);
   }
 }
