@@ -1,4 +1,4 @@
-/** Who may join a coordinator, and what it takes: real processes, on two machines and on loopback. */
+/** Checks which workers may join a coordinator, with real processes on two machines and on loopback. */
 import {
   chmodSync,
   existsSync,
@@ -16,7 +16,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { canCreateNetworkPair, createNetworkPair, type NetworkPair } from "./testing/network-pair.ts";
 import { hasTerminals, launch, run, start, terminalPrefix, tinyModel } from "./testing/program.ts";
 
-const patient = ["--heartbeat-ms", "10000"]; // starting an engine takes long on a busy machine
+const patient = ["--heartbeat-ms", "10000"]; // an engine starts slowly on a busy machine
 const training = ["--model", tinyModel, "--dataset", "shapes", "--no-test", ...patient];
 let dir: string;
 let env: NodeJS.ProcessEnv;
@@ -26,7 +26,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 
-/** A folder with a `pnpm` that starts what pnpm starts, so that printed lines can be pasted as they are. */
+/** Creates a folder with a `pnpm` that starts the programs of this repository, so that printed lines can be pasted. */
 function bin(): string {
   const folder = join(dir, "bin");
   mkdirSync(folder);
@@ -36,19 +36,19 @@ function bin(): string {
   return folder;
 }
 
-/** All files below a folder, as one text. */
+/** Returns the contents of all files below a folder. */
 function contents(folder: string): string {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   return files.map(({ parentPath, name }) => readFileSync(join(parentPath, name), "latin1")).join("\n");
 }
 
-/** The command lines and titles of all processes. */
+/** Returns the command lines and titles of all processes. */
 function processes(): string {
   const read = (path: string) => {
     try {
       return readFileSync(path, "latin1");
     } catch {
-      return ""; // It has ended.
+      return ""; // The process has ended.
     }
   };
   const ids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
@@ -66,7 +66,7 @@ describe.runIf(canCreateNetworkPair())("between two machines", () => {
   const worker = (words: string, more: NodeJS.ProcessEnv = {}) =>
     start(["worker", "--threads", "1", ...words.split(" ")], { ...env, ...more }, network.two).finished;
 
-  test.runIf(hasTerminals)("the line on the terminal lets workers in, and nothing else does", async () => {
+  test.runIf(hasTerminals)("only the line on the terminal admits workers", async () => {
     const out = join(dir, "terminal");
     const words = [...training, "--max-steps", "2", "--workers", "2", "--host", "0.0.0.0", "--out", out];
     const coordinator = start(["coordinator", ...words], env, [...network.one, ...terminalPrefix]);
@@ -111,7 +111,7 @@ describe.runIf(canCreateNetworkPair())("between two machines", () => {
     expect(contents(env["XDG_CONFIG_HOME"]!)).toContain(token);
   });
 
-  test("without a terminal the line has a gap for the token; the coordinator is found, and restarts with the same certificate", async () => {
+  test("without a terminal the line omits the token; the coordinator is discovered, and restarts with the same certificate", async () => {
     const [out, right] = [join(dir, "found"), { LOCKSTEP_TOKEN: "given-to-both" }];
     const words = [...training, "--max-steps", "2", "--workers", "1", "--host", "0.0.0.0", "--out", out];
     const coordinator = start(["coordinator", ...words], { ...env, ...right }, network.one);
@@ -141,9 +141,9 @@ describe.runIf(canCreateNetworkPair())("between two machines", () => {
   });
 });
 
-test("open to the network, with no terminal and no token, the coordinator does not start", async () => {
+test("a coordinator on the network without a terminal and a token does not start", async () => {
   const out = join(dir, "unknown-token");
-  const first = { ...env, XDG_CONFIG_HOME: join(dir, "first-start") }; // no token is kept from an earlier one
+  const first = { ...env, XDG_CONFIG_HOME: join(dir, "first-start") }; // no token is stored from an earlier start
   const { status, stdout, stderr } = await run(["coordinator", ...training, "--host", "0.0.0.0", "--out", out], first);
   expect(stderr).toMatch(/^ERR_TOKEN: Expected a token .*set LOCKSTEP_TOKEN/);
   expect([status, stdout, existsSync(out)]).toEqual([1, "", false]);
@@ -157,7 +157,7 @@ describe("a coordinator on loopback", () => {
     "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
   };
 
-  /** The status of the answer; 101 for a WebSocket. */
+  /** Returns the status of the response: 101 for a WebSocket. */
   function ask(port: number, headers: Record<string, string>): Promise<number | undefined> {
     return new Promise((resolve, reject) => {
       const onResponse = (response: IncomingMessage) => {
@@ -169,7 +169,7 @@ describe("a coordinator on loopback", () => {
     });
   }
 
-  test("is out of reach for web pages", async () => {
+  test("refuses requests of foreign web pages", async () => {
     const coordinator = start(
       ["coordinator", ...training, "--port", "0", "--allow-host", "train.example.org", "--out", join(dir, "local")],
       env,
@@ -182,7 +182,7 @@ describe("a coordinator on loopback", () => {
     expect(await ask(port, { ...upgrade, host: own, origin: "https://evil.example" })).toBe(403);
     expect(await ask(port, { ...upgrade, host: foreign, origin: `http://${foreign}` })).toBe(403);
     expect(await ask(port, { host: foreign })).toBe(403);
-    expect(await ask(port, { host: "train.example.org" })).toBe(200); // the page that shows the run
+    expect(await ask(port, { host: "train.example.org" })).toBe(200); // the dashboard
     coordinator.child.kill("SIGINT");
     await coordinator.finished;
     expect(coordinator.stdout()).toContain('refused 127.0.0.1: Pages of "https://evil.example" may not connect');

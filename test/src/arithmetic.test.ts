@@ -1,4 +1,4 @@
-/** A known answer: the bits of a short training, which may change only together with the arithmetic's version. */
+/** Known-answer test: the bits of a short training, which may change only with the version of the arithmetic. */
 import { createHash } from "node:crypto";
 import { makeConfig } from "@lockstep/config";
 import { openBatchSource, parseNormalize } from "@lockstep/dataset";
@@ -19,7 +19,7 @@ import {
 import { expect, test } from "vitest";
 
 /**
- * The digest of each arithmetic version. Never change an entry: if a change of the code changes the bits, raise
+ * The digest of each arithmetic version. Never change an entry. If a code change alters the bits, raise
  * `ARITHMETIC_VERSION` and add the new digest here.
  */
 const KNOWN: Record<number, { training: string; draws: string }> = {
@@ -57,7 +57,7 @@ function smallNet(): tf.LayersModel {
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => new Uint8Array(buffer, byteOffset, byteLength);
 
-/** SHA-256 of all that a short run computes: losses, weights, momentum, an evaluation; and of what bf16 rounds to. */
+/** Returns the SHA-256 of the results of a short run: losses, weights, momentum, an evaluation, and values in bf16. */
 async function trainingDigest(): Promise<string> {
   const hash = createHash("sha256");
   const source = await openBatchSource({ ...config, height: 8, width: 8, normalize: parseNormalize(config.normalize) });
@@ -91,12 +91,12 @@ async function trainingDigest(): Promise<string> {
   return hash.digest("hex");
 }
 
-test("the bits of five steps are those that belong to the arithmetic's version", async () => {
-  await startEngine({ backend: "cpu" }); // plain JavaScript, which rounds alike on every machine
+test("five steps have the bits of the arithmetic version", async () => {
+  await startEngine({ backend: "cpu" }); // plain JavaScript, which rounds equally on every machine
   expect({ training: await trainingDigest(), draws: await drawsDigest() }).toEqual(KNOWN[ARITHMETIC_VERSION]);
 });
 
-test("no two versions of the arithmetic have the same bits", () => {
+test("different arithmetic versions have different bits", () => {
   const digests = Object.values(KNOWN).map(({ training }) => training);
   expect(new Set(digests).size).toBe(digests.length);
 });

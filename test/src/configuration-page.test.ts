@@ -5,11 +5,11 @@ import { configurationPage } from "./testing/configuration-page.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-test("docs/configuration.md is what the definitions of the options say", async () => {
+test("docs/configuration.md equals the page that the option definitions generate", async () => {
   await expect(configurationPage()).toMatchFileSnapshot(join(root, "docs/configuration.md"));
 });
 
-test("the page has every variable of the environment that the program reads, and no other", () => {
+test("docs/configuration.md lists every environment variable that the programs read, and no other", () => {
   const names = (text: string) => new Set(text.match(/\bLOCKSTEP_(?!TEST_)[A-Z0-9_]+\b/g));
   const sources = ["packages", "apps"].flatMap((folder) =>
     readdirSync(join(root, folder)).flatMap((part) => sourcesIn(join(root, folder, part, "src"))),

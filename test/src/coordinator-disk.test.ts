@@ -1,4 +1,4 @@
-/** A coordinator whose disk fails it, on real file systems: it ends with the reason, and its workers wait for it. */
+/** Tests a coordinator whose disk fails, on real file systems: it ends with the reason, and its workers wait for it. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ afterAll(() => rmSync(dir, { recursive: true }));
 const options = ["--model", tinyModel, "--dataset", "shapes", "--train-fraction", "1", "--no-test", "--lr", "0.05"];
 const tiny = [...options, "--num-epochs", "1000", "--batch-size", "60", "--slice-rows", "5", "--checkpoint-every", "4"];
 const undisturbed = new Undisturbed(tiny, join(dir, "undisturbed"));
-/** A row of metrics fits in, and a checkpoint, of 136 KB, does not. */
+/** Bytes that hold a row of metrics, but not a checkpoint of 136 KB. */
 const LESS_THAN_A_CHECKPOINT = 80_000;
 
 describe("a small disk (needs Linux and the right to mount it)", () => {
@@ -42,7 +42,7 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
     [
       "becomes unwritable",
       /^ERR_NOT_WRITABLE: Cannot .* \(EROFS.*\)/,
-      () => vi.waitFor(() => disk.setWritable(false), { timeout: 10_000, interval: 1 }), // not while a file is open
+      () => vi.waitFor(() => disk.setWritable(false), { timeout: 10_000, interval: 1 }), // fails while a file is open
       () => disk.setWritable(true),
     ],
   ])(
@@ -72,7 +72,7 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
     },
   );
 
-  test("whose last checkpoint is all that is left: --resume goes on from it", async () => {
+  test("on which only the last checkpoint is left: --resume continues from it", async () => {
     const limits = ["--workers", "1"];
     const run = await Training.start([...limits, ...tiny], join(disk.dir, "run"));
     const worker = await run.worker("a");
@@ -92,7 +92,7 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
     await undisturbed.assertSame(run.out);
   });
 
-  test("that is unwritable from the start: the coordinator does not start, and says so", async () => {
+  test("that is read-only from the start: the coordinator does not start, and reports it", async () => {
     disk.setWritable(false);
     const { status, stdout, stderr } = await runToEnd(["coordinator", ...tiny, "--out", join(disk.dir, "run")]);
     expect(stderr).toMatch(/^ERR_NOT_WRITABLE: Cannot .* \(EROFS.*\).* --out\.\n$/);

@@ -1,4 +1,4 @@
-/** The dashboard in a real browser, beside real trainings. */
+/** Tests the dashboard in a real browser, with real runs. */
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -39,11 +39,11 @@ async function openPage(port: number, options: BrowserContextOptions = {}, fragm
   page.on("request", (request) => hosts.add(new URL(request.url()).host));
   await page.goto(`http://127.0.0.1:${port}/${fragment}`);
   await page.locator("#progress-text", { hasText: "step" }).waitFor();
-  await page.evaluate("new Promise(requestAnimationFrame)"); // Chromium drops keys until a page has been drawn
+  await page.evaluate("new Promise(requestAnimationFrame)"); // Chromium ignores keys until a page is painted
   return page;
 }
 
-/** Expects of the pages of a test that they asked nobody but these ports, and had nothing to complain of. */
+/** Closes the pages of a test. They must have had no errors, and sent requests to these ports only. */
 async function closePages(...ports: number[]): Promise<void> {
   await Promise.all(browser.contexts().map((context) => context.close()));
   const asked = [...hosts];
@@ -54,13 +54,13 @@ async function closePages(...ports: number[]): Promise<void> {
 
 const portOf = ({ stdout }: Running) => Number(/dashboard: http:\/\/127\.0\.0\.1:(\d+)/.exec(stdout())![1]);
 
-/** Steps that the page says are done. */
+/** Returns the number of completed steps that the page shows. */
 async function stepsOn(page: Page): Promise<number> {
   const text = await page.locator("#progress-text").textContent();
   return Number(/step ([\d,]+)/.exec(text!)![1]!.replaceAll(",", ""));
 }
 
-/** The step under the cursor, or the last one. */
+/** Returns the step in the legend: the one under the pointer, or the last. */
 async function stepOfChart(page: Page, chart: string): Promise<number> {
   return Number((await page.locator(`#${chart} .u-value`).first().textContent())!.replaceAll(",", ""));
 }
@@ -84,7 +84,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
   afterEach(() => closePages(training.port, Number(new URL(proxy.url).port)));
   const openControls = () => openPage(training.port, {}, `#control=${CONTROL}`);
 
-  test("shows its curves, which grow, from the first step on", async () => {
+  test("shows curves from the first step on, which grow", async () => {
     await training.advances(20);
     const page = await openPage(training.port);
     const before = await stepOfChart(page, "loss");
@@ -97,12 +97,12 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     for (const pixels of await page.evaluate<number[]>(drawn)) expect(pixels).toBeGreaterThan(1000);
     await page.locator("#loss .u-over").hover({ position: { x: 2, y: 50 } });
     expect(await stepOfChart(page, "loss")).toBeLessThan(0.05 * (await stepsOn(page)) + 2);
-    expect(await page.locator("#speed .u-series").allTextContents()).toHaveLength(5); // the step, all, three workers
+    expect(await page.locator("#speed .u-series").allTextContents()).toHaveLength(5); // the step, the total, three workers
     expect(await page.locator("#segments li").count()).toBe(3);
     expect(await page.locator("#bytes li").count()).toBe(3);
   });
 
-  test("shows no controls without their token, and lets nobody command without it", async () => {
+  test("shows no controls without the control token, and refuses commands without it", async () => {
     const page = await openPage(training.port);
     await page.locator("#workers tr").first().waitFor();
     expect(await page.locator("#controls").isVisible()).toBe(false);
@@ -111,7 +111,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     expect(response.status()).toBe(401);
   });
 
-  test("pauses once that is confirmed, takes a checkpoint meanwhile, and goes on", async () => {
+  test("pauses after a confirmation, saves a checkpoint meanwhile, and resumes", async () => {
     const page = await openControls();
     await page.getByRole("button", { name: "Pause" }).click();
     await page.getByRole("button", { name: "Cancel" }).click();
@@ -137,7 +137,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     }
   });
 
-  test("can be commanded with the keyboard alone", async () => {
+  test("can be controlled by keyboard", async () => {
     const page = await openControls();
     await page.keyboard.press("Tab");
     expect(await page.evaluate("document.activeElement.id")).toBe("pause");
@@ -148,7 +148,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     await training.advances(2);
   });
 
-  test("goes on after a break with what was missed, and nothing twice", async () => {
+  test("receives what it missed after an interruption, and nothing twice", async () => {
     const page = await openPage(Number(new URL(proxy.url).port));
     const again = page.waitForRequest((request) => request.url().endsWith("/live"));
     proxy.cut();
@@ -162,7 +162,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     expect(ofTheBreak.filter((text) => !text.includes("net::ERR_"))).toEqual([]);
   });
 
-  test("shows a worker that is killed in red, with the event", async () => {
+  test("shows a killed worker in red, with an event", async () => {
     const page = await openPage(training.port);
     await rowOf(page, "b", "in").waitFor();
     workers.get("b")!.child.kill("SIGKILL");
@@ -174,7 +174,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     expect(await rowOf(page, "a", "in").count()).toBe(1);
   });
 
-  test("drops a worker that its reader wants to go", async () => {
+  test("drops a worker on request", async () => {
     const page = await openControls();
     await page.getByRole("button", { name: "Drop c" }).click();
     await page.locator("#yes").click();
@@ -192,7 +192,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     }
   });
 
-  test("stops after its step when its reader wants it to, and can go on", async () => {
+  test("stops on request after the current step, and can be resumed", async () => {
     const page = await openControls();
     await page.getByRole("button", { name: "Stop" }).click();
     await page.locator("#yes").click();
@@ -201,17 +201,17 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     expect(stdout).toContain("continue with: pnpm coordinator --resume");
     expect(training.savedSteps).toBe(training.steps);
     await page.getByText("The run has ended, and so has its server").waitFor();
-    problems.length = 0; // that nobody answers any more
+    problems.length = 0; // requests fail after the end of the server
   });
 });
 
 describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
-  test("is shown while a step is under way, however long that takes", async () => {
+  test("is shown during a step of any length", async () => {
     const out = join(dir, "stalling");
     const model = fileURLToPath(new URL("../fixtures/stalling-model.js", import.meta.url));
     const stalling = ["--model", model, ...data, "--batch-size", "60", "--slice-rows", "60", "--no-test", "--out", out];
     const training = start(["train", ...stalling, "--port", "0"], { LOCKSTEP_TEST_STALL: "40 Infinity" });
-    await training.prints("stalls in slice 40\n"); // for ever: what is answered from now on is answered meanwhile
+    await training.prints("stalls in slice 40\n"); // forever: responses from now on come during the step
     const ask = (path: string) => fetch(`http://127.0.0.1:${portOf(training)}/${path}`);
     expect(await (await ask("page.css")).text()).toContain(".chart");
     const done = stepsOf(out).length;
@@ -221,7 +221,7 @@ describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
     training.child.kill("SIGKILL");
   });
 
-  test("is shown at a port of its own, obeys, and is shown again when it is over, beside others", async () => {
+  test("is shown on its own port, obeys commands, and is shown again after its end, compared with others", async () => {
     const [first, second] = [join(dir, "first"), join(dir, "second")];
     const training = start(["train", ...tiny, "--port", "0", "--out", first]);
     await training.prints("dashboard: ");
@@ -239,7 +239,7 @@ describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
     expect(status).toBe(130);
     expect(stdout).toContain("the run pauses: requested from the dashboard");
     expect(stdout).toContain("stopping after this step: requested from the dashboard");
-    problems.length = 0; // that nobody answers any more
+    problems.length = 0; // requests fail after the end of the server
     await closePages(port);
 
     expect((await run(["train", ...tiny, "--max-steps", "30", "--no-dashboard", "--out", second])).status).toBe(0);
@@ -247,7 +247,7 @@ describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
     await dashboard.prints("Ctrl-C");
     const shown = await openPage(portOf(dashboard));
     await stateIs(shown, "finished");
-    expect(await shown.locator("#phase").isVisible()).toBe(false); // the state says all
+    expect(await shown.locator("#phase").isVisible()).toBe(false); // the state says it
     expect(await stepsOn(shown)).toBe(30);
     expect(await shown.locator("#loss .u-label").allTextContents()).toContain("first");
     await event(shown, "checkpoint after 30 steps").waitFor();
@@ -258,7 +258,7 @@ describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
       '[...document.querySelectorAll("#images figure")].map((one) => one.className)',
     );
     expect(kinds).toHaveLength(48);
-    expect(kinds[0]).toBe("wrong"); // after 30 steps it is wrong of many
+    expect(kinds[0]).toBe("wrong"); // after 30 steps many predictions are wrong
     expect([...kinds].sort().reverse()).toEqual(kinds);
     await closePages(portOf(dashboard));
     dashboard.child.kill("SIGINT");
@@ -266,7 +266,7 @@ describe.skipIf(lack !== "")(`a run of pnpm train${lack}`, () => {
   });
 });
 
-/** The confusion matrix says on a phone that it scrolls, and can be scrolled by the keyboard. */
+/** Checks that the confusion matrix has a scroll hint on a narrow screen, and scrolls by keyboard. */
 async function assertOverflowHint(page: Page): Promise<void> {
   const hint = page.getByText("Some columns are hidden");
   const shade = page.locator(".frame.more");

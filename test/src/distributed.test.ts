@@ -1,4 +1,4 @@
-/** A coordinator and its workers, as processes, on loopback: what comes out is what one machine computes. */
+/** Tests a coordinator and its workers as processes on loopback: their results equal those of one machine. */
 
 import {
   copyFileSync,
@@ -30,7 +30,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 
-// A batch that divides evenly by no number of workers here, with dropout and augmentation.
+// The batch size is not divisible by any number of workers here. Dropout and augmentation are on.
 const training = [
   "--model",
   tinyModel,
@@ -45,7 +45,7 @@ const training = [
 ];
 const steps = (out: string) => readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type === "step");
 
-/** Runs a coordinator with `workers` worker processes to its end. */
+/** Runs a coordinator with `workers` worker processes until it ends. */
 async function together(workers: number, options: string[], out: string): Promise<Finished[]> {
   const coordinator = start([
     "coordinator",
@@ -71,13 +71,13 @@ const alone = (options: string[], out: string) =>
 describe("workers over sockets", () => {
   const fixed = ["--slice-rows", "60", "--max-steps", "20"];
 
-  test("with fixed slices, three give the bits of one: losses, weights, evaluation", async () => {
+  test("three workers with fixed slices give the bits of one: losses, weights, evaluation", async () => {
     const [one, three] = [join(dir, "one"), join(dir, "three")];
     expect((await alone(fixed, one)).status).toBe(0);
     for (const { status, stderr } of await together(3, fixed, three)) expect([status, stderr]).toEqual([0, ""]);
 
     expect(steps(three).map(({ loss }) => loss)).toEqual(steps(one).map(({ loss }) => loss));
-    // Evaluations are exact to the sample; their losses are sums of other batches, so they may round otherwise.
+    // Evaluations count the same samples; their losses are summed in other batches, so they may round differently.
     const rest = (out: string) => readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type !== "step");
     for (const [index, row] of rest(three).entries()) {
       const same = rest(one)[index]!;
@@ -96,7 +96,7 @@ describe("workers over sockets", () => {
     }
   });
 
-  test("with one slice a worker, two give the losses of one but for rounding", async () => {
+  test("two workers with one slice each give the losses of one, up to rounding", async () => {
     const [one, two] = [join(dir, "free-one"), join(dir, "free-two")];
     expect((await alone(["--max-steps", "15", "--no-test"], one)).status).toBe(0);
     await together(2, ["--max-steps", "15", "--no-test"], two);
@@ -106,7 +106,7 @@ describe("workers over sockets", () => {
     }
   });
 
-  test("dense gradients give what factors give, with more bytes; bf16 halves them", async () => {
+  test("dense and factored gradients give the same result, dense ones with more bytes; bf16 halves them", async () => {
     const outs = new Map<string, string>();
     for (const [name, options] of [
       ["dense", ["--sync", "dense"]],
@@ -124,7 +124,7 @@ describe("workers over sockets", () => {
     expect(bytesUp("dense")).not.toBe(bytesUp("factored"));
   });
 
-  test("a file of weights in PyTorch's order of names begins the run that it begins on one machine", async () => {
+  test("a weights file with PyTorch's order of names starts the same run as on one machine", async () => {
     const [one, two, initFrom] = [join(dir, "from-one"), join(dir, "from-two"), join(dir, "sorted.safetensors")];
     const tensors = specStateDict(tinySpec as ModelSpec).map(({ name, torchShape }, index) => {
       const data = uniforms(index, "init", [0, 0, 0], elementCount(torchShape)).map((value) => value / 10);
@@ -141,7 +141,7 @@ describe("workers over sockets", () => {
     expect(weights(two).equals(weights(one))).toBe(true);
   });
 
-  test("a run that was stopped goes on from its checkpoint, with the losses of one that never stopped", async () => {
+  test("a stopped run continues from its checkpoint with the losses of an uninterrupted run", async () => {
     const out = join(dir, "stopped");
     await together(2, ["--slice-rows", "60", "--max-steps", "8", "--no-test"], out);
     const coordinator = start(["coordinator", "--resume", out, "--max-steps", "20"]);
@@ -153,7 +153,7 @@ describe("workers over sockets", () => {
   });
 });
 
-test("a run goes on with other numbers of workers and ends with the bits of one, since a resume keeps its threads", async () => {
+test("a run that continues with other numbers of workers ends with the bits of one worker, since a resume keeps the threads", async () => {
   const train = async (...options: string[]) => {
     const { status, stderr } = await run(["train", "--no-dashboard", ...options]);
     expect(status, stderr).toBe(0);
@@ -169,7 +169,7 @@ test("a run goes on with other numbers of workers and ends with the bits of one,
 });
 
 describe("workers on unlike devices", () => {
-  test("round otherwise: after each epoch the drift is told and mended", async () => {
+  test("round differently: their drift is reported and corrected after each epoch", async () => {
     const out = join(dir, "unlike");
     const options = [...training, "--batch-size", "500", "--sync", "factored", "--num-epochs", "2", "--no-test"];
     const coordinator = start(["coordinator", "--workers", "2", "--balance", "even", ...options, "--out", out]);
@@ -194,8 +194,8 @@ describe("workers on unlike devices", () => {
   });
 });
 
-describe("what a worker need not have", () => {
-  test("the model, if it is data: it travels; and the run folder gets it for browsers too", async () => {
+describe("a worker without", () => {
+  test("the model spec receives it, and the run folder gets the model for browsers", async () => {
     const [out, file] = [join(dir, "travels"), join(dir, "net.mjs")];
     copyFileSync(tinyModel, file);
     const options = ["--model", file, "--dataset", "shapes", "--batch-size", "50", "--max-steps", "2", "--no-test"];
@@ -212,7 +212,7 @@ describe("what a worker need not have", () => {
     expect(statSync(join(out, "tfjs", "weights.bin")).size).toBe(4 * (224 + 16_416 + 330));
   });
 
-  test("a model that is code is never sent: a worker without its copy is told so, one with it takes part", async () => {
+  test("a code model is refused with that reason, one with its copy trains", async () => {
     const options = [
       "--model",
       codeModel,
@@ -235,7 +235,7 @@ describe("what a worker need not have", () => {
     expect((await coordinator.finished).status).toBe(0);
   });
 
-  test("but where it is code, all copies must be one model: one activation more, and a worker is refused, at a resume too", async () => {
+  test("an equal copy of a code model is refused, at a resume too", async () => {
     const [out, other] = [join(dir, "other-code"), join(dir, "other-model.mjs")];
     writeFileSync(other, readFileSync(codeModel, "utf8").replace(', name: "fc2"', ', activation: "relu", name: "fc2"'));
     const options = ["--model", codeModel, "--dataset", "shapes", "--batch-size", "50", "--no-test"];
@@ -266,7 +266,7 @@ describe("what a worker need not have", () => {
     expect(steps(out).length).toBe(4);
   });
 
-  test("weights that its module has set are the run's: a worker with others is refused, and the coordinator says it once", async () => {
+  test("the weights that the model's module sets is refused, which the coordinator prints once", async () => {
     const module = (value: number) => {
       const path = join(dir, `set-to-${value}.mjs`);
       const change = `const [kernel] = layers[2].getWeights();
@@ -298,39 +298,42 @@ describe("what a worker need not have", () => {
     expect(values.every((value) => Math.abs(value - 0.5) < 1e-6)).toBe(true);
   });
 
-  test.skipIf(cifar10 === undefined)("the files of CIFAR-10: 20 steps with records from the coordinator", async () => {
-    const options = [
-      "--model",
-      tinyModel,
-      "--data-dir",
-      cifar10!,
-      "--batch-size",
-      "50",
-      "--max-steps",
-      "20",
-      "--no-test",
-    ];
-    const fixed = [...options, "--train-fraction", "0.999", "--slice-rows", "20"];
-    const [one, two] = [join(dir, "cifar-one"), join(dir, "cifar-two")];
-    expect((await run(["train", ...fixed, "--threads", "1", "--out", one])).status).toBe(0);
-    const coordinator = start(["coordinator", "--workers", "2", ...fixed, "--out", two]);
-    await coordinator.prints("pnpm worker --coordinator");
-    const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
-    const noFiles = { LOCKSTEP_DATA: join(dir, "no-files") };
-    const workers = [1, 2].map(() => run(["worker", "--coordinator", url, "--threads", "1"], noFiles));
-    for (const { status, stderr } of await Promise.all(workers)) expect([status, stderr]).toEqual([0, ""]);
-    expect((await coordinator.finished).status).toBe(0);
-    expect(steps(two).map(({ loss }) => loss)).toEqual(steps(one).map(({ loss }) => loss));
-    expect(steps(two).length).toBe(20);
-    const weights = (out: string) => readFileSync(join(out, "Tiny.safetensors"));
-    expect(weights(two).equals(weights(one))).toBe(true);
-    const caches = readdirSync(join(noFiles.LOCKSTEP_DATA, "cifar10", "records"));
-    expect(caches.length).toBe(1);
-  });
+  test.skipIf(cifar10 === undefined)(
+    "the files of CIFAR-10 trains 20 steps on records from the coordinator",
+    async () => {
+      const options = [
+        "--model",
+        tinyModel,
+        "--data-dir",
+        cifar10!,
+        "--batch-size",
+        "50",
+        "--max-steps",
+        "20",
+        "--no-test",
+      ];
+      const fixed = [...options, "--train-fraction", "0.999", "--slice-rows", "20"];
+      const [one, two] = [join(dir, "cifar-one"), join(dir, "cifar-two")];
+      expect((await run(["train", ...fixed, "--threads", "1", "--out", one])).status).toBe(0);
+      const coordinator = start(["coordinator", "--workers", "2", ...fixed, "--out", two]);
+      await coordinator.prints("pnpm worker --coordinator");
+      const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+      const noFiles = { LOCKSTEP_DATA: join(dir, "no-files") };
+      const workers = [1, 2].map(() => run(["worker", "--coordinator", url, "--threads", "1"], noFiles));
+      for (const { status, stderr } of await Promise.all(workers)) expect([status, stderr]).toEqual([0, ""]);
+      expect((await coordinator.finished).status).toBe(0);
+      expect(steps(two).map(({ loss }) => loss)).toEqual(steps(one).map(({ loss }) => loss));
+      expect(steps(two).length).toBe(20);
+      const weights = (out: string) => readFileSync(join(out, "Tiny.safetensors"));
+      expect(weights(two).equals(weights(one))).toBe(true);
+      const caches = readdirSync(join(noFiles.LOCKSTEP_DATA, "cifar10", "records"));
+      expect(caches.length).toBe(1);
+    },
+  );
 });
 
-describe("what can go wrong", () => {
-  test("data files that are incomplete end the coordinator with the missing one's name", async () => {
+describe("failures", () => {
+  test("the coordinator names a missing data file, and ends", async () => {
     const dataDir = join(dir, "incomplete");
     mkdirSync(dataDir);
     writeFileSync(join(dataDir, "data_batch_1.bin"), "");
@@ -339,7 +342,7 @@ describe("what can go wrong", () => {
     expect(status).toBe(1);
   });
 
-  test("weights that fit no worker's model end coordinator and worker with the same reason", async () => {
+  test("weights that do not fit the model end coordinator and worker with the same reason", async () => {
     const initFrom = join(dir, "of-another.safetensors");
     await writeSafetensors(initFrom, [{ name: "fc1.weight", shape: [1], data: Float32Array.of(1) }]);
     const options = ["--model", codeModel, "--dataset", "shapes", "--init-from", initFrom];
@@ -355,7 +358,7 @@ describe("what can go wrong", () => {
     }
   });
 
-  test("slices whose dense gradients no memory could hold end the coordinator before the first step, with the options", async () => {
+  test("dense gradients that exceed the memory end the coordinator before the first step, with the options to change", async () => {
     const [out, words] = [join(dir, "wide"), ["--model", wideModel, "--dataset", "shapes", "--train-fraction", "1"]];
     const slices = ["--batch-size", "8192", "--slice-rows", "1", "--sync", "dense"];
     const coordinator = start(["coordinator", "--workers", "1", ...words, ...slices, "--out", out]);
@@ -368,13 +371,13 @@ describe("what can go wrong", () => {
     expect((await worker).stderr).toContain("ERR_DISCONNECTED");
   });
 
-  test("nobody listens", async () => {
+  test("a worker reports that no coordinator listens", async () => {
     const { status, stderr } = await run(["worker", "--coordinator", "ws://127.0.0.1:1"]);
     expect(stderr).toContain("ERR_CONNECT: Nobody answers at ws://127.0.0.1:1");
     expect(status).toBe(1);
   });
 
-  test("a port that is taken is refused if it was demanded, else the next one serves", async () => {
+  test("a port in use is an error if it was requested, otherwise the next one is used", async () => {
     const squatter = createServer().listen(0, "127.0.0.1");
     await new Promise((resolve) => squatter.once("listening", resolve));
     const { port } = squatter.address() as { port: number };
@@ -391,7 +394,7 @@ describe("what can go wrong", () => {
     squatter.close();
   });
 
-  test("a worker that is killed in the middle: the other one goes on, and the run has the bits of an undisturbed one", async () => {
+  test("a run in which a worker is killed has the bits of an undisturbed run", async () => {
     const out = join(dir, "killed");
     const options = [...training, "--slice-rows", "60", "--max-steps", "20"];
     const coordinator = start(["coordinator", "--workers", "2", ...options, "--out", out]);
@@ -419,7 +422,7 @@ describe("pnpm verify", () => {
     expect(stdout).toContain("verified: all weights are equal, bit for bit");
   });
 
-  test("proves it with one of them killed in the middle", async () => {
+  test("proves it if one of them is killed halfway", async () => {
     const small = ["--model", tinyModel, "--batch-size", "50", "--max-steps", "10"];
     const { status, stdout, stderr } = await run(["verify", "--workers", "3", "--kill", ...small]);
     expect([status, stderr]).toEqual([0, ""]);
@@ -427,7 +430,7 @@ describe("pnpm verify", () => {
     expect(stdout).toContain("verified: all weights are equal, bit for bit");
   });
 
-  test("proves within the tolerance that free slices survive it, too", async () => {
+  test("proves it within the tolerance for free slices and a killed worker", async () => {
     const small = ["--model", tinyModel, "--batch-size", "50", "--max-steps", "20"];
     const { status, stdout, stderr } = await run(["verify", "--workers", "3", "--kill", "--free-slices", ...small]);
     expect([status, stderr]).toEqual([0, ""]);
@@ -435,7 +438,7 @@ describe("pnpm verify", () => {
     expect(stdout).toMatch(/^verified within 0\.0001: [1-9]\d* weights differ, relative L2 distance \d\.\de-\d+$/m);
   });
 
-  test("holds for AlexNet too, and with free slices within the tolerance", async () => {
+  test("proves it for AlexNet, and within the tolerance for free slices", async () => {
     const alexnet = await run(["verify", "--workers", "2", "--max-steps", "2", "--batch-size", "16"]);
     expect(alexnet.stdout).toContain("verified: all weights are equal, bit for bit");
     const free = ["--free-slices", "--model", tinyModel, "--batch-size", "32", "--max-steps", "20"];

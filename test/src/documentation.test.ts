@@ -5,18 +5,18 @@ import { anchorsIn, commandsIn, linksIn, pages, readPage } from "./testing/docum
 import { assertKnown } from "./testing/known-command.ts";
 
 const root = join(import.meta.dirname, "../..");
-/** Commands of every page but the changelog, which tells of earlier versions too. */
+/** Commands of every page except the changelog, which has commands of earlier versions. */
 const commands = pages
   .filter((page) => page !== "CHANGELOG.md")
   .flatMap((page) => commandsIn(readPage(page)).map((words) => ({ page, words })));
 
-test("commands are found in blocks and in running text, without what is around them", () => {
+test("commands are found in code blocks and in running text", () => {
   const text =
     "```sh\nnpx -y pnpm@10 train   # once\n  TOKEN=… pnpm worker --name a\n```\nSay `pnpm export\n--to pth …`.";
   expect(commandsIn(text)).toEqual([["train"], ["worker", "--name", "a"], ["export", "--to", "pth"]]);
 });
 
-test("a command that nobody knows, and an option that it has not, are told", () => {
+test("unknown commands and options are reported", () => {
   expect(() => assertKnown(["trian"])).toThrow('no "trian"');
   expect(() => assertKnown(["train", "--batchsize", "3"])).toThrow("unknown option '--batchsize'");
   expect(() => assertKnown(["train", "--batch-size", "none"])).toThrow("Expected --batch-size");
@@ -33,7 +33,7 @@ describe("the program knows", () => {
   );
 });
 
-test.each(pages)("the links of %s lead to files that are there, and to their headings", (page) => {
+test.each(pages)("the links of %s lead to existing files and headings", (page) => {
   const inside = linksIn(readPage(page)).filter((to) => !/^[a-z]+:/.test(to));
   const broken = inside.filter((to) => {
     const [path, anchor] = to.split("#");
@@ -44,7 +44,7 @@ test.each(pages)("the links of %s lead to files that are there, and to their hea
   expect(broken).toEqual([]);
 });
 
-test("the figures of the README's results are those of docs/results.md", () => {
+test("the figures in the README are those of docs/results.md", () => {
   const table = /## Results\n\n(.*?)\n\n/s.exec(readPage("README.md"))![1]!;
   const figures = table
     .split("\n")

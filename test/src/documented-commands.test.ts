@@ -1,8 +1,8 @@
 /**
- * The README's commands, run: those of one machine as they stand there, with a tiny model and few steps; those for
- * several machines with AlexNet on real CIFAR-10. `pnpm verify` is run in distributed.test.ts, the dashboard and the
- * playground in their own tests. The commands of all other pages are parsed in documentation.test.ts: they are these with
- * other options, or need a GPU, a second machine or hours.
+ * Runs the README's commands: those for one machine with a tiny model and few steps, those for several machines with
+ * AlexNet on real CIFAR-10. distributed.test.ts runs `pnpm verify`; the dashboard and the playground have their own tests.
+ * documentation.test.ts parses the commands of all other pages, which are these with other options, or need a GPU, a
+ * second machine or hours.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -33,7 +33,7 @@ describe("the README's commands for one machine, on a tiny model", () => {
   );
   let runs = 0;
 
-  /** The same command with the places and sizes of this test: what is given last counts. Later ones use earlier runs. */
+  /** Returns the command with the paths and sizes of this test appended. Later commands use the runs of earlier ones. */
   function small([name, ...options]: string[]): string[] {
     const resumes = options.includes("--resume");
     if (name === "train" && !resumes) runs += 1;
@@ -58,14 +58,14 @@ describe("the README's commands for one machine, on a tiny model", () => {
   });
 });
 
-describe("the README's commands as they stand, word for word", () => {
+describe("the README's commands without changes", () => {
   let dir: string;
   beforeAll(() => {
     dir = mkdtempSync(join(tmpdir(), "lockstep-readme-"));
   });
   afterAll(() => rmSync(dir, { recursive: true }));
 
-  test("pnpm quickstart trains AlexNet on shapes, and shows it; Ctrl-C ends it with what it has", async () => {
+  test("pnpm quickstart trains AlexNet on shapes with a dashboard, and Ctrl-C saves the run", async () => {
     const quickstart = launch(["sh", "-c", `exec ${scripts.quickstart} --out ${join(dir, "run")}`]);
     await quickstart.prints(/step +\d+\/150 {2}loss/);
     quickstart.child.kill("SIGINT");
@@ -76,7 +76,7 @@ describe("the README's commands as they stand, word for word", () => {
     expect(stdout).toContain("continue with: pnpm train --resume");
   });
 
-  test("pnpm run doctor says whether this machine can train", async () => {
+  test("pnpm run doctor reports whether this machine can train", async () => {
     const { status, stdout } = await launch(["sh", "-c", `exec ${scripts.doctor}`]).finished;
     expect(stdout).toContain("This machine can train.");
     expect(status).toBe(0);
@@ -87,7 +87,7 @@ describe.runIf(cifar10 !== undefined && canCreateNetworkPair())(
   "pnpm coordinator --workers 2, and pnpm worker twice",
   () => {
     let dir: string;
-    let network: NetworkPair; // of its own network, so that workers find this coordinator and no other
+    let network: NetworkPair; // a separate network, so that workers discover no other coordinator
     beforeAll(() => {
       dir = mkdtempSync(join(tmpdir(), "lockstep-documented-"));
       network = createNetworkPair();
@@ -97,7 +97,7 @@ describe.runIf(cifar10 !== undefined && canCreateNetworkPair())(
       rmSync(dir, { recursive: true });
     });
 
-    test("train AlexNet for 20 steps, and leave the whole folder of a run", async () => {
+    test("train AlexNet for 20 steps, and write a complete run folder", async () => {
       const out = join(dir, "run");
       const pnpm = (command: "coordinator" | "worker", options = "") =>
         launch([...network.one, "sh", "-c", `exec ${scripts[command]} ${options}`]);

@@ -1,6 +1,6 @@
 /**
- * Runs of real processes, with drawn faults: whatever happens, every sample counts once an epoch, and the weights
- * are those of an undisturbed run.
+ * Runs real processes with drawn faults. Every sample must count once per epoch, and the weights must be those of an
+ * undisturbed run.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,17 +17,17 @@ import { type StepRow, stepsOf, Undisturbed } from "./testing/undisturbed.ts";
 import { type StandbyWorker, WorkerPool } from "./testing/worker-pool.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "lockstep-drawn-"));
-afterAll(() => rmSync(dir, { recursive: true, maxRetries: 10 })); // processes of a test that failed may write still
+afterAll(() => rmSync(dir, { recursive: true, maxRetries: 10 })); // processes of a failed test may still write
 
 const SCHEDULES = 20;
 const SEEDS = drawCases("drawn faults of processes", seedsBelow(SCHEDULES));
-/** Faults of a run, each at a drawn step of its first ones. */
+/** Number of faults of a run, each at a drawn step. */
 const FAULTS = 3;
 const STEPS = 8;
 const HEARTBEAT_MS = 300;
 const limits = ["--workers", "2", "--heartbeat-ms", String(HEARTBEAT_MS)];
 const options = ["--model", tinyModel, "--dataset", "shapes", "--no-test", "--num-epochs", "1000"];
-/** 300 samples to train: five steps an epoch, the last of them smaller. Faults fall into the first two epochs. */
+/** 300 training samples: five steps per epoch, the last one smaller. The faults are in the first two epochs. */
 const [TRAIN_SAMPLES, BATCH, STEPS_PER_EPOCH] = [300, 70, 5];
 const epochs = ["--train-fraction", "0.03", "--batch-size", String(BATCH)];
 const training = [...options, ...epochs, "--slice-rows", "5", "--lr", "0.05", "--checkpoint-every", "4"];
@@ -39,7 +39,7 @@ interface Member {
 
 const KINDS = ["kill", "kill", "join", "join", "stop", "stop", "cut", "hold", "leave", "restart"] as const;
 
-/** A run, and what happens to it. */
+/** A run and its faults. */
 class Schedule {
   readonly run: Training;
   readonly faultLog: string[] = [];
@@ -70,7 +70,7 @@ class Schedule {
     this.run.coordinator.child.kill("SIGINT");
     expect((await this.run.coordinator.finished).status).toBe(130);
     for (const { worker, proxy } of [...this.#connected, ...this.#left]) {
-      worker.process.child.kill("SIGINT"); // one may have been dropped, and look for the coordinator
+      worker.process.child.kill("SIGINT"); // a dropped worker may be reconnecting
       await worker.ready();
       proxy.close();
       this.#pool.release(worker);
@@ -124,8 +124,8 @@ class Schedule {
 }
 
 /**
- * How often each sample counted, by epoch, as the rows say that are written before each commit: those of an epoch's s-th
- * step lie in its order from s · batch on.
+ * Returns how often each sample counted, by epoch, according to the metrics rows: step s of an epoch has the samples from
+ * s · batch on, in the epoch's order.
  */
 function ledgerOf(rows: readonly StepRow[]): number[][] {
   const ledger: number[][] = [];
@@ -138,7 +138,7 @@ function ledgerOf(rows: readonly StepRow[]): number[][] {
   return ledger;
 }
 
-/** Every sample once in each epoch, but in the last one only those of the steps before it was stopped. */
+/** Asserts that every sample counted once per epoch; in the last epoch those of the steps before the stop. */
 function assertEverySampleOnce(out: string): void {
   const rows = stepsOf(out);
   const [completeEpochs, stepsLeft] = [Math.floor(rows.length / STEPS_PER_EPOCH), rows.length % STEPS_PER_EPOCH];
@@ -147,7 +147,7 @@ function assertEverySampleOnce(out: string): void {
   expect(completeEpochs).toBeGreaterThan(0);
   expect(ledgerOf(rows)).toEqual([...new Array<number[]>(completeEpochs).fill(once), ...stopped]);
   const epochs = readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type === "epoch");
-  expect(epochs.length).toBeGreaterThanOrEqual(completeEpochs - 1); // the last one's validation may have been stopped
+  expect(epochs.length).toBeGreaterThanOrEqual(completeEpochs - 1); // the validation of the last epoch may have been interrupted
   expect(epochs.map(({ epoch, samples }) => [epoch, samples])).toEqual(
     Array.from({ length: epochs.length }, (_, epoch) => [epoch + 1, TRAIN_SAMPLES]),
   );
@@ -161,7 +161,7 @@ test(`${SEEDS.length} of ${SCHEDULES} drawn schedules of kills, joins, stops, cu
   for (const [index, seed] of SEEDS.entries()) {
     const schedule = new Schedule(seed, await (next ?? startTraining(seed)), pool);
     const following = SEEDS[index + 1];
-    next = following === undefined ? undefined : startTraining(following); // starts meanwhile
+    next = following === undefined ? undefined : startTraining(following); // starts while this one runs
     const { run } = schedule;
     try {
       await schedule.execute();

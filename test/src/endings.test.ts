@@ -1,4 +1,4 @@
-/** How the programs end: when nothing can compute, when they are asked to stop, and when nobody reads what they print. */
+/** Tests how the programs end: without an engine, on stop signals, and with closed standard output. */
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,31 +16,31 @@ afterAll(() => rmSync(dir, { recursive: true }));
 const tiny = ["--model", tinyModel, "--dataset", "shapes", "--train-fraction", "1", "--no-test", "--batch-size", "64"];
 const endless = [...tiny, "--max-steps", "100000"];
 
-/** The words that start pnpm: the one that runs these tests, if one does. */
+/** Command of pnpm: the one that runs these tests, if any. */
 const pnpm = () => {
   const path = process.env["npm_execpath"];
   if (path === undefined || !path.includes("pnpm")) return ["pnpm"];
   return path.endsWith("js") ? [process.execPath, path] : [path];
 };
 
-/** Expects that the last checkpoint of a run is of its last step. */
+/** Asserts that the last checkpoint of a run is of its last step. */
 function assertSaved(out: string): void {
   const steps = readMetrics(join(out, "metrics.jsonl")).filter(({ type }) => type === "step").length;
   expect(existsSync(join(out, `checkpoints/step-${String(steps).padStart(8, "0")}.safetensors`))).toBe(true);
 }
 
-test("pnpm train --workers says once for which reason no worker's engine starts, and leaves no folder", async () => {
+test("pnpm train --workers prints once why no worker's engine starts, and leaves no folder", async () => {
   const words = ["train", ...endless, "--workers", "2", "--backend", "native", "--no-dashboard"];
   const nowhere = { LOCKSTEP_LIBTENSORFLOW: join(dir, "nowhere") };
   const out = join(dir, "no-engine");
   const { status, stdout, stderr } = await run([...words, "--out", out], nowhere);
-  expect(stderr).toMatch(/^ERR_LIBTENSORFLOW: worker-[01]: .*nowhere.*\n$/); // one line, and no stack
+  expect(stderr).toMatch(/^ERR_LIBTENSORFLOW: worker-[01]: .*nowhere.*\n$/); // one line, without a stack trace
   expect(stdout).not.toContain("nowhere");
   expect(status).toBe(1);
   expect(existsSync(out)).toBe(false);
 });
 
-test("a worker whose engine does not start ends with the reason, and its coordinator prints it and waits on", async () => {
+test("a worker whose engine does not start ends with the reason, which its coordinator prints and keeps waiting", async () => {
   const coordinator = start(["coordinator", ...endless, "--workers", "1", "--out", join(dir, "engineless")]);
   await coordinator.prints("pnpm worker --coordinator");
   const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
@@ -62,8 +62,8 @@ test.runIf(process.platform === "linux").each(["train", "coordinator", "worker"]
   },
 );
 
-describe("a run that is asked to stop is saved", () => {
-  test("by SIGTERM to pnpm, whose status is that of the program", async () => {
+describe("a stopped run is saved", () => {
+  test("on SIGTERM to pnpm, whose exit status is that of the program", async () => {
     const out = join(dir, "pnpm");
     const training = launch([...pnpm(), "train", ...endless, "--threads", "1", "--no-dashboard", "--out", out]);
     await training.prints(/^step/m);
@@ -75,7 +75,7 @@ describe("a run that is asked to stop is saved", () => {
     assertSaved(out);
   });
 
-  test("by SIGHUP, when its terminal is gone", async () => {
+  test("on SIGHUP, after its terminal was closed", async () => {
     const out = join(dir, "hangup");
     const training = start(["train", ...endless, "--threads", "1", "--no-dashboard", "--out", out]);
     await training.prints(/^step/m);
@@ -86,7 +86,7 @@ describe("a run that is asked to stop is saved", () => {
     assertSaved(out);
   });
 
-  test("when nobody reads any more what coordinator and worker print", async () => {
+  test("after the standard output of coordinator and worker was closed", async () => {
     const out = join(dir, "pipes");
     const training = await Training.start(["--workers", "1", ...endless], out);
     const worker = await training.worker("a");

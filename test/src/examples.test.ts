@@ -1,4 +1,4 @@
-/** The examples of docs/extending.md. Its exchange is tested in exchange.test.ts, with all the others. */
+/** Tests the examples of docs/extending.md. exchange.test.ts tests its exchange. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,12 +17,12 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 
-test("docs/extending.md shows the examples as they are", () => {
+test("docs/extending.md quotes the example files", () => {
   const shown = [...readPage("docs/extending.md").matchAll(/^```ts\n(.*?)^```$/gms)].map(([, text]) => text);
   expect(shown).toEqual(examples.map((path) => readFileSync(join(root, path), "utf8")));
 });
 
-test("the model takes the classes and the size of its data set, and can be trained", async () => {
+test("the example model adapts to the data set's classes and image size, and can be trained", async () => {
   await startEngine({ backend: "cpu" });
   const { name, model, inputShape } = await loadModel(examples[0]!, {
     numClasses: 7,
@@ -34,7 +34,7 @@ test("the model takes the classes and the size of its data set, and can be train
   model.dispose();
 });
 
-/** Two pictures of 2 × 3 pixels, with labels 1 and 0. */
+/** Two images of 2 × 3 pixels, with labels 1 and 0. */
 const IMAGES = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3, 0, 51, 102, 153, 204, 255, 255, 204, 153, 102, 51, 0];
 const LABELS = [0, 0, 8, 1, 0, 0, 0, 2, 1, 0];
 
@@ -45,7 +45,7 @@ function open(images: number[], labels: number[]) {
   return openIdx(imagesPath, labelsPath, ["shirt", "shoe"]);
 }
 
-test("the records make batches", () => {
+test("the example records make batches", () => {
   const { images, labels } = makeBatch({
     ...{ records: open(IMAGES, LABELS), order: Uint32Array.of(1, 0), start: 0, end: 2, epoch: 0, seed: 0 },
     ...{ normalize: { mean: [0], std: [1] }, augment: "none", height: 2, width: 3 },
@@ -56,7 +56,7 @@ test("the records make batches", () => {
   ]);
 });
 
-test("files that are something else, or were cut, are refused by name", () => {
+test("invalid or truncated IDX files are refused by name", () => {
   expect(() => open([1, ...IMAGES.slice(1)], LABELS)).toThrow(/a header in .*images/);
   expect(() => open(IMAGES.slice(0, 10), LABELS)).toThrow(/a header in .*images/);
   expect(() => open(IMAGES.slice(0, -1), LABELS)).toThrow(/2 pictures in .*images/);

@@ -1,4 +1,4 @@
-/** What every exchange must do, whoever is behind it. */
+/** Tests the contract of Exchange with every implementation. */
 
 import { RemoteTeam, serveSessions } from "@lockstep/coordinator";
 import { readBack, startEngine, tf } from "@lockstep/engine";
@@ -57,7 +57,7 @@ interface StepResult {
   sums: [samples: number, lossSum: number, correct: number];
 }
 
-/** One worker's part in a step. */
+/** Computes one worker's slices of a step, and returns the update that it receives. */
 async function computeStep(exchange: Exchange, task: StepTask): Promise<StepResult> {
   for await (const slice of exchange.slices(task)) {
     const sink = exchange.sink(slice);
@@ -77,13 +77,13 @@ async function computeStep(exchange: Exchange, task: StepTask): Promise<StepResu
   return result;
 }
 
-/** An exchange may have computed it, or leave that to whoever applies the update. */
+/** Returns the mean of a gradient: dense, or computed from its factors. */
 function meanOf(kernel: BatchGradient, samples: number): tf.Tensor {
   if (kernel.form === "dense") throw new Error("Expected factors of the kernel, or their mean, got a dense gradient.");
   return kernel.form === "mean" ? kernel.mean.clone() : factoredMean(kernel.input, kernel.delta, samples);
 }
 
-/** Takes a step, and returns what each worker got. */
+/** Runs a step, and returns what each worker received. */
 type RunStep = (task: StepTask) => Promise<StepResult[]>;
 let close: () => Promise<void> = async () => {};
 afterEach(() => close());
@@ -164,7 +164,7 @@ describe.each<[string, () => Promise<RunStep>]>([
   ["through a coordinator, two workers", () => throughCoordinator(2)],
   ["through a coordinator, more workers than slices", () => throughCoordinator(5)],
 ])("the exchange %s", (_, make) => {
-  test("gives everyone the sums of all slices, in slice order", async () => {
+  test("gives every worker the sums of all slices, added in slice order", async () => {
     const runStep = await make();
     for (const { bias, sums } of await runStep(TASK)) {
       expect(bias).toEqual([0, 3, 3]); // (1e8 + 1) − 1e8, 0 + 1 + 2, 1 + 1 + 1
@@ -172,7 +172,7 @@ describe.each<[string, () => Promise<RunStep>]>([
     }
   });
 
-  test("gives everyone the factors of all slices, or what they make: the mean over all rows", async () => {
+  test("gives every worker the factors of all slices, or the mean over all rows", async () => {
     const runStep = await make();
     for (const { kernel } of await runStep(TASK)) {
       // −(0·0 + 1·1 + … + 5·5) / 6, and 0.5 · (0 + 1 + … + 5) / 6 more
@@ -180,7 +180,7 @@ describe.each<[string, () => Promise<RunStep>]>([
     }
   });
 
-  test("takes over what it is given, and keeps nothing from step to step", async () => {
+  test("takes ownership of its tensors, and keeps none after a step", async () => {
     const runStep = await make();
     await runStep(TASK);
     const before = tf.memory().numTensors;
@@ -191,7 +191,7 @@ describe.each<[string, () => Promise<RunStep>]>([
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  test("takes a batch whose last slice is smaller", async () => {
+  test("accepts a batch whose last slice is smaller", async () => {
     const runStep = await make();
     for (const { sums } of await runStep({ ...TASK, end: 4 })) expect(sums).toEqual([4, 1.5, 1]);
   });

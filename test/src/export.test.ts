@@ -1,4 +1,4 @@
-/** What a run leaves is usable elsewhere: in PyTorch, in TensorFlow.js, by `pnpm predict`. */
+/** Tests that the results of a run can be used in PyTorch, in TensorFlow.js and by `pnpm predict`. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -21,7 +21,7 @@ let out: string;
 let images: Float32Array;
 let logits: Float32Array;
 
-/** Trains a few steps, and computes the logits of 100 test images from the weights that this left. */
+/** Trains a few steps, and computes the logits of 100 test images from the saved weights. */
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "lockstep-export-"));
   out = join(dir, "run");
@@ -78,7 +78,7 @@ async function logitsOf(predict: (images: tf.Tensor4D) => tf.Tensor): Promise<Fl
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 const readFloats = (path: string) => new Float32Array(new Uint8Array(readFileSync(path)).buffer);
 
-/** The largest absolute difference. Logits that are all alike would agree by chance, so they must spread. */
+/** Returns the largest absolute difference. The logits must vary, since constant ones could agree by chance. */
 function assertSameLogits(actual: Float32Array): void {
   expect(actual.length).toBe(1000);
   expect(Math.max(...logits) - Math.min(...logits)).toBeGreaterThan(0.01);
@@ -117,10 +117,10 @@ test("export --to tfjs loads with tf.loadLayersModel and gives the same logits",
   assertSameLogits(await logitsOfTfjs(folder));
 });
 
-test("so does the tfjs model that the run itself wrote", async () =>
+test("the tfjs model that the run writes loads with tf.loadLayersModel and gives the same logits", async () =>
   assertSameLogits(await logitsOfTfjs(join(out, "tfjs"))));
 
-/** Reads model.json and weights.bin as tf.loadLayersModel does over HTTP. */
+/** Loads model.json and weights.bin as tf.loadLayersModel does over HTTP. */
 async function logitsOfTfjs(folder: string): Promise<Float32Array> {
   const { modelTopology, weightsManifest } = JSON.parse(readFileSync(join(folder, "model.json"), "utf8"));
   const weightData = new Uint8Array(readFileSync(join(folder, weightsManifest[0].paths[0]))).buffer;
@@ -130,7 +130,7 @@ async function logitsOfTfjs(folder: string): Promise<Float32Array> {
   return logitsOf((x) => model.predict(x) as tf.Tensor);
 }
 
-test("pnpm predict names the classes of pictures of any size", async () => {
+test("pnpm predict classifies pictures of any size", async () => {
   const { default: sharp } = await import("sharp");
   const png = join(dir, "picture.png");
   await sharp({ create: { width: 300, height: 200, channels: 3, background: "teal" } })
@@ -148,7 +148,7 @@ test("pnpm predict names the classes of pictures of any size", async () => {
   expect(stdout).toMatch(line(jpeg));
 });
 
-test("a picture that is none is named", async () => {
+test("pnpm predict names a file that is not a picture", async () => {
   writeFileSync(join(dir, "notes.png"), "not a picture");
   const { stderr, status } = await run(["predict", "--run", out, join(dir, "notes.png")]);
   expect(stderr).toContain(`ERR_IMAGE_FILE: Expected a PNG or JPEG image at ${join(dir, "notes.png")}`);

@@ -1,4 +1,4 @@
-/** `pnpm export` in this process, of nets with layers in unusual places: each file predicts what the run's model does. */
+/** Tests `pnpm export` of models with unusual layers: each file must predict what the run's model does. */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -31,7 +31,7 @@ const HEAD = `export default function createModel({ tf, inputShape, numClasses }
   const flat = layers.flatten({ name: "flat" });
   const fc = layers.dense({ name: "fc", units: numClasses });`;
 
-/** The rest of a module's function. The first three have twins of their names in exported_models.py. */
+/** Bodies of model functions. The first three have counterparts of the same name in exported_models.py. */
 const MODELS = {
   EndDrop: `
   const drop = layers.dropout({ rate: 0.1 });
@@ -45,7 +45,7 @@ const MODELS = {
   const head = tf.model({ name: "head", inputs: row, outputs: chain(row, fc) });
   const once = block.apply(images);
   const outputs = chain(layers.add().apply([once, block.apply(once)]), flat, head);`,
-  // Nobody can load what this class is part of, since it is not registered.
+  // A model with this class cannot be loaded, since the class is not registered.
   OwnLayer: `
   class Halved extends layers.Layer {
     static className = "Halved";
@@ -55,7 +55,7 @@ const MODELS = {
 };
 type Name = keyof typeof MODELS;
 
-/** Runs a command of `pnpm`, and returns what it prints. */
+/** Runs a command of `pnpm`, and returns its output. */
 async function command(...words: string[]): Promise<string> {
   let printed = "";
   const capture = (text: unknown) => {
@@ -75,7 +75,7 @@ async function command(...words: string[]): Promise<string> {
 
 const modelFile = (name: Name) => join(dir, `${name}.mjs`);
 const runOf = (name: Name) => join(dir, `run-${name}`);
-/** Trains a step. */
+/** Trains one step. */
 function train(name: Name, ...words: string[]): Promise<string> {
   const end = `\n  return tf.model({ name: "${name}", inputs: images, outputs });\n}\n`;
   writeFileSync(modelFile(name), HEAD + MODELS[name] + end);
@@ -88,11 +88,11 @@ const exportTo = (name: Name, to: string, out: string) =>
   command("export", "--run", runOf(name), "--to", to, "--out", out);
 const floatsIn = (path: string) => new Float32Array(new Uint8Array(readFileSync(path)).buffer);
 
-describe("a model that has its Dropout last, or shares its layers or a model inside it", () => {
+describe("a model whose last layer is Dropout, or that shares layers or a nested model", () => {
   const names = ["EndDrop", "SharedLayers", "SharedNestedModel"] as const;
   const images = () => tf.randomUniform<tf.Rank.R4>([ROWS, 32, 32, 3], -1, 1, "float32", 7);
 
-  /** What the model predicts with the run's weights. */
+  /** Returns the model's predictions with the run's weights. */
   async function predictions(name: Name): Promise<Float32Array> {
     const { model, spec } = await loadModel(modelFile(name), { numClasses: 10 });
     const weights = readWeightsFile(join(runOf(name), `${name}.safetensors`));
@@ -138,13 +138,13 @@ describe("a model that has its Dropout last, or shares its layers or a model ins
   );
 });
 
-describe("a model that nobody else can load", () => {
+describe("a model that other programs cannot load", () => {
   let printed: string;
   beforeAll(async () => {
     printed = await train("OwnLayer", "--log", "json");
   });
 
-  test("is warned of at the end of a training, which leaves no tfjs/", () => {
+  test("causes a warning at the end of the run, which writes no tfjs/", () => {
     const tfjs = join(runOf("OwnLayer"), "tfjs");
     const [warning, ...more] = printed.split("\n").filter((line) => line.includes("ERR_EXPORT"));
     expect(JSON.parse(warning!)).toMatchObject({ level: "warn" });
@@ -154,7 +154,7 @@ describe("a model that nobody else can load", () => {
     expect(existsSync(tfjs)).toBe(false);
   });
 
-  test("leaves the files of an earlier export as they were, and nothing beside them", async () => {
+  test("leaves the files of an earlier export unchanged, and no others", async () => {
     const out = join(dir, "earlier");
     mkdirSync(out);
     for (const name of ["model.json", "weights.bin"]) writeFileSync(join(out, name), `earlier ${name}`);
@@ -164,14 +164,17 @@ describe("a model that nobody else can load", () => {
     expect(readFileSync(join(out, "weights.bin"), "utf8")).toBe("earlier weights.bin");
   });
 
-  test.each(["pth", "safetensors"] as const)("says of its .%s file that nobody has verified the layout", async (to) => {
-    const note = /^note: layout not verified: .*compare a few predictions in PyTorch/m;
-    const own = await exportTo("OwnLayer", to, join(dir, `own.${to}`));
-    expect(own).toMatch(note);
-  });
+  test.each(["pth", "safetensors"] as const)(
+    "has a .%s file with a note that its layout is not verified",
+    async (to) => {
+      const note = /^note: layout not verified: .*compare a few predictions in PyTorch/m;
+      const own = await exportTo("OwnLayer", to, join(dir, `own.${to}`));
+      expect(own).toMatch(note);
+    },
+  );
 });
 
-test("an export that predicts something else leaves the file that was there before, in each format", async () => {
+test("an export that predicts something else leaves the existing file unchanged, in each format", async () => {
   await train("EndDrop", "--out", join(dir, "run-wrong"));
   const predict = vi.spyOn(Replica.prototype, "predict").mockImplementation(() => tf.zeros([4, 10]));
   onTestFinished(() => predict.mockRestore());

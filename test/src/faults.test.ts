@@ -1,4 +1,4 @@
-/** What happens to real processes on real sockets, and what must come out all the same. */
+/** Injects faults into runs of real processes on real sockets. Their results must be those of an undisturbed run. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,18 +12,18 @@ import { Training } from "./testing/training.ts";
 import { type StepRow, stepsOf, Undisturbed } from "./testing/undisturbed.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "lockstep-faults-"));
-afterAll(() => rmSync(dir, { recursive: true, maxRetries: 10 })); // processes of a test that failed may write still
+afterAll(() => rmSync(dir, { recursive: true, maxRetries: 10 })); // processes of a failed test may still write
 
-// Many slices to a step, so that what happens, happens in the middle of one. An epoch has 167 steps.
+// A step has many slices, so that faults fall into the middle of a step. An epoch has 167 steps.
 const options = ["--dataset", "shapes", "--train-fraction", "1", "--no-test", "--num-epochs", "1000", "--lr", "0.05"];
 const tiny = ["--model", tinyModel, ...options, "--batch-size", "60", "--slice-rows", "5"];
 const HEARTBEAT_MS = 500;
 const SILENT_MS = 3 * HEARTBEAT_MS;
 
-/** What other tests on the same cores may add; in simulated time the limit is tested without it. */
+/** Time that other tests on the same cores may add. Tests in simulated time do without it. */
 const BUSY_MS = 2000;
 
-/** A step in which a worker fails ends within max(3 heartbeats, 4 × the predicted time) and two slice times. */
+/** Upper bound of a step in which a worker fails: max(3 heartbeats, 4 × the predicted time) plus two slice times. */
 function limitMs(quiet: readonly StepRow[]): number {
   const times = quiet.map(({ ms }) => ms.step).sort((a, b) => a - b);
   const [median, largest] = [times[Math.floor(times.length / 2)]!, times.at(-1)!];
@@ -33,7 +33,7 @@ function limitMs(quiet: readonly StepRow[]): number {
 
 const undisturbed = new Undisturbed(tiny, join(dir, "undisturbed"));
 
-describe("one run, to which one thing after the other happens", () => {
+describe("one run with successive faults", () => {
   const limits = ["--workers", "3", "--min-workers", "2", "--heartbeat-ms", String(HEARTBEAT_MS)];
   const workers = new Map<string, { process: Running; proxy: TcpProxy }>();
   let run: Training;
@@ -44,7 +44,7 @@ describe("one run, to which one thing after the other happens", () => {
     workers.set(name, { proxy, process: await run.worker(name, { url: proxy.url }) });
   };
   const signal = (name: string, kind: NodeJS.Signals) => workers.get(name)!.process.child.kill(kind);
-  /** The time of the step under way when it began, or of the next one. */
+  /** Injects a fault, and returns the longest time of the current and the next step. */
   const stepWhile = async (fault: () => unknown): Promise<number> => {
     const before = run.steps;
     await fault();
@@ -63,7 +63,7 @@ describe("one run, to which one thing after the other happens", () => {
     for (const { proxy } of workers.values()) proxy.close();
   });
 
-  test("Ctrl-C on workers before the run begins: they leave with 0, and it begins with others", async () => {
+  test("Ctrl-C on workers before the run starts: they exit with 0, and the run starts with others", async () => {
     const early = start(["worker", "--coordinator", `ws://127.0.0.1:${run.port}`, "--name", "early"]);
     const waiting = run.worker("waiting");
     await early.prints("engine:");
@@ -78,7 +78,7 @@ describe("one run, to which one thing after the other happens", () => {
     expect(new Set(quiet.flatMap(({ workers }) => workers!.map(({ name }) => name)))).toEqual(new Set(["a", "b", "c"]));
   });
 
-  test("a worker is killed in the middle of its upload: its slices go to the others", async () => {
+  test("a worker is killed during its upload: its slices are reassigned", async () => {
     const { proxy, process } = workers.get("c")!;
     await proxy.up.hold(15_000);
     const killedMs = performance.now();
@@ -93,13 +93,13 @@ describe("one run, to which one thing after the other happens", () => {
     );
   });
 
-  test("a worker that joins gets what the others hold, and takes slices from then on", async () => {
+  test("a worker that joins late receives the state, and then gets slices", async () => {
     await startWorker("d");
     await run.assignsSlicesTo("d");
     expect(run.coordinator.stdout()).toContain("d has caught up and is assigned slices");
   });
 
-  test("a worker is stopped, and dropped for its silence; when it wakes up it comes back and takes slices", async () => {
+  test("a suspended worker is dropped for its silence; after it is continued it reconnects and gets slices", async () => {
     const stepMs = await stepWhile(() => signal("b", "SIGSTOP"));
     expect(stepMs).toBeGreaterThan(SILENT_MS / 2);
     expect(stepMs).toBeLessThan(limitMs(quiet));
@@ -108,7 +108,7 @@ describe("one run, to which one thing after the other happens", () => {
     await run.assignsSlicesTo("b");
   });
 
-  test("a worker is stopped in the middle of a step, and then killed", async () => {
+  test("a worker is suspended during a step and then killed: its slices are reassigned", async () => {
     signal("d", "SIGSTOP");
     await run.stalls(SILENT_MS / 3);
     const step = run.steps;
@@ -119,14 +119,14 @@ describe("one run, to which one thing after the other happens", () => {
     );
   });
 
-  test("a worker's connection is cut: it connects again, and takes slices", async () => {
+  test("a worker whose connection is cut reconnects and gets slices", async () => {
     workers.get("b")!.proxy.cut();
     await run.assignsSlicesTo("b");
     expect(run.coordinator.stdout()).toMatch(/b was lost: its connection closed(.|\n)*b joined(.|\n)*b has caught up/);
     expect(workers.get("b")!.process.stdout()).toContain("The coordinator closed the connection.");
   });
 
-  test("a worker becomes ten times slower: nobody drops it, and no step takes longer than it may", async () => {
+  test("a worker that becomes ten times slower is not dropped, and no step exceeds the limit", async () => {
     const before = run.steps;
     let slow = true;
     const slowness = (async () => {
@@ -147,7 +147,7 @@ describe("one run, to which one thing after the other happens", () => {
     expect(run.coordinator.stdout().slice(printedLength)).not.toMatch(/b was/);
   });
 
-  test("a worker's link becomes so slow that one message takes longer than it may be silent: it is not taken for dead", async () => {
+  test("a worker whose link needs longer for a message than it may be silent is not dropped", async () => {
     const printedLength = run.coordinator.stdout().length;
     const { upSpeed } = workers.get("b")!.proxy;
     upSpeed.bytesPerSecond = 5000;
@@ -158,7 +158,7 @@ describe("one run, to which one thing after the other happens", () => {
     await run.assignsSlicesTo("b");
   });
 
-  test("the coordinator is stopped for longer than a worker may be silent: it drops nobody for that", async () => {
+  test("a coordinator that was suspended for longer than a worker may be silent drops no worker", async () => {
     const printedLength = run.coordinator.stdout().length;
     run.coordinator.child.kill("SIGSTOP");
     await pause(SILENT_MS + HEARTBEAT_MS);
@@ -167,7 +167,7 @@ describe("one run, to which one thing after the other happens", () => {
     expect(run.coordinator.stdout().slice(printedLength)).not.toContain("was dropped");
   });
 
-  test("the coordinator is killed while one worker holds a step less: it goes on from the other's, no step comes twice", async () => {
+  test("the coordinator is killed while one worker is a step behind: the run continues from the other, and repeats no step", async () => {
     await startWorker("e");
     await run.assignsSlicesTo("e");
     void workers.get("b")!.proxy.down.hold();
@@ -182,7 +182,7 @@ describe("one run, to which one thing after the other happens", () => {
     expect(stepsOf(run.out).map(({ step }) => step)).toEqual(Array.from({ length: run.steps }, (_, step) => step));
   });
 
-  test("Ctrl-C on a worker: it leaves with 0, and the others go on", async () => {
+  test("Ctrl-C on a worker: it exits with 0, and the others continue", async () => {
     signal("e", "SIGINT");
     const { status, stdout } = await workers.get("e")!.process.finished;
     expect(status).toBe(0);
@@ -191,7 +191,7 @@ describe("one run, to which one thing after the other happens", () => {
     expect(run.coordinator.stdout()).toContain("e left (2 here)");
   });
 
-  test("with fewer workers than --min-workers the run pauses, and goes on when one comes", async () => {
+  test("with fewer workers than --min-workers the run pauses until one joins", async () => {
     signal("b", "SIGKILL");
     await run.coordinator.prints("the run pauses: 1 of 2 required workers is connected; start more workers");
     await run.stalls(HEARTBEAT_MS);
@@ -200,7 +200,7 @@ describe("one run, to which one thing after the other happens", () => {
     await run.assignsSlicesTo("f");
   });
 
-  test("Ctrl-C on the coordinator: a checkpoint, and all leave; all is as if nothing had happened", async () => {
+  test("Ctrl-C on the coordinator saves a checkpoint and ends all workers; the result is that of an undisturbed run", async () => {
     run.coordinator.child.kill("SIGINT");
     const { status, stdout } = await run.coordinator.finished;
     expect(status).toBe(130);
@@ -213,8 +213,8 @@ describe("one run, to which one thing after the other happens", () => {
   });
 });
 
-describe("one run, whose last worker is lost again and again", () => {
-  const CHECKPOINT_EVERY = 50; // more than a quick machine takes while it is killed
+describe("one run whose last worker is lost repeatedly", () => {
+  const CHECKPOINT_EVERY = 50; // more steps than a fast machine completes before the kill
   const limits = ["--workers", "1", "--heartbeat-ms", String(HEARTBEAT_MS)];
   let run: Training;
   let worker: Running;
@@ -226,7 +226,7 @@ describe("one run, whose last worker is lost again and again", () => {
     await run.advances(1);
   });
 
-  test("it and the coordinator are killed before the first checkpoint: the run begins again", async () => {
+  test("worker and coordinator are killed before the first checkpoint: the run restarts", async () => {
     expect(run.savedSteps).toBe(0);
     run.coordinator.child.kill("SIGKILL");
     worker.child.kill("SIGKILL");
@@ -236,19 +236,19 @@ describe("one run, whose last worker is lost again and again", () => {
     await run.advances(1);
   });
 
-  test("the coordinator is killed before the first checkpoint: the worker holds the weights", async () => {
+  test("the coordinator is killed before the first checkpoint: the run continues with the worker's weights", async () => {
     run.coordinator.child.kill("SIGKILL");
     await run.coordinator.finished;
     const { steps } = run;
     expect(steps).toBeLessThan(CHECKPOINT_EVERY);
     await run.resume(limits);
-    // A step's row is written before its update goes out: the worker may hold one update fewer than there are rows.
+    // A step's row is written before its update is sent: the worker may have one update fewer than there are rows.
     const resumeLine = new RegExp(`going on after (${steps}|${steps - 1}) steps, with the weights that workers hold`);
     await run.coordinator.prints(resumeLine);
     await run.waitUntil(() => run.savedSteps >= CHECKPOINT_EVERY);
   });
 
-  test("the worker is killed, and the coordinator lives: another one goes on from the last checkpoint", async () => {
+  test("the worker is killed: another one continues from the last checkpoint", async () => {
     worker.child.kill("SIGKILL");
     await run.coordinator.prints("no worker is left; the run continues when workers join");
     const saved = run.savedSteps;
@@ -258,7 +258,7 @@ describe("one run, whose last worker is lost again and again", () => {
     await run.advances(1);
   });
 
-  test("it is killed, and Ctrl-C ends the worker that looks for it: others go on from the last checkpoint", async () => {
+  test("the coordinator is killed, and Ctrl-C ends the reconnecting worker: others continue from the last checkpoint", async () => {
     run.coordinator.child.kill("SIGKILL");
     await worker.prints("Trying to reconnect");
     worker.child.kill("SIGINT");
@@ -270,7 +270,7 @@ describe("one run, whose last worker is lost again and again", () => {
     await run.advances(1);
   });
 
-  test("Ctrl-C on the last worker: its weights are saved before it leaves, and nothing is lost", async () => {
+  test("Ctrl-C on the last worker: its weights are saved before it leaves", async () => {
     worker.child.kill("SIGINT");
     expect((await worker.finished).status).toBe(0);
     await run.coordinator.prints(
@@ -283,7 +283,7 @@ describe("one run, whose last worker is lost again and again", () => {
     await run.advances(1);
   });
 
-  test("Ctrl-C twice on the coordinator: it does not wait for a step that does not end", async () => {
+  test("Ctrl-C twice on the coordinator: it does not wait for the current step", async () => {
     worker.child.kill("SIGSTOP");
     run.coordinator.child.kill("SIGINT");
     await run.coordinator.prints("stopping after this step; Ctrl-C again stops at once");
@@ -292,7 +292,7 @@ describe("one run, whose last worker is lost again and again", () => {
     worker.child.kill("SIGKILL");
   });
 
-  test("Ctrl-C on a coordinator without workers: there is nothing to wait for", async () => {
+  test("Ctrl-C on a coordinator without workers: it ends immediately", async () => {
     await run.resume(limits);
     worker = await run.worker("f");
     await run.advances(1);
@@ -307,7 +307,7 @@ describe("one run, whose last worker is lost again and again", () => {
   });
 });
 
-describe("a worker whose computing thread is held up while its heart beats", () => {
+describe("a worker whose computing thread stalls while it sends heartbeats", () => {
   const model = fileURLToPath(new URL("../fixtures/stalling-model.js", import.meta.url));
   const stalling = ["--model", model, ...options, "--batch-size", "60", "--slice-rows", "5"];
   const STALL_MS = 3 * SILENT_MS;
@@ -323,13 +323,13 @@ describe("a worker whose computing thread is held up while its heart beats", () 
     [, , hung] = await Promise.all([worker("quick", []), worker("slow", stalls.slow), worker("hung", stalls.hung)]);
   });
 
-  test("for longer than it may be silent: another computes its slices, it is late, and takes part again", async () => {
+  test("for longer than it may be silent: its slices are reassigned, and it gets slices again later", async () => {
     await run.coordinator.prints(/slice \d+ of step \d+ goes to \w+: it has taken/);
     await run.assignsSlicesTo("slow");
     expect(run.coordinator.stdout()).not.toContain("slow was");
   });
 
-  test("for ever: one step waits for it, and no further one; when it has stalled it is dropped", async () => {
+  test("forever: only one step waits for it, and it is dropped after --stall-ms", async () => {
     await run.coordinator.prints("hung was dropped: still sending heartbeats, but no progress for");
     hung.child.kill("SIGKILL");
     await run.advances(2);
@@ -339,14 +339,14 @@ describe("a worker whose computing thread is held up while its heart beats", () 
     for (const { ms } of late) expect(ms.step).toBeLessThan(limitMs(rows.filter((row) => !late.includes(row))));
   });
 
-  test("all is as if nothing had happened", async () => {
+  test("has no effect on the result of the run", async () => {
     run.coordinator.child.kill("SIGINT");
     expect((await run.coordinator.finished).status).toBe(130);
     await new Undisturbed(stalling, join(dir, "stalling-undisturbed")).assertSame(run.out);
   });
 });
 
-test("a worker that is lost while its weights are on their way to a newcomer: the newcomer begins anew", async () => {
+test("a worker is lost while it sends its weights to a late joiner: the late joiner starts over", async () => {
   const wide = ["--model", wideModel, ...options, "--batch-size", "8", "--slice-rows", "4"];
   const run = await Training.start(["--workers", "1", ...wide], join(dir, "wide"));
   const source = await run.worker("source");
@@ -365,14 +365,14 @@ test("a worker that is lost while its weights are on their way to a newcomer: th
 });
 
 describe("pnpm train --workers 3", () => {
-  /** The processes that it has started. */
+  /** Returns the processes that it has started. */
   const workersOf = ({ child }: Running) =>
     execFileSync("pgrep", ["-P", String(child.pid), "-f", "packages/worker/"], { encoding: "utf8" })
       .trim()
       .split("\n")
       .map(Number);
 
-  test("goes on when one of them is killed, and ends with an error when all are gone", async () => {
+  test("continues when one worker is killed, and ends with an error when all have ended", async () => {
     const training = start(["train", "--workers", "3", ...tiny, "--max-steps", "100000", "--out", join(dir, "local")]);
     await training.prints(/^step/m);
     const [first, ...others] = workersOf(training);
@@ -386,7 +386,7 @@ describe("pnpm train --workers 3", () => {
   });
 });
 
-test("options that would make no sense are refused with what was expected", async () => {
+test("invalid options are refused with what was expected", async () => {
   for (const [words, message] of [
     [["--heartbeat-ms", "0"], 'Expected a whole number from 1 to 715827882, got "0".'],
     [["--stall-ms", "abc"], 'Expected a whole number of at least 1, got "abc".'],

@@ -1,4 +1,4 @@
-/** A coordinator that can add up the gradients of one worker only, and real workers. */
+/** Tests a coordinator whose memory suffices for one worker only, with real workers. */
 
 import { makeConfig } from "@lockstep/config";
 import { Admission, RemoteTeam, serveSessions } from "@lockstep/coordinator";
@@ -23,9 +23,9 @@ const team = new RemoteTeam({
   nowMs,
 });
 const admission = new Admission({ config, team, version: packageJson.version });
-/** Codes of what it refused. */
+/** Codes of the refusals. */
 const refused: string[] = [];
-/** Ends of connections that it has not noticed: it does when it has refused another one. */
+/** Ends of connections that the coordinator learns of after its next refusal. */
 const unnoticed: (() => void)[] = [];
 let proxy: TcpProxy;
 let close: () => Promise<void>;
@@ -62,19 +62,19 @@ afterAll(async () => {
   await close();
 });
 
-/** Waits for one worker that is as it should be. */
+/** Waits until a matching worker has joined. */
 async function memberJoins(matches: (id: number) => boolean): Promise<void> {
   const ended = worker.finished.then(({ stderr }) => Promise.reject(new Error(`It has ended: ${stderr}`)));
   await Promise.race([team.until(() => team.members.some(({ id }) => matches(id))), ended]);
 }
 
-test("another worker is refused, and leaves with the reason", async () => {
+test("a second worker is refused, and ends with the reason", async () => {
   const { status, stderr } = await run(["worker", "--coordinator", proxy.url, "--backend", "cpu"]);
   expect(stderr).toMatch(/^ERR_FULL: Expected the number of workers to be at most 1, got one more/);
   expect(status).toBe(1);
 });
 
-test("one whose connection broke comes back before that is noticed: it tries again, and is taken", async () => {
+test("a worker that reconnects before the loss of its connection is noticed tries again, and is admitted", async () => {
   const before = team.members[0]!.id;
   refused.length = 0;
   proxy.cut();
