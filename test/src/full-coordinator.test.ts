@@ -53,7 +53,7 @@ beforeAll(async () => {
   });
   close = () => server.close();
   proxy = await TcpProxy.to(server.port);
-  admission.begin(1);
+  admission.begin({ mostWorkers: 1 });
   worker = start(["worker", "--coordinator", proxy.url, "--backend", "cpu"]);
   await memberJoins(() => true);
 });

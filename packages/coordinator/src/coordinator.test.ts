@@ -22,7 +22,10 @@ let server: TransportServer;
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), "lockstep-coordinator-"));
   server = await openServer({
-    ...{ host: "127.0.0.1", port: 0, anyPort: false, maxPayload: 1 },
+    host: "127.0.0.1",
+    port: 0,
+    anyPort: false,
+    maxPayload: 1,
     onSocket: (socket) => socket.terminate(),
   });
   const config = makeConfig({ dataset: "shapes", model });
@@ -30,7 +33,12 @@ beforeEach(async () => {
   options = {
     distributed: await openDistributedRun({ type: "new", config, out: join(dir, "run") }, panel.display),
     panel,
-    ...{ workers: 2, minWorkers: 1, heartbeatMs: 1000, stallMs: 60_000, balance: "even", version: "v" },
+    workers: 2,
+    minWorkers: 1,
+    heartbeatMs: 1000,
+    stallMs: 60_000,
+    balance: "even",
+    version: "v",
     listen: { host: "127.0.0.1", port: 0, anyPort: true },
     onListening: () => {},
   };

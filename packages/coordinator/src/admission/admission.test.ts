@@ -55,7 +55,7 @@ const withTensor = (shape: number[]) => ({
 test("where each worker has a slice of its own, no more of them join than can be added up", () => {
   const { admission, team } = gathering();
   admission.admit(sessionOf({}));
-  admission.begin(1);
+  admission.begin({ mostWorkers: 1 });
   expect(() => admission.admit(sessionOf({}))).toThrow(expect.objectContaining({ code: "ERR_FULL" }));
   expect(team.size).toBe(1);
 });
@@ -135,7 +135,7 @@ describe("whoever comes first is refused", () => {
 test("whoever holds updates that were undone since holds nothing", async () => {
   const { admission, team } = gathering({ updates: 7 });
   admission.admit(sessionOf({}));
-  admission.begin(Number.POSITIVE_INFINITY);
+  admission.begin({ mostWorkers: Number.POSITIVE_INFINITY });
   const tensors = READY.stateDict.map(({ name, shape }) => tensor(name, shape));
   await team.begin({ plan: PLAN, source: { from: "state", tensors, step: 5 } });
   for (const step of [5, 6]) admission.admit(sessionOf({}, { holds: { run: "r", step } }));
@@ -147,7 +147,7 @@ describe("when all are gone", () => {
     const { admission } = gathering();
     const first = sessionOf({});
     admission.admit(first);
-    if (begun) admission.begin(Number.POSITIVE_INFINITY);
+    if (begun) admission.begin({ mostWorkers: Number.POSITIVE_INFINITY });
     admission.onDisconnected(first, "it went");
     return admission;
   };
@@ -185,10 +185,10 @@ describe("a worker whose code is another", () => {
   });
 });
 
-test("whoever records the devices of a run hears of each worker that is taken, and of no other", () => {
+test("admission to a running run reports each worker that is admitted, and no other", () => {
   const { admission, team } = gathering();
   const sizes: number[] = [];
-  admission.onJoined = () => sizes.push(team.size);
+  admission.begin({ mostWorkers: Number.POSITIVE_INFINITY, onJoined: () => sizes.push(team.size) });
   admission.admit(sessionOf({}));
   admission.admit(sessionOf({}, { threads: 4 }));
   expect(() => admission.admit(sessionOf({ trainSamples: 23 }))).toThrow();

@@ -45,7 +45,15 @@ export interface AdmissionOptions {
  * - `running`: workers must match the first one, even after it has left
  * - `over`: no worker is admitted any more
  */
-type State = { name: "gathering" } | { name: "running"; mostWorkers: number } | { name: "over" };
+type State = { name: "gathering" } | ({ name: "running" } & RunningOptions) | { name: "over" };
+
+/** Options of admission while a run is running. */
+export interface RunningOptions {
+  /** Largest number of workers that there is memory for. */
+  mostWorkers: number;
+  /** Is called after each worker that is admitted. @default does nothing */
+  onJoined?: () => void;
+}
 
 /** Decides which workers become members of the team. */
 export class Admission implements AdmissionControl {
@@ -53,9 +61,6 @@ export class Admission implements AdmissionControl {
   readonly #refusals: CommonRefusals;
   #state: State = { name: "gathering" };
   #first: ReadySession | undefined;
-
-  /** Is called after each worker that is admitted. */
-  onJoined: () => void = () => {};
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
@@ -68,9 +73,9 @@ export class Admission implements AdmissionControl {
     return this.#first;
   }
 
-  /** Starts or resumes the run, with at most `mostWorkers` workers. */
-  begin(mostWorkers: number): void {
-    this.#state = { name: "running", mostWorkers };
+  /** Starts or resumes the run. */
+  begin(options: RunningOptions): void {
+    this.#state = { name: "running", ...options };
   }
 
   /** Ends the run. */
@@ -144,7 +149,7 @@ export class Admission implements AdmissionControl {
     if (this.#first !== undefined) session.ready = { ...this.#first.ready, linkBytesPerSecond, gemmFlopsPerSecond };
     const handle = this.#options.team.join(session);
     this.#first ??= session;
-    this.onJoined();
+    if (this.#state.name === "running") this.#state.onJoined?.();
     return handle;
   }
 

@@ -73,7 +73,9 @@ describe("when waiting has become vain", () => {
     const [done, waiting] = [condition.wait(() => true), condition.wait(() => false)];
     condition.fail(new Error("all lost"));
     expect(await Promise.all([done, waiting, condition.wait(() => true)].map(now))).toEqual([
-      ...["done", "all lost", "all lost"],
+      "done",
+      "all lost",
+      "all lost",
     ]);
   });
 

@@ -45,10 +45,18 @@ export async function prepareEndpoint(
   const maxWorkers = maxWorkersFor(workers, options.maxWorkers);
   const { token, path: tokenPath } = await tokenOf(options.token, loopback, isTerminal);
   const certificate = await certificateOf(options, loopback);
-  const where = { host, port: port ?? DEFAULT_PORT, anyPort: port === undefined, allowHosts };
-  const limits = { maxWorkers, refusedJoinsPerMinute, handshakeMs };
   return {
-    listen: { ...where, ...limits, token, tls: certificate },
+    listen: {
+      host,
+      port: port ?? DEFAULT_PORT,
+      anyPort: port === undefined,
+      allowHosts,
+      maxWorkers,
+      refusedJoinsPerMinute,
+      handshakeMs,
+      token,
+      tls: certificate,
+    },
     loopback,
     fingerprint: certificate?.fingerprint,
     tokenPath,

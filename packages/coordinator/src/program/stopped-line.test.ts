@@ -17,11 +17,9 @@ function stopped(words: string, { port = 7077, isTerminal = true } = {}): string
 test("after a stop, the line to paste holds all that was typed and the run's folder does not keep", () => {
   const kept = "--model net.ts --lr 0.1 --num-epochs 3 --no-test --batch-size-per-worker 8 --out runs/a";
   const others = [
-    ...[
-      "--host 0.0.0.0 --port 7078 --tls-cert /c.pem --tls-key /k.pem --allow-host a.example --allow-host b.example:1",
-    ],
-    ...["--max-workers 9 --refused-joins-per-minute 2 --handshake-ms 500 --workers 3 --heartbeat-ms 200"],
-    ...["--stall-ms 9000 --min-workers 2 --balance even --keep-open --log json"],
+    "--host 0.0.0.0 --port 7078 --tls-cert /c.pem --tls-key /k.pem --allow-host a.example --allow-host b.example:1",
+    "--max-workers 9 --refused-joins-per-minute 2 --handshake-ms 500 --workers 3 --heartbeat-ms 200",
+    "--stall-ms 9000 --min-workers 2 --balance even --keep-open --log json",
   ].join(" ");
   const line = stopped(`${kept} ${others}`);
   expect(line).toMatch(/^pnpm coordinator --resume runs\/a --/);

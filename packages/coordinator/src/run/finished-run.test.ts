@@ -26,9 +26,17 @@ async function resume(steps: number, overrides: ExplicitOptions = {}) {
   const samples = { trainSamples: 32 * STEPS_PER_EPOCH, validationSamples: 0, testSamples: 8 };
   const progress = { endedSteps: steps, lossSum: 0, correct: 0, samples: 0 };
   const derived = {
-    ...{ lockstep: "0", modelName: "Tiny", parameters: 0, inputShape: [1, 1, 1] as [number, number, number] },
-    ...{ numClasses: 2, classes: ["a", "b"], mean: [0], std: [1] },
-    ...{ ...samples, stepsPerEpoch: STEPS_PER_EPOCH, steps },
+    lockstep: "0",
+    modelName: "Tiny",
+    parameters: 0,
+    inputShape: [1, 1, 1] as [number, number, number],
+    numClasses: 2,
+    classes: ["a", "b"],
+    mean: [0],
+    std: [1],
+    ...samples,
+    stepsPerEpoch: STEPS_PER_EPOCH,
+    steps,
   };
   const run = {
     config: makeConfig({ dataset: "shapes", numEpochs: 1, test: false, ...overrides }),
@@ -40,7 +48,12 @@ async function resume(steps: number, overrides: ExplicitOptions = {}) {
   const failures = new AbortController();
   const waits = new StopReason({ type: "failure", error: new Error("waits for workers") });
   const options: CoordinatorOptions = {
-    ...{ workers: 2, minWorkers: 1, heartbeatMs: 1000, stallMs: 60_000, balance: "even", version: "0" },
+    workers: 2,
+    minWorkers: 1,
+    heartbeatMs: 1000,
+    stallMs: 60_000,
+    balance: "even",
+    version: "0",
     distributed: { run, model: { kind: "code" } },
     panel: openPanel(lineDisplay((text) => lines.push(text))),
     listen: { host: "127.0.0.1", port: 0, anyPort: true },

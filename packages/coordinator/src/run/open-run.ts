@@ -2,6 +2,7 @@
 import type { RunConfig } from "@lockstep/config";
 import { assertModelFitsData, modelSizes } from "@lockstep/config";
 import { datasetFacts } from "@lockstep/dataset";
+import { at } from "@lockstep/errors";
 import {
   describeModel,
   type ModelFile,
@@ -78,9 +79,11 @@ function stateDictOf(model: ModelFile, config: RunConfig): StateSpec[] | undefin
   const facts = datasetFacts(config.dataset);
   const spec = specOf(model, config.model, modelSizes(config, facts));
   if (spec === undefined) return undefined;
-  const output = describeModel(spec).rows.at(-1)!.output;
+  const [numClasses, ...otherAxes] = at(describeModel(spec).rows, -1).output;
   const { inputShape } = spec;
-  if (output.length === 1) assertModelFitsData(config, { inputShape, numClasses: output[0]! }, facts);
+  if (numClasses !== undefined && otherAxes.length === 0) {
+    assertModelFitsData(config, { inputShape, numClasses }, facts);
+  }
   return specStateDict(spec).map(({ name, torchShape }) => ({ name, shape: torchShape }));
 }
 

@@ -1,6 +1,6 @@
 /** Starts or resumes a run with a team: decides from which step and with which weights, and prints the decision. */
 import { existsSync } from "node:fs";
-import { ARITHMETIC_VERSION, type Plan } from "@lockstep/gradient-sync";
+import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
 import { prefixLine } from "@lockstep/model/files";
 import {
   type Checkpoint,
@@ -15,7 +15,7 @@ import {
   tuneGarbageCollection,
 } from "@lockstep/run";
 import { describeSource, type StateSource, stateSource } from "../state/initial-state.ts";
-import { planRun } from "../step/run-plan.ts";
+import { planRun, type RunPlan } from "../step/run-plan.ts";
 import type { RemoteTeam } from "../team/remote-team.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
 import type { ListeningTeam } from "./listening-team.ts";
@@ -50,26 +50,25 @@ export async function startWithTeam(run: TeamRun, checkpoint: Checkpoint | undef
   const { config, folder, saved } = session.run;
   session.assertHeld();
   const { schedule, from, source } = startOf(run, checkpoint);
-  const plan = planFor(run);
+  const { plan, mostWorkers } = planFor(run);
   const goesOn = existsSync(folder.metrics);
   const resumeMessage = goesOn ? `going on after ${from.step} steps, ${describeSource(source)}` : undefined;
   const facts = teamRunFacts(options.distributed.model, admission.first.ready);
   const machine = options.machine ?? saved?.machine ?? {};
   const started = session.start({ facts, schedule, machine, ...teamNumerics(team), resumePoint: from, resumeMessage });
-  admission.onJoined = () => started.addDevices(teamNumerics(team).devices);
+  admission.begin({ mostWorkers, onJoined: () => started.addDevices(teamNumerics(team).devices) });
   printStart(run, source, resumeMessage);
   const training = started.openTraining();
   await team.begin({ plan, source, sliceRows: config.sliceRows });
   return training;
 }
 
-/** Plans the gradient exchange, and limits admission to the workers that there is memory for. */
-function planFor({ session, team, admission }: TeamRun): Plan {
+/** Plans the gradient exchange for the workers that have joined, and tunes garbage collection to its size. */
+function planFor({ session, team }: TeamRun): RunPlan {
   const readies = team.members.map(({ session: { ready } }) => ready);
-  const { plan, mostWorkers, incomingBytes } = planRun(readies, session.run.config);
-  if (incomingBytes > LARGE_STEP_BYTES) tuneGarbageCollection();
-  admission.begin(mostWorkers);
-  return plan;
+  const runPlan = planRun(readies, session.run.config);
+  if (runPlan.incomingBytes > LARGE_STEP_BYTES) tuneGarbageCollection();
+  return runPlan;
 }
 
 /** The step at which training starts, and the source of its weights. */

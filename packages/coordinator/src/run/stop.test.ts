@@ -47,10 +47,20 @@ class WaitingTeam implements Team {
 const config = makeConfig({ batchSize: 4, numEpochs: 1 });
 const SIZES = { trainSamples: 8, validationSamples: 0, testSamples: 0 };
 const FILE = {
-  ...{ ...config, machine: {} },
+  ...config,
+  machine: {},
   derived: {
-    ...{ lockstep: "0", modelName: "M", parameters: 1, inputShape: [1, 1, 1] as [number, number, number] },
-    ...{ numClasses: 2, classes: ["a", "b"], mean: [0], std: [1], ...SIZES, stepsPerEpoch: 2, steps: 2 },
+    lockstep: "0",
+    modelName: "M",
+    parameters: 1,
+    inputShape: [1, 1, 1] as [number, number, number],
+    numClasses: 2,
+    classes: ["a", "b"],
+    mean: [0],
+    std: [1],
+    ...SIZES,
+    stepsPerEpoch: 2,
+    steps: 2,
   },
 };
 

@@ -70,7 +70,7 @@ export class LateJoin {
       if (this.#updates === updates) this.#updates = undefined; // otherwise it would stay busy for ever
     }
     if (caughtUp) return this.#finish(members);
-    for (const member of members.filter(({ hasDeparted: gone }) => !gone)) {
+    for (const member of members.filter(({ hasDeparted }) => !hasDeparted)) {
       if (updates.overflowed)
         drop(member, "ERR_SLOW_READER", "the run made updates faster than this worker could read them");
       else drop(member, "ERR_STATE_LOST", `${source.name} was lost before it had sent the weights`);

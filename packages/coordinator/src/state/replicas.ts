@@ -1,5 +1,5 @@
 /** The replicas of the weights and momentum on the workers: reads one, compares all, and installs a state on them. */
-import { LockstepError } from "@lockstep/errors";
+import { at, LockstepError, present } from "@lockstep/errors";
 import { CHUNK_BYTES, chunksOf, elementsOf, encode, rawFloats } from "@lockstep/gradient-sync";
 import type { ParameterState } from "@lockstep/run";
 import type { LogEvent } from "@lockstep/run/live";
@@ -47,7 +47,7 @@ export class Replicas {
       return { name, shape, weight: new Float32Array(elements), velocity: new Float32Array(elements) };
     });
     const store = async ({ tensor, kind, offset, data }: StatePiece) =>
-      state[tensor]![kind].set(rawFloats(data), offset);
+      at(state, tensor)[kind].set(rawFloats(data), offset);
     for (let last = "The last worker"; ; ) {
       if (holders().length === 0) await condition.wait(() => holders().length > 0 || updates() !== step);
       if (updates() !== step) throw stateLost(last);
@@ -86,8 +86,10 @@ export class Replicas {
    */
   async compare(members: readonly Member[]): Promise<void> {
     const replies = await this.#options.requests.ask(members, { type: "digest" });
-    const here = [...replies.keys()].filter(({ hasDeparted: gone }) => !gone);
-    const replicas = here.map((member) => ({ member, digest: replies.get(member)!.digest }));
+    const replicas = [...replies]
+      .filter(([member]) => !member.hasDeparted)
+      .map(([member, { digest }]) => ({ member, digest }));
+    const here = replicas.map(({ member }) => member);
     const { reference, wrong, drifted } = judgeReplicas(replicas);
     if (reference === undefined) return; // no worker is left to compare
     if (wrong.length > 0) throw replicaError(wrong, here);
@@ -121,7 +123,11 @@ function stateLost(name: string): LockstepError {
 
 function replicaError(wrong: readonly Member[], compared: readonly Member[]): LockstepError {
   const names = wrong.map(({ name }) => name).join(" and ");
-  const right = compared.find((member) => !wrong.includes(member) && mustBeEqual(member, wrong[0]!))!;
+  const first = at(wrong, 0);
+  const right = present(
+    compared.find((member) => !wrong.includes(member) && mustBeEqual(member, first)),
+    "a replica that is right",
+  );
   const text = `The weights of ${names} differ from those of ${right.name}, although their devices are of one kind`;
   const remedy =
     "Check that machine's memory and installed versions; resume the run with --resume, without that worker.";

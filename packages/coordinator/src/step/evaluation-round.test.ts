@@ -6,7 +6,9 @@ const CLASSES = 2;
 const [first, second] = [toWorkerId(0), toWorkerId(1)];
 /** An answer of a range of two samples, both recognised. */
 const reply = (request: number, lossSum: number) => ({
-  ...{ request, samples: 2, lossSum },
+  request,
+  samples: 2,
+  lossSum,
   confusion: [
     [2, 0],
     [0, 0],

@@ -1,5 +1,6 @@
 /** Plans how a run's gradients are sent and how many workers may join, from the workers' links and the memory for sums. */
 import type { RunConfig } from "@lockstep/config";
+import { at } from "@lockstep/errors";
 import {
   BYTES_PER_ELEMENT,
   makeLayout,
@@ -31,7 +32,7 @@ export interface RunPlan {
  */
 export function planRun(workers: readonly Ready[], settings: Settings, budgetBytes = sumsBudgetBytes()): RunPlan {
   const { wire, batchSize, sliceRows } = settings;
-  const { tensors, factorable } = workers[0]!;
+  const { tensors, factorable } = at(workers, 0);
   const slices = sliceRows === undefined ? Math.min(workers.length, batchSize) : Math.ceil(batchSize / sliceRows);
   const slowest = linksOf(workers);
   const chunkBytes = planChunkBytes(slowest.linkBytesPerSecond);

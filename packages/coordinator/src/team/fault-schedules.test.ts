@@ -63,7 +63,10 @@ async function runWith(crew: number | Crew, faults: Fault[], seed: number): Prom
   };
   const limits = { workers, heartbeatMs: 1000, stallMs: 20_000, minWorkers: 1 };
   const team = new RemoteTeam({
-    ...{ ...limits, runId: "r", maxLogBytes: 100_000, nowMs: () => clock.nowMs },
+    ...limits,
+    runId: "r",
+    maxLogBytes: 100_000,
+    nowMs: () => clock.nowMs,
     balance: bySpeed ? "speed" : "even",
     log: (line) => log.push(`${Math.round(clock.nowMs)} ${line}`),
     onPhase: (name) => outcome.phases.push(name),

@@ -31,7 +31,8 @@ type Twist = (message: WorkerMessage) => WorkerMessage[] | undefined;
 /** A worker whose messages are others where `twist` says so, and whose heart beats. */
 function join({ port }: LiveRun, twist: Twist, name = "hostile"): SocketWorker {
   const worker = new SocketWorker({
-    ...{ port, name },
+    port,
+    name,
     send(frame, message, socket) {
       for (const other of twist(message)?.map(encode) ?? [frame]) socket.send(other);
     },

@@ -106,10 +106,15 @@ describe("who joins", () => {
     const tensors = [{ name: "fc.bias", shape: [2], weight: Float32Array.of(1, 2), velocity: Float32Array.of(3, 4) }];
     await team.begin({ plan: PLAN, source: { from: "state", tensors, step: 7 } });
     const piece = (kind: "weight" | "velocity", values: Float32Array) => ({
-      ...{ type: "load-chunk", tensor: 0, kind, offset: 0, data: new Uint8Array(values.buffer) },
+      type: "load-chunk",
+      tensor: 0,
+      kind,
+      offset: 0,
+      data: new Uint8Array(values.buffer),
     });
     expect(a.sentMessages.slice(1)).toEqual([
-      ...[piece("weight", tensors[0]!.weight), piece("velocity", tensors[0]!.velocity)],
+      piece("weight", tensors[0]!.weight),
+      piece("velocity", tensors[0]!.velocity),
       { type: "load-end", step: 7 },
     ]);
     expect(b.sentMessages).toEqual(a.sentMessages);
@@ -124,7 +129,9 @@ test("the state of a run is handed over by name: a file may have its tensors in 
   const tensors = stateDict.map(({ name, shape }) => ({ name, shape, dtype: "float32" as const }));
   const worker = join({}, { stateDict, tensors });
   const state = (name: string, first: number, length: number) => ({
-    ...{ name, shape: [length], weight: new Float32Array(length).fill(first) },
+    name,
+    shape: [length],
+    weight: new Float32Array(length).fill(first),
     velocity: new Float32Array(length).fill(first + 1),
   });
   const plan: Plan = { ...PLAN, forms: ["dense", "dense"] };
@@ -188,7 +195,11 @@ describe("a step", () => {
       io: { encode: 1 },
     };
     expect(totals).toEqual({
-      ...{ samples: 6, lossSum: 2, correct: 0, ms: { step: 10 }, slices: 2 },
+      samples: 6,
+      lossSum: 2,
+      correct: 0,
+      ms: { step: 10 },
+      slices: 2,
       workers: [
         { name: "w0", ...share },
         { name: "w1", ...share },

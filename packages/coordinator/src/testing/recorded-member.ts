@@ -45,10 +45,24 @@ export class RecordedSession implements ReadySession {
     this.workerId = toWorkerId(workerId);
     this.hello = { type: "hello", protocol: PROTOCOL_VERSION, name: `w${workerId}`, ...DEVICE, ...hello };
     this.ready = {
-      ...{ type: "ready", fingerprint: "", modelName: "M", tensors: [], stateDict: STATE_DICT, factorable: [] },
+      type: "ready",
+      fingerprint: "",
+      modelName: "M",
+      tensors: [],
+      stateDict: STATE_DICT,
+      factorable: [],
       code: { version: "v", arithmetic: 1, draws: "d" },
-      ...{ inputShape: [1, 1, 1], numClasses: 2, classes: ["a", "b"], mean: [0], std: [1], topology: "{}" },
-      ...{ trainSamples: 8, validationSamples: 0, testSamples: 0, linkBytesPerSecond: 1e9, gemmFlopsPerSecond: 1e9 },
+      inputShape: [1, 1, 1],
+      numClasses: 2,
+      classes: ["a", "b"],
+      mean: [0],
+      std: [1],
+      topology: "{}",
+      trainSamples: 8,
+      validationSamples: 0,
+      testSamples: 0,
+      linkBytesPerSecond: 1e9,
+      gemmFlopsPerSecond: 1e9,
       ...ready,
     };
   }

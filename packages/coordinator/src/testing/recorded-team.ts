@@ -20,8 +20,15 @@ export class RecordedTeam {
 
   constructor(options: Partial<TeamOptions> = {}) {
     this.team = new RemoteTeam({
-      ...{ workers: 2, heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1, maxLogBytes: 1e6, balance: "even" },
-      ...{ runId: "r", log: (line) => this.lines.push(line), nowMs: () => this.nowMs },
+      workers: 2,
+      heartbeatMs: 1000,
+      stallMs: 60_000,
+      minWorkers: 1,
+      maxLogBytes: 1e6,
+      balance: "even",
+      runId: "r",
+      log: (line) => this.lines.push(line),
+      nowMs: () => this.nowMs,
       ...options,
     });
   }

@@ -41,12 +41,21 @@ const ELEMENTS = BOUNDS[2];
 export type SliceTask = MessageOf<"assign">["slices"][number];
 
 export const HELLO: MessageOf<"hello"> = {
-  ...{ type: "hello", protocol: PROTOCOL_VERSION, name: "toy", device: "a sheet of paper" },
-  ...{ backend: "sim", libraryVersion: "1", instructionSet: "x", threads: 1 },
+  type: "hello",
+  protocol: PROTOCOL_VERSION,
+  name: "toy",
+  device: "a sheet of paper",
+  backend: "sim",
+  libraryVersion: "1",
+  instructionSet: "x",
+  threads: 1,
 };
 
 const TOPOLOGY: TfjsTopology = {
-  ...{ modelTopology: {}, format: "layers-model", generatedBy: "a test", convertedBy: null },
+  modelTopology: {},
+  format: "layers-model",
+  generatedBy: "a test",
+  convertedBy: null,
   weights: TENSORS.map(({ name, shape, dtype }) => ({ name, shape, dtype, stateDictName: name })),
 };
 
@@ -55,12 +64,24 @@ export const TOY_CODE = { version: "toy", arithmetic: ARITHMETIC_VERSION, draws:
 
 /** Its fingerprint is another for each run's options: see `fingerprintOfToy`. */
 export const READY: MessageOf<"ready"> = {
-  ...{ type: "ready", fingerprint: "", code: TOY_CODE, modelName: "toy", tensors: TENSORS, factorable: [true, false] },
+  type: "ready",
+  fingerprint: "",
+  code: TOY_CODE,
+  modelName: "toy",
+  tensors: TENSORS,
+  factorable: [true, false],
   stateDict: TENSORS.map(({ name, shape }) => ({ name, shape })),
-  ...{ inputShape: [1, 1, 2], numClasses: CLASSES, classes: ["a", "b", "c"], mean: [0], std: [1] },
-  ...{ trainSamples: 22, validationSamples: 330, testSamples: 130 },
+  inputShape: [1, 1, 2],
+  numClasses: CLASSES,
+  classes: ["a", "b", "c"],
+  mean: [0],
+  std: [1],
+  trainSamples: 22,
+  validationSamples: 330,
+  testSamples: 130,
   topology: JSON.stringify(TOPOLOGY),
-  ...{ linkBytesPerSecond: 1e9, gemmFlopsPerSecond: 1e9 },
+  linkBytesPerSecond: 1e9,
+  gemmFlopsPerSecond: 1e9,
 };
 
 export const fingerprintOfToy = (config: Record<string, unknown>, facts: FingerprintFacts = READY) =>

@@ -77,7 +77,11 @@ export async function fuzzCoordinator(
   await run.close();
   const after = memory();
   return {
-    ...{ frames: sent, connections, endings: Object.fromEntries([...endings].sort()), steps, undisturbed },
+    frames: sent,
+    connections,
+    endings: Object.fromEntries([...endings].sort()),
+    steps,
+    undisturbed,
     heapGrowthBytes: after.heapUsed - before!.heapUsed,
     rssGrowthBytes: after.rss - before!.rss,
   };

@@ -22,14 +22,28 @@ export const ROWS = SLICES * SLICE_ROWS;
 
 const { code, modelName, numClasses, classes, mean, std, inputShape } = READY;
 const facts = {
-  ...{ code, modelName, numClasses, classes, mean, std, inputShape, tensors, factorable: [true, false] },
+  code,
+  modelName,
+  numClasses,
+  classes,
+  mean,
+  std,
+  inputShape,
+  tensors,
+  factorable: [true, false],
   stateDict: tensors.map(({ name, shape }) => ({ name, shape })),
-  ...{ trainSamples: 1000 * ROWS, validationSamples: 0, testSamples: 0 },
+  trainSamples: 1000 * ROWS,
+  validationSamples: 0,
+  testSamples: 0,
 };
 export const config = { ...makeConfig({}) };
 export const ready: MessageOf<"ready"> = {
-  ...{ type: "ready", ...facts, fingerprint: fingerprintOfToy(config, facts), topology: READY.topology },
-  ...{ linkBytesPerSecond: 1e9, gemmFlopsPerSecond: 1e9 },
+  type: "ready",
+  ...facts,
+  fingerprint: fingerprintOfToy(config, facts),
+  topology: READY.topology,
+  linkBytesPerSecond: 1e9,
+  gemmFlopsPerSecond: 1e9,
 };
 
 /** Bytes that a coordinator may hold, whatever its workers do: the formula of docs/security.md. */

@@ -34,7 +34,9 @@ const limits = { workers: 1, minWorkers: 1, heartbeatMs: 1000, ...LIMITS };
 const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", nowMs, log: (line) => log.push(line) });
 const server = await serveSessions({
   listen: { host: "127.0.0.1", port: 0, anyPort: false },
-  ...{ heartbeatMs: limits.heartbeatMs, stallMs: LIMITS.stallMs, nowMs },
+  heartbeatMs: limits.heartbeatMs,
+  stallMs: LIMITS.stallMs,
+  nowMs,
   welcome: Promise.resolve({ run: "r", config, codeModel: false }),
   records: Promise.resolve(undefined),
   admission: { admit: team.join.bind(team), onDisconnected: team.disconnect.bind(team) },

@@ -60,19 +60,29 @@ export async function startRun(options: LiveRunOptions = {}): Promise<LiveRun> {
   const nowMs = () => hurry * performance.now();
   const log: string[] = [];
   const team = new RemoteTeam({
-    ...{ heartbeatMs, stallMs, maxLogBytes, workers: 1, minWorkers: 1, balance: "even", runId: "r", nowMs },
+    heartbeatMs,
+    stallMs,
+    maxLogBytes,
+    workers: 1,
+    minWorkers: 1,
+    balance: "even",
+    runId: "r",
+    nowMs,
     log: (line) => log.push(line) > LINES && log.shift(),
   });
   const server = await serveSessions({
     listen: { host: "127.0.0.1", port: 0, anyPort: false, maxWorkers, handshakeMs },
-    ...{ heartbeatMs: heartbeatMs / hurry, stallMs, nowMs },
+    heartbeatMs: heartbeatMs / hurry,
+    stallMs,
+    nowMs,
     welcome: Promise.resolve({ run: "r", config: welcomeConfig, codeModel: false }),
     records: Promise.resolve(options.records),
     admission: new Admission({ config: welcomeConfig, team, version: TOY_CODE.version }),
   });
   const ticking = setInterval(() => team.tick(), heartbeatMs / hurry / 4);
   const honest = new SocketWorker({
-    ...{ port: server.port, name: "honest" },
+    port: server.port,
+    name: "honest",
     send: (frame, _, socket) => {
       options.onFrame?.(frame);
       socket.send(frame);
@@ -85,7 +95,10 @@ export async function startRun(options: LiveRunOptions = {}): Promise<LiveRun> {
   const running = trainUntil(team, () => stopping, options.checkpoints ?? true);
   running.catch(() => {}); // whoever stops it hears of it
   return {
-    ...{ port: server.port, team, honest, log },
+    port: server.port,
+    team,
+    honest,
+    log,
     async stop() {
       stopping = true;
       return { steps: await running, state: await team.captureState().read() };
