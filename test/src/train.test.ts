@@ -38,7 +38,7 @@ test("a model made by code that has changed is not resumed, and as it was it is"
   writeFileSync(model, code.replace("relu", "tanh"));
   const changed = await run(["train", "--resume", out, "--max-steps", "2"]);
   expect(changed.stderr).toMatch(
-    /^ERR_MODEL_CHANGED: .*code-model\.mjs is no longer the model that this run began with/,
+    /^ERR_MODEL_CHANGED: .*code-model\.mjs is no longer the model that this run started with/,
   );
   writeFileSync(model, code); // the layers are the same, and the weights come from the checkpoint
   expect((await run(["train", "--resume", out, "--max-steps", "2"])).status).toBe(0);
@@ -239,7 +239,7 @@ describe("a run that stops and goes on", () => {
     killed.child.kill("SIGKILL");
     await killed.finished;
     const { stderr } = await run(["evaluate", "--run", out]);
-    expect(stderr).toContain("this run has not ended: these are the weights of its last checkpoint");
+    expect(stderr).toContain("this run is not finished: using the weights of its last checkpoint");
     await assertResumes(out);
   });
 

@@ -65,6 +65,6 @@ test("a run that was killed before its first checkpoint begins again at step 0, 
   rmSync(checkpoints, { recursive: true });
   mkdirSync(checkpoints);
   await trainInProcess({ type: "resume", dir: out, explicit: {} }, {}, view);
-  expect(lines).toContain("no checkpoint was written yet; the run begins again at step 0");
+  expect(lines).toContain("no checkpoint was written yet; starting again at step 0");
   expect(results()).toEqual(undisturbed);
 });

@@ -10,13 +10,13 @@ const batchOf = (start: number): Batch => ({
   ...{ samples: 1, height: 1, width: 1, channels: 1 },
 });
 
-/** A thread whose batches are there at once, but for those that fail. */
+/** A thread that makes batches at once, except for those that fail. */
 class Thread implements BatchThread {
   readonly meta = {
     ...{ dataset: "shapes" as const, classes: [], trainSamples: 0, validationSamples: 0, testSamples: 0 },
     ...{ height: 1, width: 1, channels: 1, mean: [], std: [] },
   };
-  /** Where the batches begin that were asked for, in order. */
+  /** Starts of the requested batches, in order. */
   readonly asked: number[] = [];
   readonly fails = new Set<number>();
   #taken = 0;
@@ -27,12 +27,12 @@ class Thread implements BatchThread {
 
   async next(): Promise<Batch> {
     const start = this.asked[this.#taken++];
-    if (start === undefined) throw new Error("Expected a request before each take.");
+    if (start === undefined) throw new Error("Expected a request before each next.");
     if (this.fails.has(start)) throw new Error(`Batch ${start} failed.`);
     return batchOf(start);
   }
 
-  /** Asked for and not taken. */
+  /** Requested and not received. */
   get waiting(): number[] {
     return this.asked.slice(this.#taken);
   }
@@ -40,15 +40,15 @@ class Thread implements BatchThread {
   async close(): Promise<void> {}
 }
 
-/** Foresees 10, 11, 12, … up to a last one. */
+/** Predicts 10, 11, 12, … before `end`. */
 const upTo = (end: number) => (last: SliceRequest | undefined) => {
   const start = last === undefined ? 10 : last.start + 1;
   return start < end ? train(start) : undefined;
 };
 const startOf = async (batch: Promise<Batch>) => (await batch).sampleIds[0];
 
-describe("batches that were foreseen", () => {
-  test("are asked for three ahead, and one more as each is taken", async () => {
+describe("prefetched batches", () => {
+  test("three batches are prefetched, and one more for each that is used", async () => {
     const thread = new Thread();
     const batches = new Batches(thread, upTo(99));
     expect(thread.asked).toEqual([10, 11, 12]);
@@ -58,7 +58,7 @@ describe("batches that were foreseen", () => {
     expect(thread.waiting).toEqual([14, 15, 16]);
   });
 
-  test("end when nothing more can be told", async () => {
+  test("prefetching ends when no further batch is predicted", async () => {
     const thread = new Thread();
     const batches = new Batches(thread, upTo(12));
     for (const start of [10, 11]) expect(await startOf(batches.next(train(start)))).toBe(start);
@@ -66,8 +66,8 @@ describe("batches that were foreseen", () => {
   });
 });
 
-describe("a batch that was not foreseen", () => {
-  test("is asked for when it is wanted, and what follows it from then on", async () => {
+describe("a batch that was not prefetched", () => {
+  test("a batch that was not prefetched is requested, and those after it are prefetched", async () => {
     const thread = new Thread();
     const batches = new Batches(thread, (last) => (last === undefined ? undefined : upTo(99)(last)));
     expect(thread.asked).toEqual([]);
@@ -75,14 +75,14 @@ describe("a batch that was not foreseen", () => {
     expect(thread.asked).toEqual([20, 21, 22, 23]);
   });
 
-  test("takes the place of those that were, and that nobody wants now", async () => {
+  test("a batch that was not prefetched replaces the prefetched ones", async () => {
     const thread = new Thread();
     const batches = new Batches(thread, upTo(99));
     expect(await startOf(batches.next(train(40)))).toBe(40);
     expect(thread.waiting).toEqual([41, 42, 43]);
   });
 
-  test("leaves those that are still ahead: only what came before the wanted one goes", async () => {
+  test("a skipped batch is dropped, and the prefetched ones after it are kept", async () => {
     const thread = new Thread();
     const batches = new Batches(thread, upTo(99));
     expect(await startOf(batches.next(train(12)))).toBe(12);
@@ -93,7 +93,7 @@ describe("a batch that was not foreseen", () => {
     ["split", { split: "test" }],
     ["epoch", { epoch: 1 }],
     ["end", { end: 99 }],
-  ])("may differ in its %s alone", async (_, change) => {
+  ])("a request that differs only in its %s is another batch", async (_, change) => {
     const thread = new Thread();
     const batches = new Batches(thread, upTo(99));
     await batches.next({ ...train(10), ...change });
@@ -102,7 +102,7 @@ describe("a batch that was not foreseen", () => {
 });
 
 describe("a batch that cannot be made", () => {
-  test("is an error for whoever wants it, and the next one comes", async () => {
+  test("a batch that fails is an error of its request, and the next one succeeds", async () => {
     const thread = new Thread();
     thread.fails.add(10);
     const batches = new Batches(thread, upTo(99));
@@ -110,7 +110,7 @@ describe("a batch that cannot be made", () => {
     expect(await startOf(batches.next(train(11)))).toBe(11);
   });
 
-  test("is none for those who want another one", async () => {
+  test("a prefetched batch that fails does not affect the request of another", async () => {
     const thread = new Thread();
     for (const start of [10, 11]) thread.fails.add(start);
     const batches = new Batches(thread, upTo(99));
@@ -120,7 +120,7 @@ describe("a batch that cannot be made", () => {
   });
 });
 
-test("drained, nothing is left with the thread, failed or not, and batches can be asked for again", async () => {
+test("drain discards all prefetched batches, failed or not, and batches can be requested again", async () => {
   const thread = new Thread();
   thread.fails.add(11);
   const batches = new Batches(thread, upTo(99));
@@ -129,8 +129,8 @@ test("drained, nothing is left with the thread, failed or not, and batches can b
   expect(await startOf(batches.next(train(10)))).toBe(10);
 });
 
-describe("a world of one", () => {
-  test("needs all batches of its tasks, in their order: slices of steps, and evaluations in parts", () => {
+describe("a world size of 1", () => {
+  test("the planned requests are all batches of the tasks in order: slices of steps, and ranges of evaluations", () => {
     const step = { type: "step" as const, epoch: 1, step: toStep(0), start: 0, end: 5, learningRate: 0.1 };
     const after = { epoch: 1, step: 1 };
     const tasks: Task[] = [
@@ -152,7 +152,7 @@ describe("a world of one", () => {
     ]);
   });
 
-  test("without a length of slices takes each batch whole", () => {
+  test("without sliceRows a step has one slice", () => {
     const step = { type: "step" as const, epoch: 0, step: toStep(0), start: 0, end: 5, learningRate: 0.1 };
     expect(plannedRequests([step], { evaluationRows: 2 })(undefined)).toEqual({
       split: "train",
@@ -179,7 +179,7 @@ describe("a world of one", () => {
         [4, 5],
       ],
     ],
-  ])("evaluates %i samples in parts of 2, the last one smaller", (samples, expected) => {
+  ])("an evaluation of %i samples has ranges of 2, the last one smaller", (samples, expected) => {
     expect([...evaluationRanges(samples, 2)].map(({ start, end }) => [start, end])).toEqual(expected);
   });
 });

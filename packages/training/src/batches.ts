@@ -1,18 +1,18 @@
-/** The batches that a run needs, asked for a few ahead so that a step does not wait for its data. */
+/** The batches of a run, prefetched so that a step does not wait for its data. */
 import type { Batch, BatchThread, SliceRequest } from "@lockstep/dataset";
 import { planSlices, type Task } from "@lockstep/run";
 
-/** The most batches that are requested or made and not yet taken; it bounds the memory. */
+/** Upper bound on the batches that are prefetched; it bounds the memory. */
 const MAX_PREFETCHED = 3;
 
-/** Returns the request that will follow `last`, as far as one can tell; undefined if none will. */
+/** Predicts the request after `last`. Returns undefined if it cannot be predicted or there is none. */
 export type PredictRequest = (last: SliceRequest | undefined) => SliceRequest | undefined;
 
-/** The batches of a run, requested from the batch thread ahead of their use. */
+/** Prefetches the batches of a run from the batch thread. */
 export class Batches {
   readonly #thread: BatchThread;
   readonly #predict: PredictRequest;
-  /** Asked of the thread and not yet taken, in order. */
+  /** The requests in flight to the thread, in order. */
   readonly #requested: SliceRequest[] = [];
 
   constructor(thread: BatchThread, predict: PredictRequest) {
@@ -21,11 +21,11 @@ export class Batches {
     this.#prefetch(undefined);
   }
 
-  /** The batch of a slice. Waits for the thread that makes it, if it isn't there yet. */
+  /** Returns the batch of a slice. Waits for the thread unless the batch was prefetched. */
   async next(request: SliceRequest): Promise<Batch> {
     while (this.#requested.length > 0 && !isEqual(this.#requested[0]!, request)) {
       this.#requested.shift();
-      await this.#thread.next().catch(() => {}); // foreseen, but not what was wanted
+      await this.#thread.next().catch(() => {}); // prefetched, but not requested
     }
     if (this.#requested.length === 0) this.#request(request);
     const batch = this.#thread.next();
@@ -34,7 +34,7 @@ export class Batches {
     return batch;
   }
 
-  /** Lets go of all that was foreseen. */
+  /** Discards all prefetched batches. */
   async drain(): Promise<void> {
     for (const _ of this.#requested.splice(0)) await this.#thread.next().catch(() => {});
   }
@@ -56,20 +56,20 @@ export class Batches {
 const isEqual = (a: SliceRequest, b: SliceRequest) =>
   a.split === b.split && a.epoch === b.epoch && a.start === b.start && a.end === b.end;
 
-/** Cuts the evaluation of `samples` samples into batches. */
+/** Divides the evaluation of `samples` samples into batches of `rows`. */
 export function* evaluationRanges(samples: number, rows: number): Generator<{ start: number; end: number }> {
   for (let start = 0; start < samples; start += rows) yield { start, end: Math.min(start + rows, samples) };
 }
 
-/** The number of samples in the batches of evaluations and in the slices of steps. */
+/** Sizes of the batches of evaluations and of the slices of steps. */
 export interface BatchRows {
-  /** Samples of a batch in an evaluation. */
+  /** Samples of an evaluation's batch. */
   evaluationRows: number;
-  /** Samples of a slice; absent, a slice is the whole batch of a step. */
+  /** Samples of a slice. @default the batch of a step */
   sliceRows?: number | undefined;
 }
 
-/** All batches of the tasks, in their order: what a world of one needs. */
+/** Predicts all batches of the tasks in their order, for a world size of 1. */
 export function plannedRequests(tasks: Iterable<Task>, rows: BatchRows): PredictRequest {
   const requests = requestsOf(tasks, rows);
   return () => {

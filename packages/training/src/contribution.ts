@@ -1,14 +1,14 @@
 /**
- * What a worker computes for a slice of the global batch: sums over the slice's samples, never means. Sums of slices
- * add up to the sum of the batch, and whoever applies the update divides once, by the samples of the whole batch.
+ * A worker's contribution for a slice of the global batch: sums over the slice's samples, never means. Sums of slices add
+ * up to the sum of the batch, and the update divides once, by the samples of the global batch.
  */
 import { tf } from "@lockstep/engine";
 
 /**
  * The gradient of one weight tensor, summed over samples.
  *
- * Of a fully connected layer it is exactly inputᵀ · delta, so its two factors can stand for it: rows × (in + out)
- * numbers instead of in × out. Factors of several slices are concatenated, not added.
+ * For a fully connected layer it is exactly inputᵀ · delta, so its two factors can represent it: rows × (in + out)
+ * elements instead of in × out. Factors of several slices are concatenated, not added.
  * Source: "sufficient factors" in Xie et al., "Distributed machine learning via sufficient factor broadcasting", 2015.
  */
 export type Gradient =
@@ -21,28 +21,28 @@ export type Gradient =
       delta: tf.Tensor2D;
     };
 
-/** Sums over the samples of a slice, besides its gradients. */
+/** Sums over the samples of a slice, without its gradients. */
 export interface SliceSums {
   samples: number;
   lossSum: number;
   correct: number;
 }
 
-/** Owns its tensors: whoever receives a contribution disposes of it. */
+/** The sums of a slice. The receiver of a contribution owns its tensors and disposes of them. */
 export interface Contribution extends SliceSums {
-  /** One for each weight, in the model's order. */
+  /** The gradient of each weight, in the model's order. */
   gradients: Gradient[];
 }
 
-/** What an update is made of: the contribution of the whole batch. Owns its tensors. */
+/** The sums of the global batch, from which the update is computed. The receiver owns its tensors. */
 export interface Update extends SliceSums {
   gradients: BatchGradient[];
 }
 
-/** The mean is what `factoredMean` makes of the factors, [in, out], where someone had the time to compute it before. */
+/** A gradient of the global batch; `mean`, [in, out], is a precomputed `factoredMean` of the factors. */
 export type BatchGradient = Gradient | { form: "mean"; mean: tf.Tensor2D };
 
-/** The sum of contributions, in the order given: the same slices give the same bits. Takes over their tensors. */
+/** Adds contributions in the given order, so the same slices give the same bits. Takes ownership of their tensors. */
 export function sumContributions(contributions: readonly Contribution[]): Contribution {
   const first = contributions[0]!;
   if (contributions.length === 1) return first;

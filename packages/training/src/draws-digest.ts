@@ -1,13 +1,13 @@
-/** Identifies the code that computes, so that workers whose code differs do not train together. */
+/** Identifies the code that draws random numbers, so that workers with different code do not train together. */
 import { createHash } from "node:crypto";
 import { openBatchSource } from "@lockstep/dataset";
 import { normals } from "@lockstep/random";
 import { dropoutMask } from "./dropout.ts";
 
 /**
- * SHA-256, in hex, of numbers that this code draws for a fixed seed: initial weights, a dropout mask, and a batch of
- * drawn, shuffled and augmented images. It is the same on every machine, so it also tells apart two copies whose
- * arithmetic version is the same by mistake.
+ * Returns the SHA-256, in hex, of numbers drawn for a fixed seed: initial weights, a dropout mask, and a batch of drawn,
+ * shuffled and augmented images. It is the same on every machine, so it also detects two versions of the code with the
+ * same arithmetic version by mistake.
  */
 export async function drawsDigest(): Promise<string> {
   const [seed, epoch, size] = [1, 2, 8];

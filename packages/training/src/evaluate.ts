@@ -1,4 +1,4 @@
-/** Evaluation of a batch, without gradients and with dropout off. */
+/** Evaluates a replica, without gradients and with dropout off. */
 
 import type { Batch } from "@lockstep/dataset";
 import { readBack, tf } from "@lockstep/engine";
@@ -8,7 +8,7 @@ import type { Replica } from "./replica.ts";
 import { tensorsOf } from "./slice/gradients.ts";
 import { crossEntropySum } from "./slice/loss.ts";
 
-/** Sums of the loss, and the predictions, over the samples of a batch. One read-back. */
+/** Returns the loss sum, the confusion matrix and the predictions of a batch, with one read-back. */
 export async function evaluateBatch(replica: Replica, batch: Batch): Promise<Evaluation & { predictions: number[] }> {
   const { classes, packed } = tf.tidy(() => {
     const { images, labels } = tensorsOf(batch);
@@ -25,7 +25,7 @@ export async function evaluateBatch(replica: Replica, batch: Batch): Promise<Eva
   return { ...evaluation, predictions: [...values.subarray(0, batch.samples)] };
 }
 
-/** The part of the data set to evaluate, and the batches to cut it into. */
+/** The split of the data set to evaluate, and how to divide it into batches. */
 export interface EvaluationPlan {
   split: "validation" | "test";
   samples: number;
@@ -35,7 +35,7 @@ export interface EvaluationPlan {
   signal: AbortSignal;
 }
 
-/** Sums over all samples of a part. Undefined if it was to stop before the end. */
+/** Evaluates all samples of a split. Returns undefined if the signal aborts before the end. */
 export async function evaluateAll(
   replica: Replica,
   batches: Pick<Batches, "next">,

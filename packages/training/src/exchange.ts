@@ -1,46 +1,47 @@
-/** How the gradients of slices become the update of a step. The training step does not know which kind it has. */
+/** Turns the gradients of slices into the update of a step. The training step does not know which kind it uses. */
 import { type PlannedSlice, planSlices, type StepTask } from "@lockstep/run";
 import { type Contribution, type Gradient, type SliceSums, sumContributions, type Update } from "./contribution.ts";
 
-/** Samples [start, end) of the epoch's order: a part of the global batch. */
+/** Samples [start, end) of the epoch's order: a slice of the global batch. */
 export interface Slice {
-  /** Its place among the slices of the step. */
+  /** Index among the slices of the step. */
   slice: PlannedSlice["slice"];
-  /** How often it was tried before, by this worker or by others. */
+  /** Number of earlier attempts at this slice, by any worker. */
   attempt: number;
   start: number;
   end: number;
 }
 
-/** Where the gradients of one slice go. */
+/** Receives the gradients of one slice. */
 export interface SliceSink {
-  /** Takes over the gradient of weight `index`. Called once for each weight, in the order of the backward pass. */
+  /** Takes ownership of the gradient of weight `index`. Called once for each weight, in the order of the backward pass. */
   gradient(index: number, gradient: Gradient): void;
-  /** The rest of the contribution. Resolves when this worker has done its part for the slice. */
+  /** Completes the contribution. Resolves when this worker has finished the slice. */
   done(sums: SliceSums): Promise<void>;
 }
 
-/** Turns the gradients of slices into the update of a step: in memory, or through a coordinator. */
+/** Sums the gradients of slices into the update of a step: in memory, or through a coordinator. */
 export interface Exchange {
   /**
-   * The slices of the step that this worker is to compute, one after the other. Where there are other workers, it waits
-   * for slices that they lose, and ends when every slice of the step has been contributed by someone.
+   * Yields the slices of the step that this worker computes. With other workers, it waits for slices of those that
+   * disconnect, and ends when every slice of the step has been contributed.
    */
   slices(task: StepTask): AsyncIterable<Slice>;
+  /** Returns the receiver of a slice's gradients. */
   sink(slice: Slice): SliceSink;
   /**
-   * The sums over all slices of the step, in slice order. The tensors are the caller's, who is to be done with them before
-   * the next step: their memory may then be that step's.
+   * Returns the sums over all slices of the step, in slice order. The caller owns the tensors until the next step, which
+   * may reuse their memory.
    */
   update(): Promise<Update>;
 }
 
-/** A world of one: all slices are here. Nothing leaves the device. */
+/** The exchange for a world size of 1: nothing leaves the device. */
 export class InMemoryExchange implements Exchange {
   readonly #sliceRows: number | undefined;
   #contributions: Contribution[] = [];
 
-  /** @param sliceRows samples of a slice; absent, a step has one slice */
+  /** @param sliceRows samples of a slice; undefined for one slice per step */
   constructor(sliceRows?: number) {
     this.#sliceRows = sliceRows;
   }

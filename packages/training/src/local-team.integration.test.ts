@@ -1,4 +1,4 @@
-/** A team of one: what it tells of its phases, and what its captured state is. */
+/** Tests the phases and the captured state of a local team. */
 import { fileURLToPath } from "node:url";
 import { makeConfig } from "@lockstep/config";
 import { makeSchedule, type StepTask } from "@lockstep/run";
@@ -23,7 +23,7 @@ async function openTeam() {
   return { team, steps, phases };
 }
 
-test("a state that is captured is that of its step, whatever follows before it is read", async () => {
+test("a captured state is that of its step, even if it is read after later steps", async () => {
   const { team, steps } = await openTeam();
   const other = await openTeam();
   const [first, second] = steps;
@@ -37,7 +37,7 @@ test("a state that is captured is that of its step, whatever follows before it i
   expect(await team.captureState().read()).not.toEqual(expected);
 });
 
-test("a team of one tells when it computes a step, and an evaluation, and when it has", async () => {
+test("a local team reports the phases of steps and evaluations", async () => {
   const { team, steps, phases } = await openTeam();
   for (const step of steps) await team.step(step, () => phases.push("sums"));
   expect(phases).toEqual(["stepping", "sums", "idle", "stepping", "sums", "idle"]);

@@ -1,4 +1,4 @@
-/** A team of one: a replica in this process, with the exchange joined in memory. */
+/** A team of one replica in this process, with an in-memory exchange. */
 import { factorableKernels } from "@lockstep/model";
 import type { EvaluateTask, Evaluation, StateCapture, StepTask, StepTotals, Task, Team } from "@lockstep/run";
 import type { PhaseName } from "@lockstep/run/live";
@@ -11,12 +11,13 @@ import { captureState, type InitialValues } from "./state.ts";
 import { trainStep } from "./step.ts";
 import { LapClock } from "./step-clock.ts";
 
-/** Options of a local team: the values that it begins with, and its tasks. */
+/** Options of a local team. */
 export interface LocalTeamOptions {
+  /** Weights and momentum to start with. */
   values: InitialValues;
-  /** In their order: batches are made ahead. */
+  /** The tasks in their order, so that batches can be prefetched. */
   tasks: Iterable<Task>;
-  /** Hears of each phase when it begins, with the reason of a pause. @default nobody does */
+  /** Called at the start of each phase, with the reason of a pause. @default does nothing */
   onPhase?: (phase: PhaseName, reason?: string) => void;
 }
 
@@ -64,7 +65,7 @@ export class LocalTeam implements Team {
     this.#onPhase("evaluating");
     const plan = { split, samples, rows: this.#evaluationRows, classes, signal };
     const evaluation = await evaluateAll(this.replica, this.#batches, plan);
-    this.resume(); // the next step begins after the evaluation
+    this.resume(); // the next step starts after the evaluation
     return evaluation;
   }
 

@@ -1,16 +1,16 @@
 /**
  * A replica: the model of one worker with its own copy of the weights and their momentum.
  *
- * The layers of a `tf.LayersModel` need no rewriting. Three taps are put on them: weights are read from the
- * replica's parameters, and hand out their gradient when the backward pass comes by; Dense layers hand out the two
- * factors of theirs; Dropout takes its mask from counters.
+ * The layers of a `tf.LayersModel` need no rewriting. Three taps are put on them: weights are read from the replica's
+ * parameters and report their gradient in the backward pass, Dense layers report the two factors of theirs, and Dropout
+ * computes its mask from counters.
  */
 import { createParameters, type Parameters, type ParameterValues, tf } from "@lockstep/engine";
 import { factorableKernels, layersOf } from "@lockstep/model";
 import type { Gradient } from "./contribution.ts";
 import { type DropoutDraw, dropoutMask } from "./dropout.ts";
 
-/** Takes over the gradient of weight `index`, in the order of `model.weights`. */
+/** Takes ownership of the gradient of weight `index`, an index into `model.weights`. */
 export type OnGradient = (index: number, gradient: Gradient) => void;
 
 type Layer = tf.layers.Layer;
@@ -20,31 +20,31 @@ type CallOptions = { training?: boolean };
 /** Options of a replica. */
 export interface ReplicaOptions {
   /**
-   * Indexes of the kernels whose gradients are taken as factors, among those that `factorableKernels` finds.
+   * Indexes of the kernels whose gradients are reported as factors; `factorableKernels` finds the candidates.
    * @default none
    */
   factoredKernels?: readonly number[];
   /**
-   * The rate of every dropout layer, instead of their own.
-   * @default each layer's own
+   * Rate of every dropout layer.
+   * @default each layer's own rate
    */
   dropout?: number | undefined;
 }
 
-/** A model whose weights lie on the device, with their momentum; one worker's copy of them. */
+/** One worker's copy of a model, with weights and momentum on the device. */
 export class Replica {
   readonly model: tf.LayersModel;
   parameters: Parameters;
-  /** Index of each factored Dense kernel among the weights. */
+  /** Indexes of the factored Dense kernels among the weights. */
   #factoredKernels: ReadonlySet<number> = new Set();
-  /** The layers with regularisers of their own. */
+  /** The layers that have regularizers. */
   readonly penalisedLayers: readonly Layer[];
-  /** Where gradients go, and the weights that were read, while a forward pass is under way. */
+  /** During a forward pass: the receiver of gradients, and the weights that were read. */
   #tap: { onGradient: OnGradient; reads: Map<number, tf.Tensor> } | undefined;
   #dropout: DropoutDraw | undefined;
   #dropoutsApplied = 0;
 
-  /** @param values of each weight, in the order of `model.weights` */
+  /** @param values values of each weight, in the order of `model.weights` */
   constructor(
     model: tf.LayersModel,
     values: readonly ParameterValues[],
@@ -67,8 +67,8 @@ export class Replica {
   }
 
   /**
-   * Logits [rows, classes] in training mode. When the backward pass comes by, it hands each gradient to `onGradient`.
-   * It comes by if the logits are differentiated with respect to `denseWeights`.
+   * Returns logits [rows, classes] in training mode. The backward pass, if it differentiates with respect to
+   * `denseWeights`, calls `onGradient` with each gradient.
    */
   forward(images: tf.Tensor, dropout: DropoutDraw, onGradient: OnGradient): tf.Tensor2D {
     this.#dropout = dropout;
@@ -83,23 +83,23 @@ export class Replica {
     }
   }
 
-  /** The weights whose gradients are not taken as factors, lent. */
+  /** Returns the weights whose gradients are not factored. The replica keeps their ownership. */
   denseWeights(): tf.Tensor[] {
     const indexes = Array.from({ length: this.parameters.length }, (_, index) => index);
     return indexes.filter((index) => !this.#factoredKernels.has(index)).map((index) => this.parameters.weight(index));
   }
 
-  /** Logits [rows, classes] in evaluation mode: dropout is off. */
+  /** Returns logits [rows, classes] in evaluation mode, with dropout off. */
   predict(images: tf.Tensor): tf.Tensor2D {
     return tf.tidy(() => this.model.apply(images, { training: false }) as tf.Tensor2D);
   }
 
-  /** From now on the gradients of these kernels of Dense layers are taken as factors, and no others. */
+  /** Selects the kernels of Dense layers whose gradients are reported as factors from now on. */
   factor(kernels: Iterable<number>): void {
     this.#factoredKernels = new Set(kernels);
   }
 
-  /** Takes other weights and momentum instead of those that it has. */
+  /** Replaces the weights and momentum. */
   load(values: readonly ParameterValues[]): void {
     this.parameters.dispose();
     this.parameters = createParameters(values);
@@ -110,9 +110,9 @@ export class Replica {
   }
 
   /**
-   * A weight, for the layers. In a forward pass it goes through an op that changes nothing, whose gradient is the
-   * weight's: complete, since all who read the weight read it from there. What was read is kept for the layer's next
-   * application, because a layer tidies up what it reads.
+   * Returns a weight for the layers. In a forward pass it goes through an identity op, whose gradient is the weight's
+   * complete gradient, since all layers read the weight from there. The result is kept for the layer's next application,
+   * because a layer disposes of what it reads.
    */
   #read(index: number): tf.Tensor {
     const weight = this.parameters.weight(index);
@@ -144,8 +144,8 @@ export class Replica {
   }
 
   /**
-   * y = x·W + b, where differentiation stops at W: its gradient is left as the factors x and ∂loss/∂y. The bias is
-   * part of the tapped op because tfjs visits only ops on a path from what it differentiates, and b is on one.
+   * Computes y = x·W + b, where differentiation stops at W: its gradient is reported as the factors x and ∂loss/∂y. The
+   * bias is part of the tapped op because tfjs visits only ops on a path from a differentiated tensor, and b is one.
    */
   #tapDense(layer: Layer, kernel: number): void {
     const stockCall = layer.call.bind(layer);

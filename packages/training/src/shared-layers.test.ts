@@ -17,13 +17,13 @@ type Make = () => Layer;
 const chain = (inputs: tf.SymbolicTensor, parts: readonly Layer[]) =>
   parts.reduce((x, part) => part.apply(x) as tf.SymbolicTensor, inputs);
 
-/** A function that gives the same object each time. */
+/** Returns a function that returns the same layer each time. */
 const shared = (make: Make): Make => {
   const layer = make();
   return () => layer;
 };
 
-/** Losses and weights of three steps. */
+/** Returns losses and weights of three steps. */
 async function train(model: tf.LayersModel, values: ParameterValues[] = valuesFor(model)): Promise<Float32Array[]> {
   const replica = new Replica(model, values, { factoredKernels: factorableKernels(model) });
   const outcome: Float32Array[] = [];
@@ -43,7 +43,7 @@ async function train(model: tf.LayersModel, values: ParameterValues[] = valuesFo
 
 const images = () => tf.input({ shape: [8, 8, 3] });
 
-/** Two Dense layers, with something before, between and after them. */
+/** Makes a model of two Dense layers, with another layer before, between and after them. */
 function around(something: Make): tf.LayersModel {
   const inputs = images();
   const dense = [layers.dense({ units: 16, activation: "relu" }), layers.dense({ units: 5 })] as const;
@@ -51,7 +51,7 @@ function around(something: Make): tf.LayersModel {
   return tf.model({ inputs, outputs });
 }
 
-/** A model of two Dropout layers and a ReLU, without weights. */
+/** Makes a model of two Dropout layers and a ReLU, without weights. */
 const innerModel = () => {
   const inputs = tf.input({ shape: [16] });
   const outputs = chain(inputs, [layers.dropout({ rate: 0.2 }), layers.reLU(), layers.dropout({ rate: 0.4 })]);
@@ -72,11 +72,11 @@ describe("a layer object that is applied several times", () => {
     ["Dropout", (share) => around(share(() => layers.dropout({ rate: 0.3 })))],
     ["model that holds Dropout", (share) => aroundModel(share(innerModel))],
   ];
-  test.each(alike)("%s trains as one object for each place, to the bit", async (_, make) => {
+  test.each(alike)("a shared %s trains like separate layers, to the bit", async (_, make) => {
     expect(await train(make(shared))).toEqual(await train(make((one) => one)));
   });
 
-  /** What TensorFlow.js gives for the model as it is, without any of the replica's taps. */
+  /** Checks the replica's gradients against those of TensorFlow.js for the model without taps. */
   async function assertGradients(factored: number, make: () => tf.LayersModel): Promise<void> {
     const [untapped, tapped] = [make(), make()];
     const values = valuesFor(untapped);
@@ -98,7 +98,7 @@ describe("a layer object that is applied several times", () => {
     expect(contribution.gradients.filter(({ form }) => form === "factored").length).toBe(factored);
   }
 
-  test("Dense gets the sum of the gradients of its places", async () => {
+  test("a shared Dense layer gets the sum of its gradients", async () => {
     await assertGradients(2, () => {
       const inputs = images();
       const twice = layers.dense({ units: 12, activation: "tanh" });
@@ -107,7 +107,7 @@ describe("a layer object that is applied several times", () => {
     });
   });
 
-  test("Conv2D does so too, and what a model inside a model holds that is applied twice", async () => {
+  test("a shared Conv2D layer in a shared nested model gets the sum of its gradients", async () => {
     await assertGradients(1, () => {
       const conv = layers.conv2d({ filters: 3, kernelSize: 3, padding: "same", activation: "tanh" });
       const innermost = () => {
@@ -125,7 +125,7 @@ describe("a layer object that is applied several times", () => {
     });
   });
 
-  test("a Dense layer inside a model gives factors, and another of its name that is applied twice gives none", async () => {
+  test("a Dense layer in a nested model has factors, and a shared one of the same name has none", async () => {
     await assertGradients(3, () => {
       const inputs = images();
       const holder = () => tf.sequential({ layers: [layers.dense({ name: "fc", units: 8, inputShape: [8] })] });
@@ -138,7 +138,7 @@ describe("a layer object that is applied several times", () => {
     });
   });
 
-  test("a layer of the user's own may go on reading its weight as it likes", async () => {
+  test("a custom layer may read its weights in its own way", async () => {
     class Scale extends layers.Layer {
       static className = "Scale";
       #factors!: tf.LayerVariable;

@@ -8,7 +8,7 @@ import { LapClock } from "./step-clock.ts";
 import { batchOf, denseKernels, smallModel, valuesFor } from "./testing/small-model.ts";
 import { applyUpdate } from "./update.ts";
 
-// The native engine, if it is there, updates weights in place: that is what a snapshot must not see.
+// The native engine, if available, updates weights in place, which a snapshot must not see.
 beforeAll(async () => void (await startEngine({})));
 
 function newReplica() {
@@ -24,7 +24,7 @@ async function step(replica: Replica, number: number): Promise<void> {
   applyUpdate(replica.parameters, update, { learningRate: 0.1, momentum: 0.9, weightDecay: 0 });
 }
 
-/** PyTorch's layout, worked out index by index: [outputs, inputs] of [inputs, outputs], OIHW of HWIO. */
+/** Returns a tensor in PyTorch's layout, index by index: [outputs, inputs] of [inputs, outputs], OIHW of HWIO. */
 async function transposed(tensor: tf.Tensor): Promise<number[]> {
   const values = await readBack(tensor);
   const [outputs, inputs] = [tensor.shape.at(-1)!, tensor.shape.at(-2)!];
@@ -37,7 +37,7 @@ async function transposed(tensor: tf.Tensor): Promise<number[]> {
 }
 
 describe("the state of a replica", () => {
-  test("is under PyTorch's names, in its layout: weights and momentum", async () => {
+  test("weights and momentum of a state are in PyTorch's layout", async () => {
     const { replica, names } = newReplica();
     await step(replica, 0);
     const state = await captureState(replica, names).read();
@@ -51,7 +51,7 @@ describe("the state of a replica", () => {
   });
 
   test.each([1, 7, 1000])(
-    "read in pieces of %i elements while training goes on, it is that of the beginning",
+    "a snapshot read in pieces of %i elements during training is the state at its start",
     async (elements) => {
       const { replica, names } = newReplica();
       await step(replica, 0);
@@ -74,7 +74,7 @@ describe("the state of a replica", () => {
     },
   );
 
-  test("has a digest that any changed bit changes", async () => {
+  test("equal states have equal digests, and a step changes the digest", async () => {
     const [one, other] = [newReplica(), newReplica()];
     expect(await stateDigest(one.replica, one.names)).toBe(await stateDigest(other.replica, other.names));
     await step(other.replica, 0);
@@ -83,9 +83,9 @@ describe("the state of a replica", () => {
     other.replica.dispose();
   });
 
-  test("a snapshot leaves no tensor, read to its end or not", async () => {
+  test("a snapshot leaks no tensor, whether it is read to its end or not", async () => {
     const { replica, names } = newReplica();
-    await captureState(replica, names).read(); // from now on the parameters lend their tensors
+    await captureState(replica, names).read(); // the first read caches the parameters' tensors
     const before = tf.memory().numTensors;
     await captureState(replica, names).read();
     const abandoned = new StateSnapshot(replica, names);

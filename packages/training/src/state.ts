@@ -1,4 +1,4 @@
-/** A replica's weights and momentum as a checkpoint has them: under PyTorch's names, in PyTorch's layouts. */
+/** Reads a replica's weights and momentum in a checkpoint's form: PyTorch's names and layouts. */
 
 import { createHash } from "node:crypto";
 import type { ParameterValues } from "@lockstep/engine";
@@ -8,13 +8,13 @@ import { fromStateDict, type StateDict, type StateDictName } from "@lockstep/mod
 import type { ParameterState, StateCapture } from "@lockstep/run";
 import type { Replica } from "./replica.ts";
 
-/** The weights of a replica to begin with, and their momentum if there is any. */
+/** The initial weights of a replica, with their momentum if there is any. */
 export type InitialValues = ReturnType<typeof parameterValues>;
 
-/** The two arrays that a parameter has in the state: its weight and its momentum. */
+/** The two arrays of a parameter in the state: its weight and its momentum. */
 export type StateKind = "weight" | "velocity";
 
-/** A piece of the state: elements of tensor number `tensor` from `offset` on. */
+/** A piece of the state: elements of tensor `tensor`, starting at `offset`. */
 export interface StatePiece {
   tensor: number;
   kind: StateKind;
@@ -23,8 +23,8 @@ export interface StatePiece {
 }
 
 /**
- * The state of a replica as it is now, to be read piece by piece while training goes on. It holds the tensors, so the
- * next update of each writes to a copy.
+ * A snapshot of a replica's state, to be read piece by piece while training continues. It holds the tensors, so the next
+ * update of each writes to a copy.
  */
 export class StateSnapshot {
   readonly #names: readonly StateDictName[];
@@ -39,7 +39,7 @@ export class StateSnapshot {
     };
   }
 
-  /** Every element once, in pieces of about `pieceElements` at the most; a tensor is let go when it has been read. */
+  /** Yields every element once, in pieces of about `pieceElements`. Disposes of each tensor once it is read. */
   async *pieces(pieceElements: number): AsyncGenerator<StatePiece, void> {
     for (const [tensor, name] of this.#names.entries()) {
       for (const kind of ["weight", "velocity"] as const) {
@@ -56,13 +56,13 @@ export class StateSnapshot {
     }
   }
 
-  /** Lets go of what was not read. */
+  /** Disposes of the tensors that were not read. */
   dispose(): void {
     tf.dispose([...this.#tensors.weight, ...this.#tensors.velocity].filter((tensor) => !tensor.isDisposed));
   }
 }
 
-/** Fixes the current weights and momentum, to be copied from the device while training goes on. */
+/** Captures the current weights and momentum, to be read back while training continues. */
 export function captureState(replica: Replica, names: readonly StateDictName[]): StateCapture {
   const snapshot = new StateSnapshot(replica, names);
   return { read: () => readSnapshot(snapshot, names) };
@@ -81,7 +81,7 @@ async function readSnapshot(snapshot: StateSnapshot, names: readonly StateDictNa
 
 const PIECE_ELEMENTS = 2 ** 22;
 
-/** SHA-256, in hex, of the bits of all weights and their momentum. */
+/** Returns the SHA-256, in hex, of the bits of all weights and their momentum. */
 export async function stateDigest(replica: Replica, names: readonly StateDictName[]): Promise<string> {
   const hash = createHash("sha256");
   for await (const { values } of new StateSnapshot(replica, names).pieces(PIECE_ELEMENTS)) {
@@ -91,9 +91,9 @@ export async function stateDigest(replica: Replica, names: readonly StateDictNam
 }
 
 /**
- * What a replica starts from.
+ * Makes the initial values of a replica from a state dict.
  *
- * @param velocities absent at the start of a training
+ * @param velocities the momentum; absent at the start of a run
  * @throws LockstepError ERR_STATE_DICT if the tensors are not those of the model
  */
 export function parameterValues(
@@ -112,7 +112,7 @@ export function parameterValues(
   }));
 }
 
-/** The tensor in PyTorch's layout, cut along its first axis (the outputs, where layouts differ). */
+/** Yields the tensor in PyTorch's layout, cut along its first axis (the outputs, where layouts differ). */
 function* piecesOf(tensor: tf.Tensor, { axes }: StateDictName, pieceElements: number): Generator<tf.Tensor> {
   const [positions, inputs, outputs] = axes ?? [1, 1, tensor.size];
   const rowElements = positions * inputs;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { LapClock } from "./step-clock.ts";
 
-test("laps of the same part add up, the step is the whole, and the next step starts at once", () => {
+test("laps of the same part add up, `step` is the total, and the next step starts at once", () => {
   const times = [0, 3, 5, 10, 12, 20, 21];
   const clock = new LapClock(() => times.shift()!);
   for (const part of ["data", "forward", "backward", "forward"]) clock.lap(part);

@@ -1,18 +1,19 @@
-/** Clocks for the parts of a step. */
+/** Measures the time of each part of a step. */
 
-/** Divides the time of a step among its parts. */
+/** Measures the parts of a step. */
 export interface StepClock {
   /** Adds the time since the last lap, or since the start, to `part`. */
   lap(part: string): void;
 }
 
-/** @param nowMs a monotonic clock in milliseconds */
+/** Measures the laps of a step with a clock. */
 export class LapClock implements StepClock {
   readonly #nowMs: () => number;
   #startMs: number;
   #lastMs: number;
   #parts: Record<string, number> = {};
 
+  /** @param nowMs a monotonic clock in milliseconds */
   constructor(nowMs: () => number = () => performance.now()) {
     this.#nowMs = nowMs;
     this.#startMs = this.#lastMs = nowMs();
@@ -24,7 +25,7 @@ export class LapClock implements StepClock {
     this.#lastMs = now;
   }
 
-  /** Ends the step: the milliseconds of each part, and `step` for the whole. The next step starts now. */
+  /** Returns the milliseconds of each part and, as `step`, of the complete step. The next step starts now. */
   finish(): Record<string, number> & { step: number } {
     const now = this.#nowMs();
     const ms = { step: now - this.#startMs, ...this.#parts };

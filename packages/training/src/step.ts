@@ -12,7 +12,7 @@ import { regularizerGradients } from "./slice/regularizers.ts";
 import type { LapClock } from "./step-clock.ts";
 import { applyUpdate } from "./update.ts";
 
-/** The parts of a worker that a step needs. */
+/** What a training step uses. */
 export interface StepContext {
   config: RunConfig;
   replica: Replica;
@@ -22,8 +22,8 @@ export interface StepContext {
 }
 
 /**
- * Takes one step with this worker's slices. `beforeCommit` sees the sums of the whole batch before the update is
- * applied; if it throws, the weights stay as they were.
+ * Runs one training step with this worker's slices. `beforeCommit` gets the sums of the global batch before the update is
+ * applied; if it throws, the weights do not change.
  */
 export async function trainStep(
   { config, replica, batches, exchange, clock }: StepContext,
@@ -33,9 +33,9 @@ export async function trainStep(
   const { seed, maxRows, momentum, weightDecay } = config;
   const { step, epoch, learningRate } = task;
   for await (const slice of exchange.slices(task)) {
-    const batch = await batches.next({ split: "train", epoch, ...slice }); // usually made already, steps ago
+    const batch = await batches.next({ split: "train", epoch, ...slice }); // usually prefetched
     clock.lap("data");
-    const sink = exchange.sink(slice); // takes each gradient as soon as the backward pass has it
+    const sink = exchange.sink(slice); // receives each gradient as soon as the backward pass yields it
     await sink.done(await streamGradients(replica, batch, { seed, step, maxRows, clock }, sink.gradient));
   }
   const update = await exchange.update(); // the sums of all slices of the step

@@ -31,7 +31,7 @@ async function weightsAfter(steps: number, factored: number[]): Promise<Float32A
 }
 
 describe("applyUpdate", () => {
-  test("divides sums by the samples and adds weight decay, worked by hand", async () => {
+  test("an update divides the sums by the samples and adds weight decay, worked by hand", async () => {
     const model = tf.sequential({ layers: [tf.layers.dense({ inputShape: [2], units: 1, name: "only" })] });
     const values = [
       { shape: [2, 1], weight: Float32Array.of(1, 2) },
@@ -57,7 +57,7 @@ describe("applyUpdate", () => {
     expect((await readBack(replica.parameters.weight(1)))[0]).toBeCloseTo(2.55, 6);
   });
 
-  test("factors and dense gradients lead to the same weights", async () => {
+  test("factored and dense gradients lead to the same weights", async () => {
     const dense = await weightsAfter(10, []);
     const factored = await weightsAfter(10, denseKernels);
     for (const [index, weights] of factored.entries()) {
@@ -66,11 +66,11 @@ describe("applyUpdate", () => {
     }
   });
 
-  test("a layer's own regulariser adds its gradient once, whatever the samples", async () => {
+  test("a layer's regularizer adds its gradient once, for any number of samples", async () => {
     const model = smallModel({ regularizer: "l1l2" }); // 0.01·Σ|w| + 0.01·Σw²
     const values = valuesFor(model);
     const replica = new Replica(model, values);
-    tf.dispose([...regularizerGradients(replica).values()]); // from now on the parameters lend their tensors
+    tf.dispose([...regularizerGradients(replica).values()]); // the first read caches the parameters' tensors
     const before = tf.memory().numTensors;
     const penalties = regularizerGradients(replica);
     const kernel = model.weights.findIndex((weight) => weight.name.startsWith("hidden/kernel"));

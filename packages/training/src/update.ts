@@ -12,9 +12,8 @@ export interface SgdStep {
 }
 
 /**
- * g = Σ gradients / samples + λw (+ regularisers); v = μv + g; w = w − lr·v, as torch.optim.SGD does it.
- * Each gradient is formed, used and let go before the next one, so only one stands in memory. `update` stays the
- * caller's.
+ * Applies g = Σ gradients / samples + λw (+ regularizers); v = μv + g; w = w − lr·v, as torch.optim.SGD does.
+ * Each gradient is computed, used and disposed of before the next, so only one is in memory. The caller keeps `update`.
  */
 export function applyUpdate(
   parameters: Parameters,
@@ -34,7 +33,7 @@ export function applyUpdate(
   }
 }
 
-/** For each form, the one line that divides: by the samples of the whole global batch. */
+/** Returns the mean gradient. For each form there is one line that divides by the samples of the global batch. */
 function meanGradient(gradient: BatchGradient, samples: number): tf.Tensor {
   switch (gradient.form) {
     case "dense":
@@ -42,11 +41,11 @@ function meanGradient(gradient: BatchGradient, samples: number): tf.Tensor {
     case "factored":
       return factoredMean(gradient.input, gradient.delta, samples);
     case "mean":
-      return gradient.mean.clone(); // was divided
+      return gradient.mean.clone(); // already divided
   }
 }
 
-/** inputᵀ · delta / samples, [in, out]. */
+/** Returns inputᵀ · delta / samples, [in, out]. */
 export function factoredMean(input: tf.Tensor2D, delta: tf.Tensor2D, samples: number): tf.Tensor2D {
   return tf.tidy(() => tf.matMul(input, delta.div(samples), true, false));
 }

@@ -3,13 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeConfig } from "@lockstep/config";
 import type { CoordinatorMessage, WorkerMessage } from "@lockstep/gradient-sync";
+import { defined } from "@lockstep/testing";
 import { prepare } from "@lockstep/training";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import type { Connection } from "./connection/connection.ts";
 import { Inbox } from "./connection/inbox.ts";
 import { Participant } from "./participant.ts";
 
-/** Its normalisation's scales are ones, and are not drawn. */
+/** A model whose normalization scales are ones, which are not drawn. */
 const NORMALISED = `export const createModel = ({ tf, numClasses, inputShape }) => tf.sequential({ layers: [
   tf.layers.flatten({ inputShape }),
   tf.layers.layerNormalization(),
@@ -17,12 +18,14 @@ const NORMALISED = `export const createModel = ({ tf, numClasses, inputShape }) 
   tf.layers.dense({ units: numClasses }),
 ] });`;
 
-let dir: string;
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), "lockstep-participant-"));
-  writeFileSync(join(dir, "normalised.mjs"), NORMALISED);
-});
-afterAll(() => rmSync(dir, { recursive: true }));
+/** Writes the model into a folder that is removed after the test, and returns its path. */
+function modelFile(): string {
+  const dir = mkdtempSync(join(tmpdir(), "lockstep-participant-"));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const file = join(dir, "normalised.mjs");
+  writeFileSync(file, NORMALISED);
+  return file;
+}
 
 const seed: CoordinatorMessage = {
   type: "start",
@@ -32,33 +35,35 @@ const seed: CoordinatorMessage = {
   state: "seed",
 };
 
-/** What a worker of the run says while it is told this. */
-async function told(
+/** Returns what a worker of the run sends when it receives these messages. */
+async function messagesAfter(
   script: CoordinatorMessage[],
   before: (participant: Participant) => Promise<void> = async () => {},
 ) {
-  const config = makeConfig({ model: join(dir, "normalised.mjs"), dataset: "shapes" });
+  const config = makeConfig({ model: modelFile(), dataset: "shapes" });
   const run = await prepare(config, { backend: "cpu" }, () => {});
-  const said: WorkerMessage[] = [];
-  const rest = [...script, { type: "finished" } as const];
+  const sent: WorkerMessage[] = [];
+  const incoming = [...script, { type: "finished" } as const];
   const connection: Pick<Connection, "isIdle" | "receive" | "send"> = {
     isIdle: false,
-    receive: async () => rest.shift()!,
-    send: (message) => said.push(message),
+    receive: async () => defined(incoming.shift(), "message"),
+    send: (message) => sent.push(message),
   };
   const participant = new Participant(run, () => {});
   await before(participant);
   const inbox = new Inbox(connection as Connection, (message) => participant.handleControl(message));
   await expect(participant.serve(connection as Connection, inbox)).rejects.toThrow();
-  expect(rest).toEqual([]);
+  expect(incoming).toEqual([]);
   participant.dispose();
   await run.thread.close();
-  return said;
+  return sent;
 }
 
-test("a run from the seed begins with the same weights, warmed up or not, and so it does a second time", async () => {
-  const cold = await told([seed, { type: "digest" }]);
+test("a run starts with the seed's weights, with or without a warm-up, and again at a second start", async () => {
+  const cold = await messagesAfter([seed, { type: "digest" }]);
   expect(cold).toEqual([{ type: "digest-result", step: 0, digest: expect.stringMatching(/^[0-9a-f]{64}$/) }]);
-  expect(await told([seed, { type: "digest" }], (participant) => participant.warmUp())).toEqual(cold);
-  expect(await told([{ ...seed, state: "follows" }, seed, { type: "digest" }], (one) => one.warmUp())).toEqual(cold);
+  expect(await messagesAfter([seed, { type: "digest" }], (participant) => participant.warmUp())).toEqual(cold);
+  expect(await messagesAfter([{ ...seed, state: "follows" }, seed, { type: "digest" }], (one) => one.warmUp())).toEqual(
+    cold,
+  );
 });

@@ -5,13 +5,16 @@ import { expect, onTestFinished, test } from "vitest";
 import { connect } from "./connection/connect.ts";
 import { work } from "./worker.ts";
 
-test("a worker whose engine does not start tells the coordinator why, and closes its connection", async () => {
-  const told: WorkerMessage[] = [];
+test("a worker whose engine does not start reports the reason to the coordinator and closes its connection", async () => {
+  const received: WorkerMessage[] = [];
   let closed: Promise<unknown> | undefined;
   const server = await openServer({
-    ...{ host: "127.0.0.1", port: 0, anyPort: false, maxPayload: MAX_MESSAGE_BYTES },
+    host: "127.0.0.1",
+    port: 0,
+    anyPort: false,
+    maxPayload: MAX_MESSAGE_BYTES,
     onSocket: (socket) => {
-      socket.on("message", (data: Buffer) => told.push(decodeFromWorker(data)));
+      socket.on("message", (data: Buffer) => received.push(decodeFromWorker(data)));
       closed = once(socket, "close").then(([code]) => code);
     },
   });
@@ -22,5 +25,5 @@ test("a worker whose engine does not start tells the coordinator why, and closes
   const working = work(await connect(coordinator, {}), options);
   await expect(working).rejects.toMatchObject({ code: "ERR_THREADS" });
   expect(await closed).toBe(1000);
-  expect(told).toContainEqual({ type: "failed", code: "ERR_THREADS", reason: expect.stringContaining("got 0") });
+  expect(received).toContainEqual({ type: "failed", code: "ERR_THREADS", reason: expect.stringContaining("got 0") });
 }, 20_000);

@@ -1,4 +1,4 @@
-/** Writes the model of a run for other programs, after which each file is loaded back and compared with the model. */
+/** Exports the model of a run for other programs. Each file is loaded back and compared with the model. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "@lockstep/config";
@@ -23,22 +23,22 @@ import { assertSamePredictions, type Exported, type Predict, tfjsExport } from "
 
 type ModelFormat = "pth" | "safetensors" | "tfjs" | "onnx";
 
-/** A way to write a model, and to read it as those who use the file do. */
+/** A file format: how to write a model, and how to read it as its users do. */
 interface Format {
-  /** Writes the model to a path, where it stands only once `check` of what was written beside it has resolved. */
+  /** Writes the model beside `path` and moves it there once `check` of the written file has resolved. */
   write(path: string, trained: TrainedModel, check: (written: string) => Promise<void>): Promise<void>;
-  /** An exported file, and how to load it from its temporary path. */
+  /** Describes the exported file and loads it from its temporary path. */
   exported(path: string, written: string, trained: TrainedModel): Exported;
-  /** Tells people how to use what stands at the path. */
+  /** Returns instructions for the file at `path`. */
   usage(path: string, trained: TrainedModel): string;
 }
 
 /**
- * Exports to `out`, or into the run's folder. The run's device is left alone: a CPU is enough for a few pictures.
+ * Exports the model to `out`, or into the run's folder. It uses no GPU: a CPU is enough for a few images.
  *
- * @returns how to use what was written
- * @throws LockstepError ERR_EXPORT if the file does not predict what the model does, and those of loading and writing;
- *   what stood in the file's place is then untouched
+ * @returns instructions for the exported file
+ * @throws LockstepError ERR_EXPORT if the file does not predict what the model does, or an error of loading or writing;
+ *   an earlier file at the path is then unchanged
  */
 export async function exportModel(dir: string, to: ModelFormat, out: string | undefined): Promise<string> {
   if (to === "tfjs" && out !== undefined) assertNoFile(out);
@@ -58,10 +58,10 @@ export async function exportModel(dir: string, to: ModelFormat, out: string | un
   }
 }
 
-/** The files of TensorFlow.js fill a folder. */
+/** Checks that `out` is not a file: an export for TensorFlow.js is a folder. */
 function assertNoFile(out: string): void {
   if (pathKind(out) !== "file") return;
-  const text = `Expected --out to be a folder for model.json and weights.bin, but ${out} is a file; choose another.`;
+  const text = `Expected --out to be a folder for model.json and weights.bin, but ${out} is a file. Choose another path.`;
   throw new LockstepError("ERR_NOT_WRITABLE", text);
 }
 
@@ -125,8 +125,8 @@ const FORMATS: Record<ModelFormat, Format> = {
 };
 
 /**
- * Predicts with weights from a file as PyTorch does: on images whose channels come first, in its layouts. A net that
- * has no counterpart in ONNX gets them back in TensorFlow.js' layouts instead, which shows only that the file is whole.
+ * Predicts with weights from a file as PyTorch does: in its layouts, with channels first. A net that ONNX cannot express
+ * loads them in TensorFlow.js's layouts instead, which only verifies that the file is complete.
  */
 function predictAsPyTorch(weights: Weights, { replica, names }: TrainedModel): Predict {
   const graph = counterpartOf(replica, names);
@@ -138,7 +138,7 @@ function predictAsPyTorch(weights: Weights, { replica, names }: TrainedModel): P
   return (images) => runOnnx(program, images);
 }
 
-/** Returns the graph of a net in PyTorch's layouts, or undefined for a net that has layers without a counterpart. */
+/** Returns the graph of a net in PyTorch's layouts, or undefined if it has layers that ONNX cannot express. */
 function counterpartOf({ model }: Replica, names: TrainedModel["names"]) {
   try {
     return onnxGraphOf(model, names);
@@ -149,10 +149,10 @@ function counterpartOf({ model }: Replica, names: TrainedModel["names"]) {
 }
 
 const LAYOUT_NOT_VERIFIED =
-  "layout not verified: the file is whole, but only a net that can be exported to ONNX is tried out in PyTorch's " +
+  "layout not verified: the file is complete, but only a net that can be exported to ONNX is verified in PyTorch's " +
   "layouts; compare a few predictions in PyTorch with those of pnpm predict";
 
-/** Says what whoever ports the model to PyTorch must see to. */
+/** Returns notes for porting the model to PyTorch. */
 function notesForPyTorch({ replica, names }: TrainedModel): string {
   const onLayout = counterpartOf(replica, names) === undefined ? [LAYOUT_NOT_VERIFIED] : [];
   const notes = [...onLayout, ...noteOnOrder(layersInTfOrder(replica.model))];
@@ -161,10 +161,10 @@ function notesForPyTorch({ replica, names }: TrainedModel): string {
 
 function noteOnOrder(layers: readonly string[]): string[] {
   if (layers.length === 0) return [];
-  const [verb, them] = layers.length === 1 ? ["takes", "it"] : ["take", "them"];
+  const [verb, them] = layers.length === 1 ? ["expects", "it"] : ["expect", "them"];
   return [
-    `${layers.join(", ")} ${verb} the numbers of an image as TensorFlow.js orders them: in PyTorch, make the image ` +
-      `x.permute(0, 2, 3, 1) before it is flattened or reshaped for ${them}`,
+    `${layers.join(", ")} ${verb} the elements of an image in TensorFlow.js's order: in PyTorch, apply ` +
+      `x.permute(0, 2, 3, 1) before x is flattened or reshaped for ${them}`,
   ];
 }
 

@@ -7,7 +7,7 @@ import { outputFile } from "./output-file.ts";
 const dir = mkdtempSync(join(tmpdir(), "lockstep-output-"));
 afterAll(() => rmSync(dir, { recursive: true }));
 
-test("export --out takes a file, or a folder to write into: one that is there, or one that ends in a slash", () => {
+test("export --out is a file, or a folder if it exists as one or ends in a slash", () => {
   expect(outputFile(undefined, "run", "A.pth")).toBe("run/export/A.pth");
   expect(outputFile("b.pth", "run", "A.pth")).toBe("b.pth");
   expect(outputFile(dir, "run", "A.pth")).toBe(join(dir, "A.pth"));

@@ -1,4 +1,4 @@
-/** The tfjs/ folder of a run that is over. */
+/** Writes the tfjs/ folder of a finished run. */
 import { rmSync } from "node:fs";
 import type { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
@@ -9,10 +9,10 @@ import type { Replica } from "../replica.ts";
 import { assertSamePredictions, tfjsExport } from "./verify-export.ts";
 
 /**
- * Writes the model for TensorFlow.js into the run's folder, if it predicts there what it does here. If not, the run's
- * weights are safe in its .safetensors file all the same.
+ * Writes the model for TensorFlow.js into the run's folder, unless its verification fails. The run's weights are in its
+ * .safetensors file in any case.
  *
- * @returns why it was not written; undefined if it was
+ * @returns the reason if it was not written, else undefined
  */
 export async function writeRunTfjs(
   folder: RunFolder,

@@ -12,11 +12,12 @@ const net = (units: number, dataFormat: "channelsFirst" | "channelsLast") =>
     ],
   });
 
-test("A run knows its model from one with other layers, or with weights that are laid out in another way", () => {
+test("a run's model is distinguished from one with other layers or another layout of the weights", () => {
   const model = net(5, "channelsLast");
   const names = stateDictNames(model);
-  const begun = { topologyDigest: topologyDigest(tfjsTopologyOf(model, names)) };
-  const isSame = (other: tf.LayersModel, layout = stateDictNames(other)) => isModelOf(begun, { model: other }, layout);
+  const started = { topologyDigest: topologyDigest(tfjsTopologyOf(model, names)) };
+  const isSame = (other: tf.LayersModel, layout = stateDictNames(other)) =>
+    isModelOf(started, { model: other }, layout);
   expect(isSame(net(5, "channelsLast"))).toBe(true);
   expect(isSame(net(6, "channelsLast"))).toBe(false);
   expect(isSame(net(5, "channelsFirst"))).toBe(false);

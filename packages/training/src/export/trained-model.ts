@@ -1,4 +1,4 @@
-/** The model of a run that was trained before, ready to answer. */
+/** Loads the trained model of an earlier run. */
 import { existsSync } from "node:fs";
 import { type MachineOptions, machineOptions } from "@lockstep/config";
 import { startEngine } from "@lockstep/engine";
@@ -15,12 +15,12 @@ import { type Derived, openRunFolder, parseRunFile, type RunFile, type RunFolder
 import { Replica } from "../replica.ts";
 import { parameterValues } from "../state.ts";
 
-const UNFINISHED = "this run has not ended: these are the weights of its last checkpoint";
+const UNFINISHED = "this run is not finished: using the weights of its last checkpoint";
 const CHANGED =
-  "is no longer the model that this run began with, or an earlier version laid its weights out in another way: its " +
+  "is no longer the model that this run started with, or an earlier version laid out its weights differently: its " +
   "predictions may differ from the run's";
 
-/** A trained model: its run, its weights, and a replica that holds them. */
+/** A trained model: its run, its weights, and a replica with them. */
 export interface TrainedModel {
   folder: RunFolder;
   run: RunFile;
@@ -30,7 +30,7 @@ export interface TrainedModel {
   names: StateDictName[];
 }
 
-/** Loads the final weights of a run, or those of its last checkpoint if it isn't finished. */
+/** Loads the final weights of a run, or those of its last checkpoint if it is not finished. */
 export async function loadTrainedModel(dir: string, machine: MachineOptions): Promise<TrainedModel> {
   const { folder, config } = openRunFolder(dir);
   const run = parseRunFile(config, folder.config);
@@ -44,7 +44,7 @@ export async function loadTrainedModel(dir: string, machine: MachineOptions): Pr
   return { folder, run, replica, weights, names };
 }
 
-/** The model of a run with its weights all zero, and what the state dict calls them. */
+/** Loads the model of a run, with zeros as weights, and their names in the state dict. */
 async function loadModelOf(run: RunFile): Promise<{ loaded: LoadedModel; names: StateDictName[] }> {
   const { numClasses, inputShape } = run.derived;
   const [height, width, inputChannels] = inputShape;
@@ -52,7 +52,7 @@ async function loadModelOf(run: RunFile): Promise<{ loaded: LoadedModel; names: 
   return { loaded, names: stateDictNames(loaded.model, loaded.spec) };
 }
 
-/** Returns whether a run was begun with this model: with its layers, their connections and the layout of its weights. */
+/** Returns whether a run was started with this model: the same layers, connections and layout of weights. */
 export function isModelOf(
   { spec, topologyDigest: digest }: Pick<Derived, "spec" | "topologyDigest">,
   loaded: Pick<LoadedModel, "model" | "spec">,

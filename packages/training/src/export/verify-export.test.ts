@@ -7,7 +7,7 @@ beforeAll(async () => {
 });
 
 const kernel = () => tf.randomUniform([12, 3], -1, 1, "float32", 5);
-/** A row of an image's numbers, in their order or in another, times a kernel. */
+/** A net that multiplies an image's elements, in the given order, by a kernel. */
 const net = (order: number[], bias = 0): Predict => {
   return (images) =>
     images
@@ -30,32 +30,32 @@ const checkLoaded = (model: Predict, load: () => Predict): Promise<string> =>
   );
 const check = (model: Predict, loaded: Predict) => checkLoaded(model, () => loaded);
 
-describe("An export is loaded back before it is said to be done", () => {
-  test("and is right if it predicts what the model does, but for rounding", async () => {
+describe("the verification of an export", () => {
+  test("an export that predicts what the model does, up to rounding, is verified", async () => {
     expect(await check(net([1, 2, 3]), net([1, 2, 3]))).toBe("");
     expect(await check(net([1, 2, 3]), net([1, 2, 3], 1e-4))).toBe("");
   });
 
-  test("and is refused, with an error that names the format, if it has the channels in another order", async () => {
+  test("an export with another order of channels is an error that names the format", async () => {
     expect(await check(net([1, 2, 3]), net([3, 1, 2]))).toMatch(
       /^ERR_EXPORT: Expected the ONNX file to predict .*, but a logit differs by \d.*Nothing was written to out\/net\.onnx; use --to tfjs\.$/,
     );
   });
 
-  test("even where a bias hides the difference from whoever looks at the largest logit", async () => {
+  test("a difference is found even if a bias dominates the logits", async () => {
     expect(await check(net([1, 2, 3], 1000), net([3, 1, 2], 1000))).toContain("a logit differs by");
   });
 
-  test("or if it cannot be loaded, or has another number of classes", async () => {
+  test("an export that cannot be loaded or has another number of classes is an error", async () => {
     const loading = checkLoaded(net([1, 2, 3]), () => {
       throw new Error("Unknown layer: Mine");
     });
     expect(await loading).toContain("it could not be loaded (Unknown layer: Mine)");
     const two: Predict = (images) => net([1, 2, 3])(images).slice([0, 0], [-1, 2]);
-    expect(await check(net([1, 2, 3]), two)).toContain("it gives 2 numbers a picture, not 3");
+    expect(await check(net([1, 2, 3]), two)).toContain("it returns 2 logits for an image, not 3");
   });
 
-  test("but an error while one of the two predicts, such as a lack of memory, is not taken for a fault of the file", async () => {
+  test("an error of a prediction, such as a lack of memory, is not reported as a fault of the file", async () => {
     const outOfMemory: Predict = () => {
       throw new RangeError("Array buffer allocation failed");
     };
@@ -67,7 +67,7 @@ describe("An export is loaded back before it is said to be done", () => {
     expect(tf.memory().numTensors).toBe(numTensors);
   });
 
-  test("and may be as undefined as a model that has diverged, but not where that has numbers", async () => {
+  test("NaN is expected exactly where the model predicts NaN", async () => {
     expect(await check(nowhere, nowhere)).toBe("");
     expect(await check(net([1, 2, 3]), nowhere)).toContain("a logit differs by NaN");
   });

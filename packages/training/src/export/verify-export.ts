@@ -1,35 +1,35 @@
-/** Loads an export as its user will, and compares what it predicts with what the model of the run does. */
+/** Verifies an export: loads it as its users will, and compares its predictions with the run's model. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readBack, tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { uniforms } from "@lockstep/random";
 
-/** Logits [rows, classes] of images [rows, height, width, channels]. */
+/** Computes logits [rows, classes] from images [rows, height, width, channels]. */
 export type Predict = (images: tf.Tensor4D) => tf.Tensor;
 
-/** A model that was written for other programs, before it has the name that they look for. */
+/** An exported model at its temporary path. */
 export interface Exported {
-  /** The file's name in an error: "ONNX file". */
+  /** Name of the format in errors: "ONNX file". */
   format: string;
-  /** The file or folder that it will be once it is known to be right. */
+  /** The file or folder that it becomes once it is verified. */
   path: string;
   load(): Promise<Predict> | Predict;
-  /** The remedy if it is wrong. */
+  /** The remedy if the verification fails. */
   remedy: string;
 }
 
 const ROWS = 4;
-/** The largest difference of a logit, as a share of what the images make of it: sums are rounded in another order. */
+/** Largest difference of a logit, relative to its spread over the images: sums are rounded in another order. */
 const TOLERANCE = 0.01;
-/** The same as a share of the largest logit, for a net whose logits hardly depend on the images. */
+/** Largest difference relative to the largest logit, for a net whose logits hardly depend on the images. */
 const ROUNDING = 1e-5;
 
 /**
- * Resolves if the export predicts what the model does, for a few images of random pixels.
+ * Checks that the export predicts what the model does, for a few images of random pixels.
  *
- * @throws LockstepError ERR_EXPORT if it cannot be loaded, or predicts something else; and what either of them throws
- *   when it predicts
+ * @throws LockstepError ERR_EXPORT if it cannot be loaded or predicts something else
+ * @throws any error of one of the two predictions
  */
 export async function assertSamePredictions(
   model: Predict,
@@ -56,7 +56,7 @@ async function loadPredict(exported: Exported): Promise<Predict> {
 }
 
 function exportError({ format, path, remedy }: Exported, reason: string, options?: ErrorOptions): LockstepError {
-  const text = `Expected the ${format} to predict what the model of the run does, but ${reason}.`;
+  const text = `Expected the ${format} to predict what the run's model does, but ${reason}.`;
   return new LockstepError("ERR_EXPORT", `${text} Nothing was written to ${path}; ${remedy}.`, options);
 }
 
@@ -68,10 +68,10 @@ function randomImages([height, width, channels]: readonly [number, number, numbe
   });
 }
 
-/** Says how the logits differ by more than rounding, or returns undefined. */
+/** Describes a difference of the logits beyond rounding, if there is one. */
 function differenceOf(actual: Float32Array, expected: Float32Array): string | undefined {
   if (actual.length !== expected.length)
-    return `it gives ${actual.length / ROWS} numbers a picture, not ${expected.length / ROWS}`;
+    return `it returns ${actual.length / ROWS} logits for an image, not ${expected.length / ROWS}`;
   const gap = largestGap(actual, expected);
   if (gap <= TOLERANCE * spreadOf(expected) + ROUNDING * Math.max(...expected.map(Math.abs))) return undefined;
   return gap === 0 ? undefined : `a logit differs by ${gap.toPrecision(3)}`;
@@ -84,12 +84,12 @@ async function logitsOf(predict: Predict, images: tf.Tensor4D): Promise<Float32A
   return values;
 }
 
-/** Returns NaN if exactly one of two values is NaN; equal non-finite values count as equal. */
+/** Returns the largest difference: NaN if only one value is NaN; equal non-finite values count as equal. */
 function largestGap(a: Float32Array, b: Float32Array): number {
   return Math.max(...a.map((value, i) => (Object.is(value, b[i]) ? 0 : Math.abs(value - b[i]!))));
 }
 
-/** The most that one class's logit differs from image to image. */
+/** Returns the largest spread of a class's logit over the images. */
 function spreadOf(logits: Float32Array): number {
   const classes = logits.length / ROWS;
   const spreads = Array.from({ length: classes }, (_, index) => {
@@ -100,10 +100,10 @@ function spreadOf(logits: Float32Array): number {
 }
 
 /**
- * The files that `writeTfjsModel` wrote.
+ * Describes the files that `writeTfjsModel` wrote.
  *
- * @param path the folder that they are for
- * @param folder where they are now
+ * @param path the folder that they become
+ * @param folder the temporary folder
  */
 export function tfjsExport(path: string, folder: string): Exported {
   return {
@@ -111,12 +111,12 @@ export function tfjsExport(path: string, folder: string): Exported {
     path,
     load: () => loadTfjs(folder),
     remedy:
-      "register each layer class of your own with tf.serialization.registerClass, and see that its getConfig holds all " +
-      "that its constructor takes",
+      "register each custom layer class with tf.serialization.registerClass, and return all options of its constructor " +
+      "from its getConfig",
   };
 }
 
-/** `model.json` and `weights.bin` of a folder, as plain TensorFlow.js loads them over HTTP. */
+/** Loads `model.json` and `weights.bin` of a folder as plain TensorFlow.js loads them over HTTP. */
 async function loadTfjs(folder: string): Promise<Predict> {
   const { weightsManifest, ...artifacts } = JSON.parse(readFileSync(join(folder, "model.json"), "utf8"));
   const weightData = new Uint8Array(readFileSync(join(folder, "weights.bin"))).buffer;

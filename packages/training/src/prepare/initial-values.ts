@@ -1,14 +1,14 @@
-/** The weights and momentum that a run on one machine begins, or goes on, with. */
+/** The weights and momentum that a local run starts or resumes with. */
 import { fitStateDict, initialWeights, prefixLine, type StateDict, toStateDict } from "@lockstep/model";
 import type { RunInputs } from "@lockstep/run";
 import { type InitialValues, parameterValues } from "../state.ts";
 import type { PreparedRun } from "./prepare.ts";
 
 /**
- * Returns the values of the checkpoint; without one those of --init-from, and else what the model's module has set and
- * the seed draws.
+ * Returns the values of the checkpoint, else those of --init-from, else those that the model's module sets and the seed
+ * draws.
  *
- * @param log is told of a prefix of the file's names that is left out
+ * @param log called with a line if a prefix of the file's names is ignored
  * @throws LockstepError ERR_STATE_DICT if the tensors are not those of the model
  */
 export async function initialValues(

@@ -1,4 +1,4 @@
-/** Loads all that a run on one machine needs, and finds out whether it can go on as it was. */
+/** Loads everything that a local run needs, and checks whether it can be resumed. */
 import { type MachineOptions, resumedMachine } from "@lockstep/config";
 import { bitProperties } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
@@ -16,23 +16,23 @@ import type { InitialValues } from "../state.ts";
 import { initialValues } from "./initial-values.ts";
 import { type PreparedRun, prepare } from "./prepare.ts";
 
-/** Engine, model, data and weights of a run. */
+/** A run whose engine, model, data and weights are loaded. */
 export interface LoadedRun {
   prepared: PreparedRun;
   values: InitialValues;
 }
 
-/** Returns what decides the bits of a run beside its configuration. */
+/** Returns what decides the bits of a local run besides its configuration. */
 export const localNumerics = ({ engine }: PreparedRun) => ({
   arithmetic: ARITHMETIC_VERSION,
   devices: groupDevices([bitProperties(engine)]),
 });
 
 /**
- * Loads engine, model, data and weights; a resumed run keeps its threads, if its bits depend on them.
+ * Loads engine, model, data and weights. A resumed run keeps its number of threads if its bits depend on it.
  *
- * @param onPrepared is given what is to be closed, as soon as it is open
- * @throws LockstepError ERR_MODEL_CHANGED for another model than the run began with
+ * @param onPrepared called with what the caller must close, as soon as it is open
+ * @throws LockstepError ERR_MODEL_CHANGED if a resumed run had another model
  */
 export async function loadRun(
   start: RunInputs,
@@ -49,7 +49,7 @@ export async function loadRun(
     assertSameModel(prepared, saved.derived);
     const warning = differentBitsLine(saved.derived, localNumerics(prepared), config);
     if (warning !== undefined) display.line(warning, { level: "warn" });
-    if (checkpoint === undefined) display.line("no checkpoint was written yet; the run begins again at step 0");
+    if (checkpoint === undefined) display.line("no checkpoint was written yet; starting again at step 0");
   }
   return { prepared, values: await initialValues(prepared, start, display.line) };
 }
@@ -58,6 +58,6 @@ function assertSameModel({ config, loaded, names }: PreparedRun, derived: Derive
   if (isModelOf(derived, loaded, names)) return;
   throw new LockstepError(
     "ERR_MODEL_CHANGED",
-    `${config.model} is no longer the model that this run began with. Restore it, or start a new run with --init-from.`,
+    `${config.model} is no longer the model that this run started with. Restore it, or start a new run with --init-from.`,
   );
 }

@@ -13,14 +13,14 @@ const engine = {
   ...{ backend: "cpu" as const, libraryVersion: "v", instructionSet: "i", threads: 1, skipped: [] },
   device: { kind: "cpu" as const, name: "d" },
 };
-/** The channels to threads and processes that keep this one alive. */
+/** Counts the ports to threads that keep this process alive. */
 const openPorts = () => process.getActiveResourcesInfo().filter((name) => name === "MessagePort").length;
 
-test("a model whose weights cannot be named leaves no thread open that keeps the process alive", async () => {
+test("a model whose weights cannot be named leaves no thread that keeps the process alive", async () => {
   const before = openPorts();
   vi.mocked(stateDictNames).mockReturnValueOnce([]);
   const { thread } = await prepare(config, {}, () => {}, { engine });
-  expect(openPorts()).toBe(before + 1); // so an open thread would be seen
+  expect(openPorts()).toBe(before + 1); // an open thread is detected
   await thread.close();
   vi.mocked(stateDictNames).mockImplementationOnce(() => {
     throw new LockstepError("ERR_STATE_DICT", "Two weights have one name.");

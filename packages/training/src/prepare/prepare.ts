@@ -1,4 +1,4 @@
-/** Engine, model and data of a run. All that can be wrong with them is found here, before anything is written. */
+/** Prepares engine, model and data of a run, and detects all their errors before anything is written. */
 
 import { assertModelFitsData, type MachineOptions, modelSizes, type RunConfig } from "@lockstep/config";
 import {
@@ -20,9 +20,9 @@ import {
   stateDictNames,
 } from "@lockstep/model";
 
-/** Samples that an evaluation computes at once. */
+/** Batch size of an evaluation. */
 export const EVALUATION_ROWS = 64;
-/** WebAssembly can address 4 GiB, which AlexNet at 224 × 224 fills with about 96 samples. */
+/** Default of maxRows on WASM, which can address 4 GiB: AlexNet at 224 × 224 fills them with about 96 samples. */
 const WASM_MAX_ROWS = 64;
 
 /** A run whose engine, model and data are ready. */
@@ -30,31 +30,31 @@ export interface PreparedRun {
   config: RunConfig;
   machine: MachineOptions;
   engine: Engine;
-  /** Samples that are computed at once at the most. */
+  /** Upper bound on the samples that are computed at once. */
   maxRows: number | undefined;
   loaded: LoadedModel;
-  /** What the model brings along of the weights to begin with. */
+  /** Initial weights that the model itself provides. */
   own: PresetWeights;
-  /** Of each weight, in the model's order. */
+  /** The name of each weight in the state dict, in the model's order. */
   names: StateDictName[];
-  /** The data, opened. The caller closes it. */
+  /** The thread that makes batches. The caller closes it. */
   thread: BatchThread;
 }
 
-/** What a worker may have from its coordinator. */
+/** Parts of a run that the caller provides. */
 export interface SuppliedParts {
-  /** The engine, if it runs already. */
+  /** A running engine. */
   engine?: Engine;
-  /** The model, as data; then the file that the configuration names is not read. */
+  /** The model as data, instead of the file that the configuration names. */
   spec?: unknown;
-  /** Where records come from if this machine has no files. */
+  /** Source of records if this machine has no files. */
   supply?: RecordSupply | undefined;
 }
 
 /**
- * Starts the engine, loads the model and opens the data of a run, or takes those that are given.
+ * Starts the engine, loads the model and opens the data of a run, except for those that are supplied.
  *
- * @throws LockstepError for whatever is wrong with one of them; nothing is written before
+ * @throws LockstepError if there is a problem with one of them; nothing was written then
  */
 export async function prepare(
   config: RunConfig,
@@ -63,7 +63,7 @@ export async function prepare(
   supplied: SuppliedParts = {},
 ): Promise<PreparedRun> {
   const normalize = parseNormalize(config.normalize);
-  assertDataFiles(config.dataset, config); // the engine's library may be a long download
+  assertDataFiles(config.dataset, config); // first, since the engine's library may be a long download
   const engine = supplied.engine ?? (await startEngine({ ...machine, log }));
   const facts = datasetFacts(config.dataset);
   const loaded = await loadModel(config.model, {
@@ -81,7 +81,7 @@ export async function prepare(
   const [height, width] = loaded.inputShape;
   const names = stateDictNames(loaded.model, loaded.spec);
   const maxRows = config.maxRows ?? (engine.backend === "wasm" ? WASM_MAX_ROWS : undefined);
-  // Last, since from here on the thread keeps the process alive until it is closed.
+  // Last, since the thread keeps the process alive until it is closed.
   const thread = await openBatchThread(
     { ...config, height, width, normalize },
     { onProgress: downloadProgress(log), log, supply: supplied.supply },
@@ -89,7 +89,7 @@ export async function prepare(
   return { config, machine, engine, maxRows, loaded, own, names, thread };
 }
 
-/** A line for each tenth of a download. */
+/** Returns a progress callback that logs a line for each tenth of a download. */
 export function downloadProgress(log: (line: string) => void): (doneBytes: number, totalBytes: number) => void {
   let tenths = -1;
   return (doneBytes, totalBytes) => {

@@ -1,10 +1,10 @@
-/** The facts of a prepared run's model and data, for its config.json. */
+/** The facts about a local run's model and data, for its config.json. */
 import { elementCount } from "@lockstep/formats";
 import { tfjsTopologyOf, topologyDigest } from "@lockstep/model";
 import type { RunFacts } from "@lockstep/run";
 import type { PreparedRun } from "./prepare.ts";
 
-/** Returns the facts; outputs of the model that the data set has no class for get names of their own. */
+/** Returns the facts. Outputs of the model without a class in the data set get placeholder names. */
 export function localRunFacts({ loaded, names, thread }: PreparedRun): RunFacts {
   const { classes, mean, std, trainSamples, validationSamples, testSamples } = thread.meta;
   const placeholders = Array.from(

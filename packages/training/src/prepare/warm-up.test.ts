@@ -12,7 +12,7 @@ beforeAll(async () => void (await startEngine({ backend: "cpu" })));
 
 const sgd = { learningRate: 0.1, momentum: 0.9, weightDecay: 1e-4 };
 
-/** Losses and weights of three steps with dropout, after `first` was done on other weights. */
+/** Returns losses and weights of three steps with dropout, after `first` has run on other weights. */
 async function train(first: (replica: Replica) => Promise<void>): Promise<Float32Array[]> {
   const model = smallModel({ dropout: 0.5 });
   const values = valuesFor(model);
@@ -38,7 +38,7 @@ async function train(first: (replica: Replica) => Promise<void>): Promise<Float3
   return outcome;
 }
 
-test("warming up leaves no tensor behind, and every bit of what follows as it was", async () => {
+test("a warm-up leaks no tensor and does not change a bit of the following steps", async () => {
   const cold = await train(async () => {});
   const warm = await train(async (replica) => {
     const { numTensors } = tf.memory();

@@ -1,4 +1,4 @@
-/** Warms up a device: it does once what it does only once, before anyone waits for it. */
+/** Warms up a device, so that the first step is as fast as the others. */
 import type { Batch } from "@lockstep/dataset";
 import { readBack } from "@lockstep/engine";
 import { disposeContribution } from "../contribution.ts";
@@ -8,11 +8,11 @@ import { LapClock } from "../step-clock.ts";
 import { applyUpdate } from "../update.ts";
 
 /**
- * Takes a step on images that are zeros. A GPU compiles shaders, loads kernels and looks for the best of them when it
- * meets an operation for the first time, which takes seconds: without this, a worker's first slice would come late, and
- * its speed be taken for a fraction of what it is. Nothing is drawn, so what follows is the same to the bit.
+ * Runs a training step on images of zeros. At the first use of an operation a GPU compiles shaders and selects kernels,
+ * which takes seconds: without a warm-up, a worker's first slice would be late and its measured speed too low. No random
+ * numbers are drawn, so the bits of the run do not change.
  *
- * @param replica whose weights are of no use afterwards
+ * @param replica the replica to use; its weights change
  * @param inputShape [height, width, channels]
  */
 export async function warmUp(
@@ -35,6 +35,6 @@ export async function warmUp(
     for (const part of parts) await readBack(part);
   }
   applyUpdate(replica.parameters, update, { learningRate: 0, momentum: 0, weightDecay: 0 });
-  await readBack(replica.parameters.weight(0)); // a GPU works behind our back until something is read
+  await readBack(replica.parameters.weight(0)); // a GPU works asynchronously until something is read
   disposeContribution(update);
 }

@@ -20,7 +20,7 @@ function replicaOf({ dropout = 0, factored = denseKernels }: { dropout?: number;
   return new Replica(model, valuesFor(model), { factoredKernels: factored });
 }
 
-/** Every gradient as one dense array, whichever form it has. */
+/** Returns every gradient as one dense array. */
 async function valuesOf(contribution: Contribution): Promise<number[][]> {
   const dense = (gradient: Gradient) =>
     gradient.form === "dense" ? gradient.sum : tf.matMul(gradient.input, gradient.delta, true, false);
@@ -38,7 +38,7 @@ function assertClose(actual: number[][], expected: number[][], relative: number)
 }
 
 describe("computeGradients", () => {
-  test("gives what tf.variableGrads gives for the untapped model", async () => {
+  test("the gradients equal those of tf.variableGrads for the untapped model", async () => {
     const model = smallModel();
     const values = valuesFor(model);
     model.setWeights(values.map(({ shape, weight }) => tf.tensor(weight, shape)));
@@ -60,7 +60,7 @@ describe("computeGradients", () => {
     }
   });
 
-  test("a model that begins with a Dense layer gives factors too", async () => {
+  test("a Dense layer at the input has factors too", async () => {
     const model = tf.sequential({
       layers: [
         tf.layers.flatten({ inputShape: [8, 8, 3] }),
@@ -78,7 +78,7 @@ describe("computeGradients", () => {
     assertClose(withFactors, await valuesOf(await computeGradients(untapped, batchOf(0, 4), options())), 1e-6);
   });
 
-  test("the sums of slices add up to those of the whole batch, dropout included, in any division", async () => {
+  test("the sums of slices add up to those of the batch, with dropout, for any division", async () => {
     const replica = replicaOf({ dropout: 0.5 });
     const whole = await computeGradients(replica, batchOf(0, 11), options());
     const slices = [];
@@ -96,7 +96,7 @@ describe("computeGradients", () => {
     assertClose(await valuesOf(total), await valuesOf(whole), 1e-5);
   });
 
-  test("maxRows computes the same in parts", async () => {
+  test("several passes with maxRows compute the same", async () => {
     const replica = replicaOf({ dropout: 0.3 });
     const whole = await computeGradients(replica, batchOf(5, 16), options());
     const parts = await computeGradients(replica, batchOf(5, 16), options({ maxRows: 4 }));
@@ -104,7 +104,7 @@ describe("computeGradients", () => {
     assertClose(await valuesOf(parts), await valuesOf(whole), 1e-5);
   });
 
-  test("another step draws other dropout masks, the same step the same", async () => {
+  test("another step has other dropout masks, and the same step the same", async () => {
     const replica = replicaOf({ dropout: 0.5 });
     const losses = [];
     for (const step of [0, 0, 1])
@@ -113,11 +113,11 @@ describe("computeGradients", () => {
     expect(losses[0]).not.toBe(losses[2]);
   });
 
-  test("no tensor is left once the contribution is disposed of", async () => {
+  test("no tensor leaks once the contribution is disposed of", async () => {
     const replica = replicaOf({ dropout: 0.5 });
     const trainStep = async (step: number) =>
       disposeContribution(await computeGradients(replica, batchOf(0, 6), options({ step, maxRows: 4 })));
-    await trainStep(0); // from now on the parameters lend their tensors
+    await trainStep(0); // the first read caches the parameters' tensors
     const before = tf.memory().numTensors;
     for (let step = 1; step < 5; step++) await trainStep(step);
     expect(tf.memory().numTensors).toBe(before);

@@ -1,4 +1,4 @@
-/** The gradients of a slice: forward, backward, sums. */
+/** Computes the gradients of a slice: forward pass, backward pass, sums. */
 
 import type { Batch } from "@lockstep/dataset";
 import { tf } from "@lockstep/engine";
@@ -11,12 +11,12 @@ import { correctSum, crossEntropySum, readScalars } from "./loss.ts";
 export interface GradientOptions {
   seed: number;
   step: number;
-  /** A slice with more rows is computed in parts, which bounds the memory of activations. */
+  /** A slice with more rows is computed in several passes, which bounds the memory of activations. */
   maxRows?: number | undefined;
   clock: StepClock;
 }
 
-/** Sums of the gradients, the loss and the correct predictions over the samples of `batch`. */
+/** Returns the sums of the gradients, the loss and the correct predictions over the samples of `batch`. */
 export async function computeGradients(
   replica: Replica,
   batch: Batch,
@@ -26,8 +26,8 @@ export async function computeGradients(
 }
 
 /**
- * As `computeGradients`, but hands each gradient to `onGradient`, which takes it over: as soon as the backward pass
- * yields it, if the batch is computed in one part.
+ * Computes the same as `computeGradients`, but passes each gradient to `onGradient`, which takes ownership: as soon as the
+ * backward pass yields it, if the batch is computed in one pass.
  */
 export async function streamGradients(
   replica: Replica,
@@ -73,16 +73,16 @@ async function gradientsOfRows(
       clock.lap("forward");
       return sum;
     })(replica.denseWeights());
-    tf.dispose(grads); // the taps have handed each of them on already
+    tf.dispose(grads); // the taps have reported each of them already
     const [lossSum, correctRows] = await readScalars([loss as tf.Scalar, correct!]);
     clock.lap("backward");
     return { samples: end - start, lossSum: lossSum!, correct: correctRows! };
   } finally {
-    tf.dispose([images, labels, ...(correct ? [correct] : [])]); // also if a gradient could not be handed on
+    tf.dispose([images, labels, ...(correct ? [correct] : [])]); // also if `onGradient` throws
   }
 }
 
-/** Images [rows, height, width, channels] and labels [rows] of some rows of a batch. The caller disposes of them. */
+/** Makes the images [rows, height, width, channels] and labels [rows] of rows of a batch. The caller disposes of them. */
 export function tensorsOf(batch: Batch, start = 0, end = batch.samples): { images: tf.Tensor4D; labels: tf.Tensor1D } {
   const { height, width, channels } = batch;
   const imageSize = height * width * channels;

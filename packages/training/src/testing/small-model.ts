@@ -1,11 +1,11 @@
-/** A small net for tests with the kinds of layers that AlexNet has, and batches for it. */
+/** A small net for tests, with AlexNet's kinds of layers, and batches for it. */
 
 import type { Batch } from "@lockstep/dataset";
 import { type ParameterValues, tf } from "@lockstep/engine";
 import { elementCount } from "@lockstep/formats";
 import { uniforms } from "@lockstep/random";
 
-/** Makes the small net: 8 × 8 × 3 images to 5 classes. */
+/** Makes the small net, from 8 × 8 × 3 images to 5 classes. */
 export function smallModel({ dropout = 0, regularizer }: { dropout?: number; regularizer?: string } = {}) {
   const options = regularizer === undefined ? {} : { kernelRegularizer: regularizer as "l1l2" };
   return tf.sequential({
@@ -20,10 +20,10 @@ export function smallModel({ dropout = 0, regularizer }: { dropout?: number; reg
   });
 }
 
-/** Indexes of the kernels of its two Dense layers among its weights. */
+/** Indexes of the two Dense layers' kernels among the weights. */
 export const denseKernels = [2, 4];
 
-/** Values in ±0.3 for each weight of the model. */
+/** Returns values between −0.3 and 0.3 for each weight of the model. */
 export function valuesFor(model: tf.LayersModel): ParameterValues[] {
   return model.weights.map((weight, index) => {
     const shape = weight.shape as number[];
@@ -32,7 +32,7 @@ export function valuesFor(model: tf.LayersModel): ParameterValues[] {
   });
 }
 
-/** Samples `start` to `end` of an endless data set with 5 classes. */
+/** Returns samples `start` to `end` of an endless data set with 5 classes. */
 export function batchOf(start: number, end: number): Batch {
   const samples = end - start;
   const ids = Uint32Array.from({ length: samples }, (_, row) => start + row);

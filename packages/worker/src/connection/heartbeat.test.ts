@@ -16,7 +16,7 @@ function beating() {
   return { state, heartbeat };
 }
 
-test("beats at its interval, which may change, until it is stopped", () => {
+test("a heartbeat is sent at its interval, which may change, until it is stopped", () => {
   const { state, heartbeat } = beating();
   vi.advanceTimersByTime(300);
   expect(state.sent).toBe(3);
@@ -28,21 +28,21 @@ test("beats at its interval, which may change, until it is stopped", () => {
   expect(state.sent).toBe(5);
 });
 
-test("tells of a silence of ten beats, from the last that was heard", () => {
+test("a silence of ten intervals after the last bytes is reported", () => {
   const { state, heartbeat } = beating();
   vi.advanceTimersByTime(950);
   heartbeat.received();
   vi.advanceTimersByTime(949);
   expect(state.silences).toEqual([]);
-  vi.advanceTimersByTime(101); // beats come at whole hundreds: the next at 2000
+  vi.advanceTimersByTime(101); // beats are at multiples of 100: the next one is at 2000
   expect(state.silences).toEqual([1050]);
 });
 
-test("does not count the time in which the socket is not read", () => {
+test("the time in which the socket is paused is no silence", () => {
   const { state, heartbeat } = beating();
   state.reading = false;
   vi.advanceTimersByTime(5000);
-  heartbeat.received(); // it is read again
+  heartbeat.received(); // the socket resumes
   state.reading = true;
   vi.advanceTimersByTime(900);
   expect(state.silences).toEqual([]);

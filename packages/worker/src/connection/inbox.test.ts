@@ -29,15 +29,15 @@ function inboxOf(...messages: CoordinatorMessage[]) {
 }
 
 describe("the inbox", () => {
-  test("gives messages in their order, and has those that concern no step done on the way", async () => {
+  test("messages are read in order, and control messages are handled in between", async () => {
     const { inbox, controls } = inboxOf({ type: "digest" }, ...CONTROLS, { type: "finished" });
     expect(await inbox.next()).toEqual({ type: "digest" });
-    expect(controls).toEqual([]); // not before its turn: a state is to be as it is then
+    expect(controls).toEqual([]); // not earlier: a state must be that of its turn
     expect(await inbox.next()).toEqual({ type: "finished" });
     expect(controls).toEqual(CONTROLS);
   });
 
-  test("throws what the coordinator refuses this worker for", async () => {
+  test("a refusal by the coordinator is thrown with its code", async () => {
     const { inbox } = inboxOf({
       type: "refused",
       code: "ERR_SILENT",
@@ -48,15 +48,15 @@ describe("the inbox", () => {
     expect(error).toMatchObject({ code: "ERR_SILENT", message: "nothing was received from it for 3.0 s" });
   });
 
-  test("throws when the connection is closed, after all that has come", async () => {
+  test("a closed connection is an error once all messages are read", async () => {
     const { inbox } = inboxOf({ type: "digest" }, { type: "sync" });
     await inbox.next();
     await expect(inbox.next()).rejects.toThrow("The connection is closed.");
   });
 });
 
-describe("a state that cannot be read back, while it is sent on the way", () => {
-  /** Sends a state for as long as the test wants. */
+describe("a control message whose handling fails later", () => {
+  /** Makes an inbox whose control handler stays pending until `fail` is called. */
   function sending(...before: CoordinatorMessage[]) {
     let fail: (error: Error) => void = () => {};
     const connection = new ScriptedConnection(...before, { type: "send-state", request: 0, window: 1 });
@@ -64,7 +64,7 @@ describe("a state that cannot be read back, while it is sent on the way", () => 
     return { connection, inbox: new Inbox(connection, () => sent), fail };
   }
 
-  test("ends the wait for the next message with its error", async () => {
+  test("a failed control message rejects the pending read with its error", async () => {
     const { connection, inbox, fail } = sending();
     connection.staysOpen = true;
     const next = inbox.next();
@@ -73,7 +73,7 @@ describe("a state that cannot be read back, while it is sent on the way", () => 
     await expect(next).rejects.toThrow("the GPU is gone");
   });
 
-  test("is told at the next wait, if nobody waits when it happens", async () => {
+  test("a failed control message rejects the next read if none is pending", async () => {
     const { inbox, fail, connection } = sending();
     connection.push({ type: "digest" });
     expect(await inbox.next()).toEqual({ type: "digest" });
@@ -84,17 +84,18 @@ describe("a state that cannot be read back, while it is sent on the way", () => 
   });
 });
 
-describe("what is expected", () => {
-  test("is given, control messages handled", async () => {
+describe("nextOfType", () => {
+  test("the next message is returned if it has the expected type, and control messages are handled", async () => {
     const { inbox, controls } = inboxOf({ type: "sync" }, { type: "load-end", step: 3 });
     expect(await inbox.nextOfType("load-end")).toEqual({ type: "load-end", step: 3 });
     expect(controls).toEqual([{ type: "sync" }]);
   });
 
-  test("must come next", async () => {
+  test("a next message of another type is an error", async () => {
     const { inbox } = inboxOf({ type: "digest" });
     await expect(inbox.nextOfType("load-end")).rejects.toMatchObject({
-      ...{ code: "ERR_MESSAGE_ORDER", message: "Expected load-end from the coordinator, got digest." },
+      code: "ERR_MESSAGE_ORDER",
+      message: "Expected load-end from the coordinator, got digest.",
     });
   });
 });

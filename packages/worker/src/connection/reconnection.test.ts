@@ -3,7 +3,7 @@ import { LockstepError } from "@lockstep/errors";
 import { expect, test } from "vitest";
 import { Reconnection } from "./reconnection.ts";
 
-/** Where nobody listens. */
+/** Returns a port on which nothing listens. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
@@ -12,12 +12,12 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-test("a search in vain ends with the reason for which it began, and not with a refusal on the way", async () => {
+test("a failed reconnection ends with the original reason, and not with a refusal in between", async () => {
   const coordinator = `ws://127.0.0.1:${await freePort()}`;
   const disconnectError = new LockstepError("ERR_DISCONNECTED", "The coordinator closed the connection.");
   const refused = new LockstepError("ERR_FULL", "Expected at most 1 workers, and they are here.");
-  const search = new Reconnection({ coordinator, join: {}, reconnectMs: 300 }, disconnectError);
-  await expect(search.connect(refused, new AbortController().signal)).rejects.toMatchObject({
+  const reconnection = new Reconnection({ coordinator, join: {}, reconnectMs: 300 }, disconnectError);
+  await expect(reconnection.connect(refused, new AbortController().signal)).rejects.toMatchObject({
     code: "ERR_DISCONNECTED",
     message: expect.stringMatching(
       /^The coordinator closed the connection\. It could not be reached again within 0 s\./,

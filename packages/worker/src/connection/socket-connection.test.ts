@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { type CoordinatorMessage, encode, MAX_MESSAGE_BYTES, toSliceId, toStep } from "@lockstep/gradient-sync";
+import { defined } from "@lockstep/testing";
 import { openServer, type TransportServer } from "@lockstep/transport";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { connect } from "./connect.ts";
@@ -14,42 +15,51 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.close()));
 });
 
-/** A connection to a coordinator that says what it is told to. */
+/** Connects to a server, and returns both ends of the connection. */
 async function connected(maxBufferedBytes?: number): Promise<{ connection: Connection; socket: Socket }> {
   const sockets: Socket[] = [];
   const server = await openServer({
-    ...{ host: "127.0.0.1", port: 0, anyPort: false, maxPayload: MAX_MESSAGE_BYTES },
+    host: "127.0.0.1",
+    port: 0,
+    anyPort: false,
+    maxPayload: MAX_MESSAGE_BYTES,
     onSocket: (socket) => sockets.push(socket),
   });
   servers.push(server);
   const connection = await connect(`ws://127.0.0.1:${server.port}`, {}, maxBufferedBytes);
   connections.push(connection);
-  return { connection, socket: sockets[0]! };
+  return { connection, socket: defined(sockets[0], "socket") };
 }
 
 const piece = (offset: number): CoordinatorMessage => ({
-  ...{ type: "update-chunk", step: toStep(0), slice: toSliceId(0), attempt: 0, part: 0, offset, packed: false },
+  type: "update-chunk",
+  step: toStep(0),
+  slice: toSliceId(0),
+  attempt: 0,
+  part: 0,
+  offset,
+  packed: false,
   data: new Uint8Array(2 ** 20),
 });
 
-describe("a coordinator that sends more than this worker takes in", () => {
-  test("has to wait, and all of it comes in the end", async () => {
+describe("a coordinator that sends more than the worker receives", () => {
+  test("a slow worker exerts backpressure on the coordinator, and receives every message in the end", async () => {
     const { connection, socket } = await connected(8 * 2 ** 20);
     const bytes = encode(piece(0)).length;
     for (let i = 0; i < 64; i++) socket.send(encode(piece(i)));
-    await vi.waitFor(() => expect(connection.isIdle).toBe(false)); // some have come
+    await vi.waitFor(() => expect(connection.isIdle).toBe(false)); // some have arrived
     const beats = new Promise<void>((resolve) => {
-      let heard = 0;
-      socket.on("message", () => ++heard === 10 && resolve());
+      let received = 0;
+      socket.on("message", () => ++received === 10 && resolve());
     });
     connection.heartbeat(20);
-    await beats; // its thread is there still, and reads no more
-    expect(socket.bufferedAmount).toBeGreaterThan(30 * bytes); // some lies in the buffers of the network
+    await beats; // its thread is alive, and reads no more
+    expect(socket.bufferedAmount).toBeGreaterThan(30 * bytes); // the rest is in the network's buffers
     for (let i = 0; i < 64; i++) expect(await connection.receive()).toMatchObject({ type: "update-chunk", offset: i });
     expect(socket.bufferedAmount).toBe(0);
   });
 
-  test("does not keep this worker from leaving", async () => {
+  test("a worker with unread messages can close its connection", async () => {
     const { connection, socket } = await connected(2 ** 20);
     for (let i = 0; i < 40; i++) socket.send(encode(piece(i)));
     await connection.receive();
@@ -58,7 +68,7 @@ describe("a coordinator that sends more than this worker takes in", () => {
     expect((await closed)[0]).toBe(1000);
   }, 10_000);
 
-  test("is not taken for silent meanwhile", async () => {
+  test("a paused socket does not count as silence", async () => {
     const { connection, socket } = await connected(2 ** 20);
     for (let i = 0; i < 40; i++) socket.send(encode(piece(i)));
     connection.heartbeat(5); // it would be silent after 50 ms
@@ -73,7 +83,7 @@ test.each([
   ["a large one before a small one", [10_000, 1]],
   ["a small one before a large one", [1, 10_000]],
   ["many", [0, 10_000, 1, 10_000, 30_000, 100, 2 ** 20, 10_000, 65_536, 70_000, 50, 33_000, 2 ** 20]],
-])("pieces that come at once arrive as they were sent: %s", async (_, sizes) => {
+])("messages that arrive at once are received as they were sent: %s", async (_, sizes) => {
   const { connection, socket } = await connected();
   const pieces = sizes.map((size, i) => ({ ...piece(i), data: new Uint8Array(size).fill(i + 1) }));
   const bytes = pieces.map((message) => encode(message as CoordinatorMessage));
@@ -87,7 +97,7 @@ test.each([
   }
 });
 
-test("whoever waits for a message when the connection is closed hears of it, however many wait", async () => {
+test("closing the connection rejects every pending receive", async () => {
   const { connection } = await connected();
   const codeOf = (message: Promise<unknown>) => message.catch(({ code }: { code: string }) => code);
   const waiting = [connection.receive(), connection.receive()].map(codeOf);
@@ -95,7 +105,7 @@ test("whoever waits for a message when the connection is closed hears of it, how
   expect(await Promise.all(waiting)).toEqual(["ERR_DISCONNECTED", "ERR_DISCONNECTED"]);
 }, 10_000);
 
-test("what follows a message that is none does not count, and the connection ends with the reason", async () => {
+test("an invalid message ends the connection with the reason, and later messages are dropped", async () => {
   const { connection, socket } = await connected();
   const closed = once(socket, "close");
   socket.send(encode({ type: "sync" }));

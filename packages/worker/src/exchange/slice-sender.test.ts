@@ -9,15 +9,14 @@ beforeAll(async () => void (await startEngine({ backend: "cpu" })));
 
 const tensor = (name: string, ...shape: number[]) => ({ name, shape, dtype: "float32" as const });
 /**
- * In the order of the backward pass: c at 0 to 2 of the dense part, b at 2 to 5, a at 5 to 9. Chunks of 4 numbers begin
- * at 0, 4 and 8. Parts 1 and 2 are the factors of the kernel, with 2 and 3 numbers in a row.
+ * The dense part is in the order of the backward pass: c at 0 to 2, b at 2 to 5, a at 5 to 9. Chunks of 4 elements start
+ * at 0, 4 and 8. Parts 1 and 2 are the factors of the kernel, with 2 and 3 elements per row.
  */
 const TENSORS = [tensor("a", 4), tensor("kernel", 2, 3), tensor("b", 3), tensor("c", 2)];
 const layoutOf = (wire: "fp32" | "bf16") =>
-  makeLayout(TENSORS, {
-    ...{ forms: ["dense", "factored", "dense", "dense"], wire, chunkBytes: wire === "fp32" ? 16 : 8 },
-  });
+  makeLayout(TENSORS, { forms: ["dense", "factored", "dense", "dense"], wire, chunkBytes: wire === "fp32" ? 16 : 8 });
 
+/** Makes a slice sender on a scripted connection. */
 function sending(wire: "fp32" | "bf16" = "fp32") {
   const [connection, layout] = [new ScriptedConnection(), layoutOf(wire)];
   const assembly = new StepAssembly(layout, [1, 2]);
@@ -27,13 +26,13 @@ function sending(wire: "fp32" | "bf16" = "fp32") {
     sender.gradient(index, { form: "dense", sum: tf.tensor1d(values) });
   const factored = (input: number[], delta: number[]) =>
     sender.gradient(1, { form: "factored", input: tf.tensor2d(input, [2, 2]), delta: tf.tensor2d(delta, [2, 3]) });
-  /** What was sent since the last time, as part, offset and numbers. */
+  /** Returns part, offset and values of the pieces sent since the last call. */
   const sent = () => connection.pieces.splice(0).map(({ part, offset, values }) => [part, offset, values]);
   return { connection, assembly, sender, dense, factored, sent };
 }
 
 describe("the gradients of a slice", () => {
-  test("leave in chunks, each as soon as it is full, though tensors and chunks end elsewhere", () => {
+  test("dense gradients are sent in chunks, each as soon as it is complete, across tensor boundaries", () => {
     const { dense, sent } = sending();
     dense(3, 1, 2);
     expect(sent()).toEqual([]);
@@ -46,7 +45,7 @@ describe("the gradients of a slice", () => {
     ]);
   });
 
-  test("leave in whatever order the backward pass yields them", () => {
+  test("dense gradients may come in any order", () => {
     const { dense, sent } = sending();
     dense(0, 6, 7, 8, 9);
     expect(sent()).toEqual([[0, 8, [9]]]);
@@ -58,7 +57,7 @@ describe("the gradients of a slice", () => {
     ]);
   });
 
-  test("leave at once if they are factors, which are this worker's own as well", () => {
+  test("factors are sent at once, and added to this worker's assembly", () => {
     const { dense, factored, assembly, sent } = sending();
     factored([1, 2, 3, 4], [5, 6, 7, 8, 9, 10]);
     expect(sent()).toEqual([
@@ -67,20 +66,20 @@ describe("the gradients of a slice", () => {
       [2, 4, [9, 10]],
     ]);
     dense(0, 0, 0, 0, 0);
-    // Another's slice and the sums come from the coordinator.
+    // The coordinator sends the other worker's slice and the sums.
     const other = { slice: toSliceId(0), attempt: 0, offset: 0 };
     assembly.add({ ...other, part: 1, values: Float32Array.of(-1, -2) });
     assembly.add({ ...other, part: 2, values: Float32Array.of(-3, -4, -5) });
     for (const offset of [0, 4]) assembly.add({ ...other, part: 0, offset, values: new Float32Array(4) });
     assembly.add({ ...other, part: 0, offset: 8, values: new Float32Array(1) });
-    const [inputs, deltas] = [1, 2].map(assembly.complete(toStep(5), [0, 3]));
-    expect([[...inputs!], [...deltas!]]).toEqual([
+    const factors = [1, 2].map(assembly.complete(toStep(5), [0, 3]));
+    expect(factors.map((values) => [...values])).toEqual([
       [-1, -2, 1, 2, 3, 4],
       [-3, -4, -5, 5, 6, 7, 8, 9, 10],
     ]);
   });
 
-  test("say which step, slice and attempt they are of, and how they travel", () => {
+  test("pieces carry step, slice, attempt and wire format", () => {
     const { connection, dense } = sending();
     dense(0, 6, 7, 8, 9);
     expect(connection.pieces).toEqual([
@@ -88,7 +87,7 @@ describe("the gradients of a slice", () => {
     ]);
   });
 
-  test("are taken over: no tensor is left", () => {
+  test("the sender disposes of the gradients", () => {
     const before = tf.memory().numTensors;
     const { dense, factored } = sending();
     dense(3, 1, 2);
@@ -96,7 +95,7 @@ describe("the gradients of a slice", () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  test("are let go also where one cannot be sent: the coordinator has sent this worker's own factors before", () => {
+  test("the sender disposes of gradients that cannot be sent, such as factors that the coordinator has sent before", () => {
     const before = tf.memory().numTensors;
     const { factored, assembly } = sending();
     assembly.add({ slice: toSliceId(1), attempt: 3, part: 1, offset: 0, values: new Float32Array(4) });
@@ -106,13 +105,13 @@ describe("the gradients of a slice", () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  test("must have the form that was agreed on", () => {
+  test("a gradient in another form than planned is an error", () => {
     const { dense } = sending();
     expect(() => dense(1, 1)).toThrow("Gradient 1 is dense, but the plan says factored.");
   });
 });
 
-test("what travels as bf16 is used here as rounded, too; the dense part is rounded on its way", () => {
+test("bf16 factors are used here as rounded, and the dense part is rounded when it is encoded", () => {
   const { connection, factored, dense, assembly } = sending("bf16");
   const fine = 1 + 2 ** -8 + 2 ** -12; // between 1 and 1 + 2⁻⁷, nearer to the latter
   factored([fine, 1, 1, 1], [1, 1, 1, 1, 1, fine]);
@@ -132,18 +131,18 @@ test("what travels as bf16 is used here as rounded, too; the dense part is round
   for (const part of [1, 2]) {
     assembly.add({ slice: toSliceId(0), attempt: 0, part, offset: 0, values: new Float32Array(part === 1 ? 2 : 3) });
   }
-  const [inputs, deltas] = [1, 2].map(assembly.complete(toStep(5), [0, 3]));
-  expect([Math.max(...inputs!), Math.max(...deltas!)]).toEqual([1 + 2 ** -7, 1 + 2 ** -7]);
+  const factors = [1, 2].map(assembly.complete(toStep(5), [0, 3]));
+  expect(factors.map((values) => Math.max(...values))).toEqual([1 + 2 ** -7, 1 + 2 ** -7]);
 });
 
-describe("pieces that are asked for again", () => {
-  test("are sent once more as they were, those of them that were sent", () => {
+describe("resend", () => {
+  test("chunks that were sent before are sent again unchanged", () => {
     const { sender, dense, sent } = sending();
     dense(3, 1, 2);
     dense(2, 3, 4, 5);
     const [first] = sent();
     sender.resend([0, 4, 8]);
-    expect(sent()).toEqual([first]); // the others leave when they are full
+    expect(sent()).toEqual([first]); // the others are sent when they are complete
     dense(0, 6, 7, 8, 9);
     expect(sent()).toHaveLength(2);
     sender.resend([8]);
@@ -152,14 +151,14 @@ describe("pieces that are asked for again", () => {
     expect(sent()).toEqual([[0, 8, [9]], first]);
   });
 
-  test("of another layout are none of this slice's", () => {
+  test("offsets of another layout are ignored", () => {
     const { sender, sent } = sending();
     sender.resend([1, 400]);
     expect(sent()).toEqual([]);
   });
 });
 
-test("the contribution says what the slice adds up to, and where the time went but for waiting", async () => {
+test("the contribution has the sums of the slice and the times of its parts without waiting", async () => {
   const connection = new ScriptedConnection();
   let nowMs = 0;
   const clock = new LapClock(() => nowMs);
@@ -186,8 +185,16 @@ test("the contribution says what the slice adds up to, and where the time went b
   await sender.done({ samples: 2, lossSum: 1.5, correct: 1 });
   expect(connection.sent).toEqual([
     {
-      ...{ type: "contribution", step: 5, slice: 0, attempt: 1, samples: 2, lossSum: 1.5, correct: 1 },
-      ...{ ms: { data: 3, forward: 5, backward: 7, "read-back": 2 }, io: {}, doneMs: expect.any(Number) },
+      type: "contribution",
+      step: 5,
+      slice: 0,
+      attempt: 1,
+      samples: 2,
+      lossSum: 1.5,
+      correct: 1,
+      ms: { data: 3, forward: 5, backward: 7, "read-back": 2 },
+      io: {},
+      doneMs: expect.any(Number),
     },
   ]);
 });

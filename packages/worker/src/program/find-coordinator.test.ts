@@ -1,29 +1,31 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Server } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { findCoordinator } from "./find-coordinator.ts";
 
-describe("where something listens on this machine", () => {
-  let server: Server;
-  let port: number;
-  beforeAll(async () => {
-    server = createServer((socket) => socket.on("error", () => {}).resume());
+describe("a coordinator on this machine", () => {
+  /** Listens on a port of this machine until the end of the test. */
+  async function listen(): Promise<number> {
+    const server = createServer((socket) => socket.on("error", () => {}).resume());
+    onTestFinished(() => void server.close());
     await once(server.listen(0, "127.0.0.1"), "listening");
-    port = (server.address() as AddressInfo).port;
-  });
-  afterAll(() => server.close());
+    return (server.address() as AddressInfo).port;
+  }
 
-  test("it is taken for the coordinator by a worker that has nothing to lose", async () => {
+  test("a coordinator on this machine is used by a worker without a token", async () => {
+    const port = await listen();
     expect(await findCoordinator({}, () => {}, port)).toBe(`ws://127.0.0.1:${port}`);
   });
 
-  test("it must prove who it is to one with a fingerprint", async () => {
+  test("a coordinator on this machine must prove its identity to a worker with a fingerprint", async () => {
+    const port = await listen();
     const join = { token: "secret", tlsFingerprint: "AB".repeat(32) };
     expect(await findCoordinator(join, () => {}, port)).toBe(`wss://127.0.0.1:${port}`);
   });
 
-  test("it gets no token unasked: another user may have taken the port", async () => {
+  test("a coordinator on this machine gets no token without proof: another user may use the port", async () => {
+    const port = await listen();
     const found = findCoordinator({ token: "secret" }, () => {}, port);
     await expect(found).rejects.toMatchObject({
       code: "ERR_UNPROVED",
@@ -37,7 +39,7 @@ const hasIpv6 = Object.values(networkInterfaces()).some((addresses) =>
   addresses?.some(({ address }) => address === "::1"),
 );
 
-test.runIf(hasIpv6)("a coordinator on IPv6 only is found as well as one on IPv4", async () => {
+test.runIf(hasIpv6)("a coordinator that listens on IPv6 only is found", async () => {
   const server = createServer((socket) => socket.on("error", () => {}).resume());
   onTestFinished(() => void server.close());
   await once(server.listen(0, "::1"), "listening");
@@ -45,7 +47,7 @@ test.runIf(hasIpv6)("a coordinator on IPv6 only is found as well as one on IPv4"
   expect(await findCoordinator({}, () => {}, port)).toBe(`ws://[::1]:${port}`);
 });
 
-describe("where one announces itself on the network", () => {
+describe("a coordinator that announces itself on the network", () => {
   const findAnnounced = async (join: Parameters<typeof findCoordinator>[0], ...urls: string[]) => {
     const free = createServer();
     await once(free.listen(0, "127.0.0.1"), "listening");
@@ -59,7 +61,7 @@ describe("where one announces itself on the network", () => {
     );
   };
 
-  test("it is taken if it is the only one, and there is no token to lose", async () => {
+  test("the only announced coordinator is used by a worker without a token", async () => {
     expect(await findAnnounced({}, "ws://192.0.2.1:7077")).toBe("ws://192.0.2.1:7077");
     await expect(findAnnounced({}, "ws://192.0.2.1:7077", "ws://192.0.2.2:7077")).rejects.toMatchObject({
       code: "ERR_NO_COORDINATOR",
@@ -67,13 +69,13 @@ describe("where one announces itself on the network", () => {
   });
 
   test.each(["ws://127.0.0.1:9999", "ws://192.0.2.1:7077", "wss://192.0.2.1:7077"])(
-    "%s gets no token without a fingerprint's proof",
+    "the announced coordinator %s gets no token without the proof of a fingerprint",
     async (url) => {
       await expect(findAnnounced({ token: "secret", insecure: true }, url)).rejects.toMatchObject({
         code: "ERR_UNPROVED",
       });
       const join = { token: "secret", tlsFingerprint: "AB".repeat(32) };
-      expect(await findAnnounced(join, url)).toBe(url); // which `connect` then demands of it
+      expect(await findAnnounced(join, url)).toBe(url); // `connect` then requires the proof
     },
   );
 });

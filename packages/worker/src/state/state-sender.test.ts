@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ScriptedConnection } from "../testing/scripted-connection.ts";
 import { StateSender } from "./state-sender.ts";
 
-/** A state of so many pieces of one number each, which knows what was read of it, and whether it was let go. */
+/** Makes a snapshot of pieces with one element each, which counts the pieces read and the calls of dispose. */
 function snapshotOf(pieces: number) {
   const snapshot = {
     read: 0,
@@ -19,16 +19,20 @@ function snapshotOf(pieces: number) {
 }
 const ask = (request: number, window: number) => ({ type: "send-state" as const, request, window });
 const chunk = (request: number, offset: number) => ({
-  ...{ type: "state-chunk", request, tensor: 0, kind: "weight", offset },
+  type: "state-chunk",
+  request,
+  tensor: 0,
+  kind: "weight",
+  offset,
   data: new Uint8Array(Float32Array.of(10 + offset).buffer),
 });
-/** Some turns of the event loop: more than all that can be sent needs. */
+/** Waits for more turns of the event loop than any transfer here needs. */
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
 }
 
-describe("a state that is asked for", () => {
-  test("is sent piece by piece, and its end with the step that it is of", async () => {
+describe("StateSender.send", () => {
+  test("a state is sent piece by piece, followed by its end with the step", async () => {
     const [connection, snapshot] = [new ScriptedConnection(), snapshotOf(3)];
     await new StateSender(connection).send(ask(4, 8), 17, snapshot);
     expect(connection.sent).toEqual([
@@ -40,7 +44,7 @@ describe("a state that is asked for", () => {
     expect(snapshot.disposed).toBe(1);
   });
 
-  test("goes no further than the window, and a piece further with each acknowledgement", async () => {
+  test("at most a window of pieces is in flight, and each acknowledgement allows one more", async () => {
     const [connection, snapshot] = [new ScriptedConnection(), snapshotOf(5)];
     const sender = new StateSender(connection);
     const sent = sender.send(ask(0, 2), 1, snapshot);
@@ -56,10 +60,10 @@ describe("a state that is asked for", () => {
     sender.acknowledge(0);
     await sent;
     expect(connection.sent).toHaveLength(5 + 1);
-    sender.acknowledge(0); // those for the last pieces come when all of it was sent
+    sender.acknowledge(0); // the last acknowledgements arrive when everything was sent
   });
 
-  test("lets other messages be taken in between its pieces, of which it sends several in a turn", async () => {
+  test("several pieces are sent per turn of the event loop, and other messages are handled in between", async () => {
     const connection = new ScriptedConnection();
     const sent = new StateSender(connection).send(ask(0, 32), 1, snapshotOf(32));
     await new Promise(setImmediate);
@@ -69,14 +73,16 @@ describe("a state that is asked for", () => {
     expect(inOneTurn).toBeGreaterThan(1);
   });
 
-  test("may be asked for twice at once: each has a window of its own", async () => {
+  test("two states at once have separate windows", async () => {
     const connection = new ScriptedConnection();
     const sender = new StateSender(connection);
     const [first, second] = [snapshotOf(3), snapshotOf(2)];
     const sent = [sender.send(ask(7, 1), 5, first), sender.send(ask(8, 2), 6, second)];
     await sent[1];
     expect(connection.sent.filter((message) => "request" in message && message.request === 8)).toEqual([
-      ...[chunk(8, 0), chunk(8, 1), { type: "state-end", request: 8, step: 6 }],
+      chunk(8, 0),
+      chunk(8, 1),
+      { type: "state-end", request: 8, step: 6 },
     ]);
     expect([first.disposed, second.disposed]).toEqual([0, 1]);
     sender.acknowledge(7);
@@ -86,8 +92,8 @@ describe("a state that is asked for", () => {
   });
 });
 
-describe("when the connection is closed", () => {
-  test("what waits for acknowledgements is let go, and nothing more is read or sent", async () => {
+describe("StateSender.close", () => {
+  test("closing aborts transfers that wait for acknowledgements, and disposes of their snapshots", async () => {
     const [connection, snapshot] = [new ScriptedConnection(), snapshotOf(9)];
     const sender = new StateSender(connection);
     const sent = [sender.send(ask(0, 2), 1, snapshot), sender.send(ask(1, 1), 1, snapshot)];
@@ -97,7 +103,7 @@ describe("when the connection is closed", () => {
     expect([connection.sent.length, snapshot.disposed]).toEqual([3, 2]);
   });
 
-  test("what is being sent is let go too", async () => {
+  test("closing aborts a transfer under way, and disposes of its snapshot", async () => {
     const [connection, snapshot] = [new ScriptedConnection(), snapshotOf(30)];
     const sender = new StateSender(connection);
     const sent = sender.send(ask(0, 100), 1, snapshot);
@@ -109,7 +115,7 @@ describe("when the connection is closed", () => {
   });
 });
 
-test("a snapshot that cannot be read is let go, and the error told", async () => {
+test("a snapshot that cannot be read is disposed of, and the error is thrown", async () => {
   const snapshot = snapshotOf(1);
   const broken = {
     ...snapshot,
