@@ -194,8 +194,8 @@ describe("workers on unlike devices", () => {
   });
 });
 
-describe("a worker without", () => {
-  test("the model spec receives it, and the run folder gets the model for browsers", async () => {
+describe("what workers receive", () => {
+  test("a worker without the model spec receives it, and the run folder gets the model for browsers", async () => {
     const [out, file] = [join(dir, "travels"), join(dir, "net.mjs")];
     copyFileSync(tinyModel, file);
     const options = ["--model", file, "--dataset", "shapes", "--batch-size", "50", "--max-steps", "2", "--no-test"];
@@ -212,7 +212,7 @@ describe("a worker without", () => {
     expect(statSync(join(out, "tfjs", "weights.bin")).size).toBe(4 * (224 + 16_416 + 330));
   });
 
-  test("a code model is refused with that reason, one with its copy trains", async () => {
+  test("a worker without a copy of a code model is refused with that reason, and one with a copy trains", async () => {
     const options = [
       "--model",
       codeModel,
@@ -235,7 +235,7 @@ describe("a worker without", () => {
     expect((await coordinator.finished).status).toBe(0);
   });
 
-  test("an equal copy of a code model is refused, at a resume too", async () => {
+  test("a worker whose code model differs in one activation is refused, at a resume too", async () => {
     const [out, other] = [join(dir, "other-code"), join(dir, "other-model.mjs")];
     writeFileSync(other, readFileSync(codeModel, "utf8").replace(', name: "fc2"', ', activation: "relu", name: "fc2"'));
     const options = ["--model", codeModel, "--dataset", "shapes", "--batch-size", "50", "--no-test"];
@@ -266,7 +266,7 @@ describe("a worker without", () => {
     expect(steps(out).length).toBe(4);
   });
 
-  test("the weights that the model's module sets is refused, which the coordinator prints once", async () => {
+  test("a worker whose model module sets other weights is refused, which the coordinator prints once", async () => {
     const module = (value: number) => {
       const path = join(dir, `set-to-${value}.mjs`);
       const change = `const [kernel] = layers[2].getWeights();
@@ -299,7 +299,7 @@ describe("a worker without", () => {
   });
 
   test.skipIf(cifar10 === undefined)(
-    "the files of CIFAR-10 trains 20 steps on records from the coordinator",
+    "a worker without CIFAR-10 trains 20 steps on records from the coordinator",
     async () => {
       const options = [
         "--model",

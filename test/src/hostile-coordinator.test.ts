@@ -1,4 +1,4 @@
-/** Coordinators that break the protocol, and a real worker: it leaves with the reason, and never with a stack. */
+/** Tests a real worker against coordinators that break the protocol: it ends with the reason, without a stack trace. */
 
 import { makeConfig } from "@lockstep/config";
 import {
@@ -18,7 +18,7 @@ import { run } from "./testing/program.ts";
 
 type Scripted = CoordinatorMessage | Uint8Array | "close";
 
-/** What the coordinator says when a worker connects, has said hello, and has said that it is ready. */
+/** What the coordinator sends when a worker connects, after its `hello`, and after its `ready`. */
 interface Script {
   open?: Scripted[];
   hello?: Scripted[];
@@ -45,7 +45,7 @@ const floats = (elements: number) => new Uint8Array(4 * elements);
 const servers: TransportServer[] = [];
 afterAll(() => Promise.all(servers.map((server) => server.close())));
 
-/** @param drops how many connections it drops when they say hello, before it keeps to its script */
+/** Starts a coordinator, and returns its URL. @param drops number of connections to drop on `hello` before the script */
 async function coordinator(script: Script, drops = 0): Promise<string> {
   let dropped = 0;
   const server = await openServer({
@@ -71,27 +71,31 @@ async function coordinator(script: Script, drops = 0): Promise<string> {
 
 const afterReady = (...ready: Scripted[]): Script => ({ hello: greeting, ready });
 
-describe.concurrent("a worker leaves with the reason, if its coordinator", () => {
+describe.concurrent("a worker ends with the reason if its coordinator", () => {
   test.for<[string, string, Script]>([
     ["sends random bytes", "ERR_MESSAGE", { open: [Buffer.from("c1ffee00", "hex")] }],
-    ["claims what never comes", "ERR_MESSAGE", { open: [Buffer.from("ddffffffff", "hex")] }],
+    ["announces more data than it sends", "ERR_MESSAGE", { open: [Buffer.from("ddffffffff", "hex")] }],
     ["sends too large a message", "ERR_CONNECT", { open: [new Uint8Array(MAX_MESSAGE_BYTES + 1)] }],
     ["closes at once", "ERR_DISCONNECTED", { open: ["close"] }],
     ["refuses it", "ERR_FULL", { hello: [{ type: "refused", code: "ERR_FULL", reason: "no\u001b[2J\u202e" }] }],
-    ["begins before it has said who it is", "ERR_MESSAGE_ORDER", { open: [start] }],
-    ["asks for a state before there is one", "ERR_MESSAGE_ORDER", { hello: [...greeting, sendState(0)] }],
-    ["has options that there are not", "ERR_OPTION", { hello: [{ ...welcome, config: { ...config, no: 1 } }] }],
+    ["starts before its welcome", "ERR_MESSAGE_ORDER", { open: [start] }],
+    ["requests a state before the start", "ERR_MESSAGE_ORDER", { hello: [...greeting, sendState(0)] }],
+    ["has unknown options", "ERR_OPTION", { hello: [{ ...welcome, config: { ...config, no: 1 } }] }],
     ["has an option of another type", "ERR_OPTION", { hello: [{ ...welcome, config: { ...config, lr: {} } }] }],
     [
       "names a file of this machine",
       "ERR_MODEL",
       { hello: [{ ...welcome, config: { ...config, model: "/etc/x.ts" } }] },
     ],
-    ["sends a model that is none", "ERR_MODEL_SPEC", { hello: [{ ...welcome, config, spec: { layers: [[[[]]]] } }] }],
-    ["sends a model beyond all memory", "ERR_MODEL_SPEC", { hello: [{ ...welcome, config, spec: endless() }] }],
+    ["sends an invalid model", "ERR_MODEL_SPEC", { hello: [{ ...welcome, config, spec: { layers: [[[[]]]] } }] }],
+    ["sends a model that exceeds the memory", "ERR_MODEL_SPEC", { hello: [{ ...welcome, config, spec: endless() }] }],
     ["names a folder by a digest", "ERR_RECORDS", { hello: [cifar10("../../x")] }],
     ["sends a task before the weights", "ERR_MESSAGE_ORDER", afterReady({ ...assign, slices: [], sliceSamples: [4] })],
-    ["goes on with weights that there are not", "ERR_MESSAGE_ORDER", afterReady({ ...start, state: "held" })],
+    [
+      "resumes with weights that the worker does not have",
+      "ERR_MESSAGE_ORDER",
+      afterReady({ ...start, state: "held" }),
+    ],
     ["has a plan for another model", "ERR_PLAN", afterReady({ ...start, forms: ["dense"] })],
     [
       "wants factors of a convolution",
@@ -99,21 +103,21 @@ describe.concurrent("a worker leaves with the reason, if its coordinator", () =>
       afterReady({ ...start, forms: dense.with(0, "factored" as "dense") }),
     ],
     [
-      "leaves a step out",
+      "skips a step",
       "ERR_MESSAGE_ORDER",
       afterReady(start, { ...assign, step: toStep(5), slices: [], sliceSamples: [4] }),
     ],
-    ["asks for samples beyond the data", "ERR_SLICE", afterReady(start, beyond())],
+    ["requests samples beyond the data", "ERR_SLICE", afterReady(start, beyond())],
     [
-      "asks for a slice that is none",
+      "requests a slice that does not exist",
       "ERR_SLICE",
       afterReady(start, { ...assign, slices: [slice], sliceSamples: [2, 2] }),
     ],
     ["evaluates beyond the data", "ERR_SLICE", afterReady(start, evaluate(0, 2 ** 40))],
     ["evaluates nothing", "ERR_SLICE", afterReady(start, evaluate(9, 9))],
-    ["commits what never began", "ERR_MESSAGE_ORDER", afterReady(start, commit())],
+    ["commits a step that it did not assign", "ERR_MESSAGE_ORDER", afterReady(start, commit())],
     [
-      "commits what never came",
+      "commits a step without its update",
       "ERR_COMMIT",
       afterReady(start, { ...assign, slices: [], sliceSamples: [4] }, commit()),
     ],
@@ -122,26 +126,26 @@ describe.concurrent("a worker leaves with the reason, if its coordinator", () =>
       "ERR_CHUNK",
       afterReady(start, { ...assign, slices: [], sliceSamples: [4] }, piece()),
     ],
-    ["loads a tensor that there is not", "ERR_CHUNK", afterReady(start, load(99, 0))],
+    ["loads an unknown tensor", "ERR_CHUNK", afterReady(start, load(99, 0))],
     ["loads beyond a tensor", "ERR_CHUNK", afterReady(start, load(0, 2 ** 40))],
-    ["loads a part of the weights", "ERR_CHUNK", afterReady(start, load(0, 0), { type: "load-end", step: 3 })],
-    ["reads five states at once", "ERR_MESSAGE_ORDER", afterReady(start, ...[0, 1, 2, 3, 4].map(sendState))],
+    ["loads only a part of the weights", "ERR_CHUNK", afterReady(start, load(0, 0), { type: "load-end", step: 3 })],
+    ["requests five states at once", "ERR_MESSAGE_ORDER", afterReady(start, ...[0, 1, 2, 3, 4].map(sendState))],
   ])("%s: %s", async ([_, code, script], { task }) => {
     const url = await coordinator(script);
     const words = ["worker", "--coordinator", url, "--backend", "cpu", "--reconnect-ms", "0"];
     const { status, stderr } = await run(words, {}, task);
     expect(stderr).toMatch(new RegExp(`^${code}: [^\\u001b\\u202e]+\\n$`));
-    expect(stderr).not.toMatch(/^ +at /m); // no stack
+    expect(stderr).not.toMatch(/^ +at /m); // no stack trace
     expect(status).toBe(1);
   });
 
-  test("says only that it lives: it stays, and leaves when it may", async ({ task }) => {
+  test("a worker whose coordinator only sends keep-alive messages stays until it is dismissed", async ({ task }) => {
     const url = await coordinator(afterReady(start, { type: "alive" }, { type: "sync" }, { type: "finished" }));
     const { status, stderr } = await run(["worker", "--coordinator", url, "--backend", "cpu"], {}, task);
     expect([stderr, status]).toEqual(["", 0]);
   });
 
-  test("says nothing for ten heartbeats", async ({ task }) => {
+  test("a worker leaves a coordinator that is silent for ten heartbeats", async ({ task }) => {
     const url = await coordinator({});
     const words = ["worker", "--coordinator", url, "--backend", "cpu", "--reconnect-ms", "0"];
     const { status, stderr } = await run(words, {}, task);
@@ -150,15 +154,15 @@ describe.concurrent("a worker leaves with the reason, if its coordinator", () =>
   });
 });
 
-describe.concurrent("a worker whose connection is dropped before its coordinator says welcome", () => {
-  test("tries again, and takes part when it is let in", async ({ task }) => {
+describe.concurrent("a worker whose connection is dropped before the welcome", () => {
+  test("tries again, and trains when it is admitted", async ({ task }) => {
     const url = await coordinator(afterReady(start, { type: "finished" }), 2);
     const { status, stdout, stderr } = await run(["worker", "--coordinator", url, "--backend", "cpu"], {}, task);
     expect([stderr, status]).toEqual(["", 0]);
     expect(stdout).toContain("The coordinator closed the connection. Trying to reconnect for 120 s.");
   });
 
-  test("gives up when that goes on for longer than --reconnect-ms", async ({ task }) => {
+  test("gives up after --reconnect-ms", async ({ task }) => {
     const url = await coordinator({}, Number.POSITIVE_INFINITY);
     const words = ["worker", "--coordinator", url, "--backend", "cpu", "--reconnect-ms", "1000"];
     const { status, stderr } = await run(words, {}, task);
@@ -168,7 +172,7 @@ describe.concurrent("a worker whose connection is dropped before its coordinator
     expect(status).toBe(1);
   });
 
-  test("gives up with the reason when there is no room for it for longer than --reconnect-ms", async ({ task }) => {
+  test("gives up with the reason if the team is full for longer than --reconnect-ms", async ({ task }) => {
     const full: Scripted = { type: "refused", code: "ERR_FULL", reason: "no room" };
     const words = ["worker", "--backend", "cpu", "--reconnect-ms", "1000"];
     const { status, stdout, stderr } = await run(
@@ -181,7 +185,7 @@ describe.concurrent("a worker whose connection is dropped before its coordinator
     expect(stdout).toContain("\nno room\n");
   });
 
-  test("comes no more once it is refused with a reason", async ({ task }) => {
+  test("does not reconnect after a refusal with a reason", async ({ task }) => {
     const refused: Scripted = { type: "refused", code: "ERR_PROTOCOL", reason: "another protocol" };
     const { status, stderr } = await run(
       ["worker", "--backend", "cpu", "--coordinator", await coordinator({ hello: [refused] }, 1)],

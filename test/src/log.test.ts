@@ -1,4 +1,4 @@
-/** `--log json`: what the programs print is one JSON object a line, and no secret is in it. */
+/** Tests `--log json`: the programs print one JSON object per line, without secrets. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ interface Line {
   [field: string]: unknown;
 }
 
-/** Fails if one is no object, or has not what each must have. */
+/** Parses the lines. Fails if one is not an object, or lacks a required field. */
 function linesOf(output: string): Line[] {
   return output
     .trimEnd()
@@ -33,7 +33,7 @@ function linesOf(output: string): Line[] {
     });
 }
 
-test("a training on one machine tells its epochs and its test with their numbers", async () => {
+test("a run on one machine logs its epochs and its test with their figures", async () => {
   const { status, stdout, stderr } = await run(["train", ...tiny, "--num-epochs", "1", "--out", join(dir, "one")]);
   expect([status, stderr]).toEqual([0, ""]);
   const lines = linesOf(stdout);
@@ -41,7 +41,7 @@ test("a training on one machine tells its epochs and its test with their numbers
   expect(lines.find(({ type }) => type === "test")).toMatchObject({ samples: 2000, accuracy: expect.any(Number) });
 });
 
-test("an error is a line on standard error, with its code", async () => {
+test("an error is logged as a line on standard error, with its code", async () => {
   const { status, stdout, stderr } = await run(["train", "--resume", join(dir, "nowhere"), "--log", "json"]);
   expect([status, stdout]).toEqual([1, ""]);
   expect(linesOf(stderr)).toMatchObject([{ level: "error", code: "ERR_NO_RUN" }]);

@@ -1,4 +1,4 @@
-/** What other programs learn from a coordinator while it runs: by its token, over TLS. */
+/** Tests the API of a running coordinator, with its token and over TLS. */
 import { X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { get } from "node:https";
@@ -16,7 +16,7 @@ afterAll(() => rmSync(dir, { recursive: true }));
 
 const STEPS = 6;
 
-test("a coordinator tells of its run what metrics.jsonl says, to those who have the token", async () => {
+test("the API of a coordinator reports the figures of metrics.jsonl, and needs the token", async () => {
   const env = { LOCKSTEP_TOKEN: "the-token", XDG_CONFIG_HOME: join(dir, "config") };
   const out = join(dir, "run");
   const training = ["--model", tinyModel, "--dataset", "shapes", "--no-test", "--max-steps", String(STEPS)];

@@ -1,4 +1,4 @@
-/** Folders of runs that version 0.1 left when it was interrupted: later versions go on with them. */
+/** Tests that this version continues interrupted runs of version 0.1. */
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,18 +9,18 @@ import { type Running, run, start } from "./testing/program.ts";
 import { stepsOf } from "./testing/undisturbed.ts";
 
 /**
- * Two runs of the model `model.ts` on the WebAssembly backend, whose bits are the same on every machine, with the options
- * that their config.json says: three epochs of six steps. Each got SIGINT in its second epoch. Names of machines are
- * replaced, and `FOLDER` stands where the folder's path was.
+ * Two runs of `model.ts` on the WebAssembly backend, whose bits are equal on every machine, with the options in their
+ * config.json: three epochs of six steps. Each received SIGINT in its second epoch. Machine names are replaced, and
+ * `FOLDER` stands for the folder's path.
  */
 interface OldRun {
-  /** The losses of the steps of the same run by version 0.1 without an interruption. */
+  /** Losses of the uninterrupted run by version 0.1, by step. */
   losses: number[];
-  /** The rows of its epochs. */
+  /** Rows of its epochs. */
   epochs: MetricsRow[];
-  /** SHA-256 of the file of its final weights. */
+  /** SHA-256 of the file with its final weights. */
   finalWeights: string;
-  /** Each file of the folder by its path in it. */
+  /** Files of the folder, by path. */
   files: Record<string, string | { base64: string }>;
 }
 
@@ -34,7 +34,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 
-/** Writes the files of a run into a new folder. */
+/** Writes the files of a run to a new folder. */
 function folderOf({ files }: OldRun, name: string): string {
   const out = join(dir, name);
   for (const [path, content] of Object.entries(files)) {
@@ -46,7 +46,7 @@ function folderOf({ files }: OldRun, name: string): string {
   return out;
 }
 
-/** Expects of a run the steps, each once, the losses and the final weights of the one without an interruption. */
+/** Asserts that a run has each step once, and the losses and final weights of the uninterrupted run. */
 function assertUndisturbed(out: string, { losses, epochs, finalWeights }: OldRun): void {
   const rows = readMetrics(join(out, "metrics.jsonl"));
   expect(stepsOf(out).map(({ step, loss }) => [step, loss])).toEqual(losses.map((loss, step) => [step, loss]));
@@ -55,7 +55,7 @@ function assertUndisturbed(out: string, { losses, epochs, finalWeights }: OldRun
   expect(createHash("sha256").update(weights).digest("hex")).toBe(finalWeights);
 }
 
-/** A coordinator that goes on with the run in `out`, and the one worker that it waits for. */
+/** Starts a coordinator that resumes the run in `out`, and its only worker. */
 async function resumeWithOneWorker(out: string): Promise<[Running, Running]> {
   const resumed = start(["coordinator", "--resume", out, "--workers", "1", "--port", "0", "--allow-host", "127.0.0.1"]);
   await resumed.prints(/pnpm worker --coordinator .*\n/);
@@ -63,14 +63,14 @@ async function resumeWithOneWorker(out: string): Promise<[Running, Running]> {
   return [resumed, start(["worker", "--coordinator", url, "--name", "first", ...MACHINE])];
 }
 
-test("a run that version 0.1 began on one machine ends with the weights that it would have had", async () => {
+test("a run that version 0.1 started on one machine ends with the weights of an uninterrupted run", async () => {
   const out = folderOf(train, "train");
   const { status, stderr } = await run(["train", "--resume", out, "--no-dashboard"]);
   expect([status, stderr]).toEqual([0, ""]);
   assertUndisturbed(out, train);
 });
 
-test("a run that a coordinator of version 0.1 began ends with the weights that it would have had", async () => {
+test("a run that a coordinator of version 0.1 started ends with the weights of an uninterrupted run", async () => {
   const out = folderOf(coordinator, "coordinator");
   for (const { finished } of await resumeWithOneWorker(out)) {
     const { status, stderr } = await finished;

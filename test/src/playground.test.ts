@@ -1,4 +1,4 @@
-/** `pnpm playground`, in a real browser: it answers as `pnpm predict` does. */
+/** Tests `pnpm playground` in a real browser: its predictions are those of `pnpm predict`. */
 import { once } from "node:events";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request as httpRequest, type IncomingMessage } from "node:http";
@@ -55,14 +55,14 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
     page.on("request", (request) => hosts.add(new URL(request.url()).host));
     await page.goto(`http://127.0.0.1:${port}`);
     await settled(page);
-    await page.evaluate("new Promise(requestAnimationFrame)"); // Chromium drops keys until a page has been drawn
+    await page.evaluate("new Promise(requestAnimationFrame)"); // Chromium ignores keys until a page is painted
     return page;
   }
 
-  /** Waits until the page has nothing more to say: the model is loaded, or the answer is there. */
+  /** Waits until the page has no status: the model is loaded, or the prediction is shown. */
   const settled = (page: Page) => page.waitForSelector("#status:empty", { state: "attached" });
 
-  /** The likeliest class and its probability in percent. */
+  /** Returns the most likely class and its probability in percent. */
   async function predictionOn(page: Page): Promise<{ name: string; percent: number }> {
     await settled(page);
     expect(await page.locator("#ranking li").count()).toBe(3);
@@ -70,7 +70,7 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
     return { name: name!, percent: Number.parseFloat(percent!) };
   }
 
-  /** [32, 32, 3] bytes that the page shows, which are what the net sees. */
+  /** Returns the [32, 32, 3] bytes that the page shows: the input of the model. */
   async function shownBytes(page: Page): Promise<number[]> {
     const rgba = await page.evaluate<number[]>(
       'Array.from(document.querySelector("canvas").getContext("2d").getImageData(0, 0, 32, 32).data)',
@@ -78,7 +78,7 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
     return rgba.filter((_, i) => i % 4 !== 3);
   }
 
-  test("answers 20 pictures of many sizes as pnpm predict does, from the very same input", async () => {
+  test("classifies 20 pictures of many sizes as pnpm predict does, from equal inputs", async () => {
     const pictures = await Promise.all(Array.from({ length: 20 }, (_, index) => shape(index)));
     const { stdout } = await run(["predict", "--run", trained, ...pictures]);
     const predicted = stdout
@@ -91,13 +91,13 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
       await page.setInputFiles("#file", pictures[index]!);
       const prediction = await predictionOn(page);
       expect(prediction.name).toBe(name);
-      expect(Math.abs(prediction.percent - Number(percent))).toBeLessThan(0.15); // one more or less in the last digit
+      expect(Math.abs(prediction.percent - Number(percent))).toBeLessThan(0.15); // one unit in the last digit
       const due = await decodeImage(pictures[index]!, { height: 32, width: 32 });
       expect(await shownBytes(page)).toEqual([...due]);
     }
   });
 
-  test("sees a PNG with a gamma, four inks, a turned photo, glass and 16 bits exactly as pnpm predict does", async () => {
+  test("decodes a PNG with gamma, CMYK, a rotated photo, transparency and 16 bits exactly as pnpm predict does", async () => {
     const page = await openPage();
     for (const path of [await gammaPng(), await inks(), await turnedPhoto(), await glass(), await deepPng()]) {
       await page.setInputFiles("#file", path);
@@ -107,7 +107,7 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
     }
   });
 
-  test("refuses what pnpm predict refuses, in the same words", async () => {
+  test("refuses what pnpm predict refuses, with the same message", async () => {
     const page = await openPage();
     for (const format of ["webp", "avif", "gif", "tiff"] as const) {
       const path = join(dir, `shape.${format}`);
@@ -118,10 +118,10 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
       await page.setInputFiles("#file", path);
       await page.getByText((refusal as string).replace(path, `shape.${format}`)).waitFor();
     }
-    expect(problems.splice(0).every((problem) => problem.includes("422"))).toBe(true); // the browser tells of each
+    expect(problems.splice(0).every((problem) => problem.includes("422"))).toBe(true); // the browser logs each of them
   });
 
-  test("takes a picture that is dropped anywhere", async () => {
+  test("accepts a picture that is dropped anywhere", async () => {
     const page = await openPage();
     const session = await page.context().newCDPSession(page);
     const data = { items: [], files: [await shape(1)], dragOperationsMask: 1 };
@@ -132,7 +132,7 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
     expect((await predictionOn(page)).name).toBe("ring");
   });
 
-  test("takes a picture from the clipboard, and says so when there is none", async () => {
+  test("accepts a picture from the clipboard, and reports if it has none", async () => {
     const page = await openPage({ permissions: ["clipboard-read", "clipboard-write"] });
     const base64 = readFileSync(await shape(1)).toString("base64");
     await page.evaluate(`navigator.clipboard.write([new ClipboardItem({
@@ -146,9 +146,9 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
     await page.getByText("Expected a picture, got something else").waitFor();
   });
 
-  test("can be used with the keyboard alone", async () => {
+  test("can be used by keyboard", async () => {
     const page = await openPage();
-    const chosen = page.waitForEvent("filechooser"); // Chromium is told to ask for it, which takes a moment
+    const chosen = page.waitForEvent("filechooser"); // Playwright intercepts the dialog from now on
     await page.keyboard.press("Tab");
     await page.waitForSelector("#file:focus");
     await page.keyboard.press("Enter");
@@ -156,13 +156,13 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
     expect((await predictionOn(page)).name).toBe("ring");
   });
 
-  test("says of a file that it holds no picture, and takes the next", async () => {
+  test("reports a file that is not a picture, and accepts the next", async () => {
     const page = await openPage();
     const notes = join(dir, "notes.png");
     writeFileSync(notes, "not a picture");
     await page.setInputFiles("#file", notes);
     await page.getByText("Expected a PNG or JPEG image at notes.png, found: an unsupported image format").waitFor();
-    expect(problems.splice(0)).toEqual([expect.stringContaining("422")]); // the browser tells of it
+    expect(problems.splice(0)).toEqual([expect.stringContaining("422")]); // the browser logs it
     await page.setInputFiles("#file", await shape(1));
     expect((await predictionOn(page)).name).toBe("ring");
   });
@@ -181,7 +181,7 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
 
 const rgb = (color: string) => color.match(/\d+/g)!.map(Number);
 
-/** An image of the test set drawn at another size, as PNG. Number 1 is a ring. */
+/** Writes an image of the test set in another size, as PNG. Number 1 is a ring. */
 async function shape(index: number): Promise<string> {
   const [height, width] = (
     [
@@ -201,7 +201,7 @@ async function shape(index: number): Promise<string> {
   return path;
 }
 
-/** Another colour in each corner, on its side. */
+/** Writes a photo with a different colour in each corner, rotated by its EXIF orientation. */
 async function turnedPhoto(): Promise<string> {
   const path = join(dir, "photo.jpg");
   const corners = Uint8Array.of(200, 40, 60, 40, 180, 60, 60, 60, 190, 220, 210, 80);
@@ -210,7 +210,7 @@ async function turnedPhoto(): Promise<string> {
   return path;
 }
 
-/** A PNG that asks for its pixels to be made lighter: gAMA of 1.0, which browsers follow. */
+/** Writes a PNG with a gAMA of 1.0, which browsers apply: they make it lighter. */
 async function gammaPng(): Promise<string> {
   const path = join(dir, "gamma.png");
   const plain = readFileSync(await shape(2));
@@ -219,7 +219,7 @@ async function gammaPng(): Promise<string> {
   return path;
 }
 
-/** A JPEG in cyan, magenta, yellow and black. */
+/** Writes a JPEG in CMYK. */
 async function inks(): Promise<string> {
   const path = join(dir, "inks.jpg");
   await sharp(await shape(3))
@@ -229,7 +229,7 @@ async function inks(): Promise<string> {
   return path;
 }
 
-/** 16 bits a channel. */
+/** Writes a PNG with 16 bits per channel. */
 async function deepPng(): Promise<string> {
   const path = join(dir, "deep.png");
   await sharp(await shape(4))
@@ -240,7 +240,7 @@ async function deepPng(): Promise<string> {
   return path;
 }
 
-/** Half transparent. */
+/** Writes a half transparent PNG. */
 async function glass(): Promise<string> {
   const path = join(dir, "glass.png");
   const background = { r: 10, g: 120, b: 230, alpha: 0.5 };
@@ -274,7 +274,7 @@ describe("the server", () => {
     expect((await ask({}, "/pixels")).statusCode).toBe(405);
   });
 
-  test("takes pictures up to a size, and goes on after a larger one", async () => {
+  test("refuses a picture that is too large, and accepts the next", async () => {
     const png = readFileSync(await shape(1));
     const large = Buffer.concat([png, Buffer.alloc(MAX_IMAGE_BYTES)]);
     const post = (body: Uint8Array) => ask({}, "/pixels", { method: "POST", body });
@@ -282,14 +282,14 @@ describe("the server", () => {
     expect((await post(png)).statusCode).toBe(200);
   });
 
-  test("answers under its own name only, and lets no worker in", async () => {
+  test("refuses a foreign Host header, and WebSockets", async () => {
     expect((await ask({ host: `localhost:${port}` })).statusCode).toBe(200);
     expect((await ask({ host: `pictures.example:${port}` })).statusCode).toBe(403);
     const upgrade = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
     expect((await ask({ ...upgrade, "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==" })).statusCode).toBe(503);
   });
 
-  test("gives the model and the page, and nothing else of the run", async () => {
+  test("serves the page and the model, and no other file of the run", async () => {
     for (const path of ["/page.js", "/tfjs/model.json", "/tfjs/weights.bin"]) {
       expect((await ask({}, path)).statusCode, path).toBe(200);
     }
@@ -305,8 +305,8 @@ describe("the server", () => {
   });
 });
 
-describe("what can't be served", () => {
-  test("a run that has not ended says how to go on", async () => {
+describe("failures", () => {
+  test("a run without a tfjs model is refused with the commands that make one", async () => {
     const stopped = join(dir, "stopped");
     mkdirSync(stopped);
     copyFileSync(join(trained, "config.json"), join(stopped, "config.json"));
@@ -316,13 +316,13 @@ describe("what can't be served", () => {
     expect(status).toBe(1);
   });
 
-  test("a folder that is no run is named", async () => {
+  test("a folder that is not a run is named", async () => {
     const { status, stderr } = await run(["playground", "--run", join(dir, "nothing")]);
     expect(stderr).toContain(`ERR_NO_RUN: Expected the folder of a run at ${join(dir, "nothing")}`);
     expect(status).toBe(1);
   });
 
-  test("a port that is taken is named", async () => {
+  test("a port in use is named", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const usedPort = (server.address() as AddressInfo).port;

@@ -1,4 +1,4 @@
-/** The scripts for developers take no option that they do not know, and no value that they would misread. */
+/** Tests that the developers' scripts refuse unknown options and invalid values. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,16 +11,16 @@ test.each([
   ["fuzz", ["--only", "nobody"], "Allowed choices are coordinator, worker."],
   ["soak", ["--steps", "0"], 'Expected a whole number of at least 1, got "0".'],
   ["soak", ["--stepz", "3"], "unknown option '--stepz'"],
-])("pnpm %s %j is refused with what was expected, and nothing begins", (script, words, reason) => {
+])("pnpm %s %j is refused with what was expected", (script, words, reason) => {
   const main = fileURLToPath(new URL(`./${script}/main.ts`, import.meta.url));
   const node = ["--import", "tsx", "--conditions=lockstep-source", main, ...words];
   const { status, stderr, stdout } = spawnSync(process.execPath, node, { encoding: "utf8", timeout: 30_000 });
   expect(stderr).toContain(reason);
-  expect(stderr).not.toContain("    at "); // no stack
+  expect(stderr).not.toContain("    at "); // no stack trace
   expect([status, stdout]).toEqual([1, ""]);
 });
 
-test("a relative path is one of the folder where the command was typed, wherever pnpm runs it", () => {
+test("a relative path is relative to the folder where the command was typed, not where pnpm runs it", () => {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "lockstep-typed-")));
   const root = fileURLToPath(new URL("../..", import.meta.url));
   const words = ["--dir", root, "export", "--run", "my-run", "--to", "trace"];

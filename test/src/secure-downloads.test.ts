@@ -1,4 +1,4 @@
-/** Downloads over https, with a certificate of the test's own. */
+/** Tests downloads over https, with a self-signed certificate. */
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
@@ -39,7 +39,7 @@ async function listening(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** An https server that has the archive, and redirects to the URL in the query. */
+/** Starts an https server that serves the archive, or redirects to the URL in the query. */
 function secureServer(): Promise<number> {
   return listening(
     createSecureServer({ key: certificate.key, cert: certificate.cert }, ({ url }, response) => {
@@ -57,7 +57,7 @@ async function downloaded(url: string, ca: string = certificate.cert): Promise<B
   return readFileSync(path);
 }
 
-test("downloads go through HTTPS_PROXY, and the server behind it must still prove its name", async () => {
+test("downloads go through HTTPS_PROXY, and the server behind it must have a valid certificate", async () => {
   const port = await secureServer();
   expect((await downloaded(`https://archive.example:${port}/a.gz`)).equals(ARCHIVE)).toBe(true);
   expect((await downloaded(`https://192.0.2.7:${port}/a.gz`)).equals(ARCHIVE)).toBe(true);
@@ -70,7 +70,7 @@ test("downloads go through HTTPS_PROXY, and the server behind it must still prov
   await expect(downloaded(`https://archive.example:${port}/a.gz`, untrusted.cert)).rejects.toThrow(/self-signed/);
 });
 
-test("redirects are followed from https to https, and never to http", async () => {
+test("redirects from https are followed to https, never to http", async () => {
   const port = await secureServer();
   const plainPort = await listening(createServer((_, response) => response.end(ARCHIVE)));
   const to = (target: string) => `https://archive.example:${port}/?to=${encodeURIComponent(target)}`;

@@ -1,4 +1,4 @@
-/** A layer object, or a model, that is applied in several places: its state dict is right in PyTorch. */
+/** Tests in PyTorch the state dict of models that apply a layer object or a nested model several times. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,7 +32,7 @@ const head = () => {
   return tf.model({ name: "head", inputs, outputs: chain(inputs, dense("fc", 5)) });
 };
 
-/** Each has a twin of its name in shared_layers.py. */
+/** Models. Each has a counterpart of the same name in shared_layers.py. */
 const models: Record<string, () => tf.LayersModel> = {
   ReluBeforeAndBetween() {
     const [inputs, relu] = [image(), layers.reLU()];
@@ -72,24 +72,27 @@ const models: Record<string, () => tf.LayersModel> = {
   },
 };
 
-test.skipIf(lack !== "")(`a state dict predicts the same in PyTorch where layers are shared${lack}`, async () => {
-  const images = tf.randomUniform([4, 6, 8, 3], -1, 1, "float32", 7);
-  writeFileSync(join(dir, "images.f32"), images.dataSync());
-  const expected = new Map<string, Float32Array>();
-  for (const [name, make] of Object.entries(models)) {
-    const model = make();
-    const values = await initialWeights(model, { init: "pytorch", seed: 5 });
-    model.setWeights(model.weights.map(({ shape }, index) => tf.tensor(values[index]!, shape as number[])));
-    const dict = toStateDict(stateDictNames(model), values);
-    const tensors = [...dict].map(([name, tensor]) => ({ name, ...tensor }));
-    await writeSafetensors(join(dir, `${name}.safetensors`), tensors, {});
-    expected.set(name, (model.predict(images) as tf.Tensor).dataSync() as Float32Array);
-  }
-  execFileSync(python, [fileURLToPath(new URL("../fixtures/shared_layers.py", import.meta.url)), dir]);
-  for (const [name, logits] of expected) {
-    const actual = new Float32Array(new Uint8Array(readFileSync(join(dir, `${name}.logits.f32`))).buffer);
-    expect(actual.length, name).toBe(logits.length);
-    const error = Math.max(...logits.map((value, i) => Math.abs(value - actual[i]!)));
-    expect(error, name).toBeLessThan(1e-5);
-  }
-});
+test.skipIf(lack !== "")(
+  `the state dict of a model with shared layers gives the same predictions in PyTorch${lack}`,
+  async () => {
+    const images = tf.randomUniform([4, 6, 8, 3], -1, 1, "float32", 7);
+    writeFileSync(join(dir, "images.f32"), images.dataSync());
+    const expected = new Map<string, Float32Array>();
+    for (const [name, make] of Object.entries(models)) {
+      const model = make();
+      const values = await initialWeights(model, { init: "pytorch", seed: 5 });
+      model.setWeights(model.weights.map(({ shape }, index) => tf.tensor(values[index]!, shape as number[])));
+      const dict = toStateDict(stateDictNames(model), values);
+      const tensors = [...dict].map(([name, tensor]) => ({ name, ...tensor }));
+      await writeSafetensors(join(dir, `${name}.safetensors`), tensors, {});
+      expected.set(name, (model.predict(images) as tf.Tensor).dataSync() as Float32Array);
+    }
+    execFileSync(python, [fileURLToPath(new URL("../fixtures/shared_layers.py", import.meta.url)), dir]);
+    for (const [name, logits] of expected) {
+      const actual = new Float32Array(new Uint8Array(readFileSync(join(dir, `${name}.logits.f32`))).buffer);
+      expect(actual.length, name).toBe(logits.length);
+      const error = Math.max(...logits.map((value, i) => Math.abs(value - actual[i]!)));
+      expect(error, name).toBeLessThan(1e-5);
+    }
+  },
+);

@@ -1,4 +1,4 @@
-/** Several workers against PyTorch, against one worker, and with gradients in both forms. */
+/** Compares several workers with PyTorch, with one worker, and dense with factored gradients. */
 
 import type { RunConfig } from "@lockstep/config";
 import { startEngine } from "@lockstep/engine";
@@ -18,12 +18,12 @@ const { batch_size: batchSize, lr, momentum } = fixture;
 
 interface Trained {
   totals: StepTotals[];
-  /** After the first update: its velocity is the first mean gradient. */
+  /** State after the first update: its velocity is the first mean gradient. */
   first: ParameterState[];
   last: ParameterState[];
 }
 
-/** Steps of the fixture's model on the fixture's batches, from the fixture's weights. */
+/** Runs steps of the fixture's model on the fixture's batches, from the fixture's weights. */
 async function train(
   workers: number,
   steps: number,
@@ -63,11 +63,11 @@ function norm(values: Float32Array): number {
 
 const lossesOf = ({ totals }: Trained) => totals.map(({ lossSum, samples }) => lossSum / samples);
 
-/** Relative L2 distance of two arrays. */
+/** Returns the relative L2 distance of two arrays. */
 const distance = (a: Float32Array, b: Float32Array) => norm(a.map((value, i) => value - b[i]!)) / norm(b);
 
 describe.skipIf(!native)(`several workers${skipReason}`, () => {
-  test("two of them give PyTorch's losses, first gradients and updates", { timeout: 300_000 }, async () => {
+  test("two workers give PyTorch's losses, first gradients and updates", { timeout: 300_000 }, async () => {
     const trained = await train(2, fixture.steps.length, {}, { states: true });
     for (const [step, loss] of lossesOf(trained).entries()) {
       expect(Math.abs(loss / fixture.steps[step]!.loss - 1)).toBeLessThan(fixture.tolerance.loss);
@@ -84,7 +84,7 @@ describe.skipIf(!native)(`several workers${skipReason}`, () => {
     }
   });
 
-  test("dense gradients and factors give the same update", { timeout: 300_000 }, async () => {
+  test("dense and factored gradients give the same update", { timeout: 300_000 }, async () => {
     const dense = await train(2, 1, { sync: "dense" }, { states: true });
     const factored = await train(2, 1, { sync: "factored" }, { states: true });
     for (const [index, { name, velocity }] of factored.first.entries()) {
@@ -92,7 +92,7 @@ describe.skipIf(!native)(`several workers${skipReason}`, () => {
     }
   });
 
-  test("three and five of them give one's losses, in slices that are uneven, with dropout", {
+  test("three and five workers give the losses of one, with uneven slices and dropout", {
     timeout: 300_000,
   }, async () => {
     const options = { dropout: 0.5 };
@@ -106,7 +106,7 @@ describe.skipIf(!native)(`several workers${skipReason}`, () => {
     }
   });
 
-  test("a worker sends at most 13 MB a step with 32 rows, where a dense gradient has 144.5", async () => {
+  test("a worker sends at most 13 MB per step with 32 rows; a dense gradient has 144.5 MB", async () => {
     const { totals } = await train(2, 2, { batchSize: 64 });
     for (const { bytesUp } of totals[1]!.workers!) {
       expect(bytesUp).toBeGreaterThan(5e6);

@@ -1,4 +1,4 @@
-/** The event files of a real run, as TensorBoard's own reader reads them: it checks each record's checksums. */
+/** Reads the event files of a real run with TensorBoard's reader, which verifies each record's checksums. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,7 +19,7 @@ afterAll(() => rmSync(dir, { recursive: true }));
 
 type Scalars = Record<string, [step: number, value: number, time: number][]>;
 
-test.skipIf(lack !== "")(`TensorBoard reads what the metrics say${lack}`, async () => {
+test.skipIf(lack !== "")(`TensorBoard reads the figures of metrics.jsonl${lack}`, async () => {
   const out = join(dir, "run");
   const options = ["--model", tinyModel, "--dataset", "shapes", "--batch-size", "256", "--num-epochs", "1"];
   const startedS = Date.now() / 1000;

@@ -1,4 +1,4 @@
-/** `trace.json` of real runs: on one machine, and with a worker whose clock shows another time. */
+/** Tests `trace.json` of real runs: on one machine, and with a worker whose clock is off. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +15,7 @@ afterAll(() => rmSync(dir, { recursive: true }));
 
 const STEPS = 12;
 const training = ["--model", tinyModel, "--dataset", "shapes", "--batch-size", "250", "--max-steps", String(STEPS)];
-/** A clock that shows a day more than this machine's. */
+/** Command prefix of a clock that is a day ahead. */
 const elsewhere = ["unshare", "--time", "--monotonic", "86400", "--fork"];
 const canShiftClocks = spawnSync(elsewhere[0]!, [...elsewhere.slice(1), "true"]).status === 0;
 
@@ -36,7 +36,7 @@ function readTrace(path: string) {
 
 const end = ({ ts, dur }: Event) => ts + dur;
 
-test("of a run on one machine holds every step, with its parts in it; export writes the same", async () => {
+test("the trace of a run on one machine has every step with its segments, and export writes the same", async () => {
   const out = join(dir, "alone");
   expect((await run(["train", ...training, "--no-test", "--out", out])).status).toBe(0);
   const { names, events } = readTrace(join(out, "trace.json"));
@@ -58,7 +58,7 @@ test("of a run on one machine holds every step, with its parts in it; export wri
 test.runIf(canShiftClocks)(
   "of several workers has a row for each, also of one whose clock is a day ahead",
   async () => {
-    const out = join(mkdtempSync(join(dir, "together-")), "run"); // a new one if this is tried again
+    const out = join(mkdtempSync(join(dir, "together-")), "run"); // a new folder for each attempt
     const options = ["--workers", "2", "--port", "0", "--no-test", "--balance", "even", "--out", out];
     const coordinator = start(["coordinator", ...options, ...training]);
     await coordinator.prints("pnpm worker --coordinator");
@@ -72,7 +72,7 @@ test.runIf(canShiftClocks)(
     for (const name of ["here", "elsewhere"]) {
       const inside = rows.filter(({ ms, workers }) => {
         const { doneMs } = workers!.find((worker) => worker.name === name)!;
-        return doneMs! > 0 && doneMs! < ms.step; // at either end it is cut off: the clocks would be apart
+        return doneMs! > 0 && doneMs! < ms.step; // clipped at either end if the clocks were not aligned
       });
       expect(inside.length, name).toBeGreaterThan(STEPS / 2);
     }

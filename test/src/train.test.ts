@@ -1,4 +1,4 @@
-/** `pnpm train` from end to end, as a process. */
+/** Tests `pnpm train` end to end, as a process. */
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
@@ -23,7 +23,7 @@ const configOf = (out: string) => {
 };
 const steps = (out: string) => readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type === "step");
 
-test("a model made by code that has changed is not resumed, and as it was it is", async () => {
+test("a run is not resumed with a changed code model, and is with the original", async () => {
   const [out, model] = [join(dir, "code"), join(dir, "code-model.mjs")];
   const code = readFileSync(new URL("../fixtures/code-model.js", import.meta.url), "utf8");
   const change = `layers[1].setWeights([tf.zeros([3072, 16]), tf.zeros([16])]);
@@ -40,11 +40,11 @@ test("a model made by code that has changed is not resumed, and as it was it is"
   expect(changed.stderr).toMatch(
     /^ERR_MODEL_CHANGED: .*code-model\.mjs is no longer the model that this run started with/,
   );
-  writeFileSync(model, code); // the layers are the same, and the weights come from the checkpoint
+  writeFileSync(model, code); // the layers are the same, and the weights are from the checkpoint
   expect((await run(["train", "--resume", out, "--max-steps", "2"])).status).toBe(0);
 });
 
-/** Writes a module whose function makes a model of `layers`, one after the other, which may share those in `shared`. */
+/** Writes a module that makes a sequential model of `layers`, which may use the layers in `shared` several times. */
 function modelFile(name: string, layers: string, shared = ""): string {
   const path = join(dir, `${name}.mjs`);
   const body = `const l = tf.layers; ${shared} return tf.sequential({ name: "${name}", layers: [${layers}] });`;
@@ -52,7 +52,7 @@ function modelFile(name: string, layers: string, shared = ""): string {
   return path;
 }
 
-test("a layer object that is used in several places trains, and all that a run writes is written", async () => {
+test("a run with shared layers trains, and writes all its files", async () => {
   const dense = "drop, relu, l.dense({ units: 16 }), drop, relu, l.dense({ units: numClasses }), drop";
   const layers = `l.averagePooling2d({ poolSize: 4, inputShape }), l.flatten(), ${dense}`;
   const model = modelFile("Shared", layers, "const [relu, drop] = [l.reLU(), l.dropout({ rate: 0.1 })];");
@@ -80,7 +80,7 @@ test("a layer object that is used in several places trains, and all that a run w
   expect(existsSync(join(out, "tfjs", "model.json"))).toBe(true);
 });
 
-test("a model that cannot be trained is refused before its folder is made", async () => {
+test("a model that cannot be trained is refused before the run folder is created", async () => {
   const conv = "l.conv2d({ name: 'c', filters: 4, kernelSize: 3, dilationRate: 2, inputShape })";
   const model = modelFile("Dilated", `${conv}, l.globalAveragePooling2d({}), l.dense({ units: numClasses })`);
   const out = join(dir, "dilated");
@@ -92,7 +92,7 @@ test("a model that cannot be trained is refused before its folder is made", asyn
   expect(existsSync(out)).toBe(false);
 });
 
-test("of two that start at once in one folder exactly one trains, and the other one names it", async () => {
+test("of two runs that start in one folder at the same time one trains, and the other names its process", async () => {
   const out = join(dir, "contested");
   const both = [1, 2].map(() => start([...tiny, "--no-dashboard", "--num-epochs", "1000", "--out", out]));
   const [quick, refused] = await Promise.race(
@@ -110,7 +110,7 @@ test("of two that start at once in one folder exactly one trains, and the other 
   expect(existsSync(join(out, "run.pid"))).toBe(false);
 });
 
-describe("a whole run", () => {
+describe("a complete run", () => {
   let out: string;
   let stdout: string;
   beforeAll(async () => {
@@ -124,7 +124,7 @@ describe("a whole run", () => {
   test("prints a line for each epoch and one for the test", () => {
     const number = String.raw`\d+\.\d{3}`;
     const epoch = `train_loss: ${number} train_acc: ${number}% eval_loss: ${number} eval_acc: ${number}%`;
-    const lines = stdout.split("\n").filter((line) => line.startsWith("[")); // a slow machine tells of progress between
+    const lines = stdout.split("\n").filter((line) => line.startsWith("[")); // a slow machine prints progress in between
     expect(lines.join("\n")).toMatch(
       new RegExp(
         String.raw`^\[Epoch   1\] ${epoch}\n\[Epoch   2\] ${epoch}\n\[Test \] loss: ${number} acc: ${number}%$`,
@@ -132,13 +132,13 @@ describe("a whole run", () => {
     );
   });
 
-  test("says at its end what there is to do with it", () => {
+  test("prints the next steps at its end", () => {
     expect(stdout.trimEnd().split("\n").at(-1)).toBe(
       `next:    pnpm evaluate --run ${out}, pnpm predict --run ${out} PICTURE, pnpm train --help`,
     );
   });
 
-  test("leaves everything in its folder", () => {
+  test("writes all files of a run folder", () => {
     const charts = ["loss", "accuracy", "confusion"].flatMap((name) => [`charts/${name}.svg`, `charts/${name}.png`]);
     for (const file of [
       "config.json",
@@ -158,7 +158,7 @@ describe("a whole run", () => {
     expect(readdirSync(join(out, "events")).length).toBe(1);
   });
 
-  test("has a row for each step, with the samples of the last, smaller batch", () => {
+  test("has a row for each step, including the smaller last batch", () => {
     // 8,000 of 10,000 samples train: 31 batches of 256 and one of 64.
     const rows = steps(out);
     expect(rows.map(({ step }) => step)).toEqual(Array.from({ length: 64 }, (_, step) => step));
@@ -171,7 +171,7 @@ describe("a whole run", () => {
     }
   });
 
-  test("sums its rows up in the epoch's, over samples and not over batches", () => {
+  test("weights the epoch's means by samples, not by batches", () => {
     const rows = steps(out).slice(0, 32);
     const epoch = readMetrics(join(out, "metrics.jsonl")).find((row) => row.type === "epoch")!;
     const samples = rows.reduce((sum, row) => sum + row.samples, 0);
@@ -180,23 +180,23 @@ describe("a whole run", () => {
     expect(epoch.trainAccuracy).toBe(rows.reduce((sum, row) => sum + row.correct, 0) / samples);
   });
 
-  test("pnpm evaluate finds the accuracy of the report again", async () => {
+  test("pnpm evaluate reproduces the accuracy of the report", async () => {
     const { accuracy, loss } = JSON.parse(readFileSync(join(out, "report.json"), "utf8"));
     const { stdout } = await run(["evaluate", "--run", out]);
     expect(stdout.split("\n")[0]).toBe(`[Test ] loss: ${loss.toFixed(3)} acc: ${(100 * accuracy).toFixed(3)}%`);
   });
 
-  test("another --out is demanded of a second run", async () => {
+  test("a second run in the same --out is refused", async () => {
     const { status, stderr } = await run([...tiny, "--out", out]);
     expect(status).toBe(1);
     expect(stderr).toContain(`ERR_RUN_EXISTS: Expected --out to be a new folder, but ${out} holds a run.`);
   });
 });
 
-describe("a run that stops and goes on", () => {
+describe("a run that stops and continues", () => {
   const settings = ["--max-steps", "40", "--no-test", "--augment", "flip-crop", "--checkpoint-every", "7"];
 
-  test("has the losses and weights of one that never stopped, and each step once", async () => {
+  test("has the losses and weights of an uninterrupted run, and each step once", async () => {
     const straight = join(dir, "straight");
     expect((await run([...tiny, ...settings, "--out", straight])).status).toBe(0);
 
@@ -221,10 +221,10 @@ describe("a run that stops and goes on", () => {
     expect(weights(stopped)).toEqual(weights(straight));
   });
 
-  test("an interrupt is heard while long steps follow one another without a pause", async () => {
+  test("an interrupt is handled between long steps", async () => {
     const out = join(dir, "interrupted");
     const options = ["--dataset", "shapes", "--max-steps", "100", "--train-fraction", "1", "--no-test"];
-    const training = start(["train", ...options, "--out", out]); // the whole AlexNet: a step takes its batch's time many times
+    const training = start(["train", ...options, "--out", out]); // AlexNet: a step takes much longer than its batch
     await training.prints("step   2/100");
     training.child.kill("SIGINT");
     const { status, stdout } = await training.finished;
@@ -232,7 +232,7 @@ describe("a run that stops and goes on", () => {
     expect(steps(out).length).toBeLessThan(50);
   });
 
-  test("kill -9 loses no more than the steps since the last checkpoint", async () => {
+  test("kill -9 loses only the steps since the last checkpoint", async () => {
     const out = join(dir, "killed");
     const killed = start([...tiny, ...settings, "--max-steps", "1000", "--num-epochs", "50", "--out", out]);
     await killed.prints("[Epoch   1]");
@@ -243,7 +243,7 @@ describe("a run that stops and goes on", () => {
     await assertResumes(out);
   });
 
-  test("a full disk (needs the right to mount one) ends it with the reason, and loses no more than that", async ({
+  test("a full disk (needs the right to mount one) ends it with the reason, and loses only the steps since the last checkpoint", async ({
     skip,
   }) => {
     const disk = mountSmallDisk(4_000_000) ?? skip("mounting is not allowed here");
@@ -262,7 +262,7 @@ describe("a run that stops and goes on", () => {
     }
   });
 
-  /** From the last checkpoint to 20 steps more than there were, each once. */
+  /** Resumes the run, and asserts that it has each step once from the last checkpoint on. */
   async function assertResumes(out: string): Promise<void> {
     const last = Math.max(...steps(out).map(({ step }) => step));
     const { status, stderr } = await run(["train", "--resume", out, "--max-steps", String(last + 20)]);
@@ -272,7 +272,7 @@ describe("a run that stops and goes on", () => {
   }
 });
 
-test("a loss that is not finite stops at that step and names the remedy", async () => {
+test("a loss that is not finite stops the run at that step, and the error names the remedy", async () => {
   const out = join(dir, "nan");
   const { status, stderr } = await run([
     ...tiny,
@@ -292,7 +292,7 @@ test("a loss that is not finite stops at that step and names the remedy", async 
   expect(steps(out).every(({ loss }) => Number.isFinite(loss))).toBe(true);
 });
 
-test("without a validation part there are no eval columns", async () => {
+test("without a validation split there are no eval columns", async () => {
   const { stdout } = await run([
     ...tiny,
     "--train-fraction",
@@ -307,7 +307,7 @@ test("without a validation part there are no eval columns", async () => {
   expect(stdout).not.toContain("eval_");
 });
 
-test("--max-rows computes the same in parts", async () => {
+test("--max-rows computes the same result in smaller batches", async () => {
   const once = join(dir, "once");
   const chunked = join(dir, "parts");
   await run([...tiny, "--max-steps", "5", "--no-test", "--out", once]);
@@ -315,7 +315,7 @@ test("--max-rows computes the same in parts", async () => {
   for (const [index, { loss }] of steps(chunked).entries()) expect(loss).toBeCloseTo(steps(once)[index]!.loss, 5);
 });
 
-describe("bad input", () => {
+describe("invalid input", () => {
   test.each([
     [["train", "--lr", "-1"], "ERR_OPTION: Expected --lr to be a number above 0, got -1; for example --lr 0.01.\n"],
     [
@@ -332,7 +332,7 @@ describe("bad input", () => {
     [["evaluate"], "required option '--run <dir>' not specified"],
     [["predict", "--run", "/nowhere", "x.png"], "ERR_NO_RUN"],
     [["train", "--learning-rate", "1"], "unknown option '--learning-rate'"],
-  ])("%j is answered with what is wrong", async (args, message) => {
+  ])("%j is refused with the reason", async (args, message) => {
     const { status, stderr } = await run(args);
     expect(stderr).toContain(message);
     expect(stderr).not.toContain("    at ");
@@ -344,7 +344,7 @@ test.each([
   ["train", []],
   ["train", ["--workers", "2"]],
   ["coordinator", []],
-])("a port that is taken ends %s %j at once, and no folder is made", async (command, options) => {
+])("a port in use ends %s %j at once, and no folder is created", async (command, options) => {
   const other = createServer().listen(0, "127.0.0.1");
   await once(other, "listening");
   const { port } = other.address() as AddressInfo;
@@ -357,7 +357,7 @@ test.each([
   expect(existsSync(out)).toBe(false);
 });
 
-test("a folder without the data set's files is told before the engine is fetched and started", async () => {
+test("a folder without the data set is reported before the engine is downloaded and started", async () => {
   const { stdout, stderr } = await run(["train", "--data-dir", "/nowhere"]);
   expect(stderr).toContain("ERR_DATA_FILE");
   expect(stdout).toBe("");

@@ -1,10 +1,10 @@
-/** The WebAssembly backend against PyTorch: two steps of the whole CIFAR-10 AlexNet. */
+/** Compares the WebAssembly backend with PyTorch on two steps of the CIFAR-10 AlexNet. */
 import { startEngine } from "@lockstep/engine";
 import { applyUpdate, computeGradients, disposeContribution, LapClock } from "@lockstep/training";
 import { expect, test } from "vitest";
 import { fixtureBatch, readFixture, replicaOf } from "./pytorch/fixture.ts";
 
-test("the losses of two steps are PyTorch's within a thousandth", async () => {
+test("the losses of two steps are within 0.1 % of PyTorch's", async () => {
   expect((await startEngine({ backend: "wasm" })).backend).toBe("wasm");
   const fixture = readFixture("alexnet-cifar10-pytorch.json");
   const { replica } = await replicaOf(fixture);

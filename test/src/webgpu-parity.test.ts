@@ -1,4 +1,4 @@
-/** Training on WebGPU gives what it gives elsewhere. In CI a software adapter computes, many times slower than a GPU. */
+/** Compares training on WebGPU with other backends. CI uses a software adapter, which is much slower than a GPU. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,7 +24,7 @@ const skipReason = swiftShader ? "" : " (skipped: no software GPU, see provide-e
 const TOLERANCE = 1e-3;
 const sgd = { learningRate: 0.01, momentum: 0.9, weightDecay: 1e-4 };
 
-/** The model with its initial weights from seed 0, on the current backend. */
+/** Returns a model with initial weights from seed 0, on the current backend. */
 async function replicaOf(path: string): Promise<Replica> {
   const { model } = await loadModel(path, {});
   const weights = await initialWeights(model, { init: "pytorch", seed: 0 });
@@ -38,7 +38,7 @@ async function replicaOf(path: string): Promise<Replica> {
 const gradientsOf = (replica: Replica, batch: Batch, step: number) =>
   computeGradients(replica, batch, { seed: 0, step, clock: new LapClock() });
 
-/** What each step gives: the loss, every gradient as it is or as its two factors, and every weight after it. */
+/** Returns the results of each step: the loss, every gradient (dense or as its two factors), and the updated weights. */
 async function train(backend: BackendName, path: string, batches: readonly Batch[]): Promise<Float32Array[][]> {
   await startEngine({ backend });
   const replica = await replicaOf(path);
@@ -59,7 +59,7 @@ async function train(backend: BackendName, path: string, batches: readonly Batch
   return outcomes;
 }
 
-/** In each tensor, the length of the difference as a share of the length of what is expected. */
+/** Asserts that the relative L2 distance of each tensor is below the tolerance. */
 function assertSame(actual: readonly Float32Array[], expected: readonly Float32Array[]): void {
   expect(actual.map(({ length }) => length)).toEqual(expected.map(({ length }) => length));
   for (const [index, values] of expected.entries()) {
@@ -79,7 +79,7 @@ describe.skipIf(!swiftShader)(`training on WebGPU${skipReason}`, () => {
     Object.assign(process.env, { VK_ICD_FILENAMES: swiftShader, LOCKSTEP_ALLOW_SOFTWARE_GPU: "1" });
   });
 
-  test("three steps with dropout have the losses, gradients and weights that JavaScript computes", async () => {
+  test("three steps with dropout have the losses, gradients and weights of the JavaScript backend", async () => {
     const batches = [0, 1, 2].map((step) => fixtureBatch(step, 6, 32, 10));
     const expected = await train("cpu", tinyModel, batches);
     for (const [step, actual] of (await train("webgpu", tinyModel, batches)).entries()) {
@@ -87,7 +87,7 @@ describe.skipIf(!swiftShader)(`training on WebGPU${skipReason}`, () => {
     }
   });
 
-  test("thirty steps leave no tensor behind, and take no more of the GPU's memory", async () => {
+  test("thirty steps leak no tensor and no GPU memory", async () => {
     await startEngine({ backend: "webgpu" });
     const replica = await replicaOf(tinyModel);
     const batch = fixtureBatch(0, 4, 32, 10);
@@ -107,7 +107,7 @@ describe.skipIf(!swiftShader)(`training on WebGPU${skipReason}`, () => {
     expect(memory.slice(5)).toEqual(Array(25).fill(memory[5]));
   });
 
-  test("a run on the command line has the native engine's losses, and goes on after a stop", {
+  test("a run on the command line has the native engine's losses, and continues after a stop", {
     timeout: 600_000,
   }, async () => {
     const dir = mkdtempSync(join(tmpdir(), "lockstep-webgpu-"));
@@ -131,7 +131,7 @@ describe.skipIf(!swiftShader)(`training on WebGPU${skipReason}`, () => {
     rmSync(dir, { recursive: true });
   });
 
-  test("beside a worker with TensorFlow, each computes what its speed allows; the losses are one machine's, and what drifts apart is told and mended", {
+  test("a WebGPU and a native worker get slices by their speed; the losses are those of one machine, and drift is reported and corrected", {
     timeout: 600_000,
   }, async () => {
     const dir = mkdtempSync(join(tmpdir(), "lockstep-webgpu-"));
@@ -140,7 +140,7 @@ describe.skipIf(!swiftShader)(`training on WebGPU${skipReason}`, () => {
     const alone = await run(["train", ...options, "--threads", "1", "--out", join(dir, "alone")]);
     expect([alone.status, alone.stderr]).toEqual([0, ""]);
 
-    // A software adapter is slower than is thought of any device that was not measured yet: it is given more time.
+    // A software adapter is slower than the estimate for a new device, so it needs a longer timeout.
     const patient = ["--heartbeat-ms", "10000"];
     const coordinator = start(["coordinator", "--workers", "2", ...patient, ...options, "--out", join(dir, "both")]);
     await coordinator.prints("pnpm worker --coordinator");
@@ -172,7 +172,7 @@ describe.skipIf(!swiftShader)(`training on WebGPU${skipReason}`, () => {
     rmSync(dir, { recursive: true });
   });
 
-  // 4 images instead of a batch, because even they take a software adapter a minute.
+  // 4 images instead of a batch: even they take a software adapter a minute.
   test("a step of AlexNet has PyTorch's loss, gradients and update", { timeout: 900_000 }, async () => {
     await startEngine({ backend: "webgpu" });
     const fixture = readFixture("alexnet-cifar10-4-images-pytorch.json");

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 
 const script = fileURLToPath(new URL("../../gpu/run.sh", import.meta.url));
 
-test.runIf(process.platform === "linux")("test/gpu/run.sh says why it measures nothing where there is no GPU", () => {
+test.runIf(process.platform === "linux")("test/gpu/run.sh reports why it cannot measure without a GPU", () => {
   const path = `${dirname(process.execPath)}:${process.env["PATH"]}`;
   const hidden = { CUDA_VISIBLE_DEVICES: "-1", VK_ICD_FILENAMES: "/no/driver.json", VK_DRIVER_FILES: undefined };
   const { status, stdout, stderr } = spawnSync(script, ["--dry-run"], {

@@ -1,6 +1,6 @@
 /**
- * Measures this machine's GPU: what the doctor says, PyTorch's numbers, steps, read-back, products and convolutions,
- * and the same in PyTorch where there is one. Started by test/gpu/run.sh, which says with what.
+ * Measures this machine's GPU: the doctor's checks, parity with PyTorch, steps, read-back, products and convolutions, and
+ * the same in PyTorch if it is installed. test/gpu/run.sh starts it.
  */
 
 import { spawnSync } from "node:child_process";
@@ -18,7 +18,7 @@ import { dryRun, fullRun, type Settings } from "./settings.ts";
 import { measureSteps } from "./steps.ts";
 import { describeThroughput, measureThroughput } from "./throughput.ts";
 
-/** Further than the fixture's own, which are for a CPU: sums on a GPU are made in another order. */
+/** Relative tolerance, larger than the fixture's, which are for a CPU: a GPU sums in another order. */
 const TOLERANCE = 1e-3;
 
 const { values: options } = parseArgs({
@@ -47,7 +47,7 @@ if (started instanceof Error) {
   process.exit(1);
 }
 const chosen = { ...machine, backend: started.backend };
-await startEngine(chosen); // the doctor has left another one running
+await startEngine(chosen); // the doctor leaves another engine running
 const parity = await measureParity(settings);
 const steps = [];
 for (const batch of settings.batches) {
@@ -82,7 +82,7 @@ writeFileSync(options.out, `${JSON.stringify({ ...report, pytorch }, null, 2)}\n
 console.log(`written: ${options.out}`);
 process.exitCode = parity.failed.length === 0 ? 0 : 1;
 
-/** Losses, gradients and updates beside those that PyTorch recorded. */
+/** Compares losses, gradients and updates with those that PyTorch recorded. */
 async function measureParity({ fixture }: Settings) {
   const comparisons = await compareWithPytorch(readFixture(fixture), 32, 10);
   const failed = comparisons.filter(
@@ -96,7 +96,7 @@ async function measureParity({ fixture }: Settings) {
   return { compared: comparisons.length, largest: summary, failed };
 }
 
-/** The same steps, products and convolutions in PyTorch on the same card; or why not. */
+/** Measures the same steps, products and convolutions in PyTorch on the same card, or returns why it cannot. */
 function measurePytorch({ batches, steps, matmulSize, convImages }: Settings): unknown {
   const script = fileURLToPath(new URL("../../gpu/pytorch_gpu.py", import.meta.url));
   const numbers = [batches.join(), steps, matmulSize, convImages].map(String);

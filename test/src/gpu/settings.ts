@@ -1,21 +1,24 @@
-/** What is measured. A dry run only shows that all of it runs: its figures mean nothing. */
+/** Settings of a measurement of a GPU. */
+
+/** What to measure. A dry run only checks that everything runs: its figures are meaningless. */
 export interface Settings {
-  /** What PyTorch computes: 8 steps of 32 images, or one of 4. */
+  /** Fixture with PyTorch's results: 8 steps of 32 images, or one step of 4. */
   fixture: string;
-  /** Samples of a step, for each row of the table. */
+  /** Batch size of each row of the table. */
   batches: number[];
-  /** Steps for each of these that count. */
+  /** Measured steps per batch size. */
   steps: number;
-  /** Steps before them: shaders and plans are made on the first ones. */
+  /** Warm-up steps, on which shaders and plans are compiled. */
   warmupSteps: number;
-  /** How often the gradients of a step are read back. */
+  /** Number of read-backs of a step's gradients. */
   readBacks: number;
-  /** Rows and columns of the matrices that are multiplied. */
+  /** Rows and columns of the multiplied matrices. */
   matmulSize: number;
-  /** Images of the convolution. */
+  /** Batch size of the convolution. */
   convImages: number;
 }
 
+/** Settings of a measurement. */
 export const fullRun: Settings = {
   fixture: "alexnet-cifar10-pytorch.json",
   batches: [32, 128, 512],
@@ -26,6 +29,7 @@ export const fullRun: Settings = {
   convImages: 512,
 };
 
+/** Settings of a dry run. */
 export const dryRun: Settings = {
   fixture: "alexnet-cifar10-4-images-pytorch.json",
   batches: [2],

@@ -1,4 +1,4 @@
-/** Steps of alexnet-cifar10 on shapes, as a run takes them, and how long their gradients take to the CPU. */
+/** Measures steps of alexnet-cifar10 on shapes, and the read-back of their gradients to the CPU. */
 
 import { type MachineOptions, makeConfig } from "@lockstep/config";
 import { readBack, tf } from "@lockstep/engine";
@@ -21,27 +21,29 @@ import {
 } from "@lockstep/training";
 import type { Settings } from "./settings.ts";
 
+/** Figures of the steps with one batch size. */
 export interface StepFigures {
   batch: number;
   stepMs: number[];
-  /** The median of each part of a step, by the CPU's clock: a GPU works on while the CPU goes ahead. */
+  /** Median of each segment of a step on the CPU's clock. The GPU computes asynchronously. */
   partsMs: Record<string, number>;
   imagesPerSecond: number;
-  /** Leaving out the time that steps waited for their images, which a thread draws. */
+  /** Images per second without the time that steps waited for their images. */
   imagesPerSecondWithoutData: number;
-  /** Of each step, the warm-up included. */
+  /** Loss of each step, including the warm-up. */
   losses: number[];
   liveTensors: number[];
   readBack: ReadBackFigures;
 }
 
-/** All gradients of a step as they are sent: those of convolutions and biases whole, the others as their factors. */
+/** Read-back of all gradients of a step as they are sent: dense for convolutions and biases, factored for the others. */
 interface ReadBackFigures {
   bytes: number;
   medianMs: number;
   gigabytesPerSecond: number;
 }
 
+/** Measures the steps with one batch size. */
 export async function measureSteps(batch: number, settings: Settings, machine: MachineOptions): Promise<StepFigures> {
   const config = makeConfig({ dataset: "shapes", init: "he", trainFraction: 1, batchSize: batch });
   const run = await prepare(config, machine, () => {});
@@ -87,7 +89,7 @@ async function replicaOf({ config, loaded: { model }, names }: PreparedRun): Pro
   return new Replica(model, parameterValues(model, names, weights), { factoredKernels: factorableKernels(model) });
 }
 
-/** Without the last batch of an epoch, which is smaller. */
+/** Returns the tasks of steps, without the smaller last batch of each epoch. */
 function fullBatches(batch: number, samples: number, steps: number): StepTask[] {
   const perEpoch = Math.floor(samples / batch);
   return Array.from({ length: steps }, (_, step) => {
@@ -113,7 +115,7 @@ async function measureReadBack(
     const tensors = gradients.flatMap((gradient) =>
       gradient.form === "dense" ? [gradient.sum] : [gradient.input, gradient.delta],
     );
-    // What was computed may still be under way: this waits until all of it is there.
+    // The GPU may still be computing: this waits for all gradients.
     await readBack(tf.tidy(() => tf.stack(tensors.map((tensor) => tensor.sum()))));
     const startMs = performance.now();
     bytes = 0;

@@ -6,7 +6,7 @@ const throughput = {
   convolution: { images: 512, forwardTeraflops: 25, backwardTeraflops: 12.5 },
 };
 
-test("products and convolutions are told, as shares of the card's peak where that is known", () => {
+test("throughput is described in TFLOP/s, and as a share of the peak if that is known", () => {
   expect(describeThroughput(throughput)).toBe(
     "matmul 4096: 40.000 TFLOP/s; convolution: forward 25.000 TFLOP/s, backward 12.500 TFLOP/s",
   );
