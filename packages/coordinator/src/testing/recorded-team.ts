@@ -1,17 +1,19 @@
-/** For tests: a team of workers that do nothing but what the test has them say, by a clock that the test sets. */
-import { encodeFloats, type Plan, toSliceId, toStep } from "@lockstep/gradient-sync";
+/** For tests: a team of workers that send only what the test has them send, with a clock that the test sets. */
+import { encodeFloats, type Plan, type SliceId, type Step, toSliceId, toStep } from "@lockstep/gradient-sync";
+import type { StepTask } from "@lockstep/run";
+import type { RunStart } from "../state/initial-state.ts";
 import { RemoteTeam } from "../team/remote-team.ts";
 import type { TeamOptions } from "../team/team-options.ts";
 import { RecordedSession } from "./recorded-member.ts";
 
-/** One dense tensor of two numbers, which travels in one piece. */
-const PLAN: Plan = { forms: ["dense"], wire: "fp32", chunkBytes: 8 };
+/** A plan for one dense tensor of two numbers, which is sent in one chunk. */
+export const DENSE_PLAN: Plan = { forms: ["dense"], wire: "fp32", chunkBytes: 8 };
 const READY = {
   tensors: [{ name: "bias", shape: [2], dtype: "float32" as const }],
   stateDict: [{ name: "fc.bias", shape: [2] }],
 };
-const TASK = { type: "step" as const, epoch: 0, start: 0, end: 6, learningRate: 0.1 };
 
+/** A team whose sessions record what they are sent. */
 export class RecordedTeam {
   nowMs = 0;
   readonly lines: string[] = [];
@@ -33,38 +35,36 @@ export class RecordedTeam {
     });
   }
 
-  join(hello: Partial<RecordedSession["hello"]> = {}): RecordedSession {
-    const session = new RecordedSession(this.sessions.length, hello, READY);
+  /** Adds a worker to the team. */
+  join(hello: Partial<RecordedSession["hello"]> = {}, ready: Partial<RecordedSession["ready"]> = {}): RecordedSession {
+    const session = new RecordedSession(this.sessions.length, hello, { ...READY, ...ready });
     this.sessions.push(session);
     session.handle = this.team.join(session);
     return session;
   }
 
-  /** Begins the run from the seed, with those who have joined. */
-  async begin(): Promise<void> {
-    await this.team.begin({ plan: PLAN, source: { from: "seed" } });
+  /** Starts the run with the workers that have joined. @default from the seed, with one slice for each worker */
+  async begin(start: Partial<RunStart> = {}): Promise<void> {
+    await this.team.begin({ plan: DENSE_PLAN, source: { from: "seed" }, ...start });
   }
 
-  /** Takes a whole step, in which each worker that takes slices has one. */
-  async completeStep(number: number): Promise<void> {
-    const step = toStep(number);
-    const done = this.team.step({ ...TASK, step }, () => {});
+  /** Runs a step in which each member that holds the weights contributes one slice. */
+  async completeStep(step: number): Promise<void> {
+    const done = this.team.step(stepTask(step), () => {});
     await turn();
-    const able = this.sessions.filter((session) => this.stateOf(session) === "in");
-    for (const [slice, session] of able.entries()) {
-      const place = { step, slice: toSliceId(slice), attempt: 0 };
-      const piece = { part: 0, offset: 0, ...encodeFloats(Float32Array.of(1, 1), "fp32") };
-      const sums = { samples: 6 / able.length, lossSum: 1, correct: 0, ms: {}, io: {}, doneMs: 0 };
-      session.deliver({ type: "gradient-chunk", ...place, ...piece });
-      session.deliver({ type: "contribution", ...place, ...sums });
+    const members = this.sessions.filter((session) => this.stateOf(session) === "in");
+    for (const [slice, session] of members.entries()) {
+      sendChunk(session, { step, slice }, 1, 1);
+      contribute(session, { step, slice }, 6 / members.length);
     }
     await done;
   }
 
-  /** Has a worker send its whole state, of which each number is `value`. */
+  /** Sends a worker's complete state: `value` for each weight, and `-value` for each momentum. */
   sendState(session: RecordedSession, request: number, value: number, step = 0): void {
-    const data = new Uint8Array(Float32Array.of(value, value).buffer);
     for (const kind of ["weight", "velocity"] as const) {
+      const number = kind === "weight" ? value : -value;
+      const data = new Uint8Array(Float32Array.of(number, number).buffer);
       session.deliver({ type: "state-chunk", request, tensor: 0, kind, offset: 0, data });
     }
     session.deliver({ type: "state-end", request, step });
@@ -83,11 +83,44 @@ export class RecordedTeam {
   }
 }
 
-/** Lets everything that is ready happen. */
+/** Returns a step over six samples. */
+export function stepTask(step = 0): StepTask {
+  return { type: "step", step: toStep(step), epoch: 0, start: 0, end: 6, learningRate: 0.1 };
+}
+
+/** An attempt at a slice; the step and the attempt are 0 by default. */
+export interface AttemptLabel {
+  step?: number;
+  slice: number;
+  attempt?: number;
+}
+
+/** Returns the fields of a message that identify an attempt. */
+export function attemptOf({ step = 0, slice, attempt = 0 }: AttemptLabel): {
+  step: Step;
+  slice: SliceId;
+  attempt: number;
+} {
+  return { step: toStep(step), slice: toSliceId(slice), attempt };
+}
+
+/** Sends a chunk of dense gradients for an attempt. */
+export function sendChunk(session: RecordedSession, label: AttemptLabel, ...values: number[]): void {
+  const chunk = encodeFloats(Float32Array.from(values), "fp32");
+  session.deliver({ type: "gradient-chunk", ...attemptOf(label), part: 0, offset: 0, ...chunk });
+}
+
+/** Sends the contribution that completes an attempt. */
+export function contribute(session: RecordedSession, label: AttemptLabel, samples: number): void {
+  const sums = { samples, lossSum: 1, correct: 0, ms: { forward: 4 }, io: { encode: 1 }, doneMs: 1007 };
+  session.deliver({ type: "contribution", ...attemptOf(label), ...sums });
+}
+
+/** Resolves when everything that is ready has happened. */
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Returns the types of the messages that a worker received. */
-export const sentTypes = ({ sentMessages: told }: RecordedSession): string[] => told.map(({ type }) => type);
+/** Returns the types of the messages that a worker was sent. */
+export const sentTypes = ({ sentMessages }: RecordedSession): string[] => sentMessages.map(({ type }) => type);
 
 /** Returns the state of a promise after all pending callbacks have run. */
 export async function outcomeOf(promise: Promise<unknown>): Promise<string> {
