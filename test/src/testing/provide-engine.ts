@@ -2,7 +2,7 @@
  * Before any test of processes: builds the programs, fetches and builds the engine once, with its progress on the
  * screen, and looks for a software GPU.
  */
-import { spawnSync } from "node:child_process";
+import { type SpawnSyncOptions, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,16 +17,24 @@ const program = `
 
 /** The Vulkan driver in Debian's package chromium-common, which computes on the CPU; libvulkan1 has the loader. */
 const SWIFTSHADER = "/usr/lib/chromium/vk_swiftshader_icd.json";
+/** Set once this has run: two projects of tests need it. */
+const DONE = "LOCKSTEP_TEST_ENGINE_PROVIDED";
 
 const hasVulkanLoader = () => String(spawnSync("/sbin/ldconfig", ["-p"]).stdout).includes("libvulkan.so.1");
 
+/** Runs before the tests of a project. */
 export function setup(): void {
+  if (process.env[DONE] !== undefined) return;
   if (existsSync(SWIFTSHADER) && hasVulkanLoader()) process.env["LOCKSTEP_TEST_SWIFTSHADER"] ??= SWIFTSHADER;
-  runOrThrow("The build failed", [turbo, "run", "build", "--output-logs=errors-only"], root);
-  runOrThrow("The engine did not start", ["--input-type=module", "--eval", program], join(root, "test"));
+  runNode("The build failed", [turbo, "run", "build", "--output-logs=errors-only"], { cwd: root });
+  runNode("The engine did not start", ["--input-type=module", "--eval", program], {
+    cwd: join(root, "test"),
+    stdio: "inherit",
+  });
+  process.env[DONE] = "yes";
 }
 
-function runOrThrow(failure: string, words: string[], cwd: string): void {
-  const { status } = spawnSync(process.execPath, words, { cwd, stdio: "inherit" });
-  if (status !== 0) throw new Error(`${failure}: see the lines above (exit ${status}).`);
+function runNode(failure: string, words: string[], options: SpawnSyncOptions): void {
+  const { status, stdout, stderr } = spawnSync(process.execPath, words, options);
+  if (status !== 0) throw new Error(`${failure} (exit ${status}).\n${stdout ?? ""}${stderr ?? ""}`);
 }
