@@ -1,4 +1,4 @@
-/** The commands and links that stand in README, CONTRIBUTING, CHANGELOG and docs/. */
+/** Finds the commands, links and headings in README, CONTRIBUTING, CHANGELOG and docs/. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -14,6 +14,7 @@ export const pages = [
     .map((name) => `docs/${name}`),
 ];
 
+/** Returns the text of a page, given by its path from the root of the repository. */
 export function readPage(page: string): string {
   return readFileSync(join(root, page), "utf8");
 }
@@ -22,15 +23,15 @@ const FENCED = /^```.*?^```$/gms;
 const COMMAND = /^(?:\w+=\S+ )?(?:npx -y )?pnpm(?:@10)? (?<words>.+)$/;
 
 /**
- * What stands after `pnpm` wherever a whole line of a fenced block, or a span of code, is such a command; without
- * comments, and without a "…" that stands for more options.
+ * Returns the words after `pnpm` of each command: a complete line of a fenced block, or a code span. Comments are left
+ * out, and so is a "…" that stands for further options.
  */
 export function commandsIn(text: string): string[][] {
   const fenced = text.match(FENCED) ?? [];
   const spans = text.replace(FENCED, "").matchAll(/`([^`]+)`/g);
   const lines = [
     ...fenced.flatMap((block) => block.split("\n")),
-    ...[...spans].flatMap(([, span]) => span!.replace(/\s+/g, " ").split("; ")),
+    ...[...spans].flatMap(([, span = ""]) => span.replace(/\s+/g, " ").split("; ")),
   ];
   return lines.flatMap((line) => {
     const words = COMMAND.exec(line.replace(/ +#.*$/, "").trim())?.groups?.["words"];
@@ -38,14 +39,15 @@ export function commandsIn(text: string): string[][] {
   });
 }
 
-/** The targets of links, and the anchors that headings make. */
-export const linksIn = (text: string) =>
-  [...text.replace(FENCED, "").matchAll(/\]\(([^)\s]+)\)/g)].map(([, to]) => to!);
+/** Returns the targets of all links. */
+export const linksIn = (text: string): string[] =>
+  [...text.replace(FENCED, "").matchAll(/\]\(([^)\s]+)\)/g)].map(([, to = ""]) => to);
 
+/** Returns the anchors of all headings, as GitHub forms them. */
 export function anchorsIn(text: string): string[] {
   const headings = text.replace(FENCED, "").matchAll(/^#+ (.+)$/gm);
-  return [...headings].map(([, title]) =>
-    title!
+  return [...headings].map(([, title = ""]) =>
+    title
       .toLowerCase()
       .replace(/[^\p{Letter}\p{Number} _-]/gu, "")
       .replaceAll(" ", "-"),
