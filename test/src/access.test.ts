@@ -80,10 +80,10 @@ describe.runIf(canCreateNetworkPair())("between two machines", () => {
     const pinned = `--coordinator ${url} --tls-fingerprint ${fingerprint}`;
     const right = { LOCKSTEP_TOKEN: token };
     const refusals: [string, NodeJS.ProcessEnv, RegExp][] = [
-      [pinned, {}, /^ERR_TOKEN: .*got none\. Give it as LOCKSTEP_TOKEN=…/],
-      [pinned, { LOCKSTEP_TOKEN: "wrong" }, /^ERR_TOKEN: .*got another\./],
+      [pinned, {}, /^ERR_TOKEN: .*got none\. Set LOCKSTEP_TOKEN/],
+      [pinned, { LOCKSTEP_TOKEN: "wrong" }, /^ERR_TOKEN: .*got another one\./],
       [pinned.replace(/..$/, fingerprint.endsWith("00") ? "11" : "00"), right, /^ERR_CERTIFICATE: .*nothing was sent/],
-      [`--coordinator ws://${network.address}:7077`, right, /^ERR_INSECURE: .*expected wss:/],
+      [`--coordinator ws://${network.address}:7077`, right, /^ERR_INSECURE: Expected a wss:/],
     ];
     const refuse = async ([words, secrets, expected]: (typeof refusals)[number]) => {
       const { status, stdout, stderr } = await worker(words, secrets);

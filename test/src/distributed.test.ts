@@ -373,7 +373,7 @@ describe("failures", () => {
 
   test("a worker reports that no coordinator listens", async () => {
     const { status, stderr } = await run(["worker", "--coordinator", "ws://127.0.0.1:1"]);
-    expect(stderr).toContain("ERR_CONNECT: Nobody answers at ws://127.0.0.1:1");
+    expect(stderr).toContain("ERR_CONNECT: No coordinator responds at ws://127.0.0.1:1");
     expect(status).toBe(1);
   });
 

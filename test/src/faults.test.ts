@@ -89,7 +89,7 @@ describe("one run with successive faults", () => {
     expect(performance.now() - killedMs).toBeLessThan(limitMs(quiet));
     expect(run.coordinator.stdout()).toContain("c was lost: its connection closed (2 here)");
     expect(run.coordinator.stdout()).toMatch(
-      new RegExp(`slice \\d+ of step ${step} goes to [ab]: its worker was lost`),
+      new RegExp(`slice \\d+ of step ${step} goes to [ab]: its worker disconnected`),
     );
   });
 
@@ -115,7 +115,7 @@ describe("one run with successive faults", () => {
     signal("d", "SIGKILL");
     await run.advances(1);
     expect(run.coordinator.stdout()).toMatch(
-      new RegExp(`slice \\d+ of step ${step} goes to [ab]: its worker was lost`),
+      new RegExp(`slice \\d+ of step ${step} goes to [ab]: its worker disconnected`),
     );
   });
 

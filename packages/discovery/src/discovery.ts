@@ -1,6 +1,6 @@
 /**
- * Finding coordinators on the local network, by multicast DNS over IPv4. What is found is a hint from whoever answers,
- * not a proof of who that is: a token or a pinned certificate decides whom a worker trusts.
+ * Discovers coordinators on the local network, by multicast DNS over IPv4. Responses are hints, not proofs of identity:
+ * a worker trusts a coordinator only by its token or a pinned certificate.
  */
 import { randomBytes } from "node:crypto";
 import { isIPv4 } from "node:net";
@@ -9,40 +9,39 @@ import { PROTOCOL_VERSION } from "@lockstep/gradient-sync";
 import type { Service } from "bonjour-service";
 import { end, openResponders, SERVICE_TYPE, withdraw } from "./responders.ts";
 
-/** The number of queries that `discover` sends, spread over its time: a datagram may be lost. */
+/** Number of queries that `discover` sends, spread over its timeout, because datagrams can be lost. */
 const QUERIES = 4;
-/** A DNS label holds 63 bytes; the rest is for the suffix that tells two coordinators of one name apart. */
+/** Maximum bytes of the name in a DNS label of at most 63 bytes, which also contains a random suffix. */
 const NAME_BYTES = 40;
 
-/** The facts of a coordinator that are announced. */
+/** Options of `announce`. */
 export interface AnnounceOptions {
-  /** The port that the coordinator listens on, on every address of this machine. */
+  /** Port on which the coordinator listens, on all addresses of this machine. */
   port: number;
-  /** The coordinator's name for people; each character but letters, digits, spaces and dashes becomes a dash. */
+  /** Human-readable name of the coordinator. Characters other than letters, digits, spaces and dashes become dashes. */
   name: string;
-  /** Whether it speaks TLS. */
+  /** Whether the coordinator uses TLS. */
   secure: boolean;
   /**
-   * Told at most once, with the reason, if no network interface of this machine takes multicast: nobody will discover
-   * this coordinator, and everything else works.
-   * @default nobody is told
+   * Called at most once, with the reason, if no network interface supports multicast. The coordinator then cannot be
+   * discovered; everything else works.
    */
   onProblem?: ((reason: string) => void) | undefined;
 }
 
-/** An announcement that goes on until it is closed. */
+/** An announcement, active until it is closed. */
 export interface Announcement {
-  /** Tells the network that the coordinator is gone, and ends every socket. A second call does nothing. */
+  /** Withdraws the announcement and closes all sockets. A second call does nothing. */
   close(): Promise<void>;
 }
 
 /** Options of `discover`. */
 export interface DiscoverOptions {
-  /** The time that `discover` listens for answers, and takes. Answers usually come within 500 ms. */
+  /** Milliseconds that `discover` takes. Responses usually arrive within 500 ms. */
   timeoutMs: number;
 }
 
-/** Tells the local network that a coordinator listens here, until closed. Never throws. */
+/** Announces a coordinator on the local network until closed. Never throws. */
 export function announce({ port, name, secure, onProblem }: AnnounceOptions): Announcement {
   const id = randomBytes(4).toString("hex");
   const label = `${name.replaceAll(/[^\w -]/g, "-").slice(0, NAME_BYTES)}-${id}`;
@@ -54,7 +53,7 @@ export function announce({ port, name, secure, onProblem }: AnnounceOptions): An
       port,
       host: `${SERVICE_TYPE}-${id}.local`,
       txt: { protocol: PROTOCOL_VERSION, secure },
-      probe: false, // The label is random, so nobody else has it.
+      probe: false, // the label is random, so it is not in use
     });
   }
   return {
@@ -65,9 +64,10 @@ export function announce({ port, name, secure, onProblem }: AnnounceOptions): An
 }
 
 /**
- * Listens for `timeoutMs` for coordinators on the local network, this machine among it. Never throws.
- * @returns their urls, `ws://address:port` or `wss://…`, each once; those of another protocol version only if there are
- * no others, so that joining one tells of the difference. Nothing where there is no multicast.
+ * Discovers coordinators on the local network, including this machine, for `timeoutMs`. Never throws.
+ *
+ * @returns their distinct URLs, `ws://address:port` or `wss://…`; without multicast, none. Coordinators with another
+ *   protocol version are included only if there are no others, so that joining one reports the difference
  */
 export async function discover({ timeoutMs }: DiscoverOptions): Promise<string[]> {
   const responders = openResponders();
@@ -87,7 +87,7 @@ export async function discover({ timeoutMs }: DiscoverOptions): Promise<string[]
 }
 
 function urlOf({ port, txt, addresses = [], referer }: Service): string[] {
-  // The address that an answer came from is surely reachable, unless a repeater between two networks sent it on.
+  // The source address of a response is reachable, unless a repeater between two networks forwarded the response.
   const from = referer?.address;
   const direct = from !== undefined && (addresses.length === 0 || addresses.includes(from)) ? from : undefined;
   const address = direct ?? addresses.find(isIPv4) ?? addresses[0];

@@ -1,2 +1,2 @@
-/** Finding a coordinator on the local network, and announcing one. */
+/** The discovery package: announces and discovers coordinators on the local network. */
 export { type Announcement, type AnnounceOptions, announce, type DiscoverOptions, discover } from "./discovery.ts";

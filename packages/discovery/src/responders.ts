@@ -1,4 +1,4 @@
-/** Multicast DNS on every network interface of this machine. */
+/** Multicast DNS responders on all network interfaces of this machine. */
 import { networkInterfaces } from "node:os";
 import { Bonjour } from "bonjour-service";
 
@@ -6,8 +6,8 @@ import { Bonjour } from "bonjour-service";
 export const SERVICE_TYPE = "lockstep";
 
 /**
- * Opens one responder for each network interface: left to itself, one responder speaks only on the interface of the default
- * route, and not at all on a network that has none. Tells `onProblem` once if none of them works. Never throws.
+ * Opens one responder per network interface. A single responder would use only the interface of the default route, and
+ * none on a network without a default route. Calls `onProblem` once if no responder works. Never throws.
  */
 export function openResponders(onProblem: (reason: string) => void = () => {}): Bonjour[] {
   const addresses = multicastAddresses();
@@ -21,9 +21,9 @@ export function openResponders(onProblem: (reason: string) => void = () => {}): 
 }
 
 function openResponder(address: string, onFailure: (reason: string) => void): Bonjour {
-  // Bound to the wildcard address, since a socket bound to one address receives no multicast.
+  // A socket that is bound to one address receives no multicast, so this one is bound to the wildcard address.
   const options: object = { interface: address, bind: "0.0.0.0" };
-  const responder = new Bonjour(options, () => {}); // What cannot be sent now is sent again when somebody asks.
+  const responder = new Bonjour(options, () => {}); // a failed send is repeated at the next query
   const { mdns } = responder["server"];
   let joined = false;
   let failed = false;
@@ -35,7 +35,7 @@ function openResponder(address: string, onFailure: (reason: string) => void): Bo
   mdns.on("networkInterface", () => {
     joined = true;
   });
-  mdns.on("error", fail); // Without a listener it would end the process.
+  mdns.on("error", fail); // without a listener, an error would end the process
   mdns.on("ready", () => {
     if (!joined) return fail();
     mdns.query(`_${SERVICE_TYPE}._tcp.local`, "PTR", (error?: Error | null) => {
@@ -45,7 +45,7 @@ function openResponder(address: string, onFailure: (reason: string) => void): Bo
   return responder;
 }
 
-/** The first IPv4 address of each network interface; of loopback only if there is nothing else. */
+/** Returns the first IPv4 address of each network interface; of loopback only without any other interface. */
 function multicastAddresses(): string[] {
   const firsts = Object.values(networkInterfaces()).flatMap(
     (addresses) => addresses?.find(({ family }) => family === "IPv4") ?? [],
@@ -54,13 +54,13 @@ function multicastAddresses(): string[] {
   return (outer.length > 0 ? outer : firsts).map(({ address }) => address);
 }
 
-/** Tells the network that nothing is offered any more, then ends the responder. */
+/** Withdraws all announcements of a responder, then closes it. */
 export async function withdraw(responder: Bonjour): Promise<void> {
   await new Promise((resolve) => responder.unpublishAll(resolve));
   await end(responder);
 }
 
-/** Ends the sockets and timers of a responder. */
+/** Closes the sockets and timers of a responder. */
 export async function end(responder: Bonjour): Promise<void> {
   await new Promise<void>((resolve) => responder.destroy(resolve));
 }

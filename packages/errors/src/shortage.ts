@@ -19,8 +19,8 @@ const OUT_OF_MEMORY = [
 const TOO_MANY_OPEN_FILES = /\b(EMFILE|ENFILE)\b/;
 
 /**
- * Returns an error that explains the shortage if `error`, or one of its causes, reports a failed memory allocation or too
- * many open files; otherwise undefined.
+ * Returns an error that explains the shortage if `error`, or one of its causes, reports a failed memory allocation or
+ * too many open files; otherwise undefined.
  */
 export function shortageIn(error: unknown): LockstepError | undefined {
   let cause = error;

@@ -1,4 +1,4 @@
-/** The gradient-sync package: messages, how gradients lie in them, and both ends of their sum. */
+/** The gradient-sync package: the protocol, the layout of gradients in messages, and both ends of the reduction. */
 
 export {
   chunkLength,

@@ -72,7 +72,7 @@ describe("redirects", () => {
     const round: RequestListener = ({ url }, response) => response.writeHead(302, { location: url }).end();
     expect(await from(round)).toBe("the server redirects more than 10 times");
     const nowhere: RequestListener = (_, response) => response.writeHead(301).end();
-    expect(await from(nowhere)).toBe("the server answered with status 301, but names no valid URL to redirect to");
+    expect(await from(nowhere)).toBe("the server responded with status 301, but without a valid URL to redirect to");
   });
 });
 
@@ -91,12 +91,16 @@ describe("the page of a captive portal", () => {
     ],
   ])("is recognized %s, and what came before is kept", async (_, listener) => {
     writeFileSync(path, ARCHIVE.subarray(0, 20));
-    expect(await from(listener, { bytes })).toMatch(/^a web page came instead of an archive, perhaps the login page/);
+    expect(await from(listener, { bytes })).toMatch(
+      /^the response is a web page instead of an archive, perhaps the login page/,
+    );
     expect(readFileSync(path).equals(ARCHIVE.subarray(0, 20))).toBe(true);
   });
 
   test("never becomes the beginning of the archive", async () => {
-    expect(await from((_, response) => response.write(page) && response.end(), { bytes })).toMatch(/a web page came/);
+    expect(await from((_, response) => response.write(page) && response.end(), { bytes })).toMatch(
+      /is a web page instead/,
+    );
     expect(existsSync(path)).toBe(false);
     writeFileSync(path, page); // as an older version left it
     const ranges: unknown[] = [];
@@ -146,7 +150,7 @@ describe("HTTP_PROXY", () => {
   test("may have a password with a bare %, beside sequences that stand for a character", async () => {
     const proxy = await proxyIs("HTTP_PROXY", { credentials: "me:p%ss%40%:@" });
     await download({ url: `http://archive.example:${await serving(whole)}/a.gz`, path, stallMs: 5000 });
-    expect(proxy.requests[0]!.user).toBe("me:p%ss@%:");
+    expect(proxy.requests.map(({ user }) => user)).toEqual(["me:p%ss@%:"]);
   });
 
   test("is not asked for this machine, nor for what NO_PROXY names", async () => {
@@ -178,7 +182,7 @@ test.each([
     "HTTPS_PROXY",
     "https",
     502,
-    /undefined the proxy .* could not reach archive.example:9, it answered 502 Bad Gateway; .*add archive.example to NO_PROXY/,
+    /undefined the proxy .* could not reach archive.example:9, and responded 502 Bad Gateway; .*add archive.example to NO_PROXY/,
   ],
 ] as const)("%s that answers %s with %i says why, and no password", async (variable, scheme, refuse, reason) => {
   await proxyIs(variable, { credentials: "me:secret@", refuse });
@@ -211,6 +215,6 @@ test("a proxy that nobody answers at, or that says nothing, is named", async () 
   server.on("connection", (socket) => endings.push(() => socket.destroy()));
   vi.stubEnv("HTTPS_PROXY", `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
   await expect(download({ url, path, stallMs: 50 })).rejects.toThrow(
-    /cannot be reached: it did not answer within 0.05 s/,
+    /cannot be reached: it did not respond within 0.05 s/,
   );
 });

@@ -1,30 +1,31 @@
-/** Downloading one large gzip archive over HTTP, in as many attempts as it takes. */
+/** Downloads a large gzip archive over HTTP, and resumes interrupted downloads. */
 import { open, rm } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { getFollowingRedirects } from "./get.ts";
 
-/** A file to download, and where it is kept. */
+/** A file to download, and its destination. */
 export interface Download {
   url: string;
-  /** The file that gathers the bytes. Those that it has already are not asked for again, if `bytes` is known. */
+  /** Destination file. If `bytes` is known, the download resumes after the bytes that the file already contains. */
   path: string;
-  /** The size that the whole file must have. @default what the server says; then nothing is continued */
+  /** Expected size of the complete file. @default the size that the server reports; the download then cannot resume */
   bytes?: number | undefined;
-  /** Longest wait for an answer, and then for the next bytes. */
+  /** Milliseconds to wait for a response, and then for the next bytes. */
   stallMs: number;
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
-  /** Certificates to trust, in PEM form. @default those of known authorities */
+  /** Trusted certificates, in PEM format. @default those of known authorities */
   ca?: string | undefined;
 }
 
-/** With these two bytes every gzip archive begins (RFC 1952). */
+/** The first two bytes of every gzip archive (RFC 1952). */
 const GZIP = Buffer.from([0x1f, 0x8b]);
 
 /**
- * Brings `path` to its full size. After an error the bytes received so far are kept, and the next call requests the rest
- * (RFC 9110, section 14), or the whole file if the server does not support ranges. Only a gzip archive is kept.
+ * Downloads the file to `path`. After an error, the bytes received so far remain, and the next call requests the rest
+ * (RFC 9110, section 14), or the complete file if the server does not support ranges. Only a gzip archive is stored.
  *
- * @throws Error that says what went wrong; LockstepError ERR_PROXY if a proxy refuses
+ * @throws LockstepError ERR_PROXY if a proxy refuses
+ * @throws Error with the reason if the download fails otherwise
  */
 export async function download(options: Download): Promise<void> {
   const haveBytes = await usableBytes(options);
@@ -37,13 +38,13 @@ export async function download(options: Download): Promise<void> {
   }
 }
 
-/** Returns what went wrong, in words. Node gives only a code where it tried several addresses of a host. */
+/** Returns the reason of an error. If Node tried several addresses of a host, its error has only a code. */
 export function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   return cause.message || String((cause as NodeJS.ErrnoException).code);
 }
 
-/** Returns how many bytes of the archive are there. A file that cannot be the beginning of one is deleted. */
+/** Returns the number of bytes from which to resume. Deletes a file that is not the start of the archive. */
 async function usableBytes({ path, bytes }: Download): Promise<number> {
   const file = await open(path).catch(() => undefined);
   if (file === undefined) return 0;
@@ -58,7 +59,7 @@ async function usableBytes({ path, bytes }: Download): Promise<number> {
   return 0;
 }
 
-/** Requests the bytes from `start` on, or the whole file if the server does not support ranges. */
+/** Requests the bytes from `start`, or the complete file if the server does not support ranges. */
 async function contentFrom(start: number, options: Download): Promise<{ response: IncomingMessage; start: number }> {
   const { url, bytes, ...request } = options;
   const response = await getFollowingRedirects(url, {
@@ -72,7 +73,7 @@ async function contentFrom(start: number, options: Download): Promise<{ response
     return contentFrom(0, options);
   }
   try {
-    if (!isPartial && statusCode !== 200) throw new Error(`the server answered with status ${statusCode}`);
+    if (!isPartial && statusCode !== 200) throw new Error(`the server responded with status ${statusCode}`);
     assertExpectedLength(response, bytes === undefined ? undefined : bytes - (isPartial ? start : 0));
   } catch (error) {
     response.destroy();
@@ -93,13 +94,13 @@ function assertExpectedLength({ headers }: IncomingMessage, bytes: number | unde
 }
 
 const WEB_PAGE =
-  "a web page came instead of an archive, perhaps the login page of this network: open a browser and log in first";
+  "the response is a web page instead of an archive, perhaps the login page of this network: log in with a browser first";
 
 async function save(response: IncomingMessage, start: number, { path, bytes, onProgress }: Download): Promise<void> {
   const offered = response.headers["content-length"];
   const totalBytes = bytes ?? (offered === undefined ? undefined : Number(offered));
   const content = start > 0 ? response[Symbol.asyncIterator]() : gzipChunks(response);
-  const first = await content.next(); // before the file is opened: if it is no archive, what was there stays
+  const first = await content.next(); // before the file is opened, so that an invalid response does not overwrite it
   const file = await open(path, start > 0 ? "a" : "w");
   let doneBytes = start;
   try {
@@ -123,7 +124,7 @@ function assertLength(bytes: number, most = Number.POSITIVE_INFINITY): void {
   if (bytes > most) throw new Error(`the file is longer than ${count(most)} bytes`);
 }
 
-/** The chunks of `body`, once its first bytes are those of a gzip archive. */
+/** Yields the chunks of `body`. @throws Error if it does not start with the bytes of a gzip archive */
 async function* gzipChunks(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let head: Buffer | undefined = Buffer.alloc(0);
   for await (const chunk of body) {

@@ -1,4 +1,4 @@
-/** Requests a URL and follows redirects. */
+/** Sends GET requests, through a proxy if there is one, and follows redirects. */
 import { type ClientRequest, get as httpGet, type IncomingMessage } from "node:http";
 import { get as httpsGet } from "node:https";
 import { isIP, type Socket } from "node:net";
@@ -6,36 +6,39 @@ import { connect } from "node:tls";
 import { type NamedProxy, proxyFor, unbracketed } from "./proxy.ts";
 import { openTunnel, refusal, requestTo } from "./tunnel.ts";
 
+/** Maximum number of redirects to follow. */
 const MAX_REDIRECTS = 10;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
-/** The options of a request. */
+/** Options of `getFollowingRedirects`. */
 export interface GetOptions {
   headers: Record<string, string>;
-  /** Longest wait for each answer, a proxy's or the server's, and then for the next bytes. */
+  /** Milliseconds to wait for each response, from a proxy or the server, and then for the next bytes. */
   stallMs: number;
-  /** Certificates to trust, in PEM form. @default those of known authorities */
+  /** Trusted certificates, in PEM format. @default those of known authorities */
   ca?: string | undefined;
 }
 
 /**
- * Resolves when the headers of the answer are there. Redirects are followed, but never from https to http. Not `fetch`,
- * which would unpack the file where a server gives a .gz the header `Content-Encoding: x-gzip`, as Apache does.
+ * Requests a URL and returns the response, once its headers have arrived. Follows redirects, but never from https to
+ * http. This does not use `fetch`, which would decompress a .gz file that a server such as Apache sends with
+ * `Content-Encoding: x-gzip`.
  *
- * @throws Error, or LockstepError ERR_PROXY
+ * @throws LockstepError ERR_PROXY if a proxy refuses
+ * @throws Error if the request fails otherwise
  */
 export async function getFollowingRedirects(url: string, options: GetOptions): Promise<IncomingMessage> {
   let target = new URL(url);
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
     const response = await getOnce(target, options);
-    if (!REDIRECTS.includes(response.statusCode!)) return response;
+    if (!REDIRECTS.includes(response.statusCode ?? 0)) return response;
     response.destroy();
     target = redirectTarget(response, target);
   }
   throw new Error(`the server redirects more than ${MAX_REDIRECTS} times`);
 }
 
-/** Shows a url without what may be secret in it: a user, a password, a signature. */
+/** Returns a URL without its user, password and query, which may be secret. */
 export function redactedUrl(url: string | URL): string {
   if (!URL.canParse(String(url))) return "an invalid URL";
   const { protocol, host, pathname } = new URL(String(url));
@@ -44,7 +47,7 @@ export function redactedUrl(url: string | URL): string {
 
 function redirectTarget({ statusCode, headers: { location } }: IncomingMessage, from: URL): URL {
   if (location === undefined || !URL.canParse(location, from.href)) {
-    throw new Error(`the server answered with status ${statusCode}, but names no valid URL to redirect to`);
+    throw new Error(`the server responded with status ${statusCode}, but without a valid URL to redirect to`);
   }
   const to = new URL(location, from);
   if (to.protocol === "https:" || to.protocol === from.protocol) return to;
@@ -55,7 +58,7 @@ async function getOnce(target: URL, options: GetOptions): Promise<IncomingMessag
   const proxy = proxyFor(target);
   const request = await sendRequest(target, proxy, options);
   return new Promise((resolve, reject) => {
-    request.on("timeout", () => request.destroy(new Error(`nothing came for ${options.stallMs / 1000} s`)));
+    request.on("timeout", () => request.destroy(new Error(`no data arrived for ${options.stallMs / 1000} s`)));
     request.on("error", reject);
     request.on("response", (response) => {
       if (proxy === undefined || response.statusCode !== 407) return resolve(response);
@@ -74,7 +77,7 @@ async function sendRequest(
   const options = { headers, timeout: stallMs };
   if (proxy === undefined) return (isSecure ? httpsGet : httpGet)(target, { ...options, ca, agent: false });
   if (!isSecure) {
-    // A proxy for plain HTTP is given the whole address, and asks for it itself.
+    // a proxy for plain HTTP gets the complete URL, and requests it itself
     const proxyOptions = { ...options, path: target.href, headers: { ...headers, host: target.host } };
     return requestTo(proxy, proxyOptions).end();
   }

@@ -1,4 +1,4 @@
-/** Connections to the outside: downloads, and proxies. */
+/** The outbound package: downloads, and connections through proxies. */
 
 export { type Download, download, reasonOf } from "./download.ts";
 export { redactedUrl } from "./get.ts";

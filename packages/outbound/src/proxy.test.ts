@@ -70,12 +70,12 @@ describe("the proxy of the environment", () => {
 
   test.each([
     ["socks5://user:secret@proxy.example:1080", "socks5://…"],
-    ["user:secret@:99999", "something else"],
+    ["user:secret@:99999", "another value"],
   ])("that is %s is an error which keeps the password", (value, got) => {
     expect(() => chosen("https://a.example", { HTTPS_PROXY: value })).toThrow(
       expect.objectContaining({
         code: "ERR_PROXY",
-        message: `Expected HTTPS_PROXY to be the address of an HTTP proxy, such as http://proxy.example.org:3128, got ${got}; correct it, or unset it.`,
+        message: `Expected HTTPS_PROXY to be the address of an HTTP proxy, such as http://proxy.example.org:3128, got ${got}. Correct the variable or unset it.`,
       }),
     );
   });

@@ -1,22 +1,22 @@
-/** Bundles a page's script for browsers. */
+/** Bundles the script of a page for browsers. */
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 /**
- * A page's script, written in TypeScript, with all that it imports, as one module for browsers. It is made when the
- * page is first needed, in about a second, so a clone serves its pages without a build step.
+ * Bundles a TypeScript file and all of its imports into one module for browsers. This takes about a second and runs
+ * when a page is first requested, so a clone serves its pages without a build step.
  *
- * @throws esbuild's error for a script that is wrong, which is a defect
+ * @throws Error from esbuild if the script is invalid, which is a bug
  */
 export async function bundleScript(entry: URL): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(entry)],
     bundle: true,
     format: "esm",
-    conditions: ["lockstep-source"], // the workspace's packages as they are in the clone
+    conditions: ["lockstep-source"], // bundle the source of the workspace's packages
     legalComments: "none",
     logLevel: "silent",
     write: false,
   });
-  return outputFiles[0]!.text;
+  return outputFiles.map(({ text }) => text).join("");
 }

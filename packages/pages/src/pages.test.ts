@@ -57,7 +57,7 @@ describe("servePages", () => {
 
   test("lets a page load from its own server alone, and be shown in no other page", async () => {
     const { headers } = (await ask("/")).resume();
-    const policy = headers["content-security-policy"]!.toString().split("; ");
+    const policy = String(headers["content-security-policy"]).split("; ");
     expect(policy).toContain("default-src 'none'");
     expect(policy).toContain("frame-ancestors 'none'");
     expect(policy.filter((rule) => /-src /.test(rule) && !/^[a-z]+-src '(self|none)'$/.test(rule))).toEqual([]);

@@ -1,16 +1,16 @@
-/** Answers requests for the pages of a program: what stands at which path, and the headers that keep them to themselves. */
+/** Serves the pages of a program, with headers that isolate them from other sites. */
 import { open } from "node:fs/promises";
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import { extname } from "node:path";
 import { pipeline } from "node:stream/promises";
 
-/** The content of a path: text that is there, or a file that is read each time it is asked for. */
+/** The content of a path: text, or a file that is read for each request. */
 export type Content = string | { file: string | URL };
 
-/** Contents by path: "/", "/page.js". The ending of the path tells the kind of content; "/" is HTML. */
+/** Contents by path, such as "/" and "/page.js". The extension determines the content type; "/" is HTML. */
 export type Pages = ReadonlyMap<string, Content>;
 
-/** A page gets everything from its own server and tells nobody of it; no other page may hold it in a frame. */
+/** Headers of all pages: a page loads only from its own server, sends no referrer, and cannot be framed by others. */
 export const PAGE_HEADERS = {
   "content-security-policy":
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
@@ -18,7 +18,7 @@ export const PAGE_HEADERS = {
   "cross-origin-resource-policy": "same-origin",
   "referrer-policy": "no-referrer",
   "x-content-type-options": "nosniff",
-  "cache-control": "no-store", // the next run answers at the same address
+  "cache-control": "no-store", // the next run uses the same address
 };
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -29,11 +29,11 @@ const TYPES: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml",
 };
 
-/** A listener for requests that answers with `pages`, and 404 for all else; it never throws. */
+/** Returns a request listener that serves `pages`, and responds 404 to other paths. It never throws. */
 export function servePages(pages: Pages): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     servePage(pages, request, response).catch(() => {
-      // The file is not there (any more), or whoever asked has gone.
+      // the file does not exist, or the client has disconnected
       if (response.headersSent) response.destroy();
       else refuse(response, 404);
     });
@@ -41,7 +41,7 @@ export function servePages(pages: Pages): (request: IncomingMessage, response: S
 }
 
 async function servePage(pages: Pages, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const path = request.url!.replace(/\?.*/, "");
+  const path = (request.url ?? "").replace(/\?.*/, "");
   const content = pages.get(path);
   if (content === undefined) return refuse(response, 404);
   if (request.method !== "GET" && request.method !== "HEAD") return refuse(response, 405, { allow: "GET, HEAD" });

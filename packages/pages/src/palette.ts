@@ -1,4 +1,4 @@
-/** The colours that all pages share. */
+/** The shared colours of all pages. */
 import type { Content } from "./pages.ts";
 
 /** The style sheet with the colours of all pages. */

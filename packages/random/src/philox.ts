@@ -43,7 +43,7 @@ export function philoxBlock(
   out[offset + 3] = c3;
 }
 
-/** The upper 32 bits of the 64-bit product of two unsigned 32-bit numbers, from four 16-bit products. */
+/** Returns the upper 32 bits of the 64-bit product of two unsigned 32-bit numbers, from four 16-bit products. */
 function multiplyHigh(a: number, b: number): number {
   const aLow = a & 0xffff;
   const aHigh = a >>> 16;

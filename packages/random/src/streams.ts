@@ -1,20 +1,21 @@
 /**
- * Named random streams. A draw is addressed by (seed, stream, place, index): what is drawn for sample 7 of step 12
- * never depends on what was drawn before it, or on which machine draws it.
+ * Named random streams. A number is addressed by (seed, stream, place, index): the numbers for sample 7 of step 12
+ * depend neither on earlier draws nor on the machine.
  */
+// biome-ignore-all lint/style/noNonNullAssertion: indexes stay within bounds, and a check would slow these loops
 import { philoxBlock } from "./philox.ts";
 
-/** Each use of chance has a key of its own, so that no two share numbers. The numbers are part of the format. */
+/** The key of each stream, so that no two uses share random numbers. The keys are part of the arithmetic version. */
 const STREAM_KEYS = { init: 1, split: 2, order: 3, augment: 4, dropout: 5, shapes: 6 } as const;
 
-/** The name of a stream of random numbers; each is independent of the others. */
+/** The name of a stream. Streams are independent of each other. */
 export type Stream = keyof typeof STREAM_KEYS;
 
-/** The upper three counter words: what the numbers are for, for example (layer, sample, step). */
+/** The upper three words of the counter, which identify the use of the numbers, for example (layer, sample, step). */
 export type Place = readonly [number, number, number];
 
 /**
- * Random 32-bit words number `first`, `first + 1`, … of a stream at a place.
+ * Fills `out` with the 32-bit words number `first`, `first + 1`, … of a stream at a place, and returns it.
  *
  * @param seed an integer from 0 to 2³² − 1
  * @param first index of the first word; a multiple of 4
@@ -32,7 +33,7 @@ export function randomWords(seed: number, stream: Stream, place: Place, out: Uin
   return out;
 }
 
-/** `count` uniform numbers in [0, 1), each a multiple of 2⁻²⁴ and so exact in float32. */
+/** Returns `count` uniform numbers in [0, 1), each a multiple of 2⁻²⁴, which is exact in float32. */
 export function uniforms(seed: number, stream: Stream, place: Place, count: number): Float32Array<ArrayBuffer> {
   const words = randomWords(seed, stream, place, new Uint32Array(count));
   const out = new Float32Array(count);
@@ -41,7 +42,9 @@ export function uniforms(seed: number, stream: Stream, place: Place, count: numb
   return out;
 }
 
-/** `count` numbers from N(0, 1) by the Box–Muller transform (Box and Muller, 1958), in pairs of uniforms. */
+/**
+ * Returns `count` numbers from N(0, 1), by the Box–Muller transform of pairs of uniform numbers (Box and Muller, 1958).
+ */
 export function normals(seed: number, stream: Stream, place: Place, count: number): Float32Array<ArrayBuffer> {
   const words = randomWords(seed, stream, place, new Uint32Array(count + (count % 2)));
   const out = new Float32Array(count);
@@ -54,7 +57,7 @@ export function normals(seed: number, stream: Stream, place: Place, count: numbe
   return out;
 }
 
-/** A permutation of 0 … count − 1 by Fisher and Yates' shuffle. Its bias is below count · 2⁻³². */
+/** Returns a permutation of 0 … count − 1, by the Fisher–Yates shuffle. Its bias is below count · 2⁻³². */
 export function permutation(seed: number, stream: Stream, place: Place, count: number): Uint32Array<ArrayBuffer> {
   const words = randomWords(seed, stream, place, new Uint32Array(count));
   const order = Uint32Array.from({ length: count }, (_, i) => i);

@@ -1,6 +1,6 @@
 /**
- * The processes that tests start. Each ends with the test that started it, however the test ends, and at the latest with
- * the process that runs the tests, however that one ends.
+ * The processes that tests start. Each ends with the test that started it, however the test ends, and at the latest
+ * with the process that runs the tests, however that one ends.
  */
 import {
   type ChildProcess,
@@ -13,13 +13,13 @@ import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { TestRunner } from "vitest";
 
-/** The test that a process ends with. One that is the file's lasts as long as the process that runs its tests. */
+/** The test with which a process ends; with "file", it ends with the process that runs the tests. */
 export type Owner = NonNullable<ReturnType<typeof TestRunner.getCurrentTest>> | "file";
 
 /**
- * The test that runs now. In `beforeAll`, and in a program that is no test, there is none.
+ * Returns the current test, or "file" in `beforeAll` and in a program that is not a test.
  *
- * @throws Error in a concurrent test: several run now, and the processes would end with any of them
+ * @throws Error in a concurrent test, because the current test is ambiguous
  */
 export function currentOwner(): Owner {
   const test = TestRunner.getCurrentTest();
@@ -27,22 +27,23 @@ export function currentOwner(): Owner {
   return test ?? "file";
 }
 
+/** Options of `spawnForTest`. */
 export interface ProcessOptions {
   cwd?: string | undefined;
-  /** Variables beside those of this process. */
+  /** Additional environment variables. */
   env?: NodeJS.ProcessEnv | undefined;
   /** @default currentOwner() */
   owner?: Owner | undefined;
   /** @default "inherit" */
   stderr?: "pipe" | "inherit";
-  /** Whether it can be told something with `send`. @default no */
+  /** Whether to open an IPC channel. @default false */
   ipc?: boolean;
 }
 
 const SETPRIV = "/usr/bin/setpriv";
 let tiedToParent: string[] | undefined;
 
-/** Returns words that have Linux end a process with its parent, also when the parent is killed; none elsewhere. */
+/** Returns the command prefix with which Linux kills a process when its parent dies; empty on other systems. */
 function wordsTyingToParent(): string[] {
   const words = ["--pdeathsig", "KILL", "--"];
   tiedToParent ??= spawnSync(SETPRIV, [...words, "true"]).status === 0 ? [SETPRIV, ...words] : [];
@@ -54,7 +55,7 @@ process.on("exit", () => {
   for (const child of started) killGroup(child);
 });
 
-/** Starts a process for the test that runs now. Its standard input and output are pipes. */
+/** Starts a process for the current test. Its standard input and output are pipes. */
 export function spawnForTest(
   words: readonly string[],
   options: ProcessOptions & { stderr: "pipe" },
@@ -65,12 +66,13 @@ export function spawnForTest(
 ): ChildProcessByStdio<Writable, Readable, null>;
 export function spawnForTest(words: readonly string[], options: ProcessOptions = {}): ChildProcess {
   const { cwd, env, owner = currentOwner(), stderr = "inherit", ipc = false } = options;
-  const [program, ...rest] = [...wordsTyingToParent(), ...words];
-  const child = spawn(program!, rest, {
+  const [program, ...args] = [...wordsTyingToParent(), ...words];
+  if (program === undefined) throw new Error("Expected a program to start, got no words.");
+  const child = spawn(program, args, {
     ...(cwd !== undefined && { cwd }),
     env: { ...process.env, ...env },
     stdio: ["pipe", "pipe", stderr, ...(ipc ? (["ipc"] as const) : [])],
-    detached: true, // a group of its own, which is ended with all that it has started
+    detached: true, // a separate process group, which is killed with all of its processes
   });
   started.add(child);
   if (owner !== "file") owner.context.onTestFinished(() => end(child));
@@ -87,7 +89,7 @@ async function end(child: ChildProcess): Promise<void> {
 const hasEnded = ({ exitCode, signalCode, pid }: ChildProcess) =>
   pid === undefined || exitCode !== null || signalCode !== null;
 
-/** What a process has started may be there when the process is not. */
+/** Kills the process group, whose processes may outlive the process itself. */
 function killGroup({ pid }: ChildProcess): void {
   try {
     if (pid !== undefined) process.kill(-pid, "SIGKILL");

@@ -1,22 +1,22 @@
-/** For tests: a disk of its own, in memory, that fills up as real ones do. Needs Linux and root. */
+/** Mounts a small disk in memory, which fills up like a real one. Requires Linux and root. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A disk in memory, mounted for a test. */
+/** A mounted disk in memory. */
 export interface SmallDisk {
   dir: string;
-  /** Fills it up, but for about `freeBytes`. */
+  /** Fills the disk, except for about `freeBytes`. */
   fill(freeBytes: number): void;
   /** Undoes `fill`. */
   clear(): void;
-  /** No file in it may be open for writing then. */
+  /** Remounts the disk. No file may be open for writing. */
   setWritable(writable: boolean): void;
   unmount(): void;
 }
 
-/** @returns undefined where mounting is not allowed */
+/** Mounts a disk of `bytes`. @returns undefined if mounting is not permitted */
 export function mountSmallDisk(bytes: number): SmallDisk | undefined {
   const dir = mkdtempSync(join(tmpdir(), "lockstep-disk-"));
   const ballast = join(dir, "ballast");
@@ -32,12 +32,12 @@ export function mountSmallDisk(bytes: number): SmallDisk | undefined {
       try {
         writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - freeBytes)));
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error; // else someone else wrote: it is full, too
+        if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error; // another process wrote as well: the disk is full
       }
     },
     clear: () => rmSync(ballast),
     setWritable: (writable) => {
-      if (!mount("-o", `remount,${writable ? "rw" : "ro"}`)) throw new Error(`${dir} could not be mounted again.`);
+      if (!mount("-o", `remount,${writable ? "rw" : "ro"}`)) throw new Error(`${dir} could not be remounted.`);
     },
     unmount: () => {
       spawnSync("umount", ["--lazy", dir]);

@@ -27,13 +27,13 @@ describe("the host", () => {
     (host) => {
       expect(() => canonicalHost(host)).toThrow(
         expect.objectContaining({
-          message: expect.stringMatching(/link-local: it needs a zone .*; listen on all .*--host ::/),
+          message: expect.stringMatching(/link-local address .* needs a zone .*\. Listen on all .*--host ::/),
         }),
       );
       expect(() => assertJoin(`ws://${bracketed(host)}:7077`, {})).toThrow(
         expect.objectContaining({
           code: "ERR_OPTION",
-          message: expect.stringMatching(/link-local.*; name it by another/),
+          message: expect.stringMatching(/link-local.*\. Use another address/),
         }),
       );
     },
@@ -48,10 +48,8 @@ test.each(["::1%lo", "[::1%lo]", "fd00::7%eth0", "fd00::7%25eth0", "2001:db8::1%
         code: "ERR_OPTION",
         message: expect.stringMatching(`Expected ${option} .*zone.*${remedy.source}`),
       });
-    expect(() => canonicalHost(host)).toThrow(refused("--host", /leave the zone out/));
-    expect(() => assertJoin(`ws://${bracketed(host)}:7077`, {})).toThrow(
-      refused("--coordinator", /leave the zone out/),
-    );
+    expect(() => canonicalHost(host)).toThrow(refused("--host", /Omit the zone/));
+    expect(() => assertJoin(`ws://${bracketed(host)}:7077`, {})).toThrow(refused("--coordinator", /Omit the zone/));
   },
 );
 

@@ -1,4 +1,4 @@
-/** Who may connect: credentials, admission of requests, the server, and the client. */
+/** The transport package: credentials, admission of requests, the server and the client. */
 export { bracketed, canonicalHost, reachableAddresses } from "./addresses.ts";
 export { assertJoin, type JoinOptions, openSocket } from "./client/client.ts";
 export { explainFailedJoin, WORKER_LINE } from "./client/refusal.ts";

@@ -22,7 +22,7 @@ function worker(id: number, overrides: Partial<WorkerView> = {}): WorkerView {
 function slice(number: number, overrides: Partial<SliceView> = {}): SliceView {
   const open = {
     attempts: [],
-    openBecause: "its worker was lost",
+    openBecause: "its worker disconnected",
     excludedWorkers: new Set<WorkerId>(),
     nonFiniteWorkers: new Set<WorkerId>(),
   };
@@ -76,7 +76,7 @@ describe("a worker", () => {
 
 describe("a slice", () => {
   test("that nobody computes goes to a worker", () => {
-    const reason = "its worker was lost";
+    const reason = "its worker disconnected";
     expect(decided([worker(3)], [slice(5)])).toEqual([{ type: "assign", slice: 5, worker: 3, reason }]);
   });
 

@@ -130,7 +130,7 @@ test("a step drops a worker that does not read its assignment, and continues wit
   void run.team.step(stepTask(), () => {});
   await turn();
   expect([a.closed, b.closed, c.closed]).toEqual([undefined, undefined, "ERR_SLOW_READER"]);
-  expect(run.lines.at(-1)).toBe("slice 2 of step 0 goes to w0: its worker was lost");
+  expect(run.lines.at(-1)).toBe("slice 2 of step 0 goes to w0: its worker disconnected");
 });
 
 test("a contribution of the wrong shape is tried again by the only worker, which is dropped after the third one", async () => {

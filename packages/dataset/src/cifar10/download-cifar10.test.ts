@@ -173,7 +173,7 @@ describe("downloadCifar10", () => {
   });
 
   test.each([
-    ["a missing page", (_, response) => response.writeHead(404).end(), "the server answered with status 404"],
+    ["a missing page", (_, response) => response.writeHead(404).end(), "the server responded with status 404"],
     ["a login page", (_, response) => response.end("<p>"), "bytes, the server offers 3"],
     ["a closed connection", (_, response) => response.destroy(), "socket hang up"],
     [
@@ -207,7 +207,7 @@ describe("downloadCifar10", () => {
     server = createServer(() => {}).listen(0, "127.0.0.1");
     await once(server, "listening");
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-    await expect(downloadCifar10({ dir, url, stallMs: 50 })).rejects.toThrow("nothing came for 0.05 s");
+    await expect(downloadCifar10({ dir, url, stallMs: 50 })).rejects.toThrow("no data arrived for 0.05 s");
   });
 
   test("deletes an archive with another sha256, and says both", async () => {
@@ -227,7 +227,7 @@ describe("downloadCifar10", () => {
       () => gzipSync(gunzipSync(archive).subarray(0, 40_000_000), { level: 1 }),
       "Unexpected end of data",
     ],
-    ["something else", () => Buffer.from("<p>not found</p>"), "a web page came instead of an archive"],
+    ["something else", () => Buffer.from("<p>not found</p>"), "the response is a web page instead of an archive"],
     ["an empty tar", () => gzipSync(Buffer.alloc(1024)), "it holds no data_batch_1.bin"],
   ])("leaves nothing of %s", async (_, content, reason) => {
     const sent = content();

@@ -54,7 +54,7 @@ describe("the download of tfjs-node's own library", () => {
     await expect(fetchTfjsLibrary("2.9.1", tempDir(), { withAddon: false, log: () => {} })).rejects.toMatchObject({
       code: "ERR_TFJS_DOWNLOAD",
       message: expect.stringMatching(
-        /2\.9\.1\.tar\.gz could not be downloaded: the server answered with status 404\. Check/,
+        /2\.9\.1\.tar\.gz could not be downloaded: the server responded with status 404\. Check/,
       ),
     });
   });

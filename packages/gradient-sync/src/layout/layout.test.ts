@@ -1,3 +1,5 @@
+import { at } from "@lockstep/errors";
+import { defined } from "@lockstep/testing";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -86,9 +88,9 @@ describe("a layout", () => {
       fc.property(layoutOf, ({ layout, samples, layers }) => {
         const elements = new Map([[0, layout.denseElements]]);
         for (const [index, place] of layout.places.entries()) {
-          expect(place.form).toBe(layers[index]!.isFactored ? "factored" : "dense");
+          expect(place.form).toBe(at(layers, index).isFactored ? "factored" : "dense");
           if (place.form !== "factored") continue;
-          const [inputs, outputs] = layers[index]!.shape;
+          const [inputs, outputs] = at(layers, index).shape;
           elements.set(place.inputPart, samples * inputs).set(place.deltaPart, samples * outputs);
         }
         const parts = [...layout.rowElements.keys()];
@@ -115,9 +117,9 @@ describe("the chunks of a part", () => {
         const covered = new Array<number>(elements).fill(0);
         const offsets = chunkOffsets(layout, elements);
         for (const offset of offsets) {
-          const length = chunkLength(layout, elements, offset)!;
+          const length = defined(chunkLength(layout, elements, offset), "length");
           expect(length).toBeLessThanOrEqual(layout.chunkElements);
-          for (let i = offset; i < offset + length; i++) covered[i]!++;
+          for (let i = offset; i < offset + length; i++) covered[i] = at(covered, i) + 1;
         }
         expect(covered).toEqual(new Array(elements).fill(1));
         for (let offset = 0; offset <= elements + 50; offset++) {

@@ -1,4 +1,4 @@
-/** Whether the gradient of a layer travels dense or as its two factors, and in chunks of which size. */
+/** Decides whether the gradient of a layer is sent dense or as its two factors, and the size of chunks. */
 
 import { CHUNK_BYTES } from "../protocol/limits.ts";
 import type { TensorSpec } from "../protocol/messages.ts";
@@ -6,23 +6,23 @@ import type { GradientForm } from "./layout.ts";
 import { elementsOf } from "./layout.ts";
 import { BYTES_PER_ELEMENT, type Wire } from "./wire.ts";
 
-/** What the user asks for: one form for all gradients that can have it, or for each the faster one. */
+/** The option `--sync`: one form for all gradients that support it, or the faster form for each. */
 export type Sync = "auto" | "dense" | "factored";
 
-/** What the forms of a run's gradients are decided by. */
+/** The input of `planForms`. */
 export interface PlanInput {
   tensors: readonly TensorSpec[];
-  /** Whether the gradient of each tensor can be had as factors. */
+  /** For each tensor, whether its gradient can be factored. */
   factorable: readonly boolean[];
   sync: Sync;
   wire: Wire;
   /** Samples of the global batch. */
   batchSize: number;
-  /** The speeds on which `auto` decides; absent on a single machine, and where slices are fixed. */
+  /** Measured speeds, which `auto` compares; absent on a single machine and with fixed slices. */
   links?: Links | undefined;
 }
 
-/** How many workers there are, and how fast the slowest of them is. */
+/** The number of workers, and the speed of the slowest. */
 export interface Links {
   workers: number;
   /** Bytes per second of the slowest worker's link. */
@@ -32,11 +32,11 @@ export interface Links {
 }
 
 /**
- * Returns the form of each gradient. `auto` takes the faster one for each layer: it counts the bytes that travel, and
- * the product of the factors, which everyone computes for all rows of the batch.
+ * Returns the form of each gradient. `auto` chooses the faster form for each layer, by the bytes that are sent and the
+ * product of the factors, which every worker computes for all rows of the batch.
  *
- * Without `links` it is factored wherever that is possible: then the form, and with it every bit of the sum, is the
- * same for any number of workers.
+ * Without `links`, `auto` factors every gradient that it can. The forms, and with them every bit of the sums, are then
+ * the same for any number of workers.
  */
 export function planForms(input: PlanInput): GradientForm[] {
   const { tensors, factorable, sync, links } = input;
@@ -48,13 +48,14 @@ export function planForms(input: PlanInput): GradientForm[] {
   });
 }
 
-/** Smaller chunks would cost more than they save. */
+/** Minimum bytes of a chunk; smaller ones would cost more than they save. */
 const MIN_CHUNK_BYTES = 2 ** 16;
+/** Target duration of sending one chunk. */
 const CHUNK_SECONDS = 0.02;
 
 /**
- * Returns the bytes of a chunk: as many as the slowest link carries in 20 ms, since the last one of a step goes up, and
- * its sum down, while everyone waits. No sum depends on it.
+ * Returns the bytes of a chunk: as many as the slowest link carries in 20 ms, because all workers wait while the last
+ * chunk of a step is sent and its sum returns. No sum depends on the size.
  */
 export function planChunkBytes(linkBytesPerSecond: number): number {
   const bytes = Math.round(CHUNK_SECONDS * linkBytesPerSecond);
@@ -62,9 +63,9 @@ export function planChunkBytes(linkBytesPerSecond: number): number {
 }
 
 /**
- * Estimates the seconds that a [inputs, outputs] gradient adds to a step. Its bytes go up from each worker and down to
- * each; those of one worker share nothing with the others' (a switch), and the machine of the coordinator is as fast as
- * they are together.
+ * Estimates the seconds that a gradient of shape [inputs, outputs] adds to a step, sent up from each worker and down to
+ * each. Assumes that the workers' links are independent (a switch), and that the coordinator's link is as fast as all
+ * of them together.
  */
 function secondsOf([inputs, outputs]: [number, number], { wire, batchSize }: PlanInput, links: Links) {
   const { workers, linkBytesPerSecond, gemmFlopsPerSecond } = links;
@@ -74,7 +75,7 @@ function secondsOf([inputs, outputs]: [number, number], { wire, batchSize }: Pla
   const product = (rows: number) => (2 * rows * dense) / gemmFlopsPerSecond;
   const travel = (elements: number) => (bytesEach * elements) / linkBytesPerSecond;
   return {
-    dense: travel(2 * dense) + product(ownRows), // the sum up and down; the product for the own rows only
-    factored: travel(batchSize * (inputs + outputs)) + product(batchSize), // own rows up, the others' down
+    dense: travel(2 * dense) + product(ownRows), // the sum up and down; the product for its own rows only
+    factored: travel(batchSize * (inputs + outputs)) + product(batchSize), // its own rows up, the others' down
   };
 }

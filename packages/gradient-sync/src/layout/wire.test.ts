@@ -1,4 +1,4 @@
-import { LockstepError } from "@lockstep/errors";
+import { at, LockstepError } from "@lockstep/errors";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -182,7 +182,7 @@ describe("what is not so many numbers", () => {
         const bitmap = data.slice(0, 4 * Math.ceil(elements / 32));
         for (let bit = elements; bit < 8 * bitmap.length; bit++) {
           const stray = bitmap.slice();
-          stray[bit >> 3]! |= 1 << (bit & 7);
+          stray[bit >> 3] = at(stray, bit >> 3) | (1 << (bit & 7));
           refuse(stray, true, elements, wire);
           refuse(new Uint8Array([...stray, ...new Uint8Array(wire === "fp32" ? 4 : 2)]), true, elements, wire);
         }
@@ -254,6 +254,6 @@ test("a state travels in pieces of the size asked, which add up to the whole", (
   expect(chunks.map(({ offset }) => offset)).toEqual([0, 4, 8]);
   expect(chunks.map(({ data }) => data.length)).toEqual([16, 16, 8]);
   expect(chunks.flatMap(({ data }) => [...rawFloats(data)])).toEqual([...values]);
-  const moved = new Uint8Array([1, ...chunks[2]!.data]).subarray(1);
+  const moved = new Uint8Array([1, ...at(chunks, 2).data]).subarray(1);
   expect([...rawFloats(moved)]).toEqual([...values.slice(8)]);
 });

@@ -1,48 +1,49 @@
 /**
- * Numbers on the wire: float32 as it is, or bf16, its upper half. A piece in which many numbers are exactly 0, as ReLU
- * and dropout leave them, travels packed: a bit for each number, then those that are not 0. Packing loses nothing.
+ * Encodes numbers for the wire, as float32 or as bf16, its upper half. A chunk in which many numbers are exactly 0, as
+ * after ReLU and dropout, is packed: one bit per number, then the numbers that are not 0. Packing is lossless.
  */
+// biome-ignore-all lint/style/noNonNullAssertion: indexes stay within bounds, and a check would slow these loops
 import { LockstepError } from "@lockstep/errors";
 
-/** How a number travels: as float32, or as bf16, its upper half. */
+/** The type of numbers on the wire: float32, or bf16, its upper half. */
 export type Wire = "fp32" | "bf16";
 
-/** Bytes of a number that is not packed. */
+/** Bytes of one number, before packing. */
 export const BYTES_PER_ELEMENT: Record<Wire, number> = { fp32: 4, bf16: 2 };
 
-/** Little-endian numbers as bytes; packed, after a bit map that is filled up to whole words of 4 bytes. */
+/** Little-endian numbers as bytes. If packed, they follow a bitmap that is padded to words of 4 bytes. */
 export interface WireFloats {
   data: Uint8Array<ArrayBuffer>;
   packed: boolean;
 }
 
-/** Packing must save at least this share of the bytes: it costs both ends a pass. */
+/** Minimum share of the bytes that packing must save, because it costs both ends a pass over the numbers. */
 const WORTH_PACKING = 1 / 8;
 
 /**
- * Tells whether packing saves time. A megabyte takes 2 ms to pack and unpack, and is 30 % smaller then
- * (docs/performance.md): so much a link of 150 MB/s carries in 2 ms.
+ * Returns whether packing saves time. Packing and unpacking a megabyte takes 2 ms and saves 30 % of it, which is what a
+ * link of 150 MB/s carries in 2 ms (docs/performance.md).
  */
 export const packingPays = (linkBytesPerSecond: number): boolean => linkBytesPerSecond < 150e6;
 
 /**
- * Encodes numbers as bytes, which may be a view of them. bf16 rounds to the nearest, ties to even; NaN stays NaN.
+ * Encodes numbers as bytes, which may be a view of them. bf16 rounds to nearest, ties to even; NaN remains NaN.
  *
- * @param packing whether what has many zeros is packed
+ * @param packing whether to pack numbers with many zeros
  */
 export function encodeFloats(values: Float32Array<ArrayBuffer>, wire: Wire, packing = true): WireFloats {
   const words = wire === "fp32" ? wordsOf(values) : toHalves(values);
   return (packing ? packed(words) : undefined) ?? { data: bytesOf(words), packed: false };
 }
 
-/** Returns the words packed, or undefined if that saves too little. */
+/** Returns the packed words, or undefined if packing saves too little. */
 function packed(words: Int32Array | Uint16Array): WireFloats | undefined {
   const groups = groupsOf(words.length);
   let nonzero = 0;
   for (let i = 0; i < words.length; i++) nonzero += isNotZero(words[i]!);
   const packedBytes = 4 * groups + nonzero * words.BYTES_PER_ELEMENT;
   if (packedBytes > (1 - WORTH_PACKING) * words.byteLength) return undefined;
-  const buffer = new ArrayBuffer(packedBytes + words.BYTES_PER_ELEMENT); // each word is written, and 0 overwritten
+  const buffer = new ArrayBuffer(packedBytes + words.BYTES_PER_ELEMENT); // zeros are written too, and then overwritten
   const bitmap = new Int32Array(buffer, 0, groups);
   const nonzeroWords = new (words instanceof Int32Array ? Int32Array : Uint16Array)(buffer, 4 * groups, nonzero + 1);
   let next = 0;
@@ -60,10 +61,10 @@ function packed(words: Int32Array | Uint16Array): WireFloats | undefined {
 }
 
 /**
- * Decodes what `encodeFloats` has made into a new array.
+ * Decodes the result of `encodeFloats` into a new array.
  *
- * @param elements how many numbers must be there
- * @throws LockstepError ERR_CHUNK if there are more or fewer
+ * @param elements expected number of numbers
+ * @throws LockstepError ERR_CHUNK if the bytes hold another number of them
  */
 export function decodeFloats(floats: PackedOrNot, elements: number, wire: Wire): Float32Array<ArrayBuffer> {
   const decoded = new Float32Array(elements);
@@ -71,13 +72,13 @@ export function decodeFloats(floats: PackedOrNot, elements: number, wire: Wire):
   return decoded;
 }
 
-/** Numbers as they come off the wire, which may lie at any offset of its buffer. */
+/** Encoded numbers from the wire, at any offset of their buffer. */
 type PackedOrNot = { data: Uint8Array; packed: boolean };
 
 /**
- * Decodes what `encodeFloats` has made into an array of just as many numbers, whatever it holds.
+ * Decodes the result of `encodeFloats` into an array of the same length, and overwrites its content.
  *
- * @throws LockstepError ERR_CHUNK if there are more or fewer; the array's numbers are then of no use
+ * @throws LockstepError ERR_CHUNK if the bytes hold another number of numbers; the array's content is then undefined
  */
 export function decodeInto(decoded: Float32Array, { data, packed }: PackedOrNot, wire: Wire): void {
   const elements = decoded.length;
@@ -85,7 +86,8 @@ export function decodeInto(decoded: Float32Array, { data, packed }: PackedOrNot,
   const groups = packed ? groupsOf(elements) : 0;
   const nonzero = packed ? countOnes(data.subarray(0, 4 * groups), elements) : elements;
   if (nonzero === undefined || data.length !== 4 * groups + nonzero * bytesEach) {
-    throw new LockstepError("ERR_CHUNK", `Expected ${elements} numbers of ${wire}, got ${data.length} other bytes.`);
+    const got = `${data.length} bytes that do not encode them`;
+    throw new LockstepError("ERR_CHUNK", `Expected ${elements} numbers of type ${wire}, got ${got}.`);
   }
   const bits = wordsOf(decoded);
   if (wire === "fp32" && !packed) {
@@ -109,7 +111,7 @@ function unpack(bits: Int32Array, words: Int32Array | Uint16Array, bitmap: Int32
   }
 }
 
-/** Cuts an array of float32 into pieces of at most `chunkBytes`, neither rounded nor packed: states travel so. */
+/** Splits an array into chunks of at most `chunkBytes`, as exact float32 without packing: the encoding of a state. */
 export function* chunksOf(
   values: Float32Array,
   chunkBytes: number,
@@ -120,7 +122,7 @@ export function* chunksOf(
   }
 }
 
-/** Decodes one piece of `chunksOf` into a copy, since what comes off the wire may lie at any offset. */
+/** Decodes one chunk of `chunksOf` into a copy, because bytes from the wire may have any alignment. */
 export function rawFloats(data: Uint8Array): Float32Array<ArrayBuffer> {
   return new Float32Array(new Uint8Array(data).buffer, 0, Math.floor(data.length / 4));
 }
@@ -134,7 +136,7 @@ export function roundToWire(values: Float32Array, wire: Wire): void {
 }
 
 /**
- * Tells whether no number is NaN or infinite. It looks at four at a time: V8 unrolls no loops, and all numbers pass.
+ * Returns whether all numbers are finite. The loop is unrolled by hand, because V8 does not unroll it.
  */
 export function allFinite(values: Float32Array): boolean {
   const bits = wordsOf(values);
@@ -146,19 +148,19 @@ export function allFinite(values: Float32Array): boolean {
   return !bits.subarray(unrolled).some(isNotFinite);
 }
 
-/** Tells whether all bits of the exponent are set. */
+/** Returns whether all bits of the exponent are set. */
 const isNotFinite = (word: number): boolean => (word & 0x7f800000) === 0x7f800000;
 
 function bytesOf({ buffer, byteOffset, byteLength }: Int32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>) {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-/** Views the numbers as words: signed ones, because V8 computes with numbers beyond 2³¹ as floats. */
+/** Returns a view of the numbers as signed words, because V8 computes with integers beyond 2³¹ as floats. */
 function wordsOf<B extends ArrayBufferLike>(values: Float32Array<B>): Int32Array<B> {
   return new Int32Array(values.buffer, values.byteOffset, values.length);
 }
 
-/** Returns 1 or 0 without a branch, which a processor would guess wrong for every other number. */
+/** Returns 1 or 0 without a branch, because the branch would often be mispredicted. */
 const isNotZero = (word: number): number => (word | -word) >>> 31;
 
 function toHalves(values: Float32Array): Uint16Array<ArrayBuffer> {
@@ -172,10 +174,12 @@ function toHalves(values: Float32Array): Uint16Array<ArrayBuffer> {
   return halves;
 }
 
-/** Returns the words of a bit map: 32 numbers share one. */
+/** Returns the number of words in a bitmap, with 32 numbers per word. */
 const groupsOf = (elements: number) => Math.ceil(elements / 32);
 
-/** Counts the bits that are set; undefined if one beyond the first `elements` is, which nobody may send. */
+/**
+ * Returns the number of bits that are set, or undefined if a bit beyond the first `elements` is set, which is invalid.
+ */
 function countOnes(bitmap: Uint8Array, elements: number): number | undefined {
   for (let i = elements; i < 8 * bitmap.length; i++) if ((bitmap[i >>> 3]! >>> (i & 7)) & 1) return undefined;
   let count = 0;

@@ -1,4 +1,4 @@
-/** Turns messages into bytes on the wire and back: the only module that knows MessagePack. */
+/** Encodes and decodes messages. This is the only module that depends on MessagePack. */
 import { LockstepError } from "@lockstep/errors";
 import { Packr } from "msgpackr";
 import type { z } from "zod";
@@ -11,17 +11,16 @@ import {
 } from "./messages.ts";
 import { malformation } from "./well-formed.ts";
 
-// Messages are plain maps, so that any MessagePack library reads them: MessagePack has no word for a field that is
-// undefined. Float arrays are handed over as bytes: msgpackr would corrupt a Float32Array.
+// Messages are plain maps without undefined fields, so that any MessagePack library can read them. Numbers are passed as
+// bytes: msgpackr would corrupt a Float32Array.
 const plain = { useRecords: false, skipValues: [undefined] };
 const packr = new Packr(plain);
 
-/** Most characters that say what is wrong with a message: they may quote it, and are sent back, and printed. */
+/** Maximum length of the description of an invalid message, which may quote it, is sent back and is printed. */
 const MAX_REASON_CHARACTERS = 1000;
 
 /**
- * Encodes a message as bytes, in a buffer of its own. `data` comes last, and is copied once: msgpackr would do so
- * twice.
+ * Encodes a message into a new buffer. `data` comes last and is copied only once; msgpackr would copy it twice.
  */
 export function encode(message: WorkerMessage | CoordinatorMessage): Buffer {
   if (!("data" in message)) return Buffer.from(packr.pack(message));
@@ -33,33 +32,33 @@ export function encode(message: WorkerMessage | CoordinatorMessage): Buffer {
 }
 
 const NO_BYTES = new Uint8Array();
-/** MessagePack: bytes of the empty byte string; what stands before the length, in four bytes, of a longer one. */
+/** MessagePack: the size of an empty byte string, and the type byte of a byte string with a four-byte length. */
 const [NO_BYTES_PACKED, BIN_32] = [2, 0xc6];
 
-/** Decodes what a worker sent. @throws LockstepError ERR_MESSAGE that says what is wrong with it */
+/** Decodes a message from a worker. @throws LockstepError ERR_MESSAGE if it is invalid */
 export function decodeFromWorker(bytes: Uint8Array): WorkerMessage {
   return decode(bytes, workerMessageSchema, "a worker");
 }
 
-/** Decodes what a coordinator sent. @throws LockstepError ERR_MESSAGE that says what is wrong with it */
+/** Decodes a message from a coordinator. @throws LockstepError ERR_MESSAGE if it is invalid */
 export function decodeFromCoordinator(bytes: Uint8Array): CoordinatorMessage {
   return decode(bytes, coordinatorMessageSchema, "the coordinator");
 }
 
 /**
- * Makes sure that a coordinator will take what a worker tells of its model and data.
+ * Asserts that a coordinator will accept the worker's description of its model and data.
  *
- * @throws LockstepError ERR_MODEL_REFUSED that says which limit is passed
+ * @throws LockstepError ERR_MODEL_REFUSED if the description exceeds a limit
  */
 export function assertValidReady(message: MessageOf<"ready">): void {
   const parsed = workerMessageSchema.safeParse(message);
   if (parsed.success) return;
-  const text = `A coordinator cannot take this model: ${firstIssue(parsed.error)}`;
+  const text = `A coordinator cannot accept this model: ${firstIssue(parsed.error)}`;
   throw new LockstepError("ERR_MODEL_REFUSED", `${text}; change the model, or train it with \`pnpm train\`.`);
 }
 
 /**
- * Decodes a message: its fields are checked one by one and copied into a new object; `data` stays a view of the bytes.
+ * Decodes a message: checks each field and copies it into a new object. `data` remains a view of the bytes.
  */
 function decode<Message>(bytes: Uint8Array, schema: z.ZodType<Message>, sender: string): Message {
   const wrong = malformation(bytes);
@@ -68,7 +67,7 @@ function decode<Message>(bytes: Uint8Array, schema: z.ZodType<Message>, sender: 
   }
   const parsed = schema.safeParse(unpack(bytes, sender));
   if (parsed.success) return parsed.data;
-  throw new LockstepError("ERR_MESSAGE", `A message from ${sender} is not as agreed: ${firstIssue(parsed.error)}.`);
+  throw new LockstepError("ERR_MESSAGE", `A message from ${sender} is invalid: ${firstIssue(parsed.error)}.`);
 }
 
 function firstIssue({ issues: [issue] }: z.ZodError): string {
@@ -77,11 +76,13 @@ function firstIssue({ issues: [issue] }: z.ZodError): string {
     .replace(/\p{Cc}/gu, " ");
 }
 
-/** Unpacks well-formed bytes; all that can still be wrong is a map whose keys are maps. */
+/** Unpacks well-formed bytes. This still fails for a map whose keys are maps. */
 function unpack(bytes: Uint8Array, sender: string): unknown {
   try {
     return packr.unpack(bytes);
   } catch (cause) {
-    throw new LockstepError("ERR_MESSAGE", `Expected a message from ${sender}, got other MessagePack.`, { cause });
+    throw new LockstepError("ERR_MESSAGE", `Expected a message from ${sender}, got MessagePack with invalid keys.`, {
+      cause,
+    });
   }
 }

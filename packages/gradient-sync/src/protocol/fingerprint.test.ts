@@ -1,3 +1,4 @@
+import { at } from "@lockstep/errors";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type FingerprintFacts, factsOf, fingerprintOf as fingerprintWith } from "./fingerprint.ts";
@@ -24,7 +25,7 @@ const facts: FingerprintFacts = {
     testSamples: 10_000,
   },
 };
-const [first, second] = facts.tensors;
+const [first, second] = [at(facts.tensors, 0), at(facts.tensors, 1)];
 
 /** For each fact, others that differ from it by as little as can be. */
 const changes: { [Fact in keyof FingerprintFacts]: FingerprintFacts[Fact][] } = {
@@ -39,12 +40,12 @@ const changes: { [Fact in keyof FingerprintFacts]: FingerprintFacts[Fact][] } = 
   ],
   modelName: ["alexnet"],
   tensors: [
-    [first!, { ...second!, name: "fc/kernel2" }],
-    [first!, { ...second!, shape: [10, 256] }],
-    [second!, first!],
-    [first!],
+    [first, { ...second, name: "fc/kernel2" }],
+    [first, { ...second, shape: [10, 256] }],
+    [second, first],
+    [first],
   ],
-  stateDict: [facts.stateDict.toReversed(), [facts.stateDict[0]!, { name: "classifier.weight", shape: [256, 10] }]],
+  stateDict: [facts.stateDict.toReversed(), [at(facts.stateDict, 0), { name: "classifier.weight", shape: [256, 10] }]],
   factorable: [[true, true], [false]],
   inputShape: [
     [32, 32, 1],
@@ -126,8 +127,8 @@ describe("the fingerprint", () => {
   });
 
   test("is the same in whatever order the fields of a tensor were written down", () => {
-    const { name, shape, dtype } = first!;
-    const tensors = [{ dtype, shape, name }, second!];
+    const { name, shape, dtype } = first;
+    const tensors = [{ dtype, shape, name }, second];
     const stateDict = facts.stateDict.map((entry) => ({ shape: entry.shape, name: entry.name }));
     expect(fingerprintOf({ ...facts, tensors, stateDict }, config)).toBe(expected);
   });

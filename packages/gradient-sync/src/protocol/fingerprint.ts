@@ -1,20 +1,20 @@
-/** What must be the same on all workers of a run, as one digest. */
+/** Computes one digest of everything that must be the same on all workers of a run. */
 import { createHash } from "node:crypto";
 import type { MessageOf } from "./messages.ts";
 
-/** What a worker tells of the run, without what belongs to the worker. */
+/** The fields of a `ready` message that must be equal on all workers. */
 export type FingerprintFacts = Omit<
   MessageOf<"ready">,
   "type" | "fingerprint" | "topology" | "compiled" | "linkBytesPerSecond" | "gemmFlopsPerSecond"
 >;
 
-/** Options that say where things are on one machine; they change nothing in what is computed. */
+/** Options that may differ between workers; they do not affect the result. */
 const LOCAL_OPTIONS = ["dataDir", "model", "initFrom", "maxRows"];
 
 /**
- * Computes the SHA-256, in hex, of the facts, of the model's layers and of the run's options.
+ * Returns the SHA-256, in hex, of the facts, the model's layers and the run's options.
  *
- * @param layers as a text that is the same on all workers; the message's topology is not
+ * @param layers description of the layers that is the same on all workers, unlike the message's topology
  */
 export function fingerprintOf(facts: FingerprintFacts, layers: string, config: Record<string, unknown>): string {
   const options = Object.fromEntries(Object.entries(config).filter(([name]) => !LOCAL_OPTIONS.includes(name)));
@@ -23,13 +23,13 @@ export function fingerprintOf(facts: FingerprintFacts, layers: string, config: R
     .digest("hex");
 }
 
-/** Puts the fields of an object in the order of their names, whoever wrote them down. */
+/** Sorts the keys of an object: a replacer for JSON.stringify. */
 function withSortedKeys(_: string, value: unknown): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Returns the facts alone, of an object that may hold more. */
+/** Returns only the facts of an object that may have more fields. */
 export function factsOf(facts: FingerprintFacts): FingerprintFacts {
   const { code, modelName, tensors, stateDict, factorable, inputShape, numClasses, classes, mean, std } = facts;
   const { trainSamples, validationSamples, testSamples } = facts;

@@ -1,21 +1,21 @@
-/** The numbers that name workers, slices and steps. Each kind has a type of its own, so that none is taken for another. */
+/** Branded ids of workers, slices and steps, so that the compiler tells them apart. */
 import { z } from "zod";
 
 const id = z.int().nonnegative();
 
-/** Checks the number of a worker. */
+/** Checks a worker's id. */
 export const workerIdSchema = id.brand<"WorkerId">();
-/** Names a worker as long as its coordinator runs: a connection gets a new one, and none is used again. */
+/** Identifies a worker while its coordinator runs. Each connection gets a new id; ids are never reused. */
 export type WorkerId = z.infer<typeof workerIdSchema>;
 
-/** Checks the number of a slice. */
+/** Checks a slice's id. */
 export const sliceIdSchema = id.brand<"SliceId">();
-/** Names a slice of a step: its index among the slices of the global batch, from 0. */
+/** Identifies a slice of a step: its index among the slices of the global batch, from 0. */
 export type SliceId = z.infer<typeof sliceIdSchema>;
 
 /** Checks the number of a step. */
 export const stepSchema = id.brand<"Step">();
-/** Names an update of the weights: how many were made before it. */
+/** Identifies an update of the weights by the number of updates before it. */
 export type Step = z.infer<typeof stepSchema>;
 
 /** Returns `value` as a worker's id. @throws ZodError unless it is a safe integer of at least 0 */

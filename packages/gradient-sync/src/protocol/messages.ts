@@ -1,6 +1,6 @@
 /**
- * The messages between a coordinator and its workers: one union for each direction. The comment of a message is the
- * sentence that its sender would say. `docs/protocol.md` tells the same as a story.
+ * The messages between a coordinator and its workers: one union per direction. `docs/protocol.md` describes their
+ * order.
  */
 import { isErrorCode } from "@lockstep/errors";
 import { z } from "zod";
@@ -9,80 +9,80 @@ import { MAX_CLASSES, MAX_HEARTBEAT_MS, MAX_NAME_CHARACTERS, MAX_PREDICTIONS, MA
 
 const count = z.int().nonnegative();
 const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
-/** Checks many counts: one complaint at the most, however many are wrong. */
+/** Checks an array of counts, and reports at most one issue, so that a large invalid array stays cheap. */
 const counts = (most: number) =>
   z.custom<number[]>(
     (value) => Array.isArray(value) && value.length <= most && value.every(isCount),
     `expected at most ${most} counts`,
   );
-/** Checks the code of an error; one that only another version knows becomes ERR_UNKNOWN. */
+/** Checks an error code. A code that only another version defines becomes ERR_UNKNOWN. */
 const code = z
   .string()
   .regex(/^ERR_[A-Z0-9_]{1,60}$/)
   .transform((value) => (isErrorCode(value) ? value : "ERR_UNKNOWN"));
-/** Checks a text for people, which loses the characters that could rewrite a terminal, or turn its lines round. */
+/** Checks human-readable text, and replaces characters that control a terminal or its text direction by spaces. */
 const text = z
   .string()
   .max(4096)
   .transform((value) => value.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " "));
-/** Checks a name that stands in logs and metrics, line after line. */
+/** Checks a name that appears on every line of logs and metrics. */
 const name = text.refine(
   (value) => value.length <= MAX_NAME_CHARACTERS,
   `expected at most ${MAX_NAME_CHARACTERS} characters`,
 );
-/** Returns a worker's name as a coordinator takes it, or undefined for one that is empty or too long. */
+/** Returns a worker's name as a coordinator accepts it, or undefined if it is empty or too long. */
 export function workerName(value: string): string | undefined {
   const parsed = name.safeParse(value);
   return parsed.success && parsed.data.trim() !== "" ? parsed.data : undefined;
 }
-/** Checks a name that becomes a file's, too, and so must be no path. */
+/** Checks a name that also becomes a file name, so it must not be a path. */
 const fileName = name.refine((value) => !/[/\\:]/.test(value), "expected a name without / \\ and :");
 /**
- * Checks bytes of numbers (see wire.ts). Off the wire they come as a Buffer, whose `slice` does not copy; from here on
- * they are a plain array, a view of the message.
+ * Checks encoded numbers (see wire.ts). They arrive as a Buffer, whose `slice` does not copy, and become a plain
+ * Uint8Array, which is still a view of the message.
  */
 const floats = z
   .instanceof(Uint8Array)
   .transform((bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
 /**
- * Checks the time of each part of the work. The names go into files and charts, so they are not for a worker to choose.
+ * Checks the milliseconds spent on each part of the work. The names are fixed, because they go into files and charts.
  */
 const milliseconds = <Part extends string>(...parts: Part[]) =>
   z.partialRecord(z.enum(parts), z.number().nonnegative());
-/** Checks the sum of a loss, which is not finite if the training has come apart. */
+/** Checks a sum of losses, which is not finite if training has diverged. */
 const sum = z.union([z.number(), z.nan(), z.literal(Number.POSITIVE_INFINITY), z.literal(Number.NEGATIVE_INFINITY)]);
 
-/** A tensor of the model, in TensorFlow.js' layout. */
+/** Checks a tensor of the model, in the layout of TensorFlow.js. */
 export const tensorSpecSchema = z.strictObject({
   name: text,
   shape: z.array(count).max(8),
   dtype: z.literal("float32"),
 });
-/** A tensor that has passed the check. */
+/** The name, shape and type of a tensor of the model. */
 export type TensorSpec = z.infer<typeof tensorSpecSchema>;
 
 /**
- * The code that a worker computes with. Two workers whose code differs compute different numbers from the same data.
+ * Checks the version of a worker's code. Workers with different code compute different numbers from the same data.
  */
 export const codeSchema = z.strictObject({
   /** Version of Lockstep. */
   version: text,
   /** `ARITHMETIC_VERSION` of arithmetic.ts. */
   arithmetic: count,
-  /** Digest of random numbers that this code draws for a fixed seed. */
+  /** Digest of the random numbers that this code draws for a fixed seed. */
   draws: text,
 });
-/** A worker's code that has passed the check. */
+/** The version of a worker's code, and of its arithmetic. */
 export type Code = z.infer<typeof codeSchema>;
 
 /**
- * Checks a slice: samples [start, end) of the epoch's order. Each try to compute a slice is an attempt, counted from 0.
+ * Checks an attempt at a slice. The slice is the samples [start, end) of the epoch's order; attempts count from 0.
  */
 const sliceSchema = z.strictObject({ slice: sliceIdSchema, attempt: count, start: count, end: count });
-/** A slice that is assigned to a worker, and the number of the attempt. */
+/** A slice that is assigned to a worker, with the number of the attempt. */
 export type SliceAssignment = z.infer<typeof sliceSchema>;
 
-/** A piece of a contribution, or of an update: see layout.ts for parts and offsets, wire.ts for packing. */
+/** A chunk of a contribution or an update; see layout.ts for parts and offsets, wire.ts for packing. */
 const pieceFields = {
   step: stepSchema,
   slice: sliceIdSchema,
@@ -92,17 +92,17 @@ const pieceFields = {
   packed: z.boolean(),
   data: floats,
 };
-/** A piece of the weights or the momentum, of tensor number `tensor` under PyTorch's layout; the offset in elements. */
+/** A chunk of the weights or momentum of tensor number `tensor`, in PyTorch's layout; the offset counts elements. */
 const stateFields = { tensor: count, kind: z.enum(["weight", "velocity"]), offset: count, data: floats };
 
 // Worker → coordinator
 
-/** "Here I am, and this is what I compute on." The first message; answered by `welcome` or `refused`. */
+/** Introduces the worker and its device. The first message; the response is `welcome` or `refused`. */
 const hello = z.strictObject({
   type: z.literal("hello"),
   protocol: count,
   name: name.refine((value) => value.trim() !== "", "expected a name that is not empty"),
-  /** A CPU's name; of a GPU also its driver and memory. */
+  /** Name of the CPU or GPU; for a GPU also its driver and memory. */
   device: text,
   backend: text,
   libraryVersion: text,
@@ -110,24 +110,28 @@ const hello = z.strictObject({
   gpu: text.optional(),
   instructionSet: text,
   threads: count,
-  /** What this worker still holds of a run that it was in: weights and momentum after `step` updates. */
+  /**
+   * Weights and momentum that the worker still holds from an earlier connection: the run, and its number of updates.
+   */
   holds: z.strictObject({ run: text, step: count }).optional(),
 });
 
-/** "This is the time on my clock." Sent at once when `welcome` comes, so that times can be compared. */
+/** Reports the worker's clock, immediately after `welcome`, so that the coordinator can compare times. */
 const clock = z.strictObject({ type: z.literal("clock"), nowMs: z.number() });
 
-/** "I have built the model and opened the data; this is what they look like." Answered by `start` or `refused`. */
+/**
+ * Describes the model that the worker has built and the data that it has opened. The response is `start` or `refused`.
+ */
 const ready = z.strictObject({
   type: z.literal("ready"),
-  /** Digest of all that must be equal on all workers: see fingerprint.ts. */
+  /** Digest of everything that must be equal on all workers; see fingerprint.ts. */
   fingerprint: text,
   code: codeSchema,
   modelName: fileName,
   tensors: z.array(tensorSpecSchema).max(4096),
-  /** The same tensors under PyTorch's names, in the order of `tensors`. */
+  /** The same tensors by PyTorch's names, in the order of `tensors`. */
   stateDict: z.array(z.strictObject({ name: text, shape: z.array(count).max(8) })).max(4096),
-  /** Whether the gradient of each tensor can be had as factors. */
+  /** For each tensor, whether its gradient can be factored. */
   factorable: z.array(z.boolean()).max(4096),
   inputShape: z.tuple([count, count, count]),
   numClasses: count.max(MAX_CLASSES),
@@ -137,18 +141,20 @@ const ready = z.strictObject({
   trainSamples: count,
   validationSamples: count,
   testSamples: count,
-  /** Weights that the model brings along: how many its module loaded or set, and a digest of those that are taken. */
+  /** The number of weights that the model's module loaded or set, and a digest of the weights that are used. */
   ownWeights: z.strictObject({ written: count, digest: text }).optional(),
-  /** What the module gave to compile(), in words: the coordinator tells the user that it is not used. */
+  /** Describes the module's arguments to compile(). The coordinator reports to the user that they are ignored. */
   compiled: text.optional(),
-  /** What model.json of TensorFlow.js will say, as JSON; the first worker's is kept, and those of others must agree. */
+  /**
+   * The model topology for TensorFlow.js' model.json, as JSON. The first worker's is used; the others must match it.
+   */
   topology: z.string().max(3_000_000),
-  /** Measured since `welcome`: bytes a second on the way here, and operations a second of a matrix product. */
+  /** Bytes per second from the coordinator, and operations per second of a matrix product, measured since `welcome`. */
   linkBytesPerSecond: z.number().positive(),
   gemmFlopsPerSecond: z.number().positive(),
 });
 
-/** "I lack these records of the data set, and need them soon." Answered by `records`. */
+/** Requests records of the data set. The response is `records`. */
 const wantRecords = z.strictObject({
   type: z.literal("want-records"),
   request: count,
@@ -156,10 +162,10 @@ const wantRecords = z.strictObject({
   indexes: counts(1024).refine((indexes) => indexes.every((index) => index < 2 ** 32)),
 });
 
-/** "A piece of my gradients for this slice." Sent while the backward pass is still under way. */
+/** Sends a chunk of the worker's gradients for a slice, while the backward pass is still running. */
 const gradientChunk = z.strictObject({ type: z.literal("gradient-chunk"), ...pieceFields });
 
-/** "That was all of my contribution for this slice." Its sums count when the coordinator commits the step. */
+/** Ends the worker's contribution for a slice. Its sums count once the coordinator commits the step. */
 const contribution = z.strictObject({
   type: z.literal("contribution"),
   step: stepSchema,
@@ -168,50 +174,53 @@ const contribution = z.strictObject({
   samples: count,
   lossSum: sum,
   correct: count,
-  /** Where the computing thread's time went since its last contribution, without waiting. */
+  /** Milliseconds that the compute thread has spent since its last contribution, without waiting. */
   ms: milliseconds("data", "forward", "backward", "read-back", "apply"),
-  /** What the socket's thread did meanwhile: encode, send, receive. */
+  /** Milliseconds that the socket thread has spent meanwhile. */
   io: milliseconds("encode", "send", "receive"),
-  /** When it was computed, by this worker's clock. */
+  /** Time at which the contribution was computed, by the worker's clock. */
   doneMs: z.number(),
 });
 
-/** "These are the sums over the samples that you asked me to evaluate." */
+/** Returns the sums over the samples of an `evaluate` request. */
 const evaluation = z.strictObject({
   type: z.literal("evaluation"),
   request: count,
   samples: count,
   lossSum: sum,
   confusion: z.array(counts(MAX_CLASSES)).max(MAX_CLASSES),
-  /** What each of them was taken for; of the test set only, where someone will look at them. */
+  /** Predicted class of each sample; only for the test set, and only if requested for display. */
   predictions: counts(MAX_PREDICTIONS).optional(),
 });
 
-/** "A piece of my state." At most `window` of them are under way before they are acknowledged with `state-ack`. */
+/** Sends a chunk of the worker's state. At most `window` chunks are in flight; `state-ack` acknowledges each. */
 const stateChunk = z.strictObject({ type: z.literal("state-chunk"), request: count, ...stateFields });
 
-/** "That was all of my state, as it was after `step` updates." */
+/** Ends the worker's state, which is that after `step` updates. */
 const stateEnd = z.strictObject({ type: z.literal("state-end"), request: count, step: count });
 
-/** "I have taken in the state that you sent. What I held before differed from it by this at the most." */
+/** Confirms that the state is loaded. Reports the largest difference from the state that the worker held before. */
 const loaded = z.strictObject({ type: z.literal("loaded"), largestDifference: sum });
 
-/** "I have done all that you told me before you asked." Answers `sync`. */
+/** Confirms that the worker has handled all messages before `sync`. */
 const synced = z.strictObject({ type: z.literal("synced") });
 
-/** "This is the digest of my weights and momentum." Answers `digest`. */
+/** Returns the digest of the worker's weights and momentum, in response to `digest`. */
 const digestResult = z.strictObject({ type: z.literal("digest-result"), step: count, digest: text });
 
-/** "I was asked to leave: give me no more slices." Answered by `finished`, once its slices are done. */
+/**
+ * Announces that the worker is about to leave and takes no more slices. The response is `finished`, once its slices are
+ * done.
+ */
 const leaving = z.strictObject({ type: z.literal("leaving") });
 
-/** "I am alive." Sent whenever the coordinator's interval has passed, even while a step computes. */
+/** Signals that the worker is alive, at the coordinator's interval, even during a step. */
 const heartbeat = z.strictObject({ type: z.literal("heartbeat") });
 
-/** "I cannot go on, for this reason." Then it closes. */
+/** Reports an error after which the worker cannot continue. It then closes the connection. */
 const failed = z.strictObject({ type: z.literal("failed"), code, reason: text });
 
-/** Checks a message of a worker. */
+/** Checks a message from a worker. */
 export const workerMessageSchema = z.discriminatedUnion("type", [
   hello,
   clock,
@@ -229,25 +238,25 @@ export const workerMessageSchema = z.discriminatedUnion("type", [
   heartbeat,
   failed,
 ]);
-/** What a worker says. */
+/** A message from a worker. */
 export type WorkerMessage = z.infer<typeof workerMessageSchema>;
 
 // Coordinator → worker
 
-/** "You are in. This is the run." Followed by `link-probe`s, answered by `ready`. */
+/** Accepts the worker and describes the run. `link-probe` messages follow; the response is `ready`. */
 const welcome = z.strictObject({
   type: z.literal("welcome"),
   workerId: workerIdSchema,
   heartbeatMs: z.int().positive().max(MAX_HEARTBEAT_MS),
-  /** Names the run, through restarts of the coordinator. */
+  /** Identifies the run, also across restarts of the coordinator. */
   run: text,
-  /** Every option of the run, as in its config.json. */
+  /** All options of the run, as in its config.json. */
   config: z.record(z.string(), z.unknown()),
-  /** The model, if it is made of data and the user's own. */
+  /** The model spec, if the model is a custom one that is defined by data. */
   spec: z.unknown().optional(),
-  /** The model is made by code, which is never sent: the worker must have been given it. */
+  /** Whether the model is defined by code. Code is never sent, so the worker needs its own copy. */
   codeModel: z.boolean(),
-  /** What there is of the data set's records, for a worker without files. */
+  /** The data set whose records the coordinator serves to workers without files. */
   supplied: z
     .strictObject({
       dataset: z.enum(["cifar10", "shapes"]),
@@ -260,37 +269,39 @@ const welcome = z.strictObject({
     .optional(),
 });
 
-/** "So many bytes, to see how fast they come." `LINK_PROBES` of them follow `welcome`. */
+/** Carries bytes that measure the speed of the link. `LINK_PROBES` of them follow `welcome`. */
 const linkProbe = z.strictObject({ type: z.literal("link-probe"), data: floats });
 
-/** "These are the records that you asked for, in that order." */
+/** Returns the requested records, in the order of the request. */
 const records = z.strictObject({ type: z.literal("records"), request: count, data: floats, crc32: count });
 
-/** "I can't take you, for this reason." Then it closes. */
+/** Refuses the worker. The coordinator then closes the connection. */
 const refused = z.strictObject({ type: z.literal("refused"), code, reason: text });
 
-/** "You take part. This is how gradients travel, and where your weights come from." */
+/** Admits the worker to the run, with the plan for its gradients and the source of its weights. */
 const start = z.strictObject({
   type: z.literal("start"),
   forms: z.array(z.enum(["dense", "factored"])).max(4096),
   wire: z.enum(["fp32", "bf16"]),
   chunkBytes: z.int().positive(),
-  /** The seed; `load-chunk`s that follow; or what the worker holds already. */
+  /**
+   * Source of the weights: the seed, the `load-chunk` messages that follow, or the state that the worker already holds.
+   */
   state: z.enum(["seed", "follows", "held"]),
 });
 
-/** "A piece of the state to go on from." */
+/** Sends a chunk of the state that the worker is to load. */
 const loadChunk = z.strictObject({ type: z.literal("load-chunk"), ...stateFields });
 
-/** "That was all of the state, as it is after `step` updates." Answered by `loaded`. */
+/** Ends the state, which is that after `step` updates. The response is `loaded`. */
 const loadEnd = z.strictObject({ type: z.literal("load-end"), step: count });
 
-/** "Tell me when you have done all that I told you before this." Answered by `synced`. */
+/** Asks the worker to confirm that it has handled all earlier messages. The response is `synced`. */
 const sync = z.strictObject({ type: z.literal("sync") });
 
 /**
- * "This is the step; these of its slices are yours." Answered by chunks and a `contribution` for each slice. Everyone
- * gets one for each step, with slices or without; a second one of the same step brings slices that others have lost.
+ * Starts a step and assigns slices of it. The response is chunks and a `contribution` for each slice. Every worker gets
+ * one per step, even without slices. Another one for the same step reassigns slices of other workers.
  */
 const assign = z.strictObject({
   type: z.literal("assign"),
@@ -300,18 +311,18 @@ const assign = z.strictObject({
   start: count,
   end: count,
   learningRate: z.number(),
-  /** The receiver's slices. */
+  /** Slices that the receiving worker computes. */
   slices: z.array(sliceSchema).max(MAX_SLICES),
-  /** Samples of every slice of the step, in slice order. */
+  /** Number of samples of every slice of the step, in slice order. */
   sliceSamples: counts(MAX_SLICES),
 });
 
-/** "A piece of the sum over all slices" (part 0), or of another worker's factors for `slice`. */
+/** Sends a chunk of the sum over all slices (part 0), or of another worker's factors for `slice`. */
 const updateChunk = z.strictObject({ type: z.literal("update-chunk"), ...pieceFields });
 
 /**
- * "Forget what came of this attempt, and the sums at the offsets `again`: they held it. Whoever has sent these pieces
- * of its dense part sends them again."
+ * Withdraws an attempt: workers discard its chunks, and the sums at the offsets `again`, which included it. Workers
+ * send the chunks of their own dense parts at these offsets again.
  */
 const withdrawn = z.strictObject({
   type: z.literal("withdrawn"),
@@ -321,7 +332,7 @@ const withdrawn = z.strictObject({
   again: counts(1_000_000),
 });
 
-/** "I don't take your contribution, for this reason; another worker computes the slice." */
+/** Rejects the worker's contribution; another worker computes the slice. */
 const rejected = z.strictObject({
   type: z.literal("rejected"),
   step: stepSchema,
@@ -331,7 +342,7 @@ const rejected = z.strictObject({
   reason: text,
 });
 
-/** "The step holds, with these attempts at its slices: apply it." All its pieces were sent before. */
+/** Commits the step with one attempt per slice: the worker applies the update, whose chunks it has received before. */
 const commit = z.strictObject({
   type: z.literal("commit"),
   step: stepSchema,
@@ -341,7 +352,7 @@ const commit = z.strictObject({
   correct: count,
 });
 
-/** "Evaluate the samples [start, end) of this part." Answered by `evaluation`. */
+/** Requests an evaluation of the samples [start, end) of a split. The response is `evaluation`. */
 const evaluate = z.strictObject({
   type: z.literal("evaluate"),
   request: count,
@@ -350,22 +361,22 @@ const evaluate = z.strictObject({
   end: count,
 });
 
-/** "Send me your state, as it is now, beside your work." Answered by `state-chunk`s and `state-end`. */
+/** Requests the worker's current state, in the background. The response is `state-chunk` messages and `state-end`. */
 const sendState = z.strictObject({ type: z.literal("send-state"), request: count, window: z.int().positive() });
 
-/** "I have room for another piece of your state." */
+/** Acknowledges a `state-chunk`: the worker may send another one. */
 const stateAck = z.strictObject({ type: z.literal("state-ack"), request: count });
 
-/** "Send me a digest of your state, as it is now." Answered by `digest-result`. */
+/** Requests a digest of the worker's current state. The response is `digest-result`. */
 const digest = z.strictObject({ type: z.literal("digest") });
 
-/** "I am alive." */
+/** Signals that the coordinator is alive. */
 const alive = z.strictObject({ type: z.literal("alive") });
 
-/** "The run is over, or you may leave." The worker leaves with exit status 0. */
+/** Ends the worker, which exits with status 0: the run has finished, or the worker asked to leave. */
 const finished = z.strictObject({ type: z.literal("finished") });
 
-/** Checks a message of a coordinator. */
+/** Checks a message from a coordinator. */
 export const coordinatorMessageSchema = z.discriminatedUnion("type", [
   welcome,
   linkProbe,
@@ -387,10 +398,10 @@ export const coordinatorMessageSchema = z.discriminatedUnion("type", [
   alive,
   finished,
 ]);
-/** What a coordinator says. */
+/** A message from a coordinator. */
 export type CoordinatorMessage = z.infer<typeof coordinatorMessageSchema>;
 
-/** The message of one type, whoever says it. */
+/** The message with the given type, in either direction. */
 export type MessageOf<Type extends (WorkerMessage | CoordinatorMessage)["type"]> = Extract<
   WorkerMessage | CoordinatorMessage,
   { type: Type }

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";
 import { PROTOCOL_VERSION } from "./limits.ts";
 import { coordinatorMessageSchema, workerMessageSchema } from "./messages.ts";
@@ -10,7 +11,7 @@ const types = [workerMessageSchema, coordinatorMessageSchema].flatMap(({ options
 
 test("docs/protocol.md tells of every message, and of no other", () => {
   for (const type of types) expect(page, type).toMatch(new RegExp(`\`${type}\``));
-  const mentioned = [...page.matchAll(/`([a-z]+(?:-[a-z]+)*)`/g)].map(([, word]) => word!);
+  const mentioned = [...page.matchAll(/`([a-z]+(?:-[a-z]+)*)`/g)].map(([, word]) => defined(word));
   const fields = ["type", "slice", "attempt"];
   expect(mentioned.filter((word) => !(types as string[]).includes(word) && !fields.includes(word))).toEqual([]);
 });

@@ -1,23 +1,24 @@
 /**
- * Checks what a message looks like before anything of it is unpacked: it must be plain MessagePack, whole, neither deep
- * nor of very many values. Else a few hundred bytes could take minutes, or gigabytes: extension types refer back to
- * other values, headers claim what never comes, and each byte of a message may be an empty map.
+ * Checks the structure of a message before it is unpacked: it must be complete, plain MessagePack, of limited depth and
+ * with a limited number of values. Otherwise a few hundred bytes could take minutes or gigabytes to unpack: extension
+ * types refer back to other values, headers claim lengths that never arrive, and every byte can be an empty map.
  */
+// biome-ignore-all lint/style/noNonNullAssertion: indexes stay within bounds, and this runs for every value received
 import { MAX_MESSAGE_DEPTH, MAX_MESSAGE_ENTRIES, MAX_MESSAGE_VALUES } from "./limits.ts";
 
-/** What a value's first byte says of it. */
+/** The format of a value, which its first byte determines. */
 interface Format {
-  /** How many bytes of length come next. */
+  /** Number of length bytes that follow. */
   lengthBytes: number;
-  /** The length, if the byte has it in itself. */
+  /** The length, if the first byte contains it. */
   length: number;
-  /** What the length counts: bytes, or so many values each. */
+  /** Values per unit of length: 0 if the length counts bytes, 1 for arrays, 2 for maps. */
   values: 0 | 1 | 2;
 }
 
-/** Returns what is wrong with the bytes, if something is. */
+/** Returns a description of what is wrong with the bytes, or undefined if they are well-formed. */
 export function malformation(bytes: Uint8Array): string | undefined {
-  /** How many values each array and map around the next value lacks. */
+  /** Number of values that are still missing, for each array and map around the next value. */
   const remaining = [1];
   let at = 0;
   let [seen, entries] = [0, 0];
@@ -30,7 +31,7 @@ export function malformation(bytes: Uint8Array): string | undefined {
     if (++seen > MAX_MESSAGE_VALUES) return `more than ${MAX_MESSAGE_VALUES} values`;
     if (at >= bytes.length) return `${bytes.length} bytes that end too early`;
     const format = FORMAT_OF_BYTE[bytes[at]!];
-    if (format === undefined) return `a value of type 0x${bytes[at]!.toString(16)}, which none may have`;
+    if (format === undefined) return `a value of the forbidden type 0x${bytes[at]!.toString(16)}`;
     at++;
     let { length } = format;
     for (let i = 0; i < format.lengthBytes; i++) length = length * 256 + (bytes[at++] ?? 0);
@@ -45,7 +46,7 @@ export function malformation(bytes: Uint8Array): string | undefined {
 
 const FORMAT_OF_BYTE = Array.from({ length: 256 }, (_, byte) => formatOf(byte));
 
-/** Returns the format of a value, or undefined for extension types and the byte that has no meaning. */
+/** Returns the format of a value by its first byte, or undefined for extension types and the unused byte 0xc1. */
 function formatOf(byte: number): Format | undefined {
   const fixed = (length: number, values: Format["values"] = 0) => ({ lengthBytes: 0, length, values });
   const counted = (lengthBytes: number, values: Format["values"] = 0) => ({ lengthBytes, length: 0, values });

@@ -1,29 +1,32 @@
-/** The buffers that chunks of gradients are decoded into, kept from one step for the next. */
+/** A pool of buffers for decoded gradient chunks, which are reused from step to step. */
 
 /**
- * Reuses the buffers of dense chunks: the system clears the memory of a new one and V8 collects it later, which
- * together take as long as the sum. It holds as many as were once needed at the same time, and one for chunks that are
- * only read.
+ * Reuses the buffers of dense chunks. Without it, clearing the memory of new buffers and collecting them later would
+ * take as long as the sum. The pool grows to the largest number of buffers in use at the same time, plus one scratch
+ * buffer for chunks that are only checked.
  */
 export class BufferPool {
-  /** Free buffers by length, of which there are two: that of a chunk, and that of the last one. */
+  /** Free buffers by length. There are two lengths: that of a full chunk, and that of the last chunk. */
   readonly #free = new Map<number, Float32Array<ArrayBuffer>[]>();
-  /** The shared buffer, as long as the longest that was asked for. */
+  /** The shared scratch buffer, as long as the longest request so far. */
   #scratch = new Float32Array();
 
-  /** Returns a buffer of `elements` numbers with any content. It is the caller's until `release`. */
+  /** Returns a buffer of `elements` numbers with arbitrary content, which belongs to the caller until `release`. */
   acquire(elements: number): Float32Array<ArrayBuffer> {
     return this.#free.get(elements)?.pop() ?? new Float32Array(elements);
   }
 
-  /** Takes back a buffer that nobody reads any more. */
+  /** Returns a buffer to the pool. The caller must not use it afterwards. */
   release(buffer: Float32Array<ArrayBuffer>): void {
     const free = this.#free.get(buffer.length);
     if (free === undefined) this.#free.set(buffer.length, [buffer]);
     else free.push(buffer);
   }
 
-  /** Returns the one shared buffer at a length of `elements`, with any content; the next call gives it away again. */
+  /**
+   * Returns the first `elements` numbers of the scratch buffer, with arbitrary content. They are valid until the next
+   * call.
+   */
   scratch(elements: number): Float32Array<ArrayBuffer> {
     if (this.#scratch.length < elements) this.#scratch = new Float32Array(elements);
     return this.#scratch.subarray(0, elements);

@@ -1,28 +1,31 @@
-/** Checks the chunks that come off the wire, and decodes them. */
+/** Validates and decodes chunks from the wire. */
 import { LockstepError } from "@lockstep/errors";
 import { chunkLength, chunkOffsets, type Layout, partElements } from "../layout/layout.ts";
 import { decodeInto } from "../layout/wire.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import type { Chunk } from "./outgoing.ts";
 
-/** Decodes the chunks of a step by its layout. */
+/** Decodes the chunks of a step according to its layout. */
 export class ChunkDecoder {
   readonly #layout: Layout;
   readonly #pool: BufferPool;
 
-  /** @param pool buffers that chunks are decoded into: dense ones to keep, factors only to check */
+  /** @param pool provides the buffers for dense chunks, and the scratch buffer for factors, which are only checked */
   constructor(layout: Layout, pool: BufferPool) {
     this.#layout = layout;
     this.#pool = pool;
   }
 
-  /** Returns the elements of a chunk of a slice of so many samples; undefined if none begins there. */
+  /**
+   * Returns the length of a chunk of a slice with this number of samples; undefined if no chunk starts at its offset.
+   */
   elementsOf({ part, offset }: Chunk, samples: number): number | undefined {
     return chunkLength(this.#layout, partElements(this.#layout, part, samples), offset);
   }
 
   /**
-   * Returns the numbers of a chunk, or why they are refused. Factors lie in the scratch buffer, until the next call.
+   * Returns the numbers of a chunk, or the reason to reject it. Factors are in the scratch buffer, valid until the next
+   * call.
    */
   decode(chunk: Chunk, elements: number): Float32Array<ArrayBuffer> | string {
     const values = chunk.part === 0 ? this.#pool.acquire(elements) : this.#pool.scratch(elements);
@@ -35,7 +38,7 @@ export class ChunkDecoder {
     }
   }
 
-  /** Tells whether these are the offsets of all chunks, by part, of a slice of so many samples. */
+  /** Returns whether all chunks of a slice have been received. @param received offsets by part */
   hasAllChunks(received: readonly ReadonlySet<number>[], samples: number): boolean {
     return received.every((offsets, part) => {
       return offsets.size === chunkOffsets(this.#layout, partElements(this.#layout, part, samples)).length;

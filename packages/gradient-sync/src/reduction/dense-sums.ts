@@ -1,4 +1,5 @@
-/** The sums of the dense part over all slices of a step, chunk by chunk. */
+/** Sums the dense parts of all slices of a step, chunk by chunk. */
+// biome-ignore-all lint/style/noNonNullAssertion: indexes stay within bounds, and a check would slow these loops
 import { chunkOffsets, type Layout } from "../layout/layout.ts";
 import { encodeFloats, type WireFloats } from "../layout/wire.ts";
 import type { SliceId } from "../protocol/ids.ts";
@@ -6,30 +7,31 @@ import type { BufferPool } from "./buffer-pool.ts";
 
 type Values = Float32Array<ArrayBuffer>;
 
-/** A chunk of the dense part as numbers; the offset in elements. */
+/** A decoded chunk of the dense part; the offset counts elements. */
 export interface DenseChunk {
   offset: number;
   values: Values;
 }
 
-/** Options of the sums of a step. */
+/** Options of `DenseSums`. */
 export interface DenseSumsOptions {
+  /** Number of slices of the step. */
   slices: number;
   layout: Layout;
-  /** Whether sums with many zeros go out packed. */
+  /** Whether to pack sums with many zeros. */
   packing: boolean;
-  /** Takes back the buffers of chunks that were added. */
+  /** Receives the buffers of chunks that have been added. */
   pool: BufferPool;
 }
 
-/** Adds dense chunks in slice order, as soon as those of all slices have come. */
+/** Adds dense chunks in slice order, as soon as the chunks of all slices have arrived. */
 export class DenseSums {
   readonly #options: DenseSumsOptions;
-  /** Number of sums when all have gone out. */
+  /** Number of chunks of the dense part. */
   readonly #chunks: number;
-  /** Chunks that wait for those of other slices: by offset, then by slice. */
+  /** Chunks that wait for those of other slices, by offset and then by slice. */
   readonly #waiting = new Map<number, (Values | undefined)[]>();
-  /** Offsets whose sums have gone out. */
+  /** Offsets whose sums have been returned. */
   readonly #summed = new Set<number>();
 
   constructor(options: DenseSumsOptions) {
@@ -37,7 +39,11 @@ export class DenseSums {
     this.#chunks = chunkOffsets(options.layout, options.layout.denseElements).length;
   }
 
-  /** Takes over a chunk of a slice. @returns the encoded sum at its offset, if this was the last one that it lacked */
+  /**
+   * Adds a chunk of a slice and takes ownership of its buffer.
+   *
+   * @returns the encoded sum, if this was the last missing chunk
+   */
   add(slice: SliceId, { offset, values }: DenseChunk): WireFloats | undefined {
     const chunks = this.#waiting.get(offset) ?? new Array<Values | undefined>(this.#options.slices).fill(undefined);
     this.#waiting.set(offset, chunks);
@@ -48,7 +54,7 @@ export class DenseSums {
     return this.#encodedSum(chunks);
   }
 
-  /** Takes the chunks of a slice out of all sums. @returns the offsets of those that are to be made again */
+  /** Removes the chunks of a slice from all sums. @returns the offsets of the sums that must be computed again */
   withdraw(slice: SliceId): number[] {
     for (const chunks of this.#waiting.values()) chunks[slice] = undefined;
     const again = [...this.#summed];
@@ -56,12 +62,12 @@ export class DenseSums {
     return again;
   }
 
-  /** Whether all sums have gone out. */
+  /** Whether all sums have been returned. */
   get areComplete(): boolean {
     return this.#summed.size === this.#chunks;
   }
 
-  /** Bytes of chunks that wait. */
+  /** Bytes of waiting chunks. */
   get bufferedBytes(): number {
     const waiting = [...this.#waiting.values()].flat();
     return waiting.reduce((bytes, values) => bytes + (values?.byteLength ?? 0), 0);
@@ -81,12 +87,12 @@ export class DenseSums {
     }
     if (total === undefined) return undefined;
     const sum = encodeFloats(total, layout.wire, packing);
-    if (sum.data.buffer !== total.buffer) pool.release(total); // else the message is a view of it
+    if (sum.data.buffer !== total.buffer) pool.release(total); // otherwise the message is a view of it
     return sum;
   }
 }
 
-/** Adds numbers, four at a time since V8 unrolls no loops. Each sum is rounded to float32, so their order shows. */
+/** Adds `other` to `total`, unrolled by hand because V8 does not. Each sum rounds to float32, so the order matters. */
 function addTo(total: Values, other: Values): void {
   const unrolled = total.length - (total.length % 4);
   for (let i = 0; i < unrolled; i += 4) {

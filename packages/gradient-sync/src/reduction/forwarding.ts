@@ -1,21 +1,21 @@
-/** Sends what primary attempts send on to the others, and takes it back when one of them fails. */
+/** Forwards the chunks of primary attempts to the other workers, and withdraws them when an attempt fails. */
 import { type SliceId, type Step, toSliceId, type WorkerId } from "../protocol/ids.ts";
 import type { DenseSums } from "./dense-sums.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { Attempt, CheckedPiece, SliceAttempts } from "./slice-attempts.ts";
 
-/** The slice in messages of sums, which are of all slices. */
+/** The slice field in messages of sums, which cover all slices. */
 const SUM_SLICE = toSliceId(0);
 
-/** Why a slice whose worker was lost needs another one. */
-export const WORKER_DISCONNECTED = "its worker was lost";
+/** Reason for which a slice needs another worker after its worker disconnected. */
+export const WORKER_DISCONNECTED = "its worker disconnected";
 
-/** Passes on the pieces of primary attempts: factors as they come, dense chunks as sums. */
+/** Forwards the chunks of primary attempts: factors as they arrive, dense chunks as sums. */
 export class Forwarding {
   readonly #step: Step;
   readonly #slices: readonly SliceAttempts[];
   readonly #sums: DenseSums;
-  /** Workers that can send nothing again. */
+  /** Disconnected workers, which cannot resend anything. */
   readonly #disconnected = new Set<WorkerId>();
 
   constructor(step: Step, slices: readonly SliceAttempts[], sums: DenseSums) {
@@ -24,12 +24,12 @@ export class Forwarding {
     this.#sums = sums;
   }
 
-  /** Notes that a worker can send nothing again. */
+  /** Records that a worker disconnected and cannot resend anything. */
   markDisconnected(worker: WorkerId): void {
     this.#disconnected.add(worker);
   }
 
-  /** Passes a piece on, or buffers it where another attempt is the primary one. */
+  /** Forwards a chunk, or buffers it if another attempt is the primary one. */
   accept(slice: SliceAttempts, attempt: Attempt, piece: CheckedPiece): Outgoing[] {
     slice.primary ??= attempt;
     if (slice.primary === attempt) return this.#forward(slice.slice, attempt.worker, piece);
@@ -37,7 +37,7 @@ export class Forwarding {
     return [];
   }
 
-  /** Makes an attempt the primary one, unless it is. */
+  /** Makes an attempt the primary one, and forwards its buffered chunks. */
   promote(slice: SliceAttempts, attempt: Attempt, out: Outgoing[]): void {
     if (slice.primary === attempt) return;
     slice.primary = attempt;
@@ -45,9 +45,9 @@ export class Forwarding {
   }
 
   /**
-   * Takes an attempt out. If it was the primary one, its factors are dropped by label, and the sums that held its dense
-   * part are made again: those who have sent theirs send it again, and a slice whose worker is lost, and can't, is
-   * withdrawn with it.
+   * Withdraws an attempt. If it was the primary one, the workers discard its factors, and the sums that included its
+   * dense part are computed again: the workers of other slices resend their chunks, and a slice whose worker has
+   * disconnected is withdrawn as well.
    */
   withdraw(slice: SliceAttempts, attempt: Attempt, out: Outgoing[]): void {
     slice.attempts.delete(attempt.attempt);
@@ -61,7 +61,7 @@ export class Forwarding {
     if (next !== undefined) this.promote(slice, next, out);
   }
 
-  /** Asks the primary attempts to send once more what the sums at these offsets are made of. */
+  /** Marks the dense chunks at these offsets, which the workers of primary attempts must resend. */
   #requestResend(offsets: readonly number[], out: Outgoing[]): void {
     for (const slice of this.#slices) {
       const { primary } = slice;

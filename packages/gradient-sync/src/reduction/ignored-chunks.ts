@@ -1,11 +1,10 @@
-/** Counts the chunks of each worker that were of no use in a step. */
+/** Counts the ignored chunks of each worker in a step. */
 import { LockstepError } from "@lockstep/errors";
 import type { WorkerId } from "../protocol/ids.ts";
 
 /**
- * Most chunks of a worker in one step that are ignored: those of attempts that were withdrawn, or a repetition of what
- * was not asked for again. An honest worker sends some when slices of its are withdrawn, and a slow one those of a step
- * before.
+ * Maximum number of ignored chunks of a worker in one step: chunks of withdrawn attempts and unrequested repetitions.
+ * An honest worker sends some when its slices are withdrawn, and a slow one still sends chunks of the step before.
  */
 export const MAX_IGNORED_CHUNKS = 2 ** 16;
 
@@ -13,14 +12,14 @@ export const MAX_IGNORED_CHUNKS = 2 ** 16;
 export class IgnoredChunks {
   readonly #counts = new Map<WorkerId, number>();
 
-  /** Counts one more. @throws LockstepError ERR_CHUNK for more than `MAX_IGNORED_CHUNKS` */
+  /** Counts one ignored chunk. @throws LockstepError ERR_CHUNK after more than `MAX_IGNORED_CHUNKS` */
   add(worker: WorkerId): void {
     const ignored = (this.#counts.get(worker) ?? 0) + 1;
     this.#counts.set(worker, ignored);
     if (ignored <= MAX_IGNORED_CHUNKS) return;
     throw new LockstepError(
       "ERR_CHUNK",
-      `More than ${MAX_IGNORED_CHUNKS} chunks in a step were repetitions, or of attempts that no longer count.`,
+      `Expected at most ${MAX_IGNORED_CHUNKS} repeated or withdrawn chunks in a step, got more.`,
     );
   }
 }

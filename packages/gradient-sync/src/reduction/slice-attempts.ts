@@ -1,55 +1,55 @@
 /**
- * The attempts at one slice of a step. The first one that sends anything is the primary attempt: what it sends goes on
- * to the others at once. What further ones send meanwhile is buffered, until one of them takes its place.
+ * The attempts at one slice of a step. The first attempt that sends anything is the primary one: its chunks are
+ * forwarded immediately. Chunks of further attempts are buffered until one of them becomes the primary attempt.
  */
 import type { SliceId, WorkerId } from "../protocol/ids.ts";
 import type { SliceAssignment } from "../protocol/messages.ts";
 import type { DenseChunk } from "./dense-sums.ts";
 import type { Chunk, Contribution } from "./outgoing.ts";
 
-const NOBODY_FREE = "no worker was free earlier";
+const NOBODY_FREE = "no worker was available earlier";
 
-/** A checked piece of an attempt: a dense chunk as numbers to add, a chunk of factors as it came. */
+/** A checked chunk of an attempt: a decoded dense chunk, or an encoded chunk of factors. */
 export type CheckedPiece = DenseChunk | Chunk;
 
-/** One worker's try to compute a slice. */
+/** One worker's attempt to compute a slice. */
 export interface Attempt {
-  /** Counted from 0 for each slice. */
+  /** Number of the attempt, from 0 for each slice. */
   readonly attempt: number;
   readonly worker: WorkerId;
-  /** Offsets that have come, of each part. */
+  /** Received offsets of each part. */
   readonly received: readonly Set<number>[];
-  /** Dense offsets whose sums are made again, and that have not come again. */
+  /** Dense offsets that the worker must resend and has not resent yet. */
   readonly pendingResends: Set<number>;
-  /** Pieces that wait for this attempt to become the primary one. */
+  /** Chunks to forward when this attempt becomes the primary one. */
   buffered: CheckedPiece[];
   contribution?: Contribution;
 }
 
-/** An attempt all of whose pieces have come. */
+/** An attempt whose chunks and contribution have all arrived. */
 export interface CompleteAttempt {
   attempt: number;
   worker: WorkerId;
   contribution: Contribution;
 }
 
-/** A slice, its live attempts, and the workers that have failed at it. */
+/** A slice, its live attempts, and the workers that failed to compute it. */
 export class SliceAttempts {
   readonly slice: SliceId;
   /** Samples [start, end) of the epoch's order. */
   readonly start: number;
   readonly end: number;
-  /** Live attempts by number. */
+  /** Live attempts, by number. */
   readonly attempts = new Map<number, Attempt>();
-  /** Number of attempts so far; also the number of the next one. */
+  /** Number of attempts so far, which is also the number of the next attempt. */
   attemptsMade = 0;
-  /** The live attempt whose pieces go on to the others. */
+  /** The live attempt whose chunks are forwarded. */
   primary: Attempt | undefined;
-  /** Why no attempt is live, when none is; for people. */
+  /** Human-readable reason for which the slice has no live attempt. */
   openBecause = NOBODY_FREE;
-  /** Workers whose contributions were refused. */
+  /** Workers whose contributions were rejected. */
   readonly excludedWorkers = new Set<WorkerId>();
-  /** Workers whose numbers were not finite. */
+  /** Workers that sent NaN or infinity. */
   readonly nonFiniteWorkers = new Set<WorkerId>();
 
   constructor({ slice, start, end }: { slice: SliceId; start: number; end: number }) {
@@ -58,12 +58,12 @@ export class SliceAttempts {
     this.end = end;
   }
 
-  /** Samples of the slice. */
+  /** Number of samples of the slice. */
   get samples(): number {
     return this.end - this.start;
   }
 
-  /** The attempt that has contributed, if one has. */
+  /** The attempt with a contribution, or undefined. */
   get complete(): CompleteAttempt | undefined {
     for (const { attempt, worker, contribution } of this.attempts.values()) {
       if (contribution !== undefined) return { attempt, worker, contribution };
@@ -71,7 +71,7 @@ export class SliceAttempts {
     return undefined;
   }
 
-  /** Begins an attempt. @param parts of the layout */
+  /** Starts an attempt. @param parts number of parts of the layout */
   begin(worker: WorkerId, parts: number): SliceAssignment {
     const { slice, start, end } = this;
     const attempt = this.attemptsMade++;
@@ -80,12 +80,12 @@ export class SliceAttempts {
     return { slice, attempt, start, end };
   }
 
-  /** Tells whether a worker has an attempt that it has not completed. */
+  /** Returns whether a worker has an incomplete attempt. */
   isOpenFor(worker: WorkerId): boolean {
     return [...this.attempts.values()].some((one) => one.worker === worker && one.contribution === undefined);
   }
 
-  /** Returns the workers whose numbers were not finite though another attempt is complete; each of them once. */
+  /** Returns and clears the workers that sent NaN or infinity, once another attempt is complete. */
   drainNonFiniteWorkers(): WorkerId[] {
     if (this.complete === undefined) return [];
     const workers = [...this.nonFiniteWorkers];
@@ -93,7 +93,7 @@ export class SliceAttempts {
     return workers;
   }
 
-  /** Bytes of buffered pieces. */
+  /** Bytes of buffered chunks. */
   get bufferedBytes(): number {
     const pieces = [...this.attempts.values()].flatMap(({ buffered }) => buffered);
     return pieces.reduce((bytes, piece) => bytes + ("data" in piece ? piece.data : piece.values).byteLength, 0);

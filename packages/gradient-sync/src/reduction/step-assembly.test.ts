@@ -1,3 +1,5 @@
+import { at } from "@lockstep/errors";
+import { defined } from "@lockstep/testing";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { chunkLength, chunkOffsets, makeLayout, partElements } from "../layout/layout.ts";
@@ -17,14 +19,14 @@ const numberAt = (slice: number, attempt: number, part: number, index: number) =
   1000 * slice + 100 * attempt + 10 * part + index / 100;
 /** A part of a slice as one attempt computes it: all of its numbers tell where they are from. */
 const partOf = (slice: number, attempt: number, part: number) =>
-  Float32Array.from({ length: partElements(layout, part, sliceSamples[slice]!) }, (_, index) =>
+  Float32Array.from({ length: partElements(layout, part, at(sliceSamples, slice)) }, (_, index) =>
     numberAt(slice, attempt, part, index),
   );
 const dense = Float32Array.from({ length: 7 }, (_, index) => -index);
 
 function piecesOf(slice: number, attempt: number, part: number, values: Float32Array): Piece[] {
   return chunkOffsets(layout, values.length).map((offset) => {
-    const length = chunkLength(layout, values.length, offset)!;
+    const length = defined(chunkLength(layout, values.length, offset), "length");
     return { slice: toSliceId(slice), attempt, part, offset, values: values.slice(offset, offset + length) };
   });
 }
@@ -50,7 +52,7 @@ function complete(assembly: StepAssembly, attempts: readonly number[], { rowElem
   return [...rowElements.keys()].map(assembly.complete(toStep(9), attempts));
 }
 const allPieces = [...sums, ...sliceSamples.flatMap((_, slice) => factorsOf(slice, 0))];
-const incomplete = expect.objectContaining({ code: "ERR_COMMIT", message: expect.stringContaining("Step 9 ") });
+const incomplete = expect.objectContaining({ code: "ERR_COMMIT", message: expect.stringContaining("step 9 ") });
 const misplaced = expect.objectContaining({ code: "ERR_CHUNK" });
 
 describe("a step", () => {
@@ -130,7 +132,7 @@ describe("a commit before all of it has come", () => {
     const pieces = [
       ...allPieces.filter(({ slice, part }) => part === 0 || slice > 0),
       ...others,
-      { ...first!, attempt: 1 },
+      { ...defined(first), attempt: 1 },
     ];
     expect(() => complete(assemblyOf(pieces), [0, 0, 0])).toThrow(incomplete);
     expect(() => complete(assemblyOf(pieces), [1, 0, 0])).toThrow(incomplete);
@@ -199,8 +201,8 @@ describe("a piece that does not fit", () => {
   test("does not make up for one that is missing", () => {
     const pieces = allPieces.filter(({ slice, part, offset }) => !(slice === 2 && part === 3 && offset === 3));
     const assembly = assemblyOf(pieces);
-    const twice = factorsOf(2, 0).find(({ part, offset }) => part === 3 && offset === 6)!;
-    expect(() => assembly.add(twice)).toThrow(misplaced);
+    const twice = factorsOf(2, 0).find(({ part, offset }) => part === 3 && offset === 6);
+    expect(() => assembly.add(defined(twice))).toThrow(misplaced);
     expect(() => complete(assembly, [0, 0, 0])).toThrow(incomplete);
   });
 });

@@ -1,47 +1,48 @@
 /**
- * The update of one step while it comes together at a worker: the sum of the dense parts, and every slice's factors.
- * Pieces of factors are kept by slice and attempt, until the commit says which attempts the step is made of.
+ * Assembles the update of one step on a worker: the sum of the dense parts, and the factors of every slice. Factors are
+ * stored by slice and attempt until the commit names one attempt per slice.
  */
-import { LockstepError } from "@lockstep/errors";
+import { at, LockstepError } from "@lockstep/errors";
 import { chunkLength, chunkOffsets, type Layout, partElements } from "../layout/layout.ts";
 import type { SliceId, Step } from "../protocol/ids.ts";
 
-/** Attempts at a slice whose factors are kept at once: the primary one, and some of this worker's own. */
+/** Maximum number of attempts per slice whose factors are stored: the primary one, and some of this worker's own. */
 const MAX_ATTEMPTS = 8;
 
+/** The place of a chunk in the update. */
 interface PiecePlace {
   slice: SliceId;
   attempt: number;
   part: number;
-  /** Counted in elements of the part. */
+  /** In elements of the part. */
   offset: number;
 }
 
-/** Numbers of the update, and where in it they belong. */
+/** A decoded chunk of the update, and its place. */
 export interface Piece extends PiecePlace {
   values: Float32Array;
 }
 
-/** The factors of one attempt at a slice, by part. Part 0 stays empty. */
+/** The factors of one attempt at a slice, by part. Part 0 is empty. */
 interface Factors {
   parts: Float32Array<ArrayBuffer>[];
-  /** Offsets that have come, of each part. */
+  /** Received offsets of each part. */
   received: Set<number>[];
 }
 
-/** Puts the update of one step together, whatever order its pieces come in. */
+/** Assembles the update of one step from chunks in any order. */
 export class StepAssembly {
   readonly #layout: Layout;
   readonly #sliceSamples: readonly number[];
   readonly #dense: Float32Array<ArrayBuffer>;
-  /** Offsets of the sums that have come. */
+  /** Received offsets of the sums. */
   readonly #sums = new Set<number>();
   /** The factors of each slice, by attempt. */
   readonly #attempts: Map<number, Factors>[];
 
   /**
-   * @param sliceSamples samples of every slice of the step, in slice order
-   * @param dense where the sums are to be put together, whatever it holds. @default a new array
+   * @param sliceSamples number of samples of every slice of the step, in slice order
+   * @param dense receives the sums; its initial content is ignored
    */
   constructor(
     layout: Layout,
@@ -54,30 +55,30 @@ export class StepAssembly {
     this.#attempts = sliceSamples.map(() => new Map());
   }
 
-  /** Samples of the global batch. */
+  /** Number of samples of the global batch. */
   get rows(): number {
     return this.#sliceSamples.reduce((total, samples) => total + samples, 0);
   }
 
-  /** Samples of a slice of the step; 0 for one that there is not. */
+  /** Returns the number of samples of a slice; 0 if the slice does not exist. */
   samplesOf(slice: SliceId): number {
     return this.#sliceSamples[slice] ?? 0;
   }
 
   /**
-   * Adds a piece of the coordinator's, or of this worker's own factors.
+   * Adds a chunk from the coordinator or of this worker's own factors.
    *
-   * @throws LockstepError ERR_CHUNK if it does not fit
+   * @throws LockstepError ERR_CHUNK if no such chunk is expected
    */
   add({ values, ...place }: Piece): void {
     this.claim(place, values.length).set(values);
   }
 
   /**
-   * Returns where the numbers of a piece belong, for a caller who decodes them there. From then on they count as there.
+   * Returns the destination of a chunk, into which the caller decodes its numbers, and marks the chunk as received.
    *
-   * @param count how many there are. @default as many as there must be
-   * @throws LockstepError ERR_CHUNK if no such piece is expected
+   * @param count number of numbers, if known; it must then be the expected one
+   * @throws LockstepError ERR_CHUNK if no such chunk is expected
    */
   claim(place: PiecePlace, count?: number): Float32Array<ArrayBuffer> {
     const { slice, attempt, part, offset } = place;
@@ -91,42 +92,44 @@ export class StepAssembly {
     return target.subarray(offset, offset + elements);
   }
 
-  /** Forgets an attempt, and the sums that had it in them. */
+  /** Discards an attempt, and the sums at the offsets `again`, which included it. */
   withdraw({ slice, attempt, again }: { slice: SliceId; attempt: number; again: readonly number[] }): void {
     for (const offset of again) this.#sums.delete(offset);
     this.#attempts[slice]?.delete(attempt);
   }
 
   /**
-   * Reads parts for all rows of the batch; the rows of a factor are in slice order. Part 0 is the array that was given,
-   * factors are copies.
+   * Returns a function that returns a part for all rows of the batch. Part 0 is the array `dense`; factors are copies,
+   * with their rows in slice order.
    *
-   * @param attempts that the commit is made of, by slice
-   * @throws LockstepError ERR_COMMIT if not all of them has come
+   * @param attempts the committed attempt of each slice
+   * @throws LockstepError ERR_COMMIT if a chunk is missing
    */
   complete(step: Step, attempts: readonly number[]): (part: number) => Float32Array<ArrayBuffer> {
-    const chosen = this.#sliceSamples.map((_, slice) => this.#attempts[slice]!.get(attempts[slice]!));
+    const chosen = this.#attempts.map((byNumber, slice) => byNumber.get(attempts[slice] ?? Number.NaN));
+    const complete = chosen.flatMap((factors) => (factors !== undefined && this.#isComplete(factors) ? [factors] : []));
     const hasFactors = this.#layout.rowElements.length > 1;
     const hasSums = chunkOffsets(this.#layout, this.#layout.denseElements).every((offset) => this.#sums.has(offset));
-    const isComplete = chosen.every((factors) => !hasFactors || (factors && this.#isComplete(factors)));
-    if (!hasSums || !isComplete || attempts.length !== chosen.length) {
-      throw new LockstepError("ERR_COMMIT", `Step ${step} was committed before all of it had come.`);
+    const isComplete = hasSums && (!hasFactors || complete.length === chosen.length);
+    if (!isComplete || attempts.length !== chosen.length) {
+      throw new LockstepError("ERR_COMMIT", `Expected all chunks of step ${step} before its commit, got fewer.`);
     }
-    return (part) => (part === 0 ? this.#dense : concat(chosen.map((factors) => factors!.parts[part]!)));
+    return (part) => (part === 0 ? this.#dense : concat(complete.map(({ parts }) => at(parts, part))));
   }
 
   /**
-   * Returns a factor part for all rows, as `complete` would, if it has come from every slice; and the attempts, by
-   * slice, that it is made of. They may turn out to be others in the end.
+   * Returns a factor part for all rows, as `complete` would, if it has arrived from every slice, and the attempts, by
+   * slice, that it consists of. The commit may name other attempts.
    */
   completeFactor(part: number): { attempts: number[]; values: Float32Array<ArrayBuffer> } | undefined {
     const chosen = this.#attempts.map((attempts) =>
       [...attempts].findLast(([, factors]) => this.#hasPart(factors, part)),
     );
-    if (chosen.includes(undefined)) return undefined;
+    const found = chosen.filter((entry) => entry !== undefined);
+    if (found.length < chosen.length) return undefined;
     return {
-      attempts: chosen.map((found) => found![0]),
-      values: concat(chosen.map((found) => found![1].parts[part]!)),
+      attempts: found.map(([attempt]) => attempt),
+      values: concat(found.map(([, { parts }]) => at(parts, part))),
     };
   }
 
@@ -134,7 +137,7 @@ export class StepAssembly {
     const attempts = this.#attempts[slice];
     const known = attempts?.get(attempt);
     if (attempts === undefined || known !== undefined || attempts.size === MAX_ATTEMPTS) return known;
-    const samples = this.#sliceSamples[slice]!;
+    const samples = at(this.#sliceSamples, slice);
     const parts = this.#layout.rowElements.map((_, part) =>
       part === 0 ? new Float32Array() : new Float32Array(partElements(this.#layout, part, samples)),
     );
@@ -148,7 +151,7 @@ export class StepAssembly {
   }
 
   #hasPart({ parts, received }: Factors, part: number): boolean {
-    return received[part]!.size === chunkOffsets(this.#layout, parts[part]!.length).length;
+    return at(received, part).size === chunkOffsets(this.#layout, at(parts, part).length).length;
   }
 }
 
@@ -163,5 +166,8 @@ function concat(arrays: Float32Array[]): Float32Array<ArrayBuffer> {
 }
 
 function misplaced({ slice, part, offset }: PiecePlace): LockstepError {
-  return new LockstepError("ERR_CHUNK", `No such chunk is expected at ${offset} of part ${part} of slice ${slice}.`);
+  return new LockstepError(
+    "ERR_CHUNK",
+    `Got an unexpected chunk at offset ${offset} of part ${part} of slice ${slice}.`,
+  );
 }

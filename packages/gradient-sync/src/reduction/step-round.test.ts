@@ -1,3 +1,5 @@
+import { at } from "@lockstep/errors";
+import { defined } from "@lockstep/testing";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { makeLayout } from "../layout/layout.ts";
@@ -102,9 +104,9 @@ describe("a step", () => {
   test("adds in the order of slices and not of arrival: float32 sums depend on it", () => {
     const round = startedRound();
     const parts = [2 ** 24, 1, -(2 ** 24)].map((value, slice) => chunkOf(slice, 0, 0, 3, value, value));
-    const out = [2, 1, 0].flatMap((slice) => round.onChunk(slice, parts[slice]!));
+    const out = [2, 1, 0].flatMap((slice) => round.onChunk(slice, at(parts, slice)));
     expect(out).toHaveLength(1);
-    const { to, except, message } = out[0]!;
+    const { to, except, message } = at(out, 0);
     expect([to, except]).toEqual(["all", undefined]);
     if (message.type !== "update-chunk") throw new Error(`Expected a sum, got ${message.type}.`);
     expect([...decodeFloats(message, 2, "fp32")]).toEqual([0, 0]); // (2²⁴ + 1) − 2²⁴, and not 2²⁴ + (1 − 2²⁴)
@@ -113,7 +115,9 @@ describe("a step", () => {
   test("forwards each piece of a factor as it is, at once, to all but the one that it came from", () => {
     const round = startedRound();
     const [chunk] = chunksOf(2, 0, [1]);
-    expect(round.onChunk(2, chunk!)).toEqual([{ to: "all", except: 2, message: { ...chunk, type: "update-chunk" } }]);
+    expect(round.onChunk(2, defined(chunk))).toEqual([
+      { to: "all", except: 2, message: { ...chunk, type: "update-chunk" } },
+    ]);
   });
 
   test("without dense tensors is complete with its contributions", () => {
@@ -162,7 +166,7 @@ describe("a second attempt at a slice", () => {
   test("takes the place of the first, with what of it has come, if the first's worker is lost", () => {
     const { round, out } = twice();
     const [first, ...rest] = chunksOf(0, 1);
-    send(round, 3, [first!]);
+    send(round, 3, [defined(first)]);
     out.push(...round.removeWorker(0));
     out.push(...send(round, 3, rest), ...round.onContribution(3, contributionOf(0, 1)));
     for (const slice of [1, 2]) out.push(...send(round, slice, chunksOf(slice, 0, [0]).slice(0, 1)));
@@ -285,11 +289,11 @@ describe("what comes twice", () => {
     round.removeWorker(0);
     round.assign(3, [0]);
     send(round, 3, chunksOf(0, 1));
-    const [chunk] = chunksOf(1);
-    expect([...round.onChunk(1, chunk!), ...round.onChunk(1, chunk!)]).toEqual([]);
+    const chunk = at(chunksOf(1), 0);
+    expect([...round.onChunk(1, chunk), ...round.onChunk(1, chunk)]).toEqual([]);
     expect(sumsIn(send(round, 2, chunksOf(2, 0, [0])))).toEqual([0]);
     const bytesBefore = round.bufferedBytes;
-    expect(round.onChunk(1, chunk!)).toEqual([]); // its sum has gone out
+    expect(round.onChunk(1, chunk)).toEqual([]); // its sum has gone out
     expect(round.bufferedBytes).toBe(bytesBefore);
   });
 });
@@ -330,13 +334,13 @@ describe("a piece or a contribution that is not as it must be", () => {
     const round = startedRound();
     const out = [1, 2].flatMap((slice) => contribute(round, slice, slice));
     const [first, ...rest] = chunksOf(0);
-    out.push(...round.onChunk(0, first!));
+    out.push(...round.onChunk(0, defined(first)));
     out.push(...corrupt(round));
     const rejected = out.find(({ message }) => message.type === "rejected");
     expect(rejected).toMatchObject({ to: 0, message: { step: STEP, slice: 0, attempt: 0, code } });
     expect(withdrawals(out)).toMatchObject([[0, 0, expect.arrayContaining([0])]]);
-    expect([...round.slices[0]!.excludedWorkers]).toEqual([0]);
-    expect([...round.slices[0]!.nonFiniteWorkers]).toEqual(code === "ERR_NOT_FINITE" ? [0] : []);
+    expect([...at(round.slices, 0).excludedWorkers]).toEqual([0]);
+    expect([...at(round.slices, 0).nonFiniteWorkers]).toEqual(code === "ERR_NOT_FINITE" ? [0] : []);
 
     expect([...send(round, 0, rest), ...round.onContribution(0, contributionOf(0))]).toEqual([]); // what was on its way
     round.assign(3, [0]);
@@ -364,7 +368,7 @@ describe("training has come apart", () => {
       if (worker > 0) round.assign(worker, [0]);
       round.onChunk(worker, nan(worker));
     }
-    expect([...round.slices[0]!.nonFiniteWorkers]).toEqual([0, 1, 2]);
+    expect([...at(round.slices, 0).nonFiniteWorkers]).toEqual([0, 1, 2]);
     expect(round.complete).toBe(false);
   });
 
@@ -413,7 +417,7 @@ describe("a message about another attempt", () => {
     const { chunk, contribution } = of(change);
     const error = expect.objectContaining({
       code: "ERR_ATTEMPT",
-      message: expect.stringContaining("step 7 is under way"),
+      message: expect.stringContaining("step 7 is in progress"),
     });
     expect(() => round.onChunk(0, chunk)).toThrow(error);
     expect(() => round.onContribution(0, contribution)).toThrow(error);

@@ -1,6 +1,6 @@
 /**
- * One step as the coordinator sees it: chunks come in from the workers, sums and factors go out, and when every slice
- * has contributed the step can be committed. A pure state machine: it knows neither sockets nor clocks.
+ * The coordinator's view of one step: chunks arrive from the workers, sums and factors go out, and the step can be
+ * committed once every slice has a contribution. This is a pure state machine without sockets or clocks.
  */
 import type { ErrorCode } from "@lockstep/errors";
 import type { Layout } from "../layout/layout.ts";
@@ -16,7 +16,7 @@ import type { Assign, Chunk, Contribution, Outgoing, RoundTask } from "./outgoin
 import type { Attempt, SliceAttempts } from "./slice-attempts.ts";
 import { type SliceRange, StepSlices } from "./step-slices.ts";
 
-const REFUSED = "what its worker sent for it was refused";
+const REFUSED = "the contribution of its worker was rejected";
 
 /** The server's end of the reduction, for one step. */
 export class StepRound {
@@ -31,8 +31,8 @@ export class StepRound {
   #diverged = false;
 
   /**
-   * @param packing whether sums with many zeros go out packed. @default yes
-   * @param pool buffers that chunks are decoded into. @default a new pool
+   * @param packing whether to pack sums with many zeros
+   * @param pool provides the buffers for decoded chunks
    */
   constructor(task: RoundTask, slices: readonly SliceRange[], layout: Layout, packing = true, pool = new BufferPool()) {
     this.task = task;
@@ -48,13 +48,13 @@ export class StepRound {
     return this.#slices.all;
   }
 
-  /** Begins an attempt at each of these slices. @returns the message that tells the worker */
+  /** Starts an attempt at each of these slices. @returns the message for the worker */
   assign(worker: WorkerId, slices: readonly SliceId[]): Outgoing {
     const own = slices.flatMap((slice) => this.slices[slice]?.begin(worker, this.#parts) ?? []);
     return { to: worker, message: { ...this.announcement, slices: own } };
   }
 
-  /** The message to workers that compute no slice of the step. */
+  /** The message for workers that compute no slice of the step. */
   get announcement(): Assign {
     const { epoch, step, start, end, learningRate } = this.task;
     const sliceSamples = this.slices.map(({ samples }) => samples);
@@ -62,9 +62,9 @@ export class StepRound {
   }
 
   /**
-   * Takes in a chunk.
+   * Handles a chunk.
    *
-   * @throws LockstepError ERR_ATTEMPT for a chunk that is not this worker's to send, ERR_CHUNK for far too many
+   * @throws LockstepError ERR_ATTEMPT if the attempt is not this worker's, ERR_CHUNK after too many ignored chunks
    */
   onChunk(worker: WorkerId, chunk: Chunk): Outgoing[] {
     const found = this.#slices.attemptOf(worker, chunk);
@@ -74,7 +74,12 @@ export class StepRound {
     const elements = this.#decoder.elementsOf(chunk, slice.samples);
     const received = attempt.received[part];
     if (elements === undefined || received === undefined)
-      return this.#refuse(slice, attempt, "ERR_CHUNK", `No chunk of part ${part} begins at ${offset}.`);
+      return this.#refuse(
+        slice,
+        attempt,
+        "ERR_CHUNK",
+        `Expected the offset of a chunk of part ${part}, got ${offset}.`,
+      );
     const again = part === 0 && attempt.pendingResends.delete(offset);
     if (received.has(offset) && !again) return this.#ignore(worker);
     const values = this.#decoder.decode(chunk, elements);
@@ -85,7 +90,7 @@ export class StepRound {
     return this.#forwarding.accept(slice, attempt, part === 0 ? { offset, values } : chunk);
   }
 
-  /** Takes in a contribution. @throws LockstepError ERR_ATTEMPT for a contribution that is not this worker's to send */
+  /** Handles a contribution. @throws LockstepError ERR_ATTEMPT if the attempt is not this worker's */
   onContribution(worker: WorkerId, contribution: Contribution): Outgoing[] {
     const found = this.#slices.attemptOf(worker, contribution);
     if (found === undefined) return [];
@@ -95,7 +100,7 @@ export class StepRound {
     const { samples } = slice;
     const isComplete = this.#decoder.hasAllChunks(attempt.received, samples);
     if (!isComplete || contribution.samples !== samples || contribution.correct > samples) {
-      const reason = "Expected all pieces, and sums over all samples, of the slice.";
+      const reason = "Expected all chunks of the slice and sums over all of its samples, got fewer or others.";
       return this.#refuse(slice, attempt, "ERR_CONTRIBUTION", reason);
     }
     attempt.contribution = contribution;
@@ -106,7 +111,7 @@ export class StepRound {
     return out;
   }
 
-  /** Withdraws what a worker that is gone has not finished, or was to send again. A complete contribution stands. */
+  /** Withdraws the attempts of a disconnected worker, except complete ones of which it has nothing to resend. */
   removeWorker(worker: WorkerId): Outgoing[] {
     this.#forwarding.markDisconnected(worker);
     const out: Outgoing[] = [];
@@ -121,47 +126,50 @@ export class StepRound {
     return out;
   }
 
-  /** Tells whether a worker was asked for pieces again, and has not sent them. */
+  /** Returns whether a worker must still resend chunks. */
   mustResend(worker: WorkerId): boolean {
     return this.#slices.mustResend(worker);
   }
 
   /**
-   * Returns the rows [start, end) of the batch's epoch that a worker computes, for which it has not contributed yet.
+   * Returns the slices, as samples [start, end) of the epoch's order, for which a worker's contribution is outstanding.
    */
   openSlicesOf(worker: WorkerId): { start: number; end: number }[] {
     return this.slices.filter((slice) => slice.isOpenFor(worker)).map(({ start, end }) => ({ start, end }));
   }
 
-  /** Returns the workers whose numbers for a slice were not finite though another's are complete; each of them once. */
+  /** Returns and clears the workers that sent NaN or infinity for a slice, once another attempt is complete. */
   drainNonFiniteWorkers(slice: SliceId): WorkerId[] {
     return this.slices[slice]?.drainNonFiniteWorkers() ?? [];
   }
 
-  /** Number of chunks taken so far, without repetitions and those that no longer count. */
+  /** Number of chunks accepted so far, without ignored ones. */
   get acceptedChunks(): number {
     return this.#acceptedChunks;
   }
 
-  /** Ends the step: all who are here have found a slice not finite, so it is the training, and not a worker. */
+  /**
+   * Ends the step as diverged: every worker computed NaN or infinity for a slice, so the cause is not a single worker.
+   */
   markDiverged(): void {
     this.#diverged = true;
   }
 
-  /** Whether every slice has contributed, and all sums have gone out. */
+  /** Whether every slice has a contribution and all sums have been sent. */
   get complete(): boolean {
     if (this.#diverged) return true;
     return this.#slices.areComplete && this.#sums.areComplete;
   }
 
   /**
-   * Bytes that wait here: at most a dense part in float32 a slice, and a whole contribution for each further attempt.
+   * Bytes of buffered chunks: at most one dense part in float32 per slice, and a complete contribution per further
+   * attempt.
    */
   get bufferedBytes(): number {
     return this.#slices.bufferedBytes + this.#sums.bufferedBytes;
   }
 
-  /** Returns the sums over the batch, in slice order; `lossSum` is NaN if the training has come apart. */
+  /** Returns the sums over the batch, in slice order; `lossSum` is NaN if training has diverged. */
   totals(): { samples: number; lossSum: number; correct: number } {
     const { samples } = this.#slices;
     if (this.#diverged) return { samples, lossSum: Number.NaN, correct: 0 };
@@ -173,7 +181,7 @@ export class StepRound {
     };
   }
 
-  /** Returns the message that makes a complete step count. */
+  /** Returns the message that commits the complete step. */
   commit(): Outgoing {
     const attempts = this.#slices.completeAttempts().map(({ attempt }) => attempt);
     return { to: "all", message: { type: "commit", step: this.task.step, attempts, ...this.totals() } };

@@ -1,3 +1,5 @@
+import { at } from "@lockstep/errors";
+import { defined } from "@lockstep/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { PlainRound } from "../testing/plain-round.ts";
@@ -42,8 +44,8 @@ class Worker {
   /** What it may do next. */
   get actions(): Action[] {
     const actions: Action[] = [];
-    if (this.inbox.length > 0) actions.push(() => this.#read(this.inbox.shift()!));
-    if (this.#toDo.length > 0) actions.push(() => this.#compute(this.#toDo.shift()!));
+    if (this.inbox.length > 0) actions.push(() => this.#read(defined(this.inbox.shift())));
+    if (this.#toDo.length > 0) actions.push(() => this.#compute(defined(this.#toDo.shift())));
     return actions;
   }
 
@@ -114,7 +116,7 @@ class Network {
   }
 
   #receive({ id, outbox }: Worker): void {
-    const message = outbox.shift()!;
+    const message = defined(outbox.shift());
     this.#send(
       message.type === "contribution" ? this.round.onContribution(id, message) : this.round.onChunk(id, message),
     );
@@ -153,7 +155,7 @@ test("any schedule of sending, losing and trying up to three times ends with all
           network.retries(2),
           network.disconnects,
         ].flat();
-        actions[choice % actions.length]!();
+        at(actions, choice % actions.length)();
         expect(round.bufferedBytes).toBeLessThanOrEqual(mostBytes(round));
       }
       for (let left = true; left; ) {

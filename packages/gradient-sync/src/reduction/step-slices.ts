@@ -1,10 +1,10 @@
-/** All slices of a step: whose attempt a message is about, and what the contributions come to. */
+/** All slices of a step: finds the attempt of a message, and returns the complete attempts. */
 import { LockstepError } from "@lockstep/errors";
 import type { SliceId, Step, WorkerId } from "../protocol/ids.ts";
 import type { Chunk } from "./outgoing.ts";
 import { type Attempt, type CompleteAttempt, SliceAttempts } from "./slice-attempts.ts";
 
-/** Samples [start, end) of the epoch's order that make a slice. */
+/** A slice: samples [start, end) of the epoch's order. */
 export interface SliceRange {
   slice: SliceId;
   start: number;
@@ -22,15 +22,15 @@ export class StepSlices {
   }
 
   /**
-   * Returns the attempt that a message of this worker is about; undefined for one that no longer counts.
+   * Returns the attempt to which a message of this worker belongs; undefined if the attempt no longer counts.
    *
-   * @throws LockstepError ERR_ATTEMPT for one that is not this worker's
+   * @throws LockstepError ERR_ATTEMPT if the attempt is not this worker's
    */
   attemptOf(
     worker: WorkerId,
     { step, slice: index, attempt: number }: Pick<Chunk, "step" | "slice" | "attempt">,
   ): { slice: SliceAttempts; attempt: Attempt } | undefined {
-    if (step < this.#step) return undefined; // from a worker that was too late
+    if (step < this.#step) return undefined; // from a late worker
     const slice = this.all[index];
     if (step === this.#step && slice !== undefined && number < slice.attemptsMade) {
       const attempt = slice.attempts.get(number);
@@ -39,22 +39,22 @@ export class StepSlices {
     }
     throw new LockstepError(
       "ERR_ATTEMPT",
-      `Attempt ${number} at slice ${index} of step ${step} is not this worker's; step ${this.#step} is under way.`,
+      `Attempt ${number} at slice ${index} of step ${step} is not this worker's; step ${this.#step} is in progress.`,
     );
   }
 
-  /** Tells whether a worker was asked for pieces again, and has not sent them. */
+  /** Returns whether a worker must still resend chunks. */
   mustResend(worker: WorkerId): boolean {
     const attempts = this.all.flatMap((slice) => [...slice.attempts.values()]);
     return attempts.some((attempt) => attempt.worker === worker && attempt.pendingResends.size > 0);
   }
 
-  /** Whether each slice has a complete attempt. */
+  /** Whether every slice has a complete attempt. */
   get areComplete(): boolean {
     return this.all.every(({ complete }) => complete !== undefined);
   }
 
-  /** Returns the complete attempt at each slice. @throws Error if a slice has none */
+  /** Returns the complete attempt of each slice. @throws Error if a slice has none */
   completeAttempts(): CompleteAttempt[] {
     return this.all.map(({ slice, complete }) => {
       if (complete === undefined) throw new Error(`Slice ${slice} of step ${this.#step} is not complete.`);
@@ -62,12 +62,12 @@ export class StepSlices {
     });
   }
 
-  /** Samples of the global batch. */
+  /** Number of samples of the global batch. */
   get samples(): number {
     return this.all.reduce((total, { samples }) => total + samples, 0);
   }
 
-  /** Bytes of buffered pieces. */
+  /** Bytes of buffered chunks. */
   get bufferedBytes(): number {
     return this.all.reduce((bytes, slice) => bytes + slice.bufferedBytes, 0);
   }

@@ -1,14 +1,14 @@
-/** For tests: gradients drawn for slices of a step, and what they add up to, computed without the code under test. */
+/** For tests: random gradients for the slices of a step, and their sums, computed without the code under test. */
 import fc from "fast-check";
 import { type Layout, makeLayout, partElements } from "../layout/layout.ts";
 import type { Wire } from "../layout/wire.ts";
 
-/** The gradients of a step: how they travel, and what every attempt at every slice computes. */
+/** The gradients of a step: their layout, and the result of every attempt at every slice. */
 export interface DrawnGradients {
   layout: Layout;
-  /** Samples of each slice. */
+  /** Number of samples of each slice. */
   sliceSamples: number[];
-  /** A part of a slice as an attempt computes it: any two attempts differ, so that a mixture of them shows. */
+  /** Returns a part of an attempt at a slice. Any two attempts differ, so that a mixture of them is detected. */
   partOf: (slice: number, attempt: number, part: number) => Float32Array<ArrayBuffer>;
 }
 
@@ -20,7 +20,7 @@ const tensor = fc.oneof(
   }),
 );
 
-/** Draws tensors of both forms, a wire type, the size of chunks, slices, and numbers, many of which may be 0. */
+/** Draws tensors of both forms, a wire type, a chunk size, slices, and numbers, many of which may be 0. */
 export const drawnGradients: fc.Arbitrary<DrawnGradients> = fc
   .record({
     tensors: fc.array(tensor, { minLength: 1, maxLength: 4 }),
@@ -40,7 +40,7 @@ export const drawnGradients: fc.Arbitrary<DrawnGradients> = fc
     return { layout, sliceSamples, partOf };
   });
 
-/** Returns the parts of the step that is made of these attempts, by slice. */
+/** Returns the parts of the step that consists of these attempts, one per slice. */
 export function plainStep({ layout, partOf }: DrawnGradients, attempts: readonly number[]): Float32Array[] {
   const round = layout.wire === "bf16" ? nearestBf16 : (value: number) => value;
   return layout.rowElements.map((_, part) => {
@@ -61,7 +61,10 @@ export function nearestBf16(value: number): number {
   return unit * (up ? below + 1 : below);
 }
 
-/** A float32 of any sign, from 2⁻⁶ to 2⁶, so that the order of a sum shows; or 0, with the probability `zeros`. */
+/**
+ * Returns a float32 of either sign with a magnitude from 2⁻⁶ to 2⁶, so that the order of a sum matters; or 0, with
+ * probability `zeros`.
+ */
 function numberAt(place: readonly number[], zeros: number): number {
   const [first, second, third] = [0, 1, 2].map((salt) => hash([...place, salt])) as [number, number, number];
   if (first < zeros) return 0;
@@ -69,7 +72,7 @@ function numberAt(place: readonly number[], zeros: number): number {
   return Math.fround(third < 0.5 ? -size : size);
 }
 
-/** A number from 0 to below 1 that these determine. */
+/** Returns a number in [0, 1) that is determined by the given ones. */
 function hash(numbers: readonly number[]): number {
   let state = 0x9e3779b9;
   for (const number of numbers) {

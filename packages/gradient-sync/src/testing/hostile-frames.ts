@@ -1,21 +1,25 @@
 /**
- * For tests: what no honest peer sends, made of what honest ones have sent. Bytes are cut, turned and mixed, fields get
- * values of other types and sizes, headers claim what never comes. Drawn with a seed, so that it can be drawn again.
+ * For tests: hostile frames, derived from honest ones. Bytes are cut, flipped and mixed, fields get values of other
+ * types and sizes, headers claim lengths that never arrive. A seeded generator makes them reproducible.
  */
+import { at } from "@lockstep/errors";
 import { Packr } from "msgpackr";
 import { MAX_MESSAGE_BYTES } from "../protocol/limits.ts";
 
-/** A number from 0 to below 1. */
+/** Returns a random number in [0, 1). */
 export type Random = () => number;
 
 const packr = new Packr({ useRecords: false });
 const pack = (value: unknown) => Buffer.from(packr.pack(value));
 const below = (random: Random, end: number) => Math.floor(random() * end);
-export const pick = <Item>(random: Random, items: readonly Item[]): Item => items[below(random, items.length)]!;
-/** The header of a value whose length takes four bytes: 0xdd an array, 0xdf a map, 0xdb text, 0xc6 bytes, 0xc9 more. */
+/** Returns a random item. */
+export const pick = <Item>(random: Random, items: readonly Item[]): Item => at(items, below(random, items.length));
+/**
+ * Returns the header of a value with a four-byte length: 0xdd array, 0xdf map, 0xdb string, 0xc6 bytes, 0xc9 extension.
+ */
 const header = (type: number, length: number) => Buffer.of(type, length >>> 24, length >>> 16, length >>> 8, length);
 
-/** Values as bytes, to stand where others are expected. */
+/** Packed values that replace expected ones. */
 const VALUES: readonly Buffer[] = [
   ...[-1, 0, 1, 7, 2 ** 31, 2 ** 32, 2 ** 53 - 1, 2 ** 53, 1e308, 0.5, -0, Number.NaN].map(pack),
   ...[Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, null, true, "", "toString", [], {}, [[[]]]].map(pack),
@@ -30,7 +34,7 @@ const VALUES: readonly Buffer[] = [
   pack({ constructor: { prototype: { polluted: true } } }),
   Buffer.concat([Buffer.alloc(10_000, 0x91), Buffer.of(1)]),
 ];
-/** Such that are large. */
+/** Large packed values. */
 const LARGE: readonly Buffer[] = [
   Buffer.concat([header(0xdd, 1_000_000), Buffer.alloc(1_000_000, 1)]),
   Buffer.concat([header(0xdd, 1_000_000), Buffer.alloc(1_000_000, 0x80)]),
@@ -47,8 +51,8 @@ const MUTATIONS: readonly Mutation[] = [
   flipped,
   flipped,
   (random, frame) => {
-    const at = below(random, frame.length + 1);
-    return Buffer.concat([frame.subarray(0, at), randomBytes(random, 1 + below(random, 8)), frame.subarray(at)]);
+    const cut = below(random, frame.length + 1);
+    return Buffer.concat([frame.subarray(0, cut), randomBytes(random, 1 + below(random, 8)), frame.subarray(cut)]);
   },
   (random, frame, recorded) => {
     const other = pick(random, recorded);
@@ -62,15 +66,15 @@ const MUTATIONS: readonly Mutation[] = [
 ];
 
 /**
- * A frame made of an honest one; by chance it may be honest still.
+ * Returns a mutation of an honest frame, which may still be valid by chance.
  *
- * @param recorded other honest ones, at least one
+ * @param recorded other honest frames, at least one
  */
 export function hostileFrame(random: Random, frame: Buffer, recorded: readonly Buffer[]): Buffer {
   return pick(random, MUTATIONS)(random, frame, recorded);
 }
 
-/** One of a message's numbers is another, which might be right elsewhere. */
+/** Replaces one number of a message by another that might be valid elsewhere. */
 export function relabelled(random: Random, frame: Buffer): Buffer {
   const message = packr.unpack(frame) as Record<string, unknown>;
   const numbers = Object.keys(message).filter((key) => typeof message[key] === "number");
@@ -88,25 +92,26 @@ function randomBytes(random: Random, length: number): Buffer {
 function flipped(random: Random, frame: Buffer): Buffer {
   const copy = Buffer.from(frame);
   for (let flips = 1 + below(random, 4); flips > 0 && copy.length > 0; flips--) {
-    copy[below(random, copy.length)]! ^= 1 << below(random, 8);
+    const index = below(random, copy.length);
+    copy[index] = at(copy, index) ^ (1 << below(random, 8));
   }
   return copy;
 }
 
-/** One of its values, however deep, is another. */
+/** Replaces one value of a message at any depth. */
 function withOtherValue(random: Random, frame: Buffer): Buffer {
   const value = pick(random, random() < 0.005 ? LARGE : VALUES);
   return rebuilt(packr.unpack(frame), { valuesBefore: 1 + below(random, 16) }, value);
 }
 
-/** Entries are missing, there twice, or called otherwise. */
+/** Removes, duplicates or renames an entry of a message. */
 function withOtherKeys(random: Random, frame: Buffer): Buffer {
   const entries = Object.entries(packr.unpack(frame) as object).map(([key, value]) => [key, pack(value)] as const);
-  const at = below(random, entries.length);
-  const [key, value] = entries[at]!;
+  const index = below(random, entries.length);
+  const [key, value] = at(entries, index);
   const changed = pick(random, [
-    entries.toSpliced(at, 1),
-    entries.toSpliced(at, 1, [pick(random, KEYS), value]),
+    entries.toSpliced(index, 1),
+    entries.toSpliced(index, 1, [pick(random, KEYS), value]),
     [...entries, [key, pick(random, VALUES)] as const],
     [...entries, [pick(random, KEYS), pick(random, VALUES)] as const],
   ]);

@@ -1,3 +1,3 @@
-/** For tests of other packages: frames that no honest peer sends. */
+/** For tests of other packages: hostile frames. */
 
 export { hostileFrame, pick, type Random, relabelled } from "./hostile-frames.ts";

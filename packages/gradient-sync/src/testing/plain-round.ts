@@ -1,9 +1,9 @@
-/** For tests: a step round whose workers and slices go by plain numbers. */
+/** For tests: a step round with plain numbers as ids of workers and slices. */
 import { toSliceId, toWorkerId } from "../protocol/ids.ts";
 import type { Outgoing } from "../reduction/outgoing.ts";
 import { StepRound } from "../reduction/step-round.ts";
 
-/** A `StepRound` that takes a test's numbers for ids. */
+/** A `StepRound` that accepts plain numbers as ids. */
 export class PlainRound extends StepRound {
   override assign(worker: number, slices: readonly number[]): Outgoing {
     return super.assign(toWorkerId(worker), slices.map(toSliceId));

@@ -1,4 +1,4 @@
-/** For tests: a client's end of the reduction. It computes what it is assigned, and says and hears bytes. */
+/** For tests: a client's end of the reduction, which computes its assigned slices and exchanges encoded messages. */
 import { chunkOffsets } from "../layout/layout.ts";
 import { decodeInto, encodeFloats, roundToWire } from "../layout/wire.ts";
 import { decodeFromCoordinator, encode } from "../protocol/codec.ts";
@@ -9,11 +9,13 @@ import type { DrawnGradients } from "./drawn-gradients.ts";
 type Assign = MessageOf<"assign">;
 type Chunk = MessageOf<"gradient-chunk">;
 
+/** A client of the reduction with an inbox and an outbox. */
 export class ReductionClient {
   readonly id: number;
   readonly assembly: StepAssembly;
-  /** Encoded messages, in the order in which they arrive: from the server, and at the server. */
+  /** Encoded messages from the server, in order of arrival. */
   readonly inbox: Uint8Array[] = [];
+  /** Encoded messages to the server, in order of arrival. */
   readonly outbox: Uint8Array[] = [];
   readonly #gradients: DrawnGradients;
   readonly #dense: Chunk[] = [];
@@ -24,7 +26,7 @@ export class ReductionClient {
     this.assembly = new StepAssembly(gradients.layout, gradients.sliceSamples);
   }
 
-  /** Takes in the next message, and does what it says. */
+  /** Handles the next message. */
   receive(): void {
     const bytes = this.inbox.shift();
     if (bytes === undefined) return;
@@ -40,7 +42,7 @@ export class ReductionClient {
     this.outbox.push(...again.map(encode));
   }
 
-  /** Makes what it sends next not finite, if that is a chunk. */
+  /** Replaces the numbers of the next outgoing message by NaN, if it is a chunk. */
   corruptNext(decode: (bytes: Uint8Array) => WorkerMessage): void {
     const [bytes] = this.outbox;
     if (bytes === undefined) return;

@@ -1,4 +1,5 @@
-/** For tests: a step of three slices, and what workers send and make of it. */
+/** For tests: a step of three slices, with the messages that workers send for it and the resulting update. */
+import { at } from "@lockstep/errors";
 import { chunkLength, chunkOffsets, makeLayout, partElements } from "../layout/layout.ts";
 import { decodeFloats, encodeFloats } from "../layout/wire.ts";
 import { toSliceId, toStep } from "../protocol/ids.ts";
@@ -6,33 +7,51 @@ import type { MessageOf } from "../protocol/messages.ts";
 import type { Outgoing } from "../reduction/outgoing.ts";
 import type { StepAssembly } from "../reduction/step-assembly.ts";
 
+/** Returns the spec of a float32 tensor. */
 export const tensor = (name: string, ...shape: number[]) => ({ name, shape, dtype: "float32" as const });
-/** Parts: 0 of 5 dense elements; 1 and 2 of 2 and 1 a row. Chunks have 3 elements: dense ones begin at 0 and 3. */
+/**
+ * Part 0 has 5 dense elements; parts 1 and 2 have 2 and 1 elements per row. Chunks have 3 elements: dense ones start at
+ * 0 and 3.
+ */
 export const layout = makeLayout([tensor("bias", 5), tensor("kernel", 2, 1)], {
-  ...{ forms: ["dense", "factored"], wire: "fp32", chunkBytes: 12 },
+  forms: ["dense", "factored"],
+  wire: "fp32",
+  chunkBytes: 12,
 });
+/** All parts of the layout. */
 export const PARTS = [0, 1, 2];
+/** The number of the step. */
 export const STEP = toStep(7);
-/** Samples of each slice. */
+/** Number of samples of each slice. */
 export const SAMPLES = [2, 1, 3];
+/** The slices of the step. */
 export const slices = [
   { slice: toSliceId(0), start: 10, end: 12 },
   { slice: toSliceId(1), start: 12, end: 13 },
   { slice: toSliceId(2), start: 13, end: 16 },
 ];
+/** The task of the step. */
 export const task = { type: "step" as const, step: STEP, epoch: 1, start: 10, end: 16, learningRate: 0.1 };
 
-/** A part of a slice as one attempt computes it: its numbers tell where they are from. */
+/** Returns a part of an attempt at a slice. Each number encodes its slice, attempt, part and index. */
 export const partOf = (slice: number, attempt: number, part: number) =>
   Float32Array.from(
-    { length: partElements(layout, part, SAMPLES[slice]!) },
+    { length: partElements(layout, part, at(SAMPLES, slice)) },
     (_, index) => 1000 * (slice + 1) + 100 * attempt + 10 * part + index / 8,
   );
+/** A message with a chunk of gradients. */
 export type Chunk = MessageOf<"gradient-chunk">;
+/** Returns a message with a chunk of gradients. */
 export const chunkOf = (slice: number, attempt: number, part: number, offset: number, ...values: number[]): Chunk => ({
-  ...{ type: "gradient-chunk", step: STEP, slice: toSliceId(slice), attempt, part, offset },
+  type: "gradient-chunk",
+  step: STEP,
+  slice: toSliceId(slice),
+  attempt,
+  part,
+  offset,
   ...encodeFloats(Float32Array.from(values), "fp32"),
 });
+/** Returns all chunks of an attempt at a slice. */
 export function chunksOf(slice: number, attempt = 0, parts = PARTS): Chunk[] {
   return parts.flatMap((part) => {
     const values = partOf(slice, attempt, part);
@@ -41,12 +60,21 @@ export function chunksOf(slice: number, attempt = 0, parts = PARTS): Chunk[] {
     );
   });
 }
+/** Returns the contribution of an attempt at a slice. */
 export const contributionOf = (slice: number, attempt = 0) => ({
-  ...{ type: "contribution" as const, step: STEP, slice: toSliceId(slice), attempt, samples: SAMPLES[slice]! },
-  ...{ lossSum: slice + attempt / 4, correct: slice === 1 ? 0 : 1, ms: {}, io: {}, doneMs: 0 },
+  type: "contribution" as const,
+  step: STEP,
+  slice: toSliceId(slice),
+  attempt,
+  samples: at(SAMPLES, slice),
+  lossSum: slice + attempt / 4,
+  correct: slice === 1 ? 0 : 1,
+  ms: {},
+  io: {},
+  doneMs: 0,
 });
 
-/** What a worker must have when these attempts are committed: sums in slice order, and each factor's rows. */
+/** Returns the update of a step with these attempts: sums in slice order, and the rows of each factor. */
 export function stepOf(attempts: readonly number[]): Float32Array[] {
   const [sums, ...others] = attempts.map((attempt, slice) => partOf(slice, attempt, 0)) as [Float32Array, Float32Array];
   for (const other of others) for (const [i, value] of other.entries()) sums[i] = sums[i]! + value;
@@ -54,11 +82,12 @@ export function stepOf(attempts: readonly number[]): Float32Array[] {
   return [sums, Float32Array.from(rows(1)), Float32Array.from(rows(2))];
 }
 
-/** What a worker makes of what it is told. */
+/** Applies a message from the round to a worker's assembly. */
 export function receive(assembly: StepAssembly, { message }: Outgoing): void {
   if (message.type === "withdrawn") assembly.withdraw(message);
   if (message.type !== "update-chunk") return;
   const samples = message.part === 0 ? 0 : assembly.samplesOf(message.slice);
-  const elements = chunkLength(layout, partElements(layout, message.part, samples), message.offset)!;
+  const elements = chunkLength(layout, partElements(layout, message.part, samples), message.offset);
+  if (elements === undefined) throw new Error(`Expected the offset of a chunk, got ${message.offset}.`);
   assembly.add({ ...message, values: decodeFloats(message, elements, "fp32") });
 }

@@ -1,2 +1,2 @@
-/** For tests: the outside world of `@lockstep/outbound`. */
+/** For tests of other packages: a proxy that records its requests. */
 export { type RecordingProxy, startRecordingProxy } from "./recording-proxy.ts";

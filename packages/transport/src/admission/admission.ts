@@ -1,12 +1,12 @@
-/** Decides who may come in: a pure function of each request, before anything of it is believed. */
+/** Decides whether to accept a request: a pure function of its headers and the state of the server. */
 
 import { sameToken } from "../credentials/token.ts";
 import type { AuthRateLimit } from "./auth-rate-limit.ts";
 import { isKnownHost, isSameOrigin } from "./known-hosts.ts";
 
-/** A request as its headers tell it. */
+/** The facts of a request that its headers claim. */
 export interface AdmissionRequest {
-  /** `join` asks for a WebSocket, `read` for what a run is doing, `page` for what everyone may see. */
+  /** `join` opens a WebSocket, `read` requests protected facts of the run, `page` requests public content. */
   kind: "join" | "read" | "page";
   /** Remote address. */
   address: string;
@@ -15,29 +15,29 @@ export interface AdmissionRequest {
   token: string | undefined;
 }
 
-/** What is open, and what was refused lately, when a request is decided. */
+/** The state of the server when it decides on a request. */
 export interface AdmissionState {
-  /** WebSockets that are open. */
+  /** Number of open WebSockets. */
   sessions: number;
   rateLimit: AuthRateLimit;
 }
 
-/** Whom a server lets in. */
+/** The rules by which a server accepts requests. */
 export interface AdmissionOptions {
-  /** The token that a join must show, if any. */
+  /** The token that `join` and `read` requests need, if any. */
   token: string | undefined;
-  /** The names of the coordinator, as `knownHosts` gives them. */
+  /** The host names of the coordinator, from `knownHosts`. */
   hosts: ReadonlySet<string>;
   secure: boolean;
   refusedJoinsPerMinute: number;
   maxWorkers: number;
 }
 
-/** Why a request is refused. */
+/** The refusal of a request. */
 export interface Refusal {
   verdict: "refuse";
   status: 401 | 403 | 429 | 503;
-  /** One line for the person at the other end: what was wrong, and what to do. */
+  /** One line for the remote user: the reason, and what to do. */
   reason: string;
 }
 
@@ -45,10 +45,10 @@ export interface Refusal {
 export type Admission = { verdict: "accept" } | Refusal;
 
 /**
- * Decides on one request; whoever asks counts each 401 in `state.rateLimit`.
+ * Decides on one request. The caller counts each refusal with status 401 in `state.rateLimit`.
  *
- * An address that has used up its refused joins is answered 429 until a minute has passed, even with the right token:
- * otherwise the answers would still tell a guesser which token is right. Sessions that are open stay as they are.
+ * An address over the limit of refused joins gets status 429 for a minute, even with the right token. Otherwise the
+ * responses would still reveal which guess is right. Open sessions are not affected.
  */
 export function admit(
   nowMs: number,
@@ -66,16 +66,16 @@ export function admit(
     return refuse(403, `Pages of ${printable(origin)} may not connect to this server. Open its own page instead.`);
   }
   if (rateLimit.count(nowMs, address) >= refusedJoinsPerMinute) {
-    const remedy = "wait a minute, then join with the right token";
-    return refuse(429, `${refusedJoinsPerMinute} joins from ${address} were refused within a minute; ${remedy}.`);
+    const remedy = "Wait a minute, then join with the right token";
+    return refuse(429, `${refusedJoinsPerMinute} joins from ${address} were refused within a minute. ${remedy}.`);
   }
   if (options.token !== undefined && (token === undefined || !sameToken(token, options.token))) {
-    const got = token === undefined ? "got none" : "got another";
-    return refuse(401, `Expected the token of this coordinator, ${got}.`);
+    const got = token === undefined ? "none" : "another one";
+    return refuse(401, `Expected the token of this coordinator, got ${got}.`);
   }
   if (kind === "join" && sessions >= maxWorkers) {
-    const remedy = "wait until one leaves, or start the coordinator with a higher --max-workers";
-    return refuse(503, `All ${maxWorkers} places for workers are taken; ${remedy}.`);
+    const remedy = "Wait until a worker leaves, or start the coordinator with a higher --max-workers";
+    return refuse(503, `The coordinator already has its maximum of ${maxWorkers} workers. ${remedy}.`);
   }
   return { verdict: "accept" };
 }
@@ -84,7 +84,7 @@ function refuse(status: Refusal["status"], reason: string): Refusal {
   return { verdict: "refuse", status, reason };
 }
 
-/** Makes a header's value safe to print. */
+/** Returns a header's value in a form that is safe to print. */
 function printable(value: string | undefined): string {
   return value === undefined ? "(none)" : JSON.stringify(value.replaceAll(/[^\x20-\x7e]/g, "?").slice(0, 100));
 }

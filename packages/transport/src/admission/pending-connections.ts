@@ -1,32 +1,33 @@
 /**
- * The connections of a server. Those that have not joined share the room between networks, so that none takes it all.
+ * The connections of a server. Connections that have not joined are limited per network, so that no network can use up
+ * all of them.
  */
 import type { Socket } from "node:net";
 import { networkOf } from "../addresses.ts";
 
-/** Most connections beyond those of workers: pages, and joins that are not yet decided. Others are dropped at once. */
+/** Maximum number of connections besides those of workers: pages and undecided joins. More are dropped immediately. */
 export const MAX_PENDING = 256;
-/** Most pending connections that one network may have, so that it leaves room for others. */
+/** Maximum number of pending connections of one network, which leaves the rest to others. */
 const MAX_PENDING_PER_NETWORK = MAX_PENDING / 2;
 
-/** A connection counts as pending until its WebSocket is accepted; a page's connection stays pending. */
+/** An open connection. It is pending until its WebSocket is accepted; the connection of a page remains pending. */
 interface Connection {
   readonly socket: Socket;
   readonly remote: RemoteEndpoint;
   state: "pending" | "joined";
 }
 
-/** The other end of a connection, which is the same for the TLS on top of it. */
+/** The remote end of a connection, which is the same for a TLS socket and its TCP socket. */
 interface RemoteEndpoint {
   address: string;
   port: number;
 }
 
-/** Keeps each connection of a server until it closes, and bounds the pending ones of each network. */
+/** Tracks the open connections of a server, and limits the pending ones of each network. */
 export class ServerConnections {
   readonly #open = new Set<Connection>();
 
-  /** Takes in a new connection, or drops it if its network has too many that are pending. */
+  /** Adds a new connection, or drops it if its network has too many pending ones. */
   accept(socket: Socket): void {
     const connection: Connection = { socket, remote: remoteEndpointOf(socket), state: "pending" };
     if (this.#pendingOf(networkOf(connection.remote.address)) >= MAX_PENDING_PER_NETWORK) {
@@ -37,7 +38,7 @@ export class ServerConnections {
     socket.once("close", () => this.#open.delete(connection));
   }
 
-  /** Notes that the WebSocket on this socket, or on the TLS above it, was accepted: it is not pending any more. */
+  /** Marks the connection of an accepted WebSocket as no longer pending. @param socket its TCP or TLS socket */
   join(socket: Socket): void {
     const { address, port } = remoteEndpointOf(socket);
     for (const connection of this.#open) {
@@ -45,7 +46,7 @@ export class ServerConnections {
     }
   }
 
-  /** Ends all connections at once. */
+  /** Closes all connections immediately. */
   destroy(): void {
     for (const { socket } of this.#open) socket.destroy();
   }
@@ -56,7 +57,7 @@ export class ServerConnections {
   }
 }
 
-/** Returns the remote address and port; IPv4 has its own form also where it comes in by an IPv6 socket. */
+/** Returns the remote address and port. An IPv4 address has its usual form, also on an IPv6 socket. */
 export function remoteEndpointOf({ remoteAddress = "unknown", remotePort = 0 }: Socket): RemoteEndpoint {
   return { address: remoteAddress.replace(/^::ffff:(?=\d+\.)/, ""), port: remotePort };
 }

@@ -1,4 +1,4 @@
-/** Decides on the requests that reach a server, counts the refused ones, and reports them. */
+/** Decides on the requests to a server, and counts and reports refusals. */
 import type { IncomingMessage } from "node:http";
 import { assertToken, bearerToken } from "../credentials/token.ts";
 import { DEFAULT_LIMITS, type ListenOptions } from "../server-options.ts";
@@ -14,7 +14,7 @@ export class RequestAdmission {
   readonly #refusedJoinsPerMinute: number;
   readonly #nowMs: () => number;
 
-  /** @throws LockstepError ERR_TOKEN if no header can carry the token, ERR_OPTION if an allowed host is no name */
+  /** @throws LockstepError ERR_TOKEN if a header cannot carry the token, ERR_OPTION if an allowed host is invalid */
   constructor(options: ListenOptions) {
     const { token, refusedJoinsPerMinute = DEFAULT_LIMITS.refusedJoinsPerMinute } = options;
     this.#options = options;
@@ -25,7 +25,7 @@ export class RequestAdmission {
     this.#hostsAt(options.port);
   }
 
-  /** Decides on a request. @param server the port that it listens on, and how many WebSockets are open */
+  /** Decides on a request. @param server the port of the server, and its number of open WebSockets */
   decide(
     kind: AdmissionRequest["kind"],
     request: IncomingMessage,
@@ -49,7 +49,7 @@ export class RequestAdmission {
   }
 
   /**
-   * Returns the names by which the coordinator is called now: this machine's addresses change as networks come and go.
+   * Returns the current host names of the coordinator, which change with the networks of this machine.
    */
   #hostsAt(port: number): Set<string> {
     const { host, tls, allowHosts = [] } = this.#options;
@@ -57,7 +57,7 @@ export class RequestAdmission {
   }
 }
 
-/** Returns the token of a request: a browser that reads a stream of events has it in the address, not in a header. */
+/** Returns the token of a request. An EventSource in a browser cannot set headers, so its token is in the URL. */
 function tokenOf(kind: AdmissionRequest["kind"], { url = "", headers }: IncomingMessage): string | undefined {
   const token = bearerToken(headers.authorization);
   if (token !== undefined || kind !== "read") return token;

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer as createSecureServer } from "node:tls";
 import { fileURLToPath } from "node:url";
+import { at } from "@lockstep/errors";
 import { startRecordingProxy } from "@lockstep/outbound/testing";
 import { spawnForTest } from "@lockstep/testing";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -83,8 +84,9 @@ async function failure(url: string, options: Partial<SocketOptions> = {}) {
   socket.on("open", () => errors.push(new Error("It opened.")));
   await new Promise((resolve) => socket.once("close", resolve));
   expect(errors).toHaveLength(1);
-  expect(errors[0]!.message).not.toContain(TOKEN);
-  return errors[0]!;
+  const error = at(errors, 0);
+  expect(error.message).not.toContain(TOKEN);
+  return error;
 }
 
 async function greeting(url: string, tlsFingerprint: string): Promise<string> {
@@ -115,7 +117,9 @@ describe("with TLS", () => {
     expect(await heard()).toBe("");
     const unpinned = await failure(url);
     expect(unpinned.code).toBe("ERR_CERTIFICATE");
-    expect(unpinned.message).toMatch(/self-signed certificate.*the whole line that it printed: .*--tls-fingerprint/);
+    expect(unpinned.message).toMatch(
+      /self-signed certificate.*the complete command that it printed: .*--tls-fingerprint/,
+    );
     expect(await heard()).toBe("");
     await failure(url, { tlsFingerprint: theirs.fingerprint });
     expect(await heard()).toContain(`Bearer ${TOKEN}`); // It would have heard the token.
@@ -229,7 +233,7 @@ describe("through the proxy of the environment", () => {
     const url = "wss://a.example:7077";
     expect(explainFailedJoin(await failure(url), url)).toMatchObject({
       code: "ERR_CONNECT",
-      message: expect.stringMatching(/could not reach a.example:7077, it answered 503/),
+      message: expect.stringMatching(/could not reach a.example:7077, and responded 503/),
     });
   });
 
@@ -276,7 +280,7 @@ test("frames have the mask bit, as they must, and a key of zeros: their bytes ar
   expect(heard).toEqual(messages);
   // RFC 6455, section 5.2: the last frame and binary; mask bit and length, in two or eight more bytes; the key.
   const heads = ["8289", "82fe012c", "82ff0000000000011170"].map((hex) => Buffer.from(`${hex}00000000`, "hex"));
-  const expected = Buffer.concat(messages.flatMap((message, i) => [heads[i]!, message]));
+  const expected = Buffer.concat(messages.flatMap((message, i) => [at(heads, i), message]));
   expect(Buffer.concat(raw).equals(expected)).toBe(true);
 });
 
@@ -292,13 +296,13 @@ describe("an answer that is no WebSocket", () => {
   const plain = (status: number, body: string) => `HTTP/1.1 ${status} Whatever\r\nConnection: close\r\n\r\n${body}`;
 
   test.each([
-    [401, "ERR_TOKEN", /refused this worker: Because\. .*LOCKSTEP_TOKEN=…/],
+    [401, "ERR_TOKEN", /refused this worker: Because\. Set LOCKSTEP_TOKEN /],
     [403, "ERR_REFUSED", /refused this worker: Because\.$/],
     [429, "ERR_LIMITED", /refused this worker: Because\.$/],
     [503, "ERR_FULL", /refused this worker: Because\.$/],
-    [404, "ERR_CONNECT", /got HTTP status 404; check the address/],
-    [301, "ERR_CONNECT", /got HTTP status 301; check the address/],
-    [200, "ERR_CONNECT", /got HTTP status 200; check the address/],
+    [404, "ERR_CONNECT", /got HTTP status 404\. Check the address/],
+    [301, "ERR_CONNECT", /got HTTP status 301\. Check the address/],
+    [200, "ERR_CONNECT", /got HTTP status 200\. Check the address/],
   ])("%i becomes %s", async (status, code, message) => {
     const url = await answering((_, response) => response.end(plain(status, "Because.\nAnd more.")));
     expect(await failure(url)).toMatchObject({ name: "LockstepError", code, message: expect.stringMatching(message) });
@@ -371,8 +375,12 @@ describe("why nobody answered is told in words", () => {
   }
 
   test("where nobody listens", async () => {
-    expect(await explained("ws://127.0.0.1:9/")).toMatch(/^Nobody answers at ws:\/\/127\.0\.0\.1:9 \(.*ECONNREFUSED/);
-    expect(await explained("wss://127.0.0.1:9")).toMatch(/^Nobody answers at wss:\/\/127\.0\.0\.1:9 \(.*ECONNREFUSED/);
+    expect(await explained("ws://127.0.0.1:9/")).toMatch(
+      /^No coordinator responds at ws:\/\/127\.0\.0\.1:9 \(.*ECONNREFUSED/,
+    );
+    expect(await explained("wss://127.0.0.1:9")).toMatch(
+      /^No coordinator responds at wss:\/\/127\.0\.0\.1:9 \(.*ECONNREFUSED/,
+    );
   });
 
   test("where TLS was expected and there is none, and the other way round", async () => {
@@ -384,10 +392,12 @@ describe("why nobody answered is told in words", () => {
       onSocket: () => {},
     });
     endings.push(() => plain.close());
-    expect(await explained(`wss://127.0.0.1:${plain.port}`)).toMatch(/^Expected TLS at .*, got something else; .*ws:/);
+    expect(await explained(`wss://127.0.0.1:${plain.port}`)).toMatch(
+      /^Expected TLS at .*, got another protocol\. .*ws:/,
+    );
     const securePort = await secureServer(await selfSigned({ hosts: ["127.0.0.1"] }));
     const message = await explained(`ws://127.0.0.1:${securePort}`);
-    expect(message).toMatch(/closed without an answer\. If it speaks TLS, join with the whole line/);
+    expect(message).toMatch(/closed without a response\. If it uses TLS, join with the complete command/);
   });
 
   test("and the coordinator's own reasons stay as they are", async () => {

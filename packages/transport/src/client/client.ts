@@ -1,4 +1,4 @@
-/** Joins a coordinator as a worker does: opens the WebSocket, and shows the token to nobody but the coordinator. */
+/** Opens the WebSocket of a worker to its coordinator, and sends the token only to that coordinator. */
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { createConnection, Socket } from "node:net";
 import { LockstepError } from "@lockstep/errors";
@@ -9,30 +9,36 @@ import { assertToken } from "../credentials/token.ts";
 import { refusalOf } from "./refusal.ts";
 import { connectSecurely, readFingerprint } from "./secure-connection.ts";
 
-/** What a worker shows the coordinator, and what it wants to see of it. */
+/** Credentials for joining a coordinator. */
 export interface JoinOptions {
-  /** The coordinator's token. @default none is sent */
+  /** The coordinator's token. @default no token is sent */
   token?: string | undefined;
-  /** SHA-256 of the coordinator's certificate, for `wss://`. @default a known authority vouches for it */
+  /**
+   * SHA-256 fingerprint of the coordinator's certificate, for `wss://`.
+   *
+   * @default a known authority must have issued it
+   */
   tlsFingerprint?: string | undefined;
-  /** Whether the token may cross a network that anyone on it can read. @default false */
+  /** Whether the token may cross a network unencrypted. @default false */
   insecure?: boolean | undefined;
 }
 
-/** How a worker joins, and what it accepts from the coordinator. */
+/** Options of `openSocket`. */
 export interface SocketOptions extends JoinOptions {
-  /** The largest message that the coordinator may send, in bytes. */
+  /** Maximum bytes of a message from the coordinator. */
   maxPayload: number;
-  /** How long the TLS handshake, and then the answer to the join, may take, in ms. @default 10 000 */
+  /** Milliseconds that the TLS handshake, and then the response to the join, may take. @default 10 000 */
   handshakeMs?: number | undefined;
 }
 
 /**
- * Opens a WebSocket to the coordinator. Why it was not let in comes as the `error` event, a LockstepError: ERR_TOKEN
- * (401), ERR_REFUSED (403), ERR_LIMITED (429), ERR_FULL (503), ERR_CONNECT (any other answer), ERR_CERTIFICATE,
- * ERR_PROXY; an error of the network comes as it is. `close` follows. The proxy that the environment names is used.
- * @throws LockstepError ERR_INSECURE if the token or the fingerprint would be in vain, ERR_OPTION or ERR_TOKEN if an
- *   option is malformed, ERR_PROXY if the environment's proxy is
+ * Opens a WebSocket to the coordinator, through the proxy in the environment if there is one. A refusal is emitted as
+ * an `error` event with a LockstepError: ERR_TOKEN (401), ERR_REFUSED (403), ERR_LIMITED (429), ERR_FULL (503),
+ * ERR_CONNECT (any other response), ERR_CERTIFICATE or ERR_PROXY. A network error is emitted unchanged. `close`
+ * follows.
+ *
+ * @throws LockstepError ERR_INSECURE if the token or the fingerprint would give no protection, ERR_OPTION or ERR_TOKEN
+ * if an option is malformed, ERR_PROXY if the proxy in the environment is invalid
  */
 export function openSocket(url: string, options: SocketOptions): WebSocket {
   const { token, maxPayload, handshakeMs = 10_000 } = options;
@@ -51,14 +57,15 @@ export function openSocket(url: string, options: SocketOptions): WebSocket {
   });
   socket.on("unexpected-response", async (request: ClientRequest, response: IncomingMessage) => {
     const refusal = await refusalOf(response, target.origin, token);
-    request.emit("error", refusal); // Where ws listens: it emits `error` and `close` on the socket, in this order.
+    request.emit("error", refusal); // ws listens here, and emits `error` and then `close` on the socket
     request.destroy();
   });
   return socket;
 }
 
 /**
- * Makes sure that joining there gives away nothing, before anything is sent.
+ * Asserts, before anything is sent, that joining this coordinator does not reveal the token.
+ *
  * @throws LockstepError as `openSocket` does
  */
 export function assertJoin(url: string, { token, tlsFingerprint, insecure = false }: JoinOptions) {
@@ -69,26 +76,29 @@ export function assertJoin(url: string, { token, tlsFingerprint, insecure = fals
   if (pin !== undefined && !secure) {
     throw new LockstepError(
       "ERR_INSECURE",
-      `A fingerprint needs TLS: expected wss://, got ${target.origin}; name the coordinator as wss://, or leave the fingerprint out.`,
+      `Expected a wss:// address with --tls-fingerprint, got ${target.origin}. Use the wss:// address, or omit the fingerprint.`,
     );
   }
   if (token !== undefined && !secure && !insecure && !isLoopback(target.hostname)) {
     throw new LockstepError(
       "ERR_INSECURE",
-      `The token would cross the network readable by anyone on it: expected wss://, got ${target.origin}; start the coordinator with TLS, or allow it with --insecure on a network that you trust.`,
+      `Expected a wss:// address, got ${target.origin}: the token would cross the network unencrypted. Start the coordinator with TLS, or use --insecure on a network that you trust.`,
     );
   }
   return { target, pin, proxy: proxyFor(target) };
 }
 
 /**
- * Leaves the mask zero. Masks are there so that scripts of web pages cannot make caches on the way take their bytes for
- * HTTP (RFC 6455, section 10.3). No page's script runs here, so the zeros change nothing; else each end would pass over
+ * Leaves the mask of WebSocket frames zero. Masks prevent scripts of web pages from making caches on the way interpret
+ * their bytes as HTTP (RFC 6455, section 10.3), which does not apply here. Without masks, neither end has to process
  * every byte in JavaScript.
  */
 const noMask = () => {};
 
-/** Makes a `createConnection` for ws: the request is written to the connection that is answered, and to none before. */
+/**
+ * Returns a `createConnection` for ws that waits for `connectTo`, so that the request is written to that connection
+ * only.
+ */
 function createConnectionBy(connectTo: () => Promise<Socket>): typeof createConnection {
   const create = (_: unknown, callback: (error: Error | null, socket?: Socket) => void) => {
     connectTo().then((socket) => callback(null, socket), callback);
@@ -98,13 +108,13 @@ function createConnectionBy(connectTo: () => Promise<Socket>): typeof createConn
 
 function readUrl(url: string): URL {
   const [, host = ""] = /^wss?:\/\/([^/?#@]*)/i.exec(url) ?? [];
-  assertNoZone("--coordinator", host, "name it by another address, or by a name");
+  assertNoZone("--coordinator", host, "Use another address, or a host name");
   const target = URL.canParse(url) ? new URL(url) : undefined;
   const isPlain = target !== undefined && target.hash === "" && target.username === "" && target.password === "";
   if (isPlain && ["ws:", "wss:"].includes(target.protocol)) return target;
-  const shown = JSON.stringify(url.replace(/^(\w+:\/\/)?[^/]*@/, "$1…@").replace(/[?#].*$/s, "…")); // No secrets.
+  const shown = JSON.stringify(url.replace(/^(\w+:\/\/)?[^/]*@/, "$1…@").replace(/[?#].*$/s, "…")); // no secrets
   throw new LockstepError(
     "ERR_OPTION",
-    `Expected the coordinator as ws://host:port or wss://host:port, got ${shown}; a token goes into LOCKSTEP_TOKEN.`,
+    `Expected the coordinator as ws://host:port or wss://host:port, got ${shown}. Give a token in LOCKSTEP_TOKEN.`,
   );
 }

@@ -1,26 +1,29 @@
-/** A TLS connection that is handed on only once the other end has proved who it is, so that nobody else gets a byte. */
+/** Opens a TLS connection and verifies the certificate before anything is sent over it. */
 import { isIP, type Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { LockstepError } from "@lockstep/errors";
 import { WORKER_LINE } from "./refusal.ts";
 
-/** Where to connect, and which certificate to accept there. */
+/** Options of `connectSecurely`. */
 export interface SecureConnectionOptions {
   host: string;
   port: number;
   /**
-   * The SHA-256 of the one certificate to accept, as `readFingerprint` gives it; without it, a known authority vouches.
+   * The SHA-256 fingerprint of the only certificate to accept, from `readFingerprint`. Without it, a known authority
+   * must have issued the certificate.
    */
   pin: string | undefined;
-  /** How long connecting and the handshake may take together. */
+  /** Milliseconds that connecting and the handshake may take together. */
   handshakeMs: number;
-  /** Opens the connection to `host` through a proxy. @default a direct one */
+  /** Opens the connection to `host` through a proxy. @default a direct connection */
   tunnel?: (() => Promise<Socket>) | undefined;
 }
 
 /**
- * Connects, and makes sure that it is to the right one.
- * @throws LockstepError ERR_CERTIFICATE if it is somebody else, or an error of the network
+ * Connects, and verifies the certificate of the other end.
+ *
+ * @throws LockstepError ERR_CERTIFICATE if the certificate is not the expected one
+ * @throws Error if the network fails
  */
 export async function connectSecurely(options: SecureConnectionOptions): Promise<TLSSocket> {
   const { host, port, pin, handshakeMs } = options;
@@ -31,7 +34,7 @@ export async function connectSecurely(options: SecureConnectionOptions): Promise
     host,
     port,
     servername: isIP(host) === 0 ? host : "",
-    // With a pin, who has signed the certificate says nothing more: it is this very certificate or none.
+    // with a pin, the issuer does not matter: only this certificate is accepted
     rejectUnauthorized: pin === undefined,
   });
   return new Promise((resolve, reject) => {
@@ -52,29 +55,30 @@ export async function connectSecurely(options: SecureConnectionOptions): Promise
 }
 
 /**
- * Puts a fingerprint into the form `AB:CD:…`; small letters and missing colons will do.
- * @throws LockstepError ERR_OPTION if it is no SHA-256
+ * Returns a fingerprint in the form `AB:CD:…`. Lower case and missing colons are accepted.
+ *
+ * @throws LockstepError ERR_OPTION if it is not a SHA-256 fingerprint
  */
 export function readFingerprint(text: string): string {
   const digits = text.replaceAll(":", "").toUpperCase();
   if (/^[0-9A-F]{64}$/.test(digits)) return [...digits.matchAll(/../g)].join(":");
   throw new LockstepError(
     "ERR_OPTION",
-    `Expected a fingerprint of 64 hexadecimal digits, got ${JSON.stringify(text)}; copy it from the line that the coordinator printed.`,
+    `Expected a fingerprint of 64 hexadecimal digits, got ${JSON.stringify(text)}. Copy it from the command that the coordinator printed.`,
   );
 }
 
 function certificateMismatch(host: string, pin: string, fingerprint: string | undefined): LockstepError {
   return new LockstepError(
     "ERR_CERTIFICATE",
-    `Expected ${host} to have the certificate ${pin}, got ${fingerprint ?? "none"}; nothing was sent. Look at the fingerprint that the coordinator printed: if it has changed, give the new one; if not, somebody sits in between.`,
+    `Expected ${host} to have the certificate ${pin}, got ${fingerprint ?? "none"}; nothing was sent. Compare with the fingerprint that the coordinator printed: if it has changed, give the new one; otherwise another machine is intercepting the connection.`,
   );
 }
 
 function untrusted(host: string, cause: Error): LockstepError {
   return new LockstepError(
     "ERR_CERTIFICATE",
-    `Expected ${host} to have a certificate from a known authority, got one that is not valid for it (${cause.message}); nothing was sent. If the coordinator made its own, join with the whole line that it printed: ${WORKER_LINE}`,
+    `Expected ${host} to have a certificate from a known authority, got one that is not valid for it (${cause.message}); nothing was sent. If the coordinator has a self-signed certificate, join with the complete command that it printed: ${WORKER_LINE}`,
     { cause },
   );
 }

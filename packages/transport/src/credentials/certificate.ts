@@ -1,5 +1,7 @@
-/** The coordinator's certificate: made here, and trusted by its fingerprint; or the user's own, trusted by its issuer. */
-import "reflect-metadata"; // The next import wants it loaded before.
+/**
+ * Certificates of a coordinator: self-signed and trusted by fingerprint, or the user's own and trusted by its issuer.
+ */
+import "reflect-metadata"; // the next import requires it
 import { createPrivateKey, randomBytes, webcrypto, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
@@ -10,22 +12,22 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const VALID_DAYS = 365;
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
-/** A certificate with its key, both in PEM form. The key is a secret. */
+/** A certificate and its private key, both in PEM format. */
 export interface Certificate {
   key: string;
   cert: string;
-  /** SHA-256 of the certificate, as `AB:CD:…`; what a worker pins, and no secret. */
+  /** SHA-256 of the certificate, as `AB:CD:…`. Workers pin it; it is not a secret. */
   fingerprint: string;
 }
 
-/** Makes a certificate for these host names and addresses, valid for a year, signed by itself. */
+/** Creates a self-signed certificate for these host names and addresses, valid for a year. */
 export async function selfSigned({ hosts }: { hosts: string[] }): Promise<Certificate> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
   const now = Date.now();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: `01${randomBytes(15).toString("hex")}`, // Positive, since it starts with 01.
+    serialNumber: `01${randomBytes(15).toString("hex")}`, // starts with 01, so it is positive
     name: "CN=Lockstep coordinator",
-    notBefore: new Date(now - DAY_MS), // The clocks of other machines may be behind.
+    notBefore: new Date(now - DAY_MS), // the clocks of other machines may be behind
     notAfter: new Date(now + VALID_DAYS * DAY_MS),
     signingAlgorithm: ALGORITHM,
     keys,
@@ -45,8 +47,9 @@ export async function selfSigned({ hosts }: { hosts: string[] }): Promise<Certif
 }
 
 /**
- * Reads a certificate, with any intermediate ones after it, and its key.
- * @throws LockstepError ERR_CERTIFICATE if a file is missing or is something else, or if they do not belong together
+ * Reads a certificate, optionally followed by intermediate ones, and its private key.
+ *
+ * @throws LockstepError ERR_CERTIFICATE if a file is missing or invalid, or if the key belongs to another certificate
  */
 export async function readCertificate(certPath: string, keyPath: string): Promise<Certificate> {
   const cert = await readPem(certPath, "certificate");
@@ -56,7 +59,7 @@ export async function readCertificate(certPath: string, keyPath: string): Promis
   if (!certificate.checkPrivateKey(privateKey)) {
     throw new LockstepError(
       "ERR_CERTIFICATE",
-      `Expected the private key of ${certPath}, got that of another certificate in ${keyPath}; name both files of one pair.`,
+      `Expected the private key of ${certPath}, got that of another certificate in ${keyPath}. Give both files of one pair.`,
     );
   }
   return { key, cert, fingerprint: certificate.fingerprint256 };
@@ -69,7 +72,7 @@ async function readPem(path: string, what: string): Promise<string> {
     const reason = (cause as NodeJS.ErrnoException).code;
     throw new LockstepError(
       "ERR_CERTIFICATE",
-      `Expected a ${what} in PEM form at ${path}, which cannot be read (${reason}); name an existing file.`,
+      `Expected a ${what} in PEM format at ${path}, which cannot be read (${reason}). Give an existing file.`,
       { cause },
     );
   }
@@ -81,7 +84,7 @@ function parsePem<T>(path: string, what: string, parse: () => T): T {
   } catch (cause) {
     throw new LockstepError(
       "ERR_CERTIFICATE",
-      `Expected a ${what} in PEM form at ${path}, got something else; convert it with openssl, or name another file.`,
+      `Expected a ${what} in PEM format at ${path}, got something else. Convert the file with openssl, or give another file.`,
       { cause },
     );
   }

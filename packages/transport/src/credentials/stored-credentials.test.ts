@@ -39,36 +39,38 @@ test("a certificate whose year is over is made anew", async () => {
   expect((await storedCertificate(dir)).fingerprint).toBe(renewed.fingerprint);
 });
 
-describe("an error says what is wrong with a file", () => {
-  test("that others can read", async () => {
+describe("a credentials file is refused", () => {
+  test("if others can read it", async () => {
     const { token, path } = await storedToken(dir);
     await chmod(path, 0o640);
     await expect(storedToken(dir)).rejects.toMatchObject({
       code: "ERR_SECRET",
-      message: expect.stringMatching(/token to be readable by you alone \(mode 600\), got mode 640; delete it/),
+      message: expect.stringMatching(/token to be readable only by you \(mode 600\), got mode 640\. Delete the file/),
     });
     await expect(storedToken(dir)).rejects.not.toThrow(token);
   });
 
-  test("that holds something else", async () => {
+  test("if it contains something else", async () => {
     await mkdir(dir, { recursive: true });
     await writeFile(join(dir, "token"), "two words", { mode: 0o600 });
     await writeFile(join(dir, "certificate.pem"), "none", { mode: 0o600 });
-    await expect(storedToken(dir)).rejects.toThrow(/Expected a token in .*token, got .*; delete it/);
-    await expect(storedCertificate(dir)).rejects.toThrow(/Expected a certificate .*pem, got .*; delete it/);
+    await expect(storedToken(dir)).rejects.toThrow(/Expected a token in .*token, got .*\. Delete the file/);
+    await expect(storedCertificate(dir)).rejects.toThrow(/Expected a certificate .*pem, got .*\. Delete the file/);
     expect(await readFile(join(dir, "token"), "utf8")).toBe("two words");
   });
 
-  test("that can't be made", async () => {
+  test("if it cannot be created", async () => {
     await writeFile(join(root, "file"), "");
     await expect(storedToken(join(root, "file", "lockstep"))).rejects.toMatchObject({
       code: "ERR_SECRET",
-      message: expect.stringMatching(/ENOTDIR.*XDG_CONFIG_HOME, or give the coordinator LOCKSTEP_TOKEN/),
+      message: expect.stringMatching(
+        /ENOTDIR.*Set XDG_CONFIG_HOME to another folder, or give the coordinator LOCKSTEP_TOKEN/,
+      ),
     });
   });
 });
 
-test("what is kept lies where XDG_CONFIG_HOME, else the home folder says", () => {
+test("credentials are in XDG_CONFIG_HOME, or else in .config of the home folder", () => {
   vi.stubEnv("XDG_CONFIG_HOME", "/xdg");
   expect(configDir()).toBe("/xdg/lockstep");
   vi.stubEnv("XDG_CONFIG_HOME", "");

@@ -1,7 +1,6 @@
 /**
- * The credentials that a coordinator keeps for its next start, so that workers which know it find the same one again:
- * its token and its own certificate. One set for each user, outside of every run's folder; the files are the user's
- * alone.
+ * The stored credentials of a user's coordinators: the token and the self-signed certificate. They are reused, so that
+ * workers recognize a restarted coordinator. The files are outside the run folders, and readable by the user only.
  */
 import { X509Certificate } from "node:crypto";
 import { link, readFile, rm, stat, writeFile } from "node:fs/promises";
@@ -12,14 +11,15 @@ import { makeFolders, temporaryName, userFolder } from "@lockstep/files";
 import { type Certificate, readCertificate, selfSigned } from "./certificate.ts";
 import { assertToken, makeToken } from "./token.ts";
 
-/** Returns the folder `lockstep` in XDG_CONFIG_HOME, else in `.config` of the user's home. */
+/** Returns the folder `lockstep` in XDG_CONFIG_HOME, or in `.config` of the user's home. */
 export function configDir(): string {
   return userFolder({ variable: "XDG_CONFIG_HOME", name: ".config", instead: "XDG_CONFIG_HOME" });
 }
 
 /**
- * Returns the token of this user's coordinators, which is made at the first call.
- * @throws LockstepError ERR_SECRET if it can't be kept, if others can read it, or if its file holds something else
+ * Returns the token of this user's coordinators, which the first call creates.
+ *
+ * @throws LockstepError ERR_SECRET if its file cannot be written, is readable by others, or does not contain a token
  */
 export async function storedToken(dir: string): Promise<{ token: string; path: string }> {
   const path = join(dir, "token");
@@ -33,7 +33,7 @@ export async function storedToken(dir: string): Promise<{ token: string; path: s
   }
 }
 
-/** Returns the token of this user's coordinators, if one was made. @throws LockstepError as `storedToken` does */
+/** Returns the token of this user's coordinators, if it exists. @throws LockstepError as `storedToken` does */
 export async function existingToken(dir: string): Promise<{ token: string; path: string } | undefined> {
   const path = join(dir, "token");
   const mode = await modeOf(path).catch((cause) => {
@@ -43,10 +43,10 @@ export async function existingToken(dir: string): Promise<{ token: string; path:
 }
 
 /**
- * Returns the certificate of this user's coordinators, which is made at the first call, and again when its year is
- * over.
+ * Returns the certificate of this user's coordinators, which the first call creates, and which is renewed when it
+ * expires.
  *
- * @throws LockstepError ERR_SECRET as above
+ * @throws LockstepError ERR_SECRET as `storedToken` does
  */
 export async function storedCertificate(dir: string, nowMs: number = Date.now()): Promise<Certificate> {
   const path = join(dir, "certificate.pem");
@@ -70,7 +70,7 @@ async function readStored(path: string): Promise<Certificate> {
   }
 }
 
-/** Makes sure that there is a file at `path`, and that it is the user's alone. */
+/** Creates the file at `path` if it is missing, and asserts that only the user can read it. */
 async function ensureSecretFile(path: string, make: () => Promise<string>): Promise<void> {
   let mode: number | undefined;
   try {
@@ -82,13 +82,13 @@ async function ensureSecretFile(path: string, make: () => Promise<string>): Prom
   if (mode !== undefined && (mode & 0o077) !== 0 && process.platform !== "win32") throw readableByOthers(path, mode);
 }
 
-/** Writes a file whole; of two processes that do so at once, one wins. */
+/** Creates a file atomically. If two processes do so at the same time, one of them wins. */
 async function createFile(path: string, text: string): Promise<void> {
   const temporary = temporaryName(path);
   makeFolders(dirname(path), 0o700);
   try {
     await writeFile(temporary, text, { mode: 0o600 });
-    await link(temporary, path); // Unlike a rename, it leaves alone what another process has put there meanwhile.
+    await link(temporary, path); // unlike a rename, this never replaces the file of another process
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   } finally {
@@ -108,19 +108,19 @@ async function modeOf(path: string): Promise<number | undefined> {
 function readableByOthers(path: string, mode: number): LockstepError {
   return new LockstepError(
     "ERR_SECRET",
-    `Expected ${path} to be readable by you alone (mode 600), got mode ${mode.toString(8)}; delete it to have a new one made, or run chmod 600 if nobody else has read it.`,
+    `Expected ${path} to be readable only by you (mode 600), got mode ${mode.toString(8)}. Delete the file to create a new one, or run chmod 600 if nobody else has read it.`,
   );
 }
 
 function malformedFile(path: string, what: string, cause: unknown): LockstepError {
-  const text = `Expected ${what} in ${path}, got something else; delete it to have a new one made.`;
+  const text = `Expected ${what} in ${path}, got something else. Delete the file to create a new one.`;
   return new LockstepError("ERR_SECRET", text, { cause });
 }
 
 function cannotStore(path: string, cause: Error): LockstepError {
   return new LockstepError(
     "ERR_SECRET",
-    `Expected to keep a secret of this coordinator in ${path}, which failed (${cause.message}); name another folder in XDG_CONFIG_HOME, or give the coordinator LOCKSTEP_TOKEN, --tls-cert and --tls-key.`,
+    `Expected to store a secret of this coordinator in ${path}, which failed (${cause.message}). Set XDG_CONFIG_HOME to another folder, or give the coordinator LOCKSTEP_TOKEN, --tls-cert and --tls-key.`,
     { cause },
   );
 }

@@ -1,31 +1,31 @@
 /**
- * The password of a run: whoever knows it may join. It travels as `Authorization: Bearer <token>`, and nowhere else.
+ * The token of a coordinator, which authorizes a worker to join. It is sent only as `Authorization: Bearer <token>`.
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { LockstepError } from "@lockstep/errors";
 
-/** Makes a token: 128 random bits as hex, which shells, urls and headers all leave alone. */
+/** Returns a new token: 128 random bits in hex, which need no escaping in shells, URLs and headers. */
 export function makeToken(): string {
   return randomBytes(16).toString("hex");
 }
 
 /**
- * Tells whether two tokens are the same; how long it takes tells nothing about where they differ, nor about their
- * lengths.
+ * Returns whether two tokens are equal, in a time that depends neither on where they differ nor on their lengths.
  */
 export function sameToken(a: string, b: string): boolean {
   return timingSafeEqual(createHash("sha256").update(a).digest(), createHash("sha256").update(b).digest());
 }
 
 /**
- * Checks a token that a person has chosen; any length will do, and a short one can be guessed.
- * @throws LockstepError ERR_TOKEN unless a header can carry it
+ * Asserts that a header can carry a token that a person has chosen. Its length is not checked.
+ *
+ * @throws LockstepError ERR_TOKEN if it is empty or has other characters
  */
 export function assertToken(token: string): void {
   if (/^[\w.~+/=-]+$/.test(token)) return;
   const got = token === "" ? "an empty one" : "one with other characters";
-  const remedy = "give the coordinator and its workers another, the same one";
-  throw new LockstepError("ERR_TOKEN", `Expected a token of letters, digits and -._~+/=, got ${got}; ${remedy}.`);
+  const remedy = "Give the coordinator and its workers the same valid token";
+  throw new LockstepError("ERR_TOKEN", `Expected a token of letters, digits and -._~+/=, got ${got}. ${remedy}.`);
 }
 
 /** Returns the token in an `Authorization` header, if there is one. */

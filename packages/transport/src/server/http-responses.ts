@@ -1,10 +1,10 @@
-/** The HTTP responses to requests that are refused, and to those that nobody else answers. */
+/** HTTP responses to refused requests, and to requests without another handler. */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Refusal } from "../admission/admission.ts";
 
-/** Answers a join that is refused, and ends its connection; the other end has `handshakeMs` to take the answer. */
+/** Refuses a join and closes its connection. The remote end has `handshakeMs` to read the response. */
 export function refuseUpgrade(connection: Duplex, { status, reason }: Refusal, handshakeMs: number): void {
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
@@ -16,29 +16,29 @@ export function refuseUpgrade(connection: Duplex, { status, reason }: Refusal, h
     `${reason}\n`,
   ];
   connection.on("error", () => connection.destroy());
-  (connection as Socket).setTimeout(handshakeMs, () => connection.destroy()); // Should it never take the answer.
+  (connection as Socket).setTimeout(handshakeMs, () => connection.destroy()); // the remote end may never read the response
   connection.once("finish", () => connection.destroy());
   connection.end(lines.join("\r\n"));
 }
 
-/** Answers a page that is refused. */
+/** Refuses a request for a page. */
 export function refusePage(response: ServerResponse, { status, reason }: Refusal): void {
   respond(response, status, reason, { connection: "close", ...hintHeaders(status) });
 }
 
-/** Headers that say what would help. */
+/** Returns headers that tell the client how to continue. */
 function hintHeaders(status: Refusal["status"]): Record<string, string> {
   if (status === 401) return { "WWW-Authenticate": "Bearer" };
   return status === 429 ? { "Retry-After": "60" } : {};
 }
 
-/** Answers where there are no pages. */
+/** Responds to a request on a server without pages. */
 export function respondWithoutPages(request: IncomingMessage, response: ServerResponse): void {
   if (request.url === "/") respond(response, 426, "Expected a worker's WebSocket.", { upgrade: "websocket" });
-  else respond(response, 404, "There is nothing here.");
+  else respond(response, 404, "Not found.");
 }
 
-/** Answers a page with one line of text. */
+/** Responds with one line of text. */
 export function respond(
   response: ServerResponse,
   status: number,

@@ -1,4 +1,4 @@
-/** Listening on a port: the HTTP server under everything, and why a port cannot be had. */
+/** Creates an HTTP server and binds it to a port. */
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
@@ -6,13 +6,13 @@ import type { AddressInfo } from "node:net";
 import { LockstepError } from "@lockstep/errors";
 import type { ListenOptions } from "../server-options.ts";
 
-/** Where a server is to listen. */
+/** The address on which a server listens. */
 export type ListenAddress = Pick<ListenOptions, "host" | "port" | "anyPort">;
 
 /**
- * Checks early that a server can listen there, before anything is written for the run that it will serve.
+ * Asserts that a server can listen on an address, before any file of the run is written.
  *
- * @throws LockstepError ERR_LISTEN
+ * @throws LockstepError ERR_LISTEN if it cannot
  */
 export async function assertPortFree(where: ListenAddress): Promise<void> {
   const server = createServer();
@@ -20,7 +20,7 @@ export async function assertPortFree(where: ListenAddress): Promise<void> {
   await new Promise((resolve) => server.close(resolve));
 }
 
-/** Makes the HTTP server, which speaks TLS if there is a certificate and drops requests that take longer than `handshakeMs`. */
+/** Creates an HTTP server, with TLS if there is a certificate, that drops requests slower than `handshakeMs`. */
 export function makeHttpServer(tls: ListenOptions["tls"], handshakeMs: number): Server {
   const timeouts = {
     headersTimeout: handshakeMs,
@@ -32,10 +32,10 @@ export function makeHttpServer(tls: ListenOptions["tls"], handshakeMs: number): 
 }
 
 /**
- * Starts to listen, on the next free port if any will do.
+ * Starts to listen, with `anyPort` on the next free port.
  *
  * @returns the port
- * @throws LockstepError ERR_LISTEN if the port is taken or not ours
+ * @throws LockstepError ERR_LISTEN if the port cannot be bound
  */
 export async function listen(server: Server, { host, port, anyPort }: ListenAddress): Promise<number> {
   try {
@@ -44,7 +44,7 @@ export async function listen(server: Server, { host, port, anyPort }: ListenAddr
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === "EADDRINUSE" && anyPort && port < 65_535) return listen(server, { host, port: port + 1, anyPort });
-    const text = `Cannot listen on ${host}:${port} (${message}); ${remedyFor(code)}.`;
+    const text = `Cannot listen on ${host}:${port} (${message}). ${remedyFor(code)}.`;
     throw new LockstepError("ERR_LISTEN", text, { cause });
   }
 }
@@ -52,15 +52,15 @@ export async function listen(server: Server, { host, port, anyPort }: ListenAddr
 function remedyFor(code: string | undefined): string {
   switch (code) {
     case "EADDRINUSE":
-      return "something listens there already: end it, or choose another --port";
+      return "Stop the program that uses the port, or choose another --port";
     case "EACCES":
-      return "ports below 1024 are for the administrator: choose another --port";
+      return "Ports below 1024 require administrator privileges: choose another --port";
     case "EADDRNOTAVAIL":
-      return "this machine has no such address: choose another --host, or 0.0.0.0 for all of its addresses";
+      return "This machine does not have that address: choose another --host, or 0.0.0.0 for all of its addresses";
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return "this machine does not know the name: choose another --host, or 0.0.0.0 for all of its addresses";
+      return "This machine cannot resolve the host name: choose another --host, or 0.0.0.0 for all of its addresses";
     default:
-      return "choose another --port or --host";
+      return "Choose another --port or --host";
   }
 }

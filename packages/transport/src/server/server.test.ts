@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { connect as connectSecurely } from "node:tls";
+import { at } from "@lockstep/errors";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { WebSocket } from "ws";
 import { openSocket } from "../client/client.ts";
@@ -69,7 +70,8 @@ describe("joins", () => {
   test("the right token opens a WebSocket that carries messages both ways", async () => {
     const { url, sockets, addresses } = await open({ token: "right" });
     const worker = await join(url, "right");
-    sockets[0]!.on("message", (data) => sockets[0]!.send(data));
+    const socket = at(sockets, 0);
+    socket.on("message", (data) => socket.send(data));
     worker.send("hello");
     expect(String((await once(worker, "message"))[0])).toBe("hello");
     expect(addresses).toEqual(["127.0.0.1"]);
@@ -107,7 +109,7 @@ describe("joins", () => {
     expect(await refusedCode(url, "wrong")).toBe("ERR_LIMITED");
     expect(await refusedCode(url, "right")).toBe("ERR_LIMITED");
     expect(statuses).toEqual([401, 401, 429, 429]);
-    sockets[0]!.send("still here");
+    at(sockets, 0).send("still here");
     expect(String((await once(worker, "message"))[0])).toBe("still here");
     nowMs = 60_000;
     await join(url, "right");
@@ -119,7 +121,7 @@ describe("joins", () => {
     const first = await join(url);
     expect(await refusedCode(url)).toBe("ERR_FULL");
     first.close();
-    await once(sockets[0]!, "close");
+    await once(at(sockets, 0), "close");
     await join(url);
   });
 
@@ -128,7 +130,7 @@ describe("joins", () => {
     const [good, large] = [await join(url), await join(url)];
     large.send(Buffer.alloc(1001));
     expect((await once(large, "close"))[0]).toBe(1009);
-    sockets[0]!.send("still here");
+    at(sockets, 0).send("still here");
     await once(good, "message");
   });
 
@@ -157,7 +159,7 @@ describe("the port", () => {
     const taken = { host: "127.0.0.1", port: server.port };
     await expect(open(taken)).rejects.toMatchObject({
       code: "ERR_LISTEN",
-      message: expect.stringMatching(/EADDRINUSE.*; something listens there already: end it, or choose another --port/),
+      message: expect.stringMatching(/EADDRINUSE.*\. Stop the program that uses the port, or choose another --port/),
     });
     const { server: next } = await open({ ...taken, anyPort: true });
     expect(next.port).toBeGreaterThan(server.port);
@@ -167,7 +169,9 @@ describe("the port", () => {
   test("of a foreign address is an error", async () => {
     await expect(open({ host: "192.0.2.254", anyPort: true })).rejects.toMatchObject({
       code: "ERR_LISTEN",
-      message: expect.stringMatching(/EADDRNOTAVAIL.*; this machine has no such address: choose another --host/),
+      message: expect.stringMatching(
+        /EADDRNOTAVAIL.*\. This machine does not have that address: choose another --host/,
+      ),
     });
   });
 
@@ -251,7 +255,7 @@ test("closing ends workers with 1000, and everybody who does not answer", async 
   await once(silent, "data");
   const ended = [once(worker, "close"), once(idle, "close"), once(silent.resume(), "close")];
   await server.close();
-  expect((await ended[0])![0]).toBe(1000);
+  expect(at(await at(ended, 0), 0)).toBe(1000);
   await Promise.all(ended);
   const again = createServer().listen(server.port, "127.0.0.1");
   await once(again, "listening");

@@ -1,4 +1,4 @@
-/** The coordinator's server: takes in the WebSockets of workers, and answers pages, after `admit` has agreed to each. */
+/** The coordinator's server: accepts WebSockets and serves pages, each after a decision by `admit`. */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -9,15 +9,16 @@ import { DEFAULT_LIMITS, type ServerOptions } from "../server-options.ts";
 import { refusePage, refuseUpgrade, respondWithoutPages } from "./http-responses.ts";
 import { listen, makeHttpServer } from "./listen.ts";
 
-/** How long `close` waits for the other ends to say goodbye. */
+/** Milliseconds that `close` waits for the closing handshakes of the WebSockets. */
 const CLOSE_TIMEOUT_MS = 2000;
 
 type ServerState = { name: "listening" } | { name: "closing"; closed: Promise<void> };
 
 /**
- * Starts to listen.
- * @throws LockstepError ERR_LISTEN if the port is taken or not ours, ERR_TOKEN if no header can carry the token,
- *   ERR_OPTION if an allowed host is no name
+ * Opens a server.
+ *
+ * @throws LockstepError ERR_LISTEN if the port cannot be bound, ERR_TOKEN if a header cannot carry the token,
+ * ERR_OPTION if an allowed host is invalid
  */
 export async function openServer(options: ServerOptions): Promise<TransportServer> {
   const admission = new RequestAdmission(options);
@@ -26,9 +27,9 @@ export async function openServer(options: ServerOptions): Promise<TransportServe
   return new TransportServer(server, port, admission, options);
 }
 
-/** A server that listens. Requests are answered, and WebSockets handed to `onSocket`, until it is closed. */
+/** A listening server, which handles requests and passes WebSockets to `onSocket` until it is closed. */
 export class TransportServer {
-  /** Where it listens, which may be another port than asked for. */
+  /** The port on which it listens, which may differ from the requested one. */
   readonly port: number;
   readonly secure: boolean;
   readonly #http: Server;
@@ -38,7 +39,7 @@ export class TransportServer {
   readonly #connections = new ServerConnections();
   #state: ServerState = { name: "listening" };
 
-  /** @param http listens on `port` */
+  /** @param http an HTTP server that listens on `port` */
   constructor(http: Server, port: number, admission: RequestAdmission, options: ServerOptions) {
     const { tls, maxPayload, maxWorkers = DEFAULT_LIMITS.maxWorkers } = options;
     this.port = port;
@@ -51,10 +52,13 @@ export class TransportServer {
     http.on("connection", (socket) => this.#connections.accept(socket));
     http.on("request", (request, response) => this.#respond(request, response));
     http.on("upgrade", (request, connection, head) => this.#upgrade(request, connection, head));
-    http.on("error", () => {}); // One connection that could not be accepted, for want of file descriptors.
+    http.on("error", () => {}); // a connection could not be accepted, for lack of file descriptors
   }
 
-  /** Closes each WebSocket with 1000, waits for the other ends for a moment, then ends every connection. */
+  /**
+   * Closes each WebSocket with code 1000, waits for the closing handshakes for a limited time, and ends all
+   * connections.
+   */
   close(): Promise<void> {
     if (this.#state.name === "listening") this.#state = { name: "closing", closed: this.#close() };
     return this.#state.closed;

@@ -100,7 +100,7 @@ describe("the gradients of a slice", () => {
     const { factored, assembly } = sending();
     assembly.add({ slice: toSliceId(1), attempt: 3, part: 1, offset: 0, values: new Float32Array(4) });
     expect(() => factored([1, 2, 3, 4], [5, 6, 7, 8, 9, 10])).toThrow(
-      "No such chunk is expected at 0 of part 1 of slice 1",
+      "Got an unexpected chunk at offset 0 of part 1 of slice 1",
     );
     expect(tf.memory().numTensors).toBe(before);
   });
