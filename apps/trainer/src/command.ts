@@ -1,15 +1,13 @@
 /** Does what the command line says: `pnpm train …` and the others. */
 
 import { tidyArguments } from "@lockstep/config";
-import { type LogFormat, reportFailure, tuneGarbageCollection } from "@lockstep/run";
+import { logFormatOf, reportFailure, tuneGarbageCollection } from "@lockstep/run";
 import { makeProgram } from "./program.ts";
 
-let format: LogFormat = "text";
 const program = makeProgram().hook("preAction", (_, command) => {
-  const { log = "text", workers = 1 } = command.opts<{ log?: LogFormat; workers?: number }>();
-  format = log;
-  if (workers === 1) tuneGarbageCollection(); // with more, this process is a coordinator, which goes by the run
+  const { workers = 1 } = command.opts();
+  if (workers === 1) tuneGarbageCollection(); // with more, this process is a coordinator and computes nothing
 });
 await program
   .parseAsync(tidyArguments(process.argv.slice(2)), { from: "user" })
-  .catch((error) => reportFailure(error, format));
+  .catch((error: unknown) => reportFailure(error, logFormatOf(process.argv)));

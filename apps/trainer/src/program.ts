@@ -1,9 +1,8 @@
 /** The trainer's program: each command's work is loaded when it is called, so that `--help` answers at once. */
 import { trainerProgram } from "@lockstep/config/programs/trainer";
-import type { Command } from "commander";
 
 /** Makes the program with all its commands, ready to parse a command line. */
-export function makeProgram(): Command {
+export function makeProgram() {
   return trainerProgram({
     train: async (options, unsavedFlags) => (await import("./commands/train.ts")).train(options, unsavedFlags),
     quickstart: async (options) => (await import("./commands/quickstart.ts")).quickstart(options),

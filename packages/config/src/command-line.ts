@@ -1,9 +1,18 @@
 /** The options of runs and machines on command lines, made from the table in options.ts. */
 
-import { type Command, InvalidArgumentError, Option } from "commander";
+import {
+  type Command,
+  type CommandUnknownOpts,
+  InvalidArgumentError,
+  Option,
+  type OptionValues,
+} from "@commander-js/extra-typings";
 import type { ExplicitOptions } from "./config.ts";
 import type { MachineOptions } from "./machine.ts";
 import { type OptionName, runOptions } from "./options.ts";
+
+/** The options that a program has when it is parsed. */
+export type OptionsOf<Program extends CommandUnknownOpts> = ReturnType<Program["opts"]>;
 
 /**
  * Returns the arguments as commander is to see them: without the "--" that npm's habit puts after the command;
@@ -20,8 +29,11 @@ export function tidyArguments(argv: readonly string[]): string[] {
 
 const ANY_GPU = "any";
 
-/** Adds every option of a run to a command, from the one table. */
-export function addRunOptions(command: Command): Command {
+/**
+ * Adds every option of a run to a command, from the table in options.ts. The command's type does not have them: their
+ * values are unchecked text until `makeConfig` reads them.
+ */
+export function addRunOptions<Program extends CommandUnknownOpts>(command: Program): Program {
   for (const { flags, help, default: value } of Object.values(runOptions)) {
     const shown = value === undefined || typeof value === "boolean" ? help : `${help} (default: ${value})`;
     command.addOption(new Option(flags, shown));
@@ -60,7 +72,9 @@ export function explicitRunOptions(options: Record<string, unknown>): ExplicitOp
 }
 
 /** Adds `--log` to a command. */
-export function addLogOption(command: Command): Command {
+export function addLogOption<Args extends unknown[], Options extends OptionValues, Globals extends OptionValues>(
+  command: Command<Args, Options, Globals>,
+) {
   return command.addOption(
     new Option("--log <format>", "lines for people (text), or for programs: one JSON object a line (json)")
       .choices(["text", "json"])
@@ -69,7 +83,9 @@ export function addLogOption(command: Command): Command {
 }
 
 /** Adds the options that choose the device to a command. */
-export function addMachineOptions(command: Command): Command {
+export function addMachineOptions<Args extends unknown[], Options extends OptionValues, Globals extends OptionValues>(
+  command: Command<Args, Options, Globals>,
+) {
   return command
     .addOption(new Option("--backend <name>", "force a backend").choices(["native", "webgpu", "wasm", "cpu"]))
     .addOption(
@@ -84,7 +100,9 @@ export function addMachineOptions(command: Command): Command {
 }
 
 /** Adds the options by which the batch follows the number of workers. */
-export function addScalingOptions(command: Command): Command {
+export function addScalingOptions<Args extends unknown[], Options extends OptionValues, Globals extends OptionValues>(
+  command: Command<Args, Options, Globals>,
+) {
   return command
     .addOption(
       new Option("--batch-size-per-worker <samples>", "let the global batch be this times the workers").argParser(

@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Command, Option } from "@commander-js/extra-typings";
 import { expect, test } from "vitest";
 import { positiveNumber, tidyArguments } from "./command-line.ts";
 import { explicitFlags, resumeLine } from "./resume-line.ts";

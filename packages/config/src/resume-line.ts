@@ -1,12 +1,12 @@
 /** Gathers what was typed on a command line, for a line that starts the program again. */
-import type { Command } from "commander";
+import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 
 /**
  * Returns the words that give the options which were typed, in the order of the program's own.
  *
  * @param except names of options to leave out, as in the parsed options
  */
-export function explicitFlags(command: Command, except: readonly string[]): string[] {
+export function explicitFlags(command: CommandUnknownOpts, except: readonly string[]): string[] {
   return command.options.flatMap((option) => {
     const name = option.attributeName();
     const value: unknown = command.getOptionValue(name);

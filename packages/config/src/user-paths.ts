@@ -4,7 +4,7 @@
  */
 import { realpathSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
-import type { Command } from "commander";
+import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 
 /** A placeholder of options and arguments that take paths. */
 const PATH = /^<(dir|file|path|image)(\.\.\.)?>$/;
@@ -21,22 +21,25 @@ export const isPath = (text: string): boolean => /[/\\]|\.[cm]?[jt]s$/.test(text
  * Lets every option and argument of a program that takes a path, by its placeholder, take it relative to the user's
  * folder. Folders in `env` become absolute, since the processes that this one starts inherit them.
  */
-export function resolveUserPaths(program: Command, folder = invocationFolder(), env = process.env): Command {
+export function resolveUserPaths<Program extends CommandUnknownOpts>(
+  program: Program,
+  folder = invocationFolder(),
+  env = process.env,
+): Program {
   if (folder === undefined) return program;
   for (const name of FOLDERS) if (env[name]) env[name] = resolve(folder, env[name]);
   const absolutePath = (text: string) => (text === "" ? text : withTrailingSlash(text, resolve(folder, text)));
   const absoluteIfPath = (text: string) => (isPath(text) ? absolutePath(text) : text);
-  const collect = (text: string, before: string[] = []) => [...before, absolutePath(text)];
+  const appendPath = (text: string, before: string | string[] = []) => [...[before].flat(), absolutePath(text)];
   for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])]) {
     for (const option of command.options) {
       const placeholder = option.flags.split(" ").at(-1)!;
-      if (PATH.test(placeholder))
-        option.argParser<string | string[]>(option.variadic ? (collect as never) : absolutePath);
+      if (PATH.test(placeholder)) option.argParser<string | string[]>(option.variadic ? appendPath : absolutePath);
       else if (NAME_OR_PATH.test(placeholder)) option.argParser(absoluteIfPath);
     }
     for (const argument of command.registeredArguments) {
       if (PATH.test(`<${argument.name()}>`))
-        argument.argParser<string | string[]>(argument.variadic ? (collect as never) : absolutePath);
+        argument.argParser<string | string[]>(argument.variadic ? appendPath : absolutePath);
     }
   }
   return program;

@@ -58,7 +58,7 @@ export type { ParameterState, StateCapture, StepTotals, Team, WorkerShare } from
 export { type Display, displayOn, lineDisplay } from "./terminal/display.ts";
 export { eventLogger } from "./terminal/event-logger.ts";
 export { resultLines, stepsLine, testLine } from "./terminal/lines.ts";
-export { type LogFormat, reportFailure } from "./terminal/log.ts";
+export { type LogFormat, logFormatOf, reportFailure } from "./terminal/log.ts";
 export { type ModuleSettings, moduleSettingsLines } from "./terminal/module-settings.ts";
 export { openPanel, type RunPanel } from "./terminal/panel.ts";
 export { TrainingRun } from "./training-run.ts";

@@ -3,6 +3,7 @@
  * what became of them; it fails if anything crashed, grew, was believed, or ended without a name.
  */
 
+import { Command, Option } from "@commander-js/extra-typings";
 import { positiveNumber, wholeNumber } from "@lockstep/config";
 import {
   fuzzCoordinator,
@@ -11,7 +12,6 @@ import {
   unnamedEndings,
 } from "@lockstep/coordinator/testing";
 import { startEngine } from "@lockstep/engine";
-import { Command, Option } from "commander";
 import { fuzzWorker, HEAP_BYTES } from "./fuzz-worker.ts";
 
 const { frames, seed, only } = new Command("fuzz")
@@ -19,7 +19,7 @@ const { frames, seed, only } = new Command("fuzz")
   .option("--seed <n>", "of what is drawn (default: another each time)", wholeNumber, Math.floor(Math.random() * 1e6))
   .addOption(new Option("--only <side>", "one of the two").choices(["coordinator", "worker"]))
   .parse()
-  .opts<{ frames: number; seed: number; only?: string }>();
+  .opts();
 console.log(`--frames ${frames} --seed ${seed}`);
 
 /** Tells how far it is, once for each tenth. */

@@ -9,19 +9,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
+import { Command } from "@commander-js/extra-typings";
 import { positiveNumber } from "@lockstep/config";
 import { readSafetensors } from "@lockstep/formats";
 import { median } from "@lockstep/run";
-import { Command } from "commander";
 import { run, tinyModel } from "../testing/program.ts";
 import { Training } from "../testing/training.ts";
 import { StandbyWorker } from "../testing/worker-pool.ts";
 
-const { steps: STEPS, everySteps: EVERY_STEPS } = new Command("soak")
+const { steps: STEPS, every: EVERY_STEPS } = new Command("soak")
   .option("--steps <n>", "updates in all", positiveNumber, 20_000)
   .option("--every <n>", "updates after which a worker dies and another one joins", positiveNumber, 500)
   .parse()
-  .opts<{ steps: number; everySteps: number }>();
+  .opts();
 /** What is held is compared by windows of so many steps, the first of which does not count. */
 const WINDOW_STEPS = STEPS / 10;
 const MAX_GROWTH = 0.05;

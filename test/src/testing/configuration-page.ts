@@ -1,5 +1,6 @@
 /** Generates docs/configuration.md from the definitions of the options. */
 
+import { Command, type CommandUnknownOpts, type Option } from "@commander-js/extra-typings";
 import {
   addMachineOptions,
   addRunOptions,
@@ -10,7 +11,6 @@ import {
   wholeNumber,
 } from "@lockstep/config";
 import { coordinatorProgram, trainerProgram, workerProgram } from "@lockstep/config/programs";
-import { Command, type Option } from "commander";
 
 const HEAD = `# Configuration
 
@@ -100,11 +100,11 @@ function runRows(): string[][] {
 
 interface NamedCommand {
   name: string;
-  command: Command;
+  command: CommandUnknownOpts;
 }
 
 /** The commands that do something: not `bench`, but `bench step`. pnpm has a `doctor` of its own. */
-function leavesOf(command: Command, name: string): NamedCommand[] {
+function leavesOf(command: CommandUnknownOpts, name: string): NamedCommand[] {
   if (command.commands.length === 0) return [{ name, command }];
   return command.commands.flatMap((one) =>
     leavesOf(one, one.name() === "doctor" ? "pnpm run doctor" : `${name} ${one.name()}`),

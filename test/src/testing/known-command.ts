@@ -1,9 +1,9 @@
 /** Whether the program knows a command: parsed as on the command line, and not run. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { CommanderError, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { explicitRunOptions, makeConfig, tidyArguments } from "@lockstep/config";
 import { coordinatorProgram, trainerProgram, workerProgram } from "@lockstep/config/programs";
-import { type Command, CommanderError } from "commander";
 
 const root = join(import.meta.dirname, "../../..");
 const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: Record<string, string> };
@@ -26,10 +26,10 @@ export function assertKnown([first, ...rest]: string[]): void {
 }
 
 /** Values of a run's options are checked as at its start. */
-function parse(program: Command, words: string[]): void {
+function parse(program: CommandUnknownOpts, words: string[]): void {
   for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     command.exitOverride().configureOutput({ writeOut: () => {}, writeErr: () => {} });
-    if (command.commands.length === 0) command.action(assertOptionValues);
+    if (command.commands.length === 0) command.action(() => assertOptionValues(command));
   }
   try {
     program.parse(words, { from: "user" });
@@ -38,8 +38,8 @@ function parse(program: Command, words: string[]): void {
   }
 }
 
-function assertOptionValues(...given: unknown[]): void {
-  makeConfig(explicitRunOptions((given.at(-1) as Command).opts()));
+function assertOptionValues(command: CommandUnknownOpts): void {
+  makeConfig(explicitRunOptions(command.opts()));
 }
 
 /** A command's name alone stands for the command; its options need not be there. */

@@ -10,6 +10,7 @@ const POLL_MS = 1000;
 /** Answers until Ctrl-C. */
 export async function dashboard({ run: dirs, port }: DashboardOptions): Promise<void> {
   const [first, ...rest] = dirs;
+  if (first === undefined) return; // --run has at least one value
   const { live, poll } = followRun(first);
   await withResources(async (resources) => {
     const { url, close } = await openDashboard({ live, others: rest.map(readRun), port });

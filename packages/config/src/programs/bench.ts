@@ -1,10 +1,10 @@
 /** The command line of the benches: `bench step` and the others. */
-import { type Command, Option } from "commander";
+import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { positiveNumber } from "../command-line.ts";
 import type { BenchCommands } from "./trainer-commands.ts";
 
 /** Adds `bench` to a program. @param commands what each bench does; left out, none does anything */
-export function addBenchCommands(program: Command, commands?: BenchCommands): void {
+export function addBenchCommands(program: CommandUnknownOpts, commands?: BenchCommands): void {
   const bench = program.command("bench").description("measure against PyTorch, side by side");
   comparing(bench, "step", { rounds: 5, steps: 20 })
     .description("steps of alexnet-cifar10 at batch 32, in turn with PyTorch's")
@@ -32,7 +32,7 @@ export function addBenchCommands(program: Command, commands?: BenchCommands): vo
 }
 
 /** Adds the benches that need no PyTorch. */
-function addMachineBenches(bench: Command, commands?: BenchCommands): void {
+function addMachineBenches(bench: CommandUnknownOpts, commands?: BenchCommands): void {
   measuring(bench, "scale", 3)
     .option("--steps <n>", "measured steps of a side in a round", positiveNumber, 5)
     .description("a coordinator with 2, 8, 32 and 64 workers that compute nothing, in turn with bare sockets")
@@ -48,7 +48,7 @@ function addMachineBenches(bench: Command, commands?: BenchCommands): void {
 }
 
 /** Adds a bench that runs its sides in turn for some rounds. */
-function measuring(bench: Command, name: string, rounds: number): Command {
+function measuring(bench: CommandUnknownOpts, name: string, rounds: number) {
   return bench
     .command(name)
     .option("--rounds <n>", "how often each side runs, in turn with the other", positiveNumber, rounds)
@@ -56,7 +56,7 @@ function measuring(bench: Command, name: string, rounds: number): Command {
 }
 
 /** Adds a bench that compares steps with PyTorch's. */
-function comparing(bench: Command, name: string, { rounds, steps }: { rounds: number; steps: number }): Command {
+function comparing(bench: CommandUnknownOpts, name: string, { rounds, steps }: { rounds: number; steps: number }) {
   return measuring(bench, name, rounds)
     .option("--steps <n>", "measured steps of a side in a round", positiveNumber, steps)
     .option("--python <name|path>", "a Python with torch 2.13", "python3");

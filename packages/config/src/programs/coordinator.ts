@@ -1,27 +1,15 @@
 /** The command line of the coordinator. */
-import { MAX_HEARTBEAT_MS } from "@lockstep/gradient-sync";
-import { Command, Option } from "commander";
-import { addLogOption, addRunOptions, addScalingOptions, positiveNumber, wholeNumberOf } from "../command-line.ts";
-import { resolveUserPaths } from "../user-paths.ts";
-import type { WeakScaling } from "../weak-scaling.ts";
-import { addListenOptions, type ListenCommandOptions } from "./listen-options.ts";
 
-/** The options of the coordinator besides those of the run. */
-export type CoordinatorCommandOptions = WeakScaling &
-  ListenCommandOptions & {
-    balance: "speed" | "even";
-    heartbeatMs: number;
-    stallMs: number;
-    minWorkers: number;
-    keepOpen?: boolean;
-    resume?: string;
-    out?: string;
-    log: "text" | "json";
-  };
+import { Option } from "@commander-js/extra-typings";
+import { MAX_HEARTBEAT_MS } from "@lockstep/gradient-sync";
+import { addLogOption, type OptionsOf, positiveNumber, wholeNumberOf } from "../command-line.ts";
+import { resolveUserPaths } from "../user-paths.ts";
+import { listenCommand } from "./listen-options.ts";
+import { throwUsageErrors } from "./usage-errors.ts";
 
 /** Makes the program `coordinator`, which only reads its options. */
-export function coordinatorProgram(): Command {
-  const program = addLogOption(addListenOptions(addScalingOptions(addRunOptions(new Command("coordinator")))))
+export function coordinatorProgram() {
+  const program = addLogOption(listenCommand("coordinator"))
     .description("gather workers, and train one model with all of them")
     .addOption(new Option("--workers <n>", "workers to wait for").argParser(positiveNumber).default(2))
     .addOption(
@@ -47,5 +35,11 @@ export function coordinatorProgram(): Command {
     .option("--keep-open", "keep answering when the run is over, until Ctrl-C")
     .addOption(new Option("--resume <dir>", "continue the run in this folder").conflicts("out"))
     .option("--out <dir>", "folder of the run (default: runs/<date>-<model>)");
-  return resolveUserPaths(program);
+  return throwUsageErrors(resolveUserPaths(program));
 }
+
+/** The program `coordinator`. */
+export type CoordinatorProgram = ReturnType<typeof coordinatorProgram>;
+
+/** The options of the coordinator besides those of the run. */
+export type CoordinatorCommandOptions = OptionsOf<CoordinatorProgram>;

@@ -57,7 +57,7 @@ export interface PlaygroundOptions {
 
 /** The options of `dashboard`; the first run is shown in full. */
 export interface DashboardOptions {
-  run: [string, ...string[]];
+  run: string[];
   port?: number;
 }
 

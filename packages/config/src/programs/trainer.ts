@@ -1,5 +1,5 @@
 /** The command line of the trainer: which commands there are, and their options. */
-import { Command, Option } from "commander";
+import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import {
   addLogOption,
   addMachineOptions,
@@ -13,6 +13,7 @@ import { explicitFlags } from "../resume-line.ts";
 import { resolveUserPaths } from "../user-paths.ts";
 import { addBenchCommands } from "./bench.ts";
 import type { TrainerCommands } from "./trainer-commands.ts";
+import { throwUsageErrors } from "./usage-errors.ts";
 
 /** The port of @lockstep/dashboard, which is loaded only where it is needed. */
 const DASHBOARD_PORT = 7080;
@@ -23,9 +24,7 @@ const OUT = ["--out <dir>", "folder of the run (default: runs/<date>-<model>)"] 
 
 /** Makes the program `lockstep`. @param commands what each command does; left out, none does anything */
 export function trainerProgram(commands?: TrainerCommands): Command {
-  const program = new Command("lockstep")
-    .description("Trains TensorFlow.js models on Node.")
-    .showHelpAfterError("(add --help for the options)");
+  const program = new Command("lockstep").description("Trains TensorFlow.js models on Node.");
   addTrain(program, commands);
   addQuickstart(program, commands);
   addEvaluate(program, commands);
@@ -36,19 +35,19 @@ export function trainerProgram(commands?: TrainerCommands): Command {
   addDashboard(program, commands);
   addDoctor(program, commands);
   addBenchCommands(program, commands?.bench);
-  return resolveUserPaths(program);
+  return throwUsageErrors(resolveUserPaths(program));
 }
 
 /**
  * Returns the typed options of `train` that a run's folder does not keep: words for the line that goes on with the run.
  */
-export function unsavedFlags(command: Command): string[] {
+export function unsavedFlags(command: CommandUnknownOpts): string[] {
   const machine = ["backend", "gpu", "threads"];
   const kept = [...Object.keys(runOptions), ...machine, "batchSizePerWorker", "lrScaling", "resume", "out"];
   return explicitFlags(command, kept);
 }
 
-function addTrain(program: Command, commands?: TrainerCommands): void {
+function addTrain(program: CommandUnknownOpts, commands?: TrainerCommands): void {
   addLogOption(addScalingOptions(addMachineOptions(addRunOptions(program.command("train")))))
     .description("train a model on this machine")
     .addOption(
@@ -67,14 +66,14 @@ function addTrain(program: Command, commands?: TrainerCommands): void {
     .action((options, command) => commands?.train(options, unsavedFlags(command)));
 }
 
-function addQuickstart(program: Command, commands?: TrainerCommands): void {
+function addQuickstart(program: CommandUnknownOpts, commands?: TrainerCommands): void {
   addMachineOptions(program.command("quickstart"))
     .description("train the whole AlexNet on drawn shapes: a look at everything in a minute or two")
     .option(...OUT)
     .action((options) => commands?.quickstart(options));
 }
 
-function addEvaluate(program: Command, commands?: TrainerCommands): void {
+function addEvaluate(program: CommandUnknownOpts, commands?: TrainerCommands): void {
   addMachineOptions(program.command("evaluate"))
     .description("test the model of a run on its test set")
     .requiredOption("--run <dir>", FOLDER)
@@ -82,7 +81,7 @@ function addEvaluate(program: Command, commands?: TrainerCommands): void {
     .action((options) => commands?.evaluate(options));
 }
 
-function addPredict(program: Command, commands?: TrainerCommands): void {
+function addPredict(program: CommandUnknownOpts, commands?: TrainerCommands): void {
   addMachineOptions(program.command("predict"))
     .description("classify pictures (PNG or JPEG, any size) with the model of a run")
     .requiredOption("--run <dir>", FOLDER)
@@ -90,7 +89,7 @@ function addPredict(program: Command, commands?: TrainerCommands): void {
     .action((images, options) => commands?.predict(images, options));
 }
 
-function addVerify(program: Command, commands?: TrainerCommands): void {
+function addVerify(program: CommandUnknownOpts, commands?: TrainerCommands): void {
   addMachineOptions(addRunOptions(program.command("verify")))
     .description(
       "train with one worker and with several, and compare: losses step by step, and every weight; unless told otherwise, 10 steps on shapes in slices of 8, without a test",
@@ -101,7 +100,7 @@ function addVerify(program: Command, commands?: TrainerCommands): void {
     .action((options) => commands?.verify(options));
 }
 
-function addExport(program: Command, commands?: TrainerCommands): void {
+function addExport(program: CommandUnknownOpts, commands?: TrainerCommands): void {
   program
     .command("export")
     .description("write the model of a run for other programs, or where its time went (trace)")
@@ -115,7 +114,7 @@ function addExport(program: Command, commands?: TrainerCommands): void {
     .action((options) => commands?.export(options));
 }
 
-function addPlayground(program: Command, commands?: TrainerCommands): void {
+function addPlayground(program: CommandUnknownOpts, commands?: TrainerCommands): void {
   program
     .command("playground")
     .description("classify pictures with the model of a run, on a page in the browser of this machine")
@@ -124,7 +123,7 @@ function addPlayground(program: Command, commands?: TrainerCommands): void {
     .action((options) => commands?.playground(options));
 }
 
-function addDashboard(program: Command, commands?: TrainerCommands): void {
+function addDashboard(program: CommandUnknownOpts, commands?: TrainerCommands): void {
   program
     .command("dashboard")
     .description("show a run from its folder, on a page in the browser of this machine; several are compared")
@@ -133,7 +132,7 @@ function addDashboard(program: Command, commands?: TrainerCommands): void {
     .action((options) => commands?.dashboard(options));
 }
 
-function addDoctor(program: Command, commands?: TrainerCommands): void {
+function addDoctor(program: CommandUnknownOpts, commands?: TrainerCommands): void {
   program
     .command("doctor")
     .description("look at this machine: what can train here, how fast, and what is missing")
@@ -143,6 +142,6 @@ function addDoctor(program: Command, commands?: TrainerCommands): void {
 }
 
 /** Returns the option of a port that is found by itself if it is not given. */
-function portOption(purpose: string, first: number): Option {
+function portOption(purpose: string, first: number) {
   return new Option("--port <n>", `${purpose} (default: ${first}, or the next that is free)`).argParser(portNumber);
 }

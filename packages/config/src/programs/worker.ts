@@ -1,26 +1,13 @@
 /** The command line of a worker. */
-import { MAX_NAME_CHARACTERS, workerName } from "@lockstep/gradient-sync";
-import { Command, InvalidArgumentError, Option } from "commander";
-import { addLogOption, addMachineOptions, positiveNumber, wholeNumber } from "../command-line.ts";
-import type { MachineOptions } from "../machine.ts";
-import { resolveUserPaths } from "../user-paths.ts";
 
-/** The options of a worker. */
-export interface WorkerCommandOptions extends MachineOptions {
-  coordinator?: string;
-  token?: string;
-  tlsFingerprint?: string;
-  insecure?: boolean;
-  model?: string;
-  name?: string;
-  dataDir?: string;
-  maxRows?: number;
-  reconnectMs: number;
-  log: "text" | "json";
-}
+import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { MAX_NAME_CHARACTERS, workerName } from "@lockstep/gradient-sync";
+import { addLogOption, addMachineOptions, type OptionsOf, positiveNumber, wholeNumber } from "../command-line.ts";
+import { resolveUserPaths } from "../user-paths.ts";
+import { throwUsageErrors } from "./usage-errors.ts";
 
 /** Makes the program `worker`, which only reads its options. */
-export function workerProgram(): Command {
+export function workerProgram() {
   const program = addLogOption(addMachineOptions(new Command("worker")))
     .description("compute for a coordinator")
     .addOption(
@@ -52,8 +39,11 @@ export function workerProgram(): Command {
         .argParser(wholeNumber)
         .default(120_000),
     );
-  return resolveUserPaths(program);
+  return throwUsageErrors(resolveUserPaths(program));
 }
+
+/** The options of a worker. */
+export type WorkerCommandOptions = OptionsOf<ReturnType<typeof workerProgram>>;
 
 function nameOf(text: string): string {
   const name = workerName(text);

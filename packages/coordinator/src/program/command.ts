@@ -7,7 +7,7 @@ import {
   tidyArguments,
   version,
 } from "@lockstep/config";
-import { type CoordinatorCommandOptions, coordinatorProgram } from "@lockstep/config/programs";
+import { type CoordinatorCommandOptions, type CoordinatorProgram, coordinatorProgram } from "@lockstep/config/programs";
 import { controlToken, makeSite } from "@lockstep/dashboard";
 import { LockstepError } from "@lockstep/errors";
 import {
@@ -20,7 +20,6 @@ import {
   withResources,
 } from "@lockstep/run";
 import { assertPortFree } from "@lockstep/transport";
-import type { Command } from "commander";
 import { coordinate } from "../coordinator.ts";
 import { openDistributedRun } from "../run/open-run.ts";
 import { prepareEndpoint } from "./endpoint.ts";
@@ -28,10 +27,8 @@ import { invite } from "./invitation.ts";
 import { refusalLog } from "./refusal-log.ts";
 import { stoppedLine } from "./stopped-line.ts";
 
-type Options = CoordinatorCommandOptions & Record<string, unknown>;
-
 /** Returns the options of the run. @throws LockstepError ERR_OPTION */
-function givenOptions(options: Options): ExplicitOptions {
+function givenOptions(options: CoordinatorCommandOptions): ExplicitOptions {
   const { workers, minWorkers } = options;
   if (minWorkers > workers) {
     const text = `Expected --min-workers to be at most --workers (${workers}), got ${minWorkers}`;
@@ -40,8 +37,8 @@ function givenOptions(options: Options): ExplicitOptions {
   return scaleForWorkers(explicitRunOptions(options), options);
 }
 
-async function main(words: string[], program: Command, resources: Resources): Promise<void> {
-  const options = program.opts<Options>();
+async function main(words: string[], program: CoordinatorProgram, resources: Resources): Promise<void> {
+  const options = program.opts();
   const { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen, resume, out } = options;
   const explicit = givenOptions(options);
   const display = displayOn(process.stdout, options.log);
@@ -78,5 +75,5 @@ async function main(words: string[], program: Command, resources: Resources): Pr
 
 const words = process.argv.slice(2);
 const program = coordinatorProgram().parse(tidyArguments(["coordinator", ...words]).slice(1), { from: "user" });
-const { log } = program.opts<CoordinatorCommandOptions>();
+const { log } = program.opts();
 await withResources((resources) => main(words, program, resources)).catch((error) => reportFailure(error, log));

@@ -1,8 +1,7 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { addListenOptions, type ListenCommandOptions } from "@lockstep/config/programs";
-import { Command } from "commander";
+import { listenCommand } from "@lockstep/config/programs";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { prepareEndpoint } from "./endpoint.ts";
 
@@ -19,8 +18,8 @@ afterEach(async () => {
 
 /** Returns the endpoint for these command-line words. */
 async function endpoint(words: string, { workers = 2, isTerminal = true } = {}) {
-  const program = addListenOptions(new Command()).parse(words === "" ? [] : words.split(" "), { from: "user" });
-  return prepareEndpoint(program.opts<ListenCommandOptions>(), workers, isTerminal);
+  const program = listenCommand("coordinator").parse(words === "" ? [] : words.split(" "), { from: "user" });
+  return prepareEndpoint(program.opts(), workers, isTerminal);
 }
 const kept = async () => readdir(config, { recursive: true });
 

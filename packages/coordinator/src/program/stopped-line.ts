@@ -1,8 +1,7 @@
 /** Builds the last line of a stopped coordinator: the command that resumes its run with the same options. */
 import { explicitFlags, type OptionName, resumeLine, runOptions } from "@lockstep/config";
-import type { CoordinatorCommandOptions } from "@lockstep/config/programs";
+import type { CoordinatorCommandOptions, CoordinatorProgram } from "@lockstep/config/programs";
 import { DEFAULT_PORT } from "@lockstep/gradient-sync";
-import type { Command } from "commander";
 import { counted } from "../run/wording.ts";
 import { tokenWord } from "./joining-lines.ts";
 
@@ -18,10 +17,10 @@ const LEFT_OUT: readonly (keyof CoordinatorCommandOptions | OptionName)[] = [
  * @param port the port on which the coordinator listened, where workers that hold the weights try to reconnect
  */
 export function stoppedLine(
-  program: Command,
+  program: CoordinatorProgram,
   { dir, steps, port, isTerminal }: { dir: string; steps: number; port: number; isTerminal: boolean },
 ): string {
-  const { token, port: typedPort } = program.opts<CoordinatorCommandOptions>();
+  const { token, port: typedPort } = program.opts();
   const words = explicitFlags(program, LEFT_OUT);
   if (typedPort === undefined && port !== DEFAULT_PORT) words.push("--port", String(port));
   const environment = token === undefined ? [] : [tokenWord(token, isTerminal)];

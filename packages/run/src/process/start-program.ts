@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { knownError, tooManyOpenFiles } from "@lockstep/errors";
-import { type LogFormat, reportFailure } from "../terminal/log.ts";
+import { logFormatOf, reportFailure } from "../terminal/log.ts";
 import { outliveReaders } from "./closed-output.ts";
 
 /** Node opens so many files at once when it loads a program from its sources. */
@@ -13,7 +13,7 @@ const LEAST_OPEN_FILES = 128;
 /** Loads the program, which then does its work. A shortage ends it with a line, whatever meets it. */
 export async function startProgram(load: () => Promise<unknown>): Promise<void> {
   outliveReaders();
-  const format: LogFormat = /--log[= ]json/.test(process.argv.join(" ")) ? "json" : "text";
+  const format = logFormatOf(process.argv);
   process.on("uncaughtException", (error) => {
     if (knownError(error) === undefined) console.error(error);
     else reportFailure(error, format);

@@ -4,6 +4,11 @@ import { knownError } from "@lockstep/errors";
 /** The values of `--log`. */
 export type LogFormat = "text" | "json";
 
+/** Returns the value of `--log` on a command line that is not parsed yet, or that cannot be. */
+export function logFormatOf(words: readonly string[]): LogFormat {
+  return /--log[= ]json/.test(words.join(" ")) ? "json" : "text";
+}
+
 /** `level` is info if nothing else is said; `type` names what the other fields belong to. */
 export interface LineFields {
   level?: "warn" | "error";

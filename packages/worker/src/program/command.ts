@@ -1,7 +1,7 @@
 /** `pnpm worker`: joins a coordinator with this machine's device. */
 
 import { machineOptions, tidyArguments } from "@lockstep/config";
-import { type WorkerCommandOptions, workerProgram } from "@lockstep/config/programs";
+import { workerProgram } from "@lockstep/config/programs";
 import { displayOn, reportFailure, tuneGarbageCollection, watchInterrupts } from "@lockstep/run";
 import { connect } from "../connection/connect.ts";
 import { work } from "../worker.ts";
@@ -9,15 +9,7 @@ import { findCoordinator } from "./find-coordinator.ts";
 import { exitWithParent, reportToParent } from "./parent.ts";
 
 const program = workerProgram().parse(tidyArguments(["worker", ...process.argv.slice(2)]).slice(1), { from: "user" });
-const {
-  coordinator,
-  token,
-  tlsFingerprint,
-  insecure,
-  reconnectMs,
-  log: format,
-  ...local
-} = program.opts<WorkerCommandOptions>();
+const { coordinator, token, tlsFingerprint, insecure, reconnectMs, log: format, ...local } = program.opts();
 const { line: log } = displayOn(process.stdout, format);
 
 exitWithParent();
