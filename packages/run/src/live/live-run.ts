@@ -1,7 +1,7 @@
 /**
- * What is known of a run while it goes, and after it: all updates so far, folded into one plain value. The coordinator
- * holds one, the thread that serves pages holds one, and so does each page: fed with the same updates they are equal.
- * It runs in browsers too, so it needs nothing of Node.
+ * The live state of a run: all updates so far, folded into one plain snapshot. The coordinator, the thread that serves
+ * the pages, and each page hold one; after the same updates they are equal. It also runs in browsers, so it uses no Node
+ * API.
  */
 
 import type { EpochRow, MetricsRow, StepRow, TestRow } from "../folder/metrics.ts";
@@ -11,76 +11,82 @@ import type { PhaseName, RunPhase } from "./phase.ts";
 import { addStep, emptyHistory, type StepHistory } from "./step-history.ts";
 import type { EventKind, EventSubject, Progress, RunEvent, RunUpdate, WorkerNow } from "./updates.ts";
 
-/** The state that a run is in. */
+/** The state of a run. */
 export type RunState = "waiting" | "running" | "paused" | "finished" | "stopped" | "failed";
 
-/** A worker of the run, with the figures of its work. */
+/** A worker of the run, with statistics of its work. */
 export interface LiveWorker extends WorkerNow {
-  /** Why it is gone. */
+  /** Why the worker is no longer connected. */
   goneBecause?: string | undefined;
-  /** Disjoint parts of its last step, and what its socket's thread did meanwhile, in milliseconds. */
+  /** Milliseconds of the disjoint parts of its last step, and of its socket's thread during that step. */
   ms: Record<string, number>;
   io: Record<string, number>;
-  /** Bytes of its last step, and of all steps. */
+  /** Samples of its last step; samples and bytes of all its steps. */
   lastSamples: number;
   samples: number;
   bytesUp: number;
   bytesDown: number;
-  /** Slices of others that it was given. */
+  /** Slices that it recomputed for other workers. */
   redoneSlices: number;
-  /** What it sent and was refused. */
+  /** Number of its messages that were refused. */
   refused: number;
 }
 
-/** Which samples of an epoch have counted, and with whom. */
+/** How many samples of the epoch are committed, and which workers computed them. */
 export interface Ledger {
-  /** From 1; 0 before the first step. */
+  /** Counted from 1; 0 before the first step. */
   epoch: number;
-  /** Counted so far in this epoch, each once. */
+  /** Samples committed so far in this epoch, each counted once. */
   samples: number;
   workers: { name: string; samples: number }[];
 }
 
-/** Everything that is known of a run at one time. */
+/** The complete state of a run at one time. */
 export interface RunSnapshot {
-  /** Of the run's folder. */
+  /** Name of the run's folder. */
   name: string;
-  /** Undefined until the run has begun. */
+  /** Undefined until the run has started. */
   run?: RunFile | undefined;
   state: RunState;
-  /** Undefined while nobody tells it, as of a run that goes on and whose folder is of an older version. */
+  /** Undefined until the run reports a phase; runs of older versions do not. */
   phase?: RunPhase | undefined;
-  /** Updates made. */
+  /** Number of updates made. */
   stepsDone: number;
-  /** When the last step ended, in ms since 1970; undefined until one has in this process. */
+  /** When the last step ended, in ms since 1970; undefined until this process has seen one end. */
   lastStepAtMs?: number | undefined;
   progress?: Progress | undefined;
   history: StepHistory;
-  /** The last steps, the newest at the end. */
+  /** The last steps, newest last. */
   recent: StepRow[];
   epochs: EpochRow[];
   test?: TestRow | undefined;
   report?: Report | undefined;
-  /** Those who are here, and those who were. */
+  /** Connected workers, and the last ones that left. */
   workers: LiveWorker[];
-  /** The last ones, the newest at the end. */
+  /** The last events, newest last. */
   events: RunEvent[];
   ledger: Ledger;
-  /** Of all workers, those also who are forgotten. */
+  /** Totals of all workers, including those no longer listed. */
   redoneSlices: number;
   refused: number;
 }
 
 const RECENT_STEPS = 20;
 const MAX_EVENTS = 1000;
-/** Workers that are gone, and still shown. */
+/** Number of workers that have left and are still listed. */
 const MAX_LEFT_WORKERS = 16;
-/** What computes in a run on a single machine, which has no team. */
+/** Name of the only worker of a run in one process. */
 export const LOCAL_WORKER = "this process";
 
 const STATES: Partial<Record<EventKind, RunState>> = {
-  ...{ waiting: "waiting", begun: "running", resumed: "running", "goes-on": "running" },
-  ...{ paused: "paused", finished: "finished", stopped: "stopped", failed: "failed" },
+  waiting: "waiting",
+  begun: "running",
+  resumed: "running",
+  "goes-on": "running",
+  paused: "paused",
+  finished: "finished",
+  stopped: "stopped",
+  failed: "failed",
 };
 
 const PHASES: Partial<Record<EventKind, PhaseName>> = {
@@ -96,34 +102,35 @@ export class LiveRun {
   readonly #listeners = new Set<(update: RunUpdate) => void>();
   readonly #dateMs: () => number;
 
-  /** @param from what was known before, which becomes this one's own */
+  /** @param from the snapshot to start with; it is updated in place */
   constructor(from: RunSnapshot = emptySnapshot(), dateMs: () => number = Date.now) {
     this.#now = from;
     this.#dateMs = dateMs;
   }
 
-  /** All that is known, as plain data that JSON can hold. It changes with the next update: copy what is to be kept. */
+  /** Returns the current state as plain JSON data. The next update changes it in place: copy what you keep. */
   snapshot(): Readonly<RunSnapshot> {
     return this.#now;
   }
 
-  /** @returns what ends it */
+  /** Calls `listener` with each update. @returns a function that unsubscribes it */
   subscribe(listener: (update: RunUpdate) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
+  /** Folds an update into the snapshot, and passes it to the subscribers. */
   apply(update: RunUpdate): void {
     this.#fold(update);
     for (const listener of this.#listeners) listener(update);
   }
 
-  /** Takes an event that happens now. */
+  /** Adds an event that happens now. */
   event(text: string, kind: EventKind, subject: EventSubject = {}): void {
     this.apply({ type: "event", event: { at: new Date(this.#dateMs()).toISOString(), kind, text, ...subject } });
   }
 
-  /** Says which phase the run enters now. The one that it is in already is no news, and a run that is over enters none. */
+  /** Enters a phase. Ignores the current phase, and any phase of a run that is over. */
   phase(name: PhaseName, reason?: string): void {
     const { phase } = this.#now;
     if (isOver(this.#now) || (phase?.name === name && phase.reason === reason)) return;
@@ -199,7 +206,7 @@ export class LiveRun {
   #team(workers: readonly WorkerNow[]): void {
     const here = new Set(workers.map(({ name }) => name));
     for (const worker of [...this.#now.workers])
-      if (!here.has(worker.name)) this.#markLeft(worker, "left", "it is not here any more");
+      if (!here.has(worker.name)) this.#markLeft(worker, "left", "it is no longer connected");
     for (const worker of workers) Object.assign(this.#worker(worker.name), worker, { goneBecause: undefined });
   }
 
@@ -208,7 +215,7 @@ export class LiveRun {
     now.events.push(event);
     if (now.events.length > MAX_EVENTS) now.events.shift();
     now.state = STATES[event.kind] ?? now.state;
-    if (event.kind === "waiting") now.workers = []; // those before belong to a coordinator that is no more
+    if (event.kind === "waiting") now.workers = []; // earlier workers belonged to a previous coordinator process
     if (event.kind === "slice-redone") now.redoneSlices++;
     if (event.kind === "refused") now.refused++;
     if (event.worker !== undefined) this.#eventOf(this.#worker(event.worker), event);
@@ -218,7 +225,7 @@ export class LiveRun {
     }
   }
 
-  /** Events tell when a run gathers and when it is over, however it ends; all other phases are told by name. */
+  /** Derives the phases "gathering" and "over" from events; all other phases are reported by name. */
   #phaseAfter({ at, kind }: RunEvent): void {
     const { phase } = this.#now;
     const name = PHASES[kind];
@@ -259,21 +266,32 @@ export class LiveRun {
     const known = this.#now.workers.find((worker) => worker.name === name);
     if (known !== undefined) return known;
     const made: LiveWorker = {
-      ...{ name, device: "", backend: "", state: "in", slices: [], ms: {}, io: {} },
-      ...{ lastSamples: 0, samples: 0, bytesUp: 0, bytesDown: 0, redoneSlices: 0, refused: 0 },
+      name,
+      device: "",
+      backend: "",
+      state: "in",
+      slices: [],
+      ms: {},
+      io: {},
+      lastSamples: 0,
+      samples: 0,
+      bytesUp: 0,
+      bytesDown: 0,
+      redoneSlices: 0,
+      refused: 0,
     };
     this.#now.workers.push(made);
     return made;
   }
 }
 
-/** Tells whether a worker no longer takes part. */
+/** Returns whether a worker has left or was lost. */
 export const hasLeft = ({ state }: LiveWorker): boolean => state === "left" || state === "lost";
 
-/** Whether nothing more happens in a run. */
+/** Returns whether a run has ended, in any way. */
 export const isOver = ({ state }: Readonly<RunSnapshot>): boolean => ["finished", "stopped", "failed"].includes(state);
 
-/** Each worker's part in a step; on a single machine there is one. */
+/** Returns each worker's share of a step; in a run in one process there is one. */
 export function sharesOf({ workers, samples, ms }: StepRow): NonNullable<StepRow["workers"]> {
   if (workers !== undefined) return workers;
   const { step: _, ...parts } = ms;
@@ -282,7 +300,16 @@ export function sharesOf({ workers, samples, ms }: StepRow): NonNullable<StepRow
 
 function emptySnapshot(): RunSnapshot {
   return {
-    ...{ name: "", state: "waiting", stepsDone: 0, history: emptyHistory(), recent: [], epochs: [], workers: [] },
-    ...{ events: [], ledger: { epoch: 0, samples: 0, workers: [] }, redoneSlices: 0, refused: 0 },
+    name: "",
+    state: "waiting",
+    stepsDone: 0,
+    history: emptyHistory(),
+    recent: [],
+    epochs: [],
+    workers: [],
+    events: [],
+    ledger: { epoch: 0, samples: 0, workers: [] },
+    redoneSlices: 0,
+    refused: 0,
   };
 }

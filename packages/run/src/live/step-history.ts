@@ -1,27 +1,27 @@
 /**
- * All steps of a run in bounded room: sums over buckets of neighbouring steps. When there are too many buckets, each two
- * become one. Sums, and not means, so that every figure made of them is exact for its bucket.
+ * All steps of a run in bounded memory: sums over buckets of consecutive steps. When there are too many buckets, each
+ * pair is merged. The buckets hold sums, not means, so that every figure computed from them is exact.
  */
 import type { StepRow } from "../folder/metrics.ts";
 
-/** Enough for a curve on a wide screen. */
+/** Maximum number of buckets: enough for a curve on a wide screen. */
 export const MAX_BUCKETS = 2048;
 
-/** Workers with a curve of their own; others may come and go without end. */
+/** Maximum number of workers with their own curve; any number may join over time. */
 const MAX_WORKERS = 32;
 
 const SUMS = ["steps", "samples", "lossSum", "correct", "stepMs", "bytesUp", "bytesDown", "workerSteps"] as const;
 type Sum = (typeof SUMS)[number];
 
-/** Columns with an entry a bucket; plain data, as it also travels to the page. */
+/** Columns with one entry per bucket. It is plain data, because it is also sent to the page. */
 export interface StepHistory extends Record<Sum, number[]> {
   /** The first step of each bucket. */
   first: number[];
-  /** Steps of a full bucket; only the last one may be filling. */
+  /** Steps in a full bucket; only the last bucket may be partly full. */
   stride: number;
   lossMin: number[];
   lossMax: number[];
-  /** Samples of each of the first workers, 0 where it had none. In a list, since a worker's name may be any text. */
+  /** Samples of each of the first workers, 0 in buckets where it had none. A list, since a name may be any text. */
   workers: { name: string; samples: number[] }[];
 }
 
@@ -31,7 +31,7 @@ export function emptyHistory(): StepHistory {
   return { stride: 1, first: [], ...sums, lossMin: [], lossMax: [], workers: [] };
 }
 
-/** Adds a step, which follows on those before. */
+/** Adds the next step of the run. */
 export function addStep(history: StepHistory, row: StepRow): void {
   const { first, steps, stride } = history;
   const last = first.length - 1;
@@ -46,7 +46,11 @@ export function addStep(history: StepHistory, row: StepRow): void {
   const at = first.length - 1;
   const { workers = [] } = row;
   const added: Record<Sum, number> = {
-    ...{ steps: 1, samples: row.samples, lossSum: row.loss * row.samples, correct: row.correct, stepMs: row.ms.step },
+    steps: 1,
+    samples: row.samples,
+    lossSum: row.loss * row.samples,
+    correct: row.correct,
+    stepMs: row.ms.step,
     bytesUp: workers.reduce((total, { bytesUp }) => total + bytesUp, 0),
     bytesDown: workers.reduce((total, { bytesDown }) => total + bytesDown, 0),
     workerSteps: workers.length,
@@ -68,7 +72,7 @@ function columnOf({ workers, first }: StepHistory, name: string): number[] | und
   return samples;
 }
 
-/** All that is added up. */
+/** Returns the columns that hold sums. */
 const columnsOf = (history: StepHistory): number[][] => [
   ...SUMS.map((sum) => history[sum]),
   ...history.workers.map(({ samples }) => samples),
