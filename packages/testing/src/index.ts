@@ -1,7 +1,7 @@
 /** The testing package: what the tests of several packages share. */
 
 export { defined } from "./defined.ts";
-export { drawCases, provesAllCases, seedsBelow, testSeed } from "./draw-cases.ts";
+export { drawCases, drawTest, provesAllCases, seedsBelow, testSeed } from "./draw-cases.ts";
 export { currentOwner, type Owner, spawnForTest } from "./processes.ts";
 export { missingModules, python } from "./python.ts";
 export { mountSmallDisk, type SmallDisk } from "./small-disk.ts";
