@@ -17,7 +17,7 @@ test("commands are found in code blocks and in running text", () => {
 });
 
 test("unknown commands and options are reported", () => {
-  expect(() => assertKnown(["trian"])).toThrow('no "trian"');
+  expect(() => assertKnown(["trian"])).toThrow('"trian"');
   expect(() => assertKnown(["train", "--batchsize", "3"])).toThrow("unknown option '--batchsize'");
   expect(() => assertKnown(["train", "--batch-size", "none"])).toThrow("Expected --batch-size");
   expect(() => assertKnown(["bench", "walk"])).toThrow("unknown command 'walk'");

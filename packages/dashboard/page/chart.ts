@@ -91,7 +91,7 @@ function axesOf(unit: ChartOptions["unit"] = "number"): uPlot.Axis[] {
       ...axis,
       size: AXIS_WIDTH,
       incrs: [...ROUND_STEPS],
-      values: (_, marks, __, ___, step) => markLabels(marks, step, unit),
+      values: ({ data }, marks, _, __, step) => (data[0].length === 0 ? [] : markLabels(marks, step, unit)),
     },
   ];
 }

@@ -15,10 +15,7 @@ export function showLedger({ ledger, run, redoneSlices }: Run): void {
   const { trainSamples = 0 } = run?.derived ?? {};
   const { epoch, samples } = ledger;
   const coverage = samples === trainSamples && epoch > 0 ? "each exactly once" : "each once";
-  const redone =
-    redoneSlices === 0
-      ? ""
-      : `. ${count(redoneSlices)} slices of this run were reassigned to a second worker; each counts once`;
+  const redone = redoneSlices === 0 ? "" : `. Reassigned slices in this run, which count once: ${count(redoneSlices)}`;
   setText(
     element("ledger-text"),
     epoch === 0
@@ -97,6 +94,7 @@ let configured: Run["run"];
 /** Lists the configuration of the run. */
 export function showConfig({ run }: Run): void {
   if (run === undefined || run === configured) return;
+  element("config-empty").hidden = true;
   configured = run;
   const { machine, derived, ...options } = run;
   const { spec: _, classes, ...derivedOptions } = derived;

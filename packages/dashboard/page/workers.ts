@@ -63,6 +63,7 @@ const CELLS: [label: string, text: (worker: LiveWorker, run: Run) => string][] =
 export function showWorkers(run: Run, isUpdate: boolean): void {
   if (isUpdate) updatedMs = performance.now();
   latestWorkers = run.workers;
+  element("workers-empty").hidden = latestWorkers.length > 0;
   const order = (worker: LiveWorker) => `${hasLeft(worker) ? 1 : 0}${worker.name}`;
   const workers = [...latestWorkers].sort((a, b) => order(a).localeCompare(order(b), "en", { numeric: true }));
   keyed(element("workers"), workers, {
@@ -141,6 +142,7 @@ function inOrder(ms: Record<string, number>): [segment: string, ms: number][] {
 }
 
 function stragglerText(straggler: ReturnType<typeof stragglerOf>, workers: number): string {
+  if (workers === 0) return "No steps have completed yet.";
   if (straggler === undefined) return workers > 1 ? "No worker delays the others." : "";
   const { name, fraction, part: segment, partMs, medianMs } = straggler;
   return `${name} delays each step by ${percent(fraction, 0)}: ${segment} takes ${milliseconds(partMs)}, the median of the others is ${milliseconds(medianMs)}.`;

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 import { defined } from "./defined.ts";
 
-test("defined returns a value that is there, also one that is falsy", () => {
+test("defined returns a defined value, also a falsy one", () => {
   expect([0, "", false].map((value) => defined(value))).toEqual([0, "", false]);
 });
 
-test("defined names what is missing", () => {
+test("defined names the missing value", () => {
   expect(() => defined(undefined, "first message")).toThrow("Expected the first message to be defined, got undefined.");
   expect(() => defined(null)).toThrow("Expected the value to be defined, got null.");
 });

@@ -1,4 +1,4 @@
-/** Unwraps a value that a test knows to be there. */
+/** Unwraps a value that a test expects to be defined. */
 
 /**
  * Returns the value, typed as present.

@@ -1,4 +1,4 @@
-/** The testing package: what the tests of several packages share. */
+/** The testing package: helpers for the tests of several packages. */
 
 export { defined } from "./defined.ts";
 export { drawCases, drawTest, provesAllCases, seedsBelow, testSeed } from "./draw-cases.ts";

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test, vi } from "vitest";
 import { currentOwner, spawnForTest } from "./processes.ts";
 
-/** A shell that has started a process, and tells both their numbers. */
+/** Command of a shell that starts a process and prints both process ids. */
 const SHELL = ["sh", "-c", "sleep 600 & echo $$ $!; wait"];
 const THIS = fileURLToPath(new URL("./processes.ts", import.meta.url));
 
@@ -14,7 +14,7 @@ async function numbersOf({ stdout }: ReturnType<typeof spawnForTest>): Promise<n
   return text.trim().split(" ").map(Number);
 }
 
-/** One that nobody has waited for is ended, although it has a number still. */
+/** Returns whether a process is running. A zombie is not. */
 function isRunning(pid: number): boolean {
   try {
     return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
@@ -26,50 +26,40 @@ function isRunning(pid: number): boolean {
 let left: number[] = [];
 const assertExited = (numbers: number[]) => vi.waitFor(() => expect(numbers.filter(isRunning)).toEqual([]));
 
-describe.runIf(process.platform === "linux")("on Linux, where processes can be looked at", () => {
-  test.fails("a test that times out", async () => {
+describe.runIf(process.platform === "linux")("on Linux, where /proc lists processes", () => {
+  test.fails("a test that times out fails", async () => {
     left = await numbersOf(spawnForTest(SHELL));
     await new Promise(() => {});
   }, 2000);
 
-  test("leaves no process behind", async () => {
+  test("a test that timed out leaves no process behind", async () => {
     expect(left).toHaveLength(2);
     await assertExited(left);
   });
 
-  test.runIf(process.platform === "linux")(
-    "a process ends with the one that started it, also if that is killed",
-    async () => {
-      const code = `
+  test.runIf(process.platform === "linux")("a process ends when its parent is killed", async () => {
+    const code = `
     const { spawnForTest } = await import(${JSON.stringify(THIS)});
     const child = spawnForTest(["sleep", "600"]);
     console.log(process.pid, child.pid);
     setInterval(() => {}, 1000);`;
-      const node = [
-        process.execPath,
-        "--import",
-        "tsx",
-        "--conditions=lockstep-source",
-        "--input-type=module",
-        "--eval",
-      ];
-      const parent = spawnForTest([...node, code]);
-      const numbers = await numbersOf(parent);
-      expect(numbers.filter(isRunning)).toEqual(numbers);
-      parent.kill("SIGKILL");
-      await assertExited(numbers);
-    },
-  );
+    const node = [process.execPath, "--import", "tsx", "--conditions=lockstep-source", "--input-type=module", "--eval"];
+    const parent = spawnForTest([...node, code]);
+    const numbers = await numbersOf(parent);
+    expect(numbers.filter(isRunning)).toEqual(numbers);
+    parent.kill("SIGKILL");
+    await assertExited(numbers);
+  });
 });
 
 describe("processes of concurrent tests", () => {
-  test.concurrent("end with the test that is named", ({ task }) => {
+  test.concurrent("processes of a concurrent test need an owner", ({ task }) => {
     expect(() => currentOwner()).toThrow("name the owner");
     spawnForTest(["true"], { owner: task });
   });
 });
 
-test("every test starts its processes so", () => {
+test("all tests start their processes with spawnForTest", () => {
   const root = fileURLToPath(new URL("../../..", import.meta.url));
   const files = ["apps", "packages", "test"].flatMap((folder) => testFiles(join(root, folder)));
   expect(files).toContain(fileURLToPath(import.meta.url));

@@ -1,4 +1,4 @@
-/** Exchanges for workers in one process, which sum their gradients in memory. */
+/** Implements exchanges for workers in one process, which sum their gradients in memory. */
 import { tf } from "@lockstep/engine";
 import { type PlannedSlice, planSlices, type StepTask } from "@lockstep/run";
 import {
@@ -53,7 +53,7 @@ class SharedExchange implements Exchange {
   }
 }
 
-/** One step: the contributions so far, and their sum once all slices are complete. */
+/** A step: the contributions so far, and their sum after the last slice. */
 class Round {
   readonly planned: PlannedSlice[];
   readonly #contributions: Contribution[] = [];
@@ -79,7 +79,7 @@ class Round {
     if (this.#missing === 0) this.#finish(sumContributions(this.#contributions));
   }
 
-  /** Waits for all slices. Each reader owns the tensors that it gets; the last one disposes of the originals. */
+  /** Waits for all slices. Each reader owns the tensors that it receives. The last one disposes of the originals. */
   async total(): Promise<Contribution> {
     const total = await this.#total;
     const copy = { ...total, gradients: total.gradients.map(cloned) };

@@ -1,13 +1,14 @@
-/** pnpm train --model test/src/examples/small-vgg.ts */
+/** A small VGG: pnpm train --model test/src/examples/small-vgg.ts */
 import type { LayerSpec, ModelContext, ModelSpec } from "@lockstep/model";
 
-/** Two 3 × 3 convolutions, then half the height and width. */
+/** Returns two 3 × 3 convolutions and a pooling layer that halves height and width. */
 const block = (name: string, filters: number): LayerSpec[] => [
   { type: "conv", name: `${name}a`, filters, kernel: 3, stride: 1, padding: 1, activation: "relu" },
   { type: "conv", name: `${name}b`, filters, kernel: 3, stride: 1, padding: 1, activation: "relu" },
   { type: "maxPool", kernel: 2, stride: 2 },
 ];
 
+/** Makes the spec for a data set's images and classes. */
 export default function createModel({ inputShape, numClasses }: ModelContext): ModelSpec {
   return {
     name: "SmallVGG",

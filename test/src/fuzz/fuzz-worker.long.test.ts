@@ -5,7 +5,7 @@ import { fuzzWorker, HEAP_BYTES } from "./fuzz-worker.ts";
 
 const frames = provesAllCases ? 100_000 : 10_000;
 
-test(`${frames} hostile frames: a worker leaves with a reason, keeps no tensor, and holds the weights of a whole step`, async () => {
+test(`${frames} hostile frames: a worker ends with a reason, leaks no tensor, and holds the weights of a complete step`, async () => {
   await startEngine({ backend: "cpu" });
   const report = await fuzzWorker({ frames, seed: testSeed });
   const context = `LOCKSTEP_TEST_SEED=${testSeed}\n${JSON.stringify(report, undefined, 2)}`;

@@ -1,6 +1,6 @@
 /**
- * Lets a coordinator say hostile things to a worker: the frames of an honest run, some of them broken, others out of
- * their order. What does not decode ends a connection; the rest comes to a participant with a real model.
+ * Fuzzes a worker with the frames of an honest coordinator, some of them damaged, others out of order. Frames that do not
+ * decode end the connection; the others reach a participant with a real model.
  */
 
 import { setFlagsFromString } from "node:v8";
@@ -21,23 +21,25 @@ import { uniforms } from "@lockstep/random";
 import { type Connection, Dismissed, Inbox, Participant } from "@lockstep/worker";
 import { freshRun, type RecordedRun, recordRun } from "./recorded-run.ts";
 
+/** Outcome of a fuzz run. */
 export interface WorkerFuzzReport {
-  /** Hostile frames, and those of them that were messages. */
+  /** Number of hostile frames. */
   frames: number;
+  /** Number of messages that were delivered. */
   messages: number;
-  /** How often a session ended with which code. */
+  /** Number of sessions by the code with which they ended. */
   endings: Record<string, number>;
-  /** Whether each digest, of a session with nothing but honest messages in another order, was that of an honest worker. */
+  /** Whether sessions with reordered honest messages only gave digests of an honest worker. */
   faithful: boolean;
-  /** Tensors that were left. */
+  /** Number of leaked tensors. */
   tensors: number;
   heapGrowthBytes: number;
 }
 
-/** What this process may grow by, however many frames there are. */
+/** Bytes by which the heap may grow, for any number of frames. */
 export const HEAP_BYTES = 32 * 2 ** 20;
 
-/** What the honest run has no occasion to say. */
+/** Messages that the honest run does not contain. */
 const OTHERS: CoordinatorMessage[] = [
   { type: "withdrawn", step: toStep(1), slice: toSliceId(0), attempt: 0, again: [0, 16] },
   { type: "rejected", step: toStep(1), slice: toSliceId(0), attempt: 0, code: "ERR_NOT_FINITE", reason: "It is not." },
@@ -49,6 +51,7 @@ const OTHERS: CoordinatorMessage[] = [
   { type: "sync" },
 ];
 
+/** Fuzzes a worker with `frames` hostile frames drawn from `seed`. */
 export async function fuzzWorker(
   { frames, seed }: { frames: number; seed: number },
   onProgress: (frames: number) => void = () => {},
@@ -58,7 +61,7 @@ export async function fuzzWorker(
   const participant = new Participant(await freshRun(), () => {});
   const report = { frames: 0, messages: 0, endings: new Map<string, number>(), faithful: true };
   const undisturbed = honest.frames.map(decodeFromCoordinator);
-  await session(participant, undisturbed, honest); // makes all that stays
+  await session(participant, undisturbed, honest); // allocates what persists between sessions
   const before = memory();
   while (report.frames < frames) {
     const random = randomOf(seed, report.frames);
@@ -84,11 +87,11 @@ export async function fuzzWorker(
 
 interface ScriptedSession {
   messages: CoordinatorMessage[];
-  /** Frames among them, and of those that were no messages, that are not as in the honest run. */
+  /** Number of hostile frames, including those that do not decode. */
   hostile: number;
 }
 
-/** The honest run with hostile frames in it. */
+/** Returns the honest run with hostile frames in it. */
 function broken(random: Random, honest: readonly Buffer[], pool: readonly Buffer[]): ScriptedSession {
   const messages: CoordinatorMessage[] = [];
   let hostile = 0;
@@ -97,14 +100,14 @@ function broken(random: Random, honest: readonly Buffer[], pool: readonly Buffer
     else {
       const base = random() < 0.5 ? frame : pick(random, pool);
       const message = decoded(random() < 0.3 ? relabelled(random, base) : hostileFrame(random, base, pool));
-      messages.push(message ?? decodeFromCoordinator(frame)); // bytes that are no message never come so far
+      messages.push(message ?? decodeFromCoordinator(frame)); // frames that do not decode never reach the participant
       hostile++;
     }
   }
   return { messages, hostile };
 }
 
-/** The honest run with messages missing, there again, or in another place. */
+/** Returns the honest run with some messages removed, repeated or moved. */
 function shuffled(random: Random, honest: readonly Buffer[]): ScriptedSession {
   const messages = honest.map(decodeFromCoordinator);
   const hostile = 1 + Math.floor(4 * random());
@@ -127,7 +130,7 @@ function decoded(frame: Buffer): CoordinatorMessage | undefined {
   }
 }
 
-/** What the participant does when it is told all this, and what it holds then. */
+/** Returns how the participant ends after these messages, and whether its digests are those of an honest worker. */
 async function session(participant: Participant, messages: readonly CoordinatorMessage[], honest: RecordedRun) {
   const digests: Extract<WorkerMessage, { type: "digest-result" }>[] = [];
   const serve = async (messages: readonly CoordinatorMessage[]): Promise<string> => {
@@ -144,7 +147,7 @@ async function session(participant: Participant, messages: readonly CoordinatorM
     }
   };
   const start = decodeFromCoordinator(honest.frames[0]!) as Extract<CoordinatorMessage, { type: "start" }>;
-  await serve([{ ...start, state: "follows" }]); // it forgets what the session before this one has made of it
+  await serve([{ ...start, state: "follows" }]); // resets the state of the previous session
   const ending = await serve(messages);
   if (participant.heldState("r") !== undefined) await serve([{ ...start, state: "held" }, { type: "digest" }]);
   return { ending, faithful: digests.every(({ step, digest }) => digest === honest.digests[step]) };
@@ -160,7 +163,7 @@ function scripted(messages: readonly CoordinatorMessage[], send: (message: Worke
     async receive() {
       const message = messages[next++];
       if (message === undefined) throw new LockstepError("ERR_DISCONNECTED", "The coordinator closed the connection.");
-      // Bytes of numbers are this worker's own when they come from its socket's thread.
+      // Numbers from the socket's thread are owned by the receiver, so they are copied.
       return "data" in message ? { ...message, data: message.data.slice() } : message;
     },
     heartbeat: () => {},

@@ -1,6 +1,6 @@
 /**
- * Hostile frames against a coordinator and against a worker: `pnpm fuzz --frames 1000000 --seed 1`. What it prints is
- * what became of them; it fails if anything crashed, grew, was believed, or ended without a name.
+ * Fuzzes a coordinator and a worker: `pnpm fuzz --frames 1000000 --seed 1`. Prints a report of each, and fails on a crash,
+ * a leak, a wrong result, or a connection that ends without an error code.
  */
 
 import { Command, Option } from "@commander-js/extra-typings";
@@ -15,14 +15,14 @@ import { startEngine } from "@lockstep/engine";
 import { fuzzWorker, HEAP_BYTES } from "./fuzz-worker.ts";
 
 const { frames, seed, only } = new Command("fuzz")
-  .option("--frames <n>", "hostile frames for each side", positiveNumber, 1_000_000)
-  .option("--seed <n>", "of what is drawn (default: another each time)", wholeNumber, Math.floor(Math.random() * 1e6))
-  .addOption(new Option("--only <side>", "one of the two").choices(["coordinator", "worker"]))
+  .option("--frames <n>", "hostile frames per side", positiveNumber, 1_000_000)
+  .option("--seed <n>", "seed of the frames (default: random)", wholeNumber, Math.floor(Math.random() * 1e6))
+  .addOption(new Option("--only <side>", "side to fuzz").choices(["coordinator", "worker"]))
   .parse()
   .opts();
 console.log(`--frames ${frames} --seed ${seed}`);
 
-/** Tells how far it is, once for each tenth. */
+/** Returns a function that prints the progress after each tenth of the frames. */
 function progress(side: string): (done: number) => void {
   const startMs = performance.now();
   let tenths = 0;
@@ -43,7 +43,7 @@ if (only !== "worker") {
   console.log(report);
   const unnamed = Object.keys(unnamedEndings(report));
   expect(unnamed.length === 0, `connections ended with ${unnamed.join(", ")}`);
-  expect(report.undisturbed, "the weights are not those of a run that nobody disturbs");
+  expect(report.undisturbed, "the weights are not those of an undisturbed run");
   expect(report.heapGrowthBytes < MOST_HEAP_BYTES, "the heap has grown");
   expect(report.rssGrowthBytes < RSS_BYTES, "the process has grown");
 }
@@ -51,8 +51,8 @@ if (only !== "coordinator") {
   await startEngine({ backend: "cpu" });
   const report = await fuzzWorker({ frames, seed }, progress("worker"));
   console.log(report);
-  expect(report.faithful, "a worker held weights of no whole step");
-  expect(report.tensors === 0, "tensors were left");
+  expect(report.faithful, "a worker held weights that are not of a complete step");
+  expect(report.tensors === 0, "tensors were leaked");
   expect(report.heapGrowthBytes < HEAP_BYTES, "the heap has grown");
 }
 for (const failure of failures) console.error(`failed: ${failure}`);

@@ -1,4 +1,4 @@
-/** A short honest run of two workers with a small model: all that the coordinator says to one of them. */
+/** Records what the coordinator sends to a worker in a short honest run of two workers with a small model. */
 
 import { makeConfig } from "@lockstep/config";
 import type { Batch, SliceRequest } from "@lockstep/dataset";
@@ -25,7 +25,7 @@ const BATCH = 6;
 const STEPS = 4;
 const sizes = { trainSamples: BATCH * STEPS, validationSamples: 200 };
 const config = makeConfig({ batchSize: BATCH });
-/** Kernels of dense layers as factors, what else there is dense, in chunks of 16 numbers. */
+/** Factored kernels of dense layers, everything else dense, in chunks of 16 numbers. */
 const plan: Plan = {
   forms: ["dense", "dense", "factored", "dense", "factored", "dense"],
   wire: "fp32",
@@ -43,19 +43,21 @@ function batchOf({ split: part, epoch, start, end }: SliceRequest): Batch {
   return { images, labels, sampleIds, samples, height: 4, width: 4, channels: 3 };
 }
 
-/** A fresh model and its data. */
+/** Makes a new model and its data. */
 export async function freshRun(): Promise<PreparedRun> {
   const run = preparedRun(config, await loadModel("micro", { spec }), { ...sizes, batchOf });
-  return { ...run, engine: { ...run.engine, backend: "wasm" } }; // then its speed is measured with a small product
+  return { ...run, engine: { ...run.engine, backend: "wasm" } }; // the wasm backend measures its speed with a small product
 }
 
+/** What a worker received. */
 export interface RecordedRun {
-  /** From `start` to `finished`. */
+  /** Frames from `start` to `finished`. */
   frames: Buffer[];
-  /** Of weights and momentum after so many updates. */
+  /** Digests of weights and momentum by number of updates. */
   digests: string[];
 }
 
+/** Runs a coordinator and two workers, and records one of them. */
 export async function recordRun(): Promise<RecordedRun> {
   const { team, server, url } = await listeningTeam(config, 2);
   const recorded: RecordedRun = { frames: [], digests: [] };
@@ -66,7 +68,7 @@ export async function recordRun(): Promise<RecordedRun> {
   await team.begin({ plan, source: { from: "state", tensors, step: 0 }, sliceRows: 2 });
   for (let step = 0; step < STEPS; step++) {
     await team.checkReplicas();
-    const state = team.captureState().read(); // comes beside the step
+    const state = team.captureState().read(); // is read during the step
     const task = { type: "step" as const, epoch: 0, step: toStep(step), start: step * BATCH, end: (step + 1) * BATCH };
     await team.step({ ...task, learningRate: 0.1 }, () => {});
     await state;
@@ -96,7 +98,7 @@ async function joinRun(url: string, name: string, recorded: RecordedRun): Promis
   await connection.close();
 }
 
-/** Forwards to a connection, and records what the coordinator sends and which digests the worker answers with. */
+/** Wraps a connection, and records the frames of the coordinator and the digests of the worker. */
 function recording(connection: Connection, recorded: RecordedRun): Connection {
   return {
     linkBytesPerSecond: connection.linkBytesPerSecond,

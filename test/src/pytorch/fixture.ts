@@ -1,4 +1,4 @@
-/** What PyTorch computes, as test/fixtures/*.json record it, and the weights and images that it computes on. */
+/** Reads the results of PyTorch in test/fixtures/*.json, and makes the weights and images that they are of. */
 
 import { readFileSync } from "node:fs";
 import type { Batch } from "@lockstep/dataset";
@@ -7,6 +7,7 @@ import { factorableKernels, loadModel, type StateDict, type StateDictName, state
 import { parameterValues, Replica } from "@lockstep/training";
 import { mulberry32 } from "./counter-numbers.ts";
 
+/** Recorded results of PyTorch. */
 export interface Fixture {
   model: string;
   batch_size: number;
@@ -21,12 +22,12 @@ export interface Fixture {
   update_l2: Record<string, number>;
 }
 
-/** alexnet-cifar10-4-images-pytorch.json was made as alexnet-cifar10-pytorch.json was, with one step of four images. */
+/** Reads a fixture. alexnet-cifar10-4-images-pytorch.json is as alexnet-cifar10-pytorch.json, with one step of 4 images. */
 export function readFixture(name: string): Fixture {
   return JSON.parse(readFileSync(new URL(`../../fixtures/${name}`, import.meta.url), "utf8")) as Fixture;
 }
 
-/** Tensor k: (2u − 1)·√(gain / fan_in) with seed 1000 + k, gain 2 for weights and 1 for biases. */
+/** Returns the weights: tensor k is (2u − 1)·√(gain / fan_in) with seed 1000 + k, gain 2 for weights and 1 for biases. */
 export function fixtureWeights(names: readonly Pick<StateDictName, "name" | "torchShape">[]): StateDict {
   let fanIn = 0;
   return new Map(
@@ -42,12 +43,12 @@ export function fixtureWeights(names: readonly Pick<StateDictName, "name" | "tor
   );
 }
 
-/** The batch of a step. */
+/** Returns the batch of a step. */
 export function fixtureBatch(step: number, batchSize: number, size: number, classes: number): Batch {
   return fixtureSamples(step * batchSize, (step + 1) * batchSize, size, classes);
 }
 
-/** Byte i of all images, in the order image, channel, row, column, is ⌊256u⌋ with seed 1; labels ⌊classes·u⌋, seed 2. */
+/** Returns samples: byte i in the order image, channel, row, column is ⌊256u⌋ with seed 1; labels are ⌊classes·u⌋, seed 2. */
 export function fixtureSamples(start: number, end: number, size: number, classes: number): Batch {
   const plane = size * size;
   const images = new Float32Array((end - start) * plane * 3);
@@ -64,7 +65,7 @@ export function fixtureSamples(start: number, end: number, size: number, classes
   return { images, labels, sampleIds: ids, samples: end - start, height: size, width: size, channels: 3 };
 }
 
-/** The fixture's model with the fixture's weights. Dropout is off. */
+/** Returns the fixture's model with the fixture's weights. Dropout is off. */
 export async function replicaOf(fixture: Fixture): Promise<{ replica: Replica; names: StateDictName[] }> {
   const { model, spec } = await loadModel(fixture.model, {});
   const names = stateDictNames(model, spec);

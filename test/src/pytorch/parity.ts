@@ -1,10 +1,10 @@
-/** Lockstep's steps beside PyTorch's on the same weights and images: losses, gradients, updates. */
+/** Compares Lockstep's steps with PyTorch's on the same weights and images: losses, gradients, updates. */
 import { readBack, tf } from "@lockstep/engine";
 import { fromStateDict } from "@lockstep/model";
 import { applyUpdate, type Contribution, computeGradients, disposeContribution, LapClock } from "@lockstep/training";
 import { type Fixture, fixtureBatch, fixtureWeights, replicaOf } from "./fixture.ts";
 
-/** One number, Lockstep's and PyTorch's, and how far apart they may be as a share of PyTorch's. */
+/** A number of Lockstep and of PyTorch, and the relative tolerance. */
 export interface Comparison {
   what: string;
   actual: number;
@@ -12,10 +12,11 @@ export interface Comparison {
   tolerance: number;
 }
 
+/** Returns the relative difference of the two numbers. */
 export const distance = ({ actual, expected }: Comparison): number =>
   actual === expected ? 0 : Math.abs(actual / expected - 1);
 
-/** Takes the fixture's steps, on images of `size` × `size` pixels. */
+/** Runs the fixture's steps on images of `size` × `size` pixels, and returns the comparisons. */
 export async function compareWithPytorch(fixture: Fixture, size: number, classes: number): Promise<Comparison[]> {
   const { tolerance, lr, momentum } = fixture;
   const { replica, names } = await replicaOf(fixture);
@@ -47,7 +48,7 @@ export async function compareWithPytorch(fixture: Fixture, size: number, classes
   return comparisons;
 }
 
-/** L2 norm in float64. */
+/** Returns the L2 norm in float64. */
 async function norm(tensor: tf.Tensor): Promise<number> {
   let sum = 0;
   for (const value of await readBack(tensor)) sum += value * value;
@@ -63,7 +64,7 @@ async function meanGradientNorms({ gradients, samples }: Contribution): Promise<
   return norms;
 }
 
-/** ‖XᵀD‖ = √Σ (XXᵀ ∘ DDᵀ), which is rows × rows numbers instead of in × out. */
+/** Returns ‖XᵀD‖ = √Σ (XXᵀ ∘ DDᵀ), from rows × rows numbers instead of in × out. */
 async function normOfProduct(x: tf.Tensor2D, d: tf.Tensor2D): Promise<number> {
   const square = tf.tidy(() =>
     tf

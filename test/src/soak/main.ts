@@ -1,7 +1,6 @@
 /**
- * A long run of a tiny model in which a worker dies and another one joins, again and again: `pnpm soak`. It tells what
- * the coordinator and the worker that stays hold, and fails if they grow, or if the weights are not those of a run that
- * nobody disturbs.
+ * `pnpm soak`: a long run of a tiny model in which workers die and others join, again and again. Prints the memory of the
+ * coordinator and of a worker that stays, and fails if it grows, or if the weights are not those of an undisturbed run.
  */
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -18,16 +17,16 @@ import { Training } from "../testing/training.ts";
 import { StandbyWorker } from "../testing/worker-pool.ts";
 
 const { steps: STEPS, every: EVERY_STEPS } = new Command("soak")
-  .option("--steps <n>", "updates in all", positiveNumber, 20_000)
-  .option("--every <n>", "updates after which a worker dies and another one joins", positiveNumber, 500)
+  .option("--steps <n>", "number of steps", positiveNumber, 20_000)
+  .option("--every <n>", "steps between two deaths, each followed by a join", positiveNumber, 500)
   .parse()
   .opts();
-/** What is held is compared by windows of so many steps, the first of which does not count. */
+/** Steps per window. The memory of the windows is compared, without the first. */
 const WINDOW_STEPS = STEPS / 10;
 const MAX_GROWTH = 0.05;
 const POLL_MS = 250;
 
-/** What the processes hold at a moment; a step that is under way has tensors of its own. */
+/** Memory of the processes at one time. A step in progress has additional tensors. */
 interface MemorySample {
   step: number;
   coordinatorBytes: number;
@@ -81,7 +80,7 @@ const failures = [
 ];
 for (const failure of failures) console.error(`failed: ${failure}`);
 if (failures.length === 0)
-  console.log(`${deaths} deaths and joins: nothing grew, and the weights are those of one process`);
+  console.log(`${deaths} deaths and joins: no memory grew, and the weights are those of an undisturbed run`);
 process.exit(failures.length === 0 ? 0 : 1);
 
 async function joinRun(worker: StandbyWorker, name: string): Promise<void> {
@@ -113,7 +112,7 @@ function rssOf(pid: number): number {
   return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]);
 }
 
-/** What was held in a window: medians of the bytes, and the tensors between two steps. */
+/** Returns the memory in a window: medians of the bytes, and the number of tensors between two steps. */
 function memoryIn(window: number): Omit<MemorySample, "step"> {
   const inside = samples.filter(({ step }) => Math.floor(step / WINDOW_STEPS) === window);
   return {

@@ -52,7 +52,7 @@ const ENVIRONMENT: [name: string, meaning: string][] = [
   ["LOCKSTEP_ALLOW_SOFTWARE_GPU", "`1` allows a GPU that is emulated on the CPU; [gpu.md](gpu.md)"],
 ];
 
-/** Options that several commands have, each told once. */
+/** Options that several commands share, each documented once. */
 const RUN = { title: "Options of a run", options: addRunOptions(new Command()).options };
 const MACHINE = { title: "Options of the machine", options: addMachineOptions(new Command()).options };
 const SCALING = { title: "Options of scaling", options: addScalingOptions(new Command()).options };
@@ -103,7 +103,7 @@ interface NamedCommand {
   command: CommandUnknownOpts;
 }
 
-/** The commands that do something: not `bench`, but `bench step`. pnpm has a `doctor` of its own. */
+/** Returns the commands that can be run: not `bench`, but `bench step`. pnpm itself has a command `doctor`. */
 function leavesOf(command: CommandUnknownOpts, name: string): NamedCommand[] {
   if (command.commands.length === 0) return [{ name, command }];
   return command.commands.flatMap((one) =>
@@ -111,7 +111,7 @@ function leavesOf(command: CommandUnknownOpts, name: string): NamedCommand[] {
   );
 }
 
-/** A command's own options, and which of the shared ones it has. */
+/** Returns the section of a command: its own options, and which of the shared ones it has. */
 function commandSection({ name, command }: NamedCommand): string {
   const flags = command.options.map((option) => option.flags);
   const groups = SHARED.filter(({ options }) => options.every((option) => flags.includes(option.flags)));
@@ -142,7 +142,7 @@ function defaultOf(option: Option, stated: string | undefined): string {
   return defaultValue === undefined || String(defaultValue) === "" ? "none" : code(String(defaultValue));
 }
 
-/** What may stand there: a list, a number, or what the placeholder is called. */
+/** Returns the values of an option: a list, a number, or the name of the placeholder. */
 function valuesOf(option: Option): string {
   const { argChoices, parseArg, flags } = option;
   if (argChoices !== undefined) return argChoices.join(", ");
@@ -164,7 +164,7 @@ function valuesOf(option: Option): string {
 
 const isSwitch = ({ required, optional }: Option) => !required && !optional;
 
-/** A help text, and the default that it states at its end. */
+/** Splits a help text from the default that it states at its end. */
 function split(help: string): { meaning: string; stated: string | undefined } {
   const found = /^(.*) \(default: (.*)\)$/.exec(help);
   return { meaning: found?.[1] ?? help, stated: found?.[2] };

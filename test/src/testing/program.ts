@@ -1,38 +1,43 @@
-/** Runs the built programs as processes: they start in a third of the time that their sources take. */
+/** Runs the built programs as processes, which start in a third of the time of their sources. */
 import { type ChildProcess, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Owner, spawnForTest } from "@lockstep/testing";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
+/** Path of a small model spec. */
 export const tinyModel = fileURLToPath(new URL("../../fixtures/tiny-model.js", import.meta.url));
+/** Path of a model spec with 27 MB of weights. */
 export const wideModel = fileURLToPath(new URL("../../fixtures/wide-model.js", import.meta.url));
 
-/** Whether a program can be given a terminal, and the words that put it on one. */
+/** Whether a program can be started on a terminal. */
 export const hasTerminals = spawnSync("script", ["--version"]).status === 0;
+/** Command prefix that starts a program on a terminal. */
 export const terminalPrefix = ["sh", "-c", 'exec script -qec "$*" /dev/null', "sh"];
 
+/** A process that has ended. */
 export interface Finished {
-  /** Exit status; −1 if a signal ended it. */
+  /** Exit status; −1 if a signal ended the process. */
   status: number;
   stdout: string;
   stderr: string;
 }
 
+/** A running process. */
 export interface Running {
   child: ChildProcess;
   finished: Promise<Finished>;
-  /** What it has printed so far. */
+  /** Returns its standard output so far. */
   stdout(): string;
-  /** Resolves when standard output holds such a text. */
+  /** Resolves when its standard output contains the text; rejects if it ends without. */
   prints(text: string | RegExp): Promise<void>;
 }
 
 /**
  * Starts a command of package.json (`train`, `coordinator`, `worker`, …), in the root of the repository.
  *
- * @param prefix words that put it somewhere else, such as `ip netns exec NAME`
- * @param owner the test that it ends with. @default the one that runs now
+ * @param prefix command prefix, such as `ip netns exec NAME`
+ * @param owner the test that it ends with. @default the current one
  */
 export function start(args: string[], env: NodeJS.ProcessEnv = {}, prefix: string[] = [], owner?: Owner): Running {
   return launch([...prefix, ...programWords(args)], env, owner);
@@ -46,7 +51,7 @@ export function programWords([command, ...options]: readonly string[]): string[]
   return [process.execPath, join(root, `apps/${app}/dist/main.js`), ...args];
 }
 
-/** Starts any command, in the root of the repository. */
+/** Starts a command in the root of the repository. */
 export function launch(words: string[], env: NodeJS.ProcessEnv = {}, owner?: Owner): Running {
   const child = spawnForTest(words, { cwd: root, env, owner, stderr: "pipe" });
   let stdout = "";
@@ -72,7 +77,7 @@ export function launch(words: string[], env: NodeJS.ProcessEnv = {}, owner?: Own
   return { child, finished, prints, stdout: () => stdout };
 }
 
-/** As `start`, but resolves when the command has ended. */
+/** Starts a command of package.json, and resolves when it has ended. */
 export function run(args: string[], env: NodeJS.ProcessEnv = {}, owner?: Owner): Promise<Finished> {
   return start(args, env, [], owner).finished;
 }

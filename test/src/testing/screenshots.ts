@@ -1,6 +1,6 @@
 /**
- * `pnpm screenshots`: the pictures of the dashboard in the docs, of a real run of three workers on this machine, one of
- * which is killed. Needs Chromium at /usr/bin/chromium, or LOCKSTEP_TEST_CHROMIUM.
+ * `pnpm screenshots`: takes the pictures of the dashboard in the docs, of a real run of three workers on this machine, one
+ * of which is killed. Needs Chromium at /usr/bin/chromium or LOCKSTEP_TEST_CHROMIUM.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -28,7 +28,7 @@ try {
   const dashboard = start(["dashboard", "--run", out, "--port", "0"]);
   await dashboard.prints("Ctrl-C");
   const [, url] = /dashboard: (\S+)\//.exec(dashboard.stdout())!;
-  await shoot(url!, { name: "dashboard-test", height: 640, part: "#images-section" });
+  await shoot(url!, { name: "dashboard-test", height: 640, selector: "#images-section" });
   dashboard.child.kill("SIGINT");
   await dashboard.finished;
 } finally {
@@ -36,13 +36,16 @@ try {
   rmSync(dir, { recursive: true });
 }
 
-/** @param part of the page, to scroll to */
-async function shoot(url: string, { name, height, part = "body" }: { name: string; height: number; part?: string }) {
+/** Takes a screenshot of a page. @param selector element to scroll to */
+async function shoot(
+  url: string,
+  { name, height, selector = "body" }: { name: string; height: number; selector?: string },
+) {
   const page = await browser.newPage({ viewport: { width: 1280, height }, colorScheme: "light" });
   await page.goto(url);
   await page.locator("#tile-loss", { hasText: /\d/ }).waitFor();
-  await page.locator(part).waitFor();
-  await page.evaluate(`document.querySelector("${part}").scrollIntoView()`);
+  await page.locator(selector).waitFor();
+  await page.evaluate(`document.querySelector("${selector}").scrollIntoView()`);
   const { size } = await sharp(await page.screenshot())
     .png({ palette: true, effort: 10 })
     .toFile(join(images, `${name}.png`));

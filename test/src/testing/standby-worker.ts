@@ -1,6 +1,6 @@
 /**
- * A worker for tests that outlives its runs, because starting an engine takes seconds: whenever `NAME URL` comes on
- * standard input it joins that coordinator. Ctrl-C lets it leave the run; `memory` asks what it holds.
+ * A worker for tests that outlives its runs, because an engine takes seconds to start. The line `NAME URL` on standard
+ * input makes it join that coordinator. Ctrl-C makes it leave the run. The line `memory` makes it print its memory.
  */
 import { createInterface } from "node:readline";
 import { startEngine, tf } from "@lockstep/engine";

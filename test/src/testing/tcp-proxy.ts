@@ -1,9 +1,9 @@
-/** A way from a worker to its coordinator, through a port of this process, that can be held, made slow, and cut. */
+/** A TCP proxy between a worker and its coordinator that can delay, throttle and cut connections. */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 
-/** Lets bytes through in one direction. */
+/** Forwards the bytes of one direction. */
 class Gate {
   readonly #speed: { bytesPerSecond: number };
   #passedBytes = 0;
@@ -16,24 +16,25 @@ class Gate {
     this.#speed = speed;
   }
 
-  /** After so many more bytes everything waits here. Resolves when something does. */
+  /** Holds all bytes after the next `afterBytes`. Resolves when the first byte is held. */
   hold(afterBytes = 0): Promise<void> {
     this.#limitBytes = this.#passedBytes + afterBytes;
     return new Promise((resolve) => (this.#onHeld = resolve));
   }
 
+  /** Forwards what is held. */
   release(): void {
     this.#limitBytes = Number.POSITIVE_INFINITY;
     this.#resume();
   }
 
-  /** What waits here is lost. */
+  /** Drops what is held. */
   close(): void {
     this.#closed = true;
     this.#resume();
   }
 
-  /** Hands on `data`, in pieces, when they may pass. */
+  /** Yields `data` in pieces as they may pass. */
   async *forward(data: Buffer): AsyncGenerator<Buffer> {
     for (let offset = 0; offset < data.length && !this.#closed; ) {
       const { bytesPerSecond } = this.#speed;
@@ -54,10 +55,11 @@ class Gate {
 
 const FULL_SPEED = { bytesPerSecond: Number.POSITIVE_INFINITY };
 
+/** A proxy that listens on loopback. */
 export class TcpProxy {
-  /** Of all that goes to the coordinator. */
+  /** Speed of everything that goes to the coordinator. */
   readonly upSpeed = { bytesPerSecond: Number.POSITIVE_INFINITY };
-  /** Of the connection that was opened last. */
+  /** Gates of the newest connection: to the coordinator and from it. */
   up = new Gate(this.upSpeed);
   down = new Gate(FULL_SPEED);
   readonly #server: Server;
@@ -74,24 +76,25 @@ export class TcpProxy {
     });
   }
 
-  /** @param port where the coordinator listens, on loopback */
+  /** Starts a proxy. @param port port of the coordinator on loopback */
   static async to(port: number): Promise<TcpProxy> {
     const server = createServer();
     await once(server.listen(0, "127.0.0.1"), "listening");
     return new TcpProxy(server, port);
   }
 
-  /** Where the worker is to look for its coordinator. */
+  /** URL that the worker connects to. */
   get url(): string {
     return `ws://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Ends the connections that are open, as a pulled cable does; what was held is lost. New ones find their way. */
+  /** Cuts all open connections, and drops what is held. New connections are accepted. */
   cut(): void {
     for (const gate of [this.up, this.down]) gate.close();
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Stops listening, and cuts all connections. */
   close(): void {
     this.#server.close();
     this.cut();
@@ -107,7 +110,7 @@ export class TcpProxy {
       }
       to.end();
     } catch {
-      // One of the two ends is gone: so is the other, then.
+      // One end has disconnected, so the other is disconnected, too.
       from.destroy();
       to.destroy();
     }

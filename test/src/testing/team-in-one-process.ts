@@ -1,4 +1,4 @@
-/** A coordinator's team and its workers in this process, over real sockets: what they compute can be looked at. */
+/** Runs a coordinator's team and its workers in this process, over real sockets, so that tests can inspect them. */
 
 import { makeConfig, type RunConfig } from "@lockstep/config";
 import { RemoteTeam, serveSessions } from "@lockstep/coordinator";
@@ -10,26 +10,28 @@ import type { ParameterState } from "@lockstep/run";
 import type { PreparedRun } from "@lockstep/training";
 import { connect, Dismissed, Inbox, Participant, readyMessage } from "@lockstep/worker";
 
+/** Workers, model and data of a team. */
 export interface TeamOptions {
   workers: number;
   config: Partial<RunConfig>;
-  /** A fresh model for each worker. */
+  /** Makes a model for each worker. */
   load: () => Promise<LoadedModel>;
-  /** Samples [start, end) of what they train on. */
+  /** Returns the samples [start, end) of the training data. */
   batchOf: (slice: SliceRequest) => Batch;
   trainSamples: number;
-  /** Weights and momentum to begin with. */
+  /** Initial weights and momentum. */
   state: ParameterState[];
 }
 
+/** A team that is ready for its first step. */
 export interface TeamInOneProcess {
   team: RemoteTeam;
   close: () => Promise<void>;
 }
 
-const HEARTBEAT_MS = 5000; // they all compute on the thread that answers
+const HEARTBEAT_MS = 5000; // all compute on the thread that sends the heartbeats
 
-/** A team on loopback, that no worker has joined yet. */
+/** Starts a team on loopback that no worker has joined yet. */
 export async function listeningTeam(config: RunConfig, workers: number) {
   const nowMs = () => performance.now();
   const limits = { workers, heartbeatMs: HEARTBEAT_MS, stallMs: 60_000, minWorkers: 1 };
@@ -46,6 +48,7 @@ export async function listeningTeam(config: RunConfig, workers: number) {
   return { team, server, url: `ws://127.0.0.1:${server.port}` };
 }
 
+/** Starts a team, lets its workers join, and starts the run. */
 export async function teamInOneProcess(options: TeamOptions): Promise<TeamInOneProcess> {
   const config = makeConfig({ ...options.config });
   const { team, server, url } = await listeningTeam(config, options.workers);
@@ -83,7 +86,7 @@ async function joinRun(url: string, name: string, config: RunConfig, { load, ...
   }
 }
 
-/** What a participant needs, with batches that are made where they are asked for. */
+/** Returns a prepared run whose batches are made on request. */
 export function preparedRun(
   config: RunConfig,
   loaded: LoadedModel,

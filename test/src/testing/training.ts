@@ -1,4 +1,4 @@
-/** A training of several processes on loopback, for tests: a coordinator, and workers that come and go. */
+/** Runs a coordinator and workers as processes on loopback. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -6,23 +6,25 @@ import { currentOwner } from "@lockstep/testing";
 import { type Running, start } from "./program.ts";
 import { stepsOf } from "./undisturbed.ts";
 
-/** How often the rows are looked at. */
+/** Milliseconds between two polls of the rows. */
 const POLL_MS = 20;
-/** Workers may call it by the port of another process, that leads to it. */
+/** Lets workers connect through a proxy on another port. */
 const ALLOW_PROXY = ["--allow-host", "127.0.0.1"];
 
+/** How to start a worker. */
 export interface WorkerOptions {
-  /** Where it looks for the coordinator. @default straight where it listens */
+  /** URL of the coordinator. @default its own, without a proxy */
   url?: string;
   options?: string[];
   env?: NodeJS.ProcessEnv;
 }
 
+/** A run of a coordinator and its workers. */
 export class Training {
   readonly out: string;
   coordinator: Running;
   port = 0;
-  /** Its processes end with the test that began it, and not with the one in which they come. */
+  /** Its processes end with the test that started the run, not with the one that adds a worker. */
   readonly #owner = currentOwner();
 
   private constructor(out: string, coordinator: Running) {
@@ -30,13 +32,14 @@ export class Training {
     this.coordinator = coordinator;
   }
 
+  /** Starts a coordinator. Resolves when it listens. */
   static async start(options: string[], out: string): Promise<Training> {
     const training = new Training(out, start(["coordinator", ...options, ...ALLOW_PROXY, "--port", "0", "--out", out]));
     await training.#listens();
     return training;
   }
 
-  /** Starts a coordinator again, on the port of the one that is gone. */
+  /** Resumes the run with a new coordinator on the same port. */
   async resume(options: string[]): Promise<void> {
     const listenOptions = ["--port", String(this.port), "--resume", this.out];
     this.coordinator = start(["coordinator", ...options, ...ALLOW_PROXY, ...listenOptions], {}, [], this.#owner);
@@ -48,7 +51,7 @@ export class Training {
     this.port = Number(/ws:\/\/127.0.0.1:(\d+)/.exec(this.coordinator.stdout())![1]);
   }
 
-  /** Starts a worker, and resolves when the coordinator may take it. */
+  /** Starts a worker. Resolves when it has joined. */
   async worker(name: string, { url, options = [], env }: WorkerOptions = {}): Promise<Running> {
     const listenOptions = ["--coordinator", url ?? `ws://127.0.0.1:${this.port}`];
     const worker = start(
@@ -61,19 +64,19 @@ export class Training {
     return worker;
   }
 
-  /** Updates that have their rows: counted, not read, since it is looked at often. */
+  /** Number of steps in the metrics. The rows are counted, not parsed, since this is polled often. */
   get steps(): number {
     const path = join(this.out, "metrics.jsonl");
     return existsSync(path) ? (readFileSync(path, "utf8").match(/^{"type":"step".*\n/gm) ?? []).length : 0;
   }
 
-  /** Resolves when that many steps more have been taken. */
+  /** Resolves after `steps` more steps. */
   async advances(steps: number): Promise<void> {
     const target = this.steps + steps;
     await this.waitUntil(() => this.steps >= target);
   }
 
-  /** Resolves when a worker has computed slices of a step that is yet to come. */
+  /** Resolves when a worker has computed slices of a future step. */
   async assignsSlicesTo(name: string): Promise<void> {
     const before = this.steps;
     const did = () =>
@@ -83,7 +86,7 @@ export class Training {
     await this.waitUntil(() => did().some((worker) => worker.name === name && worker.samples > 0));
   }
 
-  /** Resolves when no step has ended for so long. */
+  /** Resolves when no step has ended for `ms` milliseconds. */
   async stalls(ms: number): Promise<void> {
     let [steps, sinceMs] = [this.steps, performance.now()];
     await this.waitUntil(() => {
@@ -92,7 +95,7 @@ export class Training {
     });
   }
 
-  /** @throws if the coordinator ends first */
+  /** Resolves when the condition holds. @throws Error if the coordinator ends first */
   async waitUntil(condition: () => boolean): Promise<void> {
     const { child, stdout } = this.coordinator;
     while (!condition()) {
@@ -101,7 +104,7 @@ export class Training {
     }
   }
 
-  /** Updates of the last checkpoint; 0 if there is none. */
+  /** Step of the last checkpoint; 0 if there is none. */
   get savedSteps(): number {
     const folder = join(this.out, "checkpoints");
     const names = existsSync(folder) ? readdirSync(folder) : [];

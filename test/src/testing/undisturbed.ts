@@ -1,20 +1,22 @@
-/** What a training comes to if nothing happens to it: one process, as far as it is asked for. */
+/** The reference for runs with faults: the same training in one process, as far as it is needed. */
 import { join } from "node:path";
 import { readSafetensors } from "@lockstep/formats";
 import { type MetricsRow, readMetrics } from "@lockstep/run";
 import { expect } from "vitest";
 import { run } from "./program.ts";
 
+/** A row of a step in the metrics. */
 export type StepRow = Extract<MetricsRow, { type: "step" }>;
 
-/** The rows of the steps that a run has taken so far. */
+/** Returns the rows of the steps that a run has completed. */
 export function stepsOf(out: string): StepRow[] {
   return readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type === "step");
 }
 
-/** It is extended by so many steps at once. */
+/** Number of steps by which the reference is extended. */
 const STEPS_AHEAD = 50;
 
+/** An undisturbed run of a training. */
 export class Undisturbed {
   readonly #options: string[];
   readonly #out: string;
@@ -27,8 +29,8 @@ export class Undisturbed {
   }
 
   /**
-   * Expects of a run that it took each of its steps once, with the losses of this one, and that its last checkpoint is of
-   * that step and has the same weights and momentum, bit for bit.
+   * Asserts that a run has each of its steps once, with the losses of this one, and that its last checkpoint is of its
+   * last step and equals that of this one to the bit.
    */
   async assertSame(out: string): Promise<void> {
     const rows = stepsOf(out);

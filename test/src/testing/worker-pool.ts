@@ -1,4 +1,4 @@
-/** Workers that wait to be needed. */
+/** A pool of worker processes that are reused, since an engine takes seconds to start. */
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { launch, type Running } from "./program.ts";
@@ -7,6 +7,7 @@ const program = fileURLToPath(new URL("../../dist/testing/standby-worker.js", im
 
 const POLL_MS = 5;
 
+/** A worker process that can join several runs. */
 export class StandbyWorker {
   readonly process: Running;
   #runs = 0;
@@ -15,17 +16,18 @@ export class StandbyWorker {
     this.process = launch([process.execPath, program]);
   }
 
-  /** Resolves when it has its engine, and takes part in no run any more. */
+  /** Resolves when its engine has started and it is in no run. */
   ready(): Promise<void> {
     return this.process.prints(`idle ${this.#runs}\n`);
   }
 
+  /** Makes it join a coordinator. */
   join(name: string, url: string): void {
     this.#runs++;
     this.process.child.stdin!.write(`${name} ${url}\n`);
   }
 
-  /** What it holds; `tensors` while it computes are more. */
+  /** Returns its memory. During a step it has more tensors. */
   async memory(): Promise<{ tensors: number; rssBytes: number }> {
     const reports = () => this.process.stdout().match(/^memory .*\n/gm) ?? [];
     const before = reports().length;
@@ -35,27 +37,28 @@ export class StandbyWorker {
   }
 }
 
+/** A pool of workers. */
 export class WorkerPool {
   readonly #waiting: StandbyWorker[];
 
-  /** @param count how many are kept ready */
+  /** @param count number of workers to start */
   constructor(count: number) {
     this.#waiting = Array.from({ length: count }, () => new StandbyWorker());
   }
 
-  /** The next that is ready; another one is started in its place if it does not come back. */
+  /** Returns the next worker when it is ready; a new one if the pool is empty. */
   async acquire(): Promise<StandbyWorker> {
     const worker = this.#waiting.shift() ?? new StandbyWorker();
     await worker.ready();
     return worker;
   }
 
-  /** Takes one back that has left its run. */
+  /** Returns a worker that has left its run to the pool. */
   release(worker: StandbyWorker): void {
     this.#waiting.push(worker);
   }
 
-  /** One was killed. */
+  /** Adds a new worker for one that was killed. */
   replace(): void {
     this.#waiting.push(new StandbyWorker());
   }

@@ -1,6 +1,6 @@
-/** The arrows between packages: each may import those of the lines above its own, and no other. */
+/** Layers of packages: a package may import those of the lines above its line, and no others. */
 
-/** Folders of packages. Those in one line know nothing of each other. */
+/** Folders of packages. Those in one line do not import each other. */
 export const LAYERS: readonly (readonly string[])[] = [
   ["packages/testing"],
   ["packages/errors", "packages/pages", "packages/random"],

@@ -19,12 +19,12 @@ function packageJson(name: string, { dependencies = [], devDependencies = [] }: 
   });
 }
 
-/** Made of parts, or this file would be taken for one that has the import. */
+/** Composed, so that this file does not have the import itself. */
 const dynamicImport = (specifier: string) => `await import("${specifier}");\n`;
 
-/** The faults of a small repository without any, in which these files are added or replaced. */
+/** Returns the violations of a valid small repository in which these files are added or replaced. */
 function faultsWith(texts: Record<string, string>): string[] {
-  const sound = {
+  const valid = {
     "packages/low/package.json": packageJson("@lockstep/low", { devDependencies: ["vitest"] }),
     "packages/low/src/index.ts": 'export { low } from "./low.ts";\n',
     "packages/low/src/low.ts": 'import { join } from "node:path";\nexport const low = join;\n',
@@ -37,14 +37,14 @@ function faultsWith(texts: Record<string, string>): string[] {
     "test/package.json": packageJson("@lockstep/test", { devDependencies: ["@lockstep/program"] }),
     "test/src/whole.test.ts": 'import { makeProgram } from "@lockstep/program/program";\n',
   };
-  return architectureFaults(parseSourceTree(new Map(Object.entries({ ...sound, ...texts }))), LAYERS);
+  return architectureFaults(parseSourceTree(new Map(Object.entries({ ...valid, ...texts }))), LAYERS);
 }
 
-test("a tree in which all is in its place breaks no rule", () => {
+test("a valid tree has no violations", () => {
   expect(faultsWith({})).toEqual([]);
 });
 
-test("a package that imports one above it breaks the arrows, be it for a type or in a test", () => {
+test("a package must not import one above it, not even for a type or in a test", () => {
   const listed = packageJson("@lockstep/low", { devDependencies: ["vitest", "@lockstep/high"] });
   for (const line of ['import type { High } from "@lockstep/high";', dynamicImport("@lockstep/high/part")]) {
     const faults = faultsWith({ "packages/low/package.json": listed, "packages/low/src/low.test.ts": line });
@@ -52,7 +52,7 @@ test("a package that imports one above it breaks the arrows, be it for a type or
   }
 });
 
-test("a package that imports one beside it breaks the arrows", () => {
+test("a package must not import one of its layer", () => {
   const low = packageJson("@lockstep/low", { dependencies: ["@lockstep/beside"], devDependencies: ["vitest"] });
   const faults = faultsWith({
     "packages/low/package.json": low,
@@ -61,7 +61,7 @@ test("a package that imports one beside it breaks the arrows", () => {
   expect(faults).toEqual(["packages/low/src/index.ts imports packages/beside, which is not below packages/low"]);
 });
 
-test("a program that a package imports breaks the arrows", () => {
+test("a package must not import a program", () => {
   const faults = faultsWith({
     "packages/high/package.json": packageJson("@lockstep/high", {
       dependencies: ["@lockstep/low", "@lockstep/program"],
@@ -71,7 +71,7 @@ test("a program that a package imports breaks the arrows", () => {
   expect(faults).toEqual(["packages/high/src/index.ts imports apps/program, which is not below packages/high"]);
 });
 
-test("a package without a layer, and a layer without its package, are told", () => {
+test("packages without a layer and layers without a package are reported", () => {
   expect(faultsWith({ "packages/new/package.json": packageJson("@lockstep/new") })).toEqual([
     "packages/new has no layer",
   ]);
@@ -81,7 +81,7 @@ test("a package without a layer, and a layer without its package, are told", () 
   ]);
 });
 
-test("a file of another package is imported by the package's name alone, fixtures apart", () => {
+test("files of another package are imported by its name, except fixtures", () => {
   expect(faultsWith({ "packages/high/src/more.ts": dynamicImport("../../low/src/low.ts") })).toEqual([
     "packages/high/src/more.ts imports packages/low/src/low.ts, a file of another package",
   ]);
@@ -90,7 +90,7 @@ test("a file of another package is imported by the package's name alone, fixture
   expect(faultsWith({ "packages/high/src/more.ts": fixture })).toHaveLength(1);
 });
 
-test("what a file imports must be listed: for a source in dependencies, for a test in either list", () => {
+test("imports must be listed: those of sources in dependencies, those of tests in either list", () => {
   const source = 'import { z } from "zod/v4";\nimport { x } from "@scope/other/deep";\n';
   expect(faultsWith({ "packages/low/src/low.ts": source })).toEqual([
     "packages/low/src/low.ts imports @scope/other, which is not in the dependencies of packages/low",
@@ -103,7 +103,7 @@ test("what a file imports must be listed: for a source in dependencies, for a te
   expect(faultsWith(inTest)).toEqual([]);
 });
 
-test("a package that is listed is imported, by a source if it is in dependencies", () => {
+test("listed packages must be imported: those in dependencies by a source", () => {
   const high = (lists: Lists) => ({ "packages/high/package.json": packageJson("@lockstep/high", lists) });
   expect(faultsWith(high({ dependencies: ["@lockstep/low", "@lockstep/beside", "zod", "idle"] }))).toEqual([
     "packages/high: @lockstep/beside is in dependencies for no source",
@@ -118,7 +118,7 @@ test("a package that is listed is imported, by a source if it is in dependencies
   ]);
 });
 
-test("a package that holds files alone is used by resolving one of them", () => {
+test("resolving a file of a package counts as an import", () => {
   const listed = packageJson("@lockstep/low", {
     dependencies: ["fonts", "@some/headers"],
     devDependencies: ["vitest"],
@@ -130,7 +130,7 @@ test("a package that holds files alone is used by resolving one of them", () => 
   expect(faultsWith(low)).toEqual([]);
 });
 
-test("types may be in devDependencies without an import; a package in both lists is told", () => {
+test("types may be in devDependencies without an import; a package in both lists is reported", () => {
   const low = (lists: Lists) => ({ "packages/low/package.json": packageJson("@lockstep/low", lists) });
   expect(faultsWith(low({ devDependencies: ["vitest", "@types/ws"] }))).toEqual([]);
   const high = packageJson("@lockstep/high", { dependencies: ["@lockstep/low", "zod"], devDependencies: ["zod"] });
@@ -153,27 +153,27 @@ test.each([
   expect(faults).toEqual([`packages/high/src/more.ts imports ${imported}, which is for tests`]);
 });
 
-test("a folder holds so many files and no more; tests and other folders do not count", () => {
+test("a folder has at most 15 files, not counting tests and subfolders", () => {
   const files = (count: number, name: (index: number) => string) =>
     Object.fromEntries(Array.from({ length: count }, (_, index) => [name(index), ""]));
   const most = files(MAX_FOLDER_FILES, (index) => `packages/high/src/part/${index}.ts`);
   const uncounted = { "packages/high/src/part/a.test.ts": "", "packages/high/src/part/inner/a.ts": "" };
   expect(faultsWith({ ...most, ...uncounted })).toEqual([]);
   expect(faultsWith({ ...most, "packages/high/src/part/more.ts": "" })).toEqual([
-    "packages/high/src/part holds 16 files; 15 are the most",
+    "packages/high/src/part has 16 files; the maximum is 15",
   ]);
 });
 
-test("a file that tests alone import lies in testing/, unless it is what the package offers", () => {
+test("a file that only tests import is in testing/, unless the package exports it", () => {
   const test = 'import { help } from "./help.ts";\nimport { high } from "./index.ts";\n';
   expect(faultsWith({ "packages/high/src/help.ts": "", "packages/high/src/high.test.ts": test })).toEqual([
-    "packages/high/src/help.ts is imported by tests alone, and lies outside testing/",
+    "packages/high/src/help.ts is imported by tests only, but is outside testing/",
   ]);
   const used = { "packages/high/src/other.ts": 'import { help } from "./help.ts";' };
   expect(faultsWith({ "packages/high/src/help.ts": "", "packages/high/src/high.test.ts": test, ...used })).toEqual([]);
 });
 
-test("what is no import is not taken for one", () => {
+test("text that looks like an import is not counted", () => {
   const name = "$" + "{name}";
   const lines = [
     '/** import { a } from "@lockstep/high"; */',

@@ -1,15 +1,15 @@
-/** The rules of the architecture. Each returns a line for each place that breaks it. */
+/** Rules of the architecture. Each returns a line per violation. */
 import { posix } from "node:path";
 import { folderCycles } from "./folder-cycles.ts";
 import type { Package, SourceFile, SourceTree } from "./source-tree.ts";
 
-/** Files that one folder may hold, besides tests. */
+/** Maximum number of files in a folder, not counting tests. */
 export const MAX_FOLDER_FILES = 15;
-/** What only tests may import, besides entries named /testing and what lies in testing folders. */
+/** Packages that only tests may import, in addition to entries named /testing and files in testing folders. */
 const TEST_PACKAGES = ["vitest", "@lockstep/testing"];
 const FIXTURES = "test/fixtures/";
 
-/** Returns what breaks a rule, in order of the paths. */
+/** Returns all violations, sorted. */
 export function architectureFaults(tree: SourceTree, layers: readonly (readonly string[])[]): string[] {
   return [
     ...unplacedPackages(tree, layers),
@@ -33,7 +33,7 @@ function unplacedPackages({ packages }: SourceTree, layers: readonly (readonly s
   ];
 }
 
-/** A package knows those of lower layers alone: none above it, and none beside it. */
+/** A package imports only packages of lower layers. */
 function wrongArrows({ packages, files }: SourceTree, layers: readonly (readonly string[])[]): string[] {
   const layerOf = ({ folder }: Package) => layers.findIndex((layer) => layer.includes(folder));
   return files.flatMap(({ path, owner, imports }) =>
@@ -45,7 +45,7 @@ function wrongArrows({ packages, files }: SourceTree, layers: readonly (readonly
   );
 }
 
-/** Other packages are imported by their names; tests may read the fixtures of the whole repository. */
+/** Other packages are imported by name. Tests may also import the fixtures. */
 function straysOutOfPackages({ files }: SourceTree): string[] {
   return files.flatMap(({ path, owner, isTest, imports }) =>
     imports.flatMap((one) => {
@@ -67,7 +67,7 @@ function unlistedDependencies({ files }: SourceTree): string[] {
   );
 }
 
-/** In devDependencies only this repository's packages are looked at: others may be types, which no import names. */
+/** Of devDependencies only this repository's packages are checked: others may be types, which are not imported by name. */
 function unusedDependencies({ packages, files }: SourceTree): string[] {
   const names = new Set(packages.map(({ name }) => name));
   return packages.flatMap((owner) => {
@@ -112,10 +112,10 @@ function crowdedFolders({ files }: SourceTree): string[] {
   }
   return [...counts]
     .filter(([, count]) => count > MAX_FOLDER_FILES)
-    .map(([folder, count]) => `${folder} holds ${count} files; ${MAX_FOLDER_FILES} are the most`);
+    .map(([folder, count]) => `${folder} has ${count} files; the maximum is ${MAX_FOLDER_FILES}`);
 }
 
-/** A file that tests alone import is a test helper, unless other packages can import it, too. */
+/** A file that only tests import is a test helper, unless the package exports it. */
 function helpersOutsideTesting({ files, packages }: SourceTree): string[] {
   const entries = new Set(packages.flatMap((one) => [...one.entries]));
   return files
@@ -123,6 +123,6 @@ function helpersOutsideTesting({ files, packages }: SourceTree): string[] {
     .flatMap(({ path }) => {
       const users = files.filter(({ imports }) => imports.some((one) => "path" in one && one.path === path));
       if (users.length === 0 || users.some(({ isTest }) => !isTest)) return [];
-      return [`${path} is imported by tests alone, and lies outside testing/`];
+      return [`${path} is imported by tests only, but is outside testing/`];
     });
 }

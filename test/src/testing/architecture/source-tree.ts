@@ -1,26 +1,26 @@
-/** The repository as the rules of its architecture see it: packages, their files, and what these import. */
+/** Reads the packages of the repository, their files and imports, for the rules of the architecture. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { z } from "zod";
 
 /** A package of the repository. */
 export interface Package {
-  /** From the repository's root, such as packages/run. */
+  /** Path from the repository's root, such as packages/run. */
   folder: string;
   name: string;
-  /** Optional ones among them. */
+  /** Dependencies, including optional ones. */
   dependencies: ReadonlySet<string>;
   devDependencies: ReadonlySet<string>;
-  /** Paths of the files that other packages import by its name. */
+  /** Paths of the exported files. */
   entries: ReadonlySet<string>;
 }
 
 /** A TypeScript file of a package. */
 export interface SourceFile {
-  /** From the repository's root. */
+  /** Path from the repository's root. */
   path: string;
   owner: Package;
-  /** Whether only tests run it. */
+  /** Whether it is a test or a test helper. */
   isTest: boolean;
   imports: readonly Import[];
 }
@@ -84,7 +84,7 @@ function parse(path: string, text: string): Package {
 
 const isTest = (path: string) => /\.test\.ts$|\/testing\/|^test\//.test(path);
 
-/** What a file imports or resolves, without Node's own modules and without names that are made only when it runs. */
+/** Returns the imports of a file, without Node's modules and without names that are computed at run time. */
 function importsOf(path: string, text: string): Import[] {
   return [...text.matchAll(IMPORT)].flatMap(([, ...found]): Import[] => {
     const specifier = found.find((group) => group !== undefined) ?? "";
