@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Content, servePages } from "./pages.ts";
 
 let dir: string;
@@ -39,51 +39,49 @@ async function ask(path: string, method = "GET"): Promise<IncomingMessage> {
   return response;
 }
 
-describe("servePages", () => {
-  test.each([
-    ["/", "text/html; charset=utf-8", "<!doctype html><title>é</title>"],
-    ["/?a=b", "text/html; charset=utf-8", "<!doctype html><title>é</title>"],
-    ["/page.js", "text/javascript; charset=utf-8", "export {}; // é"],
-    ["/page.css", "text/css; charset=utf-8", ""],
-    ["/facts.json", "application/json", "{}"],
-    ["/weights.bin", "application/octet-stream", Buffer.from(weights).toString()],
-  ])("answers %s as %s", async (path, type, content) => {
-    const response = await ask(path);
-    expect(response.statusCode).toBe(200);
-    expect(response.headers["content-type"]).toBe(type);
-    expect(response.headers["content-length"]).toBe(String(Buffer.byteLength(content)));
-    expect(await text(response)).toBe(content);
-  });
+test.each([
+  ["/", "text/html; charset=utf-8", "<!doctype html><title>é</title>"],
+  ["/?a=b", "text/html; charset=utf-8", "<!doctype html><title>é</title>"],
+  ["/page.js", "text/javascript; charset=utf-8", "export {}; // é"],
+  ["/page.css", "text/css; charset=utf-8", ""],
+  ["/facts.json", "application/json", "{}"],
+  ["/weights.bin", "application/octet-stream", Buffer.from(weights).toString()],
+])("servePages serves %s as %s", async (path, type, content) => {
+  const response = await ask(path);
+  expect(response.statusCode).toBe(200);
+  expect(response.headers["content-type"]).toBe(type);
+  expect(response.headers["content-length"]).toBe(String(Buffer.byteLength(content)));
+  expect(await text(response)).toBe(content);
+});
 
-  test("lets a page load from its own server alone, and be shown in no other page", async () => {
-    const { headers } = (await ask("/")).resume();
-    const policy = String(headers["content-security-policy"]).split("; ");
-    expect(policy).toContain("default-src 'none'");
-    expect(policy).toContain("frame-ancestors 'none'");
-    expect(policy.filter((rule) => /-src /.test(rule) && !/^[a-z]+-src '(self|none)'$/.test(rule))).toEqual([]);
-    expect(headers).toMatchObject({ "x-content-type-options": "nosniff", "cache-control": "no-store" });
-  });
+test("servePages lets a page load only from its own server, and not be framed", async () => {
+  const { headers } = (await ask("/")).resume();
+  const policy = String(headers["content-security-policy"]).split("; ");
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).toContain("frame-ancestors 'none'");
+  expect(policy.filter((rule) => /-src /.test(rule) && !/^[a-z]+-src '(self|none)'$/.test(rule))).toEqual([]);
+  expect(headers).toMatchObject({ "x-content-type-options": "nosniff", "cache-control": "no-store" });
+});
 
-  test("gives the headers alone where only they are asked for", async () => {
-    for (const [path, length] of [
-      ["/weights.bin", "300000"],
-      ["/page.js", "16"],
-    ] as const) {
-      const response = await ask(path, "HEAD");
-      expect(response.headers["content-length"]).toBe(length);
-      expect(await text(response)).toBe("");
-    }
-  });
+test("servePages responds to HEAD with the headers only", async () => {
+  for (const [path, length] of [
+    ["/weights.bin", "300000"],
+    ["/page.js", "16"],
+  ] as const) {
+    const response = await ask(path, "HEAD");
+    expect(response.headers["content-length"]).toBe(length);
+    expect(await text(response)).toBe("");
+  }
+});
 
-  test("knows nothing besides: other paths, ways out of a folder, files that have gone", async () => {
-    for (const path of ["/index.html", "/../pages.test.ts", "//", "/__proto__", "/gone.bin"]) {
-      expect((await ask(path)).resume().statusCode, path).toBe(404);
-    }
-  });
+test("servePages responds 404 to other paths, path traversal and missing files", async () => {
+  for (const path of ["/index.html", "/../pages.test.ts", "//", "/__proto__", "/gone.bin"]) {
+    expect((await ask(path)).resume().statusCode, path).toBe(404);
+  }
+});
 
-  test("takes nothing in", async () => {
-    const response = (await ask("/", "POST")).resume();
-    expect(response.statusCode).toBe(405);
-    expect(response.headers.allow).toBe("GET, HEAD");
-  });
+test("servePages refuses POST with 405", async () => {
+  const response = (await ask("/", "POST")).resume();
+  expect(response.statusCode).toBe(405);
+  expect(response.headers.allow).toBe("GET, HEAD");
 });

@@ -38,67 +38,65 @@ const layoutOf = fc.record({ plan: plans, samples: fc.nat(9) }).map(({ plan: { l
   return { layout, samples, layers };
 });
 
-describe("a layout", () => {
-  test("has the dense tensors from the last to the first, and two parts for each factored one: worked by hand", () => {
-    const layout = makeLayout(tensors, mixed);
-    expect(layout.places).toEqual([
-      { form: "dense", offset: 8, elements: 72, shape: [3, 3, 2, 4] },
-      { form: "factored", inputPart: 3, deltaPart: 4, inputs: 10, outputs: 5 },
-      { form: "dense", offset: 3, elements: 5, shape: [5] },
-      { form: "factored", inputPart: 1, deltaPart: 2, inputs: 5, outputs: 3 },
-      { form: "dense", offset: 0, elements: 3, shape: [3] },
-    ]);
-    expect(layout.denseElements).toBe(80);
-    expect([0, 1, 2, 3, 4].map((part) => partElements(layout, part, 8))).toEqual([80, 40, 24, 80, 40]);
-  });
+test("a layout has the dense tensors from last to first and two parts per factored tensor, as computed by hand", () => {
+  const layout = makeLayout(tensors, mixed);
+  expect(layout.places).toEqual([
+    { form: "dense", offset: 8, elements: 72, shape: [3, 3, 2, 4] },
+    { form: "factored", inputPart: 3, deltaPart: 4, inputs: 10, outputs: 5 },
+    { form: "dense", offset: 3, elements: 5, shape: [5] },
+    { form: "factored", inputPart: 1, deltaPart: 2, inputs: 5, outputs: 3 },
+    { form: "dense", offset: 0, elements: 3, shape: [3] },
+  ]);
+  expect(layout.denseElements).toBe(80);
+  expect([0, 1, 2, 3, 4].map((part) => partElements(layout, part, 8))).toEqual([80, 40, 24, 80, 40]);
+});
 
-  test("keeps what was planned", () => expect(makeLayout(tensors, mixed)).toMatchObject(mixed));
+test("a layout contains its plan", () => expect(makeLayout(tensors, mixed)).toMatchObject(mixed));
 
-  test("of dense tensors alone has one part, whatever the rows", () => {
-    const layout = makeLayout(tensors, planOf("dense", "dense", "dense", "dense", "dense"));
-    expect(layout.rowElements).toEqual([undefined]);
-    expect([0, 1, 2, -1].map((part) => partElements(layout, part, 8))).toEqual([145, 0, 0, 0]);
-  });
+test("a layout of dense tensors only has one part for any number of rows", () => {
+  const layout = makeLayout(tensors, planOf("dense", "dense", "dense", "dense", "dense"));
+  expect(layout.rowElements).toEqual([undefined]);
+  expect([0, 1, 2, -1].map((part) => partElements(layout, part, 8))).toEqual([145, 0, 0, 0]);
+});
 
-  test.each([
-    ["fp32", 2 ** 20, 2 ** 18],
-    ["bf16", 2 ** 20, 2 ** 19],
-    ["fp32", 11, 2],
-    ["bf16", 1, 1],
-  ] as const)("of %s in chunks of %d bytes has %d elements in each", (wire, chunkBytes, elements) => {
-    expect(makeLayout(tensors, { ...mixed, wire, chunkBytes }).chunkElements).toBe(elements);
-  });
+test.each([
+  ["fp32", 2 ** 20, 2 ** 18],
+  ["bf16", 2 ** 20, 2 ** 19],
+  ["fp32", 11, 2],
+  ["bf16", 1, 1],
+] as const)("a layout of %s in chunks of %d bytes has %d elements in each", (wire, chunkBytes, elements) => {
+  expect(makeLayout(tensors, { ...mixed, wire, chunkBytes }).chunkElements).toBe(elements);
+});
 
-  test("gives each dense tensor a range of its own, without gaps, the last tensor first", () => {
-    fc.assert(
-      fc.property(layoutOf, ({ layout }) => {
-        let end = 0;
-        for (const place of layout.places.toReversed()) {
-          if (place.form !== "dense") continue;
-          expect([place.offset, place.elements]).toEqual([end, elementsOf(place.shape)]);
-          end += place.elements;
-        }
-        expect(layout.denseElements).toBe(end);
-      }),
-    );
-  });
+test("a layout gives each dense tensor a separate range, without gaps, last tensor first", () => {
+  fc.assert(
+    fc.property(layoutOf, ({ layout }) => {
+      let end = 0;
+      for (const place of layout.places.toReversed()) {
+        if (place.form !== "dense") continue;
+        expect([place.offset, place.elements]).toEqual([end, elementsOf(place.shape)]);
+        end += place.elements;
+      }
+      expect(layout.denseElements).toBe(end);
+    }),
+  );
+});
 
-  test("gives each factored tensor two parts of its own, with a row for each sample", () => {
-    fc.assert(
-      fc.property(layoutOf, ({ layout, samples, layers }) => {
-        const elements = new Map([[0, layout.denseElements]]);
-        for (const [index, place] of layout.places.entries()) {
-          expect(place.form).toBe(at(layers, index).isFactored ? "factored" : "dense");
-          if (place.form !== "factored") continue;
-          const [inputs, outputs] = at(layers, index).shape;
-          elements.set(place.inputPart, samples * inputs).set(place.deltaPart, samples * outputs);
-        }
-        const parts = [...layout.rowElements.keys()];
-        expect([...elements.keys()].sort((a, b) => a - b)).toEqual(parts);
-        for (const part of parts) expect(partElements(layout, part, samples)).toBe(elements.get(part));
-      }),
-    );
-  });
+test("a layout gives each factored tensor two separate parts, with a row per sample", () => {
+  fc.assert(
+    fc.property(layoutOf, ({ layout, samples, layers }) => {
+      const elements = new Map([[0, layout.denseElements]]);
+      for (const [index, place] of layout.places.entries()) {
+        expect(place.form).toBe(at(layers, index).isFactored ? "factored" : "dense");
+        if (place.form !== "factored") continue;
+        const [inputs, outputs] = at(layers, index).shape;
+        elements.set(place.inputPart, samples * inputs).set(place.deltaPart, samples * outputs);
+      }
+      const parts = [...layout.rowElements.keys()];
+      expect([...elements.keys()].sort((a, b) => a - b)).toEqual(parts);
+      for (const part of parts) expect(partElements(layout, part, samples)).toBe(elements.get(part));
+    }),
+  );
 });
 
 describe("the chunks of a part", () => {

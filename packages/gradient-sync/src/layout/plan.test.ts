@@ -11,7 +11,12 @@ const tensors = [
 /** 1 MB/s, and a GPU against which nothing else counts. */
 const links: Links = { workers: 2, linkBytesPerSecond: 1e6, gemmFlopsPerSecond: 1e15 };
 const input: PlanInput = {
-  ...{ tensors, factorable: [false, true, false, true], sync: "auto", wire: "fp32", batchSize: 32, links },
+  tensors,
+  factorable: [false, true, false, true],
+  sync: "auto",
+  wire: "fp32",
+  batchSize: 32,
+  links,
 };
 
 describe("auto", () => {

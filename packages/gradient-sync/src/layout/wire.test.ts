@@ -1,6 +1,6 @@
 import { at, LockstepError } from "@lockstep/errors";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import {
   allFinite,
   chunksOf,
@@ -44,170 +44,158 @@ function nearestBf16(value: number): number {
 /** 64 numbers of which so many are not 0. */
 const withNonzero = (nonzero: number) => Float32Array.from({ length: 64 }, (_, i) => (i < nonzero ? 1.5 : 0));
 
-describe("numbers on the wire", () => {
-  test("are little-endian, four bytes or the upper two; packed after a bit for each", () => {
-    const full = encodeFloats(Float32Array.of(1, -2), "fp32");
-    expect([hex(full.data), full.packed]).toEqual(["0000803f000000c0", false]);
-    const half = encodeFloats(Float32Array.of(1, -2), "bf16");
-    expect([hex(half.data), half.packed]).toEqual(["803f00c0", false]);
-    // Of 34 numbers, number 3 is 1 and number 33 is −2: bits 3 and 33 of two words.
-    const few = Float32Array.from({ length: 34 }, (_, i) => (i === 3 ? 1 : i === 33 ? -2 : 0));
-    expect(hex(encodeFloats(few, "fp32").data)).toBe("0800000002000000" + "0000803f" + "000000c0");
-    expect(hex(encodeFloats(few, "bf16").data)).toBe("0800000002000000" + "803f" + "00c0");
-  });
-
-  test("are packed for links on which that saves time: of 100 Mbit/s or 1 Gbit/s, not of 10", () => {
-    expect([12.5e6, 125e6, 1250e6].map(packingPays)).toEqual([true, true, false]);
-    const { data, packed } = encodeFloats(withNonzero(1), "fp32", false);
-    expect([data.length, packed]).toEqual([64 * 4, false]);
-  });
-
-  test("of fp32 come back to the bit, packed or not, from any offset", () => {
-    const seen = new Set<boolean>();
-    fc.assert(
-      fc.property(floats, fc.nat(7), (values, shift) => {
-        const { data, packed } = encodeFloats(values, "fp32");
-        seen.add(packed);
-        const moved = new Uint8Array(shift + data.length + 3);
-        moved.set(data, shift);
-        const decoded = decodeFloats(
-          { data: moved.subarray(shift, shift + data.length), packed },
-          values.length,
-          "fp32",
-        );
-        expect(bitsOf(decoded)).toEqual(bitsOf(values));
-      }),
-    );
-    expect(seen.size).toBe(2);
-  });
-
-  test("of bf16 come back as the nearest, packed or not, from any offset", () => {
-    const seen = new Set<boolean>();
-    fc.assert(
-      fc.property(floats, fc.nat(7), (values, shift) => {
-        const { data, packed } = encodeFloats(values, "bf16");
-        seen.add(packed);
-        const moved = new Uint8Array(shift + data.length + 3);
-        moved.set(data, shift);
-        const decoded = decodeFloats(
-          { data: moved.subarray(shift, shift + data.length), packed },
-          values.length,
-          "bf16",
-        );
-        expect([...decoded]).toEqual([...values].map(nearestBf16));
-      }),
-    );
-    expect(seen.size).toBe(2);
-  });
-
-  test("of bf16 are rounded to the nearest, ties to even: worked by hand", () => {
-    // With 7 bits of fraction, numbers next to 1 are 2⁻⁷ apart.
-    expect(throughBf16(1, 1 + 2 ** -8, 1 + 3 * 2 ** -8, 1 + 2 ** -8 + 2 ** -20)).toEqual([
-      ...[1, 1, 1 + 2 ** -6, 1 + 2 ** -7],
-    ]);
-    expect(throughBf16(-1 - 2 ** -8, -1 - 3 * 2 ** -8, -2.5)).toEqual([-1, -1 - 2 ** -6, -2.5]);
-    // The largest is (2 − 2⁻⁷) · 2¹²⁷; half a step above it there is only infinity.
-    expect(throughBf16(3.3895313892515355e38, 3.39e38, 3.4e38, -3.4e38)).toEqual([
-      ...[3.3895313892515355e38, 3.3895313892515355e38, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
-    ]);
-    // The smallest is 2⁻¹³³; half of it is a tie with 0, which is even.
-    expect(throughBf16(2 ** -133, 2 ** -134, 3 * 2 ** -135, -(2 ** -134))).toEqual([2 ** -133, 0, 2 ** -133, -0]);
-  });
-
-  test.each(wires)("of %s: −0, NaN and the infinities stay what they are, packed or not", (wire) => {
-    const special = [-0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0];
-    expect([...throughWire(Float32Array.from(special), wire)]).toEqual(special);
-    const among = Float32Array.from([...special, ...new Array<number>(60).fill(0)]);
-    expect(encodeFloats(among, wire).packed).toBe(true);
-    expect([...throughWire(among, wire)]).toEqual([...among]);
-  });
-
-  test.each(wires)("of %s: NaN stays NaN, whatever its payload and sign", (wire) => {
-    const payload = fc.oneof(fc.constantFrom(1, 0xffff, 0x7fffff), fc.integer({ min: 1, max: 0x7fffff }));
-    fc.assert(
-      fc.property(payload, fc.boolean(), (bits, negative) => {
-        const value = floatsOf([((negative ? 0xff800000 : 0x7f800000) | bits) >>> 0]);
-        expect([...throughWire(value, wire)]).toEqual([Number.NaN]);
-      }),
-    );
-  });
-
-  test.each([
-    ["fp32", 54, 8 + 54 * 4, 256],
-    ["bf16", 52, 8 + 52 * 2, 128],
-  ] as const)(
-    "of %s are packed only if that saves an eighth of the bytes",
-    (wire, most, packedBytes, unpackedBytes) => {
-      expect(packedBytes).toBe((unpackedBytes * 7) / 8);
-      const packed = encodeFloats(withNonzero(most), wire);
-      expect([packed.packed, packed.data.length]).toEqual([true, packedBytes]);
-      const unpacked = encodeFloats(withNonzero(most + 1), wire);
-      expect([unpacked.packed, unpacked.data.length]).toEqual([false, unpackedBytes]);
-    },
-  );
-
-  test("are a copy: neither end sees what the other does to its array", () => {
-    const values = Float32Array.of(1, 2);
-    const sent = encodeFloats(values, "fp32");
-    const decoded = decodeFloats(sent, 2, "fp32");
-    values[0] = 9;
-    sent.data.fill(0);
-    expect(decoded).toEqual(Float32Array.of(1, 2));
-    const view = Float32Array.of(7, 1, 2, 7).subarray(1, 3);
-    for (const wire of wires) expect(throughWire(view, wire)).toEqual(Float32Array.of(1, 2));
-  });
+test("encoded numbers are little-endian, four bytes or the upper two; packed ones follow a bitmap", () => {
+  const full = encodeFloats(Float32Array.of(1, -2), "fp32");
+  expect([hex(full.data), full.packed]).toEqual(["0000803f000000c0", false]);
+  const half = encodeFloats(Float32Array.of(1, -2), "bf16");
+  expect([hex(half.data), half.packed]).toEqual(["803f00c0", false]);
+  // Of 34 numbers, number 3 is 1 and number 33 is −2: bits 3 and 33 of two words.
+  const few = Float32Array.from({ length: 34 }, (_, i) => (i === 3 ? 1 : i === 33 ? -2 : 0));
+  expect(hex(encodeFloats(few, "fp32").data)).toBe("0800000002000000" + "0000803f" + "000000c0");
+  expect(hex(encodeFloats(few, "bf16").data)).toBe("0800000002000000" + "803f" + "00c0");
 });
 
-describe("what is not so many numbers", () => {
-  const refuse = (data: Uint8Array, packed: boolean, elements: number, wire: Wire) => {
-    expect(() => decodeFloats({ data, packed }, elements, wire)).toThrow(
-      expect.objectContaining({ code: "ERR_CHUNK", message: expect.stringContaining(`Expected ${elements} numbers`) }),
-    );
-  };
+test("numbers are packed for links of 100 Mbit/s and 1 Gbit/s, but not of 10 Gbit/s", () => {
+  expect([12.5e6, 125e6, 1250e6].map(packingPays)).toEqual([true, true, false]);
+  const { data, packed } = encodeFloats(withNonzero(1), "fp32", false);
+  expect([data.length, packed]).toEqual([64 * 4, false]);
+});
 
-  test("is refused if it has more bytes or fewer", () => {
-    fc.assert(
-      fc.property(floats, wireOf, fc.integer({ min: 1, max: 9 }), (values, wire, bytes) => {
-        const { data, packed } = encodeFloats(values, wire);
-        refuse(new Uint8Array([...data, ...new Uint8Array(bytes)]), packed, values.length, wire);
-        if (data.length > 0) refuse(data.subarray(0, Math.max(0, data.length - bytes)), packed, values.length, wire);
-      }),
-    );
-  });
+test("fp32 numbers are decoded to the same bits, packed or not, from any offset", () => {
+  const seen = new Set<boolean>();
+  fc.assert(
+    fc.property(floats, fc.nat(7), (values, shift) => {
+      const { data, packed } = encodeFloats(values, "fp32");
+      seen.add(packed);
+      const moved = new Uint8Array(shift + data.length + 3);
+      moved.set(data, shift);
+      const decoded = decodeFloats({ data: moved.subarray(shift, shift + data.length), packed }, values.length, "fp32");
+      expect(bitsOf(decoded)).toEqual(bitsOf(values));
+    }),
+  );
+  expect(seen.size).toBe(2);
+});
 
-  test("is refused if a bit is set that stands for no number", () => {
-    for (const wire of wires) {
-      for (let elements = 1; elements <= 65; elements++) {
-        const { data } = encodeFloats(new Float32Array(64), wire); // a map without a number
-        const bitmap = data.slice(0, 4 * Math.ceil(elements / 32));
-        for (let bit = elements; bit < 8 * bitmap.length; bit++) {
-          const stray = bitmap.slice();
-          stray[bit >> 3] = at(stray, bit >> 3) | (1 << (bit & 7));
-          refuse(stray, true, elements, wire);
-          refuse(new Uint8Array([...stray, ...new Uint8Array(wire === "fp32" ? 4 : 2)]), true, elements, wire);
-        }
+test("bf16 numbers are decoded to the nearest value, packed or not, from any offset", () => {
+  const seen = new Set<boolean>();
+  fc.assert(
+    fc.property(floats, fc.nat(7), (values, shift) => {
+      const { data, packed } = encodeFloats(values, "bf16");
+      seen.add(packed);
+      const moved = new Uint8Array(shift + data.length + 3);
+      moved.set(data, shift);
+      const decoded = decodeFloats({ data: moved.subarray(shift, shift + data.length), packed }, values.length, "bf16");
+      expect([...decoded]).toEqual([...values].map(nearestBf16));
+    }),
+  );
+  expect(seen.size).toBe(2);
+});
+
+test("bf16 rounds to nearest, ties to even, as computed by hand", () => {
+  // With 7 bits of fraction, numbers next to 1 are 2⁻⁷ apart.
+  expect(throughBf16(1, 1 + 2 ** -8, 1 + 3 * 2 ** -8, 1 + 2 ** -8 + 2 ** -20)).toEqual([
+    ...[1, 1, 1 + 2 ** -6, 1 + 2 ** -7],
+  ]);
+  expect(throughBf16(-1 - 2 ** -8, -1 - 3 * 2 ** -8, -2.5)).toEqual([-1, -1 - 2 ** -6, -2.5]);
+  // The largest is (2 − 2⁻⁷) · 2¹²⁷; half a step above it there is only infinity.
+  expect(throughBf16(3.3895313892515355e38, 3.39e38, 3.4e38, -3.4e38)).toEqual([
+    ...[3.3895313892515355e38, 3.3895313892515355e38, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+  ]);
+  // The smallest is 2⁻¹³³; half of it is a tie with 0, which is even.
+  expect(throughBf16(2 ** -133, 2 ** -134, 3 * 2 ** -135, -(2 ** -134))).toEqual([2 ** -133, 0, 2 ** -133, -0]);
+});
+
+test.each(wires)("%s preserves −0, NaN and the infinities, packed or not", (wire) => {
+  const special = [-0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0];
+  expect([...throughWire(Float32Array.from(special), wire)]).toEqual(special);
+  const among = Float32Array.from([...special, ...new Array<number>(60).fill(0)]);
+  expect(encodeFloats(among, wire).packed).toBe(true);
+  expect([...throughWire(among, wire)]).toEqual([...among]);
+});
+
+test.each(wires)("%s preserves NaN of any payload and sign", (wire) => {
+  const payload = fc.oneof(fc.constantFrom(1, 0xffff, 0x7fffff), fc.integer({ min: 1, max: 0x7fffff }));
+  fc.assert(
+    fc.property(payload, fc.boolean(), (bits, negative) => {
+      const value = floatsOf([((negative ? 0xff800000 : 0x7f800000) | bits) >>> 0]);
+      expect([...throughWire(value, wire)]).toEqual([Number.NaN]);
+    }),
+  );
+});
+
+test.each([
+  ["fp32", 54, 8 + 54 * 4, 256],
+  ["bf16", 52, 8 + 52 * 2, 128],
+] as const)(
+  "%s numbers are packed only if that saves an eighth of the bytes",
+  (wire, most, packedBytes, unpackedBytes) => {
+    expect(packedBytes).toBe((unpackedBytes * 7) / 8);
+    const packed = encodeFloats(withNonzero(most), wire);
+    expect([packed.packed, packed.data.length]).toEqual([true, packedBytes]);
+    const unpacked = encodeFloats(withNonzero(most + 1), wire);
+    expect([unpacked.packed, unpacked.data.length]).toEqual([false, unpackedBytes]);
+  },
+);
+
+test("decoding copies the numbers: neither end sees changes of the other's array", () => {
+  const values = Float32Array.of(1, 2);
+  const sent = encodeFloats(values, "fp32");
+  const decoded = decodeFloats(sent, 2, "fp32");
+  values[0] = 9;
+  sent.data.fill(0);
+  expect(decoded).toEqual(Float32Array.of(1, 2));
+  const view = Float32Array.of(7, 1, 2, 7).subarray(1, 3);
+  for (const wire of wires) expect(throughWire(view, wire)).toEqual(Float32Array.of(1, 2));
+});
+
+const refuse = (data: Uint8Array, packed: boolean, elements: number, wire: Wire) => {
+  expect(() => decodeFloats({ data, packed }, elements, wire)).toThrow(
+    expect.objectContaining({ code: "ERR_CHUNK", message: expect.stringContaining(`Expected ${elements} numbers`) }),
+  );
+};
+
+test("decoding rejects more or fewer bytes than expected", () => {
+  fc.assert(
+    fc.property(floats, wireOf, fc.integer({ min: 1, max: 9 }), (values, wire, bytes) => {
+      const { data, packed } = encodeFloats(values, wire);
+      refuse(new Uint8Array([...data, ...new Uint8Array(bytes)]), packed, values.length, wire);
+      if (data.length > 0) refuse(data.subarray(0, Math.max(0, data.length - bytes)), packed, values.length, wire);
+    }),
+  );
+});
+
+test("decoding rejects a bitmap with a bit beyond the last number", () => {
+  for (const wire of wires) {
+    for (let elements = 1; elements <= 65; elements++) {
+      const { data } = encodeFloats(new Float32Array(64), wire); // a map without a number
+      const bitmap = data.slice(0, 4 * Math.ceil(elements / 32));
+      for (let bit = elements; bit < 8 * bitmap.length; bit++) {
+        const stray = bitmap.slice();
+        stray[bit >> 3] = at(stray, bit >> 3) | (1 << (bit & 7));
+        refuse(stray, true, elements, wire);
+        refuse(new Uint8Array([...stray, ...new Uint8Array(wire === "fp32" ? 4 : 2)]), true, elements, wire);
       }
     }
-  });
+  }
+});
 
-  test("is refused if the map of bits is cut short, stray bits and all", () => {
-    refuse(Uint8Array.of(0, 0, 0, 2), true, 33, "fp32");
-    refuse(Uint8Array.of(0, 0, 0, 0, 2, 0), true, 33, "bf16");
-  });
+test("decoding rejects a truncated bitmap, also with stray bits", () => {
+  refuse(Uint8Array.of(0, 0, 0, 2), true, 33, "fp32");
+  refuse(Uint8Array.of(0, 0, 0, 0, 2, 0), true, 33, "bf16");
+});
 
-  test("is refused, or decoded, but never anything else", () => {
-    const bytes = fc.array(fc.oneof(fc.constant(0), fc.nat(255)), { maxLength: 40 });
-    fc.assert(
-      fc.property(bytes, fc.boolean(), fc.nat(100), wireOf, (data, packed, elements, wire) => {
-        try {
-          expect(decodeFloats({ data: Uint8Array.from(data), packed }, elements, wire).length).toBe(elements);
-        } catch (error) {
-          expect(error).toBeInstanceOf(LockstepError);
-        }
-      }),
-      { numRuns: 5000 },
-    );
-  });
+test("decoding arbitrary bytes returns numbers or throws a LockstepError", () => {
+  const bytes = fc.array(fc.oneof(fc.constant(0), fc.nat(255)), { maxLength: 40 });
+  fc.assert(
+    fc.property(bytes, fc.boolean(), fc.nat(100), wireOf, (data, packed, elements, wire) => {
+      try {
+        expect(decodeFloats({ data: Uint8Array.from(data), packed }, elements, wire).length).toBe(elements);
+      } catch (error) {
+        expect(error).toBeInstanceOf(LockstepError);
+      }
+    }),
+    { numRuns: 5000 },
+  );
 });
 
 test("roundToWire does in place what the wire would do", () => {

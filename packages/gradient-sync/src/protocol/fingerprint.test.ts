@@ -1,6 +1,6 @@
 import { at } from "@lockstep/errors";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { type FingerprintFacts, factsOf, fingerprintOf as fingerprintWith } from "./fingerprint.ts";
 
 const code = { version: "0.1.0", arithmetic: 1, draws: "0a1b" };
@@ -16,14 +16,15 @@ const facts: FingerprintFacts = {
     { name: "features.0.weight", shape: [64, 3, 3, 3] },
     { name: "classifier.weight", shape: [10, 256] },
   ],
-  ...{ factorable: [false, true], inputShape: [32, 32, 3], numClasses: 2, classes: ["cat", "dog"] },
-  ...{
-    mean: [0.1, 0.2, 0.3],
-    std: [0.5, 0.6, 0.7],
-    trainSamples: 45_000,
-    validationSamples: 5_000,
-    testSamples: 10_000,
-  },
+  factorable: [false, true],
+  inputShape: [32, 32, 3],
+  numClasses: 2,
+  classes: ["cat", "dog"],
+  mean: [0.1, 0.2, 0.3],
+  std: [0.5, 0.6, 0.7],
+  trainSamples: 45_000,
+  validationSamples: 5_000,
+  testSamples: 10_000,
 };
 const [first, second] = [at(facts.tensors, 0), at(facts.tensors, 1)];
 
@@ -72,77 +73,76 @@ const shuffled = <Value extends object>(value: Value): fc.Arbitrary<Value> =>
     .shuffledSubarray(Object.entries(value), { minLength: Object.keys(value).length })
     .map((entries) => Object.fromEntries(entries) as Value);
 
-describe("the fingerprint", () => {
-  test("is a SHA-256 in hex, the same for the same run", () => {
-    expect(expected).toMatch(/^[0-9a-f]{64}$/);
-    expect(fingerprintOf(structuredClone(facts), structuredClone(config))).toBe(expected);
-  });
+test("the fingerprint is a SHA-256 in hex, the same for the same run", () => {
+  expect(expected).toMatch(/^[0-9a-f]{64}$/);
+  expect(fingerprintOf(structuredClone(facts), structuredClone(config))).toBe(expected);
+});
 
-  test.each(Object.entries(changes))("changes with %s", (fact, others) => {
-    for (const other of others) expect(fingerprintOf({ ...facts, [fact]: other }, config)).not.toBe(expected);
-  });
+test.each(Object.entries(changes))("the fingerprint changes with %s", (fact, others) => {
+  for (const other of others) expect(fingerprintOf({ ...facts, [fact]: other }, config)).not.toBe(expected);
+});
 
-  test("changes with the layers", () => expect(fingerprintWith(facts, "tanh", config)).not.toBe(expected));
+test("the fingerprint changes with the layers", () =>
+  expect(fingerprintWith(facts, "tanh", config)).not.toBe(expected));
 
-  test("changes with any option: its value, its type, its name, its being there", () => {
-    for (const changed of [
-      ...[{ lr: 0.011 }, { lr: "0.01" }, { batchSize: 33 }, { augment: false }, { sync: "dense" }, { lr: undefined }],
-      ...[{ schedule: [2, 1] }, { schedule: "1,2" }, { seed: 0 }, { Model: "m" }],
-    ]) {
-      expect(fingerprintOf(facts, { ...config, ...changed }), JSON.stringify(changed)).not.toBe(expected);
-    }
-    const { lr, ...others } = config;
-    expect(fingerprintOf(facts, { ...others, lR: lr })).not.toBe(expected);
-  });
+test("the fingerprint changes with the value, type, name and presence of any option", () => {
+  for (const changed of [
+    ...[{ lr: 0.011 }, { lr: "0.01" }, { batchSize: 33 }, { augment: false }, { sync: "dense" }, { lr: undefined }],
+    ...[{ schedule: [2, 1] }, { schedule: "1,2" }, { seed: 0 }, { Model: "m" }],
+  ]) {
+    expect(fingerprintOf(facts, { ...config, ...changed }), JSON.stringify(changed)).not.toBe(expected);
+  }
+  const { lr, ...others } = config;
+  expect(fingerprintOf(facts, { ...others, lR: lr })).not.toBe(expected);
+});
 
-  test("is that of any other run only if all options are equal", () => {
-    const value = fc.oneof(fc.integer({ min: 0, max: 2 }), fc.boolean(), fc.constantFrom("a", "1", "true", null));
-    const options = fc.dictionary(fc.constantFrom("a", "b", "c"), value, { noNullPrototype: true });
-    const key = (some: object) => JSON.stringify(Object.entries(some).sort(([a], [b]) => a.localeCompare(b)));
-    fc.assert(
-      fc.property(options, options, (a, b) => {
-        expect(fingerprintOf(facts, a) === fingerprintOf(facts, b)).toBe(key(a) === key(b));
-      }),
-    );
-  });
-
-  test.each(["dataDir", "model", "initFrom", "maxRows"])(
-    "is the same whatever %s is: it is a worker's own",
-    (option) => {
-      for (const value of ["/elsewhere", 8, undefined]) {
-        expect(fingerprintOf(facts, { ...config, [option]: value })).toBe(expected);
-      }
-    },
+test("two runs have the same fingerprint only if all options are equal", () => {
+  const value = fc.oneof(fc.integer({ min: 0, max: 2 }), fc.boolean(), fc.constantFrom("a", "1", "true", null));
+  const options = fc.dictionary(fc.constantFrom("a", "b", "c"), value, { noNullPrototype: true });
+  const key = (some: object) => JSON.stringify(Object.entries(some).sort(([a], [b]) => a.localeCompare(b)));
+  fc.assert(
+    fc.property(options, options, (a, b) => {
+      expect(fingerprintOf(facts, a) === fingerprintOf(facts, b)).toBe(key(a) === key(b));
+    }),
   );
+});
 
-  test("is the same whether an option is missing or undefined", () =>
-    expect(fingerprintOf(facts, { ...config, dropout: undefined })).toBe(expected));
+test.each(["dataDir", "model", "initFrom", "maxRows"])(
+  "the fingerprint does not depend on the local option %s",
+  (option) => {
+    for (const value of ["/elsewhere", 8, undefined]) {
+      expect(fingerprintOf(facts, { ...config, [option]: value })).toBe(expected);
+    }
+  },
+);
 
-  test("is the same in whatever order facts and options were written down", () => {
-    fc.assert(
-      fc.property(shuffled(facts), shuffled(config), (someFacts, someConfig) => {
-        expect(fingerprintOf(someFacts, someConfig)).toBe(expected);
-      }),
-    );
-  });
+test("the fingerprint is the same for a missing and an undefined option", () =>
+  expect(fingerprintOf(facts, { ...config, dropout: undefined })).toBe(expected));
 
-  test("is the same in whatever order the fields of a tensor were written down", () => {
-    const { name, shape, dtype } = first;
-    const tensors = [{ dtype, shape, name }, second];
-    const stateDict = facts.stateDict.map((entry) => ({ shape: entry.shape, name: entry.name }));
-    expect(fingerprintOf({ ...facts, tensors, stateDict }, config)).toBe(expected);
-  });
+test("the fingerprint does not depend on the order of facts and options", () => {
+  fc.assert(
+    fc.property(shuffled(facts), shuffled(config), (someFacts, someConfig) => {
+      expect(fingerprintOf(someFacts, someConfig)).toBe(expected);
+    }),
+  );
+});
 
-  test("is of the facts alone, whatever else a worker tells of itself", () => {
-    const fields = {
-      ...facts,
-      type: "ready",
-      fingerprint: "f",
-      topology: "{}",
-      linkBytesPerSecond: 1,
-      gemmFlopsPerSecond: 2,
-    };
-    expect(factsOf(fields)).toEqual(facts);
-    expect(fingerprintOf(fields, config)).toBe(expected);
-  });
+test("the fingerprint does not depend on the order of a tensor's fields", () => {
+  const { name, shape, dtype } = first;
+  const tensors = [{ dtype, shape, name }, second];
+  const stateDict = facts.stateDict.map((entry) => ({ shape: entry.shape, name: entry.name }));
+  expect(fingerprintOf({ ...facts, tensors, stateDict }, config)).toBe(expected);
+});
+
+test("the fingerprint ignores other fields of a worker's message", () => {
+  const fields = {
+    ...facts,
+    type: "ready",
+    fingerprint: "f",
+    topology: "{}",
+    linkBytesPerSecond: 1,
+    gemmFlopsPerSecond: 2,
+  };
+  expect(factsOf(fields)).toEqual(facts);
+  expect(fingerprintOf(fields, config)).toBe(expected);
 });

@@ -5,24 +5,36 @@ const accepts = (message: unknown): boolean =>
   workerMessageSchema.safeParse(message).success || coordinatorMessageSchema.safeParse(message).success;
 
 const ready = {
-  ...{ type: "ready", fingerprint: "f", modelName: "m", tensors: [], stateDict: [], factorable: [], topology: "{}" },
-  ...{ inputShape: [32, 32, 3], numClasses: 2, classes: [], mean: [], std: [], trainSamples: 1, validationSamples: 0 },
+  type: "ready",
+  fingerprint: "f",
+  modelName: "m",
+  tensors: [],
+  stateDict: [],
+  factorable: [],
+  topology: "{}",
+  inputShape: [32, 32, 3],
+  numClasses: 2,
+  classes: [],
+  mean: [],
+  std: [],
+  trainSamples: 1,
+  validationSamples: 0,
   code: { version: "v", arithmetic: 1, draws: "d" },
-  ...{ testSamples: 0, linkBytesPerSecond: 1, gemmFlopsPerSecond: 1 },
+  testSamples: 0,
+  linkBytesPerSecond: 1,
+  gemmFlopsPerSecond: 1,
 };
 const contribution = {
-  ...{
-    type: "contribution",
-    step: 1,
-    slice: 0,
-    attempt: 0,
-    samples: 1,
-    lossSum: 1,
-    correct: 0,
-    ms: {},
-    io: {},
-    doneMs: 0,
-  },
+  type: "contribution",
+  step: 1,
+  slice: 0,
+  attempt: 0,
+  samples: 1,
+  lossSum: 1,
+  correct: 0,
+  ms: {},
+  io: {},
+  doneMs: 0,
 };
 const evaluation = { type: "evaluation", request: 1, samples: 3, lossSum: 2, confusion: [] };
 const wantRecords = { type: "want-records", request: 1, part: "test", indexes: [] };

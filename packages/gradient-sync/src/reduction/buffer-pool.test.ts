@@ -25,7 +25,9 @@ test("scratch buffers share one array, which grows where it must", () => {
 
 test("a step of a small model begins without an array as large as a chunk may be", () => {
   const layout = makeLayout([tensor("bias", 5), tensor("kernel", 2, 1)], {
-    ...{ forms: ["dense", "factored"], wire: "fp32", chunkBytes: 2 ** 24 },
+    forms: ["dense", "factored"],
+    wire: "fp32",
+    chunkBytes: 2 ** 24,
   });
   const pool = new BufferPool();
   const bytesBefore = process.memoryUsage().arrayBuffers;

@@ -9,7 +9,9 @@ import { type Piece, StepAssembly } from "./step-assembly.ts";
 const tensor = (name: string, ...shape: number[]) => ({ name, shape, dtype: "float32" as const });
 /** Parts: 0 of 7 dense elements; 1 and 2 of 2 and 1 a row; 3 and 4 of 4 and 2 a row. Chunks have 3 elements. */
 const layout = makeLayout([tensor("a", 4, 2), tensor("bias", 7), tensor("b", 2, 1)], {
-  ...{ forms: ["factored", "dense", "factored"], wire: "fp32", chunkBytes: 12 },
+  forms: ["factored", "dense", "factored"],
+  wire: "fp32",
+  chunkBytes: 12,
 });
 const factorParts = [1, 2, 3, 4];
 const sliceSamples = [2, 1, 3];
@@ -55,57 +57,55 @@ const allPieces = [...sums, ...sliceSamples.flatMap((_, slice) => factorsOf(slic
 const incomplete = expect.objectContaining({ code: "ERR_COMMIT", message: expect.stringContaining("step 9 ") });
 const misplaced = expect.objectContaining({ code: "ERR_CHUNK" });
 
-describe("a step", () => {
-  test("has the sums, and the factors of all rows in slice order: worked by hand", () => {
-    const small = makeLayout([tensor("k", 2, 1)], { forms: ["factored"], wire: "fp32", chunkBytes: 12 });
-    const assembly = new StepAssembly(small, [1, 2]);
-    assembly.add({ slice: toSliceId(1), attempt: 0, part: 1, offset: 3, values: Float32Array.of(6) });
-    assembly.add({ slice: toSliceId(0), attempt: 0, part: 2, offset: 0, values: Float32Array.of(10) });
-    assembly.add({ slice: toSliceId(1), attempt: 0, part: 2, offset: 0, values: Float32Array.of(20, 30) });
-    assembly.add({ slice: toSliceId(0), attempt: 0, part: 1, offset: 0, values: Float32Array.of(1, 2) });
-    assembly.add({ slice: toSliceId(1), attempt: 0, part: 1, offset: 0, values: Float32Array.of(3, 4, 5) });
-    expect(assembly.rows).toBe(3);
-    expect(complete(assembly, [0, 0], small).map((part) => [...part])).toEqual([[], [1, 2, 3, 4, 5, 6], [10, 20, 30]]);
-  });
+test("a complete step has the sums, and the factors of all rows in slice order, as computed by hand", () => {
+  const small = makeLayout([tensor("k", 2, 1)], { forms: ["factored"], wire: "fp32", chunkBytes: 12 });
+  const assembly = new StepAssembly(small, [1, 2]);
+  assembly.add({ slice: toSliceId(1), attempt: 0, part: 1, offset: 3, values: Float32Array.of(6) });
+  assembly.add({ slice: toSliceId(0), attempt: 0, part: 2, offset: 0, values: Float32Array.of(10) });
+  assembly.add({ slice: toSliceId(1), attempt: 0, part: 2, offset: 0, values: Float32Array.of(20, 30) });
+  assembly.add({ slice: toSliceId(0), attempt: 0, part: 1, offset: 0, values: Float32Array.of(1, 2) });
+  assembly.add({ slice: toSliceId(1), attempt: 0, part: 1, offset: 0, values: Float32Array.of(3, 4, 5) });
+  expect(assembly.rows).toBe(3);
+  expect(complete(assembly, [0, 0], small).map((part) => [...part])).toEqual([[], [1, 2, 3, 4, 5, 6], [10, 20, 30]]);
+});
 
-  test("is the same in whatever order its pieces come", () => {
-    fc.assert(
-      fc.property(fc.shuffledSubarray(allPieces, { minLength: allPieces.length }), (pieces) => {
-        const assembly = assemblyOf(pieces);
-        expect(assembly.rows).toBe(rows);
-        expect(complete(assembly, [0, 0, 0])).toEqual(stepOf([0, 0, 0]));
-      }),
-    );
-  });
+test("a complete step does not depend on the order of its chunks", () => {
+  fc.assert(
+    fc.property(fc.shuffledSubarray(allPieces, { minLength: allPieces.length }), (pieces) => {
+      const assembly = assemblyOf(pieces);
+      expect(assembly.rows).toBe(rows);
+      expect(complete(assembly, [0, 0, 0])).toEqual(stepOf([0, 0, 0]));
+    }),
+  );
+});
 
-  test("is of the attempts that the commit names, however many came and in whatever order", () => {
-    const attempts = fc.tuple(fc.nat(2), fc.nat(2), fc.nat(2));
-    const tries = [0, 1, 2].flatMap((attempt) => sliceSamples.flatMap((_, slice) => factorsOf(slice, attempt)));
-    const pieces = fc.shuffledSubarray([...sums, ...tries], { minLength: sums.length + tries.length });
-    fc.assert(
-      fc.property(pieces, attempts, (all, named) => {
-        expect(complete(assemblyOf(all), named)).toEqual(stepOf(named));
-      }),
-    );
-  });
+test("a complete step consists of the attempts that the commit names, whichever arrived", () => {
+  const attempts = fc.tuple(fc.nat(2), fc.nat(2), fc.nat(2));
+  const tries = [0, 1, 2].flatMap((attempt) => sliceSamples.flatMap((_, slice) => factorsOf(slice, attempt)));
+  const pieces = fc.shuffledSubarray([...sums, ...tries], { minLength: sums.length + tries.length });
+  fc.assert(
+    fc.property(pieces, attempts, (all, named) => {
+      expect(complete(assemblyOf(all), named)).toEqual(stepOf(named));
+    }),
+  );
+});
 
-  test("may be of another's attempt beside this worker's own, of which a part is there", () => {
-    const own = factorsOf(1, 1);
-    const [started, rest] = [own.slice(0, 2), own.slice(2)];
-    const assembly = assemblyOf([...started, ...allPieces]);
-    expect(complete(assembly, [0, 0, 0])).toEqual(stepOf([0, 0, 0]));
-    expect(() => complete(assembly, [0, 1, 0])).toThrow(incomplete);
-    for (const piece of rest) assembly.add(piece);
-    expect(complete(assembly, [0, 1, 0])).toEqual(stepOf([0, 1, 0]));
-  });
+test("a complete step may use another worker's attempt besides this worker's incomplete one", () => {
+  const own = factorsOf(1, 1);
+  const [started, rest] = [own.slice(0, 2), own.slice(2)];
+  const assembly = assemblyOf([...started, ...allPieces]);
+  expect(complete(assembly, [0, 0, 0])).toEqual(stepOf([0, 0, 0]));
+  expect(() => complete(assembly, [0, 1, 0])).toThrow(incomplete);
+  for (const piece of rest) assembly.add(piece);
+  expect(complete(assembly, [0, 1, 0])).toEqual(stepOf([0, 1, 0]));
+});
 
-  test("without factors is the sums, whatever the attempts", () => {
-    const plan = { forms: ["dense" as const], wire: "fp32" as const, chunkBytes: 12 };
-    const onlyDense = makeLayout([tensor("bias", 7)], plan);
-    const assembly = new StepAssembly(onlyDense, sliceSamples);
-    for (const piece of sums) assembly.add(piece);
-    expect(complete(assembly, [3, 1, 2], onlyDense)).toEqual([dense]);
-  });
+test("a step without factors consists of the sums, for any attempts", () => {
+  const plan = { forms: ["dense" as const], wire: "fp32" as const, chunkBytes: 12 };
+  const onlyDense = makeLayout([tensor("bias", 7)], plan);
+  const assembly = new StepAssembly(onlyDense, sliceSamples);
+  for (const piece of sums) assembly.add(piece);
+  expect(complete(assembly, [3, 1, 2], onlyDense)).toEqual([dense]);
 });
 
 describe("a commit before all of it has come", () => {

@@ -77,7 +77,7 @@ export const contributionOf = (slice: number, attempt = 0) => ({
 /** Returns the update of a step with these attempts: sums in slice order, and the rows of each factor. */
 export function stepOf(attempts: readonly number[]): Float32Array[] {
   const [sums, ...others] = attempts.map((attempt, slice) => partOf(slice, attempt, 0)) as [Float32Array, Float32Array];
-  for (const other of others) for (const [i, value] of other.entries()) sums[i] = sums[i]! + value;
+  for (const other of others) for (const [i, value] of other.entries()) sums[i] = at(sums, i) + value;
   const rows = (part: number) => attempts.flatMap((attempt, slice) => [...partOf(slice, attempt, part)]);
   return [sums, Float32Array.from(rows(1)), Float32Array.from(rows(2))];
 }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { type AdmissionOptions, type AdmissionRequest, admit } from "./admission.ts";
 import { AuthRateLimit } from "./auth-rate-limit.ts";
 import { type KnownHostsOptions, knownHosts } from "./known-hosts.ts";
@@ -42,63 +42,61 @@ function decide(
 const ACCEPT = { verdict: "accept" };
 const refusal = (status: number) => expect.objectContaining({ verdict: "refuse", status });
 
-describe("the name that is called", () => {
-  const everywhere = { host: "0.0.0.0" };
-  test.each([
-    ["localhost:7077", {}],
-    ["LOCALHOST:7077", {}],
-    ["127.0.0.1:7077", {}],
-    ["[::1]:7077", {}],
-    ["[0:0:0:0:0:0:0:1]:7077", {}],
-    ["192.0.2.7:7077", { host: "192.0.2.7" }],
-    ["[fd00::7]:7077", { host: "fd00::7" }],
-    ["192.0.2.7:7077", everywhere],
-    ["[fd00::7]:7077", { host: "::" }],
-    ["box.lan:7077", everywhere],
-    ["box:7077", everywhere],
-    ["box.local:7077", everywhere],
-    ["train.example.org", { allowHosts: ["train.example.org"] }],
-    ["train.example.org:8000", { allowHosts: ["Train.Example.org"] }],
-    ["train.example.org:8000", { allowHosts: ["train.example.org:8000"] }],
-    ["[fd00::9]:1234", { allowHosts: ["fd00::9"] }],
-    ["localhost", { port: 80 }],
-    ["localhost", { port: 443, secure: true }],
-  ])("%s is known with %j", (host, hosts) => {
-    expect(decide({ host }, { hosts })).toEqual(ACCEPT);
-    expect(decide({ host, kind: "page" }, { hosts })).toEqual(ACCEPT);
-  });
+const everywhere = { host: "0.0.0.0" };
+test.each([
+  ["localhost:7077", {}],
+  ["LOCALHOST:7077", {}],
+  ["127.0.0.1:7077", {}],
+  ["[::1]:7077", {}],
+  ["[0:0:0:0:0:0:0:1]:7077", {}],
+  ["192.0.2.7:7077", { host: "192.0.2.7" }],
+  ["[fd00::7]:7077", { host: "fd00::7" }],
+  ["192.0.2.7:7077", everywhere],
+  ["[fd00::7]:7077", { host: "::" }],
+  ["box.lan:7077", everywhere],
+  ["box:7077", everywhere],
+  ["box.local:7077", everywhere],
+  ["train.example.org", { allowHosts: ["train.example.org"] }],
+  ["train.example.org:8000", { allowHosts: ["Train.Example.org"] }],
+  ["train.example.org:8000", { allowHosts: ["train.example.org:8000"] }],
+  ["[fd00::9]:1234", { allowHosts: ["fd00::9"] }],
+  ["localhost", { port: 80 }],
+  ["localhost", { port: 443, secure: true }],
+])("the host name %s is known with %j", (host, hosts) => {
+  expect(decide({ host }, { hosts })).toEqual(ACCEPT);
+  expect(decide({ host, kind: "page" }, { hosts })).toEqual(ACCEPT);
+});
 
-  test.each([
-    [undefined, {}],
-    ["", {}],
-    ["evil.example:7077", {}],
-    ["localhost.evil.example:7077", {}],
-    ["evil.example:7077@localhost:7077", {}],
-    ["localhost:7077/evil.example", {}],
-    ["localhost", {}],
-    ["localhost:7078", {}],
-    ["192.0.2.7:7077", {}],
-    ["box:7077", {}],
-    ["192.0.2.8:7077", everywhere],
-    ["train.example.org:8001", { allowHosts: ["train.example.org:8000"] }],
-    ["a.train.example.org", { allowHosts: ["train.example.org"] }],
-    ["localhost", { port: 80, secure: true }],
-  ])("%s is unknown with %j", (host, hosts) => {
-    expect(decide({ host }, { hosts })).toEqual(refusal(403));
-    expect(decide({ host, kind: "page" }, { hosts })).toEqual(refusal(403));
-  });
+test.each([
+  [undefined, {}],
+  ["", {}],
+  ["evil.example:7077", {}],
+  ["localhost.evil.example:7077", {}],
+  ["evil.example:7077@localhost:7077", {}],
+  ["localhost:7077/evil.example", {}],
+  ["localhost", {}],
+  ["localhost:7078", {}],
+  ["192.0.2.7:7077", {}],
+  ["box:7077", {}],
+  ["192.0.2.8:7077", everywhere],
+  ["train.example.org:8001", { allowHosts: ["train.example.org:8000"] }],
+  ["a.train.example.org", { allowHosts: ["train.example.org"] }],
+  ["localhost", { port: 80, secure: true }],
+])("the host name %s is unknown with %j", (host, hosts) => {
+  expect(decide({ host }, { hosts })).toEqual(refusal(403));
+  expect(decide({ host, kind: "page" }, { hosts })).toEqual(refusal(403));
+});
 
-  test.each(["", "a b", "http://example.org", "a/b", "a:b"])("%j is no host to allow", (allowed) => {
-    expect(() => knownHosts({ ...LOCAL, allowHosts: [allowed] })).toThrow(
-      expect.objectContaining({ code: "ERR_OPTION" }),
-    );
-  });
+test.each(["", "a b", "http://example.org", "a/b", "a:b"])("an allowed host of %j is refused", (allowed) => {
+  expect(() => knownHosts({ ...LOCAL, allowHosts: [allowed] })).toThrow(
+    expect.objectContaining({ code: "ERR_OPTION" }),
+  );
+});
 
-  test("a name is printed without what moves a terminal's cursor, and not at any length", () => {
-    const answer = decide({ host: `\x1b[2J${"a".repeat(10_000)}\n` });
-    const reason = "reason" in answer ? answer.reason : "";
-    expect(reason).toMatch(/^[\x20-\x7e]{1,300}$/);
-  });
+test("a refused host name is printed shortened and without control characters", () => {
+  const answer = decide({ host: `\x1b[2J${"a".repeat(10_000)}\n` });
+  const reason = "reason" in answer ? answer.reason : "";
+  expect(reason).toMatch(/^[\x20-\x7e]{1,300}$/);
 });
 
 test("a join from a page is taken only from the coordinator's own pages", () => {

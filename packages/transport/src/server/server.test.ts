@@ -66,79 +66,77 @@ async function refusedCode(url: string, token?: string): Promise<string> {
   return error.code;
 }
 
-describe("joins", () => {
-  test("the right token opens a WebSocket that carries messages both ways", async () => {
-    const { url, sockets, addresses } = await open({ token: "right" });
-    const worker = await join(url, "right");
-    const socket = at(sockets, 0);
-    socket.on("message", (data) => socket.send(data));
-    worker.send("hello");
-    expect(String((await once(worker, "message"))[0])).toBe("hello");
-    expect(addresses).toEqual(["127.0.0.1"]);
-  });
+test("the right token opens a WebSocket that carries messages in both directions", async () => {
+  const { url, sockets, addresses } = await open({ token: "right" });
+  const worker = await join(url, "right");
+  const socket = at(sockets, 0);
+  socket.on("message", (data) => socket.send(data));
+  worker.send("hello");
+  expect(String((await once(worker, "message"))[0])).toBe("hello");
+  expect(addresses).toEqual(["127.0.0.1"]);
+});
 
-  test("a wrong or missing token is answered 401, over real HTTP", async () => {
-    const { server, sockets, statuses } = await open({ token: "right" });
-    for (const headers of [{}, { authorization: "Bearer wrong" }, { authorization: "Basic right" }]) {
-      const { status, headers: answered, text } = await ask(server.port, { ...UPGRADE, ...headers });
-      expect(status).toBe(401);
-      expect(answered["www-authenticate"]).toBe("Bearer");
-      expect(text).toMatch(/^Expected the token .*\n$/);
-    }
-    expect(statuses).toEqual([401, 401, 401]);
-    expect(sockets).toHaveLength(0);
-    expect((await ask(server.port, { ...UPGRADE, authorization: "Bearer right" })).status).toBe(101);
-  });
+test("a join with a wrong or missing token gets status 401 over real HTTP", async () => {
+  const { server, sockets, statuses } = await open({ token: "right" });
+  for (const headers of [{}, { authorization: "Bearer wrong" }, { authorization: "Basic right" }]) {
+    const { status, headers: answered, text } = await ask(server.port, { ...UPGRADE, ...headers });
+    expect(status).toBe(401);
+    expect(answered["www-authenticate"]).toBe("Bearer");
+    expect(text).toMatch(/^Expected the token .*\n$/);
+  }
+  expect(statuses).toEqual([401, 401, 401]);
+  expect(sockets).toHaveLength(0);
+  expect((await ask(server.port, { ...UPGRADE, authorization: "Bearer right" })).status).toBe(101);
+});
 
-  test("a page of another site gets neither a WebSocket nor, by a name of its own, a page", async () => {
-    const { server } = await open();
-    const own = `http://127.0.0.1:${server.port}`;
-    const rebound = `evil.example:${server.port}`;
-    expect((await ask(server.port, { ...UPGRADE, origin: "http://evil.example" })).status).toBe(403);
-    expect((await ask(server.port, { ...UPGRADE, host: rebound, origin: `http://${rebound}` })).status).toBe(403);
-    expect((await ask(server.port, { host: rebound })).status).toBe(403);
-    expect((await ask(server.port, { ...UPGRADE, origin: own })).status).toBe(101);
-  });
+test("a page of another site gets no WebSocket, and no page under its own host name", async () => {
+  const { server } = await open();
+  const own = `http://127.0.0.1:${server.port}`;
+  const rebound = `evil.example:${server.port}`;
+  expect((await ask(server.port, { ...UPGRADE, origin: "http://evil.example" })).status).toBe(403);
+  expect((await ask(server.port, { ...UPGRADE, host: rebound, origin: `http://${rebound}` })).status).toBe(403);
+  expect((await ask(server.port, { host: rebound })).status).toBe(403);
+  expect((await ask(server.port, { ...UPGRADE, origin: own })).status).toBe(101);
+});
 
-  test("an established session survives while others are refused, limited, and let in again after a minute", async () => {
-    let nowMs = 0;
-    const { url, sockets, statuses } = await open({ token: "right", refusedJoinsPerMinute: 2, nowMs: () => nowMs });
-    const worker = await join(url, "right");
-    expect(await refusedCode(url, "wrong")).toBe("ERR_TOKEN");
-    expect(await refusedCode(url)).toBe("ERR_TOKEN");
-    expect(await refusedCode(url, "wrong")).toBe("ERR_LIMITED");
-    expect(await refusedCode(url, "right")).toBe("ERR_LIMITED");
-    expect(statuses).toEqual([401, 401, 429, 429]);
-    at(sockets, 0).send("still here");
-    expect(String((await once(worker, "message"))[0])).toBe("still here");
-    nowMs = 60_000;
-    await join(url, "right");
-    expect(sockets).toHaveLength(2);
-  });
+test("an established session survives while others are refused, limited, and accepted again after a minute", async () => {
+  let nowMs = 0;
+  const { url, sockets, statuses } = await open({ token: "right", refusedJoinsPerMinute: 2, nowMs: () => nowMs });
+  const worker = await join(url, "right");
+  expect(await refusedCode(url, "wrong")).toBe("ERR_TOKEN");
+  expect(await refusedCode(url)).toBe("ERR_TOKEN");
+  expect(await refusedCode(url, "wrong")).toBe("ERR_LIMITED");
+  expect(await refusedCode(url, "right")).toBe("ERR_LIMITED");
+  expect(statuses).toEqual([401, 401, 429, 429]);
+  at(sockets, 0).send("still here");
+  expect(String((await once(worker, "message"))[0])).toBe("still here");
+  nowMs = 60_000;
+  await join(url, "right");
+  expect(sockets).toHaveLength(2);
+});
 
-  test("a place is free again when a worker has left", async () => {
-    const { url, sockets } = await open({ maxWorkers: 1 });
-    const first = await join(url);
-    expect(await refusedCode(url)).toBe("ERR_FULL");
-    first.close();
-    await once(at(sockets, 0), "close");
-    await join(url);
-  });
+test("a worker can join a full server after another one has left", async () => {
+  const { url, sockets } = await open({ maxWorkers: 1 });
+  const first = await join(url);
+  expect(await refusedCode(url)).toBe("ERR_FULL");
+  first.close();
+  await once(at(sockets, 0), "close");
+  await join(url);
+});
 
-  test("a message that is too large or no WebSocket frame ends its own connection only", async () => {
-    const { url, sockets } = await open();
-    const [good, large] = [await join(url), await join(url)];
-    large.send(Buffer.alloc(1001));
-    expect((await once(large, "close"))[0]).toBe(1009);
-    at(sockets, 0).send("still here");
-    await once(good, "message");
-  });
+test("a message that is too large ends only its own connection", async () => {
+  const { url, sockets } = await open();
+  const [good, large] = [await join(url), await join(url)];
+  large.send(Buffer.alloc(1001));
+  expect((await once(large, "close"))[0]).toBe(1009);
+  at(sockets, 0).send("still here");
+  await once(good, "message");
+});
 
-  test("an upgrade that is none is answered 400", async () => {
-    const { server } = await open();
-    expect((await ask(server.port, { ...UPGRADE, "sec-websocket-key": "short" })).status).toBe(400);
-    expect((await ask(server.port, { ...UPGRADE, upgrade: "h2c" })).status).toBe(400);
-  });
+test("a malformed upgrade gets status 400", async () => {
+  const { server } = await open();
+  expect((await ask(server.port, { ...UPGRADE, "sec-websocket-key": "short" })).status).toBe(400);
+  expect((await ask(server.port, { ...UPGRADE, upgrade: "h2c" })).status).toBe(400);
 });
 
 test("without pages / says what is expected; with them every known host gets them", async () => {
