@@ -12,7 +12,7 @@ import { coordinate } from "./coordinator.ts";
 import type { CoordinatorOptions } from "./run/coordinator-options.ts";
 import { openDistributedRun } from "./run/open-run.ts";
 import { SocketWorker } from "./testing/fuzz/socket-worker.ts";
-import { TOY_CODE } from "./testing/toy-worker.ts";
+import { TOY_CODE } from "./testing/toy-model.ts";
 
 const model = fileURLToPath(new URL("../../../test/fixtures/tiny-model.js", import.meta.url));
 

@@ -1,4 +1,5 @@
 /** How much memory a coordinator takes, in a process of its own, with workers that do not read or not compute. */
+
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { spawnForTest } from "@lockstep/testing";
@@ -23,18 +24,21 @@ test("a coordinator's memory stays below its bound, whoever does not read, compu
     await once(worker.socket, "message"); // the welcome
     return worker;
   };
-  const [, , deaf, late] = [await join("a"), await join("b"), await join("deaf"), await join("late")];
+  await join("a");
+  await join("b");
+  const deaf = await join("deaf");
+  const late = await join("late");
   coordinator.send("begin");
-  await once(late!.socket, "message"); // the run has begun
+  await once(late.socket, "message"); // the run has begun
   const ended: Promise<[MemoryReport]> = once(coordinator, "message") as Promise<[MemoryReport]>;
-  deaf!.socket.pause();
-  late!.hangs = true;
+  deaf.socket.pause();
+  late.hangs = true;
   const joiner = await join("joins, and does not read");
   joiner.socket.pause();
   const [{ liveBytes, residentBytes, log }] = await ended;
   const bound = memoryBound({ workers: 5, secondAttempts: SLICES });
   const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
-  const told = [`live ${megabytes(liveBytes)}, resident ${megabytes(residentBytes)}, of ${megabytes(bound)}`, ...log];
-  expect(liveBytes, told.join("\n")).toBeLessThan(bound);
+  const report = [`live ${megabytes(liveBytes)}, resident ${megabytes(residentBytes)}, of ${megabytes(bound)}`, ...log];
+  expect(liveBytes, report.join("\n")).toBeLessThan(bound);
   expect(log.some((line) => line.startsWith("deaf was dropped"))).toBe(true);
 });

@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import type { ReadySession } from "../connections/ready-session.ts";
 import { RemoteTeam } from "../team/remote-team.ts";
 import { RecordedSession } from "../testing/recorded-member.ts";
-import { HELLO, PLAN, READY, TOY_CODE } from "../testing/toy-worker.ts";
+import { HELLO, PLAN, READY, TOY_CODE } from "../testing/toy-model.ts";
 import { Admission } from "./admission.ts";
 import type { InitialModel } from "./initial-model.ts";
 

@@ -1,3 +1,4 @@
+import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";
 import { firstDifference } from "./first-difference.ts";
 
@@ -16,6 +17,6 @@ test.each<[object, string, string, string]>([
 });
 
 test("what differs is cut short", () => {
-  expect(firstDifference("x".repeat(1000), 1)!.a).toBe(`"${"x".repeat(199)}… (1002 characters)`);
-  expect(firstDifference({ ["x".repeat(1000)]: 1 }, {})!.path).toBe(`${"x".repeat(200)}… (1000 characters)`);
+  expect(defined(firstDifference("x".repeat(1000), 1)).a).toBe(`"${"x".repeat(199)}… (1002 characters)`);
+  expect(defined(firstDifference({ ["x".repeat(1000)]: 1 }, {})).path).toBe(`${"x".repeat(200)}… (1000 characters)`);
 });

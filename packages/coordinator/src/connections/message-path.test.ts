@@ -14,7 +14,7 @@ import { openSocket, type TransportServer } from "@lockstep/transport";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { WebSocket } from "ws";
 import { Admission } from "../admission/admission.ts";
-import { fingerprintOfToy, HELLO, READY, TOY_CODE } from "../testing/toy-worker.ts";
+import { fingerprintOfToy, HELLO, READY, TOY_CODE } from "../testing/toy-model.ts";
 import type { AdmissionControl } from "./admission-control.ts";
 import type { ReadySession } from "./ready-session.ts";
 import { serveSessions } from "./session-server.ts";

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import type { RecordSource } from "@lockstep/dataset";
+import { at } from "@lockstep/errors";
 import {
   decodeFromCoordinator,
   encode,
@@ -12,7 +13,7 @@ import type { TransportServer } from "@lockstep/transport";
 import { openSocket } from "@lockstep/transport";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { WebSocket } from "ws";
-import { HELLO, READY } from "../testing/toy-worker.ts";
+import { HELLO, READY } from "../testing/toy-model.ts";
 import type { AdmissionControl } from "./admission-control.ts";
 import type { ReadySession } from "./ready-session.ts";
 import { type SessionServerOptions, serveSessions } from "./session-server.ts";
@@ -185,8 +186,8 @@ describe("a connection ends with a code that says why", () => {
     const [stuck, other] = [await worker(port), await worker(port)];
     await vi.waitFor(() => expect(joined).toHaveLength(2));
     stopReading(stuck);
-    joined[0]!.send(Buffer.alloc(64 * 2 ** 20)); // more than the network holds
-    await vi.waitFor(() => expect(joined[0]!.waitingBytes).toBeGreaterThan(0));
+    at(joined, 0).send(Buffer.alloc(64 * 2 ** 20)); // more than the network holds
+    await vi.waitFor(() => expect(at(joined, 0).waitingBytes).toBeGreaterThan(0));
     clock.nowMs = STALL_MS - 1;
     stuck.send({ type: "heartbeat" });
     await beats(other, 3);

@@ -1,3 +1,4 @@
+import { defined } from "@lockstep/testing";
 import { describe, expect, test } from "vitest";
 import { Condition } from "./condition.ts";
 
@@ -32,10 +33,10 @@ describe("who waits", () => {
   test("does not keep others waiting, or let them go", async () => {
     const condition = new Condition();
     const done = new Set<string>();
-    const [first, second] = ["first", "second"].map((name) => condition.wait(() => done.has(name)));
+    const [first, second] = [condition.wait(() => done.has("first")), condition.wait(() => done.has("second"))];
     done.add("second");
     condition.notify();
-    expect([await now(first!), await now(second!)]).toEqual(["waits", "done"]);
+    expect([await now(first), await now(second)]).toEqual(["waits", "done"]);
   });
 
   test("may wait anew in the midst of a look", async () => {
@@ -49,7 +50,7 @@ describe("who waits", () => {
     });
     holds = true;
     condition.notify();
-    expect([await now(outer), await now(inner!), asked]).toEqual(["done", "waits", 2]);
+    expect([await now(outer), await now(defined(inner, "inner")), asked]).toEqual(["done", "waits", 2]);
   });
 });
 

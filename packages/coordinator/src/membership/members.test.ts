@@ -1,3 +1,4 @@
+import { at } from "@lockstep/errors";
 import { expect, test } from "vitest";
 import type { ReadySession } from "../connections/ready-session.ts";
 import { weightsOf } from "./balance.ts";
@@ -5,8 +6,8 @@ import { Member } from "./members.ts";
 
 test("one that claims to compute in no time gets a share that is a number, and the others get one too", () => {
   const members = ["a", "b"].map((name) => new Member({} as ReadySession, name, 0));
-  members[0]!.measure(10, { tookMs: 100, computeMs: 1e-309 });
-  members[1]!.measure(10, { tookMs: 100, computeMs: 80 });
+  at(members, 0).measure(10, { tookMs: 100, computeMs: 1e-309 });
+  at(members, 1).measure(10, { tookMs: 100, computeMs: 80 });
   const weights = weightsOf(
     members.map(({ speed }) => speed),
     "speed",

@@ -1,5 +1,6 @@
 import { tidyArguments } from "@lockstep/config";
 import { coordinatorProgram } from "@lockstep/config/programs";
+import { defined } from "@lockstep/testing";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { stoppedLine } from "./stopped-line.ts";
 
@@ -32,7 +33,7 @@ test("every option of the coordinator is kept in the run's folder, left to the e
   expect(options.length).toBeGreaterThan(40);
   const pasted = options.flatMap(({ long, flags, argChoices }) => {
     const value = flags.includes("<") ? [argChoices?.[0] ?? "3"] : [];
-    const line = stopped([long!, ...value].join(" "));
+    const line = stopped([defined(long, "long"), ...value].join(" "));
     return line.includes(` ${long} `) || line.endsWith(` ${long}`) ? [long] : [];
   });
   expect(pasted).toEqual(

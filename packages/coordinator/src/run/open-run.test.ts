@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { makeConfig } from "@lockstep/config";
 import { type NamedTensor, writeSafetensors } from "@lockstep/formats";
 import { type ExpectedTensor, type ModelSpec, specStateDict } from "@lockstep/model/files";
+import { defined } from "@lockstep/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import tinySpec from "../../../../test/fixtures/tiny-model.js";
 import { openDistributedRun } from "./open-run.ts";
@@ -43,14 +44,16 @@ test("a coordinator puts the weights of --init-from in the model's order, whatev
   expect(sorted.map(({ name }) => name)).not.toEqual(expected.map(({ name }) => name));
   const { run, lines } = await startFrom(sorted);
   const { state } = await run;
-  expect(state!.map(({ name, weight }) => [name, weight[0]])).toEqual(expected.map(({ name }, i) => [name, i]));
+  expect(defined(state, "state").map(({ name, weight }) => [name, weight[0]])).toEqual(
+    expected.map(({ name }, i) => [name, i]),
+  );
   expect(lines).toEqual([]);
 });
 
 test("a coordinator says which prefix of --init-from it leaves out", async () => {
   const expected = specStateDict(tiny);
   const { run, lines } = await startFrom(sortedTensors(expected, "module."));
-  expect((await run).state!.map(({ name }) => name)).toEqual(expected.map(({ name }) => name));
+  expect(defined((await run).state).map(({ name }) => name)).toEqual(expected.map(({ name }) => name));
   expect(lines).toEqual(['every name in the file of weights begins with "module."; it is left out']);
 });
 

@@ -7,7 +7,7 @@ import { openSocket } from "@lockstep/transport";
 import { afterEach, describe, expect, test } from "vitest";
 import { type LiveRun, type LiveRunOptions, startRun, undisturbedState } from "../testing/fuzz/live-run.ts";
 import { SocketWorker } from "../testing/fuzz/socket-worker.ts";
-import { HELLO } from "../testing/toy-worker.ts";
+import { HELLO } from "../testing/toy-model.ts";
 
 const runs: LiveRun[] = [];
 const beating: NodeJS.Timeout[] = [];

@@ -7,7 +7,7 @@ import { recordEvents } from "@lockstep/run";
 import { LiveRun } from "@lockstep/run/live";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { Clock, Ledger, philoxRandom, SimulatedWorker } from "../testing/simulation.ts";
-import { PLAN } from "../testing/toy-worker.ts";
+import { PLAN } from "../testing/toy-model.ts";
 import { RemoteTeam } from "./remote-team.ts";
 
 const SAMPLES = 22;

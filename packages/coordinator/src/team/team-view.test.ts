@@ -1,4 +1,6 @@
+import { at } from "@lockstep/errors";
 import { encodeFloats, makeLayout, type Plan, StepRound, toSliceId, toStep } from "@lockstep/gradient-sync";
+import { defined } from "@lockstep/testing";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Member } from "../membership/members.ts";
 import { RecordedSession } from "../testing/recorded-member.ts";
@@ -31,13 +33,13 @@ describe("the view of a team", () => {
     const [first, second, third] = members;
     const { maxLogBytes, log } = state.options;
     const parts = { ...state, maxLogBytes, log, drop: () => {} };
-    const run = makeActiveRun({ plan: PLAN, source: { from: "seed" } }, sessions[0]!.ready, parts);
+    const run = makeActiveRun({ plan: PLAN, source: { from: "seed" } }, at(sessions, 0).ready, parts);
     const slices = [0, 1].map((slice) => ({ slice: toSliceId(slice), start: 3 * slice, end: 3 * slice + 3 }));
     const round = new StepRound(TASK, slices, makeLayout(TENSORS, PLAN));
     state.phase.enter({ name: "stepping", run, round });
-    state.assignments.assign(first!, [toSliceId(0)], round);
-    state.assignments.assign(second!, [toSliceId(1)], round);
-    third!.speed = 1;
+    state.assignments.assign(defined(first, "first"), [toSliceId(0)], round);
+    state.assignments.assign(defined(second, "second"), [toSliceId(1)], round);
+    defined(third, "third").speed = 1;
     return round;
   }
 
@@ -75,7 +77,7 @@ describe("the view of a team", () => {
 
   test("takes a member that owes only pieces of its state to be at them since they were asked for", () => {
     nowMs = 5000;
-    void state.streams.request(members[0]!, { stateDict: [{ name: "bias", shape: [2] }], step: 0 }, async () => {});
+    void state.streams.request(at(members, 0), { stateDict: [{ name: "bias", shape: [2] }], step: 0 }, async () => {});
     expect(teamView(state).workers[0]).toMatchObject({ owes: true, progressMs: 5000 });
     stepping();
     expect(teamView(state).workers[0]).toMatchObject({ owes: true, progressMs: 0 });

@@ -2,6 +2,8 @@
  * For tests: a team of workers in simulated time, on a network that delays, cuts and reorders between workers. The
  * workers speak the protocol, and compute a net so small that thousands of steps take a second.
  */
+
+import { at, present } from "@lockstep/errors";
 import {
   decodeFromCoordinator,
   decodeFromWorker,
@@ -15,12 +17,13 @@ import { uniforms } from "@lockstep/random";
 import type { MessageHandler } from "../connections/admission-control.ts";
 import type { ReadySession } from "../connections/ready-session.ts";
 import type { RemoteTeam } from "../team/remote-team.ts";
-import { HELLO, READY, type SliceTask, ToyWorker } from "./toy-worker.ts";
+import { HELLO, READY } from "./toy-model.ts";
+import { type SliceTask, ToyWorker } from "./toy-worker.ts";
 
 /** Uniform numbers from 0 to below 1, the same for the same seed. */
 export function philoxRandom(seed: number): () => number {
   let drawn = 0;
-  return () => uniforms(seed, "shapes", [drawn++, 0, 0], 1)[0]!;
+  return () => at(uniforms(seed, "shapes", [drawn++, 0, 0], 1), 0);
 }
 
 /** What happens when, in simulated milliseconds. */
@@ -65,11 +68,14 @@ export class Ledger {
   committed(step: Step, epoch: number, attempts: readonly number[]): void {
     if (this.#committed.has(step)) return; // another worker has told it
     this.#committed.add(step);
-    this.epochs[epoch] ??= new Array<number>(this.#samples).fill(0);
-    const ranges = attempts.map((attempt, slice) => this.#computed.get(`${step}/${slice}/${attempt}`)!);
+    const counts = this.epochs[epoch] ?? new Array<number>(this.#samples).fill(0);
+    this.epochs[epoch] = counts;
+    const ranges = attempts.map((attempt, slice) =>
+      present(this.#computed.get(`${step}/${slice}/${attempt}`), "an attempt"),
+    );
     this.slices[step] = ranges.map(([start, end]) => end - start);
     for (const [start, end] of ranges) {
-      for (let sample = start; sample < end; sample++) this.epochs[epoch]![sample]!++;
+      for (let sample = start; sample < end; sample++) counts[sample] = at(counts, sample) + 1;
     }
   }
 }

@@ -1,4 +1,5 @@
 /** For tests: a peer that gets its WebSocket, and then sends what is none. */
+
 import { once } from "node:events";
 import { connect } from "node:net";
 import { MAX_MESSAGE_BYTES } from "@lockstep/gradient-sync";
@@ -53,8 +54,8 @@ export async function breakProtocol(port: number, random: Random): Promise<numbe
 
 /** Of the frames of a server, which are short here and not masked. */
 function closeCode(frames: Buffer): number | undefined {
-  for (let at = 0; at + 4 <= frames.length; at += 2 + frames[at + 1]!) {
-    if ((frames[at]! & 0x0f) === CLOSE) return frames.readUInt16BE(at + 2);
+  for (let at = 0; at + 4 <= frames.length; at += 2 + frames.readUInt8(at + 1)) {
+    if ((frames.readUInt8(at) & 0x0f) === CLOSE) return frames.readUInt16BE(at + 2);
   }
   return undefined;
 }

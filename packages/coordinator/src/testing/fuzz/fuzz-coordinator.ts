@@ -2,15 +2,17 @@
  * Sends hostile frames to a coordinator while an honest worker trains with it: by peers that never join, that join and
  * take part, and that speak no WebSocket. Tells what became of them, of the coordinator and of the run.
  */
+
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { present } from "@lockstep/errors";
 import { encode, MAX_MESSAGE_BYTES, type WorkerMessage } from "@lockstep/gradient-sync";
 import { hostileFrame, pick, type Random } from "@lockstep/gradient-sync/testing";
 import { openSocket } from "@lockstep/transport";
 import { philoxRandom } from "../simulation.ts";
-import { fingerprintOfToy, HELLO, READY } from "../toy-worker.ts";
+import { fingerprintOfToy, HELLO, READY } from "../toy-model.ts";
 import { breakProtocol } from "./break-protocol.ts";
 import { HostileWorker } from "./hostile-worker.ts";
 import { type LiveRun, startRun, undisturbedState, welcomeConfig } from "./live-run.ts";
@@ -82,8 +84,8 @@ export async function fuzzCoordinator(
     endings: Object.fromEntries([...endings].sort()),
     steps,
     undisturbed,
-    heapGrowthBytes: after.heapUsed - before!.heapUsed,
-    rssGrowthBytes: after.rss - before!.rss,
+    heapGrowthBytes: after.heapUsed - present(before, "before").heapUsed,
+    rssGrowthBytes: after.rss - present(before, "before").rss,
   };
 }
 

@@ -16,7 +16,7 @@ import {
 } from "@lockstep/gradient-sync";
 import { hostileFrame, pick, type Random, relabelled } from "@lockstep/gradient-sync/testing";
 import type { WebSocket } from "ws";
-import { LAYOUT, TENSORS } from "../toy-worker.ts";
+import { LAYOUT, TENSORS } from "../toy-model.ts";
 import { SocketWorker } from "./socket-worker.ts";
 
 export interface HostileOptions {

@@ -2,7 +2,7 @@
 
 import { makeConfig } from "@lockstep/config";
 import { MAX_MESSAGE_BYTES, type MessageOf, makeLayout, updateBytes } from "@lockstep/gradient-sync";
-import { fingerprintOfToy, READY } from "../toy-worker.ts";
+import { fingerprintOfToy, READY } from "../toy-model.ts";
 
 /** A kernel that travels as factors, and this many numbers that travel dense, 2 MiB. */
 const DENSE = 2 ** 19;

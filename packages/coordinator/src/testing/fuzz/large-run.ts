@@ -20,7 +20,7 @@ export interface MemoryReport {
 
 setFlagsFromString("--expose_gc");
 const collectGarbage: () => void = runInNewContext("gc");
-const report = (message: { port: number } | MemoryReport) => process.send!(message);
+const report = (message: { port: number } | MemoryReport) => process.send?.(message);
 
 function live(): number {
   collectGarbage();

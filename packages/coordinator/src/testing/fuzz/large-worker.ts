@@ -1,5 +1,6 @@
 /** For tests: a worker of the large model that computes nothing, and sends ones. */
 
+import { present } from "@lockstep/errors";
 import {
   type CoordinatorMessage,
   chunkLength,
@@ -16,7 +17,7 @@ import {
 } from "@lockstep/gradient-sync";
 import { openSocket } from "@lockstep/transport";
 import type { WebSocket } from "ws";
-import { HELLO } from "../toy-worker.ts";
+import { HELLO } from "../toy-model.ts";
 import { layout, ready } from "./large-model.ts";
 
 type Sent = { step: Step; slice: SliceId; attempt: number; samples: number };
@@ -98,7 +99,7 @@ export class LargeWorker {
   }
 
   #sendPiece({ samples, ...label }: Sent, part: number, offset: number): void {
-    const data = ones(chunkLength(layout, partElements(layout, part, samples), offset)!);
+    const data = ones(present(chunkLength(layout, partElements(layout, part, samples), offset), "a chunk"));
     this.#send({ type: "gradient-chunk", ...label, part, offset, packed: false, data });
   }
 
@@ -113,7 +114,7 @@ function* stateOf({ request }: MessageOf<"send-state">, step: number): Generator
     for (const kind of ["weight", "velocity"] as const) {
       const elements = elementsOf(shape);
       for (const offset of chunkOffsets(layout, elements)) {
-        const data = ones(chunkLength(layout, elements, offset)!);
+        const data = ones(present(chunkLength(layout, elements, offset), "a chunk"));
         yield { type: "state-chunk", request, tensor, kind, offset, data };
       }
     }

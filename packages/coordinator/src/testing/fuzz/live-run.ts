@@ -5,12 +5,14 @@
 
 import { makeConfig } from "@lockstep/config";
 import type { RecordSource } from "@lockstep/dataset";
+import { present } from "@lockstep/errors";
 import { makeSchedule, type ParameterState, type StepTask, type Task } from "@lockstep/run";
 import { Admission } from "../../admission/admission.ts";
 import { serveSessions } from "../../connections/session-server.ts";
 import { RemoteTeam } from "../../team/remote-team.ts";
 import type { TeamOptions } from "../../team/team-options.ts";
-import { PLAN, READY, stateOf, TOY_CODE } from "../toy-worker.ts";
+import { PLAN, READY, TOY_CODE } from "../toy-model.ts";
+import { stateOf } from "../toy-worker.ts";
 import { SocketWorker } from "./socket-worker.ts";
 import { undisturbedWorker } from "./undisturbed.ts";
 
@@ -134,7 +136,7 @@ function ignoreLostState(error: { code?: string }): void {
 
 async function runTask(team: RemoteTeam, task: Task): Promise<void> {
   if (task.type === "step") await team.step(task, assertFinite);
-  if (task.type === "evaluate") assertFinite((await team.evaluate(task))!);
+  if (task.type === "evaluate") assertFinite(present(await team.evaluate(task), "an evaluation"));
   if (task.type === "epoch-end") await team.checkReplicas();
 }
 

@@ -9,7 +9,8 @@ import {
 } from "@lockstep/gradient-sync";
 import { openSocket } from "@lockstep/transport";
 import type { WebSocket } from "ws";
-import { HELLO, ToyWorker } from "../toy-worker.ts";
+import { HELLO } from "../toy-model.ts";
+import { ToyWorker } from "../toy-worker.ts";
 
 export interface SocketWorkerOptions {
   port: number;

@@ -1,7 +1,8 @@
 /** For tests: what a run comes to when nobody disturbs it, without sockets or a team. */
 import { type CoordinatorMessage, StepRound, toWorkerId, type WorkerMessage } from "@lockstep/gradient-sync";
 import { planSlices, type StepTask } from "@lockstep/run";
-import { LAYOUT, ToyWorker } from "../toy-worker.ts";
+import { LAYOUT } from "../toy-model.ts";
+import { ToyWorker } from "../toy-worker.ts";
 
 /** The number of the only worker. */
 const SELF = toWorkerId(0);
