@@ -1,3 +1,4 @@
+import { at } from "@lockstep/errors";
 import { drawCases, seedsBelow } from "@lockstep/testing";
 import { describe, expect, test } from "vitest";
 import { assertPhasesInOrder, drawnFaults, everySampleOnce, runWith } from "../testing/simulated-run.ts";
@@ -30,7 +31,7 @@ describe("drawn schedules of faults in simulated time", () => {
       const context = `seed ${seed}\n${log.join("\n")}`;
       expect(ledger, context).toEqual(everySampleOnce);
       expect(evaluated, context).toEqual([70, 70, 70, 70, 130]);
-      for (const [i, weight] of weights.entries()) expect(weight, context).toBeCloseTo(undisturbed.weights[i]!, 5);
+      for (const [i, weight] of weights.entries()) expect(weight, context).toBeCloseTo(at(undisturbed.weights, i), 5);
       if (slices.some((samples) => Math.max(...samples) > 1 + Math.min(...samples))) unequal++;
     }
     expect(unequal).toBe(SEEDS.length); // even slices differ by one sample at most
@@ -69,7 +70,7 @@ describe("drawn schedules of faults in simulated time", () => {
       const context = `seed ${seed}\n${log.join("\n")}`;
       expect(ledger, context).toEqual(everySampleOnce);
       expect(evaluated, context).toEqual([70, 70, 70, 70, 130]);
-      for (const [i, weight] of weights.entries()) expect(weight, context).toBeCloseTo(undisturbed.weights[i]!, 4);
+      for (const [i, weight] of weights.entries()) expect(weight, context).toBeCloseTo(at(undisturbed.weights, i), 4);
       if (log.some((line) => line.includes(" had drifted from "))) mended++;
     }
     expect(mended).toBeGreaterThan(20);

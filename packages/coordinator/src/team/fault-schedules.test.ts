@@ -1,3 +1,4 @@
+import { at } from "@lockstep/errors";
 import { describe, expect, test } from "vitest";
 import { everySampleOnce, type Fault, runWith } from "../testing/simulated-run.ts";
 import type { SimulatedWorker } from "../testing/simulation.ts";
@@ -22,7 +23,7 @@ describe("a run in simulated time", () => {
       { backend: "cpu", rounding: 0 },
     ];
     const faults: Fault[] = [
-      { atMs: 100, happen: (workers) => workers[1]!.die(10) },
+      { atMs: 100, happen: (workers) => at(workers, 1).die(10) },
       { atMs: 150, happen: (_, join) => join() }, // gets the GPU's weights
       { atMs: 420, happen: (_, join) => [join(), join()] },
     ];
@@ -35,7 +36,7 @@ describe("a run in simulated time", () => {
     ["hangs", { hangs: true }, "it has taken 3."],
     ["becomes 400 times slower", { msPerSample: 4000 }, "it has taken 3."],
   ])("when a worker %s the same step ends within its limit and two slice times", async (_, change, line) => {
-    const faults = [{ atMs: 500, happen: (workers: SimulatedWorker[]) => void Object.assign(workers[2]!, change) }];
+    const faults = [{ atMs: 500, happen: (workers: SimulatedWorker[]) => void Object.assign(at(workers, 2), change) }];
     const { weights, log, stepMs } = await runWith(3, faults, 5);
     expect(weights).toEqual(undisturbed.weights);
     expect(log.join("\n")).toContain(line);
@@ -45,7 +46,7 @@ describe("a run in simulated time", () => {
 
   test("when the second worker that gets a slice hangs as well, a third gets it, and the step ends within two limits", async () => {
     const hang = (worker: number) => (workers: SimulatedWorker[]) =>
-      void Object.assign(workers[worker]!, { hangs: true });
+      void Object.assign(at(workers, worker), { hangs: true });
     // The quicker of the two that are left gets the late slice, when nothing else is left to do: and then it hangs.
     const crew = { workers: 3, msPerSample: [40, 10, 10] };
     const faults = [
@@ -71,7 +72,8 @@ describe("a run in simulated time", () => {
 
   test("a worker whose weights are no longer those of the others is named at the end of the epoch", async () => {
     const corrupt = (workers: SimulatedWorker[]) => {
-      workers[1]!.weights[4]! += 1e-6;
+      const { weights } = at(workers, 1);
+      weights[4] = at(weights, 4) + 1e-6;
     };
     const run = runWith(3, [{ atMs: 200, happen: corrupt }], 3);
     await expect(run).rejects.toThrow(/ERR_REPLICA|The weights of w\d+ differ from those of w\d+/);
@@ -79,7 +81,7 @@ describe("a run in simulated time", () => {
 
   test("a worker whose numbers are not finite is told, and dropped the third time", async () => {
     const spoil = (workers: SimulatedWorker[]) => {
-      workers[1]!.spoiled = 10;
+      at(workers, 1).spoiled = 10;
     };
     const { weights, log } = await runWith(3, [{ atMs: 200, happen: spoil }], 3);
     expect(weights).toEqual(undisturbed.weights);

@@ -1,10 +1,12 @@
 /** A whole run in simulated time: workers, the faults that happen to them, and the outcome. For tests. */
+
 import { makeConfig } from "@lockstep/config";
+import { at, present } from "@lockstep/errors";
 import { makeSchedule } from "@lockstep/run";
 import { expect } from "vitest";
 import { RemoteTeam } from "../team/remote-team.ts";
 import { Clock, Ledger, philoxRandom, type SimulatedDevice, SimulatedWorker } from "./simulation.ts";
-import { PLAN } from "./toy-worker.ts";
+import { PLAN } from "./toy-model.ts";
 
 /** Training samples of a run. */
 export const SAMPLES = 22;
@@ -109,9 +111,8 @@ export async function runWith(crew: number | Crew, faults: Fault[], seed: number
   }
   await run;
   outcome.simulatedMs = clock.nowMs;
-  outcome.weights = [
-    ...all.filter(({ session }) => team.members.some(({ id }) => id === session.workerId))[0]!.weights,
-  ];
+  const member = all.find(({ session }) => team.members.some(({ id }) => id === session.workerId));
+  outcome.weights = [...present(member, "a member").weights];
   return outcome;
 }
 
@@ -133,7 +134,7 @@ async function runTasks(team: RemoteTeam, sliceRows: number | undefined, outcome
         outcome.stepMs.push(ms.step);
       });
     } else if (task.type === "evaluate") {
-      outcome.evaluated.push((await team.evaluate(task))!.samples);
+      outcome.evaluated.push(present(await team.evaluate(task), "an evaluation").samples);
     } else if (task.type === "epoch-end") {
       await team.checkReplicas();
     } else {
@@ -172,7 +173,7 @@ export function drawnFaults(seed: number, spared = 1): Fault[] {
       if (kind < 0.35) return join();
       const victims = workers.slice(spared).filter(({ dead }) => !dead);
       const victim = victims[Math.floor(who * victims.length)];
-      if (victim !== undefined) kinds[Math.floor(((kind - 0.35) / 0.65) * kinds.length)]!(victim);
+      if (victim !== undefined) at(kinds, Math.floor(((kind - 0.35) / 0.65) * kinds.length))(victim);
     };
     return { atMs, happen };
   });
