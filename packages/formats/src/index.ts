@@ -1,4 +1,4 @@
-/** The formats package: files that other programs read and write, as bytes. */
+/** The formats package: files that other programs read and write, such as safetensors, ONNX and TensorBoard's. */
 
 export { elementCount } from "./element-count.ts";
 export { type OnnxGraph, type OnnxNode, type OnnxProgram, programOf } from "./onnx/onnx-graph.ts";

@@ -16,13 +16,13 @@ const graph: OnnxGraph = {
   constants: new Map([["pads", [0, 1, 2 ** 40]]]),
 };
 
-describe("an ONNX file", () => {
-  test("read back, holds the nodes, constants and weights that it was made of", () => {
+describe("ONNX", () => {
+  test("reading an ONNX file returns the nodes, constants and weights that were written", () => {
     const weights = new Map([["w", { shape: [2, 1], data: Float32Array.of(0.5, -2) }]]);
     expect(readOnnx(Buffer.concat(encodeOnnx(graph, weights, facts)))).toEqual(programOf(graph, weights));
   });
 
-  test("of more than 2 GB is refused, before anything is written", () => {
+  test("encodeOnnx refuses a model of more than 2 GB", () => {
     const weight = { shape: [2 ** 14, 2 ** 14], data: new Float32Array(2 ** 28) }; // 1 GiB, never touched, so never really there
     const weights = new Map([
       ["a", weight],
@@ -33,7 +33,7 @@ describe("an ONNX file", () => {
     );
   });
 
-  test("does not copy the weights", () => {
+  test("encodeOnnx does not copy the weights", () => {
     const data = new Float32Array(1000);
     const pieces = encodeOnnx(graph, new Map([["w", { shape: [1000], data }]]), facts);
     expect(pieces.some(({ buffer }) => buffer === data.buffer)).toBe(true);
@@ -41,14 +41,14 @@ describe("an ONNX file", () => {
   });
 
   test.each([
-    ["of no graph", [], /Expected a field 7, found none/],
-    ["whose graph is a number", int(7, 1), /Expected bytes in field 7, found a number/],
+    ["of no graph", [], /Expected a field 7, got none/],
+    ["whose graph is a number", int(7, 1), /Expected bytes in field 7, got a number/],
     [
       "of a tensor of another type",
       message(7, message(5, [...int(2, 11), ...text(8, "x"), ...message(9, [])])),
-      /type 1 or 7, found 11/,
+      /type 1 or 7, got 11/,
     ],
-  ])("%s is refused", (_, fields, error) => {
+  ])("readOnnx refuses a file %s", (_, fields, error) => {
     expect(() => readOnnx(Buffer.concat(fields))).toThrow(error);
   });
 });

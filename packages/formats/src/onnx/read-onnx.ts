@@ -1,8 +1,12 @@
-/** Reads an `.onnx` file that `encodeOnnx` wrote: its nodes, and the tensors that stand in it. */
+/** Reads the nodes and tensors of an `.onnx` file that `encodeOnnx` wrote. */
 import { type Field, fieldsOf } from "../protobuf/read.ts";
 import { type OnnxNode, type OnnxProgram, type OnnxTensor, TENSOR_TYPES } from "./onnx-graph.ts";
 
-/** @throws RangeError for bytes that are no message of protocol buffers, or none of such a file */
+/**
+ * Decodes the bytes of the file.
+ *
+ * @throws RangeError if the bytes are not a protocol buffers message, or not one that `encodeOnnx` writes
+ */
 export function readOnnx(bytes: Uint8Array): OnnxProgram {
   const model = new Message(bytes);
   const graph = new Message(model.bytes(7));
@@ -17,7 +21,7 @@ function readNode(bytes: Uint8Array): OnnxNode {
   const node = new Message(bytes);
   return {
     inputs: node.allBytes(1).map(textOf),
-    name: textOf(node.bytes(2)), // of its output, by which others know it
+    name: textOf(node.bytes(2)), // the name of its output, which other nodes refer to
     operator: textOf(node.bytes(4)),
     attributes: Object.fromEntries(node.allBytes(5).map(readAttribute)),
   };
@@ -33,7 +37,7 @@ function readAttribute(bytes: Uint8Array): [string, number | number[]] {
 /** Reads a TensorProto. */
 function readTensor(bytes: Uint8Array): [string, OnnxTensor] {
   const tensor = new Message(bytes);
-  const raw = new Uint8Array(tensor.bytes(9)).buffer; // a copy, so that it is aligned
+  const raw = new Uint8Array(tensor.bytes(9)).buffer; // a copy, which is aligned
   const type = tensor.number(2);
   return [textOf(tensor.bytes(8)), { shape: tensor.allNumbers(1), data: numbersOf(type, raw) }];
 }
@@ -42,10 +46,10 @@ function numbersOf(type: number, raw: ArrayBuffer): Float32Array {
   const { float, int64 } = TENSOR_TYPES;
   if (type === float) return new Float32Array(raw);
   if (type === int64) return Float32Array.from(new BigInt64Array(raw), Number);
-  throw new RangeError(`Expected a tensor of type ${float} or ${int64}, found ${type}.`);
+  throw new RangeError(`Expected a tensor of type ${float} or ${int64}, got ${type}.`);
 }
 
-/** The fields of one message, by their numbers. Each method throws a RangeError for a field of another kind. */
+/** The fields of one message, by number. Each method throws a RangeError if the field has another type. */
 class Message {
   readonly #fields: Field[];
 
@@ -57,7 +61,7 @@ class Message {
     return first(field, this.allNumbers(field));
   }
 
-  /** Returns the only field of that number: a text, an inner message or plain bytes. */
+  /** Returns the only field with that number: a string, an embedded message or bytes. */
   bytes(field: number): Uint8Array {
     return first(field, this.allBytes(field));
   }
@@ -65,14 +69,14 @@ class Message {
   allNumbers(field: number): number[] {
     return this.#values(field).map((value) => {
       if (typeof value === "number") return value;
-      throw new RangeError(`Expected numbers in field ${field}, found bytes.`);
+      throw new RangeError(`Expected numbers in field ${field}, got bytes.`);
     });
   }
 
   allBytes(field: number): Uint8Array[] {
     return this.#values(field).map((value) => {
       if (typeof value !== "number") return value;
-      throw new RangeError(`Expected bytes in field ${field}, found a number.`);
+      throw new RangeError(`Expected bytes in field ${field}, got a number.`);
     });
   }
 
@@ -82,7 +86,7 @@ class Message {
 }
 
 function first<T>(field: number, [value]: readonly T[]): T {
-  if (value === undefined) throw new RangeError(`Expected a field ${field}, found none.`);
+  if (value === undefined) throw new RangeError(`Expected a field ${field}, got none.`);
   return value;
 }
 

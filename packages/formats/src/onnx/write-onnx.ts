@@ -1,5 +1,5 @@
 /**
- * `.onnx`: a graph and its weights as one message of protocol buffers. Written without TensorFlow.js.
+ * Encodes `.onnx` files: a graph and its weights as one protocol buffers message. Needs no TensorFlow.js.
  *
  * Source: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto (the field numbers)
  */
@@ -8,28 +8,28 @@ import { byteLength, type Fields, int, message, text } from "../protobuf/write.t
 import type { Weights } from "../weights.ts";
 import { type OnnxGraph, type OnnxNode, TENSOR_TYPES } from "./onnx-graph.ts";
 
-/** Operators as of ONNX 1.8 (2020), in a file format of the same time: whatever reads ONNX today reads these. */
+/** The operator set of ONNX 1.8 (2020) and the file format of that time, which every current ONNX reader supports. */
 const OPERATOR_SET = 13;
 const IR_VERSION = 7;
 
-/** Protocol buffers hold no more in one message. */
+/** The largest protocol buffers message. */
 const MAX_BYTES = 2 ** 31 - 1;
 
-/** An ONNX file tells these facts about itself. */
+/** Descriptive facts that an ONNX file contains. */
 export interface OnnxFacts {
   /** Version of Lockstep. */
   producerVersion: string;
-  /** Descriptions, for people, of the numbers that go in and come out. */
+  /** Descriptions of the input and the output, for people. */
   input: string;
   output: string;
-  /** The same for programs, by key. */
+  /** Descriptions for programs, by key. */
   metadata: Record<string, string>;
 }
 
 /**
- * Encodes a file in pieces; the weights among them are not copied.
+ * Encodes a file as a list of chunks. The weights are not copied.
  *
- * @param weights all that the graph's nodes name besides constants, in the order in which they are to stand
+ * @param weights the weights that the graph's nodes name, in the order of the file
  * @throws LockstepError ERR_ONNX_TOO_LARGE beyond 2 GB
  */
 export function encodeOnnx(graph: OnnxGraph, weights: Weights, facts: OnnxFacts): Fields {
@@ -39,7 +39,7 @@ export function encodeOnnx(graph: OnnxGraph, weights: Weights, facts: OnnxFacts)
     ...text(2, "lockstep"),
     ...text(3, facts.producerVersion),
     ...message(7, graphProto(graph, weights, facts)),
-    ...message(8, int(2, OPERATOR_SET)), // OperatorSetIdProto.version; no domain is ONNX's own
+    ...message(8, int(2, OPERATOR_SET)), // OperatorSetIdProto.version; an absent domain means ONNX's own
     ...metadata.flatMap(([key, value]) => message(14, [...text(1, key), ...text(2, value)])),
   ];
   if (byteLength(model) <= MAX_BYTES) return model;
@@ -89,7 +89,7 @@ function tensorProto(name: string, dataType: number, shape: readonly number[], d
   return [...shape.flatMap((length) => int(1, length)), ...int(2, dataType), ...text(8, name), ...message(9, [bytes])];
 }
 
-/** Encodes the ValueInfoProto of a tensor of floats. @param shape a text where any length will do */
+/** Encodes the ValueInfoProto of a float tensor. @param shape a string stands for a dimension of any length */
 function valueInfoProto(name: string, shape: readonly (string | number)[], description: string): Fields {
   const dimensions = shape.map((length) => (typeof length === "number" ? int(1, length) : text(2, length)));
   const tensorShape = dimensions.flatMap((dimension) => message(1, dimension));

@@ -13,9 +13,9 @@ describe("fieldsOf", () => {
     ["a number above 32 bits", "08808080808001", 1, 2 ** 35],
     ["a float", "150000803f", 2, 1],
     ["a double", "0900000000000000c0", 1, -2],
-  ])("reads %s", (_, hex, field, value) => expect(read(hex)).toEqual([{ field, value }]));
+  ])("fieldsOf reads %s", (_, hex, field, value) => expect(read(hex)).toEqual([{ field, value }]));
 
-  test("gives the fields in their order", () => {
+  test("fieldsOf yields the fields in order", () => {
     expect(read("0801080210ff01")).toEqual([
       { field: 1, value: 1 },
       { field: 1, value: 2 },
@@ -27,6 +27,6 @@ describe("fieldsOf", () => {
     ["a message that ends too early", "120774", /Expected 6 more bytes/],
     ["a number that ends too early", "0896", /Expected 1 more bytes/],
     ["a number of 64 bits", "08ffffffffffffffffff01", /below 2\^53/],
-    ["a group", "0b", /found 3/],
-  ])("refuses %s", (_, hex, message) => expect(() => read(hex)).toThrow(message));
+    ["a group", "0b", /got 3/],
+  ])("fieldsOf refuses %s", (_, hex, message) => expect(() => read(hex)).toThrow(message));
 });

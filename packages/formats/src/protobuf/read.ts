@@ -1,15 +1,15 @@
-/** Reading protocol buffers: the fields of one message, in their order. */
+/** Reads protocol buffers: the fields of one message, in order. */
 
-/** One field: its number, and what it holds. A text or an inner message is the bytes of it, a view. */
+/** One field: its number and its value. The value of a string or an embedded message is a view of its bytes. */
 export interface Field {
   field: number;
   value: number | Uint8Array;
 }
 
 /**
- * Gives each field of a message; whoever knows the message knows which of them are texts or messages.
+ * Yields each field of a message. The caller knows which fields are strings or embedded messages.
  *
- * @throws RangeError for bytes that are no message, or whose whole numbers are above 2^53
+ * @throws RangeError if the bytes are not a message, or an integer is above 2^53
  */
 export function* fieldsOf(bytes: Uint8Array): Generator<Field> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -24,7 +24,7 @@ export function* fieldsOf(bytes: Uint8Array): Generator<Field> {
       const length = varint();
       yield { field, value: bytes.subarray(skip(length), at) };
     } else if (wireType === 5) yield { field, value: view.getFloat32(skip(4), true) };
-    else throw new RangeError(`Expected a field of wire type 0, 1, 2 or 5, found ${wireType} before byte ${at}.`);
+    else throw new RangeError(`Expected a field of wire type 0, 1, 2 or 5, got ${wireType} before byte ${at}.`);
   }
 
   function varint(): number {
@@ -37,11 +37,11 @@ export function* fieldsOf(bytes: Uint8Array): Generator<Field> {
     }
   }
 
-  /** Goes on by `length` bytes, and returns where they begin. */
+  /** Advances by `length` bytes, and returns the position of the first. */
   function skip(length: number): number {
-    const begin = at;
+    const start = at;
     at += length;
     if (at > bytes.length) throw new RangeError(`Expected ${at - bytes.length} more bytes.`);
-    return begin;
+    return start;
   }
 }

@@ -14,9 +14,9 @@ describe("fields", () => {
     ["a float", float(2, 1), "150000803f"],
     ["a double", double(1, -2), "0900000000000000c0"],
     ["text beyond ASCII, by its bytes", text(1, "é"), "0a02c3a9"],
-  ])("%s", (_, fields, bytes) => expect(hex(fields)).toBe(bytes));
+  ])("the bytes of a field are those of the encoding guide: %s", (_, fields, bytes) => expect(hex(fields)).toBe(bytes));
 
-  test("large content is passed on, not copied", () => {
+  test("message passes its content on without a copy", () => {
     const content = new Uint8Array(1000);
     const fields = message(9, [content]);
     expect(fields.at(-1)).toBe(content);

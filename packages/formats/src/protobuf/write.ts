@@ -1,11 +1,11 @@
 /**
- * Protocol buffers, written by hand: enough for formats of a few messages (TensorBoard's events, ONNX). Each function
- * gives one field, in pieces that are never copied; a message is all its fields, one after the other.
+ * Encodes protocol buffers: enough for formats with few messages (TensorBoard's events, ONNX). Each function encodes one
+ * field as a list of chunks that are never copied. A message is the concatenation of its fields.
  *
  * Source: https://protobuf.dev/programming-guides/encoding/
  */
 
-/** Encoded fields, in pieces. */
+/** Encoded fields, as a list of chunks. */
 export type Fields = readonly Uint8Array[];
 
 /** Encodes a field of the types int32, int64, uint64 or enum. @param value not negative */
@@ -32,17 +32,17 @@ export function text(field: number, value: string): Fields {
   return message(field, [Buffer.from(value)]);
 }
 
-/** Encodes a message inside a message, or a field of the type bytes, which are written alike. */
+/** Encodes an embedded message, or a field of the type bytes, which has the same encoding. */
 export function message(field: number, content: Fields): Fields {
   return [varint(field * 8 + 2), varint(byteLength(content)), ...content];
 }
 
-/** Returns how many bytes the fields take. */
+/** Returns the total length of the fields in bytes. */
 export function byteLength(content: Fields): number {
   return content.reduce((total, { length }) => total + length, 0);
 }
 
-/** Encodes a whole number: seven bits a byte, least significant first; the top bit says that more follow. */
+/** Encodes an integer in seven bits per byte, least significant first. A set top bit means that more bytes follow. */
 function varint(value: number): Uint8Array {
   const bytes: number[] = [];
   for (; value >= 128; value = Math.floor(value / 128)) bytes.push((value % 128) | 128);

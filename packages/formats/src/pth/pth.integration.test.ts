@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { defined } from "@lockstep/testing";
 import { unzipSync } from "fflate";
 import { describe, expect, test } from "vitest";
 import type { NamedTensor } from "../safetensors/safetensors.ts";
@@ -19,7 +20,7 @@ const tensors: NamedTensor[] = [
 ];
 
 describe("writePth", () => {
-  test("makes an archive with PyTorch's entries, whose data another unzip finds", async () => {
+  test("writePth makes an archive with PyTorch's entries, which another unzip reads", async () => {
     await writePth(path, tensors);
     const files = unzipSync(readFileSync(path));
     expect(Object.keys(files)).toEqual([
@@ -31,13 +32,13 @@ describe("writePth", () => {
       "archive/data/3",
       "archive/version",
     ]);
-    expect(Buffer.from(files["archive/byteorder"]!).toString()).toBe("little");
-    expect(Buffer.from(files["archive/version"]!).toString()).toBe("3\n");
-    expect(new Float32Array(files["archive/data/0"]!.slice().buffer)).toEqual(tensors[0]!.data);
-    expect(new Float32Array(files["archive/data/3"]!.slice().buffer)).toEqual(Float32Array.of(9, 10));
+    expect(Buffer.from(defined(files["archive/byteorder"])).toString()).toBe("little");
+    expect(Buffer.from(defined(files["archive/version"])).toString()).toBe("3\n");
+    expect(new Float32Array(defined(files["archive/data/0"]).slice().buffer)).toEqual(defined(tensors[0]).data);
+    expect(new Float32Array(defined(files["archive/data/3"]).slice().buffer)).toEqual(Float32Array.of(9, 10));
   });
 
-  test("begins each entry's data at a multiple of 64 bytes", async () => {
+  test("writePth aligns each entry's data to 64 bytes", async () => {
     await writePth(path, tensors);
     const bytes = readFileSync(path);
     const starts: number[] = [];
@@ -49,9 +50,9 @@ describe("writePth", () => {
   });
 
   // Written out by hand from the descriptions of the opcodes in Python's pickletools.
-  test("pickles the calls that rebuild the tensors", async () => {
+  test("writePth pickles the calls that rebuild the tensors", async () => {
     await writePth(path, [{ name: "w", shape: [2, 3], data: new Float32Array(6) }]);
-    const pickle = Buffer.from(unzipSync(readFileSync(path))["archive/data.pkl"]!).toString("latin1");
+    const pickle = Buffer.from(defined(unzipSync(readFileSync(path))["archive/data.pkl"])).toString("latin1");
     expect(pickle).toBe(
       [
         "\x80\x02", // PROTO 2
@@ -72,27 +73,30 @@ describe("writePth", () => {
     );
   });
 
-  test.skipIf(!python)("opens in PyTorch with weights_only=True (needs LOCKSTEP_TEST_PYTHON)", async () => {
-    await writePth(path, tensors);
-    const script = `
+  test.skipIf(!python)(
+    "PyTorch loads a file of writePth with weights_only=True (needs LOCKSTEP_TEST_PYTHON)",
+    async () => {
+      await writePth(path, tensors);
+      const script = `
 import sys, json, torch
 for mmap in (False, True):
     state = torch.load(sys.argv[1], weights_only=True, mmap=mmap)
     assert type(state).__name__ == "OrderedDict" and all(t.dtype == torch.float32 for t in state.values())
 print(json.dumps([[name, list(t.shape), t.flatten().tolist()] for name, t in state.items()]))`;
-    const loaded = JSON.parse(execFileSync(python!, ["-c", script, path], { encoding: "utf8" }));
-    expect(loaded).toEqual(tensors.map(({ name, shape, data }) => [name, shape, [...data]]));
-  });
+      const loaded = JSON.parse(execFileSync(defined(python), ["-c", script, path], { encoding: "utf8" }));
+      expect(loaded).toEqual(tensors.map(({ name, shape, data }) => [name, shape, [...data]]));
+    },
+  );
 });
 
 describe("readPth", () => {
-  test("gives the tensors back as they were written", async () => {
+  test("readPth returns the tensors that were written", async () => {
     await writePth(path, tensors);
     const written = tensors.map(({ name, shape, data }) => [name, { shape, data: data.slice() }]);
     expect([...readPth(path)]).toEqual(written);
   });
 
-  test("refuses a file in which a bit has changed, one that is cut short, and one of another kind", async () => {
+  test("readPth refuses a file with a flipped bit, a truncated file and a file of another format", async () => {
     await writePth(path, tensors);
     const bytes = readFileSync(path);
     const at = bytes.indexOf(Buffer.from(Float32Array.of(1, -2).buffer));
@@ -103,6 +107,6 @@ describe("readPth", () => {
     refused(bytes.with(at + 1, 1)).toThrow(/^Expected the checksum \d+ of archive\/data\/0/);
     refused(bytes.subarray(0, -1)).toThrow(/^Expected "PK/);
     refused(Buffer.from("not a file of PyTorch's")).toThrow(/^Expected "PK/);
-    refused(new Uint8Array(0)).toThrow(/^Expected 22 bytes, found 0/);
+    refused(new Uint8Array(0)).toThrow(/^Expected 22 bytes, got 0/);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * PyTorch's own file format, written so that `torch.load(path, weights_only=True)` gives an OrderedDict of float32
- * tensors: a zip archive with one file of raw data for each tensor, and a pickle that says how to rebuild them.
+ * Writes PyTorch's own file format, from which `torch.load(path, weights_only=True)` returns an OrderedDict of float32
+ * tensors: a zip archive with one file of raw data for each tensor, and a pickle that rebuilds them.
  *
  * Sources: torch/serialization.py (names and order of the entries), Python's pickletools.py (the opcodes).
  */
@@ -10,14 +10,14 @@ import { elementCount } from "../element-count.ts";
 import type { NamedTensor } from "../safetensors/safetensors.ts";
 import { storedZip } from "./stored-zip.ts";
 
-/** As in PyTorch's own files, so that they can be loaded with `mmap=True`. */
+/** Alignment of each tensor's data, as in PyTorch's own files, which `mmap=True` needs. */
 const ALIGN_BYTES = 64;
 
 /**
- * Writes tensors under their names, in their order.
+ * Writes named tensors in order.
  *
  * @param check see `writeFileAtomically`
- * @throws LockstepError ERR_ZIP_TOO_LARGE beyond 4 GiB, and those of `writeFileAtomically`
+ * @throws LockstepError ERR_ZIP_TOO_LARGE beyond 4 GiB, ERR_DISK_FULL or ERR_NOT_WRITABLE, and the errors of `check`
  */
 export async function writePth(
   path: string,
@@ -37,24 +37,24 @@ export async function writePth(
   await writeFileAtomically(path, storedZip(entries, ALIGN_BYTES), check);
 }
 
-// Opcodes of pickle's protocol 2. A pickle is a program for a machine with a stack; MARK notes a place on it.
-const PROTO = Buffer.of(0x80, 2); // the version that follows
+// Opcodes of pickle's protocol 2. A pickle is a program for a stack machine; MARK marks a position on its stack.
+const PROTO = Buffer.of(0x80, 2); // a version number follows
 const MARK = Buffer.from("(");
-const TUPLE = Buffer.from("t"); // what lies above the mark becomes a tuple
+const TUPLE = Buffer.from("t"); // collects the values above the mark into a tuple
 const EMPTY_TUPLE = Buffer.from(")");
-const REDUCE = Buffer.from("R"); // calls the function below the topmost tuple with it
-const SET_ITEMS = Buffer.from("u"); // the keys and values above the mark go into the dict below it
-const PERSISTENT_ID = Buffer.from("Q"); // asks the loader for the object with the id on top: here a storage
+const REDUCE = Buffer.from("R"); // calls the function below the topmost tuple with that tuple
+const SET_ITEMS = Buffer.from("u"); // adds the keys and values above the mark to the dict below it
+const PERSISTENT_ID = Buffer.from("Q"); // asks the loader for the object with the id on top, which is a storage here
 const FALSE = Buffer.of(0x89);
 const STOP = Buffer.from(".");
 
-/** `OrderedDict([(name, tensor), …])` as a pickle. */
+/** Pickles `OrderedDict([(name, tensor), …])`. */
 function pickleStateDict(tensors: readonly NamedTensor[]): Uint8Array {
   const items = tensors.flatMap(({ name, shape, data }, i) => [text(name), ...tensor(i, shape, data.length)]);
   return Buffer.concat([PROTO, ...emptyOrderedDict(), MARK, ...items, SET_ITEMS, STOP]);
 }
 
-/** `torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, backward_hooks)` */
+/** Pickles `torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, backward_hooks)` */
 function tensor(index: number, shape: readonly number[], elements: number): Buffer[] {
   const storage = tuple(text("storage"), global("torch", "FloatStorage"), text(`${index}`), text("cpu"), int(elements));
   const size = tuple(...shape.map(int));
@@ -71,12 +71,12 @@ function tuple(...items: Buffer[]): Buffer[] {
   return [MARK, ...items, TUPLE];
 }
 
-/** GLOBAL: a function or class by module and name. */
+/** GLOBAL: pushes a function or class, by module and name. */
 function global(module: string, name: string): Buffer {
   return Buffer.from(`c${module}\n${name}\n`);
 }
 
-/** BINUNICODE: the bytes of the text in UTF-8, and before them their number. */
+/** BINUNICODE: pushes a text, as its length in bytes and its UTF-8 bytes. */
 function text(value: string): Buffer {
   const out = Buffer.alloc(5 + Buffer.byteLength(value), "X");
   out.writeUInt32LE(out.length - 5, 1);
@@ -84,14 +84,14 @@ function text(value: string): Buffer {
   return out;
 }
 
-/** BININT: 32 bits with sign. */
+/** BININT: pushes a signed 32-bit integer. */
 function int(value: number): Buffer {
   const out = Buffer.alloc(5, "J");
   out.writeInt32LE(value, 1);
   return out;
 }
 
-/** Elements from one index to the next along each axis. */
+/** Returns the stride of each axis, in elements. */
 function rowMajorStrides(shape: readonly number[]): number[] {
   return shape.map((_, axis) => elementCount(shape.slice(axis + 1)));
 }

@@ -1,6 +1,6 @@
 /**
- * Reads a `.pth` file that `writePth` wrote, as `torch.load` does: the pickle is a program, whose steps build the state
- * dict. Only the steps and calls that `writePth` uses are known, so nothing else can be run.
+ * Reads a `.pth` file that `writePth` wrote, as `torch.load` does: it runs the pickle, a program that builds the state
+ * dict. Only the opcodes and functions that `writePth` uses are known, so no other code can run.
  */
 
 import { elementCount } from "../element-count.ts";
@@ -14,13 +14,13 @@ type Items = [name: string, tensor: { shape: number[]; data: Float32Array }][];
 /**
  * Returns the tensors by name, in the order of the file.
  *
- * @throws RangeError for a file of another make, or a damaged one
+ * @throws RangeError if the file was written by another program, or is damaged
  */
 export function readPth(path: string): Weights {
   const entries = readStoredZip(path);
   const entry = (name: string) => {
     const bytes = entries.get(`archive/${name}`);
-    if (bytes === undefined) throw new RangeError(`Expected an entry archive/${name}, found none.`);
+    if (bytes === undefined) throw new RangeError(`Expected an entry archive/${name}, got none.`);
     return bytes;
   };
   const storage = ([, , key]: unknown[]) => new Float32Array(entry(`data/${key}`).buffer);

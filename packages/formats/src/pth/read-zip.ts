@@ -1,5 +1,5 @@
 /**
- * Reads an archive that `storedZip` made, entry by entry.
+ * Reads a zip archive that `storedZip` made, entry by entry.
  *
  * Source: PKWARE's APPNOTE.TXT 6.3.3, sections 4.3.7 (local header), 4.3.12 (central directory) and 4.3.16 (its end).
  */
@@ -9,13 +9,13 @@ import { crc32 } from "node:zlib";
 const END_BYTES = 22;
 const DIRECTORY_ENTRY_BYTES = 46;
 const LOCAL_HEADER_BYTES = 30;
-/** What one call to the system reads at the most. */
+/** Largest read per system call. */
 const READ_BYTES = 2 ** 30;
 
 /**
- * Returns the bytes of each entry by its name, in the order of the archive.
+ * Returns the bytes of each entry by name, in the order of the archive.
  *
- * @throws RangeError for a file that is no such archive, or whose entries are damaged
+ * @throws RangeError if the file is not such an archive, or an entry is damaged
  */
 export function readStoredZip(path: string): Map<string, Uint8Array<ArrayBuffer>> {
   const file = openSync(path, "r");
@@ -28,10 +28,12 @@ export function readStoredZip(path: string): Map<string, Uint8Array<ArrayBuffer>
     for (let at = 0; at < directory.length; ) {
       const entry = directory.subarray(at);
       assertSignature(entry, "PK\x01\x02");
-      const [nameBytes, extraBytes, commentBytes] = [28, 30, 32].map((field) => entry.readUInt16LE(field));
-      const name = entry.subarray(DIRECTORY_ENTRY_BYTES, DIRECTORY_ENTRY_BYTES + nameBytes!).toString();
+      const nameBytes = entry.readUInt16LE(28);
+      const extraBytes = entry.readUInt16LE(30);
+      const commentBytes = entry.readUInt16LE(32);
+      const name = entry.subarray(DIRECTORY_ENTRY_BYTES, DIRECTORY_ENTRY_BYTES + nameBytes).toString();
       entries.set(name, readEntry(file, entry, name));
-      at += DIRECTORY_ENTRY_BYTES + nameBytes! + extraBytes! + commentBytes!;
+      at += DIRECTORY_ENTRY_BYTES + nameBytes + extraBytes + commentBytes;
     }
     return entries;
   } finally {
@@ -39,28 +41,28 @@ export function readStoredZip(path: string): Map<string, Uint8Array<ArrayBuffer>
   }
 }
 
-/** @param entry where the directory tells of it */
+/** @param entry the entry's record in the central directory */
 function readEntry(file: number, entry: Buffer, name: string): Uint8Array<ArrayBuffer> {
   const [sum, bytes] = [entry.readUInt32LE(16), entry.readUInt32LE(20)];
   const at = entry.readUInt32LE(42);
   const header = read(file, at, LOCAL_HEADER_BYTES);
   assertSignature(header, "PK\x03\x04");
   const data = read(file, at + LOCAL_HEADER_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28), bytes);
-  if (crc32(data) !== sum) throw new RangeError(`Expected the checksum ${sum} of ${name}, found ${crc32(data)}.`);
+  if (crc32(data) !== sum) throw new RangeError(`Expected the checksum ${sum} for ${name}, got ${crc32(data)}.`);
   return data;
 }
 
 function assertSignature(bytes: Buffer, mark: string): void {
   const found = bytes.toString("latin1", 0, mark.length);
-  if (found !== mark) throw new RangeError(`Expected ${JSON.stringify(mark)}, found ${JSON.stringify(found)}.`);
+  if (found !== mark) throw new RangeError(`Expected ${JSON.stringify(mark)}, got ${JSON.stringify(found)}.`);
 }
 
-/** Bytes of a file in memory of their own, so that numbers in them are aligned. */
+/** Reads bytes of a file into a new, aligned buffer. */
 function read(file: number, position: number, bytes: number): Buffer<ArrayBuffer> {
   const out = Buffer.from(new ArrayBuffer(bytes));
   for (let done = 0; done < bytes; ) {
     const count = readSync(file, out, done, Math.min(bytes - done, READ_BYTES), position + done);
-    if (count === 0) throw new RangeError(`Expected ${position + bytes} bytes, found ${position + done}.`);
+    if (count === 0) throw new RangeError(`Expected ${position + bytes} bytes, got ${position + done}.`);
     done += count;
   }
   return out;

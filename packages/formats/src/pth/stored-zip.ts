@@ -1,5 +1,5 @@
 /**
- * Zip archives whose entries are stored, not compressed: the entries' bytes are used as they are, without copies.
+ * Builds zip archives whose entries are stored uncompressed, without copying the entries' bytes.
  *
  * Source: PKWARE's APPNOTE.TXT 6.3.3, sections 4.3.7 (local header), 4.3.12 (central directory) and 4.3.16 (its end).
  */
@@ -12,17 +12,17 @@ export interface ZipEntry {
   data: Uint8Array;
 }
 
-/** Zips without the 64-bit extension end here. */
+/** The limit of zips without the 64-bit extension. */
 const MAX_BYTES = 0xffffffff;
-/** 1 January 1980, the first day that a zip knows, so that equal entries make equal files. */
+/** 1 January 1980, the first date of the zip format. A fixed date makes equal entries yield equal files. */
 const DATE = (1 << 5) | 1;
 const VERSION = 20;
 const UTF8_NAMES = 1 << 11;
 
 /**
- * The archive as chunks to be written one after the other.
+ * Returns the archive as chunks to be written in order.
  *
- * @param alignBytes each entry's data begins at a multiple of this
+ * @param alignBytes each entry's data starts at a multiple of this
  * @throws LockstepError ERR_ZIP_TOO_LARGE beyond 4 GiB
  */
 export function storedZip(entries: readonly ZipEntry[], alignBytes: number): Uint8Array[] {
@@ -41,13 +41,13 @@ export function storedZip(entries: readonly ZipEntry[], alignBytes: number): Uin
   return [...chunks, ...directory, directoryEnd(directory, offset)];
 }
 
-/** The fields that the local header and the directory have in common: version, flags, method, time, CRC, sizes, name. */
+/** Encodes the fields shared by local header and directory: version, flags, method, time, CRC, sizes, name length. */
 function sharedFields(data: Uint8Array, nameBytes: number): Buffer {
   const bytes = u32(data.length);
   return Buffer.concat([u16(VERSION, UTF8_NAMES, 0, 0, DATE), u32(crc32(data)), bytes, bytes, u16(nameBytes)]);
 }
 
-/** An extra field ("FB", as PyTorch has it) of `bytes` modulo `alignBytes`, or one more multiple if that is too short. */
+/** Encodes an extra field ("FB", as in PyTorch's files) whose length is `bytes` modulo `alignBytes`, and at least 4. */
 function paddingField(bytes: number, alignBytes: number): Buffer {
   const length = 4 + ((((bytes - 4) % alignBytes) + alignBytes) % alignBytes);
   return Buffer.concat([Buffer.from("FB"), u16(length - 4), Buffer.alloc(length - 4)]);

@@ -1,17 +1,16 @@
 /**
- * Runs a pickle, which is a program for a stack machine that builds one value. Only the steps that `writePth` writes are
- * known.
+ * Runs a pickle: a program for a stack machine that builds one value. Only the opcodes that `writePth` writes are known.
  *
  * Source: Python's pickletools.py (the opcodes).
  */
 
-/** Stands on the stack where a tuple, or the items of a dict, begin. */
+/** Marks the start of a tuple, or of a dict's items, on the stack. */
 const MARK = Symbol("mark");
 
 /** The functions that a pickle may call, by module and name. */
 export type PickleFunctions = Readonly<Record<string, (...parameters: never[]) => unknown>>;
 
-/** The state of a pickle that is being run: what is read next, and the stack of values. */
+/** The state of a running pickle: the read position and the stack. */
 class Unpickler {
   readonly #pickle: Buffer;
   readonly #functions: PickleFunctions;
@@ -19,7 +18,7 @@ class Unpickler {
   readonly #stack: unknown[] = [];
   #at = 0;
 
-  /** Each opcode that changes the stack. STOP alone, ".", ends the program. */
+  /** The action of each opcode, except for STOP ("."), which ends the program. */
   readonly #steps: Record<string, () => void> = {
     "\x80": () => void this.#at++, // PROTO
     "(": () => this.#stack.push(MARK),
@@ -45,7 +44,8 @@ class Unpickler {
       const opcode = String.fromCharCode(this.#pickle.readUInt8(this.#at++));
       if (opcode === ".") return this.#stack.pop();
       const step = this.#steps[opcode];
-      if (step === undefined) throw new RangeError(`The opcode ${JSON.stringify(opcode)} is not known.`);
+      if (step === undefined)
+        throw new RangeError(`Expected an opcode that writePth writes, got ${JSON.stringify(opcode)}.`);
       step();
     }
   }
@@ -54,21 +54,21 @@ class Unpickler {
     const parameters = this.#popTuple();
     const name = String(this.#stack.pop());
     const call = this.#functions[name];
-    if (call === undefined) throw new RangeError(`The function ${name} is not known.`);
+    if (call === undefined) throw new RangeError(`Expected a function that writePth calls, got ${name}.`);
     return call(...(parameters as never[]));
   }
 
-  /** Adds the names and values above the mark to the dict below it, which is a list of pairs here. */
+  /** Adds the names and values above the mark to the dict below it, which is represented as a list of pairs. */
   #addItems(): void {
     const items = this.#popToMark();
     const dict = this.#stack.at(-1);
-    if (!Array.isArray(dict)) throw new RangeError("Expected a dict to add items to, found another value.");
+    if (!Array.isArray(dict)) throw new RangeError("Expected a dict to add items to, got another value.");
     for (let i = 0; i < items.length; i += 2) dict.push(items.slice(i, i + 2));
   }
 
   #popTuple(): unknown[] {
     const tuple = this.#stack.pop();
-    if (!Array.isArray(tuple)) throw new RangeError("Expected a tuple, found another value.");
+    if (!Array.isArray(tuple)) throw new RangeError("Expected a tuple, got another value.");
     return tuple;
   }
 
@@ -77,15 +77,15 @@ class Unpickler {
   }
 
   #line(): string {
-    const begin = this.#at;
-    this.#at = this.#pickle.indexOf("\n", begin) + 1;
-    return this.#pickle.toString("utf8", begin, this.#at - 1);
+    const start = this.#at;
+    this.#at = this.#pickle.indexOf("\n", start) + 1;
+    return this.#pickle.toString("utf8", start, this.#at - 1);
   }
 
   #text(): string {
-    const begin = this.#at + 4;
-    this.#at = begin + this.#pickle.readUInt32LE(this.#at);
-    return this.#pickle.toString("utf8", begin, this.#at);
+    const start = this.#at + 4;
+    this.#at = start + this.#pickle.readUInt32LE(this.#at);
+    return this.#pickle.toString("utf8", start, this.#at);
   }
 
   #int(): number {
@@ -95,10 +95,10 @@ class Unpickler {
 }
 
 /**
- * Returns the value that a pickle builds.
+ * Runs a pickle and returns the value that it builds.
  *
- * @param persistent gives the object that a persistent id names
- * @throws RangeError for a step or a function that is not known, or a pickle that is cut short
+ * @param persistent returns the object that a persistent id names
+ * @throws RangeError if an opcode or function is not known, or the pickle is truncated
  */
 export function unpickle(pickle: Buffer, functions: PickleFunctions, persistent: (id: unknown[]) => unknown): unknown {
   return new Unpickler(pickle, functions, persistent).run();

@@ -50,19 +50,19 @@ test.each<[kind: string, bytes: Buffer, remedy: string]>([
 ])("weights that are %s are called so, with what to do", (kind, bytes, remedy) => {
   const path = join(dir, "other.safetensors");
   writeFileSync(path, bytes);
-  const message = expect.stringMatching(/^.*other\.safetensors: expected a \.safetensors file, found /);
+  const message = expect.stringMatching(/^.*other\.safetensors: expected a \.safetensors file, got /);
   expect(() => readSafetensors(path)).toThrow(expect.objectContaining({ code: "ERR_SAFETENSORS", message }));
-  expect(() => readSafetensors(path)).toThrow(`found ${kind}. `);
+  expect(() => readSafetensors(path)).toThrow(`got ${kind}. `);
   expect(() => readSafetensors(path)).toThrow(remedy);
 });
 
-test("a .pth file of this program's own is called one, too", async () => {
+test("a .pth file that Lockstep wrote is recognized as one", async () => {
   const path = join(dir, "own.pth");
   await writePth(path, tensors);
-  expect(() => readSafetensors(path)).toThrow("found a .pth file of PyTorch. ");
+  expect(() => readSafetensors(path)).toThrow("got a .pth file of PyTorch. ");
 });
 
-test("a header whose length has the first bytes of gzip, zip or HTML is a header", () => {
+test("a header whose length looks like the first bytes of gzip, zip or HTML is read as a header", () => {
   for (const length of [0x8b1f, 0x4b50, 0x683c]) {
     const name = "n".repeat(length - 58);
     const json = JSON.stringify({ [name]: { dtype: "F32", shape: [1], data_offsets: [0, 4] } }).padEnd(length);

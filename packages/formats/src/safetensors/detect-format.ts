@@ -1,16 +1,16 @@
-/** Identifies a file given as .safetensors by its first bytes. */
+/** Detects the format of a file that was expected to be .safetensors, from its first bytes. */
 
 import { excerpt } from "@lockstep/errors";
 
-/** A kind of file that its first bytes reveal. */
+/** A file format that the first bytes reveal. */
 export interface FileFormat {
   /** "a .pth file of PyTorch" */
   name: string;
-  /** A sentence. */
+  /** What the user can do, as a sentence. */
   remedy: string;
 }
 
-/** Bytes that `detectFormat` needs of a file's beginning. */
+/** Number of leading bytes that `detectFormat` needs. */
 export const HEAD_BYTES = 1024;
 
 const CONVERT =
@@ -20,13 +20,13 @@ const UNPACK = "Unpack it, and name the .safetensors file that was in it.";
 const SAVE_AGAIN = "Save the weights in Python with safetensors.torch.save_file.";
 const CHAPTER = 'docs/models.md, "With weights of its own"';
 const LOAD = `Train with a --model module that loads it with tf.loadLayersModel (${CHAPTER}).`;
-/** Keras and TensorFlow.js have the same layouts, which are not those of a .safetensors file. */
+/** Keras and TensorFlow.js share their weight layouts, which differ from those of a .safetensors file. */
 const SET_WEIGHTS =
   `Write its weights as JSON: python3 -c 'import json, keras; json.dump({layer.name: [w.tolist() for w in layer.get_weights()] ` +
   `for layer in keras.models.load_model("in.keras").layers}, open("weights.json", "w"))'; then train with a --model module ` +
   `of the same layers that gives them to each with setWeights (${CHAPTER}).`;
 
-/** What begins with these bytes; of several that match, the first counts. */
+/** Formats by their leading bytes; the first match counts. */
 const MAGIC: readonly [bytes: Buffer, kind: FileFormat][] = [
   [Buffer.of(0x1f, 0x8b), { name: "a gzip archive", remedy: UNPACK }],
   [Buffer.from("BZh"), { name: "a bzip2 archive", remedy: UNPACK }],
@@ -44,31 +44,32 @@ const MAGIC: readonly [bytes: Buffer, kind: FileFormat][] = [
 ];
 
 /**
- * Returns undefined for what may be a damaged .safetensors file, or is nothing that is known.
+ * Detects the format of a file that is no .safetensors file.
  *
- * @param head the first `HEAD_BYTES` of the file, or all of it
+ * @param head the first `HEAD_BYTES` bytes of the file, or all of it
+ * @returns undefined if the format is unknown, or the file may be a damaged .safetensors file
  */
 export function detectFormat(head: Buffer): FileFormat | undefined {
   if (head.length === 0) return { name: "an empty file", remedy: "Copy or download it again." };
   return MAGIC.find(([bytes]) => startsWith(head, bytes))?.[1] ?? detectArchive(head) ?? detectText(head);
 }
 
-/** A .keras file is a zip archive with one of these as its first file. */
+/** Matches a .keras file: a zip archive with one of these as its first file. */
 const KERAS = /^PK.{28}(metadata\.json|config\.json|model\.weights\.h5)/s;
 
 const startsWith = (head: Buffer, bytes: Buffer) => head.subarray(0, bytes.length).equals(bytes);
 
-/** Whether it has no characters that stand in no text; bytes that are not UTF-8 have become U+FFFD. */
+/** Returns whether a text has only printable characters and white space. Invalid UTF-8 has become U+FFFD, which is neither. */
 const isPlainText = (text: string) => !/[^\P{C}\p{Cf}\t\n\r]|\uFFFD/u.test(text.slice(0, -1));
 
 function plainText(text: string): FileFormat {
   return {
     name: `text that begins with "${excerpt(text, 40)}"`,
-    remedy: "Read it: it may tell why a download failed.",
+    remedy: "Read it: it may explain why a download failed.",
   };
 }
 
-/** Archives and pickles, which are told apart by more than a few bytes. */
+/** Detects archives, pickles and ONNX models, which need more than a few leading bytes. */
 function detectArchive(head: Buffer): FileFormat | undefined {
   const text = head.toString("latin1");
   const [first = 0, second = 0, third = 0] = head;
@@ -93,11 +94,12 @@ function detectText(head: Buffer): FileFormat | undefined {
     .replace(/^\uFEFF/, "")
     .trimStart();
   if (/^<(!doctype html|html|head|body|!--)/i.test(text)) {
-    const remedy = "Download the file itself: this is what a server shows instead, such as its page about the file.";
+    const remedy =
+      "Download the file itself: this is a page that a server shows instead, such as its page about the file.";
     return { name: "an HTML page", remedy };
   }
   if (text.startsWith("<?xml"))
-    return { name: "an XML document", remedy: "Read it: it may tell why a download failed." };
+    return { name: "an XML document", remedy: "Read it: it may explain why a download failed." };
   if (!/^[{[]/.test(text)) return isPlainText(text) ? plainText(text) : undefined;
   if (text.includes('"modelTopology"')) return { name: "the model.json of a TensorFlow.js model", remedy: LOAD };
   if (text.includes('"weight_map"')) {

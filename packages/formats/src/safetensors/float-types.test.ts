@@ -28,7 +28,7 @@ test.each([
   },
 );
 
-test("float32 is read wherever it begins, and not copied where it need not be", () => {
+test("float32 is read at any offset, and copied only at an unaligned one", () => {
   const memory = Buffer.from(new ArrayBuffer(16));
   memory.writeFloatLE(1.5, 4);
   memory.writeFloatLE(-2, 9);

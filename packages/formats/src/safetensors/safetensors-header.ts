@@ -1,13 +1,13 @@
-/** The header of a safetensors file, checked: what comes from elsewhere may be anything. */
+/** Parses and checks the header of a safetensors file, which may come from anywhere. */
 import { excerpt, excerptOf, LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import { elementCount } from "../element-count.ts";
 import { FLOAT_TYPES, isFloatType } from "./float-types.ts";
 
-/** The header's key for text about the file; no tensor has this name. */
+/** The header's key for metadata. No tensor has this name. */
 export const METADATA = "__metadata__";
 
-/** A header has three levels: itself, a tensor's entry, and the shape in it. */
+/** Deepest nesting that is read. A valid header has three levels: the header, a tensor's entry, and its shape. */
 const MAX_DEPTH = 8;
 
 const entrySchema = z.strictObject({
@@ -21,23 +21,30 @@ export type Entry = z.infer<typeof entrySchema> & { name: string };
 /** The checked content of a header. */
 export interface Header {
   metadata: Record<string, string>;
-  /** In the order of their data, which they fill without gaps. */
+  /** In the order of their data. */
   entries: Entry[];
 }
 
 /**
- * Counters that PyTorch's BatchNorm and AveragedModel keep beside their weights; they are integers and no weights.
+ * Names of the counters that PyTorch's BatchNorm and AveragedModel save with their weights. They are integers.
  * Source: torch/nn/modules/batchnorm.py, torch/optim/swa_utils.py
  */
 const COUNTERS = /(^|\.)(num_batches_tracked|n_averaged)$/;
-const COUNTER_BYTES: Readonly<Record<string, number>> = { I64: 8, I32: 4 };
+const COUNTER_BYTES = new Map([
+  ["I64", 8],
+  ["I32", 4],
+]);
 
-/** Whether a tensor counts something, and is not read. */
+/** Returns whether a tensor is a counter, which is not read. */
 export function isCounter({ name, dtype }: Entry): boolean {
-  return COUNTERS.test(name) && Object.hasOwn(COUNTER_BYTES, dtype);
+  return COUNTERS.test(name) && COUNTER_BYTES.has(dtype);
 }
 
-/** @throws LockstepError ERR_SAFETENSORS */
+/**
+ * Parses the JSON of a header, and checks each entry.
+ *
+ * @throws LockstepError ERR_SAFETENSORS
+ */
 export function parseHeader(path: string, json: string): Header {
   const header = parseObject(path, json);
   assertFlatWithKeysOnce(path, json);
@@ -52,12 +59,12 @@ export function parseHeader(path: string, json: string): Header {
   };
 }
 
-/** Sees that the tensors fill the data without gaps, and returns the bytes of data. */
+/** Throws unless the tensors fill the data without gaps. Returns the length of the data in bytes. */
 export function assertLayout(path: string, entries: readonly Entry[], dataBytes: number): number {
   let end = 0;
   for (const { name, data_offsets } of entries) {
     if (data_offsets[0] !== end) {
-      throw invalidFile(path, `"${excerpt(name)}" to begin at byte ${end} of the data`, data_offsets[0]);
+      throw invalidFile(path, `"${excerpt(name)}" to start at byte ${end} of the data`, data_offsets[0]);
     }
     end = data_offsets[1];
   }
@@ -69,30 +76,30 @@ export function assertLayout(path: string, entries: readonly Entry[], dataBytes:
 export function invalidFile(
   path: string,
   expected: string,
-  found: string | number | bigint,
-  remedy = "The file is damaged or was cut short: copy or make it again.",
+  got: string | number | bigint,
+  remedy = "The file is damaged or truncated. Copy or create it again.",
 ): LockstepError {
-  return new LockstepError("ERR_SAFETENSORS", `${path}: expected ${expected}, found ${found}. ${remedy}`);
+  return new LockstepError("ERR_SAFETENSORS", `${path}: expected ${expected}, got ${got}. ${remedy}`);
 }
 
 function parseObject(path: string, json: string): Record<string, unknown> {
   try {
-    if (json.startsWith("{")) return JSON.parse(json); // as deep as it may be: V8 has a stack of its own for it
+    if (json.startsWith("{")) return JSON.parse(json); // safe at any depth: V8's parser does not recurse on the call stack
   } catch {
-    // Told below.
+    // Invalid JSON is reported below.
   }
   throw invalidFile(path, "a header that is a JSON object", JSON.stringify(json.slice(0, 40)));
 }
 
 /**
- * Looks at the text of a header that is JSON: how deep it is nested, since whoever walks through it may run out of
- * stack; and the keys of the outermost object, of which JSON.parse takes the last of two equal ones without a word.
+ * Checks the text of a header that is valid JSON: its nesting, because a deep value could overflow the stack of recursive
+ * code; and the keys of the outermost object, because JSON.parse silently keeps the last of two equal keys.
  */
 function assertFlatWithKeysOnce(path: string, json: string): void {
   const seen = new Set<string>();
   let depth = 0;
   for (let i = 0; i < json.length; i++) {
-    const character = json[i]!;
+    const character = json[i];
     if (character === "{" || character === "[") depth++;
     if (character === "}" || character === "]") depth--;
     if (depth > MAX_DEPTH) throw invalidFile(path, `a header nested at most ${MAX_DEPTH} deep`, "a deeper one");
@@ -103,17 +110,17 @@ function assertFlatWithKeysOnce(path: string, json: string): void {
   }
 }
 
-/** The place behind the string that begins here. */
+/** Returns the index after the string that starts at `start`. */
 function endOfString(json: string, start: number): number {
   let end = start + 1;
   while (json[end] !== '"') end += json[end] === "\\" ? 2 : 1;
   return end + 1;
 }
 
-/** Whether the string that ends here has a value. */
+/** Returns whether the string that ends at `end` is a key. */
 function isKey(json: string, end: number): boolean {
   let next = end;
-  while (" \t\r\n".includes(json[next]!)) next++;
+  while (" \t\r\n".includes(json.charAt(next))) next++;
   return json[next] === ":";
 }
 
@@ -122,7 +129,7 @@ function assertNewName(path: string, key: string, seen: Set<string>): void {
   seen.add(key);
 }
 
-/** Not zod's record, which leaves out a key "__proto__". */
+/** Returns whether a value maps text to text. Zod's record is not used because it drops a key "__proto__". */
 function isTextRecord(value: unknown): value is Record<string, string> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   return Object.values(value).every((item) => typeof item === "string");
@@ -142,7 +149,8 @@ function parseEntry(path: string, name: string, value: unknown): Entry {
 function bytesPerElement(path: string, entry: Entry): number {
   const { name, dtype } = entry;
   if (isFloatType(dtype)) return FLOAT_TYPES[dtype].bytesPerElement;
-  if (isCounter(entry)) return COUNTER_BYTES[dtype]!;
+  const counterBytes = isCounter(entry) ? COUNTER_BYTES.get(dtype) : undefined;
+  if (counterBytes !== undefined) return counterBytes;
   const remedy = "Convert it in Python with tensor.float() and save it again.";
   throw invalidFile(path, `dtype F32, F16 or BF16 for "${excerpt(name)}"`, excerpt(dtype), remedy);
 }

@@ -57,7 +57,7 @@ const product = (shape: number[]) => elementCount(shape);
 const metadataArbitrary = fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true });
 
 describe("safetensors", () => {
-  test("has the bytes that the format's description asks for", () => {
+  test("encodeSafetensors writes the bytes that the format's specification asks for", () => {
     const bytes = encodeSafetensors([{ name: "w", shape: [1, 2], data: Float32Array.of(1, -2) }], { a: "b" });
     const json = '{"__metadata__":{"a":"b"},"w":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}';
     expect(json.length).toBe(81);
@@ -69,7 +69,7 @@ describe("safetensors", () => {
     expect(Buffer.from(bytes)).toEqual(Buffer.concat(expected));
   });
 
-  test("reading undoes writing, to the bit and in order", async () => {
+  test("readSafetensors returns the tensors that were written, bit for bit and in order", async () => {
     await fc.assert(
       fc.asyncProperty(tensorsArbitrary, metadataArbitrary, async (tensors, metadata) => {
         await writeSafetensors(path, tensors, metadata);
@@ -81,7 +81,7 @@ describe("safetensors", () => {
     );
   });
 
-  test("a tensor may be empty", async () => {
+  test("an empty tensor is written and read", async () => {
     const empty = { name: "w", shape: [2, 0], data: new Float32Array(0) };
     await writeSafetensors(path, [tensor("a", 1), empty, tensor("b", 1)]);
     const { tensors } = readSafetensors(path);
@@ -89,13 +89,13 @@ describe("safetensors", () => {
     expect(tensors.get("b")).toEqual({ shape: [1], data: Float32Array.of(0.5) });
   });
 
-  test("writes only the part of a buffer that a tensor shows", async () => {
+  test("encodeSafetensors writes only the range of a buffer that a tensor views", async () => {
     const data = Float32Array.of(1, 2, 3, 4).subarray(1, 3);
     await writeSafetensors(path, [{ name: "w", shape: [2], data }]);
     expect(readSafetensors(path).tensors.get("w")?.data).toEqual(Float32Array.of(2, 3));
   });
 
-  test("a file cut at any byte, or with a byte too many, is refused with its name", () => {
+  test("readSafetensors names and refuses a file truncated at any byte, or with a byte too many", () => {
     const bytes = encodeSafetensors([tensor("a", 2, 3), tensor("b", 1)], { step: "1" });
     for (let length = 0; length < bytes.length; length++) {
       writeFileSync(path, bytes.subarray(0, length));
@@ -104,7 +104,7 @@ describe("safetensors", () => {
       );
     }
     writeFileSync(path, Buffer.concat([bytes, Buffer.of(0)]));
-    expect(() => readSafetensors(path)).toThrow("expected 28 bytes of data, found 29. The file is damaged");
+    expect(() => readSafetensors(path)).toThrow("expected 28 bytes of data, got 29. The file is damaged");
   });
 
   const entry = (begin: number, end: number, shape = [(end - begin) / 4], dtype = "F32") => ({
@@ -116,54 +116,54 @@ describe("safetensors", () => {
     [
       "a dtype that would lose something",
       { w: entry(0, 12, [3], "I32") },
-      'dtype F32, F16 or BF16 for "w", found I32. Convert',
+      'dtype F32, F16 or BF16 for "w", got I32. Convert',
     ],
     [
       "half the bytes of a dtype",
       { w: entry(0, 12, [3], "F64") },
-      'dtype F32, F16 or BF16 for "w", found F64. Convert it',
+      'dtype F32, F16 or BF16 for "w", got F64. Convert it',
     ],
-    ["16-bit floats of another length", { w: entry(0, 12, [3], "F16") }, '6 bytes for "w" [3], found 12'],
-    ["a gap", { a: entry(0, 4), b: entry(8, 12) }, '"b" to begin at byte 4 of the data, found 8'],
-    ["an overlap", { a: entry(0, 8), b: entry(4, 12) }, '"b" to begin at byte 8 of the data, found 4'],
-    ["a tensor outside of the file", { a: entry(0, 400) }, "400 bytes of data, found 12"],
-    ["a shape that does not fit", { a: entry(0, 12, [2, 2]) }, '16 bytes for "a" [2,2], found 12'],
+    ["16-bit floats of another length", { w: entry(0, 12, [3], "F16") }, '6 bytes for "w" [3], got 12'],
+    ["a gap", { a: entry(0, 4), b: entry(8, 12) }, '"b" to start at byte 4 of the data, got 8'],
+    ["an overlap", { a: entry(0, 8), b: entry(4, 12) }, '"b" to start at byte 8 of the data, got 4'],
+    ["a tensor outside of the file", { a: entry(0, 400) }, "400 bytes of data, got 12"],
+    ["a shape that does not fit", { a: entry(0, 12, [2, 2]) }, '16 bytes for "a" [2,2], got 12'],
     ["an entry of another form", { a: { dtype: "F32", shape: [-1], data_offsets: [0, 4] } }, 'data_offsets of "a"'],
-    ["metadata that is not text", { __metadata__: { step: 1 } }, 'metadata that maps text to text, found {"step":1}'],
-    ["metadata that is a list", { __metadata__: [] }, "metadata that maps text to text, found []"],
-    ["no JSON", '{"a":', 'a JSON object, found "{\\"a\\":"'],
-    ["JSON of another kind", "[]", 'a JSON object, found "[]"'],
+    ["metadata that is not text", { __metadata__: { step: 1 } }, 'metadata that maps text to text, got {"step":1}'],
+    ["metadata that is a list", { __metadata__: [] }, "metadata that maps text to text, got []"],
+    ["no JSON", '{"a":', 'a JSON object, got "{\\"a\\":"'],
+    ["JSON of another kind", "[]", 'a JSON object, got "[]"'],
     [
       "a name that comes twice",
       `{"a":${JSON.stringify(entry(0, 12))}, "\\u0061" :${JSON.stringify(entry(0, 12))}}`,
-      "each tensor once, found a twice",
+      "each tensor once, got a twice",
     ],
-  ])("refuses %s", (_, header, message) => {
+  ])("readSafetensors refuses %s", (_, header, message) => {
     expect(() => readFile(header, 12)).toThrow(message);
   });
 
-  test("takes tensors in any order of the header, and names that look like JSON", () => {
+  test("readSafetensors accepts any order in the header, and names that look like JSON", () => {
     const file = readFile({ '{"b":': entry(4, 12), a: entry(0, 4) }, 12);
     expect([...file.tensors.keys()]).toEqual(["a", '{"b":']);
   });
 
-  test("refuses an absurd header length without reading it", () => {
+  test("readSafetensors refuses an absurd header length without reading the header", () => {
     writeFileSync(path, Buffer.alloc(16, 0xff));
-    expect(() => readSafetensors(path)).toThrow("a header of at most 100000000 bytes, found 18446744073709551615");
+    expect(() => readSafetensors(path)).toThrow("a header of at most 100000000 bytes, got 18446744073709551615");
   });
 
-  test("skips the integers that PyTorch counts with, and asks for no conversion", () => {
+  test("readSafetensors skips PyTorch's integer counters", () => {
     const counter = { dtype: "I64", shape: [], data_offsets: [4, 12] };
     const header = { "bn.weight": entry(0, 4), "bn.num_batches_tracked": counter };
     expect([...readFile(header, 12).tensors.keys()]).toEqual(["bn.weight"]);
     const averaged = { n_averaged: { ...counter, data_offsets: [0, 8] }, "module.fc.weight": entry(8, 12) };
     expect([...readFile(averaged, 12).tensors.keys()]).toEqual(["module.fc.weight"]);
     expect(() => readFile({ ...header, steps: { ...counter, data_offsets: [12, 20] } }, 20)).toThrow(
-      'for "steps", found I64',
+      'for "steps", got I64',
     );
   });
 
-  test("widens 16-bit floats, wherever in the file they and others begin", () => {
+  test("readSafetensors widens 16-bit floats at any offset", () => {
     const json = JSON.stringify({
       a: { dtype: "F16", shape: [1], data_offsets: [0, 2] },
       b: entry(2, 6),
@@ -179,18 +179,18 @@ describe("safetensors", () => {
     ]);
   });
 
-  test("refuses a header nested 200,000 deep, in any place, without running out of stack", () => {
+  test("readSafetensors refuses a header nested 200,000 deep without a stack overflow", () => {
     const deep = "[".repeat(200_000) + "]".repeat(200_000);
     for (const header of [
       `{"a":${deep}}`,
       `{"__metadata__":{"x":${deep}}}`,
       `{"a":${'{"a":'.repeat(200_000)}1${"}".repeat(200_000)}}`,
     ]) {
-      expect(() => readFile(header, 0)).toThrow("a header nested at most 8 deep, found a deeper one.");
+      expect(() => readFile(header, 0)).toThrow("a header nested at most 8 deep, got a deeper one.");
     }
   });
 
-  test("prints little of a name or a value that is long", () => {
+  test("errors of readSafetensors shorten long names and values", () => {
     const long = "x".repeat(100_000);
     const headers = [
       { [long]: 1 },
@@ -211,23 +211,23 @@ describe("safetensors", () => {
     for (const header of headers) expect(messageOf(() => readFile(header, 4)).length).toBeLessThan(500);
   });
 
-  test("reads a name of ten million characters", () => {
+  test("readSafetensors reads a name of ten million characters", () => {
     const name = "x".repeat(10_000_000);
     expect(readFile({ [name]: entry(0, 4) }, 4).tensors.size).toBe(1);
   });
 
-  test("names the files in a folder that was given instead of one of them", () => {
+  test("readSafetensors names the files in a folder that was given in place of a file", () => {
     writeFileSync(path, encodeSafetensors([tensor("a", 1)], {}));
     expect(() => readSafetensors(dirname(path))).toThrow(
-      "expected a .safetensors file, found a folder. Name a file in it: x.safetensors.",
+      "expected a .safetensors file, got a folder. Name a file in it: x.safetensors.",
     );
   });
 
-  test("refuses a missing file", () => {
+  test("readSafetensors refuses a missing file", () => {
     expect(() => readSafetensors(`${path}.none`)).toThrow(/^Cannot open .*\.none \(ENOENT/);
   });
 
-  test("refuses to write a name twice, the reserved name, or a shape that does not fit", async () => {
+  test("encodeSafetensors refuses a duplicate name, the reserved name and a shape that does not match", async () => {
     expect(() => encodeSafetensors([tensor("a", 1), tensor("a", 2)], {})).toThrow('each tensor once, got "a" twice');
     expect(() => encodeSafetensors([tensor("__metadata__", 1)], {})).toThrow("twice");
     await expect(writeSafetensors(path, [{ ...tensor("a", 2), shape: [3] }])).rejects.toThrow(
@@ -235,7 +235,7 @@ describe("safetensors", () => {
     );
   });
 
-  test("leaves no temporary file and no half-written one", async () => {
+  test("writeSafetensors leaves no temporary and no incomplete file", async () => {
     await writeSafetensors(path, [tensor("a", 2)]);
     const before = readFileSync(path);
     await expect(writeSafetensors(path, [tensor("a", 1), tensor("a", 1)])).rejects.toThrow();

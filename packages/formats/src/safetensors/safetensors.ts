@@ -1,7 +1,7 @@
 /**
- * The safetensors format: the length of the header as 8 bytes, little-endian; the header in JSON, which gives each
- * tensor's dtype, shape and place in the data; then the data of all tensors without gaps. What is written here is
- * float32, and the header is padded with spaces to a multiple of 8 bytes; 16-bit floats are read, too, and widened.
+ * Reads and writes safetensors files. A file holds the length of the header (8 bytes, little-endian); the header in JSON,
+ * with each tensor's dtype, shape and data offsets; then the data of all tensors without gaps. Files are written in
+ * float32, with the header padded by spaces to a multiple of 8 bytes. 16-bit floats are read too, and widened.
  *
  * Source: https://huggingface.co/docs/safetensors#format
  */
@@ -10,10 +10,10 @@ import { excerpt, LockstepError } from "@lockstep/errors";
 import { writeFileAtomically } from "@lockstep/files";
 import { elementCount } from "../element-count.ts";
 import { detectFormat, HEAD_BYTES } from "./detect-format.ts";
-import { FLOAT_TYPES } from "./float-types.ts";
-import { assertLayout, type Header, invalidFile, isCounter, METADATA, parseHeader } from "./safetensors-header.ts";
+import { FLOAT_TYPES, isFloatType } from "./float-types.ts";
+import { assertLayout, type Header, invalidFile, METADATA, parseHeader } from "./safetensors-header.ts";
 
-/** A float32 tensor with its elements in row-major order; a name stands once in a file. */
+/** A float32 tensor with its elements in row-major order. Its name is unique in a file. */
 export interface NamedTensor {
   name: string;
   shape: readonly number[];
@@ -30,17 +30,17 @@ export interface SafetensorsFile {
 /** The limit of the reference implementation. */
 const MAX_HEADER_BYTES = 100_000_000;
 
-/** A whole file in memory; `writeSafetensors` makes no such copy. */
+/** Encodes a file in memory, which copies the tensors; `writeSafetensors` does not. */
 export function encodeSafetensors(tensors: readonly NamedTensor[], metadata: Record<string, string>): Uint8Array {
   return Buffer.concat(fileChunks(tensors, metadata));
 }
 
 /**
- * Writes a file atomically, straight from the tensors' own memory, which may not change meanwhile.
+ * Writes a file atomically and without copying the tensors, which may not change meanwhile.
  *
  * @param check see `writeFileAtomically`
- * @throws LockstepError ERR_TENSORS for a name that comes twice or a shape that does not fit its data, and those of
- *   `writeFileAtomically`
+ * @throws LockstepError ERR_TENSORS for a duplicate name or a shape that does not match its data, ERR_DISK_FULL or
+ *   ERR_NOT_WRITABLE, and the errors of `check`
  */
 export async function writeSafetensors(
   path: string,
@@ -52,26 +52,25 @@ export async function writeSafetensors(
 }
 
 /**
- * Reads and checks a whole file.
+ * Reads and checks a file.
  *
  * @throws LockstepError ERR_SAFETENSORS that names the file, what was expected and what was found
  */
 export function readSafetensors(path: string): SafetensorsFile {
   return withFile(path, (file) => {
-    const { metadata, entries, dataBegin, dataBytes } = readHeader(path, file);
-    const data = read(path, file, dataBegin, dataBytes);
+    const { metadata, entries, dataStart, dataBytes } = readHeader(path, file);
+    const data = read(path, file, dataStart, dataBytes);
     const tensors: SafetensorsFile["tensors"] = new Map();
     for (const entry of entries) {
       const { name, dtype, shape, data_offsets } = entry;
-      if (isCounter(entry)) continue;
-      const toFloat32 = FLOAT_TYPES[dtype as keyof typeof FLOAT_TYPES].toFloat32;
-      tensors.set(name, { shape, data: toFloat32(data.subarray(...data_offsets)) });
+      if (!isFloatType(dtype)) continue; // a counter: `parseHeader` refuses all other types
+      tensors.set(name, { shape, data: FLOAT_TYPES[dtype].toFloat32(data.subarray(...data_offsets)) });
     }
     return { metadata, tensors };
   });
 }
 
-/** Like `readSafetensors`, without reading the tensors: quick, whatever the size of the file. */
+/** Reads and checks only the header, which is fast for files of any size. Returns the metadata. */
 export function readSafetensorsMetadata(path: string): Record<string, string> {
   return withFile(path, (file) => readHeader(path, file).metadata);
 }
@@ -80,9 +79,9 @@ function fileChunks(tensors: readonly NamedTensor[], metadata: Record<string, st
   assertTensors(tensors);
   let end = 0;
   const entries = tensors.map(({ name, shape, data }) => {
-    const begin = end;
+    const start = end;
     end += data.byteLength;
-    return [name, { dtype: "F32", shape, data_offsets: [begin, end] }];
+    return [name, { dtype: "F32", shape, data_offsets: [start, end] }];
   });
   const json = Buffer.from(JSON.stringify(Object.fromEntries([[METADATA, metadata], ...entries])));
   const header = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, " ");
@@ -128,23 +127,23 @@ function folderError(path: string): LockstepError {
   return invalidFile(path, "a .safetensors file", "a folder", remedy);
 }
 
-function readHeader(path: string, file: number): Header & { dataBegin: number; dataBytes: number } {
+function readHeader(path: string, file: number): Header & { dataStart: number; dataBytes: number } {
   const fileBytes = fstatSync(file).size;
   assertNoOtherFormat(path, read(path, file, 0, Math.min(HEAD_BYTES, fileBytes)));
   const headerBytes = readHeaderBytes(path, file, fileBytes);
   const header = parseHeader(path, read(path, file, 8, headerBytes).toString());
-  const dataBegin = 8 + headerBytes;
-  return { ...header, dataBegin, dataBytes: assertLayout(path, header.entries, fileBytes - dataBegin) };
+  const dataStart = 8 + headerBytes;
+  return { ...header, dataStart, dataBytes: assertLayout(path, header.entries, fileBytes - dataStart) };
 }
 
-/** Says what a file is that is of another known kind. */
+/** Throws if the file is in another known format. */
 function assertNoOtherFormat(path: string, head: Buffer): void {
   const mayBeOne = head.length > 8 && head.readUInt32LE(4) === 0 && head[8] === "{".charCodeAt(0);
   const kind = mayBeOne ? undefined : detectFormat(head);
   if (kind !== undefined) throw invalidFile(path, "a .safetensors file", kind.name, kind.remedy);
 }
 
-/** Bytes of a file, in memory of their own. */
+/** Reads bytes of a file into a new, aligned buffer. */
 function read(path: string, file: number, position: number, bytes: number): Buffer<ArrayBuffer> {
   const out = Buffer.from(new ArrayBuffer(bytes));
   for (let done = 0; done < bytes; ) {
@@ -159,7 +158,7 @@ function readHeaderBytes(path: string, file: number, fileBytes: number): number 
   if (fileBytes < 8) throw invalidFile(path, "at least 8 bytes", `${fileBytes}`);
   const headerBytes = read(path, file, 0, 8).readBigUInt64LE();
   if (headerBytes > MAX_HEADER_BYTES) {
-    const remedy = "It is no .safetensors file, or damaged: copy or make it again.";
+    const remedy = "It is not a .safetensors file, or it is damaged. Copy or create it again.";
     throw invalidFile(path, `a header of at most ${MAX_HEADER_BYTES} bytes`, headerBytes, remedy);
   }
   if (headerBytes > fileBytes - 8) throw invalidFile(path, `a header of ${headerBytes} bytes`, `${fileBytes - 8}`);

@@ -1,4 +1,4 @@
-/** CRC-32C, Castagnoli's: the checksum of TFRecord files. Source: RFC 3720, appendix B.4. */
+/** Computes CRC-32C (Castagnoli), the checksum of TFRecord files. Source: RFC 3720, appendix B.4. */
 
 const REVERSED_POLYNOMIAL = 0x82f63b78;
 const crcOfByte = Uint32Array.from({ length: 256 }, (_, byte) => {

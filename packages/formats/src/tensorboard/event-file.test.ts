@@ -13,7 +13,7 @@ afterEach(() => rmSync(dir, { recursive: true }));
 
 const startedAt = new Date(1_700_000_000_500);
 
-test("An event file begins with its version and holds each event's time, step and scalars", () => {
+test("an event file starts with its version and holds each event's time, step and scalars", () => {
   const append = startEventFile(dir, startedAt, [{ timeMs: 1_700_000_001_000, step: 1, scalars: { lr: 0.25 } }]);
   append({ timeMs: 1_700_000_002_000, step: 300, scalars: { lr: 0.125, "train/loss": -1.5 } });
   expect(decodeEventFile(dir)).toEqual([
@@ -23,7 +23,7 @@ test("An event file begins with its version and holds each event's time, step an
   ]);
 });
 
-test("An event file takes the place of earlier ones, and of no other file", () => {
+test("an event file replaces earlier event files, and no other file", () => {
   writeFileSync(join(dir, "events.out.tfevents.1.elsewhere"), "");
   writeFileSync(join(dir, "notes"), "");
   startEventFile(dir, startedAt, []);

@@ -1,6 +1,6 @@
 /**
- * Event files of TensorBoard: scalars by tag and step. A file is a sequence of records (TFRecord); a record is an
- * `Event` message of protocol buffers with its length and two checksums.
+ * Writes TensorBoard's event files, which hold scalars by tag and step. A file is a sequence of records (TFRecord). A
+ * record is an `Event` message of protocol buffers with its length and two checksums.
  *
  * Sources: tensorflow/core/lib/io/record_writer.h (framing), tensorflow/core/util/event.proto and
  * tensorflow/core/framework/summary.proto (field numbers).
@@ -12,24 +12,24 @@ import { appendToFile, writeSmallFile } from "@lockstep/files";
 import { double, type Fields, float, int, message, text } from "../protobuf/write.ts";
 import { crc32c } from "./crc-32c.ts";
 
-/** TensorBoard knows its files by how their names begin. */
+/** The prefix by which TensorBoard recognizes its files. */
 const EVENTS = "events.out.tfevents.";
 
-/** An event gives the values of some scalars at one step. */
+/** The values of some scalars at one step. */
 export interface ScalarEvent {
-  /** Wall time in milliseconds since 1970. */
+  /** Wall-clock time in milliseconds since 1970. */
   timeMs: number;
   step: number;
-  /** By tag: "train/loss". */
+  /** Values by tag, such as "train/loss". */
   scalars: Record<string, number>;
 }
 
 /**
- * Starts an event file in `dir` that holds `events`, in the place of all event files that stood there before. Its name
- * holds `startedAt` and the host's.
+ * Starts an event file in `dir` with `events`, and removes all previous event files there. The file's name contains
+ * `startedAt` and the host name.
  *
- * @returns a function that adds an event to the end of the file
- * @throws LockstepError ERR_DISK_FULL or ERR_NOT_WRITABLE, as the returned function does
+ * @returns a function that appends an event to the file
+ * @throws LockstepError ERR_DISK_FULL or ERR_NOT_WRITABLE; the returned function throws the same
  */
 export function startEventFile(
   dir: string,
@@ -49,24 +49,24 @@ function encode({ timeMs, step, scalars }: ScalarEvent): Buffer {
   return record(eventProto(timeMs, step, message(5, values)));
 }
 
-/** Event: wall_time = 1 (double, seconds), step = 2 (int64), and one of file_version = 3 and summary = 5. */
-function eventProto(timeMs: number, step: number, what: Fields): Buffer {
-  return Buffer.concat([...double(1, timeMs / 1000), ...int(2, step), ...what]);
+/** Encodes an Event: wall_time = 1 (double, seconds), step = 2 (int64), and one of file_version = 3 and summary = 5. */
+function eventProto(timeMs: number, step: number, content: Fields): Buffer {
+  return Buffer.concat([...double(1, timeMs / 1000), ...int(2, step), ...content]);
 }
 
-/** Summary.value = 1, with tag = 1 (string) and simple_value = 2 (float). */
+/** Encodes Summary.value = 1, with tag = 1 (string) and simple_value = 2 (float). */
 function scalarProto(tag: string, value: number): Fields {
   return message(1, [...text(1, tag), ...float(2, value)]);
 }
 
-/** TFRecord: length (8 bytes), its CRC, data, its CRC; little-endian. */
+/** Encodes a TFRecord: length (8 bytes), its CRC, data, its CRC; little-endian. */
 function record(data: Buffer): Buffer {
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(data.length));
   return Buffer.concat([length, maskedCrc(length), data, maskedCrc(data)]);
 }
 
-/** "Masked", since the checksum of data that holds its own checksum is a constant. */
+/** Returns the masked checksum. TFRecord masks it because the checksum of data that contains its own checksum is constant. */
 function maskedCrc(bytes: Uint8Array): Buffer {
   const crc = crc32c(bytes);
   const out = Buffer.alloc(4);

@@ -1,9 +1,10 @@
-/** A reader of TensorBoard's event files that shares nothing with the writer but the checksum. */
+/** Reads TensorBoard's event files, sharing only the checksum with the writer. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { at, present } from "@lockstep/errors";
 import { crc32c } from "../tensorboard/crc-32c.ts";
 
-/** An event as it stands in the file; one without a step has step 0. */
+/** An event of a file. An event without a step has step 0. */
 export interface DecodedEvent {
   wallTime: number;
   step: number;
@@ -11,25 +12,25 @@ export interface DecodedEvent {
   scalars: Record<string, number>;
 }
 
-/** A reader of its own: fields as (number, wire type, value), by the protocol buffers' encoding guide. */
+/** Yields each field's number and value, following the protocol buffers' encoding guide. */
 function* fieldsOf(bytes: Buffer): Generator<[number, Buffer | number]> {
-  let at = 0;
+  let position = 0;
   const readVarint = () => {
     let value = 0;
     for (let factor = 1; ; factor *= 128) {
-      const byte = bytes[at++]!;
+      const byte = bytes.readUInt8(position++);
       value += (byte & 127) * factor;
       if (byte < 128) return value;
     }
   };
-  while (at < bytes.length) {
+  while (position < bytes.length) {
     const key = readVarint();
     const wireType = key & 7;
     if (wireType === 0) yield [key >> 3, readVarint()];
     else {
       const length = wireType === 1 ? 8 : wireType === 5 ? 4 : readVarint();
-      at += length;
-      yield [key >> 3, bytes.subarray(at - length, at)];
+      position += length;
+      yield [key >> 3, bytes.subarray(position - length, position)];
     }
   }
 }
@@ -42,8 +43,8 @@ function decodeEvent(bytes: Buffer): DecodedEvent {
     if (field === 3) decoded.fileVersion = value.toString();
     if (field !== 5) continue;
     for (const [, summaryValue] of fieldsOf(value as Buffer)) {
-      const { 1: tag, 2: simple } = Object.fromEntries(fieldsOf(summaryValue as Buffer)) as Record<number, Buffer>;
-      decoded.scalars[tag!.toString()] = simple!.readFloatLE();
+      const { 1: tag, 2: value } = Object.fromEntries(fieldsOf(summaryValue as Buffer)) as Record<number, Buffer>;
+      decoded.scalars[String(present(tag, "a tag"))] = present(value, "a value").readFloatLE();
     }
   }
   return decoded;
@@ -52,19 +53,18 @@ function decodeEvent(bytes: Buffer): DecodedEvent {
 /**
  * Reads the only event file in `dir`.
  *
- * @throws RangeError for a record whose checksums are not those of its bytes
+ * @throws RangeError if a record's checksum is wrong
  */
 export function decodeEventFile(dir: string): DecodedEvent[] {
-  const [name] = readdirSync(dir);
-  const bytes = readFileSync(join(dir, name!));
+  const bytes = readFileSync(join(dir, at(readdirSync(dir), 0)));
   const events: DecodedEvent[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const length = Number(bytes.readBigUInt64LE(at));
-    assertSum(bytes.subarray(at, at + 8), bytes.readUInt32LE(at + 8));
-    const data = bytes.subarray(at + 12, at + 12 + length);
-    assertSum(data, bytes.readUInt32LE(at + 12 + length));
+  for (let start = 0; start < bytes.length; ) {
+    const length = Number(bytes.readBigUInt64LE(start));
+    assertSum(bytes.subarray(start, start + 8), bytes.readUInt32LE(start + 8));
+    const data = bytes.subarray(start + 12, start + 12 + length);
+    assertSum(data, bytes.readUInt32LE(start + 12 + length));
     events.push(decodeEvent(data));
-    at += 16 + length;
+    start += 16 + length;
   }
   return events;
 }
@@ -74,7 +74,7 @@ function assertSum(bytes: Buffer, masked: number): void {
     throw new RangeError(`Expected the checksum ${crc32c(bytes)}, got ${unmask(masked)}.`);
 }
 
-/** As in TensorFlow's crc32c.h. */
+/** Reverses the masking, as in TensorFlow's crc32c.h. */
 function unmask(masked: number): number {
   const rotated = (masked - 0xa282ead8) >>> 0;
   return ((rotated >>> 17) | (rotated << 15)) >>> 0;

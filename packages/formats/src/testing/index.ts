@@ -1,2 +1,2 @@
-/** What tests of other packages need to look into files. */
+/** Helpers of other packages' tests that read files. */
 export { type DecodedEvent, decodeEventFile } from "./decoded-events.ts";

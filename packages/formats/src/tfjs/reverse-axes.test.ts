@@ -7,7 +7,7 @@ const axes = fc.tuple(length, length, length);
 const counted = (size: number) => Float32Array.from({ length: size }, (_, i) => i);
 
 describe("reversing the axes of a kernel", () => {
-  test("moves element [p, i, o] to [o, i, p]", () => {
+  test("toTorchOrder moves element [p, i, o] to [o, i, p]", () => {
     fc.assert(
       fc.property(axes, ([positions, inputs, outputs]) => {
         const values = counted(positions * inputs * outputs);
@@ -15,13 +15,13 @@ describe("reversing the axes of a kernel", () => {
         for (let p = 0; p < positions; p++)
           for (let i = 0; i < inputs; i++)
             for (let o = 0; o < outputs; o++)
-              expected[(o * inputs + i) * positions + p] = values[(p * inputs + i) * outputs + o]!;
+              expected[(o * inputs + i) * positions + p] = values[(p * inputs + i) * outputs + o] ?? Number.NaN;
         expect(toTorchOrder(values, [positions, inputs, outputs])).toEqual(expected);
       }),
     );
   });
 
-  test("is undone by its inverse", () => {
+  test("toTfOrder reverses toTorchOrder", () => {
     fc.assert(
       fc.property(axes, (shape) => {
         const values = counted(shape[0] * shape[1] * shape[2]);

@@ -1,46 +1,50 @@
 /** Converts kernels between the layouts of TensorFlow.js and PyTorch. */
 
 /**
- * [positions, inputs, outputs] of a kernel in TensorFlow.js. With it, each change of layout is one reversal of axes:
- * a convolution's HWIO is [h·w, i, o] and becomes OIHW = [o, i, h·w]; a Dense kernel [in, out] has one position; and
- * one that follows Flatten has rows in HWC order, [h·w, c, out], which become columns in CHW order, [out, c, h·w].
+ * The axes [positions, inputs, outputs] of a kernel in TensorFlow.js. With them, each change of layout is one reversal of
+ * axes: a convolution's HWIO is [h·w, i, o] and becomes OIHW = [o, i, h·w]; a Dense kernel [in, out] has one position; and
+ * a Dense kernel after Flatten has rows in HWC order, [h·w, c, out], which become columns in CHW order, [out, c, h·w].
  */
 export type KernelAxes = readonly [positions: number, inputs: number, outputs: number];
 
-/** Side of the tiles in which the transposes go: 16 numbers fill a cache line. */
+/** Side of the tiles in which the transposes work: 16 numbers fill a cache line. */
 const TILE = 16;
 
-/** [positions, inputs, outputs] → [outputs, inputs, positions] */
+/** Converts [positions, inputs, outputs] to [outputs, inputs, positions]. */
 export function toTorchOrder(values: Float32Array, axes: KernelAxes): Float32Array<ArrayBuffer> {
   const result = new Float32Array(values.length);
   const outputs = axes[2];
   const starts = rowStarts(axes);
   const rows = starts.length;
   forEachTile(rows, outputs, (firstRow, endRow, firstOutput, endOutput) => {
+    // biome-ignore-start lint/style/noNonNullAssertion: the tiles lie inside both arrays, and a check would slow the copy
     for (let row = firstRow; row < endRow; row++) {
       const start = starts[row]!;
       for (let o = firstOutput; o < endOutput; o++) result[o * rows + row] = values[start + o]!;
     }
+    // biome-ignore-end lint/style/noNonNullAssertion: see above
   });
   return result;
 }
 
-/** [outputs, inputs, positions] → [positions, inputs, outputs], the inverse of `toTorchOrder`. */
+/** Converts [outputs, inputs, positions] to [positions, inputs, outputs], the inverse of `toTorchOrder`. */
 export function toTfOrder(values: Float32Array, axes: KernelAxes): Float32Array<ArrayBuffer> {
   const result = new Float32Array(values.length);
   const outputs = axes[2];
   const starts = rowStarts(axes);
   const rows = starts.length;
   forEachTile(rows, outputs, (firstRow, endRow, firstOutput, endOutput) => {
+    // biome-ignore-start lint/style/noNonNullAssertion: the tiles lie inside both arrays, and a check would slow the copy
     for (let row = firstRow; row < endRow; row++) {
       const start = starts[row]!;
       for (let o = firstOutput; o < endOutput; o++) result[start + o] = values[o * rows + row]!;
     }
+    // biome-ignore-end lint/style/noNonNullAssertion: see above
   });
   return result;
 }
 
-/** For each (input, position) in PyTorch's order: where its row of outputs starts in TensorFlow.js' order. */
+/** Returns, for each (input, position) in PyTorch's order, the start of its row of outputs in TensorFlow.js' order. */
 function rowStarts([positions, inputs, outputs]: KernelAxes): Uint32Array {
   const starts = new Uint32Array(positions * inputs);
   for (let input = 0; input < inputs; input++) {

@@ -21,7 +21,7 @@ describe("tfjsTopologySchema", () => {
     ["with a weight of another type", withWeight({ dtype: "int32" })],
     ["with a weight of no size", withWeight({ shape: [2, -3] })],
     ["with axes that are not those of the shape", withWeight({ axes: [2, 2, 3] })],
-  ])("refuses a topology %s", (_, value) => {
+  ])("the schema refuses a topology %s", (_, value) => {
     expect(tfjsTopologySchema.safeParse(topology).success).toBe(true);
     expect(tfjsTopologySchema.safeParse(value).success).toBe(false);
   });

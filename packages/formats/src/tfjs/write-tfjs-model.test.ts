@@ -48,19 +48,19 @@ test("writeTfjsModel writes the weights in the topology's order and TensorFlow.j
   ]);
 });
 
-test("writeTfjsModel names what is missing, unexpected or of another size, and writes nothing", async () => {
+test("writeTfjsModel names each tensor that is missing, unexpected or of another size, and writes nothing", async () => {
   const others = weights();
   others.delete("fc.weight");
   others.set("fc.bias", tensor([3], 1, 2, 3));
   others.set("fc3.0.bias", tensor([4], 1, 2, 3, 4));
   const dir = join(folder, "refused");
   await expect(writeTfjsModel(dir, topology, others)).rejects.toThrow(
-    "fc.weight is missing\n  fc.bias has 3 numbers, expected 2\n  fc3.0.bias is unexpected\n",
+    "fc.weight is missing\n  fc.bias has 3 elements, expected 2\n  fc3.0.bias is unexpected\n",
   );
   expect(existsSync(dir)).toBe(false);
 });
 
-test("writeTfjsModel leaves the files that stood there if the check of the new ones fails", async () => {
+test("writeTfjsModel keeps the existing files if the check of the new ones fails", async () => {
   const dir = join(folder, "checked");
   await writeTfjsModel(dir, topology, weights());
   const before = await readFile(join(dir, "weights.bin"));
@@ -74,7 +74,7 @@ test("writeTfjsModel leaves the files that stood there if the check of the new o
   expect(await readdir(dir)).toEqual(["model.json", "weights.bin"]);
 });
 
-test("a file where the folder is to be is told as that", async () => {
+test("writeTfjsModel reports a file in the place of the folder", async () => {
   const file = join(folder, "file");
   await writeFile(file, "");
   await expect(writeTfjsModel(file, topology, weights())).rejects.toMatchObject({

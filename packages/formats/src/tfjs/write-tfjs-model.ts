@@ -1,6 +1,6 @@
 /**
- * `model.json` and `weights.bin`: a model in TensorFlow.js' own format, for `tf.loadLayersModel` in a browser or on
- * Node. They are written without TensorFlow.js, from a topology that was taken where the model was built.
+ * Writes a model in TensorFlow.js' own format, `model.json` and `weights.bin`, for `tf.loadLayersModel` in a browser or on
+ * Node. Needs no TensorFlow.js: the topology comes from the process that built the model.
  */
 import { rmSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
@@ -13,14 +13,14 @@ import { toTfOrder } from "./reverse-axes.ts";
 import type { TfjsTopology } from "./topology.ts";
 
 /**
- * Writes `model.json` and `weights.bin` into `dir`, which is made if it isn't there. They hold what `model.save` would
- * write. Both are written into a temporary folder first, so files that stood in `dir` before stay until these are whole.
- * model.json comes last, so where it is new, the weights are new, too.
+ * Writes `model.json` and `weights.bin`, with the content that `model.save` would write, into `dir`, and makes `dir` if
+ * necessary. Both are first written into a temporary folder, so existing files in `dir` stay until these are complete.
+ * model.json is moved last: if it is new, the weights are new too.
  *
- * @param stateDict each weight in PyTorch's layout, and nothing else
- * @param check sees the temporary folder, with both files in it; if it rejects, `dir` keeps the files that it had
+ * @param stateDict exactly the model's weights, in PyTorch's layout
+ * @param check receives the path of the temporary folder with both files; if it rejects, `dir` keeps its files
  * @throws LockstepError ERR_STATE_DICT that names each tensor that is missing, unexpected or of another size, ERR_DISK_FULL
- *   or ERR_NOT_WRITABLE, and what `check` does; nothing is written then
+ *   or ERR_NOT_WRITABLE, and the errors of `check`; nothing is written then
  */
 export async function writeTfjsModel(
   dir: string,
@@ -48,11 +48,11 @@ export async function writeTfjsModel(
   }
 }
 
-/** Gives the values of one weight after the other, so that only one is copied at a time. */
+/** Yields the values of one weight after another, so that only one is copied at a time. */
 function* weightBytes({ weights }: TfjsTopology, stateDict: Weights): Generator<Uint8Array> {
   for (const { stateDictName, axes } of weights) {
     const tensor = stateDict.get(stateDictName);
-    if (tensor === undefined) continue; // never: `assertWeightsOf` has found them all
+    if (tensor === undefined) continue; // never happens: `assertWeightsOf` has checked them all
     const values = axes === undefined ? tensor.data : toTfOrder(tensor.data, axes);
     yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   }
@@ -65,14 +65,14 @@ function assertWeightsOf({ weights }: TfjsTopology, stateDict: Weights): void {
       const elements = stateDict.get(stateDictName)?.data.length;
       if (elements === undefined) return [`${excerpt(stateDictName)} is missing`];
       if (elements === elementCount(shape)) return [];
-      return [`${excerpt(stateDictName)} has ${elements} numbers, expected ${elementCount(shape)}`];
+      return [`${excerpt(stateDictName)} has ${elements} elements, expected ${elementCount(shape)}`];
     }),
     ...[...stateDict.keys()].filter((name) => !known.has(name)).map((name) => `${excerpt(name)} is unexpected`),
   ];
   if (faults.length === 0) return;
   throw new LockstepError(
     "ERR_STATE_DICT",
-    `These weights are not those of the model's topology:\n${faultLines(faults)}\n` +
-      "Take both from a model with the same layers, classes and channels.",
+    `The weights do not match the model's topology:\n${faultLines(faults)}\n` +
+      "Use weights and a topology from models with the same layers, classes and channels.",
   );
 }
