@@ -338,7 +338,7 @@ describe("failures", () => {
     mkdirSync(dataDir);
     writeFileSync(join(dataDir, "data_batch_1.bin"), "");
     const { status, stderr } = await run(["coordinator", "--data-dir", dataDir, "--out", join(dir, "no-data")]);
-    expect(stderr).toMatch(/^ERR_DATA_FILE: .*data_batch_1\.bin: expected 30,730,000 bytes, found 0 bytes/);
+    expect(stderr).toMatch(/^ERR_DATA_FILE: .*data_batch_1\.bin: expected 30,730,000 bytes, got 0 bytes/);
     expect(status).toBe(1);
   });
 

@@ -161,7 +161,7 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
     const notes = join(dir, "notes.png");
     writeFileSync(notes, "not a picture");
     await page.setInputFiles("#file", notes);
-    await page.getByText("Expected a PNG or JPEG image at notes.png, found: an unsupported image format").waitFor();
+    await page.getByText("Expected a PNG or JPEG image at notes.png, got: an unsupported format").waitFor();
     expect(problems.splice(0)).toEqual([expect.stringContaining("422")]); // the browser logs it
     await page.setInputFiles("#file", await shape(1));
     expect((await predictionOn(page)).name).toBe("ring");

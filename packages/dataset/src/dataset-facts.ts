@@ -1,9 +1,9 @@
-/** The facts of the data sets that are known before one is opened. */
+/** Facts about the data sets that are known without opening them. */
 import { CIFAR10_IMAGES } from "./cifar10/cifar10.ts";
 import type { DatasetName } from "./records/records.ts";
 import { SHAPES_CLASSES } from "./shapes.ts";
 
-/** The classes and the images of a data set. Images are in pixels; those of shapes can have any size. */
+/** The classes and the image size of a data set, in pixels. Shapes can have any size; 32 × 32 is the default. */
 export interface DatasetFacts {
   classes: readonly string[];
   height: number;
@@ -11,7 +11,7 @@ export interface DatasetFacts {
   channels: number;
 }
 
-/** Returns what is known of a data set without opening it. */
+/** Returns the facts about a data set without opening it. */
 export function datasetFacts(name: DatasetName): DatasetFacts {
   return name === "shapes" ? { classes: SHAPES_CLASSES, height: 32, width: 32, channels: 3 } : CIFAR10_IMAGES;
 }

@@ -21,13 +21,13 @@ afterEach(() => {
 });
 
 describe("openDataset", () => {
-  test("draws shapes at the size of the model's input, and measures them at 32 × 32", async () => {
+  test("openDataset draws shapes at the size of the model's input, and measures them at 32 × 32", async () => {
     const { train, test: testRecords, measure } = await openDataset("shapes", { height: 224, width: 224 });
     expect([train.samples, train.height, testRecords.samples, testRecords.width]).toEqual([10_000, 224, 2_000, 224]);
     expect(measure()).toEqual(channelStatistics(openShapes("train", 32, 32)));
   });
 
-  test("opens CIFAR-10 from the default folder, at its own size", async () => {
+  test("openDataset opens CIFAR-10 from the default folder, at its own size", async () => {
     writeCifar10(join(root, "cifar10"));
     const { train, test: testRecords, measure } = await openDataset("cifar10", { height: 224, width: 224 });
     expect([train.samples, train.height, testRecords.samples]).toEqual([50_000, 32, 10_000]);
@@ -36,18 +36,18 @@ describe("openDataset", () => {
 });
 
 describe("prepareDataset", () => {
-  test("wants no files for shapes", async () => {
+  test("prepareDataset needs no files for shapes", async () => {
     await prepareDataset("shapes", {});
   });
 
-  test("without files and with the site out of reach, says what to do", async () => {
+  test("prepareDataset names the alternatives if the files are missing and the site is unreachable", async () => {
     await expect(prepareDataset("cifar10", {})).rejects.toMatchObject({
       code: "ERR_DOWNLOAD",
       message: expect.stringMatching(/ECONNREFUSED.*--data-dir.*--dataset shapes/),
     });
   });
 
-  test("does not download into a folder that the user named, but says what it should hold", async () => {
+  test("prepareDataset does not download into a named folder, and says which files it expects there", async () => {
     const dataDir = join(root, "mine");
     mkdirSync(dataDir);
     await expect(prepareDataset("cifar10", { dataDir })).rejects.toMatchObject({
@@ -96,9 +96,9 @@ describe("prepareDataset", () => {
     ["such a file", ["train.parquet"], "train.parquet", "found *.parquet files: the binary version is needed"],
     ["files of TensorFlow Datasets", ["3.0.2/a.tfrecord-00000-of-00001"], "", "found *.tfrecord files: the binary"],
     ["pictures by class", ["airplane/1.png", "cat/2.png"], "", "found folders of pictures: the binary version"],
-    ["pictures by part and class", ["test/cat/2.JPEG"], "", "found folders of pictures: the binary version"],
+    ["pictures by split and class", ["test/cat/2.JPEG"], "", "found folders of pictures: the binary version"],
     ["an archive beside pictures", ["a.tar.gz", "plots/loss.png"], "", "found the archive a.tar.gz: unpack it"],
-    ["another file", ["notes.txt"], "notes.txt", "that is a file"],
+    ["another file", ["notes.txt"], "notes.txt", "it is a file"],
     [
       "other files",
       ["a.png", "b.png", "c.png", "d.png", "e.png"],
@@ -106,7 +106,7 @@ describe("prepareDataset", () => {
       "found none of them, but a.png, b.png, c.png and 2 more",
     ],
     ["nothing", [], "nowhere", "there is no such folder"],
-  ])("says what a --data-dir with %s holds", async (_, files, given, found) => {
+  ])("the error for a --data-dir with %s describes its content", async (_, files, given, found) => {
     const dataDir = join(root, "mine", given);
     for (const file of ["keep", ...files].slice(files.length === 0 ? 0 : 1)) {
       mkdirSync(dirname(join(root, "mine", file)), { recursive: true });
@@ -119,7 +119,7 @@ describe("prepareDataset", () => {
   });
 });
 
-test("data lie in LOCKSTEP_DATA, else in XDG_CACHE_HOME, else in ~/.cache", () => {
+test("the data folder is in LOCKSTEP_DATA, or else in XDG_CACHE_HOME, or else in ~/.cache", () => {
   expect(defaultDataDir("cifar10")).toBe(join(root, "cifar10"));
   vi.stubEnv("LOCKSTEP_DATA", undefined);
   vi.stubEnv("XDG_CACHE_HOME", "/x");

@@ -1,4 +1,4 @@
-/** Opens the data sets by name. */
+/** Opens data sets by name. */
 import { openCifar10 } from "./cifar10/cifar10.ts";
 import { type DataFilesOptions, existingCifar10, provideCifar10 } from "./cifar10/provide-cifar10.ts";
 import { openSuppliedCifar10 } from "./cifar10/supplied-cifar10.ts";
@@ -13,21 +13,21 @@ export interface Dataset {
   name: DatasetName;
   train: Records | RecordsToLoad;
   test: Records | RecordsToLoad;
-  /** Mean and std of all training images; of shapes, which have any size, those of 32 × 32. */
+  /** Returns mean and std of all training images. Shapes, which can have any size, are measured at 32 × 32. */
   measure(): MeanStd;
 }
 
-/** The source of a data set's records: files, a download or a supply. */
+/** Options for the source of a data set's records: files, a download or a supply. */
 export interface DatasetOptions extends DataFilesOptions {
   /** Supplies records, instead of a download, when there are no files. */
   supply?: RecordSupply | undefined;
 }
 
 /**
- * Opens a data set, after downloading it if need be.
+ * Opens a data set, and downloads it if necessary.
  *
- * @param options with the size of the model's input; shapes are drawn at it, CIFAR-10 stays at 32 × 32
- * @throws LockstepError that says what to do, if there are no files or wrong ones and the site is out of reach
+ * @param options include the size of the model's input: shapes are drawn at this size, CIFAR-10 stays at 32 × 32
+ * @throws LockstepError with a remedy if the files are wrong, or missing and cannot be downloaded
  */
 export async function openDataset(name: DatasetName, options: DatasetOptions & Size): Promise<Dataset> {
   if (name === "shapes") {
@@ -44,7 +44,7 @@ export async function openDataset(name: DatasetName, options: DatasetOptions & S
 }
 
 /**
- * Finds out early whether a folder that the user named has the files. None is fine: they can be had otherwise.
+ * Throws early if the user named a folder that does not have the files. Passes if the user named no folder.
  *
  * @throws LockstepError ERR_DATA_FILE
  */
@@ -52,7 +52,7 @@ export function assertDataFiles(name: DatasetName, options: DataFilesOptions): v
   if (name !== "shapes") existingCifar10(options);
 }
 
-/** Makes sure that the files of a data set, or a supply of its records, are in place, so that opening it is quick. */
+/** Downloads a data set if it has neither files nor a supply, so that opening it is fast. */
 export async function prepareDataset(name: DatasetName, options: DatasetOptions): Promise<void> {
   assertDataFiles(name, options);
   if (name !== "shapes" && options.supply === undefined) await provideCifar10(options);

@@ -1,4 +1,4 @@
-/** The dataset package: data sets by name, their order and their batches, made on a thread. */
+/** The dataset package: data sets by name, their sample order, and their batches, which a thread makes. */
 export { type Batch, makeBatch } from "./batches/batch.ts";
 export { type BatchMeta, openBatchSource, type SliceRequest } from "./batches/batch-source.ts";
 export { type BatchThread, openBatchThread } from "./batches/batch-thread.ts";

@@ -21,13 +21,13 @@ function shrink(image: Uint8Array, size: number, factor: number): number[] {
 }
 
 describe("shapes", () => {
-  test("every image is the same whenever it is drawn, and another from every other", () => {
+  test("an image is the same whenever it is drawn, and differs from all others", () => {
     const images = [0, 10, 20, 9_990].flatMap((index) => [imageOf("train", 32, index), imageOf("test", 32, index)]);
     expect(imageOf("train", 32, 10)).toEqual(images[2]);
     expect(new Set(images.map((image) => image.join())).size).toBe(images.length);
   });
 
-  test("the ten classes are equally frequent in both parts", () => {
+  test("the ten classes are equally frequent in both splits", () => {
     for (const split of ["train", "test"] as const) {
       const records = openShapes(split, 8, 8);
       const counts = new Array<number>(records.classes.length).fill(0);
@@ -37,7 +37,7 @@ describe("shapes", () => {
     }
   });
 
-  test("the picture is the same at every size: at 224 pixels, shrunk sevenfold, it is that of 32", () => {
+  test("an image of 224 pixels, shrunk sevenfold, is that of 32 pixels", () => {
     for (let index = 0; index < 10; index++) {
       const small = imageOf("train", 32, index);
       const large = shrink(imageOf("train", 224, index), 224, 7);
@@ -46,7 +46,7 @@ describe("shapes", () => {
     }
   });
 
-  test("the middle of a disc has one colour, the corners have the other, on each side half of the time lighter", () => {
+  test("a disc's centre and corners have different colours, and either is the lighter one half of the time", () => {
     let lighter = 0;
     for (let index = 0; index < 1000; index += 10) {
       const image = imageOf("test", 32, index);
@@ -60,7 +60,7 @@ describe("shapes", () => {
     expect(lighter).toBeLessThan(65);
   });
 
-  test("a linear model learns more than chance, and does not reach 60 %", () => {
+  test("a linear model beats chance and stays below 60 %", () => {
     const accuracy = linearAccuracy({ trainSamples: 4000, testSamples: 1000, epochs: 3, learningRate: 0.01 });
 
     expect(accuracy).toBeGreaterThan(0.12);

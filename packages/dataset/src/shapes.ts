@@ -1,12 +1,13 @@
 /**
- * Shapes: a data set without files. Ten shapes are drawn at a random place, size, angle and in two random colours,
- * at whatever resolution is asked for. Either colour can be the lighter one, so no pixel by itself tells the class:
- * a linear model fails, a convolutional one learns it in minutes.
+ * Shapes: a data set without files. Ten shapes are drawn at a random position, size and angle in two random colours, at any
+ * resolution. Either colour can be the lighter one, so no single pixel reveals the class: a linear model fails, and a
+ * convolutional model learns it in minutes.
  *
- * An image is a pure function of (part, index, size). A shape is a signed distance: below 0 inside, in radii. The
- * distance in pixels, cut off at half a pixel, is how much of the pixel the shape covers, which smooths its edge.
+ * An image is a pure function of (split, index, size). A shape is a signed distance function, in radii, negative inside. The
+ * distance in pixels, clamped to half a pixel, gives the pixel's coverage, which smooths the edge.
  * Source: Inigo Quilez, "2D distance functions", https://iquilezles.org/articles/distfunctions2d/
  */
+import { at } from "@lockstep/errors";
 import { randomWords } from "@lockstep/random";
 import type { Records } from "./records/records.ts";
 
@@ -17,10 +18,10 @@ const box = (x: number, y: number, halfWidth: number, halfHeight: number) =>
   max(abs(x) - halfWidth, abs(y) - halfHeight);
 const plus: Distance = (x, y) => min(box(x, y, 0.95, 0.3), box(x, y, 0.3, 0.95));
 const disc: Distance = (x, y) => hypot(x, y) - 0.9;
-/** Three bars across y with two gaps, all of one breadth. */
+/** Three bars across y with two gaps, all of the same width. */
 const bars = (y: number) => abs(abs(abs(y) - 0.36) - 0.36) - 0.18;
 
-/** Image coordinates in radii: x to the right, y down, (0, 0) the shape's middle. */
+/** The shapes, in coordinates in radii: x to the right, y down, (0, 0) at the shape's centre. */
 const shapes: Record<string, Distance> = {
   disc,
   ring: (x, y) => abs(hypot(x, y) - 0.7) - 0.22,
@@ -33,16 +34,16 @@ const shapes: Record<string, Distance> = {
   "horizontal stripes": (x, y) => max(box(x, y, 0.9, 0.9), bars(y)),
   "vertical stripes": (x, y) => max(box(x, y, 0.9, 0.9), bars(x)),
 };
-/** The names of the labels, in their order. */
+/** The names of the labels, in order. */
 export const SHAPES_CLASSES = Object.keys(shapes);
 const distances = Object.values(shapes);
 
 const SAMPLES = { train: 10_000, test: 2_000 } as const;
 const SPLITS = { train: 0, test: 1 } as const;
-/** The seed of every image: the set is the same in every run, whatever the run's seed. */
+/** The seed of every image. The set is the same in every run, whatever the run's seed is. */
 const SEED = 0;
 
-/** A part of the set, drawn at `height` × `width` pixels in RGB. Every tenth image is of the same class. */
+/** Opens a split of the set, drawn at `height` × `width` pixels in RGB. Classes repeat every ten images. */
 export function openShapes(split: "train" | "test", height: number, width: number): Records {
   return {
     samples: SAMPLES[split],
@@ -52,30 +53,30 @@ export function openShapes(split: "train" | "test", height: number, width: numbe
     classes: SHAPES_CLASSES,
     read(index, out) {
       const label = index % SHAPES_CLASSES.length;
-      draw(distances[label]!, scene(split, index), height, width, out);
+      draw(at(distances, label), scene(split, index), height, width, out);
       return label;
     },
   };
 }
 
-/** The place and the colours of a shape in its image. Lengths are shares of the image's shorter side. */
+/** The position and colours of a shape in its image. Lengths are fractions of the image's shorter side. */
 interface Scene {
   middleX: number;
   middleY: number;
   radius: number;
-  /** Radians. */
+  /** Angle in radians. */
   angle: number;
   background: readonly number[];
   foreground: readonly number[];
 }
 
 /**
- * The colours are far enough apart to see and near enough to grey to train on: between black and white, He's initial
- * weights with a learning rate of 0.01 were seen to diverge.
+ * Draws a scene. Its colours differ enough to be visible and are close enough to grey to train on: with black and white,
+ * training with He's initial weights and a learning rate of 0.01 diverged.
  */
 function scene(split: keyof typeof SPLITS, index: number): Scene {
   const words = randomWords(SEED, "shapes", [SPLITS[split], index, 0], new Uint32Array(11));
-  const between = (word: number, low: number, high: number) => low + (words[word]! / 2 ** 32) * (high - low);
+  const between = (word: number, low: number, high: number) => low + (at(words, word) / 2 ** 32) * (high - low);
   const dark = [4, 5, 6].map((word) => between(word, 70, 110));
   const light = [7, 8, 9].map((word) => between(word, 145, 185));
   const [background, foreground] = between(10, 0, 1) < 0.5 ? ([dark, light] as const) : ([light, dark] as const);
@@ -92,7 +93,7 @@ function scene(split: keyof typeof SPLITS, index: number): Scene {
 function draw(distance: Distance, scene: Scene, height: number, width: number, out: Uint8Array): void {
   const { background, foreground } = scene;
   const [red, green, blue] = background as [number, number, number];
-  const [toRed, toGreen, toBlue] = foreground.map((value, channel) => value - background[channel]!) as [
+  const [toRed, toGreen, toBlue] = foreground.map((value, channel) => value - at(background, channel)) as [
     number,
     number,
     number,
@@ -100,16 +101,16 @@ function draw(distance: Distance, scene: Scene, height: number, width: number, o
   const radiusPixels = scene.radius * min(height, width);
   const stepX = cos(scene.angle) / radiusPixels;
   const stepY = sin(scene.angle) / radiusPixels;
-  let at = 0;
+  let position = 0;
   for (let row = 0; row < height; row++) {
     const down = row + 0.5 - scene.middleY * height;
     for (let column = 0; column < width; column++) {
       const right = column + 0.5 - scene.middleX * width;
       const pixels = distance(right * stepX + down * stepY, down * stepX - right * stepY) * radiusPixels;
       const cover = pixels >= 0.5 ? 0 : pixels <= -0.5 ? 1 : 0.5 - pixels;
-      out[at++] = red + cover * toRed;
-      out[at++] = green + cover * toGreen;
-      out[at++] = blue + cover * toBlue;
+      out[position++] = red + cover * toRed;
+      out[position++] = green + cover * toGreen;
+      out[position++] = blue + cover * toBlue;
     }
   }
 }

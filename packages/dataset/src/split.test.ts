@@ -5,7 +5,7 @@ import { splitTrain } from "./split.ts";
 const seeds = fc.nat(0xffffffff);
 
 describe("splitTrain", () => {
-  test("puts every index in exactly one of the two parts, round(samples · fraction) of them in the first", () => {
+  test("splitTrain puts every index in exactly one split, round(samples · fraction) of them in the first", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 500 }),
@@ -23,18 +23,18 @@ describe("splitTrain", () => {
     );
   });
 
-  test("is the same for the same seed and another for another", () => {
+  test("splitTrain depends on the seed", () => {
     expect(splitTrain(50_000, 0.8, 5)).toEqual(splitTrain(50_000, 0.8, 5));
     expect(splitTrain(50_000, 0.8, 5)).not.toEqual(splitTrain(50_000, 0.8, 6));
   });
 
-  test("has no validation part at fraction 1", () => {
+  test("splitTrain leaves no validation samples at fraction 1", () => {
     expect(splitTrain(4, 1, 0)).toEqual({ train: Uint32Array.of(0, 1, 2, 3), validation: new Uint32Array() });
   });
 
-  test.each([0, -0.5, 1.5, Number.NaN, 0.01])("refuses the fraction %d of 10 samples", (fraction) => {
+  test.each([0, -0.5, 1.5, Number.NaN, 0.01])("splitTrain refuses the fraction %d of 10 samples", (fraction) => {
     expect(() => splitTrain(10, fraction, 0)).toThrow(
-      `Expected a train fraction above 0, up to 1, that leaves at least one of 10 samples, got ${fraction}.`,
+      `Expected a train fraction above 0, up to 1, that selects at least one of 10 samples, got ${fraction}.`,
     );
   });
 });

@@ -1,4 +1,4 @@
-/** Slices of a run's batches, by name: the training and validation parts and the test set, from one opened data set. */
+/** Makes slices of a run's batches from one open data set: its training, validation and test splits. */
 import { LockstepError } from "@lockstep/errors";
 import { openDataset } from "../dataset.ts";
 import type { Augment } from "../images/augment.ts";
@@ -9,13 +9,13 @@ import type { DatasetName, Records, RecordsToLoad } from "../records/records.ts"
 import { splitTrain } from "../split.ts";
 import { type Batch, makeBatch } from "./batch.ts";
 
-/** The options of a run that decide its batches. */
+/** The options of a run that determine its batches. */
 export interface BatchConfig {
   dataset: DatasetName;
   dataDir?: string | undefined;
-  /** Of the model's input, in pixels. */
+  /** Height of the model's input, in pixels. */
   height: number;
-  /** Of the model's input, in pixels. */
+  /** Width of the model's input, in pixels. */
   width: number;
   trainFraction: number;
   seed: number;
@@ -24,25 +24,26 @@ export interface BatchConfig {
   shuffle: boolean;
 }
 
-/** What a run tells and checks about its data. */
+/** Facts about a run's data, which the run reports and compares between workers. */
 export interface BatchMeta {
   dataset: DatasetName;
   classes: readonly string[];
   trainSamples: number;
   validationSamples: number;
   testSamples: number;
-  /** Pixels. */
+  /** Height of the model's input, in pixels. */
   height: number;
-  /** Pixels. */
+  /** Width of the model's input, in pixels. */
   width: number;
   channels: number;
   /** Mean of each channel, as used to normalise. */
   mean: number[];
+  /** Standard deviation of each channel, as used to normalise. */
   std: number[];
 }
 
 /**
- * Names the samples [start, end) of a split: of the training split in the epoch's order, of the others in record order.
+ * Names the samples [start, end) of a split. The training split is in the epoch's order, the others in record order.
  */
 export interface SliceRequest {
   split: "train" | "validation" | "test";
@@ -61,7 +62,7 @@ export interface BatchSource {
 /**
  * Opens the data set of a run.
  *
- * @param supply where records come from if there are no files
+ * @param supply provides the records if there are no files
  */
 export async function openBatchSource(config: BatchConfig, supply?: RecordSupply): Promise<BatchSource> {
   const { height, width, seed, augment } = config;

@@ -1,4 +1,4 @@
-/** The calling side of the batch thread: its replies in the order asked, and the records that it wants fetched. */
+/** The caller's side of the batch thread: receives its replies in request order, and fetches records for it. */
 import type { Worker } from "node:worker_threads";
 import { LockstepError } from "@lockstep/errors";
 import { reasonOf } from "@lockstep/outbound";
@@ -7,7 +7,7 @@ import type { BatchThreadMessage, BatchThreadRequest } from "./batch-thread-main
 
 type FetchMessage = Extract<BatchThreadMessage, { type: "fetch" }>;
 
-/** A reply of the thread: what it says about its data, or a batch. */
+/** A reply of the thread: facts about its data, or a batch. */
 export type Reply = Exclude<BatchThreadMessage, FetchMessage | { type: "error" }>;
 
 interface PendingReply {
@@ -17,7 +17,7 @@ interface PendingReply {
 
 type LinkState = { name: "open" } | { name: "ended"; error: Error };
 
-/** Hands each message of the thread to the oldest pending reply. All of them reject when the thread has ended. */
+/** Resolves the oldest pending reply with each message of the thread. All pending replies reject when the thread ends. */
 export class BatchThreadLink {
   readonly #thread: Worker;
   readonly #supply: RecordSupply | undefined;
@@ -39,7 +39,7 @@ export class BatchThreadLink {
   }
 
   /**
-   * Resolves with the reply that comes after all that were waited for before. Rejects with the thread's LockstepError.
+   * Resolves with the reply to the oldest request that no earlier call waits for. Rejects with the thread's LockstepError.
    */
   reply(): Promise<Reply> {
     if (this.#state.name === "ended") return Promise.reject(this.#state.error);
@@ -67,11 +67,11 @@ export class BatchThreadLink {
     for (const { reject } of this.#pending.splice(0)) reject(error);
   }
 
-  /** Answers the thread also if the fetch fails, so that the batch which waits for the records fails too. */
+  /** Fetches records for the thread. Reports a failure to the thread, so that the batch that needs the records fails. */
   async #fetch({ fetch, split, indexes }: FetchMessage): Promise<void> {
     try {
-      if (this.#supply === undefined) throw new Error("there is no supply of records");
-      const records = new Uint8Array(await this.#supply.fetch(split, indexes)); // a copy: they may lie in a larger message
+      if (this.#supply === undefined) throw new Error("this process has no supply of records");
+      const records = new Uint8Array(await this.#supply.fetch(split, indexes)); // a copy: the records may be part of a larger message
       this.post({ type: "records", fetch, records }, [records.buffer]);
     } catch (error) {
       const { code, message } = error instanceof LockstepError ? error : noRecords(split, indexes, error);
@@ -80,14 +80,14 @@ export class BatchThreadLink {
   }
 }
 
-/** Makes the error for the defect of a thread that replies with something else than was asked for. */
-export const unexpected = ({ type }: Reply) => new Error(`The batch thread answered out of turn with ${type}.`);
+/** Makes the error for a reply that does not match the request, which is a defect. */
+export const unexpected = ({ type }: Reply) => new Error(`The batch thread sent an unexpected reply: ${type}.`);
 
 function noRecords(split: RecordSplit, { length }: Uint32Array, cause: unknown): LockstepError {
   return new LockstepError(
     "ERR_RECORDS",
-    `Expected ${length} records of the ${split} files from the coordinator, got an error: ${reasonOf(cause)}. See that ` +
-      "the coordinator runs and can be reached, or name the folder of the data set's files with --data-dir.",
+    `Expected ${length} records of the ${split} files from the coordinator, got an error: ${reasonOf(cause)}. Check that ` +
+      "the coordinator is running and reachable, or name the folder of the data set's files with --data-dir.",
     { cause },
   );
 }

@@ -1,4 +1,4 @@
-/** The other side of batch-thread.ts: opens the data, then answers the requests in the order asked. */
+/** The main module of the batch thread: opens the data set, then replies to requests in order. */
 import { workerData } from "node:worker_threads";
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import { threadPort } from "@lockstep/files";
@@ -12,7 +12,7 @@ import {
   type SliceRequest,
 } from "./batch-source.ts";
 
-/** What the thread is started with. */
+/** The data that the thread is started with. */
 export interface BatchThreadData {
   config: BatchConfig;
   /** Facts of the supply, if there is one. */
@@ -20,8 +20,8 @@ export interface BatchThreadData {
 }
 
 /**
- * What the thread is told: "make this batch", answered by `batch` or `error`; or "here is what you wanted fetched", or
- * why not.
+ * A message to the thread: a request for a batch, to which it replies with `batch` or `error`; or the records that it
+ * fetched, or the error of that fetch.
  */
 export type BatchThreadRequest =
   | { type: "make"; slice: SliceRequest }
@@ -29,8 +29,8 @@ export type BatchThreadRequest =
   | { type: "no-records"; fetch: number; code: ErrorCode; message: string };
 
 /**
- * What the thread says: "here is what you asked for", first about the data, then batches; or "it failed, and why". In
- * between "I need these records", answered by `records` or `no-records` with the same number, in any order.
+ * A message from the thread: first the facts about its data, then batches; or an error. In between, a request to fetch
+ * records, to which the caller replies with `records` or `no-records` with the same number, in any order.
  */
 export type BatchThreadMessage =
   | { type: "ready"; meta: BatchMeta }
@@ -45,7 +45,7 @@ interface PendingFetch {
   reject(error: Error): void;
 }
 
-/** A supply whose records come from the thread that started this one. */
+/** A supply that fetches records through the thread that started this one. */
 class RemoteSupply implements RecordSupply {
   readonly facts: SuppliedFacts;
   readonly #pending = new Map<number, PendingFetch>();
@@ -73,11 +73,11 @@ class RemoteSupply implements RecordSupply {
 }
 
 /**
- * Makes batches at the same time, and sends them in the order asked: one with all its records waits for those before.
+ * Makes batches concurrently, and sends them in request order: a batch with all its records waits for those before it.
  */
 class BatchQueue {
   readonly #source: BatchSource;
-  /** Resolves when all requests so far are answered. */
+  /** Resolves when the reply to the last request is sent. */
   #lastReply: Promise<void> = Promise.resolve();
 
   constructor(source: BatchSource) {
@@ -120,7 +120,7 @@ function send(message: BatchThreadMessage, transferred: ArrayBuffer[] = []): voi
   port.postMessage(message, transferred);
 }
 
-/** Makes an answer of an error thrown on purpose; any other is a defect and ends the thread. */
+/** Makes the reply for a LockstepError. Any other error is a defect and ends the thread. */
 function errorReply(error: unknown): Extract<BatchThreadMessage, { type: "error" }> {
   if (!(error instanceof LockstepError)) throw error;
   return { type: "error", code: error.code, message: error.message };

@@ -30,7 +30,7 @@ let thread: BatchThread;
 afterEach(() => thread?.close());
 
 describe("openBatchThread", () => {
-  test("tells what the data are", async () => {
+  test("openBatchThread reports the facts of its data", async () => {
     thread = await openBatchThread({ ...config, normalize: "dataset" });
     expect(thread.meta).toEqual({
       dataset: "shapes",
@@ -45,7 +45,7 @@ describe("openBatchThread", () => {
     });
   });
 
-  test("gives the batches in the order asked, equal to those made without a thread", async () => {
+  test("a batch thread makes batches in request order, equal to those made without a thread", async () => {
     thread = await openBatchThread(config);
     thread.request({ split: "train", epoch: 0, start: 0, end: 4 });
     thread.request({ split: "train", epoch: 1, start: 7998, end: 8000 });
@@ -64,7 +64,7 @@ describe("openBatchThread", () => {
     expect(testBatch.labels).toEqual(Int32Array.of(1, 2));
   });
 
-  test("makes batches while the asking thread is blocked", async () => {
+  test("a batch thread makes batches while its caller is blocked", async () => {
     thread = await openBatchThread(config);
     const requestTwo = () => {
       for (const start of [0, 1000]) thread.request({ split: "train", epoch: 0, start, end: start + 1000 });
@@ -81,7 +81,7 @@ describe("openBatchThread", () => {
     expect(await twoBatchesMs()).toBeLessThan(makingMs / 2);
   });
 
-  test("rejects the take of a slice that is not there, and goes on with the next", async () => {
+  test("a batch thread rejects a slice outside the split, and then makes the next batch", async () => {
     thread = await openBatchThread(config);
     thread.request({ split: "train", epoch: 0, start: 0, end: 8001 });
     thread.request({ split: "train", epoch: 0, start: 0, end: 1 });
@@ -92,7 +92,7 @@ describe("openBatchThread", () => {
     expect((await thread.next()).samples).toBe(1);
   });
 
-  test("fails with the thread's own error if the data do not open", async () => {
+  test("openBatchThread rejects with the thread's error if the data set does not open", async () => {
     await expect(openBatchThread({ ...config, trainFraction: 0 })).rejects.toMatchObject({
       code: "ERR_TRAIN_FRACTION",
     });
@@ -101,7 +101,7 @@ describe("openBatchThread", () => {
     rmSync(dataDir, { recursive: true });
   });
 
-  test("rejects what is still waited for when it is closed, and what is asked later", async () => {
+  test("closing a batch thread rejects pending and later requests", async () => {
     thread = await openBatchThread(config);
     thread.request({ split: "train", epoch: 0, start: 0, end: 8000 });
     const waiting = expect(thread.next()).rejects.toMatchObject({ code: "ERR_BATCH_THREAD" });
@@ -165,7 +165,7 @@ describe("openBatchThread without files and with a supply", () => {
     return { meta: thread.meta, batches };
   }
 
-  test("gives what it gives with files, byte for byte, and fetches each record once", async () => {
+  test("batches from a supply equal those from files, byte for byte, and each record is fetched once", async () => {
     const expected = await batchesOf({ ...cifar10, dataDir }, noSupply());
     expect(fetched).toEqual([]); // with files the supply is not asked
     expect(await batchesOf(cifar10, supply())).toEqual(expected);
@@ -179,7 +179,7 @@ describe("openBatchThread without files and with a supply", () => {
     expect(await batchesOf(cifar10, noSupply())).toEqual(expected); // a second run has them on disk
   });
 
-  test("fetches a damaged record again, and only that", async () => {
+  test("a batch thread fetches only a damaged record again", async () => {
     const { batches } = await batchesOf(cifar10, supply());
     const damagedId = batches[0]!.sampleIds[3]!;
     const path = join(root, "cifar10", "records", source.facts.digest, "train.records");
@@ -191,7 +191,7 @@ describe("openBatchThread without files and with a supply", () => {
     expect(fetched).toEqual([["train", [damagedId]]]);
   });
 
-  test("fetches for later batches while the first waits, and delivers in the order asked", async () => {
+  test("a batch thread fetches records for later batches while the first waits, and keeps request order", async () => {
     const { batches } = await batchesOf({ ...cifar10, dataDir });
     const waiting: (() => void)[] = [];
     let allAsked = () => {};
@@ -210,7 +210,7 @@ describe("openBatchThread without files and with a supply", () => {
     for (const batch of batches) expect(await thread.next()).toEqual(batch);
   });
 
-  test("rejects the take of a batch whose records do not come, and goes on with the next", async () => {
+  test("a batch thread rejects a batch whose records cannot be fetched, and then makes the next", async () => {
     const answers: RecordSupply["fetch"][] = [
       () => Promise.reject(new Error("socket hang up")),
       () => {
@@ -239,7 +239,7 @@ describe("openBatchThread without files and with a supply", () => {
     expect((await thread.next()).samples).toBe(8);
   });
 
-  test("takes a copy of answers that lie in a larger message", async () => {
+  test("a batch thread copies records that are part of a larger message", async () => {
     const messages: Uint8Array[] = [];
     const inMessage = supply(async (split, indexes) => {
       const records = source.read(split, indexes);
@@ -252,7 +252,7 @@ describe("openBatchThread without files and with a supply", () => {
     expect(messages.map((message) => message.length > 8)).toEqual(slices.map(() => true)); // none was transferred away
   });
 
-  test("refuses a folder that was named and has no files, as without a supply", async () => {
+  test("openBatchThread refuses a named folder without files, also with a supply", async () => {
     const empty = join(root, "empty");
     await expect(openBatchThread({ ...cifar10, dataDir: empty }, { supply: noSupply() })).rejects.toMatchObject({
       code: "ERR_DATA_FILE",
@@ -260,12 +260,12 @@ describe("openBatchThread without files and with a supply", () => {
     });
   });
 
-  test("says at once that records cannot be kept", async () => {
+  test("openBatchThread rejects at once if records cannot be cached", async () => {
     writeFileSync(join(root, "cifar10"), "a file where the folder should be");
     await expect(openBatchThread(cifar10, { supply: supply() })).rejects.toMatchObject({ code: "ERR_RECORD_CACHE" });
   });
 
-  test("closes while records are waited for", async () => {
+  test("a batch thread closes while it waits for records", async () => {
     let asked = () => {};
     const fetching = new Promise<void>((resolve) => {
       asked = resolve;

@@ -1,4 +1,4 @@
-/** Batches made ahead on a thread of their own, while the calling thread computes, even inside native code. */
+/** Makes batches ahead of time on a separate thread, while the calling thread computes, even inside native code. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { startThread } from "@lockstep/files";
 import { type DatasetOptions, prepareDataset } from "../dataset.ts";
@@ -11,22 +11,22 @@ import type { BatchThreadData } from "./batch-thread-main.ts";
 export interface BatchThread {
   meta: BatchMeta;
   /**
-   * Asks for a batch, and for its records if a supply has them. Batches come in the order asked. The memory of those
-   * that wait, 4 bytes a value, is bounded by how many are asked for ahead of `take`.
+   * Requests a batch, and its records if a supply has them. Batches arrive in request order. A waiting batch takes 4 bytes
+   * per value; the caller bounds this memory by how many it requests ahead of `next`.
    */
   request(slice: SliceRequest): void;
   /**
-   * Resolves with the batch of the oldest request not yet taken. Rejects with the thread's LockstepError; later ones
-   * still come.
+   * Resolves with the batch of the oldest pending request. Rejects with the thread's LockstepError; later batches still
+   * arrive.
    */
   next(): Promise<Batch>;
-  /** Ends the thread. Batches not taken are lost. */
+  /** Ends the thread and discards pending batches. */
   close(): Promise<void>;
 }
 
 /**
- * Opens the data set on a thread, which keeps the process alive until it is closed. Without files, the records come
- * from `supply` as batches are asked for, or else the data set is downloaded first.
+ * Opens the data set on a thread, which keeps the process alive until it is closed. If there are no files, `supply`
+ * provides the records of each requested batch; without a supply, the data set is downloaded first.
  */
 export async function openBatchThread(
   config: BatchConfig,
@@ -49,7 +49,7 @@ export async function openBatchThread(
 class OpenBatchThread implements BatchThread {
   readonly meta: BatchMeta;
   readonly #link: BatchThreadLink;
-  /** Batches that were asked for and not yet taken, oldest first. */
+  /** Pending batches, oldest first. */
   readonly #requested: Promise<Batch>[] = [];
 
   constructor(link: BatchThreadLink, meta: BatchMeta) {
@@ -59,16 +59,16 @@ class OpenBatchThread implements BatchThread {
 
   request(slice: SliceRequest): void {
     const batch = this.#nextBatch();
-    batch.catch(() => {}); // whoever takes it hears of the error
+    batch.catch(() => {}); // `next` reports the error
     this.#requested.push(batch);
     this.#link.post({ type: "make", slice });
   }
 
   async next(): Promise<Batch> {
     const batch = this.#requested.shift();
-    if (batch === undefined) throw new Error("Expected a request before each take.");
-    // Node hands on messages that have come meanwhile in one go, up to 1,000 of them. A caller that computes on each
-    // would keep the event loop from its timers, signals and sockets, so each batch waits for a turn of the loop.
+    if (batch === undefined) throw new Error("Expected a request before each call of next().");
+    // Node delivers up to 1,000 queued messages without a turn of the event loop. A caller that computes on each batch
+    // would starve timers, signals and sockets, so each batch waits for one turn of the loop.
     await nextTurn();
     return batch;
   }

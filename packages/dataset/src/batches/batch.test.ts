@@ -28,7 +28,7 @@ const plain: BatchOptions = {
 };
 
 describe("makeBatch", () => {
-  test("holds the samples of its range of the order, normalised", () => {
+  test("makeBatch returns the normalised samples of its range of the order", () => {
     const batch = makeBatch(plain);
     expect(batch.sampleIds).toEqual(Uint32Array.of(2, 0));
     expect(batch.labels).toEqual(Int32Array.of(2, 0));
@@ -38,12 +38,12 @@ describe("makeBatch", () => {
     for (const [i, value] of expected.entries()) expect(batch.images[i]).toBeCloseTo(value, 4);
   });
 
-  test("resizes to the model's input", () => {
+  test("makeBatch resizes images to the model's input", () => {
     const batch = makeBatch({ ...plain, end: 2, height: 2, width: 1 });
     expect([...batch.images].map((value) => Math.round(value))).toEqual([3, 2, 3, 2]); // the means 3 and 4, (4 − 1) / 2 = 1.5
   });
 
-  test("augments a sample alike in every batch of an epoch, and in another way in other epochs", () => {
+  test("makeBatch augments a sample equally in every batch of an epoch, and differently in other epochs", () => {
     const order = Uint32Array.from({ length: 200 }, (_, i) => i);
     const image = (index: number) => Uint8Array.from({ length: 32 * 32 }, (_, i) => (i * 7 + index) % 251);
     const read = (index: number, out: Uint8Array) => {

@@ -1,16 +1,16 @@
-/** Batches: what a step computes on. */
+/** Makes batches: the samples that a step computes on. */
 import { type Augment, applyFlipCrop, drawFlipCrop } from "../images/augment.ts";
 import { type MeanStd, normalizeTable } from "../images/normalize.ts";
 import { resize } from "../images/resize.ts";
 import type { Records } from "../records/records.ts";
 
-/** Samples in the order of the epoch. */
+/** Samples in the order of their split. */
 export interface Batch {
   /** [samples, height, width, channels], normalised. */
   images: Float32Array<ArrayBuffer>;
-  /** [samples]; the class of each. */
+  /** [samples]; the class of each sample. */
   labels: Int32Array<ArrayBuffer>;
-  /** [samples]; the index of each among its records. */
+  /** [samples]; the index of each sample among its records. */
   sampleIds: Uint32Array<ArrayBuffer>;
   samples: number;
   /** Pixels. */
@@ -20,7 +20,7 @@ export interface Batch {
   channels: number;
 }
 
-/** The records of a batch, and how they become images. */
+/** The records of a batch, and how they are converted to images. */
 export interface BatchOptions {
   records: Records;
   /** Indices into the records. */
@@ -32,9 +32,9 @@ export interface BatchOptions {
   seed: number;
   normalize: MeanStd;
   augment: Augment;
-  /** Of the model's input, in pixels; images of another size are resized. */
+  /** Height of the model's input, in pixels. Images of another size are resized. */
   height: number;
-  /** Of the model's input, in pixels. */
+  /** Width of the model's input, in pixels. */
   width: number;
 }
 
@@ -51,8 +51,7 @@ export function makeBatch(options: BatchOptions): Batch {
   let image = new Uint8Array(records.height * records.width * channels);
   let augmented = new Uint8Array(image.length);
   const resized = new Uint8Array(values);
-  for (let sample = 0; sample < samples; sample++) {
-    const sampleId = sampleIds[sample]!;
+  for (const [sample, sampleId] of sampleIds.entries()) {
     labels[sample] = records.read(sampleId, image);
     if (augment === "flip-crop") {
       applyFlipCrop(image, [records.height, records.width, channels], drawFlipCrop(seed, epoch, sampleId), augmented);
@@ -67,7 +66,7 @@ export function makeBatch(options: BatchOptions): Batch {
 function normalize(bytes: Uint8Array, table: Float32Array, channels: number, out: Float32Array, start: number): void {
   for (let i = 0; i < bytes.length; i += channels) {
     for (let channel = 0; channel < channels; channel++) {
-      out[start + i + channel] = table[channel * 256 + bytes[i + channel]!]!;
+      out[start + i + channel] = table[channel * 256 + (bytes[i + channel] ?? 0)] ?? 0; // always inside the image and the table
     }
   }
 }

@@ -20,13 +20,13 @@ function cpLinked(from: string, to: string, nameOf = (name: string) => name): vo
 }
 
 describe("cifar10Files", () => {
-  test("finds the six files in the folder, or in cifar-10-batches-bin inside it", () => {
+  test("cifar10Files finds the six files in the folder, or in cifar-10-batches-bin inside it", () => {
     expect(cifar10Files(flat)?.train).toEqual([1, 2, 3, 4, 5].map((i) => join(flat, `data_batch_${i}.bin`)));
     expect(cifar10Files(flat)?.test).toEqual([join(flat, "test_batch.bin")]);
     expect(cifar10Files(root)).toEqual(cifar10Files(flat));
   });
 
-  test("finds them where the archive was unpacked twice, in a folder of another name, and in upper case", () => {
+  test("cifar10Files finds the files in a nested folder, in one of another name, and in upper case", () => {
     const twice = join(root, "twice");
     cpLinked(flat, join(twice, "cifar-10-batches-bin/cifar-10-batches-bin"));
     const expected = join(twice, "cifar-10-batches-bin/cifar-10-batches-bin/test_batch.bin");
@@ -42,43 +42,43 @@ describe("cifar10Files", () => {
     rmSync(other, { recursive: true });
   });
 
-  test("says to delete the files only where they are downloaded to", () => {
+  test("the error for a wrong file suggests deletion only in the download folder", () => {
     const path = join(flat, "data_batch_3.bin");
     truncateSync(path, 1);
     expect(() => cifar10Files(root)).toThrow("unpack cifar-10-binary.tar.gz there again, or name another folder");
     vi.stubEnv("LOCKSTEP_DATA", join(root, "data"));
     cpLinked(flat, join(root, "data/cifar10/cifar-10-batches-bin"));
-    expect(() => cifar10Files(join(root, "data/cifar10"))).toThrow("delete the files to have them downloaded anew");
+    expect(() => cifar10Files(join(root, "data/cifar10"))).toThrow("delete the files to download them again");
     vi.unstubAllEnvs();
     rmSync(join(root, "data"), { recursive: true });
     writeFileSync(path, cifar10File(3));
   });
 
-  test("finds nothing in a folder without them, or where there is none", () => {
+  test("cifar10Files returns undefined for a folder without the files and for a missing folder", () => {
     expect(cifar10Files(join(root, "nowhere"))).toBeUndefined();
   });
 
   test.each([
-    ["data_batch_3.bin", 30_729_999, "expected 30,730,000 bytes, found 30,729,999 bytes"],
-    ["test_batch.bin", 30_730_001, "expected 30,730,000 bytes, found 30,730,001 bytes"],
-    ["data_batch_1.bin", 0, "expected 30,730,000 bytes, found 0 bytes"],
-  ])("refuses %s with %d bytes", (name, bytes, message) => {
+    ["data_batch_3.bin", 30_729_999, "expected 30,730,000 bytes, got 30,729,999 bytes"],
+    ["test_batch.bin", 30_730_001, "expected 30,730,000 bytes, got 30,730,001 bytes"],
+    ["data_batch_1.bin", 0, "expected 30,730,000 bytes, got 0 bytes"],
+  ])("cifar10Files refuses %s with %d bytes", (name, bytes, message) => {
     const path = join(flat, name);
     truncateSync(path, bytes);
     expect(() => cifar10Files(root)).toThrow(`${path}: ${message}.`);
     writeFileSync(path, cifar10File(1));
   });
 
-  test("refuses a folder in which one is missing", () => {
+  test("cifar10Files refuses a folder in which one file is missing", () => {
     const path = join(flat, "data_batch_2.bin");
     rmSync(path);
-    expect(() => cifar10Files(root)).toThrow(`${path}: expected 30,730,000 bytes, found no such file.`);
+    expect(() => cifar10Files(root)).toThrow(`${path}: expected 30,730,000 bytes, got no such file.`);
     writeFileSync(path, cifar10File(2));
   });
 });
 
 describe("openCifar10", () => {
-  test("reads records in the order of the files, planes of colour turned into pixels", () => {
+  test("openCifar10 reads records in file order, and interleaves their colour planes", () => {
     writeCifar10(flat);
     const { train, test: testRecords } = openCifar10(cifar10Files(flat)!);
     const out = new Uint8Array(3072);
@@ -91,7 +91,7 @@ describe("openCifar10", () => {
     expect([...out.subarray(3 * 33, 3 * 33 + 3)]).toEqual([34, 1058 % 256, 2082 % 256]);
   });
 
-  test("tells red, green and blue apart", () => {
+  test("openCifar10 keeps red, green and blue apart", () => {
     const bytes = cifar10File(0).fill(10, 1, 1025).fill(20, 1025, 2049).fill(30, 2049, 3073);
     writeFileSync(join(flat, "test_batch.bin"), bytes);
     const out = new Uint8Array(3072);
@@ -99,21 +99,19 @@ describe("openCifar10", () => {
     expect(out).toEqual(Uint8Array.from({ length: 3072 }, (_, i) => [10, 20, 30][i % 3]!));
   });
 
-  test("refuses a label above 9 and names its record", () => {
+  test("openCifar10 refuses a label above 9 and names its record", () => {
     const bytes = cifar10File(4);
     bytes[7 * 3073] = 10;
     const path = join(flat, "data_batch_4.bin");
     writeFileSync(path, bytes);
-    expect(() => openCifar10(cifar10Files(flat)!)).toThrow(
-      `${path}: expected labels from 0 to 9, found 10 in record 7.`,
-    );
+    expect(() => openCifar10(cifar10Files(flat)!)).toThrow(`${path}: expected labels from 0 to 9, got 10 in record 7.`);
   });
 });
 
 // LOCKSTEP_TEST_CIFAR10 names a folder with the real files.
 const real = process.env["LOCKSTEP_TEST_CIFAR10"];
 describe.skipIf(real === undefined)("the real CIFAR-10 (LOCKSTEP_TEST_CIFAR10)", () => {
-  test("has equally frequent classes and the mean and std that are known of it", () => {
+  test("the real CIFAR-10 has equally frequent classes and the published mean and std", () => {
     const { train, test: testRecords } = openCifar10(cifar10Files(real!)!);
     const out = new Uint8Array(3072);
     for (const records of [train, testRecords]) {

@@ -3,7 +3,7 @@
  * 1,024 blue bytes, each row by row. Source: https://www.cs.toronto.edu/~kriz/cifar.html
  */
 import { readFileSync, statSync } from "node:fs";
-import { LockstepError } from "@lockstep/errors";
+import { at, LockstepError } from "@lockstep/errors";
 import { defaultDataDir } from "../records/data-dir.ts";
 import type { Records } from "../records/records.ts";
 import { type Cifar10Files, findCifar10Files } from "./find-cifar10.ts";
@@ -28,11 +28,11 @@ export const CIFAR10_RECORD_BYTES = 1 + 3 * PIXELS;
 /** The number of records in each file. */
 export const CIFAR10_FILE_RECORDS = 10_000;
 const FILE_BYTES = CIFAR10_FILE_RECORDS * CIFAR10_RECORD_BYTES;
-/** The facts that the train and the test part share. */
+/** The sizes and classes that the training and the test split share. */
 export const CIFAR10_IMAGES = { height: SIDE, width: SIDE, channels: 3, classes: CIFAR10_CLASSES };
 
 /**
- * The paths of the six files in a folder, as `findCifar10Files` finds them. Undefined if none of them is there.
+ * Returns the paths of the six files in a folder, as `findCifar10Files` finds them; undefined if the folder has none.
  *
  * @throws LockstepError if some are missing or a size is wrong
  */
@@ -43,9 +43,9 @@ export function cifar10Files(dir: string): Cifar10Files | undefined {
 }
 
 /**
- * Reads the files, 184 MB, into memory and checks their labels.
+ * Reads the files (184 MB) into memory and checks their labels.
  *
- * @throws LockstepError that names the record with a label above 9
+ * @throws LockstepError ERR_DATA_FILE that names the record with a label above 9
  */
 export function openCifar10(files: Cifar10Files): { train: Records; test: Records } {
   return { train: recordsOf(files.train), test: recordsOf(files.test) };
@@ -57,27 +57,29 @@ function recordsOf(paths: readonly string[]): Records {
     samples: files.length * CIFAR10_FILE_RECORDS,
     ...CIFAR10_IMAGES,
     read(index, out) {
-      const file = files[Math.floor(index / CIFAR10_FILE_RECORDS)]!;
+      const file = at(files, Math.floor(index / CIFAR10_FILE_RECORDS));
       return readCifar10Record(file, index % CIFAR10_FILE_RECORDS, out);
     },
   };
 }
 
-/** Writes the image of one of `records`, which lie one after the other, as [32, 32, 3] bytes and returns its label. */
+/** Writes the image of record `index` in `records` as [32, 32, 3] bytes to `out`, and returns its label. */
 export function readCifar10Record(records: Uint8Array, index: number, out: Uint8Array): number {
   const start = index * CIFAR10_RECORD_BYTES;
+  // biome-ignore-start lint/style/noNonNullAssertion: the records are whole, and a check of each byte would be slow
   for (let pixel = 0, red = start + 1; pixel < PIXELS; pixel++, red++) {
     out[3 * pixel] = records[red]!;
     out[3 * pixel + 1] = records[red + PIXELS]!;
     out[3 * pixel + 2] = records[red + 2 * PIXELS]!;
   }
   return records[start]!;
+  // biome-ignore-end lint/style/noNonNullAssertion: see above
 }
 
-/** The first of `records` with a label above 9. */
+/** Finds the first record with a label above 9. */
 export function findWrongLabel(records: Uint8Array): { index: number; label: number } | undefined {
   for (let start = 0; start < records.length; start += CIFAR10_RECORD_BYTES) {
-    const label = records[start]!;
+    const label = at(records, start);
     if (label >= CIFAR10_CLASSES.length) return { index: start / CIFAR10_RECORD_BYTES, label };
   }
   return undefined;
@@ -97,9 +99,9 @@ function readChecked(path: string): Buffer {
 }
 
 /**
- * Checks records of a file, of which the first is record `first`.
+ * Checks the labels of consecutive records of a file, starting with record `first`.
  *
- * @throws LockstepError that names the record with a label above 9
+ * @throws LockstepError ERR_DATA_FILE that names the record with a label above 9
  */
 export function assertCifar10Labels(path: string, records: Uint8Array, first: number): void {
   const wrong = findWrongLabel(records);
@@ -107,16 +109,16 @@ export function assertCifar10Labels(path: string, records: Uint8Array, first: nu
   throw cifar10FileError(path, "labels from 0 to 9", `${wrong.label} in record ${first + wrong.index}`);
 }
 
-/** Makes the error for a file that is not one of CIFAR-10's, with what to do. */
-export function cifar10FileError(path: string, expected: string, found: string): LockstepError {
+/** Makes the error for a file that is not one of CIFAR-10's, with a remedy. */
+export function cifar10FileError(path: string, expected: string, got: string): LockstepError {
   const remedy = isDownloaded(path)
-    ? "delete the files to have them downloaded anew, or name a folder with --data-dir."
+    ? "delete the files to download them again, or name a folder with --data-dir."
     : "unpack cifar-10-binary.tar.gz there again, or name another folder with --data-dir.";
-  const text = `${path}: expected ${expected}, found ${found}. It must be a file of CIFAR-10's binary version`;
+  const text = `${path}: expected ${expected}, got ${got}. It must be a file of CIFAR-10's binary version`;
   return new LockstepError("ERR_DATA_FILE", `${text}: ${remedy}`);
 }
 
-/** Returns whether a file lies in the folder that CIFAR-10 is downloaded to. */
+/** Returns whether a file is in the folder that CIFAR-10 is downloaded to. */
 function isDownloaded(path: string): boolean {
   try {
     return path.startsWith(defaultDataDir("cifar10"));

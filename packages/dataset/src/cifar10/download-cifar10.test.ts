@@ -100,14 +100,14 @@ function assertComplete(): void {
 }
 
 describe("downloadCifar10", () => {
-  test("leaves the unpacked folder and nothing else, and tells its progress up to the end", async () => {
+  test("downloadCifar10 leaves only the unpacked folder, and reports its progress up to the end", async () => {
     const progress = await downloadFrom(complete);
     assertComplete();
     expect(progress).toEqual(progress.toSorted((a, b) => a - b));
     expect(progress.at(-1)).toBe(1);
   });
 
-  test("is done once where several processes start at once", async () => {
+  test("only one of several simultaneous calls downloads", async () => {
     let requests = 0;
     server = createServer((_, response) => {
       requests++;
@@ -131,7 +131,7 @@ describe("downloadCifar10", () => {
     ]);
   });
 
-  test("keeps what came before a cut, and asks only for the rest then", async () => {
+  test("an interrupted download continues with a request for the rest", async () => {
     await expect(downloadFrom(cutAfter(5000))).rejects.toMatchObject({
       code: "ERR_DOWNLOAD",
       message: expect.stringContaining(
@@ -145,27 +145,27 @@ describe("downloadCifar10", () => {
     assertComplete();
   });
 
-  test("starts again where the server ignores the range", async () => {
+  test("a download starts again if the server ignores the range", async () => {
     await expect(downloadFrom(cutAfter(5000))).rejects.toThrow("Could not download");
     await downloadFrom(complete);
     assertComplete();
   });
 
-  test("starts again over a .partial that is longer than the archive", async () => {
+  test("a download starts again if the .partial file is longer than the archive", async () => {
     mkdirSync(dir);
     writeFileSync(partial(), Buffer.alloc(archive.length + 1));
     await downloadFrom(complete);
     assertComplete();
   });
 
-  test("only unpacks a .partial that has all bytes", async () => {
+  test("a complete .partial file is only unpacked", async () => {
     mkdirSync(dir);
     writeFileSync(partial(), archive);
     expect(await downloadFrom((_, response) => response.destroy())).toEqual([]);
     assertComplete();
   });
 
-  test("deletes a .partial that the server calls out of range", async () => {
+  test("a .partial file is deleted if the server refuses its range", async () => {
     mkdirSync(dir);
     writeFileSync(partial(), "not of this archive");
     await expect(downloadFrom((_, response) => response.writeHead(416).end())).rejects.toThrow("status 416");
@@ -181,40 +181,43 @@ describe("downloadCifar10", () => {
       (_, response) => response.write(Buffer.concat([archive, Buffer.alloc(1)])),
       "the file is longer than",
     ],
-  ] satisfies [string, RequestListener, string][])("meets %s with the ways out", async (_, listener, reason) => {
-    await expect(downloadFrom(listener)).rejects.toMatchObject({
-      code: "ERR_DOWNLOAD",
-      message: expect.stringMatching(new RegExp(`${reason}.*--data-dir.*--dataset shapes`)),
-    });
-    expect(existsSync(join(dir, "cifar-10-batches-bin"))).toBe(false);
-  });
+  ] satisfies [string, RequestListener, string][])(
+    "the error after %s names the alternatives",
+    async (_, listener, reason) => {
+      await expect(downloadFrom(listener)).rejects.toMatchObject({
+        code: "ERR_DOWNLOAD",
+        message: expect.stringMatching(new RegExp(`${reason}.*--data-dir.*--dataset shapes`)),
+      });
+      expect(existsSync(join(dir, "cifar-10-batches-bin"))).toBe(false);
+    },
+  );
 
-  test("calls a folder that cannot be made a fault of the disk, not of the network", async () => {
+  test("a folder that cannot be made is reported as a disk error, not as a network error", async () => {
     writeFileSync(dir, "a file where the folder is to be");
     await expect(downloadFrom(complete)).rejects.toMatchObject({
       code: "ERR_NOT_WRITABLE",
-      message: expect.stringMatching(/Could not keep CIFAR-10 in .* \(EEXIST.*LOCKSTEP_DATA/),
+      message: expect.stringMatching(/Could not store CIFAR-10 in .* \(EEXIST.*LOCKSTEP_DATA/),
     });
   });
 
-  test("says so where nobody listens", async () => {
+  test("the error for a refused connection says so", async () => {
     const url = "http://127.0.0.1:1/cifar-10-binary.tar.gz";
     await expect(downloadCifar10({ dir, url })).rejects.toThrow(/Could not download .*ECONNREFUSED.*--dataset shapes/);
     expect(readdirSync(dir)).toEqual([]);
   });
 
-  test("gives up on a server that does not answer", async () => {
+  test("a download fails if the server does not respond", async () => {
     server = createServer(() => {}).listen(0, "127.0.0.1");
     await once(server, "listening");
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     await expect(downloadCifar10({ dir, url, stallMs: 50 })).rejects.toThrow("no data arrived for 0.05 s");
   });
 
-  test("deletes an archive with another sha256, and says both", async () => {
+  test("an archive with a wrong sha256 is deleted, and the error names both digests", async () => {
     await expect(downloadFrom(complete, archive, "0".repeat(64))).rejects.toMatchObject({
       code: "ERR_DATA_ARCHIVE",
       message: expect.stringContaining(
-        `its sha256 should be ${"0".repeat(64)} and is ${sha256Of(archive)}. It was deleted`,
+        `its sha256 is ${sha256Of(archive)} and should be ${"0".repeat(64)}. It was deleted`,
       ),
     });
     expect(readdirSync(dir)).toEqual([]);
@@ -228,14 +231,14 @@ describe("downloadCifar10", () => {
       "Unexpected end of data",
     ],
     ["something else", () => Buffer.from("<p>not found</p>"), "the response is a web page instead of an archive"],
-    ["an empty tar", () => gzipSync(Buffer.alloc(1024)), "it holds no data_batch_1.bin"],
-  ])("leaves nothing of %s", async (_, content, reason) => {
+    ["an empty tar", () => gzipSync(Buffer.alloc(1024)), "it has no data_batch_1.bin"],
+  ])("downloadCifar10 leaves nothing of %s", async (_, content, reason) => {
     const sent = content();
     await expect(downloadFrom((_, response) => response.end(sent), sent)).rejects.toThrow(reason);
     expect(readdirSync(dir)).toEqual([]);
   });
 
-  test("keeps a good archive where the disk is what fails, and only unpacks it the next time", async () => {
+  test("a good archive is kept after a disk error, and only unpacked the next time", async () => {
     mkdirSync(dir);
     writeFileSync(join(dir, "cifar-10-batches-bin"), "a file where the folder is to be");
     await expect(downloadFrom(complete)).rejects.toMatchObject({
@@ -248,10 +251,10 @@ describe("downloadCifar10", () => {
     assertComplete();
   });
 
-  test("leaves nothing of an archive without one of the files", async () => {
+  test("downloadCifar10 leaves nothing of an archive that lacks one of the files", async () => {
     const sent = await archiveOf(CIFAR10_NAMES.slice(0, 4));
     await expect(downloadFrom((_, response) => response.end(sent), sent)).rejects.toThrow(
-      /data_batch_5.bin: expected 30,730,000 bytes, found no such file/,
+      /data_batch_5.bin: expected 30,730,000 bytes, got no such file/,
     );
     expect(readdirSync(dir)).toEqual([]);
   });

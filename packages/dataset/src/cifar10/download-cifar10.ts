@@ -1,4 +1,4 @@
-/** Downloads CIFAR-10 from its official site, verifies it and unpacks it. A file in its place is always whole. */
+/** Downloads CIFAR-10 from its official site, verifies it and unpacks it atomically. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
@@ -12,8 +12,8 @@ import { cifar10Files } from "./cifar10.ts";
 import { CIFAR10_FOLDER } from "./find-cifar10.ts";
 
 /**
- * Source: https://www.cs.toronto.edu/~kriz/cifar.html, "CIFAR-10 binary version". The page gives an MD5, which machines
- * in FIPS mode do not compute; the SHA-256 is that in TensorFlow Datasets' url_checksums/cifar10.txt, among others.
+ * Source: https://www.cs.toronto.edu/~kriz/cifar.html, "CIFAR-10 binary version". The page lists an MD5 digest, which
+ * machines in FIPS mode cannot compute. The SHA-256 digest is from TensorFlow Datasets' url_checksums/cifar10.txt.
  */
 const OFFICIAL = {
   url: "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
@@ -23,29 +23,29 @@ const OFFICIAL = {
 
 /** Options of `downloadCifar10`. */
 export interface DownloadCifar10Options {
-  /** The folder to put `cifar-10-batches-bin` into. */
+  /** The folder in which `cifar-10-batches-bin` is created. */
   dir: string;
   /** @default LOCKSTEP_CIFAR10_URL, else the official site */
   url?: string;
-  /** @default that of the official archive */
+  /** Size of the archive. @default that of the official archive */
   bytes?: number;
-  /** @default that of the official archive */
+  /** Digest of the archive. @default that of the official archive */
   sha256?: string;
-  /** Longest wait for an answer or the next bytes. @default 30,000 */
+  /** Longest wait for a response or the next bytes, in milliseconds. @default 30,000 */
   stallMs?: number;
-  /** Certificates to trust, in PEM form. @default those of known authorities */
+  /** Certificates to trust, in PEM form. @default those of Node's certificate authorities */
   ca?: string;
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
-  /** Called with the line that says for which process this one waits. @default ignored */
+  /** Receives the line that names the process which this one waits for. @default ignored */
   log?: ((line: string) => void) | undefined;
 }
 
 /**
- * Downloads the archive to `cifar-10-binary.tar.gz.partial` and unpacks it to `cifar-10-batches-bin`. A download that
- * was cut continues; besides the .partial file nothing half-written stays. Of several processes one downloads. An archive
- * is deleted only once it is unpacked, or has proved to be another one.
+ * Downloads the archive to `cifar-10-binary.tar.gz.partial` and unpacks it to `cifar-10-batches-bin`. An interrupted
+ * download continues at the next call, and leaves no incomplete file but the .partial one. If several processes call this,
+ * one of them downloads. The archive is deleted after it is unpacked, or if its digest is wrong.
  *
- * @throws LockstepError ERR_DOWNLOAD, ERR_PROXY, ERR_DATA_ARCHIVE, ERR_NOT_WRITABLE or ERR_DISK_FULL, with the ways out
+ * @throws LockstepError ERR_DOWNLOAD, ERR_PROXY, ERR_DATA_ARCHIVE, ERR_NOT_WRITABLE or ERR_DISK_FULL, with the alternatives
  */
 export async function downloadCifar10(options: DownloadCifar10Options): Promise<void> {
   const { dir, log = () => {} } = options;
@@ -57,14 +57,14 @@ export async function downloadCifar10(options: DownloadCifar10Options): Promise<
   }
 }
 
-/** Waits until no other process downloads into the folder, on this machine or on another one that shares it. */
+/** Waits until no other process, on this machine or on one that shares the folder, downloads into it. */
 async function acquireFolder(dir: string, log: (line: string) => void): Promise<Lease> {
   try {
     makeFolders(dir);
     return await awaitLease(join(dir, "download.lease"), dir, `downloading CIFAR-10 to ${dir}`, log);
   } catch (cause) {
     const fault = diskFault(cause);
-    if (fault !== undefined) throw diskError(`Could not keep CIFAR-10 in ${dir} (${fault.message}).`, fault);
+    if (fault !== undefined) throw diskError(`Could not store CIFAR-10 in ${dir} (${fault.message}).`, fault);
     throw cause;
   }
 }
@@ -78,12 +78,16 @@ async function downloadTo(dir: string, options: DownloadCifar10Options): Promise
     await download({ url, bytes, path, stallMs, onProgress, ca });
   } catch (cause) {
     const fault = diskFault(cause);
-    if (fault !== undefined) throw diskError(`Could not keep CIFAR-10 in ${dir} (${fault.message}).`, fault);
+    if (fault !== undefined) throw diskError(`Could not store CIFAR-10 in ${dir} (${fault.message}).`, fault);
     const code = cause instanceof LockstepError ? cause.code : "ERR_DOWNLOAD";
     const text = `Could not download CIFAR-10 from ${redactedUrl(url)} to ${dir}: ${reasonOf(cause)}`;
-    throw new LockstepError(code, `${text.replace(/\.$/, "")}. Run the same command again to continue, ${WAYS_OUT}`, {
-      cause,
-    });
+    throw new LockstepError(
+      code,
+      `${text.replace(/\.$/, "")}. Run the same command again to continue, ${ALTERNATIVES}`,
+      {
+        cause,
+      },
+    );
   }
   try {
     await verify(path, sha256);
@@ -91,29 +95,29 @@ async function downloadTo(dir: string, options: DownloadCifar10Options): Promise
   } catch (cause) {
     const fault = diskFault(cause);
     if (fault !== undefined) {
-      const text = `CIFAR-10 came, but could not be unpacked in ${dir} (${fault.message}). The archive is kept.`;
+      const text = `CIFAR-10 was downloaded, but could not be unpacked in ${dir} (${fault.message}). The archive is kept.`;
       throw diskError(text, fault);
     }
     await rm(path, { force: true });
     throw new LockstepError(
       "ERR_DATA_ARCHIVE",
-      `Expected the archive of CIFAR-10 at ${redactedUrl(url)}, but ${reasonOf(cause)}. It was deleted: run the same command again, ${WAYS_OUT}`,
+      `Expected the archive of CIFAR-10 at ${redactedUrl(url)}, but ${reasonOf(cause)}. It was deleted: run the same command again, ${ALTERNATIVES}`,
       { cause },
     );
   }
   await rm(path, { force: true });
 }
 
-const WAYS_OUT =
+const ALTERNATIVES =
   "or unpack a copy of cifar-10-binary.tar.gz from elsewhere and name its folder with --data-dir, " +
-  "or train on drawn images, which need no files: --dataset shapes.";
+  "or train on generated images, which need no files: --dataset shapes.";
 
-/** The fault of a disk says nothing against the network or the archive. */
+/** Makes the error for a disk fault, for which neither the network nor the archive is to blame. */
 function diskError(text: string, fault: NodeJS.ErrnoException): LockstepError {
-  const remedy = "Free space there or see to the permissions, and run the same command again";
+  const remedy = "Free some space there or change the permissions, and run the same command again";
   return new LockstepError(
     isDiskFull(fault) ? "ERR_DISK_FULL" : "ERR_NOT_WRITABLE",
-    `${text} ${remedy}; LOCKSTEP_DATA names another folder.`,
+    `${text} ${remedy}; or name another folder with LOCKSTEP_DATA.`,
     { cause: fault },
   );
 }
@@ -122,10 +126,10 @@ async function verify(path: string, sha256: string): Promise<void> {
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(path)) hash.update(chunk);
   const found = hash.digest("hex");
-  if (found !== sha256) throw new Error(`its sha256 should be ${sha256} and is ${found}`);
+  if (found !== sha256) throw new Error(`its sha256 is ${found} and should be ${sha256}`);
 }
 
-/** Unpacks beside the final place and moves the whole folder there at once. */
+/** Unpacks into a temporary folder and renames that, so that the final folder is always complete. */
 async function unpack(archive: string, dir: string): Promise<void> {
   const unfinished = join(dir, `${CIFAR10_FOLDER}.unfinished`);
   await rm(unfinished, { recursive: true, force: true });
@@ -136,7 +140,7 @@ async function unpack(archive: string, dir: string): Promise<void> {
         await writeFile(join(unfinished, basename(entry.header.name)), entry as AsyncIterable<Buffer>);
       else entry.resume();
     }
-    if (cifar10Files(unfinished) === undefined) throw new Error("it holds no data_batch_1.bin");
+    if (cifar10Files(unfinished) === undefined) throw new Error("it has no data_batch_1.bin");
     await rename(unfinished, join(dir, CIFAR10_FOLDER));
   } finally {
     await rm(unfinished, { recursive: true, force: true });

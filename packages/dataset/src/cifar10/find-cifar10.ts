@@ -1,4 +1,4 @@
-/** Finds the files of CIFAR-10's binary version in a folder, or describes what lies there instead. */
+/** Finds the files of CIFAR-10's binary version in a folder, or describes the folder's content. */
 import { accessSync, constants, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
@@ -8,33 +8,34 @@ import { pathKind } from "@lockstep/files";
 export const CIFAR10_FOLDER = "cifar-10-batches-bin";
 const TRAIN_FILES = [1, 2, 3, 4, 5].map((number) => `data_batch_${number}.bin`);
 const TEST_FILES = ["test_batch.bin"];
-/** Names of what is still being unpacked. */
+/** Matches the names of folders that are still being unpacked. */
 const UNFINISHED = /\.(unfinished|tmp)$/;
 
-/** The paths of the files of each part of CIFAR-10. */
+/** The paths of the files of each split of CIFAR-10. */
 export interface Cifar10Files {
   train: string[];
   test: string[];
 }
 
 /**
- * The paths where the six files are, or should be: in `dir`, in `cifar-10-batches-bin` inside it, also where it was
- * unpacked into a folder of that name, or in the one subfolder that has any of them. Upper and lower case do not matter.
+ * Returns the paths where the six files are, or should be: in `dir`; in `cifar-10-batches-bin` inside it, also if that was
+ * unpacked into a folder of the same name; or in the one subfolder that has any of them. Case does not matter.
  *
- * @returns undefined if none of the files is there
- * @throws LockstepError ERR_DATA_FILE if several subfolders have some
+ * @returns undefined if none of the files exists
+ * @throws LockstepError ERR_DATA_FILE if several subfolders have some of the files
  */
 export function findCifar10Files(dir: string): Cifar10Files | undefined {
   const folder = [[dir], named(dir), subfolders(dir).flatMap(named), subfolders(dir)]
     .map(onlyOneWithFiles)
     .find(Boolean);
   if (folder === undefined) return undefined;
-  const there = namesIn(folder);
-  const pathOf = (name: string) => join(folder, there.find((one) => one === name) ?? there.find(hasName(name)) ?? name);
+  const existing = namesIn(folder);
+  const pathOf = (name: string) =>
+    join(folder, existing.find((one) => one === name) ?? existing.find(hasName(name)) ?? name);
   return { train: TRAIN_FILES.map(pathOf), test: TEST_FILES.map(pathOf) };
 }
 
-/** Says in some words what a folder that a user named holds, if it does not hold the files. */
+/** Describes the content of a folder that the user named and that does not have the files. */
 export function describeDataDir(dir: string): string {
   const kind = pathKind(dir);
   if (kind === "nothing") return "there is no such folder";
@@ -45,13 +46,13 @@ export function describeDataDir(dir: string): string {
   const archive = own.find((name) => unpackerOf(name) !== undefined);
   if (archive !== undefined)
     return `found the archive ${archive}: unpack it (${unpackerOf(archive)}) and name its folder`;
-  if (kind === "file") return "that is a file";
+  if (kind === "file") return "it is a file";
   if (hasFoldersOfPictures(dir)) return `found folders of pictures: ${BINARY_NEEDED}`;
   if (names.length === 0) return isReadable(dir) ? "it is empty" : "it cannot be read";
   return `found none of them, but ${someOf(namesIn(dir))}`;
 }
 
-/** Data sets and formats that are mistaken for the binary version, by file names that only they have. */
+/** Data sets and formats that users mistake for the binary version, by file names that only they have. */
 const OTHER_FORMATS = [
   { name: "CIFAR-100", pattern: /^cifar-100|^(fine|coarse)_label_names/ },
   { name: "the Python version of CIFAR-10", pattern: /^cifar-10-(batches-py|python)|^data_batch_\d$|^batches\.meta$/ },
@@ -75,7 +76,7 @@ const UNPACKERS = [
 ];
 const unpackerOf = (name: string) => UNPACKERS.find(({ end }) => end.test(name))?.command;
 
-/** Returns whether pictures lie in folders by class, or by part and class. */
+/** Returns whether pictures are in folders by class, or by split and class. */
 function hasFoldersOfPictures(dir: string): boolean {
   const havePictures = (folder: string) => namesIn(folder).some((name) => /\.(png|jpe?g|bmp|ppm)$/i.test(name));
   return subfolders(dir).some((folder) => havePictures(folder) || subfolders(folder).some(havePictures));
@@ -86,7 +87,7 @@ const someOf = (names: readonly string[]) =>
 
 const hasName = (name: string) => (one: string) => one.toLowerCase() === name;
 
-/** The folders inside that are called as the one in the archive. */
+/** Returns the subfolders with the name of the folder in the archive. */
 const named = (dir: string) => subfolders(dir).filter((path) => hasName(CIFAR10_FOLDER)(basename(path)));
 
 function onlyOneWithFiles(folders: readonly string[]): string | undefined {
@@ -112,7 +113,7 @@ function isReadable(dir: string): boolean {
   }
 }
 
-/** None where there is no folder, or one that this user may not read. */
+/** Returns the names in a folder, sorted; none if the folder does not exist or this user may not read it. */
 function namesIn(dir: string): string[] {
   try {
     return readdirSync(dir).sort();

@@ -1,34 +1,34 @@
-/** Finds the files of CIFAR-10 where the user says, or downloads them. */
-import { LockstepError } from "@lockstep/errors";
+/** Finds the files of CIFAR-10 in the folder that the user names, or downloads them. */
+import { LockstepError, present } from "@lockstep/errors";
 import { defaultDataDir } from "../records/data-dir.ts";
 import { cifar10Files } from "./cifar10.ts";
 import { downloadCifar10 } from "./download-cifar10.ts";
 import { type Cifar10Files, describeDataDir } from "./find-cifar10.ts";
 
-/** The folder of a data set's files, and the listeners of their download. */
+/** The folder of a data set's files, and the callbacks of their download. */
 export interface DataFilesOptions {
-  /** The folder of the files. Absent, it is the default folder, and missing files are downloaded into it. */
+  /** The folder of the files. If absent, missing files are downloaded into the default folder. */
   dataDir?: string | undefined;
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
-  /** Called with the line that says for which process a download waits. @default ignored */
+  /** Receives the line that names the process which a download waits for. @default ignored */
   log?: ((line: string) => void) | undefined;
 }
 
 /**
- * Returns the files of CIFAR-10, after downloading them if need be.
+ * Returns the files of CIFAR-10, and downloads them if necessary.
  *
- * @throws LockstepError that says what to do, if there are none and they cannot be downloaded
+ * @throws LockstepError with a remedy if there are no files and they cannot be downloaded
  */
 export async function provideCifar10(options: DataFilesOptions): Promise<Cifar10Files> {
   const found = existingCifar10(options);
   if (found !== undefined) return found;
   const dir = defaultDataDir("cifar10");
   await downloadCifar10({ dir, onProgress: options.onProgress, log: options.log });
-  return cifar10Files(dir)!;
+  return present(cifar10Files(dir), `the files of CIFAR-10 in ${dir}`);
 }
 
 /**
- * Returns the files that are in place; undefined if the default folder has none.
+ * Returns the existing files; undefined if the default folder has none.
  *
  * @throws LockstepError ERR_DATA_FILE if the user named a folder that does not have them
  */
@@ -38,6 +38,6 @@ export function existingCifar10({ dataDir }: DataFilesOptions): Cifar10Files | u
   throw new LockstepError(
     "ERR_DATA_FILE",
     `Expected data_batch_1.bin to data_batch_5.bin and test_batch.bin in ${dataDir}, but ${describeDataDir(dataDir)}. Correct ` +
-      "--data-dir, leave it out to have CIFAR-10 downloaded, or train on drawn images: --dataset shapes.",
+      "--data-dir, leave it out to download CIFAR-10, or train on generated images with --dataset shapes.",
   );
 }

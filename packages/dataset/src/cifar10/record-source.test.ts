@@ -24,7 +24,7 @@ const open = async (): Promise<RecordSource> => {
 };
 
 describe("openRecordSource", () => {
-  test("measures the files as they are measured where they are read whole, without keeping the event loop", async () => {
+  test("openRecordSource computes the mean and std of `channelStatistics` without blocking the event loop", async () => {
     let turns = 0;
     let counting: NodeJS.Immediate;
     const count = () => {
@@ -46,7 +46,7 @@ describe("openRecordSource", () => {
     expect(turns).toBeGreaterThan(200); // at least one for each of 240 chunks, but for a few at the ends of files
   });
 
-  test("gives the files' own bytes, in the order asked and as often", async () => {
+  test("a record source returns the files' bytes, in the order of the indexes, repetitions included", async () => {
     const { read } = await open();
     const expected = (split: "train" | "test", index: number) => {
       const name = split === "test" ? "test_batch.bin" : `data_batch_${1 + Math.floor(index / 10_000)}.bin`;
@@ -60,32 +60,32 @@ describe("openRecordSource", () => {
     expect(read("train", new Uint32Array()).length).toBe(0);
   });
 
-  test("refuses indexes outside the part, and too many", async () => {
+  test("a record source refuses indexes outside the split, and too many", async () => {
     const { read } = await open();
     const refusal = (message: string) => expect.objectContaining({ code: "ERR_RECORDS", message });
     expect(() => read("train", Uint32Array.of(1, 50_000))).toThrow(
-      refusal("Expected indexes below 50000, as many records as the train files have, got 50000."),
+      refusal("Expected indexes below 50000, the number of records in the train files, got 50000."),
     );
     expect(() => read("test", Uint32Array.of(10_000))).toThrow(
-      refusal("Expected indexes below 10000, as many records as the test files have, got 10000."),
+      refusal("Expected indexes below 10000, the number of records in the test files, got 10000."),
     );
     expect(read("test", new Uint32Array(1024)).length).toBe(1024 * 3073);
     expect(() => read("test", new Uint32Array(1025))).toThrow(
-      refusal("Expected a request for up to 1024 records, got 1025; ask in several requests."),
+      refusal("Expected a request for up to 1024 records, got 1025; send several requests."),
     );
   });
 
-  test("refuses a label above 9 and names its record", async () => {
+  test("openRecordSource refuses a label above 9 and names its record", async () => {
     const path = join(dataDir, "test_batch.bin");
     const bytes = readFileSync(path);
     bytes[777 * 3073] = 10;
     writeFileSync(path, bytes);
-    await expect(open()).rejects.toThrow(`${path}: expected labels from 0 to 9, found 10 in record 777.`);
+    await expect(open()).rejects.toThrow(`${path}: expected labels from 0 to 9, got 10 in record 777.`);
     bytes[777 * 3073] = 7;
     writeFileSync(path, bytes);
   });
 
-  test("has none for shapes, and says what a folder without files should hold", async () => {
+  test("openRecordSource returns undefined for shapes, and reports a folder without files", async () => {
     expect(await openRecordSource("shapes")).toBeUndefined();
     const empty = join(dataDir, "empty");
     await expect(openRecordSource("cifar10", { dataDir: empty })).rejects.toThrow(

@@ -1,8 +1,8 @@
-/** The records of a data set's files, read when asked for: what a coordinator gives to workers without files. */
+/** Reads the records of a data set's files on request. A coordinator sends them to workers without files. */
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { LockstepError } from "@lockstep/errors";
+import { at, LockstepError } from "@lockstep/errors";
 import { channelSums, type MeanStd } from "../images/normalize.ts";
 import { MAX_RECORDS_PER_REQUEST, type RecordSplit, type SuppliedFacts } from "../records/record-supply.ts";
 import type { DatasetName } from "../records/records.ts";
@@ -17,16 +17,16 @@ import {
 import type { Cifar10Files } from "./find-cifar10.ts";
 import { type DataFilesOptions, provideCifar10 } from "./provide-cifar10.ts";
 
-/** Read at a time while the files are measured: 0.8 MB, after which the event loop has its turn, every 3 to 5 ms. */
+/** Records read at a time to measure the files: 0.8 MB, so that the event loop turns every 3 to 5 ms. */
 const CHUNK_RECORDS = 250;
 
-/** The records of a data set's files, as other machines receive them. */
+/** Provides the records of a data set's files, as they are sent to other machines. */
 export interface RecordSource {
   facts: SuppliedFacts;
   /**
-   * Records one after the other, as the files have them: a label byte, then 3,072 bytes.
+   * Returns the records one after the other, as in the files: a label byte, then 3,072 bytes.
    *
-   * @throws LockstepError ERR_RECORDS for an index outside the part or more than MAX_RECORDS_PER_REQUEST indexes
+   * @throws LockstepError ERR_RECORDS for an index outside the split or more than MAX_RECORDS_PER_REQUEST indexes
    */
   read(split: RecordSplit, indexes: Uint32Array): Uint8Array<ArrayBuffer>;
   /** Closes the files. */
@@ -34,10 +34,10 @@ export interface RecordSource {
 }
 
 /**
- * Opens the files of a data set, after downloading them if need be, and reads them once through to measure them.
- * Undefined for shapes, which have no files.
+ * Opens the files of a data set, downloads them if necessary, and reads all of them once to compute digest, mean and std.
  *
- * @throws LockstepError that says what to do, if there are no files or wrong ones and the site is out of reach
+ * @returns undefined for shapes, which have no files
+ * @throws LockstepError with a remedy if the files are wrong, or missing and cannot be downloaded
  */
 export async function openRecordSource(
   dataset: DatasetName,
@@ -55,9 +55,9 @@ export async function openRecordSource(
 
   function readRecord(split: RecordSplit, index: number, out: Uint8Array, start: number): void {
     const number = Math.floor(index / CIFAR10_FILE_RECORDS);
-    const at = (index % CIFAR10_FILE_RECORDS) * CIFAR10_RECORD_BYTES;
-    const bytes = readSync(files[split][number]!, out, start, CIFAR10_RECORD_BYTES, at);
-    if (bytes < CIFAR10_RECORD_BYTES) throw cutShort(paths[split][number]!, at + bytes);
+    const position = (index % CIFAR10_FILE_RECORDS) * CIFAR10_RECORD_BYTES;
+    const bytes = readSync(at(files[split], number), out, start, CIFAR10_RECORD_BYTES, position);
+    if (bytes < CIFAR10_RECORD_BYTES) throw truncatedFile(at(paths[split], number), position + bytes);
   }
 
   return {
@@ -74,7 +74,7 @@ export async function openRecordSource(
   };
 }
 
-/** The digest of all files, and the mean and std of the training images. */
+/** Computes the digest of all files, and the mean and std of the training images. */
 async function measure({ train, test }: Cifar10Files): Promise<{ digest: string } & MeanStd> {
   const hash = createHash("sha256");
   const sums = channelSums(CIFAR10_IMAGES.channels);
@@ -92,15 +92,15 @@ async function measure({ train, test }: Cifar10Files): Promise<{ digest: string 
   return { digest: hash.digest("hex"), ...sums.meanStd() };
 }
 
-/** A file's records, 250 at a time, in a buffer that the next ones overwrite. */
+/** Yields a file's records, 250 at a time, in a buffer that the next chunk overwrites. */
 async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
   const chunk = new Uint8Array(CHUNK_RECORDS * CIFAR10_RECORD_BYTES);
   const file = await open(path);
   try {
     for (let first = 0; first < CIFAR10_FILE_RECORDS; first += CHUNK_RECORDS) {
-      const at = first * CIFAR10_RECORD_BYTES;
-      const { bytesRead } = await file.read(chunk, 0, chunk.length, at);
-      if (bytesRead < chunk.length) throw cutShort(path, at + bytesRead);
+      const position = first * CIFAR10_RECORD_BYTES;
+      const { bytesRead } = await file.read(chunk, 0, chunk.length, position);
+      if (bytesRead < chunk.length) throw truncatedFile(path, position + bytesRead);
       assertCifar10Labels(path, chunk, first);
       yield chunk;
     }
@@ -113,18 +113,18 @@ function assertIndexes(split: RecordSplit, indexes: Uint32Array, samples: number
   if (indexes.length > MAX_RECORDS_PER_REQUEST) {
     throw new LockstepError(
       "ERR_RECORDS",
-      `Expected a request for up to ${MAX_RECORDS_PER_REQUEST} records, got ${indexes.length}; ask in several requests.`,
+      `Expected a request for up to ${MAX_RECORDS_PER_REQUEST} records, got ${indexes.length}; send several requests.`,
     );
   }
   const outside = indexes.find((index) => index >= samples);
   if (outside === undefined) return;
   throw new LockstepError(
     "ERR_RECORDS",
-    `Expected indexes below ${samples}, as many records as the ${split} files have, got ${outside}.`,
+    `Expected indexes below ${samples}, the number of records in the ${split} files, got ${outside}.`,
   );
 }
 
-function cutShort(path: string, bytes: number): LockstepError {
-  const end = `an end after ${bytes.toLocaleString("en")} bytes, as if it had been cut while it was read`;
+function truncatedFile(path: string, bytes: number): LockstepError {
+  const end = `only ${bytes.toLocaleString("en")} bytes: the file was truncated while it was read`;
   return cifar10FileError(path, `${CIFAR10_FILE_RECORDS.toLocaleString("en")} records`, end);
 }

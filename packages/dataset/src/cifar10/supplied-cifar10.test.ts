@@ -47,7 +47,7 @@ function supply(reply = recordsOf): RecordSupply {
 }
 
 describe("openSuppliedCifar10", () => {
-  test("asks for the records that it has not asked for before, and reads them as from files", async () => {
+  test("supplied CIFAR-10 fetches each record once, and reads it as from a file", async () => {
     const { train, test: testRecords } = openSuppliedCifar10(supply());
     expect([train.samples, testRecords.samples, train.height, train.classes[3]]).toEqual([5000, 20, 32, "cat"]);
     const image = new Uint8Array(3072);
@@ -65,7 +65,7 @@ describe("openSuppliedCifar10", () => {
     expect(readdirSync(join(root, "cifar10", "records", facts.digest))).toEqual(["test.records", "train.records"]);
   });
 
-  test("asks for 1,024 records at most at a time", async () => {
+  test("supplied CIFAR-10 fetches at most 1,024 records at a time", async () => {
     const { train } = openSuppliedCifar10(supply());
     const indexes = Uint32Array.from({ length: 2100 }, (_, i) => 2 * i);
     const records = await train.load(indexes);
@@ -77,7 +77,7 @@ describe("openSuppliedCifar10", () => {
     }
   });
 
-  test("refuses an answer of another length, keeps nothing of it, and asks again", async () => {
+  test("supplied CIFAR-10 refuses a response of the wrong length, caches none of it, and fetches again", async () => {
     for (const bytes of [0, 3073, 2 * 3073 - 1, 3 * 3073]) {
       const { train } = openSuppliedCifar10(supply(() => new Uint8Array(bytes)));
       await expect(train.load(Uint32Array.of(1, 2))).rejects.toMatchObject({
@@ -91,7 +91,7 @@ describe("openSuppliedCifar10", () => {
     expect(asked).toEqual(Array(5).fill(["train", [1, 2]]));
   });
 
-  test("refuses a label above 9 and names its record", async () => {
+  test("supplied CIFAR-10 refuses a label above 9 and names its record", async () => {
     const { test: testRecords } = openSuppliedCifar10(
       supply((_, { length }) => new Uint8Array(length * 3073).fill(10, 3073)),
     );
@@ -107,9 +107,9 @@ describe("openSuppliedCifar10", () => {
     ["more test samples than CIFAR-10 has", { testSamples: 4_000_000_000 }],
     ["means of two channels", { mean: [0.5, 0.5] }],
     ["stds that are no numbers", { std: [0.5, 0.5, Number.NaN] }],
-  ])("refuses facts with %s", (_, wrong) => {
+  ])("openSuppliedCifar10 refuses facts with %s", (_, wrong) => {
     expect(() => openSuppliedCifar10({ ...supply(), facts: { ...facts, ...wrong } })).toThrow(
-      expect.objectContaining({ code: "ERR_RECORDS", message: expect.stringContaining("tell of cifar10") }),
+      expect.objectContaining({ code: "ERR_RECORDS", message: expect.stringContaining("facts about cifar10") }),
     );
     expect(readdirSync(root)).toEqual([]);
   });

@@ -1,6 +1,6 @@
-/** CIFAR-10 on a machine without its files: records from a supply, kept on disk so that each is fetched once. */
+/** Opens CIFAR-10 on a machine without its files: records come from a supply and are cached on disk. */
 import { join } from "node:path";
-import { excerptOf, LockstepError } from "@lockstep/errors";
+import { at, excerptOf, LockstepError, present } from "@lockstep/errors";
 import { defaultDataDir } from "../records/data-dir.ts";
 import { RecordCache } from "../records/record-cache.ts";
 import {
@@ -12,13 +12,14 @@ import {
 import type { RecordsToLoad } from "../records/records.ts";
 import { CIFAR10_IMAGES, CIFAR10_RECORD_BYTES, findWrongLabel, readCifar10Record } from "./cifar10.ts";
 
-/** Samples in the larger part of CIFAR-10. */
+/** Number of samples in the larger split of CIFAR-10. */
 const MAX_SAMPLES = 50_000;
 
 /**
- * Records are kept in the default data folder, in `records` and a folder named by the digest, one file per part.
+ * Opens CIFAR-10 with records from a supply. Records are cached in the default data folder, under `records/<digest>`, in
+ * one file per split.
  *
- * @throws LockstepError ERR_RECORDS if the facts are not CIFAR-10's, ERR_RECORD_CACHE if records cannot be kept
+ * @throws LockstepError ERR_RECORDS if the facts are not CIFAR-10's, ERR_RECORD_CACHE if records cannot be cached
  */
 export function openSuppliedCifar10(supply: RecordSupply): { train: RecordsToLoad; test: RecordsToLoad } {
   assertFacts(supply.facts);
@@ -37,17 +38,18 @@ function suppliedRecords(supply: RecordSupply, split: RecordSplit, samples: numb
       const missing = cache.read(indexes, records);
       for (let start = 0; start < missing.length; start += MAX_RECORDS_PER_REQUEST) {
         const places = missing.slice(start, start + MAX_RECORDS_PER_REQUEST);
-        const asked = Uint32Array.from(places, (place) => indexes[place]!);
-        const fetched = await supply.fetch(split, asked); // waits for the coordinator
-        assertRecords(split, asked, fetched);
-        cache.write(asked, fetched);
+        const wanted = Uint32Array.from(places, (place) => at(indexes, place));
+        const fetched = await supply.fetch(split, wanted); // waits for the coordinator
+        assertRecords(split, wanted, fetched);
+        cache.write(wanted, fetched);
         for (const [i, place] of places.entries()) records.set(recordAt(fetched, i), place * CIFAR10_RECORD_BYTES);
       }
       const placeOf = new Map(Array.from(indexes, (index, place) => [index, place]));
       return {
         samples,
         ...CIFAR10_IMAGES,
-        read: (index, out) => readCifar10Record(records, placeOf.get(index)!, out),
+        read: (index, out) =>
+          readCifar10Record(records, present(placeOf.get(index), `record ${index} to be loaded`), out),
       };
     },
   };
@@ -56,7 +58,7 @@ function suppliedRecords(supply: RecordSupply, split: RecordSplit, samples: numb
 const recordAt = (records: Uint8Array, index: number) =>
   records.subarray(index * CIFAR10_RECORD_BYTES, (index + 1) * CIFAR10_RECORD_BYTES);
 
-/** The digest names a folder, so it must not hold a path. */
+/** Checks the facts of a supply. The digest becomes a folder name, so it must not contain a path. */
 function assertFacts(facts: SuppliedFacts): void {
   const { dataset, digest, trainSamples, testSamples, mean, std } = facts;
   const { channels } = CIFAR10_IMAGES;
@@ -67,24 +69,24 @@ function assertFacts(facts: SuppliedFacts): void {
   if (dataset === "cifar10" && /^[0-9a-f]{64}$/.test(digest) && counts && arePerChannel && areAboveZero) return;
   throw new LockstepError(
     "ERR_RECORDS",
-    `Expected the coordinator to tell of cifar10: a sha256 digest, 1 to ${MAX_SAMPLES} samples in each part, and ` +
+    `Expected facts about cifar10 from the coordinator: a sha256 digest, 1 to ${MAX_SAMPLES} samples in each split, and ` +
       `${channels} means and stds above 0; got ${excerptOf(facts, 500)}. Run the same version of Lockstep on both machines, ` +
       "or name the folder of the data set's files with --data-dir.",
   );
 }
 
-function assertRecords(split: RecordSplit, asked: Uint32Array, records: Uint8Array): void {
-  const bytes = asked.length * CIFAR10_RECORD_BYTES;
+function assertRecords(split: RecordSplit, wanted: Uint32Array, records: Uint8Array): void {
+  const bytes = wanted.length * CIFAR10_RECORD_BYTES;
   if (records.length !== bytes) {
     throw replyError(
       split,
-      `${asked.length} records, ${bytes.toLocaleString("en")} bytes,`,
+      `${wanted.length} records, ${bytes.toLocaleString("en")} bytes,`,
       `${records.length.toLocaleString("en")} bytes`,
     );
   }
   const wrong = findWrongLabel(records);
   if (wrong === undefined) return;
-  throw replyError(split, "labels from 0 to 9", `${wrong.label} in record ${asked[wrong.index]}`);
+  throw replyError(split, "labels from 0 to 9", `${wrong.label} in record ${wanted[wrong.index]}`);
 }
 
 function replyError(split: RecordSplit, expected: string, got: string): LockstepError {

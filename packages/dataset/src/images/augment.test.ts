@@ -10,7 +10,7 @@ function apply(flip: boolean, down: number, right: number): number[] {
 }
 
 describe("applyFlipCrop", () => {
-  test("mirrors, then moves, and lets black in", () => {
+  test("applyFlipCrop mirrors, then shifts, and fills with black", () => {
     expect(apply(false, 0, 0)).toEqual([1, 2, 3, 4, 5, 6]);
     expect(apply(true, 0, 0)).toEqual([3, 2, 1, 6, 5, 4]);
     expect(apply(false, 1, 0)).toEqual([0, 0, 0, 1, 2, 3]);
@@ -19,7 +19,7 @@ describe("applyFlipCrop", () => {
     expect(apply(false, 4, -4)).toEqual([0, 0, 0, 0, 0, 0]);
   });
 
-  test("keeps the channels of a pixel together", () => {
+  test("applyFlipCrop keeps the channels of a pixel together", () => {
     const out = new Uint8Array(6);
     applyFlipCrop(image, [1, 2, 3], { flip: true, down: 0, right: 0 }, out);
     expect([...out]).toEqual([4, 5, 6, 1, 2, 3]);
@@ -27,7 +27,7 @@ describe("applyFlipCrop", () => {
 });
 
 describe("drawFlipCrop", () => {
-  test("is the same for the same seed, epoch and sample, and draws anew for another", () => {
+  test("drawFlipCrop depends on seed, epoch and sample only", () => {
     const texts = [
       [1, 2, 3],
       [1, 2, 3],
@@ -39,7 +39,7 @@ describe("drawFlipCrop", () => {
     expect(new Set(texts).size).toBe(4);
   });
 
-  test("flips half of the samples and moves them evenly by −4 to 4 pixels", () => {
+  test("drawFlipCrop flips half of the samples and shifts uniformly by −4 to 4 pixels", () => {
     const draws = Array.from({ length: 9000 }, (_, sampleId) => drawFlipCrop(0, 0, sampleId));
     expect(draws.filter(({ flip }) => flip).length / 9000).toBeCloseTo(0.5, 1);
     for (let pixels = -4; pixels <= 4; pixels++) {

@@ -27,12 +27,12 @@ const decoded = async (path: string, height: number, width: number) => [
 ];
 
 describe("decodeImage", () => {
-  test("keeps the bytes of an image of the right size", async () => {
+  test("decodeImage keeps the bytes of an image of the right size", async () => {
     const bytes = [1, 2, 3, 40, 50, 60, 70, 80, 90, 200, 210, 220];
     expect(await decoded(await png(2, 2, 3, bytes), 2, 2)).toEqual(bytes);
   });
 
-  test("turns gray into three equal channels", async () => {
+  test("decodeImage converts grey to three equal channels", async () => {
     const path = join(folder, "gray.png");
     await sharp(Uint8Array.of(7, 200), { raw: { width: 2, height: 1, channels: 1 } })
       .toColourspace("b-w")
@@ -42,16 +42,16 @@ describe("decodeImage", () => {
     expect(await decoded(path, 1, 2)).toEqual([7, 7, 7, 200, 200, 200]);
   });
 
-  test("puts transparent pixels on white", async () => {
+  test("decodeImage puts transparent pixels on white", async () => {
     expect(await decoded(await png(2, 1, 4, [...red, 0, ...blue, 255]), 1, 2)).toEqual([255, 255, 255, ...blue]);
   });
 
-  test("takes the middle of a wide image", async () => {
+  test("decodeImage crops a wide image around the centre", async () => {
     const row = [...red, ...red, ...blue, ...blue, ...red, ...red];
     expect(await decoded(await png(6, 2, 3, [...row, ...row]), 2, 2)).toEqual([...blue, ...blue, ...blue, ...blue]);
   });
 
-  test("scales a photo down to the size", async () => {
+  test("decodeImage scales a photo down to the size", async () => {
     const path = join(folder, "photo.jpg");
     await sharp({ create: { width: 640, height: 480, channels: 3, background: { r: 200, g: 100, b: 50 } } })
       .jpeg({ quality: 100 })
@@ -61,7 +61,7 @@ describe("decodeImage", () => {
     for (const [i, byte] of bytes.entries()) expect(Math.abs(byte - [200, 100, 50][i % 3]!)).toBeLessThanOrEqual(2);
   });
 
-  test("turns a photo as its EXIF data say", async () => {
+  test("decodeImage rotates a photo according to its EXIF data", async () => {
     const path = join(folder, "turned.jpg");
     // 16 × 16 blocks: red on the left, blue on the right; orientation 3 is upside down.
     const bytes = Array.from({ length: 16 * 32 }, (_, i) => (i % 32 < 16 ? red : blue)).flat();
@@ -74,7 +74,7 @@ describe("decodeImage", () => {
     expect(leftBlue).toBeGreaterThan(245);
   });
 
-  test("takes the colours of four inks as Pillow does, where no profile says otherwise", async () => {
+  test("decodeImage converts CMYK as Pillow does without a profile", async () => {
     const path = join(folder, "inks.jpg");
     const colours = Uint8Array.of(...red, 30, 120, 60, 250, 250, 90, 0, 0, 0);
     await sharp(colours, { raw: { width: 4, height: 1, channels: 3 } })
@@ -92,7 +92,7 @@ describe("decodeImage", () => {
     expect(await decoded(path, 1, 4)).toEqual(due);
   });
 
-  test("ignores the gamma of a PNG", async () => {
+  test("decodeImage ignores the gamma of a PNG", async () => {
     const path = join(folder, "gamma.png");
     const bytes = [1, 2, 3, 40, 50, 60, 70, 80, 90, 200, 210, 220];
     const plain = readFileSync(await png(2, 2, 3, bytes));
@@ -111,7 +111,7 @@ describe("decodeImage", () => {
     });
     const decodedBytes = (bytes: Uint8Array) => decodeImageBytes(bytes, "photo.jpg", { height: 48, width: 64 });
 
-    test("that lacks the mark of its end is whole", async () => {
+    test("decodeImage reads a JPEG without an end marker", async () => {
       expect(complete.subarray(-2)).toEqual(Buffer.of(0xff, 0xd9));
       const due = await decodedBytes(complete);
       expect(await decodedBytes(complete.subarray(0, -2))).toEqual(due);
@@ -119,7 +119,7 @@ describe("decodeImage", () => {
       expect(await decodedBytes(Buffer.concat([complete, Buffer.alloc(9)]))).toEqual(due);
     });
 
-    test("that was cut short within its pixels is not", async () => {
+    test("decodeImage refuses a JPEG that was truncated within its pixels", async () => {
       for (const bytes of [complete.length - 50, Math.round(complete.length / 2), 700]) {
         await expect(decodedBytes(complete.subarray(0, bytes)), `${bytes}`).rejects.toMatchObject({
           code: "ERR_IMAGE_FILE",
@@ -128,7 +128,7 @@ describe("decodeImage", () => {
     });
   });
 
-  test("tells from the header that an image has too many pixels", async () => {
+  test("decodeImage refuses too many pixels after reading the header only", async () => {
     const header = Buffer.from("0000000d49484452" + "00003e80" + "00003e80" + "0100000000", "hex"); // 16 000 × 16 000, one bit each
     const sum = Buffer.alloc(4);
     sum.writeUInt32BE(crc32(header.subarray(4)));
@@ -138,23 +138,21 @@ describe("decodeImage", () => {
     const bytes = Buffer.concat([start.subarray(0, 8), header, sum, start.subarray(33)]);
     await expect(decodeImageBytes(bytes, "plan.png", { height: 2, width: 2 })).rejects.toMatchObject({
       code: "ERR_IMAGE_FILE",
-      message: expect.stringContaining(
-        "found: 16000 × 16000 pixels, and at most 100 million are decoded. Make it smaller.",
-      ),
+      message: expect.stringContaining("got: 16000 × 16000 pixels; at most 100 million are decoded. Make it smaller."),
     });
   });
 
-  test("names a file that is missing, no image, or an image of another kind", async () => {
+  test("decodeImage refuses a missing file, a file that is no image, and another format", async () => {
     const file = (name: string, content: string | Buffer) => {
       writeFileSync(join(folder, name), content);
       return join(folder, name);
     };
     const gray = sharp({ create: { width: 2, height: 2, channels: 3, background: "gray" } });
     for (const [path, found] of [
-      [file("text.png", "no image"), "an unsupported image format, or no image"],
+      [file("text.png", "no image"), "an unsupported format"],
       [file("empty.png", ""), "an empty file"],
       [join(folder, "none.png"), "no such file"],
-      [folder, "a folder\\. Name the pictures in it: .*/"],
+      [folder, "a folder\\. Name the images in it: .*/"],
       [file("a.webp", await gray.webp().toBuffer()), "a WebP image"],
       [file("a.gif", await gray.gif().toBuffer()), "a GIF image"],
       [file("a.avif", await gray.avif().toBuffer()), "an AVIF image"],
@@ -163,7 +161,7 @@ describe("decodeImage", () => {
     ] as const) {
       await expect(decodeImage(path, { height: 2, width: 2 })).rejects.toMatchObject({
         code: "ERR_IMAGE_FILE",
-        message: expect.stringMatching(new RegExp(`Expected a PNG or JPEG image at ${path}, found: .*${found}`)),
+        message: expect.stringMatching(new RegExp(`Expected a PNG or JPEG image at ${path}, got: .*${found}`)),
       });
     }
   });

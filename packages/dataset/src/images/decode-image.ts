@@ -1,4 +1,4 @@
-/** Decodes a picture's file into the pixels that a net sees, for `pnpm predict` and for the playground. */
+/** Decodes image files into pixels at a model's input size, for `pnpm predict` and the playground. */
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
@@ -7,9 +7,9 @@ import sharp, { type Metadata, type Sharp } from "sharp";
 import { detectImageFormat } from "./detect-image-format.ts";
 import { cover, type Size } from "./resize.ts";
 
-/** The largest file that is read. */
+/** Largest image file that is read, in bytes. */
 export const MAX_IMAGE_BYTES = 2 ** 27;
-/** The most pixels that are decoded: 300 MB of them. */
+/** Largest number of pixels that are decoded, which take 300 MB. */
 const MAX_PIXELS = 1e8;
 /** Marks the end of a JPEG image. */
 const END_OF_IMAGE = Buffer.of(0xff, 0xd9);
@@ -17,31 +17,31 @@ const END_OF_IMAGE = Buffer.of(0xff, 0xd9);
 /**
  * Reads an image file as `decodeImageBytes` does.
  *
- * @throws LockstepError ERR_IMAGE_FILE if there is no such file, or it is no image that is taken here
+ * @throws LockstepError ERR_IMAGE_FILE if the file does not exist, or `decodeImageBytes` refuses it
  */
 export async function decodeImage(path: string, size: Size): Promise<Uint8Array> {
   return decodeImageBytes(await readImage(path), path, size);
 }
 
 /**
- * Decodes a PNG or JPEG image of any size to [height, width, 3] bytes in RGB: turned as its EXIF data say, on white where
- * it is transparent, scaled to cover the size and cropped around the middle. Colours are those of its ICC profile, or
- * the bytes as they are; the gamma of a PNG (gAMA) is ignored, as Pillow does.
+ * Decodes a PNG or JPEG image of any size to [height, width, 3] bytes in RGB: rotated according to its EXIF data, on white
+ * where it is transparent, scaled to cover the size and cropped around the centre. Applies the image's ICC profile, if any;
+ * ignores a PNG's gamma (gAMA), as Pillow does.
  *
- * @param name what the image is called in an error
- * @throws LockstepError ERR_IMAGE_FILE if it is something else, damaged or too large
+ * @param name the image's name in an error
+ * @throws LockstepError ERR_IMAGE_FILE if the image has another format, is damaged or is too large
  */
 export async function decodeImageBytes(bytes: Uint8Array, name: string, size: Size): Promise<Uint8Array> {
   const kind = detectImageFormat(bytes);
-  if (kind !== "PNG" && kind !== "JPEG") throw refusal(name, kind, "Save it as one of these.");
+  if (kind !== "PNG" && kind !== "JPEG") throw refusal(name, kind, "Save it as PNG or JPEG.");
   if (bytes.length > MAX_IMAGE_BYTES) throw refusal(name, `more than ${MAX_IMAGE_BYTES} bytes`, "Make it smaller.");
-  // One more mark of its end, so that a JPEG which lacks it is read; one that was cut short before is still found out.
+  // An additional end marker lets a JPEG without one be read. A file truncated earlier is still detected.
   const complete = kind === "JPEG" ? Buffer.concat([bytes, END_OF_IMAGE]) : bytes;
   try {
     const { width, height, ...header } = await sharp(complete, { limitInputPixels: false }).metadata();
     if (width * height > MAX_PIXELS) {
-      const found = `${width} × ${height} pixels, and at most ${MAX_PIXELS / 1e6} million are decoded`;
-      throw refusal(name, found, "Make it smaller.");
+      const got = `${width} × ${height} pixels; at most ${MAX_PIXELS / 1e6} million are decoded`;
+      throw refusal(name, got, "Make it smaller.");
     }
     const { data, info } = await pixelsOf(sharp(complete).autoOrient(), header);
     const out = new Uint8Array(size.height * size.width * 3);
@@ -53,7 +53,7 @@ export async function decodeImageBytes(bytes: Uint8Array, name: string, size: Si
   }
 }
 
-/** All pixels, in RGB. */
+/** Returns all pixels in RGB. */
 async function pixelsOf(image: Sharp, { space, hasProfile }: Pick<Metadata, "space" | "hasProfile">) {
   if (space !== "cmyk" || hasProfile) return raw(image.flatten({ background: "white" }).toColourspace("srgb"));
   const { data, info } = await raw(image.pipelineColourspace("cmyk").toColourspace("cmyk"));
@@ -62,19 +62,21 @@ async function pixelsOf(image: Sharp, { space, hasProfile }: Pick<Metadata, "spa
 
 const raw = (image: Sharp) => image.raw().toBuffer({ resolveWithObject: true });
 
-/** Four inks to three lights, as browsers and Pillow do where no profile says how. */
+/** Converts CMYK to RGB as browsers and Pillow do without a profile. */
 function rgbOfCmyk(cmyk: Uint8Array): Uint8Array {
   const rgb = new Uint8Array((cmyk.length / 4) * 3);
+  // biome-ignore-start lint/style/noNonNullAssertion: the loop stays inside the pixels, and a check of each would be slow
   for (let pixel = 0; pixel < cmyk.length / 4; pixel++) {
     const light = 255 - cmyk[4 * pixel + 3]!;
     for (let c = 0; c < 3; c++) rgb[3 * pixel + c] = ((255 - cmyk[4 * pixel + c]!) * light) / 255 + 0.5;
   }
+  // biome-ignore-end lint/style/noNonNullAssertion: see above
   return rgb;
 }
 
-/** Reads at most MAX_IMAGE_BYTES + 1, which is enough for the size check. */
+/** Reads at most MAX_IMAGE_BYTES + 1 bytes, which is enough for the size check. */
 async function readImage(path: string): Promise<Uint8Array> {
-  if (pathKind(path) === "folder") throw refusal(path, "a folder", `Name the pictures in it: ${join(path, "*")}`);
+  if (pathKind(path) === "folder") throw refusal(path, "a folder", `Name the images in it: ${join(path, "*")}`);
   try {
     const file = await open(path);
     try {
@@ -86,11 +88,11 @@ async function readImage(path: string): Promise<Uint8Array> {
       await file.close();
     }
   } catch (cause) {
-    throw refusal(path, (cause as Error).message, "Name a picture that can be read.", cause);
+    throw refusal(path, (cause as Error).message, "Name an image that can be read.", cause);
   }
 }
 
-function refusal(name: string, found: string, remedy: string, cause?: unknown): LockstepError {
-  const text = `Expected a PNG or JPEG image at ${name}, found: ${found}. ${remedy}`;
+function refusal(name: string, got: string, remedy: string, cause?: unknown): LockstepError {
+  const text = `Expected a PNG or JPEG image at ${name}, got: ${got}. ${remedy}`;
   return new LockstepError("ERR_IMAGE_FILE", text, { cause });
 }

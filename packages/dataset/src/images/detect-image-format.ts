@@ -1,7 +1,7 @@
-/** Recognizes the format of a picture by its first bytes. */
+/** Detects the format of an image from its first bytes. */
 
-/** [what it is, where the mark stands, the mark] */
-const MARKS: readonly (readonly [kind: string, offset: number, mark: string])[] = [
+/** The signature of each format: its name, its offset in the file, its bytes. */
+const SIGNATURES: readonly (readonly [name: string, offset: number, signature: string])[] = [
   ["PNG", 0, "\x89PNG\r\n\x1a\n"],
   ["JPEG", 0, "\xff\xd8\xff"],
   ["a GIF image", 0, "GIF8"],
@@ -14,10 +14,10 @@ const MARKS: readonly (readonly [kind: string, offset: number, mark: string])[] 
   ["a PDF document", 0, "%PDF"],
 ];
 
-/** Returns "PNG", "JPEG", or words for what else the bytes are. */
+/** Returns "PNG", "JPEG", or a description of any other content. */
 export function detectImageFormat(bytes: Uint8Array): string {
   const head = Buffer.from(bytes.subarray(0, 16)).toString("latin1");
   if (head === "") return "an empty file";
-  const known = MARKS.find(([, offset, mark]) => head.startsWith(mark, offset));
-  return known === undefined ? "an unsupported image format, or no image" : known[0];
+  const known = SIGNATURES.find(([, offset, signature]) => head.startsWith(signature, offset));
+  return known === undefined ? "an unsupported format" : known[0];
 }

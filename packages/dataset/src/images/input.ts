@@ -1,2 +1,2 @@
-/** Turns a picture's pixels into the input of a net. Nothing here needs Node, so pages use it too. */
+/** Converts an image's pixels to a model's input. Nothing here needs Node, so web pages use it too. */
 export { normalizeImage } from "./normalize.ts";

@@ -23,7 +23,7 @@ const tiny: Records = {
 };
 
 describe("channelStatistics", () => {
-  test("equals the mean and population std worked by hand", () => {
+  test("channelStatistics computes the mean and population std worked out by hand", () => {
     const { mean, std } = channelStatistics(tiny);
     // Channel 0 is 0, 1, 1, 0. Channel 1 is 0.2, 0.2, 0.2, 1: mean 1.6 / 4, variance (3 · 0.2² + 0.6²) / 4 = 0.12.
     expect(mean[0]).toBeCloseTo(0.5, 12);
@@ -47,7 +47,7 @@ describe("a channel that is the same in all images", () => {
     },
   };
 
-  test("has a std of 1, so that --normalize dataset makes zeros of it", () => {
+  test("a constant channel has a std of 1, so that it normalises to zeros", () => {
     const { mean, std } = channelStatistics(records);
     expect(std.slice(0, 2)).toEqual([1, 1]);
     expect(std[2]).toBeCloseTo(0.2894694821997967, 12); // numpy.std(images / 255, (0, 1))
@@ -58,7 +58,7 @@ describe("a channel that is the same in all images", () => {
     }
   });
 
-  test("is told from one that differs in a single byte of a data set as large as CIFAR-10", () => {
+  test("a channel that differs in one byte of CIFAR-10's size is not constant", () => {
     const large = { ...records, samples: 50_000, height: 32, width: 32, channels: 1 };
     const image = new Uint8Array(1024).fill(254);
     const read =
@@ -75,7 +75,7 @@ describe("a channel that is the same in all images", () => {
 });
 
 describe("resolveNormalize", () => {
-  test("gives a mean and std for each channel", () => {
+  test("resolveNormalize returns a mean and std for each channel", () => {
     const measured = { mean: [0.1, 0.2], std: [0.3, 0.4] };
     const resolve = (normalize: Normalize) => resolveNormalize(normalize, 2, () => measured);
     expect(resolve("half")).toEqual({ mean: [0.5, 0.5], std: [0.5, 0.5] });
@@ -83,14 +83,14 @@ describe("resolveNormalize", () => {
     expect(resolve({ mean: [0, 1], std: [2, 3] })).toEqual({ mean: [0, 1], std: [2, 3] });
   });
 
-  test("refuses numbers for another number of channels", () => {
+  test("resolveNormalize refuses means and stds for another number of channels", () => {
     expect(() => resolveNormalize({ mean: [0.5], std: [0.5] }, 2, () => channelStatistics(tiny))).toThrow(
       "Expected a mean and a std for each of the 2 channels, got 1",
     );
   });
 });
 
-test("normalizeTable holds (byte / 255 − mean) / std", () => {
+test("normalizeTable contains (byte / 255 − mean) / std", () => {
   const table = normalizeTable({ mean: [0.5, 0.2], std: [0.5, 0.1] });
   expect([table[0], table[255], table[51]!]).toEqual([-1, 1, expect.closeTo(-0.6, 6)]);
   expect(table[256 + 51]).toBeCloseTo(0, 6);
@@ -98,7 +98,7 @@ test("normalizeTable holds (byte / 255 − mean) / std", () => {
 });
 
 describe("parseNormalize", () => {
-  test("reads names and numbers", () => {
+  test("parseNormalize reads names and numbers", () => {
     expect(parseNormalize("half")).toBe("half");
     expect(parseNormalize("dataset")).toBe("dataset");
     expect(parseNormalize("0.49, 0.48,0.45/0.25,0.24,0.26")).toEqual({
@@ -108,16 +108,16 @@ describe("parseNormalize", () => {
   });
 
   test.each([
-    ["imagenet", "it has no means and stds parted by one /"],
-    ["0.5/0.5/0.5", "it has no means and stds parted by one /"],
-    ["0.5,x/0.5,0.5", "a part is not a number"],
-    ["0.5,/0.5,0.5", "a part is not a number"],
+    ["imagenet", "it has no means and stds separated by one /"],
+    ["0.5/0.5/0.5", "it has no means and stds separated by one /"],
+    ["0.5,x/0.5,0.5", "it has a value that is not a number"],
+    ["0.5,/0.5,0.5", "it has a value that is not a number"],
     ["0.5,0.5/0.5", "it has 2 means and 1 stds"],
     ["0.5/0", "a std is not above 0"],
     ["0.5/1e-50", "float32 cannot hold (byte / 255 − mean) / std"],
     ["1e300/0.5", "float32 cannot hold (byte / 255 − mean) / std"],
     ["0.5/1e-39", "float32 cannot hold (byte / 255 − mean) / std"],
-  ])("refuses %s: %s", (text, reason) => {
+  ])("parseNormalize refuses %s: %s", (text, reason) => {
     expect(() => parseNormalize(text)).toThrow(`got "${text}": ${reason}.`);
   });
 });

@@ -1,27 +1,28 @@
-/** Normalisation: how bytes become the model's input, (byte / 255 − mean) / std for each channel. */
-import { LockstepError } from "@lockstep/errors";
+/** Normalises bytes to the model's input: (byte / 255 − mean) / std for each channel. */
+import { at, LockstepError } from "@lockstep/errors";
 import type { Records } from "../records/records.ts";
 
-/** One number for each channel, on the scale on which a byte is 0 to 1. */
+/** The mean and standard deviation of each channel, on a scale from 0 to 1. */
 export interface MeanStd {
   mean: number[];
   std: number[];
 }
 
-/** `half`: mean and std 0.5, which gives −1 to 1. `dataset`: measured on all training images. */
+/** The normalisation. `half`: mean and std 0.5, so values from −1 to 1. `dataset`: measured on all training images. */
 export type Normalize = "half" | "dataset" | MeanStd;
 
 /**
- * Reads the text form: `half`, `dataset`, or means and stds such as `0.49,0.48,0.45/0.25,0.24,0.26`.
+ * Parses the text form: `half`, `dataset`, or means and stds such as `0.49,0.48,0.45/0.25,0.24,0.26`.
  *
- * @throws LockstepError that says what is wrong with the text
+ * @throws LockstepError ERR_NORMALIZE that says what is wrong with the text
  */
 export function parseNormalize(text: string): Normalize {
   if (text === "half" || text === "dataset") return text;
   const lists = text.split("/").map((list) => list.split(",").map(numberOf));
   const [mean, std] = lists;
-  if (lists.length !== 2 || !mean || !std) throw normalizeError(text, "it has no means and stds parted by one /");
-  if ([...mean, ...std].some((value) => !Number.isFinite(value))) throw normalizeError(text, "a part is not a number");
+  if (lists.length !== 2 || !mean || !std) throw normalizeError(text, "it has no means and stds separated by one /");
+  if ([...mean, ...std].some((value) => !Number.isFinite(value)))
+    throw normalizeError(text, "it has a value that is not a number");
   if (mean.length !== std.length) throw normalizeError(text, `it has ${mean.length} means and ${std.length} stds`);
   if (std.some((value) => value <= 0)) throw normalizeError(text, "a std is not above 0");
   if (!normalizeTable({ mean, std }).every(Number.isFinite)) {
@@ -31,7 +32,7 @@ export function parseNormalize(text: string): Normalize {
 }
 
 /**
- * Finds out, without any data, whether a text form fits images of `channels` channels.
+ * Checks, without any data, that a text form suits images with `channels` channels.
  *
  * @throws LockstepError ERR_NORMALIZE
  */
@@ -40,10 +41,10 @@ export function assertNormalizeOption(text: string, channels: number): void {
 }
 
 /**
- * Mean and std for each channel.
+ * Returns the mean and std of each channel.
  *
- * @param measure gives them for all training images; called for `dataset` only
- * @throws LockstepError if numbers were given for another number of channels
+ * @param measure measures all training images; called for `dataset` only
+ * @throws LockstepError ERR_NORMALIZE if the normalisation has another number of channels
  */
 export function resolveNormalize(normalize: Normalize, channels: number, measure: () => MeanStd): MeanStd {
   if (normalize === "half") return { mean: Array(channels).fill(0.5), std: Array(channels).fill(0.5) };
@@ -51,13 +52,13 @@ export function resolveNormalize(normalize: Normalize, channels: number, measure
   if (normalize.mean.length !== channels) {
     throw new LockstepError(
       "ERR_NORMALIZE",
-      `Expected a mean and a std for each of the ${channels} channels, got ${normalize.mean.length}; or use half or dataset.`,
+      `Expected a mean and a std for each of the ${channels} channels, got ${normalize.mean.length}; change it, or use half or dataset.`,
     );
   }
   return normalize;
 }
 
-/** Mean and population standard deviation of each channel over all images, as `ChannelSums` gives them. */
+/** Computes the mean and population standard deviation of each channel over all images. */
 export function channelStatistics(records: Records): MeanStd {
   const { samples, height, width, channels } = records;
   const sums = channelSums(channels);
@@ -74,13 +75,13 @@ export interface ChannelSums {
   /** @param image [height, width, channels] bytes */
   add(image: Uint8Array): void;
   /**
-   * Mean and population standard deviation of each channel over the images added. The deviation of a channel that is
-   * the same everywhere is given as 1, so that normalising makes zeros of it, and nothing is divided by 0.
+   * Returns the mean and population standard deviation of each channel over the images added. A constant channel has a
+   * deviation of 1 here, so that it normalises to zeros instead of a division by 0.
    */
   meanStd(): MeanStd;
 }
 
-/** Sums of bytes and of their squares. They are exact below 2 ** 53, so the images may come in any order. */
+/** Sums bytes and their squares. The sums are exact below 2 ** 53, so the order of the images does not matter. */
 export function channelSums(channels: number): ChannelSums {
   const sums = new Float64Array(channels);
   const squares = new Float64Array(channels);
@@ -91,48 +92,48 @@ export function channelSums(channels: number): ChannelSums {
         let sum = 0;
         let square = 0;
         for (let i = channel; i < image.length; i += channels) {
-          const byte = image[i]!;
+          const byte = image[i] ?? 0; // always inside the image
           sum += byte;
           square += byte * byte;
         }
-        sums[channel]! += sum;
-        squares[channel]! += square;
+        sums[channel] = at(sums, channel) + sum;
+        squares[channel] = at(squares, channel) + square;
       }
       pixels += image.length / channels;
     },
     meanStd() {
       const mean = Array.from(sums, (sum) => sum / pixels / 255);
       const std = Array.from(squares, (square, channel) => {
-        if (isConstant(pixels, sums[channel]!, square)) return 1;
-        return Math.sqrt(square / pixels / 255 ** 2 - mean[channel]! ** 2);
+        if (isConstant(pixels, at(sums, channel), square)) return 1;
+        return Math.sqrt(square / pixels / 255 ** 2 - at(mean, channel) ** 2);
       });
       return { mean, std };
     },
   };
 }
 
-/** Returns whether n whole numbers with these sums are all equal: n·Σx² = (Σx)², without rounding. */
+/** Returns whether n integers with these sums are all equal: n·Σx² = (Σx)², in exact arithmetic. */
 function isConstant(n: number, sum: number, squares: number): boolean {
   return BigInt(n) * BigInt(squares) === BigInt(sum) ** 2n;
 }
 
 /**
- * The normalised value of each byte, [channels × 256], in float32 arithmetic step by step: the same bits as PyTorch's
- * ToTensor and Normalize.
+ * Returns the normalised value of each byte, [channels × 256]. Each operation rounds to float32, so the bits equal those of
+ * PyTorch's ToTensor and Normalize.
  */
 export function normalizeTable({ mean, std }: MeanStd): Float32Array {
   const { fround } = Math;
   return Float32Array.from({ length: mean.length * 256 }, (_, i) => {
     const channel = i >> 8;
-    return fround(fround((i & 255) / 255) - fround(mean[channel]!)) / fround(std[channel]!);
+    return fround(fround((i & 255) / 255) - fround(at(mean, channel))) / fround(at(std, channel));
   });
 }
 
-/** One image, [height, width, channels] bytes, as a net takes it. */
+/** Normalises one image of [height, width, channels] bytes. */
 export function normalizeImage(image: Uint8Array, meanStd: MeanStd): Float32Array<ArrayBuffer> {
   const table = normalizeTable(meanStd);
   const channels = meanStd.mean.length;
-  return Float32Array.from(image, (byte, i) => table[(i % channels) * 256 + byte]!);
+  return Float32Array.from(image, (byte, i) => at(table, (i % channels) * 256 + byte));
 }
 
 const numberOf = (text: string) => (text.trim() === "" ? Number.NaN : Number(text));

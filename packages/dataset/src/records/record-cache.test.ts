@@ -21,14 +21,14 @@ function contentOf(cache = new RecordCache(path, 3)) {
 }
 
 describe("RecordCache", () => {
-  test("gives back what was written, after it is opened anew, and tells what is missing", () => {
+  test("a record cache returns written records after a reopen, and reports missing ones", () => {
     expect(contentOf()).toEqual({ missing: [0, 1, 2, 3], records: Array(12).fill(0) });
     new RecordCache(path, 3).write(Uint32Array.of(3, 1), Uint8Array.of(31, 32, 33, 11, 12, 13));
     // Records 0 and 2 are now holes of zeros in the file: the CRC-32 of three zeros is not 0.
     expect(contentOf()).toEqual({ missing: [0, 2], records: [0, 0, 0, 11, 12, 13, 0, 0, 0, 31, 32, 33] });
   });
 
-  test("gives places in the indexes, not the indexes", () => {
+  test("a record cache reports positions in the indexes, not the indexes", () => {
     const cache = new RecordCache(path, 3);
     cache.write(Uint32Array.of(7), Uint8Array.of(1, 2, 3));
     const out = new Uint8Array(9);
@@ -36,7 +36,7 @@ describe("RecordCache", () => {
     expect([...out]).toEqual([0, 0, 0, 1, 2, 3, 0, 0, 0]);
   });
 
-  test("misses a record of which any byte was damaged, and only that one, until it is written again", () => {
+  test("a record with any damaged byte is missing until it is written again", () => {
     const cache = new RecordCache(path, 3);
     const indexes = Uint32Array.of(0, 1, 2, 3);
     const records = Uint8Array.from({ length: 12 }, (_, i) => i + 1);
@@ -52,7 +52,7 @@ describe("RecordCache", () => {
     expect(contentOf(cache)).toEqual({ missing: [], records: [...records] });
   });
 
-  test("misses a record that was cut off anywhere", () => {
+  test("a truncated record is missing", () => {
     const cache = new RecordCache(path, 3);
     cache.write(Uint32Array.of(0, 1, 2, 3), new Uint8Array(12).fill(5));
     for (let bytes = 4 * SLOT_BYTES - 1; bytes >= 3 * SLOT_BYTES; bytes--) {
@@ -61,7 +61,7 @@ describe("RecordCache", () => {
     }
   });
 
-  test("may be used by several at once", () => {
+  test("several record caches share one file", () => {
     const [one, other] = [new RecordCache(path, 3), new RecordCache(path, 3)];
     one.write(Uint32Array.of(0, 2), Uint8Array.of(1, 2, 3, 7, 8, 9));
     other.write(Uint32Array.of(2, 1), Uint8Array.of(7, 8, 9, 4, 5, 6));
@@ -69,19 +69,19 @@ describe("RecordCache", () => {
     expect(contentOf(other)).toEqual(contentOf(one));
   });
 
-  test("starts again where its folder was deleted meanwhile", () => {
+  test("a record cache makes a deleted folder again", () => {
     const cache = new RecordCache(path, 3);
     cache.write(Uint32Array.of(0), Uint8Array.of(1, 2, 3));
     rmSync(join(folder, "records"), { recursive: true });
     expect(contentOf(cache).missing).toEqual([0, 1, 2, 3]);
   });
 
-  test("says what is in the way of its file", () => {
+  test("the error for an unusable file gives the reason", () => {
     mkdirSync(path, { recursive: true });
     expect(() => new RecordCache(path, 3)).toThrow(
       expect.objectContaining({
         code: "ERR_RECORD_CACHE",
-        message: expect.stringMatching(/records in .*train\.records, found: EISDIR.*LOCKSTEP_DATA\.$/),
+        message: expect.stringMatching(/records in .*train\.records: EISDIR.*LOCKSTEP_DATA\.$/),
       }),
     );
   });

@@ -1,7 +1,7 @@
 /**
- * Records kept on disk: a file of slots, each a record and its CRC-32. A slot that was never written, only half
- * written, or damaged does not match its CRC-32, so its record counts as missing. Several processes may use one file:
- * a record has the same bytes in the same place for all of them.
+ * Caches records on disk, in a file of slots that each hold a record and its CRC-32. If a slot is unwritten, incomplete or
+ * damaged, its CRC-32 does not match and the record counts as missing. Several processes may share a file, because a
+ * record has the same bytes at the same position for all of them.
  */
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
@@ -12,26 +12,26 @@ import { reasonOf } from "@lockstep/outbound";
 
 const CRC_BYTES = 4;
 
-/** Records on disk, some of which may be missing. The file is open only while it is read or written. */
+/** A cache of records on disk. The file is open only during a read or write. */
 export class RecordCache {
   readonly #path: string;
   readonly #slot: Buffer;
-  /** The first part of the slot; its CRC-32 follows. */
+  /** A view of the record in the slot, which its CRC-32 follows. */
   readonly #record: Buffer;
 
   /**
-   * Makes the file and its folder if they are not there.
+   * Makes the file and its folder if necessary.
    *
-   * @throws LockstepError ERR_RECORD_CACHE, as `read` and `write` do, if the disk does not let it
+   * @throws LockstepError ERR_RECORD_CACHE if the disk refuses; `read` and `write` throw the same
    */
   constructor(path: string, recordBytes: number) {
     this.#path = path;
     this.#slot = Buffer.alloc(recordBytes + CRC_BYTES);
     this.#record = this.#slot.subarray(0, recordBytes);
-    this.#withFile(() => {}); // a user who may not write there should hear of it before training
+    this.#withFile(() => {}); // reports a folder that cannot be written before training starts
   }
 
-  /** Copies the records of `indexes` to `out`, one after the other. Returns the places in `indexes` of missing ones. */
+  /** Copies the records of `indexes` to `out` in order. Returns the positions in `indexes` of missing records. */
   read(indexes: Uint32Array, out: Uint8Array): number[] {
     const missing: number[] = [];
     this.#withFile((file) => {
@@ -43,7 +43,7 @@ export class RecordCache {
     return missing;
   }
 
-  /** Keeps records, which lie one after the other, as those of `indexes`. */
+  /** Stores consecutive records under `indexes`. */
   write(indexes: Uint32Array, records: Uint8Array): void {
     const { length } = this.#record;
     this.#withFile((file) => {
@@ -73,7 +73,7 @@ export class RecordCache {
     } catch (cause) {
       throw new LockstepError(
         "ERR_RECORD_CACHE",
-        `Expected to keep the coordinator's records in ${this.#path}, found: ${reasonOf(cause)}. Make room there, or name ` +
+        `Could not cache the coordinator's records in ${this.#path}: ${reasonOf(cause)}. Free some space there, or name ` +
           "another folder with LOCKSTEP_DATA.",
         { cause },
       );

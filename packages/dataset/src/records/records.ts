@@ -1,32 +1,32 @@
-/** Labelled images of one size, as the data sets hold them. */
+/** Labelled images of one size: the common interface of the data sets. */
 
 /** The name of a data set, as `--dataset` takes it. */
 export type DatasetName = "cifar10" | "shapes";
 
-/** The sizes that all labelled images of a data set have in common. */
+/** The number, size and classes of a split's images. */
 export interface RecordsShape {
   samples: number;
-  /** Pixels. */
+  /** Height in pixels. */
   height: number;
-  /** Pixels. */
+  /** Width in pixels. */
   width: number;
   channels: number;
   /** Names of the labels: label 3 is `classes[3]`. */
   classes: readonly string[];
 }
 
-/** Labelled images of one size, addressed by index. What the bytes come from is the implementation's affair. */
+/** Labelled images of one size, read by index. */
 export interface Records extends RecordsShape {
   /** Writes image `index` as height × width × channels bytes into `out` and returns its label. */
   read(index: number, out: Uint8Array): number;
 }
 
-/** Records that are not at hand and must be got before they are read. */
+/** Records that must be loaded before they can be read. */
 export interface RecordsToLoad extends RecordsShape {
   /**
-   * Resolves with records of which those of `indexes` can be read.
+   * Loads the records of `indexes`. Only these can be read from the result.
    *
-   * @throws LockstepError if some cannot be got
+   * @throws LockstepError if some cannot be loaded
    */
   load(indexes: Uint32Array): Promise<Records>;
 }

@@ -1,15 +1,15 @@
-/** Writes files in CIFAR-10's layout, for tests. */
+/** Writes files in CIFAR-10's format, for tests. */
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** The names of the six files, in their order. */
+/** The names of the six files, in order. */
 export const CIFAR10_NAMES = [...[1, 2, 3, 4, 5].map((number) => `data_batch_${number}.bin`), "test_batch.bin"];
 
 /** Makes an empty folder. */
 export const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), "lockstep-dataset-"));
 
-/** The content of file `number`: black images with label 0, but the first record has that label and counts up. */
+/** Returns the content of file `number`: black images with label 0, except that the first has that label and counts up. */
 export function cifar10File(number: number): Buffer {
   const bytes = Buffer.alloc(10_000 * 3073);
   bytes[0] = number;
@@ -24,7 +24,7 @@ export function writeCifar10(folder: string): string {
   return folder;
 }
 
-/** Writes the six files with labels that count up and pixels drawn by xorshift, so that no two records are alike. */
+/** Writes the six files with labels that count up and pixels drawn by xorshift, so that no two records are equal. */
 export function writeVariedCifar10(folder: string): string {
   mkdirSync(folder, { recursive: true });
   let word = 1;

@@ -104,7 +104,7 @@ describe("readPth", () => {
       writeFileSync(path, damaged);
       return expect(() => readPth(path));
     };
-    refused(bytes.with(at + 1, 1)).toThrow(/^Expected the checksum \d+ of archive\/data\/0/);
+    refused(bytes.with(at + 1, 1)).toThrow(/^Expected the checksum \d+ for archive\/data\/0/);
     refused(bytes.subarray(0, -1)).toThrow(/^Expected "PK/);
     refused(Buffer.from("not a file of PyTorch's")).toThrow(/^Expected "PK/);
     refused(new Uint8Array(0)).toThrow(/^Expected 22 bytes, got 0/);
