@@ -243,7 +243,7 @@ describe("downloadCifar10", () => {
     writeFileSync(join(dir, "cifar-10-batches-bin"), "a file where the folder is to be");
     await expect(downloadFrom(complete)).rejects.toMatchObject({
       code: "ERR_NOT_WRITABLE",
-      message: expect.stringMatching(/could not be unpacked .*ENOTDIR.*The archive is kept\. Free space/),
+      message: expect.stringMatching(/could not be unpacked .*ENOTDIR.*The archive is kept\. Free some space/),
     });
     expect(readFileSync(partial()).equals(archive)).toBe(true);
     rmSync(join(dir, "cifar-10-batches-bin"));
