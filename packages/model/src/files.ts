@@ -1,4 +1,4 @@
-/** Models without TensorFlow.js: what `--model` names, and checks of weights and layers against it. */
+/** The model package's functions that need no TensorFlow.js: model files, shape tables, state dicts and topologies. */
 
 export { type ModelFile, readModelFile, specOf } from "./load/model-file.ts";
 export { describeModel } from "./spec/describe.ts";

@@ -1,4 +1,4 @@
-/** The model package: models with TensorFlow.js, from loading them to exporting them. */
+/** The model package: loads, checks, describes, initializes and exports models of TensorFlow.js. */
 export { alexnet } from "./architectures/alexnet.ts";
 export { alexnetCifar10 } from "./architectures/alexnet-cifar10.ts";
 export { assertTrainable } from "./checks/assert-trainable.ts";

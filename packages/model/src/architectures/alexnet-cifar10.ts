@@ -1,7 +1,7 @@
 /** AlexNet for the 32 × 32 images of CIFAR-10, as a spec. */
 import type { ModelSpec } from "../spec/spec.ts";
 
-/** Says for which images and classes an AlexNet for CIFAR-10 is made. */
+/** Options of `alexnetCifar10`. */
 export interface AlexNetCifar10Options {
   /** @default 10, CIFAR-10's */
   numClasses?: number | undefined;
@@ -9,7 +9,7 @@ export interface AlexNetCifar10Options {
   inputChannels?: number | undefined;
 }
 
-/** AlexNet for images of 32×32: 3×3 kernels throughout, 36,113,290 parameters with 10 classes and 3 channels. */
+/** Returns AlexNet for images of 32×32: all kernels are 3×3; 36,113,290 parameters with 10 classes and 3 channels. */
 export function alexnetCifar10({ numClasses = 10, inputChannels = 3 }: AlexNetCifar10Options = {}): ModelSpec {
   return {
     name: "AlexNet_CIFAR10",

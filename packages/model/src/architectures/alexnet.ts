@@ -1,7 +1,7 @@
 /** AlexNet for images of 224 × 224, as a spec. */
 import type { ModelSpec } from "../spec/spec.ts";
 
-/** Says for which images and classes an AlexNet is made. */
+/** Options of `alexnet`. */
 export interface AlexNetOptions {
   /** @default 1000, ImageNet's */
   numClasses?: number | undefined;
@@ -10,10 +10,10 @@ export interface AlexNetOptions {
 }
 
 /**
- * AlexNet in one column: 62,378,344 parameters with 1000 classes and 3 channels.
+ * Returns AlexNet in one column: 62,378,344 parameters with 1000 classes and 3 channels.
  *
- * Sizes are those of the paper, whose 55 = floor((224 − 11 + 2·2) / 4) + 1 needs the padding of 2. Left out: local
- * response normalisation, and the split over two GPUs, which halves the inputs of conv2, conv4 and conv5 there.
+ * The sizes are those of the paper, whose 55 = floor((224 − 11 + 2·2) / 4) + 1 needs a padding of 2. Local response
+ * normalisation is left out, and so is the split over two GPUs, which halves the inputs of conv2, conv4 and conv5.
  *
  * Source: Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional neural networks", NIPS 2012.
  */

@@ -158,7 +158,7 @@ describe("assertTrainable", () => {
     [
       "Dropout with a noise shape",
       () => withLayers(tf.layers.dropout({ name: "d", rate: 0.5, noiseShape: [1, 48] })),
-      /^Layer d \(Dropout\).*leave out noiseShape/,
+      /^Layer d \(Dropout\).*remove noiseShape/,
     ],
     [
       "a weight constraint",
@@ -171,7 +171,7 @@ describe("assertTrainable", () => {
         const shared = dense({ name: "shared", units: 12 });
         return withSequence(shared, tf.layers.timeDistributed({ layer: shared }));
       },
-      /^The weight shared\/kernel stands in the model twice.*once/,
+      /^The weight shared\/kernel is in the model twice.*once/,
     ],
     [
       "too few outputs",
@@ -216,7 +216,7 @@ describe("assertTrainable", () => {
           dense({ units: 8 }),
           custom((rows) => tf.topk(rows, 8).values),
         ),
-      /^Layer mine \(Custom\) cannot be trained here: .*TopK.*; leave it out, or use layers/,
+      /^Layer mine \(Custom\) cannot be trained here: .*TopK.*; remove it, or use layers/,
     ],
     [
       "a layer of the user's that fails",
@@ -235,7 +235,7 @@ describe("assertTrainable", () => {
     [
       "a model without weights",
       () => tf.sequential({ name: "zero", layers: [flatten({ inputShape: [1, 1, 5] })] }),
-      /^The model zero has no weights, so there is nothing to train; give it a Dense or Conv layer\.$/,
+      /^The model zero has no weights, so there is nothing to train; add a Dense or Conv layer\.$/,
     ],
     ["two inputs", () => twoInputs(), /^Expected a model with one input, but .* has 2: left, right/],
     ["two outputs", () => twoOutputs(), /^Expected a model with one output, but .* has 2: a, b/],
@@ -280,7 +280,7 @@ describe("assertTrainable", () => {
       return tf.model({ inputs, outputs: logits().apply(both) as tf.SymbolicTensor });
     };
     await check(joined(1));
-    await expect(check(joined(0))).rejects.toThrow(/^Layer join \(Concatenate\) gave other results/);
+    await expect(check(joined(0))).rejects.toThrow(/^Layer join \(Concatenate\) gave different results/);
   });
 
   let calls = 0;
@@ -297,7 +297,7 @@ describe("assertTrainable", () => {
   ];
   test.each(mixing)("refuses a layer of the user's that %s", async (_, layer) => {
     await expect(check(withLayers(dense({ units: 8 }), layer))).rejects.toThrow(
-      /^Layer mine \(Custom\) gave other results for two images at once than for each by itself/,
+      /^Layer mine \(Custom\) gave different results for two images together and for each alone/,
     );
   });
 });

@@ -1,15 +1,15 @@
-/** Trying out whether TensorFlow.js gives a gradient for every weight: not every layer that computes can be trained. */
+/** Tries whether TensorFlow.js returns a gradient for every weight. Not every layer that computes can be differentiated. */
 import { readBack, tf } from "@lockstep/engine";
-import { LockstepError } from "@lockstep/errors";
+import { at, LockstepError } from "@lockstep/errors";
 import { type Attempt, probeImages, type Tensors, tensorList, watchCalls } from "../layers/layer-calls.ts";
 import { type Layer, layersOf } from "../layers/layers.ts";
 import { messageOf } from "../load/model-file.ts";
 
 /**
- * Computes the gradients of all weights on two random images, as a step of training does, and returns the logits [2,
- * classes] row after row.
+ * Computes the gradients of all weights on two random images, as a training step does, and returns the logits [2, classes]
+ * in row-major order.
  *
- * @throws LockstepError ERR_MODEL_REFUSED that names the layer for which TensorFlow.js gives no gradient, or that fails
+ * @throws LockstepError ERR_MODEL_REFUSED that names the layer that fails, or the weight without a gradient
  */
 export async function tryGradients(model: tf.LayersModel): Promise<Float32Array> {
   const weights = model.trainableWeights;
@@ -23,9 +23,9 @@ export async function tryGradients(model: tf.LayersModel): Promise<Float32Array>
   try {
     const { value, grads } = gradientsOrRefusal(model, () => tf.variableGrads(loss, variables));
     tf.dispose([value, grads]);
-    const missing = weights.find((_, index) => grads[variables[index]!.name] == null);
+    const missing = weights.find((_, index) => grads[at(variables, index).name] == null);
     if (missing !== undefined) throw unreached(missing);
-    return await readBack(logitsTensors[0]!);
+    return await readBack(at(logitsTensors, 0));
   } finally {
     tf.dispose(logitsTensors);
   }
@@ -35,7 +35,7 @@ function gradientsOrRefusal<Gradients>(model: tf.LayersModel, compute: () => Gra
   try {
     return compute();
   } catch (cause) {
-    const reason = messageOf(cause).split("\n")[0]!.replace(/\.$/, "");
+    const reason = at(messageOf(cause).split("\n"), 0).replace(/\.$/, "");
     const layer = failingLayer(model, messageOf(cause));
     const name = layer === undefined ? "The model" : `Layer ${layer.name} (${layer.getClassName()})`;
     throw new LockstepError(
@@ -49,18 +49,18 @@ function gradientsOrRefusal<Gradients>(model: tf.LayersModel, compute: () => Gra
 function remedyFor(layer: Layer | undefined): string {
   if (layer === undefined) return "change the model so that TensorFlow.js can compute and differentiate it";
   const dilated = [layer.getConfig()["dilationRate"]].flat().some((rate) => Number(rate) > 1);
-  return dilated ? "set its dilationRate to 1" : "leave it out, or use layers that TensorFlow.js can differentiate";
+  return dilated ? "set its dilationRate to 1" : "remove it, or use layers that TensorFlow.js can differentiate";
 }
 
 function unreached({ originalName }: tf.LayerVariable): LockstepError {
   return new LockstepError(
     "ERR_MODEL_REFUSED",
     `The weight ${originalName} gets no gradient, because the model's output does not depend on it, or only through ` +
-      "operations that TensorFlow.js cannot differentiate; leave its layer out, or make the output depend on it.",
+      "operations that TensorFlow.js cannot differentiate; remove its layer, or make the output depend on it.",
   );
 }
 
-/** The first layer whose own gradient fails with this message. */
+/** Returns the first layer whose own gradient fails with this message. */
 function failingLayer(model: tf.LayersModel, message: string): Layer | undefined {
   let failing: Layer | undefined;
   try {
@@ -72,7 +72,7 @@ function failingLayer(model: tf.LayersModel, message: string): Layer | undefined
       }
     });
   } catch {
-    // A layer that cannot even be called was tried just before.
+    // A layer that cannot even be called was probed just before.
   }
   return failing;
 }

@@ -1,23 +1,23 @@
-/** The order in which the numbers of a flattened image stand in a row. */
-import { LockstepError } from "@lockstep/errors";
+/** Determines the order of the values of a flattened image. */
+import { at, LockstepError, present } from "@lockstep/errors";
 import type { Application, Graph, Value } from "./graph.ts";
 import type { Layer } from "./layers.ts";
 
-/** The first two of a Dense kernel's `KernelAxes`: reversed, its rows stand in CHW order. */
+/** The first two of a Dense kernel's `KernelAxes`. Reversing them puts its rows into CHW order. */
 export type RowAxes = readonly [positions: number, inputs: number];
 
-/** Layers that keep every number of a row in its place; those of several inputs join numbers in the same place. */
+/** Layers that keep every value of a row at its position. Those with several inputs combine values at equal positions. */
 const IN_PLACE = new Set(
   `Dropout Activation ReLU LeakyReLU ELU ThresholdedReLU Softmax Rescaling
   Add Multiply Average Maximum Minimum`.split(/\s+/),
 );
 
-/** Rows by application, so that each is followed once where branches join again and again. */
+/** Cached results by application, so that each is followed only once even if branches join repeatedly. */
 const known = new WeakMap<Application, RowAxes | undefined>();
 
 /**
- * Returns the axes to reverse where `value` is a flattened image whose numbers are in another order than the channel,
- * row, column of PyTorch's `nn.Flatten`; otherwise undefined.
+ * Returns the axes to reverse if `value` is a flattened image whose order is not PyTorch's (channel, row, column);
+ * otherwise undefined.
  */
 export function flattenedRows({ source, shape }: Value): RowAxes | undefined {
   if (shape.length !== 2) return undefined;
@@ -25,7 +25,7 @@ export function flattenedRows({ source, shape }: Value): RowAxes | undefined {
   return known.get(source);
 }
 
-/** Returns whether the output has the order of the input; inputs of different orders have none in common. */
+/** Returns whether the output has the order of the inputs. Inputs with different orders have no common one. */
 export function keepsOrder({ layer, inputs }: Application): boolean {
   if (!IN_PLACE.has(layer.getClassName())) return false;
   const rows = inputs.map(flattenedRows);
@@ -33,7 +33,7 @@ export function keepsOrder({ layer, inputs }: Application): boolean {
 }
 
 function rowsOf(source: Application): RowAxes | undefined {
-  if (keepsOrder(source)) return flattenedRows(source.inputs[0]!);
+  if (keepsOrder(source)) return flattenedRows(at(source.inputs, 0));
   const [input] = source.inputs;
   if (source.layer.getClassName() !== "Flatten" || input?.shape.length !== 4) return undefined;
   const [, a, b, c] = input.shape as [null, number, number, number];
@@ -46,24 +46,24 @@ function rowsOf(source: Application): RowAxes | undefined {
 /**
  * Returns the axes to reverse for a Dense layer's kernel. The layer may be applied in several places.
  *
- * @throws LockstepError ERR_MODEL_REFUSED if the places differ in the order of their numbers
+ * @throws LockstepError ERR_MODEL_REFUSED if the applications have inputs in different orders
  */
 export function flattenedRowsOf(layer: Layer, { applications }: Graph): RowAxes | undefined {
-  const rows = applications.filter((one) => one.layer === layer).map(({ inputs }) => flattenedRows(inputs[0]!));
-  // Where one of the axes has one element, nothing moves.
+  const rows = applications.filter((one) => one.layer === layer).map(({ inputs }) => flattenedRows(at(inputs, 0)));
+  // If one of the axes has one element, nothing moves.
   const moved = rows.map((axes) => (axes?.includes(1) ? undefined : axes));
   if (moved.every((axes) => String(axes) === String(moved[0]))) return rows[0];
   throw new LockstepError(
     "ERR_MODEL_REFUSED",
-    `The Dense layer ${layer.name} is applied in several places, to flattened images in one and to numbers in another ` +
-      "order elsewhere. PyTorch flattens images channels first, so no order of the layer's columns is right in all " +
-      "places; use a layer object of its own for each of them.",
+    `The Dense layer ${layer.name} is applied several times, to flattened images and to values in another order. ` +
+      "PyTorch flattens images channels first, so no order of the layer's columns suits all applications; " +
+      "use a separate layer object for each.",
   );
 }
 
 /**
- * Which axis of [batch, a, b, c] holds the channels: as the layer that made the image says, or as in the image that it
- * was made of. It is the last one of the model's input, and of what a Reshape made.
+ * Returns the axis of [batch, a, b, c] that holds the channels: the one in the layer's data format, or else that of the
+ * layer's input. It is the last axis of the model's input, and of a Reshape's output.
  */
 export function channelAxis({ source }: Value): number {
   const { dataFormat, dims } = source.layer.getConfig() as { dataFormat?: string; dims?: number[] };
@@ -71,5 +71,7 @@ export function channelAxis({ source }: Value): number {
   const [input] = source.inputs;
   if (source.layer.getClassName() === "Reshape" || input?.shape.length !== 4) return 3;
   const before = channelAxis(input);
-  return source.layer.getClassName() === "Permute" ? dims!.indexOf(before) + 1 : before;
+  return source.layer.getClassName() === "Permute"
+    ? present(dims, "the dims of a Permute layer").indexOf(before) + 1
+    : before;
 }

@@ -1,29 +1,30 @@
 /**
- * A model as the graph of what it computes. A layer object may be applied in several places, and so may a whole model
- * inside the model; here each application stands by itself, and no model stands inside another. Whoever asks what goes
- * into a layer must walk this graph: `layer.input` is the input of one application, or an error if there are several.
+ * Represents a model as a graph of layer applications. A layer object may be applied several times, and so may a model
+ * inside the model; here each application is a separate node, and nested models are inlined. Use this graph to find a
+ * layer's inputs: `layer.input` throws if the layer has several applications.
  */
 import type { tf } from "@lockstep/engine";
+import { at } from "@lockstep/errors";
 import { isModel, type Layer } from "./layers.ts";
 
-/** One application of a layer that is no model. */
+/** One application of a layer that is not a model. */
 export interface Application {
   layer: Layer;
-  /** The inputs. An InputLayer's application has none: it stands for the model's own input. */
+  /** The inputs. An InputLayer, which stands for the model's own input, has none. */
   inputs: Value[];
-  /** The shapes of what comes out. */
+  /** The shapes of the outputs. */
   outputShapes: tf.Shape[];
 }
 
-/** A tensor of the graph: one of the outputs of an application. */
+/** A tensor of the graph: one output of an application. */
 export interface Value {
   source: Application;
   shape: tf.Shape;
 }
 
-/** The graph holds every application of a layer that the model's outputs depend on. */
+/** The layer applications that the model's outputs depend on. */
 export interface Graph {
-  /** Each application comes after those that it takes its inputs from. */
+  /** In topological order: each application follows those that compute its inputs. */
   applications: Application[];
   outputs: Value[];
 }
@@ -31,22 +32,22 @@ export interface Graph {
 /** One application of a model or a layer, as TensorFlow.js records it. */
 type Node = Layer["inboundNodes"][number];
 
-/** A symbolic tensor, and the applications of the models that it lies in, outermost first. */
+/** A symbolic tensor, and the applications of the models that contain it, outermost first. */
 interface Place {
   tensor: tf.SymbolicTensor;
   within: readonly Node[];
 }
 
-/** The graph of all that the model's outputs are computed from. */
+/** Returns the graph of all layer applications that the model's outputs depend on. */
 export function graphOf(model: tf.LayersModel): Graph {
   const known = new Map<string, Application>();
   const valueAt = (place: Place): Value => {
     const { tensor, within } = sourceOf(place);
-    const node = tensor.sourceLayer.inboundNodes[tensor.nodeIndex]!;
+    const node = at(tensor.sourceLayer.inboundNodes, tensor.nodeIndex);
     const key = [...within, node].map(({ id }) => id).join();
     let source = known.get(key);
     if (source === undefined) {
-      const isInput = node.inputTensors.includes(tensor); // an InputLayer's node has one tensor on both sides
+      const isInput = node.inputTensors.includes(tensor); // an InputLayer's node has the same tensor as input and output
       source = {
         layer: tensor.sourceLayer,
         inputs: isInput ? [] : node.inputTensors.map((input) => valueAt({ tensor: input, within })),
@@ -60,12 +61,12 @@ export function graphOf(model: tf.LayersModel): Graph {
   return { applications: [...known.values()], outputs };
 }
 
-/** Goes from the output of a nested model to the tensor inside that it is, and from its input to what it was given. */
+/** Resolves the output of a nested model to the tensor inside it, and its input to the outer tensor that it receives. */
 function sourceOf({ tensor, within }: Place): Place {
   const layer = tensor.sourceLayer;
   if (isModel(layer)) {
-    const application = layer.inboundNodes[tensor.nodeIndex]!;
-    return sourceOf({ tensor: layer.outputs[tensor.tensorIndex]!, within: [...within, application] });
+    const application = at(layer.inboundNodes, tensor.nodeIndex);
+    return sourceOf({ tensor: at(layer.outputs, tensor.tensorIndex), within: [...within, application] });
   }
   const holder = within.at(-1);
   if (holder === undefined || !isModel(holder.outboundLayer)) return { tensor, within };

@@ -1,4 +1,4 @@
-/** Sends two images through a model and watches the calls of its layers. */
+/** Runs a model on two images and observes the calls of its layers. */
 
 import { tf } from "@lockstep/engine";
 import { elementCount } from "@lockstep/formats";
@@ -6,22 +6,22 @@ import { uniforms } from "@lockstep/random";
 import type { Layer } from "./layers.ts";
 import { signatureOf } from "./signature.ts";
 
-/** A layer takes and returns one tensor or several. */
+/** The input or output of a layer: one tensor or several. */
 export type Tensors = tf.Tensor | tf.Tensor[];
 
-/** A layer's own call in training mode, on other inputs than those that it was called with. */
+/** Calls a layer in training mode, on any inputs. */
 export type Attempt = (inputs: Tensors) => Tensors;
 
 type CallOptions = Parameters<Layer["call"]>[1];
 
-/** Sends two random images through the model, and tells `onCall` of each call of one of the layers. */
+/** Runs the model on two random images, and passes each call of one of the layers to `onCall`. */
 export function watchCalls(
   model: tf.LayersModel,
   layers: Iterable<Layer>,
   onCall: (layer: Layer, attempt: Attempt, inputs: Tensors) => void,
 ): void {
-  const untouched = [...new Set(layers)].map((layer) => ({ layer, call: layer.call }));
-  for (const { layer, call } of untouched) {
+  const originals = [...new Set(layers)].map((layer) => ({ layer, call: layer.call }));
+  for (const { layer, call } of originals) {
     layer.call = (inputs, options) => {
       const attempt: Attempt = (rows) => call.call(layer, rows, { ...options, mask: undefined, training: true });
       onCall(layer, attempt, inputs);
@@ -31,11 +31,11 @@ export function watchCalls(
   try {
     tf.tidy(() => void model.apply(probeImages(model), { training: false } as CallOptions));
   } finally {
-    for (const { layer, call } of untouched) layer.call = call;
+    for (const { layer, call } of originals) layer.call = call;
   }
 }
 
-/** Two images of uniform numbers in [−1, 1). */
+/** Returns two images of uniform random numbers in [−1, 1). */
 export function probeImages(model: tf.LayersModel): tf.Tensor {
   const shape = [2, ...signatureOf(model).inputShape];
   return tf

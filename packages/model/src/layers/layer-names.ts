@@ -1,28 +1,28 @@
 /**
- * Names that TensorFlow.js makes up for layers. It numbers them by all that the process ever made (`dense_Dense7`), so
- * they change from process to process. Whether a name was made up follows from the layer's class, not from how the name
- * looks: `stage_B1` was given. No module of TensorFlow.js is loaded here.
+ * Recognizes layer names that TensorFlow.js generated. It numbers them over the life of the process (`dense_Dense7`), so
+ * they differ between processes. A name is generated if it matches the layer's class: `stage_B1` is the user's. This module
+ * does not load TensorFlow.js.
  */
 
-/** This is what a layer's stable name follows from. */
+/** The facts from which a layer's stable name is derived. */
 export interface NamedLayer {
   name: string;
   className: string;
-  /** True for a model, which holds layers. */
+  /** True for a model, which contains layers. */
   isModel: boolean;
 }
 
-/** Returns the kind of layer in a made-up name (`dense`); undefined if the name was given. */
+/** Returns the kind of layer in a generated name (`dense`); undefined if the name is the user's. */
 export function generatedKind({ name, className, isModel }: NamedLayer): string | undefined {
   const kind = snakeCase(className);
   if (!isModel) return isNumbered(name, `${kind}_${className}`) ? kind : undefined;
-  if (isNumbered(name, "sequential_")) return "sequential"; // also of one that describes itself as a graph
+  if (isNumbered(name, "sequential_")) return "sequential"; // also for one that describes itself as a graph
   return isNumbered(name, className.toLowerCase()) ? className.toLowerCase() : undefined;
 }
 
 /**
- * Names for layers that stand side by side, the same in every process: the given ones, and for the others their kind
- * and position (`dense_3`), with one more number where a layer was given that name.
+ * Returns names for the layers of one model that are the same in every process: the user's names, and otherwise kind and
+ * position (`dense_3`), with a suffix if a layer already has that name.
  */
 export function stableNames(layers: readonly NamedLayer[]): string[] {
   const kinds = layers.map(generatedKind);
@@ -33,7 +33,7 @@ export function stableNames(layers: readonly NamedLayer[]): string[] {
   });
 }
 
-/** Adds `name` to those that are taken, with `_1`, `_2` … after it if it was among them, and returns what it added. */
+/** Makes a name unique with a suffix `_1`, `_2` … if necessary. Adds the result to `taken` and returns it. */
 export function uniqueName(name: string, taken: Set<string>): string {
   let free = name;
   for (let count = 1; taken.has(free); count++) free = `${name}_${count}`;

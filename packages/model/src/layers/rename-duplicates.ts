@@ -1,6 +1,6 @@
 /**
- * TensorFlow.js finds each saved weight by the name of its layer, whichever model inside the model holds that layer; so
- * layers of one name in two models inside cannot be loaded. Here all but one get other names, in the saved description.
+ * Renames layers with equal names in a saved model. TensorFlow.js finds each saved weight by its layer's name, regardless of
+ * the nested model that contains the layer, so it cannot load two such layers of the same name.
  */
 import { isModel, type Layer, layersOf, placedLayers } from "./layers.ts";
 
@@ -8,7 +8,7 @@ interface HasLayers {
   layers: Layer[];
 }
 
-/** A model's configuration, as `toJSON` gives it. A Sequential has no connections. */
+/** A model's configuration in the form of `toJSON`. A Sequential has no connections. */
 export interface ModelConfig {
   layers: LayerJson[];
   input_layers?: Connection[];
@@ -21,13 +21,13 @@ interface LayerJson {
   inbound_nodes?: Connection[][];
 }
 
-/** The layer that a tensor comes from, and which tensor of it. */
+/** The layer that outputs a tensor, and the tensor's index. */
 type Connection = [layer: string, ...place: unknown[]];
 
 /**
- * Renames layers with weights whose names collide. The names change in `config`, and the layers keep theirs.
+ * Renames layers with weights whose names collide. Changes `config`; the layer objects keep their names.
  *
- * @returns the new name of each layer that has one
+ * @returns the new name of each renamed layer
  */
 export function renameDuplicates(model: HasLayers, config: ModelConfig): Map<Layer, string> {
   const newNames = new Map<Layer, string>();
@@ -42,7 +42,7 @@ export function renameDuplicates(model: HasLayers, config: ModelConfig): Map<Lay
   return newNames;
 }
 
-/** `fc_1`, `fc_2`, …: the first that no layer has; no other layer gets it from now on. */
+/** Returns the first of `fc_1`, `fc_2`, … that no layer has, and reserves it. */
 function unusedName(name: string, known: Set<string>): string {
   let count = 1;
   while (known.has(`${name}_${count}`)) count++;

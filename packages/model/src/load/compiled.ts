@@ -1,7 +1,7 @@
-/** Settings of compile() that the user's module has set. Lockstep uses none: it has its own optimizer and loss. */
+/** Describes a model's compile() settings. Lockstep ignores them: it has its own optimizer and loss. */
 import type { tf } from "@lockstep/engine";
 
-/** "the optimizer Adam and the loss meanSquaredError"; undefined for a model that was not compiled. */
+/** Returns "the optimizer Adam and the loss meanSquaredError", for example; undefined if the model was not compiled. */
 export function compiledWith(model: tf.LayersModel): string | undefined {
   const { optimizer, loss } = model as { optimizer?: tf.Optimizer; loss?: unknown };
   if (optimizer == null) return undefined;

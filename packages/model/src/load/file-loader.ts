@@ -1,4 +1,4 @@
-/** `tf.loadLayersModel("file://…/model.json")` on backends that bring no loader for files: WebAssembly, WebGPU, CPU. */
+/** Supports `tf.loadLayersModel("file://…/model.json")` on backends without a file loader: WebAssembly, WebGPU, CPU. */
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,10 +6,12 @@ import { tf } from "@lockstep/engine";
 
 const SCHEME = "file://";
 
-/** Lets TensorFlow.js load models from files, unless it can already: tfjs-node has a loader of its own. */
+/** Registers a loader of models from files, unless TensorFlow.js already has one, as tfjs-node does. */
 export function registerFileLoader(): void {
   if (tf.io.getLoadHandlers(`${SCHEME}model.json`).length > 0) return;
+  // biome-ignore-start lint/style/noNonNullAssertion: TensorFlow.js' types omit null, which a router returns for other URLs
   tf.io.registerLoadRouter((url) => (typeof url === "string" && url.startsWith(SCHEME) ? loaderOf(url) : null!));
+  // biome-ignore-end lint/style/noNonNullAssertion: see above
 }
 
 function loaderOf(url: string): tf.io.IOHandler {

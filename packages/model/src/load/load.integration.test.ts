@@ -149,7 +149,7 @@ describe("loadModel", () => {
     [
       "with a model of another TensorFlow.js",
       "export default { layers: [], predict() {} };",
-      /another copy of TensorFlow\.js\. Use the tf that the function is given/,
+      /another copy of TensorFlow\.js\. Use the tf that is passed to the function/,
     ],
     [
       "whose model takes no images",

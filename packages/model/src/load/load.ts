@@ -1,4 +1,4 @@
-/** Loads the model that `--model` names: one of the known ones, or a module of the user's. */
+/** Loads the model that `--model` names: a built-in model, or a user's module. */
 import { basename, extname } from "node:path";
 import { tf } from "@lockstep/engine";
 import { generatedKind } from "../layers/layer-names.ts";
@@ -11,21 +11,21 @@ import { registerFileLoader } from "./file-loader.ts";
 import { importModel, isKnownModel, isLayersModel, KNOWN_MODELS, messageOf, moduleError } from "./model-file.ts";
 import { countRepeatedLayersOnce } from "./repeated-layers.ts";
 
-/** Says for which data a model is loaded. */
+/** Options of `loadModel`. */
 export interface LoadModelOptions {
-  /** @default the model's own number; 1000 for a module's function */
+  /** Number of classes. @default the model's own number; 1000 for a module's function */
   numClasses?: number | undefined;
   /** @default 3 */
   inputChannels?: number | undefined;
-  /** [height, width] of the data set's images, told to a module's function. @default [32, 32] */
+  /** [height, width] of the data set's images, passed to a module's function. @default [32, 32] */
   imageSize?: readonly [number, number];
-  /** The spec that came over the network: it is checked, and used instead of what the name stands for. */
+  /** A spec received over the network. It is checked, and used in place of the named model. */
   spec?: unknown;
 }
 
 /** The argument of a module's function. */
 export interface ModelContext {
-  /** The TensorFlow.js to build layers with; a second copy of it would not fit. */
+  /** The TensorFlow.js instance to build layers with. Layers of a second copy are refused. */
   tf: typeof tf;
   numClasses: number;
   inputChannels: number;
@@ -33,41 +33,41 @@ export interface ModelContext {
   inputShape: [number, number, number];
 }
 
-/** A function that a module may export, which makes a spec or a model. */
+/** A function that a module may export to make a spec or a model. */
 export type ModelFactory = (context: ModelContext) => ModelSpec | tf.LayersModel | Promise<ModelSpec | tf.LayersModel>;
 
-/** A loaded model is a model with its facts, whatever it was made from. */
+/** A loaded model with its facts. */
 export interface LoadedModel {
-  /** Fit for the names of files. */
+  /** Name of the model, valid in file names. */
   name: string;
-  /** Absent for a `tf.LayersModel` of the user's. */
+  /** Absent for a user's `tf.LayersModel`. */
   spec?: ModelSpec;
-  /** The caller disposes of it. */
+  /** The model, which the caller disposes of. */
   model: tf.LayersModel;
   /** [height, width, channels] */
   inputShape: [number, number, number];
   numClasses: number;
-  /** The module's compile() settings in words; they are not used. */
+  /** A description of the model's compile() settings, which are ignored. */
   compiled?: string;
 }
 
 /**
- * Loads "alexnet", "alexnet-cifar10", or a module by its path relative to the working directory. The module's default
- * export counts, else the one named spec, model or createModel, else its only one. TypeScript modules load where the
- * program itself runs from TypeScript.
+ * Loads "alexnet", "alexnet-cifar10", or a module by its path relative to the working directory. Uses the module's default
+ * export; or else the one named spec, model or createModel; or else its only one. TypeScript modules load if the program
+ * itself runs from TypeScript.
  *
  * @throws LockstepError ERR_MODEL_NAME, ERR_MODEL_MODULE, ERR_MODEL_SPEC or ERR_MODEL_REFUSED
  */
 export async function loadModel(nameOrPath: string, options: LoadModelOptions = {}): Promise<LoadedModel> {
   if (options.spec !== undefined) return fromSpec(parseModelSpec(options.spec, nameOrPath));
   if (isKnownModel(nameOrPath)) return fromSpec(KNOWN_MODELS[nameOrPath](options));
-  registerFileLoader(); // before the module is there, which may load weights as soon as it is imported
+  registerFileLoader(); // before the import, because the module may load weights at once
   const made = await makeModel(await importModel(nameOrPath), nameOrPath, options);
   if (!isLayersModel(made)) return fromSpec(parseModelSpec(made, nameOrPath));
   if (!(made instanceof tf.LayersModel)) {
     throw moduleError(
       nameOrPath,
-      "its model was made with another copy of TensorFlow.js. Use the tf that the function is given.",
+      "its model was made with another copy of TensorFlow.js. Use the tf that is passed to the function.",
     );
   }
   countRepeatedLayersOnce(made);

@@ -1,4 +1,4 @@
-/** Reads what `--model` names, without TensorFlow.js: a known net, or the export of a module of the user's. */
+/** Reads the model that `--model` names without TensorFlow.js: a built-in model, or the export of a user's module. */
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { tf } from "@lockstep/engine";
@@ -9,30 +9,32 @@ import { alexnetCifar10 } from "../architectures/alexnet-cifar10.ts";
 import { type ModelSpec, parseModelSpec } from "../spec/spec.ts";
 
 /**
- * - `known`: each process has it under this name.
+ * The kind of a model.
+ *
+ * - `known`: a built-in model, which every process has.
  * - `spec`: plain data, which can be sent.
- * - `code`: a function or a `tf.LayersModel`, which can't: each process loads its own copy.
+ * - `code`: a function or a `tf.LayersModel`, which cannot be sent: each process loads its own copy.
  */
 export type ModelFile = { kind: "known" } | { kind: "spec"; spec: ModelSpec } | { kind: "code" };
 
-/** The numbers of classes and channels that a known model is made for. */
+/** The numbers of classes and channels of a built-in model. */
 export interface ModelSizes {
   numClasses: number;
   inputChannels: number;
 }
 
-/** These models can be named without a file. */
+/** The built-in models by name. */
 export const KNOWN_MODELS = { alexnet, "alexnet-cifar10": alexnetCifar10 };
 
-/** Returns whether a name stands for a model that needs no file. */
+/** Returns whether a name is that of a built-in model. */
 export function isKnownModel(name: string): name is keyof typeof KNOWN_MODELS {
   return Object.hasOwn(KNOWN_MODELS, name);
 }
 
 /**
- * Finds out what a model is, without making it: a module is imported, but its function isn't called.
+ * Determines the kind of a model without building it: imports a module, but does not call its function.
  *
- * A module that itself imports TensorFlow.js is only as quick as that import, and fails where it is not installed.
+ * If the module itself imports TensorFlow.js, this takes as long as that import, and fails if it is not installed.
  *
  * @throws LockstepError ERR_MODEL_NAME, ERR_MODEL_MODULE or ERR_MODEL_SPEC, as `loadModel` does
  */
@@ -44,10 +46,10 @@ export async function readModelFile(nameOrPath: string): Promise<ModelFile> {
 }
 
 /**
- * Returns the layers of a model that is known or plain data; undefined for one that code makes, which only a process
- * with TensorFlow.js can ask.
+ * Returns the spec of a built-in model or of plain data; undefined for a model that code makes, whose layers only a process
+ * with TensorFlow.js can know.
  *
- * @param name what `readModelFile` was given
+ * @param name the name or path that was passed to `readModelFile`
  */
 export function specOf(file: ModelFile, name: string, sizes: ModelSizes): ModelSpec | undefined {
   if (file.kind === "spec") return file.spec;
@@ -55,9 +57,9 @@ export function specOf(file: ModelFile, name: string, sizes: ModelSizes): ModelS
 }
 
 /**
- * What a module at this path exports as its model. See `loadModel` for which export counts.
+ * Imports a module and returns the export that is its model; `loadModel` describes which one that is.
  *
- * @throws LockstepError ERR_MODEL_NAME for what is no path, ERR_MODEL_MODULE
+ * @throws LockstepError ERR_MODEL_NAME if `path` is not a path, ERR_MODEL_MODULE
  */
 export async function importModel(path: string): Promise<unknown> {
   if (!/[/\\]|\.[cm]?[jt]s$/.test(path)) {
@@ -78,21 +80,21 @@ export async function importModel(path: string): Promise<unknown> {
   const names = Object.keys(exported);
   const name =
     ["default", "spec", "model", "createModel"].find((name) => names.includes(name)) ??
-    (names.length === 1 ? names[0]! : undefined);
+    (names.length === 1 ? names[0] : undefined);
   if (name !== undefined) return exported[name];
   const got = names.length === 0 ? "it exports nothing" : `it exports ${names.join(", ")}`;
   throw moduleError(path, `${got}. Export a model spec or a function that makes a model, as default.`);
 }
 
-/** Returns whether a value is a model, also one of another copy of TensorFlow.js. */
+/** Returns whether a value is a model, even of another copy of TensorFlow.js. */
 export function isLayersModel(value: unknown): value is tf.LayersModel {
   return typeof value === "object" && value !== null && "predict" in value && "layers" in value;
 }
 
-/** Returns the error that says why a module is no model. */
+/** Makes the error that says why a module cannot be used as a model. */
 export function moduleError(path: string, reason: string, cause?: unknown): LockstepError {
   return new LockstepError("ERR_MODEL_MODULE", `Cannot use ${path} as a model: ${reason}`, { cause });
 }
 
-/** Returns the message of whatever a module has thrown. */
+/** Returns the message of any value that a module has thrown. */
 export const messageOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));

@@ -1,11 +1,11 @@
-/** Sequential models that hold one layer object in several places. */
+/** Supports Sequential models that contain one layer object several times. */
 import { tf } from "@lockstep/engine";
 import { isModel, type Layer } from "../layers/layers.ts";
 
 /**
- * Makes every Sequential in the model, or the model itself, that holds a layer several times have its weights once, and
- * describe itself as the graph that it is. By itself TensorFlow.js counts such weights each time, and cannot load what
- * it saves, because a Sequential is saved as a list of layers that no longer tells that two of them are one.
+ * Changes every Sequential with a repeated layer, the model itself included, so that it counts the layer's weights once and
+ * describes itself as a graph. TensorFlow.js alone counts such weights each time, and cannot load the model that it saves,
+ * because a saved Sequential is a list of layers that does not record that two of them are the same object.
  */
 export function countRepeatedLayersOnce(model: tf.LayersModel): void {
   for (const layer of model.layers) if (isModel(layer)) countRepeatedLayersOnce(layer as Layer as tf.LayersModel);
@@ -16,7 +16,7 @@ export function countRepeatedLayersOnce(model: tf.LayersModel): void {
   const outputs = layers.reduce((x, layer) => layer.apply(x) as tf.SymbolicTensor, inputs);
   const graph = tf.model({ name: model.name, inputs, outputs });
   Object.assign(model, {
-    // What has no weights stays where it is, because layers without a name are called by their position.
+    // Layers without weights stay, because a layer with a generated name is named by its position.
     layers: layers.filter((layer, position) => layer.weights.length === 0 || layers.indexOf(layer) === position),
     getClassName: () => graph.getClassName(),
     getConfig: () => graph.getConfig(),

@@ -1,13 +1,13 @@
-/** An ONNX file of a model: its graph with weights that were checked to be those of the graph. */
+/** Encodes a model's ONNX file, after checking that the weights match the graph. */
 import { encodeOnnx, type Fields, type OnnxFacts } from "@lockstep/formats";
 import { assertStateDict } from "../weights/fit-state-dict.ts";
 import type { StateDict } from "../weights/state-tensors.ts";
 import type { OnnxModelGraph } from "./onnx-graph.ts";
 
 /**
- * Encodes the file in pieces; the weights among them are not copied.
+ * Encodes the file as a list of chunks. The weights are not copied.
  *
- * @throws LockstepError ERR_STATE_DICT for other weights than those of the graph, ERR_ONNX_TOO_LARGE beyond 2 GB
+ * @throws LockstepError ERR_STATE_DICT if the weights do not match the graph, ERR_ONNX_TOO_LARGE beyond 2 GB
  */
 export function encodeOnnxModel(graph: OnnxModelGraph, stateDict: StateDict, facts: OnnxFacts): Fields {
   assertStateDict(graph.weights, stateDict);

@@ -1,54 +1,66 @@
 /**
- * Computes what an ONNX model says, by the operators that `onnxGraphOf` uses. It knows nothing of the layers that the
- * graph was made of: it is the reader that shows whether an export means what the model computes.
+ * Runs an ONNX model that consists of the operators that `onnxGraphOf` uses. It is independent of the original layers, so
+ * it verifies that an export computes what the model computes.
  *
  * Source: https://onnx.ai/onnx/operators/ (Conv, MaxPool, AveragePool, GlobalAveragePool, Pad, Sum, Flatten, Gemm, Relu)
  */
 import { tf } from "@lockstep/engine";
+import { at, present } from "@lockstep/errors";
 import type { OnnxNode, OnnxProgram } from "@lockstep/formats";
 
 type Attributes = OnnxNode["attributes"];
 type Operator = (inputs: tf.Tensor[], attributes: Attributes) => tf.Tensor;
 type Pair = [number, number];
 
-/** Less than any number that a maximum is taken of. */
+/** Padding value of a maximum, below any real value. */
 const LOWEST = -3.4e38;
 
 const OPERATORS: Readonly<Record<string, Operator>> = {
-  Identity: ([x]) => x!.clone(),
-  Relu: ([x]) => x!.relu(),
+  Identity: (inputs) => at(inputs, 0).clone(),
+  Relu: (inputs) => at(inputs, 0).relu(),
   Sum: (inputs) => inputs.reduce((sum, x) => sum.add(x)),
-  Flatten: ([x]) => x!.reshape([x!.shape[0]!, -1]),
-  GlobalAveragePool: ([x]) => x!.mean([2, 3], true),
-  Gemm([x, weight, bias], { transB }) {
-    const product = tf.matMul(x!, weight!, false, transB === 1);
+  Flatten(inputs) {
+    const x = at(inputs, 0);
+    return x.reshape([at(x.shape, 0), -1]);
+  },
+  GlobalAveragePool: (inputs) => at(inputs, 0).mean([2, 3], true),
+  Gemm(inputs, { transB }) {
+    const bias = inputs[2];
+    const product = tf.matMul(at(inputs, 0), at(inputs, 1), false, transB === 1);
     return bias === undefined ? product : product.add(bias);
   },
-  Pad([x, pads]) {
-    const numbers = pads!.dataSync();
-    return x!.pad(x!.shape.map((_, axis): Pair => [numbers[axis]!, numbers[axis + x!.rank]!]));
+  Pad(inputs) {
+    const x = at(inputs, 0);
+    const pads = at(inputs, 1).dataSync();
+    return x.pad(x.shape.map((_, axis): Pair => [at(pads, axis), at(pads, axis + x.rank)]));
   },
-  Conv([x, weight, bias], { strides, dilations, pads }) {
-    const kernel = weight!.transpose<tf.Tensor4D>([2, 3, 1, 0]);
-    const y = onRows(padded(x!, pads, 0), (image) =>
+  Conv(inputs, { strides, dilations, pads }) {
+    const bias = inputs[2];
+    const kernel = at(inputs, 1).transpose<tf.Tensor4D>([2, 3, 1, 0]);
+    const y = channelsLast(padded(at(inputs, 0), pads, 0), (image) =>
       tf.conv2d(image, kernel, strides as Pair, "valid", "NHWC", dilations as Pair),
     );
     return bias === undefined ? y : y.add(bias.reshape([1, -1, 1, 1]));
   },
-  MaxPool: ([x], { kernel_shape, strides, pads }) =>
-    onRows(padded(x!, pads, LOWEST), (image) => tf.maxPool(image, kernel_shape as Pair, strides as Pair, "valid")),
-  // The mean of a window's numbers, of which those in the padding are none.
-  AveragePool([x], { kernel_shape, strides, pads }) {
+  MaxPool: (inputs, { kernel_shape, strides, pads }) =>
+    channelsLast(padded(at(inputs, 0), pads, LOWEST), (image) =>
+      tf.maxPool(image, kernel_shape as Pair, strides as Pair, "valid"),
+    ),
+  // The mean of a window excludes the padding.
+  AveragePool(inputs, { kernel_shape, strides, pads }) {
+    const x = at(inputs, 0);
     const mean = (values: tf.Tensor) =>
-      onRows(padded(values, pads, 0), (image) => tf.avgPool(image, kernel_shape as Pair, strides as Pair, "valid"));
-    return mean(x!).div(mean(tf.onesLike(x!)));
+      channelsLast(padded(values, pads, 0), (image) =>
+        tf.avgPool(image, kernel_shape as Pair, strides as Pair, "valid"),
+      );
+    return mean(x).div(mean(tf.onesLike(x)));
   },
 };
 
 /**
- * Returns the logits [batch, classes] of images [batch, height, width, channels].
+ * Computes the logits [batch, classes] of images [batch, height, width, channels].
  *
- * @throws RangeError for an operator that is not among those above
+ * @throws RangeError for an operator that is not supported
  */
 export function runOnnx({ nodes, tensors }: OnnxProgram, images: tf.Tensor4D): tf.Tensor2D {
   return tf.tidy(() => {
@@ -56,15 +68,15 @@ export function runOnnx({ nodes, tensors }: OnnxProgram, images: tf.Tensor4D): t
     for (const [name, { data, shape }] of tensors) values.set(name, tf.tensor(data, shape, "float32"));
     for (const { operator, name, inputs, attributes } of nodes) {
       const compute = OPERATORS[operator];
-      if (compute === undefined) throw new RangeError(`The operator ${operator} is not known.`);
-      const operands = inputs.map((input) => values.get(input)!);
+      if (compute === undefined) throw new RangeError(`Expected a supported operator, got ${operator}.`);
+      const operands = inputs.map((input) => present(values.get(input), `a value named ${input}`));
       values.set(name, compute(operands, attributes));
     }
     return values.get("logits") as tf.Tensor2D;
   });
 }
 
-/** [top, left, bottom, right] cells of `value` around each image. */
+/** Pads each image by [top, left, bottom, right] cells of `value`. */
 function padded(x: tf.Tensor, pads: Attributes[string] | undefined, value: number): tf.Tensor {
   const [top, left, bottom, right] = pads as [number, number, number, number];
   return x.pad(
@@ -78,7 +90,7 @@ function padded(x: tf.Tensor, pads: Attributes[string] | undefined, value: numbe
   );
 }
 
-/** Applies to [batch, channels, height, width] what is computed on [batch, height, width, channels]. */
-function onRows(x: tf.Tensor, compute: (image: tf.Tensor4D) => tf.Tensor): tf.Tensor {
+/** Applies a computation on [batch, height, width, channels] to a tensor of [batch, channels, height, width]. */
+function channelsLast(x: tf.Tensor, compute: (image: tf.Tensor4D) => tf.Tensor): tf.Tensor {
   return compute(x.transpose<tf.Tensor4D>([0, 2, 3, 1])).transpose([0, 3, 1, 2]);
 }

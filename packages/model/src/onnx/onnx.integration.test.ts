@@ -196,7 +196,7 @@ describe("an ONNX model", () => {
     [
       "of a layer that ONNX export does not know",
       ofImages(layers.layerNormalization({ name: "norm" }), layers.flatten()),
-      /^Cannot export layer norm \(LayerNormalization\) to ONNX: ONNX export does not know such layers\. Use --to tfjs/,
+      /^Cannot export layer norm \(LayerNormalization\) to ONNX: the ONNX export does not support this layer\. Use --to tfjs/,
     ],
     [
       "of another activation",
@@ -216,13 +216,13 @@ describe("an ONNX model", () => {
     [
       "of Dense on an image",
       ofImages(layers.dense({ name: "fc", units: 3 }), layers.flatten()),
-      /layer fc .*: expected a row of numbers to go in, got \[4, 4, 2\]/,
+      /layer fc .*: expected a row of values as its input, got \[4, 4, 2\]/,
     ],
-    ["of Add on a row of numbers", addedMeans(), /layer sum \(Add\) .*: expected an image to go in, got \[2\]/],
+    ["of Add on a row of numbers", addedMeans(), /layer sum \(Add\) .*: expected an image as its input, got \[2\]/],
     [
       "that ends with a flattened image",
       ofImages(layers.flatten({ name: "flat" }), layers.dropout({ name: "end", rate: 0.5 })),
-      /layer end .*: a flattened image can't be the output/,
+      /layer end .*: a flattened image cannot be the output/,
     ],
     [
       "of frozen weights",

@@ -161,9 +161,9 @@ describe("state dict", () => {
     const fc = layers.dense({ name: "fc", units: 24 });
     const applied = (x: tf.SymbolicTensor) => fc.apply(x) as tf.SymbolicTensor;
     expect(() => stateDictNames(tf.model({ inputs: images, outputs: applied(applied(flat)) }))).toThrow(
-      "The Dense layer fc is applied in several places, to flattened images in one and to numbers in another order " +
-        "elsewhere. PyTorch flattens images channels first, so no order of the layer's columns is right in all places; " +
-        "use a layer object of its own for each of them.",
+      "The Dense layer fc is applied several times, to flattened images and to values in another order. " +
+        "PyTorch flattens images channels first, so no order of the layer's columns suits all applications; " +
+        "use a separate layer object for each.",
     );
     const pixel = tf.input({ shape: [1, 1, 24] });
     const alike = tf.model({
