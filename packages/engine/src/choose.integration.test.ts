@@ -40,7 +40,7 @@ describe.runIf(onLinuxX64)("on a machine with nothing but Node", () => {
   test("with a compiler, native TensorFlow is skipped because Python is missing", async () => {
     fakeCompiler(emptyMachine());
     const { engine } = await start();
-    expect(engine.skipped[0]!.reason).toBe("TensorFlow is installed with pip, but python3 was not found.");
+    expect(engine.skipped[0]?.reason).toBe("TensorFlow is installed with pip, but python3 was not found.");
   });
 
   test("the native backend fails to start if it is required", async () => {

@@ -10,9 +10,18 @@ describe.runIf(onLinuxX64)("the doctor", () => {
     const report = await inspectMachine();
     expect(report.canTrain).toBe(true);
     expect(report.checks.map(({ name }) => name)).toEqual([
-      ...["Node", "pnpm", "processor", "memory", "NVIDIA driver", "WebGPU"],
-      ...["backend native", "backend wasm", "backend cpu"],
-      ...["libtensorflow", "threads", "matmul"],
+      "Node",
+      "pnpm",
+      "processor",
+      "memory",
+      "NVIDIA driver",
+      "WebGPU",
+      "backend native",
+      "backend wasm",
+      "backend cpu",
+      "libtensorflow",
+      "threads",
+      "matmul",
     ]);
     expect(check(report, "Node")).toEqual({ name: "Node", ok: true, value: process.versions.node });
     expect(check(report, "NVIDIA driver")).toEqual({
@@ -21,7 +30,8 @@ describe.runIf(onLinuxX64)("the doctor", () => {
       value: "not installed; only an NVIDIA GPU needs it",
     });
     expect(check(report, "WebGPU")).toEqual({
-      ...{ name: "WebGPU", ok: true },
+      name: "WebGPU",
+      ok: true,
       value: expect.stringMatching(/^WebGPU finds no GPU \(.+\)\.$/),
     });
     expect(check(report, "backend native")).toEqual({

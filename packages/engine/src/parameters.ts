@@ -5,6 +5,7 @@
  * Native TensorFlow keeps both in resource variables and updates them in place with one fused op; other backends use
  * plain ops. The interface is the same.
  */
+import { at } from "@lockstep/errors";
 import type { MomentumStep } from "./backend/momentum-step.ts";
 import { tf } from "./backend/tf.ts";
 import { ResourceVariable } from "./native/resource-variable.ts";
@@ -64,15 +65,15 @@ class FusedParameters implements Parameters {
   }
 
   weight(index: number): tf.Tensor {
-    return this.#weights[index]!.read();
+    return at(this.#weights, index).read();
   }
 
   velocity(index: number): tf.Tensor {
-    return this.#velocities[index]!.read();
+    return at(this.#velocities, index).read();
   }
 
   apply(index: number, gradient: tf.Tensor, step: MomentumStep): void {
-    this.#weights[index]!.applyMomentum(this.#velocities[index]!, gradient, step);
+    at(this.#weights, index).applyMomentum(at(this.#velocities, index), gradient, step);
   }
 
   dispose(): void {
@@ -94,16 +95,16 @@ class PlainParameters implements Parameters {
   }
 
   weight(index: number): tf.Tensor {
-    return this.#weights[index]!;
+    return at(this.#weights, index);
   }
 
   velocity(index: number): tf.Tensor {
-    return this.#velocities[index]!;
+    return at(this.#velocities, index);
   }
 
   apply(index: number, gradient: tf.Tensor, { learningRate, momentum }: MomentumStep): void {
-    const oldVelocity = this.#velocities[index]!;
-    const oldWeight = this.#weights[index]!;
+    const oldVelocity = at(this.#velocities, index);
+    const oldWeight = at(this.#weights, index);
     const velocity = tf.keep(tf.tidy(() => oldVelocity.mul(momentum).add(gradient)));
     this.#velocities[index] = velocity;
     this.#weights[index] = tf.keep(tf.tidy(() => oldWeight.sub(velocity.mul(learningRate))));

@@ -6,27 +6,40 @@ import { Batches, evaluationRanges, plannedRequests } from "./batches.ts";
 
 const train = (start: number): SliceRequest => ({ split: "train", epoch: 0, start, end: start + 1 });
 const batchOf = (start: number): Batch => ({
-  ...{ images: new Float32Array(1), labels: new Int32Array(1), sampleIds: Uint32Array.of(start) },
-  ...{ samples: 1, height: 1, width: 1, channels: 1 },
+  images: new Float32Array(1),
+  labels: new Int32Array(1),
+  sampleIds: Uint32Array.of(start),
+  samples: 1,
+  height: 1,
+  width: 1,
+  channels: 1,
 });
 
 /** A thread that makes batches at once, except for those that fail. */
 class Thread implements BatchThread {
   readonly meta = {
-    ...{ dataset: "shapes" as const, classes: [], trainSamples: 0, validationSamples: 0, testSamples: 0 },
-    ...{ height: 1, width: 1, channels: 1, mean: [], std: [] },
+    dataset: "shapes" as const,
+    classes: [],
+    trainSamples: 0,
+    validationSamples: 0,
+    testSamples: 0,
+    height: 1,
+    width: 1,
+    channels: 1,
+    mean: [],
+    std: [],
   };
   /** Starts of the requested batches, in order. */
-  readonly asked: number[] = [];
+  readonly requested: number[] = [];
   readonly fails = new Set<number>();
-  #taken = 0;
+  #received = 0;
 
   request({ start }: SliceRequest): void {
-    this.asked.push(start);
+    this.requested.push(start);
   }
 
   async next(): Promise<Batch> {
-    const start = this.asked[this.#taken++];
+    const start = this.requested[this.#received++];
     if (start === undefined) throw new Error("Expected a request before each next.");
     if (this.fails.has(start)) throw new Error(`Batch ${start} failed.`);
     return batchOf(start);
@@ -34,7 +47,7 @@ class Thread implements BatchThread {
 
   /** Requested and not received. */
   get waiting(): number[] {
-    return this.asked.slice(this.#taken);
+    return this.requested.slice(this.#received);
   }
 
   async close(): Promise<void> {}
@@ -51,9 +64,9 @@ describe("prefetched batches", () => {
   test("three batches are prefetched, and one more for each that is used", async () => {
     const thread = new Thread();
     const batches = new Batches(thread, upTo(99));
-    expect(thread.asked).toEqual([10, 11, 12]);
+    expect(thread.requested).toEqual([10, 11, 12]);
     expect(await startOf(batches.next(train(10)))).toBe(10);
-    expect(thread.asked).toEqual([10, 11, 12, 13]);
+    expect(thread.requested).toEqual([10, 11, 12, 13]);
     for (const start of [11, 12, 13]) expect(await startOf(batches.next(train(start)))).toBe(start);
     expect(thread.waiting).toEqual([14, 15, 16]);
   });
@@ -70,9 +83,9 @@ describe("a batch that was not prefetched", () => {
   test("a batch that was not prefetched is requested, and those after it are prefetched", async () => {
     const thread = new Thread();
     const batches = new Batches(thread, (last) => (last === undefined ? undefined : upTo(99)(last)));
-    expect(thread.asked).toEqual([]);
+    expect(thread.requested).toEqual([]);
     expect(await startOf(batches.next(train(20)))).toBe(20);
-    expect(thread.asked).toEqual([20, 21, 22, 23]);
+    expect(thread.requested).toEqual([20, 21, 22, 23]);
   });
 
   test("a batch that was not prefetched replaces the prefetched ones", async () => {
@@ -86,7 +99,7 @@ describe("a batch that was not prefetched", () => {
     const thread = new Thread();
     const batches = new Batches(thread, upTo(99));
     expect(await startOf(batches.next(train(12)))).toBe(12);
-    expect(thread.asked).toEqual([10, 11, 12, 13, 14, 15]);
+    expect(thread.requested).toEqual([10, 11, 12, 13, 14, 15]);
   });
 
   test.each<[string, Partial<SliceRequest>]>([
@@ -97,7 +110,7 @@ describe("a batch that was not prefetched", () => {
     const thread = new Thread();
     const batches = new Batches(thread, upTo(99));
     await batches.next({ ...train(10), ...change });
-    expect(thread.asked.slice(0, 4)).toEqual([10, 11, 12, 10]);
+    expect(thread.requested.slice(0, 4)).toEqual([10, 11, 12, 10]);
   });
 });
 

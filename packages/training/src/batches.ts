@@ -1,5 +1,7 @@
 /** The batches of a run, prefetched so that a step does not wait for its data. */
+
 import type { Batch, BatchThread, SliceRequest } from "@lockstep/dataset";
+import { at } from "@lockstep/errors";
 import { planSlices, type Task } from "@lockstep/run";
 
 /** Upper bound on the batches that are prefetched; it bounds the memory. */
@@ -23,7 +25,7 @@ export class Batches {
 
   /** Returns the batch of a slice. Waits for the thread unless the batch was prefetched. */
   async next(request: SliceRequest): Promise<Batch> {
-    while (this.#requested.length > 0 && !isEqual(this.#requested[0]!, request)) {
+    while (this.#requested.length > 0 && !isEqual(at(this.#requested, 0), request)) {
       this.#requested.shift();
       await this.#thread.next().catch(() => {}); // prefetched, but not requested
     }

@@ -2,7 +2,9 @@
  * A worker's contribution for a slice of the global batch: sums over the slice's samples, never means. Sums of slices add
  * up to the sum of the batch, and the update divides once, by the samples of the global batch.
  */
+
 import { tf } from "@lockstep/engine";
+import { at } from "@lockstep/errors";
 
 /**
  * The gradient of one weight tensor, summed over samples.
@@ -44,13 +46,15 @@ export type BatchGradient = Gradient | { form: "mean"; mean: tf.Tensor2D };
 
 /** Adds contributions in the given order, so the same slices give the same bits. Takes ownership of their tensors. */
 export function sumContributions(contributions: readonly Contribution[]): Contribution {
-  const first = contributions[0]!;
+  const first = at(contributions, 0);
   if (contributions.length === 1) return first;
   const total: Contribution = {
     samples: sum(contributions.map(({ samples }) => samples)),
     lossSum: sum(contributions.map(({ lossSum }) => lossSum)),
     correct: sum(contributions.map(({ correct }) => correct)),
-    gradients: first.gradients.map((_, index) => sumGradients(contributions.map(({ gradients }) => gradients[index]!))),
+    gradients: first.gradients.map((_, index) =>
+      sumGradients(contributions.map(({ gradients }) => at(gradients, index))),
+    ),
   };
   for (const contribution of contributions) disposeContribution(contribution);
   return total;

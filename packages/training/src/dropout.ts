@@ -32,7 +32,7 @@ export function dropoutMask(draw: DropoutDraw, layer: number, rate: number, unit
   for (const [row, sample] of sampleIds.entries()) {
     randomWords(seed, "dropout", [layer, sample, step], words);
     for (let unit = 0; unit < units; unit++)
-      mask[row * units + unit] = kept * Math.floor((words[unit]! + upTo) * 2 ** -32);
+      mask[row * units + unit] = kept * Math.floor(((words[unit] ?? 0) + upTo) * 2 ** -32);
   }
   return mask;
 }

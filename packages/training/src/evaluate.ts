@@ -2,6 +2,7 @@
 
 import type { Batch } from "@lockstep/dataset";
 import { readBack, tf } from "@lockstep/engine";
+import { at } from "@lockstep/errors";
 import { addEvaluation, type Evaluation, emptyEvaluation } from "@lockstep/run";
 import { type Batches, evaluationRanges } from "./batches.ts";
 import type { Replica } from "./replica.ts";
@@ -20,8 +21,12 @@ export async function evaluateBatch(replica: Replica, batch: Batch): Promise<Eva
   packed.dispose();
   const evaluation = emptyEvaluation(classes);
   evaluation.samples = batch.samples;
-  evaluation.lossSum = values[batch.samples]!;
-  for (let row = 0; row < batch.samples; row++) evaluation.confusion[batch.labels[row]!]![values[row]!]!++;
+  evaluation.lossSum = at(values, batch.samples);
+  for (let row = 0; row < batch.samples; row++) {
+    const counts = at(evaluation.confusion, at(batch.labels, row));
+    const prediction = at(values, row);
+    counts[prediction] = at(counts, prediction) + 1;
+  }
   return { ...evaluation, predictions: [...values.subarray(0, batch.samples)] };
 }
 

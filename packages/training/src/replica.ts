@@ -5,7 +5,9 @@
  * parameters and report their gradient in the backward pass, Dense layers report the two factors of theirs, and Dropout
  * computes its mask from counters.
  */
+
 import { createParameters, type Parameters, type ParameterValues, tf } from "@lockstep/engine";
+import { at, present } from "@lockstep/errors";
 import { factorableKernels, layersOf } from "@lockstep/model";
 import type { Gradient } from "./contribution.ts";
 import { type DropoutDraw, dropoutMask } from "./dropout.ts";
@@ -60,7 +62,8 @@ export class Replica {
     const layers = layersOf(model);
     for (const layer of layers) if (layer.getClassName() === "Dropout") this.#tapDropout(layer, dropout);
     for (const kernel of factorableKernels(model)) {
-      this.#tapDense(layers.find((layer) => layer.weights[0] === weights[kernel])!, kernel);
+      const layer = layers.find(({ weights: [first] }) => first === weights[kernel]);
+      this.#tapDense(present(layer, "the layer of a factorable kernel"), kernel);
     }
     this.factor(factoredKernels);
     this.penalisedLayers = layers.filter((layer) => tf.tidy(() => layer.calculateLosses().length > 0));
@@ -137,7 +140,7 @@ export class Replica {
     layer.call = (inputs: Inputs, options: CallOptions) => {
       const x = single(inputs);
       if (options.training !== true || rate === 0 || this.#dropout === undefined) return x;
-      const units = x.size / x.shape[0]!;
+      const units = x.size / at(x.shape, 0);
       const mask = dropoutMask(this.#dropout, this.#dropoutsApplied++, rate, units);
       return x.mul(tf.tensor(mask, x.shape));
     };
@@ -152,19 +155,19 @@ export class Replica {
     const { activation } = layer as unknown as { activation: { apply(x: tf.Tensor): tf.Tensor } | null };
     layer.call = (inputs: Inputs, options: CallOptions) => {
       if (options.training !== true || !this.#factoredKernels.has(kernel)) return stockCall(inputs, options);
-      const { onGradient } = this.#tap!;
+      const { onGradient } = present(this.#tap, "a forward pass");
       return tf.tidy(() => {
         const weight = this.parameters.weight(kernel);
         const linear = tf.customGrad((x, bias, save) => {
           (save as tf.GradSaveFunc)([x as tf.Tensor]);
           const gradFunc = (delta: tf.Tensor, saved: tf.Tensor[]) => {
-            const [input, own] = [saved[0]!.clone(), delta.clone()] as [tf.Tensor2D, tf.Tensor2D];
+            const [input, own] = [at(saved, 0).clone(), delta.clone()] as [tf.Tensor2D, tf.Tensor2D];
             onGradient(kernel, { form: "factored", input: tf.keep(input), delta: tf.keep(own) });
             return [tf.matMul(delta, weight, false, true), delta.sum(0)];
           };
           return { value: tf.matMul(x as tf.Tensor, weight).add(bias as tf.Tensor), gradFunc };
         });
-        const y = linear(single(inputs), layer.weights[1]!.read());
+        const y = linear(single(inputs), at(layer.weights, 1).read());
         return activation === null ? y : activation.apply(y);
       });
     };
@@ -172,5 +175,5 @@ export class Replica {
 }
 
 function single(inputs: Inputs): tf.Tensor {
-  return Array.isArray(inputs) ? inputs[0]! : inputs;
+  return Array.isArray(inputs) ? at(inputs, 0) : inputs;
 }

@@ -1,6 +1,8 @@
 import type { ParameterValues } from "@lockstep/engine";
 import { readBack, startEngine, tf } from "@lockstep/engine";
+import { at } from "@lockstep/errors";
 import { factorableKernels } from "@lockstep/model";
+import { defined } from "@lockstep/testing";
 import { beforeAll, describe, expect, test } from "vitest";
 import { disposeContribution } from "./contribution.ts";
 import { Replica } from "./replica.ts";
@@ -60,7 +62,11 @@ const innerModel = () => {
 const aroundModel = (inner: Make) => {
   const inputs = images();
   const outputs = chain(inputs, [
-    ...[layers.flatten(), layers.dense({ units: 16 }), inner(), layers.dense({ units: 16 }), inner()],
+    layers.flatten(),
+    layers.dense({ units: 16 }),
+    inner(),
+    layers.dense({ units: 16 }),
+    inner(),
     layers.dense({ units: 5 }),
   ]);
   return tf.model({ inputs, outputs });
@@ -88,11 +94,12 @@ describe("a layer object that is applied several times", () => {
     });
     const replica = new Replica(tapped, values, { factoredKernels: factorableKernels(tapped) });
     const contribution = await computeGradients(replica, batchOf(0, 7), { seed: 3, step: 0, clock: new LapClock() });
-    expect(contribution.lossSum).toBeCloseTo(value.dataSync()[0]!, 4);
+    expect(contribution.lossSum).toBeCloseTo(at(value.dataSync(), 0), 4);
     for (const [index, gradient] of contribution.gradients.entries()) {
-      const { name } = untapped.weights[index]!;
-      const whole = gradient.form === "dense" ? gradient.sum : tf.matMul(gradient.input, gradient.delta, true, false);
-      const error = whole.sub(grads[name]!).norm().div(grads[name]!.norm());
+      const { name } = at(untapped.weights, index);
+      const dense = gradient.form === "dense" ? gradient.sum : tf.matMul(gradient.input, gradient.delta, true, false);
+      const expected = defined(grads[name], "gradient");
+      const error = dense.sub(expected).norm().div(expected.norm());
       expect(error.dataSync()[0], name).toBeLessThan(1e-5);
     }
     expect(contribution.gradients.filter(({ form }) => form === "factored").length).toBe(factored);
@@ -131,7 +138,11 @@ describe("a layer object that is applied several times", () => {
       const holder = () => tf.sequential({ layers: [layers.dense({ name: "fc", units: 8, inputShape: [8] })] });
       const [once, twice] = [holder(), holder()] as const;
       const outputs = chain(inputs, [
-        ...[layers.flatten(), layers.dense({ name: "first", units: 8 }), twice, once, twice],
+        layers.flatten(),
+        layers.dense({ name: "first", units: 8 }),
+        twice,
+        once,
+        twice,
         layers.dense({ name: "last", units: 5 }),
       ]);
       return tf.model({ inputs, outputs });
@@ -141,13 +152,17 @@ describe("a layer object that is applied several times", () => {
   test("a custom layer may read its weights in its own way", async () => {
     class Scale extends layers.Layer {
       static className = "Scale";
-      #factors!: tf.LayerVariable;
+      #factors: tf.LayerVariable | undefined;
       override build([, units]: [number, number]): void {
         this.#factors = this.addWeight("factors", [units], "float32", tf.initializers.ones());
         super.build([null, units]);
       }
       override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-        return tf.tidy(() => this.#factors.read().mul([inputs].flat()[0]!));
+        return tf.tidy(() =>
+          defined(this.#factors)
+            .read()
+            .mul(at([inputs].flat(), 0)),
+        );
       }
     }
     await assertGradients(2, () => {

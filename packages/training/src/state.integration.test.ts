@@ -1,4 +1,5 @@
 import { readBack, startEngine, tf } from "@lockstep/engine";
+import { at } from "@lockstep/errors";
 import { stateDictNames } from "@lockstep/model";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Replica } from "./replica.ts";
@@ -19,7 +20,9 @@ function newReplica() {
 
 async function step(replica: Replica, number: number): Promise<void> {
   const update = await computeGradients(replica, batchOf(8 * number, 8 * number + 8), {
-    ...{ seed: 0, step: number, clock: new LapClock() },
+    seed: 0,
+    step: number,
+    clock: new LapClock(),
   });
   applyUpdate(replica.parameters, update, { learningRate: 0.1, momentum: 0.9, weightDecay: 0 });
 }
@@ -27,12 +30,12 @@ async function step(replica: Replica, number: number): Promise<void> {
 /** Returns a tensor in PyTorch's layout, index by index: [outputs, inputs] of [inputs, outputs], OIHW of HWIO. */
 async function transposed(tensor: tf.Tensor): Promise<number[]> {
   const values = await readBack(tensor);
-  const [outputs, inputs] = [tensor.shape.at(-1)!, tensor.shape.at(-2)!];
+  const [outputs, inputs] = [at(tensor.shape, -1), at(tensor.shape, -2)];
   const positions = tensor.size / outputs / inputs;
   const result: number[] = [];
   for (let o = 0; o < outputs; o++)
     for (let i = 0; i < inputs; i++)
-      for (let p = 0; p < positions; p++) result.push(values[(p * inputs + i) * outputs + o]!);
+      for (let p = 0; p < positions; p++) result.push(at(values, (p * inputs + i) * outputs + o));
   return result;
 }
 
@@ -44,8 +47,8 @@ describe("the state of a replica", () => {
     const conv = names.findIndex(({ torchShape }) => torchShape.length === 4);
     const last = names.findIndex(({ torchShape }) => torchShape.join() === "5,16");
     for (const index of [conv, last]) {
-      expect([...state[index]!.weight]).toEqual(await transposed(replica.parameters.weight(index)));
-      expect([...state[index]!.velocity]).toEqual(await transposed(replica.parameters.velocity(index)));
+      expect([...at(state, index).weight]).toEqual(await transposed(replica.parameters.weight(index)));
+      expect([...at(state, index).velocity]).toEqual(await transposed(replica.parameters.velocity(index)));
     }
     replica.dispose();
   });
@@ -62,14 +65,11 @@ describe("the state of a replica", () => {
       }));
       let steps = 1;
       for await (const { tensor, kind, offset, values } of new StateSnapshot(replica, names).pieces(elements)) {
-        read[tensor]![kind].set(values, offset);
+        at(read, tensor)[kind].set(values, offset);
         if (steps < 4) await step(replica, steps++);
       }
-      for (const [index, { weight, velocity }] of read.entries()) {
-        expect(weight).toEqual(before[index]!.weight);
-        expect(velocity).toEqual(before[index]!.velocity);
-      }
-      expect((await captureState(replica, names).read())[0]!.weight).not.toEqual(before[0]!.weight);
+      expect(read).toEqual(before.map(({ weight, velocity }) => ({ weight, velocity })));
+      expect(at(await captureState(replica, names).read(), 0).weight).not.toEqual(at(before, 0).weight);
       replica.dispose();
     },
   );

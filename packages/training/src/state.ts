@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import type { ParameterValues } from "@lockstep/engine";
 import { readBack, tf } from "@lockstep/engine";
+import { at } from "@lockstep/errors";
 import { elementCount } from "@lockstep/formats";
 import { fromStateDict, type StateDict, type StateDictName } from "@lockstep/model";
 import type { ParameterState, StateCapture } from "@lockstep/run";
@@ -43,7 +44,7 @@ export class StateSnapshot {
   async *pieces(pieceElements: number): AsyncGenerator<StatePiece, void> {
     for (const [tensor, name] of this.#names.entries()) {
       for (const kind of ["weight", "velocity"] as const) {
-        const source = this.#tensors[kind][tensor]!;
+        const source = at(this.#tensors[kind], tensor);
         let offset = 0;
         for (const piece of piecesOf(source, name, pieceElements)) {
           const values = await readBack(piece);
@@ -74,7 +75,7 @@ async function readSnapshot(snapshot: StateSnapshot, names: readonly StateDictNa
     return { name, shape: torchShape, weight: new Float32Array(elements), velocity: new Float32Array(elements) };
   });
   for await (const { tensor, kind, offset, values } of snapshot.pieces(PIECE_ELEMENTS)) {
-    state[tensor]![kind].set(values, offset);
+    at(state, tensor)[kind].set(values, offset);
   }
   return state;
 }
@@ -105,10 +106,10 @@ export function parameterValues(
   const weightValues = fromStateDict(names, weights);
   const velocityValues = velocities && fromStateDict(names, velocities);
   return model.trainableWeights.map(({ shape }, index) => ({
-    name: names[index]!.name,
+    name: at(names, index).name,
     shape: shape as number[],
-    weight: weightValues[index]!,
-    ...(velocityValues && { velocity: velocityValues[index]! }),
+    weight: at(weightValues, index),
+    ...(velocityValues && { velocity: at(velocityValues, index) }),
   }));
 }
 

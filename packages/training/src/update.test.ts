@@ -1,4 +1,6 @@
 import { readBack, startEngine, tf } from "@lockstep/engine";
+import { at } from "@lockstep/errors";
+import { defined } from "@lockstep/testing";
 import { beforeAll, describe, expect, test } from "vitest";
 import { disposeContribution } from "./contribution.ts";
 import { Replica } from "./replica.ts";
@@ -61,8 +63,8 @@ describe("applyUpdate", () => {
     const dense = await weightsAfter(10, []);
     const factored = await weightsAfter(10, denseKernels);
     for (const [index, weights] of factored.entries()) {
-      const difference = Math.hypot(...weights.map((weight, i) => weight - dense[index]![i]!));
-      expect(difference / Math.hypot(...dense[index]!)).toBeLessThan(1e-5);
+      const difference = Math.hypot(...weights.map((weight, i) => weight - at(at(dense, index), i)));
+      expect(difference / Math.hypot(...at(dense, index))).toBeLessThan(1e-5);
     }
   });
 
@@ -74,9 +76,9 @@ describe("applyUpdate", () => {
     const before = tf.memory().numTensors;
     const penalties = regularizerGradients(replica);
     const kernel = model.weights.findIndex((weight) => weight.name.startsWith("hidden/kernel"));
-    const actual = await readBack(penalties.get(kernel)!);
-    const expected = values[kernel]!.weight.map((w) => 0.01 * Math.sign(w) + 0.02 * w);
-    expect(Math.max(...actual.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThan(1e-7);
+    const actual = await readBack(defined(penalties.get(kernel), "penalty"));
+    const expected = at(values, kernel).weight.map((w) => 0.01 * Math.sign(w) + 0.02 * w);
+    expect(Math.max(...actual.map((value, i) => Math.abs(value - at(expected, i))))).toBeLessThan(1e-7);
     tf.dispose([...penalties.values()]);
     expect(tf.memory().numTensors).toBe(before);
     expect(regularizerGradients(new Replica(smallModel(), valuesFor(smallModel()))).size).toBe(0);

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, utimesSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { defined } from "@lockstep/testing";
 import { describe, expect, test, vi } from "vitest";
 import { emptyMachine, fakeCompiler, fakeProgram, tempDir, writeFiles } from "../testing/fakes.ts";
 import { addonFor } from "./addon.ts";
@@ -9,7 +10,7 @@ import { libtensorflowIn } from "./libtensorflow.ts";
 function library() {
   const dir = tempDir();
   writeFiles(dir, ["libtensorflow_cc.so.2", "include/tensorflow/c/eager/c_api.h"]);
-  return libtensorflowIn(dir)!;
+  return defined(libtensorflowIn(dir), "library");
 }
 
 describe("the addon", () => {

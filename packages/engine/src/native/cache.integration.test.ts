@@ -29,7 +29,7 @@ function builder(dir: string, build: string): ChildProcess {
 function printed(child: ChildProcess, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     let output = "";
-    child.stdout!.on("data", (chunk) => {
+    child.stdout?.on("data", (chunk) => {
       output += chunk;
       if (output.includes(text)) resolve();
     });
@@ -121,7 +121,7 @@ describe("the cache", () => {
         printed(other, `waiting for process ${first.pid} on ${hostname()}, which is installing ${dir}`),
       ),
     );
-    first.stdin!.write("go\n");
+    first.stdin?.write("go\n");
     expect(await Promise.all([first, ...others].map(ended))).toEqual([0, 0, 0]);
     expect(readFileSync(log, "utf8")).toBe("built\n");
   });

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { spawnForTest } from "@lockstep/testing";
+import { defined, spawnForTest } from "@lockstep/testing";
 import { describe, expect, test } from "vitest";
 import { tempDir } from "../testing/fakes.ts";
 import { claimGpu } from "./claim-gpu.ts";
@@ -26,7 +26,7 @@ async function otherProcess(): Promise<{ child: ChildProcess; name: string }> {
   );
   const cwd = fileURLToPath(new URL("../../../..", import.meta.url));
   const child = spawnForTest([process.execPath, "--import", "tsx", script], { cwd });
-  const [name] = await once(child.stdout!.setEncoding("utf8"), "data");
+  const [name] = await once(defined(child.stdout).setEncoding("utf8"), "data");
   return { child, name };
 }
 
@@ -46,14 +46,14 @@ describe.runIf(process.platform === "linux")("of two GPUs", () => {
   });
 
   test("a required GPU that another process has claimed is shared", async () => {
-    const own = await claimGpu([cards[1]!], keyOf);
-    expect(await claimGpu([cards[1]!], keyOf)).toMatchObject({ card: { name: "second" }, isShared: true });
+    const own = await claimGpu(cards.slice(1), keyOf);
+    expect(await claimGpu(cards.slice(1), keyOf)).toMatchObject({ card: { name: "second" }, isShared: true });
     own.release();
   });
 
   test("a claim does not keep its process alive", async () => {
     const { child } = await otherProcess();
-    child.stdin!.end();
+    child.stdin?.end();
     expect(await once(child, "exit")).toEqual([0, null]);
   });
 });

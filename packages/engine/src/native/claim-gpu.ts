@@ -1,4 +1,5 @@
 /** Claims a GPU for a process: its own while there are enough of them. */
+import { at } from "@lockstep/errors";
 import { tryLock } from "./lock.ts";
 
 /** A process's claim on a GPU, which may be shared. */
@@ -22,7 +23,7 @@ export async function claimGpu<Card>(cards: readonly Card[], keyOf: (card: Card)
     const release = await tryLock(`gpu ${keyOf(card)}`);
     if (release !== undefined) return { card, isShared: false, release };
   }
-  return { card: cards[0]!, isShared: true, release: () => {} };
+  return { card: at(cards, 0), isShared: true, release: () => {} };
 }
 
 /** Returns the log line for a shared GPU. */

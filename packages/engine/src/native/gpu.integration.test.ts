@@ -99,7 +99,10 @@ describe("CUDA's libraries", () => {
       ["cuda_runtime/lib/libcudart.so.12", "cufft/lib/libcufft.so.11"].map((name) => `nvidia/${name}`),
     );
     expect(await missingCudaLibraries(library)).toEqual([
-      ...["libcudnn.so.9", "libcusolver.so.11", "libcusparse.so.12", "libnvJitLink.so.12"],
+      "libcudnn.so.9",
+      "libcusolver.so.11",
+      "libcusparse.so.12",
+      "libnvJitLink.so.12",
     ]);
     writeFiles(other, ["libcusolver.so.11", "libcusparse.so.12", "libnvJitLink.so.12"]);
     vi.stubEnv("LD_LIBRARY_PATH", `/nowhere:${other}`);

@@ -56,16 +56,17 @@ export async function listGpus(): Promise<Gpu[]> {
     );
   }
   const gpus = visibleGpus(stdout);
-  if (gpus.length === 0) throw noGpu();
-  assertDriver(gpus[0]!.driver);
+  const [first] = gpus;
+  if (first === undefined) throw noGpu();
+  assertDriver(first.driver);
   return gpus;
 }
 
 function visibleGpus(csv: string): Gpu[] {
   const lines = csv.split("\n").filter((line) => /^\d+,/.test(line));
   const all = lines.map((line) => {
-    const [number, uuid, name, driver, memoryMib] = line.split(",").map((field) => field.trim());
-    return { number, uuid: uuid!, name: name!, driver: driver!, memoryBytes: Number(memoryMib) * 2 ** 20 };
+    const [number, uuid = "", name = "", driver = "", memoryMib] = line.split(",").map((field) => field.trim());
+    return { number, uuid, name, driver, memoryBytes: Number(memoryMib) * 2 ** 20 };
   });
   const names = process.env["CUDA_VISIBLE_DEVICES"]?.split(",").map((name) => name.trim());
   const visible = names?.flatMap((name) =>

@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { defined } from "@lockstep/testing";
 import { describe, expect, test } from "vitest";
 import { readBack } from "../backend/read-back.ts";
 import { tf } from "../backend/tf.ts";
@@ -64,10 +65,11 @@ describe.skipIf(problem !== undefined)(`native TensorFlow${problem ? ` (skipped:
       import { readdirSync } from "node:fs";
       const engine = await startEngine({ backend: "native", gpu: false, threads: ${threads} });
       tf.matMul(tf.ones([512, 512]), tf.ones([512, 512])).dataSync();
-      console.log(JSON.stringify([engine.threads, readdirSync("/proc/self/task").length]));`;
-    const [two, four] = [2, 4].map((threads) => JSON.parse(runInProcess(program(threads)).stdout) as number[]);
-    expect([two![0], four![0]]).toEqual([2, 4]);
-    expect(four![1]! - two![1]!).toBe(2);
+      console.log(JSON.stringify({ threads: engine.threads, tasks: readdirSync("/proc/self/task").length }));`;
+    const counts = (threads: number) => JSON.parse(runInProcess(program(threads)).stdout);
+    const [two, four] = [counts(2), counts(4)];
+    expect([two.threads, four.threads]).toEqual([2, 4]);
+    expect(four.tasks - two.tasks).toBe(2);
   });
 });
 
@@ -84,7 +86,7 @@ function machineWithGpu(...uuids: [string, ...string[]]): NodeJS.ProcessEnv {
   const more = ["cusolver.so.11", "cusparse.so.12", "nvJitLink.so.12"];
   const libraries = [...names, ...more].map((name) => `nvidia/all/lib/lib${name}`);
   writeFiles(site, libraries);
-  symlinkSync(dirname(cachedWheel("cpu")!.file), join(site, "tensorflow"));
+  symlinkSync(dirname(defined(cachedWheel("cpu")).file), join(site, "tensorflow"));
   for (const addon of readdirSync(cacheDir()).filter((name) => name.startsWith("addon-"))) {
     symlinkSync(join(cacheDir(), addon), join(cache, addon));
   }

@@ -136,22 +136,27 @@ function candidates(
   install: boolean,
   log: (line: string) => void,
 ): Candidate[] {
-  const gpu = card && { gpu: card };
-  if (process.env["LOCKSTEP_LIBTENSORFLOW"]) return [{ ...gpu, find: async () => namedLibtensorflow() }];
-  const onGpu = [
-    async () => withCuda(cachedWheel("cuda")),
-    async () => withCuda(await pythonsCudaLibtensorflow()),
-    async () => (gpuRequired && install ? withCuda(await installCudaWheels(log)) : Promise.reject(noCuda(card!))),
-  ];
-  const onCpu = [
-    async () => cachedWheel("cpu") ?? cachedWheel("cuda") ?? cachedTfjsLibrary(),
-    pythonsLibtensorflow,
-    async () => systemLibtensorflow(),
-    ...(install ? [() => installCpuWheel(log), () => installTfjsLibrary(log)] : []),
-  ];
+  if (process.env["LOCKSTEP_LIBTENSORFLOW"]) {
+    return [{ ...(card && { gpu: card }), find: async () => namedLibtensorflow() }];
+  }
+  const onGpu = card === undefined ? [] : cudaCandidates(card, gpuRequired && install, log);
+  return gpuRequired ? onGpu : [...onGpu, ...cpuCandidates(install, log)];
+}
+
+function cudaCandidates(gpu: Gpu, install: boolean, log: (line: string) => void): Candidate[] {
   return [
-    ...(gpu ? onGpu.map((find) => ({ ...gpu, find })) : []),
-    ...(gpuRequired ? [] : onCpu.map((find) => ({ find }))),
+    { gpu, find: async () => withCuda(cachedWheel("cuda")) },
+    { gpu, find: async () => withCuda(await pythonsCudaLibtensorflow()) },
+    { gpu, find: async () => (install ? withCuda(await installCudaWheels(log)) : Promise.reject(noCuda(gpu))) },
+  ];
+}
+
+function cpuCandidates(install: boolean, log: (line: string) => void): Candidate[] {
+  return [
+    { find: async () => cachedWheel("cpu") ?? cachedWheel("cuda") ?? cachedTfjsLibrary() },
+    { find: pythonsLibtensorflow },
+    { find: async () => systemLibtensorflow() },
+    ...(install ? [{ find: () => installCpuWheel(log) }, { find: () => installTfjsLibrary(log) }] : []),
   ];
 }
 

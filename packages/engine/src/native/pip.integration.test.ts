@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { defined } from "@lockstep/testing";
 import { strToU8, zipSync } from "fflate";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { emptyMachine, fakeProgram, fakePython, tempDir } from "../testing/fakes.ts";
@@ -50,7 +51,7 @@ describe("downloadWheels", () => {
     const lines: string[] = [];
     const dest = tempDir();
     const [wheel] = await downloadWheels([REQUIREMENT], dest, (line) => lines.push(line));
-    expect(readFileSync(wheel!, "utf8")).toBe("a wheel");
+    expect(readFileSync(defined(wheel, "wheel"), "utf8")).toBe("a wheel");
     expect(lines.join()).toMatch(/cp39-linux_x86_64.whl: no SHA-256 is recorded for it/);
     expect(readFileSync(join(dir, "downloads"), "utf8")).toMatch(/^-m pip download --no-deps [^\n]*==2.21.0\n$/);
   });

@@ -174,7 +174,7 @@ export async function extraRequirements(wheel: string, extra: string): Promise<s
     [wheel],
   );
   const pattern = new RegExp(`^Requires-Dist: ([^;\\n]+); extra == ["']${extra}["']\\s*$`, "gm");
-  return [...metadata.matchAll(pattern)].map(([, requirement]) => requirement!.trim());
+  return [...metadata.matchAll(pattern)].map(([, requirement = ""]) => requirement.trim());
 }
 
 async function runPython(program: string, args: string[]): Promise<string> {

@@ -1,6 +1,8 @@
 /** Downloads a libtensorflow into the cache. */
+
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { at } from "@lockstep/errors";
 import { Unavailable } from "../backend/unavailable.ts";
 import { findCompiler } from "./addon.ts";
 import { buildOnce, cacheDir } from "./cache.ts";
@@ -46,10 +48,10 @@ export async function installCpuWheel(log: (line: string) => void): Promise<Libt
   await buildOnce(dir, log, async (temporaryDir) => {
     log(`downloading TensorFlow ${TENSORFLOW_VERSION} for the CPU with pip: 270 MB, 850 MB unpacked in ${cacheDir()}`);
     const download = join(temporaryDir, "download");
-    const [wheel] = await downloadWheels([`tensorflow-cpu==${TENSORFLOW_VERSION}`], download, log);
+    const wheel = at(await downloadWheels([`tensorflow-cpu==${TENSORFLOW_VERSION}`], download, log), 0);
     log("unpacking TensorFlow");
-    await unpackWheel(wheel!, WHEEL_MEMBERS, temporaryDir);
-    assertFound(libtensorflowIn(join(temporaryDir, "tensorflow")), wheel!);
+    await unpackWheel(wheel, WHEEL_MEMBERS, temporaryDir);
+    assertFound(libtensorflowIn(join(temporaryDir, "tensorflow")), wheel);
     rmSync(download, { recursive: true });
   });
   return assertFound(cachedWheel("cpu"), dir);
@@ -67,11 +69,11 @@ export async function installCudaWheels(log: (line: string) => void): Promise<Li
       `downloading TensorFlow ${TENSORFLOW_VERSION} with CUDA with pip: about 3 GB, more when unpacked in ${cacheDir()}`,
     );
     const download = join(temporaryDir, "download");
-    const [wheel] = await downloadWheels([`tensorflow==${TENSORFLOW_VERSION}`], download, log);
-    const cudaWheels = await downloadWheels(await extraRequirements(wheel!, "and-cuda"), join(download, "cuda"), log);
+    const wheel = at(await downloadWheels([`tensorflow==${TENSORFLOW_VERSION}`], download, log), 0);
+    const cudaWheels = await downloadWheels(await extraRequirements(wheel, "and-cuda"), join(download, "cuda"), log);
     log(`unpacking ${cudaWheels.length + 1} wheels`);
-    await unpackWheel(wheel!, WHEEL_MEMBERS, temporaryDir);
-    assertFound(libtensorflowIn(join(temporaryDir, "tensorflow")), wheel!);
+    await unpackWheel(wheel, WHEEL_MEMBERS, temporaryDir);
+    assertFound(libtensorflowIn(join(temporaryDir, "tensorflow")), wheel);
     for (const cudaWheel of cudaWheels) await unpackWheel(cudaWheel, ["nvidia/*/lib/*"], temporaryDir);
     rmSync(download, { recursive: true });
   });

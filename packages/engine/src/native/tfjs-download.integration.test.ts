@@ -22,7 +22,7 @@ async function serve(files: Record<string, Buffer>): Promise<void> {
   emptyMachine();
   vi.stubEnv("PATH", path); // for tar
   const server = createServer((request, response) => {
-    const file = files[request.url!];
+    const file = files[request.url ?? ""];
     response.writeHead(file ? 200 : 404).end(file);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

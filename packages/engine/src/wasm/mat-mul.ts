@@ -1,4 +1,5 @@
 /** Products of transposed matrices. On WASM, only products without transposition are fast. */
+import { at } from "@lockstep/errors";
 import { tf } from "../backend/tf.ts";
 import type { KernelCall } from "./kernel-call.ts";
 
@@ -30,6 +31,6 @@ export function matMulOfTransposed({
   });
 }
 
-const lastTwo = ({ shape }: tf.Tensor): [number, number] => [shape.at(-2)!, shape.at(-1)!];
+const lastTwo = ({ shape }: tf.Tensor): [number, number] => [at(shape, -2), at(shape, -1)];
 const isMatrix = (x: tf.Tensor): boolean => x.dtype === "float32" && x.shape.slice(0, -2).every((size) => size === 1);
 const transposeIf = (wanted: boolean, x: tf.Tensor2D): tf.Tensor2D => (wanted ? tf.transpose(x) : x);

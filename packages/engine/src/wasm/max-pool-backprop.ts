@@ -14,8 +14,8 @@ export function maxPoolBackprop({
   attrs,
 }: KernelCall<{ dy: tf.Tensor; input: tf.Tensor; output: tf.Tensor }, tf.NamedAttrMap>): tf.Tensor | undefined {
   return tf.tidy(() => {
-    const [lowest] = readBack(tf.min(input)) as Float32Array;
-    if (!(lowest! < 0)) return undefined; // also for NaN, which the loss will show
+    const [lowest = Number.NaN] = readBack(tf.min(input)) as Float32Array;
+    if (!(lowest < 0)) return undefined; // also for NaN, which the loss will show
     const gradient = (delta: tf.Tensor, x: tf.Tensor): tf.Tensor =>
       tf.engine().runKernel(tf.MaxPoolGrad, { dy: delta, input: x, output }, attrs);
     const isAbove = tf.cast(tf.greater(output, 0), "float32");

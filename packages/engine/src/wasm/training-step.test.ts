@@ -1,3 +1,5 @@
+import { at } from "@lockstep/errors";
+import { defined } from "@lockstep/testing";
 import { beforeAll, describe, expect, test } from "vitest";
 import { tf } from "../backend/tf.ts";
 import { startWasm } from "./install.ts";
@@ -7,18 +9,19 @@ beforeAll(startWasm);
 // The ops of the two networks' training steps, with fewer channels and smaller images.
 const alexnet: Net = {
   image: [67, 67, 3],
-  features: (x, [w1, b1, w2, b2, w3, b3, w4, b4, w5, b5]) => {
+  features: (x, weights) => {
+    const { w1, b1, w2, b2, w3, b3, w4, b4, w5, b5 } = convolutionsOf(weights);
     const padded = tf.pad(x, [
       [0, 0],
       [2, 2],
       [2, 2],
       [0, 0],
     ]);
-    let y = pool(reluOf(tf.conv2d(padded, w1!, 4, "valid"), b1), 3); // [batch, 7, 7, 4]
-    y = pool(reluOf(tf.conv2d(y, w2!, 1, "same"), b2), 3); // [batch, 3, 3, 8]
-    y = reluOf(tf.conv2d(y, w3!, 1, "same"), b3);
-    y = reluOf(tf.conv2d(y, w4!, 1, "same"), b4);
-    return pool(reluOf(tf.conv2d(y, w5!, 1, "same"), b5), 3); // [batch, 1, 1, 4]
+    let y = pool(reluOf(tf.conv2d(padded, w1, 4, "valid"), b1), 3); // [batch, 7, 7, 4]
+    y = pool(reluOf(tf.conv2d(y, w2, 1, "same"), b2), 3); // [batch, 3, 3, 8]
+    y = reluOf(tf.conv2d(y, w3, 1, "same"), b3);
+    y = reluOf(tf.conv2d(y, w4, 1, "same"), b4);
+    return pool(reluOf(tf.conv2d(y, w5, 1, "same"), b5), 3); // [batch, 1, 1, 4]
   },
   weights: [
     [11, 11, 3, 4],
@@ -38,12 +41,13 @@ const alexnet: Net = {
 
 const alexnetCifar10: Net = {
   image: [16, 16, 3],
-  features: (x, [w1, b1, w2, b2, w3, b3, w4, b4, w5, b5]) => {
-    let y = pool(reluOf(tf.conv2d(x, w1!, 1, 1), b1), 2); // [batch, 8, 8, 4]
-    y = pool(reluOf(tf.conv2d(y, w2!, 1, 1), b2), 2); // [batch, 4, 4, 8]
-    y = reluOf(tf.conv2d(y, w3!, 1, 1), b3);
-    y = reluOf(tf.conv2d(y, w4!, 1, 1), b4);
-    return pool(reluOf(tf.conv2d(y, w5!, 1, 1), b5), 2); // [batch, 2, 2, 4]
+  features: (x, weights) => {
+    const { w1, b1, w2, b2, w3, b3, w4, b4, w5, b5 } = convolutionsOf(weights);
+    let y = pool(reluOf(tf.conv2d(x, w1, 1, 1), b1), 2); // [batch, 8, 8, 4]
+    y = pool(reluOf(tf.conv2d(y, w2, 1, 1), b2), 2); // [batch, 4, 4, 8]
+    y = reluOf(tf.conv2d(y, w3, 1, 1), b3);
+    y = reluOf(tf.conv2d(y, w4, 1, 1), b4);
+    return pool(reluOf(tf.conv2d(y, w5, 1, 1), b5), 2); // [batch, 2, 2, 4]
   },
   weights: [
     [3, 3, 3, 4],
@@ -70,7 +74,8 @@ describe.each([
     expect(expected.map((values) => values.some((value) => value !== 0))).toEqual(expected.map(() => true));
     for (const [index, values] of expected.entries()) {
       const tolerance = 1e-4 * Math.max(...values.map(Math.abs));
-      for (const [i, value] of values.entries()) expect(Math.abs(actual[index]![i]! - value)).toBeLessThan(tolerance);
+      for (const [i, value] of values.entries())
+        expect(Math.abs(at(at(actual, index), i) - value)).toBeLessThan(tolerance);
     }
   });
 });
@@ -97,7 +102,25 @@ interface Net {
 const CLASSES = 10;
 const labels = [3, 1, 4, 1, 5];
 
-const reluOf = (x: tf.Tensor, bias: tf.Tensor | undefined) => tf.relu(tf.add(x, bias!)) as tf.Tensor4D;
+/** Names the weights of the five convolutions. */
+function convolutionsOf(weights: tf.Tensor4D[]) {
+  const weight = (layer: number) => at(weights, 2 * layer - 2);
+  const bias = (layer: number) => at(weights, 2 * layer - 1);
+  return {
+    w1: weight(1),
+    b1: bias(1),
+    w2: weight(2),
+    b2: bias(2),
+    w3: weight(3),
+    b3: bias(3),
+    w4: weight(4),
+    b4: bias(4),
+    w5: weight(5),
+    b5: bias(5),
+  };
+}
+
+const reluOf = (x: tf.Tensor, bias: tf.Tensor) => tf.relu(tf.add(x, bias)) as tf.Tensor4D;
 const pool = (x: tf.Tensor4D, size: number) => tf.maxPool(x, size, 2, "valid");
 
 /** Computes the summed loss of a training step: features, dense layers, dropout. */
@@ -115,8 +138,8 @@ function lossOf({ image, features, weights: shapes }: Net, weights: tf.Tensor[])
 /** Takes one step; returns the loss and its gradients. */
 function step(net: Net, weights: tf.Variable[]): tf.Tensor[] {
   const { value, grads } = tf.variableGrads(() => lossOf(net, weights), weights);
-  const gradients = weights.map((weight) => grads[weight.name]!);
-  tf.tidy(() => weights.map((weight, i) => weight.assign(tf.sub(weight, tf.mul(gradients[i]!, 0.01)))));
+  const gradients = weights.map((weight) => defined(grads[weight.name], "gradient"));
+  tf.tidy(() => weights.map((weight, i) => weight.assign(tf.sub(weight, tf.mul(at(gradients, i), 0.01)))));
   return [value, ...gradients];
 }
 

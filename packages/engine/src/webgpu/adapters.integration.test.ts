@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { defined } from "@lockstep/testing";
 import { describe, expect, test, vi } from "vitest";
 import { emptyMachine, onLinuxX64, tempDir } from "../testing/fakes.ts";
 import { findAdapter, listAdapters, reachableAdapters } from "./adapters.ts";
@@ -27,7 +28,7 @@ function driverFile(library: string): string {
 
 describe.skipIf(!swiftShader)(`an adapter that computes on the CPU${why}`, () => {
   test("a software adapter is eligible only if that is allowed", async () => {
-    machineWith(swiftShader!);
+    machineWith(defined(swiftShader));
     await expect(listAdapters()).rejects.toMatchObject({
       code: "ERR_SOFTWARE_GPU",
       message: expect.stringMatching(
@@ -42,11 +43,11 @@ describe.skipIf(!swiftShader)(`an adapter that computes on the CPU${why}`, () =>
       name: expect.stringMatching(/^SwiftShader/),
       driver: expect.any(String),
     });
-    expect(adapter!.maxTensorBytes).toBeGreaterThanOrEqual(2 ** 27); // the least that WebGPU allows
+    expect(adapter?.maxTensorBytes).toBeGreaterThanOrEqual(2 ** 27); // the least that WebGPU allows
   });
 
   test("an adapter is found by its index, and an invalid index is an error with the valid ones", async () => {
-    machineWith(swiftShader!);
+    machineWith(defined(swiftShader));
     vi.stubEnv("LOCKSTEP_ALLOW_SOFTWARE_GPU", "1");
     expect((await findAdapter(0)).index).toBe(0);
     await expect(findAdapter(1)).rejects.toMatchObject({
@@ -56,10 +57,10 @@ describe.skipIf(!swiftShader)(`an adapter that computes on the CPU${why}`, () =>
   });
 
   test("an adapter behind another of the same name cannot be reached", async () => {
-    const { ICD } = JSON.parse(readFileSync(swiftShader!, "utf8"));
+    const { ICD } = JSON.parse(readFileSync(defined(swiftShader), "utf8"));
     const copy = join(tempDir(), "libvk_swiftshader.so");
-    copyFileSync(resolve(dirname(swiftShader!), ICD.library_path), copy);
-    machineWith(swiftShader!, driverFile(copy));
+    copyFileSync(resolve(dirname(defined(swiftShader)), ICD.library_path), copy);
+    machineWith(defined(swiftShader), driverFile(copy));
     vi.stubEnv("LOCKSTEP_ALLOW_SOFTWARE_GPU", "1");
     expect((await findAdapter(0)).index).toBe(0);
     expect((await reachableAdapters()).map(({ index }) => index)).toEqual([0]);
@@ -73,7 +74,7 @@ describe.skipIf(!swiftShader)(`an adapter that computes on the CPU${why}`, () =>
     const source = join(tempDir(), "driver.cc");
     writeFileSync(source, "#include <cstdlib>\n__attribute__((constructor)) static void crash() { std::abort(); }\n");
     execFileSync("g++", ["-shared", "-fPIC", source, "-o", `${source}.so`]);
-    machineWith(swiftShader!, driverFile(`${source}.so`));
+    machineWith(defined(swiftShader), driverFile(`${source}.so`));
     await expect(listAdapters()).rejects.toMatchObject({
       code: "ERR_NO_WEBGPU",
       message: expect.stringMatching(/cannot list GPUs: a driver crashed\. Install the card's/),

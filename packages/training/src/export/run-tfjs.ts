@@ -1,7 +1,7 @@
 /** Writes the tfjs/ folder of a finished run. */
 import { rmSync } from "node:fs";
 import type { tf } from "@lockstep/engine";
-import { LockstepError } from "@lockstep/errors";
+import { at, LockstepError } from "@lockstep/errors";
 import { writeTfjsModel } from "@lockstep/formats";
 import { type StateDictName, tfjsTopologyOf } from "@lockstep/model";
 import { type RunFolder, readWeights } from "@lockstep/run";
@@ -20,7 +20,7 @@ export async function writeRunTfjs(
 ): Promise<string | undefined> {
   const { tfjs } = folder;
   const { model } = replica;
-  const [, ...inputShape] = model.inputs[0]!.shape as [null, number, number, number];
+  const [, ...inputShape] = at(model.inputs, 0).shape as [null, number, number, number];
   const predict = (images: tf.Tensor4D) => replica.predict(images);
   try {
     await writeTfjsModel(tfjs, tfjsTopologyOf(model, names), readWeights(folder, modelName), (written) =>

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readBack, tf } from "@lockstep/engine";
-import { LockstepError } from "@lockstep/errors";
+import { at, LockstepError } from "@lockstep/errors";
 import { uniforms } from "@lockstep/random";
 
 /** Computes logits [rows, classes] from images [rows, height, width, channels]. */
@@ -86,14 +86,14 @@ async function logitsOf(predict: Predict, images: tf.Tensor4D): Promise<Float32A
 
 /** Returns the largest difference: NaN if only one value is NaN; equal non-finite values count as equal. */
 function largestGap(a: Float32Array, b: Float32Array): number {
-  return Math.max(...a.map((value, i) => (Object.is(value, b[i]) ? 0 : Math.abs(value - b[i]!))));
+  return Math.max(...a.map((value, i) => (Object.is(value, b[i]) ? 0 : Math.abs(value - at(b, i)))));
 }
 
 /** Returns the largest spread of a class's logit over the images. */
 function spreadOf(logits: Float32Array): number {
   const classes = logits.length / ROWS;
   const spreads = Array.from({ length: classes }, (_, index) => {
-    const column = Array.from({ length: ROWS }, (_, row) => logits[row * classes + index]!);
+    const column = Array.from({ length: ROWS }, (_, row) => at(logits, row * classes + index));
     return Math.max(...column) - Math.min(...column);
   });
   return Math.max(...spreads);

@@ -10,7 +10,11 @@ vi.mock("@lockstep/model", async (original) => ({ ...(await original<object>()),
 const model = fileURLToPath(new URL("../../../../test/fixtures/tiny-model.js", import.meta.url));
 const config = makeConfig({ model, dataset: "shapes" });
 const engine = {
-  ...{ backend: "cpu" as const, libraryVersion: "v", instructionSet: "i", threads: 1, skipped: [] },
+  backend: "cpu" as const,
+  libraryVersion: "v",
+  instructionSet: "i",
+  threads: 1,
+  skipped: [],
   device: { kind: "cpu" as const, name: "d" },
 };
 /** Counts the ports to threads that keep this process alive. */

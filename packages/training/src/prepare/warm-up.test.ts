@@ -26,7 +26,9 @@ async function train(first: (replica: Replica) => Promise<void>): Promise<Float3
   const outcome: Float32Array[] = [];
   for (const step of [0, 1, 2]) {
     const update = await computeGradients(replica, batchOf(7 * step, 7 * step + 7), {
-      ...{ seed: 3, step, clock: new LapClock() },
+      seed: 3,
+      step,
+      clock: new LapClock(),
     });
     outcome.push(Float32Array.of(update.lossSum));
     applyUpdate(replica.parameters, update, sgd);

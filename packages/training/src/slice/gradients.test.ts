@@ -1,4 +1,5 @@
 import { readBack, startEngine, tf } from "@lockstep/engine";
+import { at } from "@lockstep/errors";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Contribution, disposeContribution, type Gradient, sumContributions } from "../contribution.ts";
 import { Replica } from "../replica.ts";
@@ -32,8 +33,8 @@ async function valuesOf(contribution: Contribution): Promise<number[][]> {
 function assertClose(actual: number[][], expected: number[][], relative: number): void {
   expect(actual.length).toBe(expected.length);
   for (const [index, values] of actual.entries()) {
-    const difference = Math.hypot(...values.map((value, i) => value - expected[index]![i]!));
-    expect(difference).toBeLessThanOrEqual(relative * Math.hypot(...expected[index]!));
+    const difference = Math.hypot(...values.map((value, i) => value - at(at(expected, index), i)));
+    expect(difference).toBeLessThanOrEqual(relative * Math.hypot(...at(expected, index)));
   }
 }
 
@@ -53,7 +54,7 @@ describe("computeGradients", () => {
 
     for (const factored of [[], denseKernels]) {
       const contribution = await computeGradients(replicaOf({ factored }), batch, options());
-      expect(contribution.lossSum).toBeCloseTo(value.dataSync()[0]!, 4);
+      expect(contribution.lossSum).toBeCloseTo(at(value.dataSync(), 0), 4);
       expect(contribution.samples).toBe(7);
       expect(contribution.gradients.filter(({ form }) => form === "factored").length).toBe(factored.length);
       assertClose(await valuesOf(contribution), expected, 1e-6);

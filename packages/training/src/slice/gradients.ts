@@ -2,6 +2,7 @@
 
 import type { Batch } from "@lockstep/dataset";
 import { tf } from "@lockstep/engine";
+import { at, present } from "@lockstep/errors";
 import { type Contribution, type Gradient, type SliceSums, sumContributions } from "../contribution.ts";
 import type { OnGradient, Replica } from "../replica.ts";
 import type { StepClock } from "../step-clock.ts";
@@ -74,9 +75,9 @@ async function gradientsOfRows(
       return sum;
     })(replica.denseWeights());
     tf.dispose(grads); // the taps have reported each of them already
-    const [lossSum, correctRows] = await readScalars([loss as tf.Scalar, correct!]);
+    const scalars = await readScalars([loss as tf.Scalar, present(correct, "the count of correct predictions")]);
     clock.lap("backward");
-    return { samples: end - start, lossSum: lossSum!, correct: correctRows! };
+    return { samples: end - start, lossSum: at(scalars, 0), correct: at(scalars, 1) };
   } finally {
     tf.dispose([images, labels, ...(correct ? [correct] : [])]); // also if `onGradient` throws
   }

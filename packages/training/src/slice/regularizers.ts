@@ -1,5 +1,7 @@
 /** The penalties of a model's own regularizers (kernelRegularizer and others). */
+
 import { tf } from "@lockstep/engine";
+import { at } from "@lockstep/errors";
 import type { Replica } from "../replica.ts";
 
 /** Gradients of the penalties by weight index. The receiver disposes of them. */
@@ -19,5 +21,5 @@ export function regularizerGradients({ model, parameters, penalisedLayers }: Rep
     // A weight without a penalty, such as a bias, still needs a path to the result: zero times its sum.
     return tf.addN([...penalties, ...weights.map((weight) => weight.sum().mul(0))]);
   })(weights);
-  return new Map(indexes.map((index, position) => [index, gradients[position]!]));
+  return new Map(indexes.map((index, position) => [index, at(gradients, position)]));
 }
