@@ -1,11 +1,14 @@
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { type DoctorReport, inspectMachine } from "./doctor.ts";
 import { emptyMachine, fakeProgram, onLinuxX64 } from "./testing/fakes.ts";
 
+const linuxTest = test.runIf(onLinuxX64);
+
 const check = ({ checks }: DoctorReport, name: string) => checks.find((other) => other.name === name);
 
-describe.runIf(onLinuxX64)("the doctor", () => {
-  test("on a machine with nothing but Node, the doctor reports that WASM can train and what native TensorFlow lacks", async () => {
+linuxTest(
+  "on a machine with nothing but Node, the doctor reports that WASM can train and what native TensorFlow lacks",
+  async () => {
     emptyMachine();
     const report = await inspectMachine();
     expect(report.canTrain).toBe(true);
@@ -44,44 +47,44 @@ describe.runIf(onLinuxX64)("the doctor", () => {
     expect(check(report, "backend wasm")).toMatchObject({ ok: true, value: expect.stringMatching(/^4\.22\.0 on /) });
     expect(check(report, "threads")?.value).toBe("1");
     expect(check(report, "matmul")?.value).toMatch(/^\d+\.\d GFLOP\/s on wasm$/);
-  });
+  },
+);
 
-  test("with --fix, the doctor tries to install what is missing, and reports why it could not", async () => {
-    emptyMachine();
-    const lines: string[] = [];
-    const report = await inspectMachine({ fix: true, log: (line) => lines.push(line) });
-    expect(check(report, "backend native")).toMatchObject({
-      ok: false,
-      remedy: expect.stringContaining("Check the network"),
-    });
-    expect(lines.join("\n")).toContain("needs a C++ compiler");
+linuxTest("with --fix, the doctor tries to install what is missing, and reports why it could not", async () => {
+  emptyMachine();
+  const lines: string[] = [];
+  const report = await inspectMachine({ fix: true, log: (line) => lines.push(line) });
+  expect(check(report, "backend native")).toMatchObject({
+    ok: false,
+    remedy: expect.stringContaining("Check the network"),
   });
+  expect(lines.join("\n")).toContain("needs a C++ compiler");
+});
 
-  test("the doctor reports a driver that does not respond, with the remedy", async () => {
-    fakeProgram(emptyMachine(), "nvidia-smi", `console.log("Driver/library version mismatch"); process.exit(18);`);
-    const report = await inspectMachine();
-    expect(check(report, "NVIDIA driver")).toEqual({
-      name: "NVIDIA driver",
-      ok: false,
-      value: "not usable",
-      problem: "The NVIDIA driver does not respond. nvidia-smi printed: Driver/library version mismatch.",
-      remedy: "Reinstall the driver, or restart the machine after an update of the driver.",
-    });
+linuxTest("the doctor reports a driver that does not respond, with the remedy", async () => {
+  fakeProgram(emptyMachine(), "nvidia-smi", `console.log("Driver/library version mismatch"); process.exit(18);`);
+  const report = await inspectMachine();
+  expect(check(report, "NVIDIA driver")).toEqual({
+    name: "NVIDIA driver",
+    ok: false,
+    value: "not usable",
+    problem: "The NVIDIA driver does not respond. nvidia-smi printed: Driver/library version mismatch.",
+    remedy: "Reinstall the driver, or restart the machine after an update of the driver.",
   });
+});
 
-  test("the doctor reports a GPU without CUDA", async () => {
-    fakeProgram(emptyMachine(), "nvidia-smi", `console.log("0, GPU-aaaa, NVIDIA H200, 570.86.15, 143771")`);
-    const report = await inspectMachine();
-    expect(check(report, "NVIDIA driver")?.value).toBe("0: NVIDIA H200, driver 570.86.15, 140.4 GiB");
-    expect(check(report, "CUDA")).toMatchObject({
-      ok: false,
-      remedy: "Run `pnpm run doctor --fix` to download it (about 3 GB).",
-    });
+linuxTest("the doctor reports a GPU without CUDA", async () => {
+  fakeProgram(emptyMachine(), "nvidia-smi", `console.log("0, GPU-aaaa, NVIDIA H200, 570.86.15, 143771")`);
+  const report = await inspectMachine();
+  expect(check(report, "NVIDIA driver")?.value).toBe("0: NVIDIA H200, driver 570.86.15, 140.4 GiB");
+  expect(check(report, "CUDA")).toMatchObject({
+    ok: false,
+    remedy: "Run `pnpm run doctor --fix` to download it (about 3 GB).",
   });
+});
 
-  test("the doctor's report is plain JSON data", async () => {
-    emptyMachine();
-    const report = await inspectMachine();
-    expect(JSON.parse(JSON.stringify(report))).toEqual(report);
-  });
+linuxTest("the doctor's report is plain JSON data", async () => {
+  emptyMachine();
+  const report = await inspectMachine();
+  expect(JSON.parse(JSON.stringify(report))).toEqual(report);
 });

@@ -33,14 +33,14 @@ export interface DoctorReport {
 }
 
 /** Options of `inspectMachine`. */
-export interface DoctorOptions {
+export interface InspectionOptions {
   /** Downloads missing parts of native TensorFlow and, on a machine with an NVIDIA GPU, of CUDA. */
   fix?: boolean;
   log?: (line: string) => void;
 }
 
 /** Runs all checks, and leaves the best backend running. */
-export async function inspectMachine({ fix = false, log = () => {} }: DoctorOptions = {}): Promise<DoctorReport> {
+export async function inspectMachine({ fix = false, log = () => {} }: InspectionOptions = {}): Promise<DoctorReport> {
   const webgpu = await webgpuCheck();
   const machine = [nodeCheck(), await pnpmCheck(), processorCheck(), memoryCheck(), ...(await gpuChecks(fix, log))];
   const backends: Check[] = [];

@@ -12,6 +12,6 @@ export type { MomentumStep } from "./backend/momentum-step.ts";
 export { readBack } from "./backend/read-back.ts";
 export { tf } from "./backend/tf.ts";
 export { startEngine } from "./choose.ts";
-export { type Check, type DoctorOptions, type DoctorReport, inspectMachine } from "./doctor.ts";
+export { type Check, type DoctorReport, type InspectionOptions, inspectMachine } from "./doctor.ts";
 export { matmulFlopsPerSecond } from "./matmul-speed.ts";
 export { createParameters, type Parameters, type ParameterValues } from "./parameters.ts";

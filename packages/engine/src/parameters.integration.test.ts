@@ -1,12 +1,8 @@
 import { startEngine } from "./choose.ts";
 import { describeParameters } from "./testing/parameters-suite.ts";
 
-let nativeProblem: string | undefined;
-try {
-  await startEngine({ backend: "native" });
-} catch (error) {
-  nativeProblem = String(error);
-}
+/** The reason why native TensorFlow does not start here, if any. */
+const nativeProblem = await startEngine({ backend: "native" }).then(() => undefined, String);
 
 describeParameters("tensorflow", nativeProblem);
 describeParameters("cpu");

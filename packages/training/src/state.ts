@@ -16,7 +16,7 @@ export type InitialValues = ReturnType<typeof parameterValues>;
 export type StateKind = "weight" | "velocity";
 
 /** A piece of the state: elements of tensor `tensor`, starting at `offset`. */
-export interface StatePiece {
+export interface SnapshotPiece {
   tensor: number;
   kind: StateKind;
   offset: number;
@@ -41,7 +41,7 @@ export class StateSnapshot {
   }
 
   /** Yields every element once, in pieces of about `pieceElements`. Disposes of each tensor once it is read. */
-  async *pieces(pieceElements: number): AsyncGenerator<StatePiece, void> {
+  async *pieces(pieceElements: number): AsyncGenerator<SnapshotPiece, void> {
     for (const [tensor, name] of this.#names.entries()) {
       for (const kind of ["weight", "velocity"] as const) {
         const source = at(this.#tensors[kind], tensor);

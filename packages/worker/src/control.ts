@@ -2,17 +2,17 @@
 import type { MessageOf } from "@lockstep/gradient-sync";
 import type { Connection } from "./connection/connection.ts";
 import type { ControlMessage } from "./connection/inbox.ts";
-import type { HeldState } from "./state/held-state.ts";
+import type { ReplicaState } from "./state/replica-state.ts";
 import { StateSender } from "./state/state-sender.ts";
 
 /** Handles the control messages of one session. */
 export class SessionControl {
   readonly #connection: Connection;
-  readonly #state: HeldState;
+  readonly #state: ReplicaState;
   readonly #log: (line: string) => void;
   readonly #sender: StateSender;
 
-  constructor(connection: Connection, state: HeldState, log: (line: string) => void) {
+  constructor(connection: Connection, state: ReplicaState, log: (line: string) => void) {
     this.#connection = connection;
     this.#state = state;
     this.#log = log;

@@ -4,20 +4,20 @@ import { LapClock, type PreparedRun } from "@lockstep/training";
 import type { Connection } from "./connection/connection.ts";
 import type { ControlMessage, Inbox } from "./connection/inbox.ts";
 import { WorkerSession } from "./session.ts";
-import { HeldState } from "./state/held-state.ts";
+import { ReplicaState } from "./state/replica-state.ts";
 
 /** Holds the replica of a run, and serves the coordinator in one session after another. */
 export class Participant {
   readonly #run: PreparedRun;
   readonly #log: (line: string) => void;
   readonly #clock = new LapClock();
-  readonly #state: HeldState;
+  readonly #state: ReplicaState;
   #session: WorkerSession | undefined;
 
   constructor(run: PreparedRun, log: (line: string) => void) {
     this.#run = run;
     this.#log = log;
-    this.#state = new HeldState(run);
+    this.#state = new ReplicaState(run);
   }
 
   /** Warms up the device. @throws LockstepError ERR_TENSOR_SIZE if a tensor of the model is too large for the GPU */

@@ -8,14 +8,14 @@ import { SessionControl } from "./control.ts";
 import { CoordinatorExchange } from "./exchange/coordinator-exchange.ts";
 import { sliceToPrefetch } from "./exchange/prefetch.ts";
 import { assertAssign, assertEvaluate, assertStart } from "./message-checks.ts";
-import type { HeldState } from "./state/held-state.ts";
+import type { ReplicaState } from "./state/replica-state.ts";
 import { StateReceiver } from "./state/state-receiver.ts";
 import { tensorSpecs } from "./state/tensor-specs.ts";
 
 /** Options of a session: the run and the state that outlive it. */
 export interface SessionContext {
   run: PreparedRun;
-  state: HeldState;
+  state: ReplicaState;
   clock: LapClock;
   log: (line: string) => void;
 }

@@ -4,9 +4,11 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defined, spawnForTest } from "@lockstep/testing";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { tempDir } from "../testing/fakes.ts";
 import { claimGpu } from "./claim-gpu.ts";
+
+const linuxTest = test.runIf(process.platform === "linux");
 
 /** Two GPUs that no other test claims. */
 const cards = ["first", "second"].map((name) => ({ name, uuid: `GPU-${name}-${process.pid}` }));
@@ -30,8 +32,9 @@ async function otherProcess(): Promise<{ child: ChildProcess; name: string }> {
   return { child, name };
 }
 
-describe.runIf(process.platform === "linux")("of two GPUs", () => {
-  test("two processes claim their own GPU, a third shares the first, and a released one is claimed again", async () => {
+linuxTest(
+  "two processes claim their own GPU, a third shares the first, and a released one is claimed again",
+  async () => {
     const { child, name } = await otherProcess();
     const own = await claim();
     const third = await claim();
@@ -43,17 +46,17 @@ describe.runIf(process.platform === "linux")("of two GPUs", () => {
     expect(next).toMatchObject({ card: { name: "first" }, isShared: false });
     own.release();
     next.release();
-  });
+  },
+);
 
-  test("a required GPU that another process has claimed is shared", async () => {
-    const own = await claimGpu(cards.slice(1), keyOf);
-    expect(await claimGpu(cards.slice(1), keyOf)).toMatchObject({ card: { name: "second" }, isShared: true });
-    own.release();
-  });
+linuxTest("a required GPU that another process has claimed is shared", async () => {
+  const own = await claimGpu(cards.slice(1), keyOf);
+  expect(await claimGpu(cards.slice(1), keyOf)).toMatchObject({ card: { name: "second" }, isShared: true });
+  own.release();
+});
 
-  test("a claim does not keep its process alive", async () => {
-    const { child } = await otherProcess();
-    child.stdin?.end();
-    expect(await once(child, "exit")).toEqual([0, null]);
-  });
+linuxTest("a claim does not keep its process alive", async () => {
+  const { child } = await otherProcess();
+  child.stdin?.end();
+  expect(await once(child, "exit")).toEqual([0, null]);
 });

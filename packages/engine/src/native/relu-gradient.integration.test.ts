@@ -1,15 +1,10 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { tf } from "../backend/tf.ts";
 import { startEngine } from "../choose.ts";
 import { installReluGradient } from "./relu-gradient.ts";
 
-let started: string;
-beforeAll(async () => {
-  await startEngine();
-  started = tf.getBackend();
-  installReluGradient();
-});
-afterAll(() => tf.setBackend(started));
+await startEngine();
+installReluGradient();
 
 const slopes = tf.grad((x) =>
   tf
@@ -24,6 +19,8 @@ test("the gradient of ReLU is dy for positive inputs and 0 elsewhere, on this ma
 });
 
 test("the gradient of ReLU is the same after a change of the backend", async () => {
+  const started = tf.getBackend();
+  onTestFinished(async () => void (await tf.setBackend(started)));
   await tf.setBackend("cpu");
   expect(values().map((slope) => slope + 0)).toEqual([0, 0, 5, -7]);
 });

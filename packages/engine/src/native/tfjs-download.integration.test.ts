@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { emptyMachine, tempDir, writeFiles } from "../testing/fakes.ts";
 import { fetchTfjsLibrary } from "./tfjs-download.ts";
 
@@ -32,42 +32,40 @@ async function serve(files: Record<string, Buffer>): Promise<void> {
 
 const library = archive("lib/libtensorflow.so.2", "include/tensorflow/c/eager/c_api.h");
 
-describe("the download of tfjs-node's own library", () => {
-  test("the download contains library and headers", async () => {
-    await serve({ [LIBRARY]: library });
-    const dir = tempDir();
-    await fetchTfjsLibrary("2.9.1", dir, { withAddon: false, log: () => {} });
-    expect(readdirSync(dir)).toEqual(["deps"]);
-    expect(readdirSync(join(dir, "deps")).sort()).toEqual(["include", "lib"]);
-    expect(readFileSync(join(dir, "deps/lib/libtensorflow.so.2"), "utf8")).toBe("lib/libtensorflow.so.2");
-  });
+test("the download contains library and headers", async () => {
+  await serve({ [LIBRARY]: library });
+  const dir = tempDir();
+  await fetchTfjsLibrary("2.9.1", dir, { withAddon: false, log: () => {} });
+  expect(readdirSync(dir)).toEqual(["deps"]);
+  expect(readdirSync(join(dir, "deps")).sort()).toEqual(["include", "lib"]);
+  expect(readFileSync(join(dir, "deps/lib/libtensorflow.so.2"), "utf8")).toBe("lib/libtensorflow.so.2");
+});
 
-  test("the ready-made addon is downloaded on request, to where it finds the library", async () => {
-    await serve({ [LIBRARY]: library, [ADDON]: archive("tfjs_binding.node") });
-    const dir = tempDir();
-    await fetchTfjsLibrary("2.9.1", dir, { withAddon: true, log: () => {} });
-    expect(readdirSync(join(dir, "lib/napi-v8"))).toEqual(["tfjs_binding.node"]);
-  });
+test("the ready-made addon is downloaded on request, to where it finds the library", async () => {
+  await serve({ [LIBRARY]: library, [ADDON]: archive("tfjs_binding.node") });
+  const dir = tempDir();
+  await fetchTfjsLibrary("2.9.1", dir, { withAddon: true, log: () => {} });
+  expect(readdirSync(join(dir, "lib/napi-v8"))).toEqual(["tfjs_binding.node"]);
+});
 
-  test("a file that the server does not have is an error with its URL", async () => {
-    await serve({});
-    await expect(fetchTfjsLibrary("2.9.1", tempDir(), { withAddon: false, log: () => {} })).rejects.toMatchObject({
-      code: "ERR_TFJS_DOWNLOAD",
-      message: expect.stringMatching(
-        /2\.9\.1\.tar\.gz could not be downloaded: the server responded with status 404\. Check/,
-      ),
-    });
+test("a file that the server does not have is an error with its URL", async () => {
+  await serve({});
+  await expect(fetchTfjsLibrary("2.9.1", tempDir(), { withAddon: false, log: () => {} })).rejects.toMatchObject({
+    code: "ERR_TFJS_DOWNLOAD",
+    message: expect.stringMatching(
+      /2\.9\.1\.tar\.gz could not be downloaded: the server responded with status 404\. Check/,
+    ),
   });
+});
 
-  test("a truncated archive is an error", async () => {
-    await serve({ [LIBRARY]: library.subarray(0, library.length / 2) });
-    const download = fetchTfjsLibrary("2.9.1", tempDir(), { withAddon: false, log: () => {} });
-    await expect(download).rejects.toThrow(/could not be unpacked: .*(unexpected|Unexpected)/);
-  });
+test("a truncated archive is an error", async () => {
+  await serve({ [LIBRARY]: library.subarray(0, library.length / 2) });
+  const download = fetchTfjsLibrary("2.9.1", tempDir(), { withAddon: false, log: () => {} });
+  await expect(download).rejects.toThrow(/could not be unpacked: .*(unexpected|Unexpected)/);
+});
 
-  test("a download without a network is an error with the reason", async () => {
-    emptyMachine();
-    const download = fetchTfjsLibrary("2.9.1", tempDir(), { withAddon: false, log: () => {} });
-    await expect(download).rejects.toThrow(/could not be downloaded: .*(ECONNREFUSED|bad port)/);
-  });
+test("a download without a network is an error with the reason", async () => {
+  emptyMachine();
+  const download = fetchTfjsLibrary("2.9.1", tempDir(), { withAddon: false, log: () => {} });
+  await expect(download).rejects.toThrow(/could not be downloaded: .*(ECONNREFUSED|bad port)/);
 });

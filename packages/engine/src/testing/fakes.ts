@@ -68,13 +68,12 @@ export const fakeCompiler = (bin: string) =>
  * download appends its arguments to `index/downloads`, one line each.
  */
 export function fakePython(bin: string, index: string): void {
-  const fflate = createRequire(import.meta.url).resolve("fflate");
   fakeProgram(
     bin,
     "python3",
     `
     const path = require("node:path");
-    const { unzipSync } = require(${JSON.stringify(fflate)});
+    const { unzipSync } = require(${JSON.stringify(createRequire(import.meta.url).resolve("fflate"))});
     const index = ${JSON.stringify(index)};
     if (args[0] === "-c") {
       const [program, wheel, dir, ...patterns] = args.slice(1);

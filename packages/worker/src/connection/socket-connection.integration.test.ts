@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type CoordinatorMessage, encode, MAX_MESSAGE_BYTES, toSliceId, toStep } from "@lockstep/gradient-sync";
 import { defined } from "@lockstep/testing";
 import { openServer, type TransportServer } from "@lockstep/transport";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { connect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
 
@@ -42,41 +42,39 @@ const piece = (offset: number): CoordinatorMessage => ({
   data: new Uint8Array(2 ** 20),
 });
 
-describe("a coordinator that sends more than the worker receives", () => {
-  test("a slow worker exerts backpressure on the coordinator, and receives every message in the end", async () => {
-    const { connection, socket } = await connected(8 * 2 ** 20);
-    const bytes = encode(piece(0)).length;
-    for (let i = 0; i < 64; i++) socket.send(encode(piece(i)));
-    await vi.waitFor(() => expect(connection.isIdle).toBe(false)); // some have arrived
-    const beats = new Promise<void>((resolve) => {
-      let received = 0;
-      socket.on("message", () => ++received === 10 && resolve());
-    });
-    connection.heartbeat(20);
-    await beats; // its thread is alive, and reads no more
-    expect(socket.bufferedAmount).toBeGreaterThan(30 * bytes); // the rest is in the network's buffers
-    for (let i = 0; i < 64; i++) expect(await connection.receive()).toMatchObject({ type: "update-chunk", offset: i });
-    expect(socket.bufferedAmount).toBe(0);
+test("a slow worker exerts backpressure on the coordinator, and receives every message in the end", async () => {
+  const { connection, socket } = await connected(8 * 2 ** 20);
+  const bytes = encode(piece(0)).length;
+  for (let i = 0; i < 64; i++) socket.send(encode(piece(i)));
+  await vi.waitFor(() => expect(connection.isIdle).toBe(false)); // some have arrived
+  const beats = new Promise<void>((resolve) => {
+    let received = 0;
+    socket.on("message", () => ++received === 10 && resolve());
   });
+  connection.heartbeat(20);
+  await beats; // its thread is alive, and reads no more
+  expect(socket.bufferedAmount).toBeGreaterThan(30 * bytes); // the rest is in the network's buffers
+  for (let i = 0; i < 64; i++) expect(await connection.receive()).toMatchObject({ type: "update-chunk", offset: i });
+  expect(socket.bufferedAmount).toBe(0);
+});
 
-  test("a worker with unread messages can close its connection", async () => {
-    const { connection, socket } = await connected(2 ** 20);
-    for (let i = 0; i < 40; i++) socket.send(encode(piece(i)));
-    await connection.receive();
-    const closed = once(socket, "close");
-    await connection.close();
-    expect((await closed)[0]).toBe(1000);
-  }, 10_000);
+test("a worker with unread messages can close its connection", async () => {
+  const { connection, socket } = await connected(2 ** 20);
+  for (let i = 0; i < 40; i++) socket.send(encode(piece(i)));
+  await connection.receive();
+  const closed = once(socket, "close");
+  await connection.close();
+  expect((await closed)[0]).toBe(1000);
+}, 10_000);
 
-  test("a paused socket does not count as silence", async () => {
-    const { connection, socket } = await connected(2 ** 20);
-    for (let i = 0; i < 40; i++) socket.send(encode(piece(i)));
-    connection.heartbeat(5); // it would be silent after 50 ms
-    for (let beats = 0; beats < 30; beats++) await once(socket, "message");
-    for (let i = 0; i < 40; i++) await connection.receive();
-    socket.send(encode({ type: "finished" }));
-    expect(await connection.receive()).toEqual({ type: "finished" });
-  });
+test("a paused socket does not count as silence", async () => {
+  const { connection, socket } = await connected(2 ** 20);
+  for (let i = 0; i < 40; i++) socket.send(encode(piece(i)));
+  connection.heartbeat(5); // it would be silent after 50 ms
+  for (let beats = 0; beats < 30; beats++) await once(socket, "message");
+  for (let i = 0; i < 40; i++) await connection.receive();
+  socket.send(encode({ type: "finished" }));
+  expect(await connection.receive()).toEqual({ type: "finished" });
 });
 
 test.each([

@@ -11,7 +11,7 @@ export class PrecomputedGradients {
   readonly #layout: Layout;
   readonly #assembly: StepAssembly;
   /** The mean of each tensor, and the attempt of each slice whose factors it contains. */
-  readonly #means = new Map<number, { attempts: readonly number[]; mean: tf.Tensor2D }>();
+  readonly #meanGradients = new Map<number, { attempts: readonly number[]; mean: tf.Tensor2D }>();
 
   constructor(layout: Layout, assembly: StepAssembly) {
     this.#layout = layout;
@@ -21,7 +21,7 @@ export class PrecomputedGradients {
   /** Computes the mean gradient of one tensor whose factors are complete. @returns false if there is none */
   computeOne(): boolean {
     for (const [index, place] of this.#layout.places.entries()) {
-      if (place.form !== "factored" || this.#means.has(index)) continue;
+      if (place.form !== "factored" || this.#meanGradients.has(index)) continue;
       const input = this.#assembly.completeFactor(place.inputPart);
       const delta = this.#assembly.completeFactor(place.deltaPart);
       if (input === undefined || delta === undefined || !areEqual(input.attempts, delta.attempts)) continue;
@@ -30,7 +30,7 @@ export class PrecomputedGradients {
         tf.tensor2d(input.values, [rows, place.inputs]),
         tf.tensor2d(delta.values, [rows, place.outputs]),
       ] as const;
-      this.#means.set(index, { attempts: input.attempts, mean: factoredMean(...factors, rows) });
+      this.#meanGradients.set(index, { attempts: input.attempts, mean: factoredMean(...factors, rows) });
       tf.dispose([...factors]);
       return true;
     }
@@ -39,15 +39,15 @@ export class PrecomputedGradients {
 
   /** Removes and returns the mean gradient of a tensor if it was made of these attempts. The caller disposes of it. */
   pop(index: number, attempts: readonly number[]): tf.Tensor2D | undefined {
-    const precomputed = this.#means.get(index);
+    const precomputed = this.#meanGradients.get(index);
     if (precomputed === undefined || !areEqual(precomputed.attempts, attempts)) return undefined;
-    this.#means.delete(index);
+    this.#meanGradients.delete(index);
     return precomputed.mean;
   }
 
   dispose(): void {
-    for (const { mean } of this.#means.values()) mean.dispose();
-    this.#means.clear();
+    for (const { mean } of this.#meanGradients.values()) mean.dispose();
+    this.#meanGradients.clear();
   }
 }
 

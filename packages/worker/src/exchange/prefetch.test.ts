@@ -1,6 +1,6 @@
 import { toSliceId, toStep } from "@lockstep/gradient-sync";
 import { planSlices } from "@lockstep/run";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { sliceToPrefetch } from "./prefetch.ts";
 
 const meta = { trainSamples: 30 };
@@ -15,67 +15,63 @@ function assign(step: number, own: (start: number, end: number) => { start: numb
 const middle = (start: number, end: number) => planSlices(start, end, 3, 2).filter(({ worker }) => worker === 1);
 const train = (start: number, end: number, epoch = 2) => ({ split: "train" as const, epoch, start, end });
 
-describe("sliceToPrefetch", () => {
-  const two = (start: number) => [
-    { start, end: start + 2 },
-    { start: start + 4, end: start + 7 },
-  ];
+const two = (start: number) => [
+  { start, end: start + 2 },
+  { start: start + 4, end: start + 7 },
+];
 
-  test("the slice after one of this step is the next one of this step", () => {
-    expect(sliceToPrefetch(assign(1, two), meta, train(8, 10))).toEqual(train(12, 15));
-  });
+test("the slice after one of this step is the next one of this step", () => {
+  expect(sliceToPrefetch(assign(1, two), meta, train(8, 10))).toEqual(train(12, 15));
+});
 
-  test("the slice after the last one is the same share of the next step's batch, and so on", () => {
-    expect(sliceToPrefetch(assign(1, two), meta, train(12, 15))).toEqual(train(16, 18));
-    expect(sliceToPrefetch(assign(0, two), meta, train(8, 10))).toEqual(train(12, 15)); // prefetched a step ahead
-    expect(sliceToPrefetch(assign(0, two), meta, train(12, 15))).toEqual(train(16, 18));
-  });
+test("the slice after the last one is the same share of the next step's batch, and so on", () => {
+  expect(sliceToPrefetch(assign(1, two), meta, train(12, 15))).toEqual(train(16, 18));
+  expect(sliceToPrefetch(assign(0, two), meta, train(8, 10))).toEqual(train(12, 15)); // prefetched a step ahead
+  expect(sliceToPrefetch(assign(0, two), meta, train(12, 15))).toEqual(train(16, 18));
+});
 
-  test("no slice is predicted across the end of an epoch or into its smaller last batch", () => {
-    expect(sliceToPrefetch(assign(2, two), meta, train(20, 23))).toBeUndefined();
-    expect(
-      sliceToPrefetch(
-        assign(3, () => [{ start: 24, end: 27 }]),
-        meta,
-        train(24, 27),
-      ),
-    ).toBeUndefined();
-    const fullBatches = { trainSamples: 32 };
-    expect(sliceToPrefetch(assign(2, two), fullBatches, train(20, 23))).toEqual(train(24, 26));
-    expect(sliceToPrefetch(assign(2, two), fullBatches, train(28, 31))).toBeUndefined();
-  });
+test("no slice is predicted across the end of an epoch or into its smaller last batch", () => {
+  expect(sliceToPrefetch(assign(2, two), meta, train(20, 23))).toBeUndefined();
+  expect(
+    sliceToPrefetch(
+      assign(3, () => [{ start: 24, end: 27 }]),
+      meta,
+      train(24, 27),
+    ),
+  ).toBeUndefined();
+  const fullBatches = { trainSamples: 32 };
+  expect(sliceToPrefetch(assign(2, two), fullBatches, train(20, 23))).toEqual(train(24, 26));
+  expect(sliceToPrefetch(assign(2, two), fullBatches, train(28, 31))).toBeUndefined();
+});
 
-  test("slices of the last batch are predicted once it is assigned", () => {
-    const last = assign(3, (start) => [
-      { start, end: start + 1 },
-      { start: start + 1, end: start + 3 },
-    ]);
-    expect(sliceToPrefetch(last, meta, train(24, 25))).toEqual(train(25, 27));
-  });
+test("slices of the last batch are predicted once it is assigned", () => {
+  const last = assign(3, (start) => [
+    { start, end: start + 1 },
+    { start: start + 1, end: start + 3 },
+  ]);
+  expect(sliceToPrefetch(last, meta, train(24, 25))).toEqual(train(25, 27));
+});
 
-  test("all slices of an epoch with constant shares are predicted, except for the smaller last batch", () => {
-    let prefetched = sliceToPrefetch(assign(0, middle), meta, train(2, 4));
-    expect(middle(0, 8)[0]).toMatchObject({ start: 2, end: 4 });
-    for (let step = 1; step < 3; step++) {
-      for (const { start, end } of middle(8 * step, 8 * step + 8)) {
-        expect(prefetched).toEqual(train(start, end));
-        prefetched = sliceToPrefetch(assign(step, middle), meta, prefetched);
-      }
+test("all slices of an epoch with constant shares are predicted, except for the smaller last batch", () => {
+  let prefetched = sliceToPrefetch(assign(0, middle), meta, train(2, 4));
+  expect(middle(0, 8)[0]).toMatchObject({ start: 2, end: 4 });
+  for (let step = 1; step < 3; step++) {
+    for (const { start, end } of middle(8 * step, 8 * step + 8)) {
+      expect(prefetched).toEqual(train(start, end));
+      prefetched = sliceToPrefetch(assign(step, middle), meta, prefetched);
     }
-    expect(prefetched).toBeUndefined();
-  });
+  }
+  expect(prefetched).toBeUndefined();
 });
 
-describe("sliceToPrefetch without a prediction", () => {
-  const assigned = assign(1, (start, end) => [{ start, end }]);
+const assigned = assign(1, (start, end) => [{ start, end }]);
 
-  test.each([
-    ["before the first assignment", undefined, train(8, 16)],
-    ["before the first request", assigned, undefined],
-    ["after a slice of a disconnected worker", assigned, train(8, 12)],
-    ["after a slice of an earlier step", assigned, train(0, 8)],
-    ["after a slice of another epoch", assigned, train(8, 16, 1)],
-    ["after an evaluation", assigned, { ...train(8, 16), split: "validation" as const }],
-    ["without a share of this step", assign(1, () => []), train(8, 16)],
-  ])("nothing is prefetched %s", (_, assign, last) => expect(sliceToPrefetch(assign, meta, last)).toBeUndefined());
-});
+test.each([
+  ["before the first assignment", undefined, train(8, 16)],
+  ["before the first request", assigned, undefined],
+  ["after a slice of a disconnected worker", assigned, train(8, 12)],
+  ["after a slice of an earlier step", assigned, train(0, 8)],
+  ["after a slice of another epoch", assigned, train(8, 16, 1)],
+  ["after an evaluation", assigned, { ...train(8, 16), split: "validation" as const }],
+  ["without a share of this step", assign(1, () => []), train(8, 16)],
+])("nothing is prefetched %s", (_, assign, last) => expect(sliceToPrefetch(assign, meta, last)).toBeUndefined());

@@ -1,7 +1,7 @@
 import { startEngine, tf } from "@lockstep/engine";
 import { makeLayout, StepAssembly, toSliceId, toStep } from "@lockstep/gradient-sync";
 import { LapClock } from "@lockstep/training";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { ScriptedConnection } from "../testing/scripted-connection.ts";
 import { SliceSender } from "./slice-sender.ts";
 
@@ -31,84 +31,80 @@ function sending(wire: "fp32" | "bf16" = "fp32") {
   return { connection, assembly, sender, dense, factored, sent };
 }
 
-describe("the gradients of a slice", () => {
-  test("dense gradients are sent in chunks, each as soon as it is complete, across tensor boundaries", () => {
-    const { dense, sent } = sending();
-    dense(3, 1, 2);
-    expect(sent()).toEqual([]);
-    dense(2, 3, 4, 5);
-    expect(sent()).toEqual([[0, 0, [1, 2, 3, 4]]]);
-    dense(0, 6, 7, 8, 9);
-    expect(sent()).toEqual([
-      [0, 4, [5, 6, 7, 8]],
-      [0, 8, [9]],
-    ]);
-  });
+test("dense gradients are sent in chunks, each as soon as it is complete, across tensor boundaries", () => {
+  const { dense, sent } = sending();
+  dense(3, 1, 2);
+  expect(sent()).toEqual([]);
+  dense(2, 3, 4, 5);
+  expect(sent()).toEqual([[0, 0, [1, 2, 3, 4]]]);
+  dense(0, 6, 7, 8, 9);
+  expect(sent()).toEqual([
+    [0, 4, [5, 6, 7, 8]],
+    [0, 8, [9]],
+  ]);
+});
 
-  test("dense gradients may come in any order", () => {
-    const { dense, sent } = sending();
-    dense(0, 6, 7, 8, 9);
-    expect(sent()).toEqual([[0, 8, [9]]]);
-    dense(3, 1, 2);
-    dense(2, 3, 4, 5);
-    expect(sent()).toEqual([
-      [0, 0, [1, 2, 3, 4]],
-      [0, 4, [5, 6, 7, 8]],
-    ]);
-  });
+test("dense gradients may come in any order", () => {
+  const { dense, sent } = sending();
+  dense(0, 6, 7, 8, 9);
+  expect(sent()).toEqual([[0, 8, [9]]]);
+  dense(3, 1, 2);
+  dense(2, 3, 4, 5);
+  expect(sent()).toEqual([
+    [0, 0, [1, 2, 3, 4]],
+    [0, 4, [5, 6, 7, 8]],
+  ]);
+});
 
-  test("factors are sent at once, and added to this worker's assembly", () => {
-    const { dense, factored, assembly, sent } = sending();
-    factored([1, 2, 3, 4], [5, 6, 7, 8, 9, 10]);
-    expect(sent()).toEqual([
-      [1, 0, [1, 2, 3, 4]],
-      [2, 0, [5, 6, 7, 8]],
-      [2, 4, [9, 10]],
-    ]);
-    dense(0, 0, 0, 0, 0);
-    // The coordinator sends the other worker's slice and the sums.
-    const other = { slice: toSliceId(0), attempt: 0, offset: 0 };
-    assembly.add({ ...other, part: 1, values: Float32Array.of(-1, -2) });
-    assembly.add({ ...other, part: 2, values: Float32Array.of(-3, -4, -5) });
-    for (const offset of [0, 4]) assembly.add({ ...other, part: 0, offset, values: new Float32Array(4) });
-    assembly.add({ ...other, part: 0, offset: 8, values: new Float32Array(1) });
-    const factors = [1, 2].map(assembly.complete(toStep(5), [0, 3]));
-    expect(factors.map((values) => [...values])).toEqual([
-      [-1, -2, 1, 2, 3, 4],
-      [-3, -4, -5, 5, 6, 7, 8, 9, 10],
-    ]);
-  });
+test("factors are sent at once, and added to this worker's assembly", () => {
+  const { dense, factored, assembly, sent } = sending();
+  factored([1, 2, 3, 4], [5, 6, 7, 8, 9, 10]);
+  expect(sent()).toEqual([
+    [1, 0, [1, 2, 3, 4]],
+    [2, 0, [5, 6, 7, 8]],
+    [2, 4, [9, 10]],
+  ]);
+  dense(0, 0, 0, 0, 0);
+  // The coordinator sends the other worker's slice and the sums.
+  const other = { slice: toSliceId(0), attempt: 0, offset: 0 };
+  assembly.add({ ...other, part: 1, values: Float32Array.of(-1, -2) });
+  assembly.add({ ...other, part: 2, values: Float32Array.of(-3, -4, -5) });
+  for (const offset of [0, 4]) assembly.add({ ...other, part: 0, offset, values: new Float32Array(4) });
+  assembly.add({ ...other, part: 0, offset: 8, values: new Float32Array(1) });
+  const factors = [1, 2].map(assembly.complete(toStep(5), [0, 3]));
+  expect(factors.map((values) => [...values])).toEqual([
+    [-1, -2, 1, 2, 3, 4],
+    [-3, -4, -5, 5, 6, 7, 8, 9, 10],
+  ]);
+});
 
-  test("pieces carry step, slice, attempt and wire format", () => {
-    const { connection, dense } = sending();
-    dense(0, 6, 7, 8, 9);
-    expect(connection.pieces).toEqual([
-      { step: 5, slice: 1, attempt: 3, part: 0, offset: 8, values: [9], wire: "fp32" },
-    ]);
-  });
+test("pieces carry step, slice, attempt and wire format", () => {
+  const { connection, dense } = sending();
+  dense(0, 6, 7, 8, 9);
+  expect(connection.pieces).toEqual([{ step: 5, slice: 1, attempt: 3, part: 0, offset: 8, values: [9], wire: "fp32" }]);
+});
 
-  test("the sender disposes of the gradients", () => {
-    const before = tf.memory().numTensors;
-    const { dense, factored } = sending();
-    dense(3, 1, 2);
-    factored([1, 2, 3, 4], [5, 6, 7, 8, 9, 10]);
-    expect(tf.memory().numTensors).toBe(before);
-  });
+test("the sender disposes of the gradients", () => {
+  const before = tf.memory().numTensors;
+  const { dense, factored } = sending();
+  dense(3, 1, 2);
+  factored([1, 2, 3, 4], [5, 6, 7, 8, 9, 10]);
+  expect(tf.memory().numTensors).toBe(before);
+});
 
-  test("the sender disposes of gradients that cannot be sent, such as factors that the coordinator has sent before", () => {
-    const before = tf.memory().numTensors;
-    const { factored, assembly } = sending();
-    assembly.add({ slice: toSliceId(1), attempt: 3, part: 1, offset: 0, values: new Float32Array(4) });
-    expect(() => factored([1, 2, 3, 4], [5, 6, 7, 8, 9, 10])).toThrow(
-      "Got an unexpected chunk at offset 0 of part 1 of slice 1",
-    );
-    expect(tf.memory().numTensors).toBe(before);
-  });
+test("the sender disposes of gradients that cannot be sent, such as factors that the coordinator has sent before", () => {
+  const before = tf.memory().numTensors;
+  const { factored, assembly } = sending();
+  assembly.add({ slice: toSliceId(1), attempt: 3, part: 1, offset: 0, values: new Float32Array(4) });
+  expect(() => factored([1, 2, 3, 4], [5, 6, 7, 8, 9, 10])).toThrow(
+    "Got an unexpected chunk at offset 0 of part 1 of slice 1",
+  );
+  expect(tf.memory().numTensors).toBe(before);
+});
 
-  test("a gradient in another form than planned is an error", () => {
-    const { dense } = sending();
-    expect(() => dense(1, 1)).toThrow("Gradient 1 is dense, but the plan says factored.");
-  });
+test("a gradient in another form than planned is an error", () => {
+  const { dense } = sending();
+  expect(() => dense(1, 1)).toThrow("Gradient 1 is dense, but the plan says factored.");
 });
 
 test("bf16 factors are used here as rounded, and the dense part is rounded when it is encoded", () => {
@@ -135,27 +131,25 @@ test("bf16 factors are used here as rounded, and the dense part is rounded when 
   expect(factors.map((values) => Math.max(...values))).toEqual([1 + 2 ** -7, 1 + 2 ** -7]);
 });
 
-describe("resend", () => {
-  test("chunks that were sent before are sent again unchanged", () => {
-    const { sender, dense, sent } = sending();
-    dense(3, 1, 2);
-    dense(2, 3, 4, 5);
-    const [first] = sent();
-    sender.resend([0, 4, 8]);
-    expect(sent()).toEqual([first]); // the others are sent when they are complete
-    dense(0, 6, 7, 8, 9);
-    expect(sent()).toHaveLength(2);
-    sender.resend([8]);
-    sender.resend([]);
-    sender.resend([0]);
-    expect(sent()).toEqual([[0, 8, [9]], first]);
-  });
+test("chunks that were sent before are sent again unchanged", () => {
+  const { sender, dense, sent } = sending();
+  dense(3, 1, 2);
+  dense(2, 3, 4, 5);
+  const [first] = sent();
+  sender.resend([0, 4, 8]);
+  expect(sent()).toEqual([first]); // the others are sent when they are complete
+  dense(0, 6, 7, 8, 9);
+  expect(sent()).toHaveLength(2);
+  sender.resend([8]);
+  sender.resend([]);
+  sender.resend([0]);
+  expect(sent()).toEqual([[0, 8, [9]], first]);
+});
 
-  test("offsets of another layout are ignored", () => {
-    const { sender, sent } = sending();
-    sender.resend([1, 400]);
-    expect(sent()).toEqual([]);
-  });
+test("offsets of another layout are ignored", () => {
+  const { sender, sent } = sending();
+  sender.resend([1, 400]);
+  expect(sent()).toEqual([]);
 });
 
 test("the contribution has the sums of the slice and the times of its parts without waiting", async () => {

@@ -18,9 +18,9 @@ type HeldReplica =
 type Values = ReturnType<typeof parameterValues>;
 
 /** This worker's replica and the number of its updates. */
-export class HeldState {
+export class ReplicaState {
   readonly #run: PreparedRun;
-  #held: HeldReplica = { name: "nothing" };
+  #replica: HeldReplica = { name: "nothing" };
   #forms: readonly GradientForm[] = [];
 
   constructor(run: PreparedRun) {
@@ -29,7 +29,7 @@ export class HeldState {
 
   /** Number of updates in the weights; undefined if they are not those of the run. */
   get step(): number | undefined {
-    return this.#held.name === "current" ? this.#held.step : undefined;
+    return this.#replica.name === "current" ? this.#replica.step : undefined;
   }
 
   /**
@@ -38,7 +38,7 @@ export class HeldState {
    * @throws LockstepError ERR_MESSAGE_ORDER if there are none
    */
   current(type: CoordinatorMessage["type"]): { replica: Replica; step: number } {
-    if (this.#held.name === "current") return this.#held;
+    if (this.#replica.name === "current") return this.#replica;
     throw missingWeightsError(type);
   }
 
@@ -54,7 +54,7 @@ export class HeldState {
       return [name, { shape: torchShape, data: new Float32Array(elementsOf(torchShape)) }] as const;
     });
     const replica = this.#install(parameterValues(loaded.model, names, new Map(zeros)));
-    this.#held = { name: "stale", replica };
+    this.#replica = { name: "stale", replica };
     replica.factor(factorableKernels(loaded.model)); // as in most runs
     const rows = Math.min(config.sliceRows ?? config.batchSize, maxRows, WARM_UP_ROWS);
     await warmUp(replica, loaded.inputShape, rows);
@@ -64,16 +64,16 @@ export class HeldState {
   async start({ state, forms }: MessageOf<"start">): Promise<void> {
     this.#forms = forms;
     if (state === "held") this.current("start").replica.factor(this.#factoredKernels());
-    else if (this.#held.name === "current") this.#held = { name: "stale", replica: this.#held.replica };
+    else if (this.#replica.name === "current") this.#replica = { name: "stale", replica: this.#replica.replica };
     if (state !== "seed") return;
     const { config, loaded, names, own } = this.#run;
     const weights = toStateDict(names, await initialWeights(loaded.model, config, own));
-    this.#held = { name: "current", replica: this.#install(parameterValues(loaded.model, names, weights)), step: 0 };
+    this.#replica = { name: "current", replica: this.#install(parameterValues(loaded.model, names, weights)), step: 0 };
   }
 
   /** Notes that an update was applied: the weights now have `step` of them. */
   advance(step: number): void {
-    this.#held = { name: "current", replica: this.current("commit").replica, step };
+    this.#replica = { name: "current", replica: this.current("commit").replica, step };
   }
 
   /**
@@ -83,9 +83,9 @@ export class HeldState {
    */
   async load(weights: StateDict, velocities: StateDict, step: number): Promise<number> {
     const { loaded, names } = this.#run;
-    const difference = this.#held.name === "current" ? await this.#differenceFrom(weights, velocities) : 0;
+    const difference = this.#replica.name === "current" ? await this.#differenceFrom(weights, velocities) : 0;
     const replica = this.#install(parameterValues(loaded.model, names, weights, velocities));
-    this.#held = { name: "current", replica, step };
+    this.#replica = { name: "current", replica, step };
     return difference;
   }
 
@@ -100,16 +100,16 @@ export class HeldState {
   }
 
   dispose(): void {
-    if (this.#held.name !== "nothing") this.#held.replica.dispose();
+    if (this.#replica.name !== "nothing") this.#replica.replica.dispose();
   }
 
   #install(values: Values): Replica {
     const { config, loaded } = this.#run;
     const factoredKernels = this.#factoredKernels();
-    if (this.#held.name === "nothing") {
+    if (this.#replica.name === "nothing") {
       return new Replica(loaded.model, values, { factoredKernels, dropout: config.dropout });
     }
-    const { replica } = this.#held;
+    const { replica } = this.#replica;
     replica.load(values);
     replica.factor(factoredKernels);
     return replica;
