@@ -69,7 +69,7 @@ describe("a stopped run is saved", () => {
     await training.prints(/^step/m);
     training.child.kill("SIGTERM");
     const { status, stdout } = await training.finished;
-    expect(stdout).toContain("asked to stop (SIGTERM): stopping after this step; another SIGTERM stops at once");
+    expect(stdout).toContain("received SIGTERM: stopping after this step; another SIGTERM stops at once");
     expect(stdout).toMatch(/^stopped after \d+ steps; continue with/m);
     expect(status).toBe(143);
     assertSaved(out);
@@ -81,7 +81,7 @@ describe("a stopped run is saved", () => {
     await training.prints(/^step/m);
     training.child.kill("SIGHUP");
     const { status, stdout } = await training.finished;
-    expect(stdout).toContain("the terminal is gone (SIGHUP)");
+    expect(stdout).toContain("the terminal has closed (SIGHUP)");
     expect(status).toBe(129);
     assertSaved(out);
   });

@@ -23,8 +23,8 @@ describe("a run that watches for requests to stop", () => {
 
   test.each([
     ["SIGINT", 130, "stopping after this step; Ctrl-C again stops at once"],
-    ["SIGTERM", 143, "asked to stop (SIGTERM): stopping after this step; another SIGTERM stops at once"],
-    ["SIGHUP", 129, "the terminal is gone (SIGHUP): stopping after this step; another SIGTERM stops at once"],
+    ["SIGTERM", 143, "received SIGTERM: stopping after this step; another SIGTERM stops at once"],
+    ["SIGHUP", 129, "the terminal has closed (SIGHUP): stopping after this step; SIGTERM stops at once"],
   ] as const)("stops for %s with status %i, and says which signal came", (signal, status, line) => {
     expect(interrupts.signal.aborted).toBe(false);
     comes(signal);

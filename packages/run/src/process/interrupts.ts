@@ -66,9 +66,14 @@ export function watchInterrupts(options: InterruptOptions): Interrupts {
 }
 
 function stoppingLine(signal: SignalName, doing: string): string {
-  if (signal === "SIGINT") return `${doing}; Ctrl-C again stops at once`;
-  const why = signal === "SIGHUP" ? "the terminal is gone (SIGHUP)" : "asked to stop (SIGTERM)";
-  return `${why}: ${doing}; another SIGTERM stops at once`;
+  switch (signal) {
+    case "SIGINT":
+      return `${doing}; Ctrl-C again stops at once`;
+    case "SIGTERM":
+      return `received SIGTERM: ${doing}; another SIGTERM stops at once`;
+    case "SIGHUP":
+      return `the terminal has closed (SIGHUP): ${doing}; SIGTERM stops at once`;
+  }
 }
 
 /** Resolves when this process is asked to stop. */
