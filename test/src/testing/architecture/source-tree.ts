@@ -48,13 +48,18 @@ const SKIPPED = new Set(["node_modules", "dist", ".git"]);
 
 /** Reads the packages, the programs and the tests of the repository at `root`. */
 export function readSourceTree(root: string): SourceTree {
+  return parseSourceTree(readSourceTexts(root));
+}
+
+/** Returns the texts of the package.json and TypeScript files of the repository at `root`, by their paths. */
+export function readSourceTexts(root: string): Map<string, string> {
   const texts = new Map<string, string>();
   for (const folder of ["packages", "apps", "test"]) {
     for (const path of filesUnder(root, folder)) {
       if (/\.ts$|\/package\.json$/.test(path)) texts.set(path, readFileSync(join(root, path), "utf8"));
     }
   }
-  return parseSourceTree(texts);
+  return texts;
 }
 
 /** Makes a tree of the texts of package.json and TypeScript files by their paths. */
