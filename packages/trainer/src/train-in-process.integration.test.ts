@@ -40,7 +40,9 @@ test("events.jsonl tells the phases of a run on this machine, and of its resume"
   const request = { type: "new" as const, config, out: join(dir, "run") };
   const { eventLog, checkpoints } = await trainInProcess(request, { threads: 1 }, view);
   const phases = () =>
-    parseEventLog(readFileSync(eventLog, "utf8")).flatMap((told) => (told.type === "phase" ? told.phase.name : []));
+    parseEventLog(readFileSync(eventLog, "utf8")).flatMap((update) =>
+      update.type === "phase" ? update.phase.name : [],
+    );
   expect(phases()).toEqual(["stepping", "over"]);
   rmSync(checkpoints, { recursive: true });
   mkdirSync(checkpoints);

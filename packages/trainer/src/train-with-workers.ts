@@ -23,6 +23,7 @@ const LIMITS = { heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1 };
 /** How long workers may take to leave a run that is over. */
 const LEAVE_MS = 10_000;
 
+/** What a run with local workers shows, and how. */
 export interface LocalWorkersView extends RunView {
   /** How the workers tell of what ends them. @default "text" */
   log?: LogFormat;

@@ -18,6 +18,7 @@ import { displayOn, type LogFormat, type RunRequest } from "@lockstep/run";
 import { nextStepsLine, trainInProcess, trainWithWorkers } from "@lockstep/trainer";
 import { describeLayers } from "./describe.ts";
 
+/** Options of `pnpm train`. */
 export interface TrainOptions extends MachineOptions, Partial<WeakScaling> {
   out?: string;
   resume?: string;

@@ -87,12 +87,12 @@ describe("a run", () => {
 
 describe("a command", () => {
   test("is told once it is obeyed, and only then", async () => {
-    const told: string[] = [];
-    controls = new Controls(live, (text, kind) => told.push(`${kind}: ${text}`));
+    const log: string[] = [];
+    controls = new Controls(live, (text, kind) => log.push(`${kind}: ${text}`));
     controls.handle({ do: "resume" }); // it goes on anyway
     for (const order of ["pause", "pause", "checkpoint", "resume", "stop"] as const) controls.handle({ do: order });
     expect(() => controls.handle({ do: "drop", worker: "a" })).toThrow("needs one worker");
-    expect(told.map((line) => line.replace("requested from the dashboard", "…"))).toEqual([
+    expect(log.map((line) => line.replace("requested from the dashboard", "…"))).toEqual([
       "paused: the run pauses: …",
       "wanted: a checkpoint after this step: …",
       "goes-on: the run goes on: …",

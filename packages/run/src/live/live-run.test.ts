@@ -157,8 +157,8 @@ describe("the phase", () => {
   test("is told once when it changes, with the time since when and the reason", () => {
     let nowMs = 1000;
     const run = new LiveRun(undefined, () => nowMs);
-    const told: RunUpdate[] = [];
-    run.subscribe((update) => told.push(update));
+    const updates: RunUpdate[] = [];
+    run.subscribe((update) => updates.push(update));
     expect(run.snapshot().phase).toBeUndefined();
     run.phase("stepping");
     nowMs = 2000;
@@ -166,7 +166,7 @@ describe("the phase", () => {
     expect(run.snapshot().phase).toEqual({ name: "stepping", sinceMs: 1000 });
     run.phase("paused", "1 of at least 2 workers are here");
     run.phase("paused", "0 of at least 2 workers are here");
-    expect(told).toEqual([
+    expect(updates).toEqual([
       { type: "phase", phase: { name: "stepping", sinceMs: 1000 } },
       { type: "phase", phase: { name: "paused", sinceMs: 2000, reason: "1 of at least 2 workers are here" } },
       { type: "phase", phase: { name: "paused", sinceMs: 2000, reason: "0 of at least 2 workers are here" } },

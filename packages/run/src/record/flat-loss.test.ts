@@ -44,15 +44,15 @@ describe("a loss that stays at that of guessing for 100 steps", () => {
   test("is told in a run that was stopped on the way, and not again in one that was stopped later", async () => {
     const team = teamWith(guessing);
     await countingRun({ folder, options: LONG, team, lines, stopAfter: 60 }).outcome();
-    const goOn = async (stopAfter?: number) => {
+    const resume = async (stopAfter?: number) => {
       const next = teamWith(guessing, team.updates);
       lines = [];
       await resumedCountingRun({ folder, options: LONG, team: next, lines, stopAfter }).outcome();
       team.updates = next.updates;
       return said().length;
     };
-    expect(await goOn(110)).toBe(1);
-    expect(await goOn()).toBe(0);
+    expect(await resume(110)).toBe(1);
+    expect(await resume()).toBe(0);
   });
 
   test("has another remedy where --init he is used already", () => {

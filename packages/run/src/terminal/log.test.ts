@@ -43,20 +43,20 @@ test("with --log json lines and progress are objects, even on a terminal", () =>
 });
 
 test("an error is told with its code and ends the program with status 1; a defect goes on", () => {
-  const told = vi.spyOn(console, "error").mockImplementation(() => {});
+  const logged = vi.spyOn(console, "error").mockImplementation(() => {});
   const { exitCode } = process;
   try {
     reportFailure(new LockstepError("ERR_NO_RUN", "There is none."), "text");
     reportFailure(new LockstepError("ERR_NO_RUN", "There is none."), "json");
     expect(process.exitCode).toBe(1);
-    expect(told.mock.calls[0]).toEqual(["ERR_NO_RUN: There is none."]);
-    expect(JSON.parse(told.mock.calls[1]![0])).toMatchObject({
+    expect(logged.mock.calls[0]).toEqual(["ERR_NO_RUN: There is none."]);
+    expect(JSON.parse(logged.mock.calls[1]![0])).toMatchObject({
       ...{ level: "error", code: "ERR_NO_RUN", message: "There is none." },
     });
     const defect = new TypeError("x is not a function");
     expect(() => reportFailure(defect, "json")).toThrow(defect);
   } finally {
     process.exitCode = exitCode;
-    told.mockRestore();
+    logged.mockRestore();
   }
 });
