@@ -12,11 +12,13 @@ import type { ReadySession } from "../connections/ready-session.ts";
 import { Member } from "../membership/members.ts";
 
 const DEVICE = { device: "d", backend: "native", libraryVersion: "2.0", instructionSet: "AVX", threads: 4 };
+/** State dict of the toy model. */
 export const STATE_DICT = [
   { name: "weight", shape: [2, 3] },
   { name: "bias", shape: [3] },
 ];
 
+/** A session that records what is sent to its worker. */
 export class RecordedSession implements ReadySession {
   readonly workerId: WorkerId;
   readonly hello: ReadySession["hello"];
@@ -90,6 +92,7 @@ export class RecordedSession implements ReadySession {
   }
 }
 
+/** Makes a member with a recorded session. */
 export function recordedMember(id: number, hello: Partial<ReadySession["hello"]> = {}) {
   const session = new RecordedSession(id, hello);
   return { session, member: new Member(session, session.hello.name, 0) };

@@ -80,6 +80,7 @@ export class Ledger {
   }
 }
 
+/** Options of a simulated worker. */
 export interface SimulatedOptions {
   clock: Clock;
   team: RemoteTeam;
@@ -91,6 +92,7 @@ export interface SimulatedOptions {
   device?: SimulatedDevice | undefined;
 }
 
+/** Speed of a simulated worker. */
 export interface SimulatedDevice {
   backend: string;
   /** Relative error of each number that it computes. */
@@ -99,6 +101,7 @@ export interface SimulatedDevice {
 
 let workersMade = 0;
 
+/** A toy worker in simulated time. */
 export class SimulatedWorker extends ToyWorker {
   readonly session: ReadySession & { heardMs: number };
   readonly #options: SimulatedOptions;

@@ -17,6 +17,7 @@ import { breakProtocol } from "./break-protocol.ts";
 import { HostileWorker } from "./hostile-worker.ts";
 import { type LiveRun, startRun, undisturbedState, welcomeConfig } from "./live-run.ts";
 
+/** Outcome of a fuzz run. */
 export interface FuzzReport {
   frames: number;
   connections: number;
@@ -32,6 +33,7 @@ export interface FuzzReport {
 
 /** What this process may grow by, all peers in it included, however many frames there are. */
 export const HEAP_BYTES = 32 * 2 ** 20;
+/** Bytes by which the resident memory may grow. */
 export const RSS_BYTES = 256 * 2 ** 20;
 
 /** Whether a connection ended with the coordinator's reason, with one that WebSockets have, or was the peer's to end. */
@@ -54,6 +56,7 @@ const HURRY = 5;
 /** A peer that is still connected when it has sent all, and for so long hears no goodbye, goes. */
 const PATIENCE_MS = 300;
 
+/** Fuzzes a coordinator with hostile frames drawn from a seed. */
 export async function fuzzCoordinator(
   { frames, seed }: { frames: number; seed: number },
   onProgress: (frames: number) => void = () => {},

@@ -19,6 +19,7 @@ import type { WebSocket } from "ws";
 import { LAYOUT, TENSORS } from "../toy-model.ts";
 import { SocketWorker } from "./socket-worker.ts";
 
+/** Options of a hostile worker. */
 export interface HostileOptions {
   port: number;
   name: string;
@@ -67,6 +68,7 @@ function spoilt(random: Random, message: WorkerMessage): Buffer {
   return encode({ ...message, data: new Uint8Array(pick(random, others)) });
 }
 
+/** A worker that sends hostile frames. */
 export class HostileWorker {
   readonly worker: SocketWorker;
   /** Hostile frames that it has sent. */

@@ -11,13 +11,19 @@ const tensors = [
   { name: "kernel", shape: [64, 64], dtype: "float32" as const },
   { name: "dense", shape: [DENSE], dtype: "float32" as const },
 ];
+/** Plan of the exchange. */
 export const plan = { forms: ["factored" as const, "dense" as const], wire: "fp32" as const, chunkBytes: 2 ** 18 };
+/** Layout of the gradients. */
 export const layout = makeLayout(tensors, plan);
+/** Limits of the coordinator. */
 export const LIMITS = { maxWaitingBytes: 4 * 2 ** 20, maxLogBytes: 8 * 2 ** 20, stallMs: 10_000 };
 /** So many that what grows with each is more than the bound. */
 export const STEPS = 100;
+/** Slices of a step. */
 export const SLICES = 4;
+/** Rows of a slice. */
 export const SLICE_ROWS = 4;
+/** Rows of a batch. */
 export const ROWS = SLICES * SLICE_ROWS;
 
 const { code, modelName, numClasses, classes, mean, std, inputShape } = READY;
@@ -36,7 +42,9 @@ const facts = {
   validationSamples: 0,
   testSamples: 0,
 };
+/** Configuration of the run. */
 export const config = { ...makeConfig({}) };
+/** The message with which a worker reports the model. */
 export const ready: MessageOf<"ready"> = {
   type: "ready",
   ...facts,

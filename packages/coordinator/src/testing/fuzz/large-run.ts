@@ -10,6 +10,7 @@ import { serveSessions } from "../../connections/session-server.ts";
 import { RemoteTeam } from "../../team/remote-team.ts";
 import { config, LIMITS, plan, ROWS, SLICE_ROWS, STEPS } from "./large-model.ts";
 
+/** Memory of a run. */
 export interface MemoryReport {
   /** The most that was alive at once, beyond what was before the workers came. */
   liveBytes: number;

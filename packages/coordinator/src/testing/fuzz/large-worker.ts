@@ -25,6 +25,7 @@ type Sent = { step: Step; slice: SliceId; attempt: number; samples: number };
 /** Numbers that are not packed. */
 const ones = (elements: number) => new Uint8Array(new Float32Array(elements).fill(1).buffer);
 
+/** A worker of a run with large messages. */
 export class LargeWorker {
   readonly socket: WebSocket;
   /** Whether it sends the first piece of a slice, and never the rest. */

@@ -18,12 +18,14 @@ import { undisturbedWorker } from "./undisturbed.ts";
 
 /** Slices of 2 whatever the workers are: then the weights must be equal to the bit. */
 const SLICE_ROWS = 2;
+/** Configuration that workers receive with their welcome. */
 export const welcomeConfig = {
   ...makeConfig({ batchSize: 8, numEpochs: 1_000_000, test: false, lr: 0.001, checkpointEvery: 2 }),
 };
 /** Lines of the log that are kept. */
 const LINES = 1000;
 
+/** Options of a run. */
 export interface LiveRunOptions extends Partial<Pick<TeamOptions, "heartbeatMs" | "stallMs" | "maxLogBytes">> {
   /** How much faster than real time the coordinator's clock goes, so that its limits are reached soon. @default 1 */
   hurry?: number;
@@ -39,6 +41,7 @@ export interface LiveRunOptions extends Partial<Pick<TeamOptions, "heartbeatMs" 
   onFrame?: (frame: Buffer) => void;
 }
 
+/** A run with a server and a team. */
 export interface LiveRun {
   port: number;
   team: RemoteTeam;
@@ -50,6 +53,7 @@ export interface LiveRun {
   close(): Promise<void>;
 }
 
+/** Starts a server and a team for a run. */
 export async function startRun(options: LiveRunOptions = {}): Promise<LiveRun> {
   const {
     hurry = 1,

@@ -12,6 +12,7 @@ import type { WebSocket } from "ws";
 import { HELLO } from "../toy-model.ts";
 import { ToyWorker } from "../toy-worker.ts";
 
+/** Options of a socket worker. */
 export interface SocketWorkerOptions {
   port: number;
   name: string;
@@ -21,6 +22,7 @@ export interface SocketWorkerOptions {
   onMessage?: (message: CoordinatorMessage) => void;
 }
 
+/** A toy worker behind a real socket. */
 export class SocketWorker extends ToyWorker {
   readonly socket: WebSocket;
   /** How the connection ended: the code and reason that WebSockets have for it. */
