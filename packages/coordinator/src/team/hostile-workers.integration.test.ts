@@ -146,7 +146,8 @@ describe("whoever comes in numbers and says nothing", () => {
       }),
     );
     // Beyond its places a coordinator has room for some connections that it tells so; the rest is cut off.
-    expect(["ERR_SILENT", "ERR_FULL", "ECONNRESET"]).toEqual(expect.arrayContaining([...new Set(endings)]));
+    const expected = ["ERR_SILENT", "ERR_FULL", "ECONNRESET"];
+    expect([...new Set(endings)].filter((ending) => !expected.includes(ending))).toEqual([]);
     expect(endings.filter((ending) => ending === "ERR_SILENT").length).toBeGreaterThanOrEqual(99);
     await assertUndisturbed(live);
   });
