@@ -51,7 +51,7 @@ afterEach(async () => {
 /** How many listen for signals that ask this process to stop. */
 const listeners = () => process.listenerCount("SIGINT") + process.listenerCount("SIGTERM");
 
-test("a coordinator that cannot listen takes its folder away and lets go of the signals", async () => {
+test("a coordinator that cannot listen removes its folder and its signal handlers", async () => {
   const before = listeners();
   const taken = { host: "127.0.0.1", port: server.port, anyPort: false };
   await expect(coordinate({ ...options, listen: taken })).rejects.toMatchObject({ code: "ERR_LISTEN" });
@@ -59,7 +59,7 @@ test("a coordinator that cannot listen takes its folder away and lets go of the 
   expect(listeners()).toBe(before);
 });
 
-test("a coordinator that is asked to stop while it waits for workers ends, with nothing to go on from", async () => {
+test("a coordinator that is stopped while it waits for workers ends and leaves no run", async () => {
   const onListening = () => void process.emit("SIGTERM", "SIGTERM");
   expect(await coordinate({ ...options, onListening })).toEqual({ end: "not begun", status: 143 });
   expect(existsSync(options.distributed.run.folder.dir)).toBe(false);
@@ -89,7 +89,7 @@ async function failingRun(onEvent: (kind: string, worker: SocketWorker) => void,
 const allEnded = new LockstepError("ERR_LOCAL_WORKER", "All workers have ended.");
 const failure = new StopReason({ type: "failure", error: allEnded });
 
-test("a run that can't go on ends with the reason, and says nothing of workers that it would wait for", async () => {
+test("a run that cannot continue ends with the reason, and does not wait for workers", async () => {
   const failures = new AbortController();
   const { events, error } = await failingRun((kind) => {
     if (kind === "begun") failures.abort(failure);
@@ -100,7 +100,7 @@ test("a run that can't go on ends with the reason, and says nothing of workers t
   expect(events).not.toContain("paused");
 });
 
-test("a run whose last worker is lost ends with the reason, if none can come again", async () => {
+test("a run whose last worker is lost ends with the reason if no worker can rejoin", async () => {
   const failures = new AbortController();
   const { events, error } = await failingRun((kind, worker) => {
     if (kind === "begun") worker.socket.terminate();

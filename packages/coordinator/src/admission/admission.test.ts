@@ -52,7 +52,7 @@ const withTensor = (shape: number[]) => ({
   factorable: [false],
 });
 
-test("where each worker has a slice of its own, no more of them join than can be added up", () => {
+test("where each worker has a slice of its own, no more workers are admitted than there is memory for", () => {
   const { admission, team } = gathering();
   admission.admit(sessionOf({}));
   admission.begin({ mostWorkers: 1 });
@@ -60,7 +60,7 @@ test("where each worker has a slice of its own, no more of them join than can be
   expect(team.size).toBe(1);
 });
 
-test("whoever would begin with other weights than the first worker is refused with that reason", () => {
+test("a worker whose model has other weights than the first worker's is refused with that reason", () => {
   const { admission, team } = gathering();
   const loads = (digest: string) => sessionOf({ ownWeights: { written: 2, digest } });
   admission.admit(loads("5c"));
@@ -105,7 +105,7 @@ describe("whoever comes first is refused", () => {
     expect(team.size).toBe(1);
   });
 
-  test("with another model than that of the run that is resumed; the one with the same is taken", () => {
+  test("a first worker is refused with another model than that of the resumed run, and admitted with the same", () => {
     const { admission, team } = gathering({ topologyDigest: topologyDigest(JSON.parse(layersOf("relu"))) });
     const refused = () => admission.admit(sessionOf({ topology: layersOf("tanh") }));
     expect(refused).toThrow(expect.objectContaining({ code: "ERR_MODEL_CHANGED" }));
@@ -114,7 +114,7 @@ describe("whoever comes first is refused", () => {
     expect(team.size).toBe(1);
   });
 
-  test("with a model that the weights to begin with do not fit, by their names", () => {
+  test("a first worker is refused with a model that the initial weights do not fit", () => {
     const { admission, team } = gathering({ weights: [tensor("kernel", [3, 2]), tensor("more", [6])] });
     const refused = () => admission.admit(sessionOf({}));
     expect(refused).toThrow(expect.objectContaining({ code: "ERR_STATE_DICT" }));
@@ -124,7 +124,7 @@ describe("whoever comes first is refused", () => {
     expect(team.size).toBe(0);
   });
 
-  test("with more updates than were made", () => {
+  test("a first worker is refused if it holds more updates than were made", () => {
     const { admission } = gathering({ updates: 7 });
     admission.admit(sessionOf({}, { holds: { run: "r", step: 7 } }));
     const refused = () => admission.admit(sessionOf({}, { holds: { run: "r", step: 8 } }));
@@ -132,7 +132,7 @@ describe("whoever comes first is refused", () => {
   });
 });
 
-test("whoever holds updates that were undone since holds nothing", async () => {
+test("a worker that holds undone updates counts as holding none", async () => {
   const { admission, team } = gathering({ updates: 7 });
   admission.admit(sessionOf({}));
   admission.begin({ mostWorkers: Number.POSITIVE_INFINITY });
@@ -143,7 +143,7 @@ test("whoever holds updates that were undone since holds nothing", async () => {
 });
 
 describe("when all are gone", () => {
-  const allGone = (begun: boolean) => {
+  const allLeft = (begun: boolean) => {
     const { admission } = gathering();
     const first = sessionOf({});
     admission.admit(first);
@@ -152,14 +152,14 @@ describe("when all are gone", () => {
     return admission;
   };
 
-  test("before the run has begun, it may be another run that the next begins", () => {
-    const admission = allGone(false);
+  test("when all workers have left before the run began, the next one may bring another model", () => {
+    const admission = allLeft(false);
     admission.admit(sessionOf({ trainSamples: 23 }));
     expect(admission.first.ready.trainSamples).toBe(23);
   });
 
-  test("afterwards, the next must fit to what was begun", () => {
-    const admission = allGone(true);
+  test("when all workers have left a running run, the next one must match it", () => {
+    const admission = allLeft(true);
     expect(() => admission.admit(sessionOf({ trainSamples: 23 }))).toThrow("Its trainSamples is 23, but w");
     expect(admission.first.ready.trainSamples).toBe(READY.trainSamples);
   });
@@ -176,7 +176,7 @@ describe("a worker whose code is another", () => {
     expect(refused).toThrow(text);
   });
 
-  test("is refused beside the first, if it draws other random numbers under the same version", () => {
+  test("a worker is refused beside the first if it draws other random numbers under the same version", () => {
     const { admission } = gathering();
     admission.admit(sessionOf({}));
     const refused = () => admission.admit(sessionOf({ code: { ...TOY_CODE, draws: "e" } }));
@@ -196,7 +196,7 @@ test("admission to a running run reports each worker that is admitted, and no ot
 });
 
 describe("a worker beside the first", () => {
-  test("is refused with the field in which it differs", () => {
+  test("a worker beside the first is refused with the field in which it differs", () => {
     const { admission } = gathering();
     admission.admit(sessionOf({}));
     const refused = () => admission.admit(sessionOf({ trainSamples: 23 }));
@@ -204,7 +204,7 @@ describe("a worker beside the first", () => {
     expect(() => admission.admit(sessionOf({ fingerprint: "f" }))).toThrow("Its fingerprint is f, but");
   });
 
-  test("is refused with the place where its layers differ, though all else is equal", () => {
+  test("a worker beside the first is refused with the path at which its layers differ", () => {
     const { admission, team } = gathering();
     admission.admit(sessionOf({ topology: layersOf("relu") }));
     const refused = () => admission.admit(sessionOf({ topology: layersOf("tanh") }));
@@ -215,7 +215,7 @@ describe("a worker beside the first", () => {
     expect(team.size).toBe(1);
   });
 
-  test("has the first one's topology: its own may have other names for layers that were given none", () => {
+  test("a worker beside the first shares its topology, since unnamed layers may have other names", () => {
     const { admission } = gathering();
     const [topology, other] = [layersOf("relu", "dense_Dense1"), layersOf("relu", "dense_Dense7")];
     const [first, second] = [sessionOf({ topology }), sessionOf({ topology: other, gemmFlopsPerSecond: 5 })];
@@ -225,7 +225,7 @@ describe("a worker beside the first", () => {
     expect(second.ready.gemmFlopsPerSecond).toBe(5);
   });
 
-  test("cannot have the name of another, even of one that was given it", () => {
+  test("a worker cannot have the name of another, even one that was renamed to it", () => {
     const { admission, team } = gathering();
     admission.admit(sessionOf({}, { name: "a" }));
     admission.admit(sessionOf({}, { name: `a-${sessions + 1}` }));

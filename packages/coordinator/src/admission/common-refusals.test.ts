@@ -12,7 +12,7 @@ const worker = (name: string, rest: Partial<RefusedWorker> = {}) => ({
   ...rest,
 });
 
-test("common refusals from before a step was made are forgotten", () => {
+test("common refusals from before the latest update no longer count", () => {
   const refusals = new CommonRefusals(2);
   expect(refusals.note(worker("a"), refused(), 0)).toBe(false);
   expect(refusals.note(worker("b"), refused(), 1)).toBe(false);
@@ -26,13 +26,13 @@ test("common refusals for different reasons are counted apart", () => {
   expect(refusals.note(worker("c"), refused(), 0)).toBe(true);
 });
 
-test("a worker that is refused again under its name counts once, and one of that name elsewhere counts too", () => {
+test("a worker that is refused again under its name counts once; one of that name on another machine counts too", () => {
   const refusals = new CommonRefusals(2);
   for (const _ of [1, 2, 3]) expect(refusals.note(worker("a"), refused(), 0)).toBe(false);
   expect(refusals.note(worker("a", { address: "192.0.2.2" }), refused(), 0)).toBe(true);
 });
 
-test("a worker that was given no name counts once, however often it is started again", () => {
+test("a worker without a name counts once, however often it is restarted", () => {
   const refusals = new CommonRefusals(2);
   const refusedAt = (name: string, connectedMs: number) =>
     refusals.note(worker(name, { connectedMs, heardMs: connectedMs + 10 }), refused(), 0);

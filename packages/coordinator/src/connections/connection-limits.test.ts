@@ -20,11 +20,11 @@ test("a worker that joins is overdue after 10 s of silence, or after three heart
   expect(codeAt({ joiningMs: 0, silentMs: 15_001 }, slowly)).toBe("ERR_SILENT");
 });
 
-test("a worker that is not ready in ten minutes is overdue, though it is heard", () => {
+test("a worker that is not ready in ten minutes is overdue, even if it sends heartbeats", () => {
   expect(codeAt({ joiningMs: 600_000 })).toBe(undefined);
   expect(codeAt({ joiningMs: 600_001 })).toBe("ERR_HANDSHAKE");
 });
 
-test("the silence of a worker that has joined is for the team to notice", () => {
+test("the silence of a worker that has joined is left to the team", () => {
   expect(codeAt({ silentMs: 1e9 })).toBe(undefined);
 });

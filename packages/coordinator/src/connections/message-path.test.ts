@@ -87,7 +87,7 @@ async function worker(...messages: WorkerMessage[]): Promise<WebSocket> {
   return socket;
 }
 
-test("a member's gradient chunks go to its handler, and admission sees it come and go only", async () => {
+test("a member's gradient chunks go to its handler; admission sees it join and disconnect only", async () => {
   const socket = await worker(HELLO, READY_TOO, CHUNK, CHUNK, { type: "synced" });
   await vi.waitFor(() => expect(handled).toHaveLength(3));
   expect(handled).toEqual(["toy: gradient-chunk", "toy: gradient-chunk", "toy: synced"]);
@@ -96,7 +96,7 @@ test("a member's gradient chunks go to its handler, and admission sees it come a
   await vi.waitFor(() => expect(passed).toEqual(["admit", "onDisconnected"]));
 });
 
-test("a refused worker's gradient chunks go nowhere", async () => {
+test("a refused worker's gradient chunks are ignored", async () => {
   const socket = await worker(HELLO, { ...READY_TOO, fingerprint: "another" }, CHUNK, CHUNK);
   const [code, reason] = await once(socket, "close");
   expect(`${code} ${reason}`).toBe("4000 ERR_FINGERPRINT");
@@ -104,7 +104,7 @@ test("a refused worker's gradient chunks go nowhere", async () => {
   expect(passed).toEqual(["admit"]);
 });
 
-test("a dropped worker's gradient chunks go nowhere, though it goes on to send", async () => {
+test("a dropped worker's gradient chunks are ignored while it goes on sending", async () => {
   const socket = await worker(HELLO, READY_TOO, CHUNK);
   await vi.waitFor(() => expect(handled).toHaveLength(1));
   members[0]?.close("ERR_DISMISSED", "no longer wanted");

@@ -82,7 +82,7 @@ async function worker(port: number) {
   return joined;
 }
 
-test("a worker that gives up is told of with its reason, whether it had joined or not", async () => {
+test("admission is notified of a worker that gives up, with its reason, before and after it joined", async () => {
   const { port, failed, disconnected } = await open();
   const giveUp = { type: "failed", code: "ERR_MODEL_DATA", reason: "too few outputs" };
   const early = await peer(port);
@@ -95,7 +95,7 @@ test("a worker that gives up is told of with its reason, whether it had joined o
   expect(disconnected).toEqual(["too few outputs"]);
 });
 
-test("a worker that gives up before it says hello is told of under its address", async () => {
+test("a worker that gives up before hello is reported under its address", async () => {
   const { port, failed } = await open();
   const engineless = await peer(port);
   engineless.send({ type: "failed", code: "ERR_NO_GPU", reason: "no GPU here" });
@@ -103,7 +103,7 @@ test("a worker that gives up before it says hello is told of under its address",
   expect(failed).toEqual(["127.0.0.1 ERR_NO_GPU no GPU here"]);
 });
 
-test("a worker that leaves before it has joined may go, and nothing that it says after that counts", async () => {
+test("a worker that leaves before it has joined is released, and its later messages are ignored", async () => {
   const { port, joined, failed, clock } = await open();
   const early = await peer(port);
   early.send(HELLO, { type: "leaving" }, READY, { type: "failed", code: "ERR_NO_GPU", reason: "no GPU here" }, HELLO);
@@ -114,7 +114,7 @@ test("a worker that leaves before it has joined may go, and nothing that it says
   expect(await early.closed).toBe("4000 ERR_SILENT"); // it does not keep its place
 });
 
-test("a worker tells its time once: a second time is no message of its preparation", async () => {
+test("a worker sends its time once: a second clock message is refused", async () => {
   const { port } = await open();
   const { send, received, closed } = await peer(port);
   send(HELLO);
@@ -132,7 +132,7 @@ async function beats({ received }: { received: { type: string }[] }, times: numb
 /** Stops to read, while its own messages still go out. */
 const stopReading = ({ socket }: { socket: WebSocket }) => socket.pause();
 
-test("a worker's clock is compared with the coordinator's, half-way between welcome and its answer", async () => {
+test("a worker's clock is compared with the coordinator's half-way between the welcome and the reply", async () => {
   const { port, clock, joined } = await open();
   clock.nowMs = 100;
   const { send, received } = await peer(port);
@@ -160,7 +160,7 @@ describe("a connection ends with a code that says why", () => {
     expect(received.at(-1)).toMatchObject({ type: "refused", code });
   });
 
-  test("if a message is larger than it may be", async () => {
+  test("a connection ends if a message exceeds the maximum size", async () => {
     const { port, disconnected } = await open();
     const { socket, closed } = await worker(port);
     socket.send(new Uint8Array(MAX_MESSAGE_BYTES + 1));
@@ -168,7 +168,7 @@ describe("a connection ends with a code that says why", () => {
     await vi.waitFor(() => expect(disconnected).toEqual(["Max payload size exceeded"]));
   });
 
-  test("if it is silent, or says only that it lives", async () => {
+  test("a connection ends if the worker is silent, or sends only heartbeats, before it joins", async () => {
     const { port, clock } = await open();
     const [silent, beating] = [await peer(port), await peer(port)];
     for (clock.nowMs = 0; clock.nowMs < 600_000; clock.nowMs += 9000) {
@@ -181,7 +181,7 @@ describe("a connection ends with a code that says why", () => {
     expect(await beating.closed).toBe("4000 ERR_HANDSHAKE");
   });
 
-  test("if it takes nothing of what it is sent, though its heart beats", async () => {
+  test("a connection ends if the worker reads nothing, even if it sends heartbeats", async () => {
     const { port, clock, joined, disconnected } = await open();
     const [stuck, other] = [await worker(port), await worker(port)];
     await vi.waitFor(() => expect(joined).toHaveLength(2));
@@ -200,7 +200,7 @@ describe("a connection ends with a code that says why", () => {
 });
 
 describe("a peer that was told to go", () => {
-  test("is not listened to any more, and lost once", async () => {
+  test("a peer that was closed is ignored from then on, and reported as disconnected once", async () => {
     const { port, joined, disconnected, heard } = await open();
     const { send, closed, received } = await worker(port);
     send({ type: "synced" }, LUNCH, { type: "synced" }, LUNCH, LUNCH);
@@ -211,7 +211,7 @@ describe("a peer that was told to go", () => {
     expect(received.filter(({ type }) => type === "refused")).toHaveLength(1);
   });
 
-  test("is lost at once, even if it does not answer the goodbye", async () => {
+  test("a peer that was closed is reported as disconnected at once, even if it does not close its socket", async () => {
     const { port, disconnected } = await open({ heartbeatMs: 60_000 });
     const socket = await rawWorker(port);
     socket.write(frame(encode(LUNCH)));
@@ -229,7 +229,7 @@ describe("records", () => {
       },
     }) as Pick<RecordSource, "read"> as RecordSource;
 
-  test("are read as the peer reads them: what waits is bounded", async () => {
+  test("records are read no faster than the peer reads them, so that the queue is bounded", async () => {
     let reads = 0;
     const { port } = await open({ records: Promise.resolve(source(() => reads++)) });
     const asking = await worker(port);
@@ -244,14 +244,14 @@ describe("records", () => {
     expect(replies().map((reply) => reply.type === "records" && reply.request)).toEqual([...Array(16).keys()]);
   });
 
-  test("are asked for a few times at once, and no more", async () => {
+  test("records can be requested a few times at once, and not more often", async () => {
     const { port } = await open({ records: new Promise(() => {}) });
     const { send, closed } = await worker(port);
     for (let request = 0; request <= MAX_RECORD_REQUESTS; request++) send(want(request));
     expect(await closed).toBe("4000 ERR_RECORDS");
   });
 
-  test("that the disk does not give end the connection that asked for them, with the reason, and nothing else", async () => {
+  test("records that cannot be read from disk end only the connection that requested them, with the reason", async () => {
     const broken = source(() => {
       throw new Error("EIO: i/o error, read");
     });
@@ -264,7 +264,7 @@ describe("records", () => {
     await beats(await peer(port), 1);
   });
 
-  test("have an index below 2³²: none is taken for another", async () => {
+  test("records have an index below 2³²: larger ones are refused, not wrapped", async () => {
     const { port } = await open({ records: Promise.resolve(source(() => {})) });
     const { send, closed } = await worker(port);
     send({ ...want(0), indexes: [2 ** 32] });

@@ -9,11 +9,11 @@ async function now(promise: Promise<void>): Promise<string> {
 }
 
 describe("who waits", () => {
-  test("goes on at once if what it waits for holds already", async () => {
+  test("a wait resolves at once if its predicate holds already", async () => {
     expect(await now(new Condition().wait(() => true))).toBe("done");
   });
 
-  test("goes on with the look that finds that it holds, and is not asked again", async () => {
+  test("a wait resolves with the first notify at which its predicate holds, and is not tested again", async () => {
     const condition = new Condition();
     let [holds, asked] = [false, 0];
     const waiting = condition.wait(() => {
@@ -30,7 +30,7 @@ describe("who waits", () => {
     expect(asked).toBe(3);
   });
 
-  test("does not keep others waiting, or let them go", async () => {
+  test("a wait that resolves does not affect other waits", async () => {
     const condition = new Condition();
     const done = new Set<string>();
     const [first, second] = [condition.wait(() => done.has("first")), condition.wait(() => done.has("second"))];
@@ -39,7 +39,7 @@ describe("who waits", () => {
     expect([await now(first), await now(second)]).toEqual(["waits", "done"]);
   });
 
-  test("may wait anew in the midst of a look", async () => {
+  test("a predicate may start another wait while it is tested", async () => {
     const condition = new Condition();
     let inner: Promise<void> | undefined;
     let [holds, asked] = [false, 0];
@@ -54,7 +54,7 @@ describe("who waits", () => {
   });
 });
 
-test("whose condition throws hears of it, and keeps nobody else waiting", async () => {
+test("a wait whose predicate throws rejects, and does not affect other waits", async () => {
   const condition = new Condition();
   const [broken, done] = [new Set<string>(), new Set<string>()];
   const first = condition.wait(() => {
@@ -69,7 +69,7 @@ test("whose condition throws hears of it, and keeps nobody else waiting", async 
 });
 
 describe("when waiting has become vain", () => {
-  test("those who wait hear of it, and those who come, whatever they wait for; not those who are done", async () => {
+  test("a failed condition rejects all pending and later waits, but none that are done", async () => {
     const condition = new Condition();
     const [done, waiting] = [condition.wait(() => true), condition.wait(() => false)];
     condition.fail(new Error("all lost"));
@@ -80,7 +80,7 @@ describe("when waiting has become vain", () => {
     ]);
   });
 
-  test("it is over for all: only who comes after hope has come back waits again", async () => {
+  test("a failure that is lifted lets later waits wait again, but not those that it rejected", async () => {
     const condition = new Condition();
     condition.fail(new Error("all lost"));
     const early = condition.wait(() => false);

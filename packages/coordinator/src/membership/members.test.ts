@@ -4,7 +4,7 @@ import type { ReadySession } from "../connections/ready-session.ts";
 import { weightsOf } from "./balance.ts";
 import { Member } from "./members.ts";
 
-test("one that claims to compute in no time gets a share that is a number, and the others get one too", () => {
+test("a member that reports no compute time leaves all shares finite", () => {
   const members = ["a", "b"].map((name) => new Member({} as ReadySession, name, 0));
   at(members, 0).measure(10, { tookMs: 100, computeMs: 1e-309 });
   at(members, 1).measure(10, { tookMs: 100, computeMs: 80 });
@@ -15,7 +15,7 @@ test("one that claims to compute in no time gets a share that is a number, and t
   for (const weight of weights) expect(Number.isFinite(weight) && weight > 0).toBe(true);
 });
 
-test("a member hears what is for all from its replaying on, until it has left", () => {
+test("a member is subscribed from the state replaying on", () => {
   const member = new Member({} as ReadySession, "late", 0);
   const states = [[member.state, member.isSubscribed]];
   for (const go of ["startLoading", "startReplaying", "activate", "leave"] as const) {
@@ -31,7 +31,7 @@ test("a member hears what is for all from its replaying on, until it has left", 
   ]);
 });
 
-test("a member has made progress when it joins, and then when it is noted", () => {
+test("a member has made progress when it joins, and whenever progress is recorded", () => {
   const member = new Member({} as ReadySession, "steady", 7);
   expect(member.progressMs).toBe(7);
   member.noteProgress(12);

@@ -22,7 +22,7 @@ function reply(member: typeof a.member, message: Reply): void {
 }
 
 describe("a question", () => {
-  test("is put to each, and answered when all have answered; answers are in the order of those asked", async () => {
+  test("a request is sent to each member and resolves when all have replied, in the order of the members", async () => {
     const asked = requests.ask([a.member, b.member], { type: "digest" });
     expect([a.session.sentMessages, b.session.sentMessages]).toEqual([[{ type: "digest" }], [{ type: "digest" }]]);
     reply(b.member, digest("of b"));
@@ -33,7 +33,7 @@ describe("a question", () => {
     ]);
   });
 
-  test("does not wait for who is gone", async () => {
+  test("a request does not wait for a member that has departed", async () => {
     const asked = requests.ask([a.member, b.member], { type: "sync" });
     reply(a.member, { type: "synced" });
     b.member.hasDeparted = true;
@@ -41,7 +41,7 @@ describe("a question", () => {
     expect([...(await asked).keys()]).toEqual([a.member]);
   });
 
-  test("counts the answer that one gave before it went", async () => {
+  test("a request includes the reply of a member that departed after it", async () => {
     const asked = requests.ask([a.member, b.member], { type: "sync" });
     reply(a.member, { type: "synced" });
     a.member.hasDeparted = true;
@@ -49,7 +49,7 @@ describe("a question", () => {
     expect((await asked).size).toBe(2);
   });
 
-  test("is not answered by the answer to another one, by another worker, or by one that nobody asked for", async () => {
+  test("a request ignores replies of another type, from another worker, or without a request", async () => {
     reply(a.member, digest("early"));
     const asked = requests.ask([a.member], { type: "digest" });
     reply(b.member, digest("of b"));
@@ -60,14 +60,14 @@ describe("a question", () => {
     expect([...(await asked).values()]).toEqual([digest("of a")]);
   });
 
-  test("may be put beside another one", async () => {
+  test("a request may be in flight beside one of another type", async () => {
     const [first, second] = [requests.ask([a.member], { type: "sync" }), requests.ask([a.member], { type: "digest" })];
     reply(a.member, digest("of a"));
     reply(a.member, { type: "synced" });
     expect([(await first).size, (await second).size]).toEqual([1, 1]);
   });
 
-  test("is over when waiting has become vain: who answers then answers nothing", async () => {
+  test("a request rejects when the condition fails, and later replies are not expected", async () => {
     const asked = requests.ask([a.member], { type: "digest" });
     condition.fail(new Error("all lost"));
     await expect(asked).rejects.toThrow("all lost");

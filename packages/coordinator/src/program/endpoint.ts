@@ -72,13 +72,13 @@ function maxWorkersFor(workers: number, maxWorkers = Math.max(workers, DEFAULT_L
 }
 
 async function tokenOf(
-  given: string | undefined,
+  token: string | undefined,
   loopback: boolean,
   isTerminal: boolean,
 ): Promise<{ token?: string; path?: string }> {
-  if (given !== undefined) {
-    assertToken(given);
-    return { token: given };
+  if (token !== undefined) {
+    assertToken(token);
+    return { token };
   }
   if (loopback) return {};
   if (isTerminal) return storedToken(configDir());

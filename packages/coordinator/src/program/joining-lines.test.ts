@@ -20,14 +20,14 @@ const OPEN: Endpoint = {
 const lines = (endpoint: Endpoint, joining: Partial<Joining> = {}) =>
   joiningLines({ endpoint, addresses: ["192.0.2.7"], port: 7078, isTerminal: true, words: [], ...joining });
 
-test("on a terminal, the command for workers is whole", () => {
+test("on a terminal, the command for workers is complete", () => {
   expect(lines(OPEN)).toEqual([
     "  LOCKSTEP_TOKEN=secret pnpm worker --coordinator wss://192.0.2.7:7078 --tls-fingerprint AB:CD",
     "later starts reuse this token; to get a new one, delete /home/ann/.config/lockstep/token",
   ]);
 });
 
-test("elsewhere, no line holds the token, wherever it came from", () => {
+test("off a terminal, no line contains the token, wherever it comes from", () => {
   const options = { ...OPEN, tokenPath: undefined };
   expect(lines(options, { isTerminal: false })).toEqual([
     "  LOCKSTEP_TOKEN=… pnpm worker --coordinator wss://192.0.2.7:7078 --tls-fingerprint AB:CD",
@@ -40,13 +40,13 @@ test("elsewhere, no line holds the token, wherever it came from", () => {
   }
 });
 
-test("a token that is kept is named by its file where it is not printed", () => {
+test("a stored token is named by its file where it is not printed", () => {
   expect(lines(OPEN, { isTerminal: false })[1]).toBe(
     "… is the token in /home/ann/.config/lockstep/token; it is printed only on a terminal",
   );
 });
 
-test("for a model that is made by code, the command names the file, and other machines need their own copy", () => {
+test("for a code model, the command names the file, and other machines need their own copy", () => {
   const codeModel = "/home/ann/my nets/net.ts";
   expect(lines(LOCAL, { codeModel })[0]).toBe(
     "  pnpm worker --coordinator ws://192.0.2.7:7078 --model '/home/ann/my nets/net.ts'",
@@ -57,7 +57,7 @@ test("for a model that is made by code, the command names the file, and other ma
   ]);
 });
 
-test("all addresses are told, and IPv6 stands in brackets", () => {
+test("all addresses are printed, with IPv6 in brackets", () => {
   const [command, others] = lines(OPEN, { addresses: ["train.example.org:443", "192.0.2.7", "fd00::7"] });
   expect(command).toContain("--coordinator wss://train.example.org:443 ");
   expect(others).toBe("other addresses of this machine: 192.0.2.7:7078, [fd00::7]:7078");
@@ -69,7 +69,7 @@ test("without TLS on a network, workers must say that they accept it, and a warn
   expect(warning).toMatch(/^WARNING: without TLS, anyone on the network path can read and change/);
 });
 
-test("on loopback, the command needs no secrets, and how to let others in is told", () => {
+test("on loopback, the command needs no secrets, and a note says how to admit other machines", () => {
   const words = ["--model", "my net.ts", "--workers", "3"];
   expect(lines(LOCAL, { addresses: addressesOf(LOCAL), words })).toEqual([
     "  pnpm worker --coordinator ws://127.0.0.1:7078",
@@ -78,7 +78,7 @@ test("on loopback, the command needs no secrets, and how to let others in is tol
   ]);
 });
 
-test("the names that the user gave come first, then where it listens", () => {
+test("the names from --allow-host come first, then the addresses of the interfaces", () => {
   const named = { ...OPEN, listen: { ...OPEN.listen, host: "192.0.2.7", allowHosts: ["train.example.org"] } };
   expect(addressesOf(named)).toEqual(["train.example.org", "192.0.2.7"]);
 });

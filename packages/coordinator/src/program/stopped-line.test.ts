@@ -15,7 +15,7 @@ function stopped(words: string, { port = 7077, isTerminal = true } = {}): string
   return line.replace("stopped after 7 steps; continue with: ", "");
 }
 
-test("after a stop, the line to paste holds all that was typed and the run's folder does not keep", () => {
+test("the stop line repeats every typed option that the run's folder does not store", () => {
   const kept = "--model net.ts --lr 0.1 --num-epochs 3 --no-test --batch-size-per-worker 8 --out runs/a";
   const others = [
     "--host 0.0.0.0 --port 7078 --tls-cert /c.pem --tls-key /k.pem --allow-host a.example --allow-host b.example:1",
@@ -44,7 +44,7 @@ test("every option of the coordinator is kept in the run's folder, left to the e
   );
 });
 
-test("a token that was given is given again, and printed on a terminal only", () => {
+test("the stop line contains the token only on a terminal", () => {
   expect(stopped("--token secret")).toBe("LOCKSTEP_TOKEN=secret pnpm coordinator --resume runs/a");
   vi.stubEnv("LOCKSTEP_TOKEN", "secret");
   expect(stopped("--workers 3", { isTerminal: false })).toBe(
@@ -52,6 +52,6 @@ test("a token that was given is given again, and printed on a terminal only", ()
   );
 });
 
-test("a port that was free where the usual one was not is asked for: workers that hold the weights look there", () => {
+test("the stop line names a port other than the default, where workers try to reconnect", () => {
   expect(stopped("--workers 3", { port: 7079 })).toBe("pnpm coordinator --resume runs/a --workers 3 --port 7079");
 });

@@ -61,6 +61,6 @@ describe("among unlike devices", () => {
   });
 });
 
-test("of no replicas there is nothing to say", () => {
+test("no replicas have no reference and no faults", () => {
   expect(verdict()).toEqual({ reference: undefined, wrong: [], drifted: [] });
 });

@@ -3,7 +3,7 @@ import { UpdateLog } from "./update-log.ts";
 
 const bytes = (length: number) => Buffer.alloc(length, length);
 
-test("what is told is kept in order, up to the limit", () => {
+test("an update log keeps messages in order, up to its limit", () => {
   const log = new UpdateLog(10);
   for (const length of [3, 0, 7]) log.add(bytes(length));
   expect([log.messages, log.overflowed]).toEqual([[3, 0, 7].map(bytes), false]);

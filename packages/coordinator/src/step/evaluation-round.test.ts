@@ -26,7 +26,7 @@ test("a loss beyond float32 is another's to find; where a second one finds it to
   expect(round.total().lossSum).toBeNaN();
 });
 
-test("while nobody is there, no range is given up", () => {
+test("a range is not settled while there are no workers", () => {
   const round = new EvaluationRound(2, CLASSES, 0);
   round.assign(first);
   round.withdraw(first);

@@ -11,7 +11,7 @@ test("as many slices as fit may be added up, and no more", () => {
   expect(maxSlices(layout, 399)).toBe(0);
 });
 
-test("what is refused is told with its sizes and the options that would help", () => {
+test("a step that exceeds the budget is refused with its sizes and the options that help", () => {
   expect(() => assertSumsFit({ denseElements: 36_113_290 }, 64, 4e9)).toThrow(
     /^Expected at most 4,000 MB of sums, .* got 64 slices of 144 MB of dense gradients; raise --slice-rows, .*--sync factored\.$/,
   );
