@@ -243,7 +243,7 @@ describe("a refusal that every worker will meet", () => {
     const { admission, team, lines } = gathering({ weights: [tensor("kernel", [2, 3])] });
     const ended = waiting(team);
     for (const name of ["a", "b"]) await refusedWith(() => admission.admit(sessionOf({}, { name })), "ERR_STATE_DICT");
-    const message = expect.stringContaining("not those of the model:\n  bias is missing\n");
+    const message = expect.stringContaining("do not match the model:\n  bias is missing\n");
     expect(await ended).toMatchObject({ code: "ERR_STATE_DICT", message });
     expect(lines).toEqual([expect.stringContaining("a cannot take part: ")]); // the run's end tells of the last
     await expect(team.until(() => true)).rejects.toMatchObject({ code: "ERR_STATE_DICT" });

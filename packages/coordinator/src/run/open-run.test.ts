@@ -54,14 +54,14 @@ test("a coordinator says which prefix of --init-from it leaves out", async () =>
   const expected = specStateDict(tiny);
   const { run, lines } = await startFrom(sortedTensors(expected, "module."));
   expect(defined((await run).state).map(({ name }) => name)).toEqual(expected.map(({ name }) => name));
-  expect(lines).toEqual(['every name in the file of weights begins with "module."; it is left out']);
+  expect(lines).toEqual(['every name in the file of weights starts with "module."; this prefix is removed']);
 });
 
 test("a coordinator refuses weights of another model before it listens, and leaves no folder", async () => {
   const { run, out } = await startFrom(sortedTensors(specStateDict(tiny)).slice(1));
   await expect(run).rejects.toMatchObject({
     code: "ERR_STATE_DICT",
-    message: expect.stringContaining("These weights are not those of the model:\n  conv1.0.bias is missing\n"),
+    message: expect.stringContaining("The weights do not match the model:\n  conv1.0.bias is missing\n"),
   });
   expect(existsSync(out)).toBe(false);
 });

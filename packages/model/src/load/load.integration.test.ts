@@ -102,7 +102,7 @@ describe("loadModel", () => {
     };
     expect(await loadModel("./nowhere.ts", { spec: sent })).toMatchObject({ name: "Sent", spec: sent, numClasses: 3 });
     await expect(loadModel("./nowhere.ts", { spec: { ...sent, layers: [] } })).rejects.toThrow(
-      /^\.\/nowhere\.ts is no model spec:\n {2}layers: /,
+      /^\.\/nowhere\.ts is not a model spec:\n {2}layers: /,
     );
   });
 
@@ -135,11 +135,11 @@ describe("loadModel", () => {
     ["with several exports of other names", "export const a = 1, b = 2;", /it exports a, b\. Export/],
     ["that does not parse", "export default {", /loading it failed: /],
     ["whose function fails", "export default () => { throw new Error('no luck'); }", /its function failed: no luck$/],
-    ["whose function gives nothing", "export default () => {};", /is no model spec:\n {2}spec: /],
+    ["whose function gives nothing", "export default () => {};", /is not a model spec:\n {2}spec: /],
     [
       "with a wrong spec",
       `export default ${spec.replace("units: 3", "units: -3")};`,
-      /net-\d+\.mjs is no model spec:\n {2}layers\.1\.units: /,
+      /net-\d+\.mjs is not a model spec:\n {2}layers\.1\.units: /,
     ],
     [
       "whose spec does not fit",

@@ -76,7 +76,7 @@ describe("readModelFile", () => {
     ["that does not parse", "export default {", "ERR_MODEL_MODULE", /loading it failed: /],
     ["that needs what is not there", "import 'no-such-tfjs';", "ERR_MODEL_MODULE", /loading it failed: .*no-such-tfjs/],
     ["with a wrong spec", `export default ${specText.replace("3}", "-3}")};`, "ERR_MODEL_SPEC", /layers\.1\.units: /],
-    ["with something else", "export default 3;", "ERR_MODEL_SPEC", /\.mjs is no model spec:\n {2}spec: /],
+    ["with something else", "export default 3;", "ERR_MODEL_SPEC", /\.mjs is not a model spec:\n {2}spec: /],
   ])("refuses a module %s", async (_, text, code, message) => {
     await expect(readModule(text)).rejects.toThrow(
       expect.objectContaining({ code, message: expect.stringMatching(message) }),

@@ -1,13 +1,13 @@
-/** Builds a `tf.LayersModel` of standard layers from a spec; `tf.loadLayersModel` can load it after a save. */
+/** Builds a `tf.LayersModel` of standard layers from a spec. After a save, `tf.loadLayersModel` can load it. */
 
 import { tf } from "@lockstep/engine";
-import { LockstepError } from "@lockstep/errors";
+import { at, LockstepError } from "@lockstep/errors";
 import { describeModel } from "./describe.ts";
 import { type LayerSpec, layerNames, MAX_PARAMETERS, type ModelSpec } from "./spec.ts";
 
 /**
- * Builds the model with all weights zero: drawing them is `initialWeights`' work. Layers are named as in the spec
- * (see `layerNames`); the caller disposes of the model.
+ * Builds the model with all weights zero; `initialWeights` draws them. Layers have the names of the spec (see
+ * `layerNames`). The caller disposes of the model.
  *
  * @throws LockstepError ERR_MODEL_SPEC that names the layer that does not fit or cannot be expressed
  */
@@ -21,13 +21,14 @@ export function buildModel(spec: ModelSpec): tf.LayersModel {
   const inputs = tf.input({ shape: [...spec.inputShape], name: "images" });
   let outputs = inputs;
   for (const [index, layer] of spec.layers.entries()) {
-    const input = index === 0 ? spec.inputShape : rows[index - 1]!.output;
-    for (const part of tfLayers(layer, names[index]!, input)) outputs = part.apply(outputs) as tf.SymbolicTensor;
+    const input = index === 0 ? spec.inputShape : at(rows, index - 1).output;
+    const tfLayers = tfLayersOf(layer, at(names, index), input);
+    for (const tfLayer of tfLayers) outputs = tfLayer.apply(outputs) as tf.SymbolicTensor;
   }
   return tf.model({ name: spec.name, inputs, outputs });
 }
 
-function tfLayers(layer: LayerSpec, name: string, input: readonly number[]): tf.layers.Layer[] {
+function tfLayersOf(layer: LayerSpec, name: string, input: readonly number[]): tf.layers.Layer[] {
   switch (layer.type) {
     case "conv": {
       const { filters, kernel: kernelSize, stride: strides, activation } = layer;
@@ -75,9 +76,9 @@ interface Window {
 }
 
 /**
- * How TensorFlow.js expresses a symmetric padding. Its "same" gives ceil(i / s) outputs and needs
- * t = (o − 1)·s + k − i cells, floor(t / 2) of them before the image; where that is what the spec asks for, no cell
- * is padded for its own sake. Source: TensorFlow's `tf.nn.convolution`, notes on padding.
+ * Returns how TensorFlow.js can express a symmetric padding. Its mode "same" gives ceil(i / s) outputs and pads
+ * t = (o − 1)·s + k − i cells, floor(t / 2) of them before the image. If that equals the spec's padding, no separate
+ * padding layer is needed. Source: TensorFlow's `tf.nn.convolution`, notes on padding.
  */
 function paddingMode({ kernel, stride, padding = 0 }: Window, input: readonly number[]): "valid" | "same" | "explicit" {
   if (padding === 0) return "valid";

@@ -1,10 +1,10 @@
-/** The shape table of a spec: what each layer puts out, and what it costs. */
+/** Computes the shape table of a spec: each layer's output shape and cost. */
 
-import { LockstepError } from "@lockstep/errors";
+import { at, LockstepError } from "@lockstep/errors";
 import { elementCount } from "@lockstep/formats";
 import { type LayerSpec, layerNames, type ModelSpec } from "./spec.ts";
 
-/** A row describes one layer of a spec: its settings, its output and its cost. */
+/** One layer of a spec: its settings, its output and its cost. */
 export interface LayerRow {
   layer: string;
   /** Shape without the batch: [height, width, channels], or [units] after flatten. */
@@ -14,11 +14,11 @@ export interface LayerRow {
   padding?: number;
   stride?: number;
   parameters: number;
-  /** Multiply-accumulates for one sample; biases, activations and pooling are not counted. */
+  /** Multiply-accumulates for one sample. Biases, activations and pooling are not counted. */
   macs: number;
 }
 
-/** A description holds the shape table of a spec. */
+/** The shape table of a spec. */
 export interface ModelDescription {
   name: string;
   inputShape: readonly [number, number, number];
@@ -29,7 +29,7 @@ export interface ModelDescription {
 }
 
 /**
- * Works out every layer's output with o = floor((i − k + 2p) / s) + 1.
+ * Computes every layer's output with o = floor((i − k + 2p) / s) + 1.
  *
  * @throws LockstepError ERR_MODEL_SPEC that names the layer whose input does not fit it
  */
@@ -37,7 +37,7 @@ export function describeModel(spec: ModelSpec): ModelDescription {
   const names = layerNames(spec);
   let shape: number[] = spec.inputShape;
   const rows = spec.layers.map((layer, index) => {
-    const row = describeLayer(layer, names[index]!, shape, spec.name);
+    const row = describeLayer(layer, at(names, index), shape, spec.name);
     shape = row.output;
     return row;
   });
@@ -59,7 +59,7 @@ function describeLayer(layer: LayerSpec, name: string, input: number[], model: s
       return { layer: name, output: [elementCount(input)], parameters: 0, macs: 0 };
     case "dense": {
       if (input.length > 1) misfit(`expected numbers, got an image of ${input.join("×")}; put flatten before it.`);
-      const macs = input[0]! * layer.units;
+      const macs = at(input, 0) * layer.units;
       return { layer: name, output: [layer.units], parameters: macs + layer.units, macs };
     }
     case "dropout":
@@ -74,8 +74,9 @@ function describeWindow(layer: WindowSpec, input: number[], misfit: Misfit): Omi
   const [height = 0, width = 0, inputChannels = 0] = input;
   const { kernel, stride, padding = 0 } = layer;
   if (input.length === 1) misfit(`expected an image, got ${height} numbers; put it before flatten.`);
-  const [rows, columns] = [height, width].map((length) => Math.floor((length - kernel + 2 * padding) / stride) + 1);
-  if (rows! < 1 || columns! < 1) {
+  const outputSize = (length: number) => Math.floor((length - kernel + 2 * padding) / stride) + 1;
+  const [rows, columns] = [outputSize(height), outputSize(width)];
+  if (rows < 1 || columns < 1) {
     misfit(
       `its kernel of ${kernel}×${kernel} does not fit into its input of ${height}×${width} with padding ${padding}; ` +
         "use a smaller kernel or more padding, pool less before it, or take larger images.",
@@ -84,17 +85,17 @@ function describeWindow(layer: WindowSpec, input: number[], misfit: Misfit): Omi
   const channels = layer.type === "conv" ? layer.filters : inputChannels;
   const weights = layer.type === "conv" ? kernel * kernel * inputChannels * layer.filters : 0;
   return {
-    output: [rows!, columns!, channels],
+    output: [rows, columns, channels],
     channels,
     kernel,
     padding,
     stride,
     parameters: layer.type === "conv" ? weights + layer.filters : 0,
-    macs: rows! * columns! * weights,
+    macs: rows * columns * weights,
   };
 }
 
-/** The description as a text table; every line ends in a newline. MACs are those of one sample. */
+/** Formats the description as a text table, each line with a newline. MACs are those of one sample. */
 export function formatDescription({ name, inputShape, rows, parameters, macs }: ModelDescription): string {
   const number = (value: number | undefined) => value?.toLocaleString("en-US") ?? "";
   const size = (output: readonly number[]) => output.slice(0, output.length === 3 ? 2 : 1).join("×");
@@ -113,8 +114,10 @@ export function formatDescription({ name, inputShape, rows, parameters, macs }: 
     ]),
     ["total", "", "", "", "", "", number(parameters), number(macs)],
   ];
-  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
+  const widths = at(table, 0).map((_, column) => Math.max(...table.map((row) => at(row, column).length)));
   const line = (row: string[]) =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join("  ");
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(at(widths, 0)) : cell.padStart(at(widths, column))))
+      .join("  ");
   return `${name}\n${table.map((row) => line(row).trimEnd()).join("\n")}\n`;
 }

@@ -20,7 +20,7 @@ describe("model specs", () => {
   });
 
   test.each([
-    ["an unknown key", { ...small, size: 1 }, /no model spec:\n {2}spec: .*"size"/],
+    ["an unknown key", { ...small, size: 1 }, /not a model spec:\n {2}spec: .*"size"/],
     ["an unknown key of a layer", { ...small, layers: [{ ...dense, bias: true }] }, /layers\.0: .*"bias"/],
     ["an unknown layer", { ...small, layers: [{ type: "lstm" }] }, /layers\.0\.type: /],
     ["a size below 1", { ...small, layers: [{ ...dense, units: 0 }] }, /layers\.0\.units: .*1/],
@@ -45,7 +45,7 @@ describe("model specs", () => {
     ],
     ["a name that no file can have", { ...small, name: "a/b" }, /name: expected letters/],
     ["no layers", { ...small, layers: [] }, /layers: /],
-    ["something else", 7, /\.\/mine\.ts is no model spec:\n {2}spec: .*docs\/models\.md/s],
+    ["something else", 7, /\.\/mine\.ts is not a model spec:\n {2}spec: .*docs\/models\.md/s],
   ])("are refused for %s", (_, value, message) => {
     expect(() => parseModelSpec(value, "./mine.ts")).toThrow(message);
   });

@@ -1,9 +1,9 @@
-/** Saves models to files, for tests only. */
+/** Saves models to files, for tests. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { tf } from "@lockstep/engine";
 
-/** Writes model.json and weights.bin into a folder, in the form that tfjs itself writes. */
+/** Writes model.json and weights.bin into a folder, as TensorFlow.js does. */
 export async function saveModel(model: tf.LayersModel, folder: string): Promise<void> {
   await model.save(
     tf.io.withSaveHandler(async ({ modelTopology, weightSpecs, weightData }) => {

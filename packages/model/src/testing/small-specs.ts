@@ -1,4 +1,4 @@
-/** Draws small specs for tests, and computes their forward pass as PyTorch defines it, in plain loops. */
+/** Draws small specs for tests, and computes their forward pass in plain loops, as PyTorch defines it. */
 import fc from "fast-check";
 import type { LayerSpec, ModelSpec } from "../spec/spec.ts";
 import { layerNames } from "../spec/spec.ts";
@@ -25,7 +25,7 @@ const denseLayer: fc.Arbitrary<LayerSpec> = fc.oneof(
 
 const last: LayerSpec = { type: "dense", name: "", units: 3 };
 
-/** Specs of up to three image layers, flatten, and up to four more, the last one dense; sizes may turn out not to fit. */
+/** Specs of up to three image layers, a flatten, and up to four more layers, the last one dense. Sizes may not fit. */
 export const specs: fc.Arbitrary<ModelSpec> = fc
   .record({
     inputShape: fc.tuple(whole(3, 9), whole(3, 9), whole(1, 3)),
@@ -46,7 +46,7 @@ interface Plane {
   data: number[];
 }
 
-/** The output of the model for one image [channels, height, width], with weights under PyTorch's names. */
+/** Computes the model's output for one image [channels, height, width], with weights under PyTorch's names. */
 export function torchForward(spec: ModelSpec, weights: StateDict, image: number[]): Plane {
   const names = layerNames(spec);
   const [height, width, channels] = spec.inputShape;
@@ -104,7 +104,7 @@ function pool(x: Plane, layer: WindowSpec): Plane {
   });
 }
 
-/** One number for each output channel and window; `at` is undefined outside of the image. */
+/** Computes one value for each output channel and window. `at` returns undefined outside the image. */
 function overWindows(
   { shape, data }: Plane,
   { kernel, stride, padding = 0 }: WindowSpec,

@@ -1,12 +1,12 @@
-/** A topology as text that is the same in every process that made the same model. */
+/** Converts a topology to text that is the same in every process that builds the same model. */
 import { createHash } from "node:crypto";
 import type { TfjsTopology } from "@lockstep/formats";
 import { generatedKind, type NamedLayer } from "../layers/layer-names.ts";
 
 /**
- * The JSON of a topology's layers and weights, without versions of libraries, where names that TensorFlow.js made up
- * (see `generatedKind`) are numbered in the order in which they stand. Two models of one text have the same layers,
- * connected alike, and the same weights.
+ * Returns the JSON of a topology's layers and weights, without library versions. Names that TensorFlow.js generated (see
+ * `generatedKind`) are numbered in order of appearance. Models with equal texts have the same layers, connections and
+ * weight shapes.
  */
 export function stableTopology({ modelTopology, weights }: TfjsTopology): string {
   const { keras_version: _, backend: __, ...layers } = modelTopology;
@@ -17,18 +17,18 @@ export function stableTopology({ modelTopology, weights }: TfjsTopology): string
     if (!numbers.has(name)) numbers.set(name, numbers.size);
     return `#${numbers.get(name)}`;
   };
-  const stable = (text: string) => text.split("/").map(numbered).join("/"); // a weight's name begins with its layer's
+  const stable = (text: string) => text.split("/").map(numbered).join("/"); // a weight's name starts with its layer's
   return JSON.stringify({ ...layers, weights }, (_, value: unknown) => {
     return typeof value === "string" ? stable(value) : value;
   });
 }
 
-/** SHA-256, in hex, of the text: what a run remembers of its model. */
+/** Returns the SHA-256 of the text, in hex, by which a run identifies its model. */
 export function topologyDigest(topology: TfjsTopology): string {
   return createHash("sha256").update(stableTopology(topology)).digest("hex");
 }
 
-/** The names in a topology that TensorFlow.js made up for layers, and those that it made of them. */
+/** Returns the layer names in a topology that TensorFlow.js generated, and the names derived from them. */
 function generatedNames(topology: unknown): Set<string> {
   const layers = namedLayersIn(topology);
   const own = layers.filter((layer) => generatedKind(layer) !== undefined).map(({ name }) => name);
@@ -37,12 +37,12 @@ function generatedNames(topology: unknown): Set<string> {
   return new Set([...own, ...inputs.map(({ name }) => name), ...derived]);
 }
 
-/** All layers and models in a topology, as `{ class_name, config: { name } }` describes them at any depth. */
+/** Returns all layers and models in a topology: objects `{ class_name, config: { name } }` at any depth. */
 function namedLayersIn(topology: unknown): NamedLayer[] {
   if (typeof topology !== "object" || topology === null) return [];
   const { class_name: className, config } = topology as { class_name?: unknown; config?: Record<string, unknown> };
   const inner = Object.values(topology).flatMap(namedLayersIn);
   const name = config?.["name"];
   if (typeof className !== "string" || typeof name !== "string") return inner;
-  return [{ name, className, isModel: Array.isArray(config!["layers"]) }, ...inner];
+  return [{ name, className, isModel: Array.isArray(config?.["layers"]) }, ...inner];
 }

@@ -1,5 +1,6 @@
-/** Makes the topology that `model.save` writes: everything about a model but the numbers. */
+/** Makes the topology that `model.save` writes: the whole model except for the weights' values. */
 import { tf } from "@lockstep/engine";
+import { at } from "@lockstep/errors";
 import type { TfjsTopology } from "@lockstep/formats";
 import { layersOf } from "../layers/layers.ts";
 import { renameDuplicates } from "../layers/rename-duplicates.ts";
@@ -7,15 +8,15 @@ import { assertAllTrainable } from "../weights/state-dict.ts";
 import type { StateDictName } from "../weights/state-tensors.ts";
 
 /**
- * What `writeTfjsModel` needs besides the weights. No weight is read, so nothing comes back from the device. Each weight
- * has a name of its own: see `renameDuplicates`.
+ * Returns the topology that `writeTfjsModel` needs besides the weights. Reads no weights, so nothing is copied from the
+ * device. Each weight gets a unique name: see `renameDuplicates`.
  *
- * @param names of each of `model.trainableWeights`, from `stateDictNames`
- * @throws LockstepError ERR_MODEL_REFUSED for a model with weights that aren't trained
+ * @param names the name of each of `model.trainableWeights`, from `stateDictNames`
+ * @throws LockstepError ERR_MODEL_REFUSED for a model with weights that are not trained
  */
 export function tfjsTopologyOf(model: tf.LayersModel, names: readonly StateDictName[]): TfjsTopology {
   assertAllTrainable(model);
-  // By way of text, because layers leave undefined fields in their configurations, which JSON has not.
+  // The conversion to text and back removes undefined fields in layer configurations, which JSON does not have.
   const modelTopology = JSON.parse(JSON.stringify(model.toJSON(null, false)));
   const newNames = renameDuplicates(model, modelTopology.config);
   const weightNames = layersOf(model).flatMap((layer) =>
@@ -27,9 +28,9 @@ export function tfjsTopologyOf(model: tf.LayersModel, names: readonly StateDictN
     generatedBy: `TensorFlow.js tfjs-layers v${tf.version_layers}`,
     convertedBy: null,
     weights: model.trainableWeights.map(({ shape }, index) => {
-      const { name, axes } = names[index]!;
+      const { name, axes } = at(names, index);
       return {
-        name: weightNames[index]!,
+        name: at(weightNames, index),
         shape: shape as number[],
         dtype: "float32",
         stateDictName: name,
@@ -39,7 +40,7 @@ export function tfjsTopologyOf(model: tf.LayersModel, names: readonly StateDictN
   };
 }
 
-/** "fc/kernel", with the new name of its layer if it has one. */
+/** Returns a weight's name, such as "fc/kernel", with its layer's new name. */
 function weightName(originalName: string, layer: string, newName = layer): string {
   return originalName.startsWith(`${layer}/`) ? newName + originalName.slice(layer.length) : originalName;
 }

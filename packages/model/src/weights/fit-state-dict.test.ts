@@ -53,7 +53,7 @@ describe("weights for a model", () => {
   test("that do not fit without their prefix either are refused with the prefix and what differs without it", () => {
     const dict = dictOf(names.slice(1), "module.");
     expect(() => fitStateDict(MODEL, dict)).toThrow(
-      'These weights are not those of the model (all their names begin with "module.", which is left out here):\n' +
+      'The weights do not match the model (after removing the prefix "module." of all names):\n' +
         "  conv1.0.weight is missing\n",
     );
     expect(() => fitStateDict(MODEL, dict)).toThrow(expect.objectContaining({ code: "ERR_STATE_DICT" }));
@@ -66,7 +66,7 @@ describe("weights for a model", () => {
 
   test("of quite another model are refused without a word of prefixes", () => {
     const dict = dictOf(["layer1.weight", "layer1.bias"]);
-    expect(() => fitStateDict(MODEL, dict)).toThrow("not those of the model:\n  conv1.0.weight is missing\n");
+    expect(() => fitStateDict(MODEL, dict)).toThrow("do not match the model:\n  conv1.0.weight is missing\n");
   });
 
   test("that are none are refused", () => {

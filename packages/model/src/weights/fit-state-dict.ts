@@ -1,20 +1,20 @@
-/** Puts weights that came from elsewhere into the order of a model, by their names, or says why they do not fit it. */
-import { excerpt, faultLines, LockstepError } from "@lockstep/errors";
+/** Matches the weights of a file to a model by name, or explains why they do not match. */
+import { excerpt, faultLines, LockstepError, present } from "@lockstep/errors";
 import type { ExpectedTensor } from "./state-tensors.ts";
 
 type Shaped = { shape: readonly number[] };
 
-/** Weights in the order of a model, under the model's names. */
+/** Weights in the order of a model, with the model's names. */
 export interface FittedStateDict<Tensor> {
   tensors: Map<string, Tensor>;
-  /** The prefix of each name in the file that is left out: "module.", or nothing. */
+  /** The prefix removed from each name of the file, such as "module."; empty if none. */
   prefix: string;
 }
 
 /**
- * Finds each tensor of the model by its name. Whatever wraps a model in PyTorch puts a prefix before all names
- * (`module.` for DistributedDataParallel, `_orig_mod.` for torch.compile): one that all names share is left out if the
- * weights fit the model without it.
+ * Finds each tensor of the model by name. In PyTorch, a wrapper around a model adds a prefix to all names (`module.` for
+ * DistributedDataParallel, `_orig_mod.` for torch.compile). A prefix that all names share is removed if the weights match
+ * the model without it.
  *
  * @throws LockstepError ERR_STATE_DICT that names each tensor that is missing, unexpected or of another shape
  */
@@ -25,11 +25,14 @@ export function fitStateDict<Tensor extends Shaped>(
   const prefix = prefixOf(expected, dict);
   const named = new Map([...dict].map(([name, tensor]) => [name.slice(prefix.length), tensor]));
   assertSameTensors(expected, named, prefix);
-  return { tensors: new Map(expected.map(({ name }) => [name, named.get(name)!])), prefix };
+  return {
+    tensors: new Map(expected.map(({ name }) => [name, present(named.get(name), `a tensor named ${name}`)])),
+    prefix,
+  };
 }
 
 /**
- * Checks weights that must have the model's own names.
+ * Checks that weights have exactly the model's names and shapes.
  *
  * @throws LockstepError ERR_STATE_DICT that names each tensor that is missing, unexpected or of another shape
  */
@@ -37,12 +40,12 @@ export function assertStateDict(expected: readonly ExpectedTensor[], dict: Reado
   assertSameTensors(expected, dict, "");
 }
 
-/** Returns the line that says which prefix was left out. */
+/** Returns the line that reports the removed prefix. */
 export function prefixLine(prefix: string): string {
-  return `every name in the file of weights begins with "${excerpt(prefix)}"; it is left out`;
+  return `every name in the file of weights starts with "${excerpt(prefix)}"; this prefix is removed`;
 }
 
-/** The shortest prefix of all names without which the most of them are names of the model. */
+/** Returns the shortest shared prefix whose removal leaves the most names of the model. */
 function prefixOf(expected: readonly ExpectedTensor[], dict: ReadonlyMap<string, Shaped>): string {
   const known = new Set(expected.map(({ name }) => name));
   const names = [...dict.keys()];
@@ -51,7 +54,7 @@ function prefixOf(expected: readonly ExpectedTensor[], dict: ReadonlyMap<string,
   return counted.reduce((best, other) => (other.count > best.count ? other : best)).prefix;
 }
 
-/** "", "a." and "a.b." for names that all begin with "a.b.". */
+/** Returns "", "a." and "a.b." for names that all start with "a.b.". */
 function sharedPrefixes([first = "", ...others]: readonly string[]): string[] {
   const segments = first.split(".").slice(0, -1);
   const prefixes = segments.map((_, index) => `${segments.slice(0, index + 1).join(".")}.`);
@@ -74,11 +77,11 @@ function assertSameTensors(
     ...[...dict.keys()].filter((name) => !known.has(name)).map((name) => `${excerpt(name)} is unexpected`),
   ];
   if (faults.length === 0) return;
-  const without = prefix === "" ? "" : ` (all their names begin with "${excerpt(prefix)}", which is left out here)`;
+  const without = prefix === "" ? "" : ` (after removing the prefix "${excerpt(prefix)}" of all names)`;
   throw new LockstepError(
     "ERR_STATE_DICT",
-    `These weights are not those of the model${without}:\n${faultLines(faults)}\n` +
-      "Take weights that were saved from a model with the same layers, classes and channels.",
+    `The weights do not match the model${without}:\n${faultLines(faults)}\n` +
+      "Use weights of a model with the same layers, classes and channels.",
   );
 }
 

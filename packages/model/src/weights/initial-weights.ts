@@ -1,7 +1,7 @@
-/** The weights that training starts from: pure functions of the model, the rule and the seed. */
+/** Draws the weights that training starts from. They are a pure function of the model, the rule and the seed. */
 
 import type { tf } from "@lockstep/engine";
-import { LockstepError } from "@lockstep/errors";
+import { LockstepError, present } from "@lockstep/errors";
 import { elementCount } from "@lockstep/formats";
 import { hasTorchKernel, type Layer } from "../layers/layers.ts";
 import { type PresetWeights, readPresetWeights } from "./preset-weights.ts";
@@ -9,43 +9,43 @@ import { type DrawAt, drawAs, normal, uniformIn } from "./random-initializers.ts
 import { fanInOf, isKernel, isTorchBias } from "./weight-roles.ts";
 import { weightSource } from "./weight-sources.ts";
 
-/** The rule names the distribution that initial weights are drawn from; docs/models.md tells of each. */
+/** The distribution from which initial weights are drawn; docs/models.md describes each. */
 export type Init = "pytorch" | "he" | "paper";
 
-/** The rule for weights where none was asked for. */
+/** The rule if the user chooses none. */
 export const DEFAULT_INIT: Init = "pytorch";
 
-/** Says how initial weights are drawn. */
+/** Options of `initialWeights`. */
 export interface InitOptions {
-  /** @default what the model's module loaded or set stays, and the rest is drawn by DEFAULT_INIT */
+  /** Draws all weights. @default keeps the weights that the model's module set, and draws the rest by DEFAULT_INIT */
   init?: Init | undefined;
   /** Seed, from 0 to 2³² − 1. */
   seed: number;
 }
 
 /**
- * Values for each of `model.trainableWeights`, in that order and in TensorFlow.js' layout. Weight k is drawn from the
- * stream "init" at place [k, 0, 0], so it depends on nothing that was drawn before it, nor on the backend.
+ * Returns the values of `model.trainableWeights`, in that order and in TensorFlow.js' layout. Weight k is drawn from the
+ * stream "init" at place [k, 0, 0], so it depends neither on other draws nor on the backend.
  *
- * - `pytorch`: kernels and biases from U(−1/√fan_in, 1/√fan_in). That is what `nn.Linear` and `nn.Conv2d` do:
+ * - `pytorch`: kernels and biases from U(−1/√fan_in, 1/√fan_in), as in `nn.Linear` and `nn.Conv2d`:
  *   kaiming-uniform with a = √5 has the bound √(6 / ((1 + a²)·fan_in)) = 1/√fan_in.
  * - `he`: kernels from N(0, 2 / fan_in), biases 0. Source: He, Zhang, Ren, Sun, "Delving deep into rectifiers", 2015.
  * - `paper`: kernels from N(0, 0.01²); biases 1 in the 2nd, 4th and 5th convolution and in every Dense layer but the
  *   last, else 0. Source: Krizhevsky, Sutskever, Hinton, 2012, section 5.
  *
- * Kernels are those of the standard layers, and biases those of Dense and Conv layers. Every other weight begins as its
- * layer's initialiser has it (a LayerNormalization's gamma, an Embedding's table, weights of the user's own layers);
- * a random initialiser of TensorFlow.js takes its numbers from the seed.
+ * Kernels are those of the standard layers, and biases those of Dense and Conv layers. Every other weight is set by its
+ * layer's initializer (a LayerNormalization's gamma, an Embedding's table, weights of the user's own layers). A random
+ * initializer of TensorFlow.js draws from the seed.
  *
- * @param own what the model brings along, if a replica has taken the place of its weights since they were read
- * @throws LockstepError ERR_MODEL_REFUSED for a weight whose initialiser nobody can repeat, or that was set to NaN
+ * @param preset the model's preset weights; required if a replica has replaced the model's weights since they were read
+ * @throws LockstepError ERR_MODEL_REFUSED for a weight whose initializer cannot be repeated, or that was set to NaN
  */
 export async function initialWeights(
   model: tf.LayersModel,
   { init, seed }: InitOptions,
-  own?: PresetWeights,
+  preset?: PresetWeights,
 ): Promise<Float32Array[]> {
-  const { written, constant } = own ?? (await readPresetWeights(model));
+  const { written, constant } = preset ?? (await readPresetWeights(model));
   const weights = model.trainableWeights;
   const rule = RULES[init ?? DEFAULT_INIT];
   const facts = { withBiasOne: layersWithBiasOne(weights) };
@@ -67,7 +67,7 @@ interface Rule {
 const RULES: Record<Init, Rule> = {
   pytorch: {
     kernel: (weight, at) => torchUniform(weight, fanInOf(weight), at),
-    bias: (weight, at) => torchUniform(weight, fanInOf(weightSource(weight)!.layer.weights[0]!), at),
+    bias: (weight, at) => torchUniform(weight, fanInOf(kernelBeside(weight)), at),
   },
   he: {
     kernel: (weight, at) => normal(0, Math.sqrt(2 / fanInOf(weight)), shapeOf(weight), at),
@@ -75,11 +75,17 @@ const RULES: Record<Init, Rule> = {
   },
   paper: {
     kernel: (weight, at) => normal(0, 0.01, shapeOf(weight), at),
-    bias: (weight, _, { withBiasOne }) => filled(weight, withBiasOne.has(weightSource(weight)!.layer) ? 1 : 0),
+    bias: (weight, _, { withBiasOne }) => filled(weight, withBiasOne.has(layerOf(weight)) ? 1 : 0),
   },
 };
 
-/** U(−1/√inputs, 1/√inputs) */
+/** Returns the layer that made a weight. */
+const layerOf = (weight: tf.LayerVariable): Layer => present(weightSource(weight), "a layer of the weight").layer;
+
+/** Returns the kernel of the layer that made a bias. */
+const kernelBeside = (bias: tf.LayerVariable): tf.LayerVariable => present(layerOf(bias).weights[0], "a kernel");
+
+/** Draws from U(−1/√inputs, 1/√inputs). */
 function torchUniform(weight: tf.LayerVariable, inputs: number, at: DrawAt): Float32Array {
   const bound = 1 / Math.sqrt(inputs);
   return uniformIn(-bound, bound, shapeOf(weight), at);
@@ -89,16 +95,16 @@ function filled(weight: tf.LayerVariable, value: number): Float32Array {
   return new Float32Array(elementCount(weight.shape)).fill(value);
 }
 
-/** The 2nd, 4th and 5th convolution and all Dense layers but the last. */
+/** Returns the 2nd, 4th and 5th convolution and all Dense layers but the last. */
 function layersWithBiasOne(weights: readonly tf.LayerVariable[]): Set<Layer> {
-  const layers = new Set(weights.filter(isKernel).map((kernel) => weightSource(kernel)!.layer));
+  const layers = new Set(weights.filter(isKernel).map(layerOf));
   const ofKind = (kind: string) =>
     [...layers].filter((layer) => layer.getClassName().startsWith(kind) && hasTorchKernel(layer));
   const convolutions = ofKind("Conv");
   return new Set([...[1, 3, 4].flatMap((index) => convolutions[index] ?? []), ...ofKind("Dense").slice(0, -1)]);
 }
 
-/** Draws a weight as its own initialiser has it, if that is a random one of TensorFlow.js. */
+/** Draws a weight according to its own initializer, if that is a random one of TensorFlow.js. */
 function drawOwn(weight: tf.LayerVariable, at: DrawAt): Float32Array | undefined {
   const source = weightSource(weight);
   return source && drawAs(source.initializer, shapeOf(weight), at);
@@ -111,8 +117,8 @@ function assertFinite(weight: tf.LayerVariable, values: Float32Array): Float32Ar
   if (wrong === undefined) return values;
   throw new LockstepError(
     "ERR_MODEL_REFUSED",
-    `${titleOf(weight)} was given a value that is not finite (${wrong}) by the model's module; ` +
-      "load other weights, or have all weights drawn with --init pytorch.",
+    `${titleOf(weight)} was set to a value that is not finite (${wrong}) by the model's module; ` +
+      "load other weights, or draw all weights with --init pytorch.",
   );
 }
 

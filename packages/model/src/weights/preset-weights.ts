@@ -1,19 +1,19 @@
-/** Weights that the user's module has set. They are read before a replica takes their place. */
+/** Reads the weights that the user's module has set, before a replica replaces them. */
 import { createHash } from "node:crypto";
 import { readBack, type tf } from "@lockstep/engine";
 import { drawsAtRandom } from "./random-initializers.ts";
 import { isKernel, isTorchBias } from "./weight-roles.ts";
 import { type Initializer, isWritten, weightSource } from "./weight-sources.ts";
 
-/** These weights of a model's module are known before training draws any. */
+/** The weights of a model that are known before any are drawn. */
 export interface PresetWeights {
-  /** Values that the model's module loaded or set, by the weight's index in `model.trainableWeights`. */
+  /** Values that the module loaded or set, by the weight's index in `model.trainableWeights`. */
   written: ReadonlyMap<number, Float32Array>;
-  /** Values of deterministic initialisers (`ones`), for weights that no rule of `--init` draws. */
+  /** Values of deterministic initializers (`ones`), for weights that no rule of `--init` draws. */
   constant: ReadonlyMap<number, Float32Array>;
 }
 
-/** Reads them. A weight that is neither drawn by a rule, nor written, nor constant is in none of the maps. */
+/** Reads the preset weights. A weight that is neither written nor constant is in none of the maps. */
 export async function readPresetWeights(model: tf.LayersModel): Promise<PresetWeights> {
   const written = new Map<number, Float32Array>();
   const constant = new Map<number, Float32Array>();
@@ -26,7 +26,7 @@ export async function readPresetWeights(model: tf.LayersModel): Promise<PresetWe
   return { written, constant };
 }
 
-/** Returns what a weight's initialiser gives, if it gives the same twice; without one, equal numbers count. */
+/** Returns the values of a deterministic initializer. Without an initializer, a weight of equal values counts as constant. */
 async function constantOf(weight: tf.LayerVariable): Promise<Float32Array | undefined> {
   const source = weightSource(weight);
   if (source === undefined) {
@@ -46,25 +46,27 @@ async function apply(initializer: Initializer, shape: number[]): Promise<Float32
   return values;
 }
 
-/** The facts that all workers must share, and that the user is told. */
+/** Facts about preset weights, which all workers must share and which the user sees. */
 export interface PresetWeightsFacts {
-  /** Number of weights that the module loaded or set, whether or not the run begins with them. */
+  /** Number of weights that the module loaded or set, whether or not the run starts with them. */
   written: number;
   /** SHA-256, in hex, of the weights that the run takes from the model as they are; "" if it takes none. */
   digest: string;
 }
 
 /**
- * @param options of the run: `init` has written weights drawn anew, and with `initFrom` none of a model's own is taken
- * @returns undefined for a model that brings nothing along
+ * Returns the facts about the preset weights that a run uses.
+ *
+ * @param options the run's options: `init` draws written weights again, and `initFrom` replaces all weights
+ * @returns undefined for a model without preset weights
  */
 export function presetWeightsFacts(
   { written, constant }: PresetWeights,
   { init, initFrom }: { init?: string | undefined; initFrom?: string | undefined },
 ): PresetWeightsFacts | undefined {
-  const taken = initFrom !== undefined ? [] : [...constant, ...(init === undefined ? written : [])];
-  if (taken.length === 0 && written.size === 0) return undefined;
-  return { written: written.size, digest: digestOf(new Map(taken)) };
+  const used = initFrom !== undefined ? [] : [...constant, ...(init === undefined ? written : [])];
+  if (used.length === 0 && written.size === 0) return undefined;
+  return { written: written.size, digest: digestOf(new Map(used)) };
 }
 
 function digestOf(weights: ReadonlyMap<number, Float32Array>): string {

@@ -1,13 +1,14 @@
 /**
- * The random initialisers of TensorFlow.js, with numbers from the seed instead of numbers that nobody can repeat.
- * Distributions and parameters are those of tfjs-layers 4.22, `initializers.ts`; computed in JavaScript, so the same
- * on every backend.
+ * The random initializers of TensorFlow.js, with random numbers from the seed, so that they are reproducible. Distributions
+ * and parameters are those of tfjs-layers 4.22, `initializers.ts`. They are computed in JavaScript, so they are the same on
+ * every backend.
  */
+import { at } from "@lockstep/errors";
 import { elementCount } from "@lockstep/formats";
 import { normals, type Place, uniforms } from "@lockstep/random";
 import type { Initializer } from "./weight-sources.ts";
 
-/** Place of numbers whose initialiser names its own seed: that of no weight of the run. */
+/** The place for initializers with a seed of their own, which no weight of the run uses. */
 const OWN_SEED: Place = [0, 0, 1];
 
 /** The place of a weight's random numbers in the stream "init". */
@@ -27,9 +28,9 @@ const DRAWS: ReadonlyMap<string, Draw> = new Map([
 ]);
 
 /**
- * The values of a weight, if its initialiser is a random one of TensorFlow.js; undefined for any other.
+ * Draws the values of a weight if its initializer is a random one of TensorFlow.js; returns undefined for any other.
  *
- * The initialiser's own seed, if it has one, takes the place of the run's: weights with the same one are equal.
+ * If the initializer has its own seed, that replaces the run's seed, so weights with the same seed are equal.
  */
 export function drawAs(initializer: Initializer, shape: readonly number[], at: DrawAt): Float32Array | undefined {
   const draw = DRAWS.get(initializer.getClassName());
@@ -39,22 +40,22 @@ export function drawAs(initializer: Initializer, shape: readonly number[], at: D
   return draw(config, shape, typeof own === "number" ? { seed: own >>> 0, place: OWN_SEED } : at);
 }
 
-/** Returns whether `drawAs` can draw it. */
+/** Returns whether `drawAs` can draw the values of an initializer. */
 export function drawsAtRandom(initializer: Initializer): boolean {
   return DRAWS.has(initializer.getClassName());
 }
 
-/** U(low, high) */
+/** Draws from U(low, high). */
 export function uniformIn(low: number, high: number, shape: readonly number[], { seed, place }: DrawAt): Float32Array {
   return scaled(uniforms(seed, "init", place, elementCount(shape)), high - low, low);
 }
 
-/** N(mean, deviation²) */
+/** Draws from N(mean, deviation²). */
 export function normal(mean: number, deviation: number, shape: readonly number[], at: DrawAt): Float32Array {
   return scaled(normals(at.seed, "init", at.place, elementCount(shape)), deviation, mean);
 }
 
-/** N(mean, deviation²) without what lies more than two deviations from the mean: the next number takes its place. */
+/** Draws from N(mean, deviation²), skipping numbers more than two deviations from the mean. */
 function truncated(mean: number, deviation: number, shape: readonly number[], { seed, place }: DrawAt): Float32Array {
   const count = elementCount(shape);
   for (let drawn = Math.ceil(count * 1.1) + 64; ; drawn *= 2) {
@@ -63,7 +64,7 @@ function truncated(mean: number, deviation: number, shape: readonly number[], { 
   }
 }
 
-/** Glorot's, He's and LeCun's initialisers are this one. */
+/** Draws for the initializers of Glorot, He and LeCun. */
 function varianceScaling(config: Record<string, unknown>, shape: readonly number[], at: DrawAt): Float32Array {
   const { scale, mode, distribution } = config as { scale: number; mode: string; distribution: string };
   const [fanIn, fanOut] = fansOf(shape);
@@ -74,7 +75,7 @@ function varianceScaling(config: Record<string, unknown>, shape: readonly number
   return uniformIn(-limit, limit, shape, at);
 }
 
-/** Inputs and outputs of a unit as tfjs-layers counts them; of a vector, the root of its length. */
+/** Returns fan-in and fan-out as tfjs-layers counts them. Those of a vector are the square root of its length. */
 function fansOf(shape: readonly number[]): [number, number] {
   if (shape.length < 2 || shape.length > 5) {
     const root = Math.sqrt(elementCount(shape));
@@ -86,14 +87,14 @@ function fansOf(shape: readonly number[]): [number, number] {
 }
 
 /**
- * Columns of a random matrix [rows, columns] made orthonormal, times `gain`; with more columns than rows, its rows.
- * The Gram–Schmidt process leaves the diagonal of R positive, as Q is uniform then (Mezzadri, 2007).
+ * Returns a random matrix [rows, columns] with orthonormal columns, or rows if it is wide, times `gain`. The Gram–Schmidt
+ * process keeps the diagonal of R positive, which makes Q uniform (Mezzadri, 2007).
  */
-function orthogonal({ gain }: Record<string, unknown>, shape: readonly number[], at: DrawAt): Float32Array {
-  const columns = shape.at(-1)!;
+function orthogonal({ gain }: Record<string, unknown>, shape: readonly number[], place: DrawAt): Float32Array {
+  const columns = at(shape, -1);
   const rows = elementCount(shape.slice(0, -1));
   const [length, count] = [Math.max(rows, columns), Math.min(rows, columns)];
-  const drawn = normals(at.seed, "init", at.place, length * count);
+  const drawn = normals(place.seed, "init", place.place, length * count);
   const vectors: Float64Array[] = [];
   for (let k = 0; k < count; k++) {
     vectors.push(orthonormal(Float64Array.from(drawn.subarray(k * length, (k + 1) * length)), vectors));
@@ -101,11 +102,12 @@ function orthogonal({ gain }: Record<string, unknown>, shape: readonly number[],
   const isTall = rows >= columns;
   return Float32Array.from({ length: rows * columns }, (_, i) => {
     const [row, column] = [Math.floor(i / columns), i % columns];
-    return (gain as number) * (isTall ? vectors[column]![row]! : vectors[row]![column]!);
+    return (gain as number) * (isTall ? at(at(vectors, column), row) : at(at(vectors, row), column));
   });
 }
 
-/** `vector` less its parts along the others, at length 1; in place. Done twice, it is orthogonal to rounding. */
+// biome-ignore-start lint/style/noNonNullAssertion: the loops stay inside arrays of equal length, and checks would be slow
+/** Orthogonalizes `vector` to the others in place, twice for accuracy, and returns it with length 1. */
 function orthonormal(vector: Float64Array, others: readonly Float64Array[]): Float64Array {
   for (let round = 0; round < 2; round++) {
     for (const other of others) {
@@ -123,8 +125,9 @@ function dot(a: Float64Array, b: Float64Array): number {
   return sum;
 }
 
-/** factor·x + offset, in place. */
+/** Computes factor·x + offset in place. */
 function scaled(values: Float32Array, factor: number, offset: number): Float32Array {
   for (let i = 0; i < values.length; i++) values[i] = values[i]! * factor + offset;
   return values;
 }
+// biome-ignore-end lint/style/noNonNullAssertion: see above

@@ -1,21 +1,22 @@
-/** The state dict of a spec, worked out without TensorFlow.js: what a coordinator knows of weights before workers come. */
+/** Computes the names and shapes of a spec's state dict without TensorFlow.js, for a coordinator without workers. */
 
+import { at } from "@lockstep/errors";
 import { describeModel } from "../spec/describe.ts";
 import { layerNames, type ModelSpec } from "../spec/spec.ts";
 import type { ExpectedTensor } from "./state-tensors.ts";
 
 /**
- * Returns name and PyTorch shape of each weight, in the model's order: what `stateDictNames` says of the built model.
+ * Returns the name and PyTorch shape of each weight in the model's order, as `stateDictNames` does for the built model.
  *
- * @throws LockstepError ERR_MODEL_SPEC that names the layer whose input does not fit it
+ * @throws LockstepError ERR_MODEL_SPEC that names the layer whose input does not fit
  */
 export function specStateDict(spec: ModelSpec): ExpectedTensor[] {
   const { rows } = describeModel(spec);
   const modules = sequentialIndexes(spec);
   return spec.layers.flatMap((layer, index): ExpectedTensor[] => {
     if (layer.type !== "conv" && layer.type !== "dense") return [];
-    const inputs = (index === 0 ? spec.inputShape : rows[index - 1]!.output).at(-1)!;
-    const outputs = rows[index]!.output.at(-1)!;
+    const inputs = at(index === 0 ? spec.inputShape : at(rows, index - 1).output, -1);
+    const outputs = at(at(rows, index).output, -1);
     const window = layer.type === "conv" ? [layer.kernel, layer.kernel] : [];
     const path = `${layer.name}.${modules.get(layer.name)}`;
     return [
@@ -25,13 +26,13 @@ export function specStateDict(spec: ModelSpec): ExpectedTensor[] {
   });
 }
 
-/** Returns the index of each conv and dense layer in its nn.Sequential: after a Flatten 1, else 0. */
+/** Returns the index of each conv and dense layer in its nn.Sequential: 1 after a Flatten, otherwise 0. */
 export function sequentialIndexes(spec: ModelSpec): Map<string, number> {
   const names = layerNames(spec);
   return new Map(
     spec.layers.flatMap(({ type }, index): [string, number][] => {
-      if (type === "conv") return [[names[index]!, 0]];
-      return type === "dense" ? [[names[index]!, spec.layers[index - 1]?.type === "flatten" ? 1 : 0]] : [];
+      if (type === "conv") return [[at(names, index), 0]];
+      return type === "dense" ? [[at(names, index), spec.layers[index - 1]?.type === "flatten" ? 1 : 0]] : [];
     }),
   );
 }

@@ -76,7 +76,7 @@ describe("state dict", () => {
     dict.delete("fc1.1.bias");
     dict.set("fc9.0.weight", { shape: [1], data: new Float32Array(1) });
     expect(() => fromStateDict(names, dict)).toThrow(
-      "These weights are not those of the model:\n" +
+      "The weights do not match the model:\n" +
         "  fc1.1.bias is missing\n  fc2.0.bias has the shape [10], expected [3]\n  fc9.0.weight is unexpected\n",
     );
   });

@@ -1,18 +1,18 @@
-/** A model's weights as PyTorch has them: their names, shapes and values. */
+/** A model's weights in PyTorch's form: names, shapes and values. */
 import type { KernelAxes } from "@lockstep/formats";
 
-/** One trainable weight as PyTorch has it. */
+/** One trainable weight in PyTorch's form. */
 export interface StateDictName {
   name: string;
   torchShape: number[];
-  /** Absent where both layouts are the same. */
+  /** The axes to reverse; absent if both layouts are the same. */
   axes?: KernelAxes;
 }
 
-/** The name of a model's weight, and its shape in PyTorch's layout. */
+/** The name of a weight, and its shape in PyTorch's layout. */
 export type ExpectedTensor = Pick<StateDictName, "name" | "torchShape">;
 
-/** A tensor of a state dict has its elements in row-major order, in PyTorch's layout. */
+/** A tensor of a state dict: row-major, in PyTorch's layout. */
 export interface StateTensor {
   shape: number[];
   data: Float32Array;

@@ -1,11 +1,11 @@
-/** Finds the weights of a model that presume an order of numbers that PyTorch does not have by itself. */
+/** Finds the layers whose weights depend on TensorFlow.js' order of an image's values, which PyTorch does not have. */
 import type { tf } from "@lockstep/engine";
 import { channelAxis, flattenedRows, keepsOrder } from "../layers/flattened-rows.ts";
 import { graphOf, type Value } from "../layers/graph.ts";
 
 /**
- * Returns the names of the layers that are given an image's numbers in TensorFlow.js' order (row, column, channel), be it
- * by Flatten or by Reshape. A Dense layer after Flatten is none of them: the state dict has its columns in PyTorch's
+ * Returns the names of the layers whose input is an image flattened by Flatten or Reshape in TensorFlow.js' order (row,
+ * column, channel). A Dense layer after Flatten is not among them, because the state dict has its columns in PyTorch's
  * order.
  */
 export function layersInTfOrder(model: tf.LayersModel): string[] {
@@ -23,7 +23,7 @@ function isFlattened(value: Value): boolean {
   return axes !== undefined && !axes.includes(1); // with one element on an axis, nothing moves
 }
 
-/** Returns whether a Reshape made the value of an image with its channels last. */
+/** Returns whether the value is a channels-last image that was reshaped. */
 function isReshaped({ source }: Value): boolean {
   const [input] = source.inputs;
   if (input === undefined) return false;

@@ -1,35 +1,35 @@
 /**
- * The origins of weights: which layer made each, in which role and with which initialiser, and whether
- * it was written afterwards.
+ * Records the source of each weight: the layer that made it, its role and its initializer, and whether it was written
+ * afterwards.
  *
- * TensorFlow.js forgets the initialiser of a weight. So `addWeight`, through which every layer makes its weights, is
- * wrapped as soon as this module is loaded, which is before any model is.
+ * TensorFlow.js does not keep a weight's initializer. So loading this module, which happens before any model is loaded,
+ * wraps `addWeight`, through which every layer makes its weights.
  */
 import { tf } from "@lockstep/engine";
 import type { Layer } from "../layers/layers.ts";
 
-/** An initialiser of TensorFlow.js, or one of the user's. */
+/** An initializer of TensorFlow.js or of the user. */
 export interface Initializer {
   apply(shape: number[], dtype?: tf.DataType): tf.Tensor;
   getClassName(): string;
   getConfig(): Record<string, unknown>;
 }
 
-/** The origin of a weight says which layer made it, and how. */
+/** The layer that made a weight, its role there, and its initializer. */
 export interface WeightSource {
   /** The layer that made the weight: the cell of a recurrent layer, or the layer inside a wrapper. */
   layer: Layer;
-  /** The layer's name for it: kernel, bias, gamma, … */
+  /** The layer's name for the weight: kernel, bias, gamma, … */
   role: string;
   initializer: Initializer;
 }
 
 interface RecordedSource extends WeightSource {
-  /** The tensor with the values that the layer made. Writing a weight gives it another tensor. */
+  /** The tensor with the initial values. Writing a weight replaces its tensor. */
   dataId: object;
 }
 
-/** The protected members of TensorFlow.js that are needed here. */
+/** The protected members of TensorFlow.js that this module uses. */
 interface OpenVariable {
   val: tf.Variable;
 }
@@ -52,14 +52,14 @@ prototype.addWeight = function (name, shape, dtype, initializer, ...more) {
   return weight;
 };
 
-/** Undefined for a weight that its layer made without `addWeight`. */
+/** Returns the source of a weight; undefined if its layer made it without `addWeight`. */
 export function weightSource(weight: tf.LayerVariable): WeightSource | undefined {
   return recordedSources.get(weight);
 }
 
 /**
- * Whether something has written the weight since its layer made it: `setWeights`, `tf.loadLayersModel`, the layer's
- * option `weights`, `assign`, or an optimizer. To be asked before a replica takes the place of the weight.
+ * Returns whether the weight was written after its layer made it: by `setWeights`, `tf.loadLayersModel`, the layer's option
+ * `weights`, `assign` or an optimizer. Call it before a replica replaces the weight.
  */
 export function isWritten(weight: tf.LayerVariable): boolean {
   const recorded = recordedSources.get(weight);
