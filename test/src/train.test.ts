@@ -326,7 +326,7 @@ describe("invalid input", () => {
     [["train", "--model", "vgg"], 'ERR_MODEL_NAME: Unknown model "vgg".'],
     [
       ["train", "--dataset", "shapes", "--num-classes", "5"],
-      "ERR_MODEL_DATA: Expected a model with 10 outputs, as shapes has, but alexnet-cifar10 has 5; give --num-classes 10, or change the model.",
+      "ERR_MODEL_DATA: Expected a model with 10 outputs, as shapes has, but alexnet-cifar10 has 5. Pass --num-classes 10, or change the model.",
     ],
     [["train", "--data-dir", "/nowhere"], "/nowhere"],
     [["evaluate"], "required option '--run <dir>' not specified"],

@@ -1,4 +1,4 @@
-/** Does what the command line says: `pnpm train …` and the others. */
+/** Parses the command line and runs its command: `pnpm train …` and the others. */
 
 import { tidyArguments } from "@lockstep/config";
 import { logFormatOf, reportFailure, tuneGarbageCollection } from "@lockstep/run";

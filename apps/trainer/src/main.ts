@@ -1,4 +1,4 @@
-/** The program: `pnpm train …` and the others of package.json start here. */
+/** Entry point of `pnpm train …` and the other commands in package.json. */
 import { startProgram } from "@lockstep/run/start";
 
 await startProgram(() => import("./command.ts"));

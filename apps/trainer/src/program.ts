@@ -1,7 +1,7 @@
-/** The trainer's program: each command's work is loaded when it is called, so that `--help` answers at once. */
+/** The trainer's program. The code of each command is loaded when it is called, so that `--help` is instant. */
 import { trainerProgram } from "@lockstep/config/programs/trainer";
 
-/** Makes the program with all its commands, ready to parse a command line. */
+/** Makes the program with the implementations of its commands. */
 export function makeProgram() {
   return trainerProgram({
     train: async (options, unsavedFlags) => (await import("./commands/train.ts")).train(options, unsavedFlags),

@@ -1,4 +1,4 @@
-/** The options of runs and machines on command lines, made from the table in options.ts. */
+/** The options that several commands share: those of a run, from the table in options.ts, and those of the machine. */
 
 import {
   type Command,
@@ -15,8 +15,8 @@ import { type OptionName, runOptions } from "./options.ts";
 export type OptionsOf<Program extends CommandUnknownOpts> = ReturnType<Program["opts"]>;
 
 /**
- * Returns the arguments as commander is to see them: without the "--" that npm's habit puts after the command;
- * `--batch_size` as `--batch-size`; and `--gpu` with an index only where digits follow, so that it eats no file name.
+ * Normalizes command-line arguments for commander: removes the "--" that npm puts after the command, writes
+ * `--batch_size` as `--batch-size`, and lets `--gpu` take an index only where digits follow, never a file name.
  */
 export function tidyArguments(argv: readonly string[]): string[] {
   const [command, ...rest] = argv;
@@ -41,16 +41,16 @@ export function addRunOptions<Program extends CommandUnknownOpts>(command: Progr
   return command;
 }
 
-/** Picks the options that say where to compute from a command's parsed options. */
+/** Returns the machine options among a command's parsed options. */
 export function machineOptions({ backend, gpu, threads }: MachineOptions): MachineOptions {
   return { ...(backend && { backend }), ...(gpu !== undefined && { gpu }), ...(threads !== undefined && { threads }) };
 }
 
 /**
- * Returns the options that say where a resumed run computes: the given ones, then the saved ones. A demand for one kind
- * of device takes the place of a saved demand for another kind.
+ * Returns the machine options of a resumed run: explicit options override saved ones. An explicit choice of device
+ * replaces the saved choice as a whole.
  *
- * @param threadsToKeep the threads that keep the run's bits, if neither the user nor the folder names any
+ * @param threadsToKeep number of threads that keeps the run's bits, used if neither the user nor the folder sets one
  */
 export function resumedMachine(
   saved: MachineOptions,
@@ -61,7 +61,7 @@ export function resumedMachine(
   return machineOptions({ ...device, ...explicit, threads: explicit.threads ?? saved.threads ?? threadsToKeep });
 }
 
-/** Picks the run options that were given from a command's parsed options. */
+/** Returns the run options that the user has set, among a command's parsed options. */
 export function explicitRunOptions(options: Record<string, unknown>): ExplicitOptions {
   const explicit: ExplicitOptions = {};
   for (const name of Object.keys(runOptions) as OptionName[]) {
@@ -76,7 +76,7 @@ export function addLogOption<Args extends unknown[], Options extends OptionValue
   command: Command<Args, Options, Globals>,
 ) {
   return command.addOption(
-    new Option("--log <format>", "lines for people (text), or for programs: one JSON object a line (json)")
+    new Option("--log <format>", "log format: text, or json (one JSON object per line)")
       .choices(["text", "json"])
       .default("text"),
   );
@@ -87,51 +87,51 @@ export function addMachineOptions<Args extends unknown[], Options extends Option
   command: Command<Args, Options, Globals>,
 ) {
   return command
-    .addOption(new Option("--backend <name>", "force a backend").choices(["native", "webgpu", "wasm", "cpu"]))
+    .addOption(new Option("--backend <name>", "use this backend").choices(["native", "webgpu", "wasm", "cpu"]))
     .addOption(
-      new Option("--gpu [index]", "demand a GPU").argParser((text) => (text === ANY_GPU ? true : wholeNumber(text))),
+      new Option("--gpu [index]", "require a GPU").argParser((text) => (text === ANY_GPU ? true : wholeNumber(text))),
     )
     .addOption(
       new Option(
         "--threads <n>",
-        "threads for computing (default: all cores, or as many as the CPU quota pays for)",
+        "threads to compute with (default: all cores, or as many as the CPU quota allows)",
       ).argParser(positiveNumber),
     );
 }
 
-/** Adds the options by which the batch follows the number of workers. */
+/** Adds the options that scale the global batch with the number of workers. */
 export function addScalingOptions<Args extends unknown[], Options extends OptionValues, Globals extends OptionValues>(
   command: Command<Args, Options, Globals>,
 ) {
   return command
     .addOption(
-      new Option("--batch-size-per-worker <samples>", "let the global batch be this times the workers").argParser(
+      new Option("--batch-size-per-worker <samples>", "global batch = this × number of workers").argParser(
         positiveNumber,
       ),
     )
     .addOption(
-      new Option("--lr-scaling <how>", "with --batch-size-per-worker: linear multiplies --lr by the workers")
+      new Option("--lr-scaling <how>", "with --batch-size-per-worker: linear multiplies --lr by the number of workers")
         .choices(["none", "linear"])
         .default("none"),
     );
 }
 
-/** Node's timers wait for 1 ms instead of longer than this. */
+/** Longest delay of Node's timers; a longer one becomes 1 ms. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Reads an option's whole number, 0 among them. */
+/** Parses an option's whole number, including 0. */
 export const wholeNumber = wholeNumberOf("a whole number", 0);
 
-/** Reads an option's whole number of at least 1. */
+/** Parses an option's whole number of at least 1. */
 export const positiveNumber = wholeNumberOf("a whole number of at least 1", 1);
 
-/** Reads an option's port; 0 lets the system choose. */
+/** Parses an option's port; 0 lets the system choose. */
 export const portNumber = wholeNumberOf("a port from 0 to 65535", 0, 65_535);
 
-/** Reads an option's time in ms, for which a timer waits. */
+/** Parses an option's duration of a timer, in ms. */
 export const timerMs = wholeNumberOf(`a whole number from 1 to ${MAX_TIMER_MS}`, 1, MAX_TIMER_MS);
 
-/** Makes the parser of an option whose value is a whole number within bounds. */
+/** Returns a parser for an option whose value is a whole number from `min` to `max`. */
 export function wholeNumberOf(expected: string, min: number, max: number = Number.MAX_SAFE_INTEGER) {
   return (text: string): number => {
     const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;

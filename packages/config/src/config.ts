@@ -1,22 +1,22 @@
-/** The configuration of a run: one typed object, printed at the start and kept in the run's folder. */
+/** The configuration of a run: one typed object, printed at the start and saved in the run's folder. */
 import { resolve } from "node:path";
 import { excerpt, excerptOf, LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import { type OptionName, runOptions } from "./options.ts";
 import { isPath } from "./user-paths.ts";
 
-/** Everything that decides what a run computes. Which machine computes it is not part of it. */
+/** Everything that determines what a run computes, but not which machine computes it. */
 export type RunConfig = { [Name in OptionName]: z.infer<(typeof runOptions)[Name]["schema"]> };
 
-/** The options as the user gave them: text from the command line, or values from a file. */
+/** Options that the user has set: text from the command line, or values from a file. */
 export type ExplicitOptions = Partial<Record<OptionName, unknown>>;
 
 const names = Object.keys(runOptions) as OptionName[];
 
 /**
- * Makes the full configuration: defaults, then what was given.
+ * Returns the full configuration: defaults overridden by explicit options.
  *
- * @throws LockstepError that names the option, what was expected and what came
+ * @throws LockstepError ERR_OPTION that names the option, the expected value and the actual one
  */
 export function makeConfig(explicit: ExplicitOptions): RunConfig {
   const unknown = Object.keys(explicit).find((name) => !(name in runOptions));
@@ -38,14 +38,16 @@ export function makeConfig(explicit: ExplicitOptions): RunConfig {
 }
 
 /**
- * Makes the configuration of a resumed run: the saved one, changed only where a change keeps the training what it was.
+ * Returns the configuration of a resumed run: the saved one, overridden by explicit options that may change on resume.
+ *
+ * @throws LockstepError ERR_OPTION for an option that may not change
  */
 export function resumeConfig(saved: RunConfig, explicit: ExplicitOptions): RunConfig {
   for (const name of names) {
     if (explicit[name] === undefined || ("changeable" in runOptions[name] && runOptions[name].changeable)) continue;
     throw new LockstepError(
       "ERR_OPTION",
-      `${flagOf(name)} cannot change on --resume: the run continues with ${JSON.stringify(saved[name]) ?? "what it had without it"}. Leave it out, or start a new run with --init-from.`,
+      `${flagOf(name)} cannot change on --resume: the run continues with ${JSON.stringify(saved[name]) ?? "its default"}. Leave it out, or start a new run with --init-from.`,
     );
   }
   if (explicit.numEpochs !== undefined && saved.lrSchedule !== "constant") {
@@ -60,7 +62,7 @@ export function resumeConfig(saved: RunConfig, explicit: ExplicitOptions): RunCo
   });
 }
 
-/** Makes the paths of a configuration absolute, so that they hold wherever the run is continued from. */
+/** Makes the paths of a configuration absolute, so that the run can be resumed from any folder. */
 export function withAbsolutePaths(config: RunConfig): RunConfig {
   return {
     ...config,

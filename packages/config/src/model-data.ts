@@ -1,15 +1,15 @@
-/** Checks that a model takes the images of a data set and tells all of its classes apart. */
+/** Checks that a model accepts the images of a data set and has an output for each of its classes. */
 
 import { LockstepError } from "@lockstep/errors";
 import type { RunConfig } from "./config.ts";
 
-/** The facts of a data set that a model must fit. */
+/** Properties of a data set that a model must match. */
 interface DataFacts {
   classes: readonly string[];
   channels: number;
 }
 
-/** Returns what a model is made for where the options say nothing: all classes and channels of the data set. */
+/** Returns the sizes to build a model with: those of the options, else those of the data set. */
 export function modelSizes(
   { numClasses, inputChannels }: RunConfig,
   { classes, channels }: DataFacts,
@@ -36,6 +36,6 @@ export function assertModelFitsData(
 function refuse({ model, dataset }: RunConfig, what: string, option: string, expected: number, got: number): never {
   throw new LockstepError(
     "ERR_MODEL_DATA",
-    `Expected a model with ${expected} ${what}, as ${dataset} has, but ${model} has ${got}; give ${option} ${expected}, or change the model.`,
+    `Expected a model with ${expected} ${what}, as ${dataset} has, but ${model} has ${got}. Pass ${option} ${expected}, or change the model.`,
   );
 }

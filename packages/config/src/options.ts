@@ -1,19 +1,19 @@
 /**
- * The options of a run, each defined once: its flag, its help, its default, and what a value must be. The command
- * line, its help, the checks and `config.json` are all made from this table.
+ * The options of a run, each defined once: its flag, help text, default and schema. The command line, its help, the
+ * validation and `config.json` are all derived from this table.
  */
 import { z } from "zod";
 
-/** One option: how it is written on the command line and what may stand there. */
+/** One option: its syntax on the command line, and the values that it accepts. */
 export interface RunOption<Value> {
-  /** As commander writes it: `--lr <number>`; `--no-shuffle` for a switch that is on by default. */
+  /** Commander's syntax: `--lr <number>`; `--no-shuffle` for a switch that is on by default. */
   flags: string;
   help: string;
   /** Completes the sentence "Expected --lr to be …". */
   expected: string;
   schema: z.ZodType<Value>;
   default: Value;
-  /** May be given together with --resume. */
+  /** True if the option may be combined with --resume. */
   changeable?: boolean;
 }
 
@@ -33,21 +33,21 @@ function option<Value>(definition: RunOption<Value>): RunOption<Value> {
 export const runOptions = {
   model: option({
     flags: "--model <name|path>",
-    help: "alexnet-cifar10, alexnet, or the path of a module of yours (docs/models.md)",
+    help: "alexnet-cifar10, alexnet, or the path of your own module (docs/models.md)",
     expected: "the name of a model or the path of a module",
     schema: z.string().min(1),
     default: "alexnet-cifar10",
   }),
   dataset: option({
     flags: "--dataset <name>",
-    help: "cifar10, or shapes (drawn, needs no files)",
+    help: "cifar10, or shapes (generated, needs no files)",
     expected: "cifar10 or shapes",
     schema: z.enum(["cifar10", "shapes"]),
     default: "cifar10" as const,
   }),
   dataDir: option({
     flags: "--data-dir <dir>",
-    help: "where the data set's files are; without it they are downloaded into the cache",
+    help: "folder of the data set's files; without it they are downloaded into the cache",
     expected: "a folder",
     schema: optional(z.string().min(1)),
     default: undefined,
@@ -69,14 +69,14 @@ export const runOptions = {
   }),
   init: option({
     flags: "--init <rule>",
-    help: "initial weights: pytorch (kaiming-uniform, a = √5), he, or paper (the AlexNet paper's) (default: the module's own weights if it set any, else pytorch)",
+    help: "initial weights: pytorch (kaiming-uniform, a = √5), he, or paper (as in the AlexNet paper) (default: the module's own weights if it sets any, else pytorch)",
     expected: "pytorch, he or paper",
     schema: optional(z.enum(["pytorch", "he", "paper"])),
     default: undefined,
   }),
   initFrom: option({
     flags: "--init-from <file>",
-    help: "take the initial weights from a .safetensors file",
+    help: "load the initial weights from a .safetensors file",
     expected: "the path of a .safetensors file",
     schema: optional(z.string().min(1)),
     default: undefined,
@@ -104,7 +104,7 @@ export const runOptions = {
   }),
   lrSchedule: option({
     flags: "--lr-schedule <name>",
-    help: "over the steps of --num-epochs: constant; step (a tenth after half of them, a hundredth after three quarters); cosine (to 0)",
+    help: "schedule over all steps of --num-epochs: constant; step (lr/10 after half of them, lr/100 after three quarters); cosine (down to 0)",
     expected: "constant, step or cosine",
     schema: z.enum(["constant", "step", "cosine"]),
     default: "constant" as const,
@@ -118,14 +118,14 @@ export const runOptions = {
   }),
   batchSize: option({
     flags: "--batch-size <samples>",
-    help: "samples of the global batch of a step",
+    help: "samples per global batch",
     expected: "a whole number of at least 1",
     schema: wholeNumber(1),
     default: 32,
   }),
   numEpochs: option({
     flags: "--num-epochs <epochs>",
-    help: "how often each training sample is seen",
+    help: "passes over the training set",
     expected: "a whole number of at least 1",
     schema: wholeNumber(1),
     default: 20,
@@ -133,14 +133,14 @@ export const runOptions = {
   }),
   seed: option({
     flags: "--seed <n>",
-    help: "of everything random: split, order, initial weights, dropout, augmentation",
+    help: "seed of everything random: split, order, initial weights, dropout, augmentation",
     expected: "a whole number from 0 to 4294967295",
     schema: wholeNumber(0, 2 ** 32 - 1),
     default: 0,
   }),
   dropout: option({
     flags: "--dropout <rate>",
-    help: "share of units that each dropout layer drops (default: the model's own, 0.5 in AlexNet)",
+    help: "fraction of units that each dropout layer drops (default: the model's own rate, 0.5 in AlexNet)",
     expected: "a number from 0 to below 1",
     schema: optional(number(z.number().min(0).lt(1))),
     default: undefined,
@@ -154,28 +154,28 @@ export const runOptions = {
   }),
   augment: option({
     flags: "--augment <how>",
-    help: "none, or flip-crop (mirrored at random, cropped at random after padding by 4 pixels)",
+    help: "none, or flip-crop (random horizontal flip, random crop after padding by 4 pixels)",
     expected: "none or flip-crop",
     schema: z.enum(["none", "flip-crop"]),
     default: "none" as const,
   }),
   trainFraction: option({
     flags: "--train-fraction <share>",
-    help: "share of the training set to train on; the rest validates",
+    help: "fraction of the training set to train on; the rest is the validation set",
     expected: "a number above 0, up to 1",
     schema: number(z.number().gt(0).max(1)),
     default: 0.8,
   }),
   shuffle: option({
     flags: "--no-shuffle",
-    help: "train in the order of the split instead of a new order each epoch",
+    help: "keep the order of the split instead of shuffling each epoch",
     expected: "true or false",
     schema: z.boolean(),
     default: true,
   }),
   test: option({
     flags: "--no-test",
-    help: "leave out the test at the end",
+    help: "skip the test at the end",
     expected: "true or false",
     schema: z.boolean(),
     default: true,
@@ -183,21 +183,21 @@ export const runOptions = {
   }),
   sliceRows: option({
     flags: "--slice-rows <samples>",
-    help: "cut each batch into slices of this many samples, whatever computes them: then any number of workers gives the same bits",
+    help: "cut each batch into slices of exactly this many samples: any number of workers then gives the same bits",
     expected: "a whole number of at least 1",
     schema: optional(wholeNumber(1)),
     default: undefined,
   }),
   sync: option({
     flags: "--sync <form>",
-    help: "how gradients travel between machines: dense, factored (fully connected layers as exact factors), or auto",
+    help: "gradients between machines: dense, factored (fully connected layers as exact factors), or auto",
     expected: "auto, dense or factored",
     schema: z.enum(["auto", "dense", "factored"]),
     default: "auto" as const,
   }),
   wire: option({
     flags: "--wire <type>",
-    help: "numbers between machines: fp32, or bf16 (half the bytes, lossy)",
+    help: "number format between machines: fp32, or bf16 (half the bytes, lossy)",
     expected: "fp32 or bf16",
     schema: z.enum(["fp32", "bf16"]),
     default: "fp32" as const,
@@ -212,7 +212,7 @@ export const runOptions = {
   }),
   maxRows: option({
     flags: "--max-rows <samples>",
-    help: "compute a slice in parts of this many samples, to save memory",
+    help: "compute each slice in micro-batches of this many samples, to save memory",
     expected: "a whole number of at least 1",
     schema: optional(wholeNumber(1)),
     default: undefined,
@@ -220,7 +220,7 @@ export const runOptions = {
   }),
   checkpointEvery: option({
     flags: "--checkpoint-every <epoch|steps>",
-    help: "besides the end of each epoch: epoch (nothing more), or every so many steps",
+    help: "checkpoint at the end of each epoch (epoch), or also every this many steps",
     expected: "epoch, or a whole number of steps of at least 1",
     schema: z.union([z.literal("epoch"), wholeNumber(1)]) as z.ZodType<"epoch" | number>,
     default: "epoch" as "epoch" | number,
@@ -228,7 +228,7 @@ export const runOptions = {
   }),
   keep: option({
     flags: "--keep <checkpoints>",
-    help: "how many checkpoints to keep, besides the best",
+    help: "number of checkpoints to keep, besides the best",
     expected: "a whole number of at least 1",
     schema: wholeNumber(1),
     default: 2,
@@ -236,7 +236,7 @@ export const runOptions = {
   }),
   allowSoftmax: option({
     flags: "--allow-softmax",
-    help: "accept a model that ends in softmax, although the loss contains one (docs/models.md)",
+    help: "accept a model that ends in softmax, although the loss applies softmax itself (docs/models.md)",
     expected: "true or false",
     schema: z.boolean(),
     default: false,

@@ -1,8 +1,8 @@
-/** Gathers what was typed on a command line, for a line that starts the program again. */
+/** Builds the command that resumes a run with the same flags. */
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 
 /**
- * Returns the words that give the options which were typed, in the order of the program's own.
+ * Returns the flags and values that were set on the command line, in the order in which the program defines them.
  *
  * @param except names of options to leave out, as in the parsed options
  */
@@ -18,12 +18,12 @@ export function explicitFlags(command: CommandUnknownOpts, except: readonly stri
   });
 }
 
-/** Returns the line that goes on with the run in a folder. @param options words for what the folder does not keep */
+/** Returns the command that resumes the run in a folder. @param options flags that the folder does not save */
 export function resumeLine(program: string, dir: string, options: readonly string[]): string {
   return [program, ...["--resume", dir, ...options].map(shellWord)].join(" ");
 }
 
-/** Returns a word as a POSIX shell takes it. */
+/** Returns a word quoted for a POSIX shell. */
 export function shellWord(word: string): string {
   return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }

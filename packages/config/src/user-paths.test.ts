@@ -21,7 +21,11 @@ describe("paths on the command line", () => {
   test("are relative to where the user is; what is no path stays", () => {
     const words = ["a.png", "--out", "x/", "--run", "../r", "/s", "--model", "alexnet", "--name", "n", "--json"];
     expect(parse("/home/ann", "a.png", "/b.png", ...words.slice(1))).toEqual({
-      ...{ out: "/home/ann/x/", run: ["/home/r", "/s"], model: "alexnet", name: "n", json: true },
+      out: "/home/ann/x/",
+      run: ["/home/r", "/s"],
+      model: "alexnet",
+      name: "n",
+      json: true,
       images: ["/home/ann/a.png", "/b.png"],
     });
     expect(parse("/home/ann", "--model", "net.ts", "--out", "")).toMatchObject({ model: "/home/ann/net.ts", out: "" });

@@ -1,25 +1,25 @@
 /**
- * Paths on a command line and in the environment mean what they do in the user's shell, also where pnpm has changed the
- * folder.
+ * Resolves paths on a command line and in the environment relative to the folder where the user typed the command, even
+ * if pnpm has changed the working directory.
  */
 import { realpathSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 
-/** A placeholder of options and arguments that take paths. */
+/** Placeholders of options and arguments that take a path. */
 const PATH = /^<(dir|file|path|image)(\.\.\.)?>$/;
-/** A placeholder of options that take a path or something that has a name. */
+/** Placeholder of options that take a name or a path. */
 const NAME_OR_PATH = /^<name\|path>$/;
 
 /** Variables of the environment that name folders. */
 const FOLDERS = ["LOCKSTEP_CACHE", "LOCKSTEP_DATA", "LOCKSTEP_LIBTENSORFLOW", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"];
 
-/** Tells whether a text that stands for a model is a path, and not a name. */
+/** Returns whether the value of --model is a path rather than a name. */
 export const isPath = (text: string): boolean => /[/\\]|\.[cm]?[jt]s$/.test(text);
 
 /**
- * Lets every option and argument of a program that takes a path, by its placeholder, take it relative to the user's
- * folder. Folders in `env` become absolute, since the processes that this one starts inherit them.
+ * Makes every option and argument of a program that takes a path, by its placeholder, resolve it against the folder where
+ * the user typed the command. Folders in `env` become absolute too, because child processes inherit them.
  */
 export function resolveUserPaths<Program extends CommandUnknownOpts>(
   program: Program,
@@ -45,14 +45,14 @@ export function resolveUserPaths<Program extends CommandUnknownOpts>(
   return program;
 }
 
-/** Keeps a slash at the end, which says that a folder is meant. */
+/** Keeps a trailing slash, which marks a folder. */
 const withTrailingSlash = (text: string, path: string) =>
   /[/\\]$/.test(text) && !/[/\\]$/.test(path) ? `${path}/` : path;
 
 /**
- * Returns the folder in which the user typed the command, if it is another one than this process's: pnpm runs the
- * scripts of package.json in its folder. A process that such a script starts inherits the variables, but is not meant:
- * it is not what the script says.
+ * Returns the folder in which the user typed the command, or undefined if it is the working directory: pnpm runs the
+ * scripts of package.json in the package's folder. A child process of a script inherits pnpm's variables, so the script
+ * must name this process's main file.
  */
 export function invocationFolder(
   env: NodeJS.ProcessEnv = process.env,

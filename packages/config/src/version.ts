@@ -1,4 +1,4 @@
-/** The version of this Lockstep. */
+/** The version of Lockstep, from package.json. */
 import packageJson from "../package.json" with { type: "json" };
 
 /** Version of Lockstep. */

@@ -2,22 +2,22 @@
 import { LockstepError } from "@lockstep/errors";
 import { type ExplicitOptions, makeConfig } from "./config.ts";
 
-/** The settings from which the global batch and its learning rate follow. */
+/** Settings that determine the global batch size and its learning rate. */
 export interface WeakScaling {
   workers: number;
-  /** Samples of each worker; the global batch is this times the workers. */
+  /** Samples per worker; the global batch is this times the number of workers. */
   batchSizePerWorker?: number | undefined;
   lrScaling: "none" | "linear";
 }
 
-/** Epochs over which a scaled rate warms up, unless --warmup-epochs is given; at most a quarter of the run. */
+/** Warm-up of a scaled rate in epochs, unless --warmup-epochs is set; at most a quarter of the run. */
 const WARMUP_EPOCHS = 5;
 
 /**
- * Returns the options of a run on so many workers. `linear` multiplies the learning rate by the workers, and warms it
- * up (Goyal et al., "Accurate, large minibatch SGD", 2017).
+ * Returns the options of a run scaled to the number of workers. `linear` multiplies the learning rate by that number and
+ * adds a warm-up (Goyal et al., "Accurate, large minibatch SGD", 2017).
  *
- * @throws LockstepError ERR_OPTION where the options contradict each other
+ * @throws LockstepError ERR_OPTION if the options contradict each other
  */
 export function scaleForWorkers(
   explicit: ExplicitOptions,
@@ -27,11 +27,11 @@ export function scaleForWorkers(
     if (lrScaling === "none") return explicit;
     throw new LockstepError(
       "ERR_OPTION",
-      "--lr-scaling linear needs --batch-size-per-worker: with --batch-size the global batch, and so the right learning rate, is the same for any number of workers. Give --batch-size-per-worker, or leave --lr-scaling out.",
+      "--lr-scaling linear needs --batch-size-per-worker: with --batch-size, the global batch and its learning rate do not depend on the number of workers. Set --batch-size-per-worker, or omit --lr-scaling.",
     );
   }
   if (explicit.batchSize !== undefined) {
-    throw new LockstepError("ERR_OPTION", "Expected --batch-size or --batch-size-per-worker, got both; leave one out.");
+    throw new LockstepError("ERR_OPTION", "Expected --batch-size or --batch-size-per-worker, got both. Omit one.");
   }
   const scaled = { ...explicit, batchSize: batchSizePerWorker * workers };
   if (lrScaling === "none") return scaled;

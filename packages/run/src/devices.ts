@@ -1,4 +1,4 @@
-/** The devices that compute a run, as far as they decide its bits. */
+/** The properties of devices that determine the bits of a run. */
 import { z } from "zod";
 import { sum } from "./statistics.ts";
 
@@ -9,24 +9,24 @@ const deviceFields = {
   libraryVersion: z.string(),
   /** Name and driver of the GPU; absent on a CPU. */
   gpu: z.string().optional(),
-  /** The processor's widest vector instructions, for example "AVX512". */
+  /** The processor's widest vector instruction set, for example "AVX512". */
   instructionSet: z.string(),
   threads: count,
 };
 
-/** Checks a group of workers whose devices are alike. */
+/** Schema of a group of workers with equal devices. */
 export const deviceGroupSchema = z.strictObject({ ...deviceFields, workers: count });
-/** A number of workers that compute on equal devices. */
+/** A number of workers with equal devices. */
 export type DeviceGroup = z.infer<typeof deviceGroupSchema>;
-/** Two devices that are equal in all of these fields give the same bits for the same numbers. */
+/** Two devices that are equal in all of these fields compute the same bits from the same numbers. */
 export type RunDevice = Omit<DeviceGroup, "workers">;
 
-/** The same text for any two devices that are alike. */
+/** Returns a key that is the same for equal devices. */
 export function deviceKey({ backend, libraryVersion, gpu, instructionSet, threads }: RunDevice): string {
   return JSON.stringify([backend, libraryVersion, gpu ?? null, instructionSet, threads]);
 }
 
-/** Groups devices that are alike, in the order in which each kind comes first. */
+/** Groups equal devices, in order of first occurrence. */
 export function groupDevices(devices: readonly RunDevice[]): DeviceGroup[] {
   const groups = new Map<string, DeviceGroup>();
   for (const { backend, libraryVersion, gpu, instructionSet, threads } of devices) {
@@ -38,7 +38,7 @@ export function groupDevices(devices: readonly RunDevice[]): DeviceGroup[] {
   return [...groups.values()];
 }
 
-/** Adds the devices that compute now to those that did before. Of devices that are alike, the larger number counts. */
+/** Merges current devices into previous ones. For equal devices, the larger number of workers counts. */
 export function mergeDevices(before: readonly DeviceGroup[], now: readonly DeviceGroup[]): DeviceGroup[] {
   const merged = new Map(before.map((group) => [deviceKey(group), group]));
   for (const group of now) {
@@ -52,22 +52,22 @@ export function mergeDevices(before: readonly DeviceGroup[], now: readonly Devic
 export interface BitPromise {
   /** Fixed rows of a slice, with which any number of workers gives the same bits. */
   sliceRows: number | undefined;
-  /** Workers that go on with the run. */
+  /** Number of workers that continue the run. */
   workers: number;
 }
 
 /**
- * The threads that a resumed run must compute with to give the bits of an undisturbed one.
+ * Returns the number of threads that a resumed run needs to compute the bits of an undisturbed run.
  *
  * @param before the devices that computed the run until now; undefined in folders of earlier versions
- * @returns undefined if any number will do, because the run promises no bits, or has none to keep
+ * @returns undefined if any number will do, because the run does not promise bits or has computed none
  */
 export function threadsToKeep(before: readonly DeviceGroup[] | undefined, promise: BitPromise): number | undefined {
   const [device, ...others] = before ?? [];
   return device !== undefined && others.length === 0 && promisesBits(before!, promise) ? device.threads : undefined;
 }
 
-/** The arithmetic and the devices that decide a run's bits. Folders of earlier versions do not have them. */
+/** The arithmetic and the devices that determine a run's bits. Folders of earlier versions do not have them. */
 export interface ComputedWith {
   /** Version of Lockstep's arithmetic. */
   arithmetic?: number | undefined;
@@ -75,10 +75,10 @@ export interface ComputedWith {
 }
 
 /**
- * Says that a resumed run will not give the bits of an undisturbed one, and why.
+ * Returns the line that says why a resumed run will not give the bits of an undisturbed one.
  *
- * @param before what computed it until now
- * @param now what goes on with it
+ * @param before what computed the run until now
+ * @param now what continues it
  * @returns undefined if the bits stay the same, or were not promised
  */
 export function differentBitsLine(
@@ -106,12 +106,12 @@ export function differentBitsLine(
 
 const workersOf = (devices: readonly DeviceGroup[]) => sum(devices.map(({ workers }) => workers));
 
-/** Returns whether the bits can stay. Without fixed slices they depend on the number of workers, so one must stay one. */
+/** Returns whether the run promises its bits. Without fixed slices it does so only for a single worker. */
 function promisesBits(before: readonly DeviceGroup[], { sliceRows, workers }: BitPromise): boolean {
   return sliceRows !== undefined || (workersOf(before) === 1 && workers === 1);
 }
 
-/** Those properties of a device in which it differs from another one. */
+/** Describes the properties in which a device differs from another one. */
 function describeDifferences(device: RunDevice, other: RunDevice): string {
   const { backend, libraryVersion, gpu, instructionSet, threads } = device;
   const parts = [

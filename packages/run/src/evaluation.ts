@@ -1,12 +1,12 @@
 /** The sums of an evaluation, which add up over shards of a data set. */
 
-/** The result of an evaluation as sums over samples, so that shards of a data set add up to the sample. */
+/** The result of an evaluation as sums over samples, so that the results of shards can be added exactly. */
 export interface Evaluation {
   samples: number;
   lossSum: number;
   /** confusion[label][prediction], in samples. */
   confusion: number[][];
-  /** Predicted class of each sample, in the order of the part; absent where nobody asks for it. */
+  /** Predicted class of each sample, in the order of the split; absent if not requested. */
   predictions?: number[] | undefined;
 }
 
@@ -16,7 +16,7 @@ export function emptyEvaluation(classes: number): Evaluation {
   return { samples: 0, lossSum: 0, confusion };
 }
 
-/** Adds the sums of `part` to `total`, in place. */
+/** Adds the sums of a shard to `total`, in place. */
 export function addEvaluation(total: Evaluation, shard: Evaluation): void {
   total.samples += shard.samples;
   total.lossSum += shard.lossSum;
@@ -25,7 +25,7 @@ export function addEvaluation(total: Evaluation, shard: Evaluation): void {
   }
 }
 
-/** Samples whose prediction is their label: the diagonal. */
+/** Returns the number of correctly predicted samples: the trace of the confusion matrix. */
 export function correctOf({ confusion }: Evaluation): number {
   return confusion.reduce((total, row, label) => total + row[label]!, 0);
 }

@@ -1,8 +1,8 @@
-/** The error that ends a run becomes an event of the run. */
+/** Records the error that ends a run as an event. */
 import type { LiveRun } from "./live/live-run.ts";
 
 /**
- * Does a run's work. If it fails, the run's pages and its list of events say with what.
+ * Runs the work of a run. Records its error, if it throws one, as the event "failed".
  *
  * @throws the error of the work
  */

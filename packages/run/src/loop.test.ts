@@ -155,7 +155,10 @@ describe("a checkpoint beside the training", () => {
     const { step, epoch, progress, tensors } = readCheckpoint(join(folder.checkpoints, "step-00000003.safetensors"));
     expect([step, epoch, tensors[0]!.weight[0]]).toEqual([3, 1, 3]);
     expect(progress).toEqual({
-      ...{ lossSum: 0, correct: 0, samples: 0, endedSteps: 3 },
+      lossSum: 0,
+      correct: 0,
+      samples: 0,
+      endedSteps: 3,
       best: { step: 3, accuracy: 0.25 },
     });
   });

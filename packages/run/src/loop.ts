@@ -1,19 +1,19 @@
 /**
- * A run from start to end. Who computes is the team's matter: one replica in this process, or many workers behind
- * sockets. What is computed, and what is written about it, is the same.
+ * The training loop: a run from its first task to its last. The team computes, as one replica in this process or as many
+ * workers behind sockets; the loop is the same for both.
  */
 import type { Task } from "./schedule/schedule.ts";
 import { throwIfFailed } from "./stop-reason.ts";
 import type { Team } from "./team.ts";
 import type { TrainingRun } from "./training-run.ts";
 
-/** How the loop ends: the schedule is done, or it was asked to stop and has saved the state of the step it reached. */
+/** How the loop ended: it completed the schedule, or it was asked to stop and saved a checkpoint of its last step. */
 export type LoopEnd = "finished" | "interrupted";
 
 /**
- * Does all remaining tasks of the run's schedule. However it ends, nothing is being written any more then.
+ * Runs all remaining tasks of the run's schedule. When it returns or throws, no write is in flight.
  *
- * @param signal aborts with a `StopReason`: the loop then ends its step and saves its state, or throws the failure
+ * @param signal aborts with a `StopReason`: the loop then completes its step and saves its state, or throws the failure
  */
 export async function trainLoop(run: TrainingRun, team: Team, signal: AbortSignal): Promise<LoopEnd> {
   try {
@@ -24,7 +24,7 @@ export async function trainLoop(run: TrainingRun, team: Team, signal: AbortSigna
 }
 
 async function doTasks(run: TrainingRun, team: Team, signal: AbortSignal): Promise<LoopEnd> {
-  await run.checkpointOnce(team); // until now only workers hold this state
+  await run.checkpointOnce(team); // after a resume from the workers, only they hold this state
   for (const task of run.tasks()) {
     await run.attendControls(team, signal);
     await team.assemble?.(signal);
@@ -39,7 +39,7 @@ async function doTasks(run: TrainingRun, team: Team, signal: AbortSignal): Promi
   return "finished";
 }
 
-/** @returns whether it was done; false if it was to stop on the way */
+/** Runs one task. @returns false if `signal` aborted before the task was complete */
 async function doTask(task: Task, run: TrainingRun, team: Team, signal: AbortSignal): Promise<boolean> {
   switch (task.type) {
     case "step":

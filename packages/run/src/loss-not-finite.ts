@@ -1,10 +1,10 @@
-/** A loss that is NaN or infinite ends a run, before anything that follows from it is applied or saved. */
+/** Ends a run whose loss is NaN or infinite, before its update is applied or saved. */
 import { shellWord } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
 import type { RunWriter } from "./record/run-writer.ts";
 import type { EvaluateTask, StepTask } from "./schedule/schedule.ts";
 
-/** Tells which task gave which loss. Its remedy is not known yet: it depends on checkpoints that are being written. */
+/** Says which task had which loss. The remedy is added later: it depends on checkpoints still being written. */
 export class LossNotFinite extends Error {
   readonly task: StepTask | EvaluateTask;
   readonly loss: number;
@@ -24,7 +24,7 @@ export function assertFiniteLoss(
   if (!Number.isFinite(lossSum)) throw new LossNotFinite(task, lossSum / samples);
 }
 
-/** Returns the error with its remedy, which depends on the checkpoints that are there. */
+/** Returns the error with its remedy, which depends on the checkpoints on disk. */
 export function explainLoss(
   { task, loss }: LossNotFinite,
   writer: Pick<RunWriter, "lastGoodCheckpoint">,

@@ -1,4 +1,4 @@
-/** Opens a run: a new one, or an earlier one that goes on, on one machine and with workers alike. */
+/** Opens a run, new or resumed, in one process or with workers. */
 import { basename, extname } from "node:path";
 import {
   type ExplicitOptions,
@@ -13,34 +13,34 @@ import { type Derived, newRunId, parseRunFile, type RunId } from "./folder/run-f
 import { assertNoRun, createRunFolder, openRunFolder, type RunFolder } from "./folder/run-folder.ts";
 import { readWeightsFile } from "./folder/weights.ts";
 
-/** Asks for a run in a folder of its own, or for an earlier one to go on with the changes that a resume allows. */
+/** Asks for a new run, or for an earlier run to be resumed with the explicit options. */
 export type RunRequest =
   | { type: "new"; config: RunConfig; out: string | undefined }
   | { type: "resume"; dir: string; explicit: ExplicitOptions };
 
-/** The start of a run, as far as it is known without its model. */
+/** Everything about a run that is known before its model is loaded. */
 export interface RunInputs {
   config: RunConfig;
-  /** Stays the same through resumes. */
+  /** Identifies the run; a resume keeps it. */
   runId: RunId;
-  /** What config.json of a resumed run holds beside its options. */
+  /** Contents of config.json besides the options, for a resumed run. */
   saved?: { derived: Derived; machine: MachineOptions } | undefined;
-  /** The last one of a resumed run; undefined if none was written yet. */
+  /** Last checkpoint of a resumed run; undefined if none was written yet. */
   checkpoint?: Checkpoint | undefined;
-  /** The file of --init-from, for a run without a checkpoint. */
+  /** Weights of --init-from, for a run without a checkpoint. */
   initialWeights?: Weights | undefined;
 }
 
-/** A run with a folder, which this process may not hold yet. */
+/** A run and its folder, whose lease this process may not hold yet. */
 export interface OpenedRun extends RunInputs {
   folder: RunFolder;
 }
 
 /**
- * Opens a run. The folder of a new one is made last, when nothing can be wrong with its model and its data any more.
+ * Opens a run. The folder of a new run is created last, after its model and data have been checked.
  *
- * @param check finds what is wrong with model and data, and returns what it has made of them
- * @param warn hears of checkpoints that cannot be read
+ * @param check loads and checks the model and the data
+ * @param warn called with a line for each checkpoint that cannot be read
  * @throws LockstepError ERR_RUN_EXISTS, ERR_NO_RUN, ERR_RUN_FILE, ERR_NO_CHECKPOINT or what `check` throws
  */
 export async function openRun<Model>(

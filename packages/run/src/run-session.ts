@@ -1,4 +1,4 @@
-/** A run while this process holds its folder. */
+/** A run while this process holds the lease of its folder. */
 import type { Lease } from "@lockstep/files";
 import { holdRunFolder, releaseRunFolder } from "./folder/run-folder.ts";
 import type { OpenedRun } from "./open-run.ts";
@@ -7,11 +7,11 @@ import { StartedRun, type StartOptions } from "./started-run.ts";
 import { failureSignal } from "./stop-reason.ts";
 import type { RunPanel } from "./terminal/panel.ts";
 
-/** A run whose folder this process holds: nobody else writes there. */
+/** A run whose folder only this process writes to. */
 export class RunSession {
   readonly run: OpenedRun;
   readonly panel: RunPanel;
-  /** Aborts with the failure ERR_RUN_TAKEN when another process has taken the folder. */
+  /** Aborts with the failure ERR_RUN_TAKEN when another process takes the folder. */
   readonly leaseSignal: AbortSignal;
   readonly #lease: Lease;
 
@@ -23,7 +23,7 @@ export class RunSession {
   }
 
   /**
-   * Takes the run's folder, and keeps the events of the run there from now on.
+   * Acquires the lease of the run's folder, and records the run's events there from now on.
    *
    * @throws LockstepError ERR_RUN_BUSY if another process writes there
    */
@@ -38,12 +38,12 @@ export class RunSession {
     this.#lease.assertHeld();
   }
 
-  /** Starts the run, or goes on with it: writes config.json, and tells those who watch. */
+  /** Starts or resumes the run: writes config.json, and informs the pages. */
   start(start: StartOptions): StartedRun {
     return new StartedRun({ run: this.run, panel: this.panel, lease: this.#lease }, start);
   }
 
-  /** Gives the folder back. One in which no run has started is taken away. */
+  /** Releases the lease. Removes a new folder in which no run has started. */
   close(): void {
     releaseRunFolder(this.run.folder, this.#lease);
   }

@@ -1,4 +1,4 @@
-/** Starts a run, alone and with workers alike: makes of a held folder what the training loop carries out. */
+/** Starts a run, in one process or with workers: prepares its folder for the training loop. */
 import { basename } from "node:path";
 import type { MachineOptions } from "@lockstep/config";
 import type { Lease } from "@lockstep/files";
@@ -13,7 +13,7 @@ import type { Schedule } from "./schedule/schedule.ts";
 import type { RunPanel } from "./terminal/panel.ts";
 import { TrainingRun } from "./training-run.ts";
 
-/** The facts that a run starts with, beside its options: they are known once model, data and workers are. */
+/** What a run starts with besides its options; known once model, data and workers are. */
 export interface StartOptions {
   facts: RunFacts;
   schedule: Schedule;
@@ -21,20 +21,20 @@ export interface StartOptions {
   /** Version of Lockstep's arithmetic. */
   arithmetic: number;
   devices: DeviceGroup[];
-  /** What a resumed run goes on from. @default its start */
+  /** Where a resumed run continues. @default its start */
   resumePoint?: ResumePoint | undefined;
-  /** Says that the run goes on, and from where. @default it begins */
+  /** Text of the event of a resumed run. @default the run is new */
   resumeMessage?: string | undefined;
 }
 
-/** A run whose folder this process holds. */
+/** A run, and the lease of its folder. */
 export interface LeasedRun {
   run: OpenedRun;
   panel: RunPanel;
   lease: Lease;
 }
 
-/** A run that has started: config.json says what it computes, and those who watch know that it begins or goes on. */
+/** A run that has started: config.json is written, and its pages show that it has started or resumed. */
 export class StartedRun {
   readonly #leased: LeasedRun;
   readonly #start: StartOptions;
@@ -61,7 +61,7 @@ export class StartedRun {
     if (addDevices(this.#file.derived, devices)) writeJson(this.#leased.run.folder.config, this.#file);
   }
 
-  /** Makes the folder ready for what the training loop writes, and returns what the loop carries out. */
+  /** Prepares the folder for writing, and returns the run for the training loop. */
   openTraining(): TrainingRun {
     const { run, panel, lease } = this.#leased;
     const { schedule, resumePoint } = this.#start;

@@ -1,11 +1,11 @@
-/** Why a run stops before its end: the reason of the one `AbortSignal` that its loop and its team look at. */
+/** Why a run stops early: the reason of the one `AbortSignal` that its loop and its team observe. */
 
-/** Ctrl-C, the system or a supervisor, the terminal that is gone. */
+/** Signals of Ctrl-C, of the system or a supervisor, and of a closed terminal. */
 export type SignalName = "SIGINT" | "SIGTERM" | "SIGHUP";
 
 /**
- * Who or what stops a run. It ends its step and saves its state for a signal, for a stop on the dashboard, and when the
- * last worker that holds the weights leaves; a failure ends it at once.
+ * The cause of a stop. For a signal, for a stop on the dashboard, and when the last worker that holds the weights leaves,
+ * the run completes its step and saves its state; a failure ends it at once.
  */
 export type StopCause =
   | { type: "signal"; signal: SignalName }
@@ -29,7 +29,7 @@ export function failureSignal(failing: Promise<unknown>): AbortSignal {
   return failed.signal;
 }
 
-/** Returns why a run is to stop; undefined as long as it is not. */
+/** Returns why a run has to stop; undefined while it has not. */
 export function stopCauseOf(signal: AbortSignal): StopCause | undefined {
   if (!signal.aborted) return undefined;
   const reason: unknown = signal.reason;
@@ -37,7 +37,7 @@ export function stopCauseOf(signal: AbortSignal): StopCause | undefined {
   return { type: "failure", error: errorOf(reason) };
 }
 
-/** @throws the error of the failure that `signal` has aborted with, if it has */
+/** Throws the error if `signal` has aborted with a failure. */
 export function throwIfFailed(signal: AbortSignal): void {
   const cause = stopCauseOf(signal);
   if (cause?.type === "failure") throw cause.error;

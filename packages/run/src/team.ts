@@ -1,4 +1,4 @@
-/** The contract between a run and whoever computes it: one replica in this process, or many workers behind sockets. */
+/** The interface between the training loop and a team: one replica in this process, or many workers behind sockets. */
 import type { Evaluation } from "./evaluation.ts";
 import type { EvaluateTask, StepTask } from "./schedule/schedule.ts";
 
@@ -7,9 +7,9 @@ export interface StepTotals {
   samples: number;
   lossSum: number;
   correct: number;
-  /** Milliseconds of each part of the step, and `step` for the whole; from the end of one backward pass to the next. */
+  /** Milliseconds of each part of the step, and of the step as `step`, measured from one backward pass to the next. */
   ms: Record<string, number> & { step: number };
-  /** How many slices the batch was cut into, and what each worker did. Absent on a single machine. */
+  /** Number of slices of the batch, and the share of each worker. Absent in a run in one process. */
   slices?: number;
   workers?: WorkerShare[];
 }
@@ -22,9 +22,9 @@ export interface WorkerShare {
   bytesDown: number;
   /** Disjoint parts of the worker's own step, in milliseconds. */
   ms: Record<string, number>;
-  /** What the thread of its socket did meanwhile, in milliseconds: encode, send, receive. */
+  /** Milliseconds of its socket's thread during the step: encode, send, receive. */
   io: Record<string, number>;
-  /** When its last slice was computed: milliseconds of the step, by the coordinator's clock. */
+  /** When its last slice was complete, in ms since the start of the step, by the coordinator's clock. */
   doneMs?: number | undefined;
 }
 
@@ -36,33 +36,33 @@ export interface ParameterState {
   velocity: Float32Array;
 }
 
-/** The weights and momentum after one step. Steps that follow do not change what is read. */
+/** A snapshot of the weights and momentum after a step. Later steps do not change it. */
 export interface StateCapture {
   /**
-   * Copies the captured state; to be called once, also when no step follows.
+   * Copies the captured state. Call it exactly once, even if no step follows.
    *
-   * @throws LockstepError ERR_STATE_LOST if the worker that had it was lost, and the others have gone on
+   * @throws LockstepError ERR_STATE_LOST if the worker that held it was lost and the others have made further steps
    */
   read(): Promise<ParameterState[]>;
 }
 
 /** Holds the weights and computes on them. */
 export interface Team {
-  /** Resolves when enough workers are here for the next task, or when `signal` aborts. Absent where there is one. */
+  /** Resolves when enough workers are connected for the next task, or when `signal` aborts. Absent with one replica. */
   assemble?(signal: AbortSignal): Promise<void>;
   /**
-   * Takes one step. When the batch's sums are there, and before anyone applies the update, `beforeCommit` is called;
-   * if it throws, no one applies it.
+   * Makes one step. Calls `beforeCommit` with the sums of the batch before any replica applies the update; if it throws,
+   * none does.
    */
   step(task: StepTask, beforeCommit: (totals: StepTotals) => void): Promise<void>;
-  /** Evaluates all samples of a split at the current weights. Undefined if `signal` aborted on the way. */
+  /** Evaluates all samples of a split at the current weights. Resolves to undefined if `signal` aborts meanwhile. */
   evaluate(task: EvaluateTask, signal: AbortSignal): Promise<Evaluation | undefined>;
-  /** Fixes the state after the step just made, to be read while training goes on. Called between steps. */
+  /** Captures the current state, to be read while training continues. Called between steps. */
   captureState(): StateCapture;
-  /** The run pauses before its next task, for this reason. */
+  /** Pauses the run before its next task. */
   pause?(reason: string): void;
-  /** The run goes on; the time of the pause belongs to no step. */
+  /** Ends the pause; its time counts for no step. */
   resume?(): void;
-  /** Rejects if the replicas' weights and momentum are not all the same. Absent where there is one replica. */
+  /** Rejects if the replicas' weights or momentum differ. Absent with one replica. */
   checkReplicas?(): Promise<void>;
 }

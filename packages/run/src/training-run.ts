@@ -1,4 +1,4 @@
-/** A run that the training loop carries out: how far it is, and what is written about it. */
+/** The run as the training loop sees it: its progress, its records and its checkpoints. */
 
 import type { Evaluation } from "./evaluation.ts";
 import type { ResumePoint } from "./folder/resume-point.ts";
@@ -12,13 +12,13 @@ import type { StepTotals, Team } from "./team.ts";
 export interface TrainingRunOptions {
   schedule: Schedule;
   writer: RunWriter;
-  /** What it goes on from. @default its start */
+  /** Where a resumed run continues. @default its start */
   resumePoint?: ResumePoint | undefined;
-  /** What people ask of the run. @default nothing */
+  /** Commands from the dashboard. @default none */
   controls?: Controls | undefined;
 }
 
-/** Knows how many updates a run has made, and keeps its record and its checkpoints. */
+/** Counts the updates of a run, and writes its records and its checkpoints. */
 export class TrainingRun {
   readonly writer: RunWriter;
   readonly #schedule: Schedule;
@@ -34,28 +34,28 @@ export class TrainingRun {
     this.#endedSteps = resumePoint?.progress.endedSteps ?? 0;
   }
 
-  /** Whether an update has been made: there is a state that only the team holds. */
+  /** True once an update has been made. */
   get hasStarted(): boolean {
     return this.#doneSteps > 0;
   }
 
-  /** The tasks that were left when the run was begun or resumed. */
+  /** Returns the tasks that remained when the run was started or resumed. */
   tasks(): Generator<Task, void> {
     return this.#schedule.tasksFrom(this.#doneSteps, this.#endedSteps);
   }
 
-  /** Takes the checkpoint that people ask for, and waits while they have paused the run. */
+  /** Saves a checkpoint if one was requested, and waits while the run is paused. */
   async attendControls(team: Team, signal: AbortSignal): Promise<void> {
     await this.#controls?.attend(team, () => this.checkpointOnce(team), signal);
   }
 
-  /** Records a step whose update is about to be applied. @throws LossNotFinite if it must not be */
+  /** Records a step before its update is applied. @throws LossNotFinite if it must not be applied */
   recordStep(task: StepTask, totals: StepTotals): void {
     assertFiniteLoss(totals, task);
     this.writer.step(task, totals);
   }
 
-  /** Counts the update of a step. A checkpoint whose state was lost with its worker is taken again. */
+  /** Counts the update of a step. Repeats a checkpoint whose state was lost with its worker. */
   async stepMade({ step }: StepTask, team: Team): Promise<void> {
     this.#doneSteps = step + 1;
     if (this.writer.isCheckpointDue) await this.checkpoint(team);
@@ -67,13 +67,13 @@ export class TrainingRun {
     this.writer.evaluated(task, evaluation);
   }
 
-  /** Begins a checkpoint, which is written beside what follows, once the one before is written. */
+  /** Starts a checkpoint, which is written in the background, after the previous one is complete. */
   async checkpoint(team: Team): Promise<void> {
-    await this.writer.written(); // two at once would need their memory twice
+    await this.writer.written(); // two at once would need twice the memory
     this.writer.checkpoint(this.#schedule.epochOf(this.#doneSteps - 1), this.#doneSteps, team.captureState());
   }
 
-  /** Begins a checkpoint, unless there is one of this step, or no step has been made. */
+  /** Starts a checkpoint, unless this step has one or no step has been made. */
   async checkpointOnce(team: Team): Promise<void> {
     if (this.hasStarted && this.writer.checkpointStep !== this.#doneSteps) await this.checkpoint(team);
   }
@@ -84,13 +84,13 @@ export class TrainingRun {
     await this.writer.written();
   }
 
-  /** Writes the final weights and all that follows from them. */
+  /** Writes the final weights, the charts and the trace. */
   async finish(team: Team): Promise<void> {
     await this.writer.written();
     await this.writer.finish(await team.captureState().read());
   }
 
-  /** Waits until nothing is being written any more. @returns the error that ends the run, with its remedy */
+  /** Waits for writes in flight. @returns the error that ends the run, with its remedy */
   async abandon(error: unknown): Promise<unknown> {
     await this.writer.abandon(error);
     return error instanceof LossNotFinite ? explainLoss(error, this.writer) : error;

@@ -1,7 +1,7 @@
-/** The line that ends a training which was done to its end. */
+/** The last line of a finished training. */
 import { shellWord } from "@lockstep/config";
 
-/** Returns the line that names what a user can do with a finished run. */
+/** Returns the line with the commands that use a finished run. */
 export function nextStepsLine(dir: string): string {
   const run = shellWord(dir);
   return `next:    pnpm evaluate --run ${run}, pnpm predict --run ${run} PICTURE, pnpm train --help`;

@@ -1,9 +1,9 @@
-/** The pages of a run on this machine, which a thread beside it answers. */
+/** The pages of a run on this machine, served by a separate thread. */
 import { controlToken, dashboardLine, openDashboardThread } from "@lockstep/dashboard";
 import type { Resources, RunPanel } from "@lockstep/run";
 import type { DashboardPort } from "./run-view.ts";
 
-/** Has a thread of its own answer the pages of the run, until `resources` are closed. */
+/** Serves the pages of the run from a separate thread, until `resources` are closed. */
 export async function openPages(
   { display, live, controls }: RunPanel,
   dashboard: DashboardPort,

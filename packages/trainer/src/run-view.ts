@@ -1,17 +1,17 @@
-/** How a run on this machine is shown while it goes. */
+/** The outputs of a run on this machine. */
 import type { Display } from "@lockstep/run";
 
-/** Where pages show the run. */
+/** The port of the dashboard. */
 export interface DashboardPort {
-  /** @default 7080, or the next that is free */
+  /** @default 7080, or the next free one */
   port?: number | undefined;
 }
 
-/** Options that say how a run is shown while it goes. */
+/** Options for the display and the dashboard of a run. */
 export interface RunView {
   display: Display;
-  /** @default no pages show it */
+  /** @default no dashboard */
   dashboard?: DashboardPort | undefined;
-  /** Options, as words, that a resume needs once more, since the run's folder does not keep them. @default none */
+  /** Flags to repeat on resume, since the run's folder does not save them. @default none */
   unsavedFlags?: readonly string[];
 }

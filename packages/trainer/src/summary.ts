@@ -3,7 +3,7 @@ import type { RunConfig } from "@lockstep/config";
 import { DEFAULT_INIT } from "@lockstep/model";
 import { type Derived, type ModuleSettings, type RunFolder, stepsLine } from "@lockstep/run";
 
-/** A few lines: the model, the data, the training, the folder. */
+/** Returns the summary of a run: model, data, training and folder. */
 export function summaryOf(
   config: RunConfig,
   derived: Derived,
@@ -39,7 +39,7 @@ export function summaryOf(
   ].join("\n");
 }
 
-/** Said where training is slow; the line of progress after two steps tells how slow. */
+/** Returns the warning about a slow backend. */
 export function slowBackendLine(backend: string): string {
-  return `the ${backend} backend is many times slower than native TensorFlow (\`pnpm run doctor\` says what is missing); after two steps it is known how long it will take`;
+  return `the ${backend} backend is many times slower than native TensorFlow (\`pnpm run doctor\` shows what is missing); the estimated time is printed after two steps`;
 }

@@ -36,8 +36,8 @@ import { slowBackendLine, summaryOf } from "./summary.ts";
 const warnOn = (display: Display) => (line: string) => display.line(line, { level: "warn" });
 
 /**
- * Trains to the end of the schedule, or until it is asked to stop. A run that was ended before its first checkpoint
- * begins again at step 0, where the same weights follow from its configuration.
+ * Trains until the schedule is complete or a stop is requested. A run that ended before its first checkpoint restarts at
+ * step 0, where its configuration determines the same weights.
  *
  * @returns the folder of the run
  */
@@ -76,33 +76,34 @@ async function trainSession(
   const signal = AbortSignal.any([interrupts.signal, controls.signal, session.leaseSignal]);
   await withFailureEvent(live, async () => {
     const end = await trainLoop(training, team, signal);
-    live.event(`the run is over: ${end}`, end === "finished" ? "finished" : "stopped");
     if (end === "finished") {
+      live.event("the run is finished", "finished");
       await exportTfjs(session, team, prepared);
       return;
     }
+    live.event("the run was stopped", "stopped");
     const line = resumeLine("pnpm train", session.run.folder.dir, view.unsavedFlags ?? []);
     display.line(`stopped after ${training.writer.checkpointStep} steps; continue with: ${line}`);
     process.exitCode = stoppedStatus(interrupts.signal);
   });
 }
 
-/** Starts the run; one without a checkpoint starts again at step 0. */
+/** Starts the run; a resumed run without a checkpoint restarts at step 0. */
 function start(session: RunSession, prepared: PreparedRun): StartedRun {
   const { config, saved, checkpoint } = session.run;
-  const from = saved === undefined ? undefined : (checkpoint ?? atStart);
-  const doneSteps = from?.step ?? 0;
+  const resumePoint = saved === undefined ? undefined : (checkpoint ?? atStart);
+  const doneSteps = resumePoint?.step ?? 0;
   return session.start({
     facts: localRunFacts(prepared),
     schedule: makeSchedule(config, prepared.thread.meta, doneSteps),
     machine: prepared.machine,
     ...localNumerics(prepared),
-    resumePoint: from,
+    resumePoint,
     resumeMessage: doneSteps > 0 ? `going on after ${doneSteps} steps` : undefined,
   });
 }
 
-/** Returns what the run's pages say of who computes it. */
+/** Returns the worker that the run's pages show. */
 function workerOf({ engine: { device, backend } }: PreparedRun): WorkerNow {
   return { name: LOCAL_WORKER, device: device.name, backend, state: "in", slices: [] };
 }
@@ -112,7 +113,7 @@ async function exportTfjs({ run, panel }: RunSession, { replica }: LocalTeam, { 
   if (fault !== undefined) warnOn(panel.display)(fault);
 }
 
-/** Prints what the run is, and what becomes of what its model brings along. */
+/** Prints the summary of the run, and which settings of its module are not used. */
 function printStart(
   { run, panel: { display } }: RunSession,
   { own, names, loaded, engine }: PreparedRun,

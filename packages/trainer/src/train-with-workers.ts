@@ -1,4 +1,4 @@
-/** `pnpm train --workers N`: a coordinator in this process and N workers beside it, on this machine. */
+/** `pnpm train --workers N`: a coordinator in this process, and N worker processes on this machine. */
 import { type MachineOptions, resumedMachine, resumeLine, version } from "@lockstep/config";
 import { coordinate, type DistributedRun, openDistributedRun } from "@lockstep/coordinator";
 import { controlToken, dashboardAddress, dashboardLine, makeSite } from "@lockstep/dashboard";
@@ -20,7 +20,7 @@ import type { RunView } from "./run-view.ts";
 
 const HOST = "127.0.0.1";
 const LIMITS = { heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1 };
-/** How long workers may take to leave a run that is over. */
+/** Time limit for workers to leave a run that is over. */
 const LEAVE_MS = 10_000;
 
 /** What a run with local workers shows, and how. */
@@ -32,7 +32,7 @@ export interface LocalWorkersView extends RunView {
 }
 
 /**
- * Trains with so many processes. They are alike: slices are even, since slices by speed would follow noise.
+ * Trains with worker processes. The processes are alike, so slices are assigned evenly: measured speeds would be noise.
  *
  * @returns the folder of the run
  */

@@ -4,10 +4,10 @@ import { followRun, openDashboard, readRun } from "@lockstep/dashboard";
 import { reportFailure, untilAskedToStop, withResources } from "@lockstep/run";
 import { isOver } from "@lockstep/run/live";
 
-/** How often the folder is read anew. */
+/** Milliseconds between two reads of the folder. */
 const POLL_MS = 1000;
 
-/** Answers until Ctrl-C. */
+/** Serves the pages until Ctrl-C. */
 export async function dashboard({ run: dirs, port }: DashboardOptions): Promise<void> {
   const [first, ...rest] = dirs;
   if (first === undefined) return; // --run has at least one value
@@ -19,7 +19,7 @@ export async function dashboard({ run: dirs, port }: DashboardOptions): Promise<
       try {
         poll();
       } catch (error) {
-        clearInterval(timer); // what is known stays on the page
+        clearInterval(timer); // the page keeps its last state
         reportFailure(error, "text");
       }
     }, POLL_MS);

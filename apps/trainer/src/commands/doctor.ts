@@ -1,10 +1,10 @@
-/** `pnpm run doctor`: what this machine can do, what is missing, and how to get it. */
+/** `pnpm run doctor`: reports what this machine can do, what is missing, and how to install it. */
 import type { DoctorOptions } from "@lockstep/config/programs";
 import { cifar10Files, defaultDataDir } from "@lockstep/dataset";
 import { type Check, inspectMachine } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 
-/** Prints what each check found; the process ends with 1 if nothing can train here. */
+/** Prints the result of each check. Exits with status 1 if this machine cannot train. */
 export async function doctor({ json = false, fix = false }: DoctorOptions): Promise<void> {
   const { checks, canTrain } = await inspectMachine({ fix, log: (line) => console.error(line) });
   const all = [...checks, datasetCheck()];

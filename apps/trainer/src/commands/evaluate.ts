@@ -1,4 +1,4 @@
-/** `pnpm evaluate`: the test of a trained model, again. */
+/** `pnpm evaluate`: tests the model of a run again. */
 import type { EvaluateOptions } from "@lockstep/config/programs";
 import { openBatchThread, parseNormalize } from "@lockstep/dataset";
 import { makeReport, testLine } from "@lockstep/run";
@@ -26,7 +26,7 @@ export async function evaluate({ run: dir, dataDir, ...machine }: EvaluateOption
     const batches = new Batches(thread, plannedRequests([task], { evaluationRows: rows }));
     const plan = { split: "test" as const, samples, rows, classes: numClasses, signal: new AbortController().signal };
     const totals = await evaluateAll(replica, batches, plan);
-    if (totals === undefined) return; // never: nothing aborts it
+    if (totals === undefined) return; // unreachable: nothing aborts it
     const report = makeReport(totals, classes);
     console.log(testLine(report));
     for (const { class: name, precision, recall } of report.perClass) {
@@ -37,7 +37,7 @@ export async function evaluate({ run: dir, dataDir, ...machine }: EvaluateOption
   }
 }
 
-/** Returns a fraction as a percentage; a precision without predictions does not exist. */
+/** Returns a fraction as a percentage; a dash for null, the precision of a class without predictions. */
 function percent(fraction: number | null): string {
   return fraction === null ? "     —" : `${(100 * fraction).toFixed(1).padStart(5)}%`;
 }

@@ -1,9 +1,9 @@
-/** `pnpm export`: the model of a run, for other programs; or where its time went. */
+/** `pnpm export`: writes the model of a run for other programs, or a trace of its time. */
 import type { ExportOptions } from "@lockstep/config/programs";
 import { openRunFolder, type RunFolder, writeTrace } from "@lockstep/run";
 import { outputFile } from "@lockstep/training";
 
-/** Writes what is asked for, and says how to use it. */
+/** Writes the export, and prints how to use it. */
 export async function exportRun({ run: dir, to, out }: ExportOptions): Promise<void> {
   if (to === "trace") return exportTrace(outputFile(out, dir, "trace.json"), openRunFolder(dir).folder);
   const { exportModel } = await import("@lockstep/training/export");

@@ -1,11 +1,11 @@
-/** `pnpm predict`: what a trained model takes pictures for. */
+/** `pnpm predict`: classifies images with a trained model. */
 import type { PredictOptions } from "@lockstep/config/programs";
 import { decodeImage, normalizeImage } from "@lockstep/dataset";
 import { readBack, tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { loadTrainedModel } from "@lockstep/training";
 
-/** Prints the three likeliest classes of each picture. */
+/** Prints the three most probable classes of each image. */
 export async function predict(images: string[], { run: dir, ...machine }: PredictOptions): Promise<void> {
   const { run, replica } = await loadTrainedModel(dir, machine);
   const { inputShape, mean, std, classes } = run.derived;
@@ -16,12 +16,12 @@ export async function predict(images: string[], { run: dir, ...machine }: Predic
       console.log(`${path}: ${ranked.slice(0, 3).join(", ")}`);
     } catch (error) {
       if (!(error instanceof LockstepError)) throw error;
-      console.error(`${error.code}: ${error.message}`); // the other pictures are still classified
+      console.error(`${error.code}: ${error.message}`); // the other images are still classified
       process.exitCode = 1;
     }
   }
 
-  /** Returns each class with its probability, the likeliest first. */
+  /** Returns each class with its probability, the most probable first. */
   async function rank(bytes: Uint8Array): Promise<string[]> {
     const input = normalizeImage(bytes, { mean, std });
     const probabilities = tf.tidy(() => replica.predict(tf.tensor4d(input, [1, height, width, channels])).softmax());

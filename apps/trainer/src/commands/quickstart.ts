@@ -1,11 +1,11 @@
-/** `pnpm quickstart`: the whole AlexNet for CIFAR-10, trained on drawn shapes; a look at everything in minutes. */
+/** `pnpm quickstart`: trains AlexNet for CIFAR-10 on generated shapes; a tour of everything in minutes. */
 
 import { machineOptions, makeConfig } from "@lockstep/config";
 import type { QuickstartOptions } from "@lockstep/config/programs";
 import { displayOn } from "@lockstep/run";
 import { nextStepsLine, trainInProcess } from "@lockstep/trainer";
 
-/** Trains, and names what can be done with the run. */
+/** Trains, and prints the commands that use the run. */
 export async function quickstart({ out, ...machine }: QuickstartOptions): Promise<void> {
   console.log("Ten shapes, drawn at random places, sizes and colours: a set without files, to see a training at work.");
   console.log("On real pictures: pnpm train (CIFAR-10, 170 MB are downloaded).\n");

@@ -5,33 +5,14 @@
  *   pnpm train --dataset shapes --max-steps 200 --out runs/try
  *   pnpm train --resume runs/try --max-steps 400
  */
-import {
-  explicitRunOptions,
-  type MachineOptions,
-  machineOptions,
-  makeConfig,
-  scaleForWorkers,
-  type WeakScaling,
-} from "@lockstep/config";
+import { explicitRunOptions, machineOptions, makeConfig, scaleForWorkers } from "@lockstep/config";
+import type { TrainOptions } from "@lockstep/config/programs";
 import { assertDashboardPortFree } from "@lockstep/dashboard";
-import { displayOn, type LogFormat, type RunRequest } from "@lockstep/run";
+import { displayOn, type RunRequest } from "@lockstep/run";
 import { nextStepsLine, trainInProcess, trainWithWorkers } from "@lockstep/trainer";
 import { describeLayers } from "./describe.ts";
 
-/** Options of `pnpm train`. */
-export interface TrainOptions extends MachineOptions, Partial<WeakScaling> {
-  out?: string;
-  resume?: string;
-  describe?: boolean;
-  /** Processes that compute. @default 1, this one */
-  workers?: number;
-  log: LogFormat;
-  /** Whether pages that show the run are answered, and where. @default yes, at the next free port */
-  dashboard?: boolean;
-  port?: number;
-}
-
-/** @param unsavedFlags typed options, as words, that a resume needs once more */
+/** Trains. @param unsavedFlags flags to repeat on resume, since the run's folder does not save them */
 export async function train(
   options: TrainOptions & Record<string, unknown>,
   unsavedFlags: readonly string[],

@@ -1,4 +1,4 @@
-/** `pnpm verify`: the same training with one worker and with several, compared. */
+/** `pnpm verify`: compares the same training with one worker and with several. */
 import { verify as verifyTraining } from "@lockstep/bench/verify";
 import type { VerifyOptions } from "@lockstep/config/programs";
 import type { Display } from "@lockstep/run";

@@ -3,61 +3,61 @@ import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { positiveNumber } from "../command-line.ts";
 import type { BenchCommands } from "./trainer-commands.ts";
 
-/** Adds `bench` to a program. @param commands what each bench does; left out, none does anything */
+/** Adds `bench` to a program. @param commands implementation of each bench. @default they do nothing */
 export function addBenchCommands(program: CommandUnknownOpts, commands?: BenchCommands): void {
-  const bench = program.command("bench").description("measure against PyTorch, side by side");
+  const bench = program.command("bench").description("measure against PyTorch");
   comparing(bench, "step", { rounds: 5, steps: 20 })
-    .description("steps of alexnet-cifar10 at batch 32, in turn with PyTorch's")
-    .option("--threads <n>", "threads of each side", positiveNumber, 2)
+    .description("time steps of alexnet-cifar10 at batch size 32, alternating with PyTorch")
+    .option("--threads <n>", "threads per side", positiveNumber, 2)
     .action((options) => commands?.step(options));
   comparing(bench, "sync", { rounds: 5, steps: 20 })
-    .description("two workers on this machine, in turn with PyTorch's DDP, and what being distributed costs")
+    .description(
+      "time two workers on this machine, alternating with PyTorch DDP, and the overhead of being distributed",
+    )
     .action((options) => commands?.sync(options));
   comparing(bench, "network", { rounds: 3, steps: 10 })
-    .description("two workers behind links of a given rate, in turn with PyTorch's DDP; needs Linux, root and iproute2")
-    .requiredOption("--rate <rate>", "of each link, in each direction: 1gbit, 100mbit, …")
-    .addOption(new Option("--wire <type>", "numbers between machines").choices(["fp32", "bf16"]).default("fp32"))
+    .description(
+      "time two workers behind links of a given rate, alternating with PyTorch DDP; needs Linux, root and iproute2",
+    )
+    .requiredOption("--rate <rate>", "rate of each link, in each direction: 1gbit, 100mbit, …")
+    .addOption(new Option("--wire <type>", "number format between machines").choices(["fp32", "bf16"]).default("fp32"))
     .action((options) => commands?.network(options));
   addMachineBenches(bench, commands);
   bench
     .command("results")
-    .description("the figures of several benches as a table, for docs/results.md")
-    .requiredOption("--json <file...>", "what the other benches wrote")
-    .option(
-      "--bound <figure=number...>",
-      "what a figure must come to: sync/step=1.1 (ratio), sync/cost=0.25 (at most)",
-      [],
-    )
+    .description("format the figures of several benches as a table, for docs/results.md")
+    .requiredOption("--json <file...>", "files that the other benches wrote")
+    .option("--bound <figure=number...>", "required figures: sync/step=1.1 (a ratio), sync/cost=0.25 (a maximum)", [])
     .action((options) => commands?.results(options));
 }
 
 /** Adds the benches that need no PyTorch. */
 function addMachineBenches(bench: CommandUnknownOpts, commands?: BenchCommands): void {
   measuring(bench, "scale", 3)
-    .option("--steps <n>", "measured steps of a side in a round", positiveNumber, 5)
-    .description("a coordinator with 2, 8, 32 and 64 workers that compute nothing, in turn with bare sockets")
+    .option("--steps <n>", "measured steps per side and round", positiveNumber, 5)
+    .description("time a coordinator with 2, 8, 32 and 64 workers that compute nothing, alternating with bare sockets")
     .action((options) => commands?.scale(options));
   measuring(bench, "start", 3)
-    .description("from a bare clone to the first step, and from a worker's start to joined")
+    .description("time a bare clone to its first step, and a worker from its start to joined")
     .addOption(
-      new Option("--store <which>", "caches to start with: the machine's, or fresh (empty) ones")
+      new Option("--store <which>", "caches to start with: the machine's, or fresh (empty)")
         .choices(["machine", "fresh"])
         .default("machine"),
     )
     .action((options) => commands?.start(options));
 }
 
-/** Adds a bench that runs its sides in turn for some rounds. */
+/** Adds a bench that alternates between its sides for some rounds. */
 function measuring(bench: CommandUnknownOpts, name: string, rounds: number) {
   return bench
     .command(name)
-    .option("--rounds <n>", "how often each side runs, in turn with the other", positiveNumber, rounds)
-    .option("--json <file>", "write the figures and all raw values there");
+    .option("--rounds <n>", "rounds; in each, every side runs once", positiveNumber, rounds)
+    .option("--json <file>", "write the figures and all raw values to this file");
 }
 
-/** Adds a bench that compares steps with PyTorch's. */
+/** Adds a bench that compares steps with PyTorch. */
 function comparing(bench: CommandUnknownOpts, name: string, { rounds, steps }: { rounds: number; steps: number }) {
   return measuring(bench, name, rounds)
-    .option("--steps <n>", "measured steps of a side in a round", positiveNumber, steps)
-    .option("--python <name|path>", "a Python with torch 2.13", "python3");
+    .option("--steps <n>", "measured steps per side and round", positiveNumber, steps)
+    .option("--python <name|path>", "Python with PyTorch 2.13", "python3");
 }

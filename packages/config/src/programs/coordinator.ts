@@ -7,32 +7,32 @@ import { resolveUserPaths } from "../user-paths.ts";
 import { listenCommand } from "./listen-options.ts";
 import { throwUsageErrors } from "./usage-errors.ts";
 
-/** Makes the program `coordinator`, which only reads its options. */
+/** Makes the program `coordinator`, which parses its options and does nothing else. */
 export function coordinatorProgram() {
   const program = addLogOption(listenCommand("coordinator"))
-    .description("gather workers, and train one model with all of them")
+    .description("wait for workers, and train one model with all of them")
     .addOption(new Option("--workers <n>", "workers to wait for").argParser(positiveNumber).default(2))
     .addOption(
-      new Option("--heartbeat-ms <ms>", "a worker that is silent for three times this is lost")
+      new Option("--heartbeat-ms <ms>", "drop a worker that is silent for three times this")
         .argParser(wholeNumberOf(`a whole number from 1 to ${MAX_HEARTBEAT_MS}`, 1, MAX_HEARTBEAT_MS))
         .default(1000),
     )
     .addOption(
-      new Option("--stall-ms <ms>", "a worker that lives, but finishes nothing for so long, is dropped")
+      new Option("--stall-ms <ms>", "drop a worker that sends heartbeats but makes no progress for this long")
         .argParser(positiveNumber)
         .default(60_000),
     )
     .addOption(
-      new Option("--min-workers <n>", "with fewer workers than this the run pauses")
+      new Option("--min-workers <n>", "pause the run while there are fewer workers")
         .argParser(positiveNumber)
         .default(1),
     )
     .addOption(
-      new Option("--balance <how>", "slices by measured speed where workers differ by more than 15 %, or even")
+      new Option("--balance <how>", "assign slices by measured speed (if workers differ by more than 15 %), or evenly")
         .choices(["speed", "even"])
         .default("speed"),
     )
-    .option("--keep-open", "keep answering when the run is over, until Ctrl-C")
+    .option("--keep-open", "keep serving the pages after the run, until Ctrl-C")
     .addOption(new Option("--resume <dir>", "continue the run in this folder").conflicts("out"))
     .option("--out <dir>", "folder of the run (default: runs/<date>-<model>)");
   return throwUsageErrors(resolveUserPaths(program));

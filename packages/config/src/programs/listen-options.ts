@@ -1,11 +1,11 @@
-/** The options that say where a coordinator listens, and who may join it. */
+/** The options of where a coordinator listens, and who may join it. */
 
 import { Command, Option } from "@commander-js/extra-typings";
 import { DEFAULT_PORT } from "@lockstep/gradient-sync";
 import { DEFAULT_LIMITS } from "@lockstep/transport";
 import { addRunOptions, addScalingOptions, portNumber, positiveNumber, timerMs } from "../command-line.ts";
 
-/** The listen options as the command line gives them; what they come to, the coordinator works out. */
+/** The parsed listen options, before the coordinator fills in what depends on the machine. */
 export interface ListenCommandOptions {
   host: string;
   port?: number;
@@ -25,14 +25,16 @@ export function listenCommand(name: string) {
   const number = <Flags extends string>(flags: Flags, help: string) =>
     new Option(flags, help).argParser(positiveNumber);
   return addressCommand(name)
-    .addOption(number("--max-workers <n>", `connections at once (default: ${maxWorkers}, or --workers if more)`))
     .addOption(
-      number("--refused-joins-per-minute <n>", "joins without the right token that one address may try").default(
+      number("--max-workers <n>", `maximum number of connections (default: ${maxWorkers}, or --workers if greater)`),
+    )
+    .addOption(
+      number("--refused-joins-per-minute <n>", "failed joins allowed per address and minute").default(
         refusedJoinsPerMinute,
       ),
     )
     .addOption(
-      new Option("--handshake-ms <ms>", "how long a TLS handshake, and then a request, may take")
+      new Option("--handshake-ms <ms>", "time limit for a TLS handshake, and for the request that follows")
         .argParser(timerMs)
         .default(handshakeMs),
     );
@@ -43,19 +45,19 @@ function addressCommand(name: string) {
   return addScalingOptions(addRunOptions(new Command(name)))
     .option(
       "--host <address>",
-      "where to listen; 0.0.0.0 opens the run to the network, with token and TLS",
+      "address to listen on; 0.0.0.0 opens the run to the network, with token and TLS",
       "127.0.0.1",
     )
     .addOption(
-      new Option("--port <n>", `where to listen (default: ${DEFAULT_PORT}, or the next that is free)`).argParser(
+      new Option("--port <n>", `port to listen on (default: ${DEFAULT_PORT}, or the next free one)`).argParser(
         portNumber,
       ),
     )
     .addOption(
       new Option(
         "--token <token>",
-        "what workers must show to join; on any address but loopback one is made if none is given. " +
-          "This option shows in the list of processes: better give it in the environment",
+        "secret that workers must present; generated for any address but loopback if not set. " +
+          "Command lines are visible in the process list: prefer the environment",
       ).env("LOCKSTEP_TOKEN"),
     )
     .addOption(
@@ -63,10 +65,10 @@ function addressCommand(name: string) {
         .choices(["self-signed", "none"])
         .conflicts(["tlsCert", "tlsKey"]),
     )
-    .option("--tls-cert <file>", "a certificate of your own, in PEM form")
-    .option("--tls-key <file>", "its private key, in PEM form")
+    .option("--tls-cert <file>", "your own certificate, in PEM format")
+    .option("--tls-key <file>", "its private key, in PEM format")
     .addOption(
-      new Option("--allow-host <name>", "a name by which workers reach the coordinator, if not this machine's own")
+      new Option("--allow-host <name>", "another host name by which workers reach the coordinator")
         .argParser(list)
         .default<string[]>([], "none"),
     );

@@ -1,4 +1,4 @@
-/** What the trainer's commands are given: the options of each, as the command line gives them. */
+/** The parsed options of each of the trainer's commands, and the interface of their implementations. */
 import type { MachineOptions } from "../machine.ts";
 import type { WeakScaling } from "../weak-scaling.ts";
 
@@ -10,10 +10,10 @@ export interface TrainOptions extends MachineOptions, Partial<WeakScaling> {
   out?: string;
   resume?: string;
   describe?: boolean;
-  /** Processes that compute. @default 1, this one */
+  /** Worker processes. @default 1, this process */
   workers?: number;
   log: "text" | "json";
-  /** Whether pages that show the run are answered, and where. @default yes, at the next free port */
+  /** False with --no-dashboard. */
   dashboard?: boolean;
   port?: number;
 }
@@ -38,7 +38,7 @@ export interface PredictOptions extends MachineOptions {
 export interface VerifyOptions extends MachineOptions {
   workers: number;
   freeSlices?: boolean;
-  /** Whether one of the several workers is killed in the middle. */
+  /** True to kill one of the workers halfway. */
   kill?: boolean;
 }
 
@@ -55,7 +55,7 @@ export interface PlaygroundOptions {
   port?: number;
 }
 
-/** The options of `dashboard`; the first run is shown in full. */
+/** The options of `dashboard`. The first run is shown in full. */
 export interface DashboardOptions {
   run: string[];
   port?: number;
@@ -69,15 +69,15 @@ export interface DoctorOptions {
 
 /** The options of each bench. */
 export interface BenchOptions {
-  /** How often each side runs. */
+  /** Number of rounds; in each, every side runs once. */
   rounds: number;
   /** The file for the figures and all raw values. @default none */
   json?: string;
 }
 
-/** The options of benches that compare steps with PyTorch's. */
+/** The options of benches that compare steps with PyTorch. */
 export interface ComparingOptions extends BenchOptions {
-  /** Measured steps of a side in a round. */
+  /** Measured steps per side and round. */
   steps: number;
   python: string;
 }
@@ -111,7 +111,7 @@ export interface StartOptions extends BenchOptions {
   store: "machine" | "fresh";
 }
 
-/** What each bench does. */
+/** Implementation of each bench. */
 export interface BenchCommands {
   step(options: StepOptions): Promise<void>;
   sync(options: ComparingOptions): Promise<void>;
@@ -121,9 +121,9 @@ export interface BenchCommands {
   results(options: BenchResultsOptions): Promise<void>;
 }
 
-/** What each command does; it loads its work when it is called, so that `--help` and a wrong flag answer at once. */
+/** Implementation of each command. It loads its code when it is called, so that `--help` and usage errors are instant. */
 export interface TrainerCommands {
-  /** @param unsavedFlags typed options, as words, that a resume needs once more */
+  /** @param unsavedFlags flags to repeat on resume, since the run's folder does not save them */
   train(options: TrainOptions & WithRunOptions, unsavedFlags: readonly string[]): Promise<void>;
   quickstart(options: QuickstartOptions): Promise<void>;
   evaluate(options: EvaluateOptions): Promise<void>;

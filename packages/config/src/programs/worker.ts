@@ -6,36 +6,37 @@ import { addLogOption, addMachineOptions, type OptionsOf, positiveNumber, wholeN
 import { resolveUserPaths } from "../user-paths.ts";
 import { throwUsageErrors } from "./usage-errors.ts";
 
-/** Makes the program `worker`, which only reads its options. */
+/** Makes the program `worker`, which parses its options and does nothing else. */
 export function workerProgram() {
   const program = addLogOption(addMachineOptions(new Command("worker")))
     .description("compute for a coordinator")
     .addOption(
-      new Option("--coordinator <url>", "where it listens (default: this machine, else the local network)").env(
-        "LOCKSTEP_COORDINATOR",
-      ),
+      new Option(
+        "--coordinator <url>",
+        "address of the coordinator (default: one on this machine, else on the local network)",
+      ).env("LOCKSTEP_COORDINATOR"),
     )
     .addOption(
       new Option(
         "--token <token>",
-        "the coordinator's; this option shows in the list of processes: better give it in the environment",
+        "token of the coordinator. Command lines are visible in the process list: prefer the environment",
       ).env("LOCKSTEP_TOKEN"),
     )
     .option(
       "--tls-fingerprint <sha256>",
-      "of the coordinator's certificate, as it printed it (default: a known authority must vouch for the certificate)",
+      "fingerprint of the coordinator's certificate, as the coordinator prints it (default: a known authority must have signed the certificate)",
     )
-    .option("--insecure", "let the token cross a network that others can read, to a coordinator without TLS")
-    .option("--model <path>", "this machine's copy of a model that is made by code; it must be the coordinator's")
+    .option("--insecure", "allow sending the token unencrypted, to a coordinator without TLS")
+    .option("--model <path>", "this machine's copy of a model that is defined by code; it must equal the coordinator's")
+    .addOption(new Option("--name <name>", "name in logs and metrics (default: host and process id)").argParser(nameOf))
+    .option("--data-dir <dir>", "folder of the data set's files on this machine")
     .addOption(
-      new Option("--name <name>", "how it is called in logs and metrics (default: host and process)").argParser(nameOf),
+      new Option("--max-rows <samples>", "compute each slice in micro-batches of this many samples").argParser(
+        positiveNumber,
+      ),
     )
-    .option("--data-dir <dir>", "where this machine has the data set's files")
     .addOption(
-      new Option("--max-rows <samples>", "compute a slice in parts of this many samples").argParser(positiveNumber),
-    )
-    .addOption(
-      new Option("--reconnect-ms <ms>", "how long a coordinator that went away is looked for")
+      new Option("--reconnect-ms <ms>", "how long to try to reconnect to a coordinator")
         .argParser(wholeNumber)
         .default(120_000),
     );

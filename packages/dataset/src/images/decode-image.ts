@@ -88,7 +88,8 @@ async function readImage(path: string): Promise<Uint8Array> {
       await file.close();
     }
   } catch (cause) {
-    throw refusal(path, (cause as Error).message, "Name an image that can be read.", cause);
+    const { code, message } = cause as NodeJS.ErrnoException;
+    throw refusal(path, code === "ENOENT" ? "no such file" : message, "Name an image that can be read.", cause);
   }
 }
 

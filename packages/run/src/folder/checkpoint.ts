@@ -1,7 +1,7 @@
 /**
- * Checkpoints: all that a run needs to go on as if it had not stopped. Each is one safetensors file,
+ * Checkpoints: everything that a run needs to continue as if it had not stopped. Each is one safetensors file,
  * `step-<updates made>.safetensors`, with each weight as `<name>`, its momentum as `momentum.<name>`, and the rest as
- * metadata. `best.safetensors` is a second name of the one with the best validation accuracy.
+ * metadata. `best.safetensors` is a hard link to the one with the best validation accuracy.
  */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { copyFile, link, rename, rm } from "node:fs/promises";
@@ -15,11 +15,11 @@ import type { ParameterState } from "../team.ts";
 import { assertFinite } from "./finite-weights.ts";
 import { type Best, type CheckpointProgress, progressSchema } from "./progress.ts";
 
-/** The name of a momentum tensor begins with this text; the weight's name follows. */
+/** Prefix of the names of momentum tensors; the name of the weight follows. */
 export const MOMENTUM = "momentum.";
 const BEST = "best.safetensors";
 
-/** The state that a run continues from. */
+/** The state from which a run continues. */
 export interface Checkpoint {
   /** Updates made. */
   step: number;
@@ -32,9 +32,9 @@ export interface Checkpoint {
 
 /** Settings of `saveCheckpoint`. */
 export interface SaveOptions {
-  /** How many checkpoints stay, besides the best. */
+  /** Number of checkpoints to keep, besides the best. */
   keep: number;
-  /** Of the folder. @default nobody else can take it */
+  /** Lease of the folder. @default none */
   lease?: Pick<Lease, "assertHeld"> | undefined;
 }
 
@@ -46,12 +46,12 @@ const metadataSchema = z.object({
 });
 
 /**
- * Writes a checkpoint beside whatever else goes on; only one may be written at a time. When it is safe on the disk, it
- * is named the best if it is (`progress.best` is of its step), and the older ones but for the last `keep` are deleted.
- * Later ones go too: the run left them behind when it was resumed; and so do half-written ones that a kill left.
+ * Writes a checkpoint; only one may be written at a time. Once it is on disk, links it as the best if `progress.best` is
+ * of its step, and deletes all older checkpoints but the last `keep`, later ones (left from before a resume), and
+ * temporary files (left by a killed process).
  *
  * @returns the file's path
- * @throws LockstepError ERR_DISK_FULL, ERR_NOT_WRITABLE or ERR_RUN_TAKEN; the older checkpoints are then still there
+ * @throws LockstepError ERR_DISK_FULL, ERR_NOT_WRITABLE or ERR_RUN_TAKEN; the older checkpoints then remain
  */
 export async function saveCheckpoint(dir: string, checkpoint: Checkpoint, options: SaveOptions): Promise<string> {
   const { step, epoch, seed, progress, tensors } = checkpoint;
@@ -60,7 +60,7 @@ export async function saveCheckpoint(dir: string, checkpoint: Checkpoint, option
   const momentum = tensors.map(({ name, shape, velocity }) => ({ name: MOMENTUM + name, shape, data: velocity }));
   const metadata = { step: `${step}`, epoch: `${epoch}`, seed: `${seed}`, progress: JSON.stringify(progress) };
   await writeSafetensors(path, [...weights, ...momentum], metadata);
-  options.lease?.assertHeld(); // else the later ones are those of the process that holds it
+  options.lease?.assertHeld(); // without the lease, later checkpoints belong to its holder
   try {
     if (progress.best?.step === step) await nameBest(dir, path);
     await removeOthers(dir, step, options.keep);
@@ -80,9 +80,9 @@ export function lastCheckpoint(dir: string, warn: (message: string) => void): Ch
 }
 
 /**
- * The last checkpoint of a run. One that can't be read, or holds NaN or infinity, is passed over with a warning.
+ * Returns the last checkpoint of a run. Skips, with a warning, one that can't be read or holds NaN or infinity.
  *
- * @throws LockstepError ERR_NO_CHECKPOINT when there is none, or none that can be read
+ * @throws LockstepError ERR_NO_CHECKPOINT if there is none, or none that can be read
  */
 export function latestCheckpoint(dir: string, warn: (message: string) => void): Checkpoint {
   const steps = stepsIn(dir).reverse();
@@ -98,7 +98,7 @@ export function latestCheckpoint(dir: string, warn: (message: string) => void): 
     }
   }
   const found = steps.length === 0 ? "none" : `${steps.length}, none of which can be read`;
-  const text = `Expected a checkpoint in ${dir}, found ${found}. Start a new run: this one has no state to go on from. If best.safetensors is there, --init-from can begin with its weights.`;
+  const text = `Expected a checkpoint in ${dir}, found ${found}. Start a new run: this one has no state to continue from. If best.safetensors exists, --init-from can load its weights.`;
   throw new LockstepError("ERR_NO_CHECKPOINT", text);
 }
 
@@ -111,18 +111,18 @@ function numbersOf({ tensors }: Checkpoint): Map<string, { shape: readonly numbe
   );
 }
 
-/** The file of the newest checkpoint of fewer than `step` updates; undefined if there is none. */
+/** Returns the file of the newest checkpoint of fewer than `step` updates; undefined if there is none. */
 export function checkpointBefore(dir: string, step: number): string | undefined {
   const last = stepsIn(dir).findLast((other) => other < step);
   return last === undefined ? undefined : pathOf(dir, last);
 }
 
-/** Whether there is a checkpoint of `step` updates. */
+/** Returns whether there is a checkpoint of `step` updates. */
 export function hasCheckpoint(dir: string, step: number): boolean {
   return existsSync(pathOf(dir, step));
 }
 
-/** The validation that made a checkpoint the best; undefined without one that can be read. */
+/** Returns the validation of the best checkpoint; undefined if there is none that can be read. */
 export function savedBest(dir: string): Best | undefined {
   const path = join(dir, BEST);
   try {
@@ -133,7 +133,7 @@ export function savedBest(dir: string): Best | undefined {
   }
 }
 
-/** @throws LockstepError ERR_SAFETENSORS or ERR_CHECKPOINT */
+/** Reads a checkpoint. @throws LockstepError ERR_SAFETENSORS or ERR_CHECKPOINT */
 export function readCheckpoint(path: string): Checkpoint {
   const { metadata, tensors } = readSafetensors(path);
   const parsed = parseMetadata(path, metadata);
@@ -167,7 +167,7 @@ function parameterState(path: string, name: string, tensors: SafetensorsFile["te
   return { name, shape: weight.shape, weight: weight.data, velocity: momentum.data };
 }
 
-/** Gives a checkpoint its second name, in one move; where the file system has no second names, a copy. */
+/** Links a checkpoint as the best, atomically; copies it on file systems without hard links. */
 async function nameBest(dir: string, path: string): Promise<void> {
   const temporary = temporaryName(join(dir, BEST));
   await link(path, temporary).catch(() => copyFile(path, temporary));

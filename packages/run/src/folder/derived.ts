@@ -1,11 +1,11 @@
-/** What follows from a run's options, its model and its data, for its config.json. */
+/** The derived part of config.json, which follows from the options, the model and the data. */
 import { isDeepStrictEqual } from "node:util";
 import { version } from "@lockstep/config";
 import { type DeviceGroup, mergeDevices } from "../devices.ts";
 import type { Schedule } from "../schedule/schedule.ts";
 import type { Derived, RunId } from "./run-file.ts";
 
-/** The facts of a run's model and data. */
+/** Properties of a run's model and data. */
 export type RunFacts = Pick<
   Derived,
   | "modelName"
@@ -22,7 +22,7 @@ export type RunFacts = Pick<
   | "testSamples"
 >;
 
-/** What else decides a run. */
+/** Everything else that determines a run. */
 export interface DerivedFrom {
   runId: RunId;
   /** Version of Lockstep's arithmetic. */
@@ -37,7 +37,7 @@ export function derivedOf(facts: RunFacts, { runId, arithmetic, devices, schedul
   return { runId, lockstep: version, arithmetic, devices, ...facts, stepsPerEpoch, steps };
 }
 
-/** Adds devices that compute the run, too. @returns whether that changes anything */
+/** Adds devices that also compute the run. @returns whether that changes anything */
 export function addDevices(derived: Derived, devices: readonly DeviceGroup[]): boolean {
   const merged = mergeDevices(derived.devices ?? [], devices);
   if (isDeepStrictEqual(merged, derived.devices)) return false;

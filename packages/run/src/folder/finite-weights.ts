@@ -1,4 +1,4 @@
-/** Checks that all weights are finite. One NaN makes all outputs NaN, and no training mends it. */
+/** Checks that all weights are finite. One NaN makes all outputs NaN, and training cannot recover from it. */
 import { excerpt, LockstepError } from "@lockstep/errors";
 
 interface Tensor {
@@ -6,13 +6,13 @@ interface Tensor {
   data: Float32Array;
 }
 
-/** @throws LockstepError ERR_WEIGHTS_NOT_FINITE that names the file, the first such tensor and where in it the number is */
+/** Throws LockstepError ERR_WEIGHTS_NOT_FINITE, with the file, the tensor and the index of the first such number. */
 export function assertFinite(path: string, tensors: ReadonlyMap<string, Tensor>): void {
   for (const [name, { shape, data }] of tensors) {
     const index = firstNotFinite(data);
     if (index === undefined) continue;
     const place = `"${excerpt(name)}" [${shape.join(", ")}] at [${placeOf(index, shape).join(", ")}]`;
-    const remedy = "Take weights that were saved before the training came apart.";
+    const remedy = "Use weights that were saved before the training diverged.";
     throw new LockstepError(
       "ERR_WEIGHTS_NOT_FINITE",
       `${path}: expected finite numbers, found ${data[index]} in ${place}. ${remedy}`,
@@ -20,7 +20,7 @@ export function assertFinite(path: string, tensors: ReadonlyMap<string, Tensor>)
   }
 }
 
-/** A plain loop: a callback for each of the 36 million numbers of an AlexNet takes a second. */
+/** Uses a plain loop: a callback for each of the 36 million numbers of AlexNet takes a second. */
 function firstNotFinite(data: Float32Array): number | undefined {
   for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return i;
   return undefined;

@@ -1,6 +1,6 @@
 /**
- * The rows of metrics.jsonl: one JSON object a line, numbers in full precision. Epochs count from 1, as they are
- * printed. A step's row has the number of its update, counted from 0; other rows have the updates made by then.
+ * The rows of metrics.jsonl: one JSON object per line, numbers in full precision. Epochs count from 1. The `step` of a
+ * step's row is the index of its update, from 0; in other rows it is the number of updates made.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { excerpt, excerptOf, LockstepError } from "@lockstep/errors";
@@ -45,7 +45,7 @@ const epochRowSchema = z.strictObject({
   /** Means over the epoch's samples, each at the weights of its step; accuracies are fractions. */
   trainLoss: z.number(),
   trainAccuracy: fraction,
-  /** Absent when there is no validation part. */
+  /** Absent without a validation split. */
   evalLoss: z.number().optional(),
   evalAccuracy: fraction.optional(),
   samples: count,
@@ -71,16 +71,16 @@ export type TestRow = z.infer<typeof testRowSchema>;
 export type MetricsRow = z.infer<typeof rowSchema>;
 
 /**
- * Adds a row at the end of the file. When the call returns, the row outlives this process.
+ * Appends a row to the file. The row survives a crash of this process once the call returns.
  *
- * @throws LockstepError ERR_METRICS for a number that is none, which JSON could not hold
+ * @throws LockstepError ERR_METRICS for NaN or infinity, which JSON cannot hold
  */
 export function appendMetrics(path: string, row: MetricsRow): void {
   appendLine(path, JSON.stringify(parseRow(path, row)));
 }
 
 /**
- * All rows; none when there is no file. A last line without its end is what a kill leaves, and does not count.
+ * Reads all rows; none if there is no file. Ignores a last line without its newline, which a killed process may leave.
  *
  * @throws LockstepError ERR_METRICS that names the line
  */
@@ -89,9 +89,9 @@ export function readMetrics(path: string): MetricsRow[] {
 }
 
 /**
- * The rows of a part of a file: a last line without its end does not count.
+ * Parses the rows of a section of a file. Ignores a last line without its newline.
  *
- * @param linesBefore how many there are before that part
+ * @param linesBefore number of lines before that section
  * @throws LockstepError ERR_METRICS that names the line
  */
 export function parseMetrics(text: string, path: string, linesBefore = 0): MetricsRow[] {
@@ -100,9 +100,9 @@ export function parseMetrics(text: string, path: string, linesBefore = 0): Metri
 }
 
 /**
- * Takes out the rows that `keep` says no to, and a half-written last one: those that a resumed run will write again.
+ * Removes the rows that `keep` rejects, and an incomplete last one: a resumed run writes them again.
  *
- * @returns the rows that stay
+ * @returns the remaining rows
  */
 export function rewriteMetrics(path: string, keep: (row: MetricsRow) => boolean): MetricsRow[] {
   const rows = readMetrics(path).filter(keep);
@@ -123,5 +123,5 @@ function parseRow(place: string, value: unknown): MetricsRow {
   if (row.success) return row.data;
   const { path, message } = row.error.issues[0]!;
   const text = `${place}: expected a row of metrics, got ${excerptOf(value)} (${excerpt(`${path.join(".")}: ${message}`)}).`;
-  throw new LockstepError("ERR_METRICS", `${text} Take the line out, or start a new run.`);
+  throw new LockstepError("ERR_METRICS", `${text} Remove the line, or start a new run.`);
 }

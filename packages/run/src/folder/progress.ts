@@ -1,10 +1,10 @@
-/** The progress of a run: the sums of the epoch under way, and the best validation. */
+/** The progress of a run: the sums of the current epoch, and the best validation. */
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import type { Schedule } from "../schedule/schedule.ts";
 import type { EpochRow, MetricsRow } from "./metrics.ts";
 
-/** Checks the progress that a checkpoint holds. */
+/** Schema of the progress in a checkpoint. */
 export const progressSchema = z.strictObject({
   /** Sums over the samples of the unfinished epoch. */
   lossSum: z.number(),
@@ -16,7 +16,7 @@ export const progressSchema = z.strictObject({
   best: z.strictObject({ step: z.int(), accuracy: z.number() }).optional(),
 });
 
-/** The sums of the epoch under way and the best validation, from which a resumed run goes on. */
+/** The sums of the current epoch and the best validation, from which a resumed run continues. */
 export type CheckpointProgress = z.infer<typeof progressSchema>;
 /** The step and the accuracy of the best validation. */
 export type Best = NonNullable<CheckpointProgress["best"]>;
@@ -27,7 +27,7 @@ const NO_SUMS = { lossSum: 0, correct: 0, samples: 0 };
 /** The progress of a run that has made no update. */
 export const START: CheckpointProgress = { ...NO_SUMS, endedSteps: 0 };
 
-/** The progress after one more row. It follows from what the row says alone, so that rows read back give the same. */
+/** Returns the progress after one more row. It depends on the row alone, so that rows read back give the same. */
 export function advance(progress: CheckpointProgress, row: MetricsRow, { stepsPerEpoch }: Epochs): CheckpointProgress {
   const { lossSum, correct, samples } = progress;
   switch (row.type) {
@@ -39,7 +39,7 @@ export function advance(progress: CheckpointProgress, row: MetricsRow, { stepsPe
         samples: samples + row.samples,
       };
     case "epoch": {
-      // The sums of an epoch that --max-steps cut short stay: a resume may go on with it.
+      // Keep the sums of an epoch that --max-steps cut short: a resume may complete it.
       const sums = row.step % stepsPerEpoch === 0 ? NO_SUMS : { lossSum, correct, samples };
       return { ...sums, endedSteps: row.step, best: betterOf(progress.best, row) };
     }
@@ -48,7 +48,7 @@ export function advance(progress: CheckpointProgress, row: MetricsRow, { stepsPe
   }
 }
 
-/** Returns whether a row stays when a run goes on from `step` updates: later ones are made, and written, again. */
+/** Returns whether a row survives a resume after `step` updates: later rows are computed and written again. */
 export function survivesResume(
   row: MetricsRow,
   { step, endedSteps }: { step: number; endedSteps: number },
@@ -56,13 +56,13 @@ export function survivesResume(
 ): boolean {
   if (row.type === "step") return row.step < step;
   if (row.type === "test") return false;
-  // The row of an epoch that --max-steps had cut short is written anew if that epoch goes on now.
+  // The row of an epoch that --max-steps cut short is rewritten if the resumed run completes that epoch.
   return row.step <= endedSteps && (row.step % stepsPerEpoch === 0 || step === steps);
 }
 
 /**
- * The progress after `step` updates, from the rows of metrics.jsonl: for going on from a step whose state is not in a
- * checkpoint, but with the workers.
+ * Returns the progress after `step` updates from the rows of metrics.jsonl, to continue from a state that no checkpoint
+ * holds but the workers do.
  *
  * @param saved the validation of the checkpoint that is kept as the best. A better one whose checkpoint was not written
  *   any more does not count, for its weights are gone; but for one after `step` itself.
@@ -86,7 +86,7 @@ function assertEachStep(rows: readonly MetricsRow[], step: number): void {
   const missing = Array.from({ length: step }, (_, i) => i).find((i) => found[i] !== i);
   if (missing === undefined) return;
   const text = `Expected metrics.jsonl to hold steps 0 to ${step - 1} in order, but step ${missing} is not in its place`;
-  throw new LockstepError("ERR_METRICS", `${text}. Go on from the last checkpoint.`);
+  throw new LockstepError("ERR_METRICS", `${text}. Continue from the last checkpoint.`);
 }
 
 function betterOf(best: Best | undefined, { step, evalAccuracy }: EpochRow): Best | undefined {

@@ -1,4 +1,4 @@
-/** The report of a test: how good the model is, in total and for each class. */
+/** The report of a test: the accuracy of the model, in total and for each class. */
 import { existsSync, readFileSync } from "node:fs";
 import { writeSmallFile } from "@lockstep/files";
 import { z } from "zod";
@@ -33,7 +33,7 @@ const reportSchema = z.object({
 /** The content of report.json. */
 export type Report = z.infer<typeof reportSchema>;
 
-/** @param classes the names of the classes, in the order of the labels */
+/** Returns the report of an evaluation. @param classes names of the classes, in the order of the labels */
 export function makeReport(evaluation: Evaluation, classes: readonly string[]): Report {
   const { samples, lossSum, confusion } = evaluation;
   const perClass = classes.map((name, i) => {
@@ -53,7 +53,7 @@ export function makeReport(evaluation: Evaluation, classes: readonly string[]): 
   return { accuracy, loss, samples, classes: [...classes], perClass, confusion, ...(predictions && { predictions }) };
 }
 
-/** The report that a run wrote; undefined if it wrote none that can be read. */
+/** Reads the report of a run; undefined if there is none that can be read. */
 export function readReport(path: string): Report | undefined {
   if (!existsSync(path)) return undefined;
   return reportSchema.safeParse(JSON.parse(readFileSync(path, "utf8"))).data;

@@ -1,11 +1,11 @@
-/** Weights of an earlier run, wherever they stand. */
+/** Reads the weights of an earlier run. */
 import { existsSync } from "node:fs";
 import { readSafetensors, type Weights } from "@lockstep/formats";
 import { latestCheckpoint, MOMENTUM } from "./checkpoint.ts";
 import { assertFinite } from "./finite-weights.ts";
 import type { RunFolder } from "./run-folder.ts";
 
-/** The final weights of a run; of an unfinished one those of its last checkpoint. */
+/** Returns the final weights of a run, or those of the last checkpoint of an unfinished run. */
 export function readWeights(folder: RunFolder, modelName: string): Weights {
   const path = folder.weights(modelName);
   if (existsSync(path)) return readWeightsFile(path);
@@ -14,7 +14,7 @@ export function readWeights(folder: RunFolder, modelName: string): Weights {
 }
 
 /**
- * Reads the weights in a .safetensors file: a state dict, or a checkpoint, whose momentum is left out.
+ * Reads the weights in a .safetensors file: a state dict, or a checkpoint without its momentum.
  *
  * @throws LockstepError ERR_SAFETENSORS, or ERR_WEIGHTS_NOT_FINITE that names the tensor
  */

@@ -15,8 +15,19 @@ beforeAll(() => {
 afterAll(() => rmSync(dir, { recursive: true }));
 
 const DERIVED = {
-  ...{ lockstep: "0", modelName: "M", parameters: 1, inputShape: [1, 1, 1], numClasses: 2, classes: ["a", "b"] },
-  ...{ mean: [0], std: [1], trainSamples: 10, validationSamples: 4, testSamples: 4, stepsPerEpoch: 3, steps: 6 },
+  lockstep: "0",
+  modelName: "M",
+  parameters: 1,
+  inputShape: [1, 1, 1],
+  numClasses: 2,
+  classes: ["a", "b"],
+  mean: [0],
+  std: [1],
+  trainSamples: 10,
+  validationSamples: 4,
+  testSamples: 4,
+  stepsPerEpoch: 3,
+  steps: 6,
 };
 
 let live: LiveRun;

@@ -1,4 +1,4 @@
-/** What people ask of a run while it goes. It is done between two tasks of the run, where a stop is safe, too. */
+/** Commands from the dashboard. The run executes them between two tasks, where a stop is safe too. */
 import { EventEmitter, once } from "node:events";
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
@@ -25,12 +25,12 @@ export function parseCommand(text: string): Command {
   }
 }
 
-/** Names who asked. Nobody knows more, since all who may command show the same token. */
+/** The requester in messages. Nothing more is known, since everyone who may send commands has the same token. */
 const REASON = "requested from the dashboard";
 
-/** Holds the commands until the run carries them out between two tasks. */
+/** Queues commands until the run executes them between two tasks. */
 export class Controls {
-  /** Drops a worker, and says whether it was there. Absent where there is no team. */
+  /** Drops a worker. Returns false if it is not connected. Absent in a run in one process. */
   dismiss: ((worker: string) => boolean) | undefined;
   readonly #live: LiveRun;
   readonly #logEvent: LogEvent;
@@ -45,7 +45,7 @@ export class Controls {
     this.#logEvent = logEvent;
   }
 
-  /** @throws LockstepError ERR_COMMAND for what can't be done now */
+  /** Accepts a command. @throws LockstepError ERR_COMMAND if it is not possible now */
   handle(command: Command): void {
     const now = this.#live.snapshot();
     if (isOver(now)) throw new LockstepError("ERR_COMMAND", "The run is over.");
@@ -76,12 +76,12 @@ export class Controls {
     }
   }
 
-  /** Aborts when someone asks for a stop. */
+  /** Aborts when a stop is requested. */
   get signal(): AbortSignal {
     return this.#stop.signal;
   }
 
-  /** Between two tasks: takes the checkpoint that was asked for, and waits while the run is paused. */
+  /** Saves a requested checkpoint, and waits while the run is paused. Called between two tasks. */
   async attend(
     team: Pick<Team, "pause" | "resume">,
     checkpoint: () => Promise<void>,
@@ -89,7 +89,7 @@ export class Controls {
   ): Promise<void> {
     for (let isPaused = false; ; isPaused = true) {
       while (this.#checkpoint) {
-        this.#checkpoint = false; // before it is taken: another one may be asked for meanwhile
+        this.#checkpoint = false; // cleared first: another one may be requested meanwhile
         await checkpoint();
       }
       if (!this.#paused || signal.aborted) {
@@ -97,7 +97,7 @@ export class Controls {
         return;
       }
       if (!isPaused) team.pause?.(REASON);
-      await once(this.#received, "command", { signal }).catch(() => {}); // an abort ends the pause, too
+      await once(this.#received, "command", { signal }).catch(() => {}); // an abort ends the pause too
     }
   }
 

@@ -1,4 +1,4 @@
-/** The state of a run that goes on, also for browsers: nothing here needs Node. */
+/** The live state of a run. It also runs in browsers: nothing here uses Node. */
 export {
   hasLeft,
   isOver,

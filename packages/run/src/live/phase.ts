@@ -1,18 +1,18 @@
-/** The phase of a run: what it does at this moment, in finer steps than its state. */
+/** The phase of a run: its current activity, in more detail than its state. */
 
 /** The names of the phases that a run passes through. */
 export const PHASE_NAMES = [
-  /** It waits for the workers that it is to begin with, or to go on with. */
+  /** The run is waiting for workers. */
   "gathering",
-  /** The weights are on their way to the workers. */
+  /** The weights are being sent to the workers. */
   "starting",
-  /** It is between two tasks: late joiners and checkpoints are served. */
+  /** The run is between two tasks; late joiners and checkpoints are served. */
   "idle",
   "stepping",
   "evaluating",
-  /** Too few workers are here, or someone asked for it. */
+  /** Too few workers are connected, or a pause was requested. */
   "paused",
-  /** Nobody holds the weights any more; it gathers workers next. */
+  /** No worker holds the weights any more; the run gathers workers next. */
   "lost",
   "over",
 ] as const;
@@ -20,11 +20,11 @@ export const PHASE_NAMES = [
 /** One of `PHASE_NAMES`. */
 export type PhaseName = (typeof PHASE_NAMES)[number];
 
-/** The phase that a run is in, and since when. */
+/** The current phase of a run. */
 export interface RunPhase {
   name: PhaseName;
   /** Start of the phase, in ms since 1970. */
   sinceMs: number;
-  /** Why it is paused. */
+  /** Reason of a pause. */
   reason?: string | undefined;
 }

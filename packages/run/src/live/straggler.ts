@@ -1,9 +1,9 @@
-/** Finds the worker that holds up the steps, and the part of its step that does. */
+/** Finds the worker that slows down the steps, and which part of its step does. */
 import type { StepRow } from "../folder/metrics.ts";
 import { mean, median } from "../statistics.ts";
 import { sharesOf } from "./live-run.ts";
 
-/** Milliseconds of each part of a worker's step, as a mean over steps. */
+/** Mean milliseconds of each part of a worker's step. */
 export interface WorkerParts {
   name: string;
   ms: Record<string, number>;
@@ -12,20 +12,20 @@ export interface WorkerParts {
 /** A worker that the others wait for. */
 export interface Straggler {
   name: string;
-  /** Fraction of a step that the others wait for it. */
+  /** Fraction of a step during which the others wait for it. */
   fraction: number;
-  /** The part in which it falls behind most, and how long the others take for it: their median. */
+  /** The part in which it falls furthest behind, and the median time of the others for that part. */
   part: string;
   partMs: number;
   medianMs: number;
 }
 
-/** The part of a worker's step in which it has nothing to do. */
+/** The part of a worker's step in which it is idle. */
 export const WAIT = "wait";
 /** A smaller fraction of a step is noise. */
-const LEAST_FRACTION = 0.05;
+const MIN_FRACTION = 0.05;
 
-/** Means over the steps that each worker took part in. */
+/** Returns the means of each worker, over the steps that it took part in. */
 export function partsOf(steps: readonly StepRow[]): WorkerParts[] {
   const all = new Map<string, { steps: number; ms: Record<string, number> }>();
   for (const { name, ms } of steps.flatMap(sharesOf)) {
@@ -40,14 +40,14 @@ export function partsOf(steps: readonly StepRow[]): WorkerParts[] {
   }));
 }
 
-/** The worker that the others wait for, if they wait for one for more than a moment. */
+/** Returns the worker that the others wait for; undefined if their wait is negligible. */
 export function stragglerOf(steps: readonly StepRow[]): Straggler | undefined {
   const workers = partsOf(steps);
   const stepMs = mean(steps.map(({ ms }) => ms.step));
   const [slowest, ...others] = workers.sort((a, b) => busyMs(b) - busyMs(a));
   if (slowest === undefined || others.length === 0) return undefined;
   const fraction = (busyMs(slowest) - median(others.map(busyMs))) / stepMs;
-  if (fraction < LEAST_FRACTION) return undefined;
+  if (fraction < MIN_FRACTION) return undefined;
   const behind = Object.entries(slowest.ms)
     .filter(([part]) => part !== WAIT)
     .map(([part, partMs]) => ({ part, partMs, medianMs: median(others.map(({ ms }) => ms[part] ?? 0)) }))

@@ -1,16 +1,16 @@
-/** The updates that a run sends while it goes. A subscriber that takes all of them, in order, knows the run. */
+/** The updates that a run sends while it runs. Applied in order, they give its complete live state. */
 
 import type { MetricsRow } from "../folder/metrics.ts";
 import type { Report } from "../folder/report.ts";
 import type { RunFile } from "../folder/run-file.ts";
 import type { RunPhase } from "./phase.ts";
 
-/** The kinds of events that a run tells. */
+/** The kinds of events of a run. */
 export const EVENT_KINDS = [
-  /** The run waits for the workers that it is to begin with. */
+  /** The run is waiting for its first workers. */
   "waiting",
   "begun",
-  /** It goes on from a checkpoint, or from what workers hold. */
+  /** The run continues from a checkpoint, or from the workers' state. */
   "resumed",
   "paused",
   "goes-on",
@@ -18,30 +18,30 @@ export const EVENT_KINDS = [
   "stopped",
   "failed",
   "joined",
-  /** A worker's connection ended; it was made to go; it went by itself. */
+  /** A worker's connection ended, it was dropped, or it left by itself. */
   "lost",
   "dropped",
   "left",
-  /** A worker that joined a run under way has its weights, and takes slices. */
+  /** A late joiner has received the weights, and computes slices from now on. */
   "caught-up",
-  /** A slice was given to a second worker. */
+  /** A slice was reassigned to another worker. */
   "slice-redone",
-  /** What someone sent or asked for was refused. */
+  /** A message or a request was refused. */
   "refused",
   "mended",
   "checkpoint",
   "tested",
-  /** Someone wants a checkpoint or the end, on the run's page. */
+  /** A checkpoint or a stop was requested from the dashboard. */
   "wanted",
 ] as const;
 
 /** One of `EVENT_KINDS`. */
 export type EventKind = (typeof EVENT_KINDS)[number];
 
-/** The worker that an event is about. */
+/** The worker that an event concerns. */
 export interface EventSubject {
   worker?: string | undefined;
-  /** Of a worker that joins. */
+  /** Device of a worker that joins. */
   device?: string | undefined;
   backend?: string | undefined;
 }
@@ -51,23 +51,23 @@ export interface RunEvent extends EventSubject {
   /** ISO 8601, in UTC. */
   at: string;
   kind: EventKind;
-  /** The text that is printed. */
+  /** Text for people. */
   text: string;
 }
 
-/** Called with an event when it happens. */
+/** Logs an event. */
 export type LogEvent = (text: string, kind: EventKind, subject?: EventSubject) => void;
 
-/** The first ones are those of the coordinator; then it `left`, or was `lost` or dropped. */
+/** The coordinator's states of a connected worker; then `left`, or `lost` for one that was lost or dropped. */
 export type WorkerState = "waiting" | "loading" | "replaying" | "in" | "leaving" | "left" | "lost";
 
-/** A worker as the coordinator knows it now. */
+/** The current state of a worker, as the coordinator knows it. */
 export interface WorkerNow {
   name: string;
   device: string;
   backend: string;
   state: WorkerState;
-  /** Rows [start, end) of the epoch's order that it computes now. */
+  /** Positions [start, end) in the epoch's order that it is computing. */
   slices: readonly { start: number; end: number }[];
   /** Time since its last message. Undefined for this process, which has no heartbeat. */
   heartbeatAgeMs?: number | undefined;
@@ -75,25 +75,25 @@ export interface WorkerNow {
 
 /** The progress of a run. */
 export interface Progress {
-  /** Number of updates that are done, of `steps`. */
+  /** Number of updates made, out of `steps`. */
   step: number;
   steps: number;
   loss: number;
   samplesPerSecond: number;
-  /** Time until the last step, at this speed. */
+  /** Estimated seconds until the last step. */
   secondsLeft: number;
 }
 
-/** One piece of news about a run. */
+/** One update of the live state of a run. */
 export type RunUpdate =
-  /** Which run it is, and all that follows from its configuration. */
+  /** The name of the run, and its config.json. */
   | { type: "facts"; name: string; run: RunFile }
-  /** The rows that there are so far: none, or those that a resumed run goes on from. */
+  /** The rows of metrics so far; a resumed run has those before its resume point. */
   | { type: "history"; rows: MetricsRow[] }
   | { type: "row"; row: MetricsRow }
   | { type: "progress"; progress: Progress }
   | { type: "team"; workers: WorkerNow[] }
   | { type: "report"; report: Report }
   | { type: "event"; event: RunEvent }
-  /** It alternates several times a second: events.jsonl keeps only the changes that last. */
+  /** The phase may change several times a second; events.jsonl records only lasting changes. */
   | { type: "phase"; phase: RunPhase };

@@ -1,11 +1,11 @@
-/** Keeps a program alive when the reader of its output has left. */
+/** Keeps a program running when the reader of its output has closed. */
 
-/** EPIPE: the reader of a pipe ended, as in `| head`. EIO: the terminal is gone. */
+/** EPIPE: the reader of a pipe ended, as in `| head`. EIO: the terminal was closed. */
 const READER_CLOSED = ["EPIPE", "EIO"];
 
 /**
- * Has this process go on when nobody reads its output any more: `| head` ends, Ctrl-C ends `| tee log` too, a terminal
- * is closed. What is written from then on is lost.
+ * Lets this process continue when nothing reads its output any more: `| head` has ended, Ctrl-C has ended `| tee log`, or
+ * the terminal was closed. Later output is discarded.
  */
 export function outliveReaders(streams: NodeJS.EventEmitter[] = [process.stdout, process.stderr]): void {
   for (const stream of streams) {

@@ -1,4 +1,4 @@
-/** Requests from outside to stop: the first one lets a run end its step and save it, a second one ends the process. */
+/** Signals that stop a process: the first lets a run complete its step and save it, a second ends the process. */
 import { constants } from "node:os";
 import { type SignalName, StopReason, stopCauseOf } from "../stop-reason.ts";
 
@@ -19,7 +19,7 @@ export function stoppedStatus(signal: AbortSignal): number {
   return statusOf(cause?.type === "signal" ? cause.signal : "SIGINT");
 }
 
-/** Calls `act` for each signal that asks this process to stop. Returns what ends that. */
+/** Calls `act` for each signal that asks this process to stop. @returns a function that removes the listeners */
 export function onStopSignals(act: (signal: SignalName) => void): () => void {
   const listeners = SIGNALS.map((signal) => ({ signal, listener: () => act(signal) }));
   for (const { signal, listener } of listeners) process.on(signal, listener);
@@ -39,7 +39,7 @@ export interface Interrupts {
 export interface InterruptOptions {
   /** What the process does when it is asked to stop, such as "stopping after this step". */
   doing: string;
-  /** Is told once, with `doing` and what would end the process at once. */
+  /** Called once with a line that says `doing`, and how to end the process at once. */
   log: (line: string) => void;
   /** A monotonic clock. @default performance.now */
   nowMs?: () => number;

@@ -1,14 +1,14 @@
 /** Closes resources in reverse order when the work that opened them ends. */
 
-/** Collects what a piece of work has opened. */
+/** Collects the resources that a piece of work opens. */
 export interface Resources {
   /** Registers a `close` to call when the work ends. The last one added is called first. */
   add(close: () => unknown): void;
 }
 
 /**
- * Does the work, then closes what the work has added, also when it fails. Every `close` is called and awaited, even if
- * another one fails.
+ * Runs the work, then closes the resources that it added, even if it fails. Awaits every `close`, even if another one
+ * fails.
  *
  * @throws the error of the work, else the first error of a `close`
  */

@@ -1,5 +1,5 @@
 /**
- * The first thing that a program does. It imports next to nothing, so that it can tell in a line why the rest cannot be
+ * The entry point of each program. It imports almost nothing, so that it can report in one line why the rest cannot be
  * loaded.
  */
 import { readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { outliveReaders } from "./closed-output.ts";
 /** Node opens so many files at once when it loads a program from its sources. */
 const LEAST_OPEN_FILES = 128;
 
-/** Loads the program, which then does its work. A shortage ends it with a line, whatever meets it. */
+/** Loads and runs a program. Reports a known error, such as a shortage of memory or files, in one line. */
 export async function startProgram(load: () => Promise<unknown>): Promise<void> {
   outliveReaders();
   const format = logFormatOf(process.argv);

@@ -26,8 +26,12 @@ test("events outlive the process, a half-written line spoils none, and a resumed
   expect(readFileSync(path, "utf8").split("\n")).toHaveLength(4); // with the phase that the run is in while it waits
   const [joined, waiting] = readEvents(path);
   expect(joined).toEqual({
-    ...{ at: "1970-01-01T00:00:00.000Z", kind: "joined", text: "a joined: a CPU, native" },
-    ...{ worker: "a", device: "a CPU", backend: "native" },
+    at: "1970-01-01T00:00:00.000Z",
+    kind: "joined",
+    text: "a joined: a CPU, native",
+    worker: "a",
+    device: "a CPU",
+    backend: "native",
   });
   expect(waiting!.at).toBe("1970-01-01T00:00:01.000Z");
   expect(again.snapshot().events).toEqual([joined, waiting]);

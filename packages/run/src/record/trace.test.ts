@@ -19,14 +19,20 @@ function drawn(rows: StepRow[]): Record<string, string[]> {
 test("each worker has a row of its own, and ends its work where its clock says", () => {
   const rows: StepRow[] = [
     {
-      ...{ ...sums, step: 7, ms: { step: 10 }, slices: 2 },
+      ...sums,
+      step: 7,
+      ms: { step: 10 },
+      slices: 2,
       workers: [
         { name: "a", ...traffic, ms: { data: 1, forward: 2, backward: 3, "read-back": 0.5, wait: 3.5 }, doneMs: 9 },
         { name: "b", ...traffic, samples: 0, ms: { wait: 10 } },
       ],
     },
     {
-      ...{ ...sums, step: 8, ms: { step: 6.25 }, slices: 2 },
+      ...sums,
+      step: 8,
+      ms: { step: 6.25 },
+      slices: 2,
       workers: [
         { name: "b", ...traffic, ms: { data: 1, forward: 1, backward: 1, apply: 2, wait: 1.25 } },
         { name: "c", ...traffic, ms: { forward: 4, backward: 3, wait: 0 }, doneMs: 3.75 },

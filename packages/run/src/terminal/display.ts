@@ -1,33 +1,33 @@
-/** Displays: they show the lines of a program, and between them how far the run is, to people or to programs. */
+/** Displays: they print the lines and the progress of a run, for people or for programs. */
 import { formatDuration } from "@lockstep/files";
 import { SingleBar } from "cli-progress";
 import type { Progress } from "../live/updates.ts";
 import { jsonLine, type LineFields, type LogFormat } from "./log.ts";
 
-/** A place where a program shows its lines and its progress. */
+/** An output for the lines and the progress of a run. */
 export interface Display {
-  /** True if only a person sees the lines: secrets stand in them only then. */
+  /** True if the output is a terminal: only then may lines contain secrets. */
   readonly isTerminal: boolean;
-  /** @param fields what programs are told besides; people see the text alone */
+  /** Prints a line. @param fields further fields of the JSON format; text shows none of them */
   line(text: string, fields?: LineFields): void;
   progress(progress: Progress): void;
-  /** Ends the bar, if there is one. */
+  /** Removes the progress bar, if there is one. */
   close(): void;
 }
 
-/** Time between two lines of progress on a display without a bar. */
+/** Milliseconds between two lines of progress on a display without a bar. */
 const LINE_EVERY_MS = 10_000;
 
-/** A bar on a terminal, plain lines elsewhere; with `--log json` an object a line. */
+/** Returns a display with a bar on a terminal, and with lines elsewhere; with `--log json`, one object per line. */
 export function displayOn(stream: NodeJS.WriteStream, format: LogFormat): Display {
   const write = (text: string) => void stream.write(`${text}\n`);
   if (format === "json") return lineDisplay((text, fields) => write(jsonLine(text, fields)));
   return stream.isTTY ? barDisplay(stream) : lineDisplay(write);
 }
 
-/** Shows progress as a line every 10 s, for output that is not a terminal. */
+/** Returns a display that prints progress as a line every 10 s, for output that is not a terminal. */
 export function lineDisplay(write: Display["line"], nowMs: () => number = () => performance.now()): Display {
-  let lastMs = Number.NEGATIVE_INFINITY; // the first tells at once how long it will take
+  let lastMs = Number.NEGATIVE_INFINITY; // print the first estimate at once
   return {
     isTerminal: false,
     line: write,

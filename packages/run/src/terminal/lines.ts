@@ -27,7 +27,7 @@ export function stepsLine(
   return `steps:  ${number(steps)}, ${number(stepsPerEpoch)} an epoch${done}`;
 }
 
-/** Says where the results of a finished run lie. */
+/** Returns the lines with the paths of the results of a finished run. */
 export function resultLines(folder: Pick<RunFolder, "weights" | "charts">, modelName: string): string[] {
   return [`weights: ${folder.weights(modelName)}`, `charts:  ${join(folder.charts, "*.png")}`];
 }

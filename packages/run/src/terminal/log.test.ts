@@ -11,8 +11,12 @@ test("a line for programs is one object, with time, level, message and fields", 
   );
   const fields = { level: "warn", type: "lost", worker: "worker-1", loss: Number.NaN } as const;
   expect(JSON.parse(jsonLine("it went", fields, time))).toEqual({
-    ...{ time: "2026-11-23T21:09:00.250Z", level: "warn", message: "it went" },
-    ...{ type: "lost", worker: "worker-1", loss: null },
+    time: "2026-11-23T21:09:00.250Z",
+    level: "warn",
+    message: "it went",
+    type: "lost",
+    worker: "worker-1",
+    loss: null,
   });
 });
 
@@ -51,7 +55,9 @@ test("an error is told with its code and ends the program with status 1; a defec
     expect(process.exitCode).toBe(1);
     expect(logged.mock.calls[0]).toEqual(["ERR_NO_RUN: There is none."]);
     expect(JSON.parse(logged.mock.calls[1]![0])).toMatchObject({
-      ...{ level: "error", code: "ERR_NO_RUN", message: "There is none." },
+      level: "error",
+      code: "ERR_NO_RUN",
+      message: "There is none.",
     });
     const defect = new TypeError("x is not a function");
     expect(() => reportFailure(defect, "json")).toThrow(defect);

@@ -9,21 +9,20 @@ export function logFormatOf(words: readonly string[]): LogFormat {
   return /--log[= ]json/.test(words.join(" ")) ? "json" : "text";
 }
 
-/** `level` is info if nothing else is said; `type` names what the other fields belong to. */
+/** Fields of a JSON log line. `level` defaults to info; `type` says which other fields there are. */
 export interface LineFields {
   level?: "warn" | "error";
   type?: string;
   [name: string]: unknown;
 }
 
-/** One JSON object in one line. A number that is not finite becomes null. */
+/** Returns a log line as a JSON object. Numbers that are not finite become null. */
 export function jsonLine(message: string, fields: LineFields = {}, time = new Date()): string {
   return JSON.stringify({ time: time.toISOString(), level: "info", message, ...fields });
 }
 
 /**
- * Tells of the error that ends the program, on standard error. One that nobody threw on purpose, and that does not come
- * of a shortage, is a defect: it goes on.
+ * Reports the error that ends the program on standard error. Rethrows an unknown error, which is a defect.
  */
 export function reportFailure(error: unknown, format: LogFormat): void {
   const known = knownError(error);

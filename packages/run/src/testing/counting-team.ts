@@ -118,8 +118,15 @@ export function countingRun({
     () => 0,
   );
   const writer = new RunWriter({
-    ...{ folder, config: configOf(options), schedule, display, resumePoint, live },
-    ...{ modelName: "M", classes: ["a", "b"], startedAt: new Date(0) },
+    folder,
+    config: configOf(options),
+    schedule,
+    display,
+    resumePoint,
+    live,
+    modelName: "M",
+    classes: ["a", "b"],
+    startedAt: new Date(0),
   });
   const signal = AbortSignal.any([stop.signal, ...(controls === undefined ? [] : [controls.signal])]);
   const run = new TrainingRun({ schedule, writer, resumePoint, controls });
