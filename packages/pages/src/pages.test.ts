@@ -1,52 +1,53 @@
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, request as httpRequest, type IncomingMessage, type Server } from "node:http";
+import { createServer, request as httpRequest, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { test as base, expect } from "vitest";
 import { type Content, servePages } from "./pages.ts";
 
-let dir: string;
-let server: Server;
 const weights = new Uint8Array(300_000).fill(7); // more than a socket takes at once
 
-beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), "lockstep-pages-"));
-  writeFileSync(join(dir, "index.html"), "<!doctype html><title>é</title>");
-  writeFileSync(join(dir, "weights.bin"), weights);
-  const pages = new Map<string, Content>([
-    ["/", { file: pathToFileURL(join(dir, "index.html")) }],
-    ["/page.js", "export {}; // é"],
-    ["/page.css", ""],
-    ["/facts.json", "{}"],
-    ["/weights.bin", { file: join(dir, "weights.bin") }],
-    ["/gone.bin", { file: join(dir, "gone.bin") }],
-  ]);
-  server = createServer(servePages(pages)).listen(0, "127.0.0.1");
-  await once(server, "listening");
-});
-afterAll(() => {
-  server.close();
-  rmSync(dir, { recursive: true });
+type Ask = (path: string, method?: string) => Promise<IncomingMessage>;
+
+const test = base.extend<{ ask: Ask }>({
+  /** Sends a request to a server with a few pages. */
+  // biome-ignore lint/correctness/noEmptyPattern: Vitest reads a fixture's needs from this pattern
+  ask: async ({}, use) => {
+    const dir = mkdtempSync(join(tmpdir(), "lockstep-pages-"));
+    writeFileSync(join(dir, "index.html"), "<!doctype html><title>é</title>");
+    writeFileSync(join(dir, "weights.bin"), weights);
+    const pages = new Map<string, Content>([
+      ["/", { file: pathToFileURL(join(dir, "index.html")) }],
+      ["/page.js", "export {}; // é"],
+      ["/page.css", ""],
+      ["/facts.json", "{}"],
+      ["/weights.bin", { file: join(dir, "weights.bin") }],
+      ["/gone.bin", { file: join(dir, "gone.bin") }],
+    ]);
+    const server = createServer(servePages(pages)).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    await use(async (path, method = "GET") => {
+      const [response] = await once(httpRequest({ port, path, method, host: "127.0.0.1" }).end(), "response");
+      return response;
+    });
+    server.close();
+    rmSync(dir, { recursive: true });
+  },
 });
 
-async function ask(path: string, method = "GET"): Promise<IncomingMessage> {
-  const { port } = server.address() as AddressInfo;
-  const [response] = await once(httpRequest({ port, path, method, host: "127.0.0.1" }).end(), "response");
-  return response;
-}
-
-test.each([
+test.for<[path: string, type: string, content: string]>([
   ["/", "text/html; charset=utf-8", "<!doctype html><title>é</title>"],
   ["/?a=b", "text/html; charset=utf-8", "<!doctype html><title>é</title>"],
   ["/page.js", "text/javascript; charset=utf-8", "export {}; // é"],
   ["/page.css", "text/css; charset=utf-8", ""],
   ["/facts.json", "application/json", "{}"],
   ["/weights.bin", "application/octet-stream", Buffer.from(weights).toString()],
-])("servePages serves %s as %s", async (path, type, content) => {
+])("servePages serves %s as %s", async ([path, type, content], { ask }) => {
   const response = await ask(path);
   expect(response.statusCode).toBe(200);
   expect(response.headers["content-type"]).toBe(type);
@@ -54,7 +55,7 @@ test.each([
   expect(await text(response)).toBe(content);
 });
 
-test("servePages lets a page load only from its own server, and not be framed", async () => {
+test("servePages lets a page load only from its own server, and not be framed", async ({ ask }) => {
   const { headers } = (await ask("/")).resume();
   const policy = String(headers["content-security-policy"]).split("; ");
   expect(policy).toContain("default-src 'none'");
@@ -63,7 +64,7 @@ test("servePages lets a page load only from its own server, and not be framed", 
   expect(headers).toMatchObject({ "x-content-type-options": "nosniff", "cache-control": "no-store" });
 });
 
-test("servePages responds to HEAD with the headers only", async () => {
+test("servePages responds to HEAD with the headers only", async ({ ask }) => {
   for (const [path, length] of [
     ["/weights.bin", "300000"],
     ["/page.js", "16"],
@@ -74,13 +75,13 @@ test("servePages responds to HEAD with the headers only", async () => {
   }
 });
 
-test("servePages responds 404 to other paths, path traversal and missing files", async () => {
+test("servePages responds 404 to other paths, path traversal and missing files", async ({ ask }) => {
   for (const path of ["/index.html", "/../pages.test.ts", "//", "/__proto__", "/gone.bin"]) {
     expect((await ask(path)).resume().statusCode, path).toBe(404);
   }
 });
 
-test("servePages refuses POST with 405", async () => {
+test("servePages refuses POST with 405", async ({ ask }) => {
   const response = (await ask("/", "POST")).resume();
   expect(response.statusCode).toBe(405);
   expect(response.headers.allow).toBe("GET, HEAD");

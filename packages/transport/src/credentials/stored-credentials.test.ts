@@ -2,22 +2,26 @@ import { X509Certificate } from "node:crypto";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, test as base, describe, expect, vi } from "vitest";
 import { configDir, storedCertificate, storedToken } from "./stored-credentials.ts";
 
-let root: string;
-let dir: string;
-
-beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), "lockstep-kept-"));
-  dir = join(root, "config", "lockstep");
+const test = base.extend<{ root: string; dir: string }>({
+  /** An empty folder. */
+  // biome-ignore lint/correctness/noEmptyPattern: Vitest reads a fixture's needs from this pattern
+  root: async ({}, use) => {
+    const root = await mkdtemp(join(tmpdir(), "lockstep-credentials-"));
+    await use(root);
+    await rm(root, { recursive: true });
+  },
+  /** A configuration folder in it, which does not exist yet. */
+  dir: async ({ root }, use) => use(join(root, "config", "lockstep")),
 });
-afterEach(async () => {
+
+afterEach(() => {
   vi.unstubAllEnvs();
-  await rm(root, { recursive: true });
 });
 
-test("the next start has the same token and the same certificate, in files that are the user's alone", async () => {
+test("the token and the certificate are stored in files that only the user can read, and reused", async ({ dir }) => {
   const first = [await storedToken(dir), await storedCertificate(dir)];
   expect([await storedToken(dir), await storedCertificate(dir)]).toEqual(first);
   expect((await readdir(dir)).sort()).toEqual(["certificate.pem", "token"]);
@@ -25,12 +29,12 @@ test("the next start has the same token and the same certificate, in files that 
   expect((await stat(dir)).mode & 0o777).toBe(0o700);
 });
 
-test("coordinators that start at once agree", async () => {
+test("coordinators that start at the same time get the same token", async ({ dir }) => {
   const tokens = await Promise.all(Array.from({ length: 8 }, async () => (await storedToken(dir)).token));
   expect(new Set(tokens).size).toBe(1);
 });
 
-test("a certificate whose year is over is made anew", async () => {
+test("an expired certificate is renewed", async ({ dir }) => {
   const { fingerprint, cert } = await storedCertificate(dir);
   const endMs = Date.parse(new X509Certificate(cert).validTo);
   expect((await storedCertificate(dir, endMs - 1)).fingerprint).toBe(fingerprint);
@@ -40,7 +44,7 @@ test("a certificate whose year is over is made anew", async () => {
 });
 
 describe("a credentials file is refused", () => {
-  test("if others can read it", async () => {
+  test("if others can read it", async ({ dir }) => {
     const { token, path } = await storedToken(dir);
     await chmod(path, 0o640);
     await expect(storedToken(dir)).rejects.toMatchObject({
@@ -50,7 +54,7 @@ describe("a credentials file is refused", () => {
     await expect(storedToken(dir)).rejects.not.toThrow(token);
   });
 
-  test("if it contains something else", async () => {
+  test("if it contains something else", async ({ dir }) => {
     await mkdir(dir, { recursive: true });
     await writeFile(join(dir, "token"), "two words", { mode: 0o600 });
     await writeFile(join(dir, "certificate.pem"), "none", { mode: 0o600 });
@@ -59,7 +63,7 @@ describe("a credentials file is refused", () => {
     expect(await readFile(join(dir, "token"), "utf8")).toBe("two words");
   });
 
-  test("if it cannot be created", async () => {
+  test("if it cannot be created", async ({ root }) => {
     await writeFile(join(root, "file"), "");
     await expect(storedToken(join(root, "file", "lockstep"))).rejects.toMatchObject({
       code: "ERR_SECRET",
