@@ -2,7 +2,7 @@
 import { trainerProgram } from "@lockstep/config/programs/trainer";
 
 /** Makes the program with the implementations of its commands. */
-export function makeProgram() {
+export function makeProgram(): ReturnType<typeof trainerProgram> {
   return trainerProgram({
     train: async (options, unsavedFlags) => (await import("./commands/train.ts")).train(options, unsavedFlags),
     quickstart: async (options) => (await import("./commands/quickstart.ts")).quickstart(options),
