@@ -1,4 +1,5 @@
 /** Checks which workers may join a coordinator, with real processes on two machines and on loopback. */
+
 import {
   chmodSync,
   existsSync,
@@ -12,6 +13,7 @@ import {
 import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { defined } from "@lockstep/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { canCreateNetworkPair, createNetworkPair, type NetworkPair } from "./testing/network-pair.ts";
 import { hasTerminals, launch, run, start, terminalPrefix, tinyModel } from "./testing/program.ts";
@@ -71,10 +73,10 @@ describe.runIf(canCreateNetworkPair())("between two machines", () => {
     const words = [...training, "--max-steps", "2", "--workers", "2", "--host", "0.0.0.0", "--out", out];
     const coordinator = start(["coordinator", ...words], env, [...network.one, ...terminalPrefix]);
     await coordinator.prints("later starts reuse this token");
-    const line = /LOCKSTEP_TOKEN=.*/.exec(coordinator.stdout())![0].trim();
-    const fingerprint = fingerprintIn(line)!;
+    const line = defined(/LOCKSTEP_TOKEN=.*/.exec(coordinator.stdout()))[0].trim();
+    const fingerprint = defined(fingerprintIn(line));
     const url = `wss://${network.address}:7077`;
-    const token = /=([0-9a-f]{32}) /.exec(line)![1]!;
+    const token = defined(defined(/=([0-9a-f]{32}) /.exec(line))[1]);
     expect(line).toBe(`LOCKSTEP_TOKEN=${token} pnpm worker --coordinator ${url} --tls-fingerprint ${fingerprint}`);
 
     const pinned = `--coordinator ${url} --tls-fingerprint ${fingerprint}`;
@@ -96,7 +98,7 @@ describe.runIf(canCreateNetworkPair())("between two machines", () => {
 
     const paste = () => {
       const shell = launch([...network.two, "sh"], env);
-      shell.child.stdin!.end(`${line}\n`);
+      defined(shell.child.stdin).end(`${line}\n`);
       return shell.finished;
     };
     const first = paste();
@@ -108,7 +110,7 @@ describe.runIf(canCreateNetworkPair())("between two machines", () => {
     expect((await coordinator.finished).status).toBe(0);
     expect(contents(out)).not.toContain(token);
     expect(contents(out)).not.toContain("PRIVATE KEY");
-    expect(contents(env["XDG_CONFIG_HOME"]!)).toContain(token);
+    expect(contents(defined(env["XDG_CONFIG_HOME"]))).toContain(token);
   });
 
   test("without a terminal the line omits the token; the coordinator is discovered, and restarts with the same certificate", async () => {
@@ -116,7 +118,7 @@ describe.runIf(canCreateNetworkPair())("between two machines", () => {
     const words = [...training, "--max-steps", "2", "--workers", "1", "--host", "0.0.0.0", "--out", out];
     const coordinator = start(["coordinator", ...words], { ...env, ...right }, network.one);
     await coordinator.prints("on a terminal only");
-    const fingerprint = fingerprintIn(coordinator.stdout())!;
+    const fingerprint = defined(fingerprintIn(coordinator.stdout()));
     const url = `wss://${network.address}:7077`;
     expect(coordinator.stdout()).toContain(`  LOCKSTEP_TOKEN=… pnpm worker --coordinator ${url} --tls-fingerprint`);
 
@@ -175,7 +177,7 @@ describe("a coordinator on loopback", () => {
       env,
     );
     await coordinator.prints("--host 0.0.0.0");
-    const port = Number(/pnpm worker --coordinator ws:\/\/127\.0\.0\.1:(\d+)/.exec(coordinator.stdout())![1]);
+    const port = Number(defined(/pnpm worker --coordinator ws:\/\/127\.0\.0\.1:(\d+)/.exec(coordinator.stdout()))[1]);
     const [own, foreign] = [`127.0.0.1:${port}`, `evil.example:${port}`];
     expect(await ask(port, { ...upgrade, host: own })).toBe(101);
     expect(await ask(port, { ...upgrade, host: own, origin: `http://${own}` })).toBe(101);

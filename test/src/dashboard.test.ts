@@ -1,8 +1,10 @@
 /** Tests the dashboard in a real browser, with real runs. */
+
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { defined } from "@lockstep/testing";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Running, run, start, tinyModel } from "./testing/program.ts";
@@ -52,17 +54,17 @@ async function closePages(...ports: number[]): Promise<void> {
   expect(ports.map((port) => `127.0.0.1:${port}`)).toEqual(expect.arrayContaining(asked));
 }
 
-const portOf = ({ stdout }: Running) => Number(/dashboard: http:\/\/127\.0\.0\.1:(\d+)/.exec(stdout())![1]);
+const portOf = ({ stdout }: Running) => Number(defined(/dashboard: http:\/\/127\.0\.0\.1:(\d+)/.exec(stdout()))[1]);
 
 /** Returns the number of completed steps that the page shows. */
 async function stepsOn(page: Page): Promise<number> {
   const text = await page.locator("#progress-text").textContent();
-  return Number(/step ([\d,]+)/.exec(text!)![1]!.replaceAll(",", ""));
+  return Number(defined(defined(/step ([\d,]+)/.exec(defined(text)))[1]).replaceAll(",", ""));
 }
 
 /** Returns the step in the legend: the one under the pointer, or the last. */
 async function stepOfChart(page: Page, chart: string): Promise<number> {
-  return Number((await page.locator(`#${chart} .u-value`).first().textContent())!.replaceAll(",", ""));
+  return Number(defined(await page.locator(`#${chart} .u-value`).first().textContent()).replaceAll(",", ""));
 }
 
 const stateIs = (page: Page, state: string) => page.locator(`#state[data-state="${state}"]`).waitFor();
@@ -165,7 +167,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
   test("shows a killed worker in red, with an event", async () => {
     const page = await openPage(training.port);
     await rowOf(page, "b", "in").waitFor();
-    workers.get("b")!.child.kill("SIGKILL");
+    defined(workers.get("b")).child.kill("SIGKILL");
     await rowOf(page, "b", "lost").waitFor();
     const color = 'getComputedStyle(document.querySelector("#workers tr[data-key=b] th")).color';
     expect(await page.evaluate(color)).toBe("rgb(200, 85, 61)");
@@ -179,7 +181,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     await page.getByRole("button", { name: "Drop c" }).click();
     await page.locator("#yes").click();
     await rowOf(page, "c", "lost").waitFor();
-    expect((await workers.get("c")!.finished).status).toBe(1);
+    expect((await defined(workers.get("c")).finished).status).toBe(1);
     await training.advances(5);
   });
 
@@ -188,7 +190,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
       const page = await openPage(training.port, { viewport: { width, height: 800 }, colorScheme });
       expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
       const paper = await page.evaluate<string>("getComputedStyle(document.documentElement).backgroundColor");
-      expect(Number(/\d+/.exec(paper)![0]) < 128).toBe(colorScheme === "dark");
+      expect(Number(defined(/\d+/.exec(paper))[0]) < 128).toBe(colorScheme === "dark");
     }
   });
 

@@ -18,6 +18,7 @@ import { elementCount, readSafetensors, writeSafetensors } from "@lockstep/forma
 import { type ModelSpec, specStateDict } from "@lockstep/model/files";
 import { uniforms } from "@lockstep/random";
 import { readMetrics } from "@lockstep/run";
+import { defined } from "@lockstep/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import tinySpec from "../fixtures/tiny-model.js";
 import { type Finished, run, start, tinyModel, wideModel } from "./testing/program.ts";
@@ -59,7 +60,7 @@ async function together(workers: number, options: string[], out: string): Promis
     out,
   ]);
   await coordinator.prints("pnpm worker --coordinator");
-  const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+  const url = defined(/ws:\/\/\S+/.exec(coordinator.stdout()))[0];
   const names = Array.from({ length: workers }, (_, i) => `worker-${i}`);
   const finished = names.map((name) => run(["worker", "--coordinator", url, "--threads", "1", "--name", name]));
   return [await coordinator.finished, ...(await Promise.all(finished))];
@@ -80,19 +81,19 @@ describe("workers over sockets", () => {
     // Evaluations count the same samples; their losses are summed in other batches, so they may round differently.
     const rest = (out: string) => readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type !== "step");
     for (const [index, row] of rest(three).entries()) {
-      const same = rest(one)[index]!;
+      const same = defined(rest(one)[index]);
       if (row.type === "test" && same.type === "test")
         expect([row.accuracy, row.samples]).toEqual([same.accuracy, 2000]);
       else if (row.type === "epoch" && same.type === "epoch") {
         expect([row.trainLoss, row.evalAccuracy]).toEqual([same.trainLoss, same.evalAccuracy]);
-        expect(row.evalLoss).toBeCloseTo(same.evalLoss!, 5);
+        expect(row.evalLoss).toBeCloseTo(defined(same.evalLoss), 5);
       } else expect(row.type).toBe(same.type);
     }
     const weights = (out: string) => readFileSync(join(out, "Tiny.safetensors"));
     expect(weights(three).equals(weights(one))).toBe(true);
     for (const { workers, slices, samples } of steps(three)) {
       expect(slices).toBe(5);
-      expect(workers!.reduce((sum, worker) => sum + worker.samples, 0)).toBe(samples);
+      expect(defined(workers).reduce((sum, worker) => sum + worker.samples, 0)).toBe(samples);
     }
   });
 
@@ -102,7 +103,7 @@ describe("workers over sockets", () => {
     await together(2, ["--max-steps", "15", "--no-test"], two);
     expect(steps(two).length).toBe(15);
     for (const [index, { loss }] of steps(two).entries()) {
-      expect(Math.abs(loss - steps(one)[index]!.loss)).toBeLessThan(1e-4 * Math.max(1, loss));
+      expect(Math.abs(loss - defined(steps(one)[index]).loss)).toBeLessThan(1e-4 * Math.max(1, loss));
     }
   });
 
@@ -116,10 +117,12 @@ describe("workers over sockets", () => {
       outs.set(name, join(dir, name));
       await together(2, ["--max-steps", "6", "--no-test", ...options], join(dir, name));
     }
-    const rows = (name: string) => steps(outs.get(name)!);
-    for (const [index, { loss }] of rows("dense").entries()) expect(loss).toBeCloseTo(rows("factored")[index]!.loss, 5);
-    for (const [index, { loss }] of rows("bf16").entries()) expect(loss).toBeCloseTo(rows("factored")[index]!.loss, 2);
-    const bytesUp = (name: string) => rows(name)[3]!.workers![0]!.bytesUp;
+    const rows = (name: string) => steps(defined(outs.get(name)));
+    for (const [index, { loss }] of rows("dense").entries())
+      expect(loss).toBeCloseTo(defined(rows("factored")[index]).loss, 5);
+    for (const [index, { loss }] of rows("bf16").entries())
+      expect(loss).toBeCloseTo(defined(rows("factored")[index]).loss, 2);
+    const bytesUp = (name: string) => defined(defined(defined(rows(name)[3]).workers)[0]).bytesUp;
     expect(bytesUp("bf16") / bytesUp("factored")).toBeCloseTo(0.5, 1);
     expect(bytesUp("dense")).not.toBe(bytesUp("factored"));
   });
@@ -146,7 +149,7 @@ describe("workers over sockets", () => {
     await together(2, ["--slice-rows", "60", "--max-steps", "8", "--no-test"], out);
     const coordinator = start(["coordinator", "--resume", out, "--max-steps", "20"]);
     await coordinator.prints("pnpm worker --coordinator");
-    const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+    const url = defined(/ws:\/\/\S+/.exec(coordinator.stdout()))[0];
     await Promise.all([1, 2].map(() => run(["worker", "--coordinator", url, "--threads", "1"])));
     expect((await coordinator.finished).status).toBe(0);
     expect(steps(out).map(({ loss }) => loss)).toEqual(steps(join(dir, "one")).map(({ loss }) => loss));
@@ -174,7 +177,7 @@ describe("workers on unlike devices", () => {
     const options = [...training, "--batch-size", "500", "--sync", "factored", "--num-epochs", "2", "--no-test"];
     const coordinator = start(["coordinator", "--workers", "2", "--balance", "even", ...options, "--out", out]);
     await coordinator.prints("pnpm worker --coordinator");
-    const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+    const url = defined(/ws:\/\/\S+/.exec(coordinator.stdout()))[0];
     const workers = ["native", "wasm"].map((backend) =>
       run(["worker", "--coordinator", url, "--threads", "1", "--name", backend, "--backend", backend]),
     );
@@ -202,7 +205,7 @@ describe("what workers receive", () => {
     const coordinator = start(["coordinator", "--workers", "2", ...options, "--out", out]);
     await coordinator.prints("pnpm worker --coordinator");
     rmSync(file);
-    const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+    const url = defined(/ws:\/\/\S+/.exec(coordinator.stdout()))[0];
     await Promise.all([1, 2].map(() => run(["worker", "--coordinator", url, "--threads", "1"])));
     const { status, stderr } = await coordinator.finished;
     expect([status, stderr]).toEqual([0, ""]);
@@ -226,7 +229,7 @@ describe("what workers receive", () => {
     ];
     const coordinator = start(["coordinator", "--workers", "1", ...options, "--out", join(dir, "code")]);
     await coordinator.prints("pnpm worker --coordinator");
-    const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+    const url = defined(/ws:\/\/\S+/.exec(coordinator.stdout()))[0];
     const without = await run(["worker", "--coordinator", url, "--threads", "1"]);
     expect(without.stderr).toContain("ERR_MODEL_CODE");
     expect(without.status).toBe(1);
@@ -242,7 +245,7 @@ describe("what workers receive", () => {
     const startPair = async (words: string[]) => {
       const coordinator = start(["coordinator", "--workers", "2", ...words]);
       await coordinator.prints("pnpm worker --coordinator");
-      const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+      const url = defined(/ws:\/\/\S+/.exec(coordinator.stdout()))[0];
       const worker = (model: string) => start(["worker", "--coordinator", url, "--threads", "1", "--model", model]);
       return { coordinator, worker };
     };
@@ -282,7 +285,7 @@ describe("what workers receive", () => {
     const options = ["--model", mine, "--dataset", "shapes", "--batch-size", "50", "--no-test", "--lr", "1e-9"];
     const coordinator = start(["coordinator", "--workers", "2", ...options, "--max-steps", "1", "--out", out]);
     await coordinator.prints("pnpm worker --coordinator");
-    const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+    const url = defined(/ws:\/\/\S+/.exec(coordinator.stdout()))[0];
     const worker = (model: string) => start(["worker", "--coordinator", url, "--threads", "1", "--model", model]);
     await worker(mine).prints("joined");
     const { status, stderr } = await worker(other).finished;
@@ -294,7 +297,7 @@ describe("what workers receive", () => {
     expect(lines.filter((line) => /^weights: 2 of 4 are those that the model's module/.test(line)).length).toBe(1);
     expect(lines.filter((line) => /^compile: the optimizer Adam .* are not used/.test(line)).length).toBe(1);
     const { tensors } = readSafetensors(join(out, "Coded.safetensors"));
-    const values = tensors.get("fc2.weight")!.data;
+    const values = defined(tensors.get("fc2.weight")).data;
     expect(values.every((value) => Math.abs(value - 0.5) < 1e-6)).toBe(true);
   });
 
@@ -305,7 +308,7 @@ describe("what workers receive", () => {
         "--model",
         tinyModel,
         "--data-dir",
-        cifar10!,
+        defined(cifar10),
         "--batch-size",
         "50",
         "--max-steps",
@@ -317,7 +320,7 @@ describe("what workers receive", () => {
       expect((await run(["train", ...fixed, "--threads", "1", "--out", one])).status).toBe(0);
       const coordinator = start(["coordinator", "--workers", "2", ...fixed, "--out", two]);
       await coordinator.prints("pnpm worker --coordinator");
-      const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+      const url = defined(/ws:\/\/\S+/.exec(coordinator.stdout()))[0];
       const noFiles = { LOCKSTEP_DATA: join(dir, "no-files") };
       const workers = [1, 2].map(() => run(["worker", "--coordinator", url, "--threads", "1"], noFiles));
       for (const { status, stderr } of await Promise.all(workers)) expect([status, stderr]).toEqual([0, ""]);
@@ -348,7 +351,7 @@ describe("failures", () => {
     const options = ["--model", codeModel, "--dataset", "shapes", "--init-from", initFrom];
     const coordinator = start(["coordinator", "--workers", "1", ...options, "--out", join(dir, "unfit")]);
     await coordinator.prints("pnpm worker --coordinator");
-    const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+    const url = defined(/ws:\/\/\S+/.exec(coordinator.stdout()))[0];
     const worker = run(["worker", "--coordinator", url, "--threads", "1", "--backend", "cpu", "--model", codeModel]);
     for (const { status, stderr } of [await coordinator.finished, await worker]) {
       expect(stderr).toMatch(/^ERR_STATE_DICT: The weights do not match the model:\s+fc1.weight has the shape \[1\]/m);
@@ -361,7 +364,7 @@ describe("failures", () => {
     const slices = ["--batch-size", "8192", "--slice-rows", "1", "--sync", "dense"];
     const coordinator = start(["coordinator", "--workers", "1", ...words, ...slices, "--out", out]);
     await coordinator.prints("pnpm worker --coordinator");
-    const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+    const url = defined(/ws:\/\/\S+/.exec(coordinator.stdout()))[0];
     const worker = run(["worker", "--coordinator", url, "--threads", "1", "--reconnect-ms", "0"]);
     const { status, stderr } = await coordinator.finished;
     expect(stderr).toMatch(/^ERR_SUMS: .* got 8192 slices of 27 MB of dense gradients; raise --slice-rows/);
@@ -397,14 +400,14 @@ describe("failures", () => {
     const options = [...training, "--slice-rows", "60", "--max-steps", "20"];
     const coordinator = start(["coordinator", "--workers", "2", ...options, "--out", out]);
     await coordinator.prints("pnpm worker --coordinator");
-    const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+    const url = defined(/ws:\/\/\S+/.exec(coordinator.stdout()))[0];
     const workers = ["a", "b"].map((name) => start(["worker", "--coordinator", url, "--threads", "1", "--name", name]));
     await coordinator.prints(/^step/m);
-    workers[1]!.child.kill("SIGKILL");
+    defined(workers[1]).child.kill("SIGKILL");
     const { status, stdout, stderr } = await coordinator.finished;
     expect([status, stderr]).toEqual([0, ""]);
     expect(stdout).toContain("b was lost: its connection closed (1 here)");
-    expect((await workers[0]!.finished).status).toBe(0);
+    expect((await defined(workers[0]).finished).status).toBe(0);
     expect(steps(out).map(({ loss }) => loss)).toEqual(steps(join(dir, "one")).map(({ loss }) => loss));
     const weights = (run: string) => readFileSync(join(run, "Tiny.safetensors"));
     expect(weights(out).equals(weights(join(dir, "one")))).toBe(true);

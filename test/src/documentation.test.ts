@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { defined } from "@lockstep/testing";
 import { describe, expect, test } from "vitest";
 import { anchorsIn, commandsIn, linksIn, pages, readPage } from "./testing/documented.ts";
 import { assertKnown } from "./testing/known-command.ts";
@@ -37,7 +38,7 @@ test.each(pages)("the links of %s lead to existing files and headings", (page) =
   const inside = linksIn(readPage(page)).filter((to) => !/^[a-z]+:/.test(to));
   const broken = inside.filter((to) => {
     const [path, anchor] = to.split("#");
-    const target = path === "" ? page : join(dirname(page), path!);
+    const target = path === "" ? page : join(dirname(page), defined(path));
     if (!existsSync(join(root, target))) return true;
     return anchor !== undefined && !anchorsIn(readPage(target)).includes(anchor);
   });

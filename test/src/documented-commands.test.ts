@@ -4,10 +4,12 @@
  * documentation.test.ts parses the commands of all other pages, which are these with other options, or need a GPU, a
  * second machine or hours.
  */
+
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readMetrics } from "@lockstep/run";
+import { defined } from "@lockstep/testing";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commandsIn, readPage } from "./testing/documented.ts";
@@ -29,7 +31,7 @@ describe("the README's commands for one machine, on a tiny model", () => {
 
   const expectedOutput: Record<string, string> = { evaluate: "[Test ]", predict: "photo.jpg", export: ".pth" };
   const documented = commandsIn(readPage("README.md")).filter(
-    ([name, ...options]) => name! in expectedOutput || (name === "train" && !options.includes("--help")),
+    ([name, ...options]) => defined(name) in expectedOutput || (name === "train" && !options.includes("--help")),
   );
   let runs = 0;
 
@@ -46,15 +48,15 @@ describe("the README's commands for one machine, on a tiny model", () => {
     const words = options.map((word) => (word.startsWith("runs/") ? run : (places[word] ?? word)));
     const model = ["--model", tinyModel, "--dataset", "shapes", "--batch-size", "16", "--no-test", "--out", run];
     const steps = ["--max-steps", resumes ? "6" : "4"];
-    return [name!, ...words, ...(name === "train" ? [...(resumes ? [] : model), ...steps] : [])];
+    return [defined(name), ...words, ...(name === "train" ? [...(resumes ? [] : model), ...steps] : [])];
   }
 
   test.each(documented.map((words) => [words.join(" "), words] as const))("pnpm %s", async (_, words) => {
     const [name, ...options] = small(words);
-    const { status, stdout, stderr } = await launch(["sh", "-c", `exec ${scripts[name!]} ${options.join(" ")}`])
+    const { status, stdout, stderr } = await launch(["sh", "-c", `exec ${scripts[defined(name)]} ${options.join(" ")}`])
       .finished;
     expect(status, stderr).toBe(0);
-    expect(stdout).toContain(expectedOutput[name!] ?? "[Epoch   1]");
+    expect(stdout).toContain(expectedOutput[defined(name)] ?? "[Epoch   1]");
   });
 });
 
@@ -114,8 +116,12 @@ describe.runIf(cifar10 !== undefined && canCreateNetworkPair())(
       expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 8 }, (_, step) => step));
       for (const { samples, slices, workers, ms } of steps) {
         expect([samples, slices]).toEqual([64, 2]);
-        expect(workers!.map(({ name }) => name).sort()).toEqual(["a", "b"]);
-        for (const worker of workers!) {
+        expect(
+          defined(workers)
+            .map(({ name }) => name)
+            .sort(),
+        ).toEqual(["a", "b"]);
+        for (const worker of defined(workers)) {
           expect(worker.samples).toBe(32);
           expect(worker.bytesUp).toBeLessThan(13e6);
           expect(Object.keys(worker.io).sort()).toEqual(["encode", "receive", "send"]);

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { readMetrics } from "@lockstep/run";
-import { drawCases, seedsBelow } from "@lockstep/testing";
+import { defined, drawCases, seedsBelow } from "@lockstep/testing";
 import { afterAll, expect, test } from "vitest";
 import { mulberry32 } from "./pytorch/counter-numbers.ts";
 import { tinyModel } from "./testing/program.ts";
@@ -61,7 +61,7 @@ class Schedule {
     const steps = Array.from({ length: FAULTS }, () => 1 + Math.floor((STEPS - 1) * this.#random()));
     for (const step of steps.sort((a, b) => a - b)) {
       await this.run.waitUntil(() => this.run.steps >= step);
-      const kind = KINDS[Math.floor(KINDS.length * this.#random())]!;
+      const kind = defined(KINDS[Math.floor(KINDS.length * this.#random())]);
       this.faultLog.push(`step ${this.run.steps}: ${kind}`);
       await this.#cause(kind);
       if (this.#connected.length === 0) await Promise.all([this.#join(), this.#join()]);
@@ -79,7 +79,7 @@ class Schedule {
 
   async #cause(kind: (typeof KINDS)[number]): Promise<void> {
     const index = Math.floor(this.#connected.length * this.#random());
-    const { worker, proxy } = this.#connected[index]!;
+    const { worker, proxy } = defined(this.#connected[index]);
     const { child } = worker.process;
     const whileMs = 4 * HEARTBEAT_MS * this.#random();
     switch (kind) {
@@ -131,7 +131,7 @@ function ledgerOf(rows: readonly StepRow[]): number[][] {
   const ledger: number[][] = [];
   for (const { epoch, step, samples } of rows) {
     ledger[epoch - 1] ??= new Array<number>(TRAIN_SAMPLES).fill(0);
-    const counts = ledger[epoch - 1]!;
+    const counts = defined(ledger[epoch - 1]);
     const start = (step % STEPS_PER_EPOCH) * BATCH;
     for (let sample = start; sample < start + samples; sample++) counts[sample] = (counts[sample] ?? 0) + 1;
   }

@@ -1,8 +1,10 @@
 /** Tests how the programs end: without an engine, on stop signals, and with closed standard output. */
+
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readMetrics } from "@lockstep/run";
+import { defined } from "@lockstep/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launch, run, start, tinyModel } from "./testing/program.ts";
 import { Training } from "./testing/training.ts";
@@ -43,7 +45,7 @@ test("pnpm train --workers prints once why no worker's engine starts, and leaves
 test("a worker whose engine does not start ends with the reason, which its coordinator prints and keeps waiting", async () => {
   const coordinator = start(["coordinator", ...endless, "--workers", "1", "--out", join(dir, "engineless")]);
   await coordinator.prints("pnpm worker --coordinator");
-  const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+  const url = defined(/ws:\/\/\S+/.exec(coordinator.stdout()))[0];
   const nowhere = { LOCKSTEP_LIBTENSORFLOW: join(dir, "nowhere") };
   const worker = start(["worker", "--coordinator", url, "--backend", "native"], nowhere);
   await coordinator.prints(/^127\.0\.0\.1 cannot take part: ERR_LIBTENSORFLOW: .*nowhere/m);
@@ -90,9 +92,9 @@ describe("a stopped run is saved", () => {
     const out = join(dir, "pipes");
     const training = await Training.start(["--workers", "1", ...endless], out);
     const worker = await training.worker("a");
-    worker.child.stdout!.destroy();
+    defined(worker.child.stdout).destroy();
     await training.advances(1);
-    training.coordinator.child.stdout!.destroy();
+    defined(training.coordinator.child.stdout).destroy();
     training.coordinator.child.kill("SIGTERM");
     expect(await training.coordinator.finished).toMatchObject({ status: 143, stderr: "" });
     expect(await worker.finished).toMatchObject({ status: 0, stderr: "" });

@@ -1,10 +1,12 @@
 /** Tests the examples of docs/extending.md. exchange.test.ts tests its exchange. */
+
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeBatch } from "@lockstep/dataset";
 import { startEngine } from "@lockstep/engine";
 import { assertTrainable, loadModel } from "@lockstep/model";
+import { defined } from "@lockstep/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openIdx } from "./examples/idx-records.ts";
 import { readPage } from "./testing/documented.ts";
@@ -24,13 +26,13 @@ test("docs/extending.md quotes the example files", () => {
 
 test("the example model adapts to the data set's classes and image size, and can be trained", async () => {
   await startEngine({ backend: "cpu" });
-  const { name, model, inputShape } = await loadModel(examples[0]!, {
+  const { name, model, inputShape } = await loadModel(defined(examples[0]), {
     numClasses: 7,
     imageSize: [28, 28],
     inputChannels: 1,
   });
   await assertTrainable(model, { numClasses: 7 });
-  expect([name, inputShape, model.outputs[0]!.shape]).toEqual(["SmallVGG", [28, 28, 1], [null, 7]]);
+  expect([name, inputShape, defined(model.outputs[0]).shape]).toEqual(["SmallVGG", [28, 28, 1], [null, 7]]);
   model.dispose();
 });
 

@@ -11,6 +11,7 @@ import {
   toStep,
 } from "@lockstep/gradient-sync";
 import type { StepTask } from "@lockstep/run";
+import { defined } from "@lockstep/testing";
 import {
   type BatchGradient,
   disposeContribution,
@@ -43,7 +44,7 @@ function gradientsOf(slice: number): [number, Gradient][] {
   const rows = [2 * slice, 2 * slice + 1];
   const input = tf.tensor2d(rows.map((row) => [row, row + 0.5]));
   const delta = tf.tensor2d(rows.map((row) => [-row]));
-  const sum = tf.tensor1d([BIASES[slice]!, slice, 1]);
+  const sum = tf.tensor1d([defined(BIASES[slice]), slice, 1]);
   return [
     [0, { form: "factored", input, delta }],
     [1, { form: "dense", sum }],

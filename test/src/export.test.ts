@@ -8,7 +8,7 @@ import { makeBatch, openShapes } from "@lockstep/dataset";
 import { readBack, startEngine, tf } from "@lockstep/engine";
 import { loadModel, stateDictNames } from "@lockstep/model";
 import { readWeightsFile } from "@lockstep/run";
-import { missingModules, python } from "@lockstep/testing";
+import { defined, missingModules, python } from "@lockstep/testing";
 import { parameterValues, Replica } from "@lockstep/training";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run } from "./testing/program.ts";
@@ -82,7 +82,7 @@ const readFloats = (path: string) => new Float32Array(new Uint8Array(readFileSyn
 function assertSameLogits(actual: Float32Array): void {
   expect(actual.length).toBe(1000);
   expect(Math.max(...logits) - Math.min(...logits)).toBeGreaterThan(0.01);
-  expect(Math.max(...actual.map((value, i) => Math.abs(value - logits[i]!)))).toBeLessThan(1e-4);
+  expect(Math.max(...actual.map((value, i) => Math.abs(value - defined(logits[i]))))).toBeLessThan(1e-4);
 }
 
 describe.each(["safetensors", "pth"] as const)("export --to %s", (format) => {

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { readBack, startEngine, tf } from "@lockstep/engine";
 import { loadModel, stateDictNames } from "@lockstep/model";
 import { readWeightsFile } from "@lockstep/run";
-import { missingModules, python } from "@lockstep/testing";
+import { defined, missingModules, python } from "@lockstep/testing";
 import { makeProgram } from "@lockstep/trainer-program/program";
 import { parameterValues, Replica } from "@lockstep/training";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
@@ -131,7 +131,10 @@ describe("a model whose last layer is Dropout, or that shares layers or a nested
         };
         for (const [to, logits] of Object.entries(actual)) {
           expect(logits.length, `${name} ${to}`).toBe(due.length);
-          expect(Math.max(...due.map((value, i) => Math.abs(value - logits[i]!))), `${name} ${to}`).toBeLessThan(1e-5);
+          expect(
+            Math.max(...due.map((value, i) => Math.abs(value - defined(logits[i])))),
+            `${name} ${to}`,
+          ).toBeLessThan(1e-5);
         }
       }
     },
@@ -147,7 +150,7 @@ describe("a model that other programs cannot load", () => {
   test("causes a warning at the end of the run, which writes no tfjs/", () => {
     const tfjs = join(runOf("OwnLayer"), "tfjs");
     const [warning, ...more] = printed.split("\n").filter((line) => line.includes("ERR_EXPORT"));
-    expect(JSON.parse(warning!)).toMatchObject({ level: "warn" });
+    expect(JSON.parse(defined(warning))).toMatchObject({ level: "warn" });
     expect(warning).toContain("could not be loaded (Unknown layer: Halved");
     expect(warning).toContain(`Nothing was written to ${tfjs};`);
     expect(more).toEqual([]);

@@ -1,10 +1,12 @@
 /** Injects faults into runs of real processes on real sockets. Their results must be those of an undisturbed run. */
+
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { defined } from "@lockstep/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Running, run as runToEnd, start, tinyModel, wideModel } from "./testing/program.ts";
 import { TcpProxy } from "./testing/tcp-proxy.ts";
@@ -26,7 +28,7 @@ const BUSY_MS = 2000;
 /** Upper bound of a step in which a worker fails: max(3 heartbeats, 4 × the predicted time) plus two slice times. */
 function limitMs(quiet: readonly StepRow[]): number {
   const times = quiet.map(({ ms }) => ms.step).sort((a, b) => a - b);
-  const [median, largest] = [times[Math.floor(times.length / 2)]!, times.at(-1)!];
+  const [median, largest] = [defined(times[Math.floor(times.length / 2)]), defined(times.at(-1))];
   const checkMs = HEARTBEAT_MS / 4;
   return Math.max(SILENT_MS, 4 * median) + checkMs + 2 * largest + BUSY_MS;
 }
@@ -43,7 +45,7 @@ describe("one run with successive faults", () => {
     const proxy = await TcpProxy.to(run.port);
     workers.set(name, { proxy, process: await run.worker(name, { url: proxy.url }) });
   };
-  const signal = (name: string, kind: NodeJS.Signals) => workers.get(name)!.process.child.kill(kind);
+  const signal = (name: string, kind: NodeJS.Signals) => defined(workers.get(name)).process.child.kill(kind);
   /** Injects a fault, and returns the longest time of the current and the next step. */
   const stepWhile = async (fault: () => unknown): Promise<number> => {
     const before = run.steps;
@@ -75,11 +77,13 @@ describe("one run with successive faults", () => {
     await Promise.all(["a", "b", "c"].map(startWorker));
     await run.advances(12);
     quiet = stepsOf(run.out).slice(2);
-    expect(new Set(quiet.flatMap(({ workers }) => workers!.map(({ name }) => name)))).toEqual(new Set(["a", "b", "c"]));
+    expect(new Set(quiet.flatMap(({ workers }) => defined(workers).map(({ name }) => name)))).toEqual(
+      new Set(["a", "b", "c"]),
+    );
   });
 
   test("a worker is killed during its upload: its slices are reassigned", async () => {
-    const { proxy, process } = workers.get("c")!;
+    const { proxy, process } = defined(workers.get("c"));
     await proxy.up.hold(15_000);
     const killedMs = performance.now();
     process.child.kill("SIGKILL");
@@ -120,10 +124,10 @@ describe("one run with successive faults", () => {
   });
 
   test("a worker whose connection is cut reconnects and gets slices", async () => {
-    workers.get("b")!.proxy.cut();
+    defined(workers.get("b")).proxy.cut();
     await run.assignsSlicesTo("b");
     expect(run.coordinator.stdout()).toMatch(/b was lost: its connection closed(.|\n)*b joined(.|\n)*b has caught up/);
-    expect(workers.get("b")!.process.stdout()).toContain("The coordinator closed the connection.");
+    expect(defined(workers.get("b")).process.stdout()).toContain("The coordinator closed the connection.");
   });
 
   test("a worker that becomes ten times slower is not dropped, and no step exceeds the limit", async () => {
@@ -149,7 +153,7 @@ describe("one run with successive faults", () => {
 
   test("a worker whose link needs longer for a message than it may be silent is not dropped", async () => {
     const printedLength = run.coordinator.stdout().length;
-    const { upSpeed } = workers.get("b")!.proxy;
+    const { upSpeed } = defined(workers.get("b")).proxy;
     upSpeed.bytesPerSecond = 5000;
     await pause(2 * SILENT_MS);
     await run.advances(2);
@@ -170,11 +174,11 @@ describe("one run with successive faults", () => {
   test("the coordinator is killed while one worker is a step behind: the run continues from the other, and repeats no step", async () => {
     await startWorker("e");
     await run.assignsSlicesTo("e");
-    void workers.get("b")!.proxy.down.hold();
+    void defined(workers.get("b")).proxy.down.hold();
     await run.stalls(SILENT_MS / 3);
     const { steps } = run;
     run.coordinator.child.kill("SIGKILL");
-    workers.get("b")!.proxy.cut();
+    defined(workers.get("b")).proxy.cut();
     await run.resume([...limits]);
     await run.assignsSlicesTo("b");
     expect(run.coordinator.stdout()).toContain(`going on after ${steps} steps, with the weights that workers hold`);
@@ -184,7 +188,7 @@ describe("one run with successive faults", () => {
 
   test("Ctrl-C on a worker: it exits with 0, and the others continue", async () => {
     signal("e", "SIGINT");
-    const { status, stdout } = await workers.get("e")!.process.finished;
+    const { status, stdout } = await defined(workers.get("e")).process.finished;
     expect(status).toBe(0);
     expect(stdout).toContain("leaving after this slice");
     await run.advances(2);
@@ -207,7 +211,7 @@ describe("one run with successive faults", () => {
     expect(stdout).toMatch(
       new RegExp(`stopped after \\d+ steps?; continue with: pnpm coordinator --resume ${run.out}`),
     );
-    for (const name of ["a", "f"]) expect((await workers.get(name)!.process.finished).status).toBe(0);
+    for (const name of ["a", "f"]) expect((await defined(workers.get(name)).process.finished).status).toBe(0);
     expect(run.savedSteps).toBe(run.steps);
     await undisturbed.assertSame(run.out);
   });
@@ -376,10 +380,10 @@ describe("pnpm train --workers 3", () => {
     const training = start(["train", "--workers", "3", ...tiny, "--max-steps", "100000", "--out", join(dir, "local")]);
     await training.prints(/^step/m);
     const [first, ...others] = workersOf(training);
-    process.kill(first!, "SIGKILL");
+    process.kill(defined(first), "SIGKILL");
     await training.prints("(2 here)");
-    process.kill(others[0]!, "SIGKILL");
-    process.kill(others[1]!, "SIGTERM");
+    process.kill(defined(others[0]), "SIGKILL");
+    process.kill(defined(others[1]), "SIGTERM");
     const { status, stderr } = await training.finished;
     expect(stderr).toContain("ERR_LOCAL_WORKER: All workers have ended");
     expect(status).toBe(1);

@@ -2,6 +2,7 @@
 
 import { makeConfig } from "@lockstep/config";
 import { Admission, RemoteTeam, serveSessions } from "@lockstep/coordinator";
+import { defined } from "@lockstep/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import tiny from "../fixtures/tiny-model.js";
 import packageJson from "../package.json" with { type: "json" };
@@ -75,7 +76,7 @@ test("a second worker is refused, and ends with the reason", async () => {
 });
 
 test("a worker that reconnects before the loss of its connection is noticed tries again, and is admitted", async () => {
-  const before = team.members[0]!.id;
+  const before = defined(team.members[0]).id;
   refused.length = 0;
   proxy.cut();
   await memberJoins((id) => id !== before);

@@ -1,7 +1,9 @@
 /** Tests `--log json`: the programs print one JSON object per line, without secrets. */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { defined } from "@lockstep/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { hasTerminals, run, start, terminalPrefix, tinyModel } from "./testing/program.ts";
 
@@ -54,7 +56,7 @@ test.runIf(hasTerminals)(
     const options = ["--workers", "1", "--max-steps", "2", "--port", "0", "--out", join(dir, "together")];
     const coordinator = start(["coordinator", ...options, ...tiny], env, terminalPrefix);
     await coordinator.prints(/ws:\/\/127\.0\.0\.1:\d+/);
-    const [url] = /ws:\/\/127\.0\.0\.1:\d+/.exec(coordinator.stdout())!;
+    const [url] = defined(/ws:\/\/127\.0\.0\.1:\d+/.exec(coordinator.stdout()));
     const worker = start(["worker", "--coordinator", url, "--log", "json"], env);
     const [first, second] = await Promise.all([coordinator.finished, worker.finished]);
     expect([first.status, second.status, second.stderr]).toEqual([0, 0, ""]);

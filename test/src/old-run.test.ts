@@ -1,9 +1,11 @@
 /** Tests that this version continues interrupted runs of version 0.1. */
+
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type MetricsRow, readMetrics } from "@lockstep/run";
+import { defined } from "@lockstep/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Running, run, start } from "./testing/program.ts";
 import { stepsOf } from "./testing/undisturbed.ts";
@@ -59,7 +61,7 @@ function assertUndisturbed(out: string, { losses, epochs, finalWeights }: OldRun
 async function resumeWithOneWorker(out: string): Promise<[Running, Running]> {
   const resumed = start(["coordinator", "--resume", out, "--workers", "1", "--port", "0", "--allow-host", "127.0.0.1"]);
   await resumed.prints(/pnpm worker --coordinator .*\n/);
-  const [url] = /ws:\/\/127\.0\.0\.1:\d+/.exec(resumed.stdout())!;
+  const [url] = defined(/ws:\/\/127\.0\.0\.1:\d+/.exec(resumed.stdout()));
   return [resumed, start(["worker", "--coordinator", url, "--name", "first", ...MACHINE])];
 }
 

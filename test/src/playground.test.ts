@@ -1,4 +1,5 @@
 /** Tests `pnpm playground` in a real browser: its predictions are those of `pnpm predict`. */
+
 import { once } from "node:events";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request as httpRequest, type IncomingMessage } from "node:http";
@@ -6,6 +7,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeImage, MAX_IMAGE_BYTES, openShapes } from "@lockstep/dataset";
+import { defined } from "@lockstep/testing";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -27,7 +29,7 @@ beforeAll(async () => {
   expect((await run(["train", ...training])).status).toBe(0);
   playground = start(["playground", "--run", trained, "--port", "0"]);
   await playground.prints("Ctrl-C");
-  port = Number(/http:\/\/127\.0\.0\.1:(\d+)/.exec(playground.stdout())![1]);
+  port = Number(defined(/http:\/\/127\.0\.0\.1:(\d+)/.exec(playground.stdout()))[1]);
 });
 afterAll(() => {
   playground.child.kill("SIGKILL");
@@ -67,7 +69,7 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
     await settled(page);
     expect(await page.locator("#ranking li").count()).toBe(3);
     const [name, percent] = await page.locator("#ranking li").first().locator("span").allTextContents();
-    return { name: name!, percent: Number.parseFloat(percent!) };
+    return { name: defined(name), percent: Number.parseFloat(defined(percent)) };
   }
 
   /** Returns the [32, 32, 3] bytes that the page shows: the input of the model. */
@@ -84,15 +86,15 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
     const predicted = stdout
       .trim()
       .split("\n")
-      .map((line) => /: ([a-z ]+) (\d+\.\d)%/.exec(line)!);
+      .map((line) => defined(/: ([a-z ]+) (\d+\.\d)%/.exec(line)));
     expect(new Set(predicted.map(([, name]) => name)).size).toBeGreaterThan(4);
     const page = await openPage();
     for (const [index, [, name, percent]] of predicted.entries()) {
-      await page.setInputFiles("#file", pictures[index]!);
+      await page.setInputFiles("#file", defined(pictures[index]));
       const prediction = await predictionOn(page);
       expect(prediction.name).toBe(name);
       expect(Math.abs(prediction.percent - Number(percent))).toBeLessThan(0.15); // one unit in the last digit
-      const due = await decodeImage(pictures[index]!, { height: 32, width: 32 });
+      const due = await decodeImage(defined(pictures[index]), { height: 32, width: 32 });
       expect(await shownBytes(page)).toEqual([...due]);
     }
   });
@@ -174,24 +176,26 @@ describe.skipIf(lack !== "")(`the page${lack}`, () => {
       await predictionOn(page);
       expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
       const [red] = await page.evaluate<string>("getComputedStyle(document.documentElement).backgroundColor").then(rgb);
-      expect(red! < 128).toBe(colorScheme === "dark");
+      expect(defined(red) < 128).toBe(colorScheme === "dark");
     }
   });
 });
 
-const rgb = (color: string) => color.match(/\d+/g)!.map(Number);
+const rgb = (color: string) => defined(color.match(/\d+/g)).map(Number);
 
 /** Writes an image of the test set in another size, as PNG. Number 1 is a ring. */
 async function shape(index: number): Promise<string> {
-  const [height, width] = (
-    [
-      [32, 32],
-      [150, 150],
-      [90, 160],
-      [200, 120],
-      [20, 24],
-    ] as const
-  )[index % 5]!;
+  const [height, width] = defined(
+    (
+      [
+        [32, 32],
+        [150, 150],
+        [90, 160],
+        [200, 120],
+        [20, 24],
+      ] as const
+    )[index % 5],
+  );
   const bytes = new Uint8Array(height * width * 3);
   openShapes("test", height, width).read(index, bytes);
   const path = join(dir, `shape-${index}.png`);

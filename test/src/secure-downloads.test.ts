@@ -1,4 +1,5 @@
 /** Tests downloads over https, with a self-signed certificate. */
+
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
@@ -9,6 +10,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { download } from "@lockstep/outbound";
 import { type RecordingProxy, startRecordingProxy } from "@lockstep/outbound/testing";
+import { defined } from "@lockstep/testing";
 import { type Certificate, selfSigned } from "@lockstep/transport";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 
@@ -43,7 +45,7 @@ async function listening(server: Server): Promise<number> {
 function secureServer(): Promise<number> {
   return listening(
     createSecureServer({ key: certificate.key, cert: certificate.cert }, ({ url }, response) => {
-      const to = new URL(url!, "https://a").searchParams.get("to");
+      const to = new URL(defined(url), "https://a").searchParams.get("to");
       if (to === null) response.end(ARCHIVE);
       else response.writeHead(307, { location: to }).end();
     }),

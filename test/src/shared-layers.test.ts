@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { startEngine, tf } from "@lockstep/engine";
 import { writeSafetensors } from "@lockstep/formats";
 import { initialWeights, stateDictNames, toStateDict } from "@lockstep/model";
-import { missingModules, python } from "@lockstep/testing";
+import { defined, missingModules, python } from "@lockstep/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const { layers } = tf;
@@ -81,7 +81,7 @@ test.skipIf(lack !== "")(
     for (const [name, make] of Object.entries(models)) {
       const model = make();
       const values = await initialWeights(model, { init: "pytorch", seed: 5 });
-      model.setWeights(model.weights.map(({ shape }, index) => tf.tensor(values[index]!, shape as number[])));
+      model.setWeights(model.weights.map(({ shape }, index) => tf.tensor(defined(values[index]), shape as number[])));
       const dict = toStateDict(stateDictNames(model), values);
       const tensors = [...dict].map(([name, tensor]) => ({ name, ...tensor }));
       await writeSafetensors(join(dir, `${name}.safetensors`), tensors, {});
@@ -91,7 +91,7 @@ test.skipIf(lack !== "")(
     for (const [name, logits] of expected) {
       const actual = new Float32Array(new Uint8Array(readFileSync(join(dir, `${name}.logits.f32`))).buffer);
       expect(actual.length, name).toBe(logits.length);
-      const error = Math.max(...logits.map((value, i) => Math.abs(value - actual[i]!)));
+      const error = Math.max(...logits.map((value, i) => Math.abs(value - defined(actual[i]))));
       expect(error, name).toBeLessThan(1e-5);
     }
   },

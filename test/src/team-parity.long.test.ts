@@ -5,7 +5,7 @@ import { startEngine } from "@lockstep/engine";
 import { toStep } from "@lockstep/gradient-sync";
 import { loadModel, stateDictNames } from "@lockstep/model";
 import type { ParameterState, StepTotals } from "@lockstep/run";
-import { drawTest } from "@lockstep/testing";
+import { defined, drawTest } from "@lockstep/testing";
 import { describe, expect } from "vitest";
 import { fixtureSamples, fixtureWeights, readFixture } from "./pytorch/fixture.ts";
 import { teamInOneProcess } from "./testing/team-in-one-process.ts";
@@ -65,24 +65,24 @@ function norm(values: Float32Array): number {
 const lossesOf = ({ totals }: Trained) => totals.map(({ lossSum, samples }) => lossSum / samples);
 
 /** Returns the relative L2 distance of two arrays. */
-const distance = (a: Float32Array, b: Float32Array) => norm(a.map((value, i) => value - b[i]!)) / norm(b);
+const distance = (a: Float32Array, b: Float32Array) => norm(a.map((value, i) => value - defined(b[i]))) / norm(b);
 
 describe.skipIf(!native)(`several workers${skipReason}`, () => {
   drawTest("several workers", {
     "two workers give PyTorch's losses, first gradients and updates": async () => {
       const trained = await train(2, fixture.steps.length, {}, { states: true });
       for (const [step, loss] of lossesOf(trained).entries()) {
-        expect(Math.abs(loss / fixture.steps[step]!.loss - 1)).toBeLessThan(fixture.tolerance.loss);
-        expect(trained.totals[step]!.correct).toBe(fixture.steps[step]!.correct);
+        expect(Math.abs(loss / defined(fixture.steps[step]).loss - 1)).toBeLessThan(fixture.tolerance.loss);
+        expect(defined(trained.totals[step]).correct).toBe(defined(fixture.steps[step]).correct);
       }
       for (const { name, velocity } of trained.first) {
-        const ratio = norm(velocity) / fixture.steps[0]!.gradient_l2![name]!;
+        const ratio = norm(velocity) / defined(defined(defined(fixture.steps[0]).gradient_l2)[name]);
         expect(Math.abs(ratio - 1), name).toBeLessThan(fixture.tolerance.gradient_l2);
       }
       const before = fixtureWeights(trained.last.map(({ name, shape }) => ({ name, torchShape: shape })));
       for (const { name, weight } of trained.last) {
-        const change = norm(weight.map((value, i) => value - before.get(name)!.data[i]!));
-        expect(Math.abs(change / fixture.update_l2[name]! - 1), name).toBeLessThan(fixture.tolerance.update_l2);
+        const change = norm(weight.map((value, i) => value - defined(defined(before.get(name)).data[i])));
+        expect(Math.abs(change / defined(fixture.update_l2[name]) - 1), name).toBeLessThan(fixture.tolerance.update_l2);
       }
     },
 
@@ -90,7 +90,7 @@ describe.skipIf(!native)(`several workers${skipReason}`, () => {
       const dense = await train(2, 1, { sync: "dense" }, { states: true });
       const factored = await train(2, 1, { sync: "factored" }, { states: true });
       for (const [index, { name, velocity }] of factored.first.entries()) {
-        expect(distance(velocity, dense.first[index]!.velocity), name).toBeLessThan(1e-5);
+        expect(distance(velocity, defined(dense.first[index]).velocity), name).toBeLessThan(1e-5);
       }
     },
 
@@ -100,7 +100,7 @@ describe.skipIf(!native)(`several workers${skipReason}`, () => {
       for (const workers of [3, 5]) {
         const together = await train(workers, 2, options);
         for (const [step, loss] of lossesOf(together).entries()) {
-          const expected = lossesOf(alone)[step]!;
+          const expected = defined(lossesOf(alone)[step]);
           expect(Math.abs(loss - expected)).toBeLessThan(1e-4 * Math.max(1, expected));
         }
       }
@@ -108,7 +108,7 @@ describe.skipIf(!native)(`several workers${skipReason}`, () => {
 
     "a worker sends at most 13 MB per step with 32 rows; a dense gradient has 144.5 MB": async () => {
       const { totals } = await train(2, 2, { batchSize: 64 });
-      for (const { bytesUp } of totals[1]!.workers!) {
+      for (const { bytesUp } of defined(defined(totals[1]).workers)) {
         expect(bytesUp).toBeGreaterThan(5e6);
         expect(bytesUp).toBeLessThan(13e6);
       }

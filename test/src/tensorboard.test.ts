@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readMetrics } from "@lockstep/run";
-import { missingModules, python } from "@lockstep/testing";
+import { defined, missingModules, python } from "@lockstep/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { run, tinyModel } from "./testing/program.ts";
 
@@ -28,17 +28,17 @@ test.skipIf(lack !== "")(`TensorBoard reads the figures of metrics.jsonl${lack}`
 
   const rows = readMetrics(join(out, "metrics.jsonl"));
   const steps = rows.filter((row) => row.type === "step");
-  const values = (tag: string) => scalars[tag]!.map(([step, value]) => [step, value]);
+  const values = (tag: string) => defined(scalars[tag]).map(([step, value]) => [step, value]);
   expect(values("train/loss")).toEqual(steps.map(({ step, loss }) => [step, Math.fround(loss)]));
   expect(values("train/accuracy")).toEqual(
     steps.map(({ step, correct, samples }) => [step, Math.fround(correct / samples)]),
   );
-  expect(values("ms/forward")).toEqual(steps.map(({ step, ms }) => [step, Math.fround(ms["forward"]!)]));
-  const epoch = rows.find((row) => row.type === "epoch")!;
-  expect(values("eval/loss")).toEqual([[epoch.step, Math.fround(epoch.evalLoss!)]]);
-  const report = rows.find((row) => row.type === "test")!;
+  expect(values("ms/forward")).toEqual(steps.map(({ step, ms }) => [step, Math.fround(defined(ms["forward"]))]));
+  const epoch = defined(rows.find((row) => row.type === "epoch"));
+  expect(values("eval/loss")).toEqual([[epoch.step, Math.fround(defined(epoch.evalLoss))]]);
+  const report = defined(rows.find((row) => row.type === "test"));
   expect(values("test/accuracy")).toEqual([[report.step, Math.fround(report.accuracy)]]);
-  for (const [, , time] of scalars["train/loss"]!) {
+  for (const [, , time] of defined(scalars["train/loss"])) {
     expect(time).toBeGreaterThan(startedS);
     expect(time).toBeLessThan(Date.now() / 1000);
   }

@@ -1,9 +1,11 @@
 /** Tests `trace.json` of real runs: on one machine, and with a worker whose clock is off. */
+
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readMetrics } from "@lockstep/run";
+import { defined } from "@lockstep/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { run, start, tinyModel } from "./testing/program.ts";
 
@@ -17,7 +19,7 @@ const STEPS = 12;
 const training = ["--model", tinyModel, "--dataset", "shapes", "--batch-size", "250", "--max-steps", String(STEPS)];
 /** Command prefix of a clock that is a day ahead. */
 const elsewhere = ["unshare", "--time", "--monotonic", "86400", "--fork"];
-const canShiftClocks = spawnSync(elsewhere[0]!, [...elsewhere.slice(1), "true"]).status === 0;
+const canShiftClocks = spawnSync(defined(elsewhere[0]), [...elsewhere.slice(1), "true"]).status === 0;
 
 interface Event {
   ph: "M" | "X";
@@ -62,7 +64,7 @@ test.runIf(canShiftClocks)(
     const options = ["--workers", "2", "--port", "0", "--no-test", "--balance", "even", "--out", out];
     const coordinator = start(["coordinator", ...options, ...training]);
     await coordinator.prints("pnpm worker --coordinator");
-    const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+    const url = defined(/ws:\/\/\S+/.exec(coordinator.stdout()))[0];
     const worker = (name: string, prefix: string[] = []) =>
       start(["worker", "--coordinator", url, "--threads", "1", "--name", name], {}, prefix).finished;
     const ended = await Promise.all([coordinator.finished, worker("here"), worker("elsewhere", elsewhere)]);
@@ -71,8 +73,8 @@ test.runIf(canShiftClocks)(
     const rows = readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type === "step");
     for (const name of ["here", "elsewhere"]) {
       const inside = rows.filter(({ ms, workers }) => {
-        const { doneMs } = workers!.find((worker) => worker.name === name)!;
-        return doneMs! > 0 && doneMs! < ms.step; // clipped at either end if the clocks were not aligned
+        const { doneMs } = defined(defined(workers).find((worker) => worker.name === name));
+        return defined(doneMs) > 0 && defined(doneMs) < ms.step; // clipped at either end if the clocks were not aligned
       });
       expect(inside.length, name).toBeGreaterThan(STEPS / 2);
     }
@@ -82,8 +84,8 @@ test.runIf(canShiftClocks)(
     for (const tid of [1, 2]) {
       const ofWorker = events.filter((event) => event.tid === tid);
       expect(ofWorker.filter(({ name }) => name === "backward").length).toBe(STEPS);
-      for (const [index, event] of ofWorker.slice(1).entries()) expect(event.ts).toBe(end(ofWorker[index]!));
-      expect(end(ofWorker.at(-1)!)).toBe(endUs);
+      for (const [index, event] of ofWorker.slice(1).entries()) expect(event.ts).toBe(end(defined(ofWorker[index])));
+      expect(end(defined(ofWorker.at(-1)))).toBe(endUs);
     }
   },
 );

@@ -6,7 +6,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { readSafetensors } from "@lockstep/formats";
 import { openRunFolder, parseRunFile, readMetrics } from "@lockstep/run";
-import { mountSmallDisk } from "@lockstep/testing";
+import { defined, mountSmallDisk } from "@lockstep/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run, start, tinyModel } from "./testing/program.ts";
 
@@ -72,7 +72,7 @@ test("a run with shared layers trains, and writes all its files", async () => {
   expect(stderr).toBe("");
   expect(status).toBe(0);
   const [first] = steps(out);
-  expect(first!.loss, "about ln 10, that of guessing").toBeCloseTo(2.3, 0);
+  expect(defined(first).loss, "about ln 10, that of guessing").toBeCloseTo(2.3, 0);
   const { tensors } = readSafetensors(join(out, "Shared.safetensors"));
   expect([...tensors].map(([name, { shape }]) => `${name} ${shape.join("×")}`)).toEqual([
     ...["dense_4.weight 16×192", "dense_4.bias 16", "dense_7.weight 10×16", "dense_7.bias 10"],
@@ -96,7 +96,7 @@ test("of two runs that start in one folder at the same time one trains, and the 
   const out = join(dir, "contested");
   const both = [1, 2].map(() => start([...tiny, "--no-dashboard", "--num-epochs", "1000", "--out", out]));
   const [quick, refused] = await Promise.race(
-    both.map(async ({ finished }, i) => [both[1 - i]!, await finished] as const),
+    both.map(async ({ finished }, i) => [defined(both[1 - i]), await finished] as const),
   );
   quick.child.kill("SIGINT");
   const { pid } = quick.child;
@@ -173,7 +173,7 @@ describe("a complete run", () => {
 
   test("weights the epoch's means by samples, not by batches", () => {
     const rows = steps(out).slice(0, 32);
-    const epoch = readMetrics(join(out, "metrics.jsonl")).find((row) => row.type === "epoch")!;
+    const epoch = defined(readMetrics(join(out, "metrics.jsonl")).find((row) => row.type === "epoch"));
     const samples = rows.reduce((sum, row) => sum + row.samples, 0);
     expect(samples).toBe(8000);
     expect(epoch.trainLoss).toBeCloseTo(rows.reduce((sum, row) => sum + row.loss * row.samples, 0) / samples, 10);
@@ -312,7 +312,8 @@ test("--max-rows computes the same result in smaller batches", async () => {
   const chunked = join(dir, "parts");
   await run([...tiny, "--max-steps", "5", "--no-test", "--out", once]);
   await run([...tiny, "--max-steps", "5", "--no-test", "--max-rows", "100", "--out", chunked]);
-  for (const [index, { loss }] of steps(chunked).entries()) expect(loss).toBeCloseTo(steps(once)[index]!.loss, 5);
+  for (const [index, { loss }] of steps(chunked).entries())
+    expect(loss).toBeCloseTo(defined(steps(once)[index]).loss, 5);
 });
 
 describe("invalid input", () => {

@@ -6,7 +6,7 @@ import type { Batch } from "@lockstep/dataset";
 import { type BackendName, readBack, startEngine, tf } from "@lockstep/engine";
 import { factorableKernels, initialWeights, loadModel } from "@lockstep/model";
 import { readMetrics } from "@lockstep/run";
-import { drawTest } from "@lockstep/testing";
+import { defined, drawTest } from "@lockstep/testing";
 import {
   applyUpdate,
   computeGradients,
@@ -31,7 +31,7 @@ async function replicaOf(path: string): Promise<Replica> {
   const weights = await initialWeights(model, { init: "pytorch", seed: 0 });
   const values = model.trainableWeights.map(({ shape }, index) => ({
     shape: shape as number[],
-    weight: weights[index]!,
+    weight: defined(weights[index]),
   }));
   return new Replica(model, values, { factoredKernels: factorableKernels(model) });
 }
@@ -67,7 +67,7 @@ function assertSame(actual: readonly Float32Array[], expected: readonly Float32A
     let difference = 0;
     let squaredNorm = 0;
     for (const [i, value] of values.entries()) {
-      difference += (actual[index]![i]! - value) ** 2;
+      difference += (defined(defined(actual[index])[i]) - value) ** 2;
       squaredNorm += value ** 2;
     }
     expect(squaredNorm).toBeGreaterThan(0);
@@ -85,7 +85,7 @@ describe.skipIf(!swiftShader)(`training on WebGPU${skipReason}`, () => {
       const batches = [0, 1, 2].map((step) => fixtureBatch(step, 6, 32, 10));
       const expected = await train("cpu", tinyModel, batches);
       for (const [step, actual] of (await train("webgpu", tinyModel, batches)).entries()) {
-        assertSame(actual, expected[step]!);
+        assertSame(actual, defined(expected[step]));
       }
     },
 
@@ -126,7 +126,7 @@ describe.skipIf(!swiftShader)(`training on WebGPU${skipReason}`, () => {
         readMetrics(join(dir, out, "metrics.jsonl")).flatMap((row) => (row.type === "step" ? [row.loss] : []));
       expect(losses("gpu").length).toBe(4);
       for (const [step, loss] of losses("other").entries()) {
-        expect(Math.abs(losses("gpu")[step]! / loss - 1)).toBeLessThan(TOLERANCE);
+        expect(Math.abs(defined(losses("gpu")[step]) / loss - 1)).toBeLessThan(TOLERANCE);
       }
       rmSync(dir, { recursive: true });
     },
@@ -161,32 +161,34 @@ describe.skipIf(!swiftShader)(`training on WebGPU${skipReason}`, () => {
           join(dir, "both"),
         ]);
         await coordinator.prints("pnpm worker --coordinator");
-        const url = /ws:\/\/\S+/.exec(coordinator.stdout())![0];
+        const url = defined(/ws:\/\/\S+/.exec(coordinator.stdout()))[0];
         const [native, webgpu] = ["native", "webgpu"].map((backend) =>
           run(["worker", "--coordinator", url, "--name", backend, "--backend", backend, "--threads", "1"]),
         );
         const { status, stdout, stderr } = await coordinator.finished;
         expect([status, stderr]).toEqual([0, ""]);
-        for (const { status, stderr } of await Promise.all([native!, webgpu!]))
+        for (const { status, stderr } of await Promise.all([defined(native), defined(webgpu)]))
           expect([status, stderr]).toEqual([0, ""]);
 
         const steps = (out: string) =>
           readMetrics(join(dir, out, "metrics.jsonl")).flatMap((row) => (row.type === "step" ? [row] : []));
         expect(steps("both").length).toBe(50);
         for (const [step, { loss }] of steps("alone").entries()) {
-          expect(Math.abs(steps("both")[step]!.loss - loss)).toBeLessThan(TOLERANCE * Math.max(1, loss));
+          expect(Math.abs(defined(steps("both")[step]).loss - loss)).toBeLessThan(TOLERANCE * Math.max(1, loss));
         }
         const samples = (row: ReturnType<typeof steps>[number], name: string) =>
-          row.workers!.find((worker) => worker.name === name)?.samples ?? 0;
-        const [first, last] = [steps("both")[0]!, steps("both").at(-1)!];
+          defined(row.workers).find((worker) => worker.name === name)?.samples ?? 0;
+        const [first, last] = [defined(steps("both")[0]), defined(steps("both").at(-1))];
         expect([samples(first, "native"), samples(first, "webgpu")]).toEqual([100, 100]);
         expect(samples(last, "native")).toBeGreaterThan(3 * samples(last, "webgpu"));
         expect(stdout).toMatch(
           /^(native|webgpu) had drifted from (native|webgpu) by up to \S+, because their devices round differently;/m,
         );
         expect(stdout).toMatch(/^webgpu joined: SwiftShader .+, tensors up to \d+\.\d GiB, webgpu/m);
-        expect((await webgpu!).stdout).toMatch(/^warmed up the GPU with a step on zeros in .* s\nwebgpu joined/m);
-        expect((await native!).stdout).not.toContain("on zeros");
+        expect((await defined(webgpu)).stdout).toMatch(
+          /^warmed up the GPU with a step on zeros in .* s\nwebgpu joined/m,
+        );
+        expect((await defined(native)).stdout).not.toContain("on zeros");
         rmSync(dir, { recursive: true });
       },
 

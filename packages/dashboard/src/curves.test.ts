@@ -1,4 +1,5 @@
 import { LiveRun } from "@lockstep/run/live";
+import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";
 import { accuracyTable, lossTable, smoothed, speedTable } from "./curves.ts";
 
@@ -32,9 +33,9 @@ test("the x axis counts completed steps, and constant values stay exact", () => 
 
 test("a worker has no speed in a step in which it had no samples", () => {
   const [, all, a, b] = speedTable(runOf(3).snapshot(), ["a", "b"]);
-  expect(all!.map((value) => Math.round(value!))).toEqual([200, 200, 200]);
-  expect(a!.map((value) => Math.round(value!))).toEqual([150, 150, 150]);
-  expect(b!.map((value) => value && Math.round(value))).toEqual([50, null, 50]);
+  expect(defined(all).map((value) => Math.round(defined(value)))).toEqual([200, 200, 200]);
+  expect(defined(a).map((value) => Math.round(defined(value)))).toEqual([150, 150, 150]);
+  expect(defined(b).map((value) => value && Math.round(value))).toEqual([50, null, 50]);
 });
 
 test("the curves of 100,000 steps have at most 2,048 points", () => {

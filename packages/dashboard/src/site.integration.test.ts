@@ -3,6 +3,7 @@ import { request as httpRequest, type IncomingMessage } from "node:http";
 import { LockstepError } from "@lockstep/errors";
 import type { Command } from "@lockstep/run";
 import { LiveRun, type RunPhase, type RunUpdate } from "@lockstep/run/live";
+import { defined } from "@lockstep/testing";
 import { openServer, type TransportServer } from "@lockstep/transport";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { makeSite, type Site } from "./site.ts";
@@ -60,7 +61,7 @@ async function eventOf(headers: Record<string, string> = {}) {
   for await (const chunk of response) {
     text += chunk;
     const [, id, event, data] = /id: (.*)\nevent: (.*)\ndata: (.*)\n\n/.exec(text) ?? [];
-    if (data !== undefined) return { id: id!, event, data: JSON.parse(data) };
+    if (data !== undefined) return { id: defined(id), event, data: JSON.parse(data) };
   }
   throw new Error(`The stream ended after ${text}`);
 }

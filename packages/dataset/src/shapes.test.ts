@@ -1,3 +1,4 @@
+import { defined } from "@lockstep/testing";
 import { describe, expect, test } from "vitest";
 import type { Records } from "./records/records.ts";
 import { openShapes } from "./shapes.ts";
@@ -15,7 +16,7 @@ function shrink(image: Uint8Array, size: number, factor: number): number[] {
   for (let i = 0; i < image.length; i++) {
     const pixel = Math.floor(i / 3);
     const block = Math.floor(pixel / size / factor) * small + Math.floor((pixel % size) / factor);
-    out[3 * block + (i % 3)]! += image[i]! / factor ** 2;
+    out[3 * block + (i % 3)] = defined(out[3 * block + (i % 3)]) + defined(image[i]) / factor ** 2;
   }
   return out;
 }
@@ -32,7 +33,8 @@ describe("shapes", () => {
       const records = openShapes(split, 8, 8);
       const counts = new Array<number>(records.classes.length).fill(0);
       const out = new Uint8Array(8 * 8 * 3);
-      for (let index = 0; index < records.samples; index++) counts[records.read(index, out)]!++;
+      for (let index = 0; index < records.samples; index++)
+        counts[records.read(index, out)] = defined(counts[records.read(index, out)]) + 1;
       expect(counts).toEqual(new Array(10).fill(records.samples / 10));
     }
   });
@@ -41,7 +43,7 @@ describe("shapes", () => {
     for (let index = 0; index < 10; index++) {
       const small = imageOf("train", 32, index);
       const large = shrink(imageOf("train", 224, index), 224, 7);
-      const difference = small.reduce((sum, value, i) => sum + Math.abs(value - large[i]!), 0) / small.length;
+      const difference = small.reduce((sum, value, i) => sum + Math.abs(value - defined(large[i])), 0) / small.length;
       expect(difference).toBeLessThan(2); // of the 75 between the two colours; edges are smoothed in another way
     }
   });
@@ -50,11 +52,11 @@ describe("shapes", () => {
     let lighter = 0;
     for (let index = 0; index < 1000; index += 10) {
       const image = imageOf("test", 32, index);
-      const corners = [0, 31, 31 * 32, 32 * 32 - 1].map((pixel) => image[3 * pixel]!);
+      const corners = [0, 31, 31 * 32, 32 * 32 - 1].map((pixel) => defined(image[3 * pixel]));
       expect(new Set(corners).size).toBe(1);
-      const middle = image[3 * (16 * 32 + 16)]!;
-      expect(Math.abs(middle - corners[0]!)).toBeGreaterThanOrEqual(34);
-      if (middle > corners[0]!) lighter++;
+      const middle = defined(image[3 * (16 * 32 + 16)]);
+      expect(Math.abs(middle - defined(corners[0]))).toBeGreaterThanOrEqual(34);
+      if (middle > defined(corners[0])) lighter++;
     }
     expect(lighter).toBeGreaterThan(35);
     expect(lighter).toBeLessThan(65);
@@ -84,7 +86,7 @@ function linearAccuracy(run: {
     const label = records.read(index, pixels);
     const logits = weights.map((row) => {
       let sum = 0;
-      for (let i = 0; i < inputs; i++) sum += row[i]! * (pixels[i]! / 127.5 - 1);
+      for (let i = 0; i < inputs; i++) sum += defined(row[i]) * (defined(pixels[i]) / 127.5 - 1);
       return sum;
     });
     return { label, logits };
@@ -95,8 +97,8 @@ function linearAccuracy(run: {
     const exps = logits.map((logit) => Math.exp(logit - Math.max(...logits)));
     const total = exps.reduce((sum, exp) => sum + exp);
     for (const [k, row] of weights.entries()) {
-      const slope = (exps[k]! / total - (k === label ? 1 : 0)) * run.learningRate;
-      for (let i = 0; i < inputs; i++) row[i]! -= slope * (pixels[i]! / 127.5 - 1);
+      const slope = (defined(exps[k]) / total - (k === label ? 1 : 0)) * run.learningRate;
+      for (let i = 0; i < inputs; i++) row[i] = defined(row[i]) - slope * (defined(pixels[i]) / 127.5 - 1);
     }
   }
   const test = openShapes("test", 32, 32);

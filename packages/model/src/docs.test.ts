@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { tf } from "@lockstep/engine";
+import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";
 import { alexnet } from "./architectures/alexnet.ts";
 import { alexnetCifar10 } from "./architectures/alexnet-cifar10.ts";
@@ -15,7 +16,7 @@ const docs = await readFile(new URL("../../../docs/models.md", import.meta.url),
 
 test("the modules in docs/models.md load and can be trained", async () => {
   await tf.setBackend("cpu");
-  const modules = [...docs.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, text]) => text!);
+  const modules = [...docs.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, text]) => defined(text));
   const folder = await mkdtemp(join(tmpdir(), "lockstep-docs-"));
   const conv1 = { name: "conv1", inputShape: [32, 32, 3], filters: 8, kernelSize: 5 };
   await saveModel(tf.sequential({ layers: [tf.layers.conv2d(conv1)] }), folder);
@@ -34,7 +35,7 @@ test("the modules in docs/models.md load and can be trained", async () => {
 test("the figures in docs/models.md are those of the nets", () => {
   const [paper, cifar] = [alexnet(), alexnetCifar10()].map(describeModel);
   const row = (label: string, of: "parameters" | "macs") =>
-    `| ${label} | ${paper![of].toLocaleString("en-US")} | ${cifar![of].toLocaleString("en-US")} |`;
+    `| ${label} | ${defined(paper)[of].toLocaleString("en-US")} | ${defined(cifar)[of].toLocaleString("en-US")} |`;
   expect(docs).toContain(row("parameters", "parameters"));
   expect(docs).toContain(row("multiply-accumulates an image", "macs"));
 });

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
+import { defined } from "@lockstep/testing";
 import { afterEach, expect, test } from "vitest";
 import { MAX_BUFFERED_BODIES, pixelsListener } from "./pixels.ts";
 
@@ -42,7 +43,7 @@ async function slowServer() {
   };
   return { happened, decoding, open, post, taken: received, server, url };
 }
-const nameOf = ({ url }: IncomingMessage) => /name=(.*)/.exec(url!)![1]!;
+const nameOf = ({ url }: IncomingMessage) => defined(defined(/name=(.*)/.exec(defined(url)))[1]);
 
 test("pictures are decoded one at a time, and further bodies are read meanwhile", async () => {
   const { decoding, open, post, taken: received } = await slowServer();

@@ -1,9 +1,11 @@
 /** A whole run with a team that only pretends to compute: what is asked of it, and what is written about it. */
+
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ExplicitOptions } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
+import { defined } from "@lockstep/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { latestCheckpoint, readCheckpoint } from "./folder/checkpoint.ts";
 import { readMetrics } from "./folder/metrics.ts";
@@ -42,7 +44,7 @@ function gate(): { opened: Promise<void>; open: () => void } {
 
 const rows = () => readMetrics(folder.metrics).map((row) => `${row.type} ${row.step}`);
 const checkpoints = () => readdirSync(folder.checkpoints).sort();
-const weightOf = () => readWeights(folder, "M").get("w")!.data[0];
+const weightOf = () => defined(readWeights(folder, "M").get("w")).data[0];
 
 describe("the training loop", () => {
   test("does the schedule and writes it down", async () => {
@@ -113,9 +115,9 @@ describe("the training loop", () => {
     await go({ numEpochs: 3, checkpointEvery: 2, keep: 1 });
     expect(checkpoints()).toEqual(["best.safetensors", "step-00000009.safetensors"]);
     const { tensors } = latestCheckpoint(folder.checkpoints, () => {});
-    expect(tensors[0]!.weight[0]).toBe(9);
+    expect(defined(tensors[0]).weight[0]).toBe(9);
     rmSync(join(folder.checkpoints, "step-00000009.safetensors"));
-    expect(readWeightsFile(join(folder.checkpoints, "best.safetensors")).get("w")!.data[0]).toBe(6);
+    expect(defined(readWeightsFile(join(folder.checkpoints, "best.safetensors")).get("w")).data[0]).toBe(6);
   });
 });
 
@@ -153,7 +155,7 @@ describe("a checkpoint beside the training", () => {
     };
     await go({}, { team });
     const { step, epoch, progress, tensors } = readCheckpoint(join(folder.checkpoints, "step-00000003.safetensors"));
-    expect([step, epoch, tensors[0]!.weight[0]]).toEqual([3, 1, 3]);
+    expect([step, epoch, defined(tensors[0]).weight[0]]).toEqual([3, 1, 3]);
     expect(progress).toEqual({
       lossSum: 0,
       correct: 0,
@@ -168,7 +170,7 @@ describe("a checkpoint beside the training", () => {
     const there: string[] = [];
     const capture = team.captureState.bind(team);
     team.captureState = () => {
-      there.push(existsSync(folder.checkpoints) ? checkpoints().at(-1)! : "none");
+      there.push(existsSync(folder.checkpoints) ? defined(checkpoints().at(-1)) : "none");
       return capture();
     };
     await go({ maxSteps: 3, checkpointEvery: 1 }, { team });

@@ -2,9 +2,11 @@
  * Reads IDX files, the format of MNIST and Fashion-MNIST: big-endian numbers, then one byte for each pixel or label.
  * Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
  */
+
 import { readFileSync } from "node:fs";
 import type { Records } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
+import { defined } from "@lockstep/testing";
 
 const IMAGES = { magic: 0x803, headerBytes: 16 };
 const LABELS = { headerBytes: 8 };
@@ -33,7 +35,7 @@ export function openIdx(imagesPath: string, labelsPath: string, classes: readonl
     read(index, out) {
       const start = IMAGES.headerBytes + index * pixels;
       out.set(images.subarray(start, start + pixels));
-      return labels[index]!;
+      return defined(labels[index]);
     },
   };
 }

@@ -18,6 +18,7 @@ import {
 } from "@lockstep/gradient-sync";
 import { hostileFrame, pick, type Random, relabelled } from "@lockstep/gradient-sync/testing";
 import { uniforms } from "@lockstep/random";
+import { defined } from "@lockstep/testing";
 import { type Connection, Dismissed, Inbox, Participant } from "@lockstep/worker";
 import { freshRun, type RecordedRun, recordRun } from "./recorded-run.ts";
 
@@ -115,7 +116,7 @@ function shuffled(random: Random, honest: readonly Buffer[]): ScriptedSession {
     const [from, to] = [Math.floor(random() * messages.length), Math.floor(random() * messages.length)];
     const draw = random();
     if (draw < 0.3) messages.splice(from, 1);
-    else if (draw < 0.6) messages.splice(to, 0, messages[from]!);
+    else if (draw < 0.6) messages.splice(to, 0, defined(messages[from]));
     else messages.splice(to, 0, ...messages.splice(from, 1));
   }
   return { messages, hostile };
@@ -146,7 +147,7 @@ async function session(participant: Participant, messages: readonly CoordinatorM
       throw error;
     }
   };
-  const start = decodeFromCoordinator(honest.frames[0]!) as Extract<CoordinatorMessage, { type: "start" }>;
+  const start = decodeFromCoordinator(defined(honest.frames[0])) as Extract<CoordinatorMessage, { type: "start" }>;
   await serve([{ ...start, state: "follows" }]); // resets the state of the previous session
   const ending = await serve(messages);
   if (participant.heldState("r") !== undefined) await serve([{ ...start, state: "held" }, { type: "digest" }]);
@@ -177,7 +178,7 @@ function randomOf(seed: number, session: number): Random {
   let block: Float64Array | Float32Array = new Float32Array();
   return () => {
     if (drawn % BLOCK === 0) block = uniforms(seed, "shapes", [session, drawn / BLOCK, 0], BLOCK);
-    return block[drawn++ % BLOCK]!;
+    return defined(block[drawn++ % BLOCK]);
   };
 }
 

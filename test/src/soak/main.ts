@@ -12,6 +12,7 @@ import { Command } from "@commander-js/extra-typings";
 import { positiveNumber } from "@lockstep/config";
 import { readSafetensors } from "@lockstep/formats";
 import { median } from "@lockstep/run";
+import { defined } from "@lockstep/testing";
 import { run, tinyModel } from "../testing/program.ts";
 import { Training } from "../testing/training.ts";
 import { StandbyWorker } from "../testing/worker-pool.ts";
@@ -76,7 +77,9 @@ const failures = [
     windows.map(({ workerBytes }) => workerBytes),
   ),
   ...(new Set(windows.map(({ tensors }) => tensors)).size === 1 ? [] : ["the number of live tensors changed"]),
-  ...(isDeepStrictEqual(one!.tensors, other!.tensors) ? [] : ["the weights are not those of an undisturbed run"]),
+  ...(isDeepStrictEqual(defined(one).tensors, defined(other).tensors)
+    ? []
+    : ["the weights are not those of an undisturbed run"]),
 ];
 for (const failure of failures) console.error(`failed: ${failure}`);
 if (failures.length === 0)
@@ -102,14 +105,14 @@ async function sampleMemory(): Promise<void> {
   const { rssBytes, tensors } = await staying.memory();
   samples.push({
     step: soak.steps,
-    coordinatorBytes: rssOf(soak.coordinator.child.pid!),
+    coordinatorBytes: rssOf(defined(soak.coordinator.child.pid)),
     workerBytes: rssBytes,
     tensors,
   });
 }
 
 function rssOf(pid: number): number {
-  return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]);
+  return 1024 * Number(defined(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")))[1]);
 }
 
 /** Returns the memory in a window: medians of the bytes, and the number of tensors between two steps. */
@@ -131,8 +134,8 @@ function progressLine(step: number): string {
 
 function grown(processName: string, bytes: readonly number[]): string[] {
   const largest = Math.max(...bytes);
-  if (largest <= (1 + MAX_GROWTH) * bytes[0]!) return [];
-  return [`${processName} grew from ${inMegabytes(bytes[0]!)} to ${inMegabytes(largest)} MB`];
+  if (largest <= (1 + MAX_GROWTH) * defined(bytes[0])) return [];
+  return [`${processName} grew from ${inMegabytes(defined(bytes[0]))} to ${inMegabytes(largest)} MB`];
 }
 
 function nameOf(step: number): string {

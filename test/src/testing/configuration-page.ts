@@ -11,6 +11,7 @@ import {
   wholeNumber,
 } from "@lockstep/config";
 import { coordinatorProgram, trainerProgram, workerProgram } from "@lockstep/config/programs";
+import { defined } from "@lockstep/testing";
 
 const HEAD = `# Configuration
 
@@ -120,7 +121,7 @@ function commandSection({ name, command }: NamedCommand): string {
   const links = groups.map(({ title }) => `[${title.toLowerCase()}](#${title.toLowerCase().replaceAll(" ", "-")})`);
   const words = command.registeredArguments.map((argument) => ` <${argument.name()}${argument.variadic ? "..." : ""}>`);
   const about = `${command.description()}.${links.length === 0 ? "" : ` Also takes the ${links.join(", the ")}.`}`;
-  const text = about[0]!.toUpperCase() + about.slice(1);
+  const text = defined(about[0]).toUpperCase() + about.slice(1);
   return section(code(name + words.join("")), text, own.length === 0 ? "" : optionTable(own));
 }
 
@@ -151,7 +152,7 @@ function valuesOf(option: Option): string {
   if (parseArg === wholeNumber) return "a whole number";
   if (parseArg === portNumber) return "a port";
   if (flags.endsWith("-ms <ms>")) return "a whole number of at least 1";
-  const name = /[<[](.+?)(\.\.\.)?[>\]]/.exec(flags)![1]!;
+  const name = defined(defined(/[<[](.+?)(\.\.\.)?[>\]]/.exec(flags))[1]);
   const known: Record<string, string> = {
     dir: "a folder",
     file: "a file",

@@ -1,9 +1,11 @@
 /** Checks that a command exists, by parsing it without running it. */
+
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CommanderError, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { explicitRunOptions, makeConfig, tidyArguments } from "@lockstep/config";
 import { coordinatorProgram, trainerProgram, workerProgram } from "@lockstep/config/programs";
+import { defined } from "@lockstep/testing";
 
 const root = join(import.meta.dirname, "../../..");
 const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: Record<string, string> };
@@ -15,15 +17,16 @@ const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
  * @throws Error with the reason
  */
 export function assertKnown([first, ...rest]: string[]): void {
-  const [name, ...words] = first === "run" ? rest : [first!, ...rest];
-  const script = scripts[name!];
+  const [name, ...words] = first === "run" ? rest : [defined(first), ...rest];
+  const script = scripts[defined(name)];
   if (script === undefined) {
-    if (name === "install" || existsSync(join(root, "node_modules/.bin", name!))) return;
+    if (name === "install" || existsSync(join(root, "node_modules/.bin", defined(name)))) return;
     throw new Error(`Expected package.json to have the script "${name}".`);
   }
-  if (script.includes("apps/trainer")) parse(trainerProgram(), tidyArguments([name!, ...words]));
-  else if (script.includes("apps/coordinator")) parse(coordinatorProgram(), tidyArguments([name!, ...words]).slice(1));
-  else if (script.includes("apps/worker")) parse(workerProgram(), tidyArguments([name!, ...words]).slice(1));
+  if (script.includes("apps/trainer")) parse(trainerProgram(), tidyArguments([defined(name), ...words]));
+  else if (script.includes("apps/coordinator"))
+    parse(coordinatorProgram(), tidyArguments([defined(name), ...words]).slice(1));
+  else if (script.includes("apps/worker")) parse(workerProgram(), tidyArguments([defined(name), ...words]).slice(1));
   else assertFlagsIn(script, words);
 }
 

@@ -2,10 +2,12 @@
  * `pnpm screenshots`: takes the pictures of the dashboard in the docs, of a real run of three workers on this machine, one
  * of which is killed. Needs Chromium at /usr/bin/chromium or LOCKSTEP_TEST_CHROMIUM.
  */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { defined } from "@lockstep/testing";
 import { chromium } from "playwright-core";
 import sharp from "sharp";
 import { start, tinyModel } from "./program.ts";
@@ -21,14 +23,14 @@ try {
   const training = await Training.start(["--workers", "3", "--model", tinyModel, ...data, "--num-epochs", "4"], out);
   const workers = await Promise.all(["worker-0", "worker-1", "worker-2"].map((name) => training.worker(name)));
   await training.advances(300);
-  workers[2]!.child.kill("SIGKILL");
+  defined(workers[2]).child.kill("SIGKILL");
   await training.advances(100);
   await shoot(`http://127.0.0.1:${training.port}`, { name: "dashboard", height: 1230 });
   await training.coordinator.finished;
   const dashboard = start(["dashboard", "--run", out, "--port", "0"]);
   await dashboard.prints("Ctrl-C");
-  const [, url] = /dashboard: (\S+)\//.exec(dashboard.stdout())!;
-  await shoot(url!, { name: "dashboard-test", height: 640, selector: "#images-section" });
+  const [, url] = defined(/dashboard: (\S+)\//.exec(dashboard.stdout()));
+  await shoot(defined(url), { name: "dashboard-test", height: 640, selector: "#images-section" });
   dashboard.child.kill("SIGINT");
   await dashboard.finished;
 } finally {

@@ -7,6 +7,7 @@ import { CHUNK_BYTES, PROTOCOL_VERSION, planForms } from "@lockstep/gradient-syn
 import type { LoadedModel } from "@lockstep/model";
 import { stateDictNames } from "@lockstep/model";
 import type { ParameterState } from "@lockstep/run";
+import { defined } from "@lockstep/testing";
 import type { PreparedRun } from "@lockstep/training";
 import { connect, Dismissed, Inbox, Participant, readyMessage } from "@lockstep/worker";
 
@@ -54,7 +55,7 @@ export async function teamInOneProcess(options: TeamOptions): Promise<TeamInOneP
   const { team, server, url } = await listeningTeam(config, options.workers);
   const ended = Array.from({ length: options.workers }, (_, index) => joinRun(url, `worker-${index}`, config, options));
   await Promise.race([team.until(() => team.size === options.workers), ...ended]);
-  const { tensors, factorable } = team.members[0]!.session.ready;
+  const { tensors, factorable } = defined(team.members[0]).session.ready;
   const { sync, wire, batchSize, sliceRows } = config;
   const plan = { forms: planForms({ tensors, factorable, sync, wire, batchSize }), wire, chunkBytes: CHUNK_BYTES };
   await team.begin({ plan, source: { from: "state", tensors: options.state, step: 0 }, sliceRows });
@@ -99,7 +100,7 @@ export function preparedRun(
   const thread: BatchThread = {
     meta: { dataset: "shapes", classes, ...sizes, height, width, channels, mean: [0.5], std: [0.5] },
     request: (slice) => requests.push(slice),
-    next: async () => data.batchOf(requests.shift()!),
+    next: async () => data.batchOf(defined(requests.shift())),
     close: async () => {},
   };
   const device = { kind: "cpu" as const, name: "d" };

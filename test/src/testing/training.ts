@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { currentOwner } from "@lockstep/testing";
+import { currentOwner, defined } from "@lockstep/testing";
 import { type Running, start } from "./program.ts";
 import { stepsOf } from "./undisturbed.ts";
 
@@ -48,7 +48,7 @@ export class Training {
 
   async #listens(): Promise<void> {
     await this.coordinator.prints(/pnpm worker --coordinator .*\n/);
-    this.port = Number(/ws:\/\/127.0.0.1:(\d+)/.exec(this.coordinator.stdout())![1]);
+    this.port = Number(defined(/ws:\/\/127.0.0.1:(\d+)/.exec(this.coordinator.stdout()))[1]);
   }
 
   /** Starts a worker. Resolves when it has joined. */
@@ -82,7 +82,7 @@ export class Training {
     const did = () =>
       stepsOf(this.out)
         .slice(before)
-        .flatMap(({ workers }) => workers!);
+        .flatMap(({ workers }) => defined(workers));
     await this.waitUntil(() => did().some((worker) => worker.name === name && worker.samples > 0));
   }
 

@@ -1,6 +1,8 @@
 /** A pool of worker processes that are reused, since an engine takes seconds to start. */
+
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { defined } from "@lockstep/testing";
 import { launch, type Running } from "./program.ts";
 
 const program = fileURLToPath(new URL("../../dist/testing/standby-worker.js", import.meta.url));
@@ -24,16 +26,16 @@ export class StandbyWorker {
   /** Makes it join a coordinator. */
   join(name: string, url: string): void {
     this.#runs++;
-    this.process.child.stdin!.write(`${name} ${url}\n`);
+    defined(this.process.child.stdin).write(`${name} ${url}\n`);
   }
 
   /** Returns its memory. During a step it has more tensors. */
   async memory(): Promise<{ tensors: number; rssBytes: number }> {
     const reports = () => this.process.stdout().match(/^memory .*\n/gm) ?? [];
     const before = reports().length;
-    this.process.child.stdin!.write("memory\n");
+    defined(this.process.child.stdin).write("memory\n");
     while (reports().length === before) await pause(POLL_MS);
-    return JSON.parse(reports().at(-1)!.slice("memory ".length)) as { tensors: number; rssBytes: number };
+    return JSON.parse(defined(reports().at(-1)).slice("memory ".length)) as { tensors: number; rssBytes: number };
   }
 }
 

@@ -1,3 +1,4 @@
+import { defined } from "@lockstep/testing";
 import { describe, expect, test } from "vitest";
 import { explicitRunOptions, machineOptions, tidyArguments } from "../command-line.ts";
 import { trainerProgram, unsavedFlags } from "./trainer.ts";
@@ -5,7 +6,7 @@ import { trainerProgram, unsavedFlags } from "./trainer.ts";
 /** Returns a command that has its options. */
 function parsed(...words: string[]) {
   const program = trainerProgram();
-  const command = program.commands.find((one) => one.name() === words[0])!;
+  const command = defined(program.commands.find((one) => one.name() === words[0]));
   program.parse(tidyArguments(words), { from: "user" });
   return command;
 }

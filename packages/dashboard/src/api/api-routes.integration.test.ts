@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { LiveRun, PHASE_NAMES } from "@lockstep/run/live";
+import { defined } from "@lockstep/testing";
 import { openServer, type TransportServer } from "@lockstep/transport";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { makeSite, type Site } from "../site.ts";
@@ -35,7 +36,9 @@ function ask(path: string, headers: Record<string, string> = {}, method = "GET")
     const sent = request({ host: "127.0.0.1", port: server.port, path, method, headers }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (data: string) => (text += data));
-      response.on("end", () => resolve({ status: response.statusCode!, type: response.headers["content-type"], text }));
+      response.on("end", () =>
+        resolve({ status: defined(response.statusCode), type: response.headers["content-type"], text }),
+      );
     });
     sent.on("error", reject).end();
   });
@@ -50,14 +53,14 @@ function parse(text: string): { types: Record<string, string>; values: Record<st
     if (line === "" || line.startsWith("# HELP ")) continue;
     const [, typed, type] = /^# TYPE (\S+) (gauge|counter)$/.exec(line) ?? [];
     if (typed !== undefined) {
-      types[typed] = type!;
+      types[typed] = defined(type);
       continue;
     }
-    const [, name, labels = "", value] = /^([a-z_]+)(?:\{(.*)\})? (\S+)$/.exec(line)!;
-    expect(types, line).toHaveProperty(name!);
+    const [, name, labels = "", value] = defined(/^([a-z_]+)(?:\{(.*)\})? (\S+)$/.exec(line));
+    expect(types, line).toHaveProperty(defined(name));
     const pairs = [...labels.matchAll(/([a-z_]+)="((?:[^"\\]|\\.)*)"(?:,|$)/g)];
     expect(pairs.map(([pair]) => pair).join(""), line).toBe(labels);
-    const key = pairs.map(([, label, escaped]) => `${label}=${escaped!.replace(/\\(.)/g, "$1")}`).sort();
+    const key = pairs.map(([, label, escaped]) => `${label}=${defined(escaped).replace(/\\(.)/g, "$1")}`).sort();
     values[[name, ...key].join(" ")] = Number(value);
   }
   return { types, values };
@@ -172,10 +175,12 @@ describe("/api/run", () => {
     const report = JSON.parse((await ask("/api/run", trusted)).text) as { workers: object[] };
     const { types } = parse((await ask("/metrics", trusted)).text);
     const documented = (heading: string) => {
-      const [section] = docs.split(`\n## ${heading}\n`)[1]!.split("\n## ");
-      return [...section!.matchAll(/^\| (`.*?`) \|/gm)].flatMap(([, cell]) => cell!.match(/[\w]+/g)!).sort();
+      const [section] = defined(docs.split(`\n## ${heading}\n`)[1]).split("\n## ");
+      return [...defined(section).matchAll(/^\| (`.*?`) \|/gm)]
+        .flatMap(([, cell]) => defined(defined(cell).match(/[\w]+/g)))
+        .sort();
     };
-    expect(documented("/api/run")).toEqual([...Object.keys(report), ...Object.keys(report.workers[0]!)].sort());
+    expect(documented("/api/run")).toEqual([...Object.keys(report), ...Object.keys(defined(report.workers[0]))].sort());
     expect(documented("/metrics")).toEqual(Object.keys(types).sort());
     expect(documented("The phase")).toEqual([...PHASE_NAMES].sort());
   });

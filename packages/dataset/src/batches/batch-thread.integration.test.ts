@@ -1,6 +1,7 @@
 import { closeSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
+import { defined } from "@lockstep/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { openRecordSource, type RecordSource } from "../cifar10/record-source.ts";
 import { channelStatistics } from "../images/normalize.ts";
@@ -127,7 +128,7 @@ describe("openBatchThread without files and with a supply", () => {
 
   beforeAll(async () => {
     dataDir = writeVariedCifar10(temporaryFolder());
-    source = (await openRecordSource("cifar10", { dataDir }))!;
+    source = defined(await openRecordSource("cifar10", { dataDir }));
   });
   afterAll(() => {
     source.close();
@@ -169,7 +170,7 @@ describe("openBatchThread without files and with a supply", () => {
     const expected = await batchesOf({ ...cifar10, dataDir }, noSupply());
     expect(fetched).toEqual([]); // with files the supply is not asked
     expect(await batchesOf(cifar10, supply())).toEqual(expected);
-    const ids = (batch: number) => [...expected.batches[batch]!.sampleIds];
+    const ids = (batch: number) => [...defined(expected.batches[batch]).sampleIds];
     expect(fetched).toEqual([
       ["train", ids(0)],
       ["train", ids(1)],
@@ -181,7 +182,7 @@ describe("openBatchThread without files and with a supply", () => {
 
   test("a batch thread fetches only a damaged record again", async () => {
     const { batches } = await batchesOf(cifar10, supply());
-    const damagedId = batches[0]!.sampleIds[3]!;
+    const damagedId = defined(defined(batches[0]).sampleIds[3]);
     const path = join(root, "cifar10", "records", source.facts.digest, "train.records");
     const file = openSync(path, "r+");
     writeSync(file, "damage", damagedId * 3077 + 1000);
@@ -220,7 +221,7 @@ describe("openBatchThread without files and with a supply", () => {
     ];
     const failing = supply((split, indexes) => (answers.shift() ?? supply().fetch)(split, indexes));
     thread = await openBatchThread(cifar10, { supply: failing });
-    for (let i = 0; i < 4; i++) thread.request(slices[0]!);
+    for (let i = 0; i < 4; i++) thread.request(defined(slices[0]));
     await expect(thread.next()).rejects.toMatchObject({
       name: "LockstepError",
       code: "ERR_RECORDS",
@@ -278,7 +279,7 @@ describe("openBatchThread without files and with a supply", () => {
       });
     });
     thread = await openBatchThread(cifar10, { supply: late });
-    thread.request(slices[0]!);
+    thread.request(defined(slices[0]));
     const waiting = expect(thread.next()).rejects.toMatchObject({ code: "ERR_BATCH_THREAD" });
     await fetching;
     await thread.close();

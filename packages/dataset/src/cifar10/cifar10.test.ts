@@ -1,5 +1,6 @@
 import { linkSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { defined } from "@lockstep/testing";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { channelStatistics } from "../images/normalize.ts";
 import { cifar10File, temporaryFolder, writeCifar10 } from "../testing/cifar10-for-tests.ts";
@@ -80,7 +81,7 @@ describe("cifar10Files", () => {
 describe("openCifar10", () => {
   test("openCifar10 reads records in file order, and interleaves their colour planes", () => {
     writeCifar10(flat);
-    const { train, test: testRecords } = openCifar10(cifar10Files(flat)!);
+    const { train, test: testRecords } = openCifar10(defined(cifar10Files(flat)));
     const out = new Uint8Array(3072);
     expect([0, 1, 10_000, 40_000, 49_999].map((index) => train.read(index, out))).toEqual([1, 0, 2, 5, 0]);
     expect(testRecords.read(0, out)).toBe(6);
@@ -95,8 +96,8 @@ describe("openCifar10", () => {
     const bytes = cifar10File(0).fill(10, 1, 1025).fill(20, 1025, 2049).fill(30, 2049, 3073);
     writeFileSync(join(flat, "test_batch.bin"), bytes);
     const out = new Uint8Array(3072);
-    openCifar10(cifar10Files(flat)!).test.read(0, out);
-    expect(out).toEqual(Uint8Array.from({ length: 3072 }, (_, i) => [10, 20, 30][i % 3]!));
+    openCifar10(defined(cifar10Files(flat))).test.read(0, out);
+    expect(out).toEqual(Uint8Array.from({ length: 3072 }, (_, i) => defined([10, 20, 30][i % 3])));
   });
 
   test("openCifar10 refuses a label above 9 and names its record", () => {
@@ -104,7 +105,9 @@ describe("openCifar10", () => {
     bytes[7 * 3073] = 10;
     const path = join(flat, "data_batch_4.bin");
     writeFileSync(path, bytes);
-    expect(() => openCifar10(cifar10Files(flat)!)).toThrow(`${path}: expected labels from 0 to 9, got 10 in record 7.`);
+    expect(() => openCifar10(defined(cifar10Files(flat)))).toThrow(
+      `${path}: expected labels from 0 to 9, got 10 in record 7.`,
+    );
   });
 });
 
@@ -112,11 +115,12 @@ describe("openCifar10", () => {
 const real = process.env["LOCKSTEP_TEST_CIFAR10"];
 describe.skipIf(real === undefined)("the real CIFAR-10 (LOCKSTEP_TEST_CIFAR10)", () => {
   test("the real CIFAR-10 has equally frequent classes and the published mean and std", () => {
-    const { train, test: testRecords } = openCifar10(cifar10Files(real!)!);
+    const { train, test: testRecords } = openCifar10(defined(cifar10Files(defined(real))));
     const out = new Uint8Array(3072);
     for (const records of [train, testRecords]) {
       const counts = new Array<number>(10).fill(0);
-      for (let index = 0; index < records.samples; index++) counts[records.read(index, out)]!++;
+      for (let index = 0; index < records.samples; index++)
+        counts[records.read(index, out)] = defined(counts[records.read(index, out)]) + 1;
       expect(counts).toEqual(new Array(10).fill(records.samples / 10));
     }
     const { mean, std } = channelStatistics(train);

@@ -7,6 +7,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { createGzip, gunzipSync, gzipSync } from "node:zlib";
+import { defined } from "@lockstep/testing";
 import { pack } from "tar-stream";
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { CIFAR10_NAMES, cifar10File, temporaryFolder } from "../testing/cifar10-for-tests.ts";
@@ -78,7 +79,7 @@ const sha256Of = (content: Buffer) => createHash("sha256").update(content).diges
 const partial = () => join(dir, "cifar-10-binary.tar.gz.partial");
 const complete: RequestListener = (_, response) => response.end(archive);
 const ranges: RequestListener = ({ headers }, response) => {
-  const start = Number(/^bytes=(\d+)-$/.exec(headers.range ?? "")![1]);
+  const start = Number(defined(/^bytes=(\d+)-$/.exec(headers.range ?? ""))[1]);
   const range = `bytes ${start}-${archive.length - 1}/${archive.length}`;
   response.writeHead(206, { "content-range": range, "content-length": archive.length - start });
   response.end(archive.subarray(start));
@@ -94,7 +95,7 @@ const cutAfter =
 
 function assertComplete(): void {
   expect(readdirSync(dir)).toEqual(["cifar-10-batches-bin"]);
-  for (const [index, path] of [...cifar10Files(dir)!.train, ...cifar10Files(dir)!.test].entries()) {
+  for (const [index, path] of [...defined(cifar10Files(dir)).train, ...defined(cifar10Files(dir)).test].entries()) {
     expect(readFileSync(path).equals(cifar10File(index + 1))).toBe(true);
   }
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { defined } from "@lockstep/testing";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { channelStatistics } from "../images/normalize.ts";
 import { CIFAR10_NAMES, temporaryFolder, writeVariedCifar10 } from "../testing/cifar10-for-tests.ts";
@@ -20,20 +21,20 @@ afterAll(() => rmSync(dataDir, { recursive: true }));
 
 const open = async (): Promise<RecordSource> => {
   source = await openRecordSource("cifar10", { dataDir });
-  return source!;
+  return defined(source);
 };
 
 describe("openRecordSource", () => {
   test("openRecordSource computes the mean and std of `channelStatistics` without blocking the event loop", async () => {
     let turns = 0;
-    let counting: NodeJS.Immediate;
+    let counting: NodeJS.Immediate | undefined;
     const count = () => {
       turns++;
       counting = setImmediate(count);
     };
     count();
     const { facts } = await open();
-    clearImmediate(counting!);
+    clearImmediate(defined(counting));
     const hash = createHash("sha256");
     for (const name of CIFAR10_NAMES) hash.update(readFileSync(join(dataDir, name)));
     expect(facts).toEqual({
@@ -41,7 +42,7 @@ describe("openRecordSource", () => {
       digest: hash.digest("hex"),
       trainSamples: 50_000,
       testSamples: 10_000,
-      ...channelStatistics(openCifar10(cifar10Files(dataDir)!).train), // bit for bit: toEqual compares numbers exactly
+      ...channelStatistics(openCifar10(defined(cifar10Files(dataDir))).train), // bit for bit: toEqual compares numbers exactly
     });
     expect(turns).toBeGreaterThan(200); // at least one for each of 240 chunks, but for a few at the ends of files
   });

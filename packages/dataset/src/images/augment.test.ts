@@ -1,3 +1,4 @@
+import { defined } from "@lockstep/testing";
 import { describe, expect, test } from "vitest";
 import { applyFlipCrop, drawFlipCrop } from "./augment.ts";
 
@@ -34,7 +35,7 @@ describe("drawFlipCrop", () => {
       [2, 2, 3],
       [1, 3, 3],
       [1, 2, 4],
-    ].map(([seed, epoch, sampleId]) => JSON.stringify(drawFlipCrop(seed!, epoch!, sampleId!)));
+    ].map(([seed, epoch, sampleId]) => JSON.stringify(drawFlipCrop(defined(seed), defined(epoch), defined(sampleId))));
     expect(texts[0]).toBe(texts[1]);
     expect(new Set(texts).size).toBe(4);
   });

@@ -1,6 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
+import { defined } from "@lockstep/testing";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { temporaryFolder } from "../testing/cifar10-for-tests.ts";
@@ -58,7 +59,8 @@ describe("decodeImage", () => {
       .toFile(path);
     const bytes = await decoded(path, 32, 32);
     expect(bytes.length).toBe(32 * 32 * 3);
-    for (const [i, byte] of bytes.entries()) expect(Math.abs(byte - [200, 100, 50][i % 3]!)).toBeLessThanOrEqual(2);
+    for (const [i, byte] of bytes.entries())
+      expect(Math.abs(byte - defined([200, 100, 50][i % 3]))).toBeLessThanOrEqual(2);
   });
 
   test("decodeImage rotates a photo according to its EXIF data", async () => {
@@ -85,7 +87,7 @@ describe("decodeImage", () => {
     expect({ space, hasProfile }).toEqual({ space: "cmyk", hasProfile: false });
     const inks = await sharp(path).pipelineColourspace("cmyk").toColourspace("cmyk").raw().toBuffer();
     const due = Array.from({ length: 12 }, (_, i) => {
-      const [ink, black] = [inks[4 * Math.floor(i / 3) + (i % 3)]!, inks[4 * Math.floor(i / 3) + 3]!];
+      const [ink, black] = [defined(inks[4 * Math.floor(i / 3) + (i % 3)]), defined(inks[4 * Math.floor(i / 3) + 3])];
       return Math.round(255 * (1 - ink / 255) * (1 - black / 255));
     });
     expect(new Set(due).size).toBeGreaterThan(6);

@@ -1,3 +1,4 @@
+import { defined } from "@lockstep/testing";
 import { describe, expect, test } from "vitest";
 import type { Records } from "../records/records.ts";
 import {
@@ -36,13 +37,13 @@ describe("channelStatistics", () => {
 describe("a channel that is the same in all images", () => {
   /** 50 images of 3 × 3 with three channels: one of 0, one of 77, and one that varies. */
   const images = Array.from({ length: 50 }, (_, index) =>
-    Uint8Array.from({ length: 27 }, (_, i) => [0, 77, (index * 31 + i * 17) % 256][i % 3]!),
+    Uint8Array.from({ length: 27 }, (_, i) => defined([0, 77, (index * 31 + i * 17) % 256][i % 3])),
   );
   const records: Records = {
     ...tiny,
     ...{ samples: images.length, height: 3, width: 3, channels: 3 },
     read(index, out) {
-      out.set(images[index]!);
+      out.set(defined(images[index]));
       return 0;
     },
   };
@@ -70,7 +71,7 @@ describe("a channel that is the same in all images", () => {
       };
     expect(channelStatistics({ ...large, read: read(false) }).std).toEqual([1]);
     const [std] = channelStatistics({ ...large, read: read(true) }).std;
-    expect(std! / (1 / 255 / Math.sqrt(50_000 * 1024))).toBeCloseTo(1, 2); // one of n is 1/255 off: about 1 / (255·√n)
+    expect(defined(std) / (1 / 255 / Math.sqrt(50_000 * 1024))).toBeCloseTo(1, 2); // one of n is 1/255 off: about 1 / (255·√n)
   });
 });
 
@@ -92,7 +93,7 @@ describe("resolveNormalize", () => {
 
 test("normalizeTable contains (byte / 255 − mean) / std", () => {
   const table = normalizeTable({ mean: [0.5, 0.2], std: [0.5, 0.1] });
-  expect([table[0], table[255], table[51]!]).toEqual([-1, 1, expect.closeTo(-0.6, 6)]);
+  expect([table[0], table[255], defined(table[51])]).toEqual([-1, 1, expect.closeTo(-0.6, 6)]);
   expect(table[256 + 51]).toBeCloseTo(0, 6);
   expect(table[256 + 255]).toBeCloseTo(8, 5);
 });

@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { defined } from "@lockstep/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { temporaryFolder } from "../testing/cifar10-for-tests.ts";
 import { RecordCache } from "./record-cache.ts";
@@ -44,7 +45,7 @@ describe("RecordCache", () => {
     const complete = readFileSync(path);
     for (let at = 0; at < complete.length; at++) {
       const damaged = Buffer.from(complete);
-      damaged[at]! ^= 1;
+      damaged[at] = defined(damaged[at]) ^ 1;
       writeFileSync(path, damaged);
       expect(contentOf(cache).missing).toEqual([Math.floor(at / SLOT_BYTES)]);
     }

@@ -1,4 +1,5 @@
 import { tf } from "@lockstep/engine";
+import { defined } from "@lockstep/testing";
 import { beforeAll, describe, expect, test } from "vitest";
 import { alexnetCifar10 } from "../architectures/alexnet-cifar10.ts";
 import { buildModel } from "../spec/build.ts";
@@ -26,7 +27,7 @@ function custom(change: (rows: tf.Tensor, training: boolean) => tf.Tensor): Laye
   class Custom extends tf.layers.Layer {
     static className = "Custom";
     override call(inputs: Rows, options: { training?: boolean }): tf.Tensor {
-      return change(Array.isArray(inputs) ? inputs[0]! : inputs, options.training === true);
+      return change(Array.isArray(inputs) ? defined(inputs[0]) : inputs, options.training === true);
     }
   }
   return new Custom({ name: "mine" });
@@ -248,7 +249,7 @@ describe("assertTrainable", () => {
     class Dropout extends tf.layers.Layer {
       static className = "Dropout";
       override call(inputs: Rows): tf.Tensor {
-        return (Array.isArray(inputs) ? inputs[0]! : inputs).mul(2);
+        return (Array.isArray(inputs) ? defined(inputs[0]) : inputs).mul(2);
       }
     }
     const message =
@@ -314,7 +315,7 @@ function withUnusedOutput(): tf.LayersModel {
   const outputs = [logits(), dense({ name: "unused", units: 5 })].map((part) => part.apply(inner) as tf.SymbolicTensor);
   const inputs = tf.input({ shape: [4, 4, 3] });
   const [used] = tf.model({ inputs: inner, outputs }).apply(flatten().apply(inputs)) as tf.SymbolicTensor[];
-  return tf.model({ inputs, outputs: used! });
+  return tf.model({ inputs, outputs: defined(used) });
 }
 
 function twoInputs(): tf.LayersModel {

@@ -1,4 +1,5 @@
 import { tf } from "@lockstep/engine";
+import { defined } from "@lockstep/testing";
 import { beforeAll, describe, expect, test } from "vitest";
 import { alexnetCifar10 } from "../architectures/alexnet-cifar10.ts";
 import { buildModel } from "../spec/build.ts";
@@ -9,7 +10,7 @@ beforeAll(() => tf.setBackend("cpu"));
 const apply = (layer: tf.layers.Layer, input: tf.SymbolicTensor) => layer.apply(input) as tf.SymbolicTensor;
 const dense = (name: string, units = 4) => tf.layers.dense({ name, units });
 const factorable = (model: tf.LayersModel) =>
-  factorableKernels(model).map((index) => model.weights[index]!.originalName);
+  factorableKernels(model).map((index) => defined(model.weights[index]).originalName);
 
 describe("factorableKernels", () => {
   test("are the three fully connected ones of AlexNet", () => {

@@ -1,4 +1,5 @@
 import { tf } from "@lockstep/engine";
+import { defined } from "@lockstep/testing";
 import { beforeAll, expect, test } from "vitest";
 import { type Application, graphOf } from "./graph.ts";
 
@@ -19,7 +20,7 @@ test("each application of a layer stands by itself, and models inside models are
   const model = tf.model({ inputs, outputs: chain(inputs, dense("first"), twice, twice) });
   const { applications, outputs } = graphOf(model);
   const once = ["shared", "inner", "between", "shared", "inner"];
-  expect(way(outputs[0]!.source)).toEqual(["x", "first", ...once, ...once]);
+  expect(way(defined(outputs[0]).source)).toEqual(["x", "first", ...once, ...once]);
   expect(applications.length).toBe(12);
   expect(applications.filter(({ layer }) => layer === shared).length).toBe(4);
 });
@@ -40,12 +41,15 @@ test("the first model of a Sequential, whose layers it takes over, is the same a
   const whole = tf.sequential({ layers: [head, dense("c")] });
   const inputs = vector();
   const model = tf.model({ inputs, outputs: chain(inputs, whole, head) });
-  expect(way(graphOf(model).outputs[0]!.source)).toEqual(["x", "a", "b", "c", "a", "b"]);
+  expect(way(defined(graphOf(model).outputs[0]).source)).toEqual(["x", "a", "b", "c", "a", "b"]);
 });
 
 test("of a model with several outputs the one that is used is followed", () => {
   const [inner, inputs] = [vector(), vector()];
   const fork = tf.model({ inputs: inner, outputs: [chain(inner, dense("left")), chain(inner, dense("right"))] });
   const [, right] = fork.apply(inputs) as tf.SymbolicTensor[];
-  expect(way(graphOf(tf.model({ inputs, outputs: right! })).outputs[0]!.source)).toEqual(["x", "right"]);
+  expect(way(defined(graphOf(tf.model({ inputs, outputs: defined(right) })).outputs[0]).source)).toEqual([
+    "x",
+    "right",
+  ]);
 });

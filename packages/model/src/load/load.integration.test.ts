@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { tf } from "@lockstep/engine";
+import { defined } from "@lockstep/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadModel } from "./load.ts";
 
@@ -38,7 +39,7 @@ describe("loadModel", () => {
       inputShape: [32, 32, 1],
       numClasses: 7,
     });
-    expect(model.outputs[0]!.shape).toEqual([null, 7]);
+    expect(defined(model.outputs[0]).shape).toEqual([null, 7]);
   });
 
   test.each([

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startEngine, tf } from "@lockstep/engine";
 import { readOnnx } from "@lockstep/formats";
+import { defined } from "@lockstep/testing";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { alexnet } from "../architectures/alexnet.ts";
@@ -106,13 +107,13 @@ interface Logits {
 /** Writes NAME.onnx and NAME.images.f32, and computes the logits. */
 async function write(name: string, { model, spec }: Case): Promise<Logits> {
   const values = await initialWeights(model, { init: "pytorch", seed: 5 });
-  model.setWeights(model.weights.map(({ shape }, index) => tf.tensor(values[index]!, shape as number[])));
+  model.setWeights(model.weights.map(({ shape }, index) => tf.tensor(defined(values[index]), shape as number[])));
   const names = stateDictNames(model, spec);
   writeFileSync(
     join(dir, `${name}.onnx`),
     Buffer.concat(encodeOnnxModel(onnxGraphOf(model, names), toStateDict(names, values), facts)),
   );
-  const [, ...shape] = model.inputs[0]!.shape as number[];
+  const [, ...shape] = defined(model.inputs[0]).shape as number[];
   const images = tf.randomUniform([2, ...shape], -1, 1, "float32", 7);
   writeFileSync(join(dir, `${name}.images.f32`), images.dataSync());
   const due = (model.predict(images) as tf.Tensor).dataSync() as Float32Array;
@@ -126,7 +127,7 @@ async function write(name: string, { model, spec }: Case): Promise<Logits> {
 function assertSameLogits(name: string, actual: Float32Array, due: Float32Array): void {
   expect(actual.length, name).toBe(due.length);
   const spread = Math.max(...due) - Math.min(...due);
-  const error = Math.max(...due.map((value, i) => Math.abs(value - actual[i]!)));
+  const error = Math.max(...due.map((value, i) => Math.abs(value - defined(actual[i]))));
   expect(error, name).toBeLessThan(1e-4 * Math.min(spread, 1));
 }
 

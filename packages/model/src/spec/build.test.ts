@@ -1,4 +1,5 @@
 import { tf } from "@lockstep/engine";
+import { defined } from "@lockstep/testing";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { alexnetCifar10 } from "../architectures/alexnet-cifar10.ts";
@@ -43,14 +44,17 @@ describe("buildModel", () => {
       fc.asyncProperty(buildable, fc.nat(1000), async (spec, seed) => {
         const model = buildModel(spec);
         const values = await initialWeights(model, { init: "pytorch", seed });
-        const weights = values.map((value, k) => tf.tensor(value, model.trainableWeights[k]!.shape as number[]));
+        const weights = values.map((value, k) =>
+          tf.tensor(value, defined(model.trainableWeights[k]).shape as number[]),
+        );
         model.setWeights(weights);
         const image = tf.randomUniform<tf.Rank.R3>(spec.inputShape, -1, 1, "float32", seed);
         const output = model.predict(image.expandDims(0)) as tf.Tensor;
         const expected = torchForward(spec, toStateDict(stateDictNames(model, spec), values), [
           ...(await image.transpose([2, 0, 1]).data()),
         ]);
-        for (const [i, value] of (await output.data()).entries()) expect(value).toBeCloseTo(expected.data[i]!, 4);
+        for (const [i, value] of (await output.data()).entries())
+          expect(value).toBeCloseTo(defined(expected.data[i]), 4);
         tf.disposeVariables();
         tf.dispose([...weights, image, output]);
       }),
@@ -63,7 +67,7 @@ describe("buildModel", () => {
     const model = buildModel(alexnetCifar10());
     expect(model.name).toBe("AlexNet_CIFAR10");
     expect(model.layers.map(({ name }) => name)).toEqual(["images", ...layerNames(alexnetCifar10())]);
-    expect(model.getWeights()[0]!.abs().max().arraySync()).toBe(0);
+    expect(defined(model.getWeights()[0]).abs().max().arraySync()).toBe(0);
     model.dispose();
     expect(tf.memory().numTensors).toBe(before + 2); // the two tensors of the line above: abs and max
   });
@@ -82,7 +86,7 @@ describe("buildModel", () => {
     };
     const model = buildModel(spec);
     const values = await initialWeights(model, { init: "he", seed: 1 });
-    model.setWeights(values.map((value, k) => tf.tensor(value, model.trainableWeights[k]!.shape as number[])));
+    model.setWeights(values.map((value, k) => tf.tensor(value, defined(model.trainableWeights[k]).shape as number[])));
     const artifacts = await new Promise<tf.io.ModelArtifacts>((resolve) => {
       model.save(
         tf.io.withSaveHandler(async (saved) => {
@@ -94,7 +98,7 @@ describe("buildModel", () => {
     const loaded = await tf.loadLayersModel(tf.io.fromMemory(artifacts));
     const images = tf.randomUniform([2, 9, 9, 2]);
     const [got, expected] = [loaded, model].map((each) => each.predict(images) as tf.Tensor);
-    expect([...(await got!.data())]).toEqual([...(await expected!.data())]);
+    expect([...(await defined(got).data())]).toEqual([...(await defined(expected).data())]);
   });
 
   test("uses padding layers only where TensorFlow.js' own rule would shift the image", () => {

@@ -1,3 +1,4 @@
+import { defined } from "@lockstep/testing";
 import { describe, expect, test } from "vitest";
 import { alexnet } from "../architectures/alexnet.ts";
 import { alexnetCifar10 } from "../architectures/alexnet-cifar10.ts";
@@ -28,7 +29,7 @@ describe("describeModel", () => {
   test("classes and channels change the last and the first layer only", () => {
     const { rows } = describeModel(alexnetCifar10({ numClasses: 7, inputChannels: 1 }));
     const usual = describeModel(alexnetCifar10()).rows;
-    const changed = rows.filter((row, index) => row.parameters !== usual[index]!.parameters);
+    const changed = rows.filter((row, index) => row.parameters !== defined(usual[index]).parameters);
     expect(changed.map(({ layer, parameters }) => [layer, parameters])).toEqual([
       ["conv1", 9 * 64 + 64],
       ["fc3", 4096 * 7 + 7],

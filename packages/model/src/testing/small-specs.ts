@@ -1,4 +1,5 @@
 /** Draws small specs for tests, and computes their forward pass in plain loops, as PyTorch defines it. */
+import { defined } from "@lockstep/testing";
 import fc from "fast-check";
 import type { LayerSpec, ModelSpec } from "../spec/spec.ts";
 import { layerNames } from "../spec/spec.ts";
@@ -53,7 +54,7 @@ export function torchForward(spec: ModelSpec, weights: StateDict, image: number[
   let x: Plane = { shape: [channels, height, width], data: image };
   for (const [index, layer] of spec.layers.entries()) {
     const module = spec.layers[index - 1]?.type === "flatten" ? 1 : 0;
-    const data = (part: string) => weights.get(`${names[index]}.${module}.${part}`)!.data;
+    const data = (part: string) => defined(weights.get(`${names[index]}.${module}.${part}`)).data;
     if (layer.type === "flatten") x = { shape: [x.data.length], data: x.data };
     else if (layer.type === "dense") x = linear(x, data("weight"), data("bias"));
     else if (layer.type === "conv") x = convolve(x, layer, data("weight"), data("bias"));
@@ -67,7 +68,7 @@ export function torchForward(spec: ModelSpec, weights: StateDict, image: number[
 function linear(x: Plane, weight: Float32Array, bias: Float32Array): Plane {
   const inputs = x.data.length;
   const data = Array.from(bias, (b, unit) =>
-    x.data.reduce((sum, value, i) => sum + value * weight[unit * inputs + i]!, b),
+    x.data.reduce((sum, value, i) => sum + value * defined(weight[unit * inputs + i]), b),
   );
   return { shape: [bias.length], data };
 }
@@ -80,14 +81,14 @@ function convolve(
   weight: Float32Array,
   bias: Float32Array,
 ): Plane {
-  const channels = x.shape[0]!;
+  const channels = defined(x.shape[0]);
   const { kernel } = layer;
   return overWindows(x, layer, layer.filters, (filter, at) => {
-    let sum = bias[filter]!;
+    let sum = defined(bias[filter]);
     for (let c = 0; c < channels; c++)
       for (let i = 0; i < kernel; i++)
         for (let j = 0; j < kernel; j++)
-          sum += (at(c, i, j) ?? 0) * weight[((filter * channels + c) * kernel + i) * kernel + j]!;
+          sum += (at(c, i, j) ?? 0) * defined(weight[((filter * channels + c) * kernel + i) * kernel + j]);
     return sum;
   });
 }
@@ -97,7 +98,7 @@ function pool(x: Plane, layer: WindowSpec): Plane {
     { length: layer.kernel ** 2 },
     (_, n) => [Math.floor(n / layer.kernel), n % layer.kernel] as const,
   );
-  return overWindows(x, layer, x.shape[0]!, (channel, at) => {
+  return overWindows(x, layer, defined(x.shape[0]), (channel, at) => {
     const values = cells.map(([i, j]) => at(channel, i, j));
     if (layer.type === "avgPool") return values.reduce<number>((sum, value) => sum + (value ?? 0), 0) / cells.length;
     return Math.max(...values.filter((value) => value !== undefined));

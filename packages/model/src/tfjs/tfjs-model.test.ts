@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { tf } from "@lockstep/engine";
 import { type TfjsTopology, tfjsTopologySchema, writeTfjsModel } from "@lockstep/formats";
+import { defined } from "@lockstep/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildModel } from "../spec/build.ts";
 import type { ModelSpec } from "../spec/spec.ts";
@@ -74,7 +75,7 @@ interface Trained {
 /** A model with drawn weights, and what a coordinator has of it: a topology that came as JSON, and a state dict. */
 async function trained(model: tf.LayersModel, spec?: ModelSpec): Promise<Trained> {
   const values = await initialWeights(model, { init: "pytorch", seed: 5 });
-  model.setWeights(model.weights.map(({ shape }, index) => tf.tensor(values[index]!, shape as number[])));
+  model.setWeights(model.weights.map(({ shape }, index) => tf.tensor(defined(values[index]), shape as number[])));
   const names = stateDictNames(model, spec);
   const topology = tfjsTopologySchema.parse(JSON.parse(JSON.stringify(tfjsTopologyOf(model, names))));
   return { model, topology, stateDict: toStateDict(names, values) };

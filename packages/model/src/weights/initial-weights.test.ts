@@ -1,4 +1,5 @@
 import { tf } from "@lockstep/engine";
+import { defined } from "@lockstep/testing";
 import { beforeAll, describe, expect, test } from "vitest";
 import { alexnetCifar10 } from "../architectures/alexnet-cifar10.ts";
 import { buildModel } from "../spec/build.ts";
@@ -20,7 +21,7 @@ const spec: ModelSpec = {
 async function draw(init: Init, seed = 0): Promise<Map<string, Float32Array>> {
   const model = buildModel(spec);
   const values = await initialWeights(model, { init, seed });
-  const named = new Map(stateDictNames(model, spec).map(({ name }, k) => [name, values[k]!]));
+  const named = new Map(stateDictNames(model, spec).map(({ name }, k) => [name, defined(values[k])]));
   model.dispose();
   return named;
 }
@@ -41,7 +42,7 @@ const fanIn: Record<string, number> = {
   fc2: 256,
   fc3: 256,
 };
-const inputsOf = (name: string) => fanIn[name.split(".")[0]!]!;
+const inputsOf = (name: string) => defined(fanIn[defined(name.split(".")[0])]);
 
 describe("initialWeights", () => {
   test("pytorch: kernels and biases are uniform in ±1/√fan_in", async () => {
@@ -102,10 +103,10 @@ describe("initialWeights", () => {
     });
     const drawn = await initialWeights(model, { init: "pytorch", seed: 5 });
     const [kernel, recurrent, lstmBias, gamma, beta] = drawn;
-    expect(largest(kernel!)).toBeLessThanOrEqual(1 / 2);
-    expect(largest(recurrent!)).toBeGreaterThan(0);
-    expect([...lstmBias!]).toEqual([0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0]); // the forget gate starts open
-    expect([...gamma!, ...beta!]).toEqual([1, 1, 1, 0, 0, 0]);
+    expect(largest(defined(kernel))).toBeLessThanOrEqual(1 / 2);
+    expect(largest(defined(recurrent))).toBeGreaterThan(0);
+    expect([...defined(lstmBias)]).toEqual([0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0]); // the forget gate starts open
+    expect([...defined(gamma), ...defined(beta)]).toEqual([1, 1, 1, 0, 0, 0]);
     expect(await initialWeights(model, { init: "pytorch", seed: 5 })).toEqual(drawn);
   });
 
@@ -114,8 +115,8 @@ describe("initialWeights", () => {
       layers: [tf.layers.depthwiseConv2d({ inputShape: [8, 8, 64], kernelSize: 3, useBias: false })],
     });
     const [kernel] = await initialWeights(model, { init: "pytorch", seed: 0 });
-    expect(largest(kernel!)).toBeLessThanOrEqual(1 / 3);
-    expect(largest(kernel!)).toBeGreaterThan(0.95 / 3);
+    expect(largest(defined(kernel))).toBeLessThanOrEqual(1 / 3);
+    expect(largest(defined(kernel))).toBeGreaterThan(0.95 / 3);
   });
 
   test("only kernels are drawn by the rule, whatever their rank: a LayerNormalization over three axes starts at 1 and 0", async () => {
@@ -130,7 +131,7 @@ describe("initialWeights", () => {
     });
     const [conv, gamma, beta, alpha, dense] = await initialWeights(model, { init: "pytorch", seed: 5 });
     expect([new Set(gamma), new Set(beta), new Set(alpha)]).toEqual([new Set([1]), new Set([0]), new Set([0])]);
-    expect([largest(conv!), largest(dense!)].every((value) => value > 0)).toBe(true);
+    expect([largest(defined(conv)), largest(defined(dense))].every((value) => value > 0)).toBe(true);
   });
 
   test("a layer's own random initialiser is drawn from the seed: an Embedding's table, gamma, a table of the user's layer", async () => {
@@ -143,10 +144,10 @@ describe("initialWeights", () => {
     });
     const drawn = await initialWeights(model, { init: "he", seed: 5 });
     const [table, embeddings, gamma] = drawn;
-    expect(largest(table!)).toBeLessThanOrEqual(0.25);
-    expect(largest(table!)).toBeGreaterThan(0.24);
-    expect(largest(embeddings!)).toBeLessThanOrEqual(0.05);
-    expect(deviation(embeddings!) / (0.1 / Math.sqrt(12))).toBeCloseTo(1, 1);
+    expect(largest(defined(table))).toBeLessThanOrEqual(0.25);
+    expect(largest(defined(table))).toBeGreaterThan(0.24);
+    expect(largest(defined(embeddings))).toBeLessThanOrEqual(0.05);
+    expect(deviation(defined(embeddings)) / (0.1 / Math.sqrt(12))).toBeCloseTo(1, 1);
     expect(new Set(gamma).size).toBe(40);
     expect(await initialWeights(model, { init: "pytorch", seed: 5 })).toEqual(drawn);
     const others = await initialWeights(model, { init: "he", seed: 6 });
@@ -171,8 +172,8 @@ describe("initialWeights", () => {
         return this.values(shape);
       }
     }
-    const [ramp] = await withGamma(new Own(([length]) => tf.range(0, length!)));
-    expect([...ramp!]).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    const [ramp] = await withGamma(new Own(([length]) => tf.range(0, defined(length))));
+    expect([...defined(ramp)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     await expect(withGamma(new Own((shape) => tf.randomNormal(shape)))).rejects.toThrow(
       /^The weight norm\/gamma \[8\] has an initialiser of its own kind \(Own\).*--seed cannot repeat it/,
     );
@@ -185,11 +186,11 @@ class Table extends tf.layers.Layer {
   table: tf.LayerVariable | undefined;
   override build(shape: tf.Shape) {
     const initializer = tf.initializers.randomUniform({ minval: -0.25, maxval: 0.25 });
-    this.table = this.addWeight("kernel", [shape.at(-1)!, 1], "float32", initializer);
+    this.table = this.addWeight("kernel", [defined(shape.at(-1)), 1], "float32", initializer);
     super.build(shape);
   }
   override call(inputs: tf.Tensor | tf.Tensor[]) {
-    return tf.tidy(() => tf.add([inputs].flat()[0]!, this.table!.read().squeeze()));
+    return tf.tidy(() => tf.add(defined([inputs].flat()[0]), defined(this.table).read().squeeze()));
   }
 }
 

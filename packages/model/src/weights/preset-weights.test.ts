@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { tf } from "@lockstep/engine";
+import { defined } from "@lockstep/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type LoadModelOptions, loadModel } from "../load/load.ts";
 import { saveModel } from "../testing/save-for-tests.ts";
@@ -14,7 +15,7 @@ beforeAll(async () => {
   await tf.setBackend("cpu");
   folder = await mkdtemp(join(tmpdir(), "lockstep-own-weights-"));
   const model = new Function("tf", `return tf.sequential({ layers: ${LAYERS} })`)(tf) as tf.Sequential;
-  model.setWeights(SAVED.map((values, index) => tf.tensor(values, model.weights[index]!.shape as number[])));
+  model.setWeights(SAVED.map((values, index) => tf.tensor(values, defined(model.weights[index]).shape as number[])));
   await saveModel(model, folder);
 });
 afterAll(() => rm(folder, { recursive: true }));
@@ -94,7 +95,7 @@ describe("what other workers must have alike", () => {
 
   test("other values have another digest, and the same values at another place, too", () => {
     const digests = [one, other, withWeights([[1, Float32Array.of(1, 2)]])].map(
-      (own) => presetWeightsFacts(own, {})!.digest,
+      (own) => defined(presetWeightsFacts(own, {})).digest,
     );
     expect(new Set(digests).size).toBe(3);
     expect(presetWeightsFacts(withWeights([[0, Float32Array.of(1, 2)]]), {})).toEqual(presetWeightsFacts(one, {}));

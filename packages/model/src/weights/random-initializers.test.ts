@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { tf } from "@lockstep/engine";
 import { elementCount } from "@lockstep/formats";
+import { defined } from "@lockstep/testing";
 import { beforeAll, describe, expect, test } from "vitest";
 import { drawAs } from "./random-initializers.ts";
 import type { Initializer } from "./weight-sources.ts";
@@ -15,7 +16,7 @@ const deviation = (values: Float32Array) => Math.sqrt(mean(values.map((value) =>
 const largest = (values: Float32Array) => values.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
 
 function drawn(initializer: unknown, shape: readonly number[] = SHAPE): Float32Array {
-  return drawAs(initializer as Initializer, shape, at)!;
+  return defined(drawAs(initializer as Initializer, shape, at));
 }
 
 describe("drawAs", () => {
@@ -48,7 +49,7 @@ describe("drawAs", () => {
   test.each([[[12, 5]], [[5, 12]], [[2, 3, 7]]])(
     "orthogonal: rows or columns of %j are orthonormal, times gain",
     (shape) => {
-      const columns = shape.at(-1)!;
+      const columns = defined(shape.at(-1));
       const matrix = tf.tensor2d(drawn(initializers.orthogonal({ gain: 2 }), shape), [
         elementCount(shape) / columns,
         columns,

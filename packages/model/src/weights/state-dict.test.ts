@@ -1,5 +1,6 @@
 import { tf } from "@lockstep/engine";
 import { elementCount } from "@lockstep/formats";
+import { defined } from "@lockstep/testing";
 import { beforeAll, describe, expect, test } from "vitest";
 import { alexnet } from "../architectures/alexnet.ts";
 import { alexnetCifar10 } from "../architectures/alexnet-cifar10.ts";
@@ -50,8 +51,8 @@ describe("state dict", () => {
     const dict = toStateDict(names, [kernel(12, 4), new Float32Array(4), kernel(4, 3), new Float32Array(3)]);
     // Pixel (y, x) of channel c is row (2y + x)·2 + c in HWC order: channel 0 has the even rows, channel 1 the odd ones.
     const rows = [0, 2, 4, 6, 8, 10, 1, 3, 5, 7, 9, 11];
-    expect([...dict.get("fc1.1.weight")!.data.slice(12, 24)]).toEqual(rows.map((row) => 100 * row + 1));
-    expect([...dict.get("fc2.0.weight")!.data.slice(4, 8)]).toEqual([1, 101, 201, 301]);
+    expect([...defined(dict.get("fc1.1.weight")).data.slice(12, 24)]).toEqual(rows.map((row) => 100 * row + 1));
+    expect([...defined(dict.get("fc2.0.weight")).data.slice(4, 8)]).toEqual([1, 101, 201, 301]);
   });
 
   test("turns back into the very same arrays", async () => {
@@ -124,7 +125,7 @@ describe("state dict", () => {
     const image = tf.randomUniform([1, height, width, channels], 0, 1, "float32", 4);
     // torch.nn.Linear on torch.nn.Flatten of the same image as [batch, channels, height, width]
     const columns = image.transpose([0, 3, 1, 2]).reshape([24, 1]);
-    const torch = tf.tensor2d(weight.get("fc.weight")!.data, [2, 24]).matMul(columns as tf.Tensor2D);
+    const torch = tf.tensor2d(defined(weight.get("fc.weight")).data, [2, 24]).matMul(columns as tf.Tensor2D);
     const difference = torch.reshape([1, 2]).sub(model.predict(image) as tf.Tensor);
     expect(difference.abs().max().dataSync()[0]).toBeLessThan(1e-5);
   });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
 import { temporaryName } from "@lockstep/files";
 import { writeSafetensors } from "@lockstep/formats";
-import { mountSmallDisk } from "@lockstep/testing";
+import { defined, mountSmallDisk } from "@lockstep/testing";
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { type Checkpoint, latestCheckpoint, readCheckpoint, saveCheckpoint, savedBest } from "./checkpoint.ts";
@@ -35,7 +35,7 @@ describe("checkpoints", () => {
       [3, "velocity"],
     ] as const) {
       const spoilt = checkpointAt(step);
-      spoilt.tensors[0]![kind][4] = Number.NaN;
+      defined(spoilt.tensors[0])[kind][4] = Number.NaN;
       await saveCheckpoint(dir, spoilt, { keep: 3 });
     }
     const warnings: string[] = [];

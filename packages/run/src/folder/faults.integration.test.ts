@@ -2,7 +2,7 @@
 import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { mountSmallDisk, type SmallDisk } from "@lockstep/testing";
+import { defined, mountSmallDisk, type SmallDisk } from "@lockstep/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { RunWriter } from "../record/run-writer.ts";
 import { CountingTeam, countingRun, resumedCountingRun } from "../testing/counting-team.ts";
@@ -30,7 +30,7 @@ async function assertResumes(folder: RunFolder): Promise<void> {
   expect(await resumedCountingRun({ folder, options: {} }).outcome()).toBe("finished");
   const rowsOf = (run: RunFolder) => readMetrics(run.metrics).map((row) => ({ ...row, ms: undefined }));
   expect(rowsOf(folder)).toEqual(rowsOf(untroubled));
-  const weightOf = (run: RunFolder) => readWeights(run, "M").get("w")!.data[0];
+  const weightOf = (run: RunFolder) => defined(readWeights(run, "M").get("w")).data[0];
   expect(weightOf(folder)).toBe(weightOf(untroubled));
   expect(readdirSync(folder.dir, { recursive: true }).filter(isTemporary)).toEqual([]);
 }

@@ -1,6 +1,7 @@
 import { appendFileSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { defined } from "@lockstep/testing";
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { appendMetrics, type MetricsRow, readMetrics, rewriteMetrics, type StepRow } from "./metrics.ts";
@@ -80,7 +81,7 @@ describe("metrics", () => {
     expect(readMetrics(path)).toEqual([{ ...stepRow(1), slices: 1, workers: [{ ...worker, io: {} }] }]);
     const rows: MetricsRow[] = [{ ...stepRow(2), slices: 1, workers: [{ ...worker, io: { encode: 4, send: 5 } }] }];
     writeFileSync(path, "");
-    appendMetrics(path, rows[0]!);
+    appendMetrics(path, defined(rows[0]));
     expect(readMetrics(path)).toEqual(rows);
   });
 

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ExplicitOptions } from "@lockstep/config";
+import { defined } from "@lockstep/testing";
 import { beforeEach, describe, expect, test } from "vitest";
 import { CountingTeam, countingRun, countingSchedule, resumedCountingRun } from "../testing/counting-team.ts";
 import { readCheckpoint } from "./checkpoint.ts";
@@ -25,7 +26,7 @@ function team(updates = 0): CountingTeam {
 /** What the writer holds when a run has stopped after step `stopAfter`: the interrupt saves it. */
 async function heldAfter(stopAfter: number, options: ExplicitOptions): Promise<CheckpointProgress> {
   await countingRun({ folder, options, team: team(), stopAfter }).outcome();
-  const last = readdirSync(folder.checkpoints).findLast((name) => name.startsWith("step-"))!;
+  const last = defined(readdirSync(folder.checkpoints).findLast((name) => name.startsWith("step-")));
   return readCheckpoint(join(folder.checkpoints, last)).progress;
 }
 
@@ -122,6 +123,6 @@ describe("a run that goes on from a step that only its workers hold", () => {
     const resumePoint = resumePointAt(folder, 3, countingSchedule({}));
     await countingRun({ folder, options: {}, team: team(3), resumePoint, stopAfter: 3 }).outcome();
     const best = readCheckpoint(join(folder.checkpoints, "best.safetensors"));
-    expect([best.step, best.tensors[0]!.weight[0]]).toEqual([3, 3]);
+    expect([best.step, defined(best.tensors[0]).weight[0]]).toEqual([3, 3]);
   });
 });

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, statSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { temporaryName } from "@lockstep/files";
+import { defined } from "@lockstep/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   createRunFolder,
@@ -126,14 +127,20 @@ describe("a run's folder that is held", () => {
 
   test("is refused to others; a new run is not begun in it when the quicker one has ended", async () => {
     const [first, second] = [1, 2].map(() => createRunFolder(join(dir, "held"), "m", now));
-    const lease = await holdRunFolder(first!, log);
-    await expect(holdRunFolder(second!, log)).rejects.toThrow(expect.objectContaining({ code: "ERR_RUN_BUSY" }));
-    writeJson(first!.config, {});
-    expect(() => createRunFolder(first!.dir, "m", now)).toThrow(expect.objectContaining({ code: "ERR_RUN_BUSY" }));
+    const lease = await holdRunFolder(defined(first), log);
+    await expect(holdRunFolder(defined(second), log)).rejects.toThrow(
+      expect.objectContaining({ code: "ERR_RUN_BUSY" }),
+    );
+    writeJson(defined(first).config, {});
+    expect(() => createRunFolder(defined(first).dir, "m", now)).toThrow(
+      expect.objectContaining({ code: "ERR_RUN_BUSY" }),
+    );
     lease.release();
-    await expect(holdRunFolder(second!, log)).rejects.toThrow(expect.objectContaining({ code: "ERR_RUN_EXISTS" }));
-    (await holdRunFolder(openRunFolder(first!.dir).folder, log)).release();
-    expect(readdirSync(first!.dir)).toEqual(["config.json"]);
+    await expect(holdRunFolder(defined(second), log)).rejects.toThrow(
+      expect.objectContaining({ code: "ERR_RUN_EXISTS" }),
+    );
+    (await holdRunFolder(openRunFolder(defined(first).dir).folder, log)).release();
+    expect(readdirSync(defined(first).dir)).toEqual(["config.json"]);
   });
 
   test("is known to those who watch it", async () => {

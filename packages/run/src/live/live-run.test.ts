@@ -1,3 +1,4 @@
+import { defined } from "@lockstep/testing";
 import { describe, expect, test } from "vitest";
 import type { StepRow } from "../folder/metrics.ts";
 import { LiveRun } from "./live-run.ts";
@@ -40,7 +41,7 @@ describe("the history of steps", () => {
     const history = emptyHistory();
     for (let step = 0; step < MAX_BUCKETS; step++) addStep(history, stepRow(step));
     expect(history.stride).toBe(1);
-    expect(history.lossSum[5]! / history.samples[5]!).toBe(6);
+    expect(defined(history.lossSum[5]) / defined(history.samples[5])).toBe(6);
   });
 
   test("stays small over 100,000 steps and loses no sample, byte or extreme", () => {
@@ -51,7 +52,7 @@ describe("the history of steps", () => {
     expect(history.first.length).toBeLessThanOrEqual(MAX_BUCKETS);
     const sum = (column: number[]) => column.reduce((total, value) => total + value, 0);
     expect(sum(history.samples)).toBe(400_000);
-    expect(sum(history.workers[0]!.samples)).toBe(300_000);
+    expect(sum(defined(history.workers[0]).samples)).toBe(300_000);
     expect(sum(history.bytesDown)).toBe(40_000_000);
     const spike = history.lossMax.indexOf(99);
     expect(history.first[spike]).toBe(Math.floor(54_321 / history.stride) * history.stride);
@@ -79,7 +80,9 @@ test("a worker may have any name, and thousands may come and go", () => {
     run.apply({ type: "row", row: stepRow(step, { workers: [share(name, 4)] }) });
   }
   const { history, ledger } = run.snapshot();
-  expect(history.workers.slice(0, 2).map(({ name, samples }) => [name, samples[0]! + samples[1]!])).toEqual([
+  expect(
+    history.workers.slice(0, 2).map(({ name, samples }) => [name, defined(samples[0]) + defined(samples[1])]),
+  ).toEqual([
     ["__proto__", 4],
     ["constructor", 4],
   ]);
@@ -203,7 +206,7 @@ describe("the straggler", () => {
   };
 
   test("is named with the part that makes it late, beside the median of the others", () => {
-    const { fraction, ...straggler } = stragglerOf([team([190, 180, 410, 200]), team([190, 180, 410, 200])])!;
+    const { fraction, ...straggler } = defined(stragglerOf([team([190, 180, 410, 200]), team([190, 180, 410, 200])]));
     expect(straggler).toEqual({ name: "worker-2", part: "backward", partMs: 410, medianMs: 190 });
     expect(fraction).toBeCloseTo(0.44);
   });

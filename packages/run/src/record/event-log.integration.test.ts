@@ -2,7 +2,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
-import { mountSmallDisk } from "@lockstep/testing";
+import { defined, mountSmallDisk } from "@lockstep/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { LiveRun } from "../live/live-run.ts";
 import { parseEventLog, readEvents, recordEvents } from "./event-log.ts";
@@ -33,7 +33,7 @@ test("events outlive the process, a half-written line spoils none, and a resumed
     device: "a CPU",
     backend: "native",
   });
-  expect(waiting!.at).toBe("1970-01-01T00:00:01.000Z");
+  expect(defined(waiting).at).toBe("1970-01-01T00:00:01.000Z");
   expect(again.snapshot().events).toEqual([joined, waiting]);
 });
 

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeEventFile } from "@lockstep/formats/testing";
+import { defined } from "@lockstep/testing";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { MetricsRow } from "../folder/metrics.ts";
 import { startEvents } from "./tensorboard.ts";
@@ -61,6 +62,6 @@ describe("event files", () => {
   test("leave out the scalars of a validation that was not", () => {
     const { evalLoss, evalAccuracy, ...row } = epochRow;
     startEvents(dir, startedAt, [row]);
-    expect(Object.keys(decodeEventFile(dir)[1]!.scalars)).toEqual(["train/epoch_loss", "train/epoch_accuracy"]);
+    expect(Object.keys(defined(decodeEventFile(dir)[1]).scalars)).toEqual(["train/epoch_loss", "train/epoch_accuracy"]);
   });
 });

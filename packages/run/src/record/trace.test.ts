@@ -1,3 +1,4 @@
+import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";
 import type { StepRow } from "../folder/metrics.ts";
 import { traceOf } from "./trace.ts";
@@ -11,7 +12,8 @@ function drawn(rows: StepRow[]): Record<string, string[]> {
   const names = new Map(traceEvents.flatMap(({ tid, ...event }) => (event.ph === "M" ? [[tid, event.args.name]] : [])));
   const lines = Object.fromEntries([...names.values()].map((name): [string, string[]] => [name, []]));
   for (const event of traceEvents) {
-    if (event.ph === "X") lines[names.get(event.tid)!]!.push(`${event.name} ${event.ts / 1000}+${event.dur / 1000}`);
+    if (event.ph === "X")
+      defined(lines[defined(names.get(event.tid))]).push(`${event.name} ${event.ts / 1000}+${event.dur / 1000}`);
   }
   return lines;
 }
@@ -61,6 +63,7 @@ test("rounding to microseconds makes nothing overlap", () => {
   const rows = Array.from({ length: 50 }, (_, step): StepRow => ({ ...sums, step, ms: third }));
   const events = traceOf(rows).traceEvents.flatMap((event) => (event.ph === "X" ? [event] : []));
   const parts = events.filter(({ name }) => !name.startsWith("step"));
-  for (const [index, { ts }] of parts.slice(1).entries()) expect(ts).toBe(parts[index]!.ts + parts[index]!.dur);
-  expect(parts.at(-1)!.ts + parts.at(-1)!.dur).toBe(50_000);
+  for (const [index, { ts }] of parts.slice(1).entries())
+    expect(ts).toBe(defined(parts[index]).ts + defined(parts[index]).dur);
+  expect(defined(parts.at(-1)).ts + defined(parts.at(-1)).dur).toBe(50_000);
 });

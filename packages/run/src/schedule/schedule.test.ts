@@ -1,4 +1,5 @@
 import { makeConfig } from "@lockstep/config";
+import { defined } from "@lockstep/testing";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { makeSchedule, type Task } from "./schedule.ts";
@@ -74,7 +75,7 @@ describe("makeSchedule", () => {
           const seen = Array.from({ length: epochs }, () => new Array(samples).fill(0));
           for (const task of all) {
             if (task.type !== "step") continue;
-            for (let i = task.start; i < task.end; i++) seen[task.epoch]![i]++;
+            for (let i = task.start; i < task.end; i++) defined(seen[task.epoch])[i]++;
           }
           expect(seen.flat().every((times) => times === 1)).toBe(true);
           const doneSteps = done % (schedule.steps + 1);

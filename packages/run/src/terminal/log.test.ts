@@ -1,5 +1,6 @@
 import { Writable } from "node:stream";
 import { LockstepError } from "@lockstep/errors";
+import { defined } from "@lockstep/testing";
 import { expect, test, vi } from "vitest";
 import { displayOn } from "./display.ts";
 import { jsonLine, reportFailure } from "./log.ts";
@@ -54,7 +55,7 @@ test("an error is told with its code and ends the program with status 1; a defec
     reportFailure(new LockstepError("ERR_NO_RUN", "There is none."), "json");
     expect(process.exitCode).toBe(1);
     expect(logged.mock.calls[0]).toEqual(["ERR_NO_RUN: There is none."]);
-    expect(JSON.parse(logged.mock.calls[1]![0])).toMatchObject({
+    expect(JSON.parse(defined(logged.mock.calls[1])[0])).toMatchObject({
       level: "error",
       code: "ERR_NO_RUN",
       message: "There is none.",

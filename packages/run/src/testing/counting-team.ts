@@ -1,6 +1,7 @@
 /** A team for tests that only pretends to compute, and whole runs with it. */
 
 import { type ExplicitOptions, makeConfig } from "@lockstep/config";
+import { defined } from "@lockstep/testing";
 import { latestCheckpoint } from "../folder/checkpoint.ts";
 import type { ResumePoint } from "../folder/resume-point.ts";
 import type { RunFolder } from "../folder/run-folder.ts";
@@ -50,7 +51,7 @@ export class CountingTeam implements Team {
     this.done.push(split);
     if (signal.aborted) return undefined;
     if (split === "test") await this.onTest();
-    const right = split === "validation" ? this.validations[Math.ceil(this.updates / 3) - 1]! : samples;
+    const right = split === "validation" ? defined(this.validations[Math.ceil(this.updates / 3) - 1]) : samples;
     const confusion = [
       [right, samples - right],
       [0, 0],
@@ -136,7 +137,7 @@ export function countingRun({
 /** Goes on from the last checkpoint. */
 export function resumedCountingRun(run: Omit<CountingRun, "resumed" | "team"> & { team?: CountingTeam }) {
   const resumePoint = latestCheckpoint(run.folder.checkpoints, () => {});
-  const team = run.team ?? new CountingTeam(resumePoint.tensors[0]!.weight[0]);
+  const team = run.team ?? new CountingTeam(defined(resumePoint.tensors[0]).weight[0]);
   return countingRun({ ...run, team, resumePoint });
 }
 

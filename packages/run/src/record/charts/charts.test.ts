@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { defined } from "@lockstep/testing";
 import { Resvg } from "@resvg/resvg-js";
 import { beforeEach, describe, expect, test } from "vitest";
 import { appendMetrics } from "../../folder/metrics.ts";
@@ -45,7 +46,7 @@ const count = (text: string, part: string) => text.toLowerCase().split(part).len
 function titleInk(svg: string): number {
   const { pixels, width } = new Resvg(svg, { font: { loadSystemFonts: false } }).render();
   let dark = 0;
-  for (let y = 0; y < 60; y++) for (let x = 0; x < 150; x++) if (pixels[(y * width + x) * 4]! < 128) dark++;
+  for (let y = 0; y < 60; y++) for (let x = 0; x < 150; x++) if (defined(pixels[(y * width + x) * 4]) < 128) dark++;
   return dark;
 }
 
@@ -56,7 +57,7 @@ describe("charts", () => {
     expect(readdirSync(folder.charts)).toEqual(["accuracy.png", "accuracy.svg", "loss.png", "loss.svg"]);
     const png = readFileSync(join(folder.charts, "loss.png"));
     expect(png.subarray(1, 4).toString()).toBe("PNG");
-    expect(png.readUInt32BE(16)).toBe(Math.round(2 * Number(/width="([\d.]+)"/.exec(svgOf("loss"))![1])));
+    expect(png.readUInt32BE(16)).toBe(Math.round(2 * Number(defined(/width="([\d.]+)"/.exec(svgOf("loss")))[1])));
     expect(png.readUInt32BE(16)).toBeGreaterThan(1400);
     await drawCharts(folder, report);
     expect(readdirSync(folder.charts)).toContain("confusion.png");
