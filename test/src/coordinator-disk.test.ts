@@ -63,7 +63,7 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
 
       mend();
       await run.resume(limits);
-      await run.coordinator.prints(/going on after \d+ steps, with the weights that workers hold/);
+      await run.coordinator.prints(/resuming after \d+ steps, with the weights that workers hold/);
       await run.advances(5);
       run.coordinator.child.kill("SIGINT");
       expect((await run.coordinator.finished).status).toBe(130);
@@ -84,7 +84,7 @@ describe("a small disk (needs Linux and the right to mount it)", () => {
     disk.clear();
     await run.resume(limits);
     const other = await run.worker("b");
-    await run.coordinator.prints(`going on after ${saved} steps, from the checkpoint`);
+    await run.coordinator.prints(`resuming after ${saved} steps, from the checkpoint`);
     await run.advances(5);
     run.coordinator.child.kill("SIGINT");
     expect((await run.coordinator.finished).status).toBe(130);

@@ -263,7 +263,9 @@ describe("what workers receive", () => {
     const again = await startPair(["--resume", out, "--max-steps", "4"]);
     const changed = await again.worker(other).finished;
     expect(changed.status).toBe(1);
-    expect(changed.stderr).toMatch(/^ERR_MODEL_CHANGED: This worker's model is not the one that the run began with/m);
+    expect(changed.stderr).toMatch(
+      /^ERR_MODEL_CHANGED: This worker's model differs from the one that the run started with/m,
+    );
     for (const _ of [1, 2]) again.worker(codeModel);
     expect((await again.coordinator.finished).status).toBe(0);
     expect(steps(out).length).toBe(4);

@@ -48,7 +48,7 @@ test("a worker whose engine does not start ends with the reason, which its coord
   const url = defined(/ws:\/\/\S+/.exec(coordinator.stdout()))[0];
   const nowhere = { LOCKSTEP_LIBTENSORFLOW: join(dir, "nowhere") };
   const worker = start(["worker", "--coordinator", url, "--backend", "native"], nowhere);
-  await coordinator.prints(/^127\.0\.0\.1 cannot take part: ERR_LIBTENSORFLOW: .*nowhere/m);
+  await coordinator.prints(/^127\.0\.0\.1 cannot join: ERR_LIBTENSORFLOW: .*nowhere/m);
   const { status, stderr } = await worker.finished;
   expect(stderr).toMatch(/^ERR_LIBTENSORFLOW: .*nowhere/);
   expect(status).toBe(1);

@@ -181,7 +181,7 @@ describe("one run with successive faults", () => {
     defined(workers.get("b")).proxy.cut();
     await run.resume([...limits]);
     await run.assignsSlicesTo("b");
-    expect(run.coordinator.stdout()).toContain(`going on after ${steps} steps, with the weights that workers hold`);
+    expect(run.coordinator.stdout()).toContain(`resuming after ${steps} steps, with the weights that workers hold`);
     expect(run.coordinator.stdout()).toMatch(/b has caught up and is assigned slices/);
     expect(stepsOf(run.out).map(({ step }) => step)).toEqual(Array.from({ length: run.steps }, (_, step) => step));
   });
@@ -236,7 +236,7 @@ describe("one run whose last worker is lost repeatedly", () => {
     worker.child.kill("SIGKILL");
     await run.resume(limits);
     worker = await run.worker("b");
-    await run.coordinator.prints("going on after 0 steps, from the start: no checkpoint was written yet");
+    await run.coordinator.prints("resuming after 0 steps, from the start: no checkpoint was written yet");
     await run.advances(1);
   });
 
@@ -247,7 +247,7 @@ describe("one run whose last worker is lost repeatedly", () => {
     expect(steps).toBeLessThan(CHECKPOINT_EVERY);
     await run.resume(limits);
     // A step's row is written before its update is sent: the worker may have one update fewer than there are rows.
-    const resumeLine = new RegExp(`going on after (${steps}|${steps - 1}) steps, with the weights that workers hold`);
+    const resumeLine = new RegExp(`resuming after (${steps}|${steps - 1}) steps, with the weights that workers hold`);
     await run.coordinator.prints(resumeLine);
     await run.waitUntil(() => run.savedSteps >= CHECKPOINT_EVERY);
   });
@@ -258,7 +258,7 @@ describe("one run whose last worker is lost repeatedly", () => {
     const saved = run.savedSteps;
     expect(saved % CHECKPOINT_EVERY).toBe(0);
     worker = await run.worker("c");
-    await run.coordinator.prints(`going on after ${saved} steps, from the checkpoint`);
+    await run.coordinator.prints(`resuming after ${saved} steps, from the checkpoint`);
     await run.advances(1);
   });
 
@@ -270,7 +270,7 @@ describe("one run whose last worker is lost repeatedly", () => {
     const saved = run.savedSteps;
     await run.resume(limits);
     worker = await run.worker("d");
-    await run.coordinator.prints(`going on after ${saved} steps, from the checkpoint`);
+    await run.coordinator.prints(`resuming after ${saved} steps, from the checkpoint`);
     await run.advances(1);
   });
 
@@ -283,7 +283,7 @@ describe("one run whose last worker is lost repeatedly", () => {
     expect(run.savedSteps).toBe(run.steps);
     await undisturbed.assertSame(run.out);
     worker = await run.worker("e");
-    await run.coordinator.prints(`going on after ${run.savedSteps} steps, from the checkpoint`);
+    await run.coordinator.prints(`resuming after ${run.savedSteps} steps, from the checkpoint`);
     await run.advances(1);
   });
 
@@ -360,7 +360,7 @@ test("a worker is lost while it sends its weights to a late joiner: the late joi
   await lateWorker.prints("engine:");
   await proxy.down.hold(3_000_000);
   source.child.kill("SIGKILL");
-  await run.coordinator.prints("going on after 0 steps, from the start: no checkpoint was written yet");
+  await run.coordinator.prints("resuming after 0 steps, from the start: no checkpoint was written yet");
   proxy.down.release();
   await run.assignsSlicesTo("newcomer");
   run.coordinator.child.kill("SIGINT");

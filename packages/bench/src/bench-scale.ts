@@ -41,8 +41,8 @@ export async function benchScale({ rounds, steps, json }: ScaleOptions): Promise
       const step = { id: `step-${workers}`, name: `step of ${workers} silent workers`, peerName } as const;
       const { name } = step;
       const withoutMasks = { id: `unmasked-${workers}`, name, peerName: `${peerName} without masks` } as const;
-      const cpu = { id: `cpu-${workers}`, name: "the server's CPU time in it", peerName } as const;
-      const memory = { id: `memory-${workers}`, name: "the server's memory at its most", peerName } as const;
+      const cpu = { id: `cpu-${workers}`, name: "CPU time of the server in a step", peerName } as const;
+      const memory = { id: `memory-${workers}`, name: "peak memory of the server", peerName } as const;
       const cpuOf = (all: Served[]) => medians(all.map(({ cpuMs }) => ({ stepMs: cpuMs })));
       const memoryOf = (all: Served[]) => all.map(({ rssMiB }) => rssMiB * 2 ** 20);
       figures.push(

@@ -69,7 +69,7 @@ export async function chooseEngine(options: EngineOptions, { install }: { instal
   if (isGpuRequired(gpu)) throw noGpu(skipped);
   throw new LockstepError(
     "ERR_NO_BACKEND",
-    "No backend of TensorFlow.js starts on this machine. See `pnpm run doctor`.",
+    "No backend of TensorFlow.js starts on this machine. Run `pnpm run doctor` to see why.",
   );
 }
 

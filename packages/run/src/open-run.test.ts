@@ -135,12 +135,12 @@ describe("a session", () => {
       facts: FACTS,
       schedule: makeSchedule(run.config, FACTS),
       ...about,
-      resumeMessage: "going on after 1 step",
+      resumeMessage: "resuming after 1 step",
     });
     const events = readFileSync(run.folder.eventLog, "utf8").trim().split("\n");
     expect(events.map((line) => JSON.parse(line))).toMatchObject([
       { kind: "begun", text: "the run begins" },
-      { kind: "resumed", text: "going on after 1 step" },
+      { kind: "resumed", text: "resuming after 1 step" },
     ]);
     expect(again.panel.live.snapshot().state).toBe("running");
   });

@@ -99,7 +99,7 @@ function start(session: RunSession, prepared: PreparedRun): StartedRun {
     machine: prepared.machine,
     ...localNumerics(prepared),
     resumePoint,
-    resumeMessage: doneSteps > 0 ? `going on after ${doneSteps} steps` : undefined,
+    resumeMessage: doneSteps > 0 ? `resuming after ${doneSteps} steps` : undefined,
   });
 }
 

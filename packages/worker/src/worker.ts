@@ -157,6 +157,6 @@ async function warmUp(participant: Participant, log: (line: string) => void): Pr
 }
 
 function otherRunError(coordinator: string): LockstepError {
-  const text = `The coordinator at ${coordinator} now trains another run than the one this worker had joined. Start the worker again.`;
+  const text = `The coordinator at ${coordinator} now trains a different run from the one that this worker joined. Restart the worker.`;
   return new LockstepError("ERR_OTHER_RUN", text);
 }

@@ -106,7 +106,7 @@ function measurePytorch({ batches, steps, matmulSize, convImages }: Settings): u
   });
   if (status !== 0) {
     const reason = error?.message ?? stderr.trim().split("\n").at(-1);
-    console.log(`PyTorch is left out: ${reason}`);
+    console.log(`PyTorch is not measured: ${reason}`);
     return { leftOut: reason };
   }
   console.log(`PyTorch: ${stdout.trim()}`);

@@ -25,8 +25,8 @@ export async function dashboard({ run: dirs, port }: DashboardOptions): Promise<
     }, POLL_MS);
     resources.add(() => clearInterval(timer));
     const asked = untilAskedToStop();
-    const hint = isOver(live.snapshot()) ? "" : "follows the run, which has controls on its own page; ";
-    console.log(`dashboard: ${url}/  (${hint}Ctrl-C ends it)`);
+    const hint = isOver(live.snapshot()) ? "" : "follows the running run; its own page has the controls; ";
+    console.log(`dashboard: ${url}/  (${hint}Ctrl-C to stop)`);
     await asked;
   });
 }

@@ -7,7 +7,7 @@ import { describeModel, formatDescription, loadModel } from "@lockstep/model";
 export async function describeLayers({ model, numClasses, inputChannels }: RunConfig): Promise<void> {
   const { spec } = await loadModel(model, { numClasses, inputChannels });
   if (spec === undefined) {
-    const text = `--describe needs a model spec, but ${model} makes a tf.LayersModel; call its summary() to see the layers.`;
+    const text = `Expected a model spec for --describe, but ${model} returns a tf.LayersModel. Call its summary() to see the layers.`;
     throw new LockstepError("ERR_OPTION", text);
   }
   console.log(formatDescription(describeModel(spec)));

@@ -18,8 +18,9 @@ function datasetCheck(): Check {
   const dir = defaultDataDir("cifar10");
   try {
     if (cifar10Files(dir) !== undefined) return { name, ok: true, value: `CIFAR-10 in ${dir}` };
-    const remedy = "`pnpm train` downloads it (170 MB); --data-dir names files elsewhere; --dataset shapes needs none";
-    return { name, ok: true, value: `CIFAR-10 is not fetched yet: ${remedy}` };
+    const remedy =
+      "`pnpm train` downloads it (170 MB). Use --data-dir for existing files, or --dataset shapes, which needs none";
+    return { name, ok: true, value: `CIFAR-10 is not downloaded yet: ${remedy}` };
   } catch (error) {
     if (!(error instanceof LockstepError)) throw error;
     return { name, ok: false, value: `CIFAR-10 in ${dir} is damaged`, problem: error.message };

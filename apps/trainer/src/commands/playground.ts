@@ -9,7 +9,7 @@ const DEFAULT_PORT = 7090;
 export async function playground({ run, port }: PlaygroundOptions): Promise<void> {
   const { url, close } = await openPlayground({ run, port: port ?? DEFAULT_PORT, anyPort: port === undefined });
   const asked = untilAskedToStop();
-  console.log(`playground: ${url}  (Ctrl-C ends it)`);
+  console.log(`playground: ${url}  (Ctrl-C to stop)`);
   await asked;
   await close();
 }

@@ -1,7 +1,7 @@
 /** Checks the Python that runs PyTorch's side. */
 import { execFileSync } from "node:child_process";
 
-/** Returns why PyTorch is left out, with the remedy; undefined if it is installed. */
+/** Returns why PyTorch is not measured, with the remedy; undefined if it is installed. */
 export function pytorchLeftOut(python: string): string | undefined {
   try {
     execFileSync(python, ["-c", "import torch"], { stdio: "pipe" });
@@ -9,6 +9,6 @@ export function pytorchLeftOut(python: string): string | undefined {
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: Buffer | null };
     const detail = stderr?.toString().trim().split("\n").at(-1) || message;
-    return `PyTorch is left out: ${detail}. Install it with \`${python} -m pip install torch==2.13.0 numpy\`, or name another Python with --python.`;
+    return `PyTorch is not measured: ${detail}. Install it with \`${python} -m pip install torch==2.13.0 numpy\`, or name another Python with --python.`;
   }
 }

@@ -14,7 +14,7 @@ export async function trainAlone(program: string, options: Record<string, unknow
   const child = spawn(process.execPath, words, { stdio: ["ignore", "ignore", "inherit"] });
   cleanup.add(() => child.kill("SIGKILL"));
   await new Promise<void>((resolve, reject) => {
-    const fail = (how: string) => reject(new LockstepError("ERR_VERIFY", `A training ${how}.`));
+    const fail = (how: string) => reject(new LockstepError("ERR_VERIFY", `A training run ${how}.`));
     child.on("error", ({ message }) => fail(`could not be started: ${message}`));
     child.on("exit", (status, signal) => {
       if (status === 0) resolve();

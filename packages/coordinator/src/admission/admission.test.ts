@@ -245,7 +245,7 @@ describe("a refusal that every worker will meet", () => {
     for (const name of ["a", "b"]) await refusedWith(() => admission.admit(sessionOf({}, { name })), "ERR_STATE_DICT");
     const message = expect.stringContaining("do not match the model:\n  bias is missing\n");
     expect(await ended).toMatchObject({ code: "ERR_STATE_DICT", message });
-    expect(lines).toEqual([expect.stringContaining("a cannot take part: ")]); // the run's end tells of the last
+    expect(lines).toEqual([expect.stringContaining("a cannot join: ")]); // the run's end tells of the last
     await expect(team.until(() => true)).rejects.toMatchObject({ code: "ERR_STATE_DICT" });
   });
 
@@ -279,8 +279,8 @@ describe("a refusal that every worker will meet", () => {
     for (const name of ["b", "c"]) admission.onFailed(refusedWorker(name), tooFew);
     expect(await ended).toBe(tooFew);
     expect(lines).toEqual([
-      "a cannot take part: ERR_NO_GPU: No GPU.",
-      "b cannot take part: ERR_MODEL_DATA: Expected a model with 10 outputs.",
+      "a cannot join: ERR_NO_GPU: No GPU.",
+      "b cannot join: ERR_MODEL_DATA: Expected a model with 10 outputs.",
     ]);
   });
 

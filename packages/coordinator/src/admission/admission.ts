@@ -36,7 +36,7 @@ export interface AdmissionOptions {
   version: string;
   /** The model that the run has already. @default none: the first worker determines it */
   initial?: InitialModel;
-  /** Logs a line for each worker that cannot take part. @default does nothing */
+  /** Logs a line for each worker that cannot join. @default does nothing */
   log?: (line: string) => void;
 }
 
@@ -109,7 +109,7 @@ export class Admission implements AdmissionControl {
     const others = team.size - (session === undefined ? 0 : 1);
     const isCommon = this.#refusals.note(worker, error, team.mostUpdatesMade);
     if (isCommon && others === 0) team.giveUp(error);
-    else if (session === undefined) log(`${worker.name} cannot take part: ${error.code}: ${error.message}`);
+    else if (session === undefined) log(`${worker.name} cannot join: ${error.code}: ${error.message}`);
   }
 
   /** Removes a member whose connection has ended. */

@@ -27,7 +27,7 @@ export function assertInitialModel(
   topology: TfjsTopology,
 ): void {
   if (digest !== undefined && digest !== topologyDigest(topology)) {
-    const text = "This worker's model is not the one that the run began with";
+    const text = "This worker's model differs from the one that the run started with";
     const remedy = "give the worker the original model, or start a new run with --init-from";
     throw new LockstepError("ERR_MODEL_CHANGED", `${text}; ${remedy}.`);
   }

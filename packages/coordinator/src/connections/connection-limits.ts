@@ -31,7 +31,7 @@ export function overdue(
 ): LockstepError | undefined {
   if (unreadMs > stallMs) {
     const seconds = Math.round(unreadMs / 1000);
-    const text = `This worker read nothing of what the coordinator sent for ${seconds} s.`;
+    const text = `This worker has read nothing that the coordinator sent for ${seconds} s.`;
     return new LockstepError("ERR_SLOW_READER", text);
   }
   if (joiningMs === undefined) return undefined;

@@ -194,7 +194,7 @@ describe("a connection ends with a code that says why", () => {
     expect(disconnected).toEqual([]);
     clock.nowMs = STALL_MS + 1;
     await vi.waitFor(() =>
-      expect(disconnected).toEqual(["This worker read nothing of what the coordinator sent for 60 s."]),
+      expect(disconnected).toEqual(["This worker has read nothing that the coordinator sent for 60 s."]),
     );
   });
 });

@@ -191,7 +191,7 @@ describe("a slice that was not finite", () => {
   test("means that training has come apart when every worker has found it so, and not before", () => {
     const found = slice(4, { excludedWorkers: refusedBy, nonFiniteWorkers: refusedBy });
     expect(decided([worker(0), worker(1)], [found])).toEqual([
-      { type: "diverged", slice: 4, reason: "no worker found its numbers finite" },
+      { type: "diverged", slice: 4, reason: "it yields NaN or infinity on every worker" },
     ]);
     expect(assigned([worker(0), worker(1), worker(2)], [found])).toEqual(["4 to 2"]);
     const late = worker(2, { isEligible: false, openSamples: 8 }); // it takes slices again when it is done with those

@@ -86,7 +86,7 @@ export function decide(nowMs: number, { workers, openSlices }: TeamView, limits:
     }
     const isOpen = slice.attempts.length > 0 || able.length === 0;
     if (isOpen || ![...able, ...busy].every(({ id }) => slice.nonFiniteWorkers.has(id))) return [];
-    return [{ type: "diverged", slice: slice.slice, reason: "no worker found its numbers finite" }];
+    return [{ type: "diverged", slice: slice.slice, reason: "it yields NaN or infinity on every worker" }];
   });
   return [...drops, ...assignments];
 }

@@ -21,7 +21,7 @@ describe("a worker whose contributions are refused", () => {
     for (const member of [a, b, a]) violations.refused(member, { reason: "too short" });
     expect(dropped).toEqual([]);
     violations.refused(a, { reason: "too long" });
-    expect(dropped).toEqual(["w0 ERR_STRIKES: 3 of its contributions were refused, the last one for: too long"]);
+    expect(dropped).toEqual(["w0 ERR_STRIKES: 3 of its contributions were refused; reason for the last one: too long"]);
     expect(lines.at(-1)).toBe("a contribution of w0 was refused: too long");
   });
 

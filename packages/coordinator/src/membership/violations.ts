@@ -32,13 +32,13 @@ export class Violations {
 
   /** Counts a slice that this worker found not finite and another worker found finite. */
   falseNotFinite(member: Member): void {
-    this.#count(member, "numbers that are not finite, though another worker found them finite");
+    this.#count(member, "NaN or infinity where another worker computed finite numbers");
   }
 
   #count(member: Member, reason: string): void {
     member.violations++;
     if (member.violations < MAX_VIOLATIONS) return;
-    const text = `${MAX_VIOLATIONS} of its contributions were refused, the last one for: ${reason}`;
+    const text = `${MAX_VIOLATIONS} of its contributions were refused; reason for the last one: ${reason}`;
     this.#options.drop(member, "ERR_STRIKES", text);
   }
 }

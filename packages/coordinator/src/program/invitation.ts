@@ -39,7 +39,7 @@ export function invite(
   display.line(dashboardLine(url, isTerminal, { token: listen.token, control }));
   if (loopback) return;
   const onProblem = (reason: string) =>
-    display.line(`workers cannot find this coordinator by themselves, start them with --coordinator: ${reason}`, {
+    display.line(`workers cannot discover this coordinator (${reason}): start them with --coordinator`, {
       level: "warn",
     });
   resources.add(announce({ port, name: hostname(), secure, onProblem }).close);

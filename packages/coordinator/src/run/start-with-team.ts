@@ -52,7 +52,7 @@ export async function startWithTeam(run: TeamRun, checkpoint: Checkpoint | undef
   const { schedule, from, source } = startOf(run, checkpoint);
   const { plan, mostWorkers } = planFor(run);
   const goesOn = existsSync(folder.metrics);
-  const resumeMessage = goesOn ? `going on after ${from.step} steps, ${describeSource(source)}` : undefined;
+  const resumeMessage = goesOn ? `resuming after ${from.step} steps, ${describeSource(source)}` : undefined;
   const facts = teamRunFacts(options.distributed.model, admission.first.ready);
   const machine = options.machine ?? saved?.machine ?? {};
   const started = session.start({ facts, schedule, machine, ...teamNumerics(team), resumePoint: from, resumeMessage });

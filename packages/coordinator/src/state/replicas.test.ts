@@ -21,7 +21,7 @@ test("a replica check fails if devices of one kind differ, and names the worker 
   await expect(checked).rejects.toMatchObject({
     code: "ERR_REPLICA",
     message: expect.stringContaining(
-      "The weights of w1 differ from those of w0, although their devices are of one kind",
+      "The weights of w1 differ from those of w0, although their devices are of the same kind",
     ),
   });
 });
@@ -134,7 +134,7 @@ test("a worker whose weights are wrong is named beside one that is like it, whic
   ] as const)
     run.replyDigest(session, digest);
   await expect(checked).rejects.toThrow(
-    "The weights of w3 differ from those of w2, although their devices are of one kind",
+    "The weights of w3 differ from those of w2, although their devices are of the same kind",
   );
 });
 

@@ -128,7 +128,7 @@ function replicaError(wrong: readonly Member[], compared: readonly Member[]): Lo
     compared.find((member) => !wrong.includes(member) && mustBeEqual(member, first)),
     "a replica that is right",
   );
-  const text = `The weights of ${names} differ from those of ${right.name}, although their devices are of one kind`;
+  const text = `The weights of ${names} differ from those of ${right.name}, although their devices are of the same kind`;
   const remedy =
     "Check that machine's memory and installed versions; resume the run with --resume, without that worker.";
   return new LockstepError("ERR_REPLICA", `${text}. ${remedy}`);

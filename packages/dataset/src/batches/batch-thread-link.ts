@@ -30,7 +30,7 @@ export class BatchThreadLink {
     thread.on("message", (message: BatchThreadMessage) => this.#receive(message));
     thread.on("error", (error) => this.#end(error));
     thread.on("exit", () =>
-      this.#end(new LockstepError("ERR_BATCH_THREAD", "The thread that makes batches has ended.")),
+      this.#end(new LockstepError("ERR_BATCH_THREAD", "The thread that prepares batches has exited.")),
     );
   }
 

@@ -141,6 +141,6 @@ const numberOf = (text: string) => (text.trim() === "" ? Number.NaN : Number(tex
 function normalizeError(text: string, reason: string): LockstepError {
   return new LockstepError(
     "ERR_NORMALIZE",
-    `Expected the normalisation half, dataset, or means/stds such as 0.49,0.48,0.45/0.25,0.24,0.26, got "${text}": ${reason}.`,
+    `Expected --normalize to be half, dataset, or means/stds such as 0.49,0.48,0.45/0.25,0.24,0.26, got "${text}": ${reason}.`,
   );
 }

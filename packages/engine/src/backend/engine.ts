@@ -98,7 +98,7 @@ export function assertEngineOptions({ backend, gpu, threads }: EngineOptions): v
     fail("ERR_BACKEND_NAME", `Expected a backend of ${BACKENDS.join(", ")}, got ${backend}.`);
   }
   if (isGpuRequired(gpu) && (backend === "wasm" || backend === "cpu")) {
-    fail("ERR_GPU_BACKEND", `The backend ${backend} does not use GPUs. Leave out the GPU or the backend.`);
+    fail("ERR_GPU_BACKEND", `The backend ${backend} does not use GPUs. Omit --gpu or --backend.`);
   }
   if (gpu === false && backend === "webgpu") {
     fail("ERR_GPU_BACKEND", "The backend webgpu needs a GPU. Allow one or choose another backend.");

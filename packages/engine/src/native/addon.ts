@@ -67,7 +67,7 @@ export async function findCompiler(): Promise<string> {
   throw new Unavailable(
     "ERR_NO_COMPILER",
     `The addon of TensorFlow.js needs a C++ compiler, but none of ${candidates.join(", ")} runs.`,
-    "Install one (Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++), or set CXX to yours.",
+    "Install one (Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++), or set CXX to your compiler.",
   );
 }
 

@@ -66,7 +66,7 @@ export async function installCudaWheels(log: (line: string) => void): Promise<Li
   const dir = cacheEntry(TENSORFLOW_VERSION, "cuda");
   await buildOnce(dir, log, async (temporaryDir) => {
     log(
-      `downloading TensorFlow ${TENSORFLOW_VERSION} with CUDA with pip: about 3 GB, more when unpacked in ${cacheDir()}`,
+      `downloading TensorFlow ${TENSORFLOW_VERSION} and CUDA with pip: about 3 GB, and more once unpacked in ${cacheDir()}`,
     );
     const download = join(temporaryDir, "download");
     const wheel = at(await downloadWheels([`tensorflow==${TENSORFLOW_VERSION}`], download, log), 0);
@@ -95,6 +95,6 @@ export async function installTfjsLibrary(log: (line: string) => void): Promise<L
 
 function assertFound(library: Libtensorflow | undefined, where: string): Libtensorflow {
   if (library !== undefined) return library;
-  const remedy = `Remove ${cacheDir()} to download everything again, or set LOCKSTEP_LIBTENSORFLOW to another one.`;
+  const remedy = `Remove ${cacheDir()} to download everything again, or set LOCKSTEP_LIBTENSORFLOW to another folder.`;
   throw new Unavailable("ERR_LIBTENSORFLOW", `${where} lacks files of libtensorflow.`, remedy);
 }

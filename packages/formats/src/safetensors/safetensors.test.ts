@@ -219,7 +219,7 @@ describe("safetensors", () => {
   test("readSafetensors names the files in a folder that was given in place of a file", () => {
     writeFileSync(path, encodeSafetensors([tensor("a", 1)], {}));
     expect(() => readSafetensors(dirname(path))).toThrow(
-      "expected a .safetensors file, got a folder. Name a file in it: x.safetensors.",
+      "expected a .safetensors file, got a folder. Give the path of a file in it: x.safetensors.",
     );
   });
 

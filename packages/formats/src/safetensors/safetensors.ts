@@ -123,7 +123,10 @@ function openFile(path: string): number {
 
 function folderError(path: string): LockstepError {
   const files = readdirSync(path).filter((name) => name.endsWith(".safetensors"));
-  const remedy = files.length === 0 ? "It holds none." : `Name a file in it: ${excerpt(files.join(", "))}.`;
+  const remedy =
+    files.length === 0
+      ? "It contains no .safetensors file."
+      : `Give the path of a file in it: ${excerpt(files.join(", "))}.`;
   return invalidFile(path, "a .safetensors file", "a folder", remedy);
 }
 

@@ -113,7 +113,7 @@ describe("assertTrainable", () => {
     [
       "BatchNormalization",
       () => withLayers(tf.layers.batchNormalization({ name: "bn" })),
-      /^Layer bn \(BatchNormalization\) cannot be trained here: it normalises.*layerNormalization/,
+      /^Layer bn \(BatchNormalization\) cannot be trained here: it normalizes.*layerNormalization/,
     ],
     [
       "GaussianNoise",

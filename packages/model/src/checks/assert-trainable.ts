@@ -56,7 +56,7 @@ export async function assertTrainable(model: tf.LayersModel, options: TrainableO
     refuse(
       `Layer ${mixing.name} (${mixing.getClassName()}) gave different results for two images together and for each alone`,
       "in training, a layer may use only one row of the batch, draw no random numbers and keep no state; " +
-        "use tf.layers.dropout for randomness and tf.layers.layerNormalization for normalisation",
+        "use tf.layers.dropout for randomness and tf.layers.layerNormalization for normalization",
     );
   }
 }
@@ -105,8 +105,8 @@ const REFUSED: ReadonlyMap<string, readonly [reason: string, remedy: string]> = 
   [
     "BatchNormalization",
     [
-      "it normalises with the mean and variance of the rows in its slice, so slicing a batch changes its result",
-      "remove it, or use tf.layers.layerNormalization, which normalises each row separately",
+      "it normalizes with the mean and variance of the rows in its slice, so slicing a batch changes its result",
+      "remove it, or use tf.layers.layerNormalization, which normalizes each row separately",
     ],
   ],
   ["GaussianNoise", [OWN_RANDOMNESS, USE_DROPOUT]],

@@ -109,30 +109,30 @@ describe("loadModel", () => {
 
   test("refuses an unknown name and lists the known ones", async () => {
     await expect(loadModel("resnet")).rejects.toThrow(
-      'Unknown model "resnet". Known are alexnet and alexnet-cifar10; a model of your own is given by its path: ./resnet.ts',
+      'Expected --model to be alexnet or alexnet-cifar10, or the path of a module such as ./resnet.ts, got "resnet".',
     );
   });
 
   test("refuses a file that is not there", async () => {
     await expect(loadModel("./nowhere.ts")).rejects.toThrow(
-      /^Cannot use \.\/nowhere\.ts as a model: there is no file \/.*nowhere\.ts/,
+      /^Cannot use \.\/nowhere\.ts as a model: the file \/.*nowhere\.ts does not exist/,
     );
   });
 
   test("refuses a folder", async () => {
     await expect(loadModel("./packages")).rejects.toThrow(
-      "Cannot use ./packages as a model: that is a folder. Name the file of the module in it.",
+      "Cannot use ./packages as a model: it is a folder. Give the path of the module's file.",
     );
   });
 
   test("a path that TypeScript's loader would cut at a ? is refused with that reason", async () => {
     const path = join(folder, "what?.ts");
     await writeFile(path, `export default ${spec}`);
-    await expect(loadModel(path, {})).rejects.toThrow("the loader of TypeScript takes no ? in a path. Rename");
+    await expect(loadModel(path, {})).rejects.toThrow("the TypeScript loader does not accept ? in a path. Rename");
   });
 
   test.each([
-    ["that exports nothing", "", /it exports nothing\. Export a model spec or a function/],
+    ["that exports nothing", "", /it exports nothing\. Export a model spec, or a function/],
     ["with several exports of other names", "export const a = 1, b = 2;", /it exports a, b\. Export/],
     ["that does not parse", "export default {", /loading it failed: /],
     ["whose function fails", "export default () => { throw new Error('no luck'); }", /its function failed: no luck$/],
@@ -145,7 +145,7 @@ describe("loadModel", () => {
     [
       "whose spec does not fit",
       `export default ${spec.replace('{ type: "flatten" }, ', "")};`,
-      /^Layer fc of Tiny: expected numbers, got an image of 4×4×1/,
+      /^Layer fc of Tiny: expected a flat input, got an image of 4×4×1/,
     ],
     [
       "with a model of another TensorFlow.js",

@@ -65,14 +65,16 @@ export async function importModel(path: string): Promise<unknown> {
   if (!/[/\\]|\.[cm]?[jt]s$/.test(path)) {
     throw new LockstepError(
       "ERR_MODEL_NAME",
-      `Unknown model "${path}". Known are ${Object.keys(KNOWN_MODELS).join(" and ")}; a model of your own is given by its path: ./${path}.ts`,
+      `Expected --model to be ${Object.keys(KNOWN_MODELS).join(" or ")}, or the path of a module such as ./${path}.ts, got "${path}".`,
     );
   }
   const file = resolve(path);
   const kind = pathKind(file);
-  if (kind === "nothing") throw moduleError(path, `there is no file ${file}. Give the path from where you are.`);
-  if (kind === "folder") throw moduleError(path, "that is a folder. Name the file of the module in it.");
-  if (/\?.*ts$/.test(file)) throw moduleError(path, `the loader of TypeScript takes no ? in a path. Rename ${file}.`);
+  if (kind === "nothing")
+    throw moduleError(path, `the file ${file} does not exist. Give its path relative to the current folder.`);
+  if (kind === "folder") throw moduleError(path, "it is a folder. Give the path of the module's file.");
+  if (/\?.*ts$/.test(file))
+    throw moduleError(path, `the TypeScript loader does not accept ? in a path. Rename ${file}.`);
   const module = await import(pathToFileURL(file).href).catch((cause: unknown) => {
     throw moduleError(path, `loading it failed: ${messageOf(cause)}`, cause);
   });
@@ -83,7 +85,7 @@ export async function importModel(path: string): Promise<unknown> {
     (names.length === 1 ? names[0] : undefined);
   if (name !== undefined) return exported[name];
   const got = names.length === 0 ? "it exports nothing" : `it exports ${names.join(", ")}`;
-  throw moduleError(path, `${got}. Export a model spec or a function that makes a model, as default.`);
+  throw moduleError(path, `${got}. Export a model spec, or a function that returns a model, as the default export.`);
 }
 
 /** Returns whether a value is a model, even of another copy of TensorFlow.js. */

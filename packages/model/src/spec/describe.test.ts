@@ -62,17 +62,17 @@ describe("describeModel", () => {
     [
       "a convolution after flatten",
       [{ type: "flatten" }, { type: "conv", name: "late", filters: 1, kernel: 1, stride: 1, padding: 0 }],
-      "Layer late of Small: expected an image, got 144 numbers; put it before flatten.",
+      "Layer late of Small: expected an image, got a flat input of 144 numbers; put it before the flatten layer.",
     ],
     [
       "a dense layer on an image",
       [{ type: "dense", name: "fc", units: 2 }],
-      "Layer fc of Small: expected numbers, got an image of 8×6×3; put flatten before it.",
+      "Layer fc of Small: expected a flat input, got an image of 8×6×3; put a flatten layer before it.",
     ],
     [
       "a second flatten",
       [{ type: "flatten" }, { type: "flatten" }],
-      "Layer flatten of Small: its input is flat already; leave it out.",
+      "Layer flatten of Small: its input is already flat; remove this layer.",
     ],
   ])("names the layer for %s", (_, layers, message) => {
     expect(() => describeModel(image(layers))).toThrow(message);

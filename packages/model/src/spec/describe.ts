@@ -55,10 +55,11 @@ function describeLayer(layer: LayerSpec, name: string, input: number[], model: s
     case "avgPool":
       return { layer: name, ...describeWindow(layer, input, misfit) };
     case "flatten":
-      if (input.length === 1) misfit("its input is flat already; leave it out.");
+      if (input.length === 1) misfit("its input is already flat; remove this layer.");
       return { layer: name, output: [elementCount(input)], parameters: 0, macs: 0 };
     case "dense": {
-      if (input.length > 1) misfit(`expected numbers, got an image of ${input.join("×")}; put flatten before it.`);
+      if (input.length > 1)
+        misfit(`expected a flat input, got an image of ${input.join("×")}; put a flatten layer before it.`);
       const macs = at(input, 0) * layer.units;
       return { layer: name, output: [layer.units], parameters: macs + layer.units, macs };
     }
@@ -73,7 +74,8 @@ type WindowSpec = Extract<LayerSpec, { kernel: number }>;
 function describeWindow(layer: WindowSpec, input: number[], misfit: Misfit): Omit<LayerRow, "layer"> {
   const [height = 0, width = 0, inputChannels = 0] = input;
   const { kernel, stride, padding = 0 } = layer;
-  if (input.length === 1) misfit(`expected an image, got ${height} numbers; put it before flatten.`);
+  if (input.length === 1)
+    misfit(`expected an image, got a flat input of ${height} numbers; put it before the flatten layer.`);
   const outputSize = (length: number) => Math.floor((length - kernel + 2 * padding) / stride) + 1;
   const [rows, columns] = [outputSize(height), outputSize(width)];
   if (rows < 1 || columns < 1) {

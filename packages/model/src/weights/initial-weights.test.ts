@@ -175,7 +175,7 @@ describe("initialWeights", () => {
     const [ramp] = await withGamma(new Own(([length]) => tf.range(0, defined(length))));
     expect([...defined(ramp)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     await expect(withGamma(new Own((shape) => tf.randomNormal(shape)))).rejects.toThrow(
-      /^The weight norm\/gamma \[8\] has an initialiser of its own kind \(Own\).*--seed cannot repeat it/,
+      /^The weight norm\/gamma \[8\] has a custom initializer \(Own\).*--seed cannot repeat it/,
     );
   });
 });

@@ -126,11 +126,11 @@ function refuseRandom(weight: tf.LayerVariable): never {
   const source = weightSource(weight);
   const why =
     source === undefined
-      ? "was made without addWeight, so its initialiser is not known, and it holds different numbers"
-      : `has an initialiser of its own kind (${source.initializer.getClassName()}), which gave other numbers at its second call`;
+      ? "was created without addWeight, so its initializer is unknown, and its values differ each time the model is built"
+      : `has a custom initializer (${source.initializer.getClassName()}) that returned different numbers at its second call`;
   throw new LockstepError(
     "ERR_MODEL_REFUSED",
-    `${titleOf(weight)} ${why}, so --seed cannot repeat it. Give it an initialiser of tf.initializers, ` +
+    `${titleOf(weight)} ${why}, so --seed cannot repeat it. Give it an initializer from tf.initializers, ` +
       "or set its values with setWeights.",
   );
 }

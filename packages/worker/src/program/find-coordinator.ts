@@ -14,7 +14,7 @@ const DISCOVERY_MS = 3000;
  *
  * @param port the port to try on this machine
  * @param findOnNetwork returns the URLs of the coordinators that announce themselves
- * @throws LockstepError ERR_NO_COORDINATOR if there is none or more than one, ERR_UNPROVED if joining it takes a
+ * @throws LockstepError ERR_NO_COORDINATOR if there is none or more than one, ERR_UNPROVED if joining requires a
  *   fingerprint or a token that was not given, or would reveal the token to a coordinator without proof of its identity
  */
 export async function findCoordinator(
@@ -58,7 +58,7 @@ function missingProofError(url: string, { token }: JoinOptions): LockstepError {
   ];
   return new LockstepError(
     "ERR_UNPROVED",
-    `Found a coordinator with TLS at ${url}; joining it takes ${missing.join(" and ")}. Use the complete command that the coordinator printed: ${WORKER_LINE}`,
+    `Found a coordinator with TLS at ${url}; to join it, the worker needs ${missing.join(" and ")}. Use the complete command that the coordinator printed: ${WORKER_LINE}`,
   );
 }
 

@@ -38,7 +38,7 @@ export class StateReceiver {
     if (!incoming || elements === 0 || !Number.isInteger(elements) || offset + elements > incoming.data.length) {
       throw new LockstepError(
         "ERR_CHUNK",
-        `Expected a piece of one of the model's tensors, got ${data.length} bytes at element ${offset} of tensor ${tensor}, which do not lie in it.`,
+        `Expected a piece of one of the model's tensors, got ${data.length} bytes at element ${offset} of tensor ${tensor}, which are outside it.`,
       );
     }
     incoming.data.set(rawFloats(data), offset);
