@@ -7,8 +7,9 @@ import { alexnetCifar10, buildModel, type ModelFactory } from "@lockstep/model";
 
 const alexnetWithSoftmax: ModelFactory = ({ tf, numClasses }) => {
   const { inputs, outputs } = buildModel(alexnetCifar10({ numClasses }));
-  const probabilities = tf.layers.softmax({ name: "softmax" }).apply(outputs[0]!) as (typeof outputs)[0];
-  return tf.model({ name: "AlexNet_CIFAR10_softmax", inputs, outputs: probabilities! });
+  const softmax = tf.layers.softmax({ name: "softmax" });
+  const probabilities = outputs.map((logits) => softmax.apply(logits) as typeof logits);
+  return tf.model({ name: "AlexNet_CIFAR10_softmax", inputs, outputs: probabilities });
 };
 
 export default alexnetWithSoftmax;

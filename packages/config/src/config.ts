@@ -1,6 +1,6 @@
 /** The configuration of a run: one typed object, printed at the start and saved in the run's folder. */
 import { resolve } from "node:path";
-import { excerpt, excerptOf, LockstepError } from "@lockstep/errors";
+import { at, excerpt, excerptOf, LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import { type OptionName, runOptions } from "./options.ts";
 import { isPath } from "./user-paths.ts";
@@ -74,7 +74,7 @@ export function withAbsolutePaths(config: RunConfig): RunConfig {
 
 /** Returns the option's name on the command line: `--batch-size`. */
 export function flagOf(name: OptionName): string {
-  return runOptions[name].flags.split(" ")[0]!;
+  return at(runOptions[name].flags.split(" "), 0);
 }
 
 function check(name: OptionName, value: unknown): unknown {

@@ -1,6 +1,6 @@
 /** Checks that a model accepts the images of a data set and has an output for each of its classes. */
 
-import { LockstepError } from "@lockstep/errors";
+import { at, LockstepError } from "@lockstep/errors";
 import type { RunConfig } from "./config.ts";
 
 /** Properties of a data set that a model must match. */
@@ -29,7 +29,7 @@ export function assertModelFitsData(
 ): void {
   const classes = facts.classes.length;
   if (numClasses < classes) refuse(config, "outputs", "--num-classes", classes, numClasses);
-  const channels = inputShape.at(-1)!;
+  const channels = at(inputShape, -1);
   if (channels !== facts.channels) refuse(config, "input channels", "--input-channels", facts.channels, channels);
 }
 

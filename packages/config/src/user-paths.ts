@@ -2,9 +2,11 @@
  * Resolves paths on a command line and in the environment relative to the folder where the user typed the command, even
  * if pnpm has changed the working directory.
  */
+
 import { realpathSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { at } from "@lockstep/errors";
 
 /** Placeholders of options and arguments that take a path. */
 const PATH = /^<(dir|file|path|image)(\.\.\.)?>$/;
@@ -33,7 +35,7 @@ export function resolveUserPaths<Program extends CommandUnknownOpts>(
   const appendPath = (text: string, before: string | string[] = []) => [...[before].flat(), absolutePath(text)];
   for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])]) {
     for (const option of command.options) {
-      const placeholder = option.flags.split(" ").at(-1)!;
+      const placeholder = at(option.flags.split(" "), -1);
       if (PATH.test(placeholder)) option.argParser<string | string[]>(option.variadic ? appendPath : absolutePath);
       else if (NAME_OR_PATH.test(placeholder)) option.argParser(absoluteIfPath);
     }

@@ -100,8 +100,8 @@ function seriesOf({ label, color: name, lineStyle }: Curve, format: (value: numb
   const common = {
     label,
     spanGaps: true,
-    value: (plot: uPlot, _: number, series: number, at: number | null) => {
-      const value = lastOf(plot.data[series]!, at);
+    value: (plot: uPlot, _: number, series: number, index: number | null) => {
+      const value = lastOf(plot.data[series] ?? [], index);
       return value == null ? "—" : format(value);
     },
   };

@@ -1,4 +1,5 @@
 /** Shows the ledger, the events, the test and the configuration. */
+import { at } from "@lockstep/errors";
 import type { RunSnapshot } from "@lockstep/run/live";
 import { count, percent } from "../src/format.ts";
 import { element, keyed, node, setText } from "./dom.ts";
@@ -84,7 +85,7 @@ export function showConfusion({ report }: Run): void {
       cell.style.background = `color-mix(in srgb, var(${color}) ${strength}%, transparent)`;
       return cell;
     });
-    return node("tr", {}, node("th", { scope: "row" }, classes[label]!), ...cells);
+    return node("tr", {}, node("th", { scope: "row" }, at(classes, label)), ...cells);
   });
   element("confusion").replaceChildren(node("thead", {}, head), node("tbody", {}, ...rows));
 }

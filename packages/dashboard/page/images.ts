@@ -1,4 +1,5 @@
 /** Shows a grid of test images with their predictions after the test. */
+import { at } from "@lockstep/errors";
 import type { RunSnapshot } from "@lockstep/run/live";
 import type { TestImage, TestImages } from "../src/api/test-images.ts";
 import { authorization } from "./connection.ts";
@@ -25,7 +26,7 @@ function figureOf(
   classes: string[],
 ) {
   const right = label === prediction;
-  const [is, predicted] = [classes[label]!, classes[prediction]!];
+  const [is, predicted] = [at(classes, label), at(classes, prediction)];
   const words = right ? [is] : [predicted, node("s", {}, is)];
   const picture = draw(pixels, size);
   picture.setAttribute("role", "img");
@@ -41,9 +42,9 @@ function draw(pixels: string, { height, width, channels }: Omit<TestImages, "ima
   const image = new ImageData(width, height);
   for (let i = 0; i < width * height; i++) {
     // A grayscale image has one channel for all three colours.
-    const color = [0, 1, 2].map((channel) => bytes[i * channels + (channels === 1 ? 0 : channel)]!);
+    const color = [0, 1, 2].map((channel) => at(bytes, i * channels + (channels === 1 ? 0 : channel)));
     image.data.set([...color, 255], 4 * i);
   }
-  canvas.getContext("2d")!.putImageData(image, 0, 0);
+  canvas.getContext("2d")?.putImageData(image, 0, 0);
   return canvas;
 }

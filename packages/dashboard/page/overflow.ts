@@ -5,7 +5,7 @@ export function showOverflowHint(region: HTMLElement, hint: HTMLElement): void {
   const update = () => {
     const hiddenPixels = region.scrollWidth - region.clientWidth;
     hint.hidden = hiddenPixels <= 1;
-    region.parentElement!.classList.toggle("more", region.scrollLeft < hiddenPixels - 1);
+    region.parentElement?.classList.toggle("more", region.scrollLeft < hiddenPixels - 1);
   };
   region.addEventListener("scroll", update);
   const sizes = new ResizeObserver(update);

@@ -1,4 +1,5 @@
 /** The dashboard's page: draws the run that the server streams. */
+import { at } from "@lockstep/errors";
 import { isOver, type RunSnapshot } from "@lockstep/run/live";
 import { accuracyTable, epochTable, lossTable, speedTable, type Table } from "../src/curves.ts";
 import { count, duration, figure, percent } from "../src/format.ts";
@@ -38,7 +39,8 @@ setInterval(() => latest && showWorkers(latest, false), AGE_MS);
 
 function draw(): void {
   isDue = false;
-  const run = latest!;
+  if (latest === undefined) return;
+  const run = latest;
   showHead(run);
   showControls(run);
   showCurves(run);
@@ -126,7 +128,7 @@ function chartOf(what: "Loss" | "Accuracy"): Chart {
     { label: "training, by epoch", color: "--w3", lineStyle: "dots" },
     { label: "validation", color: "--w1", lineStyle: "dots" },
     ...others.map(
-      ({ name }, i): Curve => ({ label: name, color: OTHER_COLORS[i % OTHER_COLORS.length]!, lineStyle: "dashed" }),
+      ({ name }, i): Curve => ({ label: name, color: at(OTHER_COLORS, i % OTHER_COLORS.length), lineStyle: "dashed" }),
     ),
   ];
   const unit = what === "Accuracy" ? "percent" : "number";

@@ -1,4 +1,5 @@
 /** Shows the workers: their table, the times of their steps, and their traffic. */
+import { at, present } from "@lockstep/errors";
 import { hasLeft, type LiveWorker, partsOf, type RunSnapshot, stragglerOf, WAIT } from "@lockstep/run/live";
 import { bytes, count, milliseconds, percent } from "../src/format.ts";
 import { confirmDrop, mayDrop } from "./controls.ts";
@@ -71,8 +72,8 @@ export function showWorkers(run: Run, isUpdate: boolean): void {
     make: ({ name }) => rowOf(name),
     update: (row, worker) => {
       row.dataset["state"] = worker.state;
-      for (const [i, [, text]] of CELLS.entries()) setText(row.children[i + 1]!, text(worker, run));
-      const drop = row.querySelector("button")!;
+      for (const [i, [, text]] of CELLS.entries()) setText(at(row.children, i + 1), text(worker, run));
+      const drop = present(row.querySelector("button"), "a button in the row");
       drop.hidden = !mayDrop(run) || hasLeft(worker) || worker.heartbeatAgeMs === undefined;
     },
   });
@@ -118,7 +119,7 @@ export function showStepTimes({ recent }: Run): void {
       row.classList.toggle("straggler", name === straggler?.name);
       const segments = inOrder(ms);
       stack(
-        row.children[1]!,
+        at(row.children, 1),
         segments.map(([segment, value]) => ({
           name: segment,
           color: segmentColor(segment),
@@ -126,7 +127,7 @@ export function showStepTimes({ recent }: Run): void {
           text: `${segment} ${milliseconds(value)}`,
         })),
       );
-      setText(row.children[2]!, milliseconds(Object.values(ms).reduce((total, segment) => total + segment, 0)));
+      setText(at(row.children, 2), milliseconds(Object.values(ms).reduce((total, segment) => total + segment, 0)));
     },
   });
   const names = [...new Set(workers.flatMap(({ ms }) => inOrder(ms).map(([segment]) => segment)))];
@@ -180,7 +181,7 @@ export function showLegend(target: Element, names: readonly { name: string; colo
       dot.style.background = `var(${color})`;
       return node("li", {}, dot, node("span"));
     },
-    update: (made, { name, text }) => setText(made.children[1]!, text ?? name),
+    update: (made, { name, text }) => setText(at(made.children, 1), text ?? name),
   });
 }
 
@@ -204,8 +205,8 @@ export function showBytes({ recent, run }: Run): void {
     key: ({ name }) => name,
     make: ({ name }) => node("li", {}, node("span", {}, name), node("div", { class: "stack" }), node("span")),
     update: (row, { value, color, name }) => {
-      stack(row.children[1]!, [{ name, color, fraction: value / largest, text: bytes(value) }]);
-      setText(row.children[2]!, bytes(value));
+      stack(at(row.children, 1), [{ name, color, fraction: value / largest, text: bytes(value) }]);
+      setText(at(row.children, 2), bytes(value));
     },
   });
 }

@@ -1,4 +1,5 @@
 /** Turns the state of a run into the columns of its charts. The x axis is the number of completed steps. */
+import { at } from "@lockstep/errors";
 import type { RunSnapshot, StepHistory } from "@lockstep/run/live";
 
 /** The values of a curve. A null leaves a gap. */
@@ -13,7 +14,7 @@ const SMOOTHING_FRACTION = 1 / 100;
 const MAX_SMOOTHING_SPAN = 20;
 
 /** Returns the number of completed steps at the end of each bucket. */
-const updatesOf = ({ first, steps }: StepHistory): number[] => first.map((step, i) => step + steps[i]!);
+const updatesOf = ({ first, steps }: StepHistory): number[] => first.map((step, i) => step + at(steps, i));
 
 /** Returns the loss by step: smoothed, mean, minimum, maximum. */
 export function lossTable({ history }: RunSnapshot): Table {
@@ -38,7 +39,7 @@ export function epochTable({ epochs }: RunSnapshot, what: "Loss" | "Accuracy"): 
 
 /** Returns images per second: the total, then each worker. A step in which a worker had no samples is null. */
 export function speedTable({ history }: RunSnapshot, workers: readonly string[]): Table {
-  const perSecond = (samples: number[]) => samples.map((value, i) => (1000 * value) / history.stepMs[i]!);
+  const perSecond = (samples: number[]) => samples.map((value, i) => (1000 * value) / at(history.stepMs, i));
   const perWorker = workers.map((name) =>
     perSecond(history.workers.find((worker) => worker.name === name)?.samples ?? []).map((value) =>
       value === 0 ? null : value,
@@ -47,7 +48,7 @@ export function speedTable({ history }: RunSnapshot, workers: readonly string[])
   return [updatesOf(history), smoothed(perSecond(history.samples)), ...perWorker.map(smoothed)];
 }
 
-const ratio = (sums: number[], counts: number[]): number[] => sums.map((sum, i) => sum / counts[i]!);
+const ratio = (sums: number[], counts: number[]): number[] => sums.map((sum, i) => sum / at(counts, i));
 
 /** Returns the exponential moving average of the values. Gaps stay, and do not count. */
 export function smoothed(values: readonly (number | null)[]): Column {

@@ -17,18 +17,20 @@ export interface FollowedRun {
 export function followRun(dir: string): FollowedRun {
   const { folder } = openRunFolder(dir);
   const live = new LiveRun();
-  const [facts, events, rows] = [folder.config, folder.eventLog, folder.metrics].map((path) => new GrowingFile(path));
+  const facts = new GrowingFile(folder.config);
+  const events = new GrowingFile(folder.eventLog);
+  const rows = new GrowingFile(folder.metrics);
   const report = new GrowingFile(folder.report);
   const isHeld = watchRunFolder(folder);
 
   function poll(): void {
     const isOwned = isHeld(); // checked first, or the last lines of a run that ends now would be missed
-    for (const update of parseEventLog(events!.read().text)) live.apply(update);
-    if (facts!.read().isReplaced) {
+    for (const update of parseEventLog(events.read().text)) live.apply(update);
+    if (facts.read().isReplaced) {
       const run = parseRunFile(openRunFolder(dir).config, folder.config);
       live.apply({ type: "facts", name: basename(resolve(dir)), run });
     }
-    const { text, isReplaced, linesBefore } = rows!.read();
+    const { text, isReplaced, linesBefore } = rows.read();
     const newRows = parseMetrics(text, folder.metrics, linesBefore);
     if (isReplaced) live.apply({ type: "history", rows: newRows });
     else for (const row of newRows) live.apply({ type: "row", row });

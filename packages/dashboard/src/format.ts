@@ -49,5 +49,5 @@ export function markLabels(marks: readonly number[], step: number, unit: "number
 
 /** Returns the number of decimals that write a value in full, up to 12. */
 function decimalsOf(value: number): number {
-  return Number(value.toPrecision(3)).toFixed(12).replace(/0+$/, "").split(".")[1]!.length;
+  return Number(value.toPrecision(3)).toFixed(12).replace(/0+$/, "").split(".")[1]?.length ?? 0;
 }

@@ -35,7 +35,7 @@ export function makeSite({ live, others = [], control }: SiteOptions): Site {
   let pages: Promise<ReturnType<typeof servePages>> | undefined;
 
   async function handleRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = request.url!.replace(/\?.*/, "");
+    const path = (request.url ?? "/").replace(/\?.*/, "");
     if (await handleApiRequest(path, request, response)) return;
     if (path === "/live") return stream.open(request, response);
     if (path === "/test-images.json") return sendJson(response, testImages(live.snapshot()));

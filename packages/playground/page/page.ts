@@ -1,5 +1,7 @@
 /** The playground's page: loads the model once, and classifies each picture that the user drops, pastes or chooses. */
+
 import { normalizeImage } from "@lockstep/dataset/input";
+import { at } from "@lockstep/errors";
 import * as tf from "@tensorflow/tfjs";
 import type { PlaygroundFacts } from "../src/facts.ts";
 import { imageOf, pixelsOf } from "./picture.ts";
@@ -94,7 +96,7 @@ function describeRun(): void {
 function show(pixels: Uint8Array): void {
   seen.width = width;
   seen.height = height;
-  seen.getContext("2d")!.putImageData(imageOf(pixels, width, height), 0, 0);
+  seen.getContext("2d")?.putImageData(imageOf(pixels, width, height), 0, 0);
   seen.hidden = false;
   element("caption", HTMLElement).textContent =
     `The input of the model: ${width} × ${height} pixels. Drop, paste or choose another picture.`;
@@ -103,13 +105,13 @@ function show(pixels: Uint8Array): void {
 
 /** Shows the most likely classes, each with a bar as long as its probability. */
 function rank(probabilities: Float32Array): void {
-  const order = [...facts.classes.keys()].sort((a, b) => probabilities[b]! - probabilities[a]!);
+  const order = [...facts.classes.keys()].sort((a, b) => at(probabilities, b) - at(probabilities, a));
   ranking.replaceChildren(
     ...order.slice(0, SHOWN).map((index) => {
-      const percent = `${(100 * probabilities[index]!).toFixed(1)}%`;
+      const percent = `${(100 * at(probabilities, index)).toFixed(1)}%`;
       const bar = document.createElement("div");
       bar.style.width = percent;
-      return node("li", node("span", facts.classes[index]!), node("span", percent), node("div", bar));
+      return node("li", node("span", at(facts.classes, index)), node("span", percent), node("div", bar));
     }),
   );
 }

@@ -25,7 +25,7 @@ export function pixelsListener(size: { height: number; width: number }, decode =
       return;
     }
     inMemory(async () => {
-      const name = new URL(request.url!, "http://localhost").searchParams.get("name") ?? "the picture";
+      const name = new URL(request.url ?? "/", "http://localhost").searchParams.get("name") ?? "the picture";
       const bytes = await bodyOf(request);
       const pixels = await inDecoder(() => decode(bytes, name, size));
       respond(response, 200, pixels, { "content-type": "application/octet-stream" });

@@ -47,7 +47,7 @@ export async function openPlayground({ run: dir, port, anyPort }: PlaygroundOpti
     host: LOOPBACK,
     port,
     anyPort,
-    onRequest: (request, response) => (isPicture(request.url!) ? onPicture : onPage)(request, response),
+    onRequest: (request, response) => (isPicture(request.url ?? "/") ? onPicture : onPage)(request, response),
     isProtected: isPicture, // accept pictures from this page only
     // No WebSocket can connect.
     maxWorkers: 0,

@@ -1,4 +1,5 @@
 /** The properties of devices that determine the bits of a run. */
+import { at } from "@lockstep/errors";
 import { z } from "zod";
 import { sum } from "./statistics.ts";
 
@@ -63,8 +64,8 @@ export interface BitPromise {
  * @returns undefined if any number will do, because the run does not promise bits or has computed none
  */
 export function threadsToKeep(before: readonly DeviceGroup[] | undefined, promise: BitPromise): number | undefined {
-  const [device, ...others] = before ?? [];
-  return device !== undefined && others.length === 0 && promisesBits(before!, promise) ? device.threads : undefined;
+  if (before?.length !== 1 || !promisesBits(before, promise)) return undefined;
+  return at(before, 0).threads;
 }
 
 /** The arithmetic and the devices that determine a run's bits. Folders of earlier versions do not have them. */

@@ -1,4 +1,5 @@
 /** The sums of an evaluation, which add up over shards of a data set. */
+import { at } from "@lockstep/errors";
 
 /** The result of an evaluation as sums over samples, so that the results of shards can be added exactly. */
 export interface Evaluation {
@@ -21,11 +22,12 @@ export function addEvaluation(total: Evaluation, shard: Evaluation): void {
   total.samples += shard.samples;
   total.lossSum += shard.lossSum;
   for (const [label, row] of shard.confusion.entries()) {
-    for (const [prediction, count] of row.entries()) total.confusion[label]![prediction]! += count;
+    const sums = at(total.confusion, label);
+    for (const [prediction, count] of row.entries()) sums[prediction] = at(sums, prediction) + count;
   }
 }
 
 /** Returns the number of correctly predicted samples: the trace of the confusion matrix. */
 export function correctOf({ confusion }: Evaluation): number {
-  return confusion.reduce((total, row, label) => total + row[label]!, 0);
+  return confusion.reduce((total, row, label) => total + at(row, label), 0);
 }

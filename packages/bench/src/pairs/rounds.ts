@@ -16,7 +16,7 @@ export async function inTurn<S extends Sides>(rounds: number, sides: S): Promise
   for (let round = 1; round <= rounds; round++) {
     for (const [name, run] of Object.entries(sides)) {
       const outcome = await run();
-      outcomes[name]!.push(outcome);
+      outcomes[name]?.push(outcome);
       const raw = outcome.stepMs.map((value) => value.toFixed(1)).join(" ");
       console.log(`round ${round}, ${name}: ${median(outcome.stepMs).toFixed(1)} ms, the median of ${raw}`);
     }

@@ -43,10 +43,10 @@ export function coresForTwo(): Cores {
 
 /** Parses the output of taskset: `pid 7's current affinity list: 0,2-4` is 0, 2, 3, 4. */
 export function coresOf(tasksetOutput: string): number[] {
-  const list = tasksetOutput.trim().split(": ").at(-1)!;
+  const list = tasksetOutput.trim().split(": ").at(-1) ?? "";
   return list.split(",").flatMap((range) => {
-    const [from, to = from] = range.split("-").map(Number);
-    return Array.from({ length: to! - from! + 1 }, (_, index) => from! + index);
+    const [from = Number.NaN, to = from] = range.split("-").map(Number);
+    return Array.from({ length: to - from + 1 }, (_, index) => from + index);
   });
 }
 

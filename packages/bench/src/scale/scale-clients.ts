@@ -6,6 +6,7 @@
  * Clients of ws mask what they send. Lockstep's workers and those of `unmasked` do not.
  */
 
+import { at } from "@lockstep/errors";
 import {
   decodeFromCoordinator,
   encode,
@@ -37,7 +38,7 @@ for (let worker = 0; worker < workers; worker++) {
 }
 
 function moveBytes(socket: WebSocket, worker: number): void {
-  const messages = piecesOfAll(workers)[worker]!.map(({ elements }, index) => {
+  const messages = at(piecesOfAll(workers), worker).map(({ elements }, index) => {
     const message = Buffer.from(new Uint8Array(8 + 4 * elements));
     message.writeUInt32LE(worker, 0);
     message.writeUInt32LE(index, 4);

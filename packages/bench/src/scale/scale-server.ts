@@ -8,6 +8,7 @@
  */
 
 import { RemoteTeam, serveSessions } from "@lockstep/coordinator";
+import { at } from "@lockstep/errors";
 import { toStep } from "@lockstep/gradient-sync";
 import { type WebSocket, WebSocketServer } from "ws";
 import { BATCH, PLAN, piecesOfAll } from "./scale-traffic.ts";
@@ -64,8 +65,10 @@ async function runTeam(): Promise<void> {
 /** Relays a piece, which is `worker, index` as two 32-bit numbers and then its bytes. An empty message starts a step. */
 async function moveBytes(): Promise<void> {
   const pieces = piecesOfAll(workers);
-  const denseFrom = pieces[0]!.findIndex(({ part }) => part === 0);
-  const sums = pieces[0]!.slice(denseFrom).map(({ elements }) => Buffer.alloc(8 + 4 * elements, 1));
+  const denseFrom = at(pieces, 0).findIndex(({ part }) => part === 0);
+  const sums = at(pieces, 0)
+    .slice(denseFrom)
+    .map(({ elements }) => Buffer.alloc(8 + 4 * elements, 1));
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false });
   const sockets: WebSocket[] = [];
   let received = sums.map(() => 0);
@@ -80,10 +83,11 @@ async function moveBytes(): Promise<void> {
       sockets.push(socket);
       socket.on("message", (data: Buffer) => {
         const [worker, index] = [data.readUInt32LE(0), data.readUInt32LE(4)];
-        const workerDenseFrom = pieces[worker]!.length - sums.length;
-        if (index < workerDenseFrom) for (const other of sockets) other !== socket && other.send(data);
-        else if (++received[index - workerDenseFrom]! === workers) {
-          for (const other of sockets) other.send(sums[index - workerDenseFrom]!);
+        const denseIndex = index - (at(pieces, worker).length - sums.length);
+        if (denseIndex < 0) for (const other of sockets) other !== socket && other.send(data);
+        else {
+          received[denseIndex] = at(received, denseIndex) + 1;
+          if (received[denseIndex] === workers) for (const other of sockets) other.send(at(sums, denseIndex));
         }
         if (--remaining > 0) return;
         lap(step++);

@@ -1,5 +1,7 @@
 /** Makes the CIFAR-10 AlexNet and a batch of noise for the processes of a bench. */
+
 import type { Batch } from "@lockstep/dataset";
+import { at } from "@lockstep/errors";
 import { factorableKernels, initialWeights, loadModel } from "@lockstep/model";
 import { uniforms } from "@lockstep/random";
 import { Replica } from "@lockstep/training";
@@ -10,7 +12,7 @@ export async function alexnetReplica({ factored }: { factored: boolean }): Promi
   const weights = await initialWeights(model, { init: "pytorch", seed: 0 });
   const values = model.trainableWeights.map(({ shape }, index) => ({
     shape: shape as number[],
-    weight: weights[index]!,
+    weight: at(weights, index),
   }));
   return new Replica(model, values, { factoredKernels: factored ? factorableKernels(model) : [] });
 }

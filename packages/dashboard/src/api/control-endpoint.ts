@@ -23,7 +23,7 @@ export async function handleCommand(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const respond = (status: number, text = STATUS_CODES[status]!) =>
+  const respond = (status: number, text = STATUS_CODES[status] ?? "") =>
     void response
       .writeHead(status, { ...PAGE_HEADERS, "content-type": "text/plain; charset=utf-8", connection: "close" })
       .end(`${text}\n`);

@@ -86,7 +86,7 @@ export class LiveStream {
     this.#replay.push(message);
     let characters = this.#replay.reduce((total, { length }) => total + length, 0);
     while (this.#replay.length > MAX_REPLAY_MESSAGES || characters > MAX_REPLAY_CHARACTERS)
-      characters -= this.#replay.shift()!.length;
+      characters -= this.#replay.shift()?.length ?? 0;
     this.#write(message);
   }
 

@@ -3,7 +3,7 @@
  * step's row is the index of its update, from 0; in other rows it is the number of updates made.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { excerpt, excerptOf, LockstepError } from "@lockstep/errors";
+import { at, excerpt, excerptOf, LockstepError } from "@lockstep/errors";
 import { appendLine, writeSmallFile } from "@lockstep/files";
 import { z } from "zod";
 
@@ -121,7 +121,7 @@ function fromJson(line: string): unknown {
 function parseRow(place: string, value: unknown): MetricsRow {
   const row = rowSchema.safeParse(value);
   if (row.success) return row.data;
-  const { path, message } = row.error.issues[0]!;
+  const { path, message } = at(row.error.issues, 0);
   const text = `${place}: expected a row of metrics, got ${excerptOf(value)} (${excerpt(`${path.join(".")}: ${message}`)}).`;
   throw new LockstepError("ERR_METRICS", `${text} Remove the line, or start a new run.`);
 }

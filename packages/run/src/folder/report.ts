@@ -1,5 +1,7 @@
 /** The report of a test: the accuracy of the model, in total and for each class. */
+
 import { existsSync, readFileSync } from "node:fs";
+import { at } from "@lockstep/errors";
 import { writeSmallFile } from "@lockstep/files";
 import { z } from "zod";
 import { correctOf, type Evaluation } from "../evaluation.ts";
@@ -37,9 +39,9 @@ export type Report = z.infer<typeof reportSchema>;
 export function makeReport(evaluation: Evaluation, classes: readonly string[]): Report {
   const { samples, lossSum, confusion } = evaluation;
   const perClass = classes.map((name, i) => {
-    const labelled = sum(confusion[i]!);
-    const predicted = sum(confusion.map((row) => row[i]!));
-    const correct = confusion[i]![i]!;
+    const labelled = sum(at(confusion, i));
+    const predicted = sum(confusion.map((row) => at(row, i)));
+    const correct = at(at(confusion, i), i);
     return {
       class: name,
       precision: predicted === 0 ? null : correct / predicted,

@@ -4,6 +4,7 @@
  * API.
  */
 
+import { at } from "@lockstep/errors";
 import type { EpochRow, MetricsRow, StepRow, TestRow } from "../folder/metrics.ts";
 import type { Report } from "../folder/report.ts";
 import type { RunFile } from "../folder/run-file.ts";
@@ -259,7 +260,8 @@ export class LiveRun {
     if (hasLeft(worker)) return;
     Object.assign(worker, { state, goneBecause: reason, slices: [] });
     const leftWorkers = this.#now.workers.filter(hasLeft);
-    if (leftWorkers.length > MAX_LEFT_WORKERS) this.#now.workers.splice(this.#now.workers.indexOf(leftWorkers[0]!), 1);
+    if (leftWorkers.length > MAX_LEFT_WORKERS)
+      this.#now.workers.splice(this.#now.workers.indexOf(at(leftWorkers, 0)), 1);
   }
 
   #worker(name: string): LiveWorker {

@@ -2,6 +2,7 @@
  * All steps of a run in bounded memory: sums over buckets of consecutive steps. When there are too many buckets, each
  * pair is merged. The buckets hold sums, not means, so that every figure computed from them is exact.
  */
+import { at } from "@lockstep/errors";
 import type { StepRow } from "../folder/metrics.ts";
 
 /** Maximum number of buckets: enough for a curve on a wide screen. */
@@ -35,7 +36,7 @@ export function emptyHistory(): StepHistory {
 export function addStep(history: StepHistory, row: StepRow): void {
   const { first, steps, stride } = history;
   const last = first.length - 1;
-  if (last < 0 || steps[last]! >= stride) {
+  if (last < 0 || at(steps, last) >= stride) {
     if (first.length === MAX_BUCKETS) {
       mergePairs(history);
       addStep(history, row);
@@ -43,7 +44,7 @@ export function addStep(history: StepHistory, row: StepRow): void {
     }
     pushBucket(history, row.step);
   }
-  const at = first.length - 1;
+  const bucket = first.length - 1;
   const { workers = [] } = row;
   const added: Record<Sum, number> = {
     steps: 1,
@@ -55,13 +56,17 @@ export function addStep(history: StepHistory, row: StepRow): void {
     bytesDown: workers.reduce((total, { bytesDown }) => total + bytesDown, 0),
     workerSteps: workers.length,
   };
-  for (const sum of SUMS) history[sum][at]! += added[sum];
-  history.lossMin[at] = Math.min(history.lossMin[at]!, row.loss);
-  history.lossMax[at] = Math.max(history.lossMax[at]!, row.loss);
+  for (const sum of SUMS) addTo(history[sum], bucket, added[sum]);
+  history.lossMin[bucket] = Math.min(at(history.lossMin, bucket), row.loss);
+  history.lossMax[bucket] = Math.max(at(history.lossMax, bucket), row.loss);
   for (const { name, samples } of workers) {
     const column = columnOf(history, name);
-    if (column !== undefined) column[at]! += samples;
+    if (column !== undefined) addTo(column, bucket, samples);
   }
+}
+
+function addTo(column: number[], bucket: number, value: number): void {
+  column[bucket] = at(column, bucket) + value;
 }
 
 function columnOf({ workers, first }: StepHistory, name: string): number[] | undefined {
@@ -88,7 +93,7 @@ function pushBucket(history: StepHistory, step: number): void {
 function mergePairs(history: StepHistory): void {
   const pairs = (column: number[], merge: (a: number, b: number) => number) => {
     const half = column.length / 2;
-    for (let i = 0; i < half; i++) column[i] = merge(column[2 * i]!, column[2 * i + 1]!);
+    for (let i = 0; i < half; i++) column[i] = merge(at(column, 2 * i), at(column, 2 * i + 1));
     column.length = half;
   };
   pairs(history.first, (a) => a);

@@ -1,4 +1,5 @@
 /** Finds the worker that slows down the steps, and which part of its step does. */
+import { at } from "@lockstep/errors";
 import type { StepRow } from "../folder/metrics.ts";
 import { mean, median } from "../statistics.ts";
 import { sharesOf } from "./live-run.ts";
@@ -52,7 +53,7 @@ export function stragglerOf(steps: readonly StepRow[]): Straggler | undefined {
     .filter(([part]) => part !== WAIT)
     .map(([part, partMs]) => ({ part, partMs, medianMs: median(others.map(({ ms }) => ms[part] ?? 0)) }))
     .sort((a, b) => b.partMs - b.medianMs - (a.partMs - a.medianMs));
-  return { name: slowest.name, fraction, ...behind[0]! };
+  return { name: slowest.name, fraction, ...at(behind, 0) };
 }
 
 const busyMs = ({ ms }: WorkerParts) =>

@@ -10,7 +10,7 @@ const READER_CLOSED = ["EPIPE", "EIO"];
 export function outliveReaders(streams: NodeJS.EventEmitter[] = [process.stdout, process.stderr]): void {
   for (const stream of streams) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (!READER_CLOSED.includes(error.code!)) throw error;
+      if (!READER_CLOSED.includes(error.code ?? "")) throw error;
     });
   }
 }

@@ -1,7 +1,7 @@
 /** Writes down what a run does, as it does it: rows, lines, events, checkpoints; at the end weights and charts. */
 
 import type { RunConfig } from "@lockstep/config";
-import { LockstepError } from "@lockstep/errors";
+import { at, LockstepError } from "@lockstep/errors";
 import type { Lease } from "@lockstep/files";
 import { writeSafetensors } from "@lockstep/formats";
 import { correctOf, type Evaluation } from "../evaluation.ts";
@@ -209,7 +209,7 @@ export class RunWriter {
     const { schedule, display, live } = this.#options;
     const seen = (this.#recent.at(-1)?.samples ?? 0) + samples;
     this.#recent = [...this.#recent, { atMs: this.#nowMs(), samples: seen }].slice(-SPEED_STEPS);
-    const [first, last] = [this.#recent[0]!, this.#recent.at(-1)!];
+    const [first, last] = [at(this.#recent, 0), at(this.#recent, -1)];
     if (this.#recent.length < 2) return;
     const seconds = (last.atMs - first.atMs) / 1000;
     const secondsLeft = ((schedule.steps - stepsDone) * seconds) / (this.#recent.length - 1);

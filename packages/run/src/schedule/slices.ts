@@ -1,4 +1,5 @@
 /** Cuts a global batch into slices, and assigns them to workers. */
+import { at } from "@lockstep/errors";
 import { type SliceId, toSliceId } from "@lockstep/gradient-sync";
 
 /** A slice of a batch and the worker that computes it. */
@@ -42,11 +43,11 @@ export function planSlices(
 export function shares(total: number, parts: number | readonly number[]): [number, number][] {
   const weights = typeof parts === "number" ? new Array<number>(parts).fill(1) : parts;
   const sums = weights.map((_, part) => weights.slice(0, part + 1).reduce((sum, weight) => sum + weight, 0));
-  const whole = sums.at(-1)!;
+  const whole = at(sums, -1);
   const bound = (part: number) => {
     if (part < 0) return 0;
     // Rounded, total · whole / whole may be less than the total: the last range ends there whatever it is.
-    return part === weights.length - 1 ? total : Math.floor((total * sums[part]!) / whole);
+    return part === weights.length - 1 ? total : Math.floor((total * at(sums, part)) / whole);
   };
   return weights.map((_, part) => [bound(part - 1), bound(part)]);
 }

@@ -1,4 +1,5 @@
 /** The chart of a measure over a run: training as a curve, validation as dots. */
+import { at } from "@lockstep/errors";
 import type { TopLevelSpec } from "vega-lite";
 import type { EpochRow, MetricsRow, StepRow } from "../../folder/metrics.ts";
 import { mean } from "../../statistics.ts";
@@ -113,7 +114,7 @@ function encodingOf(measure: Measure, points: readonly Point[], xTitle: string) 
 function binned(points: readonly Point[]): Point[] {
   const size = Math.max(1, Math.ceil(points.length / MAX_POINTS));
   return Array.from({ length: Math.ceil(points.length / size) }, (_, i) => {
-    return meanOf(points.slice(i * size, (i + 1) * size), points[i * size]!.x);
+    return meanOf(points.slice(i * size, (i + 1) * size), at(points, i * size).x);
   });
 }
 
