@@ -5,8 +5,7 @@
 
 import { readFileSync } from "node:fs";
 import type { Records } from "@lockstep/dataset";
-import { LockstepError } from "@lockstep/errors";
-import { defined } from "@lockstep/testing";
+import { at, LockstepError } from "@lockstep/errors";
 
 const IMAGES = { magic: 0x803, headerBytes: 16 };
 const LABELS = { headerBytes: 8 };
@@ -35,7 +34,7 @@ export function openIdx(imagesPath: string, labelsPath: string, classes: readonl
     read(index, out) {
       const start = IMAGES.headerBytes + index * pixels;
       out.set(images.subarray(start, start + pixels));
-      return defined(labels[index]);
+      return at(labels, index);
     },
   };
 }

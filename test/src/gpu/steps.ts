@@ -2,11 +2,12 @@
 
 import { type MachineOptions, makeConfig } from "@lockstep/config";
 import { readBack, tf } from "@lockstep/engine";
+import { at, present } from "@lockstep/errors";
 import { toStep } from "@lockstep/gradient-sync";
 import { factorableKernels, initialWeights, toStateDict } from "@lockstep/model";
 import type { StepTask } from "@lockstep/run";
 import { median } from "@lockstep/run";
-import { defined } from "@lockstep/testing";
+
 import {
   Batches,
   computeGradients,
@@ -65,13 +66,13 @@ export async function measureSteps(batch: number, settings: Settings, machine: M
       liveTensors.push(tf.memory().numTensors);
     }
     const counted = laps.slice(settings.warmupSteps);
-    const segments = Object.keys(defined(counted[0])).map(
+    const segments = Object.keys(at(counted, 0)).map(
       (part) => [part, median(counted.map((ms) => ms[part] ?? 0))] as const,
     );
     const { step = 0, data = 0, ...rest } = Object.fromEntries(segments);
     return {
       batch,
-      stepMs: counted.map((ms) => defined(ms["step"])),
+      stepMs: counted.map((ms) => present(ms["step"], "the time of the step")),
       partsMs: { data, ...rest },
       imagesPerSecond: (1000 * batch) / step,
       imagesPerSecondWithoutData: (1000 * batch) / (step - data),

@@ -2,9 +2,9 @@
 
 import { readFileSync } from "node:fs";
 import type { Batch } from "@lockstep/dataset";
+import { at } from "@lockstep/errors";
 import { elementCount } from "@lockstep/formats";
 import { factorableKernels, loadModel, type StateDict, type StateDictName, stateDictNames } from "@lockstep/model";
-import { defined } from "@lockstep/testing";
 import { parameterValues, Replica } from "@lockstep/training";
 import { mulberry32 } from "./counter-numbers.ts";
 
@@ -35,7 +35,7 @@ export function fixtureWeights(names: readonly Pick<StateDictName, "name" | "tor
     names.map(({ name, torchShape }, k) => {
       const size = elementCount(torchShape);
       const isWeight = name.endsWith("weight");
-      if (isWeight) fanIn = size / defined(torchShape[0]);
+      if (isWeight) fanIn = size / at(torchShape, 0);
       const bound = Math.sqrt((isWeight ? 2 : 1) / fanIn);
       const data = new Float32Array(size);
       for (let i = 0; i < size; i++) data[i] = (2 * mulberry32(1000 + k, i) - 1) * bound;
