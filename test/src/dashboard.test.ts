@@ -134,7 +134,7 @@ describe.skipIf(lack !== "")(`a run of three workers${lack}`, () => {
     await page.locator("#yes").click();
     await stateIs(page, "running");
     await training.advances(5);
-    for (const line of ["the run pauses", "a checkpoint after this step", "the run goes on"]) {
+    for (const line of ["the run pauses", "saving a checkpoint after this step", "the run continues"]) {
       expect(training.coordinator.stdout()).toContain(`${line}: requested from the dashboard`);
     }
   });

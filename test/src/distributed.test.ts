@@ -296,7 +296,7 @@ describe("what workers receive", () => {
     worker(mine);
     expect((await coordinator.finished).status).toBe(0);
     const lines = coordinator.stdout().split("\n");
-    expect(lines.filter((line) => /^weights: 2 of 4 are those that the model's module/.test(line)).length).toBe(1);
+    expect(lines.filter((line) => /^weights: 2 of 4 loaded or set by the model's module/.test(line)).length).toBe(1);
     expect(lines.filter((line) => /^compile: the optimizer Adam .* are not used/.test(line)).length).toBe(1);
     const { tensors } = readSafetensors(join(out, "Coded.safetensors"));
     const values = defined(tensors.get("fc2.weight")).data;

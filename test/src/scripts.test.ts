@@ -26,6 +26,6 @@ test("a relative path is relative to the folder where the command was typed, not
   const words = ["--dir", root, "export", "--run", "my-run", "--to", "trace"];
   const { stderr } = spawnSync("pnpm", words, { cwd: folder, encoding: "utf8", timeout: 60_000 });
   expect(stderr).toContain(
-    `ERR_NO_RUN: Expected the folder of a run at ${join(folder, "my-run")}, but it isn't there.`,
+    `ERR_NO_RUN: Expected the folder of a run at ${join(folder, "my-run")}, but it does not exist.`,
   );
 });

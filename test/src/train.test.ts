@@ -33,7 +33,7 @@ test("a run is not resumed with a changed code model, and is with the original",
   const options = ["--dataset", "shapes", "--batch-size", "50", "--no-test"];
   const first = await run(["train", "--model", model, ...options, "--max-steps", "1", "--out", out]);
   expect(first.status).toBe(0);
-  expect(first.stdout).toMatch(/^weights: 2 of 4 are those that the model's module loaded or set/m);
+  expect(first.stdout).toMatch(/^weights: 2 of 4 loaded or set by the model's module/m);
   expect(first.stdout).toMatch(/^compile: the optimizer Adam and the loss meanSquaredError are not used; .*SGD/m);
   writeFileSync(model, code.replace("relu", "tanh"));
   const changed = await run(["train", "--resume", out, "--max-steps", "2"]);
@@ -287,7 +287,7 @@ test("a loss that is not finite stops the run at that step, and the error names 
   ]);
   expect(status).toBe(1);
   expect(stderr).toMatch(
-    /ERR_LOSS_NOT_FINITE: The loss of step \d+ is (NaN|Infinity|-Infinity) at learning rate 1e\+30; its update was not applied\. There is no good checkpoint\./,
+    /ERR_LOSS_NOT_FINITE: The loss of step \d+ is (NaN|Infinity|-Infinity) at learning rate 1e\+30; its update was not applied\. No good checkpoint exists\./,
   );
   expect(steps(out).every(({ loss }) => Number.isFinite(loss))).toBe(true);
 });
@@ -323,7 +323,7 @@ describe("invalid input", () => {
       ["train", "--batch_size", "0"],
       "ERR_OPTION: Expected --batch-size to be a whole number of at least 1, got 0; for example --batch-size 32.\n",
     ],
-    [["train", "--resume", "/nowhere"], "ERR_NO_RUN: Expected the folder of a run at /nowhere, but it isn't there."],
+    [["train", "--resume", "/nowhere"], "ERR_NO_RUN: Expected the folder of a run at /nowhere, but it does not exist."],
     [["train", "--model", "vgg"], 'ERR_MODEL_NAME: Unknown model "vgg".'],
     [
       ["train", "--dataset", "shapes", "--num-classes", "5"],

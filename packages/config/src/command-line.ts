@@ -87,9 +87,11 @@ export function addMachineOptions<Args extends unknown[], Options extends Option
   command: Command<Args, Options, Globals>,
 ) {
   return command
-    .addOption(new Option("--backend <name>", "use this backend").choices(["native", "webgpu", "wasm", "cpu"]))
+    .addOption(new Option("--backend <name>", "backend to use").choices(["native", "webgpu", "wasm", "cpu"]))
     .addOption(
-      new Option("--gpu [index]", "require a GPU").argParser((text) => (text === ANY_GPU ? true : wholeNumber(text))),
+      new Option("--gpu [index]", "require a GPU, or the GPU with this index").argParser((text) =>
+        text === ANY_GPU ? true : wholeNumber(text),
+      ),
     )
     .addOption(
       new Option(
@@ -105,12 +107,15 @@ export function addScalingOptions<Args extends unknown[], Options extends Option
 ) {
   return command
     .addOption(
-      new Option("--batch-size-per-worker <samples>", "global batch = this × number of workers").argParser(
+      new Option("--batch-size-per-worker <samples>", "samples of the global batch for each worker").argParser(
         positiveNumber,
       ),
     )
     .addOption(
-      new Option("--lr-scaling <how>", "with --batch-size-per-worker: linear multiplies --lr by the number of workers")
+      new Option(
+        "--lr-scaling <how>",
+        "scaling of --lr with --batch-size-per-worker: none, or linear (times the number of workers)",
+      )
         .choices(["none", "linear"])
         .default("none"),
     );

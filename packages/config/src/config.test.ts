@@ -46,7 +46,7 @@ describe("makeConfig", () => {
 
   test("refuses an unknown key", () => {
     expect(() => makeConfig({ learningRate: 1 } as object)).toThrow(
-      'Unknown option "learningRate"; known are model, dataset',
+      'Unknown option "learningRate". Expected one of model, dataset',
     );
   });
 });

@@ -21,7 +21,7 @@ const names = Object.keys(runOptions) as OptionName[];
 export function makeConfig(explicit: ExplicitOptions): RunConfig {
   const unknown = Object.keys(explicit).find((name) => !(name in runOptions));
   if (unknown !== undefined) {
-    throw new LockstepError("ERR_OPTION", `Unknown option "${excerpt(unknown)}"; known are ${names.join(", ")}.`);
+    throw new LockstepError("ERR_OPTION", `Unknown option "${excerpt(unknown)}". Expected one of ${names.join(", ")}.`);
   }
   const entries = names.map((name) => [
     name,
@@ -47,13 +47,13 @@ export function resumeConfig(saved: RunConfig, explicit: ExplicitOptions): RunCo
     if (explicit[name] === undefined || ("changeable" in runOptions[name] && runOptions[name].changeable)) continue;
     throw new LockstepError(
       "ERR_OPTION",
-      `${flagOf(name)} cannot change on --resume: the run continues with ${JSON.stringify(saved[name]) ?? "its default"}. Leave it out, or start a new run with --init-from.`,
+      `${flagOf(name)} cannot change on --resume: the run continues with ${JSON.stringify(saved[name]) ?? "its default"}. Omit it, or start a new run with --init-from.`,
     );
   }
   if (explicit.numEpochs !== undefined && saved.lrSchedule !== "constant") {
     throw new LockstepError(
       "ERR_OPTION",
-      `--num-epochs cannot change on --resume with --lr-schedule ${saved.lrSchedule}, whose rates follow from it. Leave it out.`,
+      `--num-epochs cannot change on --resume with --lr-schedule ${saved.lrSchedule}, whose rates follow from it. Omit it.`,
     );
   }
   return makeConfig({

@@ -33,14 +33,14 @@ function option<Value>(definition: RunOption<Value>): RunOption<Value> {
 export const runOptions = {
   model: option({
     flags: "--model <name|path>",
-    help: "alexnet-cifar10, alexnet, or the path of your own module (docs/models.md)",
+    help: "model to train: alexnet-cifar10, alexnet, or the path of your own module (docs/models.md)",
     expected: "the name of a model or the path of a module",
     schema: z.string().min(1),
     default: "alexnet-cifar10",
   }),
   dataset: option({
     flags: "--dataset <name>",
-    help: "cifar10, or shapes (generated, needs no files)",
+    help: "data set to train on: cifar10, or shapes (generated, needs no files)",
     expected: "cifar10 or shapes",
     schema: z.enum(["cifar10", "shapes"]),
     default: "cifar10" as const,
@@ -55,14 +55,14 @@ export const runOptions = {
   }),
   numClasses: option({
     flags: "--num-classes <classes>",
-    help: "outputs of the model (default: the data set's classes)",
+    help: "number of outputs of the model (default: the data set's classes)",
     expected: "a whole number of at least 2",
     schema: optional(wholeNumber(2)),
     default: undefined,
   }),
   inputChannels: option({
     flags: "--input-channels <channels>",
-    help: "channels of the model's input (default: the data set's)",
+    help: "number of channels of the model's input (default: the data set's)",
     expected: "a whole number of at least 1",
     schema: optional(wholeNumber(1)),
     default: undefined,
@@ -76,7 +76,7 @@ export const runOptions = {
   }),
   initFrom: option({
     flags: "--init-from <file>",
-    help: "load the initial weights from a .safetensors file",
+    help: ".safetensors file with the initial weights",
     expected: "the path of a .safetensors file",
     schema: optional(z.string().min(1)),
     default: undefined,
@@ -90,21 +90,21 @@ export const runOptions = {
   }),
   momentum: option({
     flags: "--momentum <number>",
-    help: "μ of SGD: v = μ·v + g; w = w − lr·v",
+    help: "momentum μ of SGD: v = μ·v + g; w = w − lr·v",
     expected: "a number from 0 to below 1",
     schema: number(z.number().min(0).lt(1)),
     default: 0.9,
   }),
   weightDecay: option({
     flags: "--weight-decay <number>",
-    help: "λ, which adds λ·w to each gradient",
+    help: "weight decay λ, which adds λ·w to each gradient",
     expected: "a number of at least 0",
     schema: number(z.number().min(0)),
     default: 0,
   }),
   lrSchedule: option({
     flags: "--lr-schedule <name>",
-    help: "schedule over all steps of --num-epochs: constant; step (lr/10 after half of them, lr/100 after three quarters); cosine (down to 0)",
+    help: "learning-rate schedule over all steps of --num-epochs: constant; step (lr/10 after half of them, lr/100 after three quarters); cosine (down to 0)",
     expected: "constant, step or cosine",
     schema: z.enum(["constant", "step", "cosine"]),
     default: "constant" as const,
@@ -147,14 +147,14 @@ export const runOptions = {
   }),
   normalize: option({
     flags: "--normalize <how>",
-    help: "half (mean and std 0.5), dataset (computed from the training images), or numbers: 0.49,0.48,0.45/0.2,0.2,0.2",
+    help: "normalization of the images: half (mean and std 0.5), dataset (computed from the training images), or numbers: 0.49,0.48,0.45/0.2,0.2,0.2",
     expected: "half, dataset, or means/stds such as 0.49,0.48,0.45/0.25,0.24,0.26",
     schema: z.string().min(1),
     default: "half",
   }),
   augment: option({
     flags: "--augment <how>",
-    help: "none, or flip-crop (random horizontal flip, random crop after padding by 4 pixels)",
+    help: "augmentation of the training images: none, or flip-crop (random horizontal flip, random crop after padding by 4 pixels)",
     expected: "none or flip-crop",
     schema: z.enum(["none", "flip-crop"]),
     default: "none" as const,
@@ -183,14 +183,14 @@ export const runOptions = {
   }),
   sliceRows: option({
     flags: "--slice-rows <samples>",
-    help: "cut each batch into slices of exactly this many samples: any number of workers then gives the same bits",
+    help: "samples per slice of a batch; with fixed slices, any number of workers gives the same bits",
     expected: "a whole number of at least 1",
     schema: optional(wholeNumber(1)),
     default: undefined,
   }),
   sync: option({
     flags: "--sync <form>",
-    help: "gradients between machines: dense, factored (fully connected layers as exact factors), or auto",
+    help: "form of the gradients between machines: dense, factored (fully connected layers as exact factors), or auto",
     expected: "auto, dense or factored",
     schema: z.enum(["auto", "dense", "factored"]),
     default: "auto" as const,
@@ -204,7 +204,7 @@ export const runOptions = {
   }),
   maxSteps: option({
     flags: "--max-steps <steps>",
-    help: "stop after this many updates since step 0, resumes included",
+    help: "number of updates after which the run stops, counted from step 0 across resumes",
     expected: "a whole number of at least 1",
     schema: optional(wholeNumber(1)),
     default: undefined,
@@ -212,7 +212,7 @@ export const runOptions = {
   }),
   maxRows: option({
     flags: "--max-rows <samples>",
-    help: "compute each slice in micro-batches of this many samples, to save memory",
+    help: "samples computed at once, to save memory; larger slices are computed in parts",
     expected: "a whole number of at least 1",
     schema: optional(wholeNumber(1)),
     default: undefined,
@@ -220,7 +220,7 @@ export const runOptions = {
   }),
   checkpointEvery: option({
     flags: "--checkpoint-every <epoch|steps>",
-    help: "checkpoint at the end of each epoch (epoch), or also every this many steps",
+    help: "when to save a checkpoint: epoch (at the end of each), or a number of steps (and at the end of each epoch)",
     expected: "epoch, or a whole number of steps of at least 1",
     schema: z.union([z.literal("epoch"), wholeNumber(1)]) as z.ZodType<"epoch" | number>,
     default: "epoch" as "epoch" | number,

@@ -326,7 +326,7 @@ export const catalogue = {
     ),
     ERR_FULL: entry(
       "The coordinator has reached its maximum number of workers, or the number that its memory allows.",
-      "Raise `--max-workers`, or do what `ERR_SUMS` advises. A worker that reconnects retries automatically.",
+      "Raise `--max-workers`, or follow the advice for `ERR_SUMS`. A worker that reconnects retries automatically.",
     ),
     ERR_INSECURE: entry(
       "The token would cross the network unencrypted, or a fingerprint was given for an address without TLS.",
@@ -358,7 +358,7 @@ export const catalogue = {
       "Restart the worker, so that it joins without weights.",
     ),
     ERR_OTHER_RUN: entry(
-      "The coordinator at this address now has another run than the one that the worker joined.",
+      "The coordinator at this address now trains a different run from the one that the worker joined.",
       "Restart the worker.",
     ),
     ERR_OVER: entry("The run has finished.", "No action is needed. Restart the worker to join another run."),

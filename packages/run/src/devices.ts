@@ -94,14 +94,14 @@ export function differentBitsLine(
   const other = now.devices.find((device) => deviceKey(device) !== deviceKey(was));
   const reasons = [
     other !== undefined &&
-      `it was computed ${describeDifferences(was, other)}, and now ${describeDifferences(other, was)}`,
+      `it was computed ${describeDifferences(was, other)}, and is now computed ${describeDifferences(other, was)}`,
     arithmetic !== now.arithmetic &&
       `the version of Lockstep's arithmetic was ${arithmetic}, and is now ${now.arithmetic}`,
   ].filter((reason) => reason !== false);
   if (reasons.length === 0) return undefined;
-  const text = "the results differ in their last bits from those of a run without this stop";
+  const text = "the results differ in their last bits from those of an uninterrupted run";
   const hasOtherThreads = other !== undefined && other.threads !== was.threads;
-  const remedy = hasOtherThreads ? `; --threads ${was.threads} takes as many threads as before` : "";
+  const remedy = hasOtherThreads ? `; use --threads ${was.threads} for as many threads as before` : "";
   return `${text}: ${reasons.join("; ")}${remedy}`;
 }
 

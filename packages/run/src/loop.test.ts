@@ -275,21 +275,21 @@ describe("a loss that is not finite", () => {
   test("without a good checkpoint the message says so", async () => {
     const team = new CountingTeam();
     team.lossAt = () => Number.POSITIVE_INFINITY;
-    await expect(go({}, { team })).rejects.toThrow("There is no good checkpoint. Start again with a lower --lr");
+    await expect(go({}, { team })).rejects.toThrow("No good checkpoint exists. Start again with a lower --lr");
   });
 
   test("in a validation it stops too, before the epoch's row and checkpoint", async () => {
     const team = new CountingTeam();
     team.evaluationLoss = Number.NaN;
     await expect(go({}, { team })).rejects.toThrow(
-      "The validation loss after 3 steps is NaN. There is no good checkpoint.",
+      "The validation loss after 3 steps is NaN. No good checkpoint exists.",
     );
     expect(rows()).toEqual(["step 0", "step 1", "step 2"]);
     expect(existsSync(folder.checkpoints)).toBe(false);
   });
 
   test.each([
-    [1, "There is no good checkpoint."],
+    [1, "No good checkpoint exists."],
     [2, "The last good checkpoint is "],
   ])("names what is there once the checkpoint under way is written, with --keep %d", async (keep, remedy) => {
     const team = new LateTeam();

@@ -36,7 +36,7 @@ export function explainLoss(
   const good = writer.lastGoodCheckpoint(task.step);
   const remedy =
     good === undefined
-      ? "There is no good checkpoint. Start again with a lower --lr or with --warmup-epochs 1."
+      ? "No good checkpoint exists. Start again with a lower --lr or with --warmup-epochs 1."
       : `The last good checkpoint is ${good}. Start a new run with --init-from ${shellWord(good)} and a lower --lr.`;
   return new LockstepError("ERR_LOSS_NOT_FINITE", `${what} ${remedy}`);
 }

@@ -139,7 +139,7 @@ describe("a session", () => {
     });
     const events = readFileSync(run.folder.eventLog, "utf8").trim().split("\n");
     expect(events.map((line) => JSON.parse(line))).toMatchObject([
-      { kind: "begun", text: "the run begins" },
+      { kind: "begun", text: "the run starts" },
       { kind: "resumed", text: "resuming after 1 step" },
     ]);
     expect(again.panel.live.snapshot().state).toBe("running");

@@ -48,7 +48,7 @@ export class StartedRun {
     this.#file = { ...run.config, machine, derived: derivedOf(facts, { ...start, runId: run.runId }) };
     writeJson(run.folder.config, this.#file);
     panel.live.apply({ type: "facts", name: basename(run.folder.dir), run: this.#file });
-    panel.live.event(resumeMessage ?? "the run begins", resumeMessage === undefined ? "begun" : "resumed");
+    panel.live.event(resumeMessage ?? "the run starts", resumeMessage === undefined ? "begun" : "resumed");
   }
 
   /** The facts that follow from the run's options, its model and its data. */

@@ -15,10 +15,10 @@ import { defined } from "@lockstep/testing";
 
 const HEAD = `# Configuration
 
-This page lists every option of every command. The word in \`<…>\` is the unit or names the value: \`<ms>\` stands for milliseconds,
-\`<samples>\` for images. \`--batch_size 64\` and \`--batch-size=64\` mean the same as \`--batch-size 64\`. A run's folder
-keeps the options that it was started with, in \`config.json\`. Relative paths start from the folder in which the command is
-typed, also with pnpm's \`--dir\` and in a folder inside the repository.
+This page lists every option of every command. The word in \`<…>\` is the unit or names the value: \`<ms>\` stands for
+milliseconds, \`<samples>\` for images. \`--batch_size 64\` and \`--batch-size=64\` mean the same as \`--batch-size 64\`. The
+file \`config.json\` in a run's folder holds the options that the run was started with. Relative paths start from the
+folder in which you type the command, even with pnpm's \`--dir\` or in a folder inside the repository.
 
 This page is generated from the definitions in [options.ts](../packages/config/src/options.ts) and those of the programs
 [trainer](../packages/config/src/programs/trainer.ts), [coordinator](../packages/config/src/programs/coordinator.ts) and
@@ -72,21 +72,25 @@ export function configurationPage(): string {
     section(RUN.title, RUN_ABOUT, tableOf(["option", "default", "value", "meaning", "on resume"], runRows())),
     section(
       MACHINE.title,
-      "Where to compute. `--resume` on one machine uses the saved values.",
+      "These options choose the device. `--resume` on one machine uses the saved values.",
       optionTable(MACHINE.options),
     ),
-    section(SCALING.title, "How the batch size follows the number of workers.", optionTable(SCALING.options)),
+    section(
+      SCALING.title,
+      "These options let the batch size and the learning rate follow the number of workers.",
+      optionTable(SCALING.options),
+    ),
     ...commands.map(commandSection),
     section(
       "Environment",
-      "Variables that the commands read. Relative paths in them also start from the folder in which the command is typed.",
+      "The commands read these variables. Relative paths in them also start from the folder in which you type the command.",
       tableOf(["variable", "meaning"], environment),
     ),
   ].join("\n");
 }
 
 const RUN_ABOUT =
-  "What to compute. `--resume` uses the saved values; the options marked in the last column may be given again.";
+  "These options define what a run computes. `--resume` uses the saved values; only the options marked in the last column may be given again.";
 
 function runRows(): string[][] {
   return Object.values(runOptions).map((option) => {
@@ -120,7 +124,7 @@ function commandSection({ name, command }: NamedCommand): string {
   const own = command.options.filter((option) => !shared.includes(option.flags));
   const links = groups.map(({ title }) => `[${title.toLowerCase()}](#${title.toLowerCase().replaceAll(" ", "-")})`);
   const words = command.registeredArguments.map((argument) => ` <${argument.name()}${argument.variadic ? "..." : ""}>`);
-  const about = `${command.description()}.${links.length === 0 ? "" : ` Also takes the ${links.join(", the ")}.`}`;
+  const about = `${command.description()}.${links.length === 0 ? "" : ` Also takes ${listed(links.map((link) => `the ${link}`))}.`}`;
   const text = defined(about[0]).toUpperCase() + about.slice(1);
   return section(code(name + words.join("")), text, own.length === 0 ? "" : optionTable(own));
 }
@@ -180,3 +184,9 @@ function tableOf(head: string[], rows: string[][]): string {
 }
 
 const code = (text: string) => `\`${text}\``;
+
+/** Returns "a", "a and b", or "a, b and c". */
+function listed(words: readonly string[]): string {
+  const last = words.slice(-2).join(" and ");
+  return [...words.slice(0, -2), last].join(", ");
+}

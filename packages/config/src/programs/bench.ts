@@ -11,9 +11,7 @@ export function addBenchCommands(program: CommandUnknownOpts, commands?: BenchCo
     .option("--threads <n>", "threads per side", positiveNumber, 2)
     .action((options) => commands?.step(options));
   comparing(bench, "sync", { rounds: 5, steps: 20 })
-    .description(
-      "time two workers on this machine, alternating with PyTorch DDP, and the overhead of being distributed",
-    )
+    .description("time two workers on this machine, alternating with PyTorch DDP, and the overhead of distribution")
     .action((options) => commands?.sync(options));
   comparing(bench, "network", { rounds: 3, steps: 10 })
     .description(
@@ -38,7 +36,7 @@ function addMachineBenches(bench: CommandUnknownOpts, commands?: BenchCommands):
     .description("time a coordinator with 2, 8, 32 and 64 workers that compute nothing, alternating with bare sockets")
     .action((options) => commands?.scale(options));
   measuring(bench, "start", 3)
-    .description("time a bare clone to its first step, and a worker from its start to joined")
+    .description("time a bare clone until its first step, and a worker until it has joined")
     .addOption(
       new Option("--store <which>", "caches to start with: the machine's, or fresh (empty)")
         .choices(["machine", "fresh"])
@@ -52,7 +50,7 @@ function measuring(bench: CommandUnknownOpts, name: string, rounds: number) {
   return bench
     .command(name)
     .option("--rounds <n>", "rounds; in each, every side runs once", positiveNumber, rounds)
-    .option("--json <file>", "write the figures and all raw values to this file");
+    .option("--json <file>", "file for the figures and all raw values");
 }
 
 /** Adds a bench that compares steps with PyTorch. */

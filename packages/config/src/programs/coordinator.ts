@@ -13,27 +13,33 @@ export function coordinatorProgram() {
     .description("wait for workers, and train one model with all of them")
     .addOption(new Option("--workers <n>", "workers to wait for").argParser(positiveNumber).default(2))
     .addOption(
-      new Option("--heartbeat-ms <ms>", "drop a worker that is silent for three times this")
+      new Option("--heartbeat-ms <ms>", "heartbeat interval; a worker that is silent for three intervals is dropped")
         .argParser(wholeNumberOf(`a whole number from 1 to ${MAX_HEARTBEAT_MS}`, 1, MAX_HEARTBEAT_MS))
         .default(1000),
     )
     .addOption(
-      new Option("--stall-ms <ms>", "drop a worker that sends heartbeats but makes no progress for this long")
+      new Option(
+        "--stall-ms <ms>",
+        "time without progress after which a worker is dropped, even if it sends heartbeats",
+      )
         .argParser(positiveNumber)
         .default(60_000),
     )
     .addOption(
-      new Option("--min-workers <n>", "pause the run while there are fewer workers")
+      new Option("--min-workers <n>", "number of workers below which the run pauses")
         .argParser(positiveNumber)
         .default(1),
     )
     .addOption(
-      new Option("--balance <how>", "assign slices by measured speed (if workers differ by more than 15 %), or evenly")
+      new Option(
+        "--balance <how>",
+        "balance of the slices: speed (as measured, if workers differ by more than 15 %), or even",
+      )
         .choices(["speed", "even"])
         .default("speed"),
     )
     .option("--keep-open", "keep serving the pages after the run, until Ctrl-C")
-    .addOption(new Option("--resume <dir>", "continue the run in this folder").conflicts("out"))
+    .addOption(new Option("--resume <dir>", "folder of the run to continue").conflicts("out"))
     .option("--out <dir>", "folder of the run (default: runs/<date>-<model>)");
   return throwUsageErrors(resolveUserPaths(program));
 }

@@ -61,12 +61,15 @@ function addressCommand(name: string) {
       ).env("LOCKSTEP_TOKEN"),
     )
     .addOption(
-      new Option("--tls <how>", "self-signed or none (default: self-signed on any address but loopback, else none)")
+      new Option(
+        "--tls <how>",
+        "TLS certificate: self-signed or none (default: self-signed on any address but loopback, else none)",
+      )
         .choices(["self-signed", "none"])
         .conflicts(["tlsCert", "tlsKey"]),
     )
     .option("--tls-cert <file>", "your own certificate, in PEM format")
-    .option("--tls-key <file>", "its private key, in PEM format")
+    .option("--tls-key <file>", "private key of --tls-cert, in PEM format")
     .addOption(
       new Option("--allow-host <name>", "another host name by which workers reach the coordinator")
         .argParser(list)

@@ -51,7 +51,7 @@ function addTrain(program: CommandUnknownOpts, commands?: TrainerCommands): void
     .description("train a model on this machine")
     .addOption(new Option("--workers <n>", "worker processes on this machine (default: 1)").argParser(positiveNumber))
     .option(...OUT)
-    .addOption(new Option("--resume <dir>", "continue the run in this folder, with its saved options").conflicts("out"))
+    .addOption(new Option("--resume <dir>", "folder of the run to continue, with its saved options").conflicts("out"))
     .addOption(
       new Option("--describe", "print the model's layers, shapes and parameters, and exit").conflicts([
         "out",

@@ -30,13 +30,9 @@ export function workerProgram() {
     .option("--model <path>", "this machine's copy of a model that is defined by code; it must equal the coordinator's")
     .addOption(new Option("--name <name>", "name in logs and metrics (default: host and process id)").argParser(nameOf))
     .option("--data-dir <dir>", "folder of the data set's files on this machine")
+    .addOption(new Option("--max-rows <samples>", "samples computed at once, to save memory").argParser(positiveNumber))
     .addOption(
-      new Option("--max-rows <samples>", "compute each slice in micro-batches of this many samples").argParser(
-        positiveNumber,
-      ),
-    )
-    .addOption(
-      new Option("--reconnect-ms <ms>", "how long to try to reconnect to a coordinator")
+      new Option("--reconnect-ms <ms>", "time limit for reconnecting to a coordinator that disconnected")
         .argParser(wholeNumber)
         .default(120_000),
     );

@@ -90,7 +90,7 @@ function assertSameOwnWeights(ready: Ready, first: ReadySession): void {
   const [digest, expected] = [digestOf(ready), digestOf(first.ready)];
   if (digest === expected) return;
   const what = "The weights from its model's module or initializers are not those of";
-  const remedy = "give all workers the same files of weights, or begin the run with --init or --init-from";
+  const remedy = "give all workers the same weight files, or start the run with --init or --init-from";
   const text = `${what} ${first.hello.name} (SHA-256 ${digest}, expected ${expected}); ${remedy}.`;
   throw new LockstepError("ERR_FINGERPRINT", text);
 }

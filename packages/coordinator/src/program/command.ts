@@ -32,7 +32,7 @@ function givenOptions(options: CoordinatorCommandOptions): ExplicitOptions {
   const { workers, minWorkers } = options;
   if (minWorkers > workers) {
     const text = `Expected --min-workers to be at most --workers (${workers}), got ${minWorkers}`;
-    throw new LockstepError("ERR_OPTION", `${text}; the run would never begin.`);
+    throw new LockstepError("ERR_OPTION", `${text}; the run would never start.`);
   }
   return scaleForWorkers(explicitRunOptions(options), options);
 }
@@ -68,7 +68,7 @@ async function main(words: string[], program: CoordinatorProgram, resources: Res
   const outcome = await coordinate({ ...limits, distributed, panel, listen, version, onListening });
   if (outcome.end === "finished") return;
   const stopped = { dir: distributed.run.folder.dir, port: listeningAt, isTerminal: display.isTerminal };
-  if (outcome.end === "not begun") display.line("stopped before the run began");
+  if (outcome.end === "not begun") display.line("stopped before the run started");
   else display.line(stoppedLine(program, { ...stopped, steps: outcome.steps }));
   process.exitCode = outcome.status;
 }

@@ -94,7 +94,7 @@ test("limits have defaults, and there is a place for every worker that is waited
   expect((await endpoint(words)).listen).toMatchObject({ ...options, allowHosts: ["a", "b:6"] });
   expect((await endpoint("", { workers: 300 })).listen.maxWorkers).toBe(300);
   await expect(endpoint("--max-workers 2", { workers: 3 })).rejects.toThrow(
-    /at least --workers \(3\), got 2; raise it/,
+    /at least --workers \(3\), got 2\. Raise it/,
   );
 });
 

@@ -67,7 +67,7 @@ function maxWorkersFor(workers: number, maxWorkers = Math.max(workers, DEFAULT_L
   if (maxWorkers >= workers) return maxWorkers;
   throw new LockstepError(
     "ERR_OPTION",
-    `Expected --max-workers to be at least --workers (${workers}), got ${maxWorkers}; raise it, or leave it out.`,
+    `Expected --max-workers to be at least --workers (${workers}), got ${maxWorkers}. Raise it, or omit it.`,
   );
 }
 

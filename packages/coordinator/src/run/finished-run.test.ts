@@ -73,7 +73,7 @@ describe("a coordinator that resumes a run", () => {
     expect(await resume(3)).toEqual({
       outcome: "finished",
       lines: [
-        "steps:  3, 3 an epoch; 3 are done",
+        "steps:  3, 3 per epoch; 3 done",
         `weights: ${folder.weights("Tiny")}`,
         `charts:  ${join(folder.charts, "*.png")}`,
       ],
@@ -100,7 +100,7 @@ describe("a coordinator that resumes a run", () => {
   test("a resumed run refuses fewer steps than are done at once", async () => {
     const { outcome } = await resume(3, { maxSteps: 2 });
     expect(outcome).toMatch(
-      /^Expected --max-steps and --num-epochs to allow at least the 3 steps that are done, got 2/,
+      /^Expected --max-steps and --num-epochs to allow at least the 3 steps that are already done, got 2/,
     );
   });
 });

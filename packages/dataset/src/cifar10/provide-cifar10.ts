@@ -38,6 +38,6 @@ export function existingCifar10({ dataDir }: DataFilesOptions): Cifar10Files | u
   throw new LockstepError(
     "ERR_DATA_FILE",
     `Expected data_batch_1.bin to data_batch_5.bin and test_batch.bin in ${dataDir}, but ${describeDataDir(dataDir)}. Correct ` +
-      "--data-dir, leave it out to download CIFAR-10, or train on generated images with --dataset shapes.",
+      "--data-dir, omit it to download CIFAR-10, or train on generated images with --dataset shapes.",
   );
 }

@@ -176,10 +176,10 @@ describe("checkpoints", () => {
     await writeSafetensors(path, [], { ...metadata, progress: "{" });
     expect(() => readCheckpoint(path)).toThrow("expected metadata");
     await writeSafetensors(path, [{ name: "a", shape: [1], data }], metadata);
-    expect(() => readCheckpoint(path)).toThrow("expected as many momentum as weights (1), found 0");
+    expect(() => readCheckpoint(path)).toThrow("expected as many momentum tensors as weights (1), found 0");
     const momentum = { name: "momentum.a", shape: [1, 1], data };
     await writeSafetensors(path, [{ name: "a", shape: [1], data }, momentum], metadata);
-    expect(() => readCheckpoint(path)).toThrow('expected a momentum of "a" [1], found [1,1]');
+    expect(() => readCheckpoint(path)).toThrow('expected the momentum of "a" [1], found [1,1]');
   });
 
   test("when the disk is full, the older checkpoints stay (needs Linux and the right to mount)", async ({

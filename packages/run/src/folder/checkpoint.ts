@@ -139,7 +139,7 @@ export function readCheckpoint(path: string): Checkpoint {
   const parsed = parseMetadata(path, metadata);
   const names = [...tensors.keys()].filter((name) => !name.startsWith(MOMENTUM));
   if (names.length * 2 !== tensors.size) {
-    const text = `${path}: expected as many momentum as weights`;
+    const text = `${path}: expected as many momentum tensors as weights`;
     throw new LockstepError("ERR_CHECKPOINT", `${text} (${names.length}), found ${tensors.size - names.length}.`);
   }
   return { ...parsed, tensors: names.map((name) => parameterState(path, name, tensors)) };
@@ -161,7 +161,7 @@ function parameterState(path: string, name: string, tensors: SafetensorsFile["te
     const found = momentum === undefined ? "none" : `[${excerpt(String(momentum.shape))}]`;
     throw new LockstepError(
       "ERR_CHECKPOINT",
-      `${path}: expected a momentum of "${excerpt(name)}" [${excerpt(String(weight.shape))}], found ${found}.`,
+      `${path}: expected the momentum of "${excerpt(name)}" [${excerpt(String(weight.shape))}], found ${found}.`,
     );
   }
   return { name, shape: weight.shape, weight: weight.data, velocity: momentum.data };

@@ -95,7 +95,7 @@ describe("progress from rows", () => {
     ["twice, and one not at all", [step(0), step(0), step(2)], 1],
   ])("a row that is missing %s is told", (_, some, missing) => {
     expect(() => progressAt(some, 3, epochs, undefined)).toThrow(
-      `Expected metrics.jsonl to hold steps 0 to 2 in order, but step ${missing} is not in its place. Continue from the last`,
+      `Expected metrics.jsonl to hold steps 0 to 2 in order, but step ${missing} is missing or out of order. Continue from the last`,
     );
   });
 });

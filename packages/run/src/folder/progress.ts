@@ -85,7 +85,7 @@ function assertEachStep(rows: readonly MetricsRow[], step: number): void {
   const found = rows.flatMap((row) => (row.type === "step" ? row.step : []));
   const missing = Array.from({ length: step }, (_, i) => i).find((i) => found[i] !== i);
   if (missing === undefined) return;
-  const text = `Expected metrics.jsonl to hold steps 0 to ${step - 1} in order, but step ${missing} is not in its place`;
+  const text = `Expected metrics.jsonl to hold steps 0 to ${step - 1} in order, but step ${missing} is missing or out of order`;
   throw new LockstepError("ERR_METRICS", `${text}. Continue from the last checkpoint.`);
 }
 

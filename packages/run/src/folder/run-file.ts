@@ -68,8 +68,12 @@ export function parseRunFile(value: unknown, path: string): RunFile {
       cause instanceof z.ZodError
         ? faultLines(z.prettifyError(cause).split("\n")).trimStart()
         : (cause as Error).message;
-    throw new LockstepError("ERR_RUN_FILE", `${path} is not that of a run: ${reason} Restore it, or start a new run.`, {
-      cause,
-    });
+    throw new LockstepError(
+      "ERR_RUN_FILE",
+      `${path} does not describe a run: ${reason} Restore it, or start a new run.`,
+      {
+        cause,
+      },
+    );
   }
 }

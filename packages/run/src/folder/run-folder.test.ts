@@ -58,10 +58,10 @@ describe("run folder", () => {
   });
 
   test.each([
-    ["a file in it", "runs/a/Tiny.safetensors", "that is a file. Name a run's own folder, such as runs/a."],
-    ["a folder in it", "runs/a/checkpoints", "it has no config.json. Name a run's own folder, such as runs/a."],
-    ["the folder of all runs", "runs", "it has no config.json. Name a run's own folder, such as runs/b."],
-    ["another file", "runs/note", "that is a file. Name the one that the run printed."],
+    ["a file in it", "runs/a/Tiny.safetensors", "it is a file. Give the folder of one run, such as runs/a."],
+    ["a folder in it", "runs/a/checkpoints", "it has no config.json. Give the folder of one run, such as runs/a."],
+    ["the folder of all runs", "runs", "it has no config.json. Give the folder of one run, such as runs/b."],
+    ["another file", "runs/note", "it is a file. Give the folder that the run printed."],
   ])("is suggested where %s is named", (_, path, message) => {
     for (const run of ["runs/a", "runs/b"]) writeJson(createRunFolder(run, "m", now).config, {});
     mkdirSync("runs/a/checkpoints");
@@ -70,11 +70,11 @@ describe("run folder", () => {
   });
 
   test("is opened with its configuration when it holds a run, and refused with the reason when not", () => {
-    expect(() => openRunFolder("a")).toThrow("Expected the folder of a run at a, but it isn't there.");
+    expect(() => openRunFolder("a")).toThrow("Expected the folder of a run at a, but it does not exist.");
     mkdirSync("a");
-    expect(() => openRunFolder("a")).toThrow("at a, but it has no config.json. Name the one that the run printed.");
+    expect(() => openRunFolder("a")).toThrow("at a, but it has no config.json. Give the folder that the run printed.");
     writeFileSync("a/config.json", "{");
-    expect(() => openRunFolder("a")).toThrow(/at a, but its config\.json can't be read \(.*JSON/);
+    expect(() => openRunFolder("a")).toThrow(/at a, but its config\.json cannot be read \(.*JSON/);
     writeJson("a/config.json", { lr: 0.1 });
     expect(openRunFolder("a").config).toEqual({ lr: 0.1 });
     expect(openRunFolder("a").folder.metrics).toBe("a/metrics.jsonl");

@@ -58,7 +58,7 @@ export function createRunFolder(out: string | undefined, model: string, now: Dat
     return { ...runFolder(dir), isNew: true, isMade };
   } catch (cause) {
     if (cause instanceof LockstepError) throw cause;
-    const text = `Cannot make the run's folder (${writeFault(cause as Error)}); choose another with --out.`;
+    const text = `Cannot create the run's folder (${writeFault(cause as Error)}); choose another with --out.`;
     throw new LockstepError("ERR_NOT_WRITABLE", text, { cause });
   }
 }
@@ -80,9 +80,9 @@ export function openRunFolder(dir: string): { folder: RunFolder; config: unknown
 
 function whyNoRun({ dir, config }: RunFolder, cause: Error): string {
   const kind = pathKind(dir);
-  if (kind === "nothing") return "it isn't there";
-  if (kind === "file") return "that is a file";
-  return existsSync(config) ? `its config.json can't be read (${cause.message})` : "it has no config.json";
+  if (kind === "nothing") return "it does not exist";
+  if (kind === "file") return "it is a file";
+  return existsSync(config) ? `its config.json cannot be read (${cause.message})` : "it has no config.json";
 }
 
 /** What the user may have meant: the run around what was named, or the newest one in it. */
@@ -91,7 +91,9 @@ function suggestion(dir: string): string {
   const inside = pathKind(dir) === "folder" ? readdirSync(dir).map((name) => join(dir, name)) : [];
   const newest = inside.filter(isRun).sort().at(-1);
   const meant = isRun(dirname(dir)) ? dirname(dir) : newest;
-  return meant === undefined ? "Name the one that the run printed." : `Name a run's own folder, such as ${meant}.`;
+  return meant === undefined
+    ? "Give the folder that the run printed."
+    : `Give the folder of one run, such as ${meant}.`;
 }
 
 /** Takes away what stands for the end of a run, when the run goes on past it. */

@@ -102,11 +102,11 @@ describe("a command", () => {
     controls = new Controls(live, (text, kind) => log.push(`${kind}: ${text}`));
     controls.handle({ do: "resume" }); // it goes on anyway
     for (const order of ["pause", "pause", "checkpoint", "resume", "stop"] as const) controls.handle({ do: order });
-    expect(() => controls.handle({ do: "drop", worker: "a" })).toThrow("needs one worker");
+    expect(() => controls.handle({ do: "drop", worker: "a" })).toThrow("The last worker cannot be dropped");
     expect(log.map((line) => line.replace("requested from the dashboard", "…"))).toEqual([
       "paused: the run pauses: …",
       "wanted: a checkpoint after this step: …",
-      "goes-on: the run goes on: …",
+      "goes-on: the run continues: …",
       "wanted: stopping after this step: …",
     ]);
   });
@@ -116,7 +116,7 @@ describe("a command", () => {
   });
 
   test("comes too late when the run is over, and too early before it has begun", () => {
-    expect(() => new Controls(new LiveRun()).handle({ do: "stop" })).toThrow("has not begun yet");
+    expect(() => new Controls(new LiveRun()).handle({ do: "stop" })).toThrow("has not started yet");
     live.event("the run is finished", "finished");
     expect(() => controls.handle({ do: "stop" })).toThrow("The run is over.");
   });
@@ -125,7 +125,7 @@ describe("a command", () => {
     const dropped: string[] = [];
     controls.dismiss = (name) => name === "a" && dropped.push(name) > 0;
     live.event("a joined", "joined", { worker: "a" });
-    expect(() => controls.handle({ do: "drop", worker: "a" })).toThrow("needs one worker");
+    expect(() => controls.handle({ do: "drop", worker: "a" })).toThrow("The last worker cannot be dropped");
     live.event("b joined", "joined", { worker: "b" });
     controls.handle({ do: "drop", worker: "a" });
     expect(dropped).toEqual(["a"]);

@@ -51,7 +51,7 @@ export class Controls {
     if (isOver(now)) throw new LockstepError("ERR_COMMAND", "The run is over.");
     if (command.do === "drop") this.#drop(command.worker);
     else if (now.run === undefined)
-      throw new LockstepError("ERR_COMMAND", "The run has not begun yet; wait for its workers.");
+      throw new LockstepError("ERR_COMMAND", "The run has not started yet; wait until its workers have joined.");
     this.#obey(command.do);
     this.#received.emit("command");
   }
@@ -63,11 +63,11 @@ export class Controls {
         this.#paused = true;
         return;
       case "resume":
-        if (this.#paused) this.#logEvent(`the run goes on: ${REASON}`, "goes-on");
+        if (this.#paused) this.#logEvent(`the run continues: ${REASON}`, "goes-on");
         this.#paused = false;
         return;
       case "checkpoint":
-        this.#logEvent(`a checkpoint after this step: ${REASON}`, "wanted");
+        this.#logEvent(`saving a checkpoint after this step: ${REASON}`, "wanted");
         this.#checkpoint = true;
         return;
       case "stop":
@@ -103,7 +103,8 @@ export class Controls {
 
   #drop(worker: string): void {
     const here = this.#live.snapshot().workers.filter((one) => !hasLeft(one));
-    if (here.length < 2) throw new LockstepError("ERR_COMMAND", "The run needs one worker; pause or stop it instead.");
-    if (this.dismiss?.(worker) !== true) throw new LockstepError("ERR_COMMAND", `No worker ${worker} is here.`);
+    if (here.length < 2)
+      throw new LockstepError("ERR_COMMAND", "The last worker cannot be dropped. Pause or stop the run instead.");
+    if (this.dismiss?.(worker) !== true) throw new LockstepError("ERR_COMMAND", `No worker ${worker} is connected.`);
   }
 }

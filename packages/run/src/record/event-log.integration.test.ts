@@ -51,7 +51,7 @@ test("each change of phase is a line, and the phases that alternate between task
   recordEvents(live, path);
   live.phase("gathering");
   live.event("waiting for 2 workers", "waiting");
-  live.event("the run begins", "begun");
+  live.event("the run starts", "begun");
   for (const name of ["starting", "idle", "stepping", "idle", "evaluating", "idle"] as const) live.phase(name);
   live.phase("paused", "1 of at least 2 workers are here");
   live.phase("paused", "0 of at least 2 workers are here");
@@ -82,7 +82,7 @@ test("a process does not take over the phase of the one before, and tells its ow
   const path = join(dir, "killed.jsonl");
   const killed = new LiveRun();
   recordEvents(killed, path);
-  killed.event("the run begins", "begun");
+  killed.event("the run starts", "begun");
   killed.phase("stepping");
   const next = new LiveRun();
   recordEvents(next, path);

@@ -38,8 +38,8 @@ function flatMean(losses: readonly number[]): number | undefined {
 
 /** Returns the line about a loss that has not moved, with the remedy. */
 export function flatLossLine({ init, initFrom }: Pick<RunConfig, "init" | "initFrom">, loss: number): string {
-  const what = `The loss has stayed at ${loss.toFixed(3)} for ${STEPS} steps, which is that of random guessing.`;
+  const what = `The loss has stayed at ${loss.toFixed(3)}, the loss of random guessing, for ${STEPS} steps.`;
   if (init === "he" || initFrom !== undefined) return `${what} If it stays there, try another --lr.`;
   const rule = init ?? "pytorch";
-  return `${what} Nothing is broken: from ${rule} weights, the loss of a deep net may move only after half an epoch. With --init he it moves sooner.`;
+  return `${what} This is normal: with ${rule} initialization, the loss of a deep net may start to fall only after half an epoch. With --init he it falls sooner.`;
 }

@@ -33,7 +33,7 @@ describe("makeSchedule", () => {
 
   test("a resume that would end before the steps that are done is refused", () => {
     const config = makeConfig({ batchSize: 4, maxSteps: 2 });
-    expect(() => makeSchedule(config, sizes, 3)).toThrow("at least the 3 steps that are done, got 2");
+    expect(() => makeSchedule(config, sizes, 3)).toThrow("at least the 3 steps that are already done, got 2");
     expect(makeSchedule(config, sizes, 2).steps).toBe(2);
   });
 

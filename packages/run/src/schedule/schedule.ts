@@ -68,7 +68,7 @@ export function makeSchedule(config: RunConfig, sizes: DataSizes, doneSteps = 0)
   if (steps < doneSteps) {
     throw new LockstepError(
       "ERR_OPTION",
-      `Expected --max-steps and --num-epochs to allow at least the ${doneSteps} steps that are done, got ${steps}; raise or leave them out.`,
+      `Expected --max-steps and --num-epochs to allow at least the ${doneSteps} steps that are already done, got ${steps}. Raise or omit them.`,
     );
   }
 

@@ -17,14 +17,14 @@ export function testLine({ loss, accuracy }: Pick<TestRow, "loss" | "accuracy">)
   return `[Test ] loss: ${loss.toFixed(3)} acc: ${percent(accuracy)}`;
 }
 
-/** `steps:  3,130, 313 an epoch; 626 are done`. @param doneSteps of a run that is resumed */
+/** `steps:  3,130, 313 per epoch; 626 done`. @param doneSteps of a run that is resumed */
 export function stepsLine(
   { steps, stepsPerEpoch }: Pick<Schedule, "steps" | "stepsPerEpoch">,
   doneSteps?: number,
 ): string {
   const number = (value: number) => value.toLocaleString("en");
-  const done = doneSteps === undefined ? "" : `; ${number(doneSteps)} are done`;
-  return `steps:  ${number(steps)}, ${number(stepsPerEpoch)} an epoch${done}`;
+  const done = doneSteps === undefined ? "" : `; ${number(doneSteps)} done`;
+  return `steps:  ${number(steps)}, ${number(stepsPerEpoch)} per epoch${done}`;
 }
 
 /** Returns the lines with the paths of the results of a finished run. */

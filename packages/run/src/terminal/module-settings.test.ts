@@ -6,23 +6,23 @@ const all = { written: 6, total: 6 };
 
 test("the line says whether the weights are the module's, drawn, or from a file", () => {
   expect(moduleSettingsLines(makeConfig({}), all)).toEqual([
-    "weights: those that the model's module loaded or set (--init draws them anew)",
+    "weights: loaded or set by the model's module (--init draws new ones)",
   ]);
   expect(moduleSettingsLines(makeConfig({ seed: 3 }), { written: 4, total: 6 })).toEqual([
-    "weights: 4 of 6 are those that the model's module loaded or set, the others are drawn with seed 3 (--init draws all anew)",
+    "weights: 4 of 6 loaded or set by the model's module, the others drawn with seed 3 (--init draws all of them)",
   ]);
   expect(moduleSettingsLines(makeConfig({ init: "he" }), all)).toEqual([
-    "weights: he init, seed 0, as --init says; what the model's module loaded or set is not used",
+    "weights: he init, seed 0, because of --init; the weights that the model's module loaded or set are not used",
   ]);
   expect(moduleSettingsLines(makeConfig({ initFrom: "a.safetensors" }), all)).toEqual([
-    "weights: from a.safetensors; what the model's module loaded or set is not used",
+    "weights: from a.safetensors; the weights that the model's module loaded or set are not used",
   ]);
 });
 
 test("the line says that a compiled model's optimizer and loss are not used, and which are", () => {
   const compiled = "the optimizer Adam and the loss categoricalCrossentropy";
   expect(moduleSettingsLines(makeConfig({ lr: 0.05 }), { written: 0, total: 6, compiled })).toEqual([
-    `compile: ${compiled} are not used; training takes SGD (learning rate 0.05, momentum 0.9, weight decay 0) and softmax cross-entropy instead`,
+    `compile: ${compiled} are not used; training uses SGD (learning rate 0.05, momentum 0.9, weight decay 0) and softmax cross-entropy instead`,
   ]);
 });
 

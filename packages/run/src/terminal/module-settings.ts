@@ -19,16 +19,16 @@ export function moduleSettingsLines(config: RunConfig, moduleSettings: ModuleSet
 
 function weightsLine({ init, initFrom, seed }: RunConfig, { written, total }: ModuleSettings): string | undefined {
   if (written === 0) return undefined;
-  const unused = "what the model's module loaded or set is not used";
+  const unused = "the weights that the model's module loaded or set are not used";
   if (initFrom !== undefined) return `weights: from ${initFrom}; ${unused}`;
-  if (init !== undefined) return `weights: ${init} init, seed ${seed}, as --init says; ${unused}`;
-  const kept = "those that the model's module loaded or set";
-  if (written === total) return `weights: ${kept} (--init draws them anew)`;
-  return `weights: ${written} of ${total} are ${kept}, the others are drawn with seed ${seed} (--init draws all anew)`;
+  if (init !== undefined) return `weights: ${init} init, seed ${seed}, because of --init; ${unused}`;
+  const kept = "loaded or set by the model's module";
+  if (written === total) return `weights: ${kept} (--init draws new ones)`;
+  return `weights: ${written} of ${total} ${kept}, the others drawn with seed ${seed} (--init draws all of them)`;
 }
 
 function compiledLine({ lr, momentum, weightDecay }: RunConfig, { compiled }: ModuleSettings): string | undefined {
   if (compiled === undefined) return undefined;
   const sgd = `SGD (learning rate ${lr}, momentum ${momentum}, weight decay ${weightDecay})`;
-  return `compile: ${compiled} are not used; training takes ${sgd} and softmax cross-entropy instead`;
+  return `compile: ${compiled} are not used; training uses ${sgd} and softmax cross-entropy instead`;
 }

@@ -18,7 +18,7 @@ export function confusionChart({ confusion, classes, accuracy, samples }: Report
     height: sidePx,
     title: {
       text: "Confusion matrix",
-      subtitle: `${samples.toLocaleString("en")} test images, ${(accuracy * 100).toFixed(2)}% right`,
+      subtitle: `${samples.toLocaleString("en")} test images, ${(accuracy * 100).toFixed(2)}% correct`,
     },
     view: { stroke: BORDER },
     data: { values: cellsOf(confusion, classes) },
