@@ -105,7 +105,7 @@ describe("a command", () => {
     expect(() => controls.handle({ do: "drop", worker: "a" })).toThrow("The last worker cannot be dropped");
     expect(log.map((line) => line.replace("requested from the dashboard", "…"))).toEqual([
       "paused: the run pauses: …",
-      "wanted: a checkpoint after this step: …",
+      "wanted: saving a checkpoint after this step: …",
       "goes-on: the run continues: …",
       "wanted: stopping after this step: …",
     ]);
@@ -129,6 +129,6 @@ describe("a command", () => {
     live.event("b joined", "joined", { worker: "b" });
     controls.handle({ do: "drop", worker: "a" });
     expect(dropped).toEqual(["a"]);
-    expect(() => controls.handle({ do: "drop", worker: "c" })).toThrow("No worker c is here.");
+    expect(() => controls.handle({ do: "drop", worker: "c" })).toThrow("No worker c is connected.");
   });
 });
