@@ -47,7 +47,7 @@ export async function benchNetwork({ rate, wire, rounds, steps, python, json }: 
     const { lockstep, pytorch = [] } = raw;
     const name = `step of ${IMAGES} images, 2 workers, ${rate}, ${wire}`;
     const step = { id: "step", name, unit: "ms", images: IMAGES } as const;
-    const sent = { id: "bytes-up", name: "sent by a worker in a step", unit: "bytes" } as const;
+    const sent = { id: "bytes-up", name: "traffic from a worker in a step", unit: "bytes" } as const;
     const figures = [
       figure(step, medians(lockstep), medians(pytorch)),
       figure(

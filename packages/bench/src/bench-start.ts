@@ -48,7 +48,7 @@ export async function benchStart({ rounds, store, json }: StartOptions): Promise
         { id: "quickstart", name: "of that, pnpm quickstart to its first step", unit: "s" },
         seconds("quickstart"),
       ),
-      figure({ id: "join", name: "from a worker's start to joined", unit: "s" }, joins),
+      figure({ id: "join", name: "from a worker's start until it has joined", unit: "s" }, joins),
     ];
     const bench = store === "machine" ? "start" : "start-fresh";
     const raw = { firstSteps, joins };
@@ -95,7 +95,7 @@ async function workerJoins(rounds: number, cleanup: Cleanup): Promise<number[]> 
     await Promise.race([coordinator.prints(new RegExp(`${name} joined`)), worker.ended]);
     const seconds = (performance.now() - startMs) / 1000;
     joins.push(seconds);
-    console.log(`round ${round}, from a worker's start to joined: ${seconds.toFixed(2)} s`);
+    console.log(`round ${round}, from a worker's start until it has joined: ${seconds.toFixed(2)} s`);
     await worker.kill();
     await coordinator.prints(new RegExp(`${name} was lost`)); // its end is noticed before the next one joins
   }

@@ -36,7 +36,7 @@ export async function benchSync({ rounds, steps, python, json }: ComparingOption
     const { lockstep, pytorch = [], alone } = raw;
     const step = { id: "step", name: `step of ${IMAGES} images, 2 workers`, unit: "ms", images: IMAGES } as const;
     const forwardBackward = { id: "alone", name: "forward and backward of one of the 2 workers", unit: "ms" } as const;
-    const sent = { id: "bytes-up", name: "sent by a worker in a step", unit: "bytes" } as const;
+    const sent = { id: "bytes-up", name: "traffic from a worker in a step", unit: "bytes" } as const;
     const figures = [
       figure(step, medians(lockstep), medians(pytorch)),
       figure(forwardBackward, medians(alone)),
@@ -55,7 +55,7 @@ export async function benchSync({ rounds, steps, python, json }: ComparingOption
 /** Returns (step − alone) / step for each round. */
 function costFigure(lockstep: readonly Timed[], alone: readonly Timed[]): Figure {
   const [steps, alones] = [medians(lockstep), medians(alone)];
-  const what = { id: "cost", name: "share of a step that being distributed costs", unit: "share" } as const;
+  const what = { id: "cost", name: "overhead of distribution, as a share of the step", unit: "share" } as const;
   const rounds = steps.map((step, round) => (step - (alones[round] ?? Number.NaN)) / step);
   return { ...figure(what, rounds), lockstep: 1 - median(alones) / median(steps) };
 }

@@ -81,15 +81,15 @@ describe("prepareDataset", () => {
     ["an archive", ["CIFAR-10-binary.TGZ"], "CIFAR-10-binary.TGZ", "found the archive CIFAR-10-binary.TGZ: unpack it"],
     ["Python's archive", ["cifar-10-python.tar.gz"], "", "found the Python version of CIFAR-10"],
     ["Python's archive itself", ["cifar-10-python.tar.gz"], "cifar-10-python.tar.gz", "found the Python version"],
-    ["a zip archive", ["CIFAR10.zip"], "", "found the archive CIFAR10.zip: unpack it (unzip) and name"],
-    ["a 7z archive", ["train.7z"], "train.7z", "found the archive train.7z: unpack it (7z x) and name"],
-    ["an xz archive", ["a.tar.xz"], "", "found the archive a.tar.xz: unpack it (tar -xf) and name"],
-    ["a bzip2 archive", ["a.tbz2"], "", "found the archive a.tbz2: unpack it (tar -xf) and name"],
+    ["a zip archive", ["CIFAR10.zip"], "", "found the archive CIFAR10.zip: unpack it (unzip) and give"],
+    ["a 7z archive", ["train.7z"], "train.7z", "found the archive train.7z: unpack it (7z x) and give"],
+    ["an xz archive", ["a.tar.xz"], "", "found the archive a.tar.xz: unpack it (tar -xf) and give"],
+    ["a bzip2 archive", ["a.tbz2"], "", "found the archive a.tbz2: unpack it (tar -xf) and give"],
     [
       "files in gzip",
       ["data_batch_1.bin.gz"],
       "",
-      "found the archive data_batch_1.bin.gz: unpack it (gunzip) and name",
+      "found the archive data_batch_1.bin.gz: unpack it (gunzip) and give",
     ],
     ["files in bzip2", ["test_batch.bin.bz2"], "", "found the archive test_batch.bin.bz2: unpack it (bunzip2) and"],
     ["the copy of Hugging Face", ["plain_text/train-00000-of-00001.parquet"], "", "found *.parquet files: the binary"],
@@ -105,7 +105,7 @@ describe("prepareDataset", () => {
       "",
       "found none of them, but a.png, b.png, c.png and 2 more",
     ],
-    ["nothing", [], "nowhere", "there is no such folder"],
+    ["nothing", [], "nowhere", "this folder does not exist"],
   ])("the error for a --data-dir with %s describes its content", async (_, files, given, found) => {
     const dataDir = join(root, "mine", given);
     for (const file of ["keep", ...files].slice(files.length === 0 ? 0 : 1)) {

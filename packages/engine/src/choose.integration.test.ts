@@ -65,7 +65,7 @@ linuxTest(
     await expect(startEngine({ gpu: true, log: (line) => lines.push(line) })).rejects.toMatchObject({
       code: "ERR_NO_GPU",
       message: expect.stringMatching(
-        /^No GPU is usable\. CUDA: There is no NVIDIA driver.*\. Install the driver.*\. WebGPU: WebGPU finds no GPU .*\. Install the card's Vulkan driver/,
+        /^No GPU is usable\. CUDA: No NVIDIA driver was found.*\. Install the driver.*\. WebGPU: WebGPU finds no GPU .*\. Install the card's Vulkan driver/,
       ),
     });
     expect(lines).toEqual([]);
@@ -100,7 +100,7 @@ linuxTest("a machine with a GPU but without CUDA uses the CPU, and says how to i
   const { engine } = await start();
   expect(engine.skipped[0]).toEqual({
     backend: "native",
-    reason: "NVIDIA H200 is not used: there is no working TensorFlow with CUDA.",
+    reason: "NVIDIA H200 is not used: no working TensorFlow with CUDA was found.",
     remedy: "Use `--gpu` or `pnpm run doctor --fix` to download one (about 3 GB).",
   });
 });
@@ -108,7 +108,7 @@ linuxTest("a machine with a GPU but without CUDA uses the CPU, and says how to i
 linuxTest("a required GPU that does not exist is an error that lists the existing ones", async () => {
   nvidiaSmi(emptyMachine());
   await expect(start({ gpu: 1 })).rejects.toThrow(
-    "CUDA: There is no GPU 1. Available: 0 (NVIDIA H200). Choose one of these. WebGPU: ",
+    "CUDA: GPU 1 does not exist. Available: 0 (NVIDIA H200). Choose one of these. WebGPU: ",
   );
 });
 

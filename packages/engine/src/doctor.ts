@@ -92,7 +92,7 @@ function processorCheck(): Check {
     "processor",
     value,
     "The processor lacks AVX, which native TensorFlow needs.",
-    "Train on another machine.",
+    "Train with --backend wasm, or on another machine.",
   );
 }
 

@@ -9,6 +9,6 @@ export function pytorchLeftOut(python: string): string | undefined {
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: Buffer | null };
     const detail = stderr?.toString().trim().split("\n").at(-1) || message;
-    return `PyTorch is not measured: ${detail}. Install it with \`${python} -m pip install torch==2.13.0 numpy\`, or name another Python with --python.`;
+    return `PyTorch is not measured: ${detail}. Install it with \`${python} -m pip install torch==2.13.0 numpy\`, or pass another Python with --python.`;
   }
 }

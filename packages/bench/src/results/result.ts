@@ -53,7 +53,7 @@ export function publish(measurement: Measurement, json: string | undefined): voi
 /** Reads a result file. @throws LockstepError ERR_BENCH if no bench wrote it */
 export function readResult(path: string): BenchResult {
   if (pathKind(path) === "folder")
-    throw new LockstepError("ERR_BENCH", `Expected ${path} to be a file, got a folder. Name a file in it.`);
+    throw new LockstepError("ERR_BENCH", `Expected ${path} to be a file, got a folder. Give the path of a file in it.`);
   let result: Partial<BenchResult>;
   try {
     result = JSON.parse(readFileSync(path, "utf8")) as Partial<BenchResult>;

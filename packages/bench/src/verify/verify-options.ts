@@ -30,7 +30,7 @@ export function verifiedTraining(options: VerifyOptions & Record<string, unknown
   const runOptions = trainingOptions(options, freeSlices);
   const config = makeConfig(runOptions);
   if (config.wire !== "fp32") {
-    throw new LockstepError("ERR_OPTION", "Expected --wire fp32, got bf16, which is lossy. Leave the option out.");
+    throw new LockstepError("ERR_OPTION", "Expected --wire fp32, got bf16, which is lossy. Omit the option.");
   }
   const { threads = Math.max(1, Math.floor(usableCores().usable / workers)), ...machine } = machineOptions(options);
   return { runOptions, config, machine: { ...machine, threads } };

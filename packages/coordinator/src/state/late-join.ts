@@ -72,7 +72,7 @@ export class LateJoin {
     if (caughtUp) return this.#finish(members);
     for (const member of members.filter(({ hasDeparted }) => !hasDeparted)) {
       if (updates.overflowed)
-        drop(member, "ERR_SLOW_READER", "the run made updates faster than this worker could read them");
+        drop(member, "ERR_SLOW_READER", "the updates of the run arrived faster than this worker could read them");
       else drop(member, "ERR_STATE_LOST", `${source.name} was lost before it had sent the weights`);
     }
   }

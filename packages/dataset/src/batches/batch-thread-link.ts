@@ -87,7 +87,7 @@ function noRecords(split: RecordSplit, { length }: Uint32Array, cause: unknown):
   return new LockstepError(
     "ERR_RECORDS",
     `Expected ${length} records of the ${split} files from the coordinator, got an error: ${reasonOf(cause)}. Check that ` +
-      "the coordinator is running and reachable, or name the folder of the data set's files with --data-dir.",
+      "the coordinator is running and reachable, or pass the folder of the data set's files with --data-dir.",
     { cause },
   );
 }

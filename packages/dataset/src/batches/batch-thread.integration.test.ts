@@ -257,7 +257,7 @@ describe("openBatchThread without files and with a supply", () => {
     const empty = join(root, "empty");
     await expect(openBatchThread({ ...cifar10, dataDir: empty }, { supply: noSupply() })).rejects.toMatchObject({
       code: "ERR_DATA_FILE",
-      message: expect.stringContaining(`in ${empty}, but there is no such folder.`),
+      message: expect.stringContaining(`in ${empty}, but this folder does not exist.`),
     });
   });
 

@@ -37,7 +37,7 @@ describe("cifar10Files", () => {
     expect(cifar10Files(other)?.train[0]).toBe(join(other, "CIFAR10/DATA_BATCH_1.BIN"));
     cpLinked(flat, join(other, "copy"));
     expect(() => cifar10Files(other)).toThrow(
-      `found several: ${join(other, "CIFAR10")}, ${join(other, "copy")}. Name one`,
+      `found several: ${join(other, "CIFAR10")}, ${join(other, "copy")}. Pass one`,
     );
     rmSync(twice, { recursive: true });
     rmSync(other, { recursive: true });
@@ -46,7 +46,7 @@ describe("cifar10Files", () => {
   test("the error for a wrong file suggests deletion only in the download folder", () => {
     const path = join(flat, "data_batch_3.bin");
     truncateSync(path, 1);
-    expect(() => cifar10Files(root)).toThrow("unpack cifar-10-binary.tar.gz there again, or name another folder");
+    expect(() => cifar10Files(root)).toThrow("unpack cifar-10-binary.tar.gz there again, or pass another folder");
     vi.stubEnv("LOCKSTEP_DATA", join(root, "data"));
     cpLinked(flat, join(root, "data/cifar10/cifar-10-batches-bin"));
     expect(() => cifar10Files(join(root, "data/cifar10"))).toThrow("delete the files to download them again");

@@ -112,8 +112,8 @@ export function assertCifar10Labels(path: string, records: Uint8Array, first: nu
 /** Makes the error for a file that is not one of CIFAR-10's, with a remedy. */
 export function cifar10FileError(path: string, expected: string, got: string): LockstepError {
   const remedy = isDownloaded(path)
-    ? "delete the files to download them again, or name a folder with --data-dir."
-    : "unpack cifar-10-binary.tar.gz there again, or name another folder with --data-dir.";
+    ? "delete the files to download them again, or pass a folder with --data-dir."
+    : "unpack cifar-10-binary.tar.gz there again, or pass another folder with --data-dir.";
   const text = `${path}: expected ${expected}, got ${got}. It must be a file of CIFAR-10's binary version`;
   return new LockstepError("ERR_DATA_FILE", `${text}: ${remedy}`);
 }

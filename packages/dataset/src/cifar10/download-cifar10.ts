@@ -109,7 +109,7 @@ async function downloadTo(dir: string, options: DownloadCifar10Options): Promise
 }
 
 const ALTERNATIVES =
-  "or unpack a copy of cifar-10-binary.tar.gz from elsewhere and name its folder with --data-dir, " +
+  "or unpack your own copy of cifar-10-binary.tar.gz and pass its folder with --data-dir, " +
   "or train on generated images, which need no files: --dataset shapes.";
 
 /** Makes the error for a disk fault, for which neither the network nor the archive is to blame. */
@@ -117,7 +117,7 @@ function diskError(text: string, fault: NodeJS.ErrnoException): LockstepError {
   const remedy = "Free some space there or change the permissions, and run the same command again";
   return new LockstepError(
     isDiskFull(fault) ? "ERR_DISK_FULL" : "ERR_NOT_WRITABLE",
-    `${text} ${remedy}; or name another folder with LOCKSTEP_DATA.`,
+    `${text} ${remedy}; or set LOCKSTEP_DATA to another folder.`,
     { cause: fault },
   );
 }

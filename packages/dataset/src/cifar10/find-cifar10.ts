@@ -38,14 +38,14 @@ export function findCifar10Files(dir: string): Cifar10Files | undefined {
 /** Describes the content of a folder that the user named and that does not have the files. */
 export function describeDataDir(dir: string): string {
   const kind = pathKind(dir);
-  if (kind === "nothing") return "there is no such folder";
+  if (kind === "nothing") return "this folder does not exist";
   const own = kind === "file" ? [basename(dir)] : namesIn(dir);
   const names = [...own, ...subfolders(dir).flatMap(namesIn)].map((name) => name.toLowerCase());
   const format = OTHER_FORMATS.find(({ pattern }) => names.some((name) => pattern.test(name)));
   if (format !== undefined) return `found ${format.name}: ${BINARY_NEEDED}`;
   const archive = own.find((name) => unpackerOf(name) !== undefined);
   if (archive !== undefined)
-    return `found the archive ${archive}: unpack it (${unpackerOf(archive)}) and name its folder`;
+    return `found the archive ${archive}: unpack it (${unpackerOf(archive)}) and give its folder`;
   if (kind === "file") return "it is a file";
   if (hasFoldersOfPictures(dir)) return `found folders of pictures: ${BINARY_NEEDED}`;
   if (names.length === 0) return isReadable(dir) ? "it is empty" : "it cannot be read";
@@ -95,7 +95,7 @@ function onlyOneWithFiles(folders: readonly string[]): string | undefined {
     namesIn(folder).some((name) => [...TRAIN_FILES, ...TEST_FILES].some((wanted) => hasName(wanted)(name))),
   );
   if (found.length < 2) return found[0];
-  const text = `Expected one folder with the files of CIFAR-10, found several: ${found.join(", ")}. Name one of them`;
+  const text = `Expected one folder with the files of CIFAR-10, found several: ${found.join(", ")}. Pass one of them`;
   throw new LockstepError("ERR_DATA_FILE", `${text} with --data-dir.`);
 }
 

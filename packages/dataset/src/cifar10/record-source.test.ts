@@ -90,7 +90,7 @@ describe("openRecordSource", () => {
     expect(await openRecordSource("shapes")).toBeUndefined();
     const empty = join(dataDir, "empty");
     await expect(openRecordSource("cifar10", { dataDir: empty })).rejects.toThrow(
-      `in ${empty}, but there is no such folder.`,
+      `in ${empty}, but this folder does not exist.`,
     );
   });
 });

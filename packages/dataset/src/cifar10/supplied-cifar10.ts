@@ -71,7 +71,7 @@ function assertFacts(facts: SuppliedFacts): void {
     "ERR_RECORDS",
     `Expected facts about cifar10 from the coordinator: a sha256 digest, 1 to ${MAX_SAMPLES} samples in each split, and ` +
       `${channels} means and stds above 0; got ${excerptOf(facts, 500)}. Run the same version of Lockstep on both machines, ` +
-      "or name the folder of the data set's files with --data-dir.",
+      "or pass the folder of the data set's files with --data-dir.",
   );
 }
 
@@ -93,6 +93,6 @@ function replyError(split: RecordSplit, expected: string, got: string): Lockstep
   return new LockstepError(
     "ERR_RECORDS",
     `Expected ${expected} of the ${split} files from the coordinator, got ${got}. Run the same version of Lockstep on ` +
-      "both machines, or name the folder of the data set's files with --data-dir.",
+      "both machines, or pass the folder of the data set's files with --data-dir.",
   );
 }

@@ -154,7 +154,7 @@ describe("decodeImage", () => {
       [file("text.png", "no image"), "an unsupported format"],
       [file("empty.png", ""), "an empty file"],
       [join(folder, "none.png"), "no such file"],
-      [folder, "a folder\\. Name the images in it: .*/"],
+      [folder, "a folder\\. Give the images in it: .*/"],
       [file("a.webp", await gray.webp().toBuffer()), "a WebP image"],
       [file("a.gif", await gray.gif().toBuffer()), "a GIF image"],
       [file("a.avif", await gray.avif().toBuffer()), "an AVIF image"],

@@ -76,7 +76,7 @@ function rgbOfCmyk(cmyk: Uint8Array): Uint8Array {
 
 /** Reads at most MAX_IMAGE_BYTES + 1 bytes, which is enough for the size check. */
 async function readImage(path: string): Promise<Uint8Array> {
-  if (pathKind(path) === "folder") throw refusal(path, "a folder", `Name the images in it: ${join(path, "*")}`);
+  if (pathKind(path) === "folder") throw refusal(path, "a folder", `Give the images in it: ${join(path, "*")}`);
   try {
     const file = await open(path);
     try {
@@ -89,7 +89,7 @@ async function readImage(path: string): Promise<Uint8Array> {
     }
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    throw refusal(path, code === "ENOENT" ? "no such file" : message, "Name an image that can be read.", cause);
+    throw refusal(path, code === "ENOENT" ? "no such file" : message, "Give the path of a readable image.", cause);
   }
 }
 

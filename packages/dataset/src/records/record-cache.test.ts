@@ -82,7 +82,7 @@ describe("RecordCache", () => {
     expect(() => new RecordCache(path, 3)).toThrow(
       expect.objectContaining({
         code: "ERR_RECORD_CACHE",
-        message: expect.stringMatching(/records in .*train\.records: EISDIR.*LOCKSTEP_DATA\.$/),
+        message: expect.stringMatching(/records in .*train\.records: EISDIR.*set LOCKSTEP_DATA to another folder\.$/),
       }),
     );
   });

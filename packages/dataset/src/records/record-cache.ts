@@ -73,8 +73,8 @@ export class RecordCache {
     } catch (cause) {
       throw new LockstepError(
         "ERR_RECORD_CACHE",
-        `Could not cache the coordinator's records in ${this.#path}: ${reasonOf(cause)}. Free some space there, or name ` +
-          "another folder with LOCKSTEP_DATA.",
+        `Could not cache the coordinator's records in ${this.#path}: ${reasonOf(cause)}. Free some space there, or set ` +
+          "LOCKSTEP_DATA to another folder.",
         { cause },
       );
     }

@@ -78,7 +78,7 @@ test("a GPU is found by its index, and an invalid index is an error with the val
   nvidiaSmi(TWO_GPUS);
   expect((await findGpu(0)).name).toBe("NVIDIA H200");
   expect((await findGpu(1)).name).toBe("NVIDIA L4");
-  await expect(findGpu(2)).rejects.toThrow("There is no GPU 2. Available: 0 (NVIDIA H200), 1 (NVIDIA L4).");
+  await expect(findGpu(2)).rejects.toThrow("GPU 2 does not exist. Available: 0 (NVIDIA H200), 1 (NVIDIA L4).");
 });
 
 test("CUDA's libraries are searched beside TensorFlow, in LD_LIBRARY_PATH and in the system", async () => {

@@ -44,7 +44,7 @@ export async function listGpus(): Promise<Gpu[]> {
   if (status === null) {
     throw new Unavailable(
       "ERR_NO_NVIDIA",
-      "There is no NVIDIA driver: nvidia-smi was not found.",
+      "No NVIDIA driver was found: nvidia-smi is missing.",
       `Install the driver, version ${OLDEST_DRIVER} or later, or start the container with GPUs (docker run --gpus all).`,
     );
   }
@@ -104,7 +104,7 @@ export async function findGpu(index: number): Promise<Gpu> {
   if (gpu !== undefined) return gpu;
   throw new Unavailable(
     "ERR_GPU_INDEX",
-    `There is no GPU ${index}. Available: ${gpus.map((other) => `${other.index} (${other.name})`).join(", ")}.`,
+    `GPU ${index} does not exist. Available: ${gpus.map((other) => `${other.index} (${other.name})`).join(", ")}.`,
     "Choose one of these.",
   );
 }

@@ -216,7 +216,7 @@ function withVisibleGpu(gpu: Gpu | undefined, load: () => void): void {
 
 function noCuda({ name }: Gpu): Unavailable {
   const remedy = "Use `--gpu` or `pnpm run doctor --fix` to download one (about 3 GB).";
-  return new Unavailable("ERR_NO_CUDA", `${name} is not used: there is no working TensorFlow with CUDA.`, remedy);
+  return new Unavailable("ERR_NO_CUDA", `${name} is not used: no working TensorFlow with CUDA was found.`, remedy);
 }
 
 function gpuUnused(file: string): Unavailable {

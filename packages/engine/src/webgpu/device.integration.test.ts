@@ -30,7 +30,7 @@ describe.skipIf(missing)(`WebGPU on the CPU${missing ? ` (skipped: ${missing})` 
       skipped: [{ backend: "native", reason: expect.stringContaining("no NVIDIA driver") }],
     });
     expect(lines).toEqual([
-      expect.stringMatching(/^native skipped: There is no NVIDIA driver.*Install the driver/),
+      expect.stringMatching(/^native skipped: No NVIDIA driver was found.*Install the driver/),
       expect.stringMatching(
         /^engine: TensorFlow\.js on webgpu 4\.22\.0, GPU SwiftShader .*, tensors up to \d+\.\d GiB$/,
       ),

@@ -23,7 +23,7 @@ export function assertTensorSize(what: string, shape: number[]): void {
   throw new LockstepError(
     "ERR_TENSOR_SIZE",
     `${what} of shape [${shape.join(", ")}] has ${number(bytes)} bytes, but this GPU allows at most ` +
-      `${number(maxTensorBytes)}. If it grows with the batch, set a smaller --max-rows, else use a smaller model or ` +
+      `${number(maxTensorBytes)}. If it grows with the batch, set a smaller --max-rows; otherwise use a smaller model or ` +
       "another device.",
   );
 }

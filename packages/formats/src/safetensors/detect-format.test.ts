@@ -45,7 +45,7 @@ test.each<[kind: string, bytes: Buffer, remedy: string]>([
   ["an XML document", Buffer.from("<?xml version='1.0'?><Error>AccessDenied</Error>"), "Read it"],
   ['text that begins with "Invalid username or password."', Buffer.from("Invalid username or password."), "Read it"],
   ['text that begins with "Zugriff verweigert: ä"', Buffer.from("Zugriff verweigert: ä"), "Read it"],
-  ["JSON", Buffer.from('{"error": "Not found"}'), "Name the .safetensors file itself."],
+  ["JSON", Buffer.from('{"error": "Not found"}'), "Give the path of the .safetensors file itself."],
   ["the model.json of a TensorFlow.js model", Buffer.from('{"modelTopology":{}}'), "tf.loadLayersModel"],
 ])("weights that are %s are called so, with what to do", (kind, bytes, remedy) => {
   const path = join(dir, "other.safetensors");

@@ -16,7 +16,7 @@ export const HEAD_BYTES = 1024;
 const CONVERT =
   `Convert it with PyTorch: python3 -c 'import torch, safetensors.torch as s; ` +
   `s.save_file(torch.load("in.pth", weights_only=True), "out.safetensors")'`;
-const UNPACK = "Unpack it, and name the .safetensors file that was in it.";
+const UNPACK = "Unpack it, and give the path of the .safetensors file in it.";
 const SAVE_AGAIN = "Save the weights in Python with safetensors.torch.save_file.";
 const CHAPTER = 'docs/models.md, "With weights of its own"';
 const LOAD = `Train with a --model module that loads it with tf.loadLayersModel (${CHAPTER}).`;
@@ -108,5 +108,5 @@ function detectText(head: Buffer): FileFormat | undefined {
       remedy: "Save them as one .safetensors file.",
     };
   }
-  return { name: "JSON", remedy: "Name the .safetensors file itself." };
+  return { name: "JSON", remedy: "Give the path of the .safetensors file itself." };
 }

@@ -10,7 +10,7 @@ export function compiledWith(model: tf.LayersModel): string | undefined {
 
 function nameOf(loss: unknown): string {
   if (typeof loss === "string") return loss;
-  if (typeof loss === "function") return loss.name || "of a function";
+  if (typeof loss === "function") return loss.name || "(an unnamed function)";
   return Object.values(loss as object)
     .map(nameOf)
     .join(", ");

@@ -49,9 +49,9 @@ function tfLayersOf(layer: LayerSpec, name: string, input: readonly number[]): t
       if (padding !== "explicit") return [tf.layers.maxPooling2d({ name, ...poolWindow(layer), padding })];
       throw new LockstepError(
         "ERR_MODEL_SPEC",
-        `Layer ${name}: TensorFlow.js has no max-pooling of kernel ${layer.kernel} and stride ${layer.stride} with padding ` +
-          `${layer.padding} on ${input[0]}×${input[1]}: it pads by its rule "same" only, and zeros put around the image ` +
-          "would win over negative numbers. Use padding 0, or put the padding on the convolution before it.",
+        `Layer ${name}: TensorFlow.js cannot max-pool ${input[0]}×${input[1]} with kernel ${layer.kernel}, stride ${layer.stride} and ` +
+          `padding ${layer.padding}. Its only padding is "same", and zeros around the image would exceed negative values. ` +
+          "Use padding 0, or pad the convolution before it.",
       );
     }
     case "avgPool": {

@@ -81,7 +81,7 @@ function describeWindow(layer: WindowSpec, input: number[], misfit: Misfit): Omi
   if (rows < 1 || columns < 1) {
     misfit(
       `its kernel of ${kernel}×${kernel} does not fit into its input of ${height}×${width} with padding ${padding}; ` +
-        "use a smaller kernel or more padding, pool less before it, or take larger images.",
+        "use a smaller kernel, more padding, less pooling before it, or larger images.",
     );
   }
   const channels = layer.type === "conv" ? layer.filters : inputChannels;

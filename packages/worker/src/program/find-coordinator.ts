@@ -38,7 +38,7 @@ export async function findCoordinator(
   const finding = found.length === 0 ? "found none" : `found ${found.join(" and ")}`;
   throw new LockstepError(
     "ERR_NO_COORDINATOR",
-    `Expected one coordinator on port ${port} of this machine or on the local network, ${finding}. Start \`pnpm coordinator\`, or name one with --coordinator ws://HOST:PORT.`,
+    `Expected one coordinator on port ${port} of this machine or on the local network, ${finding}. Start \`pnpm coordinator\`, or give its address with --coordinator ws://HOST:PORT.`,
   );
 }
 
