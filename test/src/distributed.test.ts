@@ -408,7 +408,7 @@ describe("failures", () => {
     defined(workers[1]).child.kill("SIGKILL");
     const { status, stdout, stderr } = await coordinator.finished;
     expect([status, stderr]).toEqual([0, ""]);
-    expect(stdout).toContain("b was lost: its connection closed (1 here)");
+    expect(stdout).toContain("b was lost: its connection closed (1 connected)");
     expect((await defined(workers[0]).finished).status).toBe(0);
     expect(steps(out).map(({ loss }) => loss)).toEqual(steps(join(dir, "one")).map(({ loss }) => loss));
     const weights = (run: string) => readFileSync(join(run, "Tiny.safetensors"));

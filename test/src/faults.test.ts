@@ -91,7 +91,7 @@ describe("one run with successive faults", () => {
     const step = run.steps;
     await run.advances(1);
     expect(performance.now() - killedMs).toBeLessThan(limitMs(quiet));
-    expect(run.coordinator.stdout()).toContain("c was lost: its connection closed (2 here)");
+    expect(run.coordinator.stdout()).toContain("c was lost: its connection closed (2 connected)");
     expect(run.coordinator.stdout()).toMatch(
       new RegExp(`slice \\d+ of step ${step} goes to [ab]: its worker disconnected`),
     );
@@ -192,7 +192,7 @@ describe("one run with successive faults", () => {
     expect(status).toBe(0);
     expect(stdout).toContain("leaving after this slice");
     await run.advances(2);
-    expect(run.coordinator.stdout()).toContain("e left (2 here)");
+    expect(run.coordinator.stdout()).toContain("e left (2 connected)");
   });
 
   test("with fewer workers than --min-workers the run pauses until one joins", async () => {
@@ -381,7 +381,7 @@ describe("pnpm train --workers 3", () => {
     await training.prints(/^step/m);
     const [first, ...others] = workersOf(training);
     process.kill(defined(first), "SIGKILL");
-    await training.prints("(2 here)");
+    await training.prints("(2 connected)");
     process.kill(defined(others[0]), "SIGKILL");
     process.kill(defined(others[1]), "SIGTERM");
     const { status, stderr } = await training.finished;

@@ -107,9 +107,10 @@ export function addScalingOptions<Args extends unknown[], Options extends Option
 ) {
   return command
     .addOption(
-      new Option("--batch-size-per-worker <samples>", "samples of the global batch for each worker").argParser(
-        positiveNumber,
-      ),
+      new Option(
+        "--batch-size-per-worker <samples>",
+        "samples per worker; the global batch is this times the number of workers",
+      ).argParser(positiveNumber),
     )
     .addOption(
       new Option(

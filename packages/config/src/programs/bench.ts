@@ -5,7 +5,7 @@ import type { BenchCommands } from "./trainer-commands.ts";
 
 /** Adds `bench` to a program. @param commands implementation of each bench. @default they do nothing */
 export function addBenchCommands(program: CommandUnknownOpts, commands?: BenchCommands): void {
-  const bench = program.command("bench").description("measure against PyTorch");
+  const bench = program.command("bench").description("run a benchmark, in most cases against PyTorch");
   comparing(bench, "step", { rounds: 5, steps: 20 })
     .description("time steps of alexnet-cifar10 at batch size 32, alternating with PyTorch")
     .option("--threads <n>", "threads per side", positiveNumber, 2)

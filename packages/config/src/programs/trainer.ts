@@ -23,7 +23,7 @@ const OUT = ["--out <dir>", "folder of the run (default: runs/<date>-<model>)"] 
 
 /** Makes the program `lockstep`. @param commands implementation of each command. @default they do nothing */
 export function trainerProgram(commands?: TrainerCommands): Command {
-  const program = new Command("lockstep").description("Trains TensorFlow.js models on Node.");
+  const program = new Command("lockstep").description("train TensorFlow.js models on Node");
   addTrain(program, commands);
   addQuickstart(program, commands);
   addEvaluate(program, commands);
@@ -102,7 +102,7 @@ function addVerify(program: CommandUnknownOpts, commands?: TrainerCommands): voi
 function addExport(program: CommandUnknownOpts, commands?: TrainerCommands): void {
   program
     .command("export")
-    .description("write the model of a run for other programs, or a trace of its time")
+    .description("write the model of a run for other programs, or a trace of where its time went")
     .requiredOption("--run <dir>", FOLDER)
     .addOption(
       new Option("--to <format>", "format to write")

@@ -53,7 +53,7 @@ test("a replica check ends when the worker whose state was the right one answers
   run.disconnect(a);
   run.replyDigest(b, "y");
   expect(await outcomeOf(checked)).toBe("done");
-  expect(run.lines.at(-1)).toBe("w0 was lost: its connection closed (1 here)");
+  expect(run.lines.at(-1)).toBe("w0 was lost: its connection closed (1 connected)");
 });
 
 test("a replica check ends when the worker with the right state is lost while others get it: the state of one of them is then the right one", async () => {

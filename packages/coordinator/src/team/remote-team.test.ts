@@ -99,7 +99,7 @@ test("a worker that leaves finishes its slice and is assigned no other", async (
   sendChunk(a, { slice: 0 }, 1, 1);
   contribute(a, { slice: 0 }, 3);
   expect(sentTypes(a).at(-1)).toBe("finished");
-  expect(run.lines.at(-1)).toBe("w0 left (1 here)");
+  expect(run.lines.at(-1)).toBe("w0 left (1 connected)");
   sendChunk(b, { slice: 1 }, 2, 2);
   contribute(b, { slice: 1 }, 3);
   await done;

@@ -116,7 +116,7 @@ test("a step sends its messages to all workers in one order, even if one of them
   b.waitingBytes = 2 ** 29;
   sendChunk(c, { slice: 2 }, 3, 3);
   expect(b.closed).toBe("ERR_SLOW_READER");
-  expect(run.lines.at(-2)).toBe("w1 was dropped: it has not read 537 MB that are queued for it (2 here)");
+  expect(run.lines.at(-2)).toBe("w1 was dropped: it has not read 537 MB that are queued for it (2 connected)");
   for (const session of [a, c]) {
     expect(sentTypes(session).filter((type) => type !== "assign")).toEqual(["start", "update-chunk", "withdrawn"]);
   }

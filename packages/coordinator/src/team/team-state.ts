@@ -34,7 +34,7 @@ export class TeamState {
   /** The number of members, in words for the log. */
   get memberCount(): string {
     const { size } = this.membership;
-    return this.phase.isGathering ? `${size} of ${this.options.workers}` : `${size} here`;
+    return this.phase.isGathering ? `${size} of ${this.options.workers}` : `${size} connected`;
   }
 
   /** Members that may get work now. */
