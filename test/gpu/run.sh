@@ -30,7 +30,7 @@ elif [ -e "$here/../../node_modules" ] && command -v node >"$work/node"; then
   tsx=$root/node_modules/tsx/dist/esm/index.mjs
   program=(node --import "file://$tsx" --conditions=lockstep-source "$root/test/src/gpu/main.ts")
 else
-  echo "There is neither test/gpu/carried.tar.gz nor an installation: run test/gpu/pack.sh where there is a network." >&2
+  echo "Expected test/gpu/carried.tar.gz or installed packages, found neither. Run test/gpu/pack.sh on a machine with a network." >&2
   exit 1
 fi
 
