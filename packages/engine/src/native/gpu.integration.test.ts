@@ -43,7 +43,7 @@ test("a machine without a driver has no GPUs, with the remedy", async () => {
   emptyMachine();
   await expect(listGpus()).rejects.toMatchObject({
     code: "ERR_NO_NVIDIA",
-    message: expect.stringMatching(/no NVIDIA driver.*Install the driver, version 525/),
+    message: expect.stringMatching(/^No NVIDIA driver was found.*Install the driver, version 525/),
   });
 });
 

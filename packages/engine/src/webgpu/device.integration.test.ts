@@ -27,7 +27,7 @@ describe.skipIf(missing)(`WebGPU on the CPU${missing ? ` (skipped: ${missing})` 
       backend: "webgpu",
       device: { kind: "gpu", name: expect.stringMatching(/^SwiftShader/), maxTensorBytes: expect.any(Number) },
       libraryVersion: "4.22.0",
-      skipped: [{ backend: "native", reason: expect.stringContaining("no NVIDIA driver") }],
+      skipped: [{ backend: "native", reason: expect.stringContaining("No NVIDIA driver was found") }],
     });
     expect(lines).toEqual([
       expect.stringMatching(/^native skipped: No NVIDIA driver was found.*Install the driver/),
