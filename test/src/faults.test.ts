@@ -385,7 +385,7 @@ describe("pnpm train --workers 3", () => {
     process.kill(defined(others[0]), "SIGKILL");
     process.kill(defined(others[1]), "SIGTERM");
     const { status, stderr } = await training.finished;
-    expect(stderr).toContain("ERR_LOCAL_WORKER: All workers have ended");
+    expect(stderr).toContain("ERR_LOCAL_WORKER: All workers have exited");
     expect(status).toBe(1);
   });
 });

@@ -29,7 +29,7 @@ const FP16_NOTE = "PyTorch sends fp16, as many bytes as bf16: its own bf16 hook 
 export async function benchNetwork({ rate, wire, rounds, steps, python, json }: NetworkOptions): Promise<void> {
   const bitsPerSecond = parseRate(rate);
   const missing = missingForNetwork();
-  if (missing !== undefined) throw new LockstepError("ERR_BENCH", `Cannot measure here. ${missing}`);
+  if (missing !== undefined) throw new LockstepError("ERR_BENCH", `Cannot measure on this machine. ${missing}`);
   const cores = coresForTwo();
   const leftOut = pytorchLeftOut(python);
   const notes = printNotes(cores.note, leftOut ?? (wire === "bf16" ? FP16_NOTE : undefined));

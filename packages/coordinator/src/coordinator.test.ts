@@ -86,7 +86,7 @@ async function failingRun(onEvent: (kind: string, worker: SocketWorker) => void,
   return { events, error: await ended.catch((error: unknown) => error) };
 }
 
-const allEnded = new LockstepError("ERR_LOCAL_WORKER", "All workers have ended.");
+const allEnded = new LockstepError("ERR_LOCAL_WORKER", "All workers have exited.");
 const failure = new StopReason({ type: "failure", error: allEnded });
 
 test("a run that cannot continue ends with the reason, and does not wait for workers", async () => {

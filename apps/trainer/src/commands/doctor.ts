@@ -8,7 +8,7 @@ import { LockstepError } from "@lockstep/errors";
 export async function doctor({ json = false, fix = false }: DoctorOptions): Promise<void> {
   const { checks, canTrain } = await inspectMachine({ fix, log: (line) => console.error(line) });
   const all = [...checks, datasetCheck()];
-  const verdict = canTrain ? "This machine can train." : "Nothing can train here yet; the remedies above help.";
+  const verdict = canTrain ? "This machine can train." : "This machine cannot train yet. Follow the remedies above.";
   console.log(json ? JSON.stringify({ checks: all, canTrain }, null, 2) : [...all.map(lineOf), verdict].join("\n"));
   if (!canTrain) process.exitCode = 1;
 }

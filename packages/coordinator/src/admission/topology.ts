@@ -12,6 +12,10 @@ export function parseTopology(text: string): TfjsTopology {
     return tfjsTopologySchema.parse(JSON.parse(text));
   } catch (cause) {
     const remedy = "use the same version of Lockstep on all machines";
-    throw new LockstepError("ERR_TOPOLOGY", `Expected the topology of a TensorFlow.js model; ${remedy}.`, { cause });
+    throw new LockstepError(
+      "ERR_TOPOLOGY",
+      `Expected the topology of a TensorFlow.js model, got other data; ${remedy}.`,
+      { cause },
+    );
   }
 }

@@ -4,7 +4,7 @@ import { assertWorkersAccept } from "./assert-config.ts";
 
 test.each([
   [{ batchSize: "8193", sliceRows: "1" }, /at most 8192 slices, got 8193; give --slice-rows 2 or more/],
-  [{ numClasses: "1001" }, /--num-classes of at most 1000 with workers, got 1001/],
+  [{ numClasses: "1001" }, /--num-classes to be at most 1000 with workers, got 1001/],
   [{ normalize: "abc" }, /half, dataset, or means\/stds .* got "abc"/],
   [{ normalize: "1,2/3,4" }, /each of the 3 channels, got 2/],
 ])("a coordinator refuses %j itself, and does not leave it to its workers", (overrides, message) => {

@@ -15,6 +15,6 @@ export function assertWorkersAccept(config: RunConfig): void {
     throw new LockstepError("ERR_OPTION", `${text}; give --slice-rows ${least} or more.`);
   }
   if (numClasses <= MAX_CLASSES) return;
-  const text = `Expected --num-classes of at most ${MAX_CLASSES} with workers, got ${numClasses}`;
+  const text = `Expected --num-classes to be at most ${MAX_CLASSES} with workers, got ${numClasses}`;
   throw new LockstepError("ERR_OPTION", `${text}; use fewer classes, or train with \`pnpm train\` on one machine.`);
 }

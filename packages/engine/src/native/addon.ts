@@ -25,7 +25,7 @@ export async function addonFor(library: Libtensorflow, log: (line: string) => vo
   const dir = join(cacheDir(), `addon-${addonKey(library)}`);
   await buildOnce(dir, log, async (dir) => {
     const compiler = await findCompiler();
-    log("compiling the addon of TensorFlow.js, which takes some seconds");
+    log("compiling the addon of TensorFlow.js, which takes a few seconds");
     await compileAddon(compiler, library, dir);
   });
   return join(dir, "tfjs_binding.node");

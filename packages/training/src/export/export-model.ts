@@ -72,7 +72,7 @@ const FORMATS: Record<ModelFormat, Format> = {
       format: ".pth file",
       path,
       load: () => predictAsPyTorch(readPth(written), trained),
-      remedy: "use --to tfjs, which holds every model",
+      remedy: "use --to tfjs, which supports every model",
     }),
     usage: (path, trained) =>
       `${path}: load it with model.load_state_dict(torch.load("${path}", weights_only=True))${notesForPyTorch(trained)}`,
@@ -84,7 +84,7 @@ const FORMATS: Record<ModelFormat, Format> = {
       format: ".safetensors file",
       path,
       load: () => predictAsPyTorch(readWeightsFile(written), trained),
-      remedy: "use --to tfjs, which holds every model",
+      remedy: "use --to tfjs, which supports every model",
     }),
     usage: (path, trained) =>
       `${path}: load it with model.load_state_dict(safetensors.torch.load_file("${path}"))${notesForPyTorch(trained)}`,
@@ -114,7 +114,7 @@ const FORMATS: Record<ModelFormat, Format> = {
         const program = readOnnx(readFileSync(written));
         return (images) => runOnnx(program, images);
       },
-      remedy: "use --to tfjs, which holds every model",
+      remedy: "use --to tfjs, which supports every model",
     }),
     usage(path, { run }) {
       const { inputShape, classes } = run.derived;

@@ -83,6 +83,6 @@ export class LocalWorkers {
 function allEndedError(failures: readonly (LockstepError | undefined)[]): LockstepError {
   const last = failures.findLast((failure) => failure !== undefined);
   const why = last === undefined ? "" : `; the last failure was ${last.code} (${last.message.replace(/\.$/, "")})`;
-  const text = `All workers have ended${why}. Resume the run with --resume.`;
+  const text = `All workers have exited${why}. Resume the run with --resume.`;
   return new LockstepError("ERR_LOCAL_WORKER", text);
 }
