@@ -117,7 +117,7 @@ describe.runIf(canCreateNetworkPair())("between two machines", () => {
     const [out, right] = [join(dir, "found"), { LOCKSTEP_TOKEN: "given-to-both" }];
     const words = [...training, "--max-steps", "2", "--workers", "1", "--host", "0.0.0.0", "--out", out];
     const coordinator = start(["coordinator", ...words], { ...env, ...right }, network.one);
-    await coordinator.prints("on a terminal only");
+    await coordinator.prints("only on a terminal");
     const fingerprint = defined(fingerprintIn(coordinator.stdout()));
     const url = `wss://${network.address}:7077`;
     expect(coordinator.stdout()).toContain(`  LOCKSTEP_TOKEN=… pnpm worker --coordinator ${url} --tls-fingerprint`);
@@ -136,7 +136,7 @@ describe.runIf(canCreateNetworkPair())("between two machines", () => {
       { ...env, ...right },
       network.one,
     );
-    await again.prints("on a terminal only");
+    await again.prints("only on a terminal");
     expect(fingerprintIn(again.stdout())).toBe(fingerprint);
     again.child.kill("SIGINT");
     await again.finished;

@@ -292,7 +292,7 @@ describe("what workers receive", () => {
     await worker(mine).prints("joined");
     const { status, stderr } = await worker(other).finished;
     expect(status).toBe(1);
-    expect(stderr).toMatch(/^ERR_FINGERPRINT: The weights that its model's module .* are not those of /m);
+    expect(stderr).toMatch(/^ERR_FINGERPRINT: The weights from its model's module or initializers are not those of /m);
     worker(mine);
     expect((await coordinator.finished).status).toBe(0);
     const lines = coordinator.stdout().split("\n");

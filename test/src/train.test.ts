@@ -324,15 +324,18 @@ describe("invalid input", () => {
       "ERR_OPTION: Expected --batch-size to be a whole number of at least 1, got 0; for example --batch-size 32.\n",
     ],
     [["train", "--resume", "/nowhere"], "ERR_NO_RUN: Expected the folder of a run at /nowhere, but it does not exist."],
-    [["train", "--model", "vgg"], 'ERR_MODEL_NAME: Unknown model "vgg".'],
+    [
+      ["train", "--model", "vgg"],
+      'ERR_MODEL_NAME: Expected --model to be alexnet or alexnet-cifar10, or the path of a module such as ./vgg.ts, got "vgg".',
+    ],
     [
       ["train", "--dataset", "shapes", "--num-classes", "5"],
       "ERR_MODEL_DATA: Expected a model with 10 outputs, as shapes has, but alexnet-cifar10 has 5. Pass --num-classes 10, or change the model.",
     ],
     [["train", "--data-dir", "/nowhere"], "/nowhere"],
-    [["evaluate"], "required option '--run <dir>' not specified"],
+    [["evaluate"], "ERR_OPTION: Required option '--run <dir>' not specified. Add --help to list the options."],
     [["predict", "--run", "/nowhere", "x.png"], "ERR_NO_RUN"],
-    [["train", "--learning-rate", "1"], "unknown option '--learning-rate'"],
+    [["train", "--learning-rate", "1"], "ERR_OPTION: Unknown option '--learning-rate'."],
   ])("%j is refused with the reason", async (args, message) => {
     const { status, stderr } = await run(args);
     expect(stderr).toContain(message);
