@@ -67,7 +67,8 @@ async function resumeWithOneWorker(out: string): Promise<[Running, Running]> {
 
 test("a run that version 0.1 started on one machine ends with the weights of an uninterrupted run", async () => {
   const out = folderOf(train, "train");
-  const { status, stderr } = await run(["train", "--resume", out, "--no-dashboard"]);
+  const loadsTypeScript = { NODE_OPTIONS: "--import=tsx" }; // for the model.ts in the folder
+  const { status, stderr } = await run(["train", "--resume", out, "--no-dashboard"], loadsTypeScript);
   expect([status, stderr]).toEqual([0, ""]);
   assertUndisturbed(out, train);
 });
