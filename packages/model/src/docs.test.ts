@@ -37,5 +37,5 @@ test("the figures in docs/models.md are those of the nets", () => {
   const row = (label: string, of: "parameters" | "macs") =>
     `| ${label} | ${defined(paper)[of].toLocaleString("en-US")} | ${defined(cifar)[of].toLocaleString("en-US")} |`;
   expect(docs).toContain(row("parameters", "parameters"));
-  expect(docs).toContain(row("multiply-accumulates an image", "macs"));
+  expect(docs).toContain(row("multiply-accumulates per image", "macs"));
 });
