@@ -4,7 +4,8 @@ import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
 import { StopReason } from "../stop-reason.ts";
 import type { Team } from "../team.ts";
-import { hasLeft, isOver, type LiveRun } from "./live-run.ts";
+import type { LiveRun } from "./live-run.ts";
+import { hasLeft, isOver } from "./run-snapshot.ts";
 import type { LogEvent } from "./updates.ts";
 
 const commandSchema = z.discriminatedUnion("do", [

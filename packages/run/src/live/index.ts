@@ -1,16 +1,16 @@
 /** The live state of a run. It also runs in browsers: nothing here uses Node. */
+export { LiveRun } from "./live-run.ts";
+export { PHASE_NAMES, type PhaseName, type RunPhase } from "./phase.ts";
 export {
   hasLeft,
   isOver,
   type Ledger,
-  LiveRun,
   type LiveWorker,
   LOCAL_WORKER,
   type RunSnapshot,
   type RunState,
   sharesOf,
-} from "./live-run.ts";
-export { PHASE_NAMES, type PhaseName, type RunPhase } from "./phase.ts";
+} from "./run-snapshot.ts";
 export type { StepHistory } from "./step-history.ts";
 export { partsOf, type Straggler, stragglerOf, WAIT, type WorkerParts } from "./straggler.ts";
 export {

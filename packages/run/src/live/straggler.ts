@@ -2,7 +2,7 @@
 import { at } from "@lockstep/errors";
 import type { StepRow } from "../folder/metrics.ts";
 import { mean, median } from "../statistics.ts";
-import { sharesOf } from "./live-run.ts";
+import { sharesOf } from "./run-snapshot.ts";
 
 /** Mean milliseconds of each part of a worker's step. */
 export interface WorkerParts {
