@@ -31,15 +31,18 @@ const KNOWN: Record<number, { training: string; draws: string }> = {
 
 const STEPS = 5;
 const config = makeConfig({
-  ...{
-    dataset: "shapes",
-    seed: 7,
-    batchSize: 8,
-    sliceRows: 3,
-    augment: "flip-crop",
-    normalize: "0.4,0.5,0.6/0.2,0.3,0.4",
-  },
-  ...{ lr: 0.05, lrSchedule: "cosine", warmupEpochs: 0.003, weightDecay: 0.01, numEpochs: 2, maxSteps: STEPS },
+  dataset: "shapes",
+  seed: 7,
+  batchSize: 8,
+  sliceRows: 3,
+  augment: "flip-crop",
+  normalize: "0.4,0.5,0.6/0.2,0.3,0.4",
+  lr: 0.05,
+  lrSchedule: "cosine",
+  warmupEpochs: 0.003,
+  weightDecay: 0.01,
+  numEpochs: 2,
+  maxSteps: STEPS,
 });
 
 function smallNet(): tf.LayersModel {

@@ -49,8 +49,16 @@ function open(images: number[], labels: number[]) {
 
 test("the example records make batches", () => {
   const { images, labels } = makeBatch({
-    ...{ records: open(IMAGES, LABELS), order: Uint32Array.of(1, 0), start: 0, end: 2, epoch: 0, seed: 0 },
-    ...{ normalize: { mean: [0], std: [1] }, augment: "none", height: 2, width: 3 },
+    records: open(IMAGES, LABELS),
+    order: Uint32Array.of(1, 0),
+    start: 0,
+    end: 2,
+    epoch: 0,
+    seed: 0,
+    normalize: { mean: [0], std: [1] },
+    augment: "none",
+    height: 2,
+    width: 3,
   });
   expect([...labels]).toEqual([0, 1]);
   expect([...images].map((value) => Number(value.toFixed(6)))).toEqual([

@@ -70,7 +70,8 @@ async function computeStep(exchange: Exchange, task: StepTask): Promise<StepResu
   const mean = meanOf(kernel, update.samples);
   const read = async (tensor: tf.Tensor) => [...(await readBack(tensor))];
   const result: StepResult = {
-    ...{ bias: await read(bias.sum), kernel: await read(mean) },
+    bias: await read(bias.sum),
+    kernel: await read(mean),
     sums: [update.samples, update.lossSum, update.correct],
   };
   disposeContribution(update);
@@ -106,7 +107,10 @@ async function throughCoordinator(workers: number): Promise<RunStep> {
   const limits = { workers, heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1 };
   const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", maxLogBytes: 1e6, log: () => {}, nowMs });
   const server = await serveSessions({
-    ...{ listen: { host: "127.0.0.1", port: 0, anyPort: true }, heartbeatMs: 1000, stallMs: 60_000, nowMs },
+    listen: { host: "127.0.0.1", port: 0, anyPort: true },
+    heartbeatMs: 1000,
+    stallMs: 60_000,
+    nowMs,
     welcome: Promise.resolve({ run: "r", config: {}, codeModel: false }),
     records: Promise.resolve(undefined),
     admission: {
@@ -142,14 +146,18 @@ async function join(url: string, name: string) {
   await inbox.nextOfType("welcome");
   const facts: FingerprintFacts = {
     code: { version: "v", arithmetic: 1, draws: "d" },
-    ...{
-      modelName: "m",
-      tensors,
-      stateDict: tensors.map(({ name, shape }) => ({ name, shape })),
-      factorable: [true, false],
-    },
-    ...{ inputShape: [1, 1, 1], numClasses: 2, classes: ["0", "1"], mean: [0], std: [1] },
-    ...{ trainSamples: 6, validationSamples: 0, testSamples: 0 },
+    modelName: "m",
+    tensors,
+    stateDict: tensors.map(({ name, shape }) => ({ name, shape })),
+    factorable: [true, false],
+    inputShape: [1, 1, 1],
+    numClasses: 2,
+    classes: ["0", "1"],
+    mean: [0],
+    std: [1],
+    trainSamples: 6,
+    validationSamples: 0,
+    testSamples: 0,
   };
   const speeds = { linkBytesPerSecond: await connection.linkBytesPerSecond, gemmFlopsPerSecond: 1e9 };
   connection.send({ type: "ready", fingerprint: fingerprintOf(facts, "", {}), ...facts, ...speeds, topology: "{}" });

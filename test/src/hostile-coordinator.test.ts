@@ -49,7 +49,10 @@ afterAll(() => Promise.all(servers.map((server) => server.close())));
 async function coordinator(script: Script, drops = 0): Promise<string> {
   let dropped = 0;
   const server = await openServer({
-    ...{ host: "127.0.0.1", port: 0, anyPort: true, maxPayload: MAX_MESSAGE_BYTES },
+    host: "127.0.0.1",
+    port: 0,
+    anyPort: true,
+    maxPayload: MAX_MESSAGE_BYTES,
     onSocket: (socket) => {
       const sendAll = (messages: Scripted[] = []) => {
         for (const message of messages) {

@@ -43,7 +43,10 @@ test("the API of a coordinator reports the figures of metrics.jsonl, and needs t
   expect(await ask("/healthz")).toEqual({ status: 200, text: "ok\n" });
   expect((await ask("/metrics")).status).toBe(401);
   expect(JSON.parse((await ask("/api/run", trusted)).text)).toMatchObject({
-    ...{ state: "waiting", phase: "gathering", step: 0, workers: [] },
+    state: "waiting",
+    phase: "gathering",
+    step: 0,
+    workers: [],
   });
 
   const options = [
@@ -63,15 +66,13 @@ test("the API of a coordinator reports the figures of metrics.jsonl, and needs t
   const last = defined(rows.at(-1));
   const share = defined(defined(last.workers)[0]);
   expect(JSON.parse((await ask("/api/run", trusted)).text)).toMatchObject({
-    ...{
-      state: "finished",
-      phase: "over",
-      step: STEPS,
-      steps: STEPS,
-      loss: last.loss,
-      stepMs: last.ms.step,
-      model: "Tiny",
-    },
+    state: "finished",
+    phase: "over",
+    step: STEPS,
+    steps: STEPS,
+    loss: last.loss,
+    stepMs: last.ms.step,
+    model: "Tiny",
     workers: [{ name: "w", backend: "native", state: "left", ms: share.ms, io: share.io }],
   });
   const { text } = await ask("/metrics", trusted);

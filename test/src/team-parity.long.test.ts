@@ -35,10 +35,16 @@ async function train(
   const probe = await load();
   const config = { dropout: 0, batchSize, momentum, ...options };
   const state = [...fixtureWeights(stateDictNames(probe.model, probe.spec))].map(([name, { shape, data }]) => ({
-    ...{ name, shape, weight: data, velocity: new Float32Array(data.length) },
+    name,
+    shape,
+    weight: data,
+    velocity: new Float32Array(data.length),
   }));
   const { team, close } = await teamInOneProcess({
-    ...{ workers, load, state, trainSamples: config.batchSize * steps },
+    workers,
+    load,
+    state,
+    trainSamples: config.batchSize * steps,
     config,
     batchOf: ({ start, end }) => fixtureSamples(start, end, 32, 10),
   });

@@ -38,7 +38,10 @@ export async function listeningTeam(config: RunConfig, workers: number) {
   const limits = { workers, heartbeatMs: HEARTBEAT_MS, stallMs: 60_000, minWorkers: 1 };
   const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", maxLogBytes: 2 ** 28, log: () => {}, nowMs });
   const server = await serveSessions({
-    ...{ listen: { host: "127.0.0.1", port: 0, anyPort: true }, heartbeatMs: HEARTBEAT_MS, stallMs: 60_000, nowMs },
+    listen: { host: "127.0.0.1", port: 0, anyPort: true },
+    heartbeatMs: HEARTBEAT_MS,
+    stallMs: 60_000,
+    nowMs,
     welcome: Promise.resolve({ run: "r", config: { ...config }, codeModel: false }),
     records: Promise.resolve(undefined),
     admission: {

@@ -3,13 +3,23 @@ import { expect, test } from "vitest";
 import { timesOf } from "./lockstep-times.ts";
 
 const worker = (name: string, bytesUp: number, forward: number) => ({
-  ...{ name, samples: 32, bytesUp, bytesDown: 2 * bytesUp },
+  name,
+  samples: 32,
+  bytesUp,
+  bytesDown: 2 * bytesUp,
   ms: { forward },
   io: {},
 });
 
 const row = (step: number, ms: number): MetricsRow => ({
-  ...{ type: "step", epoch: 1, step, loss: 2, samples: 64, correct: 6, lr: 0.01, slices: 2 },
+  type: "step",
+  epoch: 1,
+  step,
+  loss: 2,
+  samples: 64,
+  correct: 6,
+  lr: 0.01,
+  slices: 2,
   ms: { step: ms },
   workers: [worker("worker-0", 100, ms / 2), worker("worker-1", 102, ms / 4)],
 });

@@ -21,7 +21,10 @@ const sync: BenchResult = {
 test("a figure is the median of its rounds, and the ratio is the speed-up", () => {
   expect(sync.figures[0]).toMatchObject({ lockstep: 600, peer: 720, ratio: 1.2 });
   expect(sync.figures[1]).toEqual({
-    ...{ id: "cost", name: "share", unit: "share", lockstep: 0.25 },
+    id: "cost",
+    name: "share",
+    unit: "share",
+    lockstep: 0.25,
     rounds: { lockstep: [0.25], peer: [] },
   });
 });

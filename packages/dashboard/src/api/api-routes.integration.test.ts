@@ -16,8 +16,15 @@ beforeEach(async () => {
   site = makeSite({ live });
   const { onRequest, isProtected } = site;
   server = await openServer({
-    ...{ host: "127.0.0.1", port: 0, anyPort: false, maxPayload: 1024, token: TOKEN, refusedJoinsPerMinute: 3 },
-    ...{ onSocket: () => {}, onRequest, isProtected },
+    host: "127.0.0.1",
+    port: 0,
+    anyPort: false,
+    maxPayload: 1024,
+    token: TOKEN,
+    refusedJoinsPerMinute: 3,
+    onSocket: () => {},
+    onRequest,
+    isProtected,
   });
 });
 afterEach(async () => {
@@ -93,8 +100,13 @@ describe("/metrics", () => {
     const { types, values } = parse(text);
     const second = 'worker=b "the \\ second"';
     expect(values).toEqual({
-      ...{ lockstep_step: 8, lockstep_epoch: 2, lockstep_loss: 2.5, lockstep_learning_rate: 0.1 },
-      ...{ lockstep_images_per_second: 32, lockstep_step_seconds: 0.25, lockstep_workers: 1 },
+      lockstep_step: 8,
+      lockstep_epoch: 2,
+      lockstep_loss: 2.5,
+      lockstep_learning_rate: 0.1,
+      lockstep_images_per_second: 32,
+      lockstep_step_seconds: 0.25,
+      lockstep_workers: 1,
       lockstep_last_step_timestamp_seconds: STEP_ENDED_MS / 1000,
       "lockstep_step_part_seconds part=forward worker=a": 0.1,
       "lockstep_step_part_seconds part=wait worker=a": 0.15,
@@ -106,7 +118,8 @@ describe("/metrics", () => {
       "lockstep_bytes_total direction=down worker=a": 6000,
       [`lockstep_bytes_total direction=up ${second}`]: 2000,
       [`lockstep_bytes_total direction=down ${second}`]: 6000,
-      ...{ lockstep_redone_slices_total: 1, lockstep_refused_messages_total: 1 },
+      lockstep_redone_slices_total: 1,
+      lockstep_refused_messages_total: 1,
     });
     for (const [name, type] of Object.entries(types)) expect(type === "counter", name).toBe(name.endsWith("_total"));
     expect(parse((await ask("/metrics", trusted)).text).values).toEqual(values); // counters do not grow by being read
@@ -131,7 +144,10 @@ describe("/metrics", () => {
   test("/metrics has no samples of unknown figures", async () => {
     const { values } = parse((await ask("/metrics", trusted)).text);
     expect(values).toEqual({
-      ...{ lockstep_step: 0, lockstep_workers: 0, lockstep_redone_slices_total: 0, lockstep_refused_messages_total: 0 },
+      lockstep_step: 0,
+      lockstep_workers: 0,
+      lockstep_redone_slices_total: 0,
+      lockstep_refused_messages_total: 0,
     });
   });
 });
@@ -153,16 +169,37 @@ describe("/api/run", () => {
     const { type, text } = await ask("/api/run?pretty", trusted);
     expect(type).toBe("application/json");
     expect(JSON.parse(text)).toMatchObject({
-      ...{ version: 1, runId: null, state: "waiting", step: 8, steps: null, epoch: 2, loss: 2.5, learningRate: 0.1 },
-      ...{ stepMs: 250, lastStepAt: "2026-11-24T12:00:00.500Z", samplesPerSecond: 32, secondsLeft: 3, test: null },
-      ...{ redoneSlices: 1, refused: 1 },
+      version: 1,
+      runId: null,
+      state: "waiting",
+      step: 8,
+      steps: null,
+      epoch: 2,
+      loss: 2.5,
+      learningRate: 0.1,
+      stepMs: 250,
+      lastStepAt: "2026-11-24T12:00:00.500Z",
+      samplesPerSecond: 32,
+      secondsLeft: 3,
+      test: null,
+      redoneSlices: 1,
+      refused: 1,
       phase: "paused",
       phaseSince: "2026-11-24T12:00:00.500Z",
       phaseReason: "1 of at least 2 workers are here",
       workers: [
         {
-          ...{ name: "a", device: "a CPU", backend: "native", state: "in", goneBecause: null, heartbeatAgeMs: 70 },
-          ...{ samples: 8, bytesUp: 2000, bytesDown: 6000, ms: { forward: 100, wait: 150 }, redoneSlices: 1 },
+          name: "a",
+          device: "a CPU",
+          backend: "native",
+          state: "in",
+          goneBecause: null,
+          heartbeatAgeMs: 70,
+          samples: 8,
+          bytesUp: 2000,
+          bytesDown: 6000,
+          ms: { forward: 100, wait: 150 },
+          redoneSlices: 1,
         },
         { state: "lost", goneBecause: "lost", refused: 1 },
       ],

@@ -41,7 +41,10 @@ describe("a channel that is the same in all images", () => {
   );
   const records: Records = {
     ...tiny,
-    ...{ samples: images.length, height: 3, width: 3, channels: 3 },
+    samples: images.length,
+    height: 3,
+    width: 3,
+    channels: 3,
     read(index, out) {
       out.set(defined(images[index]));
       return 0;

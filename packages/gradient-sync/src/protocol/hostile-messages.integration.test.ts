@@ -174,7 +174,10 @@ describe("a message as long as any may be", () => {
       try { decodeFromWorker(bytes); } catch ({ code }) { console.log(code); }`;
     const node = ["--max-old-space-size=200", "--import", "tsx", "--conditions=lockstep-source"];
     const { stdout } = spawnSync(process.execPath, [...node, "--input-type=module", "--eval", program], {
-      ...{ input: bytes, encoding: "utf8", timeout: 60_000, cwd: import.meta.dirname },
+      input: bytes,
+      encoding: "utf8",
+      timeout: 60_000,
+      cwd: import.meta.dirname,
     });
     expect(stdout).toBe("ERR_MESSAGE\n");
   });
