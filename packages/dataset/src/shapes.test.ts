@@ -86,7 +86,7 @@ function linearAccuracy(run: {
     const label = records.read(index, pixels);
     const logits = weights.map((row) => {
       let sum = 0;
-      for (let i = 0; i < inputs; i++) sum += defined(row[i]) * (defined(pixels[i]) / 127.5 - 1);
+      for (let i = 0; i < inputs; i++) sum += (row[i] ?? 0) * ((pixels[i] ?? 0) / 127.5 - 1);
       return sum;
     });
     return { label, logits };
@@ -98,7 +98,7 @@ function linearAccuracy(run: {
     const total = exps.reduce((sum, exp) => sum + exp);
     for (const [k, row] of weights.entries()) {
       const slope = (defined(exps[k]) / total - (k === label ? 1 : 0)) * run.learningRate;
-      for (let i = 0; i < inputs; i++) row[i] = defined(row[i]) - slope * (defined(pixels[i]) / 127.5 - 1);
+      for (let i = 0; i < inputs; i++) row[i] = (row[i] ?? 0) - slope * ((pixels[i] ?? 0) / 127.5 - 1);
     }
   }
   const test = openShapes("test", 32, 32);
