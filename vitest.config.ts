@@ -1,3 +1,4 @@
+/** The test runs of the repository: unit, integration and long tests. */
 import { defineConfig } from "vitest/config";
 
 // `pnpm vitest run packages/engine` runs one folder, `-t name` one test. A test's name says to which project it belongs:

@@ -28,11 +28,11 @@ export function dropoutMask(draw: DropoutDraw, layer: number, rate: number, unit
   // a processor would mispredict every other branch.
   const dropped = Math.round(rate * 2 ** 32);
   const upTo = 2 ** 32 - dropped;
-  const kept = rate < 1 ? 1 / (1 - rate) : 0;
+  const scale = rate < 1 ? 1 / (1 - rate) : 0;
   for (const [row, sample] of sampleIds.entries()) {
     randomWords(seed, "dropout", [layer, sample, step], words);
     for (let unit = 0; unit < units; unit++)
-      mask[row * units + unit] = kept * Math.floor(((words[unit] ?? 0) + upTo) * 2 ** -32);
+      mask[row * units + unit] = scale * Math.floor(((words[unit] ?? 0) + upTo) * 2 ** -32);
   }
   return mask;
 }

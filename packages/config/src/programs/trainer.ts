@@ -42,8 +42,8 @@ export function trainerProgram(commands?: TrainerCommands): Command {
  */
 export function unsavedFlags(command: CommandUnknownOpts): string[] {
   const machine = ["backend", "gpu", "threads"];
-  const kept = [...Object.keys(runOptions), ...machine, "batchSizePerWorker", "lrScaling", "resume", "out"];
-  return explicitFlags(command, kept);
+  const saved = [...Object.keys(runOptions), ...machine, "batchSizePerWorker", "lrScaling", "resume", "out"];
+  return explicitFlags(command, saved);
 }
 
 function addTrain(program: CommandUnknownOpts, commands?: TrainerCommands): void {

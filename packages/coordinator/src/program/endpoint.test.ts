@@ -21,15 +21,15 @@ async function endpoint(words: string, { workers = 2, isTerminal = true } = {}) 
   const program = listenCommand("coordinator").parse(words === "" ? [] : words.split(" "), { from: "user" });
   return prepareEndpoint(program.opts(), workers, isTerminal);
 }
-const kept = async () => readdir(config, { recursive: true });
+const storedFiles = async () => readdir(config, { recursive: true });
 
 describe("on loopback", () => {
   test.each(["", "--host localhost", "--host ::1", "--host 127.1"])(
-    "nothing is demanded or kept: %j",
+    "nothing is required or stored: %j",
     async (words) => {
       const { listen, loopback, fingerprint } = await endpoint(words, { isTerminal: false });
       expect([loopback, listen.token, listen.tls, fingerprint]).toEqual([true, undefined, undefined, undefined]);
-      expect(await kept()).toEqual([]);
+      expect(await storedFiles()).toEqual([]);
     },
   );
 
@@ -56,7 +56,7 @@ describe.each(["--host 0.0.0.0", "--host ::", "--host 0", "--host 192.0.2.7", "-
       code: "ERR_TOKEN",
       message: expect.stringMatching(/got none, and a new one is printed only on a terminal.*set LOCKSTEP_TOKEN/),
     });
-    expect(await kept()).toEqual([]);
+    expect(await storedFiles()).toEqual([]);
     vi.stubEnv("LOCKSTEP_TOKEN", "given");
     expect(await endpoint(host, { isTerminal: false })).toMatchObject({
       listen: { token: "given" },

@@ -16,19 +16,19 @@ function stopped(words: string, { port = 7077, isTerminal = true } = {}): string
 }
 
 test("the stop line repeats every typed option that the run's folder does not store", () => {
-  const kept = "--model net.ts --lr 0.1 --num-epochs 3 --no-test --batch-size-per-worker 8 --out runs/a";
+  const savedOptions = "--model net.ts --lr 0.1 --num-epochs 3 --no-test --batch-size-per-worker 8 --out runs/a";
   const others = [
     "--host 0.0.0.0 --port 7078 --tls-cert /c.pem --tls-key /k.pem --allow-host a.example --allow-host b.example:1",
     "--max-workers 9 --refused-joins-per-minute 2 --handshake-ms 500 --workers 3 --heartbeat-ms 200",
     "--stall-ms 9000 --min-workers 2 --balance even --keep-open --log json",
   ].join(" ");
-  const line = stopped(`${kept} ${others}`);
+  const line = stopped(`${savedOptions} ${others}`);
   expect(line).toMatch(/^pnpm coordinator --resume runs\/a --/);
   const sorted = (words: string) => words.split(/ (?=--)/).sort();
   expect(sorted(line.replace("pnpm coordinator --resume runs/a ", ""))).toEqual(sorted(others));
 });
 
-test("every option of the coordinator is kept in the run's folder, left to the environment, or pasted", () => {
+test("every option of the coordinator is saved in the run's folder, left to the environment, or pasted", () => {
   const options = coordinatorProgram().options.filter(({ long }) => long !== "--resume");
   expect(options.length).toBeGreaterThan(40);
   const pasted = options.flatMap(({ long, flags, argChoices }) => {

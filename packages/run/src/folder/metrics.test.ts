@@ -51,10 +51,10 @@ describe("metrics", () => {
     const rows = [stepRow(0), stepRow(1), epochRow(2, 1), stepRow(2, 2), stepRow(3, 2), epochRow(4, 2), testRow];
     for (const row of rows) appendMetrics(path, row);
     appendFileSync(path, '{"type":"step","ep');
-    const kept = rows.slice(0, 4);
-    expect(rewriteMetrics(path, (row) => row.type !== "test" && row.step < 3)).toEqual(kept);
+    const remaining = rows.slice(0, 4);
+    expect(rewriteMetrics(path, (row) => row.type !== "test" && row.step < 3)).toEqual(remaining);
     appendMetrics(path, stepRow(3, 2));
-    expect(readMetrics(path)).toEqual([...kept, stepRow(3, 2)]);
+    expect(readMetrics(path)).toEqual([...remaining, stepRow(3, 2)]);
   });
 
   test("a kill at any byte costs only the row that it cut", () => {

@@ -35,8 +35,8 @@ export function writeTrace(path: string, { metrics }: Pick<RunFolder, "metrics">
 
 /** One step begins where the one before ends: what lies between them, such as an evaluation, is left out. */
 export function traceOf(rows: readonly StepRow[]): Trace {
-  const conductor = rows.some(({ workers }) => workers !== undefined) ? "coordinator" : "this machine";
-  const threads = [conductor];
+  const lead = rows.some(({ workers }) => workers !== undefined) ? "coordinator" : "this machine";
+  const threads = [lead];
   const events: TraceEvent[] = [];
   let startMs = 0;
   for (const { step, epoch, loss, samples, ms, workers = [] } of rows) {

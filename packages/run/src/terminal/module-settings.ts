@@ -22,9 +22,9 @@ function weightsLine({ init, initFrom, seed }: RunConfig, { written, total }: Mo
   const unused = "the weights that the model's module loaded or set are not used";
   if (initFrom !== undefined) return `weights: from ${initFrom}; ${unused}`;
   if (init !== undefined) return `weights: ${init} init, seed ${seed}, because of --init; ${unused}`;
-  const kept = "loaded or set by the model's module";
-  if (written === total) return `weights: ${kept} (--init draws new ones)`;
-  return `weights: ${written} of ${total} ${kept}, the others drawn with seed ${seed} (--init draws all of them)`;
+  const provided = "loaded or set by the model's module";
+  if (written === total) return `weights: ${provided} (--init draws new ones)`;
+  return `weights: ${written} of ${total} ${provided}, the others drawn with seed ${seed} (--init draws all of them)`;
 }
 
 function compiledLine({ lr, momentum, weightDecay }: RunConfig, { compiled }: ModuleSettings): string | undefined {
