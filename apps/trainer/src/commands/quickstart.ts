@@ -7,8 +7,8 @@ import { nextStepsLine, trainInProcess } from "@lockstep/trainer";
 
 /** Trains, and prints the commands that use the run. */
 export async function quickstart({ out, ...machine }: QuickstartOptions): Promise<void> {
-  console.log("Ten shapes, drawn at random places, sizes and colours: a set without files, to see a training at work.");
-  console.log("On real pictures: pnpm train (CIFAR-10, 170 MB are downloaded).\n");
+  console.log("Trains on generated pictures of ten shapes, which need no data files.");
+  console.log("To train on real pictures, run pnpm train. It downloads CIFAR-10 (170 MB).\n");
   const config = makeConfig({ dataset: "shapes", init: "he", trainFraction: 0.9, numEpochs: 1, maxSteps: 150 });
   const view = { display: displayOn(process.stdout, "text"), dashboard: {} };
   const { dir } = await trainInProcess({ type: "new", config, out }, machineOptions(machine), view);
