@@ -3,24 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Lease } from "@lockstep/files";
 import { createRunFolder, holdRunFolder, openRunFolder, type RunFolder, writeJson } from "@lockstep/run";
+import { derivedForTests } from "@lockstep/run/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { followRun } from "./followed-run.ts";
 
-const DERIVED = {
-  lockstep: "0",
-  modelName: "M",
-  parameters: 1,
-  inputShape: [1, 1, 1],
-  numClasses: 2,
-  classes: ["a", "b"],
-  mean: [0],
-  std: [1],
-  trainSamples: 40,
-  validationSamples: 4,
-  testSamples: 4,
-  stepsPerEpoch: 10,
-  steps: 10,
-};
+const DERIVED = derivedForTests({ trainSamples: 40, stepsPerEpoch: 10, steps: 10 });
 let dir: string;
 let folder: RunFolder;
 let lease: Lease;

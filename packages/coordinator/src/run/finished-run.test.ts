@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type ExplicitOptions, makeConfig } from "@lockstep/config";
 import { createRunFolder, lineDisplay, newRunId, openPanel, type RunFolder, StopReason } from "@lockstep/run";
+import { derivedForTests } from "@lockstep/run/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { coordinate } from "../coordinator.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
@@ -25,19 +26,7 @@ async function resume(steps: number, overrides: ExplicitOptions = {}) {
   const lines: string[] = [];
   const samples = { trainSamples: 32 * STEPS_PER_EPOCH, validationSamples: 0, testSamples: 8 };
   const progress = { endedSteps: steps, lossSum: 0, correct: 0, samples: 0 };
-  const derived = {
-    lockstep: "0",
-    modelName: "Tiny",
-    parameters: 0,
-    inputShape: [1, 1, 1] as [number, number, number],
-    numClasses: 2,
-    classes: ["a", "b"],
-    mean: [0],
-    std: [1],
-    ...samples,
-    stepsPerEpoch: STEPS_PER_EPOCH,
-    steps,
-  };
+  const derived = derivedForTests({ modelName: "Tiny", ...samples, stepsPerEpoch: STEPS_PER_EPOCH, steps });
   const run = {
     config: makeConfig({ dataset: "shapes", numEpochs: 1, test: false, ...overrides }),
     runId: newRunId(),

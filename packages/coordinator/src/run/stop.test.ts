@@ -19,6 +19,7 @@ import {
   trainLoop,
   watchInterrupts,
 } from "@lockstep/run";
+import { derivedForTests } from "@lockstep/run/testing";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { RecordedTeam } from "../testing/recorded-team.ts";
 import { loopSignal } from "./stop.ts";
@@ -49,19 +50,7 @@ const SIZES = { trainSamples: 8, validationSamples: 0, testSamples: 0 };
 const FILE = {
   ...config,
   machine: {},
-  derived: {
-    lockstep: "0",
-    modelName: "M",
-    parameters: 1,
-    inputShape: [1, 1, 1] as [number, number, number],
-    numClasses: 2,
-    classes: ["a", "b"],
-    mean: [0],
-    std: [1],
-    ...SIZES,
-    stepsPerEpoch: 2,
-    steps: 2,
-  },
+  derived: derivedForTests({ ...SIZES, stepsPerEpoch: 2, steps: 2 }),
 };
 
 let workers: RecordedTeam;

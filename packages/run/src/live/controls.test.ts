@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { parseRunFile } from "../folder/run-file.ts";
 import { createRunFolder, type RunFolder } from "../folder/run-folder.ts";
 import { CountingTeam, countingRun, turn } from "../testing/counting-team.ts";
+import { derivedForTests } from "../testing/derived.ts";
 import { type Command, Controls, parseCommand } from "./controls.ts";
 import { LiveRun } from "./live-run.ts";
 
@@ -14,22 +15,6 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 
-const DERIVED = {
-  lockstep: "0",
-  modelName: "M",
-  parameters: 1,
-  inputShape: [1, 1, 1],
-  numClasses: 2,
-  classes: ["a", "b"],
-  mean: [0],
-  std: [1],
-  trainSamples: 10,
-  validationSamples: 4,
-  testSamples: 4,
-  stepsPerEpoch: 3,
-  steps: 6,
-};
-
 let live: LiveRun;
 let controls: Controls;
 let folder: RunFolder;
@@ -37,7 +22,11 @@ let runs = 0;
 beforeEach(() => {
   live = new LiveRun();
   controls = new Controls(live);
-  live.apply({ type: "facts", name: "run", run: parseRunFile({ machine: {}, derived: DERIVED }, "config.json") });
+  live.apply({
+    type: "facts",
+    name: "run",
+    run: parseRunFile({ machine: {}, derived: derivedForTests() }, "config.json"),
+  });
   folder = createRunFolder(join(dir, String(runs++)), "m", new Date(0));
 });
 

@@ -20,7 +20,7 @@ const SIZES = { trainSamples: 10, validationSamples: 4, testSamples: 4 };
 
 /** Each of its weights counts the updates. The loss of a sample is `lossAt(step)`; one of each batch is correct. */
 export class CountingTeam implements Team {
-  /** What was asked of it. */
+  /** Calls that the team received. */
   readonly done: string[] = [];
   updates: number;
   weights = 1;
@@ -82,9 +82,9 @@ export interface CountingRun {
   folder: RunFolder;
   options: ExplicitOptions;
   team: CountingTeam;
-  /** What the run goes on from. */
+  /** The point from which the run continues. */
   resumePoint?: ResumePoint | undefined;
-  /** The step after which someone asks to stop. */
+  /** The step after which the run is asked to stop. */
   stopAfter?: number | undefined;
   lines?: string[];
   live?: LiveRun | undefined;

@@ -1,0 +1,2 @@
+/** Test helpers of the run package. */
+export { derivedForTests } from "./derived.ts";
