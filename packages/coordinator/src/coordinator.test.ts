@@ -48,7 +48,7 @@ afterEach(async () => {
   rmSync(dir, { recursive: true });
 });
 
-/** How many listen for signals that ask this process to stop. */
+/** Counts the listeners for signals that ask this process to stop. */
 const listeners = () => process.listenerCount("SIGINT") + process.listenerCount("SIGTERM");
 
 test("a coordinator that cannot listen removes its folder and its signal handlers", async () => {

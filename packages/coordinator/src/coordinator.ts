@@ -25,7 +25,7 @@ import { trainThroughLosses } from "./run/train-through-losses.ts";
 import { counted } from "./run/wording.ts";
 import { gathered } from "./team/gathering.ts";
 
-/** How a coordinator ended: `not begun` if it was stopped while it waited for its first workers. */
+/** The outcome of a coordinator: `not begun` if it was stopped while it waited for its first workers. */
 export type Outcome =
   | { end: "finished" }
   /**

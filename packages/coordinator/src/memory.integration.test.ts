@@ -1,4 +1,4 @@
-/** How much memory a coordinator takes, in a process of its own, with workers that do not read or not compute. */
+/** Measures the memory of a coordinator in its own process, with workers that do not read or not compute. */
 
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";

@@ -9,7 +9,7 @@ export interface Curve {
   label: string;
   /** A custom property of the page's style sheet. */
   color: `--${string}`;
-  /** How it is drawn; "none" is for the edge of a band. @default a solid line */
+  /** Line style; "none" is for the edge of a band. @default a solid line */
   lineStyle?: "dots" | "faint" | "dashed" | "none";
 }
 

@@ -18,7 +18,7 @@ export interface Check {
   name: string;
   /** True if there is no problem. */
   ok: boolean;
-  /** What was found, with units. */
+  /** The value that the check found, with its unit. */
   value: string;
   problem?: string;
   /** The solution of the problem. */

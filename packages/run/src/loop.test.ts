@@ -123,7 +123,7 @@ describe("the training loop", () => {
 
 /** Its state after some updates comes late, or not at all; it is always what it was when it was asked for. */
 class LateTeam extends CountingTeam {
-  /** By updates made. */
+  /** States by number of updates. */
   readonly late = new Map<number, () => Promise<void>>();
 
   override captureState() {

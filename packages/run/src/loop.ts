@@ -7,7 +7,7 @@ import { throwIfFailed } from "./stop-reason.ts";
 import type { Team } from "./team.ts";
 import type { TrainingRun } from "./training-run.ts";
 
-/** How the loop ended: it completed the schedule, or it was asked to stop and saved a checkpoint of its last step. */
+/** The end of a loop: it completed the schedule, or it was asked to stop and saved a checkpoint of its last step. */
 export type LoopEnd = "finished" | "interrupted";
 
 /**

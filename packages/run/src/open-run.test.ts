@@ -1,4 +1,4 @@
-/** What opening a run makes of what is asked for, and when it makes the folder. */
+/** Tests the run that `openRun` returns for a request, and when it creates the folder. */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

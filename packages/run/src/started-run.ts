@@ -13,7 +13,7 @@ import type { Schedule } from "./schedule/schedule.ts";
 import type { RunPanel } from "./terminal/panel.ts";
 import { TrainingRun } from "./training-run.ts";
 
-/** What a run starts with besides its options; known once model, data and workers are. */
+/** Inputs of a run besides its options, known once the model, the data and the workers are. */
 export interface StartOptions {
   facts: RunFacts;
   schedule: Schedule;
@@ -21,7 +21,7 @@ export interface StartOptions {
   /** Version of Lockstep's arithmetic. */
   arithmetic: number;
   devices: DeviceGroup[];
-  /** Where a resumed run continues. @default its start */
+  /** The point from which a resumed run continues. @default the start of the run */
   resumePoint?: ResumePoint | undefined;
   /** Text of the event of a resumed run. @default the run is new */
   resumeMessage?: string | undefined;

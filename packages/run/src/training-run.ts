@@ -12,7 +12,7 @@ import type { StepTotals, Team } from "./team.ts";
 export interface TrainingRunOptions {
   schedule: Schedule;
   writer: RunWriter;
-  /** Where a resumed run continues. @default its start */
+  /** The point from which a resumed run continues. @default the start of the run */
   resumePoint?: ResumePoint | undefined;
   /** Commands from the dashboard. @default none */
   controls?: Controls | undefined;

@@ -23,11 +23,11 @@ const LIMITS = { heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1 };
 /** Time limit for workers to leave a run that is over. */
 const LEAVE_MS = 10_000;
 
-/** What a run with local workers shows, and how. */
+/** Output settings of a run with local workers. */
 export interface LocalWorkersView extends RunView {
-  /** How the workers tell of what ends them. @default "text" */
+  /** Format in which the workers report errors. @default "text" */
   log?: LogFormat;
-  /** Is given the workers' processes, and what is known of the run while it goes. */
+  /** Called with the workers' processes and the live state of the run. */
   onStarted?: (workers: LocalWorkers, live: LiveRun) => void;
 }
 

@@ -25,7 +25,7 @@ function gathering(initial: InitialModel = {}, workers = 2) {
 
 let sessions = 0;
 
-/** As it comes from a socket, with the fingerprint of what it tells. */
+/** A `ready` message as a socket delivers it, with the fingerprint of its facts. */
 function sessionOf(ready: Partial<Ready>, hello: Partial<typeof HELLO> = {}): ReadySession {
   const facts = { ...READY, ...ready };
   const message = {

@@ -32,9 +32,9 @@ const CHUNK: WorkerMessage = {
 const READY_TOO = { ...READY, fingerprint: fingerprintOfToy(config) };
 
 let server: TransportServer;
-/** What admission was asked or told. */
+/** Calls that admission received. */
 let passed: string[];
-/** What came to the team's handlers, by the worker. */
+/** Messages that the team's handlers received, with their worker. */
 let handled: string[];
 let members: ReadySession[];
 const sockets: WebSocket[] = [];

@@ -2,7 +2,7 @@ import { defined } from "@lockstep/testing";
 import { describe, expect, test } from "vitest";
 import { Condition } from "./condition.ts";
 
-/** What has become of a promise by now. */
+/** Returns the state of a promise. */
 async function now(promise: Promise<void>): Promise<string> {
   const pending = new Promise<string>((resolve) => setImmediate(() => resolve("waits")));
   return Promise.race([promise.then(() => "done").catch((error: Error) => error.message), pending]);

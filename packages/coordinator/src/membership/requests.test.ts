@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 
 const digest = (text: string) => ({ type: "digest-result" as const, step: 3, digest: text });
-/** As the team does: it takes the reply, then notifies those who wait. */
+/** Delivers a reply and then notifies the waiting calls, as the team does. */
 function reply(member: typeof a.member, message: Reply): void {
   if (message.type === "synced") requests.onReply(message.type, member, message);
   else if (message.type === "loaded") requests.onReply(message.type, member, message);

@@ -8,7 +8,7 @@ import { counted } from "../run/wording.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { addressesOf, authority, joiningLines } from "./joining-lines.ts";
 
-/** What an invitation depends on. */
+/** Inputs of `invite`. */
 export interface Invitation {
   endpoint: Endpoint;
   distributed: DistributedRun;

@@ -14,7 +14,7 @@ const COPY_OF_MODEL =
 /** The addresses at which workers reach a coordinator: the one to use first, then alternatives. */
 export type Addresses = readonly [first: string, ...others: string[]];
 
-/** What the joining lines depend on. */
+/** Inputs of `joiningLines`. */
 export interface Joining {
   endpoint: Endpoint;
   /** Addresses of the coordinator, each as `name` or `name:port`. */

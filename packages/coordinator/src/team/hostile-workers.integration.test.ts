@@ -25,7 +25,7 @@ async function run(options: LiveRunOptions = {}): Promise<LiveRun> {
   return started;
 }
 
-/** What is sent in place of a message; undefined if it is sent as it is. */
+/** Messages to send in place of one message; undefined to send it unchanged. */
 type Twist = (message: WorkerMessage) => WorkerMessage[] | undefined;
 
 /** A worker whose messages are others where `twist` says so, and whose heart beats. */

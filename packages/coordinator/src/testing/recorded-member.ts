@@ -36,7 +36,7 @@ export class RecordedSession implements ReadySession {
   handle: MessageHandler = ({ type }) => {
     throw new Error(`A worker that was not admitted says ${type}.`);
   };
-  /** What `drained` waits for. */
+  /** The promise that `drained` returns. */
   draining: Promise<void> = Promise.resolve();
 
   constructor(
@@ -86,7 +86,7 @@ export class RecordedSession implements ReadySession {
     this.handle(message);
   }
 
-  /** What it was told, in order. */
+  /** Messages that were sent to it, in order. */
   get sentMessages(): CoordinatorMessage[] {
     return this.sent.map((bytes) => decodeFromCoordinator(bytes));
   }

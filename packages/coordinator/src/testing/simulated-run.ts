@@ -18,7 +18,7 @@ const SLICE_ROWS = 2;
 /** The outcome of a simulated run. */
 export interface Outcome {
   weights: number[];
-  /** How often each sample was in a committed step, by epoch. */
+  /** Number of committed steps that contained each sample, by epoch. */
   ledger: number[][];
   /** Samples of each slice, of each step. */
   slices: number[][];
@@ -32,7 +32,7 @@ export interface Outcome {
   stepMs: number[];
 }
 
-/** Who is there, and how batches are cut. */
+/** The workers of a simulated run, and the size of its slices. */
 export interface Crew {
   workers: number;
   /** Milliseconds for a sample, by worker; those who join are as fast as the first. @default 10 each */

@@ -26,7 +26,7 @@ export function philoxRandom(seed: number): () => number {
   return () => at(uniforms(seed, "shapes", [drawn++, 0, 0], 1), 0);
 }
 
-/** What happens when, in simulated milliseconds. */
+/** A queue of events in simulated milliseconds. */
 export class Clock {
   nowMs = 0;
   #events: { atMs: number; order: number; happen: () => void }[] = [];
@@ -36,7 +36,7 @@ export class Clock {
     this.#events.push({ atMs: this.nowMs + delayMs, order: this.#made++, happen });
   }
 
-  /** Lets the next thing happen, and all that follows from it at once. @returns false if nothing is to come */
+  /** Runs the next event and everything that follows from it at once. @returns false if the queue is empty */
   async next(): Promise<boolean> {
     if (this.#events.length === 0) return false;
     const first = this.#events.reduce((a, b) => (b.atMs < a.atMs || (b.atMs === a.atMs && b.order < a.order) ? b : a));
@@ -48,7 +48,7 @@ export class Clock {
   }
 }
 
-/** How often each sample was in a committed step, told by the workers who computed it and who heard of the commit. */
+/** Counts the committed steps that contained each sample, as reported by the workers that took part in them. */
 export class Ledger {
   readonly epochs: number[][] = [];
   /** Samples of each slice, of each committed step. */

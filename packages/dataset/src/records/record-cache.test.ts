@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** What a cache gives of records 0 to 3, and which of them it misses. */
+/** Returns the records 0 to 3 that a cache holds, and the indexes that it misses. */
 function contentOf(cache = new RecordCache(path, 3)) {
   const out = new Uint8Array(12);
   const missing = cache.read(Uint32Array.of(0, 1, 2, 3), out);

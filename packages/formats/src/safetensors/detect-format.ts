@@ -6,7 +6,7 @@ import { excerpt } from "@lockstep/errors";
 export interface FileFormat {
   /** "a .pth file of PyTorch" */
   name: string;
-  /** What the user can do, as a sentence. */
+  /** A sentence that tells the user what to do. */
   remedy: string;
 }
 

@@ -23,7 +23,7 @@ export interface NamedTensor {
 /** The content of a safetensors file. */
 export interface SafetensorsFile {
   metadata: Record<string, string>;
-  /** By name, in the order of the file, without counters. */
+  /** Tensors by name, in the order of the file, without counters. */
   tensors: Map<string, { shape: number[]; data: Float32Array<ArrayBuffer> }>;
 }
 

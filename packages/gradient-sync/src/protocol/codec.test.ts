@@ -138,7 +138,7 @@ const fromCoordinators: CoordinatorMessage[] = [
 interface Direction {
   from: string;
   samples: Message[];
-  /** What there is to have a sample of. */
+  /** All message types and their fields; each needs a sample. */
   types: { type: string; fields: string[] }[];
   decode: (bytes: Uint8Array) => Message;
 }
@@ -156,7 +156,7 @@ const directions: Direction[] = [
 
 const packed = (value: unknown): Uint8Array => new Packr({ useRecords: false }).pack(value);
 
-/** What the bytes are: a message that comes back as it was, or refused as every bad message is. */
+/** Asserts that the bytes decode to a message that encodes to itself, or are refused like every bad message. */
 function assertMessageOrRefusal(bytes: Uint8Array, decode: (bytes: Uint8Array) => Message) {
   let message: Message;
   try {

@@ -147,7 +147,7 @@ describe("a message as long as any may be", () => {
     return bytesOf(start, array(length), Buffer.alloc(length * element.length, element));
   };
   const row = bytesOf(array(1000), Buffer.alloc(1000, 0xc0));
-  /** As many fields as there is room for, each with its name and nothing in it. */
+  /** As many fields as fit, each with its name and nothing in it. */
   const fields = Buffer.concat(
     Array.from({ length: 500_000 }, (_, i) => Buffer.from(`\xa6${String(i).padStart(6, "0")}\xc0`, "latin1")),
   );

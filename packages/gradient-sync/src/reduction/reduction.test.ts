@@ -10,7 +10,7 @@ import { BufferPool } from "./buffer-pool.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { SliceAttempts } from "./slice-attempts.ts";
 
-/** Of all steps here: what one has released must not be what its messages are made of. */
+/** Shared by all steps here, so that a message built from a released buffer shows. */
 const pool = new BufferPool();
 const STEP = toStep(3);
 /** A client keeps the factors of so many attempts at a slice, also of those that came to nothing. */

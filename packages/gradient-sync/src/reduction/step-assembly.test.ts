@@ -36,7 +36,7 @@ const sums = piecesOf(0, 0, 0, dense);
 const factorsOf = (slice: number, attempt: number): Piece[] =>
   factorParts.flatMap((part) => piecesOf(slice, attempt, part, partOf(slice, attempt, part)));
 
-/** What a step of these attempts is: the sums, and each factor's rows in slice order. */
+/** Returns the expected step of these attempts: the sums, and each factor's rows in slice order. */
 const stepOf = (attempts: readonly number[]) => [
   dense,
   ...factorParts.map((part) =>

@@ -24,7 +24,7 @@ import { BufferPool } from "./buffer-pool.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { StepAssembly } from "./step-assembly.ts";
 
-/** Of all rounds here: what one has released must not be what its messages are made of. */
+/** Shared by all rounds here, so that a message built from a released buffer shows. */
 const pool = new BufferPool();
 
 /** A round where worker k has the first attempt at slice k. */
@@ -35,7 +35,7 @@ function startedRound(): PlainRound {
 }
 const send = (round: PlainRound, worker: number, chunks: readonly Chunk[]) =>
   chunks.flatMap((chunk) => round.onChunk(worker, chunk));
-/** The whole of an attempt. */
+/** Sends all chunks of an attempt, and its contribution. */
 const contribute = (round: PlainRound, worker: number, slice: number, attempt = 0) => [
   ...send(round, worker, chunksOf(slice, attempt)),
   ...round.onContribution(worker, contributionOf(slice, attempt)),
@@ -49,7 +49,7 @@ const withdrawals = (out: readonly Outgoing[]) =>
 const sumsIn = (out: readonly Outgoing[]) =>
   out.flatMap(({ message }) => (message.type === "update-chunk" && message.part === 0 ? [message.offset] : []));
 
-/** What the step is for someone who heard all that was for all, and computed nothing. */
+/** Returns the step as a worker assembles it that receives every broadcast and computes nothing. */
 function receivedStep(round: PlainRound, out: readonly Outgoing[]): Float32Array[] {
   const assembly = new StepAssembly(layout, SAMPLES);
   for (const outgoing of out) if (outgoing.to === "all") receive(assembly, outgoing);

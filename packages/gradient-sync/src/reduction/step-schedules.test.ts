@@ -22,13 +22,13 @@ import type { Outgoing } from "./outgoing.ts";
 import { StepAssembly } from "./step-assembly.ts";
 import type { StepRound } from "./step-round.ts";
 
-/** Of all schedules: what a round has released must not be what its messages are made of. */
+/** Shared by all schedules, so that a message built from a released buffer shows. */
 const pool = new BufferPool();
 
 type WorkerOutput = Chunk | ReturnType<typeof contributionOf>;
 type Action = () => void;
 
-/** A worker that computes piece by piece and obeys; what it says, and what it is told, takes its time. */
+/** A worker that computes piece by piece and follows the protocol, with delays in both directions. */
 class Worker {
   readonly id: number;
   readonly assembly = new StepAssembly(layout, SAMPLES);
@@ -41,7 +41,7 @@ class Worker {
     this.id = id;
   }
 
-  /** What it may do next. */
+  /** The actions that it may take next. */
   get actions(): Action[] {
     const actions: Action[] = [];
     if (this.inbox.length > 0) actions.push(() => this.#read(defined(this.inbox.shift())));

@@ -81,7 +81,7 @@ async function trained(model: tf.LayersModel, spec?: ModelSpec): Promise<Trained
   return { model, topology, stateDict: toStateDict(names, values) };
 }
 
-/** What TensorFlow.js itself saves. */
+/** Returns the files that TensorFlow.js itself saves. */
 async function saved(model: tf.LayersModel): Promise<tf.io.ModelArtifacts> {
   let artifacts: tf.io.ModelArtifacts = {};
   const save = async (given: tf.io.ModelArtifacts): Promise<tf.io.SaveResult> => {

@@ -13,7 +13,7 @@ import { stateDictNames } from "./state-dict.ts";
 
 beforeAll(() => tf.setBackend("cpu"));
 
-/** What the model itself says, once it is built. */
+/** Returns the names and shapes of the built model. */
 function ofBuilt(spec: ModelSpec) {
   const model = buildModel(spec);
   const names = stateDictNames(model, spec).map(({ name, torchShape }) => ({ name, torchShape }));

@@ -1,4 +1,4 @@
-/** What a run leaves when its disk fails it, on real file systems; each time it can go on. */
+/** Tests on real file systems that a run whose disk fails leaves a folder that can be resumed. */
 import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { readMetrics } from "./metrics.ts";
 import { createRunFolder, holdRunFolder, type RunFolder } from "./run-folder.ts";
 import { readWeights } from "./weights.ts";
 
-/** Of the big team; a checkpoint has twice as many bytes. */
+/** Bytes of the large team's weights; a checkpoint has twice as many. */
 const WEIGHTS_BYTES = 400_000;
 
 let dir: string;

@@ -23,7 +23,7 @@ function team(updates = 0): CountingTeam {
   return counting;
 }
 
-/** What the writer holds when a run has stopped after step `stopAfter`: the interrupt saves it. */
+/** Returns the progress that the interrupt saves when a run stops after step `stopAfter`. */
 async function heldAfter(stopAfter: number, options: ExplicitOptions): Promise<CheckpointProgress> {
   await countingRun({ folder, options, team: team(), stopAfter }).outcome();
   const last = defined(readdirSync(folder.checkpoints).findLast((name) => name.startsWith("step-")));

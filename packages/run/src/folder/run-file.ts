@@ -15,7 +15,7 @@ const derivedSchema = z.strictObject({
   lockstep: z.string(),
   /** Version of its arithmetic; folders of earlier versions have none. */
   arithmetic: count.optional(),
-  /** What computed it last. A resume on the same devices gives the same bits. Folders of earlier versions have none. */
+  /** Devices that computed it last. A resume on the same ones gives the same bits. Earlier versions saved none. */
   devices: z.array(deviceGroupSchema).optional(),
   /** Names files: `<modelName>.safetensors`. */
   modelName: z.string(),

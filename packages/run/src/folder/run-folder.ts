@@ -34,11 +34,11 @@ export interface RunFolder {
   /** Folder of loss, accuracy and confusion, each as .svg and .png. */
   charts: string;
   report: string;
-  /** Where the time of the last steps went, for Perfetto. */
+  /** Trace of the last steps, for Perfetto. */
   trace: string;
   /** Folder of TensorBoard's event files. */
   events: string;
-  /** What happened: who joined, what was redone. */
+  /** Events of the run, such as joined workers and reassigned slices. */
   eventLog: string;
   /** The final weights under PyTorch's names: `<modelName>.safetensors`. */
   weights(modelName: string): string;
@@ -85,7 +85,7 @@ function whyNoRun({ dir, config }: RunFolder, cause: Error): string {
   return existsSync(config) ? `its config.json cannot be read (${cause.message})` : "it has no config.json";
 }
 
-/** What the user may have meant: the run around what was named, or the newest one in it. */
+/** Suggests the run that contains the given path, or the newest run in it. */
 function suggestion(dir: string): string {
   const isRun = (path: string) => existsSync(join(path, "config.json"));
   const inside = pathKind(dir) === "folder" ? readdirSync(dir).map((name) => join(dir, name)) : [];

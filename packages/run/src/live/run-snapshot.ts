@@ -28,7 +28,7 @@ export interface LiveWorker extends WorkerNow {
   refused: number;
 }
 
-/** How many samples of the epoch are committed, and which workers computed them. */
+/** The committed samples of the epoch, and the workers that computed them. */
 export interface Ledger {
   /** Counted from 1; 0 before the first step. */
   epoch: number;

@@ -37,7 +37,7 @@ export interface Interrupts {
 
 /** Settings of `watchInterrupts`. */
 export interface InterruptOptions {
-  /** What the process does when it is asked to stop, such as "stopping after this step". */
+  /** The activity of a process that is asked to stop, such as "stopping after this step". */
   doing: string;
   /** Called once with a line that says `doing`, and how to end the process at once. */
   log: (line: string) => void;

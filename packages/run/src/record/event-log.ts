@@ -8,7 +8,7 @@ import type { LiveRun } from "../live/live-run.ts";
 import { PHASE_NAMES, type PhaseName, type RunPhase } from "../live/phase.ts";
 import { EVENT_KINDS, type RunEvent, type RunUpdate } from "../live/updates.ts";
 
-/** What a line of the file tells: something happened, or the run entered another phase. */
+/** One line of the file: an event, or the phase that the run entered. */
 export type LoggedUpdate = Extract<RunUpdate, { type: "event" | "phase" }>;
 
 const eventSchema = z.strictObject({

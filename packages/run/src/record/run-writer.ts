@@ -29,26 +29,26 @@ export interface RunWriterOptions {
   /** Names of the labels. */
   classes: readonly string[];
   display: Display;
-  /** Told of all that is written. @default nobody is */
+  /** Receives every update that is written. @default none */
   live?: LiveRun | undefined;
   startedAt: Date;
-  /** What a resumed run goes on from. */
+  /** The point from which a resumed run continues. */
   resumePoint?: ResumePoint | undefined;
   nowMs?: () => number;
-  /** Of the folder: nothing is written there once another process has taken it. @default nobody can */
+  /** Lease of the folder; nothing is written once another process holds it. @default no lease is checked */
   lease?: Pick<Lease, "assertHeld"> | undefined;
 }
 
 /** Steps over which images/s are measured. */
 const SPEED_STEPS = 20;
 
-/** Writes what a run produces to its folder, and tells its display. */
+/** Writes the results of a run to its folder, and shows them on its display. */
 export class RunWriter {
   /** Updates made at the last checkpoint, which may be under way; undefined if there is none. */
   checkpointStep: number | undefined;
-  /** Whoever had the state of the last checkpoint was lost before it was here: another one is due. */
+  /** Whether a checkpoint is due because its source disconnected before the last one arrived. */
   isCheckpointDue = false;
-  /** Of the test, once it is done. */
+  /** Report of the test; undefined until the test has run. */
   report: Report | undefined;
   readonly #options: RunWriterOptions;
   readonly #events: AppendEvents;

@@ -52,7 +52,7 @@ export async function breakProtocol(port: number, random: Random): Promise<numbe
   return 1006;
 }
 
-/** Of the frames of a server, which are short here and not masked. */
+/** Returns the close code in a server's frames, which are short here and not masked. */
 function closeCode(frames: Buffer): number | undefined {
   for (let at = 0; at + 4 <= frames.length; at += 2 + frames.readUInt8(at + 1)) {
     if ((frames.readUInt8(at) & 0x0f) === CLOSE) return frames.readUInt16BE(at + 2);

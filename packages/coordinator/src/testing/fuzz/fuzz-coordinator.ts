@@ -21,17 +21,17 @@ import { type LiveRun, startRun, undisturbedState, welcomeConfig } from "./live-
 export interface FuzzReport {
   frames: number;
   connections: number;
-  /** How often connections ended in which way: the coordinator's codes, those of WebSockets, and `by itself`. */
+  /** Number of connections by ending: the coordinator's codes, WebSocket codes, and `by itself`. */
   endings: Record<string, number>;
   /** Updates that the honest worker made meanwhile, and whether its weights are those of a run that nobody disturbs. */
   steps: number;
   undisturbed: boolean;
-  /** Of this process, in which all peers live too; from when a tenth of the frames was sent. */
+  /** Growth of this process, which also runs all peers, since a tenth of the frames was sent. */
   heapGrowthBytes: number;
   rssGrowthBytes: number;
 }
 
-/** What this process may grow by, all peers in it included, however many frames there are. */
+/** Bytes by which the heap of this process, with all peers in it, may grow for any number of frames. */
 export const HEAP_BYTES = 32 * 2 ** 20;
 /** Bytes by which the resident memory may grow. */
 export const RSS_BYTES = 256 * 2 ** 20;
@@ -167,7 +167,7 @@ function endingOf(code: number, reason: Buffer | string): string {
   return code === 4000 ? String(reason) : String(code);
 }
 
-/** What the honest worker of a short run has no occasion to say. */
+/** Messages that the honest worker of a short run never sends. */
 const OTHERS: WorkerMessage[] = [
   { type: "failed", code: "ERR_GPU_FAULT", reason: "It has gone." },
   { type: "leaving" },

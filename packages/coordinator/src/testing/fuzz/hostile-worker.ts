@@ -26,9 +26,9 @@ export interface HostileOptions {
   random: Random;
   /** Frames of honest sessions. */
   recorded: readonly Buffer[];
-  /** How many hostile frames it sends before it goes by itself. */
+  /** Number of hostile frames that it sends before it leaves. */
   frames: number;
-  /** Called then. */
+  /** Called when it leaves. */
   leave: () => void;
 }
 
@@ -36,7 +36,7 @@ interface Occasion {
   random: Random;
   frame: Buffer;
   message: WorkerMessage;
-  /** What this worker sent before. */
+  /** Frames that this worker sent before. */
   own: readonly Buffer[];
   recorded: readonly Buffer[];
 }
@@ -74,10 +74,10 @@ export class HostileWorker {
   /** Hostile frames that it has sent. */
   sent = 0;
   readonly #options: HostileOptions;
-  /** Frames that it sends as they should be, to get in and a part in the work. */
+  /** Number of frames that it sends unchanged, so that it is admitted and gets slices. */
   #patience: number;
   readonly #own: Buffer[] = [];
-  /** Of the step under way: samples of its attempts; and what it truly found, by where it belongs. */
+  /** Samples of its attempts in the current step, and its true values by their place. */
   readonly #attempts = new Map<string, number>();
   readonly #truths = new Map<string, Buffer>();
   readonly #stateRequests = new Set<number>();
@@ -146,7 +146,7 @@ type Chunk = MessageOf<"gradient-chunk">;
 const attemptOf = ({ step, slice, attempt }: Chunk) => `${step}/${slice}/${attempt}`;
 const placeOf = (chunk: Chunk) => `${attemptOf(chunk)}/${chunk.part}/${chunk.offset}`;
 
-/** What a piece says of an attempt over so many samples; undefined if it would be refused, or is of no attempt. */
+/** Decodes a chunk of an attempt over `samples` samples; undefined if it is invalid or belongs to no attempt. */
 function valuesOf(chunk: Chunk, samples: number | undefined): Float32Array | undefined {
   if (samples === undefined) return undefined;
   const elements = chunkLength(LAYOUT, partElements(LAYOUT, chunk.part, samples), chunk.offset);

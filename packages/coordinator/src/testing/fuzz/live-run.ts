@@ -27,7 +27,7 @@ const LINES = 1000;
 
 /** Options of a run. */
 export interface LiveRunOptions extends Partial<Pick<TeamOptions, "heartbeatMs" | "stallMs" | "maxLogBytes">> {
-  /** How much faster than real time the coordinator's clock goes, so that its limits are reached soon. @default 1 */
+  /** Speed of the coordinator's clock relative to real time, so that its limits are reached soon. @default 1 */
   hurry?: number;
   /** @default none */
   records?: RecordSource;
@@ -46,9 +46,9 @@ export interface LiveRun {
   port: number;
   team: RemoteTeam;
   honest: SocketWorker;
-  /** What was told in lines. */
+  /** Logged lines. */
   log: string[];
-  /** Ends it after the step under way. @returns how many updates were made, and the weights that they led to */
+  /** Ends the run after the current step. @returns the number of updates and the resulting weights */
   stop(): Promise<{ steps: number; state: ParameterState[] }>;
   close(): Promise<void>;
 }
@@ -133,7 +133,7 @@ async function trainUntil(team: RemoteTeam, stopped: () => boolean, checkpoints:
   return team.updatesMade;
 }
 
-/** Who had the state may have been a hostile peer, and the others have gone on. */
+/** Ignores a lost state: a hostile peer may have been its source while the others continued. */
 function ignoreLostState(error: { code?: string }): void {
   if (error.code !== "ERR_STATE_LOST") throw error;
 }

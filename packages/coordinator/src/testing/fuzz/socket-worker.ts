@@ -25,7 +25,7 @@ export interface SocketWorkerOptions {
 /** A toy worker behind a real socket. */
 export class SocketWorker extends ToyWorker {
   readonly socket: WebSocket;
-  /** How the connection ended: the code and reason that WebSockets have for it. */
+  /** The WebSocket code and reason with which the connection ended. */
   readonly closed: Promise<{ code: number; reason: string }>;
   readonly #send: NonNullable<SocketWorkerOptions["send"]>;
 
