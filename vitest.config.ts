@@ -21,7 +21,7 @@ export default defineConfig(({ mode }) => {
   return {
     test: {
       maxWorkers: 2,
-      globalSetup: ["packages/testing/src/temporary-folder.ts", "packages/testing/src/choose-seed.ts"],
+      globalSetup: ["packages/testing/src/temporary-root.ts", "packages/testing/src/choose-seed.ts"],
       projects: [
         project("unit", {
           include: inSources("*.test.ts"),

@@ -5,3 +5,4 @@ export { drawCases, drawTest, provesAllCases, seedsBelow, testSeed } from "./dra
 export { currentOwner, type Owner, spawnForTest } from "./processes.ts";
 export { missingModules, python } from "./python.ts";
 export { mountSmallDisk, type SmallDisk } from "./small-disk.ts";
+export { temporaryFolder, test } from "./temporary-folder.ts";

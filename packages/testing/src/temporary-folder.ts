@@ -1,12 +1,21 @@
-/** Gives all tests one folder for temporary files, which is deleted after the last test. */
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+/** Temporary folders of tests, and the test function whose fixture is one. */
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterAll, test as base, TestRunner } from "vitest";
 
-/** Creates the folder. @returns a function that deletes it */
-export function setup(): () => void {
-  const dir = mkdtempSync(join(tmpdir(), "lockstep-tests-"));
-  chmodSync(dir, 0o1777); // like the system's: some tests start processes as another user
-  process.env["TMPDIR"] = dir; // inherited by the processes of the tests
-  return () => rmSync(dir, { recursive: true, force: true });
+/**
+ * Creates an empty folder and returns its path. It is deleted at the end of the current test; a folder that is created
+ * while the file loads is deleted after the file's last test.
+ */
+export function temporaryFolder(): string {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "lockstep-")));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  const test = TestRunner.getCurrentTest();
+  if (test === undefined) afterAll(remove);
+  else test.context.onTestFinished(remove);
+  return folder;
 }
+
+/** Vitest's `test` with the fixture `folder`: the path of an empty folder, which is deleted at the end of the test. */
+export const test = base.extend("folder", () => temporaryFolder());
