@@ -1,7 +1,7 @@
 /** Builds the command that resumes a run with the same flags. */
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
-import { present } from "@lockstep/errors";
+import { defined } from "@lockstep/errors";
 
 /**
  * Returns the flags and values that were set on the command line, in the order in which the program defines them.
@@ -14,7 +14,7 @@ export function explicitFlags(command: CommandUnknownOpts, except: readonly stri
     const value: unknown = command.getOptionValue(name);
     const isOther = option.negate !== (value === false); // `--x` beside `--no-x`
     if (except.includes(name) || isOther || command.getOptionValueSource(name) !== "cli") return [];
-    const flag = present(option.long, "a long flag");
+    const flag = defined(option.long, "a long flag");
     if (typeof value === "boolean") return [flag];
     return [value].flat().flatMap((one) => [flag, String(one)]);
   });

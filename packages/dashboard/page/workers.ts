@@ -1,5 +1,5 @@
 /** Shows the workers: their table, the times of their steps, and their traffic. */
-import { at, present } from "@lockstep/errors";
+import { at, defined } from "@lockstep/errors";
 import { hasLeft, type LiveWorker, partsOf, type RunSnapshot, stragglerOf, WAIT } from "@lockstep/run/live";
 import { bytes, count, milliseconds, percent } from "../src/format.ts";
 import { confirmDrop, mayDrop } from "./controls.ts";
@@ -73,7 +73,7 @@ export function showWorkers(run: Run, isUpdate: boolean): void {
     update: (row, worker) => {
       row.dataset["state"] = worker.state;
       for (const [i, [, text]] of CELLS.entries()) setText(at(row.children, i + 1), text(worker, run));
-      const drop = present(row.querySelector("button"), "a button in the row");
+      const drop = defined(row.querySelector("button"), "a button in the row");
       drop.hidden = !mayDrop(run) || hasLeft(worker) || worker.heartbeatAgeMs === undefined;
     },
   });

@@ -1,6 +1,6 @@
 /** The errors package: the one error class, the catalogue of its codes, excerpts for messages, and unwrapped values. */
 export { type ErrorCode, isErrorCode } from "./catalogue.ts";
+export { at, defined } from "./defined.ts";
 export { excerpt, excerptOf, faultLines } from "./excerpt.ts";
 export { LockstepError } from "./lockstep-error.ts";
-export { at, present } from "./present.ts";
 export { knownError, shortageIn, tooManyOpenFiles } from "./shortage.ts";

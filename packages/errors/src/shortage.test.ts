@@ -1,5 +1,5 @@
-import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";
+import { defined } from "./defined.ts";
 import { LockstepError } from "./lockstep-error.ts";
 import { knownError, shortageIn } from "./shortage.ts";
 
@@ -24,7 +24,7 @@ test.each([
   new RangeError("WebAssembly.Memory(): could not allocate memory"),
   new RangeError("WebAssembly.Memory(): could not allocate 4,096 bytes"),
 ])("a failed allocation is reported in one line that names --batch-size: %s", (error) => {
-  const { code, message } = defined(shortageIn(error), "shortage");
+  const { code, message } = defined(shortageIn(error), "the shortage");
   expect(code).toBe("ERR_OUT_OF_MEMORY");
   expect(message).toMatch(/^[^\n]*--batch-size[^\n]*$/);
 });

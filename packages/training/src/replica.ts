@@ -7,7 +7,7 @@
  */
 
 import { createParameters, type Parameters, type ParameterValues, tf } from "@lockstep/engine";
-import { at, present } from "@lockstep/errors";
+import { at, defined } from "@lockstep/errors";
 import { factorableKernels, layersOf } from "@lockstep/model";
 import type { Gradient } from "./contribution.ts";
 import { type DropoutDraw, dropoutMask } from "./dropout.ts";
@@ -63,7 +63,7 @@ export class Replica {
     for (const layer of layers) if (layer.getClassName() === "Dropout") this.#tapDropout(layer, dropout);
     for (const kernel of factorableKernels(model)) {
       const layer = layers.find(({ weights: [first] }) => first === weights[kernel]);
-      this.#tapDense(present(layer, "the layer of a factorable kernel"), kernel);
+      this.#tapDense(defined(layer, "the layer of a factorable kernel"), kernel);
     }
     this.factor(factoredKernels);
     this.penalisedLayers = layers.filter((layer) => tf.tidy(() => layer.calculateLosses().length > 0));
@@ -155,7 +155,7 @@ export class Replica {
     const { activation } = layer as unknown as { activation: { apply(x: tf.Tensor): tf.Tensor } | null };
     layer.call = (inputs: Inputs, options: CallOptions) => {
       if (options.training !== true || !this.#factoredKernels.has(kernel)) return stockCall(inputs, options);
-      const { onGradient } = present(this.#tap, "a forward pass");
+      const { onGradient } = defined(this.#tap, "a forward pass");
       return tf.tidy(() => {
         const weight = this.parameters.weight(kernel);
         const linear = tf.customGrad((x, bias, save) => {

@@ -97,7 +97,7 @@ async function assertGradients(factored: number, make: () => tf.LayersModel): Pr
   for (const [index, gradient] of contribution.gradients.entries()) {
     const { name } = at(untapped.weights, index);
     const dense = gradient.form === "dense" ? gradient.sum : tf.matMul(gradient.input, gradient.delta, true, false);
-    const expected = defined(grads[name], "gradient");
+    const expected = defined(grads[name], "the gradient");
     const error = dense.sub(expected).norm().div(expected.norm());
     expect(error.dataSync()[0], name).toBeLessThan(1e-5);
   }

@@ -75,7 +75,7 @@ test("a layer's regularizer adds its gradient once, for any number of samples", 
   const before = tf.memory().numTensors;
   const penalties = regularizerGradients(replica);
   const kernel = model.weights.findIndex((weight) => weight.name.startsWith("hidden/kernel"));
-  const actual = await readBack(defined(penalties.get(kernel), "penalty"));
+  const actual = await readBack(defined(penalties.get(kernel), "the penalty"));
   const expected = at(values, kernel).weight.map((w) => 0.01 * Math.sign(w) + 0.02 * w);
   expect(Math.max(...actual.map((value, i) => Math.abs(value - at(expected, i))))).toBeLessThan(1e-7);
   tf.dispose([...penalties.values()]);

@@ -46,7 +46,7 @@ async function messagesAfter(
   const incoming = [...script, { type: "finished" } as const];
   const connection: Pick<Connection, "isIdle" | "receive" | "send"> = {
     isIdle: false,
-    receive: async () => defined(incoming.shift(), "message"),
+    receive: async () => defined(incoming.shift(), "the message"),
     send: (message) => sent.push(message),
   };
   const participant = new Participant(run, () => {});

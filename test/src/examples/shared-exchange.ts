@@ -1,7 +1,7 @@
 /** Implements exchanges for workers in one process, which sum their gradients in memory. */
 
 import { tf } from "@lockstep/engine";
-import { present } from "@lockstep/errors";
+import { defined } from "@lockstep/errors";
 import { type PlannedSlice, planSlices, type StepTask } from "@lockstep/run";
 import {
   type Contribution,
@@ -46,12 +46,12 @@ class SharedExchange implements Exchange {
       gradient: (index, gradient) => {
         gradients[index] = gradient;
       },
-      done: async (sums) => present(this.#round, "a round").add(slice, { ...sums, gradients }),
+      done: async (sums) => defined(this.#round, "a round").add(slice, { ...sums, gradients }),
     };
   }
 
   update(): Promise<Contribution> {
-    return present(this.#round, "a round").total();
+    return defined(this.#round, "a round").total();
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { type MachineOptions, makeConfig } from "@lockstep/config";
 import { readBack, tf } from "@lockstep/engine";
-import { at, present } from "@lockstep/errors";
+import { at, defined } from "@lockstep/errors";
 import { toStep } from "@lockstep/gradient-sync";
 import { factorableKernels, initialWeights, toStateDict } from "@lockstep/model";
 import type { StepTask } from "@lockstep/run";
@@ -72,7 +72,7 @@ export async function measureSteps(batch: number, settings: Settings, machine: M
     const { step = 0, data = 0, ...rest } = Object.fromEntries(segments);
     return {
       batch,
-      stepMs: counted.map((ms) => present(ms["step"], "the time of the step")),
+      stepMs: counted.map((ms) => defined(ms["step"], "the time of the step")),
       partsMs: { data, ...rest },
       imagesPerSecond: (1000 * batch) / step,
       imagesPerSecondWithoutData: (1000 * batch) / (step - data),

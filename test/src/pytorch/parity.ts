@@ -1,7 +1,7 @@
 /** Compares Lockstep's steps with PyTorch's on the same weights and images: losses, gradients, updates. */
 
 import { readBack, tf } from "@lockstep/engine";
-import { at, present } from "@lockstep/errors";
+import { at, defined } from "@lockstep/errors";
 import { fromStateDict } from "@lockstep/model";
 import { applyUpdate, type Contribution, computeGradients, disposeContribution, LapClock } from "@lockstep/training";
 import { type Fixture, fixtureBatch, fixtureWeights, replicaOf } from "./fixture.ts";
@@ -34,7 +34,7 @@ export async function compareWithPytorch(fixture: Fixture, size: number, classes
     if (expected.gradient_l2 !== undefined) {
       for (const [index, norm] of (await meanGradientNorms(update)).entries()) {
         const { name } = at(names, index);
-        compare(`gradient of ${name}`, norm, present(expected.gradient_l2[name], name), tolerance.gradient_l2);
+        compare(`gradient of ${name}`, norm, defined(expected.gradient_l2[name], name), tolerance.gradient_l2);
       }
     }
     applyUpdate(replica.parameters, update, { learningRate: lr, momentum, weightDecay: 0 });
@@ -43,7 +43,7 @@ export async function compareWithPytorch(fixture: Fixture, size: number, classes
   for (const [index, { name }] of names.entries()) {
     const weight = replica.parameters.weight(index);
     const change = tf.tidy(() => weight.sub(tf.tensor(at(before, index), weight.shape)));
-    compare(`update of ${name}`, await norm(change), present(fixture.update_l2[name], name), tolerance.update_l2);
+    compare(`update of ${name}`, await norm(change), defined(fixture.update_l2[name], name), tolerance.update_l2);
     change.dispose();
   }
   replica.dispose();
@@ -76,5 +76,5 @@ async function normOfProduct(x: tf.Tensor2D, d: tf.Tensor2D): Promise<number> {
   );
   const [sum] = await readBack(square);
   square.dispose();
-  return Math.sqrt(present(sum, "a sum"));
+  return Math.sqrt(defined(sum, "a sum"));
 }

@@ -1,5 +1,5 @@
 /** Lists what the workers of a large team send in a step of alexnet-cifar10. */
-import { present } from "@lockstep/errors";
+import { defined } from "@lockstep/errors";
 import {
   CHUNK_BYTES,
   chunkLength,
@@ -71,7 +71,7 @@ export function piecesOf(samples: number): Piece[] {
     return chunkOffsets(LAYOUT, length).map((offset) => ({
       part,
       offset,
-      elements: present(chunkLength(LAYOUT, length, offset), "a chunk at this offset"),
+      elements: defined(chunkLength(LAYOUT, length, offset), "a chunk at this offset"),
     }));
   });
 }

@@ -50,7 +50,7 @@ describe("who waits", () => {
     });
     holds = true;
     condition.notify();
-    expect([await now(outer), await now(defined(inner, "inner")), asked]).toEqual(["done", "waits", 2]);
+    expect([await now(outer), await now(defined(inner, "the inner condition")), asked]).toEqual(["done", "waits", 2]);
   });
 });
 

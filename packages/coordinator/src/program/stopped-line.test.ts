@@ -33,7 +33,7 @@ test("every option of the coordinator is saved in the run's folder, left to the 
   expect(options.length).toBeGreaterThan(40);
   const pasted = options.flatMap(({ long, flags, argChoices }) => {
     const value = flags.includes("<") ? [argChoices?.[0] ?? "3"] : [];
-    const line = stopped([defined(long, "long"), ...value].join(" "));
+    const line = stopped([defined(long, "a long flag"), ...value].join(" "));
     return line.includes(` ${long} `) || line.endsWith(` ${long}`) ? [long] : [];
   });
   expect(pasted).toEqual(

@@ -44,7 +44,7 @@ test("a coordinator puts the weights of --init-from in the model's order, whatev
   expect(sorted.map(({ name }) => name)).not.toEqual(expected.map(({ name }) => name));
   const { run, lines } = await startFrom(sorted);
   const { state } = await run;
-  expect(defined(state, "state").map(({ name, weight }) => [name, weight[0]])).toEqual(
+  expect(defined(state, "the state").map(({ name, weight }) => [name, weight[0]])).toEqual(
     expected.map(({ name }, i) => [name, i]),
   );
   expect(lines).toEqual([]);

@@ -1,5 +1,5 @@
 /** The replicas of the weights and momentum on the workers: reads one, compares all, and installs a state on them. */
-import { at, LockstepError, present } from "@lockstep/errors";
+import { at, defined, LockstepError } from "@lockstep/errors";
 import { CHUNK_BYTES, chunksOf, elementsOf, encode, rawFloats } from "@lockstep/gradient-sync";
 import type { ParameterState } from "@lockstep/run";
 import type { LogEvent } from "@lockstep/run/live";
@@ -124,7 +124,7 @@ function stateLost(name: string): LockstepError {
 function replicaError(wrong: readonly Member[], compared: readonly Member[]): LockstepError {
   const names = wrong.map(({ name }) => name).join(" and ");
   const first = at(wrong, 0);
-  const right = present(
+  const right = defined(
     compared.find((member) => !wrong.includes(member) && mustBeEqual(member, first)),
     "a replica that is right",
   );

@@ -3,7 +3,7 @@
  * disconnects, or whose result is refused, goes to another worker, so that every sample counts once. Losses are summed in
  * the order of the ranges.
  */
-import { present } from "@lockstep/errors";
+import { defined } from "@lockstep/errors";
 import { MAX_LOSS_SUM, type WorkerId } from "@lockstep/gradient-sync";
 import { addEvaluation, type Evaluation, emptyEvaluation } from "@lockstep/run";
 
@@ -106,7 +106,7 @@ export class EvaluationRound {
     const predictions = this.#ranges.flatMap(({ predictions = [] }) => predictions);
     return {
       ...this.#counts,
-      lossSum: this.#ranges.reduce((total, { lossSum }) => total + present(lossSum, "the loss of each range"), 0),
+      lossSum: this.#ranges.reduce((total, { lossSum }) => total + defined(lossSum, "the loss of each range"), 0),
       ...(predictions.length === this.#counts.samples && { predictions }),
     };
   }

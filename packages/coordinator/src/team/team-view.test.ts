@@ -37,9 +37,9 @@ describe("the view of a team", () => {
     const slices = [0, 1].map((slice) => ({ slice: toSliceId(slice), start: 3 * slice, end: 3 * slice + 3 }));
     const round = new StepRound(TASK, slices, makeLayout(TENSORS, PLAN));
     state.phase.enter({ name: "stepping", run, round });
-    state.assignments.assign(defined(first, "first"), [toSliceId(0)], round);
-    state.assignments.assign(defined(second, "second"), [toSliceId(1)], round);
-    defined(third, "third").speed = 1;
+    state.assignments.assign(defined(first, "the first worker"), [toSliceId(0)], round);
+    state.assignments.assign(defined(second, "the second worker"), [toSliceId(1)], round);
+    defined(third, "the third worker").speed = 1;
     return round;
   }
 

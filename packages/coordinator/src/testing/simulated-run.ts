@@ -1,7 +1,7 @@
 /** A whole run in simulated time: workers, the faults that happen to them, and the outcome. For tests. */
 
 import { makeConfig } from "@lockstep/config";
-import { at, present } from "@lockstep/errors";
+import { at, defined } from "@lockstep/errors";
 import { makeSchedule } from "@lockstep/run";
 import { expect } from "vitest";
 import { RemoteTeam } from "../team/remote-team.ts";
@@ -112,7 +112,7 @@ export async function runWith(crew: number | Crew, faults: Fault[], seed: number
   await run;
   outcome.simulatedMs = clock.nowMs;
   const member = all.find(({ session }) => team.members.some(({ id }) => id === session.workerId));
-  outcome.weights = [...present(member, "a member").weights];
+  outcome.weights = [...defined(member, "a member").weights];
   return outcome;
 }
 
@@ -134,7 +134,7 @@ async function runTasks(team: RemoteTeam, sliceRows: number | undefined, outcome
         outcome.stepMs.push(ms.step);
       });
     } else if (task.type === "evaluate") {
-      outcome.evaluated.push(present(await team.evaluate(task), "an evaluation").samples);
+      outcome.evaluated.push(defined(await team.evaluate(task), "an evaluation").samples);
     } else if (task.type === "epoch-end") {
       await team.checkReplicas();
     } else {

@@ -3,7 +3,7 @@
  * workers speak the protocol, and compute a net so small that thousands of steps take a second.
  */
 
-import { at, present } from "@lockstep/errors";
+import { at, defined } from "@lockstep/errors";
 import {
   decodeFromCoordinator,
   decodeFromWorker,
@@ -71,7 +71,7 @@ export class Ledger {
     const counts = this.epochs[epoch] ?? new Array<number>(this.#samples).fill(0);
     this.epochs[epoch] = counts;
     const ranges = attempts.map((attempt, slice) =>
-      present(this.#computed.get(`${step}/${slice}/${attempt}`), "an attempt"),
+      defined(this.#computed.get(`${step}/${slice}/${attempt}`), "an attempt"),
     );
     this.slices[step] = ranges.map(([start, end]) => end - start);
     for (const [start, end] of ranges) {

@@ -3,7 +3,7 @@
  * take a second. Subclasses define how messages are sent and how long computing takes.
  */
 
-import { at, present } from "@lockstep/errors";
+import { at, defined } from "@lockstep/errors";
 import {
   type CoordinatorMessage,
   chunkLength,
@@ -92,7 +92,7 @@ export abstract class ToyWorker {
   }
 
   get #currentStep() {
-    return present(this.#step, "current step");
+    return defined(this.#step, "the current step");
   }
 
   #handle(message: CoordinatorMessage): void {
@@ -112,7 +112,7 @@ export abstract class ToyWorker {
         return;
       case "update-chunk": {
         const samples = message.part === 0 ? 0 : this.#currentStep.assembly.samplesOf(message.slice);
-        const elements = present(
+        const elements = defined(
           chunkLength(LAYOUT, partElements(LAYOUT, message.part, samples), message.offset),
           "a chunk",
         );
@@ -155,7 +155,7 @@ export abstract class ToyWorker {
         return;
       }
       case "load-end":
-        ({ weight: this.weights, velocity: this.velocity } = present(this.#intake, "loaded state"));
+        ({ weight: this.weights, velocity: this.velocity } = defined(this.#intake, "the loaded state"));
         this.#intake = undefined;
         this.step = message.step;
         this.send({ type: "loaded", largestDifference: 0 });

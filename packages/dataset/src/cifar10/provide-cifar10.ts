@@ -1,5 +1,5 @@
 /** Finds the files of CIFAR-10 in the folder that the user names, or downloads them. */
-import { LockstepError, present } from "@lockstep/errors";
+import { defined, LockstepError } from "@lockstep/errors";
 import { defaultDataDir } from "../records/data-dir.ts";
 import { cifar10Files } from "./cifar10.ts";
 import { downloadCifar10 } from "./download-cifar10.ts";
@@ -24,7 +24,7 @@ export async function provideCifar10(options: DataFilesOptions): Promise<Cifar10
   if (found !== undefined) return found;
   const dir = defaultDataDir("cifar10");
   await downloadCifar10({ dir, onProgress: options.onProgress, log: options.log });
-  return present(cifar10Files(dir), `the files of CIFAR-10 in ${dir}`);
+  return defined(cifar10Files(dir), `the files of CIFAR-10 in ${dir}`);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Opens CIFAR-10 on a machine without its files: records come from a supply and are cached on disk. */
 import { join } from "node:path";
-import { at, excerptOf, LockstepError, present } from "@lockstep/errors";
+import { at, defined, excerptOf, LockstepError } from "@lockstep/errors";
 import { defaultDataDir } from "../records/data-dir.ts";
 import { RecordCache } from "../records/record-cache.ts";
 import {
@@ -49,7 +49,7 @@ function suppliedRecords(supply: RecordSupply, split: RecordSplit, samples: numb
         samples,
         ...CIFAR10_IMAGES,
         read: (index, out) =>
-          readCifar10Record(records, present(placeOf.get(index), `record ${index} to be loaded`), out),
+          readCifar10Record(records, defined(placeOf.get(index), `record ${index} to be loaded`), out),
       };
     },
   };

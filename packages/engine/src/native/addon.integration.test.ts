@@ -10,7 +10,7 @@ import { libtensorflowIn } from "./libtensorflow.ts";
 function library() {
   const dir = tempDir();
   writeFiles(dir, ["libtensorflow_cc.so.2", "include/tensorflow/c/eager/c_api.h"]);
-  return defined(libtensorflowIn(dir), "library");
+  return defined(libtensorflowIn(dir), "the library");
 }
 
 test("an addon without a compiler is an error that says how to get one", async () => {

@@ -53,7 +53,7 @@ test("a wheel for this machine's Python is downloaded, and a line says that its 
   const lines: string[] = [];
   const dest = tempDir();
   const [wheel] = await downloadWheels([REQUIREMENT], dest, (line) => lines.push(line));
-  expect(readFileSync(defined(wheel, "wheel"), "utf8")).toBe("a wheel");
+  expect(readFileSync(defined(wheel, "the wheel"), "utf8")).toBe("a wheel");
   expect(lines.join()).toMatch(/cp39-linux_x86_64.whl: no SHA-256 is recorded for it/);
   expect(readFileSync(join(dir, "downloads"), "utf8")).toMatch(/^-m pip download --no-deps [^\n]*==2.21.0\n$/);
 });

@@ -3,7 +3,7 @@
  * with ones in JavaScript, and saves the input of the ReLU for it, where the output suffices.
  */
 
-import { present } from "@lockstep/errors";
+import { defined } from "@lockstep/errors";
 import { tf } from "../backend/tf.ts";
 import { floatType, nodeBackend } from "./node-backend.ts";
 
@@ -13,7 +13,7 @@ export function installReluGradient(): void {
   tf.registerGradient({
     kernelName: "Relu",
     outputsToSave: [true],
-    gradFunc: (dy, [y]) => ({ x: () => reluGradient(dy as tf.Tensor, present(y, "the saved output of the ReLU")) }),
+    gradFunc: (dy, [y]) => ({ x: () => reluGradient(dy as tf.Tensor, defined(y, "the saved output of the ReLU")) }),
   });
 }
 

@@ -138,7 +138,7 @@ function lossOf({ image, features, weights: shapes }: Net, weights: tf.Tensor[])
 /** Takes one step; returns the loss and its gradients. */
 function step(net: Net, weights: tf.Variable[]): tf.Tensor[] {
   const { value, grads } = tf.variableGrads(() => lossOf(net, weights), weights);
-  const gradients = weights.map((weight) => defined(grads[weight.name], "gradient"));
+  const gradients = weights.map((weight) => defined(grads[weight.name], "the gradient"));
   tf.tidy(() => weights.map((weight, i) => weight.assign(tf.sub(weight, tf.mul(at(gradients, i), 0.01)))));
   return [value, ...gradients];
 }

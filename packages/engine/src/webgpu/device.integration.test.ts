@@ -53,7 +53,7 @@ describe.skipIf(missing)(`WebGPU on the CPU${missing ? ` (skipped: ${missing})` 
 
   test("a tensor that is too large for the GPU is an error with its name, its bytes and the limit", async () => {
     const { device } = await startEngine({ backend: "webgpu" });
-    const limit = defined(device.maxTensorBytes, "limit");
+    const limit = defined(device.maxTensorBytes, "the limit");
     const size = limit / 4 + 1;
     const large = { name: "fc1.weight", shape: [1, size], weight: new Float32Array(size) };
     expect(() => createParameters([large])).toThrow(

@@ -81,7 +81,7 @@ async function sleeper(command = [process.execPath, "-e", SLEEP]) {
   await once(child.stdout, "data");
   const stat = readFileSync(`/proc/${child.pid}/stat`, "utf8");
   const startTime = defined(stat.split(") ")[1]?.split(" ")[19], "start time");
-  return { child, identity: { ...ownIdentity(), pid: defined(child.pid, "process id"), startTime } };
+  return { child, identity: { ...ownIdentity(), pid: defined(child.pid, "the process id"), startTime } };
 }
 
 describe("a lease", () => {

@@ -1,7 +1,7 @@
 /** Reads TensorBoard's event files, sharing only the checksum with the writer. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { at, present } from "@lockstep/errors";
+import { at, defined } from "@lockstep/errors";
 import { crc32c } from "../tensorboard/crc-32c.ts";
 
 /** An event of a file. An event without a step has step 0. */
@@ -44,7 +44,7 @@ function decodeEvent(bytes: Buffer): DecodedEvent {
     if (field !== 5) continue;
     for (const [, summaryValue] of fieldsOf(value as Buffer)) {
       const { 1: tag, 2: value } = Object.fromEntries(fieldsOf(summaryValue as Buffer)) as Record<number, Buffer>;
-      decoded.scalars[String(present(tag, "a tag"))] = present(value, "a value").readFloatLE();
+      decoded.scalars[String(defined(tag, "a tag"))] = defined(value, "a value").readFloatLE();
     }
   }
   return decoded;

@@ -115,7 +115,7 @@ describe("the chunks of a part", () => {
         const covered = new Array<number>(elements).fill(0);
         const offsets = chunkOffsets(layout, elements);
         for (const offset of offsets) {
-          const length = defined(chunkLength(layout, elements, offset), "length");
+          const length = defined(chunkLength(layout, elements, offset), "the length");
           expect(length).toBeLessThanOrEqual(layout.chunkElements);
           for (let i = offset; i < offset + length; i++) covered[i] = at(covered, i) + 1;
         }

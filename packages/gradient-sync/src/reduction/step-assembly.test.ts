@@ -28,7 +28,7 @@ const dense = Float32Array.from({ length: 7 }, (_, index) => -index);
 
 function piecesOf(slice: number, attempt: number, part: number, values: Float32Array): Piece[] {
   return chunkOffsets(layout, values.length).map((offset) => {
-    const length = defined(chunkLength(layout, values.length, offset), "length");
+    const length = defined(chunkLength(layout, values.length, offset), "the length");
     return { slice: toSliceId(slice), attempt, part, offset, values: values.slice(offset, offset + length) };
   });
 }

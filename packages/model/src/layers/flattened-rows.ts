@@ -1,5 +1,5 @@
 /** Determines the order of the values of a flattened image. */
-import { at, LockstepError, present } from "@lockstep/errors";
+import { at, defined, LockstepError } from "@lockstep/errors";
 import type { Application, Graph, Value } from "./graph.ts";
 import type { Layer } from "./layers.ts";
 
@@ -72,6 +72,6 @@ export function channelAxis({ source }: Value): number {
   if (source.layer.getClassName() === "Reshape" || input?.shape.length !== 4) return 3;
   const before = channelAxis(input);
   return source.layer.getClassName() === "Permute"
-    ? present(dims, "the dims of a Permute layer").indexOf(before) + 1
+    ? defined(dims, "the dims of a Permute layer").indexOf(before) + 1
     : before;
 }

@@ -5,7 +5,7 @@
  * Source: https://onnx.ai/onnx/operators/ (Conv, MaxPool, AveragePool, GlobalAveragePool, Pad, Sum, Flatten, Gemm, Relu)
  */
 import type { tf } from "@lockstep/engine";
-import { at, LockstepError, present } from "@lockstep/errors";
+import { at, defined, LockstepError } from "@lockstep/errors";
 import type { OnnxGraph, OnnxNode } from "@lockstep/formats";
 import { z } from "zod";
 import { flattenedRows } from "../layers/flattened-rows.ts";
@@ -88,12 +88,12 @@ export function onnxGraphOf(model: tf.LayersModel, weights: readonly StateDictNa
   const weightNames = new Map(model.trainableWeights.map((weight, index) => [weight, at(weights, index).name]));
   const { applications, outputs } = graphOf(model);
   const valueNames = new Map<Application, string>();
-  const nameOf = ({ source }: Value) => present(valueNames.get(source), `a node for the layer ${source.layer.name}`);
+  const nameOf = ({ source }: Value) => defined(valueNames.get(source), `a node for the layer ${source.layer.name}`);
   for (const application of applications) {
     const { layer, inputs } = application;
     const operations = conversionOf(layer)(
       application,
-      layer.weights.map((weight) => present(weightNames.get(weight), `a name of the weight ${weight.originalName}`)),
+      layer.weights.map((weight) => defined(weightNames.get(weight), `a name of the weight ${weight.originalName}`)),
     );
     let values = inputs.length === 0 ? ["images"] : inputs.map(nameOf);
     for (const operation of operations) values = [addNode(graph, layer.name, operation, values)];
@@ -174,7 +174,7 @@ function windowAttributes(
   return { kernel_shape: kernel, strides, pads: [...before, ...cells.map((all, axis) => all - at(before, axis))] };
 }
 
-const sizeAt = (shape: tf.Shape, axis: number) => present(shape[axis], `a size of axis ${axis}`);
+const sizeAt = (shape: tf.Shape, axis: number) => defined(shape[axis], `a size of axis ${axis}`);
 
 const IMAGE = { rank: 4, name: "an image" };
 const NUMBERS = { rank: 2, name: "a row of values" };

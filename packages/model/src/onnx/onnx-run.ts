@@ -5,7 +5,7 @@
  * Source: https://onnx.ai/onnx/operators/ (Conv, MaxPool, AveragePool, GlobalAveragePool, Pad, Sum, Flatten, Gemm, Relu)
  */
 import { tf } from "@lockstep/engine";
-import { at, present } from "@lockstep/errors";
+import { at, defined } from "@lockstep/errors";
 import type { OnnxNode, OnnxProgram } from "@lockstep/formats";
 
 type Attributes = OnnxNode["attributes"];
@@ -69,7 +69,7 @@ export function runOnnx({ nodes, tensors }: OnnxProgram, images: tf.Tensor4D): t
     for (const { operator, name, inputs, attributes } of nodes) {
       const compute = OPERATORS[operator];
       if (compute === undefined) throw new RangeError(`Expected a supported operator, got ${operator}.`);
-      const operands = inputs.map((input) => present(values.get(input), `a value named ${input}`));
+      const operands = inputs.map((input) => defined(values.get(input), `a value named ${input}`));
       values.set(name, compute(operands, attributes));
     }
     return values.get("logits") as tf.Tensor2D;

@@ -1,5 +1,5 @@
 /** Matches the weights of a file to a model by name, or explains why they do not match. */
-import { excerpt, faultLines, LockstepError, present } from "@lockstep/errors";
+import { defined, excerpt, faultLines, LockstepError } from "@lockstep/errors";
 import type { ExpectedTensor } from "./state-tensors.ts";
 
 type Shaped = { shape: readonly number[] };
@@ -26,7 +26,7 @@ export function fitStateDict<Tensor extends Shaped>(
   const named = new Map([...dict].map(([name, tensor]) => [name.slice(prefix.length), tensor]));
   assertSameTensors(expected, named, prefix);
   return {
-    tensors: new Map(expected.map(({ name }) => [name, present(named.get(name), `a tensor named ${name}`)])),
+    tensors: new Map(expected.map(({ name }) => [name, defined(named.get(name), `a tensor named ${name}`)])),
     prefix,
   };
 }

@@ -1,7 +1,7 @@
 /** Draws the weights that training starts from. They are a pure function of the model, the rule and the seed. */
 
 import type { tf } from "@lockstep/engine";
-import { LockstepError, present } from "@lockstep/errors";
+import { defined, LockstepError } from "@lockstep/errors";
 import { elementCount } from "@lockstep/formats";
 import { hasTorchKernel, type Layer } from "../layers/layers.ts";
 import { type PresetWeights, readPresetWeights } from "./preset-weights.ts";
@@ -80,10 +80,10 @@ const RULES: Record<Init, Rule> = {
 };
 
 /** Returns the layer that made a weight. */
-const layerOf = (weight: tf.LayerVariable): Layer => present(weightSource(weight), "a layer of the weight").layer;
+const layerOf = (weight: tf.LayerVariable): Layer => defined(weightSource(weight), "a layer of the weight").layer;
 
 /** Returns the kernel of the layer that made a bias. */
-const kernelBeside = (bias: tf.LayerVariable): tf.LayerVariable => present(layerOf(bias).weights[0], "a kernel");
+const kernelBeside = (bias: tf.LayerVariable): tf.LayerVariable => defined(layerOf(bias).weights[0], "a kernel");
 
 /** Draws from U(−1/√inputs, 1/√inputs). */
 function torchUniform(weight: tf.LayerVariable, inputs: number, at: DrawAt): Float32Array {

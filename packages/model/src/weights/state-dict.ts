@@ -8,7 +8,7 @@
  */
 
 import type { tf } from "@lockstep/engine";
-import { at, LockstepError, present } from "@lockstep/errors";
+import { at, defined, LockstepError } from "@lockstep/errors";
 import { elementCount, toTfOrder, toTorchOrder } from "@lockstep/formats";
 import { flattenedRowsOf } from "../layers/flattened-rows.ts";
 import { graphOf } from "../layers/graph.ts";
@@ -77,7 +77,7 @@ export function fromStateDict(
 ): Float32Array[] {
   assertStateDict(tensors, dict);
   return tensors.map(({ name, axes }) => {
-    const { data } = present(dict.get(name), `a tensor named ${name}`);
+    const { data } = defined(dict.get(name), `a tensor named ${name}`);
     return axes === undefined ? data : toTfOrder(data, axes);
   });
 }

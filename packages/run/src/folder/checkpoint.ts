@@ -6,7 +6,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { copyFile, link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { excerpt, excerptOf, LockstepError, present } from "@lockstep/errors";
+import { defined, excerpt, excerptOf, LockstepError } from "@lockstep/errors";
 import type { Lease } from "@lockstep/files";
 import { explainWriteError, isTemporaryName, temporaryName } from "@lockstep/files";
 import { readSafetensors, readSafetensorsMetadata, type SafetensorsFile, writeSafetensors } from "@lockstep/formats";
@@ -155,7 +155,7 @@ function parseMetadata(path: string, metadata: Record<string, string>): z.infer<
 }
 
 function parameterState(path: string, name: string, tensors: SafetensorsFile["tensors"]): ParameterState {
-  const weight = present(tensors.get(name), name);
+  const weight = defined(tensors.get(name), name);
   const momentum = tensors.get(MOMENTUM + name);
   if (momentum?.shape.join() !== weight.shape.join()) {
     const found = momentum === undefined ? "none" : `[${excerpt(String(momentum.shape))}]`;

@@ -2,7 +2,7 @@
 
 import type { Batch } from "@lockstep/dataset";
 import { tf } from "@lockstep/engine";
-import { at, present } from "@lockstep/errors";
+import { at, defined } from "@lockstep/errors";
 import { type Contribution, type Gradient, type SliceSums, sumContributions } from "../contribution.ts";
 import type { OnGradient, Replica } from "../replica.ts";
 import type { StepClock } from "../step-clock.ts";
@@ -75,7 +75,7 @@ async function gradientsOfRows(
       return sum;
     })(replica.denseWeights());
     tf.dispose(grads); // the taps have reported each of them already
-    const scalars = await readScalars([loss as tf.Scalar, present(correct, "the count of correct predictions")]);
+    const scalars = await readScalars([loss as tf.Scalar, defined(correct, "the count of correct predictions")]);
     clock.lap("backward");
     return { samples: end - start, lossSum: at(scalars, 0), correct: at(scalars, 1) };
   } finally {

@@ -28,7 +28,7 @@ async function connected(maxBufferedBytes?: number): Promise<{ connection: Conne
   servers.push(server);
   const connection = await connect(`ws://127.0.0.1:${server.port}`, {}, maxBufferedBytes);
   connections.push(connection);
-  return { connection, socket: defined(sockets[0], "socket") };
+  return { connection, socket: defined(sockets[0], "the socket") };
 }
 
 const piece = (offset: number): CoordinatorMessage => ({

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { present } from "@lockstep/errors";
+import { defined } from "@lockstep/errors";
 import { encode, MAX_MESSAGE_BYTES, type WorkerMessage } from "@lockstep/gradient-sync";
 import { hostileFrame, pick, type Random } from "@lockstep/gradient-sync/testing";
 import { openSocket } from "@lockstep/transport";
@@ -87,8 +87,8 @@ export async function fuzzCoordinator(
     endings: Object.fromEntries([...endings].sort()),
     steps,
     undisturbed,
-    heapGrowthBytes: after.heapUsed - present(before, "before").heapUsed,
-    rssGrowthBytes: after.rss - present(before, "before").rss,
+    heapGrowthBytes: after.heapUsed - defined(before, "the memory before").heapUsed,
+    rssGrowthBytes: after.rss - defined(before, "the memory before").rss,
   };
 }
 

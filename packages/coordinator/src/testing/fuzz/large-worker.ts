@@ -1,6 +1,6 @@
 /** For tests: a worker of the large model that computes nothing, and sends ones. */
 
-import { present } from "@lockstep/errors";
+import { defined } from "@lockstep/errors";
 import {
   type CoordinatorMessage,
   chunkLength,
@@ -100,7 +100,7 @@ export class LargeWorker {
   }
 
   #sendPiece({ samples, ...label }: Sent, part: number, offset: number): void {
-    const data = ones(present(chunkLength(layout, partElements(layout, part, samples), offset), "a chunk"));
+    const data = ones(defined(chunkLength(layout, partElements(layout, part, samples), offset), "a chunk"));
     this.#send({ type: "gradient-chunk", ...label, part, offset, packed: false, data });
   }
 
@@ -115,7 +115,7 @@ function* stateOf({ request }: MessageOf<"send-state">, step: number): Generator
     for (const kind of ["weight", "velocity"] as const) {
       const elements = elementsOf(shape);
       for (const offset of chunkOffsets(layout, elements)) {
-        const data = ones(present(chunkLength(layout, elements, offset), "a chunk"));
+        const data = ones(defined(chunkLength(layout, elements, offset), "a chunk"));
         yield { type: "state-chunk", request, tensor, kind, offset, data };
       }
     }

@@ -5,7 +5,7 @@
 
 import { makeConfig } from "@lockstep/config";
 import type { RecordSource } from "@lockstep/dataset";
-import { present } from "@lockstep/errors";
+import { defined } from "@lockstep/errors";
 import { makeSchedule, type ParameterState, type StepTask, type Task } from "@lockstep/run";
 import { Admission } from "../../admission/admission.ts";
 import { serveSessions } from "../../connections/session-server.ts";
@@ -140,7 +140,7 @@ function ignoreLostState(error: { code?: string }): void {
 
 async function runTask(team: RemoteTeam, task: Task): Promise<void> {
   if (task.type === "step") await team.step(task, assertFinite);
-  if (task.type === "evaluate") assertFinite(present(await team.evaluate(task), "an evaluation"));
+  if (task.type === "evaluate") assertFinite(defined(await team.evaluate(task), "an evaluation"));
   if (task.type === "epoch-end") await team.checkReplicas();
 }
 

@@ -12,12 +12,12 @@ export function at<T>(array: ArrayLike<T>, index: number): T {
 }
 
 /**
- * Returns the value, typed as present.
+ * Returns the value, typed as defined.
  *
  * @param what names the value in the error
  * @throws Error if the value is undefined or null
  */
-export function present<T>(value: T | undefined | null, what: string): T {
+export function defined<T>(value: T | undefined | null, what = "a value"): T {
   if (value === undefined || value === null) throw new Error(`Expected ${what}, got ${value}.`);
   return value;
 }
