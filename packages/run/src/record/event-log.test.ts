@@ -1,20 +1,16 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+/** Tests of the events and phases in `events.jsonl`, as they are written and read back. */
+import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
-import { defined, mountSmallDisk } from "@lockstep/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { test as base } from "@lockstep/testing";
+import { expect } from "vitest";
 import { LiveRun } from "../live/live-run.ts";
 import { parseEventLog, readEvents, recordEvents } from "./event-log.ts";
 
-let dir: string;
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), "lockstep-events-"));
-});
-afterAll(() => rmSync(dir, { recursive: true }));
+/** Tests with the path of an event log that does not exist yet. */
+const test = base.extend("path", ({ folder }) => join(folder, "events.jsonl"));
 
-test("events outlive the process, a half-written line spoils none, and a resumed run tells the old ones too", () => {
-  const path = join(dir, "events.jsonl");
+test("events outlive a process, also after a half-written line, and a resumed run has the old ones", ({ path }) => {
   const first = new LiveRun(undefined, () => 0);
   recordEvents(first, path);
   first.event("a joined: a CPU, native", "joined", { worker: "a", device: "a CPU", backend: "native" });
@@ -24,30 +20,31 @@ test("events outlive the process, a half-written line spoils none, and a resumed
   recordEvents(again, path);
   again.event("waiting for 1 workers", "waiting");
   expect(readFileSync(path, "utf8").split("\n")).toHaveLength(4); // with the phase that the run is in while it waits
-  const [joined, waiting] = readEvents(path);
-  expect(joined).toEqual({
-    at: "1970-01-01T00:00:00.000Z",
-    kind: "joined",
-    text: "a joined: a CPU, native",
-    worker: "a",
-    device: "a CPU",
-    backend: "native",
-  });
-  expect(defined(waiting).at).toBe("1970-01-01T00:00:01.000Z");
-  expect(again.snapshot().events).toEqual([joined, waiting]);
+  const events = readEvents(path);
+  expect(events).toEqual([
+    {
+      at: "1970-01-01T00:00:00.000Z",
+      kind: "joined",
+      text: "a joined: a CPU, native",
+      worker: "a",
+      device: "a CPU",
+      backend: "native",
+    },
+    { at: "1970-01-01T00:00:01.000Z", kind: "waiting", text: "waiting for 1 workers" },
+  ]);
+  expect(again.snapshot().events).toEqual(events);
 });
 
-/** The lines of a file that tell of phases. */
+/** Returns the lines of a file that record phases. */
 const phaseLines = (path: string) =>
   readFileSync(path, "utf8")
     .split("\n")
     .filter((line) => line.includes('"kind":"phase"'))
     .map((line) => JSON.parse(line));
 
-test("each change of phase is a line, and the phases that alternate between tasks are one", () => {
-  const path = join(dir, "phases.jsonl");
-  let nowMs = 0;
-  const live = new LiveRun(undefined, () => nowMs++);
+test("each change of phase is a line, and the phases that alternate between tasks are one line", ({ path }) => {
+  const clock = { nowMs: 0 };
+  const live = new LiveRun(undefined, () => clock.nowMs++);
   recordEvents(live, path);
   live.phase("gathering");
   live.event("waiting for 2 workers", "waiting");
@@ -56,7 +53,7 @@ test("each change of phase is a line, and the phases that alternate between task
   live.phase("paused", "1 of at least 2 workers are here");
   live.phase("paused", "0 of at least 2 workers are here");
   for (const name of ["idle", "evaluating", "stepping", "lost", "gathering"] as const) live.phase(name);
-  live.event("the disk is full", "failed"); // no phase of that is told by name
+  live.event("the disk is full", "failed"); // this event alone ends the last phase
   expect(phaseLines(path).map(({ text }) => text)).toEqual([
     "gathering",
     "starting",
@@ -78,8 +75,7 @@ test("each change of phase is a line, and the phases that alternate between task
   expect(live.snapshot().events.map(({ kind }) => kind)).toEqual(["waiting", "begun", "failed"]); // the page's list
 });
 
-test("a process does not take over the phase of the one before, and tells its own", () => {
-  const path = join(dir, "killed.jsonl");
+test("a process does not take over the phase of the process before it, and records its own", ({ path }) => {
   const killed = new LiveRun();
   recordEvents(killed, path);
   killed.event("the run starts", "begun");
@@ -96,7 +92,7 @@ test("a process does not take over the phase of the one before, and tells its ow
   expect(phaseLines(path).map(({ phase }) => phase)).toEqual(["stepping", "stepping", "over"]);
 });
 
-test("lines that a later version may write are left out, and those around them are not", () => {
+test("the unknown lines of a later version are skipped, and the lines around them are read", () => {
   const at = "2026-11-24T12:00:00.000Z";
   const lines = [
     { at, kind: "phase", text: "dancing", phase: "dancing" },
@@ -111,41 +107,24 @@ test("lines that a later version may write are left out, and those around them a
   ]);
 });
 
-test("an event that comes when another process has taken the run is not written", () => {
-  const path = join(dir, "taken.jsonl");
+test("an event that comes after another process has taken the run is not written", ({ path }) => {
   const live = new LiveRun();
-  let taken = false;
-  const assertHeld = () => {
-    if (taken) throw new LockstepError("ERR_RUN_TAKEN", "Another process has taken the folder.");
+  const lease = {
+    isTaken: false,
+    assertHeld() {
+      if (lease.isTaken) throw new LockstepError("ERR_RUN_TAKEN", "Another process has taken the folder.");
+    },
   };
-  recordEvents(live, path, { assertHeld });
+  recordEvents(live, path, lease);
   live.event("a joined", "joined");
-  taken = true;
+  lease.isTaken = true;
   live.event("Another process has taken the folder.", "failed");
   expect(readEvents(path).map(({ kind }) => kind)).toEqual(["joined"]);
 });
 
-test("an event that a full disk cut is left out, and those before and after it are not", ({ skip }) => {
-  const disk = mountSmallDisk(1_000_000) ?? skip("mounting is not allowed here");
-  try {
-    const path = join(disk.dir, "events.jsonl");
-    const live = new LiveRun();
-    recordEvents(live, path);
-    live.event("a joined", "joined");
-    disk.fill(0);
-    live.event("x".repeat(100_000), "joined"); // the block that the file has already takes the beginning
-    disk.clear();
-    live.event("b joined", "joined");
-    expect(readEvents(path).map(({ text }) => text)).toEqual(["a joined", "b joined"]);
-    expect(readFileSync(path, "utf8").split("\n")).toHaveLength(3);
-  } finally {
-    disk.unmount();
-  }
-});
-
-test("a disk that can't be written does not end a run by its events", () => {
+test("a disk that cannot be written does not end a run by its events", ({ folder }) => {
   const live = new LiveRun();
-  recordEvents(live, join(dir, "nowhere", "events.jsonl"));
+  recordEvents(live, join(folder, "nowhere", "events.jsonl"));
   live.event("a joined", "joined");
   expect(live.snapshot().events).toHaveLength(1);
 });
