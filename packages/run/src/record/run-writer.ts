@@ -35,6 +35,8 @@ export interface RunWriterOptions {
   /** The point from which a resumed run continues. */
   resumePoint?: ResumePoint | undefined;
   nowMs?: () => number;
+  /** Draws the charts when the run ends. @default drawCharts of ./charts */
+  drawCharts?: (folder: RunFolder, report: Report | undefined) => Promise<void>;
   /** Lease of the folder; nothing is written once another process holds it. @default no lease is checked */
   lease?: Pick<Lease, "assertHeld"> | undefined;
 }
@@ -171,7 +173,7 @@ export class RunWriter {
       step: `${schedule.steps}`,
       seed: `${config.seed}`,
     });
-    const { drawCharts } = await import("./charts/charts.ts");
+    const drawCharts = this.#options.drawCharts ?? (await import("./charts/charts.ts")).drawCharts;
     await drawCharts(folder, this.report);
     writeTrace(folder.trace, folder);
     for (const line of resultLines(folder, modelName)) display.line(line);

@@ -77,7 +77,7 @@ export class CountingTeam implements Team {
 /** A turn of the event loop. */
 export const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** The run that `CountingTeam` computes in a test. */
+/** The run that `CountingTeam` computes in a test. It draws no charts, which would take longer than the run. */
 export interface CountingRun {
   folder: RunFolder;
   options: ExplicitOptions;
@@ -128,6 +128,7 @@ export function countingRun({
     modelName: "M",
     classes: ["a", "b"],
     startedAt: new Date(0),
+    drawCharts: async () => void team.done.push("charts"),
   });
   const signal = AbortSignal.any([stop.signal, ...(controls === undefined ? [] : [controls.signal])]);
   const run = new TrainingRun({ schedule, writer, resumePoint, controls });
@@ -135,7 +136,7 @@ export function countingRun({
 }
 
 /** Goes on from the last checkpoint. */
-export function resumedCountingRun(run: Omit<CountingRun, "resumed" | "team"> & { team?: CountingTeam }) {
+export function resumedCountingRun(run: Omit<CountingRun, "resumePoint" | "team"> & { team?: CountingTeam }) {
   const resumePoint = latestCheckpoint(run.folder.checkpoints, () => {});
   const team = run.team ?? new CountingTeam(defined(resumePoint.tensors[0]).weight[0]);
   return countingRun({ ...run, team, resumePoint });
