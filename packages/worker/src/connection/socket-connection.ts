@@ -2,7 +2,6 @@
  * The worker's connection to its coordinator. The socket lives on another thread, so heartbeats and chunks are sent and
  * received while this thread computes inside native code.
  */
-import type { Worker } from "node:worker_threads";
 import type { RecordSplit } from "@lockstep/dataset";
 import { LockstepError } from "@lockstep/errors";
 import type { CoordinatorMessage, Wire, WorkerMessage } from "@lockstep/gradient-sync";
@@ -11,12 +10,21 @@ import { Deferred } from "./deferred.ts";
 import { RecordRequests } from "./record-requests.ts";
 import type { FromSocket, ToSocket } from "./socket-messages.ts";
 
+/** The thread of a socket, as the computing thread sees it. */
+export interface SocketThread {
+  on(event: "message", listener: (message: FromSocket) => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  on(event: "exit", listener: () => void): unknown;
+  postMessage(message: ToSocket, transferred: ArrayBuffer[]): void;
+  terminate(): Promise<unknown>;
+}
+
 type ConnectionState = { name: "connecting" } | { name: "open" } | { name: "closed"; error: Error };
 type BufferedMessage = Extract<FromSocket, { type: "message" }>;
 
 /** The computing thread's end of a connection: messages wait here until they are received. */
 export class SocketConnection implements Connection {
-  readonly #thread: Worker;
+  readonly #thread: SocketThread;
   readonly #buffered: BufferedMessage[] = [];
   /** Callers that wait for a message; empty while messages are buffered. */
   readonly #receivers: Deferred<CoordinatorMessage>[] = [];
@@ -26,7 +34,7 @@ export class SocketConnection implements Connection {
   readonly #link = new Deferred<number>();
   #state: ConnectionState = { name: "connecting" };
 
-  constructor(thread: Worker) {
+  constructor(thread: SocketThread) {
     this.#thread = thread;
     thread.on("message", (message: FromSocket) => this.#onThreadMessage(message));
     thread.on("error", (error) => this.#end(error));
