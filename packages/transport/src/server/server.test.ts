@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { connect as connectSecurely } from "node:tls";
 import { at } from "@lockstep/errors";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -131,6 +131,17 @@ test("a message that is too large ends only its own connection", async () => {
   expect((await once(large, "close"))[0]).toBe(1009);
   at(sockets, 0).send("still here");
   await once(good, "message");
+});
+
+test("a malformed frame ends only its own connection", async () => {
+  const { server, url, sockets } = await open();
+  const good = await join(url);
+  const malformed = httpRequest({ host: "127.0.0.1", port: server.port, headers: UPGRADE }).end();
+  const [, link] = (await once(malformed, "upgrade")) as [IncomingMessage, Socket];
+  link.resume().write(Buffer.from("b28474657874", "hex")); // two reserved bits are set
+  await once(link, "close");
+  at(sockets, 0).send("still here");
+  expect(String((await once(good, "message"))[0])).toBe("still here");
 });
 
 test("a malformed upgrade gets status 400", async () => {
