@@ -4,32 +4,24 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { encode, toSliceId, toStep, type WorkerMessage } from "@lockstep/gradient-sync";
 import { openSocket } from "@lockstep/transport";
-import { afterEach, describe, expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { type LiveRun, type LiveRunOptions, startRun, undisturbedState } from "../testing/fuzz/live-run.ts";
+import { ResponseClock } from "../testing/fuzz/run-clock.ts";
 import { SocketWorker } from "../testing/fuzz/socket-worker.ts";
 import { HELLO } from "../testing/toy-model.ts";
 
-const runs: LiveRun[] = [];
-const beating: NodeJS.Timeout[] = [];
-afterEach(async () => {
-  for (const timer of beating.splice(0)) clearInterval(timer);
-  await Promise.all(runs.splice(0).map((run) => run.close()));
-});
-
-/** The coordinator's clock goes 20 times as fast as ours: 3 s are over in 150 ms. */
-const HURRY = 20;
-
+/** Starts a run, which is closed when the test ends. */
 async function run(options: LiveRunOptions = {}): Promise<LiveRun> {
-  const started = await startRun({ hurry: HURRY, heartbeatMs: 20_000, stallMs: 20_000, ...options });
-  runs.push(started);
+  const started = await startRun({ clock: new ResponseClock(), heartbeatMs: 20_000, stallMs: 20_000, ...options });
+  onTestFinished(started.close);
   return started;
 }
 
 /** Messages to send in place of one message; undefined to send it unchanged. */
 type Twist = (message: WorkerMessage) => WorkerMessage[] | undefined;
 
-/** A worker whose messages are others where `twist` says so, and whose heart beats. */
-function join({ port }: LiveRun, twist: Twist, name = "hostile"): SocketWorker {
+/** A worker that answers pings, and sends other messages than its own where `twist` says so. */
+function join({ port, clock }: LiveRun, twist: Twist, name = "hostile"): SocketWorker {
   const worker = new SocketWorker({
     port,
     name,
@@ -37,18 +29,23 @@ function join({ port }: LiveRun, twist: Twist, name = "hostile"): SocketWorker {
       for (const other of twist(message)?.map(encode) ?? [frame]) socket.send(other);
     },
   });
-  beating.push(setInterval(() => worker.beat(), 100));
+  clock.keepHeard(worker);
   return worker;
 }
 
-/** Those of its own messages that are of a type. */
+const isOf = <Type extends WorkerMessage["type"]>(
+  type: Type,
+  message: WorkerMessage,
+): message is Extract<WorkerMessage, { type: Type }> => message.type === type;
+
+/** Twists a worker's messages of one type. */
 const only =
   <Type extends WorkerMessage["type"]>(
     type: Type,
     twist: (message: Extract<WorkerMessage, { type: Type }>) => ReturnType<Twist>,
   ): Twist =>
   (message) =>
-    message.type === type ? twist(message as Extract<WorkerMessage, { type: Type }>) : undefined;
+    isOf(type, message) ? twist(message) : undefined;
 
 /** The fastest worker is the one whose state is read: this one says that it is. */
 const boasting =
@@ -67,46 +64,47 @@ async function assertUndisturbed({ team, stop }: LiveRun): Promise<void> {
 const NOTHING: never[] = [];
 const spoil = (data: Uint8Array) => new Uint8Array(new Float32Array(data.length / 4).fill(Number.NaN).buffer);
 
-describe("a worker is let go, and the run goes on undisturbed, if", () => {
-  test.each<[string, string, Twist]>([
-    ["it sends a step to come", "ERR_ATTEMPT", only("gradient-chunk", (m) => [{ ...m, step: toStep(m.step + 1) }])],
-    ["it sends another's slice", "ERR_ATTEMPT", only("gradient-chunk", (m) => [{ ...m, slice: toSliceId(99) }])],
-    ["it sends an attempt that was not made", "ERR_ATTEMPT", only("contribution", (m) => [{ ...m, attempt: 7 }])],
-    ["its numbers are not finite", "ERR_STRIKES", only("gradient-chunk", (m) => [{ ...m, data: spoil(m.data) }])],
-    ["its losses are not finite", "ERR_STRIKES", only("contribution", (m) => [{ ...m, lossSum: Number.NaN }])],
-    ["its pieces are too short", "ERR_STRIKES", only("gradient-chunk", (m) => [{ ...m, data: m.data.slice(1) }])],
-    ["its pieces lie elsewhere", "ERR_STRIKES", only("gradient-chunk", (m) => [{ ...m, offset: m.offset + 1 }])],
-    ["its pieces are of no part", "ERR_STRIKES", only("gradient-chunk", (m) => [{ ...m, part: 9 }])],
-    ["it contributes nothing", "ERR_STRIKES", only("gradient-chunk", () => NOTHING)],
-    ["it counts other samples", "ERR_STRIKES", only("contribution", (m) => [{ ...m, samples: m.samples + 1 }])],
-    ["its evaluations are not finite", "ERR_STRIKES", only("evaluation", (m) => [{ ...m, lossSum: Number.NaN }])],
-    ["it counts nothing", "ERR_STRIKES", only("evaluation", (m) => [{ ...m, confusion: [] }])],
-    ["its counts are no square", "ERR_STRIKES", only("evaluation", (m) => [{ ...m, confusion: ragged(m.samples) }])],
-    ["it evaluates what nobody asked for", "ERR_ATTEMPT", only("evaluation", (m) => [{ ...m, request: 1e6 }])],
-    ["it says what it was not asked", "ERR_MESSAGE_ORDER", only("contribution", (m) => [m, { type: "synced" }])],
-    ["it says hello again", "ERR_MESSAGE_ORDER", only("contribution", (m) => [m, HELLO])],
-    ["it sends a state unasked", "ERR_CHUNK", only("contribution", (m) => [m, stateChunk(1e6, 0)])],
-    ["a piece of its state comes twice", "ERR_CHUNK", boasting(only("state-chunk", (m) => [m, m]))],
-    ["a piece of its state is empty", "ERR_CHUNK", boasting(only("state-chunk", (m) => [stateChunk(m.request, 0)]))],
-    ["its state is not whole", "ERR_CHUNK", boasting(only("state-chunk", (m) => (m.tensor === 0 ? NOTHING : [m])))],
-    [
-      "its state is of another step",
-      "ERR_CHUNK",
-      boasting(only("state-end", (m) => [{ ...m, step: toStep(m.step + 1) }])),
-    ],
-    ["it does all but contribute", "ERR_STALLED", only("contribution", () => NOTHING)],
-    ["it sends no digest", "ERR_STALLED", only("digest-result", () => NOTHING)],
-    ["it sends no state", "ERR_STALLED", boasting((m) => (m.type.startsWith("state-") ? NOTHING : undefined))],
-    ["it never ends its state", "ERR_STALLED", boasting(only("state-end", () => NOTHING))],
-    ["it evaluates nothing", "ERR_STALLED", only("evaluation", () => NOTHING)],
-    ["it never catches up", "ERR_STALLED", only("synced", () => NOTHING)],
-  ])("%s: %s", async (_, code, twist) => {
-    const live = await run();
-    const hostile = join(live, twist);
-    expect(await hostile.closed).toEqual({ code: 4000, reason: code });
-    expect(live.team.members.map(({ name }) => name)).toEqual(["honest"]);
-    await assertUndisturbed(live);
-  });
+/** What a worker does, the code with which it is dropped, and its messages. */
+const BREACHES: [string, string, Twist][] = [
+  ["it sends a step to come", "ERR_ATTEMPT", only("gradient-chunk", (m) => [{ ...m, step: toStep(m.step + 1) }])],
+  ["it sends another's slice", "ERR_ATTEMPT", only("gradient-chunk", (m) => [{ ...m, slice: toSliceId(99) }])],
+  ["it sends an attempt that was not made", "ERR_ATTEMPT", only("contribution", (m) => [{ ...m, attempt: 7 }])],
+  ["its numbers are not finite", "ERR_STRIKES", only("gradient-chunk", (m) => [{ ...m, data: spoil(m.data) }])],
+  ["its losses are not finite", "ERR_STRIKES", only("contribution", (m) => [{ ...m, lossSum: Number.NaN }])],
+  ["its pieces are too short", "ERR_STRIKES", only("gradient-chunk", (m) => [{ ...m, data: m.data.slice(1) }])],
+  ["its pieces lie elsewhere", "ERR_STRIKES", only("gradient-chunk", (m) => [{ ...m, offset: m.offset + 1 }])],
+  ["its pieces are of no part", "ERR_STRIKES", only("gradient-chunk", (m) => [{ ...m, part: 9 }])],
+  ["it contributes nothing", "ERR_STRIKES", only("gradient-chunk", () => NOTHING)],
+  ["it counts other samples", "ERR_STRIKES", only("contribution", (m) => [{ ...m, samples: m.samples + 1 }])],
+  ["its evaluations are not finite", "ERR_STRIKES", only("evaluation", (m) => [{ ...m, lossSum: Number.NaN }])],
+  ["it counts nothing", "ERR_STRIKES", only("evaluation", (m) => [{ ...m, confusion: [] }])],
+  ["its counts are no square", "ERR_STRIKES", only("evaluation", (m) => [{ ...m, confusion: ragged(m.samples) }])],
+  ["it evaluates what nobody asked for", "ERR_ATTEMPT", only("evaluation", (m) => [{ ...m, request: 1e6 }])],
+  ["it says what it was not asked", "ERR_MESSAGE_ORDER", only("contribution", (m) => [m, { type: "synced" }])],
+  ["it says hello again", "ERR_MESSAGE_ORDER", only("contribution", (m) => [m, HELLO])],
+  ["it sends a state unasked", "ERR_CHUNK", only("contribution", (m) => [m, stateChunk(1e6, 0)])],
+  ["a piece of its state comes twice", "ERR_CHUNK", boasting(only("state-chunk", (m) => [m, m]))],
+  ["a piece of its state is empty", "ERR_CHUNK", boasting(only("state-chunk", (m) => [stateChunk(m.request, 0)]))],
+  ["its state is not whole", "ERR_CHUNK", boasting(only("state-chunk", (m) => (m.tensor === 0 ? NOTHING : [m])))],
+  [
+    "its state is of another step",
+    "ERR_CHUNK",
+    boasting(only("state-end", (m) => [{ ...m, step: toStep(m.step + 1) }])),
+  ],
+  ["it does all but contribute", "ERR_STALLED", only("contribution", () => NOTHING)],
+  ["it sends no digest", "ERR_STALLED", only("digest-result", () => NOTHING)],
+  ["it sends no state", "ERR_STALLED", boasting((m) => (m.type.startsWith("state-") ? NOTHING : undefined))],
+  ["it never ends its state", "ERR_STALLED", boasting(only("state-end", () => NOTHING))],
+  ["it evaluates nothing", "ERR_STALLED", only("evaluation", () => NOTHING)],
+  ["it never catches up", "ERR_STALLED", only("synced", () => NOTHING)],
+];
+
+test.each(BREACHES)("a worker is dropped, and the run goes on undisturbed, if %s: %s", async (_, code, twist) => {
+  const live = await run();
+  const hostile = join(live, twist);
+  expect(await hostile.closed).toEqual({ code: 4000, reason: code });
+  expect(live.team.members.map(({ name }) => name)).toEqual(["honest"]);
+  await assertUndisturbed(live);
 });
 
 test("two connections whose numbers are not finite are both let go, and the run goes on undisturbed", async () => {
@@ -117,83 +115,94 @@ test("two connections whose numbers are not finite are both let go, and the run 
   await assertUndisturbed(live);
 });
 
-describe("whoever comes in numbers and says nothing", () => {
-  test("10,000 times below the WebSocket: is turned away or let go, and the run goes on", async () => {
-    const live = await run({ handshakeMs: 200, maxWorkers: 4 });
-    const before = live.team.updatesMade;
-    let closed = 0;
-    for (let batch = 0; batch < 20; batch++) {
-      const sockets = Array.from({ length: 500 }, () => connect(live.port, "127.0.0.1").on("error", () => {}));
-      // More than there is room for are dropped at once; the others stay until their time is over, or until here.
-      await Promise.all(sockets.map((socket) => once(socket.resume(), "close").then(() => closed++)));
-    }
-    expect(closed).toBe(10_000);
-    expect(live.team.updatesMade).toBeGreaterThan(before);
-    await assertUndisturbed(live);
-  });
+/** Connects to a run below the WebSocket. @returns when the coordinator has ended the connection */
+async function connectionClosed({ port }: LiveRun): Promise<void> {
+  const socket = connect(port, "127.0.0.1").on("error", () => {}); // `close` follows
+  await once(socket.resume(), "close");
+}
 
-  test("1,000 times by WebSocket: has no place, or is told that it was silent", async () => {
-    // A thousand sockets' ends in this process may hold up the honest worker for a second: it must not be lost for it.
-    const live = await run({ maxWorkers: 100, heartbeatMs: 60_000, stallMs: 200_000 });
-    const endings = await Promise.all(
-      Array.from({ length: 1000 }, () => {
-        // The coordinator's patience is tested, so these sockets have more of it.
-        const socket = openSocket(`ws://127.0.0.1:${live.port}`, { maxPayload: 1000, handshakeMs: 100_000 });
-        return new Promise<string>((resolve) => {
-          socket.on("error", ({ code }: NodeJS.ErrnoException) => resolve(String(code)));
-          socket.on("close", (_, reason) => resolve(String(reason)));
-        });
-      }),
-    );
-    // Beyond its places a coordinator has room for some connections that it tells so; the rest is cut off.
-    const expected = ["ERR_SILENT", "ERR_FULL", "ECONNRESET"];
-    expect([...new Set(endings)].filter((ending) => !expected.includes(ending))).toEqual([]);
-    expect(endings.filter((ending) => ending === "ERR_SILENT").length).toBeGreaterThanOrEqual(99);
-    await assertUndisturbed(live);
-  });
+test("of 10,000 connections that say nothing each is turned away or let go, and the run goes on", async () => {
+  const live = await run({ handshakeMs: 200, maxWorkers: 4, sliceMs: 10 });
+  const before = live.team.updatesMade;
+  const closed = await inTurns(10_000, () => connectionClosed(live));
+  expect(closed).toHaveLength(10_000);
+  expect(live.team.updatesMade).toBeGreaterThan(before);
+  await assertUndisturbed(live);
 });
 
-describe("a worker that joins begins anew", () => {
-  /** One that joins, and whoever was to send it the weights, but holds them back from then on. */
-  async function joinWithSlowSource(live: LiveRun) {
-    const delayed: WorkerMessage[] = [];
-    const isHeld = () => live.log.some((line) => line.startsWith("late joined"));
-    const source = join(
-      live,
-      boasting((message) => {
-        if (!message.type.startsWith("state-") || !isHeld()) return undefined;
-        delayed.push(message);
-        return NOTHING;
-      }),
-    );
-    const stateOf = (name: string) => live.team.members.find((member) => member.name === name)?.state;
-    await live.team.until(() => stateOf("hostile") === "in" && live.team.members.some(({ speed = 0 }) => speed > 100));
-    const late = join(live, () => undefined, "late");
-    await live.team.until(() => stateOf("late") === "loading");
-    return { source, late, held: delayed };
-  }
+/**
+ * Makes so many of something, 250 at once: as one ends, the next one begins. With more at once the queue of connections
+ * that the coordinator has not accepted overflows, and the kernel's retries take seconds.
+ */
+async function inTurns<Result>(count: number, make: () => Promise<Result>): Promise<Result[]> {
+  const results: Result[] = [];
+  let made = 0;
+  const lane = async () => {
+    while (made++ < count) results.push(await make());
+  };
+  await Promise.all(Array.from({ length: 250 }, lane));
+  return results;
+}
 
-  test("if whoever was to send it the weights is lost", async () => {
-    const live = await run();
-    const { source, late } = await joinWithSlowSource(live);
-    source.socket.terminate();
-    expect(await late.closed).toEqual({ code: 4000, reason: "ERR_STATE_LOST" });
-    join(live, () => undefined, "late again");
-    await live.team.until(() => live.log.includes("late again has caught up and is assigned slices"));
-    await assertUndisturbed(live);
+/** Opens a WebSocket that says nothing. @returns the reason with which it ended */
+function endingOfSilentSocket({ port }: LiveRun): Promise<string> {
+  // The coordinator's patience is tested, so this socket has more of it.
+  const socket = openSocket(`ws://127.0.0.1:${port}`, { maxPayload: 1000, handshakeMs: 100_000 });
+  return new Promise((resolve) => {
+    socket.on("error", ({ code, message }: NodeJS.ErrnoException) => resolve(code ?? message));
+    socket.on("close", (code, reason) => resolve(String(reason) || String(code)));
   });
+}
 
-  test("if more updates are made than are kept for it", async () => {
-    const maxLogBytes = 30_000; // some steps
-    const live = await run({ maxLogBytes, checkpoints: false, stallMs: 1e6 });
-    const { source, late, held: delayed } = await joinWithSlowSource(live);
-    const until = live.team.updatesMade + 30;
-    await live.team.until(() => live.team.updatesMade > until && delayed.length >= 4);
-    for (const message of delayed) source.socket.send(encode(message));
-    expect(await late.closed).toEqual({ code: 4000, reason: "ERR_SLOW_READER" });
-    source.socket.terminate(); // else it would be asked for its state
-    await assertUndisturbed(live);
-  });
+test("of 1,000 WebSockets that say nothing each has no place, or is told that it was silent", async () => {
+  const live = await run({ maxWorkers: 100, sliceMs: 10 });
+  const endings = await inTurns(1000, () => endingOfSilentSocket(live));
+  // Beyond its places a coordinator has room for some connections that it tells so; the rest is cut off.
+  const expected = ["ERR_SILENT", "ERR_FULL", "ECONNRESET"];
+  expect(endings.filter((ending) => !expected.includes(ending))).toEqual([]);
+  expect(endings.filter((ending) => ending === "ERR_SILENT").length).toBeGreaterThanOrEqual(99);
+  await assertUndisturbed(live);
+});
+
+/** Joins a late worker, and whoever is to send it the weights, but holds them back. */
+async function joinWithSlowSource(live: LiveRun) {
+  const held: WorkerMessage[] = [];
+  const isHeld = () => live.log.some((line) => line.startsWith("late joined"));
+  const source = join(
+    live,
+    boasting((message) => {
+      if (!message.type.startsWith("state-") || !isHeld()) return undefined;
+      held.push(message);
+      return NOTHING;
+    }),
+  );
+  const stateOf = (name: string) => live.team.members.find((member) => member.name === name)?.state;
+  await live.team.until(() => stateOf("hostile") === "in" && live.team.members.some(({ speed = 0 }) => speed > 100));
+  const late = join(live, () => undefined, "late");
+  await live.team.until(() => stateOf("late") === "loading");
+  return { source, late, held };
+}
+
+test("a worker that joins begins anew if the worker that was to send it the weights is lost", async () => {
+  const live = await run({ stallMs: 1e9 });
+  const { source, late } = await joinWithSlowSource(live);
+  source.socket.terminate();
+  expect(await late.closed).toEqual({ code: 4000, reason: "ERR_STATE_LOST" });
+  join(live, () => undefined, "late again");
+  await live.team.until(() => live.log.includes("late again has caught up and is assigned slices"));
+  await assertUndisturbed(live);
+});
+
+test("a worker that joins begins anew if more updates are made than are kept for it", async () => {
+  const maxLogBytes = 30_000; // some steps
+  const live = await run({ maxLogBytes, checkpoints: false, stallMs: 1e9 });
+  const { source, late, held } = await joinWithSlowSource(live);
+  const until = live.team.updatesMade + 30;
+  await live.team.until(() => live.team.updatesMade > until && held.length >= 4);
+  for (const message of held) source.socket.send(encode(message));
+  expect(await late.closed).toEqual({ code: 4000, reason: "ERR_SLOW_READER" });
+  source.socket.terminate(); // else it would be asked for its state
+  await assertUndisturbed(live);
 });
 
 function ragged(samples: number): number[][] {

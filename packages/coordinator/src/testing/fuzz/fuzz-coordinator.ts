@@ -16,6 +16,7 @@ import { fingerprintOfToy, HELLO, READY } from "../toy-model.ts";
 import { breakProtocol } from "./break-protocol.ts";
 import { HostileWorker } from "./hostile-worker.ts";
 import { type LiveRun, startRun, undisturbedState, welcomeConfig } from "./live-run.ts";
+import { FastClock } from "./run-clock.ts";
 
 /** Outcome of a fuzz run. */
 export interface FuzzReport {
@@ -51,8 +52,8 @@ export function unnamedEndings({ connections, endings }: FuzzReport): Record<str
 
 /** Peers at once. */
 const PEERS = 8;
-/** The coordinator's clock goes so much faster, so that late workers are late soon. */
-const HURRY = 5;
+/** Options that make late workers late soon. */
+const hurried = (heartbeatMs: number) => ({ heartbeatMs, clock: new FastClock({ speed: 5, heartbeatMs }) });
 /** A peer that is still connected when it has sent all, and for so long hears no goodbye, goes. */
 const PATIENCE_MS = 300;
 
@@ -62,7 +63,7 @@ export async function fuzzCoordinator(
   onProgress: (frames: number) => void = () => {},
 ): Promise<FuzzReport> {
   const recorded = await recordedFrames();
-  const run = await startRun({ hurry: HURRY, heartbeatMs: 5000, stallMs: 20_000 });
+  const run = await startRun({ ...hurried(5000), stallMs: 20_000 });
   const endings = new Map<string, number>();
   let [sent, connections] = [0, 0];
   let before: NodeJS.MemoryUsage | undefined;
@@ -180,7 +181,7 @@ const OTHERS: WorkerMessage[] = [
 /** All that honest workers say in a short run that one of them joins later. */
 async function recordedFrames(): Promise<Buffer[]> {
   const frames: Buffer[] = [];
-  const run = await startRun({ hurry: HURRY, heartbeatMs: 1000, onFrame: (frame) => frames.push(frame) });
+  const run = await startRun({ ...hurried(1000), onFrame: (frame) => frames.push(frame) });
   await run.team.until(() => run.team.updatesMade > 20);
   await run.stop();
   await run.close();

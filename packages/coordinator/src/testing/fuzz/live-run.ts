@@ -13,6 +13,7 @@ import { RemoteTeam } from "../../team/remote-team.ts";
 import type { TeamOptions } from "../../team/team-options.ts";
 import { PLAN, READY, TOY_CODE } from "../toy-model.ts";
 import { stateOf } from "../toy-worker.ts";
+import { FastClock, type RunClock } from "./run-clock.ts";
 import { SocketWorker } from "./socket-worker.ts";
 import { undisturbedWorker } from "./undisturbed.ts";
 
@@ -27,8 +28,8 @@ const LINES = 1000;
 
 /** Options of a run. */
 export interface LiveRunOptions extends Partial<Pick<TeamOptions, "heartbeatMs" | "stallMs" | "maxLogBytes">> {
-  /** Speed of the coordinator's clock relative to real time, so that its limits are reached soon. @default 1 */
-  hurry?: number;
+  /** @default real time */
+  clock?: RunClock;
   /** @default none */
   records?: RecordSource;
   /** @default 64 */
@@ -39,11 +40,14 @@ export interface LiveRunOptions extends Partial<Pick<TeamOptions, "heartbeatMs" 
   checkpoints?: boolean;
   /** Sees each frame that the honest worker sends. */
   onFrame?: (frame: Buffer) => void;
+  /** Milliseconds that the honest worker computes a slice. @default as short as it can */
+  sliceMs?: number;
 }
 
 /** A run with a server and a team. */
 export interface LiveRun {
   port: number;
+  clock: RunClock;
   team: RemoteTeam;
   honest: SocketWorker;
   /** Logged lines. */
@@ -54,74 +58,74 @@ export interface LiveRun {
 }
 
 /** Starts a server and a team for a run. */
-export async function startRun(options: LiveRunOptions = {}): Promise<LiveRun> {
-  const {
-    hurry = 1,
-    heartbeatMs = 1000,
-    stallMs = 60_000,
-    maxLogBytes = 2 ** 20,
-    maxWorkers = 64,
-    handshakeMs,
-  } = options;
-  const nowMs = () => hurry * performance.now();
+export async function startRun(given: LiveRunOptions = {}): Promise<LiveRun> {
+  const { heartbeatMs = 1000 } = given;
+  const options = { stallMs: 60_000, clock: new FastClock({ speed: 1, heartbeatMs }), ...given, heartbeatMs };
+  const { clock, checkpoints = true } = options;
   const log: string[] = [];
-  const team = new RemoteTeam({
-    heartbeatMs,
-    stallMs,
-    maxLogBytes,
-    workers: 1,
-    minWorkers: 1,
-    balance: "even",
-    runId: "r",
-    nowMs,
-    log: (line) => log.push(line) > LINES && log.shift(),
-  });
-  const server = await serveSessions({
-    listen: { host: "127.0.0.1", port: 0, anyPort: false, maxWorkers, handshakeMs },
-    heartbeatMs: heartbeatMs / hurry,
-    stallMs,
-    nowMs,
-    welcome: Promise.resolve({ run: "r", config: welcomeConfig, codeModel: false }),
-    records: Promise.resolve(options.records),
-    admission: new Admission({ config: welcomeConfig, team, version: TOY_CODE.version }),
-  });
-  const ticking = setInterval(() => team.tick(), heartbeatMs / hurry / 4);
-  const honest = new SocketWorker({
-    port: server.port,
-    name: "honest",
-    send: (frame, _, socket) => {
-      options.onFrame?.(frame);
-      socket.send(frame);
-    },
-  });
-  const beating = setInterval(() => honest.beat(), heartbeatMs / hurry / 4);
+  const team = openTeam(options, (line) => log.push(line) > LINES && log.shift());
+  const server = await serve(options, team);
+  const stopClock = clock.start(() => team.tick());
+  const honest = honestWorker(server.port, options);
+  clock.keepHeard(honest);
   await team.until(() => team.size === 1);
   await team.begin({ plan: PLAN, source: { from: "seed" }, sliceRows: SLICE_ROWS });
-  let stopping = false;
-  const running = trainUntil(team, () => stopping, options.checkpoints ?? true);
+  const stopping = new AbortController();
+  const running = trainUntil(team, stopping.signal, checkpoints);
   running.catch(() => {}); // whoever stops it hears of it
   return {
     port: server.port,
+    clock,
     team,
     honest,
     log,
     async stop() {
-      stopping = true;
+      stopping.abort();
       return { steps: await running, state: await team.captureState().read() };
     },
     async close() {
-      clearInterval(ticking);
-      clearInterval(beating);
+      stopClock();
       honest.socket.terminate();
       await server.close();
     },
   };
 }
 
-async function trainUntil(team: RemoteTeam, stopped: () => boolean, checkpoints: boolean): Promise<number> {
+type Settled = LiveRunOptions & Required<Pick<LiveRunOptions, "clock" | "heartbeatMs" | "stallMs">>;
+
+function openTeam({ heartbeatMs, stallMs, maxLogBytes = 2 ** 20, clock }: Settled, log: (line: string) => unknown) {
+  const limits = { heartbeatMs, stallMs, maxLogBytes, workers: 1, minWorkers: 1 };
+  return new RemoteTeam({ ...limits, balance: "even", runId: "r", nowMs: clock.nowMs, log });
+}
+
+function serve({ clock, stallMs, maxWorkers = 64, handshakeMs, records }: Settled, team: RemoteTeam) {
+  return serveSessions({
+    listen: { host: "127.0.0.1", port: 0, anyPort: false, maxWorkers, handshakeMs },
+    heartbeatMs: clock.watchMs,
+    stallMs,
+    nowMs: clock.nowMs,
+    welcome: Promise.resolve({ run: "r", config: welcomeConfig, codeModel: false }),
+    records: Promise.resolve(records),
+    admission: new Admission({ config: welcomeConfig, team, version: TOY_CODE.version }),
+  });
+}
+
+function honestWorker(port: number, { onFrame = () => {}, sliceMs }: LiveRunOptions): SocketWorker {
+  return new SocketWorker({
+    port,
+    name: "honest",
+    sliceMs,
+    send(frame, _, socket) {
+      onFrame(frame);
+      socket.send(frame);
+    },
+  });
+}
+
+async function trainUntil(team: RemoteTeam, stopping: AbortSignal, checkpoints: boolean): Promise<number> {
   let checkpoint: Promise<unknown> = Promise.resolve();
   for (const task of makeSchedule(welcomeConfig, READY).tasksFrom(0)) {
-    if (stopped()) break;
+    if (stopping.aborted) break;
     if (task.type === "checkpoint") {
       if (!checkpoints) continue;
       await checkpoint; // one after the other, as in a real run

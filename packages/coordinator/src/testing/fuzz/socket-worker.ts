@@ -20,6 +20,8 @@ export interface SocketWorkerOptions {
   send?: (frame: Buffer, message: WorkerMessage, socket: WebSocket) => void;
   /** Hears what the coordinator says, before this worker does. */
   onMessage?: (message: CoordinatorMessage) => void;
+  /** Milliseconds that it computes a slice. @default until the other events of this turn are handled */
+  sliceMs?: number | undefined;
 }
 
 /** A toy worker behind a real socket. */
@@ -28,15 +30,18 @@ export class SocketWorker extends ToyWorker {
   /** The WebSocket code and reason with which the connection ended. */
   readonly closed: Promise<{ code: number; reason: string }>;
   readonly #send: NonNullable<SocketWorkerOptions["send"]>;
+  readonly #sliceMs: number | undefined;
 
   constructor({
     port,
     name,
     send = (frame, _, socket) => socket.send(frame),
     onMessage = () => {},
+    sliceMs,
   }: SocketWorkerOptions) {
     super();
     this.#send = send;
+    this.#sliceMs = sliceMs;
     this.socket = openSocket(`ws://127.0.0.1:${port}`, { maxPayload: MAX_MESSAGE_BYTES });
     this.socket.on("open", () => this.send({ ...HELLO, name }));
     this.socket.on("message", (data: Buffer) => {
@@ -53,9 +58,22 @@ export class SocketWorker extends ToyWorker {
     });
   }
 
-  /** Its heart beats. */
+  /** Sends a heartbeat. */
   beat(): void {
     this.send({ type: "heartbeat" });
+  }
+
+  /** Resolves when the coordinator has answered a ping, or the connection is not open. */
+  async respond(): Promise<void> {
+    const { socket } = this;
+    if (socket.readyState !== socket.OPEN) return;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        socket.off("pong", done).off("close", done);
+        resolve();
+      };
+      socket.on("pong", done).on("close", done).ping();
+    });
   }
 
   protected send(message: WorkerMessage): void {
@@ -63,7 +81,8 @@ export class SocketWorker extends ToyWorker {
   }
 
   protected compute(_: number, then: () => void): void {
-    setImmediate(then);
+    if (this.#sliceMs === undefined) setImmediate(then);
+    else setTimeout(then, this.#sliceMs);
   }
 
   protected leftAlone(): void {
