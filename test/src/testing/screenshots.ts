@@ -8,15 +8,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defined } from "@lockstep/testing";
-import { chromium } from "playwright-core";
 import sharp from "sharp";
+import { launchBrowser } from "./browser.ts";
 import { start, tinyModel } from "./program.ts";
 import { Training } from "./training.ts";
 
-const executablePath = process.env["LOCKSTEP_TEST_CHROMIUM"] ?? "/usr/bin/chromium";
 const images = fileURLToPath(new URL("../../../docs/images/", import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), "lockstep-screenshots-"));
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+const browser = await launchBrowser();
 try {
   const out = join(dir, "tiny-shapes");
   const data = ["--dataset", "shapes", "--train-fraction", "0.9", "--batch-size", "64", "--lr", "0.005"];

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { currentOwner, defined } from "@lockstep/testing";
+import { currentOwner, defined, type Owner } from "@lockstep/testing";
 import { type Running, start } from "./program.ts";
 import { stepsOf } from "./undisturbed.ts";
 
@@ -24,17 +24,23 @@ export class Training {
   readonly out: string;
   coordinator: Running;
   port = 0;
-  /** Its processes end with the test that started the run, not with the one that adds a worker. */
-  readonly #owner = currentOwner();
+  readonly #owner: Owner;
 
-  private constructor(out: string, coordinator: Running) {
+  private constructor(out: string, coordinator: Running, owner: Owner) {
     this.out = out;
     this.coordinator = coordinator;
+    this.#owner = owner;
   }
 
-  /** Starts a coordinator. Resolves when it listens. */
-  static async start(options: string[], out: string): Promise<Training> {
-    const training = new Training(out, start(["coordinator", ...options, ...ALLOW_PROXY, "--port", "0", "--out", out]));
+  /**
+   * Starts a coordinator. Resolves when it listens.
+   *
+   * @param owner the test that all processes of the run end with. @default the current one
+   */
+  static async start(options: string[], out: string, owner = currentOwner()): Promise<Training> {
+    const listenOptions = ["--port", "0", "--out", out];
+    const coordinator = start(["coordinator", ...options, ...ALLOW_PROXY, ...listenOptions], {}, [], owner);
+    const training = new Training(out, coordinator, owner);
     await training.#listens();
     return training;
   }
