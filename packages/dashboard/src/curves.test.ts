@@ -1,3 +1,4 @@
+/** Tests the tables of numbers that the dashboard's charts draw. */
 import { LiveRun } from "@lockstep/run/live";
 import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";

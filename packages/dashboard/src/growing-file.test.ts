@@ -1,18 +1,14 @@
-import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+/** Tests the reader of a file to which another process appends lines. */
+import { appendFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { test as base } from "@lockstep/testing";
+import { expect } from "vitest";
 import { GrowingFile } from "./growing-file.ts";
 
-let dir: string;
-let path: string;
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "lockstep-growing-"));
-  path = join(dir, "rows");
-});
-afterEach(() => rmSync(dir, { recursive: true }));
+/** Tests with the path of a file that does not exist yet. */
+const test = base.extend("path", ({ folder }) => join(folder, "rows"));
 
-test("each read returns the new complete lines, and none twice", () => {
+test("each read returns the new complete lines, and none twice", ({ path }) => {
   const file = new GrowingFile(path);
   expect(file.read()).toEqual({ text: "", isReplaced: false, linesBefore: 0 });
   writeFileSync(path, "one\ntwo é\nthr");
@@ -22,7 +18,7 @@ test("each read returns the new complete lines, and none twice", () => {
   expect(file.read()).toEqual({ text: "three\nfour\n", isReplaced: false, linesBefore: 2 });
 });
 
-test("a file that takes the place of another, or is cut short, is read anew, though it is longer", () => {
+test("a file that replaces another, even a longer one, or is cut short is read from its beginning", ({ path }) => {
   const file = new GrowingFile(path);
   writeFileSync(path, "one\ntwo\n");
   file.read();

@@ -1,43 +1,37 @@
+/** Tests the server of pages: content types, security headers and refusals. */
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { createServer, request as httpRequest, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
-import { test as base, expect } from "vitest";
+import { test as base } from "@lockstep/testing";
+import { expect } from "vitest";
 import { type Content, servePages } from "./pages.ts";
 
 const weights = new Uint8Array(300_000).fill(7); // more than a socket takes at once
 
-type Ask = (path: string, method?: string) => Promise<IncomingMessage>;
-
-const test = base.extend<{ ask: Ask }>({
-  /** Sends a request to a server with a few pages. */
-  // biome-ignore lint/correctness/noEmptyPattern: Vitest reads a fixture's needs from this pattern
-  ask: async ({}, use) => {
-    const dir = mkdtempSync(join(tmpdir(), "lockstep-pages-"));
-    writeFileSync(join(dir, "index.html"), "<!doctype html><title>é</title>");
-    writeFileSync(join(dir, "weights.bin"), weights);
-    const pages = new Map<string, Content>([
-      ["/", { file: pathToFileURL(join(dir, "index.html")) }],
-      ["/page.js", "export {}; // é"],
-      ["/page.css", ""],
-      ["/facts.json", "{}"],
-      ["/weights.bin", { file: join(dir, "weights.bin") }],
-      ["/gone.bin", { file: join(dir, "gone.bin") }],
-    ]);
-    const server = createServer(servePages(pages)).listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as AddressInfo;
-    await use(async (path, method = "GET") => {
-      const [response] = await once(httpRequest({ port, path, method, host: "127.0.0.1" }).end(), "response");
-      return response;
-    });
-    server.close();
-    rmSync(dir, { recursive: true });
-  },
+/** Tests with `ask`, which sends a request to a server of a few pages. */
+const test = base.extend("ask", async ({ folder }, { onCleanup }) => {
+  writeFileSync(join(folder, "index.html"), "<!doctype html><title>é</title>");
+  writeFileSync(join(folder, "weights.bin"), weights);
+  const pages = new Map<string, Content>([
+    ["/", { file: pathToFileURL(join(folder, "index.html")) }],
+    ["/page.js", "export {}; // é"],
+    ["/page.css", ""],
+    ["/facts.json", "{}"],
+    ["/weights.bin", { file: join(folder, "weights.bin") }],
+    ["/gone.bin", { file: join(folder, "gone.bin") }],
+  ]);
+  const server = createServer(servePages(pages)).listen(0, "127.0.0.1");
+  onCleanup(() => void server.close());
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return async (path: string, method = "GET"): Promise<IncomingMessage> => {
+    const [response] = await once(httpRequest({ port, path, method, host: "127.0.0.1" }).end(), "response");
+    return response;
+  };
 });
 
 test.for<[path: string, type: string, content: string]>([
