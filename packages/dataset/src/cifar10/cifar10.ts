@@ -34,11 +34,12 @@ export const CIFAR10_IMAGES = { height: SIDE, width: SIDE, channels: 3, classes:
 /**
  * Returns the paths of the six files in a folder, as `findCifar10Files` finds them; undefined if the folder has none.
  *
+ * @param fileBytes the size that each file must have
  * @throws LockstepError if some are missing or a size is wrong
  */
-export function cifar10Files(dir: string): Cifar10Files | undefined {
+export function cifar10Files(dir: string, fileBytes = FILE_BYTES): Cifar10Files | undefined {
   const files = findCifar10Files(dir);
-  for (const path of [...(files?.train ?? []), ...(files?.test ?? [])]) assertSize(path);
+  for (const path of [...(files?.train ?? []), ...(files?.test ?? [])]) assertSize(path, fileBytes);
   return files;
 }
 
@@ -85,11 +86,11 @@ export function findWrongLabel(records: Uint8Array): { index: number; label: num
   return undefined;
 }
 
-function assertSize(path: string): void {
+function assertSize(path: string, fileBytes: number): void {
   const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats?.isFile() && stats.size === FILE_BYTES) return;
+  if (stats?.isFile() && stats.size === fileBytes) return;
   const size = stats?.isDirectory() ? "a folder" : `${stats?.size.toLocaleString("en")} bytes`;
-  throw cifar10FileError(path, `${FILE_BYTES.toLocaleString("en")} bytes`, stats === undefined ? "no such file" : size);
+  throw cifar10FileError(path, `${fileBytes.toLocaleString("en")} bytes`, stats === undefined ? "no such file" : size);
 }
 
 function readChecked(path: string): Buffer {

@@ -31,6 +31,8 @@ export interface DownloadCifar10Options {
   bytes?: number;
   /** Digest of the archive. @default that of the official archive */
   sha256?: string;
+  /** Size of each of the six files in the archive. @default that of the official ones */
+  fileBytes?: number;
   /** Longest wait for a response or the next bytes, in milliseconds. @default 30,000 */
   stallMs?: number;
   /** Certificates to trust, in PEM form. @default those of Node's certificate authorities */
@@ -51,7 +53,7 @@ export async function downloadCifar10(options: DownloadCifar10Options): Promise<
   const { dir, log = () => {} } = options;
   const lease = await acquireFolder(dir, log);
   try {
-    if (cifar10Files(dir) === undefined) await downloadTo(dir, options);
+    if (cifar10Files(dir, options.fileBytes) === undefined) await downloadTo(dir, options);
   } finally {
     lease.release();
   }
@@ -91,7 +93,7 @@ async function downloadTo(dir: string, options: DownloadCifar10Options): Promise
   }
   try {
     await verify(path, sha256);
-    await unpack(path, dir);
+    await unpack(path, dir, options.fileBytes);
   } catch (cause) {
     const fault = diskFault(cause);
     if (fault !== undefined) {
@@ -130,7 +132,7 @@ async function verify(path: string, sha256: string): Promise<void> {
 }
 
 /** Unpacks into a temporary folder and renames that, so that the final folder is always complete. */
-async function unpack(archive: string, dir: string): Promise<void> {
+async function unpack(archive: string, dir: string, fileBytes?: number): Promise<void> {
   const unfinished = join(dir, `${CIFAR10_FOLDER}.unfinished`);
   await rm(unfinished, { recursive: true, force: true });
   await mkdir(unfinished);
@@ -140,7 +142,7 @@ async function unpack(archive: string, dir: string): Promise<void> {
         await writeFile(join(unfinished, basename(entry.header.name)), entry as AsyncIterable<Buffer>);
       else entry.resume();
     }
-    if (cifar10Files(unfinished) === undefined) throw new Error("it has no data_batch_1.bin");
+    if (cifar10Files(unfinished, fileBytes) === undefined) throw new Error("it has no data_batch_1.bin");
     await rename(unfinished, join(dir, CIFAR10_FOLDER));
   } finally {
     await rm(unfinished, { recursive: true, force: true });

@@ -1,17 +1,13 @@
 /** Writes files in CIFAR-10's format, for tests. */
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** The names of the six files, in order. */
 export const CIFAR10_NAMES = [...[1, 2, 3, 4, 5].map((number) => `data_batch_${number}.bin`), "test_batch.bin"];
 
-/** Makes an empty folder. */
-export const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), "lockstep-dataset-"));
-
 /** Returns the content of file `number`: black images with label 0, except that the first has that label and counts up. */
-export function cifar10File(number: number): Buffer {
-  const bytes = Buffer.alloc(10_000 * 3073);
+export function cifar10File(number: number, records = 10_000): Buffer {
+  const bytes = Buffer.alloc(records * 3073);
   bytes[0] = number;
   for (let i = 1; i < 3073; i++) bytes[i] = i % 256;
   return bytes;
