@@ -69,7 +69,7 @@ const expected = await batchesOf({ ...config, dataDir }, unused);
 const test = withFolder.extend("environment", { auto: true }, ({ folder }, { onCleanup }) => {
   vi.stubEnv("LOCKSTEP_DATA", folder);
   vi.stubEnv("LOCKSTEP_CIFAR10_URL", "http://127.0.0.1:1/cifar-10-binary.tar.gz");
-  onCleanup(() => vi.unstubAllEnvs());
+  onCleanup(() => void vi.unstubAllEnvs());
 });
 
 /** Opens a thread without files, which ends with the test. */
