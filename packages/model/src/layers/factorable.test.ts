@@ -3,11 +3,12 @@ import { defined } from "@lockstep/testing";
 import { beforeAll, describe, expect, test } from "vitest";
 import { alexnetCifar10 } from "../architectures/alexnet-cifar10.ts";
 import { buildModel } from "../spec/build.ts";
+import { applied } from "../testing/tensors.ts";
 import { factorableKernels } from "./factorable.ts";
 
 beforeAll(() => tf.setBackend("cpu"));
 
-const apply = (layer: tf.layers.Layer, input: tf.SymbolicTensor) => layer.apply(input) as tf.SymbolicTensor;
+const apply = (layer: tf.layers.Layer, input: tf.SymbolicTensor) => applied(layer, input);
 const dense = (name: string, units = 4) => tf.layers.dense({ name, units });
 const factorable = (model: tf.LayersModel) =>
   factorableKernels(model).map((index) => defined(model.weights[index]).originalName);

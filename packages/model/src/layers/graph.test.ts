@@ -1,13 +1,14 @@
 import { tf } from "@lockstep/engine";
 import { defined } from "@lockstep/testing";
 import { beforeAll, expect, test } from "vitest";
+import { applied } from "../testing/tensors.ts";
 import { type Application, graphOf } from "./graph.ts";
 
 beforeAll(() => tf.setBackend("cpu"));
 
 const { layers } = tf;
 const chain = (inputs: tf.SymbolicTensor, ...parts: tf.layers.Layer[]) =>
-  parts.reduce((x, part) => part.apply(x) as tf.SymbolicTensor, inputs);
+  parts.reduce((x, part) => applied(part, x), inputs);
 const vector = () => tf.input({ name: "x", shape: [4] });
 const dense = (name: string) => layers.dense({ name, units: 4 });
 /** The names of the layers from the input to this application, for graphs that are chains. */
@@ -31,7 +32,7 @@ test("what is not needed for the outputs is left out, and what is needed twice s
   chain(x, shared); // goes nowhere
   const model = tf.model({
     inputs,
-    outputs: layers.add({ name: "sum" }).apply([x, chain(x, dense("a"))]) as tf.SymbolicTensor,
+    outputs: applied(layers.add({ name: "sum" }), [x, chain(x, dense("a"))]),
   });
   expect(graphOf(model).applications.map(({ layer }) => layer.name)).toEqual(["x", "shared", "a", "sum"]);
 });

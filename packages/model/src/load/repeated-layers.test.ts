@@ -2,6 +2,7 @@ import { tf } from "@lockstep/engine";
 import { defined } from "@lockstep/testing";
 import { beforeAll, describe, expect, test } from "vitest";
 import { assertTrainable } from "../checks/assert-trainable.ts";
+import { applied, predicted } from "../testing/tensors.ts";
 import { stableTopology } from "../tfjs/stable-topology.ts";
 import { tfjsTopologyOf } from "../tfjs/tfjs-topology.ts";
 import { stateDictNames } from "../weights/state-dict.ts";
@@ -32,7 +33,7 @@ const makers: [string, () => tf.LayersModel][] = [
     "a Sequential inside a model",
     () => {
       const inputs = tf.input({ shape: [2, 2, 1] });
-      return tf.model({ inputs, outputs: repeating().apply(inputs) as tf.SymbolicTensor });
+      return tf.model({ inputs, outputs: applied(repeating(), inputs) });
     },
   ],
 ];
@@ -57,12 +58,12 @@ describe.each(makers)("%s that holds layers several times", (_, make) => {
   test("predicts what it did, also after it was saved and loaded", async () => {
     const model = make();
     const images = tf.randomUniform([5, 2, 2, 1], -1, 1, "float32", 3);
-    const expected = (model.predict(images) as tf.Tensor).arraySync();
+    const expected = predicted(model, images).arraySync();
     countRepeatedLayersOnce(model);
-    expect((model.predict(images) as tf.Tensor).arraySync()).toEqual(expected);
+    expect(predicted(model, images).arraySync()).toEqual(expected);
     const loaded = await tf.models.modelFromJSON(model.toJSON(null, false) as never);
     loaded.setWeights(model.getWeights());
-    expect((loaded.predict(images) as tf.Tensor).arraySync()).toEqual(expected);
+    expect(predicted(loaded, images).arraySync()).toEqual(expected);
   });
 
   test("has one text in every process", () => {
@@ -76,14 +77,14 @@ test("a repeated layer may have the name of one in another model", async () => {
   const twice = fc();
   const inner = tf.sequential({ layers: [layers.reshape({ targetShape: [4], inputShape: [2, 2, 1] }), twice, twice] });
   const inputs = tf.input({ shape: [2, 2, 1] });
-  const model = tf.model({ inputs, outputs: fc().apply(inner.apply(inputs)) as tf.SymbolicTensor });
+  const model = tf.model({ inputs, outputs: applied(fc(), inner.apply(inputs)) });
   countRepeatedLayersOnce(model);
   const { modelTopology, weights } = tfjsTopologyOf(model, stateDictNames(model));
   expect(weights.map(({ name }) => name)).toEqual(["fc/kernel", "fc/bias", "fc_1/kernel", "fc_1/bias"]);
   const loaded = await tf.models.modelFromJSON(modelTopology as never);
   loaded.loadWeights(Object.fromEntries(weights.map(({ name }, index) => [name, defined(model.getWeights()[index])])));
   const images = tf.randomUniform([5, 2, 2, 1], -1, 1, "float32", 3);
-  expect((loaded.predict(images) as tf.Tensor).arraySync()).toEqual((model.predict(images) as tf.Tensor).arraySync());
+  expect(predicted(loaded, images).arraySync()).toEqual(predicted(model, images).arraySync());
 });
 
 test("layers without a name keep the names that they had beside a repeated layer without weights", () => {

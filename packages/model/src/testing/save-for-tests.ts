@@ -11,7 +11,7 @@ export async function saveModel(model: tf.LayersModel, folder: string): Promise<
     tf.io.withSaveHandler(async ({ modelTopology, weightSpecs, weightData }) => {
       const weightsManifest = [{ paths: ["weights.bin"], weights: defined(weightSpecs) }];
       await writeFile(join(folder, "model.json"), JSON.stringify({ modelTopology, weightsManifest }));
-      await writeFile(join(folder, "weights.bin"), new Uint8Array(weightData as ArrayBuffer));
+      await writeFile(join(folder, "weights.bin"), new Uint8Array(tf.io.CompositeArrayBuffer.join(weightData)));
       return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: "JSON" } };
     }),
   );

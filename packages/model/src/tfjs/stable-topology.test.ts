@@ -1,6 +1,7 @@
 import { startEngine, tf } from "@lockstep/engine";
 import { defined } from "@lockstep/testing";
 import { beforeAll, describe, expect, test } from "vitest";
+import { applied } from "../testing/tensors.ts";
 import { stateDictNames } from "../weights/state-dict.ts";
 import { stableTopology } from "./stable-topology.ts";
 import { tfjsTopologyOf } from "./tfjs-topology.ts";
@@ -28,11 +29,11 @@ function functional({ activation = "relu", strides = 1, rate = 0.5, order = [0, 
     ],
   });
   const both = [layers.dense({ units: 4, name: "named" }), layers.dense({ units: 4 })] as const;
-  let x = inner.apply(images) as tf.SymbolicTensor;
-  for (const index of order) x = defined(both[index]).apply(x) as tf.SymbolicTensor;
-  const steps = layers.reshape({ targetShape: [2, 2] }).apply(layers.dropout({ rate }).apply(x)) as tf.SymbolicTensor;
+  let x = applied(inner, images);
+  for (const index of order) x = applied(defined(both[index]), x);
+  const steps = applied(layers.reshape({ targetShape: [2, 2] }), layers.dropout({ rate }).apply(x));
   const lstm = layers.bidirectional({ layer: layers.lstm({ units: 2 }) as never, mergeMode: "concat" });
-  return tf.model({ inputs: images, outputs: lstm.apply(steps) as tf.SymbolicTensor });
+  return tf.model({ inputs: images, outputs: applied(lstm, steps) });
 }
 
 describe("the text of a topology", () => {

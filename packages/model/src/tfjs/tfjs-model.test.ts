@@ -1,23 +1,18 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { tf } from "@lockstep/engine";
 import { type TfjsTopology, tfjsTopologySchema, writeTfjsModel } from "@lockstep/formats";
-import { defined } from "@lockstep/testing";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { test } from "@lockstep/testing";
+import { beforeAll, expect } from "vitest";
 import { buildModel } from "../spec/build.ts";
 import type { ModelSpec } from "../spec/spec.ts";
+import { applied, assignWeights, chain, predicted } from "../testing/tensors.ts";
 import { initialWeights } from "../weights/initial-weights.ts";
 import { stateDictNames, toStateDict } from "../weights/state-dict.ts";
 import type { StateDict } from "../weights/state-tensors.ts";
 import { tfjsTopologyOf } from "./tfjs-topology.ts";
 
-let folder: string;
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-  folder = await mkdtemp(join(tmpdir(), "lockstep-tfjs-"));
-});
-afterAll(() => rm(folder, { recursive: true }));
+beforeAll(() => tf.setBackend("cpu"));
 
 const { layers } = tf;
 
@@ -45,12 +40,12 @@ function userModel(): tf.LayersModel {
     ],
   });
   const images = tf.input({ shape: [8, 12, 3] });
-  const x = layers.layerNormalization().apply(stem.apply(images));
-  const steps = layers.reshape({ targetShape: [8, 24] }).apply(x);
-  const lstm = layers.lstm({ name: "steps", units: 3, kernelRegularizer: "l1l2" }).apply(steps);
-  const flat = layers.dense({ units: 5 }).apply(layers.dropout({ rate: 0.2 }).apply(layers.flatten().apply(x)));
-  const both = layers.concatenate().apply([lstm, flat] as tf.SymbolicTensor[]);
-  return tf.model({ inputs: images, outputs: layers.dense({ name: "logits", units: 4 }).apply(both) as never });
+  const x = chain(images, stem, layers.layerNormalization());
+  const lstm = layers.lstm({ name: "steps", units: 3, kernelRegularizer: "l1l2" });
+  const steps = chain(x, layers.reshape({ targetShape: [8, 24] }), lstm);
+  const flat = chain(x, layers.flatten(), layers.dropout({ rate: 0.2 }), layers.dense({ units: 5 }));
+  const both = applied(layers.concatenate(), [steps, flat]);
+  return tf.model({ inputs: images, outputs: applied(layers.dense({ name: "logits", units: 4 }), both) });
 }
 
 /** Two models inside, the second applied twice, and another one in the first; each has a layer "fc", as has the model. */
@@ -59,11 +54,10 @@ function namesakeModel(): tf.LayersModel {
   const inner = tf.sequential({ layers: [dense(6, { inputShape: [7] })] });
   const first = tf.sequential({ layers: [dense(7, { inputShape: [288], activation: "relu" }), inner] });
   const input = tf.input({ shape: [6] });
-  const sum = layers.add().apply([input, dense(6).apply(input)] as tf.SymbolicTensor[]);
-  const second = tf.model({ inputs: input, outputs: layers.dropout({ name: "fc_1", rate: 0.5 }).apply(sum) as never });
+  const sum = applied(layers.add(), [input, applied(dense(6), input)]);
+  const second = tf.model({ inputs: input, outputs: applied(layers.dropout({ name: "fc_1", rate: 0.5 }), sum) });
   const images = tf.input({ shape: [8, 12, 3] });
-  const x = second.apply(second.apply(first.apply(layers.flatten().apply(images))));
-  return tf.model({ inputs: images, outputs: dense(4).apply(x) as never });
+  return tf.model({ inputs: images, outputs: chain(images, layers.flatten(), first, second, second, dense(4)) });
 }
 
 interface Trained {
@@ -75,7 +69,7 @@ interface Trained {
 /** A model with drawn weights, and what a coordinator has of it: a topology that came as JSON, and a state dict. */
 async function trained(model: tf.LayersModel, spec?: ModelSpec): Promise<Trained> {
   const values = await initialWeights(model, { init: "pytorch", seed: 5 });
-  model.setWeights(model.weights.map(({ shape }, index) => tf.tensor(defined(values[index]), shape as number[])));
+  assignWeights(model, values);
   const names = stateDictNames(model, spec);
   const topology = tfjsTopologySchema.parse(JSON.parse(JSON.stringify(tfjsTopologyOf(model, names))));
   return { model, topology, stateDict: toStateDict(names, values) };
@@ -97,27 +91,26 @@ const models: [string, () => Promise<Trained>][] = [
   ["a user's tf.LayersModel", () => trained(userModel())],
 ];
 
-describe.each(models)("the files of %s", (name, make) => {
-  let model: tf.LayersModel;
-  let json: string;
-  let weights: Buffer;
-  beforeAll(async () => {
-    const { topology, stateDict, ...made } = await make();
-    const dir = join(folder, "runs", name);
-    model = made.model;
-    await writeTfjsModel(dir, topology, stateDict);
-    json = await readFile(join(dir, "model.json"), "utf8");
-    weights = await readFile(join(dir, "weights.bin"));
-  });
+/** Writes the files of a model, and returns what they hold. */
+async function written(folder: string, { topology, stateDict }: Trained) {
+  await writeTfjsModel(join(folder, "run"), topology, stateDict);
+  const json = await readFile(join(folder, "run", "model.json"), "utf8");
+  return { json, weights: await readFile(join(folder, "run", "weights.bin")) };
+}
 
-  test("hold what model.save would write, to the byte", async () => {
-    const { modelTopology, format, generatedBy, convertedBy, weightSpecs, weightData } = await saved(model);
-    const weightsManifest = [{ paths: ["weights.bin"], weights: weightSpecs }];
-    expect(json).toBe(JSON.stringify({ modelTopology, format, generatedBy, convertedBy, weightsManifest }));
-    expect(weights.equals(new Uint8Array(weightData as ArrayBuffer))).toBe(true);
-  });
+test.for(models)("the files of %s hold what model.save would write, to the byte", async ([, make], { folder }) => {
+  const trained = await make();
+  const { json, weights } = await written(folder, trained);
+  const { modelTopology, format, generatedBy, convertedBy, weightSpecs, weightData } = await saved(trained.model);
+  const weightsManifest = [{ paths: ["weights.bin"], weights: weightSpecs }];
+  expect(json).toBe(JSON.stringify({ modelTopology, format, generatedBy, convertedBy, weightsManifest }));
+  expect(weights.equals(new Uint8Array(tf.io.CompositeArrayBuffer.join(weightData)))).toBe(true);
+});
 
-  test("load with tf.loadLayersModel and give the same logits", () => assertSameWhenLoaded(json, weights, model));
+test.for(models)("tf.loadLayersModel loads the files of %s with the same logits", async ([, make], { folder }) => {
+  const trained = await make();
+  const { json, weights } = await written(folder, trained);
+  await assertSameWhenLoaded(json, weights, trained.model);
 });
 
 async function assertSameWhenLoaded(json: string, weights: Buffer, model: tf.LayersModel): Promise<void> {
@@ -126,28 +119,25 @@ async function assertSameWhenLoaded(json: string, weights: Buffer, model: tf.Lay
   const source = { ...artifacts, weightSpecs: weightsManifest[0].weights, weightData };
   const loaded = await tf.loadLayersModel(tf.io.fromMemory(source));
   const logits = (net: tf.LayersModel) =>
-    (net.predict(tf.randomUniform([3, 8, 12, 3], -1, 1, "float32", 7)) as tf.Tensor).dataSync();
+    predicted(net, tf.randomUniform([3, 8, 12, 3], -1, 1, "float32", 7)).dataSync();
   expect(new Set(logits(model)).size).toBe(12);
   expect(logits(loaded)).toEqual(logits(model));
 }
 
-test("Models inside a model may hold layers of one name: each saved weight has a name of its own", async () => {
-  const { model, topology, stateDict } = await trained(namesakeModel());
-  const names = topology.weights.map(({ name }) => name);
-  expect(new Set(model.weights.map(({ originalName }) => originalName)).size).toBe(2); // before
-  expect(new Set(names).size).toBe(8);
-  const dir = join(folder, "namesakes");
-  await writeTfjsModel(dir, topology, stateDict);
-  const json = await readFile(join(dir, "model.json"), "utf8");
-  await assertSameWhenLoaded(json, await readFile(join(dir, "weights.bin")), model);
+test("models inside a model may have layers of one name, and each saved weight has a name of its own", async ({
+  folder,
+}) => {
+  const made = await trained(namesakeModel());
+  expect(new Set(made.model.weights.map(({ originalName }) => originalName)).size).toBe(2); // before
+  expect(new Set(made.topology.weights.map(({ name }) => name)).size).toBe(8);
+  const { json, weights } = await written(folder, made);
+  await assertSameWhenLoaded(json, weights, made.model);
 });
 
-describe("tfjsTopologyOf", () => {
-  test.each([
-    ["averages of a BatchNormalization", () => layers.batchNormalization(), /\/moving_mean is not trained, so/],
-    ["frozen weights", () => layers.dense({ name: "frozen", units: 2, trainable: false }), /frozen\/kernel is not/],
-  ])("refuses %s, which no state dict holds", (_, layer, message) => {
-    const model = tf.sequential({ layers: [layers.flatten({ inputShape: [2, 2, 1] }), layer()] });
-    expect(() => tfjsTopologyOf(model, stateDictNames(model))).toThrow(message);
-  });
+test.each([
+  ["averages of a BatchNormalization", () => layers.batchNormalization(), /\/moving_mean is not trained, so/],
+  ["frozen weights", () => layers.dense({ name: "frozen", units: 2, trainable: false }), /frozen\/kernel is not/],
+])("tfjsTopologyOf refuses %s, which no state dict holds", (_, layer, message) => {
+  const model = tf.sequential({ layers: [layers.flatten({ inputShape: [2, 2, 1] }), layer()] });
+  expect(() => tfjsTopologyOf(model, stateDictNames(model))).toThrow(message);
 });

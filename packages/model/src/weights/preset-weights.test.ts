@@ -1,24 +1,14 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { tf } from "@lockstep/engine";
-import { defined } from "@lockstep/testing";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { defined, temporaryFolder } from "@lockstep/testing";
+import { expect, test, vi } from "vitest";
 import { type LoadModelOptions, loadModel } from "../load/load.ts";
 import { saveModel } from "../testing/save-for-tests.ts";
+import { assignWeights } from "../testing/tensors.ts";
 import { initialWeights } from "./initial-weights.ts";
 import { presetWeightsFacts, readPresetWeights } from "./preset-weights.ts";
-
-let folder: string;
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-  folder = await mkdtemp(join(tmpdir(), "lockstep-own-weights-"));
-  const model = new Function("tf", `return tf.sequential({ layers: ${LAYERS} })`)(tf) as tf.Sequential;
-  model.setWeights(SAVED.map((values, index) => tf.tensor(values, defined(model.weights[index]).shape as number[])));
-  await saveModel(model, folder);
-});
-afterAll(() => rm(folder, { recursive: true }));
 
 /** Weights of the saved model: a kernel and a bias of the backbone, and of the head. */
 const SAVED = [[1, 2, 3, 4], [5], [6, 7], [8, 9]];
@@ -28,9 +18,15 @@ const LAYERS = `[
   tf.layers.dense({ name: "head", units: 2 }),
 ]`;
 
-let files = 0;
+await tf.setBackend("cpu");
+const folder = temporaryFolder();
+const saved: tf.Sequential = new Function("tf", `return tf.sequential({ layers: ${LAYERS} })`)(tf);
+assignWeights(saved, SAVED);
+await saveModel(saved, folder);
+
+/** Loads a module of this text. Each is in a folder of its own because modules are cached. */
 async function loadModule(text: string, options: LoadModelOptions = {}) {
-  const path = join(folder, `net-${++files}.mjs`);
+  const path = join(temporaryFolder(), "net.mjs");
   await writeFile(path, text);
   return loadModel(path, options);
 }
@@ -40,75 +36,72 @@ const begins = async (model: tf.LayersModel, init?: "he") => {
   return values.map((each) => [...each]);
 };
 
-describe("a module's own weights", () => {
-  test("a model that a module loaded from a file starts with its weights, on a backend without a loader for files", async () => {
-    const url = pathToFileURL(join(folder, "model.json")).href;
-    const { model } = await loadModule(`export default ({ tf }) => tf.loadLayersModel("${url}");`);
-    expect(await begins(model)).toEqual(SAVED);
-  });
-
-  test("with --init they are drawn anew, as those of a model that was not loaded", async () => {
-    const url = pathToFileURL(join(folder, "model.json")).href;
-    const { model: loaded } = await loadModule(`export default ({ tf }) => tf.loadLayersModel("${url}");`);
-    const { model: made } = await loadModule(`export default ({ tf }) => tf.sequential({ layers: ${LAYERS} });`);
-    expect(await begins(loaded, "he")).toEqual(await begins(made, "he"));
-  });
-
-  test.each([
-    ["setWeights on one layer", "backbone.setWeights([tf.ones([2, 2, 1, 1]), tf.ones([1])])"],
-    ["assign to its variables", "for (const { val } of backbone.weights) val.assign(tf.onesLike(val))"],
-  ])("%s keeps these, and the others are drawn", async (_, write) => {
-    const make = `const model = tf.sequential({ layers: ${LAYERS} }); const backbone = model.getLayer("backbone")`;
-    const { model } = await loadModule(`export default ({ tf }) => { ${make}; ${write}; return model; };`);
-    const { model: plain } = await loadModule(`export default ({ tf }) => { ${make}; return model; };`);
-    const [, , kernel, bias] = await begins(plain);
-    expect(await begins(model)).toEqual([[1, 1, 1, 1], [1], kernel, bias]);
-    expect((await readPresetWeights(model)).written.size).toBe(2);
-  });
-
-  test("a ready model that a module exports keeps what it was set to", async () => {
-    const layer = "tf.layers.dense({ units: 2, weights: [tf.ones([4, 2]), tf.zeros([2])] })";
-    (globalThis as { tfOfTest?: typeof tf }).tfOfTest = tf;
-    const { model } = await loadModule(
-      `const tf = globalThis.tfOfTest;
-       export default tf.sequential({ layers: [tf.layers.flatten({ inputShape: [2, 2, 1] }), ${layer}] });`,
-    );
-    expect(await begins(model)).toEqual([new Array(8).fill(1), [0, 0]]);
-  });
-
-  test("a weight that was set to NaN is refused by its name", async () => {
-    const { model } = await loadModule(
-      `export default ({ tf }) => {
-         const model = tf.sequential({ layers: ${LAYERS} });
-         model.getLayer("head").setWeights([tf.tensor2d([[1, NaN]]), tf.zeros([2])]);
-         return model;
-       };`,
-    );
-    await expect(begins(model)).rejects.toThrow(/^The weight head\/kernel \[1, 2\] .*\(NaN\)/);
-  });
+test("a model that a module loaded from a file starts with the file's weights, on a backend without a loader for files", async () => {
+  const url = pathToFileURL(join(folder, "model.json")).href;
+  const { model } = await loadModule(`export default ({ tf }) => tf.loadLayersModel("${url}");`);
+  expect(await begins(model)).toEqual(SAVED);
 });
 
-describe("what other workers must have alike", () => {
-  const withWeights = (weights: [number, Float32Array][]) => ({ written: new Map(weights), constant: new Map() });
-  const one = withWeights([[0, Float32Array.of(1, 2)]]);
-  const other = withWeights([[0, Float32Array.of(1, 3)]]);
+test("with --init, the weights of a loaded model are drawn like those of a new one", async () => {
+  const url = pathToFileURL(join(folder, "model.json")).href;
+  const { model: loaded } = await loadModule(`export default ({ tf }) => tf.loadLayersModel("${url}");`);
+  const { model: made } = await loadModule(`export default ({ tf }) => tf.sequential({ layers: ${LAYERS} });`);
+  expect(await begins(loaded, "he")).toEqual(await begins(made, "he"));
+});
 
-  test("other values have another digest, and the same values at another place, too", () => {
-    const digests = [one, other, withWeights([[1, Float32Array.of(1, 2)]])].map(
-      (own) => defined(presetWeightsFacts(own, {})).digest,
-    );
-    expect(new Set(digests).size).toBe(3);
-    expect(presetWeightsFacts(withWeights([[0, Float32Array.of(1, 2)]]), {})).toEqual(presetWeightsFacts(one, {}));
-  });
+test.each([
+  ["setWeights on one layer", "backbone.setWeights([tf.ones([2, 2, 1, 1]), tf.ones([1])])"],
+  ["assign to its variables", "for (const { val } of backbone.weights) val.assign(tf.onesLike(val))"],
+])("weights set with %s are kept, and the others are drawn", async (_, write) => {
+  const make = `const model = tf.sequential({ layers: ${LAYERS} }); const backbone = model.getLayer("backbone")`;
+  const { model } = await loadModule(`export default ({ tf }) => { ${make}; ${write}; return model; };`);
+  const { model: plain } = await loadModule(`export default ({ tf }) => { ${make}; return model; };`);
+  const [, , kernel, bias] = await begins(plain);
+  expect(await begins(model)).toEqual([[1, 1, 1, 1], [1], kernel, bias]);
+  expect((await readPresetWeights(model)).written.size).toBe(2);
+});
 
-  test("weights that the run does not take may differ: with --init, and with --init-from", () => {
-    for (const options of [{ init: "he" }, { initFrom: "weights.safetensors" }]) {
-      expect(presetWeightsFacts(one, options)).toEqual(presetWeightsFacts(other, options));
-      expect(presetWeightsFacts(one, options)).toEqual({ written: 1, digest: "" });
-    }
-  });
+test("a model that a module exports ready keeps the weights that it was set to", async () => {
+  const layer = "tf.layers.dense({ units: 2, weights: [tf.ones([4, 2]), tf.zeros([2])] })";
+  vi.stubGlobal("tfOfTest", tf);
+  const { model } = await loadModule(
+    `const tf = globalThis.tfOfTest;
+     export default tf.sequential({ layers: [tf.layers.flatten({ inputShape: [2, 2, 1] }), ${layer}] });`,
+  );
+  vi.unstubAllGlobals();
+  expect(await begins(model)).toEqual([new Array(8).fill(1), [0, 0]]);
+});
 
-  test("a model that brings nothing along has no digest", () => {
-    expect(presetWeightsFacts(withWeights([]), {})).toBeUndefined();
-  });
+test("a weight that was set to NaN is refused by its name", async () => {
+  const { model } = await loadModule(
+    `export default ({ tf }) => {
+       const model = tf.sequential({ layers: ${LAYERS} });
+       model.getLayer("head").setWeights([tf.tensor2d([[1, NaN]]), tf.zeros([2])]);
+       return model;
+     };`,
+  );
+  await expect(begins(model)).rejects.toThrow(/^The weight head\/kernel \[1, 2\] .*\(NaN\)/);
+});
+
+const withWeights = (weights: [number, Float32Array][]) => ({ written: new Map(weights), constant: new Map() });
+const one = withWeights([[0, Float32Array.of(1, 2)]]);
+const other = withWeights([[0, Float32Array.of(1, 3)]]);
+
+test("preset weights with other values or another position have another digest", () => {
+  const digests = [one, other, withWeights([[1, Float32Array.of(1, 2)]])].map(
+    (own) => defined(presetWeightsFacts(own, {})).digest,
+  );
+  expect(new Set(digests).size).toBe(3);
+  expect(presetWeightsFacts(withWeights([[0, Float32Array.of(1, 2)]]), {})).toEqual(presetWeightsFacts(one, {}));
+});
+
+test("preset weights that --init or --init-from replaces have no digest", () => {
+  for (const options of [{ init: "he" }, { initFrom: "weights.safetensors" }]) {
+    expect(presetWeightsFacts(one, options)).toEqual(presetWeightsFacts(other, options));
+    expect(presetWeightsFacts(one, options)).toEqual({ written: 1, digest: "" });
+  }
+});
+
+test("a model without preset weights has no facts about them", () => {
+  expect(presetWeightsFacts(withWeights([]), {})).toBeUndefined();
 });
