@@ -78,9 +78,10 @@ test.each<[string, Uint8Array]>([
 ])("both ends reject %s quickly", (_, message) => {
   expect(malformation(message)).toBeDefined();
   for (const decode of [decodeFromWorker, decodeFromCoordinator]) {
-    const startMs = performance.now();
-    expect(() => decode(message)).toThrow(/Expected a message of plain MessagePack from .+, got /);
-    expect(performance.now() - startMs).toBeLessThan(1000);
+    const cpuMs = cpuMsOf(() =>
+      expect(() => decode(message)).toThrow(/Expected a message of plain MessagePack from .+, got /),
+    );
+    expect(cpuMs).toBeLessThan(1000);
   }
 });
 
@@ -98,10 +99,20 @@ test.each<[string, unknown]>([
   ["it has more classes than there may be", { ...evaluation(), confusion: matrix(1001, 0) }],
   ["its keys are maps", new Map([[new Map([["type", "heartbeat"]]), 1]])],
 ])("a worker's message is refused if %s", (_, value) => {
-  const startMs = performance.now();
-  expect(() => decodeFromWorker(pack(value))).toThrow(expect.objectContaining({ code: "ERR_MESSAGE" }));
-  expect(performance.now() - startMs).toBeLessThan(1000);
+  const message = pack(value);
+  const cpuMs = cpuMsOf(() =>
+    expect(() => decodeFromWorker(message)).toThrow(expect.objectContaining({ code: "ERR_MESSAGE" })),
+  );
+  expect(cpuMs).toBeLessThan(1000);
 });
+
+/** Returns the CPU time of a function in milliseconds, which other processes on the machine do not extend. */
+function cpuMsOf(run: () => void): number {
+  const start = process.cpuUsage();
+  run();
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / 1000;
+}
 
 function contribution() {
   const label = { step: 0, slice: 0, attempt: 0 };
