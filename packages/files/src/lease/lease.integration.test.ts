@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { defined, spawnForTest } from "@lockstep/testing";
-import { test as base, describe, expect } from "vitest";
+import { test as base, expect } from "vitest";
 import { acquireLease, awaitLease } from "./acquire-lease.ts";
 import type { Lease } from "./lease.ts";
 import { formatLease, ownIdentity } from "./lease-holder.ts";
@@ -84,209 +84,195 @@ async function sleeper(command = [process.execPath, "-e", SLEEP]) {
   return { child, identity: { ...ownIdentity(), pid: defined(child.pid, "the process id"), startTime } };
 }
 
-describe("a lease", () => {
-  test("a held lease is refused with its holder and duration, and a released one leaves no file", async ({
-    folder,
-  }) => {
-    const { dir, path } = folder;
-    const { identity } = await sleeper();
-    writeFileSync(path, formatLease(identity, "a", 200_000));
-    const message = `^Process ${identity.pid} on ${identity.host} has been writing to ${dir} for 3 min 20 s\\. Wait `;
-    await expect(folder.acquire()).rejects.toThrow(failure("ERR_RUN_BUSY", message));
-    rmSync(path);
-    (await folder.acquire()).release();
-    expect(readdirSync(dir)).toEqual([]);
-    expect(folder.lines).toEqual([]);
-  });
+test("a held lease is refused with its holder and duration, and a released one leaves no file", async ({ folder }) => {
+  const { dir, path } = folder;
+  const { identity } = await sleeper();
+  writeFileSync(path, formatLease(identity, "a", 200_000));
+  const message = `^Process ${identity.pid} on ${identity.host} has been writing to ${dir} for 3 min 20 s\\. Wait `;
+  await expect(folder.acquire()).rejects.toThrow(failure("ERR_RUN_BUSY", message));
+  rmSync(path);
+  (await folder.acquire()).release();
+  expect(readdirSync(dir)).toEqual([]);
+  expect(folder.lines).toEqual([]);
+});
 
-  test.for(["1", "0\n", "-1", "", "{", "[]", "999999999", `${process.pid}\n`])(
-    "a file with the content %j is no held lease",
-    async (content, { folder }) => {
-      const { path } = folder;
-      writeFileSync(path, content);
-      await folder.acquire();
-      expect(folder.lines).toEqual([]);
-    },
-  );
-
-  test.for(["apps/trainer/dist/main.js", "apps/coordinator/src/main.ts"])(
-    "a lease of an earlier version is held while its process runs %s, and the error says what to do",
-    async (name, { folder }) => {
-      const { path } = folder;
-      const { child } = await sleeper([process.execPath, folder.programAt(name)]);
-      writeFileSync(path, `${child.pid}\n`);
-      const text = `^Process ${child.pid}, of an earlier version of Lockstep, seems .* If no run is active, delete ${path}\\.$`;
-      await expect(folder.acquire()).rejects.toThrow(failure("ERR_RUN_BUSY", text));
-      child.kill("SIGKILL");
-      await once(child, "exit");
-      await folder.acquire();
-    },
-  );
-
-  test.for<[what: string, command: (folder: LeaseFolder) => string[], writtenAt?: number]>([
-    ["another Node program", (folder) => [process.execPath, folder.programAt("node_modules/apps/main.js")]],
-    [
-      "a program that shows Lockstep's source",
-      (folder) => ["tail", "-f", folder.programAt("apps/trainer/src/main.ts")],
-    ],
-    [
-      "a Lockstep process that started after the file was written",
-      (folder) => [process.execPath, folder.programAt("apps/trainer/dist/main.js")],
-      1,
-    ],
-  ])(
-    "a lease of an earlier version is free if its process id belongs to %s",
-    async ([, command, writtenAt], { folder }) => {
-      const { path } = folder;
-      const { child } = await sleeper(command(folder));
-      writeFileSync(path, `${child.pid}\n`);
-      if (writtenAt !== undefined) utimesSync(path, writtenAt, writtenAt);
-      await folder.acquire();
-    },
-  );
-
-  test("the lease of a process that was killed on this machine is acquired at once", async ({ folder }) => {
+test.for(["1", "0\n", "-1", "", "{", "[]", "999999999", `${process.pid}\n`])(
+  "a file with the content %j is no held lease",
+  async (content, { folder }) => {
     const { path } = folder;
-    const { child, identity } = await sleeper();
-    writeFileSync(path, formatLease(identity, "a", 0));
+    writeFileSync(path, content);
+    await folder.acquire();
+    expect(folder.lines).toEqual([]);
+  },
+);
+
+test.for(["apps/trainer/dist/main.js", "apps/coordinator/src/main.ts"])(
+  "a lease of an earlier version is held while its process runs %s, and the error says what to do",
+  async (name, { folder }) => {
+    const { path } = folder;
+    const { child } = await sleeper([process.execPath, folder.programAt(name)]);
+    writeFileSync(path, `${child.pid}\n`);
+    const text = `^Process ${child.pid}, of an earlier version of Lockstep, seems .* If no run is active, delete ${path}\\.$`;
+    await expect(folder.acquire()).rejects.toThrow(failure("ERR_RUN_BUSY", text));
     child.kill("SIGKILL");
     await once(child, "exit");
     await folder.acquire();
-    expect(folder.lines).toEqual([]);
-  });
+  },
+);
 
-  test("a lease whose process id another process has now is acquired at once", async ({ folder }) => {
+test.for<[what: string, command: (folder: LeaseFolder) => string[], writtenAt?: number]>([
+  ["another Node program", (folder) => [process.execPath, folder.programAt("node_modules/apps/main.js")]],
+  ["a program that shows Lockstep's source", (folder) => ["tail", "-f", folder.programAt("apps/trainer/src/main.ts")]],
+  [
+    "a Lockstep process that started after the file was written",
+    (folder) => [process.execPath, folder.programAt("apps/trainer/dist/main.js")],
+    1,
+  ],
+])(
+  "a lease of an earlier version is free if its process id belongs to %s",
+  async ([, command, writtenAt], { folder }) => {
     const { path } = folder;
-    const { identity } = await sleeper();
-    writeFileSync(path, formatLease({ ...identity, startTime: "1" }, "a", 0));
+    const { child } = await sleeper(command(folder));
+    writeFileSync(path, `${child.pid}\n`);
+    if (writtenAt !== undefined) utimesSync(path, writtenAt, writtenAt);
     await folder.acquire();
-  });
+  },
+);
 
-  test("a lease from another PID namespace is held while it is renewed, whatever process has its id here", async ({
-    folder,
-  }) => {
-    const { dir, path } = folder;
-    const { identity } = await sleeper();
-    const container = { ...identity, pidNamespace: "pid:[1]", startTime: "1" };
-    writeFileSync(path, formatLease(container, "a", 0));
-    const renews = (nowMs: number) => nowMs >= 9000 && writeFileSync(path, formatLease(container, "a", 10_000));
-    await expect(folder.acquire(slowEnvironment(ownIdentity(), renews))).rejects.toThrow(
-      failure("ERR_RUN_BUSY", "for 10 s"),
-    );
-    expect(folder.lines).toEqual([
-      `waiting up to 60 s to see whether process ${identity.pid} on ${identity.host} is still writing to ${dir}`,
-    ]);
-  });
+test("the lease of a process that was killed on this machine is acquired at once", async ({ folder }) => {
+  const { path } = folder;
+  const { child, identity } = await sleeper();
+  writeFileSync(path, formatLease(identity, "a", 0));
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  await folder.acquire();
+  expect(folder.lines).toEqual([]);
+});
 
-  test("a lease of another machine is taken over after 60 s without a renewal, by the observer's clock", async ({
-    folder,
-  }) => {
-    const { dir, path } = folder;
-    writeFileSync(path, formatLease(elsewhere("there"), "a", 1e12));
-    let waitedMs = 0;
-    await folder.acquire(slowEnvironment(elsewhere("here"), (nowMs) => (waitedMs = nowMs)));
-    expect(waitedMs).toBe(60_000);
-    expect(folder.lines).toEqual([`waiting up to 60 s to see whether process 7 on there is still writing to ${dir}`]);
-    expect(readFileSync(path, "utf8")).toContain('"host": "here"');
-  });
+test("a lease whose process id another process has now is acquired at once", async ({ folder }) => {
+  const { path } = folder;
+  const { identity } = await sleeper();
+  writeFileSync(path, formatLease({ ...identity, startTime: "1" }, "a", 0));
+  await folder.acquire();
+});
 
-  test("awaitLease waits while the holder renews the lease, and logs one line", async ({ folder }) => {
-    const { dir, path } = folder;
-    writeFileSync(path, formatLease(elsewhere("there"), "a", 0));
-    let waitedMs = 0;
-    const environment = slowEnvironment(elsewhere("here"), (nowMs) => {
-      waitedMs = nowMs;
-      if (nowMs % 10_000 === 0 && nowMs <= 50_000) writeFileSync(path, formatLease(elsewhere("there"), "a", nowMs));
-    });
-    const log = (line: string) => folder.lines.push(line);
-    const lease = await awaitLease(path, dir, "installing TensorFlow", log, environment);
-    folder.ends.push(() => lease.release());
-    expect(waitedMs).toBe(110_000);
-    expect(folder.lines).toEqual(["waiting for process 7 on there, which is installing TensorFlow"]);
-  });
+test("a lease from another PID namespace is held while it is renewed, whatever process has its id here", async ({
+  folder,
+}) => {
+  const { dir, path } = folder;
+  const { identity } = await sleeper();
+  const container = { ...identity, pidNamespace: "pid:[1]", startTime: "1" };
+  writeFileSync(path, formatLease(container, "a", 0));
+  const renews = (nowMs: number) => nowMs >= 9000 && writeFileSync(path, formatLease(container, "a", 10_000));
+  await expect(folder.acquire(slowEnvironment(ownIdentity(), renews))).rejects.toThrow(
+    failure("ERR_RUN_BUSY", "for 10 s"),
+  );
+  expect(folder.lines).toEqual([
+    `waiting up to 60 s to see whether process ${identity.pid} on ${identity.host} is still writing to ${dir}`,
+  ]);
+});
 
-  test("a stale lease that three processes find at once is acquired by one of them", async ({ folder }) => {
-    const { path } = folder;
-    writeFileSync(path, formatLease(elsewhere("there"), "a", 0));
-    const all = await Promise.allSettled(
-      ["b", "c", "d"].map((host) => folder.acquire(slowEnvironment(elsewhere(host)))),
-    );
-    expect(all.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected", "rejected"]);
-  });
+test("a lease of another machine is taken over after 60 s without a renewal, by the observer's clock", async ({
+  folder,
+}) => {
+  const { dir, path } = folder;
+  writeFileSync(path, formatLease(elsewhere("there"), "a", 1e12));
+  let waitedMs = 0;
+  await folder.acquire(slowEnvironment(elsewhere("here"), (nowMs) => (waitedMs = nowMs)));
+  expect(waitedMs).toBe(60_000);
+  expect(folder.lines).toEqual([`waiting up to 60 s to see whether process 7 on there is still writing to ${dir}`]);
+  expect(readFileSync(path, "utf8")).toContain('"host": "here"');
+});
 
-  test("a lease is acquired although a process died while acquiring it", async ({ folder }) => {
-    const { dir, path } = folder;
-    writeFileSync(`${path}.new`, "");
-    await folder.acquire(slowEnvironment());
-    expect(readdirSync(dir)).toEqual(["run.pid"]);
+test("awaitLease waits while the holder renews the lease, and logs one line", async ({ folder }) => {
+  const { dir, path } = folder;
+  writeFileSync(path, formatLease(elsewhere("there"), "a", 0));
+  let waitedMs = 0;
+  const environment = slowEnvironment(elsewhere("here"), (nowMs) => {
+    waitedMs = nowMs;
+    if (nowMs % 10_000 === 0 && nowMs <= 50_000) writeFileSync(path, formatLease(elsewhere("there"), "a", nowMs));
   });
+  const log = (line: string) => folder.lines.push(line);
+  const lease = await awaitLease(path, dir, "installing TensorFlow", log, environment);
+  folder.ends.push(() => lease.release());
+  expect(waitedMs).toBe(110_000);
+  expect(folder.lines).toEqual(["waiting for process 7 on there, which is installing TensorFlow"]);
+});
 
-  test("a holder whose lease was taken over fails its checks and does not release the new lease", async ({
-    folder,
-  }) => {
-    const { dir, path } = folder;
-    const environment = slowEnvironment(elsewhere("laptop"));
-    const lease = await folder.acquire(environment);
-    lease.assertHeld();
-    writeFileSync(path, formatLease(elsewhere("there"), "b", 0)); // while the laptop was shut
-    await environment.pause(60_000);
-    const taken = failure(
-      "ERR_RUN_TAKEN",
-      `^Process 7 on there took over ${dir} because this process did not renew its`,
-    );
-    expect(() => lease.assertHeld()).toThrow(taken);
-    await expect(lease.lost).rejects.toThrow(taken);
-    lease.release();
-    expect(readFileSync(path, "utf8")).toContain('"token": "b"');
-  });
+test("a stale lease that three processes find at once is acquired by one of them", async ({ folder }) => {
+  const { path } = folder;
+  writeFileSync(path, formatLease(elsewhere("there"), "a", 0));
+  const all = await Promise.allSettled(["b", "c", "d"].map((host) => folder.acquire(slowEnvironment(elsewhere(host)))));
+  expect(all.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected", "rejected"]);
+});
 
-  test("a lease whose file was deleted is written again", async ({ folder }) => {
-    const { path } = folder;
-    const environment = slowEnvironment();
-    const lease = await folder.acquire(environment);
-    const content = readFileSync(path, "utf8");
-    rmSync(path);
-    await environment.pause(20_000);
-    lease.assertHeld();
-    const renewed = readFileSync(path, "utf8");
-    expect(renewed).not.toBe(content);
-    expect(renewed.replace("20000", "00000")).toBe(content);
-  });
+test("a lease is acquired although a process died while acquiring it", async ({ folder }) => {
+  const { dir, path } = folder;
+  writeFileSync(`${path}.new`, "");
+  await folder.acquire(slowEnvironment());
+  expect(readdirSync(dir)).toEqual(["run.pid"]);
+});
 
-  test("a lease whose file was deleted is written again once no other process is acquiring it", async ({ folder }) => {
-    const { path } = folder;
-    const environment = slowEnvironment();
-    const lease = await folder.acquire(environment);
-    rmSync(path);
-    writeFileSync(`${path}.new`, "");
-    await environment.pause(20_000);
-    lease.assertHeld();
-    expect(existsSync(path)).toBe(false);
-    rmSync(`${path}.new`);
-    lease.assertHeld();
-    expect(readFileSync(path, "utf8")).toContain('"host": "here"');
-  });
+test("a holder whose lease was taken over fails its checks and does not release the new lease", async ({ folder }) => {
+  const { dir, path } = folder;
+  const environment = slowEnvironment(elsewhere("laptop"));
+  const lease = await folder.acquire(environment);
+  lease.assertHeld();
+  writeFileSync(path, formatLease(elsewhere("there"), "b", 0)); // while the laptop was shut
+  await environment.pause(60_000);
+  const taken = failure("ERR_RUN_TAKEN", `^Process 7 on there took over ${dir} because this process did not renew its`);
+  expect(() => lease.assertHeld()).toThrow(taken);
+  await expect(lease.lost).rejects.toThrow(taken);
+  lease.release();
+  expect(readFileSync(path, "utf8")).toContain('"token": "b"');
+});
 
-  test("a released lease is not written again by a late check", async ({ folder }) => {
-    const { dir } = folder;
-    const environment = slowEnvironment();
-    const lease = await folder.acquire(environment);
-    lease.release();
-    await environment.pause(20_000);
-    expect(() => lease.assertHeld()).toThrow(
-      failure("ERR_RUN_TAKEN", `^This process has released ${dir}, and can no longer`),
-    );
-    expect(readdirSync(dir)).toEqual([]);
-  });
+test("a lease whose file was deleted is written again", async ({ folder }) => {
+  const { path } = folder;
+  const environment = slowEnvironment();
+  const lease = await folder.acquire(environment);
+  const content = readFileSync(path, "utf8");
+  rmSync(path);
+  await environment.pause(20_000);
+  lease.assertHeld();
+  const renewed = readFileSync(path, "utf8");
+  expect(renewed).not.toBe(content);
+  expect(renewed.replace("20000", "00000")).toBe(content);
+});
 
-  test("a lease that this process released is free even if its file could not be deleted", async ({ folder }) => {
-    const { path } = folder;
-    const lease = await folder.acquire(realEnvironment());
-    const content = readFileSync(path);
-    lease.release();
-    writeFileSync(path, content);
-    await folder.acquire();
-  });
+test("a lease whose file was deleted is written again once no other process is acquiring it", async ({ folder }) => {
+  const { path } = folder;
+  const environment = slowEnvironment();
+  const lease = await folder.acquire(environment);
+  rmSync(path);
+  writeFileSync(`${path}.new`, "");
+  await environment.pause(20_000);
+  lease.assertHeld();
+  expect(existsSync(path)).toBe(false);
+  rmSync(`${path}.new`);
+  lease.assertHeld();
+  expect(readFileSync(path, "utf8")).toContain('"host": "here"');
+});
+
+test("a released lease is not written again by a late check", async ({ folder }) => {
+  const { dir } = folder;
+  const environment = slowEnvironment();
+  const lease = await folder.acquire(environment);
+  lease.release();
+  await environment.pause(20_000);
+  expect(() => lease.assertHeld()).toThrow(
+    failure("ERR_RUN_TAKEN", `^This process has released ${dir}, and can no longer`),
+  );
+  expect(readdirSync(dir)).toEqual([]);
+});
+
+test("a lease that this process released is free even if its file could not be deleted", async ({ folder }) => {
+  const { path } = folder;
+  const lease = await folder.acquire(realEnvironment());
+  const content = readFileSync(path);
+  lease.release();
+  writeFileSync(path, content);
+  await folder.acquire();
 });
 
 const SOURCE_FLAGS = ["--import", "tsx", "--conditions=lockstep-source", "--input-type=module", "-e"];
