@@ -5,7 +5,8 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { awaitLease, type Lease, makeFolders, userFolder } from "@lockstep/files";
+import { makeFolders, userFolder } from "@lockstep/files";
+import { awaitLease, type Lease } from "@lockstep/files/lease";
 import { Unavailable } from "../backend/unavailable.ts";
 
 /** Returns the cache folder: `LOCKSTEP_CACHE`, else `lockstep` in the user's cache folder. */
