@@ -1,7 +1,7 @@
 /** Tests a live run that is read from its folder, while another process writes it. */
 import { appendFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Lease } from "@lockstep/files";
+import type { Lease } from "@lockstep/files/lease";
 import { createRunFolder, holdRunFolder, openRunFolder, type RunFolder, writeJson } from "@lockstep/run";
 import { derivedForTests } from "@lockstep/run/testing";
 import { test as base } from "@lockstep/testing";

@@ -5,7 +5,6 @@ import type { LiveRun } from "@lockstep/run/live";
 import { apiRoutes } from "./api/api-routes.ts";
 import { type ControlEndpoint, handleCommand } from "./api/control-endpoint.ts";
 import { LiveStream } from "./api/live-stream.ts";
-import { testImages } from "./api/test-images.ts";
 
 /** The runs that a site shows, and the commands that it accepts. */
 export interface SiteOptions {
@@ -38,7 +37,10 @@ export function makeSite({ live, others = [], control }: SiteOptions): Site {
     const path = (request.url ?? "/").replace(/\?.*/, "");
     if (await handleApiRequest(path, request, response)) return;
     if (path === "/live") return stream.open(request, response);
-    if (path === "/test-images.json") return sendJson(response, testImages(live.snapshot()));
+    if (path === "/test-images.json") {
+      const { testImages } = await import("./api/test-images.ts"); // loaded here, since it needs the data sets
+      return sendJson(response, testImages(live.snapshot()));
+    }
     if (path === "/control" && control !== undefined) return handleCommand(control, request, response);
     pages ??= pagesOf(others).then(servePages); // bundled for the first reader, since most runs have none
     (await pages)(request, response);

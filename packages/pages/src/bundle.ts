@@ -1,6 +1,5 @@
 /** Bundles the script of a page for browsers. */
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 
 /**
  * Bundles a TypeScript file and all of its imports into one module for browsers. This takes about a second and runs
@@ -9,6 +8,7 @@ import { build } from "esbuild";
  * @throws Error from esbuild if the script is invalid, which is a bug
  */
 export async function bundleScript(entry: URL): Promise<string> {
+  const { build } = await import("esbuild"); // loaded here, since most runs serve no page
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(entry)],
     bundle: true,

@@ -1,5 +1,5 @@
 /** A run while this process holds the lease of its folder. */
-import type { Lease } from "@lockstep/files";
+import type { Lease } from "@lockstep/files/lease";
 import { holdRunFolder, releaseRunFolder } from "./folder/run-folder.ts";
 import type { OpenedRun } from "./open-run.ts";
 import { recordEvents } from "./record/event-log.ts";

@@ -1,7 +1,7 @@
 /** Starts a run, in one process or with workers: prepares its folder for the training loop. */
 import { basename } from "node:path";
 import type { MachineOptions } from "@lockstep/config";
-import type { Lease } from "@lockstep/files";
+import type { Lease } from "@lockstep/files/lease";
 import type { DeviceGroup } from "./devices.ts";
 import { addDevices, derivedOf, type RunFacts } from "./folder/derived.ts";
 import type { ResumePoint } from "./folder/resume-point.ts";

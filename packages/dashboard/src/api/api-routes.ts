@@ -2,7 +2,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import { PAGE_HEADERS } from "@lockstep/pages";
 import type { LiveRun } from "@lockstep/run/live";
-import { RunMetrics } from "./run-metrics.ts";
+import type { RunMetrics } from "./run-metrics.ts";
 import { runReport } from "./run-report.ts";
 
 interface Body {
@@ -14,10 +14,15 @@ const TEXT = "text/plain; charset=utf-8";
 
 /** Returns a handler for requests to the API. It resolves with false for any other path, which it leaves unanswered. */
 export function apiRoutes(live: LiveRun) {
-  const metrics = new RunMetrics(live);
+  let metrics: Promise<RunMetrics> | undefined;
+  const metricsPage = async (): Promise<Body> => {
+    metrics ??= import("./run-metrics.ts").then(({ RunMetrics }) => new RunMetrics(live)); // most runs are not scraped
+    const loaded = await metrics;
+    return { type: loaded.contentType, text: await loaded.text() };
+  };
   const pages = new Map<string, () => Promise<Body>>([
     ["/healthz", async () => ({ type: TEXT, text: "ok\n" })], // public: reveals nothing about the run
-    ["/metrics", async () => ({ type: metrics.contentType, text: await metrics.text() })],
+    ["/metrics", metricsPage],
     ["/api/run", async () => ({ type: "application/json", text: `${JSON.stringify(runReport(live.snapshot()))}\n` })],
   ]);
   return async (path: string, { method }: IncomingMessage, response: ServerResponse): Promise<boolean> => {

@@ -5,7 +5,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import { LockstepError } from "@lockstep/errors";
 import { PAGE_HEADERS } from "@lockstep/pages";
-import { type Command, parseCommand } from "@lockstep/run";
+import type { Command } from "@lockstep/run";
 import { sameToken } from "@lockstep/transport";
 
 /** Carries out the commands of a page that has the token. */
@@ -36,6 +36,7 @@ export async function handleCommand(
     );
   const text = await textOf(request);
   if (text === undefined) return respond(413);
+  const { parseCommand } = await import("@lockstep/run"); // loaded here, since a thread needs nothing else of it
   try {
     await command(parseCommand(text));
     respond(200);

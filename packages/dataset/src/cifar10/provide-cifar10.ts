@@ -2,7 +2,6 @@
 import { defined, LockstepError } from "@lockstep/errors";
 import { defaultDataDir } from "../records/data-dir.ts";
 import { cifar10Files } from "./cifar10.ts";
-import { downloadCifar10 } from "./download-cifar10.ts";
 import { type Cifar10Files, describeDataDir } from "./find-cifar10.ts";
 
 /** The folder of a data set's files, and the callbacks of their download. */
@@ -23,6 +22,7 @@ export async function provideCifar10(options: DataFilesOptions): Promise<Cifar10
   const found = existingCifar10(options);
   if (found !== undefined) return found;
   const dir = defaultDataDir("cifar10");
+  const { downloadCifar10 } = await import("./download-cifar10.ts"); // loaded here, since most programs have the files
   await downloadCifar10({ dir, onProgress: options.onProgress, log: options.log });
   return defined(cifar10Files(dir), `the files of CIFAR-10 in ${dir}`);
 }

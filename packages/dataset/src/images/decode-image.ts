@@ -3,7 +3,7 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";
 import { pathKind } from "@lockstep/files";
-import sharp, { type Metadata, type Sharp } from "sharp";
+import type { Metadata, Sharp } from "sharp";
 import { detectImageFormat } from "./detect-image-format.ts";
 import { cover, type Size } from "./resize.ts";
 
@@ -37,6 +37,7 @@ export async function decodeImageBytes(bytes: Uint8Array, name: string, size: Si
   if (bytes.length > MAX_IMAGE_BYTES) throw refusal(name, `more than ${MAX_IMAGE_BYTES} bytes`, "Make it smaller.");
   // An additional end marker lets a JPEG without one be read. A file truncated earlier is still detected.
   const complete = kind === "JPEG" ? Buffer.concat([bytes, END_OF_IMAGE]) : bytes;
+  const { default: sharp } = await import("sharp"); // loaded here, since most programs decode no image
   try {
     const { width, height, ...header } = await sharp(complete, { limitInputPixels: false }).metadata();
     if (width * height > MAX_PIXELS) {

@@ -4,19 +4,15 @@ import { dirname, join, resolve } from "node:path";
 import { invocationFolder, shellWord } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
 import {
-  acquireLease,
-  assertNoHolder,
   ignoreFileErrors,
   isTemporaryName,
-  type Lease,
-  LeaseWatch,
   makeFolders,
   pathKind,
-  realEnvironment,
   removeIfPossible,
   writeFault,
   writeSmallFile,
 } from "@lockstep/files";
+import { acquireLease, assertNoHolder, type Lease, LeaseWatch, realEnvironment } from "@lockstep/files/lease";
 
 /** The paths of the files in a run's folder. */
 export interface RunFolder {

@@ -1,8 +1,8 @@
 /** `events.jsonl`: what happened in a run, an event or a phase a line, so that it can be told when the run is over. */
 import { existsSync, readFileSync } from "node:fs";
 import { LockstepError } from "@lockstep/errors";
-import type { Lease } from "@lockstep/files";
 import { appendLine } from "@lockstep/files";
+import type { Lease } from "@lockstep/files/lease";
 import { z } from "zod";
 import type { LiveRun } from "../live/live-run.ts";
 import { PHASE_NAMES, type PhaseName, type RunPhase } from "../live/phase.ts";

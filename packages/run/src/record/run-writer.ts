@@ -2,7 +2,7 @@
 
 import type { RunConfig } from "@lockstep/config";
 import { at, LockstepError } from "@lockstep/errors";
-import type { Lease } from "@lockstep/files";
+import type { Lease } from "@lockstep/files/lease";
 import { writeSafetensors } from "@lockstep/formats";
 import { correctOf, type Evaluation } from "../evaluation.ts";
 import { type Checkpoint, checkpointBefore, hasCheckpoint, saveCheckpoint } from "../folder/checkpoint.ts";

@@ -1,12 +1,10 @@
 /**
  * Certificates of a coordinator: self-signed and trusted by fingerprint, or the user's own and trusted by its issuer.
  */
-import "reflect-metadata"; // the next import requires it
 import { createPrivateKey, randomBytes, webcrypto, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { LockstepError } from "@lockstep/errors";
-import * as x509 from "@peculiar/x509";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const VALID_DAYS = 365;
@@ -22,6 +20,8 @@ export interface Certificate {
 
 /** Creates a self-signed certificate for these host names and addresses, valid for a year. */
 export async function selfSigned({ hosts }: { hosts: string[] }): Promise<Certificate> {
+  await import("reflect-metadata"); // the next import requires it
+  const x509 = await import("@peculiar/x509"); // loaded here, since most programs make no certificate
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
   const now = Date.now();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
