@@ -1,7 +1,7 @@
 /** Parses the command line and runs its command: `pnpm train …` and the others. */
 
 import { tidyArguments } from "@lockstep/config";
-import { logFormatOf, reportFailure, tuneGarbageCollection } from "@lockstep/run";
+import { logFormatOf, reportFailure, tuneGarbageCollection } from "@lockstep/run/start";
 import { makeProgram } from "./program.ts";
 
 const program = makeProgram().hook("preAction", (_, command) => {

@@ -4,13 +4,13 @@
  *   pnpm train --num-epochs 5
  *   pnpm train --dataset shapes --max-steps 200 --out runs/try
  *   pnpm train --resume runs/try --max-steps 400
+ *
+ * What trains is loaded when the options are known to be right.
  */
 import { explicitRunOptions, machineOptions, makeConfig, scaleForWorkers } from "@lockstep/config";
 import type { TrainOptions } from "@lockstep/config/programs";
 import { assertDashboardPortFree } from "@lockstep/dashboard";
 import { displayOn, type RunRequest } from "@lockstep/run";
-import { nextStepsLine, trainInProcess, trainWithWorkers } from "@lockstep/trainer";
-import { describeLayers } from "./describe.ts";
 
 /** Trains. @param unsavedFlags flags to repeat on resume, since the run's folder does not save them */
 export async function train(
@@ -20,7 +20,10 @@ export async function train(
   const { out, resume, workers = 1, log, port } = options;
   const { batchSizePerWorker, lrScaling = "none" } = options;
   const explicit = scaleForWorkers(explicitRunOptions(options), { workers, batchSizePerWorker, lrScaling });
-  if (options.describe === true) return describeLayers(makeConfig(explicit));
+  if (options.describe === true) {
+    const config = makeConfig(explicit);
+    return (await import("./describe.ts")).describeLayers(config);
+  }
   const dashboard = options.dashboard === false ? undefined : { port };
   if (dashboard !== undefined) await assertDashboardPortFree(dashboard);
   const request: RunRequest =
@@ -29,9 +32,11 @@ export async function train(
       : { type: "resume", dir: resume, explicit };
   const machine = machineOptions(options);
   const view = { display: displayOn(process.stdout, log), dashboard, unsavedFlags };
-  const { dir } =
-    workers === 1
-      ? await trainInProcess(request, machine, view)
-      : await trainWithWorkers(workers, request, machine, { ...view, log });
+  const { nextStepsLine, trainInProcess } = await import("@lockstep/trainer");
+  const trainWithWorkers = async () => {
+    const loaded = await import("@lockstep/trainer/with-workers");
+    return loaded.trainWithWorkers(workers, request, machine, { ...view, log });
+  };
+  const { dir } = workers === 1 ? await trainInProcess(request, machine, view) : await trainWithWorkers();
   if (process.exitCode === undefined) view.display.line(nextStepsLine(dir));
 }

@@ -2,7 +2,7 @@
 import { verify as verifyTraining } from "@lockstep/bench/verify";
 import type { VerifyOptions } from "@lockstep/config/programs";
 import type { Display } from "@lockstep/run";
-import { trainWithWorkers } from "@lockstep/trainer";
+import { trainWithWorkers } from "@lockstep/trainer/with-workers";
 
 const silent: Display = { isTerminal: false, line: () => {}, progress: () => {}, close: () => {} };
 

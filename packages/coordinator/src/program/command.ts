@@ -1,79 +1,8 @@
-/** Does what the command line of the coordinator says: opens the run, listens, and trains with the workers that come. */
-import {
-  type ExplicitOptions,
-  explicitRunOptions,
-  makeConfig,
-  scaleForWorkers,
-  tidyArguments,
-  version,
-} from "@lockstep/config";
-import { type CoordinatorCommandOptions, type CoordinatorProgram, coordinatorProgram } from "@lockstep/config/programs";
-import { controlToken, makeSite } from "@lockstep/dashboard";
-import { LockstepError } from "@lockstep/errors";
-import {
-  displayOn,
-  eventLogger,
-  openPanel,
-  type Resources,
-  type RunRequest,
-  reportFailure,
-  withResources,
-} from "@lockstep/run";
-import { assertPortFree } from "@lockstep/transport";
-import { coordinate } from "../coordinator.ts";
-import { openDistributedRun } from "../run/open-run.ts";
-import { prepareEndpoint } from "./endpoint.ts";
-import { invite } from "./invitation.ts";
-import { refusalLog } from "./refusal-log.ts";
-import { stoppedLine } from "./stopped-line.ts";
-
-/** Returns the options of the run. @throws LockstepError ERR_OPTION */
-function givenOptions(options: CoordinatorCommandOptions): ExplicitOptions {
-  const { workers, minWorkers } = options;
-  if (minWorkers > workers) {
-    const text = `Expected --min-workers to be at most --workers (${workers}), got ${minWorkers}`;
-    throw new LockstepError("ERR_OPTION", `${text}; the run would never start.`);
-  }
-  return scaleForWorkers(explicitRunOptions(options), options);
-}
-
-async function main(words: string[], program: CoordinatorProgram, resources: Resources): Promise<void> {
-  const options = program.opts();
-  const { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen, resume, out } = options;
-  const explicit = givenOptions(options);
-  const display = displayOn(process.stdout, options.log);
-  const endpoint = await prepareEndpoint(options, workers, display.isTerminal);
-  await assertPortFree(endpoint.listen);
-  const panel = openPanel(display);
-  const { live, controls } = panel;
-  const control = controlToken();
-  const { onRequest, isProtected, close } = makeSite({
-    live,
-    control: { token: control, command: async (command) => controls.handle(command) },
-  });
-  resources.add(close);
-  const request: RunRequest =
-    resume === undefined
-      ? { type: "new", config: makeConfig(explicit), out }
-      : { type: "resume", dir: resume, explicit };
-  const distributed = await openDistributedRun(request, display);
-  let listeningAt = endpoint.listen.port;
-  const onListening = (port: number) => {
-    listeningAt = port;
-    invite({ endpoint, distributed, workers, words, control }, port, display, resources);
-  };
-  const onRefused = refusalLog((line) => eventLogger(display, live)(line, "refused"));
-  const listen = { ...endpoint.listen, onRefused, onRequest, isProtected };
-  const limits = { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen };
-  const outcome = await coordinate({ ...limits, distributed, panel, listen, version, onListening });
-  if (outcome.end === "finished") return;
-  const stopped = { dir: distributed.run.folder.dir, port: listeningAt, isTerminal: display.isTerminal };
-  if (outcome.end === "not begun") display.line("stopped before the run started");
-  else display.line(stoppedLine(program, { ...stopped, steps: outcome.steps }));
-  process.exitCode = outcome.status;
-}
+/** `pnpm coordinator`: parses the command line. What coordinates is loaded afterwards, so that `--help` is instant. */
+import { tidyArguments } from "@lockstep/config";
+import { coordinatorProgram } from "@lockstep/config/programs";
 
 const words = process.argv.slice(2);
 const program = coordinatorProgram().parse(tidyArguments(["coordinator", ...words]).slice(1), { from: "user" });
-const { log } = program.opts();
-await withResources((resources) => main(words, program, resources)).catch((error) => reportFailure(error, log));
+const { coordinateRun } = await import("./coordinate-run.ts");
+await coordinateRun(words, program);
