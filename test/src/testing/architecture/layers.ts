@@ -2,8 +2,9 @@
 
 /** Folders of packages. Those in one line do not import each other. */
 export const LAYERS: readonly (readonly string[])[] = [
+  ["packages/errors"],
   ["packages/testing"],
-  ["packages/errors", "packages/pages", "packages/random"],
+  ["packages/pages", "packages/random"],
   ["packages/files", "packages/outbound"],
   ["packages/formats"],
   ["packages/dataset", "packages/engine", "packages/gradient-sync", "packages/transport"],
