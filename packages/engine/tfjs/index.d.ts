@@ -1,2 +1,2 @@
-/** The types of tfjs.js. They are in a file of their own because a constant of TypeScript is no namespace of types. */
+/** The types of index.js. They are in a file of their own because a constant of TypeScript is no namespace of types. */
 export * as tf from "@tensorflow/tfjs";
