@@ -1,3 +1,4 @@
+/** Tests the command that resumes a run. */
 import { Command, Option } from "@commander-js/extra-typings";
 import { expect, test } from "vitest";
 import { positiveNumber, tidyArguments } from "./command-line.ts";
@@ -18,7 +19,7 @@ function program(...words: string[]): Command {
     .parse(tidyArguments(["program", ...words]).slice(1), { from: "user" });
 }
 
-test("what was typed comes back, and neither defaults nor the environment nor what is left out", () => {
+test("explicit flags are those that were typed, without defaults, the environment and excluded options", () => {
   const words = ["--out", "x", "--allow-host", "a", "--allow_host=b:6", "--port=5", "--keep-open", "--no-dashboard"];
   process.env["A_TOKEN_OF_THIS_TEST"] = "secret";
   try {
@@ -31,7 +32,7 @@ test("what was typed comes back, and neither defaults nor the environment nor wh
   expect(explicitFlags(program(), [])).toEqual([]);
 });
 
-test("a resume line holds what the folder does not keep, as a shell takes it", () => {
+test("a resume line has the options that the folder does not keep, quoted for a shell", () => {
   expect(resumeLine("pnpm train", "runs/my run", ["--name", "it's"])).toBe(
     String.raw`pnpm train --resume 'runs/my run' --name 'it'\''s'`,
   );

@@ -1,5 +1,6 @@
+/** Tests that paths on the command line are relative to the folder of the user. */
 import { Command } from "@commander-js/extra-typings";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { invocationFolder, resolveUserPaths } from "./user-paths.ts";
 
 function parse(folder: string | undefined, ...words: string[]) {
@@ -17,23 +18,21 @@ function parse(folder: string | undefined, ...words: string[]) {
   return { ...command.opts(), images: command.processedArgs[0] };
 }
 
-describe("paths on the command line", () => {
-  test("are relative to where the user is; what is no path stays", () => {
-    const words = ["a.png", "--out", "x/", "--run", "../r", "/s", "--model", "alexnet", "--name", "n", "--json"];
-    expect(parse("/home/ann", "a.png", "/b.png", ...words.slice(1))).toEqual({
-      out: "/home/ann/x/",
-      run: ["/home/r", "/s"],
-      model: "alexnet",
-      name: "n",
-      json: true,
-      images: ["/home/ann/a.png", "/b.png"],
-    });
-    expect(parse("/home/ann", "--model", "net.ts", "--out", "")).toMatchObject({ model: "/home/ann/net.ts", out: "" });
-    expect(parse(undefined, ...words)).toMatchObject({ images: ["a.png"], out: "x/", run: ["../r", "/s"] });
+test("paths on the command line are relative to the user's folder, and other options are unchanged", () => {
+  const words = ["a.png", "--out", "x/", "--run", "../r", "/s", "--model", "alexnet", "--name", "n", "--json"];
+  expect(parse("/home/ann", "a.png", "/b.png", ...words.slice(1))).toEqual({
+    out: "/home/ann/x/",
+    run: ["/home/r", "/s"],
+    model: "alexnet",
+    name: "n",
+    json: true,
+    images: ["/home/ann/a.png", "/b.png"],
   });
+  expect(parse("/home/ann", "--model", "net.ts", "--out", "")).toMatchObject({ model: "/home/ann/net.ts", out: "" });
+  expect(parse(undefined, ...words)).toMatchObject({ images: ["a.png"], out: "x/", run: ["../r", "/s"] });
 });
 
-test("folders in variables of the environment are relative to where the user is, also for processes started later", () => {
+test("folders in environment variables are relative to the user's folder, also for processes started later", () => {
   const folders = { LOCKSTEP_CACHE: "c", LOCKSTEP_DATA: "../d", LOCKSTEP_LIBTENSORFLOW: "/tf", XDG_CACHE_HOME: "" };
   const env: NodeJS.ProcessEnv = { ...folders, XDG_CONFIG_HOME: "./x", LOCKSTEP_TOKEN: "t" };
   resolveUserPaths(new Command("lockstep"), undefined, env);
@@ -49,25 +48,23 @@ test("folders in variables of the environment are relative to where the user is,
   });
 });
 
-describe("the user's folder", () => {
-  const main = `${process.cwd()}/apps/trainer/src/main.ts`;
-  const env = {
-    INIT_CWD: "/home/ann",
-    npm_package_json: `${process.cwd()}/package.json`,
-    npm_lifecycle_script: "node --import tsx apps/trainer/src/main.ts train --out x",
-  };
+const main = `${process.cwd()}/apps/trainer/src/main.ts`;
+const env = {
+  INIT_CWD: "/home/ann",
+  npm_package_json: `${process.cwd()}/package.json`,
+  npm_lifecycle_script: "node --import tsx apps/trainer/src/main.ts train --out x",
+};
 
-  test("is where pnpm was called", () => {
-    expect(invocationFolder(env, main)).toBe("/home/ann");
-    expect(invocationFolder({ ...env, INIT_CWD: process.cwd() }, main)).toBe(undefined);
-  });
+test("the user's folder is where pnpm was called", () => {
+  expect(invocationFolder(env, main)).toBe("/home/ann");
+  expect(invocationFolder({ ...env, INIT_CWD: process.cwd() }, main)).toBe(undefined);
+});
 
-  test.each([
-    ["by hand", {}, main],
-    ["by another package's script", { ...env, npm_package_json: "/elsewhere/package.json" }, main],
-    ["by the tests, which are a script", { ...env, npm_lifecycle_script: "vitest run" }, main],
-    ["as the worker of a training", env, `${process.cwd()}/packages/worker/src/program/main.ts`],
-  ])("is this process's own where it was started %s", (_, environment, started) => {
-    expect(invocationFolder(environment, started)).toBe(undefined);
-  });
+test.each([
+  ["by hand", {}, main],
+  ["by another package's script", { ...env, npm_package_json: "/elsewhere/package.json" }, main],
+  ["by the tests, which are a script", { ...env, npm_lifecycle_script: "vitest run" }, main],
+  ["as the worker of a training", env, `${process.cwd()}/packages/worker/src/program/main.ts`],
+])("the user's folder is unknown if the program was started %s", (_, environment, started) => {
+  expect(invocationFolder(environment, started)).toBe(undefined);
 });

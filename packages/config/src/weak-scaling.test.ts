@@ -1,3 +1,4 @@
+/** Tests how the batch and the learning rate grow with the workers. */
 import { expect, test } from "vitest";
 import { scaleForWorkers } from "./weak-scaling.ts";
 
@@ -6,7 +7,7 @@ test("without --batch-size-per-worker nothing changes with the workers", () => {
   expect(scaleForWorkers(explicit, { workers: 8, lrScaling: "none" })).toEqual(explicit);
 });
 
-test("the batch grows with the workers; the rate only if asked, and then it warms up", () => {
+test("the batch grows with the workers, and the learning rate only with --lr-scaling linear, with a warm-up", () => {
   const three = { workers: 3, batchSizePerWorker: 32 };
   expect(scaleForWorkers({ lr: "0.1" }, { ...three, lrScaling: "none" })).toEqual({ lr: "0.1", batchSize: 96 });
   const linear = { ...three, lrScaling: "linear" as const };
@@ -15,7 +16,7 @@ test("the batch grows with the workers; the rate only if asked, and then it warm
   expect(scaleForWorkers({ warmupEpochs: "0" }, linear)).toMatchObject({ warmupEpochs: "0" });
 });
 
-test("options that contradict each other are named", () => {
+test("contradicting options are refused by name", () => {
   expect(() => scaleForWorkers({}, { workers: 2, lrScaling: "linear" })).toThrow("needs --batch-size-per-worker");
   const both = { workers: 2, batchSizePerWorker: 8, lrScaling: "none" as const };
   expect(() => scaleForWorkers({ batchSize: "16" }, both)).toThrow("got both");

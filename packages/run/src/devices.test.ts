@@ -1,3 +1,4 @@
+/** Tests the groups of devices, and the line about results that differ on other devices. */
 import { expect, test } from "vitest";
 import {
   type DeviceGroup,
@@ -13,7 +14,7 @@ const device: RunDevice = { backend: "native", libraryVersion: "2.21.0", instruc
 const three = groupDevices([device, device, device]);
 const one = groupDevices([device]);
 
-test("devices are unlike that differ in one property", () => {
+test("devices that differ in one property have different keys", () => {
   const others = [
     { backend: "wasm" },
     { libraryVersion: "3" },
@@ -25,7 +26,7 @@ test("devices are unlike that differ in one property", () => {
   expect(new Set(keys).size).toBe(keys.length);
 });
 
-test("devices that are alike make one group", () => {
+test("devices that are alike form one group", () => {
   const other = { ...device, threads: 2 };
   expect(groupDevices([device, other, device])).toEqual([
     { ...device, workers: 2 },
@@ -33,7 +34,7 @@ test("devices that are alike make one group", () => {
   ]);
 });
 
-test("devices that join later are added, and the largest number of like ones counts", () => {
+test("devices that join later are added, and a group has its largest number of workers", () => {
   const other = groupDevices([{ ...device, threads: 2 }]);
   expect(mergeDevices(three, one)).toEqual(three);
   expect(mergeDevices(one, [...three, ...other])).toEqual([...three, ...other]);
@@ -43,7 +44,7 @@ test("with fixed slices a resume keeps the threads, on any number of workers", (
   for (const workers of [1, 2, 3]) expect(threadsToKeep(three, { sliceRows: 4, workers })).toBe(1);
 });
 
-test("without fixed slices only one worker that goes on alone keeps its threads", () => {
+test("without fixed slices only a single worker that continues alone keeps its threads", () => {
   const free = { sliceRows: undefined };
   expect(threadsToKeep(one, { ...free, workers: 1 })).toBe(1);
   expect(threadsToKeep(one, { ...free, workers: 2 })).toBeUndefined();
@@ -77,7 +78,7 @@ test("a resume with another version of the arithmetic says so", () => {
   );
 });
 
-test("a resume on like devices, and one whose bits nobody promised, say nothing", () => {
+test("a resume on like devices, or without fixed slices, has no line about its bits", () => {
   const other = groupDevices([{ ...device, threads: 2 }]);
   expect(differentBitsLine(computed(three), computed(one), fixed)).toBeUndefined();
   expect(differentBitsLine(computed(three), computed(other), {})).toBeUndefined();

@@ -1,19 +1,20 @@
+/** Tests a run on one machine in this process: what it releases, records and repeats. */
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { makeConfig } from "@lockstep/config";
 import { holdRunFolder, lineDisplay, openRunFolder, parseEventLog } from "@lockstep/run";
-import { expect, onTestFinished, test } from "vitest";
+import { test } from "@lockstep/testing";
+import { expect, onTestFinished } from "vitest";
 import { trainInProcess } from "./train-in-process.ts";
 
 const model = fileURLToPath(new URL("../../../test/fixtures/tiny-model.js", import.meta.url));
 
-test("a training whose dashboard does not start lets go of its folder, of the signals and of its threads", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "lockstep-train-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
+test("a training whose dashboard does not start releases its folder, its signal listeners and its threads", async ({
+  folder,
+}) => {
   const server = createServer().listen(0, "127.0.0.1");
   onTestFinished(() => void server.close());
   await once(server, "listening");
@@ -21,23 +22,21 @@ test("a training whose dashboard does not start lets go of its folder, of the si
   const open = () => [process.listenerCount("SIGTERM"), process.getActiveResourcesInfo().filter(isThread).length];
   const before = open();
   const view = { display: lineDisplay(() => {}), dashboard: { port } };
-  const request = { type: "new" as const, config: makeConfig({ dataset: "shapes", model }), out: join(dir, "run") };
+  const request = { type: "new" as const, config: makeConfig({ dataset: "shapes", model }), out: join(folder, "run") };
   const training = trainInProcess(request, { threads: 1 }, view);
   await expect(training).rejects.toMatchObject({ code: "ERR_LISTEN" });
   expect(open()).toEqual(before);
-  const { folder } = openRunFolder(join(dir, "run"));
-  (await holdRunFolder(folder, () => {})).release(); // nobody holds it
+  const run = openRunFolder(join(folder, "run"));
+  (await holdRunFolder(run.folder, () => {})).release(); // no other process holds it
 });
 
 /** The channel to a thread keeps this process alive. */
 const isThread = (resource: string) => resource === "MessagePort";
 
-test("events.jsonl tells the phases of a run on this machine, and of its resume", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "lockstep-train-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
+test("events.jsonl has the phases of a run on one machine and of its resume", async ({ folder }) => {
   const view = { display: lineDisplay(() => {}) };
   const config = makeConfig({ dataset: "shapes", model, maxSteps: 2, test: false });
-  const request = { type: "new" as const, config, out: join(dir, "run") };
+  const request = { type: "new" as const, config, out: join(folder, "run") };
   const { eventLog, checkpoints } = await trainInProcess(request, { threads: 1 }, view);
   const phases = () =>
     parseEventLog(readFileSync(eventLog, "utf8")).flatMap((update) =>
@@ -46,13 +45,13 @@ test("events.jsonl tells the phases of a run on this machine, and of its resume"
   expect(phases()).toEqual(["stepping", "over"]);
   rmSync(checkpoints, { recursive: true });
   mkdirSync(checkpoints);
-  await trainInProcess({ type: "resume", dir: join(dir, "run"), explicit: {} }, {}, view);
+  await trainInProcess({ type: "resume", dir: join(folder, "run"), explicit: {} }, {}, view);
   expect(phases()).toEqual(["stepping", "over", "stepping", "over"]);
 });
 
-test("a run that was killed before its first checkpoint begins again at step 0, with the same bits", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "lockstep-train-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
+test("a run that was killed before its first checkpoint starts again at step 0, with the same bits", async ({
+  folder,
+}) => {
   const lines: string[] = [];
   const view = { display: lineDisplay((line) => lines.push(line)) };
   const config = makeConfig({ dataset: "shapes", model, maxSteps: 2, test: false });
@@ -60,7 +59,7 @@ test("a run that was killed before its first checkpoint begins again at step 0, 
     dir: out,
     checkpoints,
     metrics,
-  } = await trainInProcess({ type: "new", config, out: join(dir, "run") }, { threads: 1 }, view);
+  } = await trainInProcess({ type: "new", config, out: join(folder, "run") }, { threads: 1 }, view);
   const results = () =>
     [join(out, "Tiny.safetensors"), metrics].map((path) => readFileSync(path, "utf8").replace(/"ms".*/g, ""));
   const undisturbed = results();

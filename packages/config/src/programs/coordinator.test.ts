@@ -1,3 +1,4 @@
+/** Tests that the coordinator refuses options that are out of range. */
 import { expect, test } from "vitest";
 import { coordinatorProgram } from "./coordinator.ts";
 

@@ -1,5 +1,6 @@
+/** Tests how the trainer's command line is parsed. */
 import { defined } from "@lockstep/testing";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { explicitRunOptions, machineOptions, tidyArguments } from "../command-line.ts";
 import { trainerProgram, unsavedFlags } from "./trainer.ts";
 
@@ -12,38 +13,36 @@ function parsed(...words: string[]) {
 }
 const parse = (...words: string[]): Record<string, unknown> => parsed(...words).opts();
 
-describe("the command line", () => {
-  test("--gpu takes an index only where digits follow", () => {
-    expect(machineOptions(parse("train", "--gpu"))).toEqual({ gpu: true });
-    expect(machineOptions(parse("train", "--gpu", "1"))).toEqual({ gpu: 1 });
-    expect(machineOptions(parse("train", "--gpu", "--lr", "1"))).toEqual({ gpu: true });
-    expect(machineOptions(parse("predict", "--run", "r", "--gpu", "image.png"))).toEqual({ gpu: true });
-  });
+test("--gpu takes an index only where digits follow", () => {
+  expect(machineOptions(parse("train", "--gpu"))).toEqual({ gpu: true });
+  expect(machineOptions(parse("train", "--gpu", "1"))).toEqual({ gpu: 1 });
+  expect(machineOptions(parse("train", "--gpu", "--lr", "1"))).toEqual({ gpu: true });
+  expect(machineOptions(parse("predict", "--run", "r", "--gpu", "image.png"))).toEqual({ gpu: true });
+});
 
-  test("a training that was stopped goes on with all that was typed and that its folder does not keep", () => {
-    const saved = ["--lr", "0.1", "--no-shuffle", "--threads", "2", "--gpu", "--out", "runs/a"];
-    const unsaved = ["--log", "json", "--workers", "2", "--port", "9000", "--no-dashboard"];
-    expect(unsavedFlags(parsed("train", ...saved, ...unsaved)).sort()).toEqual([...unsaved].sort());
-    expect(unsavedFlags(parsed("train", ...saved))).toEqual([]);
-  });
+test("the unsaved flags of a training are all that was typed and that its folder does not keep", () => {
+  const saved = ["--lr", "0.1", "--no-shuffle", "--threads", "2", "--gpu", "--out", "runs/a"];
+  const unsaved = ["--log", "json", "--workers", "2", "--port", "9000", "--no-dashboard"];
+  expect(unsavedFlags(parsed("train", ...saved, ...unsaved)).sort()).toEqual([...unsaved].sort());
+  expect(unsavedFlags(parsed("train", ...saved))).toEqual([]);
+});
 
-  test("underscores do as well as dashes, and npm's -- is taken in good part", () => {
-    expect(explicitRunOptions(parse("train", "--batch_size", "8", "--num_epochs=3"))).toEqual({
-      batchSize: "8",
-      numEpochs: "3",
-    });
-    expect(explicitRunOptions(parse("train", "--", "--lr", "0.5"))).toEqual({ lr: "0.5" });
-    expect(explicitRunOptions(parse("train", "--out", "my_run", "--model", "./my_model.ts"))).toEqual({
-      model: "./my_model.ts",
-    });
+test("options may have underscores in the place of dashes, and npm's -- is ignored", () => {
+  expect(explicitRunOptions(parse("train", "--batch_size", "8", "--num_epochs=3"))).toEqual({
+    batchSize: "8",
+    numEpochs: "3",
   });
+  expect(explicitRunOptions(parse("train", "--", "--lr", "0.5"))).toEqual({ lr: "0.5" });
+  expect(explicitRunOptions(parse("train", "--out", "my_run", "--model", "./my_model.ts"))).toEqual({
+    model: "./my_model.ts",
+  });
+});
 
-  test("only what was given counts as given, switches too", () => {
-    expect(explicitRunOptions(parse("train"))).toEqual({});
-    expect(explicitRunOptions(parse("train", "--no-shuffle", "--allow-softmax"))).toEqual({
-      shuffle: false,
-      allowSoftmax: true,
-    });
-    expect(machineOptions(parse("train", "--gpu", "0"))).toEqual({ gpu: 0 });
+test("only options that were given are explicit, also switches", () => {
+  expect(explicitRunOptions(parse("train"))).toEqual({});
+  expect(explicitRunOptions(parse("train", "--no-shuffle", "--allow-softmax"))).toEqual({
+    shuffle: false,
+    allowSoftmax: true,
   });
+  expect(machineOptions(parse("train", "--gpu", "0"))).toEqual({ gpu: 0 });
 });

@@ -1,3 +1,4 @@
+/** Tests the errors of command lines that the trainer does not know. */
 import { expect, test } from "vitest";
 import { trainerProgram } from "./trainer.ts";
 

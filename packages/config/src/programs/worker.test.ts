@@ -1,3 +1,4 @@
+/** Tests the options of a worker. */
 import { expect, test } from "vitest";
 import { workerProgram } from "./worker.ts";
 

@@ -1,3 +1,4 @@
+/** Tests the order in which resources are closed. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { withResources } from "./resources.ts";
@@ -21,15 +22,15 @@ async function journalOf(fails: { work?: boolean; close?: boolean }) {
   return journal;
 }
 
-test("what was opened last is closed first, and all is closed before the result is there", async () => {
+test("the last resource is closed first, and all are closed before the result is returned", async () => {
   expect(await journalOf({})).toEqual(["second closed", "first closed", "done"]);
 });
 
-test("all is closed when the work fails, and the error is that of the work", async () => {
+test("all resources are closed if the work fails, and its error is thrown", async () => {
   expect(await journalOf({ work: true })).toEqual(["second closed", "first closed", "work failed"]);
   expect(await journalOf({ work: true, close: true })).toEqual(["second closed", "first closed", "work failed"]);
 });
 
-test("a close that fails keeps nothing else open, and its error is thrown", async () => {
+test("all resources are closed if one of them fails to close, and its error is thrown", async () => {
   expect(await journalOf({ close: true })).toEqual(["second closed", "first closed", "close failed"]);
 });

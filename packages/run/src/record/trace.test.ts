@@ -1,3 +1,4 @@
+/** Tests the trace of a run, as a row of spans for each worker. */
 import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";
 import type { StepRow } from "../folder/metrics.ts";
@@ -18,7 +19,7 @@ function drawn(rows: StepRow[]): Record<string, string[]> {
   return lines;
 }
 
-test("each worker has a row of its own, and ends its work where its clock says", () => {
+test("a trace has a row for each worker, whose work ends when its clock says", () => {
   const rows: StepRow[] = [
     {
       ...sums,
@@ -51,14 +52,14 @@ test("each worker has a row of its own, and ends its work where its clock says",
   expect(work).toMatchObject({ args: { step: 7, samples: 4, bytesUp: 10, bytesDown: 20, io: { send: 1 } } });
 });
 
-test("on one machine the parts of a step lie below it, in their order", () => {
+test("the trace of a run on one machine has the parts of each step below it, in their order", () => {
   const ms = { step: 8, apply: 1, data: 0.5, forward: 2, backward: 3.25 };
   expect(drawn([{ ...sums, step: 0, ms }])).toEqual({
     "this machine": ["step 0 0+8", "apply 0+1", "data 1+0.5", "forward 1.5+2", "backward 3.5+3.25"],
   });
 });
 
-test("rounding to microseconds makes nothing overlap", () => {
+test("the parts in a trace do not overlap when they are rounded to microseconds", () => {
   const third = { step: 1, data: 1 / 3, forward: 1 / 3, backward: 1 / 3 };
   const rows = Array.from({ length: 50 }, (_, step): StepRow => ({ ...sums, step, ms: third }));
   const events = traceOf(rows).traceEvents.flatMap((event) => (event.ph === "X" ? [event] : []));

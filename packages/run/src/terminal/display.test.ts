@@ -1,7 +1,8 @@
+/** Tests the display of a process without a terminal. */
 import { expect, test } from "vitest";
 import { lineDisplay } from "./display.ts";
 
-test("without a terminal, a line tells of progress at once and then every ten seconds", () => {
+test("a display without a terminal prints a line of progress at once and then every ten seconds", () => {
   let nowMs = 0;
   const lines: string[] = [];
   const display = lineDisplay(

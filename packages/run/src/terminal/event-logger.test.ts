@@ -1,10 +1,11 @@
+/** Tests that an event reaches the terminal, the log and the page. */
 import { expect, test } from "vitest";
 import { LiveRun } from "../live/live-run.ts";
 import { lineDisplay } from "./display.ts";
 import { eventLogger } from "./event-logger.ts";
 import { jsonLine } from "./log.ts";
 
-test("an event is told on the terminal, in the log with what programs need, and on the page", () => {
+test("an event is printed, logged with the fields that programs need, and shown on the page", () => {
   const lines: string[] = [];
   const live = new LiveRun();
   const logEvent = eventLogger(

@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+/** Tests the lines that a run prints about epochs and the test. */
+import { expect, test } from "vitest";
 import type { EpochRow } from "../folder/metrics.ts";
 import { epochLine, testLine } from "./lines.ts";
 
@@ -11,18 +12,16 @@ const row: EpochRow = {
   samples: 40_000,
 };
 
-describe("lines", () => {
-  test("an epoch's line has the columns of the train and the validation part", () => {
-    expect(epochLine({ ...row, evalLoss: 1.634, evalAccuracy: 0.409 })).toBe(
-      "[Epoch   1] train_loss: 1.946 train_acc: 25.800% eval_loss: 1.634 eval_acc: 40.900%",
-    );
-  });
+test("an epoch's line has columns for training and validation", () => {
+  expect(epochLine({ ...row, evalLoss: 1.634, evalAccuracy: 0.409 })).toBe(
+    "[Epoch   1] train_loss: 1.946 train_acc: 25.800% eval_loss: 1.634 eval_acc: 40.900%",
+  );
+});
 
-  test("without a validation part there are no eval columns", () => {
-    expect(epochLine({ ...row, epoch: 120 })).toBe("[Epoch 120] train_loss: 1.946 train_acc: 25.800%");
-  });
+test("the line of an epoch without validation has no eval columns", () => {
+  expect(epochLine({ ...row, epoch: 120 })).toBe("[Epoch 120] train_loss: 1.946 train_acc: 25.800%");
+});
 
-  test("the test's line is alike", () => {
-    expect(testLine({ loss: 1.2341, accuracy: 0.701234 })).toBe("[Test ] loss: 1.234 acc: 70.123%");
-  });
+test("the test's line has the same columns", () => {
+  expect(testLine({ loss: 1.2341, accuracy: 0.701234 })).toBe("[Test ] loss: 1.234 acc: 70.123%");
 });

@@ -1,3 +1,4 @@
+/** Tests the lines of --log json, and how failures are reported. */
 import { Writable } from "node:stream";
 import { LockstepError } from "@lockstep/errors";
 import { defined } from "@lockstep/testing";
@@ -5,7 +6,7 @@ import { expect, test, vi } from "vitest";
 import { displayOn } from "./display.ts";
 import { jsonLine, reportFailure } from "./log.ts";
 
-test("a line for programs is one object, with time, level, message and fields", () => {
+test("a JSON line is one object with time, level, message and fields", () => {
   const time = new Date("2026-11-23T21:09:00.250Z");
   expect(jsonLine("two\nlines", {}, time)).toBe(
     '{"time":"2026-11-23T21:09:00.250Z","level":"info","message":"two\\nlines"}',
@@ -47,7 +48,7 @@ test("with --log json lines and progress are objects, even on a terminal", () =>
   ]);
 });
 
-test("an error is told with its code and ends the program with status 1; a defect goes on", () => {
+test("an error is reported with its code and ends the program with status 1, and a defect is thrown", () => {
   const logged = vi.spyOn(console, "error").mockImplementation(() => {});
   const { exitCode } = process;
   try {

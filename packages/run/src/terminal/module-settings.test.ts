@@ -1,3 +1,4 @@
+/** Tests the lines about what a model's module has set. */
 import { makeConfig } from "@lockstep/config";
 import { expect, test } from "vitest";
 import { moduleSettingsLines } from "./module-settings.ts";
@@ -26,6 +27,6 @@ test("the line says that a compiled model's optimizer and loss are not used, and
   ]);
 });
 
-test("a model that brings nothing along needs no line", () => {
+test("a model whose module sets nothing needs no line", () => {
   expect(moduleSettingsLines(makeConfig({}), { written: 0, total: 6 })).toEqual([]);
 });

@@ -1,9 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+/** Tests the charts of a run: their files, texts, lines and points. */
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { defined } from "@lockstep/testing";
+import { test as base, defined } from "@lockstep/testing";
 import { Resvg } from "@resvg/resvg-js";
-import { beforeEach, describe, expect, test } from "vitest";
+import { expect } from "vitest";
 import { appendMetrics } from "../../folder/metrics.ts";
 import { makeReport } from "../../folder/report.ts";
 import { createRunFolder, type RunFolder } from "../../folder/run-folder.ts";
@@ -23,23 +23,22 @@ const report = makeReport(
   ["cat & <dog>", "frog"],
 );
 
-let folder: RunFolder;
-beforeEach(() => {
-  folder = createRunFolder(mkdtempSync(join(tmpdir(), "lockstep-charts-")), "m", new Date());
-});
+/** Tests with the folder of a run. */
+const test = base.extend("run", ({ folder }) => createRunFolder(folder, "m", new Date()));
 
-function writeRows({ epochs, validation = true }: { epochs: number; validation?: boolean }): void {
+/** Writes the metrics of epochs of ten steps. */
+function writeRows(run: RunFolder, { epochs, validation = true }: { epochs: number; validation?: boolean }): void {
   for (let i = 0; i < epochs * 10; i++) {
     const row = { epoch: Math.floor(i / 10) + 1, step: i, loss: 2 / (i + 1), samples: 32, correct: Math.min(i, 32) };
-    appendMetrics(folder.metrics, { type: "step", ...row, lr: 0.01, ms: { step: 1 } });
+    appendMetrics(run.metrics, { type: "step", ...row, lr: 0.01, ms: { step: 1 } });
     if (i % 10 !== 9) continue;
     const evaluation = validation ? { evalLoss: 1, evalAccuracy: 0.5 } : {};
     const train = { epoch: row.epoch, step: i + 1, trainLoss: 1, trainAccuracy: 0.5, samples: 320 };
-    appendMetrics(folder.metrics, { type: "epoch", ...train, ...evaluation });
+    appendMetrics(run.metrics, { type: "epoch", ...train, ...evaluation });
   }
 }
 
-const svgOf = (name: string) => readFileSync(join(folder.charts, `${name}.svg`), "utf8");
+const svgOf = (run: RunFolder, name: string) => readFileSync(join(run.charts, `${name}.svg`), "utf8");
 const count = (text: string, part: string) => text.toLowerCase().split(part).length - 1;
 
 /** Dark pixels in the upper left corner, where only the title stands, on a machine without fonts. */
@@ -50,61 +49,59 @@ function titleInk(svg: string): number {
   return dark;
 }
 
-describe("charts", () => {
-  test("are SVG and PNG of 1,500 pixels or so; without a test there is no confusion matrix", async () => {
-    writeRows({ epochs: 3 });
-    await drawCharts(folder, undefined);
-    expect(readdirSync(folder.charts)).toEqual(["accuracy.png", "accuracy.svg", "loss.png", "loss.svg"]);
-    const png = readFileSync(join(folder.charts, "loss.png"));
-    expect(png.subarray(1, 4).toString()).toBe("PNG");
-    expect(png.readUInt32BE(16)).toBe(Math.round(2 * Number(defined(/width="([\d.]+)"/.exec(svgOf("loss")))[1])));
-    expect(png.readUInt32BE(16)).toBeGreaterThan(1400);
-    await drawCharts(folder, report);
-    expect(readdirSync(folder.charts)).toContain("confusion.png");
-  });
+test("charts are SVG and PNG files, and only a run with a test has a confusion matrix", async ({ run }) => {
+  writeRows(run, { epochs: 3 });
+  await drawCharts(run, undefined);
+  expect(readdirSync(run.charts)).toEqual(["accuracy.png", "accuracy.svg", "loss.png", "loss.svg"]);
+  const png = readFileSync(join(run.charts, "loss.png"));
+  expect(png.subarray(1, 4).toString()).toBe("PNG");
+  expect(png.readUInt32BE(16)).toBe(Math.round(2 * Number(defined(/width="([\d.]+)"/.exec(svgOf(run, "loss")))[1])));
+  expect(png.readUInt32BE(16)).toBeGreaterThan(1400);
+  await drawCharts(run, report);
+  expect(readdirSync(run.charts)).toContain("confusion.png");
+});
 
-  test("have their text as outlines, so that it can be read without fonts, and a title", async () => {
-    writeRows({ epochs: 3 });
-    await drawCharts(folder, report);
-    for (const name of ["loss", "accuracy", "confusion"]) {
-      expect(svgOf(name)).not.toMatch(/<text|font-family/);
-      expect(titleInk(svgOf(name))).toBeGreaterThan(100);
-      expect(svgOf(name)).toMatch(/^<svg[^>]*><title>(Loss|Accuracy|Confusion matrix)<\/title>/);
-    }
-  });
+test("charts have their text as outlines, so that it can be read without fonts, and a title", async ({ run }) => {
+  writeRows(run, { epochs: 3 });
+  await drawCharts(run, report);
+  for (const name of ["loss", "accuracy", "confusion"]) {
+    expect(svgOf(run, name)).not.toMatch(/<text|font-family/);
+    expect(titleInk(svgOf(run, name))).toBeGreaterThan(100);
+    expect(svgOf(run, name)).toMatch(/^<svg[^>]*><title>(Loss|Accuracy|Confusion matrix)<\/title>/);
+  }
+});
 
-  test("of three epochs or more show a point for each epoch and part", async () => {
-    writeRows({ epochs: 4 });
-    await drawCharts(folder, undefined);
-    // For each part a line, a point an epoch, and a mark in the legend.
-    expect(count(svgOf("loss"), BLUE)).toBe(6);
-    expect(count(svgOf("loss"), VERMILION)).toBe(6);
-  });
+test("charts of three epochs or more have a point for each epoch and split", async ({ run }) => {
+  writeRows(run, { epochs: 4 });
+  await drawCharts(run, undefined);
+  // For each split a line, a point an epoch, and a mark in the legend.
+  expect(count(svgOf(run, "loss"), BLUE)).toBe(6);
+  expect(count(svgOf(run, "loss"), VERMILION)).toBe(6);
+});
 
-  test("of fewer epochs show the steps, their moving mean and the validation's points", async () => {
-    writeRows({ epochs: 1 });
-    await drawCharts(folder, undefined);
-    // Two lines and a mark in the legend; a point and a mark.
-    expect(count(svgOf("accuracy"), BLUE)).toBe(3);
-    expect(count(svgOf("accuracy"), VERMILION)).toBe(2);
-  });
+test("charts of fewer epochs have the steps, their moving mean and the validation's points", async ({ run }) => {
+  writeRows(run, { epochs: 1 });
+  await drawCharts(run, undefined);
+  // Two lines and a mark in the legend; a point and a mark.
+  expect(count(svgOf(run, "accuracy"), BLUE)).toBe(3);
+  expect(count(svgOf(run, "accuracy"), VERMILION)).toBe(2);
+});
 
-  test.each([1, 3])("of %d epochs without validation have one part", async (epochs) => {
-    writeRows({ epochs, validation: false });
-    await drawCharts(folder, undefined);
-    expect(count(svgOf("loss"), BLUE)).toBeGreaterThan(2);
-    expect(count(svgOf("loss"), VERMILION)).toBe(0);
-  });
+test.for([1, 3])("charts of %d epochs without validation have one split", async (epochs, { run }) => {
+  writeRows(run, { epochs, validation: false });
+  await drawCharts(run, undefined);
+  expect(count(svgOf(run, "loss"), BLUE)).toBeGreaterThan(2);
+  expect(count(svgOf(run, "loss"), VERMILION)).toBe(0);
+});
 
-  test("can be drawn of a run without steps", async () => {
-    await drawCharts(folder, undefined);
-    expect(readdirSync(folder.charts)).toContain("loss.png");
-  });
+test("the charts of a run without steps are drawn", async ({ run }) => {
+  await drawCharts(run, undefined);
+  expect(readdirSync(run.charts)).toContain("loss.png");
+});
 
-  test("of many classes leave out the numbers and stay small", async () => {
-    const classes = Array.from({ length: 1000 }, (_, i) => `class ${i}`);
-    const confusion = classes.map((_, i) => classes.map((_, j) => (j === i ? 40 : j === (i * 7) % 1000 ? 10 : 0)));
-    await drawCharts(folder, makeReport({ samples: 50_000, lossSum: 1, confusion }, classes));
-    expect(svgOf("confusion").length).toBeLessThan(5_000_000);
-  });
+test("a confusion matrix of many classes has no numbers, and its file stays small", async ({ run }) => {
+  const classes = Array.from({ length: 1000 }, (_, i) => `class ${i}`);
+  const confusion = classes.map((_, i) => classes.map((_, j) => (j === i ? 40 : j === (i * 7) % 1000 ? 10 : 0)));
+  await drawCharts(run, makeReport({ samples: 50_000, lossSum: 1, confusion }, classes));
+  expect(svgOf(run, "confusion").length).toBeLessThan(5_000_000);
 });
