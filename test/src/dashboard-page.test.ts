@@ -6,7 +6,7 @@ import { derivedForTests } from "@lockstep/run/testing";
 import { defined } from "@lockstep/testing";
 import { openServer } from "@lockstep/transport";
 import { expect } from "vitest";
-import { test as base, stepsOn } from "./testing/browser.ts";
+import { test as base, stepsOn } from "./testing/dashboard/browser.ts";
 import { TcpProxy } from "./testing/tcp-proxy.ts";
 
 const CONTROL = "a-token-for-controls";

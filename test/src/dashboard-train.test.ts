@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { defined } from "@lockstep/testing";
 import type { Page } from "playwright-core";
 import { expect } from "vitest";
-import { confirm, stateIs, stepsOn, test } from "./testing/browser.ts";
+import { confirm, stateIs, stepsOn, test } from "./testing/dashboard/browser.ts";
 import { type Running, run, start, tinyModel } from "./testing/program.ts";
 import { stepsOf } from "./testing/undisturbed.ts";
 

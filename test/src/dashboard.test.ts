@@ -2,7 +2,7 @@
 import { defined, temporaryFolder } from "@lockstep/testing";
 import type { Page } from "playwright-core";
 import { expect, vi } from "vitest";
-import { test as base, confirm, stateIs, stepsOn } from "./testing/browser.ts";
+import { test as base, confirm, stateIs, stepsOn } from "./testing/dashboard/browser.ts";
 import { tinyModel } from "./testing/program.ts";
 import { Training } from "./testing/training.ts";
 

@@ -9,11 +9,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defined } from "@lockstep/testing";
 import sharp from "sharp";
+import { start, tinyModel } from "../program.ts";
+import { Training } from "../training.ts";
 import { launchBrowser } from "./browser.ts";
-import { start, tinyModel } from "./program.ts";
-import { Training } from "./training.ts";
 
-const images = fileURLToPath(new URL("../../../docs/images/", import.meta.url));
+const images = fileURLToPath(new URL("../../../../docs/images/", import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), "lockstep-screenshots-"));
 const browser = await launchBrowser();
 try {
