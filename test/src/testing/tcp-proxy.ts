@@ -88,6 +88,11 @@ export class TcpProxy {
     return `ws://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
+  /** Resolves when the next connection has arrived, before any byte has passed. */
+  async nextConnection(): Promise<void> {
+    await once(this.#server, "connection");
+  }
+
   /** Cuts all open connections, and drops what is held. New connections are accepted. */
   cut(): void {
     for (const gate of [this.up, this.down]) gate.close();
@@ -103,8 +108,8 @@ export class TcpProxy {
   async #relay(from: Socket, to: Socket, gate: Gate): Promise<void> {
     this.#sockets.add(from.on("close", () => this.#sockets.delete(from)));
     try {
-      for await (const data of from) {
-        for await (const piece of gate.forward(data as Buffer)) {
+      for await (const data of from as AsyncIterable<Buffer>) {
+        for await (const piece of gate.forward(data)) {
           if (!to.write(piece)) await once(to, "drain");
         }
       }

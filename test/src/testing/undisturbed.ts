@@ -13,8 +13,8 @@ export function stepsOf(out: string): StepRow[] {
   return readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type === "step");
 }
 
-/** Number of steps by which the reference is extended. */
-const STEPS_AHEAD = 50;
+/** Number of further steps of the reference, so that it serves the next run, too. */
+const STEPS_AHEAD = 20;
 
 /** An undisturbed run of a training. */
 export class Undisturbed {
@@ -46,15 +46,8 @@ export class Undisturbed {
     const to = steps + STEPS_AHEAD;
     const from = this.#steps === 0 ? [...this.#options, "--out", this.#out] : ["--resume", this.#out];
     const checkpoints = ["--checkpoint-every", "1", "--keep", String(1_000_000)];
-    const { status, stderr } = await run([
-      "train",
-      ...from,
-      ...checkpoints,
-      "--max-steps",
-      String(to),
-      "--threads",
-      "1",
-    ]);
+    const words = [...from, ...checkpoints, "--max-steps", String(to), "--threads", "1"];
+    const { status, stderr } = await run(["train", ...words]);
     expect([status, stderr]).toEqual([0, ""]);
     this.#steps = to;
   }

@@ -2,7 +2,7 @@
 
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { defined } from "@lockstep/testing";
+import { defined, type Owner } from "@lockstep/testing";
 import { launch, type Running } from "./program.ts";
 
 const program = fileURLToPath(new URL("../../dist/testing/standby-worker.js", import.meta.url));
@@ -14,8 +14,9 @@ export class StandbyWorker {
   readonly process: Running;
   #runs = 0;
 
-  constructor() {
-    this.process = launch([process.execPath, program]);
+  /** @param owner the test that it ends with. @default the current one */
+  constructor(owner?: Owner) {
+    this.process = launch([process.execPath, program], {}, owner);
   }
 
   /** Resolves when its engine has started and it is in no run. */
