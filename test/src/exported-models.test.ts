@@ -1,27 +1,18 @@
 /** Tests `pnpm export` of models with unusual layers: each file must predict what the run's model does. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { readBack, startEngine, tf } from "@lockstep/engine";
+import { readBack, tf } from "@lockstep/engine";
 import { loadModel, stateDictNames } from "@lockstep/model";
 import { readWeightsFile } from "@lockstep/run";
-import { defined, missingModules, python } from "@lockstep/testing";
-import { makeProgram } from "@lockstep/trainer-program/program";
+import { test as base, defined, missingModules, python, temporaryFolder } from "@lockstep/testing";
 import { parameterValues, Replica } from "@lockstep/training";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, vi } from "vitest";
+import { runInProcess } from "./testing/run-in-process.ts";
 
 const lack = missingModules("torch, safetensors, numpy, onnx, onnxruntime");
-const FORMATS = ["pth", "safetensors", "tfjs", "onnx"] as const;
 const ROWS = 5;
-
-let dir: string;
-beforeAll(async () => {
-  await startEngine({});
-  dir = mkdtempSync(join(tmpdir(), "lockstep-exported-models-"));
-});
-afterAll(() => rmSync(dir, { recursive: true }));
 
 const HEAD = `export default function createModel({ tf, inputShape, numClasses }) {
   const { layers } = tf;
@@ -54,139 +45,134 @@ const MODELS = {
   const outputs = chain(images, new Halved({ name: "halved" }), flat, fc);`,
 };
 type Name = keyof typeof MODELS;
+const PORTABLE = ["EndDrop", "SharedLayers", "SharedNestedModel"] as const;
+
+const dir = temporaryFolder();
+const modelFile = (name: Name) => join(dir, `${name}.mjs`);
+const runOf = (name: Name) => join(dir, `run-${name}`);
+/** Normalized images, the same at each call. */
+const images = () => tf.randomUniform<tf.Rank.R4>([ROWS, 32, 32, 3], -1, 1, "float32", 7);
+const floatsIn = (path: string) => new Float32Array(new Uint8Array(readFileSync(path)).buffer);
+
+/** `portable` are trained models that other programs can load, `ownLayer` is what the run of one that they cannot printed. */
+const test = base
+  .extend("portable", { scope: "file" }, async () => {
+    for (const name of PORTABLE) await train(name);
+    return PORTABLE;
+  })
+  .extend("exports", { scope: "file" }, ({ portable }) => exportAll(portable))
+  .extend("ownLayer", { scope: "file" }, () => train("OwnLayer", "--log", "json"));
 
 /** Runs a command of `pnpm`, and returns its output. */
 async function command(...words: string[]): Promise<string> {
-  let printed = "";
-  const capture = (text: unknown) => {
-    printed += `${text}\n`;
-    return true;
-  };
-  const logged = vi.spyOn(console, "log").mockImplementation(capture);
-  const written = vi.spyOn(process.stdout, "write").mockImplementation(capture);
-  try {
-    await makeProgram().parseAsync(words, { from: "user" });
-  } finally {
-    logged.mockRestore();
-    written.mockRestore();
-  }
-  return printed;
+  const { status, stdout, stderr } = await runInProcess(words);
+  expect(status, stderr).toBe(0);
+  return stdout;
 }
 
-const modelFile = (name: Name) => join(dir, `${name}.mjs`);
-const runOf = (name: Name) => join(dir, `run-${name}`);
-/** Trains one step. */
+/** Trains one step, and returns what is printed. */
 function train(name: Name, ...words: string[]): Promise<string> {
   const end = `\n  return tf.model({ name: "${name}", inputs: images, outputs });\n}\n`;
   writeFileSync(modelFile(name), HEAD + MODELS[name] + end);
-  const size = ["--max-steps", "1", "--batch-size", "8", "--no-test", "--threads", "1", "--no-dashboard"];
+  const size = ["--max-steps", "1", "--batch-size", "8", "--train-fraction", "1", "--no-test", "--threads", "1"];
   const run = ["--dataset", "shapes", "--model", modelFile(name), "--out", runOf(name)];
-  return command("train", ...run, ...size, ...words);
+  return command("train", ...run, ...size, "--no-dashboard", ...words);
 }
 
-const exportTo = (name: Name, to: string, out: string) =>
-  command("export", "--run", runOf(name), "--to", to, "--out", out);
-const floatsIn = (path: string) => new Float32Array(new Uint8Array(readFileSync(path)).buffer);
+const exportWords = (name: Name, to: string, out: string) => ["export", "--run", runOf(name), "--to", to, "--out", out];
 
-describe("a model whose last layer is Dropout, or that shares layers or a nested model", () => {
-  const names = ["EndDrop", "SharedLayers", "SharedNestedModel"] as const;
-  const images = () => tf.randomUniform<tf.Rank.R4>([ROWS, 32, 32, 3], -1, 1, "float32", 7);
-
-  /** Returns the model's predictions with the run's weights. */
-  async function predictions(name: Name): Promise<Float32Array> {
-    const { model, spec } = await loadModel(modelFile(name), { numClasses: 10 });
-    const weights = readWeightsFile(join(runOf(name), `${name}.safetensors`));
-    const replica = new Replica(model, parameterValues(model, stateDictNames(model, spec), weights));
-    return readBack(tf.tidy(() => replica.predict(images())));
+/** Exports each model in each format, and lets PyTorch and ONNX Runtime write the logits of their files beside them. */
+async function exportAll(names: readonly Name[]): Promise<{ folder: string }> {
+  const input = await readBack(images());
+  writeFileSync(join(dir, "images.f32"), input);
+  for (const name of names) {
+    for (const to of ["pth", "safetensors", "onnx"])
+      await command(...exportWords(name, to, join(dir, `${name}.${to}`)));
+    await command(...exportWords(name, "tfjs", join(dir, `${name}.tfjs`)));
+    writeFileSync(join(dir, `${name}.images.f32`), input);
   }
+  const fixture = (script: string) => fileURLToPath(new URL(`../fixtures/${script}`, import.meta.url));
+  for (const script of ["exported_models.py", "onnx_logits.py"]) execFileSync(python, [fixture(script), dir]);
+  return { folder: dir };
+}
 
-  async function predictionsOfTfjs(folder: string): Promise<Float32Array> {
-    const { modelTopology, weightsManifest } = JSON.parse(readFileSync(join(folder, "model.json"), "utf8"));
-    const weightData = new Uint8Array(readFileSync(join(folder, "weights.bin"))).buffer;
-    const weightSpecs = weightsManifest[0].weights;
-    const model = await tf.loadLayersModel(tf.io.fromMemory({ modelTopology, weightSpecs, weightData }));
-    return readBack(model.predict(images()) as tf.Tensor);
-  }
+/** Returns the model's predictions with the run's weights. */
+async function predictions(name: Name): Promise<Float32Array> {
+  const { model, spec } = await loadModel(modelFile(name), { numClasses: 10 });
+  const weights = readWeightsFile(join(runOf(name), `${name}.safetensors`));
+  const replica = new Replica(model, parameterValues(model, stateDictNames(model, spec), weights));
+  return readBack(tf.tidy(() => replica.predict(images())));
+}
 
-  test.skipIf(lack !== "")(
-    `is the same as .pth and .safetensors in PyTorch, in ONNX Runtime, and in TensorFlow.js${lack}`,
-    async () => {
-      writeFileSync(join(dir, "images.f32"), await readBack(images()));
-      for (const name of names) {
-        await train(name);
-        for (const to of FORMATS) await exportTo(name, to, join(dir, to === "tfjs" ? `${name}.tfjs` : `${name}.${to}`));
-        writeFileSync(join(dir, `${name}.images.f32`), await readBack(images()));
-      }
-      const fixture = (script: string) => fileURLToPath(new URL(`../fixtures/${script}`, import.meta.url));
-      for (const script of ["exported_models.py", "onnx_logits.py"]) execFileSync(python, [fixture(script), dir]);
-      for (const name of names) {
-        const due = await predictions(name);
-        expect(due).toHaveLength(ROWS * 10);
-        expect(Math.max(...due) - Math.min(...due), name).toBeGreaterThan(0.01);
-        const actual = {
-          ...Object.fromEntries(["pth", "safetensors"].map((to) => [to, floatsIn(join(dir, `${name}.${to}.f32`))])),
-          onnx: floatsIn(join(dir, `${name}.logits.f32`)),
-          tfjs: await predictionsOfTfjs(join(dir, `${name}.tfjs`)),
-          run: await predictionsOfTfjs(join(runOf(name), "tfjs")),
-        };
-        for (const [to, logits] of Object.entries(actual)) {
-          expect(logits.length, `${name} ${to}`).toBe(due.length);
-          expect(
-            Math.max(...due.map((value, i) => Math.abs(value - defined(logits[i])))),
-            `${name} ${to}`,
-          ).toBeLessThan(1e-5);
-        }
-      }
-    },
-  );
+async function predictionsOfTfjs(folder: string): Promise<Float32Array> {
+  const { modelTopology, weightsManifest } = JSON.parse(readFileSync(join(folder, "model.json"), "utf8"));
+  const weightData = new Uint8Array(readFileSync(join(folder, "weights.bin"))).buffer;
+  const weightSpecs = weightsManifest[0].weights;
+  const model = await tf.loadLayersModel(tf.io.fromMemory({ modelTopology, weightSpecs, weightData }));
+  return readBack(model.predict(images()) as tf.Tensor);
+}
+
+test.skipIf(lack !== "").for(PORTABLE)(
+  `exports of %s predict in PyTorch, in ONNX Runtime and in TensorFlow.js what its run predicts${lack}`,
+  async (name, { exports: { folder } }) => {
+    const due = await predictions(name);
+    expect(due).toHaveLength(ROWS * 10);
+    expect(Math.max(...due) - Math.min(...due)).toBeGreaterThan(0.01);
+    const logits = {
+      pth: floatsIn(join(folder, `${name}.pth.f32`)),
+      safetensors: floatsIn(join(folder, `${name}.safetensors.f32`)),
+      onnx: floatsIn(join(folder, `${name}.logits.f32`)),
+      tfjs: await predictionsOfTfjs(join(folder, `${name}.tfjs`)),
+      run: await predictionsOfTfjs(join(runOf(name), "tfjs")),
+    };
+    for (const [format, actual] of Object.entries(logits)) {
+      expect(actual, format).toHaveLength(due.length);
+      const distances = due.map((value, i) => Math.abs(value - defined(actual[i])));
+      expect(Math.max(...distances), format).toBeLessThan(1e-5);
+    }
+  },
+);
+
+test("a run whose model other programs cannot load warns at its end, and writes no tfjs/", ({ ownLayer }) => {
+  const tfjs = join(runOf("OwnLayer"), "tfjs");
+  const [warning, ...more] = ownLayer.split("\n").filter((line) => line.includes("ERR_EXPORT"));
+  expect(JSON.parse(defined(warning))).toMatchObject({ level: "warn" });
+  expect(warning).toContain("could not be loaded (Unknown layer: Halved");
+  expect(warning).toContain(`Nothing was written to ${tfjs};`);
+  expect(more).toEqual([]);
+  expect(existsSync(tfjs)).toBe(false);
 });
 
-describe("a model that other programs cannot load", () => {
-  let printed: string;
-  beforeAll(async () => {
-    printed = await train("OwnLayer", "--log", "json");
-  });
-
-  test("causes a warning at the end of the run, which writes no tfjs/", () => {
-    const tfjs = join(runOf("OwnLayer"), "tfjs");
-    const [warning, ...more] = printed.split("\n").filter((line) => line.includes("ERR_EXPORT"));
-    expect(JSON.parse(defined(warning))).toMatchObject({ level: "warn" });
-    expect(warning).toContain("could not be loaded (Unknown layer: Halved");
-    expect(warning).toContain(`Nothing was written to ${tfjs};`);
-    expect(more).toEqual([]);
-    expect(existsSync(tfjs)).toBe(false);
-  });
-
-  test("leaves the files of an earlier export unchanged, and no others", async () => {
-    const out = join(dir, "earlier");
-    mkdirSync(out);
-    for (const name of ["model.json", "weights.bin"]) writeFileSync(join(out, name), `earlier ${name}`);
-    await expect(exportTo("OwnLayer", "tfjs", out)).rejects.toMatchObject({ code: "ERR_EXPORT" });
-    expect(readdirSync(out).sort()).toEqual(["model.json", "weights.bin"]);
-    expect(readFileSync(join(out, "model.json"), "utf8")).toBe("earlier model.json");
-    expect(readFileSync(join(out, "weights.bin"), "utf8")).toBe("earlier weights.bin");
-  });
-
-  test.each(["pth", "safetensors"] as const)(
-    "has a .%s file with a note that its layout is not verified",
-    async (to) => {
-      const note = /^note: layout not verified: .*compare a few predictions in PyTorch/m;
-      const own = await exportTo("OwnLayer", to, join(dir, `own.${to}`));
-      expect(own).toMatch(note);
-    },
-  );
+test("a refused export to tfjs leaves the files of an earlier one unchanged, and no others", async ({
+  ownLayer: _,
+  folder,
+}) => {
+  for (const name of ["model.json", "weights.bin"]) writeFileSync(join(folder, name), `earlier ${name}`);
+  const { status, stderr } = await runInProcess(exportWords("OwnLayer", "tfjs", folder));
+  expect([status, stderr]).toEqual([1, expect.stringMatching(/^ERR_EXPORT: /m)]);
+  expect(readdirSync(folder).sort()).toEqual(["model.json", "weights.bin"]);
+  expect(readFileSync(join(folder, "model.json"), "utf8")).toBe("earlier model.json");
+  expect(readFileSync(join(folder, "weights.bin"), "utf8")).toBe("earlier weights.bin");
 });
 
-test("an export that predicts something else leaves the existing file unchanged, in each format", async () => {
-  await train("EndDrop", "--out", join(dir, "run-wrong"));
-  const predict = vi.spyOn(Replica.prototype, "predict").mockImplementation(() => tf.zeros([4, 10]));
-  onTestFinished(() => predict.mockRestore());
-  for (const to of ["pth", "safetensors", "onnx"]) {
-    const out = join(dir, `kept.${to}`);
+test.for(["pth", "safetensors"])(
+  "the export to %s of a model that tfjs cannot load notes that its layout is not verified",
+  async (to, { ownLayer: _, folder }) => {
+    const printed = await command(...exportWords("OwnLayer", to, join(folder, `own.${to}`)));
+    expect(printed).toMatch(/^note: layout not verified: .*compare a few predictions in PyTorch/m);
+  },
+);
+
+test.for(["pth", "safetensors", "onnx"])(
+  "an export to %s that predicts something else leaves the existing file unchanged",
+  async (to, { portable: _, folder }) => {
+    const predict = vi.spyOn(Replica.prototype, "predict").mockImplementation(() => tf.zeros([4, 10]));
+    onTestFinished(() => predict.mockRestore());
+    const out = join(folder, `kept.${to}`);
     writeFileSync(out, "earlier");
-    const exporting = command("export", "--run", join(dir, "run-wrong"), "--to", to, "--out", out);
-    await expect(exporting).rejects.toMatchObject({ code: "ERR_EXPORT" });
+    const { status, stderr } = await runInProcess(exportWords("EndDrop", to, out));
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/^ERR_EXPORT: /m)]);
     expect(readFileSync(out, "utf8")).toBe("earlier");
-  }
-  expect(readdirSync(dir).filter((name) => name.endsWith(".tmp"))).toEqual([]);
-});
+    expect(readdirSync(folder)).toEqual([`kept.${to}`]);
+  },
+);
