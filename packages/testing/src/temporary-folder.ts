@@ -17,5 +17,9 @@ export function temporaryFolder(): string {
   return folder;
 }
 
+const withFolder = () => base.extend("folder", () => temporaryFolder());
+/** Programs that are not tests import this package, too. Vitest's `extend` fails in them. */
+const isTestRun = "__vitest_worker__" in globalThis;
+
 /** Vitest's `test` with the fixture `folder`: the path of an empty folder, which is deleted at the end of the test. */
-export const test = base.extend("folder", () => temporaryFolder());
+export const test = isTestRun ? withFolder() : (base as ReturnType<typeof withFolder>);

@@ -1,14 +1,8 @@
 /** The dashboard's page in a real browser, for tests: `test` has a browser for the file, and pages for each test. */
-import { existsSync } from "node:fs";
 import { test as base, defined } from "@lockstep/testing";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { expect } from "vitest";
-
-const executablePath = process.env["LOCKSTEP_TEST_CHROMIUM"] ?? "/usr/bin/chromium";
-/** Starts the browser of tests and screenshots. */
-export function launchBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath, args: ["--no-sandbox"] });
-}
+import { launchBrowser, missingBrowser } from "./launch-browser.ts";
 
 /** The pages of a test. They may have no errors, and may send requests to their own servers only. */
 class Pages {
@@ -52,12 +46,12 @@ class Pages {
 export const test = base
   // biome-ignore lint/correctness/noEmptyPattern: Vitest reads a fixture's needs from this pattern
   .extend("browser", { scope: "file" }, async ({}, { onCleanup }) => {
-    const browser = existsSync(executablePath) ? await launchBrowser() : undefined;
+    const browser = missingBrowser === undefined ? await launchBrowser() : undefined;
     onCleanup(() => browser?.close());
     return browser;
   })
   .extend("pages", ({ browser, skip }, { onCleanup }) => {
-    const pages = new Pages(browser ?? skip(`needs LOCKSTEP_TEST_CHROMIUM, or Chromium at ${executablePath}`));
+    const pages = new Pages(browser ?? skip(missingBrowser));
     onCleanup(() => pages.close());
     return pages;
   });

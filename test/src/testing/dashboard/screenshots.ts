@@ -11,7 +11,7 @@ import { defined } from "@lockstep/testing";
 import sharp from "sharp";
 import { start, tinyModel } from "../program.ts";
 import { Training } from "../training.ts";
-import { launchBrowser } from "./browser.ts";
+import { launchBrowser } from "./launch-browser.ts";
 
 const images = fileURLToPath(new URL("../../../../docs/images/", import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), "lockstep-screenshots-"));
