@@ -4,7 +4,6 @@ import { chmodSync, mkdirSync, mkdtempSync, realpathSync, writeFileSync } from "
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { onTestFinished, vi } from "vitest";
 
 /** True on the platform of native TensorFlow. */
@@ -37,16 +36,15 @@ export function emptyMachine(): string {
   return join(dir, "bin");
 }
 
-/** Runs a program that starts an engine in a child process, where nothing is loaded, and returns its output. */
+/**
+ * Runs a JavaScript program that starts the built engine in a child process, where nothing is loaded, and returns its
+ * output.
+ */
 export function runInProcess(program: string, env: NodeJS.ProcessEnv = {}, nodeOptions: readonly string[] = []) {
-  const script = join(tempDir(), "program.mts");
-  const index = fileURLToPath(new URL("../index.ts", import.meta.url));
+  const script = join(tempDir(), "program.mjs");
+  const index = new URL("../../dist/index.js", import.meta.url).href;
   writeFileSync(script, `import { readBack, startEngine, tf } from ${JSON.stringify(index)};\n${program}`);
-  return spawnSync(process.execPath, [...nodeOptions, "--import", "tsx", "--conditions=lockstep-source", script], {
-    cwd: fileURLToPath(new URL("../../../..", import.meta.url)),
-    env: { ...process.env, ...env },
-    encoding: "utf8",
-  });
+  return spawnSync(process.execPath, [...nodeOptions, script], { env: { ...process.env, ...env }, encoding: "utf8" });
 }
 
 /** Writes a program in JavaScript; `args` are its arguments. */
