@@ -1,23 +1,17 @@
 /** Tests the examples of docs/extending.md. exchange.test.ts tests its exchange. */
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeBatch } from "@lockstep/dataset";
 import { startEngine } from "@lockstep/engine";
 import { assertTrainable, loadModel } from "@lockstep/model";
-import { defined } from "@lockstep/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { defined, temporaryFolder } from "@lockstep/testing";
+import { expect, test } from "vitest";
 import { openIdx } from "./examples/idx-records.ts";
 import { readPage } from "./testing/documented.ts";
 
 const examples = ["small-vgg", "idx-records", "shared-exchange"].map((name) => `test/src/examples/${name}.ts`);
 const root = join(import.meta.dirname, "../..");
-let dir: string;
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), "lockstep-examples-"));
-});
-afterAll(() => rmSync(dir, { recursive: true }));
 
 test("docs/extending.md quotes the example files", () => {
   const shown = [...readPage("docs/extending.md").matchAll(/^```ts\n(.*?)^```$/gms)].map(([, text]) => text);
@@ -41,7 +35,8 @@ const IMAGES = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3, 0, 51, 102, 153,
 const LABELS = [0, 0, 8, 1, 0, 0, 0, 2, 1, 0];
 
 function open(images: number[], labels: number[]) {
-  const [imagesPath, labelsPath] = [join(dir, "images"), join(dir, "labels")];
+  const folder = temporaryFolder();
+  const [imagesPath, labelsPath] = [join(folder, "images"), join(folder, "labels")];
   writeFileSync(imagesPath, Uint8Array.from(images));
   writeFileSync(labelsPath, Uint8Array.from(labels));
   return openIdx(imagesPath, labelsPath, ["shirt", "shoe"]);

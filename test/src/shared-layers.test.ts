@@ -1,24 +1,18 @@
 /** Tests in PyTorch the state dict of models that apply a layer object or a nested model several times. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startEngine, tf } from "@lockstep/engine";
 import { writeSafetensors } from "@lockstep/formats";
 import { initialWeights, stateDictNames, toStateDict } from "@lockstep/model";
-import { defined, missingModules, python } from "@lockstep/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { defined, missingModules, python, test } from "@lockstep/testing";
+import { expect } from "vitest";
 
 const { layers } = tf;
 const lack = missingModules("torch, safetensors, numpy");
 
-let dir: string;
-beforeAll(async () => {
-  await startEngine({});
-  dir = mkdtempSync(join(tmpdir(), "lockstep-shared-"));
-});
-afterAll(() => rmSync(dir, { recursive: true }));
+await startEngine({});
 
 type Layer = tf.layers.Layer;
 const image = () => tf.input({ shape: [6, 8, 3] });
@@ -74,9 +68,9 @@ const models: Record<string, () => tf.LayersModel> = {
 
 test.skipIf(lack !== "")(
   `the state dict of a model with shared layers gives the same predictions in PyTorch${lack}`,
-  async () => {
+  async ({ folder }) => {
     const images = tf.randomUniform([4, 6, 8, 3], -1, 1, "float32", 7);
-    writeFileSync(join(dir, "images.f32"), images.dataSync());
+    writeFileSync(join(folder, "images.f32"), images.dataSync());
     const expected = new Map<string, Float32Array>();
     for (const [name, make] of Object.entries(models)) {
       const model = make();
@@ -84,12 +78,12 @@ test.skipIf(lack !== "")(
       model.setWeights(model.weights.map(({ shape }, index) => tf.tensor(defined(values[index]), shape as number[])));
       const dict = toStateDict(stateDictNames(model), values);
       const tensors = [...dict].map(([name, tensor]) => ({ name, ...tensor }));
-      await writeSafetensors(join(dir, `${name}.safetensors`), tensors, {});
+      await writeSafetensors(join(folder, `${name}.safetensors`), tensors, {});
       expected.set(name, (model.predict(images) as tf.Tensor).dataSync() as Float32Array);
     }
-    execFileSync(python, [fileURLToPath(new URL("../fixtures/shared_layers.py", import.meta.url)), dir]);
+    execFileSync(python, [fileURLToPath(new URL("../fixtures/shared_layers.py", import.meta.url)), folder]);
     for (const [name, logits] of expected) {
-      const actual = new Float32Array(new Uint8Array(readFileSync(join(dir, `${name}.logits.f32`))).buffer);
+      const actual = new Float32Array(new Uint8Array(readFileSync(join(folder, `${name}.logits.f32`))).buffer);
       expect(actual.length, name).toBe(logits.length);
       const error = Math.max(...logits.map((value, i) => Math.abs(value - defined(actual[i]))));
       expect(error, name).toBeLessThan(1e-5);

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { currentOwner, spawnForTest } from "./processes.ts";
 
 /** Command of a shell that starts a process and prints both process ids. */
@@ -23,40 +23,43 @@ function isRunning(pid: number): boolean {
   }
 }
 
-let left: number[] = [];
+/** The processes that the first test leaves to be ended. */
+const left: number[] = [];
 const assertExited = (numbers: number[]) => vi.waitFor(() => expect(numbers.filter(isRunning)).toEqual([]));
 
-describe.runIf(process.platform === "linux")("on Linux, where /proc lists processes", () => {
-  test.fails("a test that times out fails", async () => {
-    left = await numbersOf(spawnForTest(SHELL));
+const onLinux = process.platform === "linux"; // where /proc lists processes
+
+test.runIf(onLinux).fails(
+  "a test that times out fails",
+  async () => {
+    left.push(...(await numbersOf(spawnForTest(SHELL))));
     await new Promise(() => {});
-  }, 2000);
+  },
+  2000,
+);
 
-  test("a test that timed out leaves no process behind", async () => {
-    expect(left).toHaveLength(2);
-    await assertExited(left);
-  });
-
-  test.runIf(process.platform === "linux")("a process ends when its parent is killed", async () => {
-    const code = `
-    const { spawnForTest } = await import(${JSON.stringify(THIS)});
-    const child = spawnForTest(["sleep", "600"]);
-    console.log(process.pid, child.pid);
-    setInterval(() => {}, 1000);`;
-    const node = [process.execPath, "--import", "tsx", "--conditions=lockstep-source", "--input-type=module", "--eval"];
-    const parent = spawnForTest([...node, code]);
-    const numbers = await numbersOf(parent);
-    expect(numbers.filter(isRunning)).toEqual(numbers);
-    parent.kill("SIGKILL");
-    await assertExited(numbers);
-  });
+test.runIf(onLinux)("a test that timed out leaves no process behind", async () => {
+  expect(left).toHaveLength(2);
+  await assertExited(left);
 });
 
-describe("processes of concurrent tests", () => {
-  test.concurrent("processes of a concurrent test need an owner", ({ task }) => {
-    expect(() => currentOwner()).toThrow("name the owner");
-    spawnForTest(["true"], { owner: task });
-  });
+test.runIf(onLinux)("a process ends when its parent is killed", async () => {
+  const code = `
+  const { spawnForTest } = await import(${JSON.stringify(THIS)});
+  const child = spawnForTest(["sleep", "600"]);
+  console.log(process.pid, child.pid);
+  setInterval(() => {}, 1000);`;
+  const node = [process.execPath, "--import", "tsx", "--conditions=lockstep-source", "--input-type=module", "--eval"];
+  const parent = spawnForTest([...node, code]);
+  const numbers = await numbersOf(parent);
+  expect(numbers.filter(isRunning)).toEqual(numbers);
+  parent.kill("SIGKILL");
+  await assertExited(numbers);
+});
+
+test.concurrent("processes of a concurrent test need an owner", ({ task }) => {
+  expect(() => currentOwner()).toThrow("name the owner");
+  spawnForTest(["true"], { owner: task });
 });
 
 test("all tests start their processes with spawnForTest", () => {

@@ -41,13 +41,14 @@ export interface ProcessOptions {
 }
 
 const SETPRIV = "/usr/bin/setpriv";
-let tiedToParent: string[] | undefined;
+/** What was found out about this system so far. */
+const system: { tiedToParent?: string[] } = {};
 
 /** Returns the command prefix with which Linux kills a process when its parent dies; empty on other systems. */
 function wordsTyingToParent(): string[] {
   const words = ["--pdeathsig", "KILL", "--"];
-  tiedToParent ??= spawnSync(SETPRIV, [...words, "true"]).status === 0 ? [SETPRIV, ...words] : [];
-  return tiedToParent;
+  system.tiedToParent ??= spawnSync(SETPRIV, [...words, "true"]).status === 0 ? [SETPRIV, ...words] : [];
+  return system.tiedToParent;
 }
 
 const started = new Set<ChildProcess>();

@@ -1,79 +1,11 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { defined, spawnForTest } from "@lockstep/testing";
-import { test as base, expect } from "vitest";
-import { acquireLease, awaitLease } from "./acquire-lease.ts";
-import type { Lease } from "./lease.ts";
+import { expect } from "vitest";
+import { elsewhere, failure, type LeaseFolder, SLEEP, slowEnvironment, test } from "../testing/lease-folder.ts";
 import { formatLease, ownIdentity } from "./lease-holder.ts";
-import { type LeaseEnvironment, realEnvironment } from "./lease-watch.ts";
-import { renewOnThread } from "./renewing-thread.ts";
-
-/** A process on another machine: without a boot id and start time, no other process can know whether it is alive. */
-const elsewhere = (host: string) => ({ host, pid: 7 });
-
-const SLEEP = `process.stdout.write("here"); setInterval(() => {}, 1e6)`;
-
-/** The folder and the file of a lease, the lines that were logged, and what to end after the test. */
-class LeaseFolder {
-  readonly dir = mkdtempSync(join(tmpdir(), "lockstep-lease-"));
-  readonly path = join(this.dir, "run.pid");
-  readonly lines: string[] = [];
-  readonly ends: (() => void)[] = [];
-
-  async acquire(environment?: LeaseEnvironment): Promise<Lease> {
-    const lease = await acquireLease(this.path, this.dir, (line) => this.lines.push(line), environment);
-    this.ends.push(() => lease.release());
-    return lease;
-  }
-
-  /** Writes a program with this path in the folder, which does nothing. */
-  programAt(name: string): string {
-    const program = join(this.dir, name);
-    mkdirSync(dirname(program), { recursive: true });
-    writeFileSync(program, SLEEP);
-    return program;
-  }
-
-  remove(): void {
-    for (const end of this.ends) end();
-    rmSync(this.dir, { recursive: true });
-  }
-}
-
-const test = base.extend<{ folder: LeaseFolder }>({
-  // biome-ignore lint/correctness/noEmptyPattern: Vitest reads a fixture's needs from this pattern
-  folder: async ({}, use) => {
-    const folder = new LeaseFolder();
-    await use(folder);
-    folder.remove();
-  },
-});
-
-/** An environment whose clock moves only during a pause; `meanwhile` is called then with the milliseconds passed. */
-function slowEnvironment(own = elsewhere("here"), meanwhile: (nowMs: number) => void = () => {}): LeaseEnvironment {
-  let now = 1e9;
-  const pause = async (ms: number) => {
-    now += ms;
-    meanwhile(now - 1e9);
-  };
-  const never = { renewMs: 10_000, keepRenewing: () => () => {} };
-  return { own, nowMs: () => now, wallMs: () => now, pause, ...never };
-}
-
-const failure = (code: string, message: string | RegExp) =>
-  expect.objectContaining({ code, message: expect.stringMatching(message) });
+import { realEnvironment } from "./lease-watch.ts";
 
 /** Starts a process that does nothing, and returns it with its identity as in a lease file. */
 async function sleeper(command = [process.execPath, "-e", SLEEP]) {
@@ -172,100 +104,6 @@ test("a lease from another PID namespace is held while it is renewed, whatever p
   ]);
 });
 
-test("a lease of another machine is taken over after 60 s without a renewal, by the observer's clock", async ({
-  folder,
-}) => {
-  const { dir, path } = folder;
-  writeFileSync(path, formatLease(elsewhere("there"), "a", 1e12));
-  let waitedMs = 0;
-  await folder.acquire(slowEnvironment(elsewhere("here"), (nowMs) => (waitedMs = nowMs)));
-  expect(waitedMs).toBe(60_000);
-  expect(folder.lines).toEqual([`waiting up to 60 s to see whether process 7 on there is still writing to ${dir}`]);
-  expect(readFileSync(path, "utf8")).toContain('"host": "here"');
-});
-
-test("awaitLease waits while the holder renews the lease, and logs one line", async ({ folder }) => {
-  const { dir, path } = folder;
-  writeFileSync(path, formatLease(elsewhere("there"), "a", 0));
-  let waitedMs = 0;
-  const environment = slowEnvironment(elsewhere("here"), (nowMs) => {
-    waitedMs = nowMs;
-    if (nowMs % 10_000 === 0 && nowMs <= 50_000) writeFileSync(path, formatLease(elsewhere("there"), "a", nowMs));
-  });
-  const log = (line: string) => folder.lines.push(line);
-  const lease = await awaitLease(path, dir, "installing TensorFlow", log, environment);
-  folder.ends.push(() => lease.release());
-  expect(waitedMs).toBe(110_000);
-  expect(folder.lines).toEqual(["waiting for process 7 on there, which is installing TensorFlow"]);
-});
-
-test("a stale lease that three processes find at once is acquired by one of them", async ({ folder }) => {
-  const { path } = folder;
-  writeFileSync(path, formatLease(elsewhere("there"), "a", 0));
-  const all = await Promise.allSettled(["b", "c", "d"].map((host) => folder.acquire(slowEnvironment(elsewhere(host)))));
-  expect(all.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected", "rejected"]);
-});
-
-test("a lease is acquired although a process died while acquiring it", async ({ folder }) => {
-  const { dir, path } = folder;
-  writeFileSync(`${path}.new`, "");
-  await folder.acquire(slowEnvironment());
-  expect(readdirSync(dir)).toEqual(["run.pid"]);
-});
-
-test("a holder whose lease was taken over fails its checks and does not release the new lease", async ({ folder }) => {
-  const { dir, path } = folder;
-  const environment = slowEnvironment(elsewhere("laptop"));
-  const lease = await folder.acquire(environment);
-  lease.assertHeld();
-  writeFileSync(path, formatLease(elsewhere("there"), "b", 0)); // while the laptop was shut
-  await environment.pause(60_000);
-  const taken = failure("ERR_RUN_TAKEN", `^Process 7 on there took over ${dir} because this process did not renew its`);
-  expect(() => lease.assertHeld()).toThrow(taken);
-  await expect(lease.lost).rejects.toThrow(taken);
-  lease.release();
-  expect(readFileSync(path, "utf8")).toContain('"token": "b"');
-});
-
-test("a lease whose file was deleted is written again", async ({ folder }) => {
-  const { path } = folder;
-  const environment = slowEnvironment();
-  const lease = await folder.acquire(environment);
-  const content = readFileSync(path, "utf8");
-  rmSync(path);
-  await environment.pause(20_000);
-  lease.assertHeld();
-  const renewed = readFileSync(path, "utf8");
-  expect(renewed).not.toBe(content);
-  expect(renewed.replace("20000", "00000")).toBe(content);
-});
-
-test("a lease whose file was deleted is written again once no other process is acquiring it", async ({ folder }) => {
-  const { path } = folder;
-  const environment = slowEnvironment();
-  const lease = await folder.acquire(environment);
-  rmSync(path);
-  writeFileSync(`${path}.new`, "");
-  await environment.pause(20_000);
-  lease.assertHeld();
-  expect(existsSync(path)).toBe(false);
-  rmSync(`${path}.new`);
-  lease.assertHeld();
-  expect(readFileSync(path, "utf8")).toContain('"host": "here"');
-});
-
-test("a released lease is not written again by a late check", async ({ folder }) => {
-  const { dir } = folder;
-  const environment = slowEnvironment();
-  const lease = await folder.acquire(environment);
-  lease.release();
-  await environment.pause(20_000);
-  expect(() => lease.assertHeld()).toThrow(
-    failure("ERR_RUN_TAKEN", `^This process has released ${dir}, and can no longer`),
-  );
-  expect(readdirSync(dir)).toEqual([]);
-});
-
 test("a lease that this process released is free even if its file could not be deleted", async ({ folder }) => {
   const { path } = folder;
   const lease = await folder.acquire(realEnvironment());
@@ -307,19 +145,6 @@ test("a holder whose thread finds another token in the lease file has lost the l
   const lease = await folder.acquire(realEnvironment(20));
   writeFileSync(path, formatLease(elsewhere("there"), "b", 0));
   await expect(lease.lost).rejects.toThrow(failure("ERR_RUN_TAKEN", "^Process 7 on there took over "));
-});
-
-test("a lease is renewed by a timer if no thread can be started", async ({ folder }) => {
-  const { path } = folder;
-  const renewal = { path, token: "a", heldMs: 0, everyMs: 10 };
-  writeFileSync(path, formatLease(elsewhere("there"), "b", 0));
-  const start = () => {
-    throw new Error("no thread");
-  };
-  const found = await new Promise<string | undefined>((resolve) => {
-    folder.ends.push(renewOnThread(renewal, resolve, start));
-  });
-  expect(found).toContain('"token": "b"');
 });
 
 // Each process acquires the lease, holds it, and prints the outcome.

@@ -1,16 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { temporaryFolder } from "@lockstep/testing";
+import { expect, test } from "vitest";
 import { writePth } from "../pth/pth.ts";
 import { encodeSafetensors, readSafetensors } from "./safetensors.ts";
 
-let dir: string;
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), "lockstep-first-bytes-"));
-});
-afterAll(() => rmSync(dir, { recursive: true }));
+const dir = temporaryFolder();
 
 const tensors = [{ name: "w", shape: [1], data: Float32Array.of(1) }];
 const latin1 = (text: string) => Buffer.from(text, "latin1");

@@ -1,12 +1,12 @@
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { temporaryFolder } from "@lockstep/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { elementCount } from "../element-count.ts";
 import { encodeSafetensors, type NamedTensor, readSafetensors, writeSafetensors } from "./safetensors.ts";
 
-const path = join(mkdtempSync(join(tmpdir(), "lockstep-safetensors-")), "x.safetensors");
+const path = join(temporaryFolder(), "x.safetensors");
 
 /** A file made by hand: a header in JSON or text, then zeros. */
 function readFile(header: unknown, dataBytes: number) {

@@ -1,16 +1,10 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { test } from "@lockstep/testing";
+import { expect } from "vitest";
 import type { TfjsTopology } from "./topology.ts";
 import { writeTfjsModel } from "./write-tfjs-model.ts";
-
-let folder: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "lockstep-tfjs-files-"));
-});
-afterAll(() => rm(folder, { recursive: true }));
 
 const topology: TfjsTopology = {
   modelTopology: { layers: ["fc"] },
@@ -30,7 +24,7 @@ const weights = () =>
     ["fc.weight", tensor([2, 3], 1, 2, 3, 4, 5, 6)],
   ]);
 
-test("writeTfjsModel writes the weights in the topology's order and TensorFlow.js' layout", async () => {
+test("writeTfjsModel writes the weights in the topology's order and TensorFlow.js' layout", async ({ folder }) => {
   const dir = join(folder, "made", "here");
   await writeTfjsModel(dir, topology, weights());
   const bytes = await readFile(join(dir, "weights.bin"));
@@ -48,7 +42,9 @@ test("writeTfjsModel writes the weights in the topology's order and TensorFlow.j
   ]);
 });
 
-test("writeTfjsModel names each tensor that is missing, unexpected or of another size, and writes nothing", async () => {
+test("writeTfjsModel names each tensor that is missing, unexpected or of another size, and writes nothing", async ({
+  folder,
+}) => {
   const others = weights();
   others.delete("fc.weight");
   others.set("fc.bias", tensor([3], 1, 2, 3));
@@ -60,7 +56,7 @@ test("writeTfjsModel names each tensor that is missing, unexpected or of another
   expect(existsSync(dir)).toBe(false);
 });
 
-test("writeTfjsModel keeps the existing files if the check of the new ones fails", async () => {
+test("writeTfjsModel keeps the existing files if the check of the new ones fails", async ({ folder }) => {
   const dir = join(folder, "checked");
   await writeTfjsModel(dir, topology, weights());
   const before = await readFile(join(dir, "weights.bin"));
@@ -74,7 +70,7 @@ test("writeTfjsModel keeps the existing files if the check of the new ones fails
   expect(await readdir(dir)).toEqual(["model.json", "weights.bin"]);
 });
 
-test("writeTfjsModel reports a file in the place of the folder", async () => {
+test("writeTfjsModel reports a file in the place of the folder", async ({ folder }) => {
   const file = join(folder, "file");
   await writeFile(file, "");
   await expect(writeTfjsModel(file, topology, weights())).rejects.toMatchObject({
