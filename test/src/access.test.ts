@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defined } from "@lockstep/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { canCreateNetworkPair, createNetworkPair, type NetworkPair } from "./testing/network-pair.ts";
+import { canCreateNetworkPair, createNetworkPair, type NetworkPair } from "./testing/network/network-pair.ts";
 import { hasTerminals, launch, run, start, terminalPrefix, tinyModel } from "./testing/program.ts";
 
 const patient = ["--heartbeat-ms", "10000"]; // an engine starts slowly on a busy machine

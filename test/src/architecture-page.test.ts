@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { type Package, readSourceTree } from "./testing/architecture/source-tree.ts";
-import { linksIn, readPage } from "./testing/documented.ts";
+import { linksIn, readPage } from "./testing/documentation/documented.ts";
 
 const root = join(import.meta.dirname, "../..");
 const page = readPage("docs/architecture.md");

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { configurationPage } from "./testing/configuration-page.ts";
+import { configurationPage } from "./testing/documentation/configuration-page.ts";
 
 const root = join(import.meta.dirname, "../..");
 

@@ -7,7 +7,7 @@ import { defined } from "@lockstep/testing";
 import { openServer } from "@lockstep/transport";
 import { expect } from "vitest";
 import { test as base, stepsOn } from "./testing/dashboard/browser.ts";
-import { TcpProxy } from "./testing/tcp-proxy.ts";
+import { TcpProxy } from "./testing/network/tcp-proxy.ts";
 
 const CONTROL = "a-token-for-controls";
 const WORKERS = ["a", "b", "c"];

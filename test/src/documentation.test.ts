@@ -2,8 +2,8 @@ import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { defined } from "@lockstep/testing";
 import { describe, expect, test } from "vitest";
-import { anchorsIn, commandsIn, linksIn, pages, readPage } from "./testing/documented.ts";
-import { assertKnown } from "./testing/known-command.ts";
+import { anchorsIn, commandsIn, linksIn, pages, readPage } from "./testing/documentation/documented.ts";
+import { assertKnown } from "./testing/documentation/known-command.ts";
 
 const root = join(import.meta.dirname, "../..");
 /** Commands of every page except the changelog, which has commands of earlier versions. */

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { test as base, defined, temporaryFolder } from "@lockstep/testing";
 import sharp from "sharp";
 import { expect } from "vitest";
-import { commandsIn, readPage } from "./testing/documented.ts";
+import { commandsIn, readPage } from "./testing/documentation/documented.ts";
 import { type Finished, launch, run, start, tinyModel } from "./testing/program.ts";
 import { runInProcess } from "./testing/run-in-process.ts";
 import { stepsOf } from "./testing/undisturbed.ts";

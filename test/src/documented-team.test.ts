@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { readMetrics } from "@lockstep/run";
 import { test as base, defined, temporaryFolder } from "@lockstep/testing";
 import { expect, vi } from "vitest";
-import { canCreateNetworkPair, createNetworkPair } from "./testing/network-pair.ts";
+import { canCreateNetworkPair, createNetworkPair } from "./testing/network/network-pair.ts";
 import { start } from "./testing/program.ts";
 import { type StepRow, stepsOf } from "./testing/undisturbed.ts";
 

@@ -8,7 +8,7 @@ import { assertTrainable, loadModel } from "@lockstep/model";
 import { defined, temporaryFolder } from "@lockstep/testing";
 import { expect, test } from "vitest";
 import { openIdx } from "./examples/idx-records.ts";
-import { readPage } from "./testing/documented.ts";
+import { readPage } from "./testing/documentation/documented.ts";
 
 const examples = ["small-vgg", "idx-records", "shared-exchange"].map((name) => `test/src/examples/${name}.ts`);
 const root = join(import.meta.dirname, "../..");

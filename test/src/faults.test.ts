@@ -5,8 +5,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { temporaryFolder } from "@lockstep/testing";
 import { test as base, expect } from "vitest";
 import { HEARTBEAT_MS, limitMs, manySteps, SILENT_MS } from "./testing/fault-limits.ts";
+import { ProxiedWorkers } from "./testing/network/proxied-workers.ts";
 import { start, tinyModel } from "./testing/program.ts";
-import { ProxiedWorkers } from "./testing/proxied-workers.ts";
 import { Training } from "./testing/training.ts";
 import { type StepRow, stepsOf, Undisturbed } from "./testing/undisturbed.ts";
 
@@ -18,11 +18,11 @@ const heartbeat = ["--heartbeat-ms", String(HEARTBEAT_MS)];
 const undisturbed = new Undisturbed(tiny, join(folder, "undisturbed"));
 
 /** Returns a test function whose tests follow on each other: they share one run and its workers. */
-function testOfOneRun(name: string, options: string[], spares: number) {
+function testOfOneRun(name: string, options: string[], standbys: number) {
   return base
     .extend("run", { scope: "file" }, () => Training.start([...options, ...tiny], join(folder, name), "file"))
     .extend("workers", { scope: "file" }, ({ run }, { onCleanup }) => {
-      const workers = new ProxiedWorkers(run, { spares, bytesPerSecond: LINK_BYTES_PER_SECOND, owner: "file" });
+      const workers = new ProxiedWorkers(run, { standbys, bytesPerSecond: LINK_BYTES_PER_SECOND, owner: "file" });
       onCleanup(() => workers.close());
       return workers;
     });

@@ -6,8 +6,8 @@ import { defined } from "@lockstep/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import tiny from "../fixtures/tiny-model.js";
 import packageJson from "../package.json" with { type: "json" };
+import { TcpProxy } from "./testing/network/tcp-proxy.ts";
 import { type Running, run, start } from "./testing/program.ts";
-import { TcpProxy } from "./testing/tcp-proxy.ts";
 
 const config = { ...makeConfig({ model: "tiny", dataset: "shapes" }) };
 const limits = { heartbeatMs: 1000, stallMs: 60_000 };

@@ -6,8 +6,8 @@ import { at } from "@lockstep/errors";
 import { temporaryFolder } from "@lockstep/testing";
 import { test as base, expect, test } from "vitest";
 import { manySteps, shapes } from "./testing/fault-limits.ts";
+import { ProxiedWorkers } from "./testing/network/proxied-workers.ts";
 import { run as runToEnd, start, tinyModel, wideModel } from "./testing/program.ts";
-import { ProxiedWorkers } from "./testing/proxied-workers.ts";
 import { Training } from "./testing/training.ts";
 
 const folder = temporaryFolder();
@@ -17,7 +17,7 @@ const wide = ["--model", wideModel, ...shapes, "--batch-size", "8", "--slice-row
 const wideTest = base
   .extend("run", { scope: "file" }, () => Training.start(["--workers", "1", ...wide], join(folder, "wide"), "file"))
   .extend("workers", { scope: "file" }, ({ run }, { onCleanup }) => {
-    const workers = new ProxiedWorkers(run, { spares: 1, owner: "file" });
+    const workers = new ProxiedWorkers(run, { standbys: 1, owner: "file" });
     onCleanup(() => workers.close());
     return workers;
   });

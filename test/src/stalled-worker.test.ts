@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { temporaryFolder } from "@lockstep/testing";
 import { test as base, expect } from "vitest";
 import { HEARTBEAT_MS, limitMs, manySteps, SILENT_MS } from "./testing/fault-limits.ts";
-import { ProxiedWorkers } from "./testing/proxied-workers.ts";
+import { ProxiedWorkers } from "./testing/network/proxied-workers.ts";
 import { Training } from "./testing/training.ts";
 import { stepsOf, Undisturbed } from "./testing/undisturbed.ts";
 

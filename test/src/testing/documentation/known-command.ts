@@ -7,7 +7,7 @@ import { explicitRunOptions, makeConfig, tidyArguments } from "@lockstep/config"
 import { coordinatorProgram, trainerProgram, workerProgram } from "@lockstep/config/programs";
 import { defined } from "@lockstep/testing";
 
-const root = join(import.meta.dirname, "../../..");
+const root = join(import.meta.dirname, "../../../..");
 const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: Record<string, string> };
 
 /**

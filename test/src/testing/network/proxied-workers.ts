@@ -1,14 +1,14 @@
 /** Named workers of a run that connect through proxies, so that a test can disturb their links. */
 import { defined, type Owner } from "@lockstep/testing";
-import type { Running } from "./program.ts";
+import type { Running } from "../program.ts";
+import type { Training, WorkerOptions } from "../training.ts";
+import { StandbyWorker } from "../worker-pool.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
-import type { Training, WorkerOptions } from "./training.ts";
-import { StandbyWorker } from "./worker-pool.ts";
 
 /** Options of the workers. */
 export interface ProxiedWorkersOptions {
   /** Number of workers for `join`, which start at once. @default 0 */
-  spares?: number;
+  standbys?: number;
   /**
    * Upload speed of each link. A slow one gives a step a length that takes no computing, so that few steps pass while a
    * test waits for something else. @default no limit
@@ -34,11 +34,11 @@ export class ProxiedWorkers {
 
   constructor(
     run: Training,
-    { spares = 0, bytesPerSecond = Number.POSITIVE_INFINITY, owner }: ProxiedWorkersOptions = {},
+    { standbys = 0, bytesPerSecond = Number.POSITIVE_INFINITY, owner }: ProxiedWorkersOptions = {},
   ) {
     this.#run = run;
     this.#bytesPerSecond = bytesPerSecond;
-    this.#spare = Array.from({ length: spares }, () => new StandbyWorker(owner));
+    this.#spare = Array.from({ length: standbys }, () => new StandbyWorker(owner));
   }
 
   /** Starts the program `worker`. Resolves when it has joined. */
