@@ -1,5 +1,5 @@
 /** Reconnects to a coordinator that went away, at random intervals so that many workers do not reconnect at once. */
-import { setTimeout as pause } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { LockstepError } from "@lockstep/errors";
 import type { JoinOptions } from "@lockstep/transport";
 import { connect } from "./connect.ts";
@@ -23,6 +23,19 @@ export interface ReconnectionOptions {
   reconnectMs: number;
 }
 
+/** The clock of a reconnection. */
+export interface ReconnectionClock {
+  /** Returns the time, in milliseconds. */
+  nowMs(): number;
+  /** Resolves after some milliseconds, or when the signal aborts. */
+  pause(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+const REAL_TIME: ReconnectionClock = {
+  nowMs: () => performance.now(),
+  pause: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => {}),
+};
+
 /**
  * Returns whether a worker whose connection ended with this error may reconnect.
  *
@@ -44,14 +57,16 @@ export function isBusy(error: unknown): boolean {
 export class Reconnection {
   readonly #options: ReconnectionOptions;
   readonly #disconnectError: LockstepError;
+  readonly #clock: ReconnectionClock;
   readonly #deadlineMs: number;
   #waitMs = BACKOFF_MS.first;
 
   /** @param disconnectError the error that ended the connection */
-  constructor(options: ReconnectionOptions, disconnectError: LockstepError) {
+  constructor(options: ReconnectionOptions, disconnectError: LockstepError, clock = REAL_TIME) {
     this.#options = options;
     this.#disconnectError = disconnectError;
-    this.#deadlineMs = performance.now() + options.reconnectMs;
+    this.#clock = clock;
+    this.#deadlineMs = clock.nowMs() + options.reconnectMs;
   }
 
   /**
@@ -66,8 +81,8 @@ export class Reconnection {
   async connect(last: LockstepError, leave: AbortSignal): Promise<Connection> {
     const { coordinator, join, reconnectMs } = this.#options;
     let cause = last;
-    while (performance.now() < this.#deadlineMs) {
-      await pause(this.#waitMs * (0.5 + Math.random() / 2), undefined, { signal: leave }).catch(() => {});
+    while (this.#clock.nowMs() < this.#deadlineMs) {
+      await this.#clock.pause(this.#waitMs * (0.5 + Math.random() / 2), leave);
       this.#waitMs = Math.min(2 * this.#waitMs, BACKOFF_MS.longest);
       if (leave.aborted) throw new Dismissed();
       try {
