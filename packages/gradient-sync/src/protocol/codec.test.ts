@@ -170,16 +170,16 @@ function assertMessageOrRefusal(bytes: Uint8Array, decode: (bytes: Uint8Array) =
 }
 
 describe.each(directions)("messages from $from", ({ samples, types, decode }) => {
-  test("have a sample here of every type, with every field", () => {
+  test("messages have a sample here of every type, with every field", () => {
     expect(samples.map((sample) => ({ type: sample.type, fields: Object.keys(sample).sort() }))).toEqual(types);
   });
 
-  test.each(samples)("$type comes back as it was", (message) => {
+  test.each(samples)("the message $type comes back as it was", (message) => {
     expect(decode(encode(message))).toStrictEqual(message);
   });
 
   test.each(samples)(
-    "$type is refused where a field is missing, one is too many, or one is of another kind",
+    "the message $type is refused where a field is missing, one is too many, or one is of another kind",
     (message) => {
       expect(() => decode(packed({ ...message, more: 1 }))).toThrow("is invalid");
       for (const field of Object.keys(message)) {
@@ -190,8 +190,10 @@ describe.each(directions)("messages from $from", ({ samples, types, decode }) =>
       }
     },
   );
+});
 
-  test("are refused when they are cut at any length, or go on after their end", () => {
+describe.each(directions)("bytes in place of messages from $from", ({ samples, decode }) => {
+  test("messages are refused when they are cut at any length, or go on after their end", () => {
     for (const bytes of samples.map(encode)) {
       for (let length = 0; length < bytes.length; length++) {
         expect(() => decode(bytes.subarray(0, length))).toThrow(LockstepError);
@@ -200,7 +202,7 @@ describe.each(directions)("messages from $from", ({ samples, types, decode }) =>
     }
   });
 
-  test("with any bit flipped are another message, or refused", () => {
+  test("messages with any bit flipped are another message, or refused", () => {
     for (const bytes of samples.map(encode)) {
       for (let bit = 0; bit < 8 * bytes.length; bit++) {
         const byte = at(bytes, bit >> 3);
@@ -211,7 +213,7 @@ describe.each(directions)("messages from $from", ({ samples, types, decode }) =>
     }
   });
 
-  test("with any value in the place of a field are another message, or refused", () => {
+  test("messages with any value in the place of a field are another message, or refused", () => {
     const value = fc.oneof(fc.jsonValue(), fc.double(), fc.integer(), fc.uint8Array({ maxLength: 9 }));
     fc.assert(
       fc.property(fc.constantFrom(...samples), fc.nat(), value, (message, place, other) => {
@@ -222,14 +224,14 @@ describe.each(directions)("messages from $from", ({ samples, types, decode }) =>
     );
   });
 
-  test("of random bytes are refused", () => {
+  test("random bytes are refused", () => {
     const refuse = (bytes: Uint8Array): void => {
       expect(() => decode(bytes)).toThrow(LockstepError);
     };
     fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), refuse), { numRuns: 2000 });
   });
 
-  test("are refused from the other side", () => {
+  test("messages are refused from the other side", () => {
     const others = directions
       .filter((direction) => direction.decode !== decode)
       .flatMap((direction) => direction.samples);
@@ -237,42 +239,43 @@ describe.each(directions)("messages from $from", ({ samples, types, decode }) =>
   });
 });
 
-describe("the codec", () => {
-  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])("a loss may be %d", (lossSum) => {
+test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+  "a message may have the loss %d",
+  (lossSum) => {
     const message = { ...contribution, lossSum };
     expect(decodeFromWorker(encode(message))).toEqual(message);
-  });
+  },
+);
 
-  test("what is optional may be missing or undefined", () => {
-    const { holds: _, ...withoutState } = hello;
-    expect(decodeFromWorker(encode(withoutState))).toEqual(withoutState);
-    expect(decodeFromWorker(encode({ ...hello, holds: undefined }))).toEqual(withoutState);
-    const { spec: __, supplied: ___, ...others } = welcome;
-    const bare = { ...others, config: { lr: 0.1, dropout: undefined } };
-    expect(decodeFromCoordinator(encode(bare))).toEqual(bare);
-  });
+test("a field that is optional may be missing or undefined", () => {
+  const { holds: _, ...withoutState } = hello;
+  expect(decodeFromWorker(encode(withoutState))).toEqual(withoutState);
+  expect(decodeFromWorker(encode({ ...hello, holds: undefined }))).toEqual(withoutState);
+  const { spec: __, supplied: ___, ...others } = welcome;
+  const bare = { ...others, config: { lr: 0.1, dropout: undefined } };
+  expect(decodeFromCoordinator(encode(bare))).toEqual(bare);
+});
 
-  test("data is a plain array, whose slice is a copy", () => {
-    const message = decodeFromWorker(encode({ type: "gradient-chunk", ...piece }));
-    if (message.type !== "gradient-chunk") throw new Error("Expected a chunk.");
-    expect(message.data.constructor).toBe(Uint8Array);
-    expect(message.data.slice().buffer.byteLength).toBe(data.length);
-  });
+test("decoded data is a plain array, whose slice is a copy", () => {
+  const message = decodeFromWorker(encode({ type: "gradient-chunk", ...piece }));
+  if (message.type !== "gradient-chunk") throw new Error("Expected a chunk.");
+  expect(message.data.constructor).toBe(Uint8Array);
+  expect(message.data.slice().buffer.byteLength).toBe(data.length);
+});
 
-  test("encoding another message leaves the bytes of the one before as they were", () => {
-    const messages = [...fromWorkers, ...fromCoordinators];
-    const all = messages.map(encode);
-    for (const [index, bytes] of all.entries()) expect(bytes.equals(encode(at(messages, index)))).toBe(true);
-  });
+test("encoding another message leaves the bytes of the one before as they were", () => {
+  const messages = [...fromWorkers, ...fromCoordinators];
+  const all = messages.map(encode);
+  for (const [index, bytes] of all.entries()) expect(bytes.equals(encode(at(messages, index)))).toBe(true);
+});
 
-  test("the error says from whom the message came, where it is wrong, and how", () => {
-    const refusal = (value: unknown) => () => decodeFromWorker(packed(value));
-    expect(refusal({ type: "state-end", request: -1, step: 0 })).toThrow(
-      /^A message from a worker is invalid: request: /,
-    );
-    expect(refusal({ type: "lunch" })).toThrow(/^A message from a worker is invalid: type: .*'heartbeat'/);
-    expect(() => decodeFromCoordinator(Uint8Array.of(0xc1, 0))).toThrow(
-      "Expected a message of plain MessagePack from the coordinator, got a value of the forbidden type 0xc1.",
-    );
-  });
+test("the error of a refused message says from whom it came, where it is wrong, and how", () => {
+  const refusal = (value: unknown) => () => decodeFromWorker(packed(value));
+  expect(refusal({ type: "state-end", request: -1, step: 0 })).toThrow(
+    /^A message from a worker is invalid: request: /,
+  );
+  expect(refusal({ type: "lunch" })).toThrow(/^A message from a worker is invalid: type: .*'heartbeat'/);
+  expect(() => decodeFromCoordinator(Uint8Array.of(0xc1, 0))).toThrow(
+    "Expected a message of plain MessagePack from the coordinator, got a value of the forbidden type 0xc1.",
+  );
 });

@@ -1,18 +1,18 @@
+/** One round of a step: sums, second attempts and withdrawals. */
 import { at } from "@lockstep/errors";
 import { defined } from "@lockstep/testing";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { makeLayout } from "../layout/layout.ts";
 import { decodeFloats } from "../layout/wire.ts";
-import { toSliceId, toStep } from "../protocol/ids.ts";
+import { toSliceId } from "../protocol/ids.ts";
 import { PlainRound } from "../testing/plain-round.ts";
+import { contribute, pool, receivedStep, send, startedRound, sumsIn, withdrawals } from "../testing/started-round.ts";
 import {
-  type Chunk,
   chunkOf,
   chunksOf,
   contributionOf,
   layout,
-  receive,
   SAMPLES,
   STEP,
   slices,
@@ -20,43 +20,6 @@ import {
   task,
   tensor,
 } from "../testing/three-slices.ts";
-import { BufferPool } from "./buffer-pool.ts";
-import type { Outgoing } from "./outgoing.ts";
-import { StepAssembly } from "./step-assembly.ts";
-
-/** Shared by all rounds here, so that a message built from a released buffer shows. */
-const pool = new BufferPool();
-
-/** A round where worker k has the first attempt at slice k. */
-function startedRound(): PlainRound {
-  const round = new PlainRound(task, slices, layout, true, pool);
-  for (const { slice } of slices) round.assign(slice, [slice]);
-  return round;
-}
-const send = (round: PlainRound, worker: number, chunks: readonly Chunk[]) =>
-  chunks.flatMap((chunk) => round.onChunk(worker, chunk));
-/** Sends all chunks of an attempt, and its contribution. */
-const contribute = (round: PlainRound, worker: number, slice: number, attempt = 0) => [
-  ...send(round, worker, chunksOf(slice, attempt)),
-  ...round.onContribution(worker, contributionOf(slice, attempt)),
-];
-const typesOf = (out: readonly Outgoing[]) => out.map(({ message }) => message.type);
-const withdrawals = (out: readonly Outgoing[]) =>
-  out.flatMap(({ message }) =>
-    message.type === "withdrawn" ? [[message.slice, message.attempt, [...message.again].sort()]] : [],
-  );
-/** Offsets of the sums that went out. */
-const sumsIn = (out: readonly Outgoing[]) =>
-  out.flatMap(({ message }) => (message.type === "update-chunk" && message.part === 0 ? [message.offset] : []));
-
-/** Returns the step as a worker assembles it that receives every broadcast and computes nothing. */
-function receivedStep(round: PlainRound, out: readonly Outgoing[]): Float32Array[] {
-  const assembly = new StepAssembly(layout, SAMPLES);
-  for (const outgoing of out) if (outgoing.to === "all") receive(assembly, outgoing);
-  const { message } = round.commit();
-  if (message.type !== "commit") throw new Error(`Expected a commit, got ${message.type}.`);
-  return [0, 1, 2].map(assembly.complete(STEP, message.attempts));
-}
 
 test("assign sends each worker the task, its slices, and the number of samples of every slice", () => {
   const round = new PlainRound(task, slices, layout, true, pool);
@@ -260,160 +223,3 @@ test("a withdrawal requests no resend if the attempt was in no sum", () => {
 
 test("removing a worker that has sent nothing sends no message", () =>
   expect(startedRound().removeWorker(0)).toEqual([]));
-
-describe("what comes twice", () => {
-  test("is ignored: pieces, and contributions", () => {
-    const round = startedRound();
-    const out = slices.flatMap(({ slice }) => [
-      ...send(round, slice, chunksOf(slice)),
-      ...send(round, slice, chunksOf(slice)),
-    ]);
-    for (const { slice } of slices) out.push(...round.onContribution(slice, contributionOf(slice)));
-    const again = slices.flatMap(({ slice }) => [
-      ...send(round, slice, chunksOf(slice)),
-      ...round.onContribution(slice, { ...contributionOf(slice), lossSum: 99 }),
-    ]);
-    expect(again).toEqual([]);
-    expect(round.totals().lossSum).toBe(3);
-    expect(receivedStep(round, out)).toEqual(stepOf([0, 0, 0]));
-  });
-
-  test("is ignored although it was asked for again, from the second time on", () => {
-    const round = startedRound();
-    slices.map(({ slice }) => send(round, slice, chunksOf(slice)));
-    round.removeWorker(0);
-    round.assign(3, [0]);
-    send(round, 3, chunksOf(0, 1));
-    const chunk = at(chunksOf(1), 0);
-    expect([...round.onChunk(1, chunk), ...round.onChunk(1, chunk)]).toEqual([]);
-    expect(sumsIn(send(round, 2, chunksOf(2, 0, [0])))).toEqual([0]);
-    const bytesBefore = round.bufferedBytes;
-    expect(round.onChunk(1, chunk)).toEqual([]); // its sum has gone out
-    expect(round.bufferedBytes).toBe(bytesBefore);
-  });
-});
-
-const chunk = chunkOf(0, 0, 0, 3, 1, 2);
-const sendAll = (round: PlainRound) => send(round, 0, chunksOf(0));
-test.each<[string, string, (round: PlainRound) => Outgoing[]]>([
-  ["a part that there is not", "ERR_CHUNK", (round) => round.onChunk(0, { ...chunk, part: 3 })],
-  ["an offset where no chunk begins", "ERR_CHUNK", (round) => round.onChunk(0, { ...chunk, offset: 1 })],
-  ["an offset beyond the part", "ERR_CHUNK", (round) => round.onChunk(0, { ...chunk, offset: 6 })],
-  ["too few numbers", "ERR_CHUNK", (round) => round.onChunk(0, chunkOf(0, 0, 0, 3, 1))],
-  ["too many numbers", "ERR_CHUNK", (round) => round.onChunk(0, chunkOf(0, 0, 0, 3, 1, 2, 3))],
-  ["no whole numbers", "ERR_CHUNK", (round) => round.onChunk(0, { ...chunk, data: chunk.data.subarray(1) })],
-  ["NaN", "ERR_NOT_FINITE", (round) => round.onChunk(0, chunkOf(0, 0, 0, 3, 1, Number.NaN))],
-  [
-    "infinity in a factor",
-    "ERR_NOT_FINITE",
-    (round) => round.onChunk(0, chunkOf(0, 0, 1, 3, Number.NEGATIVE_INFINITY)),
-  ],
-  ["a piece missing", "ERR_CONTRIBUTION", (round) => round.onContribution(0, contributionOf(0))],
-  [
-    "a loss of NaN",
-    "ERR_NOT_FINITE",
-    (round) => round.onContribution(0, { ...contributionOf(0), lossSum: Number.NaN }),
-  ],
-  [
-    "other samples than asked for",
-    "ERR_CONTRIBUTION",
-    (round) => [...sendAll(round), ...round.onContribution(0, { ...contributionOf(0), samples: 3 })],
-  ],
-  [
-    "more right answers than samples",
-    "ERR_CONTRIBUTION",
-    (round) => [...sendAll(round), ...round.onContribution(0, { ...contributionOf(0), correct: 3 })],
-  ],
-])("an attempt with %s is rejected, and another attempt completes the slice", (_, code, corrupt) => {
-  const round = startedRound();
-  const out = [1, 2].flatMap((slice) => contribute(round, slice, slice));
-  const [first, ...rest] = chunksOf(0);
-  out.push(...round.onChunk(0, defined(first)));
-  out.push(...corrupt(round));
-  const rejected = out.find(({ message }) => message.type === "rejected");
-  expect(rejected).toMatchObject({ to: 0, message: { step: STEP, slice: 0, attempt: 0, code } });
-  expect(withdrawals(out)).toMatchObject([[0, 0, expect.arrayContaining([0])]]);
-  expect([...at(round.slices, 0).excludedWorkers]).toEqual([0]);
-  expect([...at(round.slices, 0).nonFiniteWorkers]).toEqual(code === "ERR_NOT_FINITE" ? [0] : []);
-
-  expect([...send(round, 0, rest), ...round.onContribution(0, contributionOf(0))]).toEqual([]); // what was on its way
-  round.assign(3, [0]);
-  out.push(...contribute(round, 3, 0, 1), ...[1, 2].flatMap((slice) => send(round, slice, chunksOf(slice, 0, [0]))));
-  expect(receivedStep(round, out)).toEqual(stepOf([1, 0, 0]));
-});
-
-test("an invalid chunk of a second attempt is rejected, and the first attempt continues", () => {
-  const round = startedRound();
-  round.assign(3, [0]);
-  const out = send(round, 0, chunksOf(0).slice(0, 1));
-  expect(typesOf(round.onChunk(3, chunkOf(0, 1, 0, 0, Number.NaN, 0, 0)))).toEqual(["rejected"]);
-  out.push(...send(round, 0, chunksOf(0).slice(1)), ...round.onContribution(0, contributionOf(0)));
-  out.push(...[1, 2].flatMap((slice) => contribute(round, slice, slice)));
-  expect(receivedStep(round, out)).toEqual(stepOf([0, 0, 0]));
-});
-
-describe("training has come apart", () => {
-  const nan = (attempt: number) => chunkOf(0, attempt, 1, 0, Number.NaN, 0, 0);
-
-  test("not because workers find a slice not finite, however many: another one may not", () => {
-    const round = startedRound();
-    for (const worker of [0, 1, 2]) {
-      if (worker > 0) round.assign(worker, [0]);
-      round.onChunk(worker, nan(worker));
-    }
-    expect([...at(round.slices, 0).nonFiniteWorkers]).toEqual([0, 1, 2]);
-    expect(round.complete).toBe(false);
-  });
-
-  test("no sum of losses is finite that no float32 could be: it would come to infinity with others'", () => {
-    const round = startedRound();
-    send(round, 1, chunksOf(1));
-    const out = round.onContribution(1, { ...contributionOf(1), lossSum: 1e308 });
-    expect(out[0]).toMatchObject({ to: 1, message: { type: "rejected", code: "ERR_NOT_FINITE" } });
-  });
-
-  test("when it is given up, since no other worker is there", () => {
-    const round = startedRound();
-    round.markDiverged();
-    expect(round.complete).toBe(true);
-    expect(round.totals()).toEqual({ samples: 6, lossSum: Number.NaN, correct: 0 });
-  });
-});
-
-describe("a message about another attempt", () => {
-  const of = (change: Partial<Chunk>) => ({
-    chunk: { ...chunkOf(0, 0, 0, 0, 1, 2, 3), ...change },
-    contribution: { ...contributionOf(0), ...change, type: "contribution" as const },
-  });
-
-  test("of an earlier step, or of one that was withdrawn, is ignored", () => {
-    const round = startedRound();
-    for (const { chunk, contribution } of [
-      of({ step: toStep(STEP - 1) }),
-      of({ step: toStep(0), slice: toSliceId(99) }),
-    ]) {
-      expect([round.onChunk(0, chunk), round.onContribution(0, contribution)]).toEqual([[], []]);
-    }
-    round.removeWorker(0);
-    const { chunk, contribution } = of({});
-    expect([round.onChunk(0, chunk), round.onContribution(0, contribution)]).toEqual([[], []]);
-    expect(round.bufferedBytes).toBe(0);
-  });
-
-  test.each([
-    ["a step to come", { step: toStep(STEP + 1) }],
-    ["another worker's slice", { slice: toSliceId(1) }],
-    ["a slice that there is not", { slice: toSliceId(3) }],
-    ["an attempt that there is not", { attempt: 1 }],
-  ])("of %s is not this worker's to send", (_, change) => {
-    const round = startedRound();
-    const { chunk, contribution } = of(change);
-    const error = expect.objectContaining({
-      code: "ERR_ATTEMPT",
-      message: expect.stringContaining("step 7 is in progress"),
-    });
-    expect(() => round.onChunk(0, chunk)).toThrow(error);
-    expect(() => round.onContribution(0, contribution)).toThrow(error);
-    expect(round.bufferedBytes).toBe(0);
-  });
-});

@@ -1,0 +1,48 @@
+/** For tests: a round over three slices, and what it sends. */
+import { BufferPool } from "../reduction/buffer-pool.ts";
+import type { Outgoing } from "../reduction/outgoing.ts";
+import { StepAssembly } from "../reduction/step-assembly.ts";
+import { PlainRound } from "./plain-round.ts";
+import { type Chunk, chunksOf, contributionOf, layout, receive, SAMPLES, STEP, slices, task } from "./three-slices.ts";
+
+/** Shared by all rounds here, so that a message built from a released buffer shows. */
+export const pool = new BufferPool();
+
+/** Returns a round where worker k has the first attempt at slice k. */
+export function startedRound(): PlainRound {
+  const round = new PlainRound(task, slices, layout, true, pool);
+  for (const { slice } of slices) round.assign(slice, [slice]);
+  return round;
+}
+
+/** Sends chunks of a worker. @returns what the round sends */
+export const send = (round: PlainRound, worker: number, chunks: readonly Chunk[]) =>
+  chunks.flatMap((chunk) => round.onChunk(worker, chunk));
+
+/** Sends all chunks of an attempt, and its contribution. */
+export const contribute = (round: PlainRound, worker: number, slice: number, attempt = 0) => [
+  ...send(round, worker, chunksOf(slice, attempt)),
+  ...round.onContribution(worker, contributionOf(slice, attempt)),
+];
+
+/** Returns the types of messages. */
+export const typesOf = (out: readonly Outgoing[]) => out.map(({ message }) => message.type);
+
+/** Returns slice, attempt and requested offsets of each withdrawal. */
+export const withdrawals = (out: readonly Outgoing[]) =>
+  out.flatMap(({ message }) =>
+    message.type === "withdrawn" ? [[message.slice, message.attempt, [...message.again].sort()]] : [],
+  );
+
+/** Returns the offsets of the sums that were sent. */
+export const sumsIn = (out: readonly Outgoing[]) =>
+  out.flatMap(({ message }) => (message.type === "update-chunk" && message.part === 0 ? [message.offset] : []));
+
+/** Returns the step as a worker assembles it that receives every broadcast and computes nothing. */
+export function receivedStep(round: PlainRound, out: readonly Outgoing[]): Float32Array[] {
+  const assembly = new StepAssembly(layout, SAMPLES);
+  for (const outgoing of out) if (outgoing.to === "all") receive(assembly, outgoing);
+  const { message } = round.commit();
+  if (message.type !== "commit") throw new Error(`Expected a commit, got ${message.type}.`);
+  return [0, 1, 2].map(assembly.complete(STEP, message.attempts));
+}
