@@ -54,8 +54,8 @@ export function unnamedEndings({ connections, endings }: FuzzReport): Record<str
 const PEERS = 8;
 /** Options that make late workers late soon. */
 const hurried = (heartbeatMs: number) => ({ heartbeatMs, clock: new FastClock({ speed: 5, heartbeatMs }) });
-/** A peer that is still connected when it has sent all, and for so long hears no goodbye, goes. */
-const PATIENCE_MS = 300;
+/** A worker that takes part leaves after this time, whatever it has sent. */
+const PARTICIPATION_MS = 1500;
 
 /** Fuzzes a coordinator with hostile frames drawn from a seed. */
 export async function fuzzCoordinator(
@@ -134,7 +134,9 @@ async function babble({ run, random, recorded, name }: Attack): Promise<Outcome>
     socket.send(hostileFrame(random, pick(random, recorded), recorded));
     if (random() < 0.2) await pause(1); // what was said may have been answered
   }
-  return { ending: await endingWithin(PATIENCE_MS, closed, () => socket.close(LEFT)), sent: frames };
+  socket.on("pong", () => socket.close(LEFT)); // the coordinator has received everything, and does not mind
+  if (socket.readyState === socket.OPEN) socket.ping();
+  return { ending: await closed, sent: frames };
 }
 
 async function participate({ run, random, recorded, name }: Attack): Promise<Outcome> {
@@ -143,7 +145,9 @@ async function participate({ run, random, recorded, name }: Attack): Promise<Out
   const hostile = new HostileWorker({ port: run.port, name, random, recorded, frames, leave });
   const closed = hostile.worker.closed.then(({ code, reason }) => endingOf(code, reason));
   const beating = setInterval(() => hostile.worker.beat(), 20);
-  const ending = await endingWithin(5 * PATIENCE_MS, closed, leave);
+  const leaving = setTimeout(leave, PARTICIPATION_MS);
+  const ending = await closed;
+  clearTimeout(leaving);
   clearInterval(beating);
   return { ending, sent: hostile.sent };
 }
@@ -155,13 +159,6 @@ async function violate({ run, random }: Attack): Promise<Outcome> {
 
 /** The code with which a peer closes its connection when it goes by itself. */
 const LEFT = 4001;
-
-async function endingWithin(patienceMs: number, closed: Promise<string>, leave: () => void): Promise<string> {
-  const leaving = setTimeout(leave, patienceMs);
-  const ending = await closed;
-  clearTimeout(leaving);
-  return ending;
-}
 
 function endingOf(code: number, reason: Buffer | string): string {
   if (code === LEFT || code === 1000) return "by itself"; // 1000 when it was told that it may leave

@@ -16,7 +16,7 @@ export const plan = { forms: ["factored" as const, "dense" as const], wire: "fp3
 /** Layout of the gradients. */
 export const layout = makeLayout(tensors, plan);
 /** Limits of the coordinator. */
-export const LIMITS = { maxWaitingBytes: 4 * 2 ** 20, maxLogBytes: 8 * 2 ** 20, stallMs: 10_000 };
+export const LIMITS = { maxWaitingBytes: 4 * 2 ** 20, maxLogBytes: 8 * 2 ** 20, stallMs: 4000 };
 /** So many that what grows with each is more than the bound. */
 export const STEPS = 100;
 /** Slices of a step. */

@@ -43,12 +43,11 @@ const server = await serveSessions({
   admission: { admit: team.join.bind(team), onDisconnected: team.disconnect.bind(team) },
 });
 const ticking = setInterval(() => team.tick(), 100);
-let most = 0;
 const before = { live: live(), resident: process.memoryUsage.rss() };
-let mostResident = before.resident;
+const most = { ...before };
 const looking = setInterval(() => {
-  most = Math.max(most, live());
-  mostResident = Math.max(mostResident, process.memoryUsage.rss());
+  most.live = Math.max(most.live, live());
+  most.resident = Math.max(most.resident, process.memoryUsage.rss());
 }, 100);
 
 async function train(): Promise<void> {
@@ -58,7 +57,7 @@ async function train(): Promise<void> {
     await team.step({ type: "step", epoch: 0, step: toStep(step), start: 0, end: ROWS, learningRate: 0.1 }, () => {});
     await state;
   }
-  report({ liveBytes: most - before.live, residentBytes: mostResident - before.resident, log });
+  report({ liveBytes: most.live - before.live, residentBytes: most.resident - before.resident, log });
   clearInterval(looking);
   clearInterval(ticking);
   await server.close();

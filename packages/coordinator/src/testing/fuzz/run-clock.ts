@@ -17,13 +17,15 @@ export interface RunClock {
 /** Real time, made faster. */
 export class FastClock implements RunClock {
   readonly nowMs: () => number;
-  readonly watchMs: number;
+  /** So long that a peer which this machine holds up is not cut off before it has read the reason: see `Connection`. */
+  readonly watchMs = 10_000;
+  readonly #tickMs: number;
   readonly #timers: NodeJS.Timeout[] = [];
 
   /** @param speed the ratio to real time @param heartbeatMs the coordinator's heartbeat, by this clock */
   constructor({ speed, heartbeatMs }: { speed: number; heartbeatMs: number }) {
     this.nowMs = () => speed * performance.now();
-    this.watchMs = heartbeatMs / speed;
+    this.#tickMs = heartbeatMs / speed / 4;
   }
 
   keepHeard(worker: SocketWorker): void {
@@ -38,7 +40,7 @@ export class FastClock implements RunClock {
   }
 
   #every(happen: () => void): void {
-    this.#timers.push(setInterval(happen, this.watchMs / 4));
+    this.#timers.push(setInterval(happen, this.#tickMs));
   }
 }
 
