@@ -1,13 +1,14 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { makeConfig } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
 import { lineDisplay, openPanel, StopReason } from "@lockstep/run";
-import { openServer, type TransportServer } from "@lockstep/transport";
-import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
+import { temporaryFolder } from "@lockstep/testing";
+import { expect, onTestFinished, test } from "vitest";
 import { coordinate } from "./coordinator.ts";
 import type { CoordinatorOptions } from "./run/coordinator-options.ts";
 import { openDistributedRun } from "./run/open-run.ts";
@@ -16,22 +17,13 @@ import { TOY_CODE } from "./testing/toy-model.ts";
 
 const model = fileURLToPath(new URL("../../../test/fixtures/tiny-model.js", import.meta.url));
 
-let dir: string;
-let options: CoordinatorOptions;
-let server: TransportServer;
-beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), "lockstep-coordinator-"));
-  server = await openServer({
-    host: "127.0.0.1",
-    port: 0,
-    anyPort: false,
-    maxPayload: 1,
-    onSocket: (socket) => socket.terminate(),
-  });
+/** Returns the options of a coordinator of a new run. */
+async function newRunOptions(): Promise<CoordinatorOptions> {
   const config = makeConfig({ dataset: "shapes", model });
   const panel = openPanel(lineDisplay(() => {}));
-  options = {
-    distributed: await openDistributedRun({ type: "new", config, out: join(dir, "run") }, panel.display),
+  const out = join(temporaryFolder(), "run");
+  return {
+    distributed: await openDistributedRun({ type: "new", config, out }, panel.display),
     panel,
     workers: 2,
     minWorkers: 1,
@@ -42,24 +34,30 @@ beforeEach(async () => {
     listen: { host: "127.0.0.1", port: 0, anyPort: true },
     onListening: () => {},
   };
-});
-afterEach(async () => {
-  await server.close();
-  rmSync(dir, { recursive: true });
-});
+}
+
+/** Returns a port on which a server listens until the test ends. */
+async function takenPort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  return (server.address() as AddressInfo).port;
+}
 
 /** Counts the listeners for signals that ask this process to stop. */
 const listeners = () => process.listenerCount("SIGINT") + process.listenerCount("SIGTERM");
 
 test("a coordinator that cannot listen removes its folder and its signal handlers", async () => {
+  const options = await newRunOptions();
   const before = listeners();
-  const taken = { host: "127.0.0.1", port: server.port, anyPort: false };
+  const taken = { host: "127.0.0.1", port: await takenPort(), anyPort: false };
   await expect(coordinate({ ...options, listen: taken })).rejects.toMatchObject({ code: "ERR_LISTEN" });
   expect(existsSync(options.distributed.run.folder.dir)).toBe(false);
   expect(listeners()).toBe(before);
 });
 
 test("a coordinator that is stopped while it waits for workers ends and leaves no run", async () => {
+  const options = await newRunOptions();
   const onListening = () => void process.emit("SIGTERM", "SIGTERM");
   expect(await coordinate({ ...options, onListening })).toEqual({ end: "not begun", status: 143 });
   expect(existsSync(options.distributed.run.folder.dir)).toBe(false);
@@ -67,6 +65,7 @@ test("a coordinator that is stopped while it waits for workers ends and leaves n
 
 /** Coordinates a run with one worker that computes nothing, and returns what was told until it failed. */
 async function failingRun(onEvent: (kind: string, worker: SocketWorker) => void, failures: AbortController) {
+  const options = await newRunOptions();
   const { live } = options.panel;
   const events: string[] = [];
   let worker: SocketWorker | undefined;

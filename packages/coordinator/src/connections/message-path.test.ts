@@ -2,6 +2,7 @@
 
 import { once } from "node:events";
 import { makeConfig } from "@lockstep/config";
+import { at } from "@lockstep/errors";
 import {
   encode,
   encodeFloats,
@@ -10,8 +11,8 @@ import {
   toStep,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
-import { openSocket, type TransportServer } from "@lockstep/transport";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { openSocket } from "@lockstep/transport";
+import { expect, onTestFinished, test, vi } from "vitest";
 import type { WebSocket } from "ws";
 import { Admission } from "../admission/admission.ts";
 import { fingerprintOfToy, HELLO, READY, TOY_CODE } from "../testing/toy-model.ts";
@@ -31,45 +32,53 @@ const CHUNK: WorkerMessage = {
 };
 const READY_TOO = { ...READY, fingerprint: fingerprintOfToy(config) };
 
-let server: TransportServer;
-/** Calls that admission received. */
-let passed: string[];
-/** Messages that the team's handlers received, with their worker. */
-let handled: string[];
-let members: ReadySession[];
-const sockets: WebSocket[] = [];
+/** A team whose workers do nothing. */
+class ListeningTeam {
+  readonly size = 0;
+  readonly workers = 2;
+  readonly updatesMade = 0;
+  readonly mostUpdatesMade = 0;
+  readonly members: ReadySession[] = [];
+  /** Messages that its handlers received, with their worker. */
+  readonly handled: string[] = [];
 
-beforeEach(async () => {
-  [passed, handled, members] = [[], [], []];
-  const team = {
-    size: 0,
-    workers: 2,
-    updatesMade: 0,
-    mostUpdatesMade: 0,
-    join(session: ReadySession) {
-      members.push(session);
-      return ({ type }: WorkerMessage) => void handled.push(`${session.hello.name}: ${type}`);
-    },
-    disconnect() {},
-    giveUp() {},
-  };
-  server = await serveSessions({
+  join(session: ReadySession) {
+    this.members.push(session);
+    return ({ type }: WorkerMessage) => void this.handled.push(`${session.hello.name}: ${type}`);
+  }
+
+  disconnect() {}
+  giveUp() {}
+}
+
+/** Serves a team until the test ends. `passed` lists the calls that admission received. */
+async function serve() {
+  const team = new ListeningTeam();
+  const passed: string[] = [];
+  const server = await serveSessions({
     listen: { host: "127.0.0.1", port: 0, anyPort: false },
     heartbeatMs: 1000,
     stallMs: 60_000,
     nowMs: () => performance.now(),
     welcome: Promise.resolve({ run: "r", config, codeModel: false }),
     records: Promise.resolve(undefined),
-    admission: watched(new Admission({ config, team, version: TOY_CODE.version })),
+    admission: watched(new Admission({ config, team, version: TOY_CODE.version }), passed),
   });
-});
-afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.terminate();
-  await server.close();
-});
+  onTestFinished(() => server.close());
+  /** Joins a worker that says all of this at once. */
+  async function worker(...messages: WorkerMessage[]): Promise<WebSocket> {
+    const socket = openSocket(`ws://127.0.0.1:${server.port}`, { maxPayload: MAX_MESSAGE_BYTES });
+    onTestFinished(() => socket.terminate());
+    await once(socket, "open");
+    for (const message of messages) socket.send(encode(message));
+    return socket;
+  }
+  const { members, handled } = team;
+  return { members, handled, passed, worker };
+}
 
 /** Notes each use of admission. */
-function watched(admission: Admission): AdmissionControl {
+function watched(admission: Admission, passed: string[]): AdmissionControl {
   return new Proxy(admission, {
     get(target, name: keyof AdmissionControl) {
       passed.push(name);
@@ -78,16 +87,8 @@ function watched(admission: Admission): AdmissionControl {
   });
 }
 
-/** A worker that says all of this at once. */
-async function worker(...messages: WorkerMessage[]): Promise<WebSocket> {
-  const socket = openSocket(`ws://127.0.0.1:${server.port}`, { maxPayload: MAX_MESSAGE_BYTES });
-  sockets.push(socket);
-  await once(socket, "open");
-  for (const message of messages) socket.send(encode(message));
-  return socket;
-}
-
 test("a member's gradient chunks go to its handler; admission sees it join and disconnect only", async () => {
+  const { handled, passed, worker } = await serve();
   const socket = await worker(HELLO, READY_TOO, CHUNK, CHUNK, { type: "synced" });
   await vi.waitFor(() => expect(handled).toHaveLength(3));
   expect(handled).toEqual(["toy: gradient-chunk", "toy: gradient-chunk", "toy: synced"]);
@@ -97,6 +98,7 @@ test("a member's gradient chunks go to its handler; admission sees it join and d
 });
 
 test("a refused worker's gradient chunks are ignored", async () => {
+  const { handled, passed, worker } = await serve();
   const socket = await worker(HELLO, { ...READY_TOO, fingerprint: "another" }, CHUNK, CHUNK);
   const [code, reason] = await once(socket, "close");
   expect(`${code} ${reason}`).toBe("4000 ERR_FINGERPRINT");
@@ -105,9 +107,10 @@ test("a refused worker's gradient chunks are ignored", async () => {
 });
 
 test("a dropped worker's gradient chunks are ignored while it goes on sending", async () => {
+  const { members, handled, passed, worker } = await serve();
   const socket = await worker(HELLO, READY_TOO, CHUNK);
   await vi.waitFor(() => expect(handled).toHaveLength(1));
-  members[0]?.close("ERR_DISMISSED", "no longer wanted");
+  at(members, 0).close("ERR_DISMISSED", "no longer wanted");
   for (const _ of [1, 2, 3]) socket.send(encode(CHUNK));
   await once(socket, "close");
   expect(handled).toEqual(["toy: gradient-chunk"]);

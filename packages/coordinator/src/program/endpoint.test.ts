@@ -1,19 +1,17 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { listenCommand } from "@lockstep/config/programs";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { test as base, temporaryFolder } from "@lockstep/testing";
+import { describe, expect, onTestFinished, vi } from "vitest";
 import { prepareEndpoint } from "./endpoint.ts";
 
-let config: string;
-beforeEach(async () => {
-  config = await mkdtemp(join(tmpdir(), "lockstep-endpoint-"));
+/** Vitest's `test` in an environment without a token, with the empty folder in which credentials are stored. */
+const test = base.extend("config", { auto: true }, () => {
+  const config = temporaryFolder();
   vi.stubEnv("XDG_CONFIG_HOME", config);
   vi.stubEnv("LOCKSTEP_TOKEN", undefined);
-});
-afterEach(async () => {
-  vi.unstubAllEnvs();
-  await rm(config, { recursive: true });
+  onTestFinished(() => void vi.unstubAllEnvs());
+  return config;
 });
 
 /** Returns the endpoint for these command-line words. */
@@ -21,28 +19,26 @@ async function endpoint(words: string, { workers = 2, isTerminal = true } = {}) 
   const program = listenCommand("coordinator").parse(words === "" ? [] : words.split(" "), { from: "user" });
   return prepareEndpoint(program.opts(), workers, isTerminal);
 }
-const storedFiles = async () => readdir(config, { recursive: true });
+const storedFiles = (config: string) => readdir(config, { recursive: true });
 
-describe("on loopback", () => {
-  test.each(["", "--host localhost", "--host ::1", "--host 127.1"])(
-    "nothing is required or stored: %j",
-    async (words) => {
-      const { listen, loopback, fingerprint } = await endpoint(words, { isTerminal: false });
-      expect([loopback, listen.token, listen.tls, fingerprint]).toEqual([true, undefined, undefined, undefined]);
-      expect(await storedFiles()).toEqual([]);
-    },
-  );
+test.for(["", "--host localhost", "--host ::1", "--host 127.1"])(
+  "on loopback nothing is required or stored: %j",
+  async (words, { config }) => {
+    const { listen, loopback, fingerprint } = await endpoint(words, { isTerminal: false });
+    expect([loopback, listen.token, listen.tls, fingerprint]).toEqual([true, undefined, undefined, undefined]);
+    expect(await storedFiles(config)).toEqual([]);
+  },
+);
 
-  test("a token that is given is demanded there too, and TLS spoken on request", async () => {
-    vi.stubEnv("LOCKSTEP_TOKEN", "from-environment");
-    expect((await endpoint("")).listen.token).toBe("from-environment");
-    expect((await endpoint("--token other")).listen.token).toBe("other");
-    expect((await endpoint("--tls self-signed")).fingerprint).toMatch(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
-  });
+test("a token that is given is demanded on loopback too, and TLS spoken on request", async () => {
+  vi.stubEnv("LOCKSTEP_TOKEN", "from-environment");
+  expect((await endpoint("")).listen.token).toBe("from-environment");
+  expect((await endpoint("--token other")).listen.token).toBe("other");
+  expect((await endpoint("--tls self-signed")).fingerprint).toMatch(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
 });
 
 describe.each(["--host 0.0.0.0", "--host ::", "--host 0", "--host 192.0.2.7", "--host box.lan"])("with %s", (host) => {
-  test("a token and a certificate are made, and stay the same", async () => {
+  test("a token and a certificate are made, and stay the same", async ({ config }) => {
     const first = await endpoint(host);
     expect(first.listen.token).toMatch(/^[0-9a-f]{32}$/);
     expect(first.listen.tls).toBeDefined();
@@ -51,12 +47,12 @@ describe.each(["--host 0.0.0.0", "--host ::", "--host 0", "--host 192.0.2.7", "-
     expect([listen.token, fingerprint]).toEqual([first.listen.token, first.fingerprint]);
   });
 
-  test("where nobody would see a new token, the coordinator does not start", async () => {
+  test("where nobody would see a new token, the coordinator does not start", async ({ config }) => {
     await expect(endpoint(host, { isTerminal: false })).rejects.toMatchObject({
       code: "ERR_TOKEN",
       message: expect.stringMatching(/got none, and a new one is printed only on a terminal.*set LOCKSTEP_TOKEN/),
     });
-    expect(await storedFiles()).toEqual([]);
+    expect(await storedFiles(config)).toEqual([]);
     vi.stubEnv("LOCKSTEP_TOKEN", "given");
     expect(await endpoint(host, { isTerminal: false })).toMatchObject({
       listen: { token: "given" },
@@ -76,7 +72,7 @@ test("TLS can be left to a private network", async () => {
   expect(listen.token).toBeDefined();
 });
 
-test("a certificate of the user's own is taken, and needs both files", async () => {
+test("a certificate of the user's own is taken, and needs both files", async ({ config }) => {
   await endpoint("--host 0.0.0.0");
   const pem = join(config, "lockstep", "certificate.pem");
   const { fingerprint } = await endpoint("--host 0.0.0.0");

@@ -1,28 +1,27 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { type ExplicitOptions, makeConfig } from "@lockstep/config";
 import { createRunFolder, lineDisplay, newRunId, openPanel, type RunFolder, StopReason } from "@lockstep/run";
 import { derivedForTests } from "@lockstep/run/testing";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { temporaryFolder } from "@lockstep/testing";
+import { expect, test } from "vitest";
 import { coordinate } from "../coordinator.ts";
 import type { CoordinatorOptions } from "./coordinator-options.ts";
 
 const STEPS_PER_EPOCH = 3;
 
-let folder: RunFolder;
-beforeEach(() => {
-  folder = createRunFolder(join(mkdtempSync(join(tmpdir(), "lockstep-finished-")), "run"), "m", new Date());
-});
-afterEach(() => rmSync(dirname(folder.dir), { recursive: true }));
+const emptyFolder = () => createRunFolder(join(temporaryFolder(), "run"), "m", new Date());
 
-function writeResults(): void {
+/** Returns a run folder with the results of a finished run. */
+function folderWithResults(): RunFolder {
+  const folder = emptyFolder();
   mkdirSync(folder.tfjs);
   for (const path of [folder.weights("Tiny"), join(folder.tfjs, "model.json")]) writeFileSync(path, "{}");
+  return folder;
 }
 
 /** Resumes a run of one epoch without a test, of which this many steps are done, and returns the outcome. */
-async function resume(steps: number, overrides: ExplicitOptions = {}) {
+async function resume(folder: RunFolder, steps: number, overrides: ExplicitOptions = {}) {
   const lines: string[] = [];
   const samples = { trainSamples: 32 * STEPS_PER_EPOCH, validationSamples: 0, testSamples: 8 };
   const progress = { endedSteps: steps, lossSum: 0, correct: 0, samples: 0 };
@@ -56,40 +55,36 @@ async function resume(steps: number, overrides: ExplicitOptions = {}) {
   return { outcome, lines };
 }
 
-describe("a coordinator that resumes a run", () => {
-  test("a resumed run of which nothing is left says where its results are and ends, without waiting for workers", async () => {
-    writeResults();
-    expect(await resume(3)).toEqual({
-      outcome: "finished",
-      lines: [
-        "steps:  3, 3 per epoch; 3 done",
-        `weights: ${folder.weights("Tiny")}`,
-        `charts:  ${join(folder.charts, "*.png")}`,
-      ],
-    });
+test("a resumed run of which nothing is left says where its results are and ends, without waiting for workers", async () => {
+  const folder = folderWithResults();
+  expect(await resume(folder, 3)).toEqual({
+    outcome: "finished",
+    lines: [
+      "steps:  3, 3 per epoch; 3 done",
+      `weights: ${folder.weights("Tiny")}`,
+      `charts:  ${join(folder.charts, "*.png")}`,
+    ],
   });
+});
 
-  test("a resumed run waits for workers if the options ask for more epochs", async () => {
-    writeResults();
-    expect((await resume(3, { numEpochs: 2 })).outcome).toBe("waits for workers");
-  });
+test("a resumed run waits for workers if the options ask for more epochs", async () => {
+  expect((await resume(folderWithResults(), 3, { numEpochs: 2 })).outcome).toBe("waits for workers");
+});
 
-  test.each([
-    ["its steps are not all made", 2, {}],
-    ["its test is not done", 3, { test: true }],
-  ])("waits for workers if %s", async (_, steps, overrides) => {
-    writeResults();
-    expect((await resume(steps, overrides)).outcome).toBe("waits for workers");
-  });
+test.each([
+  ["its steps are not all made", 2, {}],
+  ["its test is not done", 3, { test: true }],
+])("a resumed run waits for workers if %s", async (_, steps, overrides) => {
+  expect((await resume(folderWithResults(), steps, overrides)).outcome).toBe("waits for workers");
+});
 
-  test("a resumed run waits for workers if its final weights are not written", async () => {
-    expect((await resume(3)).outcome).toBe("waits for workers");
-  });
+test("a resumed run waits for workers if its final weights are not written", async () => {
+  expect((await resume(emptyFolder(), 3)).outcome).toBe("waits for workers");
+});
 
-  test("a resumed run refuses fewer steps than are done at once", async () => {
-    const { outcome } = await resume(3, { maxSteps: 2 });
-    expect(outcome).toMatch(
-      /^Expected --max-steps and --num-epochs to allow at least the 3 steps that are already done, got 2/,
-    );
-  });
+test("a resumed run refuses at once fewer steps than are done", async () => {
+  const { outcome } = await resume(emptyFolder(), 3, { maxSteps: 2 });
+  expect(outcome).toMatch(
+    /^Expected --max-steps and --num-epochs to allow at least the 3 steps that are already done, got 2/,
+  );
 });

@@ -1,19 +1,12 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeConfig } from "@lockstep/config";
 import { type NamedTensor, writeSafetensors } from "@lockstep/formats";
 import { type ExpectedTensor, type ModelSpec, specStateDict } from "@lockstep/model/files";
-import { defined } from "@lockstep/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { defined, temporaryFolder, test } from "@lockstep/testing";
+import { expect } from "vitest";
 import tinySpec from "../../../../test/fixtures/tiny-model.js";
 import { openDistributedRun } from "./open-run.ts";
-
-let dir: string;
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), "lockstep-run-start-"));
-});
-afterAll(() => rmSync(dir, { recursive: true }));
 
 const tiny = tinySpec as ModelSpec;
 const tinyModel = join(import.meta.dirname, "../../../../test/fixtures/tiny-model.js");
@@ -28,10 +21,10 @@ function sortedTensors(expected: readonly ExpectedTensor[], prefix = ""): NamedT
 }
 
 async function startFrom(tensors: NamedTensor[], model = tinyModel) {
-  const initFrom = join(dir, "init.safetensors");
+  const folder = temporaryFolder();
+  const initFrom = join(folder, "init.safetensors");
   await writeSafetensors(initFrom, tensors);
-  const out = join(dir, "out");
-  rmSync(out, { recursive: true, force: true });
+  const out = join(folder, "out");
   const lines: string[] = [];
   const config = makeConfig({ model, initFrom, dataset: "shapes" });
   const run = openDistributedRun({ type: "new", config, out }, { line: (line) => lines.push(line) });
@@ -66,14 +59,14 @@ test("a coordinator refuses weights of another model before it listens, and leav
   expect(existsSync(out)).toBe(false);
 });
 
-test("a coordinator refuses a model that does not fit the data set before it listens", async () => {
-  const model = join(dir, "two-outputs.mjs");
+test("a coordinator refuses a model that does not fit the data set before it listens", async ({ folder }) => {
+  const model = join(folder, "two-outputs.mjs");
   writeFileSync(
     model,
     `export default { name: "Two", inputShape: [32, 32, 3], layers: [{ type: "flatten" }, { type: "dense", name: "fc", units: 2 }] };`,
   );
   const config = makeConfig({ model, dataset: "shapes" });
-  const run = openDistributedRun({ type: "new", config, out: join(dir, "out") }, { line: () => {} });
+  const run = openDistributedRun({ type: "new", config, out: join(folder, "out") }, { line: () => {} });
   await expect(run).rejects.toMatchObject({
     code: "ERR_MODEL_DATA",
     message: expect.stringContaining("Expected a model with 10 outputs, as shapes has"),

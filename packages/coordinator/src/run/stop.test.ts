@@ -1,15 +1,11 @@
 /** All that stops a run reaches its loop as one aborted signal. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeConfig } from "@lockstep/config";
 import {
   createRunFolder,
-  type Interrupts,
   lineDisplay,
   makeSchedule,
   openPanel,
-  type RunPanel,
   RunWriter,
   type SignalName,
   stopCauseOf,
@@ -20,7 +16,8 @@ import {
   watchInterrupts,
 } from "@lockstep/run";
 import { derivedForTests } from "@lockstep/run/testing";
-import { beforeEach, expect, onTestFinished, test } from "vitest";
+import { temporaryFolder } from "@lockstep/testing";
+import { expect, onTestFinished, test } from "vitest";
 import { RecordedTeam } from "../testing/recorded-team.ts";
 import { loopSignal } from "./stop.ts";
 
@@ -53,32 +50,24 @@ const FILE = {
   derived: derivedForTests({ ...SIZES, stepsPerEpoch: 2, steps: 2 }),
 };
 
-let workers: RecordedTeam;
-let panel: RunPanel;
-let interrupts: Interrupts;
-let team: WaitingTeam;
-beforeEach(async () => {
-  workers = new RecordedTeam();
+/** Begins the loop of a run of two steps, as a coordinator does, with all that may stop it. */
+async function begin() {
+  const workers = new RecordedTeam();
   workers.join();
   await workers.begin();
-  panel = openPanel(lineDisplay(() => {}));
+  const panel = openPanel(lineDisplay(() => {}));
   panel.live.apply({ type: "facts", name: "run", run: FILE });
-  interrupts = watchInterrupts({ doing: "stopping", log: () => {}, exit: () => {} });
+  const interrupts = watchInterrupts({ doing: "stopping", log: () => {}, exit: () => {} });
   onTestFinished(interrupts.unwatch);
-  team = new WaitingTeam();
-});
-
-/** Begins the loop of a run of two steps, as a coordinator does. */
-function begin() {
-  const dir = mkdtempSync(join(tmpdir(), "lockstep-stop-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
-  const folder = createRunFolder(join(dir, "run"), "m", new Date(0));
+  const folder = createRunFolder(join(temporaryFolder(), "run"), "m", new Date(0));
   const schedule = makeSchedule(config, SIZES);
   const about = { folder, config, schedule, modelName: "M", classes: ["a", "b"], startedAt: new Date(0) };
   const writer = new RunWriter({ ...about, display: panel.display });
   const asked = AbortSignal.any([interrupts.signal, panel.controls.signal]);
   const signal = loopSignal(asked, workers.team);
-  return { signal, ended: trainLoop(new TrainingRun({ schedule, writer }), team, signal) };
+  const team = new WaitingTeam();
+  const ended = trainLoop(new TrainingRun({ schedule, writer }), team, signal);
+  return { workers, panel, interrupts, team, signal, ended };
 }
 
 test.each<[SignalName, number]>([
@@ -86,7 +75,7 @@ test.each<[SignalName, number]>([
   ["SIGTERM", 143],
   ["SIGHUP", 129],
 ])("%s reaches the loop, which ends its step and saves, with status %i", async (name, status) => {
-  const { signal, ended } = begin();
+  const { interrupts, team, signal, ended } = await begin();
   process.emit(name, name);
   expect(await ended).toBe("interrupted");
   expect([...team.signals]).toEqual([signal]);
@@ -94,8 +83,8 @@ test.each<[SignalName, number]>([
   expect(stoppedStatus(interrupts.signal)).toBe(status);
 });
 
-test("the dashboard's stop reaches the loop on the same way, with the status of Ctrl-C", async () => {
-  const { signal, ended } = begin();
+test("the dashboard's stop reaches the loop in the same way, with the status of Ctrl-C", async () => {
+  const { panel, interrupts, team, signal, ended } = await begin();
   panel.controls.handle({ do: "stop" });
   expect(await ended).toBe("interrupted");
   expect([...team.signals]).toEqual([signal]);
@@ -103,24 +92,24 @@ test("the dashboard's stop reaches the loop on the same way, with the status of 
   expect(stoppedStatus(interrupts.signal)).toBe(130);
 });
 
-test("the last worker's wish to leave reaches the loop on the same way", async () => {
-  const { signal, ended } = begin();
+test("the last worker's wish to leave reaches the loop in the same way", async () => {
+  const { workers, team, signal, ended } = await begin();
   for (const session of workers.sessions) session.deliver({ type: "leaving" });
   expect(await ended).toBe("interrupted");
   expect([...team.signals]).toEqual([signal]);
   expect(stopCauseOf(signal)).toEqual({ type: "last-worker-leaves" });
 });
 
-test("the loss of the team reaches the loop on the same way, and ends it with the error", async () => {
-  const { signal, ended } = begin();
+test("the loss of the team reaches the loop in the same way, and ends it with the error", async () => {
+  const { workers, team, signal, ended } = await begin();
   for (const session of workers.sessions) workers.disconnect(session);
   await expect(ended).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
   expect([...team.signals]).toEqual([signal]);
   expect(stopCauseOf(signal)).toMatchObject({ type: "failure", error: { code: "ERR_ALL_LOST" } });
 });
 
-test("what comes after the first request does not change the reason", async () => {
-  const { signal, ended } = begin();
+test("a cause to stop that comes after the first one does not change the reason", async () => {
+  const { workers, panel, signal, ended } = await begin();
   process.emit("SIGTERM", "SIGTERM");
   panel.controls.handle({ do: "stop" });
   for (const session of workers.sessions) workers.disconnect(session);

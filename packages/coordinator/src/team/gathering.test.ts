@@ -1,12 +1,9 @@
-import { beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { outcomeOf, RecordedTeam } from "../testing/recorded-team.ts";
 import { type Gathering, gathered } from "./gathering.ts";
 
-let run: RecordedTeam;
-beforeEach(() => {
-  run = new RecordedTeam();
-});
-const gather = (overrides: Partial<Gathering> = {}) =>
+/** Waits for the workers of a run. */
+const gather = (run: RecordedTeam, overrides: Partial<Gathering> = {}) =>
   gathered(run.team, {
     workers: 2,
     minWorkers: 1,
@@ -16,7 +13,8 @@ const gather = (overrides: Partial<Gathering> = {}) =>
   });
 
 test("a run begins when as many workers are here as it waits for", async () => {
-  const here = gather();
+  const run = new RecordedTeam();
+  const here = gather(run);
   run.join();
   expect(await outcomeOf(here)).toBe("waits");
   run.join();
@@ -24,7 +22,8 @@ test("a run begins when as many workers are here as it waits for", async () => {
 });
 
 test("a worker that leaves in the turn in which it has come was not the last one that was waited for", async () => {
-  const here = gather({ workers: 1 });
+  const run = new RecordedTeam();
+  const here = gather(run, { workers: 1 });
   run.join().deliver({ type: "leaving" });
   expect(await outcomeOf(here)).toBe("waits");
   run.join();
@@ -32,7 +31,8 @@ test("a worker that leaves in the turn in which it has come was not the last one
 });
 
 test("where workers may hold the weights, fewer will do once no more come", async () => {
-  const here = gather();
+  const run = new RecordedTeam();
+  const here = gather(run);
   const holder = run.join({ holds: { run: "r", step: 3 } });
   holder.heardMs = run.nowMs = 3000;
   run.team.tick();

@@ -1,11 +1,13 @@
 /** The phases of a simulated run: who hears of them, in which order, and what events.jsonl tells of them. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { EventEmitter, once } from "node:events";
+import { readFileSync } from "node:fs";
 import { join as joinPath } from "node:path";
+import { at } from "@lockstep/errors";
 import { toStep } from "@lockstep/gradient-sync";
 import { recordEvents } from "@lockstep/run";
 import { LiveRun } from "@lockstep/run/live";
-import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { test } from "@lockstep/testing";
+import { expect } from "vitest";
 import { Clock, Ledger, philoxRandom, SimulatedWorker } from "../testing/simulation.ts";
 import { PLAN } from "../testing/toy-model.ts";
 import { RemoteTeam } from "./remote-team.ts";
@@ -17,147 +19,169 @@ const stepTask = (step: number) => {
   return { type: "step" as const, step: toStep(step), epoch: 0, start, end: start + 8, learningRate: 0.05 };
 };
 
-let clock: Clock;
-let phases: string[];
-let live: LiveRun;
-let lines: string[];
-let team: RemoteTeam;
-let workers: SimulatedWorker[];
-let ledger: Ledger;
-beforeEach(() => {
-  [clock, phases, lines, workers, ledger] = [new Clock(), [], [], [], new Ledger(SAMPLES)];
-  live = new LiveRun(undefined, () => clock.nowMs);
-  team = openTeam();
-});
+/** A run of two workers in simulated time, and what is told of its phases. */
+class SimulatedRun {
+  readonly clock = new Clock();
+  readonly phases: string[] = [];
+  readonly lines: string[] = [];
+  readonly workers: SimulatedWorker[] = [];
+  readonly live = new LiveRun(undefined, () => this.clock.nowMs);
+  readonly team: RemoteTeam;
+  readonly #ledger = new Ledger(SAMPLES);
 
-const openTeam = () =>
-  new RemoteTeam({
-    workers: 2,
-    minWorkers: 2,
-    heartbeatMs: 1000,
-    stallMs: 20_000,
-    maxLogBytes: 100_000,
-    balance: "even",
-    runId: "r",
-    log: (line) => lines.push(line),
-    onPhase: (name, reason) => {
-      phases.push(reason === undefined ? name : `${name}: ${reason}`);
-      live.phase(name, reason);
-    },
-    nowMs: () => clock.nowMs,
-  });
-
-function join(): SimulatedWorker {
-  const worker = new SimulatedWorker({ clock, team, runId: "r", random: philoxRandom(1), ledger });
-  workers.push(worker);
-  worker.join();
-  return worker;
-}
-
-const begin = () => team.begin({ plan: PLAN, source: { from: "seed" } });
-const assemble = () => team.assemble(new AbortController().signal);
-const step = (number: number) => team.step(stepTask(number), () => {});
-
-/** Lets simulated time pass, with the ticks of a coordinator, until the promise settles. */
-async function passUntil<Value>(promise: Promise<Value>): Promise<Value> {
-  let isSettled = false;
-  const settle = () => {
-    isSettled = true;
-  };
-  promise.then(settle, settle);
-  const tick = () => {
-    team.tick();
-    if (!isSettled) clock.after(250, tick);
-  };
-  tick();
-  for (let events = 0; !isSettled; events++) {
-    if (events > 10_000 || !(await clock.next())) throw new Error(`It does not end.\n${lines.join("\n")}`);
-  }
-  return promise;
-}
-
-describe("the phases of a simulated run", () => {
-  test("follow one another from its begin to its end", async () => {
-    join();
-    join();
-    await passUntil(begin());
-    await passUntil(assemble());
-    await passUntil(step(0));
-    await passUntil(team.evaluate(VALIDATION));
-    team.pause("requested from the dashboard");
-    team.resume();
-    team.finish();
-    expect(phases.slice(0, 7)).toEqual(["gathering", "starting", "idle", "stepping", "idle", "evaluating", "idle"]);
-    expect(phases.slice(7)).toEqual(["paused: requested from the dashboard", "idle", "over"]);
-  });
-
-  test("show a pause from the death of one worker until another has come", async () => {
-    const [, second] = [join(), join()];
-    await passUntil(begin());
-    await passUntil(step(0));
-    second?.die(0);
-    await passUntil(team.until(() => team.size === 1));
-    const assembled = assemble();
-    clock.after(5000, join);
-    await passUntil(assembled);
-    await passUntil(step(1));
-    expect(phases.slice(3)).toEqual([
-      "stepping",
-      "idle",
-      "paused: 1 of 2 required workers is connected",
-      "idle",
-      "stepping",
-      "idle",
-    ]);
-    expect(lines.filter((line) => line.startsWith("the run"))).toEqual([
-      "the run pauses: 1 of 2 required workers is connected; start more workers",
-      "the run continues",
-    ]);
-  });
-
-  test("show that all are lost in mid-step until others begin again, who are no late joiners", async () => {
-    join();
-    join();
-    await passUntil(begin());
-    const lost = step(0);
-    clock.after(30, () => {
-      for (const worker of workers) worker.die(5);
+  /** @param eventsPath where events.jsonl is written @default nowhere */
+  constructor(eventsPath?: string) {
+    if (eventsPath !== undefined) recordEvents(this.live, eventsPath);
+    this.team = new RemoteTeam({
+      workers: 2,
+      minWorkers: 2,
+      heartbeatMs: 1000,
+      stallMs: 20_000,
+      maxLogBytes: 100_000,
+      balance: "even",
+      runId: "r",
+      log: (line) => this.lines.push(line),
+      onPhase: (name, reason) => {
+        this.phases.push(reason === undefined ? name : `${name}: ${reason}`);
+        this.live.phase(name, reason);
+      },
+      nowMs: () => this.clock.nowMs,
     });
-    await expect(passUntil(lost)).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
-    expect(team.phase).toEqual({ name: "lost" });
-    await expect(team.evaluate(VALIDATION)).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
-    team.reset();
-    expect(team.phase).toEqual({ name: "gathering" });
-    join();
-    join();
-    await passUntil(begin());
-    await passUntil(step(0));
-    expect(phases.slice(3)).toEqual(["stepping", "lost", "gathering", "starting", "idle", "stepping", "idle"]);
-    expect(team.updatesMade).toBe(1);
-  });
+  }
+
+  join(): SimulatedWorker {
+    const { clock, team } = this;
+    const shared = { clock, team, runId: "r", random: philoxRandom(1), ledger: this.#ledger };
+    const worker = new SimulatedWorker({ id: this.workers.length, ...shared });
+    this.workers.push(worker);
+    worker.join();
+    return worker;
+  }
+
+  /** Joins two workers and begins the run. */
+  async begin(): Promise<[SimulatedWorker, SimulatedWorker]> {
+    const both: [SimulatedWorker, SimulatedWorker] = [this.join(), this.join()];
+    await this.passUntil(this.team.begin({ plan: PLAN, source: { from: "seed" } }));
+    return both;
+  }
+
+  async step(number: number): Promise<void> {
+    await this.passUntil(this.startStep(number));
+  }
+
+  startStep(number: number): Promise<void> {
+    return this.team.step(stepTask(number), () => {});
+  }
+
+  assemble(): Promise<void> {
+    return this.team.assemble(new AbortController().signal);
+  }
+
+  /** Pauses the run by the death of a worker, until another has joined after 5 s. @returns when it paused */
+  async pauseByDeath(worker: SimulatedWorker): Promise<number> {
+    await this.lose(worker);
+    const pausedMs = this.clock.nowMs;
+    const assembled = this.assemble();
+    this.clock.after(5000, () => this.join());
+    await this.passUntil(assembled);
+    return pausedMs;
+  }
+
+  /** Lets one of two workers die. */
+  async lose(worker: SimulatedWorker): Promise<void> {
+    worker.die(0);
+    await this.passUntil(this.team.until(() => this.team.size === 1));
+  }
+
+  /** Lets simulated time pass, with the ticks of a coordinator, until the promise settles. */
+  async passUntil<Value>(promise: Promise<Value>): Promise<Value> {
+    let isSettled = false;
+    const settle = () => {
+      isSettled = true;
+    };
+    promise.then(settle, settle);
+    const tick = () => {
+      this.team.tick();
+      if (!isSettled) this.clock.after(250, tick);
+    };
+    tick();
+    for (let events = 0; !isSettled; events++) {
+      if (events > 10_000 || !(await this.clock.next())) throw new Error(`It does not end.\n${this.lines.join("\n")}`);
+    }
+    return promise;
+  }
+
+  /** Logged lines about the whole run. */
+  get runLines(): string[] {
+    return this.lines.filter((line) => line.startsWith("the run"));
+  }
+}
+
+test("the phases of a run follow one another from its begin to its end", async () => {
+  const run = new SimulatedRun();
+  await run.begin();
+  await run.passUntil(run.assemble());
+  await run.step(0);
+  await run.passUntil(run.team.evaluate(VALIDATION));
+  run.team.pause("requested from the dashboard");
+  run.team.resume();
+  run.team.finish();
+  expect(run.phases.slice(0, 7)).toEqual(["gathering", "starting", "idle", "stepping", "idle", "evaluating", "idle"]);
+  expect(run.phases.slice(7)).toEqual(["paused: requested from the dashboard", "idle", "over"]);
 });
 
-test("events.jsonl tells the phases of a simulated run in order, without those that alternate between tasks", async () => {
-  const dir = mkdtempSync(joinPath(tmpdir(), "lockstep-phases-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
-  const path = joinPath(dir, "events.jsonl");
-  live = new LiveRun(undefined, () => clock.nowMs);
-  recordEvents(live, path);
-  team = openTeam(); // as the coordinator opens it: the folder is held already
-  live.event("waiting for 2 workers", "waiting");
-  const [, second] = [join(), join()];
-  await passUntil(begin());
-  await passUntil(step(0));
-  await passUntil(team.evaluate(VALIDATION));
-  second?.die(0);
-  await passUntil(team.until(() => team.size === 1));
-  const pausedAtMs = clock.nowMs;
-  const assembled = assemble();
-  clock.after(5000, join);
-  await passUntil(assembled);
-  await passUntil(step(1));
-  team.finish();
-  live.event("the run is finished", "finished");
+test("the phases of a run show a pause from the death of one worker until another has come", async () => {
+  const run = new SimulatedRun();
+  const [, second] = await run.begin();
+  await run.step(0);
+  await run.pauseByDeath(second);
+  await run.step(1);
+  expect(run.phases.slice(3)).toEqual([
+    "stepping",
+    "idle",
+    "paused: 1 of 2 required workers is connected",
+    "idle",
+    "stepping",
+    "idle",
+  ]);
+  expect(run.runLines).toEqual([
+    "the run pauses: 1 of 2 required workers is connected; start more workers",
+    "the run continues",
+  ]);
+});
+
+test("the phases of a run show that all are lost in mid-step until others begin again, who are no late joiners", async () => {
+  const run = new SimulatedRun();
+  const { team, phases } = run;
+  await run.begin();
+  const lost = run.startStep(0);
+  run.clock.after(30, () => {
+    for (const worker of run.workers) worker.die(5);
+  });
+  await expect(run.passUntil(lost)).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
+  expect(team.phase).toEqual({ name: "lost" });
+  await expect(team.evaluate(VALIDATION)).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
+  team.reset();
+  expect(team.phase).toEqual({ name: "gathering" });
+  await run.begin();
+  await run.step(0);
+  expect(phases.slice(3)).toEqual(["stepping", "lost", "gathering", "starting", "idle", "stepping", "idle"]);
+  expect(team.updatesMade).toBe(1);
+});
+
+test("events.jsonl tells the phases of a run in order, without those that alternate between tasks", async ({
+  folder,
+}) => {
+  const path = joinPath(folder, "events.jsonl");
+  const run = new SimulatedRun(path);
+  run.live.event("waiting for 2 workers", "waiting");
+  const [, second] = await run.begin();
+  await run.step(0);
+  await run.passUntil(run.team.evaluate(VALIDATION));
+  const pausedMs = await run.pauseByDeath(second);
+  await run.step(1);
+  run.team.finish();
+  run.live.event("the run is finished", "finished");
   const events = readFileSync(path, "utf8").trimEnd().split("\n");
   const ofPhases = events.map((line) => JSON.parse(line)).filter(({ kind }) => kind === "phase");
   const reason = "1 of 2 required workers is connected";
@@ -169,53 +193,48 @@ test("events.jsonl tells the phases of a simulated run in order, without those t
     "stepping",
     "over",
   ]);
-  expect(ofPhases[3]).toMatchObject({ at: new Date(pausedAtMs).toISOString(), reason });
-  expect(Date.parse(ofPhases[4].at)).toBeGreaterThanOrEqual(Math.floor(pausedAtMs + 5000));
+  expect(at(ofPhases, 3)).toMatchObject({ at: new Date(pausedMs).toISOString(), reason });
+  expect(Date.parse(at(ofPhases, 4).at)).toBeGreaterThanOrEqual(Math.floor(pausedMs + 5000));
 });
 
 test("a pause that ends with the loss of all is said to be over when others have begun again", async () => {
-  const [first, second] = [join(), join()];
-  await passUntil(begin());
-  second?.die(0);
-  await passUntil(team.until(() => team.size === 1));
-  const assembled = assemble();
-  first?.die(100);
-  await expect(passUntil(assembled)).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
-  team.reset();
-  join();
-  join();
-  await passUntil(begin());
-  await passUntil(assemble());
-  expect(phases.slice(3)).toEqual([
+  const run = new SimulatedRun();
+  const [first, second] = await run.begin();
+  await run.lose(second);
+  const assembled = run.assemble();
+  first.die(100);
+  await expect(run.passUntil(assembled)).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
+  run.team.reset();
+  await run.begin();
+  await run.passUntil(run.assemble());
+  expect(run.phases.slice(3)).toEqual([
     "paused: 1 of 2 required workers is connected",
     "lost",
     "gathering",
     "starting",
     "idle",
   ]);
-  expect(lines.filter((line) => line.startsWith("the run"))).toEqual([
+  expect(run.runLines).toEqual([
     "the run pauses: 1 of 2 required workers is connected; start more workers",
     "the run continues",
   ]);
 });
 
 test("a run whose workers are lost while they are sent the weights is lost, and does not go on from there", async () => {
-  const worker = join();
-  let arrived = () => {};
-  worker.session.drained = () =>
-    new Promise((resolve) => {
-      arrived = resolve;
-    });
+  const run = new SimulatedRun();
+  const worker = run.join();
+  const sent = new EventEmitter();
+  worker.session.drained = async () => void (await once(sent, "arrived"));
   const tensors = [
     { name: "kernel", shape: [2, 3], weight: new Float32Array(6), velocity: new Float32Array(6) },
     { name: "bias", shape: [3], weight: new Float32Array(3), velocity: new Float32Array(3) },
   ];
-  const begun = team.begin({ plan: PLAN, source: { from: "state", tensors, step: 0 } });
-  expect(team.phase.name).toBe("starting");
+  const begun = run.team.begin({ plan: PLAN, source: { from: "state", tensors, step: 0 } });
+  expect(run.team.phase.name).toBe("starting");
   worker.die(0);
-  await clock.next();
+  await run.clock.next();
   worker.session.drained = async () => {};
-  arrived();
+  sent.emit("arrived");
   await begun;
-  expect(phases).toEqual(["gathering", "starting", "lost"]);
+  expect(run.phases).toEqual(["gathering", "starting", "lost"]);
 });

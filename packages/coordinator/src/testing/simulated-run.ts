@@ -15,21 +15,25 @@ const sizes = { trainSamples: SAMPLES, validationSamples: 70, testSamples: 130 }
 /** Slices of 2 whatever the workers are: then the weights must be equal to the bit. */
 const SLICE_ROWS = 2;
 
+/** What the loop of a simulated run is told. */
+interface Results {
+  evaluated: number[];
+  /** Weights and momentum of each checkpoint, or the code of the error that kept them from being had. */
+  states: Promise<number[] | string>[];
+  stepMs: number[];
+}
+
 /** The outcome of a simulated run. */
-export interface Outcome {
+export interface Outcome extends Results {
   weights: number[];
   /** Number of committed steps that contained each sample, by epoch. */
   ledger: number[][];
   /** Samples of each slice, of each step. */
   slices: number[][];
-  evaluated: number[];
-  /** Weights and momentum of each checkpoint, or the code of the error that kept them from being had. */
-  states: Promise<number[] | string>[];
   log: string[];
   /** Names of the phases, in order. */
   phases: string[];
   simulatedMs: number;
-  stepMs: number[];
 }
 
 /** The workers of a simulated run, and the size of its slices. */
@@ -48,93 +52,116 @@ export type Fault = { atMs: number; happen: (workers: SimulatedWorker[], join: (
 
 /** Runs four epochs in simulated time. */
 export async function runWith(crew: number | Crew, faults: Fault[], seed: number): Promise<Outcome> {
-  const {
-    workers,
-    msPerSample = [],
-    devices = [],
-    bySpeed = false,
-  }: Crew = typeof crew === "number" ? { workers: crew } : crew;
-  const clock = new Clock();
-  const random = philoxRandom(seed);
-  const log: string[] = [];
-  const outcome: Outcome = {
-    weights: [],
-    ledger: [],
-    slices: [],
-    evaluated: [],
-    states: [],
-    log,
-    phases: [],
-    simulatedMs: 0,
-    stepMs: [],
-  };
-  const limits = { workers, heartbeatMs: 1000, stallMs: 20_000, minWorkers: 1 };
-  const team = new RemoteTeam({
-    ...limits,
-    runId: "r",
-    maxLogBytes: 100_000,
-    nowMs: () => clock.nowMs,
-    balance: bySpeed ? "speed" : "even",
-    log: (line) => log.push(`${Math.round(clock.nowMs)} ${line}`),
-    onPhase: (name) => outcome.phases.push(name),
-  });
-  const ledger = new Ledger(SAMPLES);
-  outcome.ledger = ledger.epochs;
-  outcome.slices = ledger.slices;
-  const all: SimulatedWorker[] = [];
-  const join = () => {
-    const device = devices[all.length % devices.length];
-    const worker = new SimulatedWorker({ clock, team, runId: "r", random, ledger, device });
-    worker.msPerSample = msPerSample[all.length] ?? msPerSample[0] ?? worker.msPerSample;
-    all.push(worker);
+  const run = new SimulatedRun(typeof crew === "number" ? { workers: crew } : crew, seed);
+  run.plan(faults);
+  await run.train();
+  return run.outcome();
+}
+
+/** A run that has not ended after so many events does not end. */
+const MAX_EVENTS = 200_000;
+
+class SimulatedRun {
+  readonly #crew: Crew;
+  readonly #seed: number;
+  readonly #clock = new Clock();
+  readonly #random: () => number;
+  readonly #ledger = new Ledger(SAMPLES);
+  readonly #team: RemoteTeam;
+  readonly #workers: SimulatedWorker[] = [];
+  readonly #log: string[] = [];
+  readonly #phases: string[] = [];
+  readonly #results: Results = { evaluated: [], states: [], stepMs: [] };
+
+  constructor(crew: Crew, seed: number) {
+    this.#crew = crew;
+    this.#seed = seed;
+    this.#random = philoxRandom(seed);
+    this.#team = new RemoteTeam({
+      workers: crew.workers,
+      heartbeatMs: 1000,
+      stallMs: 20_000,
+      minWorkers: 1,
+      runId: "r",
+      maxLogBytes: 100_000,
+      nowMs: () => this.#clock.nowMs,
+      balance: crew.bySpeed ? "speed" : "even",
+      log: (line) => this.#log.push(`${Math.round(this.#clock.nowMs)} ${line}`),
+      onPhase: (name) => this.#phases.push(name),
+    });
+    for (let i = 0; i < crew.workers; i++) this.#join();
+  }
+
+  /** Lets the faults happen at their times. */
+  plan(faults: readonly Fault[]): void {
+    for (const { atMs, happen } of faults) this.#clock.after(atMs, () => happen(this.#workers, () => this.#join()));
+  }
+
+  /** Trains, event by event, until the run ends. */
+  async train(): Promise<void> {
+    let isDone = false;
+    const tick = () => {
+      this.#team.tick();
+      if (!isDone) this.#clock.after(250, tick);
+    };
+    this.#clock.after(250, tick);
+    const run = trainThroughLosses(this.#team, this.#crew.bySpeed ? undefined : SLICE_ROWS, this.#results).finally(
+      () => {
+        isDone = true;
+      },
+    );
+    run.catch(() => {}); // it is awaited below
+    for (let events = 0; !isDone; events++) {
+      if (events > MAX_EVENTS) throw new Error(`Seed ${this.#seed}: it does not end.\n${this.#log.join("\n")}`);
+      await this.#clock.next();
+    }
+    await run;
+  }
+
+  outcome(): Outcome {
+    const isMember = ({ session }: SimulatedWorker) => this.#team.members.some(({ id }) => id === session.workerId);
+    return {
+      ...this.#results,
+      weights: [...defined(this.#workers.find(isMember), "a member").weights],
+      ledger: this.#ledger.epochs,
+      slices: this.#ledger.slices,
+      log: this.#log,
+      phases: this.#phases,
+      simulatedMs: this.#clock.nowMs,
+    };
+  }
+
+  #join(): void {
+    const { msPerSample = [], devices = [] } = this.#crew;
+    const id = this.#workers.length;
+    const device = devices[id % devices.length];
+    const shared = { clock: this.#clock, team: this.#team, runId: "r", random: this.#random, ledger: this.#ledger };
+    const worker = new SimulatedWorker({ id, ...shared, device });
+    worker.msPerSample = msPerSample[id] ?? msPerSample[0] ?? worker.msPerSample;
+    this.#workers.push(worker);
     worker.join();
-  };
-  for (let i = 0; i < workers; i++) join();
-  for (const { atMs, happen } of faults) clock.after(atMs, () => happen(all, join));
-  let done = false;
-  const tick = () => {
-    team.tick();
-    if (!done) clock.after(250, tick);
-  };
-  clock.after(250, tick);
-  const run = trainThroughLosses(team, bySpeed ? undefined : SLICE_ROWS, outcome).then(
-    () => (done = true),
-    (error) => {
-      done = true;
-      throw error;
-    },
-  );
-  run.catch(() => {});
-  for (let events = 0; !done; events++) {
-    if (events > 200_000) throw new Error(`Seed ${seed}: it does not end.\n${log.join("\n")}`);
-    await clock.next();
   }
-  await run;
-  outcome.simulatedMs = clock.nowMs;
-  const member = all.find(({ session }) => team.members.some(({ id }) => id === session.workerId));
-  outcome.weights = [...defined(member, "a member").weights];
-  return outcome;
 }
 
-async function trainThroughLosses(team: RemoteTeam, sliceRows: number | undefined, outcome: Outcome): Promise<void> {
+async function trainThroughLosses(team: RemoteTeam, sliceRows: number | undefined, results: Results): Promise<void> {
   try {
-    await runTasks(team, sliceRows, outcome);
+    await runTasks(team, sliceRows, results);
   } finally {
-    await Promise.all(outcome.states); // also when the run has failed
+    await Promise.all(results.states); // also when the run has failed
   }
 }
 
-async function runTasks(team: RemoteTeam, sliceRows: number | undefined, outcome: Outcome): Promise<void> {
+async function runTasks(team: RemoteTeam, sliceRows: number | undefined, results: Results): Promise<void> {
   await team.begin({ plan: PLAN, source: { from: "seed" }, sliceRows });
   for (const task of makeSchedule(config, sizes).tasksFrom(0)) {
     if (task.type === "step") {
       await team.step(task, ({ samples, lossSum, ms }) => {
         if (!Number.isFinite(lossSum)) throw new Error(`The loss of step ${task.step} is not finite.`);
         expect(samples).toBe(task.end - task.start);
-        outcome.stepMs.push(ms.step);
+        results.stepMs.push(ms.step);
       });
     } else if (task.type === "evaluate") {
-      outcome.evaluated.push(defined(await team.evaluate(task), "an evaluation").samples);
+      results.evaluated.push(defined(await team.evaluate(task), "an evaluation").samples);
     } else if (task.type === "epoch-end") {
       await team.checkReplicas();
     } else {
@@ -142,7 +169,7 @@ async function runTasks(team: RemoteTeam, sliceRows: number | undefined, outcome
         .captureState()
         .read()
         .then((state) => state.flatMap(({ weight, velocity }) => [...weight, ...velocity]));
-      outcome.states.push(numbers.catch(({ code }: { code: string }) => code)); // the next steps do not wait for it
+      results.states.push(numbers.catch(({ code }: { code: string }) => code)); // the next steps do not wait for it
     }
   }
 }

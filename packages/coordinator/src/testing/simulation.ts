@@ -82,6 +82,8 @@ export class Ledger {
 
 /** Options of a simulated worker. */
 export interface SimulatedOptions {
+  /** Its number among the workers of the run. */
+  id: number;
   clock: Clock;
   team: RemoteTeam;
   runId: string;
@@ -99,8 +101,6 @@ export interface SimulatedDevice {
   rounding: number;
 }
 
-let workersMade = 0;
-
 /** A toy worker in simulated time. */
 export class SimulatedWorker extends ToyWorker {
   readonly session: ReadySession & { heardMs: number };
@@ -117,7 +117,7 @@ export class SimulatedWorker extends ToyWorker {
   constructor(options: SimulatedOptions, holds?: { run: string; step: number }) {
     super();
     this.#options = options;
-    const workerId = toWorkerId(workersMade++);
+    const workerId = toWorkerId(options.id);
     const { backend = HELLO.backend, rounding = 0 } = options.device ?? {};
     this.rounding = rounding;
     this.session = {

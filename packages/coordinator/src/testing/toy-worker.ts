@@ -103,35 +103,6 @@ export abstract class ToyWorker {
       case "start":
         this.#intake = undefined;
         return;
-      case "assign":
-        if (this.#step?.step !== message.step) {
-          this.#step = { ...message, assembly: new StepAssembly(LAYOUT, message.sliceSamples) };
-          this.#sent = [];
-        }
-        this.#tasks.push(...message.slices);
-        return;
-      case "update-chunk": {
-        const samples = message.part === 0 ? 0 : this.#currentStep.assembly.samplesOf(message.slice);
-        const elements = defined(
-          chunkLength(LAYOUT, partElements(LAYOUT, message.part, samples), message.offset),
-          "a chunk",
-        );
-        this.#currentStep.assembly.add({
-          ...message,
-          values: decodeFloats(message, elements, "fp32"),
-        });
-        return;
-      }
-      case "withdrawn":
-        this.#currentStep.assembly.withdraw(message);
-        for (const { slice, attempt, dense } of this.#sent) {
-          if (slice === message.slice && attempt === message.attempt) continue;
-          for (const offset of message.again) this.#piece(slice, attempt, 0, offset, dense);
-        }
-        return;
-      case "commit":
-        this.#apply(message);
-        return;
       case "evaluate":
         this.send({ type: "evaluation", request: message.request, ...evaluationOf(this.weights, message) });
         return;
@@ -139,7 +110,51 @@ export abstract class ToyWorker {
         this.leftAlone();
         return;
       default:
-        this.#handleState(message);
+        if (!this.#handleStep(message)) this.#handleState(message);
+    }
+  }
+
+  /** Handles messages about the current step. @returns whether it was one */
+  #handleStep(message: CoordinatorMessage): boolean {
+    switch (message.type) {
+      case "assign":
+        this.#assign(message);
+        return true;
+      case "update-chunk":
+        this.#addChunk(message);
+        return true;
+      case "withdrawn":
+        this.#withdraw(message);
+        return true;
+      case "commit":
+        this.#apply(message);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #assign(message: MessageOf<"assign">): void {
+    if (this.#step?.step !== message.step) {
+      this.#step = { ...message, assembly: new StepAssembly(LAYOUT, message.sliceSamples) };
+      this.#sent = [];
+    }
+    this.#tasks.push(...message.slices);
+  }
+
+  #addChunk(message: MessageOf<"update-chunk">): void {
+    const { assembly } = this.#currentStep;
+    const samples = message.part === 0 ? 0 : assembly.samplesOf(message.slice);
+    const length = chunkLength(LAYOUT, partElements(LAYOUT, message.part, samples), message.offset);
+    assembly.add({ ...message, values: decodeFloats(message, defined(length, "a chunk"), "fp32") });
+  }
+
+  /** Withdraws an attempt, and sends those pieces of the other ones again that are asked for. */
+  #withdraw(message: MessageOf<"withdrawn">): void {
+    this.#currentStep.assembly.withdraw(message);
+    for (const { slice, attempt, dense } of this.#sent) {
+      if (slice === message.slice && attempt === message.attempt) continue;
+      for (const offset of message.again) this.#piece(slice, attempt, 0, offset, dense);
     }
   }
 
