@@ -65,51 +65,64 @@ export interface Schedule {
 export function makeSchedule(config: RunConfig, sizes: DataSizes, doneSteps = 0): Schedule {
   const stepsPerEpoch = Math.ceil(sizes.trainSamples / config.batchSize);
   const steps = Math.min(config.numEpochs * stepsPerEpoch, config.maxSteps ?? Number.POSITIVE_INFINITY);
-  if (steps < doneSteps) {
-    throw new LockstepError(
-      "ERR_OPTION",
-      `Expected --max-steps and --num-epochs to allow at least the ${doneSteps} steps that are already done, got ${steps}. Raise or omit them.`,
-    );
+  if (steps >= doneSteps) return new RunSchedule(config, sizes, { stepsPerEpoch, steps });
+  throw new LockstepError(
+    "ERR_OPTION",
+    `Expected --max-steps and --num-epochs to allow at least the ${doneSteps} steps that are already done, got ${steps}. Raise or omit them.`,
+  );
+}
+
+class RunSchedule implements Schedule {
+  readonly stepsPerEpoch: number;
+  readonly steps: number;
+  readonly #config: RunConfig;
+  readonly #sizes: DataSizes;
+
+  constructor(
+    config: RunConfig,
+    sizes: DataSizes,
+    { stepsPerEpoch, steps }: Pick<Schedule, "stepsPerEpoch" | "steps">,
+  ) {
+    this.stepsPerEpoch = stepsPerEpoch;
+    this.steps = steps;
+    this.#config = config;
+    this.#sizes = sizes;
   }
 
-  const epochOf = (step: number) => Math.floor(Math.max(step, 0) / stepsPerEpoch);
-
-  function* tasksFrom(doneSteps: number, endedSteps = doneSteps): Generator<Task, void> {
-    if (endedSteps < doneSteps) yield* tasksAfter(doneSteps - 1);
-    for (let step = doneSteps; step < steps; step++) {
-      yield stepTask(step);
-      yield* tasksAfter(step);
-    }
-    if (config.test) {
-      yield { type: "evaluate", split: "test", samples: sizes.testSamples, epoch: epochOf(steps - 1), step: steps };
-    }
+  epochOf(step: number): number {
+    return Math.floor(Math.max(step, 0) / this.stepsPerEpoch);
   }
 
-  function* tasksAfter(step: number): Generator<Task, void> {
-    const done = { epoch: epochOf(step), step: step + 1 };
-    const epochEnds = done.step === steps || done.step % stepsPerEpoch === 0;
+  *tasksFrom(doneSteps: number, endedSteps = doneSteps): Generator<Task, void> {
+    if (endedSteps < doneSteps) yield* this.#tasksAfter(doneSteps - 1);
+    for (let step = doneSteps; step < this.steps; step++) {
+      yield this.#stepTask(step);
+      yield* this.#tasksAfter(step);
+    }
+    if (!this.#config.test) return;
+    const { testSamples: samples } = this.#sizes;
+    yield { type: "evaluate", split: "test", samples, epoch: this.epochOf(this.steps - 1), step: this.steps };
+  }
+
+  /** The tasks that follow an update: at the end of an epoch its validation and its row, and a checkpoint when one is due. */
+  *#tasksAfter(step: number): Generator<Task, void> {
+    const { validationSamples: samples } = this.#sizes;
+    const { checkpointEvery } = this.#config;
+    const done = { epoch: this.epochOf(step), step: step + 1 };
+    const epochEnds = done.step === this.steps || done.step % this.stepsPerEpoch === 0;
     if (epochEnds) {
-      if (sizes.validationSamples > 0) {
-        yield { type: "evaluate", split: "validation", samples: sizes.validationSamples, ...done };
-      }
+      if (samples > 0) yield { type: "evaluate", split: "validation", samples, ...done };
       yield { type: "epoch-end", ...done };
     }
-    const every = config.checkpointEvery === "epoch" ? stepsPerEpoch : config.checkpointEvery;
+    const every = checkpointEvery === "epoch" ? this.stepsPerEpoch : checkpointEvery;
     if (epochEnds || done.step % every === 0) yield { type: "checkpoint", ...done };
   }
 
-  function stepTask(step: number): StepTask {
-    const start = (step % stepsPerEpoch) * config.batchSize;
-    const end = Math.min(start + config.batchSize, sizes.trainSamples);
-    return {
-      type: "step",
-      epoch: epochOf(step),
-      step: toStep(step),
-      start,
-      end,
-      learningRate: learningRateAt(config, step, stepsPerEpoch),
-    };
+  #stepTask(step: number): StepTask {
+    const { batchSize } = this.#config;
+    const start = (step % this.stepsPerEpoch) * batchSize;
+    const end = Math.min(start + batchSize, this.#sizes.trainSamples);
+    const learningRate = learningRateAt(this.#config, step, this.stepsPerEpoch);
+    return { type: "step", epoch: this.epochOf(step), step: toStep(step), start, end, learningRate };
   }
-
-  return { stepsPerEpoch, steps, epochOf, tasksFrom };
 }
