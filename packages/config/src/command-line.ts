@@ -9,7 +9,7 @@ import {
 } from "@commander-js/extra-typings";
 import type { ExplicitOptions } from "./config.ts";
 import type { MachineOptions } from "./machine.ts";
-import { type OptionName, runOptions } from "./options.ts";
+import { optionNames, runOptions } from "./options.ts";
 
 /** The options that a program has when it is parsed. */
 export type OptionsOf<Program extends CommandUnknownOpts> = ReturnType<Program["opts"]>;
@@ -64,7 +64,7 @@ export function resumedMachine(
 /** Returns the run options that the user has set, among a command's parsed options. */
 export function explicitRunOptions(options: Record<string, unknown>): ExplicitOptions {
   const explicit: ExplicitOptions = {};
-  for (const name of Object.keys(runOptions) as OptionName[]) {
+  for (const name of optionNames) {
     const isDefaultSwitch = runOptions[name].flags.startsWith("--no-") && options[name] === true;
     if (options[name] !== undefined && !isDefaultSwitch) explicit[name] = options[name];
   }

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { at, excerpt, excerptOf, LockstepError } from "@lockstep/errors";
 import { z } from "zod";
-import { type OptionName, runOptions } from "./options.ts";
+import { type OptionName, optionNames, runOptions } from "./options.ts";
 import { isPath } from "./user-paths.ts";
 
 /** Everything that determines what a run computes, but not which machine computes it. */
@@ -10,8 +10,6 @@ export type RunConfig = { [Name in OptionName]: z.infer<(typeof runOptions)[Name
 
 /** Options that the user has set: text from the command line, or values from a file. */
 export type ExplicitOptions = Partial<Record<OptionName, unknown>>;
-
-const names = Object.keys(runOptions) as OptionName[];
 
 /**
  * Returns the full configuration: defaults overridden by explicit options.
@@ -21,9 +19,12 @@ const names = Object.keys(runOptions) as OptionName[];
 export function makeConfig(explicit: ExplicitOptions): RunConfig {
   const unknown = Object.keys(explicit).find((name) => !(name in runOptions));
   if (unknown !== undefined) {
-    throw new LockstepError("ERR_OPTION", `Unknown option "${excerpt(unknown)}". Expected one of ${names.join(", ")}.`);
+    throw new LockstepError(
+      "ERR_OPTION",
+      `Unknown option "${excerpt(unknown)}". Expected one of ${optionNames.join(", ")}.`,
+    );
   }
-  const entries = names.map((name) => [
+  const entries = optionNames.map((name) => [
     name,
     explicit[name] === undefined ? runOptions[name].default : check(name, explicit[name]),
   ]);
@@ -43,7 +44,7 @@ export function makeConfig(explicit: ExplicitOptions): RunConfig {
  * @throws LockstepError ERR_OPTION for an option that may not change
  */
 export function resumeConfig(saved: RunConfig, explicit: ExplicitOptions): RunConfig {
-  for (const name of names) {
+  for (const name of optionNames) {
     if (explicit[name] === undefined || ("changeable" in runOptions[name] && runOptions[name].changeable)) continue;
     throw new LockstepError(
       "ERR_OPTION",

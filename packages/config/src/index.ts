@@ -15,7 +15,7 @@ export {
 export { type ExplicitOptions, makeConfig, type RunConfig, resumeConfig, withAbsolutePaths } from "./config.ts";
 export { type MachineOptions, machineSchema } from "./machine.ts";
 export { assertModelFitsData, modelSizes } from "./model-data.ts";
-export { type OptionName, runOptions } from "./options.ts";
+export { type OptionName, optionNames, runOptions } from "./options.ts";
 export { explicitFlags, resumeLine, shellWord } from "./resume-line.ts";
 export { invocationFolder } from "./user-paths.ts";
 export { version } from "./version.ts";

@@ -245,3 +245,6 @@ export const runOptions = {
 
 /** The name of an option in config.json. */
 export type OptionName = keyof typeof runOptions;
+
+/** The names of all options, in the order of the help. */
+export const optionNames = Object.keys(runOptions) as OptionName[];

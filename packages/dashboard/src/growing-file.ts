@@ -1,5 +1,7 @@
 /** Reads a text file that another process appends lines to, or replaces. */
+
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { hasCode } from "@lockstep/files";
 
 /** The lines that a file has gained since it was last read. */
 export interface NewLines {
@@ -47,7 +49,7 @@ function openIfExists(path: string): number | undefined {
   try {
     return openSync(path, "r");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (hasCode(error, "ENOENT")) return undefined;
     throw error;
   }
 }

@@ -59,6 +59,9 @@ export function openShapes(split: "train" | "test", height: number, width: numbe
   };
 }
 
+/** Red, green and blue, from 0 to 255. */
+type Color = readonly [number, number, number];
+
 /** The position and colours of a shape in its image. Lengths are fractions of the image's shorter side. */
 interface Scene {
   middleX: number;
@@ -66,8 +69,8 @@ interface Scene {
   radius: number;
   /** Angle in radians. */
   angle: number;
-  background: readonly number[];
-  foreground: readonly number[];
+  background: Color;
+  foreground: Color;
 }
 
 /**
@@ -77,8 +80,13 @@ interface Scene {
 function scene(split: keyof typeof SPLITS, index: number): Scene {
   const words = randomWords(SEED, "shapes", [SPLITS[split], index, 0], new Uint32Array(11));
   const between = (word: number, low: number, high: number) => low + (at(words, word) / 2 ** 32) * (high - low);
-  const dark = [4, 5, 6].map((word) => between(word, 70, 110));
-  const light = [7, 8, 9].map((word) => between(word, 145, 185));
+  const colorOf = (word: number, low: number, high: number): Color => [
+    between(word, low, high),
+    between(word + 1, low, high),
+    between(word + 2, low, high),
+  ];
+  const dark = colorOf(4, 70, 110);
+  const light = colorOf(7, 145, 185);
   const [background, foreground] = between(10, 0, 1) < 0.5 ? ([dark, light] as const) : ([light, dark] as const);
   return {
     middleX: between(0, 0.45, 0.55),
@@ -92,12 +100,8 @@ function scene(split: keyof typeof SPLITS, index: number): Scene {
 
 function draw(distance: Distance, scene: Scene, height: number, width: number, out: Uint8Array): void {
   const { background, foreground } = scene;
-  const [red, green, blue] = background as [number, number, number];
-  const [toRed, toGreen, toBlue] = foreground.map((value, channel) => value - at(background, channel)) as [
-    number,
-    number,
-    number,
-  ];
+  const [red, green, blue] = background;
+  const [toRed, toGreen, toBlue] = [foreground[0] - red, foreground[1] - green, foreground[2] - blue];
   const radiusPixels = scene.radius * min(height, width);
   const stepX = cos(scene.angle) / radiusPixels;
   const stepY = sin(scene.angle) / radiusPixels;

@@ -1,5 +1,5 @@
 /** Chooses the backend of TensorFlow.js: the fastest that works on this machine. */
-import { LockstepError } from "@lockstep/errors";
+import { LockstepError, messageOf } from "@lockstep/errors";
 import {
   assertEngineOptions,
   type BackendName,
@@ -120,7 +120,7 @@ async function startOnWasm(): Promise<Started> {
     await startWasm();
     if (tf.getBackend() !== "wasm") throw new Error("TensorFlow.js refused it");
   } catch (error) {
-    const reason = `The wasm backend does not start: ${(error as Error).message}.`;
+    const reason = `The wasm backend does not start: ${messageOf(error)}.`;
     throw new Unavailable("ERR_WASM", reason, "", { cause: error });
   }
   return { device: onCpu(), libraryVersion: tf.version.tfjs, threads: 1 };

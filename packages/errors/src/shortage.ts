@@ -1,4 +1,5 @@
 /** Recognizes errors from any source that report a failed memory allocation or too many open files. */
+import { codeOf } from "./error-facts.ts";
 import { LockstepError } from "./lockstep-error.ts";
 
 /** Maximum number of nested causes to inspect. */
@@ -25,8 +26,8 @@ const TOO_MANY_OPEN_FILES = /\b(EMFILE|ENFILE)\b/;
 export function shortageIn(error: unknown): LockstepError | undefined {
   let cause = error;
   for (let depth = 0; cause instanceof Error && depth < MAX_CAUSES; depth++) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const texts = [code ?? "", message];
+    const { message } = cause;
+    const texts = [codeOf(cause) ?? "", message];
     if (texts.some((text) => TOO_MANY_OPEN_FILES.test(text))) return tooManyOpenFiles(message, cause);
     if (texts.some((text) => OUT_OF_MEMORY.some((pattern) => pattern.test(text)))) return outOfMemory(message, cause);
     cause = cause.cause;

@@ -1,7 +1,7 @@
 /** Explains why a file could not be written, with a remedy. */
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
-import { LockstepError } from "@lockstep/errors";
+import { LockstepError, messageOf } from "@lockstep/errors";
 import { isDiskFull } from "./disk-fault.ts";
 import { pathKind } from "./path-kind.ts";
 import { isSystemError } from "./system-error.ts";
@@ -20,7 +20,9 @@ export function explainWriteError(path: string, bytes: number, cause: unknown): 
 }
 
 /** Describes a file system error. Says so in words if a file is in the place of a folder, or a folder in that of a file. */
-export function writeFault({ code, path, message }: NodeJS.ErrnoException): string {
+export function writeFault(fault: unknown): string {
+  if (!isSystemError(fault)) return messageOf(fault);
+  const { code, path, message } = fault;
   if (code === "EISDIR") return `${code}: a folder has this name`;
   const file = path !== undefined && /^(EEXIST|ENOTDIR)$/.test(code ?? "") ? fileIn(path) : undefined;
   return file === undefined ? message : `${code}: ${file} is a file, not a folder`;

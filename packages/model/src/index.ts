@@ -25,3 +25,4 @@ export { type PresetWeights, presetWeightsFacts, readPresetWeights } from "./wei
 export { fromStateDict, stateDictNames, toStateDict } from "./weights/state-dict.ts";
 export type { StateDict, StateDictName } from "./weights/state-tensors.ts";
 export { layersInTfOrder } from "./weights/tf-order.ts";
+export { weightShape } from "./weights/weight-shape.ts";

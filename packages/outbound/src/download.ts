@@ -1,6 +1,8 @@
 /** Downloads a large gzip archive over HTTP, and resumes interrupted downloads. */
+
 import { open, rm } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
+import { codeOf } from "@lockstep/errors";
 import { getFollowingRedirects } from "./get.ts";
 
 /** A file to download, and its destination. */
@@ -41,7 +43,7 @@ export async function download(options: Download): Promise<void> {
 /** Returns the reason of an error. If Node tried several addresses of a host, its error has only a code. */
 export function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
-  return cause.message || String((cause as NodeJS.ErrnoException).code);
+  return cause.message || String(codeOf(cause));
 }
 
 /** Returns the number of bytes from which to resume. Deletes a file that is not the start of the archive. */

@@ -89,6 +89,7 @@ function isInNetwork(host: string, network: string): boolean {
   const bits = length === undefined ? longest : /^\d+$/.test(length) ? Number(length) : Number.POSITIVE_INFINITY;
   if (bits > longest) return false;
   const addresses = new BlockList();
-  addresses.addSubnet(unbracketed(address), bits, `ipv${family as 4 | 6}`);
-  return addresses.check(host, `ipv${family as 4 | 6}`);
+  const type = family === 4 ? "ipv4" : "ipv6";
+  addresses.addSubnet(unbracketed(address), bits, type);
+  return addresses.check(host, type);
 }

@@ -1,7 +1,7 @@
 /** The playground's page: loads the model once, and classifies each picture that the user drops, pastes or chooses. */
 
 import { normalizeImage } from "@lockstep/dataset/input";
-import { at } from "@lockstep/errors";
+import { at, messageOf } from "@lockstep/errors";
 import * as tf from "@tensorflow/tfjs";
 import type { PlaygroundFacts } from "../src/facts.ts";
 import { imageOf, pixelsOf } from "./picture.ts";
@@ -58,7 +58,7 @@ async function classify(picture: File | undefined): Promise<void> {
     rank(probabilities);
     showStatus("");
   } catch (error) {
-    if (turn === newest) showStatus((error as Error).message);
+    if (turn === newest) showStatus(messageOf(error));
   }
 }
 

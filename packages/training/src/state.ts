@@ -5,7 +5,7 @@ import type { ParameterValues } from "@lockstep/engine";
 import { readBack, tf } from "@lockstep/engine";
 import { at } from "@lockstep/errors";
 import { elementCount } from "@lockstep/formats";
-import { fromStateDict, type StateDict, type StateDictName } from "@lockstep/model";
+import { fromStateDict, type StateDict, type StateDictName, weightShape } from "@lockstep/model";
 import type { ParameterState, StateCapture } from "@lockstep/run";
 import type { Replica } from "./replica.ts";
 
@@ -105,9 +105,9 @@ export function parameterValues(
 ): ParameterValues[] {
   const weightValues = fromStateDict(names, weights);
   const velocityValues = velocities && fromStateDict(names, velocities);
-  return model.trainableWeights.map(({ shape }, index) => ({
+  return model.trainableWeights.map((weight, index) => ({
     name: at(names, index).name,
-    shape: shape as number[],
+    shape: weightShape(weight),
     weight: at(weightValues, index),
     ...(velocityValues && { velocity: at(velocityValues, index) }),
   }));

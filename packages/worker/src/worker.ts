@@ -2,7 +2,7 @@
 import { hostname } from "node:os";
 import type { MachineOptions } from "@lockstep/config";
 import { type Engine, startEngine } from "@lockstep/engine";
-import { knownError, LockstepError } from "@lockstep/errors";
+import { knownError, LockstepError, messageOf } from "@lockstep/errors";
 import type { MessageOf } from "@lockstep/gradient-sync";
 import { type Resources, withResources } from "@lockstep/run";
 import type { PreparedRun } from "@lockstep/training";
@@ -143,7 +143,7 @@ class Worker {
 
   /** Reports a failure to the coordinator, and returns it. */
   #report(error: unknown): unknown {
-    const { code, message } = knownError(error) ?? { code: "ERR_WORKER" as const, message: (error as Error).message };
+    const { code, message } = knownError(error) ?? { code: "ERR_WORKER" as const, message: messageOf(error) };
     this.#connection.send({ type: "failed", code, reason: message.slice(0, 1000) });
     return error;
   }

@@ -1,7 +1,7 @@
 /** The result of a bench: its figures and the measurements behind them, in one JSON file per run. */
 import { readFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
-import { LockstepError } from "@lockstep/errors";
+import { LockstepError, messageOf } from "@lockstep/errors";
 import { pathKind } from "@lockstep/files";
 import { writeJson } from "@lockstep/run";
 import { type Figure, linesOf } from "./figure.ts";
@@ -58,7 +58,7 @@ export function readResult(path: string): BenchResult {
   try {
     result = JSON.parse(readFileSync(path, "utf8")) as Partial<BenchResult>;
   } catch (cause) {
-    throw new LockstepError("ERR_BENCH", `Cannot read ${path}: ${(cause as Error).message}`, { cause });
+    throw new LockstepError("ERR_BENCH", `Cannot read ${path}: ${messageOf(cause)}`, { cause });
   }
   const { bench, command, date, machine, versions, figures } = result;
   if (!bench || !command || !date || !machine || !versions || !Array.isArray(figures)) {

@@ -1,5 +1,5 @@
 /** Builds the last line of a stopped coordinator: the command that resumes its run with the same options. */
-import { explicitFlags, type OptionName, resumeLine, runOptions } from "@lockstep/config";
+import { explicitFlags, type OptionName, optionNames, resumeLine } from "@lockstep/config";
 import type { CoordinatorCommandOptions, CoordinatorProgram } from "@lockstep/config/programs";
 import { DEFAULT_PORT } from "@lockstep/gradient-sync";
 import { counted } from "../run/wording.ts";
@@ -7,7 +7,7 @@ import { tokenWord } from "./joining-lines.ts";
 
 /** Options that the run's folder stores or that name it, and the token, which a list of processes must not show. */
 const LEFT_OUT: readonly (keyof CoordinatorCommandOptions | OptionName)[] = [
-  ...(Object.keys(runOptions) as OptionName[]),
+  ...optionNames,
   ...(["batchSizePerWorker", "lrScaling", "resume", "out", "token"] as const),
 ];
 

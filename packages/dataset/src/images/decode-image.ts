@@ -1,8 +1,8 @@
 /** Decodes image files into pixels at a model's input size, for `pnpm predict` and the playground. */
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { LockstepError } from "@lockstep/errors";
-import { pathKind } from "@lockstep/files";
+import { LockstepError, messageOf } from "@lockstep/errors";
+import { hasCode, pathKind } from "@lockstep/files";
 import type { Metadata, Sharp } from "sharp";
 import { detectImageFormat } from "./detect-image-format.ts";
 import { cover, type Size } from "./resize.ts";
@@ -50,7 +50,7 @@ export async function decodeImageBytes(bytes: Uint8Array, name: string, size: Si
     return out;
   } catch (cause) {
     if (cause instanceof LockstepError) throw cause;
-    throw refusal(name, (cause as Error).message, "Copy or save it again.", cause);
+    throw refusal(name, messageOf(cause), "Copy or save it again.", cause);
   }
 }
 
@@ -89,8 +89,12 @@ async function readImage(path: string): Promise<Uint8Array> {
       await file.close();
     }
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    throw refusal(path, code === "ENOENT" ? "no such file" : message, "Give the path of a readable image.", cause);
+    throw refusal(
+      path,
+      hasCode(cause, "ENOENT") ? "no such file" : messageOf(cause),
+      "Give the path of a readable image.",
+      cause,
+    );
   }
 }
 

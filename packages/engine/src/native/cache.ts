@@ -2,9 +2,11 @@
  * The per-user cache of downloads and builds that take long: libtensorflow and the addon compiled against it.
  * Entries are created atomically, even under crashes and concurrent processes.
  */
+
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { messageOf } from "@lockstep/errors";
 import { makeFolders, userFolder } from "@lockstep/files";
 import { awaitLease, type Lease } from "@lockstep/files/lease";
 import { Unavailable } from "../backend/unavailable.ts";
@@ -55,7 +57,7 @@ async function acquireLease(dir: string, log: (line: string) => void): Promise<L
   } catch (error) {
     throw new Unavailable(
       "ERR_CACHE",
-      `The cache folder ${dirname(dir)} is not writable: ${(error as Error).message}.`,
+      `The cache folder ${dirname(dir)} is not writable: ${messageOf(error)}.`,
       "Set LOCKSTEP_CACHE to another folder.",
       { cause: error },
     );

@@ -1,8 +1,10 @@
 /** Loads tfjs-node-gpu with an addon from outside its package. */
+
 import { existsSync } from "node:fs";
 import { createRequire, Module } from "node:module";
 import { dirname, join } from "node:path";
 import util from "node:util";
+import { messageOf } from "@lockstep/errors";
 import { Unavailable } from "../backend/unavailable.ts";
 
 const require = createRequire(import.meta.url);
@@ -45,15 +47,15 @@ function loadAddon(addonFile: string): void {
     if (isQuiet) (require(quiet) as { quietly(callback: () => void): void }).quietly(() => require(addonFile));
     else require(addonFile);
   } catch (error) {
-    throw loadError(addonFile, error as Error);
+    throw loadError(addonFile, error);
   }
 }
 
-function loadError(addonFile: string, cause: Error): Unavailable {
+function loadError(addonFile: string, cause: unknown): Unavailable {
   // The dynamic loader's message when the kernel refuses to map a file for execution.
-  const [, refusedFile] = /^(.*): failed to map segment from shared object/.exec(cause.message) ?? [];
+  const [, refusedFile] = /^(.*): failed to map segment from shared object/.exec(messageOf(cause)) ?? [];
   if (refusedFile === undefined) {
-    const reason = `The addon of TensorFlow.js cannot be loaded: ${cause.message}.`;
+    const reason = `The addon of TensorFlow.js cannot be loaded: ${messageOf(cause)}.`;
     const remedy = `Remove the folder ${dirname(addonFile)} to build it again.`;
     return new Unavailable("ERR_ADDON_LOAD", reason, remedy, { cause });
   }

@@ -1,4 +1,5 @@
 /** The WebGPU device of this process. */
+import { messageOf } from "@lockstep/errors";
 import { recordGpuFault } from "../backend/gpu-fault.ts";
 import { tf } from "../backend/tf.ts";
 import { Unavailable } from "../backend/unavailable.ts";
@@ -60,7 +61,7 @@ async function open(adapter: Adapter): Promise<Adapter> {
     const backend = withNavigator(webgpu, () => new CheckedBackend(device, found.info));
     tf.registerBackend("webgpu", () => backend);
   } catch (error) {
-    const reason = `WebGPU cannot use ${adapter.name}: ${(error as Error).message}.`;
+    const reason = `WebGPU cannot use ${adapter.name}: ${messageOf(error)}.`;
     throw new Unavailable("ERR_WEBGPU", reason, "Update its driver.", { cause: error });
   }
   limitTensors(adapter.maxTensorBytes);

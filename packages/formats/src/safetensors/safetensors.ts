@@ -6,7 +6,7 @@
  * Source: https://huggingface.co/docs/safetensors#format
  */
 import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
-import { excerpt, LockstepError } from "@lockstep/errors";
+import { excerpt, LockstepError, messageOf } from "@lockstep/errors";
 import { writeFileAtomically } from "@lockstep/files";
 import { elementCount } from "../element-count.ts";
 import { detectFormat, HEAD_BYTES } from "./detect-format.ts";
@@ -117,7 +117,7 @@ function openFile(path: string): number {
     return openSync(path, "r");
   } catch (cause) {
     if (cause instanceof LockstepError) throw cause;
-    throw new LockstepError("ERR_SAFETENSORS", `Cannot open ${path} (${(cause as Error).message}).`, { cause });
+    throw new LockstepError("ERR_SAFETENSORS", `Cannot open ${path} (${messageOf(cause)}).`, { cause });
   }
 }
 

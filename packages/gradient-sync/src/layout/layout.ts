@@ -1,4 +1,5 @@
 /** Lays out the gradients of a model for the wire: the form of each tensor's gradient and its place in the parts. */
+import { at } from "@lockstep/errors";
 import type { TensorSpec } from "../protocol/messages.ts";
 import { BYTES_PER_ELEMENT, type Wire } from "./wire.ts";
 
@@ -44,7 +45,7 @@ export function makeLayout(tensors: readonly TensorSpec[], plan: Plan): Layout {
   const places = new Array<TensorPlace>(tensors.length);
   for (const [index, { shape }] of [...tensors.entries()].reverse()) {
     if (plan.forms[index] === "factored") {
-      const [inputs, outputs] = shape as [number, number];
+      const [inputs, outputs] = [at(shape, 0), at(shape, 1)];
       rowElements.push(inputs, outputs);
       const deltaPart = rowElements.length - 1;
       places[index] = { form: "factored", inputPart: deltaPart - 1, deltaPart, inputs, outputs };

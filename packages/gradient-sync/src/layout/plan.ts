@@ -1,5 +1,6 @@
 /** Decides whether the gradient of a layer is sent dense or as its two factors, and the size of chunks. */
 
+import { at } from "@lockstep/errors";
 import { CHUNK_BYTES } from "../protocol/limits.ts";
 import type { TensorSpec } from "../protocol/messages.ts";
 import type { GradientForm } from "./layout.ts";
@@ -43,7 +44,7 @@ export function planForms(input: PlanInput): GradientForm[] {
   return tensors.map(({ shape }, index) => {
     if (!factorable[index] || sync === "dense") return "dense";
     if (sync === "factored" || links === undefined) return "factored";
-    const seconds = secondsOf(shape as [number, number], input, links);
+    const seconds = secondsOf([at(shape, 0), at(shape, 1)], input, links);
     return seconds.factored <= seconds.dense ? "factored" : "dense";
   });
 }

@@ -8,7 +8,7 @@ import { sliceIdSchema, stepSchema, workerIdSchema } from "./ids.ts";
 import { MAX_CLASSES, MAX_HEARTBEAT_MS, MAX_NAME_CHARACTERS, MAX_PREDICTIONS, MAX_SLICES } from "./limits.ts";
 
 const count = z.int().nonnegative();
-const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+const isCount = (value: unknown) => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 /** Checks an array of counts, and reports at most one issue, so that a large invalid array stays cheap. */
 const counts = (most: number) =>
   z.custom<number[]>(

@@ -18,7 +18,7 @@ export async function tryGradients(model: tf.LayersModel): Promise<Float32Array>
   const loss = () => {
     const logits = model.apply(probeImages(model), { training: true }) as tf.Tensor;
     logitsTensors.push(tf.keep(logits));
-    return tf.logSoftmax(logits).sum() as tf.Scalar;
+    return tf.logSoftmax(logits).sum<tf.Scalar>();
   };
   try {
     const { value, grads } = gradientsOrRefusal(model, () => tf.variableGrads(loss, variables));

@@ -9,6 +9,7 @@ import { at, defined } from "@lockstep/errors";
 import type { OnnxNode, OnnxProgram } from "@lockstep/formats";
 
 type Attributes = OnnxNode["attributes"];
+type Attribute = Attributes[string] | undefined;
 type Operator = (inputs: tf.Tensor[], attributes: Attributes) => tf.Tensor;
 type Pair = [number, number];
 
@@ -38,20 +39,20 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
     const bias = inputs[2];
     const kernel = at(inputs, 1).transpose<tf.Tensor4D>([2, 3, 1, 0]);
     const y = channelsLast(padded(at(inputs, 0), pads, 0), (image) =>
-      tf.conv2d(image, kernel, strides as Pair, "valid", "NHWC", dilations as Pair),
+      tf.conv2d(image, kernel, pairOf(strides), "valid", "NHWC", pairOf(dilations)),
     );
     return bias === undefined ? y : y.add(bias.reshape([1, -1, 1, 1]));
   },
   MaxPool: (inputs, { kernel_shape, strides, pads }) =>
     channelsLast(padded(at(inputs, 0), pads, LOWEST), (image) =>
-      tf.maxPool(image, kernel_shape as Pair, strides as Pair, "valid"),
+      tf.maxPool(image, pairOf(kernel_shape), pairOf(strides), "valid"),
     ),
   // The mean of a window excludes the padding.
   AveragePool(inputs, { kernel_shape, strides, pads }) {
     const x = at(inputs, 0);
     const mean = (values: tf.Tensor) =>
       channelsLast(padded(values, pads, 0), (image) =>
-        tf.avgPool(image, kernel_shape as Pair, strides as Pair, "valid"),
+        tf.avgPool(image, pairOf(kernel_shape), pairOf(strides), "valid"),
       );
     return mean(x).div(mean(tf.onesLike(x)));
   },
@@ -76,15 +77,25 @@ export function runOnnx({ nodes, tensors }: OnnxProgram, images: tf.Tensor4D): t
   });
 }
 
+function listOf(attribute: Attribute): readonly number[] {
+  if (typeof attribute === "object") return attribute;
+  throw new TypeError(`Expected an attribute with a list, got ${attribute}.`);
+}
+
+function pairOf(attribute: Attribute): Pair {
+  const list = listOf(attribute);
+  return [at(list, 0), at(list, 1)];
+}
+
 /** Pads each image by [top, left, bottom, right] cells of `value`. */
-function padded(x: tf.Tensor, pads: Attributes[string] | undefined, value: number): tf.Tensor {
-  const [top, left, bottom, right] = pads as [number, number, number, number];
+function padded(x: tf.Tensor, pads: Attribute, value: number): tf.Tensor {
+  const cells = listOf(pads);
   return x.pad(
     [
       [0, 0],
       [0, 0],
-      [top, bottom],
-      [left, right],
+      [at(cells, 0), at(cells, 2)],
+      [at(cells, 1), at(cells, 3)],
     ],
     value,
   );

@@ -1,4 +1,5 @@
 /** Makes the topology that `model.save` writes: the whole model except for the weights' values. */
+
 import { tf } from "@lockstep/engine";
 import { at } from "@lockstep/errors";
 import type { TfjsTopology } from "@lockstep/formats";
@@ -6,6 +7,7 @@ import { layersOf } from "../layers/layers.ts";
 import { renameDuplicates } from "../layers/rename-duplicates.ts";
 import { assertAllTrainable } from "../weights/state-dict.ts";
 import type { StateDictName } from "../weights/state-tensors.ts";
+import { weightShape } from "../weights/weight-shape.ts";
 
 /**
  * Returns the topology that `writeTfjsModel` needs besides the weights. Reads no weights, so nothing is copied from the
@@ -27,11 +29,11 @@ export function tfjsTopologyOf(model: tf.LayersModel, names: readonly StateDictN
     format: "layers-model",
     generatedBy: `TensorFlow.js tfjs-layers v${tf.version_layers}`,
     convertedBy: null,
-    weights: model.trainableWeights.map(({ shape }, index) => {
+    weights: model.trainableWeights.map((weight, index) => {
       const { name, axes } = at(names, index);
       return {
         name: at(weightNames, index),
-        shape: shape as number[],
+        shape: weightShape(weight),
         dtype: "float32",
         stateDictName: name,
         ...(axes && { axes: [...axes] }),

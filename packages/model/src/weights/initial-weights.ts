@@ -7,6 +7,7 @@ import { hasTorchKernel, type Layer } from "../layers/layers.ts";
 import { type PresetWeights, readPresetWeights } from "./preset-weights.ts";
 import { type DrawAt, drawAs, normal, uniformIn } from "./random-initializers.ts";
 import { fanInOf, isKernel, isTorchBias } from "./weight-roles.ts";
+import { weightShape } from "./weight-shape.ts";
 import { weightSource } from "./weight-sources.ts";
 
 /** The distribution from which initial weights are drawn; docs/models.md describes each. */
@@ -70,11 +71,11 @@ const RULES: Record<Init, Rule> = {
     bias: (weight, at) => torchUniform(weight, fanInOf(kernelBeside(weight)), at),
   },
   he: {
-    kernel: (weight, at) => normal(0, Math.sqrt(2 / fanInOf(weight)), shapeOf(weight), at),
+    kernel: (weight, at) => normal(0, Math.sqrt(2 / fanInOf(weight)), weightShape(weight), at),
     bias: (weight) => filled(weight, 0),
   },
   paper: {
-    kernel: (weight, at) => normal(0, 0.01, shapeOf(weight), at),
+    kernel: (weight, at) => normal(0, 0.01, weightShape(weight), at),
     bias: (weight, _, { withBiasOne }) => filled(weight, withBiasOne.has(layerOf(weight)) ? 1 : 0),
   },
 };
@@ -88,7 +89,7 @@ const kernelBeside = (bias: tf.LayerVariable): tf.LayerVariable => defined(layer
 /** Draws from U(−1/√inputs, 1/√inputs). */
 function torchUniform(weight: tf.LayerVariable, inputs: number, at: DrawAt): Float32Array {
   const bound = 1 / Math.sqrt(inputs);
-  return uniformIn(-bound, bound, shapeOf(weight), at);
+  return uniformIn(-bound, bound, weightShape(weight), at);
 }
 
 function filled(weight: tf.LayerVariable, value: number): Float32Array {
@@ -107,10 +108,8 @@ function layersWithBiasOne(weights: readonly tf.LayerVariable[]): Set<Layer> {
 /** Draws a weight according to its own initializer, if that is a random one of TensorFlow.js. */
 function drawOwn(weight: tf.LayerVariable, at: DrawAt): Float32Array | undefined {
   const source = weightSource(weight);
-  return source && drawAs(source.initializer, shapeOf(weight), at);
+  return source && drawAs(source.initializer, weightShape(weight), at);
 }
-
-const shapeOf = ({ shape }: tf.LayerVariable) => shape as number[];
 
 function assertFinite(weight: tf.LayerVariable, values: Float32Array): Float32Array {
   const wrong = values.find((value) => !Number.isFinite(value));

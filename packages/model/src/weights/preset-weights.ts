@@ -1,8 +1,10 @@
 /** Reads the weights that the user's module has set, before a replica replaces them. */
+
 import { createHash } from "node:crypto";
 import { readBack, type tf } from "@lockstep/engine";
 import { drawsAtRandom } from "./random-initializers.ts";
 import { isKernel, isTorchBias } from "./weight-roles.ts";
+import { weightShape } from "./weight-shape.ts";
 import { type Initializer, isWritten, weightSource } from "./weight-sources.ts";
 
 /** The weights of a model that are known before any are drawn. */
@@ -34,7 +36,7 @@ async function constantOf(weight: tf.LayerVariable): Promise<Float32Array | unde
     return new Set(values).size === 1 ? values : undefined;
   }
   if (drawsAtRandom(source.initializer)) return undefined;
-  const shape = weight.shape as number[];
+  const shape = weightShape(weight);
   const [once, again] = [await apply(source.initializer, shape), await apply(source.initializer, shape)];
   return once.every((value, i) => Object.is(value, again[i])) ? once : undefined;
 }

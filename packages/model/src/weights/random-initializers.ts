@@ -17,12 +17,19 @@ export interface DrawAt {
   place: Place;
 }
 
-type Draw = (config: Record<string, unknown>, shape: readonly number[], at: DrawAt) => Float32Array;
+type Config = Readonly<Record<string, unknown>>;
+type Draw = (config: Config, shape: readonly number[], at: DrawAt) => Float32Array;
 
 const DRAWS: ReadonlyMap<string, Draw> = new Map([
-  ["RandomUniform", ({ minval, maxval }, shape, at) => uniformIn(minval as number, maxval as number, shape, at)],
-  ["RandomNormal", ({ mean, stddev }, shape, at) => normal(mean as number, stddev as number, shape, at)],
-  ["TruncatedNormal", ({ mean, stddev }, shape, at) => truncated(mean as number, stddev as number, shape, at)],
+  [
+    "RandomUniform",
+    (config, shape, at) => uniformIn(numberIn(config, "minval"), numberIn(config, "maxval"), shape, at),
+  ],
+  ["RandomNormal", (config, shape, at) => normal(numberIn(config, "mean"), numberIn(config, "stddev"), shape, at)],
+  [
+    "TruncatedNormal",
+    (config, shape, at) => truncated(numberIn(config, "mean"), numberIn(config, "stddev"), shape, at),
+  ],
   ["VarianceScaling", varianceScaling],
   ["Orthogonal", orthogonal],
 ]);
@@ -38,6 +45,12 @@ export function drawAs(initializer: Initializer, shape: readonly number[], at: D
   const config = initializer.getConfig();
   const own = config["seed"];
   return draw(config, shape, typeof own === "number" ? { seed: own >>> 0, place: OWN_SEED } : at);
+}
+
+function numberIn(config: Config, name: string): number {
+  const value = config[name];
+  if (typeof value === "number") return value;
+  throw new Error(`Expected an initializer with a number ${name}, got ${String(value)}.`);
 }
 
 /** Returns whether `drawAs` can draw the values of an initializer. */
@@ -65,11 +78,11 @@ function truncated(mean: number, deviation: number, shape: readonly number[], { 
 }
 
 /** Draws for the initializers of Glorot, He and LeCun. */
-function varianceScaling(config: Record<string, unknown>, shape: readonly number[], at: DrawAt): Float32Array {
-  const { scale, mode, distribution } = config as { scale: number; mode: string; distribution: string };
+function varianceScaling(config: Config, shape: readonly number[], at: DrawAt): Float32Array {
+  const { mode, distribution } = config;
   const [fanIn, fanOut] = fansOf(shape);
   const fan = mode === "fanIn" ? fanIn : mode === "fanOut" ? fanOut : (fanIn + fanOut) / 2;
-  const variance = scale / Math.max(1, fan);
+  const variance = numberIn(config, "scale") / Math.max(1, fan);
   if (distribution === "normal") return truncated(0, Math.sqrt(variance), shape, at);
   const limit = Math.sqrt(3 * variance);
   return uniformIn(-limit, limit, shape, at);
@@ -81,7 +94,7 @@ function fansOf(shape: readonly number[]): [number, number] {
     const root = Math.sqrt(elementCount(shape));
     return [root, root];
   }
-  const [inputs, outputs] = shape.slice(-2) as [number, number];
+  const [inputs, outputs] = [at(shape, -2), at(shape, -1)];
   const window = elementCount(shape.slice(0, -2));
   return [window * inputs, window * outputs];
 }
@@ -90,7 +103,7 @@ function fansOf(shape: readonly number[]): [number, number] {
  * Returns a random matrix [rows, columns] with orthonormal columns, or rows if it is wide, times `gain`. The Gram–Schmidt
  * process keeps the diagonal of R positive, which makes Q uniform (Mezzadri, 2007).
  */
-function orthogonal({ gain }: Record<string, unknown>, shape: readonly number[], place: DrawAt): Float32Array {
+function orthogonal(config: Config, shape: readonly number[], place: DrawAt): Float32Array {
   const columns = at(shape, -1);
   const rows = elementCount(shape.slice(0, -1));
   const [length, count] = [Math.max(rows, columns), Math.min(rows, columns)];
@@ -100,9 +113,10 @@ function orthogonal({ gain }: Record<string, unknown>, shape: readonly number[],
     vectors.push(orthonormal(Float64Array.from(drawn.subarray(k * length, (k + 1) * length)), vectors));
   }
   const isTall = rows >= columns;
+  const gain = numberIn(config, "gain");
   return Float32Array.from({ length: rows * columns }, (_, i) => {
     const [row, column] = [Math.floor(i / columns), i % columns];
-    return (gain as number) * (isTall ? at(at(vectors, column), row) : at(at(vectors, row), column));
+    return gain * (isTall ? at(at(vectors, column), row) : at(at(vectors, row), column));
   });
 }
 

@@ -18,6 +18,7 @@ import type { ModelSpec } from "../spec/spec.ts";
 import { assertStateDict } from "./fit-state-dict.ts";
 import { sequentialIndexes } from "./spec-state-dict.ts";
 import type { StateDict, StateDictName, StateTensor } from "./state-tensors.ts";
+import { weightShape } from "./weight-shape.ts";
 
 /**
  * Returns the name and PyTorch shape of each of `model.trainableWeights`, in that order.
@@ -34,10 +35,10 @@ export function stateDictNames(model: tf.LayersModel, spec?: ModelSpec): StateDi
   const tensors = placedLayers(model).flatMap(({ layer, path }) => {
     const lastNames = lastNamesOf(layer);
     return layer.trainableWeights.map((weight, index): StateDictName => {
-      const shape = weight.shape as number[];
+      const shape = weightShape(weight);
       const name = [...path, indexes.get(layer.name) ?? [], at(lastNames, index)].flat().join(".");
       if (!hasTorchKernel(layer) || shape.length === 1) return { name, torchShape: shape };
-      const [inputs, outputs] = shape.slice(-2) as [number, number];
+      const [inputs, outputs] = [at(shape, -2), at(shape, -1)];
       const flattened = layer.getClassName() === "Dense" ? flattenedRowsOf(layer, graph) : undefined;
       if (flattened !== undefined) return { name, torchShape: [outputs, inputs], axes: [...flattened, outputs] };
       const window = shape.slice(0, -2);

@@ -2,7 +2,7 @@
  * `derived` what followed. */
 import { randomUUID } from "node:crypto";
 import { type ExplicitOptions, type MachineOptions, machineSchema, makeConfig, type RunConfig } from "@lockstep/config";
-import { faultLines, LockstepError } from "@lockstep/errors";
+import { faultLines, LockstepError, messageOf } from "@lockstep/errors";
 import { z } from "zod";
 import { deviceGroupSchema } from "../devices.ts";
 
@@ -65,9 +65,7 @@ export function parseRunFile(value: unknown, path: string): RunFile {
     return { ...makeConfig(options as ExplicitOptions), machine, derived };
   } catch (cause) {
     const reason =
-      cause instanceof z.ZodError
-        ? faultLines(z.prettifyError(cause).split("\n")).trimStart()
-        : (cause as Error).message;
+      cause instanceof z.ZodError ? faultLines(z.prettifyError(cause).split("\n")).trimStart() : messageOf(cause);
     throw new LockstepError(
       "ERR_RUN_FILE",
       `${path} does not describe a run: ${reason} Restore it, or start a new run.`,

@@ -2,9 +2,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { invocationFolder, shellWord } from "@lockstep/config";
-import { LockstepError } from "@lockstep/errors";
+import { LockstepError, messageOf } from "@lockstep/errors";
 import {
+  hasCode,
   ignoreFileErrors,
+  isSystemError,
   isTemporaryName,
   makeFolders,
   pathKind,
@@ -54,7 +56,7 @@ export function createRunFolder(out: string | undefined, model: string, now: Dat
     return { ...runFolder(dir), isNew: true, isMade };
   } catch (cause) {
     if (cause instanceof LockstepError) throw cause;
-    const text = `Cannot create the run's folder (${writeFault(cause as Error)}); choose another with --out.`;
+    const text = `Cannot create the run's folder (${writeFault(cause)}); choose another with --out.`;
     throw new LockstepError("ERR_NOT_WRITABLE", text, { cause });
   }
 }
@@ -69,16 +71,16 @@ export function openRunFolder(dir: string): { folder: RunFolder; config: unknown
   try {
     return { folder, config: JSON.parse(readFileSync(folder.config, "utf8")) };
   } catch (cause) {
-    const text = `Expected the folder of a run at ${dir}, but ${whyNoRun(folder, cause as Error)}.`;
+    const text = `Expected the folder of a run at ${dir}, but ${whyNoRun(folder, cause)}.`;
     throw new LockstepError("ERR_NO_RUN", `${text} ${suggestion(dir)}`, { cause });
   }
 }
 
-function whyNoRun({ dir, config }: RunFolder, cause: Error): string {
+function whyNoRun({ dir, config }: RunFolder, cause: unknown): string {
   const kind = pathKind(dir);
   if (kind === "nothing") return "it does not exist";
   if (kind === "file") return "it is a file";
-  return existsSync(config) ? `its config.json cannot be read (${cause.message})` : "it has no config.json";
+  return existsSync(config) ? `its config.json cannot be read (${messageOf(cause)})` : "it has no config.json";
 }
 
 /** Suggests the run that contains the given path, or the newest run in it. */
@@ -153,7 +155,7 @@ export function watchRunFolder({ dir }: RunFolder): () => boolean {
     try {
       return watch.observe().state !== "free";
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).errno === undefined) throw error;
+      if (!isSystemError(error)) throw error;
       return true; // a lease that cannot be read does not tell that nobody writes
     }
   };
@@ -223,7 +225,7 @@ function makeNewFolder(runs: string, name: string): string {
       mkdirSync(dir);
       return dir;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      if (!hasCode(error, "EEXIST")) throw error;
     }
   }
 }

@@ -23,8 +23,8 @@ export async function withResources<Result>(work: (resources: Resources) => Prom
       return undefined;
     }
   };
-  const result = await attempt(() => work({ add: (close) => void closes.push(close) }));
+  const outcome = await attempt(async () => ({ result: await work({ add: (close) => void closes.push(close) }) }));
   for (const close of closes.reverse()) await attempt(close);
-  if (errors.length > 0) throw errors[0];
-  return result as Result;
+  if (outcome === undefined || errors.length > 0) throw errors[0];
+  return outcome.result;
 }

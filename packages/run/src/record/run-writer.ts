@@ -59,7 +59,7 @@ export class RunWriter {
   /** Settles when no checkpoint is under way any more; never rejects. */
   #writing: Promise<void> = Promise.resolve();
   /** Why a checkpoint could not be written, until it has been thrown. */
-  #failure: Error | undefined;
+  #failure: unknown;
   #validation: Evaluation | undefined;
   readonly #flatLoss = new FlatLoss();
   /** When recent steps ended, and how many samples had been seen by then. */
@@ -197,7 +197,7 @@ export class RunWriter {
       live?.event(`checkpoint after ${head.step} steps`, "checkpoint");
     } catch (error) {
       if (error instanceof LockstepError && error.code === "ERR_STATE_LOST") this.isCheckpointDue = true;
-      else this.#failure ??= error as Error;
+      else this.#failure ??= error;
     }
   }
 

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readBack, tf } from "@lockstep/engine";
-import { at, LockstepError } from "@lockstep/errors";
+import { at, LockstepError, messageOf } from "@lockstep/errors";
 import { uniforms } from "@lockstep/random";
 
 /** Computes logits [rows, classes] from images [rows, height, width, channels]. */
@@ -51,7 +51,7 @@ async function loadPredict(exported: Exported): Promise<Predict> {
   try {
     return await exported.load();
   } catch (cause) {
-    throw exportError(exported, `it could not be loaded (${(cause as Error).message})`, { cause });
+    throw exportError(exported, `it could not be loaded (${messageOf(cause)})`, { cause });
   }
 }
 
@@ -62,7 +62,7 @@ function exportError({ format, path, remedy }: Exported, reason: string, options
 
 function randomImages([height, width, channels]: readonly [number, number, number]): tf.Tensor4D {
   return tf.tidy(() => {
-    const shape = [ROWS, height, width, channels] as [number, number, number, number];
+    const shape: [number, number, number, number] = [ROWS, height, width, channels];
     const values = uniforms(0, "init", [0, 0, 0], ROWS * height * width * channels);
     return tf.tensor4d(values, shape).mul<tf.Tensor4D>(4).sub<tf.Tensor4D>(2);
   });

@@ -9,7 +9,7 @@ export function crossEntropySum(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Sc
 
 /** Returns the number of rows whose largest logit is at the label, as a scalar. */
 export function correctSum(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar {
-  return logits.argMax(1).equal(labels).sum().toFloat() as tf.Scalar;
+  return logits.argMax(1).equal(labels).sum<tf.Scalar>().toFloat();
 }
 
 /** Reads several scalars with one copy, and disposes of them. */

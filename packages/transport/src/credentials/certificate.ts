@@ -4,7 +4,7 @@
 import { createPrivateKey, randomBytes, webcrypto, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
-import { LockstepError } from "@lockstep/errors";
+import { codeOf, LockstepError } from "@lockstep/errors";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const VALID_DAYS = 365;
@@ -69,7 +69,7 @@ async function readPem(path: string, what: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code;
+    const reason = codeOf(cause);
     throw new LockstepError(
       "ERR_CERTIFICATE",
       `Expected a ${what} in PEM format at ${path}, which cannot be read (${reason}). Give an existing file.`,

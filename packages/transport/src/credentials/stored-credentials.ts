@@ -6,8 +6,8 @@ import { X509Certificate } from "node:crypto";
 import { link, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
-import { LockstepError } from "@lockstep/errors";
-import { makeFolders, temporaryName, userFolder } from "@lockstep/files";
+import { LockstepError, messageOf } from "@lockstep/errors";
+import { hasCode, makeFolders, temporaryName, userFolder } from "@lockstep/files";
 import { type Certificate, readCertificate, selfSigned } from "./certificate.ts";
 import { assertToken, makeToken } from "./token.ts";
 
@@ -37,7 +37,7 @@ export async function storedToken(dir: string): Promise<{ token: string; path: s
 export async function existingToken(dir: string): Promise<{ token: string; path: string } | undefined> {
   const path = join(dir, "token");
   const mode = await modeOf(path).catch((cause) => {
-    throw cannotStore(path, cause as Error);
+    throw cannotStore(path, cause);
   });
   return mode === undefined ? undefined : storedToken(dir);
 }
@@ -77,7 +77,7 @@ async function ensureSecretFile(path: string, make: () => Promise<string>): Prom
     mode = await modeOf(path);
     if (mode === undefined) await createFile(path, await make());
   } catch (cause) {
-    throw cannotStore(path, cause as Error);
+    throw cannotStore(path, cause);
   }
   if (mode !== undefined && (mode & 0o077) !== 0 && process.platform !== "win32") throw readableByOthers(path, mode);
 }
@@ -90,7 +90,7 @@ async function createFile(path: string, text: string): Promise<void> {
     await writeFile(temporary, text, { mode: 0o600 });
     await link(temporary, path); // unlike a rename, this never replaces the file of another process
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    if (!hasCode(error, "EEXIST")) throw error;
   } finally {
     await rm(temporary, { force: true });
   }
@@ -100,7 +100,7 @@ async function modeOf(path: string): Promise<number | undefined> {
   try {
     return (await stat(path)).mode & 0o777;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (hasCode(error, "ENOENT")) return undefined;
     throw error;
   }
 }
@@ -117,10 +117,10 @@ function malformedFile(path: string, what: string, cause: unknown): LockstepErro
   return new LockstepError("ERR_SECRET", text, { cause });
 }
 
-function cannotStore(path: string, cause: Error): LockstepError {
+function cannotStore(path: string, cause: unknown): LockstepError {
   return new LockstepError(
     "ERR_SECRET",
-    `Expected to store a secret of this coordinator in ${path}, which failed (${cause.message}). Set XDG_CONFIG_HOME to another folder, or give the coordinator LOCKSTEP_TOKEN, --tls-cert and --tls-key.`,
+    `Expected to store a secret of this coordinator in ${path}, which failed (${messageOf(cause)}). Set XDG_CONFIG_HOME to another folder, or give the coordinator LOCKSTEP_TOKEN, --tls-cert and --tls-key.`,
     { cause },
   );
 }

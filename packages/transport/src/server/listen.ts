@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { LockstepError } from "@lockstep/errors";
+import { codeOf, LockstepError, messageOf } from "@lockstep/errors";
 import type { ListenOptions } from "../server-options.ts";
 
 /** The address on which a server listens. */
@@ -42,9 +42,9 @@ export async function listen(server: Server, { host, port, anyPort }: ListenAddr
     await once(server.listen(port, host), "listening");
     return (server.address() as AddressInfo).port;
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
+    const code = codeOf(cause);
     if (code === "EADDRINUSE" && anyPort && port < 65_535) return listen(server, { host, port: port + 1, anyPort });
-    const text = `Cannot listen on ${host}:${port} (${message}). ${remedyFor(code)}.`;
+    const text = `Cannot listen on ${host}:${port} (${messageOf(cause)}). ${remedyFor(code)}.`;
     throw new LockstepError("ERR_LISTEN", text, { cause });
   }
 }
