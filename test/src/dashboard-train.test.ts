@@ -18,8 +18,8 @@ const portOf = ({ stdout }: Running) => Number(defined(/dashboard: http:\/\/127\
 test("a run on one machine is shown during a step of any length", async ({ folder }) => {
   const model = fileURLToPath(new URL("../fixtures/stalling-model.js", import.meta.url));
   const options = ["--model", model, ...data, "--slice-rows", "60", "--no-test", "--port", "0", "--out", folder];
-  const training = start(["train", ...options], { LOCKSTEP_TEST_STALL: "5 Infinity" });
-  await training.prints("stalls in slice 5\n"); // forever: responses from now on come during the step
+  const training = start(["train", ...options], { LOCKSTEP_TEST_STALL: "40 Infinity" });
+  await training.prints("stalls in slice 40\n"); // forever: responses from now on come during the step
   const ask = (path: string) => fetch(`http://127.0.0.1:${portOf(training)}/${path}`);
   expect(await (await ask("page.css")).text()).toContain(".chart");
   const step = stepsOf(folder).length;

@@ -3,6 +3,7 @@ import { defined, temporaryFolder } from "@lockstep/testing";
 import type { Page } from "playwright-core";
 import { expect, vi } from "vitest";
 import { test as base, confirm, stateIs, stepsOn } from "./testing/dashboard/browser.ts";
+import { TcpProxy } from "./testing/network/tcp-proxy.ts";
 import { tinyModel } from "./testing/program.ts";
 import { Training } from "./testing/training.ts";
 
@@ -17,10 +18,16 @@ const test = base
   // biome-ignore lint/correctness/noEmptyPattern: Vitest reads a fixture's needs from this pattern
   .extend("team", { scope: "file" }, async ({}, { onCleanup }) => {
     vi.stubEnv("LOCKSTEP_CONTROL_TOKEN", CONTROL);
-    onCleanup(() => void vi.unstubAllEnvs());
     const training = await Training.start(options, out, "file");
-    const [b, c] = await Promise.all([training.worker("b"), training.worker("c"), training.worker("a")]);
-    return { training, b, c };
+    const proxy = await TcpProxy.to(training.port);
+    onCleanup(() => {
+      proxy.close();
+      vi.unstubAllEnvs();
+    });
+    proxy.upSpeed.bytesPerSecond = 2_000_000; // slow steps leave the processor to the browser
+    const workers = ["a", "b", "c"].map((name) => training.worker(name, { url: proxy.url }));
+    const [, b, c] = await Promise.all(workers);
+    return { training, b: defined(b), c: defined(c) };
   })
   .extend("controls", ({ pages, team }) => pages.open(team.training.port, { fragment: `#control=${CONTROL}` }));
 
