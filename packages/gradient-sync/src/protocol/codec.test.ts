@@ -212,7 +212,9 @@ describe.each(directions)("bytes in place of messages from $from", ({ samples, d
       }
     }
   });
+});
 
+describe.each(directions)("values in place of messages from $from", ({ samples, decode }) => {
   test("messages with any value in the place of a field are another message, or refused", () => {
     const value = fc.oneof(fc.jsonValue(), fc.double(), fc.integer(), fc.uint8Array({ maxLength: 9 }));
     fc.assert(
