@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { spawnForTest } from "@lockstep/testing";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { announce, discover } from "./discovery.ts";
 
 const PORT = 40_000 + (process.pid % 20_000);
@@ -131,47 +131,51 @@ function lonelyMachine(): string {
   return name;
 }
 
-describe.runIf(CAN_SPLIT)("between machines, as network namespaces", () => {
-  machineTest(
-    "the address of a coordinator is the one on the network in between, with no default route",
-    async ({ machines: { one, two } }) => {
-      const announcement = await announceIn(one);
-      expect(await outcomeOf(DISCOVER, two)).toEqual([`wss://10.99.0.1:${PORT}`]);
-      await announcement.close();
-      expect(await outcomeOf(DISCOVER_ONCE, two)).toEqual([]);
-    },
-  );
+machineTest.runIf(CAN_SPLIT)(
+  "the address of a coordinator is the one on the network in between, with no default route",
+  async ({ machines: { one, two } }) => {
+    const announcement = await announceIn(one);
+    expect(await outcomeOf(DISCOVER, two)).toEqual([`wss://10.99.0.1:${PORT}`]);
+    await announcement.close();
+    expect(await outcomeOf(DISCOVER_ONCE, two)).toEqual([]);
+  },
+);
 
-  test("without a network no coordinator is found, and the program ends by itself", async () => {
-    expect(await outcomeOf(DISCOVER_ONCE, lonelyMachine())).toEqual([]);
-  });
+test.runIf(CAN_SPLIT)("without a network no coordinator is found, and the program ends by itself", async () => {
+  expect(await outcomeOf(DISCOVER_ONCE, lonelyMachine())).toEqual([]);
+});
 
-  test("an announcement without a network gives the reason once, and the program ends by itself", async () => {
+test.runIf(CAN_SPLIT)(
+  "an announcement without a network gives the reason once, and the program ends by itself",
+  async () => {
     const reasons = await outcomeOf(ANNOUNCE_WITHOUT_NETWORK, lonelyMachine());
     expect(reasons).toEqual(["no network interface has an IPv4 address"]);
-  });
+  },
+);
 
-  test("with only loopback, which is no multicast network, coordinators of this machine are found", async () => {
+test.runIf(CAN_SPLIT)(
+  "with only loopback, which is no multicast network, coordinators of this machine are found",
+  async () => {
     const alone = lonelyMachine();
     ip(`-n ${alone} link set lo up`);
     const script = `
-      const announcement = announce({ port: 9, name: "x", secure: false });
-      ${DISCOVER}
-      await announcement.close();
-    `;
+    const announcement = announce({ port: 9, name: "x", secure: false });
+    ${DISCOVER}
+    await announcement.close();
+  `;
     expect(await outcomeOf(script, alone)).toEqual(["ws://127.0.0.1:9"]);
-  });
+  },
+);
 
-  machineTest(
-    "an announcement gives the reason where multicast is blocked, and nothing is found",
-    async ({ machines }) => {
-      expect(await outcomeOf(ANNOUNCE_BESIDE_RIVAL, machines.two)).toEqual({
-        reason: expect.stringMatching(/^no multicast on 10\.99\.0\.2 \(.*EADDRINUSE/),
-        found: [],
-      });
-    },
-  );
-});
+machineTest.runIf(CAN_SPLIT)(
+  "an announcement gives the reason where multicast is blocked, and nothing is found",
+  async ({ machines }) => {
+    expect(await outcomeOf(ANNOUNCE_BESIDE_RIVAL, machines.two)).toEqual({
+      reason: expect.stringMatching(/^no multicast on 10\.99\.0\.2 \(.*EADDRINUSE/),
+      found: [],
+    });
+  },
+);
 
 const ANNOUNCE_WITHOUT_NETWORK = `
   const reasons = [];
