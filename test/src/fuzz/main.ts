@@ -5,14 +5,6 @@
 
 import { Command, Option } from "@commander-js/extra-typings";
 import { positiveNumber, wholeNumber } from "@lockstep/config";
-import {
-  fuzzCoordinator,
-  HEAP_BYTES as MOST_HEAP_BYTES,
-  RSS_BYTES,
-  unnamedEndings,
-} from "@lockstep/coordinator/testing";
-import { startEngine } from "@lockstep/engine";
-import { fuzzWorker, HEAP_BYTES } from "./fuzz-worker.ts";
 
 const { frames, seed, only } = new Command("fuzz")
   .option("--frames <n>", "hostile frames per side", positiveNumber, 1_000_000)
@@ -21,6 +13,11 @@ const { frames, seed, only } = new Command("fuzz")
   .parse()
   .opts();
 console.log(`--frames ${frames} --seed ${seed}`);
+
+// Loaded once the options are known to be valid, since TensorFlow.js takes seconds to load.
+const { fuzzCoordinator, unnamedEndings, ...coordinatorLimits } = await import("@lockstep/coordinator/testing");
+const { startEngine } = await import("@lockstep/engine");
+const { fuzzWorker, HEAP_BYTES } = await import("./fuzz-worker.ts");
 
 /** Returns a function that prints the progress after each tenth of the frames. */
 function progress(side: string): (done: number) => void {
@@ -44,8 +41,8 @@ if (only !== "worker") {
   const unnamed = Object.keys(unnamedEndings(report));
   expect(unnamed.length === 0, `connections ended with ${unnamed.join(", ")}`);
   expect(report.undisturbed, "the weights are not those of an undisturbed run");
-  expect(report.heapGrowthBytes < MOST_HEAP_BYTES, "the heap has grown");
-  expect(report.rssGrowthBytes < RSS_BYTES, "the process has grown");
+  expect(report.heapGrowthBytes < coordinatorLimits.HEAP_BYTES, "the heap has grown");
+  expect(report.rssGrowthBytes < coordinatorLimits.RSS_BYTES, "the process has grown");
 }
 if (only !== "coordinator") {
   await startEngine({ backend: "cpu" });
