@@ -1,48 +1,50 @@
 /** Tests downloads over https, with a self-signed certificate. */
 
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Server } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { download } from "@lockstep/outbound";
-import { type RecordingProxy, startRecordingProxy } from "@lockstep/outbound/testing";
-import { defined } from "@lockstep/testing";
+import { startRecordingProxy } from "@lockstep/outbound/testing";
+import { test as base, defined } from "@lockstep/testing";
 import { type Certificate, selfSigned } from "@lockstep/transport";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { expect, onTestFinished, vi } from "vitest";
 
 const ARCHIVE = gzipSync("words");
-let certificate: Certificate;
-let proxy: RecordingProxy;
-let folder: string;
-const servers: Server[] = [];
 
-beforeAll(async () => {
-  certificate = await selfSigned({ hosts: ["archive.example", "mirror.example", "192.0.2.7"] });
-  folder = mkdtempSync(join(tmpdir(), "lockstep-secure-downloads-"));
-});
-beforeEach(async () => {
-  proxy = await startRecordingProxy();
-  vi.stubEnv("HTTPS_PROXY", `http://me:secret@${proxy.address}`);
-});
-afterEach(async () => {
-  vi.unstubAllEnvs();
-  await proxy.close();
-  for (const server of servers.splice(0)) server.close();
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+/** Downloads go through a proxy, and the server's certificate is trusted. */
+const test = base
+  .extend("certificate", { scope: "file" }, () =>
+    selfSigned({ hosts: ["archive.example", "mirror.example", "192.0.2.7"] }),
+  )
+  .extend("proxy", async ({ folder: _ }, { onCleanup }) => {
+    const proxy = await startRecordingProxy();
+    vi.stubEnv("HTTPS_PROXY", `http://me:secret@${proxy.address}`);
+    onCleanup(() => {
+      vi.unstubAllEnvs();
+      return proxy.close();
+    });
+    return proxy;
+  })
+  .extend("downloaded", ({ folder, certificate }) => async (url: string, ca: string = certificate.cert) => {
+    const path = join(folder, "archive");
+    rmSync(path, { force: true });
+    await download({ url, path, stallMs: 5000, ca });
+    return readFileSync(path);
+  })
+  .extend("port", ({ certificate }) => secureServer(certificate));
 
 async function listening(server: Server): Promise<number> {
-  servers.push(server);
+  onTestFinished(() => void server.close());
   await once(server.listen(0, "127.0.0.1"), "listening");
   return (server.address() as AddressInfo).port;
 }
 
 /** Starts an https server that serves the archive, or redirects to the URL in the query. */
-function secureServer(): Promise<number> {
+function secureServer(certificate: Certificate): Promise<number> {
   return listening(
     createSecureServer({ key: certificate.key, cert: certificate.cert }, ({ url }, response) => {
       const to = new URL(defined(url), "https://a").searchParams.get("to");
@@ -52,15 +54,11 @@ function secureServer(): Promise<number> {
   );
 }
 
-async function downloaded(url: string, ca: string = certificate.cert): Promise<Buffer> {
-  const path = join(folder, "archive");
-  rmSync(path, { force: true });
-  await download({ url, path, stallMs: 5000, ca });
-  return readFileSync(path);
-}
-
-test("downloads go through HTTPS_PROXY, and the server behind it must have a valid certificate", async () => {
-  const port = await secureServer();
+test("downloads go through HTTPS_PROXY, and the server behind it must have a valid certificate", async ({
+  proxy,
+  port,
+  downloaded,
+}) => {
   expect((await downloaded(`https://archive.example:${port}/a.gz`)).equals(ARCHIVE)).toBe(true);
   expect((await downloaded(`https://192.0.2.7:${port}/a.gz`)).equals(ARCHIVE)).toBe(true);
   expect(proxy.requests).toEqual([
@@ -72,8 +70,7 @@ test("downloads go through HTTPS_PROXY, and the server behind it must have a val
   await expect(downloaded(`https://archive.example:${port}/a.gz`, untrusted.cert)).rejects.toThrow(/self-signed/);
 });
 
-test("redirects from https are followed to https, never to http", async () => {
-  const port = await secureServer();
+test("redirects from https are followed to https, never to http", async ({ proxy, port, downloaded }) => {
   const plainPort = await listening(createServer((_, response) => response.end(ARCHIVE)));
   const to = (target: string) => `https://archive.example:${port}/?to=${encodeURIComponent(target)}`;
   expect((await downloaded(to(`https://mirror.example:${port}/a.gz`))).equals(ARCHIVE)).toBe(true);
