@@ -5,8 +5,8 @@
 import { join } from "node:path";
 import { defined, mountSmallDisk, type SmallDisk, temporaryFolder } from "@lockstep/testing";
 import { afterAll, test as base, expect, vi } from "vitest";
-import { type Running, run as runToEnd, tinyModel } from "./testing/program.ts";
 import { ProxiedWorkers } from "./testing/network/proxied-workers.ts";
+import { type Running, run as runToEnd, tinyModel } from "./testing/program.ts";
 import { Training } from "./testing/training.ts";
 import { Undisturbed } from "./testing/undisturbed.ts";
 
