@@ -57,15 +57,15 @@ export class Training {
     this.port = Number(defined(/ws:\/\/127.0.0.1:(\d+)/.exec(this.coordinator.stdout()))[1]);
   }
 
+  /** URL of the coordinator. */
+  get url(): string {
+    return `ws://127.0.0.1:${this.port}`;
+  }
+
   /** Starts a worker. Resolves when it has joined. */
   async worker(name: string, { url, options = [], env }: WorkerOptions = {}): Promise<Running> {
-    const listenOptions = ["--coordinator", url ?? `ws://127.0.0.1:${this.port}`];
-    const worker = start(
-      ["worker", ...listenOptions, "--threads", "1", "--name", name, ...options],
-      env,
-      [],
-      this.#owner,
-    );
+    const words = ["worker", "--coordinator", url ?? this.url, "--threads", "1", "--name", name, ...options];
+    const worker = start(words, env, [], this.#owner);
     await worker.prints("joined");
     return worker;
   }

@@ -2,7 +2,9 @@
 
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { at } from "@lockstep/errors";
 import { defined, type Owner } from "@lockstep/testing";
+import type { JoinOptions, JoinRequest } from "./join-request.ts";
 import { launch, type Running } from "./program.ts";
 
 const program = fileURLToPath(new URL("../../dist/testing/standby-worker.js", import.meta.url));
@@ -14,9 +16,12 @@ export class StandbyWorker {
   readonly process: Running;
   #runs = 0;
 
-  /** @param owner the test that it ends with. @default the current one */
-  constructor(owner?: Owner) {
-    this.process = launch([process.execPath, program], {}, owner);
+  /**
+   * @param owner the test that it ends with. @default the current one
+   * @param env additional environment variables
+   */
+  constructor(owner?: Owner, env: NodeJS.ProcessEnv = {}) {
+    this.process = launch([process.execPath, program], env, owner);
   }
 
   /** Resolves when its engine has started and it is in no run. */
@@ -24,10 +29,22 @@ export class StandbyWorker {
     return this.process.prints(`idle ${this.#runs}\n`);
   }
 
-  /** Makes it join a coordinator. */
-  join(name: string, url: string): void {
-    this.#runs++;
-    defined(this.process.child.stdin).write(`${name} ${url}\n`);
+  /** Makes it join a coordinator. A failure ends the process. */
+  join(name: string, url: string, options: JoinOptions = {}): void {
+    this.#request(name, url, options, false);
+  }
+
+  /** Makes it join a coordinator, and resolves with the code and message of the failure that ends its run. */
+  async failure(name: string, url: string, options: JoinOptions = {}): Promise<string> {
+    this.#request(name, url, options, true);
+    await this.ready();
+    const [, failure] = new RegExp(`^failure ${this.#runs} (.*)$`, "m").exec(this.process.stdout()) ?? [];
+    return JSON.parse(defined(failure, `a failure of ${name}`));
+  }
+
+  #request(name: string, coordinator: string, options: JoinOptions, mayFail: boolean): void {
+    const request: JoinRequest = { run: ++this.#runs, name, coordinator, mayFail, reconnectMs: 30_000, ...options };
+    defined(this.process.child.stdin).write(`${JSON.stringify(request)}\n`);
   }
 
   /** Returns its memory. During a step it has more tensors. */
@@ -36,22 +53,30 @@ export class StandbyWorker {
     const before = reports().length;
     defined(this.process.child.stdin).write("memory\n");
     while (reports().length === before) await pause(POLL_MS);
-    return JSON.parse(defined(reports().at(-1)).slice("memory ".length)) as { tensors: number; rssBytes: number };
+    return JSON.parse(at(reports(), -1).slice("memory ".length));
   }
 }
 
 /** A pool of workers. */
 export class WorkerPool {
   readonly #waiting: StandbyWorker[];
+  readonly #owner: Owner | undefined;
+  readonly #env: NodeJS.ProcessEnv;
 
-  /** @param count number of workers to start */
-  constructor(count: number) {
-    this.#waiting = Array.from({ length: count }, () => new StandbyWorker());
+  /**
+   * @param count number of workers to start
+   * @param owner the test that they end with. @default the one that starts them
+   * @param env additional environment variables of the workers
+   */
+  constructor(count: number, owner?: Owner, env: NodeJS.ProcessEnv = {}) {
+    this.#owner = owner;
+    this.#env = env;
+    this.#waiting = Array.from({ length: count }, () => this.#newWorker());
   }
 
   /** Returns the next worker when it is ready; a new one if the pool is empty. */
   async acquire(): Promise<StandbyWorker> {
-    const worker = this.#waiting.shift() ?? new StandbyWorker();
+    const worker = this.#waiting.shift() ?? this.#newWorker();
     await worker.ready();
     return worker;
   }
@@ -63,6 +88,10 @@ export class WorkerPool {
 
   /** Adds a new worker for one that was killed. */
   replace(): void {
-    this.#waiting.push(new StandbyWorker());
+    this.#waiting.push(this.#newWorker());
+  }
+
+  #newWorker(): StandbyWorker {
+    return new StandbyWorker(this.#owner, this.#env);
   }
 }
