@@ -1,12 +1,11 @@
 /** Tests that this version continues interrupted runs of version 0.1. */
 
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type MetricsRow, readMetrics } from "@lockstep/run";
-import { defined } from "@lockstep/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { defined, test } from "@lockstep/testing";
+import { expect } from "vitest";
 import { type Running, run, start } from "./testing/program.ts";
 import { stepsOf } from "./testing/undisturbed.ts";
 
@@ -30,22 +29,14 @@ const MACHINE = ["--backend", "wasm", "--threads", "1"];
 const file = new URL("../fixtures/run-folder-of-0.1.json", import.meta.url);
 const { train, coordinator }: Record<"train" | "coordinator", OldRun> = JSON.parse(readFileSync(file, "utf8"));
 
-let dir: string;
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), "lockstep-old-run-"));
-});
-afterAll(() => rmSync(dir, { recursive: true }));
-
-/** Writes the files of a run to a new folder. */
-function folderOf({ files }: OldRun, name: string): string {
-  const out = join(dir, name);
+/** Writes the files of a run to a folder. */
+function writeRun(out: string, { files }: OldRun): void {
   for (const [path, content] of Object.entries(files)) {
     mkdirSync(dirname(join(out, path)), { recursive: true });
     const isText = typeof content === "string";
     const data = isText ? content.replaceAll("FOLDER", out) : Buffer.from(content.base64, "base64");
     writeFileSync(join(out, path), data);
   }
-  return out;
 }
 
 /** Asserts that a run has each step once, and the losses and final weights of the uninterrupted run. */
@@ -65,16 +56,20 @@ async function resumeWithOneWorker(out: string): Promise<[Running, Running]> {
   return [resumed, start(["worker", "--coordinator", url, "--name", "first", ...MACHINE])];
 }
 
-test("a run that version 0.1 started on one machine ends with the weights of an uninterrupted run", async () => {
-  const out = folderOf(train, "train");
+test("a run that version 0.1 started on one machine ends with the weights of an uninterrupted run", async ({
+  folder: out,
+}) => {
+  writeRun(out, train);
   const loadsTypeScript = { NODE_OPTIONS: "--import=tsx" }; // for the model.ts in the folder
   const { status, stderr } = await run(["train", "--resume", out, "--no-dashboard"], loadsTypeScript);
   expect([status, stderr]).toEqual([0, ""]);
   assertUndisturbed(out, train);
 });
 
-test("a run that a coordinator of version 0.1 started ends with the weights of an uninterrupted run", async () => {
-  const out = folderOf(coordinator, "coordinator");
+test("a run that a coordinator of version 0.1 started ends with the weights of an uninterrupted run", async ({
+  folder: out,
+}) => {
+  writeRun(out, coordinator);
   for (const { finished } of await resumeWithOneWorker(out)) {
     const { status, stderr } = await finished;
     expect([status, stderr]).toEqual([0, ""]);

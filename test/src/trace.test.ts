@@ -1,22 +1,17 @@
 /** Tests `trace.json` of real runs: on one machine, and with a worker whose clock is off. */
 
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { readMetrics } from "@lockstep/run";
-import { defined } from "@lockstep/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { defined, temporaryFolder, test } from "@lockstep/testing";
+import { expect } from "vitest";
 import { run, start, tinyModel } from "./testing/program.ts";
-
-let dir: string;
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), "lockstep-trace-"));
-});
-afterAll(() => rmSync(dir, { recursive: true }));
+import { Training } from "./testing/training.ts";
+import { type StepRow, stepsOf } from "./testing/undisturbed.ts";
 
 const STEPS = 12;
-const training = ["--model", tinyModel, "--dataset", "shapes", "--batch-size", "250", "--max-steps", String(STEPS)];
+const data = ["--dataset", "shapes", "--train-fraction", "1", "--no-test"];
+const training = ["--model", tinyModel, ...data, "--batch-size", "250", "--max-steps", String(STEPS)];
 /** Command prefix of a clock that is a day ahead. */
 const elsewhere = ["unshare", "--time", "--monotonic", "86400", "--fork"];
 const canShiftClocks = spawnSync(defined(elsewhere[0]), [...elsewhere.slice(1), "true"]).status === 0;
@@ -31,16 +26,18 @@ interface Event {
 }
 
 function readTrace(path: string) {
-  const { traceEvents } = JSON.parse(readFileSync(path, "utf8")) as { traceEvents: Event[] };
+  const { traceEvents }: { traceEvents: Event[] } = JSON.parse(readFileSync(path, "utf8"));
   const names = traceEvents.filter(({ ph }) => ph === "M").map(({ args }) => args["name"]);
   return { names, events: traceEvents.filter(({ ph }) => ph === "X") };
 }
 
 const end = ({ ts, dur }: Event) => ts + dur;
 
-test("the trace of a run on one machine has every step with its segments, and export writes the same", async () => {
-  const out = join(dir, "alone");
-  expect((await run(["train", ...training, "--no-test", "--out", out])).status).toBe(0);
+test("the trace of a run on one machine has every step with its segments, and export writes the same", async ({
+  folder,
+}) => {
+  const out = join(folder, "alone");
+  expect((await run(["train", ...training, "--out", out])).status).toBe(0);
   const { names, events } = readTrace(join(out, "trace.json"));
   expect(names).toEqual(["this machine"]);
   const steps = events.filter(({ name }) => name.startsWith("step "));
@@ -57,35 +54,42 @@ test("the trace of a run on one machine has every step with its segments, and ex
   expect(readTrace(join(out, "export", "trace.json"))).toEqual({ names, events });
 });
 
-test.runIf(canShiftClocks)(
-  "of several workers has a row for each, also of one whose clock is a day ahead",
-  async () => {
-    const out = join(mkdtempSync(join(dir, "together-")), "run"); // a new folder for each attempt
-    const options = ["--workers", "2", "--port", "0", "--no-test", "--balance", "even", "--out", out];
-    const coordinator = start(["coordinator", ...options, ...training]);
-    await coordinator.prints("pnpm worker --coordinator");
-    const url = defined(/ws:\/\/\S+/.exec(coordinator.stdout()))[0];
-    const worker = (name: string, prefix: string[] = []) =>
-      start(["worker", "--coordinator", url, "--threads", "1", "--name", name], {}, prefix).finished;
-    const ended = await Promise.all([coordinator.finished, worker("here"), worker("elsewhere", elsewhere)]);
-    expect(ended.map(({ status }) => status)).toEqual([0, 0, 0]);
+const folderOfTogether = temporaryFolder();
+/** The folder of a run by two workers, the second of which has a clock that is a day ahead. */
+const togetherTest = test.extend("together", { scope: "file" }, async () => {
+  const out = join(folderOfTogether, "together");
+  const { coordinator, url } = await Training.start(["--workers", "2", "--balance", "even", ...training], out, "file");
+  const worker = (name: string, prefix: string[]) =>
+    start(["worker", "--coordinator", url, "--threads", "1", "--name", name], {}, prefix, "file").finished;
+  const ended = await Promise.all([coordinator.finished, worker("here", []), worker("elsewhere", elsewhere)]);
+  expect(ended.map(({ status }) => status)).toEqual([0, 0, 0]);
+  return out;
+});
 
-    const rows = readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type === "step");
+/** Returns whether a worker finished within the step. The time is clipped at either end if the clocks were not aligned. */
+function isInside(name: string, { ms, workers }: StepRow): boolean {
+  const { doneMs } = defined(defined(workers).find((worker) => worker.name === name));
+  return defined(doneMs) > 0 && defined(doneMs) < ms.step;
+}
+
+togetherTest.runIf(canShiftClocks)(
+  "each worker finishes within its steps, also one whose clock is a day ahead",
+  ({ together }) => {
     for (const name of ["here", "elsewhere"]) {
-      const inside = rows.filter(({ ms, workers }) => {
-        const { doneMs } = defined(defined(workers).find((worker) => worker.name === name));
-        return defined(doneMs) > 0 && defined(doneMs) < ms.step; // clipped at either end if the clocks were not aligned
-      });
+      const inside = stepsOf(together).filter((row) => isInside(name, row));
       expect(inside.length, name).toBeGreaterThan(STEPS / 2);
-    }
-    const { names, events } = readTrace(join(out, "trace.json"));
-    expect(names.toSorted()).toEqual(["coordinator", "elsewhere", "here"]);
-    const endUs = Math.max(...events.map(end));
-    for (const tid of [1, 2]) {
-      const ofWorker = events.filter((event) => event.tid === tid);
-      expect(ofWorker.filter(({ name }) => name === "backward").length).toBe(STEPS);
-      for (const [index, event] of ofWorker.slice(1).entries()) expect(event.ts).toBe(end(defined(ofWorker[index])));
-      expect(end(defined(ofWorker.at(-1)))).toBe(endUs);
     }
   },
 );
+
+togetherTest.runIf(canShiftClocks)("the trace of several workers has a row for each, without gaps", ({ together }) => {
+  const { names, events } = readTrace(join(together, "trace.json"));
+  expect(names.toSorted()).toEqual(["coordinator", "elsewhere", "here"]);
+  const endUs = Math.max(...events.map(end));
+  for (const tid of [1, 2]) {
+    const ofWorker = events.filter((event) => event.tid === tid);
+    expect(ofWorker.filter(({ name }) => name === "backward").length).toBe(STEPS);
+    for (const [index, event] of ofWorker.slice(1).entries()) expect(event.ts).toBe(end(defined(ofWorker[index])));
+    expect(end(defined(ofWorker.at(-1)))).toBe(endUs);
+  }
+});
