@@ -1,3 +1,4 @@
+/** Fuzzes a worker with hostile frames; `pnpm fuzz` does the same with more of them. */
 import { startEngine } from "@lockstep/engine";
 import { provesAllCases, testSeed } from "@lockstep/testing";
 import { expect, test } from "vitest";
