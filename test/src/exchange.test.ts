@@ -1,6 +1,6 @@
 /** Tests the contract of Exchange with every implementation. */
 
-import { RemoteTeam, serveSessions } from "@lockstep/coordinator";
+import { makeConfig } from "@lockstep/config";
 import { readBack, startEngine, tf } from "@lockstep/engine";
 import {
   type FingerprintFacts,
@@ -22,13 +22,15 @@ import {
   LapClock,
 } from "@lockstep/training";
 import { CoordinatorExchange, connect, Inbox } from "@lockstep/worker";
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { test as base, describe, expect } from "vitest";
 import { sharedExchanges } from "./examples/shared-exchange.ts";
+import { listeningTeam } from "./testing/team-in-one-process.ts";
 
-beforeAll(async () => void (await startEngine({ backend: "cpu" })));
+await startEngine({ backend: "cpu" });
 
 const SLICE_ROWS = 2;
-const TASK: StepTask = { type: "step", epoch: 0, step: toStep(0), start: 0, end: 6, learningRate: 0.1 };
+/** Three slices. */
+const SAMPLES = 6;
 // In float32 (1e8 + 1) − 1e8 is 0 but (1e8 − 1e8) + 1 is 1, so the order of a sum shows.
 const BIASES = [1e8, 1, -1e8];
 
@@ -85,49 +87,37 @@ function meanOf(kernel: BatchGradient, samples: number): tf.Tensor {
   return kernel.form === "mean" ? kernel.mean.clone() : factoredMean(kernel.input, kernel.delta, samples);
 }
 
-/** Runs a step, and returns what each worker received. */
+/** Computes a step and returns what each worker received. */
 type RunStep = (task: StepTask) => Promise<StepResult[]>;
-let close: () => Promise<void> = async () => {};
-afterEach(() => close());
 
-async function inMemory(): Promise<RunStep> {
-  close = async () => {};
+/** An exchange between workers, and what is to be closed in the end. */
+interface Opened {
+  runStep: RunStep;
+  close?: () => Promise<void>;
+}
+
+async function inMemory(): Promise<Opened> {
   const exchange = new InMemoryExchange(SLICE_ROWS);
-  return async (task) => [await computeStep(exchange, task)];
+  return { runStep: async (task) => [await computeStep(exchange, task)] };
 }
 
-async function sharedBy(workers: number): Promise<RunStep> {
-  close = async () => {};
+async function sharedBy(workers: number): Promise<Opened> {
   const exchanges = sharedExchanges(workers, SLICE_ROWS);
-  return (task) => Promise.all(exchanges.map((exchange) => computeStep(exchange, task)));
+  return { runStep: (task) => Promise.all(exchanges.map((exchange) => computeStep(exchange, task))) };
 }
 
-async function throughCoordinator(workers: number): Promise<RunStep> {
-  const nowMs = () => performance.now();
-  const limits = { workers, heartbeatMs: 1000, stallMs: 60_000, minWorkers: 1 };
-  const team = new RemoteTeam({ ...limits, balance: "even", runId: "r", maxLogBytes: 1e6, log: () => {}, nowMs });
-  const server = await serveSessions({
-    listen: { host: "127.0.0.1", port: 0, anyPort: true },
-    heartbeatMs: 1000,
-    stallMs: 60_000,
-    nowMs,
-    welcome: Promise.resolve({ run: "r", config: {}, codeModel: false }),
-    records: Promise.resolve(undefined),
-    admission: {
-      admit: (session) => team.join(session),
-      onDisconnected: (session, reason) => team.disconnect(session, reason),
-    },
-  });
-  const joined = Array.from({ length: workers }, (_, index) => join(`ws://127.0.0.1:${server.port}`, `w${index}`));
+async function throughCoordinator(workers: number): Promise<Opened> {
+  const { team, server, url } = await listeningTeam(makeConfig({}), workers);
+  const joined = Array.from({ length: workers }, (_, index) => join(url, `w${index}`));
   await team.until(() => team.size === workers);
   await team.begin({ plan, source: { from: "seed" }, sliceRows: SLICE_ROWS });
   const all = await Promise.all(joined);
-  close = async () => {
+  const close = async () => {
     team.finish();
     await Promise.all(all.map(({ connection }) => connection.close()));
     await server.close();
   };
-  return async (task) => {
+  const runStep: RunStep = async (task) => {
     const done = team.step(task, () => {});
     const updates = all.map(async ({ inbox, exchange }) => {
       exchange.assign(await inbox.nextOfType("assign"));
@@ -136,6 +126,7 @@ async function throughCoordinator(workers: number): Promise<RunStep> {
     await done;
     return Promise.all(updates);
   };
+  return { runStep, close };
 }
 
 async function join(url: string, name: string) {
@@ -165,43 +156,68 @@ async function join(url: string, name: string) {
   return { connection, inbox, exchange: new CoordinatorExchange(connection, inbox, layout, new LapClock()) };
 }
 
-describe.each<[string, () => Promise<RunStep>]>([
-  ["in memory", inMemory],
-  ["of docs/extending.md, two workers", () => sharedBy(2)],
-  ["of docs/extending.md, more workers than slices", () => sharedBy(5)],
-  ["through a coordinator, one worker", () => throughCoordinator(1)],
-  ["through a coordinator, two workers", () => throughCoordinator(2)],
-  ["through a coordinator, more workers than slices", () => throughCoordinator(5)],
-])("the exchange %s", (_, make) => {
-  test("gives every worker the sums of all slices, added in slice order", async () => {
-    const runStep = await make();
-    for (const { bias, sums } of await runStep(TASK)) {
+const implementations = {
+  "in memory": inMemory,
+  "of docs/extending.md, two workers": () => sharedBy(2),
+  "of docs/extending.md, more workers than slices": () => sharedBy(4),
+  "through a coordinator, one worker": () => throughCoordinator(1),
+  "through a coordinator, two workers": () => throughCoordinator(2),
+  "through a coordinator, more workers than slices": () => throughCoordinator(4),
+};
+type Name = keyof typeof implementations;
+const names = Object.keys(implementations) as Name[];
+
+/** The implementations, each of which is opened once: it takes a second to connect workers. */
+class Exchanges {
+  readonly #opened = new Map<Name, Promise<Opened>>();
+  #steps = 0;
+
+  /** Computes the next step of a batch of `samples`, and returns what each worker received. */
+  async step(name: Name, samples = SAMPLES): Promise<StepResult[]> {
+    const opened = this.#opened.get(name) ?? implementations[name]();
+    this.#opened.set(name, opened);
+    const { runStep } = await opened;
+    return runStep({ type: "step", epoch: 0, step: toStep(this.#steps++), start: 0, end: samples, learningRate: 0.1 });
+  }
+
+  async close(): Promise<void> {
+    for (const opened of this.#opened.values()) await (await opened).close?.();
+  }
+}
+
+// biome-ignore lint/correctness/noEmptyPattern: Vitest reads a fixture's needs from this pattern
+const test = base.extend("exchanges", { scope: "file" }, ({}, { onCleanup }) => {
+  const exchanges = new Exchanges();
+  onCleanup(() => exchanges.close());
+  return exchanges;
+});
+
+describe.each(names)("the exchange %s", (name) => {
+  test("gives every worker the sums of all slices, added in slice order", async ({ exchanges }) => {
+    for (const { bias, sums } of await exchanges.step(name)) {
       expect(bias).toEqual([0, 3, 3]); // (1e8 + 1) − 1e8, 0 + 1 + 2, 1 + 1 + 1
       expect(sums).toEqual([6, 3.75, 3]);
     }
   });
 
-  test("gives every worker the factors of all slices, or the mean over all rows", async () => {
-    const runStep = await make();
-    for (const { kernel } of await runStep(TASK)) {
+  test("gives every worker the factors of all slices, or the mean over all rows", async ({ exchanges }) => {
+    for (const { kernel } of await exchanges.step(name)) {
       // −(0·0 + 1·1 + … + 5·5) / 6, and 0.5 · (0 + 1 + … + 5) / 6 more
       expect(kernel).toEqual([expect.closeTo(-55 / 6, 5), expect.closeTo(-62.5 / 6, 5)]);
     }
   });
 
-  test("takes ownership of its tensors, and keeps none after a step", async () => {
-    const runStep = await make();
-    await runStep(TASK);
+  test("takes ownership of its tensors, and keeps none after a step", async ({ exchanges }) => {
+    await exchanges.step(name);
     const before = tf.memory().numTensors;
     for (let step = 1; step < 4; step++) {
-      const updates = await runStep({ ...TASK, step: toStep(step) });
+      const updates = await exchanges.step(name);
       expect(updates.every(({ bias }) => bias.join() === "0,3,3")).toBe(true);
     }
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  test("accepts a batch whose last slice is smaller", async () => {
-    const runStep = await make();
-    for (const { sums } of await runStep({ ...TASK, end: 4 })) expect(sums).toEqual([4, 1.5, 1]);
+  test("accepts a smaller batch of fewer slices", async ({ exchanges }) => {
+    for (const { sums } of await exchanges.step(name, 4)) expect(sums).toEqual([4, 1.5, 1]);
   });
 });
